@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+# Headers, library, program, machine presets, and the pkg-config and CMake package files.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS vmsim EXPORT vmsimTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET vmsim_program)
+    install(TARGETS vmsim_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/vmsim DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/machines DESTINATION ${CMAKE_INSTALL_DATADIR}/vmsim
+        FILES_MATCHING PATTERN "*.yaml")
+
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/vmsim)
+install(EXPORT vmsimTargets NAMESPACE vmsim:: DESTINATION ${package})
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/vmsimConfig.cmake.in
+                              ${PROJECT_BINARY_DIR}/vmsimConfig.cmake INSTALL_DESTINATION ${package})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/vmsimConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/vmsimConfig.cmake ${PROJECT_BINARY_DIR}/vmsimConfigVersion.cmake
+        DESTINATION ${package})
+
+configure_file(${PROJECT_SOURCE_DIR}/cmake/vmsim.pc.in ${PROJECT_BINARY_DIR}/vmsim.pc.configured @ONLY)
+# The prefix is settled at install time (cmake --install --prefix), so vmsim.pc finds itself by its own place.
+install(FILES ${PROJECT_BINARY_DIR}/vmsim.pc.configured DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
+        RENAME vmsim.pc)

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of kernels. Sources: Debian linux-source-6.1 (6.1.192) and linux-source-6.12 (6.12.117), by behaviour. */
+#include "base/kernel.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct vmsim__kernel kernels[] = {
+    {
+        .name = "6.1",
+        .movable_is_lowmem = true,
+        .lru_batch = 15,
+        .max_map_count = 65530,
+    },
+    {
+        .name = "6.12",
+        .fallback_self_needs_memory = true,
+        .pcp_high_auto = true,
+        .zoneinfo_promo = true,
+        .highatomic_counts_free = true,
+        .highatomic_needs_pageblock = true,
+        .lru_batch = 31,
+        .rss_percpu = true,
+        .thp_aligned_mmap = true,
+        .max_map_count = 65530,
+        .ra_async_half = true,
+    },
+};
+
+const struct vmsim__kernel *vmsim__kernel_at(unsigned i) {
+    return i < sizeof kernels / sizeof kernels[0] ? &kernels[i] : NULL;
+}
+
+const struct vmsim__kernel *vmsim__kernel_find(const char *name) {
+    if (!name)
+        return &kernels[0];
+    for (unsigned i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
+        if (!strcmp(kernels[i].name, name))
+            return &kernels[i];
+    }
+    return NULL;
+}

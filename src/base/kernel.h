@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* What differs between the kernels that a machine can run, as values and switches of one table.
+ *
+ * Code asks a field ("does MOVABLE count as low memory?"), never a version number. Adding a kernel is adding a row
+ * in kernel.c. Kernel counterpart: none; this is the list of material differences between releases. */
+#ifndef VMSIM__KERNEL_H
+#define VMSIM__KERNEL_H
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vmsim__kernel {
+    const char *name; /* "6.1", "6.12": what `kernel:` accepts */
+    /* zones */
+    bool
+        movable_is_lowmem; /* MOVABLE takes its share of min_free_kbytes (until 6.1); else clamp(managed/1024,32,128) */
+    bool fallback_self_needs_memory; /* a memoryless node is not first in its own zonelist (6.12) */
+    bool pcp_high_auto;              /* pcp high tunes itself between high_min and high_max (since 6.7) */
+    bool zoneinfo_promo;             /* /proc/zoneinfo prints the promo line */
+    bool highatomic_counts_free;     /* watermark check subtracts only free highatomic pages */
+    bool highatomic_needs_pageblock; /* no highatomic reserve below one pageblock of 1 % */
+    /* vm */
+    unsigned lru_batch;     /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
+    bool rss_percpu;        /* RSS counters are per CPU and exact enough; else 64-event caches per thread */
+    bool thp_aligned_mmap;  /* anonymous mappings of >= 2 MiB are THP-aligned (since 6.7) */
+    uint32_t max_map_count; /* default of vm.max_map_count */
+    bool ra_async_half;     /* initial readahead: async_size = size/2 when size <= request */
+};
+
+/* The row named `name` (NULL: the reference, "6.1"), or NULL when unknown. */
+const struct vmsim__kernel *vmsim__kernel_find(const char *name);
+/* Row number `i`, NULL past the end: for messages and schemas. */
+const struct vmsim__kernel *vmsim__kernel_at(unsigned i);
+
+#endif
