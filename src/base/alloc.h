@@ -6,6 +6,8 @@
  * hard dependency), libc otherwise, or the callbacks that a user gave. Bytes and blocks outstanding are counted
  * exactly; vmsim__alloc_destroy returns the number of blocks never freed.
  *
+ * An allocator belongs to one thread at a time, as its machine does; two threads take two allocators.
+ *
  * Failure injection: `fail_after` counts down allocations; the one that reaches zero and all after it return NULL.
  */
 #ifndef VMSIM__ALLOC_H
@@ -36,15 +38,18 @@ void *vmsim__realloc(struct vmsim__alloc *a, void *p, size_t old_size, size_t si
 void vmsim__free(struct vmsim__alloc *a, void *p, size_t size);
 /* 64-byte (cache line) or page aligned memory, zeroed. `align` a power of two. Freed with vmsim__free_aligned. */
 void *vmsim__calloc_aligned(struct vmsim__alloc *a, size_t align, size_t size);
+/* The same, not zeroed. */
+void *vmsim__malloc_aligned(struct vmsim__alloc *a, size_t align, size_t size);
 void vmsim__free_aligned(struct vmsim__alloc *a, void *p, size_t align, size_t size);
 /* A copy of a C string; free with vmsim__strfree. */
 char *vmsim__strdup(struct vmsim__alloc *a, const char *s);
 void vmsim__strfree(struct vmsim__alloc *a, const char *s);
 
-uint64_t vmsim__alloc_bytes(const struct vmsim__alloc *a);                  /* outstanding now */
-uint64_t vmsim__alloc_peak_bytes(const struct vmsim__alloc *a);             /* highest ever */
-uint64_t vmsim__alloc_blocks(const struct vmsim__alloc *a);                 /* outstanding now */
-void vmsim__alloc_fail_after(struct vmsim__alloc *a, uint64_t allocations); /* UINT64_MAX: never */
+uint64_t vmsim__alloc_bytes(const struct vmsim__alloc *a);      /* outstanding now */
+uint64_t vmsim__alloc_peak_bytes(const struct vmsim__alloc *a); /* highest ever */
+uint64_t vmsim__alloc_blocks(const struct vmsim__alloc *a);     /* outstanding now */
+/* 1 (or 0): the next allocation fails, and all after it; UINT64_MAX: never. Reallocations count. */
+void vmsim__alloc_fail_after(struct vmsim__alloc *a, uint64_t allocations);
 /* "jemalloc", "libc" or "user". */
 const char *vmsim__alloc_backend(const struct vmsim__alloc *a);
 

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* The radix tree: nodes of 64 slots, six bits of the index a level, and a bitmap of the slots in use.
+ *
+ *     height 2:   root            index bits 11..6 choose the slot of the root, bits 5..0 that of the leaf node
+ *              [ | | | ]          (height h holds the indices below 64^h)
+ *               /     \
+ *          [ | | ]   [ | | ]      slots of the lowest level are the values
+ *
+ * The bitmap (8 bytes beside 512) makes "is this node empty" and "next entry after" single instructions. A tree is
+ * never higher than its largest index needs: removal frees empty nodes and takes off roots that have only slot 0.
+ * Insertion gets all nodes that it will need before it changes anything. Kernel counterpart: lib/xarray.c. */
+#include "base/radix.h"
+#include "base/util.h"
+
+#define BITS 6u
+#define SLOTS (1u << BITS)
+#define MAX_HEIGHT 11u /* 66 bits */
+
+union slot {
+    struct vmsim__radix_node *node;
+    uint64_t value;
+};
+
+struct vmsim__radix_node {
+    uint64_t present; /* bit i: slot i is in use */
+    union slot slot[SLOTS];
+};
+
+typedef struct vmsim__radix_node node;
+
+static unsigned slot_of(uint64_t index, unsigned level) {
+    return (unsigned)(index >> (BITS * level)) & (SLOTS - 1);
+}
+
+/* Levels that a tree needs to hold `index`. */
+static unsigned height_for(uint64_t index) {
+    return index ? vmsim__log2(index) / BITS + 1 : 1;
+}
+
+void vmsim__radix_slab_init(struct vmsim__slab *nodes, struct vmsim__alloc *a) {
+    vmsim__slab_init(nodes, a, sizeof(node));
+}
+
+void vmsim__radix_init(struct vmsim__radix *r, struct vmsim__slab *nodes) {
+    *r = (struct vmsim__radix){.nodes = nodes};
+}
+
+static void free_nodes(struct vmsim__slab *nodes, node *n, unsigned level) {
+    for (uint64_t left = level ? n->present : 0; left; left &= left - 1)
+        free_nodes(nodes, n->slot[__builtin_ctzll(left)].node, level - 1);
+    vmsim__slab_free(nodes, n);
+}
+
+void vmsim__radix_fini(struct vmsim__radix *r) {
+    if (r->height)
+        free_nodes(r->nodes, r->root, r->height - 1);
+    vmsim__radix_init(r, r->nodes);
+}
+
+/* The lowest node on the way to `index`, or NULL where the way ends early. */
+static node *leaf_of(const struct vmsim__radix *r, uint64_t index) {
+    if (r->height < height_for(index))
+        return NULL;
+    node *n = r->root;
+    for (unsigned level = r->height - 1; n && level; level--)
+        n = n->slot[slot_of(index, level)].node;
+    return n;
+}
+
+uint64_t vmsim__radix_get(const struct vmsim__radix *r, uint64_t index) {
+    const node *n = leaf_of(r, index);
+    return n ? n->slot[slot_of(index, 0)].value : 0;
+}
+
+static void link_child(node *parent, unsigned slot, node *child) {
+    parent->slot[slot].node = child;
+    parent->present |= UINT64_C(1) << slot;
+}
+
+/* Nodes missing on the way to `index`: new roots above, and the path below the lowest node that exists. */
+static unsigned missing_nodes(const struct vmsim__radix *r, uint64_t index) {
+    unsigned height = height_for(index);
+    if (!r->height)
+        return height;
+    if (height > r->height)
+        return height - r->height + height - 1;
+    const node *n = r->root;
+    unsigned level = r->height - 1;
+    while (n && level)
+        n = n->slot[slot_of(index, level--)].node;
+    return n ? 0 : level + 1;
+}
+
+/* Builds the way to `index` and returns its lowest node; NULL: no memory, nothing changed. */
+static node *make_leaf(struct vmsim__radix *r, uint64_t index) {
+    node *fresh[2 * MAX_HEIGHT];
+    unsigned missing = missing_nodes(r, index), got = 0;
+    while (got < missing && (fresh[got] = vmsim__slab_alloc(r->nodes)))
+        got++;
+    if (got < missing) {
+        while (got)
+            vmsim__slab_free(r->nodes, fresh[--got]);
+        return NULL;
+    }
+    if (!r->height) {
+        r->root = fresh[--got];
+        r->height = height_for(index);
+    }
+    for (; r->height < height_for(index); r->height++) {
+        link_child(fresh[--got], 0, r->root);
+        r->root = fresh[got];
+    }
+    node *n = r->root;
+    for (unsigned level = r->height - 1; level; level--) {
+        unsigned slot = slot_of(index, level);
+        if (!n->slot[slot].node)
+            link_child(n, slot, fresh[--got]);
+        n = n->slot[slot].node;
+    }
+    VMSIM__ASSERT(got == 0);
+    return n;
+}
+
+bool vmsim__radix_set(struct vmsim__radix *r, uint64_t index, uint64_t value, uint64_t *old) {
+    VMSIM__ASSERT(value);
+    node *n = leaf_of(r, index);
+    if (!n && !(n = make_leaf(r, index)))
+        return false;
+    unsigned slot = slot_of(index, 0);
+    if (old)
+        *old = n->slot[slot].value;
+    r->count += !n->slot[slot].value;
+    n->slot[slot].value = value;
+    n->present |= UINT64_C(1) << slot;
+    return true;
+}
+
+/* Takes off roots that lead to slot 0 only. */
+static void lower(struct vmsim__radix *r) {
+    while (r->height > 1 && r->root->present == 1) {
+        node *old = r->root;
+        r->root = old->slot[0].node;
+        r->height--;
+        vmsim__slab_free(r->nodes, old);
+    }
+}
+
+uint64_t vmsim__radix_remove(struct vmsim__radix *r, uint64_t index) {
+    node *path[MAX_HEIGHT], *n = r->root;
+    if (r->height < height_for(index))
+        return 0;
+    for (unsigned level = r->height - 1; level; level--) {
+        path[level] = n;
+        if (!(n = n->slot[slot_of(index, level)].node))
+            return 0;
+    }
+    path[0] = n;
+    uint64_t old = n->slot[slot_of(index, 0)].value;
+    if (!old)
+        return 0;
+    r->count--;
+    for (unsigned level = 0; level < r->height; level++) {
+        unsigned slot = slot_of(index, level);
+        path[level]->slot[slot] = (union slot){.value = 0};
+        path[level]->present &= ~(UINT64_C(1) << slot);
+        if (path[level]->present) {
+            lower(r);
+            return old;
+        }
+        vmsim__slab_free(r->nodes, path[level]);
+    }
+    vmsim__radix_init(r, r->nodes);
+    return old;
+}
+
+uint64_t vmsim__radix_next(const struct vmsim__radix *r, uint64_t *index) {
+    uint64_t at = *index;
+    while (r->height >= height_for(at)) {
+        const node *n = r->root;
+        for (unsigned level = r->height; level-- > 0;) {
+            unsigned shift = BITS * level, slot = slot_of(at, level);
+            uint64_t left = n->present & ~UINT64_C(0) << slot;
+            if (!left) { /* nothing more below this node: on with the next one */
+                unsigned above = shift + BITS;
+                at = above < 64 ? ((at >> above) + 1) << above : 0;
+                break;
+            }
+            unsigned found = (unsigned)__builtin_ctzll(left);
+            if (found != slot) /* keep the bits above this level, then the found slot, then zeroes */
+                at = (shift + BITS < 64 ? at >> (shift + BITS) << (shift + BITS) : 0) | (uint64_t)found << shift;
+            if (!level) {
+                *index = at;
+                return n->slot[found].value;
+            }
+            n = n->slot[found].node;
+        }
+        if (!at) /* past the last index of all */
+            return 0;
+    }
+    return 0;
+}
