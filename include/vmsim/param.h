@@ -28,7 +28,14 @@ enum vmsim_param_type {
     VMSIM_PARAM_STRUCT, /**< a nested struct described by `fields`, embedded at the offset */
     VMSIM_PARAM_STRUCT_LIST, /**< struct vmsim_param_list of structs described by `fields`, `element_size` bytes each */
     VMSIM_PARAM_MAP,         /**< struct vmsim_param_list of struct vmsim_param_pair: free keys to scalar texts */
-    VMSIM_PARAM_ADDRESS      /**< uint64_t; hexadecimal in output, a size suffix is accepted */
+    VMSIM_PARAM_ADDRESS,     /**< uint64_t; hexadecimal in output, a size suffix is accepted */
+    VMSIM_PARAM_RATIO,       /**< uint64_t millionths; "0.25", "25%" or "1"; exact, no floating point */
+    VMSIM_PARAM_STRUCT_MAP,  /**< as STRUCT_LIST, written as free keys to structs; the key is a `const char *` at
+                                  `key_offset` of the element */
+    VMSIM_PARAM_VARIANT_LIST, /**< struct vmsim_param_list of struct vmsim_param_variant: each element is a one-key
+                                   mapping `tag: {fields}` or the bare word `tag`, one of `variants` */
+    VMSIM_PARAM_NODE /**< const struct vmsim__node *: a part of the file kept as it is, bound later against another
+                          table (a policy's own parameters); NULL when absent */
 };
 
 /** A list value: `data` holds `count` elements; owned by the configuration it belongs to. */
@@ -44,22 +51,50 @@ struct vmsim_param_pair {
     const char *origin; /**< "file:line:col", "--set" or "default" */
 };
 
+struct vmsim_param;
+
+/** One kind of element of a VMSIM_PARAM_VARIANT_LIST. An array of these ends with one whose tag is NULL. */
+struct vmsim_variant {
+    const char *tag;                  /**< the word that selects it */
+    const struct vmsim_param *fields; /**< its table; NULL or an empty table: nothing may follow the tag */
+    size_t size;                      /**< sizeof the struct that `fields` describes; 0 without one */
+    const char *doc;                  /**< one or two sentences for the reference */
+};
+
+/** A bound element of a VMSIM_PARAM_VARIANT_LIST. */
+struct vmsim_param_variant {
+    const struct vmsim_variant *variant; /**< which; never NULL */
+    void *data;                          /**< the struct, `variant->size` bytes; NULL when that is 0 */
+    const char *origin;                  /**< "file:line:col", "--set" or "default" */
+};
+
 /** One parameter. Unused members are zero. */
 struct vmsim_param {
     const char *name;                 /**< as spelled in YAML: Linux's or the field's own word */
     enum vmsim_param_type type;       /**< what it holds */
     size_t offset;                    /**< of the value in the described struct */
     const char *fallback;             /**< default, in YAML syntax; NULL: required (scalars) or empty (lists, maps) */
-    uint64_t min, max;                /**< inclusive bounds of a number; both 0: unbounded. For INT: as int64_t bits */
+    uint64_t min, max;                /**< inclusive bounds of a number (INT: as int64_t bits) or of each number of a
+                                           LIST; of the count of a STRUCT_LIST, STRUCT_MAP, VARIANT_LIST or MAP. Both 0:
+                                           unbounded; min > 0 with max 0: only a lower bound */
     const char *doc;                  /**< one or two sentences: meaning, unit, source of the default */
     const char *const *choices;       /**< ENUM: NULL-terminated names */
-    const struct vmsim_param *fields; /**< STRUCT, STRUCT_LIST: the nested table */
-    size_t element_size;              /**< STRUCT_LIST: sizeof one element */
-    enum vmsim_param_type element;    /**< LIST: type of the elements */
+    const struct vmsim_param *fields; /**< STRUCT, STRUCT_LIST, STRUCT_MAP: the nested table. LIST of LIST: one
+                                           nameless entry that describes the inner list */
+    size_t element_size;              /**< STRUCT_LIST, STRUCT_MAP: sizeof one element */
+    enum vmsim_param_type element;    /**< LIST: type of the elements: a scalar type, or LIST */
     unsigned flags;                   /**< VMSIM_PARAM_OPTIONAL, ... */
+    const struct vmsim_variant *variants; /**< VARIANT_LIST: what an element may be */
+    size_t key_offset;                    /**< STRUCT_MAP: of the `const char *` that takes the key */
+    size_t present; /**< offset of a bool (never at 0) that is set when the parameter is given; 0: none. Tells an
+                         absent OPTIONAL from a given zero */
 };
 
 /** The parameter may be absent; the value is then zero and `fallback` is ignored. */
 #define VMSIM_PARAM_OPTIONAL 1u
+/** The number, or each number of a list, must be a power of two. */
+#define VMSIM_PARAM_POW2 2u
+/** At most one of a table: a struct that is written as one value (`reclaim: lru`) means this field of it. */
+#define VMSIM_PARAM_SHORTHAND 4u
 
 #endif
