@@ -191,17 +191,25 @@ static uint64_t rounded(uint64_t value, uint64_t scale, unsigned decimals) {
     return (uint64_t)(((unsigned __int128)value * power[decimals] + scale / 2) / scale);
 }
 
+/* Decimals that make three significant digits. */
+static unsigned human_decimals(uint64_t value, uint64_t scale) {
+    unsigned decimals = scale == 1 ? 0 : 2;
+    while (decimals && rounded(value, scale, decimals) >= 1000)
+        decimals--;
+    return decimals;
+}
+
 /* Three significant digits in the largest unit that leaves at least 1. */
 static char *format_human(const struct unit *units, uint64_t value, char *buffer, size_t size) {
     const struct unit *u = units;
     while (u->scale > 1 && value < u->scale)
         u++;
-    if (u > units && u->scale > 1 && rounded(value, u->scale, 0) >= u[-1].scale / u->scale)
+    unsigned decimals = human_decimals(value, u->scale);
+    if (u > units && u->scale > 1 && rounded(value, u->scale, decimals) >= rounded(u[-1].scale, u->scale, decimals)) {
         u--; /* 999.9 us is 1.00 ms */
+        decimals = 2;
+    }
     const char *space = u->name[0] ? " " : "";
-    unsigned decimals = u->scale == 1 ? 0 : 2;
-    while (decimals && rounded(value, u->scale, decimals) >= 1000)
-        decimals--;
     unsigned long long v = rounded(value, u->scale, decimals);
     if (decimals == 2)
         snprintf(buffer, size, "%llu.%02llu%s%s", v / 100, v % 100, space, u->name);

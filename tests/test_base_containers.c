@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/* Radix tree, event queue and random numbers, each against a simple reference. */
+#include "helpers.h"
+
+#include "base/evq.h"
+#include "base/radix.h"
+
+/* ---- radix tree against a sorted array ---- */
+
+enum { ENTRIES = 4096 };
+
+struct model {
+    uint64_t index[ENTRIES], value[ENTRIES];
+    size_t count;
+};
+
+/* Position of the first entry at or after `index`. */
+static size_t model_find(const struct model *m, uint64_t index) {
+    size_t low = 0, high = m->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (m->index[middle] < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static uint64_t model_get(const struct model *m, uint64_t index) {
+    size_t i = model_find(m, index);
+    return i < m->count && m->index[i] == index ? m->value[i] : 0;
+}
+
+static void model_set(struct model *m, uint64_t index, uint64_t value) {
+    size_t i = model_find(m, index);
+    if (i == m->count || m->index[i] != index) {
+        memmove(m->index + i + 1, m->index + i, (m->count - i) * sizeof *m->index);
+        memmove(m->value + i + 1, m->value + i, (m->count - i) * sizeof *m->value);
+        m->count++;
+    }
+    m->index[i] = index;
+    m->value[i] = value;
+}
+
+static void model_remove(struct model *m, uint64_t index) {
+    size_t i = model_find(m, index);
+    if (i == m->count || m->index[i] != index)
+        return;
+    m->count--;
+    memmove(m->index + i, m->index + i + 1, (m->count - i) * sizeof *m->index);
+    memmove(m->value + i, m->value + i + 1, (m->count - i) * sizeof *m->value);
+}
+
+/* Dense runs, sparse ones, powers of 64 and the ends of the range. */
+static uint64_t some_index(struct vmsim__rng *r) {
+    uint64_t any = vmsim__rng_next(r);
+    switch (any & 7) {
+    case 0:
+        return UINT64_MAX - (any >> 3) % 3;
+    case 1:
+        return (UINT64_C(1) << (any >> 3) % 64) - (any >> 9) % 2;
+    case 2:
+        return vmsim__rng_next(r) >> (any >> 3) % 64;
+    case 3:
+        return 1000000 + (any >> 3) % 200;
+    default:
+        return (any >> 3) % 600;
+    }
+}
+
+static void check_iteration(const struct vmsim__radix *t, const struct model *m, uint64_t from) {
+    size_t i = model_find(m, from);
+    uint64_t index = from, value;
+    for (; (value = vmsim__radix_next(t, &index)); index++, i++) {
+        assert_true(i < m->count);
+        assert_int_equal(index, m->index[i]);
+        assert_int_equal(value, m->value[i]);
+        if (index == UINT64_MAX) {
+            i++;
+            break;
+        }
+    }
+    assert_int_equal(i, m->count);
+}
+
+static void radix_agrees_with_a_sorted_array(void **state) {
+    (void)state;
+    struct vmsim__rng r = test_rng("radix");
+    struct vmsim__alloc *a = test_alloc();
+    struct vmsim__slab nodes;
+    vmsim__radix_slab_init(&nodes, a);
+    struct vmsim__radix t;
+    vmsim__radix_init(&t, &nodes);
+    static struct model m;
+    m.count = 0;
+    for (unsigned i = 0; i < 30000; i++) {
+        uint64_t index = some_index(&r), old = 99, was = model_get(&m, index);
+        bool filling = i / 3000 % 2 == 0;
+        assert_int_equal(vmsim__radix_get(&t, index), was);
+        if (vmsim__rng_below(&r, 4) < (filling ? 3u : 1u) && m.count < ENTRIES) {
+            uint64_t value = vmsim__rng_next(&r) | 1;
+            assert_true(vmsim__radix_set(&t, index, value, &old));
+            assert_int_equal(old, was);
+            model_set(&m, index, value);
+        } else {
+            if (m.count && vmsim__rng_below(&r, 2)) {
+                index = m.index[vmsim__rng_below(&r, m.count)];
+                was = model_get(&m, index);
+            }
+            assert_int_equal(vmsim__radix_remove(&t, index), was);
+            model_remove(&m, index);
+        }
+        assert_int_equal(t.count, m.count);
+        if (i % 500 == 0)
+            check_iteration(&t, &m, some_index(&r));
+    }
+    check_iteration(&t, &m, 0);
+    while (m.count) {
+        uint64_t index = m.index[vmsim__rng_below(&r, m.count)];
+        assert_int_equal(vmsim__radix_remove(&t, index), model_get(&m, index));
+        model_remove(&m, index);
+    }
+    assert_int_equal(nodes.used, 0); /* empty nodes were freed all along */
+    assert_int_equal(t.height, 0);
+    vmsim__slab_fini(&nodes);
+    test_alloc_end(a);
+}
+
+static void radix_height_follows_the_largest_index(void **state) {
+    (void)state;
+    struct vmsim__alloc *a = test_alloc();
+    struct vmsim__slab nodes;
+    vmsim__radix_slab_init(&nodes, a);
+    struct vmsim__radix t;
+    vmsim__radix_init(&t, &nodes);
+    static const struct {
+        uint64_t index;
+        unsigned height;
+    } steps[] = {{0, 1}, {63, 1}, {64, 2}, {4095, 2}, {4096, 3}, {UINT64_MAX >> 4, 10}, {UINT64_MAX, 11}};
+    for (unsigned i = 0; i < TEST_COUNT(steps); i++) {
+        assert_true(vmsim__radix_set(&t, steps[i].index, i + 1, NULL));
+        assert_int_equal(t.height, steps[i].height);
+    }
+    for (unsigned i = TEST_COUNT(steps); i-- > 0;) {
+        assert_int_equal(t.height, steps[i].height);
+        assert_int_equal(vmsim__radix_remove(&t, steps[i].index), i + 1);
+    }
+    assert_true(vmsim__radix_set(&t, 12345678, 5, NULL));
+    vmsim__radix_fini(&t);
+    assert_int_equal(nodes.used, 0);
+    vmsim__slab_fini(&nodes);
+    test_alloc_end(a);
+}
+
+/* Wide nodes (528 bytes) make a slab of 64 KiB hold 124, so a failing slab shows at known points. */
+static void radix_insertion_without_memory_changes_nothing(void **state) {
+    (void)state;
+    struct vmsim__alloc *a = test_alloc();
+    struct vmsim__slab nodes;
+    vmsim__radix_slab_init(&nodes, a);
+    struct vmsim__radix t;
+    vmsim__radix_init(&t, &nodes);
+    vmsim__alloc_fail_after(a, 2); /* one slab and no more */
+    uint64_t stored = 0;
+    while (vmsim__radix_set(&t, stored << 40, stored + 1, NULL))
+        stored++;
+    size_t used = nodes.used;
+    assert_true(stored > 10);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_false(vmsim__radix_set(&t, UINT64_MAX - i, 1, NULL));
+        assert_int_equal(nodes.used, used);
+        assert_int_equal(t.count, stored);
+    }
+    for (uint64_t i = 0; i < stored; i++)
+        assert_int_equal(vmsim__radix_get(&t, i << 40), i + 1);
+    vmsim__radix_fini(&t);
+    vmsim__slab_fini(&nodes);
+    test_alloc_end(a);
+}
+
+/* ---- event queue against a stable sort ---- */
+
+struct timed {
+    uint64_t time, arg;
+    uint32_t slot;
+    bool live;
+};
+
+/* The earliest live event of the reference: the first pushed among equals, as in a stable sort. */
+static size_t earliest(const struct timed *e, size_t count) {
+    size_t best = count;
+    for (size_t i = 0; i < count; i++)
+        if (e[i].live && (best == count || e[i].time < e[best].time))
+            best = i;
+    return best;
+}
+
+static void events_fire_by_time_then_in_order_of_scheduling(void **state) {
+    (void)state;
+    enum { EVENTS = 3000 };
+    struct vmsim__rng r = test_rng("events");
+    struct vmsim__alloc *a = test_alloc();
+    struct vmsim__evq q;
+    vmsim__evq_init(&q, a);
+    static struct timed all[EVENTS];
+    size_t count = 0, live = 0;
+    struct vmsim__event e;
+    while (count < EVENTS || live) {
+        uint64_t what = vmsim__rng_below(&r, 10);
+        size_t first = earliest(all, count);
+        if (count < EVENTS && what < (count / 500 % 2 ? 3u : 7u)) {
+            all[count] = (struct timed){vmsim__rng_below(&r, 200), count, 0, true};
+            assert_true(vmsim__evq_push(&q, all[count].time, 7, count, &all[count].slot));
+            count++;
+            live++;
+        } else if (what == 7 && count) {
+            size_t i = vmsim__rng_below(&r, count);
+            if (all[i].live) {
+                vmsim__evq_cancel(&q, all[i].slot);
+                all[i].live = false;
+                live--;
+            }
+        } else {
+            assert_int_equal(vmsim__evq_peek(&q) != NULL, live > 0);
+            assert_int_equal(vmsim__evq_pop(&q, &e), live > 0);
+            if (!live)
+                continue;
+            assert_int_equal(e.arg, first);
+            assert_int_equal(e.time, all[first].time);
+            assert_int_equal(e.kind, 7);
+            all[first].live = false;
+            live--;
+        }
+        assert_int_equal(q.heap.count, live);
+    }
+    assert_null(vmsim__evq_peek(&q));
+    vmsim__evq_fini(&q);
+    test_alloc_end(a);
+}
+
+static void cancelling_what_is_gone_does_nothing(void **state) {
+    (void)state;
+    struct vmsim__alloc *a = test_alloc();
+    struct vmsim__evq q;
+    vmsim__evq_init(&q, a);
+    uint32_t one, two;
+    assert_true(vmsim__evq_push(&q, 5, 0, 0, &one));
+    assert_true(vmsim__evq_push(&q, 6, 0, 1, &two));
+    vmsim__evq_cancel(&q, one);
+    vmsim__evq_cancel(&q, one);
+    vmsim__evq_cancel(&q, 1000);
+    assert_int_equal(vmsim__evq_peek(&q)->arg, 1);
+    assert_int_equal(q.heap.count, 1);
+    vmsim__evq_fini(&q);
+    test_alloc_end(a);
+}
+
+static bool schedule_fifty(struct vmsim__alloc *a, void *context) {
+    (void)context;
+    struct vmsim__evq q;
+    vmsim__evq_init(&q, a);
+    uint64_t pushed = 0;
+    while (pushed < 50 && vmsim__evq_push(&q, 100 - pushed, 0, pushed, NULL))
+        pushed++;
+    struct vmsim__event e;
+    for (uint64_t i = pushed; i-- > 0;) {
+        assert_true(vmsim__evq_pop(&q, &e));
+        assert_int_equal(e.arg, i);
+    }
+    assert_false(vmsim__evq_pop(&q, &e));
+    vmsim__evq_fini(&q);
+    return pushed == 50;
+}
+
+static void a_queue_without_memory_keeps_what_it_has(void **state) {
+    (void)state;
+    struct vmsim__alloc *a = test_alloc();
+    assert_true(test_each_failure(a, schedule_fifty, NULL, 50) >= 2);
+    test_alloc_end(a);
+}
+
+/* ---- random numbers ---- */
+
+/* First outputs of xoshiro256** for the state {1, 2, 3, 4}, worked out by hand from the paper's definition:
+ * 2 * 5 = 10, rotated left by 7 = 1280, times 9 = 11520; the next state has s[1] = 0. */
+static void the_generator_is_xoshiro256starstar(void **state) {
+    (void)state;
+    struct vmsim__rng r = {{1, 2, 3, 4}};
+    assert_int_equal(vmsim__rng_next(&r), 11520);
+    assert_int_equal(vmsim__rng_next(&r), 0);
+    assert_int_equal(vmsim__rng_next(&r), 1509978240);
+}
+
+static void same_seed_same_stream_and_names_make_others(void **state) {
+    (void)state;
+    struct vmsim__rng a, b, c, d;
+    vmsim__rng_seed_named(&a, 42, "tlb");
+    vmsim__rng_seed_named(&b, 42, "tlb");
+    vmsim__rng_seed_named(&c, 42, "tlc");
+    vmsim__rng_seed_named(&d, 43, "tlb");
+    unsigned same_name = 0, same_seed = 0;
+    for (unsigned i = 0; i < 1000; i++) {
+        uint64_t x = vmsim__rng_next(&a);
+        assert_int_equal(x, vmsim__rng_next(&b));
+        same_seed += x == vmsim__rng_next(&c);
+        same_name += x == vmsim__rng_next(&d);
+    }
+    assert_int_equal(same_name + same_seed, 0);
+    vmsim__rng_seed(&a, 0);
+    assert_true(a.s[0] | a.s[1] | a.s[2] | a.s[3]);
+}
+
+static void below_stays_below_and_is_even(void **state) {
+    (void)state;
+    struct vmsim__rng r = test_rng("below");
+    unsigned hits[10] = {0};
+    for (unsigned i = 0; i < 100000; i++)
+        hits[vmsim__rng_below(&r, 10)]++;
+    for (unsigned i = 0; i < 10; i++)
+        assert_in_range(hits[i], 9400, 10600); /* over six standard deviations */
+    for (unsigned i = 0; i < 1000; i++)
+        assert_int_equal(vmsim__rng_below(&r, 1), 0);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_true(vmsim__rng_below(&r, UINT64_MAX) < UINT64_MAX);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(radix_agrees_with_a_sorted_array),
+        cmocka_unit_test(radix_height_follows_the_largest_index),
+        cmocka_unit_test(radix_insertion_without_memory_changes_nothing),
+        cmocka_unit_test(events_fire_by_time_then_in_order_of_scheduling),
+        cmocka_unit_test(cancelling_what_is_gone_does_nothing),
+        cmocka_unit_test(a_queue_without_memory_keeps_what_it_has),
+        cmocka_unit_test(the_generator_is_xoshiro256starstar),
+        cmocka_unit_test(same_seed_same_stream_and_names_make_others),
+        cmocka_unit_test(below_stays_below_and_is_even),
+    };
+    return cmocka_run_group_tests_name("base_containers", tests, NULL, NULL);
+}
