@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* What a machine's memory is made of: the part of a machine description that src/zones/ reads.
+ *
+ * Plain C; the parameter tables beside it (mem_spec.c) give YAML, --set, schema and manual. Two forms of a node:
+ *
+ *     simple:  nodes: [{cpus: [0, 1], memory: 2GiB}]          a PC-like firmware map is made up
+ *     exact:   memory_map: [{start: 0x0, size: 639KiB}, ...]  and nodes: [{ranges: [{start: 0x0, size: 1GiB}]}]
+ *
+ * Kernel counterparts: e820/memblock, SRAT and SLIT, the kernel's command line, mm/mm_init.c. */
+#ifndef VMSIM__MEM_SPEC_H
+#define VMSIM__MEM_SPEC_H
+#include "vmsim/param.h"
+#include <stdbool.h>
+
+struct vmsim__err;
+
+enum vmsim__arch {
+    VMSIM__ARCH_X86_64,
+    VMSIM__ARCH_X86_32,
+    VMSIM__ARCH_X86_PAE,
+    VMSIM__ARCH_ARM64,
+    VMSIM__ARCH_RISCV,
+    VMSIM__ARCH_COUNT
+};
+enum vmsim__thp_mode { VMSIM__THP_ALWAYS, VMSIM__THP_MADVISE, VMSIM__THP_NEVER };
+
+/* Bytes of physical address space. */
+struct vmsim__range_spec {
+    uint64_t start, size;
+    bool hotplug;  /* node ranges: may be unplugged (SRAT's flag): what `movable_node` makes MOVABLE */
+    bool reserved; /* memory map: taken away from the usable ranges that it overlaps */
+};
+
+/* Memory of one zone of a node that the kernel keeps for itself from boot on: present minus managed. */
+struct vmsim__reserve_spec {
+    int zone;      /* enum vmsim__zone_type */
+    uint64_t size; /* bytes never managed */
+    uint64_t
+        boot_use; /* further bytes given to the allocator only after the watermarks were computed (init text, initrd) */
+};
+
+struct vmsim__node_spec {
+    struct vmsim_param_list cpus;      /* uint64_t: CPU numbers */
+    uint64_t memory;                   /* simple form: bytes; 0: none, or `ranges` */
+    struct vmsim_param_list ranges;    /* struct vmsim__range_spec */
+    struct vmsim_param_list distances; /* uint64_t: to node 0, 1, ...; empty: 10 to itself, 20 to others */
+    struct vmsim_param_list reserved;  /* struct vmsim__reserve_spec; empty: the built-in model */
+};
+
+struct vmsim__mem_spec {
+    int arch;                           /* enum vmsim__arch */
+    const char *kernel;                 /* row of the kernel table; NULL: 6.1 */
+    uint64_t page_size;                 /* bytes; 0: 4 KiB */
+    uint64_t cpus;                      /* CPUs that no node names go round the nodes; 0: as many as the nodes name */
+    struct vmsim_param_list memory_map; /* struct vmsim__range_spec; empty: made from the nodes' sizes */
+    struct vmsim_param_list nodes;      /* struct vmsim__node_spec */
+    const char *kernelcore;             /* as on the kernel's command line: "1G", "50%"; NULL: not given */
+    const char *movablecore;
+    bool movable_node;
+    int transparent_hugepage;       /* enum vmsim__thp_mode: the boot option */
+    uint64_t hugepages;             /* huge pages of one pageblock, allocated at boot from the buddy allocator */
+    uint64_t gigantic_pages;        /* 1 GiB pages taken at boot before it */
+    struct vmsim_param_list sysctl; /* struct vmsim_param_pair: written after boot; names of others are left alone */
+};
+
+extern const struct vmsim_param vmsim__range_params[];
+extern const struct vmsim_param vmsim__reserve_params[];
+extern const struct vmsim_param vmsim__node_params[];
+extern const struct vmsim_param vmsim__mem_spec_params[]; /* of a struct vmsim__mem_spec */
+extern const char *const vmsim__arch_names[];
+extern const char *const vmsim__thp_mode_names[];
+
+/* Takes over the options of a kernel command line that concern memory (kernelcore=, movablecore=, movable_node,
+ * transparent_hugepage=, hugepagesz=, hugepages=); the strings point into `cmdline`, which is cut up. Others are
+ * ignored. */
+int vmsim__mem_spec_cmdline(struct vmsim__mem_spec *spec, char *cmdline, struct vmsim__err *err);
+
+#endif

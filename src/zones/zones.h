@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* Physical memory of one machine: firmware map -> nodes -> zones -> buddy and per-CPU lists. The allocator's fast path.
+ *
+ * `struct vmsim__mem` owns every frame. It knows nothing of reclaim, tasks or page tables: when the fast path finds
+ * nothing it calls `slowpath` (set by machine/), which may reclaim, compact, kill, and try again with other flags
+ * through vmsim__mem_get_frames. Kernel counterpart: mm/page_alloc.c, mm/mm_init.c, include/linux/mmzone.h,
+ * mm/vmstat.c. */
+#ifndef VMSIM__ZONES_H
+#define VMSIM__ZONES_H
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/kernel.h"
+#include "zones/frame.h"
+#include "zones/mem_spec.h"
+#include "zones/vmstat.h"
+
+enum vmsim__zone_type {
+    VMSIM__ZONE_DMA,
+    VMSIM__ZONE_DMA32,
+    VMSIM__ZONE_NORMAL,
+    VMSIM__ZONE_HIGHMEM,
+    VMSIM__ZONE_MOVABLE,
+    VMSIM__ZONE_DEVICE, /* never populated; a column of protection arrays and of /proc/zoneinfo */
+    VMSIM__ZONE_TYPES
+};
+enum vmsim__migratetype {
+    VMSIM__UNMOVABLE,
+    VMSIM__MOVABLE,
+    VMSIM__RECLAIMABLE,
+    VMSIM__HIGHATOMIC,
+    VMSIM__ISOLATE,
+    VMSIM__MIGRATE_TYPES
+};
+#define VMSIM__PCP_TYPES 3  /* migratetypes that per-CPU lists and fallbacks know: the first three */
+#define VMSIM__MAX_NODES 64 /* so that a nodemask is one word */
+#define VMSIM__ORDERS 14    /* highest top order (13, arm64 with 64 KiB pages) + 1 */
+#define VMSIM__COSTLY_ORDER 3
+enum vmsim__wmark { VMSIM__WMARK_MIN, VMSIM__WMARK_LOW, VMSIM__WMARK_HIGH, VMSIM__WMARK_PROMO, VMSIM__WMARKS };
+
+/* GFP flags: the kernel's bits (6.1). */
+#define VMSIM__GFP_DMA 0x1u
+#define VMSIM__GFP_HIGHMEM 0x2u
+#define VMSIM__GFP_DMA32 0x4u
+#define VMSIM__GFP_MOVABLE_BIT 0x8u
+#define VMSIM__GFP_RECLAIMABLE 0x10u
+#define VMSIM__GFP_HIGH 0x20u
+#define VMSIM__GFP_IO 0x40u
+#define VMSIM__GFP_FS 0x80u
+#define VMSIM__GFP_ZERO 0x100u
+#define VMSIM__GFP_ATOMIC_BIT 0x200u
+#define VMSIM__GFP_DIRECT_RECLAIM 0x400u
+#define VMSIM__GFP_KSWAPD_RECLAIM 0x800u
+#define VMSIM__GFP_WRITE 0x1000u
+#define VMSIM__GFP_NOWARN 0x2000u
+#define VMSIM__GFP_RETRY_MAYFAIL 0x4000u
+#define VMSIM__GFP_NOFAIL 0x8000u
+#define VMSIM__GFP_NORETRY 0x10000u
+#define VMSIM__GFP_MEMALLOC 0x20000u
+#define VMSIM__GFP_COMP 0x40000u
+#define VMSIM__GFP_NOMEMALLOC 0x80000u
+#define VMSIM__GFP_HARDWALL 0x100000u
+#define VMSIM__GFP_THISNODE 0x200000u
+#define VMSIM__GFP_ACCOUNT 0x400000u
+#define VMSIM__GFP_RECLAIM (VMSIM__GFP_DIRECT_RECLAIM | VMSIM__GFP_KSWAPD_RECLAIM)
+#define VMSIM__GFP_KERNEL (VMSIM__GFP_RECLAIM | VMSIM__GFP_IO | VMSIM__GFP_FS)
+#define VMSIM__GFP_ATOMIC (VMSIM__GFP_HIGH | VMSIM__GFP_ATOMIC_BIT | VMSIM__GFP_KSWAPD_RECLAIM)
+#define VMSIM__GFP_NOWAIT VMSIM__GFP_KSWAPD_RECLAIM
+#define VMSIM__GFP_USER (VMSIM__GFP_KERNEL | VMSIM__GFP_HARDWALL)
+#define VMSIM__GFP_HIGHUSER (VMSIM__GFP_USER | VMSIM__GFP_HIGHMEM)
+#define VMSIM__GFP_HIGHUSER_MOVABLE (VMSIM__GFP_HIGHUSER | VMSIM__GFP_MOVABLE_BIT)
+#define VMSIM__GFP_TRANSHUGE_LIGHT                                                                                     \
+    ((VMSIM__GFP_HIGHUSER_MOVABLE | VMSIM__GFP_COMP | VMSIM__GFP_NOMEMALLOC | VMSIM__GFP_NOWARN) & ~VMSIM__GFP_RECLAIM)
+#define VMSIM__GFP_TRANSHUGE (VMSIM__GFP_TRANSHUGE_LIGHT | VMSIM__GFP_DIRECT_RECLAIM)
+#define VMSIM__GFP_PGTABLE (VMSIM__GFP_KERNEL | VMSIM__GFP_ZERO | VMSIM__GFP_ACCOUNT)
+
+/* One request for 2^order contiguous frames. */
+struct vmsim__alloc_request {
+    uint32_t gfp;
+    uint8_t order;
+    uint16_t cpu;             /* CPU on which the caller runs: its per-CPU lists, its node for numa_local */
+    uint16_t node;            /* preferred node */
+    const uint64_t *nodemask; /* allowed nodes (bitmap of 64-bit words), NULL: all */
+};
+
+struct vmsim__mem;
+struct vmsim__zone;
+
+/* Rights and marks of one walk over a zonelist: the kernel's ALLOC_* flags. The low two bits name the watermark. */
+#define VMSIM__ALLOC_WMARK_MIN 0x0u
+#define VMSIM__ALLOC_WMARK_LOW 0x1u
+#define VMSIM__ALLOC_WMARK_HIGH 0x2u
+#define VMSIM__ALLOC_WMARK_MASK 0x3u
+#define VMSIM__ALLOC_NO_WATERMARKS 0x4u
+#define VMSIM__ALLOC_OOM 0x8u
+#define VMSIM__ALLOC_NON_BLOCK 0x10u
+#define VMSIM__ALLOC_MIN_RESERVE 0x20u
+#define VMSIM__ALLOC_CPUSET 0x40u
+#define VMSIM__ALLOC_NOFRAGMENT 0x100u
+#define VMSIM__ALLOC_HIGHATOMIC 0x200u
+#define VMSIM__ALLOC_KSWAPD 0x800u
+#define VMSIM__ALLOC_RESERVES                                                                                          \
+    (VMSIM__ALLOC_NON_BLOCK | VMSIM__ALLOC_MIN_RESERVE | VMSIM__ALLOC_HIGHATOMIC | VMSIM__ALLOC_OOM)
+
+/* Chunks of frame metadata: NULL for a block never touched. Hot: inline, two dependent loads. */
+struct vmsim__frames {
+    struct vmsim__frame **chunk; /* indexed by pfn >> shift */
+    unsigned shift;              /* log2 of frames a chunk: the top order */
+    uint32_t mask;
+    vmsim__pfn end; /* first pfn past all memory */
+};
+VMSIM__INLINE struct vmsim__frame *vmsim__frame_at(const struct vmsim__frames *t, vmsim__pfn pfn) {
+    return t->chunk[pfn >> t->shift] + (pfn & t->mask);
+}
+
+/* A doubly linked list of frames, by pfn. */
+struct vmsim__frame_list {
+    vmsim__pfn head, tail; /* VMSIM__PFN_NONE: empty */
+};
+
+/* Free blocks of one order. `nr` counts blocks on each list, extents of never-touched blocks included. */
+struct vmsim__free_area {
+    struct vmsim__frame_list list[VMSIM__MIGRATE_TYPES];
+    uint64_t nr[VMSIM__MIGRATE_TYPES];
+};
+
+/* Never-touched top-order blocks, in the middle of the zone's top-order MOVABLE list:
+ *   explicit front part (area.list up to `before`) | extents of ascending pfn | explicit back part. */
+struct vmsim__extent {
+    vmsim__pfn start, end; /* whole top-order blocks, all free, all pageblocks MOVABLE */
+};
+
+/* Per-CPU lists of one zone: 3 types x orders 0..3, then THP blocks (other, movable). */
+#define VMSIM__PCP_LISTS (VMSIM__PCP_TYPES * (VMSIM__COSTLY_ORDER + 1) + 2)
+struct vmsim__pcp {
+    int32_t count;              /* frames on all lists */
+    int32_t high, batch;        /* limit of count, frames moved at once */
+    int32_t high_min, high_max; /* bounds of `high` where the kernel tunes it (6.12) */
+    int32_t free_count;         /* 6.12: frames freed in a row */
+    uint8_t free_factor;        /* 6.1: doublings of the batch when freeing */
+    uint8_t alloc_factor;       /* 6.12: doublings of the batch when allocating */
+    bool prev_free_high_order;  /* 6.12: the last free was of order 1..3 */
+    struct vmsim__frame_list list[VMSIM__PCP_LISTS];
+};
+
+/* Zone flags. */
+#define VMSIM__ZONE_BOOSTED 0x1u        /* the watermark was boosted: the allocating task wakes kswapd */
+#define VMSIM__ZONE_RECLAIM_ACTIVE 0x2u /* kswapd works here: per-CPU lists are kept short (set by machine/) */
+#define VMSIM__ZONE_BELOW_HIGH 0x4u     /* free frames fell below the high watermark (6.12) */
+
+/* One populated zone. Written by zones/ alone, except where noted; read by everyone. */
+struct vmsim__zone {
+    uint8_t index; /* in mem->zones */
+    uint8_t type;  /* enum vmsim__zone_type */
+    uint16_t node;
+    uint32_t flags;
+    const char *name;                           /* "DMA32", "Normal": as /proc prints it */
+    vmsim__pfn start, end;                      /* spanned: [start, end) */
+    uint64_t present, managed;                  /* frames */
+    uint64_t wmark[VMSIM__WMARKS];              /* frames, without the boost */
+    uint64_t boost;                             /* frames; kswapd subtracts what it saw (machine/ writes it, too) */
+    uint64_t lowmem_reserve[VMSIM__ZONE_TYPES]; /* by highest zone type of the request */
+    int64_t stat[VMSIM__ZONE_STAT_COUNT];       /* vm/, cache/ and reclaim add to theirs directly */
+    uint64_t numa[VMSIM__NUMA_STAT_COUNT];
+    uint64_t in_use;                 /* frames handed out */
+    uint64_t nr_reserved_highatomic; /* frames of HIGHATOMIC pageblocks */
+    uint64_t nr_free_highatomic;     /* free frames of them */
+    uint32_t stat_threshold;         /* per-CPU counter drift that the kernel allows itself */
+    uint64_t percpu_drift_mark;
+    struct vmsim__pcp *pcp; /* one a CPU */
+    struct vmsim__free_area area[VMSIM__ORDERS];
+    struct {
+        struct vmsim__extent *at;
+        size_t count, capacity;
+        size_t first;             /* extents before it are used up */
+        vmsim__pfn before, after; /* last frame of the front part, first of the back part; PFN_NONE: none */
+    } extents;
+};
+
+/* A node: its zones, its place in the machine. */
+struct vmsim__node {
+    uint16_t id;
+    bool has_cpu, has_memory;
+    uint8_t nr_zones;
+    uint8_t zone[VMSIM__ZONE_TYPES]; /* indices of its populated zones, lowest type first */
+    uint64_t nr_cpus;
+    vmsim__pfn start, end;          /* spanned: [start, end); 0, 0 without memory */
+    uint64_t present, totalreserve; /* frames */
+    int64_t stat[VMSIM__NODE_STAT_COUNT];
+    uint8_t distance[VMSIM__MAX_NODES];
+    uint8_t order_count;
+    uint8_t order[VMSIM__MAX_NODES]; /* fallback order of nodes */
+    uint16_t zonelist_count[2];
+    uint8_t *zonelist[2];                 /* zone indices: [0] FALLBACK, [1] NOFALLBACK (GFP_THISNODE) */
+    uint16_t first[2][VMSIM__ZONE_TYPES]; /* place in the zonelist of the first zone up to a type */
+    uint64_t hugetlb_count;               /* pages of `hugepages`, in a chain by frame->next from hugetlb_head */
+    vmsim__pfn hugetlb_head;
+};
+
+/* What machine/ and policies plug in; every pointer may be NULL. */
+struct vmsim__mem_hooks {
+    void *context;
+    /* Nothing was found above the low watermark: may reclaim, compact, kill, and try vmsim__mem_get_frames again. */
+    vmsim__pfn (*slowpath)(void *context, const struct vmsim__alloc_request *rq);
+    /* A watermark was boosted by an allocation that may wake kswapd. */
+    void (*wake_kswapd)(void *context, struct vmsim__zone *zone, unsigned order, unsigned highest_type);
+    /* GFP_WRITE in the fast path: is the node below its share of dirty pages? */
+    bool (*node_dirty_ok)(void *context, unsigned node);
+    /* vm.zone_reclaim_mode: the zone is below its mark; true when it is worth checking again. */
+    bool (*node_reclaim)(void *context, struct vmsim__zone *zone, const struct vmsim__alloc_request *rq);
+};
+
+/* vm.* values that zones/ keeps. Change them with vmsim__mem_sysctl_set. */
+struct vmsim__mem_sysctl {
+    uint64_t min_free_kbytes;
+    int64_t user_min_free_kbytes; /* -1: never written */
+    uint64_t watermark_scale_factor, watermark_boost_factor;
+    uint64_t lowmem_reserve_ratio[VMSIM__ZONE_TYPES];
+    uint64_t percpu_pagelist_high_fraction;
+    uint64_t extfrag_threshold;
+    bool numa_stat;
+};
+
+struct vmsim__mem {
+    struct vmsim__frames frames; /* first: hot */
+    const struct vmsim__kernel *kernel;
+    struct vmsim__alloc *alloc;
+    struct vmsim__zone *zones; /* populated zones, by node, then type */
+    struct vmsim__node *nodes; /* all nodes, memoryless ones included */
+    uint16_t nr_zones, nr_nodes, nr_cpus;
+    uint8_t arch, page_shift, top_order, pageblock_order;
+    uint8_t zone_configured; /* bit per zone type that this architecture has: columns of protection, ratios */
+    bool mobility_disabled;  /* too little memory to group by mobility */
+    uint8_t thp_enabled;     /* enum vmsim__thp_mode; change with vmsim__mem_thp_set */
+    bool thp_available;      /* false: below 512 MiB, all THP flags were cleared at boot (defrag "never", too) */
+    uint16_t *cpu_node;      /* node of each CPU */
+    struct vmsim__mem_sysctl sysctl;
+    uint64_t totalram, totalreserve; /* frames */
+    uint64_t event[VMSIM__EVENT_COUNT];
+    struct vmsim__mem_hooks hooks;
+    uint8_t *pageblocks;            /* migratetype of each pageblock, two in a byte */
+    struct vmsim__extent *reserved; /* never managed and absent frames, ascending, disjoint */
+    size_t nr_reserved;
+    size_t chunks; /* chunks allocated */
+};
+
+/* ---- Life ---- */
+
+/* Builds a machine's memory and boots it: zones, watermarks as at the end of boot, everything free but the reserved
+ * frames (and the huge pages asked for). `alloc` must outlive it. On failure *out is NULL and `err` has the reason. */
+int vmsim__mem_create(struct vmsim__alloc *alloc, const struct vmsim__mem_spec *spec, struct vmsim__mem **out,
+                      struct vmsim__err *err);
+void vmsim__mem_destroy(struct vmsim__mem *mem);
+
+/* ---- Settings ---- */
+
+/* Writes a sysctl as text, as into /proc/sys: recomputes what the kernel recomputes. VMSIM_ENOENT: not a name of
+ * zones/; VMSIM_EINVAL: the kernel would refuse it; nothing changes then. */
+int vmsim__mem_sysctl_set(struct vmsim__mem *mem, const char *name, const char *text, struct vmsim__err *err);
+/* Reads one back in /proc's format, without newline. False: not a name of zones/. */
+bool vmsim__mem_sysctl_get(const struct vmsim__mem *mem, const char *name, char *buffer, size_t size);
+/* Name number `i` ("vm.min_free_kbytes"), NULL past the end. */
+const char *vmsim__mem_sysctl_name(unsigned i);
+/* Writes transparent_hugepage/enabled: starts or stops khugepaged, which raises min_free_kbytes. */
+void vmsim__mem_thp_set(struct vmsim__mem *mem, enum vmsim__thp_mode mode);
+
+/* ---- Allocation ---- */
+
+/* Allocates; VMSIM__PFN_NONE when even the slow path found nothing. Frames come with refcount 1 (head), metadata
+ * otherwise clear (flags keep zone, order; HEAD/TAIL marks with GFP_COMP). */
+vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq);
+/* Frees a block of 2^order whose references are gone (through the per-CPU list of `cpu`, or the buddy). */
+void vmsim__mem_free(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, unsigned cpu);
+
+/* One walk over the zonelist with given rights; VMSIM__PFN_NONE when no zone passes. What the slow path tries with. */
+vmsim__pfn vmsim__mem_get_frames(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq, uint32_t alloc_flags);
+/* Highest zone type that a request may take (the walk goes downward from it), and its migratetype. */
+unsigned vmsim__gfp_zone(const struct vmsim__mem *mem, uint32_t gfp);
+enum vmsim__migratetype vmsim__gfp_migratetype(const struct vmsim__mem *mem, uint32_t gfp);
+/* Splits a non-compound block of 2^order into single frames with a reference each. */
+void vmsim__mem_split(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order);
+
+/* Metadata of a frame of present memory, made if its block was never touched. NULL: no host memory, or no such frame.
+ */
+struct vmsim__frame *vmsim__mem_frame(struct vmsim__mem *mem, vmsim__pfn pfn);
+/* Zone of a frame, NULL for pfns outside all zones. Works for never-touched blocks. */
+struct vmsim__zone *vmsim__mem_zone_of(const struct vmsim__mem *mem, vmsim__pfn pfn);
+
+/* Empties per-CPU lists into the buddy lists: one CPU of one zone, all CPUs of a zone, everything. */
+void vmsim__zone_drain_pcp(struct vmsim__mem *mem, struct vmsim__zone *zone, unsigned cpu);
+void vmsim__zone_drain(struct vmsim__mem *mem, struct vmsim__zone *zone);
+void vmsim__mem_drain(struct vmsim__mem *mem);
+/* Gives one HIGHATOMIC pageblock of the request's zones back to its migratetype; with `force` even the last of a zone.
+ * False: there was none. */
+bool vmsim__mem_unreserve_highatomic(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq, bool force);
+
+/* ---- Watermarks ---- */
+
+static inline uint64_t vmsim__zone_wmark(const struct vmsim__zone *z, enum vmsim__wmark w) {
+    return z->wmark[w] + z->boost;
+}
+/* May a request of 2^order be served from a zone with `free` free frames and leave `mark`? `highest_type` is the
+ * ceiling of the request. */
+bool vmsim__zone_watermark_ok_free(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
+                                   uint64_t mark, unsigned highest_type, uint32_t alloc_flags, int64_t free);
+/* The same with the zone's free frames. */
+bool vmsim__zone_watermark_ok(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order, uint64_t mark,
+                              unsigned highest_type, uint32_t alloc_flags);
+
+/* ---- Iteration: zones of a request's zonelist ----
+ *
+ *     struct vmsim__zone_iter it;
+ *     for (struct vmsim__zone *z = vmsim__zonelist_first(mem, rq, &it); z; z = vmsim__zonelist_next(&it)) ... */
+struct vmsim__zone_iter {
+    struct vmsim__mem *mem;
+    const uint8_t *list;
+    const uint64_t *nodemask;
+    unsigned at, count, highest_type;
+};
+struct vmsim__zone *vmsim__zonelist_first(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq,
+                                          struct vmsim__zone_iter *it);
+struct vmsim__zone *vmsim__zonelist_next(struct vmsim__zone_iter *it);
+
+/* ---- Blocks: for compaction, hotplug, huge pages ---- */
+
+enum vmsim__migratetype vmsim__pageblock_type(const struct vmsim__mem *mem, vmsim__pfn pfn);
+/* Changes the type of the pageblock of `pfn` and moves its free blocks to that type's lists. Returns the frames moved.
+ */
+uint64_t vmsim__pageblock_set(struct vmsim__mem *mem, vmsim__pfn pfn, enum vmsim__migratetype type);
+/* Order of the free buddy block that *starts* at pfn, or -1. Does not touch metadata. */
+int vmsim__mem_free_block_order(const struct vmsim__mem *mem, vmsim__pfn pfn);
+/* Takes the free buddy block that starts at pfn off its list; the frames become the caller's (head: refcount 1, not
+ * compound). Returns its order, or -1 when no free block starts there. */
+int vmsim__mem_isolate_block(struct vmsim__mem *mem, vmsim__pfn pfn);
+/* Puts frames back straight into the buddy lists, past the per-CPU lists. */
+void vmsim__mem_free_buddy(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order);
+
+/* ---- Fragmentation and counts ---- */
+
+/* Thousandths: 0 lack of memory .. 1000 fragmentation; -1000 when a block is free. */
+int vmsim__zone_extfrag_index(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order);
+/* Thousandths of the free frames that a request of 2^order cannot use. */
+int vmsim__zone_unusable_index(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order);
+/* Free blocks of one order, of one migratetype or (VMSIM__MIGRATE_TYPES) of all: buddyinfo, pagetypeinfo. */
+uint64_t vmsim__zone_free_blocks(const struct vmsim__zone *z, unsigned order, enum vmsim__migratetype type);
+/* Pageblocks of each type in a zone. */
+void vmsim__zone_pageblocks(const struct vmsim__mem *mem, const struct vmsim__zone *z,
+                            uint64_t counts[VMSIM__MIGRATE_TYPES]);
+/* Frames on the per-CPU lists of a zone. */
+uint64_t vmsim__zone_pcp_count(const struct vmsim__mem *mem, const struct vmsim__zone *z);
+/* Sums over zones or nodes: what /proc/vmstat and /proc/meminfo print. */
+int64_t vmsim__mem_zone_stat(const struct vmsim__mem *mem, enum vmsim__zone_stat stat);
+int64_t vmsim__mem_node_stat(const struct vmsim__mem *mem, enum vmsim__node_stat stat);
+uint64_t vmsim__mem_numa_stat(const struct vmsim__mem *mem, enum vmsim__numa_stat stat);
+/* Name of a zone type as /proc/zoneinfo ("DMA32", "Normal") and as /proc/vmstat ("dma32", "normal") spell it. */
+const char *vmsim__zone_type_name(enum vmsim__zone_type type);
+const char *vmsim__zone_type_suffix(enum vmsim__zone_type type);
+
+/* ---- Check ---- */
+
+/* Walks everything: frame conservation, list integrity, buddy invariants, counters against recounts, metadata of free
+ * frames. 0, or VMSIM_ECHECK with the first fault found in `err`. */
+int vmsim__mem_check(const struct vmsim__mem *mem, struct vmsim__err *err);
+
+#endif
