@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/* Address spaces: VMAs, the mmap family, page faults, fork and copy-on-write, the reverse map.
+ *
+ * `struct vmsim__vm` is the part of a machine that all address spaces share; a `struct vmsim__mm` is one address space
+ * with its page table.
+ *
+ *     vm --- mm --- VMA tree + list (by address) --- file -- i_mmap list of VMAs
+ *            |       \--- anon_vma chain                     (frame.mapping = file id, frame.index = page of file)
+ *            \--- page table --> frame -- anon_vma id --> VMAs (frame.mapping = anon_vma id, frame.index = linear page)
+ *
+ * Calls return what the system call returns (a value or a negative Linux errno); faults return an outcome. Every call
+ * takes the CPU on which the task runs. What the call cost is added to vm->charge, which machine/ takes and clears
+ * after each call. Kernel counterparts: mm/mmap.c, mm/memory.c, mm/mremap.c, mm/mprotect.c, mm/madvise.c, mm/mlock.c,
+ * mm/rmap.c, mm/huge_memory.c, kernel/fork.c (dup_mmap), fs/exec.c, fs/binfmt_elf.c, mm/util.c, fs/proc/task_mmu.c. */
+#ifndef VMSIM__VM_H
+#define VMSIM__VM_H
+#include "cache/cache.h"
+#include "mmu/mmu.h"
+#include "vm/vm_spec.h"
+
+/* VMA flags: the kernel's bits (include/linux/mm.h), as VmFlags in smaps spells them. */
+#define VMSIM__VM_READ 0x1u
+#define VMSIM__VM_WRITE 0x2u
+#define VMSIM__VM_EXEC 0x4u
+#define VMSIM__VM_SHARED 0x8u
+#define VMSIM__VM_MAYREAD 0x10u
+#define VMSIM__VM_MAYWRITE 0x20u
+#define VMSIM__VM_MAYEXEC 0x40u
+#define VMSIM__VM_MAYSHARE 0x80u
+#define VMSIM__VM_GROWSDOWN 0x100u
+#define VMSIM__VM_PFNMAP 0x400u
+#define VMSIM__VM_LOCKED 0x2000u
+#define VMSIM__VM_IO 0x4000u
+#define VMSIM__VM_SEQ_READ 0x8000u
+#define VMSIM__VM_RAND_READ 0x10000u
+#define VMSIM__VM_DONTCOPY 0x20000u
+#define VMSIM__VM_DONTEXPAND 0x40000u
+#define VMSIM__VM_LOCKONFAULT 0x80000u
+#define VMSIM__VM_ACCOUNT 0x100000u
+#define VMSIM__VM_NORESERVE 0x200000u
+#define VMSIM__VM_HUGETLB 0x400000u
+#define VMSIM__VM_WIPEONFORK 0x2000000u
+#define VMSIM__VM_DONTDUMP 0x4000000u
+#define VMSIM__VM_SOFTDIRTY 0x8000000u
+#define VMSIM__VM_HUGEPAGE 0x20000000u
+#define VMSIM__VM_NOHUGEPAGE 0x40000000u
+#define VMSIM__VM_MERGEABLE 0x80000000u
+
+/* Linux's numbers of errno that the calls return, negated; the same on every architecture that vmsim knows. */
+enum vmsim__linux_errno {
+    VMSIM__L_EPERM = 1,
+    VMSIM__L_EBADF = 9,
+    VMSIM__L_EAGAIN = 11,
+    VMSIM__L_ENOMEM = 12,
+    VMSIM__L_EACCES = 13,
+    VMSIM__L_EFAULT = 14,
+    VMSIM__L_EBUSY = 16,
+    VMSIM__L_EEXIST = 17,
+    VMSIM__L_ENODEV = 19,
+    VMSIM__L_EINVAL = 22,
+    VMSIM__L_EOVERFLOW = 75,
+    VMSIM__L_EOPNOTSUPP = 95
+};
+
+/* Arguments, by Linux's x86-64 numbers. */
+#define VMSIM__PROT_READ 1u
+#define VMSIM__PROT_WRITE 2u
+#define VMSIM__PROT_EXEC 4u
+#define VMSIM__PROT_SEM 8u
+#define VMSIM__PROT_GROWSDOWN 0x01000000u
+#define VMSIM__PROT_GROWSUP 0x02000000u
+#define VMSIM__MAP_SHARED 0x1u
+#define VMSIM__MAP_PRIVATE 0x2u
+#define VMSIM__MAP_SHARED_VALIDATE 0x3u
+#define VMSIM__MAP_TYPE 0xfu
+#define VMSIM__MAP_FIXED 0x10u
+#define VMSIM__MAP_ANONYMOUS 0x20u
+#define VMSIM__MAP_32BIT 0x40u
+#define VMSIM__MAP_GROWSDOWN 0x100u
+#define VMSIM__MAP_DENYWRITE 0x800u
+#define VMSIM__MAP_EXECUTABLE 0x1000u
+#define VMSIM__MAP_LOCKED 0x2000u
+#define VMSIM__MAP_NORESERVE 0x4000u
+#define VMSIM__MAP_POPULATE 0x8000u
+#define VMSIM__MAP_NONBLOCK 0x10000u
+#define VMSIM__MAP_STACK 0x20000u
+#define VMSIM__MAP_HUGETLB 0x40000u
+#define VMSIM__MAP_SYNC 0x80000u
+#define VMSIM__MAP_FIXED_NOREPLACE 0x100000u
+#define VMSIM__MREMAP_MAYMOVE 1u
+#define VMSIM__MREMAP_FIXED 2u
+#define VMSIM__MREMAP_DONTUNMAP 4u
+#define VMSIM__MCL_CURRENT 1u
+#define VMSIM__MCL_FUTURE 2u
+#define VMSIM__MCL_ONFAULT 4u
+#define VMSIM__MLOCK_ONFAULT 1u
+#define VMSIM__MS_ASYNC 1u
+#define VMSIM__MS_INVALIDATE 2u
+#define VMSIM__MS_SYNC 4u
+enum vmsim__madvice {
+    VMSIM__MADV_NORMAL = 0,
+    VMSIM__MADV_RANDOM = 1,
+    VMSIM__MADV_SEQUENTIAL = 2,
+    VMSIM__MADV_WILLNEED = 3,
+    VMSIM__MADV_DONTNEED = 4,
+    VMSIM__MADV_FREE = 8,
+    VMSIM__MADV_REMOVE = 9,
+    VMSIM__MADV_DONTFORK = 10,
+    VMSIM__MADV_DOFORK = 11,
+    VMSIM__MADV_MERGEABLE = 12,
+    VMSIM__MADV_UNMERGEABLE = 13,
+    VMSIM__MADV_HUGEPAGE = 14,
+    VMSIM__MADV_NOHUGEPAGE = 15,
+    VMSIM__MADV_DONTDUMP = 16,
+    VMSIM__MADV_DODUMP = 17,
+    VMSIM__MADV_WIPEONFORK = 18,
+    VMSIM__MADV_KEEPONFORK = 19,
+    VMSIM__MADV_COLD = 20,
+    VMSIM__MADV_PAGEOUT = 21,
+    VMSIM__MADV_POPULATE_READ = 22,
+    VMSIM__MADV_POPULATE_WRITE = 23,
+    VMSIM__MADV_DONTNEED_LOCKED = 24,
+    VMSIM__MADV_COLLAPSE = 25
+};
+
+/* What a page fault came to. */
+enum vmsim__fault_outcome {
+    VMSIM__FAULT_MINOR,    /* resolved without I/O */
+    VMSIM__FAULT_MAJOR,    /* resolved with I/O */
+    VMSIM__FAULT_SPURIOUS, /* nothing to do: stale TLB entry, A/D set (counts as minor) */
+    VMSIM__FAULT_SIGSEGV_MAPERR,
+    VMSIM__FAULT_SIGSEGV_ACCERR,
+    VMSIM__FAULT_SIGBUS,
+    VMSIM__FAULT_OOM /* no frame could be had: the caller may reclaim or kill, and fault again */
+};
+static inline bool vmsim__fault_resolved(enum vmsim__fault_outcome o) {
+    return o <= VMSIM__FAULT_SPURIOUS;
+}
+
+struct vmsim__vm;
+struct vmsim__mm;
+struct vmsim__vma;
+struct vmsim__avc;
+
+/* What vm/ asks of the machine around it. */
+struct vmsim__vm_hooks {
+    void *context;
+    /* Translations of [start, end) of mm may be cached on any CPU: drop them. `stride_shift`: log2 of the smallest leaf
+     * cleared; freed_tables: page tables went away too. Called before any frame or table of the range is freed. */
+    void (*flush_range)(void *context, struct vmsim__mm *mm, uint64_t start, uint64_t end, unsigned stride_shift,
+                        bool freed_tables, unsigned cpu);
+    void (*flush_mm)(void *context, struct vmsim__mm *mm, unsigned cpu);
+    /* The content of a page: `to` becomes a copy of `from` (VMSIM__PFN_NONE: zeroes), 1 << order frames. For the
+     * content oracle; may be NULL. */
+    void (*fill)(void *context, vmsim__pfn to, vmsim__pfn from, unsigned order);
+};
+
+enum vmsim__rlimit {
+    VMSIM__RLIMIT_AS,
+    VMSIM__RLIMIT_DATA,
+    VMSIM__RLIMIT_STACK,
+    VMSIM__RLIMIT_MEMLOCK,
+    VMSIM__RLIMIT_FSIZE,
+    VMSIM__RLIMITS
+};
+enum vmsim__rss_kind { VMSIM__RSS_FILE, VMSIM__RSS_ANON, VMSIM__RSS_SWAP, VMSIM__RSS_SHMEM, VMSIM__RSS_KINDS };
+
+/* What the last calls cost their task; machine/ reads and clears it. */
+struct vmsim__charge {
+    uint64_t cost_ns;          /* CPU time of the kernel */
+    uint64_t io_ns;            /* time blocked on devices, after cost_ns */
+    uint64_t min_flt, maj_flt; /* of the task (rusage): faults of populate, mlock and exec included */
+};
+
+/* One mapping: [start, end), page aligned. Read it freely, change it only through the calls below. */
+struct vmsim__vma {
+    uint64_t start, end;
+    uint64_t pgoff;    /* of start in the file, or start >> page_shift when it was anonymous at birth */
+    uint32_t flags;    /* VMSIM__VM_* */
+    uint32_t anon_vma; /* id of the anon_vma of its private pages; 0: none yet */
+    struct vmsim__mm *mm;
+    struct vmsim__file *file;                 /* NULL: anonymous */
+    struct vmsim__vma *next, *prev;           /* by address */
+    struct vmsim__vma *left, *right, *parent; /* AVL tree by address */
+    uint64_t gap, max_gap;                    /* free bytes below start, largest of the subtree */
+    struct vmsim__avc *chain;                 /* anon_vmas whose pages it may map */
+    struct vmsim__vma *file_next, *file_prev; /* the file's i_mmap list */
+    const char *name;         /* "[heap]" is derived; static text of special mappings ("[vdso]"), else NULL */
+    uint8_t height;           /* AVL */
+    uint8_t advice;           /* 0 normal, 1 random, 2 sequential: as struct vmsim__file_ra */
+    bool temporary_stack;     /* during exec: no THP */
+    struct vmsim__file_ra ra; /* readahead state of faults through this mapping */
+};
+
+struct vmsim__mm {
+    struct vmsim__vm *vm;
+    uint32_t id;    /* never reused */
+    uint32_t users; /* tasks that share it */
+    struct vmsim__pagetable pt;
+    struct vmsim__ptmem ptmem;
+    struct vmsim__vma *root, *first, *cached;
+    /* the last leaf table used: virtual address of its first entry, its host memory */
+    uint64_t leaf_start;
+    unsigned char *leaf;
+    uint32_t map_count;
+    uint32_t def_flags;                                                   /* of new mappings: mlockall(MCL_FUTURE) */
+    uint64_t total_vm, locked_vm, data_vm, exec_vm, stack_vm, hiwater_vm; /* pages */
+    int64_t rss[VMSIM__RSS_KINDS];                                        /* what /proc/PID/status shows */
+    int64_t rss_cache[VMSIM__RSS_KINDS]; /* not yet folded in: rss + rss_cache is exact */
+    uint32_t rss_events;
+    uint64_t hiwater_rss;      /* pages */
+    uint64_t pgtables_bytes;   /* VmPTE */
+    uint64_t min_flt, maj_flt; /* of all tasks that used it */
+    uint64_t task_size, mmap_base, mmap_min;
+    uint64_t start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start, arg_end, env_start,
+        env_end, vdso;
+    uint64_t rlimit[VMSIM__RLIMITS]; /* bytes; UINT64_MAX: unlimited */
+    bool topdown, privileged, thp_disabled;
+    struct vmsim__mm *next, *prev; /* all of a vm, in order of creation */
+    void *user;                    /* machine/'s own */
+    unsigned cpu;                  /* of the call in progress */
+};
+
+/* ---- the shared part ---- */
+
+struct vmsim__vm_init {
+    const struct vmsim__vm_spec *spec; /* copied */
+    const struct vmsim__kernel *kernel;
+    struct vmsim__alloc *alloc;
+    struct vmsim__mem *mem;
+    struct vmsim__cache *cache;
+    const struct vmsim__pt_format *format;
+    struct vmsim__vm_hooks hooks;
+};
+/* Takes the zero page from `mem`. Everything that `init` points to must outlive it. */
+int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, struct vmsim__err *err);
+/* All address spaces must be gone; gives the zero pages back. */
+void vmsim__vm_destroy(struct vmsim__vm *vm);
+struct vmsim__charge vmsim__vm_take_charge(struct vmsim__vm *vm); /* and clears it */
+struct vmsim__vm_spec *vmsim__vm_knobs(struct vmsim__vm *vm);     /* sysctl writes at run time go here */
+const struct vmsim__pt_format *vmsim__vm_format(const struct vmsim__vm *vm);
+uint64_t vmsim__vm_committed(const struct vmsim__vm *vm);            /* Committed_AS, pages */
+uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm);         /* CommitLimit, pages */
+void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages); /* total of swap areas, for CommitLimit */
+struct vmsim__mm *vmsim__vm_first_mm(const struct vmsim__vm *vm);
+vmsim__pfn vmsim__vm_zero_pfn(const struct vmsim__vm *vm); /* outside the allocator's frames: see docs of vm_create */
+
+/* ---- address spaces ---- */
+
+/* Handles the fault of one access at `va`. Works for every access that the walker refused (any enum vmsim__fault). */
+enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, bool write, bool fetch, bool user,
+                                          unsigned cpu);
+
+struct vmsim__mm *vmsim__mm_create(struct vmsim__vm *vm, unsigned cpu); /* empty; NULL: no frame or no host memory */
+struct vmsim__mm *vmsim__mm_fork(struct vmsim__mm *parent, unsigned cpu,
+                                 int *error);           /* dup_mmap; NULL: *error = -ENOMEM */
+void vmsim__mm_get(struct vmsim__mm *mm);               /* one more task shares it (CLONE_VM) */
+void vmsim__mm_put(struct vmsim__mm *mm, unsigned cpu); /* the last put is exit_mmap */
+
+/* prot: PROT_* and flags: MAP_* of Linux x86-64; file NULL: anonymous (MAP_ANONYMOUS must agree, else -EBADF). All
+ * return the system call's result: mmap and mremap an address, brk the (new or old) break, the others 0. Lengths and
+ * offsets in bytes. */
+int64_t vmsim__mm_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned flags,
+                       struct vmsim__file *file, uint64_t offset, unsigned cpu);
+int64_t vmsim__mm_munmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned cpu);
+int64_t vmsim__mm_mprotect(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned cpu);
+int64_t vmsim__mm_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length, unsigned flags,
+                         uint64_t new_addr, unsigned cpu);
+int64_t vmsim__mm_brk(struct vmsim__mm *mm, uint64_t brk, unsigned cpu);
+int64_t vmsim__mm_madvise(struct vmsim__mm *mm, uint64_t addr, uint64_t length, int advice, unsigned cpu);
+int64_t vmsim__mm_mlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned flags, unsigned cpu);
+int64_t vmsim__mm_munlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned cpu);
+int64_t vmsim__mm_mlockall(struct vmsim__mm *mm, unsigned flags, unsigned cpu);
+int64_t vmsim__mm_munlockall(struct vmsim__mm *mm, unsigned cpu);
+int64_t vmsim__mm_msync(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned flags, unsigned cpu);
+/* resident: bitmap, one bit a page, room for length / page size bits; may be NULL. */
+int64_t vmsim__mm_mincore(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint64_t *resident, unsigned cpu);
+void vmsim__mm_set_rlimit(struct vmsim__mm *mm, enum vmsim__rlimit which, uint64_t bytes);
+
+/* Unmaps pages [first, last] of the file from every address space (truncation; `even_private`: private copies too).
+ * The cache calls it (through machine/) before it drops the pages. */
+void vmsim__vm_unmap_file(struct vmsim__vm *vm, struct vmsim__file *file, uint64_t first, uint64_t last,
+                          bool even_private, unsigned cpu);
+/* Write-protects and cleans every shared mapping of a file page (before it is written out). Returns whether an entry
+ * was dirty. */
+bool vmsim__vm_mkclean(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu);
+
+/* ---- exec ---- */
+
+struct vmsim__exec_segment {
+    uint64_t vaddr, offset, file_bytes, memory_bytes; /* PT_LOAD as in the file */
+    unsigned prot;
+};
+struct vmsim__exec_object {
+    struct vmsim__file *file;
+    const struct vmsim__exec_segment *segments;
+    size_t count;
+    bool fixed; /* ET_EXEC: vaddr is absolute; else placed (program: ELF_ET_DYN_BASE, interpreter: below mmap_base) */
+};
+struct vmsim__exec {
+    struct vmsim__exec_object program;
+    struct vmsim__exec_object interpreter; /* file NULL: static */
+    uint64_t argument_bytes;               /* strings of argv and envp with their NULs, and the file name */
+    uint32_t argument_count;               /* argv and envp entries: their pointers lie on the stack, too */
+    bool executable_stack;
+};
+/* Fills an empty address space as execve does: argument pages first (they fault before the old image goes), then stack,
+ * segments, bss, interpreter, vdso, break. 0 or -ENOMEM, -EINVAL; on failure the address space is fit for vmsim__mm_put
+ * alone. */
+int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *image, unsigned cpu);
+
+/* ---- looking ---- */
+
+struct vmsim__vma *vmsim__mm_find_vma(struct vmsim__mm *mm, uint64_t va); /* first VMA whose end is above va, or NULL */
+const char *vmsim__vma_name(const struct vmsim__vma *vma); /* "[heap]", "[stack]", "[vdso]", path or "" */
+uint64_t vmsim__mm_rss(const struct vmsim__mm *mm, enum vmsim__rss_kind kind); /* exact, pages */
+
+/* /proc/PID/status, in kB. The Rss lines lag on kernels without per-CPU counters, as Linux's do. */
+struct vmsim__mm_status {
+    uint64_t vm_peak, vm_size, vm_lck, vm_pin, vm_hwm, vm_rss, rss_anon, rss_file, rss_shmem, vm_data, vm_stk, vm_exe,
+        vm_lib, vm_pte, vm_swap;
+};
+void vmsim__mm_status(const struct vmsim__mm *mm, struct vmsim__mm_status *out);
+
+/* /proc/PID/smaps of one VMA, or a sum of them, in bytes; Pss with 12 fraction bits (bytes << 12). */
+struct vmsim__smaps {
+    uint64_t rss, pss, pss_anon, pss_file, pss_shmem, pss_dirty, shared_clean, shared_dirty, private_clean,
+        private_dirty, referenced, anonymous, lazyfree, anon_huge, shmem_pmd, file_pmd, swap, swap_pss,
+        locked /* << 12 */;
+};
+void vmsim__vma_smaps(const struct vmsim__vma *vma, struct vmsim__smaps *sum); /* adds to *sum */
+void vmsim__mm_rollup(const struct vmsim__mm *mm, struct vmsim__smaps *out);
+bool vmsim__vma_thp_eligible(const struct vmsim__vma *vma);
+/* "rd wr mr mw me ac sd " into out (room for 64 bytes). */
+void vmsim__vma_flags_text(const struct vmsim__vma *vma, char *out, size_t size);
+/* /proc/PID/clear_refs: 1 all, 2 anonymous, 3 file, 4 soft-dirty, 5 peak RSS. 0 or -EINVAL. */
+int64_t vmsim__mm_clear_refs(struct vmsim__mm *mm, int what, unsigned cpu);
+/* /proc/PID/pagemap: the entry of one page as the common pte (flags 0: nothing there). */
+struct vmsim__pte vmsim__mm_pagemap(struct vmsim__mm *mm, uint64_t va);
+
+/* ---- reverse map: for reclaim, compaction and checks ---- */
+
+/* One mapping of a frame: its entry. Return false to stop. The callback may clear or change the entry through
+ * vmsim__pt_write. */
+struct vmsim__mapping {
+    struct vmsim__vma *vma;
+    uint64_t va;
+    struct vmsim__pt_slot slot;
+    struct vmsim__pte pte;
+};
+typedef bool (*vmsim__rmap_fn)(void *context, struct vmsim__mapping *m);
+/* Every entry that maps pfn (a base frame, or the head of a huge one), in a fixed order. False: stopped early. */
+bool vmsim__rmap_walk(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context);
+
+/* Every invariant of every address space; VMSIM_ECHECK with a text, or 0. */
+int vmsim__vm_check(struct vmsim__vm *vm, struct vmsim__err *err);
+
+#endif

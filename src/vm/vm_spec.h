@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* What a user may set of the virtual memory of a machine, as parameter tables: sysctls of vm.*, transparent huge pages,
+ * default limits, and the virtual time that each kernel path costs.
+ *
+ * The defaults of the costs are those of a current x86 server; each `doc` names its source. Values that Linux derives
+ * at boot (reserves of overcommit, max_map_count) are 0 here and computed by vmsim__vm_create. */
+#ifndef VMSIM__VM_SPEC_H
+#define VMSIM__VM_SPEC_H
+#include "vmsim/param.h"
+
+#include <stdbool.h>
+
+enum vmsim__thp_defrag {
+    VMSIM__DEFRAG_ALWAYS,
+    VMSIM__DEFRAG_DEFER,
+    VMSIM__DEFRAG_DEFER_MADVISE,
+    VMSIM__DEFRAG_MADVISE,
+    VMSIM__DEFRAG_NEVER
+};
+
+/* Limits of a process; UINT64_MAX: unlimited. Bytes. */
+struct vmsim__rlimit_spec {
+    uint64_t as, data, stack, memlock, fsize;
+};
+
+/* Virtual time, in ns, of one occurrence. */
+struct vmsim__vm_cost_spec {
+    uint64_t fault;       /* entry and exit of a page fault, lookup included; added to every fault */
+    uint64_t map;         /* allocate, account and map one page (without zeroing or copying) */
+    uint64_t zero_page;   /* zero one base page */
+    uint64_t copy_page;   /* copy one base page */
+    uint64_t zero_huge;   /* zero one PMD-sized page */
+    uint64_t around_page; /* each further page mapped by fault-around */
+    uint64_t file_lookup; /* page-cache lookup of a file fault */
+    uint64_t mkwrite;     /* page_mkwrite of a file system */
+    uint64_t mmap, munmap, mprotect, mremap, madvise, brk, mlock; /* entry and VMA work of the system call */
+    uint64_t unmap_page;                                          /* each present entry taken out of a page table */
+    uint64_t protect_page;                                        /* each present entry changed */
+    uint64_t move_page;                                           /* each entry moved by mremap */
+    uint64_t fork;                                                /* fixed part of dup_mmap */
+    uint64_t fork_vma;                                            /* each VMA copied */
+    uint64_t fork_page;                                           /* each entry copied */
+    uint64_t table;                                               /* allocate or free one page table */
+};
+
+struct vmsim__vm_spec {
+    uint64_t overcommit_memory;                         /* 0 guess, 1 always, 2 never */
+    uint64_t overcommit_ratio, overcommit_kbytes;       /* of CommitLimit; kbytes wins when not 0 */
+    uint64_t max_map_count;                             /* 0: the kernel's default */
+    uint64_t mmap_min_addr;                             /* bytes */
+    uint64_t admin_reserve_kbytes, user_reserve_kbytes; /* 0: derived from free memory at boot */
+    uint64_t stack_guard_gap;                           /* pages */
+    bool legacy_va_layout;                              /* mappings grow upward from a third of the address space */
+    bool privileged; /* tasks run as root: CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO */
+    int thp_defrag;  /* enum vmsim__thp_defrag; `enabled` is mem->thp_enabled */
+    bool thp_use_zero_page;
+    uint64_t fault_around_bytes;
+    struct vmsim__rlimit_spec rlimits;
+    struct vmsim__vm_cost_spec costs;
+};
+
+extern const struct vmsim_param
+    vmsim__vm_sysctl_params[];                       /* "vm.overcommit_memory"...: offsets in struct vmsim__vm_spec */
+extern const struct vmsim_param vmsim__thp_params[]; /* "defrag", "use_zero_page": in struct vmsim__vm_spec */
+extern const struct vmsim_param vmsim__rlimit_params[];  /* in struct vmsim__rlimit_spec */
+extern const struct vmsim_param vmsim__vm_cost_params[]; /* in struct vmsim__vm_cost_spec */
+extern const struct vmsim_param vmsim__vm_params[];      /* all of the above, nested: in struct vmsim__vm_spec */
+
+/* The defaults of the tables as a struct, for those who build a machine without a file. */
+void vmsim__vm_spec_defaults(struct vmsim__vm_spec *spec);
+
+#endif
