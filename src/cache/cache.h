@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* Files, the page cache and the LRU lists that every user page is put on.
+ *
+ * A file is an id, a kind, a size and a radix tree from page index to frame. Regular files live on a device (reads cost
+ * time and are major); shmem files (tmpfs, memfd, SysV and shared anonymous memory) are born zeroed. Kernel
+ * counterparts: mm/filemap.c, mm/readahead.c, mm/shmem.c, mm/truncate.c, mm/swap.c (the LRU batches), mm/mlock.c,
+ * mm/page-writeback.c (accounting and synchronous write-out; the flusher and throttling come with reclaim).
+ *
+ *   struct vmsim__cache --- file table (id -> file, path -> file)
+ *        |                       `-- radix: page index -> pfn + 1    frame.mapping = file id, frame.index = page index
+ *        |-- per CPU: LRU batches (lru_add, activate, ...), each holds one reference on its pages
+ *        `-- per node: lruvec, four intrusive lists through frame.next/prev + unevictable (counted, not linked)
+ *
+ * Conventions. `cpu` is the CPU on which the caller runs. System-call-like functions return what the call returns (a
+ * value or a negative Linux errno). When the *host* has no memory they return -ENOMEM (-12) and vmsim__cache_error() is
+ * VMSIM_ENOMEM from then on: the caller looks at it after a step. References: a frame is born with refcount 1, which
+ * belongs to whoever allocated it; the page cache, each batch and each page-table entry hold one more each;
+ * vmsim__page_put of the last one takes the page off its LRU list and frees the frame. */
+#ifndef VMSIM__CACHE_H
+#define VMSIM__CACHE_H
+#include "base/radix.h"
+#include "cache/cache_spec.h"
+#include "zones/zones.h"
+
+enum vmsim__file_kind {
+    VMSIM__FILE_REGULAR, /* on a disk file system (ext4-like: page_mkwrite on the first write to a shared mapping) */
+    VMSIM__FILE_SHMEM,   /* tmpfs, memfd, SysV, shared anonymous: swap-backed */
+    VMSIM__FILE_RAMFS,   /* pages pinned in the cache, never written back (initramfs programs) */
+    VMSIM__FILE_DEVICE   /* /dev/zero and the like: no pages */
+};
+
+struct vmsim__file {
+    uint32_t id;               /* index in the cache's table; never 0 */
+    uint8_t kind;              /* enum vmsim__file_kind */
+    bool linked;               /* a path leads to it: it outlives its last user */
+    uint64_t size;             /* bytes */
+    struct vmsim__radix pages; /* index -> pfn + 1 */
+    uint32_t refcount;         /* open files and mappings */
+    char *path;                /* owned; may be NULL (anonymous shared memory) */
+    void *mappings;            /* vm/'s list of VMAs that map it (i_mmap); NULL: none */
+    uint64_t mkwrite_pages;    /* calls of page_mkwrite that dirtied a page, since creation */
+    uint64_t disk_size;        /* bytes that the device holds: pages beyond are holes and are zeroed, not read */
+    uint64_t dirty_pages;      /* pages of this file with DIRTY that count in nr_dirty */
+};
+
+/* State of one open file (struct file_ra_state + f_pos). Make it with vmsim__ra_init. */
+struct vmsim__file_ra {
+    uint64_t start;             /* of the newest window, pages */
+    uint32_t size, async_size;  /* of the newest window; of its tail that is read ahead of need */
+    uint32_t ra_pages;          /* largest window */
+    uint32_t mmap_miss;         /* faults that found nothing, less those that found something */
+    uint64_t prev_pos;          /* byte after the last read; UINT64_MAX: none */
+    uint8_t advice;             /* enum vmsim__read_advice, from fadvise */
+    uint64_t io_start, io_done; /* pages from io_start on arrive at time io_done: who touches them earlier waits */
+};
+enum vmsim__read_advice { VMSIM__READ_NORMAL, VMSIM__READ_RANDOM, VMSIM__READ_SEQUENTIAL };
+
+struct vmsim__cache; /* all files of a machine, LRU lists and batches */
+
+/* What the cache asks of vm/ (set once vm/ exists; without hooks no page is mapped). */
+struct vmsim__cache_hooks {
+    void *context;
+    /* Write-protects and cleans every entry that maps page `index` of `file` (folio_mkclean); true when one was dirty.
+     */
+    bool (*mkclean)(void *context, struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, unsigned cpu);
+    /* Unmaps pages [first, end) of `file` everywhere; private copies too if `even_cows` (unmap_mapping_pages). */
+    void (*unmap)(void *context, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows, unsigned cpu);
+};
+
+/* ---- the cache as a whole ---- */
+
+/* `mem` and `kernel` must outlive it; `cpus` CPUs use it. NULL: no host memory. */
+struct vmsim__cache *vmsim__cache_create(struct vmsim__alloc *alloc, struct vmsim__mem *mem,
+                                         const struct vmsim__kernel *kernel, const struct vmsim__cache_spec *spec,
+                                         unsigned cpus);
+/* Host memory only: frames are not given back to `mem`, which is about to vanish as well. */
+void vmsim__cache_destroy(struct vmsim__cache *c);
+void vmsim__cache_set_hooks(struct vmsim__cache *c, const struct vmsim__cache_hooks *hooks);
+/* The knobs in force, writable (dirty_*, read_ahead for files opened later). */
+struct vmsim__cache_spec *vmsim__cache_spec(struct vmsim__cache *c);
+struct vmsim__mem *vmsim__cache_mem(struct vmsim__cache *c);
+/* 0, or VMSIM_ENOMEM once the host refused memory. */
+int vmsim__cache_error(const struct vmsim__cache *c);
+/* The clock of the running CPU, for the device's queue; set it before calls that may read or write. */
+void vmsim__cache_set_time(struct vmsim__cache *c, uint64_t now_ns);
+/* CPU time and time blocked on the device since the last take. */
+void vmsim__cache_take_cost(struct vmsim__cache *c, uint64_t *cpu_ns, uint64_t *wait_ns);
+/* Memory policy of the running task for page-cache and shmem pages (node, nodemask; the rest is ignored); NULL: local
+ * node. The pointer is kept. */
+void vmsim__cache_set_policy(struct vmsim__cache *c, const struct vmsim__alloc_request *policy);
+/* Radix contents against frames and back, LRU lists against flags, batches, counters against recounts. 0 or
+ * VMSIM_ECHECK. */
+int vmsim__cache_check(struct vmsim__cache *c, struct vmsim__err *err);
+/* drop_caches=1: clean unmapped pages of every file, after draining all batches. Returns pages dropped. */
+uint64_t vmsim__cache_drop(struct vmsim__cache *c, unsigned cpu);
+/* sync(): every dirty page of every file goes to the device. */
+void vmsim__cache_sync(struct vmsim__cache *c, unsigned cpu);
+/* nr_dirty_threshold and nr_dirty_background_threshold, in pages. */
+void vmsim__dirty_limits(struct vmsim__cache *c, uint64_t *thresh, uint64_t *background);
+/* Pages that may become dirty: global_dirtyable_memory. */
+uint64_t vmsim__dirtyable_memory(struct vmsim__cache *c);
+
+/* ---- files ---- */
+
+/* A new file, with one reference for the caller; `path` (copied) may be NULL. A path in use: NULL. Regular and ramfs
+ * files hold `size` bytes of data. */
+struct vmsim__file *vmsim__file_create(struct vmsim__cache *c, enum vmsim__file_kind kind, const char *path,
+                                       uint64_t size);
+struct vmsim__file *vmsim__file_find(struct vmsim__cache *c, const char *path); /* NULL: none; takes no reference */
+struct vmsim__file *vmsim__file_by_id(struct vmsim__cache *c, uint32_t id);     /* NULL: none */
+struct vmsim__file *vmsim__file_next(struct vmsim__cache *c,
+                                     uint32_t *id); /* first file with an id >= *id; NULL: none left */
+void vmsim__file_get(struct vmsim__file *f);
+void vmsim__file_put(struct vmsim__cache *c, struct vmsim__file *f,
+                     unsigned cpu); /* the last put of an unlinked file deletes it */
+void vmsim__file_unlink(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
+/* Fills the cache with the whole file without I/O or cost ("cached: all"). Pages are inactive and unreferenced. 0 or
+ * -ENOMEM. */
+int vmsim__file_preload(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
+
+void vmsim__ra_init(struct vmsim__cache *c, struct vmsim__file_ra *ra);
+/* posix_fadvise(): advice by its Linux number (0 normal, 1 random, 2 sequential, 3 willneed, 4 dontneed, 5 noreuse);
+ * length 0: to the end. */
+int vmsim__file_fadvise(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
+                        uint64_t length, int advice, unsigned cpu);
+
+/* read(): bytes read (0 at the end) or -ENOMEM when no frame could be had for the first page. */
+int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
+                         uint64_t count, unsigned cpu);
+/* write(): bytes written or -ENOMEM. The file grows as needed. */
+int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_t pos, uint64_t count, unsigned cpu);
+/* ftruncate(): pages beyond are unmapped and dropped, the partial page is cleared. */
+int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t size, unsigned cpu);
+/* fallocate(): mode bits of Linux (1 KEEP_SIZE, 2 PUNCH_HOLE, 0x10 ZERO_RANGE). Shmem allocates its pages. */
+int vmsim__file_fallocate(struct vmsim__cache *c, struct vmsim__file *f, unsigned mode, uint64_t pos, uint64_t length,
+                          unsigned cpu);
+/* fsync, msync(MS_SYNC), sync_file_range: writes dirty pages [first, end) to the device and waits. Pages written. */
+uint64_t vmsim__file_sync(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu);
+/* invalidate_mapping_pages: drops clean, unmapped, unreferenced pages of [first, end); deactivates the others. Pages
+ * dropped. */
+uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
+                                unsigned cpu);
+
+/* ---- pages of files, for faults ---- */
+
+/* The cached page, or VMSIM__PFN_NONE. No reference, no side effect (mincore, tests). */
+vmsim__pfn vmsim__file_page(const struct vmsim__file *f, uint64_t index);
+/* First cached page at or after *index and below `end` that fault-around may map (not marked for readahead, inside the
+ * file); moves *index there. VMSIM__PFN_NONE: none. No reference: the caller takes one per entry (vmsim__page_get). */
+vmsim__pfn vmsim__file_next_mappable(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t *index,
+                                     uint64_t end);
+/* Fault-around mapped `pages` pages through `ra`: they count against mmap_miss. */
+void vmsim__ra_mapped(struct vmsim__file_ra *ra, uint64_t pages);
+
+enum vmsim__page_outcome {
+    VMSIM__PAGE_OK,
+    VMSIM__PAGE_SIGBUS, /* beyond the end of the file */
+    VMSIM__PAGE_OOM     /* no frame */
+};
+struct vmsim__page_fault {
+    vmsim__pfn pfn; /* with a reference for the caller (it becomes that of the page-table entry) */
+    bool major;     /* the page was not in the cache: pgmajfault */
+    bool retry; /* I/O was started, so the kernel drops mmap_lock and the fault is entered a second time: pgfault counts
+                   once more, the task counts it as maj_flt, fault-around is tried again */
+    bool created; /* shmem: the page is new and zeroed */
+};
+/* filemap_fault / shmem_fault: finds or brings in page `index`. `advice` is the VMA's (VM_RAND_READ, VM_SEQ_READ).
+ * `policy`: placement of a shmem page (mempolicy of the mapping), NULL: the task's. */
+enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
+                                           uint64_t index, enum vmsim__read_advice advice,
+                                           const struct vmsim__alloc_request *policy, unsigned cpu,
+                                           struct vmsim__page_fault *out);
+/* Does the first write to a shared mapping of `f` have to be seen (clean pages are mapped read-only)? */
+bool vmsim__file_wants_mkwrite(const struct vmsim__file *f);
+/* page_mkwrite + dirty accounting of a page that is about to be written through a shared mapping. */
+void vmsim__file_mkwrite(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu);
+/* madvise(MADV_WILLNEED) and readahead(): forced reading of `pages` pages from `index`. */
+void vmsim__file_willneed(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
+                          uint64_t pages, unsigned cpu);
+
+/* ---- pages in general ---- */
+
+/* Page offset in its object, without the cgroup bits. */
+static inline uint64_t vmsim__frame_index(const struct vmsim__frame *f) {
+    return f->index & ((UINT64_C(1) << 48) - 1);
+}
+void vmsim__page_get(struct vmsim__cache *c, vmsim__pfn pfn);
+void vmsim__page_put(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+/* folio_mark_dirty: a dirty entry was unmapped, or the kernel wrote. Accounts pages of regular files; true when it was
+ * clean. */
+bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+
+/* ---- LRU ---- */
+
+enum vmsim__lru_list {
+    VMSIM__LRU_INACTIVE_ANON,
+    VMSIM__LRU_ACTIVE_ANON,
+    VMSIM__LRU_INACTIVE_FILE,
+    VMSIM__LRU_ACTIVE_FILE,
+    VMSIM__LRU_UNEVICTABLE,
+    VMSIM__LRU_LISTS
+};
+enum vmsim__lru_batch_kind {
+    VMSIM__BATCH_ADD,
+    VMSIM__BATCH_ROTATE,
+    VMSIM__BATCH_DEACTIVATE_FILE,
+    VMSIM__BATCH_DEACTIVATE,
+    VMSIM__BATCH_LAZYFREE,
+    VMSIM__BATCH_ACTIVATE,
+    VMSIM__BATCH_MLOCK,
+    VMSIM__BATCH_KINDS
+};
+/* The lists of one node. Head: most recently added; reclaim takes from the tail. Unevictable pages are only counted:
+ * `prev` of their frame holds the mlock count. */
+struct vmsim__lruvec {
+    struct {
+        vmsim__pfn head, tail;
+    } list[VMSIM__LRU_LISTS];
+    uint64_t count[VMSIM__LRU_LISTS]; /* pages, not folios */
+    uint64_t nonresident_age;
+    uint64_t anon_cost, file_cost;
+};
+struct vmsim__lruvec *vmsim__lruvec_of_node(struct vmsim__cache *c, unsigned node);
+enum vmsim__lru_list vmsim__lru_list_of(const struct vmsim__frame *f);
+
+void vmsim__lru_add(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu); /* a new page, through lru_add */
+void vmsim__lru_add_vma(struct vmsim__cache *c, vmsim__pfn pfn, bool locked,
+                        unsigned cpu); /* of a VM_LOCKED area: mlocked from birth */
+void vmsim__lru_mark_accessed(struct vmsim__cache *c, vmsim__pfn pfn,
+                              unsigned cpu); /* read(), GUP, unmap of a young entry */
+void vmsim__lru_activate(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+void vmsim__lru_deactivate(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);      /* MADV_COLD */
+void vmsim__lru_deactivate_file(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu); /* invalidation failed */
+void vmsim__lru_lazyfree(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);        /* MADV_FREE */
+void vmsim__lru_rotate(struct vmsim__cache *c, vmsim__pfn pfn,
+                       unsigned cpu); /* end of writeback of a reclaim-flagged page */
+void vmsim__lru_mlock(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+void vmsim__lru_munlock(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+void vmsim__lru_drain_cpu(struct vmsim__cache *c, unsigned cpu); /* lru_add_drain */
+void vmsim__lru_drain_all(struct vmsim__cache *c);               /* lru_add_drain_all */
+/* Takes a page off its list, with a reference; false: it is on none. Later vmsim__lru_putback (by its flags; drops the
+ * reference). */
+bool vmsim__lru_isolate(struct vmsim__cache *c, vmsim__pfn pfn);
+void vmsim__lru_putback(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+
+#endif
