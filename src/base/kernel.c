@@ -10,6 +10,7 @@ static const struct vmsim__kernel kernels[] = {
         .name = "6.1",
         .movable_is_lowmem = true,
         .lru_batch = 15,
+        .ra_miss_continues = true,
         .max_map_count = 65530,
     },
     {

@@ -24,6 +24,7 @@ struct vmsim__kernel {
     bool thp_aligned_mmap;  /* anonymous mappings of >= 2 MiB are THP-aligned (since 6.7) */
     uint32_t max_map_count; /* default of vm.max_map_count */
     bool ra_async_half;     /* initial readahead: async_size = size/2 when size <= request */
+    bool ra_miss_continues; /* readahead: a miss right behind the last window continues it (until 6.9) */
 };
 
 /* The row named `name` (NULL: the reference, "6.1"), or NULL when unknown. */

@@ -45,13 +45,14 @@ struct vmsim__file {
 
 /* State of one open file (struct file_ra_state + f_pos). Make it with vmsim__ra_init. */
 struct vmsim__file_ra {
-    uint64_t start;             /* of the newest window, pages */
-    uint32_t size, async_size;  /* of the newest window; of its tail that is read ahead of need */
-    uint32_t ra_pages;          /* largest window */
-    uint32_t mmap_miss;         /* faults that found nothing, less those that found something */
-    uint64_t prev_pos;          /* byte after the last read; UINT64_MAX: none */
-    uint8_t advice;             /* enum vmsim__read_advice, from fadvise */
-    uint64_t io_start, io_done; /* pages from io_start on arrive at time io_done: who touches them earlier waits */
+    uint64_t start;            /* of the newest window, pages */
+    uint32_t size, async_size; /* of the newest window; of its tail that is read ahead of need */
+    uint32_t ra_pages;         /* largest window */
+    uint32_t mmap_miss;        /* faults that found nothing, less those that found something */
+    uint64_t prev_pos;         /* byte after the last read; UINT64_MAX: none */
+    uint8_t advice;            /* enum vmsim__read_advice, from fadvise */
+    uint64_t io_start, io_end,
+        io_done; /* pages [io_start, io_end) arrive at time io_done: who touches them earlier waits */
 };
 enum vmsim__read_advice { VMSIM__READ_NORMAL, VMSIM__READ_RANDOM, VMSIM__READ_SEQUENTIAL };
 

@@ -45,9 +45,10 @@ _Static_assert(sizeof(struct vmsim__frame) == 32, "the metadata bar is 32 bytes 
 #define VMSIM__FRAME_EXCLUSIVE (1u << 14) /* anonymous and owned by one mm alone (PageAnonExclusive) */
 #define VMSIM__FRAME_UNEVICTABLE (1u << 15)
 #define VMSIM__FRAME_WORKINGSET (1u << 16)
-#define VMSIM__FRAME_READAHEAD (1u << 17)
+#define VMSIM__FRAME_MLOCKED (1u << 17) /* counted in nr_mlock */
 #define VMSIM__FRAME_SWAPCACHE (1u << 18)
 #define VMSIM__FRAME_RECLAIM (1u << 19)
+#define VMSIM__FRAME_READAHEAD VMSIM__FRAME_RECLAIM /* one bit with two meanings, as in the kernel */
 #define VMSIM__FRAME_ORDER_SHIFT 20
 #define VMSIM__FRAME_ZONE_SHIFT 24
 
