@@ -38,7 +38,10 @@ function(vmsim_library)
     endforeach()
     set_target_properties(vmsim PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION} SOVERSION 0
                           LINK_DEPENDS ${map})
-    target_link_options(vmsim PRIVATE -Wl,--version-script=${map} -Wl,--no-undefined)
+    target_link_options(vmsim PRIVATE -Wl,--version-script=${map})
+    if(NOT VMSIM_SANITIZE) # clang's sanitizers are in the program that loads the library
+        target_link_options(vmsim PRIVATE -Wl,--no-undefined)
+    endif()
     target_link_libraries(vmsim PRIVATE $<BUILD_INTERFACE:vmsim_compiler> $<BUILD_INTERFACE:vmsim_deps>)
     target_include_directories(vmsim INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

@@ -34,7 +34,8 @@ VMSIM_BEGIN_DECLS
 
 /** The error numbers: 0 is success, every failure is negative. */
 enum vmsim_err {
-    VMSIM_OK = 0,
+    VMSIM_OK = 0, /**< success */
+/** One enumerator for an entry of VMSIM_ERRORS. */
 #define VMSIM_ERROR_ENUM(name, number, text) VMSIM_E##name = (number),
     VMSIM_ERRORS(VMSIM_ERROR_ENUM)
 #undef VMSIM_ERROR_ENUM
