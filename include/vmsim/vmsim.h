@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSIM_VMSIM_H
+#define VMSIM_VMSIM_H
+/**
+ * @file vmsim.h
+ * @brief Machines: make one, drive it with accesses and system calls, read everything back.
+ *
+ *     struct vmsim_config *config = vmsim_scenario_config_create();
+ *     vmsim_config_set(config, "machine.preset=skylake-sp");
+ *     struct vmsim_machine *machine;
+ *     if (vmsim_machine_create(config, &machine)) ...
+ *     uint32_t task;
+ *     vmsim_task_create(machine, "demo", 0, &task);
+ *     int64_t base = vmsim_task_mmap(machine, task, 0, 1 << 20, 3, 0x22, 0, 0);
+ *     vmsim_access a = vmsim_access_make((uint64_t)base, 8, VMSIM_STORE);
+ *     vmsim_task_access(machine, task, &a, 1, NULL, &result);
+ *
+ * A machine shares nothing with another: two threads may each drive one. One machine is driven by one thread at a time.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmsim/access.h"
+#include "vmsim/error.h"
+#include "vmsim/version.h"
+
+/** A whole machine: CPUs, memory, the memory manager, tasks. Opaque. */
+struct vmsim_machine;
+struct vmsim_config;
+
+/** Number that names no task. */
+#define VMSIM_TASK_NONE UINT32_MAX
+
+/** Makes the machine that `config` describes (its `machine:` part). The configuration may be destroyed afterwards.
+ *  On failure *out is NULL and the text is in vmsim_config_error(config). @return 0 or a negative ::vmsim_err. */
+int vmsim_machine_create(struct vmsim_config *config, struct vmsim_machine **out);
+/** Frees the machine and all it owns. NULL is allowed. @return the number of host allocations that leaked (0). */
+size_t vmsim_machine_destroy(struct vmsim_machine *machine);
+/** Text of the machine's last error, or "". Valid until the next call on the machine. */
+const char *vmsim_machine_error(const struct vmsim_machine *machine);
+
+/** Why a batch of accesses stopped. */
+enum vmsim_stop {
+    VMSIM_STOP_NONE = 0, /**< it did not: all were done */
+    VMSIM_STOP_SIGSEGV,  /**< no mapping, or not with that permission: the task is dead now */
+    VMSIM_STOP_SIGBUS,   /**< beyond the end of a file, or no memory behind it: the task is dead now */
+    VMSIM_STOP_OOM,      /**< no frame could be had: the task was killed */
+    VMSIM_STOP_DEAD      /**< the task had exited before */
+};
+
+/** What a batch came to. */
+struct vmsim_access_result {
+    size_t done;          /**< references completed */
+    enum vmsim_stop stop; /**< why it ended early */
+    uint64_t address;     /**< faulting address when it did */
+    uint32_t fault_code;  /**< what the CPU reported: x86 error code, arm64 fault status, RISC-V cause */
+    uint64_t ns;          /**< virtual time the batch took */
+};
+
+/** Makes a task with an empty address space on `cpu`. @return 0, VMSIM_EINVAL, VMSIM_ENOMEM. */
+int vmsim_task_create(struct vmsim_machine *machine, const char *name, unsigned cpu, uint32_t *task);
+/** fork(): a copy-on-write child. @return 0 and *child; VMSIM_OK with *child == VMSIM_TASK_NONE when the machine had no
+ * memory (ENOMEM). */
+int vmsim_task_fork(struct vmsim_machine *machine, uint32_t parent, const char *name, uint32_t *child);
+/** Ends a task; its address space goes when nobody else shares it. */
+int vmsim_task_exit(struct vmsim_machine *machine, uint32_t task);
+/** Moves a task to another CPU. */
+int vmsim_task_migrate(struct vmsim_machine *machine, uint32_t task, unsigned cpu);
+
+/** Performs `count` references in order. `physical` (may be NULL) receives the physical address of each completed one.
+ *  @return 0 with *result filled (a dead task is a result, not an error), or a negative ::vmsim_err. */
+int vmsim_task_access(struct vmsim_machine *machine, uint32_t task, const vmsim_access *accesses, size_t count,
+                      uint64_t *physical, struct vmsim_access_result *result);
+
+/** System calls, with Linux's arguments and results (a value, or a negative Linux errno).
+ *  `file` is a file number of vmsim_file_create(), 0 for anonymous memory. A task that does not exist gives -3 (ESRCH).
+ */
+int64_t vmsim_task_mmap(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length, unsigned prot,
+                        unsigned flags, uint32_t file, uint64_t offset);
+/** munmap(2). */
+int64_t vmsim_task_munmap(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length);
+/** mprotect(2). */
+int64_t vmsim_task_mprotect(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length,
+                            unsigned prot);
+/** mremap(2). */
+int64_t vmsim_task_mremap(struct vmsim_machine *machine, uint32_t task, uint64_t old_address, uint64_t old_length,
+                          uint64_t new_length, unsigned flags, uint64_t new_address);
+/** brk(2): the new break, or the old one when it could not move. */
+int64_t vmsim_task_brk(struct vmsim_machine *machine, uint32_t task, uint64_t address);
+/** madvise(2). */
+int64_t vmsim_task_madvise(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length, int advice);
+/** mlock2(2) with its flags (0 or MLOCK_ONFAULT). */
+int64_t vmsim_task_mlock(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length,
+                         unsigned flags);
+/** munlock(2). */
+int64_t vmsim_task_munlock(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length);
+
+/** What a file lives on. */
+enum vmsim_file_kind {
+    VMSIM_FILE_REGULAR = 0, /**< a disk file system */
+    VMSIM_FILE_SHMEM = 1,   /**< tmpfs, memfd */
+    VMSIM_FILE_RAMFS = 2    /**< pinned in memory */
+};
+/** Makes a file of `size` bytes; `cached`: all its pages are in the page cache already. *file gets its number (never
+ * 0). */
+int vmsim_file_create(struct vmsim_machine *machine, enum vmsim_file_kind kind, const char *path, uint64_t size,
+                      bool cached, uint32_t *file);
+/** read(2)-like: brings the bytes into the page cache. @return bytes read or a negative Linux errno. */
+int64_t vmsim_task_read(struct vmsim_machine *machine, uint32_t task, uint32_t file, uint64_t offset, uint64_t length);
+/** write(2)-like. @return bytes written or a negative Linux errno. */
+int64_t vmsim_task_write(struct vmsim_machine *machine, uint32_t task, uint32_t file, uint64_t offset, uint64_t length);
+/** fsync(2)-like. */
+int64_t vmsim_task_fsync(struct vmsim_machine *machine, uint32_t task, uint32_t file);
+
+/** Allocates 2^order frames for the kernel or a driver. `zone`: "any", "dma", "dma32", "movable"; `atomic`: may not
+ * wait. *pfn gets the first frame number, UINT64_MAX when there is none (a result, not an error). */
+int vmsim_machine_alloc_pages(struct vmsim_machine *machine, unsigned cpu, unsigned order, const char *zone,
+                              bool atomic, uint64_t *pfn);
+/** Gives such a block back. */
+int vmsim_machine_free_pages(struct vmsim_machine *machine, unsigned cpu, uint64_t pfn, unsigned order);
+
+/** Writes a sysctl or a knob ("vm.min_free_kbytes", "vm.drop_caches"), as text. @return 0, VMSIM_ENOENT, VMSIM_EINVAL.
+ */
+int vmsim_machine_sysctl(struct vmsim_machine *machine, const char *name, const char *value);
+
+/** Number of counters that exist now (it grows with tasks). */
+size_t vmsim_counter_count(const struct vmsim_machine *machine);
+/** Name of counter `id`: "vmstat.pgfault", "node0.numa_hit", "zone.0.DMA32.free", "tlb.cpu0.l1d.miss",
+ * "tasks.sort.minflt". */
+const char *vmsim_counter_name(const struct vmsim_machine *machine, size_t id);
+/** Resolves a name once. @return 0, or VMSIM_ENOENT with the closest name in the error text. */
+int vmsim_counter_find(struct vmsim_machine *machine, const char *name, size_t *id);
+/** Reads a counter by id. */
+uint64_t vmsim_counter_read(const struct vmsim_machine *machine, size_t id);
+
+/** Virtual time of a CPU in nanoseconds. */
+uint64_t vmsim_machine_time(const struct vmsim_machine *machine, unsigned cpu);
+/** Number of CPUs. */
+unsigned vmsim_machine_cpus(const struct vmsim_machine *machine);
+/** Walks every structure of the machine and holds each against the others. @return 0 or VMSIM_ECHECK with what is
+ * wrong. */
+int vmsim_machine_check(struct vmsim_machine *machine);
+
+#endif

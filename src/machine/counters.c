@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* Every number of a machine under one name, resolved once and then read by id (jemalloc's mallctl habit).
+ *
+ *     vmstat.NAME  nodeN.NAME  zone.N.ZONE.NAME  tlb.cpuN.NAME  tlb.cpuN.ARRAY.NAME  cpuN.NAME  tasks.TASK.NAME
+ *
+ * The table is made when first asked for and grows as tasks appear; an id stays what it was. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "machine/machine.h"
+
+typedef uint64_t reader(const struct vmsim_machine *m, uint32_t a, uint32_t b);
+
+static uint64_t non_negative(int64_t n) {
+    return n < 0 ? 0 : (uint64_t)n;
+}
+
+static uint64_t read_zone_sum(const struct vmsim_machine *m, uint32_t stat, uint32_t b) {
+    (void)b;
+    int64_t sum = 0;
+    for (unsigned z = 0; z < m->mem->nr_zones; z++)
+        sum += m->mem->zones[z].stat[stat];
+    return non_negative(sum);
+}
+
+static uint64_t read_numa_sum(const struct vmsim_machine *m, uint32_t stat, uint32_t b) {
+    (void)b;
+    uint64_t sum = 0;
+    for (unsigned z = 0; z < m->mem->nr_zones; z++)
+        sum += m->mem->zones[z].numa[stat];
+    return sum;
+}
+
+static uint64_t read_node_sum(const struct vmsim_machine *m, uint32_t stat, uint32_t b) {
+    (void)b;
+    int64_t sum = 0;
+    for (unsigned n = 0; n < m->mem->nr_nodes; n++)
+        sum += m->mem->nodes[n].stat[stat];
+    return non_negative(sum);
+}
+
+static uint64_t read_event(const struct vmsim_machine *m, uint32_t stat, uint32_t b) {
+    (void)b;
+    return m->mem->event[stat];
+}
+
+static uint64_t read_dirty_limit(const struct vmsim_machine *m, uint32_t background, uint32_t b) {
+    (void)b;
+    uint64_t limit[2];
+    vmsim__dirty_limits(m->cache, &limit[0], &limit[1]);
+    return limit[background];
+}
+
+static uint64_t read_node_stat(const struct vmsim_machine *m, uint32_t stat, uint32_t node) {
+    return non_negative(m->mem->nodes[node].stat[stat]);
+}
+
+static uint64_t read_node_numa(const struct vmsim_machine *m, uint32_t stat, uint32_t node) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < m->mem->nodes[node].nr_zones; i++)
+        sum += m->mem->zones[m->mem->nodes[node].zone[i]].numa[stat];
+    return sum;
+}
+
+static uint64_t read_zone_stat(const struct vmsim_machine *m, uint32_t stat, uint32_t zone) {
+    return non_negative(m->mem->zones[zone].stat[stat]);
+}
+
+enum zone_fact {
+    ZONE_FREE,
+    ZONE_MIN,
+    ZONE_LOW,
+    ZONE_HIGH,
+    ZONE_BOOST,
+    ZONE_SPANNED,
+    ZONE_PRESENT,
+    ZONE_MANAGED,
+    ZONE_PCP,
+    ZONE_FACTS
+};
+static const char *const zone_fact_names[ZONE_FACTS] = {"free",    "min",     "low",     "high",     "boost",
+                                                        "spanned", "present", "managed", "pcp_count"};
+
+static uint64_t read_zone_fact(const struct vmsim_machine *m, uint32_t fact, uint32_t zone) {
+    const struct vmsim__zone *z = &m->mem->zones[zone];
+    uint64_t pcp = 0;
+    for (unsigned i = 0; i < m->nr_cpus; i++)
+        pcp += (uint64_t)z->pcp[i].count;
+    const uint64_t facts[ZONE_FACTS] = {non_negative(z->stat[VMSIM__NR_FREE_PAGES]),
+                                        vmsim__zone_wmark(z, VMSIM__WMARK_MIN),
+                                        vmsim__zone_wmark(z, VMSIM__WMARK_LOW),
+                                        vmsim__zone_wmark(z, VMSIM__WMARK_HIGH),
+                                        z->boost,
+                                        z->end - z->start,
+                                        z->present,
+                                        z->managed,
+                                        pcp};
+    return facts[fact];
+}
+
+static uint64_t read_tlb(const struct vmsim_machine *m, uint32_t counter, uint32_t cpu) {
+    struct vmsim__tlb_stats stats;
+    vmsim__tlb_snapshot(m->cpus[cpu].tlb, &stats);
+    return stats.counter[counter];
+}
+
+#define ARRAY_FIELDS 5u
+static uint64_t read_tlb_array(const struct vmsim_machine *m, uint32_t which, uint32_t cpu) {
+    struct vmsim__tlb_stats stats;
+    vmsim__tlb_snapshot(m->cpus[cpu].tlb, &stats);
+    uint64_t sum = 0;
+    for (unsigned s = 0; s < stats.sizes; s++) {
+        const struct vmsim__tlb_array_counters *c = &stats.array[which / ARRAY_FIELDS].by_size[s];
+        const uint64_t fields[ARRAY_FIELDS] = {c->hit, c->miss, c->fill, c->evict, c->flush};
+        sum += fields[which % ARRAY_FIELDS];
+    }
+    return which % ARRAY_FIELDS == 1 ? sum + stats.array[which / ARRAY_FIELDS].fault_miss : sum;
+}
+
+static uint64_t read_cpu(const struct vmsim_machine *m, uint32_t what, uint32_t cpu) {
+    return what ? m->cpus[cpu].switches : m->cpus[cpu].now;
+}
+
+#define TASK_FIELDS(X)                                                                                                 \
+    X("references", t->stats.references)                                                                               \
+    X("minflt", t->stats.min_flt)                                                                                      \
+    X("majflt", t->stats.maj_flt)                                                                                      \
+    X("syscalls", t->stats.syscalls)                                                                                   \
+    X("user_ns", t->stats.user_ns)                                                                                     \
+    X("system_ns", t->stats.system_ns)                                                                                 \
+    X("blocked_ns", t->stats.blocked_ns)                                                                               \
+    X("sigsegv", t->stop == VMSIM_STOP_SIGSEGV)                                                                        \
+    X("sigbus", t->stop == VMSIM_STOP_SIGBUS)                                                                          \
+    X("oom_kills", t->stop == VMSIM_STOP_OOM)                                                                          \
+    X("rss_anon", t->mm ? vmsim__mm_rss(t->mm, VMSIM__RSS_ANON) : 0)                                                   \
+    X("rss_file", t->mm ? vmsim__mm_rss(t->mm, VMSIM__RSS_FILE) : 0)                                                   \
+    X("rss_shmem", t->mm ? vmsim__mm_rss(t->mm, VMSIM__RSS_SHMEM) : 0)                                                 \
+    X("pgtables_bytes", t->mm ? t->mm->pgtables_bytes : t->last_pgtables)                                              \
+    X("map_count", t->mm ? t->mm->map_count : t->last_map_count)
+
+static const char *const task_names[] = {
+#define TASK_NAME(name, value) name,
+    TASK_FIELDS(TASK_NAME)
+#undef TASK_NAME
+};
+
+static uint64_t read_task(const struct vmsim_machine *m, uint32_t field, uint32_t task) {
+    const struct vmsim__task *t = m->tasks.at[task];
+    const uint64_t values[] = {
+#define TASK_VALUE(name, value) (uint64_t)(value),
+        TASK_FIELDS(TASK_VALUE)
+#undef TASK_VALUE
+    };
+    return values[field];
+}
+
+static bool add(struct vmsim_machine *m, reader *read, uint32_t a, uint32_t b, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+static bool add(struct vmsim_machine *m, reader *read, uint32_t a, uint32_t b, const char *format, ...) {
+    char text[320];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct vmsim__counter c = {.name = vmsim__strdup(m->alloc, text), .read = read, .a = a, .b = b};
+    if (c.name && vmsim__vec_push(m->alloc, &m->counters, c))
+        return true;
+    vmsim__strfree(m->alloc, c.name);
+    return false;
+}
+
+static bool add_vmstat(struct vmsim_machine *m) {
+    bool ok = true;
+    for (uint32_t i = 0; i < VMSIM__ZONE_STAT_COUNT; i++)
+        ok = ok && add(m, read_zone_sum, i, 0, "vmstat.%s", vmsim__zone_stat_names[i]);
+    for (uint32_t i = 0; i < VMSIM__NUMA_STAT_COUNT; i++)
+        ok = ok && add(m, read_numa_sum, i, 0, "vmstat.%s", vmsim__numa_stat_names[i]);
+    for (uint32_t i = 0; i < VMSIM__NODE_STAT_COUNT; i++)
+        ok = ok && add(m, read_node_sum, i, 0, "vmstat.%s", vmsim__node_stat_names[i]);
+    ok = ok && add(m, read_dirty_limit, 0, 0, "vmstat.nr_dirty_threshold");
+    ok = ok && add(m, read_dirty_limit, 1, 0, "vmstat.nr_dirty_background_threshold");
+    for (uint32_t i = 0; i < VMSIM__EVENT_COUNT; i++)
+        ok = ok && add(m, read_event, i, 0, "vmstat.%s", vmsim__event_names[i]);
+    return ok;
+}
+
+static bool add_memory(struct vmsim_machine *m) {
+    bool ok = true;
+    for (uint32_t n = 0; n < m->mem->nr_nodes; n++) {
+        for (uint32_t i = 0; i < VMSIM__NUMA_STAT_COUNT; i++)
+            ok = ok && add(m, read_node_numa, i, n, "node%u.%s", n, vmsim__numa_stat_names[i]);
+        for (uint32_t i = 0; i < VMSIM__NODE_STAT_COUNT; i++)
+            ok = ok && add(m, read_node_stat, i, n, "node%u.%s", n, vmsim__node_stat_names[i]);
+    }
+    for (uint32_t z = 0; z < m->mem->nr_zones; z++) {
+        const struct vmsim__zone *zone = &m->mem->zones[z];
+        for (uint32_t i = 0; i < ZONE_FACTS; i++)
+            ok = ok && add(m, read_zone_fact, i, z, "zone.%u.%s.%s", zone->node, zone->name, zone_fact_names[i]);
+        for (uint32_t i = 0; i < VMSIM__ZONE_STAT_COUNT; i++)
+            ok = ok && add(m, read_zone_stat, i, z, "zone.%u.%s.%s", zone->node, zone->name, vmsim__zone_stat_names[i]);
+    }
+    return ok;
+}
+
+static bool add_cpus(struct vmsim_machine *m) {
+    static const char *const fields[ARRAY_FIELDS] = {"hits", "misses", "fills", "evictions", "flushed"};
+    bool ok = true;
+    struct vmsim__tlb_stats stats;
+    for (uint32_t cpu = 0; cpu < m->nr_cpus; cpu++) {
+        ok = ok && add(m, read_cpu, 0, cpu, "cpu%u.time_ns", cpu) &&
+             add(m, read_cpu, 1, cpu, "cpu%u.context_switches", cpu);
+        for (uint32_t i = 0; i < VMSIM__TLB_COUNTER_COUNT; i++)
+            ok = ok && add(m, read_tlb, i, cpu, "tlb.cpu%u.%s", cpu, vmsim__tlb_counter_names[i]);
+        vmsim__tlb_snapshot(m->cpus[cpu].tlb, &stats);
+        for (uint32_t i = 0; i < stats.arrays * ARRAY_FIELDS; i++)
+            ok = ok && add(m, read_tlb_array, i, cpu, "tlb.cpu%u.%s.%s", cpu, stats.array[i / ARRAY_FIELDS].name,
+                           fields[i % ARRAY_FIELDS]);
+    }
+    return ok;
+}
+
+/* Brings the table up to date. False: no host memory; what is there stays valid. */
+static bool build(struct vmsim_machine *m) {
+    bool ok = true;
+    if (!m->counters.count)
+        ok = add_vmstat(m) && add_memory(m) && add_cpus(m);
+    while (ok && m->counted_tasks < m->tasks.count) {
+        const struct vmsim__task *t = m->tasks.at[m->counted_tasks];
+        for (uint32_t i = 0; i < VMSIM__COUNT(task_names); i++)
+            ok = ok && add(m, read_task, i, t->id, "tasks.%s.%s", t->name, task_names[i]);
+        m->counted_tasks++;
+    }
+    return ok;
+}
+
+size_t vmsim_counter_count(const struct vmsim_machine *m) {
+    return m->counters.count;
+}
+
+const char *vmsim_counter_name(const struct vmsim_machine *m, size_t id) {
+    return id < m->counters.count ? m->counters.at[id].name : NULL;
+}
+
+uint64_t vmsim_counter_read(const struct vmsim_machine *m, size_t id) {
+    const struct vmsim__counter *c = id < m->counters.count ? &m->counters.at[id] : NULL;
+    return c ? c->read(m, c->a, c->b) : 0;
+}
+
+int vmsim_counter_find(struct vmsim_machine *m, const char *name, size_t *id) {
+    if (!build(m))
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the counters");
+    for (size_t i = 0; i < m->counters.count; i++) {
+        if (!strcmp(m->counters.at[i].name, name)) {
+            *id = i;
+            return 0;
+        }
+    }
+    struct vmsim__counter end = {0};
+    const char *close = NULL;
+    if (vmsim__vec_push(m->alloc, &m->counters, end)) { /* ends the list for the search, then goes again */
+        close = vmsim__closest(name, m->counters.at, sizeof *m->counters.at);
+        m->counters.count--;
+    }
+    return vmsim__err_set(&m->err, VMSIM_ENOENT,
+                          close ? "there is no counter '%s' (did you mean '%s'?)" : "there is no counter '%s'", name,
+                          close);
+}

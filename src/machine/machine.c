@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* Building and tearing down a machine, and the hooks that tie its layers together (see machine.h). */
+#include "machine/machine.h"
+
+#include <string.h>
+
+static struct vmsim__space *space_of(const struct vmsim__mm *mm) {
+    return mm->user;
+}
+
+/* vm/ unmapped something: no CPU may go on using it. The initiator's cost is on its CPU's TLB clock already. */
+static void flush_range(void *context, struct vmsim__mm *mm, uint64_t start, uint64_t end, unsigned stride_shift,
+                        bool freed_tables, unsigned cpu) {
+    struct vmsim_machine *m = context;
+    if (space_of(mm))
+        vmsim__tlb_flush_mm(m->tlbs, cpu, &space_of(mm)->tlb, start, end, stride_shift, freed_tables);
+}
+
+static void flush_mm(void *context, struct vmsim__mm *mm, unsigned cpu) {
+    struct vmsim_machine *m = context;
+    if (space_of(mm))
+        vmsim__tlb_flush_mm(m->tlbs, cpu, &space_of(mm)->tlb, 0, UINT64_MAX, m->format->page_shift, false);
+}
+
+static bool cache_mkclean(void *context, struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim_machine *m = context;
+    (void)file;
+    (void)index;
+    return vmsim__vm_mkclean(m->vm, pfn, cpu);
+}
+
+static void cache_unmap(void *context, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows,
+                        unsigned cpu) {
+    struct vmsim_machine *m = context;
+    if (first < end)
+        vmsim__vm_unmap_file(m->vm, file, first, end - 1, even_cows, cpu);
+}
+
+static int create_memory(struct vmsim_machine *m) {
+    int err = vmsim__mem_create(m->alloc, &m->spec.mem, &m->mem, &m->err);
+    if (err)
+        return err;
+    m->nr_cpus = m->mem->nr_cpus;
+    m->cache = vmsim__cache_create(m->alloc, m->mem, m->kernel, &m->spec.cache, m->nr_cpus);
+    if (!m->cache)
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the page cache");
+    struct vmsim__vm_init init = {
+        .spec = &m->spec.vm,
+        .kernel = m->kernel,
+        .alloc = m->alloc,
+        .mem = m->mem,
+        .cache = m->cache,
+        .format = m->format,
+        .hooks = {.context = m, .flush_range = flush_range, .flush_mm = flush_mm},
+    };
+    err = vmsim__vm_create(&m->vm, &init, &m->err);
+    if (err)
+        return err;
+    struct vmsim__cache_hooks hooks = {.context = m, .mkclean = cache_mkclean, .unmap = cache_unmap};
+    vmsim__cache_set_hooks(m->cache, &hooks);
+    m->mem->hooks.context = m;
+    m->mem->hooks.slowpath = vmsim__machine_slowpath;
+    return 0;
+}
+
+static int create_policies(struct vmsim_machine *m) {
+    m->policies = vmsim__policy_registry_create(m->alloc);
+    if (!m->policies)
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the policies");
+    const char *const *plugins = m->spec.plugins.data;
+    for (size_t i = 0; i < m->spec.plugins.count; i++) {
+        int err = vmsim__policy_load(m->policies, plugins[i], &m->err);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int create_cpus(struct vmsim_machine *m) {
+    int err = vmsim__tlb_system_create(&m->tlbs, m->alloc, &m->spec.tlb, m->format, m->nr_cpus, m->policies,
+                                       m->spec.seed, &m->err);
+    if (err)
+        return err;
+    m->cpus = vmsim__calloc(m->alloc, m->nr_cpus, sizeof *m->cpus);
+    if (!m->cpus)
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for %u CPUs", m->nr_cpus);
+    for (unsigned i = 0; i < m->nr_cpus; i++) {
+        m->cpus[i].tlb = vmsim__tlb_cpu(m->tlbs, i);
+        m->cpus[i].task = VMSIM_TASK_NONE;
+    }
+    return 0;
+}
+
+static int write_sysctls(struct vmsim_machine *m) {
+    const struct vmsim_param_pair *pairs = m->spec.sysctl.data;
+    for (size_t i = 0; i < m->spec.sysctl.count; i++) {
+        int err = vmsim_machine_sysctl(m, pairs[i].key, pairs[i].value);
+        if (err) {
+            char text[400];
+            strncpy(text, vmsim__err_text(&m->err), sizeof text - 1);
+            text[sizeof text - 1] = 0;
+            return vmsim__err_set(&m->err, err, "%s: %s", pairs[i].origin, text);
+        }
+    }
+    return 0;
+}
+
+int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct vmsim_allocator *allocator,
+                          struct vmsim_machine **out, struct vmsim__err *err) {
+    *out = NULL;
+    struct vmsim__alloc *alloc = vmsim__alloc_create(allocator);
+    struct vmsim_machine *m = alloc ? vmsim__calloc(alloc, 1, sizeof *m) : NULL;
+    if (!m) {
+        if (alloc)
+            vmsim__alloc_destroy(alloc);
+        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a machine");
+    }
+    m->alloc = alloc;
+    m->spec = *spec;
+    vmsim__machine_spec_settle(&m->spec);
+    vmsim__slab_init(&m->spaces, alloc, sizeof(struct vmsim__space));
+    m->format = vmsim__pt_format_get((enum vmsim__pt_format_id)m->spec.arch);
+    m->kernel = vmsim__kernel_find(m->spec.mem.kernel);
+    int code = m->kernel ? 0 : vmsim__err_set(&m->err, VMSIM_ECONFIG, "kernel '%s' is not known", m->spec.mem.kernel);
+    code = code ? code : create_memory(m);
+    code = code ? code : create_policies(m);
+    code = code ? code : create_cpus(m);
+    code = code ? code : write_sysctls(m);
+    if (code) {
+        vmsim__err_set(err, code, "%s", vmsim__err_text(&m->err));
+        vmsim_machine_destroy(m);
+        return code;
+    }
+    m->spec.sysctl = m->spec.mem.sysctl = m->spec.plugins = (struct vmsim_param_list){0};
+    *out = m;
+    return 0;
+}
+
+static void destroy_task(struct vmsim_machine *m, struct vmsim__task *t) {
+    if (t->state != VMSIM__TASK_DEAD)
+        vmsim__task_kill(m, t, VMSIM_STOP_NONE, 0);
+    vmsim__strfree(m->alloc, t->name);
+    vmsim__free(m->alloc, t, sizeof *t);
+}
+
+size_t vmsim_machine_destroy(struct vmsim_machine *m) {
+    if (!m)
+        return 0;
+    for (size_t i = 0; i < m->tasks.count; i++)
+        destroy_task(m, m->tasks.at[i]);
+    vmsim__vec_fini(m->alloc, &m->tasks);
+    for (size_t i = 0; i < m->counters.count; i++)
+        vmsim__strfree(m->alloc, m->counters.at[i].name);
+    vmsim__vec_fini(m->alloc, &m->counters);
+    vmsim__free(m->alloc, m->cpus, m->nr_cpus * sizeof *m->cpus);
+    if (m->tlbs)
+        vmsim__tlb_system_destroy(m->tlbs);
+    if (m->vm)
+        vmsim__vm_destroy(m->vm);
+    if (m->cache)
+        vmsim__cache_destroy(m->cache);
+    if (m->mem)
+        vmsim__mem_destroy(m->mem);
+    if (m->policies)
+        vmsim__policy_registry_destroy(m->policies);
+    vmsim__slab_fini(&m->spaces);
+    struct vmsim__alloc *alloc = m->alloc;
+    vmsim__free(alloc, m, sizeof *m);
+    return vmsim__alloc_destroy(alloc);
+}
+
+const char *vmsim_machine_error(const struct vmsim_machine *m) {
+    return vmsim__err_text(&m->err);
+}
+
+unsigned vmsim_machine_cpus(const struct vmsim_machine *m) {
+    return m->nr_cpus;
+}
+
+uint64_t vmsim_machine_time(const struct vmsim_machine *m, unsigned cpu) {
+    return cpu < m->nr_cpus ? m->cpus[cpu].now : 0;
+}
+
+int vmsim_machine_check(struct vmsim_machine *m) {
+    int err = vmsim__mem_check(m->mem, &m->err);
+    err = err ? err : vmsim__cache_check(m->cache, &m->err);
+    err = err ? err : vmsim__vm_check(m->vm, &m->err);
+    return err ? err : vmsim__tlb_system_check(m->tlbs, NULL, &m->err);
+}

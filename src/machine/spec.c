@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Joins the parameter tables of the layers to that of `machine:` (see spec.h). */
+#include "machine/spec.h"
+
+#include <string.h>
+
+#include "base/util.h"
+#include "vmsim/error.h"
+
+/* In the order of enum vmsim__pt_format_id. */
+static const char *const arch_names[] = {"x86_32",     "x86_pae",   "x86_64",     "x86_64_la57", "arm64_4k",
+                                         "arm64_16k",  "arm64_64k", "riscv_sv32", "riscv_sv39",  "riscv_sv48",
+                                         "riscv_sv57", "nommu",     NULL};
+
+#define AT(field) offsetof(struct vmsim__machine_cost_spec, field)
+static const struct vmsim_param cost_params[] = {
+    {.name = "references",
+     .type = VMSIM_PARAM_TIME,
+     .offset = AT(references),
+     .fallback = "400ns",
+     .doc = "Virtual time of 1000 memory references that hit the first TLB level: about one instruction in three "
+            "refers to memory, at three "
+            "instructions a cycle and 3 GHz."},
+    {.name = "syscall",
+     .type = VMSIM_PARAM_TIME,
+     .offset = AT(syscall),
+     .fallback = "100ns",
+     .doc = "Entering and leaving the kernel; 50 to 250 ns on current servers with mitigations."},
+    {.name = "context_switch",
+     .type = VMSIM_PARAM_TIME,
+     .offset = AT(context_switch),
+     .fallback = "1500ns",
+     .doc = "Switching a CPU to another task; 1 to 2 us, half of a pipe ping-pong."},
+    {0},
+};
+#undef AT
+
+#define AT(field) offsetof(struct vmsim__machine_spec, field)
+static const struct vmsim_param own_params[] = {
+    {.name = "arch",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = AT(arch),
+     .fallback = "x86_64",
+     .choices = arch_names,
+     .doc = "Instruction set and paging mode: page-table format, zones and user address space follow from it."},
+    {.name = "tlb",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = AT(tlb),
+     .fields = vmsim__tlb_params,
+     .doc = "Translation hardware of each CPU. Without arrays: 64 x 4 first level, 1536 x 12 second level."},
+    {.name = "memory_manager",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = AT(vm),
+     .fields = vmsim__vm_params,
+     .doc = "Virtual memory: overcommit, limits, huge pages, and what each kernel path costs."},
+    {.name = "page_cache",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = AT(cache),
+     .fields = vmsim__cache_params,
+     .doc = "Page cache, readahead and the storage device behind files."},
+    {.name = "costs",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = AT(costs),
+     .fields = cost_params,
+     .doc = "Virtual time of the CPU itself."},
+    {.name = "timeslice",
+     .type = VMSIM_PARAM_TIME,
+     .offset = AT(timeslice),
+     .fallback = "3ms",
+     .min = 1000,
+     .doc = "How long a task runs while another waits for its CPU; the fair scheduler's slice on a few busy tasks."},
+    {.name = "sysctl",
+     .type = VMSIM_PARAM_MAP,
+     .offset = AT(sysctl),
+     .doc = "Knobs written after boot, as `sysctl -w` or a write below /sys would: `vm.swappiness: 60`."},
+    {.name = "plugins",
+     .type = VMSIM_PARAM_LIST,
+     .element = VMSIM_PARAM_STRING,
+     .offset = AT(plugins),
+     .doc = "Shared objects with policies, loaded when the machine is made."},
+    {0},
+};
+
+/* Fields of the memory's table that this layer sets itself. */
+static bool settled_here(const char *name) {
+    static const char *const names[] = {"arch", "page_size", "sysctl"};
+    for (size_t i = 0; i < VMSIM__COUNT(names); i++) {
+        if (!strcmp(names[i], name))
+            return true;
+    }
+    return false;
+}
+
+int vmsim__machine_params(struct vmsim_param *table, size_t capacity) {
+    size_t n = 0;
+    for (const struct vmsim_param *p = own_params; p->name; p++) {
+        if (n + 1 >= capacity)
+            return VMSIM_ELIMIT;
+        table[n++] = *p;
+    }
+    for (const struct vmsim_param *p = vmsim__mem_spec_params; p->name; p++) {
+        if (settled_here(p->name))
+            continue;
+        if (n + 1 >= capacity)
+            return VMSIM_ELIMIT;
+        table[n] = *p;
+        table[n].offset += AT(mem);
+        if (table[n].present)
+            table[n].present += AT(mem);
+        n++;
+    }
+    table[n] = (struct vmsim_param){0};
+    return 0;
+}
+#undef AT
+
+static int memory_arch(enum vmsim__pt_format_id format) {
+    switch (format) {
+    case VMSIM__PT_X86_32:
+        return VMSIM__ARCH_X86_32;
+    case VMSIM__PT_X86_PAE:
+        return VMSIM__ARCH_X86_PAE;
+    case VMSIM__PT_ARM64_4K:
+    case VMSIM__PT_ARM64_16K:
+    case VMSIM__PT_ARM64_64K:
+        return VMSIM__ARCH_ARM64;
+    case VMSIM__PT_RISCV_SV32:
+    case VMSIM__PT_RISCV_SV39:
+    case VMSIM__PT_RISCV_SV48:
+    case VMSIM__PT_RISCV_SV57:
+        return VMSIM__ARCH_RISCV;
+    default:
+        return VMSIM__ARCH_X86_64;
+    }
+}
+
+void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec) {
+    const struct vmsim__pt_format *format = vmsim__pt_format_get((enum vmsim__pt_format_id)spec->arch);
+    spec->mem.arch = memory_arch(format->id);
+    spec->mem.page_size = UINT64_C(1) << format->page_shift;
+    spec->mem.sysctl = spec->sysctl;
+    if (!spec->tlb.arrays.count) {
+        uint64_t clock = spec->tlb.clock;
+        spec->tlb = *vmsim__tlb_spec_default();
+        spec->tlb.clock = clock ? clock : spec->tlb.clock;
+    }
+}

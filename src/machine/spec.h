@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* The whole description of a machine: the parts that the layers below declare, under one roof.
+ *
+ * `machine:` in YAML is flat: what src/zones/ calls nodes stands beside what src/tlb/ calls tlb.
+ * vmsim__machine_params() joins the tables of the layers (their offsets moved to where the part lies in struct
+ * vmsim__machine_spec) with this layer's own. */
+#ifndef VMSIM__MACHINE_SPEC_H
+#define VMSIM__MACHINE_SPEC_H
+#include "cache/cache_spec.h"
+#include "mmu/mmu.h"
+#include "tlb/tlb_spec.h"
+#include "vm/vm_spec.h"
+#include "vmsim/param.h"
+#include "zones/mem_spec.h"
+
+/* Virtual time of what no layer below charges. */
+struct vmsim__machine_cost_spec {
+    uint64_t references;     /* ns of 1000 references that hit the first TLB level: the program's own work */
+    uint64_t syscall;        /* ns to enter and leave the kernel */
+    uint64_t context_switch; /* ns, beside what the TLB charges */
+};
+
+struct vmsim__machine_spec {
+    int arch; /* enum vmsim__pt_format_id */
+    struct vmsim__mem_spec mem;
+    struct vmsim__vm_spec vm;
+    struct vmsim__cache_spec cache;
+    struct vmsim__tlb_spec tlb;
+    struct vmsim__machine_cost_spec costs;
+    uint64_t timeslice;              /* ns that a task runs while another waits for its CPU */
+    struct vmsim_param_list sysctl;  /* struct vmsim_param_pair: written after boot */
+    struct vmsim_param_list plugins; /* const char *: .so files whose policies the machine knows */
+    uint64_t seed;                   /* of every random choice of the machine */
+};
+
+/* Fills `table` (room for `capacity` entries, the last one empty) with the joined table. 0, or VMSIM_ELIMIT. */
+int vmsim__machine_params(struct vmsim_param *table, size_t capacity);
+#define VMSIM__MACHINE_PARAMS_MAX 64
+
+/* Makes the parts agree: gives every layer the kernel and the architecture, fills a TLB when none is described. */
+void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec);
+
+#endif

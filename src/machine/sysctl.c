@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing knobs of a running machine: finds the layer that owns the name and lets it do what the kernel does on such a
+ * write.
+ *
+ * Names are Linux's: "vm.overcommit_memory" as sysctl(8) spells it, "transparent_hugepage/enabled" as below
+ * /sys/kernel/mm. */
+#include <string.h>
+
+#include "machine/machine.h"
+
+/* Sets the one field `name` of `target`, a struct described by `table`; VMSIM_ENOENT when the table has none. */
+static int set_field(struct vmsim_machine *m, const struct vmsim_param *table, const char *name, const char *value,
+                     void *target, void *scratch) {
+    const struct vmsim_param *p = table;
+    while (p->name && strcmp(p->name, name))
+        p++;
+    if (!p->name)
+        return VMSIM_ENOENT;
+    struct vmsim_param_pair pair = {.key = name, .value = value, .origin = "sysctl"};
+    struct vmsim_param_list pairs = {.data = &pair, .count = 1};
+    int err = vmsim__param_bind(table, &pairs, scratch, &m->err);
+    if (err)
+        return VMSIM_EINVAL;
+    size_t size = p->type == VMSIM_PARAM_BOOL   ? sizeof(bool)
+                  : p->type == VMSIM_PARAM_ENUM ? sizeof(int)
+                                                : sizeof(uint64_t);
+    memcpy((char *)target + p->offset, (char *)scratch + p->offset, size);
+    return 0;
+}
+
+static int drop_caches(struct vmsim_machine *m, const char *value) {
+    if (strlen(value) != 1 || value[0] < '1' || value[0] > '3')
+        return vmsim__err_set(&m->err, VMSIM_EINVAL,
+                              "vm.drop_caches takes 1 (page cache), 2 (slab) or 3 (both), not '%s'", value);
+    if (value[0] != '2') {
+        vmsim__cache_drop(m->cache, 0);
+        m->mem->event[VMSIM__DROP_PAGECACHE]++;
+    }
+    if (value[0] != '1')
+        m->mem->event[VMSIM__DROP_SLAB]++;
+    return 0;
+}
+
+static int thp_write(struct vmsim_machine *m, const char *name, const char *value) {
+    struct vmsim__vm_spec *knobs = vmsim__vm_knobs(m->vm), scratch = {0};
+    int err = set_field(m, vmsim__thp_params, name, value, knobs, &scratch);
+    if (err || strcmp(name, "enabled"))
+        return err;
+    for (unsigned i = 0; vmsim__thp_mode_names[i]; i++) {
+        if (!strcmp(vmsim__thp_mode_names[i], value))
+            vmsim__mem_thp_set(m->mem, (enum vmsim__thp_mode)i);
+    }
+    return 0;
+}
+
+/* A dirty limit given in bytes switches the one in percent off, and the other way round. */
+static int dirty_write(struct vmsim_machine *m, const char *name, const char *value) {
+    struct vmsim__cache_spec *knobs = vmsim__cache_spec(m->cache), scratch = {0};
+    int err = set_field(m, vmsim__cache_params, name, value, knobs, &scratch);
+    if (err)
+        return err;
+    if (!strcmp(name, "dirty_ratio"))
+        knobs->dirty_bytes = 0;
+    else if (!strcmp(name, "dirty_bytes"))
+        knobs->dirty_ratio = 0;
+    else if (!strcmp(name, "dirty_background_ratio"))
+        knobs->dirty_background_bytes = 0;
+    else if (!strcmp(name, "dirty_background_bytes"))
+        knobs->dirty_background_ratio = 0;
+    return 0;
+}
+
+/* The layers in turn; VMSIM_ENOENT: none knows the name. */
+static int route(struct vmsim_machine *m, const char *name, const char *value) {
+    static const char thp[] = "transparent_hugepage/";
+    if (!strcmp(name, "vm.drop_caches"))
+        return drop_caches(m, value);
+    if (!strncmp(name, thp, sizeof thp - 1))
+        return thp_write(m, name + sizeof thp - 1, value);
+    if (!strncmp(name, "vm.dirty_", 9))
+        return dirty_write(m, name + 3, value);
+    int err = vmsim__mem_sysctl_set(m->mem, name, value, &m->err);
+    if (err != VMSIM_ENOENT)
+        return err;
+    struct vmsim__vm_spec scratch = {0};
+    return set_field(m, vmsim__vm_sysctl_params, name, value, vmsim__vm_knobs(m->vm), &scratch);
+}
+
+int vmsim_machine_sysctl(struct vmsim_machine *m, const char *name, const char *value) {
+    int err = route(m, name, value);
+    if (err == VMSIM_ENOENT)
+        return vmsim__err_set(&m->err, VMSIM_ENOENT, "'%s' is not a knob of this machine", name);
+    return err;
+}

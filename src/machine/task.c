@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks: making, forking, ending them, and which one a CPU runs.
+ *
+ * A task is a number, a name, a CPU and an address space that it may share (threads). Dead tasks stay in the table with
+ * their last figures, so that a report can speak of them. Kernel counterparts: kernel/fork.c, kernel/exit.c, fs/exec.c.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "machine/machine.h"
+
+struct vmsim__task *vmsim__task_at(const struct vmsim_machine *m, uint32_t id) {
+    return id < m->tasks.count ? m->tasks.at[id] : NULL;
+}
+
+struct vmsim__task *vmsim__task_get(struct vmsim_machine *m, uint32_t id) {
+    struct vmsim__task *t = vmsim__task_at(m, id);
+    if (t && t->state != VMSIM__TASK_DEAD)
+        return t;
+    vmsim__err_set(&m->err, VMSIM_EINVAL, t ? "task %u has ended" : "there is no task %u", id);
+    return NULL;
+}
+
+/* `name`, or "name#2", "name#3"... when it is taken: names are how reports and expectations speak of tasks. */
+static char *unique_name(struct vmsim_machine *m, const char *name, const struct vmsim__task *self) {
+    char text[256];
+    unsigned copy = 1;
+    snprintf(text, sizeof text, "%s", name && *name ? name : "task");
+    for (size_t i = 0; i < m->tasks.count; i++) {
+        if (m->tasks.at[i] != self && !strcmp(m->tasks.at[i]->name, text)) {
+            snprintf(text, sizeof text, "%.200s#%u", name && *name ? name : "task", ++copy);
+            i = (size_t)-1;
+        }
+    }
+    return vmsim__strdup(m->alloc, text);
+}
+
+/* Ties an address space to the TLBs' world. False: no host memory. */
+static bool space_attach(struct vmsim_machine *m, struct vmsim__mm *mm) {
+    struct vmsim__space *s = vmsim__slab_alloc(&m->spaces);
+    if (!s)
+        return false;
+    s->mm = mm;
+    vmsim__tlb_mm_init(m->tlbs, &s->tlb, &mm->pt);
+    mm->user = s;
+    return true;
+}
+
+/* Drops one user of an address space; the last one takes it down. */
+static void space_put(struct vmsim_machine *m, struct vmsim__mm *mm, unsigned cpu) {
+    struct vmsim__space *s = mm->user;
+    bool last = mm->users == 1;
+    if (last) {
+        for (unsigned i = 0; i < m->nr_cpus; i++) {
+            if (m->cpus[i].mm == mm)
+                m->cpus[i].mm = NULL;
+        }
+    }
+    vmsim__mm_put(mm, cpu);
+    if (last && s) {
+        vmsim__tlb_mm_fini(m->tlbs, &s->tlb);
+        vmsim__slab_free(&m->spaces, s);
+    }
+}
+
+static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, unsigned cpu, uint32_t parent) {
+    struct vmsim__task *t = vmsim__calloc(m->alloc, 1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->id = (uint32_t)m->tasks.count;
+    t->parent = parent;
+    t->cpu = (uint16_t)cpu;
+    t->start_ns = m->cpus[cpu].now;
+    t->name = unique_name(m, name, NULL);
+    if (t->name && vmsim__vec_push(m->alloc, &m->tasks, t))
+        return t;
+    vmsim__strfree(m->alloc, t->name);
+    vmsim__free(m->alloc, t, sizeof *t);
+    return NULL;
+}
+
+/* Takes back the task that task_new just made. */
+static void task_undo(struct vmsim_machine *m, struct vmsim__task *t) {
+    m->tasks.count--;
+    vmsim__strfree(m->alloc, t->name);
+    vmsim__free(m->alloc, t, sizeof *t);
+}
+
+int vmsim_task_create(struct vmsim_machine *m, const char *name, unsigned cpu, uint32_t *task) {
+    *task = VMSIM_TASK_NONE;
+    if (cpu >= m->nr_cpus)
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "there is no CPU %u: the machine has %u", cpu, m->nr_cpus);
+    struct vmsim__task *t = task_new(m, name, cpu, VMSIM_TASK_NONE);
+    if (!t)
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
+    t->mm = vmsim__mm_create(m->vm, cpu);
+    if (!t->mm || !space_attach(m, t->mm)) {
+        if (t->mm)
+            vmsim__mm_put(t->mm, cpu);
+        task_undo(m, t);
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the address space of a task");
+    }
+    *task = t->id;
+    return 0;
+}
+
+int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, uint32_t *child) {
+    *child = VMSIM_TASK_NONE;
+    struct vmsim__task *p = vmsim__task_get(m, parent);
+    if (!p)
+        return VMSIM_EINVAL;
+    vmsim__syscall_enter(m, p);
+    struct vmsim__task *t = task_new(m, name ? name : p->name, p->cpu, parent);
+    if (!t)
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
+    int error = 0;
+    t->mm = vmsim__mm_fork(p->mm, p->cpu, &error);
+    vmsim__cpu_charge(m, p);
+    if (t->mm && space_attach(m, t->mm)) {
+        *child = t->id;
+        return 0;
+    }
+    int code = t->mm ? vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task") : 0;
+    if (t->mm)
+        vmsim__mm_put(t->mm, p->cpu);
+    task_undo(m, t);
+    return code;
+}
+
+int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name, uint32_t *child) {
+    *child = VMSIM_TASK_NONE;
+    struct vmsim__task *p = vmsim__task_get(m, parent);
+    if (!p)
+        return VMSIM_EINVAL;
+    vmsim__syscall_enter(m, p);
+    struct vmsim__task *t = task_new(m, name ? name : p->name, p->cpu, parent);
+    if (!t)
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
+    t->mm = p->mm;
+    vmsim__mm_get(t->mm);
+    *child = t->id;
+    return 0;
+}
+
+int vmsim__task_rename(struct vmsim_machine *m, struct vmsim__task *t, const char *name) {
+    char *text = unique_name(m, name, t);
+    if (!text)
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a name");
+    vmsim__strfree(m->alloc, t->name);
+    t->name = text;
+    return 0;
+}
+
+/* Remembers what a report may ask of the address space before it goes. */
+static void remember(struct vmsim__task *t) {
+    vmsim__mm_status(t->mm, &t->last);
+    vmsim__mm_rollup(t->mm, &t->last_rollup);
+    t->last_map_count = t->mm->map_count;
+    t->last_pgtables = t->mm->pgtables_bytes;
+}
+
+void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why, int exit_code) {
+    remember(t);
+    vmsim__cpu_load(m, t);
+    space_put(m, t->mm, t->cpu);
+    vmsim__cpu_charge(m, t);
+    t->mm = NULL;
+    t->state = VMSIM__TASK_DEAD;
+    t->stop = (uint8_t)why;
+    t->exit_code = exit_code;
+    t->end_ns = m->cpus[t->cpu].now;
+}
+
+int vmsim_task_exit(struct vmsim_machine *m, uint32_t task) {
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    if (!t)
+        return VMSIM_EINVAL;
+    vmsim__task_kill(m, t, VMSIM_STOP_NONE, 0);
+    return 0;
+}
+
+int vmsim_task_migrate(struct vmsim_machine *m, uint32_t task, unsigned cpu) {
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    if (!t)
+        return VMSIM_EINVAL;
+    if (cpu >= m->nr_cpus)
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "there is no CPU %u: the machine has %u", cpu, m->nr_cpus);
+    if (m->cpus[cpu].now < m->cpus[t->cpu].now)
+        m->cpus[cpu].now = m->cpus[t->cpu].now;
+    t->cpu = (uint16_t)cpu;
+    return 0;
+}
+
+/* A fresh address space in place of the task's; the old one goes once the new one is loaded, as in execve. */
+static struct vmsim__mm *space_new(struct vmsim_machine *m, struct vmsim__task *t) {
+    struct vmsim__mm *mm = vmsim__mm_create(m->vm, t->cpu);
+    if (mm && space_attach(m, mm))
+        return mm;
+    if (mm)
+        vmsim__mm_put(mm, t->cpu);
+    return NULL;
+}
+
+static void space_replace(struct vmsim_machine *m, struct vmsim__task *t, struct vmsim__mm *mm) {
+    struct vmsim__mm *old = t->mm;
+    t->mm = mm;
+    vmsim__cpu_load(m, t);
+    space_put(m, old, t->cpu);
+    vmsim__cpu_charge(m, t);
+}
+
+int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const char *name,
+                         const struct vmsim__exec *image) {
+    vmsim__syscall_enter(m, t);
+    struct vmsim__mm *mm = space_new(m, t);
+    if (!mm)
+        return -VMSIM__L_ENOMEM;
+    int64_t result = vmsim__mm_exec(mm, image, t->cpu);
+    if (result) {
+        space_put(m, mm, t->cpu);
+        vmsim__cpu_charge(m, t);
+        return result;
+    }
+    space_replace(m, t, mm);
+    if (name && vmsim__task_rename(m, t, name))
+        return -VMSIM__L_ENOMEM;
+    return 0;
+}
+
+int vmsim__task_renew(struct vmsim_machine *m, struct vmsim__task *t) {
+    struct vmsim__mm *mm = space_new(m, t);
+    if (!mm)
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the address space of a task");
+    space_replace(m, t, mm);
+    return 0;
+}
