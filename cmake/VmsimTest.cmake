@@ -6,11 +6,14 @@ set(VMSIM_TEST_ENVIRONMENT "ASAN_OPTIONS=allocator_may_return_null=1;UBSAN_OPTIO
 # vmsim_test(NAME MODULES m... [SOURCE name] [LIBC] [TIMEOUT s] [ARGS a...])
 #
 # A cmocka program from tests/NAME.c (or tests/SOURCE.c) linked with the object files of the named modules, so that
-# it sees their hidden functions; registered with CTest. It links jemalloc, or with LIBC does not.
+# it sees their hidden functions ("all": every module); registered with CTest. It links jemalloc, or with LIBC does not.
 function(vmsim_test NAME)
     cmake_parse_arguments(PARSE_ARGV 1 T "LIBC" "SOURCE;TIMEOUT" "MODULES;ARGS")
     if(NOT T_SOURCE)
         set(T_SOURCE ${NAME})
+    endif()
+    if(T_MODULES STREQUAL all)
+        get_property(T_MODULES GLOBAL PROPERTY VMSIM_MODULES)
     endif()
     set(missing)
     if(NOT EXISTS ${PROJECT_SOURCE_DIR}/tests/${T_SOURCE}.c)
