@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* x86 entries: 32-bit with PSE and PSE-36, PAE, long mode with four and five levels.
+ *
+ *     63  62..52  51 ............ 12  11   10  9    8   7       6  5  4    3    2   1   0
+ *     NX  ignored  frame (PAE, long)   sd   -  spec  G  PS|PAT  D  A  PCD  PWT  US  RW  P
+ *
+ * Large leaves have PS in bit 7 and PAT in bit 12, and reserved bits between that and their frame. A 4 MiB leaf of the
+ * 32-bit mode keeps address bits 39..32 in its bits 20..13 (PSE-36). The top entries of PAE have no RW, US, A: those
+ * bits are reserved there; their references are counted as AMD's processors make them (Intel's keep the four entries in
+ * registers). Not present with bit 8 set is Linux's PROTNONE. Software bits 9 and 11 are Linux's special and
+ * soft-dirty.
+ *
+ * Kernel counterpart: arch/x86/include/asm/pgtable_types.h. */
+#include "mmu/walker.h"
+
+#define P UINT64_C(0x1)
+#define RW UINT64_C(0x2)
+#define US UINT64_C(0x4)
+#define PWT UINT64_C(0x8)
+#define PCD UINT64_C(0x10)
+#define A UINT64_C(0x20)
+#define D UINT64_C(0x40)
+#define PS UINT64_C(0x80)
+#define PAT UINT64_C(0x80)
+#define G UINT64_C(0x100)
+#define NONE UINT64_C(0x100)
+#define SPECIAL UINT64_C(0x200)
+#define SOFT_DIRTY UINT64_C(0x800)
+#define PAT_LARGE UINT64_C(0x1000)
+#define NX (UINT64_C(1) << 63)
+#define FRAME UINT64_C(0x000ffffffffff000)
+
+VMSIM__INLINE uint64_t leaf_frame(bool narrow, unsigned level, unsigned shift, uint64_t raw) {
+    if (narrow && level)
+        return (raw & 0xffc00000) >> 12 | (raw >> 13 & 0xff) << 20;
+    return (raw & FRAME & ~((UINT64_C(1) << shift) - 1)) >> 12;
+}
+
+/* Bits that must be zero in a leaf of a level above 0, or in a table entry. */
+VMSIM__INLINE bool reserved(const struct vmsim__pagetable *pt, bool narrow, bool pae, unsigned level, uint64_t raw) {
+    if (narrow) {
+        uint64_t high = UINT64_C(0x1fe000) & ~((UINT64_C(1) << (pt->pa_bits - 19)) - 1);
+        return level && raw & PS && raw & (high | UINT64_C(1) << 21);
+    }
+    uint64_t bits = FRAME & ~((UINT64_C(1) << pt->pa_bits) - 1);
+    if (pae)
+        bits |= level == 2 ? NX | UINT64_C(0x7ff0000000000000) | 0x1e6 : UINT64_C(0x7ff0000000000000);
+    if (level && raw & PS)
+        bits |= level <= (pae ? 1u : 2u) ? ((UINT64_C(1) << (12 + 9 * level)) - 1) & ~UINT64_C(0x1fff) : PS;
+    return raw & bits;
+}
+
+/* Shifts move each bit to its common place: RW 1 -> 2, US 2 -> 4, A and D 5, 6 -> 6, 7, NX 63 -> EXEC 3. */
+VMSIM__INLINE uint32_t common(bool narrow, uint64_t raw) {
+    uint32_t low = (uint32_t)raw;
+    uint32_t flags = VMSIM__PTE_PRESENT | VMSIM__PTE_READ | (low & (uint32_t)RW) << 1 | (low & (uint32_t)US) << 2 |
+                     (low & (uint32_t)(A | D)) << 1;
+    return flags | (narrow ? VMSIM__PTE_EXEC : (uint32_t)(~raw >> 63) << 3);
+}
+
+VMSIM__INLINE uint32_t entry(const struct vmsim__pagetable *pt, bool narrow, bool pae, unsigned level, uint64_t raw,
+                             uint64_t *pfn) {
+    if (!(raw & P))
+        return 0;
+    if (VMSIM__UNLIKELY(reserved(pt, narrow, pae, level, raw)))
+        return VMSIM__HW_RESERVED;
+    if (!level || raw & PS) {
+        *pfn = leaf_frame(narrow, level, pt->format->shift[level], raw);
+        return common(narrow, raw) | VMSIM__PTE_LEAF | (raw & G ? VMSIM__PTE_GLOBAL : 0);
+    }
+    *pfn = (raw & FRAME) >> 12;
+    if (pae && level == 2)
+        return VMSIM__PTE_PRESENT | VMSIM__PTE_ACCESSED | VMSIM__PTE_RWXU;
+    return common(narrow, raw);
+}
+
+static uint32_t entry_legacy(const struct vmsim__pagetable *pt, unsigned level, uint64_t raw, uint64_t *pfn) {
+    bool narrow = pt->format->entry_bytes == 4;
+    return entry(pt, narrow, !narrow, level, raw, pfn);
+}
+VMSIM__INLINE uint32_t entry_long(const struct vmsim__pagetable *pt, unsigned level, uint64_t raw, uint64_t *pfn) {
+    return entry(pt, false, false, level, raw, pfn);
+}
+VMSIM__INLINE uint64_t touch(uint64_t raw, bool dirty) {
+    return raw | A | (dirty ? D : 0);
+}
+
+static uint32_t soft_flags(unsigned level, uint64_t raw) {
+    uint64_t pat = level ? raw & PAT_LARGE : raw & PAT;
+    return (raw & SPECIAL ? VMSIM__PTE_SPECIAL : 0) | (raw & SOFT_DIRTY ? VMSIM__PTE_SOFT_DIRTY : 0) |
+           VMSIM__PTE_MEMTYPE((raw & PWT ? 1 : 0) | (raw & PCD ? 2 : 0) | (pat ? 4 : 0));
+}
+
+struct vmsim__pte vmsim__x86_decode(const struct vmsim__pt_format *f, unsigned level, uint64_t raw) {
+    bool narrow = f->entry_bytes == 4;
+    if (vmsim__pt_is_table(f, level, raw))
+        return (struct vmsim__pte){vmsim__pt_table_pfn(f, raw), common(narrow, raw)};
+    if (!(raw & (P | NONE)))
+        return vmsim__soft_decode(f, raw);
+    uint32_t flags = common(narrow, raw) | soft_flags(level, raw) | VMSIM__PTE_LEAF;
+    if (!(raw & P))
+        flags ^= VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE;
+    else if (raw & G)
+        flags |= VMSIM__PTE_GLOBAL;
+    return (struct vmsim__pte){leaf_frame(narrow, level, f->shift[level], raw), flags};
+}
+
+static uint64_t encode_frame(const struct vmsim__pt_format *f, unsigned level, uint64_t pfn) {
+    if (f->entry_bytes == 8 || !level)
+        return pfn << 12;
+    return (pfn & 0xffc00) << 12 | pfn >> 20 << 13;
+}
+
+uint64_t vmsim__x86_encode(const struct vmsim__pt_format *f, unsigned level, struct vmsim__pte pte) {
+    uint32_t flags = pte.flags, type = flags >> VMSIM__PTE_MEMTYPE_SHIFT & 7;
+    if (!(flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)))
+        return flags & VMSIM__PTE_SWAP ? vmsim__soft_encode(f, pte) : 0;
+    VMSIM__ASSERT(!(pte.pfn & ((UINT64_C(1) << (f->shift[level] - 12)) - 1)));
+    uint64_t raw = encode_frame(f, level, pte.pfn);
+    raw |= (flags & VMSIM__PTE_WRITE ? RW : 0) | (flags & VMSIM__PTE_USER ? US : 0);
+    raw |= (flags & VMSIM__PTE_ACCESSED ? A : 0) | (flags & VMSIM__PTE_DIRTY ? D : 0) | (level ? PS : 0);
+    raw |= (flags & VMSIM__PTE_SPECIAL ? SPECIAL : 0) | (flags & VMSIM__PTE_SOFT_DIRTY ? SOFT_DIRTY : 0);
+    raw |= (type & 1 ? PWT : 0) | (type & 2 ? PCD : 0) | (type & 4 ? (level ? PAT_LARGE : PAT) : 0);
+    raw |= f->no_execute && !(flags & VMSIM__PTE_EXEC) ? NX : 0;
+    if (flags & VMSIM__PTE_PROTNONE)
+        return raw | NONE;
+    return raw | P | (flags & VMSIM__PTE_GLOBAL ? G : 0);
+}
+
+/* Permissive, accessed and dirty, as Linux makes them: leaves decide. PAE's top entries hold P only. */
+uint64_t vmsim__x86_encode_table(const struct vmsim__pt_format *f, unsigned level, uint64_t table_pfn) {
+    bool bare = f->id == VMSIM__PT_X86_PAE && level == 2;
+    return table_pfn << 12 | P | (bare ? 0 : RW | US | A | D);
+}
+
+#define X86_OPS(entry_, levels_)                                                                                       \
+    { .entry = entry_, .touch = touch, .combine = true, .open_read = true, .nine_levels = levels_ }
+static const struct vmsim__walk_ops ops_legacy = X86_OPS(entry_legacy, 0);
+static const struct vmsim__walk_ops ops_4level = X86_OPS(entry_long, 4);
+static const struct vmsim__walk_ops ops_5level = X86_OPS(entry_long, 5);
+
+bool vmsim__x86_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level, uint64_t table,
+                     void *table_host, uint32_t inherited, struct vmsim__walk *w) {
+    return vmsim__walk_body(&ops_legacy, pt, va, mode, level, table, table_host, inherited, w);
+}
+bool vmsim__x86_4level_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level,
+                            uint64_t table, void *table_host, uint32_t inherited, struct vmsim__walk *w) {
+    return vmsim__walk_body(&ops_4level, pt, va, mode, level, table, table_host, inherited, w);
+}
+bool vmsim__x86_5level_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level,
+                            uint64_t table, void *table_host, uint32_t inherited, struct vmsim__walk *w) {
+    return vmsim__walk_body(&ops_5level, pt, va, mode, level, table, table_host, inherited, w);
+}
+
+/* The error code that #PF pushes; #GP of a non-canonical address pushes 0. I/D is reported where NX exists. */
+uint32_t vmsim__x86_fault_code(const struct vmsim__pt_format *f, enum vmsim__fault fault, bool write, bool fetch,
+                               bool user) {
+    if (fault == VMSIM__FAULT_NONE || fault == VMSIM__FAULT_NONCANONICAL || fault == VMSIM__FAULT_BUS)
+        return 0;
+    uint32_t code = fault == VMSIM__FAULT_NOT_PRESENT ? 0 : 1;
+    code |= (write ? 2u : 0u) | (user ? 4u : 0u) | (fault == VMSIM__FAULT_RESERVED ? 8u : 0u);
+    return code | (fetch && f->no_execute ? 16u : 0u);
+}
