@@ -38,7 +38,7 @@ function(vmsim_library)
     endforeach()
     set_target_properties(vmsim PROPERTIES LINKER_LANGUAGE C VERSION ${PROJECT_VERSION} SOVERSION 0
                           LINK_DEPENDS ${map})
-    target_link_options(vmsim PRIVATE -Wl,--version-script=${map})
+    target_link_options(vmsim PRIVATE -Wl,--version-script=${map} -Wl,--as-needed)
     if(NOT VMSIM_SANITIZE) # clang's sanitizers are in the program that loads the library
         target_link_options(vmsim PRIVATE -Wl,--no-undefined)
     endif()

@@ -28,6 +28,9 @@
 
 #include "vmsim/access.h"
 #include "vmsim/error.h"
+#include "vmsim/version.h"
+
+VMSIM_BEGIN_DECLS
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,37 +48,37 @@ extern "C" {
  * call's result (negative: -errno of Linux) where said; unused arguments are 0. Addresses and lengths are bytes as
  * the program gave them; flags and protections are Linux x86-64's numbers.
  */
-#define VMSIM_TRACE_EVENTS(X)                                                                            \
-    X(START, "start", "pid tid")                                                                         \
-    X(EXEC, "exec", "see vmsim_trace_exec; path=program file=program")                                   \
-    X(FORK, "fork", "child flags(VMSIM_TRACE_FORK_*) stack clone_flags")                                 \
-    X(EXIT, "exit", "status group")                                                                      \
-    X(KILLED, "killed", "signal core")                                                                   \
-    X(MMAP, "mmap", "addr length prot flags offset; file, result=address")                               \
-    X(MUNMAP, "munmap", "addr length; result")                                                           \
-    X(MPROTECT, "mprotect", "addr length prot; result")                                                  \
-    X(MREMAP, "mremap", "old_addr old_length new_length flags new_addr; result=address")                 \
-    X(MADVISE, "madvise", "addr length advice; result")                                                  \
-    X(BRK, "brk", "addr; result=new break")                                                              \
-    X(MSYNC, "msync", "addr length flags; result")                                                       \
-    X(MLOCK, "mlock", "addr length flags; result")                                                       \
-    X(MUNLOCK, "munlock", "addr length; result")                                                         \
-    X(MLOCKALL, "mlockall", "flags; result")                                                             \
-    X(MUNLOCKALL, "munlockall", "; result")                                                              \
-    X(FILE, "file", "size kind dev ino; file=id, path")                                                  \
-    X(OPEN, "open", "fd flags mode; file, result=fd, path")                                              \
-    X(CLOSE, "close", "fd; file, result")                                                                \
-    X(READ, "read", "fd buffer length offset; file, result=bytes")                                       \
-    X(WRITE, "write", "fd buffer length offset; file, result=bytes")                                     \
-    X(COPY, "copy", "out_fd in_fd length in_offset out_file out_offset; file=input, result=bytes")       \
-    X(FSYNC, "fsync", "fd data_only; file, result")                                                      \
-    X(FTRUNCATE, "ftruncate", "fd length; file, result")                                                 \
-    X(FALLOCATE, "fallocate", "fd mode offset length; file, result")                                     \
-    X(FADVISE, "fadvise", "fd offset length advice; file, result")                                       \
-    X(SIGNAL, "signal", "signal target_pid; result")                                                     \
-    X(MIGRATE, "migrate", "cpu")                                                                         \
-    X(MARKER, "marker", "value; path=text")                                                              \
-    X(SYSCALL, "syscall", "number a0 a1 a2 a3 a4; result")                                               \
+#define VMSIM_TRACE_EVENTS(X)                                                                                          \
+    X(START, "start", "pid tid")                                                                                       \
+    X(EXEC, "exec", "see vmsim_trace_exec; path=program file=program")                                                 \
+    X(FORK, "fork", "child flags(VMSIM_TRACE_FORK_*) stack clone_flags")                                               \
+    X(EXIT, "exit", "status group")                                                                                    \
+    X(KILLED, "killed", "signal core")                                                                                 \
+    X(MMAP, "mmap", "addr length prot flags offset; file, result=address")                                             \
+    X(MUNMAP, "munmap", "addr length; result")                                                                         \
+    X(MPROTECT, "mprotect", "addr length prot; result")                                                                \
+    X(MREMAP, "mremap", "old_addr old_length new_length flags new_addr; result=address")                               \
+    X(MADVISE, "madvise", "addr length advice; result")                                                                \
+    X(BRK, "brk", "addr; result=new break")                                                                            \
+    X(MSYNC, "msync", "addr length flags; result")                                                                     \
+    X(MLOCK, "mlock", "addr length flags; result")                                                                     \
+    X(MUNLOCK, "munlock", "addr length; result")                                                                       \
+    X(MLOCKALL, "mlockall", "flags; result")                                                                           \
+    X(MUNLOCKALL, "munlockall", "; result")                                                                            \
+    X(FILE, "file", "size kind dev ino; file=id, path")                                                                \
+    X(OPEN, "open", "fd flags mode; file, result=fd, path")                                                            \
+    X(CLOSE, "close", "fd; file, result")                                                                              \
+    X(READ, "read", "fd buffer length offset; file, result=bytes")                                                     \
+    X(WRITE, "write", "fd buffer length offset; file, result=bytes")                                                   \
+    X(COPY, "copy", "out_fd in_fd length in_offset out_file out_offset; file=input, result=bytes")                     \
+    X(FSYNC, "fsync", "fd data_only; file, result")                                                                    \
+    X(FTRUNCATE, "ftruncate", "fd length; file, result")                                                               \
+    X(FALLOCATE, "fallocate", "fd mode offset length; file, result")                                                   \
+    X(FADVISE, "fadvise", "fd offset length advice; file, result")                                                     \
+    X(SIGNAL, "signal", "signal target_pid; result")                                                                   \
+    X(MIGRATE, "migrate", "cpu")                                                                                       \
+    X(MARKER, "marker", "value; path=text")                                                                            \
+    X(SYSCALL, "syscall", "number a0 a1 a2 a3 a4; result")                                                             \
     X(UNFOLLOWED, "unfollowed", "number errno; path=what and why: the recording has a gap here")
 
 /** Types of events; numbers are part of the file format. */
@@ -105,14 +108,14 @@ enum vmsim_trace_file_kind {
 
 /** One mapping that execve made. Anonymous (bss) where `file` is VMSIM_TRACE_NO_FILE. */
 struct vmsim_trace_segment {
-    uint64_t va;         /**< first byte as in the program header plus the load base, not page aligned */
-    uint64_t length;     /**< bytes in memory (p_memsz) */
-    uint64_t offset;     /**< of `va` in the file */
-    uint64_t file_bytes; /**< bytes from the file (p_filesz); length - file_bytes is bss, zeroed by the kernel */
-    uint32_t file;       /**< file id */
-    uint32_t prot;       /**< PROT_* */
+    uint64_t va;          /**< first byte as in the program header plus the load base, not page aligned */
+    uint64_t length;      /**< bytes in memory (p_memsz) */
+    uint64_t offset;      /**< of `va` in the file */
+    uint64_t file_bytes;  /**< bytes from the file (p_filesz); length - file_bytes is bss, zeroed by the kernel */
+    uint32_t file;        /**< file id */
+    uint32_t prot;        /**< PROT_* */
     uint32_t interpreter; /**< 1: belongs to the dynamic linker, 0: to the program */
-    uint32_t reserved;   /**< 0 */
+    uint32_t reserved;    /**< 0 */
 };
 
 /** What execve built: the argument of an EXEC event. Addresses of 0 mean "there is none". */
@@ -144,11 +147,11 @@ struct vmsim_trace_event {
 
 /** What vmsim_trace_next() yields. The pointers are good until the next call on the same reader. */
 struct vmsim_trace_item {
-    uint32_t task;                          /**< task id: 0 is the first, children count up */
-    uint64_t index;                         /**< number of references before this item in the whole trace */
-    const vmsim_access *accesses;           /**< batch, NULL for an event */
-    size_t count;                           /**< references in the batch, 0 for an event */
-    const struct vmsim_trace_event *event;  /**< NULL for a batch */
+    uint32_t task;                         /**< task id: 0 is the first, children count up */
+    uint64_t index;                        /**< number of references before this item in the whole trace */
+    const vmsim_access *accesses;          /**< batch, NULL for an event */
+    size_t count;                          /**< references in the batch, 0 for an event */
+    const struct vmsim_trace_event *event; /**< NULL for a batch */
 };
 
 /** One task of a trace. */
@@ -173,22 +176,22 @@ struct vmsim_trace_file {
 /** What is known of a whole trace. Strings belong to the reader. */
 struct vmsim_trace_info {
     uint32_t version;
-    uint32_t page_size;     /**< of the recorded machine, bytes */
-    const char *arch;       /**< "x86_64", ... */
-    const char *source;     /**< "record", "lackey", ... */
-    const char *program;    /**< what was recorded, "" unknown */
-    const char *arguments;  /**< shell-quoted command line, "" unknown */
-    const char *host;       /**< free text: kernel, recorder version */
-    const char *notes;      /**< what could not be followed, one line each; "" nothing */
-    uint64_t references;    /**< all kinds */
-    uint64_t kinds[4];      /**< by vmsim_access_type */
-    uint64_t events;        /**< all types */
+    uint32_t page_size;    /**< of the recorded machine, bytes */
+    const char *arch;      /**< "x86_64", ... */
+    const char *source;    /**< "record", "lackey", ... */
+    const char *program;   /**< what was recorded, "" unknown */
+    const char *arguments; /**< shell-quoted command line, "" unknown */
+    const char *host;      /**< free text: kernel, recorder version */
+    const char *notes;     /**< what could not be followed, one line each; "" nothing */
+    uint64_t references;   /**< all kinds */
+    uint64_t kinds[4];     /**< by vmsim_access_type */
+    uint64_t events;       /**< all types */
     uint64_t event_types[VMSIM_TRACE_EVENT_TYPES];
     uint64_t blocks;
-    uint64_t file_bytes;    /**< of the container */
-    uint32_t tasks, files;  /**< sizes of the tables */
-    int32_t exit_status;    /**< of task 0, as vmsim_trace_task */
-    bool complete;          /**< false: the writer was killed; what is there is readable */
+    uint64_t file_bytes;   /**< of the container */
+    uint32_t tasks, files; /**< sizes of the tables */
+    int32_t exit_status;   /**< of task 0, as vmsim_trace_task */
+    bool complete;         /**< false: the writer was killed; what is there is readable */
 };
 
 /* ------------------------------------------------------------------ reading */
@@ -198,7 +201,7 @@ struct vmsim_trace_reader;
 
 /** Flags of vmsim_trace_open(). */
 enum vmsim_trace_open_flags {
-    VMSIM_TRACE_THREAD = 1,     /**< decode ahead on a second thread; the items are the same */
+    VMSIM_TRACE_THREAD = 1,       /**< decode ahead on a second thread; the items are the same */
     VMSIM_TRACE_SKIP_DAMAGED = 2, /**< skip damaged blocks instead of failing; see vmsim_trace_damaged() */
 };
 
@@ -239,15 +242,15 @@ struct vmsim_trace_writer;
 
 /** How to write. Zero-initialise, set `size` to sizeof. */
 struct vmsim_trace_options {
-    size_t size;             /**< sizeof(struct vmsim_trace_options) */
-    uint32_t block_refs;     /**< references a block; 0: the default (1 Mi) */
-    int32_t level;           /**< zstd level; 0: the default */
-    uint32_t page_size;      /**< 0: 4096 */
-    const char *arch;        /**< NULL: "x86_64" */
-    const char *source;      /**< NULL: "" */
-    const char *program;     /**< NULL: "" */
-    const char *arguments;   /**< NULL: "" */
-    const char *host;        /**< NULL: "" */
+    size_t size;           /**< sizeof(struct vmsim_trace_options) */
+    uint32_t block_refs;   /**< references a block; 0: the default (1 Mi) */
+    int32_t level;         /**< zstd level; 0: the default */
+    uint32_t page_size;    /**< 0: 4096 */
+    const char *arch;      /**< NULL: "x86_64" */
+    const char *source;    /**< NULL: "" */
+    const char *program;   /**< NULL: "" */
+    const char *arguments; /**< NULL: "" */
+    const char *host;      /**< NULL: "" */
 };
 
 /**
@@ -283,11 +286,11 @@ enum vmsim_trace_format {
 };
 /** What an import did, and to stop it early. */
 struct vmsim_trace_import_options {
-    size_t size;           /**< sizeof */
-    uint64_t limit;        /**< stop after so many records; 0: all */
-    uint64_t records;      /**< out: records read */
-    uint64_t skipped;      /**< out: lines or records without meaning, skipped */
-    char error[512];       /**< out: text of an error, with the input's byte offset or line */
+    size_t size;      /**< sizeof */
+    uint64_t limit;   /**< stop after so many records; 0: all */
+    uint64_t records; /**< out: records read */
+    uint64_t skipped; /**< out: lines or records without meaning, skipped */
+    char error[512];  /**< out: text of an error, with the input's byte offset or line */
 };
 /** Format by name ("lackey", "oracle", "champsim"), or -1. */
 int vmsim_trace_format_by_name(const char *name);
@@ -301,21 +304,21 @@ int vmsim_trace_import(enum vmsim_trace_format format, const char *in, const cha
 
 /** How to record. Zero-initialise, set `size`. */
 struct vmsim_record_options {
-    size_t size;               /**< sizeof */
-    const char *output;        /**< path of the trace */
-    char *const *argv;         /**< program and arguments, NULL-terminated; searched in PATH */
-    const char *qemu;          /**< NULL: "qemu-x86_64" in PATH */
-    const char *plugin;        /**< NULL: beside the library, or $VMSIM_RECORD_PLUGIN */
-    uint64_t max_references;   /**< stop recording (and end the program) after so many; 0: no limit */
-    const volatile int *stop;  /**< set non-zero by a signal handler: end the program, keep what is there; or NULL */
+    size_t size;              /**< sizeof */
+    const char *output;       /**< path of the trace */
+    char *const *argv;        /**< program and arguments, NULL-terminated; searched in PATH */
+    const char *qemu;         /**< NULL: "qemu-x86_64" in PATH */
+    const char *plugin;       /**< NULL: beside the library, or $VMSIM_RECORD_PLUGIN */
+    uint64_t max_references;  /**< stop recording (and end the program) after so many; 0: no limit */
+    const volatile int *stop; /**< set non-zero by a signal handler: end the program, keep what is there; or NULL */
 };
 /** What a recording gave. */
 struct vmsim_record_result {
-    int32_t exit_status;   /**< of the program, or -signal */
+    int32_t exit_status; /**< of the program, or -signal */
     uint64_t references, events;
     uint32_t tasks;
-    uint64_t unfollowed;   /**< gaps: see the trace's notes */
-    char error[512];       /**< text of an error */
+    uint64_t unfollowed; /**< gaps: see the trace's notes */
+    char error[512];     /**< text of an error */
 };
 /**
  * Runs a program under qemu-user with the recording plugin and writes its trace. A program that fails or crashes is
@@ -326,4 +329,7 @@ int vmsim_record(const struct vmsim_record_options *options, struct vmsim_record
 #ifdef __cplusplus
 }
 #endif
+
+VMSIM_END_DECLS
+
 #endif

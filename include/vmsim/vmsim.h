@@ -25,6 +25,8 @@
 #include "vmsim/error.h"
 #include "vmsim/version.h"
 
+VMSIM_BEGIN_DECLS
+
 /** A whole machine: CPUs, memory, the memory manager, tasks. Opaque. */
 struct vmsim_machine;
 struct vmsim_config;
@@ -141,5 +143,7 @@ unsigned vmsim_machine_cpus(const struct vmsim_machine *machine);
 /** Walks every structure of the machine and holds each against the others. @return 0 or VMSIM_ECHECK with what is
  * wrong. */
 int vmsim_machine_check(struct vmsim_machine *machine);
+
+VMSIM_END_DECLS
 
 #endif

@@ -16,13 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A user's own allocator; all three or none. Sizes in bytes; alignment at least 16. */
-struct vmsim_allocator {
-    void *(*allocate)(void *context, size_t size);
-    void *(*reallocate)(void *context, void *block, size_t old_size, size_t size);
-    void (*release)(void *context, void *block, size_t size);
-    void *context;
-};
+#include "vmsim/allocator.h"
 
 struct vmsim__alloc;
 
