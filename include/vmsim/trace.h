@@ -131,16 +131,16 @@ struct vmsim_trace_exec {
     uint64_t vdso, vdso_bytes; /**< code page of the kernel */
     uint64_t vvar, vvar_bytes; /**< data page of the kernel */
     uint64_t argc, envc;       /**< numbers of strings */
-    size_t segment_count;
+    size_t segment_count;      /**< number of segments */
     const struct vmsim_trace_segment *segments; /**< in order of mapping */
 };
 
 /** One event. */
 struct vmsim_trace_event {
-    enum vmsim_trace_event_type type;
-    uint32_t file;    /**< file id, or VMSIM_TRACE_NO_FILE */
-    uint64_t args[6]; /**< see VMSIM_TRACE_EVENTS */
-    int64_t result;
+    enum vmsim_trace_event_type type;    /**< what happened */
+    uint32_t file;                       /**< file id, or VMSIM_TRACE_NO_FILE */
+    uint64_t args[6];                    /**< see VMSIM_TRACE_EVENTS */
+    int64_t result;                      /**< what the system call returned: a value, or -errno */
     const char *path;                    /**< NUL-terminated bytes, or NULL */
     const struct vmsim_trace_exec *exec; /**< of EXEC only, else NULL */
 };
@@ -159,39 +159,39 @@ struct vmsim_trace_task {
     uint32_t id, parent; /**< parent: VMSIM_TRACE_NO_TASK for a root */
     uint32_t flags;      /**< VMSIM_TRACE_FORK_* of its creation */
     uint64_t pid, tid;   /**< at recording; 0 unknown */
-    uint64_t references;
-    uint64_t events;
+    uint64_t references; /**< memory references of the task */
+    uint64_t events;     /**< events of the task */
     int32_t exit_status; /**< exit status, or -signal when killed; INT32_MIN when not seen */
     const char *name;    /**< last executed program's path, "" unknown */
 };
 
 /** One file that a trace mentions. */
 struct vmsim_trace_file {
-    uint32_t id;
-    enum vmsim_trace_file_kind kind;
-    uint64_t size; /**< bytes, when first seen */
-    const char *path;
+    uint32_t id;                     /**< number that events name it by */
+    enum vmsim_trace_file_kind kind; /**< what kind of file */
+    uint64_t size;                   /**< bytes, when first seen */
+    const char *path;                /**< as the program named it */
 };
 
 /** What is known of a whole trace. Strings belong to the reader. */
 struct vmsim_trace_info {
-    uint32_t version;
-    uint32_t page_size;    /**< of the recorded machine, bytes */
-    const char *arch;      /**< "x86_64", ... */
-    const char *source;    /**< "record", "lackey", ... */
-    const char *program;   /**< what was recorded, "" unknown */
-    const char *arguments; /**< shell-quoted command line, "" unknown */
-    const char *host;      /**< free text: kernel, recorder version */
-    const char *notes;     /**< what could not be followed, one line each; "" nothing */
-    uint64_t references;   /**< all kinds */
-    uint64_t kinds[4];     /**< by vmsim_access_type */
-    uint64_t events;       /**< all types */
-    uint64_t event_types[VMSIM_TRACE_EVENT_TYPES];
-    uint64_t blocks;
-    uint64_t file_bytes;   /**< of the container */
-    uint32_t tasks, files; /**< sizes of the tables */
-    int32_t exit_status;   /**< of task 0, as vmsim_trace_task */
-    bool complete;         /**< false: the writer was killed; what is there is readable */
+    uint32_t version;                              /**< of the container format */
+    uint32_t page_size;                            /**< of the recorded machine, bytes */
+    const char *arch;                              /**< "x86_64", ... */
+    const char *source;                            /**< "record", "lackey", ... */
+    const char *program;                           /**< what was recorded, "" unknown */
+    const char *arguments;                         /**< shell-quoted command line, "" unknown */
+    const char *host;                              /**< free text: kernel, recorder version */
+    const char *notes;                             /**< what could not be followed, one line each; "" nothing */
+    uint64_t references;                           /**< all kinds */
+    uint64_t kinds[4];                             /**< by vmsim_access_type */
+    uint64_t events;                               /**< all types */
+    uint64_t event_types[VMSIM_TRACE_EVENT_TYPES]; /**< by vmsim_trace_event_type */
+    uint64_t blocks;                               /**< of the container */
+    uint64_t file_bytes;                           /**< of the container */
+    uint32_t tasks, files;                         /**< sizes of the tables */
+    int32_t exit_status;                           /**< of task 0, as vmsim_trace_task */
+    bool complete;                                 /**< false: the writer was killed; what is there is readable */
 };
 
 /* ------------------------------------------------------------------ reading */
@@ -314,11 +314,11 @@ struct vmsim_record_options {
 };
 /** What a recording gave. */
 struct vmsim_record_result {
-    int32_t exit_status; /**< of the program, or -signal */
-    uint64_t references, events;
-    uint32_t tasks;
-    uint64_t unfollowed; /**< gaps: see the trace's notes */
-    char error[512];     /**< text of an error */
+    int32_t exit_status;         /**< of the program, or -signal */
+    uint64_t references, events; /**< written to the trace */
+    uint32_t tasks;              /**< tasks recorded */
+    uint64_t unfollowed;         /**< gaps: see the trace's notes */
+    char error[512];             /**< text of an error */
 };
 /**
  * Runs a program under qemu-user with the recording plugin and writes its trace. A program that fails or crashes is
