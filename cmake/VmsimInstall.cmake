@@ -23,3 +23,7 @@ configure_file(${PROJECT_SOURCE_DIR}/cmake/vmsim.pc.in ${PROJECT_BINARY_DIR}/vms
 # The prefix is settled at install time (cmake --install --prefix), so vmsim.pc finds itself by its own place.
 install(FILES ${PROJECT_BINARY_DIR}/vmsim.pc.configured DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
         RENAME vmsim.pc)
+
+# The build folder has the shape of an installation, so that what is built finds the presets beside itself.
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/share/vmsim)
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/machines ${PROJECT_BINARY_DIR}/share/vmsim/machines SYMBOLIC)
