@@ -112,8 +112,11 @@ static void radix_agrees_with_a_sorted_array(void **state) {
             model_remove(&m, index);
         }
         assert_int_equal(t.count, m.count);
-        if (i % 500 == 0)
+        if (i % 500 == 0) {
+            assert_true(vmsim__radix_valid(&t));
+            assert_true(vmsim__slab_valid(&nodes));
             check_iteration(&t, &m, some_index(&r));
+        }
     }
     check_iteration(&t, &m, 0);
     while (m.count) {
@@ -233,6 +236,7 @@ static void events_fire_by_time_then_in_order_of_scheduling(void **state) {
             live--;
         }
         assert_int_equal(q.heap.count, live);
+        assert_true(count % 50 || vmsim__evq_valid(&q));
     }
     assert_null(vmsim__evq_peek(&q));
     vmsim__evq_fini(&q);
@@ -277,6 +281,38 @@ static void a_queue_without_memory_keeps_what_it_has(void **state) {
     (void)state;
     struct vmsim__alloc *a = test_alloc();
     assert_true(test_each_failure(a, schedule_fifty, NULL, 50) >= 2);
+    test_alloc_end(a);
+}
+
+static void a_broken_structure_is_not_valid(void **state) {
+    (void)state;
+    struct vmsim__alloc *a = test_alloc();
+    struct vmsim__evq q;
+    vmsim__evq_init(&q, a);
+    for (uint64_t i = 0; i < 5; i++)
+        assert_true(vmsim__evq_push(&q, i, 0, i, NULL));
+    assert_true(vmsim__evq_valid(&q));
+    q.heap.at[4].time = 0;
+    q.heap.at[4].seq = 0;
+    assert_false(vmsim__evq_valid(&q));
+    vmsim__evq_fini(&q);
+    assert_true(vmsim__evq_valid(&q));
+
+    struct vmsim__slab nodes;
+    vmsim__radix_slab_init(&nodes, a);
+    struct vmsim__radix t;
+    vmsim__radix_init(&t, &nodes);
+    assert_true(vmsim__radix_valid(&t));
+    assert_true(vmsim__radix_set(&t, 700, 1, NULL));
+    t.count = 2;
+    assert_false(vmsim__radix_valid(&t));
+    t.count = 1;
+    assert_true(vmsim__radix_valid(&t));
+    vmsim__radix_fini(&t);
+    assert_true(vmsim__slab_valid(&nodes));
+    nodes.used++;
+    assert_false(vmsim__slab_valid(&nodes));
+    vmsim__slab_fini(&nodes);
     test_alloc_end(a);
 }
 
@@ -333,6 +369,7 @@ int main(void) {
         cmocka_unit_test(events_fire_by_time_then_in_order_of_scheduling),
         cmocka_unit_test(cancelling_what_is_gone_does_nothing),
         cmocka_unit_test(a_queue_without_memory_keeps_what_it_has),
+        cmocka_unit_test(a_broken_structure_is_not_valid),
         cmocka_unit_test(the_generator_is_xoshiro256starstar),
         cmocka_unit_test(same_seed_same_stream_and_names_make_others),
         cmocka_unit_test(below_stays_below_and_is_even),

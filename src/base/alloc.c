@@ -236,6 +236,7 @@ static void *cut_aligned(void *raw, size_t align) {
 }
 
 void *vmsim__malloc_aligned(struct vmsim__alloc *a, size_t align, size_t size) {
+    VMSIM__ASSERT(vmsim__is_pow2(align));
     align = align < 16 ? 16 : align;
     if (!size || !may_allocate(a, size) || align > SIZE_LIMIT - size)
         return NULL;
@@ -245,6 +246,7 @@ void *vmsim__malloc_aligned(struct vmsim__alloc *a, size_t align, size_t size) {
 }
 
 void *vmsim__calloc_aligned(struct vmsim__alloc *a, size_t align, size_t size) {
+    VMSIM__ASSERT(vmsim__is_pow2(align));
     align = align < 16 ? 16 : align;
     if (!size || !may_allocate(a, size) || align > SIZE_LIMIT - size)
         return NULL;

@@ -61,5 +61,8 @@ void vmsim__slab_init(struct vmsim__slab *s, struct vmsim__alloc *a, size_t obje
 void vmsim__slab_fini(struct vmsim__slab *s); /* all objects vanish, freed or not */
 void *vmsim__slab_alloc(struct vmsim__slab *s);
 void vmsim__slab_free(struct vmsim__slab *s, void *object);
+/* Whether every object is either handed out, free or fresh, and free ones lie in a slab: for checks, O(slabs * free).
+ */
+bool vmsim__slab_valid(const struct vmsim__slab *s);
 
 #endif

@@ -8,6 +8,7 @@
  * form a list through `position`. Both arrays grow together and before anything is changed, so a push that finds no
  * memory leaves the queue as it was. Kernel counterpart: lib/timerqueue.c, a tree there. */
 #include "base/evq.h"
+#include "base/util.h"
 
 #define NO_SLOT UINT32_MAX
 
@@ -75,6 +76,7 @@ const struct vmsim__event *vmsim__evq_peek(const struct vmsim__evq *q) {
 
 /* Takes the event at heap index `i` out: the last one fills the hole. */
 static void remove_at(struct vmsim__evq *q, size_t i) {
+    VMSIM__ASSERT(i < q->heap.count && q->position.at[q->heap.at[i].slot] == i);
     uint32_t slot = q->heap.at[i].slot;
     struct vmsim__event last = q->heap.at[--q->heap.count];
     if (i < q->heap.count) {
@@ -101,4 +103,19 @@ void vmsim__evq_cancel(struct vmsim__evq *q, uint32_t slot) {
     size_t i = q->position.at[slot];
     if (i < q->heap.count && q->heap.at[i].slot == slot)
         remove_at(q, i);
+}
+
+bool vmsim__evq_valid(const struct vmsim__evq *q) {
+    for (size_t i = 0; i < q->heap.count; i++) {
+        const struct vmsim__event *e = &q->heap.at[i];
+        if (e->slot >= q->position.count || q->position.at[e->slot] != i || e->seq >= q->next_seq)
+            return false;
+        if (i && earlier(e, &q->heap.at[(i - 1) / 2]))
+            return false;
+    }
+    size_t free = 0;
+    for (uint32_t slot = q->free_slot; slot != NO_SLOT; slot = q->position.at[slot])
+        if (slot >= q->position.count || ++free > q->position.count)
+            return false;
+    return free + q->heap.count == q->position.count;
 }

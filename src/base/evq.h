@@ -31,5 +31,7 @@ bool vmsim__evq_push(struct vmsim__evq *q, uint64_t time, uint32_t kind, uint64_
 const struct vmsim__event *vmsim__evq_peek(const struct vmsim__evq *q);
 bool vmsim__evq_pop(struct vmsim__evq *q, struct vmsim__event *out);
 void vmsim__evq_cancel(struct vmsim__evq *q, uint32_t slot);
+/* Whether heap order, handles and free slots are as they must be: for checks, O(n). */
+bool vmsim__evq_valid(const struct vmsim__evq *q);
 
 #endif

@@ -155,6 +155,7 @@ uint64_t vmsim__radix_remove(struct vmsim__radix *r, uint64_t index) {
             return 0;
     }
     path[0] = n;
+    VMSIM__ASSERT(n->present);
     uint64_t old = n->slot[slot_of(index, 0)].value;
     if (!old)
         return 0;
@@ -198,4 +199,25 @@ uint64_t vmsim__radix_next(const struct vmsim__radix *r, uint64_t *index) {
             return 0;
     }
     return 0;
+}
+
+/* Checks the subtree of `n` and adds its entries to *count. */
+static bool subtree_valid(const node *n, unsigned level, uint64_t *count) {
+    for (unsigned i = 0; i < SLOTS; i++)
+        if ((n->present >> i & 1) != (n->slot[i].value != 0))
+            return false;
+    for (uint64_t left = level ? n->present : 0; left; left &= left - 1)
+        if (!subtree_valid(n->slot[__builtin_ctzll(left)].node, level - 1, count))
+            return false;
+    *count += level ? 0 : (unsigned)__builtin_popcountll(n->present);
+    return n->present;
+}
+
+bool vmsim__radix_valid(const struct vmsim__radix *r) {
+    uint64_t count = 0;
+    if (!r->height)
+        return !r->root && !r->count;
+    if (r->height > MAX_HEIGHT || (r->height > 1 && r->root->present == 1))
+        return false;
+    return subtree_valid(r->root, r->height - 1, &count) && count == r->count;
 }

@@ -21,5 +21,7 @@ bool vmsim__radix_set(struct vmsim__radix *r, uint64_t index, uint64_t value, ui
 uint64_t vmsim__radix_remove(struct vmsim__radix *r, uint64_t index); /* the old value, or 0 */
 /* First entry at or after *index: returns its value and moves *index there; 0 when there is none. */
 uint64_t vmsim__radix_next(const struct vmsim__radix *r, uint64_t *index);
+/* Whether bitmaps, height and count agree with the slots, and no node is empty: for checks, O(nodes). */
+bool vmsim__radix_valid(const struct vmsim__radix *r);
 
 #endif

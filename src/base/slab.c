@@ -90,9 +90,34 @@ void *vmsim__slab_alloc(struct vmsim__slab *s) {
 void vmsim__slab_free(struct vmsim__slab *s, void *object) {
     if (!object)
         return;
-    VMSIM__ASSERT(s->used > 0);
+    VMSIM__ASSERT(s->used > 0 && ((uintptr_t)object & 15) == 0 && object != s->free);
     memcpy(object, &s->free, sizeof s->free);
     s->free = object;
     s->used--;
     ASAN_POISON_MEMORY_REGION(object, s->size);
+}
+
+/* Whether `object` is one of slab `h`'s, and not in the part of it that was never used. */
+static bool slab_holds(const struct vmsim__slab *s, const struct header *h, const unsigned char *object) {
+    const unsigned char *first = (const unsigned char *)(h + 1);
+    const unsigned char *end = h == s->slabs ? s->fresh : (const unsigned char *)h + h->size;
+    return object >= first && object + s->size <= end && (size_t)(object - first) % s->size == 0;
+}
+
+bool vmsim__slab_valid(const struct vmsim__slab *s) {
+    size_t objects = 0, free = 0;
+    for (const struct header *h = s->slabs; h; h = h->next)
+        objects += (h->size - sizeof *h) / s->size;
+    objects -= (size_t)(s->fresh_end - s->fresh) / s->size;
+    for (void *at = s->free, *next; at; at = next) {
+        const struct header *h = s->slabs;
+        while (h && !slab_holds(s, h, at))
+            h = h->next;
+        if (!h || ++free > objects)
+            return false;
+        ASAN_UNPOISON_MEMORY_REGION(at, sizeof next);
+        memcpy(&next, at, sizeof next);
+        ASAN_POISON_MEMORY_REGION(at, sizeof next);
+    }
+    return free + s->used == objects;
 }

@@ -9,6 +9,7 @@
 bool vmsim__vec_grow(struct vmsim__alloc *a, void **at, size_t *capacity, size_t need, size_t element) {
     if (VMSIM__LIKELY(need <= *capacity))
         return true;
+    VMSIM__ASSERT(element > 0 && (*at || !*capacity));
     size_t first = FIRST_BYTES / element, wanted = *capacity * 2, bytes;
     wanted = wanted < first ? first : wanted;
     wanted = wanted < need ? need : wanted;
