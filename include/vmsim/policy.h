@@ -95,8 +95,8 @@ struct vmsim_tlb_replacement_policy {
     /** A new entry has come to a way (after victim(), or into an empty one). May be NULL. */
     void (*fill)(void *context, const struct vmsim_tlb_set *set, uint32_t way);
     /**
-     * An entry was hit, `prefer NULL`: a non-NULL hook is called for every single hit and costs most of the speed of
-     * vmsim's fastest path. `set->ways` then says the size of the set.
+     * An entry was hit. Leave it NULL where last_use does: a hook here is called for every single hit of the array and
+     * costs most of the speed of vmsim's fastest path. `set->first` is 0 and `set->ways` the size of the set.
      */
     void (*hit)(void *context, const struct vmsim_tlb_set *set, uint32_t way);
     /** An entry was invalidated (flush). May be NULL. */

@@ -16,8 +16,10 @@ struct vmsim__policy_registry;
 struct vmsim__policy_registry *vmsim__policy_registry_create(struct vmsim__alloc *a); /* NULL: no memory */
 void vmsim__policy_registry_destroy(struct vmsim__policy_registry *r);
 
-/* Adds one policy; checks size, abi, name, hooks of its domain. VMSIM_EABI, VMSIM_EINVAL, VMSIM_ENOMEM with a text. */
-int vmsim__policy_add(struct vmsim__policy_registry *r, const struct vmsim_policy *policy, struct vmsim__err *err);
+/* Adds one policy; checks size, abi, name, hooks of its domain. `origin` (static storage): "built-in" or "linked-in".
+ * VMSIM_EABI, VMSIM_EINVAL, VMSIM_ENOMEM with a text. */
+int vmsim__policy_add(struct vmsim__policy_registry *r, const struct vmsim_policy *policy, const char *origin,
+                      struct vmsim__err *err);
 /* Loads a plugin once (a path already loaded does nothing) and adds its policies. VMSIM_EPLUGIN with the loader's own
  * text. */
 int vmsim__policy_load(struct vmsim__policy_registry *r, const char *path, struct vmsim__err *err);

@@ -30,6 +30,10 @@ int vmsim__tlb_create(struct vmsim__tlb **out, struct vmsim__alloc *a, const str
                       unsigned cpu, struct vmsim__err *err);
 void vmsim__tlb_destroy(struct vmsim__tlb *t);
 
+/* Puts the built-in TLB policies into a machine's registry: lru, tree-plru, fifo, random, srrip; none, next-page,
+ * distance. */
+int vmsim__tlb_policies_add(struct vmsim__policy_registry *policies, struct vmsim__err *err);
+
 /* Why a batch ended early. */
 struct vmsim__tlb_stop {
     uint8_t fault; /* enum vmsim__fault; NONE: the deadline passed, nothing is wrong */
@@ -113,7 +117,8 @@ enum vmsim__tlb_counter {
 extern const char *const vmsim__tlb_counter_names[VMSIM__TLB_COUNTER_COUNT];
 extern const char *const vmsim__tlb_counter_texts[VMSIM__TLB_COUNTER_COUNT];
 
-/* Of one array and one page size. A miss counts under the size that the translation turned out to have. */
+/* Of one array and one page size as the array keeps it (a piece counts as its own size). A miss counts under the size
+ * that the translation turned out to have. */
 #define VMSIM__TLB_ARRAY_COUNTERS(X)                                                                                   \
     X(hit, "hits")                                                                                                     \
     X(miss, "misses")                                                                                                  \

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* Hardware made from its description: size classes of the format, arrays, where a page of each size goes, policies. */
+#include <string.h>
+
+#include "tlb/tlb_internal.h"
+
+/* The page sizes that the format's leaves and contiguous groups have, smallest first: the size classes. */
+static void find_classes(struct vmsim__tlb *t, const struct vmsim__pt_format *f) {
+    uint64_t shifts = UINT64_C(1) << f->page_shift;
+    for (unsigned level = 0; level < f->levels; level++) {
+        if (!(f->leaf_levels >> level & 1))
+            continue;
+        shifts |= UINT64_C(1) << f->shift[level];
+        if (f->contig_shift[level])
+            shifts |= UINT64_C(1) << (f->shift[level] + f->contig_shift[level]);
+    }
+    memset(t->class_of, TLB_NONE, sizeof t->class_of);
+    for (unsigned shift = 0; shift < 64; shift++)
+        if (shifts >> shift & 1 && t->classes < VMSIM__TLB_SIZES) {
+            t->class_of[shift] = t->classes;
+            t->class_shift[t->classes++] = (uint8_t)shift;
+        }
+    /* A size beyond the last class (no format has it) would be kept in pieces of the largest. */
+}
+
+static int array_sizes(struct vmsim__tlb *t, struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
+                       struct vmsim__err *err) {
+    const uint64_t *size = s->sizes.data;
+    bool held[VMSIM__TLB_SIZES] = {0};
+    for (size_t i = 0; i < s->sizes.count; i++) {
+        unsigned class = vmsim__is_pow2(size[i]) ? t->class_of[vmsim__log2(size[i])] : TLB_NONE;
+        if (class != TLB_NONE) /* a preset may name sizes that this format has not */
+            held[class] = true;
+    }
+    for (unsigned c = t->classes; c-- > 0;)
+        if (held[c] || !s->sizes.count)
+            r->class_at[r->classes++] = (uint8_t)c;
+    if (!r->classes)
+        return vmsim__err_set(err, VMSIM_EINVAL, "TLB array %s holds no page size of %s", s->name, t->format->name);
+    return 0;
+}
+
+static int array_ways(struct vmsim__tlb *t, struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
+                      struct vmsim__err *err) {
+    const struct vmsim__tlb_ways_spec *limit = s->ways_for.data;
+    for (unsigned c = 0; c < VMSIM__TLB_SIZES; c++) {
+        r->first[c] = 0;
+        r->count[c] = r->ways;
+    }
+    for (size_t i = 0; i < s->ways_for.count; i++) {
+        unsigned class = vmsim__is_pow2(limit[i].size) ? t->class_of[vmsim__log2(limit[i].size)] : TLB_NONE;
+        if (!limit[i].ways || limit[i].first >= r->ways || limit[i].ways > r->ways - limit[i].first)
+            return vmsim__err_set(err, VMSIM_EINVAL, "TLB array %s: ways_for reaches beyond its %u ways", s->name,
+                                  r->ways);
+        if (class == TLB_NONE)
+            continue;
+        r->first[class] = (uint32_t)limit[i].first;
+        r->count[class] = (uint32_t)limit[i].ways;
+    }
+    return 0;
+}
+
+static int array_geometry(struct vmsim__tlb *t, struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
+                          struct vmsim__err *err) {
+    uint64_t ways = s->ways ? s->ways : s->entries;
+    if (!s->name || !s->entries || s->entries > 1 << 20 || s->level < 1 || s->level > VMSIM__TLB_LEVELS)
+        return vmsim__err_set(err, VMSIM_EINVAL, "TLB array %s: entries or level out of range",
+                              s->name ? s->name : "without name");
+    if (s->entries % ways)
+        return vmsim__err_set(err, VMSIM_EINVAL, "TLB array %s: %llu entries are not a multiple of %llu ways", s->name,
+                              (unsigned long long)s->entries, (unsigned long long)ways);
+    r->entries = (uint32_t)s->entries;
+    r->ways = (uint32_t)ways;
+    r->sets = r->entries / r->ways;
+    r->mask = vmsim__is_pow2(r->sets) ? r->sets - 1 : 0;
+    r->hashed = s->index == VMSIM__TLB_HASH;
+    r->inclusive = s->inclusive;
+    r->level = (uint8_t)s->level;
+    r->holds = (uint8_t)s->holds;
+    r->latency = s->latency;
+    int e = array_sizes(t, r, s, err);
+    return e ? e : array_ways(t, r, s, err);
+}
+
+static int array_policy(struct vmsim__tlb *t, struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
+                        struct vmsim__policy_registry *policies, uint64_t seed, struct vmsim__err *err) {
+    const struct vmsim_policy *policy = &vmsim__tlb_lru.policy;
+    if (s->replacement.name || s->replacement.plugin) {
+        int e = vmsim__policy_resolve(policies, VMSIM_POLICY_TLB_REPLACEMENT, s->replacement.plugin,
+                                      s->replacement.name, &policy, err);
+        if (e)
+            return e;
+    }
+    int e = vmsim__policy_instance_init(&r->instance, t->alloc, policy, &s->replacement.params, seed, s->name, err);
+    if (e)
+        return e;
+    const struct vmsim_tlb_replacement_policy *p = (const void *)policy;
+    struct vmsim_tlb_geometry geometry = {sizeof geometry, r->sets, r->ways};
+    r->policy = p;
+    r->lru = p == &vmsim__tlb_lru;
+    e = p->create ? p->create(&r->instance.services, &geometry, r->instance.params, &r->instance.context) : 0;
+    return e ? vmsim__err_set(err, e, "TLB array %s: policy %s cannot start: %s", s->name, policy->name,
+                              vmsim_error_text(e))
+             : 0;
+}
+
+static int array_create(struct vmsim__tlb *t, const struct vmsim__tlb_array_spec *s,
+                        struct vmsim__policy_registry *policies, uint64_t seed, struct vmsim__err *err) {
+    struct tlb_array *r = &t->array[t->arrays];
+    int e = array_geometry(t, r, s, err);
+    if (e)
+        return e;
+    r->number = t->arrays++;
+    r->name = vmsim__strdup(t->alloc, s->name);
+    r->block = vmsim__calloc_aligned(t->alloc, 64, (size_t)r->entries * 3 * sizeof *r->block);
+    if (!r->block || !r->name)
+        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for TLB array %s", s->name);
+    for (uint32_t set = 0; set < r->sets; set++)
+        memset(tlb_tags(r, set), 0xff, r->ways * sizeof(uint64_t));
+    return array_policy(t, r, s, policies, seed, err);
+}
+
+static int walk_cache_create(struct vmsim__tlb *t, const struct vmsim__walk_cache_spec *s, struct vmsim__err *err) {
+    uint64_t ways = s->ways ? s->ways : s->entries;
+    if (s->level < 1 || s->level >= VMSIM__PT_LEVELS || !s->entries || s->entries > 1 << 16 || s->entries % ways)
+        return vmsim__err_set(err, VMSIM_EINVAL, "walk cache: level %llu with %llu entries of %llu ways cannot be",
+                              (unsigned long long)s->level, (unsigned long long)s->entries, (unsigned long long)ways);
+    struct tlb_walk_cache *c = &t->walk_cache[s->level];
+    if (c->entries)
+        return vmsim__err_set(err, VMSIM_EINVAL, "two walk caches of level %llu", (unsigned long long)s->level);
+    c->entries = (uint32_t)s->entries;
+    c->ways = (uint32_t)ways;
+    c->sets = c->entries / c->ways;
+    c->tag = vmsim__calloc_aligned(t->alloc, 64, c->entries * sizeof *c->tag);
+    c->use = vmsim__calloc_aligned(t->alloc, 64, c->entries * sizeof *c->use);
+    c->way = vmsim__calloc_aligned(t->alloc, 64, c->entries * sizeof *c->way);
+    if (!c->tag || !c->use || !c->way)
+        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a walk cache");
+    memset(c->tag, 0xff, c->entries * sizeof *c->tag);
+    return 0;
+}
+
+/* Where a page of class c goes at a level: the array that holds the largest piece of it. */
+static void find_home(struct vmsim__tlb *t, unsigned fetch, unsigned level, unsigned c) {
+    t->home[fetch][level][c] = t->home_class[fetch][level][c] = TLB_NONE;
+    for (unsigned i = 0; i < t->look_count[fetch][level]; i++) {
+        const struct tlb_array *r = &t->array[t->look[fetch][level][i]];
+        for (unsigned k = 0; k < r->classes; k++) {
+            unsigned best = t->home_class[fetch][level][c], mine = r->class_at[k];
+            if (mine <= c && (best == TLB_NONE || mine > best)) {
+                t->home[fetch][level][c] = r->number;
+                t->home_class[fetch][level][c] = (uint8_t)mine;
+            }
+        }
+    }
+}
+
+/* Levels without gaps for both kinds of access: arrays of a level that nobody needs to look in simply are none. */
+static void connect(struct vmsim__tlb *t) {
+    for (unsigned i = 0; i < t->arrays; i++) {
+        const struct tlb_array *r = &t->array[i];
+        unsigned level = r->level - 1u;
+        t->levels = r->level > t->levels ? r->level : t->levels;
+        for (unsigned fetch = 0; fetch < 2; fetch++) {
+            if (r->holds != VMSIM__TLB_BOTH && (r->holds == VMSIM__TLB_INSTRUCTION) != (fetch == 1))
+                continue;
+            t->look[fetch][level][t->look_count[fetch][level]++] = (uint8_t)i;
+            t->level_latency[fetch][level] = vmsim__max64(t->level_latency[fetch][level], r->latency);
+        }
+    }
+    for (unsigned fetch = 0; fetch < 2; fetch++)
+        for (unsigned level = 0; level < t->levels; level++)
+            for (unsigned c = 0; c < t->classes; c++)
+                find_home(t, fetch, level, c);
+}
+
+static int prefetcher_create(struct vmsim__tlb *t, const struct vmsim__policy_choice *choice,
+                             struct vmsim__policy_registry *policies, uint64_t seed, struct vmsim__err *err) {
+    const struct vmsim_policy *policy;
+    if (!choice->name && !choice->plugin)
+        return 0;
+    int e = vmsim__policy_resolve(policies, VMSIM_POLICY_TLB_PREFETCH, choice->plugin, choice->name, &policy, err);
+    if (!e)
+        e = vmsim__policy_instance_init(&t->prefetch_instance, t->alloc, policy, &choice->params, seed, "tlb-prefetch",
+                                        err);
+    if (e)
+        return e;
+    const struct vmsim_tlb_prefetch_policy *p = (const void *)policy;
+    e = p->create
+            ? p->create(&t->prefetch_instance.services, t->prefetch_instance.params, &t->prefetch_instance.context)
+            : 0;
+    if (e)
+        return vmsim__err_set(err, e, "TLB prefetch policy %s cannot start: %s", policy->name, vmsim_error_text(e));
+    t->prefetch = p == &vmsim__tlb_prefetch_none ? NULL : p;
+    return 0;
+}
+
+static int create_parts(struct vmsim__tlb *t, const struct vmsim__tlb_spec *spec,
+                        struct vmsim__policy_registry *policies, uint64_t seed, struct vmsim__err *err) {
+    const struct vmsim__tlb_array_spec *array = spec->arrays.data;
+    const struct vmsim__walk_cache_spec *cache = spec->walk_caches.data;
+    if (spec->arrays.count > VMSIM__TLB_ARRAYS || !spec->clock)
+        return vmsim__err_set(err, VMSIM_EINVAL, "TLB: more than %d arrays, or no clock", VMSIM__TLB_ARRAYS);
+    for (size_t i = 0; i < spec->arrays.count; i++) {
+        int e = array_create(t, &array[i], policies, seed, err);
+        if (e)
+            return e;
+    }
+    for (size_t i = 0; i < spec->walk_caches.count; i++) {
+        int e = walk_cache_create(t, &cache[i], err);
+        if (e)
+            return e;
+    }
+    connect(t);
+    return prefetcher_create(t, &spec->prefetch, policies, seed, err);
+}
+
+int vmsim__tlb_create(struct vmsim__tlb **out, struct vmsim__alloc *a, const struct vmsim__tlb_spec *spec,
+                      const struct vmsim__pt_format *f, struct vmsim__policy_registry *policies, uint64_t seed,
+                      unsigned cpu, struct vmsim__err *err) {
+    struct vmsim__tlb *t = vmsim__calloc_aligned(a, 64, sizeof *t);
+    *out = NULL;
+    if (!t)
+        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a TLB");
+    t->alloc = a;
+    t->format = f;
+    t->page_shift = f->page_shift;
+    t->clock = spec->clock;
+    t->deadline = UINT64_MAX;
+    t->walk_latency = spec->walk_latency;
+    t->walk_reference = spec->walk_reference;
+    find_classes(t, f);
+    int e = create_parts(t, spec, policies, seed + cpu * UINT64_C(0x9e3779b97f4a7c15), err);
+    vmsim__tlb_filter_clear(t);
+    if (e) {
+        vmsim__tlb_destroy(t);
+        return e;
+    }
+    *out = t;
+    return 0;
+}
+
+void vmsim__tlb_destroy(struct vmsim__tlb *t) {
+    if (!t)
+        return;
+    for (unsigned i = 0; i < t->arrays; i++) {
+        struct tlb_array *r = &t->array[i];
+        vmsim__policy_instance_fini(&r->instance);
+        vmsim__free_aligned(t->alloc, r->block, 64, (size_t)r->entries * 3 * sizeof *r->block);
+        vmsim__strfree(t->alloc, r->name);
+    }
+    for (unsigned level = 0; level < VMSIM__PT_LEVELS; level++) {
+        struct tlb_walk_cache *c = &t->walk_cache[level];
+        vmsim__free_aligned(t->alloc, c->tag, 64, c->entries * sizeof *c->tag);
+        vmsim__free_aligned(t->alloc, c->use, 64, c->entries * sizeof *c->use);
+        vmsim__free_aligned(t->alloc, c->way, 64, c->entries * sizeof *c->way);
+    }
+    vmsim__policy_instance_fini(&t->prefetch_instance);
+    vmsim__free_aligned(t->alloc, t, 64, sizeof *t);
+}

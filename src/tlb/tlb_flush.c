@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Invalidations: what INVLPG, INVPCID, CR3 writes, TLBI and SFENCE.VMA do to one CPU's arrays and walk caches. */
+#include "tlb/tlb_internal.h"
+
+static unsigned counted(struct vmsim__tlb *t, enum vmsim__tlb_counter what, unsigned entries) {
+    t->counter[what]++;
+    t->counter[VMSIM__TLB_flushed_entries] += entries;
+    return entries;
+}
+
+unsigned vmsim__tlb_flush_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned page_shift) {
+    unsigned dropped = 0;
+    for (unsigned i = 0; i < t->arrays; i++)
+        if (t->array[i].valid)
+            dropped += vmsim__tlb_array_drop(t, &t->array[i], asid, va, page_shift, true);
+    vmsim__tlb_walk_drop_asid(t, asid);
+    return counted(t, VMSIM__TLB_flush_page, dropped);
+}
+
+unsigned vmsim__tlb_flush_range(struct vmsim__tlb *t, uint16_t asid, uint64_t start, uint64_t end,
+                                unsigned stride_shift) {
+    unsigned dropped = 0;
+    uint64_t stride = UINT64_C(1) << stride_shift;
+    start &= ~(stride - 1);
+    for (uint64_t va = start; va < end && va >= start; va += stride)
+        dropped += vmsim__tlb_flush_page(t, asid, va, stride_shift);
+    t->counter[VMSIM__TLB_flush_range]++;
+    return dropped;
+}
+
+/* What a sweep over all entries removes. */
+struct sweep {
+    bool every_asid, global;
+    uint16_t asid;
+};
+
+static bool sweeps(const struct sweep *what, uint64_t tag) {
+    uint16_t asid = tlb_tag_asid(tag);
+    if (tag == TLB_INVALID)
+        return false;
+    if (asid == VMSIM__ASID_GLOBAL)
+        return what->global;
+    return what->every_asid || asid == what->asid;
+}
+
+static unsigned sweep(struct vmsim__tlb *t, const struct sweep *what) {
+    unsigned dropped = 0;
+    for (unsigned i = 0; i < t->arrays; i++) {
+        struct tlb_array *r = &t->array[i];
+        for (uint32_t set = 0; set < r->sets && r->valid; set++) {
+            uint64_t *tags = tlb_tags(r, set);
+            for (uint32_t w = 0; w < r->ways; w++) {
+                if (!sweeps(what, tags[w]))
+                    continue;
+                r->by_size[tlb_tag_class(tags[w])].flush++;
+                vmsim__tlb_array_clear(t, r, tags + w);
+                dropped++;
+            }
+        }
+    }
+    return dropped;
+}
+
+unsigned vmsim__tlb_flush_asid(struct vmsim__tlb *t, uint16_t asid) {
+    struct sweep what = {.asid = asid};
+    vmsim__tlb_walk_drop_asid(t, asid);
+    return counted(t, VMSIM__TLB_flush_asid, sweep(t, &what));
+}
+
+unsigned vmsim__tlb_flush_nonglobal(struct vmsim__tlb *t) {
+    struct sweep what = {.every_asid = true};
+    vmsim__tlb_walk_drop_all(t);
+    return counted(t, VMSIM__TLB_flush_nonglobal, sweep(t, &what));
+}
+
+unsigned vmsim__tlb_flush_all(struct vmsim__tlb *t) {
+    struct sweep what = {.every_asid = true, .global = true};
+    vmsim__tlb_walk_drop_all(t);
+    return counted(t, VMSIM__TLB_flush_all, sweep(t, &what));
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* The layout of the translation hardware, shared by the files of this folder.
+ *
+ * One array is one block of host memory, a set after the other; each set keeps its three columns together, so that a
+ * lookup reads one cache line of an 8-way set, a victim search a second one and a fill a third, and all are one
+ * prefetch address:
+ *
+ *     set s:  | tag 0 .. tag W-1 | last_use 0 .. last_use W-1 | data 0 .. data W-1 |      24 * W bytes
+ *
+ *     tag   63             19 18        3 2    0        data  63          16 15                      0
+ *          +-----------------+-----------+-----+             +--------------+------------------------+
+ *          | page (45 bits)  | ASID (16) | size|             | first frame  | VMSIM__PTE_* and own   |
+ *          +-----------------+-----------+-----+             +--------------+------------------------+
+ *
+ * The page number counts in pages of the entry's own size; an invalid entry has tag ~0 (size class 7 does not exist)
+ * and last_use 0. Time is a counter that every translation advances, so last_use alone is exact LRU: a touch is one
+ * store that nothing waits for, and the order is only looked at when a victim is needed.
+ *
+ * The filter in front of level 1 is host work only: slot [type][page mod N] remembers that the entry behind `use` holds
+ * that page with the rights that the type needs. A filter hit does to the simulated state exactly what the lookup
+ * would: it stores last_use and counts a hit (in a byte lane of an accumulator). Whatever changes an entry drops its
+ * slots. */
+#ifndef VMSIM__TLB_INTERNAL_H
+#define VMSIM__TLB_INTERNAL_H
+#include "base/policy_registry.h"
+#include "tlb/tlb.h"
+
+#define TLB_INVALID UINT64_MAX
+#define TLB_NONE 0xffu
+#define TLB_PAGE_SHIFT 19 /* of the page number in a tag */
+#define TLB_ASID_SHIFT 3
+
+/* Own flags of `data`, beside the VMSIM__PTE_* of the low bits. */
+#define TLB_FRAME_SHIFT 16
+#define TLB_FLAGS 0x00ffu
+#define TLB_PREFETCHED (1u << 13) /* not used yet */
+#define TLB_FILTERED (1u << 14)   /* filter slots may point here */
+
+#define TLB_FILTER_BITS 7
+#define TLB_FILTER_SLOTS (1u << TLB_FILTER_BITS)
+#define TLB_LANES 8
+#define TLB_CHUNK 255 /* most accesses between two folds of the byte lanes */
+#define TLB_HINTS 1024
+
+/* 32 bytes: two a cache line. */
+struct tlb_filter_slot {
+    uint64_t key;  /* base page number of the 57-bit address; TLB_INVALID: empty */
+    uint64_t *use; /* the entry's last_use */
+    uint64_t lane; /* 1 in the byte of its hit counter */
+    uint64_t page; /* physical address of the base page */
+};
+
+struct tlb_array {
+    uint64_t *block;
+    uint32_t sets, ways, entries;
+    uint32_t mask; /* sets - 1 when that is a power of two, else 0 */
+    bool hashed, lru, inclusive;
+    uint8_t level, holds, number;
+    uint8_t classes;                                           /* how many sizes it holds */
+    uint8_t class_at[VMSIM__TLB_SIZES];                        /* which, largest first */
+    uint8_t lane[VMSIM__TLB_SIZES];                            /* filter lane of a class, or TLB_NONE */
+    uint32_t first[VMSIM__TLB_SIZES], count[VMSIM__TLB_SIZES]; /* ways that a class may take */
+    uint32_t valid;
+    uint32_t present[VMSIM__TLB_SIZES]; /* entries of a class, global ones included */
+    uint32_t global[VMSIM__TLB_SIZES];  /* of these: global */
+    uint64_t latency;
+    const struct vmsim_tlb_replacement_policy *policy;
+    struct vmsim__policy_instance instance;
+    struct vmsim__tlb_array_counters by_size[VMSIM__TLB_SIZES];
+    uint64_t fault_miss;
+    char *name;
+};
+
+/* Paging-structure cache of one level: where the table that its entries point to is. */
+struct tlb_walk_way {
+    uint64_t table;
+    void *host;
+    uint32_t flags; /* rights combined down to that table */
+};
+struct tlb_walk_cache {
+    uint64_t *tag, *use; /* (va >> shift of the level) << 16 | ASID; TLB_INVALID */
+    struct tlb_walk_way *way;
+    uint32_t sets, ways, entries;
+    uint64_t hit, miss, evict, flush;
+};
+
+struct vmsim__tlb {
+    struct tlb_filter_slot filter[4 * TLB_FILTER_SLOTS];
+    struct vmsim__tlb_array_counters *lane_counter[TLB_LANES];
+    uint64_t lane_latency[TLB_LANES];
+    uint8_t lanes;
+    bool lanes_short; /* an entry found no lane: start over at the next fold */
+    bool filter_user; /* what the filter's entries were checked for */
+    uint16_t filter_asid;
+
+    uint64_t now; /* time of the last translation */
+    uint64_t cycles, deadline;
+    const struct vmsim__pt_format *format;
+    const struct vmsim__pagetable *pt; /* of the running batch */
+    uint16_t asid;
+    uint8_t page_shift;
+    uint8_t classes;
+    uint8_t class_shift[VMSIM__TLB_SIZES];
+    uint8_t class_of[64]; /* by page shift; TLB_NONE */
+    uint8_t levels;
+    bool missed; /* the last translation was not in level 1 */
+    uint8_t arrays;
+    struct tlb_array array[VMSIM__TLB_ARRAYS];
+    /* By fetch (1) or data (0), and level: the arrays to look in; and by class: where a page goes, as which class. */
+    uint8_t look_count[2][VMSIM__TLB_LEVELS];
+    uint8_t look[2][VMSIM__TLB_LEVELS][VMSIM__TLB_ARRAYS];
+    uint8_t home[2][VMSIM__TLB_LEVELS][VMSIM__TLB_SIZES];
+    uint8_t home_class[2][VMSIM__TLB_LEVELS][VMSIM__TLB_SIZES];
+    uint64_t level_latency[2][VMSIM__TLB_LEVELS];
+    struct tlb_walk_cache walk_cache[VMSIM__PT_LEVELS]; /* by level of the cached entry; [0] unused */
+    uint64_t walk_latency, walk_reference;
+
+    const struct vmsim_tlb_prefetch_policy *prefetch; /* NULL: none */
+    struct vmsim__policy_instance prefetch_instance;
+
+    uint64_t counter[VMSIM__TLB_COUNTER_COUNT];
+    uint64_t walks_by_size[VMSIM__TLB_SIZES];
+    uint64_t clock; /* MHz */
+    uint64_t ns, taken_cycles,
+        cycle_rest; /* time outside the access path; cycles already given out; rest of the division */
+    struct vmsim__alloc *alloc;
+    struct { /* host only: where leaf tables were last seen, to prefetch their entries; may be stale */
+        uint64_t key;
+        const void *host;
+    } hint[TLB_HINTS];
+};
+
+/* --- tlb_array.c: one array ------------------------------------------------------------------------------------------
+ */
+
+VMSIM__INLINE uint64_t tlb_va57(uint64_t va) {
+    return va & ((UINT64_C(1) << 57) - 1);
+}
+VMSIM__INLINE uint64_t tlb_tag(uint64_t page, uint16_t asid, unsigned class) {
+    return page << TLB_PAGE_SHIFT | (uint64_t)asid << TLB_ASID_SHIFT | class;
+}
+VMSIM__INLINE uint32_t tlb_set(const struct tlb_array *r, uint64_t page) {
+    if (r->hashed)
+        page ^= page >> 11 ^ page >> 22;
+    return r->mask || r->sets == 1 ? (uint32_t)page & r->mask : (uint32_t)(page % r->sets);
+}
+VMSIM__INLINE uint64_t *tlb_tags(const struct tlb_array *r, uint32_t set) {
+    return r->block + (size_t)set * 3 * r->ways;
+}
+VMSIM__INLINE uint64_t *tlb_use(const struct tlb_array *r, uint64_t *tag) {
+    return tag + r->ways;
+}
+VMSIM__INLINE uint64_t *tlb_data(const struct tlb_array *r, uint64_t *tag) {
+    return tag + 2 * (size_t)r->ways;
+}
+VMSIM__INLINE uint16_t tlb_tag_asid(uint64_t tag) {
+    return (uint16_t)(tag >> TLB_ASID_SHIFT);
+}
+VMSIM__INLINE unsigned tlb_tag_class(uint64_t tag) {
+    return (unsigned)tag & 7u;
+}
+
+/* The entry of the page that holds va, or NULL: its tag's place. No state changes. */
+uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_array *r, uint16_t asid, uint64_t va);
+/* Records a use at t->now. */
+void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag);
+/* Enters a page of `class` (a class of the array), evicting if need be; an entry of the same tag is overwritten.
+ * Returns its tag's place. */
+uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint64_t va, unsigned class, uint64_t data,
+                                uint16_t asid);
+/* Invalidates one entry. */
+void vmsim__tlb_array_clear(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag);
+/* Invalidates what overlaps the page of `shift` at va: of the ASID and, if `global`, global entries. Counts nothing. */
+unsigned vmsim__tlb_array_drop(struct vmsim__tlb *t, struct tlb_array *r, uint16_t asid, uint64_t va, unsigned shift,
+                               bool global);
+
+/* --- tlb_filter.c ----------------------------------------------------------------------------------------------------
+ */
+
+void vmsim__tlb_filter_clear(struct vmsim__tlb *t);
+/* The entry at `tag` changes: no slot may stand for it any longer. */
+void vmsim__tlb_filter_drop(struct vmsim__tlb *t, uint64_t tag, const uint64_t *use);
+/* A level-1 entry was found fit for accesses of this type. */
+void vmsim__tlb_filter_add(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag, uint64_t va, unsigned type);
+
+/* --- tlb_walk.c ------------------------------------------------------------------------------------------------------
+ */
+
+/* A hardware walk for t->pt and t->asid through the walk caches, which it fills. False: w->fault. */
+bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vmsim__walk *w);
+/* Forgets walk-cache entries: of va and the ASID (all levels); of the ASID; all. */
+void vmsim__tlb_walk_drop_va(struct vmsim__tlb *t, uint16_t asid, uint64_t va);
+unsigned vmsim__tlb_walk_drop_asid(struct vmsim__tlb *t, uint16_t asid);
+unsigned vmsim__tlb_walk_drop_all(struct vmsim__tlb *t);
+
+/* --- tlb_translate.c -------------------------------------------------------------------------------------------------
+ */
+
+/* One translation that the filter could not make. True: *pa. False: *stop. */
+bool vmsim__tlb_translate(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,
+                          struct vmsim__tlb_stop *stop);
+
+/* --- tlb_policies.c --------------------------------------------------------------------------------------------------
+ */
+
+extern const struct vmsim_tlb_replacement_policy vmsim__tlb_lru, vmsim__tlb_plru, vmsim__tlb_fifo, vmsim__tlb_random,
+    vmsim__tlb_srrip;
+extern const struct vmsim_tlb_prefetch_policy vmsim__tlb_prefetch_none, vmsim__tlb_prefetch_next_page,
+    vmsim__tlb_prefetch_distance;
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* The hot loop: a batch of packed accesses through the filter, everything else out of line.
+ *
+ * For an access that hits the filter the loop does: one compare, one store of the time, one add of a byte lane (hits by
+ * array and size), one add of a 16-bit lane (accesses by type). Nothing waits for a store, and the two sums are the
+ * only chains.
+ *
+ *     access  63               19 18         7 6      2 1    0
+ *            +-------------------+------------+--------+------+        page 4 KiB: key = access >> 19
+ *            |   page number     |  offset    |  size  | type |        slot = filter[type][key mod N]
+ *            +-------------------+------------+--------+------+
+ *
+ * Misses look ahead in the batch and prefetch what the coming ones will read: their set of the last level and their
+ * PTE. */
+#include <string.h>
+
+#include "tlb/tlb_internal.h"
+
+#define AHEAD 16 /* accesses looked at beyond a miss */
+
+struct run {
+    const vmsim_access *a;
+    size_t n, looked; /* looked: ahead up to here */
+    struct vmsim__tlb_stop *stop;
+    bool user;
+    bool expired; /* the deadline has passed */
+};
+
+static void fold_lanes(struct vmsim__tlb *t, uint64_t lanes) {
+    for (unsigned i = 0; i < t->lanes; i++) {
+        uint64_t hits = lanes >> 8 * i & 0xff;
+        t->lane_counter[i]->hit += hits;
+        t->cycles += hits * t->lane_latency[i];
+    }
+}
+
+static void fold_kinds(struct vmsim__tlb *t, uint64_t kinds) {
+    uint64_t loads = kinds & 0xffff, stores = (kinds >> 16 & 0xffff) + (kinds >> 48), fetches = kinds >> 32 & 0xffff;
+    t->counter[VMSIM__TLB_loads] += loads;
+    t->counter[VMSIM__TLB_stores] += stores;
+    t->counter[VMSIM__TLB_fetches] += fetches;
+    t->counter[VMSIM__TLB_accesses] += loads + stores + fetches;
+}
+
+static void prefetch_entry(const struct vmsim__tlb *t, vmsim_access x) {
+    uint64_t va = tlb_va57(vmsim_access_va(x)), page = va >> t->page_shift;
+    const struct tlb_array *r = &t->array[t->look[(x & 3) == VMSIM_FETCH][t->levels - 1][0]];
+    const uint64_t *set = tlb_tags(r, tlb_set(r, page));
+    __builtin_prefetch(set, 1);
+    __builtin_prefetch(set + r->ways, 1);
+    __builtin_prefetch(set + 2 * (size_t)r->ways, 1);
+    uint64_t key = va >> t->format->shift[1];
+    if (t->hint[key % TLB_HINTS].key == key) {
+        uint64_t index = page & ((UINT64_C(1) << t->format->index_bits[0]) - 1);
+        __builtin_prefetch((const unsigned char *)t->hint[key % TLB_HINTS].host + index * t->format->entry_bytes, 1);
+    }
+}
+
+static void look_ahead(const struct vmsim__tlb *t, struct run *run, size_t i) {
+    size_t from = i + 1 > run->looked ? i + 1 : run->looked, end = i + 1 + AHEAD < run->n ? i + 1 + AHEAD : run->n;
+    for (size_t k = from; k < end; k++) {
+        uint64_t key = run->a[k] >> (7 + t->page_shift);
+        if (t->filter[(run->a[k] & 3) << TLB_FILTER_BITS | (key & (TLB_FILTER_SLOTS - 1))].key != key)
+            prefetch_entry(t, run->a[k]);
+    }
+    run->looked = end;
+}
+
+/* One access that the filter did not take. False: *run->stop. */
+static VMSIM__NOINLINE bool slow_access(struct vmsim__tlb *t, struct run *run, size_t i, uint64_t *pa) {
+    vmsim_access x = run->a[i];
+    uint64_t va = vmsim_access_va(x), mask = (UINT64_C(1) << t->page_shift) - 1, other;
+    unsigned type = (unsigned)x & 3;
+    if (!vmsim__tlb_translate(t, va, type, run->user, pa, run->stop))
+        return false;
+    if (t->missed && t->levels > 1)
+        look_ahead(t, run, i);
+    uint64_t last = va + vmsim_access_bytes(x) - 1;
+    if (VMSIM__LIKELY(((va ^ last) & ~mask) == 0))
+        return true;
+    if (!vmsim__tlb_translate(t, last & ~mask, type, run->user, &other, run->stop))
+        return false;
+    t->counter[VMSIM__TLB_straddles]++;
+    return true;
+}
+
+/* True when the access crosses a page border. Sizes up to 16 bytes (code = bytes - 1) need no table. */
+VMSIM__INLINE bool straddles(vmsim_access x, unsigned page_shift) {
+    uint64_t offset = x >> 7 & ((UINT64_C(1) << page_shift) - 1), code = x >> 2 & 31;
+    if (VMSIM__UNLIKELY(code >= 16))
+        code = vmsim_access_bytes(x) - 1;
+    return (offset + code) >> page_shift != 0;
+}
+
+/* At most TLB_CHUNK accesses from `i`; returns where it ended. *kinds are those completed. */
+VMSIM__INLINE size_t chunk(struct vmsim__tlb *t, struct run *run, size_t i, size_t end, uint64_t *pa_out,
+                           unsigned page_shift, uint64_t *lanes_out, uint64_t *kinds_out) {
+    const vmsim_access *a = run->a;
+    uint64_t lanes = 0, kinds = 0, now = t->now;
+    for (; i < end; i++) {
+        vmsim_access x = a[i];
+        uint64_t key = x >> (7 + page_shift), pa;
+        const struct tlb_filter_slot *s = &t->filter[(x & 3) << TLB_FILTER_BITS | (key & (TLB_FILTER_SLOTS - 1))];
+        kinds += UINT64_C(1) << ((x & 3) << 4);
+        if (VMSIM__LIKELY(s->key == key && !straddles(x, page_shift))) {
+            *s->use = ++now;
+            lanes += s->lane;
+            pa = s->page | (x >> 7 & ((UINT64_C(1) << page_shift) - 1));
+        } else {
+            t->now = now;
+            uint64_t before = t->deadline == UINT64_MAX ? 0 : lanes;
+            bool ok = slow_access(t, run, i, &pa);
+            now = t->now;
+            if (VMSIM__UNLIKELY(!ok)) {
+                kinds -= UINT64_C(1) << ((x & 3) << 4);
+                break;
+            }
+            if (VMSIM__UNLIKELY(t->deadline != UINT64_MAX)) {
+                fold_lanes(t, before);
+                lanes = 0;
+                if (t->cycles >= t->deadline) {
+                    run->expired = true;
+                    end = i + 1;
+                }
+            }
+        }
+        if (pa_out)
+            pa_out[i] = pa;
+    }
+    t->now = now;
+    *lanes_out = lanes;
+    *kinds_out = kinds;
+    return i;
+}
+
+VMSIM__INLINE size_t run_all(struct vmsim__tlb *t, struct run *run, uint64_t *pa_out, unsigned page_shift) {
+    size_t i = 0;
+    while (i < run->n) {
+        size_t end = run->n - i > TLB_CHUNK ? i + TLB_CHUNK : run->n;
+        uint64_t lanes, kinds;
+        i = chunk(t, run, i, end, pa_out, page_shift, &lanes, &kinds);
+        fold_lanes(t, lanes);
+        fold_kinds(t, kinds);
+        if (t->lanes_short)
+            vmsim__tlb_filter_clear(t);
+        if (i < end || run->expired)
+            break;
+    }
+    return i;
+}
+
+static size_t run_4k(struct vmsim__tlb *t, struct run *run) {
+    return run_all(t, run, NULL, 12);
+}
+static size_t run_4k_pa(struct vmsim__tlb *t, struct run *run, uint64_t *pa_out) {
+    return run_all(t, run, pa_out, 12);
+}
+static size_t run_any(struct vmsim__tlb *t, struct run *run, uint64_t *pa_out) {
+    return run_all(t, run, pa_out, t->page_shift);
+}
+
+size_t vmsim__tlb_run(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid, bool user,
+                      const vmsim_access *a, size_t n, uint64_t *pa_out, struct vmsim__tlb_stop *stop) {
+    struct run run = {a, n, 0, stop, user, false};
+    VMSIM__ASSERT(asid != VMSIM__ASID_GLOBAL && pt->format == t->format);
+    *stop = (struct vmsim__tlb_stop){0};
+    if (t->filter_asid != asid || t->filter_user != user) {
+        vmsim__tlb_filter_clear(t);
+        t->filter_asid = asid;
+        t->filter_user = user;
+    }
+    t->pt = pt;
+    t->asid = asid;
+    if (t->page_shift != 12)
+        return run_any(t, &run, pa_out);
+    return pa_out ? run_4k_pa(t, &run, pa_out) : run_4k(t, &run);
+}

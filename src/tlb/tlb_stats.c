@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Counters, time, and the look that changes nothing. */
+#include <string.h>
+
+#include "tlb/tlb_internal.h"
+
+const char *const vmsim__tlb_counter_names[VMSIM__TLB_COUNTER_COUNT] = {
+#define COUNTER_NAME(field, name, text) name,
+    VMSIM__TLB_COUNTERS(COUNTER_NAME)
+#undef COUNTER_NAME
+};
+
+const char *const vmsim__tlb_counter_texts[VMSIM__TLB_COUNTER_COUNT] = {
+#define COUNTER_TEXT(field, name, text) text,
+    VMSIM__TLB_COUNTERS(COUNTER_TEXT)
+#undef COUNTER_TEXT
+};
+
+void vmsim__tlb_snapshot(const struct vmsim__tlb *t, struct vmsim__tlb_stats *out) {
+    memset(out, 0, sizeof *out);
+    memcpy(out->counter, t->counter, sizeof out->counter);
+    memcpy(out->size_shift, t->class_shift, sizeof out->size_shift);
+    memcpy(out->walks_by_size, t->walks_by_size, sizeof out->walks_by_size);
+    out->sizes = t->classes;
+    out->arrays = t->arrays;
+    out->walk_levels = t->format->levels;
+    for (unsigned i = 0; i < t->arrays; i++) {
+        const struct tlb_array *r = &t->array[i];
+        out->array[i].name = r->name;
+        out->array[i].level = r->level;
+        out->array[i].holds = r->holds;
+        out->array[i].entries = r->entries;
+        out->array[i].ways = r->ways;
+        out->array[i].valid = r->valid;
+        out->array[i].fault_miss = r->fault_miss;
+        memcpy(out->array[i].by_size, r->by_size, sizeof r->by_size);
+    }
+    for (unsigned level = 1; level < VMSIM__PT_LEVELS; level++) {
+        const struct tlb_walk_cache *c = &t->walk_cache[level];
+        out->walk_cache[level].hit = c->hit;
+        out->walk_cache[level].miss = c->miss;
+        out->walk_cache[level].evict = c->evict;
+        out->walk_cache[level].flush = c->flush;
+        out->walk_cache[level].entries = c->entries;
+    }
+}
+
+void vmsim__tlb_count(struct vmsim__tlb *t, enum vmsim__tlb_counter counter, uint64_t n) {
+    t->counter[counter] += n;
+}
+
+uint64_t vmsim__tlb_cycles(const struct vmsim__tlb *t) {
+    return t->cycles;
+}
+
+uint64_t vmsim__tlb_take_ns(struct vmsim__tlb *t) {
+    unsigned __int128 thousandths = (unsigned __int128)(t->cycles - t->taken_cycles) * 1000 + t->cycle_rest;
+    uint64_t ns = t->ns + (uint64_t)(thousandths / t->clock);
+    t->cycle_rest = (uint64_t)(thousandths % t->clock);
+    t->taken_cycles = t->cycles;
+    t->ns = 0;
+    return ns;
+}
+
+void vmsim__tlb_add_ns(struct vmsim__tlb *t, uint64_t ns) {
+    t->ns += ns;
+}
+
+void vmsim__tlb_deadline(struct vmsim__tlb *t, uint64_t cycles) {
+    t->deadline = cycles;
+}
+
+unsigned vmsim__tlb_probe(const struct vmsim__tlb *t, uint16_t asid, uint64_t va, bool fetch, uint64_t *pa) {
+    for (unsigned level = 0; level < t->levels; level++)
+        for (unsigned i = 0; i < t->look_count[fetch][level]; i++) {
+            const struct tlb_array *r = &t->array[t->look[fetch][level][i]];
+            uint64_t *tag = vmsim__tlb_array_find(t, r, asid, va);
+            if (!tag)
+                continue;
+            uint64_t size = UINT64_C(1) << t->class_shift[tlb_tag_class(*tag)];
+            if (pa)
+                *pa = (*tlb_data(r, tag) >> TLB_FRAME_SHIFT << t->page_shift) + (va & (size - 1));
+            return level + 1;
+        }
+    return 0;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* The hardware walker: paging-structure caches and the walks that start from them.
+ *
+ * A cache of level n holds entries of level n that point to a table (n = 1: PDEs), tagged with the address bits that
+ * select the entry. The walk starts below the lowest level that hits, so a full 4-level walk of a 4 KiB page reads 4
+ * entries and one with a PDE-cache hit reads 1. Leaves are never cached here, nor is anything of a walk that faulted.
+ * An entry keeps the host address of the table, so that a walk from it asks nobody where a frame lives. */
+#include <string.h>
+
+#include "tlb/tlb_internal.h"
+
+VMSIM__INLINE uint64_t walk_tag(const struct vmsim__tlb *t, uint64_t va, uint16_t asid, unsigned level) {
+    return tlb_va57(va) >> t->format->shift[level] << 16 | asid;
+}
+
+VMSIM__INLINE uint32_t walk_base(const struct tlb_walk_cache *c, uint64_t tag) {
+    return c->sets == 1 ? 0 : (uint32_t)((tag >> 16) % c->sets) * c->ways;
+}
+
+/* Index of the entry, or `entries`. */
+static uint32_t walk_find(const struct tlb_walk_cache *c, uint64_t tag) {
+    uint32_t base = walk_base(c, tag);
+    for (uint32_t w = base; w < base + c->ways; w++)
+        if (c->tag[w] == tag)
+            return w;
+    return c->entries;
+}
+
+static uint32_t walk_victim(struct tlb_walk_cache *c, uint64_t tag) {
+    uint32_t base = walk_base(c, tag), at = base;
+    for (uint32_t w = base + 1; w < base + c->ways; w++)
+        at = c->use[w] < c->use[at] ? w : at;
+    c->evict += c->tag[at] != TLB_INVALID;
+    return at;
+}
+
+static void walk_fill(struct vmsim__tlb *t, uint64_t va, unsigned level, const struct vmsim__walk *w) {
+    struct tlb_walk_cache *c = &t->walk_cache[level];
+    if (!c->entries)
+        return;
+    uint64_t tag = walk_tag(t, va, t->asid, level);
+    uint32_t at = walk_victim(c, tag);
+    c->tag[at] = tag;
+    c->use[at] = t->now;
+    c->way[at] = (struct tlb_walk_way){w->table[level - 1], w->table_host[level - 1], w->table_flags[level - 1]};
+}
+
+/* The lowest level at which a cache hits, or 0. */
+static unsigned walk_start(struct vmsim__tlb *t, uint64_t va, uint32_t *at) {
+    for (unsigned level = 1; level < t->format->levels; level++) {
+        struct tlb_walk_cache *c = &t->walk_cache[level];
+        if (!c->entries)
+            continue;
+        *at = walk_find(c, walk_tag(t, va, t->asid, level));
+        if (*at != c->entries) {
+            c->hit++;
+            c->use[*at] = t->now;
+            return level;
+        }
+        c->miss++;
+    }
+    return 0;
+}
+
+static void remember_leaf_table(struct vmsim__tlb *t, uint64_t va, const struct vmsim__walk *w) {
+    uint64_t key = tlb_va57(va) >> t->format->shift[1];
+    if (w->level == 0) {
+        t->hint[key % TLB_HINTS].key = key;
+        t->hint[key % TLB_HINTS].host = w->table_host[0];
+    }
+}
+
+bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vmsim__walk *w) {
+    const struct vmsim__pagetable *pt = t->pt;
+    unsigned top = t->format->levels - 1u;
+    uint32_t at = 0;
+    unsigned cached = walk_start(t, va, &at);
+    bool ok;
+    if (cached) {
+        const struct tlb_walk_way *way = &t->walk_cache[cached].way[at];
+        ok = vmsim__mmu_walk_from(pt, va, mode, cached - 1, way->table, way->host, way->flags, w);
+        top = cached - 1;
+    } else {
+        ok = vmsim__mmu_walk(pt, va, mode, w);
+    }
+    if (!ok)
+        return false;
+    for (unsigned level = top; level > w->level; level--)
+        walk_fill(t, va, level, w);
+    remember_leaf_table(t, va, w);
+    return true;
+}
+
+static void walk_clear(struct tlb_walk_cache *c, uint32_t at) {
+    c->tag[at] = TLB_INVALID;
+    c->use[at] = 0;
+    c->flush++;
+}
+
+void vmsim__tlb_walk_drop_va(struct vmsim__tlb *t, uint16_t asid, uint64_t va) {
+    for (unsigned level = 1; level < t->format->levels; level++) {
+        struct tlb_walk_cache *c = &t->walk_cache[level];
+        uint32_t at = c->entries ? walk_find(c, walk_tag(t, va, asid, level)) : 0;
+        if (c->entries && at != c->entries)
+            walk_clear(c, at);
+    }
+}
+
+unsigned vmsim__tlb_walk_drop_asid(struct vmsim__tlb *t, uint16_t asid) {
+    unsigned dropped = 0;
+    for (unsigned level = 1; level < VMSIM__PT_LEVELS; level++) {
+        struct tlb_walk_cache *c = &t->walk_cache[level];
+        for (uint32_t at = 0; at < c->entries; at++)
+            if (c->tag[at] != TLB_INVALID && (uint16_t)c->tag[at] == asid) {
+                walk_clear(c, at);
+                dropped++;
+            }
+    }
+    return dropped;
+}
+
+unsigned vmsim__tlb_walk_drop_all(struct vmsim__tlb *t) {
+    unsigned dropped = 0;
+    for (unsigned level = 1; level < VMSIM__PT_LEVELS; level++) {
+        struct tlb_walk_cache *c = &t->walk_cache[level];
+        for (uint32_t at = 0; at < c->entries; at++)
+            if (c->tag[at] != TLB_INVALID) {
+                walk_clear(c, at);
+                dropped++;
+            }
+    }
+    return dropped;
+}
