@@ -7,8 +7,8 @@
  * Bits 1:0 are 11 for a table or a last-level page, 01 for a block. AP[2] (RO) with DBM is "writable, clean": hardware
  * that manages dirty state clears AP[2] at the first write, other hardware takes a permission fault. WRITE is therefore
  * DBM or not RO, and DIRTY is not RO; bit 55 keeps DIRTY of a read-only page, as Linux does. EXEC is UXN for user pages
- * and PXN for the kernel's; an execute-only user page is a kernel page without UXN. Hierarchical attributes of tables
- * are taken as disabled (TCR.HPD), which is how Linux uses them.
+ * and PXN for the kernel's; an execute-only user page, never writable, is a kernel page without UXN. Hierarchical
+ * attributes of tables are taken as disabled (TCR.HPD), which is how Linux uses them.
  *
  * Kernel counterpart: arch/arm64/include/asm/pgtable-hwdef.h, pgtable-prot.h. */
 #include "mmu/walker.h"
@@ -35,18 +35,18 @@ VMSIM__INLINE uint64_t leaf_frame(const struct vmsim__pt_format *f, unsigned lev
     return (raw & OUTPUT) >> f->shift[level] << (f->shift[level] - f->page_shift);
 }
 
-/* Who may do what, and the bits the hardware keeps. */
+/* Who may do what, and the bits the hardware keeps. What only the kernel may do with a page that user mode can reach is
+ * not told: nobody maps such pages. */
 VMSIM__INLINE uint32_t leaf_flags(uint64_t raw) {
-    uint32_t flags = VMSIM__PTE_PRESENT | VMSIM__PTE_LEAF;
+    uint32_t flags = VMSIM__PTE_PRESENT | VMSIM__PTE_LEAF | (raw & AP_RO ? 0 : VMSIM__PTE_DIRTY);
+    uint32_t write = !(raw & AP_RO) || raw & DBM ? VMSIM__PTE_WRITE : 0;
     if (raw & AP_USER)
-        flags |= VMSIM__PTE_READ | VMSIM__PTE_USER | (raw & UXN ? 0 : VMSIM__PTE_EXEC);
-    else if (!(raw & UXN) && raw & PXN)
+        flags |= write | VMSIM__PTE_READ | VMSIM__PTE_USER | (raw & UXN ? 0 : VMSIM__PTE_EXEC);
+    else if (!(raw & UXN))
         flags |= VMSIM__PTE_USER | VMSIM__PTE_EXEC;
     else
-        flags |= VMSIM__PTE_READ | (raw & PXN ? 0 : VMSIM__PTE_EXEC);
-    if (!(raw & AP_RO) || raw & DBM)
-        flags |= VMSIM__PTE_WRITE;
-    flags |= (raw & AP_RO ? 0 : VMSIM__PTE_DIRTY) | (raw & AF ? VMSIM__PTE_ACCESSED : 0);
+        flags |= write | VMSIM__PTE_READ | (raw & PXN ? 0 : VMSIM__PTE_EXEC);
+    flags |= raw & AF ? VMSIM__PTE_ACCESSED : 0;
     return flags | (raw & NG ? 0 : VMSIM__PTE_GLOBAL) | (raw & CONT ? VMSIM__PTE_CONTIG : 0);
 }
 
@@ -86,7 +86,7 @@ static uint64_t encode_permissions(uint32_t flags) {
     bool user = flags & VMSIM__PTE_USER, read = flags & VMSIM__PTE_READ, exec = flags & VMSIM__PTE_EXEC;
     uint64_t raw = user && (read || !exec) ? AP_USER : 0;
     raw |= (user && exec ? 0 : UXN) | (!user && exec ? 0 : PXN);
-    if (flags & VMSIM__PTE_WRITE)
+    if (flags & VMSIM__PTE_WRITE && (read || !user))
         raw |= DBM | (flags & VMSIM__PTE_DIRTY ? 0 : AP_RO);
     else
         raw |= AP_RO;
