@@ -64,8 +64,8 @@ struct vmsim__cache_hooks {
     /* Write-protects and cleans every entry that maps page `index` of `file` (folio_mkclean); true when one was dirty.
      */
     bool (*mkclean)(void *context, struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, unsigned cpu);
-    /* Unmaps pages [first, end) of `file` everywhere; private copies too if `even_cows` (unmap_mapping_pages). */
-    void (*unmap)(void *context, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows, unsigned cpu);
+    /* Unmaps pages [first, last] of `file` everywhere; private copies too if `even_cows` (unmap_mapping_pages). */
+    void (*unmap)(void *context, struct vmsim__file *file, uint64_t first, uint64_t last, bool even_cows, unsigned cpu);
 };
 
 /* ---- the cache as a whole ---- */
@@ -82,6 +82,7 @@ struct vmsim__cache_spec *vmsim__cache_spec(struct vmsim__cache *c);
 struct vmsim__mem *vmsim__cache_mem(struct vmsim__cache *c);
 /* 0, or VMSIM_ENOMEM once the host refused memory. */
 int vmsim__cache_error(const struct vmsim__cache *c);
+void vmsim__cache_clear_error(struct vmsim__cache *c);
 /* The clock of the running CPU, for the device's queue; set it before calls that may read or write. */
 void vmsim__cache_set_time(struct vmsim__cache *c, uint64_t now_ns);
 /* CPU time and time blocked on the device since the last take. */
@@ -100,6 +101,8 @@ void vmsim__cache_sync(struct vmsim__cache *c, unsigned cpu);
 void vmsim__dirty_limits(struct vmsim__cache *c, uint64_t *thresh, uint64_t *background);
 /* Pages that may become dirty: global_dirtyable_memory. */
 uint64_t vmsim__dirtyable_memory(struct vmsim__cache *c);
+/* Is the node below its share of dirty pages? What GFP_WRITE asks (struct vmsim__mem_hooks.node_dirty_ok). */
+bool vmsim__node_dirty_ok(struct vmsim__cache *c, unsigned node);
 
 /* ---- files ---- */
 

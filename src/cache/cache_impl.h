@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of src/cache/ share and nobody else sees: the cache itself, its batches, counters, frames. */
+#ifndef VMSIM__CACHE_IMPL_H
+#define VMSIM__CACHE_IMPL_H
+#include "base/vec.h"
+#include "cache/cache.h"
+
+#define VMSIM__LINUX_ENOMEM 12
+#define VMSIM__LINUX_EINVAL 22
+#define VMSIM__LINUX_EOPNOTSUPP 95
+#define VMSIM__BATCH_MAX 31       /* the largest of all kernels */
+#define VMSIM__READ_BATCH 15      /* pages looked up, invalidated, dropped at once (PAGEVEC_SIZE) */
+#define VMSIM__MMAP_LOTSAMISS 100 /* faults without luck until read-around gives up */
+
+/* Pages on their way to a list, one reference each. `tag`: what the mlock batch is to do (enum mlock_tag in mlock.c).
+ */
+struct vmsim__lru_batch {
+    uint32_t count;
+    vmsim__pfn page[VMSIM__BATCH_MAX];
+    uint8_t tag[VMSIM__BATCH_MAX];
+};
+struct vmsim__cpu_batches {
+    struct vmsim__lru_batch kind[VMSIM__BATCH_KINDS];
+};
+
+struct vmsim__cache {
+    struct vmsim__alloc *alloc;
+    struct vmsim__mem *mem;
+    const struct vmsim__kernel *kernel;
+    struct vmsim__cache_spec spec;
+    struct vmsim__cache_hooks hooks;
+    const struct vmsim__alloc_request *policy;
+    int error;
+    unsigned cpus;
+    uint64_t now, cpu_ns, wait_ns; /* the running CPU's clock; what it was charged since the last take */
+    uint64_t device_free;          /* when the device has done all that was asked of it */
+    struct vmsim__lruvec *lruvecs; /* one a node */
+    struct vmsim__cpu_batches *batches;
+    struct vmsim__slab nodes; /* of all radix trees */
+    struct vmsim__slab file_slab;
+    struct {
+        VMSIM__VEC(struct vmsim__file *);
+    } files; /* by id; [0] and free ids: NULL */
+    struct {
+        VMSIM__VEC(uint32_t);
+    } free_ids;        /* LIFO */
+    uint32_t *by_path; /* open addressing, a power of two of slots: file id, 0 empty, UINT32_MAX deleted */
+    size_t path_slots, path_used;
+};
+
+/* ---- frames and counters ---- */
+
+static inline struct vmsim__frame *vmsim__cache_frame(const struct vmsim__cache *c, vmsim__pfn pfn) {
+    return vmsim__frame_at(&c->mem->frames, pfn);
+}
+static inline struct vmsim__zone *vmsim__cache_zone(const struct vmsim__cache *c, const struct vmsim__frame *f) {
+    return &c->mem->zones[vmsim__frame_zone(f)];
+}
+static inline struct vmsim__node *vmsim__cache_node(const struct vmsim__cache *c, const struct vmsim__frame *f) {
+    return &c->mem->nodes[vmsim__cache_zone(c, f)->node];
+}
+static inline void vmsim__cache_node_add(struct vmsim__cache *c, const struct vmsim__frame *f,
+                                         enum vmsim__node_stat stat, int64_t pages) {
+    vmsim__cache_node(c, f)->stat[stat] += pages;
+}
+static inline void vmsim__cache_zone_add(struct vmsim__cache *c, const struct vmsim__frame *f,
+                                         enum vmsim__zone_stat stat, int64_t pages) {
+    vmsim__cache_zone(c, f)->stat[stat] += pages;
+}
+static inline void vmsim__cache_event(struct vmsim__cache *c, enum vmsim__event_stat event, uint64_t n) {
+    c->mem->event[event] += n;
+}
+/* Base pages of the folio that `f` heads. */
+static inline uint32_t vmsim__frame_pages(const struct vmsim__frame *f) {
+    return vmsim__frame_is(f, VMSIM__FRAME_HEAD) ? 1u << vmsim__frame_order(f) : 1u;
+}
+static inline uint64_t vmsim__cache_page_size(const struct vmsim__cache *c) {
+    return UINT64_C(1) << c->mem->page_shift;
+}
+/* Pages that `bytes` bytes touch from offset 0 on. */
+static inline uint64_t vmsim__cache_pages_of(const struct vmsim__cache *c, uint64_t bytes) {
+    return (bytes >> c->mem->page_shift) + ((bytes & (vmsim__cache_page_size(c) - 1)) != 0);
+}
+/* The CPU is busy for `ns`. */
+static inline void vmsim__cache_charge(struct vmsim__cache *c, uint64_t ns) {
+    c->cpu_ns += ns;
+    c->now += ns;
+}
+static inline bool vmsim__file_accounts_dirty(const struct vmsim__file *f) {
+    return f->kind == VMSIM__FILE_REGULAR;
+}
+
+/* ---- cache.c ---- */
+
+/* Asks the device for one contiguous transfer; returns when it is done. */
+uint64_t vmsim__device_read(struct vmsim__cache *c, uint64_t pages);
+uint64_t vmsim__device_write(struct vmsim__cache *c, uint64_t pages);
+/* Blocks the running task until `when`. */
+void vmsim__cache_wait(struct vmsim__cache *c, uint64_t when);
+
+/* ---- filemap.c ---- */
+
+/* A new frame for the cache, refcount 1, or VMSIM__PFN_NONE. */
+vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const struct vmsim__alloc_request *policy,
+                                unsigned cpu);
+/* Puts a new frame into the file and into the lru_add batch; the caller's reference is dropped in any case. False: the
+ * host has no memory, the frame was freed. */
+bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu);
+/* Takes page `index` out of the file: counters, dirtiness, the cache's reference. The page is no longer mapped. */
+void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu);
+/* Allocates and adds a page, to be filled by the caller. VMSIM__PFN_NONE: no frame or no host memory. */
+vmsim__pfn vmsim__filemap_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, uint32_t gfp,
+                                 const struct vmsim__alloc_request *policy, unsigned cpu);
+/* The same and reads it from the device, waiting. */
+vmsim__pfn vmsim__filemap_read_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu);
+/* Waits if the page belongs to a window that has not arrived. */
+void vmsim__filemap_wait(struct vmsim__cache *c, const struct vmsim__file_ra *ra, uint64_t index);
+/* Is page `index` stored on the device, or is it a hole? */
+bool vmsim__file_on_disk(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index);
+
+/* ---- readahead.c ---- */
+
+/* A miss at `index` of a request for `pages` pages / a touch of a marked page. */
+void vmsim__ra_sync(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
+                    uint64_t pages, unsigned cpu);
+void vmsim__ra_async(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, vmsim__pfn pfn,
+                     uint64_t index, uint64_t pages, unsigned cpu);
+/* Read-around of a fault. */
+void vmsim__ra_around(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
+                      unsigned cpu);
+
+/* ---- shmem.c ---- */
+
+/* A new zeroed page of a shmem file. VMSIM__PFN_NONE: no frame or no host memory. */
+vmsim__pfn vmsim__shmem_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index,
+                               const struct vmsim__alloc_request *policy, unsigned cpu);
+
+/* ---- truncate.c ---- */
+
+/* Drops every page of [first, end), mapped ones after unmapping them. */
+/* A hole in bytes [start, end): whole pages go, parts are cleared. 0 or -ENOMEM. */
+int vmsim__file_punch(struct vmsim__cache *c, struct vmsim__file *f, uint64_t start, uint64_t end, unsigned cpu);
+void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu);
+
+/* ---- dirty.c ---- */
+
+/* Writes dirty pages [first, end) without waiting. Pages written. */
+uint64_t vmsim__file_sync_start(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
+                                unsigned cpu);
+/* The page leaves the file or loses its data: nobody will write it. */
+void vmsim__dirty_cancel(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn);
+
+/* ---- lru.c, mlock.c ---- */
+
+void vmsim__lruvec_add(struct vmsim__cache *c, vmsim__pfn pfn, bool to_tail);
+void vmsim__lruvec_del(struct vmsim__cache *c, vmsim__pfn pfn);
+/* Moved into the batch with a new reference; full batches and large folios are worked off at once. */
+void vmsim__lru_batch_add(struct vmsim__cache *c, enum vmsim__lru_batch_kind kind, vmsim__pfn pfn, uint8_t tag,
+                          unsigned cpu);
+/* May the page be reclaimed, or is it mlocked or pinned by its file? */
+bool vmsim__lru_evictable(const struct vmsim__cache *c, const struct vmsim__frame *f);
+/* Works off one entry of an mlock batch. */
+void vmsim__mlock_apply(struct vmsim__cache *c, vmsim__pfn pfn, uint8_t tag);
+/* The page is freed: it stops being counted in nr_mlock. */
+void vmsim__mlock_clear(struct vmsim__cache *c, struct vmsim__frame *f);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages entering and leaving files; read(), write() and page faults of files.
+ *
+ * A page of the cache has one reference of the cache's own, and while it waits in an lru_add batch one of the batch.
+ * read() marks what it touches as accessed, once per page and reader; write() to a regular file does not, to shmem it
+ * does. A page that is not there comes by readahead; where readahead brings nothing (advice, no frames) it is read
+ * alone. Reading is modelled as done when asked; the window remembers when it really arrives and readers wait.
+ * Kernel counterparts: mm/filemap.c, fs/ext4/inode.c for the order of events in write(). */
+#include "cache/cache_impl.h"
+
+/* ---- entering and leaving ---- */
+
+vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const struct vmsim__alloc_request *policy,
+                                unsigned cpu) {
+    struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_HIGHUSER_MOVABLE | gfp, .cpu = (uint16_t)cpu};
+    rq.node = policy ? policy->node : c->mem->cpu_node[cpu];
+    rq.nodemask = policy ? policy->nodemask : NULL;
+    return vmsim__mem_alloc(c->mem, &rq);
+}
+
+bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    if (!vmsim__radix_set(&f->pages, index, (uint64_t)pfn + 1, NULL)) {
+        c->error = VMSIM_ENOMEM;
+        vmsim__page_put(c, pfn, cpu);
+        return false;
+    }
+    fr->flags |= VMSIM__FRAME_FILE | (f->kind == VMSIM__FILE_SHMEM ? VMSIM__FRAME_SWAPBACKED : 0);
+    fr->mapping = f->id;
+    fr->index = index;
+    vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, 1);
+    if (f->kind == VMSIM__FILE_SHMEM)
+        vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, 1);
+    vmsim__lru_add(c, pfn, cpu); /* the caller's reference is now the cache's */
+    return true;
+}
+
+void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn,
+                           unsigned cpu) {
+    struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    vmsim__dirty_cancel(c, f, pfn);
+    vmsim__radix_remove(&f->pages, index);
+    vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, -1);
+    if (f->kind == VMSIM__FILE_SHMEM)
+        vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, -1);
+    fr->flags &= ~VMSIM__FRAME_FILE;
+    fr->mapping = 0;
+    vmsim__page_put(c, pfn, cpu);
+}
+
+vmsim__pfn vmsim__filemap_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, uint32_t gfp,
+                                 const struct vmsim__alloc_request *policy, unsigned cpu) {
+    vmsim__pfn pfn = vmsim__filemap_alloc(c, gfp, policy, cpu);
+    if (pfn == VMSIM__PFN_NONE || !vmsim__filemap_add(c, f, index, pfn, cpu))
+        return VMSIM__PFN_NONE;
+    return pfn;
+}
+
+vmsim__pfn vmsim__filemap_read_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu) {
+    vmsim__pfn pfn = vmsim__filemap_create(c, f, index, 0, c->policy, cpu);
+    if (pfn == VMSIM__PFN_NONE)
+        return pfn;
+    if (vmsim__file_on_disk(c, f, index))
+        vmsim__cache_wait(c, vmsim__device_read(c, 1));
+    else
+        vmsim__cache_charge(c, c->spec.zero_cost);
+    return pfn;
+}
+
+void vmsim__filemap_wait(struct vmsim__cache *c, const struct vmsim__file_ra *ra, uint64_t index) {
+    if (index >= ra->io_start && index < ra->io_end)
+        vmsim__cache_wait(c, ra->io_done);
+}
+
+/* ---- read() ---- */
+
+/* The page that a read of pages [index, last) needs next, after readahead. */
+static vmsim__pfn read_get_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
+                                uint64_t index, uint64_t last, unsigned cpu) {
+    vmsim__pfn pfn = vmsim__file_page(f, index);
+    if (pfn == VMSIM__PFN_NONE && f->kind != VMSIM__FILE_RAMFS) {
+        vmsim__ra_sync(c, f, ra, index, last - index, cpu);
+        pfn = vmsim__file_page(f, index);
+    }
+    if (pfn == VMSIM__PFN_NONE)
+        return vmsim__filemap_read_page(c, f, index, cpu);
+    if (vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_READAHEAD))
+        vmsim__ra_async(c, f, ra, pfn, index, last - index, cpu);
+    return pfn;
+}
+
+/* One page of a read: `bytes` from `pos` on, all of page `index`. */
+static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
+                      uint64_t bytes, uint64_t last, unsigned cpu) {
+    unsigned shift = c->mem->page_shift;
+    uint64_t index = pos >> shift;
+    if (f->kind == VMSIM__FILE_SHMEM) { /* a hole stays one: zeroes are copied */
+        vmsim__pfn pfn = vmsim__file_page(f, index);
+        if (pfn != VMSIM__PFN_NONE && pos == index << shift)
+            vmsim__lru_mark_accessed(c, pfn, cpu);
+        return true;
+    }
+    vmsim__pfn pfn = read_get_page(c, f, ra, index, last, cpu);
+    if (pfn == VMSIM__PFN_NONE)
+        return false;
+    vmsim__filemap_wait(c, ra, index);
+    if ((ra->prev_pos - 1) >> shift != index) /* once, however often a sequential reader comes back to the page */
+        vmsim__lru_mark_accessed(c, pfn, cpu);
+    ra->prev_pos = pos + bytes;
+    return true;
+}
+
+int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
+                         uint64_t count, unsigned cpu) {
+    uint64_t page = vmsim__cache_page_size(c), done = 0;
+    if (f->kind == VMSIM__FILE_DEVICE)
+        return (int64_t)count;
+    uint64_t last = pos < f->size ? vmsim__cache_pages_of(c, count > f->size - pos ? f->size : pos + count) : 0;
+    count = pos < f->size ? vmsim__min64(count, f->size - pos) : 0;
+    while (done < count) {
+        uint64_t at = pos + done, bytes = vmsim__min64(page - (at & (page - 1)), count - done);
+        if (!read_page(c, f, ra, at, bytes, last, cpu))
+            return done ? (int64_t)done : -VMSIM__LINUX_ENOMEM;
+        vmsim__cache_charge(c, c->spec.hit_cost);
+        done += bytes;
+    }
+    return (int64_t)done;
+}
+
+/* ---- write() ---- */
+
+/* The page that takes `bytes` at `pos`; a page that is written in part is read first. */
+static vmsim__pfn write_get_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, bool whole,
+                                 unsigned cpu) {
+    vmsim__pfn pfn = vmsim__file_page(f, index);
+    if (pfn != VMSIM__PFN_NONE) {
+        if (f->kind == VMSIM__FILE_SHMEM)
+            vmsim__lru_mark_accessed(c, pfn, cpu);
+        return pfn;
+    }
+    uint32_t gfp = f->kind == VMSIM__FILE_REGULAR ? VMSIM__GFP_WRITE : 0;
+    pfn = vmsim__filemap_create(c, f, index, gfp, c->policy, cpu);
+    if (pfn == VMSIM__PFN_NONE)
+        return pfn;
+    if (f->kind == VMSIM__FILE_SHMEM)
+        vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_REFERENCED;
+    if (!whole && vmsim__file_on_disk(c, f, index))
+        vmsim__cache_wait(c, vmsim__device_read(c, 1));
+    else if (!whole)
+        vmsim__cache_charge(c, c->spec.zero_cost);
+    return pfn;
+}
+
+int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_t pos, uint64_t count, unsigned cpu) {
+    uint64_t page = vmsim__cache_page_size(c), done = 0;
+    if (f->kind == VMSIM__FILE_DEVICE)
+        return (int64_t)count;
+    if (count > UINT64_MAX / 2 || pos > UINT64_MAX / 2 - count)
+        return -VMSIM__LINUX_EINVAL;
+    while (done < count) {
+        uint64_t at = pos + done, bytes = vmsim__min64(page - (at & (page - 1)), count - done);
+        vmsim__pfn pfn = write_get_page(c, f, at >> c->mem->page_shift, bytes == page, cpu);
+        if (pfn == VMSIM__PFN_NONE)
+            return done ? (int64_t)done : -VMSIM__LINUX_ENOMEM;
+        vmsim__page_dirty(c, pfn, cpu);
+        vmsim__cache_charge(c, c->spec.hit_cost);
+        done += bytes;
+        f->size = vmsim__max64(f->size, at + bytes);
+    }
+    return (int64_t)done;
+}
+
+/* ---- faults ---- */
+
+/* The page was not in the cache: bring it, as the advice of the mapping says. */
+static vmsim__pfn fault_miss(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
+                             enum vmsim__read_advice advice, unsigned cpu) {
+    if (advice != VMSIM__READ_RANDOM && ra->ra_pages && f->kind != VMSIM__FILE_RAMFS) {
+        if (advice == VMSIM__READ_SEQUENTIAL) {
+            vmsim__ra_sync(c, f, ra, index, ra->ra_pages, cpu);
+        } else {
+            if (ra->mmap_miss < VMSIM__MMAP_LOTSAMISS * 10)
+                ra->mmap_miss++;
+            if (ra->mmap_miss <= VMSIM__MMAP_LOTSAMISS)
+                vmsim__ra_around(c, f, ra, index, cpu);
+        }
+    }
+    vmsim__pfn pfn = vmsim__file_page(f, index);
+    return pfn != VMSIM__PFN_NONE ? pfn : vmsim__filemap_read_page(c, f, index, cpu);
+}
+
+/* The page is there: a marked one starts the next window. True when mmap_lock was dropped for it. */
+static bool fault_hit(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, vmsim__pfn pfn,
+                      uint64_t index, enum vmsim__read_advice advice, unsigned cpu) {
+    if (advice == VMSIM__READ_RANDOM || !ra->ra_pages)
+        return false;
+    if (ra->mmap_miss)
+        ra->mmap_miss--;
+    if (!vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_READAHEAD))
+        return false;
+    vmsim__ra_async(c, f, ra, pfn, index, ra->ra_pages, cpu);
+    return true;
+}
+
+enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
+                                           uint64_t index, enum vmsim__read_advice advice,
+                                           const struct vmsim__alloc_request *policy, unsigned cpu,
+                                           struct vmsim__page_fault *out) {
+    *out = (struct vmsim__page_fault){.pfn = vmsim__file_page(f, index)};
+    vmsim__cache_charge(c, c->spec.lookup_cost);
+    if (f->kind == VMSIM__FILE_DEVICE || index >= vmsim__cache_pages_of(c, f->size))
+        return VMSIM__PAGE_SIGBUS;
+    if (f->kind == VMSIM__FILE_SHMEM) {
+        if (out->pfn == VMSIM__PFN_NONE) {
+            out->pfn = vmsim__shmem_create(c, f, index, policy, cpu);
+            out->created = true;
+        }
+    } else if (out->pfn == VMSIM__PFN_NONE) {
+        out->pfn = fault_miss(c, f, ra, index, advice, cpu);
+        out->major = out->retry = true;
+    } else {
+        out->retry = fault_hit(c, f, ra, out->pfn, index, advice, cpu);
+    }
+    if (out->pfn == VMSIM__PFN_NONE)
+        return VMSIM__PAGE_OOM;
+    vmsim__filemap_wait(c, ra, index);
+    vmsim__page_get(c, out->pfn);
+    return VMSIM__PAGE_OK;
+}
+
+void vmsim__ra_mapped(struct vmsim__file_ra *ra, uint64_t pages) {
+    ra->mmap_miss -= (uint32_t)vmsim__min64(ra->mmap_miss, pages);
+}

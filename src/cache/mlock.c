@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* mlock: pages that no reclaim may take. An mlocked page sits on the unevictable list, which is only a count; the
+ * number of areas that lock it is kept in `prev` of its frame (mlock_count), as no list needs the link.
+ *
+ * Locking and unlocking go through a batch of their own, whose entries say what is asked: lock a page that may be on a
+ * list, lock one that was just born, unlock. Kernel counterpart: mm/mlock.c (since 5.18). */
+#include "cache/cache_impl.h"
+
+enum mlock_tag { TAG_MUNLOCK, TAG_LOCK, TAG_LOCK_NEW };
+
+static void set_mlocked(struct vmsim__cache *c, struct vmsim__frame *f) {
+    uint32_t pages = vmsim__frame_pages(f);
+    if (vmsim__frame_is(f, VMSIM__FRAME_MLOCKED))
+        return;
+    f->flags |= VMSIM__FRAME_MLOCKED;
+    vmsim__cache_zone_add(c, f, VMSIM__NR_MLOCK, pages);
+    vmsim__cache_event(c, VMSIM__UNEVICTABLE_PGS_MLOCKED, pages);
+}
+
+void vmsim__lru_mlock(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
+    set_mlocked(c, vmsim__cache_frame(c, pfn));
+    vmsim__lru_batch_add(c, VMSIM__BATCH_MLOCK, pfn, TAG_LOCK, cpu);
+}
+
+void vmsim__lru_munlock(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
+    vmsim__lru_batch_add(c, VMSIM__BATCH_MLOCK, pfn, TAG_MUNLOCK, cpu);
+}
+
+void vmsim__lru_add_vma(struct vmsim__cache *c, vmsim__pfn pfn, bool locked, unsigned cpu) {
+    if (!locked) {
+        vmsim__lru_add(c, pfn, cpu);
+        return;
+    }
+    set_mlocked(c, vmsim__cache_frame(c, pfn));
+    vmsim__lru_batch_add(c, VMSIM__BATCH_MLOCK, pfn, TAG_LOCK_NEW, cpu);
+}
+
+/* Off the lists or from another list to the unevictable one; the page is on none at this moment. */
+static void make_unevictable(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
+    f->flags = (f->flags & ~VMSIM__FRAME_ACTIVE) | VMSIM__FRAME_UNEVICTABLE;
+    vmsim__lruvec_add(c, pfn, false);
+    f->prev = vmsim__frame_is(f, VMSIM__FRAME_MLOCKED);
+    vmsim__cache_event(c, VMSIM__UNEVICTABLE_PGS_CULLED, vmsim__frame_pages(f));
+}
+
+static void rescue(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
+    vmsim__lruvec_del(c, pfn);
+    f->flags &= ~VMSIM__FRAME_UNEVICTABLE;
+    vmsim__lruvec_add(c, pfn, false);
+    vmsim__cache_event(c, VMSIM__UNEVICTABLE_PGS_RESCUED, vmsim__frame_pages(f));
+}
+
+static void lock_page(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
+    if (!vmsim__frame_is(f, VMSIM__FRAME_LRU))
+        return;
+    if (vmsim__lru_evictable(c, f)) { /* unlocked again before the batch came here */
+        if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE))
+            rescue(c, pfn, f);
+    } else if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE)) {
+        f->prev += vmsim__frame_is(f, VMSIM__FRAME_MLOCKED);
+    } else {
+        vmsim__lruvec_del(c, pfn);
+        make_unevictable(c, pfn, f);
+    }
+}
+
+static void lock_new_page(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
+    if (vmsim__frame_is(f, VMSIM__FRAME_LRU))
+        return;
+    if (vmsim__lru_evictable(c, f))
+        vmsim__lruvec_add(c, pfn, false);
+    else
+        make_unevictable(c, pfn, f);
+    f->flags |= VMSIM__FRAME_LRU;
+}
+
+static void unlock_page(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
+    bool listed = vmsim__frame_is(f, VMSIM__FRAME_LRU), unevictable = vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE);
+    uint32_t pages = vmsim__frame_pages(f);
+    if (listed && unevictable && f->prev && --f->prev)
+        return; /* another area still locks it */
+    if (vmsim__frame_is(f, VMSIM__FRAME_MLOCKED)) {
+        f->flags &= ~VMSIM__FRAME_MLOCKED;
+        vmsim__cache_zone_add(c, f, VMSIM__NR_MLOCK, -(int64_t)pages);
+        vmsim__cache_event(
+            c, listed || !unevictable ? VMSIM__UNEVICTABLE_PGS_MUNLOCKED : VMSIM__UNEVICTABLE_PGS_STRANDED, pages);
+    }
+    if (listed && unevictable && vmsim__lru_evictable(c, f))
+        rescue(c, pfn, f);
+}
+
+void vmsim__mlock_apply(struct vmsim__cache *c, vmsim__pfn pfn, uint8_t tag) {
+    struct vmsim__frame *f = vmsim__cache_frame(c, pfn);
+    if (tag == TAG_LOCK)
+        lock_page(c, pfn, f);
+    else if (tag == TAG_LOCK_NEW)
+        lock_new_page(c, pfn, f);
+    else
+        unlock_page(c, pfn, f);
+}
+
+void vmsim__mlock_clear(struct vmsim__cache *c, struct vmsim__frame *f) {
+    uint32_t pages = vmsim__frame_pages(f);
+    f->flags &= ~VMSIM__FRAME_MLOCKED;
+    vmsim__cache_zone_add(c, f, VMSIM__NR_MLOCK, -(int64_t)pages);
+    vmsim__cache_event(c, VMSIM__UNEVICTABLE_PGS_CLEARED, pages);
+}

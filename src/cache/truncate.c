@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages leaving the cache because the file shrinks, gets a hole or goes away (their data is lost: dirty or not, mapped
+ * or not), and because somebody wants the memory back (invalidation: only clean pages that nobody uses).
+ *
+ *     bytes:   start ........................ end
+ *     pages:   [ partial ][ whole ][ whole ][ partial ]     whole pages go, partial ones are cleared and stay
+ *
+ * Both work in batches of 15 pages and drain this CPU's LRU batches when they release the first. Kernel counterparts:
+ * mm/truncate.c, mm/fadvise.c, fs/drop_caches.c. */
+#include "cache/cache_impl.h"
+
+void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
+    bool drained = false;
+    if (first >= end || !f->pages.count)
+        return;
+    if (c->hooks.unmap && f->mappings)
+        c->hooks.unmap(c->hooks.context, f, first, end - 1, true, cpu);
+    uint64_t index = first;
+    for (uint64_t value; (value = vmsim__radix_next(&f->pages, &index)) != 0 && index < end; index++) {
+        if (!drained)
+            vmsim__lru_drain_cpu(c, cpu);
+        drained = true;
+        vmsim__filemap_remove(c, f, index, (vmsim__pfn)(value - 1), cpu);
+        if (index == UINT64_MAX)
+            break;
+    }
+}
+
+/* A page of which a part is cleared: it is read if need be, and is dirty afterwards. */
+static int clear_partial(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu) {
+    vmsim__pfn pfn = vmsim__file_page(f, index);
+    if (pfn == VMSIM__PFN_NONE) {
+        if (!vmsim__file_on_disk(c, f, index))
+            return 0;
+        pfn = vmsim__filemap_read_page(c, f, index, cpu);
+        if (pfn == VMSIM__PFN_NONE)
+            return -VMSIM__LINUX_ENOMEM;
+    }
+    vmsim__cache_charge(c, c->spec.zero_cost);
+    vmsim__page_dirty(c, pfn, cpu);
+    return 0;
+}
+
+int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t size, unsigned cpu) {
+    uint64_t page = vmsim__cache_page_size(c);
+    if (size >= f->size) {
+        f->size = size;
+        return 0;
+    }
+    if (size & (page - 1)) {
+        int rc = clear_partial(c, f, size >> c->mem->page_shift, cpu);
+        if (rc)
+            return rc;
+    }
+    f->size = size;
+    f->disk_size = vmsim__min64(f->disk_size, size);
+    vmsim__file_drop_pages(c, f, vmsim__cache_pages_of(c, size), UINT64_MAX, cpu);
+    return 0;
+}
+
+int vmsim__file_punch(struct vmsim__cache *c, struct vmsim__file *f, uint64_t start, uint64_t end, unsigned cpu) {
+    uint64_t mask = vmsim__cache_page_size(c) - 1, first = vmsim__cache_pages_of(c, start);
+    unsigned shift = c->mem->page_shift;
+    uint64_t last = end >= f->size ? vmsim__cache_pages_of(c, end) : end >> shift;
+    int rc = 0;
+    if (start >= f->size)
+        return 0;
+    if (start & mask)
+        rc = clear_partial(c, f, start >> shift, cpu);
+    if (!rc && (end & mask) && end < f->size && (end >> shift != start >> shift || !(start & mask)))
+        rc = clear_partial(c, f, end >> shift, cpu);
+    if (!rc)
+        vmsim__file_drop_pages(c, f, first, last, cpu);
+    return rc;
+}
+
+/* ---- invalidation ---- */
+
+/* mapping_evict_folio: nobody but the cache may hold the page. */
+static bool can_invalidate(const struct vmsim__frame *f) {
+    return !vmsim__frame_is(f, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK) && f->refcount == 1 && f->mapcount == 0;
+}
+
+uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
+                                unsigned cpu) {
+    uint64_t dropped = 0, index = first, in_batch = 0;
+    bool drained = false;
+    for (uint64_t value; (value = vmsim__radix_next(&f->pages, &index)) != 0 && index < end; index++) {
+        vmsim__pfn pfn = (vmsim__pfn)(value - 1);
+        if (can_invalidate(vmsim__cache_frame(c, pfn))) {
+            vmsim__filemap_remove(c, f, index, pfn, cpu);
+            dropped++;
+        } else {
+            vmsim__lru_deactivate_file(c, pfn, cpu);
+        }
+        if (++in_batch == VMSIM__READ_BATCH && !drained) {
+            vmsim__lru_drain_cpu(c, cpu);
+            drained = true;
+        }
+    }
+    if (in_batch && !drained)
+        vmsim__lru_drain_cpu(c, cpu);
+    return dropped;
+}
+
+uint64_t vmsim__cache_drop(struct vmsim__cache *c, unsigned cpu) {
+    uint64_t dropped = 0;
+    uint32_t id = 1;
+    vmsim__lru_drain_all(c);
+    for (struct vmsim__file *f; (f = vmsim__file_next(c, &id)) != NULL; id++)
+        dropped += vmsim__file_invalidate(c, f, 0, UINT64_MAX, cpu);
+    vmsim__cache_event(c, VMSIM__DROP_PAGECACHE, 1);
+    return dropped;
+}
+
+/* ---- posix_fadvise ---- */
+
+enum { FADV_NORMAL, FADV_RANDOM, FADV_SEQUENTIAL, FADV_WILLNEED, FADV_DONTNEED, FADV_NOREUSE };
+
+/* Whole pages of the range, and the last page of the file even when it is not whole. */
+static void advise_dontneed(struct vmsim__cache *c, struct vmsim__file *f, uint64_t pos, uint64_t end, unsigned cpu) {
+    unsigned shift = c->mem->page_shift;
+    uint64_t first = vmsim__cache_pages_of(c, pos), stop = end >= f->size ? UINT64_MAX : end >> shift;
+    vmsim__file_sync_start(c, f, pos >> shift, end >= f->size ? UINT64_MAX : vmsim__cache_pages_of(c, end), cpu);
+    vmsim__lru_drain_cpu(c, cpu);
+    if (first >= stop)
+        return;
+    uint64_t before = f->pages.count;
+    vmsim__file_invalidate(c, f, first, stop, cpu);
+    if (before && f->pages.count && c->cpus > 1) { /* what is left may be held by the batches of other CPUs */
+        vmsim__lru_drain_all(c);
+        vmsim__file_invalidate(c, f, first, stop, cpu);
+    }
+}
+
+int vmsim__file_fadvise(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
+                        uint64_t length, int advice, unsigned cpu) {
+    unsigned shift = c->mem->page_shift;
+    uint64_t end = length && pos < UINT64_MAX - length ? pos + length : UINT64_MAX >> 1;
+    if (advice < FADV_NORMAL || advice > FADV_NOREUSE)
+        return -VMSIM__LINUX_EINVAL;
+    if (f->kind != VMSIM__FILE_REGULAR && advice >= FADV_WILLNEED) /* memory is all they have */
+        return 0;
+    if (advice <= FADV_SEQUENTIAL) {
+        ra->advice = (uint8_t)advice;
+        if (advice != FADV_RANDOM)
+            ra->ra_pages = (uint32_t)(c->spec.read_ahead >> shift) * (advice == FADV_SEQUENTIAL ? 2 : 1);
+    } else if (advice == FADV_WILLNEED) {
+        uint64_t first = pos >> shift, last = vmsim__cache_pages_of(c, vmsim__min64(end, f->size));
+        if (last > first)
+            vmsim__file_willneed(c, f, ra, first, last - first, cpu);
+    } else if (advice == FADV_DONTNEED) {
+        advise_dontneed(c, f, pos, end, cpu);
+    }
+    return 0;
+}
