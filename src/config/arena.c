@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Chunks of 64 KiB are cut from the front; a request that would waste most of one gets a chunk of its own, behind
+ * the newest, whose free part stays in use. */
+#include "config/arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+struct vmsim__arena_chunk {
+    struct vmsim__arena_chunk *next;
+    size_t size; /* with this header */
+};
+
+enum { CHUNK = 64 << 10, ALIGN = 16 };
+
+_Static_assert(sizeof(struct vmsim__arena_chunk) % ALIGN == 0, "chunk contents stay aligned");
+
+void vmsim__arena_init(struct vmsim__arena *a, struct vmsim__alloc *alloc) {
+    *a = (struct vmsim__arena){.alloc = alloc};
+}
+
+void vmsim__arena_fini(struct vmsim__arena *a) {
+    for (struct vmsim__arena_chunk *c = a->chunks, *next; c; c = next) {
+        next = c->next;
+        vmsim__free(a->alloc, c, c->size);
+    }
+    vmsim__arena_init(a, a->alloc);
+}
+
+static struct vmsim__arena_chunk *new_chunk(struct vmsim__arena *a, size_t size) {
+    struct vmsim__arena_chunk *c = vmsim__calloc(a->alloc, 1, size);
+    if (!c) {
+        a->failed = true;
+        return NULL;
+    }
+    c->size = size;
+    return c;
+}
+
+static void *own_chunk(struct vmsim__arena *a, size_t bytes) {
+    struct vmsim__arena_chunk *c = new_chunk(a, bytes + sizeof *c);
+    if (!c)
+        return NULL;
+    struct vmsim__arena_chunk **at = a->chunks ? &a->chunks->next : &a->chunks;
+    c->next = *at;
+    *at = c;
+    return c + 1;
+}
+
+static bool next_chunk(struct vmsim__arena *a) {
+    struct vmsim__arena_chunk *c = new_chunk(a, CHUNK);
+    if (!c)
+        return false;
+    c->next = a->chunks;
+    a->chunks = c;
+    a->next = (char *)(c + 1);
+    a->end = (char *)c + CHUNK;
+    return true;
+}
+
+void *vmsim__arena_alloc(struct vmsim__arena *a, size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2) {
+        a->failed = true;
+        return NULL;
+    }
+    bytes = bytes ? (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN;
+    if (bytes > CHUNK / 4)
+        return own_chunk(a, bytes);
+    if ((size_t)(a->end - a->next) < bytes && !next_chunk(a))
+        return NULL;
+    void *p = a->next;
+    a->next += bytes;
+    return p;
+}
+
+char *vmsim__arena_copy(struct vmsim__arena *a, const char *text, size_t length) {
+    char *p = vmsim__arena_alloc(a, length + 1, 1);
+    if (p && length)
+        memcpy(p, text, length);
+    return p;
+}
+
+char *vmsim__arena_vprintf(struct vmsim__arena *a, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    char *p = n < 0 ? NULL : vmsim__arena_alloc(a, (size_t)n + 1, 1);
+    if (p)
+        vsnprintf(p, (size_t)n + 1, format, again);
+    va_end(again);
+    return p;
+}
+
+char *vmsim__arena_printf(struct vmsim__arena *a, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    char *p = vmsim__arena_vprintf(a, format, args);
+    va_end(args);
+    return p;
+}
