@@ -86,8 +86,8 @@ static bool handle_fault(struct vmsim_machine *m, struct vmsim__task *t, const s
     return false;
 }
 
-void vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
-                           uint64_t *physical, struct vmsim_access_result *r) {
+void vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
+                        uint64_t *physical, struct vmsim_access_result *r) {
     *r = (struct vmsim_access_result){0};
     vmsim__cpu_load(m, t);
     struct vmsim__cpu *c = &m->cpus[t->cpu];
@@ -102,6 +102,8 @@ void vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const
         if (r->done == n)
             break;
         in_a_row = done ? 0 : in_a_row + 1;
+        if (c->now > m->horizon && r->done)
+            break;
         if (in_a_row > FAULTS_PER_REFERENCE) {
             r->stop = VMSIM_STOP_SIGBUS;
             r->address = stop.va;
@@ -111,8 +113,18 @@ void vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const
             break;
     }
     r->ns = c->now - begin;
+}
+
+/* What the kernel's signal leaves as exit status: the signal's number, negated. */
+static int signal_of(enum vmsim_stop stop) {
+    return stop == VMSIM_STOP_SIGSEGV ? 11 : stop == VMSIM_STOP_SIGBUS ? 7 : 9;
+}
+
+void vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
+                           uint64_t *physical, struct vmsim_access_result *r) {
+    vmsim__machine_try(m, t, a, n, physical, r);
     if (r->stop)
-        vmsim__task_kill(m, t, r->stop, -(r->stop == VMSIM_STOP_SIGSEGV ? 11 : r->stop == VMSIM_STOP_SIGBUS ? 7 : 9));
+        vmsim__task_kill(m, t, r->stop, -signal_of(r->stop));
 }
 
 int vmsim_task_access(struct vmsim_machine *m, uint32_t task, const vmsim_access *a, size_t count, uint64_t *physical,

@@ -80,6 +80,7 @@ struct vmsim_machine {
     struct {
         VMSIM__VEC(struct vmsim__counter);
     } counters;
+    uint64_t horizon;     /* virtual time up to which the running CPU may touch what others can notice */
     size_t counted_tasks; /* tasks whose counters are in the table */
     struct vmsim__slab spaces;
 };
@@ -116,7 +117,10 @@ void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t);
 /* A system call begins: the CPU has the task's address space and pays the entry. */
 void vmsim__syscall_enter(struct vmsim_machine *m, struct vmsim__task *t);
 
-/* Hot path of vmsim_task_access, for a live task. */
+/* Hot path of vmsim_task_access, for a live task. _try leaves a task alive whose reference was refused: the caller
+ * decides. It also ends early, with stop NONE, at a fault that would be handled later than m->horizon. */
+void vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
+                        uint64_t *physical, struct vmsim_access_result *r);
 void vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
                            uint64_t *physical, struct vmsim_access_result *r);
 

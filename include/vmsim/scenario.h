@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSIM_SCENARIO_H
+#define VMSIM_SCENARIO_H
+/**
+ * @file scenario.h
+ * @brief Scenarios: a machine and what runs on it, from a configuration to expectations.
+ *
+ *     vmsim_config_create(&config);
+ *     vmsim_config_load_file(config, "box.yaml");
+ *     if (vmsim_config_resolve(config) == 0 && vmsim_scenario_create(config, &scenario) == 0) {
+ *         vmsim_scenario_run(scenario, NULL, NULL);
+ *         vmsim_report_write(scenario, "run");
+ *     }
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmsim/config.h"
+#include "vmsim/error.h"
+#include "vmsim/vmsim.h"
+
+VMSIM_BEGIN_DECLS
+
+/** A machine with its workload, ready to run, running or done. Opaque. */
+struct vmsim_scenario;
+
+/**
+ * Makes machine, files and tasks of a resolved configuration, which must outlive the scenario. Traces are opened.
+ * @return 0, or a negative ::vmsim_err whose texts are in the configuration's list of errors; *scenario is NULL then.
+ */
+int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **scenario);
+/** Frees it with its machine. NULL is fine. @return host allocations that leaked (0). */
+size_t vmsim_scenario_destroy(struct vmsim_scenario *scenario);
+
+/** How far a run is. */
+struct vmsim_progress {
+    uint64_t references; /**< performed so far */
+    uint64_t total;      /**< in all, 0 when not known */
+    uint64_t virtual_ns; /**< virtual time of the earliest CPU */
+};
+/** Called now and then during a run; return false to stop it. */
+typedef bool vmsim_progress_fn(void *context, const struct vmsim_progress *progress);
+
+/**
+ * Runs to the end. `progress` may be NULL.
+ * @return 0 when the workload ended (tasks that were killed are results), or a negative error: a damaged trace
+ * (VMSIM_ECORRUPT, ...), VMSIM_ENOMEM, VMSIM_ESTATE when called twice or stopped by `progress`.
+ */
+int vmsim_scenario_run(struct vmsim_scenario *scenario, vmsim_progress_fn *progress, void *context);
+/** Text of the last error, or "". */
+const char *vmsim_scenario_error(const struct vmsim_scenario *scenario);
+/** The machine; belongs to the scenario. */
+struct vmsim_machine *vmsim_scenario_machine(struct vmsim_scenario *scenario);
+
+/** One `expect:` line after the run. */
+struct vmsim_expectation {
+    const char *counter; /**< its name */
+    const char *at;      /**< marker, NULL: the end */
+    const char *wanted;  /**< "= 0", "<= 100", "10 .. 20" */
+    const char *origin;  /**< file:line:col */
+    const char *problem; /**< why there is no value (no such counter or marker), or NULL */
+    uint64_t value;      /**< what it was */
+    bool met;            /**< whether it holds */
+};
+/** Number of expectations; their values are known after the run. */
+size_t vmsim_scenario_expectations(const struct vmsim_scenario *scenario);
+/** Number `index`; NULL beyond the last. */
+const struct vmsim_expectation *vmsim_scenario_expectation(const struct vmsim_scenario *scenario, size_t index);
+/** Number of expectations that do not hold, plus steps of programs that did not come out as they say. */
+size_t vmsim_scenario_failures(const struct vmsim_scenario *scenario);
+/** Text of failed step `index` ("box.yaml:12:9: mmap returned ENOMEM, not success"); NULL beyond the last kept (100).
+ */
+const char *vmsim_scenario_step_failure(const struct vmsim_scenario *scenario, size_t index);
+
+VMSIM_END_DECLS
+
+#endif

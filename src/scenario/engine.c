@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* The run loop (see engine.h). Kernel counterpart: kernel/sched, reduced to one FIFO a CPU. */
+#include "scenario/engine.h"
+
+#include <string.h>
+
+struct vmsim__job *vmsim__job_create(struct vmsim_scenario *s, uint32_t task, uint32_t parent) {
+    struct vmsim__job *job = vmsim__calloc(s->alloc, 1, sizeof *job);
+    if (!job)
+        return NULL;
+    job->index = (uint32_t)s->jobs.count;
+    job->task = task;
+    job->parent = parent;
+    job->state = VMSIM__JOB_BLOCKED;
+    if (vmsim__vec_push(s->alloc, &s->jobs, job))
+        return job;
+    vmsim__free(s->alloc, job, sizeof *job);
+    return NULL;
+}
+
+void vmsim__job_release(struct vmsim_scenario *s, struct vmsim__job *job) {
+    for (size_t i = 0; i < job->regions.count; i++)
+        vmsim__vec_fini(s->alloc, &job->regions.at[i].blocks);
+    vmsim__vec_fini(s->alloc, &job->regions);
+    vmsim__vec_fini(s->alloc, &job->stack);
+    if (job->touching)
+        vmsim__references_fini(&job->touch);
+    if (job->replay)
+        vmsim__replay_close(s, job->replay);
+    vmsim__free(s->alloc, job, sizeof *job);
+}
+
+struct vmsim__named_region *vmsim__job_region(struct vmsim__job *job, const char *name) {
+    for (size_t i = 0; i < job->regions.count; i++) {
+        if (!strcmp(job->regions.at[i].name, name))
+            return &job->regions.at[i];
+    }
+    return NULL;
+}
+
+int vmsim__job_push(struct vmsim_scenario *s, struct vmsim__job *job, const struct vmsim_param_list *steps,
+                    uint64_t times) {
+    struct vmsim__program_frame frame = {.steps = steps->data, .count = steps->count, .times = times};
+    if (vmsim__vec_push(s->alloc, &job->stack, frame))
+        return 0;
+    return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a program's steps");
+}
+
+static unsigned cpu_of(const struct vmsim_scenario *s, const struct vmsim__job *job) {
+    return vmsim__task_at(s->machine, job->task)->cpu;
+}
+
+static bool queue_empty(const struct vmsim_scenario *s, unsigned cpu) {
+    return s->queue_head[cpu] == s->queue[cpu].count;
+}
+
+int vmsim__job_ready(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t time) {
+    unsigned cpu = cpu_of(s, job);
+    if (queue_empty(s, cpu)) {
+        s->queue[cpu].count = s->queue_head[cpu] = 0;
+        if (s->machine->cpus[cpu].now < time)
+            s->machine->cpus[cpu].now = time; /* the CPU idled until now */
+    }
+    job->state = VMSIM__JOB_QUEUED;
+    if (vmsim__vec_push(s->alloc, &s->queue[cpu], job->index))
+        return 0;
+    return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a run queue");
+}
+
+/* The CPU with work whose clock is earliest, or the number of CPUs; *second: the next such clock. */
+static unsigned earliest_cpu(const struct vmsim_scenario *s, uint64_t *second) {
+    unsigned best = s->machine->nr_cpus;
+    *second = UINT64_MAX;
+    for (unsigned i = 0; i < s->machine->nr_cpus; i++) {
+        if (queue_empty(s, i))
+            continue;
+        if (best == s->machine->nr_cpus || s->machine->cpus[i].now < s->machine->cpus[best].now) {
+            if (best < s->machine->nr_cpus)
+                *second = vmsim__min64(*second, s->machine->cpus[best].now);
+            best = i;
+        } else {
+            *second = vmsim__min64(*second, s->machine->cpus[i].now);
+        }
+    }
+    return best;
+}
+
+/* Wakes all jobs whose time has come by `now`. */
+static int wake_sleepers(struct vmsim_scenario *s, uint64_t now) {
+    const struct vmsim__event *e;
+    while ((e = vmsim__evq_peek(&s->sleepers)) && e->time <= now) {
+        struct vmsim__event event;
+        vmsim__evq_pop(&s->sleepers, &event);
+        int err = vmsim__job_ready(s, s->jobs.at[event.arg], event.time);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int take_intervals(struct vmsim_scenario *s, uint64_t now) {
+    int err = 0;
+    while (!err && s->spec->report.interval && s->next_interval <= now) {
+        err = vmsim__interval_take(s, s->next_interval);
+        s->next_interval += s->spec->report.interval;
+    }
+    return err;
+}
+
+static struct vmsim__job *queue_pop(struct vmsim_scenario *s, unsigned cpu) {
+    uint32_t index = s->queue[cpu].at[s->queue_head[cpu]++];
+    if (s->queue_head[cpu] > 64 && s->queue_head[cpu] * 2 > s->queue[cpu].count) {
+        size_t left = s->queue[cpu].count - s->queue_head[cpu];
+        memmove(s->queue[cpu].at, s->queue[cpu].at + s->queue_head[cpu], left * sizeof *s->queue[cpu].at);
+        s->queue[cpu].count = left;
+        s->queue_head[cpu] = 0;
+    }
+    return s->jobs.at[index];
+}
+
+/* A job ended: its task exits, a waiting parent goes on. */
+static int job_end(struct vmsim_scenario *s, struct vmsim__job *job, unsigned cpu) {
+    struct vmsim__task *t = vmsim__task_at(s->machine, job->task);
+    if (t->state != VMSIM__TASK_DEAD)
+        vmsim__task_kill(s->machine, t, VMSIM_STOP_NONE, t->exit_code);
+    job->state = VMSIM__JOB_DONE;
+    if (job->parent == VMSIM__NO_JOB)
+        return 0;
+    struct vmsim__job *parent = s->jobs.at[job->parent];
+    parent->children--;
+    if (!parent->waiting || parent->children)
+        return 0;
+    parent->waiting = false;
+    return vmsim__job_ready(s, parent, s->machine->cpus[cpu].now);
+}
+
+/* One slice of the first job of a CPU. */
+static int run_slice(struct vmsim_scenario *s, unsigned cpu, uint64_t second) {
+    const struct vmsim__event *next = vmsim__evq_peek(&s->sleepers);
+    struct vmsim__job *job = queue_pop(s, cpu);
+    uint64_t now = s->machine->cpus[cpu].now, until = UINT64_MAX;
+    s->machine->horizon = vmsim__min64(second, next ? next->time : UINT64_MAX);
+    if (!queue_empty(s, cpu) || next || s->spec->report.interval)
+        until = now + s->spec->machine.timeslice;
+    until = vmsim__min64(until, s->machine->horizon);
+    enum vmsim__slice how = job->replay ? vmsim__replay_run(s, job, until) : vmsim__program_run(s, job, until);
+    s->machine->horizon = UINT64_MAX;
+    switch (how) {
+    case VMSIM__SLICE_MORE:
+        return vmsim__job_ready(s, job, s->machine->cpus[cpu].now);
+    case VMSIM__SLICE_SLEEP:
+        job->state = VMSIM__JOB_ASLEEP;
+        if (vmsim__evq_push(&s->sleepers, job->wake, 0, job->index, NULL))
+            return 0;
+        return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a sleeper");
+    case VMSIM__SLICE_BLOCK:
+        job->state = VMSIM__JOB_BLOCKED;
+        return 0;
+    case VMSIM__SLICE_END:
+        return job_end(s, job, cpu);
+    default:
+        return s->err.code;
+    }
+}
+
+static bool report_progress(struct vmsim_scenario *s, vmsim_progress_fn *progress, void *context, uint64_t now) {
+    struct vmsim_progress p = {.references = s->references, .total = s->total_references, .virtual_ns = now};
+    return !progress || progress(context, &p);
+}
+
+static int run_loop(struct vmsim_scenario *s, vmsim_progress_fn *progress, void *context) {
+    for (;;) {
+        uint64_t second;
+        unsigned cpu = earliest_cpu(s, &second);
+        const struct vmsim__event *next = vmsim__evq_peek(&s->sleepers);
+        if (cpu == s->machine->nr_cpus && !next)
+            return 0;
+        uint64_t now = cpu == s->machine->nr_cpus ? next->time : s->machine->cpus[cpu].now;
+        int err = take_intervals(s, now);
+        if (!err && next && next->time <= now)
+            err = wake_sleepers(s, now);
+        else if (!err)
+            err = run_slice(s, cpu, second);
+        if (err)
+            return err;
+        if (!report_progress(s, progress, context, now))
+            return vmsim__err_set(&s->err, VMSIM_ESTATE, "stopped before the end");
+    }
+}
+
+/* Jobs that still block when nothing can run any more: a barrier that is never full, a parent without its child's end.
+ */
+static int report_stuck(struct vmsim_scenario *s) {
+    for (size_t i = 0; i < s->jobs.count; i++) {
+        struct vmsim__job *job = s->jobs.at[i];
+        if (job->state == VMSIM__JOB_BLOCKED)
+            return vmsim__err_set(&s->err, VMSIM_ESTATE, "task '%s' waits for ever at %s%s",
+                                  vmsim__task_at(s->machine, job->task)->name, job->barrier ? "barrier " : "wait",
+                                  job->barrier ? job->barrier : "");
+    }
+    return 0;
+}
+
+int vmsim_scenario_run(struct vmsim_scenario *s, vmsim_progress_fn *progress, void *context) {
+    if (s->ran)
+        return vmsim__err_set(&s->err, VMSIM_ESTATE, "a scenario runs once");
+    s->ran = true;
+    s->next_interval = s->spec->report.interval;
+    int err = run_loop(s, progress, context);
+    err = err ? err : report_stuck(s);
+    int settle = vmsim__expectations_settle(s);
+    return err ? err : settle;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Markers, interval rows and expectations: counters as they stood, and whether they are what the scenario wants. */
+#include <stdio.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "scenario/engine.h"
+
+static int take(struct vmsim_scenario *s, struct vmsim__marker *m) {
+    size_t any;
+    vmsim_counter_find(s->machine, "vmstat.nr_free_pages", &any); /* brings the table of counters up to date */
+    m->count = vmsim_counter_count(s->machine);
+    m->values = vmsim__calloc(s->alloc, m->count, sizeof *m->values);
+    if (!m->values)
+        return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a snapshot of the counters");
+    for (size_t i = 0; i < m->count; i++)
+        m->values[i] = vmsim_counter_read(s->machine, i);
+    return 0;
+}
+
+int vmsim__marker_take(struct vmsim_scenario *s, const char *name, const char *task, uint64_t time) {
+    struct vmsim__marker m = {.name = name, .task = task, .time = time};
+    int err = take(s, &m);
+    if (err || vmsim__vec_push(s->alloc, &s->markers, m))
+        return err;
+    vmsim__free(s->alloc, m.values, m.count * sizeof *m.values);
+    return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a marker");
+}
+
+int vmsim__interval_take(struct vmsim_scenario *s, uint64_t time) {
+    struct vmsim__marker m = {.time = time};
+    int err = take(s, &m);
+    if (err || vmsim__vec_push(s->alloc, &s->intervals, m))
+        return err;
+    vmsim__free(s->alloc, m.values, m.count * sizeof *m.values);
+    return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for an interval");
+}
+
+void vmsim__markers_release(struct vmsim_scenario *s) {
+    for (size_t i = 0; i < s->markers.count; i++)
+        vmsim__free(s->alloc, s->markers.at[i].values, s->markers.at[i].count * sizeof(uint64_t));
+    for (size_t i = 0; i < s->intervals.count; i++)
+        vmsim__free(s->alloc, s->intervals.at[i].values, s->intervals.at[i].count * sizeof(uint64_t));
+    vmsim__vec_fini(s->alloc, &s->markers);
+    vmsim__vec_fini(s->alloc, &s->intervals);
+}
+
+/* "= 5", "3 .. 9", ">= 3", "<= 9"; owned by the configuration. */
+static const char *wanted_text(struct vmsim_scenario *s, const struct vmsim__expect_spec *e) {
+    char *text = vmsim__config_alloc(s->config, 1, 64);
+    if (!text)
+        return NULL;
+    unsigned long long min = e->min, max = e->max;
+    if (e->has_equals)
+        snprintf(text, 64, "= %llu", (unsigned long long)e->equals);
+    else if (e->has_min && e->has_max)
+        snprintf(text, 64, "%llu .. %llu", min, max);
+    else
+        snprintf(text, 64, e->has_min ? ">= %llu" : "<= %llu", e->has_min ? min : max);
+    return text;
+}
+
+static bool holds(const struct vmsim__expect_spec *e, uint64_t value) {
+    return (!e->has_equals || value == e->equals) && (!e->has_min || value >= e->min) &&
+           (!e->has_max || value <= e->max);
+}
+
+int vmsim__expectations_declare(struct vmsim_scenario *s) {
+    const struct vmsim__expect_spec *specs = s->spec->expect.data;
+    int result = 0;
+    for (size_t i = 0; i < s->spec->expect.count; i++) {
+        const struct vmsim__expect_spec *e = &specs[i];
+        char path[64];
+        snprintf(path, sizeof path, "expect[%zu]", i);
+        if (!e->has_equals && !e->has_min && !e->has_max)
+            result = vmsim__config_error(s->config, path, "an expectation needs equals, min or max");
+        if (e->has_equals && (e->has_min || e->has_max))
+            result = vmsim__config_error(s->config, path, "equals goes without min and max");
+        struct vmsim_expectation x = {.counter = e->counter,
+                                      .at = e->at,
+                                      .wanted = wanted_text(s, e),
+                                      .origin = vmsim__config_origin(s->config, path)};
+        if (!x.wanted || !x.origin || !vmsim__vec_push(s->alloc, &s->expectations, x))
+            return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for the expectations");
+    }
+    return result;
+}
+
+static const struct vmsim__marker *marker_named(const struct vmsim_scenario *s, const char *name) {
+    for (size_t i = s->markers.count; i-- > 0;) {
+        if (!strcmp(s->markers.at[i].name, name))
+            return &s->markers.at[i];
+    }
+    return NULL;
+}
+
+/* Looks the value up; a problem is told in x->problem. */
+static int settle(struct vmsim_scenario *s, struct vmsim_expectation *x, const struct vmsim__expect_spec *e) {
+    const struct vmsim__marker *m = x->at ? marker_named(s, x->at) : NULL;
+    size_t id = 0;
+    if (x->at && !m) {
+        x->problem = "no task reached this marker";
+        return 0;
+    }
+    if (vmsim_counter_find(s->machine, x->counter, &id)) {
+        size_t size = strlen(vmsim_machine_error(s->machine)) + 1;
+        char *text = vmsim__config_alloc(s->config, 1, size);
+        if (!text)
+            return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for the expectations");
+        memcpy(text, vmsim_machine_error(s->machine), size);
+        x->problem = text;
+        return 0;
+    }
+    if (m && id >= m->count) {
+        x->problem = "the counter did not exist yet at this marker";
+        return 0;
+    }
+    x->value = m ? m->values[id] : vmsim_counter_read(s->machine, id);
+    x->met = holds(e, x->value);
+    return 0;
+}
+
+int vmsim__expectations_settle(struct vmsim_scenario *s) {
+    const struct vmsim__expect_spec *specs = s->spec->expect.data;
+    for (size_t i = 0; i < s->expectations.count; i++) {
+        int err = settle(s, &s->expectations.at[i], &specs[i]);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+size_t vmsim_scenario_expectations(const struct vmsim_scenario *s) {
+    return s->expectations.count;
+}
+
+const struct vmsim_expectation *vmsim_scenario_expectation(const struct vmsim_scenario *s, size_t index) {
+    return index < s->expectations.count ? &s->expectations.at[index] : NULL;
+}
+
+size_t vmsim_scenario_failures(const struct vmsim_scenario *s) {
+    size_t failures = s->failed_steps;
+    for (size_t i = 0; i < s->expectations.count; i++)
+        failures += !s->expectations.at[i].met;
+    return failures;
+}
+
+const char *vmsim_scenario_step_failure(const struct vmsim_scenario *s, size_t index) {
+    return index < s->failures.count ? s->failures.at[index] : NULL;
+}

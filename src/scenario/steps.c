@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs of described programs: one table each, and the list of them. What they do is in program.c. */
+#include <stddef.h>
+
+#include "scenario/scenario_spec.h"
+#include "vm/vm.h"
+
+const char *const vmsim__advice_names[] = {
+    "normal",        "random",         "sequential", "willneed",  "dontneed",    "free",       "remove",     "dontfork",
+    "dofork",        "hugepage",       "nohugepage", "dontdump",  "dodump",      "wipeonfork", "keeponfork", "cold",
+    "populate_read", "populate_write", "pageout",    "mergeable", "unmergeable", NULL};
+const int vmsim__advice_numbers[] = {VMSIM__MADV_NORMAL,   VMSIM__MADV_RANDOM,        VMSIM__MADV_SEQUENTIAL,
+                                     VMSIM__MADV_WILLNEED, VMSIM__MADV_DONTNEED,      VMSIM__MADV_FREE,
+                                     VMSIM__MADV_REMOVE,   VMSIM__MADV_DONTFORK,      VMSIM__MADV_DOFORK,
+                                     VMSIM__MADV_HUGEPAGE, VMSIM__MADV_NOHUGEPAGE,    VMSIM__MADV_DONTDUMP,
+                                     VMSIM__MADV_DODUMP,   VMSIM__MADV_WIPEONFORK,    VMSIM__MADV_KEEPONFORK,
+                                     VMSIM__MADV_COLD,     VMSIM__MADV_POPULATE_READ, VMSIM__MADV_POPULATE_WRITE,
+                                     VMSIM__MADV_PAGEOUT,  VMSIM__MADV_MERGEABLE,     VMSIM__MADV_UNMERGEABLE};
+const char *const vmsim__file_kind_names[] = {"regular", "shmem", "ramfs", NULL};
+static const char *const pattern_names[] = {"sequential", "stride",        "uniform", "zipf",
+                                            "hot-cold",   "pointer-chase", NULL};
+static const char *const rlimit_names[] = {"as", "data", "stack", "memlock", "fsize", NULL};
+static const char *const fadvice_names[] = {"normal", "random", "sequential", "willneed", "dontneed", "noreuse", NULL};
+
+#define OPTIONAL VMSIM_PARAM_OPTIONAL
+/* A field of struct vmsim__step_NAME: AT is defined around each table. */
+#define STRING(key, field, text)                                                                                       \
+    { .name = key, .type = VMSIM_PARAM_STRING, .offset = AT(field), .doc = text }
+#define OPT_STRING(key, field, text)                                                                                   \
+    { .name = key, .type = VMSIM_PARAM_STRING, .offset = AT(field), .flags = OPTIONAL, .doc = text }
+#define SIZE(key, field, value, text)                                                                                  \
+    { .name = key, .type = VMSIM_PARAM_SIZE, .offset = AT(field), .fallback = value, .doc = text }
+#define UINT(key, field, value, text)                                                                                  \
+    { .name = key, .type = VMSIM_PARAM_UINT, .offset = AT(field), .fallback = value, .doc = text }
+#define TIME(key, field, value, text)                                                                                  \
+    { .name = key, .type = VMSIM_PARAM_TIME, .offset = AT(field), .fallback = value, .doc = text }
+#define BOOL(key, field, text)                                                                                         \
+    { .name = key, .type = VMSIM_PARAM_BOOL, .offset = AT(field), .fallback = "false", .doc = text }
+#define RESULT                                                                                                         \
+    {                                                                                                                  \
+        .name = "error", .type = VMSIM_PARAM_STRING, .offset = AT(result.error), .flags = OPTIONAL,                    \
+        .doc = "The errno that the call must return, by name (ENOMEM); absent: it must succeed."                       \
+    }
+#define RANGE                                                                                                          \
+    STRING("region", range.region, "Name that an earlier mmap, mremap or brk gave (`as`)."),                           \
+        SIZE("offset", range.offset, "0", "First byte, from the start of the region."),                                \
+        SIZE("length", range.length, "0", "Bytes; 0: to the end of the region.")
+#define PROT OPT_STRING("prot", prot, "Permissions as letters of 'rwx', 'none' for no access; default rw.")
+
+#define AT(f) offsetof(struct vmsim__step_mmap, f)
+static const struct vmsim_param mmap_params[] = {
+    RESULT,
+    OPT_STRING("as", as, "Name for the region."),
+    SIZE("length", length, NULL, "Bytes."),
+    {.name = "address",
+     .type = VMSIM_PARAM_ADDRESS,
+     .offset = AT(address),
+     .flags = OPTIONAL,
+     .present = AT(has_address),
+     .doc = "Hint, or the exact place with fixed."},
+    OPT_STRING("file", file, "Name of the file to map; absent: anonymous memory."),
+    SIZE("offset", offset, "0", "First byte in the file."),
+    PROT,
+    BOOL("shared", shared, "MAP_SHARED instead of MAP_PRIVATE."),
+    BOOL("fixed", fixed, "MAP_FIXED."),
+    BOOL("fixed_noreplace", fixed_noreplace, "MAP_FIXED_NOREPLACE."),
+    BOOL("populate", populate, "MAP_POPULATE."),
+    BOOL("noreserve", noreserve, "MAP_NORESERVE."),
+    BOOL("locked", locked, "MAP_LOCKED."),
+    BOOL("grows_down", grows_down, "MAP_GROWSDOWN."),
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_range_call, f)
+static const struct vmsim_param range_params[] = {RESULT, RANGE, {0}};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_mprotect, f)
+static const struct vmsim_param mprotect_params[] = {RESULT, RANGE, PROT, {0}};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_mremap, f)
+static const struct vmsim_param mremap_params[] = {
+    RESULT,
+    STRING("region", region, "The region, whole."),
+    SIZE("length", length, NULL, "New length in bytes."),
+    {.name = "address",
+     .type = VMSIM_PARAM_ADDRESS,
+     .offset = AT(address),
+     .flags = OPTIONAL,
+     .present = AT(has_address),
+     .doc = "MREMAP_FIXED: where to."},
+    BOOL("may_move", may_move, "MREMAP_MAYMOVE."),
+    BOOL("dont_unmap", dont_unmap, "MREMAP_DONTUNMAP."),
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_madvise, f)
+static const struct vmsim_param madvise_params[] = {
+    RESULT,
+    RANGE,
+    {.name = "advice",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = AT(advice),
+     .choices = vmsim__advice_names,
+     .doc = "As madvise(2) names it, without MADV_."},
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_brk, f)
+static const struct vmsim_param brk_params[] = {
+    RESULT,
+    {.name = "grow", .type = VMSIM_PARAM_INT, .offset = AT(grow), .doc = "Bytes to move the break by; negative: down."},
+    OPT_STRING("as", as, "Name for the heap as a region."),
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_mlockall, f)
+static const struct vmsim_param mlockall_params[] = {
+    RESULT, BOOL("future", future, "MCL_FUTURE as well."), BOOL("on_fault", on_fault, "MCL_ONFAULT."), {0}};
+static const struct vmsim_param result_params[] = {RESULT, {0}};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_touch, f)
+static const struct vmsim_param touch_params[] = {
+    RANGE,
+    {.name = "pattern",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = AT(pattern),
+     .fallback = "sequential",
+     .choices = pattern_names,
+     .doc = "Order of the references. pointer-chase visits every granule once a round, in one random cycle."},
+    UINT("count", count, "0", "References; 0: one pass over the range."),
+    {.name = "stride",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = AT(stride),
+     .fallback = "4KiB",
+     .min = 1,
+     .max = UINT64_C(1) << 40,
+     .doc = "Bytes from one reference to the next; for the random patterns the granule that is chosen."},
+    {.name = "write",
+     .type = VMSIM_PARAM_RATIO,
+     .offset = AT(write),
+     .fallback = "0",
+     .max = 1000000,
+     .min = 0,
+     .doc = "Share of references that are stores."},
+    {.name = "size",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = AT(size),
+     .fallback = "8",
+     .min = 1,
+     .max = 4096,
+     .doc = "Bytes of a reference."},
+    {.name = "exponent",
+     .type = VMSIM_PARAM_RATIO,
+     .offset = AT(exponent),
+     .fallback = "1",
+     .max = 4000000,
+     .doc = "Skew of zipf."},
+    {.name = "hot",
+     .type = VMSIM_PARAM_RATIO,
+     .offset = AT(hot),
+     .fallback = "0.1",
+     .max = 1000000,
+     .doc = "hot-cold: the share of the range that is hot (its beginning)."},
+    {.name = "hot_share",
+     .type = VMSIM_PARAM_RATIO,
+     .offset = AT(hot_share),
+     .fallback = "0.9",
+     .max = 1000000,
+     .doc = "hot-cold: the share of references that go to the hot part."},
+    TIME("think", think, "0", "Virtual time between references."),
+    BOOL("fetch", fetch, "Instruction fetches instead of loads."),
+    BOOL("catch_signals", catch_signals,
+         "SIGSEGV and SIGBUS are caught and counted, and the program goes on with the next reference."),
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__file_decl, f)
+const struct vmsim_param vmsim__file_decl_params[] = {
+    STRING("name", name, "Its path."),
+    {.name = "kind",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = AT(kind),
+     .fallback = "regular",
+     .choices = vmsim__file_kind_names,
+     .doc = "regular: on a disk; shmem: tmpfs, memfd; ramfs: pinned in memory."},
+    SIZE("size", size, "0", "Bytes."),
+    BOOL("cached", cached, "All its pages are in the page cache from the start."),
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_file, f)
+static const struct vmsim_param file_params[] = {
+    RESULT,
+    STRING("file", file, "Its name."),
+    SIZE("offset", offset, "0", "First byte."),
+    SIZE("length", length, "0", "Bytes; 0: to the end of the file (truncate: the new length)."),
+    SIZE("block", block, "0", "Bytes of one call; 0: all at once."),
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_fallocate, f)
+static const struct vmsim_param fallocate_params[] = {
+    RESULT,
+    STRING("file", file, "Its name."),
+    SIZE("offset", offset, "0", "First byte."),
+    SIZE("length", length, NULL, "Bytes."),
+    BOOL("punch_hole", punch_hole, "FALLOC_FL_PUNCH_HOLE."),
+    BOOL("keep_size", keep_size, "FALLOC_FL_KEEP_SIZE."),
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_fadvise, f)
+static const struct vmsim_param fadvise_params[] = {
+    RESULT,
+    STRING("file", file, "Its name."),
+    SIZE("offset", offset, "0", "First byte."),
+    SIZE("length", length, "0", "Bytes; 0: to the end."),
+    {.name = "advice",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = AT(advice),
+     .choices = fadvice_names,
+     .doc = "As posix_fadvise(2) names it."},
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_fork, f)
+static const struct vmsim_param fork_params[] = {
+    OPT_STRING("name", name, "Name of the child; default: the parent's."),
+    {.name = "cpu",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(cpu),
+     .flags = OPTIONAL,
+     .present = AT(has_cpu),
+     .doc = "CPU of the child; default: the parent's."},
+    BOOL("thread", thread, "Share the address space (CLONE_VM)."),
+    {.name = "program",
+     .type = VMSIM_PARAM_VARIANT_LIST,
+     .offset = AT(program),
+     .variants = vmsim__steps,
+     .doc = "Steps of the child; it exits after the last."},
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_repeat, f)
+static const struct vmsim_param repeat_params[] = {
+    UINT("times", times, NULL, "How often."),
+    {.name = "steps",
+     .type = VMSIM_PARAM_VARIANT_LIST,
+     .offset = AT(steps),
+     .variants = vmsim__steps,
+     .doc = "What is repeated."},
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_time, f)
+static const struct vmsim_param time_params[] = {TIME("time", time, NULL, "Virtual time."), {0}};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_barrier, f)
+static const struct vmsim_param barrier_params[] = {
+    STRING("name", name, "Tasks that name the same barrier meet at it."),
+    {.name = "tasks",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(tasks),
+     .min = 1,
+     .max = 1000000,
+     .doc = "How many tasks meet."},
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_migrate, f)
+static const struct vmsim_param migrate_params[] = {UINT("cpu", cpu, NULL, "The CPU to go on."), {0}};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_marker, f)
+static const struct vmsim_param marker_params[] = {
+    STRING("name", name, "Counters are kept as they stand here, under this name."), {0}};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_sysctl, f)
+static const struct vmsim_param sysctl_params[] = {
+    STRING("name", name, "Knob, as in `machine.sysctl`."), STRING("value", value, "What is written."), {0}};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_alloc_pages, f)
+static const struct vmsim_param alloc_params[] = {
+    RESULT,
+    OPT_STRING("as", as, "Name for the blocks, for free_pages."),
+    {.name = "order",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(order),
+     .fallback = "0",
+     .max = 13,
+     .doc = "Blocks of 2^order frames."},
+    UINT("count", count, "1", "How many blocks."),
+    OPT_STRING("zone", zone, "any, dma, dma32 or movable; default any."),
+    BOOL("atomic", atomic, "GFP_ATOMIC instead of GFP_KERNEL."),
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_free_pages, f)
+static const struct vmsim_param free_params[] = {
+    STRING("region", region, "Name that alloc_pages gave."),
+    {.name = "every",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(every),
+     .fallback = "1",
+     .min = 1,
+     .max = UINT32_MAX,
+     .doc = "Free only each n-th block of those left: fragments memory."},
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_rlimit, f)
+static const struct vmsim_param rlimit_step_params[] = {
+    {.name = "resource", .type = VMSIM_PARAM_ENUM, .offset = AT(which), .choices = rlimit_names, .doc = "Which limit."},
+    SIZE("bytes", bytes, NULL, "Its new value."),
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_clear_refs, f)
+static const struct vmsim_param clear_refs_params[] = {
+    {.name = "what",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(what),
+     .fallback = "1",
+     .min = 1,
+     .max = 5,
+     .doc = "1 all, 2 anonymous, 3 file mappings, 4 soft-dirty, 5 peak RSS: what is written to /proc/PID/clear_refs."},
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_exit, f)
+static const struct vmsim_param exit_params[] = {
+    {.name = "status", .type = VMSIM_PARAM_INT, .offset = AT(status), .fallback = "0", .doc = "Exit status."}, {0}};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_create, f)
+static const struct vmsim_param create_params[] = {
+    STRING("name", file.name, "Its path."),
+    {.name = "kind",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = AT(file.kind),
+     .fallback = "regular",
+     .choices = vmsim__file_kind_names,
+     .doc = "regular, shmem or ramfs."},
+    SIZE("size", file.size, "0", "Bytes."),
+    BOOL("cached", file.cached, "All its pages are in the page cache."),
+    {0},
+};
+#undef AT
+
+#define STEP(verb, word, table, type, text)                                                                            \
+    [VMSIM__VERB_##verb] = {.tag = word, .fields = table, .size = sizeof(struct type), .doc = text}
+const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
+    STEP(MMAP, "mmap", mmap_params, vmsim__step_mmap, "mmap(2)."),
+    STEP(MUNMAP, "munmap", range_params, vmsim__step_range_call, "munmap(2) of a piece of a region."),
+    STEP(MPROTECT, "mprotect", mprotect_params, vmsim__step_mprotect, "mprotect(2)."),
+    STEP(MREMAP, "mremap", mremap_params, vmsim__step_mremap, "mremap(2); the region is where it then lies."),
+    STEP(MADVISE, "madvise", madvise_params, vmsim__step_madvise, "madvise(2)."),
+    STEP(BRK, "brk", brk_params, vmsim__step_brk, "brk(2)."),
+    STEP(MLOCK, "mlock", range_params, vmsim__step_range_call, "mlock(2)."),
+    STEP(MUNLOCK, "munlock", range_params, vmsim__step_range_call, "munlock(2)."),
+    STEP(MLOCKALL, "mlockall", mlockall_params, vmsim__step_mlockall, "mlockall(MCL_CURRENT)."),
+    STEP(MUNLOCKALL, "munlockall", result_params, vmsim__step_mlockall, "munlockall(2)."),
+    STEP(MSYNC, "msync", range_params, vmsim__step_range_call, "msync(MS_SYNC)."),
+    STEP(TOUCH, "touch", touch_params, vmsim__step_touch, "Memory references over a region."),
+    STEP(CREATE, "create", create_params, vmsim__step_create, "Makes a file."),
+    STEP(UNLINK, "unlink", file_params, vmsim__step_file, "Takes a file's name away; it goes with its last user."),
+    STEP(READ, "read", file_params, vmsim__step_file, "read(2), in blocks."),
+    STEP(WRITE, "write", file_params, vmsim__step_file, "write(2), in blocks."),
+    STEP(FSYNC, "fsync", file_params, vmsim__step_file, "fsync(2)."),
+    STEP(TRUNCATE, "truncate", file_params, vmsim__step_file, "ftruncate(2) to `length`."),
+    STEP(FALLOCATE, "fallocate", fallocate_params, vmsim__step_fallocate, "fallocate(2)."),
+    STEP(FADVISE, "fadvise", fadvise_params, vmsim__step_fadvise, "posix_fadvise(2)."),
+    STEP(FORK, "fork", fork_params, vmsim__step_fork, "fork(2), or a thread; the child runs its own steps."),
+    [VMSIM__VERB_WAIT] = {.tag = "wait", .doc = "Waits until all children have ended."},
+    STEP(EXIT, "exit", exit_params, vmsim__step_exit, "Ends the task."),
+    STEP(REPEAT, "repeat", repeat_params, vmsim__step_repeat, "Repeats steps."),
+    STEP(SLEEP, "sleep", time_params, vmsim__step_time, "Gives the CPU away for a time."),
+    STEP(COMPUTE, "compute", time_params, vmsim__step_time, "Keeps the CPU busy for a time."),
+    STEP(BARRIER, "barrier", barrier_params, vmsim__step_barrier, "Waits until all tasks of the barrier are there."),
+    STEP(MIGRATE, "migrate", migrate_params, vmsim__step_migrate, "Goes on on another CPU."),
+    STEP(MARKER, "marker", marker_params, vmsim__step_marker,
+         "Keeps all counters under a name, for the report and for `expect`."),
+    STEP(SYSCTL, "sysctl", sysctl_params, vmsim__step_sysctl, "Writes a knob of the machine."),
+    STEP(ALLOC_PAGES, "alloc_pages", alloc_params, vmsim__step_alloc_pages, "Frames for the kernel or a driver."),
+    STEP(FREE_PAGES, "free_pages", free_params, vmsim__step_free_pages, "Gives them back."),
+    STEP(RLIMIT, "rlimit", rlimit_step_params, vmsim__step_rlimit, "setrlimit(2) of the task."),
+    STEP(CLEAR_REFS, "clear_refs", clear_refs_params, vmsim__step_clear_refs, "Writes /proc/PID/clear_refs."),
+    [VMSIM__VERB_LRU_DRAIN] = {.tag = "lru_drain",
+                               .doc =
+                                   "Empties all per-CPU LRU batches (lru_add_drain_all), so that counters are exact."},
+};
+
+/* ---- the sections around the steps ---- */
+
+#define AT(f) offsetof(struct vmsim__task_decl, f)
+static const struct vmsim_param task_params[] = {
+    STRING("name", name, "Name in reports and counters."),
+    UINT("cpu", cpu, "0", "CPU that it runs on."),
+    TIME("start", start, "0", "Virtual time at which it begins."),
+    OPT_STRING("trace", trace, "Recorded program, relative to this file. Either this or `program`."),
+    {.name = "cached",
+     .type = VMSIM_PARAM_BOOL,
+     .offset = AT(cached),
+     .fallback = "true",
+     .doc = "Of a trace: the files it uses are in the page cache already, as in a program's second run."},
+    {.name = "program",
+     .type = VMSIM_PARAM_VARIANT_LIST,
+     .offset = AT(program),
+     .variants = vmsim__steps,
+     .doc = "Described program: its steps."},
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__workload_spec, f)
+const struct vmsim_param vmsim__workload_params[] = {
+    UINT("seed", seed, "1", "Of every random choice of the run."),
+    {.name = "files",
+     .type = VMSIM_PARAM_STRUCT_LIST,
+     .offset = AT(files),
+     .fields = vmsim__file_decl_params,
+     .element_size = sizeof(struct vmsim__file_decl),
+     .doc = "Files that exist from the start."},
+    {.name = "tasks",
+     .type = VMSIM_PARAM_STRUCT_LIST,
+     .offset = AT(tasks),
+     .fields = task_params,
+     .element_size = sizeof(struct vmsim__task_decl),
+     .doc = "What runs, in the order of starting."},
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__report_spec, f)
+const struct vmsim_param vmsim__report_params[] = {
+    TIME("interval", interval, "0", "Virtual time between rows of intervals.csv; 0: no rows."),
+    OPT_STRING("directory", directory, "Where the run's files go, unless the command line says."),
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__expect_spec, f)
+#define BOUND(key, field, text)                                                                                        \
+    {                                                                                                                  \
+        .name = key, .type = VMSIM_PARAM_UINT, .offset = AT(field), .flags = OPTIONAL, .present = AT(has_##field),     \
+        .doc = text                                                                                                    \
+    }
+const struct vmsim_param vmsim__expect_params[] = {
+    STRING("counter", counter, "Name of a counter: vmstat.pgfault, tasks.sort.minflt."),
+    OPT_STRING("at", at, "Name of a marker; absent: the end of the run."),
+    BOUND("equals", equals, "The exact value."),
+    BOUND("min", min, "The least value allowed."),
+    BOUND("max", max, "The largest value allowed."),
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__policies_spec, f)
+const struct vmsim_param vmsim__policies_params[] = {
+    {.name = "tlb_replacement",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = AT(tlb_replacement),
+     .fields = vmsim__policy_choice_params,
+     .doc = "Replacement policy of every TLB array; absent: as each array says."},
+    {.name = "tlb_prefetch",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = AT(tlb_prefetch),
+     .fields = vmsim__policy_choice_params,
+     .doc = "TLB prefetcher; absent: as the machine's tlb says."},
+    {0},
+};
+#undef AT
