@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/* Slices to references and events (see collect.h). The arena can be scribbled over by a recorded program gone wild,
+ * so nothing in it is trusted: every index and length is checked, and a slice that makes no sense is a gap. */
+#include "trace/collect.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "base/vec.h"
+
+enum { IDLE_MS = 20, STUCK_TURNS = 5000 / IDLE_MS };
+
+struct file_key {
+    uint64_t dev, ino, birth;
+    uint32_t id;
+};
+
+struct task_state {
+    uint64_t pid;
+    bool ended;
+};
+
+struct collector {
+    struct vmsim__alloc *alloc;
+    struct arena *arena;
+    struct vmsim_trace_writer *writer;
+    const struct vmsim_record_options *options;
+    struct vmsim_record_result *result;
+    struct {
+        VMSIM__VEC(struct file_key);
+    } files;
+    uint32_t *hash; /* of files: number + 1 */
+    size_t hash_size;
+    struct {
+        VMSIM__VEC(struct task_state);
+    } tasks;
+    pid_t supervisor;
+    bool supervisor_gone;
+    unsigned stuck;
+};
+
+static int no_memory(struct collector *c) {
+    snprintf(c->result->error, sizeof c->result->error, "out of host memory");
+    return VMSIM_ENOMEM;
+}
+
+static int writer_failed(struct collector *c, int err) {
+    if (err)
+        snprintf(c->result->error, sizeof c->result->error, "%s", vmsim_trace_writer_error(c->writer));
+    return err;
+}
+
+static int append_event(struct collector *c, uint32_t task, const struct vmsim_trace_event *e) {
+    c->result->events++;
+    return writer_failed(c, vmsim_trace_append_event(c->writer, task, e));
+}
+
+/* ---- files */
+
+static size_t file_place(const struct collector *c, const struct arena_file *f) {
+    uint64_t h = (f->dev * 31 + f->ino) * UINT64_C(0x9e3779b97f4a7c15) + f->birth;
+    for (h ^= h >> 29;; h++) {
+        uint32_t n = c->hash[h & (c->hash_size - 1)];
+        const struct file_key *k = n ? &c->files.at[n - 1] : NULL;
+        if (!k || (k->dev == f->dev && k->ino == f->ino && k->birth == f->birth))
+            return h & (c->hash_size - 1);
+    }
+}
+
+static bool grow_files(struct collector *c) {
+    size_t size = c->hash_size ? c->hash_size * 2 : 256;
+    uint32_t *hash = vmsim__calloc(c->alloc, size, sizeof *hash);
+    if (!hash)
+        return false;
+    vmsim__free(c->alloc, c->hash, c->hash_size * sizeof *hash);
+    c->hash = hash;
+    c->hash_size = size;
+    for (size_t i = 0; i < c->files.count; i++) {
+        const struct file_key *k = &c->files.at[i];
+        const struct arena_file f = {.dev = k->dev, .ino = k->ino, .birth = k->birth};
+        c->hash[file_place(c, &f)] = (uint32_t)i + 1;
+    }
+    return true;
+}
+
+/* The file's id in the trace, introduced by a FILE event when it is new. */
+static int file_id(struct collector *c, uint32_t task, const struct arena_file *f, const char *path, uint32_t *id) {
+    *id = VMSIM_TRACE_NO_FILE;
+    if (!f->known)
+        return 0;
+    if (c->files.count * 2 >= c->hash_size && !grow_files(c))
+        return no_memory(c);
+    size_t place = file_place(c, f);
+    if (c->hash[place]) {
+        *id = c->files.at[c->hash[place] - 1].id;
+        return 0;
+    }
+    *id = (uint32_t)c->files.count;
+    if (!vmsim__vec_push(c->alloc, &c->files, (struct file_key){f->dev, f->ino, f->birth, *id}))
+        return no_memory(c);
+    c->hash[place] = *id + 1;
+    uint32_t kind = f->kind <= VMSIM_TRACE_FILE_SHM ? f->kind : VMSIM_TRACE_FILE_PIPE;
+    struct vmsim_trace_event e = {
+        .type = VMSIM_TRACE_FILE, .file = *id, .args = {f->size, kind, f->dev, f->ino}, .path = path ? path : ""};
+    return append_event(c, task, &e);
+}
+
+/* ---- tasks */
+
+static struct task_state *task_state(struct collector *c, uint32_t task) {
+    while (c->tasks.count <= task)
+        if (!vmsim__vec_push(c->alloc, &c->tasks, (struct task_state){0}))
+            return NULL;
+    return &c->tasks.at[task];
+}
+
+static int append_words(struct collector *c, uint32_t task, const uint64_t *words, size_t count) {
+    c->result->references += count;
+    if (c->options->max_references && c->result->references >= c->options->max_references)
+        atomic_store(&c->arena->stop, 1);
+    return writer_failed(c, vmsim_trace_append(c->writer, task, words, count));
+}
+
+/* What a task that is no more had written and not handed over. */
+static int salvage(struct collector *c, uint32_t task) {
+    struct arena_slot *s = &c->arena->slots[task];
+    uint64_t pos = atomic_load(&s->pos), start = s->start;
+    int32_t chunk = s->chunk;
+    uint64_t base = (uint64_t)(uint32_t)chunk * ARENA_CHUNK_WORDS;
+    s->chunk = ARENA_NO_CHUNK;
+    if (chunk < 0 || chunk >= ARENA_CHUNKS || start < base || pos < start || pos > base + ARENA_CHUNK_WORDS)
+        return 0;
+    return append_words(c, task, c->arena->words + start, (size_t)(pos - start));
+}
+
+/* Ends a task by its wait status, unless its own exit was seen. */
+static int end_task(struct collector *c, uint32_t task, int status) {
+    struct vmsim_trace_event e = {.type = VMSIM_TRACE_EXIT, .file = VMSIM_TRACE_NO_FILE};
+    if (c->tasks.at[task].ended)
+        return 0;
+    c->tasks.at[task].ended = true;
+    int err = salvage(c, task);
+    if (err)
+        return err;
+    if (WIFSIGNALED(status)) {
+        e.type = VMSIM_TRACE_KILLED;
+        e.args[0] = (uint64_t)WTERMSIG(status);
+        e.args[1] = WCOREDUMP(status) ? 1 : 0;
+    } else {
+        e.args[0] = (uint64_t)WEXITSTATUS(status);
+        e.args[1] = 1;
+    }
+    return append_event(c, task, &e);
+}
+
+/* A wait call of the program told how process `pid` ended. */
+static int reaped(struct collector *c, uint64_t pid, int status) {
+    if (!WIFSIGNALED(status) && !WIFEXITED(status))
+        return 0;
+    for (uint32_t i = 0; i < c->tasks.count; i++)
+        if (c->tasks.at[i].pid == pid) {
+            int err = end_task(c, i, status);
+            if (err)
+                return err;
+        }
+    return 0;
+}
+
+/* ---- events */
+
+/* Reads the parts of an event slice into words of its own place; false when they do not fit in it. */
+static bool split(const uint64_t *words, size_t count, struct arena_event *a, const char **path, const char **other,
+                  const struct arena_segment **segments) {
+    size_t at = (sizeof *a + 7) / 8;
+    if (count < at)
+        return false;
+    memcpy(a, words, sizeof *a);
+    size_t path_words = ((uint64_t)a->path_bytes + 7) / 8, other_words = ((uint64_t)a->other_path_bytes + 7) / 8;
+    size_t segment_words = (uint64_t)a->segments * sizeof **segments / 8;
+    if (path_words > count || other_words > count || segment_words > count || a->segments > count ||
+        at + path_words + other_words + segment_words > count)
+        return false;
+    const char *p = (const char *)(words + at), *o = (const char *)(words + at + path_words);
+    if ((a->path_bytes && p[a->path_bytes - 1]) || (a->other_path_bytes && o[a->other_path_bytes - 1]))
+        return false;
+    *path = a->path_bytes ? p : NULL;
+    *other = a->other_path_bytes ? o : NULL;
+    *segments = (const void *)(words + at + path_words + other_words);
+    return true;
+}
+
+enum { SEGMENTS = 64 };
+
+static int append_exec(struct collector *c, uint32_t task, const struct arena_event *a, struct vmsim_trace_event *e,
+                       const char *other, const struct arena_segment *from) {
+    struct vmsim_trace_segment to[SEGMENTS];
+    struct vmsim_trace_exec x;
+    uint32_t interpreter;
+    int err = file_id(c, task, &a->other, other, &interpreter);
+    if (err)
+        return err;
+    memcpy(&x, a->exec, sizeof a->exec);
+    x.segment_count = a->segments < SEGMENTS ? a->segments : SEGMENTS;
+    x.segments = to;
+    for (size_t i = 0; i < x.segment_count; i++)
+        to[i] = (struct vmsim_trace_segment){.va = from[i].va,
+                                             .length = from[i].length,
+                                             .offset = from[i].offset,
+                                             .file_bytes = from[i].file_bytes,
+                                             .file = from[i].interpreter ? interpreter : e->file,
+                                             .prot = from[i].prot,
+                                             .interpreter = from[i].interpreter};
+    e->exec = &x;
+    return append_event(c, task, e);
+}
+
+/* Keeps the table of running tasks. */
+static int note_event(struct collector *c, uint32_t task, const struct vmsim_trace_event *e) {
+    struct task_state *me = task_state(c, task);
+    if (!me)
+        return no_memory(c);
+    if (e->type == VMSIM_TRACE_START)
+        me->pid = e->args[0];
+    if (e->type == VMSIM_TRACE_EXIT)
+        me->ended = true;
+    if (e->type == VMSIM_TRACE_EXIT && e->args[1])
+        for (size_t i = 0; i < c->tasks.count; i++)
+            c->tasks.at[i].ended |= c->tasks.at[i].pid == me->pid;
+    if (e->type == VMSIM_TRACE_UNFOLLOWED)
+        c->result->unfollowed++;
+    return 0;
+}
+
+static int take_event(struct collector *c, uint32_t task, const uint64_t *words, size_t count) {
+    struct arena_event a;
+    const char *path, *other;
+    const struct arena_segment *segments;
+    if (!split(words, count, &a, &path, &other, &segments))
+        return 0;
+    if (a.type == ARENA_REAPED)
+        return reaped(c, a.args[0], (int)a.args[1]);
+    if (a.type >= VMSIM_TRACE_EVENT_TYPES)
+        return 0;
+    struct vmsim_trace_event e = {.type = (enum vmsim_trace_event_type)a.type, .result = a.result};
+    memcpy(e.args, a.args, sizeof e.args);
+    int err = file_id(c, task, &a.file, path, &e.file);
+    if (!err && e.type == VMSIM_TRACE_COPY) {
+        uint32_t out;
+        err = file_id(c, task, &a.other, other, &out);
+        e.args[4] = out;
+    }
+    if (!err)
+        err = note_event(c, task, &e);
+    if (err)
+        return err;
+    if (e.type == VMSIM_TRACE_OPEN || e.type == VMSIM_TRACE_EXEC || e.type == VMSIM_TRACE_UNFOLLOWED)
+        e.path = path;
+    return e.type == VMSIM_TRACE_EXEC ? append_exec(c, task, &a, &e, other, segments) : append_event(c, task, &e);
+}
+
+/* ---- slices */
+
+static void give_back(struct arena *a, uint32_t chunk) {
+    uint64_t head = atomic_load(&a->free_head), next;
+    do {
+        atomic_store(&a->links[chunk], (uint32_t)head);
+        next = ((head >> 32) + 1) << 32 | (chunk + 1);
+    } while (!atomic_compare_exchange_weak(&a->free_head, &head, next));
+    atomic_fetch_add(&a->free_count, 1);
+    atomic_fetch_add(&a->free_futex, 1);
+    syscall(SYS_futex, &a->free_futex, FUTEX_WAKE, 1 << 30, NULL, NULL, 0);
+}
+
+static int take_slice(struct collector *c, const struct arena_slice *s) {
+    uint32_t task = s->task, from = s->from, to = s->to, flags = s->flags;
+    int32_t chunk = s->chunk;
+    if (task >= ARENA_TASKS || chunk < 0 || chunk >= ARENA_CHUNKS || from > to || to > ARENA_CHUNK_WORDS)
+        return 0;
+    const uint64_t *words = c->arena->words + (uint64_t)chunk * ARENA_CHUNK_WORDS + from;
+    int err = flags & ARENA_EVENT ? take_event(c, task, words, to - from) : append_words(c, task, words, to - from);
+    if (flags & ARENA_RELEASE)
+        give_back(c->arena, (uint32_t)chunk);
+    return err;
+}
+
+/* Sleeps until something may have come; looks whether everybody is gone. */
+static void idle(struct collector *c, uint64_t head) {
+    struct arena *a = c->arena;
+    struct timespec limit = {0, IDLE_MS * 1000000};
+    uint32_t seen = atomic_load(&a->fill_futex);
+    atomic_store(&a->sleeping, 1);
+    if (atomic_load(&a->ring[head % ARENA_RING].turn) == head)
+        syscall(SYS_futex, &a->fill_futex, FUTEX_WAIT, seen, &limit, NULL, 0);
+    atomic_store(&a->sleeping, 0);
+    if (c->options->stop && *c->options->stop)
+        atomic_store(&a->stop, 1);
+    int status;
+    if (!c->supervisor_gone && waitpid(c->supervisor, &status, WNOHANG) != 0)
+        c->supervisor_gone = true;
+}
+
+/* A ticket whose taker died before it filled its slice would stop all others: it is passed over in the end. */
+static bool pass_over(struct collector *c, uint64_t head) {
+    if (atomic_load(&c->arena->tail) == head)
+        return false;
+    if (!c->supervisor_gone && ++c->stuck < STUCK_TURNS)
+        return false;
+    uint64_t turn = head;
+    c->stuck = 0;
+    return atomic_compare_exchange_strong(&c->arena->ring[head % ARENA_RING].turn, &turn, head + ARENA_RING);
+}
+
+static void room_again(struct arena *a, uint64_t head) {
+    atomic_store(&a->head, head);
+    if (head % 64)
+        return;
+    atomic_fetch_add(&a->room_futex, 1);
+    syscall(SYS_futex, &a->room_futex, FUTEX_WAKE, 1 << 30, NULL, NULL, 0);
+}
+
+/* Consumes slices until all are in and nobody is left. After an error they are only thrown away. */
+static int consume(struct collector *c) {
+    struct arena *a = c->arena;
+    int err = 0;
+    for (uint64_t head = 0;;) {
+        struct arena_slice *s = &a->ring[head % ARENA_RING];
+        if (atomic_load(&s->turn) == head + 1) {
+            if (!err)
+                err = take_slice(c, s);
+            if (err)
+                atomic_store(&a->stop, 1);
+            c->stuck = 0;
+            atomic_store(&s->turn, head + ARENA_RING);
+            room_again(a, ++head);
+            continue;
+        }
+        bool over = c->supervisor_gone;
+        idle(c, head);
+        if (pass_over(c, head))
+            room_again(a, ++head);
+        else if (over && atomic_load(&a->tail) == head)
+            return err;
+    }
+}
+
+static int finish(struct collector *c) {
+    int status = atomic_load(&c->arena->status), err = 0;
+    if (!task_state(c, 0))
+        return no_memory(c);
+    c->result->exit_status = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+    c->result->tasks = atomic_load(&c->arena->next_task);
+    for (uint32_t i = 1; i < c->tasks.count && !err; i++)
+        err = c->tasks.at[i].ended ? 0 : salvage(c, i);
+    return err ? err : end_task(c, 0, status);
+}
+
+int vmsim__collect(struct arena *arena, pid_t supervisor, struct vmsim_trace_writer *writer,
+                   const struct vmsim_record_options *options, struct vmsim_record_result *result) {
+    struct collector c = {.alloc = vmsim__alloc_create(NULL),
+                          .arena = arena,
+                          .writer = writer,
+                          .options = options,
+                          .result = result,
+                          .supervisor = supervisor};
+    if (!c.alloc)
+        atomic_store(&arena->stop, 1);
+    int err = c.alloc ? consume(&c) : VMSIM_ENOMEM;
+    if (!err)
+        err = finish(&c);
+    if (!c.supervisor_gone)
+        waitpid(supervisor, NULL, 0);
+    if (!c.alloc)
+        return err;
+    vmsim__vec_fini(c.alloc, &c.files);
+    vmsim__vec_fini(c.alloc, &c.tasks);
+    vmsim__free(c.alloc, c.hash, c.hash_size * sizeof *c.hash);
+    vmsim__alloc_destroy(c.alloc);
+    return err;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* Chunks and slices from the side of the recorded process (see record_arena.h).
+ *
+ * A full chunk, an event, a sleeping thread and another thread's munmap each hand a slice over. Tickets of the ring
+ * fix the global order: what a thread wrote before it told another (through memory or a system call) has an earlier
+ * ticket than what the other does after, as far as system calls carry the message; between two system calls threads
+ * interleave by chunk. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "trace/plugin/plugin.h"
+
+int plugin_arena_open(const char *path) {
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    void *at = mmap(NULL, sizeof(struct arena), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (at == MAP_FAILED)
+        return -1;
+    plugin.arena = at;
+    return plugin.arena->magic == ARENA_MAGIC && plugin.arena->bytes == sizeof(struct arena) ? 0 : -1;
+}
+
+/* Sleeps until *word is no longer `value`, 200 ms at most. Ends the process when nobody records it any more. */
+static void wait_while(_Atomic uint32_t *word, uint32_t value) {
+    struct timespec limit = {0, 200000000};
+    int saved = errno;
+    syscall(SYS_futex, word, FUTEX_WAIT, value, &limit, NULL, 0);
+    errno = saved;
+    if (plugin.arena->stop || kill((pid_t)plugin.arena->recorder, 0) != 0)
+        kill(getpid(), SIGKILL);
+}
+
+static void wake(_Atomic uint32_t *word) {
+    atomic_fetch_add(word, 1);
+    syscall(SYS_futex, word, FUTEX_WAKE, 1 << 30, NULL, NULL, 0);
+}
+
+static int32_t take_chunk(void) {
+    struct arena *a = plugin.arena;
+    for (;;) {
+        uint32_t seen = atomic_load(&a->free_futex);
+        uint64_t head = atomic_load(&a->free_head);
+        while ((uint32_t)head) {
+            uint32_t chunk = (uint32_t)head - 1;
+            uint64_t next = ((head >> 32) + 1) << 32 | atomic_load(&a->links[chunk]);
+            if (atomic_compare_exchange_weak(&a->free_head, &head, next)) {
+                atomic_fetch_sub(&a->free_count, 1);
+                return (int32_t)chunk;
+            }
+        }
+        wait_while(&a->free_futex, seen);
+    }
+}
+
+static void submit(uint32_t task, int32_t chunk, uint64_t from, uint64_t to, uint32_t flags) {
+    struct arena *a = plugin.arena;
+    uint64_t base = (uint64_t)chunk * ARENA_CHUNK_WORDS, ticket = atomic_fetch_add(&a->tail, 1), turn;
+    struct arena_slice *s = &a->ring[ticket % ARENA_RING];
+    for (;;) {
+        uint32_t seen = atomic_load(&a->room_futex);
+        turn = atomic_load(&s->turn);
+        if (turn == ticket)
+            break;
+        wait_while(&a->room_futex, seen);
+    }
+    s->task = task;
+    s->flags = flags;
+    s->chunk = chunk;
+    s->from = (uint32_t)(from - base);
+    s->to = (uint32_t)(to - base);
+    atomic_compare_exchange_strong(&s->turn, &turn, ticket + 1);
+    if (atomic_load(&a->sleeping))
+        wake(&a->fill_futex);
+    if (a->stop)
+        kill(getpid(), SIGKILL);
+}
+
+/* Hands over the finished words of a slot; with the lock held, by any thread of the process. */
+static void flush_slot(struct vcpu *v, uint32_t flags) {
+    struct arena_slot *s = v->slot;
+    uint64_t pos = atomic_load_explicit(&s->pos, memory_order_acquire);
+    if (s->chunk == ARENA_NO_CHUNK || (pos == s->start && !(flags & ARENA_RELEASE)))
+        return;
+    submit(v->task, s->chunk, s->start, pos, flags);
+    s->start = pos;
+}
+
+static void release_locked(struct vcpu *v) {
+    struct arena_slot *s = v->slot;
+    if (s->chunk == ARENA_NO_CHUNK)
+        return;
+    flush_slot(v, ARENA_RELEASE);
+    s->chunk = ARENA_NO_CHUNK;
+    s->end = s->start = 0;
+    atomic_store(&s->pos, 0);
+}
+
+void plugin_release(struct vcpu *v) {
+    pthread_mutex_lock(&plugin.lock);
+    release_locked(v);
+    pthread_mutex_unlock(&plugin.lock);
+}
+
+static void new_chunk(struct vcpu *v) {
+    struct arena_slot *s = v->slot;
+    plugin_release(v);
+    int32_t chunk = take_chunk();
+    pthread_mutex_lock(&plugin.lock);
+    uint64_t first = (uint64_t)chunk * ARENA_CHUNK_WORDS;
+    s->start = first;
+    atomic_store(&s->pos, first);
+    s->end = first + ARENA_CHUNK_WORDS;
+    s->chunk = chunk;
+    pthread_mutex_unlock(&plugin.lock);
+}
+
+/* A task's first word is preceded by its START event. */
+static void start(struct vcpu *v) {
+    v->started = true;
+    struct arena_event e = {.type = VMSIM_TRACE_START, .args = {(uint64_t)getpid(), (uint64_t)syscall(SYS_gettid)}};
+    plugin_event(v, &e, NULL, NULL, NULL);
+}
+
+uint64_t plugin_room(struct vcpu *v) {
+    if (!v->started)
+        start(v);
+    if (atomic_load(&v->slot->pos) == v->slot->end)
+        new_chunk(v);
+    return atomic_load(&v->slot->pos);
+}
+
+void plugin_word(struct vcpu *v, vmsim_access word) {
+    uint64_t pos = atomic_load(&v->slot->pos);
+    if (pos == v->slot->end)
+        pos = plugin_room(v);
+    plugin.arena->words[pos] = word;
+    atomic_store_explicit(&v->slot->pos, pos + 1, memory_order_release);
+}
+
+void plugin_range(struct vcpu *v, uint64_t va, uint64_t bytes, enum vmsim_access_type type) {
+    if (!va || va >> 47 || bytes >> 40)
+        return;
+    while (bytes) {
+        uint64_t page = 4096 - (va & 4095), n = bytes < page ? bytes : page;
+        unsigned code = vmsim_access_size_code((uint32_t)n);
+        while (vmsim_access_code_bytes(code) > page)
+            code--;
+        plugin_word(v, va << 7 | (uint64_t)code << 2 | (uint64_t)type);
+        va += n;
+        bytes -= n;
+    }
+}
+
+static size_t words_of(size_t bytes) {
+    return (bytes + 7) / 8;
+}
+
+void plugin_event(struct vcpu *v, struct arena_event *e, const char *path, const char *other_path,
+                  const struct arena_segment *segments) {
+    struct arena_slot *s = v->slot;
+    if (!v->started && e->type != VMSIM_TRACE_START)
+        start(v);
+    e->path_bytes = path ? (uint32_t)strlen(path) + 1 : 0;
+    e->other_path_bytes = other_path ? (uint32_t)strlen(other_path) + 1 : 0;
+    size_t need = words_of(sizeof *e) + words_of(e->path_bytes) + words_of(e->other_path_bytes) +
+                  words_of(e->segments * sizeof *segments);
+    pthread_mutex_lock(&plugin.lock);
+    flush_slot(v, 0);
+    uint64_t pos = atomic_load(&s->pos);
+    bool full = s->chunk == ARENA_NO_CHUNK || s->end - pos < need;
+    pthread_mutex_unlock(&plugin.lock);
+    if (full) {
+        new_chunk(v);
+        pos = s->start;
+    }
+    uint64_t *to = plugin.arena->words + pos;
+    memcpy(to, e, sizeof *e);
+    to += words_of(sizeof *e);
+    if (path)
+        memcpy(to, path, e->path_bytes);
+    to += words_of(e->path_bytes);
+    if (other_path)
+        memcpy(to, other_path, e->other_path_bytes);
+    to += words_of(e->other_path_bytes);
+    if (e->segments)
+        memcpy(to, segments, e->segments * sizeof *segments);
+    pthread_mutex_lock(&plugin.lock);
+    submit(v->task, s->chunk, pos, pos + need, ARENA_EVENT);
+    s->start = pos + need;
+    atomic_store(&s->pos, pos + need);
+    if (atomic_load(&plugin.arena->free_count) < ARENA_SCARCE)
+        release_locked(v);
+    pthread_mutex_unlock(&plugin.lock);
+}
+
+void plugin_flush_others(const struct vcpu *v) {
+    pthread_mutex_lock(&plugin.lock);
+    for (unsigned i = 0; i < plugin.vcpus; i++)
+        if (plugin_vcpu[i].live && &plugin_vcpu[i] != v)
+            flush_slot(&plugin_vcpu[i], 0);
+    pthread_mutex_unlock(&plugin.lock);
+}
+
+uint32_t plugin_new_task(void) {
+    uint32_t task = atomic_load(&plugin.arena->next_task);
+    do {
+        if (task >= ARENA_TASKS) {
+            fprintf(stderr, "vmsim record: more than %d tasks\n", ARENA_TASKS);
+            _Exit(127);
+        }
+    } while (!atomic_compare_exchange_weak(&plugin.arena->next_task, &task, task + 1));
+    return task;
+}
+
+static void attach(struct vcpu *v, uint32_t task) {
+    *v = (struct vcpu){.slot = &plugin.arena->slots[task], .task = task, .live = true, .child = VMSIM_TRACE_NO_TASK};
+    v->slot->chunk = ARENA_NO_CHUNK;
+    v->slot->start = v->slot->end = 0;
+    atomic_store(&v->slot->pos, 0);
+    v->slot->pid = (uint32_t)getpid();
+}
+
+void plugin_vcpu_begin(unsigned index, uint32_t task) {
+    pthread_mutex_lock(&plugin.lock);
+    attach(&plugin_vcpu[index], task);
+    plugin_slots[index] = plugin_vcpu[index].slot;
+    if (index >= plugin.vcpus)
+        plugin.vcpus = index + 1;
+    pthread_mutex_unlock(&plugin.lock);
+}
+
+void plugin_forked(struct vcpu *v, uint32_t task) {
+    pthread_mutex_init(&plugin.lock, NULL);
+    for (unsigned i = 0; i < plugin.vcpus; i++)
+        plugin_vcpu[i].live = false;
+    attach(v, task);
+    plugin_slots[v - plugin_vcpu] = v->slot;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* What the plugin knows of descriptors and guest memory. Guest and host descriptors are the same numbers, guest and
+ * host addresses too (qemu-x86_64 on x86-64 has guest_base 0, and -B 0 keeps it so). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
+#include "trace/plugin/plugin.h"
+
+enum { TOLD = 1 << 12 };
+
+static uint32_t kind_of(int fd, mode_t mode) {
+    struct statfs fs;
+    if (S_ISDIR(mode))
+        return VMSIM_TRACE_FILE_DIRECTORY;
+    if (S_ISCHR(mode) || S_ISBLK(mode))
+        return VMSIM_TRACE_FILE_DEVICE;
+    if (!S_ISREG(mode))
+        return VMSIM_TRACE_FILE_PIPE;
+    if (fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC))
+        return VMSIM_TRACE_FILE_SHM;
+    return VMSIM_TRACE_FILE_REGULAR;
+}
+
+struct arena_file plugin_file(int fd) {
+    struct statx st;
+    if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &st))
+        return (struct arena_file){0};
+    struct arena_file f = {.dev = makedev(st.stx_dev_major, st.stx_dev_minor),
+                           .ino = st.stx_ino,
+                           .size = st.stx_size,
+                           .kind = kind_of(fd, st.stx_mode),
+                           .known = 1};
+    if (st.stx_mask & STATX_BTIME)
+        f.birth = (uint64_t)st.stx_btime.tv_sec * 1000000000u + st.stx_btime.tv_nsec;
+    return f;
+}
+
+const char *plugin_file_path(int fd, char *path, size_t size) {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, size - 1);
+    path[n > 0 ? n : 0] = 0;
+    return path;
+}
+
+/* A small cache without a chain: a collision only tells a path once more. */
+bool plugin_file_told(const struct arena_file *f) {
+    static struct arena_file told[TOLD];
+    uint64_t h = (f->dev * 31 + f->ino + f->birth) * UINT64_C(0x9e3779b97f4a7c15);
+    pthread_mutex_lock(&plugin.lock);
+    struct arena_file *t = &told[h >> 52];
+    bool same = t->known && t->dev == f->dev && t->ino == f->ino && t->birth == f->birth;
+    *t = *f;
+    pthread_mutex_unlock(&plugin.lock);
+    return same;
+}
+
+size_t plugin_read_guest(uint64_t va, void *to, size_t bytes) {
+    struct iovec local = {to, bytes}, remote = {(void *)(uintptr_t)va, bytes};
+    int saved = errno;
+    ssize_t n = va ? process_vm_readv(getpid(), &local, 1, &remote, 1, 0) : 0;
+    errno = saved;
+    return n > 0 ? (size_t)n : 0;
+}
+
+int64_t plugin_read_string(uint64_t va, char *to, size_t size) {
+    size_t length = 0;
+    while (length + 1 < size) {
+        size_t page = 4096 - ((va + length) & 4095), want = size - 1 - length;
+        size_t n = plugin_read_guest(va + length, to + length, want < page ? want : page);
+        const char *end = n ? memchr(to + length, 0, n) : NULL;
+        if (end)
+            return end - to;
+        if (!n)
+            return -1;
+        length += n;
+    }
+    to[length] = 0;
+    return (int64_t)length;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the recording plugin share. The plugin is one shared object of its own: it uses nothing of
+ * libvmsim but the packed reference and the numbers of events. One process, so its state is static. */
+#ifndef VMSIM__PLUGIN_H
+#define VMSIM__PLUGIN_H
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "trace/plugin/record_arena.h"
+#include "vmsim/access.h"
+#include "vmsim/trace.h"
+
+/* One virtual CPU, which is one guest thread. */
+struct vcpu {
+    struct arena_slot *slot;
+    uint32_t task;
+    bool live, started;
+    uint32_t child; /* task id given to the fork under way, or VMSIM_TRACE_NO_TASK */
+    int64_t number; /* system call under way */
+    uint64_t args[6];
+    uint64_t offset;        /* file position before it */
+    struct arena_file file; /* file of its descriptor before it */
+    bool early;             /* its event was emitted before it ran */
+};
+
+enum { PLUGIN_VCPUS = 1 << 14 };
+
+struct plugin {
+    struct arena *arena;
+    pthread_mutex_t lock; /* slots of this process, and the table below */
+    unsigned vcpus;       /* highest index ever + 1 */
+    uint32_t first_task;
+    char path[4096]; /* of this plugin, as on the command line */
+    char arena_path[4096];
+    char program[4096];
+};
+extern struct plugin plugin;
+extern struct arena_slot *plugin_slots[PLUGIN_VCPUS]; /* by vcpu index: what the hot path reads */
+extern struct vcpu plugin_vcpu[PLUGIN_VCPUS];
+
+/* buffer.c: handing references and events to the recorder */
+int plugin_arena_open(const char *path);
+void plugin_vcpu_begin(unsigned index, uint32_t task);
+/* Room for one more reference: a new chunk in place of a full one. Returns the word's index. */
+uint64_t plugin_room(struct vcpu *v);
+void plugin_word(struct vcpu *v, vmsim_access word);
+/* One reference per page that [va, va + bytes) touches. */
+void plugin_range(struct vcpu *v, uint64_t va, uint64_t bytes, enum vmsim_access_type type);
+/* Hands over the references so far, then the event. `path`, `other_path` may be NULL. */
+void plugin_event(struct vcpu *v, struct arena_event *e, const char *path, const char *other_path,
+                  const struct arena_segment *segments);
+/* Hands over what the other threads of this process have written so far. */
+void plugin_flush_others(const struct vcpu *v);
+/* Hands over everything and gives the chunk back. */
+void plugin_release(struct vcpu *v);
+/* A task number for a child. Ends the process when there are none left. */
+uint32_t plugin_new_task(void);
+/* In a fork's child: only `v` is left, and it is task `task` now. */
+void plugin_forked(struct vcpu *v, uint32_t task);
+
+/* files.c */
+struct arena_file plugin_file(int fd);
+/* Text of /proc/self/fd/N into `path`; "" when there is none. */
+const char *plugin_file_path(int fd, char *path, size_t size);
+/* Whether the path of this file has been told already; notes that it now is. */
+bool plugin_file_told(const struct arena_file *f);
+/* Copies guest memory without faulting; how many bytes could be copied. */
+size_t plugin_read_guest(uint64_t va, void *to, size_t bytes);
+/* A NUL-terminated guest string, cut at size - 1. Its length, or -1 when it cannot be read. */
+int64_t plugin_read_string(uint64_t va, char *to, size_t size);
+
+/* syscalls.c, copies.c, image.c, exec.c */
+void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]);
+void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result);
+/* The kernel's own reads (before the event) and writes (after it) of user memory. */
+void plugin_copies_in(struct vcpu *v, int64_t result);
+void plugin_copies_out(struct vcpu *v, int64_t result);
+void plugin_image(struct vcpu *v);
+/* Re-enters the recorder with another program; returns when that is impossible (and says why if it matters). */
+void plugin_exec(struct vcpu *v, int dirfd, uint64_t path, uint64_t argv, uint64_t envp, int flags);
+
+#endif

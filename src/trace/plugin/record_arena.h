@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The shared memory between the recorder and the plugins of all processes it records.
+ *
+ *     +--------+-------------------+--------------+-----------------+------------------------------------+
+ *     | header | slots, one a task | links, u32 a | ring of slices  | chunks of ARENA_CHUNK_WORDS words  |
+ *     +--------+-------------------+--chunk-------+-----------------+------------------------------------+
+ *
+ * A task (one thread of one process) owns at most one chunk and writes packed references into it; `pos` in its slot
+ * tells how far. A piece of a chunk goes to the recorder as a *slice*: {chunk, from, to, task, flags}. The order in
+ * which slices take their tickets in the ring is the order of the trace, for all tasks of all processes. An event is
+ * a slice of its own. Because slots are shared, the recorder finds what a killed task had not yet handed over, and a
+ * thread can hand over another's finished part before it changes the address space that both share.
+ *
+ * Everything is in plain shared memory with futexes and no descriptor, because programs close descriptors that they
+ * do not know. Words of a chunk are those of vmsim/access.h; an event slice holds one struct arena_event.
+ */
+#ifndef VMSIM__ARENA_H
+#define VMSIM__ARENA_H
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define ARENA_MAGIC UINT64_C(0x31414e4552414d56) /* "VMARENA1" */
+
+enum {
+    ARENA_TASKS = 1 << 16,
+    ARENA_CHUNKS = 1 << 8,
+    ARENA_CHUNK_WORDS = 1 << 15, /* 256 KiB: stays in a core's second-level cache */
+    ARENA_RING = 1 << 12,
+    ARENA_SCARCE = ARENA_CHUNKS / 4, /* with fewer free chunks, sleepers give theirs back */
+    ARENA_NO_CHUNK = -1,
+};
+
+enum arena_slice_flags { ARENA_EVENT = 1, ARENA_RELEASE = 2 };
+
+struct arena_slice {
+    _Atomic uint64_t turn; /* ticket: free for it; ticket + 1: filled; ticket + ARENA_RING: consumed */
+    uint32_t task, flags;
+    int32_t chunk;
+    uint32_t from, to; /* words within the chunk */
+    uint32_t reserved;
+};
+
+/* A task's hot words, on its own cache line. Written by the task; `start` and `chunk` under the process's lock. */
+struct arena_slot {
+    _Atomic uint64_t pos; /* next free word, counted from the first word of chunk 0 */
+    uint64_t end;         /* first word behind the chunk; pos == end also when there is no chunk */
+    uint64_t start;       /* first word not handed over */
+    int32_t chunk;
+    uint32_t pid;
+    uint64_t padding[4];
+};
+
+struct arena {
+    uint64_t magic, bytes;
+    uint32_t recorder;      /* pid */
+    uint32_t chunks;        /* of ARENA_CHUNKS in use */
+    _Atomic int32_t status; /* wait status of the first process */
+    _Atomic uint32_t next_task;
+    _Atomic uint32_t stop; /* everybody shall end */
+    _Atomic uint32_t free_count;
+    _Atomic uint64_t free_head; /* tag << 32 | chunk + 1 */
+    _Atomic uint32_t free_futex, fill_futex, room_futex;
+    _Atomic uint32_t sleeping;          /* the recorder waits on fill_futex */
+    _Alignas(64) _Atomic uint64_t tail; /* next ticket */
+    _Alignas(64) _Atomic uint64_t head; /* next ticket to consume */
+    _Alignas(64) struct arena_slot slots[ARENA_TASKS];
+    _Atomic uint32_t links[ARENA_CHUNKS];
+    struct arena_slice ring[ARENA_RING];
+    _Alignas(4096) uint64_t words[(uint64_t)ARENA_CHUNKS * ARENA_CHUNK_WORDS];
+};
+
+/* A file as fstat tells it. */
+struct arena_file {
+    uint64_t dev, ino, birth, size;
+    uint32_t kind;  /* enum vmsim_trace_file_kind */
+    uint32_t known; /* 0: there is no file */
+};
+
+/* An event on its way: this, then `path_bytes` of path padded to words, then `segments` of arena_segment. */
+struct arena_event {
+    uint32_t type; /* enum vmsim_trace_event_type, or ARENA_REAPED */
+    uint32_t path_bytes;
+    uint64_t args[6];
+    int64_t result;
+    struct arena_file file, other; /* `other`: interpreter of EXEC, output of COPY */
+    uint32_t segments;
+    uint32_t other_path_bytes; /* interpreter's path, behind `path` */
+    uint64_t exec[14];         /* the numbers of struct vmsim_trace_exec from `entry` to `envc` */
+};
+
+/* Internal type: a wait call gave back (args: pid, status). */
+enum { ARENA_REAPED = 1000 };
+
+struct arena_segment {
+    uint64_t va, length, offset, file_bytes;
+    uint32_t prot, interpreter;
+};
+
+#endif

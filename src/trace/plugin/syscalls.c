@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls to events. Most are told when they return, with their result. Told before they run are those after
+ * which nobody could tell (exit, exec), a fork (the child's records must come later), and munmap when it cannot fail:
+ * another thread may be given the same addresses before this one's return is seen. */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "trace/plugin/plugin.h"
+
+enum { SHM_TABLE = 64 };
+
+/* Which argument holds the descriptor whose file an event is about: n + 1, or 0 for none. */
+static unsigned descriptor_of(int64_t number) {
+    switch (number) {
+    case SYS_read:
+    case SYS_pread64:
+    case SYS_readv:
+    case SYS_preadv:
+    case SYS_preadv2:
+    case SYS_write:
+    case SYS_pwrite64:
+    case SYS_writev:
+    case SYS_pwritev:
+    case SYS_pwritev2:
+    case SYS_close:
+    case SYS_fsync:
+    case SYS_fdatasync:
+    case SYS_sync_file_range:
+    case SYS_ftruncate:
+    case SYS_fallocate:
+    case SYS_fadvise64:
+    case SYS_copy_file_range:
+    case SYS_splice:
+        return 1;
+    case SYS_sendfile:
+        return 2;
+    default:
+        return 0;
+    }
+}
+
+static uint64_t position(int fd) {
+    off_t at = lseek(fd, 0, SEEK_CUR);
+    return at < 0 ? 0 : (uint64_t)at;
+}
+
+/* Sends an event about `f`, its path along with it when it was never told. */
+static void tell(struct vcpu *v, struct arena_event *e, int fd) {
+    char path[4096];
+    const char *p = NULL;
+    if (e->file.known && !plugin_file_told(&e->file))
+        p = plugin_file_path(fd, path, sizeof path);
+    plugin_event(v, e, p, NULL, NULL);
+}
+
+static struct arena_event event(const struct vcpu *v, enum vmsim_trace_event_type type, int64_t result) {
+    struct arena_event e = {.type = type, .result = result, .file = v->file};
+    memcpy(e.args, v->args, sizeof e.args);
+    return e;
+}
+
+/* ---- before the call */
+
+static void enter_fork(struct vcpu *v) {
+    uint64_t flags = v->number == SYS_clone ? v->args[0] : v->number == SYS_vfork ? (uint64_t)CLONE_VFORK : 0;
+    if (v->number == SYS_clone3)
+        return; /* QEMU answers ENOSYS, and libc falls back to clone */
+    v->child = plugin_new_task();
+    uint32_t told = flags & CLONE_VFORK ? VMSIM_TRACE_FORK_VFORK : flags & CLONE_VM ? VMSIM_TRACE_FORK_VM : 0;
+    if (flags & CLONE_FILES)
+        told |= VMSIM_TRACE_FORK_FILES;
+    struct arena_event e = {.type = VMSIM_TRACE_FORK,
+                            .args = {v->child, told, v->number == SYS_clone ? v->args[1] : 0, flags}};
+    plugin_flush_others(v);
+    plugin_event(v, &e, NULL, NULL, NULL);
+    plugin_release(v);
+}
+
+static void enter_exit(struct vcpu *v) {
+    bool group = v->number == SYS_exit_group;
+    struct arena_event e = {.type = VMSIM_TRACE_EXIT, .args = {v->args[0] & 255, group}};
+    if (group)
+        plugin_flush_others(v);
+    plugin_event(v, &e, NULL, NULL, NULL);
+    plugin_release(v);
+    v->live = group;
+}
+
+static void enter_munmap(struct vcpu *v) {
+    plugin_flush_others(v);
+    if ((v->args[0] & 4095) || !v->args[1] || v->args[0] >> 47 || v->args[1] >> 47)
+        return;
+    struct arena_event e = event(v, VMSIM_TRACE_MUNMAP, 0);
+    e.args[2] = e.args[3] = e.args[4] = e.args[5] = 0;
+    plugin_event(v, &e, NULL, NULL, NULL);
+    v->early = true;
+}
+
+void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
+    v->number = number;
+    v->child = VMSIM_TRACE_NO_TASK;
+    v->early = false;
+    memcpy(v->args, args, sizeof v->args);
+    unsigned fd = descriptor_of(number);
+    v->file = fd ? plugin_file((int)args[fd - 1]) : (struct arena_file){0};
+    v->offset = fd && v->file.known ? position((int)args[fd - 1]) : 0;
+    switch (number) {
+    case SYS_fork:
+    case SYS_vfork:
+    case SYS_clone:
+    case SYS_clone3:
+        enter_fork(v);
+        break;
+    case SYS_exit:
+    case SYS_exit_group:
+        enter_exit(v);
+        break;
+    case SYS_munmap:
+        enter_munmap(v);
+        break;
+    case SYS_mremap:
+    case SYS_mprotect:
+    case SYS_madvise:
+    case SYS_brk:
+        plugin_flush_others(v);
+        break;
+    case SYS_execve:
+        plugin_exec(v, AT_FDCWD, args[0], args[1], args[2], 0);
+        break;
+    case SYS_execveat:
+        plugin_exec(v, (int)args[0], args[1], args[2], args[3], (int)args[4]);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- after it */
+
+static void leave_fork(struct vcpu *v, int64_t result) {
+    uint32_t child = v->child;
+    v->child = VMSIM_TRACE_NO_TASK;
+    if (result == 0 && !(v->number == SYS_clone && (v->args[0] & CLONE_VM) && !(v->args[0] & CLONE_VFORK))) {
+        plugin_forked(v, child);
+    } else if (result < 0 && child != VMSIM_TRACE_NO_TASK) {
+        struct arena_event e = {.type = VMSIM_TRACE_FORK, .args = {child, VMSIM_TRACE_FORK_FAILED}, .result = result};
+        plugin_event(v, &e, NULL, NULL, NULL);
+    }
+}
+
+static void leave_mmap(struct vcpu *v, int64_t result) {
+    struct arena_event e = event(v, VMSIM_TRACE_MMAP, result);
+    bool anonymous = v->args[3] & MAP_ANONYMOUS;
+    e.args[4] = v->args[5];
+    e.args[5] = 0;
+    if (!anonymous)
+        e.file = plugin_file((int)v->args[4]);
+    tell(v, &e, (int)v->args[4]);
+}
+
+static void leave_open(struct vcpu *v, int64_t result, unsigned path_arg) {
+    char path[4096];
+    uint64_t flags = v->number == SYS_creat ? (uint64_t)(O_CREAT | O_WRONLY | O_TRUNC) : v->args[path_arg + 1];
+    struct arena_event e = {.type = VMSIM_TRACE_OPEN, .args = {(uint64_t)result, flags, v->args[path_arg + 2]}};
+    e.result = result;
+    if (result >= 0) {
+        e.file = plugin_file((int)result);
+        plugin_file_told(&e.file);
+        plugin_file_path((int)result, path, sizeof path);
+    } else if (plugin_read_string(v->args[path_arg], path, sizeof path) < 0) {
+        path[0] = 0;
+    }
+    plugin_event(v, &e, path, NULL, NULL);
+}
+
+/* read, write and their kin: fd buffer length offset. */
+static void leave_transfer(struct vcpu *v, int64_t result, enum vmsim_trace_event_type type) {
+    struct arena_event e = event(v, type, result);
+    bool positioned = v->number == SYS_pread64 || v->number == SYS_pwrite64 || v->number == SYS_preadv ||
+                      v->number == SYS_pwritev || v->number == SYS_preadv2 || v->number == SYS_pwritev2;
+    bool append = type == VMSIM_TRACE_WRITE && !positioned && v->file.known && result > 0;
+    e.args[3] = positioned ? v->args[3] : v->offset;
+    if (append && v->file.kind == VMSIM_TRACE_FILE_REGULAR) /* O_APPEND moves to the end first */
+        e.args[3] = position((int)v->args[0]) - (uint64_t)result;
+    e.args[4] = e.args[5] = 0;
+    tell(v, &e, (int)v->args[0]);
+}
+
+/* sendfile, copy_file_range, splice: out_fd in_fd length in_offset out_offset; `other` is the output's file. */
+static void leave_copy(struct vcpu *v, int64_t result) {
+    const uint64_t *a = v->args;
+    bool send = v->number == SYS_sendfile;
+    int in = (int)(send ? a[1] : a[0]), out = (int)(send ? a[0] : a[2]);
+    uint64_t moved = result > 0 ? (uint64_t)result : 0, offset = v->offset, at = send ? a[2] : a[1];
+    if (at && plugin_read_guest(at, &offset, sizeof offset) == sizeof offset)
+        offset -= moved;
+    uint64_t out_offset = position(out), out_at = send ? 0 : a[3];
+    if (out_at)
+        plugin_read_guest(out_at, &out_offset, sizeof out_offset);
+    struct arena_event e = {.type = VMSIM_TRACE_COPY, .file = v->file, .other = plugin_file(out), .result = result};
+    e.args[0] = (uint64_t)(int64_t)out;
+    e.args[1] = (uint64_t)(int64_t)in;
+    e.args[2] = send ? a[3] : a[4];
+    e.args[3] = offset;
+    e.args[5] = out_offset >= moved ? out_offset - moved : 0;
+    tell(v, &e, in);
+}
+
+static void leave_wait(struct vcpu *v, int64_t result) {
+    int status = 0;
+    if (result <= 0 || plugin_read_guest(v->args[1], &status, sizeof status) != sizeof status)
+        return;
+    struct arena_event e = {.type = ARENA_REAPED, .args = {(uint64_t)result, (uint64_t)(unsigned)status}};
+    plugin_event(v, &e, NULL, NULL, NULL);
+}
+
+/* System V segments are mapped by shmat and unmapped whole: told as mmap and munmap. */
+static void leave_shm(struct vcpu *v, int64_t result) {
+    static struct { uint64_t va, bytes; } table[SHM_TABLE];
+    struct shmid_ds ds;
+    struct arena_event e = {.type = VMSIM_TRACE_MMAP, .result = result};
+    bool attach = v->number == SYS_shmat;
+    if (result < 0 && result > -4096)
+        return;
+    for (unsigned i = 0; i < SHM_TABLE; i++) {
+        if (table[i].va != (attach ? 0 : v->args[0]))
+            continue;
+        if (attach && shmctl((int)v->args[0], IPC_STAT, &ds) == 0) {
+            table[i].va = (uint64_t)result;
+            table[i].bytes = ds.shm_segsz;
+            e.args[0] = v->args[1];
+            e.args[2] = v->args[2] & SHM_RDONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+            e.args[3] = MAP_SHARED | MAP_ANONYMOUS;
+        } else if (!attach) {
+            e.type = VMSIM_TRACE_MUNMAP;
+            e.args[0] = table[i].va;
+            table[i].va = 0;
+        }
+        e.args[1] = table[i].bytes;
+        plugin_event(v, &e, NULL, NULL, NULL);
+        return;
+    }
+}
+
+/* An event whose arguments are the first `n` of the call. */
+static void leave_plain(struct vcpu *v, int64_t result, enum vmsim_trace_event_type type, unsigned n) {
+    struct arena_event e = event(v, type, result);
+    for (unsigned i = n; i < 6; i++)
+        e.args[i] = 0;
+    if (v->file.known)
+        tell(v, &e, (int)v->args[0]);
+    else
+        plugin_event(v, &e, NULL, NULL, NULL);
+}
+
+static void leave_other(struct vcpu *v, int64_t result) {
+    struct arena_event e = {.type = VMSIM_TRACE_SYSCALL, .result = result};
+    e.args[0] = (uint64_t)v->number;
+    memcpy(e.args + 1, v->args, 5 * sizeof e.args[0]);
+    plugin_event(v, &e, NULL, NULL, NULL);
+}
+
+static void leave_signal(struct vcpu *v, int64_t result) {
+    unsigned at = v->number == SYS_tgkill ? 2 : 1;
+    struct arena_event e = {.type = VMSIM_TRACE_SIGNAL, .args = {v->args[at], v->args[0]}, .result = result};
+    plugin_event(v, &e, NULL, NULL, NULL);
+}
+
+static void leave_fsync(struct vcpu *v, int64_t result) {
+    uint64_t data_only = v->number != SYS_fsync;
+    v->args[1] = data_only;
+    leave_plain(v, result, VMSIM_TRACE_FSYNC, 2);
+}
+
+/* Calls whose event is their own arguments. */
+static bool leave_simple(struct vcpu *v, int64_t result) {
+    static const struct {
+        uint16_t number;
+        uint8_t type, args;
+    } table[] = {
+        {SYS_munmap, VMSIM_TRACE_MUNMAP, 2},
+        {SYS_mprotect, VMSIM_TRACE_MPROTECT, 3},
+        {SYS_pkey_mprotect, VMSIM_TRACE_MPROTECT, 3},
+        {SYS_mremap, VMSIM_TRACE_MREMAP, 5},
+        {SYS_madvise, VMSIM_TRACE_MADVISE, 3},
+        {SYS_brk, VMSIM_TRACE_BRK, 1},
+        {SYS_msync, VMSIM_TRACE_MSYNC, 3},
+        {SYS_mlock, VMSIM_TRACE_MLOCK, 2},
+        {SYS_mlock2, VMSIM_TRACE_MLOCK, 3},
+        {SYS_munlock, VMSIM_TRACE_MUNLOCK, 2},
+        {SYS_mlockall, VMSIM_TRACE_MLOCKALL, 1},
+        {SYS_munlockall, VMSIM_TRACE_MUNLOCKALL, 0},
+        {SYS_close, VMSIM_TRACE_CLOSE, 1},
+        {SYS_ftruncate, VMSIM_TRACE_FTRUNCATE, 2},
+        {SYS_fallocate, VMSIM_TRACE_FALLOCATE, 4},
+        {SYS_fadvise64, VMSIM_TRACE_FADVISE, 4},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (table[i].number == v->number) {
+            leave_plain(v, result, table[i].type, table[i].args);
+            return true;
+        }
+    return false;
+}
+
+static void tell_return(struct vcpu *v, int64_t result) {
+    switch (v->number) {
+    case SYS_mmap:
+        leave_mmap(v, result);
+        break;
+    case SYS_open:
+    case SYS_creat:
+        leave_open(v, result, 0);
+        break;
+    case SYS_openat:
+        leave_open(v, result, 1);
+        break;
+    case SYS_read:
+    case SYS_pread64:
+    case SYS_readv:
+    case SYS_preadv:
+    case SYS_preadv2:
+        leave_transfer(v, result, VMSIM_TRACE_READ);
+        break;
+    case SYS_write:
+    case SYS_pwrite64:
+    case SYS_writev:
+    case SYS_pwritev:
+    case SYS_pwritev2:
+        leave_transfer(v, result, VMSIM_TRACE_WRITE);
+        break;
+    case SYS_sendfile:
+    case SYS_copy_file_range:
+    case SYS_splice:
+        leave_copy(v, result);
+        break;
+    case SYS_fsync:
+    case SYS_fdatasync:
+    case SYS_sync_file_range:
+        leave_fsync(v, result);
+        break;
+    case SYS_shmat:
+    case SYS_shmdt:
+        leave_shm(v, result);
+        break;
+    case SYS_kill:
+    case SYS_tkill:
+    case SYS_tgkill:
+        leave_signal(v, result);
+        break;
+    case SYS_wait4:
+        leave_wait(v, result);
+        leave_other(v, result);
+        break;
+    default:
+        if (!leave_simple(v, result))
+            leave_other(v, result);
+    }
+}
+
+void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result) {
+    if (number == SYS_fork || number == SYS_vfork || number == SYS_clone) {
+        leave_fork(v, result);
+        return;
+    }
+    if (number == SYS_exit || number == SYS_exit_group || v->number != number)
+        return;
+    plugin_copies_in(v, result);
+    if (!v->early)
+        tell_return(v, result);
+    plugin_copies_out(v, result);
+}

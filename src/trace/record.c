@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* Recording: starts the program under qemu with the plugin and turns the slices that come through the shared arena
+ * (plugin/record_arena.h) into a trace.
+ *
+ *     this process                      supervisor (subreaper)          the program's processes, each in a qemu
+ *     collect.c: arena -> writer  <---  waits for all of them     --->  plugin -> arena
+ *
+ * The supervisor is a process of its own so that orphans are waited for without touching the caller's children. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "trace/collect.h"
+#include "trace/format.h"
+#include "trace/script.h"
+
+extern char **environ;
+
+struct recording {
+    struct vmsim__alloc *alloc;
+    const struct vmsim_record_options *options;
+    struct vmsim_record_result *result;
+    char qemu[PATH_MAX], plugin[PATH_MAX], arena_path[PATH_MAX];
+    struct arena *arena;
+    struct vmsim__script script;
+    char **argv, **envp; /* of qemu */
+    size_t argv_room, envp_room;
+    char option[3 * PATH_MAX];
+};
+
+static int fail(struct recording *r, int code, const char *what, const char *why) {
+    snprintf(r->result->error, sizeof r->result->error, "%.300s: %.200s", what, why);
+    return code;
+}
+
+/* ---- finding things */
+
+/* The executable file that execvp would take for `name`. */
+static bool find_program(const char *name, char *out, size_t size) {
+    const char *path = getenv("PATH");
+    if (strchr(name, '/'))
+        return (size_t)snprintf(out, size, "%s", name) < size && access(out, X_OK) == 0;
+    for (path = path ? path : "/usr/local/bin:/usr/bin:/bin"; *name; path++) {
+        size_t n = strcspn(path, ":");
+        struct stat st;
+        if ((size_t)snprintf(out, size, "%.*s%s%s", (int)n, path, n ? "/" : "", name) < size &&
+            access(out, X_OK) == 0 && stat(out, &st) == 0 && S_ISREG(st.st_mode))
+            return true;
+        path += n;
+        if (!*path)
+            break;
+    }
+    return false;
+}
+
+/* The plugin beside the code that runs: installed, in the build tree, or where the user says. */
+static bool find_plugin(struct recording *r) {
+    static const char *const beside[] = {"vmsim/", "", "../lib/", "../lib/vmsim/", "../lib/x86_64-linux-gnu/vmsim/"};
+    const char *given = r->options->plugin ? r->options->plugin : getenv("VMSIM_RECORD_PLUGIN");
+    char base[PATH_MAX];
+    Dl_info info;
+    if (given)
+        return realpath(given, r->plugin) && access(r->plugin, R_OK) == 0;
+    if (!dladdr(__extension__(void *) vmsim_record, &info) || !info.dli_fname || !realpath(info.dli_fname, base))
+        return false;
+    char *slash = strrchr(base, '/');
+    slash[1] = 0;
+    for (size_t i = 0; i < VMSIM__COUNT(beside); i++) {
+        char name[PATH_MAX];
+        if (snprintf(name, sizeof name, "%.3900s%svmsim-record-plugin.so", base, beside[i]) > 0 &&
+            realpath(name, r->plugin))
+            return true;
+    }
+    return false;
+}
+
+static int find_all(struct recording *r) {
+    const char *program = r->options->argv[0], *qemu = r->options->qemu ? r->options->qemu : "qemu-x86_64";
+    if (!find_program(program, r->script.path, sizeof r->script.path))
+        return fail(r, VMSIM_ENOENT, program, "no such program");
+    if (!find_program(qemu, r->qemu, sizeof r->qemu))
+        return fail(r, VMSIM_ENOENT, qemu, "not found; the recorder needs QEMU's user mode (package qemu-user)");
+    if (!find_plugin(r))
+        return fail(r, VMSIM_ENOENT, "vmsim-record-plugin.so", "not found beside the library or program");
+    switch (vmsim__script_resolve(&r->script)) {
+    case VMSIM__SCRIPT_RUN:
+        return 0;
+    case VMSIM__SCRIPT_FOREIGN:
+        return fail(r, VMSIM_EINVAL, program, "not an x86-64 program");
+    default:
+        return fail(r, VMSIM_EINVAL, program, "cannot be executed");
+    }
+}
+
+/* ---- the arena */
+
+/* Room in the file system of `directory`, bytes. */
+static uint64_t room_of(const char *directory) {
+    struct statvfs fs;
+    return statvfs(directory, &fs) ? 0 : (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
+static void init_arena(struct arena *a, uint32_t chunks) {
+    a->bytes = sizeof *a;
+    a->recorder = (uint32_t)getpid();
+    a->next_task = 1;
+    a->chunks = chunks;
+    for (uint64_t i = 0; i < ARENA_RING; i++)
+        atomic_store(&a->ring[i].turn, i);
+    for (uint32_t i = 0; i < ARENA_TASKS; i++)
+        a->slots[i].chunk = ARENA_NO_CHUNK;
+    for (uint32_t i = 0; i < chunks; i++)
+        atomic_store(&a->links[i], i + 1 < chunks ? i + 2 : 0);
+    atomic_store(&a->free_head, 1);
+    atomic_store(&a->free_count, chunks);
+    a->magic = ARENA_MAGIC;
+}
+
+/* In memory if there is enough of it, else beside the trace. */
+static int make_arena(struct recording *r) {
+    uint64_t chunk = ARENA_CHUNK_WORDS * 8, fixed = offsetof(struct arena, words), room = room_of("/dev/shm");
+    bool shm = room > fixed + 32 * chunk;
+    uint64_t chunks = shm ? vmsim__min64((room - fixed) / 2 / chunk, ARENA_CHUNKS) : 64;
+    if (shm)
+        snprintf(r->arena_path, sizeof r->arena_path, "/dev/shm/vmsim-record-XXXXXX");
+    else
+        snprintf(r->arena_path, sizeof r->arena_path, "%.4000s.arena-XXXXXX", r->options->output);
+    int fd = mkostemp(r->arena_path, O_CLOEXEC);
+    if (fd < 0)
+        return fail(r, VMSIM_EIO, r->arena_path, strerror(errno));
+    void *at = MAP_FAILED;
+    if (ftruncate(fd, sizeof(struct arena)) == 0)
+        at = mmap(NULL, sizeof(struct arena), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    int saved = errno;
+    close(fd);
+    if (at == MAP_FAILED)
+        return fail(r, VMSIM_EIO, r->arena_path, strerror(saved));
+    r->arena = at;
+    init_arena(r->arena, (uint32_t)chunks);
+    return 0;
+}
+
+/* ---- qemu's command line */
+
+static void double_commas(char *to, size_t size, const char *from) {
+    size_t n = 0;
+    for (; *from && n + 3 < size; from++) {
+        to[n++] = *from;
+        if (*from == ',')
+            to[n++] = ',';
+    }
+    to[n] = 0;
+}
+
+static size_t count_strings(char *const *list) {
+    size_t n = 0;
+    while (list[n])
+        n++;
+    return n;
+}
+
+/* Variables that would steer the host's loader, or qemu, go to the guest by option. */
+static bool steers(const char *variable) {
+    return !strncmp(variable, "LD_", 3) || !strncmp(variable, "QEMU_", 5);
+}
+
+static int make_command(struct recording *r) {
+    char plugin[2 * PATH_MAX];
+    size_t argc = count_strings(r->options->argv), envc = count_strings(environ), n = 0, kept = 0;
+    double_commas(plugin, sizeof plugin, r->plugin);
+    if (snprintf(r->option, sizeof r->option, "%s,self=%s,arena=%s,task=0", plugin, plugin, r->arena_path) >=
+        (int)sizeof r->option)
+        return fail(r, VMSIM_ELIMIT, r->plugin, "the path is too long");
+    r->argv_room = argc + 2 * envc + 32;
+    r->envp_room = envc + 1;
+    r->argv = vmsim__calloc(r->alloc, r->argv_room, sizeof *r->argv);
+    r->envp = vmsim__calloc(r->alloc, r->envp_room, sizeof *r->envp);
+    if (!r->argv || !r->envp)
+        return fail(r, VMSIM_ENOMEM, "record", "out of host memory");
+    const char *zero = r->script.fronts ? r->script.path : r->options->argv[0];
+    const char *const head[] = {r->qemu, "-plugin", r->option, "-0", zero};
+    for (; n < VMSIM__COUNT(head); n++)
+        r->argv[n] = (char *)(uintptr_t)head[n];
+    for (size_t i = 0; i < envc; i++) {
+        if (!steers(environ[i])) {
+            r->envp[kept++] = environ[i];
+            continue;
+        }
+        r->argv[n++] = (char *)(uintptr_t) "-E";
+        r->argv[n++] = environ[i];
+    }
+    r->argv[n++] = r->script.path;
+    for (unsigned i = r->script.fronts; i-- > 0;)
+        r->argv[n++] = (char *)(uintptr_t)r->script.front[i];
+    for (size_t i = 1; i < argc; i++)
+        r->argv[n++] = r->options->argv[i];
+    return 0;
+}
+
+/* ---- processes */
+
+/* Between fork and exec only calls that are safe there. */
+static void run_program(struct recording *r) {
+    struct rlimit core = {0, 0};
+    setrlimit(RLIMIT_CORE, &core);
+    execve(r->qemu, r->argv, r->envp);
+    _exit(127);
+}
+
+static void supervise(struct recording *r) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    pid_t first = fork(), pid;
+    int status;
+    if (first == 0)
+        run_program(r);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    if (first < 0)
+        atomic_store(&r->arena->status, 127 << 8);
+    while ((pid = waitpid(-1, &status, 0)) > 0 || (pid < 0 && errno == EINTR))
+        if (pid == first)
+            atomic_store(&r->arena->status, status);
+    _exit(0);
+}
+
+/* ---- the trace */
+
+static void append_quoted(struct vmsim__bytes *b, const char *s) {
+    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+    bool plain = *s && strspn(s, safe) == strlen(s);
+    unsigned char *p = vmsim__bytes_room(b, 4 * strlen(s) + 4), *from = p;
+    if (!p)
+        return;
+    if (b->count)
+        *p++ = ' ';
+    if (!plain)
+        *p++ = '\'';
+    for (; *s; s++) {
+        if (*s == '\'' && !plain) {
+            memcpy(p, "'\\''", 4);
+            p += 4;
+        } else {
+            *p++ = (unsigned char)*s;
+        }
+    }
+    if (!plain)
+        *p++ = '\'';
+    b->count += (size_t)(p - from);
+}
+
+static int make_writer(struct recording *r, struct vmsim_trace_writer **w) {
+    struct vmsim__bytes line = {.alloc = r->alloc};
+    struct utsname host;
+    char text[512] = "";
+    if (uname(&host) == 0)
+        snprintf(text, sizeof text, "%.60s %.120s %.60s, recorded with qemu-user", host.sysname, host.release,
+                 host.machine);
+    for (size_t i = 0; r->options->argv[i]; i++)
+        append_quoted(&line, r->options->argv[i]);
+    unsigned char *end = vmsim__bytes_room(&line, 1);
+    if (end)
+        *end = 0;
+    struct vmsim_trace_options o = {.size = sizeof o,
+                                    .source = "record",
+                                    .program = r->options->argv[0],
+                                    .arguments = end ? (const char *)line.at : "",
+                                    .host = text};
+    int err = vmsim_trace_create(r->options->output, &o, w);
+    if (err)
+        snprintf(r->result->error, sizeof r->result->error, "%s", vmsim_trace_writer_error(*w));
+    vmsim__bytes_fini(&line);
+    return err;
+}
+
+static int run_and_collect(struct recording *r) {
+    struct vmsim_trace_writer *w = NULL;
+    int err = make_writer(r, &w);
+    if (err) {
+        vmsim_trace_abandon(w);
+        return err;
+    }
+    pid_t supervisor = fork();
+    if (supervisor == 0)
+        supervise(r);
+    if (supervisor < 0) {
+        vmsim_trace_abandon(w);
+        return fail(r, VMSIM_EIO, "fork", strerror(errno));
+    }
+    err = vmsim__collect(r->arena, supervisor, w, r->options, r->result);
+    if (err)
+        vmsim_trace_abandon(w);
+    else
+        err = vmsim_trace_finish(w, r->result->error, sizeof r->result->error);
+    return err;
+}
+
+int vmsim_record(const struct vmsim_record_options *options, struct vmsim_record_result *result) {
+    *result = (struct vmsim_record_result){.exit_status = INT32_MIN};
+    if (options->size != sizeof *options || !options->argv || !options->argv[0] || !options->output)
+        return VMSIM_EINVAL;
+    struct vmsim__alloc *a = vmsim__alloc_create(NULL);
+    struct recording *r = a ? vmsim__calloc(a, 1, sizeof *r) : NULL;
+    int err = VMSIM_ENOMEM;
+    if (r) {
+        *r = (struct recording){.alloc = a, .options = options, .result = result};
+        err = find_all(r);
+        if (!err)
+            err = make_arena(r);
+        if (!err)
+            err = make_command(r);
+        if (!err)
+            err = run_and_collect(r);
+        if (r->arena) {
+            munmap(r->arena, sizeof *r->arena);
+            unlink(r->arena_path);
+        }
+        vmsim__free(a, r->argv, r->argv_room * sizeof *r->argv);
+        vmsim__free(a, r->envp, r->envp_room * sizeof *r->envp);
+        vmsim__free(a, r, sizeof *r);
+    }
+    if (a)
+        vmsim__alloc_destroy(a);
+    return err;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Following "#!" lines as Linux's fs/binfmt_script.c does (see script.h). */
+#include "trace/script.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Splits "#!interpreter argument" like the kernel: one argument, blanks around it dropped. */
+static bool parse_script(char *text, char line[2][VMSIM__SCRIPT_LINE]) {
+    char *p = text + 2, *end = strchr(text, '\n');
+    if (!end)
+        return false;
+    while (end > p && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    *end = 0;
+    p += strspn(p, " \t");
+    size_t n = strcspn(p, " \t");
+    if (!n || n >= VMSIM__SCRIPT_LINE)
+        return false;
+    memcpy(line[0], p, n);
+    line[0][n] = 0;
+    p += n;
+    p += strspn(p, " \t");
+    snprintf(line[1], VMSIM__SCRIPT_LINE, "%s", p);
+    return true;
+}
+
+static enum vmsim__script_verdict judge_elf(const unsigned char *head, ssize_t n) {
+    const Elf64_Ehdr *e = (const void *)head;
+    if (n < (ssize_t)sizeof *e || memcmp(head, ELFMAG, SELFMAG))
+        return VMSIM__SCRIPT_LEAVE;
+    bool ours = e->e_ident[EI_CLASS] == ELFCLASS64 && e->e_machine == EM_X86_64;
+    return ours ? VMSIM__SCRIPT_RUN : VMSIM__SCRIPT_FOREIGN;
+}
+
+/* Follows #! lines from t->path until an ELF file; the arguments collected are in reverse. */
+enum vmsim__script_verdict vmsim__script_resolve(struct vmsim__script *t) {
+    for (unsigned depth = 0; depth <= VMSIM__SCRIPT_DEPTH; depth++) {
+        _Alignas(8) unsigned char head[VMSIM__SCRIPT_LINE + 1] = {0};
+        struct stat st;
+        int fd = open(t->path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || access(t->path, X_OK)) {
+            if (fd >= 0)
+                close(fd);
+            return VMSIM__SCRIPT_LEAVE;
+        }
+        ssize_t n = pread(fd, head, VMSIM__SCRIPT_LINE, 0);
+        close(fd);
+        if (n < 2 || head[0] != '#' || head[1] != '!')
+            return judge_elf(head, n);
+        if (depth == VMSIM__SCRIPT_DEPTH || !parse_script((char *)head, t->lines[depth]))
+            return VMSIM__SCRIPT_LEAVE;
+        snprintf(t->script[depth], sizeof t->script[0], "%s", t->path);
+        t->front[t->fronts++] = t->script[depth];
+        if (t->lines[depth][1][0])
+            t->front[t->fronts++] = t->lines[depth][1];
+        snprintf(t->path, sizeof t->path, "%s", t->lines[depth][0]);
+    }
+    return VMSIM__SCRIPT_LEAVE;
+}
