@@ -32,8 +32,7 @@ static bool cache_mkclean(void *context, struct vmsim__file *file, uint64_t inde
 static void cache_unmap(void *context, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows,
                         unsigned cpu) {
     struct vmsim_machine *m = context;
-    if (first < end)
-        vmsim__vm_unmap_file(m->vm, file, first, end - 1, even_cows, cpu);
+    vmsim__vm_unmap_file(m->vm, file, first, end, even_cows, cpu);
 }
 
 static int create_memory(struct vmsim_machine *m) {

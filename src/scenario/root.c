@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* From a resolved configuration to a machine with its jobs, and the root table that makes configurations of this kind.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "scenario/engine.h"
+
+#define AT(f) offsetof(struct vmsim__scenario_spec, f)
+
+/* The root table of one configuration: `machine` is joined from the layers' tables when the configuration is made. It
+ * lives in an allocator of its own because tables must outlive every use of the configuration. */
+struct root {
+    struct vmsim_param machine[VMSIM__MACHINE_PARAMS_MAX];
+    struct vmsim_param table[8];
+};
+
+static int fill_root(struct root *root) {
+    const struct vmsim_param fields[] = {
+        {.name = "vmsim",
+         .type = VMSIM_PARAM_UINT,
+         .offset = AT(version),
+         .fallback = "1",
+         .min = 1,
+         .max = 1,
+         .doc = "Version of this format."},
+        {.name = "machine",
+         .type = VMSIM_PARAM_STRUCT,
+         .offset = AT(machine),
+         .fields = root->machine,
+         .doc = "The machine."},
+        {.name = "policies",
+         .type = VMSIM_PARAM_STRUCT,
+         .offset = AT(policies),
+         .fields = vmsim__policies_params,
+         .doc = "Choices made in place of the built-in ones."},
+        {.name = "workload",
+         .type = VMSIM_PARAM_STRUCT,
+         .offset = AT(workload),
+         .fields = vmsim__workload_params,
+         .doc = "What runs on it."},
+        {.name = "report",
+         .type = VMSIM_PARAM_STRUCT,
+         .offset = AT(report),
+         .fields = vmsim__report_params,
+         .doc = "What is written."},
+        {.name = "expect",
+         .type = VMSIM_PARAM_STRUCT_LIST,
+         .offset = AT(expect),
+         .fields = vmsim__expect_params,
+         .element_size = sizeof(struct vmsim__expect_spec),
+         .doc = "What must hold at the end; the exit status says whether it did."},
+    };
+    memcpy(root->table, fields, sizeof fields);
+    return vmsim__machine_params(root->machine, VMSIM__MACHINE_PARAMS_MAX);
+}
+
+int vmsim_config_create(struct vmsim_config **config) {
+    *config = NULL;
+    struct root local = {0};
+    int err = fill_root(&local);
+    struct vmsim_config *c = NULL;
+    err = err ? err : vmsim__config_create(NULL, local.table, sizeof(struct vmsim__scenario_spec), &c);
+    struct root *root = err ? NULL : vmsim__config_alloc(c, 1, sizeof *root);
+    if (err)
+        return err;
+    if (!root || (err = fill_root(root))) {
+        vmsim_config_destroy(c);
+        return err ? err : VMSIM_ENOMEM;
+    }
+    vmsim__config_set_root(c, root->table);
+    *config = c;
+    return 0;
+}
+
+/* `policies:` replaces what the machine's own arrays say. */
+static int apply_policies(struct vmsim_config *config, const struct vmsim__scenario_spec *spec,
+                          struct vmsim__machine_spec *machine) {
+    if (spec->policies.tlb_prefetch.name)
+        machine->tlb.prefetch = spec->policies.tlb_prefetch;
+    if (!spec->policies.tlb_replacement.name || !machine->tlb.arrays.count)
+        return 0;
+    size_t bytes = sizeof(struct vmsim__tlb_array_spec);
+    struct vmsim__tlb_array_spec *arrays = vmsim__config_alloc(config, machine->tlb.arrays.count, bytes);
+    if (!arrays)
+        return VMSIM_ENOMEM;
+    memcpy(arrays, machine->tlb.arrays.data, machine->tlb.arrays.count * bytes);
+    for (size_t i = 0; i < machine->tlb.arrays.count; i++)
+        arrays[i].replacement = spec->policies.tlb_replacement;
+    machine->tlb.arrays.data = arrays;
+    return 0;
+}
+
+/* The resolved scenario, or NULL with a reason in the configuration's errors. */
+static const struct vmsim__scenario_spec *resolved(struct vmsim_config *config) {
+    const struct vmsim__scenario_spec *spec = vmsim__config_root(config);
+    if (!spec)
+        vmsim__config_error(config, "", "the configuration has not been resolved, or has errors");
+    return spec;
+}
+
+int vmsim_machine_create(struct vmsim_config *config, struct vmsim_machine **out) {
+    *out = NULL;
+    const struct vmsim__scenario_spec *spec = resolved(config);
+    if (!spec)
+        return VMSIM_ESTATE;
+    struct vmsim__machine_spec machine = spec->machine;
+    vmsim__machine_spec_settle(&machine);
+    machine.seed = spec->workload.seed;
+    struct vmsim__err err = {0};
+    int code = apply_policies(config, spec, &machine);
+    code = code ? code : vmsim__machine_create(&machine, NULL, out, &err);
+    if (code)
+        vmsim__config_error(config, "machine", "%s",
+                            *vmsim__err_text(&err) ? vmsim__err_text(&err) : vmsim_error_text(code));
+    return code;
+}
+
+static int create_files(struct vmsim_scenario *s) {
+    const struct vmsim__file_decl *files = s->spec->workload.files.data;
+    for (size_t i = 0; i < s->spec->workload.files.count; i++) {
+        uint32_t id;
+        int err = vmsim_file_create(s->machine, (enum vmsim_file_kind)files[i].kind, files[i].name, files[i].size,
+                                    files[i].cached, &id);
+        if (err) {
+            char path[64];
+            snprintf(path, sizeof path, "workload.files[%zu]", i);
+            vmsim__config_error(s->config, path, "%s", vmsim_machine_error(s->machine));
+            return err;
+        }
+    }
+    return 0;
+}
+
+/* Opens the job's trace or sets its program going. Adds an error and returns its code when that cannot be. */
+static int prepare_job(struct vmsim_scenario *s, struct vmsim__job *job, const struct vmsim__task_decl *decl,
+                       const char *path) {
+    if ((decl->trace != NULL) == (decl->program.count != 0))
+        return vmsim__config_error(s->config, path, "a task has either a trace or a program");
+    if (!decl->trace)
+        return vmsim__job_push(s, job, &decl->program, 1);
+    char key[80];
+    snprintf(key, sizeof key, "%s.trace", path);
+    const char *file = vmsim__config_relative(s->config, key, decl->trace);
+    int err = file ? vmsim__replay_open(s, decl, file, &job->replay) : VMSIM_ENOMEM;
+    if (err)
+        vmsim__config_error(s->config, key, "%s", vmsim__err_text(&s->err));
+    else
+        s->total_references += vmsim__replay_references(job->replay);
+    return err;
+}
+
+static int create_tasks(struct vmsim_scenario *s) {
+    const struct vmsim__task_decl *tasks = s->spec->workload.tasks.data;
+    int result = 0;
+    for (size_t i = 0; i < s->spec->workload.tasks.count; i++) {
+        char path[64];
+        uint32_t id;
+        snprintf(path, sizeof path, "workload.tasks[%zu]", i);
+        int err = vmsim_task_create(s->machine, tasks[i].name, (unsigned)vmsim__min64(tasks[i].cpu, UINT32_MAX), &id);
+        if (err) {
+            vmsim__config_error(s->config, path, "%s", vmsim_machine_error(s->machine));
+            result = err;
+            continue;
+        }
+        struct vmsim__job *job = vmsim__job_create(s, id, VMSIM__NO_JOB);
+        if (!job)
+            return VMSIM_ENOMEM;
+        err = prepare_job(s, job, &tasks[i], path);
+        result = err ? err : result;
+        job->wake = tasks[i].start;
+        if (!vmsim__evq_push(&s->sleepers, tasks[i].start, 0, job->index, NULL))
+            return VMSIM_ENOMEM;
+    }
+    return result;
+}
+
+static int create_parts(struct vmsim_scenario *s) {
+    int err = vmsim_machine_create(s->config, &s->machine);
+    if (err)
+        return err;
+    s->queue = vmsim__calloc(s->alloc, s->machine->nr_cpus, sizeof *s->queue);
+    s->queue_head = vmsim__calloc(s->alloc, s->machine->nr_cpus, sizeof *s->queue_head);
+    if (!s->queue || !s->queue_head)
+        return VMSIM_ENOMEM;
+    err = create_files(s);
+    err = err ? err : create_tasks(s);
+    return err ? err : vmsim__expectations_declare(s);
+}
+
+int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **scenario) {
+    *scenario = NULL;
+    const struct vmsim__scenario_spec *spec = resolved(config);
+    if (!spec)
+        return VMSIM_ESTATE;
+    struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);
+    struct vmsim_scenario *s = alloc ? vmsim__calloc(alloc, 1, sizeof *s) : NULL;
+    if (!s) {
+        if (alloc)
+            vmsim__alloc_destroy(alloc);
+        return VMSIM_ENOMEM;
+    }
+    s->alloc = alloc;
+    s->config = config;
+    s->spec = spec;
+    vmsim__evq_init(&s->sleepers, alloc);
+    int err = create_parts(s);
+    if (err) {
+        vmsim_scenario_destroy(s);
+        return err;
+    }
+    *scenario = s;
+    return 0;
+}
+
+size_t vmsim_scenario_destroy(struct vmsim_scenario *s) {
+    if (!s)
+        return 0;
+    size_t leaked = 0;
+    for (size_t i = 0; i < s->jobs.count; i++)
+        vmsim__job_release(s, s->jobs.at[i]);
+    vmsim__vec_fini(s->alloc, &s->jobs);
+    for (size_t i = 0; i < s->failures.count; i++)
+        vmsim__strfree(s->alloc, s->failures.at[i]);
+    vmsim__vec_fini(s->alloc, &s->failures);
+    vmsim__vec_fini(s->alloc, &s->expectations);
+    vmsim__markers_release(s);
+    vmsim__evq_fini(&s->sleepers);
+    unsigned cpus = s->machine ? s->machine->nr_cpus : 0;
+    for (unsigned i = 0; s->queue && i < cpus; i++)
+        vmsim__vec_fini(s->alloc, &s->queue[i]);
+    if (s->queue)
+        vmsim__free(s->alloc, s->queue, cpus * sizeof *s->queue);
+    if (s->queue_head)
+        vmsim__free(s->alloc, s->queue_head, cpus * sizeof *s->queue_head);
+    leaked = vmsim_machine_destroy(s->machine);
+    struct vmsim__alloc *alloc = s->alloc;
+    vmsim__free(alloc, s, sizeof *s);
+    return leaked + vmsim__alloc_destroy(alloc);
+}
+
+const char *vmsim_scenario_error(const struct vmsim_scenario *s) {
+    return vmsim__err_text(&s->err);
+}
+
+struct vmsim_machine *vmsim_scenario_machine(struct vmsim_scenario *s) {
+    return s->machine;
+}
