@@ -122,6 +122,7 @@ static int resolve_tree(struct vmsim_config *c) {
     if (err == VMSIM_ENOMEM)
         return err;
     int e = vmsim__include_resolve(c, &c->tree, c->table, "", 0);
+    c->incomplete = e != 0;
     if (!e) /* else the tree lacks what overrides refer to: more errors would mislead */
         e = vmsim__override_apply(c, false);
     return e ? e : err;
@@ -241,6 +242,10 @@ int vmsim_config_preset_text(struct vmsim_config *c, const char *name, const cha
     if (size)
         *size = s->size;
     return 0;
+}
+
+void vmsim__config_set_root(struct vmsim_config *c, const struct vmsim_param *root) {
+    c->table = root;
 }
 
 const void *vmsim__config_root(const struct vmsim_config *c) {

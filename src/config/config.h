@@ -30,6 +30,9 @@ struct vmsim__node;
 int vmsim__config_create(struct vmsim__alloc *alloc, const struct vmsim_param *root, size_t size,
                          struct vmsim_config **config);
 
+/* Replaces the root table by an equal one that lives longer (in the configuration's own memory). */
+void vmsim__config_set_root(struct vmsim_config *config, const struct vmsim_param *root);
+
 /* The bound root struct after a successful vmsim_config_resolve, else NULL. */
 const void *vmsim__config_root(const struct vmsim_config *config);
 

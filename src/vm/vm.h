@@ -153,6 +153,12 @@ struct vmsim__vm_hooks {
     /* The content of a page: `to` becomes a copy of `from` (VMSIM__PFN_NONE: zeroes), 1 << order frames. For the
      * content oracle; may be NULL. */
     void (*fill)(void *context, vmsim__pfn to, vmsim__pfn from, unsigned order);
+    /* Swap entries (payload of a VMSIM__PTE_SWAP entry), once an area exists; NULL: there are none. swap_in brings the page back
+     * and sets the entry; dup and free count references of entries. */
+    enum vmsim__fault_outcome (*swap_in)(void *context, struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot,
+                                         bool write, unsigned cpu);
+    void (*swap_dup)(void *context, uint64_t payload);
+    void (*swap_free)(void *context, uint64_t payload);
 };
 
 enum vmsim__rlimit {
@@ -202,6 +208,7 @@ struct vmsim__mm {
     /* the last leaf table used: virtual address of its first entry, its host memory */
     uint64_t leaf_start;
     unsigned char *leaf;
+    uint64_t leaf_table;
     uint32_t map_count;
     uint32_t def_flags;                                                   /* of new mappings: mlockall(MCL_FUTURE) */
     uint64_t total_vm, locked_vm, data_vm, exec_vm, stack_vm, hiwater_vm; /* pages */
@@ -241,6 +248,8 @@ struct vmsim__vm_spec *vmsim__vm_knobs(struct vmsim__vm *vm);     /* sysctl writ
 const struct vmsim__pt_format *vmsim__vm_format(const struct vmsim__vm *vm);
 uint64_t vmsim__vm_committed(const struct vmsim__vm *vm);            /* Committed_AS, pages */
 uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm);         /* CommitLimit, pages */
+/* Placement of the running task's pages (node, nodemask); NULL: local node. The pointer is kept. */
+void vmsim__vm_set_policy(struct vmsim__vm *vm, const struct vmsim__alloc_request *policy);
 void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages); /* total of swap areas, for CommitLimit */
 struct vmsim__mm *vmsim__vm_first_mm(const struct vmsim__vm *vm);
 vmsim__pfn vmsim__vm_zero_pfn(const struct vmsim__vm *vm); /* outside the allocator's frames: see docs of vm_create */
@@ -277,10 +286,10 @@ int64_t vmsim__mm_msync(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
 int64_t vmsim__mm_mincore(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint64_t *resident, unsigned cpu);
 void vmsim__mm_set_rlimit(struct vmsim__mm *mm, enum vmsim__rlimit which, uint64_t bytes);
 
-/* Unmaps pages [first, last] of the file from every address space (truncation; `even_private`: private copies too).
- * The cache calls it (through machine/) before it drops the pages. */
-void vmsim__vm_unmap_file(struct vmsim__vm *vm, struct vmsim__file *file, uint64_t first, uint64_t last,
-                          bool even_private, unsigned cpu);
+/* Unmaps pages [first, end) of the file from every address space (truncation; `even_cows`: private copies too). vm_create
+ * plugs this and mkclean into the cache, so that truncate and write-out reach every mapping. */
+void vmsim__vm_unmap_file(struct vmsim__vm *vm, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows,
+                          unsigned cpu);
 /* Write-protects and cleans every shared mapping of a file page (before it is written out). Returns whether an entry
  * was dirty. */
 bool vmsim__vm_mkclean(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu);
@@ -303,6 +312,9 @@ struct vmsim__exec {
     uint64_t argument_bytes;               /* strings of argv and envp with their NULs, and the file name */
     uint32_t argument_count;               /* argv and envp entries: their pointers lie on the stack, too */
     bool executable_stack;
+    uint64_t stack_top;    /* end of the stack area; 0: where the layout puts it. A recorded program keeps its own */
+    uint64_t start_brk;    /* first break; 0: behind the program's bss */
+    bool no_vdso;          /* the recorded program had none */
 };
 /* Fills an empty address space as execve does: argument pages first (they fault before the old image goes), then stack,
  * segments, bss, interpreter, vdso, break. 0 or -ENOMEM, -EINVAL; on failure the address space is fit for vmsim__mm_put
