@@ -174,8 +174,8 @@ static inline struct vmsim__pte vmsim__soft_decode(const struct vmsim__pt_format
     uint64_t vmsim__##arch##_encode_table(const struct vmsim__pt_format *f, unsigned level, uint64_t table_pfn);       \
     VMSIM__DECLARE_WALK(arch)
 VMSIM__DECLARE_ARCH(x86);
-VMSIM__DECLARE_WALK(x86_4level);
-VMSIM__DECLARE_WALK(x86_5level);
+VMSIM__DECLARE_WALK(x86_long4);
+VMSIM__DECLARE_WALK(x86_long5);
 VMSIM__DECLARE_ARCH(arm64);
 VMSIM__DECLARE_ARCH(riscv);
 VMSIM__DECLARE_ARCH(nommu);

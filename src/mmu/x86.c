@@ -53,8 +53,8 @@ VMSIM__INLINE bool reserved(const struct vmsim__pagetable *pt, bool narrow, bool
 /* Shifts move each bit to its common place: RW 1 -> 2, US 2 -> 4, A and D 5, 6 -> 6, 7, NX 63 -> EXEC 3. */
 VMSIM__INLINE uint32_t common(bool narrow, uint64_t raw) {
     uint32_t low = (uint32_t)raw;
-    uint32_t flags = VMSIM__PTE_PRESENT | VMSIM__PTE_READ | (low & (uint32_t)RW) << 1 | (low & (uint32_t)US) << 2 |
-                     (low & (uint32_t)(A | D)) << 1;
+    uint32_t flags =
+        VMSIM__PTE_PRESENT | VMSIM__PTE_READ | (low & (uint32_t)(RW | A | D)) << 1 | (low & (uint32_t)US) << 2;
     return flags | (narrow ? VMSIM__PTE_EXEC : (uint32_t)(~raw >> 63) << 3);
 }
 
@@ -136,21 +136,123 @@ uint64_t vmsim__x86_encode_table(const struct vmsim__pt_format *f, unsigned leve
 #define X86_OPS(entry_, levels_)                                                                                       \
     { .entry = entry_, .touch = touch, .combine = true, .open_read = true, .nine_levels = levels_ }
 static const struct vmsim__walk_ops ops_legacy = X86_OPS(entry_legacy, 0);
-static const struct vmsim__walk_ops ops_4level = X86_OPS(entry_long, 4);
-static const struct vmsim__walk_ops ops_5level = X86_OPS(entry_long, 5);
+static const struct vmsim__walk_ops ops_long4 = X86_OPS(entry_long, 4);
+static const struct vmsim__walk_ops ops_long5 = X86_OPS(entry_long, 5);
 
 bool vmsim__x86_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level, uint64_t table,
                      void *table_host, uint32_t inherited, struct vmsim__walk *w) {
     return vmsim__walk_body(&ops_legacy, pt, va, mode, level, table, table_host, inherited, w);
 }
-bool vmsim__x86_4level_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level,
-                            uint64_t table, void *table_host, uint32_t inherited, struct vmsim__walk *w) {
-    return vmsim__walk_body(&ops_4level, pt, va, mode, level, table, table_host, inherited, w);
+
+/* What the fast walk below wants of a pointer, as Linux makes them, and of a leaf. */
+#define POINTER (P | RW | US | A)
+#define POINTER_MASK (POINTER | PS | NX)
+
+/* The last step of a fast walk. A, D and permissions must allow the access, `seen` is all entries ORed. */
+VMSIM__INLINE bool fast_leaf(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level,
+                             unsigned refs, uint64_t raw, uint64_t seen, struct vmsim__walk *w) {
+    const unsigned shift = 12 + 9 * level;
+    const uint64_t offset = (UINT64_C(1) << shift) - 1;
+    uint64_t need = P | A | (level ? PS : 0) | (mode & VMSIM__WALK_WRITE) * (RW | D) | (mode & VMSIM__WALK_USER);
+    uint64_t forbidden = (uint64_t)(mode & VMSIM__WALK_FETCH) << 62 | (level ? offset & FRAME & ~PAT_LARGE : 0);
+    if (VMSIM__UNLIKELY((raw & (need | forbidden)) != need || (seen & FRAME) >> pt->pa_bits))
+        return false;
+    w->pa = (raw & FRAME & ~offset) | (va & offset);
+    w->pfn = (raw & FRAME & ~offset) >> 12;
+    w->flags = common(false, raw) | VMSIM__PTE_LEAF | (uint32_t)(raw & G) >> 3;
+    w->page_shift = (uint8_t)shift;
+    w->level = (uint8_t)level;
+    w->fault = VMSIM__FAULT_NONE;
+    w->refs = (uint8_t)refs;
+    return true;
 }
-bool vmsim__x86_5level_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level,
-                            uint64_t table, void *table_host, uint32_t inherited, struct vmsim__walk *w) {
-    return vmsim__walk_body(&ops_5level, pt, va, mode, level, table, table_host, inherited, w);
+
+/* By the directory alone: without a call in it, a walk needs no stack. */
+VMSIM__INLINE void *direct_table(const struct vmsim__ptmem *m, uint64_t pfn) {
+    if (VMSIM__UNLIKELY(pfn >= m->directory_limit))
+        return NULL;
+    void *const *row = m->directory[pfn >> m->directory_shift];
+    return VMSIM__LIKELY(row) ? row[pfn & ((UINT64_C(1) << m->directory_shift) - 1)] : NULL;
 }
+
+/* The walk as it nearly always is: every entry there, A set, pointers without restrictions, nothing to update. `start`
+ * is a constant, so that the loop unrolls. False: something was otherwise, and nothing has been changed or decided. */
+VMSIM__INLINE bool fast_walk(const unsigned start, const bool direct, const struct vmsim__pagetable *pt, uint64_t va,
+                             unsigned mode, uint64_t table, void *host, struct vmsim__walk *w) {
+    const struct vmsim__ptmem *mem = pt->mem;
+    uint64_t seen = 0;
+    static_assert((uint32_t)G >> 3 == VMSIM__PTE_GLOBAL && US == VMSIM__WALK_USER, "shifts of fast_leaf");
+    for (unsigned level = start;; level--) {
+        uint64_t at = (va >> (12 + 9 * level) & 0x1ff) * 8;
+        uint64_t raw = *(const uint64_t *)((const unsigned char *)host + at);
+        w->table[level] = table;
+        w->table_host[level] = host;
+        w->table_flags[level] = VMSIM__PTE_RWXU;
+        w->ref[start - level] = (table << 12) + at;
+        seen |= raw;
+        if (!level)
+            return fast_leaf(pt, va, mode, 0, start + 1, raw, seen, w);
+        if (VMSIM__UNLIKELY((raw & POINTER_MASK) != POINTER))
+            return level < 3 && fast_leaf(pt, va, mode, level, start - level + 1, raw, seen, w);
+        table = (raw & FRAME) >> 12;
+        host = direct ? direct_table(mem, table) : vmsim__ptmem_table(mem, table);
+        if (VMSIM__UNLIKELY(!host))
+            return false;
+    }
+}
+
+/* The walkers of long mode, each tried in turn; every one of them has the same arguments, so that each hands over to
+ * the next by a jump: dispatch -> fast walk (last level only, by the directory, by the callback) -> the general body.
+ */
+#define WALK_PARAMETERS                                                                                                \
+    const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level, uint64_t table, void *table_host,   \
+        uint32_t inherited, struct vmsim__walk *w
+#define WALK_ARGUMENTS pt, va, mode, level, table, table_host, inherited, w
+
+/* Addresses and modes that the fast walks leave to the body: not canonical, fetched by the supervisor, restricted
+ * above. */
+VMSIM__INLINE bool is_simple(const struct vmsim__walk_ops *ops, uint64_t va, unsigned mode, unsigned level,
+                             uint32_t inherited) {
+    return vmsim__walk_canonical(ops, NULL, va) && (mode & 6) != VMSIM__WALK_FETCH &&
+           (level + 1u == ops->nine_levels || (inherited & VMSIM__PTE_RWXU) == VMSIM__PTE_RWXU);
+}
+
+VMSIM__INLINE bool fast_from(const bool direct, WALK_PARAMETERS) {
+    (void)inherited;
+    switch (level) {
+    case 1:
+        return fast_walk(1, direct, pt, va, mode, table, table_host, w);
+    case 2:
+        return fast_walk(2, direct, pt, va, mode, table, table_host, w);
+    case 3:
+        return fast_walk(3, direct, pt, va, mode, table, table_host, w);
+    default:
+        return fast_walk(4, direct, pt, va, mode, table, table_host, w);
+    }
+}
+
+#define LONG_WALK(name, ops)                                                                                           \
+    static VMSIM__NOINLINE bool name##_body(WALK_PARAMETERS) {                                                         \
+        return vmsim__walk_body(&ops, WALK_ARGUMENTS);                                                                 \
+    }                                                                                                                  \
+    static VMSIM__NOINLINE bool name##_last(WALK_PARAMETERS) {                                                         \
+        return fast_walk(0, true, pt, va, mode, table, table_host, w) || name##_body(WALK_ARGUMENTS);                  \
+    }                                                                                                                  \
+    static VMSIM__NOINLINE bool name##_direct(WALK_PARAMETERS) {                                                       \
+        return fast_from(true, WALK_ARGUMENTS) || name##_body(WALK_ARGUMENTS);                                         \
+    }                                                                                                                  \
+    static VMSIM__NOINLINE bool name##_callback(WALK_PARAMETERS) {                                                     \
+        return fast_from(false, WALK_ARGUMENTS) || name##_body(WALK_ARGUMENTS);                                        \
+    }                                                                                                                  \
+    bool vmsim__x86_##name##_walk(WALK_PARAMETERS) {                                                                   \
+        if (VMSIM__UNLIKELY(!is_simple(&ops, va, mode, level, inherited)))                                             \
+            return name##_body(WALK_ARGUMENTS);                                                                        \
+        if (!level)                                                                                                    \
+            return name##_last(WALK_ARGUMENTS);                                                                        \
+        return pt->mem->directory ? name##_direct(WALK_ARGUMENTS) : name##_callback(WALK_ARGUMENTS);                   \
+    }
+LONG_WALK(long4, ops_long4)
+LONG_WALK(long5, ops_long5)
 
 /* The error code that #PF pushes; #GP of a non-canonical address pushes 0. I/D is reported where NX exists. */
 uint32_t vmsim__x86_fault_code(const struct vmsim__pt_format *f, enum vmsim__fault fault, bool write, bool fetch,
