@@ -235,6 +235,22 @@ const char *vmsim_trace_event_args(unsigned type);
 /** Reads everything; *first_error gets a copy of the first error's text (`size` bytes). 0 when all is well. */
 int vmsim_trace_verify(const char *path, char *first_error, size_t size);
 
+/** What vmsim_trace_check_mappings() found. */
+struct vmsim_trace_mappings {
+    size_t size;         /**< sizeof */
+    uint64_t references; /**< looked at */
+    uint64_t outside;    /**< references to addresses that were not mapped at the time */
+    uint64_t index;      /**< number of the first such reference */
+    uint64_t va;         /**< its address */
+    uint32_t task;       /**< its task */
+};
+/**
+ * Replays the mapping calls of a trace (exec, mmap, munmap, mremap, brk, fork, ...) and looks whether every reference
+ * lies in a mapping: the check that a recording is whole. A program that crashed may well have one outside.
+ * Returns 0 when it could be done (report->outside may be above 0), or an error with its text in `error`.
+ */
+int vmsim_trace_check_mappings(const char *path, struct vmsim_trace_mappings *report, char *error, size_t error_size);
+
 /* ------------------------------------------------------------------ writing */
 
 /** A trace being written. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The recording plugin of qemu-user: its entry point and the callbacks that run for every block and every reference.
  *
- * Translated code calls `on_block` once per execution of a translation block and one of `on_load`, `on_store`,
- * `on_rmw` per data reference. Each writes one packed word (vmsim/access.h) into the thread's chunk: a block's word
+ * Translated code calls `on_block` once per execution of a translation block and `on_data` or `on_rmw` per data
+ * reference. Each writes one packed word (vmsim/access.h) into the thread's chunk: a block's word
  * is made at translation and travels as the callback's data pointer. Instructions that read and write the same place
  * (add to memory, xchg, lock...) are told apart by their opcode at translation and record one VMSIM_RMW, because a
  * real CPU asks for write permission at once and takes one fault where a load and a store would take two. */
@@ -37,26 +37,37 @@ static void on_block(unsigned index, void *word) {
     put(index, (vmsim_access)(uintptr_t)word);
 }
 
-static inline vmsim_access pack(uint64_t va, qemu_plugin_meminfo_t info, enum vmsim_access_type type) {
-    unsigned code = (1u << qemu_plugin_mem_size_shift(info)) - 1;
-    if (code > 15)
-        code = vmsim_access_size_code(code + 1);
-    return va << 7 | (uint64_t)code << 2 | (uint64_t)type;
+/* What a reference's descriptor says, kept so that QEMU is asked once per kind of reference, not per reference:
+ * known << 63 | size and type bits << 32 | descriptor, in one word because threads share the table. */
+static _Atomic uint64_t kinds[64];
+
+static __attribute__((noinline)) uint64_t learn(_Atomic uint64_t *kind, qemu_plugin_meminfo_t info) {
+    unsigned code = vmsim_access_size_code(1u << qemu_plugin_mem_size_shift(info));
+    enum vmsim_access_type type = qemu_plugin_mem_is_store(info) ? VMSIM_STORE : VMSIM_LOAD;
+    uint64_t low = (uint64_t)code << 2 | (uint64_t)type;
+    atomic_store_explicit(kind, UINT64_C(1) << 63 | low << 32 | info, memory_order_relaxed);
+    return low;
 }
 
-static void on_load(unsigned index, qemu_plugin_meminfo_t info, uint64_t va, void *data) {
+static inline __attribute__((always_inline)) uint64_t low_bits(qemu_plugin_meminfo_t info) {
+    _Atomic uint64_t *kind = &kinds[(info ^ info >> 4 ^ info >> 11) & 63];
+    uint64_t k = atomic_load_explicit(kind, memory_order_relaxed);
+    if (__builtin_expect((uint32_t)k != info || !(k >> 63), 0))
+        return learn(kind, info);
+    return k >> 32 & 127;
+}
+
+static void on_data(unsigned index, qemu_plugin_meminfo_t info, uint64_t va, void *data) {
     (void)data;
-    put(index, pack(va, info, VMSIM_LOAD));
+    put(index, va << 7 | low_bits(info));
 }
 
-static void on_store(unsigned index, qemu_plugin_meminfo_t info, uint64_t va, void *data) {
-    (void)data;
-    put(index, pack(va, info, VMSIM_STORE));
-}
-
+/* The reading half is not told: the writing half tells both. */
 static void on_rmw(unsigned index, qemu_plugin_meminfo_t info, uint64_t va, void *data) {
     (void)data;
-    put(index, pack(va, info, VMSIM_RMW));
+    uint64_t low = low_bits(info);
+    if (low & VMSIM_STORE)
+        put(index, va << 7 | low | VMSIM_RMW);
 }
 
 /* Whether a two-byte opcode (after 0F) with a memory operand reads and writes it. */
@@ -160,12 +171,10 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     instrument_block(tb, n);
     for (size_t i = 0; i < n; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-        if (is_rmw(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn))) {
-            qemu_plugin_register_vcpu_mem_cb(insn, on_rmw, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_W, NULL);
-            continue;
-        }
-        qemu_plugin_register_vcpu_mem_cb(insn, on_load, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_R, NULL);
-        qemu_plugin_register_vcpu_mem_cb(insn, on_store, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_W, NULL);
+        bool rmw = is_rmw(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn));
+        /* QEMU 7.2 takes the wrong ones when asked for loads or stores alone. */
+        qemu_plugin_register_vcpu_mem_cb(insn, rmw ? on_rmw : on_data, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+                                         NULL);
     }
 }
 
