@@ -51,8 +51,9 @@ struct vmsim__file_ra {
     uint32_t mmap_miss;        /* faults that found nothing, less those that found something */
     uint64_t prev_pos;         /* byte after the last read; UINT64_MAX: none */
     uint8_t advice;            /* enum vmsim__read_advice, from fadvise */
-    uint64_t io_start, io_end,
-        io_done; /* pages [io_start, io_end) arrive at time io_done: who touches them earlier waits */
+    struct {
+        uint64_t start, end, done; /* pages [start, end) arrive at time `done`: who touches them earlier waits */
+    } io[2];                       /* the newest transfer and the one before */
 };
 enum vmsim__read_advice { VMSIM__READ_NORMAL, VMSIM__READ_RANDOM, VMSIM__READ_SEQUENTIAL };
 

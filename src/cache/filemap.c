@@ -68,8 +68,10 @@ vmsim__pfn vmsim__filemap_read_page(struct vmsim__cache *c, struct vmsim__file *
 }
 
 void vmsim__filemap_wait(struct vmsim__cache *c, const struct vmsim__file_ra *ra, uint64_t index) {
-    if (index >= ra->io_start && index < ra->io_end)
-        vmsim__cache_wait(c, ra->io_done);
+    for (unsigned i = 0; i < VMSIM__COUNT(ra->io); i++) {
+        if (index >= ra->io[i].start && index < ra->io[i].end)
+            vmsim__cache_wait(c, ra->io[i].done);
+    }
 }
 
 /* ---- read() ---- */

@@ -58,10 +58,10 @@ static void submit(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__
     vmsim__cache_charge(c, (pages - stored) * c->spec.zero_cost);
     if (!stored)
         return;
-    ra->io_done = vmsim__device_read(c, stored);
-    if (ra->io_end != first)
-        ra->io_start = first;
-    ra->io_end = first + stored;
+    ra->io[1] = ra->io[0];
+    ra->io[0].start = first;
+    ra->io[0].end = first + stored;
+    ra->io[0].done = vmsim__device_read(c, stored);
 }
 
 /* Reads those of [first, first + pages) that are inside the file and not cached; marks page first + pages - ahead if it

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading, writing, syncing, truncating and dropping files, counter by counter as Linux 6.1 did it phase by phase. */
+#include "cache_machine.h"
+
+static struct cache_machine m;
+static struct vmsim__file *file;
+static struct vmsim__file_ra ra;
+
+static void start(enum vmsim__file_kind kind, uint64_t size) {
+    cache_machine_start(&m, "6.1", 1, 16384);
+    file = vmsim__file_create(m.cache, kind, "/f", size);
+    assert_non_null(file);
+    vmsim__ra_init(m.cache, &ra);
+}
+
+static void end(void) {
+    vmsim__file_unlink(m.cache, file, 0);
+    vmsim__file_put(m.cache, file, 0);
+    cache_machine_end(&m, true);
+}
+
+/* Counters of the cache after a drain, for differences. */
+struct counters {
+    int64_t file_pages, shmem, dirty, dirtied, written, pending, inactive_file, active_file, inactive_anon, active_anon;
+    int64_t pgpgin, pgpgout, pgactivate, freed;
+};
+
+static struct counters count(void) {
+    vmsim__lru_drain_all(m.cache);
+    cache_machine_check(&m);
+    return (struct counters){
+        .file_pages = node_stat(&m, VMSIM__NR_FILE_PAGES),
+        .shmem = node_stat(&m, VMSIM__NR_SHMEM),
+        .dirty = node_stat(&m, VMSIM__NR_DIRTY),
+        .dirtied = node_stat(&m, VMSIM__NR_DIRTIED),
+        .written = node_stat(&m, VMSIM__NR_WRITTEN),
+        .pending = zone_stat(&m, VMSIM__NR_ZONE_WRITE_PENDING),
+        .inactive_file = node_stat(&m, VMSIM__NR_INACTIVE_FILE),
+        .active_file = node_stat(&m, VMSIM__NR_ACTIVE_FILE),
+        .inactive_anon = node_stat(&m, VMSIM__NR_INACTIVE_ANON),
+        .active_anon = node_stat(&m, VMSIM__NR_ACTIVE_ANON),
+        .pgpgin = (int64_t)event(&m, VMSIM__PGPGIN),
+        .pgpgout = (int64_t)event(&m, VMSIM__PGPGOUT),
+        .pgactivate = (int64_t)event(&m, VMSIM__PGACTIVATE),
+        .freed = (int64_t)m.freed,
+    };
+}
+
+static struct counters before;
+
+/* The counters since the last call changed by exactly this; those not named did not change. */
+static void assert_changed(struct counters expected) {
+    struct counters now = count();
+#define SAME(field) assert_int_equal(now.field - before.field, expected.field)
+    SAME(file_pages), SAME(shmem), SAME(dirty), SAME(dirtied), SAME(written), SAME(pending);
+    SAME(inactive_file), SAME(active_file), SAME(inactive_anon), SAME(active_anon);
+    SAME(pgpgin), SAME(pgpgout), SAME(pgactivate), SAME(freed);
+#undef SAME
+    before = now;
+}
+#define CHANGED(...) assert_changed((struct counters){__VA_ARGS__})
+
+static void read_all(uint64_t step) {
+    for (uint64_t pos = 0; vmsim__file_read(m.cache, file, &ra, pos, step, 0) > 0; pos += step)
+        ;
+}
+
+static void write_pages(uint64_t pages) {
+    for (uint64_t i = 0; i < pages; i++)
+        assert_int_equal(vmsim__file_write(m.cache, file, i * PAGE, PAGE, 0), PAGE);
+}
+
+static uint32_t xorshift(uint64_t *x) {
+    *x ^= *x << 13;
+    *x ^= *x >> 7;
+    *x ^= *x << 17;
+    return (uint32_t)(*x >> 16);
+}
+
+static void test_reading_cold_warm_and_advised_counts_as_in_linux(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 4096 * PAGE);
+    before = count();
+    read_all(PAGE);
+    CHANGED(.file_pages = 4096, .inactive_file = 4096, .pgpgin = 16384);
+    read_all(PAGE);
+    CHANGED(.inactive_file = -4096, .active_file = 4096, .pgactivate = 4096);
+    read_all(PAGE);
+    CHANGED(0);
+    vmsim__file_fadvise(m.cache, file, &ra, 0, 0, 4, 0);
+    CHANGED(.file_pages = -4096, .active_file = -4096, .freed = 4096);
+    read_all(16 * PAGE);
+    CHANGED(.file_pages = 4096, .inactive_file = 4096, .pgpgin = 16384);
+    assert_int_equal(vmsim__cache_drop(m.cache, 0), 4096);
+    CHANGED(.file_pages = -4096, .inactive_file = -4096, .freed = 4096);
+    uint64_t x = UINT64_C(88172645463325252);
+    for (unsigned i = 0; i < 200; i++)
+        vmsim__file_read(m.cache, file, &ra, xorshift(&x) % 4096 * PAGE, PAGE, 0);
+    CHANGED(.file_pages = 195, .inactive_file = 191, .active_file = 4, .pgpgin = 780, .pgactivate = 4);
+    vmsim__cache_drop(m.cache, 0);
+    CHANGED(.file_pages = -195, .inactive_file = -191, .active_file = -4, .freed = 195);
+    assert_int_equal(event(&m, VMSIM__DROP_PAGECACHE), 2);
+    end();
+}
+
+/* The metadata blocks of ext4 (bitmaps, inodes) are no pages of the file; the rest is as captured. */
+static void test_writing_and_syncing_counts_as_in_linux(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 0);
+    before = count();
+    write_pages(1024);
+    CHANGED(.file_pages = 1024, .inactive_file = 1024, .dirty = 1024, .dirtied = 1024, .pending = 1024);
+    assert_int_equal(vmsim__file_sync(m.cache, file, 0, UINT64_MAX, 0), 1024);
+    CHANGED(.dirty = -1024, .pending = -1024, .written = 1024, .pgpgout = 4096);
+    write_pages(1024);
+    CHANGED(.dirty = 1024, .dirtied = 1024, .pending = 1024);
+    vmsim__file_sync(m.cache, file, 0, UINT64_MAX, 0);
+    CHANGED(.dirty = -1024, .pending = -1024, .written = 1024, .pgpgout = 4096);
+    write_pages(512);
+    CHANGED(.dirty = 512, .dirtied = 512, .pending = 512);
+    vmsim__file_truncate(m.cache, file, 0, 0);
+    CHANGED(.file_pages = -1024, .inactive_file = -1024, .dirty = -512, .pending = -512, .freed = 1024);
+    write_pages(256);
+    vmsim__file_sync(m.cache, file, 0, UINT64_MAX, 0);
+    CHANGED(.file_pages = 256, .inactive_file = 256, .dirtied = 256, .written = 256, .pgpgout = 1024);
+    vmsim__file_unlink(m.cache, file, 0);
+    CHANGED(0); /* still open */
+    vmsim__file_put(m.cache, file, 0);
+    CHANGED(.file_pages = -256, .inactive_file = -256, .freed = 256);
+    cache_machine_end(&m, true);
+}
+
+static void test_partial_write_of_a_cold_page_reads_it_first(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 256 * PAGE);
+    before = count();
+    assert_int_equal(vmsim__file_write(m.cache, file, 5000, 100, 0), 100);
+    CHANGED(.file_pages = 1, .inactive_file = 1, .dirty = 1, .dirtied = 1, .pending = 1, .pgpgin = 4);
+    assert_int_equal(vmsim__file_write(m.cache, file, 256 * PAGE + 10, 100, 0), 100); /* beyond the end: no read */
+    CHANGED(.file_pages = 1, .inactive_file = 1, .dirty = 1, .dirtied = 1, .pending = 1);
+    assert_int_equal(file->size, 256 * PAGE + 110);
+    vmsim__cache_sync(m.cache, 0);
+    CHANGED(.dirty = -2, .pending = -2, .written = 2, .pgpgout = 8);
+    end();
+}
+
+/* The phases of a file of 256 pages on ext4 that are the cache's: the mapping itself is played by the test. */
+static void test_shared_mapping_dirties_each_page_once_per_write_out(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 0);
+    assert_true(vmsim__file_wants_mkwrite(file));
+    write_pages(256);
+    vmsim__file_sync(m.cache, file, 0, UINT64_MAX, 0);
+    before = count();
+    for (unsigned round = 0; round < 2; round++) {
+        for (uint64_t i = 0; i < 256; i++)
+            vmsim__file_mkwrite(m.cache, file, vmsim__file_page(file, i), 0);
+        for (uint64_t i = 0; i < 256; i++)
+            vmsim__file_mkwrite(m.cache, file, vmsim__file_page(file, i), 0);
+        CHANGED(.dirty = 256, .dirtied = 256, .pending = 256);
+        assert_int_equal(vmsim__file_sync(m.cache, file, 0, 256, 0), 256);
+        CHANGED(.dirty = -256, .pending = -256, .written = 256, .pgpgout = 1024);
+    }
+    assert_int_equal(file->mkwrite_pages, 512);
+    /* unmapping young entries: once makes them referenced, twice active */
+    for (unsigned round = 0; round < 2; round++) {
+        for (uint64_t i = 0; i < 256; i++)
+            vmsim__lru_mark_accessed(m.cache, vmsim__file_page(file, i), 0);
+    }
+    CHANGED(.inactive_file = -256, .active_file = 256, .pgactivate = 256);
+    for (uint64_t i = 0; i < 256; i++)
+        vmsim__page_dirty(m.cache, vmsim__file_page(file, i), 0);
+    CHANGED(.dirty = 256, .dirtied = 256, .pending = 256);
+    vmsim__file_truncate(m.cache, file, 128 * PAGE, 0);
+    CHANGED(.file_pages = -128, .active_file = -128, .dirty = -128, .pending = -128, .freed = 128);
+    struct vmsim__page_fault out;
+    assert_int_equal(vmsim__file_fault(m.cache, file, &ra, 128, 0, NULL, 0, &out), VMSIM__PAGE_SIGBUS);
+    end();
+}
+
+static void test_tmpfs_counts_as_in_linux(void **state) {
+    struct vmsim__page_fault out;
+    (void)state;
+    start(VMSIM__FILE_SHMEM, 0);
+    assert_false(vmsim__file_wants_mkwrite(file));
+    before = count();
+    write_pages(256);
+    CHANGED(.file_pages = 256, .shmem = 256, .inactive_anon = 256);
+    const struct vmsim__frame *f = vmsim__frame_at(&m.mem.frames, vmsim__file_page(file, 7));
+    uint32_t expected = VMSIM__FRAME_REFERENCED | VMSIM__FRAME_DIRTY | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_LRU;
+    assert_int_equal(f->flags & ~VMSIM__FRAME_FILE, expected);
+    assert_int_equal(vmsim__file_sync(m.cache, file, 0, UINT64_MAX, 0), 0);
+    CHANGED(0);
+    for (uint64_t i = 0; i < 256; i++) /* unmapping of young entries: referenced since write() */
+        vmsim__lru_mark_accessed(m.cache, vmsim__file_page(file, i), 0);
+    CHANGED(.inactive_anon = -256, .active_anon = 256, .pgactivate = 256);
+    vmsim__file_truncate(m.cache, file, 128 * PAGE, 0);
+    CHANGED(.file_pages = -128, .shmem = -128, .active_anon = -128, .freed = 128);
+    assert_int_equal(vmsim__file_fallocate(m.cache, file, 3, 0, 64 * PAGE, 0), 0);
+    CHANGED(.file_pages = -64, .shmem = -64, .active_anon = -64, .freed = 64);
+    assert_int_equal(vmsim__file_read(m.cache, file, &ra, 0, 64 * PAGE, 0), 64 * PAGE); /* holes stay */
+    CHANGED(0);
+    assert_int_equal(vmsim__file_fault(m.cache, file, &ra, 3, 0, NULL, 0, &out), VMSIM__PAGE_OK);
+    assert_true(out.created && !out.major && !out.retry);
+    vmsim__page_put(m.cache, out.pfn, 0);
+    CHANGED(.file_pages = 1, .shmem = 1, .inactive_anon = 1);
+    assert_int_equal(vmsim__file_fallocate(m.cache, file, 0, 0, 200 * PAGE, 0), 0);
+    CHANGED(.file_pages = 63 + 72, .shmem = 63 + 72, .inactive_anon = 63 + 72);
+    assert_int_equal(file->size, 200 * PAGE);
+    end();
+}
+
+static void test_a_reader_of_small_pieces_marks_a_page_once(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 8 * PAGE);
+    before = count();
+    read_all(512);
+    CHANGED(.file_pages = 8, .inactive_file = 8, .pgpgin = 32);
+    read_all(512);
+    CHANGED(.inactive_file = -8, .active_file = 8, .pgactivate = 8);
+    end();
+}
+
+static void test_holes_are_cleared_without_reading(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 0);
+    vmsim__file_truncate(m.cache, file, 64 * PAGE, 0);
+    before = count();
+    read_all(PAGE);
+    CHANGED(.file_pages = 64, .inactive_file = 64);
+    vmsim__file_truncate(m.cache, file, 10 * PAGE + 5, 0); /* page 10 is cached: its end is cleared */
+    CHANGED(.file_pages = -53, .inactive_file = -53, .freed = 53, .dirty = 1, .dirtied = 1, .pending = 1);
+    end();
+}
+
+static void test_invalidation_passes_over_pages_in_use(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 64 * PAGE);
+    vmsim__file_preload(m.cache, file, 0);
+    before = count();
+    vmsim__pfn held = vmsim__file_page(file, 3), dirty = vmsim__file_page(file, 5);
+    vmsim__page_get(m.cache, held);
+    vmsim__page_dirty(m.cache, dirty, 0);
+    assert_int_equal(vmsim__cache_drop(m.cache, 0), 62);
+    CHANGED(.file_pages = -62, .inactive_file = -62, .freed = 62, .dirty = 1, .dirtied = 1, .pending = 1);
+    assert_int_equal(event(&m, VMSIM__PGROTATED), 1); /* the clean one went to the tail */
+    assert_int_equal(vmsim__lruvec_of_node(m.cache, 0)->list[VMSIM__LRU_INACTIVE_FILE].tail, held);
+    assert_int_equal(vmsim__lruvec_of_node(m.cache, 0)->list[VMSIM__LRU_INACTIVE_FILE].head, dirty);
+    assert_true(vmsim__frame_is(vmsim__frame_at(&m.mem.frames, dirty), VMSIM__FRAME_RECLAIM));
+    vmsim__page_put(m.cache, held, 0);
+    end();
+}
+
+static void test_pages_in_a_batch_survive_invalidation_until_drained(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 10 * PAGE);
+    vmsim__file_preload(m.cache, file, 1); /* ten pages wait in the batch of CPU 1 */
+    assert_int_equal(vmsim__file_invalidate(m.cache, file, 0, UINT64_MAX, 0), 0);
+    assert_int_equal(vmsim__cache_drop(m.cache, 0), 10);
+    end();
+}
+
+static void test_ramfs_pages_are_unevictable(void **state) {
+    (void)state;
+    start(VMSIM__FILE_RAMFS, 32 * PAGE);
+    assert_int_equal(vmsim__file_preload(m.cache, file, 0), 0);
+    vmsim__lru_drain_all(m.cache);
+    assert_int_equal(node_stat(&m, VMSIM__NR_UNEVICTABLE), 32);
+    assert_int_equal(event(&m, VMSIM__UNEVICTABLE_PGS_CULLED), 32);
+    read_all(PAGE);
+    assert_int_equal(event(&m, VMSIM__PGPGIN), 0);
+    end();
+}
+
+static void test_paths_and_lifetimes(void **state) {
+    (void)state;
+    char path[32];
+    struct vmsim__file *f[100];
+    start(VMSIM__FILE_REGULAR, PAGE);
+    assert_ptr_equal(vmsim__file_find(m.cache, "/f"), file);
+    assert_null(vmsim__file_create(m.cache, VMSIM__FILE_SHMEM, "/f", 0));
+    assert_int_equal(vmsim__cache_error(m.cache), 0);
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(path, sizeof path, "/d/%u", i);
+        f[i] = vmsim__file_create(m.cache, VMSIM__FILE_REGULAR, i % 3 ? path : NULL, PAGE);
+        assert_non_null(f[i]);
+        assert_ptr_equal(vmsim__file_by_id(m.cache, f[i]->id), f[i]);
+    }
+    for (unsigned i = 0; i < 100; i += 2) {
+        if (i % 3)
+            vmsim__file_unlink(m.cache, f[i], 0);
+        vmsim__file_put(m.cache, f[i], 0);
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(path, sizeof path, "/d/%u", i);
+        assert_ptr_equal(vmsim__file_find(m.cache, path), i % 2 && i % 3 ? f[i] : NULL);
+    }
+    struct vmsim__file *again = vmsim__file_create(m.cache, VMSIM__FILE_REGULAR, "/d/2", PAGE);
+    assert_true(again->id <= 101); /* a freed id serves again */
+    vmsim__file_unlink(m.cache, again, 0);
+    vmsim__file_put(m.cache, again, 0);
+    for (unsigned i = 1; i < 100; i += 2) {
+        vmsim__file_put(m.cache, f[i], 0);
+        if (i % 3)
+            vmsim__file_unlink(m.cache, f[i], 0); /* outlived its last user */
+    }
+    end();
+}
+
+static void test_placement_follows_the_policy(void **state) {
+    (void)state;
+    uint64_t mask = 2;
+    struct vmsim__alloc_request policy = {.node = 1, .nodemask = &mask};
+    struct vmsim__page_fault out;
+    cache_machine_start(&m, "6.1", 2, 1024);
+    file = vmsim__file_create(m.cache, VMSIM__FILE_SHMEM, NULL, 64 * PAGE);
+    vmsim__ra_init(m.cache, &ra);
+    vmsim__file_fault(m.cache, file, &ra, 0, 0, &policy, 0, &out);
+    assert_int_equal(out.pfn / 1024, 1);
+    vmsim__page_put(m.cache, out.pfn, 0);
+    vmsim__file_fault(m.cache, file, &ra, 1, 0, NULL, 0, &out);
+    assert_int_equal(out.pfn / 1024, 0);
+    vmsim__page_put(m.cache, out.pfn, 0);
+    vmsim__cache_set_policy(m.cache, &policy);
+    assert_int_equal(vmsim__file_write(m.cache, file, 2 * PAGE, PAGE, 0), PAGE);
+    assert_int_equal(vmsim__file_page(file, 2) / 1024, 1);
+    vmsim__file_put(m.cache, file, 0);
+    cache_machine_end(&m, true);
+}
+
+/* One of everything; true when nothing failed. */
+static bool everything(unsigned *steps) {
+    struct vmsim__page_fault out;
+    bool ok = vmsim__file_read(m.cache, file, &ra, 0, 40 * PAGE, 0) == 40 * PAGE;
+    *steps += ok;
+    ok = vmsim__file_write(m.cache, file, 70 * PAGE + 1, 3 * PAGE, 0) == 3 * PAGE && ok;
+    ok = vmsim__file_fault(m.cache, file, &ra, 3000, 0, NULL, 0, &out) == VMSIM__PAGE_OK && ok;
+    if (out.pfn != VMSIM__PFN_NONE)
+        vmsim__page_put(m.cache, out.pfn, 0);
+    ok = vmsim__file_truncate(m.cache, file, 60 * PAGE + 7, 0) == 0 && ok;
+    struct vmsim__file *s = vmsim__file_create(m.cache, VMSIM__FILE_SHMEM, "/shm", 10 * PAGE);
+    if (!s)
+        return false;
+    ok = vmsim__file_fallocate(m.cache, s, 0, 0, 20 * PAGE, 0) == 0 && ok;
+    ok = vmsim__file_preload(m.cache, s, 0) == 0 && ok;
+    vmsim__file_unlink(m.cache, s, 0);
+    vmsim__file_put(m.cache, s, 0);
+    return ok;
+}
+
+static void test_failure_of_every_host_allocation_leaves_a_sound_cache(void **state) {
+    (void)state;
+    unsigned failures = 0;
+    for (uint64_t n = 1;; n++, failures++) {
+        unsigned steps = 0;
+        start(VMSIM__FILE_REGULAR, 4096 * PAGE);
+        vmsim__alloc_fail_after(m.alloc, n);
+        bool ok = everything(&steps);
+        vmsim__alloc_fail_after(m.alloc, UINT64_MAX);
+        cache_machine_check(&m);
+        assert_int_equal(vmsim__cache_error(m.cache), ok ? 0 : VMSIM_ENOMEM);
+        end();
+        if (ok)
+            break;
+    }
+    assert_true(failures > 1);
+}
+
+static void test_failure_of_every_frame_allocation_leaves_a_sound_cache(void **state) {
+    (void)state;
+    unsigned failures = 0;
+    for (uint64_t n = 0;; n++, failures++) {
+        unsigned steps = 0;
+        start(VMSIM__FILE_REGULAR, 4096 * PAGE);
+        m.grants = n;
+        bool ok = everything(&steps);
+        cache_machine_check(&m);
+        assert_int_equal(vmsim__cache_error(m.cache), 0);
+        end();
+        if (ok && n > 200)
+            break;
+    }
+    assert_true(failures > 40);
+}
+
+static void test_creation_survives_failing_allocations(void **state) {
+    (void)state;
+    for (uint64_t n = 1; n < 8; n++) {
+        cache_machine_start(&m, "6.1", 1, 64);
+        vmsim__alloc_fail_after(m.alloc, n);
+        struct vmsim__cache *c =
+            vmsim__cache_create(m.alloc, &m.mem, vmsim__kernel_find("6.1"), &m.spec, CACHE_MACHINE_CPUS);
+        vmsim__alloc_fail_after(m.alloc, UINT64_MAX);
+        assert_true(c || n <= 6);
+        vmsim__cache_destroy(c);
+        cache_machine_end(&m, true);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reading_cold_warm_and_advised_counts_as_in_linux),
+        cmocka_unit_test(test_writing_and_syncing_counts_as_in_linux),
+        cmocka_unit_test(test_partial_write_of_a_cold_page_reads_it_first),
+        cmocka_unit_test(test_shared_mapping_dirties_each_page_once_per_write_out),
+        cmocka_unit_test(test_tmpfs_counts_as_in_linux),
+        cmocka_unit_test(test_a_reader_of_small_pieces_marks_a_page_once),
+        cmocka_unit_test(test_holes_are_cleared_without_reading),
+        cmocka_unit_test(test_invalidation_passes_over_pages_in_use),
+        cmocka_unit_test(test_pages_in_a_batch_survive_invalidation_until_drained),
+        cmocka_unit_test(test_ramfs_pages_are_unevictable),
+        cmocka_unit_test(test_paths_and_lifetimes),
+        cmocka_unit_test(test_placement_follows_the_policy),
+        cmocka_unit_test(test_failure_of_every_host_allocation_leaves_a_sound_cache),
+        cmocka_unit_test(test_failure_of_every_frame_allocation_leaves_a_sound_cache),
+        cmocka_unit_test(test_creation_survives_failing_allocations),
+    };
+    return cmocka_run_group_tests_name("cache_files", tests, NULL, NULL);
+}
