@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* What the subcommands of the vmsim program share. Each is `int cmd_NAME(int argc, char **argv)`, argv[0] its own name;
+ * it prints what it has to say and returns the exit status. Only public headers of the library are used. */
+#ifndef VMSIM_CLI_H
+#define VMSIM_CLI_H
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "vmsim/config.h"
+
+enum exit_status {
+    EXIT_FINE = 0,
+    EXIT_EXPECTATION = 1, /* an expectation of the scenario does not hold */
+    EXIT_USAGE = 2,       /* bad command line or input */
+    EXIT_INTERNAL = 3     /* the host or vmsim itself failed */
+};
+
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_record(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
+int cmd_walk(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+int cmd_preset(int argc, char **argv);
+int cmd_schema(int argc, char **argv);
+
+/* Files and overrides as several commands take them. */
+struct cli_input {
+    char **files;
+    size_t file_count;
+    char **sets;
+    size_t set_count;
+};
+/* Appends to one of the lists; false: no memory. */
+bool cli_push(char ***list, size_t *count, char *value);
+void cli_input_free(struct cli_input *in);
+
+/* Loads files and overrides and resolves. 0 and a configuration, or an exit status with everything said on standard
+ * error. */
+int cli_load(const struct cli_input *in, struct vmsim_config **config);
+/* All errors of a configuration, on standard error. */
+void cli_print_errors(struct vmsim_config *config);
+/* Exit status that a library error stands for. */
+int cli_status(int err);
+/* "vmsim CMD: error: ..." on standard error; returns `status`. */
+int cli_fail(int status, const char *command, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Writes all of `text` to standard output; an exit status. */
+int cli_print(const char *command, const char *text, size_t size);
+
+#endif

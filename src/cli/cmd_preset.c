@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* `vmsim preset` and `vmsim schema`: what machines there are, and what a scenario file may say. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static int preset_list(struct vmsim_config *config) {
+    size_t count;
+    int err = vmsim_config_presets(config, &count);
+    if (err)
+        return cli_fail(cli_status(err), "preset", "%s", vmsim_error_text(err));
+    for (size_t i = 0; i < count; i++)
+        printf("%-18s %s\n", vmsim_config_preset_name(config, i), vmsim_config_preset_doc(config, i));
+    if (!count)
+        fputs("no presets found: VMSIM_MACHINES may name their directory\n", stderr);
+    return EXIT_FINE;
+}
+
+static int preset_show(struct vmsim_config *config, const char *name) {
+    const char *text;
+    size_t size;
+    int err = vmsim_config_preset_text(config, name, &text, &size);
+    if (!err)
+        return cli_print("preset", text, size);
+    cli_print_errors(config);
+    return cli_status(err);
+}
+
+int cmd_preset(int argc, char **argv) {
+    static const char usage[] =
+        "Usage: vmsim preset list\n       vmsim preset show NAME\n\n"
+        "A preset is a file of machine settings; a scenario takes it with `machine: {preset: NAME}`.\n";
+    struct vmsim_config *config;
+    bool list = argc == 2 && !strcmp(argv[1], "list"), show = argc == 3 && !strcmp(argv[1], "show");
+    if (!list && !show) {
+        bool help = argc == 2 && !strcmp(argv[1], "--help");
+        fputs(usage, help ? stdout : stderr);
+        return help ? EXIT_FINE : EXIT_USAGE;
+    }
+    int err = vmsim_config_create(&config);
+    if (err)
+        return cli_fail(EXIT_INTERNAL, "preset", "%s", vmsim_error_text(err));
+    int status = list ? preset_list(config) : preset_show(config, argv[2]);
+    vmsim_config_destroy(config);
+    return status;
+}
+
+int cmd_schema(int argc, char **argv) {
+    static const char usage[] =
+        "Usage: vmsim schema [--reference]\n\n"
+        "Prints the JSON schema (draft 2020-12) of scenario files, for editors and checkers; with --reference every\n"
+        "key with type, default, bounds and meaning, in Markdown.\n";
+    bool reference = argc == 2 && !strcmp(argv[1], "--reference"), help = argc == 2 && !strcmp(argv[1], "--help");
+    if (argc > 1 && !reference) {
+        fputs(usage, help ? stdout : stderr);
+        return help ? EXIT_FINE : EXIT_USAGE;
+    }
+    struct vmsim_config *config;
+    const char *text;
+    size_t size;
+    int err = vmsim_config_create(&config);
+    if (err)
+        return cli_fail(EXIT_INTERNAL, "schema", "%s", vmsim_error_text(err));
+    err = reference ? vmsim_config_reference(config, &text, &size) : vmsim_config_schema(config, &text, &size);
+    int status =
+        err ? cli_fail(cli_status(err), "schema", "%s", vmsim_error_text(err)) : cli_print("schema", text, size);
+    vmsim_config_destroy(config);
+    return status;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* `vmsim run` and `vmsim check`: scenarios, from the file to the exit status. */
+#include <argp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "vmsim/report.h"
+#include "vmsim/scenario.h"
+
+struct run_options {
+    struct cli_input in;
+    const char *output;
+    bool quiet, print_resolved, print_origins;
+};
+
+static const struct argp_option run_argp_options[] = {
+    {"output", 'o', "DIR", 0, "Write everything to the directory DIR (made anew; an earlier run there is replaced)", 0},
+    {"set", 's', "KEY=VALUE", 0, "Override one value of the file: machine.nodes[0].memory=4GiB", 0},
+    {"quiet", 'q', NULL, 0, "No summary and no progress: only errors and failed expectations", 0},
+    {0}};
+static const struct argp_option check_argp_options[] = {
+    {"set", 's', "KEY=VALUE", 0, "Override one value of the file", 0},
+    {"resolved", 'r', NULL, 0, "Print the whole configuration, defaults and presets included", 0},
+    {"origins", 'R', NULL, 0, "The same, each value with where it came from", 0},
+    {0}};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state) {
+    struct run_options *o = state->input;
+    switch (key) {
+    case 'o':
+        o->output = arg;
+        return 0;
+    case 's':
+        return cli_push(&o->in.sets, &o->in.set_count, arg) ? 0 : ENOMEM;
+    case 'q':
+        o->quiet = true;
+        return 0;
+    case 'R':
+        o->print_origins = true;
+        o->print_resolved = true;
+        return 0;
+    case 'r':
+        o->print_resolved = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        return cli_push(&o->in.files, &o->in.file_count, arg) ? 0 : ENOMEM;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "no scenario file given");
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* The progress line: on a terminal alone, at most ten times a second. */
+struct progress {
+    struct timespec begin, last;
+    bool shown;
+};
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal) {
+    (void)signal;
+    interrupted = 1;
+}
+
+static double seconds_since(const struct timespec *then) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) / 1e9;
+}
+
+static bool on_progress(void *context, const struct vmsim_progress *p) {
+    struct progress *state = context;
+    if (interrupted)
+        return false;
+    if (!state || seconds_since(&state->last) < 0.1)
+        return true;
+    double elapsed = seconds_since(&state->begin), rate = (double)p->references / elapsed;
+    clock_gettime(CLOCK_MONOTONIC, &state->last);
+    state->shown = true;
+    fprintf(stderr, "\r\033[K%7.1f M references  %6.1f M/s  virtual %.3f s", (double)p->references / 1e6, rate / 1e6,
+            (double)p->virtual_ns / 1e9);
+    if (p->total && rate > 0)
+        fprintf(stderr, "  %3.0f %%  %.0f s left", 100.0 * (double)p->references / (double)p->total,
+                (double)(p->total - p->references) / rate);
+    return true;
+}
+
+static int print_results(struct vmsim_scenario *s, const struct run_options *o) {
+    const char *text;
+    size_t size;
+    enum vmsim_report_kind kind = o->quiet ? VMSIM_REPORT_EXPECTATIONS : VMSIM_REPORT_SUMMARY;
+    int err = vmsim_report_render(s, kind, &text, &size);
+    if (err)
+        return cli_fail(cli_status(err), "run", "%s", vmsim_report_error(s));
+    int status = o->quiet && !vmsim_scenario_failures(s) ? EXIT_FINE : cli_print("run", text, size);
+    vmsim_report_free(s, text);
+    if (status || !o->output)
+        return status;
+    err = vmsim_report_write(s, o->output);
+    if (err)
+        return cli_fail(cli_status(err), "run", "%s", vmsim_report_error(s));
+    if (!o->quiet)
+        printf("\nAll figures: %s\n", o->output);
+    return EXIT_FINE;
+}
+
+static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
+    struct progress progress = {0};
+    clock_gettime(CLOCK_MONOTONIC, &progress.begin);
+    progress.last = progress.begin;
+    signal(SIGINT, on_interrupt);
+    int err = vmsim_scenario_run(s, on_progress, !o->quiet && isatty(STDERR_FILENO) ? &progress : NULL);
+    if (progress.shown)
+        fputs("\r\033[K", stderr);
+    if (interrupted)
+        return cli_fail(EXIT_USAGE, "run", "interrupted: nothing was written");
+    if (err)
+        return cli_fail(cli_status(err), "run", "%s", vmsim_scenario_error(s));
+    int status = print_results(s, o);
+    return status ? status : vmsim_scenario_failures(s) ? EXIT_EXPECTATION : EXIT_FINE;
+}
+
+int cmd_run(int argc, char **argv) {
+    static const struct argp argp = {
+        run_argp_options,
+        parse_option,
+        "SCENARIO...",
+        "Run a scenario and print its summary.\vSeveral files are taken together, later ones override. The summary "
+        "tells what happened; "
+        "with -o the directory gets stats.json, intervals.csv, the resolved configuration and a /proc and /sys tree as "
+        "Linux's.\n\n"
+        "Examples:\n  vmsim run box.yaml -o out\n  vmsim run box.yaml --set machine.kernel=6.12 --set workload.seed=7",
+        NULL,
+        NULL,
+        NULL};
+    struct run_options o = {0};
+    struct vmsim_config *config = NULL;
+    struct vmsim_scenario *s = NULL;
+    argp_err_exit_status = EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+        return EXIT_USAGE;
+    int status = cli_load(&o.in, &config);
+    if (!status) {
+        int err = vmsim_scenario_create(config, &s);
+        if (err)
+            cli_print_errors(config);
+        status = err ? cli_status(err) : run_scenario(s, &o);
+    }
+    vmsim_scenario_destroy(s);
+    vmsim_config_destroy(config);
+    cli_input_free(&o.in);
+    return status;
+}
+
+int cmd_check(int argc, char **argv) {
+    static const struct argp argp = {check_argp_options,
+                                     parse_option,
+                                     "SCENARIO...",
+                                     "Check scenario files: every error with file, line and column.\vAlso makes the "
+                                     "machine and opens the traces, but runs nothing.",
+                                     NULL,
+                                     NULL,
+                                     NULL};
+    struct run_options o = {0};
+    struct vmsim_config *config = NULL;
+    struct vmsim_scenario *s = NULL;
+    argp_err_exit_status = EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+        return EXIT_USAGE;
+    int status = cli_load(&o.in, &config);
+    if (!status) {
+        int err = vmsim_scenario_create(config, &s);
+        if (err)
+            cli_print_errors(config);
+        status = cli_status(err);
+    }
+    if (!status && o.print_resolved) {
+        const char *text;
+        size_t size;
+        int err = vmsim_config_dump(config, o.print_origins ? VMSIM_CONFIG_DUMP_ORIGINS : 0, &text, &size);
+        status = err ? cli_fail(cli_status(err), "check", "%s", vmsim_error_text(err)) : cli_print("check", text, size);
+    } else if (!status) {
+        printf("%s: no errors\n", o.in.files[0]);
+    }
+    vmsim_scenario_destroy(s);
+    vmsim_config_destroy(config);
+    cli_input_free(&o.in);
+    return status;
+}
