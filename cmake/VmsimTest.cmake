@@ -3,12 +3,12 @@
 # Impossible sizes are a case to handle, not a fault, also where the sanitizer's allocator serves them.
 set(VMSIM_TEST_ENVIRONMENT "ASAN_OPTIONS=allocator_may_return_null=1;UBSAN_OPTIONS=print_stacktrace=1")
 
-# vmsim_test(NAME MODULES m... [SOURCE name] [LIBC] [TIMEOUT s] [ARGS a...])
+# vmsim_test(NAME MODULES m... [SOURCE name] [EXTRA file.c...] [LIBC] [TIMEOUT s] [ARGS a...])
 #
 # A cmocka program from tests/NAME.c (or tests/SOURCE.c) linked with the object files of the named modules, so that
 # it sees their hidden functions ("all": every module); registered with CTest. It links jemalloc, or with LIBC does not.
 function(vmsim_test NAME)
-    cmake_parse_arguments(PARSE_ARGV 1 T "LIBC" "SOURCE;TIMEOUT" "MODULES;ARGS")
+    cmake_parse_arguments(PARSE_ARGV 1 T "LIBC" "SOURCE;TIMEOUT" "MODULES;ARGS;EXTRA")
     if(NOT T_SOURCE)
         set(T_SOURCE ${NAME})
     endif()
@@ -32,7 +32,8 @@ function(vmsim_test NAME)
         return()
     endif()
 
-    add_executable(${NAME} ${PROJECT_SOURCE_DIR}/tests/${T_SOURCE}.c)
+    list(TRANSFORM T_EXTRA PREPEND ${PROJECT_SOURCE_DIR}/tests/)
+    add_executable(${NAME} ${PROJECT_SOURCE_DIR}/tests/${T_SOURCE}.c ${T_EXTRA})
     foreach(module IN LISTS T_MODULES)
         target_sources(${NAME} PRIVATE $<TARGET_OBJECTS:vmsim_${module}>)
     endforeach()

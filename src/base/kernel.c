@@ -9,6 +9,7 @@ static const struct vmsim__kernel kernels[] = {
     {
         .name = "6.1",
         .movable_is_lowmem = true,
+        .gfp_atomic = true,
         .lru_batch = 15,
         .ra_miss_continues = true,
         .max_map_count = 65530,
@@ -20,6 +21,8 @@ static const struct vmsim__kernel kernels[] = {
         .zoneinfo_promo = true,
         .highatomic_counts_free = true,
         .highatomic_needs_pageblock = true,
+        .freelist_by_pageblock = true,
+        .highatomic_serves_nonblock = true,
         .lru_batch = 31,
         .rss_percpu = true,
         .thp_aligned_mmap = true,

@@ -18,6 +18,9 @@ struct vmsim__kernel {
     bool zoneinfo_promo;             /* /proc/zoneinfo prints the promo line */
     bool highatomic_counts_free;     /* watermark check subtracts only free highatomic pages */
     bool highatomic_needs_pageblock; /* no highatomic reserve below one pageblock of 1 % */
+    bool gfp_atomic;                 /* __GFP_ATOMIC exists and is what the boost is ignored for (until 6.2) */
+    bool freelist_by_pageblock;      /* a free block is on the list of its pageblock's type, always (since 6.10) */
+    bool highatomic_serves_nonblock; /* non-blocking requests fall back on HIGHATOMIC blocks (since 6.8) */
     /* vm */
     unsigned lru_batch;     /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
     bool rss_percpu;        /* RSS counters are per CPU and exact enough; else 64-event caches per thread */

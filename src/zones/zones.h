@@ -176,6 +176,12 @@ struct vmsim__zone {
     } extents;
 };
 
+/* Frames of one zone without a hole. */
+struct vmsim__segment {
+    vmsim__pfn start, end;
+    uint8_t zone; /* index */
+};
+
 /* A node: its zones, its place in the machine. */
 struct vmsim__node {
     uint16_t id;
@@ -192,8 +198,9 @@ struct vmsim__node {
     uint16_t zonelist_count[2];
     uint8_t *zonelist[2];                 /* zone indices: [0] FALLBACK, [1] NOFALLBACK (GFP_THISNODE) */
     uint16_t first[2][VMSIM__ZONE_TYPES]; /* place in the zonelist of the first zone up to a type */
-    uint64_t hugetlb_count;               /* pages of `hugepages`, in a chain by frame->next from hugetlb_head */
-    vmsim__pfn hugetlb_head;
+    /* hugetlb pages taken at boot, chained by frame->next from their heads: one pageblock each, 1 GiB each. */
+    uint64_t hugetlb_count, gigantic_count;
+    vmsim__pfn hugetlb_head, gigantic_head;
 };
 
 /* What machine/ and policies plug in; every pointer may be NULL. */
@@ -237,10 +244,13 @@ struct vmsim__mem {
     uint64_t totalram, totalreserve; /* frames */
     uint64_t event[VMSIM__EVENT_COUNT];
     struct vmsim__mem_hooks hooks;
-    uint8_t *pageblocks;            /* migratetype of each pageblock, two in a byte */
-    struct vmsim__extent *reserved; /* never managed and absent frames, ascending, disjoint */
-    size_t nr_reserved;
-    size_t chunks; /* chunks allocated */
+    uint8_t *pageblocks;             /* migratetype of each pageblock, two in a byte */
+    struct vmsim__segment *segments; /* present memory, ascending, disjoint */
+    struct vmsim__extent *reserved;  /* present, but never given to the allocator: ascending, disjoint */
+    size_t nr_segments, nr_reserved;
+    size_t chunks;        /* chunks of metadata allocated */
+    bool host_nomem;      /* sticky: an allocation failed because the host had no memory for metadata */
+    uint8_t gfp_zone[16]; /* highest zone type by the four zone bits of a gfp */
 };
 
 /* ---- Life ---- */
@@ -256,8 +266,9 @@ void vmsim__mem_destroy(struct vmsim__mem *mem);
 /* Writes a sysctl as text, as into /proc/sys: recomputes what the kernel recomputes. VMSIM_ENOENT: not a name of
  * zones/; VMSIM_EINVAL: the kernel would refuse it; nothing changes then. */
 int vmsim__mem_sysctl_set(struct vmsim__mem *mem, const char *name, const char *text, struct vmsim__err *err);
-/* Reads one back in /proc's format, without newline. False: not a name of zones/. */
-bool vmsim__mem_sysctl_get(const struct vmsim__mem *mem, const char *name, char *buffer, size_t size);
+/* Reads one back in /proc's format, without newline. False: not a name of zones/. As in the kernel, reading
+ * vm.lowmem_reserve_ratio computes the reserves anew from what zones manage now. */
+bool vmsim__mem_sysctl_get(struct vmsim__mem *mem, const char *name, char *buffer, size_t size);
 /* Name number `i` ("vm.min_free_kbytes"), NULL past the end. */
 const char *vmsim__mem_sysctl_name(unsigned i);
 /* Writes transparent_hugepage/enabled: starts or stops khugepaged, which raises min_free_kbytes. */

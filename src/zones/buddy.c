@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* The buddy allocator: free blocks of 2^order frames by order and migratetype, splitting and merging.
+ *
+ *     area[order].list[type]:  head (hot, taken first) <-> ... <-> tail (cold)
+ *
+ * A free block's head frame says BUDDY, its order, and in `index` the list it is on: up to Linux 6.9 that list may
+ * differ from the type of its pageblock (a single stolen block, a stale per-CPU page). The middle of the top-order
+ * MOVABLE list is not linked at all but kept as extents (frames.c), with an explicit part before and one after it.
+ * Kernel counterpart: mm/page_alloc.c. */
+#include "zones/zones_internal.h"
+
+static bool has_extents(const struct vmsim__zone *z) {
+    return z->extents.first < z->extents.count;
+}
+
+static bool is_extent_list(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
+                           enum vmsim__migratetype type) {
+    return order == mem->top_order && type == VMSIM__MOVABLE && has_extents(z);
+}
+
+/* Counts blocks in or out of a list; isolated frames are not free for anyone. */
+static void count_free(struct vmsim__zone *z, unsigned order, enum vmsim__migratetype type, int64_t blocks) {
+    int64_t frames = blocks * ((int64_t)1 << order);
+    z->area[order].nr[type] += (uint64_t)blocks;
+    if (type != VMSIM__ISOLATE)
+        z->stat[VMSIM__NR_FREE_PAGES] += frames;
+    if (type == VMSIM__HIGHATOMIC)
+        z->nr_free_highatomic += (uint64_t)frames;
+}
+
+void vmsim__buddy_link(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order,
+                       enum vmsim__migratetype type, bool tail) {
+    struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+    struct vmsim__frame_list *list = &z->area[order].list[type];
+    f->flags = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_BUDDY | order << VMSIM__FRAME_ORDER_SHIFT;
+    f->index = (uint64_t)type;
+    if (tail)
+        vmsim__list_append(mem, list, pfn, f);
+    else
+        vmsim__list_push(mem, list, pfn, f);
+    if (is_extent_list(mem, z, order, type)) {
+        if (!tail && z->extents.before == VMSIM__PFN_NONE)
+            z->extents.before = pfn;
+        if (tail && z->extents.after == VMSIM__PFN_NONE)
+            z->extents.after = pfn;
+    }
+    count_free(z, order, type, 1);
+}
+
+/* Takes an explicit block off its list. */
+static void unlink_explicit(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn) {
+    struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+    unsigned order = vmsim__frame_order(f);
+    enum vmsim__migratetype type = (enum vmsim__migratetype)f->index;
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_BUDDY));
+    if (pfn == z->extents.before)
+        z->extents.before = f->prev;
+    if (pfn == z->extents.after)
+        z->extents.after = f->next;
+    vmsim__list_remove(mem, &z->area[order].list[type], f);
+    f->flags &= VMSIM__FRAME_KEEP;
+    f->index = 0;
+    count_free(z, order, type, -1);
+}
+
+/* When the last extent is used up the two explicit parts are one list. */
+static bool unlink_extent(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__extent *e, vmsim__pfn pfn) {
+    if (!vmsim__extent_take(mem, z, e, pfn))
+        return false;
+    if (!has_extents(z))
+        z->extents.before = z->extents.after = VMSIM__PFN_NONE;
+    count_free(z, mem->top_order, VMSIM__MOVABLE, -1);
+    return true;
+}
+
+bool vmsim__buddy_unlink(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn) {
+    struct vmsim__extent *e = vmsim__extent_find(z, pfn);
+    if (e)
+        return unlink_extent(mem, z, e, pfn);
+    unlink_explicit(mem, z, pfn);
+    return true;
+}
+
+vmsim__pfn vmsim__buddy_first(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
+                              enum vmsim__migratetype type) {
+    if (is_extent_list(mem, z, order, type) && z->extents.before == VMSIM__PFN_NONE) {
+        vmsim__pfn pfn = z->extents.at[z->extents.first].start;
+        return vmsim__chunk_make(mem, pfn) ? pfn : VMSIM__PFN_NONE;
+    }
+    return z->area[order].list[type].head;
+}
+
+void vmsim__buddy_expand(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned low, unsigned high,
+                         enum vmsim__migratetype type) {
+    while (high > low) {
+        high--;
+        vmsim__buddy_link(mem, z, pfn + (1u << high), high, type, false);
+    }
+}
+
+vmsim__pfn vmsim__buddy_take(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
+                             enum vmsim__migratetype type) {
+    for (unsigned o = order; o <= mem->top_order; o++) {
+        if (!z->area[o].nr[type])
+            continue;
+        vmsim__pfn pfn = vmsim__buddy_first(mem, z, o, type);
+        if (pfn == VMSIM__PFN_NONE)
+            return pfn;
+        if (o == mem->top_order && type == VMSIM__MOVABLE) {
+            if (!vmsim__buddy_unlink(mem, z, pfn))
+                return VMSIM__PFN_NONE;
+        } else {
+            unlink_explicit(mem, z, pfn);
+        }
+        vmsim__buddy_expand(mem, z, pfn, order, o, type);
+        vmsim__frame_of(mem, pfn)->index = (uint64_t)type;
+        return pfn;
+    }
+    return VMSIM__PFN_NONE;
+}
+
+vmsim__pfn vmsim__buddy_alloc(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
+                              enum vmsim__migratetype type, uint32_t alloc_flags) {
+    vmsim__pfn pfn = vmsim__buddy_take(mem, z, order, type);
+    return VMSIM__LIKELY(pfn != VMSIM__PFN_NONE) ? pfn : vmsim__buddy_steal(mem, z, order, type, alloc_flags);
+}
+
+/* Is the block at `pfn` free, whole, and of this zone? */
+static bool is_free_buddy(const struct vmsim__mem *mem, const struct vmsim__zone *z, vmsim__pfn pfn, unsigned order) {
+    uint32_t flags = vmsim__frame_of(mem, pfn)->flags;
+    return (flags & (VMSIM__FRAME_BUDDY | 15u << VMSIM__FRAME_ORDER_SHIFT | VMSIM__FRAME_KEEP)) ==
+           (VMSIM__FRAME_BUDDY | order << VMSIM__FRAME_ORDER_SHIFT | (uint32_t)z->index << VMSIM__FRAME_ZONE_SHIFT);
+}
+
+/* Blocks of pageblock size merge across types only when both are ordinary ones. */
+static bool may_merge(struct vmsim__mem *mem, vmsim__pfn buddy, unsigned order, enum vmsim__migratetype type) {
+    if (order < mem->pageblock_order)
+        return true;
+    enum vmsim__migratetype other = vmsim__block_type(mem, buddy);
+    if (other == type)
+        return true;
+    if (!vmsim__type_mergeable(type) || !vmsim__type_mergeable(other))
+        return false;
+    if (mem->kernel->freelist_by_pageblock)
+        vmsim__block_set_type(mem, buddy, type);
+    return true;
+}
+
+/* Will the merged block soon merge again? Then it goes to the cold end, not to be split meanwhile. */
+static bool merge_likely(const struct vmsim__mem *mem, const struct vmsim__zone *z, vmsim__pfn pfn, unsigned order) {
+    if (order >= mem->top_order - 1u)
+        return false;
+    vmsim__pfn parent = pfn & ~(1u << order);
+    return is_free_buddy(mem, z, parent ^ (1u << (order + 1)), order + 1);
+}
+
+void vmsim__buddy_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order,
+                       enum vmsim__migratetype type, bool tail) {
+    while (order < mem->top_order) {
+        vmsim__pfn buddy = pfn ^ (1u << order);
+        if (!is_free_buddy(mem, z, buddy, order) || !may_merge(mem, buddy, order, type))
+            break;
+        unlink_explicit(mem, z, buddy);
+        pfn &= buddy;
+        order++;
+    }
+    vmsim__buddy_link(mem, z, pfn, order, type, tail || merge_likely(mem, z, pfn, order));
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* Metadata on demand: chunks of frames, extents of never-touched blocks, whose frame belongs to which zone.
+ *
+ *     pfn   0        1024      2048      3072      4096
+ *           |  chunk |    -    |    -    |  chunk  |      chunk table: NULL where nothing was ever touched
+ *                    [==== extent =======)                 free, on the zone's top-order MOVABLE list
+ *
+ * A chunk holds exactly one top-order block: a block is either in an extent or (partly) split, in use or on an explicit
+ * list, so buddies always share a chunk. Kernel counterpart: vmemmap sections, deferred struct page initialisation. */
+#include "zones/zones_internal.h"
+
+#include <string.h>
+
+size_t vmsim__segment_from(const struct vmsim__mem *mem, vmsim__pfn pfn) {
+    size_t low = 0, high = mem->nr_segments;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (mem->segments[mid].end <= pfn)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+struct vmsim__zone *vmsim__mem_zone_of(const struct vmsim__mem *mem, vmsim__pfn pfn) {
+    size_t i = vmsim__segment_from(mem, pfn);
+    return i < mem->nr_segments && mem->segments[i].start <= pfn ? &mem->zones[mem->segments[i].zone] : NULL;
+}
+
+static void mark_zones(struct vmsim__mem *mem, struct vmsim__frame *chunk, vmsim__pfn start, vmsim__pfn end) {
+    for (vmsim__pfn p = start; p < end; p++)
+        chunk[p - start].flags = VMSIM__FRAME_NO_ZONE << VMSIM__FRAME_ZONE_SHIFT | VMSIM__FRAME_RESERVED;
+    for (size_t i = vmsim__segment_from(mem, start); i < mem->nr_segments && mem->segments[i].start < end; i++) {
+        const struct vmsim__segment *s = &mem->segments[i];
+        vmsim__pfn a = s->start > start ? s->start : start, b = s->end < end ? s->end : end;
+        for (vmsim__pfn p = a; p < b; p++)
+            chunk[p - start].flags = (uint32_t)s->zone << VMSIM__FRAME_ZONE_SHIFT;
+    }
+}
+
+static void mark_reserved(struct vmsim__mem *mem, struct vmsim__frame *chunk, vmsim__pfn start, vmsim__pfn end) {
+    size_t low = 0, high = mem->nr_reserved;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (mem->reserved[mid].end <= start)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (; low < mem->nr_reserved && mem->reserved[low].start < end; low++) {
+        const struct vmsim__extent *r = &mem->reserved[low];
+        vmsim__pfn a = r->start > start ? r->start : start, b = r->end < end ? r->end : end;
+        for (vmsim__pfn p = a; p < b; p++)
+            chunk[p - start].flags |= VMSIM__FRAME_RESERVED;
+    }
+}
+
+/* A block that is still in an extent shows itself as the free block that it is. */
+static void mark_free(struct vmsim__mem *mem, struct vmsim__frame *chunk, vmsim__pfn start) {
+    const struct vmsim__zone *z = vmsim__mem_zone_of(mem, start);
+    if (z && vmsim__extent_find(z, start)) {
+        chunk->flags |= VMSIM__FRAME_BUDDY;
+        vmsim__frame_set_order(chunk, mem->top_order);
+        chunk->index = VMSIM__MOVABLE;
+    }
+}
+
+bool vmsim__chunk_make(struct vmsim__mem *mem, vmsim__pfn pfn) {
+    struct vmsim__frame **slot = &mem->frames.chunk[pfn >> mem->frames.shift];
+    if (*slot)
+        return true;
+    vmsim__pfn size = mem->frames.mask + 1, start = pfn & ~mem->frames.mask;
+    struct vmsim__frame *chunk = vmsim__calloc_aligned(mem->alloc, 64, size * sizeof *chunk);
+    if (!chunk) {
+        mem->host_nomem = true;
+        return false;
+    }
+    mark_zones(mem, chunk, start, start + size);
+    mark_reserved(mem, chunk, start, start + size);
+    mark_free(mem, chunk, start);
+    *slot = chunk;
+    mem->chunks++;
+    return true;
+}
+
+struct vmsim__frame *vmsim__mem_frame(struct vmsim__mem *mem, vmsim__pfn pfn) {
+    if (pfn >= mem->frames.end)
+        return NULL;
+    if (!mem->frames.chunk[pfn >> mem->frames.shift] && (!vmsim__mem_zone_of(mem, pfn) || !vmsim__chunk_make(mem, pfn)))
+        return NULL;
+    return vmsim__frame_of(mem, pfn);
+}
+
+struct vmsim__extent *vmsim__extent_find(const struct vmsim__zone *z, vmsim__pfn pfn) {
+    size_t low = z->extents.first, high = z->extents.count;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (z->extents.at[mid].end <= pfn)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < z->extents.count && z->extents.at[low].start <= pfn ? &z->extents.at[low] : NULL;
+}
+
+/* Puts a further extent behind number `i`. */
+static bool insert_extent(struct vmsim__mem *mem, struct vmsim__zone *z, size_t i, struct vmsim__extent e) {
+    if (!vmsim__vec_reserve(mem->alloc, &z->extents, z->extents.count + 1)) {
+        mem->host_nomem = true;
+        return false;
+    }
+    memmove(&z->extents.at[i + 2], &z->extents.at[i + 1], (z->extents.count - i - 1) * sizeof e);
+    z->extents.at[i + 1] = e;
+    z->extents.count++;
+    return true;
+}
+
+static void remove_extent(struct vmsim__zone *z, size_t i) {
+    if (i == z->extents.first) {
+        z->extents.first++;
+    } else {
+        memmove(&z->extents.at[i], &z->extents.at[i + 1], (z->extents.count - i - 1) * sizeof *z->extents.at);
+        z->extents.count--;
+    }
+}
+
+bool vmsim__extent_take(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__extent *e, vmsim__pfn pfn) {
+    vmsim__pfn size = mem->frames.mask + 1;
+    size_t i = (size_t)(e - z->extents.at);
+    if (!vmsim__chunk_make(mem, pfn))
+        return false;
+    if (pfn == e->start) {
+        e->start += size;
+    } else if (pfn + size == e->end) {
+        e->end = pfn;
+    } else {
+        struct vmsim__extent rest = {pfn + size, e->end};
+        if (!insert_extent(mem, z, i, rest))
+            return false;
+        z->extents.at[i].end = pfn;
+    }
+    if (z->extents.at[i].start == z->extents.at[i].end)
+        remove_extent(z, i);
+    struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+    f->flags &= VMSIM__FRAME_KEEP;
+    f->index = 0;
+    return true;
+}

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+/* Booting a machine's memory: the layout becomes zones, reserved frames and free blocks; then watermarks, then huge
+ * pages.
+ *
+ * Order, as in the kernel: free frames are handed over without those that boot itself still uses; gigantic pages are
+ * set aside; watermarks; khugepaged's raise of min_free_kbytes; huge pages; boot's own frames come back (no watermark
+ * is recomputed for them); sysctls of the spec.
+ *
+ * Reserved frames of a zone (never handed out), R of them, in fixed places:
+ *     x86 DMA zone:            the lowest R                         real mode, firmware tables
+ *     zone of the kernel:      the lowest R/2, then boot's own      image; init sections right behind it
+ *                              the highest R/2                      page metadata, hash tables
+ *     other zones:             the highest R                        page metadata
+ *
+ * A hand-over costs one extent a hole-free stretch, whatever its size. Kernel counterparts: mm/memblock.c,
+ * mm/mm_init.c, init/main.c. */
+#include "zones/zones_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define GIGANTIC_BYTES (UINT64_C(1) << 30)
+
+/* What only boot needs. */
+struct boot {
+    struct vmsim__mem *mem;
+    struct vmsim__layout layout;
+    struct {
+        VMSIM__VEC(struct vmsim__extent);
+    } reserved, late; /* ascending only after sorting */
+};
+
+/* ---- Tables ---- */
+
+static int make_nodes(struct boot *b) {
+    struct vmsim__mem *mem = b->mem;
+    mem->nr_nodes = (uint16_t)b->layout.nr_nodes;
+    mem->nodes = vmsim__calloc(mem->alloc, mem->nr_nodes, sizeof *mem->nodes);
+    if (!mem->nodes)
+        return VMSIM_ENOMEM;
+    for (unsigned n = 0; n < mem->nr_nodes; n++) {
+        struct vmsim__node *node = &mem->nodes[n];
+        const struct vmsim_param_list *row = &vmsim__layout_node(&b->layout, n)->distances;
+        node->id = (uint16_t)n;
+        node->hugetlb_head = node->gigantic_head = VMSIM__PFN_NONE;
+        for (unsigned m = 0; m < mem->nr_nodes; m++) {
+            uint64_t d = m == n ? 10 : 20;
+            node->distance[m] = (uint8_t)(m < row->count ? ((const uint64_t *)row->data)[m] : d);
+        }
+    }
+    return 0;
+}
+
+/* Which node each CPU is on. CPUs that no node names go round all nodes that name none, or round all. */
+static int make_cpus(struct boot *b, struct vmsim__err *err) {
+    struct vmsim__mem *mem = b->mem;
+    uint64_t count = b->layout.spec->cpus;
+    for (unsigned n = 0; n < mem->nr_nodes; n++) {
+        const struct vmsim_param_list *cpus = &vmsim__layout_node(&b->layout, n)->cpus;
+        for (size_t i = 0; i < cpus->count; i++)
+            count = vmsim__max64(count, ((const uint64_t *)cpus->data)[i] + 1);
+    }
+    count = vmsim__max64(count, 1);
+    if (count > 4096)
+        return vmsim__err_set(err, VMSIM_ELIMIT, "more than 4096 CPUs");
+    mem->nr_cpus = (uint16_t)count;
+    mem->cpu_node = vmsim__malloc(mem->alloc, count * sizeof *mem->cpu_node);
+    if (!mem->cpu_node)
+        return VMSIM_ENOMEM;
+    memset(mem->cpu_node, 0xff, count * sizeof *mem->cpu_node);
+    for (unsigned n = 0; n < mem->nr_nodes; n++) {
+        const struct vmsim_param_list *cpus = &vmsim__layout_node(&b->layout, n)->cpus;
+        for (size_t i = 0; i < cpus->count; i++) {
+            uint16_t *node = &mem->cpu_node[((const uint64_t *)cpus->data)[i]];
+            if (*node != UINT16_MAX)
+                return vmsim__err_set(err, VMSIM_ECONFIG, "CPU %llu is on nodes %u and %u",
+                                      (unsigned long long)((const uint64_t *)cpus->data)[i], *node, n);
+            *node = (uint16_t)n;
+        }
+    }
+    for (unsigned cpu = 0; cpu < count; cpu++) {
+        if (mem->cpu_node[cpu] == UINT16_MAX)
+            mem->cpu_node[cpu] = (uint16_t)(cpu % mem->nr_nodes);
+        mem->nodes[mem->cpu_node[cpu]].nr_cpus++;
+        mem->nodes[mem->cpu_node[cpu]].has_cpu = true;
+    }
+    return 0;
+}
+
+static int make_pcp(struct vmsim__mem *mem, struct vmsim__zone *z) {
+    z->pcp = vmsim__calloc_aligned(mem->alloc, 64, mem->nr_cpus * sizeof *z->pcp);
+    if (!z->pcp)
+        return VMSIM_ENOMEM;
+    for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++) {
+        for (unsigned i = 0; i < VMSIM__PCP_LISTS; i++)
+            z->pcp[cpu].list[i] = (struct vmsim__frame_list){VMSIM__PFN_NONE, VMSIM__PFN_NONE};
+    }
+    return 0;
+}
+
+static int make_zones(struct boot *b) {
+    struct vmsim__mem *mem = b->mem;
+    const struct vmsim__layout *l = &b->layout;
+    mem->zones = vmsim__calloc_aligned(mem->alloc, 64, l->zones.count * sizeof *mem->zones);
+    if (!mem->zones)
+        return VMSIM_ENOMEM;
+    mem->nr_zones = (uint16_t)l->zones.count;
+    for (unsigned i = 0; i < mem->nr_zones; i++) {
+        const struct vmsim__zone_layout *from = &l->zones.at[i];
+        struct vmsim__zone *z = &mem->zones[i];
+        struct vmsim__node *node = &mem->nodes[from->node];
+        z->index = (uint8_t)i;
+        z->type = from->type;
+        z->node = from->node;
+        z->name = vmsim__zone_type_name((enum vmsim__zone_type)from->type);
+        z->start = (vmsim__pfn)from->start;
+        z->end = (vmsim__pfn)from->end;
+        z->present = from->present;
+        z->managed = from->present - from->reserved - from->boot_use;
+        mem->totalram += z->managed;
+        z->extents.before = z->extents.after = VMSIM__PFN_NONE;
+        for (unsigned o = 0; o < VMSIM__ORDERS; o++) {
+            for (unsigned t = 0; t < VMSIM__MIGRATE_TYPES; t++)
+                z->area[o].list[t] = (struct vmsim__frame_list){VMSIM__PFN_NONE, VMSIM__PFN_NONE};
+        }
+        node->zone[node->nr_zones++] = (uint8_t)i;
+        node->has_memory = true;
+        node->present += z->present;
+        if (make_pcp(mem, z))
+            return VMSIM_ENOMEM;
+    }
+    return 0;
+}
+
+/* The part of a region that lies in a zone; false: none. */
+static bool cut(const struct vmsim__region *region, const struct vmsim__zone *z, struct vmsim__segment *out) {
+    uint64_t start = vmsim__max64(region->start, z->start), end = vmsim__min64(region->end, z->end);
+    *out = (struct vmsim__segment){(vmsim__pfn)start, (vmsim__pfn)end, z->index};
+    return start < end;
+}
+
+/* Present memory by zone: regions cut at zone limits. Counted, then filled. */
+static int make_segments(struct boot *b) {
+    struct vmsim__mem *mem = b->mem;
+    const struct vmsim__layout *l = &b->layout;
+    struct vmsim__segment s;
+    for (unsigned pass = 0; pass < 2; pass++) {
+        size_t n = 0;
+        for (size_t r = 0; r < l->regions.count; r++) {
+            const struct vmsim__region *region = &l->regions.at[r];
+            struct vmsim__node *node = &mem->nodes[region->node];
+            node->start = node->end ? node->start : (vmsim__pfn)region->start;
+            node->end = (vmsim__pfn)region->end;
+            for (unsigned i = 0; i < node->nr_zones; i++) {
+                if (!cut(region, &mem->zones[node->zone[i]], &s))
+                    continue;
+                if (pass)
+                    mem->segments[n] = s;
+                n++;
+            }
+        }
+        if (!pass && !(mem->segments = vmsim__calloc(mem->alloc, n, sizeof s)))
+            return VMSIM_ENOMEM;
+        mem->nr_segments = n;
+    }
+    return 0;
+}
+
+static int make_frames(struct boot *b) {
+    struct vmsim__mem *mem = b->mem;
+    vmsim__pfn end = mem->segments[mem->nr_segments - 1].end;
+    mem->frames.shift = mem->top_order;
+    mem->frames.mask = (1u << mem->top_order) - 1;
+    mem->frames.end = (vmsim__pfn)vmsim__align_up(end, (uint64_t)mem->frames.mask + 1);
+    mem->frames.chunk = vmsim__calloc_aligned(mem->alloc, 4096, (mem->frames.end >> mem->top_order) * sizeof(void *));
+    mem->pageblocks = vmsim__calloc_aligned(mem->alloc, 4096, (mem->frames.end >> mem->pageblock_order) / 2 + 1);
+    return mem->frames.chunk && mem->pageblocks ? 0 : VMSIM_ENOMEM;
+}
+
+/* The zone type of each combination of zone bits; a type that the architecture lacks degrades to NORMAL. */
+static void make_gfp_zones(struct vmsim__mem *mem) {
+    for (unsigned bits = 0; bits < 16; bits++) {
+        unsigned type = VMSIM__ZONE_NORMAL;
+        if (bits & VMSIM__GFP_DMA)
+            type = VMSIM__ZONE_DMA;
+        else if (bits & VMSIM__GFP_DMA32)
+            type = VMSIM__ZONE_DMA32;
+        else if (bits & VMSIM__GFP_HIGHMEM)
+            type = bits & VMSIM__GFP_MOVABLE_BIT ? VMSIM__ZONE_MOVABLE : VMSIM__ZONE_HIGHMEM;
+        mem->gfp_zone[bits] = (uint8_t)(mem->zone_configured >> type & 1 ? type : VMSIM__ZONE_NORMAL);
+    }
+}
+
+/* ---- Reserved frames ---- */
+
+/* Takes `count` frames from the low end of a zone, after skipping `skip`. */
+static bool take_low(struct boot *b, unsigned zone, uint64_t skip, uint64_t count, bool late) {
+    const struct vmsim__mem *mem = b->mem;
+    for (size_t i = 0; i < mem->nr_segments && count; i++) {
+        const struct vmsim__segment *s = &mem->segments[i];
+        uint64_t size = s->end - s->start;
+        if (s->zone != zone)
+            continue;
+        if (skip >= size) {
+            skip -= size;
+            continue;
+        }
+        vmsim__pfn start = s->start + (vmsim__pfn)skip;
+        vmsim__pfn end = start + (vmsim__pfn)vmsim__min64(count, s->end - start);
+        struct vmsim__extent e = {start, end};
+        if (late ? !vmsim__vec_push(mem->alloc, &b->late, e) : !vmsim__vec_push(mem->alloc, &b->reserved, e))
+            return false;
+        count -= end - start;
+        skip = 0;
+    }
+    return true;
+}
+
+static bool take_high(struct boot *b, unsigned zone, uint64_t count) {
+    const struct vmsim__mem *mem = b->mem;
+    for (size_t i = mem->nr_segments; i-- > 0 && count;) {
+        const struct vmsim__segment *s = &mem->segments[i];
+        if (s->zone != zone)
+            continue;
+        uint64_t take = vmsim__min64(count, s->end - s->start);
+        struct vmsim__extent e = {s->end - (vmsim__pfn)take, s->end};
+        if (!vmsim__vec_push(mem->alloc, &b->reserved, e))
+            return false;
+        count -= take;
+    }
+    return true;
+}
+
+static int compare_extents(const void *a, const void *b) {
+    vmsim__pfn x = ((const struct vmsim__extent *)a)->start, y = ((const struct vmsim__extent *)b)->start;
+    return x < y ? -1 : x > y;
+}
+
+static int place_reserved(struct boot *b) {
+    struct vmsim__mem *mem = b->mem;
+    bool first = true;
+    for (unsigned i = 0; i < mem->nr_zones; i++) {
+        const struct vmsim__zone_layout *z = &b->layout.zones.at[i];
+        uint64_t low = 0;
+        if (z->type == VMSIM__ZONE_DMA && mem->arch != VMSIM__ARCH_ARM64) {
+            low = z->reserved;
+        } else if (first) {
+            low = z->reserved / 2;
+            first = false;
+        }
+        if (!take_low(b, i, 0, low, false) || !take_low(b, i, low, z->boot_use, true) ||
+            !take_high(b, i, z->reserved - low))
+            return VMSIM_ENOMEM;
+    }
+    if (b->reserved.count) {
+        qsort(b->reserved.at, b->reserved.count, sizeof *b->reserved.at, compare_extents);
+        mem->reserved = vmsim__calloc(mem->alloc, b->reserved.count, sizeof *mem->reserved);
+        if (!mem->reserved)
+            return VMSIM_ENOMEM;
+        memcpy(mem->reserved, b->reserved.at, b->reserved.count * sizeof *mem->reserved);
+        mem->nr_reserved = b->reserved.count;
+    }
+    return 0;
+}
+
+/* ---- Hand-over of free memory ---- */
+
+/* Frees a range in the largest aligned blocks, at the cold end; whole top-order blocks become one extent. */
+static int hand_over(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn start, vmsim__pfn end, bool extents) {
+    vmsim__pfn block = mem->frames.mask + 1;
+    while (start < end) {
+        vmsim__pfn whole = end & ~mem->frames.mask;
+        if (extents && !(start & mem->frames.mask) && whole > start) {
+            if (!vmsim__vec_push(mem->alloc, &z->extents, (struct vmsim__extent){start, whole}))
+                return VMSIM_ENOMEM;
+            z->area[mem->top_order].nr[VMSIM__MOVABLE] += (whole - start) / block;
+            z->stat[VMSIM__NR_FREE_PAGES] += whole - start;
+            start = whole;
+            continue;
+        }
+        unsigned order = start ? (unsigned)__builtin_ctz(start) : mem->top_order;
+        order = order < mem->top_order ? order : mem->top_order;
+        while (start + (UINT64_C(1) << order) > end)
+            order--;
+        if (!vmsim__chunk_make(mem, start))
+            return VMSIM_ENOMEM;
+        vmsim__buddy_free(mem, z, start, order, vmsim__block_type(mem, start), true);
+        start += 1u << order;
+    }
+    return 0;
+}
+
+/* Everything present but reserved and late frames. Both lists are walked beside the segments. */
+static int free_segments(struct boot *b) {
+    struct vmsim__mem *mem = b->mem;
+    for (size_t i = 0; i < b->late.count; i++) {
+        if (!vmsim__vec_push(mem->alloc, &b->reserved, b->late.at[i]))
+            return VMSIM_ENOMEM;
+    }
+    if (b->reserved.count)
+        qsort(b->reserved.at, b->reserved.count, sizeof *b->reserved.at, compare_extents);
+    size_t r = 0;
+    for (size_t i = 0; i < mem->nr_segments; i++) {
+        const struct vmsim__segment *s = &mem->segments[i];
+        struct vmsim__zone *z = &mem->zones[s->zone];
+        vmsim__pfn at = s->start;
+        int rc = 0;
+        for (; !rc && r < b->reserved.count && b->reserved.at[r].start < s->end; r++) {
+            rc = hand_over(mem, z, at, b->reserved.at[r].start, true);
+            at = b->reserved.at[r].end;
+        }
+        if (!rc)
+            rc = hand_over(mem, z, at, s->end, true);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int free_late(struct boot *b) {
+    struct vmsim__mem *mem = b->mem;
+    for (size_t i = 0; i < b->late.count; i++) {
+        struct vmsim__extent e = b->late.at[i];
+        struct vmsim__zone *z = vmsim__mem_zone_of(mem, e.start);
+        z->managed += e.end - e.start;
+        mem->totalram += e.end - e.start;
+        int rc = hand_over(mem, z, e.start, e.end, false);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* ---- Huge pages ---- */
+
+/* One gigantic page from the top of a node's never-touched memory; its frames are in no list from then on. */
+static bool take_gigantic(struct vmsim__mem *mem, struct vmsim__node *node) {
+    vmsim__pfn size = (vmsim__pfn)(GIGANTIC_BYTES >> mem->page_shift), block = mem->frames.mask + 1;
+    for (unsigned i = node->nr_zones; i-- > 0;) {
+        struct vmsim__zone *z = &mem->zones[node->zone[i]];
+        for (size_t e = z->extents.count; e-- > z->extents.first;) {
+            vmsim__pfn start = (z->extents.at[e].end & ~(size - 1)) - size;
+            if (z->extents.at[e].end < size || start < z->extents.at[e].start)
+                continue;
+            for (vmsim__pfn p = start; p < start + size; p += block) {
+                if (!vmsim__buddy_unlink(mem, z, p))
+                    return false;
+            }
+            struct vmsim__frame *f = vmsim__frame_of(mem, start);
+            f->refcount = 1;
+            f->next = node->gigantic_head;
+            node->gigantic_head = start;
+            node->gigantic_count++;
+            z->in_use += size;
+            z->managed -= size; /* counts again once hugetlb has taken it over */
+            mem->totalram -= size;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_hugetlb(struct vmsim__mem *mem, struct vmsim__node *node) {
+    uint16_t cpu = 0;
+    while (cpu + 1u < mem->nr_cpus && mem->cpu_node[cpu] != node->id)
+        cpu++;
+    struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_HIGHUSER | VMSIM__GFP_COMP | VMSIM__GFP_THISNODE,
+                                      .order = mem->pageblock_order,
+                                      .cpu = cpu,
+                                      .node = node->id};
+    vmsim__pfn pfn = vmsim__mem_alloc(mem, &rq);
+    if (pfn == VMSIM__PFN_NONE)
+        return false;
+    vmsim__frame_of(mem, pfn)->next = node->hugetlb_head;
+    node->hugetlb_head = pfn;
+    node->hugetlb_count++;
+    mem->event[VMSIM__HTLB_BUDDY_ALLOC_SUCCESS]++;
+    return true;
+}
+
+/* `count` pages, node after node; a full round without one ends it. */
+static void take_round_robin(struct vmsim__mem *mem, uint64_t count,
+                             bool (*take)(struct vmsim__mem *, struct vmsim__node *)) {
+    unsigned failed = 0;
+    for (unsigned n = 0; count && failed < mem->nr_nodes; n = (n + 1) % mem->nr_nodes) {
+        if (mem->nodes[n].has_memory && take(mem, &mem->nodes[n])) {
+            count--;
+            failed = 0;
+        } else {
+            failed++;
+        }
+    }
+}
+
+/* hugetlb takes its gigantic pages over: they are managed memory from here on. */
+static void adopt_gigantic(struct vmsim__mem *mem) {
+    for (unsigned n = 0; n < mem->nr_nodes; n++) {
+        for (vmsim__pfn p = mem->nodes[n].gigantic_head; p != VMSIM__PFN_NONE; p = vmsim__frame_of(mem, p)->next) {
+            vmsim__mem_zone_of(mem, p)->managed += GIGANTIC_BYTES >> mem->page_shift;
+            mem->totalram += GIGANTIC_BYTES >> mem->page_shift;
+        }
+    }
+}
+
+/* ---- Life ---- */
+
+static int apply_sysctls(struct vmsim__mem *mem, const struct vmsim_param_list *list, struct vmsim__err *err) {
+    const struct vmsim_param_pair *pair = list->data;
+    for (size_t i = 0; i < list->count; i++) {
+        int rc = vmsim__mem_sysctl_set(mem, pair[i].key, pair[i].value, err);
+        if (rc && rc != VMSIM_ENOENT)
+            return rc;
+    }
+    return 0;
+}
+
+static void start_up(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec) {
+    uint64_t least = (UINT64_C(1) << mem->pageblock_order) * VMSIM__MIGRATE_TYPES;
+    mem->mobility_disabled = mem->totalram < least;
+    vmsim__sysctl_defaults(mem);
+    take_round_robin(mem, spec->gigantic_pages, take_gigantic);
+    vmsim__mem_boot_watermarks(mem);
+    adopt_gigantic(mem);
+    vmsim__mem_boot_thp(mem, (enum vmsim__thp_mode)spec->transparent_hugepage);
+    take_round_robin(mem, spec->hugepages, take_hugetlb);
+}
+
+static int boot(struct boot *b, struct vmsim__err *err) {
+    struct vmsim__mem *mem = b->mem;
+    const struct vmsim__layout *l = &b->layout;
+    mem->arch = (uint8_t)l->spec->arch;
+    mem->page_shift = (uint8_t)l->page_shift;
+    mem->top_order = (uint8_t)l->top_order;
+    mem->pageblock_order = (uint8_t)l->pageblock_order;
+    mem->zone_configured = l->zone_configured;
+    make_gfp_zones(mem);
+    int rc = make_nodes(b);
+    if (!rc)
+        rc = make_cpus(b, err);
+    if (!rc)
+        rc = make_zones(b);
+    if (!rc)
+        rc = make_segments(b);
+    if (!rc)
+        rc = make_frames(b);
+    if (!rc)
+        rc = vmsim__zonelists_build(mem);
+    if (!rc)
+        rc = place_reserved(b);
+    if (!rc)
+        rc = free_segments(b);
+    if (rc)
+        return rc;
+    start_up(mem, l->spec);
+    rc = free_late(b);
+    if (!rc && mem->host_nomem)
+        rc = VMSIM_ENOMEM;
+    return rc ? rc : apply_sysctls(mem, &l->spec->sysctl, err);
+}
+
+int vmsim__mem_create(struct vmsim__alloc *alloc, const struct vmsim__mem_spec *spec, struct vmsim__mem **out,
+                      struct vmsim__err *err) {
+    struct boot b = {0};
+    *out = NULL;
+    const struct vmsim__kernel *kernel = vmsim__kernel_find(spec->kernel);
+    if (!kernel)
+        return vmsim__err_set(err, VMSIM_ECONFIG, "unknown kernel \"%s\"", spec->kernel);
+    b.mem = vmsim__calloc_aligned(alloc, 64, sizeof *b.mem);
+    if (!b.mem)
+        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for the machine");
+    b.mem->alloc = alloc;
+    b.mem->kernel = kernel;
+    int rc = vmsim__layout_build(alloc, spec, &b.layout, err);
+    if (!rc)
+        rc = boot(&b, err);
+    vmsim__vec_fini(alloc, &b.reserved);
+    vmsim__vec_fini(alloc, &b.late);
+    vmsim__layout_fini(&b.layout);
+    if (rc) {
+        vmsim__mem_destroy(b.mem);
+        return rc == VMSIM_ENOMEM ? vmsim__err_set(err, rc, "no memory for the machine's frames") : rc;
+    }
+    *out = b.mem;
+    return 0;
+}
+
+static void destroy_zone(struct vmsim__mem *mem, struct vmsim__zone *z) {
+    vmsim__vec_fini(mem->alloc, &z->extents);
+    if (z->pcp)
+        vmsim__free_aligned(mem->alloc, z->pcp, 64, mem->nr_cpus * sizeof *z->pcp);
+}
+
+static void destroy_frames(struct vmsim__mem *mem) {
+    size_t count = mem->frames.end >> mem->top_order,
+           chunk = ((size_t)mem->frames.mask + 1) * sizeof(struct vmsim__frame);
+    for (size_t i = 0; mem->frames.chunk && mem->chunks && i < count; i++) {
+        if (mem->frames.chunk[i]) {
+            vmsim__free_aligned(mem->alloc, mem->frames.chunk[i], 64, chunk);
+            mem->chunks--;
+        }
+    }
+    if (mem->frames.chunk)
+        vmsim__free_aligned(mem->alloc, mem->frames.chunk, 4096, count * sizeof(void *));
+    if (mem->pageblocks)
+        vmsim__free_aligned(mem->alloc, mem->pageblocks, 4096, (mem->frames.end >> mem->pageblock_order) / 2 + 1);
+}
+
+void vmsim__mem_destroy(struct vmsim__mem *mem) {
+    if (!mem)
+        return;
+    struct vmsim__alloc *alloc = mem->alloc;
+    for (unsigned i = 0; i < mem->nr_zones; i++)
+        destroy_zone(mem, &mem->zones[i]);
+    for (unsigned n = 0; n < mem->nr_nodes; n++) {
+        for (unsigned w = 0; w < 2; w++)
+            vmsim__free(alloc, mem->nodes[n].zonelist[w], mem->nr_zones);
+    }
+    destroy_frames(mem);
+    if (mem->zones)
+        vmsim__free_aligned(alloc, mem->zones, 64, mem->nr_zones * sizeof *mem->zones);
+    vmsim__free(alloc, mem->nodes, mem->nr_nodes * sizeof *mem->nodes);
+    vmsim__free(alloc, mem->cpu_node, mem->nr_cpus * sizeof *mem->cpu_node);
+    vmsim__free(alloc, mem->segments, mem->nr_segments * sizeof *mem->segments);
+    vmsim__free(alloc, mem->reserved, mem->nr_reserved * sizeof *mem->reserved);
+    vmsim__free_aligned(alloc, mem, 64, sizeof *mem);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* From the firmware map and the nodes' ranges (or sizes) to the memory regions that the kernel's memblock would hold.
+ *
+ * Made-up maps follow QEMU's machines, because that is what people compare with. x86 "pc", memory of size M:
+ *
+ *     0          640 KiB        1 MiB                       low end - 128 KiB       4 GiB
+ *     | usable   | BIOS, EBDA   | usable ...                | ACPI  | PCI hole      | usable: the rest of M |
+ *
+ * low end = M below 3.5 GiB, else 3 GiB. arm64 and riscv "virt": one range from 1 GiB, 2 GiB on. */
+#include "zones/mem_layout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+struct span {
+    uint64_t start, end; /* bytes */
+};
+struct spans {
+    VMSIM__VEC(struct span);
+};
+
+static bool is_x86(int arch) {
+    return arch == VMSIM__ARCH_X86_64 || arch == VMSIM__ARCH_X86_32 || arch == VMSIM__ARCH_X86_PAE;
+}
+
+static int compare_spans(const void *a, const void *b) {
+    uint64_t x = ((const struct span *)a)->start, y = ((const struct span *)b)->start;
+    return x < y ? -1 : x > y;
+}
+
+static bool add_span(struct vmsim__alloc *alloc, struct spans *v, uint64_t start, uint64_t end) {
+    return start >= end || vmsim__vec_push(alloc, v, (struct span){start, end});
+}
+
+/* Removes [start, end) from all spans. */
+static bool cut_spans(struct vmsim__alloc *alloc, struct spans *v, uint64_t start, uint64_t end) {
+    size_t count = v->count;
+    for (size_t i = 0; i < count; i++) {
+        struct span s = v->at[i];
+        if (s.start >= end || s.end <= start)
+            continue;
+        v->at[i].end = start > s.start ? start : s.start; /* maybe empty: dropped by whoever reads it */
+        if (!add_span(alloc, v, end, s.end))
+            return false;
+    }
+    return true;
+}
+
+/* RAM as the board decodes it, before firmware takes its parts: what nodes of the simple form are cut from. */
+static bool board_ram(struct vmsim__layout *l, uint64_t total, struct spans *ram) {
+    if (!is_x86(l->spec->arch)) {
+        uint64_t base = l->spec->arch == VMSIM__ARCH_ARM64 ? GIB : 2 * GIB;
+        return add_span(l->alloc, ram, base, base + total);
+    }
+    uint64_t low = total < 7 * GIB / 2 ? total : 3 * GIB;
+    return add_span(l->alloc, ram, 0, low) && add_span(l->alloc, ram, 4 * GIB, 4 * GIB + (total - low));
+}
+
+/* What a PC's firmware keeps of it. Boards too small to have the hole at 640 KiB and ACPI tables keep all. */
+static bool firmware_parts(struct vmsim__layout *l, struct spans *usable) {
+    if (!is_x86(l->spec->arch) || usable->count == 0)
+        return true;
+    uint64_t low_end = usable->at[0].end;
+    return cut_spans(l->alloc, usable, 639 * 1024, MIB) &&
+           (low_end < 4 * MIB || cut_spans(l->alloc, usable, low_end - 128 * 1024, low_end));
+}
+
+static int usable_from_map(struct vmsim__layout *l, struct spans *usable, struct vmsim__err *err) {
+    const struct vmsim__range_spec *map = l->spec->memory_map.data;
+    size_t count = l->spec->memory_map.count;
+    for (size_t i = 0; i < count; i++) {
+        if (map[i].start + map[i].size < map[i].start)
+            return vmsim__err_set(err, VMSIM_ECONFIG, "memory_map[%zu] reaches past the last address", i);
+        if (!map[i].reserved && !add_span(l->alloc, usable, map[i].start, map[i].start + map[i].size))
+            return VMSIM_ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (map[i].reserved && !cut_spans(l->alloc, usable, map[i].start, map[i].start + map[i].size))
+            return VMSIM_ENOMEM;
+    }
+    if (usable->count == 0)
+        return vmsim__err_set(err, VMSIM_ECONFIG, "memory_map has no usable range");
+    qsort(usable->at, usable->count, sizeof *usable->at, compare_spans);
+    for (size_t i = 1; i < usable->count; i++) {
+        if (usable->at[i].start < usable->at[i - 1].end)
+            return vmsim__err_set(err, VMSIM_ECONFIG, "memory_map: usable ranges overlap at 0x%llx",
+                                  (unsigned long long)usable->at[i].start);
+    }
+    return 0;
+}
+
+/* Adds the frames of `usable` within [start, end) to a node; partial pages do not count, nor does x86's page 0. */
+static int add_regions(struct vmsim__layout *l, const struct spans *usable, uint64_t start, uint64_t end, uint16_t node,
+                       bool hotplug) {
+    uint64_t page = UINT64_C(1) << l->page_shift;
+    for (size_t i = 0; i < usable->count; i++) {
+        uint64_t a = vmsim__max64(usable->at[i].start, start), b = vmsim__min64(usable->at[i].end, end);
+        if (is_x86(l->spec->arch))
+            a = vmsim__max64(a, page);
+        if (a >= b)
+            continue;
+        a = vmsim__align_up(a, page) >> l->page_shift;
+        b = b >> l->page_shift;
+        if (a < b && !vmsim__vec_push(l->alloc, &l->regions, (struct vmsim__region){a, b, node, hotplug}))
+            return VMSIM_ENOMEM;
+    }
+    return 0;
+}
+
+/* A node of the simple form: the next `size` bytes of RAM from *at on (`offset` bytes into it). */
+static int add_sized_node(struct vmsim__layout *l, const struct spans *ram, const struct spans *usable, size_t *at,
+                          uint64_t *offset, uint64_t size, uint16_t node) {
+    while (size && *at < ram->count) {
+        uint64_t start = ram->at[*at].start + *offset, take = vmsim__min64(size, ram->at[*at].end - start);
+        int rc = add_regions(l, usable, start, start + take, node, false);
+        if (rc)
+            return rc;
+        size -= take;
+        *offset += take;
+        if (start + take == ram->at[*at].end) {
+            ++*at;
+            *offset = 0;
+        }
+    }
+    return 0;
+}
+
+/* A node's ranges; without any, all of the map when it is the only node, else its `memory` from the map's next bytes.
+ */
+static int place_nodes(struct vmsim__layout *l, const struct spans *ram, const struct spans *usable) {
+    size_t at = 0;
+    uint64_t offset = 0;
+    for (unsigned n = 0; n < l->nr_nodes; n++) {
+        const struct vmsim__node_spec *node = vmsim__layout_node(l, n);
+        const struct vmsim__range_spec *r = node->ranges.data;
+        int rc = 0;
+        for (size_t i = 0; !rc && i < node->ranges.count; i++)
+            rc = add_regions(l, usable, r[i].start, r[i].start + r[i].size, (uint16_t)n, r[i].hotplug);
+        if (!rc && !node->ranges.count && !node->memory && l->nr_nodes == 1)
+            rc = add_regions(l, usable, 0, UINT64_MAX, 0, false);
+        else if (!rc && !node->ranges.count)
+            rc = add_sized_node(l, ram, usable, &at, &offset, node->memory, (uint16_t)n);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int compare_regions(const void *a, const void *b) {
+    uint64_t x = ((const struct vmsim__region *)a)->start, y = ((const struct vmsim__region *)b)->start;
+    return x < y ? -1 : x > y;
+}
+
+static int check_regions(struct vmsim__layout *l, struct vmsim__err *err) {
+    if (l->regions.count == 0)
+        return vmsim__err_set(err, VMSIM_ECONFIG, "the machine has no memory");
+    qsort(l->regions.at, l->regions.count, sizeof *l->regions.at, compare_regions);
+    for (size_t i = 1; i < l->regions.count; i++) {
+        if (l->regions.at[i].start < l->regions.at[i - 1].end)
+            return vmsim__err_set(err, VMSIM_ECONFIG, "nodes %u and %u overlap at page frame 0x%llx",
+                                  l->regions.at[i - 1].node, l->regions.at[i].node,
+                                  (unsigned long long)l->regions.at[i].start);
+    }
+    if (l->regions.at[l->regions.count - 1].end >= VMSIM__PFN_NONE >> 1)
+        return vmsim__err_set(err, VMSIM_ELIMIT, "memory ends above %llu TiB, the most that vmsim numbers",
+                              (unsigned long long)(UINT64_C(1) << (31 + l->page_shift) >> 40));
+    return 0;
+}
+
+int vmsim__layout_regions(struct vmsim__layout *l, struct vmsim__err *err) {
+    struct spans ram = {0}, usable = {0};
+    uint64_t total = 0;
+    int rc = 0;
+    for (unsigned n = 0; n < l->nr_nodes; n++)
+        total += vmsim__layout_node(l, n)->memory;
+    if (l->spec->memory_map.count) {
+        rc = usable_from_map(l, &usable, err);
+        for (size_t i = 0; !rc && i < usable.count; i++)
+            rc = add_span(l->alloc, &ram, usable.at[i].start, usable.at[i].end) ? 0 : VMSIM_ENOMEM;
+    } else if (!board_ram(l, total, &ram) || !board_ram(l, total, &usable) || !firmware_parts(l, &usable)) {
+        rc = VMSIM_ENOMEM;
+    }
+    /* a PC never uses 640 KiB to 1 MiB, whatever its firmware says */
+    if (!rc && is_x86(l->spec->arch) && !cut_spans(l->alloc, &usable, 640 * 1024, MIB))
+        rc = VMSIM_ENOMEM;
+    if (!rc)
+        rc = place_nodes(l, &ram, &usable);
+    vmsim__vec_fini(l->alloc, &ram);
+    vmsim__vec_fini(l->alloc, &usable);
+    return rc ? rc : check_regions(l, err);
+}

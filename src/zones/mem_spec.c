@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* The parameter tables of a machine's memory, and the kernel command line's options of it. */
+#include "zones/mem_spec.h"
+#include "zones/zones.h"
+#include "base/units.h"
+
+#include <string.h>
+
+const char *const vmsim__arch_names[] = {"x86_64", "x86_32", "x86_pae", "arm64", "riscv", NULL};
+const char *const vmsim__thp_mode_names[] = {"always", "madvise", "never", NULL};
+static const char *const zone_names[] = {"DMA", "DMA32", "Normal", "HighMem", "Movable", NULL};
+
+#define RANGE(field) offsetof(struct vmsim__range_spec, field)
+#define RESERVE(field) offsetof(struct vmsim__reserve_spec, field)
+#define NODE(field) offsetof(struct vmsim__node_spec, field)
+#define SPEC(field) offsetof(struct vmsim__mem_spec, field)
+
+const struct vmsim_param vmsim__range_params[] = {
+    {.name = "start",
+     .type = VMSIM_PARAM_ADDRESS,
+     .offset = RANGE(start),
+     .doc = "First physical address of the range."},
+    {.name = "size", .type = VMSIM_PARAM_SIZE, .offset = RANGE(size), .doc = "Bytes of the range."},
+    {.name = "hotplug",
+     .type = VMSIM_PARAM_BOOL,
+     .offset = RANGE(hotplug),
+     .fallback = "false",
+     .doc = "Range of a node: it may be unplugged, so `movable_node` makes it Movable."},
+    {.name = "reserved",
+     .type = VMSIM_PARAM_BOOL,
+     .offset = RANGE(reserved),
+     .fallback = "false",
+     .doc = "Range of the firmware map: not RAM; taken away from the usable ranges that it overlaps."},
+    {0}};
+
+const struct vmsim_param vmsim__reserve_params[] = {
+    {.name = "zone",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = RESERVE(zone),
+     .choices = zone_names,
+     .doc = "The zone, as /proc/zoneinfo calls it."},
+    {.name = "size",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = RESERVE(size),
+     .doc = "Bytes that never reach the allocator: present minus managed in /proc/zoneinfo."},
+    {.name = "boot_use",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = RESERVE(boot_use),
+     .fallback = "0",
+     .doc = "Further bytes freed only after the boot-time watermarks were computed (init sections, initrd)."},
+    {0}};
+
+const struct vmsim_param vmsim__node_params[] = {
+    {.name = "cpus",
+     .type = VMSIM_PARAM_LIST,
+     .offset = NODE(cpus),
+     .element = VMSIM_PARAM_UINT,
+     .max = UINT16_MAX,
+     .doc = "CPUs of the node; none: a memory-only node."},
+    {.name = "memory",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = NODE(memory),
+     .fallback = "0",
+     .doc = "Size of the node's memory; the map is made up, as QEMU's pc machine does it. 0 without `ranges`: none."},
+    {.name = "ranges",
+     .type = VMSIM_PARAM_STRUCT_LIST,
+     .offset = NODE(ranges),
+     .fields = vmsim__range_params,
+     .element_size = sizeof(struct vmsim__range_spec),
+     .doc = "Physical address ranges of the node (what the firmware's SRAT says), in place of `memory`."},
+    {.name = "distances",
+     .type = VMSIM_PARAM_LIST,
+     .offset = NODE(distances),
+     .element = VMSIM_PARAM_UINT,
+     .min = 10,
+     .max = 254,
+     .doc = "Distance to each node, itself (10) included: one row of the SLIT. Default 10 and 20."},
+    {.name = "reserved",
+     .type = VMSIM_PARAM_STRUCT_LIST,
+     .offset = NODE(reserved),
+     .fields = vmsim__reserve_params,
+     .element_size = sizeof(struct vmsim__reserve_spec),
+     .doc = "Memory that the kernel keeps for itself, by zone. Default: a model of image, page metadata and hashes."},
+    {0}};
+
+const struct vmsim_param vmsim__mem_spec_params[] = {
+    {.name = "arch",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = SPEC(arch),
+     .fallback = "x86_64",
+     .choices = vmsim__arch_names,
+     .doc = "Architecture: decides the zones."},
+    {.name = "kernel",
+     .type = VMSIM_PARAM_STRING,
+     .offset = SPEC(kernel),
+     .fallback = "6.1",
+     .doc = "The Linux whose memory manager is simulated."},
+    {.name = "page_size",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = SPEC(page_size),
+     .fallback = "4KiB",
+     .min = 4096,
+     .max = 65536,
+     .doc = "Base page: 4 KiB, on arm64 also 16 KiB and 64 KiB."},
+    {.name = "cpus",
+     .type = VMSIM_PARAM_UINT,
+     .offset = SPEC(cpus),
+     .fallback = "0",
+     .max = 4096,
+     .doc = "Number of CPUs; those that no node names go round the nodes. 0: as many as the nodes name, at least 1."},
+    {.name = "memory_map",
+     .type = VMSIM_PARAM_STRUCT_LIST,
+     .offset = SPEC(memory_map),
+     .fields = vmsim__range_params,
+     .element_size = sizeof(struct vmsim__range_spec),
+     .doc = "The firmware's memory map (e820); default: made from the sizes of the nodes."},
+    {.name = "nodes",
+     .type = VMSIM_PARAM_STRUCT_LIST,
+     .offset = SPEC(nodes),
+     .fields = vmsim__node_params,
+     .element_size = sizeof(struct vmsim__node_spec),
+     .doc = "NUMA nodes, numbered from 0 in order."},
+    {.name = "kernelcore",
+     .type = VMSIM_PARAM_STRING,
+     .offset = SPEC(kernelcore),
+     .flags = VMSIM_PARAM_OPTIONAL,
+     .doc = "The boot option: memory kept out of the Movable zone, a size or a percentage."},
+    {.name = "movablecore",
+     .type = VMSIM_PARAM_STRING,
+     .offset = SPEC(movablecore),
+     .flags = VMSIM_PARAM_OPTIONAL,
+     .doc = "The boot option: memory put into the Movable zone, a size or a percentage."},
+    {.name = "movable_node",
+     .type = VMSIM_PARAM_BOOL,
+     .offset = SPEC(movable_node),
+     .fallback = "false",
+     .doc = "The boot option: ranges marked hotplug become Movable."},
+    {.name = "transparent_hugepage",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = SPEC(transparent_hugepage),
+     .fallback = "always",
+     .choices = vmsim__thp_mode_names,
+     .doc = "The boot option; Debian's default is always. The kernel turns it off below 512 MiB."},
+    {.name = "hugepages",
+     .type = VMSIM_PARAM_UINT,
+     .offset = SPEC(hugepages),
+     .fallback = "0",
+     .doc = "hugetlb pages of the default size allocated at boot."},
+    {.name = "gigantic_pages",
+     .type = VMSIM_PARAM_UINT,
+     .offset = SPEC(gigantic_pages),
+     .fallback = "0",
+     .doc = "hugetlb pages of 1 GiB taken at boot."},
+    {.name = "sysctl",
+     .type = VMSIM_PARAM_MAP,
+     .offset = SPEC(sysctl),
+     .doc = "vm.* values written after boot, in the order given."},
+    {0}};
+
+/* `hugepages=N` counts pages of the last `hugepagesz=`, by default those of one pageblock. */
+static int parse_hugepages(struct vmsim__mem_spec *spec, const char *value, uint64_t size, struct vmsim__err *err) {
+    const char *why;
+    uint64_t n;
+    if (!vmsim__parse_uint(value, &n, &why))
+        return vmsim__err_set(err, VMSIM_EINVAL, "hugepages=%s: %s", value, why);
+    if (size == UINT64_C(1) << 30)
+        spec->gigantic_pages = n;
+    else
+        spec->hugepages = n;
+    return 0;
+}
+
+static int parse_option(struct vmsim__mem_spec *spec, const char *option, uint64_t *hugepagesz,
+                        struct vmsim__err *err) {
+    const char *why;
+    if (!strncmp(option, "kernelcore=", 11)) {
+        spec->kernelcore = option + 11;
+    } else if (!strncmp(option, "movablecore=", 12)) {
+        spec->movablecore = option + 12;
+    } else if (!strcmp(option, "movable_node")) {
+        spec->movable_node = true;
+    } else if (!strncmp(option, "transparent_hugepage=", 21)) {
+        for (int i = 0; vmsim__thp_mode_names[i]; i++) {
+            if (!strcmp(option + 21, vmsim__thp_mode_names[i]))
+                spec->transparent_hugepage = i;
+        }
+    } else if (!strncmp(option, "hugepagesz=", 11)) {
+        if (!vmsim__parse_size(option + 11, hugepagesz, &why))
+            return vmsim__err_set(err, VMSIM_EINVAL, "%s: %s", option, why);
+    } else if (!strncmp(option, "hugepages=", 10)) {
+        return parse_hugepages(spec, option + 10, *hugepagesz, err);
+    }
+    return 0;
+}
+
+int vmsim__mem_spec_cmdline(struct vmsim__mem_spec *spec, char *cmdline, struct vmsim__err *err) {
+    uint64_t hugepagesz = 0;
+    char *save = NULL;
+    for (char *option = strtok_r(cmdline, " \t\n", &save); option; option = strtok_r(NULL, " \t\n", &save)) {
+        int rc = parse_option(spec, option, &hugepagesz, err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/* The allocator's front: gfp flags, the walk over a zonelist, handing out and taking back.
+ *
+ *     vmsim__mem_alloc --> walk above the low watermark --> per-CPU list or buddy
+ *            |                      ^
+ *            +--> hooks.slowpath ---+  vmsim__mem_get_frames with other rights
+ *
+ * Kernel counterpart: mm/page_alloc.c (__alloc_pages, get_page_from_freelist, rmqueue, __free_pages). */
+#include "zones/pcp.h"
+
+unsigned vmsim__gfp_zone(const struct vmsim__mem *mem, uint32_t gfp) {
+    return mem->gfp_zone[gfp & 15u];
+}
+
+VMSIM__INLINE enum vmsim__migratetype migratetype(const struct vmsim__mem *mem, uint32_t gfp) {
+    if (VMSIM__UNLIKELY(mem->mobility_disabled))
+        return VMSIM__UNMOVABLE;
+    return (enum vmsim__migratetype)((gfp & (VMSIM__GFP_MOVABLE_BIT | VMSIM__GFP_RECLAIMABLE)) >> 3);
+}
+
+enum vmsim__migratetype vmsim__gfp_migratetype(const struct vmsim__mem *mem, uint32_t gfp) {
+    return migratetype(mem, gfp);
+}
+
+/* ---- Watermarks ---- */
+
+/* Frames that count as free but are out of this request's reach. */
+VMSIM__INLINE uint64_t unusable(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
+                                uint32_t alloc_flags) {
+    uint64_t n = (UINT64_C(1) << order) - 1;
+    if (!(alloc_flags & VMSIM__ALLOC_RESERVES))
+        n += mem->kernel->highatomic_counts_free ? z->nr_free_highatomic : z->nr_reserved_highatomic;
+    return n;
+}
+
+static bool has_block(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order, uint32_t alloc_flags) {
+    for (unsigned o = order; o <= mem->top_order; o++) {
+        const uint64_t *nr = z->area[o].nr;
+        if (nr[VMSIM__UNMOVABLE] || nr[VMSIM__MOVABLE] || nr[VMSIM__RECLAIMABLE])
+            return true;
+        if (alloc_flags & (VMSIM__ALLOC_HIGHATOMIC | VMSIM__ALLOC_OOM) && nr[VMSIM__HIGHATOMIC])
+            return true;
+    }
+    return false;
+}
+
+bool vmsim__zone_watermark_ok_free(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
+                                   uint64_t mark, unsigned highest_type, uint32_t alloc_flags, int64_t free) {
+    int64_t min = (int64_t)mark;
+    free -= (int64_t)unusable(mem, z, order, alloc_flags);
+    if (alloc_flags & VMSIM__ALLOC_MIN_RESERVE) {
+        min -= min / 2;
+        if (alloc_flags & VMSIM__ALLOC_NON_BLOCK)
+            min -= min / 4;
+    }
+    if (alloc_flags & VMSIM__ALLOC_OOM)
+        min -= min / 2;
+    if (free <= min + (int64_t)z->lowmem_reserve[highest_type])
+        return false;
+    return !order || has_block(mem, z, order, alloc_flags);
+}
+
+bool vmsim__zone_watermark_ok(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order, uint64_t mark,
+                              unsigned highest_type, uint32_t alloc_flags) {
+    return vmsim__zone_watermark_ok_free(mem, z, order, mark, highest_type, alloc_flags, z->stat[VMSIM__NR_FREE_PAGES]);
+}
+
+/* The check of the walk: quick for single frames, and blind to the boost for atomic ones. */
+VMSIM__INLINE bool watermark_fast(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
+                                  uint64_t mark, unsigned highest, uint32_t alloc_flags, uint32_t gfp) {
+    uint64_t free = (uint64_t)z->stat[VMSIM__NR_FREE_PAGES];
+    if (VMSIM__LIKELY(!order)) {
+        uint64_t usable = free - vmsim__min64(free, unusable(mem, z, 0, alloc_flags));
+        if (VMSIM__LIKELY(usable > mark + z->lowmem_reserve[highest]))
+            return true;
+    }
+    if (vmsim__zone_watermark_ok_free(mem, z, order, mark, highest, alloc_flags, (int64_t)free))
+        return true;
+    bool atomic =
+        mem->kernel->gfp_atomic ? (gfp & VMSIM__GFP_ATOMIC_BIT) != 0 : (alloc_flags & VMSIM__ALLOC_MIN_RESERVE) != 0;
+    if (!order && atomic && z->boost && (alloc_flags & VMSIM__ALLOC_WMARK_MASK) == VMSIM__ALLOC_WMARK_MIN)
+        return vmsim__zone_watermark_ok_free(mem, z, 0, z->wmark[VMSIM__WMARK_MIN], highest, alloc_flags,
+                                             (int64_t)free);
+    return false;
+}
+
+/* ---- Zonelists ---- */
+
+VMSIM__INLINE bool node_allowed(const uint64_t *mask, unsigned node) {
+    return !mask || mask[node / 64] >> (node % 64) & 1;
+}
+
+struct vmsim__zone *vmsim__zonelist_next(struct vmsim__zone_iter *it) {
+    while (it->at < it->count) {
+        struct vmsim__zone *z = &it->mem->zones[it->list[it->at++]];
+        if (z->type <= it->highest_type && node_allowed(it->nodemask, z->node))
+            return z;
+    }
+    return NULL;
+}
+
+VMSIM__INLINE struct vmsim__zone *zonelist_first(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq,
+                                                 struct vmsim__zone_iter *it) {
+    const struct vmsim__node *node = &mem->nodes[rq->node];
+    unsigned which = (rq->gfp & VMSIM__GFP_THISNODE) != 0, highest = mem->gfp_zone[rq->gfp & 15u];
+    it->mem = mem;
+    it->list = node->zonelist[which];
+    it->nodemask = rq->nodemask;
+    it->at = node->first[which][highest];
+    it->count = node->zonelist_count[which];
+    it->highest_type = highest;
+    return vmsim__zonelist_next(it);
+}
+
+struct vmsim__zone *vmsim__zonelist_first(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq,
+                                          struct vmsim__zone_iter *it) {
+    return zonelist_first(mem, rq, it);
+}
+
+/* ---- Allocation ---- */
+
+VMSIM__INLINE void count_numa(struct vmsim__mem *mem, struct vmsim__zone *preferred, struct vmsim__zone *z,
+                              unsigned cpu) {
+    if (VMSIM__UNLIKELY(!mem->sysctl.numa_stat))
+        return;
+    z->numa[mem->cpu_node[cpu] == z->node ? VMSIM__NUMA_LOCAL : VMSIM__NUMA_OTHER]++;
+    if (VMSIM__LIKELY(z->node == preferred->node)) {
+        z->numa[VMSIM__NUMA_HIT]++;
+    } else {
+        z->numa[VMSIM__NUMA_MISS]++;
+        preferred->numa[VMSIM__NUMA_FOREIGN]++;
+    }
+}
+
+/* Straight from the buddy, with the reserves that the rights open. */
+static vmsim__pfn take_from_buddy(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
+                                  enum vmsim__migratetype type, uint32_t alloc_flags) {
+    vmsim__pfn pfn = VMSIM__PFN_NONE;
+    uint32_t last = VMSIM__ALLOC_OOM | (mem->kernel->highatomic_serves_nonblock ? VMSIM__ALLOC_NON_BLOCK : 0);
+    if (alloc_flags & VMSIM__ALLOC_HIGHATOMIC)
+        pfn = vmsim__buddy_take(mem, z, order, VMSIM__HIGHATOMIC);
+    if (pfn == VMSIM__PFN_NONE)
+        pfn = vmsim__buddy_alloc(mem, z, order, type, alloc_flags);
+    if (pfn == VMSIM__PFN_NONE && alloc_flags & last)
+        pfn = vmsim__buddy_take(mem, z, order, VMSIM__HIGHATOMIC);
+    return pfn;
+}
+
+/* A block from a zone that passed its check; the task that raised the boost wakes kswapd. */
+VMSIM__INLINE vmsim__pfn take(struct vmsim__mem *mem, struct vmsim__zone *preferred, struct vmsim__zone *z,
+                              const struct vmsim__alloc_request *rq, enum vmsim__migratetype type,
+                              uint32_t alloc_flags) {
+    vmsim__pfn pfn = VMSIM__PFN_NONE;
+    unsigned order = rq->order;
+    if (VMSIM__LIKELY(vmsim__pcp_order(mem, order)))
+        pfn = vmsim__pcp_alloc(mem, z, rq->cpu, order, type, alloc_flags);
+    if (VMSIM__UNLIKELY(pfn == VMSIM__PFN_NONE))
+        pfn = take_from_buddy(mem, z, order, type, alloc_flags);
+    if (VMSIM__LIKELY(pfn != VMSIM__PFN_NONE)) {
+        mem->event[VMSIM__PGALLOC_DMA + z->type] += UINT64_C(1) << order;
+        z->in_use += UINT64_C(1) << order;
+        count_numa(mem, preferred, z, rq->cpu);
+        vmsim__frames_hand_out(mem, pfn, vmsim__frame_of(mem, pfn), order, rq->gfp);
+    }
+    if (VMSIM__UNLIKELY(z->flags & VMSIM__ZONE_BOOSTED) && alloc_flags & VMSIM__ALLOC_KSWAPD) {
+        z->flags &= ~VMSIM__ZONE_BOOSTED;
+        if (mem->hooks.wake_kswapd)
+            mem->hooks.wake_kswapd(mem->hooks.context, z, 0, z->type);
+    }
+    return pfn;
+}
+
+/* May the request take from this zone? Notes the fall below the high watermark that 6.7 and later act on. */
+VMSIM__INLINE bool zone_open(struct vmsim__mem *mem, struct vmsim__zone *z, const struct vmsim__alloc_request *rq,
+                             unsigned highest, uint32_t alloc_flags) {
+    if (mem->kernel->pcp_high_auto && !(z->flags & VMSIM__ZONE_BELOW_HIGH)) {
+        uint64_t high = vmsim__zone_wmark(z, VMSIM__WMARK_HIGH);
+        if (VMSIM__LIKELY(watermark_fast(mem, z, rq->order, high, highest, alloc_flags, rq->gfp)))
+            return true;
+        z->flags |= VMSIM__ZONE_BELOW_HIGH;
+    }
+    uint64_t mark = vmsim__zone_wmark(z, (enum vmsim__wmark)(alloc_flags & VMSIM__ALLOC_WMARK_MASK));
+    if (VMSIM__LIKELY(watermark_fast(mem, z, rq->order, mark, highest, alloc_flags, rq->gfp)) ||
+        alloc_flags & VMSIM__ALLOC_NO_WATERMARKS)
+        return true;
+    return mem->hooks.node_reclaim && mem->hooks.node_reclaim(mem->hooks.context, z, rq) &&
+           vmsim__zone_watermark_ok(mem, z, rq->order, mark, highest, alloc_flags);
+}
+
+/* One walk. `spread`: pages to be dirtied avoid nodes that have their share of dirty ones (the first try alone). */
+VMSIM__INLINE vmsim__pfn walk(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq, uint32_t alloc_flags,
+                              bool spread) {
+    struct vmsim__zone_iter it;
+    struct vmsim__zone *preferred = zonelist_first(mem, rq, &it), *z = preferred;
+    enum vmsim__migratetype type = migratetype(mem, rq->gfp);
+    unsigned restart = it.at;
+    while (z) {
+        if (VMSIM__UNLIKELY(alloc_flags & VMSIM__ALLOC_NOFRAGMENT) && z->node != preferred->node) {
+            alloc_flags &= ~VMSIM__ALLOC_NOFRAGMENT; /* better mixed here than tidy on a remote node */
+            it.at = restart;
+            z = preferred;
+            continue;
+        }
+        bool dirty = spread && rq->gfp & VMSIM__GFP_WRITE && mem->hooks.node_dirty_ok &&
+                     !mem->hooks.node_dirty_ok(mem->hooks.context, z->node);
+        if (VMSIM__LIKELY(!dirty) && VMSIM__LIKELY(zone_open(mem, z, rq, it.highest_type, alloc_flags))) {
+            vmsim__pfn pfn = take(mem, preferred, z, rq, type, alloc_flags);
+            if (VMSIM__LIKELY(pfn != VMSIM__PFN_NONE)) {
+                if (VMSIM__UNLIKELY(rq->order && alloc_flags & VMSIM__ALLOC_HIGHATOMIC))
+                    vmsim__highatomic_reserve(mem, z, pfn);
+                return pfn;
+            }
+        }
+        z = vmsim__zonelist_next(&it);
+        if (!z && alloc_flags & VMSIM__ALLOC_NOFRAGMENT) {
+            alloc_flags &= ~VMSIM__ALLOC_NOFRAGMENT;
+            it.at = restart;
+            z = preferred;
+        }
+    }
+    return VMSIM__PFN_NONE;
+}
+
+vmsim__pfn vmsim__mem_get_frames(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq, uint32_t alloc_flags) {
+    return walk(mem, rq, alloc_flags, false);
+}
+
+/* A kernel zone with a DMA32 zone below keeps small requests from breaking up foreign pageblocks while others are free.
+ */
+VMSIM__INLINE uint32_t first_try_flags(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
+    uint32_t flags = VMSIM__ALLOC_WMARK_LOW;
+    if (rq->gfp & VMSIM__GFP_KSWAPD_RECLAIM)
+        flags |= VMSIM__ALLOC_KSWAPD;
+    struct vmsim__zone_iter it;
+    const struct vmsim__zone *z = zonelist_first(mem, rq, &it);
+    if (!z || z->type != VMSIM__ZONE_NORMAL)
+        return flags;
+    const struct vmsim__node *node = &mem->nodes[z->node];
+    if (mem->nr_nodes == 1 || (node->nr_zones > 1 && mem->zones[node->zone[0]].type <= VMSIM__ZONE_DMA32 &&
+                               mem->zones[z->index - 1].type == VMSIM__ZONE_DMA32))
+        flags |= VMSIM__ALLOC_NOFRAGMENT;
+    return flags;
+}
+
+vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
+    if (VMSIM__UNLIKELY(rq->order > mem->top_order))
+        return VMSIM__PFN_NONE;
+    vmsim__pfn pfn = walk(mem, rq, first_try_flags(mem, rq), true);
+    if (VMSIM__UNLIKELY(pfn == VMSIM__PFN_NONE) && mem->hooks.slowpath && !mem->host_nomem)
+        pfn = mem->hooks.slowpath(mem->hooks.context, rq);
+    return pfn;
+}
+
+/* ---- Freeing ---- */
+
+/* Back to the canonical state of a free frame: no references, no owner, no marks but the zone. */
+VMSIM__INLINE void clear_frames(struct vmsim__frame *f, unsigned order) {
+    for (uint32_t i = 0; i < 1u << order; i++) {
+        f[i].next = f[i].prev = 0;
+        f[i].refcount = f[i].mapcount = 0;
+        f[i].mapping = 0;
+        f[i].flags &= VMSIM__FRAME_KEEP;
+        f[i].index = 0;
+    }
+}
+
+VMSIM__INLINE struct vmsim__zone *take_back(struct vmsim__mem *mem, struct vmsim__frame *f, unsigned order) {
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP | VMSIM__FRAME_RESERVED));
+    struct vmsim__zone *z = &mem->zones[vmsim__frame_zone(f)];
+    clear_frames(f, order);
+    mem->event[VMSIM__PGFREE] += UINT64_C(1) << order;
+    z->in_use -= UINT64_C(1) << order;
+    return z;
+}
+
+void vmsim__mem_free(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, unsigned cpu) {
+    struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+    struct vmsim__zone *z = take_back(mem, f, order);
+    enum vmsim__migratetype type = vmsim__block_type(mem, pfn);
+    if (VMSIM__LIKELY(vmsim__pcp_order(mem, order) && type != VMSIM__ISOLATE))
+        vmsim__pcp_free(mem, z, pfn, f, order, type, cpu);
+    else
+        vmsim__buddy_free(mem, z, pfn, order, type, false);
+}
+
+void vmsim__mem_free_buddy(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order) {
+    struct vmsim__zone *z = take_back(mem, vmsim__frame_of(mem, pfn), order);
+    vmsim__buddy_free(mem, z, pfn, order, vmsim__block_type(mem, pfn), false);
+}
+
+void vmsim__mem_split(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order) {
+    struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_HEAD));
+    for (uint32_t i = 0; i < 1u << order; i++) {
+        f[i].refcount = 1;
+        vmsim__frame_set_order(&f[i], 0);
+    }
+}
+
+/* ---- Blocks by address ---- */
+
+int vmsim__mem_free_block_order(const struct vmsim__mem *mem, vmsim__pfn pfn) {
+    if (pfn >= mem->frames.end)
+        return -1;
+    if (mem->frames.chunk[pfn >> mem->frames.shift]) {
+        const struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+        return vmsim__frame_is(f, VMSIM__FRAME_BUDDY) ? (int)vmsim__frame_order(f) : -1;
+    }
+    const struct vmsim__zone *z = vmsim__mem_zone_of(mem, pfn);
+    return z && !(pfn & mem->frames.mask) && vmsim__extent_find(z, pfn) ? mem->top_order : -1;
+}
+
+int vmsim__mem_isolate_block(struct vmsim__mem *mem, vmsim__pfn pfn) {
+    int order = vmsim__mem_free_block_order(mem, pfn);
+    struct vmsim__zone *z = order < 0 ? NULL : vmsim__mem_zone_of(mem, pfn);
+    if (!z || !vmsim__chunk_make(mem, pfn) || !vmsim__buddy_unlink(mem, z, pfn))
+        return -1;
+    z->in_use += UINT64_C(1) << order;
+    vmsim__frames_hand_out(mem, pfn, vmsim__frame_of(mem, pfn), (unsigned)order, 0);
+    return order;
+}

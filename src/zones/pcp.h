@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Per-CPU lists: the inline halves of allocation and freeing, which most calls never leave.
+ *
+ *     list[type + 3 * order]   order 0..3      list[12 + movable]   whole THP blocks
+ *     head: freed last (hot), handed out first        tail: goes back to the buddy first
+ *
+ * Their frames are free for users but not in NR_FREE_PAGES. Kernel counterpart: struct per_cpu_pages in
+ * mm/page_alloc.c. */
+#ifndef VMSIM__PCP_H
+#define VMSIM__PCP_H
+#include "zones/zones_internal.h"
+
+#define VMSIM__PCP_BATCH_SCALE_MAX 5
+
+/* Does a block of this order go through the per-CPU lists? */
+VMSIM__INLINE bool vmsim__pcp_order(const struct vmsim__mem *mem, unsigned order) {
+    return order <= VMSIM__COSTLY_ORDER || order == mem->pageblock_order;
+}
+VMSIM__INLINE unsigned vmsim__pcp_index(unsigned order, enum vmsim__migratetype type) {
+    if (VMSIM__UNLIKELY(order > VMSIM__COSTLY_ORDER))
+        return VMSIM__PCP_TYPES * (VMSIM__COSTLY_ORDER + 1) + (type == VMSIM__MOVABLE);
+    return VMSIM__PCP_TYPES * order + (unsigned)type;
+}
+
+/* Moves a batch from the buddy to an empty list; false: the zone has none. */
+bool vmsim__pcp_refill(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__pcp *pcp, unsigned order,
+                       enum vmsim__migratetype type, uint32_t alloc_flags);
+/* Shortens the lists of a CPU after a block went onto list `index`, as far as the kernel does now. */
+void vmsim__pcp_trim_6_1(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__pcp *pcp, unsigned order,
+                         unsigned index);
+void vmsim__pcp_trim_auto(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__pcp *pcp, unsigned order,
+                          unsigned index);
+
+/* Takes the hottest block of a list. */
+VMSIM__INLINE vmsim__pfn vmsim__pcp_alloc(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned cpu, unsigned order,
+                                          enum vmsim__migratetype type, uint32_t alloc_flags) {
+    struct vmsim__pcp *pcp = &z->pcp[cpu];
+    struct vmsim__frame_list *list = &pcp->list[vmsim__pcp_index(order, type)];
+    pcp->free_factor >>= 1;
+    pcp->free_count >>= 1;
+    if (VMSIM__UNLIKELY(list->head == VMSIM__PFN_NONE) && !vmsim__pcp_refill(mem, z, pcp, order, type, alloc_flags))
+        return VMSIM__PFN_NONE;
+    vmsim__pfn pfn = list->head;
+    struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+    list->head = f->next;
+    if (f->next != VMSIM__PFN_NONE)
+        vmsim__frame_of(mem, f->next)->prev = VMSIM__PFN_NONE;
+    else
+        list->tail = VMSIM__PFN_NONE;
+    pcp->count -= 1 << order;
+    return pfn;
+}
+
+/* Puts a block on top of the list of its type. `type` is that of its pageblock. */
+VMSIM__INLINE void vmsim__pcp_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn,
+                                   struct vmsim__frame *f, unsigned order, enum vmsim__migratetype type, unsigned cpu) {
+    struct vmsim__pcp *pcp = &z->pcp[cpu];
+    /* HIGHATOMIC blocks wait on the MOVABLE list and remember what they are */
+    unsigned index = vmsim__pcp_index(order, type < VMSIM__PCP_TYPES ? type : VMSIM__MOVABLE);
+    f->flags = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_PCP | order << VMSIM__FRAME_ORDER_SHIFT;
+    f->index = (uint64_t)type;
+    vmsim__list_push(mem, &pcp->list[index], pfn, f);
+    pcp->count += 1 << order;
+    if (mem->kernel->pcp_high_auto)
+        vmsim__pcp_trim_auto(mem, z, pcp, order, index);
+    else if (VMSIM__UNLIKELY(pcp->count >= pcp->high || z->flags & VMSIM__ZONE_RECLAIM_ACTIVE ||
+                             (order && pcp->free_factor)))
+        vmsim__pcp_trim_6_1(mem, z, pcp, order, index);
+}
+
+#endif

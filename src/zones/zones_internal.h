@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of src/zones/ share: pageblocks, frame lists, the buddy's entry points. */
+#ifndef VMSIM__ZONES_INTERNAL_H
+#define VMSIM__ZONES_INTERNAL_H
+#include "zones/mem_layout.h"
+#include "zones/zones.h"
+
+VMSIM__INLINE struct vmsim__frame *vmsim__frame_of(const struct vmsim__mem *mem, vmsim__pfn pfn) {
+    return vmsim__frame_at(&mem->frames, pfn);
+}
+
+/* Flags of a frame that stay when it is freed: its zone. */
+#define VMSIM__FRAME_KEEP (0xffu << VMSIM__FRAME_ZONE_SHIFT)
+/* Zone byte of frames that no zone owns (holes inside a chunk). */
+#define VMSIM__FRAME_NO_ZONE 0xffu
+
+/* ---- Pageblocks: four bits each; stored so that zeroed memory means MOVABLE ---- */
+VMSIM__INLINE enum vmsim__migratetype vmsim__block_type(const struct vmsim__mem *mem, vmsim__pfn pfn) {
+    uint32_t block = pfn >> mem->pageblock_order;
+    return (enum vmsim__migratetype)(((unsigned)mem->pageblocks[block >> 1] >> (block & 1) * 4 & 15u) ^ VMSIM__MOVABLE);
+}
+/* Changes one pageblock; without grouping by mobility the ordinary types are all UNMOVABLE. */
+void vmsim__block_set_type(struct vmsim__mem *mem, vmsim__pfn pfn, enum vmsim__migratetype type);
+
+static inline bool vmsim__type_mergeable(enum vmsim__migratetype type) {
+    return type < VMSIM__PCP_TYPES;
+}
+
+/* ---- Lists of frames ---- */
+VMSIM__INLINE void vmsim__list_push(const struct vmsim__mem *mem, struct vmsim__frame_list *list, vmsim__pfn pfn,
+                                    struct vmsim__frame *f) {
+    f->prev = VMSIM__PFN_NONE;
+    f->next = list->head;
+    if (list->head != VMSIM__PFN_NONE)
+        vmsim__frame_of(mem, list->head)->prev = pfn;
+    else
+        list->tail = pfn;
+    list->head = pfn;
+}
+VMSIM__INLINE void vmsim__list_append(const struct vmsim__mem *mem, struct vmsim__frame_list *list, vmsim__pfn pfn,
+                                      struct vmsim__frame *f) {
+    f->next = VMSIM__PFN_NONE;
+    f->prev = list->tail;
+    if (list->tail != VMSIM__PFN_NONE)
+        vmsim__frame_of(mem, list->tail)->next = pfn;
+    else
+        list->head = pfn;
+    list->tail = pfn;
+}
+VMSIM__INLINE void vmsim__list_remove(const struct vmsim__mem *mem, struct vmsim__frame_list *list,
+                                      struct vmsim__frame *f) {
+    if (f->prev != VMSIM__PFN_NONE)
+        vmsim__frame_of(mem, f->prev)->next = f->next;
+    else
+        list->head = f->next;
+    if (f->next != VMSIM__PFN_NONE)
+        vmsim__frame_of(mem, f->next)->prev = f->prev;
+    else
+        list->tail = f->prev;
+    f->next = f->prev = 0;
+}
+
+/* ---- Metadata (frames.c) ---- */
+/* Makes the chunk of `pfn` if it is not there. False: no host memory (mem->host_nomem is set). */
+bool vmsim__chunk_make(struct vmsim__mem *mem, vmsim__pfn pfn);
+/* The extent of `z` that holds pfn, or NULL. */
+struct vmsim__extent *vmsim__extent_find(const struct vmsim__zone *z, vmsim__pfn pfn);
+/* Takes the top-order block at pfn out of its extent; its metadata is made. False: no host memory, nothing changed. */
+bool vmsim__extent_take(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__extent *e, vmsim__pfn pfn);
+/* Places of the first segment that ends above pfn. */
+size_t vmsim__segment_from(const struct vmsim__mem *mem, vmsim__pfn pfn);
+
+/* ---- Buddy (buddy.c, steal.c) ---- */
+/* Takes a block of 2^order of exactly this migratetype, splitting the smallest one that is large enough. */
+vmsim__pfn vmsim__buddy_take(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
+                             enum vmsim__migratetype type);
+/* The same with stealing from other types. Frames are still unmarked: refcount 0, frame->index = type of the list. */
+vmsim__pfn vmsim__buddy_alloc(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
+                              enum vmsim__migratetype type, uint32_t alloc_flags);
+vmsim__pfn vmsim__buddy_steal(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
+                              enum vmsim__migratetype type, uint32_t alloc_flags);
+/* Frees and merges. `type` is the migratetype of the pageblock; `tail`: to the cold end, whatever the merge outlook. */
+void vmsim__buddy_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order,
+                       enum vmsim__migratetype type, bool tail);
+/* First block of a list without taking it; its metadata is made. PFN_NONE: empty or no host memory. */
+vmsim__pfn vmsim__buddy_first(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
+                              enum vmsim__migratetype type);
+/* Unlinks the free block that starts at pfn. False: no host memory. */
+bool vmsim__buddy_unlink(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn);
+void vmsim__buddy_link(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order,
+                       enum vmsim__migratetype type, bool tail);
+/* Splits a block that is on no list down to 2^low; the upper halves go to the head of `type`'s lists. */
+void vmsim__buddy_expand(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned low, unsigned high,
+                         enum vmsim__migratetype type);
+/* Moves the free blocks of pfn's pageblock to the lists of `type`. Returns frames moved; *movable gets the frames in
+ * use that could be moved. 0 and untouched when the pageblock lies in more than one zone. */
+uint64_t vmsim__block_move_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn,
+                                enum vmsim__migratetype type, uint64_t *movable);
+void vmsim__highatomic_reserve(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn);
+
+/* ---- Watermarks and zonelists ---- */
+void vmsim__mem_boot_watermarks(struct vmsim__mem *mem);
+void vmsim__mem_boot_thp(struct vmsim__mem *mem, enum vmsim__thp_mode mode);
+void vmsim__zone_set_pcp(struct vmsim__mem *mem, struct vmsim__zone *z);
+int vmsim__zonelists_build(struct vmsim__mem *mem);
+void vmsim__sysctl_defaults(struct vmsim__mem *mem);
+
+/* In the order of the table in mem_sysctl.c. */
+enum vmsim__mem_sysctl_id {
+    VMSIM__SYSCTL_MIN_FREE_KBYTES,
+    VMSIM__SYSCTL_WATERMARK_SCALE_FACTOR,
+    VMSIM__SYSCTL_WATERMARK_BOOST_FACTOR,
+    VMSIM__SYSCTL_LOWMEM_RESERVE_RATIO,
+    VMSIM__SYSCTL_HIGH_FRACTION,
+    VMSIM__SYSCTL_EXTFRAG_THRESHOLD,
+    VMSIM__SYSCTL_NUMA_STAT,
+};
+/* Recomputes what hangs on a value that was just written. */
+void vmsim__sysctl_changed(struct vmsim__mem *mem, enum vmsim__mem_sysctl_id id);
+
+/* In-use marks of a block just taken from the buddy or a per-CPU list. */
+VMSIM__INLINE void vmsim__frames_hand_out(struct vmsim__mem *mem, vmsim__pfn pfn, struct vmsim__frame *f,
+                                          unsigned order, uint32_t gfp) {
+    f->next = f->prev = 0;
+    f->refcount = 1;
+    f->index = 0;
+    f->flags = (f->flags & VMSIM__FRAME_KEEP) | order << VMSIM__FRAME_ORDER_SHIFT;
+    if (order && gfp & VMSIM__GFP_COMP) {
+        f->flags |= VMSIM__FRAME_HEAD;
+        for (uint32_t i = 1; i < 1u << order; i++) {
+            f[i].flags = (f[i].flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_TAIL;
+            f[i].next = pfn;
+        }
+    }
+    (void)mem;
+}
+
+#endif
