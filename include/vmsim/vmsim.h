@@ -126,6 +126,23 @@ int vmsim_machine_free_pages(struct vmsim_machine *machine, unsigned cpu, uint64
  */
 int vmsim_machine_sysctl(struct vmsim_machine *machine, const char *name, const char *value);
 
+/** Receives one line of text, without its newline. */
+typedef void vmsim_line_fn(void *context, const char *line);
+/** Draws the page-table walk of one address level by level: indices, entries, their meaning. Changes nothing.
+ *  @return 0, or VMSIM_EINVAL for a task that is not alive. */
+int vmsim_task_walk(struct vmsim_machine *machine, uint32_t task, uint64_t address, enum vmsim_access_type type,
+                    vmsim_line_fn *line, void *context);
+
+struct vmsim_policy;
+/** Policy number `index` that the machine knows (vmsim/policy.h), NULL past the last. *origin (or NULL) gets
+ *  "built-in", "linked-in" or the path of its plugin. */
+const struct vmsim_policy *vmsim_machine_policy(const struct vmsim_machine *machine, size_t index, const char **origin);
+
+/** Number of tasks that ever were; they are numbered from 0. */
+size_t vmsim_task_count(const struct vmsim_machine *machine);
+/** Name of a task, NULL when there is none. */
+const char *vmsim_task_name(const struct vmsim_machine *machine, uint32_t task);
+
 /** Number of counters that exist now (it grows with tasks). */
 size_t vmsim_counter_count(const struct vmsim_machine *machine);
 /** Name of counter `id`: "vmstat.pgfault", "node0.numa_hit", "zone.0.DMA32.free", "tlb.cpu0.l1d.miss",

@@ -187,3 +187,18 @@ int vmsim_machine_check(struct vmsim_machine *m) {
     err = err ? err : vmsim__vm_check(m->vm, &m->err);
     return err ? err : vmsim__tlb_system_check(m->tlbs, NULL, &m->err);
 }
+
+const struct vmsim_policy *vmsim_machine_policy(const struct vmsim_machine *m, size_t index, const char **origin) {
+    return vmsim__policy_at(m->policies, index, origin);
+}
+
+int vmsim_task_walk(struct vmsim_machine *m, uint32_t task, uint64_t address, enum vmsim_access_type type,
+                    vmsim_line_fn *line, void *context) {
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    if (!t)
+        return VMSIM_EINVAL;
+    unsigned mode = VMSIM__WALK_USER | VMSIM__WALK_PROBE;
+    mode |= type == VMSIM_STORE || type == VMSIM_RMW ? VMSIM__WALK_WRITE : type == VMSIM_FETCH ? VMSIM__WALK_FETCH : 0;
+    vmsim__walk_describe(&t->mm->pt, address, mode, line, context);
+    return 0;
+}

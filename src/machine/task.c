@@ -234,3 +234,12 @@ int vmsim__task_renew(struct vmsim_machine *m, struct vmsim__task *t) {
     space_replace(m, t, mm);
     return 0;
 }
+
+size_t vmsim_task_count(const struct vmsim_machine *m) {
+    return m->tasks.count;
+}
+
+const char *vmsim_task_name(const struct vmsim_machine *m, uint32_t task) {
+    const struct vmsim__task *t = vmsim__task_at(m, task);
+    return t ? t->name : NULL;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* `vmsim policy`: the policies that a machine can use, built in or from plugins. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "vmsim/policy.h"
+#include "vmsim/scenario.h"
+
+static const char *domain_name(enum vmsim_policy_domain domain) {
+    static const char *const names[VMSIM_POLICY_DOMAINS] = {"tlb_replacement", "tlb_prefetch"};
+    return (unsigned)domain < VMSIM_POLICY_DOMAINS ? names[domain] : "?";
+}
+
+static int list(const struct vmsim_machine *m) {
+    const char *origin;
+    for (size_t i = 0; vmsim_machine_policy(m, i, &origin); i++) {
+        const struct vmsim_policy *p = vmsim_machine_policy(m, i, NULL);
+        printf("%-16s %-14s %s (%s)\n", domain_name(p->domain), p->name, p->doc, origin);
+    }
+    return EXIT_FINE;
+}
+
+static void show_one(const struct vmsim_policy *p, const char *origin) {
+    printf("%s: %s\n  domain  %s\n  origin  %s\n", p->name, p->doc, domain_name(p->domain), origin);
+    printf("  use     policies: {%s: {name: %s}}\n", domain_name(p->domain), p->name);
+    for (const struct vmsim_param *q = p->params; q && q->name; q++)
+        printf("  param   %s (default %s): %s\n", q->name, q->fallback ? q->fallback : "none", q->doc ? q->doc : "");
+}
+
+static int show(const struct vmsim_machine *m, const char *name) {
+    bool found = false;
+    const char *origin;
+    for (size_t i = 0; vmsim_machine_policy(m, i, &origin); i++) {
+        const struct vmsim_policy *p = vmsim_machine_policy(m, i, NULL);
+        if (strcmp(p->name, name))
+            continue;
+        show_one(p, origin);
+        found = true;
+    }
+    return found ? EXIT_FINE : cli_fail(EXIT_USAGE, "policy", "there is no policy '%s': see `vmsim policy list`", name);
+}
+
+int cmd_policy(int argc, char **argv) {
+    static const char usage[] =
+        "Usage: vmsim policy list [PLUGIN.so...]\n       vmsim policy show NAME [PLUGIN.so...]\n\n"
+        "Lists what a scenario's `policies:` can name; plugins are loaded first.\n";
+    bool is_list = argc >= 2 && !strcmp(argv[1], "list"), is_show = argc >= 3 && !strcmp(argv[1], "show");
+    if (!is_list && !is_show) {
+        bool help = argc == 2 && !strcmp(argv[1], "--help");
+        fputs(usage, help ? stdout : stderr);
+        return help ? EXIT_FINE : EXIT_USAGE;
+    }
+    struct cli_input in = {0};
+    struct vmsim_config *config = NULL;
+    struct vmsim_machine *m = NULL;
+    int status = EXIT_FINE;
+    for (int i = is_list ? 2 : 3; !status && i < argc; i++) {
+        size_t size = strlen(argv[i]) + sizeof "machine.plugins[+]=";
+        char *set = malloc(size);
+        if (set)
+            snprintf(set, size, "machine.plugins[+]=%s", argv[i]);
+        if (!set || !cli_push(&in.sets, &in.set_count, set))
+            status = cli_fail(EXIT_INTERNAL, "policy", "out of memory");
+    }
+    status = status ? status : cli_load(&in, &config);
+    if (!status && vmsim_machine_create(config, &m)) {
+        cli_print_errors(config);
+        status = EXIT_USAGE;
+    }
+    if (!status)
+        status = is_list ? list(m) : show(m, argv[2]);
+    vmsim_machine_destroy(m);
+    vmsim_config_destroy(config);
+    for (size_t i = 0; i < in.set_count; i++)
+        free(in.sets[i]);
+    cli_input_free(&in);
+    return status;
+}
