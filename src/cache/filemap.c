@@ -15,7 +15,10 @@ vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const stru
     struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_HIGHUSER_MOVABLE | gfp, .cpu = (uint16_t)cpu};
     rq.node = policy ? policy->node : c->mem->cpu_node[cpu];
     rq.nodemask = policy ? policy->nodemask : NULL;
-    return vmsim__mem_alloc(c->mem, &rq);
+    vmsim__pfn pfn = vmsim__mem_alloc(c->mem, &rq);
+    if (pfn == VMSIM__PFN_NONE && c->mem->host_nomem)
+        c->error = VMSIM_ENOMEM;
+    return pfn;
 }
 
 bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
