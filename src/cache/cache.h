@@ -30,17 +30,18 @@ enum vmsim__file_kind {
 };
 
 struct vmsim__file {
-    uint32_t id;               /* index in the cache's table; never 0 */
-    uint8_t kind;              /* enum vmsim__file_kind */
-    bool linked;               /* a path leads to it: it outlives its last user */
-    uint64_t size;             /* bytes */
-    struct vmsim__radix pages; /* index -> pfn + 1 */
-    uint32_t refcount;         /* open files and mappings */
-    char *path;                /* owned; may be NULL (anonymous shared memory) */
-    void *mappings;            /* vm/'s list of VMAs that map it (i_mmap); NULL: none */
-    uint64_t mkwrite_pages;    /* calls of page_mkwrite that dirtied a page, since creation */
-    uint64_t disk_size;        /* bytes that the device holds: pages beyond are holes and are zeroed, not read */
-    uint64_t dirty_pages;      /* pages of this file with DIRTY that count in nr_dirty */
+    uint32_t id;                      /* index in the cache's table; never 0 */
+    uint8_t kind;                     /* enum vmsim__file_kind */
+    bool linked;                      /* a path leads to it: it outlives its last user */
+    uint64_t size;                    /* bytes */
+    struct vmsim__radix pages;        /* index -> pfn + 1 */
+    uint32_t refcount;                /* open files and mappings */
+    char *path;                       /* owned; may be NULL (anonymous shared memory) */
+    void *mappings;                   /* vm/'s list of VMAs that map it (i_mmap); NULL: none */
+    uint64_t mkwrite_pages;           /* calls of page_mkwrite that dirtied a page, since creation */
+    uint64_t disk_size;               /* bytes that the device holds: pages beyond are holes and are zeroed, not read */
+    uint64_t dirty_pages;             /* pages of this file with DIRTY that count in nr_dirty */
+    uint64_t dirty_first, dirty_last; /* bounds of their indices, loose; write-out looks nowhere else */
 };
 
 /* State of one open file (struct file_ra_state + f_pos). Make it with vmsim__ra_init. */
@@ -119,8 +120,8 @@ void vmsim__file_get(struct vmsim__file *f);
 void vmsim__file_put(struct vmsim__cache *c, struct vmsim__file *f,
                      unsigned cpu); /* the last put of an unlinked file deletes it */
 void vmsim__file_unlink(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
-/* Fills the cache with the whole file without I/O or cost ("cached: all"). Pages are inactive and unreferenced. 0 or
- * -ENOMEM. */
+/* Fills the cache with the whole file without I/O or cost ("cached: all"): as if written and synced long ago, so pages
+ * are inactive, and referenced only in shmem. 0 or -ENOMEM. */
 int vmsim__file_preload(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
 
 void vmsim__ra_init(struct vmsim__cache *c, struct vmsim__file_ra *ra);

@@ -45,6 +45,8 @@ static int check_page(struct check *k, const struct vmsim__file *f, uint64_t ind
         add(k, fr, VMSIM__NR_SHMEM, -1, 1);
     if (vmsim__file_accounts_dirty(f) && vmsim__frame_is(fr, VMSIM__FRAME_DIRTY)) {
         add(k, fr, VMSIM__NR_DIRTY, VMSIM__NR_ZONE_WRITE_PENDING, 1);
+        if (index < f->dirty_first || index > f->dirty_last)
+            FAIL(k, "dirty page %llu of file %u is outside its bounds", (unsigned long long)index, f->id);
         ++*dirty;
     }
     return 0;

@@ -20,6 +20,9 @@ bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__file *f = c->files.at[fr->mapping];
     fr->flags &= ~VMSIM__FRAME_RECLAIM;
     if (vmsim__file_accounts_dirty(f)) {
+        uint64_t index = vmsim__frame_index(fr);
+        f->dirty_first = f->dirty_pages ? vmsim__min64(f->dirty_first, index) : index;
+        f->dirty_last = f->dirty_pages ? vmsim__max64(f->dirty_last, index) : index;
         f->dirty_pages++;
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, 1);
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTIED, 1);
@@ -121,10 +124,12 @@ static void write_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t i
 /* Writes the dirty pages of [first, end), neighbours in one request. When the last of them is done goes to *done. */
 static uint64_t write_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu,
                             uint64_t *done) {
-    uint64_t index = first, run = 0, next = 0, pages = 0;
-    if (!f->dirty_pages)
-        return 0;
-    for (uint64_t value; (value = vmsim__radix_next(&f->pages, &index)) != 0 && index < end; index++) {
+    uint64_t index = vmsim__max64(first, f->dirty_first), stop = vmsim__min64(end, f->dirty_last + 1);
+    uint64_t run = 0, next = 0, pages = 0;
+    for (uint64_t value; f->dirty_pages && index < stop; index++) {
+        value = vmsim__radix_next(&f->pages, &index);
+        if (!value || index >= stop)
+            break;
         vmsim__pfn pfn = (vmsim__pfn)(value - 1);
         if (!vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_DIRTY))
             continue;

@@ -163,7 +163,7 @@ int vmsim__file_preload(struct vmsim__cache *c, struct vmsim__file *f, unsigned 
         if (pfn == VMSIM__PFN_NONE)
             return -VMSIM__LINUX_ENOMEM;
         if (f->kind == VMSIM__FILE_SHMEM)
-            vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_DIRTY;
+            vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_DIRTY | VMSIM__FRAME_REFERENCED;
     }
     return 0;
 }

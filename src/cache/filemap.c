@@ -41,6 +41,7 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
 void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn,
                            unsigned cpu) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    VMSIM__ASSERT(fr->mapcount == 0);
     vmsim__dirty_cancel(c, f, pfn);
     vmsim__radix_remove(&f->pages, index);
     vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, -1);
