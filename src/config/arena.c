@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Chunks of 64 KiB are cut from the front; a request that would waste most of one gets a chunk of its own, behind
- * the newest, whose free part stays in use. */
+/* Chunks grow from 1 KiB to 64 KiB, so that small owners stay small, and are cut from the front; a request that would
+ * waste most of one gets a chunk of its own, behind the newest, whose free part stays in use. */
 #include "config/arena.h"
 
 #include <stdint.h>
@@ -12,7 +12,7 @@ struct vmsim__arena_chunk {
     size_t size; /* with this header */
 };
 
-enum { CHUNK = 64 << 10, ALIGN = 16 };
+enum { FIRST_CHUNK = 1 << 10, LAST_CHUNK = 64 << 10, ALIGN = 16 };
 
 _Static_assert(sizeof(struct vmsim__arena_chunk) % ALIGN == 0, "chunk contents stay aligned");
 
@@ -49,13 +49,16 @@ static void *own_chunk(struct vmsim__arena *a, size_t bytes) {
 }
 
 static bool next_chunk(struct vmsim__arena *a) {
-    struct vmsim__arena_chunk *c = new_chunk(a, CHUNK);
+    if (!a->chunk_size)
+        a->chunk_size = FIRST_CHUNK;
+    struct vmsim__arena_chunk *c = new_chunk(a, a->chunk_size);
     if (!c)
         return false;
     c->next = a->chunks;
     a->chunks = c;
     a->next = (char *)(c + 1);
-    a->end = (char *)c + CHUNK;
+    a->end = (char *)c + a->chunk_size;
+    a->chunk_size *= a->chunk_size < LAST_CHUNK ? 2 : 1;
     return true;
 }
 
@@ -66,10 +69,12 @@ void *vmsim__arena_alloc(struct vmsim__arena *a, size_t count, size_t size) {
         return NULL;
     }
     bytes = bytes ? (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN;
-    if (bytes > CHUNK / 4)
-        return own_chunk(a, bytes);
-    if ((size_t)(a->end - a->next) < bytes && !next_chunk(a))
-        return NULL;
+    if ((size_t)(a->end - a->next) < bytes) {
+        if (bytes > (a->chunk_size ? a->chunk_size : FIRST_CHUNK) / 4)
+            return own_chunk(a, bytes);
+        if (!next_chunk(a))
+            return NULL;
+    }
     void *p = a->next;
     a->next += bytes;
     return p;

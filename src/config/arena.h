@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Bump allocation: many small things that live exactly as long as their configuration, freed at once.
  *
- *     arena -> chunk 64 KiB -> chunk 64 KiB -> big chunk ...       only the first has room: [used|free........]
+ *     arena -> chunk 4 KiB -> chunk 2 KiB -> big chunk -> chunk 1 KiB       only the first has room:
+ * [used|free........]
  */
 #ifndef VMSIM__ARENA_H
 #define VMSIM__ARENA_H
@@ -15,6 +16,7 @@ struct vmsim__arena {
     struct vmsim__alloc *alloc;
     struct vmsim__arena_chunk *chunks; /* newest first */
     char *next, *end;                  /* free part of the newest chunk of normal size */
+    size_t chunk_size;                 /* of the next chunk; 0 before the first */
     bool failed;                       /* an allocation failed once: sticky */
 };
 void vmsim__arena_init(struct vmsim__arena *a, struct vmsim__alloc *alloc);

@@ -185,7 +185,7 @@ static int no_tag(struct vmsim_config *c, const struct vmsim__node *n, const str
                                    where(c), vmsim__diag_word(c, other), key);
     }
     return bad(c, n, "expected a step: a word, or one word with its fields, `- word: {...}`; got ",
-               n->kind == NODE_MAPPING ? "a mapping of several keys" : vmsim__node_what(n));
+               n->kind == NODE_MAPPING && n->count ? "a mapping of several keys" : vmsim__node_what(n));
 }
 
 static int unknown_tag(struct vmsim_config *c, struct vmsim__place at, const char *tag,
@@ -290,6 +290,8 @@ static int bind_text(struct vmsim_config *c, const struct vmsim_param *p, void *
 
 static int bind_absent(struct vmsim_config *c, const struct vmsim__node *parent, const struct vmsim_param *p,
                        void *at) {
+    if (vmsim__param_is_required(p) && c->incomplete)
+        return 0;
     if (vmsim__param_is_required(p))
         return vmsim__diag_add(c, VMSIM_ECONFIG, parent->place, "%srequired key '%s' is missing (%s)", where(c),
                                p->name, vmsim__param_expects(p));

@@ -38,9 +38,12 @@ static size_t count_chars(const char *s, const char *end) {
 
 /* Whether the text can be shown at all: the bytes of an error of encoding cannot. */
 static bool is_printable(const char *s, const char *end) {
-    for (; s < end; s++)
-        if (((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7f)
+    unsigned point;
+    for (size_t n; s < end; s += n) {
+        n = vmsim__utf8_size(s, (size_t)(end - s), &point);
+        if (!n || (point < 0x20 && point != '\t') || (point >= 0x7f && point < 0xa0))
             return false;
+    }
     return true;
 }
 
@@ -126,14 +129,14 @@ static bool insert(struct vmsim_config *c, struct vmsim__diag diag) {
 static int drop(struct vmsim_config *c, int code) {
     if (c->errors_dropped++)
         return code;
-    const char *text = vmsim__arena_copy(&c->arena, "too many errors; the rest is not shown", 38);
+    const char *text = vmsim__arena_printf(&c->arena, "error: too many errors; the rest is not shown");
     struct vmsim__diag diag = {.code = code, .text = text, .order = SIZE_MAX};
     return text && insert(c, diag) ? code : VMSIM_ENOMEM;
 }
 
 int vmsim__diag_vadd(struct vmsim_config *c, int code, struct vmsim__place place, const char *format, va_list args) {
     c->last_code = code;
-    if (vmsim__diag_full(c))
+    if (c->errors.count >= CONFIG_ERROR_LIMIT)
         return drop(c, code);
     const char *message = vmsim__arena_vprintf(&c->arena, format, args);
     if (!message)
@@ -162,7 +165,7 @@ int vmsim__diag_add(struct vmsim_config *c, int code, struct vmsim__place place,
 }
 
 bool vmsim__diag_full(const struct vmsim_config *c) {
-    return c->errors.count >= CONFIG_ERROR_LIMIT;
+    return c->errors_dropped > 0;
 }
 
 const char *vmsim__diag_suggest(struct vmsim_config *c, const char *word, const void *names, size_t stride) {

@@ -97,6 +97,7 @@ struct vmsim_config {
     size_t size;
     struct vmsim__node *tree; /* NULL: nothing loaded */
     void *bound;              /* struct of `size` bytes */
+    bool incomplete;          /* a preset or include failed: what is missing may be there */
     size_t nodes;             /* made so far */
     size_t sources;
     size_t text_bytes; /* of all sources */
@@ -137,6 +138,8 @@ const char *vmsim__place_text(struct vmsim_config *c, struct vmsim__place place)
 /* config_source.c: texts. NULL after an error, which was added. */
 struct vmsim__source *vmsim__source_text(struct vmsim_config *c, const char *name, const char *text, size_t size);
 struct vmsim__source *vmsim__source_file(struct vmsim_config *c, const char *path, const struct vmsim__place *from);
+/* Length of the well-formed UTF-8 sequence at `s` (no overlong forms, no surrogates), or 0. */
+size_t vmsim__utf8_size(const char *s, size_t left, unsigned *point);
 /* Reports bytes that are not the characters YAML allows; 0 or an error. */
 int vmsim__source_check(struct vmsim_config *c, const struct vmsim__source *s);
 /* `path` beside the file `source`, or as it is when absolute or when the source is no file. */
@@ -154,6 +157,7 @@ bool vmsim__node_put(struct vmsim_config *c, struct vmsim__node *mapping, const 
 struct vmsim__entry *vmsim__node_find(const struct vmsim__node *mapping, const char *key); /* NULL node: NULL */
 struct vmsim__node *vmsim__node_get(const struct vmsim__node *mapping, const char *key);
 void vmsim__node_remove(struct vmsim__node *mapping, const char *key);
+size_t vmsim__node_count(const struct vmsim__node *n); /* nodes of the subtree */
 struct vmsim__node *vmsim__node_copy(struct vmsim_config *c, const struct vmsim__node *n);
 /* `over` above `under`: mappings key by key, everything else replaced. Either may be NULL; `under` is used up. */
 struct vmsim__node *vmsim__node_merge(struct vmsim_config *c, struct vmsim__node *under, struct vmsim__node *over);

@@ -15,8 +15,7 @@ static uint32_t hash_key(const char *key) {
 
 struct vmsim__node *vmsim__node_new(struct vmsim_config *c, enum vmsim__node_kind kind, struct vmsim__place place) {
     if (c->nodes >= CONFIG_NODE_LIMIT) {
-        vmsim__diag_add(c, VMSIM_ELIMIT, place,
-                        "more than %d values (the limit; an alias counts as what it stands for)", CONFIG_NODE_LIMIT);
+        vmsim__diag_add(c, VMSIM_ELIMIT, place, "more than %d values in all (the limit)", CONFIG_NODE_LIMIT);
         return NULL;
     }
     struct vmsim__node *n = vmsim__arena_alloc(&c->arena, 1, sizeof *n);
@@ -103,6 +102,15 @@ void vmsim__node_remove(struct vmsim__node *mapping, const char *key) {
     size_t after = (size_t)(mapping->entries + mapping->count - (e + 1));
     memmove(e, e + 1, after * sizeof *e);
     mapping->count--;
+}
+
+size_t vmsim__node_count(const struct vmsim__node *n) {
+    size_t count = 1;
+    for (size_t i = 0; n->kind == NODE_SEQUENCE && i < n->count; i++)
+        count += vmsim__node_count(n->items[i]);
+    for (size_t i = 0; n->kind == NODE_MAPPING && i < n->count; i++)
+        count += vmsim__node_count(n->entries[i].value);
+    return count;
 }
 
 struct vmsim__node *vmsim__node_copy(struct vmsim_config *c, const struct vmsim__node *n) {

@@ -188,6 +188,8 @@ static bool step_field(struct walk *w) {
     if (p)
         return enter(w, p->name, strlen(p->name), shape_of(p));
     size_t length = word_length(w);
+    if (!length)
+        return fail(w, 1, "expected a key");
     const char *key = copy_word(w, length);
     if (!key)
         return false;

@@ -55,6 +55,14 @@ static void type_of(struct vmsim__textbuf *b, const struct vmsim__tables *t, con
     vmsim__textbuf_puts(b, p->flags & VMSIM_PARAM_POW2 ? ", power of two" : "");
 }
 
+static const char *without_default(const struct vmsim_param *p) {
+    if (vmsim__param_is_required(p))
+        return "**required**";
+    if (p->flags & VMSIM_PARAM_OPTIONAL || p->type == VMSIM_PARAM_NODE)
+        return "absent";
+    return p->type == VMSIM_PARAM_STRUCT ? "as its keys" : "empty";
+}
+
 static void row(struct vmsim__textbuf *b, const struct vmsim__tables *t, const struct vmsim_param *p) {
     char limits[128];
     bool numbers = vmsim__param_is_scalar(p->type) || p->type == VMSIM_PARAM_LIST;
@@ -67,7 +75,7 @@ static void row(struct vmsim__textbuf *b, const struct vmsim__tables *t, const s
     if (p->fallback && *p->fallback)
         code(b, p->fallback);
     else
-        vmsim__textbuf_puts(b, p->fallback ? "empty" : vmsim__param_is_required(p) ? "**required**" : "none");
+        vmsim__textbuf_puts(b, without_default(p));
     vmsim__param_bounds(p, numbers ? element.type : VMSIM_PARAM_UINT, limits, sizeof limits);
     vmsim__textbuf_printf(b, " | %s%s | ", limits, !numbers && *limits ? " elements" : "");
     cell(b, p->doc ? p->doc : "");

@@ -159,38 +159,36 @@ static void annotate(struct json *j, const struct vmsim_param *p) {
         string(j, p->fallback);
 }
 
-static void contents(struct json *j, const struct vmsim__tables *t, const struct vmsim_param *p);
+/* `"required": [...]` of the table's own keys, or of one directive that can give them. */
+static void require(struct json *j, const struct vmsim_param *fields, const char *directive) {
+    key(j, "required");
+    open(j, '[');
+    for (const struct vmsim_param *p = directive ? NULL : fields; p && p->name; p++)
+        if (vmsim__param_is_required(p))
+            string(j, p->name);
+    if (directive)
+        string(j, directive);
+    close(j, ']');
+}
 
-/* An element of a list: the definition and what it must have, or its shorthand. */
+/* An element of a list: the definition, and what it must have or take in (which a shorthand, no object, need not). */
 static void element(struct json *j, const struct vmsim__tables *t, const struct vmsim_param *fields) {
-    const struct vmsim_param *shorthand = vmsim__param_shorthand(fields);
+    const char *ways[] = {NULL, "preset", "include"};
     bool required = false;
     for (const struct vmsim_param *p = fields; p && p->name; p++)
         required |= vmsim__param_is_required(p);
     open(j, '{');
-    key(j, "anyOf");
-    open(j, '[');
-    if (shorthand) {
-        open(j, '{');
-        contents(j, t, shorthand);
-        close(j, '}');
-    }
-    for (size_t way = 0; way < (required ? 3 : 1); way++) {
-        open(j, '{');
-        reference(j, t, fields);
-        if (required) {
-            key(j, "required");
-            open(j, '[');
-            for (const struct vmsim_param *p = fields; way == 0 && p->name; p++)
-                if (vmsim__param_is_required(p))
-                    string(j, p->name);
-            if (way)
-                string(j, way == 1 ? "preset" : "include");
-            close(j, ']');
+    reference(j, t, fields);
+    if (required) {
+        key(j, "anyOf");
+        open(j, '[');
+        for (size_t i = 0; i < VMSIM__COUNT(ways); i++) {
+            open(j, '{');
+            require(j, fields, ways[i]);
+            close(j, '}');
         }
-        close(j, '}');
+        close(j, ']');
     }
-    close(j, ']');
     close(j, '}');
 }
 
@@ -230,6 +228,8 @@ static void steps(struct json *j, const struct vmsim__tables *t, const struct vm
     close(j, '}');
 }
 
+static void contents(struct json *j, const struct vmsim__tables *t, const struct vmsim_param *p);
+
 static void list(struct json *j, const struct vmsim__tables *t, const struct vmsim_param *p) {
     raw_pair(j, "type", "[\"array\", \"null\"]");
     if (p->type != VMSIM_PARAM_LIST)
@@ -259,19 +259,8 @@ static void map(struct json *j, const struct vmsim__tables *t, const struct vmsi
 
 /* What a parameter may hold, as the members of an open object. */
 static void contents(struct json *j, const struct vmsim__tables *t, const struct vmsim_param *p) {
-    const struct vmsim_param *shorthand = p->type == VMSIM_PARAM_STRUCT ? vmsim__param_shorthand(p->fields) : NULL;
     if (vmsim__param_is_scalar(p->type)) {
         scalar(j, p);
-    } else if (shorthand) {
-        key(j, "anyOf");
-        open(j, '[');
-        open(j, '{');
-        reference(j, t, p->fields);
-        close(j, '}');
-        open(j, '{');
-        contents(j, t, shorthand);
-        close(j, '}');
-        close(j, ']');
     } else if (p->type == VMSIM_PARAM_STRUCT) {
         reference(j, t, p->fields);
     } else if (p->type == VMSIM_PARAM_MAP || p->type == VMSIM_PARAM_STRUCT_MAP) {
@@ -312,6 +301,27 @@ static void table(struct json *j, const struct vmsim__tables *t, const struct vm
     close(j, '}');
 }
 
+/* An object, or with a shorthand the one value that stands for it. */
+static void definition(struct json *j, const struct vmsim__tables *t, const struct vmsim_param *fields) {
+    const struct vmsim_param *shorthand = vmsim__param_shorthand(fields);
+    open(j, '{');
+    if (!shorthand) {
+        table(j, t, fields);
+        close(j, '}');
+        return;
+    }
+    key(j, "anyOf");
+    open(j, '[');
+    open(j, '{');
+    table(j, t, fields);
+    close(j, '}');
+    open(j, '{');
+    contents(j, t, shorthand);
+    close(j, '}');
+    close(j, ']');
+    close(j, '}');
+}
+
 int vmsim__schema_write(const struct vmsim_param *root, struct vmsim__alloc *alloc, struct vmsim__textbuf *b) {
     struct vmsim__tables t = {0};
     struct json j = {.b = b, .after_key = true};
@@ -326,9 +336,7 @@ int vmsim__schema_write(const struct vmsim_param *root, struct vmsim__alloc *all
         char name[sizeof t.at[i].title + 16];
         definition_name(&t.at[i], name);
         key(&j, name);
-        open(&j, '{');
-        table(&j, &t, t.at[i].fields);
-        close(&j, '}');
+        definition(&j, &t, t.at[i].fields);
     }
     close(&j, '}');
     close(&j, '}');

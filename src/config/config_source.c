@@ -159,6 +159,10 @@ static bool open_and_fill(struct vmsim_config *c, struct vmsim__source *s, const
         vmsim__diag_add(c, VMSIM_EIO, at, "is a directory, not a file");
         return false;
     }
+    if (s->parent && !S_ISREG(st.st_mode)) {
+        vmsim__diag_add(c, VMSIM_EIO, at, "is not a regular file (a pipe may be given, but not included)");
+        return false;
+    }
     if (S_ISREG(st.st_mode) && st.st_size > CONFIG_FILE_LIMIT) {
         too_big(c, s);
         return false;
@@ -186,8 +190,8 @@ struct vmsim__source *vmsim__source_file(struct vmsim_config *c, const char *pat
     return open_and_fill(c, s, path) ? s : NULL;
 }
 
-/* Length of the well-formed UTF-8 sequence at `s` (no overlong forms, no surrogates), or 0. */
-static size_t utf8_size(const unsigned char *s, size_t left, unsigned *point) {
+size_t vmsim__utf8_size(const char *text, size_t left, unsigned *point) {
+    const unsigned char *s = (const unsigned char *)text;
     unsigned c = s[0];
     size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
     if (!n || n > left)
@@ -225,7 +229,7 @@ int vmsim__source_check(struct vmsim_config *c, const struct vmsim__source *s) {
         t += 3;
     while (t < end) {
         unsigned point = 0;
-        size_t n = utf8_size(t, (size_t)(end - t), &point);
+        size_t n = vmsim__utf8_size((const char *)t, (size_t)(end - t), &point);
         if (!n || !is_yaml_char(point))
             return bad_byte(c, &at, n, point);
         size_t b = break_size((const char *)t, (const char *)end);

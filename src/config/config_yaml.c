@@ -224,6 +224,11 @@ static bool take_alias(struct loader *l, const yaml_event_t *e) {
         return fatal(l, vmsim__diag_add(c, VMSIM_ELIMIT, at, "nested deeper than %d levels with this alias (the limit)",
                                         CONFIG_DEPTH_LIMIT));
     size_t errors = vmsim__diag_mark(c);
+    if (c->nodes + vmsim__node_count(a->node) > CONFIG_NODE_LIMIT)
+        return fatal(l, vmsim__diag_add(c, VMSIM_ELIMIT, at,
+                                        "more than %d values with this alias, which counts as what it stands for "
+                                        "(the limit)",
+                                        CONFIG_NODE_LIMIT));
     struct vmsim__node *copy = vmsim__node_copy(c, a->node);
     return copy ? attach(l, copy) : no_node(l, errors);
 }
