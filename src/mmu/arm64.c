@@ -38,7 +38,8 @@ VMSIM__INLINE uint64_t leaf_frame(const struct vmsim__pt_format *f, unsigned lev
 /* Who may do what, and the bits the hardware keeps. What only the kernel may do with a page that user mode can reach is
  * not told: nobody maps such pages. */
 VMSIM__INLINE uint32_t leaf_flags(uint64_t raw) {
-    uint32_t flags = VMSIM__PTE_PRESENT | VMSIM__PTE_LEAF | (raw & AP_RO ? 0 : VMSIM__PTE_DIRTY);
+    bool dirty = !(raw & AP_RO) || (raw & (SW_DIRTY | DBM)) == SW_DIRTY;
+    uint32_t flags = VMSIM__PTE_PRESENT | VMSIM__PTE_LEAF | (dirty ? VMSIM__PTE_DIRTY : 0);
     uint32_t write = !(raw & AP_RO) || raw & DBM ? VMSIM__PTE_WRITE : 0;
     if (raw & AP_USER)
         flags |= write | VMSIM__PTE_READ | VMSIM__PTE_USER | (raw & UXN ? 0 : VMSIM__PTE_EXEC);
