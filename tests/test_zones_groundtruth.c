@@ -216,10 +216,10 @@ static void every_captured_boot_is_reproduced(void **state) {
     }
     struct vmsim__alloc *alloc = test_alloc();
     for (unsigned k = 0; k < nr_kernels; k++) {
-        snprintf(path, sizeof path, "%s/qemu/%s", groundtruth(), kernels[k]);
+        snprintf(path, sizeof path, "%s/qemu/%.63s", groundtruth(), kernels[k]);
         unsigned nr_shapes = list_folder(path, shapes, 128);
         for (unsigned s = 0; s < nr_shapes; s++) {
-            snprintf(path, sizeof path, "%s/qemu/%s/%s", groundtruth(), kernels[k], shapes[s]);
+            snprintf(path, sizeof path, "%s/qemu/%.63s/%.63s", groundtruth(), kernels[k], shapes[s]);
             run_shape(&t, alloc, path, kernels[k]);
         }
     }

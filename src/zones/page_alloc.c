@@ -227,7 +227,7 @@ vmsim__pfn vmsim__mem_get_frames(struct vmsim__mem *mem, const struct vmsim__all
 
 /* A kernel zone with a DMA32 zone below keeps small requests from breaking up foreign pageblocks while others are free.
  */
-VMSIM__INLINE uint32_t first_try_flags(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
+static uint32_t first_try_flags(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
     uint32_t flags = VMSIM__ALLOC_WMARK_LOW;
     if (rq->gfp & VMSIM__GFP_KSWAPD_RECLAIM)
         flags |= VMSIM__ALLOC_KSWAPD;
@@ -235,15 +235,13 @@ VMSIM__INLINE uint32_t first_try_flags(struct vmsim__mem *mem, const struct vmsi
     const struct vmsim__zone *z = zonelist_first(mem, rq, &it);
     if (!z || z->type != VMSIM__ZONE_NORMAL)
         return flags;
-    const struct vmsim__node *node = &mem->nodes[z->node];
-    if (mem->nr_nodes == 1 || (node->nr_zones > 1 && mem->zones[node->zone[0]].type <= VMSIM__ZONE_DMA32 &&
-                               mem->zones[z->index - 1].type == VMSIM__ZONE_DMA32))
-        flags |= VMSIM__ALLOC_NOFRAGMENT;
-    return flags;
+    bool dma32 =
+        z->index && mem->zones[z->index - 1].node == z->node && mem->zones[z->index - 1].type == VMSIM__ZONE_DMA32;
+    return mem->nr_nodes == 1 || dma32 ? flags | VMSIM__ALLOC_NOFRAGMENT : flags;
 }
 
-vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
-    if (VMSIM__UNLIKELY(rq->order > mem->top_order))
+static VMSIM__NOINLINE vmsim__pfn alloc_walk(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
+    if (rq->order > mem->top_order)
         return VMSIM__PFN_NONE;
     vmsim__pfn pfn = walk(mem, rq, first_try_flags(mem, rq), true);
     if (VMSIM__UNLIKELY(pfn == VMSIM__PFN_NONE) && mem->hooks.slowpath && !mem->host_nomem)
@@ -251,9 +249,41 @@ vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_re
     return pfn;
 }
 
+/* The zone that a single frame comes from when nothing stands in the way: the first of the list, well above its mark,
+ * with frames on the CPU's list and no kswapd to wake. NULL: the walk has to look. */
+VMSIM__INLINE struct vmsim__zone *quick_zone(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
+    const struct vmsim__node *node = &mem->nodes[rq->node];
+    unsigned which = (rq->gfp & VMSIM__GFP_THISNODE) != 0, highest = mem->gfp_zone[rq->gfp & 15u];
+    unsigned at = node->first[which][highest];
+    bool plain = !(rq->order | (rq->gfp & VMSIM__GFP_WRITE)) && !rq->nodemask;
+    if (VMSIM__UNLIKELY(!plain || at >= node->zonelist_count[which]))
+        return NULL;
+    struct vmsim__zone *z = &mem->zones[node->zonelist[which][at]];
+    uint64_t mark = z->boost + z->wmark[mem->kernel->pcp_high_auto ? VMSIM__WMARK_HIGH : VMSIM__WMARK_LOW];
+    uint64_t reserve = z->lowmem_reserve[highest] + z->nr_reserved_highatomic;
+    bool above = (uint64_t)z->stat[VMSIM__NR_FREE_PAGES] > mark + reserve;
+    return VMSIM__LIKELY(above && !(z->flags & (VMSIM__ZONE_BOOSTED | VMSIM__ZONE_BELOW_HIGH))) ? z : NULL;
+}
+
+vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
+    struct vmsim__zone *z = quick_zone(mem, rq);
+    if (VMSIM__UNLIKELY(!z))
+        return alloc_walk(mem, rq);
+    struct vmsim__pcp *pcp = &z->pcp[rq->cpu];
+    struct vmsim__frame_list *list = &pcp->list[migratetype(mem, rq->gfp)];
+    if (VMSIM__UNLIKELY(list->head == VMSIM__PFN_NONE))
+        return alloc_walk(mem, rq);
+    vmsim__pfn pfn = vmsim__pcp_pop(mem, pcp, list, 0);
+    mem->event[VMSIM__PGALLOC_DMA + z->type]++;
+    z->in_use++;
+    count_numa(mem, z, z, rq->cpu);
+    vmsim__frames_hand_out(mem, pfn, vmsim__frame_of(mem, pfn), 0, 0);
+    return pfn;
+}
+
 /* ---- Freeing ---- */
 
-/* Back to the canonical state of a free frame: no references, no owner, no marks but the zone. */
+/* Back to the canonical state of free frames: no references, no owner, no marks but the zone. */
 VMSIM__INLINE void clear_frames(struct vmsim__frame *f, unsigned order) {
     for (uint32_t i = 0; i < 1u << order; i++) {
         f[i].next = f[i].prev = 0;
@@ -264,27 +294,42 @@ VMSIM__INLINE void clear_frames(struct vmsim__frame *f, unsigned order) {
     }
 }
 
-VMSIM__INLINE struct vmsim__zone *take_back(struct vmsim__mem *mem, struct vmsim__frame *f, unsigned order) {
+VMSIM__INLINE struct vmsim__zone *take_back(struct vmsim__mem *mem, const struct vmsim__frame *f, unsigned order) {
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP | VMSIM__FRAME_RESERVED));
     struct vmsim__zone *z = &mem->zones[vmsim__frame_zone(f)];
-    clear_frames(f, order);
     mem->event[VMSIM__PGFREE] += UINT64_C(1) << order;
     z->in_use -= UINT64_C(1) << order;
     return z;
 }
 
-void vmsim__mem_free(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, unsigned cpu) {
+static VMSIM__NOINLINE void free_block(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, unsigned cpu) {
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
     struct vmsim__zone *z = take_back(mem, f, order);
     enum vmsim__migratetype type = vmsim__block_type(mem, pfn);
-    if (VMSIM__LIKELY(vmsim__pcp_order(mem, order) && type != VMSIM__ISOLATE))
+    clear_frames(f, order);
+    if (vmsim__pcp_order(mem, order) && type != VMSIM__ISOLATE)
         vmsim__pcp_free(mem, z, pfn, f, order, type, cpu);
     else
         vmsim__buddy_free(mem, z, pfn, order, type, false);
 }
 
+void vmsim__mem_free(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, unsigned cpu) {
+    enum vmsim__migratetype type = vmsim__block_type(mem, pfn);
+    if (VMSIM__UNLIKELY(order || type >= VMSIM__PCP_TYPES)) {
+        free_block(mem, pfn, order, cpu);
+        return;
+    }
+    struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+    struct vmsim__zone *z = take_back(mem, f, 0);
+    f->refcount = f->mapcount = 0;
+    f->mapping = 0; /* links, flags and index are written by the list */
+    vmsim__pcp_free(mem, z, pfn, f, 0, type, cpu);
+}
+
 void vmsim__mem_free_buddy(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order) {
-    struct vmsim__zone *z = take_back(mem, vmsim__frame_of(mem, pfn), order);
+    struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+    struct vmsim__zone *z = take_back(mem, f, order);
+    clear_frames(f, order);
     vmsim__buddy_free(mem, z, pfn, order, vmsim__block_type(mem, pfn), false);
 }
 

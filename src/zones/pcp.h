@@ -31,24 +31,31 @@ void vmsim__pcp_trim_6_1(struct vmsim__mem *mem, struct vmsim__zone *z, struct v
 void vmsim__pcp_trim_auto(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__pcp *pcp, unsigned order,
                           unsigned index);
 
-/* Takes the hottest block of a list. */
+/* Takes the hottest block of a list that is not empty. */
+VMSIM__INLINE vmsim__pfn vmsim__pcp_pop(struct vmsim__mem *mem, struct vmsim__pcp *pcp, struct vmsim__frame_list *list,
+                                        unsigned order) {
+    vmsim__pfn pfn = list->head, next = vmsim__frame_of(mem, pfn)->next;
+    list->head = next;
+    if (VMSIM__LIKELY(next != VMSIM__PFN_NONE))
+        vmsim__frame_of(mem, next)->prev = VMSIM__PFN_NONE;
+    else
+        list->tail = VMSIM__PFN_NONE;
+    pcp->count -= 1 << order;
+    pcp->free_factor >>= 1;
+    pcp->free_count >>= 1;
+    return pfn;
+}
+
 VMSIM__INLINE vmsim__pfn vmsim__pcp_alloc(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned cpu, unsigned order,
                                           enum vmsim__migratetype type, uint32_t alloc_flags) {
     struct vmsim__pcp *pcp = &z->pcp[cpu];
     struct vmsim__frame_list *list = &pcp->list[vmsim__pcp_index(order, type)];
-    pcp->free_factor >>= 1;
-    pcp->free_count >>= 1;
-    if (VMSIM__UNLIKELY(list->head == VMSIM__PFN_NONE) && !vmsim__pcp_refill(mem, z, pcp, order, type, alloc_flags))
+    if (list->head == VMSIM__PFN_NONE && !vmsim__pcp_refill(mem, z, pcp, order, type, alloc_flags)) {
+        pcp->free_factor >>= 1;
+        pcp->free_count >>= 1;
         return VMSIM__PFN_NONE;
-    vmsim__pfn pfn = list->head;
-    struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
-    list->head = f->next;
-    if (f->next != VMSIM__PFN_NONE)
-        vmsim__frame_of(mem, f->next)->prev = VMSIM__PFN_NONE;
-    else
-        list->tail = VMSIM__PFN_NONE;
-    pcp->count -= 1 << order;
-    return pfn;
+    }
+    return vmsim__pcp_pop(mem, pcp, list, order);
 }
 
 /* Puts a block on top of the list of its type. `type` is that of its pageblock. */
