@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* The frame of all importers (see import.h).
+ *
+ * A foreign trace has no mapping calls, so the importer makes them: the first reference to a region of 2 MiB is
+ * preceded by an anonymous mmap of it. What comes out is a whole trace that replays like a recorded one. */
+#include "trace/import.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/util.h"
+#include "trace/format.h"
+
+enum { REGION_SHIFT = 21, USER_BITS = 47 };
+
+int vmsim__import_fail(struct vmsim__import *im, int code, const char *what) {
+    return vmsim__err_set(&im->err, code, "%s: byte %llu: %s", im->in, (unsigned long long)im->offset, what);
+}
+
+/* ---- bytes */
+
+/* Makes at least one byte ready. 1, 0 at the end, or an error. */
+static int refill(struct vmsim__import *im) {
+    const void *block;
+    size_t size;
+    la_int64_t offset;
+    while (im->at == im->end) {
+        int got = archive_read_data_block(im->archive, &block, &size, &offset);
+        if (got == ARCHIVE_EOF)
+            return 0;
+        if (got == ARCHIVE_RETRY)
+            continue;
+        if (got < ARCHIVE_WARN) {
+            const char *why = archive_error_string(im->archive);
+            return vmsim__import_fail(im, VMSIM_ECORRUPT, why ? why : "the compressed input is damaged");
+        }
+        im->at = block;
+        im->end = im->at + size;
+    }
+    return 1;
+}
+
+int vmsim__import_take(struct vmsim__import *im, void *to, size_t n) {
+    unsigned char *p = to;
+    for (size_t done = 0; done < n;) {
+        int got = refill(im);
+        if (got < 0)
+            return got;
+        if (got == 0)
+            return done ? vmsim__import_fail(im, VMSIM_ETRUNCATED, "the input ends within a record") : 0;
+        size_t some = vmsim__min64(n - done, (uint64_t)(im->end - im->at));
+        memcpy(p + done, im->at, some);
+        im->at += some;
+        im->offset += some;
+        done += some;
+    }
+    return 1;
+}
+
+int vmsim__import_line(struct vmsim__import *im, char *to, size_t size) {
+    size_t n = 0;
+    for (bool any = false;; any = true) {
+        int got = refill(im);
+        if (got < 0)
+            return got;
+        to[vmsim__min64(n, size - 1)] = 0;
+        if (got == 0)
+            return any;
+        unsigned char byte = *im->at++;
+        im->offset++;
+        if (byte == '\n')
+            return 1;
+        if (n < size - 1)
+            to[n++] = (char)byte;
+    }
+}
+
+/* ---- maps */
+
+/* Place of `key`, or the free one where it belongs. */
+static size_t place_of(const struct vmsim__import_map *m, uint64_t key) {
+    uint64_t h = key * UINT64_C(0x9e3779b97f4a7c15);
+    for (h ^= h >> 31;; h++) {
+        size_t at = h & (m->size - 1);
+        if (!m->keys[at] || m->keys[at] == key + 1)
+            return at;
+    }
+}
+
+static bool grow_map(struct vmsim__import *im, struct vmsim__import_map *m) {
+    struct vmsim__import_map old = *m;
+    m->size = old.size ? old.size * 2 : 1024;
+    m->keys = vmsim__calloc(im->alloc, m->size, sizeof *m->keys);
+    m->values = vmsim__calloc(im->alloc, m->size, sizeof *m->values);
+    if (!m->keys || !m->values) {
+        vmsim__free(im->alloc, m->keys, m->size * sizeof *m->keys);
+        vmsim__free(im->alloc, m->values, m->size * sizeof *m->values);
+        *m = old;
+        return false;
+    }
+    for (size_t i = 0; i < old.size; i++)
+        if (old.keys[i]) {
+            size_t at = place_of(m, old.keys[i] - 1);
+            m->keys[at] = old.keys[i];
+            m->values[at] = old.values[i];
+        }
+    vmsim__free(im->alloc, old.keys, old.size * sizeof *old.keys);
+    vmsim__free(im->alloc, old.values, old.size * sizeof *old.values);
+    return true;
+}
+
+/* Dense number of `key`. 1 it is new, 0 it was known, or VMSIM_ENOMEM. */
+static int number_of(struct vmsim__import *im, struct vmsim__import_map *m, uint64_t key, uint64_t *number) {
+    if (key == UINT64_MAX)
+        key--; /* keys are stored plus one; nobody tells these two apart */
+    if (m->count * 2 >= m->size && !grow_map(im, m))
+        return vmsim__import_fail(im, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
+    size_t at = place_of(m, key);
+    bool fresh = !m->keys[at];
+    if (fresh) {
+        m->keys[at] = key + 1;
+        m->values[at] = m->count++;
+    }
+    *number = m->values[at];
+    return fresh;
+}
+
+int vmsim__import_number(struct vmsim__import *im, uint64_t object, uint64_t *number) {
+    int got = number_of(im, &im->objects, object, number);
+    return got < 0 ? got : 0;
+}
+
+/* ---- references */
+
+static int writer_failed(struct vmsim__import *im, int err) {
+    return err ? vmsim__err_set(&im->err, err, "%s", vmsim_trace_writer_error(im->writer)) : 0;
+}
+
+static int flush(struct vmsim__import *im) {
+    int err = writer_failed(im, vmsim_trace_append(im->writer, 0, im->batch, im->count));
+    im->count = 0;
+    return err;
+}
+
+static int need_region(struct vmsim__import *im, uint64_t va) {
+    uint64_t region = va >> REGION_SHIFT, number;
+    if (region == im->last_region)
+        return 0;
+    im->last_region = region;
+    int fresh = number_of(im, &im->regions, region, &number);
+    if (fresh <= 0)
+        return fresh;
+    uint64_t start = region << REGION_SHIFT;
+    struct vmsim_trace_event e = {.type = VMSIM_TRACE_MMAP,
+                                  .file = VMSIM_TRACE_NO_FILE,
+                                  .args = {start, 1u << REGION_SHIFT, PROT_READ | PROT_WRITE | PROT_EXEC,
+                                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED},
+                                  .result = (int64_t)start};
+    int err = flush(im);
+    return err ? err : writer_failed(im, vmsim_trace_append_event(im->writer, 0, &e));
+}
+
+int vmsim__import_add(struct vmsim__import *im, uint64_t va, uint64_t bytes, enum vmsim_access_type type) {
+    bytes = vmsim__min64(bytes ? bytes : 1, 4096);
+    if (va < 4096 || va >= (UINT64_C(1) << USER_BITS) - 4096) {
+        im->options->skipped++;
+        return 0;
+    }
+    uint64_t page = 4096 - (va & 4095), n = type == VMSIM_FETCH ? vmsim__min64(bytes, page) : bytes;
+    unsigned code = vmsim_access_size_code((uint32_t)n);
+    while (n <= page && vmsim_access_code_bytes(code) > page)
+        code--;
+    int err = need_region(im, va);
+    if (!err && n > page)
+        err = need_region(im, va + n);
+    if (!err && im->count == VMSIM__IMPORT_BATCH)
+        err = flush(im);
+    if (err)
+        return err;
+    im->batch[im->count++] = va << 7 | (uint64_t)code << 2 | (uint64_t)type;
+    return n < bytes ? vmsim__import_add(im, va + n, bytes - n, type) : 0;
+}
+
+/* ---- formats */
+
+static const struct {
+    const char *name;
+    int (*record)(struct vmsim__import *im);
+} formats[VMSIM_TRACE_FORMATS] = {
+    [VMSIM_TRACE_FORMAT_LACKEY] = {"lackey", vmsim__import_lackey},
+    [VMSIM_TRACE_FORMAT_ORACLE] = {"oracle", vmsim__import_oracle},
+    [VMSIM_TRACE_FORMAT_CHAMPSIM] = {"champsim", vmsim__import_champsim},
+};
+
+int vmsim_trace_format_by_name(const char *name) {
+    for (unsigned i = 0; i < VMSIM_TRACE_FORMATS; i++)
+        if (!strcmp(formats[i].name, name))
+            return (int)i;
+    return -1;
+}
+
+const char *vmsim_trace_format_name(unsigned format) {
+    return format < VMSIM_TRACE_FORMATS ? formats[format].name : NULL;
+}
+
+static int open_input(struct vmsim__import *im) {
+    struct archive_entry *entry;
+    const char *name = strcmp(im->in, "-") ? im->in : NULL;
+    im->archive = archive_read_new();
+    if (!im->archive)
+        return vmsim__import_fail(im, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
+    archive_read_support_filter_all(im->archive);
+    archive_read_support_format_raw(im->archive);
+    archive_read_support_format_empty(im->archive);
+    if (archive_read_open_filename(im->archive, name, 1 << 16) != ARCHIVE_OK) {
+        int code = archive_errno(im->archive) == ENOENT ? VMSIM_ENOENT : VMSIM_EIO;
+        return vmsim__err_set(&im->err, code, "%s: %s", im->in, strerror(archive_errno(im->archive)));
+    }
+    int got = archive_read_next_header(im->archive, &entry);
+    if (got == ARCHIVE_EOF)
+        return vmsim__import_fail(im, VMSIM_ETRUNCATED, "the input is empty");
+    return got == ARCHIVE_OK ? 0 : vmsim__import_fail(im, VMSIM_EFORMAT, archive_error_string(im->archive));
+}
+
+static int run(struct vmsim__import *im, enum vmsim_trace_format format) {
+    struct vmsim_trace_event start = {.type = VMSIM_TRACE_START, .file = VMSIM_TRACE_NO_FILE, .args = {1, 1}};
+    int got = 1, err = writer_failed(im, vmsim_trace_append_event(im->writer, 0, &start));
+    while (!err && (!im->options->limit || im->options->records < im->options->limit) &&
+           (got = formats[format].record(im)) == 1)
+        im->options->records++;
+    if (!err && got < 0)
+        err = got;
+    if (!err && !im->options->records)
+        err = vmsim__import_fail(im, VMSIM_EFORMAT, "the input holds no record of this format");
+    return err ? err : flush(im);
+}
+
+static int import(struct vmsim__import *im, enum vmsim_trace_format format, const char *out) {
+    const struct vmsim_trace_options o = {.size = sizeof o, .source = formats[format].name, .program = im->in};
+    int err = open_input(im);
+    if (!err)
+        err = writer_failed(im, vmsim_trace_create(out, &o, &im->writer));
+    if (!err)
+        err = run(im, format);
+    if (err)
+        vmsim_trace_abandon(im->writer);
+    else if ((err = vmsim_trace_finish(im->writer, im->err.text, sizeof im->err.text)) != 0)
+        im->err.code = err;
+    return err;
+}
+
+int vmsim_trace_import(enum vmsim_trace_format format, const char *in, const char *out,
+                       struct vmsim_trace_import_options *options) {
+    struct vmsim_trace_import_options none = {.size = sizeof none}, *o = options ? options : &none;
+    if (o->size != sizeof *o || (unsigned)format >= VMSIM_TRACE_FORMATS)
+        return VMSIM_EINVAL;
+    o->records = o->skipped = 0;
+    struct vmsim__alloc *a = vmsim__alloc_create(NULL);
+    struct vmsim__import *im = a ? vmsim__calloc(a, 1, sizeof *im) : NULL;
+    int err = VMSIM_ENOMEM;
+    snprintf(o->error, sizeof o->error, "%s", vmsim_error_text(err));
+    if (im) {
+        im->alloc = a;
+        im->in = in;
+        im->options = o;
+        im->last_region = UINT64_MAX;
+        err = import(im, format, out);
+        snprintf(o->error, sizeof o->error, "%s", err ? vmsim__err_text(&im->err) : "");
+        archive_read_free(im->archive);
+        struct vmsim__import_map *maps[2] = {&im->regions, &im->objects};
+        for (unsigned i = 0; i < 2; i++) {
+            vmsim__free(a, maps[i]->keys, maps[i]->size * sizeof *maps[i]->keys);
+            vmsim__free(a, maps[i]->values, maps[i]->size * sizeof *maps[i]->values);
+        }
+        vmsim__free(a, im, sizeof *im);
+    }
+    if (a)
+        vmsim__alloc_destroy(a);
+    return err;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Foreign traces: one source of bytes (any compression libarchive knows), one sink, a function per format. */
+#ifndef VMSIM__IMPORT_H
+#define VMSIM__IMPORT_H
+#include "base/err.h"
+#include "base/vec.h"
+#include "vmsim/trace.h"
+
+enum { VMSIM__IMPORT_BATCH = 4096 };
+
+struct vmsim__import {
+    struct vmsim__alloc *alloc;
+    struct vmsim__err err;
+    const char *in;
+    struct vmsim_trace_import_options *options;
+    struct vmsim_trace_writer *writer;
+    /* bytes of the input that lie ready */
+    void *archive;
+    const unsigned char *at, *end;
+    uint64_t offset; /* of `at` in the decompressed input */
+    /* references on their way */
+    vmsim_access batch[VMSIM__IMPORT_BATCH];
+    size_t count;
+    /* regions mapped so far and numbers given to objects: open addressing, key + 1 -> value */
+    struct vmsim__import_map {
+        uint64_t *keys, *values;
+        size_t count, size;
+    } regions, objects;
+    uint64_t last_region;
+};
+
+/* Takes `n` bytes (n <= 64) into `to`. 1 done, 0 the input ended before the first, or a negative error (also when it
+ * ends in the middle). */
+int vmsim__import_take(struct vmsim__import *im, void *to, size_t n);
+/* Takes a line without its newline, cut at size - 1. 1 done, 0 end, or a negative error. */
+int vmsim__import_line(struct vmsim__import *im, char *to, size_t size);
+/* Adds a reference; its region is mapped by an MMAP event when it is the first there. Fetches and data that would
+ * not fit on user addresses are counted as skipped. */
+int vmsim__import_add(struct vmsim__import *im, uint64_t va, uint64_t bytes, enum vmsim_access_type type);
+/* Number of an object, dense in order of first sight, in *number. */
+int vmsim__import_number(struct vmsim__import *im, uint64_t object, uint64_t *number);
+int vmsim__import_fail(struct vmsim__import *im, int code, const char *what);
+
+/* One record each: 1 done, 0 end, or a negative error. */
+int vmsim__import_lackey(struct vmsim__import *im);
+int vmsim__import_oracle(struct vmsim__import *im);
+int vmsim__import_champsim(struct vmsim__import *im);
+
+#endif
