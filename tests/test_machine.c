@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* The assembled machine through its public interface: accesses, faults, signals, forks, counters, frames that come
+ * back. */
+#include "helpers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "vmsim/config.h"
+#include "vmsim/vmsim.h"
+
+#define PAGE 4096u
+#define RW 3u
+#define ANON 0x22u
+
+static struct vmsim_machine *boot(const char *const *settings) {
+    struct vmsim_config *config;
+    struct vmsim_machine *m = NULL;
+    assert_int_equal(vmsim_config_create(&config), 0);
+    for (; *settings; settings++)
+        assert_int_equal(vmsim_config_set(config, *settings), 0);
+    if (vmsim_config_resolve(config) || vmsim_machine_create(config, &m)) {
+        for (size_t i = 0; i < vmsim_config_error_count(config); i++)
+            print_error("%s\n", vmsim_config_error_text(config, i));
+        fail();
+    }
+    vmsim_config_destroy(config);
+    return m;
+}
+
+static struct vmsim_machine *boot_small(void) {
+    static const char *const settings[] = {"machine.nodes=[{memory: 256MiB}]", "machine.cpus=2", NULL};
+    return boot(settings);
+}
+
+static void end(struct vmsim_machine *m) {
+    if (vmsim_machine_check(m))
+        fail_msg("%s", vmsim_machine_error(m));
+    assert_int_equal(vmsim_machine_destroy(m), 0);
+}
+
+static uint64_t counter(struct vmsim_machine *m, const char *name) {
+    size_t id;
+    if (vmsim_counter_find(m, name, &id))
+        fail_msg("%s", vmsim_machine_error(m));
+    return vmsim_counter_read(m, id);
+}
+
+static uint32_t new_task(struct vmsim_machine *m, const char *name) {
+    uint32_t task;
+    assert_int_equal(vmsim_task_create(m, name, 0, &task), 0);
+    return task;
+}
+
+static struct vmsim_access_result touch(struct vmsim_machine *m, uint32_t task, uint64_t va,
+                                        enum vmsim_access_type type) {
+    struct vmsim_access_result r;
+    vmsim_access a = vmsim_access_make(va, 8, type);
+    assert_int_equal(vmsim_task_access(m, task, &a, 1, NULL, &r), 0);
+    return r;
+}
+
+static uint64_t map(struct vmsim_machine *m, uint32_t task, uint64_t pages) {
+    int64_t at = vmsim_task_mmap(m, task, 0, pages * PAGE, RW, ANON, 0, 0);
+    assert_true(at > 0);
+    return (uint64_t)at;
+}
+
+static void first_writes_fault_once_a_page(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot_small();
+    uint32_t task = new_task(m, "t");
+    uint64_t base = map(m, task, 64);
+    for (unsigned round = 0; round < 3; round++) {
+        for (uint64_t page = 0; page < 64; page++)
+            assert_int_equal(touch(m, task, base + page * PAGE, VMSIM_STORE).stop, VMSIM_STOP_NONE);
+    }
+    assert_int_equal(counter(m, "tasks.t.minflt"), 64);
+    assert_int_equal(counter(m, "tasks.t.references"), 192);
+    assert_int_equal(counter(m, "tasks.t.rss_anon"), 64);
+    end(m);
+}
+
+static void a_reference_outside_all_mappings_kills_the_task_alone(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot_small();
+    uint32_t task = new_task(m, "lost"), other = new_task(m, "other");
+    struct vmsim_access_result r = touch(m, task, 0x1000, VMSIM_LOAD);
+    assert_int_equal(r.stop, VMSIM_STOP_SIGSEGV);
+    assert_int_equal(r.address, 0x1000);
+    assert_int_equal(r.done, 0);
+    assert_int_equal(r.fault_code, 4); /* user read of a page that is not there */
+    assert_int_equal(touch(m, task, 0x1000, VMSIM_LOAD).stop, VMSIM_STOP_DEAD);
+    assert_int_equal(counter(m, "tasks.lost.sigsegv"), 1);
+    uint64_t base = map(m, other, 1);
+    assert_int_equal(touch(m, other, base, VMSIM_STORE).stop, VMSIM_STOP_NONE);
+    end(m);
+}
+
+static void writing_read_only_memory_is_a_segmentation_fault(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot_small();
+    uint32_t task = new_task(m, "t");
+    uint64_t base = map(m, task, 4);
+    touch(m, task, base, VMSIM_STORE);
+    assert_int_equal(vmsim_task_mprotect(m, task, base, 4 * PAGE, 1), 0);
+    assert_int_equal(touch(m, task, base, VMSIM_LOAD).stop, VMSIM_STOP_NONE);
+    struct vmsim_access_result r = touch(m, task, base, VMSIM_STORE);
+    assert_int_equal(r.stop, VMSIM_STOP_SIGSEGV);
+    assert_int_equal(r.fault_code, 7); /* user write to a present page */
+    end(m);
+}
+
+static void physical_addresses_differ_for_different_pages(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot_small();
+    uint32_t task = new_task(m, "t");
+    enum { PAGES = 512 };
+    uint64_t base = map(m, task, PAGES), pa[PAGES];
+    vmsim_access a[PAGES];
+    struct vmsim_access_result r;
+    for (unsigned i = 0; i < PAGES; i++)
+        a[i] = vmsim_access_make(base + i * PAGE + 24, 8, VMSIM_STORE);
+    assert_int_equal(vmsim_task_access(m, task, a, PAGES, pa, &r), 0);
+    assert_int_equal(r.done, PAGES);
+    for (unsigned i = 0; i < PAGES; i++) {
+        assert_int_equal(pa[i] % PAGE, 24);
+        for (unsigned j = 0; j < i; j++)
+            assert_int_not_equal(pa[i] / PAGE, pa[j] / PAGE);
+    }
+    end(m);
+}
+
+static void memory_comes_back_when_tasks_end(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot_small();
+    uint64_t free_before =
+        counter(m, "vmstat.nr_free_pages") + counter(m, "zone.0.DMA32.pcp_count") + counter(m, "zone.0.DMA.pcp_count");
+    for (unsigned round = 0; round < 4; round++) {
+        uint32_t task = new_task(m, "t"), child;
+        uint64_t base = map(m, task, 1000);
+        for (uint64_t page = 0; page < 1000; page++)
+            touch(m, task, base + page * PAGE, VMSIM_STORE);
+        assert_int_equal(vmsim_task_fork(m, task, "child", &child), 0);
+        for (uint64_t page = 0; page < 1000; page += 2)
+            touch(m, child, base + page * PAGE, VMSIM_STORE);
+        assert_int_equal(vmsim_task_exit(m, task), 0);
+        assert_int_equal(vmsim_task_exit(m, child), 0);
+        if (vmsim_machine_check(m))
+            fail_msg("%s", vmsim_machine_error(m));
+    }
+    assert_int_equal(counter(m, "vmstat.nr_page_table_pages"), 0);
+    assert_int_equal(counter(m, "vmstat.nr_anon_pages"), 0);
+    uint64_t free_after =
+        counter(m, "vmstat.nr_free_pages") + counter(m, "zone.0.DMA32.pcp_count") + counter(m, "zone.0.DMA.pcp_count");
+    assert_in_range(free_before - free_after, 0, 15); /* pages in a CPU's LRU batch may outlive their task */
+    end(m);
+}
+
+static void a_machine_out_of_memory_kills_and_goes_on(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot_small();
+    uint32_t task = new_task(m, "hog"), other = new_task(m, "other");
+    uint64_t pages = 2 * counter(m, "vmstat.nr_free_pages"), page = 0;
+    assert_int_equal(vmsim_machine_sysctl(m, "vm.overcommit_memory", "1"), 0);
+    uint64_t base = map(m, task, pages);
+    struct vmsim_access_result r = {0};
+    for (; page < pages && !r.stop; page++)
+        r = touch(m, task, base + page * PAGE, VMSIM_STORE);
+    assert_int_equal(r.stop, VMSIM_STOP_OOM);
+    assert_int_equal(touch(m, other, map(m, other, 1), VMSIM_STORE).stop, VMSIM_STOP_NONE);
+    end(m);
+}
+
+static void the_same_run_gives_the_same_counters(void **state) {
+    (void)state;
+    struct vmsim_machine *m[2];
+    for (unsigned i = 0; i < 2; i++) {
+        m[i] = boot_small();
+        uint32_t task = new_task(m[i], "t");
+        uint64_t base = map(m[i], task, 300), x = 7;
+        for (unsigned n = 0; n < 5000; n++) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            touch(m[i], task, base + (x >> 33) % (300 * PAGE - 8), n % 3 ? VMSIM_LOAD : VMSIM_STORE);
+        }
+        counter(m[i], "vmstat.pgfault");
+    }
+    assert_int_equal(vmsim_counter_count(m[0]), vmsim_counter_count(m[1]));
+    for (size_t id = 0; id < vmsim_counter_count(m[0]); id++) {
+        if (vmsim_counter_read(m[0], id) != vmsim_counter_read(m[1], id))
+            fail_msg("%s differs between two equal runs", vmsim_counter_name(m[0], id));
+    }
+    end(m[0]);
+    end(m[1]);
+}
+
+static void every_architecture_runs(void **state) {
+    static const char *const archs[] = {"x86_32",     "x86_pae",    "x86_64",    "x86_64_la57",
+                                        "arm64_4k",   "arm64_16k",  "arm64_64k", "riscv_sv32",
+                                        "riscv_sv39", "riscv_sv48", "riscv_sv57"};
+    (void)state;
+    for (size_t i = 0; i < sizeof archs / sizeof archs[0]; i++) {
+        char arch[64];
+        snprintf(arch, sizeof arch, "machine.arch=%s", archs[i]);
+        const char *const settings[] = {"machine.nodes=[{memory: 256MiB}]", "machine.cpus=1", arch, NULL};
+        struct vmsim_machine *m = boot(settings);
+        uint32_t task = new_task(m, "t");
+        uint64_t base = (uint64_t)vmsim_task_mmap(m, task, 0, 1 << 20, RW, ANON, 0, 0);
+        for (uint64_t at = 0; at < 1 << 20; at += PAGE) {
+            assert_int_equal(touch(m, task, base + at, VMSIM_LOAD).stop, VMSIM_STOP_NONE);
+            assert_int_equal(touch(m, task, base + at, VMSIM_STORE).stop, VMSIM_STOP_NONE);
+        }
+        assert_true(counter(m, "tasks.t.minflt") >= 16);
+        end(m);
+    }
+}
+
+static void unknown_counters_and_knobs_are_told_with_a_suggestion(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot_small();
+    size_t id;
+    assert_int_equal(vmsim_counter_find(m, "vmstat.pgfautl", &id), VMSIM_ENOENT);
+    assert_non_null(strstr(vmsim_machine_error(m), "vmstat.pgfault"));
+    assert_int_equal(vmsim_machine_sysctl(m, "vm.no_such_knob", "1"), VMSIM_ENOENT);
+    assert_int_equal(vmsim_machine_sysctl(m, "vm.watermark_scale_factor", "9999"), VMSIM_EINVAL);
+    end(m);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(first_writes_fault_once_a_page),
+        cmocka_unit_test(a_reference_outside_all_mappings_kills_the_task_alone),
+        cmocka_unit_test(writing_read_only_memory_is_a_segmentation_fault),
+        cmocka_unit_test(physical_addresses_differ_for_different_pages),
+        cmocka_unit_test(memory_comes_back_when_tasks_end),
+        cmocka_unit_test(a_machine_out_of_memory_kills_and_goes_on),
+        cmocka_unit_test(the_same_run_gives_the_same_counters),
+        cmocka_unit_test(every_architecture_runs),
+        cmocka_unit_test(unknown_counters_and_knobs_are_told_with_a_suggestion),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
