@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Rates of the translation path alone: batches of packed accesses through vmsim__tlb_run over 4-level tables.
  *
- *     bench_tlb [--accesses N] [FILE...]       FILE: raw vmsim_access words of a recorded program
+ *     bench_tlb [--accesses N] [--only STREAM[/HARDWARE]] [FILE...]       FILE: raw vmsim_access words of a recorded
+ * program
  *
- * Prints one JSON object: for each stream and hardware the M references/s of CPU time (median of three runs over the same batch,
- * the first one also maps), misses and walks. Pages are mapped on first touch by the smallest fault handler that there can be, so
- * what is measured is the TLB, the walker and their counters. */
+ * Prints one JSON object: for each stream and hardware the M references/s of CPU time (median of three runs over the
+ * same batch, the first one also maps), misses and walks. Pages are mapped on first touch by the smallest fault handler
+ * that there can be, so what is measured is the TLB, the walker and their counters. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +82,8 @@ static bool replay(struct rig *r, const vmsim_access *a, size_t n, uint64_t *pa)
     return true;
 }
 
-/* --- Hardware -------------------------------------------------------------------------------------------------------- */
+/* --- Hardware --------------------------------------------------------------------------------------------------------
+ */
 
 static struct vmsim__tlb_array_spec bar_arrays[] = {
     {.name = "L1I", .level = 1, .holds = VMSIM__TLB_INSTRUCTION, .entries = 256, .ways = 4},
@@ -141,7 +143,8 @@ static void rig_close(struct rig *r) {
     vmsim__alloc_destroy(r->alloc);
 }
 
-/* --- Streams --------------------------------------------------------------------------------------------------------- */
+/* --- Streams ---------------------------------------------------------------------------------------------------------
+ */
 
 struct stream {
     const char *name;
@@ -159,7 +162,8 @@ static void make_program(vmsim_access *a, size_t n, struct vmsim__rng *rng) {
     for (size_t i = 0; i < n; i++) {
         uint64_t r = vmsim__rng_next(rng);
         if (i % 5 < 3) {
-            text = r % 64 == 0 ? TEXT + (r >> 8) % 48 * 4096 + (r >> 20) % 4000 : (text & ~UINT64_C(4095)) | ((text + 4) & 4095);
+            text = r % 64 == 0 ? TEXT + (r >> 8) % 48 * 4096 + (r >> 20) % 4000
+                               : (text & ~UINT64_C(4095)) | ((text + 4) & 4095);
             a[i] = vmsim_access_make(text, 4, VMSIM_FETCH);
             continue;
         }
@@ -170,10 +174,12 @@ static void make_program(vmsim_access *a, size_t n, struct vmsim__rng *rng) {
     }
 }
 
-/* Data over 1 M pages, page k with weight about 1/k: the inverse of a power-of-two staircase, without floating point. */
+/* Data over 1 M pages, page k with weight about 1/k: the inverse of a power-of-two staircase, without floating point.
+ */
 static void make_zipf(vmsim_access *a, size_t n, struct vmsim__rng *rng) {
     for (size_t i = 0; i < n; i++) {
-        uint64_t r = vmsim__rng_next(rng), octave = r % 20, page = (UINT64_C(1) << octave) + (r >> 8) % (UINT64_C(1) << octave);
+        uint64_t r = vmsim__rng_next(rng), octave = r % 20,
+                 page = (UINT64_C(1) << octave) + (r >> 8) % (UINT64_C(1) << octave);
         page = page * UINT64_C(0x9e3779b97f4a7c15) >> 44; /* spread over the region */
         a[i] = i & 1 ? vmsim_access_make(HEAP + page * 4096 + (r >> 40) % 4088, 8, VMSIM_LOAD)
                      : vmsim_access_make(TEXT + i % 4096 / 2 * 2, 4, VMSIM_FETCH);
@@ -201,7 +207,8 @@ static struct stream read_stream(const char *path) {
     return s;
 }
 
-static struct stream make_stream(const char *name, size_t n, void (*make)(vmsim_access *, size_t, struct vmsim__rng *)) {
+static struct stream make_stream(const char *name, size_t n,
+                                 void (*make)(vmsim_access *, size_t, struct vmsim__rng *)) {
     struct stream s = {name, malloc(n * sizeof(vmsim_access)), n};
     struct vmsim__rng rng;
     check(s.a != NULL, "no memory");
@@ -210,7 +217,8 @@ static struct stream make_stream(const char *name, size_t n, void (*make)(vmsim_
     return s;
 }
 
-/* --- Measuring ------------------------------------------------------------------------------------------------------- */
+/* --- Measuring -------------------------------------------------------------------------------------------------------
+ */
 
 static double cpu_seconds(void) {
     struct timespec now;
@@ -240,20 +248,41 @@ static void measure(const struct stream *s, const struct hardware *h, bool with_
            "\"l1i_misses\": %llu, \"l1d_misses\": %llu, \"walks\": %llu, \"walk_references\": %llu, \"faults\": %llu}",
            *first ? "" : ",", s->name, h->name, with_pa ? "true" : "false", rate[2], rate[0],
            (unsigned long long)stats.array[0].by_size[0].miss, (unsigned long long)stats.array[1].by_size[0].miss,
-           (unsigned long long)stats.counter[VMSIM__TLB_walks], (unsigned long long)stats.counter[VMSIM__TLB_walk_references],
-           (unsigned long long)r.faults);
+           (unsigned long long)stats.counter[VMSIM__TLB_walks],
+           (unsigned long long)stats.counter[VMSIM__TLB_walk_references], (unsigned long long)r.faults);
     fflush(stdout);
     *first = false;
     rig_close(&r);
 }
 
+/* "gups" or "gups/64x4+2048x8"; NULL: everything. */
+static bool wanted(const char *only, const char *stream, const char *hw) {
+    size_t n = strlen(stream);
+    if (!only)
+        return true;
+    return !strncmp(only, stream, n) && (!only[n] || (only[n] == '/' && !strcmp(only + n + 1, hw)));
+}
+
+static void measure_all(const struct stream *s, const char *only, bool *first) {
+    for (size_t h = 0; h < VMSIM__COUNT(hardware); h++) {
+        if (!wanted(only, s->name, hardware[h].name))
+            continue;
+        measure(s, &hardware[h], false, first);
+        if (h == 0)
+            measure(s, &hardware[h], true, first);
+    }
+}
+
 int main(int argc, char **argv) {
     struct stream streams[32];
     size_t count = 0, n = 20000000;
+    const char *only = NULL;
     int arg = 1;
-    if (argc > 2 && !strcmp(argv[1], "--accesses")) {
-        n = strtoull(argv[2], NULL, 0);
-        arg = 3;
+    for (; arg + 1 < argc && argv[arg][0] == '-'; arg += 2) {
+        if (!strcmp(argv[arg], "--accesses"))
+            n = strtoull(argv[arg + 1], NULL, 0);
+        else if (!strcmp(argv[arg], "--only"))
+            only = argv[arg + 1];
     }
     streams[count++] = make_stream("program", n, make_program);
     streams[count++] = make_stream("zipf", n, make_zipf);
@@ -263,11 +292,7 @@ int main(int argc, char **argv) {
     bool first = true;
     printf("{\"bench\": \"tlb\", \"results\": [");
     for (size_t i = 0; i < count; i++)
-        for (size_t h = 0; h < VMSIM__COUNT(hardware); h++) {
-            measure(&streams[i], &hardware[h], false, &first);
-            if (h == 0)
-                measure(&streams[i], &hardware[h], true, &first);
-        }
+        measure_all(&streams[i], only, &first);
     printf("\n]}\n");
     for (size_t i = 0; i < count; i++)
         free(streams[i].a);

@@ -56,6 +56,7 @@ unsigned vmsim__tlb_probe(const struct vmsim__tlb *t, uint16_t asid, uint64_t va
  * included. */
 uint64_t vmsim__tlb_cycles(const struct vmsim__tlb *t);
 uint64_t vmsim__tlb_take_ns(struct vmsim__tlb *t);
+unsigned vmsim__tlb_page_shift(const struct vmsim__tlb *t); /* log2 bytes of the base page */
 /* Adds what others make this CPU wait (a received IPI). */
 void vmsim__tlb_add_ns(struct vmsim__tlb *t, uint64_t ns);
 /* A batch ends after the first access that misses level 1 when vmsim__tlb_cycles() has reached `cycles`. UINT64_MAX:

@@ -21,20 +21,18 @@ VMSIM__INLINE uint64_t *find_mask8(uint64_t *tags, uint64_t tag) {
     return m ? tags + __builtin_ctz(m) : NULL;
 }
 
-static uint64_t *find_wide(uint64_t *tags, uint64_t tag, uint32_t ways) {
-    uint32_t w = 0;
-    for (; w + 8 <= ways; w += 8) {
-        uint64_t *hit = find_mask8(tags + w, tag);
-        if (hit)
-            return hit;
-    }
-    return find_n(tags + w, tag, ways - w);
-}
-
-VMSIM__INLINE uint64_t *find(uint64_t *tags, uint64_t tag, uint32_t ways) {
-    if (ways == 4)
+/* The entry of a set with this tag, or NULL. */
+VMSIM__INLINE uint64_t *find(const struct tlb_array *r, uint64_t *tags, uint64_t tag) {
+    if (r->ways == 4)
         return find_n(tags, tag, 4);
-    return ways == 8 ? find_mask8(tags, tag) : find_wide(tags, tag, ways);
+    if (r->ways == 8)
+        return find_mask8(tags, tag);
+    if (r->ways < 8)
+        return find_n(tags, tag, r->ways);
+    if (!r->wide.head)
+        return find_n(tags, tag, r->ways);
+    uint32_t e = vmsim__tlb_wide_find(&r->wide, tag);
+    return e == TLB_NOBODY ? NULL : r->block + e;
 }
 
 uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_array *r, uint16_t asid, uint64_t va) {
@@ -43,9 +41,9 @@ uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_arr
         if (!r->present[c])
             continue;
         uint64_t page = tlb_va57(va) >> t->class_shift[c];
-        uint64_t *tags = tlb_tags(r, tlb_set(r, page)), *hit = find(tags, tlb_tag(page, asid, c), r->ways);
+        uint64_t *tags = tlb_tags(r, tlb_set(r, page)), *hit = find(r, tags, tlb_tag(page, asid, c));
         if (!hit && r->global[c])
-            hit = find(tags, tlb_tag(page, VMSIM__ASID_GLOBAL, c), r->ways);
+            hit = find(r, tags, tlb_tag(page, VMSIM__ASID_GLOBAL, c));
         if (hit)
             return hit;
     }
@@ -53,12 +51,12 @@ uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_arr
 }
 
 static struct vmsim_tlb_set set_of(const struct vmsim__tlb *t, const struct tlb_array *r, const uint64_t *tag) {
-    uint32_t set = (uint32_t)((size_t)(tag - r->block) / (3 * (size_t)r->ways));
-    return (struct vmsim_tlb_set){set, 0, r->ways, r->block + (size_t)set * 3 * r->ways + r->ways, t->now};
+    uint32_t set = (uint32_t)((size_t)(tag - r->block) / r->stride);
+    return (struct vmsim_tlb_set){set, 0, r->ways, tlb_tags(r, set) + r->column, t->now};
 }
 
 static uint32_t way_of(const struct tlb_array *r, const uint64_t *tag) {
-    return (uint32_t)((size_t)(tag - r->block) % (3 * (size_t)r->ways));
+    return (uint32_t)((size_t)(tag - r->block) % r->stride);
 }
 
 void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
@@ -69,11 +67,14 @@ void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t 
     }
 }
 
+/* The entry stops being what it is: filter, counts and hash. */
 static void forget(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     uint64_t old = *tag, *data = tlb_data(r, tag);
     unsigned c = tlb_tag_class(old);
     if (*data & TLB_FILTERED)
         vmsim__tlb_filter_drop(t, old, tlb_use(r, tag));
+    if (r->wide.head)
+        vmsim__tlb_wide_remove(&r->wide, (uint32_t)(tag - r->block), old);
     r->present[c]--;
     r->global[c] -= tlb_tag_asid(old) == VMSIM__ASID_GLOBAL;
     r->valid--;
@@ -84,6 +85,8 @@ void vmsim__tlb_array_clear(struct vmsim__tlb *t, struct tlb_array *r, uint64_t 
     *tag = TLB_INVALID;
     *tlb_use(r, tag) = 0;
     *tlb_data(r, tag) = 0;
+    if (r->wide.head)
+        vmsim__tlb_wide_empty(&r->wide, (uint32_t)(tag - r->block));
     if (r->policy->invalidate)
         r->policy->invalidate(r->instance.context, set_of(t, r, tag).set, way_of(r, tag));
 }
@@ -97,25 +100,27 @@ static void back_invalidate(struct vmsim__tlb *t, const struct tlb_array *r, uin
             vmsim__tlb_array_drop(t, &t->array[i], tlb_tag_asid(tag), va, shift, false);
 }
 
-/* Least recently used of n ways; an empty one (0) comes before all. */
-VMSIM__INLINE uint32_t oldest(const uint64_t *use, uint32_t n) {
-    uint32_t at = 0;
-    uint64_t least = use[0];
-    for (uint32_t w = 1; w < n; w++) {
-        at = use[w] < least ? w : at;
-        least = use[w] < least ? use[w] : least;
-    }
-    return at;
+/* The least recently used way of those that a class may take, the first empty one if there is any. */
+VMSIM__INLINE uint32_t least_used(struct tlb_array *r, const uint64_t *tags, uint32_t first, uint32_t count) {
+    const uint64_t *use = tags + r->column;
+    if (count == 8)
+        return first + tlb_oldest(use + first, 8);
+    if (count == 4)
+        return first + tlb_oldest(use + first, 4);
+    if (!r->wide.head)
+        return first + tlb_oldest(use + first, count);
+    uint32_t e = vmsim__tlb_wide_oldest(&r->wide, (uint32_t)((size_t)(tags - r->block) / r->stride)),
+             w = e - (uint32_t)(tags - r->block);
+    if (!r->lru && !use[w])
+        for (w = 0; use[w]; w++)
+            ;
+    return w;
 }
 
 /* A way for a page of `class`: an empty one, else the policy's victim, evicted. */
 static uint64_t *make_room(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tags, unsigned class) {
-    uint32_t first = r->first[class], count = r->count[class];
-    const uint64_t *use = tags + r->ways;
-    uint32_t w = first + (count == 8   ? oldest(use + first, 8)
-                          : count == 4 ? oldest(use + first, 4)
-                                       : oldest(use + first, count));
-    if (!use[w])
+    uint32_t first = r->first[class], count = r->count[class], w = least_used(r, tags, first, count);
+    if (!tags[r->column + w])
         return tags + w;
     if (VMSIM__UNLIKELY(!r->lru)) {
         struct vmsim_tlb_set set = set_of(t, r, tags);
@@ -134,9 +139,9 @@ static uint64_t *make_room(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *
 }
 
 uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint64_t va, unsigned class, uint64_t data,
-                                uint16_t asid) {
+                                uint16_t asid, bool absent) {
     uint64_t page = tlb_va57(va) >> t->class_shift[class], tag = tlb_tag(page, asid, class);
-    uint64_t *tags = tlb_tags(r, tlb_set(r, page)), *at = r->present[class] ? find(tags, tag, r->ways) : NULL;
+    uint64_t *tags = tlb_tags(r, tlb_set(r, page)), *at = absent || !r->present[class] ? NULL : find(r, tags, tag);
     if (at)
         forget(t, r, at);
     else
@@ -144,6 +149,8 @@ uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint6
     *at = tag;
     *tlb_use(r, at) = t->now;
     *tlb_data(r, at) = data;
+    if (r->wide.head)
+        vmsim__tlb_wide_insert(&r->wide, (uint32_t)(at - r->block), tag, t->now);
     r->present[class]++;
     r->global[class] += asid == VMSIM__ASID_GLOBAL;
     r->valid++;
@@ -156,7 +163,7 @@ uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint6
 }
 
 static unsigned drop_tag(struct vmsim__tlb *t, struct tlb_array *r, uint64_t page, uint16_t asid, unsigned class) {
-    uint64_t *hit = find(tlb_tags(r, tlb_set(r, page)), tlb_tag(page, asid, class), r->ways);
+    uint64_t *hit = find(r, tlb_tags(r, tlb_set(r, page)), tlb_tag(page, asid, class));
     if (!hit)
         return 0;
     vmsim__tlb_array_clear(t, r, hit);

@@ -73,6 +73,9 @@ static int array_geometry(struct vmsim__tlb *t, struct tlb_array *r, const struc
     r->ways = (uint32_t)ways;
     r->sets = r->entries / r->ways;
     r->mask = vmsim__is_pow2(r->sets) ? r->sets - 1 : 0;
+    bool wide = r->ways > 8 && !s->ways_for.count;
+    r->stride = wide ? r->ways : 3 * (size_t)r->ways;
+    r->column = wide ? r->entries : r->ways;
     r->hashed = s->index == VMSIM__TLB_HASH;
     r->inclusive = s->inclusive;
     r->level = (uint8_t)s->level;
@@ -117,6 +120,9 @@ static int array_create(struct vmsim__tlb *t, const struct vmsim__tlb_array_spec
         return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for TLB array %s", s->name);
     for (uint32_t set = 0; set < r->sets; set++)
         memset(tlb_tags(r, set), 0xff, r->ways * sizeof(uint64_t));
+    if (r->column == r->entries && r->ways > 8 && r->sets * r->stride == r->entries &&
+        !vmsim__tlb_wide_create(&r->wide, t->alloc, r->block, r->block + r->column, r->sets, r->ways))
+        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for TLB array %s", s->name);
     return array_policy(t, r, s, policies, seed, err);
 }
 
@@ -137,6 +143,8 @@ static int walk_cache_create(struct vmsim__tlb *t, const struct vmsim__walk_cach
     if (!c->tag || !c->use || !c->way)
         return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a walk cache");
     memset(c->tag, 0xff, c->entries * sizeof *c->tag);
+    if (!vmsim__tlb_wide_create(&c->wide, t->alloc, c->tag, c->use, c->sets, c->ways))
+        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a walk cache");
     return 0;
 }
 
@@ -246,11 +254,13 @@ void vmsim__tlb_destroy(struct vmsim__tlb *t) {
     for (unsigned i = 0; i < t->arrays; i++) {
         struct tlb_array *r = &t->array[i];
         vmsim__policy_instance_fini(&r->instance);
+        vmsim__tlb_wide_destroy(&r->wide, t->alloc);
         vmsim__free_aligned(t->alloc, r->block, 64, (size_t)r->entries * 3 * sizeof *r->block);
         vmsim__strfree(t->alloc, r->name);
     }
     for (unsigned level = 0; level < VMSIM__PT_LEVELS; level++) {
         struct tlb_walk_cache *c = &t->walk_cache[level];
+        vmsim__tlb_wide_destroy(&c->wide, t->alloc);
         vmsim__free_aligned(t->alloc, c->tag, 64, c->entries * sizeof *c->tag);
         vmsim__free_aligned(t->alloc, c->use, 64, c->entries * sizeof *c->use);
         vmsim__free_aligned(t->alloc, c->way, 64, c->entries * sizeof *c->way);

@@ -7,6 +7,8 @@
  *
  *     set s:  | tag 0 .. tag W-1 | last_use 0 .. last_use W-1 | data 0 .. data W-1 |      24 * W bytes
  *
+ * Sets of more than 8 ways are found by hash instead (tlb_wide.c), and then the columns of all sets stand together.
+ *
  *     tag   63             19 18        3 2    0        data  63          16 15                      0
  *          +-----------------+-----------+-----+             +--------------+------------------------+
  *          | page (45 bits)  | ASID (16) | size|             | first frame  | VMSIM__PTE_* and own   |
@@ -50,8 +52,26 @@ struct tlb_filter_slot {
     uint64_t page; /* physical address of the base page */
 };
 
+/* Hash and order of sets of many ways: see tlb_wide.c. Entry e is way e % ways of set e / ways. */
+struct tlb_wide_node {
+    uint64_t seen;
+    uint32_t next, older, newer, set;
+};
+struct tlb_wide {
+    const uint64_t *tag, *use; /* the owner's columns */
+    uint32_t *head;            /* NULL: not in use */
+    struct tlb_wide_node *node;
+    struct {
+        uint32_t oldest, newest;
+    } * end; /* of each set's list */
+    uint32_t entries, sets, buckets;
+    uint8_t hash_shift;
+};
+
 struct tlb_array {
     uint64_t *block;
+    size_t stride, column; /* from one set's tags to the next one's; from a tag to its last_use, and on to its data */
+    struct tlb_wide wide;  /* more than 8 ways */
     uint32_t sets, ways, entries;
     uint32_t mask; /* sets - 1 when that is a power of two, else 0 */
     bool hashed, lru, inclusive;
@@ -80,6 +100,7 @@ struct tlb_walk_way {
 struct tlb_walk_cache {
     uint64_t *tag, *use; /* (va >> shift of the level) << 16 | ASID; TLB_INVALID */
     struct tlb_walk_way *way;
+    struct tlb_wide wide;
     uint32_t sets, ways, entries;
     uint64_t hit, miss, evict, flush;
 };
@@ -130,6 +151,22 @@ struct vmsim__tlb {
     } hint[TLB_HINTS];
 };
 
+/* --- tlb_wide.c
+ * ------------------------------------------------------------------------------------------------------- */
+
+#define TLB_NOBODY UINT32_MAX
+bool vmsim__tlb_wide_create(struct tlb_wide *x, struct vmsim__alloc *a, const uint64_t *tag, const uint64_t *use,
+                            uint32_t sets, uint32_t ways);
+void vmsim__tlb_wide_destroy(struct tlb_wide *x, struct vmsim__alloc *a);
+/* The entry with this tag, or TLB_NOBODY. */
+uint32_t vmsim__tlb_wide_find(const struct tlb_wide *x, uint64_t tag);
+/* The least recently used entry of a set, empty ones (last_use 0) first. */
+uint32_t vmsim__tlb_wide_oldest(struct tlb_wide *x, uint32_t set);
+/* Entry e gets a tag, and was used now, after all others; e loses its tag; e, without tag, has last_use 0. */
+void vmsim__tlb_wide_insert(struct tlb_wide *x, uint32_t e, uint64_t tag, uint64_t now);
+void vmsim__tlb_wide_remove(struct tlb_wide *x, uint32_t e, uint64_t tag);
+void vmsim__tlb_wide_empty(struct tlb_wide *x, uint32_t e);
+
 /* --- tlb_array.c: one array ------------------------------------------------------------------------------------------
  */
 
@@ -145,7 +182,7 @@ VMSIM__INLINE uint32_t tlb_set(const struct tlb_array *r, uint64_t page) {
     return r->mask || r->sets == 1 ? (uint32_t)page & r->mask : (uint32_t)(page % r->sets);
 }
 VMSIM__INLINE uint64_t *tlb_tags(const struct tlb_array *r, uint32_t set) {
-    return r->block + (size_t)set * 3 * r->ways;
+    return r->block + set * r->stride;
 }
 VMSIM__INLINE uint64_t *tlb_use(const struct tlb_array *r, uint64_t *tag) {
     return tag + r->ways;
@@ -160,6 +197,28 @@ VMSIM__INLINE unsigned tlb_tag_class(uint64_t tag) {
     return (unsigned)tag & 7u;
 }
 
+/* Least recently used of n; an empty one (0) comes before all, the first of equals. Four chains, because one would wait
+ * for each comparison in turn. */
+VMSIM__INLINE uint32_t tlb_oldest(const uint64_t *use, uint32_t n) {
+    uint32_t at[4] = {0, 0, 0, 0}, w = 0;
+    uint64_t least[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    for (; w + 4 <= n; w += 4)
+        for (unsigned k = 0; k < 4; k++) {
+            at[k] = use[w + k] < least[k] ? w + k : at[k];
+            least[k] = use[w + k] < least[k] ? use[w + k] : least[k];
+        }
+    for (; w < n; w++) {
+        at[0] = use[w] < least[0] ? w : at[0];
+        least[0] = use[w] < least[0] ? use[w] : least[0];
+    }
+    for (unsigned k = 1; k < 4; k++) {
+        bool better = least[k] < least[0] || (least[k] == least[0] && at[k] < at[0]);
+        at[0] = better ? at[k] : at[0];
+        least[0] = better ? least[k] : least[0];
+    }
+    return at[0];
+}
+
 /* The entry of the page that holds va, or NULL: its tag's place. No state changes. */
 uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_array *r, uint16_t asid, uint64_t va);
 /* Records a use at t->now. */
@@ -167,7 +226,7 @@ void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t 
 /* Enters a page of `class` (a class of the array), evicting if need be; an entry of the same tag is overwritten.
  * Returns its tag's place. */
 uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint64_t va, unsigned class, uint64_t data,
-                                uint16_t asid);
+                                uint16_t asid, bool absent);
 /* Invalidates one entry. */
 void vmsim__tlb_array_clear(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag);
 /* Invalidates what overlaps the page of `shift` at va: of the ASID and, if `global`, global entries. Counts nothing. */

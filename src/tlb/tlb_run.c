@@ -45,10 +45,12 @@ static void fold_kinds(struct vmsim__tlb *t, uint64_t kinds) {
 static void prefetch_entry(const struct vmsim__tlb *t, vmsim_access x) {
     uint64_t va = tlb_va57(vmsim_access_va(x)), page = va >> t->page_shift;
     const struct tlb_array *r = &t->array[t->look[(x & 3) == VMSIM_FETCH][t->levels - 1][0]];
-    const uint64_t *set = tlb_tags(r, tlb_set(r, page));
-    __builtin_prefetch(set, 1);
-    __builtin_prefetch(set + r->ways, 1);
-    __builtin_prefetch(set + 2 * (size_t)r->ways, 1);
+    if (!r->wide.head) { /* wide ones are smaller than a host's cache */
+        const uint64_t *set = tlb_tags(r, tlb_set(r, page));
+        __builtin_prefetch(set, 1);
+        __builtin_prefetch(set + r->column, 1);
+        __builtin_prefetch(set + 2 * r->column, 1);
+    }
     uint64_t key = va >> t->format->shift[1];
     if (t->hint[key % TLB_HINTS].key == key) {
         uint64_t index = page & ((UINT64_C(1) << t->format->index_bits[0]) - 1);

@@ -66,6 +66,10 @@ void vmsim__tlb_add_ns(struct vmsim__tlb *t, uint64_t ns) {
     t->ns += ns;
 }
 
+unsigned vmsim__tlb_page_shift(const struct vmsim__tlb *t) {
+    return t->page_shift;
+}
+
 void vmsim__tlb_deadline(struct vmsim__tlb *t, uint64_t cycles) {
     t->deadline = cycles;
 }

@@ -63,7 +63,7 @@ static void fill_levels(struct vmsim__tlb *t, const struct lookup *l, unsigned e
         r->by_size[as].miss += k < l->level;
         unsigned down = t->class_shift[as] - t->page_shift;
         uint64_t inside = (l->va & ((UINT64_C(1) << t->class_shift[class]) - 1)) >> t->page_shift >> down << down;
-        uint64_t *tag = vmsim__tlb_array_fill(t, r, l->va, as, data + (inside << TLB_FRAME_SHIFT), asid);
+        uint64_t *tag = vmsim__tlb_array_fill(t, r, l->va, as, data + (inside << TLB_FRAME_SHIFT), asid, k < l->level);
         if (k == 0)
             vmsim__tlb_filter_add(t, r, tag, l->va, l->type);
     }
@@ -156,7 +156,7 @@ static void prefetch_one(struct vmsim__tlb *t, const struct lookup *l, uint64_t 
     t->now++;
     vmsim__tlb_array_fill(t, &t->array[home], p.va, as,
                           (walk_data(&w) + (inside >> t->page_shift << TLB_FRAME_SHIFT)) | TLB_PREFETCHED,
-                          w.flags & VMSIM__PTE_GLOBAL ? VMSIM__ASID_GLOBAL : t->asid);
+                          w.flags & VMSIM__PTE_GLOBAL ? VMSIM__ASID_GLOBAL : t->asid, false);
     t->counter[VMSIM__TLB_prefetch_filled]++;
 }
 

@@ -13,25 +13,8 @@ VMSIM__INLINE uint64_t walk_tag(const struct vmsim__tlb *t, uint64_t va, uint16_
     return tlb_va57(va) >> t->format->shift[level] << 16 | asid;
 }
 
-VMSIM__INLINE uint32_t walk_base(const struct tlb_walk_cache *c, uint64_t tag) {
-    return c->sets == 1 ? 0 : (uint32_t)((tag >> 16) % c->sets) * c->ways;
-}
-
-/* Index of the entry, or `entries`. */
-static uint32_t walk_find(const struct tlb_walk_cache *c, uint64_t tag) {
-    uint32_t base = walk_base(c, tag);
-    for (uint32_t w = base; w < base + c->ways; w++)
-        if (c->tag[w] == tag)
-            return w;
-    return c->entries;
-}
-
-static uint32_t walk_victim(struct tlb_walk_cache *c, uint64_t tag) {
-    uint32_t base = walk_base(c, tag), at = base;
-    for (uint32_t w = base + 1; w < base + c->ways; w++)
-        at = c->use[w] < c->use[at] ? w : at;
-    c->evict += c->tag[at] != TLB_INVALID;
-    return at;
+VMSIM__INLINE uint32_t walk_set(const struct tlb_walk_cache *c, uint64_t tag) {
+    return c->sets == 1 ? 0 : (uint32_t)((tag >> 16) % c->sets);
 }
 
 static void walk_fill(struct vmsim__tlb *t, uint64_t va, unsigned level, const struct vmsim__walk *w) {
@@ -39,9 +22,14 @@ static void walk_fill(struct vmsim__tlb *t, uint64_t va, unsigned level, const s
     if (!c->entries)
         return;
     uint64_t tag = walk_tag(t, va, t->asid, level);
-    uint32_t at = walk_victim(c, tag);
+    uint32_t at = vmsim__tlb_wide_oldest(&c->wide, walk_set(c, tag));
+    if (c->tag[at] != TLB_INVALID) {
+        c->evict++;
+        vmsim__tlb_wide_remove(&c->wide, at, c->tag[at]);
+    }
     c->tag[at] = tag;
     c->use[at] = t->now;
+    vmsim__tlb_wide_insert(&c->wide, at, tag, t->now);
     c->way[at] = (struct tlb_walk_way){w->table[level - 1], w->table_host[level - 1], w->table_flags[level - 1]};
 }
 
@@ -51,8 +39,8 @@ static unsigned walk_start(struct vmsim__tlb *t, uint64_t va, uint32_t *at) {
         struct tlb_walk_cache *c = &t->walk_cache[level];
         if (!c->entries)
             continue;
-        *at = walk_find(c, walk_tag(t, va, t->asid, level));
-        if (*at != c->entries) {
+        *at = vmsim__tlb_wide_find(&c->wide, walk_tag(t, va, t->asid, level));
+        if (*at != TLB_NOBODY) {
             c->hit++;
             c->use[*at] = t->now;
             return level;
@@ -92,16 +80,18 @@ bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vm
 }
 
 static void walk_clear(struct tlb_walk_cache *c, uint32_t at) {
+    vmsim__tlb_wide_remove(&c->wide, at, c->tag[at]);
     c->tag[at] = TLB_INVALID;
     c->use[at] = 0;
+    vmsim__tlb_wide_empty(&c->wide, at);
     c->flush++;
 }
 
 void vmsim__tlb_walk_drop_va(struct vmsim__tlb *t, uint16_t asid, uint64_t va) {
     for (unsigned level = 1; level < t->format->levels; level++) {
         struct tlb_walk_cache *c = &t->walk_cache[level];
-        uint32_t at = c->entries ? walk_find(c, walk_tag(t, va, asid, level)) : 0;
-        if (c->entries && at != c->entries)
+        uint32_t at = c->entries ? vmsim__tlb_wide_find(&c->wide, walk_tag(t, va, asid, level)) : TLB_NOBODY;
+        if (at != TLB_NOBODY)
             walk_clear(c, at);
     }
 }
