@@ -251,6 +251,75 @@ static void test_invalidation_passes_over_pages_in_use(void **state) {
     end();
 }
 
+static void test_fadvise_dontneed_sends_dirty_pages_out_and_keeps_them(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 64 * PAGE);
+    vmsim__file_preload(m.cache, file, 0);
+    vmsim__lru_drain_all(m.cache);
+    for (uint64_t i = 10; i < 20; i++)
+        vmsim__page_dirty(m.cache, vmsim__file_page(file, i), 0);
+    before = count();
+    vmsim__file_fadvise(m.cache, file, &ra, 0, 0, 4, 0);
+    CHANGED(.file_pages = -54, .inactive_file = -54, .freed = 54, .dirty = -10, .pending = -10, .written = 10,
+            .pgpgout = 40);
+    assert_int_equal(node_stat(&m, VMSIM__NR_WRITEBACK), 0);
+    vmsim__file_fadvise(m.cache, file, &ra, 0, 0, 4, 0);
+    CHANGED(.file_pages = -10, .inactive_file = -10, .freed = 10);
+    vmsim__file_preload(m.cache, file, 0);
+    before = count();
+    vmsim__file_fadvise(m.cache, file, &ra, PAGE + 1, 3 * PAGE, 4, 0); /* pages 2 and 3 are whole */
+    CHANGED(.file_pages = -2, .inactive_file = -2, .freed = 2);
+    end();
+}
+
+struct hook_log {
+    uint64_t first, last;
+    unsigned unmaps, cleans;
+    bool even_cows;
+    uint64_t pages_then;
+};
+static void log_unmap(void *context, struct vmsim__file *f, uint64_t first, uint64_t last, bool even_cows,
+                      unsigned cpu) {
+    struct hook_log *log = context;
+    (void)cpu;
+    log->even_cows = even_cows;
+    log->first = first;
+    log->last = last;
+    log->unmaps++;
+    log->pages_then = f->pages.count;
+}
+static bool log_clean(void *context, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
+    struct hook_log *log = context;
+    (void)cpu;
+    assert_int_equal(vmsim__file_page(f, index), pfn);
+    log->cleans++;
+    return true;
+}
+
+static void test_mapped_files_are_cleaned_before_writing_and_unmapped_before_truncation(void **state) {
+    struct hook_log log = {0};
+    const struct vmsim__cache_hooks hooks = {&log, log_clean, log_unmap};
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 0);
+    vmsim__cache_set_hooks(m.cache, &hooks);
+    write_pages(10);
+    file->mappings = &log;
+    assert_int_equal(vmsim__file_sync(m.cache, file, 2, 6, 0), 4);
+    assert_int_equal(log.cleans, 4);
+    vmsim__file_fallocate(m.cache, file, 3, 3 * PAGE, 4 * PAGE, 0);
+    assert_int_equal(log.first, 3);
+    assert_int_equal(log.last, 6);
+    assert_false(log.even_cows); /* private copies survive a hole, not the end of the file */
+    assert_int_equal(log.pages_then, 10);
+    vmsim__file_truncate(m.cache, file, 2 * PAGE, 0);
+    assert_int_equal(log.first, 2);
+    assert_int_equal(log.unmaps, 2);
+    assert_true(log.even_cows);
+    assert_int_equal(log.pages_then, 6);
+    file->mappings = NULL;
+    end();
+}
+
 static void test_pages_in_a_batch_survive_invalidation_until_drained(void **state) {
     (void)state;
     start(VMSIM__FILE_REGULAR, 10 * PAGE);
@@ -407,6 +476,8 @@ int main(void) {
         cmocka_unit_test(test_a_reader_of_small_pieces_marks_a_page_once),
         cmocka_unit_test(test_holes_are_cleared_without_reading),
         cmocka_unit_test(test_invalidation_passes_over_pages_in_use),
+        cmocka_unit_test(test_fadvise_dontneed_sends_dirty_pages_out_and_keeps_them),
+        cmocka_unit_test(test_mapped_files_are_cleaned_before_writing_and_unmapped_before_truncation),
         cmocka_unit_test(test_pages_in_a_batch_survive_invalidation_until_drained),
         cmocka_unit_test(test_ramfs_pages_are_unevictable),
         cmocka_unit_test(test_paths_and_lifetimes),

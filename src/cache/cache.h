@@ -166,9 +166,11 @@ enum vmsim__page_outcome {
 struct vmsim__page_fault {
     vmsim__pfn pfn; /* with a reference for the caller (it becomes that of the page-table entry) */
     bool major;     /* the page was not in the cache: pgmajfault */
-    bool retry; /* I/O was started, so the kernel drops mmap_lock and the fault is entered a second time: pgfault counts
-                   once more, the task counts it as maj_flt, fault-around is tried again */
-    bool created; /* shmem: the page is new and zeroed */
+    bool retry;     /* I/O was started, so the kernel drops mmap_lock and the fault is entered a second time: pgfault
+                       counts once more, fault-around is tried again (and where it does not come to map the page, a
+                       vmsim__ra_mapped(ra, 1) stands for the page being found), the task counts maj_flt: always in 6.1;
+                       with     per-VMA locks (6.12) only when `major` or when the fault came through GUP */
+    bool created;   /* shmem: the page is new and zeroed */
 };
 /* filemap_fault / shmem_fault: finds or brings in page `index`. `advice` is the VMA's (VM_RAND_READ, VM_SEQ_READ).
  * `policy`: placement of a shmem page (mempolicy of the mapping), NULL: the task's. */

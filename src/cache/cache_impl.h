@@ -137,16 +137,19 @@ vmsim__pfn vmsim__shmem_create(struct vmsim__cache *c, struct vmsim__file *f, ui
 
 /* ---- truncate.c ---- */
 
-/* Drops every page of [first, end), mapped ones after unmapping them. */
+/* Drops every page of [first, end), mapped ones after unmapping them (private copies, too, with `even_cows`). */
 /* A hole in bytes [start, end): whole pages go, parts are cleared. 0 or -ENOMEM. */
 int vmsim__file_punch(struct vmsim__cache *c, struct vmsim__file *f, uint64_t start, uint64_t end, unsigned cpu);
-void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu);
+void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool even_cows,
+                            unsigned cpu);
 
 /* ---- dirty.c ---- */
 
-/* Writes dirty pages [first, end) without waiting. Pages written. */
-uint64_t vmsim__file_sync_start(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
-                                unsigned cpu);
+/* Sends dirty pages [first, end) to the device without waiting; they are under writeback until vmsim__file_write_end of
+ * the same range. Pages sent. */
+uint64_t vmsim__file_write_start(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
+                                 unsigned cpu);
+void vmsim__file_write_end(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu);
 /* The page leaves the file or loses its data: nobody will write it. */
 void vmsim__dirty_cancel(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn);
 

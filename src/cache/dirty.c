@@ -110,20 +110,39 @@ bool vmsim__node_dirty_ok(struct vmsim__cache *c, unsigned node) {
 
 /* ---- writing ---- */
 
-/* One page goes out: stores through mappings are asked for first, and the page counts as written. */
-static void write_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
+static void count_writeback(struct vmsim__cache *c, const struct vmsim__frame *fr, int64_t pages) {
+    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITEBACK, pages);
+    vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, pages);
+}
+
+/* One page goes out: stores through mappings are asked for first. */
+static void start_writeback(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn,
+                            unsigned cpu) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
-    uint64_t end = vmsim__min64(f->size, (index + 1) << c->mem->page_shift);
     if (f->mappings && c->hooks.mkclean)
         c->hooks.mkclean(c->hooks.context, f, index, pfn, cpu);
     clear_dirty(c, f, fr);
-    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITTEN, 1);
-    f->disk_size = vmsim__max64(f->disk_size, end);
+    fr->flags |= VMSIM__FRAME_WRITEBACK;
+    count_writeback(c, fr, 1);
+    f->disk_size = vmsim__max64(f->disk_size, vmsim__min64(f->size, (index + 1) << c->mem->page_shift));
 }
 
-/* Writes the dirty pages of [first, end), neighbours in one request. When the last of them is done goes to *done. */
-static uint64_t write_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu,
-                            uint64_t *done) {
+/* The device has the page. One that somebody wanted back meanwhile goes where reclaim looks first. */
+static void end_writeback(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    fr->flags &= ~VMSIM__FRAME_WRITEBACK;
+    count_writeback(c, fr, -1);
+    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITTEN, 1);
+    if (vmsim__frame_is(fr, VMSIM__FRAME_RECLAIM)) {
+        fr->flags &= ~VMSIM__FRAME_RECLAIM;
+        vmsim__lru_rotate(c, pfn, cpu);
+    }
+}
+
+/* Writes the dirty pages of [first, end), neighbours in one request; with `wait` they are done at once. When the last
+ * of them is done goes to *done. */
+static uint64_t write_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool wait,
+                            unsigned cpu, uint64_t *done) {
     uint64_t index = vmsim__max64(first, f->dirty_first), stop = vmsim__min64(end, f->dirty_last + 1);
     uint64_t run = 0, next = 0, pages = 0;
     for (uint64_t value; f->dirty_pages && index < stop; index++) {
@@ -133,7 +152,9 @@ static uint64_t write_range(struct vmsim__cache *c, struct vmsim__file *f, uint6
         vmsim__pfn pfn = (vmsim__pfn)(value - 1);
         if (!vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_DIRTY))
             continue;
-        write_page(c, f, index, pfn, cpu);
+        start_writeback(c, f, index, pfn, cpu);
+        if (wait)
+            end_writeback(c, pfn, cpu);
         if (run && index != next) {
             *done = vmsim__device_write(c, run);
             run = 0;
@@ -147,14 +168,22 @@ static uint64_t write_range(struct vmsim__cache *c, struct vmsim__file *f, uint6
     return pages;
 }
 
-uint64_t vmsim__file_sync_start(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
-                                unsigned cpu) {
+uint64_t vmsim__file_write_start(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
+                                 unsigned cpu) {
     uint64_t done = 0;
-    return write_range(c, f, first, end, cpu, &done);
+    return write_range(c, f, first, end, false, cpu, &done);
+}
+
+void vmsim__file_write_end(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
+    uint64_t index = first;
+    for (uint64_t value; (value = vmsim__radix_next(&f->pages, &index)) != 0 && index < end; index++) {
+        if (vmsim__frame_is(vmsim__cache_frame(c, (vmsim__pfn)(value - 1)), VMSIM__FRAME_WRITEBACK))
+            end_writeback(c, (vmsim__pfn)(value - 1), cpu);
+    }
 }
 
 uint64_t vmsim__file_sync(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
-    uint64_t done = 0, pages = write_range(c, f, first, end, cpu, &done);
+    uint64_t done = 0, pages = write_range(c, f, first, end, true, cpu, &done);
     vmsim__cache_wait(c, done);
     return pages;
 }
@@ -163,6 +192,6 @@ void vmsim__cache_sync(struct vmsim__cache *c, unsigned cpu) {
     uint64_t done = 0;
     uint32_t id = 1;
     for (struct vmsim__file *f; (f = vmsim__file_next(c, &id)) != NULL; id++)
-        write_range(c, f, 0, UINT64_MAX, cpu, &done);
+        write_range(c, f, 0, UINT64_MAX, true, cpu, &done);
     vmsim__cache_wait(c, done);
 }

@@ -131,7 +131,7 @@ void vmsim__file_get(struct vmsim__file *f) {
 }
 
 static void delete_file(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
-    vmsim__file_drop_pages(c, f, 0, UINT64_MAX, cpu);
+    vmsim__file_drop_pages(c, f, 0, UINT64_MAX, true, cpu);
     vmsim__radix_fini(&f->pages);
     vmsim__strfree(c->alloc, f->path);
     c->files.at[f->id] = NULL;

@@ -9,12 +9,13 @@
  * mm/truncate.c, mm/fadvise.c, fs/drop_caches.c. */
 #include "cache/cache_impl.h"
 
-void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
+void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool even_cows,
+                            unsigned cpu) {
     bool drained = false;
     if (first >= end || !f->pages.count)
         return;
     if (c->hooks.unmap && f->mappings)
-        c->hooks.unmap(c->hooks.context, f, first, end - 1, true, cpu);
+        c->hooks.unmap(c->hooks.context, f, first, end - 1, even_cows, cpu);
     uint64_t index = first;
     for (uint64_t value; (value = vmsim__radix_next(&f->pages, &index)) != 0 && index < end; index++) {
         if (!drained)
@@ -54,7 +55,7 @@ int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
     }
     f->size = size;
     f->disk_size = vmsim__min64(f->disk_size, size);
-    vmsim__file_drop_pages(c, f, vmsim__cache_pages_of(c, size), UINT64_MAX, cpu);
+    vmsim__file_drop_pages(c, f, vmsim__cache_pages_of(c, size), UINT64_MAX, true, cpu);
     return 0;
 }
 
@@ -63,14 +64,12 @@ int vmsim__file_punch(struct vmsim__cache *c, struct vmsim__file *f, uint64_t st
     unsigned shift = c->mem->page_shift;
     uint64_t last = end >= f->size ? vmsim__cache_pages_of(c, end) : end >> shift;
     int rc = 0;
-    if (start >= f->size)
-        return 0;
-    if (start & mask)
+    if ((start & mask) && start < f->size)
         rc = clear_partial(c, f, start >> shift, cpu);
     if (!rc && (end & mask) && end < f->size && (end >> shift != start >> shift || !(start & mask)))
         rc = clear_partial(c, f, end >> shift, cpu);
     if (!rc)
-        vmsim__file_drop_pages(c, f, first, last, cpu);
+        vmsim__file_drop_pages(c, f, first, last, false, cpu);
     return rc;
 }
 
@@ -81,8 +80,8 @@ static bool can_invalidate(const struct vmsim__frame *f) {
     return !vmsim__frame_is(f, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK) && f->refcount == 1 && f->mapcount == 0;
 }
 
-uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
-                                unsigned cpu) {
+static uint64_t invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu,
+                           uint64_t *failed) {
     uint64_t dropped = 0, index = first, in_batch = 0;
     bool drained = false;
     for (uint64_t value; (value = vmsim__radix_next(&f->pages, &index)) != 0 && index < end; index++) {
@@ -92,6 +91,7 @@ uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, u
             dropped++;
         } else {
             vmsim__lru_deactivate_file(c, pfn, cpu);
+            ++*failed;
         }
         if (++in_batch == VMSIM__READ_BATCH && !drained) {
             vmsim__lru_drain_cpu(c, cpu);
@@ -101,6 +101,12 @@ uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, u
     if (in_batch && !drained)
         vmsim__lru_drain_cpu(c, cpu);
     return dropped;
+}
+
+uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
+                                unsigned cpu) {
+    uint64_t failed = 0;
+    return invalidate(c, f, first, end, cpu, &failed);
 }
 
 uint64_t vmsim__cache_drop(struct vmsim__cache *c, unsigned cpu) {
@@ -117,20 +123,23 @@ uint64_t vmsim__cache_drop(struct vmsim__cache *c, unsigned cpu) {
 
 enum { FADV_NORMAL, FADV_RANDOM, FADV_SEQUENTIAL, FADV_WILLNEED, FADV_DONTNEED, FADV_NOREUSE };
 
-/* Whole pages of the range, and the last page of the file even when it is not whole. */
+/* Whole pages of the range, and the last page of the file even when it is not whole. Dirty ones are sent to the device
+ * and stay; pages that somebody holds may only be in the batch of another CPU and get a second chance. */
 static void advise_dontneed(struct vmsim__cache *c, struct vmsim__file *f, uint64_t pos, uint64_t end, unsigned cpu) {
     unsigned shift = c->mem->page_shift;
-    uint64_t first = vmsim__cache_pages_of(c, pos), stop = end >= f->size ? UINT64_MAX : end >> shift;
-    vmsim__file_sync_start(c, f, pos >> shift, end >= f->size ? UINT64_MAX : vmsim__cache_pages_of(c, end), cpu);
+    bool to_end = end >= f->size;
+    uint64_t first = vmsim__cache_pages_of(c, pos), stop = to_end ? UINT64_MAX : end >> shift, failed = 0;
+    uint64_t dirty_end = to_end ? UINT64_MAX : vmsim__cache_pages_of(c, end);
+    uint64_t writing = vmsim__file_write_start(c, f, pos >> shift, dirty_end, cpu);
     vmsim__lru_drain_cpu(c, cpu);
-    if (first >= stop)
-        return;
-    uint64_t before = f->pages.count;
-    vmsim__file_invalidate(c, f, first, stop, cpu);
-    if (before && f->pages.count && c->cpus > 1) { /* what is left may be held by the batches of other CPUs */
+    if (first < stop)
+        invalidate(c, f, first, stop, cpu, &failed);
+    if (failed) {
         vmsim__lru_drain_all(c);
-        vmsim__file_invalidate(c, f, first, stop, cpu);
+        invalidate(c, f, first, stop, cpu, &failed);
     }
+    if (writing)
+        vmsim__file_write_end(c, f, pos >> shift, dirty_end, cpu);
 }
 
 int vmsim__file_fadvise(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
