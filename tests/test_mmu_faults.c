@@ -201,6 +201,74 @@ static void levels_reserved_bits_and_addresses_show_in_the_code(void **state) {
     assert_null(vmsim__pt_format_get(VMSIM__PT_FORMATS));
 }
 
+/* An entry to which one bit is added. `table`: the pointer that the tree has there; else `raw`. */
+struct reserved_case {
+    enum vmsim__pt_format_id id;
+    unsigned pa_bits, level;
+    bool table;
+    uint64_t raw;
+    uint64_t reserved; /* bits that fault */
+    uint64_t skip;     /* bits that make something else of it */
+};
+#define BITS(high, low) ((UINT64_MAX >> (63 - (high))) & ~(BIT(low) - 1))
+
+static void each_reserved_bit_faults_and_no_other(void **state) {
+    (void)state;
+    static const struct reserved_case cases[] = {
+        {VMSIM__PT_X86_64, 46, 3, true, 0, BITS(51, 46) | BIT(7), 0},
+        {VMSIM__PT_X86_64, 46, 2, true, 0, BITS(51, 46), BIT(7)},
+        {VMSIM__PT_X86_64, 46, 1, true, 0, BITS(51, 46), BIT(7)},
+        {VMSIM__PT_X86_64, 46, 2, false, 0xe7, BITS(51, 46) | BITS(29, 13), 0},
+        {VMSIM__PT_X86_64, 46, 1, false, 0xe7, BITS(51, 46) | BITS(20, 13), 0},
+        {VMSIM__PT_X86_64, 46, 0, false, 0x67, BITS(51, 46), 0},
+        {VMSIM__PT_X86_64_LA57, 52, 4, true, 0, BIT(7), 0},
+        {VMSIM__PT_X86_64_LA57, 52, 3, true, 0, BIT(7), 0},
+        {VMSIM__PT_X86_64_LA57, 52, 1, false, 0xe7, BITS(20, 13), 0},
+        {VMSIM__PT_X86_PAE, 36, 2, true, 0, BITS(63, 36) | BITS(8, 5) | BITS(2, 1), 0},
+        {VMSIM__PT_X86_PAE, 36, 1, true, 0, BITS(62, 36), BIT(7)},
+        {VMSIM__PT_X86_PAE, 36, 1, false, 0xe7, BITS(62, 36) | BITS(20, 13), 0},
+        {VMSIM__PT_X86_PAE, 40, 0, false, 0x67, BITS(62, 40), 0},
+        {VMSIM__PT_X86_32, 40, 1, false, 0xe7, BIT(21), 0},
+        {VMSIM__PT_X86_32, 36, 1, false, 0xe7, BIT(21) | BITS(20, 17), 0},
+        {VMSIM__PT_X86_32, 40, 1, true, 0, 0, BIT(7)},
+        {VMSIM__PT_X86_32, 40, 0, false, 0x67, 0, 0},
+        {VMSIM__PT_RISCV_SV39, 56, 2, true, 0, BITS(63, 54) | BITS(7, 6) | BIT(4) | BIT(2), BIT(1) | BIT(3)},
+        {VMSIM__PT_RISCV_SV39, 56, 0, false, 0xcb, BITS(60, 54) | BIT(63), 0},
+        {VMSIM__PT_RISCV_SV39, 56, 0, false, 0xcb | BIT(61), BITS(60, 54) | BITS(63, 62), 0},
+        {VMSIM__PT_RISCV_SV39, 56, 0, false, 0xcb | BIT(63) | BIT(13), BITS(60, 54) | BITS(12, 10), 0},
+        {VMSIM__PT_RISCV_SV48, 56, 1, false, 0xcb, BITS(60, 54) | BIT(63) | BITS(18, 10), 0},
+        {VMSIM__PT_RISCV_SV57, 56, 3, false, 0xcb, BITS(60, 54) | BIT(63) | BITS(36, 10), 0},
+        {VMSIM__PT_RISCV_SV32, 34, 1, false, 0xcb, BITS(19, 10), 0},
+        {VMSIM__PT_RISCV_SV32, 34, 1, true, 0, BITS(7, 6) | BIT(4) | BIT(2), BIT(1) | BIT(3)},
+        {VMSIM__PT_ARM64_4K, 48, 0, false, 0x443, 0, 0},
+        {VMSIM__PT_ARM64_4K, 48, 1, false, 0x441, 0, BIT(1)},
+    };
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        const struct reserved_case *c = &cases[i];
+        const struct vmsim__pt_format *f = vmsim__pt_format_get(c->id);
+        struct mmu_memory *m = mmu_memory_new(f->page_shift);
+        struct vmsim__pagetable pt;
+        struct vmsim__pt_slot slot;
+        struct vmsim__walk w;
+        assert_true(vmsim__pagetable_init(&pt, f, &m->mem));
+        pt.pa_bits = (uint8_t)c->pa_bits;
+        assert_true(vmsim__pt_slot(&pt, 0, c->table ? 0 : c->level, true, &slot));
+        assert_true(vmsim__pt_slot(&pt, 0, c->level, false, &slot));
+        uint64_t raw = c->table ? vmsim__pt_read(f, &slot) : c->raw;
+        for (unsigned bit = 0; bit < f->entry_bytes * 8u; bit++) {
+            if ((raw | c->skip) & BIT(bit))
+                continue;
+            vmsim__pt_write(f, &slot, raw | BIT(bit));
+            vmsim__mmu_walk(&pt, 0, VMSIM__WALK_PROBE, &w);
+            assert_int_equal(w.fault == VMSIM__FAULT_RESERVED, c->reserved >> bit & 1);
+            assert_true(w.fault != VMSIM__FAULT_RESERVED || w.level == c->level);
+        }
+        vmsim__pt_write(f, &slot, c->table ? raw : 0);
+        vmsim__pagetable_fini(&pt);
+        mmu_memory_end(m);
+    }
+}
+
 /* A page takes A on a read and D on a write; upper entries take A on x86 alone; a probe leaves no trace. */
 static void hardware_updates_what_the_access_used(void **state) {
     (void)state;
@@ -296,6 +364,7 @@ int main(void) {
         cmocka_unit_test(software_entries_are_nothing_to_the_hardware),
         cmocka_unit_test(causes_and_codes_are_those_of_the_architecture),
         cmocka_unit_test(levels_reserved_bits_and_addresses_show_in_the_code),
+        cmocka_unit_test(each_reserved_bit_faults_and_no_other),
         cmocka_unit_test(hardware_updates_what_the_access_used),
         cmocka_unit_test(regions_say_what_was_set_last),
         cmocka_unit_test(without_an_mmu_addresses_are_physical_and_regions_protect),

@@ -46,7 +46,7 @@ VMSIM__INLINE bool reserved(const struct vmsim__pagetable *pt, bool narrow, bool
     if (pae)
         bits |= level == 2 ? NX | UINT64_C(0x7ff0000000000000) | 0x1e6 : UINT64_C(0x7ff0000000000000);
     if (level && raw & PS)
-        bits |= level <= (pae ? 1u : 2u) ? ((UINT64_C(1) << (12 + 9 * level)) - 1) & ~UINT64_C(0x1fff) : PS;
+        bits |= level <= 2 ? ((UINT64_C(1) << (12 + 9 * level)) - 1) & ~UINT64_C(0x1fff) : PS;
     return raw & bits;
 }
 
