@@ -85,6 +85,47 @@ static void bombs_end_at_their_limit(void **state) {
     refused(repeat("? ", "k", 161), VMSIM_ELIMIT, "a key of more than 160 bytes (the limit)");
 }
 
+/* A file of `levels` shorthands within each other, each of which is three levels when written out. */
+static int nested(struct vmsim_config *c, size_t levels) {
+    char *steps = repeat(FX_MINIMAL "program: ", "[repeat: ", levels);
+    char *inner = repeat(steps, "[exit]", 1), *text = repeat(inner, "]", levels);
+    int err = fx_load(c, text);
+    free(steps);
+    free(inner);
+    free(text);
+    return err;
+}
+
+static void what_nests_deeper_in_all_than_one_file_may_is_refused(void **state) {
+    (void)state;
+    size_t levels = 1;
+    for (int err = 0; !err; levels++) {
+        struct vmsim_config *c = fx_create(NULL), *again = fx_create(NULL);
+        const char *text;
+        err = nested(c, levels);
+        assert_true(err || !vmsim_config_dump(c, 0, &text, NULL));
+        if (err)
+            assert_non_null(strstr(vmsim_config_error_text(c, 0), "nested deeper than 64 levels in all (the limit)"));
+        else
+            assert_int_equal(fx_load(again, text), 0);
+        vmsim_config_destroy(c);
+        vmsim_config_destroy(again);
+    }
+    assert_in_range(levels, 20, 23);
+}
+
+static void a_path_of_too_many_parts_is_refused(void **state) {
+    (void)state;
+    char *path = repeat("policies.oom.params", ".a", 100), *text = repeat(path, "=1", 1);
+    struct vmsim_config *c = fx_create(NULL);
+    assert_int_equal(vmsim_config_set(c, text), 0);
+    assert_int_equal(fx_load(c, FX_MINIMAL), VMSIM_ECONFIG);
+    assert_non_null(strstr(vmsim_config_error_text(c, 0), "a path of more than 64 parts (the limit)"));
+    vmsim_config_destroy(c);
+    free(path);
+    free(text);
+}
+
 static void a_mapping_of_too_many_keys_is_refused(void **state) {
     (void)state;
     char *text = malloc(1 << 20);
@@ -165,6 +206,8 @@ int main(void) {
         cmocka_unit_test(an_endless_file_is_read_up_to_the_limit),
         cmocka_unit_test(missing_files_and_directories_are_told_apart),
         cmocka_unit_test(bombs_end_at_their_limit),
+        cmocka_unit_test(what_nests_deeper_in_all_than_one_file_may_is_refused),
+        cmocka_unit_test(a_path_of_too_many_parts_is_refused),
         cmocka_unit_test(a_mapping_of_too_many_keys_is_refused),
         cmocka_unit_test(only_the_first_hundred_errors_are_kept),
         cmocka_unit_test(every_failed_allocation_is_told_and_leaks_nothing),

@@ -13,7 +13,8 @@
 
 #include "config/config_impl.h"
 
-static int bind_param(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at);
+typedef int bind_fn(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at);
+static bind_fn bind_param;
 
 /* Remembers the worst: out of memory, else any error. */
 static int worse(int a, int b) {
@@ -67,7 +68,7 @@ static int wrong_kind(struct vmsim_config *c, const struct vmsim__node *n, const
 
 static int bind_scalar(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
     char why[512];
-    if (n->kind != NODE_SCALAR || (vmsim__node_is_null(n) && p->type != VMSIM_PARAM_ENUM))
+    if (n->kind != NODE_SCALAR || (vmsim__node_is_null(n) && (p->type != VMSIM_PARAM_ENUM || !n->text[0])))
         return wrong_kind(c, n, p);
     if (!vmsim__param_parse(p, n->text, at, why, sizeof why))
         return bad(c, n, why, "");
@@ -238,7 +239,16 @@ static int bind_variants(struct vmsim_config *c, const struct vmsim__node *n, co
     return err;
 }
 
-static int bind_node(const struct vmsim__node *n, void *at) {
+/* What a file, its includes, shorthands and overrides nest together has the limit of one file, so that the dump, which
+ * writes all of it out, can be read. */
+static int too_deep(struct vmsim_config *c, const struct vmsim__node *n) {
+    return vmsim__diag_add(c, VMSIM_ECONFIG, n->place, "%snested deeper than %d levels in all (the limit)", where(c),
+                           CONFIG_DEPTH_LIMIT);
+}
+
+static int bind_node(struct vmsim_config *c, const struct vmsim__node *n, void *at) {
+    if (c->depth + vmsim__node_height(n) > CONFIG_DEPTH_LIMIT)
+        return too_deep(c, n);
     memcpy(at, &n, sizeof n);
     return 0;
 }
@@ -247,28 +257,28 @@ static int bind_node(const struct vmsim__node *n, void *at) {
 static int bind_collection(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
     bool map = p->type == VMSIM_PARAM_MAP || p->type == VMSIM_PARAM_STRUCT_MAP;
     struct vmsim__node empty = {.kind = map ? NODE_MAPPING : NODE_SEQUENCE, .place = n->place};
+    bind_fn *bind = p->type == VMSIM_PARAM_LIST          ? bind_list
+                    : p->type == VMSIM_PARAM_STRUCT_LIST ? bind_struct_list
+                    : p->type == VMSIM_PARAM_STRUCT_MAP  ? bind_struct_map
+                    : p->type == VMSIM_PARAM_MAP         ? bind_map
+                                                         : bind_variants;
     if (vmsim__node_is_null(n))
         n = &empty;
     if (n->kind != empty.kind)
         return wrong_kind(c, n, p);
-    switch (p->type) {
-    case VMSIM_PARAM_LIST:
-        return bind_list(c, n, p, at);
-    case VMSIM_PARAM_STRUCT_LIST:
-        return bind_struct_list(c, n, p, at);
-    case VMSIM_PARAM_STRUCT_MAP:
-        return bind_struct_map(c, n, p, at);
-    case VMSIM_PARAM_MAP:
-        return bind_map(c, n, p, at);
-    default:
-        return bind_variants(c, n, p, at);
-    }
+    if (c->depth >= CONFIG_DEPTH_LIMIT)
+        return too_deep(c, n);
+    unsigned levels = p->type == VMSIM_PARAM_VARIANT_LIST ? 2 : 1;
+    c->depth += levels;
+    int err = bind(c, n, p, at);
+    c->depth -= levels;
+    return err;
 }
 
 /* `n` as the value of `p`, stored at `at`. */
 static int bind_param(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
     if (p->type == VMSIM_PARAM_NODE)
-        return bind_node(n, at);
+        return bind_node(c, n, at);
     if (p->type == VMSIM_PARAM_STRUCT)
         return vmsim__bind_table(c, n, p->fields, at);
     return vmsim__param_is_scalar(p->type) ? bind_scalar(c, n, p, at) : bind_collection(c, n, p, at);
@@ -347,14 +357,22 @@ static int bind_shorthand(struct vmsim_config *c, const struct vmsim__node *n, c
     return err;
 }
 
-int vmsim__bind_table(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *table, void *out) {
-    struct vmsim__node empty = {.kind = NODE_MAPPING, .place = n->place};
-    if (vmsim__node_is_null(n))
-        n = &empty;
+static int bind_mapping(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *table,
+                        void *out) {
     if (n->kind != NODE_MAPPING)
         return bind_shorthand(c, n, table, out);
     int err = check_keys(c, n, table);
     for (const struct vmsim_param *p = table; p->name && !vmsim__diag_full(c); p++)
         err = worse(err, bind_field(c, n, p, out));
+    return err;
+}
+
+int vmsim__bind_table(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *table, void *out) {
+    struct vmsim__node empty = {.kind = NODE_MAPPING, .place = n->place};
+    if (c->depth >= CONFIG_DEPTH_LIMIT)
+        return too_deep(c, n);
+    c->depth++;
+    int err = bind_mapping(c, vmsim__node_is_null(n) ? &empty : n, table, out);
+    c->depth--;
     return err;
 }

@@ -105,6 +105,7 @@ struct vmsim_config {
     int last_code;              /* of the error added last */
     struct vmsim__textbuf out;  /* the text handed out last */
     struct vmsim__textbuf path; /* of the value that is being bound */
+    unsigned depth;             /* of it, as vmsim_config_dump would write it */
     struct {
         VMSIM__VEC(struct vmsim__diag);
     } errors;
@@ -157,7 +158,8 @@ bool vmsim__node_put(struct vmsim_config *c, struct vmsim__node *mapping, const 
 struct vmsim__entry *vmsim__node_find(const struct vmsim__node *mapping, const char *key); /* NULL node: NULL */
 struct vmsim__node *vmsim__node_get(const struct vmsim__node *mapping, const char *key);
 void vmsim__node_remove(struct vmsim__node *mapping, const char *key);
-size_t vmsim__node_count(const struct vmsim__node *n); /* nodes of the subtree */
+size_t vmsim__node_count(const struct vmsim__node *n);    /* nodes of the subtree */
+unsigned vmsim__node_height(const struct vmsim__node *n); /* levels beneath, whatever was merged into it */
 struct vmsim__node *vmsim__node_copy(struct vmsim_config *c, const struct vmsim__node *n);
 /* `over` above `under`: mappings key by key, everything else replaced. Either may be NULL; `under` is used up. */
 struct vmsim__node *vmsim__node_merge(struct vmsim_config *c, struct vmsim__node *under, struct vmsim__node *over);

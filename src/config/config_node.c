@@ -113,6 +113,15 @@ size_t vmsim__node_count(const struct vmsim__node *n) {
     return count;
 }
 
+unsigned vmsim__node_height(const struct vmsim__node *n) {
+    unsigned highest = 0;
+    for (size_t i = 0; n->kind != NODE_SCALAR && i < n->count; i++) {
+        unsigned h = 1 + vmsim__node_height(n->kind == NODE_SEQUENCE ? n->items[i] : n->entries[i].value);
+        highest = h > highest ? h : highest;
+    }
+    return highest;
+}
+
 struct vmsim__node *vmsim__node_copy(struct vmsim_config *c, const struct vmsim__node *n) {
     struct vmsim__node *copy = vmsim__node_new(c, n->kind, n->place);
     if (!copy)

@@ -308,7 +308,9 @@ static bool walk_path(struct walk *w) {
     bool ok = true;
     if (w->at == w->end)
         return fail(w, 1, "expected a path before '='");
-    while (ok && w->at < w->end) {
+    for (unsigned depth = 0; ok && w->at < w->end; depth++) {
+        if (depth == CONFIG_DEPTH_LIMIT)
+            return fail(w, 1, "a path of more than %d parts (the limit)", CONFIG_DEPTH_LIMIT);
         if (*w->at == '[') {
             ok = step_index(w);
             continue;
