@@ -247,6 +247,9 @@ static int take_event(struct collector *c, uint32_t task, const uint64_t *words,
         return 0;
     if (a.type == ARENA_REAPED)
         return reaped(c, a.args[0], (int)a.args[1]);
+    uint32_t id;
+    if (a.type == ARENA_FILE)
+        return file_id(c, task, &a.file, path, &id);
     if (a.type >= VMSIM_TRACE_EVENT_TYPES)
         return 0;
     struct vmsim_trace_event e = {.type = (enum vmsim_trace_event_type)a.type, .result = a.result};

@@ -78,7 +78,7 @@ struct arena_file {
 
 /* An event on its way: this, then `path_bytes` of path padded to words, then `segments` of arena_segment. */
 struct arena_event {
-    uint32_t type; /* enum vmsim_trace_event_type, or ARENA_REAPED */
+    uint32_t type; /* enum vmsim_trace_event_type, or ARENA_REAPED, ARENA_FILE */
     uint32_t path_bytes;
     uint64_t args[6];
     int64_t result;
@@ -88,8 +88,8 @@ struct arena_event {
     uint64_t exec[14];         /* the numbers of struct vmsim_trace_exec from `entry` to `envc` */
 };
 
-/* Internal type: a wait call gave back (args: pid, status). */
-enum { ARENA_REAPED = 1000 };
+/* Internal types: a wait call gave back (args: pid, status); a file and its path. */
+enum { ARENA_REAPED = 1000, ARENA_FILE };
 
 struct arena_segment {
     uint64_t va, length, offset, file_bytes;

@@ -52,13 +52,12 @@ static uint64_t position(int fd) {
     return at < 0 ? 0 : (uint64_t)at;
 }
 
-/* Sends an event about `f`, its path along with it when it was never told. */
-static void tell(struct vcpu *v, struct arena_event *e, int fd) {
+/* Tells the path of a descriptor's file, unless it was told before. */
+static void introduce(struct vcpu *v, const struct arena_file *f, int fd) {
     char path[4096];
-    const char *p = NULL;
-    if (e->file.known && !plugin_file_told(&e->file))
-        p = plugin_file_path(fd, path, sizeof path);
-    plugin_event(v, e, p, NULL, NULL);
+    struct arena_event e = {.type = ARENA_FILE, .file = *f};
+    if (f->known && !plugin_file_told(f))
+        plugin_event(v, &e, plugin_file_path(fd, path, sizeof path), NULL, NULL);
 }
 
 static struct arena_event event(const struct vcpu *v, enum vmsim_trace_event_type type, int64_t result) {
@@ -112,6 +111,7 @@ void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
     unsigned fd = descriptor_of(number);
     v->file = fd ? plugin_file((int)args[fd - 1]) : (struct arena_file){0};
     v->offset = fd && v->file.known ? position((int)args[fd - 1]) : 0;
+    introduce(v, &v->file, fd ? (int)args[fd - 1] : -1);
     switch (number) {
     case SYS_fork:
     case SYS_vfork:
@@ -163,7 +163,8 @@ static void leave_mmap(struct vcpu *v, int64_t result) {
     e.args[5] = 0;
     if (!anonymous)
         e.file = plugin_file((int)v->args[4]);
-    tell(v, &e, (int)v->args[4]);
+    introduce(v, &e.file, (int)v->args[4]);
+    plugin_event(v, &e, NULL, NULL, NULL);
 }
 
 static void leave_open(struct vcpu *v, int64_t result, unsigned path_arg) {
@@ -191,7 +192,7 @@ static void leave_transfer(struct vcpu *v, int64_t result, enum vmsim_trace_even
     if (append && v->file.kind == VMSIM_TRACE_FILE_REGULAR) /* O_APPEND moves to the end first */
         e.args[3] = position((int)v->args[0]) - (uint64_t)result;
     e.args[4] = e.args[5] = 0;
-    tell(v, &e, (int)v->args[0]);
+    plugin_event(v, &e, NULL, NULL, NULL);
 }
 
 /* sendfile, copy_file_range, splice: out_fd in_fd length in_offset out_offset; `other` is the output's file. */
@@ -211,7 +212,8 @@ static void leave_copy(struct vcpu *v, int64_t result) {
     e.args[2] = send ? a[3] : a[4];
     e.args[3] = offset;
     e.args[5] = out_offset >= moved ? out_offset - moved : 0;
-    tell(v, &e, in);
+    introduce(v, &e.other, out);
+    plugin_event(v, &e, NULL, NULL, NULL);
 }
 
 static void leave_wait(struct vcpu *v, int64_t result) {
@@ -255,10 +257,7 @@ static void leave_plain(struct vcpu *v, int64_t result, enum vmsim_trace_event_t
     struct arena_event e = event(v, type, result);
     for (unsigned i = n; i < 6; i++)
         e.args[i] = 0;
-    if (v->file.known)
-        tell(v, &e, (int)v->args[0]);
-    else
-        plugin_event(v, &e, NULL, NULL, NULL);
+    plugin_event(v, &e, NULL, NULL, NULL);
 }
 
 static void leave_other(struct vcpu *v, int64_t result) {

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* `vmsim record`: runs a program under qemu-user and writes what it does to its memory as a trace. */
+#include <argp.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "vmsim/trace.h"
+
+struct record_options {
+    struct vmsim_record_options record;
+    bool quiet, forward;
+};
+
+static const struct argp_option options[] = {
+    {"output", 'o', "FILE", 0, "The trace to write (default: PROGRAM.vmt)", 0},
+    {"limit", 'n', "COUNT", 0, "End the program after about COUNT references", 0},
+    {"qemu", 'Q', "PATH", 0, "The emulator (default: qemu-x86_64 in PATH)", 0},
+    {"plugin", 'P', "PATH", 0, "The recording plugin (default: the installed one)", 0},
+    {"quiet", 'q', NULL, 0, "Say nothing when all went well", 0},
+    {"exit-status", 'e', NULL, 0, "Exit with the program's own status (128 + signal when killed)", 0},
+    {0}};
+
+/* Set by SIGTERM and SIGHUP; SIGINT goes to the program, and the recording ends when that does. */
+static volatile int stop;
+
+static void on_stop(int signal_number) {
+    (void)signal_number;
+    stop = 1;
+}
+
+static error_t parse_count(struct argp_state *state, const char *arg, uint64_t *count) {
+    char *end;
+    *count = strtoull(arg, &end, 10);
+    if (*end || end == arg || *arg == '-' || !*count)
+        argp_error(state, "'%s' is not a count", arg);
+    return 0;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state) {
+    struct record_options *o = state->input;
+    switch (key) {
+    case 'o':
+        o->record.output = arg;
+        return 0;
+    case 'n':
+        return parse_count(state, arg, &o->record.max_references);
+    case 'Q':
+        o->record.qemu = arg;
+        return 0;
+    case 'P':
+        o->record.plugin = arg;
+        return 0;
+    case 'q':
+        o->quiet = true;
+        return 0;
+    case 'e':
+        o->forward = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        o->record.argv = state->argv + state->next - 1;
+        state->next = state->argc;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "no program given");
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* "PROGRAM.vmt" in the current directory. */
+static void default_output(const char *program, char *out, size_t size) {
+    const char *slash = strrchr(program, '/');
+    snprintf(out, size, "%s.vmt", slash ? slash + 1 : program);
+}
+
+static void say(const struct record_options *o, const struct vmsim_record_result *r) {
+    fprintf(stderr, "vmsim record: %s: %" PRIu64 " references, %" PRIu64 " events, %u task%s; ", o->record.output,
+            r->references, r->events, r->tasks, r->tasks == 1 ? "" : "s");
+    if (r->exit_status < 0)
+        fprintf(stderr, "%s was killed by signal %d (%s)\n", o->record.argv[0], -r->exit_status,
+                strsignal(-r->exit_status));
+    else
+        fprintf(stderr, "%s exited with status %d\n", o->record.argv[0], r->exit_status);
+    if (r->unfollowed)
+        fprintf(stderr, "vmsim record: warning: %" PRIu64 " gap%s in the recording; see `vmsim trace info %s`\n",
+                r->unfollowed, r->unfollowed == 1 ? "" : "s", o->record.output);
+}
+
+int cmd_record(int argc, char **argv) {
+    static const struct argp argp = {
+        options,
+        parse_option,
+        "[--] PROGRAM [ARGUMENT...]",
+        "Run an x86-64 program and record its memory references, system calls, threads and children.\v"
+        "Examples:\n  vmsim record -o sort.vmt -- sort big.txt\n  vmsim record -o build.vmt -- sh -c 'gcc -c a.c && "
+        "ls'\n"
+        "Needs qemu-x86_64 (Debian package qemu-user).",
+        NULL,
+        NULL,
+        NULL};
+    struct record_options o = {.record = {.size = sizeof o.record, .stop = &stop}};
+    struct vmsim_record_result result;
+    char output[4096];
+    argp_err_exit_status = EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o))
+        return EXIT_USAGE;
+    if (!o.record.output) {
+        default_output(o.record.argv[0], output, sizeof output);
+        o.record.output = output;
+    }
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    signal(SIGTERM, on_stop);
+    signal(SIGHUP, on_stop);
+    int err = vmsim_record(&o.record, &result);
+    if (err)
+        return cli_fail(cli_status(err), "record", "%s", *result.error ? result.error : vmsim_error_text(err));
+    if (!o.quiet || result.unfollowed)
+        say(&o, &result);
+    if (!o.forward)
+        return EXIT_FINE;
+    return result.exit_status < 0 ? 128 - result.exit_status : result.exit_status;
+}

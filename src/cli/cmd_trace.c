@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/* `vmsim trace`: info, print, verify and convert. */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "vmsim/trace.h"
+
+struct trace_options {
+    const char *verb, *files[2];
+    unsigned count;
+    uint64_t limit, from;
+    int64_t task;
+    const char *format;
+    int level;
+    bool events;
+};
+
+static const struct argp_option options[] = {
+    {"limit", 'n', "COUNT", 0, "print, convert: stop after COUNT references or records", 0},
+    {"from", 'f', "INDEX", 0, "print: begin with reference number INDEX", 0},
+    {"task", 't', "TASK", 0, "print: only this task", 0},
+    {"events", 'e', NULL, 0, "print: only events", 0},
+    {"format", 'F', "FORMAT", 0, "convert: what IN is: lackey, oracle, champsim or vmt", 0},
+    {"level", 'l', "LEVEL", 0, "convert: zstd level of a vmt copy, 1 to 19", 0},
+    {0}};
+
+static uint64_t parse_number(struct argp_state *state, const char *arg, uint64_t max) {
+    char *end;
+    errno = 0;
+    uint64_t n = strtoull(arg, &end, 10);
+    if (*end || end == arg || *arg == '-' || errno || n > max)
+        argp_error(state, "'%s' is not a number from 0 to %" PRIu64, arg, max);
+    return n;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state) {
+    struct trace_options *o = state->input;
+    switch (key) {
+    case 'n':
+        o->limit = parse_number(state, arg, UINT64_MAX);
+        return 0;
+    case 'f':
+        o->from = parse_number(state, arg, UINT64_MAX);
+        return 0;
+    case 't':
+        o->task = (int64_t)parse_number(state, arg, UINT32_MAX);
+        return 0;
+    case 'e':
+        o->events = true;
+        return 0;
+    case 'F':
+        o->format = arg;
+        return 0;
+    case 'l':
+        o->level = (int)parse_number(state, arg, 19);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (!o->verb)
+            o->verb = arg;
+        else if (o->count < 2)
+            o->files[o->count++] = arg;
+        else
+            argp_error(state, "too many files");
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->verb)
+            argp_error(state, "say what to do: info, print, verify or convert");
+        if (o->count != (strcmp(o->verb, "convert") ? 1 : 2))
+            argp_error(state, "%s takes %s", o->verb, strcmp(o->verb, "convert") ? "one trace" : "IN and OUT");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int open_trace(const struct trace_options *o, struct vmsim_trace_reader **r) {
+    int err = vmsim_trace_open(o->files[0], VMSIM_TRACE_THREAD, r);
+    if (!err)
+        return EXIT_FINE;
+    cli_fail(0, "trace", "%s", vmsim_trace_reader_error(*r));
+    vmsim_trace_close(*r);
+    return cli_status(err);
+}
+
+/* Everything printed must have arrived. */
+static int end_output(void) {
+    if (!ferror(stdout) && !fflush(stdout))
+        return EXIT_FINE;
+    return cli_fail(EXIT_USAGE, "trace", "cannot write to standard output: %s", strerror(errno));
+}
+
+/* ---- info */
+
+static void print_counts(const struct vmsim_trace_info *i) {
+    static const char *const kinds[4] = {"loads", "stores", "fetches", "atomics"};
+    printf("references   %" PRIu64, i->references);
+    for (unsigned k = 0; k < 4; k++)
+        printf("%s%" PRIu64 " %s", k ? ", " : " (", i->kinds[k], kinds[k]);
+    printf(")\nevents       %" PRIu64, i->events);
+    for (unsigned t = 0, n = 0; t < VMSIM_TRACE_EVENT_TYPES; t++)
+        if (i->event_types[t])
+            printf("%s%" PRIu64 " %s", n++ ? ", " : " (", i->event_types[t], vmsim_trace_event_name(t));
+    printf("%s\n", i->events ? ")" : "");
+}
+
+static void print_status(int32_t status) {
+    if (status == INT32_MIN)
+        printf("end not seen");
+    else if (status < 0)
+        printf("killed by signal %d", -status);
+    else
+        printf("exit status %d", status);
+}
+
+static void print_tables(const struct vmsim_trace_reader *r, const struct vmsim_trace_info *i) {
+    static const char *const kinds[] = {"file", "directory", "device", "pipe", "shm"};
+    for (uint32_t n = 0; n < i->tasks; n++) {
+        const struct vmsim_trace_task *t = vmsim_trace_get_task(r, n);
+        printf("task %-7u %s: pid %" PRIu64 ", %" PRIu64 " references, %" PRIu64 " events, ", n,
+               *t->name ? t->name : "?", t->pid, t->references, t->events);
+        if (t->parent != VMSIM_TRACE_NO_TASK)
+            printf("%s of task %u, ", t->flags & VMSIM_TRACE_FORK_VM ? "thread" : "child", t->parent);
+        print_status(t->exit_status);
+        printf("\n");
+    }
+    for (uint32_t n = 0; n < i->files; n++) {
+        const struct vmsim_trace_file *f = vmsim_trace_get_file(r, n);
+        printf("file %-7u %s: %s, %" PRIu64 " bytes\n", n, f->path, kinds[f->kind], f->size);
+    }
+}
+
+static int do_info(const struct trace_options *o) {
+    struct vmsim_trace_reader *r;
+    int status = open_trace(o, &r);
+    if (status)
+        return status;
+    const struct vmsim_trace_info *i = vmsim_trace_get_info(r);
+    printf("trace        %s: version %u, %s, %" PRIu64 " bytes, %" PRIu64 " blocks", o->files[0], i->version,
+           i->complete ? "whole" : "INCOMPLETE", i->file_bytes, i->blocks);
+    if (i->references)
+        printf(", %.3f bytes a reference", (double)i->file_bytes / (double)i->references);
+    printf("\nsource       %s%s%s\nmachine      %s, pages of %u bytes\n", i->source, *i->program ? ": " : "",
+           *i->arguments ? i->arguments : i->program, i->arch, i->page_size);
+    if (*i->host)
+        printf("host         %s\n", i->host);
+    print_counts(i);
+    print_tables(r, i);
+    if (*i->notes)
+        printf("not followed:\n%s\n", i->notes);
+    if (!i->complete)
+        fprintf(stderr, "vmsim trace: warning: %s\n", vmsim_trace_reader_error(r));
+    vmsim_trace_close(r);
+    return end_output();
+}
+
+/* ---- print */
+
+static void print_exec(const struct vmsim_trace_exec *x) {
+    printf("  entry=0x%" PRIx64 " base=0x%" PRIx64 " interpreter=0x%" PRIx64 " brk=0x%" PRIx64 "\n", x->entry,
+           x->load_base, x->interpreter_base, x->brk_start);
+    printf("  stack: top=0x%" PRIx64 " pointer=0x%" PRIx64 " limit=%" PRIu64 " argc=%" PRIu64 " envc=%" PRIu64 "\n",
+           x->stack_top, x->stack_pointer, x->stack_limit, x->argc, x->envc);
+    for (size_t i = 0; i < x->segment_count; i++) {
+        const struct vmsim_trace_segment *s = &x->segments[i];
+        printf("  segment 0x%" PRIx64 "+0x%" PRIx64 " %c%c%c file=%" PRId32 " offset=0x%" PRIx64 " bytes=0x%" PRIx64
+               "\n",
+               s->va, s->length, s->prot & 1 ? 'r' : '-', s->prot & 2 ? 'w' : '-', s->prot & 4 ? 'x' : '-',
+               (int32_t)s->file, s->offset, s->file_bytes);
+    }
+}
+
+static void print_event(uint32_t task, const struct vmsim_trace_event *e) {
+    const char *names = vmsim_trace_event_args(e->type);
+    printf("%u %s", task, vmsim_trace_event_name(e->type));
+    for (unsigned i = 0; i < 6 && e->type != VMSIM_TRACE_EXEC; i++) {
+        size_t n = strcspn(names, " ;(");
+        if (!n || names[n - 1] == '=' || strchr(names, ';') == names)
+            break;
+        printf(" %.*s=%s%" PRIx64, (int)n, names, e->args[i] > 9 ? "0x" : "", e->args[i]);
+        names += n;
+        names += strcspn(names, " ;");
+        names += *names == ' ';
+        if (*names == ';')
+            break;
+    }
+    if (e->file != VMSIM_TRACE_NO_FILE)
+        printf(" file=%u", e->file);
+    if (e->path)
+        printf(" path=%s", e->path);
+    if (e->result < 0 && e->result > -4096)
+        printf(" = %" PRId64, e->result);
+    else if (e->result)
+        printf(" = 0x%" PRIx64, (uint64_t)e->result);
+    printf("\n");
+    if (e->exec)
+        print_exec(e->exec);
+}
+
+static int do_print(const struct trace_options *o) {
+    static const char letters[4] = {'L', 'S', 'I', 'M'};
+    struct vmsim_trace_reader *r;
+    struct vmsim_trace_item item;
+    uint64_t left = o->limit ? o->limit : UINT64_MAX;
+    int status = open_trace(o, &r), got = 0;
+    if (status)
+        return status;
+    int err = o->from ? vmsim_trace_seek(r, o->from) : 0;
+    while (!err && left && (got = vmsim_trace_next(r, &item)) == 1) {
+        if (o->task >= 0 && item.task != (uint32_t)o->task)
+            continue;
+        if (item.event)
+            print_event(item.task, item.event);
+        for (size_t i = 0; i < item.count && left && !o->events; i++, left--)
+            printf("%u %c 0x%" PRIx64 " %u\n", item.task, letters[vmsim_access_kind(item.accesses[i])],
+                   vmsim_access_va(item.accesses[i]), vmsim_access_bytes(item.accesses[i]));
+        if (ferror(stdout))
+            break;
+    }
+    err = err ? err : got < 0 ? got : 0;
+    if (err)
+        cli_fail(0, "trace", "%s", vmsim_trace_reader_error(r));
+    vmsim_trace_close(r);
+    status = end_output();
+    return err ? cli_status(err) : status;
+}
+
+/* ---- verify */
+
+static int do_verify(const struct trace_options *o) {
+    char text[1024];
+    struct vmsim_trace_mappings m;
+    int err = vmsim_trace_verify(o->files[0], text, sizeof text);
+    if (!err)
+        err = vmsim_trace_check_mappings(o->files[0], &m, text, sizeof text);
+    if (err)
+        return cli_fail(cli_status(err), "trace", "%s", text);
+    printf("%s: whole, %" PRIu64 " references, %" PRIu64 " of them outside of every mapping", o->files[0], m.references,
+           m.outside);
+    if (m.outside)
+        printf(" (first: number %" PRIu64 ", task %u, address 0x%" PRIx64 ")", m.index, m.task, m.va);
+    printf("\n");
+    int status = end_output();
+    return status ? status : m.outside ? EXIT_EXPECTATION : EXIT_FINE;
+}
+
+/* ---- convert */
+
+/* Copies items up to the limit; *text gets the message of an error. */
+static int copy_items(const struct trace_options *o, struct vmsim_trace_reader *r, struct vmsim_trace_writer *w,
+                      const char **text) {
+    struct vmsim_trace_item item;
+    uint64_t left = o->limit ? o->limit : UINT64_MAX;
+    int got, err = 0;
+    while (!err && left && (got = vmsim_trace_next(r, &item)) != 0) {
+        if (got < 0) {
+            *text = vmsim_trace_reader_error(r);
+            return got;
+        }
+        size_t n = item.count < left ? item.count : (size_t)left;
+        err = item.event ? vmsim_trace_append_event(w, item.task, item.event)
+                         : vmsim_trace_append(w, item.task, item.accesses, n);
+        left -= n;
+    }
+    *text = vmsim_trace_writer_error(w);
+    return err;
+}
+
+static int copy_trace(const struct trace_options *o) {
+    struct vmsim_trace_reader *r;
+    struct vmsim_trace_writer *w;
+    const char *text = "";
+    char final[1024] = "";
+    int status = open_trace(o, &r);
+    if (status)
+        return status;
+    const struct vmsim_trace_info *i = vmsim_trace_get_info(r);
+    const struct vmsim_trace_options to = {.size = sizeof to,
+                                           .level = o->level,
+                                           .page_size = i->page_size,
+                                           .arch = i->arch,
+                                           .source = i->source,
+                                           .program = i->program,
+                                           .arguments = i->arguments,
+                                           .host = i->host};
+    int err = vmsim_trace_create(o->files[1], &to, &w);
+    text = vmsim_trace_writer_error(w);
+    if (!err)
+        err = copy_items(o, r, w, &text);
+    if (!err && !i->complete)
+        err = vmsim_trace_note(w, "converted from a trace whose writer was stopped");
+    if (err)
+        cli_fail(0, "trace", "%s", text);
+    if (err)
+        vmsim_trace_abandon(w);
+    else if ((err = vmsim_trace_finish(w, final, sizeof final)) != 0)
+        cli_fail(0, "trace", "%s", final);
+    vmsim_trace_close(r);
+    return cli_status(err);
+}
+
+static int do_convert(const struct trace_options *o) {
+    struct vmsim_trace_import_options import = {.size = sizeof import, .limit = o->limit};
+    if (!o->format)
+        return cli_fail(EXIT_USAGE, "trace", "convert: say what %s is with --format lackey|oracle|champsim|vmt",
+                        o->files[0]);
+    if (!strcmp(o->format, "vmt"))
+        return copy_trace(o);
+    int format = vmsim_trace_format_by_name(o->format);
+    if (format < 0)
+        return cli_fail(EXIT_USAGE, "trace", "unknown format '%s' (lackey, oracle, champsim or vmt)", o->format);
+    int err = vmsim_trace_import((enum vmsim_trace_format)format, o->files[0], o->files[1], &import);
+    if (err)
+        return cli_fail(cli_status(err), "trace", "%s", import.error);
+    printf("%s: %" PRIu64 " records read, %" PRIu64 " skipped\n", o->files[1], import.records, import.skipped);
+    return end_output();
+}
+
+int cmd_trace(int argc, char **argv) {
+    static const struct argp argp = {options,
+                                     parse_option,
+                                     "info TRACE\nprint TRACE\nverify TRACE\nconvert IN OUT",
+                                     "Look at traces, verify them, and import those of other tools.\v"
+                                     "Examples:\n  vmsim trace info sort.vmt\n  vmsim trace print -n 20 sort.vmt\n"
+                                     "  vmsim trace convert --format lackey lackey.txt.xz out.vmt\n"
+                                     "Printed references: TASK L|S|I|M ADDRESS BYTES (load, store, instruction, "
+                                     "modify). verify exits with 1 when references lie outside of every mapping.",
+                                     NULL,
+                                     NULL,
+                                     NULL};
+    static const struct {
+        const char *name;
+        int (*run)(const struct trace_options *o);
+    } verbs[] = {{"info", do_info}, {"print", do_print}, {"verify", do_verify}, {"convert", do_convert}};
+    struct trace_options o = {.task = -1};
+    argp_err_exit_status = EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+        return EXIT_USAGE;
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (!strcmp(verbs[i].name, o.verb))
+            return verbs[i].run(&o);
+    return cli_fail(EXIT_USAGE, "trace", "unknown verb '%s' (info, print, verify or convert)", o.verb);
+}
