@@ -238,6 +238,28 @@ static void test_readahead_stops_at_the_end_of_the_file(void **state) {
     end();
 }
 
+static void test_the_mark_counts_from_the_end_of_the_file(void **state) {
+    struct vmsim__page_fault out;
+    (void)state;
+    start("6.1", 24); /* read-around of page 20 would be 4-35, marked at 28: 4-23, marked at 16 */
+    assert_int_equal(vmsim__file_fault(m.cache, file, &ra, 20, VMSIM__READ_NORMAL, NULL, 0, &out), VMSIM__PAGE_OK);
+    vmsim__page_put(m.cache, out.pfn, 0);
+    assert_cached("4-23");
+    for (uint64_t i = 4; i < 24; i++)
+        assert_int_equal(
+            vmsim__frame_is(vmsim__frame_at(&m.mem.frames, vmsim__file_page(file, i)), VMSIM__FRAME_READAHEAD),
+            i == 16);
+    end();
+    start("6.1",
+          3); /* a window of 4 with a tail of 3: cut to 3, so that page 0 is marked and its reader takes the mark */
+    assert_int_equal(vmsim__file_read(m.cache, file, &ra, 0, PAGE, 0), PAGE);
+    assert_cached("0-2");
+    for (uint64_t i = 0; i < 3; i++)
+        assert_false(
+            vmsim__frame_is(vmsim__frame_at(&m.mem.frames, vmsim__file_page(file, i)), VMSIM__FRAME_READAHEAD));
+    end();
+}
+
 static void test_readahead_without_frames_stops_silently(void **state) {
     (void)state;
     start("6.1", 4096);
@@ -294,6 +316,7 @@ int main(void) {
         cmocka_unit_test(test_read_around_stops_after_a_hundred_misses),
         cmocka_unit_test(test_willneed_reads_what_the_device_likes),
         cmocka_unit_test(test_readahead_stops_at_the_end_of_the_file),
+        cmocka_unit_test(test_the_mark_counts_from_the_end_of_the_file),
         cmocka_unit_test(test_readahead_without_frames_stops_silently),
         cmocka_unit_test(test_no_read_ahead_reads_single_pages),
         cmocka_unit_test(test_time_of_a_stream_is_latency_once_then_bandwidth),

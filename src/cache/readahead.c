@@ -64,13 +64,14 @@ static void submit(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__
     ra->io[0].done = vmsim__device_read(c, stored);
 }
 
-/* Reads those of [first, first + pages) that are inside the file and not cached; marks page first + pages - ahead if it
- * is new. Stops when frames run out: nobody waits for readahead. */
+/* Reads those of [first, first + pages) that are inside the file and not cached; the page `ahead` pages before the end
+ * of that is marked, if it is new. Stops when frames run out: nobody waits for readahead. */
 static void read_window(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t first,
                         uint64_t pages, uint64_t ahead, unsigned cpu) {
-    uint64_t end = vmsim__cache_pages_of(c, f->size), marked = first + pages - ahead, run = first, i = first;
+    uint64_t end = vmsim__cache_pages_of(c, f->size), run = first, i = first;
     uint32_t gfp = VMSIM__GFP_NORETRY | VMSIM__GFP_NOWARN;
     end = first < end ? vmsim__min64(end, first + pages) : first;
+    uint64_t marked = ahead && end - first >= ahead ? end - ahead : UINT64_MAX;
     for (; i < end; i++) {
         if (vmsim__file_page(f, i) != VMSIM__PFN_NONE) {
             submit(c, f, ra, run, i - run);
@@ -80,7 +81,7 @@ static void read_window(struct vmsim__cache *c, struct vmsim__file *f, struct vm
         vmsim__pfn pfn = vmsim__filemap_create(c, f, i, gfp, c->policy, cpu);
         if (pfn == VMSIM__PFN_NONE)
             break;
-        if (ahead && i == marked)
+        if (i == marked)
             vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_READAHEAD;
     }
     submit(c, f, ra, run, i - run);
@@ -197,10 +198,6 @@ void vmsim__ra_async(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim
     if (!ra->ra_pages || vmsim__frame_is(fr, VMSIM__FRAME_WRITEBACK))
         return;
     fr->flags &= ~VMSIM__FRAME_READAHEAD;
-    if (ra->advice == VMSIM__READ_RANDOM) {
-        force_read(c, f, ra, index, pages, cpu);
-        return;
-    }
     uint64_t max = max_size(c, ra, pages);
     if (!index && c->kernel->ra_miss_continues)
         start_window(c, ra, index, pages, max);
