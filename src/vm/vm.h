@@ -153,12 +153,16 @@ struct vmsim__vm_hooks {
     /* The content of a page: `to` becomes a copy of `from` (VMSIM__PFN_NONE: zeroes), 1 << order frames. For the
      * content oracle; may be NULL. */
     void (*fill)(void *context, vmsim__pfn to, vmsim__pfn from, unsigned order);
-    /* Swap entries (payload of a VMSIM__PTE_SWAP entry), once an area exists; NULL: there are none. swap_in brings the page back
-     * and sets the entry; dup and free count references of entries. */
-    enum vmsim__fault_outcome (*swap_in)(void *context, struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot,
-                                         bool write, unsigned cpu);
+    /* Swap entries (payload of a VMSIM__PTE_SWAP entry), once an area exists; NULL: there are none. swap_in brings the
+     * page back and sets the entry; dup and free count references of entries. */
+    enum vmsim__fault_outcome (*swap_in)(void *context, struct vmsim__vma *vma, uint64_t va,
+                                         const struct vmsim__pt_slot *slot, bool write, unsigned cpu);
     void (*swap_dup)(void *context, uint64_t payload);
     void (*swap_free)(void *context, uint64_t payload);
+    /* madvise(MADV_PAGEOUT) of a checked range whose pages were aged; MADV_COLLAPSE (returns 0 or an errno). May be
+     * NULL. */
+    void (*pageout)(void *context, struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned cpu);
+    int (*collapse)(void *context, struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned cpu);
 };
 
 enum vmsim__rlimit {
@@ -215,7 +219,9 @@ struct vmsim__mm {
     int64_t rss[VMSIM__RSS_KINDS];                                        /* what /proc/PID/status shows */
     int64_t rss_cache[VMSIM__RSS_KINDS]; /* not yet folded in: rss + rss_cache is exact */
     uint32_t rss_events;
-    uint64_t hiwater_rss;      /* pages */
+    uint64_t hiwater_rss; /* pages */
+    vmsim__pfn deposit;   /* leaf tables in reserve for huge entries, linked by frame.next */
+    uint32_t deposits;
     uint64_t pgtables_bytes;   /* VmPTE */
     uint64_t min_flt, maj_flt; /* of all tasks that used it */
     uint64_t task_size, mmap_base, mmap_min;
@@ -239,20 +245,22 @@ struct vmsim__vm_init {
     const struct vmsim__pt_format *format;
     struct vmsim__vm_hooks hooks;
 };
-/* Takes the zero page from `mem`. Everything that `init` points to must outlive it. */
+/* Plugs itself into the cache's hooks. Everything that `init` points to must outlive it. */
 int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, struct vmsim__err *err);
 /* All address spaces must be gone; gives the zero pages back. */
 void vmsim__vm_destroy(struct vmsim__vm *vm);
 struct vmsim__charge vmsim__vm_take_charge(struct vmsim__vm *vm); /* and clears it */
-struct vmsim__vm_spec *vmsim__vm_knobs(struct vmsim__vm *vm);     /* sysctl writes at run time go here */
+/* 0, or VMSIM_ENOMEM once the host refused memory (calls then return -ENOMEM or VMSIM__FAULT_OOM). */
+int vmsim__vm_error(struct vmsim__vm *vm);
+struct vmsim__vm_spec *vmsim__vm_knobs(struct vmsim__vm *vm); /* sysctl writes at run time go here */
 const struct vmsim__pt_format *vmsim__vm_format(const struct vmsim__vm *vm);
-uint64_t vmsim__vm_committed(const struct vmsim__vm *vm);            /* Committed_AS, pages */
-uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm);         /* CommitLimit, pages */
+uint64_t vmsim__vm_committed(const struct vmsim__vm *vm);    /* Committed_AS, pages */
+uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm); /* CommitLimit, pages */
 /* Placement of the running task's pages (node, nodemask); NULL: local node. The pointer is kept. */
 void vmsim__vm_set_policy(struct vmsim__vm *vm, const struct vmsim__alloc_request *policy);
 void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages); /* total of swap areas, for CommitLimit */
 struct vmsim__mm *vmsim__vm_first_mm(const struct vmsim__vm *vm);
-vmsim__pfn vmsim__vm_zero_pfn(const struct vmsim__vm *vm); /* outside the allocator's frames: see docs of vm_create */
+vmsim__pfn vmsim__vm_zero_pfn(const struct vmsim__vm *vm); /* a reserved frame: no allocator frame */
 
 /* ---- address spaces ---- */
 
@@ -286,8 +294,8 @@ int64_t vmsim__mm_msync(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
 int64_t vmsim__mm_mincore(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint64_t *resident, unsigned cpu);
 void vmsim__mm_set_rlimit(struct vmsim__mm *mm, enum vmsim__rlimit which, uint64_t bytes);
 
-/* Unmaps pages [first, end) of the file from every address space (truncation; `even_cows`: private copies too). vm_create
- * plugs this and mkclean into the cache, so that truncate and write-out reach every mapping. */
+/* Unmaps pages [first, end) of the file from every address space (truncation; `even_cows`: private copies too).
+ * vm_create plugs this and mkclean into the cache, so that truncate and write-out reach every mapping. */
 void vmsim__vm_unmap_file(struct vmsim__vm *vm, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows,
                           unsigned cpu);
 /* Write-protects and cleans every shared mapping of a file page (before it is written out). Returns whether an entry
@@ -312,9 +320,9 @@ struct vmsim__exec {
     uint64_t argument_bytes;               /* strings of argv and envp with their NULs, and the file name */
     uint32_t argument_count;               /* argv and envp entries: their pointers lie on the stack, too */
     bool executable_stack;
-    uint64_t stack_top;    /* end of the stack area; 0: where the layout puts it. A recorded program keeps its own */
-    uint64_t start_brk;    /* first break; 0: behind the program's bss */
-    bool no_vdso;          /* the recorded program had none */
+    uint64_t stack_top; /* end of the stack area; 0: where the layout puts it. A recorded program keeps its own */
+    uint64_t start_brk; /* first break; 0: behind the program's bss */
+    bool no_vdso;       /* the recorded program had none */
 };
 /* Fills an empty address space as execve does: argument pages first (they fault before the old image goes), then stack,
  * segments, bss, interpreter, vdso, break. 0 or -ENOMEM, -EINVAL; on failure the address space is fit for vmsim__mm_put
@@ -363,6 +371,9 @@ struct vmsim__mapping {
 typedef bool (*vmsim__rmap_fn)(void *context, struct vmsim__mapping *m);
 /* Every entry that maps pfn (a base frame, or the head of a huge one), in a fixed order. False: stopped early. */
 bool vmsim__rmap_walk(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context);
+
+/* Entries that map one base frame, huge ones included. */
+int64_t vmsim__vm_mapcount(const struct vmsim__vm *vm, vmsim__pfn pfn);
 
 /* Every invariant of every address space; VMSIM_ECHECK with a text, or 0. */
 int vmsim__vm_check(struct vmsim__vm *vm, struct vmsim__err *err);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Who may have how much: limits of a process, Committed_AS and the three overcommit modes, counters of an address
+ * space.
+ *
+ * RSS has two forms. Linux 6.1 gathers the faults of a thread in a cache of its own and folds it in when more than 64
+ * faults have passed or pages go away; /proc/PID/status shows what is folded in, smaps recounts. Here rss + rss_cache
+ * is exact and rss alone is what status shows. Kernel counterparts: mm/util.c (__vm_enough_memory), mm/mmap.c
+ * (may_expand_vm, vm_stat_account), mm/memory.c (sync_mm_rss), mm/mlock.c. */
+#include "vm/vm_impl.h"
+
+static bool is_data(uint32_t flags) {
+    return (flags & (VMSIM__VM_WRITE | VMSIM__VM_SHARED | VMSIM__VM_GROWSDOWN)) == VMSIM__VM_WRITE;
+}
+static bool is_exec(uint32_t flags) {
+    return (flags & (VMSIM__VM_EXEC | VMSIM__VM_WRITE | VMSIM__VM_GROWSDOWN)) == VMSIM__VM_EXEC;
+}
+
+/* A limit in pages. */
+static uint64_t limit_pages(const struct vmsim__mm *mm, enum vmsim__rlimit which) {
+    return mm->rlimit[which] == UINT64_MAX ? UINT64_MAX : mm->rlimit[which] >> mm->vm->page_shift;
+}
+
+bool vmsim__may_expand(const struct vmsim__mm *mm, uint32_t flags, uint64_t pages) {
+    if (mm->total_vm + pages > limit_pages(mm, VMSIM__RLIMIT_AS))
+        return false;
+    return !is_data(flags) || mm->data_vm + pages <= limit_pages(mm, VMSIM__RLIMIT_DATA);
+}
+
+void vmsim__stat_account(struct vmsim__mm *mm, uint32_t flags, int64_t pages) {
+    mm->total_vm += (uint64_t)pages;
+    if (is_exec(flags))
+        mm->exec_vm += (uint64_t)pages;
+    else if (flags & VMSIM__VM_GROWSDOWN)
+        mm->stack_vm += (uint64_t)pages;
+    else if (is_data(flags))
+        mm->data_vm += (uint64_t)pages;
+}
+
+bool vmsim__mlock_allowed(const struct vmsim__mm *mm) {
+    return mm->rlimit[VMSIM__RLIMIT_MEMLOCK] || mm->privileged;
+}
+
+bool vmsim__mlock_room(const struct vmsim__mm *mm, uint32_t flags, uint64_t bytes) {
+    if (!(flags & VMSIM__VM_LOCKED) || mm->privileged)
+        return true;
+    return mm->locked_vm + (bytes >> mm->vm->page_shift) <= limit_pages(mm, VMSIM__RLIMIT_MEMLOCK);
+}
+
+/* ---- Committed_AS ---- */
+
+/* What tmpfs files hold: they are charged page by page as they grow; shared anonymous memory was charged whole. */
+static uint64_t shmem_committed(const struct vmsim__vm *vm) {
+    uint64_t pages = 0;
+    uint32_t id = 1;
+    for (struct vmsim__file *f; (f = vmsim__file_next(vm->cache, &id)); id++) {
+        const struct vmsim__imap *map = f->mappings;
+        if (f->kind == VMSIM__FILE_SHMEM && !(map && map->precommitted))
+            pages += f->pages.count;
+    }
+    return pages;
+}
+
+uint64_t vmsim__vm_committed(const struct vmsim__vm *vm) {
+    int64_t own = vm->committed > 0 ? vm->committed : 0;
+    return (uint64_t)own + shmem_committed(vm);
+}
+
+uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm) {
+    const struct vmsim__mem *mem = vm->mem;
+    uint64_t pages, huge = 0;
+    if (vm->spec.overcommit_kbytes)
+        return (vm->spec.overcommit_kbytes << 10 >> vm->page_shift) + vm->swap_pages;
+    for (unsigned n = 0; n < mem->nr_nodes; n++)
+        huge += mem->nodes[n].hugetlb_count << mem->pageblock_order;
+    pages = mem->totalram > huge ? mem->totalram - huge : 0;
+    return pages * vm->spec.overcommit_ratio / 100 + vm->swap_pages;
+}
+
+static bool enough_memory(const struct vmsim__mm *mm, uint64_t pages) {
+    const struct vmsim__vm *vm = mm->vm;
+    if (vm->spec.overcommit_memory == 1)
+        return true;
+    if (vm->spec.overcommit_memory == 0)
+        return pages <= vm->mem->totalram + vm->swap_pages;
+    uint64_t allowed = vmsim__vm_commit_limit(vm), kb = vm->page_shift - 10;
+    if (!mm->privileged)
+        allowed -= vmsim__min64(allowed, vm->spec.admin_reserve_kbytes >> kb);
+    uint64_t reserve = vmsim__min64(mm->total_vm / 32, vm->spec.user_reserve_kbytes >> kb);
+    allowed -= vmsim__min64(allowed, reserve);
+    return vmsim__vm_committed(vm) + pages < allowed;
+}
+
+bool vmsim__commit(struct vmsim__mm *mm, uint64_t pages) {
+    if (!enough_memory(mm, pages))
+        return false;
+    mm->vm->committed += (int64_t)pages;
+    return true;
+}
+
+void vmsim__uncommit(struct vmsim__vm *vm, uint64_t pages) {
+    vm->committed -= (int64_t)pages;
+}
+
+/* ---- RSS ---- */
+
+void vmsim__rss_add_fast(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
+    if (mm->vm->kernel->rss_percpu)
+        mm->rss[kind] += pages;
+    else
+        mm->rss_cache[kind] += pages;
+}
+
+void vmsim__rss_add(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
+    mm->rss[kind] += pages;
+}
+
+void vmsim__rss_sync(struct vmsim__mm *mm) {
+    for (unsigned k = 0; k < VMSIM__RSS_KINDS; k++) {
+        mm->rss[k] += mm->rss_cache[k];
+        mm->rss_cache[k] = 0;
+    }
+    mm->rss_events = 0;
+}
+
+static uint64_t clamped(int64_t n) {
+    return n > 0 ? (uint64_t)n : 0;
+}
+
+static uint64_t shown_rss(const struct vmsim__mm *mm) {
+    return clamped(mm->rss[VMSIM__RSS_FILE]) + clamped(mm->rss[VMSIM__RSS_ANON]) + clamped(mm->rss[VMSIM__RSS_SHMEM]);
+}
+
+void vmsim__hiwater_rss(struct vmsim__mm *mm) {
+    mm->hiwater_rss = vmsim__max64(mm->hiwater_rss, shown_rss(mm));
+}
+
+uint64_t vmsim__mm_rss(const struct vmsim__mm *mm, enum vmsim__rss_kind kind) {
+    return clamped(mm->rss[kind] + mm->rss_cache[kind]);
+}
+
+/* Program text without what lies beyond it: VmLib is the rest of the executable mappings. */
+void vmsim__mm_status(const struct vmsim__mm *mm, struct vmsim__mm_status *out) {
+    const unsigned kb = mm->vm->page_shift - 10;
+    const uint64_t page = mm->vm->page_size;
+    uint64_t text = vmsim__align_up(mm->end_code, page) - vmsim__align_down(mm->start_code, page);
+    text = vmsim__min64(text, mm->exec_vm << mm->vm->page_shift);
+    *out = (struct vmsim__mm_status){
+        .vm_peak = vmsim__max64(mm->hiwater_vm, mm->total_vm) << kb,
+        .vm_size = mm->total_vm << kb,
+        .vm_lck = mm->locked_vm << kb,
+        .vm_hwm = vmsim__max64(mm->hiwater_rss, shown_rss(mm)) << kb,
+        .vm_rss = shown_rss(mm) << kb,
+        .rss_anon = clamped(mm->rss[VMSIM__RSS_ANON]) << kb,
+        .rss_file = clamped(mm->rss[VMSIM__RSS_FILE]) << kb,
+        .rss_shmem = clamped(mm->rss[VMSIM__RSS_SHMEM]) << kb,
+        .vm_data = mm->data_vm << kb,
+        .vm_stk = mm->stack_vm << kb,
+        .vm_exe = text >> 10,
+        .vm_lib = (mm->exec_vm << kb) - (text >> 10),
+        .vm_pte = mm->pgtables_bytes >> 10,
+        .vm_swap = clamped(mm->rss[VMSIM__RSS_SWAP]) << kb,
+    };
+}
+
+void vmsim__mm_set_rlimit(struct vmsim__mm *mm, enum vmsim__rlimit which, uint64_t bytes) {
+    mm->rlimit[which] = bytes;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes to what is mapped read-only: reuse the page, or copy it.
+ *
+ * An anonymous page is reused when this process alone owns it: its frame is marked exclusive, or every reference on it
+ * is the one entry at hand. References of per-CPU LRU batches count, so a page that is on no list yet has the batches
+ * drained first. The number of mappings decides nothing. Kernel counterpart: mm/memory.c (do_wp_page, wp_page_copy,
+ * wp_page_shared). */
+#include "vm/vm_impl.h"
+
+static enum vmsim__fault_outcome reuse(struct vmsim__fault_at *at) {
+    struct vmsim__vm *vm = at->mm->vm;
+    at->pte.flags |= VMSIM__PTE_ACCESSED | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY;
+    if (at->vma->flags & VMSIM__VM_WRITE)
+        at->pte.flags |= VMSIM__PTE_WRITE;
+    vmsim__pt_set(at->mm->pt.format, &at->slot, at->pte);
+    vmsim__vm_event(vm, VMSIM__PGREUSE, 1);
+    return VMSIM__FAULT_MINOR;
+}
+
+/* Is the entry at hand the only reference? */
+static bool sole_owner(struct vmsim__fault_at *at, vmsim__pfn pfn) {
+    struct vmsim__vm *vm = at->mm->vm;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    if (vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL))
+        return vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn))->refcount == 1;
+    if (f->refcount > 3)
+        return false;
+    if (!vmsim__frame_is(f, VMSIM__FRAME_LRU))
+        vmsim__lru_drain_cpu(vm->cache, at->cpu);
+    return f->refcount == 1;
+}
+
+/* A new page takes the place of the old one, which may be the zero page, a file's or somebody else's. */
+static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
+    struct vmsim__mm *mm = at->mm;
+    struct vmsim__vm *vm = mm->vm;
+    bool zero = at->pte.flags & VMSIM__PTE_SPECIAL;
+    vmsim__pfn old = zero ? VMSIM__PFN_NONE : (vmsim__pfn)at->pte.pfn;
+    if (vmsim__anon_vma_prepare(at->vma))
+        return VMSIM__FAULT_OOM;
+    vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_HIGHUSER_MOVABLE | (zero ? VMSIM__GFP_ZERO : 0), 0, at->cpu);
+    if (pfn == VMSIM__PFN_NONE)
+        return VMSIM__FAULT_OOM;
+    vmsim__vm_fill(vm, pfn, old, 0);
+    vmsim__vm_cost(vm, vm->spec.costs.map + (zero ? vm->spec.costs.zero_page : vm->spec.costs.copy_page));
+    if (!zero) {
+        const struct vmsim__frame *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, old));
+        vmsim__rss_add_fast(mm, vmsim__rss_kind_of(head), -1);
+    }
+    const struct vmsim__pt_format *f = mm->pt.format;
+    vmsim__pt_write(f, &at->slot, 0);
+    vmsim__flush_page(mm, at->va, at->cpu);
+    vmsim__map_new_anon(at->vma, pfn, at->va, at->cpu);
+    struct vmsim__pte pte = {pfn, vmsim__prot_flags(at->vma) | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY};
+    if (at->vma->flags & VMSIM__VM_WRITE)
+        pte.flags |= VMSIM__PTE_WRITE;
+    vmsim__pt_set(f, &at->slot, pte);
+    if (!zero) {
+        vmsim__unmap_page(at->vma, old, at->cpu);
+        vmsim__page_put(vm->cache, vmsim__vm_head(vm, old), at->cpu);
+    }
+    return VMSIM__FAULT_MINOR;
+}
+
+static enum vmsim__fault_outcome shared(struct vmsim__fault_at *at) {
+    struct vmsim__vm *vm = at->mm->vm;
+    if (at->vma->file && vmsim__file_wants_mkwrite(at->vma->file)) {
+        vmsim__file_mkwrite(vm->cache, at->vma->file, (vmsim__pfn)at->pte.pfn, at->cpu);
+        vmsim__vm_cost(vm, vm->spec.costs.mkwrite);
+    }
+    enum vmsim__fault_outcome o = reuse(at);
+    if (!(at->pte.flags & VMSIM__PTE_SPECIAL))
+        vmsim__page_dirty(vm->cache, (vmsim__pfn)at->pte.pfn, at->cpu);
+    return o;
+}
+
+enum vmsim__fault_outcome vmsim__fault_wp(struct vmsim__fault_at *at) {
+    struct vmsim__vm *vm = at->mm->vm;
+    const uint32_t both = VMSIM__VM_SHARED | VMSIM__VM_WRITE;
+    if ((at->vma->flags & both) == both)
+        return shared(at);
+    if (at->pte.flags & VMSIM__PTE_SPECIAL)
+        return copy(at);
+    vmsim__pfn pfn = (vmsim__pfn)at->pte.pfn;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    const struct vmsim__frame *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
+    if (!vmsim__frame_is(head, VMSIM__FRAME_ANON))
+        return copy(at);
+    if (vmsim__frame_is(f, VMSIM__FRAME_EXCLUSIVE))
+        return reuse(at);
+    if (!sole_owner(at, pfn))
+        return copy(at);
+    f->flags |= VMSIM__FRAME_EXCLUSIVE;
+    if (!vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL))
+        f->mapping = at->vma->anon_vma; /* from now on this process's own */
+    return reuse(at);
+}

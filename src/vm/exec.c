@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* What execve leaves in a new address space, in the order in which Linux builds it.
+ *
+ *   1. one page of stack at the top, the strings of argv and envp written from the top down (each page faults)
+ *   2. the stack grows by 128 KiB (within its limit)
+ *   3. the program's segments; the rest of its last data page is cleared (a private copy), its bss is anonymous memory
+ *   4. the interpreter below mmap_base, likewise
+ *   5. [vvar] and [vdso], the break after the bss
+ *   6. argument and auxiliary vectors on the stack
+ *
+ * Kernel counterparts: fs/exec.c (setup_arg_pages), fs/binfmt_elf.c (load_elf_binary), arch/x86/entry/vdso/vma.c. */
+#include "vm/vm_impl.h"
+
+#define STACK_EXPAND (UINT64_C(128) << 10)
+#define VVAR_PAGES 4
+#define VDSO_PAGES 2
+#define AUXV_BYTES (2 * 8 * 21)
+#define PLATFORM_BYTES 32 /* platform name and 16 random bytes */
+
+/* Writes to [from, to) as the kernel does, lowest page first or last. 0 or -ENOMEM. */
+static int touch(struct vmsim__mm *mm, uint64_t from, uint64_t to, bool downward) {
+    const uint64_t page = mm->vm->page_size;
+    uint64_t first = vmsim__align_down(from, page), pages = (vmsim__align_up(to, page) - first) / page;
+    for (uint64_t i = 0; i < pages; i++) {
+        uint64_t va = first + (downward ? pages - 1 - i : i) * page;
+        struct vmsim__vma *v = vmsim__vma_find(mm, va);
+        struct vmsim__pt_slot slot;
+        if (!v || (va < v->start && vmsim__expand_stack(v, va)))
+            return -VMSIM__L_ENOMEM;
+        if (vmsim__pt_slot(&mm->pt, va, 0, false, &slot) && slot.entry &&
+            (vmsim__pt_get(mm->pt.format, &slot).flags & VMSIM__PTE_WRITE))
+            continue;
+        if (!vmsim__fault_resolved(vmsim__handle_fault(v, va, true, false, mm->cpu)))
+            return -VMSIM__L_ENOMEM;
+    }
+    return 0;
+}
+
+static struct vmsim__vma *add_vma(struct vmsim__mm *mm, uint64_t start, uint64_t end, uint32_t flags,
+                                  const char *name) {
+    struct vmsim__vma *v = vmsim__vma_alloc(mm);
+    if (!v)
+        return NULL;
+    v->start = start;
+    v->end = end;
+    v->flags = flags;
+    v->name = name;
+    v->pgoff = name ? 0 : start >> mm->vm->page_shift;
+    vmsim__vma_link(mm, v);
+    mm->map_count++;
+    vmsim__stat_account(mm, flags, (int64_t)vmsim__vma_pages(v, mm->vm->page_shift));
+    return v;
+}
+
+/* Steps 1 and 2. */
+static int64_t make_stack(struct vmsim__mm *mm, const struct vmsim__exec *x) {
+    const uint64_t top = mm->task_size, page = mm->vm->page_size;
+    uint32_t flags = VMSIM__VM_READ | VMSIM__VM_WRITE | VMSIM__VM_MAYREAD | VMSIM__VM_MAYWRITE | VMSIM__VM_MAYEXEC |
+                     VMSIM__VM_GROWSDOWN | VMSIM__VM_ACCOUNT | VMSIM__VM_SOFTDIRTY;
+    if (x->executable_stack)
+        flags |= VMSIM__VM_EXEC;
+    if (!vmsim__commit(mm, 1))
+        return -VMSIM__L_ENOMEM;
+    struct vmsim__vma *v = add_vma(mm, top - page, top, flags, NULL);
+    if (!v) {
+        vmsim__uncommit(mm->vm, 1);
+        return -VMSIM__L_ENOMEM;
+    }
+    v->temporary_stack = true;
+    mm->start_stack = top - 8 - x->argument_bytes;
+    if (touch(mm, mm->start_stack, top, true))
+        return -VMSIM__L_ENOMEM;
+    v->temporary_stack = false;
+    uint64_t limit = mm->rlimit[VMSIM__RLIMIT_STACK] & ~(page - 1), base = v->start - STACK_EXPAND;
+    if (v->end - v->start + STACK_EXPAND > limit)
+        base = v->end - limit;
+    return base < v->start ? vmsim__expand_stack(v, base) : 0;
+}
+
+/* Address range that the segments of an object span. */
+static uint64_t total_size(const struct vmsim__mm *mm, const struct vmsim__exec_object *o, uint64_t *low) {
+    uint64_t end = 0;
+    *low = UINT64_MAX;
+    for (size_t i = 0; i < o->count; i++) {
+        *low = vmsim__min64(*low, vmsim__align_down(o->segments[i].vaddr, mm->vm->page_size));
+        end = vmsim__max64(end, o->segments[i].vaddr + o->segments[i].memory_bytes);
+    }
+    return o->count ? end - *low : 0;
+}
+
+/* Memory beyond the file's part of the last segment. */
+static int64_t map_bss(struct vmsim__mm *mm, uint64_t bss, uint64_t end) {
+    const uint64_t page = mm->vm->page_size;
+    uint64_t from = vmsim__align_up(bss, page), to = vmsim__align_up(end, page);
+    if (to > from) {
+        int64_t at = vmsim__mmap_region(mm, from, to - from,
+                                        VMSIM__VM_READ | VMSIM__VM_WRITE | VMSIM__VM_MAYREAD | VMSIM__VM_MAYWRITE |
+                                            VMSIM__VM_MAYEXEC | mm->def_flags,
+                                        NULL, from >> mm->vm->page_shift);
+        if (at < 0)
+            return at;
+    }
+    const struct vmsim__vma *v = vmsim__vma_find(mm, bss);
+    if ((bss & (page - 1)) && v && v->start <= bss && (v->flags & VMSIM__VM_WRITE))
+        return touch(mm, bss, bss + 1, false);
+    return 0;
+}
+
+static int64_t map_segments(struct vmsim__mm *mm, const struct vmsim__exec_object *o, uint64_t bias, uint64_t *end,
+                            bool program) {
+    const uint64_t page = mm->vm->page_size;
+    uint64_t bss = 0, brk = 0;
+    for (size_t i = 0; i < o->count; i++) {
+        const struct vmsim__exec_segment *s = &o->segments[i];
+        uint64_t in_page = s->vaddr & (page - 1), start = s->vaddr - in_page + bias;
+        uint64_t length = vmsim__align_up(s->file_bytes + in_page, page);
+        uint32_t flags =
+            vmsim__prot_to_flags(s->prot) | VMSIM__VM_MAYREAD | VMSIM__VM_MAYWRITE | VMSIM__VM_MAYEXEC | mm->def_flags;
+        int64_t at =
+            length ? vmsim__mmap_region(mm, start, length, flags, o->file, (s->offset - in_page) >> mm->vm->page_shift)
+                   : 0;
+        if (at < 0)
+            return at;
+        bss = vmsim__max64(bss, s->vaddr + s->file_bytes + bias);
+        brk = vmsim__max64(brk, s->vaddr + s->memory_bytes + bias);
+        if (!program)
+            continue;
+        if ((s->prot & VMSIM__PROT_EXEC) && (!mm->start_code || s->vaddr + bias < mm->start_code))
+            mm->start_code = s->vaddr + bias;
+        if (s->prot & VMSIM__PROT_EXEC)
+            mm->end_code = vmsim__max64(mm->end_code, s->vaddr + s->file_bytes + bias);
+        mm->start_data = vmsim__max64(mm->start_data, s->vaddr + bias);
+        mm->end_data = vmsim__max64(mm->end_data, s->vaddr + s->file_bytes + bias);
+    }
+    *end = brk;
+    return brk > bss ? map_bss(mm, bss, brk) : 0;
+}
+
+/* Where an object goes: difference between its addresses and those of the file. Negative: errno. */
+static int64_t place(struct vmsim__mm *mm, const struct vmsim__exec_object *o, bool at_dyn_base, uint64_t *bias) {
+    uint64_t low, size = vmsim__align_up(total_size(mm, o, &low), mm->vm->page_size);
+    *bias = 0;
+    if (o->fixed || !size)
+        return 0;
+    if (at_dyn_base) {
+        *bias = vmsim__align_down(mm->task_size / 3 * 2, mm->vm->page_size) - low;
+        return 0;
+    }
+    int64_t at = vmsim__get_unmapped_area(mm, 0, size, 0);
+    if (at >= 0)
+        *bias = (uint64_t)at - low;
+    return at < 0 ? at : 0;
+}
+
+static int64_t map_vdso(struct vmsim__mm *mm) {
+    const uint64_t page = mm->vm->page_size;
+    const uint32_t may = VMSIM__VM_MAYREAD | VMSIM__VM_DONTEXPAND | VMSIM__VM_READ | VMSIM__VM_SOFTDIRTY;
+    int64_t at = vmsim__get_unmapped_area(mm, 0, (VVAR_PAGES + VDSO_PAGES) * page, 0);
+    if (at < 0)
+        return at;
+    uint64_t vvar = (uint64_t)at, vdso = vvar + VVAR_PAGES * page;
+    if (!add_vma(mm, vvar, vdso, may | VMSIM__VM_IO | VMSIM__VM_PFNMAP | VMSIM__VM_DONTDUMP, "[vvar]") ||
+        !add_vma(mm, vdso, vdso + VDSO_PAGES * page, may | VMSIM__VM_EXEC | VMSIM__VM_MAYWRITE | VMSIM__VM_MAYEXEC,
+                 "[vdso]"))
+        return -VMSIM__L_ENOMEM;
+    mm->vdso = vdso;
+    return 0;
+}
+
+int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *x, unsigned cpu) {
+    uint64_t bias, end, ignored;
+    int64_t e;
+    if (mm->first || !x->program.file || !x->program.count)
+        return -VMSIM__L_EINVAL;
+    mm->cpu = cpu;
+    vmsim__mm_layout(mm);
+    if ((e = make_stack(mm, x)) || (e = place(mm, &x->program, x->interpreter.file != NULL, &bias)) ||
+        (e = map_segments(mm, &x->program, bias, &end, true)))
+        return e;
+    mm->start_brk = mm->brk = vmsim__align_up(end, mm->vm->page_size);
+    if (x->interpreter.file && ((e = place(mm, &x->interpreter, false, &bias)) ||
+                                (e = map_segments(mm, &x->interpreter, bias, &ignored, false))))
+        return e;
+    if ((e = map_vdso(mm)))
+        return e;
+    uint64_t strings = mm->start_stack;
+    mm->arg_start = strings;
+    mm->arg_end = mm->env_start = mm->env_end = strings + x->argument_bytes;
+    uint64_t vectors = 8 * (UINT64_C(3) + x->argument_count) + AUXV_BYTES;
+    mm->start_stack = vmsim__align_down(strings - PLATFORM_BYTES - vectors, 16);
+    return touch(mm, mm->start_stack, strings, false);
+}

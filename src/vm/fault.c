@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* Page faults: which VMA, is the access allowed, what is missing; the anonymous fault; stack growth; population.
+ *
+ *     no VMA, kernel half         SIGSEGV, MAPERR        no entry, anonymous   zero page (read) or a new page (write)
+ *     VMA forbids the access      SIGSEGV, ACCERR        no entry, file        fault_file.c
+ *     else handle_mm_fault:       pgfault +1             swap entry            the hook of swap
+ *                                                        present, write        cow.c
+ *                                                        present, otherwise    young / dirty bits, or spurious
+ *
+ * Kernel counterparts: mm/memory.c (handle_mm_fault and below), mm/mmap.c (expand_downwards), mm/gup.c (populate),
+ * arch/x86/mm/fault.c. */
+#include "vm/vm_impl.h"
+
+bool vmsim__fault_table(struct vmsim__fault_at *at) {
+    if (at->slot.entry && !at->slot.level)
+        return true;
+    return vmsim__mm_slot(at->mm, at->va, true, &at->slot) && !at->slot.level;
+}
+
+/* ---- anonymous ---- */
+
+static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
+    struct vmsim__mm *mm = at->mm;
+    struct vmsim__vm *vm = mm->vm;
+    struct vmsim__vma *vma = at->vma;
+    uint32_t flags = vmsim__prot_flags(vma);
+    if (!vmsim__fault_table(at))
+        return VMSIM__FAULT_OOM;
+    if (!at->write) {
+        const struct vmsim__pte zero = {vm->zero_pfn, flags | VMSIM__PTE_SPECIAL};
+        vmsim__pt_set(mm->pt.format, &at->slot, zero);
+        vmsim__vm_cost(vm, vm->spec.costs.map / 2);
+        return VMSIM__FAULT_MINOR;
+    }
+    if (vmsim__anon_vma_prepare(vma))
+        return VMSIM__FAULT_OOM;
+    vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_HIGHUSER_MOVABLE | VMSIM__GFP_ZERO, 0, at->cpu);
+    if (pfn == VMSIM__PFN_NONE)
+        return VMSIM__FAULT_OOM;
+    vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, 0);
+    vmsim__map_new_anon(vma, pfn, at->va, at->cpu);
+    if (vma->flags & VMSIM__VM_WRITE)
+        flags |= VMSIM__PTE_WRITE | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY;
+    const struct vmsim__pte pte = {pfn, flags};
+    vmsim__pt_write(mm->pt.format, &at->slot, mm->pt.format->encode(mm->pt.format, 0, pte));
+    vmsim__vm_cost(vm, vm->spec.costs.map + vm->spec.costs.zero_page);
+    return VMSIM__FAULT_MINOR;
+}
+
+/* ---- present entries ---- */
+
+static enum vmsim__fault_outcome present_fault(struct vmsim__fault_at *at) {
+    if (at->write && !(at->pte.flags & VMSIM__PTE_WRITE))
+        return vmsim__fault_wp(at);
+    uint32_t want = VMSIM__PTE_ACCESSED | (at->write ? VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY : 0);
+    if ((at->pte.flags & want) == want) {
+        if (at->write)
+            vmsim__flush_page(at->mm, at->va, at->cpu);
+        return VMSIM__FAULT_SPURIOUS;
+    }
+    at->pte.flags |= want;
+    vmsim__pt_set(at->mm->pt.format, &at->slot, at->pte);
+    return VMSIM__FAULT_MINOR;
+}
+
+static enum vmsim__fault_outcome pte_fault(struct vmsim__fault_at *at) {
+    const struct vmsim__pt_format *f = at->mm->pt.format;
+    const struct vmsim__vm_hooks *h = &at->mm->vm->hooks;
+    uint64_t raw = at->slot.entry ? vmsim__pt_read(f, &at->slot) : 0;
+    if (!raw)
+        return at->vma->file ? vmsim__fault_file(at) : anon_fault(at);
+    at->pte = vmsim__pt_get(f, &at->slot);
+    if (at->pte.flags & VMSIM__PTE_SWAP)
+        return h->swap_in ? h->swap_in(h->context, at->vma, at->va, &at->slot, at->write, at->cpu)
+                          : VMSIM__FAULT_SIGBUS;
+    return present_fault(at);
+}
+
+/* The levels above the leaf table, then huge pages, then the entry. */
+static enum vmsim__fault_outcome walk_fault(struct vmsim__fault_at *at) {
+    struct vmsim__mm *mm = at->mm;
+    if (vmsim__mm_leaf_entry(mm, at->va)) {
+        vmsim__mm_slot(mm, at->va, false, &at->slot);
+        return pte_fault(at);
+    }
+    bool done = false;
+    enum vmsim__fault_outcome o = VMSIM__FAULT_OOM;
+    if (mm->pt.format->levels > 1 && !vmsim__pt_slot(&mm->pt, at->va, 1, true, &at->slot))
+        return o;
+    if (!vmsim__mm_slot(mm, at->va, false, &at->slot))
+        return o;
+    if (at->slot.entry && at->slot.level) {
+        struct vmsim__pt_slot huge = at->slot;
+        o = vmsim__thp_wp(at, &huge, &done);
+    } else if (!at->slot.entry && vmsim__thp_allowed(at->vma, at->va)) {
+        o = vmsim__thp_fault(at->vma, at->va, at->write, at->cpu, &done);
+    }
+    if (done)
+        return o;
+    if (!vmsim__mm_slot(mm, at->va, false, &at->slot))
+        return VMSIM__FAULT_OOM;
+    return pte_fault(at);
+}
+
+/* Faults of a thread are folded into the counters of its address space every 64th time. */
+static void rss_event(struct vmsim__mm *mm) {
+    if (mm->rss_events++ > 64)
+        vmsim__rss_sync(mm);
+}
+
+static void count_task_fault(struct vmsim__mm *mm, enum vmsim__fault_outcome o) {
+    struct vmsim__charge *c = &mm->vm->charge;
+    if (o == VMSIM__FAULT_MAJOR) {
+        c->maj_flt++;
+        mm->maj_flt++;
+    } else if (vmsim__fault_resolved(o)) {
+        c->min_flt++;
+        mm->min_flt++;
+    }
+}
+
+enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t va, bool write, bool fetch,
+                                              unsigned cpu) {
+    struct vmsim__mm *mm = vma->mm;
+    struct vmsim__vm *vm = mm->vm;
+    struct vmsim__fault_at at = {
+        .mm = mm, .vma = vma, .va = va & ~(vm->page_size - 1), .write = write, .fetch = fetch, .cpu = cpu};
+    mm->cpu = cpu;
+    vmsim__vm_event(vm, VMSIM__PGFAULT, 1);
+    rss_event(mm);
+    vmsim__vm_cost(vm, vm->spec.costs.fault);
+    enum vmsim__fault_outcome o = walk_fault(&at);
+    count_task_fault(mm, o);
+    return o;
+}
+
+static bool access_allowed(const struct vmsim__vma *v, bool write, bool fetch) {
+    if (write)
+        return v->flags & VMSIM__VM_WRITE;
+    if (fetch && v->mm->pt.format->no_execute)
+        return v->flags & VMSIM__VM_EXEC;
+    return vmsim__vma_accessible(v);
+}
+
+enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, bool write, bool fetch, bool user,
+                                          unsigned cpu) {
+    (void)user; /* the kernel's own accesses to user memory obey the same rules */
+    mm->cpu = cpu;
+    if (VMSIM__UNLIKELY(va >= mm->task_size))
+        return VMSIM__FAULT_SIGSEGV_MAPERR;
+    struct vmsim__vma *v = vmsim__vma_find(mm, va);
+    if (VMSIM__UNLIKELY(!v))
+        return VMSIM__FAULT_SIGSEGV_MAPERR;
+    if (VMSIM__UNLIKELY(va < v->start)) {
+        if (!(v->flags & VMSIM__VM_GROWSDOWN) || vmsim__expand_stack(v, va))
+            return VMSIM__FAULT_SIGSEGV_MAPERR;
+    }
+    if (VMSIM__UNLIKELY(!access_allowed(v, write, fetch)))
+        return VMSIM__FAULT_SIGSEGV_ACCERR;
+    return vmsim__handle_fault(v, va, write, fetch, cpu);
+}
+
+/* ---- stacks ---- */
+
+static int stack_allowed(struct vmsim__mm *mm, const struct vmsim__vma *v, uint64_t size, uint64_t grow) {
+    if (!vmsim__may_expand(mm, v->flags, grow))
+        return -VMSIM__L_ENOMEM;
+    if (size > mm->rlimit[VMSIM__RLIMIT_STACK])
+        return -VMSIM__L_ENOMEM;
+    if (!vmsim__mlock_room(mm, v->flags, grow << mm->vm->page_shift))
+        return -VMSIM__L_ENOMEM;
+    return vmsim__commit(mm, grow) ? 0 : -VMSIM__L_ENOMEM;
+}
+
+int vmsim__expand_stack(struct vmsim__vma *vma, uint64_t va) {
+    struct vmsim__mm *mm = vma->mm;
+    struct vmsim__vm *vm = mm->vm;
+    const struct vmsim__vma *prev = vma->prev;
+    uint64_t guard = vm->spec.stack_guard_gap << vm->page_shift;
+    va &= ~(vm->page_size - 1);
+    if (va < vm->spec.mmap_min_addr)
+        return -VMSIM__L_EPERM;
+    if (prev && !(prev->flags & VMSIM__VM_GROWSDOWN) && vmsim__vma_accessible(prev) &&
+        (prev->end > va || va - prev->end < guard))
+        return -VMSIM__L_ENOMEM;
+    if (vmsim__anon_vma_prepare(vma))
+        return -VMSIM__L_ENOMEM;
+    uint64_t grow = (vma->start - va) >> vm->page_shift;
+    if (grow > vma->pgoff)
+        return -VMSIM__L_ENOMEM;
+    int e = stack_allowed(mm, vma, vma->end - va, grow);
+    if (e)
+        return e;
+    if (vma->flags & VMSIM__VM_LOCKED)
+        mm->locked_vm += grow;
+    vmsim__stat_account(mm, vma->flags, (int64_t)grow);
+    vma->start = va;
+    vma->pgoff -= grow;
+    vmsim__vma_resized(mm, vma);
+    return 0;
+}
+
+/* ---- population: get_user_pages ---- */
+
+/* Is the page there in the way that is wanted? Then it is touched: marked accessed, and dirty for a write. */
+static bool present_as_wanted(struct vmsim__vma *vma, uint64_t va, bool write) {
+    struct vmsim__mm *mm = vma->mm;
+    const struct vmsim__pt_format *f = mm->pt.format;
+    struct vmsim__pt_slot slot;
+    if (!vmsim__mm_slot(mm, va, false, &slot) || !slot.entry)
+        return false;
+    struct vmsim__pte pte = vmsim__pt_get(f, &slot);
+    if (!(pte.flags & VMSIM__PTE_PRESENT) || (write && !(pte.flags & VMSIM__PTE_WRITE)))
+        return false;
+    if (pte.flags & VMSIM__PTE_SPECIAL)
+        return true;
+    vmsim__pfn pfn = vmsim__vm_head(mm->vm, (vmsim__pfn)pte.pfn);
+    if (write && !(pte.flags & VMSIM__PTE_DIRTY))
+        vmsim__page_dirty(mm->vm->cache, pfn, mm->cpu);
+    vmsim__lru_mark_accessed(mm->vm->cache, pfn, mm->cpu);
+    return true;
+}
+
+static int fault_errno(enum vmsim__fault_outcome o) {
+    return o == VMSIM__FAULT_OOM ? -VMSIM__L_ENOMEM : -VMSIM__L_EFAULT;
+}
+
+int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned mode, uint64_t *done,
+                        unsigned cpu) {
+    struct vmsim__mm *mm = vma->mm;
+    bool write = mode & VMSIM__POPULATE_WRITE;
+    mm->cpu = cpu;
+    for (uint64_t va = start; va < end; va += mm->vm->page_size) {
+        while (!present_as_wanted(vma, va, write)) {
+            enum vmsim__fault_outcome o = vmsim__handle_fault(vma, va, write, false, cpu);
+            if (!vmsim__fault_resolved(o))
+                return fault_errno(o);
+            if (write && !(vma->flags & VMSIM__VM_WRITE))
+                break; /* forced: a private copy that stays read-only */
+        }
+        if (done)
+            *done = va + mm->vm->page_size;
+    }
+    return 0;
+}
+
+void vmsim__mm_populate(struct vmsim__mm *mm, uint64_t start, uint64_t length, unsigned cpu) {
+    uint64_t end = start + length;
+    for (uint64_t at = start; at < end;) {
+        struct vmsim__vma *v = vmsim__vma_find(mm, at);
+        if (!v || v->start >= end)
+            break;
+        uint64_t from = vmsim__max64(at, v->start), to = vmsim__min64(end, v->end);
+        at = v->end;
+        if ((v->flags & (VMSIM__VM_IO | VMSIM__VM_PFNMAP)) || (v->flags & VMSIM__VM_LOCKONFAULT) ||
+            !vmsim__vma_accessible(v))
+            continue;
+        bool write = (v->flags & (VMSIM__VM_WRITE | VMSIM__VM_SHARED)) == VMSIM__VM_WRITE;
+        vmsim__populate_vma(v, from, to, write ? VMSIM__POPULATE_WRITE : 0, NULL, cpu);
+    }
+}

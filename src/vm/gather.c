@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking pages out of page tables: the gather that frees them after the flush, and the walk that feeds it.
+ *
+ * No frame may be freed while a TLB can still reach it. Pages (and page tables) are therefore collected: the first 8 in
+ * place, the rest in batches that each take one frame from the allocator without waiting; when no batch can be had, or
+ * 19 are full, everything so far is flushed and freed early. These frames are visible in pgalloc and pgfree, as on
+ * Linux. Kernel counterparts: mm/mmu_gather.c, mm/memory.c (zap_pte_range), mm/swap_state.c
+ * (free_pages_and_swap_cache). */
+#include "vm/vm_impl.h"
+
+/* Pointers that fit in a batch frame behind its header. */
+static uint32_t batch_room(const struct vmsim__vm *vm) {
+    return (uint32_t)((vm->page_size - 16) / 8);
+}
+
+void vmsim__gather_start(struct vmsim__gather *g, struct vmsim__mm *mm, bool whole) {
+    *g = (struct vmsim__gather){.mm = mm, .start = UINT64_MAX, .whole = whole, .full = VMSIM__GATHER_LOCAL};
+    g->stride_shift = mm->vm->page_shift;
+    VMSIM__ASSERT(!mm->vm->gather);
+    mm->vm->gather = g;
+    vmsim__lru_drain_cpu(mm->vm->cache, mm->cpu);
+}
+
+void vmsim__gather_range(struct vmsim__gather *g, uint64_t start, uint64_t end, unsigned shift) {
+    if (g->start == UINT64_MAX || shift < g->stride_shift)
+        g->stride_shift = shift;
+    g->start = vmsim__min64(g->start, start);
+    g->end = vmsim__max64(g->end, end);
+}
+
+static void flush(struct vmsim__gather *g) {
+    struct vmsim__vm *vm = g->mm->vm;
+    if (g->whole) {
+        if (vm->hooks.flush_mm)
+            vm->hooks.flush_mm(vm->hooks.context, g->mm, g->mm->cpu);
+    } else if (g->start != UINT64_MAX) {
+        vmsim__flush_range(g->mm, g->start, g->end, g->stride_shift, g->freed_tables, g->mm->cpu);
+    }
+    g->start = UINT64_MAX;
+    g->end = 0;
+    g->freed_tables = false;
+}
+
+/* Each batch is released from its end: the order in which the per-CPU lists see the frames. */
+static void release(struct vmsim__gather *g) {
+    struct vmsim__vm *vm = g->mm->vm;
+    uint32_t room = batch_room(vm);
+    for (uint32_t from = 0, n = VMSIM__GATHER_LOCAL; from < g->count; from += n, n = room) {
+        uint32_t to = g->count - from < n ? g->count : from + n;
+        vmsim__lru_drain_cpu(vm->cache, g->mm->cpu);
+        for (uint32_t i = to; i-- > from;)
+            vmsim__page_put(vm->cache, vm->gather_pages[i], g->mm->cpu);
+    }
+    g->count = 0;
+    g->full = VMSIM__GATHER_LOCAL; /* batch frames are kept for what follows */
+}
+
+static bool more_room(struct vmsim__gather *g) {
+    struct vmsim__vm *vm = g->mm->vm;
+    uint32_t room = batch_room(vm), used = (g->full - VMSIM__GATHER_LOCAL) / room;
+    if (used < g->batches) { /* taken before an early flush */
+        g->full += room;
+        return true;
+    }
+    if (g->batches == 10000 / room)
+        return false;
+    vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_NOWAIT | VMSIM__GFP_NOWARN, 0, g->mm->cpu);
+    if (pfn == VMSIM__PFN_NONE)
+        return false;
+    g->batch[g->batches++] = pfn;
+    g->full += room;
+    return true;
+}
+
+void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn) {
+    g->mm->vm->gather_pages[g->count++] = pfn;
+    if (g->count == g->full && !more_room(g)) {
+        flush(g);
+        release(g);
+    }
+}
+
+void vmsim__gather_finish(struct vmsim__gather *g) {
+    struct vmsim__vm *vm = g->mm->vm;
+    flush(g);
+    release(g);
+    for (uint32_t i = 0; i < g->batches; i++)
+        vmsim__mem_free(vm->mem, g->batch[i], 0, g->mm->cpu);
+    vm->gather = NULL;
+}
+
+/* One present entry. False: it stays (a private copy that truncation must leave). */
+static bool zap_present(struct vmsim__gather *g, struct vmsim__vma *vma, struct vmsim__pte pte, bool even_cows) {
+    struct vmsim__mm *mm = vma->mm;
+    struct vmsim__vm *vm = mm->vm;
+    if (pte.flags & VMSIM__PTE_SPECIAL)
+        return even_cows;
+    vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    bool anon = vmsim__frame_is(vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn)), VMSIM__FRAME_ANON);
+    if (anon && !even_cows)
+        return false;
+    if (!anon && (pte.flags & VMSIM__PTE_DIRTY))
+        vmsim__page_dirty(vm->cache, pfn, mm->cpu);
+    if (!anon && (pte.flags & VMSIM__PTE_ACCESSED) && !(vma->flags & VMSIM__VM_SEQ_READ))
+        vmsim__lru_mark_accessed(vm->cache, pfn, mm->cpu);
+    vmsim__rss_add(mm, anon ? VMSIM__RSS_ANON : vmsim__rss_kind_of(f), -1);
+    vmsim__unmap_page(vma, pfn, mm->cpu);
+    vmsim__gather_page(g, vmsim__vm_head(vm, pfn));
+    return true;
+}
+
+static void zap_entry(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot,
+                      bool even_cows) {
+    struct vmsim__mm *mm = vma->mm;
+    const struct vmsim__pt_format *f = mm->pt.format;
+    struct vmsim__pte pte = vmsim__pt_get(f, slot);
+    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.unmap_page);
+    if (pte.flags & VMSIM__PTE_SWAP) {
+        if (!even_cows)
+            return;
+        vmsim__pt_write(f, slot, 0);
+        vmsim__rss_add(mm, VMSIM__RSS_SWAP, -1);
+        if (mm->vm->hooks.swap_free)
+            mm->vm->hooks.swap_free(mm->vm->hooks.context, pte.pfn);
+        return;
+    }
+    uint64_t raw = vmsim__pt_read(f, slot);
+    vmsim__pt_write(f, slot, 0); /* before the page goes: freeing may look at mappings */
+    vmsim__gather_range(g, va, va + mm->vm->page_size, mm->vm->page_shift);
+    if (!zap_present(g, vma, pte, even_cows))
+        vmsim__pt_write(f, slot, raw);
+}
+
+void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t start, uint64_t end, bool even_cows) {
+    struct vmsim__mm *mm = vma->mm;
+    struct vmsim__pt_slot slot;
+    for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);) {
+        uint64_t size = UINT64_C(1) << mm->pt.format->shift[slot.level];
+        if (slot.level && (va < start || va + size > end)) {
+            va = vmsim__max64(va, start);
+            vmsim__thp_split_pmd(vma, va, &slot, mm->cpu);
+            continue;
+        }
+        if (slot.level)
+            vmsim__thp_zap(g, vma, va, &slot);
+        else
+            zap_entry(g, vma, va, &slot, even_cows);
+        va += size;
+    }
+    vmsim__rss_sync(mm);
+}
+
+void vmsim__zap(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned cpu) {
+    struct vmsim__gather g;
+    vma->mm->cpu = cpu;
+    vmsim__gather_start(&g, vma->mm, false);
+    vmsim__hiwater_rss(vma->mm);
+    vmsim__zap_range(&g, vma, start, end, true);
+    vmsim__gather_finish(&g);
+}
+
+struct unmap {
+    struct vmsim__file *file;
+    uint64_t first, end;
+    bool even_cows;
+    unsigned cpu;
+};
+
+static void unmap_from(struct vmsim__vma *v, const struct unmap *u) {
+    struct vmsim__mm *mm = v->mm;
+    unsigned shift = mm->vm->page_shift;
+    uint64_t last = v->pgoff + vmsim__vma_pages(v, shift);
+    if (v->pgoff >= u->end || last <= u->first)
+        return;
+    uint64_t from = vmsim__max64(v->pgoff, u->first), to = vmsim__min64(last, u->end);
+    struct vmsim__gather g;
+    unsigned cpu = mm->cpu;
+    mm->cpu = u->cpu;
+    vmsim__gather_start(&g, mm, false);
+    vmsim__hiwater_rss(mm);
+    vmsim__zap_range(&g, v, v->start + ((from - v->pgoff) << shift), v->start + ((to - v->pgoff) << shift),
+                     u->even_cows);
+    vmsim__gather_finish(&g);
+    mm->cpu = cpu;
+}
+
+void vmsim__vm_unmap_file(struct vmsim__vm *vm, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows,
+                          unsigned cpu) {
+    (void)vm;
+    const struct unmap u = {file, first, end, even_cows, cpu};
+    const struct vmsim__imap *map = file->mappings;
+    for (struct vmsim__vma *v = map ? map->first : NULL; v; v = v->file_next)
+        unmap_from(v, &u);
+}
+
+struct clean {
+    unsigned cpu;
+    bool was_dirty;
+};
+
+static bool clean_one(void *context, struct vmsim__mapping *m) {
+    struct clean *c = context;
+    if (!(m->vma->flags & VMSIM__VM_SHARED) || !(m->pte.flags & (VMSIM__PTE_DIRTY | VMSIM__PTE_WRITE)))
+        return true;
+    c->was_dirty = c->was_dirty || (m->pte.flags & VMSIM__PTE_DIRTY);
+    m->pte.flags &= ~(VMSIM__PTE_DIRTY | VMSIM__PTE_WRITE);
+    vmsim__pt_set(m->vma->mm->pt.format, &m->slot, m->pte);
+    vmsim__flush_page(m->vma->mm, m->va, c->cpu);
+    return true;
+}
+
+bool vmsim__vm_mkclean(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
+    struct clean c = {cpu, false};
+    vmsim__rmap_walk(vm, pfn, clean_one, &c);
+    return c.was_dirty;
+}

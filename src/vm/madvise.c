@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* madvise: hints that change a VMA's flags, and advice that acts on its pages at once.
+ *
+ * A range is taken VMA by VMA; holes are stepped over and reported as ENOMEM at the end. Advice that sets flags may
+ * split and merge VMAs; a failure of that is EAGAIN. PAGEOUT and COLLAPSE check their arguments here and hand the work
+ * to the hooks of reclaim and huge pages, where a machine has them. Kernel counterpart: mm/madvise.c. */
+#include "vm/vm_impl.h"
+
+static int64_t fail(int e) {
+    return -(int64_t)e;
+}
+
+static bool is_anonymous(const struct vmsim__vma *v) {
+    return !v->file && !v->name;
+}
+
+/* ---- flags ---- */
+
+/* New flags of a VMA, or an errno in *error. */
+static uint32_t advised_flags(const struct vmsim__vma *v, int advice, int *error) {
+    uint32_t f = v->flags;
+    *error = 0;
+    switch (advice) {
+    case VMSIM__MADV_NORMAL:
+        return f & ~(VMSIM__VM_RAND_READ | VMSIM__VM_SEQ_READ);
+    case VMSIM__MADV_SEQUENTIAL:
+        return (f & ~VMSIM__VM_RAND_READ) | VMSIM__VM_SEQ_READ;
+    case VMSIM__MADV_RANDOM:
+        return (f & ~VMSIM__VM_SEQ_READ) | VMSIM__VM_RAND_READ;
+    case VMSIM__MADV_DONTFORK:
+        return f | VMSIM__VM_DONTCOPY;
+    case VMSIM__MADV_DOFORK:
+        *error = f & VMSIM__VM_IO ? VMSIM__L_EINVAL : 0;
+        return f & ~VMSIM__VM_DONTCOPY;
+    case VMSIM__MADV_WIPEONFORK:
+        *error = v->file || (f & VMSIM__VM_SHARED) ? VMSIM__L_EINVAL : 0;
+        return f | VMSIM__VM_WIPEONFORK;
+    case VMSIM__MADV_KEEPONFORK:
+        return f & ~VMSIM__VM_WIPEONFORK;
+    case VMSIM__MADV_DONTDUMP:
+        return f | VMSIM__VM_DONTDUMP;
+    case VMSIM__MADV_DODUMP:
+        *error = f & VMSIM__VM_SPECIAL ? VMSIM__L_EINVAL : 0;
+        return f & ~VMSIM__VM_DONTDUMP;
+    case VMSIM__MADV_HUGEPAGE:
+        return (f & ~VMSIM__VM_NOHUGEPAGE) | VMSIM__VM_HUGEPAGE;
+    case VMSIM__MADV_NOHUGEPAGE:
+        return (f & ~VMSIM__VM_HUGEPAGE) | VMSIM__VM_NOHUGEPAGE;
+    case VMSIM__MADV_MERGEABLE:
+        return f & (VMSIM__VM_SPECIAL | VMSIM__VM_SHARED | VMSIM__VM_MAYSHARE) ? f : f | VMSIM__VM_MERGEABLE;
+    default: /* UNMERGEABLE */
+        return f & ~VMSIM__VM_MERGEABLE;
+    }
+}
+
+static int set_flags(struct vmsim__vma *v, uint64_t start, uint64_t end, int advice) {
+    int error;
+    uint32_t flags = advised_flags(v, advice, &error);
+    if (error || flags == v->flags)
+        return error;
+    struct vmsim__vma *out;
+    return vmsim__vma_modify(v->mm, v, start, end, flags, &out) ? VMSIM__L_EAGAIN : 0;
+}
+
+/* ---- pages ---- */
+
+/* One present base page of an advised range; returns whether the entry changed. */
+typedef bool (*page_advice)(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f);
+
+static bool lazyfree_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f) {
+    struct vmsim__vm *vm = v->mm->vm;
+    if (f->flags & (VMSIM__FRAME_SWAPCACHE | VMSIM__FRAME_DIRTY)) {
+        if (f->mapcount != 1)
+            return false;
+        f->flags &= ~VMSIM__FRAME_DIRTY;
+    }
+    uint32_t old = pte->flags;
+    pte->flags &= ~(VMSIM__PTE_ACCESSED | VMSIM__PTE_DIRTY);
+    vmsim__lru_lazyfree(vm->cache, pfn, v->mm->cpu);
+    return pte->flags != old;
+}
+
+static bool cold_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f) {
+    if (f->mapcount != 1)
+        return false;
+    bool young = pte->flags & VMSIM__PTE_ACCESSED;
+    pte->flags &= ~VMSIM__PTE_ACCESSED;
+    f->flags &= ~VMSIM__FRAME_REFERENCED;
+    vmsim__lru_deactivate(v->mm->vm->cache, pfn, v->mm->cpu);
+    return young;
+}
+
+static bool age_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f) {
+    (void)v, (void)pfn;
+    if (f->mapcount != 1)
+        return false;
+    bool young = pte->flags & VMSIM__PTE_ACCESSED;
+    pte->flags &= ~VMSIM__PTE_ACCESSED;
+    f->flags &= ~VMSIM__FRAME_REFERENCED;
+    return young;
+}
+
+static void drop_swap(struct vmsim__mm *mm, const struct vmsim__pt_slot *slot, uint64_t payload) {
+    const struct vmsim__vm_hooks *h = &mm->vm->hooks;
+    vmsim__pt_write(mm->pt.format, slot, 0);
+    vmsim__rss_add(mm, VMSIM__RSS_SWAP, -1);
+    if (h->swap_free)
+        h->swap_free(h->context, payload);
+}
+
+static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, page_advice advise) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__vm *vm = mm->vm;
+    const struct vmsim__pt_format *f = mm->pt.format;
+    struct vmsim__pt_slot slot;
+    uint64_t from = UINT64_MAX, to = 0;
+    vmsim__lru_drain_cpu(vm->cache, mm->cpu);
+    for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);) {
+        if (slot.level) {
+            va = vmsim__max64(va, start);
+            vmsim__thp_split_pmd(v, va, &slot, mm->cpu);
+            continue;
+        }
+        struct vmsim__pte pte = vmsim__pt_get(f, &slot);
+        if ((pte.flags & VMSIM__PTE_SWAP) && advise == lazyfree_page)
+            drop_swap(mm, &slot, pte.pfn);
+        if ((pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)) && !(pte.flags & VMSIM__PTE_SPECIAL) &&
+            advise(v, &pte, (vmsim__pfn)pte.pfn, vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn))) {
+            vmsim__pt_set(f, &slot, pte);
+            from = vmsim__min64(from, va);
+            to = va + vm->page_size;
+        }
+        va += vm->page_size;
+    }
+    if (to)
+        vmsim__flush_range(mm, from, to, vm->page_shift, false, mm->cpu);
+}
+
+static int zap_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, int advice) {
+    uint32_t forbidden = VMSIM__VM_PFNMAP | (advice == VMSIM__MADV_DONTNEED_LOCKED ? 0 : VMSIM__VM_LOCKED);
+    if (v->flags & forbidden)
+        return VMSIM__L_EINVAL;
+    if (advice != VMSIM__MADV_FREE) {
+        vmsim__zap(v, start, end, v->mm->cpu);
+        return 0;
+    }
+    if (!is_anonymous(v))
+        return VMSIM__L_EINVAL;
+    advise_pages(v, start, end, lazyfree_page);
+    return 0;
+}
+
+static int remove_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
+    struct vmsim__vm *vm = v->mm->vm;
+    const uint32_t both = VMSIM__VM_SHARED | VMSIM__VM_WRITE;
+    if ((v->flags & VMSIM__VM_LOCKED) || !v->file)
+        return VMSIM__L_EINVAL;
+    if ((v->flags & both) != both)
+        return VMSIM__L_EACCES;
+    return -vmsim__file_fallocate(vm->cache, v->file, 3, vmsim__vma_index(v, start) << vm->page_shift, end - start,
+                                  v->mm->cpu);
+}
+
+static int willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
+    struct vmsim__vm *vm = v->mm->vm;
+    uint64_t cpu_ns, wait_ns;
+    if (!v->file || v->file->kind != VMSIM__FILE_REGULAR)
+        return 0;
+    vmsim__file_willneed(vm->cache, v->file, &v->ra, vmsim__vma_index(v, start), (end - start) >> vm->page_shift,
+                         v->mm->cpu);
+    vmsim__cache_take_cost(vm->cache, &cpu_ns, &wait_ns);
+    vm->charge.cost_ns += cpu_ns;
+    vm->charge.io_ns += wait_ns;
+    return 0;
+}
+
+static int populate_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, bool write) {
+    if ((v->flags & (VMSIM__VM_IO | VMSIM__VM_PFNMAP)) || (write && !(v->flags & VMSIM__VM_WRITE)) ||
+        (!write && !(v->flags & VMSIM__VM_READ)))
+        return VMSIM__L_EINVAL;
+    return -vmsim__populate_vma(v, start, end, write ? VMSIM__POPULATE_WRITE : 0, NULL, v->mm->cpu);
+}
+
+/* One VMA's part: 0 or an errno. */
+static int advise_vma(struct vmsim__vma *v, uint64_t start, uint64_t end, int advice) {
+    const uint32_t no_lru = VMSIM__VM_LOCKED | VMSIM__VM_PFNMAP | VMSIM__VM_HUGETLB;
+    switch (advice) {
+    case VMSIM__MADV_DONTNEED:
+    case VMSIM__MADV_DONTNEED_LOCKED:
+    case VMSIM__MADV_FREE:
+        return zap_advice(v, start, end, advice);
+    case VMSIM__MADV_REMOVE:
+        return remove_pages(v, start, end);
+    case VMSIM__MADV_WILLNEED:
+        return willneed(v, start, end);
+    case VMSIM__MADV_COLD:
+    case VMSIM__MADV_PAGEOUT:
+        if (v->flags & no_lru)
+            return VMSIM__L_EINVAL;
+        advise_pages(v, start, end, advice == VMSIM__MADV_COLD ? cold_page : age_page);
+        if (advice == VMSIM__MADV_PAGEOUT && v->mm->vm->hooks.pageout)
+            v->mm->vm->hooks.pageout(v->mm->vm->hooks.context, v, start, end, v->mm->cpu);
+        return 0;
+    case VMSIM__MADV_POPULATE_READ:
+    case VMSIM__MADV_POPULATE_WRITE:
+        return populate_advice(v, start, end, advice == VMSIM__MADV_POPULATE_WRITE);
+    case VMSIM__MADV_COLLAPSE:
+        return v->mm->vm->hooks.collapse
+                   ? v->mm->vm->hooks.collapse(v->mm->vm->hooks.context, v, start, end, v->mm->cpu)
+                   : VMSIM__L_EINVAL;
+    default:
+        return set_flags(v, start, end, advice);
+    }
+}
+
+static bool known(int advice) {
+    return (advice >= 0 && advice <= 4) || (advice >= VMSIM__MADV_FREE && advice <= VMSIM__MADV_COLLAPSE);
+}
+
+int64_t vmsim__mm_madvise(struct vmsim__mm *mm, uint64_t addr, uint64_t length, int advice, unsigned cpu) {
+    const uint64_t page = mm->vm->page_size;
+    mm->cpu = cpu;
+    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.madvise);
+    if (!known(advice) || (addr & (page - 1)))
+        return fail(VMSIM__L_EINVAL);
+    uint64_t aligned = vmsim__align_up(length, page), end = addr + aligned;
+    if ((length && !aligned) || end < addr)
+        return fail(VMSIM__L_EINVAL);
+    bool hole = false;
+    for (uint64_t at = addr; at < end;) {
+        struct vmsim__vma *v = vmsim__vma_find(mm, at);
+        if (!v || v->start >= end)
+            return fail(VMSIM__L_ENOMEM);
+        hole = hole || v->start > at;
+        at = vmsim__max64(at, v->start);
+        uint64_t to = vmsim__min64(v->end, end);
+        int e = advise_vma(v, at, to, advice);
+        if (e)
+            return fail(e);
+        at = to;
+    }
+    return hole ? fail(VMSIM__L_ENOMEM) : 0;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* mlock and its family; msync and mincore, which walk ranges in the same way.
+ *
+ * Locking sets flags VMA by VMA and moves resident pages to the unevictable list (through the cache's mlock batch),
+ * then faults the rest in. Kernel counterparts: mm/mlock.c, mm/msync.c, mm/mincore.c. */
+#include "vm/vm_impl.h"
+
+#define LOCK_FLAGS (VMSIM__VM_LOCKED | VMSIM__VM_LOCKONFAULT)
+
+static int64_t fail(int e) {
+    return -(int64_t)e;
+}
+
+/* Pages that are there already; compound ones mapped by base entries are left out, as in 6.1. */
+static void relock_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__vm *vm = mm->vm;
+    struct vmsim__pt_slot slot;
+    vmsim__lru_drain_cpu(vm->cache, mm->cpu);
+    for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);) {
+        struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
+        const uint64_t size = UINT64_C(1) << mm->pt.format->shift[slot.level];
+        bool there = (pte.flags & VMSIM__PTE_PRESENT) && !(pte.flags & VMSIM__PTE_SPECIAL);
+        if (there && (slot.level || !vmsim__frame_is(vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn),
+                                                     VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL))) {
+            if (v->flags & VMSIM__VM_LOCKED)
+                vmsim__lru_mlock(vm->cache, (vmsim__pfn)pte.pfn, mm->cpu);
+            else
+                vmsim__lru_munlock(vm->cache, (vmsim__pfn)pte.pfn, mm->cpu);
+        }
+        va += size;
+    }
+    vmsim__lru_drain_cpu(vm->cache, mm->cpu);
+}
+
+/* One VMA's part: 0 or -ENOMEM. */
+static int relock(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t start, uint64_t end, uint32_t flags) {
+    uint32_t old = v->flags;
+    int64_t pages = (int64_t)((end - start) >> mm->vm->page_shift);
+    if (flags == old || (old & (VMSIM__VM_SPECIAL | VMSIM__VM_HUGETLB)) || v->name)
+        return 0;
+    struct vmsim__vma *out;
+    if (vmsim__vma_modify(mm, v, start, end, flags, &out))
+        return -VMSIM__L_ENOMEM;
+    if (!(flags & VMSIM__VM_LOCKED))
+        pages = -pages;
+    else if (old & VMSIM__VM_LOCKED)
+        pages = 0;
+    mm->locked_vm += (uint64_t)pages;
+    if (pages && (old ^ flags) & VMSIM__VM_LOCKED)
+        relock_pages(out, start, end);
+    return 0;
+}
+
+static int64_t apply(struct vmsim__mm *mm, uint64_t start, uint64_t length, uint32_t lock) {
+    uint64_t end = start + length;
+    if (end < start)
+        return fail(VMSIM__L_EINVAL);
+    for (uint64_t at = start; at < end;) {
+        struct vmsim__vma *v = vmsim__vma_find(mm, at);
+        if (!v || v->start > at)
+            return fail(VMSIM__L_ENOMEM);
+        uint64_t to = vmsim__min64(v->end, end);
+        int e = relock(mm, v, at, to, (v->flags & ~LOCK_FLAGS) | lock);
+        if (e)
+            return e;
+        at = to;
+    }
+    return 0;
+}
+
+/* Pages of the range that are locked already count once. */
+static uint64_t locked_in(struct vmsim__mm *mm, uint64_t start, uint64_t end) {
+    uint64_t n = 0;
+    for (struct vmsim__vma *v = vmsim__vma_find(mm, start); v && v->start < end; v = v->next) {
+        if (v->flags & VMSIM__VM_LOCKED)
+            n += vmsim__min64(v->end, end) - vmsim__max64(v->start, start);
+    }
+    return n >> mm->vm->page_shift;
+}
+
+/* Faults in what mlock promised: failures are ENOMEM (no access) or EAGAIN (no frame). */
+static int64_t fault_in(struct vmsim__mm *mm, uint64_t start, uint64_t end) {
+    for (struct vmsim__vma *v = vmsim__vma_find(mm, start); v && v->start < end; v = v->next) {
+        if (v->flags & (VMSIM__VM_IO | VMSIM__VM_PFNMAP | VMSIM__VM_LOCKONFAULT))
+            continue;
+        if (!vmsim__vma_accessible(v))
+            return fail(VMSIM__L_ENOMEM);
+        bool write = (v->flags & (VMSIM__VM_WRITE | VMSIM__VM_SHARED)) == VMSIM__VM_WRITE;
+        int e = vmsim__populate_vma(v, vmsim__max64(v->start, start), vmsim__min64(v->end, end),
+                                    write ? VMSIM__POPULATE_WRITE : 0, NULL, mm->cpu);
+        if (e)
+            return fail(e == -VMSIM__L_EFAULT ? VMSIM__L_ENOMEM : VMSIM__L_EAGAIN);
+    }
+    return 0;
+}
+
+int64_t vmsim__mm_mlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned flags, unsigned cpu) {
+    const uint64_t page = mm->vm->page_size;
+    mm->cpu = cpu;
+    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mlock);
+    if (flags & ~VMSIM__MLOCK_ONFAULT)
+        return fail(VMSIM__L_EINVAL);
+    if (!vmsim__mlock_allowed(mm))
+        return fail(VMSIM__L_EPERM);
+    uint64_t start = addr & ~(page - 1), bytes = vmsim__align_up(length + (addr & (page - 1)), page);
+    uint64_t already = locked_in(mm, start, start + bytes);
+    if (!vmsim__mlock_room(mm, VMSIM__VM_LOCKED, bytes) &&
+        (already << mm->vm->page_shift > bytes ||
+         !vmsim__mlock_room(mm, VMSIM__VM_LOCKED, bytes - (already << mm->vm->page_shift))))
+        return fail(VMSIM__L_ENOMEM);
+    uint32_t lock = VMSIM__VM_LOCKED | (flags & VMSIM__MLOCK_ONFAULT ? VMSIM__VM_LOCKONFAULT : 0);
+    int64_t e = apply(mm, start, bytes, lock);
+    return e ? e : fault_in(mm, start, start + bytes);
+}
+
+int64_t vmsim__mm_munlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned cpu) {
+    const uint64_t page = mm->vm->page_size;
+    mm->cpu = cpu;
+    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mlock);
+    return apply(mm, addr & ~(page - 1), vmsim__align_up(length + (addr & (page - 1)), page), 0);
+}
+
+static void apply_all(struct vmsim__mm *mm, uint32_t lock) {
+    for (struct vmsim__vma *v = mm->first; v;) {
+        uint64_t end = v->end;
+        relock(mm, v, v->start, end, (v->flags & ~LOCK_FLAGS) | lock);
+        v = vmsim__vma_find(mm, end);
+    }
+}
+
+int64_t vmsim__mm_mlockall(struct vmsim__mm *mm, unsigned flags, unsigned cpu) {
+    const unsigned all = VMSIM__MCL_CURRENT | VMSIM__MCL_FUTURE | VMSIM__MCL_ONFAULT;
+    mm->cpu = cpu;
+    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mlock);
+    if (!flags || (flags & ~all) || flags == VMSIM__MCL_ONFAULT)
+        return fail(VMSIM__L_EINVAL);
+    if (!vmsim__mlock_allowed(mm))
+        return fail(VMSIM__L_EPERM);
+    uint64_t limit = mm->rlimit[VMSIM__RLIMIT_MEMLOCK];
+    if ((flags & VMSIM__MCL_CURRENT) && !mm->privileged && limit != UINT64_MAX &&
+        mm->total_vm > limit >> mm->vm->page_shift)
+        return fail(VMSIM__L_ENOMEM);
+    uint32_t lock = VMSIM__VM_LOCKED | (flags & VMSIM__MCL_ONFAULT ? VMSIM__VM_LOCKONFAULT : 0);
+    mm->def_flags &= ~LOCK_FLAGS;
+    if (flags & VMSIM__MCL_FUTURE)
+        mm->def_flags |= lock;
+    if (flags & VMSIM__MCL_CURRENT) {
+        apply_all(mm, lock);
+        vmsim__mm_populate(mm, 0, mm->task_size, cpu);
+    }
+    return 0;
+}
+
+int64_t vmsim__mm_munlockall(struct vmsim__mm *mm, unsigned cpu) {
+    mm->cpu = cpu;
+    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mlock);
+    mm->def_flags &= ~LOCK_FLAGS;
+    apply_all(mm, 0);
+    return 0;
+}
+
+/* ---- msync ---- */
+
+static int sync_vma(struct vmsim__vma *v, uint64_t start, uint64_t end, unsigned flags) {
+    struct vmsim__vm *vm = v->mm->vm;
+    uint64_t cpu_ns, wait_ns;
+    if ((flags & VMSIM__MS_INVALIDATE) && (v->flags & VMSIM__VM_LOCKED))
+        return VMSIM__L_EBUSY;
+    if (!(flags & VMSIM__MS_SYNC) || !v->file || !(v->flags & VMSIM__VM_SHARED))
+        return 0;
+    uint64_t first = vmsim__vma_index(v, start);
+    vmsim__file_sync(vm->cache, v->file, first, first + ((end - start) >> vm->page_shift), v->mm->cpu);
+    vmsim__cache_take_cost(vm->cache, &cpu_ns, &wait_ns);
+    vm->charge.cost_ns += cpu_ns;
+    vm->charge.io_ns += wait_ns;
+    return 0;
+}
+
+int64_t vmsim__mm_msync(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned flags, unsigned cpu) {
+    const uint64_t page = mm->vm->page_size;
+    const unsigned both = VMSIM__MS_ASYNC | VMSIM__MS_SYNC;
+    mm->cpu = cpu;
+    if ((flags & ~(both | VMSIM__MS_INVALIDATE)) || (addr & (page - 1)) || (flags & both) == both)
+        return fail(VMSIM__L_EINVAL);
+    uint64_t end = addr + vmsim__align_up(length, page);
+    if (end < addr)
+        return fail(VMSIM__L_ENOMEM);
+    bool hole = false;
+    for (uint64_t at = addr; at < end;) {
+        struct vmsim__vma *v = vmsim__vma_find(mm, at);
+        if (!v || v->start >= end)
+            return fail(VMSIM__L_ENOMEM);
+        hole = hole || v->start > at;
+        at = vmsim__max64(at, v->start);
+        int e = sync_vma(v, at, vmsim__min64(v->end, end), flags);
+        if (e)
+            return fail(e);
+        at = v->end;
+    }
+    return hole ? fail(VMSIM__L_ENOMEM) : 0;
+}
+
+/* ---- mincore ---- */
+
+static bool resident_page(struct vmsim__vma *v, uint64_t va) {
+    struct vmsim__pt_slot slot;
+    if (vmsim__pt_slot(&v->mm->pt, va, 0, false, &slot) && slot.entry) {
+        struct vmsim__pte pte = vmsim__pt_get(v->mm->pt.format, &slot);
+        if (pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE))
+            return true;
+        if (pte.flags & VMSIM__PTE_SWAP)
+            return false;
+    }
+    return v->file && vmsim__file_page(v->file, vmsim__vma_index(v, va)) != VMSIM__PFN_NONE;
+}
+
+int64_t vmsim__mm_mincore(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint64_t *resident, unsigned cpu) {
+    const uint64_t page = mm->vm->page_size;
+    mm->cpu = cpu;
+    if (addr & (page - 1))
+        return fail(VMSIM__L_EINVAL);
+    if (addr > mm->task_size || length > mm->task_size - addr)
+        return fail(VMSIM__L_ENOMEM);
+    uint64_t end = addr + vmsim__align_up(length, page);
+    for (uint64_t va = addr, i = 0; va < end; va += page, i++) {
+        struct vmsim__vma *v = vmsim__vma_find(mm, va);
+        if (!v || v->start > va)
+            return fail(VMSIM__L_ENOMEM);
+        uint64_t bit = UINT64_C(1) << (i & 63);
+        if (resident)
+            resident[i >> 6] = (resident[i >> 6] & ~bit) | (resident_page(v, va) ? bit : 0);
+    }
+    return 0;
+}

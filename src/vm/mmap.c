@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* mmap: where a mapping goes, what it may be, and the VMA that comes of it. And munmap, which undoes it.
+ *
+ *     task_size  +--------------------+
+ *                | stack, guard gap   |
+ *     mmap_base  +--------------------+ <- top-down: the highest free range below that fits
+ *                | mappings           |
+ *                | ...                |
+ *     brk        | heap               |
+ *     mmap_min   +--------------------+
+ *
+ * The checks come in Linux's order, because that order decides which errno a doubly wrong call gets.
+ * Kernel counterparts: mm/mmap.c (do_mmap, mmap_region, do_mas_munmap), arch/x86/mm/mmap.c. */
+#include "vm/vm_impl.h"
+
+uint32_t vmsim__prot_to_flags(unsigned prot) {
+    return (prot & VMSIM__PROT_READ ? VMSIM__VM_READ : 0) | (prot & VMSIM__PROT_WRITE ? VMSIM__VM_WRITE : 0) |
+           (prot & VMSIM__PROT_EXEC ? VMSIM__VM_EXEC : 0);
+}
+
+static int64_t fail(int e) {
+    return -(int64_t)e;
+}
+
+static uint64_t page_align(const struct vmsim__mm *mm, uint64_t x) {
+    return vmsim__align_up(x, mm->vm->page_size);
+}
+
+/* ---- where ---- */
+
+static bool hint_fits(struct vmsim__mm *mm, uint64_t addr, uint64_t length) {
+    if (addr < mm->mmap_min || addr > mm->task_size - length)
+        return false;
+    struct vmsim__vma *prev, *v = vmsim__vma_find_prev(mm, addr, &prev);
+    return (!v || addr + length <= vmsim__vma_gap_start(v)) && (!prev || addr >= prev->end);
+}
+
+/* Since 6.7 large anonymous mappings begin where a huge page could. */
+static uint64_t thp_aligned(struct vmsim__mm *mm, uint64_t length, uint32_t map_flags) {
+    const struct vmsim__pt_format *f = mm->vm->format;
+    uint64_t huge = f->levels > 1 ? UINT64_C(1) << f->shift[1] : 0;
+    if (!mm->vm->kernel->thp_aligned_mmap || !huge || length < huge || !(map_flags & VMSIM__MAP_ANONYMOUS) ||
+        mm->vm->mem->thp_enabled == VMSIM__THP_NEVER || !mm->topdown)
+        return UINT64_MAX;
+    uint64_t at = vmsim__gap_topdown(mm, length + huge, mm->mmap_min, mm->mmap_base);
+    return at == UINT64_MAX ? at : vmsim__align_down(at + huge, huge);
+}
+
+static uint64_t search(struct vmsim__mm *mm, uint64_t length, uint32_t map_flags) {
+    const uint64_t third = page_align(mm, mm->task_size / 3);
+    if (map_flags & VMSIM__MAP_32BIT)
+        return vmsim__gap_bottomup(mm, length, UINT64_C(0x40000000), UINT64_C(0x80000000));
+    if (!mm->topdown)
+        return vmsim__gap_bottomup(mm, length, third, mm->task_size);
+    uint64_t at = thp_aligned(mm, length, map_flags);
+    if (at == UINT64_MAX)
+        at = vmsim__gap_topdown(mm, length, mm->mmap_min, mm->mmap_base);
+    return at != UINT64_MAX ? at : vmsim__gap_bottomup(mm, length, third, mm->task_size);
+}
+
+int64_t vmsim__get_unmapped_area(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint32_t map_flags) {
+    if (length > mm->task_size)
+        return fail(VMSIM__L_ENOMEM);
+    if (!(map_flags & VMSIM__MAP_FIXED)) {
+        addr = page_align(mm, addr);
+        if (!addr || !hint_fits(mm, addr, length))
+            addr = search(mm, length, map_flags);
+        if (addr == UINT64_MAX)
+            return fail(VMSIM__L_ENOMEM);
+    }
+    if (addr > mm->task_size - length)
+        return fail(VMSIM__L_ENOMEM);
+    if (addr & (mm->vm->page_size - 1))
+        return fail(VMSIM__L_EINVAL);
+    if (addr < mm->vm->spec.mmap_min_addr && !mm->privileged)
+        return fail(VMSIM__L_EPERM);
+    return (int64_t)addr;
+}
+
+/* ---- what ---- */
+
+static bool accountable(uint32_t flags) {
+    return (flags & (VMSIM__VM_NORESERVE | VMSIM__VM_SHARED | VMSIM__VM_WRITE | VMSIM__VM_HUGETLB)) == VMSIM__VM_WRITE;
+}
+
+/* Pages of [start, end) that are mapped already: MAP_FIXED gives them back first. */
+static uint64_t pages_in(struct vmsim__mm *mm, uint64_t start, uint64_t end) {
+    uint64_t n = 0;
+    for (struct vmsim__vma *v = vmsim__vma_find(mm, start); v && v->start < end; v = v->next)
+        n += (vmsim__min64(v->end, end) - vmsim__max64(v->start, start)) >> mm->vm->page_shift;
+    return n;
+}
+
+/* The object behind MAP_SHARED|MAP_ANONYMOUS: a nameless shmem file, charged whole. */
+static struct vmsim__file *shared_zero(struct vmsim__mm *mm, uint64_t length, uint32_t flags) {
+    struct vmsim__vm *vm = mm->vm;
+    if (!(flags & VMSIM__VM_NORESERVE) && !vmsim__commit(mm, length >> vm->page_shift))
+        return NULL;
+    struct vmsim__file *file = vmsim__file_create(vm->cache, VMSIM__FILE_SHMEM, NULL, length);
+    if (!file) {
+        vm->host_nomem = true;
+        if (!(flags & VMSIM__VM_NORESERVE))
+            vmsim__uncommit(vm, length >> vm->page_shift);
+    }
+    return file;
+}
+
+/* A new VMA of its own, linked and counted. */
+static struct vmsim__vma *new_vma(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint32_t flags,
+                                  struct vmsim__file *file, uint64_t pgoff) {
+    struct vmsim__vma *v = vmsim__vma_alloc(mm);
+    struct vmsim__file *own = NULL;
+    if (!v)
+        return NULL;
+    v->start = addr;
+    v->end = addr + length;
+    v->flags = flags;
+    v->pgoff = pgoff;
+    if (!file && (flags & VMSIM__VM_SHARED))
+        own = file = shared_zero(mm, length, flags);
+    if (((flags & VMSIM__VM_SHARED) && !file) || (file && !vmsim__vma_set_file(v, file))) {
+        if (own) {
+            vmsim__uncommit(mm->vm, flags & VMSIM__VM_NORESERVE ? 0 : length >> mm->vm->page_shift);
+            vmsim__file_put(mm->vm->cache, own, mm->cpu);
+        }
+        vmsim__slab_free(&mm->vm->vmas, v);
+        return NULL;
+    }
+    if (own) {
+        ((struct vmsim__imap *)own->mappings)->precommitted =
+            flags & VMSIM__VM_NORESERVE ? 0 : length >> mm->vm->page_shift;
+        vmsim__file_put(mm->vm->cache, own, mm->cpu); /* the VMA holds it now */
+    }
+    vmsim__vma_link(mm, v);
+    mm->map_count++;
+    return v;
+}
+
+int64_t vmsim__mmap_region(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint32_t flags,
+                           struct vmsim__file *file, uint64_t pgoff) {
+    const uint64_t pages = length >> mm->vm->page_shift;
+    if (!vmsim__may_expand(mm, flags, pages) &&
+        !vmsim__may_expand(mm, flags, pages - pages_in(mm, addr, addr + length)))
+        return fail(VMSIM__L_ENOMEM);
+    if (vmsim__vma_intersection(mm, addr, addr + length) && vmsim__do_munmap(mm, addr, length))
+        return fail(VMSIM__L_ENOMEM);
+    if (accountable(flags)) {
+        if (!vmsim__commit(mm, pages))
+            return fail(VMSIM__L_ENOMEM);
+        flags |= VMSIM__VM_ACCOUNT;
+    }
+    struct vmsim__vma *prev, *v = NULL;
+    vmsim__vma_find_prev(mm, addr, &prev);
+    const struct vmsim__vma_want w = {addr, addr + length, pgoff, flags, 0, file, NULL};
+    if (file || !(flags & VMSIM__VM_SHARED))
+        v = vmsim__vma_merge(mm, prev, &w);
+    if (!v)
+        v = new_vma(mm, addr, length, flags, file, pgoff);
+    if (!v) {
+        if (flags & VMSIM__VM_ACCOUNT)
+            vmsim__uncommit(mm->vm, pages);
+        return fail(VMSIM__L_ENOMEM);
+    }
+    v->flags |= VMSIM__VM_SOFTDIRTY;
+    vmsim__stat_account(mm, flags, (int64_t)pages);
+    if (flags & VMSIM__VM_LOCKED)
+        mm->locked_vm += pages;
+    return (int64_t)addr;
+}
+
+/* MAP_* to VM_*: 0 or an errno. */
+static int mapping_flags(struct vmsim__mm *mm, unsigned prot, unsigned map, bool file, uint32_t *out) {
+    uint32_t flags =
+        vmsim__prot_to_flags(prot) | mm->def_flags | VMSIM__VM_MAYREAD | VMSIM__VM_MAYWRITE | VMSIM__VM_MAYEXEC;
+    if (map & VMSIM__MAP_GROWSDOWN)
+        flags |= VMSIM__VM_GROWSDOWN;
+    if (map & VMSIM__MAP_LOCKED) {
+        flags |= VMSIM__VM_LOCKED;
+        if (!vmsim__mlock_allowed(mm))
+            return VMSIM__L_EPERM;
+    }
+    switch (map & VMSIM__MAP_TYPE) {
+    case VMSIM__MAP_SHARED:
+    case VMSIM__MAP_SHARED_VALIDATE:
+        if ((map & VMSIM__MAP_TYPE) == VMSIM__MAP_SHARED_VALIDATE && (!file || (map & VMSIM__MAP_SYNC)))
+            return file ? VMSIM__L_EOPNOTSUPP : VMSIM__L_EINVAL;
+        if (map & VMSIM__MAP_GROWSDOWN)
+            return VMSIM__L_EINVAL;
+        flags |= VMSIM__VM_SHARED | VMSIM__VM_MAYSHARE;
+        break;
+    case VMSIM__MAP_PRIVATE:
+        if (file && (map & VMSIM__MAP_GROWSDOWN))
+            return VMSIM__L_EINVAL;
+        break;
+    default:
+        return VMSIM__L_EINVAL;
+    }
+    if ((map & VMSIM__MAP_NORESERVE) && mm->vm->spec.overcommit_memory != 2)
+        flags |= VMSIM__VM_NORESERVE;
+    *out = flags;
+    return 0;
+}
+
+/* do_mmap: length is aligned already. */
+static int64_t do_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned map,
+                       struct vmsim__file *file, uint64_t pgoff) {
+    uint32_t flags;
+    if (map & VMSIM__MAP_FIXED_NOREPLACE)
+        map |= VMSIM__MAP_FIXED;
+    if (!(map & VMSIM__MAP_FIXED)) {
+        addr &= ~(mm->vm->page_size - 1);
+        if (addr && addr < mm->vm->spec.mmap_min_addr)
+            addr = page_align(mm, mm->vm->spec.mmap_min_addr);
+    }
+    if (mm->map_count > mm->vm->spec.max_map_count)
+        return fail(VMSIM__L_ENOMEM);
+    int64_t at = vmsim__get_unmapped_area(mm, addr, length, map);
+    if (at < 0)
+        return at;
+    addr = (uint64_t)at;
+    if ((map & VMSIM__MAP_FIXED_NOREPLACE) && vmsim__vma_intersection(mm, addr, addr + length))
+        return fail(VMSIM__L_EEXIST);
+    int e = mapping_flags(mm, prot, map, file != NULL, &flags);
+    if (e)
+        return fail(e);
+    if (!vmsim__mlock_room(mm, flags, length))
+        return fail(VMSIM__L_EAGAIN);
+    if (!file)
+        pgoff = flags & VMSIM__VM_SHARED ? 0 : addr >> mm->vm->page_shift;
+    return vmsim__mmap_region(mm, addr, length, flags, file, pgoff);
+}
+
+int64_t vmsim__mm_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned flags,
+                       struct vmsim__file *file, uint64_t offset, unsigned cpu) {
+    struct vmsim__vm *vm = mm->vm;
+    mm->cpu = cpu;
+    vmsim__vm_cost(vm, vm->spec.costs.mmap);
+    if (offset & (vm->page_size - 1))
+        return fail(VMSIM__L_EINVAL);
+    if (flags & VMSIM__MAP_ANONYMOUS)
+        file = NULL;
+    else if (!file)
+        return fail(VMSIM__L_EBADF);
+    if (flags & VMSIM__MAP_HUGETLB)
+        return fail(VMSIM__L_ENOMEM); /* no huge page pool belongs to a task yet */
+    if (!length)
+        return fail(VMSIM__L_EINVAL);
+    if (length > UINT64_MAX - vm->page_size)
+        return fail(VMSIM__L_ENOMEM);
+    length = page_align(mm, length);
+    uint64_t pgoff = offset >> vm->page_shift;
+    if (pgoff + (length >> vm->page_shift) < pgoff)
+        return fail(VMSIM__L_EOVERFLOW);
+    int64_t at = do_mmap(mm, addr, length, prot, flags, file, pgoff);
+    if (at < 0)
+        return at;
+    const struct vmsim__vma *v = vmsim__vma_find(mm, (uint64_t)at);
+    if ((v->flags & VMSIM__VM_LOCKED) || (flags & (VMSIM__MAP_POPULATE | VMSIM__MAP_NONBLOCK)) == VMSIM__MAP_POPULATE)
+        vmsim__mm_populate(mm, (uint64_t)at, length, cpu);
+    return at;
+}
+
+/* ---- munmap ---- */
+
+/* Cuts VMAs so that [start, end) begins and ends at VMA borders. */
+static int cut_borders(struct vmsim__mm *mm, uint64_t start, uint64_t end) {
+    struct vmsim__vma *v = vmsim__vma_find(mm, start);
+    if (v && start > v->start) {
+        if (end < v->end && mm->map_count >= mm->vm->spec.max_map_count)
+            return -VMSIM__L_ENOMEM;
+        if (vmsim__vma_split(mm, v, start))
+            return -VMSIM__L_ENOMEM;
+    }
+    v = vmsim__vma_find(mm, end - 1);
+    return v && v->start < end && end < v->end ? vmsim__vma_split(mm, v, end) : 0;
+}
+
+/* Pages and tables of the VMAs of [start, end), which stay in the tree: their neighbours bound what tables may go. */
+static void unmap_region(struct vmsim__mm *mm, struct vmsim__vma *first, uint64_t end) {
+    struct vmsim__gather g;
+    struct vmsim__vma *last = first;
+    uint64_t floor = first->prev ? first->prev->end : 0;
+    vmsim__gather_start(&g, mm, false);
+    vmsim__hiwater_rss(mm);
+    for (struct vmsim__vma *v = first; v && v->start < end; last = v, v = v->next)
+        vmsim__zap_range(&g, v, v->start, v->end, true);
+    uint64_t ceiling = last->next ? last->next->start : 0;
+    uint64_t before = mm->pt.tables[0];
+    vmsim__pt_free_range(&mm->pt, first->start, last->end, floor, ceiling);
+    if (mm->pt.tables[0] != before)
+        vmsim__gather_range(&g, first->start, last->end, g.stride_shift);
+    vmsim__gather_finish(&g);
+}
+
+int64_t vmsim__do_munmap(struct vmsim__mm *mm, uint64_t start, uint64_t length) {
+    struct vmsim__vm *vm = mm->vm;
+    if ((start & (vm->page_size - 1)) || start > mm->task_size || length > mm->task_size - start)
+        return fail(VMSIM__L_EINVAL);
+    uint64_t end = start + page_align(mm, length);
+    if (end == start)
+        return fail(VMSIM__L_EINVAL);
+    if (!vmsim__vma_intersection(mm, start, end))
+        return 0;
+    if (cut_borders(mm, start, end))
+        return fail(VMSIM__L_ENOMEM);
+    mm->hiwater_vm = vmsim__max64(mm->hiwater_vm, mm->total_vm);
+    struct vmsim__vma *v = vmsim__vma_find(mm, start);
+    unmap_region(mm, v, end);
+    for (struct vmsim__vma *next; v && v->start < end; v = next) {
+        uint64_t pages = vmsim__vma_pages(v, vm->page_shift);
+        next = v->next;
+        if (v->flags & VMSIM__VM_LOCKED)
+            mm->locked_vm -= pages;
+        if (v->flags & VMSIM__VM_ACCOUNT)
+            vmsim__uncommit(vm, pages);
+        vmsim__stat_account(mm, v->flags, -(int64_t)pages);
+        vmsim__vma_unlink(mm, v);
+        vmsim__vma_free(mm, v, mm->cpu);
+        mm->map_count--;
+    }
+    return 0;
+}
+
+int64_t vmsim__mm_munmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned cpu) {
+    mm->cpu = cpu;
+    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.munmap);
+    return vmsim__do_munmap(mm, addr, length);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames as the address spaces use them: allocation, page tables in frames, and the accounts of mapping and unmapping.
+ *
+ *   reference of a mapped page:  1 a page-table entry  + 1 page cache (file pages)  + 1 a per-CPU LRU batch (until
+ * drained) counters:  first entry of an anonymous page: nr_anon_pages; of a file page: nr_mapped; last one gone: back
+ *   tables:    level 0 and 1 count in nr_page_table_pages, levels 0 to 2 in VmPTE, the root in neither (Linux 6.1)
+ *
+ * On x86-64 the root takes two frames, because the kernel is built with page-table isolation. Kernel counterparts:
+ * mm/rmap.c (page_add_*, page_remove_rmap), include/asm-generic/pgalloc.h, arch/x86/mm/pgtable.c. */
+#include "vm/vm_impl.h"
+
+vmsim__pfn vmsim__vm_alloc_page(struct vmsim__vm *vm, uint32_t gfp, unsigned order, unsigned cpu) {
+    struct vmsim__alloc_request rq = {
+        .gfp = gfp, .order = (uint8_t)order, .cpu = (uint16_t)cpu, .node = vm->mem->cpu_node[cpu]};
+    if (VMSIM__UNLIKELY(vm->policy != NULL) && (gfp & VMSIM__GFP_MOVABLE_BIT)) {
+        rq.node = vm->policy->node;
+        rq.nodemask = vm->policy->nodemask;
+    }
+    return vmsim__mem_alloc(vm->mem, &rq);
+}
+
+/* ---- page tables ---- */
+
+static unsigned table_order(const struct vmsim__vm *vm, unsigned level) {
+    const struct vmsim__pt_format *f = vm->format;
+    return f->arch == VMSIM__PT_ARCH_X86 && f->levels > 3 && level + 1u == f->levels;
+}
+
+/* Counts a table that comes (+1) or goes (-1). */
+static void table_account(struct vmsim__mm *mm, const struct vmsim__frame *f, unsigned level, int sign) {
+    struct vmsim__vm *vm = mm->vm;
+    vmsim__vm_cost(vm, vm->spec.costs.table);
+    if (level + 1u == vm->format->levels)
+        return;
+    if (level <= 1)
+        vmsim__vm_node_stat(vm, f, VMSIM__NR_PAGE_TABLE_PAGES, sign);
+    if (level <= 2)
+        mm->pgtables_bytes += (uint64_t)((int64_t)vm->page_size * sign);
+}
+
+static uint64_t table_alloc(void *context, unsigned level) {
+    struct vmsim__mm *mm = context;
+    struct vmsim__vm *vm = mm->vm;
+    unsigned order = table_order(vm, level);
+    vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_PGTABLE, order, mm->cpu);
+    if (pfn == VMSIM__PFN_NONE)
+        return VMSIM__NO_FRAME;
+    void *host = vmsim__calloc_aligned(vm->alloc, 64, vm->page_size);
+    if (!host) {
+        vm->host_nomem = true;
+        vmsim__mem_free(vm->mem, pfn, order, mm->cpu);
+        return VMSIM__NO_FRAME;
+    }
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    f->flags |= VMSIM__FRAME_TABLE;
+    f->table = host;
+    table_account(mm, f, level, 1);
+    return pfn;
+}
+
+static void table_release(void *context, uint64_t pfn, unsigned level) {
+    struct vmsim__mm *mm = context;
+    struct vmsim__vm *vm = mm->vm;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, (vmsim__pfn)pfn);
+    table_account(mm, f, level, -1);
+    vmsim__free_aligned(vm->alloc, f->table, 64, vm->page_size);
+    f->flags &= ~VMSIM__FRAME_TABLE;
+    f->index = 0;
+    vmsim__mm_forget_leaf(mm);
+    if (vm->gather && vm->gather->mm == mm && level + 1u != vm->format->levels) {
+        vm->gather->freed_tables = true;
+        vmsim__gather_page(vm->gather, (vmsim__pfn)pfn);
+    } else {
+        vmsim__mem_free(vm->mem, (vmsim__pfn)pfn, table_order(vm, level), mm->cpu);
+    }
+}
+
+static void *table_host(void *context, uint64_t pfn) {
+    struct vmsim__mm *mm = context;
+    const struct vmsim__frames *t = &mm->vm->mem->frames;
+    if (pfn >= t->end || !t->chunk[pfn >> t->shift])
+        return NULL;
+    struct vmsim__frame *f = vmsim__frame_at(t, (vmsim__pfn)pfn);
+    return vmsim__frame_is(f, VMSIM__FRAME_TABLE) ? f->table : NULL;
+}
+
+bool vmsim__ptmem_setup(struct vmsim__mm *mm) {
+    mm->ptmem =
+        (struct vmsim__ptmem){.context = mm, .table = table_host, .alloc = table_alloc, .release = table_release};
+    return vmsim__pagetable_init(&mm->pt, mm->vm->format, &mm->ptmem);
+}
+
+bool vmsim__mm_slot(struct vmsim__mm *mm, uint64_t va, bool create, struct vmsim__pt_slot *slot) {
+    const struct vmsim__pt_format *f = mm->pt.format;
+    void *entry = vmsim__mm_leaf_entry(mm, va);
+    if (VMSIM__LIKELY(entry != NULL)) {
+        slot->entry = entry;
+        slot->table = mm->leaf_table;
+        slot->index = (uint32_t)((va - mm->leaf_start) >> f->shift[0]);
+        slot->level = 0;
+        return true;
+    }
+    if (!vmsim__pt_slot(&mm->pt, va, 0, create, slot))
+        return false;
+    if (slot->entry && !slot->level) {
+        mm->leaf = (unsigned char *)slot->entry - (size_t)slot->index * f->entry_bytes;
+        mm->leaf_table = slot->table;
+        mm->leaf_start = va & ~((UINT64_C(1) << (f->shift[0] + f->index_bits[0])) - 1);
+    }
+    return true;
+}
+
+/* Must the first write to a clean page of this shared mapping be seen? */
+static bool wants_writenotify(const struct vmsim__vma *vma) {
+    const uint32_t both = VMSIM__VM_WRITE | VMSIM__VM_SHARED;
+    if ((vma->flags & both) != both)
+        return false;
+    return !(vma->flags & VMSIM__VM_SOFTDIRTY) || (vma->file && vmsim__file_wants_mkwrite(vma->file));
+}
+
+uint32_t vmsim__prot_flags(const struct vmsim__vma *vma) {
+    uint32_t flags = VMSIM__PTE_USER | VMSIM__PTE_ACCESSED | VMSIM__PTE_READ;
+    if (!vmsim__vma_accessible(vma))
+        return VMSIM__PTE_PROTNONE | VMSIM__PTE_USER | VMSIM__PTE_ACCESSED;
+    flags |= VMSIM__PTE_PRESENT;
+    if (vma->flags & VMSIM__VM_EXEC)
+        flags |= VMSIM__PTE_EXEC;
+    const uint32_t both = VMSIM__VM_WRITE | VMSIM__VM_SHARED;
+    if ((vma->flags & both) == both && !wants_writenotify(vma))
+        flags |= VMSIM__PTE_WRITE;
+    return flags;
+}
+
+void vmsim__flush_range(struct vmsim__mm *mm, uint64_t start, uint64_t end, unsigned stride_shift, bool tables,
+                        unsigned cpu) {
+    const struct vmsim__vm_hooks *h = &mm->vm->hooks;
+    if (h->flush_range)
+        h->flush_range(h->context, mm, start, end, stride_shift, tables, cpu);
+}
+
+void vmsim__flush_page(struct vmsim__mm *mm, uint64_t va, unsigned cpu) {
+    vmsim__flush_range(mm, va, va + mm->vm->page_size, mm->vm->page_shift, false, cpu);
+}
+
+void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from, unsigned order) {
+    if (VMSIM__UNLIKELY(vm->hooks.fill != NULL))
+        vm->hooks.fill(vm->hooks.context, to, from, order);
+}
+
+/* ---- mapped pages ---- */
+
+void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, unsigned cpu) {
+    struct vmsim__vm *vm = vma->mm->vm;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    f->flags |= VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_EXCLUSIVE;
+    f->mapping = vma->anon_vma;
+    f->index = vmsim__vma_index(vma, va);
+    f->mapcount = 1;
+    vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, 1);
+    vmsim__rss_add_fast(vma->mm, VMSIM__RSS_ANON, 1);
+    vmsim__lru_add_vma(vm->cache, pfn, (vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, cpu);
+}
+
+void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim__vm *vm = vma->mm->vm;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    if (f->mapcount++ == 0)
+        vmsim__vm_node_stat(vm, f, VMSIM__NR_MAPPED, 1);
+    vmsim__rss_add_fast(vma->mm, vmsim__rss_kind_of(f), 1);
+    if (VMSIM__UNLIKELY((vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED))
+        vmsim__lru_mlock(vm->cache, pfn, cpu);
+}
+
+void vmsim__unmap_page(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim__vm *vm = vma->mm->vm;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    VMSIM__ASSERT(f->mapcount > 0);
+    if (vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL)) {
+        vmsim__thp_unmap_sub(vma, pfn, cpu);
+        return;
+    }
+    if (--f->mapcount == 0) {
+        bool anon = vmsim__frame_is(f, VMSIM__FRAME_ANON);
+        vmsim__vm_node_stat(vm, f, anon ? VMSIM__NR_ANON_PAGES : VMSIM__NR_MAPPED, -1);
+    }
+    if (VMSIM__UNLIKELY(vma->flags & VMSIM__VM_LOCKED))
+        vmsim__lru_munlock(vm->cache, pfn, cpu);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* What /proc/PID/smaps, pagemap and clear_refs see: a walk over the entries of each VMA.
+ *
+ * Pss is kept with 12 fraction bits, as the kernel does, so that sums round alike. The zero page is not resident
+ * memory. Kernel counterpart: fs/proc/task_mmu.c. */
+#include "vm/vm_impl.h"
+
+#include <string.h>
+
+#define PSS_SHIFT 12
+
+struct page_view {
+    uint64_t size;
+    int64_t mapcount;
+    bool dirty, locked;
+};
+
+static void add_share(struct vmsim__smaps *s, const struct vmsim__frame *head, const struct page_view *p) {
+    uint64_t pss = p->size << PSS_SHIFT;
+    bool private = p->mapcount < 2;
+    if (!private)
+        pss /= (uint64_t)p->mapcount;
+    s->pss += pss;
+    if (vmsim__frame_is(head, VMSIM__FRAME_ANON))
+        s->pss_anon += pss;
+    else if (vmsim__frame_is(head, VMSIM__FRAME_SWAPBACKED))
+        s->pss_shmem += pss;
+    else
+        s->pss_file += pss;
+    s->locked += p->locked ? pss : 0;
+    if (p->dirty) {
+        s->pss_dirty += pss;
+        *(private ? &s->private_dirty : &s->shared_dirty) += p->size;
+    } else {
+        *(private ? &s->private_clean : &s->shared_clean) += p->size;
+    }
+}
+
+static void account_entry(const struct vmsim__vma *vma, struct vmsim__smaps *s, struct vmsim__pte pte,
+                          const struct vmsim__pt_slot *slot) {
+    const struct vmsim__vm *vm = vma->mm->vm;
+    const uint64_t size = UINT64_C(1) << vm->format->shift[slot->level];
+    vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn), *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
+    bool dirty = (pte.flags & VMSIM__PTE_DIRTY) || vmsim__frame_is(head, VMSIM__FRAME_DIRTY);
+    s->rss += size;
+    if (vmsim__frame_is(head, VMSIM__FRAME_ANON)) {
+        s->anonymous += size;
+        if (!vmsim__frame_is(head, VMSIM__FRAME_SWAPBACKED) && !dirty)
+            s->lazyfree += size;
+        if (slot->level)
+            s->anon_huge += size;
+    }
+    if ((pte.flags & VMSIM__PTE_ACCESSED) || vmsim__frame_is(head, VMSIM__FRAME_REFERENCED))
+        s->referenced += size;
+    struct page_view p = {vm->page_size, 0, dirty, vma->flags & VMSIM__VM_LOCKED};
+    for (uint64_t i = 0; i < size >> vm->page_shift; i++) {
+        p.mapcount = vmsim__vm_mapcount(vm, pfn + (vmsim__pfn)i);
+        add_share(s, head, &p);
+    }
+    (void)f;
+}
+
+void vmsim__vma_smaps(const struct vmsim__vma *vma, struct vmsim__smaps *sum) {
+    struct vmsim__mm *mm = vma->mm;
+    struct vmsim__pt_slot slot;
+    for (uint64_t va = vma->start; va < vma->end && vmsim__pt_next(&mm->pt, &va, vma->end, &slot);
+         va += UINT64_C(1) << mm->pt.format->shift[slot.level]) {
+        struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
+        if (pte.flags & VMSIM__PTE_SWAP) {
+            sum->swap += mm->vm->page_size;
+            sum->swap_pss += mm->vm->page_size << PSS_SHIFT;
+        } else if (!(pte.flags & VMSIM__PTE_SPECIAL)) {
+            account_entry(vma, sum, pte, &slot);
+        }
+    }
+}
+
+void vmsim__mm_rollup(const struct vmsim__mm *mm, struct vmsim__smaps *out) {
+    memset(out, 0, sizeof *out);
+    for (const struct vmsim__vma *v = mm->first; v; v = v->next)
+        vmsim__vma_smaps(v, out);
+}
+
+void vmsim__vma_flags_text(const struct vmsim__vma *vma, char *out, size_t size) {
+    static const struct {
+        uint32_t flag;
+        char code[3];
+    } codes[] = {
+        {VMSIM__VM_READ, "rd"},       {VMSIM__VM_WRITE, "wr"},       {VMSIM__VM_EXEC, "ex"},
+        {VMSIM__VM_SHARED, "sh"},     {VMSIM__VM_MAYREAD, "mr"},     {VMSIM__VM_MAYWRITE, "mw"},
+        {VMSIM__VM_MAYEXEC, "me"},    {VMSIM__VM_MAYSHARE, "ms"},    {VMSIM__VM_GROWSDOWN, "gd"},
+        {VMSIM__VM_PFNMAP, "pf"},     {VMSIM__VM_LOCKED, "lo"},      {VMSIM__VM_IO, "io"},
+        {VMSIM__VM_SEQ_READ, "sr"},   {VMSIM__VM_RAND_READ, "rr"},   {VMSIM__VM_DONTCOPY, "dc"},
+        {VMSIM__VM_DONTEXPAND, "de"}, {VMSIM__VM_LOCKONFAULT, "lf"}, {VMSIM__VM_ACCOUNT, "ac"},
+        {VMSIM__VM_NORESERVE, "nr"},  {VMSIM__VM_HUGETLB, "ht"},     {VMSIM__VM_WIPEONFORK, "wf"},
+        {VMSIM__VM_DONTDUMP, "dd"},   {VMSIM__VM_SOFTDIRTY, "sd"},   {VMSIM__VM_HUGEPAGE, "hg"},
+        {VMSIM__VM_NOHUGEPAGE, "nh"}, {VMSIM__VM_MERGEABLE, "mg"},
+    };
+    size_t at = 0;
+    for (size_t i = 0; i < VMSIM__COUNT(codes) && at + 4 <= size; i++) {
+        if (vma->flags & codes[i].flag) {
+            memcpy(out + at, codes[i].code, 2);
+            out[at + 2] = ' ';
+            at += 3;
+        }
+    }
+    if (size)
+        out[at < size ? at : size - 1] = '\0';
+}
+
+struct vmsim__pte vmsim__mm_pagemap(struct vmsim__mm *mm, uint64_t va) {
+    struct vmsim__pt_slot slot;
+    struct vmsim__pte none = {0, 0};
+    if (va >= mm->task_size || !vmsim__pt_slot(&mm->pt, va, 0, false, &slot) || !slot.entry)
+        return none;
+    struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
+    const struct vmsim__vma *v = vmsim__vma_find(mm, va);
+    if (v && v->start <= va && (v->flags & VMSIM__VM_SOFTDIRTY))
+        pte.flags |= VMSIM__PTE_SOFT_DIRTY;
+    if (slot.level)
+        pte.pfn +=
+            (va >> mm->vm->page_shift) & ((UINT64_C(1) << (mm->pt.format->shift[slot.level] - mm->vm->page_shift)) - 1);
+    return pte;
+}
+
+/* ---- clear_refs ---- */
+
+static void clear_entry(struct vmsim__vma *v, const struct vmsim__pt_slot *slot, bool soft_dirty) {
+    const struct vmsim__pt_format *f = v->mm->pt.format;
+    struct vmsim__pte pte = vmsim__pt_get(f, slot);
+    if (soft_dirty) {
+        pte.flags &= ~VMSIM__PTE_SOFT_DIRTY;
+        if (!(pte.flags & VMSIM__PTE_SWAP))
+            pte.flags &= ~VMSIM__PTE_WRITE;
+    } else {
+        if ((pte.flags & (VMSIM__PTE_SPECIAL | VMSIM__PTE_SWAP)) || !(pte.flags & VMSIM__PTE_PRESENT))
+            return;
+        pte.flags &= ~VMSIM__PTE_ACCESSED;
+        struct vmsim__vm *vm = v->mm->vm;
+        vmsim__vm_frame(vm, vmsim__vm_head(vm, (vmsim__pfn)pte.pfn))->flags &= ~VMSIM__FRAME_REFERENCED;
+    }
+    vmsim__pt_set(f, slot, pte);
+}
+
+static void clear_vma(struct vmsim__vma *v, bool soft_dirty) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__pt_slot slot;
+    for (uint64_t va = v->start; va < v->end && vmsim__pt_next(&mm->pt, &va, v->end, &slot);
+         va += UINT64_C(1) << mm->pt.format->shift[slot.level])
+        clear_entry(v, &slot, soft_dirty);
+}
+
+int64_t vmsim__mm_clear_refs(struct vmsim__mm *mm, int what, unsigned cpu) {
+    mm->cpu = cpu;
+    if (what < 1 || what > 5)
+        return -VMSIM__L_EINVAL;
+    if (what == 5) {
+        mm->hiwater_rss = 0;
+        return 0;
+    }
+    for (struct vmsim__vma *v = mm->first; v; v = v->next) {
+        if (what == 4)
+            v->flags &= ~VMSIM__VM_SOFTDIRTY;
+        if ((v->flags & VMSIM__VM_PFNMAP) || (what == 2 && v->file) || (what == 3 && !v->file))
+            continue;
+        clear_vma(v, what == 4);
+    }
+    const struct vmsim__vm_hooks *h = &mm->vm->hooks;
+    if (what == 4 && h->flush_mm)
+        h->flush_mm(h->context, mm, cpu);
+    return 0;
+}

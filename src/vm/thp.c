@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/* Transparent huge pages of anonymous memory: the fault, the huge zero page, splitting of the entry, fork, unmapping.
+ *
+ *   head frame   refcount: 1 an entry (huge or base)    mapcount: base entries of frame 0
+ *   tail 1       mapping:  huge entries (compound_mapcount); its own base entries in mapcount, as in every tail
+ *
+ * A huge entry has a leaf table in deposit, so that splitting never has to allocate: nr_page_table_pages and VmPTE
+ * count it. The deposit is accounted as a frame held in the list below mm->deposit. A compound page stays whole when
+ * its huge entry is split; it is freed when the last reference goes (splitting the page itself belongs to reclaim).
+ * Kernel counterpart: mm/huge_memory.c. */
+#include "vm/vm_impl.h"
+
+#define GFP_LIGHT VMSIM__GFP_TRANSHUGE_LIGHT
+
+static unsigned huge_shift(const struct vmsim__vm *vm) {
+    return vm->format->shift[1];
+}
+static unsigned huge_order(const struct vmsim__vm *vm) {
+    return huge_shift(vm) - vm->page_shift;
+}
+static uint64_t huge_size(const struct vmsim__vm *vm) {
+    return UINT64_C(1) << huge_shift(vm);
+}
+static uint32_t *huge_mapcount(struct vmsim__vm *vm, vmsim__pfn head) {
+    return &vmsim__vm_frame(vm, head + 1)->mapping;
+}
+
+/* Entries that map one frame, huge ones included. */
+int64_t vmsim__vm_mapcount(const struct vmsim__vm *vm, vmsim__pfn pfn) {
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    if (!vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL))
+        return f->mapcount;
+    return f->mapcount + (int64_t)vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn) + 1)->mapping;
+}
+
+/* ---- may it? ---- */
+
+static bool enabled_for(const struct vmsim__vma *v) {
+    switch (v->mm->vm->mem->thp_enabled) {
+    case VMSIM__THP_ALWAYS:
+        return true;
+    case VMSIM__THP_MADVISE:
+        return v->flags & VMSIM__VM_HUGEPAGE;
+    default:
+        return false;
+    }
+}
+
+static bool suitable(const struct vmsim__vma *v) {
+    const struct vmsim__pt_format *f = v->mm->vm->format;
+    return f->levels > 1 && (f->leaf_levels & 2) && huge_order(v->mm->vm) <= v->mm->vm->mem->top_order && !v->file &&
+           !v->name && !v->temporary_stack && !v->mm->thp_disabled &&
+           !(v->flags & (VMSIM__VM_NOHUGEPAGE | VMSIM__VM_SPECIAL | VMSIM__VM_SHARED)) && enabled_for(v);
+}
+
+static bool range_inside(const struct vmsim__vma *v, uint64_t va) {
+    uint64_t size = huge_size(v->mm->vm), start = va & ~(size - 1);
+    return start >= v->start && start + size <= v->end;
+}
+
+bool vmsim__thp_allowed(const struct vmsim__vma *v, uint64_t va) {
+    if (VMSIM__LIKELY(v->mm->vm->mem->thp_enabled == VMSIM__THP_NEVER))
+        return false;
+    return suitable(v) && range_inside(v, va);
+}
+
+bool vmsim__vma_thp_eligible(const struct vmsim__vma *v) {
+    uint64_t size = v->mm->vm->format->levels > 1 ? huge_size(v->mm->vm) : 0;
+    return size && suitable(v) && vmsim__align_up(v->start, size) + size <= v->end;
+}
+
+static uint32_t huge_gfp(const struct vmsim__vma *v) {
+    const bool advised = v->flags & VMSIM__VM_HUGEPAGE;
+    const uint32_t light = GFP_LIGHT;
+    int defrag = v->mm->vm->mem->thp_available ? v->mm->vm->spec.thp_defrag : VMSIM__DEFRAG_NEVER;
+    switch (defrag) {
+    case VMSIM__DEFRAG_ALWAYS:
+        return VMSIM__GFP_TRANSHUGE | (advised ? 0 : VMSIM__GFP_NORETRY);
+    case VMSIM__DEFRAG_DEFER:
+        return light | VMSIM__GFP_KSWAPD_RECLAIM;
+    case VMSIM__DEFRAG_DEFER_MADVISE:
+        return light | (advised ? VMSIM__GFP_DIRECT_RECLAIM : VMSIM__GFP_KSWAPD_RECLAIM);
+    case VMSIM__DEFRAG_MADVISE:
+        return light | (advised ? VMSIM__GFP_DIRECT_RECLAIM : 0);
+    default:
+        return light;
+    }
+}
+
+/* ---- deposits ---- */
+
+/* A table in reserve for one huge entry. */
+static bool deposit(struct vmsim__mm *mm) {
+    uint64_t pfn = mm->ptmem.alloc(mm, 0);
+    if (pfn == VMSIM__NO_FRAME)
+        return false;
+    vmsim__vm_frame(mm->vm, (vmsim__pfn)pfn)->next = mm->deposit;
+    mm->deposit = (vmsim__pfn)pfn;
+    mm->deposits++;
+    return true;
+}
+
+static vmsim__pfn withdraw(struct vmsim__mm *mm) {
+    vmsim__pfn pfn = mm->deposit;
+    mm->deposit = vmsim__vm_frame(mm->vm, pfn)->next;
+    mm->deposits--;
+    return pfn;
+}
+
+/* ---- fault ---- */
+
+static vmsim__pfn alloc_huge(struct vmsim__vma *v, unsigned cpu) {
+    struct vmsim__vm *vm = v->mm->vm;
+    uint32_t gfp = huge_gfp(v);
+    struct vmsim__alloc_request rq = {.gfp = gfp | VMSIM__GFP_THISNODE | VMSIM__GFP_NORETRY,
+                                      .order = (uint8_t)huge_order(vm),
+                                      .cpu = (uint16_t)cpu,
+                                      .node = vm->policy ? vm->policy->node : vm->mem->cpu_node[cpu]};
+    vmsim__pfn pfn = vmsim__mem_alloc(vm->mem, &rq);
+    if (pfn == VMSIM__PFN_NONE && (gfp & VMSIM__GFP_DIRECT_RECLAIM)) {
+        rq.gfp = gfp;
+        pfn = vmsim__mem_alloc(vm->mem, &rq);
+    }
+    return pfn;
+}
+
+static bool huge_zero_get(struct vmsim__vm *vm, unsigned cpu) {
+    if (vm->huge_zero == VMSIM__PFN_NONE) {
+        uint32_t gfp = (VMSIM__GFP_TRANSHUGE | VMSIM__GFP_ZERO) & ~VMSIM__GFP_MOVABLE_BIT;
+        vm->huge_zero = vmsim__vm_alloc_page(vm, gfp, huge_order(vm), cpu);
+        if (vm->huge_zero == VMSIM__PFN_NONE) {
+            vmsim__vm_event(vm, VMSIM__THP_ZERO_PAGE_ALLOC_FAILED, 1);
+            return false;
+        }
+        vmsim__vm_event(vm, VMSIM__THP_ZERO_PAGE_ALLOC, 1);
+        vmsim__vm_cost(vm, vm->spec.costs.zero_huge);
+    }
+    return true;
+}
+
+/* An address space keeps one reference on the huge zero page until it dies; the page itself stays for a shrinker. */
+static enum vmsim__fault_outcome zero_fault(struct vmsim__vma *v, uint64_t start, struct vmsim__pt_slot *slot,
+                                            unsigned cpu, bool *done) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__vm *vm = mm->vm;
+    if (!deposit(mm))
+        return VMSIM__FAULT_OOM;
+    if (!huge_zero_get(vm, cpu)) {
+        mm->ptmem.release(mm, withdraw(mm), 0);
+        vmsim__vm_event(vm, VMSIM__THP_FAULT_FALLBACK, 1);
+        return VMSIM__FAULT_OOM;
+    }
+    (void)start;
+    const struct vmsim__pte pte = {vm->huge_zero, vmsim__prot_flags(v) | VMSIM__PTE_SPECIAL};
+    vmsim__pt_set(mm->pt.format, slot, pte);
+    *done = true;
+    return VMSIM__FAULT_MINOR;
+}
+
+static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const struct vmsim__pt_slot *slot,
+                     unsigned cpu) {
+    struct vmsim__vm *vm = v->mm->vm;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    int64_t pages = INT64_C(1) << huge_order(vm);
+    f->flags |= VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_EXCLUSIVE;
+    f->mapping = v->anon_vma;
+    f->index = vmsim__vma_index(v, start);
+    *huge_mapcount(vm, pfn) = 1;
+    vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, pages);
+    vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_TRANSPARENT_HUGEPAGES, 1);
+    vmsim__rss_add(v->mm, VMSIM__RSS_ANON, pages);
+    vmsim__lru_add_vma(vm->cache, pfn, (v->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, cpu);
+    struct vmsim__pte pte = {pfn, vmsim__prot_flags(v) | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY};
+    if (v->flags & VMSIM__VM_WRITE)
+        pte.flags |= VMSIM__PTE_WRITE;
+    vmsim__pt_set(v->mm->pt.format, slot, pte);
+}
+
+enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *v, uint64_t va, bool write, unsigned cpu, bool *done) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__vm *vm = mm->vm;
+    uint64_t start = va & ~(huge_size(vm) - 1);
+    struct vmsim__pt_slot slot;
+    *done = false;
+    if (!vmsim__pt_slot(&mm->pt, start, 1, true, &slot) || slot.level != 1 || vmsim__pt_read(mm->pt.format, &slot))
+        return VMSIM__FAULT_OOM;
+    if (vmsim__anon_vma_prepare(v))
+        return VMSIM__FAULT_OOM;
+    if (!write && vm->spec.thp_use_zero_page)
+        return zero_fault(v, start, &slot, cpu, done);
+    vmsim__pfn pfn = alloc_huge(v, cpu);
+    if (pfn == VMSIM__PFN_NONE) {
+        vmsim__vm_event(vm, VMSIM__THP_FAULT_FALLBACK, 1);
+        return VMSIM__FAULT_OOM;
+    }
+    if (!deposit(mm)) {
+        vmsim__page_put(vm->cache, pfn, cpu);
+        return VMSIM__FAULT_OOM;
+    }
+    vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, huge_order(vm));
+    map_huge(v, start, pfn, &slot, cpu);
+    vmsim__vm_cost(vm, vm->spec.costs.map + vm->spec.costs.zero_huge);
+    vmsim__vm_event(vm, VMSIM__THP_FAULT_ALLOC, 1);
+    *done = true;
+    return VMSIM__FAULT_MINOR;
+}
+
+/* ---- present huge entries ---- */
+
+enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim__pt_slot *slot, bool *done) {
+    struct vmsim__vm *vm = at->mm->vm;
+    const struct vmsim__pt_format *f = at->mm->pt.format;
+    struct vmsim__pte pte = vmsim__pt_get(f, slot);
+    uint32_t want = VMSIM__PTE_ACCESSED | (at->write ? VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY : 0);
+    *done = true;
+    if (at->write && !(pte.flags & VMSIM__PTE_WRITE)) {
+        struct vmsim__frame *head = vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn);
+        bool mine =
+            !(pte.flags & VMSIM__PTE_SPECIAL) && (vmsim__frame_is(head, VMSIM__FRAME_EXCLUSIVE) || head->refcount == 1);
+        if (!mine) {
+            *done = false;
+            return vmsim__thp_split_pmd(at->vma, at->va, slot, at->cpu) ? VMSIM__FAULT_OOM : VMSIM__FAULT_MINOR;
+        }
+        head->flags |= VMSIM__FRAME_EXCLUSIVE;
+        head->mapping = at->vma->anon_vma;
+        vmsim__vm_event(vm, VMSIM__PGREUSE, 1);
+        pte.flags |= VMSIM__PTE_WRITE;
+    } else if ((pte.flags & want) == want) {
+        return VMSIM__FAULT_SPURIOUS;
+    }
+    pte.flags |= want;
+    vmsim__pt_set(f, slot, pte);
+    return VMSIM__FAULT_MINOR;
+}
+
+/* The base entries that stand for a huge one. */
+static void fill_table(struct vmsim__vma *v, uint64_t start, struct vmsim__pte huge, bool zero) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__vm *vm = mm->vm;
+    struct vmsim__pt_slot slot;
+    uint32_t keep = huge.flags & ~VMSIM__PTE_LEAF, pages = UINT32_C(1) << huge_order(vm);
+    bool exclusive = !zero && vmsim__frame_is(vmsim__vm_frame(vm, (vmsim__pfn)huge.pfn), VMSIM__FRAME_EXCLUSIVE);
+    for (uint32_t i = 0; i < pages; i++) {
+        struct vmsim__pte pte = {zero ? vm->zero_pfn : huge.pfn + i, keep};
+        vmsim__mm_slot(mm, start + ((uint64_t)i << vm->page_shift), true, &slot);
+        vmsim__pt_set(mm->pt.format, &slot, pte);
+        if (zero)
+            continue;
+        struct vmsim__frame *f = vmsim__vm_frame(vm, (vmsim__pfn)huge.pfn + i);
+        f->mapcount++;
+        if (exclusive)
+            f->flags |= VMSIM__FRAME_EXCLUSIVE;
+    }
+}
+
+int vmsim__thp_split_pmd(struct vmsim__vma *v, uint64_t va, const struct vmsim__pt_slot *slot, unsigned cpu) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__vm *vm = mm->vm;
+    const struct vmsim__pt_format *f = mm->pt.format;
+    uint64_t start = va & ~(huge_size(vm) - 1);
+    struct vmsim__pte huge = vmsim__pt_get(f, slot);
+    bool zero = huge.flags & VMSIM__PTE_SPECIAL;
+    vmsim__pfn table = withdraw(mm);
+    vmsim__vm_event(vm, VMSIM__THP_SPLIT_PMD, 1);
+    mm->pt.tables[0]++;
+    vmsim__pt_write(f, slot, f->encode_table(f, 1, table));
+    vmsim__mm_forget_leaf(mm);
+    vmsim__flush_range(mm, start, start + huge_size(vm), huge_shift(vm), false, cpu);
+    if (!zero) {
+        struct vmsim__frame *head = vmsim__vm_frame(vm, (vmsim__pfn)huge.pfn);
+        uint32_t *count = huge_mapcount(vm, (vmsim__pfn)huge.pfn);
+        head->refcount += (int32_t)(1u << huge_order(vm)) - 1;
+        if (--*count == 0)
+            vmsim__vm_node_stat(vm, head, VMSIM__NR_ANON_TRANSPARENT_HUGEPAGES, -1);
+    }
+    fill_table(v, start, huge, zero);
+    return 0;
+}
+
+void vmsim__thp_split_at(struct vmsim__vma *v, uint64_t va, unsigned cpu) {
+    struct vmsim__pt_slot slot;
+    if (v->file || v->mm->vm->format->levels < 2 || !v->mm->deposits || !(va & (huge_size(v->mm->vm) - 1)))
+        return;
+    if (vmsim__pt_slot(&v->mm->pt, va, 0, false, &slot) && slot.entry && slot.level)
+        vmsim__thp_split_pmd(v, va, &slot, cpu);
+}
+
+void vmsim__thp_unmap_sub(struct vmsim__vma *v, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim__vm *vm = v->mm->vm;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    (void)cpu;
+    if (--f->mapcount == 0 && !vmsim__vm_mapcount(vm, pfn)) {
+        vmsim__pfn head = vmsim__vm_head(vm, pfn);
+        vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, -1);
+        if (vmsim__vm_frame(vm, head)->refcount > 1 &&
+            !vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_RECLAIM)) {
+            vmsim__vm_frame(vm, head)->flags |= VMSIM__FRAME_RECLAIM; /* is on the deferred split queue */
+            vmsim__vm_event(vm, VMSIM__THP_DEFERRED_SPLIT_PAGE, 1);
+        }
+    }
+}
+
+void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *v, uint64_t va, const struct vmsim__pt_slot *slot) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__vm *vm = mm->vm;
+    struct vmsim__pte huge = vmsim__pt_get(mm->pt.format, slot);
+    vmsim__pt_write(mm->pt.format, slot, 0);
+    vmsim__gather_range(g, va, va + huge_size(vm), huge_shift(vm));
+    vmsim__vm_cost(vm, vm->spec.costs.unmap_page);
+    vmsim__pfn table = withdraw(mm);
+    struct vmsim__gather *outer = vm->gather;
+    vm->gather = NULL; /* a deposit was never reachable: it needs no flush */
+    mm->ptmem.release(mm, table, 0);
+    vm->gather = outer;
+    if (huge.flags & VMSIM__PTE_SPECIAL)
+        return;
+    vmsim__pfn pfn = (vmsim__pfn)huge.pfn;
+    struct vmsim__frame *head = vmsim__vm_frame(vm, pfn);
+    int64_t pages = INT64_C(1) << huge_order(vm), left = 0;
+    if (--*huge_mapcount(vm, pfn) == 0) {
+        vmsim__vm_node_stat(vm, head, VMSIM__NR_ANON_TRANSPARENT_HUGEPAGES, -1);
+        for (int64_t i = 0; i < pages; i++)
+            left += vmsim__vm_frame(vm, pfn + (vmsim__pfn)i)->mapcount > 0;
+        vmsim__vm_node_stat(vm, head, VMSIM__NR_ANON_PAGES, left - pages);
+    }
+    vmsim__rss_add(mm, VMSIM__RSS_ANON, -pages);
+    if (v->flags & VMSIM__VM_LOCKED)
+        vmsim__lru_munlock(vm->cache, pfn, mm->cpu);
+    vmsim__gather_page(g, pfn);
+}
+
+/* ---- fork and mremap ---- */
+
+int vmsim__thp_copy(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va, const struct vmsim__pt_slot *src,
+                    unsigned cpu) {
+    struct vmsim__vm *vm = from->mm->vm;
+    const struct vmsim__pt_format *f = vm->format;
+    struct vmsim__pt_slot dst;
+    struct vmsim__pte pte = vmsim__pt_get(f, src);
+    to->mm->cpu = cpu;
+    if (!vmsim__pt_slot(&to->mm->pt, va, 1, true, &dst) || !deposit(to->mm)) {
+        vmsim__thp_split_pmd(from, va, src, cpu); /* the copy of base entries will report the lack of memory */
+        return 1;
+    }
+    if (!(pte.flags & VMSIM__PTE_SPECIAL)) {
+        struct vmsim__frame *head = vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn);
+        head->flags &= ~VMSIM__FRAME_EXCLUSIVE;
+        head->refcount++;
+        ++*huge_mapcount(vm, (vmsim__pfn)pte.pfn);
+        vmsim__rss_add(to->mm, VMSIM__RSS_ANON, INT64_C(1) << huge_order(vm));
+    }
+    pte.flags &= ~VMSIM__PTE_WRITE;
+    vmsim__pt_set(f, src, pte);
+    pte.flags &= ~VMSIM__PTE_ACCESSED;
+    vmsim__pt_set(f, &dst, pte);
+    return 0;
+}
+
+bool vmsim__thp_move(struct vmsim__vma *from, struct vmsim__vma *to, uint64_t old, uint64_t new_va,
+                     const struct vmsim__pt_slot *src) {
+    struct vmsim__mm *mm = from->mm;
+    const struct vmsim__pt_format *f = mm->pt.format;
+    struct vmsim__pt_slot dst;
+    (void)to;
+    if (((old | new_va) & (huge_size(mm->vm) - 1)) || !vmsim__pt_slot(&mm->pt, new_va, 1, true, &dst) ||
+        dst.level != 1 || vmsim__pt_read(f, &dst))
+        return false;
+    struct vmsim__pte pte = vmsim__pt_get(f, src);
+    pte.flags |= VMSIM__PTE_SOFT_DIRTY;
+    vmsim__pt_write(f, src, 0);
+    vmsim__pt_set(f, &dst, pte);
+    return true;
+}

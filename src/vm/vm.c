@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* The shared part of all address spaces: its life, its knobs, the hooks it plugs into the page cache.
+ *
+ * The zero page is a page of the kernel's image: a frame that was reserved at boot, so that translations name a true
+ * physical address and no allocator frame is spent. Kernel counterparts: mm/init-mm.c, mm/util.c. */
+#include "vm/vm_impl.h"
+
+#include <string.h>
+
+static bool on_mkclean(void *context, struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
+    (void)file, (void)index;
+    return vmsim__vm_mkclean(context, pfn, cpu);
+}
+
+static void on_unmap(void *context, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows,
+                     unsigned cpu) {
+    vmsim__vm_unmap_file(context, file, first, end, even_cows, cpu);
+}
+
+/* First reserved frame that lies in a zone above the first page; the BIOS's page 0 is nobody's. */
+static vmsim__pfn pick_zero(const struct vmsim__mem *mem) {
+    for (size_t i = 0; i < mem->nr_reserved; i++) {
+        vmsim__pfn pfn = mem->reserved[i].start ? mem->reserved[i].start : 1;
+        if (pfn < mem->reserved[i].end && vmsim__mem_zone_of(mem, pfn))
+            return pfn;
+    }
+    return 0;
+}
+
+/* Free memory at boot decides what overcommit mode 2 keeps back: 1/32 of it, at most 8 MiB and 128 MiB. */
+static void derive_knobs(struct vmsim__vm *vm) {
+    const unsigned kb = vm->page_shift - 10;
+    uint64_t part = ((uint64_t)vmsim__mem_zone_stat(vm->mem, VMSIM__NR_FREE_PAGES) << kb) / 32;
+    if (!vm->spec.admin_reserve_kbytes)
+        vm->spec.admin_reserve_kbytes = vmsim__min64(part, 1u << 13);
+    if (!vm->spec.user_reserve_kbytes)
+        vm->spec.user_reserve_kbytes = vmsim__min64(part, 1u << 17);
+    if (!vm->spec.max_map_count)
+        vm->spec.max_map_count = vm->kernel->max_map_count;
+}
+
+int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, struct vmsim__err *err) {
+    *out = NULL;
+    if (!init->format->levels)
+        return vmsim__err_set(err, VMSIM_ENOSYS, "address spaces need an architecture with page tables, not %s",
+                              init->format->name);
+    if (init->format->page_shift != init->mem->page_shift)
+        return vmsim__err_set(err, VMSIM_EINVAL, "page tables of %s do not fit the page size of the memory",
+                              init->format->name);
+    struct vmsim__vm *vm = vmsim__calloc(init->alloc, 1, sizeof *vm);
+    vmsim__pfn *pages = vmsim__malloc(init->alloc, VMSIM__GATHER_ROOM * sizeof *pages);
+    if (vm) {
+        vm->alloc = init->alloc;
+        vmsim__slab_init(&vm->vmas, vm->alloc, sizeof(struct vmsim__vma));
+        vmsim__slab_init(&vm->avcs, vm->alloc, sizeof(struct vmsim__avc));
+        vmsim__slab_init(&vm->anon_vmas, vm->alloc, sizeof(struct vmsim__anon_vma));
+        vmsim__slab_init(&vm->imaps, vm->alloc, sizeof(struct vmsim__imap));
+    }
+    if (!vm || !pages || !vmsim__vec_push(vm->alloc, &vm->anon_table, (struct vmsim__anon_vma *)NULL)) {
+        vmsim__free(init->alloc, pages, VMSIM__GATHER_ROOM * sizeof *pages);
+        if (vm)
+            vmsim__free(init->alloc, vm, sizeof *vm);
+        return vmsim__err_set(err, VMSIM_ENOMEM, "address spaces");
+    }
+    vm->mem = init->mem;
+    vm->cache = init->cache;
+    vm->format = init->format;
+    vm->page_shift = init->format->page_shift;
+    vm->page_size = UINT64_C(1) << vm->page_shift;
+    vm->spec = *init->spec;
+    vm->kernel = init->kernel;
+    vm->hooks = init->hooks;
+    vm->gather_pages = pages;
+    vm->huge_zero = VMSIM__PFN_NONE;
+    vm->zero_pfn = pick_zero(init->mem);
+    derive_knobs(vm);
+    const struct vmsim__cache_hooks hooks = {vm, on_mkclean, on_unmap};
+    vmsim__cache_set_hooks(vm->cache, &hooks);
+    *out = vm;
+    return 0;
+}
+
+void vmsim__vm_destroy(struct vmsim__vm *vm) {
+    if (!vm)
+        return;
+    VMSIM__ASSERT(!vm->first_mm);
+    if (vm->huge_zero != VMSIM__PFN_NONE)
+        vmsim__mem_free(vm->mem, vm->huge_zero, vm->format->shift[1] - vm->page_shift, 0);
+    const struct vmsim__cache_hooks none = {NULL, NULL, NULL};
+    vmsim__cache_set_hooks(vm->cache, &none);
+    vmsim__vec_fini(vm->alloc, &vm->anon_table);
+    vmsim__vec_fini(vm->alloc, &vm->anon_free);
+    vmsim__slab_fini(&vm->vmas);
+    vmsim__slab_fini(&vm->avcs);
+    vmsim__slab_fini(&vm->anon_vmas);
+    vmsim__slab_fini(&vm->imaps);
+    vmsim__free(vm->alloc, vm->gather_pages, VMSIM__GATHER_ROOM * sizeof *vm->gather_pages);
+    vmsim__free(vm->alloc, vm, sizeof *vm);
+}
+
+struct vmsim__charge vmsim__vm_take_charge(struct vmsim__vm *vm) {
+    struct vmsim__charge c = vm->charge;
+    memset(&vm->charge, 0, sizeof vm->charge);
+    return c;
+}
+
+int vmsim__vm_error(struct vmsim__vm *vm) {
+    return vm->host_nomem ? VMSIM_ENOMEM : 0;
+}
+
+struct vmsim__vm_spec *vmsim__vm_knobs(struct vmsim__vm *vm) {
+    return &vm->spec;
+}
+
+const struct vmsim__pt_format *vmsim__vm_format(const struct vmsim__vm *vm) {
+    return vm->format;
+}
+
+void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages) {
+    vm->swap_pages = pages;
+}
+
+void vmsim__vm_set_policy(struct vmsim__vm *vm, const struct vmsim__alloc_request *policy) {
+    vm->policy = policy;
+    vmsim__cache_set_policy(vm->cache, policy);
+}
+
+struct vmsim__mm *vmsim__vm_first_mm(const struct vmsim__vm *vm) {
+    return vm->first_mm;
+}
+
+vmsim__pfn vmsim__vm_zero_pfn(const struct vmsim__vm *vm) {
+    return vm->zero_pfn;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/* The oracle of address spaces: everything that is counted is counted again, everything that points somewhere is
+ * followed back.
+ *
+ * Per address space: list, tree and gaps; totals of VMAs; entries inside VMAs; RSS; tables. Then over all of them:
+ * entries per frame against mapcount, references and the reverse map; nr_anon_pages, nr_mapped, nr_page_table_pages;
+ * Committed_AS; anon_vmas. Kernel counterparts: mm/mmap.c (validate_mm), mm/debug_vm_pgtable.c. */
+#include "base/err.h"
+#include "vm/vm_impl.h"
+
+#include <inttypes.h>
+
+struct check {
+    struct vmsim__vm *vm;
+    struct vmsim__err *err;
+    struct vmsim__radix entries; /* pfn -> base entries + (huge entries << 32) */
+    uint64_t committed, tables;
+    uint64_t vmas;
+};
+
+#define FAIL(c, ...) return vmsim__err_set((c)->err, VMSIM_ECHECK, __VA_ARGS__)
+
+/* ---- VMAs ---- */
+
+static int check_node(struct check *c, const struct vmsim__mm *mm, const struct vmsim__vma *v, unsigned *height,
+                      uint64_t *gap, uint64_t *count) {
+    unsigned lh = 0, rh = 0;
+    uint64_t lg = 0, rg = 0;
+    *height = 0;
+    *gap = 0;
+    if (!v)
+        return 0;
+    if ((v->left && (v->left->parent != v || v->left->start >= v->start)) ||
+        (v->right && (v->right->parent != v || v->right->start <= v->start)))
+        FAIL(c, "mm %u: tree out of order at %" PRIx64, mm->id, v->start);
+    int e = check_node(c, mm, v->left, &lh, &lg, count);
+    if (!e)
+        e = check_node(c, mm, v->right, &rh, &rg, count);
+    if (e)
+        return e;
+    uint64_t low = v->prev ? v->prev->end : 0, high = vmsim__vma_gap_start(v), own = high > low ? high - low : 0;
+    *height = (lh > rh ? lh : rh) + 1;
+    *gap = vmsim__max64(own, vmsim__max64(lg, rg));
+    (*count)++;
+    if (v->height != *height || (lh > rh ? lh - rh : rh - lh) > 1)
+        FAIL(c, "mm %u: tree unbalanced at %" PRIx64, mm->id, v->start);
+    if (v->gap != own || v->max_gap != *gap)
+        FAIL(c, "mm %u: gap of %" PRIx64 " is %" PRIx64 ", should be %" PRIx64, mm->id, v->start, v->gap, own);
+    return 0;
+}
+
+static int check_chain(struct check *c, const struct vmsim__vma *v) {
+    bool own = !v->anon_vma;
+    for (const struct vmsim__avc *a = v->chain; a; a = a->same) {
+        if (a->vma != v || !a->anon_vma || vmsim__anon_vma_at(c->vm, a->anon_vma->id) != a->anon_vma)
+            FAIL(c, "mm %u: chain of %" PRIx64 " is broken", v->mm->id, v->start);
+        own = own || a->anon_vma->id == v->anon_vma;
+    }
+    if (!own)
+        FAIL(c, "mm %u: %" PRIx64 " is not on the list of its anon_vma", v->mm->id, v->start);
+    return 0;
+}
+
+static int check_vmas(struct check *c, struct vmsim__mm *mm) {
+    const struct vmsim__vma *prev = NULL;
+    struct vmsim__mm sum = {.vm = c->vm};
+    uint64_t nodes = 0, gap;
+    unsigned height;
+    for (const struct vmsim__vma *v = mm->first; v; prev = v, v = v->next) {
+        uint64_t pages = vmsim__vma_pages(v, c->vm->page_shift);
+        if (v->prev != prev || v->mm != mm || v->start >= v->end || (prev && prev->end > v->start) ||
+            ((v->start | v->end) & (c->vm->page_size - 1)) || v->end > mm->task_size)
+            FAIL(c, "mm %u: VMA %" PRIx64 "-%" PRIx64 " is out of place", mm->id, v->start, v->end);
+        vmsim__stat_account(&sum, v->flags, (int64_t)pages);
+        sum.locked_vm += v->flags & VMSIM__VM_LOCKED ? pages : 0;
+        c->committed += v->flags & VMSIM__VM_ACCOUNT ? pages : 0;
+        sum.map_count++;
+        int e = check_chain(c, v);
+        if (e)
+            return e;
+    }
+    int e = check_node(c, mm, mm->root, &height, &gap, &nodes);
+    if (e)
+        return e;
+    if (nodes != sum.map_count || mm->map_count != sum.map_count)
+        FAIL(c, "mm %u: %u VMAs listed, %u counted, %" PRIu64 " in the tree", mm->id, sum.map_count, mm->map_count,
+             nodes);
+    if (sum.total_vm != mm->total_vm || sum.data_vm != mm->data_vm || sum.exec_vm != mm->exec_vm ||
+        sum.stack_vm != mm->stack_vm || sum.locked_vm != mm->locked_vm)
+        FAIL(c,
+             "mm %u: total/data/exec/stack/locked %" PRIu64 "/%" PRIu64 "/%" PRIu64 "/%" PRIu64 "/%" PRIu64
+             ", recount %" PRIu64 "/%" PRIu64 "/%" PRIu64 "/%" PRIu64 "/%" PRIu64,
+             mm->id, mm->total_vm, mm->data_vm, mm->exec_vm, mm->stack_vm, mm->locked_vm, sum.total_vm, sum.data_vm,
+             sum.exec_vm, sum.stack_vm, sum.locked_vm);
+    c->vmas += sum.map_count;
+    return 0;
+}
+
+/* ---- entries ---- */
+
+static bool count_entry(struct check *c, uint64_t pfn, uint64_t n) {
+    return vmsim__radix_set(&c->entries, pfn, vmsim__radix_get(&c->entries, pfn) + n, NULL);
+}
+
+static int check_entry(struct check *c, const struct vmsim__vma *v, uint64_t va, const struct vmsim__pt_slot *slot,
+                       int64_t rss[VMSIM__RSS_KINDS]) {
+    struct vmsim__vm *vm = c->vm;
+    struct vmsim__pte pte = vmsim__pt_get(vm->format, slot);
+    if (pte.flags & VMSIM__PTE_SWAP) {
+        rss[VMSIM__RSS_SWAP]++;
+        return 0;
+    }
+    if ((pte.flags & VMSIM__PTE_WRITE) && !(v->flags & VMSIM__VM_WRITE))
+        FAIL(c, "mm %u: writable entry at %" PRIx64 " of a read-only VMA", v->mm->id, va);
+    if (pte.flags & VMSIM__PTE_SPECIAL)
+        return pte.flags & VMSIM__PTE_WRITE
+                   ? vmsim__err_set(c->err, VMSIM_ECHECK, "mm %u: writable zero page at %" PRIx64, v->mm->id, va)
+                   : 0;
+    vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn), *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
+    if (head->refcount <= 0 || vmsim__frame_is(f, VMSIM__FRAME_TABLE | VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP))
+        FAIL(c, "mm %u: entry at %" PRIx64 " maps frame %u, which is free or a table", v->mm->id, va, pfn);
+    bool anon = vmsim__frame_is(head, VMSIM__FRAME_ANON);
+    uint64_t index = vmsim__frame_index(head) + (pfn - vmsim__vm_head(vm, pfn));
+    if (index != vmsim__vma_index(v, va))
+        FAIL(c, "mm %u: frame %u at %" PRIx64 " has index %" PRIu64 ", its VMA says %" PRIu64, v->mm->id, pfn, va,
+             index, vmsim__vma_index(v, va));
+    if (anon && (pte.flags & VMSIM__PTE_WRITE) && !vmsim__frame_is(f, VMSIM__FRAME_EXCLUSIVE))
+        FAIL(c, "mm %u: frame %u at %" PRIx64 " is writable, but not exclusive", v->mm->id, pfn, va);
+    if (!anon && (!v->file || head->mapping != v->file->id))
+        FAIL(c, "mm %u: frame %u at %" PRIx64 " is of another file", v->mm->id, pfn, va);
+    rss[vmsim__rss_kind_of(head)] += INT64_C(1) << (vm->format->shift[slot->level] - vm->page_shift);
+    if (!count_entry(c, pfn, slot->level ? UINT64_C(1) << 32 : 1))
+        return vmsim__err_set(c->err, VMSIM_ENOMEM, "check");
+    return 0;
+}
+
+static int check_pages(struct check *c, struct vmsim__mm *mm) {
+    int64_t rss[VMSIM__RSS_KINDS] = {0};
+    struct vmsim__pt_slot slot;
+    const struct vmsim__vma *v = mm->first;
+    for (uint64_t va = 0; vmsim__pt_next(&mm->pt, &va, mm->task_size, &slot);) {
+        while (v && v->end <= va)
+            v = v->next;
+        if (!v || v->start > va)
+            FAIL(c, "mm %u: entry at %" PRIx64 " outside all VMAs", mm->id, va);
+        int e = check_entry(c, v, va, &slot, rss);
+        if (e)
+            return e;
+        va += UINT64_C(1) << mm->pt.format->shift[slot.level];
+    }
+    for (unsigned k = 0; k < VMSIM__RSS_KINDS; k++) {
+        if (rss[k] != mm->rss[k] + mm->rss_cache[k])
+            FAIL(c, "mm %u: RSS kind %u is %" PRId64 ", entries say %" PRId64, mm->id, k, mm->rss[k] + mm->rss_cache[k],
+                 rss[k]);
+    }
+    return 0;
+}
+
+static int check_tables(struct check *c, struct vmsim__mm *mm) {
+    uint64_t held = mm->deposits, counted = mm->deposits;
+    const unsigned top = mm->pt.format->levels - 1u;
+    for (unsigned l = 0; l < top; l++) {
+        held += l <= 2 ? mm->pt.tables[l] : 0;
+        counted += l <= 1 ? mm->pt.tables[l] : 0;
+    }
+    if (held * c->vm->page_size != mm->pgtables_bytes)
+        FAIL(c, "mm %u: VmPTE %" PRIu64 " bytes, tables %" PRIu64, mm->id, mm->pgtables_bytes, held);
+    c->tables += counted;
+    return 0;
+}
+
+/* ---- frames ---- */
+
+struct tally {
+    uint64_t base, huge;
+};
+static bool tally_one(void *context, struct vmsim__mapping *m) {
+    struct tally *t = context;
+    (*(m->slot.level ? &t->huge : &t->base))++;
+    return true;
+}
+
+static int check_frame(struct check *c, vmsim__pfn pfn, uint64_t base, uint64_t huge, int64_t *anon, int64_t *mapped) {
+    struct vmsim__vm *vm = c->vm;
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn), *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
+    const bool compound = vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL);
+    if (f->mapcount != (int32_t)base)
+        FAIL(c, "frame %u: mapcount %d, %" PRIu64 " entries", pfn, f->mapcount, base);
+    if (head->refcount < (int32_t)(base + huge))
+        FAIL(c, "frame %u: refcount %d, %" PRIu64 " entries", pfn, head->refcount, base + huge);
+    struct tally t = {0, 0};
+    if (!compound)
+        vmsim__rmap_walk(vm, pfn, tally_one, &t);
+    if (!compound && t.base != base)
+        FAIL(c, "frame %u: %" PRIu64 " entries, the reverse map finds %" PRIu64, pfn, base, t.base);
+    if (huge && vmsim__vm_mapcount(vm, pfn) != (int64_t)(base + huge))
+        FAIL(c, "frame %u: huge mapcount %" PRId64 ", %" PRIu64 " entries", pfn, vmsim__vm_mapcount(vm, pfn),
+             base + huge);
+    if (vmsim__frame_is(head, VMSIM__FRAME_ANON)) {
+        int64_t n = !compound || !huge ? 1 : INT64_C(1) << vmsim__frame_order(head);
+        if (!compound || huge || !vmsim__radix_get(&c->entries, vmsim__vm_head(vm, pfn)) ||
+            !(vmsim__radix_get(&c->entries, vmsim__vm_head(vm, pfn)) >> 32))
+            *anon += n;
+    } else {
+        ++*mapped;
+    }
+    return 0;
+}
+
+static int check_frames(struct check *c) {
+    struct vmsim__vm *vm = c->vm;
+    int64_t anon = 0, mapped = 0;
+    uint64_t pfn = 0, n;
+    for (; (n = vmsim__radix_next(&c->entries, &pfn)); pfn++) {
+        int e = check_frame(c, (vmsim__pfn)pfn, n & UINT32_MAX, n >> 32, &anon, &mapped);
+        if (e)
+            return e;
+    }
+    int64_t has = vmsim__mem_node_stat(vm->mem, VMSIM__NR_ANON_PAGES);
+    if (has != anon)
+        FAIL(c, "nr_anon_pages %" PRId64 ", entries say %" PRId64, has, anon);
+    has = vmsim__mem_node_stat(vm->mem, VMSIM__NR_MAPPED);
+    if (has != mapped)
+        FAIL(c, "nr_mapped %" PRId64 ", entries say %" PRId64, has, mapped);
+    has = vmsim__mem_node_stat(vm->mem, VMSIM__NR_PAGE_TABLE_PAGES);
+    if (has != (int64_t)c->tables)
+        FAIL(c, "nr_page_table_pages %" PRId64 ", tables %" PRIu64, has, c->tables);
+    return 0;
+}
+
+/* ---- shared objects ---- */
+
+static int check_anon_vmas(struct check *c) {
+    const struct vmsim__vm *vm = c->vm;
+    for (size_t id = 1; id < vm->anon_table.count; id++) {
+        const struct vmsim__anon_vma *a = vm->anon_table.at[id];
+        uint32_t active = 0, children = 0;
+        if (!a)
+            continue;
+        if (!a->first)
+            FAIL(c, "anon_vma %zu has no VMAs", id);
+        for (const struct vmsim__avc *l = a->first; l; l = l->next)
+            active += l->vma->anon_vma == id;
+        for (size_t k = 1; k < vm->anon_table.count; k++)
+            children += vm->anon_table.at[k] && vm->anon_table.at[k]->parent == id;
+        if (active != a->active || children != a->children)
+            FAIL(c, "anon_vma %zu: %u active, %u children; recount %u, %u", id, a->active, a->children, active,
+                 children);
+    }
+    return 0;
+}
+
+static int check_committed(struct check *c) {
+    uint32_t id = 1;
+    uint64_t mapped = 0;
+    for (struct vmsim__file *f; (f = vmsim__file_next(c->vm->cache, &id)); id++) {
+        const struct vmsim__imap *map = f->mappings;
+        c->committed += map ? map->precommitted : 0;
+        for (const struct vmsim__vma *v = map ? map->first : NULL; v; v = v->file_next)
+            mapped += v->file == f;
+    }
+    for (const struct vmsim__mm *mm = c->vm->first_mm; mm; mm = mm->next) {
+        for (const struct vmsim__vma *v = mm->first; v; v = v->next)
+            mapped -= v->file != NULL;
+    }
+    if (mapped)
+        FAIL(c, "lists of mappings and VMAs of files differ by %" PRId64, (int64_t)mapped);
+    if (c->vm->committed != (int64_t)c->committed)
+        FAIL(c, "Committed_AS %" PRId64 ", recount %" PRIu64, c->vm->committed, c->committed);
+    return 0;
+}
+
+int vmsim__vm_check(struct vmsim__vm *vm, struct vmsim__err *err) {
+    struct check c = {.vm = vm, .err = err};
+    struct vmsim__slab nodes;
+    int e = 0;
+    vmsim__radix_slab_init(&nodes, vm->alloc);
+    vmsim__radix_init(&c.entries, &nodes);
+    for (struct vmsim__mm *mm = vm->first_mm; mm && !e; mm = mm->next) {
+        e = check_vmas(&c, mm);
+        if (!e)
+            e = check_pages(&c, mm);
+        if (!e)
+            e = check_tables(&c, mm);
+    }
+    if (!e && c.vmas != vm->vmas.used)
+        e = vmsim__err_set(err, VMSIM_ECHECK, "%zu VMAs allocated, %" PRIu64 " in use", vm->vmas.used, c.vmas);
+    if (!e)
+        e = check_frames(&c);
+    if (!e)
+        e = check_anon_vmas(&c);
+    if (!e)
+        e = check_committed(&c);
+    vmsim__radix_fini(&c.entries);
+    vmsim__slab_fini(&nodes);
+    return e;
+}

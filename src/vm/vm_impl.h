@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of vm/ share among themselves: the shared state, reverse-map objects, the gather of an unmap, and the
+ * small inline steps that every fault takes. Nobody outside vm/ includes it (tests of vm/ may).
+ *
+ *   anon_vma  --first-->  avc --next--> avc ...      every VMA that may map pages of this anon_vma
+ *   vma       --chain-->  avc --same--> avc ...      every anon_vma whose pages this VMA may map, newest first
+ *
+ * A child of fork gets an anon_vma of its own and stays linked to those of its ancestors, so that a page is found
+ * through the anon_vma of the process that made it. Kernel counterparts: mm/rmap.c, mm/mmu_gather.c,
+ * include/linux/rmap.h. */
+#ifndef VMSIM__VM_IMPL_H
+#define VMSIM__VM_IMPL_H
+#include "base/vec.h"
+#include "vm/vm.h"
+
+struct vmsim__anon_vma {
+    uint32_t id, root, parent;
+    uint32_t children; /* anon_vmas whose parent it is; a root counts itself */
+    uint32_t active;   /* VMAs whose own anon_vma it is */
+    struct vmsim__avc *first, *last;
+};
+struct vmsim__avc {
+    struct vmsim__vma *vma;
+    struct vmsim__anon_vma *anon_vma;
+    struct vmsim__avc *same;        /* next of the VMA's chain */
+    struct vmsim__avc *next, *prev; /* of the anon_vma's list */
+};
+
+/* The VMAs that map a file. */
+struct vmsim__imap {
+    struct vmsim__vma *first, *last;
+    uint64_t precommitted; /* pages of Committed_AS that the file holds whole (shared anonymous memory) */
+};
+
+/* Frames taken out of page tables, to be freed after the flush: 8 in place, then batches of a page's worth of pointers,
+ * each costing one frame (GFP_NOWAIT), at most 19 of them (10,000 pages) between two flushes. */
+#define VMSIM__GATHER_LOCAL 8
+#define VMSIM__GATHER_BATCHES 19
+struct vmsim__gather {
+    struct vmsim__mm *mm;
+    uint64_t start, end; /* to flush */
+    unsigned stride_shift;
+    bool freed_tables, whole;
+    uint32_t count, full; /* pages held, pages that fit */
+    uint32_t batches;     /* batch frames taken */
+    vmsim__pfn batch[VMSIM__GATHER_BATCHES];
+};
+
+struct vmsim__vm {
+    struct vmsim__mem *mem; /* hot fields first */
+    struct vmsim__cache *cache;
+    const struct vmsim__pt_format *format;
+    struct vmsim__charge charge;
+    vmsim__pfn zero_pfn;
+    uint64_t page_size;
+    unsigned page_shift;
+    struct vmsim__vm_spec spec;
+    const struct vmsim__kernel *kernel;
+    struct vmsim__alloc *alloc;
+    struct vmsim__vm_hooks hooks;
+    const struct vmsim__alloc_request *policy; /* of the running task; NULL: local node */
+    int64_t committed;                         /* pages, without what tmpfs files hold */
+    uint64_t swap_pages;
+    struct vmsim__mm *first_mm, *last_mm;
+    uint32_t next_mm_id, nr_mms;
+    struct vmsim__slab vmas, avcs, anon_vmas, imaps;
+    struct {
+        VMSIM__VEC(struct vmsim__anon_vma *);
+    } anon_table; /* by id; entry 0 unused */
+    struct {
+        VMSIM__VEC(uint32_t);
+    } anon_free;
+    struct vmsim__gather *gather; /* the unmap in progress, or NULL */
+    vmsim__pfn *gather_pages;     /* room for all that a gather can hold */
+    vmsim__pfn huge_zero;         /* PFN_NONE: not allocated */
+    uint64_t huge_zero_users;
+    bool host_nomem; /* the host refused memory: the last call failed for that reason */
+};
+
+#define VMSIM__GATHER_ROOM (VMSIM__GATHER_LOCAL + VMSIM__GATHER_BATCHES * 512u)
+
+/* ---- small steps ---- */
+
+VMSIM__INLINE struct vmsim__frame *vmsim__vm_frame(const struct vmsim__vm *vm, vmsim__pfn pfn) {
+    return vmsim__frame_at(&vm->mem->frames, pfn);
+}
+VMSIM__INLINE void vmsim__vm_event(struct vmsim__vm *vm, enum vmsim__event_stat e, uint64_t n) {
+    vm->mem->event[e] += n;
+}
+VMSIM__INLINE void vmsim__vm_node_stat(struct vmsim__vm *vm, const struct vmsim__frame *f, enum vmsim__node_stat s,
+                                       int64_t n) {
+    vm->mem->nodes[vm->mem->zones[vmsim__frame_zone(f)].node].stat[s] += n;
+}
+VMSIM__INLINE void vmsim__vm_cost(struct vmsim__vm *vm, uint64_t ns) {
+    vm->charge.cost_ns += ns;
+}
+VMSIM__INLINE uint64_t vmsim__vma_pages(const struct vmsim__vma *v, unsigned page_shift) {
+    return (v->end - v->start) >> page_shift;
+}
+/* Linear page index of an address in its object. */
+VMSIM__INLINE uint64_t vmsim__vma_index(const struct vmsim__vma *v, uint64_t va) {
+    return v->pgoff + ((va - v->start) >> v->mm->vm->page_shift);
+}
+static inline bool vmsim__vma_accessible(const struct vmsim__vma *v) {
+    return v->flags & (VMSIM__VM_READ | VMSIM__VM_WRITE | VMSIM__VM_EXEC);
+}
+static inline bool vmsim__vma_private_writable(const struct vmsim__vma *v) {
+    return (v->flags & (VMSIM__VM_SHARED | VMSIM__VM_MAYWRITE)) == VMSIM__VM_MAYWRITE;
+}
+#define VMSIM__VM_SPECIAL (VMSIM__VM_IO | VMSIM__VM_DONTEXPAND | VMSIM__VM_PFNMAP)
+#define VMSIM__VM_ACCESS (VMSIM__VM_READ | VMSIM__VM_WRITE | VMSIM__VM_EXEC)
+
+/* Kind of RSS that a page counts as. */
+static inline enum vmsim__rss_kind vmsim__rss_kind_of(const struct vmsim__frame *f) {
+    if (vmsim__frame_is(f, VMSIM__FRAME_ANON))
+        return VMSIM__RSS_ANON;
+    return vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED) ? VMSIM__RSS_SHMEM : VMSIM__RSS_FILE;
+}
+/* Compound pages: the head of any of its frames. */
+static inline vmsim__pfn vmsim__vm_head(const struct vmsim__vm *vm, vmsim__pfn pfn) {
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    return vmsim__frame_is(f, VMSIM__FRAME_TAIL) ? f->next : pfn;
+}
+
+/* The entry of one page in its leaf table; level 1 when a huge leaf covers it. `fresh`: encoded value and common form.
+ */
+VMSIM__INLINE void vmsim__mm_forget_leaf(struct vmsim__mm *mm) {
+    mm->leaf = NULL;
+}
+/* Host address of the level-0 entry of va when its table is the one used last, else NULL. */
+VMSIM__INLINE void *vmsim__mm_leaf_entry(const struct vmsim__mm *mm, uint64_t va) {
+    const struct vmsim__pt_format *f = mm->pt.format;
+    uint64_t at = va - mm->leaf_start;
+    if (!mm->leaf || at >> (f->shift[0] + f->index_bits[0]))
+        return NULL;
+    return mm->leaf + (at >> f->shift[0]) * f->entry_bytes;
+}
+
+/* ---- vma_tree.c ---- */
+struct vmsim__vma *vmsim__vma_find(struct vmsim__mm *mm, uint64_t va); /* first whose end is above va */
+struct vmsim__vma *vmsim__vma_find_prev(struct vmsim__mm *mm, uint64_t va, struct vmsim__vma **prev);
+struct vmsim__vma *vmsim__vma_intersection(struct vmsim__mm *mm, uint64_t start, uint64_t end);
+void vmsim__vma_link(struct vmsim__mm *mm, struct vmsim__vma *vma); /* into tree and list; not files, not counts */
+void vmsim__vma_unlink(struct vmsim__mm *mm, struct vmsim__vma *vma);
+void vmsim__vma_resized(struct vmsim__mm *mm, struct vmsim__vma *vma); /* after start, end or GROWSDOWN changed */
+uint64_t vmsim__vma_gap_start(const struct vmsim__vma *vma);           /* start less the stack guard gap */
+/* Start of a free range of `length` bytes in [low, high): the highest or the lowest; UINT64_MAX: none. */
+uint64_t vmsim__gap_topdown(struct vmsim__mm *mm, uint64_t length, uint64_t low, uint64_t high);
+uint64_t vmsim__gap_bottomup(struct vmsim__mm *mm, uint64_t length, uint64_t low, uint64_t high);
+
+/* ---- vma.c, vma_merge.c ---- */
+struct vmsim__vma *vmsim__vma_alloc(struct vmsim__mm *mm); /* NULL: host memory */
+void vmsim__vma_free(struct vmsim__mm *mm, struct vmsim__vma *vma,
+                     unsigned cpu); /* unlinked already; drops file, anon_vmas */
+bool vmsim__vma_set_file(struct vmsim__vma *vma,
+                         struct vmsim__file *file); /* into i_mmap, takes a reference; false: host memory */
+struct vmsim__vma *vmsim__vma_dup(struct vmsim__mm *mm,
+                                  const struct vmsim__vma *from); /* no chain, no file, in no list */
+/* Splits at `at` (inside); the VMA keeps the lower part. 0, -ENOMEM. The upper part is vma->next. */
+int vmsim__vma_split(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t at);
+struct vmsim__vma_want {
+    uint64_t start, end, pgoff;
+    uint32_t flags, anon_vma;
+    struct vmsim__file *file;
+    const struct vmsim__vma *self; /* the VMA that has the range now, or NULL */
+};
+/* Makes [start, end) with the wanted properties part of a neighbour, if that is allowed: the VMA that has it then, or
+ * NULL. */
+struct vmsim__vma *vmsim__vma_merge(struct vmsim__mm *mm, struct vmsim__vma *prev, const struct vmsim__vma_want *w);
+/* Gives [start, end) of vma new flags: merges, or splits at the ends. 0 or -ENOMEM; *out covers exactly the range or,
+ * after a merge, more. */
+int vmsim__vma_modify(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, uint64_t end, uint32_t flags,
+                      struct vmsim__vma **out);
+
+/* ---- accounting.c ---- */
+bool vmsim__may_expand(const struct vmsim__mm *mm, uint32_t flags, uint64_t pages);
+void vmsim__stat_account(struct vmsim__mm *mm, uint32_t flags, int64_t pages);
+bool vmsim__commit(struct vmsim__mm *mm, uint64_t pages); /* charges Committed_AS; false: refused */
+void vmsim__uncommit(struct vmsim__vm *vm, uint64_t pages);
+bool vmsim__mlock_allowed(const struct vmsim__mm *mm);
+/* May `flags` (LOCKED or not) pin `bytes` more? */
+bool vmsim__mlock_room(const struct vmsim__mm *mm, uint32_t flags, uint64_t bytes);
+void vmsim__rss_add_fast(struct vmsim__mm *mm, enum vmsim__rss_kind kind,
+                         int64_t pages); /* through the lagging cache */
+void vmsim__rss_add(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages);
+void vmsim__rss_sync(struct vmsim__mm *mm);
+void vmsim__hiwater_rss(struct vmsim__mm *mm);
+
+/* ---- pages.c: frames and their mappings ---- */
+vmsim__pfn vmsim__vm_alloc_page(struct vmsim__vm *vm, uint32_t gfp, unsigned order, unsigned cpu);
+bool vmsim__ptmem_setup(struct vmsim__mm *mm);
+void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, unsigned cpu); /* rmap, counters, LRU */
+void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from,
+                    unsigned order); /* tells the content oracle */
+void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu);
+void vmsim__unmap_page(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu); /* page_remove_rmap */
+uint32_t
+vmsim__prot_flags(const struct vmsim__vma *vma); /* PTE flags of vm_page_prot: no WRITE for private or watched ones */
+/* The level-0 slot of va, through the leaf cache. create: makes tables; false: no frame. Without: slot.entry may be
+ * NULL. */
+bool vmsim__mm_slot(struct vmsim__mm *mm, uint64_t va, bool create, struct vmsim__pt_slot *slot);
+void vmsim__flush_page(struct vmsim__mm *mm, uint64_t va, unsigned cpu);
+void vmsim__flush_range(struct vmsim__mm *mm, uint64_t start, uint64_t end, unsigned stride_shift, bool tables,
+                        unsigned cpu);
+
+/* ---- gather.c ---- */
+void vmsim__gather_start(struct vmsim__gather *g, struct vmsim__mm *mm, bool whole);
+void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn);
+void vmsim__gather_range(struct vmsim__gather *g, uint64_t start, uint64_t end, unsigned shift);
+void vmsim__gather_finish(struct vmsim__gather *g);
+/* Takes the pages of [start, end) of vma out of the page table. even_cows false: leave private copies of a file. */
+void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t start, uint64_t end, bool even_cows);
+/* zap_page_range: gather, zap, finish. */
+void vmsim__zap(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned cpu);
+
+/* ---- munmap.c ---- */
+int64_t vmsim__do_munmap(struct vmsim__mm *mm, uint64_t start, uint64_t length);
+
+/* ---- mmap.c ---- */
+int64_t vmsim__get_unmapped_area(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint32_t map_flags);
+int64_t vmsim__mmap_region(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint32_t flags,
+                           struct vmsim__file *file, uint64_t pgoff);
+uint32_t vmsim__prot_to_flags(unsigned prot);
+
+/* ---- fault.c, fault_file.c, cow.c ---- */
+struct vmsim__fault_at {
+    struct vmsim__mm *mm;
+    struct vmsim__vma *vma;
+    uint64_t va;                /* page aligned */
+    struct vmsim__pt_slot slot; /* level 0; entry NULL while its table is missing */
+    struct vmsim__pte pte;
+    bool write, fetch;
+    unsigned cpu;
+};
+enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t va, bool write, bool fetch,
+                                              unsigned cpu);
+enum vmsim__fault_outcome vmsim__fault_file(struct vmsim__fault_at *at);
+enum vmsim__fault_outcome vmsim__fault_wp(struct vmsim__fault_at *at);
+bool vmsim__fault_table(struct vmsim__fault_at *at);          /* makes the leaf table and fills at->slot */
+void vmsim__mm_layout(struct vmsim__mm *mm);                  /* mmap_base from the limit of the stack (fork.c) */
+int vmsim__expand_stack(struct vmsim__vma *vma, uint64_t va); /* 0 or negative errno */
+/* Faults in [start, end) as get_user_pages does; pages that are there are touched. 0, or -EFAULT, -ENOMEM. */
+enum { VMSIM__POPULATE_WRITE = 1, VMSIM__POPULATE_ACCESS = 2 };
+int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned mode, uint64_t *done,
+                        unsigned cpu);
+void vmsim__mm_populate(struct vmsim__mm *mm, uint64_t start, uint64_t length, unsigned cpu);
+
+/* ---- mprotect.c ---- */
+void vmsim__change_protection(struct vmsim__vma *vma, uint64_t start, uint64_t end, bool upgrade_writable,
+                              unsigned cpu);
+
+/* ---- rmap.c ---- */
+int vmsim__anon_vma_prepare(struct vmsim__vma *vma); /* 0 or -ENOMEM */
+int vmsim__anon_vma_clone(struct vmsim__vma *to, struct vmsim__vma *from);
+int vmsim__anon_vma_fork(struct vmsim__vma *child, struct vmsim__vma *parent);
+void vmsim__anon_vma_unlink(struct vmsim__vma *vma);
+static inline struct vmsim__anon_vma *vmsim__anon_vma_at(const struct vmsim__vm *vm, uint32_t id) {
+    return id < vm->anon_table.count ? vm->anon_table.at[id] : NULL;
+}
+
+/* ---- thp.c ---- */
+bool vmsim__thp_allowed(const struct vmsim__vma *vma, uint64_t va);
+/* Tries a PMD-sized page; *done false: go on with base pages. */
+enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *vma, uint64_t va, bool write, unsigned cpu, bool *done);
+/* A fault on a present huge entry. *done false: it was split, go on with base pages. */
+enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim__pt_slot *slot, bool *done);
+/* Turns a huge entry that covers va into a table of base entries. 0 or -ENOMEM (no deposit: cannot happen for anon). */
+int vmsim__thp_split_pmd(struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot, unsigned cpu);
+void vmsim__thp_split_at(struct vmsim__vma *vma, uint64_t va, unsigned cpu); /* when va lies inside a huge entry */
+void vmsim__thp_unmap_sub(struct vmsim__vma *vma, vmsim__pfn pfn,
+                          unsigned cpu); /* a base entry of a compound page goes */
+void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot);
+int vmsim__thp_copy(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va, const struct vmsim__pt_slot *slot,
+                    unsigned cpu);
+bool vmsim__thp_move(struct vmsim__vma *from, struct vmsim__vma *to, uint64_t old, uint64_t new_va,
+                     const struct vmsim__pt_slot *slot);
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* The parameter tables of address spaces. Defaults of sysctls are Linux 6.1's as Debian builds it; those of costs are a
+ * current x86 server's without virtualisation, from the measurements named beside them. */
+#include "vm/vm_spec.h"
+
+#include "base/units.h"
+#include "base/util.h"
+
+#include <string.h>
+
+#define SPEC(field) offsetof(struct vmsim__vm_spec, field)
+#define LIMIT(field) offsetof(struct vmsim__rlimit_spec, field)
+#define COST(field) offsetof(struct vmsim__vm_cost_spec, field)
+#define UINT(n, o, d, lo, hi, text)                                                                                    \
+    { .name = (n), .type = VMSIM_PARAM_UINT, .offset = (o), .fallback = (d), .min = (lo), .max = (hi), .doc = (text) }
+#define TIME(n, d, text)                                                                                               \
+    {                                                                                                                  \
+        .name = #n, .type = VMSIM_PARAM_TIME, .offset = COST(n), .fallback = (d), .max = UINT64_C(10000000000),        \
+        .doc = (text)                                                                                                  \
+    }
+#define UNLIMITED "0xffffffffffffffff"
+
+const struct vmsim_param vmsim__vm_sysctl_params[] = {
+    UINT("vm.overcommit_memory", SPEC(overcommit_memory), "0", 0, 2,
+         "0: refuse only a single request beyond RAM and swap; 1: never refuse; 2: keep Committed_AS below "
+         "CommitLimit."),
+    UINT("vm.overcommit_ratio", SPEC(overcommit_ratio), "50", 0, 100000, "Percent of RAM in CommitLimit."),
+    UINT("vm.overcommit_kbytes", SPEC(overcommit_kbytes), "0", 0, 0, "Replaces the ratio's part of CommitLimit; kB."),
+    UINT("vm.max_map_count", SPEC(max_map_count), "0", 0, UINT32_MAX,
+         "Largest number of mappings of a process; 0: the kernel's default, 65530."),
+    {.name = "vm.mmap_min_addr",
+     .type = VMSIM_PARAM_UINT,
+     .offset = SPEC(mmap_min_addr),
+     .fallback = "65536",
+     .doc = "Lowest address that an unprivileged process may map, in bytes."},
+    UINT("vm.admin_reserve_kbytes", SPEC(admin_reserve_kbytes), "0", 0, 0,
+         "Kept for root in overcommit mode 2; kB. 0: 1/32 of free memory at boot, at most 8 MiB."),
+    UINT("vm.user_reserve_kbytes", SPEC(user_reserve_kbytes), "0", 0, 0,
+         "Kept for recovery in overcommit mode 2; kB. 0: 1/32 of free memory at boot, at most 128 MiB."),
+    {.name = "vm.legacy_va_layout",
+     .type = VMSIM_PARAM_BOOL,
+     .offset = SPEC(legacy_va_layout),
+     .fallback = "false",
+     .doc = "Place mappings upward from a third of the address space."},
+    {0}};
+
+static const char *const defrag_names[] = {"always", "defer", "defer+madvise", "madvise", "never", NULL};
+
+const struct vmsim_param vmsim__thp_params[] = {{.name = "defrag",
+                                                 .type = VMSIM_PARAM_ENUM,
+                                                 .offset = SPEC(thp_defrag),
+                                                 .fallback = "madvise",
+                                                 .choices = defrag_names,
+                                                 .doc = "How hard a fault tries to get a huge page."},
+                                                {.name = "use_zero_page",
+                                                 .type = VMSIM_PARAM_BOOL,
+                                                 .offset = SPEC(thp_use_zero_page),
+                                                 .fallback = "true",
+                                                 .doc = "A read fault maps the huge zero page."},
+                                                {0}};
+
+const struct vmsim_param vmsim__rlimit_params[] = {
+    {.name = "as",
+     .type = VMSIM_PARAM_ADDRESS,
+     .offset = LIMIT(as),
+     .fallback = UNLIMITED,
+     .doc = "RLIMIT_AS: address space of a process."},
+    {.name = "data",
+     .type = VMSIM_PARAM_ADDRESS,
+     .offset = LIMIT(data),
+     .fallback = UNLIMITED,
+     .doc = "RLIMIT_DATA: private writable memory."},
+    {.name = "stack",
+     .type = VMSIM_PARAM_ADDRESS,
+     .offset = LIMIT(stack),
+     .fallback = "8MiB",
+     .doc = "RLIMIT_STACK: how far a stack grows; also decides where mappings begin."},
+    {.name = "memlock",
+     .type = VMSIM_PARAM_ADDRESS,
+     .offset = LIMIT(memlock),
+     .fallback = "8MiB",
+     .doc = "RLIMIT_MEMLOCK (8 MiB since 5.16)."},
+    {.name = "fsize",
+     .type = VMSIM_PARAM_ADDRESS,
+     .offset = LIMIT(fsize),
+     .fallback = UNLIMITED,
+     .doc = "RLIMIT_FSIZE: largest file that is written."},
+    {0}};
+
+const struct vmsim_param vmsim__vm_cost_params[] = {
+    TIME(fault, "250ns", "Entry, lookup and exit of a page fault (zero-page read fault 0.25-0.5 us on bare metal)."),
+    TIME(map, "150ns", "Allocate, account and map one page (anonymous fault 0.5-1.0 us in all)."),
+    TIME(zero_page, "150ns", "Zero a cold 4 KiB page (150-400 ns from DRAM, 30-40 ns in L1)."),
+    TIME(copy_page, "400ns", "Copy a 4 KiB page (300-750 ns from DRAM)."),
+    TIME(zero_huge, "80us", "Zero a 2 MiB page (huge fault 60-150 us)."),
+    TIME(around_page, "20ns", "Map one more cached page in a fault-around."),
+    TIME(file_lookup, "100ns", "Find a page in the page cache (read of a cached page 0.3-0.6 us)."),
+    TIME(mkwrite, "500ns", "The file system's part of a first write to a shared page."),
+    TIME(mmap, "600ns", "System call and VMA work of mmap."),
+    TIME(munmap, "600ns", "System call and VMA work of munmap."),
+    TIME(mprotect, "600ns", "System call and VMA work of mprotect."),
+    TIME(mremap, "700ns", "System call and VMA work of mremap."),
+    TIME(madvise, "300ns", "System call and VMA work of madvise."),
+    TIME(brk, "400ns", "System call and VMA work of brk."),
+    TIME(mlock, "500ns", "System call and VMA work of the mlock family."),
+    TIME(unmap_page, "80ns", "Take one page out of a page table and free it (50-150 ns)."),
+    TIME(protect_page, "15ns", "Change one entry."),
+    TIME(move_page, "30ns", "Move one entry in mremap."),
+    TIME(fork, "40us", "Fixed part of fork."),
+    TIME(fork_vma, "400ns", "Copy one VMA."),
+    TIME(fork_page, "60ns", "Copy one entry (30-150 ns a page)."),
+    TIME(table, "200ns", "Allocate or free one page table."),
+    {0}};
+
+const struct vmsim_param vmsim__vm_params[] = {
+    UINT("stack_guard_gap", SPEC(stack_guard_gap), "256", 0, 1u << 20, "Pages kept free below a stack."),
+    {.name = "privileged",
+     .type = VMSIM_PARAM_BOOL,
+     .offset = SPEC(privileged),
+     .fallback = "false",
+     .doc = "Tasks run as root: limits of locked memory and reserves do not bind them."},
+    {.name = "fault_around",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = SPEC(fault_around_bytes),
+     .fallback = "64KiB",
+     .min = 4096,
+     .max = UINT64_C(1) << 30,
+     .doc = "Window of cached pages that a read fault of a file maps."},
+    {.name = "rlimits",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = SPEC(rlimits),
+     .fields = vmsim__rlimit_params,
+     .element_size = sizeof(struct vmsim__rlimit_spec),
+     .doc = "Default limits of a process."},
+    {.name = "costs",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = SPEC(costs),
+     .fields = vmsim__vm_cost_params,
+     .element_size = sizeof(struct vmsim__vm_cost_spec),
+     .doc = "Virtual time of the kernel's paths."},
+    {0}};
+
+/* ---- defaults as a struct ---- */
+
+static uint64_t number(const char *text) {
+    uint64_t v = 0;
+    const char *why;
+    if (!vmsim__parse_uint(text, &v, &why) && !vmsim__parse_size(text, &v, &why))
+        VMSIM__ASSERT(!"a default of the tables above is no number");
+    return v;
+}
+
+static int choice(const struct vmsim_param *p) {
+    int i = 0;
+    while (p->choices[i] && strcmp(p->choices[i], p->fallback) != 0)
+        i++;
+    return i;
+}
+
+static void fill(const struct vmsim_param *table, void *base) {
+    const char *why;
+    for (const struct vmsim_param *p = table; p->name; p++) {
+        void *at = (char *)base + p->offset;
+        switch (p->type) {
+        case VMSIM_PARAM_STRUCT:
+            fill(p->fields, at);
+            break;
+        case VMSIM_PARAM_BOOL:
+            *(bool *)at = !strcmp(p->fallback, "true");
+            break;
+        case VMSIM_PARAM_ENUM:
+            *(int *)at = choice(p);
+            break;
+        case VMSIM_PARAM_TIME:
+            vmsim__parse_time(p->fallback, at, &why);
+            break;
+        default:
+            *(uint64_t *)at = number(p->fallback);
+        }
+    }
+}
+
+void vmsim__vm_spec_defaults(struct vmsim__vm_spec *spec) {
+    memset(spec, 0, sizeof *spec);
+    fill(vmsim__vm_sysctl_params, spec);
+    fill(vmsim__thp_params, spec);
+    fill(vmsim__vm_params, spec);
+}
