@@ -34,10 +34,10 @@ struct boot {
 
 static int make_nodes(struct boot *b) {
     struct vmsim__mem *mem = b->mem;
-    mem->nr_nodes = (uint16_t)b->layout.nr_nodes;
-    mem->nodes = vmsim__calloc(mem->alloc, mem->nr_nodes, sizeof *mem->nodes);
+    mem->nodes = vmsim__calloc(mem->alloc, b->layout.nr_nodes, sizeof *mem->nodes);
     if (!mem->nodes)
         return VMSIM_ENOMEM;
+    mem->nr_nodes = (uint16_t)b->layout.nr_nodes;
     for (unsigned n = 0; n < mem->nr_nodes; n++) {
         struct vmsim__node *node = &mem->nodes[n];
         const struct vmsim_param_list *row = &vmsim__layout_node(&b->layout, n)->distances;

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* From descriptions to zones: architectures, made-up maps, boot options, settings, refusals, host memory. */
+#include "zones_machine.h"
+
+static void zone_is(struct vmsim__mem *mem, unsigned node, enum vmsim__zone_type type, uint64_t start, uint64_t end,
+                    uint64_t present) {
+    const struct vmsim__zone *z = zm_zone(mem, node, type);
+    assert_non_null(z);
+    assert_int_equal(z->start, start);
+    assert_int_equal(z->end, end);
+    assert_int_equal(z->present, present);
+}
+
+/* ---- Maps ---- */
+
+static void sizes_alone_give_the_map_of_a_pc(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    const uint64_t four[] = {4 * GIB}, split[] = {512 * MIB, 3 * GIB};
+    struct vmsim__mem *mem = zm_pc(alloc, "6.1", 1, four);
+    zone_is(mem, 0, VMSIM__ZONE_DMA, 1, 4096, 3998);
+    zone_is(mem, 0, VMSIM__ZONE_DMA32, 4096, 1u << 20, 782304);
+    zone_is(mem, 0, VMSIM__ZONE_NORMAL, 1u << 20, 5u << 18, 262144);
+    assert_int_equal(zm_zone(mem, 0, VMSIM__ZONE_DMA)->managed, 3840);
+    zm_destroy(mem);
+    mem = zm_pc(alloc, "6.1", 2, split);
+    zone_is(mem, 0, VMSIM__ZONE_DMA32, 4096, 131072, 126976);
+    zone_is(mem, 1, VMSIM__ZONE_DMA32, 131072, 1u << 20, 655328);
+    zone_is(mem, 1, VMSIM__ZONE_NORMAL, 1u << 20, (1u << 20) + 131072, 131072);
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+static struct vmsim__mem *one_node(struct vmsim__alloc *alloc, enum vmsim__arch arch, uint64_t page, uint64_t size) {
+    struct vmsim__node_spec node = {.memory = size};
+    struct vmsim__mem_spec spec = {.arch = arch, .page_size = page, .nodes = {&node, 1}};
+    return zm_create(alloc, &spec);
+}
+
+static void each_architecture_has_its_zones(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__mem *mem = one_node(alloc, VMSIM__ARCH_X86_32, 0, 2 * GIB);
+    assert_null(zm_zone(mem, 0, VMSIM__ZONE_DMA32));
+    assert_int_equal(zm_zone(mem, 0, VMSIM__ZONE_NORMAL)->end, zm_zone(mem, 0, VMSIM__ZONE_HIGHMEM)->start);
+    assert_int_equal(vmsim__gfp_zone(mem, VMSIM__GFP_HIGHUSER), VMSIM__ZONE_HIGHMEM);
+    assert_int_equal(vmsim__gfp_zone(mem, VMSIM__GFP_DMA32), VMSIM__ZONE_NORMAL);
+    const struct vmsim__zone *high = zm_zone(mem, 0, VMSIM__ZONE_HIGHMEM);
+    uint64_t token = high->managed / 1024;
+    assert_int_equal(high->wmark[VMSIM__WMARK_MIN], token < 32 ? 32 : token > 128 ? 128 : token);
+    zm_destroy(mem);
+    mem = one_node(alloc, VMSIM__ARCH_ARM64, 0, 8 * GIB);
+    zone_is(mem, 0, VMSIM__ZONE_DMA, 1u << 18, 1u << 20, 3u << 18);
+    zone_is(mem, 0, VMSIM__ZONE_NORMAL, 1u << 20, 9u << 18, 5u << 18);
+    zm_destroy(mem);
+    mem = one_node(alloc, VMSIM__ARCH_ARM64, 65536, 8 * GIB);
+    assert_int_equal(mem->top_order, 13);
+    assert_int_equal(mem->pageblock_order, 13);
+    zone_is(mem, 0, VMSIM__ZONE_NORMAL, 1u << 16, 9u << 14, 5u << 14);
+    zm_destroy(mem);
+    mem = one_node(alloc, VMSIM__ARCH_RISCV, 0, 4 * GIB);
+    zone_is(mem, 0, VMSIM__ZONE_DMA32, 1u << 19, 1u << 20, 1u << 19);
+    zone_is(mem, 0, VMSIM__ZONE_NORMAL, 1u << 20, 3u << 19, 1u << 19);
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+static void holes_of_the_map_are_spanned_and_not_present(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__range_spec map[] = {{.start = 0, .size = 2 * GIB},
+                                      {.start = 512 * MIB, .size = 128 * MIB, .reserved = true},
+                                      {.start = GIB + 1, .size = 4096, .reserved = true}}; /* costs two pages */
+    struct vmsim__node_spec node = {0};
+    struct vmsim__mem_spec spec = {.memory_map = {map, 3}, .nodes = {&node, 1}};
+    struct vmsim__mem *mem = zm_create(alloc, &spec);
+    zone_is(mem, 0, VMSIM__ZONE_DMA32, 4096, 1u << 19, (1u << 19) - 4096 - 32768 - 2);
+    assert_null(vmsim__mem_zone_of(mem, (512 * MIB) >> 12));
+    assert_null(vmsim__mem_frame(mem, (600 * MIB) >> 12));
+    assert_true(vmsim__frame_is(vmsim__mem_frame(mem, 1), VMSIM__FRAME_RESERVED));
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+static void movablecore_takes_the_end_of_the_highest_zone(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__node_spec node = {.memory = 6 * GIB};
+    struct vmsim__mem_spec spec = {.nodes = {&node, 1}};
+    struct vmsim__err err;
+    char cmdline[] = "quiet movablecore=1000M transparent_hugepage=madvise hugepagesz=1G hugepages=2 hugepagesz=2M "
+                     "hugepages=8";
+    assert_int_equal(vmsim__mem_spec_cmdline(&spec, cmdline, &err), 0);
+    assert_int_equal(spec.gigantic_pages, 2);
+    assert_int_equal(spec.hugepages, 8);
+    struct vmsim__mem *mem = zm_create(alloc, &spec);
+    const struct vmsim__zone *z = zm_zone(mem, 0, VMSIM__ZONE_MOVABLE);
+    assert_non_null(z);
+    assert_int_equal(z->start % 1024, 0);
+    assert_in_range(z->present, 256000 - 1024, 256000 + 1024);
+    assert_int_equal(mem->thp_enabled, VMSIM__THP_MADVISE);
+    assert_int_equal(mem->nodes[0].hugetlb_count, 8);
+    assert_int_equal(mem->nodes[0].gigantic_count, 2);
+    assert_int_equal(mem->nodes[0].gigantic_head % (1u << 18), 0);
+    zm_destroy(mem);
+    spec = (struct vmsim__mem_spec){.nodes = {&node, 1}, .kernelcore = "40%"};
+    mem = zm_create(alloc, &spec);
+    assert_int_equal(zm_zone(mem, 0, VMSIM__ZONE_MOVABLE)->start, 1u << 20); /* the kernel has more than 40 % below */
+    assert_null(zm_zone(mem, 0, VMSIM__ZONE_NORMAL));
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+static void movable_node_makes_hotplug_ranges_movable(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__range_spec low = {.size = GIB}, high = {.start = GIB, .size = GIB, .hotplug = true};
+    struct vmsim__range_spec map = {.size = 2 * GIB};
+    struct vmsim__node_spec nodes[] = {{.ranges = {&low, 1}}, {.ranges = {&high, 1}}};
+    struct vmsim__mem_spec spec = {.memory_map = {&map, 1}, .nodes = {nodes, 2}, .cpus = 2, .movable_node = true};
+    struct vmsim__mem *mem = zm_create(alloc, &spec);
+    zone_is(mem, 1, VMSIM__ZONE_MOVABLE, 1u << 18, 1u << 19, 1u << 18);
+    assert_null(zm_zone(mem, 1, VMSIM__ZONE_DMA32));
+    assert_int_not_equal(zm_alloc(mem, VMSIM__GFP_KERNEL, 0, 1), VMSIM__PFN_NONE); /* falls to node 0 */
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+/* ---- Watermarks ---- */
+
+static void default_min_free_is_the_root_of_lowmem(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t size, kb;
+    } cases[] = {{16 * MIB, 512}, {64 * MIB, 1024}, {256 * MIB, 2048}, {510 * MIB, 2890}};
+    struct vmsim__alloc *alloc = test_alloc();
+    for (unsigned i = 0; i < TEST_COUNT(cases); i++) {
+        struct vmsim__mem *mem = zm_plain(alloc, "6.1", cases[i].size, 1);
+        assert_int_equal(mem->sysctl.min_free_kbytes, cases[i].kb);
+        zm_destroy(mem);
+    }
+    struct vmsim__mem *mem = zm_plain(alloc, "6.1", GIB, 1); /* one zone: 11 pageblocks */
+    assert_int_equal(mem->sysctl.min_free_kbytes, 11 * 512 * 4);
+    vmsim__mem_thp_set(mem, VMSIM__THP_NEVER);
+    assert_in_range(mem->sysctl.min_free_kbytes, 4000, 4096);
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+static void bad_settings_change_nothing(void **state) {
+    (void)state;
+    static const char *const bad[][2] = {{"vm.min_free_kbytes", "-1"},
+                                         {"vm.min_free_kbytes", "12xx"},
+                                         {"vm.min_free_kbytes", ""},
+                                         {"vm.watermark_scale_factor", "0"},
+                                         {"vm.watermark_scale_factor", "3001"},
+                                         {"vm.percpu_pagelist_high_fraction", "7"},
+                                         {"vm.lowmem_reserve_ratio", "256 x"},
+                                         {"vm.lowmem_reserve_ratio", "1 2 3 4 5 6"},
+                                         {"vm.numa_stat", "2"}};
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__mem *mem = zm_plain(alloc, "6.1", 64 * MIB, 1);
+    struct vmsim__mem_sysctl before = mem->sysctl;
+    struct vmsim__err err = {0};
+    char text[64];
+    for (unsigned i = 0; i < TEST_COUNT(bad); i++) {
+        assert_int_equal(vmsim__mem_sysctl_set(mem, bad[i][0], bad[i][1], &err), VMSIM_EINVAL);
+        assert_memory_equal(&mem->sysctl, &before, sizeof before);
+    }
+    assert_int_equal(vmsim__mem_sysctl_set(mem, "vm.swappiness", "60", &err), VMSIM_ENOENT);
+    zm_sysctl(mem, "vm.lowmem_reserve_ratio", "8 -3\n");
+    assert_true(vmsim__mem_sysctl_get(mem, "vm.lowmem_reserve_ratio", text, sizeof text));
+    assert_string_equal(text, "8\t0\t32\t0\t0");
+    assert_true(vmsim__mem_sysctl_get(mem, "vm.min_free_kbytes", text, sizeof text));
+    assert_string_equal(text, "1024");
+    assert_false(vmsim__mem_sysctl_get(mem, "vm.swappiness", text, sizeof text));
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+static void sysctls_of_the_description_are_written_after_boot(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim_param_pair pairs[] = {{"vm.swappiness", "10", "test"}, {"vm.min_free_kbytes", "8192", "test"}};
+    struct vmsim__node_spec node = {.memory = GIB};
+    struct vmsim__mem_spec spec = {.nodes = {&node, 1}, .sysctl = {pairs, 2}};
+    struct vmsim__mem *mem = zm_create(alloc, &spec);
+    assert_int_equal(mem->sysctl.user_min_free_kbytes, 8192);
+    assert_int_equal(mem->sysctl.min_free_kbytes, 8192);
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+/* ---- Node order ---- */
+
+static void orders_are(const char *kernel, unsigned nodes, const uint64_t (*distances)[4], uint64_t memoryless,
+                       const char *const *expected) {
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__node_spec node[4] = {0};
+    for (unsigned n = 0; n < nodes; n++) {
+        node[n].memory = memoryless >> n & 1 ? 0 : 512 * MIB;
+        node[n].distances = (struct vmsim_param_list){(void *)(uintptr_t)distances[n], nodes};
+    }
+    struct vmsim__mem_spec spec = {.kernel = kernel, .cpus = nodes, .nodes = {node, nodes}};
+    struct vmsim__mem *mem = zm_create(alloc, &spec);
+    for (unsigned n = 0; n < nodes; n++) {
+        char text[16] = "";
+        for (unsigned i = 0; i < mem->nodes[n].order_count; i++)
+            text[i] = (char)('0' + mem->nodes[n].order[i]);
+        assert_string_equal(text, expected[n]);
+    }
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+static void nodes_are_ordered_by_distance_then_load(void **state) {
+    (void)state;
+    static const uint64_t ring[][4] = {{10, 20, 30, 20}, {20, 10, 20, 30}, {30, 20, 10, 20}, {20, 30, 20, 10}};
+    static const uint64_t line[][4] = {{10, 20, 30, 40}, {20, 10, 20, 30}, {30, 20, 10, 20}, {40, 30, 20, 10}};
+    static const uint64_t two[][4] = {{10, 20}, {20, 10}};
+    orders_are("6.1", 4, ring, 0, (const char *const[]){"0132", "1203", "2310", "3021"});
+    orders_are("6.1", 4, line, 0, (const char *const[]){"0123", "1203", "2310", "3210"});
+    orders_are("6.1", 2, two, 2, (const char *const[]){"0", "10"});
+    orders_are("6.12", 2, two, 2, (const char *const[]){"0", "0"});
+}
+
+/* ---- Refusals ---- */
+
+static void refused(struct vmsim__alloc *alloc, const struct vmsim__mem_spec *spec, int code) {
+    struct vmsim__mem *mem;
+    struct vmsim__err err = {0};
+    assert_int_equal(vmsim__mem_create(alloc, spec, &mem, &err), code);
+    assert_null(mem);
+    assert_int_not_equal(err.text[0], '\0');
+}
+
+static void impossible_machines_are_refused_with_a_reason(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__reserve_spec much = {.zone = VMSIM__ZONE_DMA32, .size = 2 * GIB};
+    struct vmsim__reserve_spec where = {.zone = VMSIM__ZONE_HIGHMEM, .size = 4096};
+    struct vmsim__range_spec far = {.start = UINT64_C(1) << 50, .size = GIB};
+    struct vmsim__range_spec twice[] = {{.size = GIB}, {.start = GIB / 2, .size = GIB}};
+    uint64_t cpu[] = {0};
+    struct vmsim__node_spec plain = {.memory = GIB}, none = {0};
+    struct vmsim__node_spec greedy = {.memory = GIB, .reserved = {&much, 1}};
+    struct vmsim__node_spec lost = {.memory = GIB, .reserved = {&where, 1}};
+    struct vmsim__node_spec same_cpu[] = {{.memory = GIB, .cpus = {cpu, 1}}, {.memory = GIB, .cpus = {cpu, 1}}};
+    const struct vmsim__mem_spec specs[] = {
+        {.nodes = {NULL, 0}},
+        {.nodes = {&none, 1}},
+        {.nodes = {&plain, 1}, .kernel = "2.4"},
+        {.nodes = {&plain, 1}, .page_size = 16384},
+        {.nodes = {&plain, 1}, .arch = 77},
+        {.nodes = {&plain, 1}, .kernelcore = "lots"},
+        {.nodes = {&greedy, 1}},
+        {.nodes = {&lost, 1}},
+        {.nodes = {same_cpu, 2}},
+        {.nodes = {&none, 1}, .memory_map = {twice, 2}},
+    };
+    for (unsigned i = 0; i < TEST_COUNT(specs); i++)
+        refused(alloc, &specs[i], VMSIM_ECONFIG);
+    refused(alloc, &(struct vmsim__mem_spec){.nodes = {&none, 1}, .memory_map = {&far, 1}}, VMSIM_ELIMIT);
+    test_alloc_end(alloc);
+}
+
+/* ---- Host memory ---- */
+
+static bool boot_once(struct vmsim__alloc *alloc, void *context) {
+    struct vmsim__mem *mem;
+    struct vmsim__err err;
+    (void)context;
+    struct vmsim__node_spec nodes[2] = {{.memory = GIB}, {.memory = GIB}};
+    struct vmsim__mem_spec spec = {.nodes = {nodes, 2}, .cpus = 2, .hugepages = 8, .gigantic_pages = 0};
+    int rc = vmsim__mem_create(alloc, &spec, &mem, &err);
+    assert_true(rc == 0 || rc == VMSIM_ENOMEM);
+    vmsim__mem_destroy(mem);
+    return rc == 0;
+}
+
+static void boot_survives_any_failure_of_host_memory(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    assert_true(test_each_failure(alloc, boot_once, NULL, 500) < 500);
+    test_alloc_end(alloc);
+}
+
+static void a_machine_without_host_memory_fails_requests_and_says_so(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__mem *mem = zm_plain(alloc, "6.1", GIB, 1);
+    vmsim__alloc_fail_after(alloc, 3);
+    while (zm_alloc(mem, VMSIM__GFP_HIGHUSER_MOVABLE, 4, 0) != VMSIM__PFN_NONE)
+        ;
+    assert_true(mem->host_nomem);
+    vmsim__alloc_fail_after(alloc, UINT64_MAX);
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+static void a_tebibyte_costs_next_to_nothing(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    const uint64_t sizes[] = {1024 * GIB};
+    struct vmsim__mem *mem = zm_pc(alloc, "6.1", 1, sizes);
+    assert_true(vmsim__alloc_bytes(alloc) < 16 * MIB);
+    assert_true(zm_alloc(mem, VMSIM__GFP_HIGHUSER_MOVABLE, 9, 0) >= 1u << 20);
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes_alone_give_the_map_of_a_pc),
+        cmocka_unit_test(each_architecture_has_its_zones),
+        cmocka_unit_test(holes_of_the_map_are_spanned_and_not_present),
+        cmocka_unit_test(movablecore_takes_the_end_of_the_highest_zone),
+        cmocka_unit_test(movable_node_makes_hotplug_ranges_movable),
+        cmocka_unit_test(default_min_free_is_the_root_of_lowmem),
+        cmocka_unit_test(bad_settings_change_nothing),
+        cmocka_unit_test(sysctls_of_the_description_are_written_after_boot),
+        cmocka_unit_test(nodes_are_ordered_by_distance_then_load),
+        cmocka_unit_test(impossible_machines_are_refused_with_a_reason),
+        cmocka_unit_test(boot_survives_any_failure_of_host_memory),
+        cmocka_unit_test(a_machine_without_host_memory_fails_requests_and_says_so),
+        cmocka_unit_test(a_tebibyte_costs_next_to_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
