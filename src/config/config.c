@@ -32,6 +32,7 @@ int vmsim__config_create(struct vmsim__alloc *alloc, const struct vmsim_param *r
     return 0;
 }
 
+/* The bound struct and all texts go with the arena. */
 void vmsim_config_destroy(struct vmsim_config *c) {
     if (!c)
         return;
@@ -102,6 +103,7 @@ static size_t path_length(const char *text) {
     return i;
 }
 
+/* Kept until resolve: an override applies to what presets give, which is not read yet. */
 int vmsim_config_set(struct vmsim_config *c, const char *assignment) {
     if (c->state != CONFIG_OPEN)
         return VMSIM_ESTATE;
@@ -187,6 +189,7 @@ int vmsim_config_dump(struct vmsim_config *c, unsigned flags, const char **text,
     return hand_out(c, text, size);
 }
 
+/* fclose reports what could not be written at last, such as a full disk. */
 static int write_file(const char *path, const char *text, size_t size) {
     FILE *f = fopen(path, "we");
     if (!f)
@@ -262,6 +265,7 @@ int vmsim__config_bind(struct vmsim_config *c, const struct vmsim__node *node, c
     return c->path.failed || c->arena.failed ? VMSIM_ENOMEM : err;
 }
 
+/* The message is made first: its arguments may be texts of this configuration. */
 int vmsim__config_error(struct vmsim_config *c, const char *path, const char *format, ...) {
     va_list args;
     va_start(args, format);

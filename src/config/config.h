@@ -68,7 +68,8 @@ void *vmsim__config_alloc(struct vmsim_config *config, size_t count, size_t size
 const char *vmsim__param_table_check(const struct vmsim_param *table, size_t struct_size, char *text, size_t size);
 
 /* Reads one scalar as YAML would give it ("4GiB", "madvise") into `out`, with the checks of `param`. For callers
- * outside of files (a test, a sysctl write at run time). On failure `why` receives one line. */
+ * outside of files (a test, a sysctl write at run time); a STRING is `text` itself. On failure `why` receives one line.
+ */
 bool vmsim__param_parse(const struct vmsim_param *param, const char *text, void *out, char *why, size_t size);
 /* The canonical text of the scalar at `value`, cut to `size`. Returns `text`. */
 char *vmsim__param_format(const struct vmsim_param *param, const void *value, char *text, size_t size);

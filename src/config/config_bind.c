@@ -21,6 +21,7 @@ static int worse(int a, int b) {
     return a == VMSIM_ENOMEM || b == VMSIM_ENOMEM ? VMSIM_ENOMEM : a ? a : b;
 }
 
+/* The path grows on the way down and is cut back on the way up; enter returns the length to go back to. */
 static size_t enter_key(struct vmsim_config *c, const char *key) {
     size_t before = c->path.count;
     vmsim__textbuf_puts(&c->path, before && key[0] ? "." : "");
@@ -34,6 +35,7 @@ static size_t enter_index(struct vmsim_config *c, size_t i) {
     return before;
 }
 
+/* Without memory the buffer may never have been made; its failure is looked at once, at the end. */
 static void leave(struct vmsim_config *c, size_t before) {
     if (!c->path.at)
         return;
@@ -55,6 +57,7 @@ static int bad(struct vmsim_config *c, const struct vmsim__node *n, const char *
     return vmsim__diag_add(c, VMSIM_ECONFIG, n->place, "%s%s%s%s", where(c), prefix, message, more);
 }
 
+/* "nothing" is what a key without a value holds: mostly a line whose value was forgotten or commented out. */
 static int wrong_kind(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p) {
     if (!vmsim__node_is_null(n))
         return vmsim__diag_add(c, VMSIM_ECONFIG, n->place, "%sexpected %s, got %s", where(c), vmsim__param_expects(p),
@@ -66,6 +69,7 @@ static int wrong_kind(struct vmsim_config *c, const struct vmsim__node *n, const
                            vmsim__param_expects(p));
 }
 
+/* Quotes do not matter, except that a quoted null is a text: "4GiB" from a JSON writer is as good as 4GiB. */
 static int bind_scalar(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
     char why[512];
     if (n->kind != NODE_SCALAR || (vmsim__node_is_null(n) && (p->type != VMSIM_PARAM_ENUM || !n->text[0])))
@@ -125,6 +129,7 @@ static int bind_struct_list(struct vmsim_config *c, const struct vmsim__node *n,
     return err;
 }
 
+/* The key goes into the element itself, so that a bound element stands alone. */
 static int bind_struct_map(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
     struct vmsim_param_list *list = at;
     int err = make_list(c, list, n->count, p->element_size);
@@ -195,6 +200,7 @@ static int unknown_tag(struct vmsim_config *c, struct vmsim__place at, const cha
                            vmsim__diag_suggest(c, tag, &variants->tag, sizeof *variants));
 }
 
+/* A bare word is its step with every default; `out->data` stays NULL for steps without fields. */
 static int bind_body(struct vmsim_config *c, const struct vmsim__node *body, struct vmsim__place at,
                      struct vmsim_param_variant *out) {
     const struct vmsim_variant *v = out->variant;
@@ -298,6 +304,8 @@ static int bind_text(struct vmsim_config *c, const struct vmsim_param *p, void *
     return err ? err : bind_param(c, n, p, at);
 }
 
+/* Nested sections take their defaults key by key; an OPTIONAL one stays zero instead. After a failed include what is
+ * missing may be in the file that could not be read, so only what is there is checked. */
 static int bind_absent(struct vmsim_config *c, const struct vmsim__node *parent, const struct vmsim_param *p,
                        void *at) {
     if (vmsim__param_is_required(p) && c->incomplete)
@@ -328,6 +336,7 @@ static int bind_field(struct vmsim_config *c, const struct vmsim__node *mapping,
     return err;
 }
 
+/* Directives were taken out before: a `preset` that is still here stands where none may. */
 static int check_keys(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *table) {
     int err = 0;
     for (size_t i = 0; i < n->count && !vmsim__diag_full(c); i++) {
@@ -367,6 +376,7 @@ static int bind_mapping(struct vmsim_config *c, const struct vmsim__node *n, con
     return err;
 }
 
+/* One level of the dump, whether the file wrote it out or used a shorthand. */
 int vmsim__bind_table(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *table, void *out) {
     struct vmsim__node empty = {.kind = NODE_MAPPING, .place = n->place};
     if (c->depth >= CONFIG_DEPTH_LIMIT)

@@ -56,6 +56,7 @@ static void line_of(const struct vmsim__place *at, const char **start, const cha
         --*end;
 }
 
+/* Tabs are kept, so that the caret stands right whatever a terminal makes of them. */
 static void add_caret(struct vmsim__textbuf *b, const char *start, const char *caret, const char *end, size_t length) {
     vmsim__textbuf_puts(b, "\n    ");
     for (const char *s = start; s < caret; s += char_size(s))
@@ -66,6 +67,7 @@ static void add_caret(struct vmsim__textbuf *b, const char *start, const char *c
         vmsim__textbuf_fill(b, '~', (length < room ? length : room) - 1);
 }
 
+/* A long line is cut around the caret; then only the place is marked, not the length. */
 static void add_source_line(struct vmsim__textbuf *b, const struct vmsim__place *at) {
     if (!at->source->text || !at->line || at->line > at->source->line_count)
         return;
@@ -115,6 +117,7 @@ static bool is_before(const struct vmsim__diag *a, const struct vmsim__diag *b) 
     return a->place.column != b->place.column ? a->place.column < b->place.column : a->order < b->order;
 }
 
+/* By insertion: the list is short and mostly in order already. */
 static bool insert(struct vmsim_config *c, struct vmsim__diag diag) {
     if (!vmsim__vec_push(c->alloc, &c->errors, diag))
         return false;

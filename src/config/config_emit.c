@@ -36,6 +36,8 @@ static bool is_plain_char(char c) {
 }
 
 /* Can stand without quotes; `number`: even if it looks like a number. */
+/* Conservative on purpose: what needs no quotes here needs none in YAML 1.1 and 1.2 of any reader. A relative path is
+ * the one text that may begin with a dot. */
 static bool is_plain(const char *s, bool number) {
     bool alpha = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '_' || *s == '/';
     bool digit = *s >= '0' && *s <= '9';
@@ -106,6 +108,7 @@ static void put_value(struct emitter *e, const struct vmsim_param *p, const char
 
 static bool is_zero(const struct vmsim_param *p, const char *at);
 
+/* Member by member: padding may hold anything. */
 static bool all_zero(const struct vmsim_param *table, const char *data) {
     for (; table->name; table++)
         if (!is_zero(table, data + table->offset) || (table->present && data[table->present]))
@@ -120,6 +123,8 @@ static bool is_zero(const struct vmsim_param *p, const char *at) {
     return !memcmp(at, zero, vmsim__param_size(p->type));
 }
 
+/* The rule that makes the round trip exact: a value is left out only if reading its absence gives it back. With a
+ * `present` flag the flag decides; otherwise an absent OPTIONAL is zero, and so zero is left out. */
 static bool is_left_out(const struct vmsim_param *p, const char *data) {
     const char *at = data + p->offset;
     if (p->present)
@@ -175,6 +180,7 @@ static void emit_struct_map(struct emitter *e, const struct vmsim_param *p, stru
     }
 }
 
+/* A number of the file stays without quotes; the bound value is the text either way. */
 static void emit_map(struct emitter *e, struct vmsim_param_list list, const struct vmsim__node *n, size_t indent) {
     const struct vmsim_param_pair *pair = list.data;
     for (size_t i = 0; i < list.count; i++, pair++) {
@@ -186,6 +192,7 @@ static void emit_map(struct emitter *e, struct vmsim_param_list list, const stru
     }
 }
 
+/* A step indents by four: two for "- " and two for its tag. */
 static void emit_variants(struct emitter *e, struct vmsim_param_list list, const struct vmsim__node *n, size_t indent) {
     const struct vmsim_param_variant *v = list.data;
     for (size_t i = 0; i < list.count; i++, v++) {
@@ -242,6 +249,8 @@ static void emit_param(struct emitter *e, const struct vmsim_param *p, const cha
     }
 }
 
+/* When the file used a shorthand, the tree has one value where the struct has a mapping: it is the origin of that one
+ * field, and the others are defaults. */
 static void emit_fields(struct emitter *e, const struct vmsim_param *table, const char *data,
                         const struct vmsim__node *n, size_t indent) {
     bool shorthand = n && n->kind != NODE_MAPPING && !vmsim__node_is_null(n);

@@ -74,6 +74,7 @@ static int include_file(struct vmsim_config *c, const char *path, const struct v
     return err ? err : merge_under(c, under, n);
 }
 
+/* Relative to the file that says it, so that a directory of configurations can be moved. */
 static int take_include(struct vmsim_config *c, const struct vmsim__node *n, struct section section, unsigned depth,
                         struct vmsim__node **under) {
     if (n->kind != NODE_SCALAR || vmsim__node_is_null(n))
@@ -112,6 +113,7 @@ static int take_directives(struct vmsim_config *c, struct vmsim__node *n, struct
     return err;
 }
 
+/* Elements of lists and named sections may have presets of their own. */
 static int resolve_children(struct vmsim_config *c, struct vmsim__node *n, const struct vmsim_param *p,
                             unsigned depth) {
     int err = 0;

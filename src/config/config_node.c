@@ -13,6 +13,8 @@ static uint32_t hash_key(const char *key) {
     return h;
 }
 
+/* The limit is on all nodes ever made by one configuration: copies for aliases and merged files count, so no way of
+ * multiplying a small text gets past it. */
 struct vmsim__node *vmsim__node_new(struct vmsim_config *c, enum vmsim__node_kind kind, struct vmsim__place place) {
     if (c->nodes >= CONFIG_NODE_LIMIT) {
         vmsim__diag_add(c, VMSIM_ELIMIT, place, "more than %d values in all (the limit)", CONFIG_NODE_LIMIT);
@@ -48,6 +50,7 @@ static bool grow(struct vmsim_config *c, struct vmsim__node *n, void **at, size_
     return true;
 }
 
+/* Only the loader reads heights (to refuse an alias that would nest too deep); later merges may leave them too low. */
 static void account(struct vmsim__node *parent, const struct vmsim__node *child) {
     if (child->height + 1 > parent->height)
         parent->height = (unsigned short)(child->height + 1);
@@ -61,6 +64,8 @@ bool vmsim__node_push(struct vmsim_config *c, struct vmsim__node *sequence, stru
     return true;
 }
 
+/* Key limits: lookups are linear, which is fastest for the dozen keys of a real section, and a key must fit into what
+ * libyaml takes for an implicit key even when every byte of it is escaped in a dump. */
 bool vmsim__node_put(struct vmsim_config *c, struct vmsim__node *mapping, const char *key, struct vmsim__place place,
                      struct vmsim__node *value) {
     if (strlen(key) > CONFIG_KEY_BYTES) {
@@ -95,6 +100,7 @@ struct vmsim__node *vmsim__node_get(const struct vmsim__node *mapping, const cha
     return e ? e->value : NULL;
 }
 
+/* Keeps the order of the others: it is the order of the dump of raw parts. */
 void vmsim__node_remove(struct vmsim__node *mapping, const char *key) {
     struct vmsim__entry *e = vmsim__node_find(mapping, key);
     if (!e)
@@ -122,6 +128,8 @@ unsigned vmsim__node_height(const struct vmsim__node *n) {
     return highest;
 }
 
+/* Scalars share their text, which never changes; places stay those of the original, so that an error in a value that
+ * was reached by an alias points at the text to mend. */
 struct vmsim__node *vmsim__node_copy(struct vmsim_config *c, const struct vmsim__node *n) {
     struct vmsim__node *copy = vmsim__node_new(c, n->kind, n->place);
     if (!copy)

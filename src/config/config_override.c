@@ -41,6 +41,7 @@ struct walk {
     int err;
 };
 
+/* What stands at a parameter, and so what may follow it in a path. */
 static struct shape shape_of(const struct vmsim_param *p) {
     switch (p->type) {
     case VMSIM_PARAM_STRUCT:
@@ -71,6 +72,7 @@ static struct shape element_shape(struct shape list) {
     return p->element == VMSIM_PARAM_LIST ? shape_of(p->fields) : (struct shape){SHAPE_VALUE, NULL};
 }
 
+/* An assignment is one line as far as its path goes; columns count characters as those of files do. */
 static struct vmsim__place place_at(const struct vmsim__source *s, const char *at, const char *end) {
     struct vmsim__place place = {.source = s, .line = 1, .column = 1, .length = 0};
     for (const char *t = s->text; t < end; t++) {
@@ -110,6 +112,7 @@ static size_t word_length(const struct walk *w) {
     return (size_t)(s - w->at);
 }
 
+/* A key of a table must be followed by the end, a field or an index: `cpus` is not in `cpuset`. */
 static bool ends_word(const struct walk *w, const char *s) {
     return s == w->end || *s == '.' || *s == '[';
 }
@@ -183,6 +186,7 @@ static const char *copy_word(struct walk *w, size_t length) {
     return key;
 }
 
+/* `preset` and `include` are no keys of tables, but may be given: `machine.preset=zen4`. */
 static bool step_field(struct walk *w) {
     const struct vmsim_param *p = longest_field(w, w->shape.p);
     if (p)
@@ -218,6 +222,7 @@ static bool step_tag(struct walk *w) {
     return enter(w, v->tag, length, (struct shape){SHAPE_TABLE, v->fields ? v->fields : nothing});
 }
 
+/* Keys of a free map may hold dots, since nothing can follow them. */
 static bool step_word(struct walk *w) {
     size_t length = w->shape.kind == SHAPE_MAP && *w->at != '"' ? (size_t)(w->end - w->at) : word_length(w);
     struct shape shape = {SHAPE_FREE, NULL};
@@ -246,6 +251,7 @@ static bool step_key(struct walk *w) {
     }
 }
 
+/* A list that the file does not give begins empty, so `[+]` works on it. */
 static bool become_sequence(struct walk *w, size_t length) {
     struct vmsim__node *n = *w->slot;
     size_t errors = vmsim__diag_mark(w->c);
@@ -344,6 +350,7 @@ static struct vmsim__node *read_value(struct walk *w, size_t skip) {
     return w->err ? NULL : n;
 }
 
+/* The slot is replaced as a whole: an override of a section or list does not merge with what was there. */
 static int apply(struct vmsim_config *c, const struct vmsim__override *o) {
     struct walk w = {.c = c, .source = o->source, .at = o->source->text, .slot = &c->tree};
     w.end = w.at + o->path_length;
@@ -390,6 +397,7 @@ int vmsim__override_apply(struct vmsim_config *c, bool directives) {
     return err;
 }
 
+/* Of a section the key is shown, of a single value the value: that is where the caret helps. */
 struct vmsim__node *vmsim__path_find(struct vmsim_config *c, const char *path, bool nearest,
                                      struct vmsim__place *place) {
     struct walk w = {.c = c, .at = path, .end = path + strlen(path), .slot = &c->tree, .nearest = c->tree};

@@ -82,6 +82,7 @@ static bool is_known(const struct vmsim_config *c, const char *name) {
     return false;
 }
 
+/* A name that an earlier directory has hides this one, as in the lookup. */
 static int add_preset(struct vmsim_config *c, const char *directory, const char *file) {
     size_t n = strlen(file), suffix = strlen(SUFFIX);
     if (n <= suffix || strcmp(file + n - suffix, SUFFIX) != 0 || file[0] == '.')
@@ -105,6 +106,7 @@ static int list_directory(struct vmsim_config *c, const char *directory, void *c
     return err;
 }
 
+/* Directories are read in the order of the file system, which may differ between hosts. */
 static int by_name(const void *a, const void *b) {
     return strcmp(((const struct vmsim__preset *)a)->name, ((const struct vmsim__preset *)b)->name);
 }
@@ -139,6 +141,7 @@ struct lookup {
     const char *name, *path;
 };
 
+/* 1: found, stop looking. */
 static int look_in(struct vmsim_config *c, const char *directory, void *context) {
     struct lookup *l = context;
     const char *path = vmsim__arena_printf(&c->arena, "%s/%s" SUFFIX, directory, l->name);

@@ -85,6 +85,7 @@ static void definition_name(const struct vmsim__table *t, char *name) {
     *name = '\0';
 }
 
+/* A step without fields has no table: nothing, or an empty mapping. */
 static void reference(struct json *j, const struct vmsim__tables *t, const struct vmsim_param *fields) {
     const struct vmsim__table *table = vmsim__tables_find(t, fields);
     char name[sizeof table->title + 16] = "#/$defs/";
@@ -97,6 +98,7 @@ static void reference(struct json *j, const struct vmsim__tables *t, const struc
     pair(j, "$ref", name);
 }
 
+/* Numbers of sizes and addresses are bytes here; texts with units are checked by their pattern only. */
 static void bounds(struct json *j, const struct vmsim_param *p, const char *low, const char *high) {
     char text[64];
     struct vmsim_param number = {.type = p->type == VMSIM_PARAM_INT ? VMSIM_PARAM_INT : VMSIM_PARAM_UINT};
@@ -192,6 +194,7 @@ static void element(struct json *j, const struct vmsim__tables *t, const struct 
     close(j, '}');
 }
 
+/* A step may be a bare word when all its fields have defaults. */
 static bool can_be_bare(const struct vmsim_variant *v) {
     for (const struct vmsim_param *p = v->fields; p && p->name; p++)
         if (vmsim__param_is_required(p))
@@ -270,6 +273,7 @@ static void contents(struct json *j, const struct vmsim__tables *t, const struct
     }
 }
 
+/* Known to the engine and not to the tables. */
 static void directives(struct json *j, const struct vmsim_param *fields) {
     if (vmsim__param_is_directive(fields, "preset")) {
         key(j, "preset");

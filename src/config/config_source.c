@@ -42,6 +42,7 @@ static size_t break_size(const char *t, const char *end) {
     return end - t >= 3 && s[0] == 0xe2 && s[1] == 0x80 && (s[2] == 0xa8 || s[2] == 0xa9) ? 3 : 0;
 }
 
+/* Two passes: counting first keeps the index in one piece. */
 static bool index_lines(struct vmsim_config *c, struct vmsim__source *s) {
     size_t count = 1;
     const char *end = s->text + s->size;
@@ -111,6 +112,7 @@ static int read_all(int fd, char *buffer, size_t room, size_t *size) {
 }
 
 /* Fills `s` from an open file. False after an error, or without memory. */
+/* One byte more than the limit (or than the size that was told) shows that there is more. */
 static bool fill(struct vmsim_config *c, struct vmsim__source *s, int fd, const struct stat *st) {
     size_t room = S_ISREG(st->st_mode) ? (size_t)st->st_size + 1 : (size_t)CONFIG_FILE_LIMIT + 1;
     char *buffer = vmsim__arena_alloc(&c->arena, room + 1, 1);

@@ -86,6 +86,9 @@ static const char *check_param(const struct vmsim_param *table, const struct vms
         return "no element size";
     if (p->type == VMSIM_PARAM_VARIANT_LIST && !p->variants)
         return "no variants";
+    for (const struct vmsim_variant *v = p->variants; v && v->tag; v++)
+        if (v->fields && v->fields->name && !v->size)
+            return "a variant without the size of its struct";
     if (p->fallback && p->flags & VMSIM_PARAM_OPTIONAL)
         return "both optional and with a default";
     if (p->fallback && vmsim__param_is_scalar(p->type) && !vmsim__param_parse(p, p->fallback, value, why, size))

@@ -53,6 +53,7 @@ const char *vmsim__param_type_name(const struct vmsim_param *p) {
     return types[p->type].name;
 }
 
+/* min and max both 0 say "unbounded"; a signed parameter may well end at 0, so there one bound makes both count. */
 static bool has_lower(const struct vmsim_param *p, enum vmsim_param_type type) {
     return type == VMSIM_PARAM_INT ? p->min || p->max : p->min > 0;
 }
@@ -61,6 +62,7 @@ static bool has_upper(const struct vmsim_param *p, enum vmsim_param_type type) {
     return type == VMSIM_PARAM_INT ? p->min || p->max : p->max > 0;
 }
 
+/* Shortest form: at most six decimals, no trailing zeros. */
 static char *format_ratio(uint64_t v, char *text, size_t size) {
     snprintf(text, size, "%" PRIu64 ".%06" PRIu64, v / MILLION, v % MILLION);
     size_t n = strlen(text);
@@ -105,6 +107,8 @@ char *vmsim__param_bounds(const struct vmsim_param *p, enum vmsim_param_type typ
     return text;
 }
 
+/* Digits shift left through `scale`, the weight of the last digit in millionths: "0.25" is 0, 2 and 5 at 1000000,
+ * 100000 and 10000. A digit with no weight left must be 0. */
 static bool parse_ratio(const char *text, uint64_t *value, const char **why) {
     uint64_t v = 0, scale = MILLION;
     size_t length = strlen(text), digits = 0;
@@ -151,6 +155,7 @@ static bool parse_number(enum vmsim_param_type type, const char *text, uint64_t 
     }
 }
 
+/* Bounds of an INT are stored as the bits of an int64_t. */
 static bool in_bounds(const struct vmsim_param *p, uint64_t v) {
     if (p->type == VMSIM_PARAM_INT)
         return !has_upper(p, p->type) || ((int64_t)v >= (int64_t)p->min && (int64_t)v <= (int64_t)p->max);
@@ -190,6 +195,7 @@ static bool store_number(const struct vmsim_param *p, const char *text, void *ou
     return true;
 }
 
+/* YAML 1.1 has a dozen spellings of a boolean and readers differ on them; two are taken, the others get a hint. */
 static bool store_bool(const char *text, void *out, char *why, size_t size) {
     bool v = !strcmp(text, "true");
     char word[SHOWN];
@@ -208,6 +214,7 @@ static bool store_bool(const char *text, void *out, char *why, size_t size) {
     return false;
 }
 
+/* The message lists the choices and then the closest; it may be cut by `size`, never overrun. */
 static bool store_enum(const struct vmsim_param *p, const char *text, void *out, char *why, size_t size) {
     for (int i = 0; p->choices[i]; i++) {
         if (strcmp(text, p->choices[i]) != 0)
@@ -240,6 +247,7 @@ bool vmsim__param_parse(const struct vmsim_param *p, const char *text, void *out
     return true;
 }
 
+/* An enum out of range cannot come from a file: it is the caller's struct that is wrong. */
 char *vmsim__param_format(const struct vmsim_param *p, const void *value, char *text, size_t size) {
     const char *s = "";
     if (types[p->type].number) {
@@ -260,6 +268,7 @@ char *vmsim__param_format(const struct vmsim_param *p, const void *value, char *
     return text;
 }
 
+/* Linear: a table has some dozen entries, and only cold paths look names up. */
 const struct vmsim_param *vmsim__param_find(const struct vmsim_param *table, const char *name, size_t length) {
     for (; table && table->name; table++)
         if (!strncmp(table->name, name, length) && !table->name[length])

@@ -57,6 +57,8 @@ static struct vmsim__place event_place(const struct loader *l, const yaml_event_
 }
 
 /* Remembers the error; false: memory is out, stop. */
+/* Errors of meaning (a duplicate key, a tag) let the reading go on, so that all of them are found; errors of structure
+ * end it, because what follows would be guesses. */
 static bool note(struct loader *l, int code) {
     if (!l->error || code == VMSIM_ENOMEM)
         l->error = code;
@@ -74,6 +76,7 @@ static bool no_node(struct loader *l, size_t errors_before) {
     return fatal(l, vmsim__diag_mark(l->c) > errors_before ? VMSIM_ELIMIT : VMSIM_ENOMEM);
 }
 
+/* The value of a refused key is read and dropped: its own errors are still worth telling. */
 static bool attach(struct loader *l, struct vmsim__node *n) {
     size_t errors = vmsim__diag_mark(l->c);
     if (!l->depth) {
@@ -91,6 +94,7 @@ static bool attach(struct loader *l, struct vmsim__node *n) {
     return ok || no_node(l, errors);
 }
 
+/* Anchors are looked up one after the other, so their number has a limit. */
 static bool add_anchor(struct loader *l, const char *name, struct vmsim__node *n) {
     if (++l->anchor_count > ANCHOR_LIMIT)
         return fatal(l,
@@ -139,6 +143,7 @@ static bool expects_key(const struct loader *l) {
     return l->depth && l->stack[l->depth - 1].node->kind == NODE_MAPPING && !l->stack[l->depth - 1].key;
 }
 
+/* A C string cannot hold a NUL, so one that an escape made is an error and not a silently cut text. */
 static bool take_scalar(struct loader *l, const yaml_event_t *e) {
     const char *text = (const char *)e->data.scalar.value;
     bool has_nul = strlen(text) != e->data.scalar.length;
@@ -198,6 +203,7 @@ static bool end_collection(struct loader *l) {
     return attach(l, f.node);
 }
 
+/* An anchor on the stack is not complete: an alias to it would make the tree contain itself. */
 static bool is_open(const struct loader *l, const char *name) {
     for (unsigned i = 0; i < l->depth; i++)
         if (l->stack[i].anchor && !strcmp(l->stack[i].anchor, name))
@@ -281,6 +287,7 @@ static int syntax_error(struct loader *l, const yaml_parser_t *p) {
     return vmsim__diag_add(l->c, VMSIM_ESYNTAX, at, "%s (%s that begins in line %u)", problem, p->context, from.line);
 }
 
+/* libyaml hands out events one by one, so that a bomb stops at the limit and not after it was parsed. */
 static void parse(struct loader *l, yaml_parser_t *p) {
     for (bool more = true; more;) {
         yaml_event_t e;
