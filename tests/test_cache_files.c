@@ -355,6 +355,69 @@ static void test_ramfs_pages_are_unevictable(void **state) {
     end();
 }
 
+static void test_without_an_open_file_the_file_keeps_the_readahead_state(void **state) {
+    struct vmsim__page_fault out;
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 4096 * PAGE);
+    for (uint64_t i = 0; i < 5; i++)
+        assert_int_equal(vmsim__file_read(m.cache, file, NULL, i * PAGE, PAGE, 0), PAGE);
+    assert_int_equal(file->pages.count, 28);
+    assert_int_equal(vmsim__file_fadvise(m.cache, file, NULL, 0, 0, 1, 0), 0);
+    assert_int_equal(vmsim__file_read(m.cache, file, NULL, 100 * PAGE, PAGE, 0), PAGE);
+    assert_int_equal(file->pages.count, 29);
+    assert_int_equal(vmsim__file_fault(m.cache, file, NULL, 200, VMSIM__READ_RANDOM, NULL, 0, &out), 0);
+    vmsim__page_put(m.cache, out.pfn, 0);
+    vmsim__file_willneed(m.cache, file, NULL, 300, 10, 0);
+    assert_int_equal(file->pages.count, 40);
+    end();
+}
+
+static void test_device_files_have_no_pages(void **state) {
+    struct vmsim__page_fault out;
+    (void)state;
+    start(VMSIM__FILE_DEVICE, 0);
+    assert_int_equal(vmsim__file_read(m.cache, file, &ra, 5, 100, 0), 100);
+    assert_int_equal(vmsim__file_write(m.cache, file, 5, 100, 0), 100);
+    assert_int_equal(vmsim__file_fault(m.cache, file, &ra, 0, 0, NULL, 0, &out), VMSIM__PAGE_SIGBUS);
+    assert_int_equal(file->pages.count, 0);
+    end();
+}
+
+static void test_refused_calls_change_nothing(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 10 * PAGE);
+    vmsim__file_preload(m.cache, file, 0);
+    before = count();
+    assert_int_equal(vmsim__file_fallocate(m.cache, file, 0, 0, 0, 0), -22);
+    assert_int_equal(vmsim__file_fallocate(m.cache, file, 0, UINT64_MAX, 2, 0), -22);
+    assert_int_equal(vmsim__file_fallocate(m.cache, file, 2, 0, PAGE, 0), -95); /* a hole must keep the size */
+    assert_int_equal(vmsim__file_fallocate(m.cache, file, 8, 0, PAGE, 0), -95);
+    assert_int_equal(vmsim__file_write(m.cache, file, UINT64_MAX - 1, 10, 0), -22);
+    assert_int_equal(vmsim__file_fadvise(m.cache, file, &ra, 0, 0, 6, 0), -22);
+    assert_int_equal(vmsim__file_read(m.cache, file, &ra, 10 * PAGE, 1, 0), 0);
+    assert_int_equal(vmsim__file_read(m.cache, file, &ra, 3, UINT64_MAX, 0), 10 * PAGE - 3);
+    assert_int_equal(vmsim__file_write(m.cache, file, 3, 0, 0), 0);
+    CHANGED(0);
+    end();
+}
+
+static void test_holes_and_zeroed_ranges_clear_parts_of_pages(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 10 * PAGE);
+    vmsim__file_preload(m.cache, file, 0);
+    before = count();
+    assert_int_equal(vmsim__file_fallocate(m.cache, file, 3, PAGE + 100, 3 * PAGE, 0), 0);
+    CHANGED(.file_pages = -2, .inactive_file = -2, .freed = 2, .dirty = 2, .dirtied = 2, .pending = 2);
+    assert_int_equal(vmsim__file_fallocate(m.cache, file, 3, 6 * PAGE + 100, 200, 0), 0); /* inside one page */
+    CHANGED(.dirty = 1, .dirtied = 1, .pending = 1);
+    assert_int_equal(vmsim__file_fallocate(m.cache, file, 0x10, 8 * PAGE, 4 * PAGE, 0), 0);
+    CHANGED(.file_pages = -2, .inactive_file = -2, .freed = 2);
+    assert_int_equal(file->size, 12 * PAGE);
+    assert_int_equal(vmsim__file_fallocate(m.cache, file, 1, 0, 40 * PAGE, 0), 0);
+    assert_int_equal(file->size, 12 * PAGE);
+    end();
+}
+
 static void test_paths_and_lifetimes(void **state) {
     (void)state;
     char path[32];
@@ -494,6 +557,10 @@ int main(void) {
         cmocka_unit_test(test_mapped_files_are_cleaned_before_writing_and_unmapped_before_truncation),
         cmocka_unit_test(test_pages_in_a_batch_survive_invalidation_until_drained),
         cmocka_unit_test(test_ramfs_pages_are_unevictable),
+        cmocka_unit_test(test_without_an_open_file_the_file_keeps_the_readahead_state),
+        cmocka_unit_test(test_device_files_have_no_pages),
+        cmocka_unit_test(test_refused_calls_change_nothing),
+        cmocka_unit_test(test_holes_and_zeroed_ranges_clear_parts_of_pages),
         cmocka_unit_test(test_paths_and_lifetimes),
         cmocka_unit_test(test_placement_follows_the_policy),
         cmocka_unit_test(test_failure_of_every_host_allocation_leaves_a_sound_cache),

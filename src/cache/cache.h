@@ -29,21 +29,6 @@ enum vmsim__file_kind {
     VMSIM__FILE_DEVICE   /* /dev/zero and the like: no pages */
 };
 
-struct vmsim__file {
-    uint32_t id;                      /* index in the cache's table; never 0 */
-    uint8_t kind;                     /* enum vmsim__file_kind */
-    bool linked;                      /* a path leads to it: it outlives its last user */
-    uint64_t size;                    /* bytes */
-    struct vmsim__radix pages;        /* index -> pfn + 1 */
-    uint32_t refcount;                /* open files and mappings */
-    char *path;                       /* owned; may be NULL (anonymous shared memory) */
-    void *mappings;                   /* vm/'s list of VMAs that map it (i_mmap); NULL: none */
-    uint64_t mkwrite_pages;           /* calls of page_mkwrite that dirtied a page, since creation */
-    uint64_t disk_size;               /* bytes that the device holds: pages beyond are holes and are zeroed, not read */
-    uint64_t dirty_pages;             /* pages of this file with DIRTY that count in nr_dirty */
-    uint64_t dirty_first, dirty_last; /* bounds of their indices, loose; write-out looks nowhere else */
-};
-
 /* State of one open file (struct file_ra_state + f_pos). Make it with vmsim__ra_init. */
 struct vmsim__file_ra {
     uint64_t start;            /* of the newest window, pages */
@@ -57,6 +42,22 @@ struct vmsim__file_ra {
     } io[2];                       /* the newest transfer and the one before */
 };
 enum vmsim__read_advice { VMSIM__READ_NORMAL, VMSIM__READ_RANDOM, VMSIM__READ_SEQUENTIAL };
+
+struct vmsim__file {
+    uint32_t id;                      /* index in the cache's table; never 0 */
+    uint8_t kind;                     /* enum vmsim__file_kind */
+    bool linked;                      /* a path leads to it: it outlives its last user */
+    uint64_t size;                    /* bytes */
+    struct vmsim__radix pages;        /* index -> pfn + 1 */
+    uint32_t refcount;                /* open files and mappings */
+    char *path;                       /* owned; may be NULL (anonymous shared memory) */
+    void *mappings;                   /* vm/'s list of VMAs that map it (i_mmap); NULL: none */
+    uint64_t mkwrite_pages;           /* calls of page_mkwrite that dirtied a page, since creation */
+    uint64_t disk_size;               /* bytes that the device holds: pages beyond are holes and are zeroed, not read */
+    uint64_t dirty_pages;             /* pages of this file with DIRTY that count in nr_dirty */
+    uint64_t dirty_first, dirty_last; /* bounds of their indices, loose; write-out looks nowhere else */
+    struct vmsim__file_ra ra;         /* for users without an open file of their own: calls that are given no `ra` */
+};
 
 struct vmsim__cache; /* all files of a machine, LRU lists and batches */
 
@@ -124,6 +125,7 @@ void vmsim__file_unlink(struct vmsim__cache *c, struct vmsim__file *f, unsigned 
  * are inactive, and referenced only in shmem. 0 or -ENOMEM. */
 int vmsim__file_preload(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
 
+/* Every function below takes NULL for `ra`: the state kept in the file itself, as one open file shared by all. */
 void vmsim__ra_init(struct vmsim__cache *c, struct vmsim__file_ra *ra);
 /* posix_fadvise(): advice by its Linux number (0 normal, 1 random, 2 sequential, 3 willneed, 4 dontneed, 5 noreuse);
  * length 0: to the end. */

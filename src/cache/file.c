@@ -96,6 +96,7 @@ struct vmsim__file *vmsim__file_create(struct vmsim__cache *c, enum vmsim__file_
     f->size = size;
     f->disk_size = kind == VMSIM__FILE_REGULAR ? size : 0;
     vmsim__radix_init(&f->pages, &c->nodes);
+    vmsim__ra_init(c, &f->ra);
     if (path) {
         f->path = vmsim__strdup(c->alloc, path);
         if (!f->path)

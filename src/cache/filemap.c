@@ -118,6 +118,7 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
 
 int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
                          uint64_t count, unsigned cpu) {
+    ra = ra ? ra : &f->ra;
     uint64_t page = vmsim__cache_page_size(c), done = 0;
     if (f->kind == VMSIM__FILE_DEVICE)
         return (int64_t)count;
@@ -212,6 +213,7 @@ enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim_
                                            uint64_t index, enum vmsim__read_advice advice,
                                            const struct vmsim__alloc_request *policy, unsigned cpu,
                                            struct vmsim__page_fault *out) {
+    ra = ra ? ra : &f->ra;
     *out = (struct vmsim__page_fault){.pfn = vmsim__file_page(f, index)};
     vmsim__cache_charge(c, c->spec.lookup_cost);
     if (f->kind == VMSIM__FILE_DEVICE || index >= vmsim__cache_pages_of(c, f->size))

@@ -114,7 +114,7 @@ static void force_read(struct vmsim__cache *c, struct vmsim__file *f, struct vms
 void vmsim__file_willneed(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                           uint64_t pages, unsigned cpu) {
     if (f->kind == VMSIM__FILE_REGULAR)
-        force_read(c, f, ra, index, pages, cpu);
+        force_read(c, f, ra ? ra : &f->ra, index, pages, cpu);
 }
 
 /* ---- decisions ---- */

@@ -144,6 +144,7 @@ static void advise_dontneed(struct vmsim__cache *c, struct vmsim__file *f, uint6
 
 int vmsim__file_fadvise(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
                         uint64_t length, int advice, unsigned cpu) {
+    ra = ra ? ra : &f->ra;
     unsigned shift = c->mem->page_shift;
     uint64_t end = length && pos < UINT64_MAX - length ? pos + length : UINT64_MAX >> 1;
     if (advice < FADV_NORMAL || advice > FADV_NOREUSE)
