@@ -114,9 +114,8 @@ uint64_t vmsim__arm64_encode_table(const struct vmsim__pt_format *f, unsigned le
 
 static const struct vmsim__walk_ops ops = {.entry = entry, .touch = touch, .access_first = true, .open_read = true};
 
-bool vmsim__arm64_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level, uint64_t table,
-                       void *table_host, uint32_t inherited, struct vmsim__walk *w) {
-    return vmsim__walk_body(&ops, pt, va, mode, level, table, table_host, inherited, w);
+bool vmsim__arm64_walk(VMSIM__WALK_PARAMETERS) {
+    return vmsim__walk_body(&ops, VMSIM__WALK_ARGUMENTS);
 }
 
 /* Fault status codes of ESR_ELx: `level` is Arm's, 3 at the last one. A reserved descriptor is an invalid one; a dirty

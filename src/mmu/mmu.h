@@ -111,8 +111,8 @@ struct vmsim__pt_format {
     struct vmsim__pte (*decode)(const struct vmsim__pt_format *f, unsigned level, uint64_t raw);
     uint64_t (*encode_table)(const struct vmsim__pt_format *f, unsigned level, uint64_t table_pfn);
     /* The walker of the format; call it through vmsim__mmu_walk and vmsim__mmu_walk_from. */
-    bool (*walk)(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level, uint64_t table,
-                 void *table_host, uint32_t inherited, struct vmsim__walk *w);
+    bool (*walk)(const struct vmsim__pagetable *pt, uint64_t va, uint32_t start, uint64_t table, void *table_host,
+                 struct vmsim__walk *w);
 };
 /* NULL for a number out of range. */
 const struct vmsim__pt_format *vmsim__pt_format_get(enum vmsim__pt_format_id id);
@@ -259,16 +259,20 @@ struct vmsim__walk {
     uint32_t table_flags[VMSIM__PT_LEVELS]; /* permissions combined down to (and excluding) that level */
 };
 
+/* How a walk begins, in one register: mode in bits 3..0, level in 7..4, inherited permissions above. */
+#define VMSIM__WALK_START(mode, level, inherited) ((mode) | ((level)&15u) << 4 | ((inherited)&0x3fu) << 8)
+
 /* Walks from the table `table_host` (pfn `table`) at `level` with permissions `inherited` (a table_flags of an earlier
  * walk; ignored at the top level) down to the leaf. Returns w->fault == NONE. The CPU is taken to run with CR0.WP, SMEP
  * (or PXN, and RISC-V's rule) and, for data, with user access allowed to the supervisor (stac, PAN off, SUM). */
 static inline bool vmsim__mmu_walk_from(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level,
                                         uint64_t table, void *table_host, uint32_t inherited, struct vmsim__walk *w) {
-    return pt->format->walk(pt, va, mode, level, table, table_host, inherited, w);
+    return pt->format->walk(pt, va, VMSIM__WALK_START(mode, level, inherited), table, table_host, w);
 }
 static inline bool vmsim__mmu_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode,
                                    struct vmsim__walk *w) {
-    return pt->format->walk(pt, va, mode, pt->format->levels - 1u, pt->root, pt->root_table, VMSIM__PTE_RWXU, w);
+    return pt->format->walk(pt, va, VMSIM__WALK_START(mode, pt->format->levels - 1u, VMSIM__PTE_RWXU), pt->root,
+                            pt->root_table, w);
 }
 static inline bool vmsim__va_canonical(const struct vmsim__pt_format *f, uint64_t va) {
     unsigned spare = 64u - f->va_bits;

@@ -86,9 +86,8 @@ static enum vmsim__fault region_fault(uint32_t missing) {
 }
 
 /* Reads no entry: the regions are registers. */
-bool vmsim__nommu_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level, uint64_t table,
-                       void *table_host, uint32_t inherited, struct vmsim__walk *w) {
-    (void)level, (void)table, (void)table_host, (void)inherited;
+bool vmsim__nommu_walk(VMSIM__WALK_PARAMETERS) {
+    (void)table, (void)table_host;
     uint32_t flags = VMSIM__PTE_RWXU;
     if (pt->regions) {
         const struct vmsim__region *region = vmsim__regions_find(pt->regions, va);
@@ -101,6 +100,6 @@ bool vmsim__nommu_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned 
     w->pfn = va >> pt->format->page_shift;
     w->page_shift = pt->format->page_shift;
     w->level = w->refs = 0;
-    w->fault = (uint8_t)region_fault(vmsim__walk_need(mode) & ~flags);
+    w->fault = (uint8_t)region_fault(vmsim__walk_need(start & 15) & ~flags);
     return !w->fault;
 }

@@ -109,9 +109,8 @@ uint64_t vmsim__riscv_encode_table(const struct vmsim__pt_format *f, unsigned le
 
 static const struct vmsim__walk_ops ops = {.entry = entry, .touch = touch};
 
-bool vmsim__riscv_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level, uint64_t table,
-                       void *table_host, uint32_t inherited, struct vmsim__walk *w) {
-    return vmsim__walk_body(&ops, pt, va, mode, level, table, table_host, inherited, w);
+bool vmsim__riscv_walk(VMSIM__WALK_PARAMETERS) {
+    return vmsim__walk_body(&ops, VMSIM__WALK_ARGUMENTS);
 }
 
 /* scause: 12, 13, 15 page faults of fetch, load, store; 1, 5, 7 access faults, when a table is not memory. */

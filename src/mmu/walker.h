@@ -90,13 +90,14 @@ VMSIM__INLINE void vmsim__walk_result(const struct vmsim__walk_ops *ops, const s
 }
 
 VMSIM__INLINE bool vmsim__walk_body(const struct vmsim__walk_ops *ops, const struct vmsim__pagetable *pt, uint64_t va,
-                                    unsigned mode, unsigned level, uint64_t table, void *host, uint32_t inherited,
-                                    struct vmsim__walk *w) {
+                                    uint32_t start, uint64_t table, void *host, struct vmsim__walk *w) {
     const struct vmsim__pt_format *f = pt->format;
     const bool wide = ops->nine_levels || f->entry_bytes == 8;
     const unsigned page_shift = ops->nine_levels ? 12 : f->page_shift;
     const unsigned top = (ops->nine_levels ? ops->nine_levels : f->levels) - 1u;
-    uint32_t allowed = level == top ? VMSIM__PTE_RWXU : inherited;
+    const unsigned mode = start & 15;
+    unsigned level = start >> 4 & 15;
+    uint32_t allowed = level == top ? VMSIM__PTE_RWXU : start >> 8;
     struct vmsim__walk_leaf leaf;
     unsigned refs = 0;
     uint64_t pfn;
@@ -165,9 +166,11 @@ static inline struct vmsim__pte vmsim__soft_decode(const struct vmsim__pt_format
 }
 
 /* What the architectures give to the table of formats. */
-#define VMSIM__DECLARE_WALK(name)                                                                                      \
-    bool vmsim__##name##_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level,           \
-                              uint64_t table, void *table_host, uint32_t inherited, struct vmsim__walk *w)
+#define VMSIM__WALK_PARAMETERS                                                                                         \
+    const struct vmsim__pagetable *pt, uint64_t va, uint32_t start, uint64_t table, void *table_host,                  \
+        struct vmsim__walk *w
+#define VMSIM__WALK_ARGUMENTS pt, va, start, table, table_host, w
+#define VMSIM__DECLARE_WALK(name) bool vmsim__##name##_walk(VMSIM__WALK_PARAMETERS)
 #define VMSIM__DECLARE_ARCH(arch)                                                                                      \
     uint64_t vmsim__##arch##_encode(const struct vmsim__pt_format *f, unsigned level, struct vmsim__pte pte);          \
     struct vmsim__pte vmsim__##arch##_decode(const struct vmsim__pt_format *f, unsigned level, uint64_t raw);          \

@@ -139,9 +139,8 @@ static const struct vmsim__walk_ops ops_legacy = X86_OPS(entry_legacy, 0);
 static const struct vmsim__walk_ops ops_long4 = X86_OPS(entry_long, 4);
 static const struct vmsim__walk_ops ops_long5 = X86_OPS(entry_long, 5);
 
-bool vmsim__x86_walk(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level, uint64_t table,
-                     void *table_host, uint32_t inherited, struct vmsim__walk *w) {
-    return vmsim__walk_body(&ops_legacy, pt, va, mode, level, table, table_host, inherited, w);
+bool vmsim__x86_walk(VMSIM__WALK_PARAMETERS) {
+    return vmsim__walk_body(&ops_legacy, VMSIM__WALK_ARGUMENTS);
 }
 
 /* What the fast walk below wants of a pointer, as Linux makes them, and of a leaf. */
@@ -175,81 +174,68 @@ VMSIM__INLINE void *direct_table(const struct vmsim__ptmem *m, uint64_t pfn) {
     return VMSIM__LIKELY(row) ? row[pfn & ((UINT64_C(1) << m->directory_shift) - 1)] : NULL;
 }
 
-/* The walk as it nearly always is: every entry there, A set, pointers without restrictions, nothing to update. `start`
+/* The walk as it nearly always is: every entry there, A set, pointers without restrictions, nothing to update. `from`
  * is a constant, so that the loop unrolls. False: something was otherwise, and nothing has been changed or decided. */
-VMSIM__INLINE bool fast_walk(const unsigned start, const bool direct, const struct vmsim__pagetable *pt, uint64_t va,
+VMSIM__INLINE bool fast_walk(const unsigned from, const bool direct, const struct vmsim__pagetable *pt, uint64_t va,
                              unsigned mode, uint64_t table, void *host, struct vmsim__walk *w) {
     const struct vmsim__ptmem *mem = pt->mem;
-    uint64_t seen = 0;
+    uint64_t seen = 0, base = table << 12;
     static_assert((uint32_t)G >> 3 == VMSIM__PTE_GLOBAL && US == VMSIM__WALK_USER, "shifts of fast_leaf");
-    for (unsigned level = start;; level--) {
-        uint64_t at = (va >> (12 + 9 * level) & 0x1ff) * 8;
-        uint64_t raw = *(const uint64_t *)((const unsigned char *)host + at);
+    for (unsigned level = from;; level--) {
+        uint64_t index = va >> (12 + 9 * level) & 0x1ff, raw = ((const uint64_t *)host)[index];
         w->table[level] = table;
         w->table_host[level] = host;
         w->table_flags[level] = VMSIM__PTE_RWXU;
-        w->ref[start - level] = (table << 12) + at;
+        w->ref[from - level] = base + index * 8;
         seen |= raw;
         if (!level)
-            return fast_leaf(pt, va, mode, 0, start + 1, raw, seen, w);
+            return fast_leaf(pt, va, mode, 0, from + 1, raw, seen, w);
         if (VMSIM__UNLIKELY((raw & POINTER_MASK) != POINTER))
-            return level < 3 && fast_leaf(pt, va, mode, level, start - level + 1, raw, seen, w);
-        table = (raw & FRAME) >> 12;
+            return level < 3 && fast_leaf(pt, va, mode, level, from - level + 1, raw, seen, w);
+        base = raw & FRAME;
+        table = base >> 12;
         host = direct ? direct_table(mem, table) : vmsim__ptmem_table(mem, table);
         if (VMSIM__UNLIKELY(!host))
             return false;
     }
 }
 
-/* The walkers of long mode, each tried in turn; every one of them has the same arguments, so that each hands over to
- * the next by a jump: dispatch -> fast walk (last level only, by the directory, by the callback) -> the general body.
- */
-#define WALK_PARAMETERS                                                                                                \
-    const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level, uint64_t table, void *table_host,   \
-        uint32_t inherited, struct vmsim__walk *w
-#define WALK_ARGUMENTS pt, va, mode, level, table, table_host, inherited, w
-
-/* Addresses and modes that the fast walks leave to the body: not canonical, fetched by the supervisor, restricted
- * above. */
-VMSIM__INLINE bool is_simple(const struct vmsim__walk_ops *ops, uint64_t va, unsigned mode, unsigned level,
-                             uint32_t inherited) {
-    return vmsim__walk_canonical(ops, NULL, va) && (mode & 6) != VMSIM__WALK_FETCH &&
-           (level + 1u == ops->nine_levels || (inherited & VMSIM__PTE_RWXU) == VMSIM__PTE_RWXU);
+/* The walkers of long mode, tried in turn; all have the same arguments, so that each hands over to the next by a jump:
+ * dispatch -> a fast walk (of the last level, by the directory, by the callback) -> the general body.
+ *
+ * Dispatch leaves to the body what is not canonical, fetched by the supervisor, or restricted by levels above. */
+VMSIM__INLINE bool is_simple(const struct vmsim__walk_ops *ops, uint64_t va, uint32_t start) {
+    const uint32_t all = VMSIM__WALK_START(0, 0, VMSIM__PTE_RWXU);
+    return vmsim__walk_canonical(ops, NULL, va) && (start & 6) != VMSIM__WALK_FETCH && (start & all) == all;
 }
 
-VMSIM__INLINE bool fast_from(const bool direct, WALK_PARAMETERS) {
-    (void)inherited;
-    switch (level) {
-    case 1:
-        return fast_walk(1, direct, pt, va, mode, table, table_host, w);
-    case 2:
-        return fast_walk(2, direct, pt, va, mode, table, table_host, w);
-    case 3:
+VMSIM__INLINE bool fast_from(const bool direct, VMSIM__WALK_PARAMETERS) {
+    const unsigned mode = start & 15, level = start >> 4 & 15;
+    if (level == 3)
         return fast_walk(3, direct, pt, va, mode, table, table_host, w);
-    default:
-        return fast_walk(4, direct, pt, va, mode, table, table_host, w);
-    }
+    if (level == 1)
+        return fast_walk(1, direct, pt, va, mode, table, table_host, w);
+    if (level == 2)
+        return fast_walk(2, direct, pt, va, mode, table, table_host, w);
+    return fast_walk(4, direct, pt, va, mode, table, table_host, w);
 }
 
 #define LONG_WALK(name, ops)                                                                                           \
-    static VMSIM__NOINLINE bool name##_body(WALK_PARAMETERS) {                                                         \
-        return vmsim__walk_body(&ops, WALK_ARGUMENTS);                                                                 \
+    static VMSIM__NOINLINE bool name##_body(VMSIM__WALK_PARAMETERS) {                                                  \
+        return vmsim__walk_body(&ops, VMSIM__WALK_ARGUMENTS);                                                          \
     }                                                                                                                  \
-    static VMSIM__NOINLINE bool name##_last(WALK_PARAMETERS) {                                                         \
-        return fast_walk(0, true, pt, va, mode, table, table_host, w) || name##_body(WALK_ARGUMENTS);                  \
+    static VMSIM__NOINLINE bool name##_direct(VMSIM__WALK_PARAMETERS) {                                                \
+        return fast_from(true, VMSIM__WALK_ARGUMENTS) || name##_body(VMSIM__WALK_ARGUMENTS);                           \
     }                                                                                                                  \
-    static VMSIM__NOINLINE bool name##_direct(WALK_PARAMETERS) {                                                       \
-        return fast_from(true, WALK_ARGUMENTS) || name##_body(WALK_ARGUMENTS);                                         \
+    static VMSIM__NOINLINE bool name##_callback(VMSIM__WALK_PARAMETERS) {                                              \
+        return fast_from(false, VMSIM__WALK_ARGUMENTS) || name##_body(VMSIM__WALK_ARGUMENTS);                          \
     }                                                                                                                  \
-    static VMSIM__NOINLINE bool name##_callback(WALK_PARAMETERS) {                                                     \
-        return fast_from(false, WALK_ARGUMENTS) || name##_body(WALK_ARGUMENTS);                                        \
-    }                                                                                                                  \
-    bool vmsim__x86_##name##_walk(WALK_PARAMETERS) {                                                                   \
-        if (VMSIM__UNLIKELY(!is_simple(&ops, va, mode, level, inherited)))                                             \
-            return name##_body(WALK_ARGUMENTS);                                                                        \
-        if (!level)                                                                                                    \
-            return name##_last(WALK_ARGUMENTS);                                                                        \
-        return pt->mem->directory ? name##_direct(WALK_ARGUMENTS) : name##_callback(WALK_ARGUMENTS);                   \
+    bool vmsim__x86_##name##_walk(VMSIM__WALK_PARAMETERS) {                                                            \
+        if (VMSIM__UNLIKELY(!is_simple(&ops, va, start)))                                                              \
+            return name##_body(VMSIM__WALK_ARGUMENTS);                                                                 \
+        if (!(start & 0xf0))                                                                                           \
+            return fast_walk(0, true, pt, va, start & 15, table, table_host, w) || name##_body(VMSIM__WALK_ARGUMENTS); \
+        return pt->mem->directory ? name##_direct(VMSIM__WALK_ARGUMENTS) : name##_callback(VMSIM__WALK_ARGUMENTS);     \
     }
 LONG_WALK(long4, ops_long4)
 LONG_WALK(long5, ops_long5)
