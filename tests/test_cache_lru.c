@@ -30,7 +30,7 @@ static void test_new_pages_appear_a_batch_at_a_time(void **state) {
     } k[] = {{"6.1", 15}, {"6.12", 31}};
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        vmsim__pfn page[62];
+        vmsim__pfn page[62] = {0};
         start(k[i].kernel);
         for (unsigned n = 0; n < 2 * k[i].batch; n++) {
             page[n] = new_anon(0);
