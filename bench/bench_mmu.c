@@ -71,7 +71,7 @@ static double run(struct vmsim__pagetable *pt, bool last_level, uint64_t *sum) {
     uint64_t pfn[PAGES];
     struct vmsim__walk w = {0};
     for (uint64_t i = 0; i < PAGES; i++) {
-        vmsim__mmu_walk(pt, i << shift, mode, &w);
+        vmsim__mmu_walk(pt, i * 1237 % PAGES << shift, mode, &w); /* in the order of use */
         host[i] = w.table_host[0];
         pfn[i] = w.table[0];
     }
@@ -80,7 +80,7 @@ static double run(struct vmsim__pagetable *pt, bool last_level, uint64_t *sum) {
         for (uint64_t i = 0; i < PAGES; i++) {
             uint64_t page = i * 1237 % PAGES;
             if (last_level)
-                vmsim__mmu_walk_from(pt, page << shift, mode, 0, pfn[page], host[page], VMSIM__PTE_RWXU, &w);
+                vmsim__mmu_walk_from(pt, page << shift, mode, 0, pfn[i], host[i], VMSIM__PTE_RWXU, &w);
             else
                 vmsim__mmu_walk(pt, page << shift, mode, &w);
             *sum += w.pa;
