@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A walk as text, for people: what each level was asked, what it read, and what that means.
  *
- *     va 0x00007f0012345678  x86_64, 4 levels of 9+9+9+9 bits over 12
- *       level 3  index 254 (0xfe)  entry at 0x00001007f0 = 0x0000000000002067  table at 0x2000  present ... */
+ *     va 0x00007f0012345678  x86_64, index bits 9+9+9+9, offset 12
+ *       level 3  index  254  entry at 0x00000017f0 = 0x0000000000002067  table 0x2000  present read write exec ...
+ *       ...
+ *       -> pa 0x00abcde678 in a page of 4 KiB: read write user dirty; 4 references */
 #include "mmu/mmu.h"
 #include <inttypes.h>
 #include <stdarg.h>
