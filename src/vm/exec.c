@@ -54,7 +54,8 @@ static struct vmsim__vma *add_vma(struct vmsim__mm *mm, uint64_t start, uint64_t
 
 /* Steps 1 and 2. */
 static int64_t make_stack(struct vmsim__mm *mm, const struct vmsim__exec *x) {
-    const uint64_t top = mm->task_size, page = mm->vm->page_size;
+    const uint64_t page = mm->vm->page_size;
+    const uint64_t top = x->stack_top ? vmsim__align_up(x->stack_top, page) : mm->task_size;
     uint32_t flags = VMSIM__VM_READ | VMSIM__VM_WRITE | VMSIM__VM_MAYREAD | VMSIM__VM_MAYWRITE | VMSIM__VM_MAYEXEC |
                      VMSIM__VM_GROWSDOWN | VMSIM__VM_ACCOUNT | VMSIM__VM_SOFTDIRTY;
     if (x->executable_stack)
@@ -177,11 +178,11 @@ int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *x, unsign
     if ((e = make_stack(mm, x)) || (e = place(mm, &x->program, x->interpreter.file != NULL, &bias)) ||
         (e = map_segments(mm, &x->program, bias, &end, true)))
         return e;
-    mm->start_brk = mm->brk = vmsim__align_up(end, mm->vm->page_size);
+    mm->start_brk = mm->brk = x->start_brk ? x->start_brk : vmsim__align_up(end, mm->vm->page_size);
     if (x->interpreter.file && ((e = place(mm, &x->interpreter, false, &bias)) ||
                                 (e = map_segments(mm, &x->interpreter, bias, &ignored, false))))
         return e;
-    if ((e = map_vdso(mm)))
+    if (!x->no_vdso && (e = map_vdso(mm)))
         return e;
     uint64_t strings = mm->start_stack;
     mm->arg_start = strings;
