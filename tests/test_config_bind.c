@@ -188,7 +188,10 @@ static void later_checks_point_at_the_value(void **state) {
                         "box.yaml:3:27: error: machine.nodes[0].memory: more than the host has\n"
                         "      nodes: [{id: 0, memory: 1GiB}]\n"
                         "                              ^~~~");
+    vmsim__config_error_node(c, NULL, "of nothing");
+    assert_string_equal(vmsim_config_error_text(c, 2), "error: of nothing");
     assert_string_equal(vmsim__config_origin(c, "machine.nodes[0].memory"), "box.yaml:3:27");
+    assert_string_equal(vmsim__config_origin(c, "machine.nodes[9]"), "default");
     assert_string_equal(vmsim__config_origin(c, "machine.tick"), "default");
     vmsim_config_destroy(c);
 }

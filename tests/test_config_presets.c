@@ -128,6 +128,59 @@ static void includes_and_plugins_are_relative_to_their_file(void **state) {
     vmsim_config_destroy(c);
 }
 
+/* `text` as main.yaml fails with a message that has `part`. */
+static void refused(struct place *p, const char *text, const char *part) {
+    struct vmsim_config *c = fx_create(NULL);
+    write_file(p, "main.yaml", text);
+    assert_int_equal(vmsim_config_load_file(c, in(p, "main.yaml")), 0);
+    assert_int_equal(vmsim_config_resolve(c), VMSIM_ECONFIG);
+    if (!strstr(vmsim_config_error_text(c, 0), part))
+        fail_msg("wanted %s, got %s", part, vmsim_config_error_text(c, 0));
+    vmsim_config_destroy(c);
+}
+
+static void a_chain_of_too_many_includes_is_refused(void **state) {
+    struct place *p = *state;
+    char name[32], text[64];
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "chain%d.yaml", i);
+        snprintf(text, sizeof text, "include: chain%d.yaml\n", i + 1);
+        write_file(p, name, text);
+    }
+    refused(p, "include: chain0.yaml\n", "more than 32 files within each other (the limit)");
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "chain%d.yaml", i);
+        unlink(in(p, name));
+    }
+}
+
+static void all_files_together_have_a_limit(void **state) {
+    struct place *p = *state;
+    size_t size = 15 << 20;
+    char *text = malloc(size + 1);
+    memset(text, '#', size);
+    memcpy(text, FX_MINIMAL, strlen(FX_MINIMAL));
+    text[size] = '\0';
+    write_file(p, "part.yaml", text);
+    free(text);
+    refused(p, "include: [part.yaml, part.yaml, part.yaml, part.yaml, part.yaml]\n",
+            "more than 64 MiB in all files together (the limit)");
+}
+
+static void a_pipe_is_not_included(void **state) {
+    struct place *p = *state;
+    assert_int_equal(mkfifo(in(p, "part.yaml"), 0600), 0);
+    refused(p, "include: part.yaml\n", "is not a regular file");
+}
+
+static void an_unreadable_preset_is_told_with_the_place_that_names_it(void **state) {
+    struct place *p = *state;
+    assert_int_equal(mkdir(in(p, "own.yaml"), 0700), 0);
+    setenv("VMSIM_MACHINES", p->directory, 1);
+    refused(p, "vmsim: 1\nmachine: {preset: own}\n", "is a directory, not a file\n  included from ");
+    rmdir(in(p, "own.yaml"));
+}
+
 static void single_values_parse_and_print_alone(void **state) {
     (void)state;
     char why[128], text[32];
@@ -151,6 +204,10 @@ int main(void) {
         WITH_DIRECTORY(the_environment_names_search_directories),
         WITH_DIRECTORY(a_later_file_lies_above_an_earlier_one),
         WITH_DIRECTORY(includes_and_plugins_are_relative_to_their_file),
+        WITH_DIRECTORY(a_chain_of_too_many_includes_is_refused),
+        WITH_DIRECTORY(all_files_together_have_a_limit),
+        WITH_DIRECTORY(a_pipe_is_not_included),
+        WITH_DIRECTORY(an_unreadable_preset_is_told_with_the_place_that_names_it),
         cmocka_unit_test(single_values_parse_and_print_alone),
     };
     return cmocka_run_group_tests_name("config_presets", tests, NULL, NULL);
