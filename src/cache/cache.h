@@ -167,7 +167,7 @@ enum vmsim__page_outcome {
 };
 struct vmsim__page_fault {
     vmsim__pfn pfn; /* with a reference for the caller (it becomes that of the page-table entry) */
-    bool major;     /* the page was not in the cache: pgmajfault */
+    bool major;     /* the page was not in the cache; pgmajfault has been counted */
     bool retry;     /* I/O was started, so the kernel drops mmap_lock and the fault is entered a second time: pgfault
                        counts once more, fault-around is tried again (and where it does not come to map the page, a
                        vmsim__ra_mapped(ra, 1) stands for the page being found), the task counts maj_flt: always in 6.1;

@@ -224,6 +224,7 @@ enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim_
             out->created = true;
         }
     } else if (out->pfn == VMSIM__PFN_NONE) {
+        vmsim__cache_event(c, VMSIM__PGMAJFAULT, 1);
         out->pfn = fault_miss(c, f, ra, index, advice, cpu);
         out->major = out->retry = true;
     } else {
