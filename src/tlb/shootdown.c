@@ -143,7 +143,7 @@ static void flush_context(struct vmsim__tlb_system *s, struct cpu *c, uint16_t a
 void vmsim__tlb_mm_fini(struct vmsim__tlb_system *s, struct vmsim__tlb_mm *mm) {
     for (unsigned cpu = 0; cpu < s->cpus; cpu++) {
         struct cpu *c = &s->cpu[cpu];
-        if (mask_test(&mm->cpus, cpu) && s->asid.mode == VMSIM__ASID_ARCHITECTURAL)
+        if (mask_test(&mm->cpus, cpu) && s->used && mm->asid >> GENERATION_SHIFT == s->generation)
             vmsim__tlb_flush_asid(c->tlb, (uint16_t)mm->asid); /* its number may be given again */
         for (unsigned i = 0; i < s->slots; i++)
             if (c->slots[i].ctx_id == mm->ctx_id && s->asid.mode != VMSIM__ASID_ARCHITECTURAL) {
@@ -427,11 +427,16 @@ void vmsim__tlb_batch_add(struct vmsim__tlb_system *s, struct vmsim__tlb_batch *
 /* A batch does not know its address spaces: each CPU concerned flushes what it runs now; the rest is seen by
  * generation. */
 static uint64_t flush_everything(struct vmsim__tlb_system *s, struct cpu *c) {
+    if (s->asid.mode != VMSIM__ASID_ARCHITECTURAL) {
+        if (!c->mm || c->slots[c->slot].tlb_gen == c->mm->tlb_gen)
+            return 0;
+        c->slots[c->slot].tlb_gen = c->mm->tlb_gen;
+        flush_context(s, c, c->asid);
+        return s->cost.flush_all;
+    }
     vmsim__tlb_flush_nonglobal(c->tlb);
     vmsim__tlb_count(c->tlb, VMSIM__TLB_local_flush_all, 1);
     vmsim__tlb_add_ns(c->tlb, s->cost.flush_all);
-    if (c->mm)
-        c->slots[c->slot].tlb_gen = c->mm->tlb_gen;
     return s->cost.flush_all;
 }
 

@@ -185,10 +185,10 @@ VMSIM__INLINE uint64_t *tlb_tags(const struct tlb_array *r, uint32_t set) {
     return r->block + set * r->stride;
 }
 VMSIM__INLINE uint64_t *tlb_use(const struct tlb_array *r, uint64_t *tag) {
-    return tag + r->ways;
+    return tag + r->column;
 }
 VMSIM__INLINE uint64_t *tlb_data(const struct tlb_array *r, uint64_t *tag) {
-    return tag + 2 * (size_t)r->ways;
+    return tag + 2 * r->column;
 }
 VMSIM__INLINE uint16_t tlb_tag_asid(uint64_t tag) {
     return (uint16_t)(tag >> TLB_ASID_SHIFT);

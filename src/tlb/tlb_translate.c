@@ -192,7 +192,9 @@ bool vmsim__tlb_translate(struct vmsim__tlb *t, uint64_t va, unsigned type, bool
     t->missed = l.level > 0;
     if (l.level == t->levels)
         return miss(t, &l, pa, stop);
-    uint64_t lacks = l.need & ~*tlb_data(l.array, l.tag);
+    uint64_t data = *tlb_data(l.array, l.tag), lacks = l.need & ~data;
+    if (VMSIM__UNLIKELY(!user && l.fetch))
+        lacks |= data & VMSIM__PTE_USER; /* SMEP, PXN: the walk will refuse */
     if (VMSIM__LIKELY(!lacks)) {
         *pa = hit(t, &l);
         return true;
