@@ -33,7 +33,7 @@ static void sizes_alone_give_the_map_of_a_pc(void **state) {
 
 static struct vmsim__mem *one_node(struct vmsim__alloc *alloc, enum vmsim__arch arch, uint64_t page, uint64_t size) {
     struct vmsim__node_spec node = {.memory = size};
-    struct vmsim__mem_spec spec = {.arch = arch, .page_size = page, .nodes = {&node, 1}};
+    struct vmsim__mem_spec spec = {.arch = (int)arch, .page_size = page, .nodes = {&node, 1}};
     return zm_create(alloc, &spec);
 }
 

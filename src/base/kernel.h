@@ -21,6 +21,11 @@ struct vmsim__kernel {
     bool gfp_atomic;                 /* __GFP_ATOMIC exists and is what the boost is ignored for (until 6.2) */
     bool freelist_by_pageblock;      /* a free block is on the list of its pageblock's type, always (since 6.10) */
     bool highatomic_serves_nonblock; /* non-blocking requests fall back on HIGHATOMIC blocks (since 6.8) */
+    /* what the kernel takes for itself at boot: sizes of Debian's amd64 builds, defaults of the model in zones/ */
+    unsigned image_kb;      /* text, data, bss, without what is freed after boot */
+    unsigned image_init_kb; /* init sections and gaps, freed after boot */
+    unsigned percpu_kb;     /* first per-CPU chunk, each CPU */
+    unsigned section_kb;    /* tables of memory sections, each node */
     /* vm */
     unsigned lru_batch;     /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
     bool rss_percpu;        /* RSS counters are per CPU and exact enough; else 64-event caches per thread */

@@ -470,7 +470,7 @@ int vmsim__mem_create(struct vmsim__alloc *alloc, const struct vmsim__mem_spec *
         return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for the machine");
     b.mem->alloc = alloc;
     b.mem->kernel = kernel;
-    int rc = vmsim__layout_build(alloc, spec, &b.layout, err);
+    int rc = vmsim__layout_build(alloc, spec, kernel, &b.layout, err);
     if (!rc)
         rc = boot(&b, err);
     vmsim__vec_fini(alloc, &b.reserved);

@@ -41,6 +41,12 @@ static int choose_orders(struct vmsim__layout *l, struct vmsim__err *err) {
     return 0;
 }
 
+unsigned vmsim__section_shift(int arch, unsigned page_shift) {
+    if (arch == VMSIM__ARCH_X86_32)
+        return 26;
+    return arch == VMSIM__ARCH_X86_PAE || page_shift == 16 ? 29 : 27;
+}
+
 #define BIT(type) (1u << VMSIM__ZONE_##type)
 static uint8_t configured_zones(int arch) {
     switch (arch) {
@@ -267,8 +273,8 @@ static int add_zones(struct vmsim__layout *l, struct vmsim__err *err) {
     return 0;
 }
 
-int vmsim__layout_build(struct vmsim__alloc *alloc, const struct vmsim__mem_spec *spec, struct vmsim__layout *l,
-                        struct vmsim__err *err) {
+int vmsim__layout_build(struct vmsim__alloc *alloc, const struct vmsim__mem_spec *spec,
+                        const struct vmsim__kernel *kernel, struct vmsim__layout *l, struct vmsim__err *err) {
     *l = (struct vmsim__layout){.alloc = alloc, .spec = spec, .nr_nodes = (unsigned)spec->nodes.count};
     if (spec->arch < 0 || spec->arch >= VMSIM__ARCH_COUNT)
         return vmsim__err_set(err, VMSIM_ECONFIG, "unknown architecture %d", spec->arch);
@@ -285,7 +291,7 @@ int vmsim__layout_build(struct vmsim__alloc *alloc, const struct vmsim__mem_spec
     rc = carve_movable(l, err);
     if (!rc)
         rc = add_zones(l, err);
-    return rc ? rc : vmsim__layout_reserve(l, err);
+    return rc ? rc : vmsim__layout_reserve(l, kernel, err);
 }
 
 void vmsim__layout_fini(struct vmsim__layout *l) {

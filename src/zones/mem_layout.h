@@ -41,14 +41,17 @@ struct vmsim__layout {
 };
 
 /* 0 or an error; the layout must be finished with vmsim__layout_fini either way. */
-int vmsim__layout_build(struct vmsim__alloc *alloc, const struct vmsim__mem_spec *spec, struct vmsim__layout *l,
-                        struct vmsim__err *err);
+int vmsim__layout_build(struct vmsim__alloc *alloc, const struct vmsim__mem_spec *spec,
+                        const struct vmsim__kernel *kernel, struct vmsim__layout *l, struct vmsim__err *err);
 void vmsim__layout_fini(struct vmsim__layout *l);
 
 /* The parts, one file each: regions (mem_regions.c), zones and movable carving (mem_layout.c), reserves
  * (mem_reserve.c). */
 int vmsim__layout_regions(struct vmsim__layout *l, struct vmsim__err *err);
-int vmsim__layout_reserve(struct vmsim__layout *l, struct vmsim__err *err);
+int vmsim__layout_reserve(struct vmsim__layout *l, const struct vmsim__kernel *kernel, struct vmsim__err *err);
+
+/* log2 of the bytes of a memory section: what struct pages come and go by. */
+unsigned vmsim__section_shift(int arch, unsigned page_shift);
 
 static inline const struct vmsim__node_spec *vmsim__layout_node(const struct vmsim__layout *l, unsigned node) {
     return (const struct vmsim__node_spec *)l->spec->nodes.data + node;

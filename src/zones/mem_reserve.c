@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* How much of each zone the kernel keeps for itself: as the spec says, or by a model of what boot takes.
  *
- *     x86 DMA zone        the first MiB
- *     zone of the image   text, data, bss (45 MiB, of which 8 MiB are init sections and go back), per-CPU areas
- *     each node's top     struct page of all its frames (64 bytes each), large hash tables on the last node
+ *     x86 DMA zone          the first MiB
+ *     zone of the image     text, data, bss; init sections, which go back after the watermarks were computed
+ *     below 4 GiB, highest  64 MiB of bounce buffers when there is memory above (x86-64)
+ *     top of each node      struct page of its sections, per-CPU areas of its CPUs, node data; hash tables on a
+ * one-node machine (with more nodes they come from vmalloc later); small tables of boot on the first and the last node
  *
- * Small zones are never eaten up: a zone keeps at least three quarters of its frames for the allocator. */
+ * Early allocations go down from the top of the node's memory whatever the zone is, so they lie in MOVABLE where there
+ * is one. No zone gives more than half of itself. The sizes of one build of the kernel are in the kernel table; what
+ * depends on the machine is computed. Kernel counterparts: mm/memblock.c, mm/sparse.c, alloc_large_system_hash,
+ * kernel/dma/swiotlb.c. */
 #include "zones/mem_layout.h"
 
 #define MIB (UINT64_C(1) << 20)
-#define IMAGE_BYTES (45 * MIB)
-#define IMAGE_INIT_BYTES (8 * MIB)
-#define PERCPU_BYTES (256 * 1024)
-#define STRUCT_PAGE_BYTES 64
-/* Dentry and inode caches at 1/1024 and 1/2048 of memory are the largest of the hash tables allocated at boot. */
-#define HASH_SHIFT 9
+#define BOUNCE_BYTES (64 * MIB)       /* swiotlb's default */
+#define BOUNCE_SLOT_BYTES 24          /* one for each 2 KiB of it */
+#define BOUNCE_AREA_BYTES (12 * 1024) /* and the rest of its bookkeeping */
+#define STRUCT_PAGE_BYTES UINT64_C(64)
+#define NODE_DATA_BYTES (172 * 1024) /* pg_data_t with 1024 possible nodes */
+#define FIRST_NODE_BYTES (12 * 1024) /* small tables of boot: real mode, ACPI, memory blocks */
+#define LAST_NODE_BYTES (52 * 1024)
+#define HASH_ADAPT_FRAMES (UINT64_C(1) << 24) /* from 64 GiB on hash tables grow with the root of memory */
 
 static bool is_x86_dma(const struct vmsim__layout *l, const struct vmsim__zone_layout *z) {
     return z->type == VMSIM__ZONE_DMA && l->spec->arch != VMSIM__ARCH_ARM64;
@@ -31,46 +38,132 @@ static uint64_t frames_below(const struct vmsim__layout *l, const struct vmsim__
     return n;
 }
 
-/* Place of a node's page metadata: its highest zone that the kernel itself may use. */
-static bool holds_memmap(const struct vmsim__layout *l, size_t zone) {
-    const struct vmsim__zone_layout *z = &l->zones.at[zone];
-    if (z->type > VMSIM__ZONE_NORMAL)
-        return false;
-    return zone + 1 == l->zones.count || z[1].node != z->node || z[1].type > VMSIM__ZONE_NORMAL;
+/* ---- The model ---- */
+
+/* Bytes of one early hash table with a bucket for each 2^scale bytes of memory. */
+static uint64_t hash_bytes(const struct vmsim__layout *l, uint64_t frames, unsigned scale) {
+    for (uint64_t adapt = HASH_ADAPT_FRAMES; adapt < frames; adapt <<= 2)
+        scale++;
+    uint64_t entries = vmsim__align_up(frames, MIB >> l->page_shift) << l->page_shift >> scale;
+    uint64_t buckets = UINT64_C(1) << vmsim__log2(vmsim__max64(entries, 1));
+    return (buckets < entries ? buckets * 2 : buckets) * 8;
 }
 
-/* Place of the kernel's image: the lowest zone that is not x86's DMA. */
-static size_t image_zone(const struct vmsim__layout *l) {
-    size_t best = 0;
-    for (size_t i = 1; i < l->zones.count; i++) {
-        if (is_x86_dma(l, &l->zones.at[best]) || l->zones.at[i].start < l->zones.at[best].start)
-            best = is_x86_dma(l, &l->zones.at[i]) ? best : i;
+/* Frames of struct page for the sections that begin on a node. */
+static uint64_t memmap_frames(const struct vmsim__layout *l, unsigned node) {
+    unsigned shift = vmsim__section_shift(l->spec->arch, l->page_shift) - l->page_shift;
+    uint64_t sections = 0, next = 0;
+    for (size_t i = 0; i < l->regions.count; i++) {
+        const struct vmsim__region *r = &l->regions.at[i];
+        uint64_t first = vmsim__max64(r->start >> shift, next), end = ((r->end - 1) >> shift) + 1;
+        if (r->node == node && end > first)
+            sections += end - first;
+        next = vmsim__max64(next, end);
     }
-    return best;
+    return sections * (STRUCT_PAGE_BYTES << shift >> l->page_shift);
 }
 
-static void model(struct vmsim__layout *l, size_t zone, uint64_t node_present, uint64_t total) {
-    struct vmsim__zone_layout *z = &l->zones.at[zone];
-    uint64_t page = UINT64_C(1) << l->page_shift, bytes = 0;
-    if (is_x86_dma(l, z)) {
-        z->reserved = frames_below(l, z, MIB >> l->page_shift);
-    } else {
-        if (zone == image_zone(l)) {
-            bytes += IMAGE_BYTES - IMAGE_INIT_BYTES + PERCPU_BYTES * l->spec->cpus +
-                     ((total << l->page_shift) >> HASH_SHIFT);
-            z->boot_use = vmsim__min64(IMAGE_INIT_BYTES >> l->page_shift, z->present / 16);
-        }
-        if (holds_memmap(l, zone))
-            bytes += node_present * STRUCT_PAGE_BYTES;
-        z->reserved = vmsim__align_up(bytes, page) >> l->page_shift;
+static uint64_t node_cpus(const struct vmsim__layout *l, unsigned node) {
+    uint64_t named = 0, mine = vmsim__layout_node(l, node)->cpus.count;
+    for (unsigned n = 0; n < l->nr_nodes; n++)
+        named += vmsim__layout_node(l, n)->cpus.count;
+    uint64_t rest = vmsim__max64(l->spec->cpus, 1);
+    rest = rest > named ? rest - named : 0; /* those that no node names go round */
+    return mine + rest / l->nr_nodes + (node < rest % l->nr_nodes);
+}
+
+/* Takes frames from the top of a node, zone after zone downward; x86's DMA zone gives none. */
+static void take_from_top(struct vmsim__layout *l, unsigned node, uint64_t frames) {
+    for (size_t i = l->zones.count; i-- > 0 && frames;) {
+        struct vmsim__zone_layout *z = &l->zones.at[i];
+        uint64_t room = z->present / 2 - vmsim__min64(z->present / 2, z->reserved + z->boot_use);
+        if (z->node != node || is_x86_dma(l, z))
+            continue;
+        uint64_t take = vmsim__min64(frames, room);
+        z->reserved += take;
+        frames -= take;
     }
-    z->reserved = vmsim__min64(z->reserved, z->present / 4);
 }
 
-/* The spec's own numbers for one node. */
+/* The lowest zone that is not x86's DMA holds the kernel's image. */
+static void model_image(struct vmsim__layout *l, const struct vmsim__kernel *kernel) {
+    struct vmsim__zone_layout *best = NULL;
+    for (size_t i = 0; i < l->zones.count; i++) {
+        struct vmsim__zone_layout *z = &l->zones.at[i];
+        if (!is_x86_dma(l, z) && (!best || z->start < best->start))
+            best = z;
+    }
+    if (!best)
+        return;
+    best->boot_use = vmsim__min64(((uint64_t)kernel->image_init_kb << 10) >> l->page_shift, best->present / 16);
+    best->reserved +=
+        vmsim__min64(((uint64_t)kernel->image_kb << 10) >> l->page_shift, best->present / 2 - best->boot_use);
+}
+
+/* Bounce buffers as high below 4 GiB as there is memory; their bookkeeping is an ordinary early allocation. */
+static uint64_t model_bounce(struct vmsim__layout *l) {
+    uint64_t limit = (UINT64_C(1) << 32) >> l->page_shift;
+    struct vmsim__zone_layout *best = NULL;
+    if (l->spec->arch != VMSIM__ARCH_X86_64 || l->regions.at[l->regions.count - 1].end <= limit)
+        return 0;
+    for (size_t i = 0; i < l->zones.count; i++) {
+        struct vmsim__zone_layout *z = &l->zones.at[i];
+        if (z->start < limit && (!best || z->start > best->start))
+            best = z;
+    }
+    if (best)
+        best->reserved += vmsim__min64(BOUNCE_BYTES >> l->page_shift, best->present / 2);
+    return BOUNCE_BYTES / 2048 * BOUNCE_SLOT_BYTES + BOUNCE_AREA_BYTES;
+}
+
+static void model_node(struct vmsim__layout *l, const struct vmsim__kernel *kernel, unsigned node, uint64_t bytes) {
+    uint64_t page = UINT64_C(1) << l->page_shift;
+    bytes += NODE_DATA_BYTES + (uint64_t)kernel->section_kb * 1024;
+    bytes += node_cpus(l, node) * kernel->percpu_kb * 1024;
+    take_from_top(l, node, memmap_frames(l, node) + (vmsim__align_up(bytes, page) >> l->page_shift));
+}
+
+/* What nodes without memory need is taken from the first node with some. */
+static void model(struct vmsim__layout *l, const struct vmsim__kernel *kernel) {
+    unsigned nodes = 0, first = 0, last = 0;
+    uint64_t total = 0, extra[VMSIM__MAX_NODES] = {0};
+    for (size_t i = 0; i < l->zones.count; i++) {
+        struct vmsim__zone_layout *z = &l->zones.at[i];
+        if (is_x86_dma(l, z))
+            z->reserved = vmsim__min64(frames_below(l, z, MIB >> l->page_shift), z->present / 2);
+        nodes += i == 0 || z[-1].node != z->node;
+        first = i == 0 ? z->node : first;
+        last = z->node;
+        total += z->present;
+    }
+    model_image(l, kernel);
+    extra[first] += FIRST_NODE_BYTES;
+    extra[last] += LAST_NODE_BYTES + model_bounce(l);
+    if (nodes == 1)
+        extra[first] += hash_bytes(l, total - total / 64, 13) + hash_bytes(l, total - total / 64, 14);
+    for (unsigned n = 0; n < l->nr_nodes; n++) {
+        bool has_memory = false;
+        for (size_t i = 0; i < l->zones.count; i++)
+            has_memory |= l->zones.at[i].node == n;
+        if (!has_memory)
+            extra[first] += NODE_DATA_BYTES + node_cpus(l, n) * kernel->percpu_kb * 1024;
+    }
+    for (size_t i = 0; i < l->zones.count; i++) {
+        if (i == 0 || l->zones.at[i - 1].node != l->zones.at[i].node)
+            model_node(l, kernel, l->zones.at[i].node, extra[l->zones.at[i].node]);
+    }
+}
+
+/* ---- The spec's own numbers ---- */
+
+/* They replace the model's on their node; zones not named give nothing. */
 static int given(struct vmsim__layout *l, unsigned node, struct vmsim__err *err) {
     const struct vmsim_param_list *list = &vmsim__layout_node(l, node)->reserved;
     const struct vmsim__reserve_spec *r = list->data;
+    for (size_t i = 0; list->count && i < l->zones.count; i++) {
+        if (l->zones.at[i].node == node)
+            l->zones.at[i].reserved = l->zones.at[i].boot_use = 0;
+    }
     for (size_t i = 0; i < list->count; i++) {
         struct vmsim__zone_layout *z = l->zones.at, *end = z + l->zones.count;
         while (z < end && (z->node != node || z->type != r[i].zone))
@@ -87,17 +180,8 @@ static int given(struct vmsim__layout *l, unsigned node, struct vmsim__err *err)
     return 0;
 }
 
-int vmsim__layout_reserve(struct vmsim__layout *l, struct vmsim__err *err) {
-    uint64_t present[VMSIM__MAX_NODES] = {0}, total = 0;
-    for (size_t i = 0; i < l->zones.count; i++) {
-        present[l->zones.at[i].node] += l->zones.at[i].present;
-        total += l->zones.at[i].present;
-    }
-    for (size_t i = 0; i < l->zones.count; i++) {
-        unsigned node = l->zones.at[i].node;
-        if (!vmsim__layout_node(l, node)->reserved.count)
-            model(l, i, present[node], total);
-    }
+int vmsim__layout_reserve(struct vmsim__layout *l, const struct vmsim__kernel *kernel, struct vmsim__err *err) {
+    model(l, kernel);
     for (unsigned n = 0; n < l->nr_nodes; n++) {
         int rc = given(l, n, err);
         if (rc)

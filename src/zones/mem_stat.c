@@ -83,10 +83,7 @@ int vmsim__zone_unusable_index(const struct vmsim__mem *mem, const struct vmsim_
 
 /* Sections that hold no memory have no pageblocks; holes within a section do, unless another zone begins there. */
 static bool section_present(const struct vmsim__mem *mem, vmsim__pfn pfn) {
-    unsigned shift = mem->page_shift == 16 || mem->arch == VMSIM__ARCH_X86_PAE ? 29
-                     : mem->arch == VMSIM__ARCH_X86_32                         ? 26
-                                                                               : 27;
-    shift -= mem->page_shift;
+    unsigned shift = vmsim__section_shift(mem->arch, mem->page_shift) - mem->page_shift;
     vmsim__pfn start = pfn >> shift << shift;
     size_t i = vmsim__segment_from(mem, start);
     return i < mem->nr_segments && mem->segments[i].start < (uint64_t)start + (UINT64_C(1) << shift);
