@@ -59,7 +59,8 @@ static bool unmap(struct checker *c, struct space *s, uint64_t from, uint64_t to
     size_t last = i;
     while (last < s->map.count && s->map.at[last].to <= to)
         last++;
-    memmove(s->map.at + i, s->map.at + last, (s->map.count - last) * sizeof *s->map.at);
+    if (last > i)
+        memmove(s->map.at + i, s->map.at + last, (s->map.count - last) * sizeof *s->map.at);
     s->map.count -= last - i;
     if (i < s->map.count && s->map.at[i].from < to)
         s->map.at[i].from = to;

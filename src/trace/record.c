@@ -234,6 +234,7 @@ static void supervise(struct recording *r) {
     while ((pid = waitpid(-1, &status, 0)) > 0 || (pid < 0 && errno == EINTR))
         if (pid == first)
             atomic_store(&r->arena->status, status);
+    unlink(r->arena_path); /* also when the recorder was killed */
     _exit(0);
 }
 
