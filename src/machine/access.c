@@ -76,7 +76,9 @@ static bool handle_fault(struct vmsim_machine *m, struct vmsim__task *t, const s
                          struct vmsim_access_result *r) {
     vmsim__cache_set_time(m->cache, m->cpus[t->cpu].now);
     enum vmsim__fault_outcome outcome = vmsim__mm_fault(t->mm, stop->va, stop->write, stop->fetch, true, t->cpu);
+    uint64_t before = t->stats.system_ns;
     vmsim__cpu_charge(m, t);
+    t->stats.fault_ns += t->stats.system_ns - before;
     if (VMSIM__LIKELY(vmsim__fault_resolved(outcome)))
         return true;
     r->stop = stop_of(outcome);
@@ -113,6 +115,8 @@ void vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task *t, const vm
             break;
     }
     r->ns = c->now - begin;
+    if (r->stop)
+        t->stop_address = r->address;
 }
 
 /* What the kernel's signal leaves as exit status: the signal's number, negated. */

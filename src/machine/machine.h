@@ -25,6 +25,7 @@ struct vmsim__task_stats {
     uint64_t min_flt, maj_flt;
     uint64_t syscalls;
     uint64_t user_ns, system_ns, blocked_ns;
+    uint64_t fault_ns; /* of system_ns: in page faults of the task's references */
 };
 
 enum vmsim__task_state { VMSIM__TASK_RUNNABLE, VMSIM__TASK_DEAD };
@@ -35,8 +36,9 @@ struct vmsim__task {
     char *name;           /* unique: "sort", "sort#2" */
     struct vmsim__mm *mm; /* NULL when dead */
     uint16_t cpu;
-    uint8_t state; /* enum vmsim__task_state */
-    uint8_t stop;  /* enum vmsim_stop that killed it */
+    uint8_t state;         /* enum vmsim__task_state */
+    uint8_t stop;          /* enum vmsim_stop that killed it */
+    uint64_t stop_address; /* of the reference that was refused last */
     int32_t exit_code;
     uint64_t start_ns, end_ns;
     struct vmsim__task_stats stats;

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* Text for people: an object is a heading and lines "label  value", an array of objects a table with a heading.
+ *
+ * Cells are collected until the object or array ends, for then the widths are known. Labels are the keys with blanks;
+ * numbers are right-aligned; times and sizes have three digits and a unit, counts are exact with their thousands
+ * separated. An object's lines are a table of two columns, so there is one layout. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "report/emitter.h"
+
+#define LONGEST_CELL 44u /* of texts in tables */
+
+static void add_cell(struct vmsim__emitter *e, size_t column, const char *text, size_t length) {
+    struct vmsim__emitter_table *t = &e->table;
+    struct vmsim__emitter_cell cell = {.row = t->rows, .column = column, .at = t->text.count, .length = length};
+    if (length > t->columns.at[column].width)
+        t->columns.at[column].width = length;
+    vmsim__textbuf_add(&t->text, text, length);
+    if (!vmsim__vec_push(e->out->alloc, &t->cells, cell))
+        t->text.failed = true;
+}
+
+/* Index of the column of `key`, made when it is new; SIZE_MAX without memory. */
+static size_t column_of(struct vmsim__emitter *e, const char *key, bool right) {
+    struct vmsim__emitter_table *t = &e->table;
+    for (size_t i = 0; i < t->columns.count; i++) {
+        size_t at = (t->next + i) % t->columns.count;
+        if (!strcmp(t->columns.at[at].key, key)) {
+            t->columns.at[at].right |= right;
+            t->next = at + 1;
+            return at;
+        }
+    }
+    struct vmsim__emitter_column c = {.key = key, .width = strlen(key), .right = right};
+    if (!vmsim__vec_push(e->out->alloc, &t->columns, c)) {
+        t->text.failed = true;
+        return SIZE_MAX;
+    }
+    t->next = t->columns.count;
+    return t->columns.count - 1;
+}
+
+static void number_text(const struct vmsim__value *v, char *buffer, size_t size) {
+    switch (v->unit) {
+    case VMSIM__UNIT_COUNT:
+        vmsim__grouped_text(v->number, buffer, size);
+        break;
+    case VMSIM__UNIT_BYTES:
+        vmsim__human_size(v->number, buffer, size);
+        break;
+    case VMSIM__UNIT_KB:
+        vmsim__human_size(v->number * 1024, buffer, size);
+        break;
+    case VMSIM__UNIT_NS:
+        vmsim__human_time(v->number, buffer, size);
+        break;
+    case VMSIM__UNIT_PAGES:
+        vmsim__grouped_text(v->number, buffer, size);
+        break;
+    default:
+        snprintf(buffer, size, "%llu", (unsigned long long)v->number);
+    }
+}
+
+static void value_text(const struct vmsim__value *v, char *buffer, size_t size) {
+    switch (v->type) {
+    case VMSIM__VALUE_UINT:
+        number_text(v, buffer, size);
+        break;
+    case VMSIM__VALUE_INT:
+        snprintf(buffer, size, "%lld", (long long)v->number);
+        break;
+    case VMSIM__VALUE_RATIO:
+        if (v->unit == VMSIM__UNIT_PERCENT) {
+            vmsim__ratio_text(v->number * 100, v->of, v->decimals > 2 ? v->decimals - 2 : 0, buffer, size - 2);
+            strcat(buffer, " %");
+        } else {
+            vmsim__ratio_text(v->number, v->of, v->decimals, buffer, size);
+        }
+        break;
+    case VMSIM__VALUE_BOOL:
+        snprintf(buffer, size, "%s", v->number ? "yes" : "no");
+        break;
+    default:
+        snprintf(buffer, size, "%s", "-");
+    }
+}
+
+static void text_value(struct vmsim__emitter *e, const char *key, const struct vmsim__value *v) {
+    char buffer[64];
+    const char *text = v->text;
+    bool in_table = e->depth >= 2 && e->level[e->depth - 2].array;
+    if (v->type != VMSIM__VALUE_STRING) {
+        value_text(v, buffer, sizeof buffer);
+        text = buffer;
+    }
+    size_t length = strlen(text);
+    if (in_table) {
+        size_t column = column_of(e, key, v->type != VMSIM__VALUE_STRING && v->type != VMSIM__VALUE_NULL);
+        if (column != SIZE_MAX)
+            add_cell(e, column, text, length < LONGEST_CELL ? length : LONGEST_CELL);
+        return;
+    }
+    size_t label = column_of(e, "", false), second = column_of(e, " ", false);
+    if (label == SIZE_MAX || second == SIZE_MAX)
+        return;
+    add_cell(e, label, key ? key : "", key ? strlen(key) : 0);
+    add_cell(e, second, text, length);
+    e->table.rows++;
+}
+
+/* A key as a label: underscores are blanks. */
+static void put_label(struct vmsim__emitter *e, const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        vmsim__textbuf_add(e->out, text[i] == '_' ? " " : text + i, 1);
+}
+
+static void put_aligned(struct vmsim__emitter *e, const struct vmsim__emitter_column *c, const char *text,
+                        size_t length, bool label, size_t *owed) {
+    size_t fill = c->width > length ? c->width - length : 0;
+    *owed += 2 + (c->right ? fill : 0);
+    if (length) {
+        vmsim__textbuf_fill(e->out, ' ', *owed);
+        *owed = 0;
+        if (label)
+            put_label(e, text, length);
+        else
+            vmsim__textbuf_add(e->out, text, length);
+    } else {
+        *owed += length;
+    }
+    *owed += c->right ? 0 : fill;
+}
+
+static void put_row(struct vmsim__emitter *e, size_t row, size_t *cell) {
+    struct vmsim__emitter_table *t = &e->table;
+    size_t owed = 0; /* blanks before the next text: none are left at the end of a line */
+    for (size_t c = 0; c < t->columns.count; c++) {
+        const struct vmsim__emitter_cell *found = NULL;
+        for (size_t i = *cell; i < t->cells.count && t->cells.at[i].row == row && !found; i++)
+            found = t->cells.at[i].column == c ? &t->cells.at[i] : NULL;
+        bool label = !*t->columns.at[c].key;
+        put_aligned(e, &t->columns.at[c], found ? t->text.at + found->at : "", found ? found->length : 0, label, &owed);
+    }
+    while (*cell < t->cells.count && t->cells.at[*cell].row == row)
+        ++*cell;
+    vmsim__textbuf_puts(e->out, "\n");
+}
+
+/* Writes what was collected and begins anew. */
+static void flush_table(struct vmsim__emitter *e, bool headings) {
+    struct vmsim__emitter_table *t = &e->table;
+    if (t->text.failed)
+        e->out->failed = true;
+    size_t cell = 0, owed = 0;
+    if (headings && t->columns.count && !e->out->failed) {
+        for (size_t c = 0; c < t->columns.count; c++)
+            put_aligned(e, &t->columns.at[c], t->columns.at[c].key, strlen(t->columns.at[c].key), true, &owed);
+        vmsim__textbuf_puts(e->out, "\n");
+    }
+    for (size_t row = 0; row < t->rows && !e->out->failed; row++)
+        put_row(e, row, &cell);
+    t->columns.count = t->cells.count = t->rows = t->next = 0;
+    vmsim__textbuf_clear(&t->text);
+}
+
+static void put_heading(struct vmsim__emitter *e, const char *key) {
+    char first = key[0];
+    vmsim__textbuf_puts(e->out, e->out->count ? "\n" : "");
+    if (first >= 'a' && first <= 'z')
+        first = (char)(first - 'a' + 'A');
+    vmsim__textbuf_add(e->out, &first, 1);
+    put_label(e, key + 1, strlen(key + 1));
+    vmsim__textbuf_puts(e->out, "\n");
+}
+
+static void text_begin(struct vmsim__emitter *e, const char *key, bool array) {
+    if (e->depth && !e->level[e->depth - 1].array)
+        flush_table(e, false);
+    if (key)
+        put_heading(e, key);
+    e->table.next = 0;
+    (void)array;
+}
+
+static void text_end(struct vmsim__emitter *e, bool array) {
+    bool row = !array && e->depth && e->level[e->depth - 1].array;
+    if (row) {
+        e->table.rows++;
+        return;
+    }
+    if (array && !e->level[e->depth].items)
+        vmsim__textbuf_puts(e->out, "  none\n");
+    flush_table(e, array);
+}
+
+void vmsim__emitter_text(struct vmsim__emitter *e, struct vmsim__textbuf *out) {
+    static const struct vmsim__emitter_ops ops = {.begin = text_begin, .end = text_end, .value = text_value};
+    *e = (struct vmsim__emitter){.ops = &ops, .out = out};
+    vmsim__textbuf_init(&e->table.text, out->alloc);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* Host files (see files.h). Directories are walked by descriptor, so that nothing moves under a write or a removal. */
+#include "report/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+/* strerror() keeps state; this does not. */
+static const char *reason(int number) {
+    const char *text = strerrordesc_np(number);
+    return text ? text : "unknown error";
+}
+
+int vmsim__files_open(struct vmsim__files *f, struct vmsim__alloc *alloc, const char *directory,
+                      struct vmsim__err *err) {
+    *f = (struct vmsim__files){.alloc = alloc, .err = err, .directory = directory, .fd = -1};
+    if (mkdir(directory, 0777) && errno != EEXIST)
+        return vmsim__err_set(err, VMSIM_EIO, "cannot make the directory %s: %s", directory, reason(errno));
+    f->fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (f->fd < 0)
+        return vmsim__err_set(err, VMSIM_EIO, "cannot open the directory %s: %s", directory, reason(errno));
+    return 0;
+}
+
+void vmsim__files_close(struct vmsim__files *f) {
+    for (size_t i = 0; i < f->entries.count; i++)
+        vmsim__strfree(f->alloc, f->entries.at[i].path);
+    vmsim__vec_fini(f->alloc, &f->entries);
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = -1;
+}
+
+/* The directories on the way to `path`. */
+static bool make_parents(struct vmsim__files *f, const char *path) {
+    char part[512];
+    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+        size_t n = (size_t)(slash - path);
+        if (n >= sizeof part) {
+            errno = ENAMETOOLONG;
+            return false;
+        }
+        memcpy(part, path, n);
+        part[n] = '\0';
+        if (mkdirat(f->fd, part, 0777) && errno != EEXIST)
+            return false;
+    }
+    return true;
+}
+
+static bool write_all(int fd, const char *text, size_t size) {
+    while (size) {
+        ssize_t n = write(fd, text, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return false;
+        text += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+static bool write_file(struct vmsim__files *f, const char *path, const char *text, size_t size) {
+    int fd = openat(f->fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0 && errno == ENOENT && make_parents(f, path))
+        fd = openat(f->fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0)
+        return false;
+    bool ok = write_all(fd, text, size);
+    int why = errno;
+    if (close(fd) && ok)
+        return false;
+    errno = why;
+    return ok;
+}
+
+int vmsim__files_write(struct vmsim__files *f, const char *path, const char *text, size_t size) {
+    if (!write_file(f, path, text, size))
+        return vmsim__err_set(f->err, VMSIM_EIO, "cannot write %s/%s: %s", f->directory, path, reason(errno));
+    struct vmsim__file_entry entry = {
+        .path = vmsim__strdup(f->alloc, path), .size = size, .hash = XXH64(text, size, 0)};
+    if (entry.path && vmsim__vec_push(f->alloc, &f->entries, entry))
+        return 0;
+    vmsim__strfree(f->alloc, entry.path);
+    return vmsim__err_set(f->err, VMSIM_ENOMEM, "no memory for the list of files");
+}
+
+/* Empties the directory behind `fd`, which is closed. */
+static void empty_directory(int fd) {
+    DIR *directory = fdopendir(fd);
+    if (!directory) {
+        close(fd);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        if (!unlinkat(fd, entry->d_name, 0) || (errno != EISDIR && errno != EPERM))
+            continue;
+        int inner = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (inner >= 0)
+            empty_directory(inner);
+        unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+    }
+    closedir(directory);
+}
+
+void vmsim__files_remove_tree(const char *directory) {
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0)
+        empty_directory(fd);
+    rmdir(directory);
+}
+
+int vmsim__file_hash(const char *path, uint64_t *size, uint64_t *hash) {
+    char block[65536];
+    ssize_t n;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    XXH64_state_t *state = fd >= 0 ? XXH64_createState() : NULL;
+    *size = 0;
+    if (!state) {
+        if (fd >= 0)
+            close(fd);
+        return VMSIM_EIO;
+    }
+    XXH64_reset(state, 0);
+    while ((n = read(fd, block, sizeof block)) > 0 || (n < 0 && errno == EINTR)) {
+        if (n < 0)
+            continue;
+        XXH64_update(state, block, (size_t)n);
+        *size += (uint64_t)n;
+    }
+    *hash = XXH64_digest(state);
+    XXH64_freeState(state);
+    close(fd);
+    return n < 0 ? VMSIM_EIO : 0;
+}
+
+/* A text that was handed out stands behind its block's size. */
+#define HEAD 16u
+
+int vmsim__textbuf_give(struct vmsim__textbuf *b, const char **text, size_t *size, struct vmsim__err *err) {
+    size_t block = HEAD + b->count + 1;
+    char *copy = b->failed ? NULL : vmsim__malloc(b->alloc, block);
+    *text = NULL;
+    if (size)
+        *size = copy ? b->count : 0;
+    if (copy) {
+        memcpy(copy, &block, sizeof block);
+        memcpy(copy + HEAD, vmsim__textbuf_text(b), b->count);
+        copy[HEAD + b->count] = '\0';
+        *text = copy + HEAD;
+    }
+    vmsim__textbuf_fini(b);
+    return copy ? 0 : vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a report");
+}
+
+void vmsim__text_free(struct vmsim__alloc *alloc, const char *text) {
+    size_t block;
+    if (!text)
+        return;
+    memcpy(&block, text - HEAD, sizeof block);
+    vmsim__free(alloc, (void *)(uintptr_t)(text - HEAD), block);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* meminfo, of the machine and of a node. Kernel counterparts: fs/proc/meminfo.c, si_mem_available (mm/page_alloc.c),
+ * node_read_meminfo (drivers/base/node.c). */
+#include <stdio.h>
+
+#include "report/proc.h"
+
+/* Whose numbers are printed: a node's, or (NODE_ALL) the sums of all. */
+struct view {
+    struct vmsim_machine *m;
+    struct vmsim__emitter *e;
+    unsigned node;
+};
+#define NODE_ALL UINT32_MAX
+
+static uint64_t node_stat(const struct view *v, enum vmsim__node_stat stat) {
+    const struct vmsim__mem *mem = v->m->mem;
+    return vmsim__non_negative(v->node == NODE_ALL ? vmsim__mem_node_stat(mem, stat) : mem->nodes[v->node].stat[stat]);
+}
+
+static uint64_t zone_stat(const struct view *v, enum vmsim__zone_stat stat) {
+    int64_t sum = 0;
+    for (unsigned z = 0; z < v->m->mem->nr_zones; z++) {
+        if (v->node == NODE_ALL || v->m->mem->zones[z].node == v->node)
+            sum += v->m->mem->zones[z].stat[stat];
+    }
+    return vmsim__non_negative(sum);
+}
+
+static void pages(const struct view *v, const char *label, uint64_t count) {
+    vmsim__emit_uint(v->e, label, vmsim__pages_kb(v->m, count), VMSIM__UNIT_KB);
+}
+
+static void kb(const struct view *v, const char *label, uint64_t count) {
+    vmsim__emit_uint(v->e, label, count, VMSIM__UNIT_KB);
+}
+
+static void number(const struct view *v, const char *label, uint64_t count) {
+    vmsim__emit_uint(v->e, label, count, VMSIM__UNIT_NONE);
+}
+
+/* Huge pages of a statistic kept in their number, in kB. */
+static void huge(const struct view *v, const char *label, enum vmsim__node_stat stat) {
+    kb(v, label, node_stat(v, stat) * (vmsim__huge_bytes(v->m) >> 10));
+}
+
+static uint64_t less(uint64_t a, uint64_t b) {
+    return a > b ? a - b : 0;
+}
+
+/* Free memory beyond the reserves, plus what of page cache and slab can go without pushing a zone below low. */
+static uint64_t available(const struct view *v) {
+    const struct vmsim__mem *mem = v->m->mem;
+    uint64_t low = 0;
+    for (unsigned z = 0; z < mem->nr_zones; z++)
+        low += vmsim__zone_wmark(&mem->zones[z], VMSIM__WMARK_LOW);
+    uint64_t file = node_stat(v, VMSIM__NR_ACTIVE_FILE) + node_stat(v, VMSIM__NR_INACTIVE_FILE);
+    uint64_t slab = node_stat(v, VMSIM__NR_SLAB_RECLAIMABLE) + node_stat(v, VMSIM__NR_KERNEL_MISC_RECLAIMABLE);
+    uint64_t sum =
+        zone_stat(v, VMSIM__NR_FREE_PAGES) + file - vmsim__min64(file / 2, low) + slab - vmsim__min64(slab / 2, low);
+    return less(sum, mem->totalreserve);
+}
+
+static void emit_lists(const struct view *v) {
+    uint64_t active_anon = node_stat(v, VMSIM__NR_ACTIVE_ANON), active_file = node_stat(v, VMSIM__NR_ACTIVE_FILE);
+    uint64_t anon = node_stat(v, VMSIM__NR_INACTIVE_ANON), file = node_stat(v, VMSIM__NR_INACTIVE_FILE);
+    pages(v, "SwapCached", node_stat(v, VMSIM__NR_SWAPCACHED));
+    pages(v, "Active", active_anon + active_file);
+    pages(v, "Inactive", anon + file);
+    pages(v, "Active(anon)", active_anon);
+    pages(v, "Inactive(anon)", anon);
+    pages(v, "Active(file)", active_file);
+    pages(v, "Inactive(file)", file);
+    pages(v, "Unevictable", node_stat(v, VMSIM__NR_UNEVICTABLE));
+    pages(v, "Mlocked", zone_stat(v, VMSIM__NR_MLOCK));
+}
+
+static void emit_slab(const struct view *v) {
+    uint64_t reclaimable = node_stat(v, VMSIM__NR_SLAB_RECLAIMABLE);
+    uint64_t unreclaimable = node_stat(v, VMSIM__NR_SLAB_UNRECLAIMABLE);
+    pages(v, "KReclaimable", reclaimable + node_stat(v, VMSIM__NR_KERNEL_MISC_RECLAIMABLE));
+    pages(v, "Slab", reclaimable + unreclaimable);
+    pages(v, "SReclaimable", reclaimable);
+    pages(v, "SUnreclaim", unreclaimable);
+}
+
+static void emit_tables(const struct view *v) {
+    kb(v, "KernelStack", node_stat(v, VMSIM__NR_KERNEL_STACK));
+    pages(v, "PageTables", node_stat(v, VMSIM__NR_PAGE_TABLE_PAGES));
+    pages(v, "SecPageTables", node_stat(v, VMSIM__NR_SEC_PAGE_TABLE_PAGES));
+    kb(v, "NFS_Unstable", 0);
+    pages(v, "Bounce", zone_stat(v, VMSIM__NR_BOUNCE));
+    pages(v, "WritebackTmp", node_stat(v, VMSIM__NR_WRITEBACK_TEMP));
+}
+
+static void emit_hugetlb(const struct view *v) {
+    const struct vmsim__mem *mem = v->m->mem;
+    uint64_t pool = 0, gigantic = 0;
+    for (unsigned n = 0; n < mem->nr_nodes; n++) {
+        pool += mem->nodes[n].hugetlb_count;
+        gigantic += mem->nodes[n].gigantic_count;
+    }
+    number(v, "HugePages_Total", pool);
+    number(v, "HugePages_Free", pool);
+    number(v, "HugePages_Rsvd", 0);
+    number(v, "HugePages_Surp", 0);
+    kb(v, "Hugepagesize", vmsim__huge_bytes(v->m) >> 10);
+    kb(v, "Hugetlb", pool * (vmsim__huge_bytes(v->m) >> 10) + (gigantic << 20));
+}
+
+/* The kernel's own mapping of all memory: as large as present memory, in 2 MiB pages but for the odd ends. */
+static void emit_direct_map(const struct view *v) {
+    uint64_t large = 0, small = 0;
+    for (size_t i = 0; i < v->m->mem->nr_segments; i++) {
+        uint64_t start = vmsim__pages_kb(v->m, v->m->mem->segments[i].start);
+        uint64_t end = vmsim__pages_kb(v->m, v->m->mem->segments[i].end);
+        uint64_t first = vmsim__align_up(start, 2048), last = vmsim__align_down(end, 2048);
+        uint64_t whole = first < last ? last - first : 0;
+        large += whole;
+        small += end - start - whole;
+    }
+    kb(v, "DirectMap4k", small);
+    kb(v, "DirectMap2M", large);
+}
+
+static void emit_huge(const struct view *v) {
+    huge(v, "AnonHugePages", VMSIM__NR_ANON_TRANSPARENT_HUGEPAGES);
+    huge(v, "ShmemHugePages", VMSIM__NR_SHMEM_HUGEPAGES);
+    huge(v, "ShmemPmdMapped", VMSIM__NR_SHMEM_PMDMAPPED);
+    if (v->node != NODE_ALL)
+        v->e->style.label_width = vmsim__proc_profile(v->m)->node_file_huge_width;
+    huge(v, "FileHugePages", VMSIM__NR_FILE_HUGEPAGES);
+    huge(v, "FilePmdMapped", VMSIM__NR_FILE_PMDMAPPED);
+    v->e->style.label_width = 16;
+    if (vmsim__proc_profile(v->m)->unaccepted)
+        kb(v, "Unaccepted", 0);
+}
+
+static void emit_machine(const struct view *v) {
+    struct vmsim_machine *m = v->m;
+    pages(v, "MemTotal", m->mem->totalram);
+    pages(v, "MemFree", zone_stat(v, VMSIM__NR_FREE_PAGES));
+    pages(v, "MemAvailable", available(v));
+    kb(v, "Buffers", 0);
+    pages(v, "Cached", less(node_stat(v, VMSIM__NR_FILE_PAGES), node_stat(v, VMSIM__NR_SWAPCACHED)));
+    emit_lists(v);
+    kb(v, "SwapTotal", 0);
+    kb(v, "SwapFree", 0);
+    kb(v, "Zswap", 0);
+    kb(v, "Zswapped", 0);
+    pages(v, "Dirty", node_stat(v, VMSIM__NR_DIRTY));
+    pages(v, "Writeback", node_stat(v, VMSIM__NR_WRITEBACK));
+    pages(v, "AnonPages", node_stat(v, VMSIM__NR_ANON_PAGES));
+    pages(v, "Mapped", node_stat(v, VMSIM__NR_MAPPED));
+    pages(v, "Shmem", node_stat(v, VMSIM__NR_SHMEM));
+    emit_slab(v);
+    emit_tables(v);
+    pages(v, "CommitLimit", vmsim__vm_commit_limit(m->vm));
+    pages(v, "Committed_AS", vmsim__vm_committed(m->vm));
+    kb(v, "VmallocTotal", (UINT64_C(1) << 35) - 1);
+    kb(v, "VmallocUsed", 0);
+    kb(v, "VmallocChunk", 0);
+    kb(v, "Percpu", 0);
+    kb(v, "HardwareCorrupted", 0);
+    emit_huge(v);
+    emit_hugetlb(v);
+    if (m->format->arch == VMSIM__PT_ARCH_X86)
+        emit_direct_map(v);
+}
+
+void vmsim__proc_meminfo(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    struct vmsim__emitter e;
+    (void)arg;
+    vmsim__emitter_proc(&e, out,
+                        (struct vmsim__proc_style){.end = ":", .gap = "", .label_width = 16, .value_width = 8});
+    emit_machine(&(struct view){.m = m, .e = &e, .node = NODE_ALL});
+    vmsim__emitter_fini(&e);
+}
+
+static void emit_node(const struct view *v) {
+    struct vmsim__mem *mem = v->m->mem;
+    uint64_t total = 0, unused = zone_stat(v, VMSIM__NR_FREE_PAGES), pool = mem->nodes[v->node].hugetlb_count;
+    for (unsigned i = 0; i < mem->nodes[v->node].nr_zones; i++)
+        total += mem->zones[mem->nodes[v->node].zone[i]].managed;
+    pages(v, "MemTotal", total);
+    pages(v, "MemFree", unused);
+    pages(v, "MemUsed", less(total, unused));
+    emit_lists(v);
+    pages(v, "Dirty", node_stat(v, VMSIM__NR_DIRTY));
+    pages(v, "Writeback", node_stat(v, VMSIM__NR_WRITEBACK));
+    pages(v, "FilePages", node_stat(v, VMSIM__NR_FILE_PAGES));
+    pages(v, "Mapped", node_stat(v, VMSIM__NR_MAPPED));
+    pages(v, "AnonPages", node_stat(v, VMSIM__NR_ANON_PAGES));
+    pages(v, "Shmem", node_stat(v, VMSIM__NR_SHMEM));
+    emit_tables(v);
+    emit_slab(v);
+    emit_huge(v);
+    v->e->style.gap = " ";
+    v->e->style.value_width = 5;
+    number(v, "HugePages_Total", pool);
+    number(v, "HugePages_Free", pool);
+    number(v, "HugePages_Surp", 0);
+}
+
+void vmsim__node_meminfo(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node) {
+    char prefix[24];
+    struct vmsim__emitter e;
+    snprintf(prefix, sizeof prefix, "Node %u ", node);
+    vmsim__emitter_proc(
+        &e, out,
+        (struct vmsim__proc_style){.prefix = prefix, .end = ":", .gap = "", .label_width = 16, .value_width = 8});
+    emit_node(&(struct view){.m = m, .e = &e, .node = node});
+    vmsim__emitter_fini(&e);
+}

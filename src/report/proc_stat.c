@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* The files about the machine as a whole that tools read beside those of memory: stat, uptime, loadavg, version, swaps;
+ * and what the files of all kinds share. Kernel counterparts: fs/proc/stat.c, uptime.c, loadavg.c, version.c. */
+#include <string.h>
+
+#include "report/proc.h"
+
+static const struct vmsim__proc_profile profiles[] = {
+    {.kernel = "6.1", .version = "6.1.0", .node_file_huge_width = 15},
+    {
+        .kernel = "6.12",
+        .version = "6.12.0",
+        .unaccepted = true,
+        .status_kthread = true,
+        .smaps_ksm = true,
+        .thp_eligible_wide = true,
+        .shrink_underused = true,
+        .soft_offline = true,
+        .node_file_huge_width = 16,
+    },
+};
+
+const struct vmsim__proc_profile *vmsim__proc_profile(const struct vmsim_machine *m) {
+    for (size_t i = 0; i < VMSIM__COUNT(profiles); i++) {
+        if (!strcmp(profiles[i].kernel, m->kernel->name))
+            return &profiles[i];
+    }
+    return &profiles[0];
+}
+
+void vmsim__proc_list(struct vmsim__textbuf *out, const bool *set, unsigned count) {
+    const char *before = "";
+    for (unsigned i = 0; i < count; i++) {
+        unsigned first = i;
+        if (!set[i])
+            continue;
+        while (i + 1 < count && set[i + 1])
+            i++;
+        vmsim__textbuf_printf(out, i > first ? "%s%u-%u" : "%s%u", before, first, i);
+        before = ",";
+    }
+}
+
+void vmsim__proc_mask(struct vmsim__textbuf *out, const bool *set, unsigned count, unsigned bits) {
+    unsigned groups = (bits + 31) / 32;
+    for (unsigned g = groups; g-- > 0;) {
+        unsigned long word = 0;
+        unsigned wide = g == groups - 1 && bits % 32 ? (bits % 32 + 3) / 4 : 8;
+        for (unsigned i = 0; i < 32 && g * 32 + i < count; i++)
+            word |= set[g * 32 + i] ? 1ul << i : 0;
+        vmsim__textbuf_printf(out, "%0*lx%s", (int)wide, word, g ? "," : "");
+    }
+}
+
+uint64_t vmsim__machine_uptime(const struct vmsim_machine *m) {
+    uint64_t latest = 0;
+    for (unsigned i = 0; i < m->nr_cpus; i++)
+        latest = vmsim__max64(latest, m->cpus[i].now);
+    return latest;
+}
+
+#define TICK_NS UINT64_C(10000000) /* USER_HZ is 100 */
+
+/* User and system time of the tasks that ran last on a CPU; the rest up to now is idle. */
+static void cpu_times(const struct vmsim_machine *m, unsigned cpu, uint64_t times[3]) {
+    uint64_t now = vmsim__machine_uptime(m);
+    times[0] = times[1] = 0;
+    for (size_t i = 0; i < m->tasks.count; i++) {
+        const struct vmsim__task *t = m->tasks.at[i];
+        times[0] += t->cpu == cpu ? t->stats.user_ns : 0;
+        times[1] += t->cpu == cpu ? t->stats.system_ns : 0;
+    }
+    uint64_t busy = times[0] + times[1];
+    times[2] = now > busy ? now - busy : 0;
+}
+
+static void print_cpu(struct vmsim__textbuf *out, const uint64_t times[3]) {
+    vmsim__textbuf_printf(out, " %llu 0 %llu %llu 0 0 0 0 0 0\n", (unsigned long long)(times[0] / TICK_NS),
+                          (unsigned long long)(times[1] / TICK_NS), (unsigned long long)(times[2] / TICK_NS));
+}
+
+static unsigned live_tasks(const struct vmsim_machine *m) {
+    unsigned live = 0;
+    for (size_t i = 0; i < m->tasks.count; i++)
+        live += m->tasks.at[i]->state != VMSIM__TASK_DEAD;
+    return live;
+}
+
+void vmsim__proc_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    uint64_t sum[3] = {0}, switches = 0;
+    (void)arg;
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++) {
+        uint64_t times[3];
+        cpu_times(m, cpu, times);
+        for (unsigned i = 0; i < 3; i++)
+            sum[i] += times[i];
+        switches += m->cpus[cpu].switches;
+    }
+    vmsim__textbuf_puts(out, "cpu ");
+    print_cpu(out, sum);
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++) {
+        cpu_times(m, cpu, sum);
+        vmsim__textbuf_printf(out, "cpu%u", cpu);
+        print_cpu(out, sum);
+    }
+    vmsim__textbuf_printf(out, "intr 0\nctxt %llu\nbtime 0\nprocesses %zu\nprocs_running %u\nprocs_blocked 0\n",
+                          (unsigned long long)switches, m->tasks.count, live_tasks(m));
+    vmsim__textbuf_puts(out, "softirq 0 0 0 0 0 0 0 0 0 0 0\n");
+}
+
+static void print_seconds(struct vmsim__textbuf *out, uint64_t ns, const char *after) {
+    unsigned long long hundredths = ns / TICK_NS;
+    vmsim__textbuf_printf(out, "%llu.%02llu%s", hundredths / 100, hundredths % 100, after);
+}
+
+void vmsim__proc_uptime(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    uint64_t idle = 0;
+    (void)arg;
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++) {
+        uint64_t times[3];
+        cpu_times(m, cpu, times);
+        idle += times[2];
+    }
+    print_seconds(out, vmsim__machine_uptime(m), " ");
+    print_seconds(out, idle, "\n");
+}
+
+void vmsim__proc_loadavg(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    (void)arg;
+    vmsim__textbuf_printf(out, "0.00 0.00 0.00 %u/%u %zu\n", live_tasks(m), live_tasks(m), m->tasks.count);
+}
+
+void vmsim__proc_version(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    (void)arg;
+    vmsim__textbuf_printf(out, "Linux version %s-vmsim (vmsim %s) #1 SMP PREEMPT_DYNAMIC\n",
+                          vmsim__proc_profile(m)->version, vmsim_version());
+}
+
+void vmsim__proc_swaps(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    (void)m, (void)arg;
+    vmsim__textbuf_puts(out, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* /sys: nodes, CPUs, huge pages, debugfs' fragmentation indices. Kernel counterparts: drivers/base/node.c,
+ * drivers/base/cpu.c, mm/huge_memory.c, mm/khugepaged.c, mm/hugetlb.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include "report/proc.h"
+
+/* ---- sets of nodes and CPUs ---- */
+
+enum node_set { NODES_ALL, NODES_WITH_CPU, NODES_WITH_MEMORY };
+
+static void node_set(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t which) {
+    bool set[VMSIM__MAX_NODES];
+    for (unsigned n = 0; n < m->mem->nr_nodes; n++) {
+        const struct vmsim__node *node = &m->mem->nodes[n];
+        set[n] = which == NODES_WITH_CPU ? node->has_cpu : which == NODES_WITH_MEMORY ? node->has_memory : true;
+    }
+    vmsim__proc_list(out, set, m->mem->nr_nodes);
+    vmsim__textbuf_puts(out, "\n");
+}
+
+/* Nodes with memory that the kernel itself can use: MOVABLE and HIGHMEM are not. */
+static void normal_nodes(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    bool set[VMSIM__MAX_NODES] = {false};
+    (void)arg;
+    for (unsigned z = 0; z < m->mem->nr_zones; z++) {
+        if (m->mem->zones[z].type <= VMSIM__ZONE_NORMAL)
+            set[m->mem->zones[z].node] = true;
+    }
+    vmsim__proc_list(out, set, m->mem->nr_nodes);
+    vmsim__textbuf_puts(out, "\n");
+}
+
+static void print_cpus(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node, bool mask) {
+    bool *set = vmsim__calloc(out->alloc, m->nr_cpus, sizeof *set);
+    if (!set) {
+        out->failed = true;
+        return;
+    }
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
+        set[cpu] = node == UINT32_MAX || m->mem->cpu_node[cpu] == node;
+    if (mask)
+        vmsim__proc_mask(out, set, m->nr_cpus, m->nr_cpus);
+    else
+        vmsim__proc_list(out, set, m->nr_cpus);
+    vmsim__textbuf_puts(out, "\n");
+    vmsim__free(out->alloc, set, m->nr_cpus * sizeof *set);
+}
+
+static void cpu_list(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node) {
+    print_cpus(m, out, node, false);
+}
+
+static void cpu_map(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node) {
+    print_cpus(m, out, node, true);
+}
+
+static void node_distance(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node) {
+    for (unsigned n = 0; n < m->mem->nr_nodes; n++)
+        vmsim__textbuf_printf(out, "%s%u", n ? " " : "", m->mem->nodes[node].distance[n]);
+    vmsim__textbuf_puts(out, "\n");
+}
+
+/* ---- huge pages ---- */
+
+/* "always [madvise] never" */
+static void print_choice(struct vmsim__textbuf *out, const char *const *names, unsigned chosen) {
+    for (unsigned i = 0; names[i]; i++)
+        vmsim__textbuf_printf(out, i == chosen ? "%s[%s]" : "%s%s", i ? " " : "", names[i]);
+    vmsim__textbuf_puts(out, "\n");
+}
+
+static void thp_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    (void)arg;
+    print_choice(out, vmsim__thp_mode_names, m->mem->thp_enabled);
+}
+
+static void thp_defrag(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    static const char *const names[] = {"always", "defer", "defer+madvise", "madvise", "never", NULL};
+    (void)arg;
+    print_choice(out, names,
+                 m->mem->thp_available ? (unsigned)vmsim__vm_knobs(m->vm)->thp_defrag : VMSIM__DEFRAG_NEVER);
+}
+
+static void thp_zero_page(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    (void)arg;
+    vmsim__textbuf_printf(out, "%d\n", m->mem->thp_available && vmsim__vm_knobs(m->vm)->thp_use_zero_page);
+}
+
+/* hpage_pmd_size, and khugepaged's limits, which are parts of a huge page's pages: (pages - a) or pages * 8, / 2, / 8.
+ */
+enum huge_number { HUGE_BYTES, HUGE_NONE, HUGE_SHARED, HUGE_SWAP, HUGE_SCAN };
+static void huge_number(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t which) {
+    uint64_t pages = UINT64_C(1) << m->mem->pageblock_order;
+    const uint64_t numbers[] = {[HUGE_BYTES] = vmsim__huge_bytes(m),
+                                [HUGE_NONE] = pages - 1,
+                                [HUGE_SHARED] = pages / 2,
+                                [HUGE_SWAP] = pages / 8,
+                                [HUGE_SCAN] = pages * 8};
+    vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)numbers[which]);
+}
+
+#define GIGANTIC 0x10000u /* bit of arg: of the 1 GiB pool; the rest: a node, or POOL_ALL */
+#define POOL_ALL 0xffffu
+static void pool_pages(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    uint64_t pages = 0;
+    for (unsigned n = 0; n < m->mem->nr_nodes; n++) {
+        const struct vmsim__node *node = &m->mem->nodes[n];
+        if ((arg & 0xffffu) == POOL_ALL || (arg & 0xffffu) == n)
+            pages += arg & GIGANTIC ? node->gigantic_count : node->hugetlb_count;
+    }
+    vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)pages);
+}
+
+static void demote_size(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    (void)arg;
+    vmsim__textbuf_printf(out, "%llukB\n", (unsigned long long)(vmsim__huge_bytes(m) >> 10));
+}
+
+/* ---- fixed texts ---- */
+
+static const char *const texts[] = {"0\n",      "1\n",     "false\n", "true\n",
+                                    "0x0000\n", "10000\n", "60000\n", "always within_size advise [never] deny force\n"};
+enum text { TEXT_0, TEXT_1, TEXT_FALSE, TEXT_TRUE, TEXT_LRU_GEN, TEXT_10000, TEXT_60000, TEXT_SHMEM };
+static void fixed(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t which) {
+    (void)m;
+    vmsim__textbuf_puts(out, texts[which]);
+}
+
+static void cpu_number(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t cpu) {
+    (void)m;
+    vmsim__textbuf_printf(out, "%u\n", cpu);
+}
+
+static void cpu_package(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t cpu) {
+    vmsim__textbuf_printf(out, "%u\n", m->mem->cpu_node[cpu]);
+}
+
+/* ---- the files ---- */
+
+#define NODE "sys/devices/system/node/"
+#define CPU "sys/devices/system/cpu/"
+#define MM "sys/kernel/mm/"
+static const struct file {
+    const char *path;
+    vmsim__proc_render *render;
+    uint32_t arg;
+} machine_files[] = {
+    {CPU "online", cpu_list, UINT32_MAX},
+    {CPU "possible", cpu_list, UINT32_MAX},
+    {CPU "present", cpu_list, UINT32_MAX},
+    {NODE "has_cpu", node_set, NODES_WITH_CPU},
+    {NODE "has_memory", node_set, NODES_WITH_MEMORY},
+    {NODE "has_normal_memory", normal_nodes, 0},
+    {NODE "online", node_set, NODES_ALL},
+    {NODE "possible", node_set, NODES_ALL},
+    {"sys/kernel/debug/extfrag/extfrag_index", vmsim__debug_extfrag_index, 0},
+    {"sys/kernel/debug/extfrag/unusable_index", vmsim__debug_unusable_index, 0},
+    {MM "lru_gen/enabled", fixed, TEXT_LRU_GEN},
+    {MM "lru_gen/min_ttl_ms", fixed, TEXT_0},
+    {MM "numa/demotion_enabled", fixed, TEXT_FALSE},
+    {MM "swap/vma_ra_enabled", fixed, TEXT_TRUE},
+    {MM "transparent_hugepage/defrag", thp_defrag, 0},
+    {MM "transparent_hugepage/enabled", thp_enabled, 0},
+    {MM "transparent_hugepage/hpage_pmd_size", huge_number, HUGE_BYTES},
+    {MM "transparent_hugepage/shmem_enabled", fixed, TEXT_SHMEM},
+    {MM "transparent_hugepage/use_zero_page", thp_zero_page, 0},
+    {MM "transparent_hugepage/khugepaged/alloc_sleep_millisecs", fixed, TEXT_60000},
+    {MM "transparent_hugepage/khugepaged/defrag", fixed, TEXT_1},
+    {MM "transparent_hugepage/khugepaged/full_scans", fixed, TEXT_0},
+    {MM "transparent_hugepage/khugepaged/max_ptes_none", huge_number, HUGE_NONE},
+    {MM "transparent_hugepage/khugepaged/max_ptes_shared", huge_number, HUGE_SHARED},
+    {MM "transparent_hugepage/khugepaged/max_ptes_swap", huge_number, HUGE_SWAP},
+    {MM "transparent_hugepage/khugepaged/pages_collapsed", fixed, TEXT_0},
+    {MM "transparent_hugepage/khugepaged/pages_to_scan", huge_number, HUGE_SCAN},
+    {MM "transparent_hugepage/khugepaged/scan_sleep_millisecs", fixed, TEXT_10000},
+};
+
+static const struct file node_files[] = {
+    {"cpulist", cpu_list, 0},
+    {"cpumap", cpu_map, 0},
+    {"distance", node_distance, 0},
+    {"meminfo", vmsim__node_meminfo, 0},
+    {"numastat", vmsim__node_numastat, 0},
+    {"vmstat", vmsim__node_vmstat, 0},
+};
+
+static const struct file cpu_files[] = {
+    {"online", fixed, TEXT_1},
+    {"topology/core_id", cpu_number, 0},
+    {"topology/physical_package_id", cpu_package, 0},
+};
+
+/* One pool of huge pages in `directory`: of the machine (node == POOL_ALL) or of a node, which has fewer files. */
+static int each_pool_file(struct vmsim_machine *m, const char *directory, uint32_t node, bool gigantic,
+                          vmsim__proc_visit *visit, void *context) {
+    static const struct {
+        const char *name;
+        bool counts, machine_only;
+    } files[] = {
+        {"free_hugepages", true, false},        {"nr_hugepages", true, false},
+        {"nr_hugepages_mempolicy", true, true}, {"nr_overcommit_hugepages", false, true},
+        {"resv_hugepages", false, true},        {"surplus_hugepages", false, false},
+    };
+    char path[160];
+    unsigned long long kb = gigantic ? 1ull << 20 : vmsim__huge_bytes(m) >> 10;
+    int err = 0;
+    for (size_t i = 0; i < VMSIM__COUNT(files) && !err; i++) {
+        if (files[i].machine_only && node != POOL_ALL)
+            continue;
+        snprintf(path, sizeof path, "%shugepages/hugepages-%llukB/%s", directory, kb, files[i].name);
+        err = files[i].counts ? visit(context, path, pool_pages, node | (gigantic ? GIGANTIC : 0))
+                              : visit(context, path, fixed, TEXT_0);
+    }
+    if (err || !gigantic || node != POOL_ALL)
+        return err;
+    snprintf(path, sizeof path, "%shugepages/hugepages-%llukB/demote_size", directory, kb);
+    return visit(context, path, demote_size, 0);
+}
+
+/* The pools under one directory; that of 1 GiB pages exists where such pages were taken. */
+static int each_pool(struct vmsim_machine *m, const char *directory, uint32_t node, vmsim__proc_visit *visit,
+                     void *context) {
+    uint64_t gigantic = 0;
+    for (unsigned n = 0; n < m->mem->nr_nodes; n++)
+        gigantic += m->mem->nodes[n].gigantic_count;
+    int err = gigantic ? each_pool_file(m, directory, node, true, visit, context) : 0;
+    return err ? err : each_pool_file(m, directory, node, false, visit, context);
+}
+
+static int each_node(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
+    char directory[64], path[128];
+    int err = 0;
+    for (uint32_t n = 0; n < m->mem->nr_nodes && !err; n++) {
+        snprintf(directory, sizeof directory, NODE "node%u/", n);
+        for (size_t i = 0; i < VMSIM__COUNT(node_files) && !err; i++) {
+            snprintf(path, sizeof path, "%s%s", directory, node_files[i].path);
+            err = visit(context, path, node_files[i].render, n);
+        }
+        if (!err && m->mem->nodes[n].has_memory)
+            err = each_pool(m, directory, n, visit, context);
+    }
+    return err;
+}
+
+static int each_cpu(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
+    char path[128];
+    int err = 0;
+    for (uint32_t cpu = 0; cpu < m->nr_cpus && !err; cpu++) {
+        for (size_t i = 0; i < VMSIM__COUNT(cpu_files) && !err; i++) {
+            snprintf(path, sizeof path, CPU "cpu%u/%s", cpu, cpu_files[i].path);
+            err = visit(context, path, cpu_files[i].render, cpu_files[i].render == fixed ? cpu_files[i].arg : cpu);
+        }
+    }
+    return err;
+}
+
+int vmsim__proc_each_sysfs(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
+    int err = 0;
+    for (size_t i = 0; i < VMSIM__COUNT(machine_files) && !err; i++)
+        err = visit(context, machine_files[i].path, machine_files[i].render, machine_files[i].arg);
+    if (!err && vmsim__proc_profile(m)->shrink_underused)
+        err = visit(context, MM "transparent_hugepage/shrink_underused", fixed, TEXT_1);
+    err = err ? err : each_pool(m, MM, POOL_ALL, visit, context);
+    err = err ? err : each_node(m, visit, context);
+    return err ? err : each_cpu(m, visit, context);
+}

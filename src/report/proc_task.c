@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* /proc/PID: status, stat, statm and the one-line files. Kernel counterparts: fs/proc/array.c, fs/proc/base.c,
+ * oom_badness (mm/oom_kill.c). */
+#include <stdio.h>
+#include <string.h>
+
+#include "report/proc.h"
+
+#define COMM_LENGTH 15
+#define TICK_NS UINT64_C(10000000)
+#define NODEMASK_BITS 1024u /* MAX_NUMNODES of Debian's kernels */
+
+static unsigned pid_of(uint32_t task) {
+    return task + 1;
+}
+
+static unsigned parent_pid(const struct vmsim__task *t) {
+    return t->parent == VMSIM_TASK_NONE ? 0 : pid_of(t->parent);
+}
+
+/* The first of the tasks that share an address space leads them. */
+static unsigned leader_of(const struct vmsim_machine *m, const struct vmsim__task *t) {
+    for (uint32_t i = 0; i < t->id && t->mm; i++) {
+        if (m->tasks.at[i]->mm == t->mm)
+            return pid_of(i);
+    }
+    return pid_of(t->id);
+}
+
+static void memory_of(const struct vmsim__task *t, struct vmsim__mm_status *out) {
+    if (t->mm)
+        vmsim__mm_status(t->mm, out);
+    else
+        *out = t->last;
+}
+
+static void emit_memory(struct vmsim__emitter *e, const struct vmsim__mm_status *s) {
+    const struct {
+        const char *label;
+        uint64_t kb;
+    } lines[] = {
+        {"VmPeak", s->vm_peak},     {"VmSize", s->vm_size}, {"VmLck", s->vm_lck},     {"VmPin", s->vm_pin},
+        {"VmHWM", s->vm_hwm},       {"VmRSS", s->vm_rss},   {"RssAnon", s->rss_anon}, {"RssFile", s->rss_file},
+        {"RssShmem", s->rss_shmem}, {"VmData", s->vm_data}, {"VmStk", s->vm_stk},     {"VmExe", s->vm_exe},
+        {"VmLib", s->vm_lib},       {"VmPTE", s->vm_pte},   {"VmSwap", s->vm_swap},   {"HugetlbPages", 0},
+    };
+    e->style.value_width = 8;
+    for (size_t i = 0; i < VMSIM__COUNT(lines); i++)
+        vmsim__emit_uint(e, lines[i].label, lines[i].kb, VMSIM__UNIT_KB);
+    e->style.value_width = 0;
+}
+
+static void number(struct vmsim__emitter *e, const char *label, uint64_t n) {
+    vmsim__emit_uint(e, label, n, VMSIM__UNIT_NONE);
+}
+
+static void emit_identity(const struct vmsim_machine *m, struct vmsim__emitter *e, const struct vmsim__task *t) {
+    char name[COMM_LENGTH + 1];
+    snprintf(name, sizeof name, "%s", t->name);
+    vmsim__emit_string(e, "Name", name);
+    vmsim__emit_string(e, "Umask", "0022");
+    vmsim__emit_string(e, "State", t->mm ? "R (running)" : "X (dead)");
+    number(e, "Tgid", leader_of(m, t));
+    number(e, "Ngid", 0);
+    number(e, "Pid", pid_of(t->id));
+    number(e, "PPid", parent_pid(t));
+    number(e, "TracerPid", 0);
+    vmsim__emit_string(e, "Uid", "0\t0\t0\t0");
+    vmsim__emit_string(e, "Gid", "0\t0\t0\t0");
+    number(e, "FDSize", 64);
+    vmsim__emit_string(e, "Groups", " ");
+    number(e, "NStgid", leader_of(m, t));
+    number(e, "NSpid", pid_of(t->id));
+    number(e, "NSpgid", 0);
+    number(e, "NSsid", 0);
+    if (vmsim__proc_profile(m)->status_kthread)
+        number(e, "Kthread", 0);
+}
+
+static void emit_signals(const struct vmsim_machine *m, struct vmsim__emitter *e, const struct vmsim__task *t) {
+    static const char *const none = "0000000000000000", *const all = "000001ffffffffff";
+    char queue[48];
+    /* RLIMIT_SIGPENDING: half of the threads whose stacks fill an eighth of memory */
+    snprintf(queue, sizeof queue, "0/%llu", (unsigned long long)((m->mem->totalram << m->mem->page_shift) >> 18));
+    number(e, "CoreDumping", 0);
+    number(e, "THP_enabled", 1);
+    if (vmsim__proc_profile(m)->status_kthread)
+        vmsim__emit_string(e, "untag_mask", "0xffffffffffffffff");
+    number(e, "Threads", t->mm ? t->mm->users : 1);
+    vmsim__emit_string(e, "SigQ", queue);
+    static const char *const sets[] = {"SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt", "CapInh"};
+    for (size_t i = 0; i < VMSIM__COUNT(sets); i++)
+        vmsim__emit_string(e, sets[i], none);
+    vmsim__emit_string(e, "CapPrm", all);
+    vmsim__emit_string(e, "CapEff", all);
+    vmsim__emit_string(e, "CapBnd", all);
+    vmsim__emit_string(e, "CapAmb", none);
+    number(e, "NoNewPrivs", 0);
+    number(e, "Seccomp", 0);
+    number(e, "Seccomp_filters", 0);
+    vmsim__emit_string(e, "Speculation_Store_Bypass", "not vulnerable");
+    vmsim__emit_string(e, "SpeculationIndirectBranch", "always enabled");
+}
+
+/* A task may run on every CPU and take memory of every node that has some. */
+static void print_allowed(struct vmsim_machine *m, struct vmsim__textbuf *out) {
+    bool nodes[VMSIM__MAX_NODES] = {false}, *cpus = vmsim__calloc(out->alloc, m->nr_cpus, sizeof *cpus);
+    if (!cpus) {
+        out->failed = true;
+        return;
+    }
+    memset(cpus, true, m->nr_cpus);
+    for (unsigned n = 0; n < m->mem->nr_nodes; n++)
+        nodes[n] = m->mem->nodes[n].has_memory;
+    vmsim__textbuf_puts(out, "Cpus_allowed:\t");
+    vmsim__proc_mask(out, cpus, m->nr_cpus, m->nr_cpus);
+    vmsim__textbuf_puts(out, "\nCpus_allowed_list:\t");
+    vmsim__proc_list(out, cpus, m->nr_cpus);
+    vmsim__textbuf_puts(out, "\nMems_allowed:\t");
+    vmsim__proc_mask(out, nodes, m->mem->nr_nodes, NODEMASK_BITS);
+    vmsim__textbuf_puts(out, "\nMems_allowed_list:\t");
+    vmsim__proc_list(out, nodes, m->mem->nr_nodes);
+    vmsim__textbuf_puts(out, "\n");
+    vmsim__free(out->alloc, cpus, m->nr_cpus * sizeof *cpus);
+}
+
+static void task_status(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
+    const struct vmsim__task *t = vmsim__task_at(m, id);
+    struct vmsim__mm_status memory;
+    struct vmsim__emitter e;
+    memory_of(t, &memory);
+    vmsim__emitter_proc(&e, out, (struct vmsim__proc_style){.end = ":", .gap = "\t"});
+    emit_identity(m, &e, t);
+    emit_memory(&e, &memory);
+    emit_signals(m, &e, t);
+    print_allowed(m, out);
+    number(&e, "voluntary_ctxt_switches", 0);
+    number(&e, "nonvoluntary_ctxt_switches", 0);
+    if (vmsim__proc_profile(m)->status_kthread && m->format->arch == VMSIM__PT_ARCH_X86) {
+        vmsim__emit_string(&e, "x86_Thread_features", "");
+        vmsim__emit_string(&e, "x86_Thread_features_locked", "");
+    }
+    vmsim__emitter_fini(&e);
+}
+
+static void task_statm(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
+    struct vmsim__mm_status s;
+    unsigned shift = m->mem->page_shift - 10u;
+    memory_of(vmsim__task_at(m, id), &s);
+    vmsim__textbuf_printf(
+        out, "%llu %llu %llu %llu 0 %llu 0\n", (unsigned long long)(s.vm_size >> shift),
+        (unsigned long long)(s.vm_rss >> shift), (unsigned long long)((s.rss_file + s.rss_shmem) >> shift),
+        (unsigned long long)(s.vm_exe >> shift), (unsigned long long)((s.vm_data + s.vm_stk) >> shift));
+}
+
+/* The addresses at the end of stat. */
+static void print_layout(struct vmsim__textbuf *out, const struct vmsim__mm *mm) {
+    const uint64_t at[] = {mm->start_data, mm->end_data,  mm->start_brk, mm->arg_start,
+                           mm->arg_end,    mm->env_start, mm->env_end};
+    for (size_t i = 0; i < VMSIM__COUNT(at); i++)
+        vmsim__textbuf_printf(out, " %llu", (unsigned long long)at[i]);
+}
+
+static void task_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
+    static const struct vmsim__mm none;
+    const struct vmsim__task *t = vmsim__task_at(m, id);
+    const struct vmsim__mm *mm = t->mm ? t->mm : &none;
+    struct vmsim__mm_status s;
+    memory_of(t, &s);
+    vmsim__textbuf_printf(out, "%u (%.*s) %c %u 0 0 0 -1 0", pid_of(id), COMM_LENGTH, t->name, t->mm ? 'R' : 'X',
+                          parent_pid(t));
+    vmsim__textbuf_printf(out, " %llu 0 %llu 0 %llu %llu 0 0 20 0 %u 0 %llu", (unsigned long long)t->stats.min_flt,
+                          (unsigned long long)t->stats.maj_flt, (unsigned long long)(t->stats.user_ns / TICK_NS),
+                          (unsigned long long)(t->stats.system_ns / TICK_NS), t->mm ? t->mm->users : 1,
+                          (unsigned long long)(t->start_ns / TICK_NS));
+    vmsim__textbuf_printf(out, " %llu %llu 18446744073709551615 %llu %llu %llu 0 0 0 0 0 0 0 0 0 17 %u 0 0 0 0 0",
+                          (unsigned long long)(s.vm_size << 10),
+                          (unsigned long long)(s.vm_rss >> (m->mem->page_shift - 10)),
+                          (unsigned long long)mm->start_code, (unsigned long long)mm->end_code,
+                          (unsigned long long)mm->start_stack, t->cpu);
+    print_layout(out, mm);
+    vmsim__textbuf_printf(out, " %d\n", t->mm ? 0 : t->exit_code < 0 ? -t->exit_code : (t->exit_code & 255) << 8);
+}
+
+static void task_comm(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
+    vmsim__textbuf_printf(out, "%.*s\n", COMM_LENGTH, vmsim__task_at(m, id)->name);
+}
+
+static void task_cmdline(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
+    const char *name = vmsim__task_at(m, id)->name;
+    vmsim__textbuf_add(out, name, strlen(name) + 1);
+}
+
+/* Resident, swapped and page-table pages in thousandths of all memory, moved and scaled to 0 .. 2000. */
+static void task_oom_score(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
+    const struct vmsim__task *t = vmsim__task_at(m, id);
+    uint64_t points = 0;
+    if (t->mm) {
+        for (unsigned kind = 0; kind < VMSIM__RSS_KINDS; kind++)
+            points += vmsim__mm_rss(t->mm, (enum vmsim__rss_kind)kind);
+        points += t->mm->pgtables_bytes >> m->mem->page_shift;
+    }
+    uint64_t total = m->mem->totalram ? m->mem->totalram : 1;
+    uint64_t score = t->mm ? (1000 + points * 1000 / total) * 2 / 3 : 0;
+    vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)score);
+}
+
+static void task_oom_score_adj(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
+    (void)m, (void)id;
+    vmsim__textbuf_puts(out, "0\n");
+}
+
+static const struct {
+    const char *name;
+    vmsim__proc_render *render;
+    bool live; /* only while the task has an address space */
+} files[] = {
+    {"cmdline", task_cmdline, false},
+    {"comm", task_comm, false},
+    {"maps", vmsim__task_maps, true},
+    {"oom_score", task_oom_score, false},
+    {"oom_score_adj", task_oom_score_adj, false},
+    {"smaps", vmsim__task_smaps, true},
+    {"smaps_rollup", vmsim__task_smaps_rollup, false},
+    {"stat", task_stat, false},
+    {"statm", task_statm, false},
+    {"status", task_status, false},
+};
+
+int vmsim__proc_each_task(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
+    char path[64];
+    int err = 0;
+    for (uint32_t id = 0; id < m->tasks.count && !err; id++) {
+        for (size_t i = 0; i < VMSIM__COUNT(files) && !err; i++) {
+            if (files[i].live && !m->tasks.at[id]->mm)
+                continue;
+            snprintf(path, sizeof path, "proc/%u/%s", pid_of(id), files[i].name);
+            err = visit(context, path, files[i].render, id);
+        }
+    }
+    return err;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* The run directory, made beside its place and put there whole (see vmsim/report.h).
+ *
+ *     DIR.part/...  --all written-->  rename to DIR              (nothing was there, or an empty directory)
+ *                                     exchange with DIR, then the old one goes   (an earlier run)
+ *
+ * manifest.json is written last and names every other file: it is what marks a directory as a run of vmsim. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "report/files.h"
+#include "report/sections.h"
+#include "vmsim/report.h"
+
+static const char manifest_name[] = "manifest.json";
+static const char manifest_begin[] = "{\n  \"vmsim_run\": ";
+
+typedef void render_fn(struct vmsim_scenario *s, struct vmsim__textbuf *out);
+
+static render_fn *renderer(enum vmsim_report_kind kind) {
+    switch (kind) {
+    case VMSIM_REPORT_SUMMARY:
+        return vmsim__report_summary;
+    case VMSIM_REPORT_STATS:
+        return vmsim__report_stats;
+    case VMSIM_REPORT_INTERVALS:
+        return vmsim__report_intervals;
+    case VMSIM_REPORT_EXPECTATIONS:
+        return vmsim__report_expectations;
+    default:
+        return NULL;
+    }
+}
+
+int vmsim_report_render(struct vmsim_scenario *s, enum vmsim_report_kind kind, const char **text, size_t *size) {
+    render_fn *render = renderer(kind);
+    struct vmsim__textbuf out;
+    *text = NULL;
+    if (!render)
+        return vmsim__err_set(&s->err, VMSIM_EINVAL, "there is no report of kind %d", (int)kind);
+    vmsim__textbuf_init(&out, s->alloc);
+    render(s, &out);
+    return vmsim__textbuf_give(&out, text, size, &s->err);
+}
+
+int vmsim_report_text(struct vmsim_scenario *s, const char **text, size_t *size) {
+    return vmsim_report_render(s, VMSIM_REPORT_SUMMARY, text, size);
+}
+
+void vmsim_report_free(struct vmsim_scenario *s, const char *text) {
+    vmsim__text_free(s->alloc, text);
+}
+
+const char *vmsim_report_error(const struct vmsim_scenario *s) {
+    return vmsim__err_text(&s->err);
+}
+
+/* ---- the files of a run ---- */
+
+static int write_rendered(struct vmsim_scenario *s, struct vmsim__files *files, const char *path, render_fn *render) {
+    struct vmsim__textbuf out;
+    vmsim__textbuf_init(&out, s->alloc);
+    render(s, &out);
+    int err = out.failed ? vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory to render %s", path)
+                         : vmsim__files_write(files, path, vmsim__textbuf_text(&out), out.count);
+    vmsim__textbuf_fini(&out);
+    return err;
+}
+
+static int write_configuration(struct vmsim_scenario *s, struct vmsim__files *files) {
+    const char *text;
+    size_t size;
+    int err = vmsim_config_dump(s->config, 0, &text, &size);
+    if (err)
+        return vmsim__err_set(&s->err, err, "the resolved configuration cannot be printed");
+    return vmsim__files_write(files, "resolved.yaml", text, size);
+}
+
+static void emit_file(struct vmsim__emitter *e, const char *path, uint64_t size, uint64_t hash) {
+    char digits[24];
+    snprintf(digits, sizeof digits, "%016llx", (unsigned long long)hash);
+    vmsim__emit_object(e, NULL);
+    vmsim__emit_string(e, "path", path);
+    vmsim__emit_uint(e, "size", size, VMSIM__UNIT_BYTES);
+    vmsim__emit_string(e, "xxh64", digits);
+    vmsim__emit_object_end(e);
+}
+
+/* Traces, named as the scenario names them. The YAML files are not listed: resolved.yaml is what they came to. */
+static int emit_inputs(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    const struct vmsim__task_decl *tasks = s->spec->workload.tasks.data;
+    int err = 0;
+    vmsim__emit_array(e, "inputs");
+    for (size_t i = 0; i < s->spec->workload.tasks.count && !err; i++) {
+        uint64_t size, hash;
+        char key[64];
+        if (!tasks[i].trace)
+            continue;
+        snprintf(key, sizeof key, "workload.tasks[%zu].trace", i);
+        const char *path = vmsim__config_relative(s->config, key, tasks[i].trace);
+        if (!path)
+            err = vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for the list of inputs");
+        else if (vmsim__file_hash(path, &size, &hash))
+            err = vmsim__err_set(&s->err, VMSIM_EIO, "cannot read the trace %s again", path);
+        else
+            emit_file(e, tasks[i].trace, size, hash);
+    }
+    vmsim__emit_array_end(e);
+    return err;
+}
+
+static int write_manifest(struct vmsim_scenario *s, struct vmsim__files *files) {
+    struct vmsim__emitter e;
+    struct vmsim__textbuf out;
+    vmsim__textbuf_init(&out, s->alloc);
+    vmsim__emitter_json(&e, &out);
+    vmsim__emit_object(&e, NULL);
+    vmsim__emit_string(&e, "vmsim_run", "1.0");
+    vmsim__emit_string(&e, "vmsim", vmsim_version());
+    vmsim__emit_string(&e, "stats_schema", VMSIM_REPORT_SCHEMA);
+    vmsim__emit_string(&e, "kernel", s->machine->kernel->name);
+    vmsim__emit_uint(&e, "seed", s->spec->workload.seed, VMSIM__UNIT_NONE);
+    int err = emit_inputs(s, &e);
+    vmsim__emit_array(&e, "files");
+    for (size_t i = 0; i < files->entries.count; i++)
+        emit_file(&e, files->entries.at[i].path, files->entries.at[i].size, files->entries.at[i].hash);
+    vmsim__emit_array_end(&e);
+    vmsim__emit_object_end(&e);
+    vmsim__emitter_fini(&e);
+    if (!err && out.failed)
+        err = vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory to render %s", manifest_name);
+    err = err ? err : vmsim__files_write(files, manifest_name, vmsim__textbuf_text(&out), out.count);
+    vmsim__textbuf_fini(&out);
+    return err;
+}
+
+static int write_contents(struct vmsim_scenario *s, const char *part) {
+    struct vmsim__files files;
+    int err = vmsim__files_open(&files, s->alloc, part, &s->err);
+    err = err ? err : write_rendered(s, &files, "summary.txt", vmsim__report_summary);
+    err = err ? err : write_rendered(s, &files, "stats.json", vmsim__report_stats);
+    err = err ? err : write_rendered(s, &files, "intervals.csv", vmsim__report_intervals);
+    err = err ? err : write_configuration(s, &files);
+    err = err ? err : vmsim__proc_write(s->machine, &files);
+    err = err ? err : write_manifest(s, &files);
+    vmsim__files_close(&files);
+    return err;
+}
+
+/* ---- its place ---- */
+
+enum place { PLACE_FREE, PLACE_EMPTY, PLACE_RUN, PLACE_TAKEN, PLACE_ERROR };
+
+static bool is_run(const char *directory) {
+    char begin[sizeof manifest_begin] = "";
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int file = fd >= 0 ? openat(fd, manifest_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    ssize_t n = file >= 0 ? read(file, begin, sizeof begin - 1) : -1;
+    if (file >= 0)
+        close(file);
+    if (fd >= 0)
+        close(fd);
+    return n == (ssize_t)sizeof begin - 1 && !memcmp(begin, manifest_begin, sizeof begin - 1);
+}
+
+static bool is_empty(const char *directory) {
+    DIR *d = opendir(directory);
+    size_t entries = 0;
+    if (!d)
+        return false;
+    while (readdir(d))
+        entries++;
+    closedir(d);
+    return entries <= 2; /* "." and ".." */
+}
+
+/* What bears the name now. */
+static enum place look_at(const char *directory) {
+    struct stat st;
+    if (lstat(directory, &st))
+        return errno == ENOENT ? PLACE_FREE : PLACE_ERROR;
+    if (!S_ISDIR(st.st_mode))
+        return PLACE_TAKEN;
+    if (is_run(directory))
+        return PLACE_RUN;
+    return is_empty(directory) ? PLACE_EMPTY : PLACE_TAKEN;
+}
+
+static int put_in_place(struct vmsim_scenario *s, const char *part, const char *directory, enum place place) {
+    int failed =
+        place == PLACE_RUN ? renameat2(AT_FDCWD, part, AT_FDCWD, directory, RENAME_EXCHANGE) : rename(part, directory);
+    if (failed && place == PLACE_RUN && (errno == EINVAL || errno == ENOSYS)) { /* a file system without exchange */
+        vmsim__files_remove_tree(directory);
+        failed = rename(part, directory);
+    }
+    if (failed)
+        return vmsim__err_set(&s->err, VMSIM_EIO, "cannot put %s in place: %s", directory, strerrordesc_np(errno));
+    return 0;
+}
+
+/* Makes a directory beside `directory` that nobody else uses; its name into `part`. */
+static int make_part(struct vmsim_scenario *s, const char *directory, char *part, size_t size) {
+    for (unsigned i = 0; i < 100; i++) {
+        int n = i ? snprintf(part, size, "%s.part%u", directory, i) : snprintf(part, size, "%s.part", directory);
+        if (n < 0 || (size_t)n >= size)
+            return vmsim__err_set(&s->err, VMSIM_EINVAL, "the name of the run directory is too long");
+        if (!mkdir(part, 0777))
+            return 0;
+        if (errno != EEXIST)
+            break;
+    }
+    return vmsim__err_set(&s->err, VMSIM_EIO, "cannot make the directory %s: %s", part, strerrordesc_np(errno));
+}
+
+int vmsim_report_write(struct vmsim_scenario *s, const char *directory) {
+    char name[4000], part[4096];
+    size_t length = directory ? strlen(directory) : 0;
+    while (length > 1 && directory[length - 1] == '/')
+        length--;
+    if (!length || length >= sizeof name)
+        return vmsim__err_set(&s->err, VMSIM_EINVAL, "the name of the run directory is %s",
+                              length ? "too long" : "empty");
+    memcpy(name, directory, length);
+    name[length] = '\0';
+    enum place place = look_at(name);
+    if (place == PLACE_ERROR)
+        return vmsim__err_set(&s->err, VMSIM_EIO, "cannot look at %s: %s", name, strerrordesc_np(errno));
+    if (place == PLACE_TAKEN)
+        return vmsim__err_set(&s->err, VMSIM_EINVAL, "%s exists and is not a run directory of vmsim: not replaced",
+                              name);
+    int err = make_part(s, name, part, sizeof part);
+    if (err)
+        return err;
+    err = write_contents(s, part);
+    err = err ? err : put_in_place(s, part, name, place);
+    if (err || place == PLACE_RUN)
+        vmsim__files_remove_tree(part);
+    return err;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* Sections about the machine as a whole: what it is, where time went, faults, zones, page cache, page tables. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "report/proc.h"
+#include "report/sections.h"
+
+static void count(struct vmsim__emitter *e, const char *key, uint64_t n) {
+    vmsim__emit_uint(e, key, n, VMSIM__UNIT_COUNT);
+}
+
+static uint64_t node_bytes(const struct vmsim_machine *m, unsigned node) {
+    return m->mem->nodes[node].present << m->mem->page_shift;
+}
+
+/* "node 0: 2 GiB, node 1: 2 GiB" */
+static void nodes_text(const struct vmsim_machine *m, struct vmsim__textbuf *out) {
+    char size[32];
+    for (unsigned n = 0; n < m->mem->nr_nodes && n < 8; n++)
+        vmsim__textbuf_printf(out, "%snode %u: %s", n ? ", " : "", n,
+                              vmsim__human_size(node_bytes(m, n), size, sizeof size));
+    if (m->mem->nr_nodes > 8)
+        vmsim__textbuf_printf(out, ", ... (%u nodes)", m->mem->nr_nodes);
+}
+
+void vmsim__section_machine(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    const struct vmsim_machine *m = s->machine;
+    struct vmsim__textbuf nodes;
+    uint64_t present = 0;
+    for (unsigned n = 0; n < m->mem->nr_nodes; n++)
+        present += node_bytes(m, n);
+    vmsim__textbuf_init(&nodes, s->alloc);
+    nodes_text(m, &nodes);
+    vmsim__emit_object(e, "machine");
+    vmsim__emit_string(e, "architecture", m->format->name);
+    vmsim__emit_string(e, "kernel", m->kernel->name);
+    vmsim__emit_uint(e, "cpus", m->nr_cpus, VMSIM__UNIT_NONE);
+    vmsim__emit_uint(e, "memory", present, VMSIM__UNIT_BYTES);
+    vmsim__emit_string(e, "nodes", vmsim__textbuf_text(&nodes));
+    vmsim__emit_uint(e, "page_size", UINT64_C(1) << m->mem->page_shift, VMSIM__UNIT_BYTES);
+    vmsim__emit_string(e, "transparent_huge_pages", vmsim__thp_mode_names[m->mem->thp_enabled]);
+    vmsim__emit_object_end(e);
+    e->out->failed |= nodes.failed;
+    vmsim__textbuf_fini(&nodes);
+}
+
+void vmsim__section_run(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    const struct vmsim_machine *m = s->machine;
+    uint64_t references = 0, syscalls = 0, minor = 0, major = 0;
+    for (size_t i = 0; i < m->tasks.count; i++) {
+        references += m->tasks.at[i]->stats.references;
+        syscalls += m->tasks.at[i]->stats.syscalls;
+        minor += m->tasks.at[i]->stats.min_flt;
+        major += m->tasks.at[i]->stats.maj_flt;
+    }
+    vmsim__emit_object(e, "run");
+    vmsim__emit_uint(e, "virtual_time", vmsim__machine_uptime(m), VMSIM__UNIT_NS);
+    vmsim__emit_uint(e, "seed", s->spec->workload.seed, VMSIM__UNIT_NONE);
+    count(e, "tasks", m->tasks.count);
+    count(e, "references", references);
+    count(e, "system_calls", syscalls);
+    count(e, "minor_faults", minor);
+    count(e, "major_faults", major);
+    vmsim__emit_object_end(e);
+}
+
+/* ---- where the time went ---- */
+
+static void time_row(struct vmsim__emitter *e, const char *what, uint64_t ns, uint64_t of, uint64_t events) {
+    vmsim__emit_object(e, NULL);
+    vmsim__emit_string(e, "what", what);
+    vmsim__emit_uint(e, "time", ns, VMSIM__UNIT_NS);
+    vmsim__emit_ratio(e, "share", ns, of, 4, VMSIM__UNIT_PERCENT);
+    count(e, "events", events);
+    vmsim__emit_object_end(e);
+}
+
+void vmsim__section_time(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    const struct vmsim_machine *m = s->machine;
+    struct vmsim__task_stats sum = {0};
+    for (size_t i = 0; i < m->tasks.count; i++) {
+        const struct vmsim__task_stats *t = &m->tasks.at[i]->stats;
+        sum.references += t->references;
+        sum.syscalls += t->syscalls;
+        sum.user_ns += t->user_ns;
+        sum.system_ns += t->system_ns;
+        sum.fault_ns += t->fault_ns;
+        sum.blocked_ns += t->blocked_ns;
+        sum.min_flt += t->min_flt;
+        sum.maj_flt += t->maj_flt;
+    }
+    uint64_t switches = 0, clock = m->spec.tlb.clock ? m->spec.tlb.clock : 1;
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
+        switches += m->cpus[cpu].switches;
+    uint64_t walks = vmsim__tlb_sum(m, VMSIM__TLB_walk_cycles) * 1000 / clock;
+    uint64_t switching = switches * m->spec.costs.context_switch;
+    uint64_t total = sum.user_ns + sum.system_ns + sum.blocked_ns + switching;
+    walks = vmsim__min64(walks, sum.user_ns);
+    vmsim__emit_array(e, "where_the_time_went");
+    time_row(e, "user: TLB hits, own work", sum.user_ns - walks, total, sum.references);
+    time_row(e, "user: page walks", walks, total, vmsim__tlb_sum(m, VMSIM__TLB_walks));
+    time_row(e, "kernel: page faults", sum.fault_ns, total, sum.min_flt + sum.maj_flt);
+    time_row(e, "kernel: system calls", sum.system_ns - sum.fault_ns, total, sum.syscalls);
+    time_row(e, "kernel: task switches", switching, total, switches);
+    time_row(e, "blocked: devices", sum.blocked_ns, total, sum.maj_flt);
+    vmsim__emit_array_end(e);
+}
+
+/* ---- faults ---- */
+
+static void fault_row(struct vmsim__emitter *e, const char *kind, uint64_t n) {
+    if (!n)
+        return;
+    vmsim__emit_object(e, NULL);
+    vmsim__emit_string(e, "kind", kind);
+    count(e, "count", n);
+    vmsim__emit_object_end(e);
+}
+
+void vmsim__section_faults(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    static const struct {
+        const char *kind;
+        enum vmsim__event_stat event;
+    } rows[] = {
+        {"fault entries (pgfault)", VMSIM__PGFAULT},
+        {"of these waiting for a device (pgmajfault)", VMSIM__PGMAJFAULT},
+        {"write-protected page reused (pgreuse)", VMSIM__PGREUSE},
+        {"huge page (thp_fault_alloc)", VMSIM__THP_FAULT_ALLOC},
+        {"no huge page free (thp_fault_fallback)", VMSIM__THP_FAULT_FALLBACK},
+        {"huge zero page (thp_zero_page_alloc)", VMSIM__THP_ZERO_PAGE_ALLOC},
+        {"swapped in (pswpin)", VMSIM__PSWPIN},
+    };
+    uint64_t stops[VMSIM_STOP_DEAD + 1] = {0};
+    for (size_t i = 0; i < s->machine->tasks.count; i++)
+        stops[s->machine->tasks.at[i]->stop]++;
+    vmsim__emit_array(e, "faults_by_kind");
+    for (size_t i = 0; i < VMSIM__COUNT(rows); i++)
+        fault_row(e, rows[i].kind, s->machine->mem->event[rows[i].event]);
+    fault_row(e, "tasks ended by SIGSEGV", stops[VMSIM_STOP_SIGSEGV]);
+    fault_row(e, "tasks ended by SIGBUS", stops[VMSIM_STOP_SIGBUS]);
+    fault_row(e, "tasks killed without memory", stops[VMSIM_STOP_OOM]);
+    vmsim__emit_array_end(e);
+}
+
+/* ---- memory ---- */
+
+void vmsim__section_zones(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    const struct vmsim__mem *mem = s->machine->mem;
+    vmsim__emit_array(e, "memory_by_zone");
+    for (unsigned i = 0; i < mem->nr_zones; i++) {
+        const struct vmsim__zone *z = &mem->zones[i];
+        uint64_t unused = vmsim__non_negative(z->stat[VMSIM__NR_FREE_PAGES]), pcp = vmsim__zone_pcp_count(mem, z);
+        uint64_t used = z->managed > unused + pcp ? z->managed - unused - pcp : 0;
+        vmsim__emit_object(e, NULL);
+        vmsim__emit_uint(e, "node", z->node, VMSIM__UNIT_NONE);
+        vmsim__emit_string(e, "zone", z->name);
+        vmsim__emit_uint(e, "managed", z->managed, VMSIM__UNIT_PAGES);
+        vmsim__emit_uint(e, "free", unused, VMSIM__UNIT_PAGES);
+        vmsim__emit_uint(e, "pcp", pcp, VMSIM__UNIT_PAGES);
+        vmsim__emit_uint(e, "used", used, VMSIM__UNIT_PAGES);
+        vmsim__emit_ratio(e, "in_use", used, z->managed, 4, VMSIM__UNIT_PERCENT);
+        vmsim__emit_uint(e, "min", vmsim__zone_wmark(z, VMSIM__WMARK_MIN), VMSIM__UNIT_PAGES);
+        vmsim__emit_uint(e, "low", vmsim__zone_wmark(z, VMSIM__WMARK_LOW), VMSIM__UNIT_PAGES);
+        vmsim__emit_uint(e, "high", vmsim__zone_wmark(z, VMSIM__WMARK_HIGH), VMSIM__UNIT_PAGES);
+        vmsim__emit_object_end(e);
+    }
+    vmsim__emit_array_end(e);
+}
+
+static uint64_t bytes_of(const struct vmsim_machine *m, enum vmsim__node_stat stat) {
+    return vmsim__non_negative(vmsim__mem_node_stat(m->mem, stat)) << m->mem->page_shift;
+}
+
+void vmsim__section_page_cache(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    static const struct {
+        const char *key;
+        enum vmsim__node_stat stat;
+    } sizes[] = {
+        {"cached", VMSIM__NR_FILE_PAGES},   {"mapped", VMSIM__NR_MAPPED},          {"shmem", VMSIM__NR_SHMEM},
+        {"active", VMSIM__NR_ACTIVE_FILE},  {"inactive", VMSIM__NR_INACTIVE_FILE}, {"dirty", VMSIM__NR_DIRTY},
+        {"writeback", VMSIM__NR_WRITEBACK},
+    };
+    const struct vmsim_machine *m = s->machine;
+    vmsim__emit_object(e, "page_cache");
+    for (size_t i = 0; i < VMSIM__COUNT(sizes); i++)
+        vmsim__emit_uint(e, sizes[i].key, bytes_of(m, sizes[i].stat), VMSIM__UNIT_BYTES);
+    vmsim__emit_uint(e, "read", m->mem->event[VMSIM__PGPGIN], VMSIM__UNIT_KB);
+    vmsim__emit_uint(e, "written", m->mem->event[VMSIM__PGPGOUT], VMSIM__UNIT_KB);
+    vmsim__emit_object_end(e);
+}
+
+void vmsim__section_page_tables(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    struct vmsim_machine *m = s->machine;
+    uint64_t spaces = 0, live = 0, tables = bytes_of(m, VMSIM__NR_PAGE_TABLE_PAGES);
+    uint64_t mapped = bytes_of(m, VMSIM__NR_ANON_PAGES) + bytes_of(m, VMSIM__NR_MAPPED);
+    for (const struct vmsim__mm *mm = vmsim__vm_first_mm(m->vm); mm; mm = mm->next)
+        spaces++;
+    for (size_t i = 0; i < m->tasks.count; i++)
+        live += m->tasks.at[i]->mm != NULL;
+    vmsim__emit_object(e, "page_tables");
+    vmsim__emit_uint(e, "in_use", tables, VMSIM__UNIT_BYTES);
+    count(e, "address_spaces", spaces);
+    count(e, "live_tasks", live);
+    vmsim__emit_uint(e, "mapped", mapped, VMSIM__UNIT_BYTES);
+    vmsim__emit_object_end(e);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run came to, piece by piece, told to an emitter: summary.txt and stats.json are made of these.
+ *
+ * A section that both documents have is flat (an object of values, or an array of such objects), which is what the text
+ * back end can lay out. Sums over CPUs are made here; nothing is kept. */
+#ifndef VMSIM__SECTIONS_H
+#define VMSIM__SECTIONS_H
+#include "report/emitter.h"
+#include "scenario/engine.h"
+
+typedef void vmsim__section(struct vmsim_scenario *s, struct vmsim__emitter *e);
+
+/* sections.c */
+vmsim__section vmsim__section_machine, vmsim__section_run, vmsim__section_time, vmsim__section_faults,
+    vmsim__section_zones, vmsim__section_page_cache, vmsim__section_page_tables;
+/* sections_tlb.c */
+vmsim__section vmsim__section_tlb, vmsim__section_walks, vmsim__section_flushes;
+/* sections_task.c: the two tables of the summary, and everything for programs */
+vmsim__section vmsim__section_task_times, vmsim__section_task_memory, vmsim__section_tasks;
+/* sections_expect.c */
+vmsim__section vmsim__section_expectations, vmsim__section_failed_steps;
+
+/* Documents. */
+void vmsim__report_summary(struct vmsim_scenario *s, struct vmsim__textbuf *out);
+void vmsim__report_expectations(struct vmsim_scenario *s, struct vmsim__textbuf *out);
+void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out);
+void vmsim__report_intervals(struct vmsim_scenario *s, struct vmsim__textbuf *out);
+
+/* Tasks whose rows the summary prints; stats.json has all. */
+#define VMSIM__SUMMARY_TASKS 40u
+
+/* Sum of a counter of all CPUs' translation hardware. */
+uint64_t vmsim__tlb_sum(const struct vmsim_machine *m, enum vmsim__tlb_counter counter);
+
+#endif
