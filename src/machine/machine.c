@@ -66,6 +66,9 @@ static int create_policies(struct vmsim_machine *m) {
     m->policies = vmsim__policy_registry_create(m->alloc);
     if (!m->policies)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the policies");
+    int built_in = vmsim__tlb_policies_add(m->policies, &m->err);
+    if (built_in)
+        return built_in;
     const char *const *plugins = m->spec.plugins.data;
     for (size_t i = 0; i < m->spec.plugins.count; i++) {
         int err = vmsim__policy_load(m->policies, plugins[i], &m->err);

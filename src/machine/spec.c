@@ -107,6 +107,8 @@ int vmsim__machine_params(struct vmsim_param *table, size_t capacity) {
         table[n].offset += AT(mem);
         if (table[n].present)
             table[n].present += AT(mem);
+        if (!strcmp(p->name, "nodes"))
+            table[n].fallback = "[{memory: 4GiB}]";
         n++;
     }
     table[n] = (struct vmsim_param){0};
