@@ -22,19 +22,6 @@ static void flush_mm(void *context, struct vmsim__mm *mm, unsigned cpu) {
         vmsim__tlb_flush_mm(m->tlbs, cpu, &space_of(mm)->tlb, 0, UINT64_MAX, m->format->page_shift, false);
 }
 
-static bool cache_mkclean(void *context, struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
-    struct vmsim_machine *m = context;
-    (void)file;
-    (void)index;
-    return vmsim__vm_mkclean(m->vm, pfn, cpu);
-}
-
-static void cache_unmap(void *context, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows,
-                        unsigned cpu) {
-    struct vmsim_machine *m = context;
-    vmsim__vm_unmap_file(m->vm, file, first, end, even_cows, cpu);
-}
-
 static int create_memory(struct vmsim_machine *m) {
     int err = vmsim__mem_create(m->alloc, &m->spec.mem, &m->mem, &m->err);
     if (err)
@@ -55,8 +42,6 @@ static int create_memory(struct vmsim_machine *m) {
     err = vmsim__vm_create(&m->vm, &init, &m->err);
     if (err)
         return err;
-    struct vmsim__cache_hooks hooks = {.context = m, .mkclean = cache_mkclean, .unmap = cache_unmap};
-    vmsim__cache_set_hooks(m->cache, &hooks);
     m->mem->hooks.context = m;
     m->mem->hooks.slowpath = vmsim__machine_slowpath;
     return 0;

@@ -92,9 +92,7 @@ int64_t vmsim_task_read(struct vmsim_machine *m, uint32_t task, uint32_t file, u
     struct vmsim__file *f = vmsim__file_by_id(m->cache, file);
     if (!f)
         return leave(m, t, -VMSIM__L_EBADF);
-    struct vmsim__file_ra ra;
-    vmsim__ra_init(m->cache, &ra);
-    return leave(m, t, vmsim__file_read(m->cache, f, &ra, offset, length, t->cpu));
+    return leave(m, t, vmsim__file_read(m->cache, f, NULL, offset, length, t->cpu));
 }
 
 int64_t vmsim_task_write(struct vmsim_machine *m, uint32_t task, uint32_t file, uint64_t offset, uint64_t length) {

@@ -299,10 +299,9 @@ static enum vmsim__slice do_create(struct run *r) {
     return VMSIM__SLICE_MORE;
 }
 
-static int64_t file_block(struct run *r, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t offset,
-                          uint64_t length) {
+static int64_t file_block(struct run *r, struct vmsim__file *f, uint64_t offset, uint64_t length) {
     if (vmsim__verb_of(r->step) == VMSIM__VERB_READ)
-        return vmsim__file_read(r->m->cache, f, ra, offset, length, r->t->cpu);
+        return vmsim__file_read(r->m->cache, f, NULL, offset, length, r->t->cpu);
     return vmsim__file_write(r->m->cache, f, offset, length, r->t->cpu);
 }
 
@@ -310,11 +309,9 @@ static enum vmsim__slice do_file_io(struct run *r, struct vmsim__file *f) {
     const struct vmsim__step_file *d = r->data;
     uint64_t length = d->length ? d->length : f->size - vmsim__min64(d->offset, f->size);
     uint64_t block = d->block ? d->block : length;
-    struct vmsim__file_ra ra;
-    vmsim__ra_init(r->m->cache, &ra);
     for (uint64_t done = 0; done < length; done += block) {
         vmsim__syscall_enter(r->m, r->t);
-        int64_t result = file_block(r, f, &ra, d->offset + done, vmsim__min64(block, length - done));
+        int64_t result = file_block(r, f, d->offset + done, vmsim__min64(block, length - done));
         if (result <= 0 || done + block >= length)
             return came_back(r, &d->result, result);
         vmsim__cpu_charge(r->m, r->t);
@@ -356,11 +353,9 @@ static enum vmsim__slice do_fadvise(struct run *r) {
     struct vmsim__file *f = find_file(r, d->file);
     if (!f)
         return VMSIM__SLICE_FAIL;
-    struct vmsim__file_ra ra;
-    vmsim__ra_init(r->m->cache, &ra);
     vmsim__syscall_enter(r->m, r->t);
     return came_back(r, &d->result,
-                     vmsim__file_fadvise(r->m->cache, f, &ra, d->offset, d->length, d->advice, r->t->cpu));
+                     vmsim__file_fadvise(r->m->cache, f, NULL, d->offset, d->length, d->advice, r->t->cpu));
 }
 
 /* The child knows the parent's regions, as it has its memory. */
