@@ -52,6 +52,12 @@ static bool read_firmware(struct capture *c, const char *line, bool *done) {
         r.reserved = true;
         return vmsim__vec_push(c->alloc, &c->map, r);
     }
+    /* mem=, memmap= and what the kernel itself takes out of the map */
+    bool taken = strstr(line, "e820: remove ") || (strstr(line, "e820: update ") && strstr(line, "==> reserved"));
+    if (taken && find_range(line, &r)) {
+        r.reserved = true;
+        return vmsim__vec_push(c->alloc, &c->map, r);
+    }
     const char *srat = strstr(line, "SRAT: Node ");
     if (srat && sscanf(srat, "SRAT: Node %u", &node) == 1 && node < CAPTURE_NODES && find_range(line, &r)) {
         r.hotplug = strstr(line, "hotplug") != NULL;
@@ -70,6 +76,10 @@ static bool read_dmesg(struct capture *c, const char *line, unsigned unused) {
     bool ok = read_firmware(c, line, &done);
     if (done)
         return ok;
+    if (sscanf(line, "  node %u: [mem", &node) == 1 && node < CAPTURE_NODES && find_range(line, &r)) {
+        r.hotplug = false;
+        return vmsim__vec_push(c->alloc, &c->early[node], r);
+    }
     const char *order = strstr(line, "Fallback order for Node ");
     if (order && sscanf(order, "Fallback order for Node %u:", &node) == 1 && node < CAPTURE_NODES)
         copy_text(c->fallback[node], sizeof c->fallback[node], strchr(order, ':') + 2);
@@ -284,6 +294,7 @@ int capture_load(struct capture *c, struct vmsim__alloc *alloc, const char *fold
 void capture_free(struct capture *c) {
     for (unsigned n = 0; n < CAPTURE_NODES; n++) {
         vmsim__vec_fini(c->alloc, &c->ranges[n]);
+        vmsim__vec_fini(c->alloc, &c->early[n]);
         vmsim__vec_fini(c->alloc, &c->cpus[n]);
         vmsim__vec_fini(c->alloc, &c->distances[n]);
         vmsim__vec_fini(c->alloc, &c->reserved[n]);

@@ -34,7 +34,7 @@ struct capture {
     /* owned lists behind spec */
     struct {
         VMSIM__VEC(struct vmsim__range_spec);
-    } map, ranges[CAPTURE_NODES];
+    } map, ranges[CAPTURE_NODES], early[CAPTURE_NODES]; /* early: what the kernel made of them, to compare with */
     struct {
         VMSIM__VEC(uint64_t);
     } cpus[CAPTURE_NODES], distances[CAPTURE_NODES];

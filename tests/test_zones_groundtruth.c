@@ -156,6 +156,23 @@ static void compare_boot(struct tally *t, const struct vmsim__mem *mem, const st
     }
 }
 
+/* "Early memory node ranges": exactly the frames that we find present. */
+static void compare_early(struct tally *t, const struct vmsim__mem *mem, const struct capture *c) {
+    for (unsigned n = 0; n < c->nr_nodes; n++) {
+        struct capture_row where = {.setting = "early ranges", .node = n};
+        uint64_t frames = 0;
+        for (size_t i = 0; i < c->early[n].count; i++) {
+            uint64_t start = c->early[n].at[i].start >> 12, end = start + (c->early[n].at[i].size >> 12);
+            const struct vmsim__zone *first = vmsim__mem_zone_of(mem, (vmsim__pfn)start);
+            const struct vmsim__zone *last = vmsim__mem_zone_of(mem, (vmsim__pfn)(end - 1));
+            expect(t, "node of range", &where, n, first ? first->node : 999);
+            expect(t, "node of range", &where, n, last ? last->node : 999);
+            frames += end - start;
+        }
+        expect(t, "present", &where, frames, mem->nodes[n].present);
+    }
+}
+
 static void run_shape(struct tally *t, struct vmsim__alloc *alloc, const char *folder, const char *kernel) {
     static struct capture c; /* large */
     struct vmsim__err err = {0};
@@ -165,6 +182,7 @@ static void run_shape(struct tally *t, struct vmsim__alloc *alloc, const char *f
         fail_msg("%s: %s", folder, err.text);
     t->shapes++;
     compare_boot(t, mem, &c);
+    compare_early(t, mem, &c);
     for (size_t i = 0; i < c.zoneinfo.count; i++)
         compare_row(t, mem, &c.zoneinfo.at[i]);
     char text[128]; /* the guest read all of /proc/sys/vm before it began */

@@ -124,13 +124,14 @@ static bool node_span(const struct vmsim__layout *l, unsigned node, uint64_t *st
 
 /* ---- ZONE_MOVABLE ---- */
 
-/* "1G" or "25%" of all memory, in frames. */
+/* "1G" or "25%" of all memory, in frames. "mirror" asks for memory that no machine here has: the kernel ignores it
+ * then. */
 static int parse_core(const struct vmsim__layout *l, const char *name, const char *text, uint64_t total,
                       uint64_t *frames, struct vmsim__err *err) {
     const char *why;
     uint64_t bytes;
     *frames = 0;
-    if (!text)
+    if (!text || !strcmp(text, "mirror"))
         return 0;
     char *end;
     uint64_t percent = strtoull(text, &end, 10);

@@ -35,7 +35,7 @@ static bool add_span(struct vmsim__alloc *alloc, struct spans *v, uint64_t start
     return start >= end || vmsim__vec_push(alloc, v, (struct span){start, end});
 }
 
-/* Removes [start, end) from all spans. */
+/* Removes [start, end) from all spans. What is cut in two leaves its upper part at the end of the list. */
 static bool cut_spans(struct vmsim__alloc *alloc, struct spans *v, uint64_t start, uint64_t end) {
     size_t count = v->count;
     for (size_t i = 0; i < count; i++) {
@@ -154,6 +154,19 @@ static int compare_regions(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+/* Usable memory that is on no node: the kernel tolerates 1 MiB of it, and so do we. */
+static int check_cover(const struct vmsim__layout *l, const struct spans *usable, struct vmsim__err *err) {
+    uint64_t bytes = 0, covered = 0;
+    for (size_t i = 0; i < usable->count; i++)
+        bytes += usable->at[i].end - usable->at[i].start;
+    for (size_t i = 0; i < l->regions.count; i++)
+        covered += (l->regions.at[i].end - l->regions.at[i].start) << l->page_shift;
+    if (bytes > covered + MIB)
+        return vmsim__err_set(err, VMSIM_ECONFIG, "%llu KiB of the memory map belong to no node",
+                              (unsigned long long)((bytes - covered) >> 10));
+    return 0;
+}
+
 static int check_regions(struct vmsim__layout *l, struct vmsim__err *err) {
     if (l->regions.count == 0)
         return vmsim__err_set(err, VMSIM_ECONFIG, "the machine has no memory");
@@ -188,6 +201,8 @@ int vmsim__layout_regions(struct vmsim__layout *l, struct vmsim__err *err) {
         rc = VMSIM_ENOMEM;
     if (!rc)
         rc = place_nodes(l, &ram, &usable);
+    if (!rc && l->regions.count)
+        rc = check_cover(l, &usable, err);
     vmsim__vec_fini(l->alloc, &ram);
     vmsim__vec_fini(l->alloc, &usable);
     return rc ? rc : check_regions(l, err);

@@ -100,11 +100,23 @@ static void model_image(struct vmsim__layout *l, const struct vmsim__kernel *ker
         vmsim__min64(((uint64_t)kernel->image_kb << 10) >> l->page_shift, best->present / 2 - best->boot_use);
 }
 
+/* May there be memory above `limit`, now or plugged in later? Ranges of nodes say what is possible. */
+static bool memory_above(const struct vmsim__layout *l, uint64_t limit) {
+    bool above = l->regions.at[l->regions.count - 1].end << l->page_shift > limit;
+    for (unsigned n = 0; n < l->nr_nodes && !above; n++) {
+        const struct vmsim_param_list *ranges = &vmsim__layout_node(l, n)->ranges;
+        const struct vmsim__range_spec *r = ranges->data;
+        for (size_t i = 0; i < ranges->count; i++)
+            above |= r[i].start + r[i].size > limit;
+    }
+    return above;
+}
+
 /* Bounce buffers as high below 4 GiB as there is memory; their bookkeeping is an ordinary early allocation. */
 static uint64_t model_bounce(struct vmsim__layout *l) {
     uint64_t limit = (UINT64_C(1) << 32) >> l->page_shift;
     struct vmsim__zone_layout *best = NULL;
-    if (l->spec->arch != VMSIM__ARCH_X86_64 || l->regions.at[l->regions.count - 1].end <= limit)
+    if (l->spec->arch != VMSIM__ARCH_X86_64 || !memory_above(l, limit << l->page_shift))
         return 0;
     for (size_t i = 0; i < l->zones.count; i++) {
         struct vmsim__zone_layout *z = &l->zones.at[i];
