@@ -28,12 +28,12 @@ static void add(struct phase *p, const char *name, int64_t delta) {
 }
 
 /* Reads the phases of one workload; false: there is no such capture. */
-static bool load(const char *name) {
+static bool load(const char *shape, const char *name) {
     const char *folder = getenv("VMSIM_GROUNDTRUTH");
     char path[512], line[512], a[64], b[64];
     long long before, after, delta;
-    snprintf(path, sizeof path, "%s/workloads/6.1_256M_lru/%s.txt",
-             folder && *folder ? folder : VMSIM_SOURCE_DIR "/../shared/groundtruth", name);
+    snprintf(path, sizeof path, "%s/workloads/%s/%s.txt",
+             folder && *folder ? folder : VMSIM_SOURCE_DIR "/../shared/groundtruth", shape, name);
     FILE *f = fopen(path, "r");
     if (!f)
         return false;
@@ -125,6 +125,7 @@ static void expect(unsigned phase, const struct vm_snap *a, const struct vm_snap
     compare(phase, "Anonymous", KB(rollup.anonymous), noise);
     compare(phase, "LazyFree", KB(rollup.lazyfree), noise);
     compare(phase, "Locked", PSS(rollup.locked), noise);
+    compare(phase, "AnonHugePages", KB(rollup.anon_huge), noise);
 }
 
 /* A workload in progress. */
@@ -133,15 +134,18 @@ static struct vmsim__mm *mm;
 static struct vm_snap before, after;
 static unsigned phase;
 
-static bool begin(const char *name) {
-    if (!load(name)) {
+static bool begin_on(const char *shape, const char *name, uint64_t memory, int thp) {
+    if (!load(shape, name)) {
         print_message("no capture of %s: skipped\n", name);
         return false;
     }
-    vmm_start(&m, &(struct vm_machine_options){.format = VMSIM__PT_X86_64, .thp = VMSIM__THP_NEVER});
+    vmm_start(&m, &(struct vm_machine_options){.memory = memory, .format = VMSIM__PT_X86_64, .thp = thp});
     mm = vmm_mm(&m);
     phase = faults = 0;
     return true;
+}
+static bool begin(const char *name) {
+    return begin_on("6.1_256M_lru", name, 0, VMSIM__THP_NEVER);
 }
 static void end(void) {
     vmm_check(&m);
@@ -433,6 +437,40 @@ static void committed_memory(void **state) {
     end();
 }
 
+static void transparent_huge_pages(void **state) {
+    const uint64_t hp = 512, huge = hp * PG;
+    (void)state;
+    if (!begin_on("6.1_1G_lru", "thp", UINT64_C(1) << 30, VMSIM__THP_ALWAYS))
+        skip();
+    PHASE("", map(BASE, 4 * hp, RW); for (uint64_t i = 0; i < 4; i++) writes(BASE + i * huge, 1));
+    PHASE("", writes(BASE, 4 * hp));
+    PHASE("", unmap(BASE, 1));
+    PHASE("", advise(BASE + (hp + 100) * PG, 1, VMSIM__MADV_DONTNEED));
+    PHASE("", protect(BASE + 2 * huge + PG, 1, VMSIM__PROT_READ));
+    PHASE("", advise(BASE + 3 * huge, hp, VMSIM__MADV_DONTNEED));
+    PHASE("", reads(BASE + 3 * huge, 1));
+    PHASE("", writes(BASE + 3 * huge, 1));
+    PHASE("", unmap(BASE, 4 * hp));
+    PHASE("", map(BASE + huge - 4 * PG, 1032, RW); writes(BASE + huge - 4 * PG, 1032));
+    unmap(BASE + huge - 4 * PG, 1032);
+    PHASE("", map(BASE, 511, RW); writes(BASE, 511));
+    unmap(BASE, 511);
+    PHASE("", map(BASE, 512, RW); advise(BASE, 512, VMSIM__MADV_NOHUGEPAGE); writes(BASE, 512));
+    unmap(BASE, 512);
+    phase = 19; /* fork and collapse cost the harness pages of its own, or belong to others */
+    m.mem->thp_enabled = VMSIM__THP_MADVISE;
+    PHASE("", map(BASE, hp, RW); writes(BASE, hp));
+    unmap(BASE, hp);
+    PHASE("", map(BASE, hp, RW); advise(BASE, hp, VMSIM__MADV_HUGEPAGE); writes(BASE, 1));
+    const uint64_t two = UINT64_C(0x20000000000);
+    PHASE("", assert_int_equal(vmsim__mm_mremap(mm, BASE, huge, huge, 3, two, 0), two));
+    PHASE("", advise(two, hp / 2, VMSIM__MADV_FREE));
+    unmap(two, hp);
+    PHASE("", map(BASE, hp, RW); advise(BASE, hp, VMSIM__MADV_HUGEPAGE);
+          assert_int_equal(vmsim__mm_mlock(mm, BASE, huge, 0, 0), 0));
+    end();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(anonymous_reads_then_writes),
@@ -446,6 +484,7 @@ int main(void) {
         cmocka_unit_test(advice_on_anonymous_pages),
         cmocka_unit_test(locked_memory),
         cmocka_unit_test(committed_memory),
+        cmocka_unit_test(transparent_huge_pages),
     };
     return cmocka_run_group_tests_name("vm_groundtruth", tests, NULL, NULL);
 }

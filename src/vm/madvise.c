@@ -70,7 +70,7 @@ typedef bool (*page_advice)(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim_
 static bool lazyfree_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f) {
     struct vmsim__vm *vm = v->mm->vm;
     if (f->flags & (VMSIM__FRAME_SWAPCACHE | VMSIM__FRAME_DIRTY)) {
-        if (f->mapcount != 1)
+        if (vmsim__vm_mapcount(vm, pfn) != 1)
             return false;
         f->flags &= ~VMSIM__FRAME_DIRTY;
     }
@@ -81,7 +81,7 @@ static bool lazyfree_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__p
 }
 
 static bool cold_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f) {
-    if (f->mapcount != 1)
+    if (vmsim__vm_mapcount(v->mm->vm, pfn) != 1)
         return false;
     bool young = pte->flags & VMSIM__PTE_ACCESSED;
     pte->flags &= ~VMSIM__PTE_ACCESSED;
@@ -91,8 +91,7 @@ static bool cold_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn p
 }
 
 static bool age_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f) {
-    (void)v, (void)pfn;
-    if (f->mapcount != 1)
+    if (vmsim__vm_mapcount(v->mm->vm, pfn) != 1)
         return false;
     bool young = pte->flags & VMSIM__PTE_ACCESSED;
     pte->flags &= ~VMSIM__PTE_ACCESSED;
@@ -108,6 +107,23 @@ static void drop_swap(struct vmsim__mm *mm, const struct vmsim__pt_slot *slot, u
         h->swap_free(h->context, payload);
 }
 
+/* A compound page that is advised in part is split first; true: look at the entry again. */
+static bool parted(struct vmsim__vma *v, uint64_t va, uint64_t start, uint64_t end, const struct vmsim__pt_slot *slot,
+                   struct vmsim__pte pte) {
+    struct vmsim__vm *vm = v->mm->vm;
+    if ((pte.flags & (VMSIM__PTE_SPECIAL | VMSIM__PTE_SWAP)) || !(pte.flags & VMSIM__PTE_PRESENT))
+        return false;
+    vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
+    if (!slot->level)
+        return vmsim__frame_is(vmsim__vm_frame(vm, pfn), VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL) &&
+               vmsim__vm_mapcount(vm, pfn) == 1 && vmsim__thp_split_page(vm, pfn, v->mm->cpu);
+    if (va >= start && va + (UINT64_C(1) << v->mm->pt.format->shift[slot->level]) <= end)
+        return false;
+    if (vmsim__vm_mapcount(vm, pfn) != 1 || !vmsim__thp_split_page(vm, pfn, v->mm->cpu))
+        vmsim__thp_split_pmd(v, va, slot, v->mm->cpu);
+    return true;
+}
+
 static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, page_advice advise) {
     struct vmsim__mm *mm = v->mm;
     struct vmsim__vm *vm = mm->vm;
@@ -116,21 +132,21 @@ static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, pag
     uint64_t from = UINT64_MAX, to = 0;
     vmsim__lru_drain_cpu(vm->cache, mm->cpu);
     for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);) {
-        if (slot.level) {
+        const uint64_t size = UINT64_C(1) << f->shift[slot.level];
+        struct vmsim__pte pte = vmsim__pt_get(f, &slot);
+        if (parted(v, va, start, end, &slot, pte)) {
             va = vmsim__max64(va, start);
-            vmsim__thp_split_pmd(v, va, &slot, mm->cpu);
             continue;
         }
-        struct vmsim__pte pte = vmsim__pt_get(f, &slot);
         if ((pte.flags & VMSIM__PTE_SWAP) && advise == lazyfree_page)
             drop_swap(mm, &slot, pte.pfn);
         if ((pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)) && !(pte.flags & VMSIM__PTE_SPECIAL) &&
             advise(v, &pte, (vmsim__pfn)pte.pfn, vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn))) {
             vmsim__pt_set(f, &slot, pte);
             from = vmsim__min64(from, va);
-            to = va + vm->page_size;
+            to = va + size;
         }
-        va += vm->page_size;
+        va += size;
     }
     if (to)
         vmsim__flush_range(mm, from, to, vm->page_shift, false, mm->cpu);

@@ -372,6 +372,9 @@ typedef bool (*vmsim__rmap_fn)(void *context, struct vmsim__mapping *m);
 /* Every entry that maps pfn (a base frame, or the head of a huge one), in a fixed order. False: stopped early. */
 bool vmsim__rmap_walk(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context);
 
+/* Splits a compound anonymous page (its huge entries first) into base frames. False: someone else holds a reference;
+ * its entries are base entries then. */
+bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu);
 /* Entries that map one base frame, huge ones included. */
 int64_t vmsim__vm_mapcount(const struct vmsim__vm *vm, vmsim__pfn pfn);
 

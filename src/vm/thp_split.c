@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Splitting a compound anonymous page into its base frames.
+ *
+ *   huge entries -> base entries (rmap)     no reference may be left but those of the entries
+ *   [head|tail|tail|...]  ->  [page][page][page]...   each with its own references, flags, index; on the LRU list of
+ * the head
+ *
+ * Frames that no entry maps any more go back to the allocator. Kernel counterpart: mm/huge_memory.c (split_huge_page).
+ */
+#include "vm/vm_impl.h"
+
+struct splitting {
+    struct vmsim__vm *vm;
+    unsigned cpu;
+};
+
+static bool split_entry(void *context, struct vmsim__mapping *m) {
+    const struct splitting *s = context;
+    if (m->slot.level)
+        vmsim__thp_split_pmd(m->vma, m->va, &m->slot, s->cpu);
+    return true;
+}
+
+/* References that entries account for. */
+static int64_t mapped_refs(const struct vmsim__vm *vm, vmsim__pfn head, uint32_t pages) {
+    int64_t n = 0;
+    for (uint32_t i = 0; i < pages; i++)
+        n += vmsim__vm_frame(vm, head + i)->mapcount;
+    return n;
+}
+
+/* One frame on its own: `like` has the flags that all share. */
+static void release_frame(struct vmsim__vm *vm, vmsim__pfn pfn, const struct vmsim__frame *like, uint32_t at,
+                          unsigned cpu) {
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    const uint32_t own = VMSIM__FRAME_EXCLUSIVE;
+    const uint32_t shared = VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_ACTIVE |
+                            VMSIM__FRAME_REFERENCED | VMSIM__FRAME_DIRTY | VMSIM__FRAME_WORKINGSET;
+    uint32_t zone = vmsim__frame_zone(f) << VMSIM__FRAME_ZONE_SHIFT;
+    f->flags = zone | (f->flags & own) | (like->flags & shared);
+    f->mapping = like->mapping;
+    f->index = like->index + at;
+    f->next = f->prev = VMSIM__PFN_NONE;
+    f->refcount = f->mapcount + 1; /* the list's, which putback drops */
+    if (f->mapcount)
+        vmsim__lru_putback(vm->cache, pfn, cpu);
+    else
+        vmsim__page_put(vm->cache, pfn, cpu);
+}
+
+bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
+    vmsim__pfn head = vmsim__vm_head(vm, pfn);
+    struct vmsim__frame *f = vmsim__vm_frame(vm, head);
+    const uint32_t pages = UINT32_C(1) << vmsim__frame_order(f);
+    struct splitting s = {vm, cpu};
+    vmsim__lru_drain_cpu(vm->cache, cpu);
+    bool queued = vmsim__frame_is(f, VMSIM__FRAME_RECLAIM);
+    if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE) || !vmsim__lru_isolate(vm->cache, head)) {
+        vmsim__vm_event(vm, VMSIM__THP_SPLIT_PAGE_FAILED, 1);
+        return false;
+    }
+    vmsim__rmap_walk(vm, head, split_entry, &s);
+    if (!queued)
+        vmsim__vm_event(vm, VMSIM__THP_DEFERRED_SPLIT_PAGE, 1);
+    f->flags |= VMSIM__FRAME_RECLAIM;
+    if (f->refcount - 1 != mapped_refs(vm, head, pages)) {
+        vmsim__lru_putback(vm->cache, head, cpu);
+        vmsim__vm_event(vm, VMSIM__THP_SPLIT_PAGE_FAILED, 1);
+        return false;
+    }
+    const struct vmsim__frame like = *f;
+    for (uint32_t i = 0; i < pages; i++)
+        release_frame(vm, head + i, &like, i, cpu);
+    vmsim__vm_event(vm, VMSIM__THP_SPLIT_PAGE, 1);
+    return true;
+}
