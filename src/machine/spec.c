@@ -136,7 +136,21 @@ static int memory_arch(enum vmsim__pt_format_id format) {
     }
 }
 
+/* Knobs that a description sets by `sysctl:` alone begin at the kernel's defaults; the tables of `memory_manager:` do
+ * not hold them. */
+static void default_knobs(struct vmsim__vm_spec *vm) {
+    struct vmsim__vm_spec knobs;
+    vmsim__vm_spec_defaults(&knobs);
+    knobs.stack_guard_gap = vm->stack_guard_gap;
+    knobs.privileged = vm->privileged;
+    knobs.fault_around_bytes = vm->fault_around_bytes;
+    knobs.rlimits = vm->rlimits;
+    knobs.costs = vm->costs;
+    *vm = knobs;
+}
+
 void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec) {
+    default_knobs(&spec->vm);
     const struct vmsim__pt_format *format = vmsim__pt_format_get((enum vmsim__pt_format_id)spec->arch);
     spec->mem.arch = memory_arch(format->id);
     spec->mem.page_size = UINT64_C(1) << format->page_shift;

@@ -43,14 +43,16 @@ static int drop_caches(struct vmsim_machine *m, const char *value) {
 
 static int thp_write(struct vmsim_machine *m, const char *name, const char *value) {
     struct vmsim__vm_spec *knobs = vmsim__vm_knobs(m->vm), scratch = {0};
-    int err = set_field(m, vmsim__thp_params, name, value, knobs, &scratch);
-    if (err || strcmp(name, "enabled"))
-        return err;
+    if (strcmp(name, "enabled") != 0)
+        return set_field(m, vmsim__thp_params, name, value, knobs, &scratch);
     for (unsigned i = 0; vmsim__thp_mode_names[i]; i++) {
-        if (!strcmp(vmsim__thp_mode_names[i], value))
+        if (!strcmp(vmsim__thp_mode_names[i], value)) {
             vmsim__mem_thp_set(m->mem, (enum vmsim__thp_mode)i);
+            return 0;
+        }
     }
-    return 0;
+    return vmsim__err_set(&m->err, VMSIM_EINVAL,
+                          "transparent_hugepage/enabled takes always, madvise or never, not '%s'", value);
 }
 
 /* A dirty limit given in bytes switches the one in percent off, and the other way round. */

@@ -31,6 +31,7 @@ struct vmsim__proc_profile {
     bool thp_eligible_wide;        /* THPeligible is right-aligned */
     bool shrink_underused;         /* transparent_hugepage/shrink_underused */
     bool soft_offline;             /* sysctls enable_soft_offline, memfd_noexec */
+    bool lru_gen;                  /* the multi-generational LRU is on by default */
     unsigned node_file_huge_width; /* label width of FileHugePages, FilePmdMapped in a node's meminfo */
 };
 const struct vmsim__proc_profile *vmsim__proc_profile(const struct vmsim_machine *m);

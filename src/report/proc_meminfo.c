@@ -161,7 +161,11 @@ static void emit_machine(const struct view *v) {
     kb(v, "VmallocUsed", 0);
     kb(v, "VmallocChunk", 0);
     kb(v, "Percpu", 0);
+    v->e->style.gap = " "; /* of five places, behind a blank */
+    v->e->style.value_width = 5;
     kb(v, "HardwareCorrupted", 0);
+    v->e->style.gap = "";
+    v->e->style.value_width = 8;
     emit_huge(v);
     emit_hugetlb(v);
     if (m->format->arch == VMSIM__PT_ARCH_X86)

@@ -16,6 +16,7 @@ static const struct vmsim__proc_profile profiles[] = {
         .thp_eligible_wide = true,
         .shrink_underused = true,
         .soft_offline = true,
+        .lru_gen = true,
         .node_file_huge_width = 16,
     },
 };

@@ -88,6 +88,17 @@ static void thp_zero_page(struct vmsim_machine *m, struct vmsim__textbuf *out, u
     vmsim__textbuf_printf(out, "%d\n", m->mem->thp_available && vmsim__vm_knobs(m->vm)->thp_use_zero_page);
 }
 
+static void khugepaged_defrag(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    (void)arg;
+    vmsim__textbuf_puts(out, m->mem->thp_available ? "1\n" : "0\n");
+}
+
+/* Bits: the core, leaf and non-leaf accessed bits in batches. */
+static void lru_gen_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    (void)arg;
+    vmsim__textbuf_puts(out, vmsim__proc_profile(m)->lru_gen ? "0x0007\n" : "0x0000\n");
+}
+
 /* hpage_pmd_size, and khugepaged's limits, which are parts of a huge page's pages: (pages - a) or pages * 8, / 2, / 8.
  */
 enum huge_number { HUGE_BYTES, HUGE_NONE, HUGE_SHARED, HUGE_SWAP, HUGE_SCAN };
@@ -120,9 +131,9 @@ static void demote_size(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
 
 /* ---- fixed texts ---- */
 
-static const char *const texts[] = {"0\n",      "1\n",     "false\n", "true\n",
-                                    "0x0000\n", "10000\n", "60000\n", "always within_size advise [never] deny force\n"};
-enum text { TEXT_0, TEXT_1, TEXT_FALSE, TEXT_TRUE, TEXT_LRU_GEN, TEXT_10000, TEXT_60000, TEXT_SHMEM };
+static const char *const texts[] = {
+    "0\n", "1\n", "false\n", "true\n", "10000\n", "60000\n", "always within_size advise [never] deny force\n"};
+enum text { TEXT_0, TEXT_1, TEXT_FALSE, TEXT_TRUE, TEXT_10000, TEXT_60000, TEXT_SHMEM };
 static void fixed(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t which) {
     (void)m;
     vmsim__textbuf_puts(out, texts[which]);
@@ -157,7 +168,7 @@ static const struct file {
     {NODE "possible", node_set, NODES_ALL},
     {"sys/kernel/debug/extfrag/extfrag_index", vmsim__debug_extfrag_index, 0},
     {"sys/kernel/debug/extfrag/unusable_index", vmsim__debug_unusable_index, 0},
-    {MM "lru_gen/enabled", fixed, TEXT_LRU_GEN},
+    {MM "lru_gen/enabled", lru_gen_enabled, 0},
     {MM "lru_gen/min_ttl_ms", fixed, TEXT_0},
     {MM "numa/demotion_enabled", fixed, TEXT_FALSE},
     {MM "swap/vma_ra_enabled", fixed, TEXT_TRUE},
@@ -167,7 +178,7 @@ static const struct file {
     {MM "transparent_hugepage/shmem_enabled", fixed, TEXT_SHMEM},
     {MM "transparent_hugepage/use_zero_page", thp_zero_page, 0},
     {MM "transparent_hugepage/khugepaged/alloc_sleep_millisecs", fixed, TEXT_60000},
-    {MM "transparent_hugepage/khugepaged/defrag", fixed, TEXT_1},
+    {MM "transparent_hugepage/khugepaged/defrag", khugepaged_defrag, 0},
     {MM "transparent_hugepage/khugepaged/full_scans", fixed, TEXT_0},
     {MM "transparent_hugepage/khugepaged/max_ptes_none", huge_number, HUGE_NONE},
     {MM "transparent_hugepage/khugepaged/max_ptes_shared", huge_number, HUGE_SHARED},
@@ -238,7 +249,7 @@ static int each_node(struct vmsim_machine *m, vmsim__proc_visit *visit, void *co
             snprintf(path, sizeof path, "%s%s", directory, node_files[i].path);
             err = visit(context, path, node_files[i].render, n);
         }
-        if (!err && m->mem->nodes[n].has_memory)
+        if (!err)
             err = each_pool(m, directory, n, visit, context);
     }
     return err;
