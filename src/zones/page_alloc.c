@@ -160,7 +160,7 @@ VMSIM__INLINE vmsim__pfn take(struct vmsim__mem *mem, struct vmsim__zone *prefer
         mem->event[VMSIM__PGALLOC_DMA + z->type] += UINT64_C(1) << order;
         z->in_use += UINT64_C(1) << order;
         count_numa(mem, preferred, z, rq->cpu);
-        vmsim__frames_hand_out(mem, pfn, vmsim__frame_of(mem, pfn), order, rq->gfp);
+        vmsim__frames_hand_out(pfn, vmsim__frame_of(mem, pfn), order, rq->gfp);
     }
     if (VMSIM__UNLIKELY(z->flags & VMSIM__ZONE_BOOSTED) && alloc_flags & VMSIM__ALLOC_KSWAPD) {
         z->flags &= ~VMSIM__ZONE_BOOSTED;
@@ -277,7 +277,7 @@ vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_re
     mem->event[VMSIM__PGALLOC_DMA + z->type]++;
     z->in_use++;
     count_numa(mem, z, z, rq->cpu);
-    vmsim__frames_hand_out(mem, pfn, vmsim__frame_of(mem, pfn), 0, 0);
+    vmsim__frames_hand_out(pfn, vmsim__frame_of(mem, pfn), 0, 0);
     return pfn;
 }
 
@@ -285,13 +285,9 @@ vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_re
 
 /* Back to the canonical state of free frames: no references, no owner, no marks but the zone. */
 VMSIM__INLINE void clear_frames(struct vmsim__frame *f, unsigned order) {
-    for (uint32_t i = 0; i < 1u << order; i++) {
-        f[i].next = f[i].prev = 0;
-        f[i].refcount = f[i].mapcount = 0;
-        f[i].mapping = 0;
-        f[i].flags &= VMSIM__FRAME_KEEP;
-        f[i].index = 0;
-    }
+    uint32_t zone = f->flags & VMSIM__FRAME_KEEP; /* a block lies in one zone */
+    for (uint32_t i = 0; i < 1u << order; i++)
+        f[i] = (struct vmsim__frame){.flags = zone};
 }
 
 VMSIM__INLINE struct vmsim__zone *take_back(struct vmsim__mem *mem, const struct vmsim__frame *f, unsigned order) {
@@ -361,6 +357,6 @@ int vmsim__mem_isolate_block(struct vmsim__mem *mem, vmsim__pfn pfn) {
     if (!z || !vmsim__chunk_make(mem, pfn) || !vmsim__buddy_unlink(mem, z, pfn))
         return -1;
     z->in_use += UINT64_C(1) << order;
-    vmsim__frames_hand_out(mem, pfn, vmsim__frame_of(mem, pfn), (unsigned)order, 0);
+    vmsim__frames_hand_out(pfn, vmsim__frame_of(mem, pfn), (unsigned)order, 0);
     return order;
 }

@@ -119,20 +119,19 @@ enum vmsim__mem_sysctl_id {
 void vmsim__sysctl_changed(struct vmsim__mem *mem, enum vmsim__mem_sysctl_id id);
 
 /* In-use marks of a block just taken from the buddy or a per-CPU list. */
-VMSIM__INLINE void vmsim__frames_hand_out(struct vmsim__mem *mem, vmsim__pfn pfn, struct vmsim__frame *f,
-                                          unsigned order, uint32_t gfp) {
+VMSIM__INLINE void vmsim__frames_hand_out(vmsim__pfn pfn, struct vmsim__frame *f, unsigned order, uint32_t gfp) {
     f->next = f->prev = 0;
     f->refcount = 1;
     f->index = 0;
     f->flags = (f->flags & VMSIM__FRAME_KEEP) | order << VMSIM__FRAME_ORDER_SHIFT;
     if (order && gfp & VMSIM__GFP_COMP) {
         f->flags |= VMSIM__FRAME_HEAD;
+        uint32_t tail = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_TAIL;
         for (uint32_t i = 1; i < 1u << order; i++) {
-            f[i].flags = (f[i].flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_TAIL;
+            f[i].flags = tail;
             f[i].next = pfn;
         }
     }
-    (void)mem;
 }
 
 #endif
