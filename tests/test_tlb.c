@@ -306,7 +306,7 @@ static void geometries_that_cannot_be_are_refused(void **state) {
     struct vmsim__alloc *a = test_alloc();
     struct vmsim__policy_registry *p = vmsim__policy_registry_create(a);
     const struct vmsim__pt_format *f = vmsim__pt_format_find("x86_64");
-    static uint64_t odd[] = {8192};
+    static uint64_t odd[] = {6000};
     struct vmsim__tlb_array_spec bad[] = {
         {.name = "a", .level = 1, .entries = 10, .ways = 4},
         {.name = "a", .level = 9, .entries = 8, .ways = 4},

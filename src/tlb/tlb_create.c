@@ -28,15 +28,16 @@ static int array_sizes(struct vmsim__tlb *t, struct tlb_array *r, const struct v
     const uint64_t *size = s->sizes.data;
     bool held[VMSIM__TLB_SIZES] = {0};
     for (size_t i = 0; i < s->sizes.count; i++) {
-        unsigned class = vmsim__is_pow2(size[i]) ? t->class_of[vmsim__log2(size[i])] : TLB_NONE;
-        if (class != TLB_NONE) /* a preset may name sizes that this format has not */
+        if (!vmsim__is_pow2(size[i]))
+            return vmsim__err_set(err, VMSIM_EINVAL, "TLB array %s: %llu bytes is no page size", s->name,
+                                  (unsigned long long)size[i]);
+        unsigned class = t->class_of[vmsim__log2(size[i])];
+        if (class != TLB_NONE) /* a preset may name sizes that this format has not; an array without any stays empty */
             held[class] = true;
     }
     for (unsigned c = t->classes; c-- > 0;)
         if (held[c] || !s->sizes.count)
             r->class_at[r->classes++] = (uint8_t)c;
-    if (!r->classes)
-        return vmsim__err_set(err, VMSIM_EINVAL, "TLB array %s holds no page size of %s", s->name, t->format->name);
     return 0;
 }
 

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSIM_TESTING_H
+#define VMSIM_TESTING_H
+/**
+ * @file testing.h
+ * @brief Testing a policy: a tiny TLB in three lines, stepped, probed, its victims compared one by one.
+ *
+ *     struct vmsim_test_tlb *t;
+ *     struct vmsim_test_tlb_options o = {.size = sizeof o, .ways = 4, .policy = "lru"};
+ *     assert_int_equal(vmsim_test_tlb_create(&t, &o, why, sizeof why), 0);
+ *     assert_int_equal(vmsim_test_tlb_expect(t, "0 1 2 3 0+ 4-1 5-2 1-3", why, sizeof why), 0);
+ *
+ * Works with any test framework: functions return errors and texts and print nothing. What is tested is the real TLB
+ * with a real page table, so that a policy that passes here does the same in a machine.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmsim/policy.h"
+#include "vmsim/version.h"
+
+VMSIM_BEGIN_DECLS
+
+/** A TLB of one array over pages that are mapped when first used. */
+struct vmsim_test_tlb;
+
+/** What it is made of. Zero members take the default. */
+struct vmsim_test_tlb_options {
+    uint32_t size;                         /**< sizeof this struct */
+    uint32_t sets;                         /**< sets; page p belongs to set p mod sets; 0: 1 */
+    uint32_t ways;                         /**< entries of a set; 0: 4 */
+    const char *policy;                    /**< name of the replacement policy; NULL: that of `linked`, else "lru" */
+    const char *plugin;                    /**< a .so that holds it, or NULL */
+    const struct vmsim_policy *linked;     /**< a policy of the test program itself, or NULL */
+    const struct vmsim_param_pair *params; /**< the policy's parameters */
+    size_t param_count;                    /**< how many */
+    uint64_t seed;                         /**< for policies that use chance */
+    const char *prefetch;                  /**< name of the prefetch policy; NULL: none */
+};
+
+/**
+ * Makes one. On failure *t is NULL, the result is a negative ::vmsim_err and `why` (may be NULL) receives one line, cut
+ * to `why_size` bytes.
+ */
+int vmsim_test_tlb_create(struct vmsim_test_tlb **t, const struct vmsim_test_tlb_options *options, char *why,
+                          size_t why_size);
+/** Frees it; NULL is fine. Returns the number of host memory blocks that a policy forgot to release (0: none). */
+size_t vmsim_test_tlb_destroy(struct vmsim_test_tlb *t);
+
+/** What a step did. */
+enum vmsim_test_outcome {
+    VMSIM_TEST_HIT,   /**< the page was held */
+    VMSIM_TEST_FILL,  /**< it was not, and found an empty place */
+    VMSIM_TEST_EVICT, /**< it was not, and another page had to go */
+    VMSIM_TEST_ERROR  /**< no memory, or a page number of more than 34 bits */
+};
+
+/** Uses a page (numbers below 2^34). `victim` (may be NULL) receives the page that went, on ::VMSIM_TEST_EVICT. */
+enum vmsim_test_outcome vmsim_test_tlb_step(struct vmsim_test_tlb *t, uint64_t page, uint64_t *victim);
+/** Is the page held? Changes nothing. */
+bool vmsim_test_tlb_probe(const struct vmsim_test_tlb *t, uint64_t page);
+/** Invalidates a page. */
+void vmsim_test_tlb_flush(struct vmsim_test_tlb *t, uint64_t page);
+/** Hits and misses so far. Each may be NULL. */
+void vmsim_test_tlb_counts(const struct vmsim_test_tlb *t, uint64_t *hits, uint64_t *misses);
+
+/**
+ * Runs a script and compares every outcome. Words, separated by spaces:
+ *
+ * - `7`    page 7 must miss and evict nothing
+ * - `7+`   must hit
+ * - `7-3`  must miss and evict page 3
+ * - `7-?`  must miss and evict some page
+ * - `!7`   page 7 is invalidated
+ * - `?7`   page 7 must be held now, `?7-` must not (a probe: changes nothing)
+ *
+ * 0, or ::VMSIM_ECHECK with the word that failed and what happened instead in `why`; ::VMSIM_EINVAL for a script that
+ * cannot be read.
+ */
+int vmsim_test_tlb_expect(struct vmsim_test_tlb *t, const char *script, char *why, size_t why_size);
+/** Checks every entry against the page table: 0, or ::VMSIM_ECHECK with a text. */
+int vmsim_test_tlb_check(const struct vmsim_test_tlb *t, char *why, size_t why_size);
+
+VMSIM_END_DECLS
+
+#endif
