@@ -8,7 +8,7 @@
  *     vmsim_report_write(scenario, "run")         run/summary.txt   what a person reads first
  *                                                 run/stats.json    every number (docs/stats-schema.json)
  *                                                 run/intervals.csv a row an interval
- *                                                 run/machine.yaml  the resolved configuration: re-runs the run
+ *                                                 run/resolved.yaml the whole configuration, defaults written out
  *                                                 run/proc run/sys  as Linux would show them at the end
  *                                                 run/manifest.json versions, seed, inputs, files with sizes and hashes
  *
@@ -36,9 +36,9 @@ enum vmsim_report_kind {
 };
 
 /**
- * Writes the whole run directory. It is written beside `directory` under the name DIRECTORY.part and put in place by
- * one rename when complete, so what bears the name is whole. A directory that vmsim wrote before is replaced; any other
- * thing of that name, an empty directory apart, is refused. Parents must exist.
+ * Writes the whole run directory. It is written beside `directory` under the name DIRECTORY.part (.part1 ... when that
+ * is taken) and put in place by one rename when complete, so what bears the name is whole. A directory that vmsim wrote
+ * before is replaced; any other thing of that name, an empty directory apart, is refused. Parents must exist.
  * @return 0, VMSIM_EIO (unwritable, disk full; nothing of it is left, the old directory stays), VMSIM_EINVAL
  * (something else bears the name) or VMSIM_ENOMEM; the text is in vmsim_report_error().
  */

@@ -166,13 +166,19 @@ static void flush_table(struct vmsim__emitter *e, bool headings) {
     vmsim__textbuf_clear(&t->text);
 }
 
+static char upper(char c) {
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+/* "page_walks" is "Page walks"; a short first word is an abbreviation: "tlb_flushes" is "TLB flushes". */
 static void put_heading(struct vmsim__emitter *e, const char *key) {
-    char first = key[0];
+    size_t word = strcspn(key, "_"), capitals = word <= 3 && strncmp(key, "run", 3) != 0 ? word : 1;
     vmsim__textbuf_puts(e->out, e->out->count ? "\n" : "");
-    if (first >= 'a' && first <= 'z')
-        first = (char)(first - 'a' + 'A');
-    vmsim__textbuf_add(e->out, &first, 1);
-    put_label(e, key + 1, strlen(key + 1));
+    for (size_t i = 0; i < capitals; i++) {
+        char c = upper(key[i]);
+        vmsim__textbuf_add(e->out, &c, 1);
+    }
+    put_label(e, key + capitals, strlen(key + capitals));
     vmsim__textbuf_puts(e->out, "\n");
 }
 

@@ -146,6 +146,58 @@ void vmsim__section_faults(struct vmsim_scenario *s, struct vmsim__emitter *e) {
 
 /* ---- memory ---- */
 
+static void cpus_text(const struct vmsim_machine *m, unsigned node, struct vmsim__textbuf *out) {
+    bool *set = vmsim__calloc(out->alloc, m->nr_cpus, sizeof *set);
+    if (!set) {
+        out->failed = true;
+        return;
+    }
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
+        set[cpu] = m->mem->cpu_node[cpu] == node;
+    vmsim__proc_list(out, set, m->nr_cpus);
+    vmsim__free(out->alloc, set, m->nr_cpus * sizeof *set);
+}
+
+static void node_row(const struct vmsim_machine *m, unsigned n, const char *cpus, struct vmsim__emitter *e) {
+    const struct vmsim__node *node = &m->mem->nodes[n];
+    unsigned shift = m->mem->page_shift;
+    uint64_t managed = 0, unused = 0, local = 0, other = 0;
+    for (unsigned i = 0; i < node->nr_zones; i++) {
+        const struct vmsim__zone *z = &m->mem->zones[node->zone[i]];
+        managed += z->managed;
+        unused += vmsim__non_negative(z->stat[VMSIM__NR_FREE_PAGES]) + vmsim__zone_pcp_count(m->mem, z);
+        local += z->numa[VMSIM__NUMA_LOCAL];
+        other += z->numa[VMSIM__NUMA_OTHER];
+    }
+    vmsim__emit_object(e, NULL);
+    vmsim__emit_uint(e, "node", n, VMSIM__UNIT_NONE);
+    vmsim__emit_string(e, "cpus", *cpus ? cpus : "-");
+    vmsim__emit_uint(e, "memory", node_bytes(m, n), VMSIM__UNIT_BYTES);
+    vmsim__emit_uint(e, "free", unused << shift, VMSIM__UNIT_BYTES);
+    vmsim__emit_uint(e, "used", (managed > unused ? managed - unused : 0) << shift, VMSIM__UNIT_BYTES);
+    vmsim__emit_uint(e, "anon", vmsim__non_negative(node->stat[VMSIM__NR_ANON_PAGES]) << shift, VMSIM__UNIT_BYTES);
+    vmsim__emit_uint(e, "file", vmsim__non_negative(node->stat[VMSIM__NR_FILE_PAGES]) << shift, VMSIM__UNIT_BYTES);
+    vmsim__emit_uint(e, "page_tables", vmsim__non_negative(node->stat[VMSIM__NR_PAGE_TABLE_PAGES]) << shift,
+                     VMSIM__UNIT_BYTES);
+    count(e, "local_allocs", local);
+    count(e, "remote", other);
+    vmsim__emit_object_end(e);
+}
+
+void vmsim__section_nodes(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    struct vmsim__textbuf cpus;
+    vmsim__textbuf_init(&cpus, s->alloc);
+    vmsim__emit_array(e, "memory_by_node");
+    for (unsigned n = 0; n < s->machine->mem->nr_nodes; n++) {
+        vmsim__textbuf_clear(&cpus);
+        cpus_text(s->machine, n, &cpus);
+        node_row(s->machine, n, vmsim__textbuf_text(&cpus), e);
+        e->out->failed |= cpus.failed;
+    }
+    vmsim__emit_array_end(e);
+    vmsim__textbuf_fini(&cpus);
+}
+
 void vmsim__section_zones(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     const struct vmsim__mem *mem = s->machine->mem;
     vmsim__emit_array(e, "memory_by_zone");

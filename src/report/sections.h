@@ -12,7 +12,7 @@ typedef void vmsim__section(struct vmsim_scenario *s, struct vmsim__emitter *e);
 
 /* sections.c */
 vmsim__section vmsim__section_machine, vmsim__section_run, vmsim__section_time, vmsim__section_faults,
-    vmsim__section_zones, vmsim__section_page_cache, vmsim__section_page_tables;
+    vmsim__section_nodes, vmsim__section_zones, vmsim__section_page_cache, vmsim__section_page_tables;
 /* sections_tlb.c */
 vmsim__section vmsim__section_tlb, vmsim__section_walks, vmsim__section_flushes;
 /* sections_task.c: the two tables of the summary, and everything for programs */
