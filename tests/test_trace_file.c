@@ -162,7 +162,7 @@ static uint64_t read_anything(const char *path, bool *told) {
 static void a_file_cut_anywhere_is_told_and_read_to_the_last_whole_block(void **state) {
     (void)state;
     size_t size;
-    struct model m = write_sample("cut.vmt", sample_seed(), 2500, 500);
+    struct model m = write_sample("cut.vmt", sample_seed(), 600, 100);
     unsigned char *bytes = read_file("cut.vmt", &size);
     uint64_t last = 0;
     for (size_t n = 0; n < size; n++) {
@@ -181,7 +181,7 @@ static void a_file_cut_anywhere_is_told_and_read_to_the_last_whole_block(void **
 static void a_flipped_bit_is_told(void **state) {
     (void)state;
     size_t size;
-    struct model m = write_sample("flip.vmt", sample_seed(), 2500, 500);
+    struct model m = write_sample("flip.vmt", sample_seed(), 600, 100);
     unsigned char *bytes = read_file("flip.vmt", &size);
     for (size_t at = 0; at < size; at++) {
         bool told;

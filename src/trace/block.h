@@ -70,7 +70,8 @@ struct vmsim__pipe {
     const vmsim_access *carry; /* decoded, not delivered: the chunk had too many items */
     size_t carry_count;
 };
-bool vmsim__pipe_init(struct vmsim__pipe *p, int fd, const char *path, uint64_t file_bytes,
+/* `a` is used by whoever calls vmsim__pipe_fill(), and must not be used by another thread meanwhile. */
+bool vmsim__pipe_init(struct vmsim__pipe *p, struct vmsim__alloc *a, int fd, const char *path, uint64_t file_bytes,
                       const struct vmsim__tables *tables);
 void vmsim__pipe_fini(struct vmsim__pipe *p);
 /* Goes to reference `index`. */

@@ -22,13 +22,13 @@ void vmsim__chunk_fini(struct vmsim__chunk *c, struct vmsim__alloc *a) {
     vmsim__free(a, c->events, VMSIM__CHUNK_ITEMS * sizeof *c->events);
     if (c->room.at)
         vmsim__free_aligned(a, c->room.at, 64, c->room.capacity);
+    *c = (struct vmsim__chunk){0};
 }
 
-bool vmsim__pipe_init(struct vmsim__pipe *p, int fd, const char *path, uint64_t file_bytes,
+bool vmsim__pipe_init(struct vmsim__pipe *p, struct vmsim__alloc *a, int fd, const char *path, uint64_t file_bytes,
                       const struct vmsim__tables *tables) {
-    struct vmsim__alloc *a = vmsim__alloc_create(NULL);
     *p = (struct vmsim__pipe){.alloc = a, .tables = tables};
-    return a && vmsim__loader_init(&p->loader, a, fd, path, file_bytes) && vmsim__decoder_init(&p->decoder, a);
+    return vmsim__loader_init(&p->loader, a, fd, path, file_bytes) && vmsim__decoder_init(&p->decoder, a);
 }
 
 void vmsim__pipe_fini(struct vmsim__pipe *p) {
@@ -37,7 +37,6 @@ void vmsim__pipe_fini(struct vmsim__pipe *p) {
     vmsim__loader_fini(&p->loader);
     if (p->decoder.alloc)
         vmsim__decoder_fini(&p->decoder);
-    vmsim__alloc_destroy(p->alloc);
     p->alloc = NULL;
 }
 

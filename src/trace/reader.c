@@ -216,7 +216,7 @@ static int begin(struct vmsim_trace_reader *r, const char *path, unsigned flags)
     if (!r->path)
         return fail(r, *path ? VMSIM_ENOMEM : VMSIM_ENOENT, *path ? "out of host memory" : "the name is empty");
     int err = open_file(r, &r->info.file_bytes);
-    if (!err && !vmsim__pipe_init(&r->pipe, r->fd, r->path, r->info.file_bytes, &r->tables))
+    if (!err && !vmsim__pipe_init(&r->pipe, r->alloc, r->fd, r->path, r->info.file_bytes, &r->tables))
         err = fail(r, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
     if (!err)
         err = read_header(r);
@@ -250,9 +250,6 @@ int vmsim_trace_open(const char *path, unsigned flags, struct vmsim_trace_reader
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->changed, NULL);
     vmsim__tables_init(&r->tables, a);
-    for (unsigned i = 0; i < r->chunks; i++)
-        if (!vmsim__chunk_init(&r->ring[i], a))
-            return fail(r, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
     return begin(r, path, flags);
 }
 
@@ -313,8 +310,20 @@ static int wait_chunk(struct vmsim_trace_reader *r) {
 
 /* ---- items */
 
+/* The chunks are made when the first is wanted: many a trace is only opened for its facts. */
+static int make_chunks(struct vmsim_trace_reader *r) {
+    for (unsigned i = 0; i < r->chunks; i++)
+        if (!r->ring[i].room.at && !vmsim__chunk_init(&r->ring[i], r->alloc)) {
+            vmsim__chunk_fini(&r->ring[i], r->alloc);
+            return fail(r, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
+        }
+    return 0;
+}
+
 static int next_chunk(struct vmsim_trace_reader *r) {
-    int err = r->threaded ? wait_chunk(r) : 0;
+    int err = make_chunks(r);
+    if (!err && r->threaded)
+        err = wait_chunk(r);
     if (err)
         return err;
     struct vmsim__chunk *c = &r->ring[r->current];

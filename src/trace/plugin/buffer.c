@@ -242,8 +242,10 @@ void plugin_vcpu_begin(unsigned index, uint32_t task) {
 
 void plugin_forked(struct vcpu *v, uint32_t task) {
     pthread_mutex_init(&plugin.lock, NULL);
-    for (unsigned i = 0; i < plugin.vcpus; i++)
+    for (unsigned i = 0; i < plugin.vcpus; i++) {
+        plugin.orphan |= plugin_vcpu[i].live && &plugin_vcpu[i] != v;
         plugin_vcpu[i].live = false;
+    }
     attach(v, task);
     plugin_slots[v - plugin_vcpu] = v->slot;
 }

@@ -30,6 +30,7 @@ struct plugin {
     struct arena *arena;
     pthread_mutex_t lock; /* slots of this process, and the table below */
     unsigned vcpus;       /* highest index ever + 1 */
+    bool orphan;          /* forked off a process with other threads: QEMU 7.2 aborts when it starts one itself */
     uint32_t first_task;
     char path[4096]; /* of this plugin, as on the command line */
     char arena_path[4096];

@@ -78,6 +78,10 @@ static void enter_fork(struct vcpu *v) {
         told |= VMSIM_TRACE_FORK_FILES;
     struct arena_event e = {.type = VMSIM_TRACE_FORK,
                             .args = {v->child, told, v->number == SYS_clone ? v->args[1] : 0, flags}};
+    struct arena_event gap = {.type = VMSIM_TRACE_UNFOLLOWED, .args = {(uint64_t)v->number}};
+    if (plugin.orphan && told & VMSIM_TRACE_FORK_VM)
+        plugin_event(v, &gap, "a thread started in the child of a process that had threads: qemu 7.2 may abort here",
+                     NULL, NULL);
     plugin_flush_others(v);
     plugin_event(v, &e, NULL, NULL, NULL);
     plugin_release(v);
