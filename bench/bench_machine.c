@@ -18,7 +18,7 @@
 
 static double now(void) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -42,6 +42,10 @@ static struct vmsim_machine *boot(const char *memory) {
     vmsim_config_set(config, "machine.cpus=1");
     vmsim_config_set(config, "machine.transparent_hugepage=never");
     vmsim_config_set(config, nodes);
+    vmsim_config_set(config, "machine.tlb.arrays=[{name: L1I, level: 1, holds: instruction, sizes: [4KiB], entries: 256, "
+                             "ways: 4}, {name: L1D, level: 1, holds: data, sizes: [4KiB], entries: 256, ways: 4}, "
+                             "{name: L2, level: 2, holds: both, sizes: [4KiB], entries: 16384, ways: 8, latency: 7}]");
+    vmsim_config_set(config, "machine.tlb.walk_caches=[{level: 1, entries: 32}, {level: 2, entries: 4}]");
     if (vmsim_config_resolve(config) || vmsim_machine_create(config, &m)) {
         for (size_t i = 0; i < vmsim_config_error_count(config); i++)
             fprintf(stderr, "%s\n", vmsim_config_error_text(config, i));

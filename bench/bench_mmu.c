@@ -16,7 +16,7 @@ struct memory {
     uint64_t next;
     unsigned page_shift;
     void *row[FRAMES];
-    void *const *rows[1];
+    const unsigned char *rows[1];
 };
 
 static void *table(void *context, uint64_t pfn) {
@@ -47,10 +47,11 @@ static bool setup(struct memory *m, struct vmsim__pagetable *pt, const struct vm
     for (uint64_t i = 0; m->base && i < FRAMES; i++)
         m->row[i] = m->base + (i << f->page_shift);
     if (directory) {
-        m->rows[0] = m->row;
-        m->mem.directory = m->rows;
-        m->mem.directory_limit = FRAMES;
-        m->mem.directory_shift = 12;
+        m->rows[0] = (const unsigned char *)m->row;
+        m->mem.directory.row = m->rows;
+        m->mem.directory.limit = FRAMES;
+        m->mem.directory.row_shift = 12;
+        m->mem.directory.record_shift = 3;
     }
     if (!m->base || !vmsim__pagetable_init(pt, f, &m->mem))
         return false;

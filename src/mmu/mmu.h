@@ -134,19 +134,24 @@ struct vmsim__ptmem {
     void *(*table)(void *context, uint64_t pfn);      /* host memory of a table frame; NULL: not memory -> bus error */
     uint64_t (*alloc)(void *context, unsigned level); /* a zeroed table, or VMSIM__NO_FRAME */
     void (*release)(void *context, uint64_t pfn, unsigned level);
-    /* Optional shortcut past `table`, for speed: directory[pfn >> directory_shift][pfn & mask] is its answer, for
-     * pfn < directory_limit; a NULL row means: ask `table`. The owner keeps it current. */
-    void *const *const *directory;
-    uint64_t directory_limit;
-    uint8_t directory_shift;
+    /* Optional shortcut past `table`, for speed: a record for each frame, 1 << record_shift bytes long, in rows of
+     * 1 << row_shift records; its pointer at record_offset is what `table` would answer for frames that are tables.
+     * It is used for pfn < limit; a NULL row means: ask `table`. The owner keeps it current. */
+    struct {
+        const unsigned char *const *row;
+        uint64_t limit;
+        uint8_t row_shift, record_shift, record_offset;
+    } directory;
 };
+VMSIM__INLINE void *vmsim__ptmem_record(const struct vmsim__ptmem *m, uint64_t pfn) {
+    const unsigned char *row = m->directory.row[pfn >> m->directory.row_shift];
+    uint64_t at = pfn & ((UINT64_C(1) << m->directory.row_shift) - 1);
+    return VMSIM__LIKELY(row) ? *(void *const *)(row + (at << m->directory.record_shift) + m->directory.record_offset)
+                              : NULL;
+}
 static inline void *vmsim__ptmem_table(const struct vmsim__ptmem *m, uint64_t pfn) {
-    if (pfn < m->directory_limit) {
-        void *const *row = m->directory[pfn >> m->directory_shift];
-        if (VMSIM__LIKELY(row))
-            return row[pfn & ((UINT64_C(1) << m->directory_shift) - 1)];
-    }
-    return m->table(m->context, pfn);
+    void *host = pfn < m->directory.limit ? vmsim__ptmem_record(m, pfn) : NULL;
+    return host ? host : m->table(m->context, pfn);
 }
 
 /* nommu: what is allowed where. Sorted, not overlapping; storage belongs to the caller (an MPU has few). */

@@ -168,10 +168,7 @@ VMSIM__INLINE bool fast_leaf(const struct vmsim__pagetable *pt, uint64_t va, uns
 
 /* By the directory alone: without a call in it, a walk needs no stack. */
 VMSIM__INLINE void *direct_table(const struct vmsim__ptmem *m, uint64_t pfn) {
-    if (VMSIM__UNLIKELY(pfn >= m->directory_limit))
-        return NULL;
-    void *const *row = m->directory[pfn >> m->directory_shift];
-    return VMSIM__LIKELY(row) ? row[pfn & ((UINT64_C(1) << m->directory_shift) - 1)] : NULL;
+    return VMSIM__LIKELY(pfn < m->directory.limit) ? vmsim__ptmem_record(m, pfn) : NULL;
 }
 
 /* The walk as it nearly always is: every entry there, A set, pointers without restrictions, nothing to update. `from`
@@ -235,7 +232,7 @@ VMSIM__INLINE bool fast_from(const bool direct, VMSIM__WALK_PARAMETERS) {
             return name##_body(VMSIM__WALK_ARGUMENTS);                                                                 \
         if (!(start & 0xf0))                                                                                           \
             return fast_walk(0, true, pt, va, start & 15, table, table_host, w) || name##_body(VMSIM__WALK_ARGUMENTS); \
-        return pt->mem->directory ? name##_direct(VMSIM__WALK_ARGUMENTS) : name##_callback(VMSIM__WALK_ARGUMENTS);     \
+        return pt->mem->directory.row ? name##_direct(VMSIM__WALK_ARGUMENTS) : name##_callback(VMSIM__WALK_ARGUMENTS); \
     }
 LONG_WALK(long4, ops_long4)
 LONG_WALK(long5, ops_long5)

@@ -85,8 +85,14 @@ static void *table_host(void *context, uint64_t pfn) {
 }
 
 bool vmsim__ptmem_setup(struct vmsim__mm *mm) {
+    const struct vmsim__frames *t = &mm->vm->mem->frames;
     mm->ptmem =
         (struct vmsim__ptmem){.context = mm, .table = table_host, .alloc = table_alloc, .release = table_release};
+    mm->ptmem.directory.row = (const unsigned char *const *)t->chunk;
+    mm->ptmem.directory.limit = t->end;
+    mm->ptmem.directory.row_shift = (uint8_t)t->shift;
+    mm->ptmem.directory.record_shift = 5;
+    mm->ptmem.directory.record_offset = offsetof(struct vmsim__frame, table);
     return vmsim__pagetable_init(&mm->pt, mm->vm->format, &mm->ptmem);
 }
 
