@@ -64,7 +64,8 @@ vmsim__proc_render vmsim__proc_meminfo, vmsim__node_meminfo;
 vmsim__proc_render vmsim__proc_zoneinfo, vmsim__proc_buddyinfo, vmsim__proc_pagetypeinfo, vmsim__debug_extfrag_index,
     vmsim__debug_unusable_index;
 /* proc_stat.c */
-vmsim__proc_render vmsim__proc_stat, vmsim__proc_uptime, vmsim__proc_loadavg, vmsim__proc_version, vmsim__proc_swaps;
+vmsim__proc_render vmsim__proc_stat, vmsim__proc_uptime, vmsim__proc_loadavg, vmsim__proc_version, vmsim__proc_swaps,
+    vmsim__proc_cpuinfo;
 
 /* proc_sysctl.c */
 int vmsim__proc_each_sysctl(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context);

@@ -141,3 +141,21 @@ void vmsim__proc_swaps(struct vmsim_machine *m, struct vmsim__textbuf *out, uint
     (void)m, (void)arg;
     vmsim__textbuf_puts(out, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
 }
+
+/* What tools look for to count CPUs and their cores; the rest of a real cpuinfo is not modelled. */
+void vmsim__proc_cpuinfo(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    (void)arg;
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++) {
+        unsigned node = m->mem->cpu_node[cpu], siblings = 0;
+        for (unsigned i = 0; i < m->nr_cpus; i++)
+            siblings += m->mem->cpu_node[i] == node;
+        vmsim__textbuf_printf(out, "processor\t: %u\n", cpu);
+        if (m->format->arch == VMSIM__PT_ARCH_X86)
+            vmsim__textbuf_printf(out,
+                                  "vendor_id\t: vmsim\nmodel name\t: %s\ncpu MHz\t\t: %llu.000\nphysical id\t: %u\n"
+                                  "siblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\n",
+                                  m->format->name, (unsigned long long)m->spec.tlb.clock, node, siblings, cpu,
+                                  siblings);
+        vmsim__textbuf_puts(out, "\n");
+    }
+}
