@@ -95,7 +95,7 @@ static void model_image(struct vmsim__layout *l, const struct vmsim__kernel *ker
     }
     if (!best)
         return;
-    best->boot_use = vmsim__min64(((uint64_t)kernel->image_init_kb << 10) >> l->page_shift, best->present / 16);
+    best->boot_use = vmsim__min64(((uint64_t)kernel->image_init_kb << 10) >> l->page_shift, best->present / 8);
     best->reserved +=
         vmsim__min64(((uint64_t)kernel->image_kb << 10) >> l->page_shift, best->present / 2 - best->boot_use);
 }
@@ -112,20 +112,32 @@ static bool memory_above(const struct vmsim__layout *l, uint64_t limit) {
     return above;
 }
 
-/* Bounce buffers as high below 4 GiB as there is memory; their bookkeeping is an ordinary early allocation. */
-static uint64_t model_bounce(struct vmsim__layout *l) {
-    uint64_t limit = (UINT64_C(1) << 32) >> l->page_shift;
+/* The zone of the highest frames below 4 GiB, where devices can reach and boot loaders put things. */
+static struct vmsim__zone_layout *zone_below_4g(const struct vmsim__layout *l) {
     struct vmsim__zone_layout *best = NULL;
-    if (l->spec->arch != VMSIM__ARCH_X86_64 || !memory_above(l, limit << l->page_shift))
-        return 0;
     for (size_t i = 0; i < l->zones.count; i++) {
         struct vmsim__zone_layout *z = &l->zones.at[i];
-        if (z->start < limit && (!best || z->start > best->start))
+        if (z->start < (UINT64_C(1) << 32) >> l->page_shift && (!best || z->start > best->start))
             best = z;
     }
-    if (best)
-        best->reserved += vmsim__min64(BOUNCE_BYTES >> l->page_shift, best->present / 2);
+    return best;
+}
+
+/* Bounce buffers; their bookkeeping is an ordinary early allocation. */
+static uint64_t model_bounce(struct vmsim__layout *l) {
+    if (l->spec->arch != VMSIM__ARCH_X86_64 || !memory_above(l, UINT64_C(1) << 32))
+        return 0;
+    struct vmsim__zone_layout *z = zone_below_4g(l);
+    if (z)
+        z->reserved += vmsim__min64(BOUNCE_BYTES >> l->page_shift, z->present / 2);
     return BOUNCE_BYTES / 2048 * BOUNCE_SLOT_BYTES + BOUNCE_AREA_BYTES;
+}
+
+static void model_initrd(struct vmsim__layout *l) {
+    struct vmsim__zone_layout *z = zone_below_4g(l);
+    uint64_t page = UINT64_C(1) << l->page_shift;
+    if (z)
+        z->boot_use += vmsim__min64(vmsim__align_up(l->spec->initrd, page) >> l->page_shift, z->present / 4);
 }
 
 static void model_node(struct vmsim__layout *l, const struct vmsim__kernel *kernel, unsigned node, uint64_t bytes) {
@@ -149,6 +161,7 @@ static void model(struct vmsim__layout *l, const struct vmsim__kernel *kernel) {
         total += z->present;
     }
     model_image(l, kernel);
+    model_initrd(l);
     extra[first] += FIRST_NODE_BYTES;
     extra[last] += LAST_NODE_BYTES + model_bounce(l);
     if (nodes == 1)

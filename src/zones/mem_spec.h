@@ -57,9 +57,10 @@ struct vmsim__mem_spec {
     const char *kernelcore;             /* as on the kernel's command line: "1G", "50%"; NULL: not given */
     const char *movablecore;
     bool movable_node;
-    int transparent_hugepage;       /* enum vmsim__thp_mode: the boot option */
-    uint64_t hugepages;             /* huge pages of one pageblock, allocated at boot from the buddy allocator */
-    uint64_t gigantic_pages;        /* 1 GiB pages taken at boot before it */
+    int transparent_hugepage; /* enum vmsim__thp_mode: the boot option */
+    uint64_t hugepages;       /* huge pages of one pageblock, allocated at boot from the buddy allocator */
+    uint64_t initrd;          /* bytes of the initial RAM disk; freed after the boot-time watermarks were computed */
+    uint64_t gigantic_pages;  /* 1 GiB pages taken at boot before it */
     struct vmsim_param_list sysctl; /* struct vmsim_param_pair: written after boot; names of others are left alone */
 };
 
