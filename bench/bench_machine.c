@@ -42,9 +42,10 @@ static struct vmsim_machine *boot(const char *memory) {
     vmsim_config_set(config, "machine.cpus=1");
     vmsim_config_set(config, "machine.transparent_hugepage=never");
     vmsim_config_set(config, nodes);
-    vmsim_config_set(config, "machine.tlb.arrays=[{name: L1I, level: 1, holds: instruction, sizes: [4KiB], entries: 256, "
-                             "ways: 4}, {name: L1D, level: 1, holds: data, sizes: [4KiB], entries: 256, ways: 4}, "
-                             "{name: L2, level: 2, holds: both, sizes: [4KiB], entries: 16384, ways: 8, latency: 7}]");
+    vmsim_config_set(config,
+                     "machine.tlb.arrays=[{name: L1I, level: 1, holds: instruction, sizes: [4KiB], entries: 256, "
+                     "ways: 4}, {name: L1D, level: 1, holds: data, sizes: [4KiB], entries: 256, ways: 4}, "
+                     "{name: L2, level: 2, holds: both, sizes: [4KiB], entries: 16384, ways: 8, latency: 7}]");
     vmsim_config_set(config, "machine.tlb.walk_caches=[{level: 1, entries: 32}, {level: 2, entries: 4}]");
     if (vmsim_config_resolve(config) || vmsim_machine_create(config, &m)) {
         for (size_t i = 0; i < vmsim_config_error_count(config); i++)
@@ -135,9 +136,18 @@ static void boots(void) {
     vmsim_machine_destroy(m);
 }
 
-int main(void) {
-    boots();
-    faults();
-    gups();
+/* All of them, or those named. */
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } benches[] = {{"boot", boots}, {"fault", faults}, {"gups", gups}};
+    for (size_t i = 0; i < sizeof benches / sizeof benches[0]; i++) {
+        bool wanted = argc == 1;
+        for (int k = 1; k < argc; k++)
+            wanted |= !strcmp(argv[k], benches[i].name);
+        if (wanted)
+            benches[i].run();
+    }
     return 0;
 }
