@@ -24,7 +24,8 @@ int cmd_policy(int argc, char **argv);
 int cmd_preset(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 
-/* Files and overrides as several commands take them. */
+/* Files and overrides as several commands take them. A file may be a recorded trace: it stands for a task that replays
+ * it. */
 struct cli_input {
     char **files;
     size_t file_count;
@@ -40,6 +41,11 @@ void cli_input_free(struct cli_input *in);
 int cli_load(const struct cli_input *in, struct vmsim_config **config);
 /* All errors of a configuration, on standard error. */
 void cli_print_errors(struct vmsim_config *config);
+/* A scenario's failure: its own place in a file if it has one, else behind the command's name. An exit status. */
+int cli_scenario_failed(const char *command, int err, const char *text);
+/* "--help" anywhere, or words that a command does not take: prints `usage`, behind what is wrong in the second case. An
+ * exit status. */
+int cli_usage(const char *command, const char *usage, int argc, char **argv);
 /* Exit status that a library error stands for. */
 int cli_status(int err);
 /* "vmsim CMD: error: ..." on standard error; returns `status`. */

@@ -45,13 +45,15 @@ static int show(const struct vmsim_machine *m, const char *name) {
 int cmd_policy(int argc, char **argv) {
     static const char usage[] =
         "Usage: vmsim policy list [PLUGIN.so...]\n       vmsim policy show NAME [PLUGIN.so...]\n\n"
-        "Lists what a scenario's `policies:` can name; plugins are loaded first.\n";
+        "Lists what a scenario's `policies:` can name, or one policy's parameters; plugins are loaded first, so this\n"
+        "also tells whether a plugin can be loaded at all.\n\n"
+        "Examples:\n"
+        "  vmsim policy show srrip\n"
+        "  vmsim policy list ./protect.so\n"
+        "  vmsim run box.yaml --set policies.tlb_replacement=srrip\n";
     bool is_list = argc >= 2 && !strcmp(argv[1], "list"), is_show = argc >= 3 && !strcmp(argv[1], "show");
-    if (!is_list && !is_show) {
-        bool help = argc == 2 && !strcmp(argv[1], "--help");
-        fputs(usage, help ? stdout : stderr);
-        return help ? EXIT_FINE : EXIT_USAGE;
-    }
+    if (!is_list && !is_show)
+        return cli_usage("policy", usage, argc, argv);
     struct cli_input in = {0};
     struct vmsim_config *config = NULL;
     struct vmsim_machine *m = NULL;

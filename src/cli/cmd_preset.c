@@ -28,16 +28,20 @@ static int preset_show(struct vmsim_config *config, const char *name) {
 }
 
 int cmd_preset(int argc, char **argv) {
-    static const char usage[] =
-        "Usage: vmsim preset list\n       vmsim preset show NAME\n\n"
-        "A preset is a file of machine settings; a scenario takes it with `machine: {preset: NAME}`.\n";
+    static const char usage[] = "Usage: vmsim preset list\n       vmsim preset show NAME\n\n"
+                                "A preset is a file of machine settings. A scenario takes it with `machine: {preset: "
+                                "NAME}`, a command line with\n"
+                                "`--set machine.preset=NAME`; keys beside it override. Directories in VMSIM_MACHINES "
+                                "(a:b) are looked through,\n"
+                                "too, so a file NAME.yaml of your own there is a preset.\n\n"
+                                "Examples:\n"
+                                "  vmsim preset list\n"
+                                "  vmsim preset show zen4 > mine.yaml\n"
+                                "  vmsim run sort.vmt --set machine.preset=zen4\n";
     struct vmsim_config *config;
     bool list = argc == 2 && !strcmp(argv[1], "list"), show = argc == 3 && !strcmp(argv[1], "show");
-    if (!list && !show) {
-        bool help = argc == 2 && !strcmp(argv[1], "--help");
-        fputs(usage, help ? stdout : stderr);
-        return help ? EXIT_FINE : EXIT_USAGE;
-    }
+    if (!list && !show)
+        return cli_usage("preset", usage, argc, argv);
     int err = vmsim_config_create(&config);
     if (err)
         return cli_fail(EXIT_INTERNAL, "preset", "%s", vmsim_error_text(err));
@@ -50,12 +54,14 @@ int cmd_schema(int argc, char **argv) {
     static const char usage[] =
         "Usage: vmsim schema [--reference]\n\n"
         "Prints the JSON schema (draft 2020-12) of scenario files, for editors and checkers; with --reference every\n"
-        "key with type, default, bounds and meaning, in Markdown.\n";
-    bool reference = argc == 2 && !strcmp(argv[1], "--reference"), help = argc == 2 && !strcmp(argv[1], "--help");
-    if (argc > 1 && !reference) {
-        fputs(usage, help ? stdout : stderr);
-        return help ? EXIT_FINE : EXIT_USAGE;
-    }
+        "key with type, default, bounds and meaning, in Markdown.\n\n"
+        "Examples:\n"
+        "  vmsim schema > vmsim.schema.json      (then, first line of a scenario, for editors with a YAML server:\n"
+        "                                         # yaml-language-server: $schema=vmsim.schema.json)\n"
+        "  vmsim schema --reference | less\n";
+    bool reference = argc == 2 && !strcmp(argv[1], "--reference");
+    if (argc > 1 && !reference)
+        return cli_usage("schema", usage, argc, argv);
     struct vmsim_config *config;
     const char *text;
     size_t size;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* `vmsim run` and `vmsim check`: scenarios, from the file to the exit status. */
 #include <argp.h>
+#include <dirent.h>
+#include <errno.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,8 +114,40 @@ static int print_results(struct vmsim_scenario *s, const struct run_options *o) 
     return EXIT_FINE;
 }
 
+/* What bears the name is nothing, an empty directory, or a run that may be replaced. */
+static bool is_replaceable(const char *name) {
+    DIR *d = opendir(name);
+    if (!d)
+        return errno == ENOENT;
+    size_t others = 0;
+    bool manifest = false;
+    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+        manifest |= !strcmp(e->d_name, "manifest.json");
+        others += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+    }
+    closedir(d);
+    return manifest || !others;
+}
+
+/* Before a long run: will its directory be refused? The report asks again when it writes. */
+static int check_output(const char *name) {
+    if (!is_replaceable(name))
+        return cli_fail(EXIT_USAGE, "run", "%s exists and is no run directory of vmsim: it is not replaced", name);
+    char *copy = strdup(name);
+    if (!copy)
+        return cli_fail(EXIT_INTERNAL, "run", "out of memory");
+    const char *parent = dirname(copy);
+    int status = EXIT_FINE;
+    if (access(parent, W_OK | X_OK))
+        status = cli_fail(EXIT_USAGE, "run", "%s cannot be written: %s: %s", name, parent, strerror(errno));
+    free(copy);
+    return status;
+}
+
 static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
     struct progress progress = {0};
+    if (!o->quiet && !vmsim_task_count(vmsim_scenario_machine(s)))
+        fputs("vmsim run: note: there are no tasks: this is the machine as it boots\n", stderr);
     clock_gettime(CLOCK_MONOTONIC, &progress.begin);
     progress.last = progress.begin;
     signal(SIGINT, on_interrupt);
@@ -122,7 +157,7 @@ static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
     if (interrupted)
         return cli_fail(EXIT_USAGE, "run", "interrupted: nothing was written");
     if (err)
-        return cli_fail(cli_status(err), "run", "%s", vmsim_scenario_error(s));
+        return cli_scenario_failed("run", err, vmsim_scenario_error(s));
     int status = print_results(s, o);
     return status ? status : vmsim_scenario_failures(s) ? EXIT_EXPECTATION : EXIT_FINE;
 }
@@ -132,11 +167,18 @@ int cmd_run(int argc, char **argv) {
         run_argp_options,
         parse_option,
         "SCENARIO...",
-        "Run a scenario and print its summary.\vSeveral files are taken together, later ones override. The summary "
-        "tells what happened; "
-        "with -o the directory gets stats.json, intervals.csv, the resolved configuration and a /proc and /sys tree as "
-        "Linux's.\n\n"
-        "Examples:\n  vmsim run box.yaml -o out\n  vmsim run box.yaml --set machine.kernel=6.12 --set workload.seed=7",
+        "Run a scenario and print its summary.\vSCENARIO is a YAML file, or a recorded trace, which stands for a task "
+        "that replays it. Several files are taken together, later ones override. With -o the directory gets "
+        "stats.json, intervals.csv, the resolved configuration and a /proc and /sys tree as Linux's.\n\n"
+        "Examples:\n"
+        "  vmsim run box.yaml                               the summary\n"
+        "  vmsim run box.yaml -o out                        all figures in out/\n"
+        "  vmsim run box.yaml --set machine.kernel=6.12 --set workload.seed=7\n"
+        "  vmsim run sort.vmt --set machine.preset=zen4     a recorded program, no file needed\n"
+        "  vmsim run big-machine.yaml sort.vmt              a machine from one file, a task from another\n\n"
+        "Exit status: 0 when all expectations hold (or there are none), 1 when one does not, or a step came out "
+        "otherwise "
+        "than it says; 2 for bad usage or input; 3 for an internal failure. In CI: vmsim run -q box.yaml",
         NULL,
         NULL,
         NULL};
@@ -146,7 +188,8 @@ int cmd_run(int argc, char **argv) {
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o))
         return EXIT_USAGE;
-    int status = cli_load(&o.in, &config);
+    int status = o.output ? check_output(o.output) : EXIT_FINE;
+    status = status ? status : cli_load(&o.in, &config);
     if (!status) {
         int err = vmsim_scenario_create(config, &s);
         if (err)
@@ -164,7 +207,12 @@ int cmd_check(int argc, char **argv) {
                                      parse_option,
                                      "SCENARIO...",
                                      "Check scenario files: every error with file, line and column.\vAlso makes the "
-                                     "machine and opens the traces, but runs nothing.",
+                                     "machine and opens the traces, but runs nothing. Several files are taken "
+                                     "together, as `vmsim run` does.\n\n"
+                                     "Examples:\n  vmsim check box.yaml\n"
+                                     "  vmsim check --origins box.yaml | grep watermark     where a value came from\n"
+                                     "  vmsim check --resolved box.yaml > frozen.yaml       the same run, for ever\n\n"
+                                     "Exit status: 0 no errors, 2 errors, 3 internal failure.",
                                      NULL,
                                      NULL,
                                      NULL};
@@ -187,7 +235,9 @@ int cmd_check(int argc, char **argv) {
         int err = vmsim_config_dump(config, o.print_origins ? VMSIM_CONFIG_DUMP_ORIGINS : 0, &text, &size);
         status = err ? cli_fail(cli_status(err), "check", "%s", vmsim_error_text(err)) : cli_print("check", text, size);
     } else if (!status) {
-        printf("%s: no errors\n", o.in.files[0]);
+        for (size_t i = 0; i < o.in.file_count; i++)
+            printf("%s%s", i ? " + " : "", o.in.files[i]);
+        puts(": no errors");
     }
     vmsim_scenario_destroy(s);
     vmsim_config_destroy(config);

@@ -86,12 +86,15 @@ static uint32_t find_task(const struct vmsim_machine *m, const char *name) {
 static int draw(struct vmsim_scenario *s, const struct walk_options *o, uint64_t va) {
     struct vmsim_machine *m = vmsim_scenario_machine(s);
     if (o->task && vmsim_scenario_run(s, NULL, NULL))
-        return cli_fail(EXIT_USAGE, "walk", "%s", vmsim_scenario_error(s));
+        return cli_scenario_failed("walk", VMSIM_ECONFIG, vmsim_scenario_error(s));
     uint32_t task = o->task ? find_task(m, o->task) : make_task(m, va, o->type);
     if (task == VMSIM_TASK_NONE)
         return cli_fail(EXIT_USAGE, "walk", o->task ? "there is no task '%s'" : "%s",
                         o->task ? o->task : vmsim_machine_error(m));
     int err = vmsim_task_walk(m, task, va, o->type, print_line, stdout);
+    if (err && o->task)
+        return cli_fail(cli_status(err), "walk", "no walk of task '%s': %s, and its page table went with it", o->task,
+                        vmsim_machine_error(m));
     return err ? cli_fail(cli_status(err), "walk", "%s", vmsim_machine_error(m)) : EXIT_FINE;
 }
 
@@ -101,7 +104,12 @@ int cmd_walk(int argc, char **argv) {
         parse_option,
         "ADDRESS",
         "Draw the page-table walk of one address, level by level.\v"
-        "Examples:\n  vmsim walk 0x7f0012345678\n  vmsim walk --set machine.arch=arm64_16k 0x12345678\n"
+        "Each line is one page-table entry that the hardware reads: its index bits, its physical address, its value "
+        "and "
+        "what that says; the last line is the translation, or the fault a CPU would raise. The page is touched first, "
+        "so that there is a table to walk.\n\n"
+        "Examples:\n  vmsim walk 0x7f0012345678\n  vmsim walk --write 0x7f0012345678\n"
+        "  vmsim walk --set machine.arch=arm64_16k 0x12345678\n"
         "  vmsim walk 0xffff800000000000          (a supervisor address: see why it faults)",
         NULL,
         NULL,

@@ -49,12 +49,95 @@ void cli_print_errors(struct vmsim_config *config) {
         fprintf(stderr, "%s\n", vmsim_config_error_text(config, i));
 }
 
+int cli_scenario_failed(const char *command, int err, const char *text) {
+    if (!strstr(text, ": error: "))
+        return cli_fail(cli_status(err), command, "%s", text);
+    fprintf(stderr, "%s\n", text);
+    return cli_status(err);
+}
+
+int cli_usage(const char *command, const char *usage, int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-?") || !strcmp(argv[i], "-h")) {
+            fputs(usage, stdout);
+            return EXIT_FINE;
+        }
+    }
+    fprintf(stderr, "vmsim %s: error: %s", command, argc < 2 ? "say what to do" : "it does not take `");
+    for (int i = 1; i < argc; i++)
+        fprintf(stderr, "%s%s", argv[i], i + 1 < argc ? " " : "`");
+    fprintf(stderr, "\n%s", usage);
+    return EXIT_USAGE;
+}
+
+/* What a file is by its first bytes. */
+enum file_kind { FILE_TEXT, FILE_TRACE, FILE_PROGRAM };
+
+static enum file_kind kind_of(const char *path) {
+    unsigned char head[8] = {0};
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return FILE_TEXT;
+    size_t n = fread(head, 1, sizeof head, f);
+    fclose(f);
+    if (n == sizeof head && !memcmp(head, "VMSIMTRC", sizeof head))
+        return FILE_TRACE;
+    return n >= 4 && (!memcmp(head, "\177ELF", 4) || !memcmp(head, "#!", 2)) ? FILE_PROGRAM : FILE_TEXT;
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* `text` as a quoted YAML word at `out`; returns its end. */
+static char *quote(char *out, const char *text, size_t length) {
+    *out++ = '\'';
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '\'')
+            *out++ = '\'';
+        *out++ = text[i];
+    }
+    *out++ = '\'';
+    return out;
+}
+
+/* A task that replays the trace, named as the file without its ending. */
+static int add_trace(struct vmsim_config *config, const char *path) {
+    static const char begin[] = "workload.tasks[+]={name: ", middle[] = ", trace: ";
+    const char *name = base_name(path), *dot = strrchr(name, '.');
+    size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+    char *text = malloc(sizeof begin + sizeof middle + 2 * (length + strlen(path)) + 8), *at = text;
+    if (!text)
+        return VMSIM_ENOMEM;
+    at = quote(stpcpy(at, begin), name, length);
+    at = quote(stpcpy(at, middle), path, strlen(path));
+    stpcpy(at, "}");
+    int err = vmsim_config_set(config, text);
+    free(text);
+    return err;
+}
+
+static int add_file(struct vmsim_config *config, const char *path) {
+    switch (kind_of(path)) {
+    case FILE_TRACE:
+        return add_trace(config, path);
+    case FILE_PROGRAM:
+        cli_fail(EXIT_USAGE, NULL,
+                 "%s is a program, no scenario: record it with `vmsim record -o %s.vmt -- %s`, then `vmsim run %s.vmt`",
+                 path, base_name(path), path, base_name(path));
+        return VMSIM_EINVAL;
+    default:
+        return vmsim_config_load_file(config, path);
+    }
+}
+
 int cli_load(const struct cli_input *in, struct vmsim_config **config) {
     int err = vmsim_config_create(config);
     if (err)
         return cli_fail(EXIT_INTERNAL, NULL, "%s", vmsim_error_text(err));
     for (size_t i = 0; !err && i < in->file_count; i++)
-        err = vmsim_config_load_file(*config, in->files[i]);
+        err = add_file(*config, in->files[i]);
     for (size_t i = 0; !err && i < in->set_count; i++)
         err = vmsim_config_set(*config, in->sets[i]);
     err = err ? err : vmsim_config_resolve(*config);

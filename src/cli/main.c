@@ -24,16 +24,16 @@ static const struct {
 
 static void print_help(FILE *out) {
     fputs("vmsim simulates a machine's memory: TLBs and page tables, and Linux's memory manager above them.\n\n"
-          "Usage: vmsim COMMAND [OPTION...]\n\nCommands:\n",
+          "Usage: vmsim COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:\n",
           out);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].text);
     fputs("\nFirst steps:\n"
-          "  vmsim record -o ls.vmt -- ls -l          record a program\n"
-          "  vmsim run examples/tlb_reach.yaml        run a scenario and read its summary\n"
-          "  vmsim run my.yaml --set machine.preset=zen4 -o out\n"
-          "                                           the same on another machine, all figures in out/\n"
-          "  vmsim COMMAND --help                     what a command takes\n\n"
+          "  vmsim record -o ls.vmt -- ls -l              record a program\n"
+          "  vmsim run ls.vmt                             replay it on an x86-64 PC with 4 GiB\n"
+          "  vmsim run ls.vmt --set machine.preset=zen4   the same on another machine\n"
+          "  vmsim run box.yaml -o out                    run a scenario file, all figures in out/\n"
+          "  vmsim COMMAND --help                         what a command takes, with examples\n\n"
           "Exit status: 0 fine, 1 an expectation does not hold, 2 bad usage or input, 3 internal failure.\n",
           out);
 }
@@ -56,13 +56,36 @@ static int unknown_command(const char *name) {
     }
     if (unlike(name, commands[best].name) <= 2)
         return cli_fail(EXIT_USAGE, NULL, "unknown command '%s' (did you mean '%s'?)", name, commands[best].name);
+    if (*name == '-')
+        return cli_fail(EXIT_USAGE, NULL, "unknown option '%s': options stand behind a command, see `vmsim --help`",
+                        name);
     return cli_fail(EXIT_USAGE, NULL, "unknown command '%s': see `vmsim --help`", name);
+}
+
+/* Hands over with argv[0] as the user knows the command, "vmsim run": messages and help begin with it. */
+static int hand_over(size_t index, int argc, char **argv) {
+    char full[32];
+    snprintf(full, sizeof full, "vmsim %s", commands[index].name);
+    argv[0] = full;
+    return commands[index].run(argc, argv);
+}
+
+static size_t find_command(const char *name) {
+    size_t i = 0;
+    while (i < COMMANDS && strcmp(name, commands[i].name))
+        i++;
+    return i;
 }
 
 int main(int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;
+    }
+    if (argc > 2 && !strcmp(argv[1], "help")) {
+        size_t i = find_command(argv[2]);
+        char help[] = "--help", *asked[] = {NULL, help, NULL};
+        return i < COMMANDS ? hand_over(i, 2, asked) : unknown_command(argv[2]);
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
         print_help(stdout);
@@ -72,9 +95,6 @@ int main(int argc, char **argv) {
         printf("vmsim %s\n", vmsim_version());
         return EXIT_FINE;
     }
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (!strcmp(argv[1], commands[i].name))
-            return commands[i].run(argc - 1, argv + 1);
-    }
-    return unknown_command(argv[1]);
+    size_t i = find_command(argv[1]);
+    return i < COMMANDS ? hand_over(i, argc - 1, argv + 1) : unknown_command(argv[1]);
 }
