@@ -121,8 +121,13 @@ static void populated(struct page *g) {
 }
 
 static void do_mmap(struct process *p) {
-    unsigned from, n, kind = 1 + (unsigned)pick(4);
+    const bool huge = t.longest > 60;
+    unsigned from, n, kind = huge && pick(4) ? ANON : 1 + (unsigned)pick(4);
     range(&from, &n);
+    if (huge && kind == ANON && pick(2)) { /* room for huge pages */
+        from = (unsigned)pick(200);
+        n = 800 + (unsigned)pick(600);
+    }
     unsigned prot = (unsigned)pick(4) ? 3 : (unsigned)pick(2) * 1;
     unsigned flags = kind == ANON || kind == FILE_PRIVATE ? VMSIM__MAP_PRIVATE : VMSIM__MAP_SHARED;
     if (kind == ANON || kind == SHARED)
@@ -344,6 +349,8 @@ static void history(const struct vm_machine_options *o, const char *name, unsign
         if (t.p[k].mm)
             vmsim__mm_put(t.p[k].mm, 0);
     }
+    if (o->thp == VMSIM__THP_ALWAYS)
+        assert_true(t.m.mem->event[VMSIM__THP_SPLIT_PMD] > 10);
     vmsim__file_put(t.m.cache, t.file, 0);
     assert_int_equal(vmsim__vm_committed(t.m.vm), 0);
     vmm_end(&t.m);

@@ -87,7 +87,8 @@ static uint64_t move_tables(struct vmsim__vma *to, struct vmsim__vma *from, uint
             break;
         done += extent;
     }
-    vmsim__flush_range(mm, old, old + length, mm->vm->page_shift, true, mm->cpu);
+    if (done)
+        vmsim__flush_range(mm, old, old + done, mm->vm->page_shift, true, mm->cpu);
     return done;
 }
 
