@@ -20,6 +20,11 @@
  *         fprintf(stderr, "%s\n", vmsim_trace_reader_error(r));
  *     vmsim_trace_close(r);
  *
+ * Around a system call the order is: the kernel's reads of user memory (paths, buffers of write) as loads, the event,
+ * the kernel's writes of user memory (buffers of read, stat, ...) as stores. fork and exit come before they happen, so
+ * that a child's items always follow its FORK. Addresses of a recording are those of the recorded run: mmap, mremap,
+ * brk and exec events tell them, and a replay must map there.
+ *
  * Handles are not shared between threads without a lock; different handles are independent.
  */
 #include <stdbool.h>
@@ -206,7 +211,8 @@ enum vmsim_trace_open_flags {
 };
 
 /**
- * Opens a trace. A trace without its index (writer killed) opens as far as whole blocks go, with info.complete false.
+ * Opens a trace. A trace without its index (writer killed) opens as far as whole blocks go, with info.complete false
+ * and the reason in vmsim_trace_reader_error(): who needs all of it must look at info.complete.
  * On failure *reader still gets a handle that only serves vmsim_trace_reader_error() and vmsim_trace_close(), or NULL
  * when there is no memory. Returns 0, VMSIM_ENOENT, _EIO, _EFORMAT, _EVERSION, _ECORRUPT, _ETRUNCATED, _ENOMEM.
  */

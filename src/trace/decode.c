@@ -162,12 +162,15 @@ int64_t vmsim__decode_some(struct vmsim__decoder *d, vmsim_access *out, size_t m
         if (VMSIM__UNLIKELY(code >= d->code_end || c.control > d->control_end || c.data > d->data_end))
             return VMSIM_ECORRUPT;
         unsigned kind = *code++;
-        if (VMSIM__LIKELY(kind < 2)) {
+        if (VMSIM__LIKELY(kind == 0)) { /* a plain chain of loads: nothing is written back on the way */
+            current = (uint32_t)words[current + VMSIM__SHAPE_NEXT];
+            get_data(words + current, &c);
+            continue;
+        }
+        if (kind == 1) {
             uint64_t *next = &words[current + VMSIM__SHAPE_NEXT];
-            unsigned turn = kind * 32;
-            uint64_t both = *next >> turn | *next << ((64 - turn) & 63);
-            *next = both;
-            current = (uint32_t)both;
+            *next = *next >> 32 | *next << 32;
+            current = (uint32_t)*next;
             get_data(words + current, &c);
             continue;
         }

@@ -8,20 +8,18 @@
 
 bool vmsim__chunk_init(struct vmsim__chunk *c, struct vmsim__alloc *a) {
     *c = (struct vmsim__chunk){.room = {.capacity = 4 * VMSIM__EVENT_ROOM}};
-    c->words = vmsim__calloc_aligned(a, 64, (VMSIM__CHUNK_REFS + VMSIM__GROUP_WORDS) * sizeof *c->words);
+    c->words = vmsim__malloc(a, (VMSIM__CHUNK_REFS + VMSIM__GROUP_WORDS) * sizeof *c->words);
     c->items = vmsim__malloc(a, VMSIM__CHUNK_ITEMS * sizeof *c->items);
     c->events = vmsim__malloc(a, VMSIM__CHUNK_ITEMS * sizeof *c->events);
-    c->room.at = vmsim__calloc_aligned(a, 64, c->room.capacity);
+    c->room.at = vmsim__malloc(a, c->room.capacity);
     return c->words && c->items && c->events && c->room.at;
 }
 
 void vmsim__chunk_fini(struct vmsim__chunk *c, struct vmsim__alloc *a) {
-    if (c->words)
-        vmsim__free_aligned(a, c->words, 64, (VMSIM__CHUNK_REFS + VMSIM__GROUP_WORDS) * sizeof *c->words);
+    vmsim__free(a, c->words, (VMSIM__CHUNK_REFS + VMSIM__GROUP_WORDS) * sizeof *c->words);
     vmsim__free(a, c->items, VMSIM__CHUNK_ITEMS * sizeof *c->items);
     vmsim__free(a, c->events, VMSIM__CHUNK_ITEMS * sizeof *c->events);
-    if (c->room.at)
-        vmsim__free_aligned(a, c->room.at, 64, c->room.capacity);
+    vmsim__free(a, c->room.at, c->room.capacity);
     *c = (struct vmsim__chunk){0};
 }
 

@@ -177,7 +177,7 @@ static int scan(struct vmsim_trace_reader *r, uint64_t offset) {
     struct vmsim__loader *l = &r->pipe.loader;
     struct vmsim__block_header h;
     struct vmsim__err why;
-    unsigned char *space = vmsim__calloc_aligned(r->alloc, 64, VMSIM__EVENT_ROOM);
+    unsigned char *space = vmsim__malloc(r->alloc, VMSIM__EVENT_ROOM);
     int err = space ? 0 : VMSIM_ENOMEM;
     vmsim__tables_fini(&r->tables);
     vmsim__tables_init(&r->tables, r->alloc);
@@ -189,8 +189,7 @@ static int scan(struct vmsim_trace_reader *r, uint64_t offset) {
             err = vmsim__tables_block(&r->tables, &h, offset);
         offset += vmsim__block_bytes(&h);
     }
-    if (space)
-        vmsim__free_aligned(r->alloc, space, 64, VMSIM__EVENT_ROOM);
+    vmsim__free(r->alloc, space, VMSIM__EVENT_ROOM);
     return err == VMSIM_ENOMEM ? fail(r, err, vmsim_error_text(err)) : 0;
 }
 
