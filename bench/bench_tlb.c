@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "base/rng.h"
@@ -22,6 +23,8 @@ struct tables {
     struct vmsim__ptmem mem;
     void *frame[TABLES];
     void **row[1];
+    unsigned char
+        *memory; /* in large host pages where the host has them: a miss of the host's own TLB is not what is measured */
     uint64_t used;
 };
 
@@ -35,17 +38,14 @@ static uint64_t take_table(void *context, unsigned level) {
     (void)level;
     if (m->used + 1 >= TABLES)
         return VMSIM__NO_FRAME;
-    void *p = aligned_alloc(4096, 4096);
-    if (!p)
-        return VMSIM__NO_FRAME;
-    m->frame[++m->used] = memset(p, 0, 4096);
+    m->used++;
+    m->frame[m->used] = m->memory + m->used * 4096;
     return m->used;
 }
 
 static void give_table(void *context, uint64_t pfn, unsigned level) {
     struct tables *m = context;
     (void)level;
-    free(m->frame[pfn]);
     m->frame[pfn] = NULL;
 }
 
@@ -117,13 +117,18 @@ static void rig_open(struct rig *r, const struct hardware *h) {
     struct vmsim__tlb_spec spec = *vmsim__tlb_spec_default();
     memset(r, 0, sizeof *r);
     r->tables.row[0] = r->tables.frame;
+    r->tables.memory = aligned_alloc(2 << 20, TABLES * 4096ul);
+    check(r->tables.memory != NULL, "no memory");
+    madvise(r->tables.memory, TABLES * 4096ul, MADV_DONTNEED);
+    madvise(r->tables.memory, TABLES * 4096ul, MADV_HUGEPAGE);
     r->tables.mem = (struct vmsim__ptmem){.context = &r->tables,
                                           .table = table_of,
                                           .alloc = take_table,
                                           .release = give_table,
-                                          .directory = (void *const *const *)r->tables.row,
-                                          .directory_limit = TABLES,
-                                          .directory_shift = 16};
+                                          .directory = {.row = (const unsigned char *const *)(void *)r->tables.row,
+                                                        .limit = TABLES,
+                                                        .row_shift = 16,
+                                                        .record_shift = 3}};
     r->alloc = vmsim__alloc_create(NULL);
     r->policies = vmsim__policy_registry_create(r->alloc);
     check(!vmsim__tlb_policies_add(r->policies, &err), err.text);
@@ -139,6 +144,7 @@ static void rig_open(struct rig *r, const struct hardware *h) {
 static void rig_close(struct rig *r) {
     vmsim__tlb_destroy(r->tlb);
     vmsim__pagetable_fini(&r->pt);
+    free(r->tables.memory);
     vmsim__policy_registry_destroy(r->policies);
     vmsim__alloc_destroy(r->alloc);
 }

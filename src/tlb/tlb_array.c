@@ -1,53 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* One array of TLB entries: find, touch, fill with eviction, invalidate. Layout in tlb/tlb_internal.h.
- *
- * Lookups of one array may take several probes, because the place of a page depends on its size: one for each size that
- * the array holds at the moment, and a second one under the global tag where global entries of that size are present.
- * Machines with one size in use pay for one. */
+/* One array of TLB entries: find, touch, fill with eviction, invalidate. Layout in tlb/tlb_internal.h. */
 #include "tlb/tlb_internal.h"
 
-/* The comparison is written so that the compiler can do the common widths without a branch a way. */
-VMSIM__INLINE uint64_t *find_n(uint64_t *tags, uint64_t tag, uint32_t ways) {
-    for (uint32_t w = 0; w < ways; w++)
-        if (tags[w] == tag)
-            return tags + w;
-    return NULL;
-}
-
-VMSIM__INLINE uint64_t *find_mask8(uint64_t *tags, uint64_t tag) {
-    unsigned m = 0;
-    for (unsigned w = 0; w < 8; w++)
-        m |= (unsigned)(tags[w] == tag) << w;
-    return m ? tags + __builtin_ctz(m) : NULL;
-}
-
-/* The entry of a set with this tag, or NULL. */
-VMSIM__INLINE uint64_t *find(const struct tlb_array *r, uint64_t *tags, uint64_t tag) {
-    if (r->ways == 4)
-        return find_n(tags, tag, 4);
-    if (r->ways == 8)
-        return find_mask8(tags, tag);
-    if (r->ways < 8)
-        return find_n(tags, tag, r->ways);
-    if (!r->wide.head)
-        return find_n(tags, tag, r->ways);
-    uint32_t e = vmsim__tlb_wide_find(&r->wide, tag);
-    return e == TLB_NOBODY ? NULL : r->block + e;
-}
-
 uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_array *r, uint16_t asid, uint64_t va) {
-    for (unsigned i = 0; i < r->classes; i++) {
-        unsigned c = r->class_at[i];
-        if (!r->present[c])
-            continue;
-        uint64_t page = tlb_va57(va) >> t->class_shift[c];
-        uint64_t *tags = tlb_tags(r, tlb_set(r, page)), *hit = find(r, tags, tlb_tag(page, asid, c));
-        if (!hit && r->global[c])
-            hit = find(r, tags, tlb_tag(page, VMSIM__ASID_GLOBAL, c));
-        if (hit)
-            return hit;
-    }
-    return NULL;
+    return tlb_find(t, r, asid, va);
+}
+
+/* A size came, or went. */
+static VMSIM__NOINLINE void list_live(struct tlb_array *r) {
+    r->lives = 0;
+    for (unsigned i = 0; i < r->classes; i++)
+        if (r->present[r->class_at[i]])
+            r->live[r->lives++] = r->class_at[i];
 }
 
 static struct vmsim_tlb_set set_of(const struct vmsim__tlb *t, const struct tlb_array *r, const uint64_t *tag) {
@@ -75,7 +39,8 @@ static void forget(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
         vmsim__tlb_filter_drop(t, old, tlb_use(r, tag));
     if (r->wide.head)
         vmsim__tlb_wide_remove(&r->wide, (uint32_t)(tag - r->block), old);
-    r->present[c]--;
+    if (!--r->present[c])
+        list_live(r);
     r->global[c] -= tlb_tag_asid(old) == VMSIM__ASID_GLOBAL;
     r->valid--;
 }
@@ -141,7 +106,8 @@ static uint64_t *make_room(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *
 uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint64_t va, unsigned class, uint64_t data,
                                 uint16_t asid, bool absent) {
     uint64_t page = tlb_va57(va) >> t->class_shift[class], tag = tlb_tag(page, asid, class);
-    uint64_t *tags = tlb_tags(r, tlb_set(r, page)), *at = absent || !r->present[class] ? NULL : find(r, tags, tag);
+    uint64_t *tags = tlb_tags(r, tlb_set(r, page)),
+             *at = absent || !r->present[class] ? NULL : tlb_find_tag(r, tags, tag);
     if (at)
         forget(t, r, at);
     else
@@ -151,7 +117,8 @@ uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint6
     *tlb_data(r, at) = data;
     if (r->wide.head)
         vmsim__tlb_wide_insert(&r->wide, (uint32_t)(at - r->block), tag, t->now);
-    r->present[class]++;
+    if (!r->present[class]++)
+        list_live(r);
     r->global[class] += asid == VMSIM__ASID_GLOBAL;
     r->valid++;
     r->by_size[class].fill++;
@@ -163,7 +130,7 @@ uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint6
 }
 
 static unsigned drop_tag(struct vmsim__tlb *t, struct tlb_array *r, uint64_t page, uint16_t asid, unsigned class) {
-    uint64_t *hit = find(r, tlb_tags(r, tlb_set(r, page)), tlb_tag(page, asid, class));
+    uint64_t *hit = tlb_find_tag(r, tlb_tags(r, tlb_set(r, page)), tlb_tag(page, asid, class));
     if (!hit)
         return 0;
     vmsim__tlb_array_clear(t, r, hit);

@@ -20,6 +20,12 @@ void vmsim__tlb_filter_clear(struct vmsim__tlb *t) {
 void vmsim__tlb_filter_drop(struct vmsim__tlb *t, uint64_t tag, const uint64_t *use) {
     unsigned up = t->class_shift[tlb_tag_class(tag)] - t->page_shift;
     uint64_t page = tag >> TLB_PAGE_SHIFT << up, pages = UINT64_C(1) << up;
+    if (VMSIM__LIKELY(!up)) {
+        struct tlb_filter_slot *s = &t->filter[page & (TLB_FILTER_SLOTS - 1)];
+        for (unsigned type = 0; type < 4; type++, s += TLB_FILTER_SLOTS)
+            s->key = s->use == use ? TLB_INVALID : s->key;
+        return;
+    }
     uint32_t slots = pages < TLB_FILTER_SLOTS ? (uint32_t)pages : TLB_FILTER_SLOTS;
     for (unsigned type = 0; type < 4; type++)
         for (uint32_t i = 0; i < slots; i++) {

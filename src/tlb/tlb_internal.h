@@ -76,7 +76,9 @@ struct tlb_array {
     uint32_t mask; /* sets - 1 when that is a power of two, else 0 */
     bool hashed, lru, inclusive;
     uint8_t level, holds, number;
-    uint8_t classes;                                           /* how many sizes it holds */
+    uint8_t lives;                                             /* how many sizes it holds entries of now */
+    uint8_t live[VMSIM__TLB_SIZES];                            /* which, largest first */
+    uint8_t classes;                                           /* how many sizes it may hold */
     uint8_t class_at[VMSIM__TLB_SIZES];                        /* which, largest first */
     uint8_t lane[VMSIM__TLB_SIZES];                            /* filter lane of a class, or TLB_NONE */
     uint32_t first[VMSIM__TLB_SIZES], count[VMSIM__TLB_SIZES]; /* ways that a class may take */
@@ -197,29 +199,55 @@ VMSIM__INLINE unsigned tlb_tag_class(uint64_t tag) {
     return (unsigned)tag & 7u;
 }
 
-/* Least recently used of n; an empty one (0) comes before all, the first of equals. Four chains, because one would wait
- * for each comparison in turn. */
+/* Least recently used of n; an empty one (0) comes before all, the first of equals: the least of last_use and way in
+ * one number. Four chains, because one would wait for each comparison in turn. */
 VMSIM__INLINE uint32_t tlb_oldest(const uint64_t *use, uint32_t n) {
-    uint32_t at[4] = {0, 0, 0, 0}, w = 0;
     uint64_t least[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
-    for (; w + 4 <= n; w += 4)
-        for (unsigned k = 0; k < 4; k++) {
-            at[k] = use[w + k] < least[k] ? w + k : at[k];
-            least[k] = use[w + k] < least[k] ? use[w + k] : least[k];
-        }
-    for (; w < n; w++) {
-        at[0] = use[w] < least[0] ? w : at[0];
-        least[0] = use[w] < least[0] ? use[w] : least[0];
+    for (uint32_t w = 0; w < n; w++) {
+        uint64_t key = use[w] << 12 | w;
+        least[w & 3] = key < least[w & 3] ? key : least[w & 3];
     }
-    for (unsigned k = 1; k < 4; k++) {
-        bool better = least[k] < least[0] || (least[k] == least[0] && at[k] < at[0]);
-        at[0] = better ? at[k] : at[0];
-        least[0] = better ? least[k] : least[0];
-    }
-    return at[0];
+    least[0] = least[1] < least[0] ? least[1] : least[0];
+    least[2] = least[3] < least[2] ? least[3] : least[2];
+    return (uint32_t)(least[2] < least[0] ? least[2] : least[0]) & 0xfff;
 }
 
-/* The entry of the page that holds va, or NULL: its tag's place. No state changes. */
+VMSIM__INLINE uint64_t *tlb_find_n(uint64_t *tags, uint64_t tag, uint32_t ways) {
+    for (uint32_t w = 0; w < ways; w++)
+        if (tags[w] == tag)
+            return tags + w;
+    return NULL;
+}
+
+/* The entry of a set with this tag, or NULL. */
+VMSIM__INLINE uint64_t *tlb_find_tag(const struct tlb_array *r, uint64_t *tags, uint64_t tag) {
+    if (r->ways == 4)
+        return tlb_find_n(tags, tag, 4);
+    if (r->ways == 8)
+        return tlb_find_n(tags, tag, 8);
+    if (!r->wide.head)
+        return tlb_find_n(tags, tag, r->ways);
+    uint32_t e = vmsim__tlb_wide_find(&r->wide, tag);
+    return e == TLB_NOBODY ? NULL : r->block + e;
+}
+
+/* The entry of the page that holds va, or NULL: its tag's place. No state changes. Several probes, because the place of
+ * a page depends on its size: one for each size that the array holds at the moment, and one more for the global tag
+ * where there are any. */
+VMSIM__INLINE uint64_t *tlb_find(const struct vmsim__tlb *t, const struct tlb_array *r, uint16_t asid, uint64_t va) {
+    for (unsigned i = 0; i < r->lives; i++) {
+        unsigned c = r->live[i];
+        uint64_t page = tlb_va57(va) >> t->class_shift[c];
+        uint64_t *tags = tlb_tags(r, tlb_set(r, page)), *hit = tlb_find_tag(r, tags, tlb_tag(page, asid, c));
+        if (VMSIM__UNLIKELY(!hit && r->global[c]))
+            hit = tlb_find_tag(r, tags, tlb_tag(page, VMSIM__ASID_GLOBAL, c));
+        if (hit)
+            return hit;
+    }
+    return NULL;
+}
+
+/* tlb_find, out of line. */
 uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_array *r, uint16_t asid, uint64_t va);
 /* Records a use at t->now. */
 void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag);

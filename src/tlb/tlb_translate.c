@@ -41,7 +41,7 @@ static void look_up(struct vmsim__tlb *t, struct lookup *l) {
     for (l->level = 0; l->level < t->levels; l->level++) {
         for (unsigned i = 0; i < t->look_count[l->fetch][l->level]; i++) {
             l->array = &t->array[t->look[l->fetch][l->level][i]];
-            l->tag = vmsim__tlb_array_find(t, l->array, t->asid, l->va);
+            l->tag = tlb_find(t, l->array, t->asid, l->va);
             if (l->tag) {
                 t->cycles += l->array->latency;
                 return;
