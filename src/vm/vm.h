@@ -184,14 +184,15 @@ struct vmsim__charge {
 
 /* One mapping: [start, end), page aligned. Read it freely, change it only through the calls below. */
 struct vmsim__vma {
-    uint64_t start, end;
-    uint64_t pgoff;    /* of start in the file, or start >> page_shift when it was anonymous at birth */
-    uint32_t flags;    /* VMSIM__VM_* */
-    uint32_t anon_vma; /* id of the anon_vma of its private pages; 0: none yet */
+    uint64_t start, end;             /* what a lookup reads comes first: one cache line */
+    struct vmsim__vma *left, *right; /* AVL tree by address */
+    uint64_t pgoff;                  /* of start in the file, or start >> page_shift when it was anonymous at birth */
+    uint32_t flags;                  /* VMSIM__VM_* */
+    uint32_t anon_vma;               /* id of the anon_vma of its private pages; 0: none yet */
     struct vmsim__mm *mm;
-    struct vmsim__file *file;                 /* NULL: anonymous */
-    struct vmsim__vma *next, *prev;           /* by address */
-    struct vmsim__vma *left, *right, *parent; /* AVL tree by address */
+    struct vmsim__file *file;       /* NULL: anonymous */
+    struct vmsim__vma *next, *prev; /* by address */
+    struct vmsim__vma *parent;
     uint64_t gap, max_gap;                    /* free bytes below start, largest of the subtree */
     struct vmsim__avc *chain;                 /* anon_vmas whose pages it may map */
     struct vmsim__vma *file_next, *file_prev; /* the file's i_mmap list */
