@@ -6,7 +6,7 @@
 
 #include "report/proc.h"
 
-enum source { FIXED, MEM, VM_UINT, VM_BOOL, CACHE_UINT, HUGEPAGES, SOFT_OFFLINE };
+enum source { FIXED, MEM, RESERVE_RATIO, VM_UINT, VM_BOOL, CACHE_UINT, HUGEPAGES, SOFT_OFFLINE };
 
 #define VM(field) offsetof(struct vmsim__vm_spec, field)
 #define CACHE(field) offsetof(struct vmsim__cache_spec, field)
@@ -34,7 +34,7 @@ static const struct knob {
     {"hugetlb_shm_group", FIXED, 0, "0"},
     {"laptop_mode", FIXED, 0, "0"},
     {"legacy_va_layout", VM_BOOL, VM(legacy_va_layout), NULL},
-    {"lowmem_reserve_ratio", MEM, 0, NULL},
+    {"lowmem_reserve_ratio", RESERVE_RATIO, 0, NULL},
     {"max_map_count", VM_UINT, VM(max_map_count), NULL},
     {"memfd_noexec", SOFT_OFFLINE, 0, "0"},
     {"memory_failure_early_kill", FIXED, 0, "0"},
@@ -77,6 +77,19 @@ static void print_mem(struct vmsim_machine *m, struct vmsim__textbuf *out, const
         vmsim__textbuf_printf(out, "%s\n", text);
 }
 
+/* Not through vmsim__mem_sysctl_get: reading this one makes a kernel compute its reserves anew, and a report must leave
+ * the machine as it is. */
+static void print_reserve_ratio(const struct vmsim__mem *mem, struct vmsim__textbuf *out) {
+    const char *before = "";
+    for (unsigned t = 0; t < VMSIM__ZONE_TYPES; t++) {
+        if (!(mem->zone_configured >> t & 1))
+            continue;
+        vmsim__textbuf_printf(out, "%s%llu", before, (unsigned long long)mem->sysctl.lowmem_reserve_ratio[t]);
+        before = "\t";
+    }
+    vmsim__textbuf_puts(out, "\n");
+}
+
 static uint64_t number_of(struct vmsim_machine *m, const struct knob *k) {
     const char *vm = (const char *)vmsim__vm_knobs(m->vm), *cache = (const char *)vmsim__cache_spec(m->cache);
     uint64_t number = 0;
@@ -103,6 +116,8 @@ static void render(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t
     const struct knob *k = &knobs[index];
     if (k->source == MEM)
         print_mem(m, out, k->name);
+    else if (k->source == RESERVE_RATIO)
+        print_reserve_ratio(m->mem, out);
     else if (k->text)
         vmsim__textbuf_printf(out, "%s\n", k->text);
     else if (k->source != FIXED) /* stat_refresh is written, never read */
