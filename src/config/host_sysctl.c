@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* Settings of a capture that do not follow from the machine: what an administrator (or a distribution) has written.
+ *
+ * What vmsim derives is never copied: the memory of the description is booted, and only knobs that stand differently
+ * there are taken over. Reserves that follow the memory that was free at one moment of boot count as the same within an
+ * eighth. */
+#include "config/host_import.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/kernel.h"
+#include "base/util.h"
+#include "cache/cache_spec.h"
+#include "vm/vm_spec.h"
+
+static const char SYSCTL[] = "sysctl_vm.txt", THP[] = "sys_kernel_mm_transparent_hugepage.txt";
+
+static int push(struct vmsim__import *im, const char *name, const char *value, const char *file, const char *instead) {
+    struct vmsim__arena *a = &im->capture->arena;
+    struct vmsim__import_sysctl s = {
+        vmsim__arena_copy(a, name, strlen(name)), vmsim__arena_copy(a, value, strlen(value)),
+        vmsim__arena_printf(a, "%s; %s would follow from the machine", file, *instead ? instead : "another value")};
+    if (!s.name || !s.value || !s.origin || !vmsim__vec_push(im->alloc, &im->sysctls, s))
+        return vmsim__import_nomem(im);
+    return 0;
+}
+
+/* Same numbers, however they are separated; of lists of different lengths the common part. */
+static bool same_numbers(const char *a, const char *b) {
+    for (;;) {
+        char *end_a, *end_b;
+        long long x = strtoll(a, &end_a, 10), y = strtoll(b, &end_b, 10);
+        if (end_a == a || end_b == b)
+            return true;
+        if (x != y)
+            return false;
+        a = end_a;
+        b = end_b;
+    }
+}
+
+static bool is_number_list(const char *text) {
+    return *text && !text[strspn(text, "0123456789 \t-")];
+}
+
+/* The captured value of a knob "vm.NAME", blanks between numbers made single; false: not there, or damaged. */
+static bool captured(struct vmsim__import *im, const char *name, char *value, size_t size) {
+    const char *text = vmsim__capture_text(im->capture, SYSCTL);
+    if (!text || !vmsim__line_value(text, name + 3, value, size))
+        return false;
+    size_t n = strlen(value);
+    while (n && strchr(" \t\r", value[n - 1]))
+        value[--n] = '\0';
+    for (char *p = value; *p; p++)
+        *p = *p == '\t' ? ' ' : *p;
+    if (is_number_list(value))
+        return true;
+    vmsim__capture_note(im->capture, SYSCTL, "damaged: %s is no number; what follows from the machine is taken",
+                        name + 3);
+    return false;
+}
+
+static int memory_knobs(struct vmsim__import *im, struct vmsim__mem *mem) {
+    char value[256], derived[256];
+    for (unsigned i = 0; vmsim__mem_sysctl_name(i); i++) {
+        const char *name = vmsim__mem_sysctl_name(i);
+        if (!captured(im, name, value, sizeof value) || !vmsim__mem_sysctl_get(mem, name, derived, sizeof derived) ||
+            same_numbers(value, derived))
+            continue;
+        int rc = push(im, name, value, SYSCTL, derived);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* What a knob without a fixed default comes to: a 32nd of memory up to a limit, and the kernel's number of mappings. */
+static uint64_t derived_knob(const struct vmsim__mem *mem, const char *name, bool *about) {
+    uint64_t kb = (mem->totalram << mem->page_shift) >> 10;
+    *about = true;
+    if (!strcmp(name, "vm.admin_reserve_kbytes"))
+        return vmsim__min64(kb / 32, 8192);
+    if (!strcmp(name, "vm.user_reserve_kbytes"))
+        return vmsim__min64(kb / 32, 131072);
+    *about = false;
+    return !strcmp(name, "vm.max_map_count") ? mem->kernel->max_map_count : 0;
+}
+
+static int table_knobs(struct vmsim__import *im, const struct vmsim__mem *mem, const struct vmsim_param *table,
+                       const char *prefix) {
+    char name[128], value[256], derived[64];
+    for (const struct vmsim_param *p = table; p->name; p++) {
+        snprintf(name, sizeof name, "%s%s", prefix, p->name);
+        if (strncmp(name, "vm.", 3) || !captured(im, name, value, sizeof value))
+            continue;
+        bool about;
+        uint64_t own = derived_knob(mem, name, &about), is = strtoull(value, NULL, 10);
+        uint64_t from_table = p->fallback && !strcmp(p->fallback, "true") ? 1
+                              : p->fallback                               ? strtoull(p->fallback, NULL, 0)
+                                                                          : 0;
+        uint64_t expect = own ? own : from_table;
+        if (is == expect || (about && is >= expect - expect / 8 && is <= expect + expect / 8))
+            continue;
+        snprintf(derived, sizeof derived, "%llu", (unsigned long long)expect);
+        if (p->type == VMSIM_PARAM_BOOL)
+            snprintf(value, sizeof value, "%s", is ? "true" : "false");
+        int rc = push(im, name, value, SYSCTL, derived);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* Of a limit in percent and the same in bytes one is 0: the other one counts. */
+static int dirty_knobs(struct vmsim__import *im) {
+    static const char *const pairs[][3] = {{"vm.dirty_bytes", "vm.dirty_ratio", "20"},
+                                           {"vm.dirty_background_bytes", "vm.dirty_background_ratio", "10"}};
+    char bytes[256], ratio[256];
+    for (size_t i = 0; i < VMSIM__COUNT(pairs); i++) {
+        int rc = 0;
+        if (captured(im, pairs[i][0], bytes, sizeof bytes) && strcmp(bytes, "0"))
+            rc = push(im, pairs[i][0], bytes, SYSCTL, "0");
+        else if (captured(im, pairs[i][1], ratio, sizeof ratio) && strcmp(ratio, pairs[i][2]))
+            rc = push(im, pairs[i][1], ratio, SYSCTL, pairs[i][2]);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* The word in brackets of "always [madvise] never". */
+static bool chosen_word(const char *text, const char *key, char *word, size_t size) {
+    char value[256];
+    if (!text || !vmsim__line_value(text, key, value, sizeof value))
+        return false;
+    const char *open = strchr(value, '['), *close = open ? strchr(open, ']') : NULL;
+    if (!close || (size_t)(close - open) > size)
+        return false;
+    memcpy(word, open + 1, (size_t)(close - open - 1));
+    word[close - open - 1] = '\0';
+    return true;
+}
+
+static int thp_knobs(struct vmsim__import *im, const struct vmsim__mem *mem) {
+    char word[32];
+    const char *text = vmsim__capture_text(im->capture, THP);
+    if (!text) {
+        vmsim__capture_note(im->capture, THP, "missing: transparent huge pages are as the kernel's options say");
+        return 0;
+    }
+    const char *derived = vmsim__thp_mode_names[mem->thp_enabled];
+    int rc = 0;
+    bool known = chosen_word(text, "enabled", word, sizeof word) &&
+                 (!strcmp(word, "always") || !strcmp(word, "madvise") || !strcmp(word, "never"));
+    if (!known)
+        vmsim__capture_note(im->capture, THP, "damaged: it does not say what is enabled; '%s' follows from the machine",
+                            derived);
+    else if (strcmp(word, derived))
+        rc = push(im, "transparent_hugepage/enabled", word, THP, derived);
+    derived = mem->thp_available ? "madvise" : "never";
+    if (!rc && chosen_word(text, "defrag", word, sizeof word) && strcmp(word, derived) && mem->thp_available)
+        rc = push(im, "transparent_hugepage/defrag", word, THP, derived);
+    if (!rc && vmsim__line_value(text, "use_zero_page", word, sizeof word) && !strcmp(word, "0"))
+        rc = push(im, "transparent_hugepage/use_zero_page", "false", THP, "true");
+    return rc;
+}
+
+int vmsim__import_sysctls(struct vmsim__import *im, struct vmsim__mem *mem) {
+    int rc = thp_knobs(im, mem);
+    if (!vmsim__capture_text(im->capture, SYSCTL))
+        vmsim__capture_note(im->capture, SYSCTL, "missing: all settings are what follows from the machine");
+    rc = rc ? rc : table_knobs(im, mem, vmsim__vm_sysctl_params, "");
+    rc = rc ? rc : dirty_knobs(im);
+    return rc ? rc : memory_knobs(im, mem);
+}

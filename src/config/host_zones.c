@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's own view in proc_zoneinfo.txt: what boot kept of each zone, and ranges where nothing else gives them. */
+#include "config/host_import.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+
+static const char ZONEINFO[] = "proc_zoneinfo.txt";
+
+static int zone_type(const char *name) {
+    static const char *const names[] = {"DMA", "DMA32", "Normal", "HighMem", "Movable"};
+    for (int t = 0; t < (int)VMSIM__COUNT(names); t++) {
+        if (!strcmp(names[t], name))
+            return t;
+    }
+    return -1;
+}
+
+/* Drops the zone read last when it turned out to be empty or impossible. */
+static void close_zone(struct vmsim__import *im) {
+    if (!im->zones.count)
+        return;
+    const struct vmsim__import_zone *z = &im->zones.at[im->zones.count - 1];
+    bool sane =
+        z->present <= z->spanned && z->managed <= z->present && z->start < UINT32_MAX && z->spanned < UINT32_MAX;
+    if (z->present && !sane)
+        vmsim__capture_note(im->capture, ZONEINFO, "damaged: node %u's zone of type %d contradicts itself; ignored",
+                            z->node, z->type);
+    if (!z->present || !sane)
+        im->zones.count--;
+}
+
+static bool read_line(struct vmsim__import *im, const char *line, bool *known) {
+    char name[16];
+    struct vmsim__import_zone z = {0};
+    unsigned long long n;
+    if (sscanf(line, "Node %u, zone %15s", &z.node, name) == 2) {
+        close_zone(im);
+        z.type = zone_type(name);
+        *known = z.type >= 0 && z.node < VMSIM__IMPORT_NODES;
+        return !*known || vmsim__vec_push(im->alloc, &im->zones, z);
+    }
+    if (!*known || !im->zones.count)
+        return true;
+    struct vmsim__import_zone *last = &im->zones.at[im->zones.count - 1];
+    if (sscanf(line, " spanned %llu", &n) == 1)
+        last->spanned = n;
+    else if (sscanf(line, " present %llu", &n) == 1)
+        last->present = n;
+    else if (sscanf(line, " managed %llu", &n) == 1)
+        last->managed = n;
+    else if (sscanf(line, " start_pfn: %llu", &n) == 1)
+        last->start = n;
+    else if (sscanf(line, " cpu: %llu", &n) == 1)
+        last->cpus = vmsim__max64(last->cpus, n < 4096 ? n + 1 : 0);
+    return true;
+}
+
+int vmsim__import_zones(struct vmsim__import *im) {
+    char line[512];
+    bool known = false;
+    const char *at = vmsim__capture_text(im->capture, ZONEINFO);
+    if (!at) {
+        vmsim__capture_note(im->capture, ZONEINFO,
+                            "missing: what the kernel keeps for itself is estimated by vmsim's model");
+        return 0;
+    }
+    while (vmsim__next_line(&at, line, sizeof line)) {
+        if (!read_line(im, line, &known))
+            return vmsim__import_nomem(im);
+    }
+    close_zone(im);
+    if (!im->zones.count)
+        vmsim__capture_note(im->capture, ZONEINFO,
+                            "damaged: it holds no populated zone; vmsim's model of what the "
+                            "kernel keeps is taken");
+    for (size_t i = 0; i < im->zones.count; i++) {
+        const struct vmsim__import_zone *z = &im->zones.at[i];
+        if (z->node >= im->nr_nodes)
+            im->nr_nodes = z->node + 1;
+        im->nodes[z->node].online = true;
+    }
+    return 0;
+}
