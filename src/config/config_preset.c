@@ -153,7 +153,22 @@ static int look_in(struct vmsim_config *c, const char *directory, void *context)
     return 1;
 }
 
-/* An unknown name: with what is close, or with all there is. */
+/* Names that begin with the word, for one who knows a family's name alone. */
+static const char *begins_with(struct vmsim_config *c, const char *word) {
+    struct vmsim__textbuf b;
+    size_t found = 0;
+    vmsim__textbuf_init(&b, c->alloc);
+    for (size_t i = 0; i < c->presets.count && *word; i++) {
+        if (!strncmp(c->presets.at[i].name, word, strlen(word)))
+            vmsim__textbuf_printf(&b, "%s%s", found++ ? ", " : " (there are: ", c->presets.at[i].name);
+    }
+    vmsim__textbuf_puts(&b, found ? ")" : " (`vmsim preset list` shows all)");
+    const char *text = b.failed ? NULL : vmsim__arena_copy(&c->arena, b.at, b.count);
+    vmsim__textbuf_fini(&b);
+    return text ? text : "";
+}
+
+/* An unknown name: with what is close, or what begins so. */
 static int unknown_preset(struct vmsim_config *c, const char *name, struct vmsim__place place) {
     size_t count;
     int err = vmsim_config_presets(c, &count);
@@ -170,7 +185,7 @@ static int unknown_preset(struct vmsim_config *c, const char *name, struct vmsim
         names[i] = c->presets.at[i].name;
     const char *close = vmsim__diag_suggest(c, name, names, sizeof *names);
     return vmsim__diag_add(c, VMSIM_ENOENT, place, "unknown preset '%s'%s", vmsim__diag_word(c, name),
-                           *close ? close : " (`vmsim preset list` shows all)");
+                           *close ? close : begins_with(c, name));
 }
 
 const char *vmsim__preset_find(struct vmsim_config *c, const char *name, struct vmsim__place place) {

@@ -183,8 +183,9 @@ static bool store_number(const struct vmsim_param *p, const char *text, void *ou
         return false;
     }
     if (!in_bounds(p, v)) {
-        snprintf(why, size, "'%s' is out of bounds (%s)", shown(text, word, sizeof word),
-                 vmsim__param_bounds(p, p->type, limits, sizeof limits));
+        bool share = p->type == VMSIM_PARAM_RATIO && !strchr(text, '%');
+        snprintf(why, size, "'%s' is out of bounds (%s%s)", shown(text, word, sizeof word),
+                 vmsim__param_bounds(p, p->type, limits, sizeof limits), share ? "; percent need their sign" : "");
         return false;
     }
     if ((p->flags & VMSIM_PARAM_POW2) && !vmsim__is_pow2(v)) {

@@ -281,8 +281,11 @@ static int syntax_error(struct loader *l, const yaml_parser_t *p) {
         return vmsim__diag_add(l->c, VMSIM_ESYNTAX, at, "a tab as indentation (YAML takes spaces only)");
     if (p->context && !strcmp(p->context, "while scanning a quoted scalar") && strstr(problem, "end of stream"))
         return vmsim__diag_add(l->c, VMSIM_ESYNTAX, place_of(l, &p->context_mark, NULL), "a quote that never ends");
-    if (!p->context)
-        return vmsim__diag_add(l->c, VMSIM_ESYNTAX, at, "%s", problem);
+    if (!p->context) {
+        bool nested = !strncmp(problem, "mapping values", 14);
+        return vmsim__diag_add(l->c, VMSIM_ESYNTAX, at, "%s%s", problem,
+                               nested ? " (is this line indented as the one before it?)" : "");
+    }
     struct vmsim__place from = place_of(l, &p->context_mark, NULL);
     return vmsim__diag_add(l->c, VMSIM_ESYNTAX, at, "%s (%s that begins in line %u)", problem, p->context, from.line);
 }

@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "scenario/engine.h"
+#include "scenario/validate.h"
 
 #define AT(f) offsetof(struct vmsim__scenario_spec, f)
 
@@ -108,12 +109,14 @@ int vmsim_machine_create(struct vmsim_config *config, struct vmsim_machine **out
     struct vmsim__machine_spec machine = spec->machine;
     vmsim__machine_spec_settle(&machine);
     machine.seed = spec->workload.seed;
+    int code = vmsim__machine_validate(config, &machine);
+    if (code)
+        return code;
     struct vmsim__err err = {0};
-    int code = apply_policies(config, spec, &machine);
+    code = apply_policies(config, spec, &machine);
     code = code ? code : vmsim__machine_create(&machine, NULL, out, &err);
     if (code)
-        vmsim__config_error(config, "machine", "%s",
-                            *vmsim__err_text(&err) ? vmsim__err_text(&err) : vmsim_error_text(code));
+        vmsim__machine_complain(config, spec, *vmsim__err_text(&err) ? vmsim__err_text(&err) : vmsim_error_text(code));
     return code;
 }
 
@@ -184,9 +187,9 @@ static int create_parts(struct vmsim_scenario *s) {
     s->queue_head = vmsim__calloc(s->alloc, s->machine->nr_cpus, sizeof *s->queue_head);
     if (!s->queue || !s->queue_head)
         return VMSIM_ENOMEM;
-    err = create_files(s);
-    err = err ? err : create_tasks(s);
-    return err ? err : vmsim__expectations_declare(s);
+    err = vmsim__workload_validate(s->config, s->spec, s->machine->nr_cpus);
+    int files = create_files(s), tasks = files ? files : create_tasks(s), expect = vmsim__expectations_declare(s);
+    return err ? err : tasks ? tasks : expect;
 }
 
 int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **scenario) {

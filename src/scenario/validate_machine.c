@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Machines that cannot be: which value of the file is it about?
+ *
+ * What layers below find out they tell without places, for they know no files. vmsim__machine_complain finds the place
+ * again by the names that such a text begins with or contains: an origin, a plugin's path, a policy, a TLB array. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/kernel.h"
+#include "scenario/validate.h"
+
+#define PATH_SIZE 256u
+#define MEMORY_MIN (1u << 20)
+
+static int check_kernel(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
+    char known[128] = "";
+    if (vmsim__kernel_find(m->mem.kernel))
+        return 0;
+    for (unsigned i = 0; vmsim__kernel_at(i); i++) {
+        size_t at = strlen(known);
+        snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", vmsim__kernel_at(i)->name);
+    }
+    return vmsim__config_error(config, "machine.kernel", "kernel '%s' is not known; there are: %s", m->mem.kernel,
+                               known);
+}
+
+static int check_nodes(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
+    const struct vmsim__node_spec *nodes = m->mem.nodes.data;
+    int result = 0;
+    for (size_t i = 0; i < m->mem.nodes.count; i++) {
+        char path[PATH_SIZE];
+        snprintf(path, sizeof path, "machine.nodes[%zu].memory", i);
+        if (nodes[i].memory && nodes[i].memory < MEMORY_MIN)
+            result = vmsim__config_error(config, path, "%llu bytes are too little for a node (a unit is missing?)",
+                                         (unsigned long long)nodes[i].memory);
+        snprintf(path, sizeof path, "machine.nodes[%zu].distances", i);
+        if (nodes[i].distances.count && nodes[i].distances.count != m->mem.nodes.count)
+            result =
+                vmsim__config_error(config, path, "%zu distances for %zu node%s: give one to each node, itself too",
+                                    nodes[i].distances.count, m->mem.nodes.count, m->mem.nodes.count == 1 ? "" : "s");
+    }
+    return result;
+}
+
+static int check_arrays(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
+    const struct vmsim__tlb_array_spec *a = m->tlb.arrays.data;
+    int result = 0;
+    for (size_t i = 0; i < m->tlb.arrays.count; i++) {
+        char path[PATH_SIZE];
+        snprintf(path, sizeof path, "machine.tlb.arrays[%zu].entries", i);
+        if (a[i].ways && a[i].entries % a[i].ways)
+            result = vmsim__config_error(config, path, "%llu entries are not a multiple of %llu ways",
+                                         (unsigned long long)a[i].entries, (unsigned long long)a[i].ways);
+    }
+    return result;
+}
+
+int vmsim__machine_validate(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
+    int kernel = check_kernel(config, m), nodes = check_nodes(config, m), arrays = check_arrays(config, m);
+    return kernel ? kernel : nodes ? nodes : arrays;
+}
+
+/* `text` behind "ORIGIN: ", or NULL when it does not begin so. */
+static const char *behind(const char *text, const char *origin) {
+    size_t n = strlen(origin);
+    return n && !strncmp(text, origin, n) && !strncmp(text + n, ": ", 2) ? text + n + 2 : NULL;
+}
+
+/* One of `pairs` at `path` is what the text begins with: told there. */
+static bool told_at_pair(struct vmsim_config *config, const struct vmsim_param_list *list, const char *path,
+                         const char *text) {
+    const struct vmsim_param_pair *pairs = list->data;
+    for (size_t i = 0; i < list->count; i++) {
+        const char *rest = behind(text, pairs[i].origin);
+        char at[PATH_SIZE];
+        if (!rest)
+            continue;
+        snprintf(at, sizeof at, "%s.\"%s\"", path, pairs[i].key);
+        vmsim__config_error(config, at, "%s", rest);
+        return true;
+    }
+    return false;
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* The text is about this choice of a policy: its plugin, its name or its parameters. */
+static bool told_at_choice(struct vmsim_config *config, const struct vmsim__policy_choice *c, const char *path,
+                           const char *text) {
+    char words[PATH_SIZE], params[PATH_SIZE];
+    snprintf(params, sizeof params, "%.200s.params", path);
+    if (told_at_pair(config, &c->params, params, text))
+        return true;
+    if (!c->name && !c->plugin)
+        return false;
+    snprintf(words, sizeof words, "policy %s ", c->name ? c->name : "");
+    if (!(c->plugin && strstr(text, base_name(c->plugin))) && !(c->name && strstr(text, words)))
+        return false;
+    vmsim__config_error(config, path, "%s", text);
+    return true;
+}
+
+static bool told_at_array(struct vmsim_config *config, const struct vmsim__machine_spec *m, const char *text) {
+    const struct vmsim__tlb_array_spec *a = m->tlb.arrays.data;
+    for (size_t i = 0; i < m->tlb.arrays.count; i++) {
+        char path[PATH_SIZE], begin[PATH_SIZE];
+        snprintf(path, sizeof path, "machine.tlb.arrays[%zu].replacement", i);
+        if (told_at_choice(config, &a[i].replacement, path, text))
+            return true;
+        snprintf(path, sizeof path, "machine.tlb.arrays[%zu]", i);
+        snprintf(begin, sizeof begin, "TLB array %s", a[i].name);
+        const char *rest = behind(text, begin);
+        if (rest) {
+            vmsim__config_error(config, path, "%s", rest);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool told_at_plugin(struct vmsim_config *config, const struct vmsim__machine_spec *m, const char *text) {
+    const char *const *plugins = m->plugins.data;
+    for (size_t i = 0; i < m->plugins.count; i++) {
+        char path[PATH_SIZE];
+        if (!strstr(text, base_name(plugins[i])))
+            continue;
+        snprintf(path, sizeof path, "machine.plugins[%zu]", i);
+        vmsim__config_error(config, path, "%s", text);
+        return true;
+    }
+    return false;
+}
+
+int vmsim__machine_complain(struct vmsim_config *config, const struct vmsim__scenario_spec *spec, const char *text) {
+    const struct vmsim__policies_spec *p = &spec->policies;
+    if (told_at_pair(config, &spec->machine.sysctl, "machine.sysctl", text) ||
+        told_at_choice(config, &p->tlb_replacement, "policies.tlb_replacement", text) ||
+        told_at_choice(config, &p->tlb_prefetch, "policies.tlb_prefetch", text) ||
+        told_at_choice(config, &spec->machine.tlb.prefetch, "machine.tlb.prefetch", text) ||
+        told_at_array(config, &spec->machine, text) || told_at_plugin(config, &spec->machine, text))
+        return VMSIM_ECONFIG;
+    return vmsim__config_error(config, "machine", "%s", text);
+}

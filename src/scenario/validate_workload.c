@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/* Slips in workloads and expectations: names of nothing, barriers that are never full.
+ *
+ * Two passes over the steps of all programs, forks and repeats included. The first collects what has a name:
+ *
+ *     task ---- program ---- mmap as heap ---- marker ---- barrier          regions (of one task), files, markers,
+ *                    `------ fork program ---- touch heap ---- barrier      who comes to which barrier
+ *
+ * the second looks every use up. A child has its parent's regions. With traces in the scenario, files and markers may
+ * come from these, and are not looked up. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/units.h"
+#include "base/vec.h"
+#include "scenario/engine.h"
+#include "scenario/validate.h"
+
+#define PATH_SIZE 1024u /* a longer path is cut: its error then stands at a parent */
+
+struct names {
+    VMSIM__VEC(const char *); /* and a NULL behind the last */
+};
+
+/* A program that comes to a barrier. */
+struct arrival {
+    const struct vmsim__step_barrier *barrier;
+    unsigned program;
+    bool many; /* forked in a loop: any number of tasks */
+    const char *path;
+};
+
+struct check {
+    struct vmsim_config *config;
+    struct vmsim__alloc *alloc;
+    struct names regions, files, markers;
+    struct {
+        VMSIM__VEC(struct arrival);
+    } arrivals;
+    unsigned cpus, programs;
+    bool any_trace, regions_only, no_memory;
+    int result;
+};
+
+/* path + suffix at `out`, cut when too long. */
+static const char *extend(char *out, const char *path, const char *suffix) {
+    size_t n = strlen(path), m = strlen(suffix);
+    n = n < PATH_SIZE ? n : PATH_SIZE - 1;
+    m = m < PATH_SIZE - n ? m : PATH_SIZE - n - 1;
+    memcpy(out, path, n);
+    memcpy(out + n, suffix, m);
+    out[n + m] = 0;
+    return out;
+}
+
+/* The same of a step: path[index].tag */
+static const char *extend_step(char *out, const char *path, size_t index, const struct vmsim_param_variant *step) {
+    char suffix[80];
+    snprintf(suffix, sizeof suffix, "[%zu].%.40s", index, step->variant->tag);
+    return extend(out, path, suffix);
+}
+
+static void add(struct check *c, struct names *list, const char *name) {
+    if (!name || (c->regions_only && list != &c->regions))
+        return;
+    if (!vmsim__vec_reserve(c->alloc, list, list->count + 2)) {
+        c->no_memory = true;
+        return;
+    }
+    list->at[list->count++] = name;
+    list->at[list->count] = NULL;
+}
+
+static void wrong(struct check *c, const char *path, const char *field, const char *format, const char *word,
+                  const char *close) {
+    char at[PATH_SIZE], text[300], hint[120] = "";
+    extend(at, path, field);
+    snprintf(text, sizeof text, format, word);
+    if (close)
+        snprintf(hint, sizeof hint, " (did you mean '%s'?)", close);
+    c->result = vmsim__config_error(c->config, at, "%s%s", text, hint);
+}
+
+/* `name` (NULL: nothing to look up) must be in the list. */
+static void look_up(struct check *c, const struct names *list, const char *name, const char *path, const char *field,
+                    const char *format) {
+    if (!name || c->no_memory)
+        return;
+    for (size_t i = 0; i < list->count; i++) {
+        if (!strcmp(list->at[i], name))
+            return;
+    }
+    wrong(c, path, field, format, name, list->count ? vmsim__closest(name, list->at, sizeof *list->at) : NULL);
+}
+
+/* ---- first pass ---- */
+
+/* Where a program stands. */
+struct place {
+    unsigned program;
+    bool loop, many;
+    const char *path;
+};
+
+static void collect_barrier(struct check *c, const struct vmsim__step_barrier *b, const struct place *p) {
+    if (c->regions_only)
+        return;
+    char *path = vmsim__config_alloc(c->config, 1, strlen(p->path) + 1);
+    struct arrival a = {.barrier = b, .program = p->program, .many = p->many, .path = path};
+    if (!path || !vmsim__vec_push(c->alloc, &c->arrivals, a))
+        c->no_memory = true;
+    else
+        strcpy(path, p->path);
+}
+
+static void collect(struct check *c, const struct vmsim_param_list *steps, const struct place *p);
+
+static void collect_step(struct check *c, const struct vmsim_param_variant *step, const struct place *p) {
+    char path[PATH_SIZE];
+    const void *d = step->data;
+    struct place inner = *p;
+    inner.path = path;
+    switch (vmsim__verb_of(step)) {
+    case VMSIM__VERB_MMAP:
+        add(c, &c->regions, ((const struct vmsim__step_mmap *)d)->as);
+        break;
+    case VMSIM__VERB_BRK:
+        add(c, &c->regions, ((const struct vmsim__step_brk *)d)->as);
+        break;
+    case VMSIM__VERB_ALLOC_PAGES: {
+        const char *as = ((const struct vmsim__step_alloc_pages *)d)->as;
+        add(c, &c->regions, as ? as : "pages");
+        break;
+    }
+    case VMSIM__VERB_CREATE:
+        add(c, &c->files, ((const struct vmsim__step_create *)d)->file.name);
+        break;
+    case VMSIM__VERB_MARKER:
+        add(c, &c->markers, ((const struct vmsim__step_marker *)d)->name);
+        break;
+    case VMSIM__VERB_BARRIER:
+        collect_barrier(c, d, p);
+        break;
+    case VMSIM__VERB_REPEAT:
+        extend(path, p->path, ".steps");
+        inner.loop = true;
+        collect(c, &((const struct vmsim__step_repeat *)d)->steps, &inner);
+        break;
+    case VMSIM__VERB_FORK:
+        extend(path, p->path, ".program");
+        inner.program = ++c->programs;
+        inner.many = p->many || p->loop;
+        collect(c, &((const struct vmsim__step_fork *)d)->program, &inner);
+        break;
+    default:
+        break;
+    }
+}
+
+static void collect(struct check *c, const struct vmsim_param_list *steps, const struct place *p) {
+    const struct vmsim_param_variant *at = steps->data;
+    for (size_t i = 0; i < steps->count; i++) {
+        char path[PATH_SIZE];
+        struct place here = *p;
+        extend_step(path, p->path, i, &at[i]);
+        here.path = path;
+        collect_step(c, &at[i], &here);
+    }
+}
+
+/* ---- second pass ---- */
+
+static void check_cpu(struct check *c, uint64_t cpu, const char *path) {
+    char text[80];
+    if (cpu < c->cpus)
+        return;
+    snprintf(text, sizeof text, "there is no CPU %llu: the machine has %u, numbered from 0", (unsigned long long)cpu,
+             c->cpus);
+    wrong(c, path, ".cpu", "%s", text, NULL);
+}
+
+static void check_prot(struct check *c, const char *prot, const char *path) {
+    if (prot && strcmp(prot, "none") != 0 && (!*prot || prot[strspn(prot, "rwx")]))
+        wrong(c, path, ".prot", "'%s' is not made of the letters r, w, x (or the word none)", prot, NULL);
+}
+
+static void check_region(struct check *c, const char *name, const char *path) {
+    look_up(c, &c->regions, name, path, ".region", "the task names no region '%s': say `as:` where it is made");
+}
+
+static void check_file(struct check *c, const char *name, const char *path) {
+    if (!c->any_trace)
+        look_up(c, &c->files, name, path, ".file", "there is no file '%s': list it in workload.files or create it");
+}
+
+static void check_error(struct check *c, const struct vmsim__step_result *result, const char *path) {
+    if (result->error && !vmsim__errno_number(result->error))
+        wrong(c, path, ".error", "'%s' is no errno that a call here returns, such as ENOMEM or EINVAL", result->error,
+              NULL);
+}
+
+static void check_steps(struct check *c, const struct vmsim_param_list *steps, const char *path);
+
+static void check_fork(struct check *c, const struct vmsim__step_fork *d, const char *path) {
+    char inner[PATH_SIZE];
+    extend(inner, path, ".program");
+    if (d->has_cpu)
+        check_cpu(c, d->cpu, path);
+    check_steps(c, &d->program, inner);
+}
+
+static void check_repeat(struct check *c, const struct vmsim__step_repeat *d, const char *path) {
+    char inner[PATH_SIZE];
+    extend(inner, path, ".steps");
+    check_steps(c, &d->steps, inner);
+}
+
+/* Of a step whose first members are the result and a range. */
+static void check_range_call(struct check *c, const struct vmsim__step_range_call *d, const char *path) {
+    check_error(c, &d->result, path);
+    check_region(c, d->range.region, path);
+}
+
+static void check_mmap(struct check *c, const struct vmsim__step_mmap *d, const char *path) {
+    check_error(c, &d->result, path);
+    check_prot(c, d->prot, path);
+    check_file(c, d->file, path);
+}
+
+static void check_step(struct check *c, const struct vmsim_param_variant *step, const char *path) {
+    const void *d = step->data;
+    switch (vmsim__verb_of(step)) {
+    case VMSIM__VERB_MMAP:
+        check_mmap(c, d, path);
+        break;
+    case VMSIM__VERB_MPROTECT:
+        check_prot(c, ((const struct vmsim__step_mprotect *)d)->prot, path);
+        check_range_call(c, d, path);
+        break;
+    case VMSIM__VERB_MUNMAP:
+    case VMSIM__VERB_MLOCK:
+    case VMSIM__VERB_MUNLOCK:
+    case VMSIM__VERB_MSYNC:
+    case VMSIM__VERB_MADVISE:
+        check_range_call(c, d, path);
+        break;
+    case VMSIM__VERB_MREMAP:
+        check_error(c, d, path);
+        check_region(c, ((const struct vmsim__step_mremap *)d)->region, path);
+        break;
+    case VMSIM__VERB_TOUCH:
+        check_region(c, ((const struct vmsim__step_touch *)d)->range.region, path);
+        break;
+    case VMSIM__VERB_FREE_PAGES:
+        check_region(c, ((const struct vmsim__step_free_pages *)d)->region, path);
+        break;
+    case VMSIM__VERB_ALLOC_PAGES:
+        check_error(c, &((const struct vmsim__step_alloc_pages *)d)->result, path);
+        break;
+    case VMSIM__VERB_BRK:
+        check_error(c, d, path);
+        break;
+    case VMSIM__VERB_UNLINK:
+    case VMSIM__VERB_READ:
+    case VMSIM__VERB_WRITE:
+    case VMSIM__VERB_FSYNC:
+    case VMSIM__VERB_TRUNCATE:
+    case VMSIM__VERB_FALLOCATE:
+    case VMSIM__VERB_FADVISE:
+        check_error(c, d, path);
+        check_file(c, ((const struct vmsim__step_file *)d)->file, path);
+        break;
+    case VMSIM__VERB_MIGRATE:
+        check_cpu(c, ((const struct vmsim__step_migrate *)d)->cpu, path);
+        break;
+    case VMSIM__VERB_FORK:
+        check_fork(c, d, path);
+        break;
+    case VMSIM__VERB_REPEAT:
+        check_repeat(c, d, path);
+        break;
+    default:
+        break;
+    }
+}
+
+static void check_steps(struct check *c, const struct vmsim_param_list *steps, const char *path) {
+    const struct vmsim_param_variant *at = steps->data;
+    for (size_t i = 0; i < steps->count; i++) {
+        char inner[PATH_SIZE];
+        extend_step(inner, path, i, &at[i]);
+        check_step(c, &at[i], inner);
+    }
+}
+
+/* ---- tasks, barriers, expectations ---- */
+
+static void check_task_name(struct check *c, const struct vmsim__task_decl *tasks, size_t i) {
+    char path[64];
+    snprintf(path, sizeof path, "workload.tasks[%zu]", i);
+    for (size_t j = 0; j < i; j++) {
+        if (!strcmp(tasks[j].name, tasks[i].name)) {
+            wrong(c, path, ".name", "another task is named '%s', too: their counters could not be told apart",
+                  tasks[i].name, NULL);
+            return;
+        }
+    }
+}
+
+/* The names of one task's program. */
+static void collect_task(struct check *c, const struct vmsim__task_decl *task, size_t i) {
+    char path[64];
+    snprintf(path, sizeof path, "workload.tasks[%zu].program", i);
+    c->regions.count = 0;
+    collect(c, &task->program, &(struct place){.program = ++c->programs, .path = path});
+}
+
+static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
+    const struct vmsim__task_decl *tasks = w->tasks.data;
+    const struct vmsim__file_decl *files = w->files.data;
+    for (size_t i = 0; i < w->files.count; i++)
+        add(c, &c->files, files[i].name);
+    for (size_t i = 0; i < w->tasks.count; i++) {
+        c->any_trace |= tasks[i].trace != NULL;
+        collect_task(c, &tasks[i], i);
+    }
+    c->regions_only = true;
+    for (size_t i = 0; !c->no_memory && i < w->tasks.count; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "workload.tasks[%zu].program", i);
+        collect_task(c, &tasks[i], i);
+        check_task_name(c, tasks, i);
+        check_steps(c, &tasks[i].program, path);
+    }
+}
+
+/* How many programs come to the barrier of arrival `i`; UINT64_MAX: any number. */
+static uint64_t comers(const struct check *c, size_t i) {
+    uint64_t count = 0;
+    for (size_t j = 0; j < c->arrivals.count; j++) {
+        if (strcmp(c->arrivals.at[i].barrier->name, c->arrivals.at[j].barrier->name) != 0)
+            continue;
+        if (c->arrivals.at[j].many)
+            return UINT64_MAX;
+        bool again = false;
+        for (size_t k = 0; k < j && !again; k++)
+            again = c->arrivals.at[k].program == c->arrivals.at[j].program &&
+                    !strcmp(c->arrivals.at[k].barrier->name, c->arrivals.at[j].barrier->name);
+        count += !again;
+    }
+    return count;
+}
+
+static void check_barriers(struct check *c) {
+    for (size_t i = 0; i < c->arrivals.count; i++) {
+        const struct arrival *a = &c->arrivals.at[i];
+        uint64_t count = comers(c, i);
+        if (count >= a->barrier->tasks)
+            continue;
+        char text[160];
+        snprintf(text, sizeof text, "waits for ever: %llu tasks are to meet at '%.60s', and %llu can come",
+                 (unsigned long long)a->barrier->tasks, a->barrier->name, (unsigned long long)count);
+        wrong(c, a->path, "", "%s", text, NULL);
+    }
+}
+
+static void check_expectations(struct check *c, const struct vmsim_param_list *list) {
+    const struct vmsim__expect_spec *e = list->data;
+    for (size_t i = 0; i < list->count; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "expect[%zu]", i);
+        if (e[i].has_min && e[i].has_max && e[i].min > e[i].max)
+            wrong(c, path, ".min", "%s", "nothing is at least min and at most max: min is larger", NULL);
+        if (!c->any_trace)
+            look_up(c, &c->markers, e[i].at, path, ".at", "no task has a marker '%s'");
+    }
+}
+
+int vmsim__workload_validate(struct vmsim_config *config, const struct vmsim__scenario_spec *spec, unsigned cpus) {
+    struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);
+    if (!alloc)
+        return VMSIM_ENOMEM;
+    struct check c = {.config = config, .alloc = alloc, .cpus = cpus};
+    check_tasks(&c, &spec->workload);
+    check_barriers(&c);
+    check_expectations(&c, &spec->expect);
+    vmsim__vec_fini(alloc, &c.regions);
+    vmsim__vec_fini(alloc, &c.files);
+    vmsim__vec_fini(alloc, &c.markers);
+    vmsim__vec_fini(alloc, &c.arrivals);
+    vmsim__alloc_destroy(alloc);
+    return c.no_memory ? VMSIM_ENOMEM : c.result;
+}
