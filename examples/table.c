@@ -43,7 +43,7 @@ static void drive(struct vmsim_machine *m, uint32_t task, uint64_t pages, unsign
 
 int main(void) {
     struct vmsim_config *config;
-    struct vmsim_machine *m;
+    struct vmsim_machine *m = NULL;
     uint32_t task;
     if (vmsim_config_create(&config))
         die(NULL, "out of memory");

@@ -10,7 +10,7 @@
 #define BASE UINT64_C(0x7f0000000000)
 
 static struct vmsim__step_touch step_of(enum vmsim__pattern pattern, uint64_t count) {
-    return (struct vmsim__step_touch){.pattern = pattern,
+    return (struct vmsim__step_touch){.pattern = (int)pattern,
                                       .count = count,
                                       .stride = 4096,
                                       .size = 8,

@@ -198,7 +198,7 @@ static void compare_all(struct tally *t, struct vmsim__mem *mem, const struct ca
 static void run_shape(struct tally *t, struct vmsim__alloc *alloc, const char *folder, const char *kernel) {
     static struct capture c; /* large */
     struct vmsim__err err = {0};
-    struct vmsim__mem *mem;
+    struct vmsim__mem *mem = NULL;
     unsigned wrong = t->wrong;
     if (capture_load(&c, alloc, folder, kernel, &err) || vmsim__mem_create(alloc, &c.spec, &mem, &err))
         fail_msg("%s: %s", folder, err.text);
