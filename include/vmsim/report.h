@@ -29,7 +29,7 @@ VMSIM_BEGIN_DECLS
 
 /** Documents that vmsim_report_render can make. */
 enum vmsim_report_kind {
-    VMSIM_REPORT_SUMMARY,     /**< aligned text of at most 100 columns: summary.txt */
+    VMSIM_REPORT_SUMMARY,     /**< aligned text, 80 to 100 columns but for long names: summary.txt */
     VMSIM_REPORT_STATS,       /**< stats.json */
     VMSIM_REPORT_INTERVALS,   /**< intervals.csv */
     VMSIM_REPORT_EXPECTATIONS /**< the table of expectations and failed steps alone; "" when there are none */

@@ -2,7 +2,7 @@
 /* All files of /proc and /sys in one round (see proc.h), written to a directory or rendered one by one. */
 #include <string.h>
 
-#include "report/files.h"
+#include "report/report_files.h"
 #include "report/proc.h"
 #include "vmsim/report.h"
 

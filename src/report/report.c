@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
-#include "report/files.h"
+#include "report/report_files.h"
 #include "report/sections.h"
 #include "vmsim/report.h"
 

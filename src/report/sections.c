@@ -68,15 +68,22 @@ void vmsim__section_run(struct vmsim_scenario *s, struct vmsim__emitter *e) {
 
 /* ---- where the time went ---- */
 
+#define NOT_COUNTED UINT64_MAX
+
 static void time_row(struct vmsim__emitter *e, const char *what, uint64_t ns, uint64_t of, uint64_t events) {
     vmsim__emit_object(e, NULL);
     vmsim__emit_string(e, "what", what);
     vmsim__emit_uint(e, "time", ns, VMSIM__UNIT_NS);
     vmsim__emit_ratio(e, "share", ns, of, 4, VMSIM__UNIT_PERCENT);
-    count(e, "events", events);
+    if (events == NOT_COUNTED)
+        vmsim__emit_string(e, "events", NULL);
+    else
+        count(e, "events", events);
     vmsim__emit_object_end(e);
 }
 
+/* All tasks' time, in parts that add up. User time is split by what the walkers say of their cycles; task switches are
+ * charged to CPUs, not to tasks, and come on top. */
 void vmsim__section_time(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     const struct vmsim_machine *m = s->machine;
     struct vmsim__task_stats sum = {0};
@@ -104,7 +111,7 @@ void vmsim__section_time(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     time_row(e, "kernel: page faults", sum.fault_ns, total, sum.min_flt + sum.maj_flt);
     time_row(e, "kernel: system calls", sum.system_ns - sum.fault_ns, total, sum.syscalls);
     time_row(e, "kernel: task switches", switching, total, switches);
-    time_row(e, "blocked: devices", sum.blocked_ns, total, sum.maj_flt);
+    time_row(e, "blocked: devices", sum.blocked_ns, total, NOT_COUNTED);
     vmsim__emit_array_end(e);
 }
 
@@ -119,6 +126,7 @@ static void fault_row(struct vmsim__emitter *e, const char *kind, uint64_t n) {
     vmsim__emit_object_end(e);
 }
 
+/* The kernel's counters of faults, and how tasks ended that a fault ended; what did not happen is left out. */
 void vmsim__section_faults(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     static const struct {
         const char *kind;
@@ -158,6 +166,7 @@ static void cpus_text(const struct vmsim_machine *m, unsigned node, struct vmsim
     vmsim__free(out->alloc, set, m->nr_cpus * sizeof *set);
 }
 
+/* Free includes per-CPU lists: nodes are about capacity. */
 static void node_row(const struct vmsim_machine *m, unsigned n, const char *cpus, struct vmsim__emitter *e) {
     const struct vmsim__node *node = &m->mem->nodes[n];
     unsigned shift = m->mem->page_shift;
@@ -198,6 +207,7 @@ void vmsim__section_nodes(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     vmsim__textbuf_fini(&cpus);
 }
 
+/* Used: managed frames that are neither in the buddy lists nor on per-CPU lists, which only look used. */
 void vmsim__section_zones(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     const struct vmsim__mem *mem = s->machine->mem;
     vmsim__emit_array(e, "memory_by_zone");
@@ -243,6 +253,7 @@ void vmsim__section_page_cache(struct vmsim_scenario *s, struct vmsim__emitter *
     vmsim__emit_object_end(e);
 }
 
+/* Of what lives when the report is made; a task that ended left its own figures in the tables of tasks. */
 void vmsim__section_page_tables(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     struct vmsim_machine *m = s->machine;
     uint64_t spaces = 0, live = 0, tables = bytes_of(m, VMSIM__NR_PAGE_TABLE_PAGES);

@@ -14,7 +14,8 @@ typedef void vmsim__section(struct vmsim_scenario *s, struct vmsim__emitter *e);
 vmsim__section vmsim__section_machine, vmsim__section_run, vmsim__section_time, vmsim__section_faults,
     vmsim__section_nodes, vmsim__section_zones, vmsim__section_page_cache, vmsim__section_page_tables;
 /* sections_tlb.c */
-vmsim__section vmsim__section_tlb, vmsim__section_walks, vmsim__section_flushes;
+vmsim__section vmsim__section_tlb, vmsim__section_tlb_by_cpu, vmsim__section_walks, vmsim__section_walk_caches,
+    vmsim__section_flushes;
 /* sections_task.c: the two tables of the summary, and everything for programs */
 vmsim__section vmsim__section_task_times, vmsim__section_task_memory, vmsim__section_tasks;
 /* sections_expect.c */

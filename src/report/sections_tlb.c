@@ -51,10 +51,17 @@ static void count(struct vmsim__emitter *e, const char *key, uint64_t n) {
     vmsim__emit_uint(e, key, n, VMSIM__UNIT_COUNT);
 }
 
-static void array_row(const struct vmsim__tlb_stats *sum, unsigned array, unsigned size, struct vmsim__emitter *e) {
+#define ALL_CPUS UINT32_MAX
+
+/* One array of one CPU (or summed), and one page size as that array keeps it: a huge page that an array holds in pieces
+ * counts under the size of the pieces. */
+static void array_row(const struct vmsim__tlb_stats *sum, unsigned cpu, unsigned array, unsigned size,
+                      struct vmsim__emitter *e) {
     const struct vmsim__tlb_array_counters *c = &sum->array[array].by_size[size];
     char page[32];
     vmsim__emit_object(e, NULL);
+    if (cpu != ALL_CPUS)
+        vmsim__emit_uint(e, "cpu", cpu, VMSIM__UNIT_NONE);
     vmsim__emit_uint(e, "level", sum->array[array].level, VMSIM__UNIT_NONE);
     vmsim__emit_string(e, "array", sum->array[array].name);
     vmsim__emit_string(e, "page", vmsim__format_size(UINT64_C(1) << sum->size_shift[size], page, sizeof page));
@@ -67,18 +74,59 @@ static void array_row(const struct vmsim__tlb_stats *sum, unsigned array, unsign
     vmsim__emit_object_end(e);
 }
 
+/* Rows by level, then array, then page size; what was never used is left out. */
+static void array_rows(const struct vmsim__tlb_stats *sum, unsigned cpu, struct vmsim__emitter *e) {
+    for (unsigned level = 1; level <= VMSIM__TLB_LEVELS; level++) {
+        for (unsigned a = 0; a < sum->arrays; a++) {
+            for (unsigned size = 0; size < sum->sizes && sum->array[a].level == level; size++) {
+                const struct vmsim__tlb_array_counters *c = &sum->array[a].by_size[size];
+                if (c->hit | c->miss | c->fill)
+                    array_row(sum, cpu, a, size, e);
+            }
+        }
+    }
+}
+
 void vmsim__section_tlb(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     struct vmsim__tlb_stats sum;
     all_cpus(s->machine, &sum);
     vmsim__emit_array(e, "tlb");
-    for (unsigned level = 1; level <= VMSIM__TLB_LEVELS; level++) {
-        for (unsigned a = 0; a < sum.arrays; a++) {
-            for (unsigned size = 0; size < sum.sizes && sum.array[a].level == level; size++) {
-                const struct vmsim__tlb_array_counters *c = &sum.array[a].by_size[size];
-                if (c->hit | c->miss | c->fill)
-                    array_row(&sum, a, size, e);
-            }
-        }
+    array_rows(&sum, ALL_CPUS, e);
+    vmsim__emit_array_end(e);
+}
+
+void vmsim__section_tlb_by_cpu(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    struct vmsim__tlb_stats one;
+    vmsim__emit_array(e, "tlb_by_cpu");
+    for (unsigned cpu = 0; cpu < s->machine->nr_cpus; cpu++) {
+        vmsim__tlb_snapshot(s->machine->cpus[cpu].tlb, &one);
+        array_rows(&one, cpu, e);
+    }
+    vmsim__emit_array_end(e);
+}
+
+/* Completed walks by the size of the page found, and hits of the caches of upper levels. */
+void vmsim__section_walk_caches(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    struct vmsim__tlb_stats sum;
+    char page[32];
+    all_cpus(s->machine, &sum);
+    vmsim__emit_array(e, "walks_by_page");
+    for (unsigned size = 0; size < sum.sizes; size++) {
+        vmsim__emit_object(e, NULL);
+        vmsim__emit_string(e, "page", vmsim__format_size(UINT64_C(1) << sum.size_shift[size], page, sizeof page));
+        count(e, "walks", sum.walks_by_size[size]);
+        vmsim__emit_object_end(e);
+    }
+    vmsim__emit_array_end(e);
+    vmsim__emit_array(e, "walk_caches");
+    for (unsigned level = 1; level < VMSIM__PT_LEVELS; level++) {
+        if (!sum.walk_cache[level].entries)
+            continue;
+        vmsim__emit_object(e, NULL);
+        vmsim__emit_uint(e, "level", level, VMSIM__UNIT_NONE);
+        count(e, "hits", sum.walk_cache[level].hit);
+        count(e, "misses", sum.walk_cache[level].miss);
+        vmsim__emit_object_end(e);
     }
     vmsim__emit_array_end(e);
 }

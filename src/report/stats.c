@@ -23,10 +23,12 @@ static void emit_counters(struct vmsim_machine *m, struct vmsim__emitter *e, siz
 
 /* ---- markers ---- */
 
+/* Counters of tasks that came later did not exist yet: 0. */
 static uint64_t value_at(const struct vmsim__marker *m, size_t id) {
     return m && id < m->count ? m->values[id] : 0;
 }
 
+/* "name": [before, after], which a reader may subtract for counters and must not for levels. */
 static void emit_change(struct vmsim__emitter *e, const char *name, uint64_t before, uint64_t after) {
     if (before == after)
         return;
@@ -63,10 +65,10 @@ static void emit_markers(struct vmsim_scenario *s, struct vmsim__emitter *e, siz
 
 void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
     static vmsim__section *const sections[] = {
-        vmsim__section_machine,      vmsim__section_run,          vmsim__section_time,       vmsim__section_tasks,
-        vmsim__section_tlb,          vmsim__section_walks,        vmsim__section_flushes,    vmsim__section_faults,
-        vmsim__section_nodes,        vmsim__section_zones,        vmsim__section_page_cache, vmsim__section_page_tables,
-        vmsim__section_expectations, vmsim__section_failed_steps,
+        vmsim__section_machine,    vmsim__section_run,         vmsim__section_time,         vmsim__section_tasks,
+        vmsim__section_tlb,        vmsim__section_tlb_by_cpu,  vmsim__section_walk_caches,  vmsim__section_walks,
+        vmsim__section_flushes,    vmsim__section_faults,      vmsim__section_nodes,        vmsim__section_zones,
+        vmsim__section_page_cache, vmsim__section_page_tables, vmsim__section_expectations, vmsim__section_failed_steps,
     };
     struct vmsim__emitter e;
     size_t counters = counters_now(s->machine);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Host files (see files.h). Directories are walked by descriptor, so that nothing moves under a write or a removal. */
-#include "report/files.h"
+/* Host files (see report_files.h). Directories are walked by descriptor, so that nothing moves under a write or a
+ * removal. */
+#include "report/report_files.h"
 
 #include <dirent.h>
 #include <errno.h>
