@@ -471,6 +471,39 @@ static void transparent_huge_pages(void **state) {
     end();
 }
 
+/* The harness's own look-ups of the file system allocate in slabs: numa_hit and pgfree are not compared. */
+static void cold_file_faults(void **state) {
+    static const struct {
+        int advice;
+        uint64_t step;
+    } runs[] = {{-1, 1}, {VMSIM__MADV_RANDOM, 1}, {VMSIM__MADV_SEQUENTIAL, 1}, {-1, 64}, {VMSIM__MADV_RANDOM, 64}};
+    const char *noise = " numa_hit pgfree ";
+    const uint64_t n = 512;
+    (void)state;
+    if (!begin("ext_cold"))
+        skip();
+    struct vmsim__file *f = vmsim__file_create(m.cache, VMSIM__FILE_REGULAR, "/f16m", 4096 * PG);
+    for (unsigned r = 0; r < TEST_COUNT(runs); r++) {
+        vmsim__cache_drop(m.cache, 0);
+        map_file(f, n, VMSIM__PROT_READ, VMSIM__MAP_SHARED);
+        if (runs[r].advice >= 0)
+            advise(BASE, n, runs[r].advice);
+        PHASE(noise, for (uint64_t i = 0; i < n; i += runs[r].step) reads(BASE + i * PG, 1));
+        unmap(BASE, n);
+    }
+    vmsim__cache_drop(m.cache, 0);
+    PHASE(noise, map_file(f, n, VMSIM__PROT_READ, VMSIM__MAP_SHARED); advise(BASE, n, VMSIM__MADV_WILLNEED));
+    unmap(BASE, n);
+    vmsim__cache_drop(m.cache, 0);
+    PHASE(noise, map_file(f, n, VMSIM__PROT_READ, VMSIM__MAP_SHARED); advise(BASE, n, VMSIM__MADV_POPULATE_READ));
+    unmap(BASE, n);
+    vmsim__cache_drop(m.cache, 0);
+    PHASE(noise, map_file(f, 64, RW, VMSIM__MAP_PRIVATE); writes(BASE, 64));
+    unmap(BASE, 64);
+    vmsim__file_put(m.cache, f, 0);
+    end();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(anonymous_reads_then_writes),
@@ -485,6 +518,7 @@ int main(void) {
         cmocka_unit_test(locked_memory),
         cmocka_unit_test(committed_memory),
         cmocka_unit_test(transparent_huge_pages),
+        cmocka_unit_test(cold_file_faults),
     };
     return cmocka_run_group_tests_name("vm_groundtruth", tests, NULL, NULL);
 }

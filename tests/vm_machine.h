@@ -51,7 +51,7 @@ struct vm_machine_options {
 
 TEST_UNUSED static void vmm_start(struct vm_machine *m, const struct vm_machine_options *o) {
     static const struct vmsim__cache_spec cs = {
-        .read_ahead = 128 << 10, .dirty_ratio = 20, .dirty_background_ratio = 10};
+        .read_ahead = 128 << 10, .dirty_ratio = 20, .dirty_background_ratio = 10, .device = {.optimal_io = 1280 << 10}};
     struct vmsim__node_spec node = {.memory = o->memory ? o->memory : UINT64_C(256) << 20};
     struct vmsim__mem_spec ms = {.kernel = o->kernel, .cpus = 2, .nodes = {&node, 1}, .transparent_hugepage = o->thp};
     struct vmsim__err err = {0};
