@@ -36,7 +36,7 @@ static void forget(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     uint64_t old = *tag, *data = tlb_data(r, tag);
     unsigned c = tlb_tag_class(old);
     if (*data & TLB_FILTERED)
-        vmsim__tlb_filter_drop(t, old, tlb_use(r, tag));
+        tlb_filter_drop(t, old, *data, tlb_use(r, tag));
     if (r->wide.head)
         vmsim__tlb_wide_remove(&r->wide, (uint32_t)(tag - r->block), old);
     if (!--r->present[c])

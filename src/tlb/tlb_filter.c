@@ -17,18 +17,12 @@ void vmsim__tlb_filter_clear(struct vmsim__tlb *t) {
             t->array[i].lane[c] = TLB_NONE;
 }
 
-void vmsim__tlb_filter_drop(struct vmsim__tlb *t, uint64_t tag, const uint64_t *use) {
+void vmsim__tlb_filter_drop_pages(struct vmsim__tlb *t, uint64_t tag, uint64_t data, const uint64_t *use) {
     unsigned up = t->class_shift[tlb_tag_class(tag)] - t->page_shift;
     uint64_t page = tag >> TLB_PAGE_SHIFT << up, pages = UINT64_C(1) << up;
-    if (VMSIM__LIKELY(!up)) {
-        struct tlb_filter_slot *s = &t->filter[page & (TLB_FILTER_SLOTS - 1)];
-        for (unsigned type = 0; type < 4; type++, s += TLB_FILTER_SLOTS)
-            s->key = s->use == use ? TLB_INVALID : s->key;
-        return;
-    }
     uint32_t slots = pages < TLB_FILTER_SLOTS ? (uint32_t)pages : TLB_FILTER_SLOTS;
     for (unsigned type = 0; type < 4; type++)
-        for (uint32_t i = 0; i < slots; i++) {
+        for (uint32_t i = 0; i < slots && data >> (TLB_FILTERED_SHIFT + type) & 1; i++) {
             struct tlb_filter_slot *s = &t->filter[type << TLB_FILTER_BITS | ((page + i) & (TLB_FILTER_SLOTS - 1))];
             if (s->use == use)
                 s->key = TLB_INVALID;
@@ -51,7 +45,7 @@ void vmsim__tlb_filter_add(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *
     }
     uint64_t key = tlb_va57(va) >> t->page_shift, *data = tlb_data(r, tag);
     uint64_t inside = key & ((UINT64_C(1) << (t->class_shift[c] - t->page_shift)) - 1);
-    *data |= TLB_FILTERED;
+    *data |= UINT64_C(1) << (TLB_FILTERED_SHIFT + type);
     t->filter[type << TLB_FILTER_BITS | (key & (TLB_FILTER_SLOTS - 1))] = (struct tlb_filter_slot){
         key, tlb_use(r, tag), UINT64_C(1) << 8 * *lane, ((*data >> TLB_FRAME_SHIFT) + inside) << t->page_shift};
 }

@@ -36,7 +36,8 @@
 #define TLB_FRAME_SHIFT 16
 #define TLB_FLAGS 0x00ffu
 #define TLB_PREFETCHED (1u << 13) /* not used yet */
-#define TLB_FILTERED (1u << 14)   /* filter slots may point here */
+#define TLB_FILTERED_SHIFT 8      /* four bits: types of access whose filter slots may point here */
+#define TLB_FILTERED (0xfu << TLB_FILTERED_SHIFT)
 
 #define TLB_FILTER_BITS 7
 #define TLB_FILTER_SLOTS (1u << TLB_FILTER_BITS)
@@ -266,7 +267,19 @@ unsigned vmsim__tlb_array_drop(struct vmsim__tlb *t, struct tlb_array *r, uint16
 
 void vmsim__tlb_filter_clear(struct vmsim__tlb *t);
 /* The entry at `tag` changes: no slot may stand for it any longer. */
-void vmsim__tlb_filter_drop(struct vmsim__tlb *t, uint64_t tag, const uint64_t *use);
+void vmsim__tlb_filter_drop_pages(struct vmsim__tlb *t, uint64_t tag, uint64_t data, const uint64_t *use);
+VMSIM__INLINE void tlb_filter_drop(struct vmsim__tlb *t, uint64_t tag, uint64_t data, const uint64_t *use) {
+    if (VMSIM__UNLIKELY(tlb_tag_class(tag))) {
+        vmsim__tlb_filter_drop_pages(t, tag, data, use);
+        return;
+    }
+    for (unsigned types = (unsigned)(data & TLB_FILTERED) >> TLB_FILTERED_SHIFT; types; types &= types - 1) {
+        unsigned at = (unsigned)__builtin_ctz(types) << TLB_FILTER_BITS |
+                      (unsigned)(tag >> TLB_PAGE_SHIFT & (TLB_FILTER_SLOTS - 1));
+        if (t->filter[at].use == use)
+            t->filter[at].key = TLB_INVALID;
+    }
+}
 /* A level-1 entry was found fit for accesses of this type. */
 void vmsim__tlb_filter_add(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag, uint64_t va, unsigned type);
 

@@ -61,9 +61,13 @@ static void fill_levels(struct vmsim__tlb *t, const struct lookup *l, unsigned e
             continue;
         struct tlb_array *r = &t->array[home];
         r->by_size[as].miss += k < l->level;
-        unsigned down = t->class_shift[as] - t->page_shift;
-        uint64_t inside = (l->va & ((UINT64_C(1) << t->class_shift[class]) - 1)) >> t->page_shift >> down << down;
-        uint64_t *tag = vmsim__tlb_array_fill(t, r, l->va, as, data + (inside << TLB_FRAME_SHIFT), asid, k < l->level);
+        uint64_t piece = data;
+        if (VMSIM__UNLIKELY(as != class)) {
+            unsigned down = t->class_shift[as] - t->page_shift;
+            piece += (l->va & ((UINT64_C(1) << t->class_shift[class]) - 1)) >> t->page_shift >> down << down
+                                                                                                     << TLB_FRAME_SHIFT;
+        }
+        uint64_t *tag = vmsim__tlb_array_fill(t, r, l->va, as, piece, asid, k < l->level);
         if (k == 0)
             vmsim__tlb_filter_add(t, r, tag, l->va, l->type);
     }

@@ -2,7 +2,7 @@
 /* Sets of many ways: found by hashing, ordered by a list that is mended late. For walk caches and arrays of more than 8
  * ways.
  *
- *     hash of tag --> head --> entry --> entry        one chain a bucket, buckets twice the entries
+ *     hash of tag --> head --> entry --> entry        one chain a bucket, mostly empty or of one
  *
  *     set:  newest <-> ... <-> oldest                 sorted by `seen`, the last_use when the entry was last put in its
  * place
@@ -23,7 +23,7 @@ VMSIM__INLINE uint32_t bucket(const struct tlb_wide *x, uint64_t tag) {
 
 bool vmsim__tlb_wide_create(struct tlb_wide *x, struct vmsim__alloc *a, const uint64_t *tag, const uint64_t *use,
                             uint32_t sets, uint32_t ways) {
-    uint32_t entries = sets * ways, buckets = UINT32_C(2) << vmsim__log2(entries);
+    uint32_t entries = sets * ways, buckets = (entries > 256 ? UINT32_C(2) : UINT32_C(8)) << vmsim__log2(entries);
     *x = (struct tlb_wide){.tag = tag, .use = use, .entries = entries, .sets = sets, .buckets = buckets};
     x->hash_shift = (uint8_t)(64 - vmsim__log2(buckets));
     x->head = vmsim__malloc(a, buckets * sizeof *x->head);
