@@ -376,6 +376,16 @@ static void histories_with_16k_pages(void **state) {
                                          .memory = UINT64_C(512) << 20},
             "arm64_16k", 4000);
 }
+static void histories_on_every_other_format(void **state) {
+    static const enum vmsim__pt_format_id formats[] = {
+        VMSIM__PT_X86_32,     VMSIM__PT_X86_PAE,    VMSIM__PT_X86_64_LA57, VMSIM__PT_RISCV_SV32,
+        VMSIM__PT_RISCV_SV48, VMSIM__PT_RISCV_SV57, VMSIM__PT_ARM64_64K};
+    (void)state;
+    for (unsigned i = 0; i < TEST_COUNT(formats); i++)
+        history(
+            &(struct vm_machine_options){.format = formats[i], .thp = VMSIM__THP_NEVER, .memory = UINT64_C(1) << 30},
+            vmsim__pt_format_get(formats[i])->name, 1500);
+}
 static void histories_of_the_newer_kernel(void **state) {
     (void)state;
     history(&(struct vm_machine_options){.format = VMSIM__PT_X86_64, .kernel = "6.12", .thp = VMSIM__THP_NEVER}, "6.12",
@@ -383,11 +393,13 @@ static void histories_of_the_newer_kernel(void **state) {
 }
 
 static void histories_with_huge_pages(void **state) {
+    static const enum vmsim__pt_format_id formats[] = {VMSIM__PT_X86_64, VMSIM__PT_ARM64_4K, VMSIM__PT_RISCV_SV48,
+                                                       VMSIM__PT_X86_PAE};
     (void)state;
-    history(&(struct vm_machine_options){.format = VMSIM__PT_X86_64,
-                                         .thp = VMSIM__THP_ALWAYS,
-                                         .memory = UINT64_C(768) << 20},
-            "thp", 5000);
+    for (unsigned i = 0; i < TEST_COUNT(formats); i++)
+        history(
+            &(struct vm_machine_options){.format = formats[i], .thp = VMSIM__THP_ALWAYS, .memory = UINT64_C(768) << 20},
+            vmsim__pt_format_get(formats[i])->name, i ? 1500 : 5000);
 }
 
 int main(void) {
@@ -396,6 +408,7 @@ int main(void) {
         cmocka_unit_test(histories_on_arm64_with_software_bits),
         cmocka_unit_test(histories_on_riscv),
         cmocka_unit_test(histories_with_16k_pages),
+        cmocka_unit_test(histories_on_every_other_format),
         cmocka_unit_test(histories_of_the_newer_kernel),
         cmocka_unit_test(histories_with_huge_pages),
     };

@@ -61,6 +61,10 @@ TEST_UNUSED static void vmm_start(struct vm_machine *m, const struct vm_machine_
         ms.arch = VMSIM__ARCH_ARM64;
     if (f->arch == VMSIM__PT_ARCH_RISCV)
         ms.arch = VMSIM__ARCH_RISCV;
+    if (f->id == VMSIM__PT_X86_32)
+        ms.arch = VMSIM__ARCH_X86_32;
+    if (f->id == VMSIM__PT_X86_PAE)
+        ms.arch = VMSIM__ARCH_X86_PAE;
     ms.page_size = UINT64_C(1) << f->page_shift;
     m->alloc = test_alloc();
     if (vmsim__mem_create(m->alloc, &ms, &m->mem, &err))
