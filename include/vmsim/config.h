@@ -48,8 +48,9 @@ int vmsim_config_create(struct vmsim_config **config);
 void vmsim_config_destroy(struct vmsim_config *config);
 
 /**
- * Adds a directory in which presets are looked up. Those added come first, in the order added; then those of the
- * environment variable VMSIM_MACHINES (separated by ':'), then those installed with the library.
+ * Adds a directory in which presets are looked up, and traces that do not lie beside the file that names them. Those
+ * added come first, in the order added; then those of the environment variable VMSIM_MACHINES (separated by ':'), then
+ * those installed with the library.
  * @return 0 or VMSIM_ENOMEM.
  */
 int vmsim_config_add_search_dir(struct vmsim_config *config, const char *path);

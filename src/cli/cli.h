@@ -32,6 +32,8 @@ struct cli_input {
     size_t file_count;
     char **sets;
     size_t set_count;
+    char **dirs; /* searched for presets and traces */
+    size_t dir_count;
 };
 /* Appends to one of the lists; false: no memory. */
 bool cli_push(char ***list, size_t *count, char *value);

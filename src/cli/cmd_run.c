@@ -18,18 +18,21 @@
 struct run_options {
     struct cli_input in;
     const char *output;
-    bool quiet, print_resolved, print_origins;
+    bool quiet, print_resolved, print_origins, print_counters;
 };
 
 static const struct argp_option run_argp_options[] = {
     {"output", 'o', "DIR", 0, "Write everything to the directory DIR (made anew; an earlier run there is replaced)", 0},
     {"set", 's', "KEY=VALUE", 0, "Override one value of the file: machine.nodes[0].memory=4GiB", 0},
+    {"directory", 'I', "DIR", 0, "Look for presets and traces in DIR, too; may be given several times", 0},
     {"quiet", 'q', NULL, 0, "No summary and no progress: only errors and failed expectations", 0},
     {0}};
 static const struct argp_option check_argp_options[] = {
     {"set", 's', "KEY=VALUE", 0, "Override one value of the file", 0},
+    {"directory", 'I', "DIR", 0, "Look for presets and traces in DIR, too", 0},
     {"resolved", 'r', NULL, 0, "Print the whole configuration, defaults and presets included", 0},
     {"origins", 'R', NULL, 0, "The same, each value with where it came from", 0},
+    {"counters", 'c', NULL, 0, "Print the names of all counters that `expect` can use", 0},
     {0}};
 
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
@@ -40,6 +43,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case 's':
         return cli_push(&o->in.sets, &o->in.set_count, arg) ? 0 : ENOMEM;
+    case 'I':
+        return cli_push(&o->in.dirs, &o->in.dir_count, arg) ? 0 : ENOMEM;
     case 'q':
         o->quiet = true;
         return 0;
@@ -49,6 +54,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'r':
         o->print_resolved = true;
+        return 0;
+    case 'c':
+        o->print_counters = true;
         return 0;
     case ARGP_KEY_ARG:
         return cli_push(&o->in.files, &o->in.file_count, arg) ? 0 : ENOMEM;
@@ -204,6 +212,12 @@ int cmd_run(int argc, char **argv) {
     return status;
 }
 
+/* One a line; those of tasks that are forked later come into being with them. */
+static void print_counters(struct vmsim_machine *m) {
+    for (size_t i = 0; i < vmsim_counter_count(m); i++)
+        puts(vmsim_counter_name(m, i));
+}
+
 int cmd_check(int argc, char **argv) {
     static const struct argp argp = {check_argp_options,
                                      parse_option,
@@ -213,6 +227,7 @@ int cmd_check(int argc, char **argv) {
                                      "together, as `vmsim run` does.\n\n"
                                      "Examples:\n  vmsim check box.yaml\n"
                                      "  vmsim check --origins box.yaml | grep watermark     where a value came from\n"
+                                     "  vmsim check --counters box.yaml | grep tlb          names for `expect`\n"
                                      "  vmsim check --resolved box.yaml > frozen.yaml       the same run, for ever\n\n"
                                      "Exit status: 0 no errors, 2 errors, 3 internal failure.",
                                      NULL,
@@ -231,7 +246,9 @@ int cmd_check(int argc, char **argv) {
             cli_print_errors(config);
         status = cli_status(err);
     }
-    if (!status && o.print_resolved) {
+    if (!status && o.print_counters) {
+        print_counters(vmsim_scenario_machine(s));
+    } else if (!status && o.print_resolved) {
         const char *text;
         size_t size;
         int err = vmsim_config_dump(config, o.print_origins ? VMSIM_CONFIG_DUMP_ORIGINS : 0, &text, &size);

@@ -20,6 +20,7 @@ bool cli_push(char ***list, size_t *count, char *value) {
 void cli_input_free(struct cli_input *in) {
     free(in->files);
     free(in->sets);
+    free(in->dirs);
 }
 
 int cli_fail(int status, const char *command, const char *format, ...) {
@@ -136,6 +137,8 @@ int cli_load(const struct cli_input *in, struct vmsim_config **config) {
     int err = vmsim_config_create(config);
     if (err)
         return cli_fail(EXIT_INTERNAL, NULL, "%s", vmsim_error_text(err));
+    for (size_t i = 0; !err && i < in->dir_count; i++)
+        err = vmsim_config_add_search_dir(*config, in->dirs[i]);
     for (size_t i = 0; !err && i < in->file_count; i++)
         err = add_file(*config, in->files[i]);
     for (size_t i = 0; !err && i < in->set_count; i++)

@@ -301,6 +301,22 @@ const char *vmsim__config_relative(struct vmsim_config *c, const char *config_pa
     return vmsim__path_beside(c, place.source, path);
 }
 
+const char *vmsim__config_find(struct vmsim_config *c, const char *config_path, const char *path) {
+    const char *beside = vmsim__config_relative(c, config_path, path);
+    if (!beside || *path == '/' || !access(beside, F_OK))
+        return beside;
+    for (size_t i = 0; i < c->search.count; i++) {
+        size_t size = strlen(c->search.at[i]) + strlen(path) + 2;
+        char *there = vmsim__config_alloc(c, 1, size);
+        if (!there)
+            return NULL;
+        snprintf(there, size, "%s/%s", c->search.at[i], path);
+        if (!access(there, F_OK))
+            return there;
+    }
+    return beside;
+}
+
 void *vmsim__config_alloc(struct vmsim_config *c, size_t count, size_t size) {
     return vmsim__arena_alloc(&c->arena, count, size);
 }

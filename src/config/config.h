@@ -60,6 +60,9 @@ const char *vmsim__node_file(const struct vmsim__node *node);
  * configuration; NULL when there is no memory. */
 const char *vmsim__config_relative(struct vmsim_config *config, const char *config_path, const char *path);
 
+/* The same for an input file: when there is none beside the value, the first search directory that has it. */
+const char *vmsim__config_find(struct vmsim_config *config, const char *config_path, const char *path);
+
 /* Memory that lives as long as the configuration; zeroed. NULL when there is none. */
 void *vmsim__config_alloc(struct vmsim_config *config, size_t count, size_t size);
 

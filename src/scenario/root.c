@@ -145,7 +145,7 @@ static int prepare_job(struct vmsim_scenario *s, struct vmsim__job *job, const s
         return vmsim__job_push(s, job, &decl->program, 1);
     char key[80];
     snprintf(key, sizeof key, "%s.trace", path);
-    const char *file = vmsim__config_relative(s->config, key, decl->trace);
+    const char *file = vmsim__config_find(s->config, key, decl->trace);
     int err = file ? vmsim__replay_open(s, decl, file, &job->replay) : VMSIM_ENOMEM;
     if (err)
         vmsim__config_error(s->config, key, "%s", vmsim__err_text(&s->err));
