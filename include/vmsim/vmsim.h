@@ -5,11 +5,9 @@
  * @file vmsim.h
  * @brief Machines: make one, drive it with accesses and system calls, read everything back.
  *
- *     struct vmsim_config *config = vmsim_scenario_config_create();
+ *     vmsim_config_create(&config);
  *     vmsim_config_set(config, "machine.preset=skylake-sp");
- *     struct vmsim_machine *machine;
- *     if (vmsim_machine_create(config, &machine)) ...
- *     uint32_t task;
+ *     if (vmsim_config_resolve(config) || vmsim_machine_create(config, &machine)) ...
  *     vmsim_task_create(machine, "demo", 0, &task);
  *     int64_t base = vmsim_task_mmap(machine, task, 0, 1 << 20, 3, 0x22, 0, 0);
  *     vmsim_access a = vmsim_access_make((uint64_t)base, 8, VMSIM_STORE);
@@ -35,7 +33,8 @@ struct vmsim_config;
 #define VMSIM_TASK_NONE UINT32_MAX
 
 /** Makes the machine that `config` describes (its `machine:` part). The configuration may be destroyed afterwards.
- *  On failure *out is NULL and the text is in vmsim_config_error(config). @return 0 or a negative ::vmsim_err. */
+ *  On failure *out is NULL and the texts are among the configuration's errors (vmsim_config_error_text). @return 0 or a
+ * negative ::vmsim_err. */
 int vmsim_machine_create(struct vmsim_config *config, struct vmsim_machine **out);
 /** Frees the machine and all it owns. NULL is allowed. @return the number of host allocations that leaked (0). */
 size_t vmsim_machine_destroy(struct vmsim_machine *machine);
@@ -144,8 +143,8 @@ size_t vmsim_task_count(const struct vmsim_machine *machine);
 const char *vmsim_task_name(const struct vmsim_machine *machine, uint32_t task);
 
 /** Number of counters that exist now (it grows with tasks). */
-size_t vmsim_counter_count(const struct vmsim_machine *machine);
-/** Name of counter `id`: "vmstat.pgfault", "node0.numa_hit", "zone.0.DMA32.free", "tlb.cpu0.l1d.miss",
+size_t vmsim_counter_count(struct vmsim_machine *machine);
+/** Name of counter `id`: "vmstat.pgfault", "node0.numa_hit", "zone.0.DMA32.free", "tlb.cpu0.walks",
  * "tasks.sort.minflt". */
 const char *vmsim_counter_name(const struct vmsim_machine *machine, size_t id);
 /** Resolves a name once. @return 0, or VMSIM_ENOENT with the closest name in the error text. */
