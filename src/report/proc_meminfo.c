@@ -61,6 +61,7 @@ static uint64_t available(const struct view *v) {
     return less(sum, mem->totalreserve);
 }
 
+/* From SwapCached to Mlocked: the same in both files. Active and Inactive are sums, their parts follow. */
 static void emit_lists(const struct view *v) {
     uint64_t active_anon = node_stat(v, VMSIM__NR_ACTIVE_ANON), active_file = node_stat(v, VMSIM__NR_ACTIVE_FILE);
     uint64_t anon = node_stat(v, VMSIM__NR_INACTIVE_ANON), file = node_stat(v, VMSIM__NR_INACTIVE_FILE);
@@ -93,6 +94,7 @@ static void emit_tables(const struct view *v) {
     pages(v, "WritebackTmp", node_stat(v, VMSIM__NR_WRITEBACK_TEMP));
 }
 
+/* The pool of the default size; Hugetlb sums up all sizes. Nothing maps pool pages yet, so all are free. */
 static void emit_hugetlb(const struct view *v) {
     const struct vmsim__mem *mem = v->m->mem;
     uint64_t pool = 0, gigantic = 0;
@@ -181,6 +183,7 @@ void vmsim__proc_meminfo(struct vmsim_machine *m, struct vmsim__textbuf *out, ui
     vmsim__emitter_fini(&e);
 }
 
+/* MemUsed is what is not free, FilePages what meminfo splits into Cached and Buffers; huge pages have no unit. */
 static void emit_node(const struct view *v) {
     struct vmsim__mem *mem = v->m->mem;
     uint64_t total = 0, unused = zone_stat(v, VMSIM__NR_FREE_PAGES), pool = mem->nodes[v->node].hugetlb_count;

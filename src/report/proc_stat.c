@@ -42,6 +42,7 @@ void vmsim__proc_list(struct vmsim__textbuf *out, const bool *set, unsigned coun
     }
 }
 
+/* As %*pb prints a bitmap: the leading group is only as wide as its bits need. */
 void vmsim__proc_mask(struct vmsim__textbuf *out, const bool *set, unsigned count, unsigned bits) {
     unsigned groups = (bits + 31) / 32;
     for (unsigned g = groups; g-- > 0;) {
@@ -75,6 +76,7 @@ static void cpu_times(const struct vmsim_machine *m, unsigned cpu, uint64_t time
     times[2] = now > busy ? now - busy : 0;
 }
 
+/* user nice system idle iowait irq softirq steal guest guest_nice */
 static void print_cpu(struct vmsim__textbuf *out, const uint64_t times[3]) {
     vmsim__textbuf_printf(out, " %llu 0 %llu %llu 0 0 0 0 0 0\n", (unsigned long long)(times[0] / TICK_NS),
                           (unsigned long long)(times[1] / TICK_NS), (unsigned long long)(times[2] / TICK_NS));
@@ -126,6 +128,7 @@ void vmsim__proc_uptime(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
     print_seconds(out, idle, "\n");
 }
 
+/* Averages over minutes say nothing of runs that last seconds: they are 0. Then runnable/all tasks, the last PID. */
 void vmsim__proc_loadavg(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
     (void)arg;
     vmsim__textbuf_printf(out, "0.00 0.00 0.00 %u/%u %zu\n", live_tasks(m), live_tasks(m), m->tasks.count);

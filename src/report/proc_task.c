@@ -10,6 +10,7 @@
 #define TICK_NS UINT64_C(10000000)
 #define NODEMASK_BITS 1024u /* MAX_NUMNODES of Debian's kernels */
 
+/* PID 0 is the idle task's. */
 static unsigned pid_of(uint32_t task) {
     return task + 1;
 }
@@ -27,6 +28,7 @@ static unsigned leader_of(const struct vmsim_machine *m, const struct vmsim__tas
     return pid_of(t->id);
 }
 
+/* A task without an address space has what it had at its end. */
 static void memory_of(const struct vmsim__task *t, struct vmsim__mm_status *out) {
     if (t->mm)
         vmsim__mm_status(t->mm, out);
@@ -54,6 +56,7 @@ static void number(struct vmsim__emitter *e, const char *label, uint64_t n) {
     vmsim__emit_uint(e, label, n, VMSIM__UNIT_NONE);
 }
 
+/* From Name to NSsid; tasks run as root, in no session, unless there is more to say. */
 static void emit_identity(const struct vmsim_machine *m, struct vmsim__emitter *e, const struct vmsim__task *t) {
     char name[COMM_LENGTH + 1];
     snprintf(name, sizeof name, "%s", t->name);
@@ -77,6 +80,7 @@ static void emit_identity(const struct vmsim_machine *m, struct vmsim__emitter *
         number(e, "Kthread", 0);
 }
 
+/* What stands behind the Vm lines: no signal pending or blocked, all capabilities, a CPU without known flaws. */
 static void emit_signals(const struct vmsim_machine *m, struct vmsim__emitter *e, const struct vmsim__task *t) {
     static const char *const none = "0000000000000000", *const all = "000001ffffffffff";
     char queue[48];
@@ -143,6 +147,7 @@ static void task_status(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
     vmsim__emitter_fini(&e);
 }
 
+/* size resident shared text lib data dt, in pages; lib and dt have been 0 since 2.6. */
 static void task_statm(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
     struct vmsim__mm_status s;
     unsigned shift = m->mem->page_shift - 10u;
@@ -161,6 +166,7 @@ static void print_layout(struct vmsim__textbuf *out, const struct vmsim__mm *mm)
         vmsim__textbuf_printf(out, " %llu", (unsigned long long)at[i]);
 }
 
+/* 52 fields; those of the scheduler, of signals and of the terminal are those of a plain task. */
 static void task_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
     static const struct vmsim__mm none;
     const struct vmsim__task *t = vmsim__task_at(m, id);

@@ -3,6 +3,7 @@
  * (zoneinfo_show_print, frag_show_print, pagetypeinfo_show), mm/compaction.c (extfrag). */
 #include "report/proc.h"
 
+/* The node's zone of a type; NULL: not populated. */
 static const struct vmsim__zone *zone_of(const struct vmsim__mem *mem, unsigned node, unsigned type) {
     for (unsigned i = 0; i < mem->nodes[node].nr_zones; i++) {
         const struct vmsim__zone *z = &mem->zones[mem->nodes[node].zone[i]];
@@ -12,6 +13,7 @@ static const struct vmsim__zone *zone_of(const struct vmsim__mem *mem, unsigned 
     return NULL;
 }
 
+/* One number a zone type of the architecture: frames kept from requests that could have been served higher up. */
 static void print_protection(const struct vmsim__mem *mem, const struct vmsim__zone *z, struct vmsim__textbuf *out) {
     const char *before = "(";
     vmsim__textbuf_puts(out, "\n        protection: ");
@@ -51,6 +53,7 @@ static void print_facts(const struct vmsim_machine *m, const struct vmsim__zone 
     print_protection(m->mem, z, out);
 }
 
+/* The threshold stands once a CPU although it belongs to the zone. */
 static void print_pagesets(const struct vmsim_machine *m, const struct vmsim__zone *z, struct vmsim__textbuf *out) {
     vmsim__textbuf_puts(out, "  pagesets");
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++) {
@@ -62,6 +65,7 @@ static void print_pagesets(const struct vmsim_machine *m, const struct vmsim__zo
     vmsim__textbuf_printf(out, "\n  node_unreclaimable:  0\n  start_pfn:           %llu", (unsigned long long)z->start);
 }
 
+/* The counters of the node come with its first populated zone, between the zone's name and its facts. */
 static void print_zone(struct vmsim_machine *m, unsigned node, unsigned type, struct vmsim__textbuf *out) {
     const struct vmsim__zone *z = zone_of(m->mem, node, type);
     const struct vmsim__zone *first = m->mem->nodes[node].nr_zones ? &m->mem->zones[m->mem->nodes[node].zone[0]] : NULL;
@@ -161,6 +165,7 @@ static void print_free_types(const struct vmsim__mem *mem, const struct vmsim__z
     }
 }
 
+/* Free lists by type, then pageblocks by type: a page of its own for each node with memory. */
 static void print_node_types(const struct vmsim__mem *mem, const struct vmsim__node *node, struct vmsim__textbuf *out) {
     vmsim__textbuf_printf(out, "Page block order: %u\nPages per block:  %lu\n\n%-43s ", mem->pageblock_order,
                           1ul << mem->pageblock_order, "Free pages count per migrate type at order");

@@ -57,6 +57,10 @@ void vmsim_report_free(struct vmsim_scenario *s, const char *text) {
     vmsim__text_free(s->alloc, text);
 }
 
+const char *vmsim_report_directory(const struct vmsim_scenario *s) {
+    return s->spec->report.directory;
+}
+
 const char *vmsim_report_error(const struct vmsim_scenario *s) {
     return vmsim__err_text(&s->err);
 }
@@ -73,6 +77,7 @@ static int write_rendered(struct vmsim_scenario *s, struct vmsim__files *files, 
     return err;
 }
 
+/* Without origins: they would name files of this host. */
 static int write_configuration(struct vmsim_scenario *s, struct vmsim__files *files) {
     const char *text;
     size_t size;
@@ -103,7 +108,7 @@ static int emit_inputs(struct vmsim_scenario *s, struct vmsim__emitter *e) {
         if (!tasks[i].trace)
             continue;
         snprintf(key, sizeof key, "workload.tasks[%zu].trace", i);
-        const char *path = vmsim__config_relative(s->config, key, tasks[i].trace);
+        const char *path = vmsim__config_find(s->config, key, tasks[i].trace);
         if (!path)
             err = vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for the list of inputs");
         else if (vmsim__file_hash(path, &size, &hash))
@@ -115,6 +120,7 @@ static int emit_inputs(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     return err;
 }
 
+/* Last of all files, for it names the others and its presence says that they are complete. */
 static int write_manifest(struct vmsim_scenario *s, struct vmsim__files *files) {
     struct vmsim__emitter e;
     struct vmsim__textbuf out;
@@ -157,6 +163,7 @@ static int write_contents(struct vmsim_scenario *s, const char *part) {
 
 enum place { PLACE_FREE, PLACE_EMPTY, PLACE_RUN, PLACE_TAKEN, PLACE_ERROR };
 
+/* An earlier run: its manifest begins as ours do. */
 static bool is_run(const char *directory) {
     char begin[sizeof manifest_begin] = "";
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -192,6 +199,7 @@ static enum place look_at(const char *directory) {
     return is_empty(directory) ? PLACE_EMPTY : PLACE_TAKEN;
 }
 
+/* From here on the name leads to the new run or, when this fails, still to what was there. */
 static int put_in_place(struct vmsim_scenario *s, const char *part, const char *directory, enum place place) {
     int failed =
         place == PLACE_RUN ? renameat2(AT_FDCWD, part, AT_FDCWD, directory, RENAME_EXCHANGE) : rename(part, directory);

@@ -21,6 +21,7 @@ static void end_text(const struct vmsim__task *t, char *out, size_t size) {
         snprintf(out, size, "exit %d", t->exit_code);
 }
 
+/* From its creation to its end, or to now. */
 static uint64_t age(const struct vmsim_machine *m, const struct vmsim__task *t) {
     uint64_t end = t->mm ? m->cpus[t->cpu].now : t->end_ns;
     return end > t->start_ns ? end - t->start_ns : 0;
@@ -70,6 +71,7 @@ void vmsim__section_task_times(struct vmsim_scenario *s, struct vmsim__emitter *
     vmsim__emit_array_end(e);
 }
 
+/* Resident kinds are those at the end (or now), the peak is of their sum: Linux keeps no peak by kind. */
 void vmsim__section_task_memory(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     const struct vmsim_machine *m = s->machine;
     vmsim__emit_array(e, "faults_and_memory_of_tasks");
