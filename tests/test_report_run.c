@@ -467,6 +467,54 @@ static const char *proc_file(struct vmsim_machine *m, const char *path) {
     return text;
 }
 
+static void the_tree_of_a_machine_alone_is_written(void **state) {
+    char folder[256], path[512];
+    struct run r = start(NULL);
+    struct vmsim_machine *m = vmsim_scenario_machine(r.s);
+    const char *text;
+    (void)state;
+    test_mkdir(folder);
+    assert_int_equal(vmsim_report_proc_tree(m, folder), 0);
+    assert_int_equal(vmsim_report_proc_tree(m, folder), 0); /* into what is there */
+    char *file = test_read_file(path_in(path, folder, "proc/zoneinfo"), NULL);
+    text = proc_file(m, "proc/zoneinfo");
+    assert_string_equal(file, text);
+    vmsim_report_proc_free(m, text);
+    free(file);
+    test_rmdir(folder);
+    end(&r);
+}
+
+/* Every file is rendered twice, in between all others: none may change what another shows. */
+static void looking_changes_nothing(void **state) {
+    char folder[256], before[512], after[512], command[1300];
+    struct run r = start(NULL);
+    int status;
+    (void)state;
+    test_mkdir(folder);
+    assert_int_equal(vmsim_report_write(r.s, path_in(before, folder, "before")), 0);
+    assert_int_equal(vmsim_report_write(r.s, path_in(after, folder, "after")), 0);
+    snprintf(command, sizeof command, "diff -r '%s' '%s'", before, after);
+    char *difference = test_capture(command, &status);
+    assert_string_equal(difference, "");
+    free(difference);
+    if (vmsim_machine_check(vmsim_scenario_machine(r.s)))
+        fail_msg("%s", vmsim_machine_error(vmsim_scenario_machine(r.s)));
+    test_rmdir(folder);
+    end(&r);
+}
+
+static void the_configuration_may_name_the_directory(void **state) {
+    static const char *const settings[] = {"report.directory=out", NULL};
+    struct run r = start(NULL);
+    (void)state;
+    assert_null(vmsim_report_directory(r.s));
+    end(&r);
+    r = start(settings);
+    assert_string_equal(vmsim_report_directory(r.s), "out");
+    end(&r);
+}
+
 static void smaps_add_up_to_their_rollup(void **state) {
     static const char *const labels[] = {"Rss:", "Pss:", "Private_Dirty:", "Referenced:", "Anonymous:"};
     struct run r = start(NULL);
@@ -527,6 +575,9 @@ int main(void) {
         cmocka_unit_test(an_unwritable_place_is_told),
         cmocka_unit_test(a_failed_write_leaves_the_earlier_run),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(the_tree_of_a_machine_alone_is_written),
+        cmocka_unit_test(looking_changes_nothing),
+        cmocka_unit_test(the_configuration_may_name_the_directory),
         cmocka_unit_test(smaps_add_up_to_their_rollup),
         cmocka_unit_test(a_file_that_is_not_there_is_told),
     };

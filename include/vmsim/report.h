@@ -44,6 +44,10 @@ enum vmsim_report_kind {
  */
 int vmsim_report_write(struct vmsim_scenario *scenario, const char *directory);
 
+/** The run directory that the configuration asks for (`report: {directory: out}`), NULL when it asks for none. Nothing
+ *  is written there until vmsim_report_write() is called with it. */
+const char *vmsim_report_directory(const struct vmsim_scenario *scenario);
+
 /**
  * Makes one document in memory.
  * @param text receives it, NUL-terminated; free with vmsim_report_free(). NULL on failure.
