@@ -132,6 +132,19 @@ static void zap_entry(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t 
         vmsim__pt_write(f, slot, raw);
 }
 
+/* The entries of one leaf table from `slot` on. Returns the address behind them. */
+static uint64_t zap_table(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, uint64_t end,
+                          struct vmsim__pt_slot slot, bool even_cows) {
+    const struct vmsim__pt_format *f = vma->mm->pt.format;
+    const uint32_t entries = UINT32_C(1) << f->index_bits[0];
+    for (; va < end && slot.index < entries; va += vma->mm->vm->page_size, slot.index++) {
+        if (vmsim__pt_read(f, &slot))
+            zap_entry(g, vma, va, &slot, even_cows);
+        slot.entry = (char *)slot.entry + f->entry_bytes;
+    }
+    return va;
+}
+
 void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t start, uint64_t end, bool even_cows) {
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__pt_slot slot;
@@ -142,11 +155,12 @@ void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t 
             vmsim__thp_split_pmd(vma, va, &slot, mm->cpu);
             continue;
         }
-        if (slot.level)
+        if (slot.level) {
             vmsim__thp_zap(g, vma, va, &slot);
-        else
-            zap_entry(g, vma, va, &slot, even_cows);
-        va += size;
+            va += size;
+        } else {
+            va = zap_table(g, vma, va, end, slot, even_cows);
+        }
     }
     vmsim__rss_sync(mm);
 }
