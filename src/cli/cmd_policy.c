@@ -24,7 +24,9 @@ static int list(const struct vmsim_machine *m) {
 
 static void show_one(const struct vmsim_policy *p, const char *origin) {
     printf("%s: %s\n  domain  %s\n  origin  %s\n", p->name, p->doc, domain_name(p->domain), origin);
-    printf("  use     policies: {%s: {name: %s}}\n", domain_name(p->domain), p->name);
+    bool loaded = strchr(origin, '/') != NULL;
+    printf("  use     policies: {%s: {%s%s%sname: %s}}\n", domain_name(p->domain), loaded ? "plugin: " : "",
+           loaded ? origin : "", loaded ? ", " : "", p->name);
     for (const struct vmsim_param *q = p->params; q && q->name; q++)
         printf("  param   %s (default %s): %s\n", q->name, q->fallback ? q->fallback : "none", q->doc ? q->doc : "");
 }

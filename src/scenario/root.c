@@ -75,22 +75,58 @@ int vmsim_config_create(struct vmsim_config **config) {
     return 0;
 }
 
-/* `policies:` replaces what the machine's own arrays say. */
+/* A plugin's path is seen from the file that names it. */
+static int settle_plugin(struct vmsim_config *config, const char *path, const char **plugin) {
+    if (!*plugin)
+        return 0;
+    *plugin = vmsim__config_relative(config, path, *plugin);
+    return *plugin ? 0 : VMSIM_ENOMEM;
+}
+
+static int settle_plugins(struct vmsim_config *config, struct vmsim__machine_spec *machine) {
+    const char **paths = vmsim__config_alloc(config, machine->plugins.count + 1, sizeof *paths);
+    int err = paths ? 0 : VMSIM_ENOMEM;
+    for (size_t i = 0; !err && i < machine->plugins.count; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "machine.plugins[%zu]", i);
+        paths[i] = ((const char *const *)machine->plugins.data)[i];
+        err = settle_plugin(config, path, &paths[i]);
+    }
+    machine->plugins.data = paths;
+    return err ? err : settle_plugin(config, "machine.tlb.prefetch.plugin", &machine->tlb.prefetch.plugin);
+}
+
+/* A copy of the arrays: `policies:` replaces what they say, and paths of plugins are settled. */
+static int settle_arrays(struct vmsim_config *config, const struct vmsim__policy_choice *all,
+                         struct vmsim__machine_spec *machine) {
+    size_t bytes = sizeof(struct vmsim__tlb_array_spec);
+    struct vmsim__tlb_array_spec *arrays = vmsim__config_alloc(config, machine->tlb.arrays.count + 1, bytes);
+    int err = arrays ? 0 : VMSIM_ENOMEM;
+    for (size_t i = 0; !err && i < machine->tlb.arrays.count; i++) {
+        char path[80];
+        arrays[i] = ((const struct vmsim__tlb_array_spec *)machine->tlb.arrays.data)[i];
+        snprintf(path, sizeof path, "machine.tlb.arrays[%zu].replacement.plugin", i);
+        if (all->name || all->plugin)
+            arrays[i].replacement = *all;
+        else
+            err = settle_plugin(config, path, &arrays[i].replacement.plugin);
+    }
+    machine->tlb.arrays.data = arrays;
+    return err;
+}
+
+/* `policies:` replaces what the machine's own parts say. */
 static int apply_policies(struct vmsim_config *config, const struct vmsim__scenario_spec *spec,
                           struct vmsim__machine_spec *machine) {
-    if (spec->policies.tlb_prefetch.name)
-        machine->tlb.prefetch = spec->policies.tlb_prefetch;
-    if (!spec->policies.tlb_replacement.name || !machine->tlb.arrays.count)
-        return 0;
-    size_t bytes = sizeof(struct vmsim__tlb_array_spec);
-    struct vmsim__tlb_array_spec *arrays = vmsim__config_alloc(config, machine->tlb.arrays.count, bytes);
-    if (!arrays)
-        return VMSIM_ENOMEM;
-    memcpy(arrays, machine->tlb.arrays.data, machine->tlb.arrays.count * bytes);
-    for (size_t i = 0; i < machine->tlb.arrays.count; i++)
-        arrays[i].replacement = spec->policies.tlb_replacement;
-    machine->tlb.arrays.data = arrays;
-    return 0;
+    struct vmsim__policy_choice replacement = spec->policies.tlb_replacement, prefetch = spec->policies.tlb_prefetch;
+    int err = settle_plugins(config, machine);
+    err = err ? err : settle_plugin(config, "policies.tlb_replacement.plugin", &replacement.plugin);
+    err = err ? err : settle_plugin(config, "policies.tlb_prefetch.plugin", &prefetch.plugin);
+    if (err)
+        return err;
+    if (prefetch.name || prefetch.plugin)
+        machine->tlb.prefetch = prefetch;
+    return settle_arrays(config, &replacement, machine);
 }
 
 /* The resolved scenario, or NULL with a reason in the configuration's errors. */
