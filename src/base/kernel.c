@@ -16,6 +16,8 @@ static const struct vmsim__kernel kernels[] = {
         .section_kb = 4,
         .lru_batch = 15,
         .ra_miss_continues = true,
+        .retry_counts_twice = true,
+        .retry_is_major = true,
         .max_map_count = 65530,
     },
     {
@@ -35,6 +37,9 @@ static const struct vmsim__kernel kernels[] = {
         .thp_aligned_mmap = true,
         .max_map_count = 65530,
         .ra_async_half = true,
+        .pud_accounted = true,
+        .populate_retry_major = true,
+        .mprotect_uncharges = true,
     },
 };
 

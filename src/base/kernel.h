@@ -27,12 +27,17 @@ struct vmsim__kernel {
     unsigned percpu_kb;     /* first per-CPU chunk, each CPU */
     unsigned section_kb;    /* tables of memory sections, each node */
     /* vm */
-    unsigned lru_batch;     /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
-    bool rss_percpu;        /* RSS counters are per CPU and exact enough; else 64-event caches per thread */
-    bool thp_aligned_mmap;  /* anonymous mappings of >= 2 MiB are THP-aligned (since 6.7) */
-    uint32_t max_map_count; /* default of vm.max_map_count */
-    bool ra_async_half;     /* initial readahead: async_size = size/2 when size <= request */
-    bool ra_miss_continues; /* readahead: a miss right behind the last window continues it (until 6.9) */
+    unsigned lru_batch;        /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
+    bool rss_percpu;           /* RSS counters are per CPU and exact enough; else 64-event caches per thread */
+    bool thp_aligned_mmap;     /* anonymous mappings of >= 2 MiB are THP-aligned (since 6.7) */
+    bool pud_accounted;        /* tables of the third level are in nr_page_table_pages (since 6.11) */
+    bool retry_counts_twice;   /* a fault that waits for its page counts pgfault again when it is entered again */
+    bool retry_is_major;       /* it is major even when another's readahead brought the page (until 6.4) */
+    bool populate_retry_major; /* so it is in madvise(MADV_POPULATE_*) (since 6.9) */
+    bool mprotect_uncharges;   /* a mapping without a page is uncharged when it loses PROT_WRITE (since 6.8) */
+    uint32_t max_map_count;    /* default of vm.max_map_count */
+    bool ra_async_half;        /* initial readahead: async_size = size/2 when size <= request */
+    bool ra_miss_continues;    /* readahead: a miss right behind the last window continues it (until 6.9) */
 };
 
 /* The row named `name` (NULL: the reference, "6.1"), or NULL when unknown. */

@@ -32,10 +32,8 @@ static int drop_caches(struct vmsim_machine *m, const char *value) {
     if (strlen(value) != 1 || value[0] < '1' || value[0] > '3')
         return vmsim__err_set(&m->err, VMSIM_EINVAL,
                               "vm.drop_caches takes 1 (page cache), 2 (slab) or 3 (both), not '%s'", value);
-    if (value[0] != '2') {
+    if (value[0] != '2')
         vmsim__cache_drop(m->cache, 0);
-        m->mem->event[VMSIM__DROP_PAGECACHE]++;
-    }
     if (value[0] != '1')
         m->mem->event[VMSIM__DROP_SLAB]++;
     return 0;

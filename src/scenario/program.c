@@ -98,7 +98,7 @@ static bool name_region(struct run *r, const char *name, uint64_t base, uint64_t
 static bool resolve(struct run *r, const struct vmsim__step_range *range, uint64_t *base, uint64_t *length) {
     const struct vmsim__named_region *region = vmsim__job_region(r->job, range->region);
     if (!region) {
-        problem(r, "no region '%s' yet: name one with `as:`", range->region);
+        problem(r, "there is no region '%s' now: the step that makes it failed, or comes later", range->region);
         return false;
     }
     *base = region->base + range->offset;
@@ -172,7 +172,7 @@ static enum vmsim__slice do_range_call(struct run *r) {
     case VMSIM__VERB_MUNMAP:
         return came_back(r, &d->result, vmsim__mm_munmap(mm, base, length, cpu));
     case VMSIM__VERB_MLOCK:
-        return came_back(r, &d->result, vmsim__mm_mlock(mm, base, length, 0, cpu));
+        return came_back(r, &d->result, vmsim__mm_mlock(mm, base, length, d->on_fault ? VMSIM__MLOCK_ONFAULT : 0, cpu));
     case VMSIM__VERB_MUNLOCK:
         return came_back(r, &d->result, vmsim__mm_munlock(mm, base, length, cpu));
     default:
@@ -196,7 +196,7 @@ static enum vmsim__slice do_mremap(struct run *r) {
     const struct vmsim__step_mremap *d = r->data;
     struct vmsim__named_region *region = vmsim__job_region(r->job, d->region);
     if (!region)
-        return problem(r, "no region '%s' yet: name one with `as:`", d->region);
+        return problem(r, "there is no region '%s' now: the step that makes it failed, or comes later", d->region);
     unsigned flags = (d->may_move || d->has_address || d->dont_unmap ? VMSIM__MREMAP_MAYMOVE : 0) |
                      (d->has_address ? VMSIM__MREMAP_FIXED : 0) | (d->dont_unmap ? VMSIM__MREMAP_DONTUNMAP : 0);
     vmsim__syscall_enter(r->m, r->t);
@@ -333,8 +333,10 @@ static enum vmsim__slice do_file(struct run *r) {
         vmsim__file_sync(r->m->cache, f, 0, UINT64_MAX, r->t->cpu);
     else if (verb == VMSIM__VERB_TRUNCATE)
         result = vmsim__file_truncate(r->m->cache, f, d->length, r->t->cpu);
-    else
+    else {
         vmsim__file_unlink(r->m->cache, f, r->t->cpu);
+        vmsim__file_put(r->m->cache, f, r->t->cpu); /* its maker's */
+    }
     return came_back(r, &d->result, result);
 }
 
@@ -478,10 +480,12 @@ static enum vmsim__slice do_small(struct run *r) {
         if (vmsim_task_migrate(r->m, r->t->id, (unsigned)((const struct vmsim__step_migrate *)r->data)->cpu))
             return problem(r, "%s", vmsim_machine_error(r->m));
         return VMSIM__SLICE_MORE;
-    case VMSIM__VERB_MARKER:
-        return vmsim__marker_take(r->s, ((const struct vmsim__step_marker *)r->data)->name, r->t->name, now)
-                   ? VMSIM__SLICE_FAIL
-                   : VMSIM__SLICE_MORE;
+    case VMSIM__VERB_MARKER: {
+        const char *name = ((const struct vmsim__step_marker *)r->data)->name;
+        if (r->s->on_marker)
+            r->s->on_marker(r->s->on_marker_context, r->s, name, r->t->id);
+        return vmsim__marker_take(r->s, name, r->t->name, now) ? VMSIM__SLICE_FAIL : VMSIM__SLICE_MORE;
+    }
     case VMSIM__VERB_SYSCTL: {
         const struct vmsim__step_sysctl *d = r->data;
         return vmsim_machine_sysctl(r->m, d->name, d->value) ? problem(r, "%s", vmsim_machine_error(r->m))

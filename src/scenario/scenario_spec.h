@@ -78,6 +78,7 @@ struct vmsim__step_mmap {
 struct vmsim__step_range_call { /* munmap, mlock, munlock, msync */
     struct vmsim__step_result result;
     struct vmsim__step_range range;
+    bool on_fault; /* of mlock */
 };
 struct vmsim__step_mprotect {
     struct vmsim__step_result result;

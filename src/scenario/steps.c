@@ -8,14 +8,14 @@
 const char *const vmsim__advice_names[] = {
     "normal",        "random",         "sequential", "willneed",  "dontneed",    "free",       "remove",     "dontfork",
     "dofork",        "hugepage",       "nohugepage", "dontdump",  "dodump",      "wipeonfork", "keeponfork", "cold",
-    "populate_read", "populate_write", "pageout",    "mergeable", "unmergeable", NULL};
-const int vmsim__advice_numbers[] = {VMSIM__MADV_NORMAL,   VMSIM__MADV_RANDOM,        VMSIM__MADV_SEQUENTIAL,
-                                     VMSIM__MADV_WILLNEED, VMSIM__MADV_DONTNEED,      VMSIM__MADV_FREE,
-                                     VMSIM__MADV_REMOVE,   VMSIM__MADV_DONTFORK,      VMSIM__MADV_DOFORK,
-                                     VMSIM__MADV_HUGEPAGE, VMSIM__MADV_NOHUGEPAGE,    VMSIM__MADV_DONTDUMP,
-                                     VMSIM__MADV_DODUMP,   VMSIM__MADV_WIPEONFORK,    VMSIM__MADV_KEEPONFORK,
-                                     VMSIM__MADV_COLD,     VMSIM__MADV_POPULATE_READ, VMSIM__MADV_POPULATE_WRITE,
-                                     VMSIM__MADV_PAGEOUT,  VMSIM__MADV_MERGEABLE,     VMSIM__MADV_UNMERGEABLE};
+    "populate_read", "populate_write", "pageout",    "mergeable", "unmergeable", "collapse",   NULL};
+const int vmsim__advice_numbers[] = {
+    VMSIM__MADV_NORMAL,        VMSIM__MADV_RANDOM,         VMSIM__MADV_SEQUENTIAL, VMSIM__MADV_WILLNEED,
+    VMSIM__MADV_DONTNEED,      VMSIM__MADV_FREE,           VMSIM__MADV_REMOVE,     VMSIM__MADV_DONTFORK,
+    VMSIM__MADV_DOFORK,        VMSIM__MADV_HUGEPAGE,       VMSIM__MADV_NOHUGEPAGE, VMSIM__MADV_DONTDUMP,
+    VMSIM__MADV_DODUMP,        VMSIM__MADV_WIPEONFORK,     VMSIM__MADV_KEEPONFORK, VMSIM__MADV_COLD,
+    VMSIM__MADV_POPULATE_READ, VMSIM__MADV_POPULATE_WRITE, VMSIM__MADV_PAGEOUT,    VMSIM__MADV_MERGEABLE,
+    VMSIM__MADV_UNMERGEABLE,   VMSIM__MADV_COLLAPSE};
 const char *const vmsim__file_kind_names[] = {"regular", "shmem", "ramfs", NULL};
 static const char *const pattern_names[] = {"sequential", "stride",        "uniform", "zipf",
                                             "hot-cold",   "pointer-chase", NULL};
@@ -73,6 +73,7 @@ static const struct vmsim_param mmap_params[] = {
 #undef AT
 #define AT(f) offsetof(struct vmsim__step_range_call, f)
 static const struct vmsim_param range_params[] = {RESULT, RANGE, {0}};
+static const struct vmsim_param mlock_params[] = {RESULT, RANGE, BOOL("on_fault", on_fault, "MLOCK_ONFAULT."), {0}};
 #undef AT
 #define AT(f) offsetof(struct vmsim__step_mprotect, f)
 static const struct vmsim_param mprotect_params[] = {RESULT, RANGE, PROT, {0}};
@@ -354,7 +355,7 @@ const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
     STEP(MREMAP, "mremap", mremap_params, vmsim__step_mremap, "mremap(2); the region is where it then lies."),
     STEP(MADVISE, "madvise", madvise_params, vmsim__step_madvise, "madvise(2)."),
     STEP(BRK, "brk", brk_params, vmsim__step_brk, "brk(2)."),
-    STEP(MLOCK, "mlock", range_params, vmsim__step_range_call, "mlock(2)."),
+    STEP(MLOCK, "mlock", mlock_params, vmsim__step_range_call, "mlock(2)."),
     STEP(MUNLOCK, "munlock", range_params, vmsim__step_range_call, "munlock(2)."),
     STEP(MLOCKALL, "mlockall", mlockall_params, vmsim__step_mlockall, "mlockall(MCL_CURRENT)."),
     STEP(MUNLOCKALL, "munlockall", result_params, vmsim__step_mlockall, "munlockall(2)."),

@@ -225,12 +225,9 @@ static int fault_errno(enum vmsim__fault_outcome o) {
     return o == VMSIM__FAULT_OOM ? -VMSIM__L_ENOMEM : -VMSIM__L_EFAULT;
 }
 
-int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned mode, uint64_t *done,
-                        unsigned cpu) {
-    struct vmsim__mm *mm = vma->mm;
-    bool write = mode & VMSIM__POPULATE_WRITE;
-    mm->cpu = cpu;
-    for (uint64_t va = start; va < end; va += mm->vm->page_size) {
+static int populate_pages(struct vmsim__vma *vma, uint64_t start, uint64_t end, bool write, uint64_t *done,
+                          unsigned cpu) {
+    for (uint64_t va = start; va < end; va += vma->mm->vm->page_size) {
         while (!present_as_wanted(vma, va, write)) {
             enum vmsim__fault_outcome o = vmsim__handle_fault(vma, va, write, false, cpu);
             if (!vmsim__fault_resolved(o))
@@ -239,9 +236,20 @@ int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, un
                 break; /* forced: a private copy that stays read-only */
         }
         if (done)
-            *done = va + mm->vm->page_size;
+            *done = va + vma->mm->vm->page_size;
     }
     return 0;
+}
+
+int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned mode, uint64_t *done,
+                        unsigned cpu) {
+    struct vmsim__vm *vm = vma->mm->vm;
+    vma->mm->cpu = cpu;
+    vm->waits =
+        mode & VMSIM__POPULATE_ADVICE && vm->kernel->populate_retry_major ? VMSIM__WAIT_MAJOR : VMSIM__WAIT_MINOR;
+    int e = populate_pages(vma, start, end, mode & VMSIM__POPULATE_WRITE, done, cpu);
+    vm->waits = VMSIM__WAIT_FAULT;
+    return e;
 }
 
 void vmsim__mm_populate(struct vmsim__mm *mm, uint64_t start, uint64_t length, unsigned cpu) {

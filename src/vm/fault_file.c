@@ -72,6 +72,13 @@ static bool fault_around(struct vmsim__fault_at *at) {
     return vmsim__fault_table(at) && map_around(at, first, first + ((to - from) >> shift));
 }
 
+static bool is_major(const struct vmsim__fault_at *at, const struct vmsim__page_fault *page) {
+    const struct vmsim__vm *vm = at->mm->vm;
+    if (page->retry && vm->waits != VMSIM__WAIT_FAULT)
+        return vm->waits == VMSIM__WAIT_MAJOR;
+    return page->major || (page->retry && vm->kernel->retry_is_major);
+}
+
 /* Brings the page in, with a reference. MINOR or MAJOR, or why not. */
 static enum vmsim__fault_outcome fetch_page(struct vmsim__fault_at *at, struct vmsim__page_fault *out) {
     struct vmsim__vm *vm = at->mm->vm;
@@ -86,14 +93,24 @@ static enum vmsim__fault_outcome fetch_page(struct vmsim__fault_at *at, struct v
         return VMSIM__FAULT_SIGBUS;
     if (o == VMSIM__PAGE_OOM)
         return VMSIM__FAULT_OOM;
-    if (out->retry)
+    if (out->retry && vm->kernel->retry_counts_twice)
         vmsim__vm_event(vm, VMSIM__PGFAULT, 1);
-    return out->major || out->retry ? VMSIM__FAULT_MAJOR : VMSIM__FAULT_MINOR;
+    return is_major(at, out) ? VMSIM__FAULT_MAJOR : VMSIM__FAULT_MINOR;
+}
+
+/* A fault that has to wait lets go of what it had allocated and is entered again. */
+static void let_go(struct vmsim__fault_at *at, const struct vmsim__page_fault *page, uint32_t gfp) {
+    if (!page->retry)
+        return;
+    vmsim__pfn pfn = vmsim__vm_alloc_page(at->mm->vm, gfp, 0, at->cpu);
+    if (pfn != VMSIM__PFN_NONE)
+        vmsim__mem_free(at->mm->vm->mem, pfn, 0, at->cpu);
 }
 
 static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__page_fault page;
+    const bool first = !vmsim__mm_leaf_entry(at->mm, at->va);
     if (fault_around(at))
         return VMSIM__FAULT_MINOR;
     if (!vmsim__fault_table(at))
@@ -101,6 +118,8 @@ static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
     enum vmsim__fault_outcome o = fetch_page(at, &page);
     if (!vmsim__fault_resolved(o))
         return o;
+    if (first)
+        let_go(at, &page, VMSIM__GFP_PGTABLE);
     if (page.retry && fault_around(at)) { /* the fault is entered again: the page is cached now */
         vmsim__page_put(vm->cache, page.pfn, at->cpu);
         return o;
@@ -113,6 +132,7 @@ static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
 static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__page_fault page;
+    const bool first = !vmsim__mm_leaf_entry(at->mm, at->va);
     if (vmsim__anon_vma_prepare(at->vma))
         return VMSIM__FAULT_OOM;
     vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_HIGHUSER_MOVABLE, 0, at->cpu);
@@ -123,6 +143,9 @@ static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
         vmsim__page_put(vm->cache, pfn, at->cpu);
         return o;
     }
+    let_go(at, &page, VMSIM__GFP_HIGHUSER_MOVABLE);
+    if (first)
+        let_go(at, &page, VMSIM__GFP_PGTABLE);
     vmsim__vm_fill(vm, pfn, page.pfn, 0);
     vmsim__vm_cost(vm, vm->spec.costs.map + vm->spec.costs.copy_page);
     vmsim__map_new_anon(at->vma, pfn, at->va, at->cpu);
@@ -137,11 +160,14 @@ static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
 static enum vmsim__fault_outcome shared_fault(struct vmsim__fault_at *at) {
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__page_fault page;
+    const bool first = !vmsim__mm_leaf_entry(at->mm, at->va);
     if (!vmsim__fault_table(at))
         return VMSIM__FAULT_OOM;
     enum vmsim__fault_outcome o = fetch_page(at, &page);
     if (!vmsim__fault_resolved(o))
         return o;
+    if (first)
+        let_go(at, &page, VMSIM__GFP_PGTABLE);
     if (vmsim__file_wants_mkwrite(at->vma->file)) {
         vmsim__file_mkwrite(vm->cache, at->vma->file, page.pfn, at->cpu);
         vmsim__vm_cost(vm, vm->spec.costs.mkwrite);

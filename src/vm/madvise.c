@@ -194,7 +194,8 @@ static int populate_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, b
     if ((v->flags & (VMSIM__VM_IO | VMSIM__VM_PFNMAP)) || (write && !(v->flags & VMSIM__VM_WRITE)) ||
         (!write && !(v->flags & VMSIM__VM_READ)))
         return VMSIM__L_EINVAL;
-    return -vmsim__populate_vma(v, start, end, write ? VMSIM__POPULATE_WRITE : 0, NULL, v->mm->cpu);
+    return -vmsim__populate_vma(v, start, end, VMSIM__POPULATE_ADVICE | (write ? VMSIM__POPULATE_WRITE : 0), NULL,
+                                v->mm->cpu);
 }
 
 /* One VMA's part: 0 or an errno. */

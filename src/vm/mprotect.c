@@ -65,11 +65,17 @@ static bool wants_upgrade(const struct vmsim__vma *v) {
     return v->flags & VMSIM__VM_WRITE;
 }
 
-/* May a private mapping that becomes writable be charged? Adds ACCOUNT to *flags. 0 or -ENOMEM. */
-static int charge_writable(struct vmsim__mm *mm, uint32_t old, uint32_t *flags, uint64_t pages, bool *charged) {
+/* May a private mapping that becomes writable be charged? Adds ACCOUNT to *flags, or takes it away where the kernel
+ * does so for an untouched mapping that can no longer be written. 0 or -ENOMEM. */
+static int charge_writable(const struct vmsim__vma *vma, uint32_t *flags, uint64_t pages, bool *charged) {
+    struct vmsim__mm *mm = vma->mm;
+    const uint32_t old = vma->flags;
     *charged = false;
-    if (!(*flags & VMSIM__VM_WRITE))
+    if (!(*flags & VMSIM__VM_WRITE)) {
+        if (mm->vm->kernel->mprotect_uncharges && old & VMSIM__VM_ACCOUNT && !vma->file && !vma->anon_vma)
+            *flags &= ~VMSIM__VM_ACCOUNT;
         return 0;
+    }
     if (!vmsim__may_expand(mm, *flags, pages) && vmsim__may_expand(mm, old, pages))
         return -VMSIM__L_ENOMEM;
     if (old & (VMSIM__VM_ACCOUNT | VMSIM__VM_WRITE | VMSIM__VM_HUGETLB | VMSIM__VM_SHARED | VMSIM__VM_NORESERVE))
@@ -88,7 +94,7 @@ static int fixup(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, u
     bool charged;
     if (flags == old)
         return 0;
-    int e = charge_writable(mm, old, &flags, pages, &charged);
+    int e = charge_writable(vma, &flags, pages, &charged);
     if (e)
         return e;
     struct vmsim__vma *v;
@@ -102,6 +108,8 @@ static int fixup(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, u
     if ((old & (VMSIM__VM_WRITE | VMSIM__VM_SHARED | VMSIM__VM_LOCKED)) == VMSIM__VM_LOCKED &&
         (flags & VMSIM__VM_WRITE))
         vmsim__mm_populate(mm, start, end - start, mm->cpu);
+    if (old & ~flags & VMSIM__VM_ACCOUNT)
+        vmsim__uncommit(mm->vm, pages);
     vmsim__stat_account(mm, old, -(int64_t)pages);
     vmsim__stat_account(mm, flags, (int64_t)pages);
     return 0;

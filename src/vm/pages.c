@@ -32,7 +32,7 @@ static void table_account(struct vmsim__mm *mm, const struct vmsim__frame *f, un
     vmsim__vm_cost(vm, vm->spec.costs.table);
     if (level + 1u == vm->format->levels)
         return;
-    if (level <= 1)
+    if (level <= (vm->kernel->pud_accounted ? 2u : 1u))
         vmsim__vm_node_stat(vm, f, VMSIM__NR_PAGE_TABLE_PAGES, sign);
     if (level <= 2)
         mm->pgtables_bytes += (uint64_t)((int64_t)vm->page_size * sign);

@@ -56,6 +56,8 @@ struct vmsim__vm {
     unsigned page_shift;
     struct vmsim__vm_spec spec;
     const struct vmsim__kernel *kernel;
+    /* how faults count that wait for a page and are entered again: by whose I/O it was, or as population does */
+    enum { VMSIM__WAIT_FAULT, VMSIM__WAIT_MINOR, VMSIM__WAIT_MAJOR } waits;
     struct vmsim__alloc *alloc;
     struct vmsim__vm_hooks hooks;
     const struct vmsim__alloc_request *policy; /* of the running task; NULL: local node */
@@ -240,7 +242,7 @@ bool vmsim__fault_table(struct vmsim__fault_at *at);          /* makes the leaf 
 void vmsim__mm_layout(struct vmsim__mm *mm);                  /* mmap_base from the limit of the stack (fork.c) */
 int vmsim__expand_stack(struct vmsim__vma *vma, uint64_t va); /* 0 or negative errno */
 /* Faults in [start, end) as get_user_pages does; pages that are there are touched. 0, or -EFAULT, -ENOMEM. */
-enum { VMSIM__POPULATE_WRITE = 1, VMSIM__POPULATE_ACCESS = 2 };
+enum { VMSIM__POPULATE_WRITE = 1, VMSIM__POPULATE_ACCESS = 2, VMSIM__POPULATE_ADVICE = 4 };
 int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned mode, uint64_t *done,
                         unsigned cpu);
 void vmsim__mm_populate(struct vmsim__mm *mm, uint64_t start, uint64_t length, unsigned cpu);
