@@ -5,6 +5,7 @@
  * their last figures, so that a report can speak of them. Kernel counterparts: kernel/fork.c, kernel/exit.c, fs/exec.c.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "machine/machine.h"
@@ -21,17 +22,26 @@ struct vmsim__task *vmsim__task_get(struct vmsim_machine *m, uint32_t id) {
     return NULL;
 }
 
-/* `name`, or "name#2", "name#3"... when it is taken: names are how reports and expectations speak of tasks. */
+/* The copy that `taken` is of `base`: 1 for "base", n for "base#n", 0 when it is none. */
+static unsigned long copy_number(const char *taken, const char *base, size_t length) {
+    if (strncmp(taken, base, length) != 0)
+        return 0;
+    return taken[length] == '#' ? strtoul(taken + length + 1, NULL, 10) : taken[length] == '\0';
+}
+
+/* `name`, or "name#2", "name#3"... when it is taken: names are how reports and expectations speak of tasks. One more
+ * than the highest copy is free without looking again, which matters where thousands fork. */
 static char *unique_name(struct vmsim_machine *m, const char *name, const struct vmsim__task *self) {
     char text[256];
-    unsigned copy = 1;
-    snprintf(text, sizeof text, "%s", name && *name ? name : "task");
+    unsigned long highest = 0;
+    int length = snprintf(text, 200, "%s", name && *name ? name : "task");
+    length = length < 200 ? length : 199;
     for (size_t i = 0; i < m->tasks.count; i++) {
-        if (m->tasks.at[i] != self && !strcmp(m->tasks.at[i]->name, text)) {
-            snprintf(text, sizeof text, "%.200s#%u", name && *name ? name : "task", ++copy);
-            i = (size_t)-1;
-        }
+        unsigned long copy = m->tasks.at[i] == self ? 0 : copy_number(m->tasks.at[i]->name, text, (size_t)length);
+        highest = copy > highest ? copy : highest;
     }
+    if (highest)
+        snprintf(text + length, sizeof text - (size_t)length, "#%lu", highest + 1);
     return vmsim__strdup(m->alloc, text);
 }
 
