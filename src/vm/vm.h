@@ -198,7 +198,6 @@ struct vmsim__vma {
     struct vmsim__vma *file_next, *file_prev; /* the file's i_mmap list */
     const char *name;         /* "[heap]" is derived; static text of special mappings ("[vdso]"), else NULL */
     uint8_t height;           /* AVL */
-    uint8_t advice;           /* 0 normal, 1 random, 2 sequential: as struct vmsim__file_ra */
     bool temporary_stack;     /* during exec: no THP */
     struct vmsim__file_ra ra; /* readahead state of faults through this mapping */
 };

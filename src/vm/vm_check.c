@@ -231,24 +231,35 @@ static int check_frames(struct check *c) {
 
 /* ---- shared objects ---- */
 
+/* children: what each anon_vma's children were counted to. */
+static int check_anon_vma(struct check *c, const struct vmsim__anon_vma *a, uint32_t children) {
+    uint32_t active = 0;
+    if (!a->first)
+        FAIL(c, "anon_vma %u has no VMAs", a->id);
+    for (const struct vmsim__avc *l = a->first; l; l = l->next)
+        active += l->vma->anon_vma == a->id;
+    if (active != a->active || children != a->children)
+        FAIL(c, "anon_vma %u: %u active, %u children; recount %u, %u", a->id, a->active, a->children, active, children);
+    return 0;
+}
+
 static int check_anon_vmas(struct check *c) {
     const struct vmsim__vm *vm = c->vm;
-    for (size_t id = 1; id < vm->anon_table.count; id++) {
-        const struct vmsim__anon_vma *a = vm->anon_table.at[id];
-        uint32_t active = 0, children = 0;
-        if (!a)
-            continue;
-        if (!a->first)
-            FAIL(c, "anon_vma %zu has no VMAs", id);
-        for (const struct vmsim__avc *l = a->first; l; l = l->next)
-            active += l->vma->anon_vma == id;
-        for (size_t k = 1; k < vm->anon_table.count; k++)
-            children += vm->anon_table.at[k] && vm->anon_table.at[k]->parent == id;
-        if (active != a->active || children != a->children)
-            FAIL(c, "anon_vma %zu: %u active, %u children; recount %u, %u", id, a->active, a->children, active,
-                 children);
+    const size_t n = vm->anon_table.count;
+    uint32_t *children = vmsim__calloc(vm->alloc, n, sizeof *children);
+    int e = 0;
+    if (!children)
+        return vmsim__err_set(c->err, VMSIM_ENOMEM, "check");
+    for (size_t id = 1; id < n; id++) {
+        if (vm->anon_table.at[id])
+            children[vm->anon_table.at[id]->parent]++;
     }
-    return 0;
+    for (size_t id = 1; id < n && !e; id++) {
+        if (vm->anon_table.at[id])
+            e = check_anon_vma(c, vm->anon_table.at[id], children[id]);
+    }
+    vmsim__free(vm->alloc, children, n * sizeof *children);
+    return e;
 }
 
 static int check_committed(struct check *c) {
