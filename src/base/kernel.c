@@ -40,6 +40,7 @@ static const struct vmsim__kernel kernels[] = {
         .pud_accounted = true,
         .populate_retry_major = true,
         .mprotect_uncharges = true,
+        .gather_pairs = true,
     },
 };
 

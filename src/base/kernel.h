@@ -35,6 +35,7 @@ struct vmsim__kernel {
     bool retry_is_major;       /* it is major even when another's readahead brought the page (until 6.4) */
     bool populate_retry_major; /* so it is in madvise(MADV_POPULATE_*) (since 6.9) */
     bool mprotect_uncharges;   /* a mapping without a page is uncharged when it loses PROT_WRITE (since 6.8) */
+    bool gather_pairs;         /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
     uint32_t max_map_count;    /* default of vm.max_map_count */
     bool ra_async_half;        /* initial readahead: async_size = size/2 when size <= request */
     bool ra_miss_continues;    /* readahead: a miss right behind the last window continues it (until 6.9) */

@@ -8,13 +8,17 @@
  * (free_pages_and_swap_cache). */
 #include "vm/vm_impl.h"
 
-/* Pointers that fit in a batch frame behind its header. */
+/* Pointers that fit in a batch frame behind its header; one less where room is kept for a folio's number of pages. */
 static uint32_t batch_room(const struct vmsim__vm *vm) {
-    return (uint32_t)((vm->page_size - 16) / 8);
+    return (uint32_t)((vm->page_size - 16) / 8) - vm->kernel->gather_pairs;
+}
+
+static uint32_t local_room(const struct vmsim__vm *vm) {
+    return VMSIM__GATHER_LOCAL - vm->kernel->gather_pairs;
 }
 
 void vmsim__gather_start(struct vmsim__gather *g, struct vmsim__mm *mm, bool whole) {
-    *g = (struct vmsim__gather){.mm = mm, .start = UINT64_MAX, .whole = whole, .full = VMSIM__GATHER_LOCAL};
+    *g = (struct vmsim__gather){.mm = mm, .start = UINT64_MAX, .whole = whole, .full = local_room(mm->vm)};
     g->stride_shift = mm->vm->page_shift;
     VMSIM__ASSERT(!mm->vm->gather);
     mm->vm->gather = g;
@@ -45,19 +49,19 @@ static void flush(struct vmsim__gather *g) {
 static void release(struct vmsim__gather *g) {
     struct vmsim__vm *vm = g->mm->vm;
     uint32_t room = batch_room(vm);
-    for (uint32_t from = 0, n = VMSIM__GATHER_LOCAL; from < g->count; from += n, n = room) {
+    for (uint32_t from = 0, n = local_room(vm); from < g->count; from += n, n = room) {
         uint32_t to = g->count - from < n ? g->count : from + n;
         vmsim__lru_drain_cpu(vm->cache, g->mm->cpu);
         for (uint32_t i = to; i-- > from;)
             vmsim__page_put(vm->cache, vm->gather_pages[i], g->mm->cpu);
     }
     g->count = 0;
-    g->full = VMSIM__GATHER_LOCAL; /* batch frames are kept for what follows */
+    g->full = local_room(vm); /* batch frames are kept for what follows */
 }
 
 static bool more_room(struct vmsim__gather *g) {
     struct vmsim__vm *vm = g->mm->vm;
-    uint32_t room = batch_room(vm), used = (g->full - VMSIM__GATHER_LOCAL) / room;
+    uint32_t room = batch_room(vm), used = (g->full - local_room(vm)) / room;
     if (used < g->batches) { /* taken before an early flush */
         g->full += room;
         return true;

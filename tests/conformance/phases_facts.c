@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Readers of facts (see phases_facts.h). A capture's delta line is "<source> <counter> <before> <after> <delta>". */
+#include "phases_facts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int64_t fact_get(const struct facts *f, const char *name, bool *found) {
+    for (size_t i = 0; i < f->count; i++) {
+        if (!strcmp(f->at[i].name, name)) {
+            if (found)
+                *found = true;
+            return f->at[i].value;
+        }
+    }
+    if (found)
+        *found = false;
+    return 0;
+}
+
+void fact_add(struct facts *f, const char *name, int64_t value) {
+    for (size_t i = 0; i < f->count; i++) {
+        if (!strcmp(f->at[i].name, name)) {
+            f->at[i].value += value;
+            return;
+        }
+    }
+    if (f->count == FACTS_MAX) {
+        fprintf(stderr, "more than %d facts\n", FACTS_MAX);
+        abort();
+    }
+    snprintf(f->at[f->count].name, FACT_NAME, "%s", name);
+    f->at[f->count++].value = value;
+}
+
+static bool begins_with_one(const char *name, const char *const *words) {
+    for (; words && *words; words++) {
+        if (!strncmp(name, *words, strlen(*words)))
+            return true;
+    }
+    return words == NULL;
+}
+
+void facts_read_lines(struct facts *f, const char *prefix, const char *text, const char *const *only) {
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        char word[48], name[FACT_NAME];
+        long long value;
+        if (sscanf(line, "%47[^ :\t\n]%*[: \t]%lld", word, &value) != 2 || !begins_with_one(word, only))
+            continue;
+        snprintf(name, sizeof name, "%s.%s", prefix, word);
+        fact_add(f, name, value);
+    }
+}
+
+void facts_read_zoneinfo(struct facts *f, const char *text) {
+    static const char *const not_counters[] = {"protection", "cpu", "batch", "high", "nr_free_pages", NULL};
+    char zone[32] = "";
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        char word[48], name[FACT_NAME];
+        unsigned node;
+        long long value;
+        if (sscanf(line, "Node %u, zone %15s", &node, word) == 2) {
+            snprintf(zone, sizeof zone, "N%u.%.15s", node, word);
+            continue;
+        }
+        bool unused = sscanf(line, " pages free %lld", &value) == 1;
+        if (!unused && sscanf(line, " %47[a-zA-Z_0-9]%*[: ]%lld", word, &value) != 2)
+            continue;
+        if (unused)
+            strcpy(word, "free");
+        else if (begins_with_one(word, not_counters))
+            continue;
+        snprintf(name, sizeof name, "zone.%s.%s", zone, strcmp(word, "count") ? word : "pcp_count");
+        fact_add(f, name, value);
+    }
+}
+
+void facts_subtract(struct facts *out, const struct facts *after, const struct facts *before) {
+    out->count = 0;
+    for (size_t i = 0; i < after->count; i++)
+        fact_add(out, after->at[i].name, after->at[i].value - fact_get(before, after->at[i].name, NULL));
+    for (size_t i = 0; i < before->count; i++) {
+        bool found;
+        fact_get(after, before->at[i].name, &found);
+        if (!found)
+            fact_add(out, before->at[i].name, -before->at[i].value);
+    }
+}
+
+static bool begin_phase(struct capture_phases *c, const char *line) {
+    struct phase p = {0};
+    if (sscanf(line, "--- phase %u: %159[^\n]", &p.number, p.title) < 1)
+        return false;
+    struct phase *at = realloc(c->at, (c->count + 1) * sizeof *at);
+    p.deltas = calloc(1, sizeof *p.deltas);
+    p.again = calloc(1, sizeof *p.again);
+    if (!at || !p.deltas || !p.again)
+        abort();
+    c->at = at;
+    c->at[c->count++] = p;
+    return true;
+}
+
+bool capture_phases_read(const char *path, struct capture_phases *out) {
+    static const char *const sources[] = {"vmstat ", "meminfo_kB ", "status_kB ", "rollup_kB ", "zone ", NULL};
+    char line[4096], source[24], counter[48], name[FACT_NAME];
+    long long before, after, delta;
+    FILE *f = fopen(path, "r");
+    *out = (struct capture_phases){0};
+    if (!f)
+        return false;
+    while (fgets(line, sizeof line, f)) {
+        if (begin_phase(out, line) || !out->count)
+            continue;
+        struct facts *d = out->at[out->count - 1].deltas;
+        if (sscanf(line, "rusage minflt %lld majflt %lld", &before, &after) == 2) {
+            fact_add(d, "rusage.minflt", before);
+            fact_add(d, "rusage.majflt", after);
+        } else if (sscanf(line, "child minflt %lld", &delta) == 1) {
+            fact_add(d, "rusage.child_minflt", delta);
+        } else if (begins_with_one(line, sources) &&
+                   sscanf(line, "%23s %47s %lld %lld %lld", source, counter, &before, &after, &delta) == 5) {
+            snprintf(name, sizeof name, "%s.%s", source, counter);
+            fact_add(d, name, delta);
+        }
+    }
+    fclose(f);
+    for (size_t i = 0; i < out->count; i++)
+        *out->at[i].again = *out->at[i].deltas;
+    return true;
+}
+
+static struct phase *numbered(struct capture_phases *c, unsigned number) {
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->at[i].number == number)
+            return &c->at[i];
+    }
+    return NULL;
+}
+
+/* One line: shape, workload, phase, source, counter, delta of one boot, of the other, text. */
+void capture_phases_again(struct capture_phases *c, const char *path, const char *shape, const char *workload) {
+    char line[4096], begin[256], source[24], counter[48], name[FACT_NAME];
+    FILE *f = fopen(path, "r");
+    int length = snprintf(begin, sizeof begin, "%.120s\t%.120s\t", shape, workload);
+    while (f && fgets(line, sizeof line, f)) {
+        unsigned phase;
+        long long a, b;
+        if (strncmp(line, begin, (size_t)length) ||
+            sscanf(line + length, "%u %23s %47s %lld %lld", &phase, source, counter, &a, &b) != 5)
+            continue;
+        struct phase *p = numbered(c, phase);
+        snprintf(name, sizeof name, "%s.%s", source, counter);
+        if (p && a != b)
+            fact_add(p->again, name, b - a);
+    }
+    if (f)
+        fclose(f);
+}
+
+void capture_phases_free(struct capture_phases *c) {
+    for (size_t i = 0; i < c->count; i++) {
+        free(c->at[i].deltas);
+        free(c->at[i].again);
+    }
+    free(c->at);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Facts of a phase: named numbers, read from the text of /proc files or from a capture of them. */
+#ifndef PHASES_FACTS_H
+#define PHASES_FACTS_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FACT_NAME 80
+#define FACTS_MAX 1200
+
+struct fact {
+    char name[FACT_NAME]; /* "vmstat.nr_anon_pages", "zone.N0.DMA32.free" */
+    int64_t value;
+};
+struct facts {
+    struct fact at[FACTS_MAX];
+    size_t count;
+};
+
+/* The value, or 0 with *found false (found may be NULL). */
+int64_t fact_get(const struct facts *f, const char *name, bool *found);
+/* Adds to the fact, which is made when it is not there. */
+void fact_add(struct facts *f, const char *name, int64_t value);
+/* The "name value" and "name: value kB" lines of a /proc file as PREFIX.name. `only`: words of which a name must begin
+ * with one, or NULL. */
+void facts_read_lines(struct facts *f, const char *prefix, const char *text, const char *const *only);
+/* /proc/zoneinfo as zone.N0.DMA32.name; per-CPU lists of a zone are summed. */
+void facts_read_zoneinfo(struct facts *f, const char *text);
+/* after - before of everything that either of them has. */
+void facts_subtract(struct facts *out, const struct facts *after, const struct facts *before);
+
+/* One phase of a captured workload. */
+struct phase {
+    unsigned number;
+    char title[160];
+    struct facts *deltas, *again; /* again: of a second boot; the same where there was none */
+};
+struct capture_phases {
+    struct phase *at;
+    size_t count;
+};
+/* Reads the phases of a capture; false: it cannot be read. */
+bool capture_phases_read(const char *path, struct capture_phases *out);
+/* Reads what the second boot of `shape` counted in the phases of `workload` (facts/phases.tsv). */
+void capture_phases_again(struct capture_phases *c, const char *path, const char *shape, const char *workload);
+void capture_phases_free(struct capture_phases *c);
+
+#endif
