@@ -148,6 +148,8 @@ struct vmsim__tlb {
     uint64_t ns, taken_cycles,
         cycle_rest; /* time outside the access path; cycles already given out; rest of the division */
     struct vmsim__alloc *alloc;
+    const vmsim_access *resume; /* host only: the access at which the last batch stopped, and how far beyond it was */
+    size_t resume_looked;       /* looked ahead */
     struct { /* host only: where leaf tables were last seen, to prefetch their entries; may be stale */
         uint64_t key;
         const void *host;

@@ -174,7 +174,12 @@ size_t vmsim__tlb_run(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, u
     }
     t->pt = pt;
     t->asid = asid;
-    if (t->page_shift != 12)
-        return run_any(t, &run, pa_out);
-    return pa_out ? run_4k_pa(t, &run, pa_out) : run_4k(t, &run);
+    if (a == t->resume)
+        run.looked = t->resume_looked;
+    size_t done = t->page_shift != 12 ? run_any(t, &run, pa_out)
+                  : pa_out            ? run_4k_pa(t, &run, pa_out)
+                                      : run_4k(t, &run);
+    t->resume = done < n ? a + done : NULL;
+    t->resume_looked = run.looked > done ? run.looked - done : 0;
+    return done;
 }

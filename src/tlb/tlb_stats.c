@@ -54,9 +54,11 @@ uint64_t vmsim__tlb_cycles(const struct vmsim__tlb *t) {
 }
 
 uint64_t vmsim__tlb_take_ns(struct vmsim__tlb *t) {
-    unsigned __int128 thousandths = (unsigned __int128)(t->cycles - t->taken_cycles) * 1000 + t->cycle_rest;
-    uint64_t ns = t->ns + (uint64_t)(thousandths / t->clock);
-    t->cycle_rest = (uint64_t)(thousandths % t->clock);
+    uint64_t cycles = t->cycles - t->taken_cycles, ns = t->ns;
+    VMSIM__ASSERT(cycles < UINT64_MAX / 2000); /* 35 days at 3 GHz between two takes */
+    uint64_t thousandths = cycles * 1000 + t->cycle_rest;
+    ns += thousandths / t->clock;
+    t->cycle_rest = thousandths % t->clock;
     t->taken_cycles = t->cycles;
     t->ns = 0;
     return ns;
