@@ -75,11 +75,11 @@ void vmsim_test_tlb_counts(const struct vmsim_test_tlb *t, uint64_t *hits, uint6
  * - `!7`   page 7 is invalidated
  * - `?7`   page 7 must be held now, `?7-` must not (a probe: changes nothing)
  *
- * 0, or ::VMSIM_ECHECK with the word that failed and what happened instead in `why`; ::VMSIM_EINVAL for a script that
+ * 0, or VMSIM_ECHECK with the word that failed and what happened instead in `why`; VMSIM_EINVAL for a script that
  * cannot be read.
  */
 int vmsim_test_tlb_expect(struct vmsim_test_tlb *t, const char *script, char *why, size_t why_size);
-/** Checks every entry against the page table: 0, or ::VMSIM_ECHECK with a text. */
+/** Checks every entry against the page table: 0, or VMSIM_ECHECK with a text. */
 int vmsim_test_tlb_check(const struct vmsim_test_tlb *t, char *why, size_t why_size);
 
 VMSIM_END_DECLS
