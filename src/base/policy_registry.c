@@ -136,15 +136,26 @@ static int open_plugin(struct vmsim__policy_registry *r, struct plugin *p, struc
     return add_plugin_policies(r, plugin, p->path, err);
 }
 
+static bool is_loaded(const struct vmsim__policy_registry *r, const void *handle) {
+    for (size_t i = 0; i < r->plugins.count; i++) {
+        if (r->plugins.at[i].handle == handle)
+            return true;
+    }
+    return false;
+}
+
 int vmsim__policy_load(struct vmsim__policy_registry *r, const char *path, struct vmsim__err *err) {
-    for (size_t i = 0; i < r->plugins.count; i++)
-        if (!strcmp(r->plugins.at[i].path, path))
-            return 0;
     /* A bare name would be searched on the library path; a file of the current directory is what is meant. */
     struct plugin p = {0};
     char text[4096];
     if ((size_t)snprintf(text, sizeof text, "%s%s", strchr(path, '/') ? "" : "./", path) >= sizeof text)
         return vmsim__err_set(err, VMSIM_EPLUGIN, "the path of a plugin is too long");
+    void *known = dlopen(text, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD); /* the same file has the same handle */
+    bool loaded = known && is_loaded(r, known);
+    if (known)
+        dlclose(known);
+    if (loaded)
+        return 0;
     p.path = vmsim__strdup(r->alloc, text);
     if (!p.path || !vmsim__vec_reserve(r->alloc, &r->plugins, r->plugins.count + 1)) {
         vmsim__strfree(r->alloc, p.path);
