@@ -218,8 +218,9 @@ static int append_exec(struct collector *c, uint32_t task, const struct arena_ev
                                              .file = from[i].interpreter ? interpreter : e->file,
                                              .prot = from[i].prot,
                                              .interpreter = from[i].interpreter};
-    e->exec = &x;
-    return append_event(c, task, e);
+    struct vmsim_trace_event whole = *e;
+    whole.exec = &x;
+    return append_event(c, task, &whole);
 }
 
 /* Keeps the table of running tasks. */

@@ -158,7 +158,7 @@ static int check_pages(struct check *c, struct vmsim__mm *mm) {
 }
 
 static int check_tables(struct check *c, struct vmsim__mm *mm) {
-    uint64_t held = mm->deposits, counted = mm->deposits;
+    uint64_t held = mm->deposits, counted = held;
     const unsigned top = mm->pt.format->levels - 1u;
     for (unsigned l = 0; l < top; l++) {
         held += l <= 2 ? mm->pt.tables[l] : 0;
