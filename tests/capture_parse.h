@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads what a real kernel said about its memory at boot into a machine description.
- *
- * A capture is a folder with dmesg_mm.txt (firmware map, SRAT, options, fallback orders, what boot freed late),
- * node_*.txt (CPUs, distances), proc_iomem.txt and sweep.txt (zones under several settings; its first rows give the
- * managed frames). */
+/* What a real kernel said about its memory at boot, for tests: the machine as vmsim imports it, and beside it the facts
+ * that the machine is held against (sweep.txt, proc_zoneinfo.txt, fallback orders, THP). */
 #ifndef CAPTURE_PARSE_H
 #define CAPTURE_PARSE_H
 #include "base/err.h"
 #include "base/vec.h"
-#include "zones/mem_spec.h"
+#include "config/host_import.h"
+#include "vmsim/host.h"
 
 #define CAPTURE_NODES 64
-#define CAPTURE_CPUS 256
 
 /* One zone under one setting. */
 struct capture_row {
@@ -24,29 +21,21 @@ struct capture_row {
 
 struct capture {
     struct vmsim__alloc *alloc;
-    struct vmsim__mem_spec spec; /* points into the members below: do not copy the struct */
-    struct vmsim__node_spec nodes[CAPTURE_NODES];
-    char cmdline[1024];
+    struct vmsim__capture files;
+    struct vmsim__import import;
+    struct vmsim__mem_spec spec;    /* the import's, with the kernel asked for; no sysctls */
+    struct vmsim__node_spec *nodes; /* those of spec */
     unsigned nr_nodes;
     char fallback[CAPTURE_NODES][128]; /* "0 1 3 2 ", as printed */
-    unsigned long long boot_min_free_kbytes;
-    char thp_enabled[16], thp_defrag[16]; /* the words in brackets */
-    /* owned lists behind spec */
     struct {
         VMSIM__VEC(struct vmsim__range_spec);
-    } map, ranges[CAPTURE_NODES], early[CAPTURE_NODES]; /* early: what the kernel made of them, to compare with */
-    struct {
-        VMSIM__VEC(uint64_t);
-    } cpus[CAPTURE_NODES], distances[CAPTURE_NODES];
-    struct {
-        VMSIM__VEC(struct vmsim__reserve_spec);
-    } reserved[CAPTURE_NODES];
+    } early[CAPTURE_NODES]; /* what the kernel made of the map: "Early memory node ranges" */
+    uint64_t initrd_kb;
+    unsigned long long boot_min_free_kbytes;
+    char thp_enabled[16], thp_defrag[16]; /* the words in brackets */
     struct {
         VMSIM__VEC(struct capture_row);
     } rows, zoneinfo; /* sweep.txt; populated zones of proc_zoneinfo.txt, read before any sysctl was */
-    /* while reading */
-    uint64_t kernel_address, initrd_end, initrd_kb, init_kb;
-    uint64_t movable_start[CAPTURE_NODES];
 };
 
 /* Fills `c` from the folder; `kernel` is a row of the kernel table. 0 or an error; free it either way. */

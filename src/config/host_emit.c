@@ -143,6 +143,11 @@ void vmsim__import_emit(const struct vmsim__import *im, struct vmsim__textbuf *b
     head(im, b);
     processor(im, b);
     options(im, b);
+    if (im->spec.initrd) {
+        vmsim__textbuf_puts(b, "  initrd: ");
+        size_text(b, im->spec.initrd);
+        comment(b, "dmesg_mm.txt: Freeing initrd memory");
+    }
     if (im->map.count)
         vmsim__textbuf_puts(b, "  memory_map:\n");
     for (size_t i = 0; i < im->map.count; i++)

@@ -21,8 +21,9 @@ static bool find_range(const char *line, struct vmsim__range_spec *r) {
     if (end[0] != '-' || end[1] != '0' || end[2] != 'x')
         return false;
     uint64_t b = strtoull(end + 1, &end, 16);
-    if (*end != ']' || b < a || b - a == UINT64_MAX)
+    if (*end != ']' || b < a)
         return false;
+    b = vmsim__min64(b, UINT64_MAX - 1);
     *r = (struct vmsim__range_spec){.start = a, .size = b - a + 1};
     return true;
 }
@@ -61,6 +62,9 @@ static bool read_firmware(struct vmsim__import *im, const char *line, bool *done
     if (strstr(line, "user: [mem") && strstr(line, "] usable"))
         return push_map(im, line, true, false);
     if (strstr(line, "user: [mem") && strstr(line, "] reserved"))
+        return push_map(im, line, true, true);
+    /* mem=, memmap= and what the kernel itself takes out of the map */
+    if (strstr(line, "e820: remove ") || (strstr(line, "e820: update ") && strstr(line, "==> reserved")))
         return push_map(im, line, true, true);
     const char *srat = strstr(line, "SRAT: Node ");
     unsigned node;

@@ -32,7 +32,7 @@ static bool merge_user_map(struct vmsim__import *im) {
         usable = usable || !im->user_map.at[i].range.reserved;
     if (usable)
         im->map.count = 0;
-    for (size_t i = 0; i < im->user_map.count; i++) {
+    for (size_t i = 0; (im->map.count || usable) && i < im->user_map.count; i++) {
         if (!vmsim__vec_push(im->alloc, &im->map, im->user_map.at[i]))
             return false;
     }
@@ -126,8 +126,10 @@ static int sized_machine(struct vmsim__import *im) {
 }
 
 static int settle_map(struct vmsim__import *im) {
-    bool firmware = im->map.count || im->user_map.count;
-    if (!merge_user_map(im) || !map_from_iomem(im, !firmware))
+    if (!merge_user_map(im))
+        return vmsim__import_nomem(im);
+    bool firmware = im->map.count != 0;
+    if (!map_from_iomem(im, !firmware))
         return vmsim__import_nomem(im);
     if (!firmware && im->map.count)
         vmsim__capture_note(im->capture, "dmesg_mm.txt",
@@ -317,6 +319,7 @@ int vmsim__import_memory(struct vmsim__import *im) {
             return vmsim__import_nomem(im);
     }
     im->spec.cpus = im->nr_cpus;
+    im->spec.initrd = im->zones.count ? 0 : im->initrd_kb * 1024; /* else part of boot_use */
     im->spec.nodes = (struct vmsim_param_list){nodes, im->nr_nodes};
     return im->capture->failed ? vmsim__import_nomem(im) : 0;
 }

@@ -18,7 +18,8 @@ static int set_field(struct vmsim_machine *m, const struct vmsim_param *table, c
         return VMSIM_ENOENT;
     struct vmsim_param_pair pair = {.key = name, .value = value, .origin = "sysctl"};
     struct vmsim_param_list pairs = {.data = &pair, .count = 1};
-    int err = vmsim__param_bind(table, &pairs, scratch, &m->err);
+    const struct vmsim_param alone[] = {*p, {0}}; /* the others need no value */
+    int err = vmsim__param_bind(alone, &pairs, scratch, &m->err);
     if (err)
         return VMSIM_EINVAL;
     size_t size = p->type == VMSIM_PARAM_BOOL   ? sizeof(bool)

@@ -71,7 +71,8 @@ uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm) {
     if (vm->spec.overcommit_kbytes)
         return (vm->spec.overcommit_kbytes << 10 >> vm->page_shift) + vm->swap_pages;
     for (unsigned n = 0; n < mem->nr_nodes; n++)
-        huge += mem->nodes[n].hugetlb_count << mem->pageblock_order;
+        huge += ((uint64_t)mem->nodes[n].hugetlb_count << mem->pageblock_order) +
+                ((uint64_t)mem->nodes[n].gigantic_count << (30 - mem->page_shift));
     pages = mem->totalram > huge ? mem->totalram - huge : 0;
     return pages * vm->spec.overcommit_ratio / 100 + vm->swap_pages;
 }
