@@ -38,7 +38,8 @@ static void end(struct run *r) {
 }
 
 static char *path_in(char buffer[512], const char *folder, const char *name) {
-    snprintf(buffer, 512, "%s/%s", folder, name);
+    int length = snprintf(buffer, 512, "%s/%s", folder, name);
+    assert_in_range(length, 1, 511);
     return buffer;
 }
 

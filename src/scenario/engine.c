@@ -173,9 +173,10 @@ static int run_loop(struct vmsim_scenario *s, vmsim_progress_fn *progress, void 
         uint64_t second;
         unsigned cpu = earliest_cpu(s, &second);
         const struct vmsim__event *next = vmsim__evq_peek(&s->sleepers);
-        if (cpu == s->machine->nr_cpus && !next)
+        bool idle = cpu == s->machine->nr_cpus;
+        if (idle && !next)
             return 0;
-        uint64_t now = cpu == s->machine->nr_cpus ? next->time : s->machine->cpus[cpu].now;
+        uint64_t now = next && idle ? next->time : s->machine->cpus[cpu].now;
         int err = take_intervals(s, now);
         if (!err && next && next->time <= now)
             err = wake_sleepers(s, now);
