@@ -48,6 +48,9 @@ typedef bool vmsim_progress_fn(void *context, const struct vmsim_progress *progr
  * (VMSIM_ECORRUPT, ...), VMSIM_ENOMEM, VMSIM_ESTATE when called twice or stopped by `progress`.
  */
 int vmsim_scenario_run(struct vmsim_scenario *scenario, vmsim_progress_fn *progress, void *context);
+/** Checks the whole machine (vmsim_machine_check()) after every `slices` slices of a task, and at the end; 0: never.
+ *  A violated invariant ends the run with VMSIM_ECHECK. Call before vmsim_scenario_run(). */
+void vmsim_scenario_verify(struct vmsim_scenario *scenario, uint64_t slices);
 /** Text of the last error, or "". */
 const char *vmsim_scenario_error(const struct vmsim_scenario *scenario);
 /** The machine; belongs to the scenario. */

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "vmsim/access.h"
+#include "vmsim/allocator.h"
 #include "vmsim/error.h"
 #include "vmsim/version.h"
 
@@ -36,6 +37,10 @@ struct vmsim_config;
  *  On failure *out is NULL and the texts are among the configuration's errors (vmsim_config_error_text). @return 0 or a
  * negative ::vmsim_err. */
 int vmsim_machine_create(struct vmsim_config *config, struct vmsim_machine **out);
+/** As vmsim_machine_create(), with the caller's own source of host memory for everything the machine allocates.
+ *  `allocator` is copied; what it points to must outlive the machine. */
+int vmsim_machine_create_with(struct vmsim_config *config, const struct vmsim_allocator *allocator,
+                              struct vmsim_machine **out);
 /** Frees the machine and all it owns. NULL is allowed. @return the number of host allocations that leaked (0). */
 size_t vmsim_machine_destroy(struct vmsim_machine *machine);
 /** Text of the machine's last error, or "". Valid until the next call on the machine. */

@@ -18,6 +18,7 @@
 struct run_options {
     struct cli_input in;
     const char *output;
+    unsigned long long verify; /* slices between checks; 0: none */
     bool quiet, print_resolved, print_origins, print_counters;
 };
 
@@ -25,6 +26,8 @@ static const struct argp_option run_argp_options[] = {
     {"output", 'o', "DIR", 0, "Write everything to the directory DIR (made anew; an earlier run there is replaced)", 0},
     {"set", 's', "KEY=VALUE", 0, "Override one value of the file: machine.nodes[0].memory=4GiB", 0},
     {"directory", 'I', "DIR", 0, "Look for presets and traces in DIR, too; may be given several times", 0},
+    {"verify", 'V', "N", OPTION_ARG_OPTIONAL,
+     "Check every structure of the machine after each N slices of a task (default 1000); slow", 0},
     {"quiet", 'q', NULL, 0, "No summary and no progress: only errors and failed expectations", 0},
     {0}};
 static const struct argp_option check_argp_options[] = {
@@ -37,6 +40,7 @@ static const struct argp_option check_argp_options[] = {
 
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
     struct run_options *o = state->input;
+    char *end = NULL;
     switch (key) {
     case 'o':
         o->output = arg;
@@ -45,6 +49,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return cli_push(&o->in.sets, &o->in.set_count, arg) ? 0 : ENOMEM;
     case 'I':
         return cli_push(&o->in.dirs, &o->in.dir_count, arg) ? 0 : ENOMEM;
+    case 'V':
+        o->verify = arg ? strtoull(arg, &end, 10) : 1000;
+        if (!o->verify || (arg && *end))
+            argp_error(state, "--verify takes a number of slices, not '%s'", arg);
+        return 0;
     case 'q':
         o->quiet = true;
         return 0;
@@ -158,6 +167,7 @@ static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
         fputs("vmsim run: note: there are no tasks: this is the machine as it boots\n", stderr);
     clock_gettime(CLOCK_MONOTONIC, &progress.begin);
     progress.last = progress.begin;
+    vmsim_scenario_verify(s, o->verify);
     signal(SIGINT, on_interrupt);
     int err = vmsim_scenario_run(s, on_progress, !o->quiet && isatty(STDERR_FILENO) ? &progress : NULL);
     if (progress.shown)

@@ -163,6 +163,19 @@ static int run_slice(struct vmsim_scenario *s, unsigned cpu, uint64_t second) {
     }
 }
 
+/* The whole machine held against itself, when it is time. */
+static int verify(struct vmsim_scenario *s, bool at_end) {
+    if (!s->verify || (!at_end && ++s->unverified < s->verify))
+        return 0;
+    s->unverified = 0;
+    int err = vmsim_machine_check(s->machine);
+    return err ? vmsim__err_set(&s->err, err, "%s", vmsim_machine_error(s->machine)) : 0;
+}
+
+void vmsim_scenario_verify(struct vmsim_scenario *s, uint64_t slices) {
+    s->verify = slices;
+}
+
 static bool report_progress(struct vmsim_scenario *s, vmsim_progress_fn *progress, void *context, uint64_t now) {
     struct vmsim_progress p = {.references = s->references, .total = s->total_references, .virtual_ns = now};
     return !progress || progress(context, &p);
@@ -182,6 +195,7 @@ static int run_loop(struct vmsim_scenario *s, vmsim_progress_fn *progress, void 
             err = wake_sleepers(s, now);
         else if (!err)
             err = run_slice(s, cpu, second);
+        err = err ? err : verify(s, false);
         if (err)
             return err;
         if (!report_progress(s, progress, context, now))
@@ -209,6 +223,7 @@ int vmsim_scenario_run(struct vmsim_scenario *s, vmsim_progress_fn *progress, vo
     s->next_interval = s->spec->report.interval;
     int err = run_loop(s, progress, context);
     err = err ? err : report_stuck(s);
+    err = err ? err : verify(s, true);
     int settle = vmsim__expectations_settle(s);
     return err ? err : settle;
 }

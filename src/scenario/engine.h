@@ -101,6 +101,7 @@ struct vmsim_scenario {
     uint64_t next_interval;
     uint64_t total_references; /* of all traces */
     uint64_t references;
+    uint64_t verify, unverified; /* slices between whole-machine checks (0: none), and since the last */
     bool ran, stopped;
     vmsim_access chunk[VMSIM__CHUNK];
 };

@@ -138,6 +138,11 @@ static const struct vmsim__scenario_spec *resolved(struct vmsim_config *config) 
 }
 
 int vmsim_machine_create(struct vmsim_config *config, struct vmsim_machine **out) {
+    return vmsim_machine_create_with(config, NULL, out);
+}
+
+int vmsim_machine_create_with(struct vmsim_config *config, const struct vmsim_allocator *allocator,
+                              struct vmsim_machine **out) {
     *out = NULL;
     const struct vmsim__scenario_spec *spec = resolved(config);
     if (!spec)
@@ -150,7 +155,7 @@ int vmsim_machine_create(struct vmsim_config *config, struct vmsim_machine **out
         return code;
     struct vmsim__err err = {0};
     code = apply_policies(config, spec, &machine);
-    code = code ? code : vmsim__machine_create(&machine, NULL, out, &err);
+    code = code ? code : vmsim__machine_create(&machine, allocator, out, &err);
     if (code)
         vmsim__machine_complain(config, spec, *vmsim__err_text(&err) ? vmsim__err_text(&err) : vmsim_error_text(code));
     return code;
