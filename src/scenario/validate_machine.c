@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/kernel.h"
+#include "mmu/mmu.h"
 #include "scenario/validate.h"
 
 #define PATH_SIZE 256u
@@ -55,9 +56,34 @@ static int check_arrays(struct vmsim_config *config, const struct vmsim__machine
     return result;
 }
 
+static bool holds_size(const struct vmsim__tlb_array_spec *a, uint64_t size) {
+    const uint64_t *sizes = a->sizes.data;
+    for (size_t i = 0; i < a->sizes.count; i++) {
+        if (sizes[i] == size)
+            return true;
+    }
+    return !a->sizes.count;
+}
+
+/* A preset of one architecture with the pages of another: no array would take them, and every access would walk. */
+static int check_page_size(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
+    const struct vmsim__tlb_array_spec *a = m->tlb.arrays.data;
+    const struct vmsim__pt_format *format = vmsim__pt_format_get((enum vmsim__pt_format_id)m->arch);
+    uint64_t page = UINT64_C(1) << format->page_shift;
+    bool held = !m->tlb.arrays.count || !format->levels;
+    for (size_t i = 0; i < m->tlb.arrays.count && !held; i++)
+        held = holds_size(&a[i], page);
+    return held ? 0
+                : vmsim__config_error(config, "machine.arch",
+                                      "no TLB array of this machine holds the pages of %llu KiB: "
+                                      "give it arrays that do (machine.tlb.arrays), or another preset",
+                                      (unsigned long long)(page >> 10));
+}
+
 int vmsim__machine_validate(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     int kernel = check_kernel(config, m), nodes = check_nodes(config, m), arrays = check_arrays(config, m);
-    return kernel ? kernel : nodes ? nodes : arrays;
+    int sizes = check_page_size(config, m);
+    return kernel ? kernel : nodes ? nodes : arrays ? arrays : sizes;
 }
 
 /* `text` behind "ORIGIN: ", or NULL when it does not begin so. */
