@@ -44,6 +44,8 @@ static int clear_partial(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
 
 int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t size, unsigned cpu) {
     uint64_t page = vmsim__cache_page_size(c);
+    if (size > INT64_MAX)
+        return -VMSIM__LINUX_EINVAL;
     if (size >= f->size) {
         f->size = size;
         return 0;

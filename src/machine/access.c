@@ -127,7 +127,9 @@ static int signal_of(enum vmsim_stop stop) {
 void vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
                            uint64_t *physical, struct vmsim_access_result *r) {
     vmsim__machine_try(m, t, a, n, physical, r);
-    if (r->stop)
+    if (r->stop == VMSIM_STOP_OOM && vmsim__host_error(m))
+        r->stop = VMSIM_STOP_NONE; /* the caller is told by vmsim__host_error: the task lives */
+    else if (r->stop)
         vmsim__task_kill(m, t, r->stop, -signal_of(r->stop));
 }
 
@@ -142,5 +144,5 @@ int vmsim_task_access(struct vmsim_machine *m, uint32_t task, const vmsim_access
         return 0;
     }
     vmsim__machine_access(m, t, a, count, physical, result);
-    return vmsim__cache_error(m->cache);
+    return vmsim__host_error(m);
 }

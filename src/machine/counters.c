@@ -221,18 +221,26 @@ static bool add_cpus(struct vmsim_machine *m) {
     return ok;
 }
 
+/* Takes back what was added behind `count`: part of a group would never be completed. Always false. */
+static bool take_back(struct vmsim_machine *m, size_t count) {
+    while (m->counters.count > count)
+        vmsim__strfree(m->alloc, m->counters.at[--m->counters.count].name);
+    return false;
+}
+
 /* Brings the table up to date. False: no host memory; what is there stays valid. */
 static bool build(struct vmsim_machine *m) {
-    bool ok = true;
-    if (!m->counters.count)
-        ok = add_vmstat(m) && add_memory(m) && add_cpus(m);
-    while (ok && m->counted_tasks < m->tasks.count) {
+    if (!m->counters.count && !(add_vmstat(m) && add_memory(m) && add_cpus(m)))
+        return take_back(m, 0);
+    for (; m->counted_tasks < m->tasks.count; m->counted_tasks++) {
         const struct vmsim__task *t = m->tasks.at[m->counted_tasks];
-        for (uint32_t i = 0; i < VMSIM__COUNT(task_names); i++)
-            ok = ok && add(m, read_task, i, t->id, "tasks.%s.%s", t->name, task_names[i]);
-        m->counted_tasks++;
+        size_t before = m->counters.count;
+        for (uint32_t i = 0; i < VMSIM__COUNT(task_names); i++) {
+            if (!add(m, read_task, i, t->id, "tasks.%s.%s", t->name, task_names[i]))
+                return take_back(m, before);
+        }
     }
-    return ok;
+    return true;
 }
 
 size_t vmsim_counter_count(struct vmsim_machine *m) {

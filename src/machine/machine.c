@@ -157,6 +157,12 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
     return vmsim__alloc_destroy(alloc);
 }
 
+int vmsim__host_error(struct vmsim_machine *m) {
+    if (VMSIM__LIKELY(!m->mem->host_nomem && !vmsim__vm_error(m->vm) && !vmsim__cache_error(m->cache)))
+        return 0;
+    return vmsim__err_set(&m->err, VMSIM_ENOMEM, "the host has no memory for the state of the machine");
+}
+
 const char *vmsim_machine_error(const struct vmsim_machine *m) {
     return vmsim__err_text(&m->err);
 }

@@ -126,6 +126,10 @@ void vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task *t, const vm
 void vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
                            uint64_t *physical, struct vmsim_access_result *r);
 
+/* VMSIM_ENOMEM with a text once the host refused memory to any layer: what then came out as a simulated lack of memory
+ * was none. 0: it never did. */
+int vmsim__host_error(struct vmsim_machine *m);
+
 /* The allocator's slow path: zones' hook. */
 vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_request *rq);
 

@@ -18,6 +18,7 @@ static const struct vmsim_param cost_params[] = {
      .type = VMSIM_PARAM_TIME,
      .offset = AT(references),
      .fallback = "400ns",
+     .max = UINT64_C(10000000000),
      .doc = "Virtual time of 1000 memory references that hit the first TLB level: about one instruction in three "
             "refers to memory, at three "
             "instructions a cycle and 3 GHz."},
@@ -25,11 +26,13 @@ static const struct vmsim_param cost_params[] = {
      .type = VMSIM_PARAM_TIME,
      .offset = AT(syscall),
      .fallback = "100ns",
+     .max = UINT64_C(10000000000),
      .doc = "Entering and leaving the kernel; 50 to 250 ns on current servers with mitigations."},
     {.name = "context_switch",
      .type = VMSIM_PARAM_TIME,
      .offset = AT(context_switch),
      .fallback = "1500ns",
+     .max = UINT64_C(10000000000),
      .doc = "Switching a CPU to another task; 1 to 2 us, half of a pipe ping-pong."},
     {0},
 };
@@ -68,6 +71,7 @@ static const struct vmsim_param own_params[] = {
      .offset = AT(timeslice),
      .fallback = "3ms",
      .min = 1000,
+     .max = UINT64_C(1) << 62,
      .doc = "How long a task runs while another waits for its CPU; the fair scheduler's slice on a few busy tasks."},
     {.name = "sysctl",
      .type = VMSIM_PARAM_MAP,

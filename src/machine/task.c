@@ -130,7 +130,7 @@ int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, 
         *child = t->id;
         return 0;
     }
-    int code = t->mm ? vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task") : 0;
+    int code = t->mm ? vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task") : vmsim__host_error(m);
     if (t->mm)
         vmsim__mm_put(t->mm, p->cpu);
     task_undo(m, t);

@@ -176,12 +176,15 @@ void vmsim_scenario_verify(struct vmsim_scenario *s, uint64_t slices) {
     s->verify = slices;
 }
 
-static bool report_progress(struct vmsim_scenario *s, vmsim_progress_fn *progress, void *context, uint64_t now) {
+bool vmsim__run_stopped(struct vmsim_scenario *s, uint64_t now) {
     struct vmsim_progress p = {.references = s->references, .total = s->total_references, .virtual_ns = now};
-    return !progress || progress(context, &p);
+    if (!s->progress || s->progress(s->progress_context, &p))
+        return false;
+    vmsim__err_set(&s->err, VMSIM_ESTATE, "stopped before the end");
+    return true;
 }
 
-static int run_loop(struct vmsim_scenario *s, vmsim_progress_fn *progress, void *context) {
+static int run_loop(struct vmsim_scenario *s) {
     for (;;) {
         uint64_t second;
         unsigned cpu = earliest_cpu(s, &second);
@@ -190,6 +193,8 @@ static int run_loop(struct vmsim_scenario *s, vmsim_progress_fn *progress, void 
         if (idle && !next)
             return 0;
         uint64_t now = next && idle ? next->time : s->machine->cpus[cpu].now;
+        if (now >= VMSIM__TIME_END)
+            return vmsim__err_set(&s->err, VMSIM_ELIMIT, "virtual time ends after 146 years, and this run goes on");
         int err = take_intervals(s, now);
         if (!err && next && next->time <= now)
             err = wake_sleepers(s, now);
@@ -198,8 +203,8 @@ static int run_loop(struct vmsim_scenario *s, vmsim_progress_fn *progress, void 
         err = err ? err : verify(s, false);
         if (err)
             return err;
-        if (!report_progress(s, progress, context, now))
-            return vmsim__err_set(&s->err, VMSIM_ESTATE, "stopped before the end");
+        if (vmsim__run_stopped(s, now))
+            return s->err.code;
     }
 }
 
@@ -221,7 +226,9 @@ int vmsim_scenario_run(struct vmsim_scenario *s, vmsim_progress_fn *progress, vo
         return vmsim__err_set(&s->err, VMSIM_ESTATE, "a scenario runs once");
     s->ran = true;
     s->next_interval = s->spec->report.interval;
-    int err = run_loop(s, progress, context);
+    s->progress = progress;
+    s->progress_context = context;
+    int err = run_loop(s);
     err = err ? err : report_stuck(s);
     err = err ? err : verify(s, true);
     int settle = vmsim__expectations_settle(s);

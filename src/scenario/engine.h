@@ -17,15 +17,24 @@
 
 #define VMSIM__CHUNK 4096u /* references between looks at the clock */
 #define VMSIM__NO_JOB UINT32_MAX
+/* Virtual time ends here, after 146 years. No step is longer, so that clocks never overflow. */
+#define VMSIM__TIME_END (UINT64_C(1) << 62)
+/* Bytes that all rows of intervals.csv together may take. */
+#define VMSIM__INTERVAL_BYTES (UINT64_C(512) << 20)
+
+/* Frames that alloc_pages got: 2^order from pfn. */
+struct vmsim__driver_block {
+    uint64_t pfn;
+    unsigned order;
+};
 
 /* A named piece of a task's address space, or a set of driver blocks. */
 struct vmsim__named_region {
     const char *name;
     uint64_t base, length;
     struct {
-        VMSIM__VEC(uint64_t);
-    } blocks; /* first pfns of alloc_pages */
-    unsigned order;
+        VMSIM__VEC(struct vmsim__driver_block);
+    } blocks; /* of alloc_pages */
 };
 
 /* A list of steps being run. */
@@ -102,7 +111,9 @@ struct vmsim_scenario {
     uint64_t total_references; /* of all traces */
     uint64_t references;
     uint64_t verify, unverified; /* slices between whole-machine checks (0: none), and since the last */
-    bool ran, stopped;
+    bool ran;
+    vmsim_progress_fn *progress; /* of the run; NULL: none */
+    void *progress_context;
     vmsim_access chunk[VMSIM__CHUNK];
 };
 
@@ -114,6 +125,8 @@ struct vmsim__named_region *vmsim__job_region(struct vmsim__job *job, const char
 int vmsim__job_push(struct vmsim_scenario *s, struct vmsim__job *job, const struct vmsim_param_list *steps,
                     uint64_t times);
 void vmsim__job_release(struct vmsim_scenario *s, struct vmsim__job *job);
+/* Tells how far the run is; true: it is to stop (s->err says so). For loops that may be long, within slices, too. */
+bool vmsim__run_stopped(struct vmsim_scenario *s, uint64_t now);
 
 /* Runs a described program until its CPU's clock passes `until`, or it blocks or ends. */
 enum vmsim__slice vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until);

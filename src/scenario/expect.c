@@ -29,6 +29,12 @@ int vmsim__marker_take(struct vmsim_scenario *s, const char *name, const char *t
 
 int vmsim__interval_take(struct vmsim_scenario *s, uint64_t time) {
     struct vmsim__marker m = {.time = time};
+    uint64_t row = vmsim_counter_count(s->machine) * sizeof *m.values;
+    if ((s->intervals.count + 1) * row > VMSIM__INTERVAL_BYTES)
+        return vmsim__err_set(
+            &s->err, VMSIM_ELIMIT,
+            "report.interval: %llu ns are too short for this run: %zu rows of %zu counters are the most that fit",
+            (unsigned long long)s->spec->report.interval, s->intervals.count, vmsim_counter_count(s->machine));
     int err = take(s, &m);
     if (err || vmsim__vec_push(s->alloc, &s->intervals, m))
         return err;

@@ -9,6 +9,7 @@
 #include "scenario/engine.h"
 
 #define FAILURES_KEPT 100u
+#define STEPS_BETWEEN_LOOKS 256u /* of a program, at whether the run is to stop */
 
 static const struct {
     int number;
@@ -278,7 +279,9 @@ static enum vmsim__slice do_touch(struct run *r) {
     do {
         size_t n = vmsim__references_fill(&r->job->touch, r->s->chunk, VMSIM__CHUNK);
         if (n && !touch_chunk(r, n, d))
-            return VMSIM__SLICE_END;
+            return vmsim__host_error(r->m) ? no_memory(r) : VMSIM__SLICE_END;
+        if (vmsim__run_stopped(r->s, r->m->cpus[r->t->cpu].now))
+            return VMSIM__SLICE_FAIL;
     } while (r->job->touch.left && r->m->cpus[r->t->cpu].now < r->until);
     if (r->job->touch.left)
         return VMSIM__SLICE_BLOCK; /* not over: entered again */
@@ -431,14 +434,13 @@ static enum vmsim__slice do_alloc_pages(struct run *r) {
     if (!name_region(r, d->as ? d->as : "pages", 0, 0))
         return no_memory(r);
     struct vmsim__named_region *region = vmsim__job_region(r->job, d->as ? d->as : "pages");
-    region->order = (unsigned)d->order;
     for (uint64_t i = 0; i < d->count; i++) {
-        uint64_t pfn;
-        if (vmsim_machine_alloc_pages(r->m, r->t->cpu, (unsigned)d->order, d->zone, d->atomic, &pfn))
+        struct vmsim__driver_block b = {.order = (unsigned)d->order};
+        if (vmsim_machine_alloc_pages(r->m, r->t->cpu, b.order, d->zone, d->atomic, &b.pfn))
             return problem(r, "%s", vmsim_machine_error(r->m));
-        if (pfn == UINT64_MAX)
+        if (b.pfn == UINT64_MAX)
             return came_back(r, &d->result, -VMSIM__L_ENOMEM);
-        if (!vmsim__vec_push(r->s->alloc, &region->blocks, pfn))
+        if (!vmsim__vec_push(r->s->alloc, &region->blocks, b))
             return no_memory(r);
     }
     return came_back(r, &d->result, 0);
@@ -452,10 +454,11 @@ static enum vmsim__slice do_free_pages(struct run *r) {
     vmsim__syscall_enter(r->m, r->t);
     size_t kept = 0;
     for (size_t i = 0; i < region->blocks.count; i++) {
+        struct vmsim__driver_block b = region->blocks.at[i];
         if (i % d->every)
-            region->blocks.at[kept++] = region->blocks.at[i];
-        else
-            vmsim_machine_free_pages(r->m, r->t->cpu, region->blocks.at[i], region->order);
+            region->blocks.at[kept++] = b;
+        else if (vmsim_machine_free_pages(r->m, r->t->cpu, b.pfn, b.order))
+            return problem(r, "%s", vmsim_machine_error(r->m));
     }
     region->blocks.count = kept;
     vmsim__cpu_charge(r->m, r->t);
@@ -587,10 +590,12 @@ enum vmsim__slice vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job
             return job->waiting || job->barrier ? VMSIM__SLICE_BLOCK : VMSIM__SLICE_SLEEP;
         if (how != VMSIM__SLICE_MORE)
             return how;
-        if (vmsim__cache_error(s->machine->cache)) {
-            vmsim__err_set(&s->err, VMSIM_ENOMEM, "no host memory for the page cache");
+        if (vmsim__host_error(s->machine)) {
+            vmsim__err_set(&s->err, VMSIM_ENOMEM, "%s", vmsim_machine_error(s->machine));
             return VMSIM__SLICE_FAIL;
         }
+        if (job->steps % STEPS_BETWEEN_LOOKS == 0 && vmsim__run_stopped(s, r.m->cpus[cpu].now))
+            return VMSIM__SLICE_FAIL;
     } while (r.t->cpu == cpu && r.m->cpus[cpu].now <= until);
     return VMSIM__SLICE_MORE;
 }

@@ -346,7 +346,7 @@ static bool run_batch(struct vmsim_scenario *s, struct vmsim__replay *r, uint64_
         r->batch += result.done;
         r->left -= result.done;
         s->references += result.done;
-        if (result.stop)
+        if (result.stop || vmsim__host_error(s->machine))
             break;
         if (r->left && s->machine->cpus[t->cpu].now > until)
             return false;
@@ -368,6 +368,10 @@ enum vmsim__slice vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job 
     while (run_batch(s, r, until)) {
         if (s->machine->cpus[cpu].now > until)
             return VMSIM__SLICE_MORE;
+        if (vmsim__host_error(s->machine))
+            vmsim__err_set(&s->err, VMSIM_ENOMEM, "%s", vmsim_machine_error(s->machine));
+        if (s->err.code || vmsim__run_stopped(s, s->machine->cpus[cpu].now))
+            return VMSIM__SLICE_FAIL;
         struct vmsim_trace_item next;
         int got = vmsim_trace_next(r->reader, &next);
         if (got < 0)

@@ -23,6 +23,7 @@ static const char *const rlimit_names[] = {"as", "data", "stack", "memlock", "fs
 static const char *const fadvice_names[] = {"normal", "random", "sequential", "willneed", "dontneed", "noreuse", NULL};
 
 #define OPTIONAL VMSIM_PARAM_OPTIONAL
+#define LONGEST (UINT64_C(1) << 62) /* no clock overflows: see VMSIM__TIME_END */
 /* A field of struct vmsim__step_NAME: AT is defined around each table. */
 #define STRING(key, field, text)                                                                                       \
     { .name = key, .type = VMSIM_PARAM_STRING, .offset = AT(field), .doc = text }
@@ -33,7 +34,7 @@ static const char *const fadvice_names[] = {"normal", "random", "sequential", "w
 #define UINT(key, field, value, text)                                                                                  \
     { .name = key, .type = VMSIM_PARAM_UINT, .offset = AT(field), .fallback = value, .doc = text }
 #define TIME(key, field, value, text)                                                                                  \
-    { .name = key, .type = VMSIM_PARAM_TIME, .offset = AT(field), .fallback = value, .doc = text }
+    { .name = key, .type = VMSIM_PARAM_TIME, .offset = AT(field), .fallback = value, .max = LONGEST, .doc = text }
 #define BOOL(key, field, text)                                                                                         \
     { .name = key, .type = VMSIM_PARAM_BOOL, .offset = AT(field), .fallback = "false", .doc = text }
 #define RESULT                                                                                                         \
@@ -168,7 +169,12 @@ static const struct vmsim_param touch_params[] = {
      .fallback = "0.9",
      .max = 1000000,
      .doc = "hot-cold: the share of references that go to the hot part."},
-    TIME("think", think, "0", "Virtual time between references."),
+    {.name = "think",
+     .type = VMSIM_PARAM_TIME,
+     .offset = AT(think),
+     .fallback = "0",
+     .max = UINT64_C(3600000000000),
+     .doc = "Virtual time between references."},
     BOOL("fetch", fetch, "Instruction fetches instead of loads."),
     BOOL("catch_signals", catch_signals,
          "SIGSEGV and SIGBUS are caught and counted, and the program goes on with the next reference."),
