@@ -102,6 +102,9 @@ static int array_policy(struct vmsim__tlb *t, struct tlb_array *r, const struct 
     struct vmsim_tlb_geometry geometry = {sizeof geometry, r->sets, r->ways};
     r->policy = p;
     r->lru = p == &vmsim__tlb_lru;
+    r->plain = r->lru && !r->inclusive && !r->wide.head && (r->ways == 4 || r->ways == 8);
+    for (unsigned i = 0; i < r->classes; i++)
+        r->plain = r->plain && r->count[r->class_at[i]] == r->ways;
     e = p->create ? p->create(&r->instance.services, &geometry, r->instance.params, &r->instance.context) : 0;
     return e ? vmsim__err_set(err, e, "TLB array %s: policy %s cannot start: %s", s->name, policy->name,
                               vmsim_error_text(e))

@@ -76,6 +76,7 @@ struct tlb_array {
     uint32_t sets, ways, entries;
     uint32_t mask; /* sets - 1 when that is a power of two, else 0 */
     bool hashed, lru, inclusive;
+    bool plain; /* 4 or 8 ways, all for every size, exact LRU without hooks, not inclusive: the short fill does */
     uint8_t level, holds, number;
     uint8_t lives;                                             /* how many sizes it holds entries of now */
     uint8_t live[VMSIM__TLB_SIZES];                            /* which, largest first */

@@ -44,7 +44,7 @@ static void fold_kinds(struct vmsim__tlb *t, uint64_t kinds) {
 
 /* Inline by force: gcc takes a function that only prefetches for one without effect, and drops the call. */
 VMSIM__INLINE void prefetch_entry(const struct vmsim__tlb *t, vmsim_access x) {
-    uint64_t va = tlb_va57(vmsim_access_va(x)), page = va >> t->page_shift;
+    uint64_t va = x >> 7, page = va >> t->page_shift;
     const struct tlb_array *r = &t->array[t->look[(x & 3) == VMSIM_FETCH][t->levels - 1][0]];
     if (!r->wide.head) { /* wide ones are smaller than a host's cache */
         const uint64_t *set = tlb_tags(r, tlb_set(r, page));

@@ -51,6 +51,24 @@ static void look_up(struct vmsim__tlb *t, struct lookup *l) {
     }
 }
 
+/* vmsim__tlb_array_fill for the case that nearly all fills are: a plain array in which the entry is absent and the least
+ * recently used one of the set is of the same size, neither of them global. NULL: another case. */
+VMSIM__INLINE uint64_t *fill_plain(struct vmsim__tlb *t, struct tlb_array *r, uint64_t va, unsigned class,
+                                   uint64_t data, uint16_t asid) {
+    uint64_t page = tlb_va57(va) >> t->class_shift[class], *tags = tlb_tags(r, tlb_set(r, page));
+    uint64_t *at = tags + (r->ways == 8 ? tlb_oldest(tags + r->column, 8) : tlb_oldest(tags + r->column, 4)), old = *at;
+    if (tlb_tag_class(old) != class || tlb_tag_asid(old) == VMSIM__ASID_GLOBAL || asid == VMSIM__ASID_GLOBAL)
+        return NULL;
+    if (*tlb_data(r, at) & TLB_FILTERED)
+        tlb_filter_drop(t, old, *tlb_data(r, at), tlb_use(r, at));
+    r->by_size[class].evict++;
+    r->by_size[class].fill++;
+    *at = tlb_tag(page, asid, class);
+    *tlb_use(r, at) = t->now;
+    *tlb_data(r, at) = data;
+    return at;
+}
+
 /* Enters a page of `class` into the levels [0, end), each at its home, and counts a miss for those that were found
  * lacking it. */
 static void fill_levels(struct vmsim__tlb *t, const struct lookup *l, unsigned end, unsigned class, uint64_t data) {
@@ -67,7 +85,9 @@ static void fill_levels(struct vmsim__tlb *t, const struct lookup *l, unsigned e
             piece += (l->va & ((UINT64_C(1) << t->class_shift[class]) - 1)) >> t->page_shift >> down << down
                                                                                                      << TLB_FRAME_SHIFT;
         }
-        uint64_t *tag = vmsim__tlb_array_fill(t, r, l->va, as, piece, asid, k < l->level);
+        uint64_t *tag = r->plain && k < l->level ? fill_plain(t, r, l->va, as, piece, asid) : NULL;
+        if (VMSIM__UNLIKELY(!tag))
+            tag = vmsim__tlb_array_fill(t, r, l->va, as, piece, asid, k < l->level);
         if (k == 0)
             vmsim__tlb_filter_add(t, r, tag, l->va, l->type);
     }
