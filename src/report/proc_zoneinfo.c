@@ -13,6 +13,8 @@ static const struct vmsim__zone *zone_of(const struct vmsim__mem *mem, unsigned 
     return NULL;
 }
 
+#define EMPTY_MOVABLE_WMARK 32 /* frames: the least that 1/1024 of a MOVABLE zone is raised to */
+
 /* One number a zone type of the architecture: frames kept from requests that could have been served higher up. */
 static void print_protection(const struct vmsim__mem *mem, const struct vmsim__zone *z, struct vmsim__textbuf *out) {
     const char *before = "(";
@@ -26,10 +28,18 @@ static void print_protection(const struct vmsim__mem *mem, const struct vmsim__z
     vmsim__textbuf_puts(out, ")");
 }
 
+/* A zone without memory: where MOVABLE has no share of min_free_kbytes it has the least watermark all the same. */
+static struct vmsim__zone empty_zone(const struct vmsim_machine *m, unsigned type) {
+    struct vmsim__zone z = {.type = (uint8_t)type};
+    for (unsigned w = 0; type == VMSIM__ZONE_MOVABLE && !m->kernel->movable_is_lowmem && w < VMSIM__WMARKS; w++)
+        z.wmark[w] = EMPTY_MOVABLE_WMARK;
+    return z;
+}
+
 /* The lines that every zone has, populated or not (z == NULL). */
-static void print_facts(const struct vmsim_machine *m, const struct vmsim__zone *z, struct vmsim__textbuf *out) {
-    static const struct vmsim__zone none;
-    const struct vmsim__zone *s = z ? z : &none;
+static void print_facts(const struct vmsim_machine *m, const struct vmsim__zone *z, unsigned type,
+                        struct vmsim__textbuf *out) {
+    const struct vmsim__zone none = empty_zone(m, type), *s = z ? z : &none;
     const struct {
         const char *label;
         uint64_t value;
@@ -78,7 +88,7 @@ static void print_zone(struct vmsim_machine *m, unsigned node, unsigned type, st
         vmsim__emit_node_stats(m, &e, node);
         out->count -= !out->failed; /* the next line brings its own newline */
     }
-    print_facts(m, z, out);
+    print_facts(m, z, type, out);
     vmsim__textbuf_puts(out, "\n");
     if (z) {
         vmsim__emit_zone_stats(m, &e, z);

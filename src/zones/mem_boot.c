@@ -324,6 +324,7 @@ static int free_late(struct boot *b) {
         struct vmsim__zone *z = vmsim__mem_zone_of(mem, e.start);
         z->managed += e.end - e.start;
         mem->totalram += e.end - e.start;
+        mem->boot_freed += e.end - e.start;
         int rc = hand_over(mem, z, e.start, e.end, false);
         if (rc)
             return rc;

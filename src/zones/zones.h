@@ -242,6 +242,7 @@ struct vmsim__mem {
     uint16_t *cpu_node;      /* node of each CPU */
     struct vmsim__mem_sysctl sysctl;
     uint64_t totalram, totalreserve; /* frames */
+    uint64_t boot_freed;             /* of totalram: held by boot itself until its end (init sections, initrd) */
     uint64_t event[VMSIM__EVENT_COUNT];
     struct vmsim__mem_hooks hooks;
     uint8_t *pageblocks;             /* migratetype of each pageblock, two in a byte */

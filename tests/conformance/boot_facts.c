@@ -202,6 +202,14 @@ static const struct fact_rule rules[] = {
     NONE("*", "*", "inputs", INPUT),
 };
 
+bool fact_file(const char *file) {
+    for (size_t i = 0; i + 1 < sizeof rules / sizeof rules[0]; i++) {
+        if (!fnmatch(rules[i].file, file, 0))
+            return true;
+    }
+    return false;
+}
+
 const struct fact_rule *fact_rule(const char *file, const char *key) {
     const struct fact_rule *last = &rules[sizeof rules / sizeof rules[0] - 1];
     for (const struct fact_rule *r = rules; r < last; r++) {

@@ -31,6 +31,8 @@ struct fact_rule {
     enum fact_use use;
     const char *reason; /* of USE_NONE */
 };
+/* Whether a file is read fact by fact: false for the log, the resource tree, how it was captured. */
+bool fact_file(const char *file);
 /* The rule of a fact; there is one for every fact. */
 const struct fact_rule *fact_rule(const char *file, const char *key);
 

@@ -191,8 +191,8 @@ static void compare_file(struct boot *b, const char *name) {
     char path[512], value[512];
     bool folder;
     path_of(name, path, sizeof path, &folder);
-    const struct fact_rule *whole = fact_rule(name, "");
-    if (!strcmp(whole->file, "*")) { /* no file of facts: the log, the resource tree, how it was captured */
+    if (!fact_file(name)) {
+        const struct fact_rule *whole = fact_rule(name, "");
         b->row.area = whole->area;
         conformance_not_modelled(&b->row, name, "-", whole->reason);
         return;
