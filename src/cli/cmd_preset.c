@@ -23,8 +23,10 @@ static int preset_show(struct vmsim_config *config, const char *name) {
     int err = vmsim_config_preset_text(config, name, &text, &size);
     if (!err)
         return cli_print("preset", text, size);
-    cli_print_errors(config);
-    return cli_status(err);
+    const char *why = vmsim_config_error_text(config, 0), *begin = "error: ";
+    if (!why)
+        why = vmsim_error_text(err);
+    return cli_fail(cli_status(err), "preset", "%s", strncmp(why, begin, strlen(begin)) ? why : why + strlen(begin));
 }
 
 int cmd_preset(int argc, char **argv) {

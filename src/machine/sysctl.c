@@ -6,6 +6,7 @@
  * /sys/kernel/mm. */
 #include <string.h>
 
+#include "base/units.h"
 #include "machine/machine.h"
 
 /* Sets the one field `name` of `target`, a struct described by `table`; VMSIM_ENOENT when the table has none. */
@@ -87,9 +88,33 @@ static int route(struct vmsim_machine *m, const char *name, const char *value) {
     return set_field(m, vmsim__vm_sysctl_params, name, value, vmsim__vm_knobs(m->vm), &scratch);
 }
 
+/* The knob that was meant, or NULL. */
+static const char *closest_knob(const char *name) {
+    static const char *const others[] = {"vm.drop_caches",
+                                         "vm.dirty_ratio",
+                                         "vm.dirty_bytes",
+                                         "vm.dirty_background_ratio",
+                                         "vm.dirty_background_bytes",
+                                         "transparent_hugepage/enabled"};
+    const char *names[128];
+    size_t count = 0;
+    for (size_t i = 0; i < VMSIM__COUNT(others); i++)
+        names[count++] = others[i];
+    for (unsigned i = 0; vmsim__mem_sysctl_name(i) && count < 64; i++)
+        names[count++] = vmsim__mem_sysctl_name(i);
+    for (const struct vmsim_param *p = vmsim__vm_sysctl_params; p->name && count + 1 < VMSIM__COUNT(names); p++)
+        names[count++] = p->name;
+    names[count] = NULL;
+    return vmsim__closest(name, names, sizeof *names);
+}
+
 int vmsim_machine_sysctl(struct vmsim_machine *m, const char *name, const char *value) {
     int err = route(m, name, value);
-    if (err == VMSIM_ENOENT)
-        return vmsim__err_set(&m->err, VMSIM_ENOENT, "'%s' is not a knob of this machine", name);
-    return err;
+    if (err != VMSIM_ENOENT)
+        return err;
+    const char *close = closest_knob(name);
+    return vmsim__err_set(&m->err, VMSIM_ENOENT,
+                          close ? "'%s' is not a knob of this machine (did you mean '%s'?)"
+                                : "'%s' is not a knob of this machine",
+                          name, close);
 }

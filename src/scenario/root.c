@@ -181,7 +181,9 @@ static int create_files(struct vmsim_scenario *s) {
 static int prepare_job(struct vmsim_scenario *s, struct vmsim__job *job, const struct vmsim__task_decl *decl,
                        const char *path) {
     if ((decl->trace != NULL) == (decl->program.count != 0))
-        return vmsim__config_error(s->config, path, "a task has either a trace or a program");
+        return vmsim__config_error(s->config, path,
+                                   decl->trace ? "a task has a trace or a program, not both"
+                                               : "a task needs a program (its steps) or a trace");
     if (!decl->trace)
         return vmsim__job_push(s, job, &decl->program, 1);
     char key[80];
