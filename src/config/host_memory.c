@@ -200,6 +200,33 @@ static int settle_nodes(struct vmsim__import *im) {
     return rc;
 }
 
+/* A row names the online nodes only: offline ones in between are as far as strangers. */
+static int settle_distances(struct vmsim__import *im) {
+    uint64_t row[VMSIM__IMPORT_NODES];
+    unsigned online = 0;
+    for (unsigned n = 0; n < im->nr_nodes; n++)
+        online += im->nodes[n].online;
+    for (unsigned n = 0; n < im->nr_nodes; n++) {
+        struct vmsim__import_node *node = &im->nodes[n];
+        if (!node->distances.count || node->distances.count == im->nr_nodes)
+            continue;
+        char name[64];
+        snprintf(name, sizeof name, "node_node%u_distance.txt", n);
+        bool fits = node->distances.count == online;
+        if (!fits)
+            vmsim__capture_note(im->capture, name, "%zu distances for %u node%s: 10 and 20 are taken",
+                                node->distances.count, im->nr_nodes, im->nr_nodes == 1 ? "" : "s");
+        for (unsigned to = 0, at = 0; fits && to < im->nr_nodes; to++)
+            row[to] = im->nodes[to].online ? node->distances.at[at++] : 20;
+        node->distances.count = 0;
+        for (unsigned to = 0; fits && to < im->nr_nodes; to++) {
+            if (!vmsim__vec_push(im->alloc, &node->distances, row[to]))
+                return vmsim__import_nomem(im);
+        }
+    }
+    return 0;
+}
+
 static void settle_cpus(struct vmsim__import *im) {
     uint64_t named = 0;
     for (unsigned n = 0; n < im->nr_nodes; n++)
@@ -299,6 +326,7 @@ static bool list_ranges(struct vmsim__import *im, const struct vmsim__import_ran
 int vmsim__import_memory(struct vmsim__import *im) {
     int rc = settle_map(im);
     rc = rc ? rc : settle_nodes(im);
+    rc = rc ? rc : settle_distances(im);
     if (rc)
         return rc;
     settle_cpus(im);
