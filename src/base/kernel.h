@@ -29,7 +29,7 @@ struct vmsim__kernel {
     /* vm */
     unsigned lru_batch;        /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
     bool rss_percpu;           /* RSS counters are per CPU and exact enough; else 64-event caches per thread */
-    bool thp_aligned_mmap;     /* anonymous mappings of >= 2 MiB are THP-aligned (since 6.7) */
+    bool thp_aligned_mmap;     /* anonymous mappings of n * 2 MiB are THP-aligned (since 6.7) */
     bool pud_accounted;        /* tables of the third level are in nr_page_table_pages (since 6.11) */
     bool retry_counts_twice;   /* a fault that waits for its page counts pgfault again when it is entered again */
     bool retry_is_major;       /* it is major even when another's readahead brought the page (until 6.4) */

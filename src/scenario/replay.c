@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* Replaying a trace: batches go to the access path, events become system calls of the simulated tasks.
  *
- * Addresses are the recording's: a mapping is made where the recorded program got it (MAP_FIXED), because the
- * references that follow say so. Calls that failed when recorded are not repeated. Items keep their recorded order; a
- * task that runs on another CPU goes on there no earlier than the item before it ended. */
+ * Mappings lie where the simulated kernel places them, and references follow them (placement.h); or, if the task says
+ * so, at the recording's addresses (MAP_FIXED). Calls that failed when recorded are not repeated. Items keep their
+ * recorded order; a task that runs on another CPU goes on there no earlier than the item before it ended. */
 #include <string.h>
 
 #include "scenario/engine.h"
+#include "scenario/placement.h"
 #include "vmsim/trace.h"
 
 struct vmsim__replay {
     struct vmsim_trace_reader *reader;
     const struct vmsim_trace_info *info;
     const char *name;
-    bool cached;
+    bool cached, recorded; /* recorded: addresses stay as they were */
+    struct {
+        VMSIM__VEC(struct vmsim__placement *); /* by trace task; NULL: addresses stay */
+    } placements;
     struct {
         VMSIM__VEC(uint32_t); /* machine task of each trace task; VMSIM_TASK_NONE: not started */
     } tasks;
@@ -33,7 +37,8 @@ struct vmsim__replay {
 
 static int grow(struct vmsim_scenario *s, struct vmsim__replay *r, uint32_t task) {
     while (r->tasks.count <= task) {
-        if (!vmsim__vec_push(s->alloc, &r->tasks, VMSIM_TASK_NONE))
+        if (!vmsim__vec_push(s->alloc, &r->tasks, VMSIM_TASK_NONE) ||
+            (r->placements.count < r->tasks.count && !vmsim__vec_push(s->alloc, &r->placements, NULL)))
             return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for the tasks of a trace");
     }
     return 0;
@@ -47,6 +52,7 @@ int vmsim__replay_open(struct vmsim_scenario *s, const struct vmsim__task_decl *
         return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a trace");
     r->name = decl->name;
     r->cached = decl->cached;
+    r->recorded = decl->recorded_addresses;
     int err = vmsim_trace_open(path, VMSIM_TRACE_THREAD, &r->reader);
     if (err) {
         vmsim__err_set(&s->err, err, "%s", r->reader ? vmsim_trace_reader_error(r->reader) : "no memory for a trace");
@@ -60,6 +66,9 @@ int vmsim__replay_open(struct vmsim_scenario *s, const struct vmsim__task_decl *
 
 void vmsim__replay_close(struct vmsim_scenario *s, struct vmsim__replay *r) {
     vmsim_trace_close(r->reader);
+    for (size_t i = 0; i < r->placements.count; i++)
+        vmsim__placement_put(r->placements.at[i]);
+    vmsim__vec_fini(s->alloc, &r->placements);
     vmsim__vec_fini(s->alloc, &r->tasks);
     vmsim__vec_fini(s->alloc, &r->files);
     vmsim__vec_fini(s->alloc, &r->ra);
@@ -128,6 +137,10 @@ static int start(struct item *i) {
     return err;
 }
 
+static int no_memory(struct item *i) {
+    return vmsim__err_set(&i->s->err, VMSIM_ENOMEM, "no memory for the address space of a recorded program");
+}
+
 static int replay_fork(struct item *i) {
     uint32_t child = (uint32_t)i->e->args[0], id;
     unsigned flags = (unsigned)i->e->args[1];
@@ -138,20 +151,25 @@ static int replay_fork(struct item *i) {
     err = shares ? vmsim__task_clone(i->s->machine, i->t->id, i->t->name, &id)
                  : vmsim_task_fork(i->s->machine, i->t->id, i->t->name, &id);
     i->r->tasks.at[child] = err ? VMSIM_TASK_NONE : id;
-    return err;
+    struct vmsim__placement *p = i->r->placements.at[i->trace_task];
+    if (!p || err)
+        return err;
+    p->users += shares;
+    i->r->placements.at[child] = shares ? p : vmsim__placement_copy(p);
+    return i->r->placements.at[child] ? 0 : no_memory(i);
 }
 
-/* The trace's segments of the program or of its interpreter as an object of vmsim__mm_exec, at the recorded addresses.
- */
+/* The trace's segments of the program or of its interpreter as an object of vmsim__mm_exec. */
 static bool gather_object(struct item *i, bool interpreter, struct vmsim__exec_object *object) {
     const struct vmsim_trace_exec *x = i->e->exec;
+    const uint64_t bias = i->r->recorded ? 0 : interpreter ? x->interpreter_base : x->load_base;
     size_t first = i->r->segments.count;
     for (size_t k = 0; k < x->segment_count; k++) {
         const struct vmsim_trace_segment *seg = &x->segments[k];
         if ((seg->interpreter != 0) != interpreter || seg->file == VMSIM_TRACE_NO_FILE)
             continue;
         object->file = file_of(i->s, i->r, seg->file);
-        struct vmsim__exec_segment out = {.vaddr = seg->va,
+        struct vmsim__exec_segment out = {.vaddr = seg->va - bias,
                                           .offset = seg->offset,
                                           .file_bytes = seg->file_bytes,
                                           .memory_bytes = seg->length,
@@ -160,8 +178,49 @@ static bool gather_object(struct item *i, bool interpreter, struct vmsim__exec_o
             return false;
     }
     object->count = i->r->segments.count - first;
-    object->fixed = true;
+    object->fixed = i->r->recorded || !bias;
     return true;
+}
+
+/* Where the first segment of an object lies now, as a difference to where it was recorded. */
+static uint64_t delta_of(const struct vmsim__mm *mm, const struct vmsim__exec_object *o, uint64_t bias, uint64_t page) {
+    for (const struct vmsim__vma *v = mm->first; v && o->count; v = v->next) {
+        if (v->file == o->file)
+            return v->start - vmsim__align_down(o->segments[0].vaddr + bias, page);
+    }
+    return 0;
+}
+
+static bool place_object(struct vmsim__placement *p, const struct vmsim__mm *mm, const struct vmsim__exec_object *o,
+                         uint64_t bias, uint64_t page) {
+    const uint64_t delta = delta_of(mm, o, bias, page);
+    for (size_t k = 0; k < o->count; k++) {
+        uint64_t start = o->segments[k].vaddr + bias, end = start + o->segments[k].memory_bytes;
+        if (!vmsim__placement_set(p, vmsim__align_down(start, page), vmsim__align_up(end, page), delta))
+            return false;
+    }
+    return true;
+}
+
+/* The new image: program, interpreter and stack, each where the simulated kernel put it. */
+static int place_image(struct item *i, const struct vmsim__exec *image) {
+    const struct vmsim_trace_exec *x = i->e->exec;
+    const struct vmsim__mm *mm = i->t->mm;
+    const uint64_t page = UINT64_C(1) << i->s->machine->mem->page_shift;
+    const struct vmsim__vma *stack = mm->first;
+    while (stack->next)
+        stack = stack->next;
+    struct vmsim__placement *p = vmsim__placement_create(i->s->alloc);
+    if (!p)
+        return no_memory(i);
+    vmsim__placement_put(i->r->placements.at[i->trace_task]);
+    i->r->placements.at[i->trace_task] = p;
+    p->brk_start = x->brk_start;
+    uint64_t room = vmsim__min64(x->stack_limit, x->stack_top);
+    bool ok = vmsim__placement_set(p, x->stack_top - room, x->stack_top, stack->end - x->stack_top) &&
+              place_object(p, mm, &image->program, x->load_base, page) &&
+              place_object(p, mm, &image->interpreter, x->interpreter_base, page);
+    return ok ? 0 : no_memory(i);
 }
 
 static int replay_exec(struct item *i) {
@@ -170,9 +229,9 @@ static int replay_exec(struct item *i) {
         .argument_bytes = x->stack_bytes > 8 * (x->argc + x->envc + 40) ? x->stack_bytes - 8 * (x->argc + x->envc + 40)
                                                                         : x->stack_bytes,
         .argument_count = (uint32_t)(x->argc + x->envc),
-        .stack_top = x->stack_top,
-        .start_brk = x->brk_start,
-        .no_vdso = !x->vdso,
+        .stack_top = i->r->recorded ? x->stack_top : 0,
+        .start_brk = i->r->recorded ? x->brk_start : 0,
+        .no_vdso = i->r->recorded && !x->vdso,
     };
     i->r->segments.count = 0;
     if (!gather_object(i, false, &image.program) || !gather_object(i, true, &image.interpreter))
@@ -187,67 +246,139 @@ static int replay_exec(struct item *i) {
     else if (result)
         return vmsim__err_set(&i->s->err, VMSIM_ECORRUPT, "trace of '%s': an exec event has an impossible image",
                               i->r->name);
-    return 0;
+    return i->r->recorded || result ? 0 : place_image(i, &image);
+}
+
+/* A call that failed for want of the host's memory is found by the checks after it; here only the list can fail. */
+static void placed(struct item *i, uint64_t start, uint64_t length, int64_t result) {
+    struct vmsim__placement *p = i->r->placements.at[i->trace_task];
+    uint64_t end = start + vmsim__align_up(length, UINT64_C(1) << i->s->machine->mem->page_shift);
+    if (p && !(result < 0 ? vmsim__placement_clear(p, start, end)
+                          : vmsim__placement_set(p, start, end, (uint64_t)result - start)))
+        no_memory(i);
 }
 
 static int64_t replay_mmap(struct item *i) {
     const struct vmsim_trace_event *e = i->e;
-    unsigned flags =
-        (unsigned)e->args[3] & ~(unsigned)(VMSIM__MAP_FIXED_NOREPLACE | VMSIM__MAP_32BIT | VMSIM__MAP_HUGETLB);
+    const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
+    const unsigned fixed = VMSIM__MAP_FIXED | VMSIM__MAP_FIXED_NOREPLACE;
+    unsigned flags = (unsigned)e->args[3] & ~(fixed | VMSIM__MAP_32BIT | VMSIM__MAP_HUGETLB);
     struct vmsim__file *file = flags & VMSIM__MAP_ANONYMOUS ? NULL : file_of(i->s, i->r, e->file);
+    uint64_t va = (uint64_t)e->result;
     if (!file)
         flags |= VMSIM__MAP_ANONYMOUS;
-    return vmsim__mm_mmap(i->t->mm, (uint64_t)e->result, e->args[1], (unsigned)e->args[2], flags | VMSIM__MAP_FIXED,
-                          file, file ? e->args[4] : 0, i->t->cpu);
+    if (!p || e->args[3] & fixed)
+        flags |= VMSIM__MAP_FIXED;
+    if (p)
+        va = e->args[3] & fixed ? vmsim__placement_of(p, va) : 0;
+    int64_t result =
+        vmsim__mm_mmap(i->t->mm, va, e->args[1], (unsigned)e->args[2], flags, file, file ? e->args[4] : 0, i->t->cpu);
+    placed(i, (uint64_t)e->result, e->args[1], result);
+    return result;
 }
 
-static int64_t replay_mremap(struct item *i) {
+static void replay_mremap(struct item *i) {
     const uint64_t *a = i->e->args;
+    const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     unsigned flags = (unsigned)a[3];
-    bool moved = (uint64_t)i->e->result != a[0];
-    if (moved)
+    uint64_t old = a[0], to = (uint64_t)i->e->result;
+    if (p) {
+        flags |= VMSIM__MREMAP_MAYMOVE; /* what grew in place there may have a neighbour here */
+        old = vmsim__placement_of(p, old);
+        to = flags & VMSIM__MREMAP_FIXED ? vmsim__placement_of(p, to) : 0;
+    } else if (to != a[0]) {
         flags |= VMSIM__MREMAP_MAYMOVE | VMSIM__MREMAP_FIXED;
-    return vmsim__mm_mremap(i->t->mm, a[0], a[1], a[2], flags, moved ? (uint64_t)i->e->result : 0, i->t->cpu);
+    } else {
+        to = 0;
+    }
+    int64_t result = vmsim__mm_mremap(i->t->mm, old, a[1], a[2], flags, to, i->t->cpu);
+    if (!(flags & VMSIM__MREMAP_DONTUNMAP))
+        placed(i, a[0], a[1], -1);
+    placed(i, (uint64_t)i->e->result, a[2], result);
 }
 
-/* Calls on the address space. False: not one of these. */
-static bool replay_memory_call(struct item *i) {
+static void replay_brk(struct item *i) {
+    struct vmsim__placement *p = i->r->placements.at[i->trace_task];
+    struct vmsim__mm *mm = i->t->mm;
+    uint64_t to = (uint64_t)i->e->result;
+    if (!p) {
+        vmsim__mm_brk(mm, to, i->t->cpu);
+        return;
+    }
+    vmsim__mm_brk(mm, mm->start_brk + (to - p->brk_start), i->t->cpu);
+    placed(i, p->brk_start, to - p->brk_start, (int64_t)mm->start_brk);
+}
+
+/* One call on the simulated range [va, va + length) that a recorded range came to. */
+static void call_on_range(struct item *i, uint64_t va, uint64_t length) {
     const uint64_t *a = i->e->args;
     struct vmsim__mm *mm = i->t->mm;
     unsigned cpu = i->t->cpu;
     switch (i->e->type) {
+    case VMSIM_TRACE_MUNMAP:
+        vmsim__mm_munmap(mm, va, length, cpu);
+        break;
+    case VMSIM_TRACE_MPROTECT:
+        vmsim__mm_mprotect(mm, va, length, (unsigned)a[2], cpu);
+        break;
+    case VMSIM_TRACE_MADVISE:
+        vmsim__mm_madvise(mm, va, length, (int)a[2], cpu);
+        break;
+    case VMSIM_TRACE_MSYNC:
+        vmsim__mm_msync(mm, va, length, (unsigned)a[2], cpu);
+        break;
+    case VMSIM_TRACE_MLOCK:
+        vmsim__mm_mlock(mm, va, length, (unsigned)a[2], cpu);
+        break;
+    default:
+        vmsim__mm_munlock(mm, va, length, cpu);
+        break;
+    }
+}
+
+/* A recorded range may have come to several. */
+static void replay_range(struct item *i) {
+    struct vmsim__placement *p = i->r->placements.at[i->trace_task];
+    uint64_t va = i->e->args[0], end = va + i->e->args[1];
+    if (!p) {
+        call_on_range(i, va, end - va);
+        return;
+    }
+    for (const struct vmsim__placed *r; va < end && (r = vmsim__placement_from(p, va)) && r->start < end;) {
+        uint64_t from = vmsim__max64(va, r->start), to = vmsim__min64(end, r->end), delta = r->delta;
+        call_on_range(i, from + delta, to - from);
+        va = to;
+    }
+    if (i->e->type == VMSIM_TRACE_MUNMAP)
+        placed(i, i->e->args[0], i->e->args[1], -1);
+}
+
+/* Calls on the address space. False: not one of these. */
+static bool replay_memory_call(struct item *i) {
+    struct vmsim__mm *mm = i->t->mm;
+    switch (i->e->type) {
     case VMSIM_TRACE_MMAP:
         replay_mmap(i);
-        return true;
-    case VMSIM_TRACE_MUNMAP:
-        vmsim__mm_munmap(mm, a[0], a[1], cpu);
-        return true;
-    case VMSIM_TRACE_MPROTECT:
-        vmsim__mm_mprotect(mm, a[0], a[1], (unsigned)a[2], cpu);
         return true;
     case VMSIM_TRACE_MREMAP:
         replay_mremap(i);
         return true;
-    case VMSIM_TRACE_MADVISE:
-        vmsim__mm_madvise(mm, a[0], a[1], (int)a[2], cpu);
-        return true;
     case VMSIM_TRACE_BRK:
-        vmsim__mm_brk(mm, (uint64_t)i->e->result, cpu);
+        replay_brk(i);
         return true;
+    case VMSIM_TRACE_MUNMAP:
+    case VMSIM_TRACE_MPROTECT:
+    case VMSIM_TRACE_MADVISE:
     case VMSIM_TRACE_MSYNC:
-        vmsim__mm_msync(mm, a[0], a[1], (unsigned)a[2], cpu);
-        return true;
     case VMSIM_TRACE_MLOCK:
-        vmsim__mm_mlock(mm, a[0], a[1], (unsigned)a[2], cpu);
-        return true;
     case VMSIM_TRACE_MUNLOCK:
-        vmsim__mm_munlock(mm, a[0], a[1], cpu);
+        replay_range(i);
         return true;
     case VMSIM_TRACE_MLOCKALL:
-        vmsim__mm_mlockall(mm, (unsigned)a[0], cpu);
+        vmsim__mm_mlockall(mm, (unsigned)i->e->args[0], i->t->cpu);
         return true;
     case VMSIM_TRACE_MUNLOCKALL:
-        vmsim__mm_munlockall(mm, cpu);
+        vmsim__mm_munlockall(mm, i->t->cpu);
         return true;
     default:
         return false;
@@ -333,7 +464,7 @@ static int replay_event(struct item *i) {
     if (i->e->result >= 0 && !replay_memory_call(i))
         replay_file_call(i);
     vmsim__cpu_charge(i->s->machine, i->t);
-    return 0;
+    return i->s->err.code;
 }
 
 /* Goes on with the batch in work; false: `until` has passed with some of it left. */
@@ -341,8 +472,11 @@ static bool run_batch(struct vmsim_scenario *s, struct vmsim__replay *r, uint64_
     struct vmsim__task *t = task_of(s, r, r->batch_task);
     while (t && r->left) {
         struct vmsim_access_result result;
-        size_t n = until == UINT64_MAX ? r->left : vmsim__min64(r->left, VMSIM__CHUNK);
-        vmsim__machine_access(s->machine, t, r->batch, n, NULL, &result);
+        struct vmsim__placement *p = r->placements.at[r->batch_task];
+        size_t n = until == UINT64_MAX && !p ? r->left : vmsim__min64(r->left, VMSIM__CHUNK);
+        if (p)
+            vmsim__placement_translate(p, r->batch, s->chunk, n);
+        vmsim__machine_access(s->machine, t, p ? s->chunk : r->batch, n, NULL, &result);
         r->batch += result.done;
         r->left -= result.done;
         s->references += result.done;

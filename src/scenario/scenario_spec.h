@@ -22,6 +22,7 @@ struct vmsim__task_decl {
     uint64_t start;                  /* ns */
     const char *trace;               /* path, relative to the file that says so; NULL: described by `program` */
     bool cached;                     /* trace: the files it reads are in the page cache */
+    bool recorded_addresses;         /* trace: mappings lie where they were recorded */
     struct vmsim_param_list program; /* struct vmsim_param_variant */
 };
 

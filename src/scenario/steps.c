@@ -408,6 +408,9 @@ static const struct vmsim_param task_params[] = {
      .offset = AT(cached),
      .fallback = "true",
      .doc = "Of a trace: the files it uses are in the page cache already, as in a program's second run."},
+    BOOL("recorded_addresses", recorded_addresses,
+         "Of a trace: mappings lie where they lay when it was recorded, instead of where the simulated kernel places "
+         "them."),
     {.name = "program",
      .type = VMSIM_PARAM_VARIANT_LIST,
      .offset = AT(program),

@@ -35,12 +35,12 @@ static bool hint_fits(struct vmsim__mm *mm, uint64_t addr, uint64_t length) {
     return (!v || addr + length <= vmsim__vma_gap_start(v)) && (!prev || addr >= prev->end);
 }
 
-/* Since 6.7 large anonymous mappings begin where a huge page could. */
+/* Since 6.7 anonymous mappings of whole huge pages begin where a huge page could, also when huge pages are off. */
 static uint64_t thp_aligned(struct vmsim__mm *mm, uint64_t length, uint32_t map_flags) {
     const struct vmsim__pt_format *f = mm->vm->format;
     uint64_t huge = f->levels > 1 ? UINT64_C(1) << f->shift[1] : 0;
-    if (!mm->vm->kernel->thp_aligned_mmap || !huge || length < huge || !(map_flags & VMSIM__MAP_ANONYMOUS) ||
-        mm->vm->mem->thp_enabled == VMSIM__THP_NEVER || !mm->topdown)
+    if (!mm->vm->kernel->thp_aligned_mmap || !huge || !length || length & (huge - 1) ||
+        !(map_flags & VMSIM__MAP_ANONYMOUS) || !mm->topdown)
         return UINT64_MAX;
     uint64_t at = vmsim__gap_topdown(mm, length + huge, mm->mmap_min, mm->mmap_base);
     return at == UINT64_MAX ? at : vmsim__align_down(at + huge, huge);

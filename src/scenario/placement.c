@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of placed ranges (see placement.h). Programs have some dozens of them: insertion moves, a search halves, and
+ * references remember where the last one was. */
+#include "scenario/placement.h"
+
+#include <string.h>
+
+#include "base/util.h"
+
+struct vmsim__placement *vmsim__placement_create(struct vmsim__alloc *a) {
+    struct vmsim__placement *p = vmsim__calloc(a, 1, sizeof *p);
+    if (p) {
+        p->alloc = a;
+        p->users = 1;
+    }
+    return p;
+}
+
+struct vmsim__placement *vmsim__placement_copy(const struct vmsim__placement *from) {
+    struct vmsim__placement *p = vmsim__placement_create(from->alloc);
+    for (size_t i = 0; p && i < from->ranges.count; i++) {
+        if (!vmsim__vec_push(p->alloc, &p->ranges, from->ranges.at[i])) {
+            vmsim__placement_put(p);
+            return NULL;
+        }
+    }
+    if (p)
+        p->brk_start = from->brk_start;
+    return p;
+}
+
+void vmsim__placement_put(struct vmsim__placement *p) {
+    if (!p || --p->users)
+        return;
+    vmsim__vec_fini(p->alloc, &p->ranges);
+    vmsim__free(p->alloc, p, sizeof *p);
+}
+
+/* Number of the first range that ends behind `va`. */
+static size_t search(const struct vmsim__placement *p, uint64_t va) {
+    size_t low = 0, high = p->ranges.count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (p->ranges.at[middle].end > va)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static bool insert(struct vmsim__placement *p, size_t at, struct vmsim__placed range) {
+    if (!vmsim__vec_push(p->alloc, &p->ranges, range))
+        return false;
+    memmove(p->ranges.at + at + 1, p->ranges.at + at, (p->ranges.count - 1 - at) * sizeof range);
+    p->ranges.at[at] = range;
+    return true;
+}
+
+static void take_out(struct vmsim__placement *p, size_t at) {
+    p->ranges.count--;
+    memmove(p->ranges.at + at, p->ranges.at + at + 1, (p->ranges.count - at) * sizeof *p->ranges.at);
+}
+
+bool vmsim__placement_clear(struct vmsim__placement *p, uint64_t start, uint64_t end) {
+    for (size_t i = search(p, start); i < p->ranges.count && p->ranges.at[i].start < end;) {
+        struct vmsim__placed *r = &p->ranges.at[i], rest = *r;
+        if (r->start < start && r->end > end) { /* a hole: the part behind it becomes a range of its own */
+            r->end = start;
+            rest.start = end;
+            return insert(p, i + 1, rest);
+        }
+        if (r->start < start) {
+            r->end = start;
+            i++;
+        } else if (r->end > end) {
+            r->start = end;
+            i++;
+        } else {
+            take_out(p, i);
+        }
+    }
+    return true;
+}
+
+bool vmsim__placement_set(struct vmsim__placement *p, uint64_t start, uint64_t end, uint64_t delta) {
+    if (start >= end)
+        return true;
+    if (!vmsim__placement_clear(p, start, end))
+        return false;
+    size_t at = search(p, start);
+    if (!insert(p, at, (struct vmsim__placed){.start = start, .end = end, .delta = delta}))
+        return false;
+    struct vmsim__placed *r = p->ranges.at;
+    if (at + 1 < p->ranges.count && r[at + 1].start == end && r[at + 1].delta == delta) {
+        r[at].end = r[at + 1].end;
+        take_out(p, at + 1);
+    }
+    if (at && r[at - 1].end == start && r[at - 1].delta == delta) {
+        r[at - 1].end = r[at].end;
+        take_out(p, at);
+    }
+    return true;
+}
+
+const struct vmsim__placed *vmsim__placement_from(const struct vmsim__placement *p, uint64_t va) {
+    size_t at = search(p, va);
+    return at < p->ranges.count ? &p->ranges.at[at] : NULL;
+}
+
+uint64_t vmsim__placement_of(const struct vmsim__placement *p, uint64_t va) {
+    const struct vmsim__placed *r = vmsim__placement_from(p, va);
+    return r && r->start <= va ? va + r->delta : va;
+}
+
+void vmsim__placement_translate(struct vmsim__placement *p, const vmsim_access *in, vmsim_access *out, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint64_t va = vmsim_access_va(in[i]);
+        size_t *last = &p->last[vmsim_access_kind(in[i]) != VMSIM_FETCH];
+        if (VMSIM__UNLIKELY(*last >= p->ranges.count ||
+                            va - p->ranges.at[*last].start >= p->ranges.at[*last].end - p->ranges.at[*last].start)) {
+            *last = search(p, va);
+            if (*last == p->ranges.count || p->ranges.at[*last].start > va) {
+                out[i] = in[i];
+                continue;
+            }
+        }
+        out[i] = in[i] + (p->ranges.at[*last].delta << 7);
+    }
+}
