@@ -133,6 +133,13 @@ static const struct {
      NULL,
      "transparent_hugepage/enabled: \"madvise\""},
     {{"sys_kernel_mm_transparent_hugepage.txt", "enabled = always madvise never\n"}, "does not say what is", "nodes:"},
+    {{"sys_kernel_mm_transparent_hugepage.txt", "enabled = [always] never\ndefrag = [mad] never\n"},
+     "what is defrag",
+     "nodes:"},
+    {{"sysctl_vm.txt", "overcommit_memory = 7\n"}, "overcommit_memory cannot be 7", "nodes:"},
+    {{"sysctl_vm.txt", "dirty_ratio = 400\n"}, "dirty_ratio cannot be 400", "nodes:"},
+    {{"sysctl_vm.txt", "min_free_kbytes = 1 2\n"}, "damaged: vm.min_free_kbytes", "nodes:"},
+    {{"sysctl_vm.txt", "min_free_kbytes = 4096\n"}, NULL, "vm.min_free_kbytes: \"4096\""},
     {{"proc_cpuinfo.txt", "vendor_id : AuthenticAMD\ncpu family : 25\nmodel : 17\n"}, NULL, "preset: zen4"},
     {{"proc_cpuinfo.txt", "vendor_id : GenuineIntel\ncpu family : 6\nmodel : 1\n"}, "no preset for", "arch: x86_64"},
 };

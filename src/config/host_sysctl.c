@@ -62,6 +62,18 @@ static bool captured(struct vmsim__import *im, const char *name, char *value, si
     return false;
 }
 
+/* Whether a knob takes the value; false with a note. */
+static bool takes(struct vmsim__import *im, const struct vmsim_param *p, const char *value) {
+    char *end;
+    int64_t n = strtoll(value, &end, 10);
+    uint64_t max = p->type == VMSIM_PARAM_BOOL ? 1 : p->max ? (uint64_t)p->max : INT64_MAX;
+    if (!*end && n >= 0 && (uint64_t)n >= (uint64_t)p->min && (uint64_t)n <= max)
+        return true;
+    vmsim__capture_note(im->capture, SYSCTL, "damaged: %s cannot be %s; what follows from the machine is taken",
+                        p->name, value);
+    return false;
+}
+
 static int memory_knobs(struct vmsim__import *im, struct vmsim__mem *mem) {
     char value[256], derived[256];
     for (unsigned i = 0; vmsim__mem_sysctl_name(i); i++) {
@@ -69,6 +81,12 @@ static int memory_knobs(struct vmsim__import *im, struct vmsim__mem *mem) {
         if (!captured(im, name, value, sizeof value) || !vmsim__mem_sysctl_get(mem, name, derived, sizeof derived) ||
             same_numbers(value, derived))
             continue;
+        struct vmsim__err err = {0};
+        if (vmsim__mem_sysctl_set(mem, name, value, &err)) {
+            vmsim__capture_note(im->capture, SYSCTL, "damaged: %s; what follows from the machine is taken",
+                                vmsim__err_text(&err));
+            continue;
+        }
         int rc = push(im, name, value, SYSCTL, derived);
         if (rc)
             return rc;
@@ -103,12 +121,11 @@ static uint64_t derived_knob(const struct vmsim__mem *mem, uint64_t kb, const ch
     return !strcmp(name, "vm.max_map_count") ? mem->kernel->max_map_count : 0;
 }
 
-static int table_knobs(struct vmsim__import *im, const struct vmsim__mem *mem, const struct vmsim_param *table,
-                       const char *prefix) {
-    char name[128], value[256], derived[64];
-    for (const struct vmsim_param *p = table; p->name; p++) {
-        snprintf(name, sizeof name, "%s%s", prefix, p->name);
-        if (strncmp(name, "vm.", 3) || !captured(im, name, value, sizeof value))
+static int table_knobs(struct vmsim__import *im, const struct vmsim__mem *mem) {
+    char value[256], derived[64];
+    for (const struct vmsim_param *p = vmsim__vm_sysctl_params; p->name; p++) {
+        const char *name = p->name;
+        if (!captured(im, name, value, sizeof value) || !takes(im, p, value))
             continue;
         bool about;
         uint64_t own = derived_knob(mem, early_free_kb(im, mem), name, &about), is = strtoull(value, NULL, 10);
@@ -128,6 +145,13 @@ static int table_knobs(struct vmsim__import *im, const struct vmsim__mem *mem, c
     return 0;
 }
 
+static const struct vmsim_param *cache_param(const char *name) {
+    const struct vmsim_param *p = vmsim__cache_params;
+    while (p->name && strcmp(p->name, name))
+        p++;
+    return p;
+}
+
 /* Of a limit in percent and the same in bytes one is 0: the other one counts. */
 static int dirty_knobs(struct vmsim__import *im) {
     static const char *const pairs[][3] = {{"vm.dirty_bytes", "vm.dirty_ratio", "20"},
@@ -135,9 +159,11 @@ static int dirty_knobs(struct vmsim__import *im) {
     char bytes[256], ratio[256];
     for (size_t i = 0; i < VMSIM__COUNT(pairs); i++) {
         int rc = 0;
-        if (captured(im, pairs[i][0], bytes, sizeof bytes) && strcmp(bytes, "0"))
+        if (captured(im, pairs[i][0], bytes, sizeof bytes) && strcmp(bytes, "0") &&
+            takes(im, cache_param(pairs[i][0] + 3), bytes))
             rc = push(im, pairs[i][0], bytes, SYSCTL, "0");
-        else if (captured(im, pairs[i][1], ratio, sizeof ratio) && strcmp(ratio, pairs[i][2]))
+        else if (captured(im, pairs[i][1], ratio, sizeof ratio) && strcmp(ratio, pairs[i][2]) &&
+                 takes(im, cache_param(pairs[i][1] + 3), ratio))
             rc = push(im, pairs[i][1], ratio, SYSCTL, pairs[i][2]);
         if (rc)
             return rc;
@@ -158,26 +184,34 @@ static bool chosen_word(const char *text, const char *key, char *word, size_t si
     return true;
 }
 
+/* One choice among `names`; what follows from the machine is `derived`. */
+static int thp_choice(struct vmsim__import *im, const char *text, const char *key, const char *const *names,
+                      const char *derived) {
+    char word[32] = "", knob[64];
+    bool known = chosen_word(text, key, word, sizeof word);
+    for (size_t i = 0; known && names[i] && strcmp(names[i], word) != 0; i++)
+        known = names[i + 1] != NULL;
+    snprintf(knob, sizeof knob, "transparent_hugepage/%s", key);
+    if (known)
+        return strcmp(word, derived) ? push(im, knob, word, THP, derived) : 0;
+    vmsim__capture_note(im->capture, THP, "damaged: it does not say what is %s; '%s' follows from the machine", key,
+                        derived);
+    return 0;
+}
+
 static int thp_knobs(struct vmsim__import *im, const struct vmsim__mem *mem) {
+    static const char *const defrag[] = {"always", "defer", "defer+madvise", "madvise", "never", NULL};
     char word[32];
     const char *text = vmsim__capture_text(im->capture, THP);
     if (!text) {
         vmsim__capture_note(im->capture, THP, "missing: transparent huge pages are as the kernel's options say");
         return 0;
     }
-    const char *derived = vmsim__thp_mode_names[mem->thp_enabled];
-    int rc = 0;
-    bool known = chosen_word(text, "enabled", word, sizeof word) &&
-                 (!strcmp(word, "always") || !strcmp(word, "madvise") || !strcmp(word, "never"));
-    if (!known)
-        vmsim__capture_note(im->capture, THP, "damaged: it does not say what is enabled; '%s' follows from the machine",
-                            derived);
-    else if (strcmp(word, derived))
-        rc = push(im, "transparent_hugepage/enabled", word, THP, derived);
-    derived = mem->thp_available ? "madvise" : "never";
-    if (!rc && chosen_word(text, "defrag", word, sizeof word) && strcmp(word, derived) && mem->thp_available)
-        rc = push(im, "transparent_hugepage/defrag", word, THP, derived);
-    if (!rc && mem->thp_available && vmsim__line_value(text, "use_zero_page", word, sizeof word) && !strcmp(word, "0"))
+    int rc = thp_choice(im, text, "enabled", vmsim__thp_mode_names, vmsim__thp_mode_names[mem->thp_enabled]);
+    if (rc || !mem->thp_available)
+        return rc;
+    rc = thp_choice(im, text, "defrag", defrag, "madvise");
+    if (!rc && vmsim__line_value(text, "use_zero_page", word, sizeof word) && !strcmp(word, "0"))
         rc = push(im, "transparent_hugepage/use_zero_page", "false", THP, "true");
     return rc;
 }
@@ -186,7 +220,7 @@ int vmsim__import_sysctls(struct vmsim__import *im, struct vmsim__mem *mem) {
     int rc = thp_knobs(im, mem);
     if (!vmsim__capture_text(im->capture, SYSCTL))
         vmsim__capture_note(im->capture, SYSCTL, "missing: all settings are what follows from the machine");
-    rc = rc ? rc : table_knobs(im, mem, vmsim__vm_sysctl_params, "");
+    rc = rc ? rc : table_knobs(im, mem);
     rc = rc ? rc : dirty_knobs(im);
     return rc ? rc : memory_knobs(im, mem);
 }
