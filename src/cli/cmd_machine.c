@@ -79,6 +79,7 @@ int cmd_machine(int argc, char **argv) {
     struct vmsim_host_options o = {.size = sizeof o, .note = a.quiet ? NULL : print_note, .context = (char *)subject};
     int err = import ? vmsim_host_import(a.directory, a.output, &o, why, sizeof why)
                      : vmsim_host_capture(a.directory, &o, why, sizeof why);
-    return err ? cli_fail(cli_status(err), "machine", "%s: %s", subject, *why ? why : vmsim_error_text(err))
-               : EXIT_FINE;
+    if (err && *why)
+        return cli_fail(cli_status(err), "machine", "%s", why);
+    return err ? cli_fail(cli_status(err), "machine", "%s: %s", subject, vmsim_error_text(err)) : EXIT_FINE;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "vmsim/trace.h"
 
 bool cli_push(char ***list, size_t *count, char *value) {
     char **grown = realloc(*list, (*count + 1) * sizeof *grown);
@@ -103,18 +104,31 @@ static char *quote(char *out, const char *text, size_t length) {
     return out;
 }
 
+/* Says what is wrong with a trace, as the scenario would, but of the file and not of an override that nobody typed. */
+static int check_trace(const char *path) {
+    struct vmsim_trace_reader *r;
+    int err = vmsim_trace_open(path, 0, &r);
+    if (err)
+        cli_fail(EXIT_USAGE, NULL, "%s", r ? vmsim_trace_reader_error(r) : vmsim_error_text(err));
+    vmsim_trace_close(r);
+    return err;
+}
+
 /* A task that replays the trace, named as the file without its ending. */
 static int add_trace(struct vmsim_config *config, const char *path) {
     static const char begin[] = "workload.tasks[+]={name: ", middle[] = ", trace: ";
     const char *name = base_name(path), *dot = strrchr(name, '.');
     size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+    int err = check_trace(path);
+    if (err)
+        return err;
     char *text = malloc(sizeof begin + sizeof middle + 2 * (length + strlen(path)) + 8), *at = text;
     if (!text)
         return VMSIM_ENOMEM;
     at = quote(stpcpy(at, begin), name, length);
     at = quote(stpcpy(at, middle), path, strlen(path));
     stpcpy(at, "}");
-    int err = vmsim_config_set(config, text);
+    err = vmsim_config_set(config, text);
     free(text);
     return err;
 }

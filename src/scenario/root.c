@@ -206,6 +206,7 @@ static int create_tasks(struct vmsim_scenario *s) {
         snprintf(path, sizeof path, "workload.tasks[%zu]", i);
         int err = vmsim_task_create(s->machine, tasks[i].name, (unsigned)vmsim__min64(tasks[i].cpu, UINT32_MAX), &id);
         if (err) {
+            snprintf(path, sizeof path, "workload.tasks[%zu].cpu", i);
             vmsim__config_error(s->config, path, "%s", vmsim_machine_error(s->machine));
             result = err;
             continue;
