@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of placed ranges (see placement.h). Programs have some dozens of them: insertion moves, a search halves, and
- * references remember where the last one was. */
+ * what a page's search found is remembered, because every reference asks. */
 #include "scenario/placement.h"
 
 #include <string.h>
@@ -63,6 +63,7 @@ static void take_out(struct vmsim__placement *p, size_t at) {
 }
 
 bool vmsim__placement_clear(struct vmsim__placement *p, uint64_t start, uint64_t end) {
+    memset(p->page, 0, sizeof p->page);
     for (size_t i = search(p, start); i < p->ranges.count && p->ranges.at[i].start < end;) {
         struct vmsim__placed *r = &p->ranges.at[i], rest = *r;
         if (r->start < start && r->end > end) { /* a hole: the part behind it becomes a range of its own */
@@ -113,18 +114,20 @@ uint64_t vmsim__placement_of(const struct vmsim__placement *p, uint64_t va) {
     return r && r->start <= va ? va + r->delta : va;
 }
 
+/* A reference to a page that is not remembered. */
+static VMSIM__NOINLINE uint64_t remember(struct vmsim__placement *p, vmsim_access a, size_t slot, uint64_t key) {
+    const uint64_t va = vmsim_access_va(a), delta = vmsim__placement_of(p, va) - va;
+    p->page[slot].key = key;
+    p->page[slot].delta = delta << 7;
+    return p->page[slot].delta;
+}
+
 void vmsim__placement_translate(struct vmsim__placement *p, const vmsim_access *in, vmsim_access *out, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        uint64_t va = vmsim_access_va(in[i]);
-        size_t *last = &p->last[vmsim_access_kind(in[i]) != VMSIM_FETCH];
-        if (VMSIM__UNLIKELY(*last >= p->ranges.count ||
-                            va - p->ranges.at[*last].start >= p->ranges.at[*last].end - p->ranges.at[*last].start)) {
-            *last = search(p, va);
-            if (*last == p->ranges.count || p->ranges.at[*last].start > va) {
-                out[i] = in[i];
-                continue;
-            }
-        }
-        out[i] = in[i] + (p->ranges.at[*last].delta << 7);
+        uint64_t page = in[i] >> (7 + VMSIM__PLACED_SHIFT), slot = page % VMSIM__PLACED_PAGES,
+                 delta = p->page[slot].delta;
+        if (VMSIM__UNLIKELY(p->page[slot].key != page + 1))
+            delta = remember(p, in[i], slot, page + 1);
+        out[i] = in[i] + delta;
     }
 }

@@ -15,6 +15,9 @@
 #include "base/vec.h"
 #include "vmsim/access.h"
 
+#define VMSIM__PLACED_PAGES 512u
+#define VMSIM__PLACED_SHIFT 12 /* ranges begin and end at multiples of 4 KiB */
+
 struct vmsim__placed {
     uint64_t start, end; /* of the recording */
     uint64_t delta;      /* simulated - recorded, modulo 2^64 */
@@ -26,8 +29,11 @@ struct vmsim__placement {
     struct {
         VMSIM__VEC(struct vmsim__placed);
     } ranges;
-    size_t last[2];     /* range of the last fetch, of the last other reference */
-    uint64_t brk_start; /* of the recording */
+    struct {
+        uint64_t key;            /* recorded page number + 1; 0: empty */
+        uint64_t delta;          /* of a packed reference */
+    } page[VMSIM__PLACED_PAGES]; /* pages lately referred to: emptied when a range changes */
+    uint64_t brk_start;          /* of the recording */
 };
 
 struct vmsim__placement *vmsim__placement_create(struct vmsim__alloc *a);         /* one user; NULL: no memory */

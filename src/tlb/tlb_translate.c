@@ -70,7 +70,7 @@ VMSIM__INLINE uint64_t *fill_plain(struct vmsim__tlb *t, struct tlb_array *r, ui
 }
 
 /* Enters a page of `class` into the levels [0, end), each at its home, and counts a miss for those that were found
- * lacking it. */
+ * lacking it. A page that was held nowhere comes to the filter with its second use: many have none. */
 static void fill_levels(struct vmsim__tlb *t, const struct lookup *l, unsigned end, unsigned class, uint64_t data) {
     uint16_t asid = data & VMSIM__PTE_GLOBAL ? VMSIM__ASID_GLOBAL : t->asid;
     for (unsigned k = end; k-- > 0;) {
@@ -88,7 +88,7 @@ static void fill_levels(struct vmsim__tlb *t, const struct lookup *l, unsigned e
         uint64_t *tag = r->plain && k < l->level ? fill_plain(t, r, l->va, as, piece, asid) : NULL;
         if (VMSIM__UNLIKELY(!tag))
             tag = vmsim__tlb_array_fill(t, r, l->va, as, piece, asid, k < l->level);
-        if (k == 0)
+        if (k == 0 && l->level < t->levels)
             vmsim__tlb_filter_add(t, r, tag, l->va, l->type);
     }
 }
