@@ -28,7 +28,7 @@ static uint64_t counter(struct vmsim_machine *m, const char *name) {
     return vmsim_counter_find(m, name, &id) ? 0 : vmsim_counter_read(m, id);
 }
 
-static struct vmsim_scenario *prepare(struct vmsim_config *config, const char *trace) {
+static struct vmsim_scenario *prepare(struct vmsim_config *config, const char *trace, bool placed) {
     static const char *const settings[] = {
         "machine.cpus=1",
         "machine.nodes=[{memory: 4GiB}]",
@@ -42,18 +42,20 @@ static struct vmsim_scenario *prepare(struct vmsim_config *config, const char *t
     struct vmsim_scenario *s = NULL;
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         vmsim_config_set(config, settings[i]);
-    snprintf(task, sizeof task, "workload.tasks=[{name: bench, trace: \"%s\"}]", trace);
+    snprintf(task, sizeof task, "workload.tasks=[{name: bench, trace: \"%s\", recorded_addresses: %s}]", trace,
+             placed ? "false" : "true");
     vmsim_config_set(config, task);
     if (vmsim_config_resolve(config) || vmsim_scenario_create(config, &s))
         print_errors(config);
     return s;
 }
 
-static int bench(const char *trace) {
+/* `placed`: mappings lie where the simulated kernel puts them, so every reference is moved; else where they were. */
+static int bench(const char *trace, bool placed) {
     struct vmsim_config *config;
     if (vmsim_config_create(&config))
         return 1;
-    struct vmsim_scenario *s = prepare(config, trace);
+    struct vmsim_scenario *s = prepare(config, trace, placed);
     int err = s ? 0 : 1;
     if (!err) {
         double cpu = now(CLOCK_THREAD_CPUTIME_ID), wall = now(CLOCK_MONOTONIC);
@@ -62,10 +64,10 @@ static int bench(const char *trace) {
         wall = now(CLOCK_MONOTONIC) - wall;
         struct vmsim_machine *m = vmsim_scenario_machine(s);
         double references = (double)counter(m, "tlb.cpu0.accesses");
-        printf("{\"trace\": \"%s\", \"references\": %.0f, \"walks\": %llu, \"minflt\": %llu, "
+        printf("{\"trace\": \"%s\", \"addresses\": \"%s\", \"references\": %.0f, \"walks\": %llu, \"minflt\": %llu, "
                "\"access_path_mrefs_per_cpu_s\": %.1f, "
                "\"end_to_end_mrefs_per_s\": %.1f}\n",
-               trace, references, (unsigned long long)counter(m, "tlb.cpu0.walks"),
+               trace, placed ? "placed" : "recorded", references, (unsigned long long)counter(m, "tlb.cpu0.walks"),
                (unsigned long long)counter(m, "vmstat.pgfault"), references / cpu / 1e6, references / wall / 1e6);
         if (err)
             fprintf(stderr, "%s\n", vmsim_scenario_error(s));
@@ -78,6 +80,6 @@ static int bench(const char *trace) {
 int main(int argc, char **argv) {
     int failed = 0;
     for (int i = 1; i < argc; i++)
-        failed |= bench(argv[i]);
+        failed |= bench(argv[i], false) | bench(argv[i], true);
     return failed;
 }
