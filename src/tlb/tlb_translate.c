@@ -51,8 +51,8 @@ static void look_up(struct vmsim__tlb *t, struct lookup *l) {
     }
 }
 
-/* vmsim__tlb_array_fill for the case that nearly all fills are: a plain array in which the entry is absent and the least
- * recently used one of the set is of the same size, neither of them global. NULL: another case. */
+/* vmsim__tlb_array_fill for the case that nearly all fills are: a plain array in which the entry is absent and the
+ * least recently used one of the set is of the same size, neither of them global. NULL: another case. */
 VMSIM__INLINE uint64_t *fill_plain(struct vmsim__tlb *t, struct tlb_array *r, uint64_t va, unsigned class,
                                    uint64_t data, uint16_t asid) {
     uint64_t page = tlb_va57(va) >> t->class_shift[class], *tags = tlb_tags(r, tlb_set(r, page));
