@@ -12,7 +12,7 @@
 void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool even_cows,
                             unsigned cpu) {
     bool drained = false;
-    if (first >= end || !f->pages.count)
+    if (first >= end)
         return;
     if (c->hooks.unmap && f->mappings)
         c->hooks.unmap(c->hooks.context, f, first, end - 1, even_cows, cpu);

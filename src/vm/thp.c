@@ -132,6 +132,7 @@ static bool huge_zero_get(struct vmsim__vm *vm, unsigned cpu) {
             vmsim__vm_event(vm, VMSIM__THP_ZERO_PAGE_ALLOC_FAILED, 1);
             return false;
         }
+        vmsim__vm_fill(vm, vm->huge_zero, VMSIM__PFN_NONE, huge_order(vm));
         vmsim__vm_event(vm, VMSIM__THP_ZERO_PAGE_ALLOC, 1);
         vmsim__vm_cost(vm, vm->spec.costs.zero_huge);
     }

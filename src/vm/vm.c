@@ -12,9 +12,9 @@ static bool on_mkclean(void *context, struct vmsim__file *file, uint64_t index, 
     return vmsim__vm_mkclean(context, pfn, cpu);
 }
 
-static void on_unmap(void *context, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows,
+static void on_unmap(void *context, struct vmsim__file *file, uint64_t first, uint64_t last, bool even_cows,
                      unsigned cpu) {
-    vmsim__vm_unmap_file(context, file, first, end, even_cows, cpu);
+    vmsim__vm_unmap_file(context, file, first, last == UINT64_MAX ? last : last + 1, even_cows, cpu);
 }
 
 /* First reserved frame that lies in a zone above the first page; the BIOS's page 0 is nobody's. */

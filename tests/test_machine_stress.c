@@ -1,0 +1,671 @@
+/* SPDX-License-Identifier: MIT */
+/* Random histories of whole machines: tasks, threads, files, drivers and knobs at once, on every architecture and both
+ * kernels, with memory scarce, against a model of what each page contains.
+ *
+ *     task --> space --> page[i]: kind, rights, content           object --> content of each page (files, shared
+ * memory) |                   |                                          | vmsim_task_access: physical address -->
+ * frame --> content of a private frame, or of its object's page
+ *
+ * Each store writes a tag that nobody wrote before, into what lies at the physical address that came back; each load
+ * must find there what the model says. A stale TLB entry, a frame given out twice, a copy not made or made too often
+ * all show as a wrong tag. A call that fails for lack of frames ends its space, as it would end a program. */
+#include "helpers.h"
+
+#include "machine/machine.h"
+#include "vm/vm_impl.h"
+#include "vmsim/config.h"
+#include "vmsim/report.h"
+
+enum { PAGES = 1100, SPACES = 4, TASKS = 6, FILES = 3, FILE_PAGES = 80, OBJECTS = 200, BLOCKS = 300 };
+enum kind { NONE, ANON, SHARED, FILE_PRIVATE, FILE_SHARED };
+
+struct page {
+    uint8_t kind, prot;
+    bool own; /* of a private file page: a copy of its own */
+    uint16_t object, index;
+    uint64_t tag;
+};
+struct space {
+    struct page at[PAGES];
+    unsigned tasks;
+};
+struct task {
+    uint32_t id;
+    struct space *space; /* NULL: none */
+};
+struct object {
+    uint32_t file; /* number in the page cache */
+    uint64_t pages;
+    uint64_t content[PAGES];
+};
+
+static struct storm {
+    struct vmsim_machine *m;
+    struct vmsim__rng rng;
+    struct space space[SPACES];
+    struct task task[TASKS];
+    struct object object[OBJECTS];
+    unsigned objects;
+    struct {
+        uint64_t pfn;
+        unsigned order;
+    } block[BLOCKS];
+    unsigned blocks;
+    uint64_t *frame_tag;
+    uint64_t next_tag, page, base, step, killed, loads;
+    unsigned shift;
+} t;
+
+static uint64_t pick(uint64_t n) {
+    return vmsim__rng_below(&t.rng, n);
+}
+
+static uint64_t va_of(unsigned page) {
+    return t.base + page * t.page;
+}
+
+static uint64_t *content_of(vmsim__pfn pfn) {
+    if (pfn == vmsim__vm_zero_pfn(t.m->vm)) /* no frame of the allocator */
+        return &t.frame_tag[pfn];
+    const struct vmsim__frame *f = vmsim__vm_frame(t.m->vm, pfn);
+    if (!(f->flags & VMSIM__FRAME_FILE))
+        return &t.frame_tag[pfn];
+    for (unsigned o = 0; o < t.objects; o++) {
+        if (t.object[o].file == f->mapping)
+            return &t.object[o].content[vmsim__frame_index(f)];
+    }
+    fail_msg("step %llu: frame %u belongs to file %u, which nobody has", (unsigned long long)t.step, pfn, f->mapping);
+    return NULL;
+}
+
+static void on_fill(void *context, vmsim__pfn to, vmsim__pfn from, unsigned order) {
+    (void)context;
+    for (vmsim__pfn i = 0; i < UINT32_C(1) << order; i++)
+        t.frame_tag[to + i] = from == VMSIM__PFN_NONE ? 0 : *content_of(from + i);
+}
+
+static uint64_t expected(const struct page *g) {
+    return g->kind == ANON || g->own ? g->tag : t.object[g->object].content[g->index];
+}
+
+/* ---- tasks ---- */
+
+static struct vmsim__mm *mm_of(const struct task *k) {
+    return vmsim__task_at(t.m, k->id)->mm;
+}
+
+static void gone(struct task *k) {
+    k->space->tasks--;
+    k->space = NULL;
+}
+
+/* Ends every task of a space. */
+static void kill_space(struct space *s) {
+    t.killed++;
+    for (unsigned i = 0; i < TASKS; i++) {
+        if (t.task[i].space != s)
+            continue;
+        assert_int_equal(vmsim_task_exit(t.m, t.task[i].id), 0);
+        gone(&t.task[i]);
+    }
+}
+
+static struct task *free_task(void) {
+    for (unsigned i = 0; i < TASKS; i++) {
+        if (!t.task[i].space)
+            return &t.task[i];
+    }
+    return NULL;
+}
+
+static struct space *free_space(void) {
+    for (unsigned i = 0; i < SPACES; i++) {
+        if (!t.space[i].tasks)
+            return &t.space[i];
+    }
+    return NULL;
+}
+
+static void do_create(void) {
+    struct task *k = free_task();
+    struct space *s = free_space();
+    if (!k || !s)
+        return;
+    int err = vmsim_task_create(t.m, "storm", (unsigned)pick(t.m->nr_cpus), &k->id);
+    assert_true(err == 0 || err == VMSIM_ENOMEM);
+    if (err)
+        return;
+    memset(s, 0, sizeof *s);
+    s->tasks = 1;
+    k->space = s;
+}
+
+static void do_fork(const struct task *parent) {
+    struct task *k = free_task();
+    struct space *s = free_space();
+    if (!k || !s)
+        return;
+    assert_int_equal(vmsim_task_fork(t.m, parent->id, NULL, &k->id), 0);
+    if (k->id == VMSIM_TASK_NONE)
+        return;
+    memcpy(s->at, parent->space->at, sizeof s->at);
+    s->tasks = 1;
+    k->space = s;
+}
+
+static void do_clone(const struct task *parent) {
+    struct task *k = free_task();
+    if (!k)
+        return;
+    assert_int_equal(vmsim__task_clone(t.m, parent->id, NULL, &k->id), 0);
+    k->space = parent->space;
+    k->space->tasks++;
+}
+
+/* ---- references ---- */
+
+/* What a reference to page i comes to. */
+static enum vmsim_stop verdict(const struct space *s, unsigned i, unsigned need) {
+    const struct page *g = &s->at[i];
+    if (g->kind == NONE || (g->prot & need) != need)
+        return VMSIM_STOP_SIGSEGV;
+    return g->kind != ANON && g->index >= t.object[g->object].pages ? VMSIM_STOP_SIGBUS : VMSIM_STOP_NONE;
+}
+
+/* The frame of one byte, by a reference that must succeed; VMSIM__PFN_NONE: the task died for want of memory. */
+static vmsim__pfn refer(struct task *k, uint64_t va, uint32_t bytes, enum vmsim_access_type type) {
+    struct vmsim_access_result r;
+    vmsim_access a = vmsim_access_make(va, bytes, type);
+    uint64_t pa;
+    assert_int_equal(vmsim_task_access(t.m, k->id, &a, 1, &pa, &r), 0);
+    if (r.stop == VMSIM_STOP_OOM) {
+        struct space *s = k->space;
+        gone(k);
+        kill_space(s);
+        return VMSIM__PFN_NONE;
+    }
+    if (r.stop || pa % t.page != va % t.page)
+        fail_msg("step %llu: reference to %llx came to stop %d, physical %llx", (unsigned long long)t.step,
+                 (unsigned long long)va, (int)r.stop, (unsigned long long)pa);
+    return (vmsim__pfn)(pa >> t.shift);
+}
+
+static void check_load(const struct space *s, unsigned i, vmsim__pfn pfn) {
+    uint64_t found = *content_of(pfn), wanted = expected(&s->at[i]);
+    t.loads++;
+    if (found != wanted)
+        fail_msg("step %llu: page %u (kind %u) at frame %u contains %llu, not %llu", (unsigned long long)t.step, i,
+                 s->at[i].kind, pfn, (unsigned long long)found, (unsigned long long)wanted);
+}
+
+static void stored(struct space *s, unsigned i, vmsim__pfn pfn) {
+    struct page *g = &s->at[i];
+    assert_int_not_equal(pfn, vmsim__vm_zero_pfn(t.m->vm));
+    *content_of(pfn) = ++t.next_tag;
+    if (g->kind == ANON || g->kind == FILE_PRIVATE) {
+        g->tag = t.next_tag;
+        g->own = true;
+    } else {
+        assert_int_equal(t.object[g->object].content[g->index], t.next_tag);
+    }
+}
+
+/* A reference that must kill. */
+static void refused(struct task *k, uint64_t va, uint32_t bytes, enum vmsim_access_type type, enum vmsim_stop one,
+                    enum vmsim_stop other) {
+    struct vmsim_access_result r;
+    vmsim_access a = vmsim_access_make(va, bytes, type);
+    assert_int_equal(vmsim_task_access(t.m, k->id, &a, 1, NULL, &r), 0);
+    if (!r.stop || (r.stop != one && r.stop != other && r.stop != VMSIM_STOP_OOM)) {
+        const struct page *g = &k->space->at[(va - t.base) >> t.shift];
+        fail_msg("step %llu: reference of %u bytes to %llx (kind %u, object %u, page %u of %llu) came to stop %d "
+                 "instead of %d",
+                 (unsigned long long)t.step, bytes, (unsigned long long)va, g->kind, g->object, g->index,
+                 (unsigned long long)t.object[g->object].pages, (int)r.stop, (int)one);
+    }
+    struct space *s = k->space;
+    gone(k);
+    kill_space(s);
+}
+
+static void do_touch(struct task *k) {
+    static const unsigned need[] = {[VMSIM_LOAD] = 1, [VMSIM_STORE] = 2, [VMSIM_FETCH] = 4, [VMSIM_RMW] = 2};
+    static const uint32_t sizes[] = {1, 2, 4, 8, 8, 8, 16, 64, 512, 4096};
+    unsigned i = (unsigned)pick(PAGES - 1);
+    for (unsigned more = 6; more && k->space->at[i].kind == NONE; more--)
+        i = (unsigned)pick(PAGES - 1);
+    enum vmsim_access_type type = pick(2) ? VMSIM_STORE : pick(8) ? VMSIM_LOAD : pick(2) ? VMSIM_FETCH : VMSIM_RMW;
+    uint32_t bytes = sizes[pick(TEST_COUNT(sizes))];
+    uint64_t offset = pick(4) ? pick(t.page - bytes + 1) : t.page - 1 - pick(bytes), va = va_of(i) + offset;
+    bool two = offset + bytes > t.page;
+    enum vmsim_stop first = verdict(k->space, i, need[type]);
+    enum vmsim_stop second = two ? verdict(k->space, i + 1, need[type]) : VMSIM_STOP_NONE;
+    if (type == VMSIM_FETCH && (first || second))
+        return; /* not every format can refuse it */
+    if ((first || second) && pick(20))
+        return; /* deaths are made rare */
+    if (first || second) {
+        refused(k, va, bytes, type, first ? first : second, second ? second : first);
+        return;
+    }
+    struct space *s = k->space;
+    vmsim__pfn pfn = refer(k, va, bytes, type);
+    if (pfn == VMSIM__PFN_NONE)
+        return;
+    if (type == VMSIM_LOAD || type == VMSIM_FETCH) {
+        check_load(s, i, pfn);
+        return;
+    }
+    stored(s, i, pfn);
+    if (two && (pfn = refer(k, va_of(i + 1), 1, VMSIM_LOAD)) != VMSIM__PFN_NONE)
+        stored(s, i + 1, pfn);
+}
+
+/* ---- mappings ---- */
+
+static void range(unsigned *from, unsigned *n) {
+    *n = 1 + (unsigned)pick(pick(4) ? 12 : pick(4) ? 100 : 700);
+    *from = (unsigned)pick(PAGES - *n + 1);
+}
+
+/* After calls that populate: which private file pages got copies is the kernel's business; what they contain is not. */
+static void adopt(const struct task *k, unsigned from, unsigned n) {
+    for (unsigned i = from; k->space && i < from + n; i++) {
+        struct page *g = &k->space->at[i];
+        if (g->kind != FILE_PRIVATE || g->own)
+            continue;
+        struct vmsim__pte e = vmsim__mm_pagemap(mm_of(k), va_of(i));
+        if (!(e.flags & VMSIM__PTE_PRESENT) || vmsim__vm_frame(t.m->vm, (vmsim__pfn)e.pfn)->flags & VMSIM__FRAME_FILE)
+            continue;
+        g->own = true;
+        g->tag = t.object[g->object].content[g->index];
+    }
+}
+
+static unsigned new_object(const struct task *k, unsigned from) {
+    unsigned object = t.objects++;
+    uint32_t file = vmsim__mm_find_vma(mm_of(k), va_of(from))->file->id;
+    for (unsigned o = FILES; o < object; o++) /* numbers of dead files come back */
+        t.object[o].file = t.object[o].file == file ? UINT32_MAX : t.object[o].file;
+    t.object[object] = (struct object){.file = file, .pages = PAGES};
+    return object;
+}
+
+static void do_mmap(struct task *k) {
+    static const uint8_t prots[] = {3, 3, 3, 3, 1, 0, 7, 5};
+    unsigned from, n, kind = 1 + (unsigned)pick(4), object = (unsigned)pick(FILES);
+    range(&from, &n);
+    unsigned prot = prots[pick(TEST_COUNT(prots))], flags = VMSIM__MAP_FIXED;
+    bool file = kind >= FILE_PRIVATE;
+    if (kind == SHARED && t.objects == OBJECTS)
+        kind = ANON;
+    if (file && n > FILE_PAGES)
+        n = FILE_PAGES;
+    uint64_t first = file ? pick(FILE_PAGES - n + 1) : 0;
+    flags |= kind == ANON || kind == FILE_PRIVATE ? VMSIM__MAP_PRIVATE : VMSIM__MAP_SHARED;
+    flags |= file ? 0 : VMSIM__MAP_ANONYMOUS;
+    flags |= kind != SHARED && !pick(8) ? VMSIM__MAP_POPULATE : 0;
+    flags |= pick(12) ? 0 : VMSIM__MAP_NORESERVE;
+    int64_t r = vmsim_task_mmap(t.m, k->id, va_of(from), n * t.page, prot, flags, file ? t.object[object].file : 0,
+                                first * t.page);
+    if (r == -VMSIM__L_ENOMEM) {
+        kill_space(k->space);
+        return;
+    }
+    assert_int_equal(r, va_of(from));
+    object = kind == SHARED ? new_object(k, from) : object;
+    for (unsigned i = 0; i < n; i++)
+        k->space->at[from + i] = (struct page){
+            .kind = (uint8_t)kind, .prot = (uint8_t)prot, .object = (uint16_t)object, .index = (uint16_t)(first + i)};
+    adopt(k, from, n);
+}
+
+static void do_munmap(struct task *k) {
+    unsigned from, n;
+    range(&from, &n);
+    int64_t r = vmsim_task_munmap(t.m, k->id, va_of(from), n * t.page);
+    if (r == -VMSIM__L_ENOMEM) {
+        kill_space(k->space);
+        return;
+    }
+    assert_int_equal(r, 0);
+    memset(&k->space->at[from], 0, n * sizeof k->space->at[0]);
+}
+
+/* Rights as the VMAs have them. */
+static void reread_rights(struct task *k) {
+    for (unsigned i = 0; i < PAGES; i++) {
+        const struct vmsim__vma *v = vmsim__mm_find_vma(mm_of(k), va_of(i));
+        assert_int_equal(v && v->start <= va_of(i), k->space->at[i].kind != NONE);
+        if (k->space->at[i].kind)
+            k->space->at[i].prot =
+                (uint8_t)((v->flags & VMSIM__VM_READ ? 1 : 0) | (v->flags & VMSIM__VM_WRITE ? 2 : 0) |
+                          (v->flags & VMSIM__VM_EXEC ? 4 : 0));
+    }
+}
+
+static void do_mprotect(struct task *k) {
+    static const uint8_t prots[] = {3, 3, 1, 0, 7};
+    unsigned from, n, prot = prots[pick(TEST_COUNT(prots))];
+    range(&from, &n);
+    int64_t r = vmsim_task_mprotect(t.m, k->id, va_of(from), n * t.page, prot);
+    assert_true(r == 0 || r == -VMSIM__L_ENOMEM);
+    for (unsigned i = from; !r && i < from + n; i++) {
+        assert_int_not_equal(k->space->at[i].kind, NONE);
+        k->space->at[i].prot = (uint8_t)prot;
+    }
+    if (r)
+        reread_rights(k);
+    adopt(k, from, n);
+}
+
+static void do_madvise(struct task *k) {
+    static const int advice[] = {VMSIM__MADV_DONTNEED,   VMSIM__MADV_DONTNEED,      VMSIM__MADV_FREE,
+                                 VMSIM__MADV_COLD,       VMSIM__MADV_RANDOM,        VMSIM__MADV_NORMAL,
+                                 VMSIM__MADV_WILLNEED,   VMSIM__MADV_HUGEPAGE,      VMSIM__MADV_NOHUGEPAGE,
+                                 VMSIM__MADV_PAGEOUT,    VMSIM__MADV_MERGEABLE,     VMSIM__MADV_POPULATE_READ,
+                                 VMSIM__MADV_SEQUENTIAL, VMSIM__MADV_POPULATE_WRITE};
+    unsigned from, n;
+    int a = advice[pick(TEST_COUNT(advice))];
+    range(&from, &n);
+    for (unsigned i = from; a == VMSIM__MADV_DONTNEED && i < from + n; i++) {
+        struct page *g = &k->space->at[i];
+        if (g->kind == NONE)
+            continue;
+        if (vmsim__mm_find_vma(mm_of(k), va_of(i))->flags & VMSIM__VM_LOCKED)
+            break; /* refused from here on */
+        g->own = false;
+        g->tag = 0;
+    }
+    vmsim_task_madvise(t.m, k->id, va_of(from), n * t.page, a);
+    adopt(k, from, n);
+}
+
+static void do_mremap(struct task *k) {
+    unsigned from, n, to;
+    range(&from, &n);
+    to = (unsigned)pick(PAGES - n + 1);
+    struct page *at = k->space->at;
+    const struct vmsim__vma *v = vmsim__mm_find_vma(mm_of(k), va_of(from));
+    bool overlap = from < to + n && to < from + n, mapped = at[from].kind != NONE;
+    bool one = v && v->start <= va_of(from) && v->end >= va_of(from + n);
+    int64_t r = vmsim_task_mremap(t.m, k->id, va_of(from), n * t.page, n * t.page, 3, va_of(to));
+    if (r == -VMSIM__L_ENOMEM || r == -VMSIM__L_EAGAIN) {
+        kill_space(k->space);
+        return;
+    }
+    if (!mapped || overlap) {
+        assert_true(r == -VMSIM__L_EFAULT || r == -VMSIM__L_EINVAL);
+        return;
+    }
+    if (!one) { /* the target is gone all the same */
+        assert_int_equal(r, -VMSIM__L_EFAULT);
+        memset(&at[to], 0, n * sizeof at[0]);
+        return;
+    }
+    assert_int_equal(r, va_of(to));
+    memcpy(&at[to], &at[from], n * sizeof at[0]);
+    memset(&at[from], 0, n * sizeof at[0]);
+}
+
+static void do_lock(struct task *k) {
+    unsigned from, n;
+    range(&from, &n);
+    if (pick(2))
+        vmsim_task_mlock(t.m, k->id, va_of(from), n * t.page, pick(4) ? 0 : VMSIM__MLOCK_ONFAULT);
+    else
+        vmsim_task_munlock(t.m, k->id, va_of(from), n * t.page);
+    adopt(k, from, n);
+}
+
+static void do_brk(struct task *k) {
+    int64_t now = vmsim_task_brk(t.m, k->id, 0);
+    vmsim_task_brk(t.m, k->id, (uint64_t)now + pick(64) * t.page - pick(32) * t.page);
+}
+
+/* ---- files, drivers, knobs ---- */
+
+static void truncate_file(struct object *o) {
+    uint64_t pages = pick(FILE_PAGES + 1);
+    struct vmsim__file *f = vmsim__file_by_id(t.m->cache, o->file);
+    int r = vmsim__file_truncate(t.m->cache, f, pages * t.page, 0);
+    assert_int_equal(r, 0);
+    for (unsigned s = 0; s < SPACES; s++) {
+        for (unsigned i = 0; t.space[s].tasks && i < PAGES; i++) {
+            struct page *g = &t.space[s].at[i];
+            if (g->kind == FILE_PRIVATE && &t.object[g->object] == o && g->index >= pages)
+                g->own = false;
+        }
+    }
+    for (uint64_t i = pages; i < FILE_PAGES; i++)
+        o->content[i] = 0;
+    o->pages = pages;
+}
+
+/* Pages of a hole read as zeroes; private copies stay. */
+static void punch(struct object *o, uint64_t first, uint64_t n) {
+    struct vmsim__file *f = vmsim__file_by_id(t.m->cache, o->file);
+    assert_int_equal(vmsim__file_fallocate(t.m->cache, f, 3, first * t.page, n * t.page, 0), 0);
+    for (uint64_t i = first; i < first + n; i++)
+        o->content[i] = 0;
+}
+
+static void do_file(struct task *k) {
+    struct object *o = &t.object[pick(FILES)];
+    uint64_t first = pick(FILE_PAGES), n = pick(FILE_PAGES - first + 1);
+    switch (pick(7)) {
+    case 6:
+        punch(o, first, n ? n : 1);
+        break;
+    case 0:
+    case 1:
+        vmsim_task_read(t.m, k->id, o->file, first * t.page + pick(t.page), n * t.page);
+        break;
+    case 2:
+    case 3: {
+        int64_t r = vmsim_task_write(t.m, k->id, o->file, first * t.page, n * t.page);
+        assert_true(r >= -VMSIM__L_ENOMEM || r == -28);
+        uint64_t written = r > 0 ? (uint64_t)r >> t.shift : 0;
+        for (uint64_t i = 0; i < written; i++)
+            o->content[first + i] = ++t.next_tag;
+        if (first + written > o->pages && written)
+            o->pages = first + written;
+        break;
+    }
+    case 4:
+        assert_int_equal(vmsim_task_fsync(t.m, k->id, o->file), 0);
+        break;
+    default:
+        truncate_file(o);
+    }
+}
+
+static void do_driver(void) {
+    static const char *const zones[] = {"any", "dma", "dma32", "movable"};
+    bool fill = !pick(100); /* now and then until nothing is left */
+    if (pick(2) || fill) {
+        for (bool more = true; more && t.blocks < BLOCKS;) {
+            unsigned order = (unsigned)pick(fill ? 11 : 5);
+            order = order > t.m->mem->top_order ? 0 : order;
+            t.block[t.blocks].order = order;
+            assert_int_equal(vmsim_machine_alloc_pages(t.m, (unsigned)pick(t.m->nr_cpus), order, zones[pick(4)],
+                                                       pick(2), &t.block[t.blocks].pfn),
+                             0);
+            bool got = t.block[t.blocks].pfn != UINT64_MAX;
+            t.blocks += got;
+            more = fill && (got || pick(8));
+        }
+        return;
+    }
+    for (unsigned n = pick(3) ? 1 : BLOCKS; n && t.blocks; n--) {
+        unsigned i = (unsigned)pick(t.blocks);
+        assert_int_equal(vmsim_machine_free_pages(t.m, (unsigned)pick(t.m->nr_cpus), t.block[i].pfn, t.block[i].order),
+                         0);
+        assert_int_equal(vmsim_machine_free_pages(t.m, 0, t.block[i].pfn, t.block[i].order), VMSIM_EINVAL);
+        t.block[i] = t.block[--t.blocks];
+    }
+}
+
+static void do_sysctl(void) {
+    static const char *const knobs[][2] = {{"vm.overcommit_memory", "1"},
+                                           {"vm.overcommit_memory", "0"},
+                                           {"vm.drop_caches", "1"},
+                                           {"vm.drop_caches", "3"},
+                                           {"vm.min_free_kbytes", "128"},
+                                           {"vm.min_free_kbytes", "2000"},
+                                           {"vm.watermark_scale_factor", "100"},
+                                           {"vm.percpu_pagelist_high_fraction", "8"},
+                                           {"vm.percpu_pagelist_high_fraction", "0"},
+                                           {"vm.dirty_ratio", "1"},
+                                           {"transparent_hugepage/enabled", "always"},
+                                           {"transparent_hugepage/enabled", "madvise"},
+                                           {"transparent_hugepage/enabled", "never"},
+                                           {"vm.max_map_count", "65530"}};
+    size_t i = pick(TEST_COUNT(knobs));
+    if (vmsim_machine_sysctl(t.m, knobs[i][0], knobs[i][1]))
+        fail_msg("%s: %s", knobs[i][0], vmsim_machine_error(t.m));
+}
+
+/* ---- a history ---- */
+
+static void step(void) {
+    static const struct {
+        unsigned share;
+        void (*run)(struct task *k);
+    } acts[] = {{56, do_touch}, {10, do_mmap}, {4, do_munmap}, {5, do_mprotect}, {5, do_madvise},
+                {3, do_mremap}, {2, do_lock},  {1, do_brk},    {4, do_file}};
+    struct task *k = &t.task[pick(TASKS)];
+    unsigned what = (unsigned)pick(100);
+    if (!k->space) {
+        if (!pick(3))
+            do_create();
+        else if (!pick(20))
+            do_driver();
+        return;
+    }
+    for (size_t i = 0; i < TEST_COUNT(acts); i++) {
+        if (what < acts[i].share) {
+            acts[i].run(k);
+            return;
+        }
+        what -= acts[i].share;
+    }
+    if (what < 2)
+        do_fork(k);
+    else if (what < 3)
+        do_clone(k);
+    else if (what < 4 && !pick(4))
+        kill_space(k->space);
+    else if (what < 6)
+        assert_int_equal(vmsim_task_migrate(t.m, k->id, (unsigned)pick(t.m->nr_cpus)), 0);
+    else if (what < 9)
+        do_driver();
+    else
+        do_sysctl();
+}
+
+static void check(void) {
+    if (vmsim_machine_check(t.m))
+        fail_msg("step %llu: %s", (unsigned long long)t.step, vmsim_machine_error(t.m));
+}
+
+static void boot(const char *arch, const char *kernel, unsigned cpus, unsigned nodes, unsigned mib) {
+    struct vmsim_config *config;
+    char text[600];
+    static const char *const shapes[] = {"[{memory: %uMiB}]", "[{memory: %uMiB}, {memory: 16MiB}]",
+                                         "[{memory: %uMiB}, {memory: 16MiB}, {memory: 8MiB}]"};
+    char shape[100];
+    snprintf(shape, sizeof shape, shapes[nodes - 1], mib);
+    snprintf(text, sizeof text, "machine: {arch: %s, kernel: '%s', cpus: %u, nodes: %s}\n", arch, kernel, cpus, shape);
+    assert_int_equal(vmsim_config_create(&config), 0);
+    assert_int_equal(vmsim_config_load_text(config, "storm", text, strlen(text)), 0);
+    if (vmsim_config_resolve(config) || vmsim_machine_create(config, &t.m))
+        fail_msg("%s", vmsim_config_error_text(config, 0));
+    vmsim_config_destroy(config);
+    t.m->vm->hooks.fill = on_fill;
+    t.page = t.m->vm->page_size;
+    t.shift = t.m->vm->page_shift;
+    t.base = (UINT64_C(1) << 30) - t.page * 40; /* across the edge of a table */
+    t.frame_tag = calloc(t.m->mem->frames.end, sizeof *t.frame_tag);
+    assert_non_null(t.frame_tag);
+    for (unsigned f = 0; f < FILES; f++) {
+        char path[16];
+        snprintf(path, sizeof path, "/file%u", f);
+        assert_int_equal(vmsim_file_create(t.m, f == 2 ? VMSIM_FILE_SHMEM : VMSIM_FILE_REGULAR, path,
+                                           FILE_PAGES * t.page, false, &t.object[f].file),
+                         0);
+        t.object[f].pages = FILE_PAGES;
+        for (unsigned i = 0; i < FILE_PAGES && f < 2; i++)
+            t.object[f].content[i] = ++t.next_tag;
+    }
+    t.objects = FILES;
+}
+
+static void end(void) {
+    for (unsigned k = 0; k < TASKS; k++) {
+        for (unsigned i = 0; t.task[k].space && i < PAGES; i++) {
+            struct space *s = t.task[k].space;
+            if (verdict(s, i, 1))
+                continue;
+            vmsim__pfn pfn = refer(&t.task[k], va_of(i), 1, VMSIM_LOAD);
+            if (pfn != VMSIM__PFN_NONE)
+                check_load(s, i, pfn);
+        }
+    }
+    for (unsigned s = 0; s < SPACES; s++)
+        kill_space(&t.space[s]);
+    while (t.blocks--)
+        assert_int_equal(vmsim_machine_free_pages(t.m, 0, t.block[t.blocks].pfn, t.block[t.blocks].order), 0);
+    check();
+    assert_in_range(vmsim__vm_committed(t.m->vm), 0, FILE_PAGES); /* what the file in shared memory holds */
+    assert_int_equal(vmsim_machine_destroy(t.m), 0);
+    free(t.frame_tag);
+}
+
+static void storm(const char *arch, const char *kernel, unsigned cpus, unsigned nodes, unsigned mib) {
+    const char *steps = getenv("VMSIM_STEPS");
+    uint64_t n = steps ? strtoull(steps, NULL, 0) : 8000;
+    char name[64];
+    memset(&t, 0, sizeof t);
+    snprintf(name, sizeof name, "storm/%s/%s", arch, kernel);
+    vmsim__rng_seed_named(&t.rng, test_seed(), name);
+    boot(arch, kernel, cpus, nodes, mib);
+    for (t.step = 0; t.step < n; t.step++) {
+        step();
+        if (t.step % 50 == 0)
+            check();
+    }
+    print_message("%s: %llu loads compared, %llu spaces ended\n", name, (unsigned long long)t.loads,
+                  (unsigned long long)t.killed);
+    end();
+}
+
+#define STORM(name, arch, kernel, cpus, nodes, mib)                                                                    \
+    static void name(void **state) {                                                                                   \
+        (void)state;                                                                                                   \
+        storm(arch, kernel, cpus, nodes, mib);                                                                         \
+    }
+STORM(storm_on_x86_32, "x86_32", "6.1", 1, 1, 40)
+STORM(storm_on_x86_pae, "x86_pae", "6.12", 2, 2, 32)
+STORM(storm_on_x86_64, "x86_64", "6.1", 4, 2, 40)
+STORM(storm_on_x86_64_of_the_newer_kernel, "x86_64", "6.12", 2, 1, 40)
+STORM(storm_on_x86_64_la57, "x86_64_la57", "6.1", 3, 3, 32)
+STORM(storm_on_arm64_4k, "arm64_4k", "6.1", 4, 3, 40)
+STORM(storm_on_arm64_16k, "arm64_16k", "6.12", 2, 1, 128)
+STORM(storm_on_arm64_64k, "arm64_64k", "6.1", 2, 1, 512)
+STORM(storm_on_riscv_sv32, "riscv_sv32", "6.1", 2, 1, 40)
+STORM(storm_on_riscv_sv39, "riscv_sv39", "6.12", 4, 2, 40)
+STORM(storm_on_riscv_sv48, "riscv_sv48", "6.1", 1, 1, 32)
+STORM(storm_on_riscv_sv57, "riscv_sv57", "6.12", 3, 1, 40)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(storm_on_x86_32),      cmocka_unit_test(storm_on_x86_pae),
+        cmocka_unit_test(storm_on_x86_64),      cmocka_unit_test(storm_on_x86_64_of_the_newer_kernel),
+        cmocka_unit_test(storm_on_x86_64_la57), cmocka_unit_test(storm_on_arm64_4k),
+        cmocka_unit_test(storm_on_arm64_16k),   cmocka_unit_test(storm_on_arm64_64k),
+        cmocka_unit_test(storm_on_riscv_sv32),  cmocka_unit_test(storm_on_riscv_sv39),
+        cmocka_unit_test(storm_on_riscv_sv48),  cmocka_unit_test(storm_on_riscv_sv57),
+    };
+    return cmocka_run_group_tests_name("machine_stress", tests, NULL, NULL);
+}
