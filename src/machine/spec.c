@@ -146,6 +146,7 @@ static void default_knobs(struct vmsim__vm_spec *vm) {
     struct vmsim__vm_spec knobs;
     vmsim__vm_spec_defaults(&knobs);
     knobs.stack_guard_gap = vm->stack_guard_gap;
+    knobs.vvar_pages = vm->vvar_pages;
     knobs.privileged = vm->privileged;
     knobs.fault_around_bytes = vm->fault_around_bytes;
     knobs.rlimits = vm->rlimits;

@@ -12,7 +12,6 @@
 #include "vm/vm_impl.h"
 
 #define STACK_EXPAND (UINT64_C(128) << 10)
-#define VVAR_PAGES 4
 #define VDSO_PAGES 2
 #define AUXV_BYTES (2 * 8 * 21)
 #define PLATFORM_BYTES 32 /* platform name and 16 random bytes */
@@ -156,10 +155,11 @@ static int64_t place(struct vmsim__mm *mm, const struct vmsim__exec_object *o, b
 static int64_t map_vdso(struct vmsim__mm *mm) {
     const uint64_t page = mm->vm->page_size;
     const uint32_t may = VMSIM__VM_MAYREAD | VMSIM__VM_DONTEXPAND | VMSIM__VM_READ | VMSIM__VM_SOFTDIRTY;
-    int64_t at = vmsim__get_unmapped_area(mm, 0, (VVAR_PAGES + VDSO_PAGES) * page, 0);
+    const uint64_t data = mm->vm->spec.vvar_pages * page;
+    int64_t at = vmsim__get_unmapped_area(mm, 0, data + VDSO_PAGES * page, 0);
     if (at < 0)
         return at;
-    uint64_t vvar = (uint64_t)at, vdso = vvar + VVAR_PAGES * page;
+    uint64_t vvar = (uint64_t)at, vdso = vvar + data;
     if (!add_vma(mm, vvar, vdso, may | VMSIM__VM_IO | VMSIM__VM_PFNMAP | VMSIM__VM_DONTDUMP, "[vvar]") ||
         !add_vma(mm, vdso, vdso + VDSO_PAGES * page, may | VMSIM__VM_EXEC | VMSIM__VM_MAYWRITE | VMSIM__VM_MAYEXEC,
                  "[vdso]"))

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* Measures a program under the kernel that runs this test (see native_run.h).
+ *
+ * The child is made by vfork, so that it has no copies of pages to make before exec; what it faults until then is
+ * subtracted. ptrace stops it when it is about to exit, with its address space still there to be read from /proc. */
+#include "native_run.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char thp_file[] = "/sys/kernel/mm/transparent_hugepage/enabled";
+static char *const environment[] = NATIVE_ENVIRONMENT;
+
+void native_thp_get(char *word, unsigned size) {
+    char text[128] = "";
+    FILE *f = fopen(thp_file, "r");
+    const char *got = f ? fgets(text, sizeof text, f) : NULL;
+    const char *open = got ? strchr(text, '[') : NULL;
+    snprintf(word, size, "%.*s", open ? (int)strcspn(open + 1, "]") : 0, open ? open + 1 : "");
+    if (f)
+        fclose(f);
+}
+
+bool native_thp_set(const char *word) {
+    FILE *f = fopen(thp_file, "w");
+    bool ok = f && fputs(word, f) >= 0;
+    return f && !fclose(f) && ok;
+}
+
+/* ---- what /proc says of a stopped process ---- */
+
+/* The kB of the lines "LABEL: number kB" of a file, summed. */
+static int64_t sum_kb(pid_t pid, const char *file, const char *label) {
+    char path[64], line[512];
+    int64_t sum = 0;
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f)) {
+        if (!strncmp(line, label, strlen(label)) && line[strlen(label)] == ':')
+            sum += strtoll(line + strlen(label) + 1, NULL, 10);
+    }
+    if (f)
+        fclose(f);
+    return sum;
+}
+
+static void count_maps(pid_t pid, struct figures *out) {
+    char path[64], line[4300];
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f)) {
+        unsigned long start, end;
+        bool kernels = strstr(line, "[vdso]") || strstr(line, "[vvar");
+        if (strstr(line, "[vsyscall]") || sscanf(line, "%lx-%lx", &start, &end) != 2)
+            continue;
+        out->vmas += !kernels;
+        out->size_kb -= kernels ? (int64_t)((end - start) >> 10) : 0;
+    }
+    if (f)
+        fclose(f);
+}
+
+static void look(pid_t pid, struct figures *out) {
+    out->peak_rss_kb = sum_kb(pid, "status", "VmHWM");
+    out->pte_kb = sum_kb(pid, "status", "VmPTE");
+    out->size_kb = sum_kb(pid, "status", "VmSize");
+    out->data_kb = sum_kb(pid, "status", "VmData");
+    out->rss_kb = sum_kb(pid, "smaps_rollup", "Rss");
+    out->anon_kb = sum_kb(pid, "smaps_rollup", "Anonymous");
+    out->dirty_kb = sum_kb(pid, "smaps_rollup", "Private_Dirty");
+    out->huge_kb = sum_kb(pid, "smaps_rollup", "AnonHugePages");
+    out->file_kb = out->rss_kb - out->anon_kb;
+    count_maps(pid, out);
+}
+
+/* ---- running ---- */
+
+/* In the child, which shares this process's memory until exec. */
+static void become(char *const *argv, const char *folder, enum native_thp thp, volatile int64_t *before) {
+    int null = open("/dev/null", O_RDWR);
+    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 || chdir(folder))
+        _exit(127);
+    close(null);
+    personality(ADDR_NO_RANDOMIZE);
+    prctl(PR_SET_THP_DISABLE, thp == NATIVE_THP_NEVER, 0, 0, 0);
+    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+    struct rusage r;
+    getrusage(RUSAGE_SELF, &r);
+    *before = r.ru_minflt;
+    execve(argv[0], argv, environment);
+    _exit(127);
+}
+
+/* Lets it run until it is about to exit. */
+static bool run_to_exit(pid_t pid) {
+    int status;
+    if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+        return false;
+    ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)(PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL));
+    for (int deliver = 0;;) {
+        if (ptrace(PTRACE_CONT, pid, NULL, (void *)(intptr_t)deliver) || waitpid(pid, &status, 0) != pid ||
+            !WIFSTOPPED(status))
+            return false;
+        if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8))
+            return true;
+        deliver = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
+    }
+}
+
+bool native_run(char *const *argv, const char *folder, enum native_thp thp, struct figures *out) {
+    volatile int64_t before = 0;
+    struct rusage r;
+    int status = -1;
+    *out = (struct figures){0};
+    pid_t pid = vfork();
+    if (!pid)
+        become(argv, folder, thp, &before);
+    if (pid < 0)
+        return false;
+    bool there = run_to_exit(pid);
+    if (there) {
+        look(pid, out);
+        ptrace(PTRACE_CONT, pid, NULL, NULL);
+    }
+    if (there && wait4(pid, &status, 0, &r) != pid)
+        return false;
+    out->min_flt = r.ru_minflt - before;
+    out->maj_flt = r.ru_majflt;
+    return there && WIFEXITED(status) && !WEXITSTATUS(status);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* Real programs: each run by this host's kernel, recorded once, and replayed on a simulated machine; the figures of
+ * both side by side.
+ *
+ *     programs [--table] [NAME]  >  rows.tsv         --table: for people, on stderr
+ *
+ *     inputs made here --> native run (THP never, always) --------------------.
+ *                     \--> vmsim record --> trace --> replay (never, always) --+--> a row a figure
+ *
+ * The native run comes first and is repeated, so that every file is in the page cache, as the replay has it. Figures
+ * must agree within 2 %; those of which the recorder's user-mode emulation makes other ones are named in notes[]. */
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "conformance.h"
+#include "native_run.h"
+#include "scenario/engine.h"
+
+struct program {
+    const char *name;
+    char *argv[12];
+};
+static const struct program programs[] = {
+    {"sort", {"/usr/bin/sort", "--parallel=1", "-S", "8M", "words", NULL}},
+    {"cc1", {"/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "-quiet", "-O1", "unit.c", "-o", "unit.s", NULL}},
+    {"python3",
+     {"/usr/bin/python3", "-S", "-c", "d={i:str(i) for i in range(20000)}; print(len(sorted(d.values())))", NULL}},
+    {"sqlite3", {"/usr/bin/sqlite3", ":memory:", ".read rows.sql", NULL}},
+    {"xz", {"/usr/bin/xz", "-T1", "-1", "-k", "-c", "words", NULL}},
+    {"git", {"/usr/bin/git", "hash-object", "words", "unit.c", "rows.sql", NULL}},
+};
+
+static char folder[] = "/tmp/vmsim-programs-XXXXXX", tool[4096];
+
+/* ---- inputs ---- */
+
+static FILE *create(const char *name) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    if (!f) {
+        perror(path);
+        exit(1);
+    }
+    return f;
+}
+
+static void make_inputs(void) {
+    uint64_t x = UINT64_C(88172645463325252);
+    FILE *f = create("words");
+    for (unsigned i = 0; i < 40000; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        fprintf(f, "%016" PRIx64 " %u some words of a line\n", x, i);
+    }
+    fclose(f);
+    f = create("unit.c");
+    for (unsigned i = 0; i < 300; i++)
+        fprintf(f, "int f%u(int a, int b) { int s = %u; for (int i = 0; i < a; i++) s += i * b ^ %u; return s; }\n", i,
+                i, i * 7);
+    fclose(f);
+    f = create("rows.sql");
+    fprintf(f, "create table t(a integer primary key, b text);\nbegin;\n");
+    for (unsigned i = 0; i < 3000; i++)
+        fprintf(f, "insert into t values(%u, 'row number %u');\n", i, i * 31);
+    fprintf(f, "commit;\nselect count(*), sum(a) from t where b like '%%7%%';\n");
+    fclose(f);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
+/* ---- recording and replaying ---- */
+
+static bool spawn(char *const *argv) {
+    static char *const environment[] = NATIVE_ENVIRONMENT;
+    int status;
+    pid_t pid = fork();
+    if (!pid) {
+        int null = open("/dev/null", O_RDWR);
+        if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || chdir(folder))
+            _exit(127);
+        execve(argv[0], argv, environment);
+        _exit(127);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+static bool record(const struct program *p, const char *trace) {
+    char *argv[20] = {tool, "record", "-q", "-o", (char *)(uintptr_t)trace, "--"};
+    for (size_t i = 0; p->argv[i]; i++)
+        argv[6 + i] = p->argv[i];
+    return spawn(argv);
+}
+
+static bool replay_failed(struct vmsim_config *c, const char *text) {
+    for (size_t i = 0; c && i < vmsim_config_error_count(c); i++)
+        fprintf(stderr, "%s\n", vmsim_config_error_text(c, i));
+    if (text)
+        fprintf(stderr, "%s\n", text);
+    vmsim_config_destroy(c);
+    return false;
+}
+
+/* The kernel's own pages in every address space: [vvar], whose size is this host's, and [vdso] of two pages. */
+enum { OUR_SPECIAL_VMAS = 2, OUR_VDSO_KB = 8 };
+
+static uint64_t host_vvar_kb(void) {
+    char line[4300];
+    uint64_t kb = 0;
+    unsigned long start, end;
+    FILE *f = fopen("/proc/self/maps", "r");
+    while (f && fgets(line, sizeof line, f))
+        kb += strstr(line, "[vvar") && sscanf(line, "%lx-%lx", &start, &end) == 2 ? (end - start) >> 10 : 0;
+    if (f)
+        fclose(f);
+    return kb ? kb : 16;
+}
+
+static void read_task(const struct vmsim__task *t, struct figures *out) {
+    *out = (struct figures){.min_flt = (int64_t)t->stats.min_flt,
+                            .maj_flt = (int64_t)t->stats.maj_flt,
+                            .peak_rss_kb = (int64_t)t->last.vm_hwm,
+                            .rss_kb = (int64_t)t->last_rollup.rss >> 10,
+                            .anon_kb = (int64_t)t->last_rollup.anonymous >> 10,
+                            .dirty_kb = (int64_t)t->last_rollup.private_dirty >> 10,
+                            .huge_kb = (int64_t)t->last_rollup.anon_huge >> 10,
+                            .pte_kb = (int64_t)t->last_pgtables >> 10,
+                            .size_kb = (int64_t)(t->last.vm_size - host_vvar_kb()) - OUR_VDSO_KB,
+                            .data_kb = (int64_t)t->last.vm_data,
+                            .vmas = (int64_t)t->last_map_count - OUR_SPECIAL_VMAS};
+    out->file_kb = out->rss_kb - out->anon_kb;
+}
+
+/* The trace on a machine whose kernel is the newest that vmsim knows. */
+static bool replay(const char *trace, const char *thp, struct figures *out) {
+    char text[1024];
+    struct vmsim_config *c;
+    struct vmsim_scenario *s;
+    snprintf(text, sizeof text,
+             "vmsim: 1\nmachine:\n  kernel: \"6.12\"\n  cpus: 1\n  nodes: [{memory: 4GiB}]\n"
+             "  transparent_hugepage: %s\n  memory_manager: {vvar_pages: %u}\nworkload:\n  tasks: [{name: program, "
+             "trace: \"%s/%s\"}]\n",
+             thp, (unsigned)(host_vvar_kb() / 4), folder, trace);
+    if (vmsim_config_create(&c))
+        return false;
+    if (vmsim_config_load_text(c, "programs", text, strlen(text)) || vmsim_config_resolve(c) ||
+        vmsim_scenario_create(c, &s))
+        return replay_failed(c, NULL);
+    bool ok = !vmsim_scenario_run(s, NULL, NULL);
+    if (ok)
+        read_task(s->machine->tasks.at[0], out);
+    else
+        fprintf(stderr, "%s\n", vmsim_scenario_error(s));
+    vmsim_scenario_destroy(s);
+    vmsim_config_destroy(c);
+    return ok;
+}
+
+/* ---- rows ---- */
+
+static void print_row(const char *name, const char *thp, const char *fact, int64_t native, int64_t ours) {
+    char phase[64];
+    const struct conformance c = {.area = "programs", .kernel = "host", .shape = "host", .phase = phase};
+    snprintf(phase, sizeof phase, "%s/thp-%s", name, thp);
+    int64_t slack = native / 50;
+    conformance_range(&c, fact, native, native - slack, native + slack, ours);
+    fprintf(stderr, "  %-10s %-8s %-32s native %8" PRId64 "  vmsim %8" PRId64 "  %+7.2f %%\n", name, thp, fact, native,
+            ours, native ? 100.0 * (double)(ours - native) / (double)native : 0.0);
+}
+
+static void print_rows(const char *name, const char *thp, const struct figures *native, const struct figures *ours) {
+#define ROW(field, text) print_row(name, thp, text, native->field, ours->field);
+    FIGURES(ROW)
+#undef ROW
+}
+
+static void not_available(const char *name, const char *thp, const char *why) {
+    char phase[64];
+    const struct conformance c = {.area = "programs", .kernel = "host", .shape = "host", .phase = phase};
+    snprintf(phase, sizeof phase, "%s/thp-%s", name, thp);
+    conformance_not_modelled(&c, "all figures", "-", why);
+}
+
+static bool measure(const struct program *p, enum native_thp mode, struct figures *out) {
+    char before[32];
+    native_thp_get(before, sizeof before);
+    if (mode == NATIVE_THP_ALWAYS && strcmp(before, "always") != 0 && !native_thp_set("always"))
+        return false;
+    bool ok = native_run(p->argv, folder, mode, out) && native_run(p->argv, folder, mode, out);
+    if (mode == NATIVE_THP_ALWAYS && strcmp(before, "always") != 0)
+        native_thp_set(before);
+    return ok;
+}
+
+static void run_program(const struct program *p) {
+    static const char *const words[] = {"never", "always"};
+    char trace[64];
+    if (access(p->argv[0], X_OK)) {
+        not_available(p->name, "never", "the program is not installed");
+        return;
+    }
+    snprintf(trace, sizeof trace, "%s.vmt", p->name);
+    bool recorded = record(p, trace);
+    for (unsigned mode = 0; mode < 2; mode++) {
+        struct figures native, ours;
+        if (!recorded)
+            not_available(p->name, words[mode], "recording failed: qemu-user is needed");
+        else if (!measure(p, (enum native_thp)mode, &native))
+            not_available(p->name, words[mode], "this host does not let the native run be measured");
+        else if (replay(trace, words[mode], &ours))
+            print_rows(p->name, words[mode], &native, &ours);
+        else
+            exit(1);
+    }
+}
+
+/* The vmsim program of the build folder that this program is in. */
+static bool find_tool(void) {
+    ssize_t n = readlink("/proc/self/exe", tool, sizeof tool - 32);
+    char *slash = n > 0 ? memrchr(tool, '/', (size_t)n) : NULL;
+    if (slash)
+        strcpy(slash, "/../bin/vmsim");
+    return slash && !access(tool, X_OK);
+}
+
+int main(int argc, char **argv) {
+    if (!find_tool()) {
+        printf("SKIPPED\tthe vmsim program is not built\n");
+        return 0;
+    }
+    if (!mkdtemp(folder)) {
+        perror(folder);
+        return 1;
+    }
+    make_inputs();
+    for (size_t i = 0; i < VMSIM__COUNT(programs); i++) {
+        if (argc < 2 || !strcmp(argv[1], programs[i].name))
+            run_program(&programs[i]);
+    }
+    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return 0;
+}
