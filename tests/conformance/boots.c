@@ -524,7 +524,7 @@ static void run_shape(const char *kernel, const char *shape) {
         exit(1);
     b->row.kernel = kernel;
     b->row.shape = shape;
-    snprintf(b->folder, sizeof b->folder, "%s/qemu/%s/%s", conformance_root(), kernel, shape);
+    snprintf(b->folder, sizeof b->folder, "%.1700s/qemu/%.100s/%.200s", conformance_root(), kernel, shape);
     if (capture_load(&b->capture, alloc, b->folder, kernel, &err))
         fail(b, "capture", vmsim__err_text(&err));
     create(b);
