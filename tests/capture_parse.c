@@ -117,7 +117,7 @@ int capture_load(struct capture *c, struct vmsim__alloc *alloc, const char *fold
     c->initrd_kb = c->import.initrd_kb;
     c->nodes = c->spec.nodes.data;
     c->nr_nodes = (unsigned)c->spec.nodes.count;
-    if (c->spec.memory_map.count == 0 || c->rows.count == 0)
+    if (c->spec.memory_map.count == 0 || c->rows.count + c->zoneinfo.count == 0)
         return vmsim__err_set(err, VMSIM_EFORMAT, "%s: no capture of a boot", folder);
     return 0;
 }

@@ -158,6 +158,21 @@ static void gaps_are_named_with_what_is_taken_instead(void **state) {
     }
 }
 
+static void faked_nodes_come_from_the_log(void **state) {
+    (void)state;
+    const struct sample_file change = {"dmesg_mm.txt", "BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable\n"
+                                                       "BIOS-e820: [mem 0x0000000000100000-0x000000007ffdffff] usable\n"
+                                                       "ACPI: SRAT: Node 0 PXM 0 [mem 0x00000000-0x7fffffff]\n"
+                                                       "  node   0: [mem 0x0000000000001000-0x000000000009efff]\n"
+                                                       "  node   0: [mem 0x0000000000100000-0x000000003fffffff]\n"
+                                                       "  node   1: [mem 0x0000000040000000-0x000000007ffdffff]\n"};
+    struct imported *o = sample_import(&change, 1);
+    assert_int_equal(o->rc, 0);
+    assert_non_null(strstr(o->notes, "the early memory node ranges are taken"));
+    expect_sample_zones(o->yaml);
+    sample_free(o);
+}
+
 static void a_row_of_distances_names_the_online_nodes(void **state) {
     (void)state;
     const struct sample_file change[] = {{"node_online.txt", "0,2\n"}, {"proc_zoneinfo.txt", NULL}};
@@ -335,6 +350,7 @@ int main(void) {
         cmocka_unit_test(any_file_may_be_missing),
         cmocka_unit_test(foreign_machines_are_refused),
         cmocka_unit_test(gaps_are_named_with_what_is_taken_instead),
+        cmocka_unit_test(faked_nodes_come_from_the_log),
         cmocka_unit_test(a_row_of_distances_names_the_online_nodes),
         cmocka_unit_test(nodes_that_cannot_be_told_apart_are_refused),
         cmocka_unit_test(reserves_that_do_not_fit_give_way_to_the_model),

@@ -93,6 +93,10 @@ static bool read_message(struct vmsim__import *im, const char *line) {
     bool done, ok = read_firmware(im, line, &done);
     if (done)
         return ok;
+    if (sscanf(line, " node %u: [mem", &node) == 1 && node < VMSIM__IMPORT_NODES && find_range(line, &r)) {
+        struct vmsim__import_range early = {.range = r, .origin = origin_of(im, DMESG, line)};
+        return vmsim__vec_push(im->alloc, &im->nodes[node].early, early);
+    }
     if (strstr(line, "Kernel command line: ") && !im->cmdline) {
         im->cmdline = copy(im, strstr(line, "line: ") + 6);
         im->cmdline_origin = DMESG;

@@ -11,6 +11,7 @@ void vmsim__import_fini(struct vmsim__import *im) {
     struct vmsim__alloc *a = im->alloc;
     for (unsigned n = 0; n < VMSIM__IMPORT_NODES; n++) {
         vmsim__vec_fini(a, &im->nodes[n].ranges);
+        vmsim__vec_fini(a, &im->nodes[n].early);
         vmsim__vec_fini(a, &im->nodes[n].cpus);
         vmsim__vec_fini(a, &im->nodes[n].distances);
         vmsim__vec_fini(a, &im->nodes[n].reserved);

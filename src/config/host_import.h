@@ -33,7 +33,7 @@ struct vmsim__import_node {
     bool online;
     struct {
         VMSIM__VEC(struct vmsim__import_range);
-    } ranges;
+    } ranges, early; /* of the firmware; "Early memory node ranges", what the kernel made of them */
     struct {
         VMSIM__VEC(uint64_t);
     } cpus, distances;

@@ -2,7 +2,7 @@
 /* Where memory lies and what boot keeps of it, from the best source that the capture has:
  *
  *     map:      firmware (dmesg_mm.txt) > resource tree (proc_iomem.txt) > zones (proc_zoneinfo.txt) > MemTotal
- *     nodes:    SRAT (dmesg_mm.txt) > zones > everything on node 0
+ *     nodes:    SRAT (dmesg_mm.txt) > early node ranges (the same) > zones > everything on node 0
  *     reserved: zones' present - managed > vmsim's model */
 #include "config/host_import.h"
 
@@ -168,6 +168,40 @@ static int nodes_from_zones(struct vmsim__import *im) {
     return 0;
 }
 
+/* numa=fake makes nodes that the SRAT does not know. */
+static bool srat_is_whole(const struct vmsim__import *im) {
+    bool any = false;
+    for (unsigned n = 0; n < im->nr_nodes; n++) {
+        any = any || im->nodes[n].ranges.count;
+        if (im->nodes[n].early.count && !im->nodes[n].ranges.count)
+            return false;
+    }
+    for (size_t i = 0; i < im->zones.count; i++) {
+        if (!im->nodes[im->zones.at[i].node].ranges.count)
+            return false;
+    }
+    return any;
+}
+
+/* What the kernel's log says of nodes after the firmware's word: false when it says nothing. */
+static int nodes_from_early(struct vmsim__import *im, bool *found) {
+    *found = false;
+    for (unsigned n = 0; n < im->nr_nodes; n++)
+        *found = *found || im->nodes[n].early.count;
+    for (unsigned n = 0; *found && n < im->nr_nodes; n++) {
+        struct vmsim__import_node *node = &im->nodes[n];
+        node->ranges.count = 0;
+        for (size_t i = 0; i < node->early.count; i++) {
+            if (!vmsim__vec_push(im->alloc, &node->ranges, node->early.at[i]))
+                return vmsim__import_nomem(im);
+        }
+    }
+    if (*found)
+        vmsim__capture_note(im->capture, "dmesg_mm.txt",
+                            "no SRAT lines for all nodes: the early memory node ranges are taken");
+    return 0;
+}
+
 static void single_node(struct vmsim__import *im) {
     if (im->nr_nodes > 1)
         vmsim__capture_note(im->capture, "dmesg_mm.txt",
@@ -177,13 +211,12 @@ static void single_node(struct vmsim__import *im) {
 }
 
 static int settle_nodes(struct vmsim__import *im) {
-    bool srat = false, hotplug = false;
+    bool hotplug = false, found;
     if (!im->nr_nodes) {
         im->nr_nodes = 1;
         vmsim__capture_note(im->capture, "node_online.txt", "missing: one node is assumed");
     }
     for (unsigned n = 0; n < im->nr_nodes; n++) {
-        srat = srat || im->nodes[n].ranges.count;
         for (size_t i = 0; i < im->nodes[n].ranges.count; i++)
             hotplug = hotplug || im->nodes[n].ranges.at[i].range.hotplug;
     }
@@ -192,9 +225,14 @@ static int settle_nodes(struct vmsim__import *im) {
             im->nodes[0].ranges.count = 0; /* all of the map */
         return 0;
     }
-    if (srat)
+    if (srat_is_whole(im))
         return 0;
-    int rc = nodes_from_zones(im);
+    int rc = nodes_from_early(im, &found);
+    if (rc || found)
+        return rc;
+    for (unsigned n = 0; n < im->nr_nodes; n++)
+        im->nodes[n].ranges.count = 0;
+    rc = nodes_from_zones(im);
     if (!rc && !im->zones.count)
         single_node(im);
     return rc;
