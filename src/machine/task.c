@@ -114,16 +114,24 @@ int vmsim_task_create(struct vmsim_machine *m, const char *name, unsigned cpu, u
     return 0;
 }
 
-int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, uint32_t *child) {
-    *child = VMSIM_TASK_NONE;
-    struct vmsim__task *p = vmsim__task_get(m, parent);
-    if (!p)
+/* What fork and clone begin with: the parent enters the kernel, the child gets its place in the table, without memory.
+ */
+static int child_new(struct vmsim_machine *m, uint32_t parent, const char *name, struct vmsim__task **p,
+                     struct vmsim__task **t) {
+    *p = vmsim__task_get(m, parent);
+    if (!*p)
         return VMSIM_EINVAL;
-    vmsim__syscall_enter(m, p);
-    struct vmsim__task *t = task_new(m, name ? name : p->name, p->cpu, parent);
-    if (!t)
-        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
-    int error = 0;
+    vmsim__syscall_enter(m, *p);
+    *t = task_new(m, name ? name : (*p)->name, (*p)->cpu, parent);
+    return *t ? 0 : vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
+}
+
+int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, uint32_t *child) {
+    struct vmsim__task *p, *t;
+    int error = child_new(m, parent, name, &p, &t);
+    *child = VMSIM_TASK_NONE;
+    if (error)
+        return error;
     t->mm = vmsim__mm_fork(p->mm, p->cpu, &error);
     vmsim__cpu_charge(m, p);
     if (t->mm && space_attach(m, t->mm)) {
@@ -138,14 +146,11 @@ int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, 
 }
 
 int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name, uint32_t *child) {
+    struct vmsim__task *p, *t;
+    int error = child_new(m, parent, name, &p, &t);
     *child = VMSIM_TASK_NONE;
-    struct vmsim__task *p = vmsim__task_get(m, parent);
-    if (!p)
-        return VMSIM_EINVAL;
-    vmsim__syscall_enter(m, p);
-    struct vmsim__task *t = task_new(m, name ? name : p->name, p->cpu, parent);
-    if (!t)
-        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
+    if (error)
+        return error;
     t->mm = p->mm;
     vmsim__mm_get(t->mm);
     *child = t->id;
