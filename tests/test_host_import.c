@@ -124,6 +124,7 @@ static const struct {
      "it holds no populated zone",
      "nodes:"},
     {{"proc_self_cgroup.txt", "9:memory:/docker/12\n"}, "a cgroup v1 host", "nodes:"},
+    {{"proc_meminfo.txt", "MemTotal: 500000 kB\n"}, "the zones are taken", "nodes:"},
     {{"proc_swaps.txt", "Filename Type\n/dev/sda2 partition\n"}, "the swap areas are not taken over", "nodes:"},
     {{"sysctl_vm.txt", "overcommit_ratio = 80\n"}, NULL, "vm.overcommit_ratio: \"80\" # sysctl_vm.txt; 50 would"},
     {{"sysctl_vm.txt", "overcommit_ratio = 50\n"}, NULL, "nodes:"},

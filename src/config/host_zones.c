@@ -3,6 +3,7 @@
 #include "config/host_import.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -58,6 +59,23 @@ static bool read_line(struct vmsim__import *im, const char *line, bool *known) {
     return true;
 }
 
+/* Containers show their own limit in meminfo, and a balloon takes managed memory away. */
+static void compare_total(struct vmsim__import *im) {
+    char value[64];
+    const char *text = vmsim__capture_text(im->capture, "proc_meminfo.txt");
+    uint64_t kb = 0, managed = 0;
+    if (text && vmsim__line_value(text, "MemTotal", value, sizeof value))
+        kb = strtoull(value, NULL, 10);
+    for (size_t i = 0; i < im->zones.count; i++)
+        managed += im->zones.at[i].managed * 4;
+    uint64_t off = kb > managed ? kb - managed : managed - kb;
+    if (kb && managed && off > managed / 100)
+        vmsim__capture_note(im->capture, "proc_meminfo.txt",
+                            "MemTotal is %llu kB, but the zones manage %llu kB (a container's limit, or a balloon): "
+                            "the zones are taken",
+                            (unsigned long long)kb, (unsigned long long)managed);
+}
+
 int vmsim__import_zones(struct vmsim__import *im) {
     char line[512];
     bool known = false;
@@ -82,5 +100,6 @@ int vmsim__import_zones(struct vmsim__import *im) {
             im->nr_nodes = z->node + 1;
         im->nodes[z->node].online = true;
     }
+    compare_total(im);
     return 0;
 }
