@@ -35,36 +35,51 @@ static bool hint_fits(struct vmsim__mm *mm, uint64_t addr, uint64_t length) {
     return (!v || addr + length <= vmsim__vma_gap_start(v)) && (!prev || addr >= prev->end);
 }
 
-/* Since 6.7 anonymous mappings of whole huge pages begin where a huge page could, also when huge pages are off. */
-static uint64_t thp_aligned(struct vmsim__mm *mm, uint64_t length, uint32_t map_flags) {
+/* Does the mapping begin where a huge page could? Of a disk file it does when a huge page fits into it; since 6.7 of
+ * anonymous memory, too, when it is whole huge pages. Both also when huge pages are off. */
+static bool wants_thp_alignment(const struct vmsim__mm *mm, const struct vmsim__area_request *rq, uint64_t huge) {
+    if (rq->file) {
+        uint64_t first = vmsim__align_up(rq->offset, huge), end = rq->offset + rq->length;
+        return rq->file->kind == VMSIM__FILE_REGULAR && end > first && end - first >= huge;
+    }
+    return mm->vm->kernel->thp_aligned_mmap && rq->map_flags & VMSIM__MAP_ANONYMOUS && rq->length &&
+           !(rq->length & (huge - 1));
+}
+
+/* The place at which file offset and address agree below the size of a huge page; UINT64_MAX: not wanted, or none. */
+static uint64_t thp_aligned(struct vmsim__mm *mm, const struct vmsim__area_request *rq) {
     const struct vmsim__pt_format *f = mm->vm->format;
     uint64_t huge = f->levels > 1 ? UINT64_C(1) << f->shift[1] : 0;
-    if (!mm->vm->kernel->thp_aligned_mmap || !huge || !length || length & (huge - 1) ||
-        !(map_flags & VMSIM__MAP_ANONYMOUS) || !mm->topdown)
+    if (!huge || !mm->topdown || !wants_thp_alignment(mm, rq, huge))
         return UINT64_MAX;
-    uint64_t at = vmsim__gap_topdown(mm, length + huge, mm->mmap_min, mm->mmap_base);
-    return at == UINT64_MAX ? at : vmsim__align_down(at + huge, huge);
-}
-
-static uint64_t search(struct vmsim__mm *mm, uint64_t length, uint32_t map_flags) {
-    const uint64_t third = page_align(mm, mm->task_size / 3);
-    if (map_flags & VMSIM__MAP_32BIT)
-        return vmsim__gap_bottomup(mm, length, UINT64_C(0x40000000), UINT64_C(0x80000000));
-    if (!mm->topdown)
-        return vmsim__gap_bottomup(mm, length, third, mm->task_size);
-    uint64_t at = thp_aligned(mm, length, map_flags);
+    uint64_t at = vmsim__gap_topdown(mm, rq->length + huge, mm->mmap_min, mm->mmap_base);
     if (at == UINT64_MAX)
-        at = vmsim__gap_topdown(mm, length, mm->mmap_min, mm->mmap_base);
-    return at != UINT64_MAX ? at : vmsim__gap_bottomup(mm, length, third, mm->task_size);
+        return at;
+    uint64_t off = (rq->offset - at) & (huge - 1);
+    return at + (off || !mm->vm->kernel->thp_aligned_mmap ? off : huge); /* until 6.7 the lower of two places */
 }
 
-int64_t vmsim__get_unmapped_area(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint32_t map_flags) {
+static uint64_t search(struct vmsim__mm *mm, const struct vmsim__area_request *rq) {
+    const uint64_t third = page_align(mm, mm->task_size / 3);
+    if (rq->map_flags & VMSIM__MAP_32BIT)
+        return vmsim__gap_bottomup(mm, rq->length, UINT64_C(0x40000000), UINT64_C(0x80000000));
+    if (!mm->topdown)
+        return vmsim__gap_bottomup(mm, rq->length, third, mm->task_size);
+    uint64_t at = thp_aligned(mm, rq);
+    if (at == UINT64_MAX)
+        at = vmsim__gap_topdown(mm, rq->length, mm->mmap_min, mm->mmap_base);
+    return at != UINT64_MAX ? at : vmsim__gap_bottomup(mm, rq->length, third, mm->task_size);
+}
+
+int64_t vmsim__get_unmapped_area(struct vmsim__mm *mm, const struct vmsim__area_request *rq) {
+    const uint64_t length = rq->length;
+    uint64_t addr = rq->addr;
     if (length > mm->task_size)
         return fail(VMSIM__L_ENOMEM);
-    if (!(map_flags & VMSIM__MAP_FIXED)) {
+    if (!(rq->map_flags & VMSIM__MAP_FIXED)) {
         addr = page_align(mm, addr);
         if (!addr || !hint_fits(mm, addr, length))
-            addr = search(mm, length, map_flags);
+            addr = search(mm, rq);
         if (addr == UINT64_MAX)
             return fail(VMSIM__L_ENOMEM);
     }
@@ -214,7 +229,8 @@ static int64_t do_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uns
     }
     if (mm->map_count > mm->vm->spec.max_map_count)
         return fail(VMSIM__L_ENOMEM);
-    int64_t at = vmsim__get_unmapped_area(mm, addr, length, map);
+    const struct vmsim__area_request rq = {addr, length, map, file, pgoff << mm->vm->page_shift};
+    int64_t at = vmsim__get_unmapped_area(mm, &rq);
     if (at < 0)
         return at;
     addr = (uint64_t)at;

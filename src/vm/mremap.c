@@ -243,7 +243,9 @@ static int64_t mremap_to(struct vmsim__mm *mm, uint64_t old, uint64_t old_length
         return fail(e);
     if ((flags & VMSIM__MREMAP_DONTUNMAP) && !vmsim__may_expand(mm, v->flags, old_length >> mm->vm->page_shift))
         return fail(VMSIM__L_ENOMEM);
-    int64_t at = vmsim__get_unmapped_area(mm, new, new_length, flags & VMSIM__MREMAP_FIXED ? VMSIM__MAP_FIXED : 0);
+    const struct vmsim__area_request rq = {
+        .addr = new, .length = new_length, .map_flags = flags &VMSIM__MREMAP_FIXED ? VMSIM__MAP_FIXED : 0};
+    int64_t at = vmsim__get_unmapped_area(mm, &rq);
     if (at < 0)
         return at;
     return move_vma(mm, v, old, old_length, new_length, (uint64_t)at, flags);
@@ -283,7 +285,11 @@ static int64_t grow(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t old, ui
     }
     if (!(flags & VMSIM__MREMAP_MAYMOVE))
         return fail(VMSIM__L_ENOMEM);
-    int64_t at = vmsim__get_unmapped_area(mm, 0, new_length, v->flags & VMSIM__VM_MAYSHARE ? 0 : VMSIM__MAP_ANONYMOUS);
+    const struct vmsim__area_request rq = {.length = new_length,
+                                           .map_flags = v->flags & VMSIM__VM_MAYSHARE ? 0 : VMSIM__MAP_ANONYMOUS,
+                                           .file = v->file,
+                                           .offset = v->pgoff << mm->vm->page_shift};
+    int64_t at = vmsim__get_unmapped_area(mm, &rq);
     return at < 0 ? at : move_vma(mm, v, old, old_length, new_length, (uint64_t)at, flags);
 }
 
@@ -340,7 +346,8 @@ static bool brk_grow(struct vmsim__mm *mm, uint64_t from, uint64_t to) {
     struct vmsim__vma *prev, *v;
     vmsim__vma_find_prev(mm, from, &prev);
     const struct vmsim__vma_want w = {from, to, from >> mm->vm->page_shift, flags, 0, NULL, NULL};
-    v = vmsim__vma_merge(mm, prev, &w);
+    /* what ends before the heap begins, the program's bss, is not looked at */
+    v = prev && prev->end > mm->start_brk ? vmsim__vma_merge(mm, prev, &w) : NULL;
     if (!v) {
         v = vmsim__vma_alloc(mm);
         if (!v) {

@@ -146,7 +146,8 @@ static int64_t place(struct vmsim__mm *mm, const struct vmsim__exec_object *o, b
         *bias = vmsim__align_down(mm->task_size / 3 * 2, mm->vm->page_size) - low;
         return 0;
     }
-    int64_t at = vmsim__get_unmapped_area(mm, 0, size, 0);
+    const struct vmsim__area_request rq = {.length = size, .file = o->file, .offset = o->segments[0].offset};
+    int64_t at = vmsim__get_unmapped_area(mm, &rq);
     if (at >= 0)
         *bias = (uint64_t)at - low;
     return at < 0 ? at : 0;
@@ -156,7 +157,8 @@ static int64_t map_vdso(struct vmsim__mm *mm) {
     const uint64_t page = mm->vm->page_size;
     const uint32_t may = VMSIM__VM_MAYREAD | VMSIM__VM_DONTEXPAND | VMSIM__VM_READ | VMSIM__VM_SOFTDIRTY;
     const uint64_t data = mm->vm->spec.vvar_pages * page;
-    int64_t at = vmsim__get_unmapped_area(mm, 0, data + VDSO_PAGES * page, 0);
+    const struct vmsim__area_request rq = {.length = data + VDSO_PAGES * page};
+    int64_t at = vmsim__get_unmapped_area(mm, &rq);
     if (at < 0)
         return at;
     uint64_t vvar = (uint64_t)at, vdso = vvar + data;

@@ -219,7 +219,13 @@ void vmsim__zap(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned c
 int64_t vmsim__do_munmap(struct vmsim__mm *mm, uint64_t start, uint64_t length);
 
 /* ---- mmap.c ---- */
-int64_t vmsim__get_unmapped_area(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint32_t map_flags);
+struct vmsim__area_request {
+    uint64_t addr, length;
+    uint32_t map_flags;             /* MAP_FIXED, MAP_32BIT, MAP_ANONYMOUS */
+    const struct vmsim__file *file; /* NULL: none */
+    uint64_t offset;                /* in the file, bytes */
+};
+int64_t vmsim__get_unmapped_area(struct vmsim__mm *mm, const struct vmsim__area_request *rq);
 int64_t vmsim__mmap_region(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint32_t flags,
                            struct vmsim__file *file, uint64_t pgoff);
 uint32_t vmsim__prot_to_flags(unsigned prot);
