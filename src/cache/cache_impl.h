@@ -7,6 +7,7 @@
 
 #define VMSIM__LINUX_ENOMEM 12
 #define VMSIM__LINUX_EINVAL 22
+#define VMSIM__LINUX_EFBIG 27
 #define VMSIM__LINUX_EOPNOTSUPP 95
 #define VMSIM__BATCH_MAX 31       /* the largest of all kernels */
 #define VMSIM__READ_BATCH 15      /* pages looked up, invalidated, dropped at once (PAGEVEC_SIZE) */

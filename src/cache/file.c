@@ -93,8 +93,8 @@ struct vmsim__file *vmsim__file_create(struct vmsim__cache *c, enum vmsim__file_
     f->id = id;
     f->kind = (uint8_t)kind;
     f->refcount = 1;
-    f->size = size;
-    f->disk_size = kind == VMSIM__FILE_REGULAR ? size : 0;
+    f->size = vmsim__min64(size, VMSIM__FILE_SIZE_MAX);
+    f->disk_size = kind == VMSIM__FILE_REGULAR ? f->size : 0;
     vmsim__radix_init(&f->pages, &c->nodes);
     vmsim__ra_init(c, &f->ra);
     if (path) {

@@ -164,6 +164,9 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
         return (int64_t)count;
     if (count > UINT64_MAX / 2 || pos > UINT64_MAX / 2 - count)
         return -VMSIM__LINUX_EINVAL;
+    if (count && pos >= VMSIM__FILE_SIZE_MAX)
+        return -VMSIM__LINUX_EFBIG;
+    count = vmsim__min64(count, VMSIM__FILE_SIZE_MAX - vmsim__min64(pos, VMSIM__FILE_SIZE_MAX));
     while (done < count) {
         uint64_t at = pos + done, bytes = vmsim__min64(page - (at & (page - 1)), count - done);
         vmsim__pfn pfn = write_get_page(c, f, at >> c->mem->page_shift, bytes == page, cpu);

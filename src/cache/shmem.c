@@ -36,6 +36,8 @@ int vmsim__file_fallocate(struct vmsim__cache *c, struct vmsim__file *f, unsigne
     unsigned shift = c->mem->page_shift;
     if (length == 0 || length > UINT64_MAX / 2 || pos > UINT64_MAX / 2 - length)
         return -VMSIM__LINUX_EINVAL;
+    if (pos + length > VMSIM__FILE_SIZE_MAX)
+        return -VMSIM__LINUX_EFBIG;
     if (mode & FALLOC_PUNCH_HOLE) {
         if (!(mode & FALLOC_KEEP_SIZE))
             return -VMSIM__LINUX_EOPNOTSUPP;

@@ -46,6 +46,8 @@ int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
     uint64_t page = vmsim__cache_page_size(c);
     if (size > INT64_MAX)
         return -VMSIM__LINUX_EINVAL;
+    if (size > VMSIM__FILE_SIZE_MAX)
+        return -VMSIM__LINUX_EFBIG;
     if (size >= f->size) {
         f->size = size;
         return 0;

@@ -73,6 +73,8 @@ int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const 
     *file = 0;
     if ((unsigned)kind >= VMSIM__COUNT(kinds))
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "there is no kind of file %d", (int)kind);
+    if (size > VMSIM__FILE_SIZE_MAX)
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "a file of %llu bytes is too long", (unsigned long long)size);
     if (path && vmsim__file_find(m->cache, path))
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "the file '%s' exists", path);
     struct vmsim__file *f = vmsim__file_create(m->cache, kinds[kind], path, size);

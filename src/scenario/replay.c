@@ -60,6 +60,13 @@ int vmsim__replay_open(struct vmsim_scenario *s, const struct vmsim__task_decl *
         return err;
     }
     r->info = vmsim_trace_get_info(r->reader);
+    if (!r->info->complete) { /* half a program is another program */
+        vmsim__err_set(&s->err, VMSIM_ETRUNCATED,
+                       "%s; `vmsim trace convert IN OUT` makes a whole trace of what is there",
+                       vmsim_trace_reader_error(r->reader));
+        vmsim__replay_close(s, r);
+        return VMSIM_ETRUNCATED;
+    }
     *out = r;
     return 0;
 }
@@ -128,12 +135,14 @@ static int start(struct item *i) {
     if (err || i->r->tasks.at[i->trace_task] != VMSIM_TASK_NONE)
         return err;
     uint32_t id = i->job->task;
-    for (size_t k = 0; k < i->r->tasks.count; k++) {
-        if (i->r->tasks.at[k] == id)
-            err = vmsim_task_create(i->s->machine, i->r->name, vmsim__task_at(i->s->machine, id)->cpu, &id);
-    }
+    bool taken = false;
+    for (size_t k = 0; k < i->r->tasks.count; k++)
+        taken = taken || i->r->tasks.at[k] == id;
+    if (taken)
+        err = vmsim_task_create(i->s->machine, i->r->name, vmsim__task_at(i->s->machine, id)->cpu, &id);
+    if (err == VMSIM_ENOMEM && !vmsim__host_error(i->s->machine))
+        return 0; /* no frame for its page table: it never begins */
     i->r->tasks.at[i->trace_task] = id;
-    i->t = vmsim__task_at(i->s->machine, id);
     return err;
 }
 
@@ -155,7 +164,9 @@ static int replay_fork(struct item *i) {
     if (!p || err)
         return err;
     p->users += shares;
+    struct vmsim__placement *before = i->r->placements.at[child]; /* of an earlier task of that number */
     i->r->placements.at[child] = shares ? p : vmsim__placement_copy(p);
+    vmsim__placement_put(before);
     return i->r->placements.at[child] ? 0 : no_memory(i);
 }
 
@@ -223,6 +234,13 @@ static int place_image(struct item *i, const struct vmsim__exec *image) {
     return ok ? 0 : no_memory(i);
 }
 
+/* A segment could not be had. */
+static int no_image(struct item *i) {
+    if (vmsim__host_error(i->s->machine))
+        return vmsim__err_set(&i->s->err, VMSIM_ENOMEM, "no memory for the image of a program");
+    return vmsim__err_set(&i->s->err, VMSIM_ECORRUPT, "trace of '%s': an exec event maps what is no file", i->r->name);
+}
+
 static int replay_exec(struct item *i) {
     const struct vmsim_trace_exec *x = i->e->exec;
     struct vmsim__exec image = {
@@ -235,9 +253,9 @@ static int replay_exec(struct item *i) {
     };
     i->r->segments.count = 0;
     if (!gather_object(i, false, &image.program) || !gather_object(i, true, &image.interpreter))
-        return vmsim__err_set(&i->s->err, VMSIM_ENOMEM, "no memory for the image of a program");
+        return no_image(i);
     image.program.segments = i->r->segments.at;
-    image.interpreter.segments = i->r->segments.at + image.program.count;
+    image.interpreter.segments = image.interpreter.count ? i->r->segments.at + image.program.count : NULL;
     const char *slash = i->e->path ? strrchr(i->e->path, '/') : NULL;
     bool root = i->t->id == i->job->task; /* keeps the name that the scenario gave it */
     int64_t result = vmsim__task_exec(i->s->machine, i->t, root ? NULL : slash ? slash + 1 : i->e->path, &image);

@@ -55,7 +55,8 @@ VMSIM__INLINE void prefetch_entry(const struct vmsim__tlb *t, vmsim_access x) {
     uint64_t key = va >> t->format->shift[1];
     if (t->hint[key % TLB_HINTS].key == key) {
         uint64_t index = page & ((UINT64_C(1) << t->format->index_bits[0]) - 1);
-        __builtin_prefetch((const unsigned char *)t->hint[key % TLB_HINTS].host + index * t->format->entry_bytes, 1);
+        uintptr_t host = (uintptr_t)t->hint[key % TLB_HINTS].host; /* none yet: key 0, and nothing is fetched */
+        __builtin_prefetch((const void *)(host + index * t->format->entry_bytes), 1);
     }
 }
 
