@@ -103,9 +103,11 @@ struct vmsim_scenario {
     struct {
         VMSIM__VEC(char *);
     } failures; /* texts of failed steps */
-    /* Called at each marker, before the counters are kept: for tests that look at more than counters. NULL: none. */
+    /* For tests that look at more than counters: called at each marker, before the counters are kept, and with the
+     * result of each system call of a described program. NULL: none. */
     void (*on_marker)(void *context, struct vmsim_scenario *s, const char *name, uint32_t task);
-    void *on_marker_context;
+    void (*on_result)(void *context, int64_t result);
+    void *on_context;
     uint64_t failed_steps;
     uint64_t next_interval;
     uint64_t total_references; /* of all traces */

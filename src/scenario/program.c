@@ -65,6 +65,8 @@ struct run {
 /* A system call came back: is that what the step says? */
 static enum vmsim__slice came_back(struct run *r, const struct vmsim__step_result *wanted, int64_t result) {
     vmsim__cpu_charge(r->m, r->t);
+    if (r->s->on_result)
+        r->s->on_result(r->s->on_context, result);
     bool met = wanted->error ? result == -vmsim__errno_number(wanted->error) : result >= 0;
     return !met && vmsim__step_failed(r->s, r->step, result, wanted->error) ? VMSIM__SLICE_FAIL : VMSIM__SLICE_MORE;
 }
@@ -332,7 +334,9 @@ static enum vmsim__slice do_file(struct run *r) {
         return do_file_io(r, f);
     vmsim__syscall_enter(r->m, r->t);
     int64_t result = 0;
-    if (verb == VMSIM__VERB_FSYNC)
+    if (verb == VMSIM__VERB_OPEN)
+        vmsim__ra_init(r->m->cache, &f->ra);
+    else if (verb == VMSIM__VERB_FSYNC)
         vmsim__file_sync(r->m->cache, f, 0, UINT64_MAX, r->t->cpu);
     else if (verb == VMSIM__VERB_TRUNCATE)
         result = vmsim__file_truncate(r->m->cache, f, d->length, r->t->cpu);
@@ -486,7 +490,7 @@ static enum vmsim__slice do_small(struct run *r) {
     case VMSIM__VERB_MARKER: {
         const char *name = ((const struct vmsim__step_marker *)r->data)->name;
         if (r->s->on_marker)
-            r->s->on_marker(r->s->on_marker_context, r->s, name, r->t->id);
+            r->s->on_marker(r->s->on_context, r->s, name, r->t->id);
         return vmsim__marker_take(r->s, name, r->t->name, now) ? VMSIM__SLICE_FAIL : VMSIM__SLICE_MORE;
     }
     case VMSIM__VERB_SYSCTL: {
@@ -528,6 +532,7 @@ static step_fn *const functions[VMSIM__VERBS] = {
     [VMSIM__VERB_TOUCH] = do_touch,
     [VMSIM__VERB_CREATE] = do_create,
     [VMSIM__VERB_UNLINK] = do_file,
+    [VMSIM__VERB_OPEN] = do_file,
     [VMSIM__VERB_READ] = do_file,
     [VMSIM__VERB_WRITE] = do_file,
     [VMSIM__VERB_FSYNC] = do_file,

@@ -369,6 +369,7 @@ const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
     STEP(TOUCH, "touch", touch_params, vmsim__step_touch, "Memory references over a region."),
     STEP(CREATE, "create", create_params, vmsim__step_create, "Makes a file."),
     STEP(UNLINK, "unlink", file_params, vmsim__step_file, "Takes a file's name away; it goes with its last user."),
+    STEP(OPEN, "open", file_params, vmsim__step_file, "open(2): readahead of the reads that follow starts anew."),
     STEP(READ, "read", file_params, vmsim__step_file, "read(2), in blocks."),
     STEP(WRITE, "write", file_params, vmsim__step_file, "write(2), in blocks."),
     STEP(FSYNC, "fsync", file_params, vmsim__step_file, "fsync(2)."),

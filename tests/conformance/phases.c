@@ -29,7 +29,9 @@ struct run {
     const struct rules *rules;
     char shape[128], kernel[16], machine[96], workload[64];
     struct span spans[PHASES_MAX + 1];
-    unsigned open;      /* phase whose end is still to come, or 0 */
+    unsigned open; /* phase whose end is still to come, or 0 */
+    struct outcomes outcomes;
+    char result_of[96]; /* key of the next step's result, or "" */
     uint64_t child_flt; /* of the last child, at the last marker */
     struct tally tally;
 };
@@ -80,9 +82,48 @@ static struct facts *look(struct vmsim_machine *m, uint32_t task) {
     return f;
 }
 
+/* Runs of cached pages of the workload's file: "0-3 16-31", or "none". "first 512: KEY": of these pages only. */
+static void note_cached(struct run *r, struct vmsim__cache *c, const char *key) {
+    const struct vmsim__file *f = vmsim__file_find(c, "/f16m");
+    char text[400] = "";
+    size_t n = 0;
+    uint64_t pages = f ? f->size >> 12 : 0;
+    unsigned first_pages;
+    int skip = 0;
+    if (sscanf(key, "first %u: %n", &first_pages, &skip) == 1 && skip)
+        pages = vmsim__min64(pages, first_pages);
+    key += skip;
+    for (uint64_t i = 0; i < pages && n < sizeof text - 48; i++) {
+        uint64_t first = i;
+        while (i < pages && vmsim__file_page(f, i) != VMSIM__PFN_NONE)
+            i++;
+        if (i > first)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%" PRIu64 "-%" PRIu64, n ? " " : "", first, i - 1);
+    }
+    outcome_add(&r->outcomes, key, n ? text : "none");
+}
+
+static void at_result(void *context, int64_t result) {
+    struct run *r = context;
+    char text[32] = "ok";
+    if (result < 0)
+        snprintf(text, sizeof text, "errno %" PRId64, -result);
+    if (*r->result_of)
+        outcome_add(&r->outcomes, r->result_of, text);
+    *r->result_of = '\0';
+}
+
 static void at_marker(void *context, struct vmsim_scenario *s, const char *name, uint32_t task) {
     struct run *r = context;
     char *rest;
+    if (!strncmp(name, "cached ", 7)) {
+        note_cached(r, s->machine->cache, name + 7);
+        return;
+    }
+    if (!strncmp(name, "result ", 7)) {
+        snprintf(r->result_of, sizeof r->result_of, "%s", name + 7);
+        return;
+    }
     unsigned long n = strtoul(name, &rest, 10);
     if (!n || n > PHASES_MAX)
         return;
@@ -105,6 +146,8 @@ static void forget(struct run *r) {
         r->spans[i] = (struct span){0};
     }
     r->open = 0;
+    free(r->outcomes.at);
+    r->outcomes = (struct outcomes){0};
 }
 
 /* ---- running a described program ---- */
@@ -120,11 +163,12 @@ static bool run_scenario(struct run *r, struct vmsim_config *c) {
     if (vmsim_scenario_create(c, &s))
         return config_failed(c);
     s->on_marker = at_marker;
-    s->on_marker_context = r;
+    s->on_result = at_result;
+    s->on_context = r;
     bool ok = !vmsim_scenario_run(s, NULL, NULL);
     if (!ok)
         fprintf(stderr, "%s/%s: %s\n", r->shape, r->workload, vmsim_scenario_error(s));
-    for (size_t i = 0; vmsim_scenario_step_failure(s, i); i++)
+    for (size_t i = 0; !r->outcomes.count && vmsim_scenario_step_failure(s, i); i++)
         fprintf(stderr, "%s/%s: %s\n", r->shape, r->workload, vmsim_scenario_step_failure(s, i));
     if (ok && vmsim_machine_check(s->machine))
         fprintf(stderr, "%s/%s: %s\n", r->shape, r->workload, vmsim_machine_error(s->machine));
@@ -203,6 +247,14 @@ static void compare_phase(struct run *r, const struct capture_phases *c, const s
     free(our_base);
 }
 
+static void compare_workload(struct run *r, const struct capture_phases *c) {
+    struct where w = {.kernel = r->kernel, .shape = r->shape, .workload = r->workload};
+    for (size_t i = 0; i < c->count; i++)
+        compare_phase(r, c, &c->at[i]);
+    for (size_t i = 0; i < c->outcomes.count; i++)
+        compare_outcome(&r->tally, r->rules, &w, &c->outcomes.at[i], outcome_get(&r->outcomes, c->outcomes.at[i].key));
+}
+
 /* workloads/NAME.SHAPE.yaml, else workloads/NAME.yaml. */
 static bool find_described(const struct run *r, char *path, size_t size) {
     static const char folder[] = VMSIM_SOURCE_DIR "/tests/conformance/workloads";
@@ -218,7 +270,7 @@ static void run_workload(struct run *r, const char *capture) {
     char path[4096];
     struct capture_phases c;
     struct where w = {.kernel = r->kernel, .shape = r->shape, .workload = r->workload};
-    if (!capture_phases_read(capture, &c) || !c.count) {
+    if (!capture_phases_read(capture, &c) || (!c.count && !c.outcomes.count)) {
         capture_phases_free(&c);
         return; /* a boot file, or a workload that tells other things than counters */
     }
@@ -229,8 +281,7 @@ static void run_workload(struct run *r, const char *capture) {
     else if (!run_described(r, path))
         r->tally.broken++;
     else
-        for (size_t i = 0; i < c.count; i++)
-            compare_phase(r, &c, &c.at[i]);
+        compare_workload(r, &c);
     forget(r);
     capture_phases_free(&c);
 }

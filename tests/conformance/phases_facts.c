@@ -88,6 +88,56 @@ void facts_subtract(struct facts *out, const struct facts *after, const struct f
     }
 }
 
+void outcome_add(struct outcomes *o, const char *key, const char *text) {
+    struct outcome *at = realloc(o->at, (o->count + 1) * sizeof *at);
+    if (!at)
+        abort();
+    o->at = at;
+    snprintf(at[o->count].key, sizeof at->key, "%s", key);
+    snprintf(at[o->count++].text, sizeof at->text, "%s", text);
+}
+
+const char *outcome_get(const struct outcomes *o, const char *key) {
+    for (size_t i = 0; i < o->count; i++) {
+        if (!strcmp(o->at[i].key, key))
+            return o->at[i].text;
+    }
+    return NULL;
+}
+
+/* "  read 4 -> cached: 0-27" below "trace NAME"; "first read of 2 pages at 0 -> cached: 0-3"; "mincore cached: 0-511"
+ * after a phase; "mmap len 0   -> -1 errno 22 Invalid argument" and "munmap unmapped ok -> 0" or "-> ok". */
+static bool read_outcome(struct capture_phases *c, const char *line, char *trace) {
+    char key[96], word[200];
+    int errno_number, at;
+    const char *arrow = strstr(line, " ->"), *cached = strstr(line, " cached: ");
+    if (sscanf(line, "trace %63s", trace) == 1)
+        return true;
+    if (cached) {
+        if (!strncmp(line, "mincore", 7))
+            snprintf(key, sizeof key, "after phase %zu", c->count);
+        else if (sscanf(line, " read %d", &at) == 1)
+            snprintf(key, sizeof key, "%.40s: read %d", trace, at);
+        else
+            snprintf(key, sizeof key, "%.*s", (int)(arrow ? arrow - line : 0), line);
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(cached + 9, "\n"), cached + 9);
+        outcome_add(&c->outcomes, key, word);
+        return true;
+    }
+    if (!arrow || *line == ' ')
+        return false;
+    size_t length = (size_t)(arrow - line);
+    while (length && line[length - 1] == ' ')
+        length--;
+    snprintf(key, sizeof key, "%.*s", (int)length, line);
+    if (sscanf(arrow, " -> -1 errno %d", &errno_number) == 1)
+        snprintf(word, sizeof word, "errno %d", errno_number);
+    else
+        snprintf(word, sizeof word, "ok");
+    outcome_add(&c->outcomes, key, word);
+    return true;
+}
+
 static bool begin_phase(struct capture_phases *c, const char *line) {
     struct phase p = {0};
     if (sscanf(line, "--- phase %u: %159[^\n]", &p.number, p.title) < 1)
@@ -105,13 +155,14 @@ static bool begin_phase(struct capture_phases *c, const char *line) {
 bool capture_phases_read(const char *path, struct capture_phases *out) {
     static const char *const sources[] = {"vmstat ", "meminfo_kB ", "status_kB ", "rollup_kB ", "zone ", NULL};
     char line[4096], source[24], counter[48], name[FACT_NAME];
+    char trace[64] = "";
     long long before, after, delta;
     FILE *f = fopen(path, "r");
     *out = (struct capture_phases){0};
     if (!f)
         return false;
     while (fgets(line, sizeof line, f)) {
-        if (begin_phase(out, line) || !out->count)
+        if (begin_phase(out, line) || *line == '#' || read_outcome(out, line, trace) || !out->count)
             continue;
         struct facts *d = out->at[out->count - 1].deltas;
         if (sscanf(line, "rusage minflt %lld majflt %lld", &before, &after) == 2) {
@@ -165,4 +216,5 @@ void capture_phases_free(struct capture_phases *c) {
         free(c->at[i].again);
     }
     free(c->at);
+    free(c->outcomes.at);
 }

@@ -30,6 +30,17 @@ void facts_read_zoneinfo(struct facts *f, const char *text);
 /* after - before of everything that either of them has. */
 void facts_subtract(struct facts *out, const struct facts *after, const struct facts *before);
 
+/* What came out of something, as text: "0-3 16-31" cached, "errno 22". */
+struct outcome {
+    char key[96], text[400];
+};
+struct outcomes {
+    struct outcome *at;
+    size_t count;
+};
+void outcome_add(struct outcomes *o, const char *key, const char *text);
+const char *outcome_get(const struct outcomes *o, const char *key); /* NULL: none */
+
 /* One phase of a captured workload. */
 struct phase {
     unsigned number;
@@ -39,6 +50,7 @@ struct phase {
 struct capture_phases {
     struct phase *at;
     size_t count;
+    struct outcomes outcomes; /* cached pages after reads, results of calls */
 };
 /* Reads the phases of a capture; false: it cannot be read. */
 bool capture_phases_read(const char *path, struct capture_phases *out);

@@ -253,6 +253,28 @@ void compare_facts(struct tally *t, const struct rules *r, const struct where *w
     }
 }
 
+void compare_outcome(struct tally *t, const struct rules *r, const struct where *w, const struct outcome *real,
+                     const char *got) {
+    char name[120], text[400];
+    const struct rule *rule = NULL;
+    bool same = got && !strcmp(got, real->text);
+    snprintf(name, sizeof name, "outcome.%.96s", real->key);
+    for (char *c = strcpy(text, name); *c; c++) /* globs have no blanks */
+        *c = *c == ' ' ? '_' : *c;
+    t->facts++;
+    if (!same)
+        rule = find(r, got ? RULE_CAUSE : RULE_UNMODELLED, w, text);
+    printf("workloads\t%s\t%s\t%s/outcome\t%s\t%s\t-\t-\t%s\t%s\t%s\n", w->kernel, w->shape, w->workload, real->key,
+           real->text, got ? got : "-", got ? "exact" : "not-modelled",
+           rule  ? rule->reason
+           : got ? ""
+                 : "no step of a described program does this");
+    t->missing += !got;
+    t->exact += same;
+    t->outside += got && !same;
+    t->caused += got && rule;
+}
+
 void tally_print(const struct tally *t, const char *shape) {
     fprintf(stderr, "%-20s facts %5u  exact %5u  in range %5u  outside %4u (cause named %4u)  not modelled %4u\n",
             shape, t->facts, t->exact, t->inside, t->outside, t->caused, t->missing);

@@ -32,6 +32,9 @@ void print_missing(struct tally *t, const struct rules *r, const struct where *w
 /* A row a fact that changed there or here. linux_again: what a second boot counted. */
 void compare_facts(struct tally *t, const struct rules *r, const struct where *w, const struct facts *linux_delta,
                    const struct facts *linux_again, const struct facts *ours);
+/* A row an outcome; got NULL: the described program has no such step. */
+void compare_outcome(struct tally *t, const struct rules *r, const struct where *w, const struct outcome *real,
+                     const char *got);
 void tally_print(const struct tally *t, const char *shape);
 
 #endif
