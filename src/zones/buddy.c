@@ -18,8 +18,11 @@ static bool is_extent_list(const struct vmsim__mem *mem, const struct vmsim__zon
     return order == mem->top_order && type == VMSIM__MOVABLE && has_extents(z);
 }
 
-/* Counts blocks in or out of a list; isolated frames are not free for anyone. */
+/* Counts blocks in or out of a list; isolated frames are not free for anyone. The kernel's account_freepages:
+ * nr_free_pages leaves MIGRATE_ISOLATE out, or memory on its way offline would look allocatable to the watermarks. */
 static void count_free(struct vmsim__zone *z, unsigned order, enum vmsim__migratetype type, int64_t blocks) {
+    VMSIM__ASSERT(order < VMSIM__ORDERS && type < VMSIM__MIGRATE_TYPES);
+    VMSIM__ASSERT(blocks >= 0 || z->area[order].nr[type] >= (uint64_t)-blocks);
     int64_t frames = blocks * ((int64_t)1 << order);
     z->area[order].nr[type] += (uint64_t)blocks;
     if (type != VMSIM__ISOLATE)
@@ -30,8 +33,11 @@ static void count_free(struct vmsim__zone *z, unsigned order, enum vmsim__migrat
 
 void vmsim__buddy_link(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order,
                        enum vmsim__migratetype type, bool tail) {
+    VMSIM__ASSERT(order <= mem->top_order && !(pfn & ((1u << order) - 1)));
+    VMSIM__ASSERT(pfn >= z->start && pfn + (1u << order) <= z->end);
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
     struct vmsim__frame_list *list = &z->area[order].list[type];
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP) && f->refcount == 0);
     f->flags = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_BUDDY | order << VMSIM__FRAME_ORDER_SHIFT;
     f->index = (uint64_t)type;
     if (tail)
@@ -53,6 +59,8 @@ static void unlink_explicit(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim
     unsigned order = vmsim__frame_order(f);
     enum vmsim__migratetype type = (enum vmsim__migratetype)f->index;
     VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_BUDDY));
+    VMSIM__ASSERT(!(pfn & ((1u << order) - 1)) && type < VMSIM__MIGRATE_TYPES);
+    VMSIM__ASSERT(vmsim__frame_zone(f) == z->index);
     if (pfn == z->extents.before)
         z->extents.before = f->prev;
     if (pfn == z->extents.after)
@@ -65,6 +73,7 @@ static void unlink_explicit(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim
 
 /* When the last extent is used up the two explicit parts are one list. */
 static bool unlink_extent(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__extent *e, vmsim__pfn pfn) {
+    VMSIM__ASSERT(!(pfn & mem->frames.mask));
     if (!vmsim__extent_take(mem, z, e, pfn))
         return false;
     if (!has_extents(z))
@@ -81,8 +90,11 @@ bool vmsim__buddy_unlink(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__p
     return true;
 }
 
+/* The explicit front part comes before the extents, so a block that was freed is used again before memory that was
+ * never touched: as on the kernel's list, whose untouched blocks were appended at boot. */
 vmsim__pfn vmsim__buddy_first(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
                               enum vmsim__migratetype type) {
+    VMSIM__ASSERT(order <= mem->top_order && type < VMSIM__MIGRATE_TYPES);
     if (is_extent_list(mem, z, order, type) && z->extents.before == VMSIM__PFN_NONE) {
         vmsim__pfn pfn = z->extents.at[z->extents.first].start;
         return vmsim__chunk_make(mem, pfn) ? pfn : VMSIM__PFN_NONE;
@@ -90,16 +102,23 @@ vmsim__pfn vmsim__buddy_first(struct vmsim__mem *mem, struct vmsim__zone *z, uns
     return z->area[order].list[type].head;
 }
 
+/* The caller keeps the lowest part; what is split off last, the part beside it, is taken next. That is why single
+ * frames that are allocated in a row have ascending addresses. */
 void vmsim__buddy_expand(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned low, unsigned high,
                          enum vmsim__migratetype type) {
+    VMSIM__ASSERT(low <= high && high <= mem->top_order);
+    VMSIM__ASSERT(!(pfn & ((1u << high) - 1)));
     while (high > low) {
         high--;
         vmsim__buddy_link(mem, z, pfn + (1u << high), high, type, false);
     }
 }
 
+/* Kernel: __rmqueue_smallest. The top-order MOVABLE list alone goes through vmsim__buddy_unlink: no other list can have
+ * extents, and the search for one would cost every split. */
 vmsim__pfn vmsim__buddy_take(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
                              enum vmsim__migratetype type) {
+    VMSIM__ASSERT(type < VMSIM__MIGRATE_TYPES);
     for (unsigned o = order; o <= mem->top_order; o++) {
         if (!z->area[o].nr[type])
             continue;
@@ -125,14 +144,17 @@ vmsim__pfn vmsim__buddy_alloc(struct vmsim__mem *mem, struct vmsim__zone *z, uns
     return VMSIM__LIKELY(pfn != VMSIM__PFN_NONE) ? pfn : vmsim__buddy_steal(mem, z, order, type, alloc_flags);
 }
 
-/* Is the block at `pfn` free, whole, and of this zone? */
+/* Is the block at `pfn` free, whole, and of this zone? The kernel's page_is_buddy, in one comparison: flag, order and
+ * zone are fields of the same word. A hole's frame has the zone byte NO_ZONE and never matches. */
 static bool is_free_buddy(const struct vmsim__mem *mem, const struct vmsim__zone *z, vmsim__pfn pfn, unsigned order) {
+    VMSIM__ASSERT(order <= mem->top_order);
     uint32_t flags = vmsim__frame_of(mem, pfn)->flags;
     return (flags & (VMSIM__FRAME_BUDDY | 15u << VMSIM__FRAME_ORDER_SHIFT | VMSIM__FRAME_KEEP)) ==
            (VMSIM__FRAME_BUDDY | order << VMSIM__FRAME_ORDER_SHIFT | (uint32_t)z->index << VMSIM__FRAME_ZONE_SHIFT);
 }
 
-/* Blocks of pageblock size merge across types only when both are ordinary ones. */
+/* Blocks of pageblock size merge across types only when both are ordinary ones. An isolated or
+ * HIGHATOMIC pageblock would lose its frames to an ordinary list otherwise. */
 static bool may_merge(struct vmsim__mem *mem, vmsim__pfn buddy, unsigned order, enum vmsim__migratetype type) {
     if (order < mem->pageblock_order)
         return true;
@@ -146,7 +168,8 @@ static bool may_merge(struct vmsim__mem *mem, vmsim__pfn buddy, unsigned order, 
     return true;
 }
 
-/* Will the merged block soon merge again? Then it goes to the cold end, not to be split meanwhile. */
+/* Will the merged block soon merge again? Then it goes to the cold end, not to be split meanwhile. Kernel:
+ * buddy_merge_likely. */
 static bool merge_likely(const struct vmsim__mem *mem, const struct vmsim__zone *z, vmsim__pfn pfn, unsigned order) {
     if (order >= mem->top_order - 1u)
         return false;
@@ -154,8 +177,11 @@ static bool merge_likely(const struct vmsim__mem *mem, const struct vmsim__zone 
     return is_free_buddy(mem, z, parent ^ (1u << (order + 1)), order + 1);
 }
 
+/* Kernel: __free_one_page. */
 void vmsim__buddy_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order,
                        enum vmsim__migratetype type, bool tail) {
+    VMSIM__ASSERT(order <= mem->top_order && !(pfn & ((1u << order) - 1)));
+    VMSIM__ASSERT(vmsim__frame_zone(vmsim__frame_of(mem, pfn)) == z->index);
     while (order < mem->top_order) {
         vmsim__pfn buddy = pfn ^ (1u << order);
         if (!is_free_buddy(mem, z, buddy, order) || !may_merge(mem, buddy, order, type))

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+/* Segments are few (one a hole-free stretch of a zone), so that a search costs less than a table by section as the
+ * kernel's mem_section. */
 size_t vmsim__segment_from(const struct vmsim__mem *mem, vmsim__pfn pfn) {
     size_t low = 0, high = mem->nr_segments;
     while (low < high) {
@@ -28,7 +30,10 @@ struct vmsim__zone *vmsim__mem_zone_of(const struct vmsim__mem *mem, vmsim__pfn 
     return i < mem->nr_segments && mem->segments[i].start <= pfn ? &mem->zones[mem->segments[i].zone] : NULL;
 }
 
+/* A chunk may begin or end in a hole: what no segment covers stays RESERVED and of no zone, as the kernel's
+ * init_unavailable_range marks it, so that no buddy is ever found there. */
 static void mark_zones(struct vmsim__mem *mem, struct vmsim__frame *chunk, vmsim__pfn start, vmsim__pfn end) {
+    VMSIM__ASSERT(start < end && !(start & mem->frames.mask));
     for (vmsim__pfn p = start; p < end; p++)
         chunk[p - start].flags = VMSIM__FRAME_NO_ZONE << VMSIM__FRAME_ZONE_SHIFT | VMSIM__FRAME_RESERVED;
     for (size_t i = vmsim__segment_from(mem, start); i < mem->nr_segments && mem->segments[i].start < end; i++) {
@@ -40,6 +45,7 @@ static void mark_zones(struct vmsim__mem *mem, struct vmsim__frame *chunk, vmsim
 }
 
 static void mark_reserved(struct vmsim__mem *mem, struct vmsim__frame *chunk, vmsim__pfn start, vmsim__pfn end) {
+    VMSIM__ASSERT(start < end);
     size_t low = 0, high = mem->nr_reserved;
     while (low < high) {
         size_t mid = (low + high) / 2;
@@ -66,7 +72,9 @@ static void mark_free(struct vmsim__mem *mem, struct vmsim__frame *chunk, vmsim_
     }
 }
 
+/* Aligned to a cache line: two frames share one, and no frame crosses one. */
 bool vmsim__chunk_make(struct vmsim__mem *mem, vmsim__pfn pfn) {
+    VMSIM__ASSERT(pfn < mem->frames.end);
     struct vmsim__frame **slot = &mem->frames.chunk[pfn >> mem->frames.shift];
     if (*slot)
         return true;
@@ -93,6 +101,7 @@ struct vmsim__frame *vmsim__mem_frame(struct vmsim__mem *mem, vmsim__pfn pfn) {
 }
 
 struct vmsim__extent *vmsim__extent_find(const struct vmsim__zone *z, vmsim__pfn pfn) {
+    VMSIM__ASSERT(z->extents.first <= z->extents.count);
     size_t low = z->extents.first, high = z->extents.count;
     while (low < high) {
         size_t mid = (low + high) / 2;
@@ -106,6 +115,7 @@ struct vmsim__extent *vmsim__extent_find(const struct vmsim__zone *z, vmsim__pfn
 
 /* Puts a further extent behind number `i`. */
 static bool insert_extent(struct vmsim__mem *mem, struct vmsim__zone *z, size_t i, struct vmsim__extent e) {
+    VMSIM__ASSERT(i < z->extents.count && e.start < e.end);
     if (!vmsim__vec_reserve(mem->alloc, &z->extents, z->extents.count + 1)) {
         mem->host_nomem = true;
         return false;
@@ -116,7 +126,10 @@ static bool insert_extent(struct vmsim__mem *mem, struct vmsim__zone *z, size_t 
     return true;
 }
 
+/* The first one is the usual case, as memory is used from the low end on: `first` moves instead of the whole array. */
 static void remove_extent(struct vmsim__zone *z, size_t i) {
+    VMSIM__ASSERT(i >= z->extents.first && i < z->extents.count);
+    VMSIM__ASSERT(z->extents.at[i].start == z->extents.at[i].end);
     if (i == z->extents.first) {
         z->extents.first++;
     } else {
@@ -126,6 +139,8 @@ static void remove_extent(struct vmsim__zone *z, size_t i) {
 }
 
 bool vmsim__extent_take(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__extent *e, vmsim__pfn pfn) {
+    VMSIM__ASSERT(!(pfn & mem->frames.mask) && pfn >= e->start && pfn < e->end);
+    VMSIM__ASSERT(e >= z->extents.at + z->extents.first && e < z->extents.at + z->extents.count);
     vmsim__pfn size = mem->frames.mask + 1;
     size_t i = (size_t)(e - z->extents.at);
     if (!vmsim__chunk_make(mem, pfn))

@@ -117,6 +117,8 @@ static int make_zones(struct boot *b) {
         z->end = (vmsim__pfn)from->end;
         z->present = from->present;
         z->managed = from->present - from->reserved - from->boot_use;
+        VMSIM__ASSERT(from->start < from->end && from->present <= from->end - from->start);
+        VMSIM__ASSERT(from->reserved + from->boot_use <= from->present);
         mem->totalram += z->managed;
         z->extents.before = z->extents.after = VMSIM__PFN_NONE;
         for (unsigned o = 0; o < VMSIM__ORDERS; o++) {
@@ -167,6 +169,7 @@ static int make_segments(struct boot *b) {
 }
 
 static int make_frames(struct boot *b) {
+    VMSIM__ASSERT(b->mem->nr_segments > 0);
     struct vmsim__mem *mem = b->mem;
     vmsim__pfn end = mem->segments[mem->nr_segments - 1].end;
     mem->frames.shift = mem->top_order;
@@ -177,7 +180,8 @@ static int make_frames(struct boot *b) {
     return mem->frames.chunk && mem->pageblocks ? 0 : VMSIM_ENOMEM;
 }
 
-/* The zone type of each combination of zone bits; a type that the architecture lacks degrades to NORMAL. */
+/* The zone type of each combination of zone bits; a type that the architecture lacks degrades to NORMAL.
+ * Kernel: GFP_ZONE_TABLE. */
 static void make_gfp_zones(struct vmsim__mem *mem) {
     for (unsigned bits = 0; bits < 16; bits++) {
         unsigned type = VMSIM__ZONE_NORMAL;
@@ -195,6 +199,7 @@ static void make_gfp_zones(struct vmsim__mem *mem) {
 
 /* Takes `count` frames from the low end of a zone, after skipping `skip`. */
 static bool take_low(struct boot *b, unsigned zone, uint64_t skip, uint64_t count, bool late) {
+    VMSIM__ASSERT(zone < b->mem->nr_zones);
     const struct vmsim__mem *mem = b->mem;
     for (size_t i = 0; i < mem->nr_segments && count; i++) {
         const struct vmsim__segment *s = &mem->segments[i];
@@ -217,6 +222,7 @@ static bool take_low(struct boot *b, unsigned zone, uint64_t skip, uint64_t coun
 }
 
 static bool take_high(struct boot *b, unsigned zone, uint64_t count) {
+    VMSIM__ASSERT(zone < b->mem->nr_zones);
     const struct vmsim__mem *mem = b->mem;
     for (size_t i = mem->nr_segments; i-- > 0 && count;) {
         const struct vmsim__segment *s = &mem->segments[i];
@@ -246,6 +252,7 @@ static int place_reserved(struct boot *b) {
             low = z->reserved;
         } else if (first) {
             low = z->reserved / 2;
+            VMSIM__ASSERT(z->type < VMSIM__ZONE_TYPES);
             first = false;
         }
         if (!take_low(b, i, 0, low, false) || !take_low(b, i, low, z->boot_use, true) ||
@@ -267,6 +274,7 @@ static int place_reserved(struct boot *b) {
 
 /* Frees a range in the largest aligned blocks, at the cold end; whole top-order blocks become one extent. */
 static int hand_over(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn start, vmsim__pfn end, bool extents) {
+    VMSIM__ASSERT(start > end || (start >= z->start && end <= z->end));
     vmsim__pfn block = mem->frames.mask + 1;
     while (start < end) {
         vmsim__pfn whole = end & ~mem->frames.mask;
@@ -334,7 +342,8 @@ static int free_late(struct boot *b) {
 
 /* ---- Huge pages ---- */
 
-/* One gigantic page from the top of a node's never-touched memory; its frames are in no list from then on. */
+/* One gigantic page from the top of a node's never-touched memory; its frames are in no list from then on. Kernel:
+ * alloc_bootmem_huge_page: memblock gives memory from the top of the node downward, and before the buddy exists. */
 static bool take_gigantic(struct vmsim__mem *mem, struct vmsim__node *node) {
     vmsim__pfn size = (vmsim__pfn)(GIGANTIC_BYTES >> mem->page_shift), block = mem->frames.mask + 1;
     for (unsigned i = node->nr_zones; i-- > 0;) {

@@ -19,9 +19,11 @@
 #define GIB4 (UINT64_C(1) << 32)
 
 static uint64_t first_frame(const struct vmsim__layout *l) {
+    VMSIM__ASSERT(l->regions.count > 0);
     return l->regions.at[0].start;
 }
 static uint64_t end_frame(const struct vmsim__layout *l) {
+    VMSIM__ASSERT(l->regions.count > 0);
     return l->regions.at[l->regions.count - 1].end;
 }
 
@@ -38,9 +40,11 @@ static int choose_orders(struct vmsim__layout *l, struct vmsim__err *err) {
     if (l->spec->arch == VMSIM__ARCH_X86_32)
         huge = 10; /* 4 MiB pages */
     l->pageblock_order = huge < l->top_order ? huge : l->top_order;
+    VMSIM__ASSERT(l->top_order < VMSIM__ORDERS && l->pageblock_order > VMSIM__COSTLY_ORDER);
     return 0;
 }
 
+/* SECTION_SIZE_BITS of each architecture. */
 unsigned vmsim__section_shift(int arch, unsigned page_shift) {
     if (arch == VMSIM__ARCH_X86_32)
         return 26;
@@ -93,12 +97,14 @@ static void zone_bounds(struct vmsim__layout *l) {
         uint64_t high = vmsim__min64(limit[t] >> l->page_shift, end);
         l->zone_low[t] = at;
         at = vmsim__max64(high, at);
+        VMSIM__ASSERT(l->zone_low[t] <= at);
         l->zone_high[t] = at;
     }
 }
 
 /* Frames of a node in [start, end). */
 static uint64_t present_in(const struct vmsim__layout *l, unsigned node, uint64_t start, uint64_t end) {
+    VMSIM__ASSERT(start <= end && node < l->nr_nodes);
     uint64_t n = 0;
     for (size_t i = 0; i < l->regions.count; i++) {
         const struct vmsim__region *r = &l->regions.at[i];
@@ -111,6 +117,7 @@ static uint64_t present_in(const struct vmsim__layout *l, unsigned node, uint64_
 
 /* Spanned frames of a node; false: it has no memory. */
 static bool node_span(const struct vmsim__layout *l, unsigned node, uint64_t *start, uint64_t *end) {
+    VMSIM__ASSERT(node < l->nr_nodes);
     *start = UINT64_MAX;
     *end = 0;
     for (size_t i = 0; i < l->regions.count; i++) {
@@ -159,6 +166,7 @@ static unsigned movable_source(const struct vmsim__layout *l) {
  * `usable_start` are the kernel's anyway and count first. */
 static void spread_core_on_node(struct vmsim__layout *l, unsigned node, uint64_t share, uint64_t usable_start,
                                 uint64_t *required) {
+    VMSIM__ASSERT(node < l->nr_nodes);
     uint64_t *movable = &l->movable_start[node];
     for (size_t i = 0; i < l->regions.count; i++) {
         const struct vmsim__region *r = &l->regions.at[i];
@@ -184,7 +192,9 @@ static void spread_core_on_node(struct vmsim__layout *l, unsigned node, uint64_t
     }
 }
 
-/* Spreads the kernel's share evenly over the nodes with memory, again over fewer while some is left over. */
+/* Spreads the kernel's share evenly over the nodes with memory, again over fewer while some is left over. Kernel:
+ * find_zone_movable_pfns_for_nodes: nodes smaller than their share leave a rest, which the others get in another
+ * round. */
 static void spread_core(struct vmsim__layout *l, uint64_t required) {
     uint64_t usable_start = l->zone_low[movable_source(l)], start, end;
     unsigned usable = 0;
@@ -203,6 +213,7 @@ static void spread_core(struct vmsim__layout *l, uint64_t required) {
     } while (usable && required > usable);
 }
 
+/* movable_node on the command line: the walk goes downward, so the lowest hotpluggable region of a node wins. */
 static void movable_from_hotplug(struct vmsim__layout *l) {
     for (size_t i = l->regions.count; i-- > 0;) {
         const struct vmsim__region *r = &l->regions.at[i];
@@ -241,6 +252,7 @@ static int carve_movable(struct vmsim__layout *l, struct vmsim__err *err) {
 
 /* Spanned frames of one type on a node. */
 static void zone_span(const struct vmsim__layout *l, unsigned node, unsigned type, uint64_t *start, uint64_t *end) {
+    VMSIM__ASSERT(type <= VMSIM__ZONE_MOVABLE && node < l->nr_nodes);
     uint64_t node_start, node_end, movable = l->movable_start[node];
     *start = *end = 0;
     if (!node_span(l, node, &node_start, &node_end))

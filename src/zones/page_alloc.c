@@ -12,7 +12,11 @@ unsigned vmsim__gfp_zone(const struct vmsim__mem *mem, uint32_t gfp) {
     return mem->gfp_zone[gfp & 15u];
 }
 
+/* The two bits stand where the kernel put them so that shifting gives the type (GFP_MOVABLE_SHIFT); both at once are a
+ * fault of the caller. */
 VMSIM__INLINE enum vmsim__migratetype migratetype(const struct vmsim__mem *mem, uint32_t gfp) {
+    VMSIM__ASSERT((gfp & (VMSIM__GFP_MOVABLE_BIT | VMSIM__GFP_RECLAIMABLE)) !=
+                  (VMSIM__GFP_MOVABLE_BIT | VMSIM__GFP_RECLAIMABLE));
     if (VMSIM__UNLIKELY(mem->mobility_disabled))
         return VMSIM__UNMOVABLE;
     return (enum vmsim__migratetype)((gfp & (VMSIM__GFP_MOVABLE_BIT | VMSIM__GFP_RECLAIMABLE)) >> 3);
@@ -24,7 +28,9 @@ enum vmsim__migratetype vmsim__gfp_migratetype(const struct vmsim__mem *mem, uin
 
 /* ---- Watermarks ---- */
 
-/* Frames that count as free but are out of this request's reach. */
+/* Frames that count as free but are out of this request's reach. Kernel: __zone_watermark_unusable_free: the last
+ * 2^order - 1 frames, since the block itself must not be the reserve, and the HIGHATOMIC reserve for all that may not
+ * use it. */
 VMSIM__INLINE uint64_t unusable(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
                                 uint32_t alloc_flags) {
     uint64_t n = (UINT64_C(1) << order) - 1;
@@ -44,8 +50,11 @@ static bool has_block(const struct vmsim__mem *mem, const struct vmsim__zone *z,
     return false;
 }
 
+/* Kernel: __zone_watermark_ok. GFP_HIGH may go down to half of min, one that cannot sleep besides to 3/8, a victim of
+ * the OOM killer halves what is left. */
 bool vmsim__zone_watermark_ok_free(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
                                    uint64_t mark, unsigned highest_type, uint32_t alloc_flags, int64_t free) {
+    VMSIM__ASSERT(order < VMSIM__ORDERS && highest_type < VMSIM__ZONE_TYPES);
     int64_t min = (int64_t)mark;
     free -= (int64_t)unusable(mem, z, order, alloc_flags);
     if (alloc_flags & VMSIM__ALLOC_MIN_RESERVE) {
@@ -101,6 +110,7 @@ struct vmsim__zone *vmsim__zonelist_next(struct vmsim__zone_iter *it) {
 
 VMSIM__INLINE struct vmsim__zone *zonelist_first(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq,
                                                  struct vmsim__zone_iter *it) {
+    VMSIM__ASSERT(rq->node < mem->nr_nodes && rq->cpu < mem->nr_cpus);
     const struct vmsim__node *node = &mem->nodes[rq->node];
     unsigned which = (rq->gfp & VMSIM__GFP_THISNODE) != 0, highest = mem->gfp_zone[rq->gfp & 15u];
     it->mem = mem;
@@ -119,8 +129,10 @@ struct vmsim__zone *vmsim__zonelist_first(struct vmsim__mem *mem, const struct v
 
 /* ---- Allocation ---- */
 
+/* Kernel: zone_statistics: hits and misses are counted in the zone that served, foreign in the one that should have. */
 VMSIM__INLINE void count_numa(struct vmsim__mem *mem, struct vmsim__zone *preferred, struct vmsim__zone *z,
                               unsigned cpu) {
+    VMSIM__ASSERT(cpu < mem->nr_cpus);
     if (VMSIM__UNLIKELY(!mem->sysctl.numa_stat))
         return;
     z->numa[mem->cpu_node[cpu] == z->node ? VMSIM__NUMA_LOCAL : VMSIM__NUMA_OTHER]++;
@@ -135,6 +147,7 @@ VMSIM__INLINE void count_numa(struct vmsim__mem *mem, struct vmsim__zone *prefer
 /* Straight from the buddy, with the reserves that the rights open. */
 static vmsim__pfn take_from_buddy(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
                                   enum vmsim__migratetype type, uint32_t alloc_flags) {
+    VMSIM__ASSERT(order <= mem->top_order && type < VMSIM__PCP_TYPES);
     vmsim__pfn pfn = VMSIM__PFN_NONE;
     uint32_t last = VMSIM__ALLOC_OOM | (mem->kernel->highatomic_serves_nonblock ? VMSIM__ALLOC_NON_BLOCK : 0);
     if (alloc_flags & VMSIM__ALLOC_HIGHATOMIC)
@@ -187,7 +200,8 @@ VMSIM__INLINE bool zone_open(struct vmsim__mem *mem, struct vmsim__zone *z, cons
            vmsim__zone_watermark_ok(mem, z, rq->order, mark, highest, alloc_flags);
 }
 
-/* One walk. `spread`: pages to be dirtied avoid nodes that have their share of dirty ones (the first try alone). */
+/* One walk. `spread`: pages to be dirtied avoid nodes that have their share of dirty ones (the first try alone).
+ * Kernel: get_page_from_freelist. */
 VMSIM__INLINE vmsim__pfn walk(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq, uint32_t alloc_flags,
                               bool spread) {
     struct vmsim__zone_iter it;
@@ -205,6 +219,7 @@ VMSIM__INLINE vmsim__pfn walk(struct vmsim__mem *mem, const struct vmsim__alloc_
                      !mem->hooks.node_dirty_ok(mem->hooks.context, z->node);
         if (VMSIM__LIKELY(!dirty) && VMSIM__LIKELY(zone_open(mem, z, rq, it.highest_type, alloc_flags))) {
             vmsim__pfn pfn = take(mem, preferred, z, rq, type, alloc_flags);
+            VMSIM__ASSERT(pfn == VMSIM__PFN_NONE || !(pfn & ((1u << rq->order) - 1)));
             if (VMSIM__LIKELY(pfn != VMSIM__PFN_NONE)) {
                 if (VMSIM__UNLIKELY(rq->order && alloc_flags & VMSIM__ALLOC_HIGHATOMIC))
                     vmsim__highatomic_reserve(mem, z, pfn);
@@ -222,11 +237,12 @@ VMSIM__INLINE vmsim__pfn walk(struct vmsim__mem *mem, const struct vmsim__alloc_
 }
 
 vmsim__pfn vmsim__mem_get_frames(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq, uint32_t alloc_flags) {
+    VMSIM__ASSERT(rq->order <= mem->top_order);
     return walk(mem, rq, alloc_flags, false);
 }
 
-/* A kernel zone with a DMA32 zone below keeps small requests from breaking up foreign pageblocks while others are free.
- */
+/* A kernel zone with a DMA32 zone below keeps small requests from breaking up foreign pageblocks while others are
+ * free. Kernel: alloc_flags_nofragment. */
 static uint32_t first_try_flags(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
     uint32_t flags = VMSIM__ALLOC_WMARK_LOW;
     if (rq->gfp & VMSIM__GFP_KSWAPD_RECLAIM)
@@ -250,7 +266,8 @@ static VMSIM__NOINLINE vmsim__pfn alloc_walk(struct vmsim__mem *mem, const struc
 }
 
 /* The zone that a single frame comes from when nothing stands in the way: the first of the list, well above its mark,
- * with frames on the CPU's list and no kswapd to wake. NULL: the walk has to look. */
+ * with frames on the CPU's list and no kswapd to wake. NULL: the walk has to look. No counterpart: the kernel always
+ * walks. The conditions are strict enough that the walk would have chosen the same zone and changed nothing else. */
 VMSIM__INLINE struct vmsim__zone *quick_zone(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
     const struct vmsim__node *node = &mem->nodes[rq->node];
     unsigned which = (rq->gfp & VMSIM__GFP_THISNODE) != 0, highest = mem->gfp_zone[rq->gfp & 15u];
@@ -285,14 +302,18 @@ vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_re
 
 /* Back to the canonical state of free frames: no references, no owner, no marks but the zone. */
 VMSIM__INLINE void clear_frames(struct vmsim__frame *f, unsigned order) {
+    VMSIM__ASSERT(order < VMSIM__ORDERS);
     uint32_t zone = f->flags & VMSIM__FRAME_KEEP; /* a block lies in one zone */
     for (uint32_t i = 0; i < 1u << order; i++)
         f[i] = (struct vmsim__frame){.flags = zone};
 }
 
 VMSIM__INLINE struct vmsim__zone *take_back(struct vmsim__mem *mem, const struct vmsim__frame *f, unsigned order) {
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_TAIL));
+    VMSIM__ASSERT(vmsim__frame_zone(f) < mem->nr_zones);
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP | VMSIM__FRAME_RESERVED));
     struct vmsim__zone *z = &mem->zones[vmsim__frame_zone(f)];
+    VMSIM__ASSERT(z->in_use >= UINT64_C(1) << order);
     mem->event[VMSIM__PGFREE] += UINT64_C(1) << order;
     z->in_use -= UINT64_C(1) << order;
     return z;
@@ -310,6 +331,7 @@ static VMSIM__NOINLINE void free_block(struct vmsim__mem *mem, vmsim__pfn pfn, u
 }
 
 void vmsim__mem_free(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, unsigned cpu) {
+    VMSIM__ASSERT(pfn < mem->frames.end && !(pfn & ((1u << order) - 1)) && cpu < mem->nr_cpus);
     enum vmsim__migratetype type = vmsim__block_type(mem, pfn);
     if (VMSIM__UNLIKELY(order || type >= VMSIM__PCP_TYPES)) {
         free_block(mem, pfn, order, cpu);
@@ -323,15 +345,18 @@ void vmsim__mem_free(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, uns
 }
 
 void vmsim__mem_free_buddy(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order) {
+    VMSIM__ASSERT(pfn < mem->frames.end && !(pfn & ((1u << order) - 1)));
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
     struct vmsim__zone *z = take_back(mem, f, order);
     clear_frames(f, order);
     vmsim__buddy_free(mem, z, pfn, order, vmsim__block_type(mem, pfn), false);
 }
 
+/* Kernel: split_page. */
 void vmsim__mem_split(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order) {
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_HEAD));
+    VMSIM__ASSERT(f->refcount == 1 && order <= mem->top_order);
     for (uint32_t i = 0; i < 1u << order; i++) {
         f[i].refcount = 1;
         vmsim__frame_set_order(&f[i], 0);

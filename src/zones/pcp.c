@@ -18,8 +18,10 @@ static int32_t clamp32(int32_t x, int32_t low, int32_t high) {
     return min32(max32(x, low), high);
 }
 
-/* Frames that a refill of order 0 takes where `high` tunes itself; a run of allocations doubles it. */
+/* Frames that a refill of order 0 takes where `high` tunes itself; a run of allocations doubles it. Kernel:
+ * nr_pcp_alloc. */
 static int32_t refill_auto(const struct vmsim__zone *z, struct vmsim__pcp *pcp, unsigned order) {
+    VMSIM__ASSERT(pcp->batch > 0 && pcp->alloc_factor <= VMSIM__PCP_BATCH_SCALE_MAX);
     int32_t base = pcp->batch, batch = order ? base : base << pcp->alloc_factor;
     int32_t high = pcp->high = clamp32(pcp->high, pcp->high_min, pcp->high_max);
     if (high < base)
@@ -35,9 +37,12 @@ static int32_t refill_auto(const struct vmsim__zone *z, struct vmsim__pcp *pcp, 
     return batch;
 }
 
+/* Kernel: rmqueue_bulk: blocks are appended in the order in which the buddy gives them, so that a task that touches
+ * page after page gets ascending frames. */
 bool vmsim__pcp_refill(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__pcp *pcp, unsigned order,
                        enum vmsim__migratetype type, uint32_t alloc_flags) {
     struct vmsim__frame_list *list = &pcp->list[vmsim__pcp_index(order, type)];
+    VMSIM__ASSERT(list->head == VMSIM__PFN_NONE && list->tail == VMSIM__PFN_NONE);
     int32_t batch = mem->kernel->pcp_high_auto ? refill_auto(z, pcp, order) : pcp->batch;
     if (batch > 1)
         batch = max32(batch >> order, 2);
@@ -55,6 +60,7 @@ bool vmsim__pcp_refill(struct vmsim__mem *mem, struct vmsim__zone *z, struct vms
 }
 
 static unsigned index_order(const struct vmsim__mem *mem, unsigned index) {
+    VMSIM__ASSERT(index < VMSIM__PCP_LISTS);
     return index < VMSIM__PCP_TYPES * (VMSIM__COSTLY_ORDER + 1) ? index / VMSIM__PCP_TYPES : mem->pageblock_order;
 }
 
@@ -63,8 +69,11 @@ static void release_tail(struct vmsim__mem *mem, struct vmsim__zone *z, struct v
     struct vmsim__frame_list *list = &pcp->list[index];
     unsigned order = index_order(mem, index);
     vmsim__pfn pfn = list->tail;
+    VMSIM__ASSERT(pfn != VMSIM__PFN_NONE);
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
     enum vmsim__migratetype now = vmsim__block_type(mem, pfn), type = (enum vmsim__migratetype)f->index;
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_PCP) && vmsim__frame_order(f) == order);
+    VMSIM__ASSERT(pcp->count >= 1 << order);
     /* until 6.9 a block returns to the list it was meant for, even when its pageblock has changed since */
     if (mem->kernel->freelist_by_pageblock || now == VMSIM__ISOLATE)
         type = now;
@@ -75,9 +84,12 @@ static void release_tail(struct vmsim__mem *mem, struct vmsim__zone *z, struct v
     vmsim__buddy_free(mem, z, pfn, order, type, false);
 }
 
-/* Gives back at least `count` frames, from the list `index` first, then from the following ones in turn. */
+/* Gives back at least `count` frames, from the list `index` first, then from the following ones in turn.
+ * Kernel: free_pcppages_bulk. The list that overflowed is emptied first, whatever the others hold: the kernel starts at
+ * `pindex`, too. */
 static void release_bulk(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__pcp *pcp, int32_t count,
                          unsigned index) {
+    VMSIM__ASSERT(index < VMSIM__PCP_LISTS && pcp->count >= 0);
     count = min32(count, pcp->count);
     while (count > 0) {
         while (pcp->list[index].head == VMSIM__PFN_NONE)
@@ -91,8 +103,11 @@ static void release_bulk(struct vmsim__mem *mem, struct vmsim__zone *z, struct v
     }
 }
 
+/* Kernel: nr_pcp_free and nr_pcp_high of 6.1. A free of order 1..3 right after other frees empties all lists: such
+ * runs come from the network stack, whose pages are used up on another CPU. */
 void vmsim__pcp_trim_6_1(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__pcp *pcp, unsigned order,
                          unsigned index) {
+    VMSIM__ASSERT(pcp->batch > 0 && pcp->free_factor <= VMSIM__PCP_BATCH_SCALE_MAX);
     bool flush = pcp->free_factor && order && order <= VMSIM__COSTLY_ORDER;
     int32_t high = flush ? 0 : pcp->high, batch = pcp->batch, count = 1;
     if (high && z->flags & VMSIM__ZONE_RECLAIM_ACTIVE)
@@ -111,7 +126,8 @@ void vmsim__pcp_trim_6_1(struct vmsim__mem *mem, struct vmsim__zone *z, struct v
     release_bulk(mem, z, pcp, count, index);
 }
 
-/* The limit after a free, where it tunes itself. */
+/* The limit after a free, where it tunes itself. Kernel: nr_pcp_high of 6.7 and later. What it returns is the limit
+ * of this one trim; pcp->high is the limit remembered. */
 static int32_t high_auto(struct vmsim__zone *z, struct vmsim__pcp *pcp, bool flush) {
     int32_t low = pcp->high_min, top = pcp->high_max, batch = pcp->batch;
     int32_t high = pcp->high = clamp32(pcp->high, low, top);
@@ -137,8 +153,10 @@ static int32_t high_auto(struct vmsim__zone *z, struct vmsim__pcp *pcp, bool flu
     return high;
 }
 
+/* Kernel: free_unref_page_commit. */
 void vmsim__pcp_trim_auto(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__pcp *pcp, unsigned order,
                           unsigned index) {
+    VMSIM__ASSERT(pcp->batch > 0 && pcp->count >= 0);
     int32_t batch = pcp->batch;
     bool small = order && order <= VMSIM__COSTLY_ORDER;
     /* the kernel's PCPF_FREE_HIGH_BATCH, which needs a large last-level cache slice per CPU, is off */
@@ -161,7 +179,9 @@ void vmsim__pcp_trim_auto(struct vmsim__mem *mem, struct vmsim__zone *z, struct 
 }
 
 void vmsim__zone_drain_pcp(struct vmsim__mem *mem, struct vmsim__zone *zone, unsigned cpu) {
+    VMSIM__ASSERT(cpu < mem->nr_cpus);
     release_bulk(mem, zone, &zone->pcp[cpu], zone->pcp[cpu].count, 0);
+    VMSIM__ASSERT(zone->pcp[cpu].count == 0);
 }
 
 void vmsim__zone_drain(struct vmsim__mem *mem, struct vmsim__zone *zone) {

@@ -12,11 +12,13 @@
 
 #define VMSIM__PCP_BATCH_SCALE_MAX 5
 
-/* Does a block of this order go through the per-CPU lists? */
+/* Does a block of this order go through the per-CPU lists? Blocks of THP size are kept since 5.13. */
 VMSIM__INLINE bool vmsim__pcp_order(const struct vmsim__mem *mem, unsigned order) {
+    VMSIM__ASSERT(order <= mem->top_order);
     return order <= VMSIM__COSTLY_ORDER || order == mem->pageblock_order;
 }
 VMSIM__INLINE unsigned vmsim__pcp_index(unsigned order, enum vmsim__migratetype type) {
+    VMSIM__ASSERT(type < VMSIM__PCP_TYPES);
     if (VMSIM__UNLIKELY(order > VMSIM__COSTLY_ORDER))
         return VMSIM__PCP_TYPES * (VMSIM__COSTLY_ORDER + 1) + (type == VMSIM__MOVABLE);
     return VMSIM__PCP_TYPES * order + (unsigned)type;
@@ -35,6 +37,7 @@ void vmsim__pcp_trim_auto(struct vmsim__mem *mem, struct vmsim__zone *z, struct 
 VMSIM__INLINE vmsim__pfn vmsim__pcp_pop(struct vmsim__mem *mem, struct vmsim__pcp *pcp, struct vmsim__frame_list *list,
                                         unsigned order) {
     vmsim__pfn pfn = list->head, next = vmsim__frame_of(mem, pfn)->next;
+    VMSIM__ASSERT(vmsim__frame_is(vmsim__frame_of(mem, pfn), VMSIM__FRAME_PCP) && pcp->count >= 1 << order);
     list->head = next;
     if (VMSIM__LIKELY(next != VMSIM__PFN_NONE))
         vmsim__frame_of(mem, next)->prev = VMSIM__PFN_NONE;
@@ -48,6 +51,7 @@ VMSIM__INLINE vmsim__pfn vmsim__pcp_pop(struct vmsim__mem *mem, struct vmsim__pc
 
 VMSIM__INLINE vmsim__pfn vmsim__pcp_alloc(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned cpu, unsigned order,
                                           enum vmsim__migratetype type, uint32_t alloc_flags) {
+    VMSIM__ASSERT(cpu < mem->nr_cpus);
     struct vmsim__pcp *pcp = &z->pcp[cpu];
     struct vmsim__frame_list *list = &pcp->list[vmsim__pcp_index(order, type)];
     if (list->head == VMSIM__PFN_NONE && !vmsim__pcp_refill(mem, z, pcp, order, type, alloc_flags)) {
@@ -61,6 +65,7 @@ VMSIM__INLINE vmsim__pfn vmsim__pcp_alloc(struct vmsim__mem *mem, struct vmsim__
 /* Puts a block on top of the list of its type. `type` is that of its pageblock. */
 VMSIM__INLINE void vmsim__pcp_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn,
                                    struct vmsim__frame *f, unsigned order, enum vmsim__migratetype type, unsigned cpu) {
+    VMSIM__ASSERT(cpu < mem->nr_cpus && f->refcount == 0 && f->mapcount == 0);
     struct vmsim__pcp *pcp = &z->pcp[cpu];
     /* HIGHATOMIC blocks wait on the MOVABLE list and remember what they are */
     unsigned index = vmsim__pcp_index(order, type < VMSIM__PCP_TYPES ? type : VMSIM__MOVABLE);

@@ -17,7 +17,9 @@ enum vmsim__migratetype vmsim__pageblock_type(const struct vmsim__mem *mem, vmsi
     return vmsim__block_type(mem, pfn);
 }
 
+/* Kernel: set_pageblock_migratetype. */
 void vmsim__block_set_type(struct vmsim__mem *mem, vmsim__pfn pfn, enum vmsim__migratetype type) {
+    VMSIM__ASSERT(type < VMSIM__MIGRATE_TYPES && pfn < mem->frames.end);
     uint32_t block = pfn >> mem->pageblock_order;
     if (mem->mobility_disabled && type < VMSIM__PCP_TYPES)
         type = VMSIM__UNMOVABLE;
@@ -25,8 +27,10 @@ void vmsim__block_set_type(struct vmsim__mem *mem, vmsim__pfn pfn, enum vmsim__m
     mem->pageblocks[block >> 1] = (uint8_t)((mem->pageblocks[block >> 1] & ~(15u << shift)) | code << shift);
 }
 
+/* Kernel: move_freepages_block. */
 uint64_t vmsim__block_move_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn,
                                 enum vmsim__migratetype type, uint64_t *movable) {
+    VMSIM__ASSERT(type < VMSIM__MIGRATE_TYPES && pfn >= z->start && pfn < z->end);
     vmsim__pfn start = pfn & ~((1u << mem->pageblock_order) - 1), end = start + (1u << mem->pageblock_order);
     uint64_t moved = 0, others = 0;
     if (start < z->start)
@@ -60,7 +64,9 @@ uint64_t vmsim__pageblock_set(struct vmsim__mem *mem, vmsim__pfn pfn, enum vmsim
     return vmsim__block_move_free(mem, z, pfn, type, NULL);
 }
 
-/* May a request take over the whole pageblock of a free block of this order? */
+/* May a request take over the whole pageblock of a free block of this order? Kernel: can_steal_fallback: unmovable and
+ * reclaimable allocations claim whatever the size, because a page of theirs in a movable pageblock spoils it for good;
+ * a movable one that leaves can be moved. */
 static bool may_claim(const struct vmsim__mem *mem, unsigned order, enum vmsim__migratetype type) {
     return order >= mem->pageblock_order / 2u || type == VMSIM__RECLAIMABLE || type == VMSIM__UNMOVABLE ||
            mem->mobility_disabled;
@@ -68,6 +74,7 @@ static bool may_claim(const struct vmsim__mem *mem, unsigned order, enum vmsim__
 
 /* The first fallback type with a free block of this order, or MIGRATE_TYPES. */
 static enum vmsim__migratetype fallback_at(const struct vmsim__zone *z, unsigned order, enum vmsim__migratetype type) {
+    VMSIM__ASSERT(type < VMSIM__PCP_TYPES && order < VMSIM__ORDERS);
     for (unsigned i = 0; i < 2; i++) {
         if (z->area[order].nr[fallbacks[type][i]])
             return fallbacks[type][i];
@@ -75,6 +82,8 @@ static enum vmsim__migratetype fallback_at(const struct vmsim__zone *z, unsigned
     return VMSIM__MIGRATE_TYPES;
 }
 
+/* Kernel: boost_watermark. The factor is in 1/10000 of the high watermark. A zone of fewer than four pageblocks is
+ * left alone: a boost would be a large part of it. */
 static bool boost(struct vmsim__mem *mem, struct vmsim__zone *z) {
     uint64_t block = UINT64_C(1) << mem->pageblock_order;
     if (!mem->sysctl.watermark_boost_factor || block * 4 > z->managed)
@@ -87,12 +96,15 @@ static bool boost(struct vmsim__mem *mem, struct vmsim__zone *z) {
 }
 
 static void set_types(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, enum vmsim__migratetype type) {
+    VMSIM__ASSERT(order >= mem->pageblock_order && !(pfn & ((1u << mem->pageblock_order) - 1)));
     for (vmsim__pfn p = pfn; p < pfn + (1u << order); p += 1u << mem->pageblock_order)
         vmsim__block_set_type(mem, p, type);
 }
 
 /* Claims the pageblock of a small block: moves its free blocks and, when at least half of it is free or alike, its
- * type. False: nothing was moved. */
+ * type. False: nothing was moved. Kernel: steal_suitable_fallback. Pages alike are estimated as the kernel does:
+ * pages on an LRU list are movable; what is neither free nor movable counts as alike only where the pageblock was
+ * MOVABLE before, since other types cannot be told apart. */
 static bool claim_pageblock(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn,
                             enum vmsim__migratetype type) {
     enum vmsim__migratetype old = vmsim__block_type(mem, pfn);
@@ -131,6 +143,8 @@ static bool claim_pageblock(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim
 /* Makes the found block (or its pageblock) serve `type`. */
 static vmsim__pfn steal(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order, unsigned found,
                         enum vmsim__migratetype type, enum vmsim__migratetype from, uint32_t alloc_flags, bool claim) {
+    VMSIM__ASSERT(found >= order && found <= mem->top_order);
+    VMSIM__ASSERT(type < VMSIM__PCP_TYPES && from < VMSIM__PCP_TYPES && from != type);
     enum vmsim__migratetype list = type;
     if (vmsim__block_type(mem, pfn) == VMSIM__HIGHATOMIC) {
         list = from;
@@ -167,8 +181,10 @@ static unsigned smallest(const struct vmsim__zone *z, unsigned order, unsigned t
     return order;
 }
 
+/* Kernel: __rmqueue_fallback: from the largest block down, so that one pageblock is spoilt rather than many. */
 vmsim__pfn vmsim__buddy_steal(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
                               enum vmsim__migratetype type, uint32_t alloc_flags) {
+    VMSIM__ASSERT(order <= mem->top_order);
     unsigned least = order;
     if (type >= VMSIM__PCP_TYPES)
         return VMSIM__PFN_NONE;
@@ -189,7 +205,9 @@ vmsim__pfn vmsim__buddy_steal(struct vmsim__mem *mem, struct vmsim__zone *z, uns
 
 /* ---- HIGHATOMIC ---- */
 
+/* Kernel: reserve_highatomic_pageblock: at most about 1 % of the zone. */
 void vmsim__highatomic_reserve(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn) {
+    VMSIM__ASSERT(pfn >= z->start && pfn < z->end);
     uint64_t block = UINT64_C(1) << mem->pageblock_order, most = z->managed / 100;
     if (mem->kernel->highatomic_needs_pageblock) {
         if (most < block)
@@ -206,6 +224,7 @@ void vmsim__highatomic_reserve(struct vmsim__mem *mem, struct vmsim__zone *z, vm
 }
 
 static bool unreserve_in(struct vmsim__mem *mem, struct vmsim__zone *z, enum vmsim__migratetype type) {
+    VMSIM__ASSERT(type < VMSIM__PCP_TYPES);
     uint64_t block = UINT64_C(1) << mem->pageblock_order;
     for (unsigned order = 0; order <= mem->top_order; order++) {
         vmsim__pfn pfn = z->area[order].list[VMSIM__HIGHATOMIC].head;
@@ -220,6 +239,8 @@ static bool unreserve_in(struct vmsim__mem *mem, struct vmsim__zone *z, enum vms
     return false;
 }
 
+/* Kernel: unreserve_highatomic_pageblock. Without `force` the last pageblock stays, so that the next atomic burst
+ * does not start from nothing. */
 bool vmsim__mem_unreserve_highatomic(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq, bool force) {
     struct vmsim__zone_iter it;
     enum vmsim__migratetype type = vmsim__gfp_migratetype(mem, rq->gfp);

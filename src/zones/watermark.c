@@ -17,6 +17,7 @@
 #define STAT_THRESHOLD_MAX 125
 
 static unsigned page_kb_shift(const struct vmsim__mem *mem) {
+    VMSIM__ASSERT(mem->page_shift >= 12);
     return mem->page_shift - 10u;
 }
 
@@ -31,7 +32,7 @@ static bool token_min(const struct vmsim__mem *mem, const struct vmsim__zone *z)
     return is_highmem(mem, z) || (z->type == VMSIM__ZONE_MOVABLE && !mem->kernel->movable_is_lowmem);
 }
 
-/* Frames above the high watermarks in zones up to NORMAL. */
+/* Frames above the high watermarks in zones up to NORMAL. Kernel: nr_free_buffer_pages. */
 static uint64_t free_buffer_pages(const struct vmsim__mem *mem) {
     uint64_t sum = 0;
     for (unsigned i = 0; i < mem->nr_zones; i++) {
@@ -43,13 +44,16 @@ static uint64_t free_buffer_pages(const struct vmsim__mem *mem) {
     return sum;
 }
 
-/* The default of min_free_kbytes, unless the user wants more. */
+/* The default of min_free_kbytes, unless the user wants more. Kernel: min_free_kbytes = 4 * sqrt(lowmem KiB), as
+ * init_per_zone_wmark_min: the reserve grows with the root, because demand for it grows with the machine's bandwidth,
+ * not with its size. */
 static void calculate_min_free(struct vmsim__mem *mem) {
     uint64_t kb = free_buffer_pages(mem) << page_kb_shift(mem), wanted = vmsim__isqrt(kb * 16);
     if ((int64_t)wanted > mem->sysctl.user_min_free_kbytes)
         mem->sysctl.min_free_kbytes = vmsim__min64(vmsim__max64(wanted, MIN_FREE_KBYTES_MIN), MIN_FREE_KBYTES_MAX);
 }
 
+/* Kernel: calculate_totalreserve_pages: what overcommit and dirtyable memory must leave alone. */
 static void sum_reserves(struct vmsim__mem *mem) {
     mem->totalreserve = 0;
     for (unsigned n = 0; n < mem->nr_nodes; n++)
@@ -67,6 +71,8 @@ static void sum_reserves(struct vmsim__mem *mem) {
 
 /* ---- Per-CPU lists ---- */
 
+/* Kernel: zone_batchsize: a thousandth of the zone, at most 1 MiB, a quarter of that. One less than a power of two,
+ * so that frames of CPUs that allocate in step do not fall into the same cache colours. */
 static uint64_t batch_size(const struct vmsim__mem *mem, const struct vmsim__zone *z) {
     uint64_t x = vmsim__min64(z->managed >> 10, (UINT64_C(1) << 20) >> mem->page_shift) / 4;
     x = vmsim__max64(x, 1);
@@ -76,6 +82,7 @@ static uint64_t batch_size(const struct vmsim__mem *mem, const struct vmsim__zon
 
 /* A CPU's part of 1/fraction of the zone (0: of its low watermark). */
 static int32_t high_size(const struct vmsim__mem *mem, const struct vmsim__zone *z, uint64_t batch, uint64_t fraction) {
+    VMSIM__ASSERT(batch > 0 && z->node < mem->nr_nodes);
     uint64_t total = fraction ? z->managed / fraction : vmsim__zone_wmark(z, VMSIM__WMARK_LOW);
     uint64_t cpus = mem->nodes[z->node].nr_cpus;
     uint64_t high = vmsim__max64(total / (cpus ? cpus : mem->nr_cpus), batch * 4);
@@ -83,6 +90,7 @@ static int32_t high_size(const struct vmsim__mem *mem, const struct vmsim__zone 
 }
 
 void vmsim__zone_set_pcp(struct vmsim__mem *mem, struct vmsim__zone *z) {
+    VMSIM__ASSERT(z->managed <= z->present);
     uint64_t batch = batch_size(mem, z), fraction = mem->sysctl.percpu_pagelist_high_fraction;
     int32_t low = high_size(mem, z, batch, fraction);
     int32_t top = fraction ? low : high_size(mem, z, batch, HIGH_FRACTION_MIN);
@@ -98,7 +106,9 @@ void vmsim__zone_set_pcp(struct vmsim__mem *mem, struct vmsim__zone *z) {
 
 /* ---- Watermarks ---- */
 
+/* Kernel: __setup_per_zone_wmarks. The boost is dropped, as there. */
 static void set_watermarks(struct vmsim__mem *mem) {
+    VMSIM__ASSERT(mem->totalreserve <= mem->totalram);
     uint64_t pages_min = mem->sysctl.min_free_kbytes >> page_kb_shift(mem), lowmem = 0;
     for (unsigned i = 0; i < mem->nr_zones; i++)
         lowmem += token_min(mem, &mem->zones[i]) ? 0 : mem->zones[i].managed;
@@ -110,11 +120,13 @@ static void set_watermarks(struct vmsim__mem *mem) {
         z->boost = 0;
         for (unsigned w = 0; w < VMSIM__WMARKS; w++)
             z->wmark[w] = min + w * gap;
+        VMSIM__ASSERT(z->wmark[VMSIM__WMARK_MIN] <= z->wmark[VMSIM__WMARK_LOW]);
         vmsim__zone_set_pcp(mem, z);
     }
     sum_reserves(mem);
 }
 
+/* Kernel: setup_per_zone_lowmem_reserve. A ratio of 0 switches the protection off. */
 static void set_lowmem_reserve(struct vmsim__mem *mem) {
     for (unsigned i = 0; i < mem->nr_zones; i++) {
         struct vmsim__zone *z = &mem->zones[i];
@@ -133,7 +145,9 @@ static unsigned bits(uint64_t x) {
     return x ? vmsim__log2(x) + 1 : 0;
 }
 
-/* How far per-CPU counters may drift, and the mark below which that matters. */
+/* How far per-CPU counters may drift, and the mark below which that matters. Kernel: refresh_zone_stat_thresholds and
+ * calculate_normal_threshold: 2 * fls(CPUs) * (1 + fls(zone in units of 128 MiB)), at most 125 since a drift is kept
+ * in a signed byte. */
 static void set_stat_thresholds(struct vmsim__mem *mem) {
     for (unsigned i = 0; i < mem->nr_zones; i++) {
         struct vmsim__zone *z = &mem->zones[i];
@@ -145,8 +159,11 @@ static void set_stat_thresholds(struct vmsim__mem *mem) {
     }
 }
 
-/* Enough free pageblocks of each type in each zone for khugepaged to find huge pages, but at most 5 % of memory. */
+/* Enough free pageblocks of each type in each zone for khugepaged to find huge pages, but at most 5 % of memory.
+ * set_recommended_min_free_kbytes: two pageblocks a zone, and for each type one for every type that may fall back to
+ * it. */
 static void raise_min_free(struct vmsim__mem *mem) {
+    VMSIM__ASSERT(mem->pageblock_order <= mem->top_order);
     uint64_t zones = 0, block = UINT64_C(1) << mem->pageblock_order;
     for (unsigned i = 0; i < mem->nr_zones; i++)
         zones += mem->zones[i].type <= VMSIM__ZONE_NORMAL;

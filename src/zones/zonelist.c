@@ -13,8 +13,10 @@
 /* The weight of one unit of distance against load: the kernel's MAX_NUMNODES on servers (NODES_SHIFT = 10). */
 #define DISTANCE_WEIGHT 1024
 
-/* Nearest unused node with memory as seen from `local`; -1: none left. */
+/* Nearest unused node with memory as seen from `local`; -1: none left. A node with CPUs counts as one step further,
+ * since its own tasks want its memory; so does a lower-numbered node, or all nodes would fall back to node 0 first. */
 static int next_best_node(const struct vmsim__mem *mem, unsigned local, uint64_t *used, const uint32_t *load) {
+    VMSIM__ASSERT(local < mem->nr_nodes && mem->nr_nodes <= VMSIM__MAX_NODES);
     const struct vmsim__node *from = &mem->nodes[local];
     bool self = !mem->kernel->fallback_self_needs_memory || from->has_memory;
     uint64_t best_value = UINT64_MAX;
@@ -50,6 +52,7 @@ static void order_nodes(struct vmsim__mem *mem, unsigned local, uint32_t *load) 
 
 static int fill_zonelist(struct vmsim__mem *mem, struct vmsim__node *node, unsigned which, const uint8_t *order,
                          unsigned count) {
+    VMSIM__ASSERT(which < 2 && count <= mem->nr_nodes);
     uint8_t *list = vmsim__malloc(mem->alloc, mem->nr_zones);
     unsigned n = 0;
     if (!list)
@@ -60,6 +63,7 @@ static int fill_zonelist(struct vmsim__mem *mem, struct vmsim__node *node, unsig
             list[n++] = from->zone[z];
     }
     node->zonelist[which] = list;
+    VMSIM__ASSERT(n <= mem->nr_zones);
     node->zonelist_count[which] = (uint16_t)n;
     for (unsigned t = 0; t < VMSIM__ZONE_TYPES; t++) {
         unsigned at = 0;
