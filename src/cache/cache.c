@@ -13,9 +13,12 @@ static void free_tables(struct vmsim__cache *c) {
     vmsim__free(c->alloc, c->by_path, c->path_slots * sizeof *c->by_path);
 }
 
+/* File 0 stays NULL: frame.mapping uses 0 for "no owner". */
 struct vmsim__cache *vmsim__cache_create(struct vmsim__alloc *alloc, struct vmsim__mem *mem,
                                          const struct vmsim__kernel *kernel, const struct vmsim__cache_spec *spec,
                                          unsigned cpus) {
+    VMSIM__ASSERT(mem->nr_nodes > 0 && cpus > 0 && cpus <= mem->nr_cpus);
+    VMSIM__ASSERT(kernel->lru_batch > 0 && kernel->lru_batch <= VMSIM__BATCH_MAX);
     struct vmsim__cache *c = vmsim__calloc(alloc, 1, sizeof *c);
     if (!c)
         return NULL;
@@ -73,6 +76,8 @@ void vmsim__cache_clear_error(struct vmsim__cache *c) {
     c->error = 0;
 }
 
+/* Shmem and page-cache pages follow the policy of the task that brings them in, not of the file (alloc_pages of the
+ * task's mempolicy, as filemap_alloc_folio). */
 void vmsim__cache_set_policy(struct vmsim__cache *c, const struct vmsim__alloc_request *policy) {
     c->policy = policy;
 }
@@ -96,13 +101,16 @@ void vmsim__cache_wait(struct vmsim__cache *c, uint64_t when) {
     c->now = when;
 }
 
+/* 128 bits: an exabyte times 10^9 would wrap in 64. Bandwidth 0: no time per byte. */
 static uint64_t transfer(struct vmsim__cache *c, uint64_t pages, uint64_t latency, uint64_t bandwidth) {
     uint64_t bytes = pages << c->mem->page_shift;
     uint64_t moving = bandwidth ? (uint64_t)((unsigned __int128)bytes * 1000000000u / bandwidth) : 0;
     c->device_free = vmsim__max64(c->now, c->device_free) + latency + moving;
+    VMSIM__ASSERT(c->device_free >= c->now);
     return c->device_free;
 }
 
+/* pgpgin and pgpgout count KiB on every architecture, as the kernel's count in sectors is halved for /proc/vmstat. */
 uint64_t vmsim__device_read(struct vmsim__cache *c, uint64_t pages) {
     vmsim__cache_event(c, VMSIM__PGPGIN, pages << c->mem->page_shift >> 10);
     return transfer(c, pages, c->spec.device.read_latency, c->spec.device.read_bandwidth);

@@ -55,6 +55,7 @@ static inline struct vmsim__frame *vmsim__cache_frame(const struct vmsim__cache 
     return vmsim__frame_at(&c->mem->frames, pfn);
 }
 static inline struct vmsim__zone *vmsim__cache_zone(const struct vmsim__cache *c, const struct vmsim__frame *f) {
+    VMSIM__ASSERT(vmsim__frame_zone(f) < c->mem->nr_zones);
     return &c->mem->zones[vmsim__frame_zone(f)];
 }
 static inline struct vmsim__node *vmsim__cache_node(const struct vmsim__cache *c, const struct vmsim__frame *f) {
@@ -73,6 +74,7 @@ static inline void vmsim__cache_event(struct vmsim__cache *c, enum vmsim__event_
 }
 /* Base pages of the folio that `f` heads. */
 static inline uint32_t vmsim__frame_pages(const struct vmsim__frame *f) {
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_TAIL));
     return vmsim__frame_is(f, VMSIM__FRAME_HEAD) ? 1u << vmsim__frame_order(f) : 1u;
 }
 static inline uint64_t vmsim__cache_page_size(const struct vmsim__cache *c) {
@@ -84,6 +86,7 @@ static inline uint64_t vmsim__cache_pages_of(const struct vmsim__cache *c, uint6
 }
 /* The CPU is busy for `ns`. */
 static inline void vmsim__cache_charge(struct vmsim__cache *c, uint64_t ns) {
+    VMSIM__ASSERT(c->cpu_ns + ns >= c->cpu_ns);
     c->cpu_ns += ns;
     c->now += ns;
 }

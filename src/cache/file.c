@@ -11,6 +11,7 @@
 
 #define DELETED UINT32_MAX
 
+/* FNV-1a; only where a path is found depends on it, never an order that a run shows. */
 static uint64_t hash_path(const char *path) {
     uint64_t h = UINT64_C(14695981039346656037);
     for (; *path; path++)
@@ -20,6 +21,7 @@ static uint64_t hash_path(const char *path) {
 
 /* The slot of `path`, or the slot where it would go (the first free one of its chain). */
 static uint32_t *path_slot(const struct vmsim__cache *c, const char *path) {
+    VMSIM__ASSERT(vmsim__is_pow2(c->path_slots));
     uint32_t *free_slot = NULL;
     for (size_t i = hash_path(path), n = 0; n < c->path_slots; i++, n++) {
         uint32_t *slot = &c->by_path[i & (c->path_slots - 1)];
@@ -33,7 +35,8 @@ static uint32_t *path_slot(const struct vmsim__cache *c, const char *path) {
     return free_slot;
 }
 
-/* Room for one more path at a load of at most one half. */
+/* Room for one more path at a load of at most one half. Tombstones count as used until the table grows: a chain that
+ * is long for them is as slow as one of paths. */
 static bool path_reserve(struct vmsim__cache *c) {
     if (2 * (c->path_used + 1) <= c->path_slots)
         return true;
@@ -66,6 +69,7 @@ static bool new_id(struct vmsim__cache *c, uint32_t *id) {
 }
 
 static void take_id(struct vmsim__cache *c, struct vmsim__file *f) {
+    VMSIM__ASSERT(f->id && f->id <= c->files.count);
     if (f->id == c->files.count)
         c->files.count++;
     else
@@ -80,8 +84,10 @@ static struct vmsim__file *no_memory(struct vmsim__cache *c, struct vmsim__file 
     return NULL;
 }
 
+/* Everything that can fail comes before take_id, so that a failure leaves the table as it was. */
 struct vmsim__file *vmsim__file_create(struct vmsim__cache *c, enum vmsim__file_kind kind, const char *path,
                                        uint64_t size) {
+    VMSIM__ASSERT(kind <= VMSIM__FILE_DEVICE);
     uint32_t id;
     if (path && vmsim__file_find(c, path))
         return NULL;
@@ -128,11 +134,15 @@ struct vmsim__file *vmsim__file_next(struct vmsim__cache *c, uint32_t *id) {
 }
 
 void vmsim__file_get(struct vmsim__file *f) {
+    VMSIM__ASSERT(f->refcount < UINT32_MAX);
     f->refcount++;
 }
 
 static void delete_file(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
+    VMSIM__ASSERT(!f->linked && !f->refcount && !f->mappings);
+    VMSIM__ASSERT(c->files.at[f->id] == f);
     vmsim__file_drop_pages(c, f, 0, UINT64_MAX, true, cpu);
+    VMSIM__ASSERT(!f->pages.count && !f->dirty_pages);
     vmsim__radix_fini(&f->pages);
     vmsim__strfree(c->alloc, f->path);
     c->files.at[f->id] = NULL;
@@ -146,15 +156,18 @@ void vmsim__file_put(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu
         delete_file(c, f, cpu);
 }
 
+/* A deleted slot keeps the chains that run over it whole. */
 void vmsim__file_unlink(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
     if (!f->linked)
         return;
+    VMSIM__ASSERT(*path_slot(c, f->path) == f->id);
     *path_slot(c, f->path) = DELETED;
     f->linked = false;
     if (f->refcount == 0)
         delete_file(c, f, cpu);
 }
 
+/* Nothing is read and nobody waits: for workloads that state that their files are cached when they start. */
 int vmsim__file_preload(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
     uint64_t pages = vmsim__cache_pages_of(c, f->size);
     for (uint64_t i = 0; i < pages; i++) {
@@ -171,11 +184,13 @@ int vmsim__file_preload(struct vmsim__cache *c, struct vmsim__file *f, unsigned 
 
 /* ---- pages of a file ---- */
 
+/* pfn + 1 is stored, since a radix value of 0 means that there is nothing and frame 0 exists. */
 vmsim__pfn vmsim__file_page(const struct vmsim__file *f, uint64_t index) {
     uint64_t value = vmsim__radix_get(&f->pages, index);
     return value ? (vmsim__pfn)(value - 1) : VMSIM__PFN_NONE;
 }
 
+/* Kernel: next_uptodate_page: a page marked for readahead is left to a real fault, which starts the next window. */
 vmsim__pfn vmsim__file_next_mappable(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t *index,
                                      uint64_t end) {
     end = vmsim__min64(end, vmsim__cache_pages_of(c, f->size));

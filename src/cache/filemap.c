@@ -12,6 +12,7 @@
 
 vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const struct vmsim__alloc_request *policy,
                                 unsigned cpu) {
+    VMSIM__ASSERT(cpu < c->mem->nr_cpus);
     struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_HIGHUSER_MOVABLE | gfp, .cpu = (uint16_t)cpu};
     rq.node = policy ? policy->node : c->mem->cpu_node[cpu];
     rq.nodemask = policy ? policy->nodemask : NULL;
@@ -21,7 +22,10 @@ vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const stru
     return pfn;
 }
 
+/* Kernel: filemap_add_folio. */
 bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
+    VMSIM__ASSERT(vmsim__cache_frame(c, pfn)->refcount == 1 && !vmsim__cache_frame(c, pfn)->mapping);
+    VMSIM__ASSERT(vmsim__file_page(f, index) == VMSIM__PFN_NONE);
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     if (!vmsim__radix_set(&f->pages, index, (uint64_t)pfn + 1, NULL)) {
         c->error = VMSIM_ENOMEM;
@@ -38,10 +42,12 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     return true;
 }
 
+/* Kernel: __filemap_remove_folio. Dirtiness goes first, while the page still names its file. */
 void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn,
                            unsigned cpu) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     VMSIM__ASSERT(fr->mapcount == 0);
+    VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_FILE) && fr->mapping == f->id && vmsim__frame_index(fr) == index);
     vmsim__dirty_cancel(c, f, pfn);
     vmsim__radix_remove(&f->pages, index);
     vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, -1);
@@ -80,7 +86,8 @@ void vmsim__filemap_wait(struct vmsim__cache *c, const struct vmsim__file_ra *ra
 
 /* ---- read() ---- */
 
-/* The page that a read of pages [index, last) needs next, after readahead. */
+/* The page that a read of pages [index, last) needs next, after readahead. Kernel: filemap_get_pages. RAMFS has no
+ * device behind it, so that a page missing there is a hole. */
 static vmsim__pfn read_get_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
                                 uint64_t index, uint64_t last, unsigned cpu) {
     vmsim__pfn pfn = vmsim__file_page(f, index);
@@ -95,7 +102,8 @@ static vmsim__pfn read_get_page(struct vmsim__cache *c, struct vmsim__file *f, s
     return pfn;
 }
 
-/* One page of a read: `bytes` from `pos` on, all of page `index`. */
+/* One page of a read: `bytes` from `pos` on, all of page `index`. Kernel: filemap_read; shmem_file_read_iter marks a
+ * page only when the read begins at its start. */
 static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
                       uint64_t bytes, uint64_t last, unsigned cpu) {
     unsigned shift = c->mem->page_shift;
@@ -136,7 +144,9 @@ int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct v
 
 /* ---- write() ---- */
 
-/* The page that takes `bytes` at `pos`; a page that is written in part is read first. */
+/* The page that takes `bytes` at `pos`; a page that is written in part is read first. Kernel: __filemap_get_folio with
+ * FGP_WRITE; shmem_write_begin marks a page that was there as accessed (SGP_WRITE) and a new one as referenced.
+ * GFP_WRITE spreads pages to be dirtied over nodes. */
 static vmsim__pfn write_get_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, bool whole,
                                  unsigned cpu) {
     vmsim__pfn pfn = vmsim__file_page(f, index);
@@ -182,7 +192,8 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
 
 /* ---- faults ---- */
 
-/* The page was not in the cache: bring it, as the advice of the mapping says. */
+/* The page was not in the cache: bring it, as the advice of the mapping says. Kernel: do_sync_mmap_readahead. The
+ * miss counter stops at ten times its limit, so that a few hits bring read-around back. */
 static vmsim__pfn fault_miss(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                              enum vmsim__read_advice advice, unsigned cpu) {
     if (advice != VMSIM__READ_RANDOM && ra->ra_pages && f->kind != VMSIM__FILE_RAMFS) {
@@ -199,7 +210,8 @@ static vmsim__pfn fault_miss(struct vmsim__cache *c, struct vmsim__file *f, stru
     return pfn != VMSIM__PFN_NONE ? pfn : vmsim__filemap_read_page(c, f, index, cpu);
 }
 
-/* The page is there: a marked one starts the next window. True when mmap_lock was dropped for it. */
+/* The page is there: a marked one starts the next window. True when mmap_lock was dropped for it.
+ * Kernel: do_async_mmap_readahead. */
 static bool fault_hit(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, vmsim__pfn pfn,
                       uint64_t index, enum vmsim__read_advice advice, unsigned cpu) {
     if (advice == VMSIM__READ_RANDOM || !ra->ra_pages)
@@ -237,6 +249,7 @@ enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim_
         return VMSIM__PAGE_OOM;
     vmsim__filemap_wait(c, ra, index);
     vmsim__page_get(c, out->pfn);
+    VMSIM__ASSERT(vmsim__cache_frame(c, out->pfn)->refcount > 1);
     return VMSIM__PAGE_OK;
 }
 

@@ -21,6 +21,7 @@ enum vmsim__lru_list vmsim__lru_list_of(const struct vmsim__frame *f) {
 }
 
 struct vmsim__lruvec *vmsim__lruvec_of_node(struct vmsim__cache *c, unsigned node) {
+    VMSIM__ASSERT(node < c->mem->nr_nodes);
     return &c->lruvecs[node];
 }
 
@@ -28,8 +29,9 @@ static struct vmsim__lruvec *lruvec_of(struct vmsim__cache *c, const struct vmsi
     return &c->lruvecs[vmsim__cache_zone(c, f)->node];
 }
 
-/* The two statistics follow the order of enum vmsim__lru_list. */
+/* The two statistics follow the order of enum vmsim__lru_list, as in update_lru_size. */
 static void count_lru(struct vmsim__cache *c, const struct vmsim__frame *f, enum vmsim__lru_list lru, int64_t pages) {
+    VMSIM__ASSERT(pages >= 0 || lruvec_of(c, f)->count[lru] >= (uint64_t)-pages);
     lruvec_of(c, f)->count[lru] += (uint64_t)pages;
     vmsim__cache_node_add(c, f, (enum vmsim__node_stat)(VMSIM__NR_INACTIVE_ANON + lru), pages);
     vmsim__cache_zone_add(c, f, (enum vmsim__zone_stat)(VMSIM__NR_ZONE_INACTIVE_ANON + lru), pages);
@@ -43,6 +45,7 @@ void vmsim__lruvec_add(struct vmsim__cache *c, vmsim__pfn pfn, bool to_tail) {
     count_lru(c, f, lru, vmsim__frame_pages(f));
     if (lru == VMSIM__LRU_UNEVICTABLE)
         return;
+    VMSIM__ASSERT((*head == VMSIM__PFN_NONE) == (*tail == VMSIM__PFN_NONE));
     f->next = to_tail ? VMSIM__PFN_NONE : *head;
     f->prev = to_tail ? *tail : VMSIM__PFN_NONE;
     if (f->next != VMSIM__PFN_NONE)
@@ -56,6 +59,7 @@ void vmsim__lruvec_add(struct vmsim__cache *c, vmsim__pfn pfn, bool to_tail) {
 }
 
 void vmsim__lruvec_del(struct vmsim__cache *c, vmsim__pfn pfn) {
+    VMSIM__ASSERT(vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_LRU));
     struct vmsim__frame *f = vmsim__cache_frame(c, pfn);
     enum vmsim__lru_list lru = vmsim__lru_list_of(f);
     struct vmsim__lruvec *v = lruvec_of(c, f);
@@ -74,6 +78,7 @@ void vmsim__lruvec_del(struct vmsim__cache *c, vmsim__pfn pfn) {
 }
 
 bool vmsim__lru_evictable(const struct vmsim__cache *c, const struct vmsim__frame *f) {
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_FILE) || (f->mapping < c->files.count && c->files.at[f->mapping]));
     if (vmsim__frame_is(f, VMSIM__FRAME_MLOCKED))
         return false;
     if (!vmsim__frame_is(f, VMSIM__FRAME_FILE))
@@ -83,7 +88,10 @@ bool vmsim__lru_evictable(const struct vmsim__cache *c, const struct vmsim__fram
 
 /* ---- what each batch does to a page ---- */
 
+/* Kernel: lru_add_fn. Whether a page is evictable is judged now, not when it entered the batch: mlock may have come
+ * between. */
 static void add_fn(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_LRU) && f->refcount > 0);
     bool was_unevictable = vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE);
     uint32_t pages = vmsim__frame_pages(f);
     f->flags &= ~VMSIM__FRAME_UNEVICTABLE;
@@ -106,6 +114,8 @@ static void rotate_fn(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__fram
     vmsim__cache_event(c, VMSIM__PGROTATED, vmsim__frame_pages(f));
 }
 
+/* Kernel: lru_deactivate_file_fn: a clean page goes to the tail, where reclaim takes it first; a dirty one to the
+ * head, since its write-out has to come first, and RECLAIM makes the end of that rotate it. */
 static void deactivate_file_fn(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
     bool was_active = vmsim__frame_is(f, VMSIM__FRAME_ACTIVE);
     bool busy = vmsim__frame_is(f, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK);
@@ -123,6 +133,7 @@ static void deactivate_file_fn(struct vmsim__cache *c, vmsim__pfn pfn, struct vm
         vmsim__cache_event(c, VMSIM__PGDEACTIVATE, pages);
 }
 
+/* Kernel: lru_deactivate_fn. */
 static void deactivate_fn(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (!vmsim__frame_is(f, VMSIM__FRAME_ACTIVE))
         return;
@@ -138,6 +149,8 @@ static bool lazyfree_wanted(const struct vmsim__frame *f) {
     return (f->flags & need) == need && !(f->flags & bar);
 }
 
+/* Kernel: lru_lazyfree_fn: without SWAPBACKED the page counts as a clean file page, which reclaim may drop without
+ * swap. */
 static void lazyfree_fn(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (!lazyfree_wanted(f))
         return;
@@ -147,6 +160,7 @@ static void lazyfree_fn(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__fr
     vmsim__cache_event(c, VMSIM__PGLAZYFREE, vmsim__frame_pages(f));
 }
 
+/* Kernel: folio_activate_fn. */
 static void activate_fn(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (vmsim__frame_is(f, VMSIM__FRAME_ACTIVE))
         return;
@@ -180,7 +194,11 @@ static void apply(struct vmsim__cache *c, enum vmsim__lru_batch_kind kind, vmsim
 
 /* ---- batches ---- */
 
+/* Kernel: folio_batch_move_lru. References are dropped after all entries were applied and the batch is empty: the
+ * last put may free a page, and freeing must find no batch that still names it. */
 static void work_off(struct vmsim__cache *c, enum vmsim__lru_batch_kind kind, unsigned cpu) {
+    VMSIM__ASSERT(cpu < c->cpus && kind < VMSIM__BATCH_KINDS);
+    VMSIM__ASSERT(c->batches[cpu].kind[kind].count <= VMSIM__BATCH_MAX);
     struct vmsim__lru_batch *b = &c->batches[cpu].kind[kind];
     uint32_t count = b->count;
     for (uint32_t i = 0; i < count; i++)
@@ -192,6 +210,8 @@ static void work_off(struct vmsim__cache *c, enum vmsim__lru_batch_kind kind, un
 
 void vmsim__lru_batch_add(struct vmsim__cache *c, enum vmsim__lru_batch_kind kind, vmsim__pfn pfn, uint8_t tag,
                           unsigned cpu) {
+    VMSIM__ASSERT(cpu < c->cpus && vmsim__cache_frame(c, pfn)->refcount > 0);
+    VMSIM__ASSERT(c->batches[cpu].kind[kind].count < c->kernel->lru_batch);
     struct vmsim__lru_batch *b = &c->batches[cpu].kind[kind];
     vmsim__cache_frame(c, pfn)->refcount++;
     b->page[b->count] = pfn;
@@ -235,6 +255,8 @@ static void activate_in_batch(struct vmsim__cache *c, vmsim__pfn pfn, unsigned c
     }
 }
 
+/* Kernel: folio_mark_accessed: unreferenced, referenced, active. A working set that is activated ages the shadows of
+ * those evicted. */
 void vmsim__lru_mark_accessed(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__frame *f = vmsim__cache_frame(c, pfn);
     if (!vmsim__frame_is(f, VMSIM__FRAME_REFERENCED)) {
@@ -274,6 +296,7 @@ void vmsim__lru_rotate(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
         vmsim__lru_batch_add(c, VMSIM__BATCH_ROTATE, pfn, 0, cpu);
 }
 
+/* Kernel: folio_isolate_lru. */
 bool vmsim__lru_isolate(struct vmsim__cache *c, vmsim__pfn pfn) {
     struct vmsim__frame *f = vmsim__cache_frame(c, pfn);
     if (!vmsim__frame_is(f, VMSIM__FRAME_LRU))
@@ -281,6 +304,7 @@ bool vmsim__lru_isolate(struct vmsim__cache *c, vmsim__pfn pfn) {
     vmsim__lruvec_del(c, pfn);
     f->flags &= ~VMSIM__FRAME_LRU;
     f->refcount++;
+    VMSIM__ASSERT(f->refcount > 1);
     return true;
 }
 
@@ -292,12 +316,17 @@ void vmsim__lru_putback(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
 /* ---- references ---- */
 
 void vmsim__page_get(struct vmsim__cache *c, vmsim__pfn pfn) {
+    VMSIM__ASSERT(vmsim__cache_frame(c, pfn)->refcount > 0 &&
+                  !vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_TAIL));
     vmsim__cache_frame(c, pfn)->refcount++;
 }
 
+/* Kernel: __page_cache_release, then free_unref_page. */
 void vmsim__page_put(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
+    VMSIM__ASSERT(cpu < c->cpus);
     struct vmsim__frame *f = vmsim__cache_frame(c, pfn);
     VMSIM__ASSERT(f->refcount > 0);
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP | VMSIM__FRAME_TAIL));
     if (--f->refcount)
         return;
     VMSIM__ASSERT(f->mapcount == 0 && !vmsim__frame_is(f, VMSIM__FRAME_FILE));

@@ -8,7 +8,10 @@
 
 enum mlock_tag { TAG_MUNLOCK, TAG_LOCK, TAG_LOCK_NEW };
 
+/* The flag and nr_mlock change at once, the list only when the batch is worked off: what a reader of vmstat sees
+ * between the two is what Linux shows. */
 static void set_mlocked(struct vmsim__cache *c, struct vmsim__frame *f) {
+    VMSIM__ASSERT(f->refcount > 0);
     uint32_t pages = vmsim__frame_pages(f);
     if (vmsim__frame_is(f, VMSIM__FRAME_MLOCKED))
         return;
@@ -37,6 +40,7 @@ void vmsim__lru_add_vma(struct vmsim__cache *c, vmsim__pfn pfn, bool locked, uns
 
 /* Off the lists or from another list to the unevictable one; the page is on none at this moment. */
 static void make_unevictable(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
+    VMSIM__ASSERT(!vmsim__lru_evictable(c, f));
     f->flags = (f->flags & ~VMSIM__FRAME_ACTIVE) | VMSIM__FRAME_UNEVICTABLE;
     vmsim__lruvec_add(c, pfn, false);
     f->prev = vmsim__frame_is(f, VMSIM__FRAME_MLOCKED);
@@ -44,12 +48,14 @@ static void make_unevictable(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsi
 }
 
 static void rescue(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE | VMSIM__FRAME_LRU));
     vmsim__lruvec_del(c, pfn);
     f->flags &= ~VMSIM__FRAME_UNEVICTABLE;
     vmsim__lruvec_add(c, pfn, false);
     vmsim__cache_event(c, VMSIM__UNEVICTABLE_PGS_RESCUED, vmsim__frame_pages(f));
 }
 
+/* Kernel: __mlock_folio. */
 static void lock_page(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (!vmsim__frame_is(f, VMSIM__FRAME_LRU))
         return;
@@ -64,6 +70,7 @@ static void lock_page(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__fram
     }
 }
 
+/* Kernel: __mlock_new_folio. */
 static void lock_new_page(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (vmsim__frame_is(f, VMSIM__FRAME_LRU))
         return;
@@ -74,6 +81,8 @@ static void lock_new_page(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__
     f->flags |= VMSIM__FRAME_LRU;
 }
 
+/* Kernel: __munlock_folio. A page that is isolated keeps its flag UNEVICTABLE and counts as stranded: whoever puts it
+ * back finds it evictable. */
 static void unlock_page(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *f) {
     bool listed = vmsim__frame_is(f, VMSIM__FRAME_LRU), unevictable = vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE);
     uint32_t pages = vmsim__frame_pages(f);
@@ -90,6 +99,7 @@ static void unlock_page(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__fr
 }
 
 void vmsim__mlock_apply(struct vmsim__cache *c, vmsim__pfn pfn, uint8_t tag) {
+    VMSIM__ASSERT(tag <= TAG_LOCK_NEW);
     struct vmsim__frame *f = vmsim__cache_frame(c, pfn);
     if (tag == TAG_LOCK)
         lock_page(c, pfn, f);
@@ -100,6 +110,7 @@ void vmsim__mlock_apply(struct vmsim__cache *c, vmsim__pfn pfn, uint8_t tag) {
 }
 
 void vmsim__mlock_clear(struct vmsim__cache *c, struct vmsim__frame *f) {
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_MLOCKED) && f->refcount == 0);
     uint32_t pages = vmsim__frame_pages(f);
     f->flags &= ~VMSIM__FRAME_MLOCKED;
     vmsim__cache_zone_add(c, f, VMSIM__NR_MLOCK, -(int64_t)pages);

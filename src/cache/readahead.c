@@ -19,11 +19,13 @@ void vmsim__ra_init(struct vmsim__cache *c, struct vmsim__file_ra *ra) {
 /* ---- window sizes ---- */
 
 static uint64_t roundup_pow2(uint64_t n) {
+    VMSIM__ASSERT(n <= UINT64_C(1) << 63);
     return n <= 1 ? 1 : UINT64_C(1) << (vmsim__log2(n - 1) + 1);
 }
 
-/* First window of a stream whose first request is for `pages`. */
+/* First window of a stream whose first request is for `pages`. Kernel: get_init_ra_size. */
 static uint32_t first_size(uint64_t pages, uint64_t max) {
+    VMSIM__ASSERT(max > 0);
     uint64_t size = roundup_pow2(pages);
     if (size <= max / 32)
         size *= 4;
@@ -34,8 +36,10 @@ static uint32_t first_size(uint64_t pages, uint64_t max) {
     return (uint32_t)size;
 }
 
-/* The window after one of `size`; a window that a large request made bigger than `max` is followed by its like. */
+/* The window after one of `size`; a window that a large request made bigger than `max` is followed by its like.
+ * Kernel: get_next_ra_size. */
 static uint32_t next_size(uint32_t size, uint64_t max, bool keep) {
+    VMSIM__ASSERT(max > 0);
     uint64_t next = size < max / 16 ? (uint64_t)size * 4 : size <= max / 2 ? (uint64_t)size * 2 : max;
     return (uint32_t)(keep ? vmsim__max64(next, size) : next);
 }
@@ -48,7 +52,8 @@ static uint64_t max_size(const struct vmsim__cache *c, const struct vmsim__file_
 
 /* ---- reading ---- */
 
-/* One contiguous run of new pages goes to the device; holes are only cleared. */
+/* One contiguous run of new pages goes to the device; holes are only cleared. Two transfers are remembered: a reader
+ * may be in one window while the next is on its way. */
 static void submit(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t first,
                    uint64_t pages) {
     uint64_t on_disk = vmsim__cache_pages_of(c, f->disk_size);
@@ -62,10 +67,13 @@ static void submit(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__
     ra->io[0].start = first;
     ra->io[0].end = first + stored;
     ra->io[0].done = vmsim__device_read(c, stored);
+    VMSIM__ASSERT(ra->io[0].start < ra->io[0].end);
 }
 
-/* Reads those of [first, first + pages) that are inside the file and not cached; the page `ahead` pages before the end
- * of that is marked, if it is new. Stops when frames run out: nobody waits for readahead. */
+/* Reads those of [first, first + pages) that are inside the file and not cached; the page `ahead` pages before the
+ * end of that is marked, if it is new. Stops when frames run out: nobody waits for readahead. Kernel:
+ * page_cache_ra_unbounded. One transfer a run of missing pages; its pages are in the cache at once, and readers wait
+ * in vmsim__filemap_wait. */
 static void read_window(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t first,
                         uint64_t pages, uint64_t ahead, unsigned cpu) {
     uint64_t end = vmsim__cache_pages_of(c, f->size), run = first, i = first;
@@ -99,6 +107,8 @@ static void read_ra(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim_
     read_window(c, f, ra, ra->start, ra->size, ra->async_size, cpu);
 }
 
+/* Kernel: force_page_cache_ra: pieces of 2 MiB, so that a large request does not hold all its frames before the
+ * device starts. */
 static void force_read(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                        uint64_t pages, unsigned cpu) {
     uint64_t io_pages = c->spec.device.optimal_io >> c->mem->page_shift, chunk = (2u << 20) >> c->mem->page_shift;
@@ -119,7 +129,7 @@ void vmsim__file_willneed(struct vmsim__cache *c, struct vmsim__file *f, struct 
 
 /* ---- decisions ---- */
 
-/* Cached pages right before `index`, up to `max`. */
+/* Cached pages right before `index`, up to `max`. Kernel: count_history_pages. */
 static uint64_t cached_before(const struct vmsim__file *f, uint64_t index, uint64_t max) {
     uint64_t n = 0;
     while (n < max && n < index && vmsim__file_page(f, index - 1 - n) != VMSIM__PFN_NONE)
@@ -143,7 +153,8 @@ static void next_window(struct vmsim__file_ra *ra, uint64_t max) {
     ra->async_size = ra->size;
 }
 
-/* A miss in the middle of nowhere: a stream that somebody else's cached pages betray, or a random read. */
+/* A miss in the middle of nowhere: a stream that somebody else's cached pages betray, or a random read.
+ * Kernel: try_context_readahead. */
 static void read_by_context(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                             uint64_t pages, uint64_t max, unsigned cpu) {
     uint64_t before = cached_before(f, index, max);
@@ -159,6 +170,7 @@ static void read_by_context(struct vmsim__cache *c, struct vmsim__file *f, struc
     read_ra(c, f, ra, index, max, cpu);
 }
 
+/* Kernel: page_cache_sync_ra and ondemand_readahead. */
 void vmsim__ra_sync(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                     uint64_t pages, unsigned cpu) {
     if (!ra->ra_pages || ra->advice == VMSIM__READ_RANDOM) {
@@ -178,7 +190,8 @@ void vmsim__ra_sync(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim_
     read_ra(c, f, ra, index, max, cpu);
 }
 
-/* A marked page that is not where the state expects it: the next window begins at the next page that is missing. */
+/* A marked page that is not where the state expects it: the next window begins at the next page that is missing. The
+ * tail of ondemand_readahead: page_cache_next_miss finds where the stream goes on. */
 static bool resume_window(const struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index, uint64_t pages,
                           uint64_t max) {
     uint64_t hole = index + 1;
@@ -192,6 +205,7 @@ static bool resume_window(const struct vmsim__file *f, struct vmsim__file_ra *ra
     return true;
 }
 
+/* Kernel: page_cache_async_ra. The mark goes first: it starts one window only. */
 void vmsim__ra_async(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, vmsim__pfn pfn,
                      uint64_t index, uint64_t pages, unsigned cpu) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
@@ -209,6 +223,8 @@ void vmsim__ra_async(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim
     read_ra(c, f, ra, index, max, cpu);
 }
 
+/* The second half of do_sync_mmap_readahead: half of the window lies before the address, for code is entered
+ * anywhere. */
 void vmsim__ra_around(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                       unsigned cpu) {
     uint64_t half = ra->ra_pages / 2;

@@ -6,16 +6,20 @@
  * nothing; a fault, write() and fallocate() do. Kernel counterpart: mm/shmem.c. */
 #include "cache/cache_impl.h"
 
+/* shmem_get_folio: the page is cleared here, so that who brings it to life pays for it. */
 vmsim__pfn vmsim__shmem_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index,
                                const struct vmsim__alloc_request *policy, unsigned cpu) {
+    VMSIM__ASSERT(f->kind == VMSIM__FILE_SHMEM);
     vmsim__pfn pfn = vmsim__filemap_create(c, f, index, VMSIM__GFP_ZERO, policy ? policy : c->policy, cpu);
     if (pfn != VMSIM__PFN_NONE)
         vmsim__cache_charge(c, c->spec.zero_cost);
     return pfn;
 }
 
-/* fallocate() without a mode: every page of the range exists afterwards. */
+/* fallocate() without a mode: every page of the range exists afterwards. Pages are dirty from birth, or reclaim would
+ * free them instead of swapping them out. */
 static int shmem_allocate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
+    VMSIM__ASSERT(f->kind == VMSIM__FILE_SHMEM);
     for (uint64_t i = first; i < end; i++) {
         vmsim__pfn pfn = vmsim__file_page(f, i);
         if (pfn == VMSIM__PFN_NONE)

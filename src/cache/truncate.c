@@ -9,6 +9,7 @@
  * mm/truncate.c, mm/fadvise.c, fs/drop_caches.c. */
 #include "cache/cache_impl.h"
 
+/* Kernel: truncate_inode_pages_range; mapped pages are unmapped in one sweep before, so that none is found mapped. */
 void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool even_cows,
                             unsigned cpu) {
     bool drained = false;
@@ -42,6 +43,7 @@ static int clear_partial(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
     return 0;
 }
 
+/* Growth adds a hole. The partial page is cleared before the size changes, while its data is still inside the file. */
 int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t size, unsigned cpu) {
     uint64_t page = vmsim__cache_page_size(c);
     if (size > INT64_MAX)
@@ -64,6 +66,7 @@ int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
 }
 
 int vmsim__file_punch(struct vmsim__cache *c, struct vmsim__file *f, uint64_t start, uint64_t end, unsigned cpu) {
+    VMSIM__ASSERT(start <= end);
     uint64_t mask = vmsim__cache_page_size(c) - 1, first = vmsim__cache_pages_of(c, start);
     unsigned shift = c->mem->page_shift;
     uint64_t last = end >= f->size ? vmsim__cache_pages_of(c, end) : end >> shift;
@@ -84,6 +87,7 @@ static bool can_invalidate(const struct vmsim__frame *f) {
     return !vmsim__frame_is(f, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK) && f->refcount == 1 && f->mapcount == 0;
 }
 
+/* Kernel: mapping_try_invalidate. */
 static uint64_t invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu,
                            uint64_t *failed) {
     uint64_t dropped = 0, index = first, in_batch = 0;
