@@ -4,6 +4,7 @@
  * Each step is one function; a step that cannot be finished now (a long touch, sleep, wait, barrier) says how the slice
  * ends and is entered again, or is over when the job is woken. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "scenario/engine.h"
@@ -516,6 +517,57 @@ static enum vmsim__slice do_small(struct run *r) {
     }
 }
 
+static bool parse_numbers(const char *text, uint64_t a[6]) {
+    memset(a, 0, 6 * sizeof *a);
+    for (unsigned i = 0; i < 6; i++) {
+        char *end;
+        text += strspn(text, " ");
+        if (!*text)
+            return true;
+        a[i] = *text == '-' ? (uint64_t)strtoll(text, &end, 0) : strtoull(text, &end, 0);
+        if (end == text || (*end && *end != ' '))
+            return false;
+        text = end;
+    }
+    return !text[strspn(text, " ")];
+}
+
+static int64_t raw_call(struct vmsim__mm *mm, int call, const uint64_t a[6], unsigned cpu) {
+    switch (call) {
+    case VMSIM__RAW_MMAP:
+        return vmsim__mm_mmap(mm, a[0], a[1], (unsigned)a[2], (unsigned)a[3], NULL, a[4], cpu);
+    case VMSIM__RAW_MUNMAP:
+        return vmsim__mm_munmap(mm, a[0], a[1], cpu);
+    case VMSIM__RAW_MPROTECT:
+        return vmsim__mm_mprotect(mm, a[0], a[1], (unsigned)a[2], cpu);
+    case VMSIM__RAW_MREMAP:
+        return vmsim__mm_mremap(mm, a[0], a[1], a[2], (unsigned)a[3], a[4], cpu);
+    case VMSIM__RAW_MADVISE:
+        return vmsim__mm_madvise(mm, a[0], a[1], (int)a[2], cpu);
+    case VMSIM__RAW_BRK:
+        return vmsim__mm_brk(mm, a[0], cpu);
+    case VMSIM__RAW_MLOCK:
+        return vmsim__mm_mlock(mm, a[0], a[1], (unsigned)a[2], cpu);
+    case VMSIM__RAW_MUNLOCK:
+        return vmsim__mm_munlock(mm, a[0], a[1], cpu);
+    case VMSIM__RAW_MLOCKALL:
+        return vmsim__mm_mlockall(mm, (unsigned)a[0], cpu);
+    case VMSIM__RAW_MSYNC:
+        return vmsim__mm_msync(mm, a[0], a[1], (unsigned)a[2], cpu);
+    default:
+        return vmsim__mm_mincore(mm, a[0], a[1], NULL, cpu);
+    }
+}
+
+static enum vmsim__slice do_call(struct run *r) {
+    const struct vmsim__step_call *d = r->data;
+    uint64_t a[6];
+    if (!parse_numbers(d->args, a))
+        return problem(r, "args '%s' are not up to six numbers", d->args);
+    vmsim__syscall_enter(r->m, r->t);
+    return came_back(r, &d->result, raw_call(r->t->mm, d->call, a, r->t->cpu));
+}
+
 typedef enum vmsim__slice step_fn(struct run *r);
 static step_fn *const functions[VMSIM__VERBS] = {
     [VMSIM__VERB_MMAP] = do_mmap,
@@ -554,6 +606,7 @@ static step_fn *const functions[VMSIM__VERBS] = {
     [VMSIM__VERB_RLIMIT] = do_small,
     [VMSIM__VERB_CLEAR_REFS] = do_small,
     [VMSIM__VERB_LRU_DRAIN] = do_small,
+    [VMSIM__VERB_CALL] = do_call,
 };
 
 /* The next step, or NULL at the end of the program; repeats are unwound here. */

@@ -194,6 +194,24 @@ struct vmsim__step_rlimit {
 struct vmsim__step_clear_refs {
     uint64_t what;
 };
+struct vmsim__step_call {
+    struct vmsim__step_result result;
+    int call;         /* enum vmsim__raw_call */
+    const char *args; /* numbers between blanks */
+};
+enum vmsim__raw_call {
+    VMSIM__RAW_MMAP,
+    VMSIM__RAW_MUNMAP,
+    VMSIM__RAW_MPROTECT,
+    VMSIM__RAW_MREMAP,
+    VMSIM__RAW_MADVISE,
+    VMSIM__RAW_BRK,
+    VMSIM__RAW_MLOCK,
+    VMSIM__RAW_MUNLOCK,
+    VMSIM__RAW_MLOCKALL,
+    VMSIM__RAW_MSYNC,
+    VMSIM__RAW_MINCORE
+};
 struct vmsim__step_exit {
     int64_t status;
 };
@@ -236,6 +254,7 @@ enum vmsim__verb {
     VMSIM__VERB_RLIMIT,
     VMSIM__VERB_CLEAR_REFS,
     VMSIM__VERB_LRU_DRAIN,
+    VMSIM__VERB_CALL,
     VMSIM__VERBS
 };
 extern const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1];

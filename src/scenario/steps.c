@@ -333,6 +333,20 @@ static const struct vmsim_param clear_refs_params[] = {
     {0},
 };
 #undef AT
+#define AT(f) offsetof(struct vmsim__step_call, f)
+static const char *const raw_call_names[] = {"mmap",  "munmap",  "mprotect", "mremap", "madvise", "brk",
+                                             "mlock", "munlock", "mlockall", "msync",  "mincore", NULL};
+static const struct vmsim_param call_params[] = {
+    RESULT,
+    {.name = "name",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = AT(call),
+     .choices = raw_call_names,
+     .doc = "The system call. mlock takes MLOCK_ONFAULT as a third number; mmap has no file."},
+    STRING("args", args, "Its arguments as numbers (0x for hexadecimal) between blanks; missing ones are 0."),
+    {0},
+};
+#undef AT
 #define AT(f) offsetof(struct vmsim__step_exit, f)
 static const struct vmsim_param exit_params[] = {
     {.name = "status", .type = VMSIM_PARAM_INT, .offset = AT(status), .fallback = "0", .doc = "Exit status."}, {0}};
@@ -391,6 +405,7 @@ const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
     STEP(FREE_PAGES, "free_pages", free_params, vmsim__step_free_pages, "Gives them back."),
     STEP(RLIMIT, "rlimit", rlimit_step_params, vmsim__step_rlimit, "setrlimit(2) of the task."),
     STEP(CLEAR_REFS, "clear_refs", clear_refs_params, vmsim__step_clear_refs, "Writes /proc/PID/clear_refs."),
+    STEP(CALL, "call", call_params, vmsim__step_call, "A system call with numbers as they are, right or wrong."),
     [VMSIM__VERB_LRU_DRAIN] = {.tag = "lru_drain",
                                .doc =
                                    "Empties all per-CPU LRU batches (lru_add_drain_all), so that counters are exact."},
