@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FACT_NAME 80
+#define FACT_NAME 120
 #define FACTS_MAX 1200
 
 struct fact {
