@@ -8,6 +8,7 @@
  * (may_expand_vm, vm_stat_account), mm/memory.c (sync_mm_rss), mm/mlock.c. */
 #include "vm/vm_impl.h"
 
+/* The kernel's is_data_mapping and is_exec_mapping: what RLIMIT_DATA and VmExe count. */
 static bool is_data(uint32_t flags) {
     return (flags & (VMSIM__VM_WRITE | VMSIM__VM_SHARED | VMSIM__VM_GROWSDOWN)) == VMSIM__VM_WRITE;
 }
@@ -17,16 +18,21 @@ static bool is_exec(uint32_t flags) {
 
 /* A limit in pages. */
 static uint64_t limit_pages(const struct vmsim__mm *mm, enum vmsim__rlimit which) {
+    VMSIM__ASSERT(which < VMSIM__RLIMITS);
     return mm->rlimit[which] == UINT64_MAX ? UINT64_MAX : mm->rlimit[which] >> mm->vm->page_shift;
 }
 
+/* Kernel: may_expand_vm. */
 bool vmsim__may_expand(const struct vmsim__mm *mm, uint32_t flags, uint64_t pages) {
     if (mm->total_vm + pages > limit_pages(mm, VMSIM__RLIMIT_AS))
         return false;
     return !is_data(flags) || mm->data_vm + pages <= limit_pages(mm, VMSIM__RLIMIT_DATA);
 }
 
+/* Kernel: vm_stat_account. A negative count takes back what the same flags had added, so that flags must not change in
+ * between. */
 void vmsim__stat_account(struct vmsim__mm *mm, uint32_t flags, int64_t pages) {
+    VMSIM__ASSERT(pages >= 0 || mm->total_vm >= (uint64_t)-pages);
     mm->total_vm += (uint64_t)pages;
     if (is_exec(flags))
         mm->exec_vm += (uint64_t)pages;
@@ -36,6 +42,7 @@ void vmsim__stat_account(struct vmsim__mm *mm, uint32_t flags, int64_t pages) {
         mm->data_vm += (uint64_t)pages;
 }
 
+/* Kernel: can_do_mlock. */
 bool vmsim__mlock_allowed(const struct vmsim__mm *mm) {
     return mm->rlimit[VMSIM__RLIMIT_MEMLOCK] || mm->privileged;
 }
@@ -65,6 +72,7 @@ uint64_t vmsim__vm_committed(const struct vmsim__vm *vm) {
     return (uint64_t)own + shmem_committed(vm);
 }
 
+/* Kernel: vm_commit_limit: hugetlb pages are out of reach for ordinary memory and count on neither side. */
 uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm) {
     const struct vmsim__mem *mem = vm->mem;
     uint64_t pages, huge = 0;
@@ -77,6 +85,8 @@ uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm) {
     return pages * vm->spec.overcommit_ratio / 100 + vm->swap_pages;
 }
 
+/* Kernel: __vm_enough_memory. Mode 0 refuses only what could never fit; mode 2 keeps a reserve for root, and one of
+ * at most 1/32 of the process for the user to recover with. */
 static bool enough_memory(const struct vmsim__mm *mm, uint64_t pages) {
     const struct vmsim__vm *vm = mm->vm;
     if (vm->spec.overcommit_memory == 1)
@@ -92,6 +102,7 @@ static bool enough_memory(const struct vmsim__mm *mm, uint64_t pages) {
 }
 
 bool vmsim__commit(struct vmsim__mm *mm, uint64_t pages) {
+    VMSIM__ASSERT(pages < (UINT64_C(1) << 62));
     if (!enough_memory(mm, pages))
         return false;
     mm->vm->committed += (int64_t)pages;
@@ -99,12 +110,15 @@ bool vmsim__commit(struct vmsim__mm *mm, uint64_t pages) {
 }
 
 void vmsim__uncommit(struct vmsim__vm *vm, uint64_t pages) {
+    VMSIM__ASSERT(vm->committed >= (int64_t)pages);
     vm->committed -= (int64_t)pages;
 }
 
 /* ---- RSS ---- */
 
+/* Kernel: add_mm_counter_fast (6.1): faults of one page each, which alone go through the task's cache. */
 void vmsim__rss_add_fast(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
+    VMSIM__ASSERT(kind < VMSIM__RSS_KINDS);
     if (mm->vm->kernel->rss_percpu)
         mm->rss[kind] += pages;
     else
@@ -112,17 +126,21 @@ void vmsim__rss_add_fast(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_
 }
 
 void vmsim__rss_add(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
+    VMSIM__ASSERT(kind < VMSIM__RSS_KINDS);
     mm->rss[kind] += pages;
 }
 
+/* Kernel: sync_mm_rss. */
 void vmsim__rss_sync(struct vmsim__mm *mm) {
     for (unsigned k = 0; k < VMSIM__RSS_KINDS; k++) {
         mm->rss[k] += mm->rss_cache[k];
         mm->rss_cache[k] = 0;
     }
     mm->rss_events = 0;
+    VMSIM__ASSERT(mm->rss[VMSIM__RSS_ANON] >= 0 && mm->rss[VMSIM__RSS_FILE] >= 0 && mm->rss[VMSIM__RSS_SHMEM] >= 0);
 }
 
+/* Kernel: get_mm_counter: a count that lags may be below zero for a while. */
 static uint64_t clamped(int64_t n) {
     return n > 0 ? (uint64_t)n : 0;
 }
@@ -164,5 +182,6 @@ void vmsim__mm_status(const struct vmsim__mm *mm, struct vmsim__mm_status *out) 
 }
 
 void vmsim__mm_set_rlimit(struct vmsim__mm *mm, enum vmsim__rlimit which, uint64_t bytes) {
+    VMSIM__ASSERT(which < VMSIM__RLIMITS);
     mm->rlimit[which] = bytes;
 }

@@ -7,7 +7,9 @@
  * wp_page_shared). */
 #include "vm/vm_impl.h"
 
+/* Kernel: wp_page_reuse. */
 static enum vmsim__fault_outcome reuse(struct vmsim__fault_at *at) {
+    VMSIM__ASSERT(at->slot.entry && !at->slot.level && at->pte.flags & VMSIM__PTE_PRESENT);
     struct vmsim__vm *vm = at->mm->vm;
     at->pte.flags |= VMSIM__PTE_ACCESSED | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY;
     if (at->vma->flags & VMSIM__VM_WRITE)
@@ -17,8 +19,10 @@ static enum vmsim__fault_outcome reuse(struct vmsim__fault_at *at) {
     return VMSIM__FAULT_MINOR;
 }
 
-/* Is the entry at hand the only reference? */
+/* Is the entry at hand the only reference? Kernel: do_wp_page: up to three references may be the entry, the page's
+ * batch and the swap cache; only then a drain can help. */
 static bool sole_owner(struct vmsim__fault_at *at, vmsim__pfn pfn) {
+    VMSIM__ASSERT(!(at->pte.flags & VMSIM__PTE_SPECIAL));
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     if (vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL))
@@ -30,12 +34,14 @@ static bool sole_owner(struct vmsim__fault_at *at, vmsim__pfn pfn) {
     return f->refcount == 1;
 }
 
-/* A new page takes the place of the old one, which may be the zero page, a file's or somebody else's. */
+/* A new page takes the place of the old one, which may be the zero page, a file's or somebody else's. The old entry is
+ * cleared and flushed before the new one is written: no CPU may see both pages. Kernel: wp_page_copy. */
 static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
     struct vmsim__mm *mm = at->mm;
     struct vmsim__vm *vm = mm->vm;
     bool zero = at->pte.flags & VMSIM__PTE_SPECIAL;
     vmsim__pfn old = zero ? VMSIM__PFN_NONE : (vmsim__pfn)at->pte.pfn;
+    VMSIM__ASSERT(at->slot.entry && !at->slot.level);
     if (vmsim__anon_vma_prepare(at->vma))
         return VMSIM__FAULT_OOM;
     vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_HIGHUSER_MOVABLE | (zero ? VMSIM__GFP_ZERO : 0), 0, at->cpu);
@@ -62,6 +68,8 @@ static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
     return VMSIM__FAULT_MINOR;
 }
 
+/* Kernel: wp_page_shared; page_mkwrite comes before the entry becomes writable, so that the file system can refuse or
+ * wait. */
 static enum vmsim__fault_outcome shared(struct vmsim__fault_at *at) {
     struct vmsim__vm *vm = at->mm->vm;
     if (at->vma->file && vmsim__file_wants_mkwrite(at->vma->file)) {
@@ -75,6 +83,7 @@ static enum vmsim__fault_outcome shared(struct vmsim__fault_at *at) {
 }
 
 enum vmsim__fault_outcome vmsim__fault_wp(struct vmsim__fault_at *at) {
+    VMSIM__ASSERT(at->write && at->slot.entry && !(at->pte.flags & VMSIM__PTE_WRITE));
     struct vmsim__vm *vm = at->mm->vm;
     const uint32_t both = VMSIM__VM_SHARED | VMSIM__VM_WRITE;
     if ((at->vma->flags & both) == both)

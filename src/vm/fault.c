@@ -12,6 +12,7 @@
 #include "vm/vm_impl.h"
 
 bool vmsim__fault_table(struct vmsim__fault_at *at) {
+    VMSIM__ASSERT(!(at->va & (at->mm->vm->page_size - 1)));
     if (at->slot.entry && !at->slot.level)
         return true;
     return vmsim__mm_slot(at->mm, at->va, true, &at->slot) && !at->slot.level;
@@ -19,7 +20,9 @@ bool vmsim__fault_table(struct vmsim__fault_at *at) {
 
 /* ---- anonymous ---- */
 
+/* Kernel: do_anonymous_page: a read maps the zero page and costs no frame; the frame comes with the first write. */
 static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
+    VMSIM__ASSERT(!at->vma->file);
     struct vmsim__mm *mm = at->mm;
     struct vmsim__vm *vm = mm->vm;
     struct vmsim__vma *vma = at->vma;
@@ -49,7 +52,9 @@ static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
 
 /* ---- present entries ---- */
 
+/* The end of handle_pte_fault: a spurious fault on a write means that this CPU's TLB holds an older entry. */
 static enum vmsim__fault_outcome present_fault(struct vmsim__fault_at *at) {
+    VMSIM__ASSERT(at->slot.entry && !at->slot.level);
     if (at->write && !(at->pte.flags & VMSIM__PTE_WRITE))
         return vmsim__fault_wp(at);
     uint32_t want = VMSIM__PTE_ACCESSED | (at->write ? VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY : 0);
@@ -63,6 +68,7 @@ static enum vmsim__fault_outcome present_fault(struct vmsim__fault_at *at) {
     return VMSIM__FAULT_MINOR;
 }
 
+/* Kernel: handle_pte_fault. */
 static enum vmsim__fault_outcome pte_fault(struct vmsim__fault_at *at) {
     const struct vmsim__pt_format *f = at->mm->pt.format;
     const struct vmsim__vm_hooks *h = &at->mm->vm->hooks;
@@ -102,7 +108,8 @@ static enum vmsim__fault_outcome walk_fault(struct vmsim__fault_at *at) {
     return pte_fault(at);
 }
 
-/* Faults of a thread are folded into the counters of its address space every 64th time. */
+/* Faults of a thread are folded into the counters of its address space every 64th time. Kernel: check_sync_rss_stat,
+ * TASK_RSS_EVENTS_THRESH. */
 static void rss_event(struct vmsim__mm *mm) {
     if (mm->rss_events++ > 64)
         vmsim__rss_sync(mm);
@@ -119,8 +126,10 @@ static void count_task_fault(struct vmsim__mm *mm, enum vmsim__fault_outcome o) 
     }
 }
 
+/* Kernel: handle_mm_fault. pgfault counts every entry, resolved or not; the task's own counters only those resolved. */
 enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t va, bool write, bool fetch,
                                               unsigned cpu) {
+    VMSIM__ASSERT(va >= vma->start && va < vma->end && cpu < vma->mm->vm->mem->nr_cpus);
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__vm *vm = mm->vm;
     struct vmsim__fault_at at = {
@@ -134,6 +143,7 @@ enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t v
     return o;
 }
 
+/* Kernel: access_error of arch/x86: a fetch is an ordinary read where entries cannot forbid execution. */
 static bool access_allowed(const struct vmsim__vma *v, bool write, bool fetch) {
     if (write)
         return v->flags & VMSIM__VM_WRITE;
@@ -162,6 +172,7 @@ enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, boo
 
 /* ---- stacks ---- */
 
+/* Kernel: acct_stack_growth. */
 static int stack_allowed(struct vmsim__mm *mm, const struct vmsim__vma *v, uint64_t size, uint64_t grow) {
     if (!vmsim__may_expand(mm, v->flags, grow))
         return -VMSIM__L_ENOMEM;
@@ -172,7 +183,10 @@ static int stack_allowed(struct vmsim__mm *mm, const struct vmsim__vma *v, uint6
     return vmsim__commit(mm, grow) ? 0 : -VMSIM__L_ENOMEM;
 }
 
+/* Kernel: expand_downwards. The gap to what lies below is kept unless that is a stack as well or cannot be accessed: an
+ * inaccessible mapping is a guard itself. */
 int vmsim__expand_stack(struct vmsim__vma *vma, uint64_t va) {
+    VMSIM__ASSERT(vma->flags & VMSIM__VM_GROWSDOWN && va < vma->start);
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__vm *vm = mm->vm;
     const struct vmsim__vma *prev = vma->prev;
@@ -196,6 +210,7 @@ int vmsim__expand_stack(struct vmsim__vma *vma, uint64_t va) {
     vmsim__stat_account(mm, vma->flags, (int64_t)grow);
     vma->start = va;
     vma->pgoff -= grow;
+    VMSIM__ASSERT(vma->start < vma->end && (!vma->prev || vma->prev->end <= vma->start));
     vmsim__vma_resized(mm, vma);
     return 0;
 }
@@ -225,8 +240,11 @@ static int fault_errno(enum vmsim__fault_outcome o) {
     return o == VMSIM__FAULT_OOM ? -VMSIM__L_ENOMEM : -VMSIM__L_EFAULT;
 }
 
+/* Kernel: faultin_page in a loop, as __get_user_pages: a fault may have to be followed by another, first the page,
+ * then the right to write. */
 static int populate_pages(struct vmsim__vma *vma, uint64_t start, uint64_t end, bool write, uint64_t *done,
                           unsigned cpu) {
+    VMSIM__ASSERT(start >= vma->start && end <= vma->end);
     for (uint64_t va = start; va < end; va += vma->mm->vm->page_size) {
         while (!present_as_wanted(vma, va, write)) {
             enum vmsim__fault_outcome o = vmsim__handle_fault(vma, va, write, false, cpu);
@@ -243,6 +261,7 @@ static int populate_pages(struct vmsim__vma *vma, uint64_t start, uint64_t end, 
 
 int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned mode, uint64_t *done,
                         unsigned cpu) {
+    VMSIM__ASSERT(start <= end && !((start | end) & (vma->mm->vm->page_size - 1)));
     struct vmsim__vm *vm = vma->mm->vm;
     vma->mm->cpu = cpu;
     vm->waits =
@@ -252,6 +271,8 @@ int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, un
     return e;
 }
 
+/* Kernel: __mm_populate: errors are swallowed, as mmap has succeeded by then. A shared mapping is only read,
+ * so that no page of the file becomes dirty for nothing. */
 void vmsim__mm_populate(struct vmsim__mm *mm, uint64_t start, uint64_t length, unsigned cpu) {
     uint64_t end = start + length;
     for (uint64_t at = start; at < end;) {

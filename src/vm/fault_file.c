@@ -17,6 +17,7 @@ static enum vmsim__read_advice advice_of(const struct vmsim__vma *v) {
 
 /* Entry of a file page that is mapped for reading; `around`: nobody asked for it yet. */
 static void set_entry(struct vmsim__fault_at *at, const struct vmsim__pt_slot *slot, vmsim__pfn pfn, bool around) {
+    VMSIM__ASSERT(slot->entry && !slot->level);
     const struct vmsim__pt_format *f = at->mm->pt.format;
     struct vmsim__pte pte = {pfn, vmsim__prot_flags(at->vma)};
     /* arm64 with a hardware access flag lets pages mapped around start old */
@@ -31,8 +32,11 @@ static void set_entry(struct vmsim__fault_at *at, const struct vmsim__pt_slot *s
     vmsim__pt_set(f, slot, pte);
 }
 
-/* Maps what is cached of pages [first, end) whose entries are empty. True: the page asked for was among them. */
+/* Maps what is cached of pages [first, end) whose entries are empty. True: the page asked for was among them. Kernel:
+ * filemap_map_pages: it takes what is cached, uptodate and not marked for readahead, and never waits or allocates
+ * pages. */
 static bool map_around(struct vmsim__fault_at *at, uint64_t first, uint64_t end) {
+    VMSIM__ASSERT(first <= end);
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__vma *vma = at->vma;
     const struct vmsim__pt_format *f = at->mm->pt.format;
@@ -54,8 +58,10 @@ static bool map_around(struct vmsim__fault_at *at, uint64_t first, uint64_t end)
     return hit;
 }
 
-/* Fault-around. True: done. */
+/* Fault-around. True: done. Kernel: do_fault_around; the window is fault_around_bytes rounded down to a power of two,
+ * aligned to itself. */
 static bool fault_around(struct vmsim__fault_at *at) {
+    VMSIM__ASSERT(!(at->va & (at->mm->vm->page_size - 1)));
     struct vmsim__vm *vm = at->mm->vm;
     const struct vmsim__vma *vma = at->vma;
     const unsigned shift = vm->page_shift;
@@ -72,7 +78,9 @@ static bool fault_around(struct vmsim__fault_at *at) {
     return vmsim__fault_table(at) && map_around(at, first, first + ((to - from) >> shift));
 }
 
+/* Population counts a fault that waited by the retry, not by the I/O (faultin_page reports VM_FAULT_RETRY). */
 static bool is_major(const struct vmsim__fault_at *at, const struct vmsim__page_fault *page) {
+    VMSIM__ASSERT(page->retry || !page->major);
     const struct vmsim__vm *vm = at->mm->vm;
     if (page->retry && vm->waits != VMSIM__WAIT_FAULT)
         return vm->waits == VMSIM__WAIT_MAJOR;
@@ -98,7 +106,8 @@ static enum vmsim__fault_outcome fetch_page(struct vmsim__fault_at *at, struct v
     return is_major(at, out) ? VMSIM__FAULT_MAJOR : VMSIM__FAULT_MINOR;
 }
 
-/* A fault that has to wait lets go of what it had allocated and is entered again. */
+/* A fault that has to wait lets go of what it had allocated and is entered again. Nothing of it is kept between the
+ * two entries; only the allocator sees it, which decides the frames that come next. */
 static void let_go(struct vmsim__fault_at *at, const struct vmsim__page_fault *page, uint32_t gfp) {
     if (!page->retry)
         return;
@@ -108,6 +117,7 @@ static void let_go(struct vmsim__fault_at *at, const struct vmsim__page_fault *p
 }
 
 static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
+    VMSIM__ASSERT(!at->write && at->vma->file);
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__page_fault page;
     const bool first = !vmsim__mm_leaf_entry(at->mm, at->va);
@@ -130,6 +140,7 @@ static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
 }
 
 static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
+    VMSIM__ASSERT(at->write && !(at->vma->flags & VMSIM__VM_SHARED));
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__page_fault page;
     const bool first = !vmsim__mm_leaf_entry(at->mm, at->va);
@@ -158,6 +169,7 @@ static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
 }
 
 static enum vmsim__fault_outcome shared_fault(struct vmsim__fault_at *at) {
+    VMSIM__ASSERT(at->write && at->vma->flags & VMSIM__VM_SHARED);
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__page_fault page;
     const bool first = !vmsim__mm_leaf_entry(at->mm, at->va);
@@ -179,6 +191,7 @@ static enum vmsim__fault_outcome shared_fault(struct vmsim__fault_at *at) {
 }
 
 enum vmsim__fault_outcome vmsim__fault_file(struct vmsim__fault_at *at) {
+    VMSIM__ASSERT(at->vma->file);
     if (at->vma->file->kind == VMSIM__FILE_DEVICE)
         return VMSIM__FAULT_SIGBUS;
     if (!at->write)

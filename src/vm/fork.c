@@ -9,6 +9,8 @@
 
 /* ---- birth ---- */
 
+/* TASK_SIZE of each architecture: a guard page below 2^47 on x86-64, the 3 GiB / 1 GiB split on 32-bit x86, the start
+ * of the fixmap on riscv32. */
 static uint64_t task_size(const struct vmsim__vm *vm) {
     const struct vmsim__pt_format *f = vm->format;
     switch (f->id) {
@@ -25,7 +27,8 @@ static uint64_t task_size(const struct vmsim__vm *vm) {
     }
 }
 
-/* The room kept for the stack: its limit and the guard gap, at least 128 MiB, at most 5/6 of everything. */
+/* The room kept for the stack: its limit and the guard gap, at least 128 MiB, at most 5/6 of everything. Kernel:
+ * mmap_base and arch_pick_mmap_layout without randomisation; an unlimited stack asks for the legacy layout. */
 void vmsim__mm_layout(struct vmsim__mm *mm) {
     struct vmsim__vm *vm = mm->vm;
     uint64_t gap = mm->rlimit[VMSIM__RLIMIT_STACK], pad = vm->spec.stack_guard_gap << vm->page_shift;
@@ -35,9 +38,11 @@ void vmsim__mm_layout(struct vmsim__mm *mm) {
     gap = vmsim__max64(gap, vmsim__min64(UINT64_C(128) << 20, mm->task_size / 2));
     gap = vmsim__min64(gap, mm->task_size / 6 * 5);
     mm->mmap_base = vmsim__align_up(mm->task_size - gap, vm->page_size);
+    VMSIM__ASSERT(mm->mmap_base <= mm->task_size);
 }
 
 static void enlist(struct vmsim__vm *vm, struct vmsim__mm *mm) {
+    VMSIM__ASSERT(!mm->next && !mm->prev && vm->next_mm_id < UINT32_MAX);
     mm->id = ++vm->next_mm_id;
     mm->prev = vm->last_mm;
     *(vm->last_mm ? &vm->last_mm->next : &vm->first_mm) = mm;
@@ -72,9 +77,11 @@ struct vmsim__mm *vmsim__mm_create(struct vmsim__vm *vm, unsigned cpu) {
 
 /* ---- fork ---- */
 
-/* One entry of the parent for the child: 0 or -ENOMEM. */
+/* One entry of the parent for the child: 0 or -ENOMEM. Kernel: copy_present_pte. From now on neither side
+ * owns the page alone. */
 static void copy_entry(struct vmsim__vma *to, struct vmsim__vma *from, const struct vmsim__pt_slot *src,
                        const struct vmsim__pt_slot *dst) {
+    VMSIM__ASSERT(src->entry && dst->entry && !src->level && !dst->level);
     struct vmsim__vm *vm = from->mm->vm;
     const struct vmsim__pt_format *f = vm->format;
     struct vmsim__pte pte = vmsim__pt_get(f, src);
@@ -91,6 +98,7 @@ static void copy_entry(struct vmsim__vma *to, struct vmsim__vma *from, const str
         struct vmsim__frame *frame = vmsim__vm_frame(vm, pfn), *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
         frame->flags &= ~VMSIM__FRAME_EXCLUSIVE;
         frame->mapcount++;
+        VMSIM__ASSERT(frame->mapcount > 1 && head->refcount > 0);
         head->refcount++;
         vmsim__rss_add(to->mm, vmsim__rss_kind_of(head), 1);
     }
@@ -107,6 +115,7 @@ static void copy_entry(struct vmsim__vma *to, struct vmsim__vma *from, const str
 /* The entries of one leaf table from va on. */
 static bool copy_table(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va, uint64_t end,
                        struct vmsim__pt_slot src) {
+    VMSIM__ASSERT(va < end && !src.level);
     const struct vmsim__pt_format *f = from->mm->pt.format;
     struct vmsim__pt_slot dst;
     if (!vmsim__mm_slot(to->mm, va, true, &dst))
@@ -123,6 +132,7 @@ static bool copy_table(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t 
 }
 
 static int copy_pages(struct vmsim__vma *to, struct vmsim__vma *from) {
+    VMSIM__ASSERT(to->start == from->start && to->end == from->end);
     const struct vmsim__pt_format *f = from->mm->pt.format;
     struct vmsim__pt_slot src;
     for (uint64_t va = from->start; va < from->end;) {
@@ -142,6 +152,7 @@ static int copy_pages(struct vmsim__vma *to, struct vmsim__vma *from) {
 }
 
 static int fork_vma(struct vmsim__mm *mm, struct vmsim__mm *parent, struct vmsim__vma *from) {
+    VMSIM__ASSERT(from->start < from->end && from->mm == parent);
     struct vmsim__vm *vm = mm->vm;
     uint64_t pages = vmsim__vma_pages(from, vm->page_shift);
     bool account = from->flags & VMSIM__VM_ACCOUNT, wipe = from->flags & VMSIM__VM_WIPEONFORK;
@@ -188,6 +199,7 @@ struct vmsim__mm *vmsim__mm_fork(struct vmsim__mm *parent, unsigned cpu, int *er
     struct vmsim__vm *vm = parent->vm;
     parent->cpu = cpu;
     *error = -VMSIM__L_ENOMEM;
+    VMSIM__ASSERT(parent->users > 0);
     vmsim__vm_cost(vm, vm->spec.costs.fork);
     struct vmsim__mm *mm = vmsim__mm_create(vm, cpu);
     if (!mm)
@@ -216,6 +228,7 @@ struct vmsim__mm *vmsim__mm_fork(struct vmsim__mm *parent, unsigned cpu, int *er
 /* ---- death ---- */
 
 void vmsim__mm_get(struct vmsim__mm *mm) {
+    VMSIM__ASSERT(mm->users > 0);
     mm->users++;
 }
 
@@ -244,9 +257,11 @@ static void unmap_all(struct vmsim__mm *mm) {
 void vmsim__mm_put(struct vmsim__mm *mm, unsigned cpu) {
     struct vmsim__vm *vm = mm->vm;
     mm->cpu = cpu;
+    VMSIM__ASSERT(mm->users > 0);
     if (--mm->users)
         return;
     unmap_all(mm);
+    VMSIM__ASSERT(!mm->first && !mm->root && !mm->map_count && !mm->deposits);
     vmsim__pagetable_fini(&mm->pt);
     *(mm->prev ? &mm->prev->next : &vm->first_mm) = mm->next;
     *(mm->next ? &mm->next->prev : &vm->last_mm) = mm->prev;

@@ -8,7 +8,9 @@
  * (free_pages_and_swap_cache). */
 #include "vm/vm_impl.h"
 
-/* Pointers that fit in a batch frame behind its header; one less where room is kept for a folio's number of pages. */
+/* Pointers that fit in a batch frame behind its header; one less where room is kept for a folio's number of pages.
+ * struct mmu_gather_batch: a page less its next pointer and two counters. Newer kernels let the number of
+ * pages of a folio follow its pointer. */
 static uint32_t batch_room(const struct vmsim__vm *vm) {
     return (uint32_t)((vm->page_size - 16) / 8) - vm->kernel->gather_pairs;
 }
@@ -25,14 +27,18 @@ void vmsim__gather_start(struct vmsim__gather *g, struct vmsim__mm *mm, bool who
     vmsim__lru_drain_cpu(mm->vm->cache, mm->cpu);
 }
 
+/* The stride is the smallest leaf met: what a flush by address has to step by. */
 void vmsim__gather_range(struct vmsim__gather *g, uint64_t start, uint64_t end, unsigned shift) {
+    VMSIM__ASSERT(start < end && shift >= g->mm->vm->page_shift);
     if (g->start == UINT64_MAX || shift < g->stride_shift)
         g->stride_shift = shift;
     g->start = vmsim__min64(g->start, start);
     g->end = vmsim__max64(g->end, end);
 }
 
+/* Kernel: tlb_flush_mmu_tlbonly. */
 static void flush(struct vmsim__gather *g) {
+    VMSIM__ASSERT(g->start == UINT64_MAX || g->start < g->end);
     struct vmsim__vm *vm = g->mm->vm;
     if (g->whole) {
         if (vm->hooks.flush_mm)
@@ -47,6 +53,7 @@ static void flush(struct vmsim__gather *g) {
 
 /* Each batch is released from its end: the order in which the per-CPU lists see the frames. */
 static void release(struct vmsim__gather *g) {
+    VMSIM__ASSERT(g->count <= g->full && g->count <= VMSIM__GATHER_ROOM);
     struct vmsim__vm *vm = g->mm->vm;
     uint32_t room = batch_room(vm);
     for (uint32_t from = 0, n = local_room(vm); from < g->count; from += n, n = room) {
@@ -59,9 +66,11 @@ static void release(struct vmsim__gather *g) {
     g->full = local_room(vm); /* batch frames are kept for what follows */
 }
 
+/* Kernel: tlb_next_batch; MAX_GATHER_BATCH_COUNT is 10,000 pages, to bound the time without a reschedule. */
 static bool more_room(struct vmsim__gather *g) {
     struct vmsim__vm *vm = g->mm->vm;
     uint32_t room = batch_room(vm), used = (g->full - local_room(vm)) / room;
+    VMSIM__ASSERT(g->batches <= VMSIM__GATHER_BATCHES && used <= g->batches);
     if (used < g->batches) { /* taken before an early flush */
         g->full += room;
         return true;
@@ -77,6 +86,7 @@ static bool more_room(struct vmsim__gather *g) {
 }
 
 void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn) {
+    VMSIM__ASSERT(g->mm->vm->gather == g && g->count < g->full);
     g->mm->vm->gather_pages[g->count++] = pfn;
     if (g->count == g->full && !more_room(g)) {
         flush(g);
@@ -85,6 +95,7 @@ void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn) {
 }
 
 void vmsim__gather_finish(struct vmsim__gather *g) {
+    VMSIM__ASSERT(g->mm->vm->gather == g);
     struct vmsim__vm *vm = g->mm->vm;
     flush(g);
     release(g);
@@ -93,8 +104,10 @@ void vmsim__gather_finish(struct vmsim__gather *g) {
     vm->gather = NULL;
 }
 
-/* One present entry. False: it stays (a private copy that truncation must leave). */
+/* One present entry. False: it stays (a private copy that truncation must leave). Kernel: zap_present_pte: what the
+ * entry knew of a file page (dirty, young) is handed to the page, but for a sequential reader. */
 static bool zap_present(struct vmsim__gather *g, struct vmsim__vma *vma, struct vmsim__pte pte, bool even_cows) {
+    VMSIM__ASSERT(pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE));
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__vm *vm = mm->vm;
     if (pte.flags & VMSIM__PTE_SPECIAL)
@@ -116,6 +129,7 @@ static bool zap_present(struct vmsim__gather *g, struct vmsim__vma *vma, struct 
 
 static void zap_entry(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot,
                       bool even_cows) {
+    VMSIM__ASSERT(slot->entry && !slot->level && va >= vma->start && va < vma->end);
     struct vmsim__mm *mm = vma->mm;
     const struct vmsim__pt_format *f = mm->pt.format;
     struct vmsim__pte pte = vmsim__pt_get(f, slot);
@@ -136,9 +150,10 @@ static void zap_entry(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t 
         vmsim__pt_write(f, slot, raw);
 }
 
-/* The entries of one leaf table from `slot` on. Returns the address behind them. */
+/* The entries of one leaf table from `slot` on. Returns the address behind them. Kernel: zap_pte_range. */
 static uint64_t zap_table(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, uint64_t end,
                           struct vmsim__pt_slot slot, bool even_cows) {
+    VMSIM__ASSERT(!slot.level && va < end);
     const struct vmsim__pt_format *f = vma->mm->pt.format;
     const uint32_t entries = UINT32_C(1) << f->index_bits[0];
     for (; va < end && slot.index < entries; va += vma->mm->vm->page_size, slot.index++) {
@@ -150,6 +165,7 @@ static uint64_t zap_table(struct vmsim__gather *g, struct vmsim__vma *vma, uint6
 }
 
 void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t start, uint64_t end, bool even_cows) {
+    VMSIM__ASSERT(start >= vma->start && end <= vma->end && g->mm == vma->mm);
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__pt_slot slot;
     for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);) {
@@ -185,7 +201,9 @@ struct unmap {
     unsigned cpu;
 };
 
+/* It may run inside a call on another address space, whose CPU mm->cpu is not: hence it is set and put back. */
 static void unmap_from(struct vmsim__vma *v, const struct unmap *u) {
+    VMSIM__ASSERT(v->file == u->file && u->first < u->end);
     struct vmsim__mm *mm = v->mm;
     unsigned shift = mm->vm->page_shift;
     uint64_t last = v->pgoff + vmsim__vma_pages(v, shift);
@@ -217,6 +235,7 @@ struct clean {
     bool was_dirty;
 };
 
+/* Kernel: page_vma_mkclean_one. */
 static bool clean_one(void *context, struct vmsim__mapping *m) {
     struct clean *c = context;
     if (!(m->vma->flags & VMSIM__VM_SHARED) || !(m->pte.flags & (VMSIM__PTE_DIRTY | VMSIM__PTE_WRITE)))

@@ -53,7 +53,10 @@ static uint32_t advised_flags(const struct vmsim__vma *v, int advice, int *error
     }
 }
 
+/* Kernel: madvise_update_vma; ENOMEM of a split is reported as EAGAIN, since the caller may free a mapping and come
+ * back. */
 static int set_flags(struct vmsim__vma *v, uint64_t start, uint64_t end, int advice) {
+    VMSIM__ASSERT(start >= v->start && end <= v->end && start < end);
     int error;
     uint32_t flags = advised_flags(v, advice, &error);
     if (error || flags == v->flags)
@@ -67,6 +70,7 @@ static int set_flags(struct vmsim__vma *v, uint64_t start, uint64_t end, int adv
 /* One present base page of an advised range; returns whether the entry changed. */
 typedef bool (*page_advice)(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f);
 
+/* Kernel: madvise_free_pte_range: a dirty page of several owners stays, for another may have written it. */
 static bool lazyfree_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f) {
     struct vmsim__vm *vm = v->mm->vm;
     if (f->flags & (VMSIM__FRAME_SWAPCACHE | VMSIM__FRAME_DIRTY)) {
@@ -80,6 +84,8 @@ static bool lazyfree_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__p
     return pte->flags != old;
 }
 
+/* Kernel: madvise_cold_or_pageout_pte_range, MADV_COLD: pages of several owners are left alone, as they may be hot
+ * for others. */
 static bool cold_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (vmsim__vm_mapcount(v->mm->vm, pfn) != 1)
         return false;
@@ -90,6 +96,7 @@ static bool cold_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn p
     return young;
 }
 
+/* MADV_PAGEOUT: reclaim sees a page that nobody used of late. */
 static bool age_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (vmsim__vm_mapcount(v->mm->vm, pfn) != 1)
         return false;
@@ -125,6 +132,7 @@ static bool parted(struct vmsim__vma *v, uint64_t va, uint64_t start, uint64_t e
 }
 
 static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, page_advice advise) {
+    VMSIM__ASSERT(start >= v->start && end <= v->end);
     struct vmsim__mm *mm = v->mm;
     struct vmsim__vm *vm = mm->vm;
     const struct vmsim__pt_format *f = mm->pt.format;
@@ -166,6 +174,7 @@ static int zap_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, int ad
     return 0;
 }
 
+/* Kernel: madvise_remove: 3 is FALLOC_FL_PUNCH_HOLE with KEEP_SIZE. */
 static int remove_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     struct vmsim__vm *vm = v->mm->vm;
     const uint32_t both = VMSIM__VM_SHARED | VMSIM__VM_WRITE;
@@ -200,6 +209,7 @@ static int populate_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, b
 
 /* One VMA's part: 0 or an errno. */
 static int advise_vma(struct vmsim__vma *v, uint64_t start, uint64_t end, int advice) {
+    VMSIM__ASSERT(start >= v->start && end <= v->end && start < end);
     const uint32_t no_lru = VMSIM__VM_LOCKED | VMSIM__VM_PFNMAP | VMSIM__VM_HUGETLB;
     switch (advice) {
     case VMSIM__MADV_DONTNEED:

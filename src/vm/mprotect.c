@@ -20,7 +20,10 @@ static bool may_upgrade(const struct vmsim__vma *vma, struct vmsim__pte pte) {
     return vmsim__frame_is(head, VMSIM__FRAME_ANON) && vmsim__frame_is(f, VMSIM__FRAME_EXCLUSIVE);
 }
 
+/* Kernel: change_pte_range. True when rights were lost, so that a TLB may allow too much; what was gained needs no
+ * flush, a stale entry only faults once more. */
 static bool change_entry(struct vmsim__vma *vma, const struct vmsim__pt_slot *slot, bool upgrade) {
+    VMSIM__ASSERT(slot->entry);
     const struct vmsim__pt_format *f = vma->mm->pt.format;
     const uint32_t keep = VMSIM__PTE_ACCESSED | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY | VMSIM__PTE_SPECIAL |
                           VMSIM__PTE_LEAF | VMSIM__PTE_CONTIG;
@@ -38,6 +41,7 @@ static bool change_entry(struct vmsim__vma *vma, const struct vmsim__pt_slot *sl
 
 void vmsim__change_protection(struct vmsim__vma *vma, uint64_t start, uint64_t end, bool upgrade_writable,
                               unsigned cpu) {
+    VMSIM__ASSERT(start >= vma->start && end <= vma->end && start < end);
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__pt_slot slot;
     uint64_t from = UINT64_MAX, to = 0;
@@ -59,6 +63,7 @@ void vmsim__change_protection(struct vmsim__vma *vma, uint64_t start, uint64_t e
         vmsim__flush_range(mm, from, to, shift, false, cpu);
 }
 
+/* Kernel: vma_wants_manual_pte_write_upgrade. */
 static bool wants_upgrade(const struct vmsim__vma *v) {
     if (v->flags & VMSIM__VM_SHARED)
         return (v->flags & VMSIM__VM_WRITE) && !(vmsim__prot_flags(v) & VMSIM__PTE_WRITE);
@@ -68,6 +73,7 @@ static bool wants_upgrade(const struct vmsim__vma *v) {
 /* May a private mapping that becomes writable be charged? Adds ACCOUNT to *flags, or takes it away where the kernel
  * does so for an untouched mapping that can no longer be written. 0 or -ENOMEM. */
 static int charge_writable(const struct vmsim__vma *vma, uint32_t *flags, uint64_t pages, bool *charged) {
+    VMSIM__ASSERT(pages > 0);
     struct vmsim__mm *mm = vma->mm;
     const uint32_t old = vma->flags;
     *charged = false;
@@ -87,8 +93,9 @@ static int charge_writable(const struct vmsim__vma *vma, uint32_t *flags, uint64
     return 0;
 }
 
-/* One VMA's part of the range. */
+/* One VMA's part of the range. Kernel: mprotect_fixup. */
 static int fixup(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, uint64_t end, uint32_t flags) {
+    VMSIM__ASSERT(start >= vma->start && end <= vma->end && start < end);
     uint32_t old = vma->flags;
     const uint64_t pages = (end - start) >> mm->vm->page_shift;
     bool charged;

@@ -10,6 +10,7 @@
 #include "vm/vm_impl.h"
 
 vmsim__pfn vmsim__vm_alloc_page(struct vmsim__vm *vm, uint32_t gfp, unsigned order, unsigned cpu) {
+    VMSIM__ASSERT(cpu < vm->mem->nr_cpus && order <= vm->mem->top_order);
     struct vmsim__alloc_request rq = {
         .gfp = gfp, .order = (uint8_t)order, .cpu = (uint16_t)cpu, .node = vm->mem->cpu_node[cpu]};
     if (VMSIM__UNLIKELY(vm->policy != NULL) && (gfp & VMSIM__GFP_MOVABLE_BIT)) {
@@ -21,13 +22,16 @@ vmsim__pfn vmsim__vm_alloc_page(struct vmsim__vm *vm, uint32_t gfp, unsigned ord
 
 /* ---- page tables ---- */
 
+/* PGD_ALLOCATION_ORDER 1: the second half is the user's copy of the kernel's top table under page-table isolation. */
 static unsigned table_order(const struct vmsim__vm *vm, unsigned level) {
+    VMSIM__ASSERT(level < vm->format->levels);
     const struct vmsim__pt_format *f = vm->format;
     return f->arch == VMSIM__PT_ARCH_X86 && f->levels > 3 && level + 1u == f->levels;
 }
 
 /* Counts a table that comes (+1) or goes (-1). */
 static void table_account(struct vmsim__mm *mm, const struct vmsim__frame *f, unsigned level, int sign) {
+    VMSIM__ASSERT(sign == 1 || sign == -1);
     struct vmsim__vm *vm = mm->vm;
     vmsim__vm_cost(vm, vm->spec.costs.table);
     if (level + 1u == vm->format->levels)
@@ -54,6 +58,7 @@ static uint64_t table_alloc(void *context, unsigned level) {
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     f->flags |= VMSIM__FRAME_TABLE;
     f->table = host;
+    VMSIM__ASSERT(!f->mapcount && !f->mapping);
     table_account(mm, f, level, 1);
     return pfn;
 }
@@ -62,6 +67,7 @@ static void table_release(void *context, uint64_t pfn, unsigned level) {
     struct vmsim__mm *mm = context;
     struct vmsim__vm *vm = mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, (vmsim__pfn)pfn);
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_TABLE) && f->table);
     table_account(mm, f, level, -1);
     vmsim__free_aligned(vm->alloc, f->table, 64, vm->page_size);
     f->flags &= ~VMSIM__FRAME_TABLE;
@@ -96,6 +102,8 @@ bool vmsim__ptmem_setup(struct vmsim__mm *mm) {
     return vmsim__pagetable_init(&mm->pt, mm->vm->format, &mm->ptmem);
 }
 
+/* The leaf table used last is kept: faults and walks come in ascending addresses, and the walk from the root costs
+ * more than the rest of a minor fault. */
 bool vmsim__mm_slot(struct vmsim__mm *mm, uint64_t va, bool create, struct vmsim__pt_slot *slot) {
     const struct vmsim__pt_format *f = mm->pt.format;
     void *entry = vmsim__mm_leaf_entry(mm, va);
@@ -116,7 +124,7 @@ bool vmsim__mm_slot(struct vmsim__mm *mm, uint64_t va, bool create, struct vmsim
     return true;
 }
 
-/* Must the first write to a clean page of this shared mapping be seen? */
+/* Must the first write to a clean page of this shared mapping be seen? Kernel: vma_wants_writenotify. */
 static bool wants_writenotify(const struct vmsim__vma *vma) {
     const uint32_t both = VMSIM__VM_WRITE | VMSIM__VM_SHARED;
     if ((vma->flags & both) != both)
@@ -145,6 +153,7 @@ void vmsim__flush_range(struct vmsim__mm *mm, uint64_t start, uint64_t end, unsi
 }
 
 void vmsim__flush_page(struct vmsim__mm *mm, uint64_t va, unsigned cpu) {
+    VMSIM__ASSERT(!(va & (mm->vm->page_size - 1)));
     vmsim__flush_range(mm, va, va + mm->vm->page_size, mm->vm->page_shift, false, cpu);
 }
 
@@ -155,7 +164,10 @@ void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from, unsign
 
 /* ---- mapped pages ---- */
 
+/* Kernel: page_add_new_anon_rmap and lru_cache_add_inactive_or_unevictable: the page is this process's own from
+ * birth. */
 void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, unsigned cpu) {
+    VMSIM__ASSERT(vma->anon_vma && va >= vma->start && va < vma->end);
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     f->flags |= VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_EXCLUSIVE;
@@ -167,7 +179,9 @@ void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, un
     vmsim__lru_add_vma(vm->cache, pfn, (vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, cpu);
 }
 
+/* Kernel: page_add_file_rmap. */
 void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
+    VMSIM__ASSERT(!vmsim__frame_is(vmsim__vm_frame(vma->mm->vm, pfn), VMSIM__FRAME_ANON | VMSIM__FRAME_TAIL));
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     if (f->mapcount++ == 0)

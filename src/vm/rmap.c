@@ -28,12 +28,14 @@ static struct vmsim__anon_vma *anon_vma_new(struct vmsim__vm *vm) {
 }
 
 static void anon_vma_free(struct vmsim__vm *vm, struct vmsim__anon_vma *a) {
+    VMSIM__ASSERT(!a->first && !a->active && vm->anon_table.at[a->id] == a);
     vm->anon_table.at[a->id] = NULL;
     vm->anon_free.at[vm->anon_free.count++] = a->id;
     vmsim__slab_free(&vm->anon_vmas, a);
 }
 
 static bool chain_link(struct vmsim__vma *vma, struct vmsim__anon_vma *a) {
+    VMSIM__ASSERT(a->id && a->id < vma->mm->vm->anon_table.count);
     struct vmsim__avc *c = vmsim__slab_alloc(&vma->mm->vm->avcs);
     if (!c)
         return false;
@@ -48,7 +50,8 @@ static bool chain_link(struct vmsim__vma *vma, struct vmsim__anon_vma *a) {
 }
 
 /* A neighbour whose pages could be this VMA's own after an mprotect: they share an anon_vma so that they can merge
- * later. */
+ * later. Kernel: reusable_anon_vma. A chain of one means that the neighbour was never forked: only then its anon_vma
+ * says no more than its own pages. */
 static uint32_t reusable(const struct vmsim__vma *a, const struct vmsim__vma *b, const struct vmsim__vma *from) {
     const uint32_t loose = VMSIM__VM_ACCESS | VMSIM__VM_SOFTDIRTY;
     if (!a || !b || a->end != b->start || a->file != b->file || ((a->flags ^ b->flags) & ~loose))
@@ -80,12 +83,15 @@ int vmsim__anon_vma_prepare(struct vmsim__vma *vma) {
 }
 
 static void avc_unlink(struct vmsim__vm *vm, struct vmsim__avc *c) {
+    VMSIM__ASSERT((c->prev ? c->prev->next : c->anon_vma->first) == c);
+    VMSIM__ASSERT((c->next ? c->next->prev : c->anon_vma->last) == c);
     struct vmsim__anon_vma *a = c->anon_vma;
     *(c->prev ? &c->prev->next : &a->first) = c->next;
     *(c->next ? &c->next->prev : &a->last) = c->prev;
     vmsim__slab_free(&vm->avcs, c);
 }
 
+/* Kernel: unlink_anon_vmas. */
 void vmsim__anon_vma_unlink(struct vmsim__vma *vma) {
     struct vmsim__vm *vm = vma->mm->vm;
     if (vma->anon_vma) {
@@ -117,7 +123,10 @@ static void unclone(struct vmsim__vma *to) {
     to->anon_vma = 0;
 }
 
+/* Kernel: anon_vma_clone. An anon_vma without VMAs of its own and with one child at most is taken over, which bounds
+ * the depth of a chain of forks. */
 int vmsim__anon_vma_clone(struct vmsim__vma *to, struct vmsim__vma *from) {
+    VMSIM__ASSERT(!to->chain);
     struct vmsim__vm *vm = to->mm->vm;
     /* oldest first, so that the new chain has the order of the old one */
     struct vmsim__avc *reversed = NULL;
@@ -148,7 +157,9 @@ int vmsim__anon_vma_clone(struct vmsim__vma *to, struct vmsim__vma *from) {
     return 0;
 }
 
+/* Kernel: anon_vma_fork. */
 int vmsim__anon_vma_fork(struct vmsim__vma *child, struct vmsim__vma *parent) {
+    VMSIM__ASSERT(!child->chain);
     struct vmsim__vm *vm = child->mm->vm;
     if (!parent->anon_vma)
         return 0;
@@ -166,6 +177,7 @@ int vmsim__anon_vma_fork(struct vmsim__vma *child, struct vmsim__vma *parent) {
         return -VMSIM__L_ENOMEM;
     }
     struct vmsim__anon_vma *up = vmsim__anon_vma_at(vm, parent->anon_vma);
+    VMSIM__ASSERT(up && up != a);
     a->root = up->root;
     a->parent = up->id;
     up->children++;
@@ -176,7 +188,7 @@ int vmsim__anon_vma_fork(struct vmsim__vma *child, struct vmsim__vma *parent) {
 
 /* ---- walking ---- */
 
-/* The entry of `vma` for page `index` of its object, if it maps `pfn`. */
+/* The entry of `vma` for page `index` of its object, if it maps `pfn`. Kernel: page_vma_mapped_walk, vma_address. */
 static bool maps(struct vmsim__vma *vma, uint64_t index, vmsim__pfn pfn, struct vmsim__mapping *m) {
     unsigned shift = vma->mm->vm->page_shift;
     if (index < vma->pgoff || index - vma->pgoff >= vmsim__vma_pages(vma, shift))
@@ -196,6 +208,8 @@ static bool maps(struct vmsim__vma *vma, uint64_t index, vmsim__pfn pfn, struct 
     return m->pte.pfn == pfn;
 }
 
+/* Kernel: rmap_walk_file. The next VMA is read first: the callback may split or unmap the present one's entries,
+ * never its place in the list. */
 static bool walk_file(struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context) {
     const struct vmsim__imap *map = file ? file->mappings : NULL;
     struct vmsim__mapping m;
@@ -210,6 +224,7 @@ static bool walk_file(struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, 
 
 /* One base frame. */
 static bool walk_one(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context) {
+    VMSIM__ASSERT(pfn < vm->mem->frames.end);
     const struct vmsim__frame *f = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
     uint64_t index = vmsim__frame_index(f) + (pfn - vmsim__vm_head(vm, pfn));
     if (!vmsim__frame_is(f, VMSIM__FRAME_ANON))

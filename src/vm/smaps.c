@@ -15,7 +15,9 @@ struct page_view {
     bool dirty, locked;
 };
 
+/* Kernel: smaps_page_accumulate. The kernel divides per page, so that each page's share is truncated on its own. */
 static void add_share(struct vmsim__smaps *s, const struct vmsim__frame *head, const struct page_view *p) {
+    VMSIM__ASSERT(p->size && p->mapcount >= 0);
     uint64_t pss = p->size << PSS_SHIFT;
     bool private = p->mapcount < 2;
     if (!private)
@@ -36,8 +38,10 @@ static void add_share(struct vmsim__smaps *s, const struct vmsim__frame *head, c
     }
 }
 
+/* Kernel: smaps_account. */
 static void account_entry(const struct vmsim__vma *vma, struct vmsim__smaps *s, struct vmsim__pte pte,
                           const struct vmsim__pt_slot *slot) {
+    VMSIM__ASSERT(slot->entry);
     const struct vmsim__vm *vm = vma->mm->vm;
     const uint64_t size = UINT64_C(1) << vm->format->shift[slot->level];
     vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
@@ -82,6 +86,7 @@ void vmsim__mm_rollup(const struct vmsim__mm *mm, struct vmsim__smaps *out) {
         vmsim__vma_smaps(v, out);
 }
 
+/* Kernel: show_smap_vma_flags: two letters and a blank each, in the order of the flags' bits. */
 void vmsim__vma_flags_text(const struct vmsim__vma *vma, char *out, size_t size) {
     static const struct {
         uint32_t flag;
@@ -126,6 +131,8 @@ struct vmsim__pte vmsim__mm_pagemap(struct vmsim__mm *mm, uint64_t va) {
 
 /* ---- clear_refs ---- */
 
+/* Kernel: clear_soft_dirty and clear_refs_pte_range: without the write bit the next store faults, and the fault sets
+ * soft-dirty. */
 static void clear_entry(struct vmsim__vma *v, const struct vmsim__pt_slot *slot, bool soft_dirty) {
     const struct vmsim__pt_format *f = v->mm->pt.format;
     struct vmsim__pte pte = vmsim__pt_get(f, slot);

@@ -13,6 +13,7 @@
 #define GFP_LIGHT VMSIM__GFP_TRANSHUGE_LIGHT
 
 static unsigned huge_shift(const struct vmsim__vm *vm) {
+    VMSIM__ASSERT(vm->format->levels > 1);
     return vm->format->shift[1];
 }
 static unsigned huge_order(const struct vmsim__vm *vm) {
@@ -21,7 +22,9 @@ static unsigned huge_order(const struct vmsim__vm *vm) {
 static uint64_t huge_size(const struct vmsim__vm *vm) {
     return UINT64_C(1) << huge_shift(vm);
 }
+/* The kernel keeps compound_mapcount in the first tail page, too. */
 static uint32_t *huge_mapcount(struct vmsim__vm *vm, vmsim__pfn head) {
+    VMSIM__ASSERT(vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_HEAD));
     return &vmsim__vm_frame(vm, head + 1)->mapping;
 }
 
@@ -46,6 +49,7 @@ static bool enabled_for(const struct vmsim__vma *v) {
     }
 }
 
+/* Kernel: hugepage_vma_check. */
 static bool suitable(const struct vmsim__vma *v) {
     const struct vmsim__pt_format *f = v->mm->vm->format;
     return f->levels > 1 && (f->leaf_levels & 2) && huge_order(v->mm->vm) <= v->mm->vm->mem->top_order && !v->file &&
@@ -69,6 +73,7 @@ bool vmsim__vma_thp_eligible(const struct vmsim__vma *v) {
     return size && suitable(v) && vmsim__align_up(v->start, size) + size <= v->end;
 }
 
+/* Kernel: vma_thp_gfp_mask. */
 static uint32_t huge_gfp(const struct vmsim__vma *v) {
     const bool advised = v->flags & VMSIM__VM_HUGEPAGE;
     const uint32_t light = GFP_LIGHT;
@@ -89,7 +94,8 @@ static uint32_t huge_gfp(const struct vmsim__vma *v) {
 
 /* ---- deposits ---- */
 
-/* A table in reserve for one huge entry. */
+/* A table in reserve for one huge entry. Kernel: pgtable_trans_huge_deposit: a split comes from paths that may not
+ * fail, as munmap of a part. */
 static bool deposit(struct vmsim__mm *mm) {
     uint64_t pfn = mm->ptmem.alloc(mm, 0);
     if (pfn == VMSIM__NO_FRAME)
@@ -101,6 +107,7 @@ static bool deposit(struct vmsim__mm *mm) {
 }
 
 static vmsim__pfn withdraw(struct vmsim__mm *mm) {
+    VMSIM__ASSERT(mm->deposits > 0);
     vmsim__pfn pfn = mm->deposit;
     mm->deposit = vmsim__vm_frame(mm->vm, pfn)->next;
     mm->deposits--;
@@ -109,6 +116,8 @@ static vmsim__pfn withdraw(struct vmsim__mm *mm) {
 
 /* ---- fault ---- */
 
+/* Kernel: vma_alloc_folio of a huge page: the local node first and without effort, for a remote huge page may be
+ * slower than local small ones; only then elsewhere. */
 static vmsim__pfn alloc_huge(struct vmsim__vma *v, unsigned cpu) {
     struct vmsim__vm *vm = v->mm->vm;
     uint32_t gfp = huge_gfp(v);
@@ -124,6 +133,7 @@ static vmsim__pfn alloc_huge(struct vmsim__vma *v, unsigned cpu) {
     return pfn;
 }
 
+/* Kernel: get_huge_zero_page. */
 static bool huge_zero_get(struct vmsim__vm *vm, unsigned cpu) {
     if (vm->huge_zero == VMSIM__PFN_NONE) {
         uint32_t gfp = (VMSIM__GFP_TRANSHUGE | VMSIM__GFP_ZERO) & ~VMSIM__GFP_MOVABLE_BIT;
@@ -158,8 +168,11 @@ static enum vmsim__fault_outcome zero_fault(struct vmsim__vma *v, uint64_t start
     return VMSIM__FAULT_MINOR;
 }
 
+/* Kernel: __do_huge_pmd_anonymous_page, do_huge_pmd_anonymous_page. */
 static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const struct vmsim__pt_slot *slot,
                      unsigned cpu) {
+    VMSIM__ASSERT(v->anon_vma && !(start & (huge_size(v->mm->vm) - 1)) && slot->level == 1);
+    VMSIM__ASSERT(start >= v->start && start + huge_size(v->mm->vm) <= v->end);
     struct vmsim__vm *vm = v->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     int64_t pages = INT64_C(1) << huge_order(vm);
@@ -236,6 +249,7 @@ enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim
 
 /* The base entries that stand for a huge one. */
 static void fill_table(struct vmsim__vma *v, uint64_t start, struct vmsim__pte huge, bool zero) {
+    VMSIM__ASSERT(!(start & (huge_size(v->mm->vm) - 1)));
     struct vmsim__mm *mm = v->mm;
     struct vmsim__vm *vm = mm->vm;
     struct vmsim__pt_slot slot;
@@ -254,7 +268,9 @@ static void fill_table(struct vmsim__vma *v, uint64_t start, struct vmsim__pte h
     }
 }
 
+/* Kernel: __split_huge_pmd_locked. References: the one of the huge entry becomes one of each base entry. */
 int vmsim__thp_split_pmd(struct vmsim__vma *v, uint64_t va, const struct vmsim__pt_slot *slot, unsigned cpu) {
+    VMSIM__ASSERT(slot->level == 1 && slot->entry && v->mm->deposits > 0);
     struct vmsim__mm *mm = v->mm;
     struct vmsim__vm *vm = mm->vm;
     const struct vmsim__pt_format *f = mm->pt.format;
@@ -270,6 +286,7 @@ int vmsim__thp_split_pmd(struct vmsim__vma *v, uint64_t va, const struct vmsim__
     if (!zero) {
         struct vmsim__frame *head = vmsim__vm_frame(vm, (vmsim__pfn)huge.pfn);
         uint32_t *count = huge_mapcount(vm, (vmsim__pfn)huge.pfn);
+        VMSIM__ASSERT(*count > 0 && head->refcount > 0);
         head->refcount += (int32_t)(1u << huge_order(vm)) - 1;
         if (--*count == 0)
             vmsim__vm_node_stat(vm, head, VMSIM__NR_ANON_TRANSPARENT_HUGEPAGES, -1);
@@ -286,7 +303,9 @@ void vmsim__thp_split_at(struct vmsim__vma *v, uint64_t va, unsigned cpu) {
         vmsim__thp_split_pmd(v, va, &slot, cpu);
 }
 
+/* A compound page with unmapped frames waits on the deferred split queue until memory is short. */
 void vmsim__thp_unmap_sub(struct vmsim__vma *v, vmsim__pfn pfn, unsigned cpu) {
+    VMSIM__ASSERT(vmsim__vm_frame(v->mm->vm, pfn)->mapcount > 0);
     struct vmsim__vm *vm = v->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     (void)cpu;
@@ -301,7 +320,9 @@ void vmsim__thp_unmap_sub(struct vmsim__vma *v, vmsim__pfn pfn, unsigned cpu) {
     }
 }
 
+/* Kernel: zap_huge_pmd. */
 void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *v, uint64_t va, const struct vmsim__pt_slot *slot) {
+    VMSIM__ASSERT(slot->level == 1 && va >= v->start && va + huge_size(v->mm->vm) <= v->end);
     struct vmsim__mm *mm = v->mm;
     struct vmsim__vm *vm = mm->vm;
     struct vmsim__pte huge = vmsim__pt_get(mm->pt.format, slot);
@@ -332,8 +353,10 @@ void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *v, uint64_t va, 
 
 /* ---- fork and mremap ---- */
 
+/* Kernel: copy_huge_pmd. */
 int vmsim__thp_copy(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va, const struct vmsim__pt_slot *src,
                     unsigned cpu) {
+    VMSIM__ASSERT(src->level == 1);
     struct vmsim__vm *vm = from->mm->vm;
     const struct vmsim__pt_format *f = vm->format;
     struct vmsim__pt_slot dst;
@@ -357,8 +380,10 @@ int vmsim__thp_copy(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va,
     return 0;
 }
 
+/* Kernel: move_huge_pmd: the deposit stays, since it belongs to the address space and not to an entry. */
 bool vmsim__thp_move(struct vmsim__vma *from, struct vmsim__vma *to, uint64_t old, uint64_t new_va,
                      const struct vmsim__pt_slot *src) {
+    VMSIM__ASSERT(src->level == 1);
     struct vmsim__mm *mm = from->mm;
     const struct vmsim__pt_format *f = mm->pt.format;
     struct vmsim__pt_slot dst;

@@ -23,15 +23,17 @@ static bool split_entry(void *context, struct vmsim__mapping *m) {
 
 /* References that entries account for. */
 static int64_t mapped_refs(const struct vmsim__vm *vm, vmsim__pfn head, uint32_t pages) {
+    VMSIM__ASSERT(pages > 1);
     int64_t n = 0;
     for (uint32_t i = 0; i < pages; i++)
         n += vmsim__vm_frame(vm, head + i)->mapcount;
     return n;
 }
 
-/* One frame on its own: `like` has the flags that all share. */
+/* One frame on its own: `like` has the flags that all share. Kernel: __split_huge_page_tail. */
 static void release_frame(struct vmsim__vm *vm, vmsim__pfn pfn, const struct vmsim__frame *like, uint32_t at,
                           unsigned cpu) {
+    VMSIM__ASSERT(vmsim__vm_frame(vm, pfn)->mapcount >= 0);
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     const uint32_t own = VMSIM__FRAME_EXCLUSIVE;
     const uint32_t shared = VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_ACTIVE |
@@ -68,6 +70,7 @@ bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
         vmsim__vm_event(vm, VMSIM__THP_SPLIT_PAGE_FAILED, 1);
         return false;
     }
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_HEAD) && !vmsim__frame_is(f, VMSIM__FRAME_LRU));
     const struct vmsim__frame like = *f;
     for (uint32_t i = 0; i < pages; i++)
         release_frame(vm, head + i, &like, i, cpu);

@@ -28,7 +28,8 @@ static vmsim__pfn pick_zero(const struct vmsim__mem *mem) {
 }
 
 /* Free memory at boot decides what overcommit mode 2 keeps: 1/32 of it, at most 8 MiB and 128 MiB. At that time boot
- * holds its own frames still, and hugetlb has taken gigantic pages only. */
+ * holds its own frames still, and hugetlb has taken gigantic pages only. Kernel: init_user_reserve,
+ * init_admin_reserve. */
 static void derive_knobs(struct vmsim__vm *vm) {
     const unsigned kb = vm->page_shift - 10;
     uint64_t pages = (uint64_t)vmsim__mem_zone_stat(vm->mem, VMSIM__NR_FREE_PAGES);
@@ -88,6 +89,7 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     if (!vm)
         return;
     VMSIM__ASSERT(!vm->first_mm);
+    VMSIM__ASSERT(!vm->gather && !vm->nr_mms && !vm->committed);
     if (vm->huge_zero != VMSIM__PFN_NONE)
         vmsim__mem_free(vm->mem, vm->huge_zero, vm->format->shift[1] - vm->page_shift, 0);
     const struct vmsim__cache_hooks none = {NULL, NULL, NULL};
@@ -125,6 +127,7 @@ void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages) {
 }
 
 void vmsim__vm_set_policy(struct vmsim__vm *vm, const struct vmsim__alloc_request *policy) {
+    VMSIM__ASSERT(!policy || policy->node < vm->mem->nr_nodes);
     vm->policy = policy;
     vmsim__cache_set_policy(vm->cache, policy);
 }

@@ -13,6 +13,7 @@ static int64_t fail(int e) {
 
 /* Pages that are there already; compound ones mapped by base entries are left out, as in 6.1. */
 static void relock_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
+    VMSIM__ASSERT(start >= v->start && end <= v->end);
     struct vmsim__mm *mm = v->mm;
     struct vmsim__vm *vm = mm->vm;
     struct vmsim__pt_slot slot;
@@ -33,8 +34,10 @@ static void relock_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     vmsim__lru_drain_cpu(vm->cache, mm->cpu);
 }
 
-/* One VMA's part: 0 or -ENOMEM. */
+/* One VMA's part: 0 or -ENOMEM. Kernel: mlock_fixup. ONFAULT on a range that is locked already changes the flag and
+ * counts no page twice. */
 static int relock(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t start, uint64_t end, uint32_t flags) {
+    VMSIM__ASSERT(start >= v->start && end <= v->end && start < end);
     uint32_t old = v->flags;
     int64_t pages = (int64_t)((end - start) >> mm->vm->page_shift);
     if (flags == old || (old & (VMSIM__VM_SPECIAL | VMSIM__VM_HUGETLB)) || v->name)
@@ -52,7 +55,9 @@ static int relock(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t start, ui
     return 0;
 }
 
+/* Kernel: apply_vma_lock_flags: what lies before a hole or a failure stays locked. */
 static int64_t apply(struct vmsim__mm *mm, uint64_t start, uint64_t length, uint32_t lock) {
+    VMSIM__ASSERT(!((start | length) & (mm->vm->page_size - 1)));
     uint64_t end = start + length;
     if (end < start)
         return fail(VMSIM__L_EINVAL);
@@ -69,7 +74,8 @@ static int64_t apply(struct vmsim__mm *mm, uint64_t start, uint64_t length, uint
     return 0;
 }
 
-/* Pages of the range that are locked already count once. */
+/* Pages of the range that are locked already count once. Kernel: count_mm_mlocked_page_nr: locking twice must not
+ * count twice against the limit. */
 static uint64_t locked_in(struct vmsim__mm *mm, uint64_t start, uint64_t end) {
     uint64_t n = 0;
     for (struct vmsim__vma *v = vmsim__vma_find(mm, start); v && v->start < end; v = v->next) {
@@ -121,6 +127,8 @@ int64_t vmsim__mm_munlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, 
     return apply(mm, addr & ~(page - 1), vmsim__align_up(length + (addr & (page - 1)), page), 0);
 }
 
+/* Kernel: apply_mlockall_flags; errors are ignored there as well. A merge may have swallowed the VMA, hence the
+ * search by address. */
 static void apply_all(struct vmsim__mm *mm, uint32_t lock) {
     for (struct vmsim__vma *v = mm->first; v;) {
         uint64_t end = v->end;
@@ -163,6 +171,7 @@ int64_t vmsim__mm_munlockall(struct vmsim__mm *mm, unsigned cpu) {
 /* ---- msync ---- */
 
 static int sync_vma(struct vmsim__vma *v, uint64_t start, uint64_t end, unsigned flags) {
+    VMSIM__ASSERT(start >= v->start && end <= v->end);
     struct vmsim__vm *vm = v->mm->vm;
     uint64_t cpu_ns, wait_ns;
     if ((flags & VMSIM__MS_INVALIDATE) && (v->flags & VMSIM__VM_LOCKED))
@@ -203,6 +212,7 @@ int64_t vmsim__mm_msync(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
 
 /* ---- mincore ---- */
 
+/* Kernel: mincore_pte_range: a page of a file is resident when it is cached, mapped or not. */
 static bool resident_page(struct vmsim__vma *v, uint64_t va) {
     struct vmsim__pt_slot slot;
     if (vmsim__pt_slot(&v->mm->pt, va, 0, false, &slot) && slot.entry) {

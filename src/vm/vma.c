@@ -21,6 +21,7 @@ struct vmsim__vma *vmsim__vma_alloc(struct vmsim__mm *mm) {
 }
 
 bool vmsim__vma_set_file(struct vmsim__vma *vma, struct vmsim__file *file) {
+    VMSIM__ASSERT(!vma->file_prev && !vma->file_next);
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__imap *map = file->mappings;
     if (!map) {
@@ -40,6 +41,10 @@ bool vmsim__vma_set_file(struct vmsim__vma *vma, struct vmsim__file *file) {
 }
 
 static void drop_file(struct vmsim__vma *vma, unsigned cpu) {
+    VMSIM__ASSERT((vma->file_prev ? vma->file_prev->file_next : ((struct vmsim__imap *)vma->file->mappings)->first) ==
+                  vma);
+    VMSIM__ASSERT((vma->file_next ? vma->file_next->file_prev : ((struct vmsim__imap *)vma->file->mappings)->last) ==
+                  vma);
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__file *file = vma->file;
     struct vmsim__imap *map = file->mappings;
@@ -55,6 +60,7 @@ static void drop_file(struct vmsim__vma *vma, unsigned cpu) {
 }
 
 void vmsim__vma_free(struct vmsim__mm *mm, struct vmsim__vma *vma, unsigned cpu) {
+    VMSIM__ASSERT(vma->mm == mm);
     vmsim__anon_vma_unlink(vma);
     if (vma->file)
         drop_file(vma, cpu);
@@ -75,7 +81,9 @@ struct vmsim__vma *vmsim__vma_dup(struct vmsim__mm *mm, const struct vmsim__vma 
     return v;
 }
 
+/* Kernel: __split_vma. All that can fail comes first; a huge entry across the border is split before the VMAs part. */
 int vmsim__vma_split(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t at) {
+    VMSIM__ASSERT(at > vma->start && at < vma->end && !(at & (mm->vm->page_size - 1)));
     struct vmsim__vma *upper = vmsim__vma_dup(mm, vma);
     if (!upper)
         return -VMSIM__L_ENOMEM;
@@ -99,6 +107,7 @@ struct vmsim__vma *vmsim__mm_find_vma(struct vmsim__mm *mm, uint64_t va) {
     return vmsim__vma_find(mm, va);
 }
 
+/* Kernel: show_map_vma: the heap is what overlaps [start_brk, brk], the stack what holds start_stack. */
 const char *vmsim__vma_name(const struct vmsim__vma *vma) {
     const struct vmsim__mm *mm = vma->mm;
     if (vma->file)

@@ -10,6 +10,7 @@
  */
 #include "vm/vm_impl.h"
 
+/* Kernel: is_mergeable_anon_vma. */
 static bool anon_vmas_agree(uint32_t a, uint32_t b, const struct vmsim__vma *vma) {
     if ((!a || !b) && (!vma || !vma->chain || !vma->chain->same))
         return true;
@@ -17,6 +18,7 @@ static bool anon_vmas_agree(uint32_t a, uint32_t b, const struct vmsim__vma *vma
 }
 
 static bool agrees(const struct vmsim__vma *v, const struct vmsim__vma_want *w) {
+    VMSIM__ASSERT(!((v->start | v->end) & (v->mm->vm->page_size - 1)));
     return !((v->flags ^ w->flags) & ~VMSIM__VM_SOFTDIRTY) && v->file == w->file && !v->name &&
            anon_vmas_agree(w->anon_vma, v->anon_vma, v);
 }
@@ -42,6 +44,7 @@ static bool inherit(struct vmsim__vma *keeper, struct vmsim__vma *from) {
 
 static struct vmsim__vma *merge_both(struct vmsim__mm *mm, struct vmsim__vma *prev, struct vmsim__vma *mid,
                                      struct vmsim__vma *next) {
+    VMSIM__ASSERT(prev->end <= next->start && (!mid || (mid->start == prev->end && mid->end == next->start)));
     if (!inherit(prev, next->anon_vma ? next : mid))
         return NULL;
     uint64_t end = next->end;
@@ -55,6 +58,7 @@ static struct vmsim__vma *merge_both(struct vmsim__mm *mm, struct vmsim__vma *pr
 
 static struct vmsim__vma *merge_into_prev(struct vmsim__mm *mm, struct vmsim__vma *prev, struct vmsim__vma *mid,
                                           uint64_t end) {
+    VMSIM__ASSERT(prev->end < end && (!mid || mid->start == prev->end));
     if (!inherit(prev, mid))
         return NULL;
     if (mid && mid->end > end) {
@@ -73,6 +77,7 @@ static struct vmsim__vma *merge_into_prev(struct vmsim__mm *mm, struct vmsim__vm
 
 static struct vmsim__vma *merge_into_next(struct vmsim__mm *mm, struct vmsim__vma *next, struct vmsim__vma *mid,
                                           uint64_t start) {
+    VMSIM__ASSERT(start < next->start && (!mid || mid->end == next->start));
     if (!inherit(next, mid))
         return NULL;
     if (mid && mid->start < start) {
@@ -89,6 +94,7 @@ static struct vmsim__vma *merge_into_next(struct vmsim__mm *mm, struct vmsim__vm
 }
 
 struct vmsim__vma *vmsim__vma_merge(struct vmsim__mm *mm, struct vmsim__vma *prev, const struct vmsim__vma_want *w) {
+    VMSIM__ASSERT(w->start < w->end && !((w->start | w->end) & (mm->vm->page_size - 1)));
     if (w->flags & VMSIM__VM_SPECIAL)
         return NULL;
     struct vmsim__vma *mid = (struct vmsim__vma *)w->self;
@@ -111,6 +117,7 @@ struct vmsim__vma *vmsim__vma_merge(struct vmsim__mm *mm, struct vmsim__vma *pre
 
 int vmsim__vma_modify(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, uint64_t end, uint32_t flags,
                       struct vmsim__vma **out) {
+    VMSIM__ASSERT(start >= vma->start && end <= vma->end && start < end);
     struct vmsim__vma_want w = {
         start, end, vma->pgoff + ((start - vma->start) >> mm->vm->page_shift), flags, vma->anon_vma, vma->file, vma};
     *out = vma->name ? NULL : vmsim__vma_merge(mm, start == vma->start ? vma->prev : NULL, &w);

@@ -18,6 +18,7 @@ static uint64_t max_gap(const struct vmsim__vma *v) {
     return v ? v->max_gap : 0;
 }
 
+/* Kernel: vm_start_gap: stack_guard_gap pages below a stack are nobody's. */
 uint64_t vmsim__vma_gap_start(const struct vmsim__vma *vma) {
     if (!(vma->flags & VMSIM__VM_GROWSDOWN))
         return vma->start;
@@ -34,7 +35,8 @@ static uint64_t own_gap(const struct vmsim__vma *v) {
     return high > low ? high - low : 0;
 }
 
-/* Height and largest gap of a node, from its children. */
+/* Height and largest gap of a node, from its children. AVL keeps the height within 1.44 log2(n), so that a byte holds
+ * it. */
 static void refresh(struct vmsim__vma *v) {
     unsigned l = height(v->left), r = height(v->right);
     v->height = (uint8_t)((l > r ? l : r) + 1);
@@ -43,6 +45,7 @@ static void refresh(struct vmsim__vma *v) {
 
 static void replace_child(struct vmsim__mm *mm, struct vmsim__vma *parent, struct vmsim__vma *old,
                           struct vmsim__vma *new) {
+    VMSIM__ASSERT(!parent || parent->left == old || parent->right == old);
     if (!parent)
         mm->root = new;
     else if (parent->left == old)
@@ -54,6 +57,7 @@ static void replace_child(struct vmsim__mm *mm, struct vmsim__vma *parent, struc
 }
 
 static struct vmsim__vma *rotate_left(struct vmsim__mm *mm, struct vmsim__vma *v) {
+    VMSIM__ASSERT(v->right);
     struct vmsim__vma *r = v->right;
     v->right = r->left;
     if (r->left)
@@ -67,6 +71,7 @@ static struct vmsim__vma *rotate_left(struct vmsim__mm *mm, struct vmsim__vma *v
 }
 
 static struct vmsim__vma *rotate_right(struct vmsim__mm *mm, struct vmsim__vma *v) {
+    VMSIM__ASSERT(v->left);
     struct vmsim__vma *l = v->left;
     v->left = l->right;
     if (l->right)
@@ -105,6 +110,7 @@ static void regap(struct vmsim__mm *mm, struct vmsim__vma *v) {
 }
 
 void vmsim__vma_resized(struct vmsim__mm *mm, struct vmsim__vma *vma) {
+    VMSIM__ASSERT(vma->start < vma->end);
     regap(mm, vma);
     regap(mm, vma->next);
     vmsim__mm_forget_leaf(mm);
@@ -148,8 +154,10 @@ struct vmsim__vma *vmsim__vma_intersection(struct vmsim__mm *mm, uint64_t start,
 }
 
 void vmsim__vma_link(struct vmsim__mm *mm, struct vmsim__vma *vma) {
+    VMSIM__ASSERT(vma->start < vma->end && !((vma->start | vma->end) & (mm->vm->page_size - 1)));
     struct vmsim__vma *prev, *next = vmsim__vma_find_prev(mm, vma->start, &prev);
     VMSIM__ASSERT(!next || next->start >= vma->end);
+    VMSIM__ASSERT(!prev || prev->end <= vma->start);
     vma->prev = prev;
     vma->next = next;
     vma->left = vma->right = NULL;
@@ -194,6 +202,7 @@ static void tree_remove(struct vmsim__mm *mm, struct vmsim__vma *v) {
 }
 
 void vmsim__vma_unlink(struct vmsim__mm *mm, struct vmsim__vma *vma) {
+    VMSIM__ASSERT((vma->prev ? vma->prev->next : mm->first) == vma && vma->mm == mm);
     tree_remove(mm, vma);
     *(vma->prev ? &vma->prev->next : &mm->first) = vma->next;
     if (vma->next)
@@ -244,7 +253,9 @@ static uint64_t last_end(const struct vmsim__mm *mm) {
     return v ? v->end : 0;
 }
 
+/* Kernel: vm_unmapped_area with VM_UNMAPPED_AREA_TOPDOWN. */
 uint64_t vmsim__gap_topdown(struct vmsim__mm *mm, uint64_t length, uint64_t low, uint64_t high) {
+    VMSIM__ASSERT(length && !(length & (mm->vm->page_size - 1)));
     uint64_t from = vmsim__max64(last_end(mm), low);
     if (high > from && high - from >= length)
         return high - length;
@@ -252,6 +263,7 @@ uint64_t vmsim__gap_topdown(struct vmsim__mm *mm, uint64_t length, uint64_t low,
 }
 
 uint64_t vmsim__gap_bottomup(struct vmsim__mm *mm, uint64_t length, uint64_t low, uint64_t high) {
+    VMSIM__ASSERT(length && !(length & (mm->vm->page_size - 1)));
     uint64_t found = search_up(mm->root, length, low, high);
     uint64_t from = vmsim__max64(last_end(mm), low);
     if (found == UINT64_MAX && high > from && high - from >= length)
