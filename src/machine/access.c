@@ -15,7 +15,10 @@
  * stopped rather than looping. */
 #define FAULTS_PER_REFERENCE 64u
 
+/* Kernel: context_switch, switch_mm_irqs_off. Threads of one address space pay for the switch but keep the TLB's
+ * ASID. */
 void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(t->cpu < m->nr_cpus && t->mm && t->state != VMSIM__TASK_DEAD);
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     if (c->task != t->id && c->task != VMSIM_TASK_NONE) {
         c->now += m->spec.costs.context_switch;
@@ -28,7 +31,10 @@ void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
     }
 }
 
+/* Blocked time moves the CPU's clock as well: a machine of tasks bound to CPUs has nobody else to run meanwhile, and
+ * the scheduler above gives the CPU to another task by its own rules. */
 void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(t->cpu < m->nr_cpus);
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     struct vmsim__charge charge = vmsim__vm_take_charge(m->vm);
     uint64_t cpu_ns, wait_ns;
@@ -42,6 +48,7 @@ void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t) {
 }
 
 void vmsim__syscall_enter(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE);
     vmsim__cpu_load(m, t);
     m->cpus[t->cpu].now += m->spec.costs.syscall;
     t->stats.system_ns += m->spec.costs.syscall;
@@ -49,8 +56,11 @@ void vmsim__syscall_enter(struct vmsim_machine *m, struct vmsim__task *t) {
     vmsim__cache_set_time(m->cache, m->cpus[t->cpu].now);
 }
 
-/* The user's own time for `n` references: the TLB's, and a fixed cost each. */
+/* The user's own time for `n` references: the TLB's, and a fixed cost each. The cost is kept in ns per 1000
+ * references, since one reference takes less than a ns; the rest is carried, so that the sum does not depend on how
+ * references are cut into batches. */
 static void charge_user(struct vmsim_machine *m, struct vmsim__task *t, size_t n) {
+    VMSIM__ASSERT(m->cpus[t->cpu].carry < 1000);
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     uint64_t thousandths = n * m->spec.costs.references + c->carry;
     uint64_t ns = thousandths / 1000 + vmsim__tlb_take_ns(c->tlb);
@@ -74,6 +84,7 @@ static enum vmsim_stop stop_of(enum vmsim__fault_outcome outcome) {
 /* Runs the fault handler for what stopped the TLB. False: the task is dead and *r says why. */
 static bool handle_fault(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__tlb_stop *stop,
                          struct vmsim_access_result *r) {
+    VMSIM__ASSERT(t->mm && stop->fault != VMSIM__FAULT_NONE);
     vmsim__cache_set_time(m->cache, m->cpus[t->cpu].now);
     enum vmsim__fault_outcome outcome = vmsim__mm_fault(t->mm, stop->va, stop->write, stop->fetch, true, t->cpu);
     uint64_t before = t->stats.system_ns;
@@ -100,6 +111,7 @@ void vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task *t, const vm
         size_t done = vmsim__tlb_run(c->tlb, &t->mm->pt, c->asid, true, a + r->done, n - r->done,
                                      physical ? physical + r->done : NULL, &stop);
         charge_user(m, t, done);
+        VMSIM__ASSERT(done <= n - r->done);
         r->done += done;
         if (r->done == n)
             break;
@@ -115,12 +127,15 @@ void vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task *t, const vm
             break;
     }
     r->ns = c->now - begin;
+    VMSIM__ASSERT(c->now >= begin && r->done <= n);
     if (r->stop)
         t->stop_address = r->address;
 }
 
-/* What the kernel's signal leaves as exit status: the signal's number, negated. */
+/* What the kernel's signal leaves as exit status: the signal's number, negated. SIGSEGV 11, SIGBUS 7, SIGKILL 9: the
+ * OOM killer's. */
 static int signal_of(enum vmsim_stop stop) {
+    VMSIM__ASSERT(stop != VMSIM_STOP_NONE);
     return stop == VMSIM_STOP_SIGSEGV ? 11 : stop == VMSIM_STOP_SIGBUS ? 7 : 9;
 }
 

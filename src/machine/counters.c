@@ -13,11 +13,13 @@
 
 typedef uint64_t reader(const struct vmsim_machine *m, uint32_t a, uint32_t b);
 
+/* A counter that per-CPU drift takes below zero is shown as 0, as in /proc/vmstat. */
 static uint64_t non_negative(int64_t n) {
     return n < 0 ? 0 : (uint64_t)n;
 }
 
 static uint64_t read_zone_sum(const struct vmsim_machine *m, uint32_t stat, uint32_t b) {
+    VMSIM__ASSERT(stat < VMSIM__ZONE_STAT_COUNT);
     (void)b;
     int64_t sum = 0;
     for (unsigned z = 0; z < m->mem->nr_zones; z++)
@@ -26,6 +28,7 @@ static uint64_t read_zone_sum(const struct vmsim_machine *m, uint32_t stat, uint
 }
 
 static uint64_t read_numa_sum(const struct vmsim_machine *m, uint32_t stat, uint32_t b) {
+    VMSIM__ASSERT(stat < VMSIM__NUMA_STAT_COUNT);
     (void)b;
     uint64_t sum = 0;
     for (unsigned z = 0; z < m->mem->nr_zones; z++)
@@ -34,6 +37,7 @@ static uint64_t read_numa_sum(const struct vmsim_machine *m, uint32_t stat, uint
 }
 
 static uint64_t read_node_sum(const struct vmsim_machine *m, uint32_t stat, uint32_t b) {
+    VMSIM__ASSERT(stat < VMSIM__NODE_STAT_COUNT);
     (void)b;
     int64_t sum = 0;
     for (unsigned n = 0; n < m->mem->nr_nodes; n++)
@@ -42,11 +46,13 @@ static uint64_t read_node_sum(const struct vmsim_machine *m, uint32_t stat, uint
 }
 
 static uint64_t read_event(const struct vmsim_machine *m, uint32_t stat, uint32_t b) {
+    VMSIM__ASSERT(stat < VMSIM__EVENT_COUNT);
     (void)b;
     return m->mem->event[stat];
 }
 
 static uint64_t read_dirty_limit(const struct vmsim_machine *m, uint32_t background, uint32_t b) {
+    VMSIM__ASSERT(background < 2);
     (void)b;
     uint64_t limit[2];
     vmsim__dirty_limits(m->cache, &limit[0], &limit[1]);
@@ -54,10 +60,12 @@ static uint64_t read_dirty_limit(const struct vmsim_machine *m, uint32_t backgro
 }
 
 static uint64_t read_node_stat(const struct vmsim_machine *m, uint32_t stat, uint32_t node) {
+    VMSIM__ASSERT(stat < VMSIM__NODE_STAT_COUNT && node < m->mem->nr_nodes);
     return non_negative(m->mem->nodes[node].stat[stat]);
 }
 
 static uint64_t read_node_numa(const struct vmsim_machine *m, uint32_t stat, uint32_t node) {
+    VMSIM__ASSERT(stat < VMSIM__NUMA_STAT_COUNT && node < m->mem->nr_nodes);
     uint64_t sum = 0;
     for (unsigned i = 0; i < m->mem->nodes[node].nr_zones; i++)
         sum += m->mem->zones[m->mem->nodes[node].zone[i]].numa[stat];
@@ -65,6 +73,7 @@ static uint64_t read_node_numa(const struct vmsim_machine *m, uint32_t stat, uin
 }
 
 static uint64_t read_zone_stat(const struct vmsim_machine *m, uint32_t stat, uint32_t zone) {
+    VMSIM__ASSERT(stat < VMSIM__ZONE_STAT_COUNT && zone < m->mem->nr_zones);
     return non_negative(m->mem->zones[zone].stat[stat]);
 }
 
@@ -84,6 +93,7 @@ static const char *const zone_fact_names[ZONE_FACTS] = {"free",    "min",     "l
                                                         "spanned", "present", "managed", "pcp_count"};
 
 static uint64_t read_zone_fact(const struct vmsim_machine *m, uint32_t fact, uint32_t zone) {
+    VMSIM__ASSERT(fact < ZONE_FACTS && zone < m->mem->nr_zones);
     const struct vmsim__zone *z = &m->mem->zones[zone];
     uint64_t pcp = 0;
     for (unsigned i = 0; i < m->nr_cpus; i++)
@@ -101,6 +111,7 @@ static uint64_t read_zone_fact(const struct vmsim_machine *m, uint32_t fact, uin
 }
 
 static uint64_t read_tlb(const struct vmsim_machine *m, uint32_t counter, uint32_t cpu) {
+    VMSIM__ASSERT(counter < VMSIM__TLB_COUNTER_COUNT && cpu < m->nr_cpus);
     struct vmsim__tlb_stats stats;
     vmsim__tlb_snapshot(m->cpus[cpu].tlb, &stats);
     return stats.counter[counter];
@@ -108,6 +119,7 @@ static uint64_t read_tlb(const struct vmsim_machine *m, uint32_t counter, uint32
 
 #define ARRAY_FIELDS 5u
 static uint64_t read_tlb_array(const struct vmsim_machine *m, uint32_t which, uint32_t cpu) {
+    VMSIM__ASSERT(cpu < m->nr_cpus);
     struct vmsim__tlb_stats stats;
     vmsim__tlb_snapshot(m->cpus[cpu].tlb, &stats);
     uint64_t sum = 0;

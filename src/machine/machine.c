@@ -11,12 +11,14 @@ static struct vmsim__space *space_of(const struct vmsim__mm *mm) {
 /* vm/ unmapped something: no CPU may go on using it. The initiator's cost is on its CPU's TLB clock already. */
 static void flush_range(void *context, struct vmsim__mm *mm, uint64_t start, uint64_t end, unsigned stride_shift,
                         bool freed_tables, unsigned cpu) {
+    VMSIM__ASSERT(start <= end && cpu < ((struct vmsim_machine *)context)->nr_cpus);
     struct vmsim_machine *m = context;
     if (space_of(mm))
         vmsim__tlb_flush_mm(m->tlbs, cpu, &space_of(mm)->tlb, start, end, stride_shift, freed_tables);
 }
 
 static void flush_mm(void *context, struct vmsim__mm *mm, unsigned cpu) {
+    VMSIM__ASSERT(cpu < ((struct vmsim_machine *)context)->nr_cpus);
     struct vmsim_machine *m = context;
     if (space_of(mm))
         vmsim__tlb_flush_mm(m->tlbs, cpu, &space_of(mm)->tlb, 0, UINT64_MAX, m->format->page_shift, false);
@@ -27,6 +29,7 @@ static int create_memory(struct vmsim_machine *m) {
     if (err)
         return err;
     m->nr_cpus = m->mem->nr_cpus;
+    VMSIM__ASSERT(m->nr_cpus > 0);
     m->cache = vmsim__cache_create(m->alloc, m->mem, m->kernel, &m->spec.cache, m->nr_cpus);
     if (!m->cache)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the page cache");
@@ -47,6 +50,7 @@ static int create_memory(struct vmsim_machine *m) {
     return 0;
 }
 
+/* Before the CPUs: their arrays ask for policies by name. */
 static int create_policies(struct vmsim_machine *m) {
     m->policies = vmsim__policy_registry_create(m->alloc);
     if (!m->policies)
@@ -119,6 +123,8 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
         vmsim_machine_destroy(m);
         return code;
     }
+    /* The lists point into the configuration's arena, which may go before the machine. */
+    VMSIM__ASSERT(m->mem && m->cache && m->vm && m->tlbs && m->cpus);
     m->spec.sysctl = m->spec.mem.sysctl = m->spec.plugins = (struct vmsim_param_list){0};
     *out = m;
     return 0;
@@ -131,6 +137,7 @@ static void destroy_task(struct vmsim_machine *m, struct vmsim__task *t) {
     vmsim__free(m->alloc, t, sizeof *t);
 }
 
+/* Tasks first, while everything that their exit touches is still there; then the layers from the top down. */
 size_t vmsim_machine_destroy(struct vmsim_machine *m) {
     if (!m)
         return 0;
@@ -175,6 +182,7 @@ uint64_t vmsim_machine_time(const struct vmsim_machine *m, unsigned cpu) {
     return cpu < m->nr_cpus ? m->cpus[cpu].now : 0;
 }
 
+/* From the bottom up: a fault of a lower layer would show as one of all above it. */
 int vmsim_machine_check(struct vmsim_machine *m) {
     int err = vmsim__mem_check(m->mem, &m->err);
     err = err ? err : vmsim__cache_check(m->cache, &m->err);

@@ -9,6 +9,7 @@
 
 /* The rights that the request's GFP flags give (gfp_to_alloc_flags). */
 static uint32_t rights_of(uint32_t gfp, unsigned order) {
+    VMSIM__ASSERT(order < VMSIM__ORDERS);
     uint32_t flags = VMSIM__ALLOC_WMARK_MIN | VMSIM__ALLOC_CPUSET;
     if (gfp & VMSIM__GFP_HIGH)
         flags |= VMSIM__ALLOC_MIN_RESERVE;
@@ -26,6 +27,7 @@ static uint32_t rights_of(uint32_t gfp, unsigned order) {
 
 vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_request *rq) {
     struct vmsim_machine *m = machine;
+    VMSIM__ASSERT(rq->cpu < m->nr_cpus && rq->order <= m->mem->top_order);
     uint32_t flags = rights_of(rq->gfp, rq->order);
     if (rq->gfp & VMSIM__GFP_MEMALLOC)
         flags |= VMSIM__ALLOC_NO_WATERMARKS;

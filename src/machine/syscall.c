@@ -14,7 +14,9 @@ static struct vmsim__task *enter(struct vmsim_machine *m, uint32_t task) {
     return t;
 }
 
+/* The result is not looked at: Linux charges a call that fails for what it did until then. */
 static int64_t leave(struct vmsim_machine *m, struct vmsim__task *t, int64_t result) {
+    VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE);
     vmsim__cpu_charge(m, t);
     return result;
 }

@@ -26,10 +26,12 @@ static int set_field(struct vmsim_machine *m, const struct vmsim_param *table, c
     size_t size = p->type == VMSIM_PARAM_BOOL   ? sizeof(bool)
                   : p->type == VMSIM_PARAM_ENUM ? sizeof(int)
                                                 : sizeof(uint64_t);
+    VMSIM__ASSERT(p->type != VMSIM_PARAM_STRUCT && p->type != VMSIM_PARAM_LIST && p->type != VMSIM_PARAM_MAP);
     memcpy((char *)target + p->offset, (char *)scratch + p->offset, size);
     return 0;
 }
 
+/* Kernel: drop_caches_sysctl_handler. There is no slab to shrink: the event alone counts. */
 static int drop_caches(struct vmsim_machine *m, const char *value) {
     if (strlen(value) != 1 || value[0] < '1' || value[0] > '3')
         return vmsim__err_set(&m->err, VMSIM_EINVAL,
@@ -55,7 +57,8 @@ static int thp_write(struct vmsim_machine *m, const char *name, const char *valu
                           "transparent_hugepage/enabled takes always, madvise or never, not '%s'", value);
 }
 
-/* A dirty limit given in bytes switches the one in percent off, and the other way round. */
+/* A dirty limit given in bytes switches the one in percent off, and the other way round. Kernel: dirty_bytes_handler
+ * and dirty_ratio_handler: the last write wins. */
 static int dirty_write(struct vmsim_machine *m, const char *name, const char *value) {
     struct vmsim__cache_spec *knobs = vmsim__cache_spec(m->cache), scratch = {0};
     int err = set_field(m, vmsim__cache_params, name, value, knobs, &scratch);

@@ -47,6 +47,7 @@ static char *unique_name(struct vmsim_machine *m, const char *name, const struct
 
 /* Ties an address space to the TLBs' world. False: no host memory. */
 static bool space_attach(struct vmsim_machine *m, struct vmsim__mm *mm) {
+    VMSIM__ASSERT(!mm->user && mm->users == 1);
     struct vmsim__space *s = vmsim__slab_alloc(&m->spaces);
     if (!s)
         return false;
@@ -56,8 +57,10 @@ static bool space_attach(struct vmsim_machine *m, struct vmsim__mm *mm) {
     return true;
 }
 
-/* Drops one user of an address space; the last one takes it down. */
+/* Drops one user of an address space; the last one takes it down. CPUs forget it before the last put: their TLBs may
+ * not name an address space that is gone. */
 static void space_put(struct vmsim_machine *m, struct vmsim__mm *mm, unsigned cpu) {
+    VMSIM__ASSERT(mm->users > 0 && cpu < m->nr_cpus);
     struct vmsim__space *s = mm->user;
     bool last = mm->users == 1;
     if (last) {
@@ -74,6 +77,7 @@ static void space_put(struct vmsim_machine *m, struct vmsim__mm *mm, unsigned cp
 }
 
 static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, unsigned cpu, uint32_t parent) {
+    VMSIM__ASSERT(cpu < m->nr_cpus && m->tasks.count < VMSIM_TASK_NONE);
     struct vmsim__task *t = vmsim__calloc(m->alloc, 1, sizeof *t);
     if (!t)
         return NULL;
@@ -91,6 +95,7 @@ static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, u
 
 /* Takes back the task that task_new just made. */
 static void task_undo(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(m->tasks.count && m->tasks.at[m->tasks.count - 1] == t);
     m->tasks.count--;
     vmsim__strfree(m->alloc, t->name);
     vmsim__free(m->alloc, t, sizeof *t);
@@ -168,13 +173,16 @@ int vmsim__task_rename(struct vmsim_machine *m, struct vmsim__task *t, const cha
 
 /* Remembers what a report may ask of the address space before it goes. */
 static void remember(struct vmsim__task *t) {
+    VMSIM__ASSERT(t->mm && t->state != VMSIM__TASK_DEAD);
     vmsim__mm_status(t->mm, &t->last);
     vmsim__mm_rollup(t->mm, &t->last_rollup);
     t->last_map_count = t->mm->map_count;
     t->last_pgtables = t->mm->pgtables_bytes;
 }
 
+/* Kernel: do_exit. The figures are taken first; the address space goes on the task's own CPU and at its cost. */
 void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why, int exit_code) {
+    VMSIM__ASSERT(t->state != VMSIM__TASK_DEAD);
     remember(t);
     vmsim__cpu_load(m, t);
     space_put(m, t->mm, t->cpu);
@@ -194,6 +202,7 @@ int vmsim_task_exit(struct vmsim_machine *m, uint32_t task) {
     return 0;
 }
 
+/* The new CPU's clock moves up to the task's: a task cannot go back in time, and an idle CPU has waited until then. */
 int vmsim_task_migrate(struct vmsim_machine *m, uint32_t task, unsigned cpu) {
     struct vmsim__task *t = vmsim__task_get(m, task);
     if (!t)
@@ -217,6 +226,7 @@ static struct vmsim__mm *space_new(struct vmsim_machine *m, struct vmsim__task *
 }
 
 static void space_replace(struct vmsim_machine *m, struct vmsim__task *t, struct vmsim__mm *mm) {
+    VMSIM__ASSERT(mm != t->mm);
     struct vmsim__mm *old = t->mm;
     t->mm = mm;
     vmsim__cpu_load(m, t);
@@ -226,6 +236,7 @@ static void space_replace(struct vmsim_machine *m, struct vmsim__task *t, struct
 
 int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const char *name,
                          const struct vmsim__exec *image) {
+    VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE);
     vmsim__syscall_enter(m, t);
     struct vmsim__mm *mm = space_new(m, t);
     if (!mm)

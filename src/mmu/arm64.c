@@ -71,6 +71,7 @@ VMSIM__INLINE uint64_t touch(uint64_t raw, bool dirty) {
 }
 
 struct vmsim__pte vmsim__arm64_decode(const struct vmsim__pt_format *f, unsigned level, uint64_t raw) {
+    VMSIM__ASSERT(level < f->levels);
     if (vmsim__pt_is_table(f, level, raw))
         return (struct vmsim__pte){vmsim__pt_table_pfn(f, raw), VMSIM__PTE_PRESENT};
     if (!(raw & VALID) && !(raw & NONE))
@@ -95,6 +96,7 @@ static uint64_t encode_permissions(uint32_t flags) {
 }
 
 uint64_t vmsim__arm64_encode(const struct vmsim__pt_format *f, unsigned level, struct vmsim__pte pte) {
+    VMSIM__ASSERT(level < f->levels);
     uint32_t flags = pte.flags;
     if (!(flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)))
         return flags & VMSIM__PTE_SWAP ? vmsim__soft_encode(f, pte) : 0;
@@ -108,6 +110,7 @@ uint64_t vmsim__arm64_encode(const struct vmsim__pt_format *f, unsigned level, s
 }
 
 uint64_t vmsim__arm64_encode_table(const struct vmsim__pt_format *f, unsigned level, uint64_t table_pfn) {
+    VMSIM__ASSERT(level > 0 && level < f->levels);
     (void)level;
     return table_pfn << f->page_shift | TYPE | VALID;
 }
@@ -121,6 +124,7 @@ bool vmsim__arm64_walk(VMSIM__WALK_PARAMETERS) {
 /* Fault status codes of ESR_ELx: `level` is Arm's, 3 at the last one. A reserved descriptor is an invalid one; a dirty
  * fault is a permission fault; an address out of range is a translation fault of level 0. */
 uint32_t vmsim__arm64_fault_code(enum vmsim__fault fault, unsigned level) {
+    VMSIM__ASSERT(level <= 3);
     switch (fault) {
     case VMSIM__FAULT_NONE:
         return 0;

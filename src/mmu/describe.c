@@ -74,6 +74,7 @@ static void head_line(const struct vmsim__pagetable *pt, uint64_t va, struct tex
 }
 
 static void level_line(const struct vmsim__pagetable *pt, const struct vmsim__walk *w, unsigned ref, struct text *t) {
+    VMSIM__ASSERT(ref < w->refs && ref < pt->format->levels);
     const struct vmsim__pt_format *f = pt->format;
     unsigned level = f->levels - 1u - ref;
     uint64_t offset = w->ref[ref] - (w->table[level] << f->page_shift);

@@ -170,6 +170,7 @@ const struct vmsim__pt_format *vmsim__pt_format_find(const char *name) {
 }
 
 int vmsim__pt_leaf_level(const struct vmsim__pt_format *f, unsigned shift) {
+    VMSIM__ASSERT(f->levels <= VMSIM__PT_LEVELS);
     for (unsigned level = 0; level < f->levels; level++)
         if (f->shift[level] == shift && f->leaf_levels >> level & 1)
             return (int)level;
@@ -190,6 +191,7 @@ const char *vmsim__fault_name(enum vmsim__fault fault) {
 
 uint32_t vmsim__fault_code(const struct vmsim__pt_format *f, enum vmsim__fault fault, unsigned level, bool write,
                            bool fetch, bool user) {
+    VMSIM__ASSERT(fault <= VMSIM__FAULT_BUS);
     switch (f->arch) {
     case VMSIM__PT_ARCH_X86:
         return vmsim__x86_fault_code(f, fault, write, fetch, user);

@@ -124,6 +124,7 @@ static inline bool vmsim__pt_is_table(const struct vmsim__pt_format *f, unsigned
     return level && (raw & f->table_mask) == f->table_value;
 }
 static inline uint64_t vmsim__pt_table_pfn(const struct vmsim__pt_format *f, uint64_t raw) {
+    VMSIM__ASSERT(f->levels > 1);
     return (raw & f->table_address) >> f->table_shift;
 }
 
@@ -200,9 +201,11 @@ void vmsim__pagetable_fini(struct vmsim__pagetable *pt);
  * False also for an address that is not canonical. Not for nommu. */
 bool vmsim__pt_slot(struct vmsim__pagetable *pt, uint64_t va, unsigned level, bool create, struct vmsim__pt_slot *slot);
 static inline uint64_t vmsim__pt_read(const struct vmsim__pt_format *f, const struct vmsim__pt_slot *slot) {
+    VMSIM__ASSERT(slot->entry && slot->level < f->levels);
     return f->entry_bytes == 8 ? *(const uint64_t *)slot->entry : *(const uint32_t *)slot->entry;
 }
 static inline void vmsim__pt_write(const struct vmsim__pt_format *f, const struct vmsim__pt_slot *slot, uint64_t raw) {
+    VMSIM__ASSERT(slot->entry && slot->level < f->levels);
     if (f->entry_bytes == 8)
         *(uint64_t *)slot->entry = raw;
     else

@@ -107,6 +107,7 @@ static bool range_ok(const struct vmsim__pt_format *f, uint64_t va, uint64_t siz
 
 /* One entry's reach: of its whole contiguous group where it is in one. */
 static uint64_t reach(const struct vmsim__pt_format *f, const struct vmsim__pt_slot *slot, uint64_t *va) {
+    VMSIM__ASSERT(slot->entry);
     struct vmsim__pte pte = vmsim__pt_get(f, slot);
     unsigned shift = f->shift[slot->level];
     if (pte.flags & VMSIM__PTE_CONTIG)
@@ -115,7 +116,8 @@ static uint64_t reach(const struct vmsim__pt_format *f, const struct vmsim__pt_s
     return UINT64_C(1) << shift;
 }
 
-/* Nothing mapped in the range begins before it or ends behind it. */
+/* Nothing mapped in the range begins before it or ends behind it. A leaf cannot be unmapped or protected in part:
+ * splitting is the operating system's affair, which the caller plays here. */
 static bool range_whole(struct vmsim__pagetable *pt, uint64_t start, uint64_t size) {
     struct vmsim__pt_slot slot;
     uint64_t end = start + size;
@@ -138,6 +140,7 @@ static bool range_empty(struct vmsim__pagetable *pt, uint64_t va, uint64_t end) 
 /* Releases the tables that the (empty) range leaves without use. How far that goes is found by looking at the span of
  * each level's table around the range's ends. */
 static void trim(struct vmsim__pagetable *pt, uint64_t va, uint64_t end) {
+    VMSIM__ASSERT(!(va & ((UINT64_C(1) << pt->format->page_shift) - 1)));
     const struct vmsim__pt_format *f = pt->format;
     uint64_t floor = va, ceiling = end;
     for (unsigned level = 1; level < f->levels; level++) {
@@ -223,6 +226,7 @@ static bool choose_size(const struct vmsim__pt_format *f, uint64_t va, uint64_t 
 
 /* Writes the entries of one size at va. */
 static int map_one(struct vmsim_mmu *mmu, uint64_t va, uint64_t pa, uint32_t flags, const struct size *s) {
+    VMSIM__ASSERT(s->shift >= pt_of(mmu)->format->shift[s->level]);
     struct vmsim__pagetable *pt = &inner_of(mmu)->pt;
     const struct vmsim__pt_format *f = pt->format;
     uint64_t step = UINT64_C(1) << f->shift[s->level];
@@ -268,6 +272,7 @@ int vmsim_mmu_map(struct vmsim_mmu *mmu, uint64_t va, uint64_t pa, uint64_t size
 
 static bool answer(const struct vmsim__pagetable *faulting, unsigned mode, const struct vmsim__walk *w,
                    struct vmsim_mmu_walk *walk) {
+    VMSIM__ASSERT(w->refs <= VMSIM__WALK_REFS);
     enum vmsim__fault fault = (enum vmsim__fault)w->fault;
     memset(walk, 0, sizeof *walk);
     memcpy(walk->ref, w->ref, w->refs * sizeof *w->ref);

@@ -18,6 +18,7 @@
 /* Appends the references of one host walk. False: it faulted, and *w says why. */
 static bool host_walk(const struct vmsim__pagetable *host, uint64_t gpa, unsigned mode, struct vmsim__walk *w,
                       struct vmsim__walk *h) {
+    VMSIM__ASSERT(w->refs < VMSIM__WALK_REFS);
     bool ok = vmsim__mmu_walk(host, gpa, mode | VMSIM__WALK_USER, h);
     VMSIM__ASSERT(w->refs + h->refs <= VMSIM__WALK_REFS);
     memcpy(&w->ref[w->refs], h->ref, h->refs * sizeof *h->ref);
@@ -43,6 +44,7 @@ static void take_guest(struct vmsim__walk *w, const struct vmsim__walk *g) {
 /* Both dimensions' answer: permissions that both give, the smaller page. */
 static void combine(struct vmsim__walk *w, const struct vmsim__walk *g, const struct vmsim__walk *h,
                     const struct vmsim__pt_format *f) {
+    VMSIM__ASSERT(g->page_shift && h->page_shift);
     w->flags = g->flags & (h->flags | ~(VMSIM__PTE_READ | VMSIM__PTE_WRITE | VMSIM__PTE_EXEC));
     w->page_shift = (uint8_t)vmsim__min64(g->page_shift, h->page_shift);
     w->pa = h->pa;

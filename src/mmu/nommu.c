@@ -33,6 +33,7 @@ struct splice {
 };
 
 static void splice_add(struct splice *s, uint64_t start, uint64_t last, uint32_t flags) {
+    VMSIM__ASSERT(start <= last && s->pieces <= VMSIM__COUNT(s->piece));
     struct vmsim__region *previous = s->pieces ? &s->piece[s->pieces - 1] : NULL;
     if (previous && previous->flags == flags && previous->last + 1 == start)
         previous->last = last;
@@ -55,6 +56,7 @@ bool vmsim__regions_set(struct vmsim__regions *r, uint64_t start, uint64_t last,
         if (r->at[s.to].last > last)
             splice_add(&s, vmsim__max64(r->at[s.to].start, last + 1), r->at[s.to].last, r->at[s.to].flags);
     uint32_t count = r->count - (s.to - s.from) + s.pieces;
+    VMSIM__ASSERT(s.pieces <= VMSIM__COUNT(s.piece) && s.from <= s.to && s.to <= r->count);
     if (count > r->capacity)
         return false;
     memmove(&r->at[s.from + s.pieces], &r->at[s.to], (r->count - s.to) * sizeof *r->at);

@@ -23,6 +23,7 @@ static uint64_t linear_up(const struct vmsim__pt_format *f, uint64_t va) {
     return f->va_signed ? UINT64_C(1) << (f->va_bits - 1) : linear_max(f) + 1;
 }
 static uint64_t linear_va(const struct vmsim__pt_format *f, uint64_t linear) {
+    VMSIM__ASSERT(linear <= linear_max(f));
     unsigned spare = 64u - f->va_bits;
     return f->va_signed ? (uint64_t)((int64_t)(linear << spare) >> spare) : linear;
 }
@@ -34,9 +35,11 @@ static bool linear_last(const struct vmsim__pt_format *f, uint64_t end, uint64_t
 }
 
 static uint32_t index_of(const struct vmsim__pt_format *f, unsigned level, uint64_t linear) {
+    VMSIM__ASSERT(level < f->levels);
     return (uint32_t)(linear >> f->shift[level]) & ((1u << f->index_bits[level]) - 1);
 }
 static void *entry_of(const struct vmsim__pt_format *f, void *table, uint32_t index) {
+    VMSIM__ASSERT(table);
     return (unsigned char *)table + (size_t)index * f->entry_bytes;
 }
 static uint64_t span_last(const struct vmsim__pt_format *f, unsigned level, uint64_t linear) {
@@ -44,12 +47,14 @@ static uint64_t span_last(const struct vmsim__pt_format *f, unsigned level, uint
 }
 
 static uint64_t new_table(struct vmsim__pagetable *pt, unsigned level) {
+    VMSIM__ASSERT(level < pt->format->levels);
     uint64_t pfn = pt->mem->alloc(pt->mem->context, level);
     if (pfn != VMSIM__NO_FRAME)
         pt->tables[level]++;
     return pfn;
 }
 static void free_table(struct vmsim__pagetable *pt, unsigned level, uint64_t pfn) {
+    VMSIM__ASSERT(pfn != VMSIM__NO_FRAME);
     VMSIM__ASSERT(pt->tables[level]);
     pt->tables[level]--;
     pt->mem->release(pt->mem->context, pfn, level);
@@ -57,6 +62,7 @@ static void free_table(struct vmsim__pagetable *pt, unsigned level, uint64_t pfn
 
 bool vmsim__pagetable_init(struct vmsim__pagetable *pt, const struct vmsim__pt_format *f,
                            const struct vmsim__ptmem *mem) {
+    VMSIM__ASSERT(f->levels <= VMSIM__PT_LEVELS && (f->entry_bytes == 4 || f->entry_bytes == 8));
     memset(pt, 0, sizeof *pt);
     pt->format = f;
     pt->mem = mem;
@@ -70,6 +76,7 @@ bool vmsim__pagetable_init(struct vmsim__pagetable *pt, const struct vmsim__pt_f
         return false;
     pt->root_table = mem->table(mem->context, pt->root);
     VMSIM__ASSERT(pt->root_table);
+    VMSIM__ASSERT(pt->tables[f->levels - 1u] == 1);
     return true;
 }
 
@@ -86,7 +93,10 @@ static void free_below(struct vmsim__pagetable *pt, unsigned level, void *table)
     }
 }
 
+/* Children first: once the entry is cleared nothing leads to them. Kernel: pte_free and pmd_free of a collapsed
+ * range. */
 void vmsim__pt_free_table(struct vmsim__pagetable *pt, const struct vmsim__pt_slot *slot) {
+    VMSIM__ASSERT(slot->level > 0);
     uint64_t raw = vmsim__pt_read(pt->format, slot), pfn = vmsim__pt_table_pfn(pt->format, raw);
     VMSIM__ASSERT(vmsim__pt_is_table(pt->format, slot->level, raw));
     free_below(pt, slot->level - 1u, vmsim__ptmem_table(pt->mem, pfn));
@@ -102,8 +112,9 @@ void vmsim__pagetable_fini(struct vmsim__pagetable *pt) {
     memset(pt, 0, sizeof *pt);
 }
 
-/* Hangs a new table into the empty entry of `slot`. */
+/* Hangs a new table into the empty entry of `slot`. Kernel: __pte_alloc, __pmd_alloc and their like. */
 static bool grow(struct vmsim__pagetable *pt, const struct vmsim__pt_slot *slot, uint64_t *raw) {
+    VMSIM__ASSERT(slot->level > 0 && !vmsim__pt_read(pt->format, slot));
     uint64_t pfn = new_table(pt, slot->level - 1u);
     if (pfn == VMSIM__NO_FRAME)
         return false;
@@ -150,6 +161,7 @@ struct vmsim__pte vmsim__pt_get(const struct vmsim__pt_format *f, const struct v
     return pte;
 }
 
+/* An entry is written in one store, as hardware may read it at any time. */
 void vmsim__pt_set(const struct vmsim__pt_format *f, const struct vmsim__pt_slot *slot, struct vmsim__pte pte) {
     vmsim__pt_write(f, slot, f->encode(f, slot->level, pte));
 }
@@ -157,6 +169,7 @@ void vmsim__pt_set(const struct vmsim__pt_format *f, const struct vmsim__pt_slot
 /* The first non-empty entry of a table from slot->index on that lies in [*linear, last]; moves both along. */
 static bool next_in_table(const struct vmsim__pt_format *f, void *host, uint64_t *linear, uint64_t last,
                           struct vmsim__pt_slot *slot, uint64_t *raw) {
+    VMSIM__ASSERT(slot->index < 1u << f->index_bits[slot->level] && *linear <= last);
     for (;;) {
         slot->entry = entry_of(f, host, slot->index);
         *raw = vmsim__pt_read(f, slot);
@@ -225,8 +238,10 @@ static bool table_empty(const struct vmsim__pt_format *f, unsigned level, void *
 }
 #endif
 
-/* Visits the entries of the table at `base` that overlap the range, children first. */
+/* Visits the entries of the table at `base` that overlap the range, children first. Kernel: free_pgd_range and its
+ * levels. */
 static void free_range_level(struct free_range *r, unsigned level, void *table, uint64_t base) {
+    VMSIM__ASSERT(level > 0 && base <= r->last);
     const struct vmsim__pt_format *f = r->pt->format;
     uint64_t linear = vmsim__max64(base, r->start) & ~((UINT64_C(1) << f->shift[level]) - 1);
     uint64_t last = level == f->levels - 1u ? r->last : vmsim__min64(r->last, span_last(f, level + 1, base));

@@ -66,6 +66,7 @@ VMSIM__INLINE uint64_t touch(uint64_t raw, bool dirty) {
 }
 
 struct vmsim__pte vmsim__riscv_decode(const struct vmsim__pt_format *f, unsigned level, uint64_t raw) {
+    VMSIM__ASSERT(level < f->levels);
     if (vmsim__pt_is_table(f, level, raw))
         return (struct vmsim__pte){vmsim__pt_table_pfn(f, raw), (uint32_t)(raw & (V | G))};
     if (!(raw & (V | NONE)))
@@ -84,6 +85,7 @@ struct vmsim__pte vmsim__riscv_decode(const struct vmsim__pt_format *f, unsigned
 
 /* A mapping without any permission would be a pointer, and so becomes PROTNONE; a writable one is readable. */
 uint64_t vmsim__riscv_encode(const struct vmsim__pt_format *f, unsigned level, struct vmsim__pte pte) {
+    VMSIM__ASSERT(level < f->levels);
     uint32_t flags = pte.flags;
     if (!(flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)))
         return flags & VMSIM__PTE_SWAP ? vmsim__soft_encode(f, pte) : 0;
@@ -103,6 +105,7 @@ uint64_t vmsim__riscv_encode(const struct vmsim__pt_format *f, unsigned level, s
 }
 
 uint64_t vmsim__riscv_encode_table(const struct vmsim__pt_format *f, unsigned level, uint64_t table_pfn) {
+    VMSIM__ASSERT(level > 0 && level < f->levels);
     (void)f, (void)level;
     return table_pfn << PPN_SHIFT | V;
 }

@@ -33,6 +33,7 @@ static enum vmsim__fault update_fault(const struct vmsim__pagetable *pt, unsigne
 
 VMSIM__NOINLINE uint32_t vmsim__walk_slow(const struct vmsim__pagetable *pt, const struct vmsim__walk_ops *ops,
                                           unsigned mode, const struct vmsim__walk_leaf *leaf, struct vmsim__walk *w) {
+    VMSIM__ASSERT(leaf->level < pt->format->levels);
     uint32_t flags = leaf->flags;
     enum vmsim__fault permission = permission_fault(pt, ops, mode, flags), update = update_fault(pt, mode, flags);
     enum vmsim__fault fault = permission ? permission : update;

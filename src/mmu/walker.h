@@ -157,6 +157,7 @@ static inline uint64_t vmsim__soft_encode(const struct vmsim__pt_format *f, stru
     return pte.flags & VMSIM__PTE_SOFT_DIRTY ? raw | UINT64_C(1) << s->soft_dirty_bit : raw;
 }
 static inline struct vmsim__pte vmsim__soft_decode(const struct vmsim__pt_format *f, uint64_t raw) {
+    VMSIM__ASSERT(f->soft.marker_bit != f->soft.none_bit);
     const struct vmsim__pt_soft *s = &f->soft;
     if (!(raw >> s->marker_bit & 1))
         return (struct vmsim__pte){0, 0};

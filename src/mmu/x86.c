@@ -92,6 +92,7 @@ static uint32_t soft_flags(unsigned level, uint64_t raw) {
 }
 
 struct vmsim__pte vmsim__x86_decode(const struct vmsim__pt_format *f, unsigned level, uint64_t raw) {
+    VMSIM__ASSERT(level < f->levels);
     bool narrow = f->entry_bytes == 4;
     if (vmsim__pt_is_table(f, level, raw))
         return (struct vmsim__pte){vmsim__pt_table_pfn(f, raw), common(narrow, raw)};
@@ -113,6 +114,7 @@ static uint64_t encode_frame(const struct vmsim__pt_format *f, unsigned level, u
 
 uint64_t vmsim__x86_encode(const struct vmsim__pt_format *f, unsigned level, struct vmsim__pte pte) {
     uint32_t flags = pte.flags, type = flags >> VMSIM__PTE_MEMTYPE_SHIFT & 7;
+    VMSIM__ASSERT(level < f->levels);
     if (!(flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)))
         return flags & VMSIM__PTE_SWAP ? vmsim__soft_encode(f, pte) : 0;
     VMSIM__ASSERT(!(pte.pfn & ((UINT64_C(1) << (f->shift[level] - 12)) - 1)));
@@ -129,6 +131,7 @@ uint64_t vmsim__x86_encode(const struct vmsim__pt_format *f, unsigned level, str
 
 /* Permissive, accessed and dirty, as Linux makes them: leaves decide. PAE's top entries hold P only. */
 uint64_t vmsim__x86_encode_table(const struct vmsim__pt_format *f, unsigned level, uint64_t table_pfn) {
+    VMSIM__ASSERT(level > 0 && level < f->levels);
     bool bare = f->id == VMSIM__PT_X86_PAE && level == 2;
     return table_pfn << 12 | P | (bare ? 0 : RW | US | A | D);
 }
