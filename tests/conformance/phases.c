@@ -10,13 +10,15 @@
  * begins). At each marker the same files that the capturing program read are rendered from the simulated machine and
  * read in the same way, so the texts of /proc are judged, too. A capture without a described program gives one row, of
  * class not-modelled, with the reason from RULES. Rows go to stdout, a summary a shape to stderr. */
+#include <unistd.h>
+
 #include "cache/cache.h"
-#include "capture_parse.h"
 #include "config/config.h"
 #include "conformance.h"
 #include "phases_facts.h"
 #include "phases_rules.h"
 #include "scenario/engine.h"
+#include "vmsim/host.h"
 #include "vmsim/report.h"
 
 #define PHASES_MAX 64
@@ -27,7 +29,8 @@ struct span {
 
 struct run {
     const struct rules *rules;
-    char shape[128], kernel[16], machine[96], workload[64];
+    char shape[128], kernel[16], workload[64];
+    char imported[64]; /* machine description of the shape */
     struct span spans[PHASES_MAX + 1];
     unsigned open; /* phase whose end is still to come, or 0 */
     struct outcomes outcomes;
@@ -176,29 +179,26 @@ static bool run_scenario(struct run *r, struct vmsim_config *c) {
     return ok;
 }
 
-/* The machine of the shape's boot capture under the described program of the workload. */
+/* The imported machine of the shape under the described program of the workload; huge pages are off as they were. */
 static bool run_described(struct run *r, const char *yaml) {
-    static struct capture boot; /* large */
-    char folder[4096];
-    struct vmsim__err err = {0};
     struct vmsim_config *c;
-    struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);
-    if (!alloc || vmsim_config_create(&c))
+    if (vmsim_config_create(&c))
         abort();
-    snprintf(folder, sizeof folder, "%s/qemu/%s/%s", conformance_root(), r->kernel, r->machine);
-    bool ok = !capture_load(&boot, alloc, folder, r->kernel, &err);
-    if (!ok)
-        fprintf(stderr, "%s: %s\n", folder, err.text);
-    ok = ok && ((!vmsim_config_load_file(c, yaml) && !vmsim_config_resolve(c)) || config_failed(c));
-    if (ok) {
-        boot.spec.transparent_hugepage = VMSIM__THP_NEVER;
-        ((struct vmsim__scenario_spec *)(uintptr_t)vmsim__config_root(c))->machine.mem = boot.spec;
-        ok = run_scenario(r, c);
-    }
+    bool ok = !vmsim_config_load_file(c, r->imported) && !vmsim_config_load_file(c, yaml) &&
+              !vmsim_config_set(c, "machine.transparent_hugepage=never") && !vmsim_config_resolve(c);
+    ok = ok ? run_scenario(r, c) : config_failed(c);
     vmsim_config_destroy(c);
-    capture_free(&boot);
-    vmsim__alloc_destroy(alloc);
     return ok;
+}
+
+/* Imports the machine on which the shape's workloads ran. */
+static bool import_machine(struct run *r) {
+    char folder[4096], why[512];
+    snprintf(folder, sizeof folder, "%s/workloads/%s", conformance_root(), r->shape);
+    if (!vmsim_host_import(folder, r->imported, NULL, why, sizeof why))
+        return true;
+    fprintf(stderr, "%s: %s\n", folder, why);
+    return false;
 }
 
 /* ---- comparing ---- */
@@ -288,17 +288,10 @@ static void run_workload(struct run *r, const char *capture) {
 
 /* ---- going through the captures ---- */
 
-/* "6.1_256M_lru": kernel 6.1, boot n1_256M; "6.1_n2_512M_512M": boot n2_512M_512M. */
+/* "6.1_256M_lru" ran on kernel 6.1. */
 static void name_shape(struct run *r, const char *shape) {
-    size_t kernel = strcspn(shape, "_");
-    const char *rest = shape + kernel + (shape[kernel] == '_');
     snprintf(r->shape, sizeof r->shape, "%.100s", shape);
-    snprintf(r->kernel, sizeof r->kernel, "%.*s", (int)kernel, shape);
-    snprintf(r->machine, sizeof r->machine, "%s%.80s", *rest == 'n' ? "" : "n1_", rest);
-    char *list = strstr(r->machine, "_lru");
-    list = list ? list : strstr(r->machine, "_mglru");
-    if (list)
-        *list = '\0';
+    snprintf(r->kernel, sizeof r->kernel, "%.*s", (int)strcspn(shape, "_"), shape);
 }
 
 static void run_shape(struct run *r, const char *shape, const char *only) {
@@ -306,6 +299,10 @@ static void run_shape(struct run *r, const char *shape, const char *only) {
     char path[4096];
     name_shape(r, shape);
     r->tally = (struct tally){0};
+    if (!import_machine(r)) {
+        r->tally.broken++;
+        return;
+    }
     snprintf(path, sizeof path, "%s/workloads/%.100s", conformance_root(), shape);
     unsigned n = conformance_list(path, names, 512);
     for (unsigned i = 0; i < n; i++) {
@@ -331,7 +328,12 @@ int main(int argc, char **argv) {
     struct rules *rules = rules_read(VMSIM_SOURCE_DIR "/tests/conformance/phases.rules");
     if (!rules)
         return 1;
-    struct run r = {.rules = rules};
+    struct run r = {.rules = rules, .imported = "/tmp/vmsim-phases-XXXXXX"};
+    int fd = mkstemp(r.imported);
+    if (fd < 0 || close(fd)) {
+        perror(r.imported);
+        return 1;
+    }
     snprintf(path, sizeof path, "%s/workloads", conformance_root());
     unsigned n = conformance_list(path, shapes, 64), broken = 0, unexplained = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -341,6 +343,7 @@ int main(int argc, char **argv) {
         broken += r.tally.broken;
         unexplained += r.tally.outside - r.tally.caused;
     }
+    unlink(r.imported);
     rules_free(rules);
     return broken || (strict && unexplained) ? 1 : 0;
 }
