@@ -29,6 +29,7 @@ static void fifo_destroy(void *context) {
 }
 
 static uint32_t fifo_victim(void *context, const struct vmsim_tlb_set *set) {
+    VMSIM__ASSERT(set->ways > 0 && set->first + set->ways <= ((const struct fifo *)context)->ways);
     const struct fifo *f = context;
     const uint64_t *came = f->came + (size_t)set->set * f->ways;
     uint32_t at = set->first;
@@ -38,6 +39,7 @@ static uint32_t fifo_victim(void *context, const struct vmsim_tlb_set *set) {
 }
 
 static void fifo_fill(void *context, const struct vmsim_tlb_set *set, uint32_t way) {
+    VMSIM__ASSERT(way < ((const struct fifo *)context)->ways);
     struct fifo *f = context;
     f->came[(size_t)set->set * f->ways + way] = set->now;
 }

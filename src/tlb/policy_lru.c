@@ -4,6 +4,7 @@
 #include "tlb/tlb_internal.h"
 
 static uint32_t lru_victim(void *context, const struct vmsim_tlb_set *set) {
+    VMSIM__ASSERT(set->ways > 0);
     (void)context;
     uint32_t at = set->first;
     for (uint32_t w = set->first + 1; w < set->first + set->ways; w++)

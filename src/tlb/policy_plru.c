@@ -12,6 +12,7 @@
 #include "tlb/tlb_internal.h"
 
 static uint64_t latest(const uint64_t *use, uint32_t n) {
+    VMSIM__ASSERT(n > 0);
     uint64_t most = use[0];
     for (uint32_t w = 1; w < n; w++)
         most = use[w] > most ? use[w] : most;
@@ -23,6 +24,7 @@ static uint32_t plru_victim(void *context, const struct vmsim_tlb_set *set) {
     uint32_t at = set->first, n = set->ways;
     while (n > 1) {
         uint32_t left = UINT32_C(1) << vmsim__log2(n - 1);
+        VMSIM__ASSERT(left < n);
         if (latest(set->last_use + at, left) <= latest(set->last_use + at + left, n - left)) {
             n = left;
         } else {

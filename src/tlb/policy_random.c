@@ -14,6 +14,7 @@ static void random_destroy(void *context) {
 }
 
 static uint32_t random_victim(void *context, const struct vmsim_tlb_set *set) {
+    VMSIM__ASSERT(set->ways > 0);
     const struct vmsim_policy_services *services = context;
     return set->first + (uint32_t)services->random(services->host, set->ways);
 }

@@ -57,6 +57,7 @@ static void srrip_destroy(void *context) {
 }
 
 static uint32_t srrip_victim(void *context, const struct vmsim_tlb_set *set) {
+    VMSIM__ASSERT(set->ways > 0 && set->first + set->ways <= ((const struct srrip *)context)->ways);
     struct srrip *s = context;
     struct srrip_entry *e = s->at + (size_t)set->set * s->ways;
     uint64_t most = 0;

@@ -69,10 +69,12 @@ static void distance_destroy(void *context) {
 }
 
 static struct distance_row *row_of(struct distance *d, int64_t distance) {
+    VMSIM__ASSERT(d->rows > 0);
     return &d->row[(uint64_t)distance % d->rows];
 }
 
 static void learn(struct distance *d, int64_t distance) {
+    VMSIM__ASSERT(d->misses == 2);
     struct distance_row *r = row_of(d, d->before);
     if (!r->used || r->distance != d->before)
         *r = (struct distance_row){.used = true, .distance = d->before};
@@ -99,6 +101,7 @@ static uint32_t distance_miss(void *context, const struct vmsim_tlb_miss *miss, 
     d->before = now;
     d->page = miss->page;
     d->misses += d->misses < 2;
+    VMSIM__ASSERT(count <= limit);
     return count;
 }
 

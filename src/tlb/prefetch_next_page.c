@@ -38,6 +38,7 @@ static void next_page_destroy(void *context) {
 }
 
 static uint32_t next_page_miss(void *context, const struct vmsim_tlb_miss *miss, uint64_t *pages, uint32_t limit) {
+    VMSIM__ASSERT(vmsim__is_pow2(miss->page_pages));
     const struct next_page *n = context;
     uint64_t next = (miss->page & ~(miss->page_pages - 1)) + miss->page_pages;
     uint32_t count = 0;

@@ -52,12 +52,15 @@ static size_t bitmap_bytes(uint64_t asids) {
 }
 
 static void mask_set(struct vmsim__cpumask *m, unsigned cpu) {
+    VMSIM__ASSERT(cpu < VMSIM__TLB_CPUS);
     m->word[cpu / 64] |= UINT64_C(1) << cpu % 64;
 }
 static void mask_clear(struct vmsim__cpumask *m, unsigned cpu) {
+    VMSIM__ASSERT(cpu < VMSIM__TLB_CPUS);
     m->word[cpu / 64] &= ~(UINT64_C(1) << cpu % 64);
 }
 static bool mask_test(const struct vmsim__cpumask *m, unsigned cpu) {
+    VMSIM__ASSERT(cpu < VMSIM__TLB_CPUS);
     return m->word[cpu / 64] >> cpu % 64 & 1;
 }
 
@@ -112,10 +115,12 @@ void vmsim__tlb_system_destroy(struct vmsim__tlb_system *s) {
 }
 
 struct vmsim__tlb *vmsim__tlb_cpu(const struct vmsim__tlb_system *s, unsigned cpu) {
+    VMSIM__ASSERT(cpu < s->cpus);
     return s->cpu[cpu].tlb;
 }
 
 struct vmsim__tlb_mm *vmsim__tlb_loaded(const struct vmsim__tlb_system *s, unsigned cpu) {
+    VMSIM__ASSERT(cpu < s->cpus);
     return s->cpu[cpu].mm;
 }
 
@@ -131,7 +136,9 @@ void vmsim__tlb_mm_init(struct vmsim__tlb_system *s, struct vmsim__tlb_mm *mm, c
 /* --- Flushing one CPU ------------------------------------------------------------------------------------------------
  */
 
+/* Kernel: flush_tlb_local; without ASIDs a write of CR3 spares global entries only. */
 static void flush_context(struct vmsim__tlb_system *s, struct cpu *c, uint16_t asid) {
+    VMSIM__ASSERT(asid != VMSIM__ASID_GLOBAL);
     if (s->asid.mode == VMSIM__ASID_NONE)
         vmsim__tlb_flush_nonglobal(c->tlb);
     else
@@ -140,7 +147,10 @@ static void flush_context(struct vmsim__tlb_system *s, struct cpu *c, uint16_t a
     vmsim__tlb_add_ns(c->tlb, s->cost.flush_all);
 }
 
+/* Kernel: destroy_context. Entries are flushed here rather than by generation: the context id will never come back,
+ * but the slot or number may be given away at once. */
 void vmsim__tlb_mm_fini(struct vmsim__tlb_system *s, struct vmsim__tlb_mm *mm) {
+    VMSIM__ASSERT((mm->prev ? mm->prev->next : s->first) == mm);
     for (unsigned cpu = 0; cpu < s->cpus; cpu++) {
         struct cpu *c = &s->cpu[cpu];
         if (mask_test(&mm->cpus, cpu) && s->used && mm->asid >> GENERATION_SHIFT == s->generation)
@@ -167,8 +177,10 @@ void vmsim__tlb_mm_fini(struct vmsim__tlb_system *s, struct vmsim__tlb_mm *mm) {
 /* --- Switching -------------------------------------------------------------------------------------------------------
  */
 
-/* Slot of the mm on this CPU: its own, an empty one, or the next in turn. *fresh: it held something else. */
+/* Slot of the mm on this CPU: its own, an empty one, or the next in turn. *fresh: it held something else. Kernel:
+ * choose_new_asid. */
 static unsigned choose_slot(struct vmsim__tlb_system *s, struct cpu *c, const struct vmsim__tlb_mm *mm, bool *fresh) {
+    VMSIM__ASSERT(s->slots > 0 && s->slots <= SLOTS);
     *fresh = false;
     for (unsigned i = 0; i < s->slots; i++)
         if (c->slots[i].ctx_id == mm->ctx_id)
@@ -182,7 +194,9 @@ static unsigned choose_slot(struct vmsim__tlb_system *s, struct cpu *c, const st
     return i;
 }
 
+/* Kernel: switch_mm_irqs_off. */
 static uint16_t switch_slots(struct vmsim__tlb_system *s, struct cpu *c, const struct vmsim__tlb_mm *mm) {
+    VMSIM__ASSERT(mm->ctx_id && mm->tlb_gen);
     bool fresh;
     unsigned i = choose_slot(s, c, mm, &fresh);
     struct slot *slot = &c->slots[i];
@@ -203,12 +217,13 @@ static uint16_t switch_slots(struct vmsim__tlb_system *s, struct cpu *c, const s
 }
 
 static bool take_number(struct vmsim__tlb_system *s, uint64_t n) {
+    VMSIM__ASSERT(n > 0 && n < s->asids);
     bool was = s->used[n / 64] >> n % 64 & 1;
     s->used[n / 64] |= UINT64_C(1) << n % 64;
     return !was;
 }
 
-/* The number of the mm in the present generation; a new one if it has none. */
+/* The number of the mm in the present generation; a new one if it has none. Kernel: new_context of arm64. */
 static uint64_t give_number(struct vmsim__tlb_system *s) {
     for (uint64_t tried = 1; tried < s->asids; tried++) {
         uint64_t n = s->next_asid;
@@ -219,7 +234,10 @@ static uint64_t give_number(struct vmsim__tlb_system *s) {
     return 0;
 }
 
+/* Kernel: flush_context of arm64, with its reserved ASIDs: what is loaded now keeps its number, since those CPUs
+ * cannot be stopped to load another. */
 static void new_generation(struct vmsim__tlb_system *s) {
+    VMSIM__ASSERT(s->asids > 1);
     s->generation++;
     memset(s->used, 0, bitmap_bytes(s->asids));
     for (unsigned cpu = 0; cpu < s->cpus; cpu++) {
@@ -233,6 +251,7 @@ static void new_generation(struct vmsim__tlb_system *s) {
 }
 
 static uint16_t switch_number(struct vmsim__tlb_system *s, struct cpu *c, struct vmsim__tlb_mm *mm) {
+    VMSIM__ASSERT(s->used);
     if (mm->asid >> GENERATION_SHIFT != s->generation) {
         uint64_t n = give_number(s);
         if (!n) {
@@ -256,6 +275,7 @@ static uint16_t switch_number(struct vmsim__tlb_system *s, struct cpu *c, struct
 
 /* Back from lazy mode on the same mm: what was flushed meanwhile. */
 static void catch_up(struct vmsim__tlb_system *s, struct cpu *c) {
+    VMSIM__ASSERT(c->mm);
     c->lazy = false;
     if (s->asid.mode == VMSIM__ASID_ARCHITECTURAL) {
         c->asid = switch_number(s, c, c->mm);
@@ -266,6 +286,7 @@ static void catch_up(struct vmsim__tlb_system *s, struct cpu *c) {
 }
 
 uint16_t vmsim__tlb_switch(struct vmsim__tlb_system *s, unsigned cpu, struct vmsim__tlb_mm *mm) {
+    VMSIM__ASSERT(cpu < s->cpus && mm && mm->pt);
     struct cpu *c = &s->cpu[cpu];
     if (c->mm == mm) {
         if (c->lazy || c->flush_pending)
@@ -285,6 +306,7 @@ uint16_t vmsim__tlb_switch(struct vmsim__tlb_system *s, unsigned cpu, struct vms
 }
 
 void vmsim__tlb_enter_lazy(struct vmsim__tlb_system *s, unsigned cpu) {
+    VMSIM__ASSERT(cpu < s->cpus);
     if (s->asid.mode != VMSIM__ASID_ARCHITECTURAL && s->cpu[cpu].mm)
         s->cpu[cpu].lazy = true;
 }
@@ -300,12 +322,15 @@ struct flush {
 };
 
 static uint64_t strides(uint64_t start, uint64_t end, unsigned shift) {
+    VMSIM__ASSERT(shift < 64);
     uint64_t first = start >> shift, last = (end - 1) >> shift;
     return end > start ? last - first + 1 : 0;
 }
 
-/* What the kernel does on a CPU that has the mm loaded; returns its cost. */
+/* What the kernel does on a CPU that has the mm loaded; returns its cost. Kernel: flush_tlb_func. More than one
+ * generation behind means that another flush was missed, of which only the fact is known. */
 static uint64_t flush_loaded(struct vmsim__tlb_system *s, struct cpu *c, const struct flush *f) {
+    VMSIM__ASSERT(c->mm == f->mm);
     struct slot *slot = &c->slots[c->slot];
     if (slot->tlb_gen == f->mm->tlb_gen)
         return 0;
@@ -322,7 +347,9 @@ static uint64_t flush_loaded(struct vmsim__tlb_system *s, struct cpu *c, const s
     return s->cost.flush_all;
 }
 
+/* One interrupt goes out to all targets; each further one lengthens the wait for the last answer. */
 static uint64_t ipi_cost(const struct vmsim__tlb_system *s, struct cpu *from, unsigned targets) {
+    VMSIM__ASSERT(targets < s->cpus);
     if (!targets)
         return 0;
     uint64_t ns = s->cost.ipi + (targets - 1) * s->cost.ipi_each;
@@ -336,7 +363,10 @@ static void ipi_arrives(const struct vmsim__tlb_system *s, struct cpu *c) {
     vmsim__tlb_add_ns(c->tlb, s->cost.ipi_receive);
 }
 
+/* Kernel: flush_tlb_multi. Tables that go away interrupt lazy CPUs as well, since a speculative walk of theirs may
+ * still read them. */
 static uint64_t flush_by_ipi(struct vmsim__tlb_system *s, unsigned cpu, const struct flush *f, bool freed_tables) {
+    VMSIM__ASSERT(cpu < s->cpus && s->asid.mode != VMSIM__ASID_ARCHITECTURAL);
     unsigned targets = 0;
     uint64_t ns = 0;
     for (unsigned i = 0; i < s->cpus; i++) {
@@ -388,8 +418,11 @@ static uint64_t flush_numbers(struct vmsim__tlb_system *s, unsigned cpu, const s
     return flush_by_broadcast(s, cpu, f) + ipi_cost(s, &s->cpu[cpu], targets);
 }
 
+/* Kernel: flush_tlb_mm_range; above tlb_single_page_flush_ceiling (33 on x86) everything goes, which is cheaper than
+ * that many instructions. */
 uint64_t vmsim__tlb_flush_mm(struct vmsim__tlb_system *s, unsigned cpu, struct vmsim__tlb_mm *mm, uint64_t start,
                              uint64_t end, unsigned stride_shift, bool freed_tables) {
+    VMSIM__ASSERT(cpu < s->cpus && start <= end);
     struct flush f = {mm, start, end, stride_shift, ++mm->tlb_gen};
     if (end != UINT64_MAX && strides(start, end, stride_shift) > s->cost.ceiling)
         f.end = UINT64_MAX;
@@ -399,6 +432,7 @@ uint64_t vmsim__tlb_flush_mm(struct vmsim__tlb_system *s, unsigned cpu, struct v
 }
 
 uint64_t vmsim__tlb_flush_kernel(struct vmsim__tlb_system *s, unsigned cpu, uint64_t start, uint64_t end) {
+    VMSIM__ASSERT(cpu < s->cpus && start <= end);
     unsigned shift = vmsim__tlb_page_shift(s->cpu[0].tlb);
     bool all = end == UINT64_MAX || strides(start, end, shift) > s->cost.ceiling;
     uint64_t n = all ? 1 : strides(start, end, shift), own = n * (all ? s->cost.flush_all : s->cost.flush_one);
@@ -440,7 +474,9 @@ static uint64_t flush_everything(struct vmsim__tlb_system *s, struct cpu *c) {
     return s->cost.flush_all;
 }
 
+/* Kernel: arch_tlbbatch_flush. */
 uint64_t vmsim__tlb_batch_flush(struct vmsim__tlb_system *s, unsigned cpu, struct vmsim__tlb_batch *b) {
+    VMSIM__ASSERT(cpu < s->cpus);
     unsigned targets = 0;
     uint64_t ns = 0;
     for (unsigned i = 0; i < s->cpus && b->pending; i++) {
@@ -480,6 +516,7 @@ static const struct vmsim__tlb_mm *find_mm(const struct vmsim__tlb_system *s, ui
 }
 
 static const struct vmsim__pagetable *resolve_slot(const struct resolve *r, unsigned i) {
+    VMSIM__ASSERT(i < SLOTS || i >= r->s->slots);
     const struct slot *slot = &r->c->slots[i];
     const struct vmsim__tlb_mm *mm = i < r->s->slots && slot->ctx_id ? find_mm(r->s, slot->ctx_id) : NULL;
     bool running = r->c->mm && r->c->mm == mm && !r->c->lazy;

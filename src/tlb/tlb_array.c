@@ -8,6 +8,7 @@ uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_arr
 
 /* A size came, or went. */
 static VMSIM__NOINLINE void list_live(struct tlb_array *r) {
+    VMSIM__ASSERT(r->classes <= VMSIM__TLB_SIZES);
     r->lives = 0;
     for (unsigned i = 0; i < r->classes; i++)
         if (r->present[r->class_at[i]])
@@ -15,15 +16,18 @@ static VMSIM__NOINLINE void list_live(struct tlb_array *r) {
 }
 
 static struct vmsim_tlb_set set_of(const struct vmsim__tlb *t, const struct tlb_array *r, const uint64_t *tag) {
+    VMSIM__ASSERT(tag >= r->block && tag < r->block + (size_t)r->sets * r->stride);
     uint32_t set = (uint32_t)((size_t)(tag - r->block) / r->stride);
     return (struct vmsim_tlb_set){set, 0, r->ways, tlb_tags(r, set) + r->column, t->now};
 }
 
 static uint32_t way_of(const struct tlb_array *r, const uint64_t *tag) {
+    VMSIM__ASSERT(tag >= r->block && (size_t)(tag - r->block) % r->stride < r->ways);
     return (uint32_t)((size_t)(tag - r->block) % r->stride);
 }
 
 void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
+    VMSIM__ASSERT(*tag != TLB_INVALID);
     *tlb_use(r, tag) = t->now;
     if (VMSIM__UNLIKELY(r->policy->hit != NULL)) {
         struct vmsim_tlb_set set = set_of(t, r, tag);
@@ -31,10 +35,13 @@ void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t 
     }
 }
 
-/* The entry stops being what it is: filter, counts and hash. */
+/* The entry stops being what it is: filter, counts and hash. What the caller overwrites or clears must be gone from
+ * everything that finds entries: filter, hash, and the counts that tell lookups which sizes are worth a probe. */
 static void forget(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     uint64_t old = *tag, *data = tlb_data(r, tag);
     unsigned c = tlb_tag_class(old);
+    VMSIM__ASSERT(old != TLB_INVALID && r->present[c] && r->valid);
+    VMSIM__ASSERT(tlb_tag_asid(old) != VMSIM__ASID_GLOBAL || r->global[c]);
     if (*data & TLB_FILTERED)
         tlb_filter_drop(t, old, *data, tlb_use(r, tag));
     if (r->wide.head)
@@ -45,7 +52,9 @@ static void forget(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     r->valid--;
 }
 
+/* Kernel: last_use becomes 0, so that an empty way is the first victim of every policy without a test of its own. */
 void vmsim__tlb_array_clear(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
+    VMSIM__ASSERT(*tag != TLB_INVALID);
     forget(t, r, tag);
     *tag = TLB_INVALID;
     *tlb_use(r, tag) = 0;
@@ -58,6 +67,7 @@ void vmsim__tlb_array_clear(struct vmsim__tlb *t, struct tlb_array *r, uint64_t 
 
 /* What leaves an inclusive array leaves the levels before it. */
 static void back_invalidate(struct vmsim__tlb *t, const struct tlb_array *r, uint64_t tag) {
+    VMSIM__ASSERT(r->inclusive && tag != TLB_INVALID);
     unsigned shift = t->class_shift[tlb_tag_class(tag)];
     uint64_t va = tag >> TLB_PAGE_SHIFT << shift;
     for (unsigned i = 0; i < t->arrays; i++)
@@ -82,8 +92,10 @@ VMSIM__INLINE uint32_t least_used(struct tlb_array *r, const uint64_t *tags, uin
     return w;
 }
 
-/* A way for a page of `class`: an empty one, else the policy's victim, evicted. */
+/* A way for a page of `class`: an empty one, else the policy's victim, evicted. A policy from a plug-in may answer
+ * anything: what lies outside the class's ways is taken as the first of them. */
 static uint64_t *make_room(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tags, unsigned class) {
+    VMSIM__ASSERT(class < t->classes && r->count[class]);
     uint32_t first = r->first[class], count = r->count[class], w = least_used(r, tags, first, count);
     if (!tags[r->column + w])
         return tags + w;
@@ -105,6 +117,7 @@ static uint64_t *make_room(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *
 
 uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint64_t va, unsigned class, uint64_t data,
                                 uint16_t asid, bool absent) {
+    VMSIM__ASSERT(class < t->classes && r->count[class]);
     uint64_t page = tlb_va57(va) >> t->class_shift[class], tag = tlb_tag(page, asid, class);
     uint64_t *tags = tlb_tags(r, tlb_set(r, page)),
              *at = absent || !r->present[class] ? NULL : tlb_find_tag(r, tags, tag);
@@ -121,6 +134,7 @@ uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint6
         list_live(r);
     r->global[class] += asid == VMSIM__ASID_GLOBAL;
     r->valid++;
+    VMSIM__ASSERT(r->valid <= r->entries && r->present[class] >= r->global[class]);
     r->by_size[class].fill++;
     if (VMSIM__UNLIKELY(r->policy->fill != NULL)) {
         struct vmsim_tlb_set set = set_of(t, r, at);
@@ -130,6 +144,7 @@ uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint6
 }
 
 static unsigned drop_tag(struct vmsim__tlb *t, struct tlb_array *r, uint64_t page, uint16_t asid, unsigned class) {
+    VMSIM__ASSERT(class < t->classes);
     uint64_t *hit = tlb_find_tag(r, tlb_tags(r, tlb_set(r, page)), tlb_tag(page, asid, class));
     if (!hit)
         return 0;
@@ -138,9 +153,11 @@ static unsigned drop_tag(struct vmsim__tlb *t, struct tlb_array *r, uint64_t pag
     return 1;
 }
 
-/* Entries of `class`, smaller than the range: every one of them is looked at. */
+/* Entries of `class`, smaller than the range: every one of them is looked at. Such a flush is rare (a huge page that
+ * was split, a range of large stride): a sweep of the array costs less than a probe for each small page inside. */
 static unsigned drop_scan(struct vmsim__tlb *t, struct tlb_array *r, uint16_t asid, uint64_t va, unsigned shift,
                           unsigned class, bool global) {
+    VMSIM__ASSERT(class < t->classes && shift > t->class_shift[class]);
     unsigned dropped = 0, up = shift - t->class_shift[class];
     for (uint32_t s = 0; s < r->sets; s++) {
         uint64_t *tags = tlb_tags(r, s);
@@ -160,6 +177,7 @@ static unsigned drop_scan(struct vmsim__tlb *t, struct tlb_array *r, uint16_t as
 
 unsigned vmsim__tlb_array_drop(struct vmsim__tlb *t, struct tlb_array *r, uint16_t asid, uint64_t va, unsigned shift,
                                bool global) {
+    VMSIM__ASSERT(shift >= t->page_shift && shift < 64);
     unsigned dropped = 0;
     va = tlb_va57(va);
     for (unsigned i = 0; i < r->classes; i++) {

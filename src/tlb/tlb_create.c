@@ -15,6 +15,7 @@ static void find_classes(struct vmsim__tlb *t, const struct vmsim__pt_format *f)
             shifts |= UINT64_C(1) << (f->shift[level] + f->contig_shift[level]);
     }
     memset(t->class_of, TLB_NONE, sizeof t->class_of);
+    VMSIM__ASSERT(f->page_shift >= 12 && f->levels <= VMSIM__PT_LEVELS);
     for (unsigned shift = 0; shift < 64; shift++)
         if (shifts >> shift & 1 && t->classes < VMSIM__TLB_SIZES) {
             t->class_of[shift] = t->classes;
@@ -43,6 +44,7 @@ static int array_sizes(struct vmsim__tlb *t, struct tlb_array *r, const struct v
 
 static int array_ways(struct vmsim__tlb *t, struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
                       struct vmsim__err *err) {
+    VMSIM__ASSERT(r->ways > 0);
     const struct vmsim__tlb_ways_spec *limit = s->ways_for.data;
     for (unsigned c = 0; c < VMSIM__TLB_SIZES; c++) {
         r->first[c] = 0;
@@ -73,6 +75,7 @@ static int array_geometry(struct vmsim__tlb *t, struct tlb_array *r, const struc
     r->entries = (uint32_t)s->entries;
     r->ways = (uint32_t)ways;
     r->sets = r->entries / r->ways;
+    VMSIM__ASSERT(r->sets > 0);
     r->mask = vmsim__is_pow2(r->sets) ? r->sets - 1 : 0;
     bool wide = r->ways > 8 && !s->ways_for.count;
     r->stride = wide ? r->ways : 3 * (size_t)r->ways;
@@ -86,6 +89,7 @@ static int array_geometry(struct vmsim__tlb *t, struct tlb_array *r, const struc
     return e ? e : array_ways(t, r, s, err);
 }
 
+/* The short fill of plain arrays is only right where LRU alone decides and every class may take every way. */
 static int array_policy(struct vmsim__tlb *t, struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
                         struct vmsim__policy_registry *policies, uint64_t seed, struct vmsim__err *err) {
     const struct vmsim_policy *policy = &vmsim__tlb_lru.policy;
@@ -113,6 +117,7 @@ static int array_policy(struct vmsim__tlb *t, struct tlb_array *r, const struct 
 
 static int array_create(struct vmsim__tlb *t, const struct vmsim__tlb_array_spec *s,
                         struct vmsim__policy_registry *policies, uint64_t seed, struct vmsim__err *err) {
+    VMSIM__ASSERT(t->arrays < VMSIM__TLB_ARRAYS);
     struct tlb_array *r = &t->array[t->arrays];
     int e = array_geometry(t, r, s, err);
     if (e)
@@ -152,8 +157,10 @@ static int walk_cache_create(struct vmsim__tlb *t, const struct vmsim__walk_cach
     return 0;
 }
 
-/* Where a page of class c goes at a level: the array that holds the largest piece of it. */
+/* Where a page of class c goes at a level: the array that holds the largest piece of it. A size that no array holds is
+ * kept in pieces of the largest smaller one, as processors break a 1 GiB page into entries of 2 MiB. */
 static void find_home(struct vmsim__tlb *t, unsigned fetch, unsigned level, unsigned c) {
+    VMSIM__ASSERT(fetch < 2 && level < VMSIM__TLB_LEVELS && c < t->classes);
     t->home[fetch][level][c] = t->home_class[fetch][level][c] = TLB_NONE;
     for (unsigned i = 0; i < t->look_count[fetch][level]; i++) {
         const struct tlb_array *r = &t->array[t->look[fetch][level][i]];
@@ -172,6 +179,7 @@ static void connect(struct vmsim__tlb *t) {
     for (unsigned i = 0; i < t->arrays; i++) {
         const struct tlb_array *r = &t->array[i];
         unsigned level = r->level - 1u;
+        VMSIM__ASSERT(level < VMSIM__TLB_LEVELS && r->number == i);
         t->levels = r->level > t->levels ? r->level : t->levels;
         for (unsigned fetch = 0; fetch < 2; fetch++) {
             if (r->holds != VMSIM__TLB_BOTH && (r->holds == VMSIM__TLB_INSTRUCTION) != (fetch == 1))
@@ -186,6 +194,7 @@ static void connect(struct vmsim__tlb *t) {
                 find_home(t, fetch, level, c);
 }
 
+/* "none" is stored as no prefetcher, so that a miss does not pay for a call that answers nothing. */
 static int prefetcher_create(struct vmsim__tlb *t, const struct vmsim__policy_choice *choice,
                              struct vmsim__policy_registry *policies, uint64_t seed, struct vmsim__err *err) {
     const struct vmsim_policy *policy;
@@ -227,6 +236,8 @@ static int create_parts(struct vmsim__tlb *t, const struct vmsim__tlb_spec *spec
     return prefetcher_create(t, &spec->prefetch, policies, seed, err);
 }
 
+/* Each CPU's policies draw from a stream of their own: the seed is moved by the golden ratio's bits times the CPU's
+ * number. */
 int vmsim__tlb_create(struct vmsim__tlb **out, struct vmsim__alloc *a, const struct vmsim__tlb_spec *spec,
                       const struct vmsim__pt_format *f, struct vmsim__policy_registry *policies, uint64_t seed,
                       unsigned cpu, struct vmsim__err *err) {

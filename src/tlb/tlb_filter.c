@@ -17,7 +17,9 @@ void vmsim__tlb_filter_clear(struct vmsim__tlb *t) {
             t->array[i].lane[c] = TLB_NONE;
 }
 
+/* A large page may have a slot for each base page inside, and so up to all slots of a type. */
 void vmsim__tlb_filter_drop_pages(struct vmsim__tlb *t, uint64_t tag, uint64_t data, const uint64_t *use) {
+    VMSIM__ASSERT(tag != TLB_INVALID && tlb_tag_class(tag) < t->classes);
     unsigned up = t->class_shift[tlb_tag_class(tag)] - t->page_shift;
     uint64_t page = tag >> TLB_PAGE_SHIFT << up, pages = UINT64_C(1) << up;
     uint32_t slots = pages < TLB_FILTER_SLOTS ? (uint32_t)pages : TLB_FILTER_SLOTS;
@@ -29,7 +31,9 @@ void vmsim__tlb_filter_drop_pages(struct vmsim__tlb *t, uint64_t tag, uint64_t d
         }
 }
 
+/* An array whose policy wants to hear of hits is left out: the filter would hide them. */
 void vmsim__tlb_filter_add(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag, uint64_t va, unsigned type) {
+    VMSIM__ASSERT(type < 4 && *tag != TLB_INVALID && r->level == 1);
     unsigned c = tlb_tag_class(*tag);
     uint8_t *lane = &r->lane[c];
     if (VMSIM__UNLIKELY(r->policy->hit != NULL))
@@ -45,6 +49,7 @@ void vmsim__tlb_filter_add(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *
     }
     uint64_t key = tlb_va57(va) >> t->page_shift, *data = tlb_data(r, tag);
     uint64_t inside = key & ((UINT64_C(1) << (t->class_shift[c] - t->page_shift)) - 1);
+    VMSIM__ASSERT(*lane < TLB_LANES);
     *data |= UINT64_C(1) << (TLB_FILTERED_SHIFT + type);
     t->filter[type << TLB_FILTER_BITS | (key & (TLB_FILTER_SLOTS - 1))] = (struct tlb_filter_slot){
         key, tlb_use(r, tag), UINT64_C(1) << 8 * *lane, ((*data >> TLB_FRAME_SHIFT) + inside) << t->page_shift};

@@ -3,12 +3,16 @@
 #include "tlb/tlb_internal.h"
 
 static unsigned counted(struct vmsim__tlb *t, enum vmsim__tlb_counter what, unsigned entries) {
+    VMSIM__ASSERT(what < VMSIM__TLB_COUNTER_COUNT);
     t->counter[what]++;
     t->counter[VMSIM__TLB_flushed_entries] += entries;
     return entries;
 }
 
+/* Walk caches lose all of the ASID: INVLPG drops paging-structure entries whatever the address (Intel SDM volume 3,
+ * 4.10.4.1). */
 unsigned vmsim__tlb_flush_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned page_shift) {
+    VMSIM__ASSERT(page_shift >= t->page_shift);
     unsigned dropped = 0;
     for (unsigned i = 0; i < t->arrays; i++)
         if (t->array[i].valid)
@@ -17,8 +21,10 @@ unsigned vmsim__tlb_flush_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va,
     return counted(t, VMSIM__TLB_flush_page, dropped);
 }
 
+/* `va >= start` ends a range that runs over the top of the address space. */
 unsigned vmsim__tlb_flush_range(struct vmsim__tlb *t, uint16_t asid, uint64_t start, uint64_t end,
                                 unsigned stride_shift) {
+    VMSIM__ASSERT(stride_shift >= t->page_shift && stride_shift < 64);
     unsigned dropped = 0;
     uint64_t stride = UINT64_C(1) << stride_shift;
     start &= ~(stride - 1);
@@ -44,6 +50,7 @@ static bool sweeps(const struct sweep *what, uint64_t tag) {
 }
 
 static unsigned sweep(struct vmsim__tlb *t, const struct sweep *what) {
+    VMSIM__ASSERT(what->global || what->every_asid || what->asid != VMSIM__ASID_GLOBAL);
     unsigned dropped = 0;
     for (unsigned i = 0; i < t->arrays; i++) {
         struct tlb_array *r = &t->array[i];

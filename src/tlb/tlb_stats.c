@@ -46,6 +46,7 @@ void vmsim__tlb_snapshot(const struct vmsim__tlb *t, struct vmsim__tlb_stats *ou
 }
 
 void vmsim__tlb_count(struct vmsim__tlb *t, enum vmsim__tlb_counter counter, uint64_t n) {
+    VMSIM__ASSERT(counter < VMSIM__TLB_COUNTER_COUNT);
     t->counter[counter] += n;
 }
 
@@ -59,6 +60,7 @@ uint64_t vmsim__tlb_take_ns(struct vmsim__tlb *t) {
     uint64_t thousandths = cycles * 1000 + t->cycle_rest;
     ns += thousandths / t->clock;
     t->cycle_rest = thousandths % t->clock;
+    VMSIM__ASSERT(t->cycle_rest < t->clock && t->taken_cycles <= t->cycles);
     t->taken_cycles = t->cycles;
     t->ns = 0;
     return ns;

@@ -14,10 +14,13 @@ VMSIM__INLINE uint64_t walk_tag(const struct vmsim__tlb *t, uint64_t va, uint16_
 }
 
 VMSIM__INLINE uint32_t walk_set(const struct tlb_walk_cache *c, uint64_t tag) {
+    VMSIM__ASSERT(c->sets > 0);
     return c->sets == 1 ? 0 : (uint32_t)((tag >> 16) % c->sets);
 }
 
+/* LRU, whatever the arrays use: no vendor documents another order for these caches. */
 static void walk_fill(struct vmsim__tlb *t, uint64_t va, unsigned level, const struct vmsim__walk *w) {
+    VMSIM__ASSERT(level > 0 && level < t->format->levels);
     struct tlb_walk_cache *c = &t->walk_cache[level];
     if (!c->entries)
         return;
@@ -50,6 +53,7 @@ static unsigned walk_start(struct vmsim__tlb *t, uint64_t va, uint32_t *at) {
     return 0;
 }
 
+/* For the host's prefetches only: a stale hint costs a useless prefetch and never a wrong answer. */
 static void remember_leaf_table(struct vmsim__tlb *t, uint64_t va, const struct vmsim__walk *w) {
     uint64_t key = tlb_va57(va) >> t->format->shift[1];
     if (w->level == 0) {
@@ -58,6 +62,7 @@ static void remember_leaf_table(struct vmsim__tlb *t, uint64_t va, const struct 
     }
 }
 
+/* Filled after the walk and from its result alone, so that a walk that faulted leaves nothing behind. */
 bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vmsim__walk *w) {
     const struct vmsim__pagetable *pt = t->pt;
     unsigned top = t->format->levels - 1u;
@@ -65,6 +70,7 @@ bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vm
     unsigned cached = walk_start(t, va, &at);
     bool ok;
     if (cached) {
+        VMSIM__ASSERT(at < t->walk_cache[cached].entries && cached < t->format->levels);
         const struct tlb_walk_way *way = &t->walk_cache[cached].way[at];
         ok = vmsim__mmu_walk_from(pt, va, mode, cached - 1, way->table, way->host, way->flags, w);
         top = cached - 1;
@@ -80,6 +86,7 @@ bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vm
 }
 
 static void walk_clear(struct tlb_walk_cache *c, uint32_t at) {
+    VMSIM__ASSERT(at < c->entries && c->tag[at] != TLB_INVALID);
     vmsim__tlb_wide_remove(&c->wide, at, c->tag[at]);
     c->tag[at] = TLB_INVALID;
     c->use[at] = 0;

@@ -23,6 +23,7 @@ VMSIM__INLINE uint32_t bucket(const struct tlb_wide *x, uint64_t tag) {
 
 bool vmsim__tlb_wide_create(struct tlb_wide *x, struct vmsim__alloc *a, const uint64_t *tag, const uint64_t *use,
                             uint32_t sets, uint32_t ways) {
+    VMSIM__ASSERT(sets > 0 && ways > 0);
     uint32_t entries = sets * ways, buckets = (entries > 256 ? UINT32_C(2) : UINT32_C(8)) << vmsim__log2(entries);
     *x = (struct tlb_wide){.tag = tag, .use = use, .entries = entries, .sets = sets, .buckets = buckets};
     x->hash_shift = (uint8_t)(64 - vmsim__log2(buckets));
@@ -61,6 +62,7 @@ uint32_t vmsim__tlb_wide_find(const struct tlb_wide *x, uint64_t tag) {
 }
 
 static void unlink_entry(struct tlb_wide *x, uint32_t e) {
+    VMSIM__ASSERT(e < x->entries && x->node[e].set < x->sets);
     struct tlb_wide_node *n = &x->node[e];
     if (n->older == NOBODY)
         x->end[n->set].oldest = n->newer;
@@ -74,6 +76,7 @@ static void unlink_entry(struct tlb_wide *x, uint32_t e) {
 
 /* Puts e where `seen` says: from the newest on, as recent uses are what it mostly is about. */
 static void place_entry(struct tlb_wide *x, uint32_t e, uint64_t seen) {
+    VMSIM__ASSERT(e < x->entries);
     struct tlb_wide_node *n = &x->node[e];
     uint32_t older = x->end[n->set].newest, newer = NOBODY;
     while (older != NOBODY && x->node[older].seen > seen) {
@@ -94,6 +97,7 @@ static void place_entry(struct tlb_wide *x, uint32_t e, uint64_t seen) {
 }
 
 uint32_t vmsim__tlb_wide_oldest(struct tlb_wide *x, uint32_t set) {
+    VMSIM__ASSERT(set < x->sets);
     for (;;) {
         uint32_t e = x->end[set].oldest;
         if (x->use[e] == x->node[e].seen)
@@ -104,6 +108,7 @@ uint32_t vmsim__tlb_wide_oldest(struct tlb_wide *x, uint32_t set) {
 }
 
 void vmsim__tlb_wide_insert(struct tlb_wide *x, uint32_t e, uint64_t tag, uint64_t now) {
+    VMSIM__ASSERT(e < x->entries);
     uint32_t *head = &x->head[bucket(x, tag)];
     x->node[e].next = *head;
     *head = e;
@@ -112,13 +117,16 @@ void vmsim__tlb_wide_insert(struct tlb_wide *x, uint32_t e, uint64_t tag, uint64
 }
 
 void vmsim__tlb_wide_remove(struct tlb_wide *x, uint32_t e, uint64_t tag) {
+    VMSIM__ASSERT(e < x->entries);
     uint32_t *link = &x->head[bucket(x, tag)];
     while (*link != e)
         link = &x->node[*link].next;
     *link = x->node[e].next;
 }
 
+/* An empty entry is older than all others: it goes to the end from which victims are taken. */
 void vmsim__tlb_wide_empty(struct tlb_wide *x, uint32_t e) {
+    VMSIM__ASSERT(e < x->entries && !x->use[e]);
     struct tlb_wide_node *n = &x->node[e];
     uint32_t oldest = x->end[n->set].oldest;
     n->seen = 0;
