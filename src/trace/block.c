@@ -2,6 +2,7 @@
 /* Single blocks: read, checked against their hashes, decompressed (see block.h). Messages name the file, the byte
  * offset of the block, and what is wrong with it. */
 #include "trace/block.h"
+#include "base/util.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 
 bool vmsim__loader_init(struct vmsim__loader *l, struct vmsim__alloc *a, int fd, const char *path,
                         uint64_t file_bytes) {
+    VMSIM__ASSERT(fd >= 0);
     *l =
         (struct vmsim__loader){.alloc = a, .fd = fd, .path = path, .file_bytes = file_bytes, .zstd = ZSTD_createDCtx()};
     return l->zstd != NULL;
@@ -28,6 +30,7 @@ static int fail(const struct vmsim__loader *l, struct vmsim__err *err, int code,
     return vmsim__err_set(err, code, "%s: byte %llu: %s", l->path, (unsigned long long)offset, why);
 }
 
+/* pread, so that the index can be read while a second thread reads blocks: no shared file position. */
 int vmsim__loader_read(struct vmsim__loader *l, uint64_t offset, void *to, size_t n, struct vmsim__err *err) {
     unsigned char *p = to;
     while (n) {
@@ -62,6 +65,7 @@ int vmsim__loader_header(struct vmsim__loader *l, uint64_t offset, struct vmsim_
     return 0;
 }
 
+/* The old contents are of no use, so that nothing is copied. */
 static bool make_room(struct vmsim__loader *l, unsigned char **buffer, size_t *size, size_t need) {
     if (need <= *size)
         return true;
@@ -73,11 +77,14 @@ static bool make_room(struct vmsim__loader *l, unsigned char **buffer, size_t *s
 
 /* Decompresses a frame that must give exactly `raw` bytes. */
 static bool unpack(struct vmsim__loader *l, unsigned char *to, size_t raw, const unsigned char *from, size_t packed) {
+    VMSIM__ASSERT(to && from);
     if (!raw || !packed)
         return !raw && !packed;
     return ZSTD_decompressDCtx(l->zstd, to, raw, from, packed) == raw;
 }
 
+/* The hash is checked before the bytes go to the decompressor: zstd is robust against damage, but says "damaged" for
+ * what a good frame of another block would pass. */
 int vmsim__loader_block(struct vmsim__loader *l, uint64_t offset, struct vmsim__block_header *h, bool refs,
                         struct vmsim__err *err) {
     int code = vmsim__loader_header(l, offset, h, err);

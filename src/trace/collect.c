@@ -65,7 +65,10 @@ static int append_event(struct collector *c, uint32_t task, const struct vmsim_t
 
 /* ---- files */
 
+/* Device and inode alone would take a file for one that was deleted and whose inode was given again: hence the birth
+ * time. */
 static size_t file_place(const struct collector *c, const struct arena_file *f) {
+    VMSIM__ASSERT(vmsim__is_pow2(c->hash_size));
     uint64_t h = (f->dev * 31 + f->ino) * UINT64_C(0x9e3779b97f4a7c15) + f->birth;
     for (h ^= h >> 29;; h++) {
         uint32_t n = c->hash[h & (c->hash_size - 1)];
@@ -123,14 +126,17 @@ static struct task_state *task_state(struct collector *c, uint32_t task) {
 }
 
 static int append_words(struct collector *c, uint32_t task, const uint64_t *words, size_t count) {
+    VMSIM__ASSERT(count <= ARENA_CHUNK_WORDS);
     c->result->references += count;
     if (c->options->max_references && c->result->references >= c->options->max_references)
         atomic_store(&c->arena->stop, 1);
     return writer_failed(c, vmsim_trace_append(c->writer, task, words, count));
 }
 
-/* What a task that is no more had written and not handed over. */
+/* What a task that is no more had written and not handed over. The task is dead, so that nobody writes to its chunk
+ * any more; `pos` is the last reference that was complete. */
 static int salvage(struct collector *c, uint32_t task) {
+    VMSIM__ASSERT(task < c->tasks.count || task < ARENA_TASKS);
     struct arena_slot *s = &c->arena->slots[task];
     uint64_t pos = atomic_load(&s->pos), start = s->start;
     int32_t chunk = s->chunk;
@@ -143,6 +149,7 @@ static int salvage(struct collector *c, uint32_t task) {
 
 /* Ends a task by its wait status, unless its own exit was seen. */
 static int end_task(struct collector *c, uint32_t task, int status) {
+    VMSIM__ASSERT(task < c->tasks.count);
     struct vmsim_trace_event e = {.type = VMSIM_TRACE_EXIT, .file = VMSIM_TRACE_NO_FILE};
     if (c->tasks.at[task].ended)
         return 0;
@@ -161,7 +168,8 @@ static int end_task(struct collector *c, uint32_t task, int status) {
     return append_event(c, task, &e);
 }
 
-/* A wait call of the program told how process `pid` ended. */
+/* A wait call of the program told how process `pid` ended. A wait call may be the only witness of a death: a process
+ * killed by a signal writes no exit event. */
 static int reaped(struct collector *c, uint64_t pid, int status) {
     if (!WIFSIGNALED(status) && !WIFEXITED(status))
         return 0;
@@ -176,7 +184,8 @@ static int reaped(struct collector *c, uint64_t pid, int status) {
 
 /* ---- events */
 
-/* Reads the parts of an event slice into words of its own place; false when they do not fit in it. */
+/* Reads the parts of an event slice into words of its own place; false when they do not fit in it. The words lie in
+ * shared memory and may change while they are looked at: the head is copied first, and only the copy is believed. */
 static bool split(const uint64_t *words, size_t count, struct arena_event *a, const char **path, const char **other,
                   const struct arena_segment **segments) {
     size_t at = (sizeof *a + 7) / 8;
@@ -272,7 +281,10 @@ static int take_event(struct collector *c, uint32_t task, const uint64_t *words,
 
 /* ---- slices */
 
+/* A free list without locks; the upper half of its head counts, so that a head that came back (ABA) is not taken for
+ * the same. */
 static void give_back(struct arena *a, uint32_t chunk) {
+    VMSIM__ASSERT(chunk < ARENA_CHUNKS);
     uint64_t head = atomic_load(&a->free_head), next;
     do {
         atomic_store(&a->links[chunk], (uint32_t)head);
@@ -309,7 +321,8 @@ static void end_sleepers(const struct collector *c) {
     }
 }
 
-/* Sleeps until something may have come; looks whether everybody is gone. */
+/* Sleeps until something may have come; looks whether everybody is gone. The turn is looked at again after `sleeping`
+ * is set: a slice that came between would not wake anybody. */
 static void idle(struct collector *c, uint64_t head) {
     struct arena *a = c->arena;
     struct timespec limit = {0, IDLE_MS * 1000000};
@@ -338,6 +351,7 @@ static bool pass_over(struct collector *c, uint64_t head) {
     return atomic_compare_exchange_strong(&c->arena->ring[head % ARENA_RING].turn, &turn, head + ARENA_RING);
 }
 
+/* Writers that found the ring full are woken every 64 slices, not at each: a wake is a system call. */
 static void room_again(struct arena *a, uint64_t head) {
     atomic_store(&a->head, head);
     if (head % 64)

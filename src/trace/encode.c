@@ -40,6 +40,7 @@ static size_t slow_room(size_t n) {
 }
 
 static bool prepare(struct vmsim__encoder *e, size_t count) {
+    VMSIM__ASSERT(count <= UINT32_MAX);
     size_t need = 2 * code_room(count) + data_room(count) + slow_room(count);
     if (!e->shapes.words && !vmsim__shapes_init(e->alloc, &e->shapes))
         return false;
@@ -60,7 +61,10 @@ static bool prepare(struct vmsim__encoder *e, size_t count) {
     return true;
 }
 
+/* A group may end in the middle of a translation block only at its limit, so that the same code is cut alike each
+ * time. */
 static struct group cut(const vmsim_access *words, size_t count) {
+    VMSIM__ASSERT(count > 0);
     struct group g = {words, 0, 1};
     if (vmsim_access_kind(words[0]) != VMSIM_FETCH)
         return g;
@@ -89,6 +93,7 @@ static uint64_t hash_of(struct group g) {
 
 static struct group group_of(const uint64_t *shape, vmsim_access *words) {
     struct group g = {words, (unsigned)(shape[VMSIM__SHAPE_META] >> 16) & 1, (unsigned)shape[VMSIM__SHAPE_META] & 255};
+    VMSIM__ASSERT(g.k <= VMSIM__GROUP_DATA);
     words[0] = shape[VMSIM__SHAPE_FETCH];
     memcpy(words + g.fetch, shape + VMSIM__SHAPE_SLOT, g.k * sizeof *words);
     return g;
@@ -96,6 +101,7 @@ static struct group group_of(const uint64_t *shape, vmsim_access *words) {
 
 /* Doubles the hash table and enters every shape anew. */
 static bool rehash(struct vmsim__encoder *e) {
+    VMSIM__ASSERT(vmsim__is_pow2(e->hash_size));
     size_t size = e->hash_size * 2;
     uint32_t *hash = vmsim__calloc(e->alloc, size, sizeof *hash);
     vmsim_access words[VMSIM__GROUP_WORDS];
@@ -113,8 +119,10 @@ static bool rehash(struct vmsim__encoder *e) {
     return true;
 }
 
-/* Number of the group's shape, or 0; *place is where it belongs in the hash table. */
+/* Number of the group's shape, or 0; *place is where it belongs in the hash table. At most half of the places are
+ * taken (see define), so that the search ends. */
 static uint32_t find(const struct vmsim__encoder *e, struct group g, size_t *place) {
+    VMSIM__ASSERT(vmsim__is_pow2(e->hash_size) && e->shapes.count <= e->hash_size);
     uint64_t h = hash_of(g);
     for (;; h++) {
         *place = h & (e->hash_size - 1);
@@ -154,6 +162,7 @@ static uint32_t define(struct vmsim__encoder *e, struct group g, size_t place, s
     e->hash[place] = (uint32_t)(e->shapes.count - 1);
     uint64_t *shape = e->shapes.words + offset;
     unsigned char *p = s->slow;
+    VMSIM__ASSERT(g.k <= VMSIM__GROUP_DATA && e->hash[place] == e->shapes.count - 1);
     *p++ = (unsigned char)(g.k << 1 | g.fetch);
     if (g.fetch) {
         uint64_t va = vmsim_access_va(g.words[0]);
@@ -172,8 +181,10 @@ static uint32_t define(struct vmsim__encoder *e, struct group g, size_t place, s
     return offset;
 }
 
-/* Differences of a known shape's addresses; its places then hold the new ones. */
+/* Differences of a known shape's addresses; its places then hold the new ones. Eight bytes are stored whatever the
+ * length, and the next store begins where this one counts: no branch on the length. */
 static void put_data(uint64_t *shape, struct group g, struct streams *s) {
+    VMSIM__ASSERT((shape[VMSIM__SHAPE_META] & 255) == g.k);
     static const unsigned char lengths[4] = {0, 1, 3, 8};
     for (unsigned i = 0; i < g.k; i += 4) {
         unsigned control = 0;
@@ -190,8 +201,10 @@ static void put_data(uint64_t *shape, struct group g, struct streams *s) {
     }
 }
 
-/* Encodes one group after the shape at *current. */
+/* Encodes one group after the shape at *current. The successor just seen becomes the first guess and the former first
+ * one the second: loops with two ways through are predicted either way. */
 static bool put_group(struct vmsim__encoder *e, struct group g, uint32_t *current, struct streams *s) {
+    VMSIM__ASSERT(*current < e->shapes.used);
     uint64_t next = e->shapes.words[*current + VMSIM__SHAPE_NEXT];
     uint32_t first = (uint32_t)next, second = (uint32_t)(next >> 32), offset;
     if (matches(e->shapes.words + first, g)) {
@@ -224,6 +237,7 @@ static bool put_group(struct vmsim__encoder *e, struct group g, uint32_t *curren
 
 /* Puts the four streams one behind the other, their lengths first. */
 static int gather(struct vmsim__encoder *e, const struct streams *begin, const struct streams *end) {
+    VMSIM__ASSERT(end->code >= begin->code && end->data >= begin->data && end->slow >= begin->slow);
     const unsigned char *from[4] = {begin->code, begin->control, begin->data, begin->slow};
     size_t length[4] = {(size_t)(end->code - begin->code), (size_t)(end->control - begin->control),
                         (size_t)(end->data - begin->data), (size_t)(end->slow - begin->slow)};
@@ -260,5 +274,6 @@ int vmsim__encode(struct vmsim__encoder *e, const vmsim_access *words, size_t co
             return VMSIM_ENOMEM;
         i += g.fetch + g.k;
     }
+    VMSIM__ASSERT(s.code <= begin.control && s.control <= begin.data && s.data <= begin.slow);
     return gather(e, &begin, &s);
 }

@@ -26,6 +26,7 @@ static void put_exec(struct vmsim__bytes *b, const struct vmsim_trace_exec *x) {
 }
 
 void vmsim__put_event(struct vmsim__bytes *b, const struct vmsim_trace_event *e) {
+    VMSIM__ASSERT((unsigned)e->type < VMSIM_TRACE_EVENT_TYPES);
     unsigned mask = e->result ? 64 : 0;
     for (unsigned i = 0; i < 6; i++)
         mask |= e->args[i] ? 1u << i : 0;
@@ -43,7 +44,9 @@ void vmsim__put_event(struct vmsim__bytes *b, const struct vmsim_trace_event *e)
         put_exec(b, e->exec);
 }
 
+/* 16 bytes: what malloc aligns to, for any structure that may follow. */
 static void *take(struct vmsim__event_room *room, size_t bytes) {
+    VMSIM__ASSERT(bytes <= room->capacity);
     void *at = room->at + room->used;
     room->used += (bytes + 15) & ~(size_t)15;
     VMSIM__ASSERT(room->used <= room->capacity);

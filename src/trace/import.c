@@ -45,6 +45,7 @@ static int refill(struct vmsim__import *im) {
 }
 
 int vmsim__import_take(struct vmsim__import *im, void *to, size_t n) {
+    VMSIM__ASSERT(n > 0);
     unsigned char *p = to;
     for (size_t done = 0; done < n;) {
         int got = refill(im);
@@ -62,6 +63,7 @@ int vmsim__import_take(struct vmsim__import *im, void *to, size_t n) {
 }
 
 int vmsim__import_line(struct vmsim__import *im, char *to, size_t size) {
+    VMSIM__ASSERT(size > 0);
     size_t n = 0;
     for (bool any = false;; any = true) {
         int got = refill(im);
@@ -83,6 +85,7 @@ int vmsim__import_line(struct vmsim__import *im, char *to, size_t size) {
 
 /* Place of `key`, or the free one where it belongs. */
 static size_t place_of(const struct vmsim__import_map *m, uint64_t key) {
+    VMSIM__ASSERT(vmsim__is_pow2(m->size) && m->count < m->size);
     uint64_t h = key * UINT64_C(0x9e3779b97f4a7c15);
     for (h ^= h >> 31;; h++) {
         size_t at = h & (m->size - 1);
@@ -141,11 +144,13 @@ static int writer_failed(struct vmsim__import *im, int err) {
 }
 
 static int flush(struct vmsim__import *im) {
+    VMSIM__ASSERT(im->count <= VMSIM__IMPORT_BATCH);
     int err = writer_failed(im, vmsim_trace_append(im->writer, 0, im->batch, im->count));
     im->count = 0;
     return err;
 }
 
+/* References that wait in the batch go out before the mapping: a trace keeps the order in which things happened. */
 static int need_region(struct vmsim__import *im, uint64_t va) {
     uint64_t region = va >> REGION_SHIFT, number;
     if (region == im->last_region)
@@ -164,6 +169,8 @@ static int need_region(struct vmsim__import *im, uint64_t va) {
     return err ? err : writer_failed(im, vmsim_trace_append_event(im->writer, 0, &e));
 }
 
+/* What reaches over a page is one reference with a straddle, unless it is a fetch, which the hardware makes page by
+ * page. Addresses that no user program has are skipped and counted, as foreign traces hold the kernel's, too. */
 int vmsim__import_add(struct vmsim__import *im, uint64_t va, uint64_t bytes, enum vmsim_access_type type) {
     bytes = vmsim__min64(bytes ? bytes : 1, 4096);
     if (va < 4096 || va >= (UINT64_C(1) << USER_BITS) - 4096) {
@@ -181,6 +188,7 @@ int vmsim__import_add(struct vmsim__import *im, uint64_t va, uint64_t bytes, enu
         err = flush(im);
     if (err)
         return err;
+    VMSIM__ASSERT(im->count < VMSIM__IMPORT_BATCH && code < 32);
     im->batch[im->count++] = va << 7 | (uint64_t)code << 2 | (uint64_t)type;
     return n < bytes ? vmsim__import_add(im, va + n, bytes - n, type) : 0;
 }

@@ -43,6 +43,7 @@ static size_t find(const struct space *s, uint64_t va) {
 }
 
 static bool unmap(struct checker *c, struct space *s, uint64_t from, uint64_t to) {
+    VMSIM__ASSERT(!(from & (PAGE - 1)));
     size_t i = find(s, from);
     s->last = (struct interval){0};
     if (i < s->map.count && s->map.at[i].from < from && s->map.at[i].to > to) { /* a hole within one */
@@ -67,6 +68,8 @@ static bool unmap(struct checker *c, struct space *s, uint64_t from, uint64_t to
     return true;
 }
 
+/* A mapping replaces what was there, as MAP_FIXED does; neighbours become one, so that a reference over their border
+ * needs one look. */
 static bool map(struct checker *c, struct space *s, uint64_t from, uint64_t to) {
     from = vmsim__align_down(from, PAGE);
     to = vmsim__align_up(to, PAGE);
@@ -87,6 +90,7 @@ static bool map(struct checker *c, struct space *s, uint64_t from, uint64_t to) 
 }
 
 static void drop(struct checker *c, struct space *s) {
+    VMSIM__ASSERT(!s || s->users > 0);
     if (!s || --s->users)
         return;
     vmsim__vec_fini(c->alloc, &s->map);
@@ -122,6 +126,7 @@ static struct space **slot_of(struct checker *c, uint32_t task) {
 }
 
 static bool do_exec(struct checker *c, uint32_t task, const struct vmsim_trace_exec *x) {
+    VMSIM__ASSERT(task < c->tasks.count);
     struct space *s = make(c, NULL);
     if (!s)
         return false;
@@ -136,6 +141,7 @@ static bool do_exec(struct checker *c, uint32_t task, const struct vmsim_trace_e
 }
 
 static bool do_fork(struct checker *c, uint32_t task, const struct vmsim_trace_event *e) {
+    VMSIM__ASSERT(task < c->tasks.count && c->tasks.at[task]);
     uint32_t child = (uint32_t)e->args[0];
     if (e->args[1] & VMSIM_TRACE_FORK_FAILED)
         return true;
@@ -153,6 +159,7 @@ static bool do_fork(struct checker *c, uint32_t task, const struct vmsim_trace_e
     return s != NULL;
 }
 
+/* The first break that a task tells is where its heap starts when the exec event did not say so. */
 static bool do_brk(struct checker *c, struct space *s, uint64_t to) {
     bool done = true;
     if (!s->brk_start)
@@ -196,6 +203,7 @@ static bool take_event(struct checker *c, uint32_t task, const struct vmsim_trac
 
 /* Whether `va` is mapped; remembers the interval. */
 static bool inside(struct space *s, uint64_t va) {
+    VMSIM__ASSERT(s->map.count == 0 || s->map.at[0].from < s->map.at[0].to);
     size_t i = find(s, va);
     if (i == s->map.count || s->map.at[i].from > va)
         return false;

@@ -114,7 +114,9 @@ static int read_meta(struct vmsim_trace_reader *r, uint64_t *next) {
     return c.failed ? fail(r, VMSIM_ECORRUPT, "byte 64: the block of facts is damaged") : 0;
 }
 
-/* The index, if the file has a whole one. 0 loaded, 1 there is none (r->err says why), or VMSIM_ENOMEM. */
+/* The index, if the file has a whole one. 0 loaded, 1 there is none (r->err says why), or VMSIM_ENOMEM. A trace
+ * without an index is no error: its writer was stopped, and what it wrote can be replayed after a walk over the
+ * blocks. */
 static int read_index(struct vmsim_trace_reader *r) {
     struct vmsim__loader *l = &r->pipe.loader;
     unsigned char raw[VMSIM__TRAILER];
@@ -172,7 +174,8 @@ static int scan_events(struct vmsim_trace_reader *r, const struct vmsim__block_h
     return err;
 }
 
-/* Walks all blocks from `offset` on to the last whole one. */
+/* Walks all blocks from `offset` on to the last whole one. Stops at the first block that is damaged, cut off or out of
+ * order: what follows could belong anywhere. */
 static int scan(struct vmsim_trace_reader *r, uint64_t offset) {
     struct vmsim__loader *l = &r->pipe.loader;
     struct vmsim__block_header h;
@@ -209,6 +212,7 @@ static void fill_info(struct vmsim_trace_reader *r) {
     i->exit_status = i->tasks ? r->tables.tasks.at[0].exit_status : INT32_MIN;
 }
 
+/* The reader is handed out even when this fails, so that its text can be asked for. */
 static int begin(struct vmsim_trace_reader *r, const char *path, unsigned flags) {
     uint64_t offset = 0;
     r->path = vmsim__strdup(r->alloc, path);
@@ -254,11 +258,14 @@ int vmsim_trace_open(const char *path, unsigned flags, struct vmsim_trace_reader
 
 /* ---- the filling thread */
 
+/* The lock is not held while a chunk is filled: only `filled` and `stop` are shared, and a chunk belongs to one side
+ * at a time. */
 static void *fill_ahead(void *context) {
     struct vmsim_trace_reader *r = context;
     int status = 1;
     pthread_mutex_lock(&r->lock);
     unsigned at = r->current;
+    VMSIM__ASSERT(at < r->chunks);
     while (status == 1 && !r->stop) {
         while (r->filled == r->chunks && !r->stop)
             pthread_cond_wait(&r->changed, &r->lock);
@@ -269,6 +276,7 @@ static void *fill_ahead(void *context) {
         at = (at + 1) % r->chunks;
         pthread_mutex_lock(&r->lock);
         r->filled++;
+        VMSIM__ASSERT(r->filled <= r->chunks);
         pthread_cond_broadcast(&r->changed);
     }
     pthread_mutex_unlock(&r->lock);
@@ -276,6 +284,7 @@ static void *fill_ahead(void *context) {
 }
 
 static void stop_thread(struct vmsim_trace_reader *r) {
+    VMSIM__ASSERT(!r->running || r->threaded);
     if (!r->running)
         return;
     pthread_mutex_lock(&r->lock);
@@ -297,6 +306,7 @@ static int wait_chunk(struct vmsim_trace_reader *r) {
     }
     pthread_mutex_lock(&r->lock);
     if (r->have) {
+        VMSIM__ASSERT(r->filled > 0);
         r->filled--;
         r->current = (r->current + 1) % r->chunks;
         pthread_cond_broadcast(&r->changed);
@@ -320,6 +330,7 @@ static int make_chunks(struct vmsim_trace_reader *r) {
 }
 
 static int next_chunk(struct vmsim_trace_reader *r) {
+    VMSIM__ASSERT(r->current < r->chunks && !r->ended);
     int err = make_chunks(r);
     if (!err && r->threaded)
         err = wait_chunk(r);
@@ -346,9 +357,11 @@ int vmsim_trace_next(struct vmsim_trace_reader *r, struct vmsim_trace_item *item
             return status;
     }
     *item = r->ring[r->current].items[r->item++];
+    VMSIM__ASSERT(r->item <= r->ring[r->current].count);
     return 1;
 }
 
+/* The thread is stopped first: it would fill chunks of the old place into the ring. */
 int vmsim_trace_seek(struct vmsim_trace_reader *r, uint64_t index) {
     if (index > r->info.references)
         return fail(r, VMSIM_EINVAL, "seeking beyond the last reference");
@@ -404,6 +417,8 @@ uint64_t vmsim_trace_damaged(const struct vmsim_trace_reader *r, const char **te
     return r->pipe.damaged;
 }
 
+/* Every block is decoded, and the sum compared with the index: hashes alone would miss a block that was left out
+ * whole. */
 int vmsim_trace_verify(const char *path, char *first_error, size_t size) {
     struct vmsim_trace_reader *r;
     struct vmsim_trace_item item;

@@ -113,7 +113,9 @@ static uint64_t room_of(const char *directory) {
     return statvfs(directory, &fs) ? 0 : (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
+/* The magic comes last: a plugin that sees it sees a whole arena. */
 static void init_arena(struct arena *a, uint32_t chunks) {
+    VMSIM__ASSERT(chunks > 0 && chunks <= ARENA_CHUNKS);
     a->bytes = sizeof *a;
     a->recorder = (uint32_t)getpid();
     a->next_task = 1;
@@ -155,6 +157,7 @@ static int make_arena(struct recording *r) {
 
 /* ---- qemu's command line */
 
+/* qemu splits the plugin's option at commas; two stand for one. */
 static void double_commas(char *to, size_t size, const char *from) {
     size_t n = 0;
     for (; *from && n + 3 < size; from++) {
@@ -203,6 +206,7 @@ static int make_command(struct recording *r) {
         r->argv[n++] = environ[i];
     }
     r->argv[n++] = r->script.path;
+    VMSIM__ASSERT(n < r->argv_room && kept < r->envp_room);
     for (unsigned i = r->script.fronts; i-- > 0;)
         r->argv[n++] = (char *)(uintptr_t)r->script.front[i];
     for (size_t i = 1; i < argc; i++)

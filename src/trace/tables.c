@@ -107,6 +107,7 @@ int vmsim__tables_event(struct vmsim__tables *t, uint32_t task, const struct vms
 }
 
 int vmsim__tables_block(struct vmsim__tables *t, const struct vmsim__block_header *h, uint64_t offset) {
+    VMSIM__ASSERT(h->refs <= VMSIM__BLOCK_REFS_MAX);
     t->references += h->refs;
     for (unsigned i = 0; i < 4; i++)
         t->kinds[i] += h->kinds[i];
@@ -114,6 +115,7 @@ int vmsim__tables_block(struct vmsim__tables *t, const struct vmsim__block_heade
     return vmsim__vec_push(t->alloc, &t->blocks, entry) ? 0 : VMSIM_ENOMEM;
 }
 
+/* Notes are one text of lines: the end mark of the last line becomes a line break. */
 int vmsim__tables_note(struct vmsim__tables *t, const char *line) {
     size_t n = strlen(line);
     unsigned char *p = vmsim__bytes_room(&t->notes, n + 2);
@@ -126,11 +128,13 @@ int vmsim__tables_note(struct vmsim__tables *t, const char *line) {
     return 0;
 }
 
+/* Offsets are written as differences, which fit in three bytes mostly. */
 void vmsim__tables_put(const struct vmsim__tables *t, struct vmsim__bytes *out) {
     vmsim__bytes_varint(out, t->blocks.count);
     uint64_t last = 0;
     for (size_t i = 0; i < t->blocks.count; i++) {
         const struct vmsim__block_entry *b = &t->blocks.at[i];
+        VMSIM__ASSERT(b->offset >= last);
         vmsim__bytes_varint(out, b->offset - last);
         vmsim__bytes_varint(out, b->refs);
         vmsim__bytes_varint(out, b->events);

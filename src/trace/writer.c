@@ -45,6 +45,7 @@ static int fail(struct vmsim_trace_writer *w, int code, const char *what) {
 }
 
 static int write_all(struct vmsim_trace_writer *w, const unsigned char *p, size_t n) {
+    VMSIM__ASSERT(w->fd >= 0);
     while (n) {
         ssize_t done = write(w->fd, p, n);
         if (done < 0 && errno == EINTR)
@@ -54,6 +55,7 @@ static int write_all(struct vmsim_trace_writer *w, const unsigned char *p, size_
         p += done;
         n -= (size_t)done;
         w->offset += (uint64_t)done;
+        VMSIM__ASSERT(n < SIZE_MAX / 2);
     }
     return 0;
 }
@@ -71,15 +73,18 @@ static int pack_room(struct vmsim_trace_writer *w, size_t refs, size_t events) {
 
 /* Compresses `n` bytes behind what is packed already; the new end, 0 on failure. Nothing packs to nothing. */
 static size_t pack(struct vmsim_trace_writer *w, size_t at, const unsigned char *from, size_t n) {
+    VMSIM__ASSERT(at <= w->packed_size);
     if (!n)
         return at;
     size_t done = ZSTD_compressCCtx(w->zstd, w->packed + at, w->packed_size - at, from, n, w->level);
     return ZSTD_isError(done) ? 0 : at + done;
 }
 
-/* Compresses and writes one block; `h` has its counts. */
+/* Compresses and writes one block; `h` has its counts. References and events are separate frames of one block: who
+ * looks for events alone need not decompress references. */
 static int write_block(struct vmsim_trace_writer *w, struct vmsim__block_header *h, const unsigned char *refs,
                        size_t refs_bytes, const unsigned char *events, size_t events_bytes) {
+    VMSIM__ASSERT(events_bytes <= UINT32_MAX && refs_bytes <= UINT32_MAX);
     int err = pack_room(w, refs_bytes, events_bytes);
     if (err)
         return err;
@@ -103,7 +108,9 @@ static void count_kinds(struct vmsim__block_header *h, const vmsim_access *words
     memcpy(h->kinds, kinds, sizeof kinds);
 }
 
+/* A block begins without a current task, so that it can be read without the one before. */
 static int flush_block(struct vmsim_trace_writer *w) {
+    VMSIM__ASSERT(w->count <= w->block_refs);
     struct vmsim__block_header h = {.kind = VMSIM__BLOCK_DATA,
                                     .refs = (uint32_t)w->count,
                                     .events = w->event_count,
@@ -126,7 +133,9 @@ static int flush_block(struct vmsim_trace_writer *w) {
     return 0;
 }
 
+/* An entry stands before the reference that follows it; the gap to the last entry is small and mostly one byte. */
 static void begin_entry(struct vmsim_trace_writer *w, uint64_t op) {
+    VMSIM__ASSERT(w->count >= w->last_entry);
     vmsim__bytes_varint(&w->events, w->count - w->last_entry);
     vmsim__bytes_varint(&w->events, op);
     w->last_entry = w->count;
@@ -277,6 +286,7 @@ int vmsim_trace_note(struct vmsim_trace_writer *w, const char *line) {
 
 /* The index block and the trailer. */
 static int write_index(struct vmsim_trace_writer *w) {
+    VMSIM__ASSERT(!w->count && !w->event_count);
     struct vmsim__block_header h = {
         .kind = VMSIM__BLOCK_INDEX, .first_ref = w->tables.references, .first_event = w->tables.events};
     struct vmsim__bytes index = {.alloc = w->alloc};
@@ -291,8 +301,10 @@ static int write_index(struct vmsim_trace_writer *w) {
     return write_all(w, trailer, sizeof trailer);
 }
 
-/* Puts the whole file in its place. A device cannot be synced or renamed over; a regular file can. */
+/* Puts the whole file in its place. A device cannot be synced or renamed over; a regular file can. A trace appears
+ * under its name whole or not at all: a replay started meanwhile never sees half of it. */
 static int settle(struct vmsim_trace_writer *w) {
+    VMSIM__ASSERT(w->fd >= 0 && !w->err.code);
     if (fsync(w->fd) && errno != EINVAL && errno != ENOSYS)
         return fail(w, VMSIM_EIO, strerror(errno));
     int fd = w->fd;
@@ -337,6 +349,7 @@ int vmsim_trace_finish(struct vmsim_trace_writer *w, char *error, size_t error_s
     return err;
 }
 
+/* The part file goes, too: half a trace is only worth keeping where the writer was killed and could not say so. */
 void vmsim_trace_abandon(struct vmsim_trace_writer *w) {
     if (!w)
         return;
