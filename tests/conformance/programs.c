@@ -19,6 +19,7 @@
 #include "conformance.h"
 #include "native_run.h"
 #include "scenario/engine.h"
+#include "vmsim/host.h"
 
 struct program {
     const char *name;
@@ -139,20 +140,20 @@ static void read_task(const struct vmsim__task *t, struct figures *out) {
     out->file_kb = out->rss_kb - out->anon_kb;
 }
 
-/* The trace on a machine whose kernel is the newest that vmsim knows. */
+/* The trace on the machine imported from this host, with huge pages as asked for. */
 static bool replay(const char *trace, const char *thp, struct figures *out) {
-    char text[1024];
+    char text[1024], machine[128];
     struct vmsim_config *c;
     struct vmsim_scenario *s;
+    snprintf(machine, sizeof machine, "%s/machine.yaml", folder);
     snprintf(text, sizeof text,
-             "vmsim: 1\nmachine:\n  kernel: \"6.12\"\n  cpus: 1\n  nodes: [{memory: 4GiB}]\n"
-             "  transparent_hugepage: %s\n  memory_manager: {vvar_pages: %u}\nworkload:\n  tasks: [{name: program, "
-             "trace: \"%s/%s\"}]\n",
-             thp, (unsigned)(host_vvar_kb() / 4), folder, trace);
+             "vmsim: 1\nmachine:\n  memory_manager: {vvar_pages: %u}\n  sysctl: {transparent_hugepage/enabled: %s}\n"
+             "workload:\n  tasks: [{name: program, trace: \"%s/%s\"}]\n",
+             (unsigned)(host_vvar_kb() / 4), thp, folder, trace);
     if (vmsim_config_create(&c))
         return false;
-    if (vmsim_config_load_text(c, "programs", text, strlen(text)) || vmsim_config_resolve(c) ||
-        vmsim_scenario_create(c, &s))
+    if (vmsim_config_load_file(c, machine) || vmsim_config_load_text(c, "programs", text, strlen(text)) ||
+        vmsim_config_resolve(c) || vmsim_scenario_create(c, &s))
         return replay_failed(c, NULL);
     bool ok = !vmsim_scenario_run(s, NULL, NULL);
     if (ok)
@@ -266,6 +267,12 @@ int main(int argc, char **argv) {
         return 1;
     }
     make_inputs();
+    char machine[128], why[512];
+    snprintf(machine, sizeof machine, "%s/machine.yaml", folder);
+    if (vmsim_host_import(NULL, machine, NULL, why, sizeof why)) {
+        fprintf(stderr, "this host cannot be imported: %s\n", why);
+        return 1;
+    }
     const char *only = argc > 1 && strcmp(argv[1], "all") != 0 ? argv[1] : NULL;
     for (size_t i = 0; i < VMSIM__COUNT(programs); i++) {
         if (!only || !strcmp(only, programs[i].name))
