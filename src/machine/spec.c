@@ -45,7 +45,8 @@ static const struct vmsim_param own_params[] = {
      .offset = AT(arch),
      .fallback = "x86_64",
      .choices = arch_names,
-     .doc = "Instruction set and paging mode: page-table format, zones and user address space follow from it."},
+     .doc = "Instruction set and paging mode: page-table format, zones and user address space follow from it. nommu is "
+            "for the walker alone: it runs no tasks."},
     {.name = "tlb",
      .type = VMSIM_PARAM_STRUCT,
      .offset = AT(tlb),
