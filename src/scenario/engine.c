@@ -5,6 +5,7 @@
 #include <string.h>
 
 struct vmsim__job *vmsim__job_create(struct vmsim_scenario *s, uint32_t task, uint32_t parent) {
+    VMSIM__ASSERT(s->jobs.count < VMSIM__NO_JOB);
     struct vmsim__job *job = vmsim__calloc(s->alloc, 1, sizeof *job);
     if (!job)
         return NULL;
@@ -40,6 +41,7 @@ struct vmsim__named_region *vmsim__job_region(struct vmsim__job *job, const char
 
 int vmsim__job_push(struct vmsim_scenario *s, struct vmsim__job *job, const struct vmsim_param_list *steps,
                     uint64_t times) {
+    VMSIM__ASSERT(times > 0);
     struct vmsim__program_frame frame = {.steps = steps->data, .count = steps->count, .times = times};
     if (vmsim__vec_push(s->alloc, &job->stack, frame))
         return 0;
@@ -47,14 +49,19 @@ int vmsim__job_push(struct vmsim_scenario *s, struct vmsim__job *job, const stru
 }
 
 static unsigned cpu_of(const struct vmsim_scenario *s, const struct vmsim__job *job) {
+    VMSIM__ASSERT(vmsim__task_at(s->machine, job->task));
     return vmsim__task_at(s->machine, job->task)->cpu;
 }
 
 static bool queue_empty(const struct vmsim_scenario *s, unsigned cpu) {
+    VMSIM__ASSERT(cpu < s->machine->nr_cpus && s->queue_head[cpu] <= s->queue[cpu].count);
     return s->queue_head[cpu] == s->queue[cpu].count;
 }
 
+/* A job that wakes on an idle CPU pulls its clock forward; on a busy one it waits its turn in the queue, whatever the
+ * time. */
 int vmsim__job_ready(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t time) {
+    VMSIM__ASSERT(job->state != VMSIM__JOB_DONE);
     unsigned cpu = cpu_of(s, job);
     if (queue_empty(s, cpu)) {
         s->queue[cpu].count = s->queue_head[cpu] = 0;
@@ -87,10 +94,12 @@ static unsigned earliest_cpu(const struct vmsim_scenario *s, uint64_t *second) {
 
 /* Wakes all jobs whose time has come by `now`. */
 static int wake_sleepers(struct vmsim_scenario *s, uint64_t now) {
+    VMSIM__ASSERT(now < VMSIM__TIME_END);
     const struct vmsim__event *e;
     while ((e = vmsim__evq_peek(&s->sleepers)) && e->time <= now) {
         struct vmsim__event event;
         vmsim__evq_pop(&s->sleepers, &event);
+        VMSIM__ASSERT(event.arg < s->jobs.count && event.time <= now);
         int err = vmsim__job_ready(s, s->jobs.at[event.arg], event.time);
         if (err)
             return err;
@@ -98,6 +107,8 @@ static int wake_sleepers(struct vmsim_scenario *s, uint64_t now) {
     return 0;
 }
 
+/* Rows are taken before anything runs at or after their time; a long sleep gives one row for each interval that it
+ * covers. */
 static int take_intervals(struct vmsim_scenario *s, uint64_t now) {
     int err = 0;
     while (!err && s->spec->report.interval && s->next_interval <= now) {
@@ -107,7 +118,9 @@ static int take_intervals(struct vmsim_scenario *s, uint64_t now) {
     return err;
 }
 
+/* The used front is dropped when it is more than half of the queue, which costs O(1) a job over time. */
 static struct vmsim__job *queue_pop(struct vmsim_scenario *s, unsigned cpu) {
+    VMSIM__ASSERT(!queue_empty(s, cpu));
     uint32_t index = s->queue[cpu].at[s->queue_head[cpu]++];
     if (s->queue_head[cpu] > 64 && s->queue_head[cpu] * 2 > s->queue[cpu].count) {
         size_t left = s->queue[cpu].count - s->queue_head[cpu];
@@ -120,6 +133,7 @@ static struct vmsim__job *queue_pop(struct vmsim_scenario *s, unsigned cpu) {
 
 /* A job ended: its task exits, a waiting parent goes on. */
 static int job_end(struct vmsim_scenario *s, struct vmsim__job *job, unsigned cpu) {
+    VMSIM__ASSERT(job->state != VMSIM__JOB_DONE);
     struct vmsim__task *t = vmsim__task_at(s->machine, job->task);
     if (t->state != VMSIM__TASK_DEAD)
         vmsim__task_kill(s->machine, t, VMSIM_STOP_NONE, t->exit_code);
@@ -127,6 +141,7 @@ static int job_end(struct vmsim_scenario *s, struct vmsim__job *job, unsigned cp
     if (job->parent == VMSIM__NO_JOB)
         return 0;
     struct vmsim__job *parent = s->jobs.at[job->parent];
+    VMSIM__ASSERT(parent->children > 0);
     parent->children--;
     if (!parent->waiting || parent->children)
         return 0;
@@ -134,10 +149,13 @@ static int job_end(struct vmsim_scenario *s, struct vmsim__job *job, unsigned cp
     return vmsim__job_ready(s, parent, s->machine->cpus[cpu].now);
 }
 
-/* One slice of the first job of a CPU. */
+/* One slice of the first job of a CPU. Alone on the machine a job needs no time slice: it runs until it blocks. The
+ * horizon keeps what it does in the order of virtual time with CPUs that are behind. */
 static int run_slice(struct vmsim_scenario *s, unsigned cpu, uint64_t second) {
+    VMSIM__ASSERT(cpu < s->machine->nr_cpus && s->machine->cpus[cpu].now <= second);
     const struct vmsim__event *next = vmsim__evq_peek(&s->sleepers);
     struct vmsim__job *job = queue_pop(s, cpu);
+    VMSIM__ASSERT(job->state == VMSIM__JOB_QUEUED);
     uint64_t now = s->machine->cpus[cpu].now, until = UINT64_MAX;
     s->machine->horizon = vmsim__min64(second, next ? next->time : UINT64_MAX);
     if (!queue_empty(s, cpu) || next || s->spec->report.interval)
@@ -184,6 +202,7 @@ bool vmsim__run_stopped(struct vmsim_scenario *s, uint64_t now) {
     return true;
 }
 
+/* Sleepers wake before the slice of the same time: whoever woke first is earlier in the queue. */
 static int run_loop(struct vmsim_scenario *s) {
     for (;;) {
         uint64_t second;

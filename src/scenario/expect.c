@@ -10,6 +10,7 @@ static int take(struct vmsim_scenario *s, struct vmsim__marker *m) {
     size_t any;
     vmsim_counter_find(s->machine, "vmstat.nr_free_pages", &any); /* brings the table of counters up to date */
     m->count = vmsim_counter_count(s->machine);
+    VMSIM__ASSERT(!m->values);
     m->values = vmsim__calloc(s->alloc, m->count, sizeof *m->values);
     if (!m->values)
         return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a snapshot of the counters");
@@ -19,6 +20,7 @@ static int take(struct vmsim_scenario *s, struct vmsim__marker *m) {
 }
 
 int vmsim__marker_take(struct vmsim_scenario *s, const char *name, const char *task, uint64_t time) {
+    VMSIM__ASSERT(name);
     struct vmsim__marker m = {.name = name, .task = task, .time = time};
     int err = take(s, &m);
     if (err || vmsim__vec_push(s->alloc, &s->markers, m))
@@ -27,6 +29,7 @@ int vmsim__marker_take(struct vmsim_scenario *s, const char *name, const char *t
     return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a marker");
 }
 
+/* The limit is on memory, not on rows: a machine of many CPUs and tasks has many counters. */
 int vmsim__interval_take(struct vmsim_scenario *s, uint64_t time) {
     struct vmsim__marker m = {.time = time};
     uint64_t row = vmsim_counter_count(s->machine) * sizeof *m.values;
@@ -66,6 +69,7 @@ static const char *wanted_text(struct vmsim_scenario *s, const struct vmsim__exp
     return text;
 }
 
+/* Without equals, min and max everything holds; the declaration refuses that. */
 static bool holds(const struct vmsim__expect_spec *e, uint64_t value) {
     return (!e->has_equals || value == e->equals) && (!e->has_min || value >= e->min) &&
            (!e->has_max || value <= e->max);
@@ -92,6 +96,7 @@ int vmsim__expectations_declare(struct vmsim_scenario *s) {
     return result;
 }
 
+/* The last one of a name counts: a marker inside a repeat means its last round. */
 static const struct vmsim__marker *marker_named(const struct vmsim_scenario *s, const char *name) {
     for (size_t i = s->markers.count; i-- > 0;) {
         if (!strcmp(s->markers.at[i].name, name))
@@ -102,6 +107,7 @@ static const struct vmsim__marker *marker_named(const struct vmsim_scenario *s, 
 
 /* Looks the value up; a problem is told in x->problem. */
 static int settle(struct vmsim_scenario *s, struct vmsim_expectation *x, const struct vmsim__expect_spec *e) {
+    VMSIM__ASSERT(x->wanted);
     const struct vmsim__marker *m = x->at ? marker_named(s, x->at) : NULL;
     size_t id = 0;
     if (x->at && !m) {
@@ -127,6 +133,7 @@ static int settle(struct vmsim_scenario *s, struct vmsim_expectation *x, const s
 }
 
 int vmsim__expectations_settle(struct vmsim_scenario *s) {
+    VMSIM__ASSERT(s->expectations.count <= s->spec->expect.count);
     const struct vmsim__expect_spec *specs = s->spec->expect.data;
     for (size_t i = 0; i < s->expectations.count; i++) {
         int err = settle(s, &s->expectations.at[i], &specs[i]);

@@ -10,6 +10,7 @@
 
 /* log2 of x >= 1 with 32 fraction bits, by repeated squaring of the mantissa. */
 static uint64_t log2_fixed(uint64_t x) {
+    VMSIM__ASSERT(x > 0);
     unsigned whole = vmsim__log2(x);
     uint64_t mantissa = x << (63 - whole), result = (uint64_t)whole << 32; /* 1.63 */
     for (unsigned bit = 0; bit < 32; bit++) {
@@ -35,15 +36,18 @@ static uint64_t exp2_negative(uint64_t y) {
 
 /* rank^-exponent, rank from 1, as 0.52 fixed point, at least 1 so that every rank can come. */
 static uint64_t zipf_weight(uint64_t rank, uint64_t exponent) {
+    VMSIM__ASSERT(rank > 0);
     if (exponent == MILLION)
         return vmsim__max64((UINT64_C(1) << 52) / rank, 1);
     unsigned __int128 y = (unsigned __int128)log2_fixed(rank) * exponent / MILLION;
     return vmsim__max64(exp2_negative(y >> 40 ? UINT64_C(1) << 40 : (uint64_t)y), 1);
 }
 
-/* Vose's construction: ranks below their fair share borrow from one above it. `todo` is scratch of n numbers. */
+/* Vose's construction: ranks below their fair share borrow from one above it. `todo` is scratch of n numbers. With it
+ * a draw costs two numbers and one comparison, whatever the size of the table. */
 static void alias_build(struct vmsim__alias *alias, unsigned __int128 *scaled, uint32_t *todo, uint64_t n,
                         unsigned __int128 total) {
+    VMSIM__ASSERT(n > 0 && n < TABLE_MAX && total > 0);
     uint64_t small = 0, large = n; /* todo[0..small) are poor, todo[large..n) are rich */
     for (uint64_t i = 0; i < n; i++)
         todo[scaled[i] < total ? small++ : --large] = (uint32_t)i;
@@ -73,8 +77,10 @@ static uint64_t gcd(uint64_t a, uint64_t b) {
     return a;
 }
 
-/* A multiplier near n / golden ratio without a common factor: rank -> rank * spread mod n is a permutation. */
+/* A multiplier near n / golden ratio without a common factor: rank -> rank * spread mod n is a permutation. Popular
+ * ranks would lie side by side otherwise, and share pages: what is hot in real programs does not. */
 static uint64_t spread_of(uint64_t n) {
+    VMSIM__ASSERT(n > 0);
     uint64_t k = (uint64_t)(((unsigned __int128)n * UINT64_C(11400714819323198485)) >> 64) | 1;
     while (gcd(k, n) != 1)
         k++;
@@ -82,6 +88,7 @@ static uint64_t spread_of(uint64_t n) {
 }
 
 static int zipf_init(struct vmsim__references *r, uint64_t exponent) {
+    VMSIM__ASSERT(r->granules > 0 && !r->alias);
     uint64_t n = r->granules;
     r->alias = vmsim__calloc(r->alloc, n, sizeof *r->alias);
     unsigned __int128 *scaled = vmsim__calloc_aligned(r->alloc, 16, n * sizeof *scaled), total = 0;
@@ -102,8 +109,10 @@ static int zipf_init(struct vmsim__references *r, uint64_t exponent) {
     return ok ? 0 : VMSIM_ENOMEM;
 }
 
-/* One cycle through all granules (Sattolo's shuffle). */
+/* One cycle through all granules (Sattolo's shuffle). A shuffle of any other kind makes several cycles, and a chase
+ * would never leave the one that it starts in. */
 static int chase_init(struct vmsim__references *r) {
+    VMSIM__ASSERT(r->granules > 0 && !r->next);
     uint64_t n = r->granules;
     r->next = vmsim__calloc(r->alloc, n, sizeof *r->next);
     if (!r->next)
@@ -119,8 +128,10 @@ static int chase_init(struct vmsim__references *r) {
     return 0;
 }
 
+/* Each step draws from a stream named by its job and number, so that adding a step elsewhere changes nothing here. */
 int vmsim__references_init(struct vmsim__references *r, struct vmsim__alloc *a, const struct vmsim__step_touch *step,
                            uint64_t base, uint64_t length, uint64_t seed, const char *stream) {
+    VMSIM__ASSERT(step->stride > 0);
     *r = (struct vmsim__references){
         .alloc = a,
         .base = base,
@@ -134,6 +145,7 @@ int vmsim__references_init(struct vmsim__references *r, struct vmsim__alloc *a, 
     };
     r->left = step->count ? step->count : r->granules;
     r->hot = vmsim__max64((uint64_t)((unsigned __int128)r->granules * step->hot / MILLION), 1);
+    VMSIM__ASSERT(r->granules > 0 && r->left > 0);
     vmsim__rng_seed_named(&r->rng, seed, stream);
     bool table = r->pattern == VMSIM__PATTERN_ZIPF || r->pattern == VMSIM__PATTERN_POINTER_CHASE;
     if (table && r->granules >= TABLE_MAX)
@@ -153,6 +165,7 @@ void vmsim__references_fini(struct vmsim__references *r) {
 }
 
 static uint64_t draw_zipf(struct vmsim__references *r) {
+    VMSIM__ASSERT(r->alias);
     unsigned __int128 product = (unsigned __int128)vmsim__rng_next(&r->rng) * r->granules;
     uint64_t rank = (uint64_t)(product >> 64);
     if ((uint64_t)product >= r->alias[rank].keep && r->alias[rank].keep != UINT64_MAX)

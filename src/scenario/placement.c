@@ -16,6 +16,7 @@ struct vmsim__placement *vmsim__placement_create(struct vmsim__alloc *a) {
     return p;
 }
 
+/* A child of fork has its parent's addresses until it maps something of its own. */
 struct vmsim__placement *vmsim__placement_copy(const struct vmsim__placement *from) {
     struct vmsim__placement *p = vmsim__placement_create(from->alloc);
     for (size_t i = 0; p && i < from->ranges.count; i++) {
@@ -30,13 +31,15 @@ struct vmsim__placement *vmsim__placement_copy(const struct vmsim__placement *fr
 }
 
 void vmsim__placement_put(struct vmsim__placement *p) {
+    VMSIM__ASSERT(!p || p->users > 0);
     if (!p || --p->users)
         return;
     vmsim__vec_fini(p->alloc, &p->ranges);
     vmsim__free(p->alloc, p, sizeof *p);
 }
 
-/* Number of the first range that ends behind `va`. */
+/* Number of the first range that ends behind `va`. Ranges are sorted and disjoint, so that their ends are in order,
+ * too. */
 static size_t search(const struct vmsim__placement *p, uint64_t va) {
     size_t low = 0, high = p->ranges.count;
     while (low < high) {
@@ -50,6 +53,7 @@ static size_t search(const struct vmsim__placement *p, uint64_t va) {
 }
 
 static bool insert(struct vmsim__placement *p, size_t at, struct vmsim__placed range) {
+    VMSIM__ASSERT(at <= p->ranges.count && range.start < range.end);
     if (!vmsim__vec_push(p->alloc, &p->ranges, range))
         return false;
     memmove(p->ranges.at + at + 1, p->ranges.at + at, (p->ranges.count - 1 - at) * sizeof range);
@@ -58,14 +62,17 @@ static bool insert(struct vmsim__placement *p, size_t at, struct vmsim__placed r
 }
 
 static void take_out(struct vmsim__placement *p, size_t at) {
+    VMSIM__ASSERT(at < p->ranges.count);
     p->ranges.count--;
     memmove(p->ranges.at + at, p->ranges.at + at + 1, (p->ranges.count - at) * sizeof *p->ranges.at);
 }
 
+/* What was remembered of pages is forgotten at every change: changes are system calls, and rare beside references. */
 bool vmsim__placement_clear(struct vmsim__placement *p, uint64_t start, uint64_t end) {
     memset(p->page, 0, sizeof p->page);
     for (size_t i = search(p, start); i < p->ranges.count && p->ranges.at[i].start < end;) {
         struct vmsim__placed *r = &p->ranges.at[i], rest = *r;
+        VMSIM__ASSERT(r->start < r->end);
         if (r->start < start && r->end > end) { /* a hole: the part behind it becomes a range of its own */
             r->end = start;
             rest.start = end;
@@ -116,12 +123,15 @@ uint64_t vmsim__placement_of(const struct vmsim__placement *p, uint64_t va) {
 
 /* A reference to a page that is not remembered. */
 static VMSIM__NOINLINE uint64_t remember(struct vmsim__placement *p, vmsim_access a, size_t slot, uint64_t key) {
+    VMSIM__ASSERT(slot < VMSIM__PLACED_PAGES && key);
     const uint64_t va = vmsim_access_va(a), delta = vmsim__placement_of(p, va) - va;
     p->page[slot].key = key;
     p->page[slot].delta = delta << 7;
     return p->page[slot].delta;
 }
 
+/* The difference is kept shifted to the place of the address in a packed reference, so that a translation is one
+ * addition; keys are pages plus one, since the memory of a new placement is zero. */
 void vmsim__placement_translate(struct vmsim__placement *p, const vmsim_access *in, vmsim_access *out, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint64_t page = in[i] >> (7 + VMSIM__PLACED_SHIFT), slot = page % VMSIM__PLACED_PAGES,

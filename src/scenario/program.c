@@ -65,6 +65,7 @@ struct run {
 
 /* A system call came back: is that what the step says? */
 static enum vmsim__slice came_back(struct run *r, const struct vmsim__step_result *wanted, int64_t result) {
+    VMSIM__ASSERT(r->t->mm);
     vmsim__cpu_charge(r->m, r->t);
     if (r->s->on_result)
         r->s->on_result(r->s->on_context, result);
@@ -98,8 +99,10 @@ static bool name_region(struct run *r, const char *name, uint64_t base, uint64_t
                            (struct vmsim__named_region){.name = name, .base = base, .length = length});
 }
 
-/* The bytes of a range; false: no such region (the run fails with a message). */
+/* The bytes of a range; false: no such region (the run fails with a message). The length is not held against the
+ * region on purpose: a program may touch or unmap beyond what it mapped, and sees what comes of it. */
 static bool resolve(struct run *r, const struct vmsim__step_range *range, uint64_t *base, uint64_t *length) {
+    VMSIM__ASSERT(range->region);
     const struct vmsim__named_region *region = vmsim__job_region(r->job, range->region);
     if (!region) {
         problem(r, "there is no region '%s' now: the step that makes it failed, or comes later", range->region);
@@ -222,6 +225,7 @@ static enum vmsim__slice do_madvise(struct run *r) {
                      vmsim__mm_madvise(r->t->mm, base, length, vmsim__advice_numbers[d->advice], r->t->cpu));
 }
 
+/* The system call returns the old break when it refuses; a step wants to know whether it got what it asked for. */
 static enum vmsim__slice do_brk(struct run *r) {
     const struct vmsim__step_brk *d = r->data;
     struct vmsim__mm *mm = r->t->mm;
@@ -242,13 +246,16 @@ static enum vmsim__slice do_mlockall(struct run *r) {
                      lock ? vmsim__mm_mlockall(r->t->mm, flags, r->t->cpu) : vmsim__mm_munlockall(r->t->mm, r->t->cpu));
 }
 
-/* Performs one chunk of references; false: the task is dead. */
+/* Performs one chunk of references; false: the task is dead. A caught signal passes over the one reference, as a
+ * handler that returns behind the instruction would. */
 static bool touch_chunk(struct run *r, size_t n, const struct vmsim__step_touch *d) {
+    VMSIM__ASSERT(n <= VMSIM__CHUNK);
     size_t done = 0;
     while (done < n) {
         struct vmsim_access_result result;
         vmsim__machine_try(r->m, r->t, r->s->chunk + done, n - done, NULL, &result);
         done += result.done;
+        VMSIM__ASSERT(done <= n);
         r->s->references += result.done;
         if (!result.stop)
             continue;
@@ -263,6 +270,7 @@ static bool touch_chunk(struct run *r, size_t n, const struct vmsim__step_touch 
     return true;
 }
 
+/* The clock is looked at once a chunk: a slice may run over its end by up to a chunk of hits. */
 static enum vmsim__slice do_touch(struct run *r) {
     const struct vmsim__step_touch *d = r->data;
     if (!r->job->touching) {
@@ -311,6 +319,7 @@ static int64_t file_block(struct run *r, struct vmsim__file *f, uint64_t offset,
     return vmsim__file_write(r->m->cache, f, offset, length, r->t->cpu);
 }
 
+/* One call a block, as a program that reads with a buffer of that size. */
 static enum vmsim__slice do_file_io(struct run *r, struct vmsim__file *f) {
     const struct vmsim__step_file *d = r->data;
     uint64_t length = d->length ? d->length : f->size - vmsim__min64(d->offset, f->size);
@@ -370,6 +379,7 @@ static enum vmsim__slice do_fadvise(struct run *r) {
 
 /* The child knows the parent's regions, as it has its memory. */
 static bool inherit_regions(struct run *r, struct vmsim__job *child) {
+    VMSIM__ASSERT(!child->regions.count);
     for (size_t i = 0; i < r->job->regions.count; i++) {
         struct vmsim__named_region copy = {.name = r->job->regions.at[i].name,
                                            .base = r->job->regions.at[i].base,
@@ -399,6 +409,7 @@ static enum vmsim__slice do_fork(struct run *r) {
     return VMSIM__SLICE_MORE;
 }
 
+/* Neither a time nor a count is waited for: the end of the last child wakes the job (job_end). */
 static enum vmsim__slice do_wait(struct run *r) {
     if (!r->job->children)
         return VMSIM__SLICE_MORE;
@@ -406,7 +417,9 @@ static enum vmsim__slice do_wait(struct run *r) {
     return VMSIM__SLICE_SLEEP;
 }
 
+/* The last to arrive wakes the others at its own time and goes on without blocking. */
 static enum vmsim__slice do_barrier(struct run *r) {
+    VMSIM__ASSERT(!r->job->barrier);
     const struct vmsim__step_barrier *d = r->data;
     uint64_t there = 1, now = r->m->cpus[r->t->cpu].now;
     for (size_t i = 0; i < r->s->jobs.count; i++)
@@ -609,10 +622,12 @@ static step_fn *const functions[VMSIM__VERBS] = {
     [VMSIM__VERB_CALL] = do_call,
 };
 
-/* The next step, or NULL at the end of the program; repeats are unwound here. */
+/* The next step, or NULL at the end of the program; repeats are unwound here. A frame stays until its last step is
+ * over, since blocked steps are entered again. */
 static const struct vmsim_param_variant *next_step(struct vmsim__job *job) {
     while (job->stack.count) {
         struct vmsim__program_frame *f = &job->stack.at[job->stack.count - 1];
+        VMSIM__ASSERT(f->next <= f->count && f->times > 0);
         if (f->next < f->count)
             return &f->steps[f->next];
         f->next = 0;
@@ -622,8 +637,11 @@ static const struct vmsim_param_variant *next_step(struct vmsim__job *job) {
     return NULL;
 }
 
-/* How the slice goes on after a step: blocked steps that are not sleeps leave the program where it is. */
+/* How the slice goes on after a step: blocked steps that are not sleeps leave the program where it is. The frame is
+ * found again by its depth: `repeat` pushes one above it, and the stack may have moved. */
 static enum vmsim__slice run_step(struct run *r) {
+    VMSIM__ASSERT(r->job->stack.count > 0 && vmsim__verb_of(r->step) < VMSIM__VERBS &&
+                  functions[vmsim__verb_of(r->step)]);
     size_t depth = r->job->stack.count - 1;
     enum vmsim__slice how = functions[vmsim__verb_of(r->step)](r);
     if (how == VMSIM__SLICE_BLOCK)
@@ -634,6 +652,7 @@ static enum vmsim__slice run_step(struct run *r) {
 }
 
 enum vmsim__slice vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until) {
+    VMSIM__ASSERT(!job->replay && !job->waiting && !job->barrier);
     struct run r = {.s = s, .m = s->machine, .job = job, .t = vmsim__task_at(s->machine, job->task), .until = until};
     unsigned cpu = r.t->cpu;
     do {

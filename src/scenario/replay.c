@@ -35,6 +35,7 @@ struct vmsim__replay {
     uint32_t batch_task;
 };
 
+/* Numbers of tasks come from a file: the table grows only as far as the reader allows (VMSIM__TASKS_MAX). */
 static int grow(struct vmsim_scenario *s, struct vmsim__replay *r, uint32_t task) {
     while (r->tasks.count <= task) {
         if (!vmsim__vec_push(s->alloc, &r->tasks, VMSIM_TASK_NONE) ||
@@ -84,6 +85,7 @@ void vmsim__replay_close(struct vmsim_scenario *s, struct vmsim__replay *r) {
 }
 
 uint64_t vmsim__replay_references(const struct vmsim__replay *r) {
+    VMSIM__ASSERT(r->info);
     return r->info->references;
 }
 
@@ -150,7 +152,10 @@ static int no_memory(struct item *i) {
     return vmsim__err_set(&i->s->err, VMSIM_ENOMEM, "no memory for the address space of a recorded program");
 }
 
+/* vfork counts as sharing: parent and child use one address space until the child's exec, which is all that memory
+ * sees of it. */
 static int replay_fork(struct item *i) {
+    VMSIM__ASSERT(i->t);
     uint32_t child = (uint32_t)i->e->args[0], id;
     unsigned flags = (unsigned)i->e->args[1];
     int err = grow(i->s, i->r, child);
@@ -172,6 +177,7 @@ static int replay_fork(struct item *i) {
 
 /* The trace's segments of the program or of its interpreter as an object of vmsim__mm_exec. */
 static bool gather_object(struct item *i, bool interpreter, struct vmsim__exec_object *object) {
+    VMSIM__ASSERT(i->e->exec);
     const struct vmsim_trace_exec *x = i->e->exec;
     const uint64_t bias = i->r->recorded ? 0 : interpreter ? x->interpreter_base : x->load_base;
     size_t first = i->r->segments.count;
@@ -213,8 +219,10 @@ static bool place_object(struct vmsim__placement *p, const struct vmsim__mm *mm,
     return true;
 }
 
-/* The new image: program, interpreter and stack, each where the simulated kernel put it. */
+/* The new image: program, interpreter and stack, each where the simulated kernel put it. The stack is the topmost
+ * mapping; its recorded limit is taken as its size, because references may lie anywhere below the top. */
 static int place_image(struct item *i, const struct vmsim__exec *image) {
+    VMSIM__ASSERT(i->t && i->t->mm && i->t->mm->first && !i->r->recorded);
     const struct vmsim_trace_exec *x = i->e->exec;
     const struct vmsim__mm *mm = i->t->mm;
     const uint64_t page = UINT64_C(1) << i->s->machine->mem->page_shift;
@@ -241,7 +249,10 @@ static int no_image(struct item *i) {
     return vmsim__err_set(&i->s->err, VMSIM_ECORRUPT, "trace of '%s': an exec event maps what is no file", i->r->name);
 }
 
+/* Where the trace knows the bytes of the stack, pointers and the auxiliary vector (about 40 words) are taken off:
+ * vmsim__mm_exec adds its own. */
 static int replay_exec(struct item *i) {
+    VMSIM__ASSERT(i->t && i->e->exec);
     const struct vmsim_trace_exec *x = i->e->exec;
     struct vmsim__exec image = {
         .argument_bytes = x->stack_bytes > 8 * (x->argc + x->envc + 40) ? x->stack_bytes - 8 * (x->argc + x->envc + 40)
@@ -276,7 +287,10 @@ static void placed(struct item *i, uint64_t start, uint64_t length, int64_t resu
         no_memory(i);
 }
 
+/* MAP_32BIT and MAP_HUGETLB are dropped: the place is the simulated kernel's affair, and the recorder's host had pages
+ * of its own. */
 static int64_t replay_mmap(struct item *i) {
+    VMSIM__ASSERT(i->t && i->t->mm);
     const struct vmsim_trace_event *e = i->e;
     const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     const unsigned fixed = VMSIM__MAP_FIXED | VMSIM__MAP_FIXED_NOREPLACE;
@@ -329,6 +343,7 @@ static void replay_brk(struct item *i) {
 
 /* One call on the simulated range [va, va + length) that a recorded range came to. */
 static void call_on_range(struct item *i, uint64_t va, uint64_t length) {
+    VMSIM__ASSERT(i->t && i->t->mm);
     const uint64_t *a = i->e->args;
     struct vmsim__mm *mm = i->t->mm;
     unsigned cpu = i->t->cpu;
@@ -450,6 +465,7 @@ static void replay_file_call(struct item *i) {
 }
 
 static int replay_end(struct item *i) {
+    VMSIM__ASSERT(i->t);
     bool killed = i->e->type == VMSIM_TRACE_KILLED;
     vmsim__task_kill(i->s->machine, i->t, VMSIM_STOP_NONE, killed ? -(int)i->e->args[0] : (int)i->e->args[0]);
     return 0;
@@ -507,7 +523,8 @@ static bool run_batch(struct vmsim_scenario *s, struct vmsim__replay *r, uint64_
     return true;
 }
 
-/* The CPU on which the trace goes on: that of the item's task. */
+/* The CPU on which the trace goes on: that of the item's task. Items have one order: a task that goes on on another
+ * CPU cannot do so before the item that preceded it. */
 static void follow_task(struct vmsim_scenario *s, struct vmsim__job *job, const struct vmsim__task *t) {
     const struct vmsim__task *before = vmsim__task_at(s->machine, job->task);
     if (t->cpu != before->cpu && s->machine->cpus[t->cpu].now < s->machine->cpus[before->cpu].now)

@@ -57,6 +57,8 @@ static int fill_root(struct root *root) {
     return vmsim__machine_params(root->machine, VMSIM__MACHINE_PARAMS_MAX);
 }
 
+/* Twice: the size of the joined table is only known to fit once it was made, and the configuration's own memory is
+ * there only afterwards. */
 int vmsim_config_create(struct vmsim_config **config) {
     *config = NULL;
     struct root local = {0};
@@ -197,6 +199,7 @@ static int prepare_job(struct vmsim_scenario *s, struct vmsim__job *job, const s
     return err;
 }
 
+/* All tasks begin asleep, those that start at 0 as well: one rule decides who is first. */
 static int create_tasks(struct vmsim_scenario *s) {
     const struct vmsim__task_decl *tasks = s->spec->workload.tasks.data;
     int result = 0;
@@ -223,6 +226,7 @@ static int create_tasks(struct vmsim_scenario *s) {
     return result;
 }
 
+/* All parts are tried even when one has errors, so that a user sees them together; tasks alone need the files. */
 static int create_parts(struct vmsim_scenario *s) {
     int err = vmsim_machine_create(s->config, &s->machine);
     if (err)
@@ -251,6 +255,7 @@ int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **s
     s->alloc = alloc;
     s->config = config;
     s->spec = spec;
+    VMSIM__ASSERT(spec && config);
     vmsim__evq_init(&s->sleepers, alloc);
     int err = create_parts(s);
     if (err) {
@@ -261,6 +266,7 @@ int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **s
     return 0;
 }
 
+/* What the machine's allocator still held is the leak, which tests want to be 0. */
 size_t vmsim_scenario_destroy(struct vmsim_scenario *s) {
     if (!s)
         return 0;

@@ -56,6 +56,7 @@ static const char *extend(char *out, const char *path, const char *suffix) {
 
 /* The same of a step: path[index].tag */
 static const char *extend_step(char *out, const char *path, size_t index, const struct vmsim_param_variant *step) {
+    VMSIM__ASSERT(step->variant);
     char suffix[80];
     snprintf(suffix, sizeof suffix, "[%zu].%.40s", index, step->variant->tag);
     return extend(out, path, suffix);
@@ -82,7 +83,8 @@ static void wrong(struct check *c, const char *path, const char *field, const ch
     c->result = vmsim__config_error(c->config, at, "%s%s", text, hint);
 }
 
-/* `name` (NULL: nothing to look up) must be in the list. */
+/* `name` (NULL: nothing to look up) must be in the list. Only when all names are known: after a failed allocation
+ * every use would look like a slip. */
 static void look_up(struct check *c, const struct names *list, const char *name, const char *path, const char *field,
                     const char *format) {
     if (!name || c->no_memory)
@@ -104,6 +106,7 @@ struct place {
 };
 
 static void collect_barrier(struct check *c, const struct vmsim__step_barrier *b, const struct place *p) {
+    VMSIM__ASSERT(p->path);
     if (c->regions_only)
         return;
     char *path = vmsim__config_alloc(c->config, 1, strlen(p->path) + 1);
@@ -172,6 +175,7 @@ static void collect(struct check *c, const struct vmsim_param_list *steps, const
 /* ---- second pass ---- */
 
 static void check_cpu(struct check *c, uint64_t cpu, const char *path) {
+    VMSIM__ASSERT(c->cpus > 0);
     char text[80];
     if (cpu < c->cpus)
         return;
@@ -316,6 +320,7 @@ static void collect_task(struct check *c, const struct vmsim__task_decl *task, s
     collect(c, &task->program, &(struct place){.program = ++c->programs, .path = path});
 }
 
+/* The first pass goes over all tasks, since files and markers are everybody's; regions are collected anew for each. */
 static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
     const struct vmsim__task_decl *tasks = w->tasks.data;
     const struct vmsim__file_decl *files = w->files.data;
@@ -335,8 +340,10 @@ static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
     }
 }
 
-/* How many programs come to the barrier of arrival `i`; UINT64_MAX: any number. */
+/* How many programs come to the barrier of arrival `i`; UINT64_MAX: any number. A program that comes twice to a
+ * barrier counts once, as it cannot wait for itself. */
 static uint64_t comers(const struct check *c, size_t i) {
+    VMSIM__ASSERT(i < c->arrivals.count);
     uint64_t count = 0;
     for (size_t j = 0; j < c->arrivals.count; j++) {
         if (strcmp(c->arrivals.at[i].barrier->name, c->arrivals.at[j].barrier->name) != 0)
