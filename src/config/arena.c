@@ -2,6 +2,7 @@
 /* Chunks grow from 1 KiB to 64 KiB, so that small owners stay small, and are cut from the front; a request that would
  * waste most of one gets a chunk of its own, behind the newest, whose free part stays in use. */
 #include "config/arena.h"
+#include "base/util.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ void vmsim__arena_fini(struct vmsim__arena *a) {
 }
 
 static struct vmsim__arena_chunk *new_chunk(struct vmsim__arena *a, size_t size) {
+    VMSIM__ASSERT(size > sizeof(struct vmsim__arena_chunk));
     struct vmsim__arena_chunk *c = vmsim__calloc(a->alloc, 1, size);
     if (!c) {
         a->failed = true;
@@ -49,6 +51,7 @@ static void *own_chunk(struct vmsim__arena *a, size_t bytes) {
 }
 
 static bool next_chunk(struct vmsim__arena *a) {
+    VMSIM__ASSERT(a->chunk_size <= LAST_CHUNK);
     if (!a->chunk_size)
         a->chunk_size = FIRST_CHUNK;
     struct vmsim__arena_chunk *c = new_chunk(a, a->chunk_size);
@@ -62,6 +65,7 @@ static bool next_chunk(struct vmsim__arena *a) {
     return true;
 }
 
+/* Zeroed, because chunks are: a struct that is bound from a table begins as all defaults of C. */
 void *vmsim__arena_alloc(struct vmsim__arena *a, size_t count, size_t size) {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2) {
@@ -76,10 +80,12 @@ void *vmsim__arena_alloc(struct vmsim__arena *a, size_t count, size_t size) {
             return NULL;
     }
     void *p = a->next;
+    VMSIM__ASSERT(a->next && a->next + bytes <= a->end);
     a->next += bytes;
     return p;
 }
 
+/* The end mark comes with the zeroed memory. */
 char *vmsim__arena_copy(struct vmsim__arena *a, const char *text, size_t length) {
     char *p = vmsim__arena_alloc(a, length + 1, 1);
     if (p && length)

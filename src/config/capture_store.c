@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Captures as files: reading them when asked for, writing a folder, and the lines in them (see capture.h). */
 #include "config/capture.h"
+#include "base/util.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@ void vmsim__capture_fini(struct vmsim__capture *c) {
 }
 
 int vmsim__capture_open(struct vmsim__capture *c, const char *directory, struct vmsim__err *err) {
+    VMSIM__ASSERT(!c->directory);
     struct stat st;
     if (stat(directory, &st))
         return vmsim__err_set(err, errno == ENOENT ? VMSIM_ENOENT : VMSIM_EIO, "%s: %s", directory, strerror(errno));
@@ -30,6 +32,8 @@ int vmsim__capture_open(struct vmsim__capture *c, const char *directory, struct 
     return c->directory ? 0 : vmsim__err_set(err, VMSIM_ENOMEM, "no memory");
 }
 
+/* O_NONBLOCK, so that a capture with a pipe in place of a file does not hang; sizes are not asked for, as /proc tells
+ * 0. */
 int vmsim__read_whole(struct vmsim__textbuf *b, const char *path) {
     char block[16384];
     struct stat st;
@@ -98,6 +102,8 @@ void vmsim__capture_note(struct vmsim__capture *c, const char *file, const char 
         c->failed = true;
 }
 
+/* A file that is not there is no fault of the capture: kernels and rights differ, and its absence is remembered like a
+ * text. */
 static void load_file(struct vmsim__capture *c, const char *name) {
     char path[4096];
     struct vmsim__textbuf b;
@@ -159,7 +165,9 @@ int vmsim__capture_save(struct vmsim__capture *c, const char *directory, struct 
     return error ? vmsim__err_set(err, VMSIM_EIO, "%s: %s", path, strerror(error)) : 0;
 }
 
+/* What is longer than the buffer is cut and skipped: no file of a capture has such lines. */
 bool vmsim__next_line(const char **at, char *line, size_t size) {
+    VMSIM__ASSERT(size > 0);
     if (!*at || !**at)
         return false;
     size_t length = strcspn(*at, "\n"), keep = length < size - 1 ? length : size - 1;

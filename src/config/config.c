@@ -13,6 +13,7 @@
 
 int vmsim__config_create(struct vmsim__alloc *alloc, const struct vmsim_param *root, size_t size,
                          struct vmsim_config **config) {
+    VMSIM__ASSERT(root && size);
     *config = NULL;
     struct vmsim__alloc *a = alloc ? alloc : vmsim__alloc_create(NULL);
     struct vmsim_config *c = a ? vmsim__calloc(a, 1, sizeof *c) : NULL;
@@ -58,6 +59,7 @@ int vmsim_config_add_search_dir(struct vmsim_config *c, const char *path) {
 /* A text that was read is merged above those loaded before, directives included: a later file's `preset` replaces an
  * earlier one's, and lies beneath the keys of both. */
 static int load_source(struct vmsim_config *c, const struct vmsim__source *s) {
+    VMSIM__ASSERT(c->state == CONFIG_OPEN);
     struct vmsim__node *tree;
     int err = vmsim__yaml_load(c, s, 0, &tree);
     if (err)
@@ -70,7 +72,8 @@ static int load_source(struct vmsim_config *c, const struct vmsim__source *s) {
     return c->tree ? 0 : vmsim__diag_mark(c) > errors ? VMSIM_ELIMIT : VMSIM_ENOMEM;
 }
 
-/* Why a text could not be read. */
+/* Why a text could not be read. The list of errors has the reason when the text itself was at fault; an empty list
+ * means that memory was. */
 static int source_error(const struct vmsim_config *c, size_t errors_before) {
     return vmsim__diag_mark(c) > errors_before ? c->last_code : VMSIM_ENOMEM;
 }
@@ -115,7 +118,10 @@ int vmsim_config_set(struct vmsim_config *c, const char *assignment) {
     return vmsim__vec_push(c->alloc, &c->overrides, o) ? 0 : VMSIM_ENOMEM;
 }
 
+/* Overrides are applied twice: those that choose presets and includes before these are read, all others after, on top
+ * of what they brought. */
 static int resolve_tree(struct vmsim_config *c) {
+    VMSIM__ASSERT(!c->bound);
     if (!c->tree)
         c->tree = vmsim__node_new(c, NODE_MAPPING, (struct vmsim__place){0});
     if (!c->tree)
@@ -132,6 +138,7 @@ static int resolve_tree(struct vmsim_config *c) {
 
 /* What can still be checked after an override failed is checked, too. */
 static int resolve(struct vmsim_config *c) {
+    VMSIM__ASSERT(c->state == CONFIG_OPEN);
     if (c->errors.count)
         return VMSIM_ECONFIG;
     int err = resolve_tree(c);
@@ -149,6 +156,7 @@ static int resolve(struct vmsim_config *c) {
     if (c->errors.count || err || e)
         return VMSIM_ECONFIG;
     c->bound = bound;
+    VMSIM__ASSERT(!c->errors.count && !c->depth);
     return 0;
 }
 
@@ -199,6 +207,7 @@ static int write_file(const char *path, const char *text, size_t size) {
     return ok ? 0 : VMSIM_EIO;
 }
 
+/* Written beside and renamed, so that a reader never finds half a file and a failure leaves the old one. */
 int vmsim_config_dump_file(struct vmsim_config *c, unsigned flags, const char *path) {
     const char *text;
     size_t size;
@@ -257,6 +266,7 @@ const void *vmsim__config_root(const struct vmsim_config *c) {
 
 int vmsim__config_bind(struct vmsim_config *c, const struct vmsim__node *node, const char *path,
                        const struct vmsim_param *table, void *out) {
+    VMSIM__ASSERT(table && out);
     struct vmsim__node empty = {.kind = NODE_MAPPING};
     c->arena.failed = false;
     vmsim__textbuf_clear(&c->path);

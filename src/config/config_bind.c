@@ -16,7 +16,8 @@
 typedef int bind_fn(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at);
 static bind_fn bind_param;
 
-/* Remembers the worst: out of memory, else any error. */
+/* Remembers the worst: out of memory, else any error. Memory that is out hides all else: what was bound after it
+ * cannot be trusted. */
 static int worse(int a, int b) {
     return a == VMSIM_ENOMEM || b == VMSIM_ENOMEM ? VMSIM_ENOMEM : a ? a : b;
 }
@@ -37,6 +38,7 @@ static size_t enter_index(struct vmsim_config *c, size_t i) {
 
 /* Without memory the buffer may never have been made; its failure is looked at once, at the end. */
 static void leave(struct vmsim_config *c, size_t before) {
+    VMSIM__ASSERT(!c->path.at || c->path.failed || before <= c->path.count);
     if (!c->path.at)
         return;
     c->path.count = before;
@@ -71,6 +73,7 @@ static int wrong_kind(struct vmsim_config *c, const struct vmsim__node *n, const
 
 /* Quotes do not matter, except that a quoted null is a text: "4GiB" from a JSON writer is as good as 4GiB. */
 static int bind_scalar(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
+    VMSIM__ASSERT(vmsim__param_is_scalar(p->type));
     char why[512];
     if (n->kind != NODE_SCALAR || (vmsim__node_is_null(n) && (p->type != VMSIM_PARAM_ENUM || !n->text[0])))
         return wrong_kind(c, n, p);
@@ -81,6 +84,7 @@ static int bind_scalar(struct vmsim_config *c, const struct vmsim__node *n, cons
 
 /* Room for `n->count` elements. */
 static int make_list(struct vmsim_config *c, struct vmsim_param_list *list, size_t count, size_t size) {
+    VMSIM__ASSERT(size > 0);
     *list = (struct vmsim_param_list){0};
     if (!count)
         return 0;
@@ -100,6 +104,7 @@ static int check_count(struct vmsim_config *c, const struct vmsim__node *n, cons
 }
 
 static int bind_list(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
+    VMSIM__ASSERT(n->kind == NODE_SEQUENCE && p->type == VMSIM_PARAM_LIST);
     struct vmsim_param_list *list = at;
     struct vmsim_param element = vmsim__param_element(p);
     size_t size = vmsim__param_size(element.type);
@@ -116,6 +121,7 @@ static int bind_list(struct vmsim_config *c, const struct vmsim__node *n, const 
 
 static int bind_struct_list(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p,
                             void *at) {
+    VMSIM__ASSERT(n->kind == NODE_SEQUENCE && p->fields && p->element_size);
     struct vmsim_param_list *list = at;
     int err = make_list(c, list, n->count, p->element_size);
     if (err)
@@ -131,6 +137,7 @@ static int bind_struct_list(struct vmsim_config *c, const struct vmsim__node *n,
 
 /* The key goes into the element itself, so that a bound element stands alone. */
 static int bind_struct_map(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
+    VMSIM__ASSERT(n->kind == NODE_MAPPING && p->fields && p->element_size);
     struct vmsim_param_list *list = at;
     int err = make_list(c, list, n->count, p->element_size);
     if (err)
@@ -146,6 +153,7 @@ static int bind_struct_map(struct vmsim_config *c, const struct vmsim__node *n, 
     return err;
 }
 
+/* The origin is kept beside the value: who writes it later (a sysctl at boot) can still say where it came from. */
 static int bind_pair(struct vmsim_config *c, const struct vmsim__entry *e, struct vmsim_param_pair *pair) {
     static const struct vmsim_param text = {.type = VMSIM_PARAM_STRING};
     pair->key = e->key;
@@ -154,6 +162,7 @@ static int bind_pair(struct vmsim_config *c, const struct vmsim__entry *e, struc
 }
 
 static int bind_map(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
+    VMSIM__ASSERT(n->kind == NODE_MAPPING);
     struct vmsim_param_list *list = at;
     int err = make_list(c, list, n->count, sizeof(struct vmsim_param_pair));
     if (err)
@@ -182,6 +191,7 @@ static const char *tag_of(const struct vmsim__node *n, const struct vmsim__node 
 
 /* A mapping of several keys is mostly a step whose fields are indented too little: say which key is the step. */
 static int no_tag(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_variant *variants) {
+    VMSIM__ASSERT(variants);
     for (size_t i = 0; n->kind == NODE_MAPPING && i < n->count; i++) {
         const char *key = n->entries[i].key;
         const char *other = n->entries[i ? 0 : 1].key;
@@ -203,6 +213,7 @@ static int unknown_tag(struct vmsim_config *c, struct vmsim__place at, const cha
 /* A bare word is its step with every default; `out->data` stays NULL for steps without fields. */
 static int bind_body(struct vmsim_config *c, const struct vmsim__node *body, struct vmsim__place at,
                      struct vmsim_param_variant *out) {
+    VMSIM__ASSERT(out->variant);
     const struct vmsim_variant *v = out->variant;
     size_t before = enter_key(c, v->tag);
     int err = 0;
@@ -232,6 +243,7 @@ static int bind_variant(struct vmsim_config *c, const struct vmsim__node *n, con
 }
 
 static int bind_variants(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
+    VMSIM__ASSERT(n->kind == NODE_SEQUENCE && p->variants);
     struct vmsim_param_list *list = at;
     int err = make_list(c, list, n->count, sizeof(struct vmsim_param_variant));
     if (err)
@@ -253,6 +265,7 @@ static int too_deep(struct vmsim_config *c, const struct vmsim__node *n) {
 }
 
 static int bind_node(struct vmsim_config *c, const struct vmsim__node *n, void *at) {
+    VMSIM__ASSERT(c->depth <= CONFIG_DEPTH_LIMIT);
     if (c->depth + vmsim__node_height(n) > CONFIG_DEPTH_LIMIT)
         return too_deep(c, n);
     memcpy(at, &n, sizeof n);
@@ -261,6 +274,7 @@ static int bind_node(struct vmsim_config *c, const struct vmsim__node *n, void *
 
 /* A value that stands where a list or map is due. Nothing at all counts as an empty one. */
 static int bind_collection(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
+    VMSIM__ASSERT(!vmsim__param_is_scalar(p->type) && p->type != VMSIM_PARAM_STRUCT);
     bool map = p->type == VMSIM_PARAM_MAP || p->type == VMSIM_PARAM_STRUCT_MAP;
     struct vmsim__node empty = {.kind = map ? NODE_MAPPING : NODE_SEQUENCE, .place = n->place};
     bind_fn *bind = p->type == VMSIM_PARAM_LIST          ? bind_list
@@ -292,6 +306,7 @@ static int bind_param(struct vmsim_config *c, const struct vmsim__node *n, const
 
 /* The default of `p`: its text read as if it stood in a file. */
 static int bind_text(struct vmsim_config *c, const struct vmsim_param *p, void *at) {
+    VMSIM__ASSERT(p->fallback);
     struct vmsim__node *n = NULL;
     if (vmsim__param_is_scalar(p->type)) {
         struct vmsim__node scalar = {.kind = NODE_SCALAR, .text = p->fallback};
@@ -323,6 +338,7 @@ static int bind_absent(struct vmsim_config *c, const struct vmsim__node *parent,
     return err;
 }
 
+/* `present` tells a value that was given from a default of the same value. */
 static int bind_field(struct vmsim_config *c, const struct vmsim__node *mapping, const struct vmsim_param *p,
                       void *out) {
     const struct vmsim__node *n = vmsim__node_get(mapping, p->name);
@@ -338,6 +354,7 @@ static int bind_field(struct vmsim_config *c, const struct vmsim__node *mapping,
 
 /* Directives were taken out before: a `preset` that is still here stands where none may. */
 static int check_keys(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *table) {
+    VMSIM__ASSERT(n->kind == NODE_MAPPING);
     int err = 0;
     for (size_t i = 0; i < n->count && !vmsim__diag_full(c); i++) {
         const struct vmsim__entry *e = &n->entries[i];

@@ -24,6 +24,7 @@ static size_t char_size(const char *s) {
 
 /* Moves `n` characters on, not beyond `end`. */
 static const char *skip_chars(const char *s, const char *end, size_t n) {
+    VMSIM__ASSERT(s <= end);
     for (; n && s < end; n--)
         s += char_size(s);
     return s < end ? s : end;
@@ -48,6 +49,7 @@ static bool is_printable(const char *s, const char *end) {
 }
 
 static void line_of(const struct vmsim__place *at, const char **start, const char **end) {
+    VMSIM__ASSERT(at->line > 0 && at->line <= at->source->line_count);
     const struct vmsim__source *s = at->source;
     size_t i = at->line - 1;
     *start = s->text + s->lines[i];
@@ -119,6 +121,7 @@ static bool is_before(const struct vmsim__diag *a, const struct vmsim__diag *b) 
 
 /* By insertion: the list is short and mostly in order already. */
 static bool insert(struct vmsim_config *c, struct vmsim__diag diag) {
+    VMSIM__ASSERT(diag.text);
     if (!vmsim__vec_push(c->alloc, &c->errors, diag))
         return false;
     size_t i = c->errors.count - 1;
@@ -128,7 +131,8 @@ static bool insert(struct vmsim_config *c, struct vmsim__diag diag) {
     return true;
 }
 
-/* The last error of a full list says that there are more. */
+/* The last error of a full list says that there are more. One line in place of all others: a list that is cut off
+ * without a word looks complete. */
 static int drop(struct vmsim_config *c, int code) {
     if (c->errors_dropped++)
         return code;

@@ -74,6 +74,7 @@ static void end_value(struct emitter *e, const struct vmsim__node *n) {
     vmsim__textbuf_puts(e->b, "\n");
 }
 
+/* Keys are plain even when they look like numbers: a key is a text wherever it stands. */
 static void put_key(struct emitter *e, const char *key, size_t indent) {
     begin_line(e, indent);
     put_text(e, key, true);
@@ -82,6 +83,7 @@ static void put_key(struct emitter *e, const char *key, size_t indent) {
 
 /* A scalar or a list of them, within a line. */
 static void put_value(struct emitter *e, const struct vmsim_param *p, const char *at) {
+    VMSIM__ASSERT(at && (p->type == VMSIM_PARAM_LIST || vmsim__param_is_scalar(p->type)));
     char text[128];
     if (p->type == VMSIM_PARAM_LIST) {
         struct vmsim_param_list list;
@@ -117,6 +119,7 @@ static bool all_zero(const struct vmsim_param *table, const char *data) {
 }
 
 static bool is_zero(const struct vmsim_param *p, const char *at) {
+    VMSIM__ASSERT(p->type == VMSIM_PARAM_STRUCT || vmsim__param_size(p->type) <= 16);
     static const char zero[16];
     if (p->type == VMSIM_PARAM_STRUCT)
         return all_zero(p->fields, at);
@@ -158,6 +161,7 @@ static const struct vmsim__node *item(const struct vmsim__node *n, size_t i) {
 
 static void emit_struct_list(struct emitter *e, const struct vmsim_param *p, struct vmsim_param_list list,
                              const struct vmsim__node *n, size_t indent) {
+    VMSIM__ASSERT(p->element_size);
     for (size_t i = 0; i < list.count; i++) {
         const char *element = (const char *)list.data + i * p->element_size;
         begin_line(e, indent);
@@ -172,6 +176,7 @@ static void emit_struct_list(struct emitter *e, const struct vmsim_param *p, str
 
 static void emit_struct_map(struct emitter *e, const struct vmsim_param *p, struct vmsim_param_list list,
                             const struct vmsim__node *n, size_t indent) {
+    VMSIM__ASSERT(p->element_size);
     for (size_t i = 0; i < list.count; i++) {
         const char *element = (const char *)list.data + i * p->element_size, *key;
         memcpy(&key, element + p->key_offset, sizeof key);
@@ -271,8 +276,10 @@ static void emit_raw_items(struct emitter *e, const struct vmsim__node *n, size_
     }
 }
 
-/* A part of the tree after "key:" or "-". */
+/* A part of the tree after "key:" or "-". Raw parts keep the quotes they had, as nobody knows yet whether a number or
+ * a text is meant. */
 static void emit_raw(struct emitter *e, const struct vmsim__node *n, size_t indent) {
+    VMSIM__ASSERT(n);
     if (n->kind == NODE_SCALAR) {
         vmsim__textbuf_puts(e->b, " ");
         if (vmsim__node_is_null(n))
@@ -299,6 +306,7 @@ static void emit_raw(struct emitter *e, const struct vmsim__node *n, size_t inde
 
 void vmsim__emit_struct(struct vmsim_config *c, const struct vmsim_param *table, const void *data,
                         const struct vmsim__node *n, unsigned flags, struct vmsim__textbuf *b) {
+    VMSIM__ASSERT(table && data);
     struct emitter e = {.c = c, .b = b, .flags = flags};
     if (has_fields(table, data))
         emit_fields(&e, table, data, n, 0);

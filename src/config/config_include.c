@@ -37,6 +37,7 @@ static int check_rest(struct vmsim_config *c, const struct vmsim__node *whole, c
 
 /* The part of the file `n` that belongs to the section; *n may become NULL: nothing. */
 static int select_section(struct vmsim_config *c, struct vmsim__node **n, const char *section) {
+    VMSIM__ASSERT(*n);
     struct vmsim__node *file = *n;
     if (file->kind != NODE_MAPPING)
         return vmsim__diag_add(c, VMSIM_ECONFIG, file->place, "expected a mapping, got %s", vmsim__node_what(file));
@@ -56,8 +57,11 @@ static int merge_under(struct vmsim_config *c, struct vmsim__node **under, struc
     return *under ? 0 : reason(c, errors);
 }
 
+/* The file's own directives are resolved before it is merged, so that its keys lie over those of the files that it
+ * names. */
 static int include_file(struct vmsim_config *c, const char *path, const struct vmsim__place *from,
                         struct section section, unsigned depth, struct vmsim__node **under) {
+    VMSIM__ASSERT(from);
     struct vmsim__node *n;
     size_t errors = vmsim__diag_mark(c);
     if (depth >= CONFIG_INCLUDE_LIMIT)
@@ -129,6 +133,7 @@ static int resolve_children(struct vmsim_config *c, struct vmsim__node *n, const
 }
 
 static int resolve_steps(struct vmsim_config *c, struct vmsim__node *n, const struct vmsim_param *p, unsigned depth) {
+    VMSIM__ASSERT(p->variants);
     int err = 0;
     for (size_t i = 0; n->kind == NODE_SEQUENCE && i < n->count; i++) {
         struct vmsim__node *step = n->items[i];
@@ -155,6 +160,7 @@ static int resolve_entry(struct vmsim_config *c, struct vmsim__entry *e, const s
 
 int vmsim__include_resolve(struct vmsim_config *c, struct vmsim__node **n, const struct vmsim_param *table,
                            const char *section, unsigned depth) {
+    VMSIM__ASSERT(*n && table);
     if ((*n)->kind != NODE_MAPPING)
         return 0;
     struct vmsim__node *own = *n, *under = NULL;

@@ -37,6 +37,7 @@ struct vmsim__node *vmsim__node_scalar(struct vmsim_config *c, struct vmsim__pla
 }
 
 static bool grow(struct vmsim_config *c, struct vmsim__node *n, void **at, size_t element) {
+    VMSIM__ASSERT(n->count <= n->capacity);
     if (n->count < n->capacity)
         return true;
     size_t capacity = n->capacity ? n->capacity * 2 : 4;
@@ -57,6 +58,7 @@ static void account(struct vmsim__node *parent, const struct vmsim__node *child)
 }
 
 bool vmsim__node_push(struct vmsim_config *c, struct vmsim__node *sequence, struct vmsim__node *item) {
+    VMSIM__ASSERT(sequence->kind == NODE_SEQUENCE && item);
     if (!grow(c, sequence, (void **)&sequence->items, sizeof *sequence->items))
         return false;
     sequence->items[sequence->count++] = item;
@@ -68,6 +70,7 @@ bool vmsim__node_push(struct vmsim_config *c, struct vmsim__node *sequence, stru
  * libyaml takes for an implicit key even when every byte of it is escaped in a dump. */
 bool vmsim__node_put(struct vmsim_config *c, struct vmsim__node *mapping, const char *key, struct vmsim__place place,
                      struct vmsim__node *value) {
+    VMSIM__ASSERT(mapping->kind == NODE_MAPPING && key && value);
     if (strlen(key) > CONFIG_KEY_BYTES) {
         vmsim__diag_add(c, VMSIM_ELIMIT, place, "a key of more than %d bytes (the limit)", CONFIG_KEY_BYTES);
         return false;
@@ -102,6 +105,7 @@ struct vmsim__node *vmsim__node_get(const struct vmsim__node *mapping, const cha
 
 /* Keeps the order of the others: it is the order of the dump of raw parts. */
 void vmsim__node_remove(struct vmsim__node *mapping, const char *key) {
+    VMSIM__ASSERT(mapping->kind == NODE_MAPPING);
     struct vmsim__entry *e = vmsim__node_find(mapping, key);
     if (!e)
         return;
@@ -151,7 +155,8 @@ struct vmsim__node *vmsim__node_copy(struct vmsim_config *c, const struct vmsim_
     return copy;
 }
 
-/* The result is `under` with the keys of `over`, so that keys keep the order of the file that had them first. */
+/* The result is `under` with the keys of `over`, so that keys keep the order of the file that had them first. Lists
+ * replace, mappings merge: an element has no name by which one could be matched with another. */
 struct vmsim__node *vmsim__node_merge(struct vmsim_config *c, struct vmsim__node *under, struct vmsim__node *over) {
     if (!under || !over)
         return over ? over : under;
@@ -174,6 +179,7 @@ struct vmsim__node *vmsim__node_merge(struct vmsim_config *c, struct vmsim__node
 }
 
 bool vmsim__node_is_null(const struct vmsim__node *n) {
+    VMSIM__ASSERT(n->kind != NODE_SCALAR || n->text);
     if (n->kind != NODE_SCALAR || !n->plain)
         return false;
     return !n->text[0] || !strcmp(n->text, "~") || !strcmp(n->text, "null");

@@ -62,6 +62,7 @@ static struct shape shape_of(const struct vmsim_param *p) {
 }
 
 static struct shape element_shape(struct shape list) {
+    VMSIM__ASSERT(list.kind == SHAPE_FREE || list.p);
     const struct vmsim_param *p = list.p;
     if (list.kind == SHAPE_FREE)
         return list;
@@ -74,6 +75,7 @@ static struct shape element_shape(struct shape list) {
 
 /* An assignment is one line as far as its path goes; columns count characters as those of files do. */
 static struct vmsim__place place_at(const struct vmsim__source *s, const char *at, const char *end) {
+    VMSIM__ASSERT(at >= s->text && end >= at);
     struct vmsim__place place = {.source = s, .line = 1, .column = 1, .length = 0};
     for (const char *t = s->text; t < end; t++) {
         bool starts = ((unsigned char)*t & 0xc0) != 0x80;
@@ -102,6 +104,7 @@ static bool no_memory(struct walk *w, size_t errors_before) {
 
 /* Bytes of the word at the path: up to '.' or '[', or within quotes. */
 static size_t word_length(const struct walk *w) {
+    VMSIM__ASSERT(w->at <= w->end);
     const char *s = w->at;
     if (s < w->end && *s == '"') {
         const char *close = memchr(s + 1, '"', (size_t)(w->end - s - 1));
@@ -117,7 +120,8 @@ static bool ends_word(const struct walk *w, const char *s) {
     return s == w->end || *s == '.' || *s == '[';
 }
 
-/* The longest key of the table that the path begins with. */
+/* The longest key of the table that the path begins with. Keys of tables hold dots of their own
+ * ("transparent_hugepage.enabled"): the first dot need not end one. */
 static const struct vmsim_param *longest_field(const struct walk *w, const struct vmsim_param *table) {
     const struct vmsim_param *best = NULL;
     size_t left = (size_t)(w->end - w->at), best_length = 0;
@@ -150,8 +154,10 @@ static bool become_mapping(struct walk *w, size_t length) {
     return true;
 }
 
-/* Moves to the value of `key`, which is made (as nothing) where it is missing. */
+/* Moves to the value of `key`, which is made (as nothing) where it is missing. Made as nothing, not as a mapping: what
+ * comes next in the path decides what it has to be. */
 static bool enter(struct walk *w, const char *key, size_t length, struct shape shape) {
+    VMSIM__ASSERT(key);
     size_t errors = vmsim__diag_mark(w->c);
     if (!become_mapping(w, length))
         return false;
@@ -179,6 +185,7 @@ static bool enter(struct walk *w, const char *key, size_t length, struct shape s
 
 /* The word as a text of its own, without quotes. */
 static const char *copy_word(struct walk *w, size_t length) {
+    VMSIM__ASSERT(length > 0);
     bool quoted = length >= 2 && w->at[0] == '"' && w->at[length - 1] == '"';
     const char *key = vmsim__arena_copy(&w->c->arena, w->at + quoted, length - 2 * quoted);
     if (!key)
@@ -188,6 +195,7 @@ static const char *copy_word(struct walk *w, size_t length) {
 
 /* `preset` and `include` are no keys of tables, but may be given: `machine.preset=zen4`. */
 static bool step_field(struct walk *w) {
+    VMSIM__ASSERT(w->shape.kind == SHAPE_TABLE && w->shape.p);
     const struct vmsim_param *p = longest_field(w, w->shape.p);
     if (p)
         return enter(w, p->name, strlen(p->name), shape_of(p));
@@ -205,6 +213,7 @@ static bool step_field(struct walk *w) {
 
 /* The tag of a step must be the one that stands there; a bare word becomes a mapping, a new element takes any. */
 static bool step_tag(struct walk *w) {
+    VMSIM__ASSERT(w->shape.p && w->shape.p->variants);
     const struct vmsim_variant *variants = w->shape.p->variants;
     size_t length = word_length(w);
     const struct vmsim_variant *v = vmsim__variant_find(variants, w->at, length);
@@ -267,6 +276,7 @@ static bool become_sequence(struct walk *w, size_t length) {
 }
 
 static bool append(struct walk *w, size_t length) {
+    VMSIM__ASSERT(w->source);
     size_t errors = vmsim__diag_mark(w->c);
     struct vmsim__node *n = vmsim__node_scalar(w->c, place_at(w->source, w->at, w->at + length), "");
     if (!n)
@@ -277,6 +287,7 @@ static bool append(struct walk *w, size_t length) {
 
 /* "[12]" or "[+]". */
 static bool step_index(struct walk *w) {
+    VMSIM__ASSERT(w->at < w->end && *w->at == '[');
     const char *close = memchr(w->at, ']', (size_t)(w->end - w->at));
     size_t length = close ? (size_t)(close - w->at) + 1 : 1;
     char digits[24] = "";

@@ -17,7 +17,8 @@
 
 typedef int visit_fn(struct vmsim_config *c, const char *directory, void *context);
 
-/* Directories of a list separated by ':'. `visit` returns 0 to go on. */
+/* Directories of a list separated by ':'. `visit` returns 0 to go on. As PATH: an empty entry would be the working
+ * directory, and is passed over here. */
 static int visit_list(struct vmsim_config *c, const char *list, visit_fn *visit, void *context) {
     while (list && *list) {
         size_t n = strcspn(list, ":");
@@ -84,6 +85,7 @@ static bool is_known(const struct vmsim_config *c, const char *name) {
 
 /* A name that an earlier directory has hides this one, as in the lookup. */
 static int add_preset(struct vmsim_config *c, const char *directory, const char *file) {
+    VMSIM__ASSERT(directory && file);
     size_t n = strlen(file), suffix = strlen(SUFFIX);
     if (n <= suffix || strcmp(file + n - suffix, SUFFIX) != 0 || file[0] == '.')
         return 0;

@@ -38,14 +38,17 @@ static const struct type_info {
 };
 
 bool vmsim__param_is_scalar(enum vmsim_param_type type) {
+    VMSIM__ASSERT(type < VMSIM__COUNT(types));
     return types[type].scalar;
 }
 
 size_t vmsim__param_size(enum vmsim_param_type type) {
+    VMSIM__ASSERT(type < VMSIM__COUNT(types));
     return types[type].size;
 }
 
 const char *vmsim__param_expects(const struct vmsim_param *p) {
+    VMSIM__ASSERT(p->type < VMSIM__COUNT(types));
     return types[p->type].expects;
 }
 
@@ -62,7 +65,8 @@ static bool has_upper(const struct vmsim_param *p, enum vmsim_param_type type) {
     return type == VMSIM_PARAM_INT ? p->min || p->max : p->max > 0;
 }
 
-/* Shortest form: at most six decimals, no trailing zeros. */
+/* Shortest form: at most six decimals, no trailing zeros. Integer arithmetic: what is printed reads back as the same
+ * millionths. */
 static char *format_ratio(uint64_t v, char *text, size_t size) {
     snprintf(text, size, "%" PRIu64 ".%06" PRIu64, v / MILLION, v % MILLION);
     size_t n = strlen(text);
@@ -74,6 +78,7 @@ static char *format_ratio(uint64_t v, char *text, size_t size) {
 }
 
 static char *format_number(enum vmsim_param_type type, uint64_t v, char *text, size_t size) {
+    VMSIM__ASSERT(type < VMSIM__COUNT(types));
     switch (type) {
     case VMSIM_PARAM_SIZE:
         return vmsim__format_size(v, text, size);
@@ -136,6 +141,7 @@ static bool parse_ratio(const char *text, uint64_t *value, const char **why) {
 }
 
 static bool parse_number(enum vmsim_param_type type, const char *text, uint64_t *v, const char **why) {
+    VMSIM__ASSERT(types[type].number && text);
     int64_t number = 0;
     bool ok;
     switch (type) {
@@ -157,13 +163,16 @@ static bool parse_number(enum vmsim_param_type type, const char *text, uint64_t 
 
 /* Bounds of an INT are stored as the bits of an int64_t. */
 static bool in_bounds(const struct vmsim_param *p, uint64_t v) {
+    VMSIM__ASSERT(types[p->type].number);
     if (p->type == VMSIM_PARAM_INT)
         return !has_upper(p, p->type) || ((int64_t)v >= (int64_t)p->min && (int64_t)v <= (int64_t)p->max);
     return v >= p->min && (!p->max || v <= p->max);
 }
 
-/* The start of `text`, for a message of limited length. */
+/* The start of `text`, for a message of limited length. Cut between characters: half of a UTF-8 sequence would spoil a
+ * terminal. */
 static const char *shown(const char *text, char *buffer, size_t size) {
+    VMSIM__ASSERT(size > 4);
     size_t n = strlen(text);
     if (n < size)
         return text;

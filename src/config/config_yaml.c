@@ -44,6 +44,7 @@ struct loader {
 };
 
 static struct vmsim__place place_of(const struct loader *l, const yaml_mark_t *start, const yaml_mark_t *end) {
+    VMSIM__ASSERT(start);
     struct vmsim__place at = {.source = l->source, .length = 1};
     at.line = (unsigned)start->line + l->line + 1;
     at.column = (unsigned)start->column + (start->line ? 0 : l->column) + 1;
@@ -78,6 +79,7 @@ static bool no_node(struct loader *l, size_t errors_before) {
 
 /* The value of a refused key is read and dropped: its own errors are still worth telling. */
 static bool attach(struct loader *l, struct vmsim__node *n) {
+    VMSIM__ASSERT(n);
     size_t errors = vmsim__diag_mark(l->c);
     if (!l->depth) {
         l->root = n;
@@ -96,6 +98,7 @@ static bool attach(struct loader *l, struct vmsim__node *n) {
 
 /* Anchors are looked up one after the other, so their number has a limit. */
 static bool add_anchor(struct loader *l, const char *name, struct vmsim__node *n) {
+    VMSIM__ASSERT(name && n);
     if (++l->anchor_count > ANCHOR_LIMIT)
         return fatal(l,
                      vmsim__diag_add(l->c, VMSIM_ELIMIT, n->place, "more than %d anchors (the limit)", ANCHOR_LIMIT));
@@ -121,6 +124,7 @@ static bool check_tag(struct loader *l, const yaml_event_t *e, const yaml_char_t
 
 /* A key of the topmost mapping. */
 static bool take_key(struct loader *l, const yaml_event_t *e, const char *key, bool has_nul) {
+    VMSIM__ASSERT(l->depth > 0 && l->stack[l->depth - 1].node->kind == NODE_MAPPING);
     struct frame *f = &l->stack[l->depth - 1];
     struct vmsim_config *c = l->c;
     f->key = key;
@@ -174,6 +178,7 @@ static bool take_scalar(struct loader *l, const yaml_event_t *e) {
 
 static bool begin_collection(struct loader *l, const yaml_event_t *e, enum vmsim__node_kind kind,
                              const yaml_char_t *anchor, const yaml_char_t *tag) {
+    VMSIM__ASSERT(kind != NODE_SCALAR && l->depth <= CONFIG_DEPTH_LIMIT);
     struct vmsim__place at = event_place(l, e);
     if (kind == NODE_SEQUENCE || !e->data.mapping_start.style ||
         e->data.mapping_start.style == YAML_BLOCK_MAPPING_STYLE)
@@ -197,6 +202,7 @@ static bool begin_collection(struct loader *l, const yaml_event_t *e, enum vmsim
 }
 
 static bool end_collection(struct loader *l) {
+    VMSIM__ASSERT(l->depth > 0);
     struct frame f = l->stack[--l->depth];
     if (f.anchor && !add_anchor(l, f.anchor, f.node))
         return false;
@@ -305,6 +311,7 @@ static void parse(struct loader *l, yaml_parser_t *p) {
 
 /* Where the parsed part begins. */
 static void set_start(struct loader *l, size_t skip) {
+    VMSIM__ASSERT(skip <= l->source->size);
     while (l->line + 1 < l->source->line_count && l->source->lines[l->line + 1] <= skip)
         l->line++;
     for (size_t i = l->source->lines[l->line]; i < skip; i++)

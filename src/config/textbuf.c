@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "base/vec.h"
 
 void vmsim__textbuf_init(struct vmsim__textbuf *b, struct vmsim__alloc *alloc) {
@@ -24,7 +25,8 @@ void vmsim__textbuf_clear(struct vmsim__textbuf *b) {
         b->at[0] = '\0';
 }
 
-/* Room for `more` bytes and the NUL. */
+/* Room for `more` bytes and the NUL. One failure flag is enough for a whole sequence: who writes looks once, at the
+ * end. */
 static bool room(struct vmsim__textbuf *b, size_t more) {
     if (!b->failed && !vmsim__vec_grow(b->alloc, (void **)&b->at, &b->capacity, b->count + more + 1, 1))
         b->failed = true;
@@ -32,6 +34,7 @@ static bool room(struct vmsim__textbuf *b, size_t more) {
 }
 
 void vmsim__textbuf_add(struct vmsim__textbuf *b, const char *text, size_t length) {
+    VMSIM__ASSERT(length < SIZE_MAX / 2);
     if (!room(b, length))
         return;
     if (length)

@@ -16,6 +16,7 @@ void vmsim__emitter_fini(struct vmsim__emitter *e) {
 
 static void begin(struct vmsim__emitter *e, const char *key, bool array) {
     VMSIM__ASSERT(e->depth < VMSIM__EMITTER_DEPTH);
+    VMSIM__ASSERT(key || !e->depth || e->level[e->depth - 1].array);
     e->ops->begin(e, key, array);
     if (e->depth)
         e->level[e->depth - 1].items++;
@@ -31,6 +32,7 @@ static void end(struct vmsim__emitter *e, bool array) {
 }
 
 static void value(struct vmsim__emitter *e, const char *key, const struct vmsim__value *v) {
+    VMSIM__ASSERT(v->type != VMSIM__VALUE_STRING || v->text);
     e->ops->value(e, key, v);
     if (e->depth)
         e->level[e->depth - 1].items++;
@@ -60,6 +62,7 @@ void vmsim__emit_int(struct vmsim__emitter *e, const char *key, int64_t number, 
     value(e, key, &(struct vmsim__value){.type = VMSIM__VALUE_INT, .unit = unit, .number = (uint64_t)number});
 }
 
+/* Nothing divided by nothing is null, not 0: "no walks" is no hit ratio of 0 %. */
 void vmsim__emit_ratio(struct vmsim__emitter *e, const char *key, uint64_t number, uint64_t of, unsigned decimals,
                        enum vmsim__unit unit) {
     struct vmsim__value v = {.type = of ? VMSIM__VALUE_RATIO : VMSIM__VALUE_NULL,
@@ -78,7 +81,9 @@ void vmsim__emit_string(struct vmsim__emitter *e, const char *key, const char *t
     value(e, key, &(struct vmsim__value){.type = text ? VMSIM__VALUE_STRING : VMSIM__VALUE_NULL, .text = text});
 }
 
+/* The suffix is part of the key in formats for programs: a number without its unit gets misread. */
 const char *vmsim__unit_suffix(enum vmsim__unit unit) {
+    VMSIM__ASSERT(unit < VMSIM__UNITS);
     static const char *const suffixes[VMSIM__UNITS] = {
         [VMSIM__UNIT_NONE] = "",    [VMSIM__UNIT_COUNT] = "",       [VMSIM__UNIT_BYTES] = "_bytes",
         [VMSIM__UNIT_KB] = "_kb",   [VMSIM__UNIT_PAGES] = "_pages", [VMSIM__UNIT_NS] = "_ns",
@@ -87,7 +92,9 @@ const char *vmsim__unit_suffix(enum vmsim__unit unit) {
     return suffixes[unit];
 }
 
+/* Integers only, rounded half up: the same text on every host. */
 char *vmsim__ratio_text(uint64_t number, uint64_t of, unsigned decimals, char *buffer, size_t size) {
+    VMSIM__ASSERT(of > 0 && decimals < 19);
     uint64_t power = 1;
     for (unsigned i = 0; i < decimals; i++)
         power *= 10;

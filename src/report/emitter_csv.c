@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "report/emitter.h"
 
 static void put_field(struct vmsim__textbuf *out, const char *text) {
@@ -35,7 +36,9 @@ static void csv_end(struct vmsim__emitter *e, bool array) {
     e->table.rows++;
 }
 
+/* Keys go out with the first row and its values wait: the header stands first and is known last. */
 static void csv_value(struct vmsim__emitter *e, const char *key, const struct vmsim__value *v) {
+    VMSIM__ASSERT(e->depth > 0);
     char digits[64] = "";
     const char *text = digits;
     switch (v->type) {

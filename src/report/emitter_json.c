@@ -5,7 +5,8 @@
 
 #include "report/emitter.h"
 
-/* Bytes of the well-formed UTF-8 sequence at `s`; 0: it is none. */
+/* Bytes of the well-formed UTF-8 sequence at `s`; 0: it is none. Shortest forms only and no surrogates (RFC 3629), as
+ * strict readers refuse anything else. */
 static size_t sequence(const unsigned char *s) {
     size_t n = s[0] < 0x80                   ? 1
                : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
@@ -39,7 +40,8 @@ static void put_string(struct vmsim__textbuf *out, const char *text) {
     vmsim__textbuf_puts(out, "\"");
 }
 
-/* Comma, new line, indentation and the key of what comes next. */
+/* Comma, new line, indentation and the key of what comes next. Members of arrays have no key. A unit joins the key
+ * inside its quotes. */
 static void open_item(struct vmsim__emitter *e, const char *key, const char *suffix) {
     if (e->depth) {
         vmsim__textbuf_puts(e->out, e->level[e->depth - 1].items ? ",\n" : "\n");

@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "base/util.h"
 #include "report/emitter.h"
 
 #define LONGEST_CELL 44u /* of texts in tables */
 
 static void add_cell(struct vmsim__emitter *e, size_t column, const char *text, size_t length) {
+    VMSIM__ASSERT(column < e->table.columns.count);
     struct vmsim__emitter_table *t = &e->table;
     struct vmsim__emitter_cell cell = {.row = t->rows, .column = column, .at = t->text.count, .length = length};
     if (length > t->columns.at[column].width)
@@ -22,7 +24,8 @@ static void add_cell(struct vmsim__emitter *e, size_t column, const char *text, 
         t->text.failed = true;
 }
 
-/* Index of the column of `key`, made when it is new; SIZE_MAX without memory. */
+/* Index of the column of `key`, made when it is new; SIZE_MAX without memory. The search begins behind the last column
+ * found: rows have their keys in one order, so that the first look mostly hits. */
 static size_t column_of(struct vmsim__emitter *e, const char *key, bool right) {
     struct vmsim__emitter_table *t = &e->table;
     for (size_t i = 0; i < t->columns.count; i++) {
@@ -88,6 +91,7 @@ static void value_text(const struct vmsim__value *v, char *buffer, size_t size) 
     }
 }
 
+/* Long texts are cut in tables alone, where one would push all columns apart. */
 static void text_value(struct vmsim__emitter *e, const char *key, const struct vmsim__value *v) {
     char buffer[64];
     const char *text = v->text;
@@ -117,6 +121,7 @@ static void put_label(struct vmsim__emitter *e, const char *text, size_t length)
         vmsim__textbuf_add(e->out, text[i] == '_' ? " " : text + i, 1);
 }
 
+/* Blanks are owed rather than written, because nothing may follow: no line ends in blanks. */
 static void put_aligned(struct vmsim__emitter *e, const struct vmsim__emitter_column *c, const char *text,
                         size_t length, bool label, size_t *owed) {
     size_t fill = c->width > length ? c->width - length : 0;
@@ -149,7 +154,8 @@ static void put_row(struct vmsim__emitter *e, size_t row, size_t *cell) {
     vmsim__textbuf_puts(e->out, "\n");
 }
 
-/* Writes what was collected and begins anew. */
+/* Writes what was collected and begins anew. Its own text is all or nothing: without memory for a cell the widths
+ * would be wrong. */
 static void flush_table(struct vmsim__emitter *e, bool headings) {
     struct vmsim__emitter_table *t = &e->table;
     if (t->text.failed)
@@ -191,6 +197,7 @@ static void text_begin(struct vmsim__emitter *e, const char *key, bool array) {
     (void)array;
 }
 
+/* The end of an object within an array ends a row, of any other object a table. */
 static void text_end(struct vmsim__emitter *e, bool array) {
     bool row = !array && e->depth && e->level[e->depth - 1].array;
     if (row) {

@@ -13,6 +13,7 @@ struct view {
 };
 #define NODE_ALL UINT32_MAX
 
+/* A sum below zero is shown as 0, as global_node_page_state does. */
 static uint64_t node_stat(const struct view *v, enum vmsim__node_stat stat) {
     const struct vmsim__mem *mem = v->m->mem;
     return vmsim__non_negative(v->node == NODE_ALL ? vmsim__mem_node_stat(mem, stat) : mem->nodes[v->node].stat[stat]);
@@ -39,7 +40,8 @@ static void number(const struct view *v, const char *label, uint64_t count) {
     vmsim__emit_uint(v->e, label, count, VMSIM__UNIT_NONE);
 }
 
-/* Huge pages of a statistic kept in their number, in kB. */
+/* Huge pages of a statistic kept in their number, in kB. Printed in kB although counted in huge pages, as meminfo
+ * does; vmstat prints their number. */
 static void huge(const struct view *v, const char *label, enum vmsim__node_stat stat) {
     kb(v, label, node_stat(v, stat) * (vmsim__huge_bytes(v->m) >> 10));
 }
@@ -48,7 +50,8 @@ static uint64_t less(uint64_t a, uint64_t b) {
     return a > b ? a - b : 0;
 }
 
-/* Free memory beyond the reserves, plus what of page cache and slab can go without pushing a zone below low. */
+/* Free memory beyond the reserves, plus what of page cache and slab can go without pushing a zone below low. Kernel:
+ * si_mem_available: half of the page cache, or low's worth of it, is taken to be in use. */
 static uint64_t available(const struct view *v) {
     const struct vmsim__mem *mem = v->m->mem;
     uint64_t low = 0;
@@ -85,6 +88,7 @@ static void emit_slab(const struct view *v) {
     pages(v, "SUnreclaim", unreclaimable);
 }
 
+/* KernelStack is kept in kB by the kernel, too; NFS_Unstable is 0 since 5.8. */
 static void emit_tables(const struct view *v) {
     kb(v, "KernelStack", node_stat(v, VMSIM__NR_KERNEL_STACK));
     pages(v, "PageTables", node_stat(v, VMSIM__NR_PAGE_TABLE_PAGES));
@@ -110,7 +114,8 @@ static void emit_hugetlb(const struct view *v) {
     kb(v, "Hugetlb", pool * (vmsim__huge_bytes(v->m) >> 10) + (gigantic << 20));
 }
 
-/* The kernel's own mapping of all memory: as large as present memory, in 2 MiB pages but for the odd ends. */
+/* The kernel's own mapping of all memory: as large as present memory, in 2 MiB pages but for the odd ends. A section
+ * of memory that does not begin and end at 2 MiB costs up to 511 small entries at each end. */
 static void emit_direct_map(const struct view *v) {
     uint64_t large = 0, small = 0;
     for (size_t i = 0; i < v->m->mem->nr_segments; i++) {
@@ -138,6 +143,8 @@ static void emit_huge(const struct view *v) {
         kb(v, "Unaccepted", 0);
 }
 
+/* The order and the labels are the interface: tools find lines by them. What the simulator does not model is 0, as on
+ * a machine that does not use it. */
 static void emit_machine(const struct view *v) {
     struct vmsim_machine *m = v->m;
     pages(v, "MemTotal", m->mem->totalram);

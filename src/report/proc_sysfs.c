@@ -10,6 +10,7 @@
 
 enum node_set { NODES_ALL, NODES_WITH_CPU, NODES_WITH_MEMORY };
 
+/* Masks of nodes: all that exist, those that run tasks, those that can give memory. */
 static void node_set(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t which) {
     bool set[VMSIM__MAX_NODES];
     for (unsigned n = 0; n < m->mem->nr_nodes; n++) {
@@ -32,6 +33,7 @@ static void normal_nodes(struct vmsim_machine *m, struct vmsim__textbuf *out, ui
     vmsim__textbuf_puts(out, "\n");
 }
 
+/* A node without CPUs has an empty list, which is a line of its own. */
 static void print_cpus(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node, bool mask) {
     bool *set = vmsim__calloc(out->alloc, m->nr_cpus, sizeof *set);
     if (!set) {
@@ -57,6 +59,7 @@ static void cpu_map(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_
 }
 
 static void node_distance(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node) {
+    VMSIM__ASSERT(node < m->mem->nr_nodes);
     for (unsigned n = 0; n < m->mem->nr_nodes; n++)
         vmsim__textbuf_printf(out, "%s%u", n ? " " : "", m->mem->nodes[node].distance[n]);
     vmsim__textbuf_puts(out, "\n");
@@ -64,8 +67,9 @@ static void node_distance(struct vmsim_machine *m, struct vmsim__textbuf *out, u
 
 /* ---- huge pages ---- */
 
-/* "always [madvise] never" */
+/* "always [madvise] never" The kernel marks the value in force by brackets; a write takes the bare word. */
 static void print_choice(struct vmsim__textbuf *out, const char *const *names, unsigned chosen) {
+    VMSIM__ASSERT(chosen < 8);
     for (unsigned i = 0; names[i]; i++)
         vmsim__textbuf_printf(out, i == chosen ? "%s[%s]" : "%s%s", i ? " " : "", names[i]);
     vmsim__textbuf_puts(out, "\n");
@@ -76,6 +80,7 @@ static void thp_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
     print_choice(out, vmsim__thp_mode_names, m->mem->thp_enabled);
 }
 
+/* Below 512 MiB the kernel clears all flags at boot: what is left reads as never. */
 static void thp_defrag(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
     static const char *const names[] = {"always", "defer", "defer+madvise", "madvise", "never", NULL};
     (void)arg;
@@ -103,6 +108,7 @@ static void lru_gen_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out,
  */
 enum huge_number { HUGE_BYTES, HUGE_NONE, HUGE_SHARED, HUGE_SWAP, HUGE_SCAN };
 static void huge_number(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t which) {
+    VMSIM__ASSERT(which <= HUGE_SCAN);
     uint64_t pages = UINT64_C(1) << m->mem->pageblock_order;
     const uint64_t numbers[] = {[HUGE_BYTES] = vmsim__huge_bytes(m),
                                 [HUGE_NONE] = pages - 1,
@@ -114,6 +120,7 @@ static void huge_number(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
 
 #define GIGANTIC 0x10000u /* bit of arg: of the 1 GiB pool; the rest: a node, or POOL_ALL */
 #define POOL_ALL 0xffffu
+/* Pages of the pool are never in use here, so that total and free are one number. */
 static void pool_pages(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
     uint64_t pages = 0;
     for (unsigned n = 0; n < m->mem->nr_nodes; n++) {
@@ -134,7 +141,9 @@ static void demote_size(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
 static const char *const texts[] = {
     "0\n", "1\n", "false\n", "true\n", "10000\n", "60000\n", "always within_size advise [never] deny force\n"};
 enum text { TEXT_0, TEXT_1, TEXT_FALSE, TEXT_TRUE, TEXT_10000, TEXT_60000, TEXT_SHMEM };
+/* Files whose value no part of the simulator changes. */
 static void fixed(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t which) {
+    VMSIM__ASSERT(which < VMSIM__COUNT(texts));
     (void)m;
     vmsim__textbuf_puts(out, texts[which]);
 }
@@ -144,7 +153,9 @@ static void cpu_number(struct vmsim_machine *m, struct vmsim__textbuf *out, uint
     vmsim__textbuf_printf(out, "%u\n", cpu);
 }
 
+/* A node stands for a socket: descriptions do not tell sockets apart from nodes. */
 static void cpu_package(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t cpu) {
+    VMSIM__ASSERT(cpu < m->nr_cpus);
     vmsim__textbuf_printf(out, "%u\n", m->mem->cpu_node[cpu]);
 }
 
@@ -230,7 +241,8 @@ static int each_pool_file(struct vmsim_machine *m, const char *directory, uint32
     return visit(context, path, demote_size, 0);
 }
 
-/* The pools under one directory; that of 1 GiB pages exists where such pages were taken. */
+/* The pools under one directory; that of 1 GiB pages exists where such pages were taken. Larger pages first, as
+ * directories of the kernel are made. */
 static int each_pool(struct vmsim_machine *m, const char *directory, uint32_t node, vmsim__proc_visit *visit,
                      void *context) {
     uint64_t gigantic = 0;

@@ -30,6 +30,7 @@ static const struct addition {
 /* Events that a kernel counts elsewhere: not printed at their place in the list of 6.1. */
 static const struct { const char *kernel, *name; } moved[] = {{"6.12", "pgdemote_kswapd"}, {"6.12", "pgdemote_direct"}};
 
+/* They were events in 6.1 and are node counters in 6.12. */
 static bool is_moved(const struct vmsim_machine *m, const char *name) {
     for (size_t i = 0; i < VMSIM__COUNT(moved); i++) {
         if (!strcmp(moved[i].kernel, m->kernel->name) && !strcmp(moved[i].name, name))
@@ -38,7 +39,8 @@ static bool is_moved(const struct vmsim_machine *m, const char *name) {
     return false;
 }
 
-/* Memory map of all sections (128 MiB) with present memory, 64 bytes a frame, as pages: nr_memmap_boot_pages. */
+/* Memory map of all sections (128 MiB) with present memory, 64 bytes a frame, as pages: nr_memmap_boot_pages. Kernel:
+ * memmap_boot_pages_add at sparse_init: struct pages come by whole sections, holes in them included. */
 static uint64_t memmap_pages(const struct vmsim_machine *m) {
     const struct vmsim__mem *mem = m->mem;
     unsigned shift = 27u - mem->page_shift;
@@ -52,6 +54,7 @@ static uint64_t memmap_pages(const struct vmsim_machine *m) {
     return (sections << shift) * 64 >> mem->page_shift;
 }
 
+/* A node's file has no events: there the counter is printed as 0. */
 static uint64_t addition_value(const struct vmsim_machine *m, const char *name, bool whole_machine) {
     if (!strcmp(name, "nr_memmap_boot_pages"))
         return memmap_pages(m);
@@ -62,7 +65,8 @@ static uint64_t addition_value(const struct vmsim_machine *m, const char *name, 
     return 0;
 }
 
-/* One counter, and whatever this kernel prints behind it. */
+/* One counter, and whatever this kernel prints behind it. Additions may follow each other: each becomes the name that
+ * the next one is looked up by. */
 static void emit(const struct vmsim_machine *m, struct vmsim__emitter *e, const char *name, uint64_t value,
                  bool whole_machine) {
     vmsim__emit_uint(e, name, value, VMSIM__UNIT_NONE);
@@ -106,6 +110,7 @@ static uint64_t node_numa(const struct vmsim__mem *mem, unsigned node, unsigned 
     return sum;
 }
 
+/* Zones of a node are summed first and held against zero then, as sum_zone_node_page_state does. */
 static uint64_t node_zone_stat(const struct vmsim__mem *mem, unsigned node, unsigned stat) {
     int64_t sum = 0;
     for (unsigned i = 0; i < mem->nodes[node].nr_zones; i++)
@@ -126,6 +131,7 @@ void vmsim__node_vmstat(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
     vmsim__emitter_fini(&e);
 }
 
+/* Kernel: node_read_numastat has names of its own for three of the six. */
 void vmsim__node_numastat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node) {
     static const char *const names[VMSIM__NUMA_STAT_COUNT] = {
         [VMSIM__NUMA_HIT] = "numa_hit",         [VMSIM__NUMA_MISS] = "numa_miss",
@@ -139,6 +145,7 @@ void vmsim__node_numastat(struct vmsim_machine *m, struct vmsim__textbuf *out, u
     vmsim__emitter_fini(&e);
 }
 
+/* nr_unstable is a leftover that the kernel prints last, always 0. */
 void vmsim__proc_vmstat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
     uint64_t dirty, background;
     struct vmsim__emitter e;

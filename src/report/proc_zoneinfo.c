@@ -3,8 +3,10 @@
  * (zoneinfo_show_print, frag_show_print, pagetypeinfo_show), mm/compaction.c (extfrag). */
 #include "report/proc.h"
 
-/* The node's zone of a type; NULL: not populated. */
+/* The node's zone of a type; NULL: not populated. Kernel: zoneinfo walks all types of a node and tells the populated
+ * ones apart by present_pages. */
 static const struct vmsim__zone *zone_of(const struct vmsim__mem *mem, unsigned node, unsigned type) {
+    VMSIM__ASSERT(node < mem->nr_nodes && type < VMSIM__ZONE_TYPES);
     for (unsigned i = 0; i < mem->nodes[node].nr_zones; i++) {
         const struct vmsim__zone *z = &mem->zones[mem->nodes[node].zone[i]];
         if (z->type == type)
@@ -36,7 +38,8 @@ static struct vmsim__zone empty_zone(const struct vmsim_machine *m, unsigned typ
     return z;
 }
 
-/* The lines that every zone has, populated or not (z == NULL). */
+/* The lines that every zone has, populated or not (z == NULL). Labels begin with the line break, since a zone without
+ * memory ends after `protection`. */
 static void print_facts(const struct vmsim_machine *m, const struct vmsim__zone *z, unsigned type,
                         struct vmsim__textbuf *out) {
     const struct vmsim__zone none = empty_zone(m, type), *s = z ? z : &none;
@@ -75,7 +78,8 @@ static void print_pagesets(const struct vmsim_machine *m, const struct vmsim__zo
     vmsim__textbuf_printf(out, "\n  node_unreclaimable:  0\n  start_pfn:           %llu", (unsigned long long)z->start);
 }
 
-/* The counters of the node come with its first populated zone, between the zone's name and its facts. */
+/* The counters of the node come with its first populated zone, between the zone's name and its facts. Only the first
+ * populated zone of a node carries the node's counters (is_zone_first_populated). */
 static void print_zone(struct vmsim_machine *m, unsigned node, unsigned type, struct vmsim__textbuf *out) {
     const struct vmsim__zone *z = zone_of(m->mem, node, type);
     const struct vmsim__zone *first = m->mem->nodes[node].nr_zones ? &m->mem->zones[m->mem->nodes[node].zone[0]] : NULL;
@@ -108,7 +112,8 @@ void vmsim__proc_zoneinfo(struct vmsim_machine *m, struct vmsim__textbuf *out, u
     }
 }
 
-/* "Node 0, zone    DMA32 " and a number for each order, made by `print`, for every populated zone. */
+/* "Node 0, zone    DMA32 " and a number for each order, made by `print`, for every populated zone. Zones without
+ * memory have no line in these files, unlike in zoneinfo. */
 static void each_zone(struct vmsim_machine *m, struct vmsim__textbuf *out,
                       void (*print)(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
                                     struct vmsim__textbuf *out)) {
@@ -128,16 +133,19 @@ static void print_blocks(const struct vmsim__mem *mem, const struct vmsim__zone 
     vmsim__textbuf_printf(out, "%6llu ", (unsigned long long)blocks);
 }
 
+/* Three places, as the kernel prints its integers in thousandths. */
 static void print_thousandths(struct vmsim__textbuf *out, int index) {
     unsigned size = (unsigned)(index < 0 ? -index : index);
     vmsim__textbuf_printf(out, "%s%u.%03u ", index < 0 ? "-" : "", size / 1000, size % 1000);
 }
 
+/* Kernel: extfrag_show_print. -1.000 where a request of the order would succeed: the index has no meaning then. */
 static void print_extfrag(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
                           struct vmsim__textbuf *out) {
     print_thousandths(out, vmsim__zone_extfrag_index(mem, z, order));
 }
 
+/* Kernel: unusable_show_print: the share of free memory that is in blocks too small for the order. */
 static void print_unusable(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
                            struct vmsim__textbuf *out) {
     print_thousandths(out, vmsim__zone_unusable_index(mem, z, order));
@@ -163,6 +171,7 @@ static const char *const type_names[VMSIM__MIGRATE_TYPES] = {"Unmovable", "Movab
 
 #define COUNTED_MOST UINT64_C(100000) /* the kernel stops counting a list here */
 
+/* Kernel: pagetypeinfo_showfree_print; it stops counting because it holds the zone's lock meanwhile. */
 static void print_free_types(const struct vmsim__mem *mem, const struct vmsim__zone *z, struct vmsim__textbuf *out) {
     for (unsigned type = 0; type < VMSIM__MIGRATE_TYPES; type++) {
         vmsim__textbuf_printf(out, "Node %4u, zone %8s, type %12s ", z->node, z->name, type_names[type]);
