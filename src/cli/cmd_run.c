@@ -121,13 +121,14 @@ static int print_results(struct vmsim_scenario *s, const struct run_options *o) 
         return cli_fail(cli_status(err), "run", "%s", vmsim_report_error(s));
     int status = o->quiet && !vmsim_scenario_failures(s) ? EXIT_FINE : cli_print("run", text, size);
     vmsim_report_free(s, text);
-    if (status || !o->output)
+    const char *directory = o->output ? o->output : vmsim_report_directory(s);
+    if (status || !directory)
         return status;
-    err = vmsim_report_write(s, o->output);
+    err = vmsim_report_write(s, directory);
     if (err)
         return cli_fail(cli_status(err), "run", "%s", vmsim_report_error(s));
     if (!o->quiet)
-        printf("\nAll figures: %s\n", o->output);
+        printf("\nAll figures: %s\n", directory);
     return EXIT_FINE;
 }
 

@@ -49,11 +49,16 @@ void vmsim__report_expectations(struct vmsim_scenario *s, struct vmsim__textbuf 
         vmsim__emitter_fini(&e);
     }
     print_failures(s, out);
+    if (!s->expectations.count && !s->failed_steps)
+        return;
+    vmsim__textbuf_puts(out, "\n");
     if (s->expectations.count)
-        vmsim__textbuf_printf(out, "\n%zu of %zu expectations hold", s->expectations.count - failed,
-                              s->expectations.count);
-    if (s->expectations.count)
-        vmsim__textbuf_puts(out, failed ? ": FAILED\n" : "\n");
+        vmsim__textbuf_printf(out, "%zu of %zu expectations hold%s", s->expectations.count - failed,
+                              s->expectations.count, s->failed_steps ? ", " : "");
+    if (s->failed_steps)
+        vmsim__textbuf_printf(out, "%llu step%s failed", (unsigned long long)s->failed_steps,
+                              s->failed_steps == 1 ? "" : "s");
+    vmsim__textbuf_puts(out, failed || s->failed_steps ? ": FAILED\n" : "\n");
 }
 
 void vmsim__report_summary(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
