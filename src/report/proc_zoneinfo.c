@@ -3,7 +3,7 @@
  * (zoneinfo_show_print, frag_show_print, pagetypeinfo_show), mm/compaction.c (extfrag). */
 #include "report/proc.h"
 
-/* The node's zone of a type; NULL: not populated. Kernel: zoneinfo walks all types of a node and tells the populated
+/* The node's zone of a type; NULL: not populated. The kernel walks all types of a node and tells the populated
  * ones apart by present_pages. */
 static const struct vmsim__zone *zone_of(const struct vmsim__mem *mem, unsigned node, unsigned type) {
     VMSIM__ASSERT(node < mem->nr_nodes && type < VMSIM__ZONE_TYPES);

@@ -52,7 +52,7 @@ static void forget(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     r->valid--;
 }
 
-/* Kernel: last_use becomes 0, so that an empty way is the first victim of every policy without a test of its own. */
+/* last_use becomes 0, so that an empty way is the first victim of every policy without a test of its own. */
 void vmsim__tlb_array_clear(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     VMSIM__ASSERT(*tag != TLB_INVALID);
     forget(t, r, tag);
