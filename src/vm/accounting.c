@@ -47,6 +47,7 @@ bool vmsim__mlock_allowed(const struct vmsim__mm *mm) {
     return mm->rlimit[VMSIM__RLIMIT_MEMLOCK] || mm->privileged;
 }
 
+/* RLIMIT_MEMLOCK counts pages, so that a limit that is no multiple of the page size rounds down. */
 bool vmsim__mlock_room(const struct vmsim__mm *mm, uint32_t flags, uint64_t bytes) {
     if (!(flags & VMSIM__VM_LOCKED) || mm->privileged)
         return true;
@@ -55,7 +56,9 @@ bool vmsim__mlock_room(const struct vmsim__mm *mm, uint32_t flags, uint64_t byte
 
 /* ---- Committed_AS ---- */
 
-/* What tmpfs files hold: they are charged page by page as they grow; shared anonymous memory was charged whole. */
+/* What tmpfs files hold: they are charged page by page as they grow; shared anonymous memory was charged whole.
+ * Recounted when asked for: files have no address space to charge, and the figure is read far less often than files
+ * grow. */
 static uint64_t shmem_committed(const struct vmsim__vm *vm) {
     uint64_t pages = 0;
     uint32_t id = 1;
@@ -109,6 +112,7 @@ bool vmsim__commit(struct vmsim__mm *mm, uint64_t pages) {
     return true;
 }
 
+/* Kernel: vm_unacct_memory. */
 void vmsim__uncommit(struct vmsim__vm *vm, uint64_t pages) {
     VMSIM__ASSERT(vm->committed >= (int64_t)pages);
     vm->committed -= (int64_t)pages;
@@ -145,10 +149,12 @@ static uint64_t clamped(int64_t n) {
     return n > 0 ? (uint64_t)n : 0;
 }
 
+/* Kernel: get_mm_rss: file, anonymous and shared memory; swapped pages are not resident. */
 static uint64_t shown_rss(const struct vmsim__mm *mm) {
     return clamped(mm->rss[VMSIM__RSS_FILE]) + clamped(mm->rss[VMSIM__RSS_ANON]) + clamped(mm->rss[VMSIM__RSS_SHMEM]);
 }
 
+/* Kernel: update_hiwater_rss, called before pages go: the peak is only known then. */
 void vmsim__hiwater_rss(struct vmsim__mm *mm) {
     mm->hiwater_rss = vmsim__max64(mm->hiwater_rss, shown_rss(mm));
 }

@@ -82,6 +82,8 @@ static enum vmsim__fault_outcome shared(struct vmsim__fault_at *at) {
     return o;
 }
 
+/* Kernel: do_wp_page. The order decides what is counted: the zero page and file pages are always copied, an exclusive
+ * page never, and only between the two are references looked at. */
 enum vmsim__fault_outcome vmsim__fault_wp(struct vmsim__fault_at *at) {
     VMSIM__ASSERT(at->write && at->slot.entry && !(at->pte.flags & VMSIM__PTE_WRITE));
     struct vmsim__vm *vm = at->mm->vm;

@@ -11,6 +11,7 @@
  * arch/x86/mm/fault.c. */
 #include "vm/vm_impl.h"
 
+/* The slot is kept in the fault, so that the table is looked for once however many steps the fault takes. */
 bool vmsim__fault_table(struct vmsim__fault_at *at) {
     VMSIM__ASSERT(!(at->va & (at->mm->vm->page_size - 1)));
     if (at->slot.entry && !at->slot.level)
@@ -115,6 +116,7 @@ static void rss_event(struct vmsim__mm *mm) {
         vmsim__rss_sync(mm);
 }
 
+/* Kernel: mm_account_fault. */
 static void count_task_fault(struct vmsim__mm *mm, enum vmsim__fault_outcome o) {
     struct vmsim__charge *c = &mm->vm->charge;
     if (o == VMSIM__FAULT_MAJOR) {
@@ -217,7 +219,8 @@ int vmsim__expand_stack(struct vmsim__vma *vma, uint64_t va) {
 
 /* ---- population: get_user_pages ---- */
 
-/* Is the page there in the way that is wanted? Then it is touched: marked accessed, and dirty for a write. */
+/* Is the page there in the way that is wanted? Then it is touched: marked accessed, and dirty for a write. Kernel:
+ * follow_page_pte with FOLL_TOUCH. */
 static bool present_as_wanted(struct vmsim__vma *vma, uint64_t va, bool write) {
     struct vmsim__mm *mm = vma->mm;
     const struct vmsim__pt_format *f = mm->pt.format;
@@ -236,6 +239,7 @@ static bool present_as_wanted(struct vmsim__vma *vma, uint64_t va, bool write) {
     return true;
 }
 
+/* Kernel: vm_fault_to_errno; hardware poison has no place here. */
 static int fault_errno(enum vmsim__fault_outcome o) {
     return o == VMSIM__FAULT_OOM ? -VMSIM__L_ENOMEM : -VMSIM__L_EFAULT;
 }

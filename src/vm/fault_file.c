@@ -9,6 +9,8 @@
  * do_shared_fault, finish_fault), mm/filemap.c (filemap_map_pages). */
 #include "vm/vm_impl.h"
 
+/* madvise(MADV_RANDOM) and MADV_SEQUENTIAL decide for the mapping; the file's own advice for read() is another
+ * matter. */
 static enum vmsim__read_advice advice_of(const struct vmsim__vma *v) {
     if (v->flags & VMSIM__VM_RAND_READ)
         return VMSIM__READ_RANDOM;
@@ -87,7 +89,8 @@ static bool is_major(const struct vmsim__fault_at *at, const struct vmsim__page_
     return page->major || (page->retry && vm->kernel->retry_is_major);
 }
 
-/* Brings the page in, with a reference. MINOR or MAJOR, or why not. */
+/* Brings the page in, with a reference. MINOR or MAJOR, or why not. Kernel: __do_fault. The cache's bill is taken
+ * here, because a fault ends in the middle of a task's own time. */
 static enum vmsim__fault_outcome fetch_page(struct vmsim__fault_at *at, struct vmsim__page_fault *out) {
     struct vmsim__vm *vm = at->mm->vm;
     uint64_t cpu_ns, wait_ns;
@@ -116,6 +119,7 @@ static void let_go(struct vmsim__fault_at *at, const struct vmsim__page_fault *p
         vmsim__mem_free(at->mm->vm->mem, pfn, 0, at->cpu);
 }
 
+/* Kernel: do_read_fault. */
 static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
     VMSIM__ASSERT(!at->write && at->vma->file);
     struct vmsim__vm *vm = at->mm->vm;
@@ -139,6 +143,7 @@ static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
     return o;
 }
 
+/* Kernel: do_cow_fault: the copy's frame is allocated before the file's page is looked up. */
 static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
     VMSIM__ASSERT(at->write && !(at->vma->flags & VMSIM__VM_SHARED));
     struct vmsim__vm *vm = at->mm->vm;
@@ -168,6 +173,7 @@ static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
     return o;
 }
 
+/* Kernel: do_shared_fault. The page is dirty at once, since the store follows. */
 static enum vmsim__fault_outcome shared_fault(struct vmsim__fault_at *at) {
     VMSIM__ASSERT(at->write && at->vma->flags & VMSIM__VM_SHARED);
     struct vmsim__vm *vm = at->mm->vm;

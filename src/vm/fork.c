@@ -41,6 +41,7 @@ void vmsim__mm_layout(struct vmsim__mm *mm) {
     VMSIM__ASSERT(mm->mmap_base <= mm->task_size);
 }
 
+/* Numbers are not used again: a stale one can be told from a new address space. */
 static void enlist(struct vmsim__vm *vm, struct vmsim__mm *mm) {
     VMSIM__ASSERT(!mm->next && !mm->prev && vm->next_mm_id < UINT32_MAX);
     mm->id = ++vm->next_mm_id;
@@ -112,7 +113,7 @@ static void copy_entry(struct vmsim__vma *to, struct vmsim__vma *from, const str
     vmsim__pt_set(f, dst, pte);
 }
 
-/* The entries of one leaf table from va on. */
+/* The entries of one leaf table from va on. Kernel: copy_pte_range. */
 static bool copy_table(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va, uint64_t end,
                        struct vmsim__pt_slot src) {
     VMSIM__ASSERT(va < end && !src.level);
@@ -131,6 +132,7 @@ static bool copy_table(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t 
     return true;
 }
 
+/* Kernel: copy_page_range and the levels below. */
 static int copy_pages(struct vmsim__vma *to, struct vmsim__vma *from) {
     VMSIM__ASSERT(to->start == from->start && to->end == from->end);
     const struct vmsim__pt_format *f = from->mm->pt.format;
@@ -151,6 +153,7 @@ static int copy_pages(struct vmsim__vma *to, struct vmsim__vma *from) {
     return 0;
 }
 
+/* Kernel: the body of dup_mmap's loop. Locks are not inherited; what MADV_WIPEONFORK covers starts empty. */
 static int fork_vma(struct vmsim__mm *mm, struct vmsim__mm *parent, struct vmsim__vma *from) {
     VMSIM__ASSERT(from->start < from->end && from->mm == parent);
     struct vmsim__vm *vm = mm->vm;
@@ -181,7 +184,8 @@ static int fork_vma(struct vmsim__mm *mm, struct vmsim__mm *parent, struct vmsim
     return wipe || !from->anon_vma ? 0 : copy_pages(v, from);
 }
 
-/* Everything but the VMAs. */
+/* Everything but the VMAs. Kernel: dup_mm copies by memcpy; here each field is named, so that a new one is thought
+ * about. */
 static void copy_mm_fields(struct vmsim__mm *mm, const struct vmsim__mm *p) {
     mm->start_code = p->start_code, mm->end_code = p->end_code;
     mm->start_data = p->start_data, mm->end_data = p->end_data;
@@ -254,6 +258,7 @@ static void unmap_all(struct vmsim__mm *mm) {
     }
 }
 
+/* Kernel: mmput and __mmput. */
 void vmsim__mm_put(struct vmsim__mm *mm, unsigned cpu) {
     struct vmsim__vm *vm = mm->vm;
     mm->cpu = cpu;

@@ -19,6 +19,7 @@ static uint32_t local_room(const struct vmsim__vm *vm) {
     return VMSIM__GATHER_LOCAL - vm->kernel->gather_pairs;
 }
 
+/* Kernel: tlb_gather_mmu. LRU batches are drained first, so that pages in them have no reference but those that go. */
 void vmsim__gather_start(struct vmsim__gather *g, struct vmsim__mm *mm, bool whole) {
     *g = (struct vmsim__gather){.mm = mm, .start = UINT64_MAX, .whole = whole, .full = local_room(mm->vm)};
     g->stride_shift = mm->vm->page_shift;
@@ -85,6 +86,7 @@ static bool more_room(struct vmsim__gather *g) {
     return true;
 }
 
+/* Kernel: __tlb_remove_page. */
 void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn) {
     VMSIM__ASSERT(g->mm->vm->gather == g && g->count < g->full);
     g->mm->vm->gather_pages[g->count++] = pfn;
@@ -94,6 +96,7 @@ void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn) {
     }
 }
 
+/* Kernel: tlb_finish_mmu: batch frames go last, as they hold what is freed before. */
 void vmsim__gather_finish(struct vmsim__gather *g) {
     VMSIM__ASSERT(g->mm->vm->gather == g);
     struct vmsim__vm *vm = g->mm->vm;
@@ -127,6 +130,7 @@ static bool zap_present(struct vmsim__gather *g, struct vmsim__vma *vma, struct 
     return true;
 }
 
+/* The entry is cleared before anybody is told: freeing may look at mappings through the reverse map. */
 static void zap_entry(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot,
                       bool even_cows) {
     VMSIM__ASSERT(slot->entry && !slot->level && va >= vma->start && va < vma->end);
@@ -185,6 +189,7 @@ void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t 
     vmsim__rss_sync(mm);
 }
 
+/* Kernel: zap_page_range_single. */
 void vmsim__zap(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned cpu) {
     struct vmsim__gather g;
     vma->mm->cpu = cpu;
@@ -221,6 +226,7 @@ static void unmap_from(struct vmsim__vma *v, const struct unmap *u) {
     mm->cpu = cpu;
 }
 
+/* Kernel: unmap_mapping_pages: in the order of the list, which is that of the mmap calls. */
 void vmsim__vm_unmap_file(struct vmsim__vm *vm, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows,
                           unsigned cpu) {
     (void)vm;

@@ -10,6 +10,7 @@ static int64_t fail(int e) {
     return -(int64_t)e;
 }
 
+/* Kernel: vma_is_anonymous; special mappings have operations there, and a name here. */
 static bool is_anonymous(const struct vmsim__vma *v) {
     return !v->file && !v->name;
 }
@@ -106,6 +107,7 @@ static bool age_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pf
     return young;
 }
 
+/* MADV_FREE and DONTNEED give swap space back: the data is not wanted. */
 static void drop_swap(struct vmsim__mm *mm, const struct vmsim__pt_slot *slot, uint64_t payload) {
     const struct vmsim__vm_hooks *h = &mm->vm->hooks;
     vmsim__pt_write(mm->pt.format, slot, 0);
@@ -131,6 +133,7 @@ static bool parted(struct vmsim__vma *v, uint64_t va, uint64_t start, uint64_t e
     return true;
 }
 
+/* One flush for all entries that changed, from the first to the last. */
 static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, page_advice advise) {
     VMSIM__ASSERT(start >= v->start && end <= v->end);
     struct vmsim__mm *mm = v->mm;
@@ -160,6 +163,7 @@ static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, pag
         vmsim__flush_range(mm, from, to, vm->page_shift, false, mm->cpu);
 }
 
+/* Kernel: madvise_dontneed_free. */
 static int zap_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, int advice) {
     uint32_t forbidden = VMSIM__VM_PFNMAP | (advice == VMSIM__MADV_DONTNEED_LOCKED ? 0 : VMSIM__VM_LOCKED);
     if (v->flags & forbidden)
@@ -186,6 +190,7 @@ static int remove_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
                                   v->mm->cpu);
 }
 
+/* Kernel: madvise_willneed: shared memory would be brought in from swap, of which there is none here. */
 static int willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     struct vmsim__vm *vm = v->mm->vm;
     uint64_t cpu_ns, wait_ns;
@@ -199,6 +204,7 @@ static int willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     return 0;
 }
 
+/* Kernel: madvise_populate; rights are checked before the first page, unlike in a fault. */
 static int populate_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, bool write) {
     if ((v->flags & (VMSIM__VM_IO | VMSIM__VM_PFNMAP)) || (write && !(v->flags & VMSIM__VM_WRITE)) ||
         (!write && !(v->flags & VMSIM__VM_READ)))
@@ -240,6 +246,7 @@ static int advise_vma(struct vmsim__vma *v, uint64_t start, uint64_t end, int ad
     }
 }
 
+/* 5 to 7 were never given a meaning by Linux; those from 8 on are of 6.1. */
 static bool known(int advice) {
     return (advice >= 0 && advice <= 4) || (advice >= VMSIM__MADV_FREE && advice <= VMSIM__MADV_COLLAPSE);
 }

@@ -122,6 +122,7 @@ static int fixup(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, u
     return 0;
 }
 
+/* PROT_* may not exceed the MAY bits, which stand four bits above and came from how the file was opened. */
 static int64_t protect_range(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t start, uint64_t end, uint32_t want) {
     for (uint64_t at = start; at < end;) {
         if (!v || v->start > at)

@@ -42,6 +42,8 @@ static void table_account(struct vmsim__mm *mm, const struct vmsim__frame *f, un
         mm->pgtables_bytes += (uint64_t)((int64_t)vm->page_size * sign);
 }
 
+/* The frame is simulated memory, the entries are in host memory beside it: frames of ordinary data need no host memory
+ * at all. */
 static uint64_t table_alloc(void *context, unsigned level) {
     struct vmsim__mm *mm = context;
     struct vmsim__vm *vm = mm->vm;
@@ -63,6 +65,7 @@ static uint64_t table_alloc(void *context, unsigned level) {
     return pfn;
 }
 
+/* A table that goes in an unmap waits for the flush with the pages: a walker may still be in it. */
 static void table_release(void *context, uint64_t pfn, unsigned level) {
     struct vmsim__mm *mm = context;
     struct vmsim__vm *vm = mm->vm;
@@ -90,6 +93,7 @@ static void *table_host(void *context, uint64_t pfn) {
     return vmsim__frame_is(f, VMSIM__FRAME_TABLE) ? f->table : NULL;
 }
 
+/* Walkers find tables by the frames' own records, without a call: see struct vmsim__ptmem.directory. */
 bool vmsim__ptmem_setup(struct vmsim__mm *mm) {
     const struct vmsim__frames *t = &mm->vm->mem->frames;
     mm->ptmem =
@@ -191,6 +195,7 @@ void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
         vmsim__lru_mlock(vm->cache, pfn, cpu);
 }
 
+/* Kernel: page_remove_rmap. */
 void vmsim__unmap_page(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);

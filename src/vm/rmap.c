@@ -7,6 +7,7 @@
  * one child, so that repeated fork-and-exit does not grow chains without bound. Kernel counterpart: mm/rmap.c. */
 #include "vm/vm_impl.h"
 
+/* Kernel: anon_vma_alloc; ids in place of pointers, since a frame has 32 bits for its owner. */
 static struct vmsim__anon_vma *anon_vma_new(struct vmsim__vm *vm) {
     struct vmsim__anon_vma *a = vmsim__slab_alloc(&vm->anon_vmas);
     if (!a)
@@ -34,6 +35,8 @@ static void anon_vma_free(struct vmsim__vm *vm, struct vmsim__anon_vma *a) {
     vmsim__slab_free(&vm->anon_vmas, a);
 }
 
+/* Kernel: anon_vma_chain_link. The newest is first in the VMA's chain and last in the anon_vma's list: walks go from
+ * the oldest VMA to the newest. */
 static bool chain_link(struct vmsim__vma *vma, struct vmsim__anon_vma *a) {
     VMSIM__ASSERT(a->id && a->id < vma->mm->vm->anon_table.count);
     struct vmsim__avc *c = vmsim__slab_alloc(&vma->mm->vm->avcs);
@@ -61,6 +64,7 @@ static uint32_t reusable(const struct vmsim__vma *a, const struct vmsim__vma *b,
     return from->chain && !from->chain->same ? from->anon_vma : 0;
 }
 
+/* Kernel: __anon_vma_prepare. */
 int vmsim__anon_vma_prepare(struct vmsim__vma *vma) {
     if (VMSIM__LIKELY(vma->anon_vma))
         return 0;
@@ -222,7 +226,7 @@ static bool walk_file(struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, 
     return true;
 }
 
-/* One base frame. */
+/* One base frame. Kernel: rmap_walk_anon. */
 static bool walk_one(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context) {
     VMSIM__ASSERT(pfn < vm->mem->frames.end);
     const struct vmsim__frame *f = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
@@ -251,6 +255,7 @@ static bool skip_huge(void *context, struct vmsim__mapping *m) {
     return m->slot.level && !o->first ? true : o->fn(o->context, m);
 }
 
+/* A compound page is walked frame by frame, because base entries may map any part of it. */
 bool vmsim__rmap_walk(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context) {
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     if (!f->mapping && !vmsim__frame_is(f, VMSIM__FRAME_TAIL))

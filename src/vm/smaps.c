@@ -65,6 +65,7 @@ static void account_entry(const struct vmsim__vma *vma, struct vmsim__smaps *s, 
     (void)f;
 }
 
+/* Kernel: smap_gather_stats. */
 void vmsim__vma_smaps(const struct vmsim__vma *vma, struct vmsim__smaps *sum) {
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__pt_slot slot;
@@ -114,6 +115,7 @@ void vmsim__vma_flags_text(const struct vmsim__vma *vma, char *out, size_t size)
         out[at < size ? at : size - 1] = '\0';
 }
 
+/* Soft-dirty is that of the entry or of the whole VMA: a new mapping is all dirty (VM_SOFTDIRTY). */
 struct vmsim__pte vmsim__mm_pagemap(struct vmsim__mm *mm, uint64_t va) {
     struct vmsim__pt_slot slot;
     struct vmsim__pte none = {0, 0};
@@ -158,6 +160,7 @@ static void clear_vma(struct vmsim__vma *v, bool soft_dirty) {
         clear_entry(v, &slot, soft_dirty);
 }
 
+/* Kernel: clear_refs_write. */
 int64_t vmsim__mm_clear_refs(struct vmsim__mm *mm, int what, unsigned cpu) {
     mm->cpu = cpu;
     if (what < 1 || what > 5)

@@ -38,6 +38,7 @@ int64_t vmsim__vm_mapcount(const struct vmsim__vm *vm, vmsim__pfn pfn) {
 
 /* ---- may it? ---- */
 
+/* Kernel: hugepage_flags_enabled, transparent_hugepage/enabled. */
 static bool enabled_for(const struct vmsim__vma *v) {
     switch (v->mm->vm->mem->thp_enabled) {
     case VMSIM__THP_ALWAYS:
@@ -57,6 +58,7 @@ static bool suitable(const struct vmsim__vma *v) {
            !(v->flags & (VMSIM__VM_NOHUGEPAGE | VMSIM__VM_SPECIAL | VMSIM__VM_SHARED)) && enabled_for(v);
 }
 
+/* Kernel: transhuge_vma_suitable: page offsets of anonymous memory are aligned as its addresses are. */
 static bool range_inside(const struct vmsim__vma *v, uint64_t va) {
     uint64_t size = huge_size(v->mm->vm), start = va & ~(size - 1);
     return start >= v->start && start + size <= v->end;
@@ -190,6 +192,7 @@ static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const
     vmsim__pt_set(v->mm->pt.format, slot, pte);
 }
 
+/* Kernel: do_huge_pmd_anonymous_page. */
 enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *v, uint64_t va, bool write, unsigned cpu, bool *done) {
     struct vmsim__mm *mm = v->mm;
     struct vmsim__vm *vm = mm->vm;
@@ -221,6 +224,8 @@ enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *v, uint64_t va, bo
 
 /* ---- present huge entries ---- */
 
+/* Kernel: do_huge_pmd_wp_page: a huge page that is shared is split rather than copied, which would take another huge
+ * page. */
 enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim__pt_slot *slot, bool *done) {
     struct vmsim__vm *vm = at->mm->vm;
     const struct vmsim__pt_format *f = at->mm->pt.format;
@@ -295,6 +300,7 @@ int vmsim__thp_split_pmd(struct vmsim__vma *v, uint64_t va, const struct vmsim__
     return 0;
 }
 
+/* Kernel: vma_adjust_trans_huge: a border of a VMA may not run through a huge entry. */
 void vmsim__thp_split_at(struct vmsim__vma *v, uint64_t va, unsigned cpu) {
     struct vmsim__pt_slot slot;
     if (v->file || v->mm->vm->format->levels < 2 || !v->mm->deposits || !(va & (huge_size(v->mm->vm) - 1)))

@@ -14,6 +14,7 @@ struct splitting {
     unsigned cpu;
 };
 
+/* Kernel: try_to_migrate or split_huge_pmd_address in unmap_folio: afterwards base entries alone map the page. */
 static bool split_entry(void *context, struct vmsim__mapping *m) {
     const struct splitting *s = context;
     if (m->slot.level)
@@ -50,6 +51,8 @@ static void release_frame(struct vmsim__vm *vm, vmsim__pfn pfn, const struct vms
         vmsim__page_put(vm->cache, pfn, cpu);
 }
 
+/* Kernel: split_huge_page_to_list. A page that anybody else holds (a batch, a pin) cannot be split: its frames would
+ * have no common owner for that reference. */
 bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
     vmsim__pfn head = vmsim__vm_head(vm, pfn);
     struct vmsim__frame *f = vmsim__vm_frame(vm, head);

@@ -40,6 +40,7 @@ bool vmsim__vma_set_file(struct vmsim__vma *vma, struct vmsim__file *file) {
     return true;
 }
 
+/* The last mapping takes the list with it: files that nobody maps cost nothing. */
 static void drop_file(struct vmsim__vma *vma, unsigned cpu) {
     VMSIM__ASSERT((vma->file_prev ? vma->file_prev->file_next : ((struct vmsim__imap *)vma->file->mappings)->first) ==
                   vma);
@@ -59,6 +60,7 @@ static void drop_file(struct vmsim__vma *vma, unsigned cpu) {
     vma->file = NULL;
 }
 
+/* Kernel: remove_vma and vm_area_free. */
 void vmsim__vma_free(struct vmsim__mm *mm, struct vmsim__vma *vma, unsigned cpu) {
     VMSIM__ASSERT(vma->mm == mm);
     vmsim__anon_vma_unlink(vma);

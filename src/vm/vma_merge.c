@@ -17,13 +17,15 @@ static bool anon_vmas_agree(uint32_t a, uint32_t b, const struct vmsim__vma *vma
     return a == b;
 }
 
+/* Kernel: is_mergeable_vma. Names stand for special mappings, whose operations forbid a merge. */
 static bool agrees(const struct vmsim__vma *v, const struct vmsim__vma_want *w) {
     VMSIM__ASSERT(!((v->start | v->end) & (v->mm->vm->page_size - 1)));
     return !((v->flags ^ w->flags) & ~VMSIM__VM_SOFTDIRTY) && v->file == w->file && !v->name &&
            anon_vmas_agree(w->anon_vma, v->anon_vma, v);
 }
 
-/* Removes a VMA whose range another one has taken over. */
+/* Removes a VMA whose range another one has taken over. Its pages stay where they are: entries belong to the address
+ * space, and the keeper has the anon_vma that they name. */
 static void swallow(struct vmsim__mm *mm, struct vmsim__vma *gone) {
     vmsim__vma_unlink(mm, gone);
     vmsim__vma_free(mm, gone, mm->cpu);
@@ -115,6 +117,7 @@ struct vmsim__vma *vmsim__vma_merge(struct vmsim__mm *mm, struct vmsim__vma *pre
     return NULL;
 }
 
+/* Kernel: what mprotect, madvise and mlock have in common, vma_modify since 6.7. */
 int vmsim__vma_modify(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, uint64_t end, uint32_t flags,
                       struct vmsim__vma **out) {
     VMSIM__ASSERT(start >= vma->start && end <= vma->end && start < end);

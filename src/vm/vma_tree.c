@@ -56,6 +56,7 @@ static void replace_child(struct vmsim__mm *mm, struct vmsim__vma *parent, struc
         new->parent = parent;
 }
 
+/* The order is untouched, and so are the gaps: only heights and largest gaps of the two have to be computed anew. */
 static struct vmsim__vma *rotate_left(struct vmsim__mm *mm, struct vmsim__vma *v) {
     VMSIM__ASSERT(v->right);
     struct vmsim__vma *r = v->right;
@@ -102,6 +103,7 @@ static void retrace(struct vmsim__mm *mm, struct vmsim__vma *v) {
     }
 }
 
+/* A gap belongs to the VMA above it, so that a change of one VMA concerns itself and the next. */
 static void regap(struct vmsim__mm *mm, struct vmsim__vma *v) {
     if (!v)
         return;
@@ -213,7 +215,8 @@ void vmsim__vma_unlink(struct vmsim__mm *mm, struct vmsim__vma *vma) {
     vmsim__mm_forget_leaf(mm);
 }
 
-/* Highest fit below `high` in the gaps of the subtree. */
+/* Highest fit below `high` in the gaps of the subtree. Subtrees whose largest gap is too small are not entered: O(log
+ * n) but for gaps that the bounds cut. */
 static uint64_t search_down(const struct vmsim__vma *v, uint64_t length, uint64_t low, uint64_t high) {
     if (!v || v->max_gap < length)
         return UINT64_MAX;
@@ -246,6 +249,7 @@ static uint64_t search_up(const struct vmsim__vma *v, uint64_t length, uint64_t 
     return v->end < high ? search_up(v->right, length, low, high) : UINT64_MAX;
 }
 
+/* The space above the last VMA is no VMA's gap (see above), and is looked at first from the top. */
 static uint64_t last_end(const struct vmsim__mm *mm) {
     const struct vmsim__vma *v = mm->root;
     while (v && v->right)
