@@ -94,7 +94,8 @@ static bool grow_files(struct collector *c) {
     return true;
 }
 
-/* The file's id in the trace, introduced by a FILE event when it is new. */
+/* The file's id in the trace, introduced by a FILE event when it is new. Files are numbered in the order in which
+ * tasks first use them, which the trace keeps: replays number them alike. */
 static int file_id(struct collector *c, uint32_t task, const struct arena_file *f, const char *path, uint32_t *id) {
     *id = VMSIM_TRACE_NO_FILE;
     if (!f->known)
@@ -125,6 +126,7 @@ static struct task_state *task_state(struct collector *c, uint32_t task) {
     return &c->tasks.at[task];
 }
 
+/* The limit stops the program, not the trace: what was under way still comes in. */
 static int append_words(struct collector *c, uint32_t task, const uint64_t *words, size_t count) {
     VMSIM__ASSERT(count <= ARENA_CHUNK_WORDS);
     c->result->references += count;
@@ -232,7 +234,7 @@ static int append_exec(struct collector *c, uint32_t task, const struct arena_ev
     return append_event(c, task, &whole);
 }
 
-/* Keeps the table of running tasks. */
+/* Keeps the table of running tasks. An exit that ends the whole process ends all tasks with its number. */
 static int note_event(struct collector *c, uint32_t task, const struct vmsim_trace_event *e) {
     struct task_state *me = task_state(c, task);
     if (!me)
@@ -249,6 +251,7 @@ static int note_event(struct collector *c, uint32_t task, const struct vmsim_tra
     return 0;
 }
 
+/* Words that make no event are a gap and not an error: the recorded program may have overwritten them. */
 static int take_event(struct collector *c, uint32_t task, const uint64_t *words, size_t count) {
     struct arena_event a;
     const char *path, *other;
@@ -295,6 +298,7 @@ static void give_back(struct arena *a, uint32_t chunk) {
     syscall(SYS_futex, &a->free_futex, FUTEX_WAKE, 1 << 30, NULL, NULL, 0);
 }
 
+/* Every field is copied before it is checked, since shared memory may change between the two. */
 static int take_slice(struct collector *c, const struct arena_slice *s) {
     uint32_t task = s->task, from = s->from, to = s->to, flags = s->flags;
     int32_t chunk = s->chunk;
@@ -307,7 +311,8 @@ static int take_slice(struct collector *c, const struct arena_slice *s) {
     return err;
 }
 
-/* Ends the processes that sleep and so do not see `stop`. A number is only believed when qemu runs under it. */
+/* Ends the processes that sleep and so do not see `stop`. A number is only believed when qemu runs under it. SIGKILL,
+ * as qemu handles every other signal for its guest. */
 static void end_sleepers(const struct collector *c) {
     for (size_t i = 0; i < c->tasks.count; i++) {
         char link[64], exe[512];
@@ -360,7 +365,8 @@ static void room_again(struct arena *a, uint64_t head) {
     syscall(SYS_futex, &a->room_futex, FUTEX_WAKE, 1 << 30, NULL, NULL, 0);
 }
 
-/* Consumes slices until all are in and nobody is left. After an error they are only thrown away. */
+/* Consumes slices until all are in and nobody is left. After an error they are only thrown away. After an error slices
+ * are still taken, or the program would wait for room for ever. */
 static int consume(struct collector *c) {
     struct arena *a = c->arena;
     int err = 0;

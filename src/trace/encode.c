@@ -74,6 +74,7 @@ static struct group cut(const vmsim_access *words, size_t count) {
     return (struct group){words, 1, (unsigned)i - 1};
 }
 
+/* The low seven bits hold kind and size; addresses of a shape's places are free, but for that of the fetch. */
 static bool matches(const uint64_t *shape, struct group g) {
     if (shape[VMSIM__SHAPE_META] != VMSIM__META(g.k, g.fetch) || (g.fetch && shape[VMSIM__SHAPE_FETCH] != g.words[0]))
         return false;
@@ -83,6 +84,7 @@ static bool matches(const uint64_t *shape, struct group g) {
     return (differ & 127) == 0;
 }
 
+/* Addresses of data are left out, as a shape is the same wherever its data lies. */
 static uint64_t hash_of(struct group g) {
     uint64_t h = g.k + (g.fetch ? g.words[0] : 1);
     for (unsigned i = 0; i < g.k; i++)
@@ -91,6 +93,7 @@ static uint64_t hash_of(struct group g) {
     return h ^ h >> 29;
 }
 
+/* Back from a shape to the words that made it, for a table that grows. */
 static struct group group_of(const uint64_t *shape, vmsim_access *words) {
     struct group g = {words, (unsigned)(shape[VMSIM__SHAPE_META] >> 16) & 1, (unsigned)shape[VMSIM__SHAPE_META] & 255};
     VMSIM__ASSERT(g.k <= VMSIM__GROUP_DATA);
@@ -132,7 +135,8 @@ static uint32_t find(const struct vmsim__encoder *e, struct group g, size_t *pla
     }
 }
 
-/* First address of a new shape's place: the nearest recent address and the difference to it. */
+/* First address of a new shape's place: the nearest recent address and the difference to it. Eight recent addresses,
+ * as programs walk a few arrays at a time: the nearest of them makes the shortest difference. */
 static unsigned char *put_first(struct vmsim__recent *r, unsigned char *p, uint64_t va) {
     unsigned best = 0;
     uint64_t least = UINT64_MAX;
@@ -149,7 +153,8 @@ static unsigned char *put_first(struct vmsim__recent *r, unsigned char *p, uint6
     return p;
 }
 
-/* Writes a new shape: counts, fetch, kinds, first addresses. Returns its offset, 0 without memory. */
+/* Writes a new shape: counts, fetch, kinds, first addresses. Returns its offset, 0 without memory. The most that one
+ * group can add to `slow` is counted in slow_room. */
 static uint32_t define(struct vmsim__encoder *e, struct group g, size_t place, struct streams *s) {
     if (e->shapes.count * 2 > e->hash_size) {
         if (!rehash(e))
@@ -259,6 +264,7 @@ static int gather(struct vmsim__encoder *e, const struct streams *begin, const s
     return 0;
 }
 
+/* The four streams grow in one buffer at their largest possible sizes, so that nothing is checked while they do. */
 int vmsim__encode(struct vmsim__encoder *e, const vmsim_access *words, size_t count) {
     if (!prepare(e, count))
         return VMSIM_ENOMEM;

@@ -23,7 +23,8 @@ int vmsim__import_fail(struct vmsim__import *im, int code, const char *what) {
 
 /* ---- bytes */
 
-/* Makes at least one byte ready. 1, 0 at the end, or an error. */
+/* Makes at least one byte ready. 1, 0 at the end, or an error. libarchive takes off whatever compression there is, or
+ * none. */
 static int refill(struct vmsim__import *im) {
     const void *block;
     size_t size;
@@ -116,7 +117,8 @@ static bool grow_map(struct vmsim__import *im, struct vmsim__import_map *m) {
     return true;
 }
 
-/* Dense number of `key`. 1 it is new, 0 it was known, or VMSIM_ENOMEM. */
+/* Dense number of `key`. 1 it is new, 0 it was known, or VMSIM_ENOMEM. Dense numbers in the order of first sight, so
+ * that the same input gives the same trace whatever the ids were. */
 static int number_of(struct vmsim__import *im, struct vmsim__import_map *m, uint64_t key, uint64_t *number) {
     if (key == UINT64_MAX)
         key--; /* keys are stored plus one; nobody tells these two apart */
@@ -234,6 +236,7 @@ static int open_input(struct vmsim__import *im) {
     return got == ARCHIVE_OK ? 0 : vmsim__import_fail(im, VMSIM_EFORMAT, archive_error_string(im->archive));
 }
 
+/* An input of which no record fits is an error: mostly the format was named wrongly. */
 static int run(struct vmsim__import *im, enum vmsim_trace_format format) {
     struct vmsim_trace_event start = {.type = VMSIM_TRACE_START, .file = VMSIM_TRACE_NO_FILE, .args = {1, 1}};
     int got = 1, err = writer_failed(im, vmsim_trace_append_event(im->writer, 0, &start));

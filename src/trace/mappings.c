@@ -29,7 +29,8 @@ struct checker {
     struct vmsim_trace_mappings *report;
 };
 
-/* First interval that ends behind `va`. */
+/* First interval that ends behind `va`. Mappings are few and references many: a search halves, and `last` spares most
+ * of them. */
 static size_t find(const struct space *s, uint64_t va) {
     size_t low = 0, high = s->map.count;
     while (low < high) {
@@ -125,6 +126,7 @@ static struct space **slot_of(struct checker *c, uint32_t task) {
     return &c->tasks.at[task];
 }
 
+/* The stack counts in its full length, since it grows without a call. */
 static bool do_exec(struct checker *c, uint32_t task, const struct vmsim_trace_exec *x) {
     VMSIM__ASSERT(task < c->tasks.count);
     struct space *s = make(c, NULL);
@@ -140,6 +142,7 @@ static bool do_exec(struct checker *c, uint32_t task, const struct vmsim_trace_e
            map(c, s, x->vvar, x->vvar + x->vvar_bytes);
 }
 
+/* A child number beyond all bounds is the reader's affair and no error here. */
 static bool do_fork(struct checker *c, uint32_t task, const struct vmsim_trace_event *e) {
     VMSIM__ASSERT(task < c->tasks.count && c->tasks.at[task]);
     uint32_t child = (uint32_t)e->args[0];
@@ -211,6 +214,7 @@ static bool inside(struct space *s, uint64_t va) {
     return true;
 }
 
+/* A reference over a page border may lie in two mappings: both its ends are looked up. */
 static bool take_batch(struct checker *c, const struct vmsim_trace_item *item) {
     struct space **slot = slot_of(c, item->task), *s = slot ? *slot : NULL;
     if (!s)

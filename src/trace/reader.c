@@ -48,6 +48,7 @@ static int fail(struct vmsim_trace_reader *r, int code, const char *why) {
 
 /* ---- opening */
 
+/* Pipes are refused, for the index is at the end. */
 static int open_file(struct vmsim_trace_reader *r, uint64_t *bytes) {
     struct stat st;
     r->fd = open(r->path, O_RDONLY | O_CLOEXEC);
@@ -61,6 +62,7 @@ static int open_file(struct vmsim_trace_reader *r, uint64_t *bytes) {
     return 0;
 }
 
+/* The version is looked at before everything else, so that a newer file is told from a damaged one. */
 static int read_header(struct vmsim_trace_reader *r) {
     unsigned char raw[VMSIM__FILE_HEADER];
     struct vmsim__file_header h;
@@ -144,7 +146,8 @@ static int read_index(struct vmsim_trace_reader *r) {
     return 0;
 }
 
-/* Takes note of the events and switches of a block whose references are not decoded. */
+/* Takes note of the events and switches of a block whose references are not decoded. Counts what the index would have
+ * said, without decoding a reference. */
 static int scan_events(struct vmsim_trace_reader *r, const struct vmsim__block_header *h, unsigned char *space) {
     struct vmsim__loader *l = &r->pipe.loader;
     struct vmsim__cursor c = {l->events, l->events + h->events_raw, false};
@@ -237,6 +240,7 @@ static int begin(struct vmsim_trace_reader *r, const char *path, unsigned flags)
     return err;
 }
 
+/* Also on failure *reader is set, when there is memory: it has the text of the error. */
 int vmsim_trace_open(const char *path, unsigned flags, struct vmsim_trace_reader **reader) {
     struct vmsim__alloc *a = vmsim__alloc_create(NULL);
     struct vmsim_trace_reader *r = a ? vmsim__calloc(a, 1, sizeof *r) : NULL;
@@ -295,7 +299,8 @@ static void stop_thread(struct vmsim_trace_reader *r) {
     r->running = r->stop = false;
 }
 
-/* Gives the chunk just read back and waits for the next. */
+/* Gives the chunk just read back and waits for the next. The thread starts at the first chunk, so that opening a trace
+ * for its facts costs none. */
 static int wait_chunk(struct vmsim_trace_reader *r) {
     if (!r->running) {
         r->current = r->filled = 0;

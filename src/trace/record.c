@@ -48,7 +48,8 @@ static int fail(struct recording *r, int code, const char *what, const char *why
 
 /* ---- finding things */
 
-/* The executable file that execvp would take for `name`. */
+/* The executable file that execvp would take for `name`. As execvp searches, so that the program recorded is the one
+ * that a shell would run. */
 static bool find_program(const char *name, char *out, size_t size) {
     const char *path = getenv("PATH");
     if (strchr(name, '/'))
@@ -107,7 +108,8 @@ static int find_all(struct recording *r) {
 
 /* ---- the arena */
 
-/* Room in the file system of `directory`, bytes. */
+/* Room in the file system of `directory`, bytes. A memory file system that is full ends programs by SIGBUS: hence the
+ * room is asked for before. */
 static uint64_t room_of(const char *directory) {
     struct statvfs fs;
     return statvfs(directory, &fs) ? 0 : (uint64_t)fs.f_bavail * fs.f_frsize;
@@ -131,7 +133,8 @@ static void init_arena(struct arena *a, uint32_t chunks) {
     a->magic = ARENA_MAGIC;
 }
 
-/* In memory if there is enough of it, else beside the trace. */
+/* In memory if there is enough of it, else beside the trace. The file is sparse: what is never written takes no
+ * memory. */
 static int make_arena(struct recording *r) {
     uint64_t chunk = ARENA_CHUNK_WORDS * 8, fixed = offsetof(struct arena, words), room = room_of("/dev/shm");
     bool shm = room > fixed + 32 * chunk;
@@ -180,6 +183,7 @@ static bool steers(const char *variable) {
     return !strncmp(variable, "LD_", 3) || !strncmp(variable, "QEMU_", 5);
 }
 
+/* Variables go by qemu's -E to the guest alone, as LD_PRELOAD would act on qemu as well. */
 static int make_command(struct recording *r) {
     char plugin[2 * PATH_MAX];
     size_t argc = count_strings(r->options->argv), envc = count_strings(environ), n = 0, kept = 0;
@@ -224,6 +228,7 @@ static void run_program(struct recording *r) {
     _exit(127);
 }
 
+/* Orphans come to the nearest subreaper: without one, grandchildren of the program would be lost to init. */
 static void supervise(struct recording *r) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     pid_t first = fork(), pid;

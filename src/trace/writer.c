@@ -60,7 +60,8 @@ static int write_all(struct vmsim_trace_writer *w, const unsigned char *p, size_
     return 0;
 }
 
-/* Room for `refs` + `events` bytes compressed, the block header in front. */
+/* Room for `refs` + `events` bytes compressed, the block header in front. Grown to zstd's bound, so that compression
+ * never fails for want of room. */
 static int pack_room(struct vmsim_trace_writer *w, size_t refs, size_t events) {
     size_t need = VMSIM__BLOCK_HEADER + ZSTD_compressBound(refs) + ZSTD_compressBound(events);
     if (need <= w->packed_size)
@@ -141,6 +142,7 @@ static void begin_entry(struct vmsim_trace_writer *w, uint64_t op) {
     w->last_entry = w->count;
 }
 
+/* A switch is written when a reference or event of another task comes, so that an idle task leaves none. */
 static int switch_task(struct vmsim_trace_writer *w, uint32_t task) {
     if (w->task == task)
         return 0;
@@ -153,6 +155,7 @@ static int switch_task(struct vmsim_trace_writer *w, uint32_t task) {
     return w->events.failed ? fail(w, VMSIM_ENOMEM, "") : 0;
 }
 
+/* Facts come first and not in the index, so that a trace that was cut off still says what it is of. */
 static int write_meta(struct vmsim_trace_writer *w, const struct vmsim_trace_options *o) {
     const char *const pairs[] = {"arch",      o->arch ? o->arch : "x86_64",
                                  "source",    o->source,
@@ -168,6 +171,7 @@ static int write_meta(struct vmsim_trace_writer *w, const struct vmsim_trace_opt
     return err;
 }
 
+/* Everything is asked for at once; what failed is looked at at the end. */
 static int allocate(struct vmsim_trace_writer *w, const char *path) {
     size_t n = strlen(path) + 6;
     char *part = vmsim__malloc(w->alloc, n);
@@ -224,6 +228,8 @@ int vmsim_trace_create(const char *path, const struct vmsim_trace_options *optio
     return begin(w, path, o);
 }
 
+/* A block is written when the next reference does not fit, not when it is full: an event behind its last reference
+ * still goes into it. */
 int vmsim_trace_append(struct vmsim_trace_writer *w, uint32_t task, const vmsim_access *accesses, size_t count) {
     while (count && !w->err.code) {
         if (w->count == w->block_refs && flush_block(w))
