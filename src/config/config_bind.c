@@ -119,6 +119,7 @@ static int bind_list(struct vmsim_config *c, const struct vmsim__node *n, const 
     return err;
 }
 
+/* Elements are bound even when their number is wrong, for their own errors. */
 static int bind_struct_list(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p,
                             void *at) {
     VMSIM__ASSERT(n->kind == NODE_SEQUENCE && p->fields && p->element_size);
@@ -320,7 +321,8 @@ static int bind_text(struct vmsim_config *c, const struct vmsim_param *p, void *
 }
 
 /* Nested sections take their defaults key by key; an OPTIONAL one stays zero instead. After a failed include what is
- * missing may be in the file that could not be read, so only what is there is checked. */
+ * missing may be in the file that could not be read, so only what is there is checked. What is absent has no place of
+ * its own: errors point at the section. */
 static int bind_absent(struct vmsim_config *c, const struct vmsim__node *parent, const struct vmsim_param *p,
                        void *at) {
     if (vmsim__param_is_required(p) && c->incomplete)
@@ -383,6 +385,7 @@ static int bind_shorthand(struct vmsim_config *c, const struct vmsim__node *n, c
     return err;
 }
 
+/* Unknown keys first: a misspelt key is mostly why a required one is missing. */
 static int bind_mapping(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *table,
                         void *out) {
     if (n->kind != NODE_MAPPING)

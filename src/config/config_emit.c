@@ -155,10 +155,12 @@ static void emit_body(struct emitter *e, const struct vmsim_param *table, const 
     emit_fields(e, table, data, n, indent);
 }
 
+/* The tree may be shorter than the bound list: defaults have no node. */
 static const struct vmsim__node *item(const struct vmsim__node *n, size_t i) {
     return n && n->kind == NODE_SEQUENCE && i < n->count ? n->items[i] : NULL;
 }
 
+/* The first field stands on the line of its "- ", the others two blanks in. */
 static void emit_struct_list(struct emitter *e, const struct vmsim_param *p, struct vmsim_param_list list,
                              const struct vmsim__node *n, size_t indent) {
     VMSIM__ASSERT(p->element_size);
@@ -236,6 +238,7 @@ static void emit_collection(struct emitter *e, const struct vmsim_param *p, cons
         emit_variants(e, list, n, indent + 2);
 }
 
+/* Every type has one form, so that two dumps can be compared as texts. */
 static void emit_param(struct emitter *e, const struct vmsim_param *p, const char *at, const struct vmsim__node *n,
                        size_t indent) {
     put_key(e, p->name, indent);

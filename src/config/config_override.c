@@ -41,7 +41,8 @@ struct walk {
     int err;
 };
 
-/* What stands at a parameter, and so what may follow it in a path. */
+/* What stands at a parameter, and so what may follow it in a path. A map's values are texts and a list's are its
+ * elements: what may follow in a path depends on nothing else. */
 static struct shape shape_of(const struct vmsim_param *p) {
     switch (p->type) {
     case VMSIM_PARAM_STRUCT:
@@ -73,7 +74,8 @@ static struct shape element_shape(struct shape list) {
     return p->element == VMSIM_PARAM_LIST ? shape_of(p->fields) : (struct shape){SHAPE_VALUE, NULL};
 }
 
-/* An assignment is one line as far as its path goes; columns count characters as those of files do. */
+/* An assignment is one line as far as its path goes; columns count characters as those of files do. Errors of --set
+ * have a caret like those of files. */
 static struct vmsim__place place_at(const struct vmsim__source *s, const char *at, const char *end) {
     VMSIM__ASSERT(at >= s->text && end >= at);
     struct vmsim__place place = {.source = s, .line = 1, .column = 1, .length = 0};
@@ -260,7 +262,8 @@ static bool step_key(struct walk *w) {
     }
 }
 
-/* A list that the file does not give begins empty, so `[+]` works on it. */
+/* A list that the file does not give begins empty, so `[+]` works on it. Nothing else is replaced: a text in place of
+ * a list is a slip of the path. */
 static bool become_sequence(struct walk *w, size_t length) {
     struct vmsim__node *n = *w->slot;
     size_t errors = vmsim__diag_mark(w->c);

@@ -140,6 +140,7 @@ static bool parse_ratio(const char *text, uint64_t *value, const char **why) {
     return __builtin_mul_overflow(v, scale, value) ? (*why = "too large", false) : true;
 }
 
+/* Addresses are read as sizes are: 0x1000, 4KiB and 4096 are one. */
 static bool parse_number(enum vmsim_param_type type, const char *text, uint64_t *v, const char **why) {
     VMSIM__ASSERT(types[type].number && text);
     int64_t number = 0;
@@ -161,7 +162,7 @@ static bool parse_number(enum vmsim_param_type type, const char *text, uint64_t 
     }
 }
 
-/* Bounds of an INT are stored as the bits of an int64_t. */
+/* Bounds of an INT are stored as the bits of an int64_t. A maximum of 0 stands for none. */
 static bool in_bounds(const struct vmsim_param *p, uint64_t v) {
     VMSIM__ASSERT(types[p->type].number);
     if (p->type == VMSIM_PARAM_INT)

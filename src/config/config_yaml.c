@@ -110,10 +110,12 @@ static bool add_anchor(struct loader *l, const char *name, struct vmsim__node *n
     return true;
 }
 
+/* libyaml's texts go with their event. */
 static const char *keep(struct loader *l, const yaml_char_t *text) {
     return vmsim__arena_copy(&l->c->arena, (const char *)text, strlen((const char *)text));
 }
 
+/* The parameter tables know the types; a tag could only contradict them. */
 static bool check_tag(struct loader *l, const yaml_event_t *e, const yaml_char_t *tag) {
     if (!tag)
         return true;
@@ -143,6 +145,7 @@ static bool take_key(struct loader *l, const yaml_event_t *e, const char *key, b
     return !code || note(l, code);
 }
 
+/* In a mapping keys and values take turns. */
 static bool expects_key(const struct loader *l) {
     return l->depth && l->stack[l->depth - 1].node->kind == NODE_MAPPING && !l->stack[l->depth - 1].key;
 }

@@ -19,6 +19,7 @@ struct vmsim__job *vmsim__job_create(struct vmsim_scenario *s, uint32_t task, ui
     return NULL;
 }
 
+/* Also after a failed run, when references may be in the middle of a touch. */
 void vmsim__job_release(struct vmsim_scenario *s, struct vmsim__job *job) {
     for (size_t i = 0; i < job->regions.count; i++)
         vmsim__vec_fini(s->alloc, &job->regions.at[i].blocks);
@@ -181,7 +182,8 @@ static int run_slice(struct vmsim_scenario *s, unsigned cpu, uint64_t second) {
     }
 }
 
-/* The whole machine held against itself, when it is time. */
+/* The whole machine held against itself, when it is time. In the middle of a run only between slices, when no call is
+ * under way. */
 static int verify(struct vmsim_scenario *s, bool at_end) {
     if (!s->verify || (!at_end && ++s->unverified < s->verify))
         return 0;
@@ -240,6 +242,7 @@ static int report_stuck(struct vmsim_scenario *s) {
     return 0;
 }
 
+/* Expectations are settled after a failed run, too: what holds so far may tell why. */
 int vmsim_scenario_run(struct vmsim_scenario *s, vmsim_progress_fn *progress, void *context) {
     if (s->ran)
         return vmsim__err_set(&s->err, VMSIM_ESTATE, "a scenario runs once");

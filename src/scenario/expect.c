@@ -54,7 +54,8 @@ void vmsim__markers_release(struct vmsim_scenario *s) {
     vmsim__vec_fini(s->alloc, &s->intervals);
 }
 
-/* "= 5", "3 .. 9", ">= 3", "<= 9"; owned by the configuration. */
+/* "= 5", "3 .. 9", ">= 3", "<= 9"; owned by the configuration. In the configuration's memory, as the public struct
+ * hands it out. */
 static const char *wanted_text(struct vmsim_scenario *s, const struct vmsim__expect_spec *e) {
     char *text = vmsim__config_alloc(s->config, 1, 64);
     if (!text)
@@ -75,6 +76,7 @@ static bool holds(const struct vmsim__expect_spec *e, uint64_t value) {
            (!e->has_max || value <= e->max);
 }
 
+/* All slips are told at once, before anything runs. */
 int vmsim__expectations_declare(struct vmsim_scenario *s) {
     const struct vmsim__expect_spec *specs = s->spec->expect.data;
     int result = 0;

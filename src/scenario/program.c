@@ -63,7 +63,8 @@ struct run {
     uint64_t until;
 };
 
-/* A system call came back: is that what the step says? */
+/* A system call came back: is that what the step says? A result that the step does not say is no error of the run: it
+ * is listed, and the exit status tells. */
 static enum vmsim__slice came_back(struct run *r, const struct vmsim__step_result *wanted, int64_t result) {
     VMSIM__ASSERT(r->t->mm);
     vmsim__cpu_charge(r->m, r->t);
@@ -73,6 +74,7 @@ static enum vmsim__slice came_back(struct run *r, const struct vmsim__step_resul
     return !met && vmsim__step_failed(r->s, r->step, result, wanted->error) ? VMSIM__SLICE_FAIL : VMSIM__SLICE_MORE;
 }
 
+/* Ends the run: what a description asks for cannot be, whatever the machine does. */
 static enum vmsim__slice problem(struct run *r, const char *format, const char *word) {
     char text[300];
     snprintf(text, sizeof text, format, word);
@@ -85,7 +87,8 @@ static enum vmsim__slice no_memory(struct run *r) {
     return VMSIM__SLICE_FAIL;
 }
 
-/* Remembers a region under `name` (NULL: none asked for). */
+/* Remembers a region under `name` (NULL: none asked for). A name that is used again means the newer region, as a
+ * variable would. */
 static bool name_region(struct run *r, const char *name, uint64_t base, uint64_t length) {
     if (!name)
         return true;
@@ -113,7 +116,7 @@ static bool resolve(struct run *r, const struct vmsim__step_range *range, uint64
     return true;
 }
 
-/* "rw", "none"; false: other letters. */
+/* "rw", "none"; false: other letters. Read and write by default, which is what malloc asks for. */
 static bool parse_prot(const char *text, unsigned *prot) {
     *prot = VMSIM__PROT_READ | VMSIM__PROT_WRITE;
     if (!text)
@@ -140,6 +143,7 @@ static struct vmsim__file *find_file(struct run *r, const char *name) {
     return f;
 }
 
+/* The steps have names for flags that programs set; raw calls take numbers (do_call). */
 static enum vmsim__slice do_mmap(struct run *r) {
     const struct vmsim__step_mmap *d = r->data;
     unsigned prot, flags = d->shared ? VMSIM__MAP_SHARED : VMSIM__MAP_PRIVATE;
@@ -167,6 +171,7 @@ static enum vmsim__slice do_mmap(struct run *r) {
     return came_back(r, &d->result, result);
 }
 
+/* Four calls that take a range and nothing else. */
 static enum vmsim__slice do_range_call(struct run *r) {
     const struct vmsim__step_range_call *d = r->data;
     uint64_t base, length;
@@ -199,6 +204,7 @@ static enum vmsim__slice do_mprotect(struct run *r) {
     return came_back(r, &d->result, vmsim__mm_mprotect(r->t->mm, base, length, prot, r->t->cpu));
 }
 
+/* Where the step names an address the call is MREMAP_FIXED, which needs MAYMOVE. */
 static enum vmsim__slice do_mremap(struct run *r) {
     const struct vmsim__step_mremap *d = r->data;
     struct vmsim__named_region *region = vmsim__job_region(r->job, d->region);
@@ -301,6 +307,7 @@ static enum vmsim__slice do_touch(struct run *r) {
     return VMSIM__SLICE_MORE;
 }
 
+/* Files of a description exist by name, without descriptors: nothing here depends on which number one has. */
 static enum vmsim__slice do_create(struct run *r) {
     const struct vmsim__step_create *d = r->data;
     uint32_t file;
@@ -334,6 +341,7 @@ static enum vmsim__slice do_file_io(struct run *r, struct vmsim__file *f) {
     return VMSIM__SLICE_MORE;
 }
 
+/* Opening starts readahead anew, as each open file has its own state. */
 static enum vmsim__slice do_file(struct run *r) {
     const struct vmsim__step_file *d = r->data;
     struct vmsim__file *f = find_file(r, d->file);
@@ -357,6 +365,7 @@ static enum vmsim__slice do_file(struct run *r) {
     return came_back(r, &d->result, result);
 }
 
+/* PUNCH_HOLE goes with KEEP_SIZE, or Linux refuses it. */
 static enum vmsim__slice do_fallocate(struct run *r) {
     const struct vmsim__step_fallocate *d = r->data;
     struct vmsim__file *f = find_file(r, d->file);
@@ -390,6 +399,7 @@ static bool inherit_regions(struct run *r, struct vmsim__job *child) {
     return true;
 }
 
+/* A child without frames for its page tables is a failed step, not a failed run. */
 static enum vmsim__slice do_fork(struct run *r) {
     const struct vmsim__step_fork *d = r->data;
     const char *name = d->name ? d->name : r->t->name;
@@ -446,6 +456,7 @@ static enum vmsim__slice do_repeat(struct run *r) {
     return VMSIM__SLICE_MORE;
 }
 
+/* A driver's memory: no address space, so that the task's death does not give it back. */
 static enum vmsim__slice do_alloc_pages(struct run *r) {
     const struct vmsim__step_alloc_pages *d = r->data;
     vmsim__syscall_enter(r->m, r->t);
@@ -464,6 +475,7 @@ static enum vmsim__slice do_alloc_pages(struct run *r) {
     return came_back(r, &d->result, 0);
 }
 
+/* Every n-th block only, where the step says so: the way to make fragmentation. */
 static enum vmsim__slice do_free_pages(struct run *r) {
     const struct vmsim__step_free_pages *d = r->data;
     struct vmsim__named_region *region = vmsim__job_region(r->job, d->region);
@@ -483,6 +495,7 @@ static enum vmsim__slice do_free_pages(struct run *r) {
     return VMSIM__SLICE_MORE;
 }
 
+/* Computing moves the clock and is the user's time; sleeping gives the CPU to others. */
 static enum vmsim__slice do_time(struct run *r) {
     const struct vmsim__step_time *d = r->data;
     if (vmsim__verb_of(r->step) == VMSIM__VERB_COMPUTE) {
@@ -545,6 +558,7 @@ static bool parse_numbers(const char *text, uint64_t a[6]) {
     return !text[strspn(text, " ")];
 }
 
+/* Arguments as the system call takes them, bad ones included: for steps that want to see an errno. */
 static int64_t raw_call(struct vmsim__mm *mm, int call, const uint64_t a[6], unsigned cpu) {
     switch (call) {
     case VMSIM__RAW_MMAP:

@@ -131,7 +131,8 @@ static struct vmsim__task *task_of(struct vmsim_scenario *s, struct vmsim__repla
     return t->state == VMSIM__TASK_DEAD ? NULL : t;
 }
 
-/* The first task is the job's own; later roots (a trace with several) get tasks beside it. */
+/* The first task is the job's own; later roots (a trace with several) get tasks beside it. Trace tasks without a fork
+ * begin here: the first one, and those of programs whose parent was not recorded. */
 static int start(struct item *i) {
     int err = grow(i->s, i->r, i->trace_task);
     if (err || i->r->tasks.at[i->trace_task] != VMSIM_TASK_NONE)
@@ -148,6 +149,7 @@ static int start(struct item *i) {
     return err;
 }
 
+/* The host's memory, not the machine's: a simulated lack of memory ends a task and not the run. */
 static int no_memory(struct item *i) {
     return vmsim__err_set(&i->s->err, VMSIM_ENOMEM, "no memory for the address space of a recorded program");
 }
@@ -199,7 +201,8 @@ static bool gather_object(struct item *i, bool interpreter, struct vmsim__exec_o
     return true;
 }
 
-/* Where the first segment of an object lies now, as a difference to where it was recorded. */
+/* Where the first segment of an object lies now, as a difference to where it was recorded. Zero when nothing of the
+ * object was mapped: its references then miss, as they should. */
 static uint64_t delta_of(const struct vmsim__mm *mm, const struct vmsim__exec_object *o, uint64_t bias, uint64_t page) {
     for (const struct vmsim__vma *v = mm->first; v && o->count; v = v->next) {
         if (v->file == o->file)
@@ -309,6 +312,7 @@ static int64_t replay_mmap(struct item *i) {
     return result;
 }
 
+/* The old range is cleared before the new one is placed, for the two may overlap in the recording's addresses. */
 static void replay_mremap(struct item *i) {
     const uint64_t *a = i->e->args;
     const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
@@ -329,6 +333,7 @@ static void replay_mremap(struct item *i) {
     placed(i, (uint64_t)i->e->result, a[2], result);
 }
 
+/* Breaks are counted from the start of the heap, which the simulated kernel puts elsewhere. */
 static void replay_brk(struct item *i) {
     struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     struct vmsim__mm *mm = i->t->mm;
@@ -419,7 +424,7 @@ static bool replay_memory_call(struct item *i) {
 }
 
 #define O_TRUNC_BIT 0x200u
-/* Calls on files. */
+/* Calls on files. Sizes are the results of the recorded calls: what a read gave then is read now. */
 static void replay_file_call(struct item *i) {
     const struct vmsim_trace_event *e = i->e;
     struct vmsim__cache *cache = i->s->machine->cache;
@@ -501,7 +506,8 @@ static int replay_event(struct item *i) {
     return i->s->err.code;
 }
 
-/* Goes on with the batch in work; false: `until` has passed with some of it left. */
+/* Goes on with the batch in work; false: `until` has passed with some of it left. A batch may end early at the
+ * horizon, with stop NONE: the rest is done in a later slice. */
 static bool run_batch(struct vmsim_scenario *s, struct vmsim__replay *r, uint64_t until) {
     struct vmsim__task *t = task_of(s, r, r->batch_task);
     while (t && r->left) {
@@ -531,6 +537,7 @@ static void follow_task(struct vmsim_scenario *s, struct vmsim__job *job, const 
         s->machine->cpus[t->cpu].now = s->machine->cpus[before->cpu].now;
 }
 
+/* The error of the scenario is looked at once an item, since some helpers can only leave it there. */
 enum vmsim__slice vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until) {
     struct vmsim__replay *r = job->replay;
     unsigned cpu = vmsim__task_at(s->machine, job->task)->cpu;
