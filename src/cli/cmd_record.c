@@ -32,6 +32,17 @@ static void on_stop(int signal_number) {
     stop = 1;
 }
 
+/* A signal that the program gets as well: it decides. Caught, not ignored, because a program inherits what is ignored;
+ * what was ignored already stays so. */
+static void on_nothing(int signal_number) {
+    (void)signal_number;
+}
+
+static void leave_to_program(int signal_number) {
+    if (signal(signal_number, on_nothing) == SIG_IGN)
+        signal(signal_number, SIG_IGN);
+}
+
 static error_t parse_count(struct argp_state *state, const char *arg, uint64_t *count) {
     char *end;
     *count = strtoull(arg, &end, 10);
@@ -113,8 +124,8 @@ int cmd_record(int argc, char **argv) {
         default_output(o.record.argv[0], output, sizeof output);
         o.record.output = output;
     }
-    signal(SIGINT, SIG_IGN);
-    signal(SIGQUIT, SIG_IGN);
+    leave_to_program(SIGINT);
+    leave_to_program(SIGQUIT);
     signal(SIGTERM, on_stop);
     signal(SIGHUP, on_stop);
     int err = vmsim_record(&o.record, &result);
