@@ -232,7 +232,7 @@ static void run_program(const struct program *p) {
     snprintf(trace, sizeof trace, "%s.vmt", p->name);
     bool recorded = record(p, trace);
     for (unsigned mode = 0; mode < 2; mode++) {
-        struct figures native, ours;
+        struct figures native = {0}, ours = {0};
         if (!recorded)
             not_available(p->name, words[mode], "recording failed: qemu-user is needed");
         else if (!measure(p, (enum native_thp)mode, &native))
