@@ -255,7 +255,6 @@ int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **s
     s->alloc = alloc;
     s->config = config;
     s->spec = spec;
-    VMSIM__ASSERT(spec && config);
     vmsim__evq_init(&s->sleepers, alloc);
     int err = create_parts(s);
     if (err) {

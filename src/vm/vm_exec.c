@@ -24,7 +24,7 @@ static int touch(struct vmsim__mm *mm, uint64_t from, uint64_t to, bool downward
         uint64_t va = first + (downward ? pages - 1 - i : i) * page;
         struct vmsim__vma *v = vmsim__vma_find(mm, va);
         struct vmsim__pt_slot slot;
-        if (!v || (va < v->start && vmsim__expand_stack(v, va)))
+        if (!v || (va < v->start && (!(v->flags & VMSIM__VM_GROWSDOWN) || vmsim__expand_stack(v, va))))
             return -VMSIM__L_ENOMEM;
         if (vmsim__pt_slot(&mm->pt, va, 0, false, &slot) && slot.entry &&
             (vmsim__pt_get(mm->pt.format, &slot).flags & VMSIM__PTE_WRITE))
