@@ -70,7 +70,7 @@ bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vm
     unsigned cached = walk_start(t, va, &at);
     bool ok;
     if (cached) {
-        VMSIM__ASSERT(at < t->walk_cache[cached].entries && cached < t->format->levels);
+        VMSIM__ASSERT(cached < t->format->levels && at < t->walk_cache[cached].entries);
         const struct tlb_walk_way *way = &t->walk_cache[cached].way[at];
         ok = vmsim__mmu_walk_from(pt, va, mode, cached - 1, way->table, way->host, way->flags, w);
         top = cached - 1;
