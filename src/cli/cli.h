@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "vmsim/config.h"
+#include "vmsim/scenario.h"
 
 enum exit_status {
     EXIT_FINE = 0,
@@ -42,6 +43,8 @@ void cli_input_free(struct cli_input *in);
 /* Loads files and overrides and resolves. 0 and a configuration, or an exit status with everything said on standard
  * error. */
 int cli_load(const struct cli_input *in, struct vmsim_config **config);
+/* The same, and makes machine and workload. 0 and both; else an exit status, everything said; *config may be there. */
+int cli_open(const struct cli_input *in, struct vmsim_config **config, struct vmsim_scenario **scenario);
 /* All errors of a configuration, on standard error. */
 void cli_print_errors(struct vmsim_config *config);
 /* A scenario's failure: its own place in a file if it has one, else behind the command's name. An exit status. */

@@ -210,13 +210,8 @@ int cmd_run(int argc, char **argv) {
     if (argp_parse(&argp, argc, argv, 0, NULL, &o))
         return EXIT_USAGE;
     int status = o.output ? check_output(o.output) : EXIT_FINE;
-    status = status ? status : cli_load(&o.in, &config);
-    if (!status) {
-        int err = vmsim_scenario_create(config, &s);
-        if (err)
-            cli_print_errors(config);
-        status = err ? cli_status(err) : run_scenario(s, &o);
-    }
+    status = status ? status : cli_open(&o.in, &config, &s);
+    status = status ? status : run_scenario(s, &o);
     vmsim_scenario_destroy(s);
     vmsim_config_destroy(config);
     cli_input_free(&o.in);
@@ -250,13 +245,7 @@ int cmd_check(int argc, char **argv) {
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o))
         return EXIT_USAGE;
-    int status = cli_load(&o.in, &config);
-    if (!status) {
-        int err = vmsim_scenario_create(config, &s);
-        if (err)
-            cli_print_errors(config);
-        status = cli_status(err);
-    }
+    int status = cli_open(&o.in, &config, &s);
     if (!status && o.print_counters) {
         print_counters(vmsim_scenario_machine(s));
     } else if (!status && o.print_resolved) {

@@ -123,13 +123,8 @@ int cmd_walk(int argc, char **argv) {
         return EXIT_USAGE;
     uint64_t va = strtoull(o.address, &end, 0);
     int status = *end || end == o.address ? cli_fail(EXIT_USAGE, "walk", "'%s' is not an address", o.address)
-                                          : cli_load(&o.in, &config);
-    if (!status) {
-        int err = vmsim_scenario_create(config, &s);
-        if (err)
-            cli_print_errors(config);
-        status = err ? cli_status(err) : draw(s, &o, va);
-    }
+                                          : cli_open(&o.in, &config, &s);
+    status = status ? status : draw(s, &o, va);
     vmsim_scenario_destroy(s);
     vmsim_config_destroy(config);
     cli_input_free(&o.in);

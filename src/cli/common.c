@@ -166,6 +166,16 @@ int cli_load(const struct cli_input *in, struct vmsim_config **config) {
     return cli_status(err);
 }
 
+int cli_open(const struct cli_input *in, struct vmsim_config **config, struct vmsim_scenario **scenario) {
+    int status = cli_load(in, config);
+    if (status)
+        return status;
+    int err = vmsim_scenario_create(*config, scenario);
+    if (err)
+        cli_print_errors(*config);
+    return cli_status(err);
+}
+
 int cli_print(const char *command, const char *text, size_t size) {
     if (fwrite(text, 1, size, stdout) == size && !fflush(stdout))
         return EXIT_FINE;
