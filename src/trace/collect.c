@@ -336,8 +336,6 @@ static void idle(struct collector *c, uint64_t head) {
     if (atomic_load(&a->ring[head % ARENA_RING].turn) == head)
         syscall(SYS_futex, &a->fill_futex, FUTEX_WAIT, seen, &limit, NULL, 0);
     atomic_store(&a->sleeping, 0);
-    if (c->options->stop && *c->options->stop)
-        atomic_store(&a->stop, 1);
     if (atomic_load(&a->stop))
         end_sleepers(c);
     int status;
@@ -365,13 +363,16 @@ static void room_again(struct arena *a, uint64_t head) {
     syscall(SYS_futex, &a->room_futex, FUTEX_WAKE, 1 << 30, NULL, NULL, 0);
 }
 
-/* Consumes slices until all are in and nobody is left. After an error they are only thrown away. After an error slices
- * are still taken, or the program would wait for room for ever. */
+/* Consumes slices until all are in and nobody is left. The user's stop is looked at with every slice: a program that is
+ * faster than the collector never lets it idle. After an error slices are still taken, and thrown away, or the program
+ * would wait for room for ever. */
 static int consume(struct collector *c) {
     struct arena *a = c->arena;
     int err = 0;
     for (uint64_t head = 0;;) {
         struct arena_slice *s = &a->ring[head % ARENA_RING];
+        if (c->options->stop && *c->options->stop)
+            atomic_store(&a->stop, 1);
         if (atomic_load(&s->turn) == head + 1) {
             if (!err)
                 err = take_slice(c, s);
