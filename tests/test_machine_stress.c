@@ -30,7 +30,7 @@ struct space {
     unsigned tasks;
 };
 struct task {
-    uint32_t id;
+    uint32_t id, group;
     struct space *space; /* NULL: none */
 };
 struct object {
@@ -110,6 +110,25 @@ static void kill_space(struct space *s) {
     }
 }
 
+/* A signal has ended a task: so it has all threads of its group, and out of memory all that share the space. Which
+ * pages the reference reached is not known: who lives on ends here. */
+static void signalled(const struct task *k, enum vmsim_stop stop) {
+    struct space *s = k->space;
+    const uint32_t group = k->group;
+    for (unsigned i = 0; i < TASKS; i++) {
+        struct task *o = &t.task[i];
+        if (o->space != s)
+            continue;
+        bool dies = o->group == group || stop == VMSIM_STOP_OOM;
+        if (dies != !vmsim__task_get(t.m, o->id))
+            fail_msg("step %llu: task %u of group %u %s when a signal ended group %u", (unsigned long long)t.step,
+                     o->id, o->group, dies ? "lives on" : "died", group);
+        if (dies)
+            gone(o);
+    }
+    kill_space(s);
+}
+
 static struct task *free_task(void) {
     for (unsigned i = 0; i < TASKS; i++) {
         if (!t.task[i].space)
@@ -138,6 +157,7 @@ static void do_create(void) {
     memset(s, 0, sizeof *s);
     s->tasks = 1;
     k->space = s;
+    k->group = k->id;
 }
 
 static void do_fork(const struct task *parent) {
@@ -151,13 +171,16 @@ static void do_fork(const struct task *parent) {
     memcpy(s->at, parent->space->at, sizeof s->at);
     s->tasks = 1;
     k->space = s;
+    k->group = k->id;
 }
 
 static void do_clone(const struct task *parent) {
     struct task *k = free_task();
     if (!k)
         return;
-    assert_int_equal(vmsim__task_clone(t.m, parent->id, NULL, &k->id), 0);
+    bool thread = pick(3) > 0;
+    assert_int_equal(vmsim__task_clone(t.m, parent->id, NULL, thread, &k->id), 0);
+    k->group = thread ? parent->group : k->id;
     k->space = parent->space;
     k->space->tasks++;
 }
@@ -179,9 +202,7 @@ static vmsim__pfn refer(struct task *k, uint64_t va, uint32_t bytes, enum vmsim_
     uint64_t pa;
     assert_int_equal(vmsim_task_access(t.m, k->id, &a, 1, &pa, &r), 0);
     if (r.stop == VMSIM_STOP_OOM) {
-        struct space *s = k->space;
-        gone(k);
-        kill_space(s);
+        signalled(k, r.stop);
         return VMSIM__PFN_NONE;
     }
     if (r.stop || pa % t.page != va % t.page)
@@ -223,9 +244,7 @@ static void refused(struct task *k, uint64_t va, uint32_t bytes, enum vmsim_acce
                  (unsigned long long)t.step, bytes, (unsigned long long)va, g->kind, g->object, g->index,
                  (unsigned long long)t.object[g->object].pages, (int)r.stop, (int)one);
     }
-    struct space *s = k->space;
-    gone(k);
-    kill_space(s);
+    signalled(k, r.stop);
 }
 
 static void do_touch(struct task *k) {

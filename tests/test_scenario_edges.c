@@ -120,6 +120,52 @@ static void a_reference_to_unmapped_memory_ends_its_task_alone(void **state) {
     end(s, config);
 }
 
+/* Of a process, one thread is asleep, one at a barrier, one waits for a child, one in a queue of the other CPU behind
+ * its neighbour, when a thread refers to nothing. What the process had forked, and other processes, go on. */
+static void a_signal_to_a_thread_ends_its_process_at_once(void **state) {
+    (void)state;
+    struct vmsim_config *config = config_of(
+        SMALL
+        "workload:\n  tasks:\n"
+        "    - name: main\n      program:\n"
+        "        - mmap: {as: h, length: 1MiB}\n"
+        "        - fork: {name: sleeper, thread: true, program: [{sleep: {time: 100s}}, {barrier: {name: never, tasks: "
+        "2}}]}\n"
+        "        - fork: {name: meets, thread: true, program: [{barrier: {name: never, tasks: 2}}, {exit: {status: "
+        "5}}]}\n"
+        "        - fork: {name: busy, cpu: 1, thread: true, program: [{repeat: {times: 100000, steps: [{compute: "
+        "{time: 1ms}}]}}]}\n"
+        "        - fork: {name: child, cpu: 1, program: [{sleep: {time: 1s}}, {touch: {region: h, write: 100%}}]}\n"
+        "        - fork: {name: lost, thread: true, program: [{sleep: {time: 1ms}}, {munmap: {region: h}}, {touch: "
+        "{region: "
+        "h}}]}\n"
+        "        - wait\n"
+        "    - {name: other, cpu: 1, program: [{repeat: {times: 50, steps: [{compute: {time: 1ms}}]}}, {exit: {status: "
+        "0}}]}\n"
+        "expect:\n  - {counter: tasks.lost.sigsegv, equals: 1}\n  - {counter: tasks.main.sigsegv, equals: 0}\n"
+        "  - {counter: tasks.child.minflt, equals: 256}\n");
+    struct vmsim_scenario *s = scenario_of(config);
+    assert_int_equal(vmsim_scenario_run(s, NULL, NULL), 0);
+    assert_int_equal(vmsim_scenario_failures(s), 0);
+    static const struct {
+        const char *name;
+        int status;
+    } wanted[] = {{"main", -11}, {"sleeper", -11}, {"meets", -11}, {"busy", -11},
+                  {"lost", -11}, {"child", 0},     {"other", 0}};
+    for (size_t i = 0; i < TEST_COUNT(wanted); i++) {
+        for (uint32_t id = 0; id < vmsim_task_count(s->machine); id++) {
+            const struct vmsim__task *t = vmsim__task_at(s->machine, id);
+            if (strcmp(t->name, wanted[i].name) != 0)
+                continue;
+            assert_int_equal(t->exit_code, wanted[i].status);
+            assert_null(t->mm);
+            if (wanted[i].status)
+                assert_true(t->end_ns < 1000000000);
+        }
+    }
+    end(s, config);
+}
+
 /* A workload that goes through most of the layers. */
 static const char journey[] =
     SMALL "report: {interval: 1ms}\n"
@@ -186,6 +232,7 @@ int main(void) {
         cmocka_unit_test(rows_of_intervals_that_would_fill_the_host_are_refused),
         cmocka_unit_test(blocks_of_several_orders_under_one_name_all_come_back),
         cmocka_unit_test(a_reference_to_unmapped_memory_ends_its_task_alone),
+        cmocka_unit_test(a_signal_to_a_thread_ends_its_process_at_once),
         cmocka_unit_test(every_refusal_of_the_host_is_told_and_nothing_leaks),
     };
     return cmocka_run_group_tests_name("scenario_edges", tests, NULL, NULL);

@@ -5,7 +5,7 @@
  *     batch --> vmsim__tlb_run --(all hit or walked)--> done
  *                    |  fault                              ^
  *                    +--> vmsim__mm_fault --resolved-------+--> the same reference again
- *                                         `--refused--> the task dies: SIGSEGV, SIGBUS, out of memory
+ *                                         `--refused--> the process dies: SIGSEGV, SIGBUS, out of memory
  *
  * Nothing is paid per reference here: the TLB's loop does the hits, and costs are folded once a batch. */
 #include "machine/machine.h"
@@ -132,20 +132,13 @@ void vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task *t, const vm
         t->stop_address = r->address;
 }
 
-/* What the kernel's signal leaves as exit status: the signal's number, negated. SIGSEGV 11, SIGBUS 7, SIGKILL 9: the
- * OOM killer's. */
-static int signal_of(enum vmsim_stop stop) {
-    VMSIM__ASSERT(stop != VMSIM_STOP_NONE);
-    return stop == VMSIM_STOP_SIGSEGV ? 11 : stop == VMSIM_STOP_SIGBUS ? 7 : 9;
-}
-
 void vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
                            uint64_t *physical, struct vmsim_access_result *r) {
     vmsim__machine_try(m, t, a, n, physical, r);
     if (r->stop == VMSIM_STOP_OOM && vmsim__host_error(m))
         r->stop = VMSIM_STOP_NONE; /* the caller is told by vmsim__host_error: the task lives */
     else if (r->stop)
-        vmsim__task_kill(m, t, r->stop, -signal_of(r->stop));
+        vmsim__task_signal(m, t, r->stop);
 }
 
 int vmsim_task_access(struct vmsim_machine *m, uint32_t task, const vmsim_access *a, size_t count, uint64_t *physical,

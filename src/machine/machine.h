@@ -33,6 +33,7 @@ enum vmsim__task_state { VMSIM__TASK_RUNNABLE, VMSIM__TASK_DEAD };
 struct vmsim__task {
     uint32_t id;
     uint32_t parent;      /* VMSIM_TASK_NONE: none */
+    uint32_t group;       /* thread group: id of the task that began it */
     char *name;           /* unique: "sort", "sort#2" */
     struct vmsim__mm *mm; /* NULL when dead */
     uint16_t cpu;
@@ -101,15 +102,21 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
 struct vmsim__task *vmsim__task_get(struct vmsim_machine *m, uint32_t id);
 /* Any task that ever was, or NULL. */
 struct vmsim__task *vmsim__task_at(const struct vmsim_machine *m, uint32_t id);
-/* A task that shares the parent's address space (a thread). */
-int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name, uint32_t *child);
-/* Replaces the address space as execve does. 0 or negative Linux errno; on failure the task is dead (SIGKILL by the
- * kernel). */
+/* A task that shares the parent's address space: a thread of the same group (CLONE_THREAD), or not (vfork). */
+int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name, bool thread, uint32_t *child);
+/* Replaces the address space as execve does, and ends the other threads. 0 or negative Linux errno; on failure the task
+ * is dead (SIGKILL by the kernel). */
 int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const char *name,
                          const struct vmsim__exec *image);
 /* Replaces the address space by an empty one (a trace brings its own mappings). */
 int vmsim__task_renew(struct vmsim_machine *m, struct vmsim__task *t);
+/* Ends one task. */
 void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why, int exit_code);
+/* Ends a task with all threads of its group, which leave the same status; out of memory, with all that share its
+ * address space. Only the task itself is marked with `why`. */
+void vmsim__task_kill_group(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why, int exit_code);
+/* A reference was refused: the signal, which nobody catches, ends the group. */
+void vmsim__task_signal(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why);
 int vmsim__task_rename(struct vmsim_machine *m, struct vmsim__task *t, const char *name);
 
 /* Makes the task's address space the one its CPU runs; charges the switch. */

@@ -83,6 +83,7 @@ static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, u
         return NULL;
     t->id = (uint32_t)m->tasks.count;
     t->parent = parent;
+    t->group = t->id;
     t->cpu = (uint16_t)cpu;
     t->start_ns = m->cpus[cpu].now;
     t->name = unique_name(m, name, NULL);
@@ -150,7 +151,7 @@ int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, 
     return code;
 }
 
-int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name, uint32_t *child) {
+int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name, bool thread, uint32_t *child) {
     struct vmsim__task *p, *t;
     int error = child_new(m, parent, name, &p, &t);
     *child = VMSIM_TASK_NONE;
@@ -158,6 +159,8 @@ int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name
         return error;
     t->mm = p->mm;
     vmsim__mm_get(t->mm);
+    if (thread)
+        t->group = p->group;
     *child = t->id;
     return 0;
 }
@@ -192,6 +195,36 @@ void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim
     t->stop = (uint8_t)why;
     t->exit_code = exit_code;
     t->end_ns = m->cpus[t->cpu].now;
+}
+
+/* A CPU that is behind has waited for the signal. */
+static void kill_at(struct vmsim_machine *m, struct vmsim__task *t, int exit_code, uint64_t now) {
+    m->cpus[t->cpu].now = vmsim__max64(m->cpus[t->cpu].now, now);
+    vmsim__task_kill(m, t, VMSIM_STOP_NONE, exit_code);
+}
+
+/* Kernel: zap_other_threads, and of the OOM killer __oom_kill_process. Threads share their address space: an only user
+ * has no company to look for. */
+static void kill_others(struct vmsim_machine *m, const struct vmsim__task *t, enum vmsim_stop why, int exit_code) {
+    VMSIM__ASSERT(t->state != VMSIM__TASK_DEAD);
+    const uint64_t now = m->cpus[t->cpu].now;
+    for (size_t i = 0; i < m->tasks.count && t->mm->users > 1; i++) {
+        struct vmsim__task *o = m->tasks.at[i];
+        if (o != t && o->mm == t->mm && (o->group == t->group || why == VMSIM_STOP_OOM))
+            kill_at(m, o, exit_code, now);
+    }
+}
+
+/* Kernel: do_group_exit. */
+void vmsim__task_kill_group(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why, int exit_code) {
+    kill_others(m, t, why, exit_code);
+    vmsim__task_kill(m, t, why, exit_code);
+}
+
+/* The status is the signal's number, negated. SIGSEGV 11, SIGBUS 7, SIGKILL 9: the OOM killer's. */
+void vmsim__task_signal(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why) {
+    VMSIM__ASSERT(why != VMSIM_STOP_NONE);
+    vmsim__task_kill_group(m, t, why, why == VMSIM_STOP_SIGSEGV ? -11 : why == VMSIM_STOP_SIGBUS ? -7 : -9);
 }
 
 int vmsim_task_exit(struct vmsim_machine *m, uint32_t task) {
@@ -247,6 +280,7 @@ int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const c
         vmsim__cpu_charge(m, t);
         return result;
     }
+    kill_others(m, t, VMSIM_STOP_NONE, 0); /* de_thread */
     space_replace(m, t, mm);
     if (name && vmsim__task_rename(m, t, name))
         return -VMSIM__L_ENOMEM;

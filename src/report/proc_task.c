@@ -19,15 +19,6 @@ static unsigned parent_pid(const struct vmsim__task *t) {
     return t->parent == VMSIM_TASK_NONE ? 0 : pid_of(t->parent);
 }
 
-/* The first of the tasks that share an address space leads them. */
-static unsigned leader_of(const struct vmsim_machine *m, const struct vmsim__task *t) {
-    for (uint32_t i = 0; i < t->id && t->mm; i++) {
-        if (m->tasks.at[i]->mm == t->mm)
-            return pid_of(i);
-    }
-    return pid_of(t->id);
-}
-
 /* A task without an address space has what it had at its end. */
 static void memory_of(const struct vmsim__task *t, struct vmsim__mm_status *out) {
     if (t->mm)
@@ -63,7 +54,7 @@ static void emit_identity(const struct vmsim_machine *m, struct vmsim__emitter *
     vmsim__emit_string(e, "Name", name);
     vmsim__emit_string(e, "Umask", "0022");
     vmsim__emit_string(e, "State", t->mm ? "R (running)" : "X (dead)");
-    number(e, "Tgid", leader_of(m, t));
+    number(e, "Tgid", pid_of(t->group));
     number(e, "Ngid", 0);
     number(e, "Pid", pid_of(t->id));
     number(e, "PPid", parent_pid(t));
@@ -72,7 +63,7 @@ static void emit_identity(const struct vmsim_machine *m, struct vmsim__emitter *
     vmsim__emit_string(e, "Gid", "0\t0\t0\t0");
     number(e, "FDSize", 64);
     vmsim__emit_string(e, "Groups", " ");
-    number(e, "NStgid", leader_of(m, t));
+    number(e, "NStgid", pid_of(t->group));
     number(e, "NSpid", pid_of(t->id));
     number(e, "NSpgid", 0);
     number(e, "NSsid", 0);

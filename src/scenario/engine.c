@@ -132,9 +132,25 @@ static struct vmsim__job *queue_pop(struct vmsim_scenario *s, unsigned cpu) {
     return s->jobs.at[index];
 }
 
+/* Takes a job off what it is queued for or waits at. */
+static void job_withdraw(struct vmsim_scenario *s, struct vmsim__job *job) {
+    const unsigned cpu = cpu_of(s, job);
+    if (job->state == VMSIM__JOB_ASLEEP)
+        vmsim__evq_cancel(&s->sleepers, job->sleeper);
+    for (size_t i = s->queue_head[cpu]; job->state == VMSIM__JOB_QUEUED && i < s->queue[cpu].count; i++) {
+        if (s->queue[cpu].at[i] != job->index)
+            continue;
+        memmove(s->queue[cpu].at + i, s->queue[cpu].at + i + 1, (--s->queue[cpu].count - i) * sizeof *s->queue[cpu].at);
+        break;
+    }
+    job->waiting = false;
+    job->barrier = NULL;
+    job->state = VMSIM__JOB_BLOCKED;
+}
+
 /* A job ended: its task exits, a waiting parent goes on. */
 static int job_end(struct vmsim_scenario *s, struct vmsim__job *job, unsigned cpu) {
-    VMSIM__ASSERT(job->state != VMSIM__JOB_DONE);
+    VMSIM__ASSERT(job->state != VMSIM__JOB_DONE && !job->waiting);
     struct vmsim__task *t = vmsim__task_at(s->machine, job->task);
     if (t->state != VMSIM__TASK_DEAD)
         vmsim__task_kill(s->machine, t, VMSIM_STOP_NONE, t->exit_code);
@@ -148,6 +164,24 @@ static int job_end(struct vmsim_scenario *s, struct vmsim__job *job, unsigned cp
         return 0;
     parent->waiting = false;
     return vmsim__job_ready(s, parent, s->machine->cpus[cpu].now);
+}
+
+/* A signal ended more tasks than the one that ran: their jobs end, whatever they were at. All are withdrawn before any
+ * ends, because a parent that waits may be among them. */
+static int group_end(struct vmsim_scenario *s, unsigned cpu) {
+    int err = 0;
+    s->group_killed = false;
+    for (size_t i = 0; i < s->jobs.count; i++) {
+        struct vmsim__job *job = s->jobs.at[i];
+        if (!job->replay && job->state != VMSIM__JOB_DONE && !vmsim__task_at(s->machine, job->task)->mm)
+            job_withdraw(s, job);
+    }
+    for (size_t i = 0; i < s->jobs.count && !err; i++) {
+        struct vmsim__job *job = s->jobs.at[i];
+        if (!job->replay && job->state != VMSIM__JOB_DONE && !vmsim__task_at(s->machine, job->task)->mm)
+            err = job_end(s, job, cpu);
+    }
+    return err;
 }
 
 /* One slice of the first job of a CPU. Alone on the machine a job needs no time slice: it runs until it blocks. The
@@ -169,14 +203,14 @@ static int run_slice(struct vmsim_scenario *s, unsigned cpu, uint64_t second) {
         return vmsim__job_ready(s, job, s->machine->cpus[cpu].now);
     case VMSIM__SLICE_SLEEP:
         job->state = VMSIM__JOB_ASLEEP;
-        if (vmsim__evq_push(&s->sleepers, job->wake, 0, job->index, NULL))
+        if (vmsim__evq_push(&s->sleepers, job->wake, 0, job->index, &job->sleeper))
             return 0;
         return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a sleeper");
     case VMSIM__SLICE_BLOCK:
         job->state = VMSIM__JOB_BLOCKED;
         return 0;
     case VMSIM__SLICE_END:
-        return job_end(s, job, cpu);
+        return s->group_killed ? group_end(s, cpu) : job_end(s, job, cpu);
     default:
         return s->err.code;
     }

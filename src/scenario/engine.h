@@ -57,6 +57,7 @@ struct vmsim__job {
     uint8_t state;          /* enum vmsim__job_state */
     bool waiting;           /* in `wait` */
     uint64_t wake;          /* ASLEEP: virtual time */
+    uint32_t sleeper;       /* ASLEEP: its place in the queue of sleepers */
     const char *barrier;    /* BLOCKED at it */
     struct {
         VMSIM__VEC(struct vmsim__program_frame);
@@ -114,6 +115,7 @@ struct vmsim_scenario {
     uint64_t references;
     uint64_t verify, unverified; /* slices between whole-machine checks (0: none), and since the last */
     bool ran;
+    bool group_killed;           /* the slice ended with a signal to a process of several tasks */
     vmsim_progress_fn *progress; /* of the run; NULL: none */
     void *progress_context;
     vmsim_access chunk[VMSIM__CHUNK];

@@ -266,7 +266,8 @@ static bool touch_chunk(struct run *r, size_t n, const struct vmsim__step_touch 
         if (!result.stop)
             continue;
         if (!d->catch_signals || result.stop == VMSIM_STOP_OOM) {
-            vmsim__task_kill(r->m, r->t, result.stop, -1);
+            r->s->group_killed = r->t->mm->users > 1;
+            vmsim__task_signal(r->m, r->t, result.stop);
             return false;
         }
         r->job->signals++;
@@ -404,7 +405,8 @@ static enum vmsim__slice do_fork(struct run *r) {
     const struct vmsim__step_fork *d = r->data;
     const char *name = d->name ? d->name : r->t->name;
     uint32_t id;
-    int err = d->thread ? vmsim__task_clone(r->m, r->t->id, name, &id) : vmsim_task_fork(r->m, r->t->id, name, &id);
+    int err =
+        d->thread ? vmsim__task_clone(r->m, r->t->id, name, true, &id) : vmsim_task_fork(r->m, r->t->id, name, &id);
     if (err)
         return no_memory(r);
     if (id == VMSIM_TASK_NONE)

@@ -164,7 +164,7 @@ static int replay_fork(struct item *i) {
     if (err || flags & VMSIM_TRACE_FORK_FAILED)
         return err;
     bool shares = flags & (VMSIM_TRACE_FORK_VM | VMSIM_TRACE_FORK_VFORK);
-    err = shares ? vmsim__task_clone(i->s->machine, i->t->id, i->t->name, &id)
+    err = shares ? vmsim__task_clone(i->s->machine, i->t->id, i->t->name, flags & VMSIM_TRACE_FORK_VM, &id)
                  : vmsim_task_fork(i->s->machine, i->t->id, i->t->name, &id);
     i->r->tasks.at[child] = err ? VMSIM_TASK_NONE : id;
     struct vmsim__placement *p = i->r->placements.at[i->trace_task];
@@ -274,7 +274,7 @@ static int replay_exec(struct item *i) {
     bool root = i->t->id == i->job->task; /* keeps the name that the scenario gave it */
     int64_t result = vmsim__task_exec(i->s->machine, i->t, root ? NULL : slash ? slash + 1 : i->e->path, &image);
     if (result == -VMSIM__L_ENOMEM)
-        vmsim__task_kill(i->s->machine, i->t, VMSIM_STOP_OOM, -9);
+        vmsim__task_signal(i->s->machine, i->t, VMSIM_STOP_OOM);
     else if (result)
         return vmsim__err_set(&i->s->err, VMSIM_ECORRUPT, "trace of '%s': an exec event has an impossible image",
                               i->r->name);
@@ -469,10 +469,16 @@ static void replay_file_call(struct item *i) {
     }
 }
 
+/* A signal's event comes for each thread, with what it did last before it; that of exit_group for the caller alone. */
 static int replay_end(struct item *i) {
     VMSIM__ASSERT(i->t);
-    bool killed = i->e->type == VMSIM_TRACE_KILLED;
-    vmsim__task_kill(i->s->machine, i->t, VMSIM_STOP_NONE, killed ? -(int)i->e->args[0] : (int)i->e->args[0]);
+    struct vmsim_machine *m = i->s->machine;
+    if (i->e->type == VMSIM_TRACE_KILLED)
+        vmsim__task_kill(m, i->t, VMSIM_STOP_NONE, -(int)i->e->args[0]);
+    else if (i->e->args[1])
+        vmsim__task_kill_group(m, i->t, VMSIM_STOP_NONE, (int)i->e->args[0]);
+    else
+        vmsim__task_kill(m, i->t, VMSIM_STOP_NONE, (int)i->e->args[0]);
     return 0;
 }
 

@@ -220,7 +220,8 @@ static int create_tasks(struct vmsim_scenario *s) {
         err = prepare_job(s, job, &tasks[i], path);
         result = err ? err : result;
         job->wake = tasks[i].start;
-        if (!vmsim__evq_push(&s->sleepers, tasks[i].start, 0, job->index, NULL))
+        job->state = VMSIM__JOB_ASLEEP;
+        if (!vmsim__evq_push(&s->sleepers, tasks[i].start, 0, job->index, &job->sleeper))
             return VMSIM_ENOMEM;
     }
     return result;
