@@ -81,7 +81,8 @@ int vmsim_task_access(struct vmsim_machine *machine, uint32_t task, const vmsim_
 
 /** System calls, with Linux's arguments and results (a value, or a negative Linux errno).
  *  `file` is a file number of vmsim_file_create(), 0 for anonymous memory. A task that does not exist gives -3 (ESRCH).
- */
+ *  When the *host* has no memory the result is -12 (ENOMEM), vmsim_machine_error() says so, and every later
+ *  vmsim_task_access(), also one of no references, returns ::VMSIM_ENOMEM. */
 int64_t vmsim_task_mmap(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length, unsigned prot,
                         unsigned flags, uint32_t file, uint64_t offset);
 /** munmap(2). */
@@ -147,7 +148,7 @@ size_t vmsim_task_count(const struct vmsim_machine *machine);
 /** Name of a task, NULL when there is none. */
 const char *vmsim_task_name(const struct vmsim_machine *machine, uint32_t task);
 
-/** Number of counters that exist now (it grows with tasks). */
+/** Number of counters that exist now (it grows with tasks; without host memory it stays as it was). */
 size_t vmsim_counter_count(struct vmsim_machine *machine);
 /** Name of counter `id`: "vmstat.pgfault", "node0.numa_hit", "zone.0.DMA32.free", "tlb.cpu0.walks",
  * "tasks.sort.minflt". */

@@ -6,6 +6,7 @@
 #include "base/policy_registry.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,11 +118,22 @@ static int add_plugin_policies(struct vmsim__policy_registry *r, const struct vm
     return 0;
 }
 
+/* What dlopen() met, in its own words. It tells a host without memory by errno alone. */
+static int not_loaded(const char *path, int number, struct vmsim__err *err) {
+    const char *text = dlerror();
+    int code = number == ENOMEM ? vmsim__err_set(err, VMSIM_ENOMEM, "%s: no memory to load the plugin", path)
+                                : vmsim__err_set(err, VMSIM_EPLUGIN, "%s (policy ABI %u expected)", text ? text : path,
+                                                 VMSIM_POLICY_ABI);
+    dlerror(); /* gives the text back */
+    return code;
+}
+
 static int open_plugin(struct vmsim__policy_registry *r, struct plugin *p, struct vmsim__err *err) {
     vmsim_plugin_function *function = NULL;
+    errno = 0;
     p->handle = dlopen(p->path, RTLD_NOW | RTLD_LOCAL);
     if (!p->handle)
-        return vmsim__err_set(err, VMSIM_EPLUGIN, "%s (policy ABI %u expected)", dlerror(), VMSIM_POLICY_ABI);
+        return not_loaded(p->path, errno, err);
     void *symbol = dlsym(p->handle, VMSIM_PLUGIN_SYMBOL);
     memcpy(&function, &symbol, sizeof function);
     if (!function)
@@ -150,10 +162,13 @@ int vmsim__policy_load(struct vmsim__policy_registry *r, const char *path, struc
     char text[4096];
     if ((size_t)snprintf(text, sizeof text, "%s%s", strchr(path, '/') ? "" : "./", path) >= sizeof text)
         return vmsim__err_set(err, VMSIM_EPLUGIN, "the path of a plugin is too long");
+    errno = 0;
     void *known = dlopen(text, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD); /* the same file has the same handle */
     bool loaded = known && is_loaded(r, known);
     if (known)
         dlclose(known);
+    else if (errno == ENOMEM)
+        return not_loaded(text, ENOMEM, err);
     if (loaded)
         return 0;
     p.path = vmsim__strdup(r->alloc, text);

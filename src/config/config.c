@@ -201,7 +201,7 @@ int vmsim_config_dump(struct vmsim_config *c, unsigned flags, const char **text,
 static int write_file(const char *path, const char *text, size_t size) {
     FILE *f = fopen(path, "we");
     if (!f)
-        return VMSIM_EIO;
+        return errno == ENOMEM ? VMSIM_ENOMEM : VMSIM_EIO;
     bool ok = fwrite(text, 1, size, f) == size;
     ok = !fclose(f) && ok;
     return ok ? 0 : VMSIM_EIO;

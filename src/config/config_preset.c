@@ -6,6 +6,7 @@
  * The last finds the installed presets wherever the installation was moved to, and those of a build tree. */
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,23 +54,22 @@ static int visit_directories(struct vmsim_config *c, visit_fn *visit, void *cont
         const char *directory = vmsim__arena_printf(&c->arena, "%s/%s/share/vmsim/machines", own, up[i]);
         stop = directory ? visit(c, directory, context) : VMSIM_ENOMEM;
     }
-    return stop;
+    return !stop && !own && c->arena.failed ? VMSIM_ENOMEM : stop;
 }
 
-/* First line of the file that is a comment and no licence. */
+/* First line of the file that is a comment and no licence; "" when there is none or the file cannot be read, NULL
+ * without memory. */
 static const char *first_comment(struct vmsim_config *c, const char *path) {
     FILE *f = fopen(path, "re");
     char line[256];
-    const char *found = "";
-    while (f && !*found && fgets(line, sizeof line, f)) {
+    const char *found = !f && errno == ENOMEM ? NULL : "";
+    while (f && found && !*found && fgets(line, sizeof line, f)) {
         line[strcspn(line, "\n")] = '\0';
         if (line[0] != '#')
             break;
         const char *text = line + 1 + strspn(line + 1, " #");
         if (*text && strncmp(text, "SPDX-", 5) != 0)
             found = vmsim__arena_copy(&c->arena, text, strlen(text));
-        if (!found)
-            break;
     }
     if (f)
         fclose(f);
@@ -100,7 +100,7 @@ static int add_preset(struct vmsim_config *c, const char *directory, const char 
 static int list_directory(struct vmsim_config *c, const char *directory, void *context) {
     (void)context;
     DIR *d = opendir(directory);
-    int err = 0;
+    int err = !d && errno == ENOMEM ? VMSIM_ENOMEM : 0; /* any other directory is passed over */
     for (struct dirent *e; d && !err && (e = readdir(d));)
         err = add_preset(c, directory, e->d_name);
     if (d)

@@ -14,10 +14,13 @@ static struct vmsim__task *enter(struct vmsim_machine *m, uint32_t task) {
     return t;
 }
 
-/* The result is not looked at: Linux charges a call that fails for what it did until then. */
+/* Linux charges a call that fails, too, for what it did until then. ENOMEM may be the host's: then the machine has an
+ * error from here on. */
 static int64_t leave(struct vmsim_machine *m, struct vmsim__task *t, int64_t result) {
     VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE);
     vmsim__cpu_charge(m, t);
+    if (result < 0)
+        vmsim__host_error(m);
     return result;
 }
 
@@ -84,8 +87,10 @@ int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const 
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a file");
     *file = f->id;
     if (cached && vmsim__file_preload(m->cache, f, 0))
-        return vmsim__err_set(&m->err, VMSIM_ELIMIT, "the machine's memory cannot hold the cached file '%s'",
-                              path ? path : "");
+        return vmsim__host_error(m)
+                   ? VMSIM_ENOMEM
+                   : vmsim__err_set(&m->err, VMSIM_ELIMIT, "the machine's memory cannot hold the cached file '%s'",
+                                    path ? path : "");
     return 0;
 }
 
@@ -150,8 +155,9 @@ int vmsim_machine_alloc_pages(struct vmsim_machine *m, unsigned cpu, unsigned or
                               m->mem->top_order);
     rq.node = m->mem->cpu_node[cpu];
     vmsim__pfn got = vmsim__mem_alloc(m->mem, &rq);
-    if (got != VMSIM__PFN_NONE)
-        *pfn = got;
+    if (got == VMSIM__PFN_NONE)
+        return vmsim__host_error(m);
+    *pfn = got;
     return 0;
 }
 

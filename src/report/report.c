@@ -5,7 +5,6 @@
  *                                     exchange with DIR, then the old one goes   (an earlier run)
  *
  * manifest.json is written last and names every other file: it is what marks a directory as a run of vmsim. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -111,8 +110,8 @@ static int emit_inputs(struct vmsim_scenario *s, struct vmsim__emitter *e) {
         const char *path = vmsim__config_find(s->config, key, tasks[i].trace);
         if (!path)
             err = vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for the list of inputs");
-        else if (vmsim__file_hash(path, &size, &hash))
-            err = vmsim__err_set(&s->err, VMSIM_EIO, "cannot read the trace %s again", path);
+        else if ((err = vmsim__file_hash(path, &size, &hash)) != 0)
+            err = vmsim__err_set(&s->err, err, "cannot read the trace %s again: %s", path, vmsim_error_text(err));
         else
             emit_file(e, tasks[i].trace, size, hash);
     }
@@ -176,17 +175,6 @@ static bool is_run(const char *directory) {
     return n == (ssize_t)sizeof begin - 1 && !memcmp(begin, manifest_begin, sizeof begin - 1);
 }
 
-static bool is_empty(const char *directory) {
-    DIR *d = opendir(directory);
-    size_t entries = 0;
-    if (!d)
-        return false;
-    while (readdir(d))
-        entries++;
-    closedir(d);
-    return entries <= 2; /* "." and ".." */
-}
-
 /* What bears the name now. */
 static enum place look_at(const char *directory) {
     struct stat st;
@@ -196,7 +184,7 @@ static enum place look_at(const char *directory) {
         return PLACE_TAKEN;
     if (is_run(directory))
         return PLACE_RUN;
-    return is_empty(directory) ? PLACE_EMPTY : PLACE_TAKEN;
+    return vmsim__directory_empty(directory) ? PLACE_EMPTY : PLACE_TAKEN;
 }
 
 /* From here on the name leads to the new run or, when this fails, still to what was there. */

@@ -92,24 +92,44 @@ int vmsim__files_write(struct vmsim__files *f, const char *path, const char *tex
     return vmsim__err_set(f->err, VMSIM_ENOMEM, "no memory for the list of files");
 }
 
-/* Empties the directory behind `fd`, which is closed. */
+/* Removes what `name` is in the directory behind `fd`. */
+static void remove_entry(int fd, const char *name);
+
+/* Empties the directory behind `fd`, which is closed. Not by readdir(), which needs memory: a report that fails for
+ * want of it must leave nothing behind. */
 static void empty_directory(int fd) {
-    DIR *directory = fdopendir(fd);
-    if (!directory) {
-        close(fd);
+    _Alignas(struct dirent64) char block[2048];
+    for (ssize_t n; (n = getdents64(fd, block, sizeof block)) > 0;) {
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *entry = (const void *)(block + at);
+            at += entry->d_reclen;
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                remove_entry(fd, entry->d_name);
+        }
+    }
+    close(fd);
+}
+
+static void remove_entry(int fd, const char *name) {
+    if (!unlinkat(fd, name, 0) || (errno != EISDIR && errno != EPERM))
         return;
-    }
-    for (struct dirent *entry; (entry = readdir(directory));) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-            continue;
-        if (!unlinkat(fd, entry->d_name, 0) || (errno != EISDIR && errno != EPERM))
-            continue;
-        int inner = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (inner >= 0)
-            empty_directory(inner);
-        unlinkat(fd, entry->d_name, AT_REMOVEDIR);
-    }
-    closedir(directory);
+    int inner = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (inner >= 0)
+        empty_directory(inner);
+    unlinkat(fd, name, AT_REMOVEDIR);
+}
+
+bool vmsim__directory_empty(const char *directory) {
+    _Alignas(struct dirent64) char block[2048];
+    size_t entries = 0;
+    ssize_t n;
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd >= 0 && (n = getdents64(fd, block, sizeof block)) > 0)
+        for (ssize_t at = 0; at < n; at += ((const struct dirent64 *)(const void *)(block + at))->d_reclen)
+            entries++;
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 && entries <= 2; /* "." and ".." */
 }
 
 void vmsim__files_remove_tree(const char *directory) {
@@ -128,7 +148,7 @@ int vmsim__file_hash(const char *path, uint64_t *size, uint64_t *hash) {
     if (!state) {
         if (fd >= 0)
             close(fd);
-        return VMSIM_EIO;
+        return fd >= 0 ? VMSIM_ENOMEM : VMSIM_EIO;
     }
     XXH64_reset(state, 0);
     while ((n = read(fd, block, sizeof block)) > 0 || (n < 0 && errno == EINTR)) {

@@ -30,7 +30,9 @@ void vmsim__files_close(struct vmsim__files *f);
 int vmsim__files_write(struct vmsim__files *f, const char *path, const char *text, size_t size);
 /* Removes a directory with all that is in it; symbolic links are removed, not followed. Errors are ignored. */
 void vmsim__files_remove_tree(const char *directory);
-/* XXH64 and size of a file of the host. 0 or VMSIM_EIO. */
+/* Whether it is a directory that can be read, without entries. */
+bool vmsim__directory_empty(const char *directory);
+/* XXH64 and size of a file of the host. 0, VMSIM_EIO, VMSIM_ENOMEM. */
 int vmsim__file_hash(const char *path, uint64_t *size, uint64_t *hash);
 
 /* Hands the buffer's text out as a block that vmsim__text_free() takes back, and finishes the buffer. */

@@ -7,10 +7,12 @@
 #include "report/sections.h"
 #include "vmsim/report.h"
 
-/* Brings the table of counters up to date: tasks may have come since the last look. */
-static size_t counters_now(struct vmsim_machine *m) {
+/* Brings the table of counters up to date: tasks may have come since the last look. A table that is not whole fails the
+ * document. */
+static size_t counters_now(struct vmsim_machine *m, struct vmsim__textbuf *out) {
     size_t any;
-    vmsim_counter_find(m, "vmstat.nr_free_pages", &any);
+    if (vmsim_counter_find(m, "vmstat.nr_free_pages", &any))
+        out->failed = true;
     return vmsim_counter_count(m);
 }
 
@@ -71,7 +73,7 @@ void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
         vmsim__section_page_cache, vmsim__section_page_tables, vmsim__section_expectations, vmsim__section_failed_steps,
     };
     struct vmsim__emitter e;
-    size_t counters = counters_now(s->machine);
+    size_t counters = counters_now(s->machine, out);
     vmsim__emitter_json(&e, out);
     vmsim__emit_object(&e, NULL);
     vmsim__emit_string(&e, "schema", "vmsim-stats");
@@ -117,7 +119,7 @@ static void emit_row(struct vmsim_scenario *s, struct vmsim__emitter *e, const s
 /* A row an interval, and one for the end of the run. */
 void vmsim__report_intervals(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
     struct vmsim__emitter e;
-    counters_now(s->machine);
+    counters_now(s->machine, out);
     vmsim__emitter_csv(&e, out);
     vmsim__emit_array(&e, "intervals");
     for (size_t i = 0; i < s->intervals.count; i++)

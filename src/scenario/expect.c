@@ -7,8 +7,9 @@
 #include "scenario/engine.h"
 
 static int take(struct vmsim_scenario *s, struct vmsim__marker *m) {
-    size_t any;
-    vmsim_counter_find(s->machine, "vmstat.nr_free_pages", &any); /* brings the table of counters up to date */
+    size_t any; /* looking for it brings the table of counters up to date */
+    if (vmsim_counter_find(s->machine, "vmstat.nr_free_pages", &any))
+        return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for the table of counters");
     m->count = vmsim_counter_count(s->machine);
     VMSIM__ASSERT(!m->values);
     m->values = vmsim__calloc(s->alloc, m->count, sizeof *m->values);
@@ -116,7 +117,10 @@ static int settle(struct vmsim_scenario *s, struct vmsim_expectation *x, const s
         x->problem = "no task reached this marker";
         return 0;
     }
-    if (vmsim_counter_find(s->machine, x->counter, &id)) {
+    int err = vmsim_counter_find(s->machine, x->counter, &id);
+    if (err == VMSIM_ENOMEM)
+        return vmsim__err_set(&s->err, err, "no memory for the table of counters");
+    if (err) {
         size_t size = strlen(vmsim_machine_error(s->machine)) + 1;
         char *text = vmsim__config_alloc(s->config, 1, size);
         if (!text)
