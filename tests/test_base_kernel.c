@@ -16,6 +16,14 @@ static void kernels_are_found_by_name_and_the_reference_is_6_1(void **state) {
     assert_null(vmsim__kernel_at(1000));
 }
 
+static void a_kernel_is_since_itself_and_every_older_one(void **state) {
+    (void)state;
+    for (unsigned i = 0; vmsim__kernel_at(i); i++) {
+        for (unsigned j = 0; vmsim__kernel_at(j); j++)
+            assert_int_equal(vmsim__kernel_since(vmsim__kernel_at(i), vmsim__kernel_at(j)->name), i >= j);
+    }
+}
+
 static void the_square_root_is_the_floor(void **state) {
     (void)state;
     struct vmsim__rng r = test_rng("isqrt");
@@ -48,6 +56,7 @@ static void alignment_and_logarithms(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernels_are_found_by_name_and_the_reference_is_6_1),
+        cmocka_unit_test(a_kernel_is_since_itself_and_every_older_one),
         cmocka_unit_test(the_square_root_is_the_floor),
         cmocka_unit_test(alignment_and_logarithms),
     };

@@ -111,7 +111,7 @@ static const struct {
     const char *note, *yaml;
 } gaps[] = {
     {{"proc_version.txt", "Linux version 6.9.3-fancy\n"}, "kernel 6.9.3-fancy is simulated as 6.1", "kernel: \"6.1\""},
-    {{"proc_version.txt", "Linux version 7.0.1\n"}, "kernel 7.0.1 is simulated as 6.12", "kernel: \"6.12\""},
+    {{"proc_version.txt", "Linux version 7.0.1\n"}, "kernel 7.0.1 is simulated as 6.18", "kernel: \"6.18\""},
     {{"proc_version.txt", "Linux version 4.19.0\n"}, "kernel 4.19.0 is simulated as 6.1", "kernel: \"6.1\""},
     {{"proc_version.txt", "no Linux\n"}, NULL, "# machine.txt: 6.1.0-9-amd64"},
     {{"node_online.txt", "0-99999\n"}, "it is no list of nodes", "reserved:"},

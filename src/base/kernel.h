@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct vmsim__kernel {
-    const char *name; /* "6.1", "6.12": what `kernel:` accepts */
+    const char *name; /* "6.1", "6.12", ...: what `kernel:` accepts */
     /* zones */
     bool
         movable_is_lowmem; /* MOVABLE takes its share of min_free_kbytes (until 6.1); else clamp(managed/1024,32,128) */
@@ -35,6 +35,7 @@ struct vmsim__kernel {
     bool retry_is_major;       /* it is major even when another's readahead brought the page (until 6.4) */
     bool populate_retry_major; /* so it is in madvise(MADV_POPULATE_*) (since 6.9) */
     bool mprotect_uncharges;   /* a mapping without a page is uncharged when it loses PROT_WRITE (since 6.8) */
+    bool huge_zero_replaced;   /* a write to the huge zero page gets a huge page, not a split (since 6.13) */
     bool gather_pairs;         /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
     uint32_t max_map_count;    /* default of vm.max_map_count */
     bool ra_async_half;        /* initial readahead: async_size = size/2 when size <= request */
@@ -43,7 +44,9 @@ struct vmsim__kernel {
 
 /* The row named `name` (NULL: the reference, "6.1"), or NULL when unknown. */
 const struct vmsim__kernel *vmsim__kernel_find(const char *name);
-/* Row number `i`, NULL past the end: for messages and schemas. */
+/* Is this kernel the one named `release`, or later? For texts of files, which change by release in many small ways. */
+bool vmsim__kernel_since(const struct vmsim__kernel *k, const char *release);
+/* Row number `i`, from the oldest on; NULL past the end: for messages and schemas. */
 const struct vmsim__kernel *vmsim__kernel_at(unsigned i);
 
 #endif

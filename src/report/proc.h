@@ -32,6 +32,8 @@ struct vmsim__proc_profile {
     bool shrink_underused;         /* transparent_hugepage/shrink_underused */
     bool soft_offline;             /* sysctls enable_soft_offline, memfd_noexec */
     bool lru_gen;                  /* the multi-generational LRU is on by default */
+    bool pageset_bounds;           /* zoneinfo prints high_min and high_max of per-CPU lists */
+    bool balloon;                  /* meminfo has a line Balloon */
     unsigned node_file_huge_width; /* label width of FileHugePages, FilePmdMapped in a node's meminfo */
 };
 const struct vmsim__proc_profile *vmsim__proc_profile(const struct vmsim_machine *m);

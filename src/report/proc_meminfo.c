@@ -141,6 +141,8 @@ static void emit_huge(const struct view *v) {
     v->e->style.label_width = 16;
     if (vmsim__proc_profile(v->m)->unaccepted)
         kb(v, "Unaccepted", 0);
+    if (vmsim__proc_profile(v->m)->balloon && v->node == NODE_ALL)
+        kb(v, "Balloon", 0);
 }
 
 /* The order and the labels are the interface: tools find lines by them. What the simulator does not model is 0, as on

@@ -19,6 +19,20 @@ static const struct vmsim__proc_profile profiles[] = {
         .lru_gen = true,
         .node_file_huge_width = 16,
     },
+    {
+        .kernel = "6.18",
+        .version = "6.18.0",
+        .unaccepted = true,
+        .status_kthread = true,
+        .smaps_ksm = true,
+        .thp_eligible_wide = true,
+        .shrink_underused = true,
+        .soft_offline = true,
+        .lru_gen = true,
+        .pageset_bounds = true,
+        .balloon = true,
+        .node_file_huge_width = 16,
+    },
 };
 
 const struct vmsim__proc_profile *vmsim__proc_profile(const struct vmsim_machine *m) {

@@ -7,36 +7,75 @@
 
 #include "report/proc.h"
 
-/* A name that a kernel prints after another one. */
+/* A name that kernels print behind another one. Of two behind the same name the first comes first; each may have names
+ * behind it in turn. */
 static const struct addition {
-    const char *kernel, *after, *name;
+    const char *since, *after, *name;
 } additions[] = {
+    {"6.18", "nr_free_pages", "nr_free_pages_blocks"},
     {"6.12", "nr_free_cma", "nr_unaccepted"},
     {"6.12", "nr_sec_page_table_pages", "nr_iommu_pages"},
+    {"6.18", "pgpromote_candidate", "pgpromote_candidate_nrl"},
     {"6.12", "pgpromote_candidate", "pgdemote_kswapd"},
     {"6.12", "pgdemote_kswapd", "pgdemote_direct"},
     {"6.12", "pgdemote_direct", "pgdemote_khugepaged"},
+    {"6.18", "pgdemote_khugepaged", "pgdemote_proactive"},
+    {"6.18", "pgdemote_proactive", "nr_hugetlb"},
+    {"6.18", "nr_hugetlb", "nr_balloon_pages"},
+    {"6.18", "nr_balloon_pages", "nr_kernel_file_pages"},
     {"6.12", "nr_dirty_background_threshold", "nr_memmap_pages"},
     {"6.12", "nr_memmap_pages", "nr_memmap_boot_pages"},
     {"6.12", "pgsteal_direct", "pgsteal_khugepaged"},
+    {"6.18", "pgsteal_khugepaged", "pgsteal_proactive"},
     {"6.12", "pgscan_direct", "pgscan_khugepaged"},
+    {"6.18", "pgscan_khugepaged", "pgscan_proactive"},
     {"6.12", "pgsteal_file", "zone_reclaim_success"},
     {"6.12", "thp_deferred_split_page", "thp_underused_split_page"},
     {"6.12", "swap_ra_hit", "swpin_zero"},
     {"6.12", "swpin_zero", "swpout_zero"},
     {"6.12", "zswpout", "zswpwb"},
+    {"6.18", "direct_map_level3_splits", "direct_map_level2_collapses"},
+    {"6.18", "direct_map_level2_collapses", "direct_map_level3_collapses"},
 };
 
-/* Events that a kernel counts elsewhere: not printed at their place in the list of 6.1. */
-static const struct { const char *kernel, *name; } moved[] = {{"6.12", "pgdemote_kswapd"}, {"6.12", "pgdemote_direct"}};
+/* Names that kernels no longer print at their place in the list of 6.1: those of demotion are node counters since. */
+static const struct {
+    const char *since, *name;
+} gone[] = {
+    {"6.12", "pgdemote_kswapd"},
+    {"6.12", "pgdemote_direct"},
+    {"6.18", "nr_bounce"},
+    {"6.18", "nr_writeback_temp"},
+};
 
-/* They were events in 6.1 and are node counters in 6.12. */
-static bool is_moved(const struct vmsim_machine *m, const char *name) {
-    for (size_t i = 0; i < VMSIM__COUNT(moved); i++) {
-        if (!strcmp(moved[i].kernel, m->kernel->name) && !strcmp(moved[i].name, name))
+static bool is_gone(const struct vmsim_machine *m, const char *name) {
+    for (size_t i = 0; i < VMSIM__COUNT(gone); i++) {
+        if (vmsim__kernel_since(m->kernel, gone[i].since) && !strcmp(gone[i].name, name))
             return true;
     }
     return false;
+}
+
+/* What a list of counters is about: one zone, one node, or with neither the machine. Only a machine's has events. */
+struct scope {
+    const struct vmsim_machine *m;
+    const struct vmsim__zone *zone;
+    const struct vmsim__node *node;
+};
+
+/* Free frames in blocks of a pageblock and more. */
+static uint64_t free_in_pageblocks(const struct scope *s) {
+    const struct vmsim__mem *mem = s->m->mem;
+    uint64_t frames = 0;
+    for (unsigned i = 0; i < mem->nr_zones; i++) {
+        const struct vmsim__zone *z = &mem->zones[i];
+        if ((s->zone && z != s->zone) || (s->node && z->node != s->node->id))
+            continue;
+        for (unsigned order = mem->pageblock_order; order <= mem->top_order; order++)
+            for (unsigned type = 0; type < VMSIM__MIGRATE_TYPES; type++)
+                frames += z->area[order].nr[type] << order;
+    }
+    return frames;
 }
 
 /* Memory map of all sections (128 MiB) with present memory, 64 bytes a frame, as pages: nr_memmap_boot_pages. Kernel:
@@ -54,28 +93,31 @@ static uint64_t memmap_pages(const struct vmsim_machine *m) {
     return (sections << shift) * 64 >> mem->page_shift;
 }
 
-/* A node's file has no events: there the counter is printed as 0. */
-static uint64_t addition_value(const struct vmsim_machine *m, const char *name, bool whole_machine) {
+static uint64_t addition_value(const struct scope *s, const char *name) {
     if (!strcmp(name, "nr_memmap_boot_pages"))
-        return memmap_pages(m);
-    for (unsigned i = 0; i < VMSIM__EVENT_COUNT && whole_machine; i++) {
+        return memmap_pages(s->m);
+    if (!strcmp(name, "nr_free_pages_blocks"))
+        return free_in_pageblocks(s);
+    for (unsigned i = 0; i < VMSIM__EVENT_COUNT && !s->zone && !s->node; i++) {
         if (!strcmp(vmsim__event_names[i], name))
-            return m->mem->event[i];
+            return s->m->mem->event[i];
     }
     return 0;
 }
 
-/* One counter, and whatever this kernel prints behind it. Additions may follow each other: each becomes the name that
- * the next one is looked up by. */
-static void emit(const struct vmsim_machine *m, struct vmsim__emitter *e, const char *name, uint64_t value,
-                 bool whole_machine) {
+/* One counter, and whatever this kernel prints behind it. */
+static void emit(const struct scope *s, struct vmsim__emitter *e, const char *name, uint64_t value) {
     vmsim__emit_uint(e, name, value, VMSIM__UNIT_NONE);
     for (size_t i = 0; i < VMSIM__COUNT(additions); i++) {
-        if (!strcmp(additions[i].after, name) && !strcmp(additions[i].kernel, m->kernel->name)) {
-            name = additions[i].name;
-            vmsim__emit_uint(e, name, addition_value(m, name, whole_machine), VMSIM__UNIT_NONE);
-        }
+        if (!strcmp(additions[i].after, name) && vmsim__kernel_since(s->m->kernel, additions[i].since))
+            emit(s, e, additions[i].name, addition_value(s, additions[i].name));
     }
+}
+
+/* A counter at its place in the list of 6.1. */
+static void emit_listed(const struct scope *s, struct vmsim__emitter *e, const char *name, uint64_t value) {
+    if (!is_gone(s->m, name))
+        emit(s, e, name, value);
 }
 
 /* A counter of a zone type that this architecture does not have ("pgalloc_high") is not printed. */
@@ -88,19 +130,21 @@ static bool event_exists(const struct vmsim_machine *m, const char *name) {
                 return m->mem->zone_configured >> t & 1;
         }
     }
-    return !is_moved(m, name);
+    return true;
 }
 
 void vmsim__emit_zone_stats(struct vmsim_machine *m, struct vmsim__emitter *e, const struct vmsim__zone *z) {
+    const struct scope s = {.m = m, .zone = z};
     for (unsigned i = 0; i < VMSIM__ZONE_STAT_COUNT; i++)
-        emit(m, e, vmsim__zone_stat_names[i], vmsim__non_negative(z->stat[i]), false);
+        emit_listed(&s, e, vmsim__zone_stat_names[i], vmsim__non_negative(z->stat[i]));
     for (unsigned i = 0; i < VMSIM__NUMA_STAT_COUNT; i++)
-        emit(m, e, vmsim__numa_stat_names[i], z->numa[i], false);
+        emit_listed(&s, e, vmsim__numa_stat_names[i], z->numa[i]);
 }
 
 void vmsim__emit_node_stats(struct vmsim_machine *m, struct vmsim__emitter *e, unsigned node) {
+    const struct scope s = {.m = m, .node = &m->mem->nodes[node]};
     for (unsigned i = 0; i < VMSIM__NODE_STAT_COUNT; i++)
-        emit(m, e, vmsim__node_stat_names[i], vmsim__non_negative(m->mem->nodes[node].stat[i]), false);
+        emit_listed(&s, e, vmsim__node_stat_names[i], vmsim__non_negative(m->mem->nodes[node].stat[i]));
 }
 
 static uint64_t node_numa(const struct vmsim__mem *mem, unsigned node, unsigned stat) {
@@ -121,12 +165,13 @@ static uint64_t node_zone_stat(const struct vmsim__mem *mem, unsigned node, unsi
 static const struct vmsim__proc_style name_value = {.end = "", .gap = " "};
 
 void vmsim__node_vmstat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node) {
+    const struct scope s = {.m = m, .node = &m->mem->nodes[node]};
     struct vmsim__emitter e;
     vmsim__emitter_proc(&e, out, name_value);
     for (unsigned i = 0; i < VMSIM__ZONE_STAT_COUNT; i++)
-        emit(m, &e, vmsim__zone_stat_names[i], node_zone_stat(m->mem, node, i), false);
+        emit_listed(&s, &e, vmsim__zone_stat_names[i], node_zone_stat(m->mem, node, i));
     for (unsigned i = 0; i < VMSIM__NUMA_STAT_COUNT; i++)
-        emit(m, &e, vmsim__numa_stat_names[i], node_numa(m->mem, node, i), false);
+        emit_listed(&s, &e, vmsim__numa_stat_names[i], node_numa(m->mem, node, i));
     vmsim__emit_node_stats(m, &e, node);
     vmsim__emitter_fini(&e);
 }
@@ -147,27 +192,28 @@ void vmsim__node_numastat(struct vmsim_machine *m, struct vmsim__textbuf *out, u
 
 /* nr_unstable is a leftover that the kernel prints last, always 0. */
 void vmsim__proc_vmstat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    const struct scope s = {.m = m};
     uint64_t dirty, background;
     struct vmsim__emitter e;
     (void)arg;
     vmsim__emitter_proc(&e, out, name_value);
     for (unsigned i = 0; i < VMSIM__ZONE_STAT_COUNT; i++) {
         int64_t sum = vmsim__mem_zone_stat(m->mem, (enum vmsim__zone_stat)i);
-        emit(m, &e, vmsim__zone_stat_names[i], vmsim__non_negative(sum), true);
+        emit_listed(&s, &e, vmsim__zone_stat_names[i], vmsim__non_negative(sum));
     }
     for (unsigned i = 0; i < VMSIM__NUMA_STAT_COUNT; i++)
-        emit(m, &e, vmsim__numa_stat_names[i], vmsim__mem_numa_stat(m->mem, (enum vmsim__numa_stat)i), true);
+        emit_listed(&s, &e, vmsim__numa_stat_names[i], vmsim__mem_numa_stat(m->mem, (enum vmsim__numa_stat)i));
     for (unsigned i = 0; i < VMSIM__NODE_STAT_COUNT; i++) {
         int64_t sum = vmsim__mem_node_stat(m->mem, (enum vmsim__node_stat)i);
-        emit(m, &e, vmsim__node_stat_names[i], vmsim__non_negative(sum), true);
+        emit_listed(&s, &e, vmsim__node_stat_names[i], vmsim__non_negative(sum));
     }
     vmsim__dirty_limits(m->cache, &dirty, &background);
-    emit(m, &e, "nr_dirty_threshold", dirty, true);
-    emit(m, &e, "nr_dirty_background_threshold", background, true);
+    emit(&s, &e, "nr_dirty_threshold", dirty);
+    emit(&s, &e, "nr_dirty_background_threshold", background);
     for (unsigned i = 0; i < VMSIM__EVENT_COUNT; i++) {
         if (event_exists(m, vmsim__event_names[i]))
-            emit(m, &e, vmsim__event_names[i], m->mem->event[i], true);
+            emit_listed(&s, &e, vmsim__event_names[i], m->mem->event[i]);
     }
-    emit(m, &e, "nr_unstable", 0, true);
+    emit(&s, &e, "nr_unstable", 0);
     vmsim__emitter_fini(&e);
 }

@@ -68,12 +68,18 @@ static void print_facts(const struct vmsim_machine *m, const struct vmsim__zone 
 
 /* The threshold stands once a CPU although it belongs to the zone. */
 static void print_pagesets(const struct vmsim_machine *m, const struct vmsim__zone *z, struct vmsim__textbuf *out) {
+    const bool bounds = vmsim__proc_profile(m)->pageset_bounds;
+    const char *gap = bounds ? "   " : "";
     vmsim__textbuf_puts(out, "  pagesets");
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++) {
-        vmsim__textbuf_printf(out, "\n    cpu: %u\n              count: %d\n              high:  %d", cpu,
-                              z->pcp[cpu].count, z->pcp[cpu].high);
-        vmsim__textbuf_printf(out, "\n              batch: %d\n  vm stats threshold: %u", z->pcp[cpu].batch,
-                              z->stat_threshold);
+        const struct vmsim__pcp *p = &z->pcp[cpu];
+        vmsim__textbuf_printf(out, "\n    cpu: %u\n              count: %s%d\n              high:  %s%d", cpu, gap,
+                              p->count, gap, p->high);
+        vmsim__textbuf_printf(out, "\n              batch: %s%d", gap, p->batch);
+        if (bounds)
+            vmsim__textbuf_printf(out, "\n              high_min: %d\n              high_max: %d", p->high_min,
+                                  p->high_max);
+        vmsim__textbuf_printf(out, "\n  vm stats threshold: %u", z->stat_threshold);
     }
     vmsim__textbuf_printf(out, "\n  node_unreclaimable:  0\n  start_pfn:           %llu", (unsigned long long)z->start);
 }

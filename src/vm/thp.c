@@ -224,6 +224,25 @@ enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *v, uint64_t va, bo
 
 /* ---- present huge entries ---- */
 
+/* Kernel: do_huge_zero_wp_pmd. The table in reserve stays the entry's. Without a huge page the entry is split. */
+static bool replace_huge_zero(const struct vmsim__fault_at *at, const struct vmsim__pt_slot *slot) {
+    struct vmsim__mm *mm = at->mm;
+    struct vmsim__vm *vm = mm->vm;
+    const uint64_t size = huge_size(vm), start = at->va & ~(size - 1);
+    vmsim__pfn pfn = alloc_huge(at->vma, at->cpu);
+    if (pfn == VMSIM__PFN_NONE) {
+        vmsim__vm_event(vm, VMSIM__THP_FAULT_FALLBACK, 1);
+        return false;
+    }
+    vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, huge_order(vm));
+    vmsim__pt_write(mm->pt.format, slot, 0);
+    vmsim__flush_range(mm, start, start + size, huge_shift(vm), false, at->cpu);
+    map_huge(at->vma, start, pfn, slot, at->cpu);
+    vmsim__vm_cost(vm, vm->spec.costs.map + vm->spec.costs.zero_huge);
+    vmsim__vm_event(vm, VMSIM__THP_FAULT_ALLOC, 1);
+    return true;
+}
+
 /* Kernel: do_huge_pmd_wp_page: a huge page that is shared is split rather than copied, which would take another huge
  * page. */
 enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim__pt_slot *slot, bool *done) {
@@ -233,9 +252,11 @@ enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim
     uint32_t want = VMSIM__PTE_ACCESSED | (at->write ? VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY : 0);
     *done = true;
     if (at->write && !(pte.flags & VMSIM__PTE_WRITE)) {
+        const bool zero = pte.flags & VMSIM__PTE_SPECIAL;
+        if (zero && vm->kernel->huge_zero_replaced && replace_huge_zero(at, slot))
+            return VMSIM__FAULT_MINOR;
         struct vmsim__frame *head = vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn);
-        bool mine =
-            !(pte.flags & VMSIM__PTE_SPECIAL) && (vmsim__frame_is(head, VMSIM__FRAME_EXCLUSIVE) || head->refcount == 1);
+        bool mine = !zero && (vmsim__frame_is(head, VMSIM__FRAME_EXCLUSIVE) || head->refcount == 1);
         if (!mine) {
             *done = false;
             return vmsim__thp_split_pmd(at->vma, at->va, slot, at->cpu) ? VMSIM__FAULT_OOM : VMSIM__FAULT_MINOR;
