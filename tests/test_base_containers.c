@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Radix tree, event queue and random numbers, each against a simple reference. */
+/* Radix tree, event queue, sets of names and random numbers, each against a simple reference. */
 #include "helpers.h"
 
 #include "base/evq.h"
+#include "base/names.h"
 #include "base/radix.h"
 
 /* ---- radix tree against a sorted array ---- */
@@ -361,6 +362,69 @@ static void below_stays_below_and_is_even(void **state) {
         assert_true(vmsim__rng_below(&r, UINT64_MAX) < UINT64_MAX);
 }
 
+/* ---- names against the list of all of them ---- */
+
+enum { NAMES = 600 };
+
+static void check_names(const struct vmsim__names *n, char model[][16], size_t count) {
+    assert_int_equal(n->count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_string_equal(n->at[i].text, model[i]);
+        assert_int_equal(vmsim__names_find(n, model[i]), i);
+    }
+}
+
+static void names_agree_with_a_list(void **state) {
+    (void)state;
+    struct vmsim__rng r = test_rng("names");
+    struct vmsim__alloc *a = test_alloc();
+    struct vmsim__names n = {0};
+    static char model[NAMES][16];
+    size_t count = 0;
+    assert_int_equal(vmsim__names_find(&n, "nobody"), VMSIM__NO_NAME);
+    for (unsigned step = 0; step < 3000; step++) {
+        char name[16];
+        snprintf(name, sizeof name, "%s%llu", step % 3 ? "task#" : "", (unsigned long long)vmsim__rng_below(&r, NAMES));
+        uint32_t known = 0;
+        while (known < count && strcmp(model[known], name) != 0)
+            known++;
+        assert_int_equal(vmsim__names_find(&n, name), known < count ? known : VMSIM__NO_NAME);
+        if (count < NAMES || known < count)
+            assert_int_equal(vmsim__names_add(a, &n, name), known);
+        if (known == count && count < NAMES)
+            strcpy(model[count++], name);
+        if (!vmsim__rng_below(&r, 50)) {
+            count -= vmsim__rng_below(&r, count / 4 + 1);
+            vmsim__names_cut(a, &n, count);
+        }
+        if (step % 100 == 0)
+            check_names(&n, model, count);
+    }
+    check_names(&n, model, count);
+    vmsim__names_fini(a, &n);
+    test_alloc_end(a);
+}
+
+static void a_set_of_names_without_memory_keeps_what_it_has(void **state) {
+    (void)state;
+    struct vmsim__alloc *a = test_alloc();
+    struct vmsim__names n = {0};
+    static char model[100][16];
+    for (unsigned i = 0; i < TEST_COUNT(model); i++) {
+        snprintf(model[i], sizeof model[i], "n%u", i);
+        for (uint64_t fail = 1;; fail++) { /* the text and each array in turn */
+            vmsim__alloc_fail_after(a, fail - 1);
+            uint32_t got = vmsim__names_add(a, &n, model[i]);
+            vmsim__alloc_fail_after(a, UINT64_MAX);
+            check_names(&n, model, got == VMSIM__NO_NAME ? i : i + 1);
+            if (got != VMSIM__NO_NAME)
+                break;
+        }
+    }
+    vmsim__names_fini(a, &n);
+    test_alloc_end(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(radix_agrees_with_a_sorted_array),
@@ -373,6 +437,8 @@ int main(void) {
         cmocka_unit_test(the_generator_is_xoshiro256starstar),
         cmocka_unit_test(same_seed_same_stream_and_names_make_others),
         cmocka_unit_test(below_stays_below_and_is_even),
+        cmocka_unit_test(names_agree_with_a_list),
+        cmocka_unit_test(a_set_of_names_without_memory_keeps_what_it_has),
     };
     return cmocka_run_group_tests_name("base_containers", tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "machine/machine.h"
 #include "vmsim/config.h"
 #include "vmsim/vmsim.h"
 
@@ -194,6 +195,53 @@ static void the_same_run_gives_the_same_counters(void **state) {
     end(m[1]);
 }
 
+/* A shell: children of its name, which exec gives another. Counters are looked at all the while. */
+static void names_of_tasks_and_counters_are_given_once(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot_small();
+    static const char *const programs[] = {"ls", "sh", "sh#3", "sort"};
+    uint32_t shell = new_task(m, "sh"), child, odd = new_task(m, "ls#2");
+    uint64_t base = (uint64_t)vmsim_task_mmap(m, shell, 0, PAGE, RW, ANON, 0, 0);
+    for (unsigned i = 0; i < 40; i++) {
+        char name[64];
+        assert_int_equal(vmsim_task_fork(m, shell, NULL, &child), 0);
+        if (i % 3 == 0)
+            assert_int_equal(counter(m, "tasks.sh.minflt"), 0);
+        assert_int_equal(vmsim__task_rename(m, vmsim__task_at(m, child), programs[i % TEST_COUNT(programs)]), 0);
+        touch(m, child, base, VMSIM_LOAD);
+        snprintf(name, sizeof name, "tasks.%s.minflt", vmsim_task_name(m, child));
+        assert_int_equal(counter(m, name), 1); /* under the name it has now, and only what it did */
+        if (i % 2)
+            assert_int_equal(vmsim_task_exit(m, child), 0);
+    }
+    assert_string_equal(vmsim_task_name(m, odd), "ls#2");
+    for (uint32_t i = 0; i < vmsim_task_count(m); i++)
+        for (uint32_t k = 0; k < i; k++)
+            assert_string_not_equal(vmsim_task_name(m, i), vmsim_task_name(m, k));
+    for (size_t i = 0; i < vmsim_counter_count(m); i++) {
+        size_t id;
+        assert_int_equal(vmsim_counter_find(m, vmsim_counter_name(m, i), &id), 0);
+        assert_int_equal(id, i);
+    }
+    end(m);
+}
+
+/* Names that are cut, or end in a number that no counter has, differ all the same. */
+static void odd_names_of_tasks_are_unique_too(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot_small();
+    char longer[400];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = 0;
+    const char *const names[] = {longer, "a#18446744073709551615", "a", "", "a#99999999999999999999999", "a#2", "a#-1"};
+    for (unsigned i = 0; i < 5 * TEST_COUNT(names); i++)
+        new_task(m, names[i % TEST_COUNT(names)]);
+    for (uint32_t i = 0; i < vmsim_task_count(m); i++)
+        for (uint32_t k = 0; k < i; k++)
+            assert_string_not_equal(vmsim_task_name(m, i), vmsim_task_name(m, k));
+    end(m);
+}
+
 static void every_architecture_runs(void **state) {
     static const char *const archs[] = {"x86_32",     "x86_pae",    "x86_64",    "x86_64_la57",
                                         "arm64_4k",   "arm64_16k",  "arm64_64k", "riscv_sv32",
@@ -235,6 +283,8 @@ int main(void) {
         cmocka_unit_test(memory_comes_back_when_tasks_end),
         cmocka_unit_test(a_machine_out_of_memory_kills_and_goes_on),
         cmocka_unit_test(the_same_run_gives_the_same_counters),
+        cmocka_unit_test(names_of_tasks_and_counters_are_given_once),
+        cmocka_unit_test(odd_names_of_tasks_are_unique_too),
         cmocka_unit_test(every_architecture_runs),
         cmocka_unit_test(unknown_counters_and_knobs_are_told_with_a_suggestion),
     };

@@ -312,13 +312,16 @@ static void geometries_that_cannot_be_are_refused(void **state) {
         {.name = "a", .level = 9, .entries = 8, .ways = 4},
         {.name = "a", .level = 1},
         {.name = "a", .level = 1, .entries = 8, .ways = 4, .sizes = {odd, 1}},
-        {.name = "a", .level = 1, .entries = 8, .ways = 4, .replacement = {.name = "mru"}}};
+        {.name = "a", .level = 1, .entries = 8, .ways = 4, .replacement = {.name = "mru"}},
+        {.name = "a", .level = 1, .entries = 8, .ways = 4},
+        {.name = "a", .level = 2, .entries = 64, .ways = 4}};
+    const unsigned twins = TEST_COUNT(bad) - 2;
     assert_int_equal(vmsim__tlb_policies_add(p, NULL), 0);
-    for (unsigned i = 0; i < TEST_COUNT(bad); i++) {
+    for (unsigned i = 0; i <= twins; i++) {
         struct vmsim__tlb_spec spec = *vmsim__tlb_spec_default();
         struct vmsim__err err = {0};
         struct vmsim__tlb *t;
-        spec.arrays = (struct vmsim_param_list){&bad[i], 1};
+        spec.arrays = (struct vmsim_param_list){&bad[i], i == twins ? 2 : 1};
         assert_int_equal(vmsim__tlb_create(&t, a, &spec, f, p, 1, 0, &err), i == 4 ? VMSIM_ECONFIG : VMSIM_EINVAL);
         assert_null(t);
         assert_true(err.text[0]);

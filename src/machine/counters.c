@@ -176,11 +176,16 @@ static bool add(struct vmsim_machine *m, reader *read, uint32_t a, uint32_t b, c
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    struct vmsim__counter c = {.name = vmsim__strdup(m->alloc, text), .read = read, .a = a, .b = b};
-    if (c.name && vmsim__vec_push(m->alloc, &m->counters, c))
-        return true;
-    vmsim__strfree(m->alloc, c.name);
-    return false;
+    VMSIM__ASSERT(vmsim__names_find(&m->counter_names, text) == VMSIM__NO_NAME);
+    if (!vmsim__vec_reserve(m->alloc, &m->counters, m->counters.count + 1))
+        return false;
+    uint32_t id = vmsim__names_add(m->alloc, &m->counter_names, text);
+    if (id == VMSIM__NO_NAME)
+        return false;
+    m->counters.at[m->counters.count++] =
+        (struct vmsim__counter){.name = m->counter_names.at[id].text, .read = read, .a = a, .b = b};
+    VMSIM__ASSERT(m->counters.count == id + 1);
+    return true;
 }
 
 static bool add_vmstat(struct vmsim_machine *m) {
@@ -235,18 +240,21 @@ static bool add_cpus(struct vmsim_machine *m) {
 
 /* Takes back what was added behind `count`: part of a group would never be completed. Always false. */
 static bool take_back(struct vmsim_machine *m, size_t count) {
-    while (m->counters.count > count)
-        vmsim__strfree(m->alloc, m->counters.at[--m->counters.count].name);
+    m->counters.count = count;
+    vmsim__names_cut(m->alloc, &m->counter_names, count);
     return false;
 }
 
-/* Brings the table up to date. False: no host memory; what is there stays valid. */
+/* Brings the table up to date: a task that has got another name since is counted under both, which read the same.
+ * False: no host memory; what is there stays valid. */
 static bool build(struct vmsim_machine *m) {
     if (!m->counters.count && !(add_vmstat(m) && add_memory(m) && add_cpus(m)))
         return take_back(m, 0);
-    for (; m->counted_tasks < m->tasks.count; m->counted_tasks++) {
-        const struct vmsim__task *t = m->tasks.at[m->counted_tasks];
+    for (; m->counted_names < m->names.count; m->counted_names++) {
+        const struct vmsim__task *t = vmsim__task_at(m, m->named.at[m->counted_names].task);
         size_t before = m->counters.count;
+        if (!t || t->name != m->names.at[m->counted_names].text)
+            continue; /* it has another name now, or never began */
         for (uint32_t i = 0; i < VMSIM__COUNT(task_names); i++) {
             if (!add(m, read_task, i, t->id, "tasks.%s.%s", t->name, task_names[i]))
                 return take_back(m, before);
@@ -272,11 +280,10 @@ uint64_t vmsim_counter_read(const struct vmsim_machine *m, size_t id) {
 int vmsim_counter_find(struct vmsim_machine *m, const char *name, size_t *id) {
     if (!build(m))
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the counters");
-    for (size_t i = 0; i < m->counters.count; i++) {
-        if (!strcmp(m->counters.at[i].name, name)) {
-            *id = i;
-            return 0;
-        }
+    uint32_t found = vmsim__names_find(&m->counter_names, name);
+    if (found != VMSIM__NO_NAME) {
+        *id = found;
+        return 0;
     }
     struct vmsim__counter end = {0};
     const char *close = NULL;

@@ -133,7 +133,6 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
 static void destroy_task(struct vmsim_machine *m, struct vmsim__task *t) {
     if (t->state != VMSIM__TASK_DEAD)
         vmsim__task_kill(m, t, VMSIM_STOP_NONE, 0);
-    vmsim__strfree(m->alloc, t->name);
     vmsim__free(m->alloc, t, sizeof *t);
 }
 
@@ -144,9 +143,10 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
     for (size_t i = 0; i < m->tasks.count; i++)
         destroy_task(m, m->tasks.at[i]);
     vmsim__vec_fini(m->alloc, &m->tasks);
-    for (size_t i = 0; i < m->counters.count; i++)
-        vmsim__strfree(m->alloc, m->counters.at[i].name);
+    vmsim__vec_fini(m->alloc, &m->named);
+    vmsim__names_fini(m->alloc, &m->names);
     vmsim__vec_fini(m->alloc, &m->counters);
+    vmsim__names_fini(m->alloc, &m->counter_names);
     vmsim__free(m->alloc, m->cpus, m->nr_cpus * sizeof *m->cpus);
     if (m->tlbs)
         vmsim__tlb_system_destroy(m->tlbs);

@@ -11,6 +11,7 @@
 #ifndef VMSIM__MACHINE_H
 #define VMSIM__MACHINE_H
 #include "base/err.h"
+#include "base/names.h"
 #include "base/vec.h"
 #include "cache/cache.h"
 #include "machine/spec.h"
@@ -34,7 +35,7 @@ struct vmsim__task {
     uint32_t id;
     uint32_t parent;      /* VMSIM_TASK_NONE: none */
     uint32_t group;       /* thread group: id of the task that began it */
-    char *name;           /* unique: "sort", "sort#2" */
+    const char *name;     /* unique: "sort", "sort#2"; belongs to the machine's names */
     struct vmsim__mm *mm; /* NULL when dead */
     uint16_t cpu;
     uint8_t state;         /* enum vmsim__task_state */
@@ -79,18 +80,28 @@ struct vmsim_machine {
     unsigned nr_cpus;
     struct {
         VMSIM__VEC(struct vmsim__task *);
-    } tasks; /* by id; never removed */
+    } tasks;                   /* by id; never removed */
+    struct vmsim__names names; /* that tasks have or had */
+    struct {
+        VMSIM__VEC(struct vmsim__task_name);
+    } named; /* by number of the name */
+    struct vmsim__names counter_names;
     struct {
         VMSIM__VEC(struct vmsim__counter);
-    } counters;
+    } counters;           /* by number of the name */
+    size_t counted_names; /* of tasks, whose counters are in the table */
     uint64_t horizon;     /* virtual time up to which the running CPU may touch what others can notice */
-    size_t counted_tasks; /* tasks whose counters are in the table */
     struct vmsim__slab spaces;
+};
+
+/* Who was given a name, and the highest n of the "name#n" made of it. */
+struct vmsim__task_name {
+    uint32_t task, copies;
 };
 
 /* One named number: how to read it. */
 struct vmsim__counter {
-    char *name;
+    const char *name;
     uint64_t (*read)(const struct vmsim_machine *m, uint32_t a, uint32_t b);
     uint32_t a, b;
 };

@@ -5,7 +5,6 @@
  * their last figures, so that a report can speak of them. Kernel counterparts: kernel/fork.c, kernel/exit.c, fs/exec.c.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "machine/machine.h"
@@ -22,27 +21,32 @@ struct vmsim__task *vmsim__task_get(struct vmsim_machine *m, uint32_t id) {
     return NULL;
 }
 
-/* The copy that `taken` is of `base`: 1 for "base", n for "base#n", 0 when it is none. */
-static unsigned long copy_number(const char *taken, const char *base, size_t length) {
-    if (strncmp(taken, base, length) != 0)
-        return 0;
-    return taken[length] == '#' ? strtoul(taken + length + 1, NULL, 10) : taken[length] == '\0';
+/* Gives the task a new name. False: no host memory. */
+static bool take_name(struct vmsim_machine *m, struct vmsim__task *t, const char *name) {
+    VMSIM__ASSERT(m->named.count == m->names.count && vmsim__names_find(&m->names, name) == VMSIM__NO_NAME);
+    if (!vmsim__vec_reserve(m->alloc, &m->named, m->named.count + 1))
+        return false;
+    uint32_t number = vmsim__names_add(m->alloc, &m->names, name);
+    if (number == VMSIM__NO_NAME)
+        return false;
+    m->named.at[m->named.count++] = (struct vmsim__task_name){.task = t->id, .copies = 1};
+    t->name = m->names.at[number].text;
+    return true;
 }
 
-/* `name`, or "name#2", "name#3"... when it is taken: names are how reports and expectations speak of tasks. One more
- * than the highest copy is free without looking again, which matters where thousands fork. */
-static char *unique_name(struct vmsim_machine *m, const char *name, const struct vmsim__task *self) {
+/* Calls the task `name`, or "name#2", "name#3"... when that was taken: names are how reports and expectations speak of
+ * tasks. A name is never given again, also when its task got another one or ended: its counters are still there. */
+static bool name_task(struct vmsim_machine *m, struct vmsim__task *t, const char *name) {
     char text[256];
-    unsigned long highest = 0;
     int length = snprintf(text, 200, "%s", name && *name ? name : "task");
     length = length < 200 ? length : 199;
-    for (size_t i = 0; i < m->tasks.count; i++) {
-        unsigned long copy = m->tasks.at[i] == self ? 0 : copy_number(m->tasks.at[i]->name, text, (size_t)length);
-        highest = copy > highest ? copy : highest;
-    }
-    if (highest)
-        snprintf(text + length, sizeof text - (size_t)length, "#%lu", highest + 1);
-    return vmsim__strdup(m->alloc, text);
+    uint32_t number = vmsim__names_find(&m->names, text);
+    if (number == VMSIM__NO_NAME)
+        return take_name(m, t, text);
+    do
+        snprintf(text + length, sizeof text - (size_t)length, "#%u", ++m->named.at[number].copies);
+    while (vmsim__names_find(&m->names, text) != VMSIM__NO_NAME);
+    return take_name(m, t, text);
 }
 
 /* Ties an address space to the TLBs' world. False: no host memory. */
@@ -86,19 +90,16 @@ static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, u
     t->group = t->id;
     t->cpu = (uint16_t)cpu;
     t->start_ns = m->cpus[cpu].now;
-    t->name = unique_name(m, name, NULL);
-    if (t->name && vmsim__vec_push(m->alloc, &m->tasks, t))
+    if (name_task(m, t, name) && vmsim__vec_push(m->alloc, &m->tasks, t))
         return t;
-    vmsim__strfree(m->alloc, t->name);
     vmsim__free(m->alloc, t, sizeof *t);
     return NULL;
 }
 
-/* Takes back the task that task_new just made. */
+/* Takes back the task that task_new just made; its name stays taken. */
 static void task_undo(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(m->tasks.count && m->tasks.at[m->tasks.count - 1] == t);
     m->tasks.count--;
-    vmsim__strfree(m->alloc, t->name);
     vmsim__free(m->alloc, t, sizeof *t);
 }
 
@@ -166,12 +167,9 @@ int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name
 }
 
 int vmsim__task_rename(struct vmsim_machine *m, struct vmsim__task *t, const char *name) {
-    char *text = unique_name(m, name, t);
-    if (!text)
-        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a name");
-    vmsim__strfree(m->alloc, t->name);
-    t->name = text;
-    return 0;
+    if (!strcmp(t->name, name) || name_task(m, t, name))
+        return 0;
+    return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a name");
 }
 
 /* Remembers what a report may ask of the address space before it goes. */

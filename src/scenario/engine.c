@@ -13,6 +13,7 @@ struct vmsim__job *vmsim__job_create(struct vmsim_scenario *s, uint32_t task, ui
     job->task = task;
     job->parent = parent;
     job->state = VMSIM__JOB_BLOCKED;
+    job->barrier = VMSIM__NO_NAME;
     if (vmsim__vec_push(s->alloc, &s->jobs, job))
         return job;
     vmsim__free(s->alloc, job, sizeof *job);
@@ -132,19 +133,29 @@ static struct vmsim__job *queue_pop(struct vmsim_scenario *s, unsigned cpu) {
     return s->jobs.at[index];
 }
 
+/* Takes the job out of a list; later ones move up. */
+static size_t without(uint32_t *list, size_t from, size_t count, uint32_t job) {
+    for (size_t i = from; i < count; i++) {
+        if (list[i] != job)
+            continue;
+        memmove(list + i, list + i + 1, (count - i - 1) * sizeof *list);
+        return count - 1;
+    }
+    return count;
+}
+
 /* Takes a job off what it is queued for or waits at. */
 static void job_withdraw(struct vmsim_scenario *s, struct vmsim__job *job) {
     const unsigned cpu = cpu_of(s, job);
     if (job->state == VMSIM__JOB_ASLEEP)
         vmsim__evq_cancel(&s->sleepers, job->sleeper);
-    for (size_t i = s->queue_head[cpu]; job->state == VMSIM__JOB_QUEUED && i < s->queue[cpu].count; i++) {
-        if (s->queue[cpu].at[i] != job->index)
-            continue;
-        memmove(s->queue[cpu].at + i, s->queue[cpu].at + i + 1, (--s->queue[cpu].count - i) * sizeof *s->queue[cpu].at);
-        break;
-    }
+    else if (job->state == VMSIM__JOB_QUEUED)
+        s->queue[cpu].count = without(s->queue[cpu].at, s->queue_head[cpu], s->queue[cpu].count, job->index);
+    else if (job->barrier != VMSIM__NO_NAME)
+        s->waiting.at[job->barrier].count =
+            without(s->waiting.at[job->barrier].at, 0, s->waiting.at[job->barrier].count, job->index);
     job->waiting = false;
-    job->barrier = NULL;
+    job->barrier = VMSIM__NO_NAME;
     job->state = VMSIM__JOB_BLOCKED;
 }
 
@@ -270,8 +281,9 @@ static int report_stuck(struct vmsim_scenario *s) {
         struct vmsim__job *job = s->jobs.at[i];
         if (job->state == VMSIM__JOB_BLOCKED)
             return vmsim__err_set(&s->err, VMSIM_ESTATE, "task '%s' waits for ever at %s%s",
-                                  vmsim__task_at(s->machine, job->task)->name, job->barrier ? "barrier " : "wait",
-                                  job->barrier ? job->barrier : "");
+                                  vmsim__task_at(s->machine, job->task)->name,
+                                  job->barrier == VMSIM__NO_NAME ? "wait" : "barrier ",
+                                  job->barrier == VMSIM__NO_NAME ? "" : s->barriers.at[job->barrier].text);
     }
     return 0;
 }

@@ -10,6 +10,7 @@
 #ifndef VMSIM__ENGINE_H
 #define VMSIM__ENGINE_H
 #include "base/evq.h"
+#include "base/names.h"
 #include "machine/machine.h"
 #include "scenario/pattern.h"
 #include "scenario/scenario_spec.h"
@@ -58,7 +59,7 @@ struct vmsim__job {
     bool waiting;           /* in `wait` */
     uint64_t wake;          /* ASLEEP: virtual time */
     uint32_t sleeper;       /* ASLEEP: its place in the queue of sleepers */
-    const char *barrier;    /* BLOCKED at it */
+    uint32_t barrier;       /* BLOCKED at it: number of its name; VMSIM__NO_NAME: at none */
     struct {
         VMSIM__VEC(struct vmsim__program_frame);
     } stack;
@@ -70,6 +71,11 @@ struct vmsim__job {
     uint64_t signals;             /* caught */
     uint64_t steps;               /* run so far: names the random stream of each */
     struct vmsim__replay *replay; /* of a trace, else NULL */
+};
+
+/* Jobs that wait at a barrier, in the order in which they came. */
+struct vmsim__barrier {
+    VMSIM__VEC(uint32_t);
 };
 
 /* All counters as they stood. */
@@ -95,6 +101,10 @@ struct vmsim_scenario {
     } * queue; /* one FIFO a CPU: jobs; first element at queue_head */
     size_t *queue_head;
     struct vmsim__evq sleepers;
+    struct vmsim__names barriers;
+    struct {
+        VMSIM__VEC(struct vmsim__barrier);
+    } waiting; /* by number of the barrier's name */
     struct {
         VMSIM__VEC(struct vmsim__marker);
     } markers, intervals;

@@ -429,25 +429,37 @@ static enum vmsim__slice do_wait(struct run *r) {
     return VMSIM__SLICE_SLEEP;
 }
 
+/* Number of a barrier; VMSIM__NO_NAME: no host memory. */
+static uint32_t barrier_of(struct vmsim_scenario *s, const char *name) {
+    if (!vmsim__vec_reserve(s->alloc, &s->waiting, s->barriers.count + 1))
+        return VMSIM__NO_NAME;
+    uint32_t number = vmsim__names_add(s->alloc, &s->barriers, name);
+    if (number == s->waiting.count)
+        s->waiting.at[s->waiting.count++] = (struct vmsim__barrier){0};
+    return number;
+}
+
 /* The last to arrive wakes the others at its own time and goes on without blocking. */
 static enum vmsim__slice do_barrier(struct run *r) {
-    VMSIM__ASSERT(!r->job->barrier);
+    VMSIM__ASSERT(r->job->barrier == VMSIM__NO_NAME);
     const struct vmsim__step_barrier *d = r->data;
-    uint64_t there = 1, now = r->m->cpus[r->t->cpu].now;
-    for (size_t i = 0; i < r->s->jobs.count; i++)
-        there += r->s->jobs.at[i]->barrier && !strcmp(r->s->jobs.at[i]->barrier, d->name);
-    if (there < d->tasks) {
-        r->job->barrier = d->name;
+    uint32_t number = barrier_of(r->s, d->name);
+    if (number == VMSIM__NO_NAME)
+        return no_memory(r);
+    struct vmsim__barrier *b = &r->s->waiting.at[number];
+    if (b->count + 1 < d->tasks) {
+        if (!vmsim__vec_push(r->s->alloc, b, r->job->index))
+            return no_memory(r);
+        r->job->barrier = number;
         return VMSIM__SLICE_SLEEP;
     }
-    for (size_t i = 0; i < r->s->jobs.count; i++) {
-        struct vmsim__job *job = r->s->jobs.at[i];
-        if (!job->barrier || strcmp(job->barrier, d->name))
-            continue;
-        job->barrier = NULL;
-        if (vmsim__job_ready(r->s, job, now))
+    for (size_t i = 0; i < b->count; i++) {
+        struct vmsim__job *job = r->s->jobs.at[b->at[i]];
+        job->barrier = VMSIM__NO_NAME;
+        if (vmsim__job_ready(r->s, job, r->m->cpus[r->t->cpu].now))
             return no_memory(r);
     }
+    b->count = 0;
     return VMSIM__SLICE_MORE;
 }
 
@@ -668,7 +680,7 @@ static enum vmsim__slice run_step(struct run *r) {
 }
 
 enum vmsim__slice vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until) {
-    VMSIM__ASSERT(!job->replay && !job->waiting && !job->barrier);
+    VMSIM__ASSERT(!job->replay && !job->waiting && job->barrier == VMSIM__NO_NAME);
     struct run r = {.s = s, .m = s->machine, .job = job, .t = vmsim__task_at(s->machine, job->task), .until = until};
     unsigned cpu = r.t->cpu;
     do {
@@ -680,7 +692,7 @@ enum vmsim__slice vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job
         if (how == VMSIM__SLICE_BLOCK)
             return VMSIM__SLICE_MORE;
         if (how == VMSIM__SLICE_SLEEP)
-            return job->waiting || job->barrier ? VMSIM__SLICE_BLOCK : VMSIM__SLICE_SLEEP;
+            return job->waiting || job->barrier != VMSIM__NO_NAME ? VMSIM__SLICE_BLOCK : VMSIM__SLICE_SLEEP;
         if (how != VMSIM__SLICE_MORE)
             return how;
         if (vmsim__host_error(s->machine)) {

@@ -280,6 +280,10 @@ size_t vmsim_scenario_destroy(struct vmsim_scenario *s) {
     vmsim__vec_fini(s->alloc, &s->expectations);
     vmsim__markers_release(s);
     vmsim__evq_fini(&s->sleepers);
+    for (size_t i = 0; i < s->waiting.count; i++)
+        vmsim__vec_fini(s->alloc, &s->waiting.at[i]);
+    vmsim__vec_fini(s->alloc, &s->waiting);
+    vmsim__names_fini(s->alloc, &s->barriers);
     unsigned cpus = s->machine ? s->machine->nr_cpus : 0;
     for (unsigned i = 0; s->queue && i < cpus; i++)
         vmsim__vec_fini(s->alloc, &s->queue[i]);

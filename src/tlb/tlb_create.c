@@ -226,6 +226,9 @@ static int create_parts(struct vmsim__tlb *t, const struct vmsim__tlb_spec *spec
         int e = array_create(t, &array[i], policies, seed, err);
         if (e)
             return e;
+        for (size_t j = 0; j < i; j++) /* counters go by the name */
+            if (!strcmp(array[i].name, array[j].name))
+                return vmsim__err_set(err, VMSIM_EINVAL, "TLB array %s: two arrays have this name", array[i].name);
     }
     for (size_t i = 0; i < spec->walk_caches.count; i++) {
         int e = walk_cache_create(t, &cache[i], err);
