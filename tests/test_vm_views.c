@@ -71,6 +71,29 @@ static void status_lags_behind_by_64_faults(void **state) {
     end();
 }
 
+/* A CPU keeps up to 31 pages to itself, which /proc adds up and the peak does not. */
+static void the_peak_leaves_out_what_cpus_keep(void **state) {
+    struct vmsim__mm_status s;
+    (void)state;
+    start("6.12");
+    vmm_map(mm, BASE, 200, RW, PRIV_ANON);
+    vmm_touch(mm, BASE, 60, true);
+    vmsim__mm_status(mm, &s);
+    assert_int_equal(s.vm_hwm, 60 * 4);
+    assert_int_equal(vmsim__mm_munmap(mm, BASE, 200 * PG, 0), 0); /* -60 in one sum */
+    vmsim__mm_status(mm, &s);
+    assert_int_equal(s.vm_hwm, 32 * 4);
+    assert_int_equal(s.vm_rss, 0);
+    vmm_map(mm, BASE, 200, RW, PRIV_ANON);
+    vmm_touch(mm, BASE, 63, true); /* 28 were kept, and went with the 60: 0 are kept now */
+    assert_int_equal(vmsim__mm_munmap(mm, BASE, 200 * PG, 0), 0);
+    vmsim__mm_status(mm, &s);
+    assert_int_equal(s.vm_hwm, 32 * 4);
+    struct vmsim__mm *child = fork_it();
+    vmsim__mm_put(child, 0);
+    end();
+}
+
 static void flags_are_spelled_as_in_smaps(void **state) {
     char text[80];
     (void)state;
@@ -193,6 +216,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shared_pages_are_divided_in_pss),
         cmocka_unit_test(status_lags_behind_by_64_faults),
+        cmocka_unit_test(the_peak_leaves_out_what_cpus_keep),
         cmocka_unit_test(flags_are_spelled_as_in_smaps),
         cmocka_unit_test(the_reverse_map_finds_every_process),
         cmocka_unit_test(generations_of_children_do_not_grow_chains),

@@ -120,18 +120,52 @@ void vmsim__uncommit(struct vmsim__vm *vm, uint64_t pages) {
 
 /* ---- RSS ---- */
 
-/* Kernel: add_mm_counter_fast (6.1): faults of one page each, which alone go through the task's cache. */
-void vmsim__rss_add_fast(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
-    VMSIM__ASSERT(kind < VMSIM__RSS_KINDS);
-    if (mm->vm->kernel->rss_percpu)
-        mm->rss[kind] += pages;
-    else
-        mm->rss_cache[kind] += pages;
+/* Kernel: percpu_counter_add_batch: a CPU keeps less than `batch` to itself. */
+static void count_on_cpu(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
+    const int64_t cpus = mm->vm->mem->nr_cpus, batch = cpus > 16 ? 2 * cpus : 32;
+    int32_t *own = &mm->rss_cpu[mm->cpu * VMSIM__RSS_KINDS + kind];
+    int64_t n = *own + pages;
+    VMSIM__ASSERT(mm->cpu < mm->vm->mem->nr_cpus);
+    if (n >= batch || n <= -batch) {
+        mm->rss_folded[kind] += n;
+        n = 0;
+    }
+    *own = (int32_t)n;
+}
+
+void vmsim__rss_batch_start(struct vmsim__mm *mm) {
+    VMSIM__ASSERT(!mm->rss_batching);
+    mm->rss_batching = true;
+}
+
+void vmsim__rss_batch_end(struct vmsim__mm *mm) {
+    VMSIM__ASSERT(mm->rss_batching);
+    mm->rss_batching = false;
+    for (unsigned k = 0; k < VMSIM__RSS_KINDS; k++) {
+        if (mm->rss_batch[k])
+            count_on_cpu(mm, k, mm->rss_batch[k]);
+        mm->rss_batch[k] = 0;
+    }
 }
 
 void vmsim__rss_add(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
     VMSIM__ASSERT(kind < VMSIM__RSS_KINDS);
     mm->rss[kind] += pages;
+    if (!mm->rss_cpu)
+        return;
+    if (mm->rss_batching)
+        mm->rss_batch[kind] += pages;
+    else
+        count_on_cpu(mm, kind, pages);
+}
+
+/* Kernel: add_mm_counter_fast (6.1): faults of one page each, which alone go through the task's cache. */
+void vmsim__rss_add_fast(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
+    VMSIM__ASSERT(kind < VMSIM__RSS_KINDS);
+    if (mm->rss_cpu)
+        vmsim__rss_add(mm, kind, pages);
+    else
+        mm->rss_cache[kind] += pages;
 }
 
 /* Kernel: sync_mm_rss. */
@@ -154,9 +188,12 @@ static uint64_t shown_rss(const struct vmsim__mm *mm) {
     return clamped(mm->rss[VMSIM__RSS_FILE]) + clamped(mm->rss[VMSIM__RSS_ANON]) + clamped(mm->rss[VMSIM__RSS_SHMEM]);
 }
 
-/* Kernel: update_hiwater_rss, called before pages go: the peak is only known then. */
+/* Kernel: update_hiwater_rss, called before pages go: the peak is only known then. It reads what is folded in, while
+ * /proc sums the CPUs up. */
 void vmsim__hiwater_rss(struct vmsim__mm *mm) {
-    mm->hiwater_rss = vmsim__max64(mm->hiwater_rss, shown_rss(mm));
+    const int64_t *n = mm->rss_cpu ? mm->rss_folded : mm->rss;
+    uint64_t rss = clamped(n[VMSIM__RSS_FILE]) + clamped(n[VMSIM__RSS_ANON]) + clamped(n[VMSIM__RSS_SHMEM]);
+    mm->hiwater_rss = vmsim__max64(mm->hiwater_rss, rss);
 }
 
 uint64_t vmsim__mm_rss(const struct vmsim__mm *mm, enum vmsim__rss_kind kind) {

@@ -51,12 +51,15 @@ static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
     vmsim__vm_cost(vm, vm->spec.costs.map + (zero ? vm->spec.costs.zero_page : vm->spec.costs.copy_page));
     if (!zero) {
         const struct vmsim__frame *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, old));
+        vmsim__rss_batch_start(mm); /* of two anonymous pages the counters see nothing */
         vmsim__rss_add_fast(mm, vmsim__rss_kind_of(head), -1);
     }
     const struct vmsim__pt_format *f = mm->pt.format;
     vmsim__pt_write(f, &at->slot, 0);
     vmsim__flush_page(mm, at->va, at->cpu);
     vmsim__map_new_anon(at->vma, pfn, at->va, at->cpu);
+    if (!zero)
+        vmsim__rss_batch_end(mm);
     struct vmsim__pte pte = {pfn, vmsim__prot_flags(at->vma) | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY};
     if (at->vma->flags & VMSIM__VM_WRITE)
         pte.flags |= VMSIM__PTE_WRITE;

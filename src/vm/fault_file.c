@@ -45,6 +45,7 @@ static bool map_around(struct vmsim__fault_at *at, uint64_t first, uint64_t end)
     uint64_t mapped = 0;
     bool hit = false;
     vmsim__pfn pfn;
+    vmsim__rss_batch_start(at->mm);
     for (uint64_t i = first; (pfn = vmsim__file_next_mappable(vm->cache, vma->file, &i, end)) != VMSIM__PFN_NONE; i++) {
         uint64_t va = vma->start + ((i - vma->pgoff) << vm->page_shift);
         struct vmsim__pt_slot slot;
@@ -56,6 +57,7 @@ static bool map_around(struct vmsim__fault_at *at, uint64_t first, uint64_t end)
         vmsim__vm_cost(vm, vm->spec.costs.around_page);
         hit = hit || va == at->va;
     }
+    vmsim__rss_batch_end(at->mm);
     vmsim__ra_mapped(&vma->ra, mapped);
     return hit;
 }

@@ -51,6 +51,23 @@ static void enlist(struct vmsim__vm *vm, struct vmsim__mm *mm) {
     vm->nr_mms++;
 }
 
+/* Rows of the per-CPU counters, where the kernel has them. */
+static size_t rss_bytes(const struct vmsim__mm *mm) {
+    return mm->vm->kernel->rss_percpu ? mm->vm->mem->nr_cpus * VMSIM__RSS_KINDS * sizeof *mm->rss_cpu : 0;
+}
+
+static bool rss_setup(struct vmsim__mm *mm) {
+    if (!rss_bytes(mm))
+        return true;
+    mm->rss_cpu = vmsim__calloc(mm->vm->alloc, 1, rss_bytes(mm));
+    mm->vm->host_nomem |= !mm->rss_cpu;
+    return mm->rss_cpu;
+}
+
+static void rss_fini(struct vmsim__mm *mm) {
+    vmsim__free(mm->vm->alloc, mm->rss_cpu, rss_bytes(mm));
+}
+
 struct vmsim__mm *vmsim__mm_create(struct vmsim__vm *vm, unsigned cpu) {
     struct vmsim__mm *mm = vmsim__calloc(vm->alloc, 1, sizeof *mm);
     if (!mm) {
@@ -60,7 +77,8 @@ struct vmsim__mm *vmsim__mm_create(struct vmsim__vm *vm, unsigned cpu) {
     mm->vm = vm;
     mm->users = 1;
     mm->cpu = cpu;
-    if (!vmsim__ptmem_setup(mm)) {
+    if (!rss_setup(mm) || !vmsim__ptmem_setup(mm)) {
+        rss_fini(mm);
         vmsim__free(vm->alloc, mm, sizeof *mm);
         return NULL;
     }
@@ -121,6 +139,7 @@ static bool copy_table(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t 
     struct vmsim__pt_slot dst;
     if (!vmsim__mm_slot(to->mm, va, true, &dst))
         return false;
+    vmsim__rss_batch_start(to->mm);
     for (; va < end; va += from->mm->vm->page_size) {
         if (vmsim__pt_read(f, &src))
             copy_entry(to, from, &src, &dst);
@@ -129,6 +148,7 @@ static bool copy_table(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t 
         src.index++;
         dst.index++;
     }
+    vmsim__rss_batch_end(to->mm);
     return true;
 }
 
@@ -271,5 +291,6 @@ void vmsim__mm_put(struct vmsim__mm *mm, unsigned cpu) {
     *(mm->prev ? &mm->prev->next : &vm->first_mm) = mm->next;
     *(mm->next ? &mm->next->prev : &vm->last_mm) = mm->prev;
     vm->nr_mms--;
+    rss_fini(mm);
     vmsim__free(vm->alloc, mm, sizeof *mm);
 }

@@ -91,6 +91,10 @@ void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn) {
     VMSIM__ASSERT(g->mm->vm->gather == g && g->count < g->full);
     g->mm->vm->gather_pages[g->count++] = pfn;
     if (g->count == g->full && !more_room(g)) {
+        if (g->mm->rss_batching) { /* a full batch ends the loop over the table */
+            vmsim__rss_batch_end(g->mm);
+            vmsim__rss_batch_start(g->mm);
+        }
         flush(g);
         release(g);
     }
@@ -160,11 +164,13 @@ static uint64_t zap_table(struct vmsim__gather *g, struct vmsim__vma *vma, uint6
     VMSIM__ASSERT(!slot.level && va < end);
     const struct vmsim__pt_format *f = vma->mm->pt.format;
     const uint32_t entries = UINT32_C(1) << f->index_bits[0];
+    vmsim__rss_batch_start(vma->mm);
     for (; va < end && slot.index < entries; va += vma->mm->vm->page_size, slot.index++) {
         if (vmsim__pt_read(f, &slot))
             zap_entry(g, vma, va, &slot, even_cows);
         slot.entry = (char *)slot.entry + f->entry_bytes;
     }
+    vmsim__rss_batch_end(vma->mm);
     return va;
 }
 

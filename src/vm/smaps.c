@@ -167,6 +167,7 @@ int64_t vmsim__mm_clear_refs(struct vmsim__mm *mm, int what, unsigned cpu) {
         return -VMSIM__L_EINVAL;
     if (what == 5) {
         mm->hiwater_rss = 0;
+        vmsim__hiwater_rss(mm);
         return 0;
     }
     for (struct vmsim__vma *v = mm->first; v; v = v->next) {

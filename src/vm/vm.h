@@ -219,6 +219,10 @@ struct vmsim__mm {
     int64_t rss[VMSIM__RSS_KINDS];                                        /* what /proc/PID/status shows */
     int64_t rss_cache[VMSIM__RSS_KINDS]; /* not yet folded in: rss + rss_cache is exact */
     uint32_t rss_events;
+    int64_t rss_folded[VMSIM__RSS_KINDS]; /* 6.12: what the per-CPU parts have handed over; lags behind rss */
+    int64_t rss_batch[VMSIM__RSS_KINDS];  /* 6.12: between vmsim__rss_batch_start and _end */
+    int32_t *rss_cpu;                     /* 6.12: a row of VMSIM__RSS_KINDS for each CPU */
+    bool rss_batching;
     uint64_t hiwater_rss; /* pages */
     vmsim__pfn deposit;   /* leaf tables in reserve for huge entries, linked by frame.next */
     uint32_t deposits;

@@ -185,6 +185,9 @@ bool vmsim__mlock_room(const struct vmsim__mm *mm, uint32_t flags, uint64_t byte
 void vmsim__rss_add_fast(struct vmsim__mm *mm, enum vmsim__rss_kind kind,
                          int64_t pages); /* through the lagging cache */
 void vmsim__rss_add(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages);
+/* What is added between the two reaches the per-CPU counters in one sum a kind, as loops over a page table add it. */
+void vmsim__rss_batch_start(struct vmsim__mm *mm);
+void vmsim__rss_batch_end(struct vmsim__mm *mm);
 void vmsim__rss_sync(struct vmsim__mm *mm);
 void vmsim__hiwater_rss(struct vmsim__mm *mm);
 

@@ -4,6 +4,7 @@
  *
  *     programs NAME|all  >  rows.tsv         a table for people goes to stderr
  *     VMSIM_PROGRAMS=1 programs              all; without it nothing is done, since the figures are this host's
+ *     programs -- /usr/bin/tar cf - /etc     any other program, in a folder with the same inputs
  *
  *     inputs made here --> native run (THP never, always) --------------------.
  *                     \--> vmsim record --> trace --> replay (never, always) --+--> a row a figure
@@ -23,7 +24,7 @@
 
 struct program {
     const char *name;
-    char *argv[12];
+    char *argv[24];
 };
 static const struct program programs[] = {
     {"sort", {"/usr/bin/sort", "--parallel=1", "-S", "8M", "words", NULL}},
@@ -95,7 +96,7 @@ static bool spawn(char *const *argv) {
 }
 
 static bool record(const struct program *p, const char *trace) {
-    char *argv[20] = {tool, "record", "-q", "-o", (char *)(uintptr_t)trace, "--"};
+    char *argv[32] = {tool, "record", "-q", "-o", (char *)(uintptr_t)trace, "--"};
     for (size_t i = 0; p->argv[i]; i++)
         argv[6 + i] = p->argv[i];
     return spawn(argv);
@@ -274,7 +275,12 @@ int main(int argc, char **argv) {
         return 1;
     }
     const char *only = argc > 1 && strcmp(argv[1], "all") != 0 ? argv[1] : NULL;
-    for (size_t i = 0; i < VMSIM__COUNT(programs); i++) {
+    struct program other = {.name = "program"};
+    for (int i = 2; i < argc && i < (int)VMSIM__COUNT(other.argv) + 1; i++)
+        other.argv[i - 2] = argv[i];
+    if (argc > 2)
+        run_program(&other);
+    for (size_t i = 0; i < VMSIM__COUNT(programs) && argc <= 2; i++) {
         if (!only || !strcmp(only, programs[i].name))
             run_program(&programs[i]);
     }
