@@ -6,11 +6,15 @@
  *     calls:   1  2  3 ... n-1  n  n+1 ...      FAIL_ONCE: n fails alone     FAIL_ON: n and all after it fail
  *
  * What a step leaves allocated is counted between failing_begin() and failing_end(): blocks taken less blocks released.
+ * A library that does not survive it is spared by failing_spare(): its own calls are served.
+ *
  * Counters are atomic, for a trace may be read by a second thread. */
 #ifndef FAILING_MALLOC_H
 #define FAILING_MALLOC_H
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "helpers.h"
@@ -23,6 +27,12 @@ static struct {
     _Atomic enum failing_mode mode;
     atomic_uint_fast64_t calls, at; /* allocations asked for since the beginning; the one that fails */
     atomic_int_fast64_t live;
+    pthread_t first; /* thread */
+    const char *sparing;
+    struct {
+        uintptr_t from, to; /* code of a spared library */
+    } spared[4];
+    size_t spared_count;
 } failing;
 
 #ifndef __has_feature
@@ -30,17 +40,24 @@ static struct {
 #endif
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #define REAL(name) __interceptor_##name
+#define FAILING_THREADS false /* its own start of a thread does not survive: only the first thread's calls fail */
 #else
 #define REAL(name) __libc_##name
+#define FAILING_THREADS true
 #endif
 void *REAL(malloc)(size_t size);
 void *REAL(calloc)(size_t count, size_t size);
 void *REAL(realloc)(void *block, size_t size);
 void REAL(free)(void *block);
 
-static bool failing_now(void) {
+static bool failing_now(const void *caller) {
     if (!atomic_load(&failing.counting) || atomic_load(&failing.paused))
         return false;
+    if (!FAILING_THREADS && !pthread_equal(failing.first, pthread_self()))
+        return false;
+    for (size_t i = 0; i < failing.spared_count; i++)
+        if ((uintptr_t)caller - failing.spared[i].from < failing.spared[i].to - failing.spared[i].from)
+            return false;
     uint64_t call = atomic_fetch_add(&failing.calls, 1) + 1, at = atomic_load(&failing.at);
     enum failing_mode mode = atomic_load(&failing.mode);
     bool fails = (mode == FAIL_ONCE && call == at) || (mode == FAIL_ON && call >= at);
@@ -56,15 +73,15 @@ static void *failing_count(void *block, int change) {
 }
 
 void *malloc(size_t size) {
-    return failing_now() ? NULL : failing_count(REAL(malloc)(size), 1);
+    return failing_now(__builtin_return_address(0)) ? NULL : failing_count(REAL(malloc)(size), 1);
 }
 
 void *calloc(size_t count, size_t size) {
-    return failing_now() ? NULL : failing_count(REAL(calloc)(count, size), 1);
+    return failing_now(__builtin_return_address(0)) ? NULL : failing_count(REAL(calloc)(count, size), 1);
 }
 
 void *realloc(void *block, size_t size) {
-    if (size && failing_now())
+    if (size && failing_now(__builtin_return_address(0)))
         return NULL;
     void *moved = REAL(realloc)(block, size);
     return block ? (size ? moved : failing_count(block, -1)) : failing_count(moved, 1);
@@ -78,8 +95,28 @@ void free(void *block) {
 /* A sanitizer's would pass malloc by. */
 char *strdup(const char *text) {
     size_t size = strlen(text) + 1;
-    char *copy = malloc(size);
+    char *copy = failing_now(__builtin_return_address(0)) ? NULL : failing_count(REAL(malloc)(size), 1);
     return copy ? memcpy(copy, text, size) : NULL;
+}
+
+static int failing_find(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size, (void)context;
+    if (!strstr(info->dlpi_name, failing.sparing))
+        return 0;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        if (info->dlpi_phdr[i].p_type == PT_LOAD && info->dlpi_phdr[i].p_flags & PF_X) {
+            uintptr_t from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+            assert_true(failing.spared_count < TEST_COUNT(failing.spared));
+            failing.spared[failing.spared_count].from = from;
+            failing.spared[failing.spared_count++].to = from + info->dlpi_phdr[i].p_memsz;
+        }
+    }
+    return 1;
+}
+/* From now on calls from the loaded library whose path holds `name` do not fail. */
+TEST_UNUSED static void failing_spare(const char *name) {
+    failing.sparing = name;
+    assert_int_equal(dl_iterate_phdr(failing_find, NULL), 1);
 }
 
 static void failing_begin(enum failing_mode mode, uint64_t at) {
@@ -88,6 +125,7 @@ static void failing_begin(enum failing_mode mode, uint64_t at) {
     failing.calls = 0;
     failing.live = 0;
     failing.paused = false;
+    failing.first = pthread_self();
     failing.counting = true;
 }
 

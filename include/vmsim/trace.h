@@ -318,7 +318,8 @@ struct vmsim_trace_import_options {
 int vmsim_trace_format_by_name(const char *name);
 /** Name of a format, NULL past the end. */
 const char *vmsim_trace_format_name(unsigned format);
-/** Imports `in` (plain or gz, xz, bz2, lz4, zst; "-" is standard input) to a trace `out`. `options` may be NULL. */
+/** Imports `in` (plain or gz, xz, bz2, lz4, zst; "-" is standard input) to a trace `out`. `options` may be NULL. The
+ *  unpacking is libarchive's, which ends the program when the host has no memory for libarchive itself. */
 int vmsim_trace_import(enum vmsim_trace_format format, const char *in, const char *out,
                        struct vmsim_trace_import_options *options);
 

@@ -65,7 +65,7 @@ static const char *const message_words[] = {"ommand line:",     "RAM map:",     
                                             "Booting paravirt", "EFI: mem",       "efi: mem",      "Hugepagesize"};
 
 static void keep(struct vmsim__capture *c, const char *name, struct vmsim__textbuf *b, int error) {
-    if (b->failed)
+    if (b->failed || error == ENOMEM)
         c->failed = true;
     if (error)
         vmsim__capture_note(c, name, "%s", error == ENOENT ? "this host has none" : strerror(error));

@@ -122,8 +122,8 @@ void vmsim__bytes_varint(struct vmsim__bytes *b, uint64_t v) {
 void vmsim__bytes_string(struct vmsim__bytes *b, const char *s) {
     size_t n = s ? strlen(s) : 0;
     vmsim__bytes_varint(b, n);
-    unsigned char *p = vmsim__bytes_room(b, n);
-    if (!p || !n)
+    unsigned char *p = n ? vmsim__bytes_room(b, n) : NULL;
+    if (!p)
         return;
     memcpy(p, s, n);
     b->count += n;

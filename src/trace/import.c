@@ -23,6 +23,15 @@ int vmsim__import_fail(struct vmsim__import *im, int code, const char *what) {
 
 /* ---- bytes */
 
+/* What libarchive met, in its own words where it has some. Memory that a compression library could not have it calls
+ * "miscellaneous": then errno, cleared before, still says it. */
+static int archive_failed(struct vmsim__import *im, int code, const char *what) {
+    const char *why = archive_error_string(im->archive);
+    if (errno == ENOMEM || archive_errno(im->archive) == ENOMEM)
+        return vmsim__import_fail(im, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
+    return vmsim__import_fail(im, code, why ? why : what);
+}
+
 /* Makes at least one byte ready. 1, 0 at the end, or an error. libarchive takes off whatever compression there is, or
  * none. */
 static int refill(struct vmsim__import *im) {
@@ -30,15 +39,14 @@ static int refill(struct vmsim__import *im) {
     size_t size;
     la_int64_t offset;
     while (im->at == im->end) {
+        errno = 0;
         int got = archive_read_data_block(im->archive, &block, &size, &offset);
         if (got == ARCHIVE_EOF)
             return 0;
         if (got == ARCHIVE_RETRY)
             continue;
-        if (got < ARCHIVE_WARN) {
-            const char *why = archive_error_string(im->archive);
-            return vmsim__import_fail(im, VMSIM_ECORRUPT, why ? why : "the compressed input is damaged");
-        }
+        if (got < ARCHIVE_WARN)
+            return archive_failed(im, VMSIM_ECORRUPT, "the compressed input is damaged");
         im->at = block;
         im->end = im->at + size;
     }
@@ -223,17 +231,22 @@ static int open_input(struct vmsim__import *im) {
     im->archive = archive_read_new();
     if (!im->archive)
         return vmsim__import_fail(im, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
-    archive_read_support_filter_all(im->archive);
-    archive_read_support_format_raw(im->archive);
-    archive_read_support_format_empty(im->archive);
+    if (archive_read_support_filter_all(im->archive) == ARCHIVE_FATAL ||
+        archive_read_support_format_raw(im->archive) == ARCHIVE_FATAL ||
+        archive_read_support_format_empty(im->archive) == ARCHIVE_FATAL)
+        return vmsim__import_fail(im, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
+    errno = 0;
     if (archive_read_open_filename(im->archive, name, 1 << 16) != ARCHIVE_OK) {
-        int code = archive_errno(im->archive) == ENOENT ? VMSIM_ENOENT : VMSIM_EIO;
-        return vmsim__err_set(&im->err, code, "%s: %s", im->in, strerror(archive_errno(im->archive)));
+        int number = archive_errno(im->archive);
+        const char *why = number > 0 ? strerrordesc_np(number) : NULL; /* shorter than libarchive's */
+        return why && number != ENOMEM
+                   ? vmsim__err_set(&im->err, number == ENOENT ? VMSIM_ENOENT : VMSIM_EIO, "%s: %s", im->in, why)
+                   : archive_failed(im, VMSIM_EIO, "cannot be opened");
     }
     int got = archive_read_next_header(im->archive, &entry);
     if (got == ARCHIVE_EOF)
         return vmsim__import_fail(im, VMSIM_ETRUNCATED, "the input is empty");
-    return got == ARCHIVE_OK ? 0 : vmsim__import_fail(im, VMSIM_EFORMAT, archive_error_string(im->archive));
+    return got == ARCHIVE_OK ? 0 : archive_failed(im, VMSIM_EFORMAT, "the compression is not known");
 }
 
 /* An input of which no record fits is an error: mostly the format was named wrongly. */

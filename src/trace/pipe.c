@@ -58,6 +58,14 @@ static int corrupt(struct vmsim__pipe *p, struct vmsim__err *err, const char *wh
     return vmsim__err_set(err, VMSIM_ECORRUPT, "%s: byte %llu: %s", p->loader.path, (unsigned long long)p->offset, why);
 }
 
+/* What the decoder says of a block's references. */
+static int undecodable(struct vmsim__pipe *p, struct vmsim__err *err, int code) {
+    if (code != VMSIM_ENOMEM)
+        return corrupt(p, err, "a block's references are damaged");
+    return vmsim__err_set(err, code, "%s: byte %llu: %s", p->loader.path, (unsigned long long)p->offset,
+                          vmsim_error_text(code));
+}
+
 /* Reads how far away the next entry is. */
 static int next_entry(struct vmsim__pipe *p, uint64_t last, struct vmsim__err *err) {
     p->entry = UINT64_MAX;
@@ -84,8 +92,10 @@ static int open_block(struct vmsim__pipe *p, struct vmsim__err *err) {
     p->carry_count = 0;
     p->cursor = (struct vmsim__cursor){p->loader.events, p->loader.events + p->header.events_raw, false};
     p->decoder.left = 0;
-    if (p->header.refs && vmsim__decode_start(&p->decoder, p->loader.refs, p->header.refs_raw, p->header.refs))
-        return corrupt(p, err, "a block's references are damaged");
+    if (p->header.refs)
+        code = vmsim__decode_start(&p->decoder, p->loader.refs, p->header.refs_raw, p->header.refs);
+    if (code)
+        return undecodable(p, err, code);
     p->in_block = true;
     return next_entry(p, 0, err);
 }
@@ -159,7 +169,7 @@ static int fill_from_block(struct vmsim__pipe *p, struct vmsim__chunk *c) {
     else
         count = vmsim__decode_some(&p->decoder, c->words, VMSIM__CHUNK_REFS);
     if (count < 0)
-        return count == VMSIM_ENOMEM ? VMSIM_ENOMEM : corrupt(p, &c->err, "a block's references are damaged");
+        return undecodable(p, &c->err, (int)count);
     int code = deliver(p, c, c->words, (size_t)count);
     if (code)
         return code;

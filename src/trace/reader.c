@@ -108,15 +108,22 @@ static int read_meta(struct vmsim_trace_reader *r, uint64_t *next) {
                 return fail(r, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
             memcpy(copy, value, length);
             copy[length] = 0;
-            r->meta[i] = vmsim__strdup(r->alloc, copy);
+            r->meta[i] = vmsim__strdup(r->alloc, copy); /* ends at the first 0, if there is one within */
             vmsim__free(r->alloc, copy, length + 1);
+            if (!r->meta[i])
+                return fail(r, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
         }
     }
     *next = VMSIM__FILE_HEADER + vmsim__block_bytes(&h);
     return c.failed ? fail(r, VMSIM_ECORRUPT, "byte 64: the block of facts is damaged") : 0;
 }
 
-/* The index, if the file has a whole one. 0 loaded, 1 there is none (r->err says why), or VMSIM_ENOMEM. A trace
+/* Errors of the host say nothing about the trace: they are never taken for damage. */
+static bool of_the_host(int code) {
+    return code == VMSIM_ENOMEM || code == VMSIM_EIO;
+}
+
+/* The index, if the file has a whole one. 0 loaded, 1 there is none, or an error of the host; r->err says why. A trace
  * without an index is no error: its writer was stopped, and what it wrote can be replayed after a walk over the
  * blocks. */
 static int read_index(struct vmsim_trace_reader *r) {
@@ -124,19 +131,23 @@ static int read_index(struct vmsim_trace_reader *r) {
     unsigned char raw[VMSIM__TRAILER];
     struct vmsim__block_header h;
     uint64_t at = l->file_bytes - sizeof raw, offset, bytes;
-    if (l->file_bytes < sizeof raw || vmsim__loader_read(l, at, raw, sizeof raw, &r->err))
+    if (l->file_bytes < sizeof raw)
         return 1;
+    int err = vmsim__loader_read(l, at, raw, sizeof raw, &r->err);
+    if (err)
+        return of_the_host(err) ? err : 1;
     if (!vmsim__get_trailer(raw, &offset, &bytes) || bytes != l->file_bytes) {
         vmsim__err_set(&r->err, VMSIM_ETRUNCATED, "%s: byte %llu: the trace has no end: its writer was stopped",
                        r->path, (unsigned long long)l->file_bytes);
         return 1;
     }
-    if (vmsim__loader_block(l, offset, &h, false, &r->err) || h.kind != VMSIM__BLOCK_INDEX)
-        return 1;
+    err = vmsim__loader_block(l, offset, &h, false, &r->err);
+    if (err || h.kind != VMSIM__BLOCK_INDEX)
+        return of_the_host(err) ? err : 1;
     struct vmsim__cursor c = {l->events, l->events + h.events_raw, false};
-    int err = vmsim__tables_get(&r->tables, &c);
+    err = vmsim__tables_get(&r->tables, &c);
     if (err == VMSIM_ENOMEM)
-        return err;
+        return fail(r, err, vmsim_error_text(err));
     if (err || r->tables.references != h.first_ref || r->tables.events != h.first_event) {
         vmsim__err_set(&r->err, VMSIM_ECORRUPT, "%s: byte %llu: the index is damaged", r->path,
                        (unsigned long long)offset);
@@ -184,10 +195,10 @@ static int scan(struct vmsim_trace_reader *r, uint64_t offset) {
     struct vmsim__block_header h;
     struct vmsim__err why;
     unsigned char *space = vmsim__malloc(r->alloc, VMSIM__EVENT_ROOM);
-    int err = space ? 0 : VMSIM_ENOMEM;
+    int err = space ? 0 : VMSIM_ENOMEM, code = 0;
     vmsim__tables_fini(&r->tables);
     vmsim__tables_init(&r->tables, r->alloc);
-    while (!err && vmsim__loader_block(l, offset, &h, false, &why) == 0 && h.kind == VMSIM__BLOCK_DATA) {
+    while (!err && (code = vmsim__loader_block(l, offset, &h, false, &why)) == 0 && h.kind == VMSIM__BLOCK_DATA) {
         if (h.first_ref != r->tables.references || h.first_event != r->tables.events)
             break;
         err = scan_events(r, &h, space);
@@ -196,6 +207,10 @@ static int scan(struct vmsim_trace_reader *r, uint64_t offset) {
         offset += vmsim__block_bytes(&h);
     }
     vmsim__free(r->alloc, space, VMSIM__EVENT_ROOM);
+    if (of_the_host(code)) {
+        r->err = why;
+        return code;
+    }
     return err == VMSIM_ENOMEM ? fail(r, err, vmsim_error_text(err)) : 0;
 }
 
@@ -233,7 +248,7 @@ static int begin(struct vmsim_trace_reader *r, const char *path, unsigned flags)
     r->pipe.skip_damaged = flags & VMSIM_TRACE_SKIP_DAMAGED;
     int missing = read_index(r);
     if (missing < 0)
-        return fail(r, missing, vmsim_error_text(missing));
+        return missing;
     if (missing)
         err = scan(r, offset);
     fill_info(r);

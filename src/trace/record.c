@@ -152,6 +152,8 @@ static int make_arena(struct recording *r) {
     int saved = errno;
     close(fd);
     if (at == MAP_FAILED)
+        unlink(r->arena_path);
+    if (at == MAP_FAILED)
         return fail(r, VMSIM_EIO, r->arena_path, strerror(saved));
     r->arena = at;
     init_arena(r->arena, (uint32_t)chunks);
@@ -282,12 +284,15 @@ static int make_writer(struct recording *r, struct vmsim_trace_writer **w) {
     for (size_t i = 0; r->options->argv[i]; i++)
         append_quoted(&line, r->options->argv[i]);
     unsigned char *end = vmsim__bytes_room(&line, 1);
-    if (end)
-        *end = 0;
+    if (!end || line.failed) {
+        vmsim__bytes_fini(&line);
+        return fail(r, VMSIM_ENOMEM, "record", vmsim_error_text(VMSIM_ENOMEM));
+    }
+    *end = 0;
     struct vmsim_trace_options o = {.size = sizeof o,
                                     .source = "record",
                                     .program = r->options->argv[0],
-                                    .arguments = end ? (const char *)line.at : "",
+                                    .arguments = (const char *)line.at,
                                     .host = text};
     int err = vmsim_trace_create(r->options->output, &o, w);
     if (err)
@@ -325,6 +330,7 @@ int vmsim_record(const struct vmsim_record_options *options, struct vmsim_record
     struct vmsim__alloc *a = vmsim__alloc_create(NULL);
     struct recording *r = a ? vmsim__calloc(a, 1, sizeof *r) : NULL;
     int err = VMSIM_ENOMEM;
+    snprintf(result->error, sizeof result->error, "%s", r ? "" : vmsim_error_text(err));
     if (r) {
         *r = (struct recording){.alloc = a, .options = options, .result = result};
         err = find_all(r);

@@ -19,6 +19,7 @@ struct vmsim_trace_writer {
     struct vmsim__err err;
     char *path, *part;
     int fd;
+    bool made;       /* `part` is there */
     uint64_t offset; /* bytes written */
     int level;
     uint32_t block_refs;
@@ -200,6 +201,7 @@ static int begin(struct vmsim_trace_writer *w, const char *path, const struct vm
     w->fd = open(w->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (w->fd < 0)
         return vmsim__err_set(&w->err, VMSIM_EIO, "%s: cannot be written: %s", w->part, strerror(errno));
+    w->made = true;
     vmsim__put_file_header(header, &h);
     err = write_all(w, header, sizeof header);
     return err ? err : write_meta(w, o);
@@ -319,6 +321,7 @@ static int settle(struct vmsim_trace_writer *w) {
         return fail(w, VMSIM_EIO, strerror(errno));
     if (rename(w->part, w->path))
         return vmsim__err_set(&w->err, VMSIM_EIO, "%s: cannot be put in place: %s", w->path, strerror(errno));
+    w->made = false;
     return 0;
 }
 
@@ -359,7 +362,7 @@ int vmsim_trace_finish(struct vmsim_trace_writer *w, char *error, size_t error_s
 void vmsim_trace_abandon(struct vmsim_trace_writer *w) {
     if (!w)
         return;
-    if (w->fd >= 0)
+    if (w->made)
         unlink(w->part);
     destroy(w);
 }
