@@ -150,14 +150,24 @@ bool vmsim__x86_walk(VMSIM__WALK_PARAMETERS) {
 #define POINTER (P | RW | US | A)
 #define POINTER_MASK (POINTER | PS | NX)
 
+/* By mode: the bits of a leaf that decide, and their values that allow the access with nothing to update. */
+struct demand {
+    uint64_t mask, value;
+};
+#define DEMAND_VALUE(m) (P | A | ((m)&VMSIM__WALK_WRITE ? RW | D : 0) | ((m)&VMSIM__WALK_USER ? US : 0))
+#define DEMAND(m)                                                                                                      \
+    { DEMAND_VALUE(m) | ((m)&VMSIM__WALK_FETCH ? NX : 0), DEMAND_VALUE(m) }
+#define DEMAND_4(m) DEMAND(m), DEMAND(m + 1), DEMAND(m + 2), DEMAND(m + 3)
+static const struct demand demands[16] = {DEMAND_4(0), DEMAND_4(4), DEMAND_4(8), DEMAND_4(12)};
+
 /* The last step of a fast walk. A, D and permissions must allow the access, `seen` is all entries ORed. */
 VMSIM__INLINE bool fast_leaf(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level,
                              unsigned refs, uint64_t raw, uint64_t seen, struct vmsim__walk *w) {
     const unsigned shift = 12 + 9 * level;
     const uint64_t offset = (UINT64_C(1) << shift) - 1;
-    uint64_t need = P | A | (level ? PS : 0) | (mode & VMSIM__WALK_WRITE) * (RW | D) | (mode & VMSIM__WALK_USER);
-    uint64_t forbidden = (uint64_t)(mode & VMSIM__WALK_FETCH) << 62 | (level ? offset & FRAME & ~PAT_LARGE : 0);
-    if (VMSIM__UNLIKELY((raw & (need | forbidden)) != need || (seen & FRAME) >> pt->pa_bits))
+    const uint64_t large = level ? PS : 0, reserved_bits = level ? offset & FRAME & ~PAT_LARGE : 0;
+    uint64_t mask = demands[mode].mask | large | reserved_bits, value = demands[mode].value | large;
+    if (VMSIM__UNLIKELY((raw & mask) != value || (seen & FRAME) >> pt->pa_bits))
         return false;
     w->pa = (raw & FRAME & ~offset) | (va & offset);
     w->pfn = (raw & FRAME & ~offset) >> 12;
@@ -201,7 +211,8 @@ VMSIM__INLINE bool fast_walk(const unsigned from, const bool direct, const struc
 }
 
 /* The walkers of long mode, tried in turn; all have the same arguments, so that each hands over to the next by a jump:
- * dispatch -> a fast walk (of the last level, by the directory, by the callback) -> the general body.
+ * dispatch -> a fast walk by the directory -> one by the callback -> the general body. One function for each level to
+ * begin at, as few registers do for each.
  *
  * Dispatch leaves to the body what is not canonical, fetched by the supervisor, or restricted by levels above. */
 VMSIM__INLINE bool is_simple(const struct vmsim__walk_ops *ops, uint64_t va, uint32_t start) {
@@ -209,33 +220,33 @@ VMSIM__INLINE bool is_simple(const struct vmsim__walk_ops *ops, uint64_t va, uin
     return vmsim__walk_canonical(ops, NULL, va) && (start & 6) != VMSIM__WALK_FETCH && (start & all) == all;
 }
 
-VMSIM__INLINE bool fast_from(const bool direct, VMSIM__WALK_PARAMETERS) {
-    const unsigned mode = start & 15, level = start >> 4 & 15;
-    if (level == 3)
-        return fast_walk(3, direct, pt, va, mode, table, table_host, w);
-    if (level == 1)
-        return fast_walk(1, direct, pt, va, mode, table, table_host, w);
-    if (level == 2)
-        return fast_walk(2, direct, pt, va, mode, table, table_host, w);
-    return fast_walk(4, direct, pt, va, mode, table, table_host, w);
-}
-
+#define LONG_FROM(name, from)                                                                                          \
+    static VMSIM__NOINLINE bool name##_callback##from(VMSIM__WALK_PARAMETERS) {                                        \
+        return fast_walk(from, false, pt, va, start & 15, table, table_host, w) || name##_body(VMSIM__WALK_ARGUMENTS); \
+    }                                                                                                                  \
+    static VMSIM__NOINLINE bool name##_direct##from(VMSIM__WALK_PARAMETERS) {                                          \
+        return fast_walk(from, true, pt, va, start & 15, table, table_host, w) ||                                      \
+               name##_callback##from(VMSIM__WALK_ARGUMENTS);                                                           \
+    }
 #define LONG_WALK(name, ops)                                                                                           \
     static VMSIM__NOINLINE bool name##_body(VMSIM__WALK_PARAMETERS) {                                                  \
         return vmsim__walk_body(&ops, VMSIM__WALK_ARGUMENTS);                                                          \
     }                                                                                                                  \
-    static VMSIM__NOINLINE bool name##_direct(VMSIM__WALK_PARAMETERS) {                                                \
-        return fast_from(true, VMSIM__WALK_ARGUMENTS) || name##_body(VMSIM__WALK_ARGUMENTS);                           \
-    }                                                                                                                  \
-    static VMSIM__NOINLINE bool name##_callback(VMSIM__WALK_PARAMETERS) {                                              \
-        return fast_from(false, VMSIM__WALK_ARGUMENTS) || name##_body(VMSIM__WALK_ARGUMENTS);                          \
-    }                                                                                                                  \
+    LONG_FROM(name, 1)                                                                                                 \
+    LONG_FROM(name, 2)                                                                                                 \
+    LONG_FROM(name, 3)                                                                                                 \
+    LONG_FROM(name, 4)                                                                                                 \
     bool vmsim__x86_##name##_walk(VMSIM__WALK_PARAMETERS) {                                                            \
+        const uint32_t level = start & 0xf0;                                                                           \
         if (VMSIM__UNLIKELY(!is_simple(&ops, va, start)))                                                              \
             return name##_body(VMSIM__WALK_ARGUMENTS);                                                                 \
-        if (!(start & 0xf0))                                                                                           \
+        if (level == 0x10)                                                                                             \
+            return name##_direct1(VMSIM__WALK_ARGUMENTS);                                                              \
+        if (!level)                                                                                                    \
             return fast_walk(0, true, pt, va, start & 15, table, table_host, w) || name##_body(VMSIM__WALK_ARGUMENTS); \
-        return pt->mem->directory.row ? name##_direct(VMSIM__WALK_ARGUMENTS) : name##_callback(VMSIM__WALK_ARGUMENTS); \
+        return level == 0x20   ? name##_direct2(VMSIM__WALK_ARGUMENTS)                                                 \
+               : level == 0x30 ? name##_direct3(VMSIM__WALK_ARGUMENTS)                                                 \
+                               : name##_direct4(VMSIM__WALK_ARGUMENTS);                                                \
     }
 LONG_WALK(long4, ops_long4)
 LONG_WALK(long5, ops_long5)

@@ -3,16 +3,54 @@
 #include "tlb/tlb_internal.h"
 
 uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_array *r, uint16_t asid, uint64_t va) {
-    return tlb_find(t, r, asid, va);
+    VMSIM__ASSERT(r >= t->array && r < t->array + t->arrays);
+    (void)t;
+    for (unsigned i = 0; i < r->classes; i++) {
+        unsigned c = r->class_at[i];
+        uint64_t *tag = r->present[c] ? tlb_look(&r->place[0][c], asid, va) : NULL;
+        if (!tag && r->global[c])
+            tag = tlb_look(&r->place[1][c], asid, va);
+        if (tag)
+            return tag;
+    }
+    return NULL;
 }
 
-/* A size came, or went. */
-static VMSIM__NOINLINE void list_live(struct tlb_array *r) {
-    VMSIM__ASSERT(r->classes <= VMSIM__TLB_SIZES);
-    r->lives = 0;
-    for (unsigned i = 0; i < r->classes; i++)
-        if (r->present[r->class_at[i]])
-            r->live[r->lives++] = r->class_at[i];
+VMSIM__NOINLINE void vmsim__tlb_list_looks(struct vmsim__tlb *t) {
+    for (unsigned fetch = 0; fetch < 2; fetch++) {
+        const struct tlb_place **end = t->side[fetch].look;
+        for (struct tlb_array *const *at = t->side[fetch].path; *at; at++)
+            for (unsigned i = 0; i < (*at)->classes; i++) {
+                unsigned c = (*at)->class_at[i];
+                if ((*at)->present[c])
+                    *end++ = &(*at)->place[0][c];
+                if ((*at)->global[c])
+                    *end++ = &(*at)->place[1][c];
+            }
+        VMSIM__ASSERT(end < t->side[fetch].look + VMSIM__COUNT(t->side[fetch].look));
+        *end = NULL;
+    }
+}
+
+/* An entry comes or goes. The first and last of a size, or global ones of it, change what is to be looked for. */
+static void count_in(struct vmsim__tlb *t, struct tlb_array *r, uint64_t tag) {
+    unsigned c = tlb_tag_class(tag);
+    bool global = tlb_tag_asid(tag) == VMSIM__ASID_GLOBAL;
+    r->valid++;
+    r->global[c] += global;
+    if (!r->present[c]++ || (global && r->global[c] == 1))
+        vmsim__tlb_list_looks(t);
+    VMSIM__ASSERT(r->valid <= r->entries && r->present[c] >= r->global[c]);
+}
+
+static void count_out(struct vmsim__tlb *t, struct tlb_array *r, uint64_t tag) {
+    unsigned c = tlb_tag_class(tag);
+    bool global = tlb_tag_asid(tag) == VMSIM__ASID_GLOBAL;
+    VMSIM__ASSERT(r->valid && r->present[c] && r->global[c] >= global);
+    r->valid--;
+    r->global[c] -= global;
+    if (!--r->present[c] || (global && !r->global[c]))
+        vmsim__tlb_list_looks(t);
 }
 
 static struct vmsim_tlb_set set_of(const struct vmsim__tlb *t, const struct tlb_array *r, const uint64_t *tag) {
@@ -39,17 +77,12 @@ void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t 
  * everything that finds entries: filter, hash, and the counts that tell lookups which sizes are worth a probe. */
 static void forget(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     uint64_t old = *tag, *data = tlb_data(r, tag);
-    unsigned c = tlb_tag_class(old);
-    VMSIM__ASSERT(old != TLB_INVALID && r->present[c] && r->valid);
-    VMSIM__ASSERT(tlb_tag_asid(old) != VMSIM__ASID_GLOBAL || r->global[c]);
+    VMSIM__ASSERT(old != TLB_INVALID);
     if (*data & TLB_FILTERED)
         tlb_filter_drop(t, old, *data, tlb_use(r, tag));
     if (r->wide.head)
         vmsim__tlb_wide_remove(&r->wide, (uint32_t)(tag - r->block), old);
-    if (!--r->present[c])
-        list_live(r);
-    r->global[c] -= tlb_tag_asid(old) == VMSIM__ASID_GLOBAL;
-    r->valid--;
+    count_out(t, r, old);
 }
 
 /* last_use becomes 0, so that an empty way is the first victim of every policy without a test of its own. */
@@ -130,11 +163,7 @@ uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint6
     *tlb_data(r, at) = data;
     if (r->wide.head)
         vmsim__tlb_wide_insert(&r->wide, (uint32_t)(at - r->block), tag, t->now);
-    if (!r->present[class]++)
-        list_live(r);
-    r->global[class] += asid == VMSIM__ASID_GLOBAL;
-    r->valid++;
-    VMSIM__ASSERT(r->valid <= r->entries && r->present[class] >= r->global[class]);
+    count_in(t, r, tag);
     r->by_size[class].fill++;
     if (VMSIM__UNLIKELY(r->policy->fill != NULL)) {
         struct vmsim_tlb_set set = set_of(t, r, at);

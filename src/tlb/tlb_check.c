@@ -104,10 +104,9 @@ static int check_walk_cache(const struct check *c, unsigned level) {
 
 /* Does a live level-1 entry with this place of last_use hold the slot's page? */
 static bool slot_lives(const struct vmsim__tlb *t, const struct tlb_filter_slot *s, bool fetch) {
-    for (unsigned i = 0; i < t->look_count[fetch][0]; i++) {
-        const struct tlb_array *r = &t->array[t->look[fetch][0][i]];
-        uint64_t *tag = vmsim__tlb_array_find(t, r, t->filter_asid, s->key << t->page_shift);
-        if (tag && tlb_use(r, tag) == s->use)
+    for (struct tlb_array *const *at = t->side[fetch].path; *at && (*at)->level == 1; at++) {
+        uint64_t *tag = vmsim__tlb_array_find(t, *at, t->filter_asid, s->key << t->page_shift);
+        if (tag && tlb_use(*at, tag) == s->use)
             return true;
     }
     return false;

@@ -89,7 +89,23 @@ static int array_geometry(struct vmsim__tlb *t, struct tlb_array *r, const struc
     return e ? e : array_ways(t, r, s, err);
 }
 
-/* The short fill of plain arrays is only right where LRU alone decides and every class may take every way. */
+static void array_places(struct vmsim__tlb *t, struct tlb_array *r) {
+    bool plain = (r->ways == 4 || r->ways == 8) && (r->mask || r->sets == 1) && !r->hashed;
+    for (unsigned global = 0; global < 2; global++)
+        for (unsigned c = 0; c < t->classes; c++) {
+            bool lru = r->lru && !r->inclusive && r->count[c] == r->ways;
+            r->place[global][c] = (struct tlb_place){.block = r->block,
+                                                     .array = r,
+                                                     .count = &r->by_size[c],
+                                                     .tag = tlb_tag(0, global ? VMSIM__ASID_GLOBAL : 0, c),
+                                                     .mask = r->mask,
+                                                     .shift = t->class_shift[c],
+                                                     .class = (uint8_t)c,
+                                                     .short_look = plain ? (uint8_t)r->ways : 0,
+                                                     .short_fill = plain && lru ? (uint8_t)r->ways : 0};
+        }
+}
+
 static int array_policy(struct vmsim__tlb *t, struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
                         struct vmsim__policy_registry *policies, uint64_t seed, struct vmsim__err *err) {
     const struct vmsim_policy *policy = &vmsim__tlb_lru.policy;
@@ -106,9 +122,6 @@ static int array_policy(struct vmsim__tlb *t, struct tlb_array *r, const struct 
     struct vmsim_tlb_geometry geometry = {sizeof geometry, r->sets, r->ways};
     r->policy = p;
     r->lru = p == &vmsim__tlb_lru;
-    r->plain = r->lru && !r->inclusive && !r->wide.head && (r->ways == 4 || r->ways == 8);
-    for (unsigned i = 0; i < r->classes; i++)
-        r->plain = r->plain && r->count[r->class_at[i]] == r->ways;
     e = p->create ? p->create(&r->instance.services, &geometry, r->instance.params, &r->instance.context) : 0;
     return e ? vmsim__err_set(err, e, "TLB array %s: policy %s cannot start: %s", s->name, policy->name,
                               vmsim_error_text(e))
@@ -132,7 +145,9 @@ static int array_create(struct vmsim__tlb *t, const struct vmsim__tlb_array_spec
     if (r->column == r->entries && r->ways > 8 && r->sets * r->stride == r->entries &&
         !vmsim__tlb_wide_create(&r->wide, t->alloc, r->block, r->block + r->column, r->sets, r->ways))
         return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for TLB array %s", s->name);
-    return array_policy(t, r, s, policies, seed, err);
+    e = array_policy(t, r, s, policies, seed, err);
+    array_places(t, r);
+    return e;
 }
 
 static int walk_cache_create(struct vmsim__tlb *t, const struct vmsim__walk_cache_spec *s, struct vmsim__err *err) {
@@ -146,6 +161,8 @@ static int walk_cache_create(struct vmsim__tlb *t, const struct vmsim__walk_cach
     c->entries = (uint32_t)s->entries;
     c->ways = (uint32_t)ways;
     c->sets = c->entries / c->ways;
+    c->shift = t->format->shift[s->level];
+    c->level = (uint8_t)s->level;
     c->tag = vmsim__calloc_aligned(t->alloc, 64, c->entries * sizeof *c->tag);
     c->use = vmsim__calloc_aligned(t->alloc, 64, c->entries * sizeof *c->use);
     c->way = vmsim__calloc_aligned(t->alloc, 64, c->entries * sizeof *c->way);
@@ -159,39 +176,49 @@ static int walk_cache_create(struct vmsim__tlb *t, const struct vmsim__walk_cach
 
 /* Where a page of class c goes at a level: the array that holds the largest piece of it. A size that no array holds is
  * kept in pieces of the largest smaller one, as processors break a 1 GiB page into entries of 2 MiB. */
-static void find_home(struct vmsim__tlb *t, unsigned fetch, unsigned level, unsigned c) {
-    VMSIM__ASSERT(fetch < 2 && level < VMSIM__TLB_LEVELS && c < t->classes);
-    t->home[fetch][level][c] = t->home_class[fetch][level][c] = TLB_NONE;
-    for (unsigned i = 0; i < t->look_count[fetch][level]; i++) {
-        const struct tlb_array *r = &t->array[t->look[fetch][level][i]];
-        for (unsigned k = 0; k < r->classes; k++) {
-            unsigned best = t->home_class[fetch][level][c], mine = r->class_at[k];
-            if (mine <= c && (best == TLB_NONE || mine > best)) {
-                t->home[fetch][level][c] = r->number;
-                t->home_class[fetch][level][c] = (uint8_t)mine;
-            }
+static void find_home(struct tlb_side *s, unsigned level, unsigned c) {
+    VMSIM__ASSERT(level < VMSIM__TLB_LEVELS && c < VMSIM__TLB_SIZES);
+    const struct tlb_place **home = &s->home[level][c];
+    for (struct tlb_array *const *at = s->path; *at; at++)
+        for (unsigned k = 0; k < (*at)->classes && (*at)->level == level + 1; k++) {
+            unsigned mine = (*at)->class_at[k];
+            if (mine <= c && (!*home || mine > (*home)->class))
+                *home = &(*at)->place[0][mine];
         }
+}
+
+/* A level takes as long as the slowest of its arrays. */
+static void find_path(struct vmsim__tlb *t, unsigned fetch) {
+    struct tlb_side *s = &t->side[fetch];
+    struct tlb_array **end = s->path;
+    for (unsigned level = 0; level < t->levels; level++) {
+        uint64_t latency = 0;
+        for (unsigned i = 0; i < t->arrays; i++) {
+            struct tlb_array *r = &t->array[i];
+            bool other = r->holds != VMSIM__TLB_BOTH && (r->holds == VMSIM__TLB_INSTRUCTION) != (fetch == 1);
+            if (r->level != level + 1 || other)
+                continue;
+            VMSIM__ASSERT(r->number == i);
+            *end++ = r;
+            latency = vmsim__max64(latency, r->latency);
+        }
+        s->before[level + 1] = s->before[level] + latency;
     }
 }
 
 /* Levels without gaps for both kinds of access: arrays of a level that nobody needs to look in simply are none. */
 static void connect(struct vmsim__tlb *t) {
-    for (unsigned i = 0; i < t->arrays; i++) {
-        const struct tlb_array *r = &t->array[i];
-        unsigned level = r->level - 1u;
-        VMSIM__ASSERT(level < VMSIM__TLB_LEVELS && r->number == i);
-        t->levels = r->level > t->levels ? r->level : t->levels;
-        for (unsigned fetch = 0; fetch < 2; fetch++) {
-            if (r->holds != VMSIM__TLB_BOTH && (r->holds == VMSIM__TLB_INSTRUCTION) != (fetch == 1))
-                continue;
-            t->look[fetch][level][t->look_count[fetch][level]++] = (uint8_t)i;
-            t->level_latency[fetch][level] = vmsim__max64(t->level_latency[fetch][level], r->latency);
-        }
-    }
-    for (unsigned fetch = 0; fetch < 2; fetch++)
+    for (unsigned i = 0; i < t->arrays; i++)
+        t->levels = t->array[i].level > t->levels ? t->array[i].level : t->levels;
+    VMSIM__ASSERT(t->levels <= VMSIM__TLB_LEVELS);
+    for (unsigned fetch = 0; fetch < 2; fetch++) {
+        find_path(t, fetch);
         for (unsigned level = 0; level < t->levels; level++)
             for (unsigned c = 0; c < t->classes; c++)
-                find_home(t, fetch, level, c);
+                find_home(&t->side[fetch], level, c);
+        const struct tlb_place *last = t->levels > 1 ? t->side[fetch].home[t->levels - 1][0] : NULL;
+        t->side[fetch].last = last && last->short_look ? last : NULL;
+    }
 }
 
 /* "none" is stored as no prefetcher, so that a miss does not pay for a call that answers nothing. */
@@ -235,6 +262,9 @@ static int create_parts(struct vmsim__tlb *t, const struct vmsim__tlb_spec *spec
         if (e)
             return e;
     }
+    for (unsigned level = 1, n = 0; level < t->format->levels; level++)
+        if (t->walk_cache[level].entries)
+            t->walk_list[n++] = &t->walk_cache[level];
     connect(t);
     return prefetcher_create(t, &spec->prefetch, policies, seed, err);
 }

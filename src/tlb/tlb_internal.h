@@ -69,6 +69,18 @@ struct tlb_wide {
     uint8_t hash_shift;
 };
 
+/* How pages of one size lie in one array: what a look and a fill need, on one line of the host's cache. */
+struct tlb_place {
+    uint64_t *block;
+    struct tlb_array *array;
+    struct vmsim__tlb_array_counters *count;
+    uint64_t tag; /* ORed to a tag: the class, and all ones in the ASID's place for global entries */
+    uint32_t mask;
+    uint8_t shift, class;
+    uint8_t short_look; /* the ways, 4 or 8, of 2^n sets that the low bits of the page number tell; else 0 */
+    uint8_t short_fill; /* the same where besides exact LRU chooses among all of them, and nothing else happens */
+};
+
 struct tlb_array {
     uint64_t *block;
     size_t stride, column; /* from one set's tags to the next one's; from a tag to its last_use, and on to its data */
@@ -76,10 +88,7 @@ struct tlb_array {
     uint32_t sets, ways, entries;
     uint32_t mask; /* sets - 1 when that is a power of two, else 0 */
     bool hashed, lru, inclusive;
-    bool plain; /* 4 or 8 ways, all for every size, exact LRU without hooks, not inclusive: the short fill does */
     uint8_t level, holds, number;
-    uint8_t lives;                                             /* how many sizes it holds entries of now */
-    uint8_t live[VMSIM__TLB_SIZES];                            /* which, largest first */
     uint8_t classes;                                           /* how many sizes it may hold */
     uint8_t class_at[VMSIM__TLB_SIZES];                        /* which, largest first */
     uint8_t lane[VMSIM__TLB_SIZES];                            /* filter lane of a class, or TLB_NONE */
@@ -92,6 +101,7 @@ struct tlb_array {
     struct vmsim__policy_instance instance;
     struct vmsim__tlb_array_counters by_size[VMSIM__TLB_SIZES];
     uint64_t fault_miss;
+    struct tlb_place place[2][VMSIM__TLB_SIZES]; /* of global pages [1] and others [0] */
     char *name;
 };
 
@@ -106,7 +116,19 @@ struct tlb_walk_cache {
     struct tlb_walk_way *way;
     struct tlb_wide wide;
     uint32_t sets, ways, entries;
+    uint8_t shift, level; /* of the entries that are cached */
     uint64_t hit, miss, evict, flush;
+};
+
+/* What fetches, or accesses to data, pass through. */
+struct tlb_side {
+    uint64_t before[VMSIM__TLB_LEVELS + 1];                            /* latency of the levels before this one */
+    const struct tlb_place *home[VMSIM__TLB_LEVELS][VMSIM__TLB_SIZES]; /* where a size goes at a level; NULL: nowhere */
+    const struct tlb_place *last; /* host only: of base pages at the last level, if worth a prefetch; else NULL */
+    struct tlb_array *path[VMSIM__TLB_ARRAYS + 1]; /* the arrays to look in, level after level, ended by NULL */
+    /* The path look by look: in each array one for each size that it holds at the moment, the largest first, and one
+     * more where some of that size are global. */
+    const struct tlb_place *look[VMSIM__TLB_ARRAYS * 2 * VMSIM__TLB_SIZES + 1];
 };
 
 struct vmsim__tlb {
@@ -131,13 +153,9 @@ struct vmsim__tlb {
     bool missed; /* the last translation was not in level 1 */
     uint8_t arrays;
     struct tlb_array array[VMSIM__TLB_ARRAYS];
-    /* By fetch (1) or data (0), and level: the arrays to look in; and by class: where a page goes, as which class. */
-    uint8_t look_count[2][VMSIM__TLB_LEVELS];
-    uint8_t look[2][VMSIM__TLB_LEVELS][VMSIM__TLB_ARRAYS];
-    uint8_t home[2][VMSIM__TLB_LEVELS][VMSIM__TLB_SIZES];
-    uint8_t home_class[2][VMSIM__TLB_LEVELS][VMSIM__TLB_SIZES];
-    uint64_t level_latency[2][VMSIM__TLB_LEVELS];
+    struct tlb_side side[2];                            /* of data [0] and fetches [1] */
     struct tlb_walk_cache walk_cache[VMSIM__PT_LEVELS]; /* by level of the cached entry; [0] unused */
+    struct tlb_walk_cache *walk_list[VMSIM__PT_LEVELS]; /* those that there are, lowest level first, ended by NULL */
     uint64_t walk_latency, walk_reference;
 
     const struct vmsim_tlb_prefetch_policy *prefetch; /* NULL: none */
@@ -161,17 +179,63 @@ struct vmsim__tlb {
  * ------------------------------------------------------------------------------------------------------- */
 
 #define TLB_NOBODY UINT32_MAX
+VMSIM__INLINE uint32_t tlb_wide_bucket(const struct tlb_wide *x, uint64_t tag) {
+    return (uint32_t)(tag * UINT64_C(0x9e3779b97f4a7c15) >> x->hash_shift);
+}
 bool vmsim__tlb_wide_create(struct tlb_wide *x, struct vmsim__alloc *a, const uint64_t *tag, const uint64_t *use,
                             uint32_t sets, uint32_t ways);
 void vmsim__tlb_wide_destroy(struct tlb_wide *x, struct vmsim__alloc *a);
 /* The entry with this tag, or TLB_NOBODY. */
-uint32_t vmsim__tlb_wide_find(const struct tlb_wide *x, uint64_t tag);
+VMSIM__INLINE uint32_t tlb_wide_find(const struct tlb_wide *x, uint64_t tag) {
+    uint32_t e = x->head[tlb_wide_bucket(x, tag)];
+    while (e != TLB_NOBODY && x->tag[e] != tag)
+        e = x->node[e].next;
+    return e;
+}
+VMSIM__INLINE void tlb_wide_unlink(struct tlb_wide *x, uint32_t e) {
+    VMSIM__ASSERT(e < x->entries && x->node[e].set < x->sets);
+    struct tlb_wide_node *n = &x->node[e];
+    if (n->older == TLB_NOBODY)
+        x->end[n->set].oldest = n->newer;
+    else
+        x->node[n->older].newer = n->newer;
+    if (n->newer == TLB_NOBODY)
+        x->end[n->set].newest = n->older;
+    else
+        x->node[n->newer].older = n->older;
+}
+
+VMSIM__INLINE void tlb_wide_append(struct tlb_wide *x, uint32_t e, uint64_t now) {
+    struct tlb_wide_node *n = &x->node[e];
+    uint32_t newest = x->end[n->set].newest;
+    VMSIM__ASSERT(newest == TLB_NOBODY || x->node[newest].seen <= now);
+    n->seen = now;
+    n->older = newest;
+    n->newer = TLB_NOBODY;
+    if (VMSIM__UNLIKELY(newest == TLB_NOBODY))
+        x->end[n->set].oldest = e;
+    else
+        x->node[newest].newer = e;
+    x->end[n->set].newest = e;
+}
+/* An entry was used now, after all others: for those who would rather keep the list in order. */
+VMSIM__INLINE void tlb_wide_touch(struct tlb_wide *x, uint32_t e, uint64_t now) {
+    if (VMSIM__LIKELY(x->end[x->node[e].set].newest == e)) {
+        x->node[e].seen = now;
+    } else {
+        tlb_wide_unlink(x, e);
+        tlb_wide_append(x, e, now);
+    }
+}
 /* The least recently used entry of a set, empty ones (last_use 0) first. */
 uint32_t vmsim__tlb_wide_oldest(struct tlb_wide *x, uint32_t set);
 /* Entry e gets a tag, and was used now, after all others; e loses its tag; e, without tag, has last_use 0. */
 void vmsim__tlb_wide_insert(struct tlb_wide *x, uint32_t e, uint64_t tag, uint64_t now);
 void vmsim__tlb_wide_remove(struct tlb_wide *x, uint32_t e, uint64_t tag);
 void vmsim__tlb_wide_empty(struct tlb_wide *x, uint32_t e);
+/* The least recently used entry of a set loses its tag, if it has one, and gets this one, used now. Its column of tags
+ * still tells the old one. */
+uint32_t vmsim__tlb_wide_replace(struct tlb_wide *x, uint32_t set, uint64_t tag, uint64_t now);
 
 /* --- tlb_array.c: one array ------------------------------------------------------------------------------------------
  */
@@ -207,52 +271,50 @@ VMSIM__INLINE unsigned tlb_tag_class(uint64_t tag) {
  * one number. Four chains, because one would wait for each comparison in turn. */
 VMSIM__INLINE uint32_t tlb_oldest(const uint64_t *use, uint32_t n) {
     uint64_t least[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    const unsigned bits = n <= 8 ? 3 : 12;
     for (uint32_t w = 0; w < n; w++) {
-        uint64_t key = use[w] << 12 | w;
+        uint64_t key = (use[w] << bits) + w;
         least[w & 3] = key < least[w & 3] ? key : least[w & 3];
     }
     least[0] = least[1] < least[0] ? least[1] : least[0];
     least[2] = least[3] < least[2] ? least[3] : least[2];
-    return (uint32_t)(least[2] < least[0] ? least[2] : least[0]) & 0xfff;
+    return (uint32_t)(least[2] < least[0] ? least[2] : least[0]) & ((1u << bits) - 1);
 }
 
 VMSIM__INLINE uint64_t *tlb_find_n(uint64_t *tags, uint64_t tag, uint32_t ways) {
-    for (uint32_t w = 0; w < ways; w++)
-        if (tags[w] == tag)
-            return tags + w;
-    return NULL;
+    uint32_t w = 0;
+    while (w < ways && tags[w] != tag)
+        w++;
+    return w < ways ? tags + w : NULL;
 }
 
 /* The entry of a set with this tag, or NULL. */
 VMSIM__INLINE uint64_t *tlb_find_tag(const struct tlb_array *r, uint64_t *tags, uint64_t tag) {
-    if (r->ways == 4)
-        return tlb_find_n(tags, tag, 4);
-    if (r->ways == 8)
-        return tlb_find_n(tags, tag, 8);
     if (!r->wide.head)
         return tlb_find_n(tags, tag, r->ways);
-    uint32_t e = vmsim__tlb_wide_find(&r->wide, tag);
+    uint32_t e = tlb_wide_find(&r->wide, tag);
     return e == TLB_NOBODY ? NULL : r->block + e;
 }
 
-/* The entry of the page that holds va, or NULL: its tag's place. No state changes. Several probes, because the place of
- * a page depends on its size: one for each size that the array holds at the moment, and one more for the global tag
- * where there are any. */
-VMSIM__INLINE uint64_t *tlb_find(const struct vmsim__tlb *t, const struct tlb_array *r, uint16_t asid, uint64_t va) {
-    for (unsigned i = 0; i < r->lives; i++) {
-        unsigned c = r->live[i];
-        uint64_t page = tlb_va57(va) >> t->class_shift[c];
-        uint64_t *tags = tlb_tags(r, tlb_set(r, page)), *hit = tlb_find_tag(r, tags, tlb_tag(page, asid, c));
-        if (VMSIM__UNLIKELY(!hit && r->global[c]))
-            hit = tlb_find_tag(r, tags, tlb_tag(page, VMSIM__ASID_GLOBAL, c));
-        if (hit)
-            return hit;
-    }
-    return NULL;
+/* The set of a page in a place of `ways`, its short_look or short_fill. */
+VMSIM__INLINE uint64_t *tlb_short_set(const struct tlb_place *p, uint64_t page, const unsigned ways) {
+    return p->block + (page & p->mask) * (3 * ways);
 }
 
-/* tlb_find, out of line. */
+/* The entry of the page that holds va, or NULL: its tag's place. No state changes. */
+VMSIM__INLINE uint64_t *tlb_look(const struct tlb_place *p, uint16_t asid, uint64_t va) {
+    uint64_t page = tlb_va57(va) >> p->shift, tag = tlb_tag(page, asid, 0) | p->tag;
+    if (VMSIM__LIKELY(p->short_look == 4))
+        return tlb_find_n(tlb_short_set(p, page, 4), tag, 4);
+    if (VMSIM__LIKELY(p->short_look == 8))
+        return tlb_find_n(tlb_short_set(p, page, 8), tag, 8);
+    return tlb_find_tag(p->array, tlb_tags(p->array, tlb_set(p->array, page)), tag);
+}
+
+/* The entry of the page that holds va in one array, or NULL. No state changes. */
 uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_array *r, uint16_t asid, uint64_t va);
+/* Makes the lists of looks from what the arrays hold. */
+void vmsim__tlb_list_looks(struct vmsim__tlb *t);
 /* Records a use at t->now. */
 void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag);
 /* Enters a page of `class` (a class of the array), evicting if need be; an entry of the same tag is overwritten.
@@ -289,8 +351,6 @@ void vmsim__tlb_filter_add(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *
 /* --- tlb_walk.c ------------------------------------------------------------------------------------------------------
  */
 
-/* A hardware walk for t->pt and t->asid through the walk caches, which it fills. False: w->fault. */
-bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vmsim__walk *w);
 /* Forgets walk-cache entries: of va and the ASID (all levels); of the ASID; all. */
 void vmsim__tlb_walk_drop_va(struct vmsim__tlb *t, uint16_t asid, uint64_t va);
 unsigned vmsim__tlb_walk_drop_asid(struct vmsim__tlb *t, uint16_t asid);

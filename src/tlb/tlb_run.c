@@ -16,7 +16,9 @@
 
 #include "tlb/tlb_internal.h"
 
-#define AHEAD 16 /* accesses looked at beyond a miss */
+/* Accesses beyond a miss that have been looked at, at least; and how many are looked at in one go. */
+#define AHEAD 12
+#define STRIDE 12
 
 struct run {
     const vmsim_access *a;
@@ -45,12 +47,12 @@ static void fold_kinds(struct vmsim__tlb *t, uint64_t kinds) {
 /* Inline by force: gcc takes a function that only prefetches for one without effect, and drops the call. */
 VMSIM__INLINE void prefetch_entry(const struct vmsim__tlb *t, vmsim_access x) {
     uint64_t va = x >> 7, page = va >> t->page_shift;
-    const struct tlb_array *r = &t->array[t->look[(x & 3) == VMSIM_FETCH][t->levels - 1][0]];
-    if (!r->wide.head) { /* wide ones are smaller than a host's cache */
-        const uint64_t *set = tlb_tags(r, tlb_set(r, page));
+    const struct tlb_place *p = t->side[(x & 3) == VMSIM_FETCH].last;
+    if (p) {
+        const uint64_t *set = p->short_look == 8 ? tlb_short_set(p, page, 8) : tlb_short_set(p, page, 4);
         __builtin_prefetch(set, 1);
-        __builtin_prefetch(set + r->column, 1);
-        __builtin_prefetch(set + 2 * r->column, 1);
+        __builtin_prefetch(set + 8, 1);
+        __builtin_prefetch(set + 16, 1);
     }
     uint64_t key = va >> t->format->shift[1];
     if (t->hint[key % TLB_HINTS].key == key) {
@@ -60,8 +62,9 @@ VMSIM__INLINE void prefetch_entry(const struct vmsim__tlb *t, vmsim_access x) {
     }
 }
 
-static void look_ahead(const struct vmsim__tlb *t, struct run *run, size_t i) {
-    size_t from = i + 1 > run->looked ? i + 1 : run->looked, end = i + 1 + AHEAD < run->n ? i + 1 + AHEAD : run->n;
+static VMSIM__NOINLINE void look_ahead(const struct vmsim__tlb *t, struct run *run, size_t i) {
+    size_t from = i + 1 > run->looked ? i + 1 : run->looked;
+    size_t end = i + AHEAD + STRIDE < run->n ? i + AHEAD + STRIDE : run->n;
     for (size_t k = from; k < end; k++) {
         uint64_t key = run->a[k] >> (7 + t->page_shift);
         if (t->filter[(run->a[k] & 3) << TLB_FILTER_BITS | (key & (TLB_FILTER_SLOTS - 1))].key != key)
@@ -70,30 +73,33 @@ static void look_ahead(const struct vmsim__tlb *t, struct run *run, size_t i) {
     run->looked = end;
 }
 
-/* One access that the filter did not take. False: *run->stop. */
-static VMSIM__NOINLINE bool slow_access(struct vmsim__tlb *t, struct run *run, size_t i, uint64_t *pa) {
-    vmsim_access x = run->a[i];
-    uint64_t va = vmsim_access_va(x), mask = (UINT64_C(1) << t->page_shift) - 1, other;
-    unsigned type = (unsigned)x & 3;
-    if (!vmsim__tlb_translate(t, va, type, run->user, pa, run->stop))
-        return false;
-    if (t->missed && t->levels > 1)
-        look_ahead(t, run, i);
-    uint64_t last = va + vmsim_access_bytes(x) - 1;
-    if (VMSIM__LIKELY(((va ^ last) & ~mask) == 0))
-        return true;
-    if (!vmsim__tlb_translate(t, last & ~mask, type, run->user, &other, run->stop))
-        return false;
-    t->counter[VMSIM__TLB_straddles]++;
-    return true;
-}
-
 /* True when the access crosses a page border. Sizes up to 16 bytes (code = bytes - 1) need no table. */
 VMSIM__INLINE bool straddles(vmsim_access x, unsigned page_shift) {
     uint64_t offset = x >> 7 & ((UINT64_C(1) << page_shift) - 1), code = x >> 2 & 31;
     if (VMSIM__UNLIKELY(code >= 16))
         code = vmsim_access_bytes(x) - 1;
     return (offset + code) >> page_shift != 0;
+}
+
+static VMSIM__NOINLINE bool straddling_access(struct vmsim__tlb *t, const struct run *run, vmsim_access x,
+                                              uint64_t *pa) {
+    uint64_t va = vmsim_access_va(x), last = va + vmsim_access_bytes(x) - 1, other;
+    uint64_t page = last & ~((UINT64_C(1) << t->page_shift) - 1);
+    if (!vmsim__tlb_translate(t, va, x & 3, run->user, pa, run->stop) ||
+        !vmsim__tlb_translate(t, page, x & 3, run->user, &other, run->stop))
+        return false;
+    t->counter[VMSIM__TLB_straddles]++;
+    return true;
+}
+
+/* One access that the filter did not take. False: *run->stop. */
+static VMSIM__NOINLINE bool slow_access(struct vmsim__tlb *t, struct run *run, size_t i, uint64_t *pa) {
+    vmsim_access x = run->a[i];
+    if (t->missed && i + AHEAD >= run->looked)
+        look_ahead(t, run, i);
+    if (VMSIM__UNLIKELY(straddles(x, t->page_shift)))
+        return straddling_access(t, run, x, pa);
+    return vmsim__tlb_translate(t, vmsim_access_va(x), x & 3, run->user, pa, run->stop);
 }
 
 /* At most TLB_CHUNK accesses from `i`; returns where it ended. *kinds are those completed. */

@@ -79,16 +79,15 @@ void vmsim__tlb_deadline(struct vmsim__tlb *t, uint64_t cycles) {
 }
 
 unsigned vmsim__tlb_probe(const struct vmsim__tlb *t, uint16_t asid, uint64_t va, bool fetch, uint64_t *pa) {
-    for (unsigned level = 0; level < t->levels; level++)
-        for (unsigned i = 0; i < t->look_count[fetch][level]; i++) {
-            const struct tlb_array *r = &t->array[t->look[fetch][level][i]];
-            uint64_t *tag = vmsim__tlb_array_find(t, r, asid, va);
-            if (!tag)
-                continue;
-            uint64_t size = UINT64_C(1) << t->class_shift[tlb_tag_class(*tag)];
-            if (pa)
-                *pa = (*tlb_data(r, tag) >> TLB_FRAME_SHIFT << t->page_shift) + (va & (size - 1));
-            return level + 1;
-        }
+    for (struct tlb_array *const *at = t->side[fetch].path; *at; at++) {
+        const struct tlb_array *r = *at;
+        uint64_t *tag = vmsim__tlb_array_find(t, r, asid, va);
+        if (!tag)
+            continue;
+        uint64_t size = UINT64_C(1) << t->class_shift[tlb_tag_class(*tag)];
+        if (pa)
+            *pa = (*tlb_data(r, tag) >> TLB_FRAME_SHIFT << t->page_shift) + (va & (size - 1));
+        return r->level;
+    }
     return 0;
 }

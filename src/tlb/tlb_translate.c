@@ -2,127 +2,157 @@
 /* One translation, the long way: levels in order, then a walk, then the fills. What hardware does on a miss of the
  * first level.
  *
- *     level k holds it, rights fit    enter it into levels 1 .. k-1                          latencies 1 .. k
- *     held, but a store to a clean page   walk to the entry and set D (or fault, software D), overwrite everywhere
- *     held, but forbidden             drop it and what the walk caches know of va, walk anew from the root: the table
- * may have been relaxed since; still forbidden is a fault (Linux calls the other case a spurious fault) held nowhere
- * walk, enter it into every level, ask the prefetcher
+ *     level k holds it, rights fit         enter it into levels 1 .. k-1, latencies of levels 1 .. k
+ *     held, but a store to a clean page    walk to the entry and set D (or fault, software D), overwrite everywhere
+ *     held, but forbidden                  drop it and what the walk caches know of va, walk anew from the root: the
+ *                                          table may have been relaxed since; still forbidden is a fault (Linux calls
+ *                                          the other case a spurious fault)
+ *     held nowhere                         walk, enter it into every level, ask the prefetcher
  *
  * A fault leaves no translation of the page behind, as on x86. */
-#include "tlb/tlb_internal.h"
+#include "tlb/tlb_walk.h"
 
-/* What a translation is about, and what it found. */
-struct lookup {
+/* What a translation is about: two registers. */
+struct request {
     uint64_t va;
-    unsigned type;
-    bool fetch, user;
-    uint32_t need; /* flags that an entry must have */
-    struct tlb_array *array;
-    uint64_t *tag;
-    unsigned level; /* from 0; t->levels: nowhere */
+    uint32_t how; /* type of the access in bits 1..0, user in bit 2 */
 };
 
-static uint32_t need_of(unsigned type, bool user) {
+VMSIM__INLINE unsigned type_of(struct request q) {
+    return q.how & 3;
+}
+VMSIM__INLINE bool is_fetch(struct request q) {
+    return type_of(q) == VMSIM_FETCH;
+}
+VMSIM__INLINE bool is_write(struct request q) {
+    return q.how & 1;
+}
+VMSIM__INLINE struct tlb_side *side_of(struct vmsim__tlb *t, struct request q) {
+    return is_fetch(q) ? &t->side[1] : &t->side[0];
+}
+
+/* The entry that was found, its tag's place. */
+struct found {
+    struct tlb_array *array; /* NULL: nowhere */
+    uint64_t *tag;
+};
+
+/* Flags that an entry must have. */
+VMSIM__INLINE uint32_t need_of(struct request q) {
     static const uint16_t need[4] = {
         [VMSIM_LOAD] = VMSIM__PTE_READ,
         [VMSIM_STORE] = VMSIM__PTE_WRITE | VMSIM__PTE_DIRTY,
         [VMSIM_FETCH] = VMSIM__PTE_EXEC,
         [VMSIM_RMW] = VMSIM__PTE_READ | VMSIM__PTE_WRITE | VMSIM__PTE_DIRTY,
     };
-    return need[type] | (user ? VMSIM__PTE_USER : 0);
+    return need[type_of(q)] | (q.how & VMSIM__WALK_USER ? VMSIM__PTE_USER : 0);
 }
 
-static unsigned walk_mode(const struct lookup *l) {
-    return (l->type & 1 ? VMSIM__WALK_WRITE : 0) | (l->fetch ? VMSIM__WALK_FETCH : 0) |
-           (l->user ? VMSIM__WALK_USER : 0);
+/* The bits are the same, but for a read-modify-write: a write to the walker. */
+VMSIM__INLINE unsigned walk_mode(struct request q) {
+    static_assert(VMSIM_STORE == VMSIM__WALK_WRITE && VMSIM_FETCH == VMSIM__WALK_FETCH && VMSIM__WALK_USER == 4,
+                  "bits");
+    return type_of(q) == VMSIM_RMW ? q.how & ~VMSIM__WALK_FETCH : q.how;
 }
 
-static void look_up(struct vmsim__tlb *t, struct lookup *l) {
-    for (l->level = 0; l->level < t->levels; l->level++) {
-        for (unsigned i = 0; i < t->look_count[l->fetch][l->level]; i++) {
-            l->array = &t->array[t->look[l->fetch][l->level][i]];
-            l->tag = tlb_find(t, l->array, t->asid, l->va);
-            if (l->tag) {
-                t->cycles += l->array->latency;
-                return;
-            }
+/* Level after level, and the time that takes if it is found. */
+VMSIM__INLINE struct found look_up(struct vmsim__tlb *t, struct request q) {
+    const struct tlb_place *p;
+    const struct tlb_side *s = side_of(t, q);
+    for (const struct tlb_place *const *at = s->look; (p = *at); at++) {
+        uint64_t *tag = tlb_look(p, t->asid, q.va);
+        if (tag) {
+            t->cycles += s->before[p->array->level - 1] + p->array->latency;
+            return (struct found){p->array, tag};
         }
-        t->cycles += t->level_latency[l->fetch][l->level];
     }
+    return (struct found){NULL, NULL};
 }
 
-/* vmsim__tlb_array_fill for the case that nearly all fills are: a plain array in which the entry is absent and the
- * least recently used one of the set is of the same size, neither of them global. NULL: another case. */
-VMSIM__INLINE uint64_t *fill_plain(struct vmsim__tlb *t, struct tlb_array *r, uint64_t va, unsigned class,
-                                   uint64_t data, uint16_t asid) {
-    uint64_t page = tlb_va57(va) >> t->class_shift[class], *tags = tlb_tags(r, tlb_set(r, page));
-    uint64_t *at = tags + (r->ways == 8 ? tlb_oldest(tags + r->column, 8) : tlb_oldest(tags + r->column, 4)), old = *at;
-    if (tlb_tag_class(old) != class || tlb_tag_asid(old) == VMSIM__ASID_GLOBAL || asid == VMSIM__ASID_GLOBAL)
+/* The least recently used entry makes room without a change of any count: it is of the same size, and neither of them
+ * is global, or both are. Nearly always they are of the same ASID, too. */
+VMSIM__INLINE bool replaces(uint64_t old, uint64_t tag) {
+    if (VMSIM__LIKELY(!((old ^ tag) & ((UINT64_C(1) << TLB_PAGE_SHIFT) - 1))))
+        return true;
+    return tlb_tag_class(old) == tlb_tag_class(tag) && tlb_tag_asid(old) != VMSIM__ASID_GLOBAL &&
+           tlb_tag_asid(tag) != VMSIM__ASID_GLOBAL;
+}
+
+/* vmsim__tlb_array_fill for the case that nearly all fills are: a place with short_fill, `ways`, in which the entry is
+ * absent and replaces another. NULL: another case. */
+VMSIM__INLINE uint64_t *fill_short(struct vmsim__tlb *t, const struct tlb_place *p, const unsigned ways, uint64_t page,
+                                   uint64_t tag, uint64_t data) {
+    uint64_t *tags = tlb_short_set(p, page, ways), *at = tags + tlb_oldest(tags + ways, ways);
+    uint64_t old = *at, old_data = at[2 * ways];
+    if (VMSIM__UNLIKELY(!replaces(old, tag)))
         return NULL;
-    if (*tlb_data(r, at) & TLB_FILTERED)
-        tlb_filter_drop(t, old, *tlb_data(r, at), tlb_use(r, at));
-    r->by_size[class].evict++;
-    r->by_size[class].fill++;
-    *at = tlb_tag(page, asid, class);
-    *tlb_use(r, at) = t->now;
-    *tlb_data(r, at) = data;
+    if (VMSIM__UNLIKELY(old_data & TLB_FILTERED))
+        tlb_filter_drop(t, old, old_data, at + ways);
+    p->count->fill++;
+    p->count->evict++;
+    at[0] = tag;
+    at[ways] = t->now;
+    at[2 * ways] = data;
     return at;
 }
 
-/* Enters a page of `class` into the levels [0, end), each at its home, and counts a miss for those that were found
- * lacking it. A page that was held nowhere comes to the filter with its second use: many have none. */
-static void fill_levels(struct vmsim__tlb *t, const struct lookup *l, unsigned end, unsigned class, uint64_t data) {
-    uint16_t asid = data & VMSIM__PTE_GLOBAL ? VMSIM__ASID_GLOBAL : t->asid;
+/* What an entry for a smaller size holds of a page. */
+static uint64_t piece_of(const struct vmsim__tlb *t, uint64_t va, unsigned class, unsigned as, uint64_t data) {
+    unsigned down = t->class_shift[as] - t->page_shift;
+    uint64_t inside = (va & ((UINT64_C(1) << t->class_shift[class]) - 1)) >> t->page_shift;
+    return data + (inside >> down << down << TLB_FRAME_SHIFT);
+}
+
+/* Enters a page of `class` into the levels [0, end), each at its home, and counts a miss for those before level `held`,
+ * which were found lacking it. Returns the entry of the first level, if it has a home there. */
+VMSIM__INLINE uint64_t *fill_levels(struct vmsim__tlb *t, struct request q, unsigned held, unsigned end, unsigned class,
+                                    uint64_t data) {
+    uint16_t asid = VMSIM__UNLIKELY(data & VMSIM__PTE_GLOBAL) ? VMSIM__ASID_GLOBAL : t->asid;
+    uint64_t *at = NULL;
+    const struct tlb_side *s = side_of(t, q);
     for (unsigned k = end; k-- > 0;) {
-        unsigned home = t->home[l->fetch][k][class], as = t->home_class[l->fetch][k][class];
-        if (home == TLB_NONE)
+        const struct tlb_place *p = s->home[k][class];
+        at = NULL;
+        if (VMSIM__UNLIKELY(!p))
             continue;
-        struct tlb_array *r = &t->array[home];
-        r->by_size[as].miss += k < l->level;
-        uint64_t piece = data;
-        if (VMSIM__UNLIKELY(as != class)) {
-            unsigned down = t->class_shift[as] - t->page_shift;
-            piece += (l->va & ((UINT64_C(1) << t->class_shift[class]) - 1)) >> t->page_shift >> down << down
-                                                                                                     << TLB_FRAME_SHIFT;
-        }
-        uint64_t *tag = r->plain && k < l->level ? fill_plain(t, r, l->va, as, piece, asid) : NULL;
-        if (VMSIM__UNLIKELY(!tag))
-            tag = vmsim__tlb_array_fill(t, r, l->va, as, piece, asid, k < l->level);
-        if (k == 0 && l->level < t->levels)
-            vmsim__tlb_filter_add(t, r, tag, l->va, l->type);
+        uint64_t page = tlb_va57(q.va) >> p->shift, tag = tlb_tag(page, asid, 0) | p->tag;
+        uint64_t piece = VMSIM__UNLIKELY(p->class != class) ? piece_of(t, q.va, class, p->class, data) : data;
+        p->count->miss += k < held;
+        if (k < held && p->short_fill == 8)
+            at = fill_short(t, p, 8, page, tag, piece);
+        else if (k < held && p->short_fill == 4)
+            at = fill_short(t, p, 4, page, tag, piece);
+        if (VMSIM__UNLIKELY(!at))
+            at = vmsim__tlb_array_fill(t, p->array, q.va, p->class, piece, asid, k < held);
     }
+    return at;
 }
 
-static uint64_t pa_of(const struct vmsim__tlb *t, const struct lookup *l) {
-    uint64_t size = UINT64_C(1) << t->class_shift[tlb_tag_class(*l->tag)];
-    return (*tlb_data(l->array, l->tag) >> TLB_FRAME_SHIFT << t->page_shift) + (l->va & (size - 1));
-}
+static void prefetch_pages(struct vmsim__tlb *t, struct request q, uint64_t pages, bool useful);
 
-static void prefetch_pages(struct vmsim__tlb *t, const struct lookup *l, uint64_t pages, bool useful);
-
-/* The first use of what the prefetcher brought. */
-static void prefetch_was_useful(struct vmsim__tlb *t, const struct lookup *l) {
-    *tlb_data(l->array, l->tag) &= ~(uint64_t)TLB_PREFETCHED;
-    t->counter[VMSIM__TLB_prefetch_useful]++;
-}
-
-static uint64_t hit(struct vmsim__tlb *t, const struct lookup *l) {
-    struct tlb_array *r = l->array;
-    unsigned class = tlb_tag_class(*l->tag);
-    uint64_t pa = pa_of(t, l), data = *tlb_data(r, l->tag);
+/* An entry that allows the access. */
+static VMSIM__NOINLINE bool hit(struct vmsim__tlb *t, struct request q, struct found f, uint64_t *pa) {
+    unsigned class = tlb_tag_class(*f.tag);
+    uint64_t data = *tlb_data(f.array, f.tag), size = UINT64_C(1) << t->class_shift[class];
     bool first_use = data & TLB_PREFETCHED;
-    vmsim__tlb_array_touch(t, r, l->tag);
-    r->by_size[class].hit++;
-    if (VMSIM__UNLIKELY(first_use))
-        prefetch_was_useful(t, l);
-    if (l->level == 0) {
-        vmsim__tlb_filter_add(t, r, l->tag, l->va, l->type);
-        return pa;
+    vmsim__tlb_array_touch(t, f.array, f.tag);
+    f.array->by_size[class].hit++;
+    if (VMSIM__UNLIKELY(first_use)) {
+        *tlb_data(f.array, f.tag) &= ~(uint64_t)TLB_PREFETCHED;
+        t->counter[VMSIM__TLB_prefetch_useful]++;
     }
-    fill_levels(t, l, l->level, class, data & ~(uint64_t)(TLB_PREFETCHED | TLB_FILTERED));
-    if (VMSIM__UNLIKELY(first_use))
-        prefetch_pages(t, l, UINT64_C(1) << (t->class_shift[class] - t->page_shift), true);
-    return pa;
+    if (f.array->level == 1) {
+        vmsim__tlb_filter_add(t, f.array, f.tag, q.va, type_of(q));
+    } else {
+        unsigned held = f.array->level - 1u;
+        uint64_t *at = fill_levels(t, q, held, held, class, data & ~(uint64_t)(TLB_PREFETCHED | TLB_FILTERED));
+        if (VMSIM__LIKELY(at != NULL))
+            vmsim__tlb_filter_add(t, side_of(t, q)->home[0][class]->array, at, q.va, type_of(q));
+        if (VMSIM__UNLIKELY(first_use))
+            prefetch_pages(t, q, size >> t->page_shift, true);
+    }
+    *pa = (data >> TLB_FRAME_SHIFT << t->page_shift) + (q.va & (size - 1));
+    return true;
 }
 
 static void drop_page(struct vmsim__tlb *t, uint64_t va) {
@@ -132,105 +162,113 @@ static void drop_page(struct vmsim__tlb *t, uint64_t va) {
     vmsim__tlb_walk_drop_va(t, t->asid, va);
 }
 
-static bool fault(struct vmsim__tlb *t, const struct lookup *l, const struct vmsim__walk *w,
+static bool fault(struct vmsim__tlb *t, struct request q, unsigned held, const struct vmsim__walk *w,
                   struct vmsim__tlb_stop *stop) {
-    drop_page(t, l->va);
+    drop_page(t, q.va);
     t->counter[VMSIM__TLB_faults]++;
-    for (unsigned k = 0; k < l->level; k++)
-        for (unsigned i = 0; i < t->look_count[l->fetch][k]; i++)
-            t->array[t->look[l->fetch][k][i]].fault_miss++;
-    *stop = (struct vmsim__tlb_stop){w->fault, w->level, l->type & 1, l->fetch, l->va};
+    for (struct tlb_array *const *at = side_of(t, q)->path; *at && (*at)->level <= held; at++)
+        (*at)->fault_miss++;
+    *stop = (struct vmsim__tlb_stop){w->fault, w->level, is_write(q), is_fetch(q), q.va};
     return false;
-}
-
-static bool count_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vmsim__walk *w) {
-    bool ok = vmsim__tlb_walk(t, va, mode, w);
-    uint64_t cost = t->walk_latency + w->refs * t->walk_reference;
-    t->cycles += cost;
-    t->counter[VMSIM__TLB_walks]++;
-    t->counter[VMSIM__TLB_walk_references] += w->refs;
-    t->counter[VMSIM__TLB_walk_cycles] += cost;
-    return ok;
 }
 
 VMSIM__INLINE uint64_t walk_data(const struct vmsim__walk *w) {
     return w->pfn << TLB_FRAME_SHIFT | (w->flags & TLB_FLAGS);
 }
 
-static void prefetch_one(struct vmsim__tlb *t, const struct lookup *l, uint64_t page) {
-    struct lookup p = {.va = (uint64_t)((int64_t)(page << (64 - 57 + t->page_shift)) >> (64 - 57)),
-                       .fetch = l->fetch,
-                       .user = l->user};
+static void prefetch_one(struct vmsim__tlb *t, struct request q, uint64_t page) {
+    struct request p = {(uint64_t)((int64_t)(page << (64 - 57 + t->page_shift)) >> (64 - 57)),
+                        q.how & (VMSIM__WALK_USER | (is_fetch(q) ? VMSIM_FETCH : 0))};
     struct vmsim__walk w;
     unsigned last = t->levels - 1u;
     t->counter[VMSIM__TLB_prefetch_issued]++;
-    for (unsigned i = 0; i < t->look_count[p.fetch][last]; i++)
-        if (vmsim__tlb_array_find(t, &t->array[t->look[p.fetch][last][i]], t->asid, p.va))
+    for (struct tlb_array *const *at = side_of(t, p)->path; *at; at++)
+        if ((*at)->level == t->levels && vmsim__tlb_array_find(t, *at, t->asid, p.va))
             return;
-    bool ok = vmsim__mmu_walk(t->pt, p.va, walk_mode(&p) | VMSIM__WALK_PROBE, &w);
+    bool ok = vmsim__mmu_walk(t->pt, p.va, walk_mode(p) | VMSIM__WALK_PROBE, &w);
     t->counter[VMSIM__TLB_prefetch_references] += w.refs;
     if (!ok || !(w.flags & VMSIM__PTE_ACCESSED))
         return;
-    unsigned class = t->class_of[w.page_shift], home = t->home[p.fetch][last][class],
-             as = t->home_class[p.fetch][last][class];
-    if (home == TLB_NONE)
+    const struct tlb_place *home = side_of(t, p)->home[last][t->class_of[w.page_shift]];
+    if (!home)
         return;
-    uint64_t size = UINT64_C(1) << t->class_shift[as],
-             inside = (p.va & ((UINT64_C(1) << w.page_shift) - 1)) & ~(size - 1);
+    uint64_t data = piece_of(t, p.va, t->class_of[w.page_shift], home->class, walk_data(&w)) | TLB_PREFETCHED;
     t->now++;
-    vmsim__tlb_array_fill(t, &t->array[home], p.va, as,
-                          (walk_data(&w) + (inside >> t->page_shift << TLB_FRAME_SHIFT)) | TLB_PREFETCHED,
+    vmsim__tlb_array_fill(t, home->array, p.va, home->class, data,
                           w.flags & VMSIM__PTE_GLOBAL ? VMSIM__ASID_GLOBAL : t->asid, false);
     t->counter[VMSIM__TLB_prefetch_filled]++;
 }
 
 /* Asks the prefetcher after a miss of everything, or after the first use of what it brought. */
-static void prefetch_pages(struct vmsim__tlb *t, const struct lookup *l, uint64_t pages, bool useful) {
+static void prefetch_pages(struct vmsim__tlb *t, struct request q, uint64_t pages, bool useful) {
     uint64_t want[VMSIM_TLB_PREFETCH_MAX];
-    struct vmsim_tlb_miss miss = {(uint64_t)((int64_t)l->va >> t->page_shift), pages, l->type & 1, l->fetch, t->asid};
+    struct vmsim_tlb_miss miss = {(uint64_t)((int64_t)q.va >> t->page_shift), pages, is_write(q), is_fetch(q), t->asid};
     uint32_t (*ask)(void *, const struct vmsim_tlb_miss *, uint64_t *, uint32_t) =
         useful ? t->prefetch->useful : t->prefetch->miss;
     uint32_t n = ask ? ask(t->prefetch_instance.context, &miss, want, VMSIM_TLB_PREFETCH_MAX) : 0;
     for (uint32_t i = 0; i < n && i < VMSIM_TLB_PREFETCH_MAX; i++)
-        prefetch_one(t, l, want[i]);
+        prefetch_one(t, q, want[i]);
 }
 
-static bool miss(struct vmsim__tlb *t, struct lookup *l, uint64_t *pa, struct vmsim__tlb_stop *stop) {
+/* Walks, and enters what is found into all `levels`. `held`: the level, from 0, whose entry did not do; `levels`: none
+ * had one. A page that was held nowhere comes to the filter with its second use: many have none. */
+VMSIM__INLINE bool miss(struct vmsim__tlb *t, struct request q, unsigned held, unsigned levels, uint64_t *pa,
+                        struct vmsim__tlb_stop *stop) {
     struct vmsim__walk w;
-    if (!count_walk(t, l->va, walk_mode(l), &w))
-        return fault(t, l, &w, stop);
+    bool ok = tlb_walk(t, q.va, walk_mode(q), &w);
+    uint64_t cost = t->walk_latency + w.refs * t->walk_reference;
+    t->cycles += cost;
+    t->counter[VMSIM__TLB_walks]++;
+    t->counter[VMSIM__TLB_walk_references] += w.refs;
+    t->counter[VMSIM__TLB_walk_cycles] += cost;
+    if (VMSIM__UNLIKELY(!ok))
+        return fault(t, q, held, &w, stop);
     unsigned class = t->class_of[w.page_shift];
     t->walks_by_size[class]++;
-    fill_levels(t, l, t->levels, class, walk_data(&w));
+    uint64_t *at = fill_levels(t, q, held, levels, class, walk_data(&w));
+    if (held < levels && at)
+        vmsim__tlb_filter_add(t, side_of(t, q)->home[0][class]->array, at, q.va, type_of(q));
     *pa = w.pa;
     if (VMSIM__UNLIKELY(t->prefetch != NULL))
-        prefetch_pages(t, l, UINT64_C(1) << (w.page_shift - t->page_shift), false);
+        prefetch_pages(t, q, UINT64_C(1) << (w.page_shift - t->page_shift), false);
     return true;
 }
 
-bool vmsim__tlb_translate(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,
-                          struct vmsim__tlb_stop *stop) {
-    struct lookup l = {.va = va, .type = type, .fetch = type == VMSIM_FETCH, .user = user, .need = need_of(type, user)};
-    t->now++;
-    look_up(t, &l);
-    t->missed = l.level > 0;
-    if (l.level == t->levels)
-        return miss(t, &l, pa, stop);
-    uint64_t data = *tlb_data(l.array, l.tag), lacks = l.need & ~data;
-    if (VMSIM__UNLIKELY(!user && l.fetch))
-        lacks |= data & VMSIM__PTE_USER; /* SMEP, PXN: the walk will refuse */
-    if (VMSIM__LIKELY(!lacks)) {
-        *pa = hit(t, &l);
-        return true;
-    }
-    /* A held entry that does not do counts as a hit of its array; what follows is one walk more. */
-    l.array->by_size[tlb_tag_class(*l.tag)].hit++;
-    vmsim__tlb_array_touch(t, l.array, l.tag);
+/* A held entry that does not do counts as a hit of its array; what follows is one walk more. */
+static VMSIM__NOINLINE bool insufficient(struct vmsim__tlb *t, struct request q, struct found f, uint64_t lacks,
+                                         uint64_t *pa, struct vmsim__tlb_stop *stop) {
+    unsigned held = f.array->level - 1u;
+    f.array->by_size[tlb_tag_class(*f.tag)].hit++;
+    vmsim__tlb_array_touch(t, f.array, f.tag);
     if (lacks == VMSIM__PTE_DIRTY) {
         t->counter[VMSIM__TLB_dirty_walks]++;
     } else {
         t->counter[VMSIM__TLB_permission_walks]++;
-        drop_page(t, va);
+        drop_page(t, q.va);
     }
-    return miss(t, &l, pa, stop);
+    return miss(t, q, held, t->levels, pa, stop);
+}
+
+/* Out of line, so that the look-up, which most have enough with, needs few registers. */
+static VMSIM__NOINLINE bool full_miss(struct vmsim__tlb *t, struct request q, uint64_t *pa,
+                                      struct vmsim__tlb_stop *stop) {
+    const unsigned levels = t->levels;
+    t->cycles += side_of(t, q)->before[levels];
+    return miss(t, q, levels, levels, pa, stop);
+}
+
+bool vmsim__tlb_translate(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,
+                          struct vmsim__tlb_stop *stop) {
+    const struct request q = {va, type | (user ? VMSIM__WALK_USER : 0)};
+    t->now++;
+    struct found f = look_up(t, q);
+    t->missed = !f.array || f.array->level > 1;
+    if (!f.array)
+        return full_miss(t, q, pa, stop);
+    uint64_t data = *tlb_data(f.array, f.tag), lacks = need_of(q) & ~data;
+    if (VMSIM__UNLIKELY(!user && is_fetch(q)))
+        lacks |= data & VMSIM__PTE_USER; /* SMEP, PXN: the walk will refuse */
+    if (VMSIM__UNLIKELY(lacks))
+        return insufficient(t, q, f, lacks, pa, stop);
+    return hit(t, q, f, pa);
 }

@@ -7,19 +7,15 @@
  *     set:  newest <-> ... <-> oldest                 sorted by `seen`, the last_use when the entry was last put in its
  * place
  *
- * A touch stores last_use and nothing else, so the list falls behind. It is mended where that shows: when a victim is
- * wanted and the oldest entry was touched since it was placed, it is placed anew by its true time. When it was not, it
- * is the least recently used of the set: every other entry has last_use >= its seen >= this one's seen. So the victim
- * is exact, and costs O(1) where entries are seldom used again, as in the sets that miss most. */
+ * A touch of an array stores last_use and nothing else, so the list falls behind. It is mended where that shows: when a
+ * victim is wanted and the oldest entry was touched since it was placed, it is placed anew by its true time. When it
+ * was not, it is the least recently used of the set: every other entry has last_use >= its seen >= this one's seen. So
+ * the victim is exact, and costs O(1) where entries are seldom used again, as in the sets that miss most. */
 #include <string.h>
 
 #include "tlb/tlb_internal.h"
 
 #define NOBODY UINT32_MAX
-
-VMSIM__INLINE uint32_t bucket(const struct tlb_wide *x, uint64_t tag) {
-    return (uint32_t)(tag * UINT64_C(0x9e3779b97f4a7c15) >> x->hash_shift);
-}
 
 bool vmsim__tlb_wide_create(struct tlb_wide *x, struct vmsim__alloc *a, const uint64_t *tag, const uint64_t *use,
                             uint32_t sets, uint32_t ways) {
@@ -54,26 +50,6 @@ void vmsim__tlb_wide_destroy(struct tlb_wide *x, struct vmsim__alloc *a) {
     x->end = NULL;
 }
 
-uint32_t vmsim__tlb_wide_find(const struct tlb_wide *x, uint64_t tag) {
-    uint32_t e = x->head[bucket(x, tag)];
-    while (e != NOBODY && x->tag[e] != tag)
-        e = x->node[e].next;
-    return e;
-}
-
-static void unlink_entry(struct tlb_wide *x, uint32_t e) {
-    VMSIM__ASSERT(e < x->entries && x->node[e].set < x->sets);
-    struct tlb_wide_node *n = &x->node[e];
-    if (n->older == NOBODY)
-        x->end[n->set].oldest = n->newer;
-    else
-        x->node[n->older].newer = n->newer;
-    if (n->newer == NOBODY)
-        x->end[n->set].newest = n->older;
-    else
-        x->node[n->newer].older = n->older;
-}
-
 /* Puts e where `seen` says: from the newest on, as recent uses are what it mostly is about. */
 static void place_entry(struct tlb_wide *x, uint32_t e, uint64_t seen) {
     VMSIM__ASSERT(e < x->entries);
@@ -98,27 +74,26 @@ static void place_entry(struct tlb_wide *x, uint32_t e, uint64_t seen) {
 
 uint32_t vmsim__tlb_wide_oldest(struct tlb_wide *x, uint32_t set) {
     VMSIM__ASSERT(set < x->sets);
-    for (;;) {
-        uint32_t e = x->end[set].oldest;
-        if (x->use[e] == x->node[e].seen)
-            return e;
-        unlink_entry(x, e);
+    uint32_t e;
+    while (e = x->end[set].oldest, x->use[e] != x->node[e].seen) {
+        tlb_wide_unlink(x, e);
         place_entry(x, e, x->use[e]);
     }
+    return e;
 }
 
 void vmsim__tlb_wide_insert(struct tlb_wide *x, uint32_t e, uint64_t tag, uint64_t now) {
     VMSIM__ASSERT(e < x->entries);
-    uint32_t *head = &x->head[bucket(x, tag)];
+    uint32_t *head = &x->head[tlb_wide_bucket(x, tag)];
     x->node[e].next = *head;
     *head = e;
-    unlink_entry(x, e);
-    place_entry(x, e, now);
+    tlb_wide_unlink(x, e);
+    tlb_wide_append(x, e, now);
 }
 
 void vmsim__tlb_wide_remove(struct tlb_wide *x, uint32_t e, uint64_t tag) {
     VMSIM__ASSERT(e < x->entries);
-    uint32_t *link = &x->head[bucket(x, tag)];
+    uint32_t *link = &x->head[tlb_wide_bucket(x, tag)];
     while (*link != e)
         link = &x->node[*link].next;
     *link = x->node[e].next;
@@ -132,9 +107,19 @@ void vmsim__tlb_wide_empty(struct tlb_wide *x, uint32_t e) {
     n->seen = 0;
     if (oldest == e)
         return;
-    unlink_entry(x, e);
+    tlb_wide_unlink(x, e);
     n->older = NOBODY;
     n->newer = oldest;
     x->node[oldest].older = e;
     x->end[n->set].oldest = e;
+}
+
+uint32_t vmsim__tlb_wide_replace(struct tlb_wide *x, uint32_t set, uint64_t tag, uint64_t now) {
+    uint32_t e = x->end[set].oldest;
+    if (VMSIM__UNLIKELY(x->use[e] != x->node[e].seen))
+        e = vmsim__tlb_wide_oldest(x, set);
+    if (x->tag[e] != TLB_INVALID)
+        vmsim__tlb_wide_remove(x, e, x->tag[e]);
+    vmsim__tlb_wide_insert(x, e, tag, now);
+    return e;
 }

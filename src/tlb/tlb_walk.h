@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* The hardware walker: paging-structure caches and the walks that start from them.
+ *
+ * A cache of level n holds entries of level n that point to a table (n = 1: PDEs), tagged with the address bits that
+ * select the entry. The walk starts below the lowest level that hits, so a full 4-level walk of a 4 KiB page reads 4
+ * entries and one with a PDE-cache hit reads 1. Leaves are never cached here, nor is anything of a walk that faulted.
+ * An entry keeps the host address of the table, so that a walk from it asks nobody where a frame lives. */
+#ifndef VMSIM__TLB_WALK_H
+#define VMSIM__TLB_WALK_H
+#include "tlb/tlb_internal.h"
+
+VMSIM__INLINE uint64_t tlb_walk_tag(const struct tlb_walk_cache *c, uint64_t va, uint16_t asid) {
+    return tlb_va57(va) >> c->shift << 16 | asid;
+}
+
+/* The cache learns of a walk that began above it. */
+void vmsim__tlb_walk_fill(const struct vmsim__tlb *t, struct tlb_walk_cache *c, uint64_t va,
+                          const struct vmsim__walk *w);
+
+/* For the host's prefetches only: a stale hint costs a useless prefetch and never a wrong answer. */
+VMSIM__INLINE void tlb_remember_leaf_table(struct vmsim__tlb *t, uint64_t va, const struct vmsim__walk *w) {
+    uint64_t key = tlb_va57(va) >> t->format->shift[1];
+    t->hint[key % TLB_HINTS].key = key;
+    t->hint[key % TLB_HINTS].host = w->table_host[0];
+}
+
+/* A hardware walk for t->pt and t->asid through the walk caches, which it fills: those that did not know, after the
+ * walk and from its result alone, so that a walk that faulted leaves nothing behind. False: w->fault. */
+VMSIM__INLINE bool tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vmsim__walk *w) {
+    struct tlb_walk_cache *const *at = t->walk_list, *c;
+    bool ok;
+    for (;; at++) {
+        c = *at;
+        if (VMSIM__UNLIKELY(!c)) {
+            ok = vmsim__mmu_walk(t->pt, va, mode, w);
+            break;
+        }
+        uint32_t e = tlb_wide_find(&c->wide, tlb_walk_tag(c, va, t->asid));
+        if (e != TLB_NOBODY) {
+            const struct tlb_walk_way *way = &c->way[e];
+            c->hit++;
+            c->use[e] = t->now;
+            tlb_wide_touch(&c->wide, e, t->now);
+            ok = vmsim__mmu_walk_from(t->pt, va, mode, c->level - 1u, way->table, way->host, way->flags, w);
+            break;
+        }
+        c->miss++;
+    }
+    if (VMSIM__UNLIKELY(!ok))
+        return false;
+    for (struct tlb_walk_cache *const *missed = t->walk_list; missed < at; missed++)
+        if (VMSIM__LIKELY((*missed)->level > w->level))
+            vmsim__tlb_walk_fill(t, *missed, va, w);
+    if (VMSIM__LIKELY(!w->level))
+        tlb_remember_leaf_table(t, va, w);
+    return true;
+}
+
+#endif
