@@ -240,6 +240,7 @@ static int place_image(struct item *i, const struct vmsim__exec *image) {
     p->brk_start = x->brk_start;
     uint64_t room = vmsim__min64(x->stack_limit, x->stack_top);
     bool ok = vmsim__placement_set(p, x->stack_top - room, x->stack_top, stack->end - x->stack_top) &&
+              vmsim__placement_set(p, x->vdso, x->vdso + x->vdso_bytes, mm->vdso - x->vdso) &&
               place_object(p, mm, &image->program, x->load_base, page) &&
               place_object(p, mm, &image->interpreter, x->interpreter_base, page);
     return ok ? 0 : no_memory(i);
@@ -263,6 +264,7 @@ static int replay_exec(struct item *i) {
         .argument_count = (uint32_t)(x->argc + x->envc),
         .stack_top = i->r->recorded ? x->stack_top : 0,
         .start_brk = i->r->recorded ? x->brk_start : 0,
+        .vdso = i->r->recorded ? x->vdso : 0,
         .no_vdso = i->r->recorded && !x->vdso,
     };
     i->r->segments.count = 0;

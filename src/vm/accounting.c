@@ -168,6 +168,12 @@ void vmsim__rss_add_fast(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_
         mm->rss_cache[kind] += pages;
 }
 
+void vmsim__vdso_mapped(struct vmsim__vma *vma, int entries) {
+    VMSIM__ASSERT(vmsim__vma_is_vdso(vma) && (entries > 0 || vma->mm->vm->vdso_mapped > 0));
+    vma->mm->vm->vdso_mapped += (uint64_t)(int64_t)entries;
+    vmsim__rss_add_fast(vma->mm, VMSIM__RSS_FILE, entries);
+}
+
 /* Kernel: sync_mm_rss. */
 void vmsim__rss_sync(struct vmsim__mm *mm) {
     for (unsigned k = 0; k < VMSIM__RSS_KINDS; k++) {

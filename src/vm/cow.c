@@ -57,6 +57,8 @@ static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
     const struct vmsim__pt_format *f = mm->pt.format;
     vmsim__pt_write(f, &at->slot, 0);
     vmsim__flush_page(mm, at->va, at->cpu);
+    if (zero && vmsim__vma_is_vdso(at->vma))
+        vmsim__vdso_mapped(at->vma, -1);
     vmsim__map_new_anon(at->vma, pfn, at->va, at->cpu);
     if (!zero)
         vmsim__rss_batch_end(mm);

@@ -33,6 +33,8 @@ static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
     if (!at->write) {
         const struct vmsim__pte zero = {vm->zero_pfn, flags | VMSIM__PTE_SPECIAL};
         vmsim__pt_set(mm->pt.format, &at->slot, zero);
+        if (vmsim__vma_is_vdso(vma))
+            vmsim__vdso_mapped(vma, 1);
         vmsim__vm_cost(vm, vm->spec.costs.map / 2);
         return VMSIM__FAULT_MINOR;
     }

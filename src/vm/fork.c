@@ -112,7 +112,10 @@ static void copy_entry(struct vmsim__vma *to, struct vmsim__vma *from, const str
         vmsim__pt_set(f, dst, pte);
         return;
     }
-    if (!(pte.flags & VMSIM__PTE_SPECIAL)) {
+    if (pte.flags & VMSIM__PTE_SPECIAL) {
+        if (vmsim__vma_is_vdso(to))
+            vmsim__vdso_mapped(to, 1);
+    } else {
         vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
         struct vmsim__frame *frame = vmsim__vm_frame(vm, pfn), *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
         frame->flags &= ~VMSIM__FRAME_EXCLUSIVE;

@@ -117,8 +117,11 @@ static bool zap_present(struct vmsim__gather *g, struct vmsim__vma *vma, struct 
     VMSIM__ASSERT(pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE));
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__vm *vm = mm->vm;
-    if (pte.flags & VMSIM__PTE_SPECIAL)
+    if (pte.flags & VMSIM__PTE_SPECIAL) {
+        if (even_cows && vmsim__vma_is_vdso(vma))
+            vmsim__vdso_mapped(vma, -1);
         return even_cows;
+    }
     vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     bool anon = vmsim__frame_is(vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn)), VMSIM__FRAME_ANON);

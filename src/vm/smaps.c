@@ -65,6 +65,16 @@ static void account_entry(const struct vmsim__vma *vma, struct vmsim__smaps *s, 
     (void)f;
 }
 
+/* A page of the kernel's own code, which every process with a vdso shares. */
+static void account_vdso(const struct vmsim__vma *vma, struct vmsim__smaps *s) {
+    const struct vmsim__vm *vm = vma->mm->vm;
+    VMSIM__ASSERT(vm->vdso_mapped > 0);
+    s->rss += vm->page_size;
+    s->referenced += vm->page_size;
+    s->pss += (vm->page_size << PSS_SHIFT) / vm->vdso_mapped;
+    *(vm->vdso_mapped > 1 ? &s->shared_clean : &s->private_clean) += vm->page_size;
+}
+
 /* Kernel: smap_gather_stats. */
 void vmsim__vma_smaps(const struct vmsim__vma *vma, struct vmsim__smaps *sum) {
     struct vmsim__mm *mm = vma->mm;
@@ -77,6 +87,8 @@ void vmsim__vma_smaps(const struct vmsim__vma *vma, struct vmsim__smaps *sum) {
             sum->swap_pss += mm->vm->page_size << PSS_SHIFT;
         } else if (!(pte.flags & VMSIM__PTE_SPECIAL)) {
             account_entry(vma, sum, pte, &slot);
+        } else if (vmsim__vma_is_vdso(vma)) {
+            account_vdso(vma, sum);
         }
     }
 }

@@ -326,6 +326,7 @@ struct vmsim__exec {
     bool executable_stack;
     uint64_t stack_top; /* end of the stack area; 0: where the layout puts it. A recorded program keeps its own */
     uint64_t start_brk; /* first break; 0: behind the program's bss */
+    uint64_t vdso;      /* where it shall lie, if there is room; 0: where the layout puts it */
     bool no_vdso;       /* the recorded program had none */
 };
 /* Fills an empty address space as execve does: argument pages first (they fault before the old image goes), then stack,

@@ -112,6 +112,7 @@ static int check_entry(struct check *c, const struct vmsim__vma *v, uint64_t va,
     }
     if ((pte.flags & VMSIM__PTE_WRITE) && !(v->flags & VMSIM__VM_WRITE))
         FAIL(c, "mm %u: writable entry at %" PRIx64 " of a read-only VMA", v->mm->id, va);
+    rss[VMSIM__RSS_FILE] += (pte.flags & VMSIM__PTE_SPECIAL) && vmsim__vma_is_vdso(v);
     if (pte.flags & VMSIM__PTE_SPECIAL)
         return pte.flags & VMSIM__PTE_WRITE
                    ? vmsim__err_set(c->err, VMSIM_ECHECK, "mm %u: writable zero page at %" PRIx64, v->mm->id, va)

@@ -52,6 +52,7 @@ struct vmsim__vm {
     const struct vmsim__pt_format *format;
     struct vmsim__charge charge;
     vmsim__pfn zero_pfn;
+    uint64_t vdso_mapped; /* entries of all vdsos */
     uint64_t page_size;
     unsigned page_shift;
     struct vmsim__vm_spec spec;
@@ -185,6 +186,11 @@ bool vmsim__mlock_room(const struct vmsim__mm *mm, uint32_t flags, uint64_t byte
 void vmsim__rss_add_fast(struct vmsim__mm *mm, enum vmsim__rss_kind kind,
                          int64_t pages); /* through the lagging cache */
 void vmsim__rss_add(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages);
+/* The pages of [vdso] lie in the kernel's image: special entries, which count as a file's. */
+static inline bool vmsim__vma_is_vdso(const struct vmsim__vma *v) {
+    return v->name && !(v->flags & VMSIM__VM_PFNMAP);
+}
+void vmsim__vdso_mapped(struct vmsim__vma *vma, int entries);
 /* What is added between the two reaches the per-CPU counters in one sum a kind, as loops over a page table add it. */
 void vmsim__rss_batch_start(struct vmsim__mm *mm);
 void vmsim__rss_batch_end(struct vmsim__mm *mm);
