@@ -153,11 +153,11 @@ static int64_t place(struct vmsim__mm *mm, const struct vmsim__exec_object *o, b
     return at < 0 ? at : 0;
 }
 
-static int64_t map_vdso(struct vmsim__mm *mm) {
+static int64_t map_vdso(struct vmsim__mm *mm, uint64_t hint) {
     const uint64_t page = mm->vm->page_size;
     const uint32_t may = VMSIM__VM_MAYREAD | VMSIM__VM_DONTEXPAND | VMSIM__VM_READ | VMSIM__VM_SOFTDIRTY;
     const uint64_t data = mm->vm->spec.vvar_pages * page;
-    const struct vmsim__area_request rq = {.length = data + VDSO_PAGES * page};
+    const struct vmsim__area_request rq = {.addr = hint > data ? hint - data : 0, .length = data + VDSO_PAGES * page};
     int64_t at = vmsim__get_unmapped_area(mm, &rq);
     if (at < 0)
         return at;
@@ -184,7 +184,7 @@ int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *x, unsign
     if (x->interpreter.file && ((e = place(mm, &x->interpreter, false, &bias)) ||
                                 (e = map_segments(mm, &x->interpreter, bias, &ignored, false))))
         return e;
-    if (!x->no_vdso && (e = map_vdso(mm)))
+    if (!x->no_vdso && (e = map_vdso(mm, x->vdso)))
         return e;
     uint64_t strings = mm->start_stack;
     mm->arg_start = strings;
