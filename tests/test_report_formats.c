@@ -225,6 +225,7 @@ static struct vmsim_machine *boot(const struct capture *c) {
     const struct vmsim__scenario_spec *root = vmsim__config_root(config);
     struct vmsim__machine_spec spec = root->machine;
     spec.mem = c->spec;
+    vmsim__machine_spec_settle(&spec);
     if (vmsim__machine_create(&spec, NULL, &m, &err))
         fail_msg("%s", err.text);
     vmsim_config_destroy(config);

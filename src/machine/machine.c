@@ -109,7 +109,6 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
     m->alloc = alloc;
     m->horizon = UINT64_MAX;
     m->spec = *spec;
-    vmsim__machine_spec_settle(&m->spec);
     vmsim__slab_init(&m->spaces, alloc, sizeof(struct vmsim__space));
     m->format = vmsim__pt_format_get((enum vmsim__pt_format_id)m->spec.arch);
     m->kernel = vmsim__kernel_find(m->spec.mem.kernel);

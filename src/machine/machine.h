@@ -106,6 +106,7 @@ struct vmsim__counter {
     uint32_t a, b;
 };
 
+/* From a settled specification (vmsim__machine_spec_settle). */
 int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct vmsim_allocator *allocator,
                           struct vmsim_machine **out, struct vmsim__err *err);
 

@@ -162,17 +162,6 @@ static int make_arena(struct recording *r) {
 
 /* ---- qemu's command line */
 
-/* qemu splits the plugin's option at commas; two stand for one. */
-static void double_commas(char *to, size_t size, const char *from) {
-    size_t n = 0;
-    for (; *from && n + 3 < size; from++) {
-        to[n++] = *from;
-        if (*from == ',')
-            to[n++] = ',';
-    }
-    to[n] = 0;
-}
-
 static size_t count_strings(char *const *list) {
     size_t n = 0;
     while (list[n])
@@ -180,16 +169,11 @@ static size_t count_strings(char *const *list) {
     return n;
 }
 
-/* Variables that would steer the host's loader, or qemu, go to the guest by option. */
-static bool steers(const char *variable) {
-    return !strncmp(variable, "LD_", 3) || !strncmp(variable, "QEMU_", 5);
-}
-
 /* Variables go by qemu's -E to the guest alone, as LD_PRELOAD would act on qemu as well. */
 static int make_command(struct recording *r) {
     char plugin[2 * PATH_MAX];
     size_t argc = count_strings(r->options->argv), envc = count_strings(environ), n = 0, kept = 0;
-    double_commas(plugin, sizeof plugin, r->plugin);
+    vmsim__double_commas(plugin, sizeof plugin, r->plugin);
     if (snprintf(r->option, sizeof r->option, "%s,self=%s,arena=%s,task=0", plugin, plugin, r->arena_path) >=
         (int)sizeof r->option)
         return fail(r, VMSIM_ELIMIT, r->plugin, "the path is too long");
@@ -204,7 +188,7 @@ static int make_command(struct recording *r) {
     for (; n < VMSIM__COUNT(head); n++)
         r->argv[n] = (char *)(uintptr_t)head[n];
     for (size_t i = 0; i < envc; i++) {
-        if (!steers(environ[i])) {
+        if (!vmsim__steers_qemu(environ[i])) {
             r->envp[kept++] = environ[i];
             continue;
         }

@@ -4,7 +4,6 @@
 
 #include <elf.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,4 +61,18 @@ enum vmsim__script_verdict vmsim__script_resolve(struct vmsim__script *t) {
         snprintf(t->path, sizeof t->path, "%s", t->lines[depth][0]);
     }
     return VMSIM__SCRIPT_LEAVE;
+}
+
+void vmsim__double_commas(char *to, size_t size, const char *from) {
+    size_t n = 0;
+    for (; *from && n + 3 < size; from++) {
+        to[n++] = *from;
+        if (*from == ',')
+            to[n++] = ',';
+    }
+    to[n] = 0;
+}
+
+bool vmsim__steers_qemu(const char *variable) {
+    return !strncmp(variable, "LD_", 3) || !strncmp(variable, "QEMU_", 5);
 }

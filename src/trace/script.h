@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What execve would really load: QEMU's loader knows ELF only, so "#!" lines are followed here. Used by the recorder
- * for the first program and by its plugin for all others. */
+/* What execve would really load, and how QEMU is told of it. QEMU's loader knows ELF only, so "#!" lines are followed
+ * here. Used by the recorder for the first program and by its plugin for all others. */
 #ifndef VMSIM__SCRIPT_H
 #define VMSIM__SCRIPT_H
+#include <stdbool.h>
+#include <stddef.h>
 
 enum { VMSIM__SCRIPT_DEPTH = 5, VMSIM__SCRIPT_LINE = 256 };
 
@@ -22,5 +24,10 @@ enum vmsim__script_verdict {
 };
 
 enum vmsim__script_verdict vmsim__script_resolve(struct vmsim__script *t);
+
+/* QEMU splits the plugin's option at commas; two stand for one. Cuts what does not fit. */
+void vmsim__double_commas(char *to, size_t size, const char *from);
+/* Whether a variable of the environment would steer the host's loader, or QEMU; its first five characters tell. */
+bool vmsim__steers_qemu(const char *variable);
 
 #endif

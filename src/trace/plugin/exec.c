@@ -50,14 +50,13 @@ static size_t add_strings(char **to, size_t count, uint64_t array) {
     return count;
 }
 
-/* Variables that would steer QEMU's own loader go to the guest by option, all others through the environment. */
+/* Variables that steer QEMU itself go to the guest by option, all others through the environment. */
 static size_t split_environment(char **envp, size_t count, char **options, size_t used) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         char start[8] = "";
         plugin_read_guest((uint64_t)(uintptr_t)envp[i], start, 5);
-        bool steers = !strncmp(start, "LD_", 3) || !strncmp(start, "QEMU_", 5);
-        if (!steers) {
+        if (!vmsim__steers_qemu(start)) {
             envp[kept++] = envp[i];
             continue;
         }
@@ -66,16 +65,6 @@ static size_t split_environment(char **envp, size_t count, char **options, size_
     }
     envp[kept] = NULL;
     return used;
-}
-
-static void double_commas(char *to, size_t size, const char *from) {
-    size_t n = 0;
-    for (; *from && n + 3 < size; from++) {
-        to[n++] = *from;
-        if (*from == ',')
-            to[n++] = ',';
-    }
-    to[n] = 0;
 }
 
 /* The thread that calls execve is the only one that goes on. */
@@ -102,7 +91,7 @@ static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t
         return;
     char **environment = list + 3 * MAX_STRINGS - 8, **old = list + 2 * MAX_STRINGS - 16;
     size_t envc = add_strings(environment, 0, envp), argc = add_strings(old, 0, argv);
-    double_commas(self, sizeof self, plugin.path);
+    vmsim__double_commas(self, sizeof self, plugin.path);
     snprintf(option, sizeof option, "%s,self=%s,arena=%s,task=%u", self, self, plugin.arena_path, v->task);
     list[n++] = qemu;
     list[n++] = (char *)(uintptr_t) "-plugin";
