@@ -274,6 +274,18 @@ static void unknown_counters_and_knobs_are_told_with_a_suggestion(void **state) 
     end(m);
 }
 
+static void a_machine_without_a_free_frame_makes_no_task(void **state) {
+    (void)state;
+    static const char *const settings[] = {"machine.nodes=[{memory: 64MiB}]",
+                                           "machine.sysctl={vm.min_free_kbytes: 99999999}", NULL};
+    struct vmsim_machine *m = boot(settings);
+    uint32_t task;
+    assert_int_equal(vmsim_task_create(m, "t", 0, &task), VMSIM_ELIMIT); /* the host has memory: not ENOMEM */
+    assert_int_equal(task, VMSIM_TASK_NONE);
+    assert_string_equal(vmsim_machine_error(m), "the machine has no free frame for the page table of a task");
+    end(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_writes_fault_once_a_page),
@@ -282,6 +294,7 @@ int main(void) {
         cmocka_unit_test(physical_addresses_differ_for_different_pages),
         cmocka_unit_test(memory_comes_back_when_tasks_end),
         cmocka_unit_test(a_machine_out_of_memory_kills_and_goes_on),
+        cmocka_unit_test(a_machine_without_a_free_frame_makes_no_task),
         cmocka_unit_test(the_same_run_gives_the_same_counters),
         cmocka_unit_test(names_of_tasks_and_counters_are_given_once),
         cmocka_unit_test(odd_names_of_tasks_are_unique_too),

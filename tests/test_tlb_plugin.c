@@ -103,6 +103,32 @@ static void what_is_no_plugin_is_refused_with_the_loaders_words(void **state) {
     remove("not-a-plugin.so");
 }
 
+/* A full disk cuts a plugin off while it is built. The loader would map what is not there, and end the program. */
+static void a_plugin_that_was_cut_off_is_refused(void **state) {
+    (void)state;
+    size_t size;
+    char *bytes = test_read_file(TEST_PLUGIN, &size);
+    const struct vmsim_test_tlb_options o = {.policy = "protect", .plugin = "cut.so"};
+    for (size_t keep = 0; keep < 4096 && keep < size; keep += 61) {
+        test_write_file("cut.so", bytes, keep);
+        assert_int_equal(refused(o, "cut.so"), VMSIM_EPLUGIN);
+    }
+    test_write_file("cut.so", bytes, 4096);
+    assert_int_equal(refused(o, "./cut.so: is cut off"), VMSIM_EPLUGIN);
+    free(bytes);
+    remove("cut.so");
+}
+
+static void what_is_no_file_is_not_opened_as_a_plugin(void **state) {
+    (void)state;
+    struct vmsim_test_tlb_options o = {.policy = "x", .plugin = "pipe.so"};
+    assert_int_equal(mkfifo("pipe.so", 0600), 0);
+    assert_int_equal(refused(o, "./pipe.so: is not a regular file"), VMSIM_EPLUGIN);
+    remove("pipe.so");
+    o.plugin = "/";
+    assert_int_equal(refused(o, "/: is a directory, not a plugin"), VMSIM_EPLUGIN);
+}
+
 /* --- A policy of this program ----------------------------------------------------------------------------------------
  */
 
@@ -176,6 +202,8 @@ int main(void) {
         cmocka_unit_test(the_example_plugin_loads_and_decides),
         cmocka_unit_test(wrong_parameters_are_told_with_their_place),
         cmocka_unit_test(what_is_no_plugin_is_refused_with_the_loaders_words),
+        cmocka_unit_test(a_plugin_that_was_cut_off_is_refused),
+        cmocka_unit_test(what_is_no_file_is_not_opened_as_a_plugin),
         cmocka_unit_test(a_linked_in_policy_sees_every_hit_when_it_asks_for_it),
         cmocka_unit_test(incomplete_and_foreign_policies_are_refused),
     };

@@ -264,6 +264,20 @@ static void impossible_machines_are_refused_with_a_reason(void **state) {
     test_alloc_end(alloc);
 }
 
+static void sizes_whose_addresses_would_come_round_are_refused(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__node_spec all = {.memory = UINT64_MAX},
+                            halves[2] = {{.memory = GIB}, {.memory = UINT64_MAX - GIB + 1}};
+    struct vmsim__range_spec round = {.start = 4 * GIB, .size = UINT64_MAX - GIB};
+    struct vmsim__node_spec ranged = {.ranges = {&round, 1}};
+    refused(alloc, &(struct vmsim__mem_spec){.nodes = {&all, 1}}, VMSIM_ELIMIT);
+    refused(alloc, &(struct vmsim__mem_spec){.nodes = {&all, 1}, .arch = VMSIM__ARCH_ARM64}, VMSIM_ELIMIT);
+    refused(alloc, &(struct vmsim__mem_spec){.nodes = {halves, 2}}, VMSIM_ELIMIT);
+    refused(alloc, &(struct vmsim__mem_spec){.nodes = {&ranged, 1}}, VMSIM_ECONFIG);
+    test_alloc_end(alloc);
+}
+
 /* ---- Host memory ---- */
 
 static bool boot_once(struct vmsim__alloc *alloc, void *context) {
@@ -321,6 +335,7 @@ int main(void) {
         cmocka_unit_test(sysctls_of_the_description_are_written_after_boot),
         cmocka_unit_test(nodes_are_ordered_by_distance_then_load),
         cmocka_unit_test(impossible_machines_are_refused_with_a_reason),
+        cmocka_unit_test(sizes_whose_addresses_would_come_round_are_refused),
         cmocka_unit_test(boot_survives_any_failure_of_host_memory),
         cmocka_unit_test(a_machine_without_host_memory_fails_requests_and_says_so),
         cmocka_unit_test(a_tebibyte_costs_next_to_nothing),

@@ -64,7 +64,8 @@ struct vmsim_access_result {
     uint64_t ns;          /**< virtual time the batch took */
 };
 
-/** Makes a task with an empty address space on `cpu`. @return 0, VMSIM_EINVAL, VMSIM_ENOMEM. */
+/** Makes a task with an empty address space on `cpu`. @return 0, VMSIM_EINVAL, VMSIM_ENOMEM, or VMSIM_ELIMIT when the
+ *  machine has no free frame for its page table. */
 int vmsim_task_create(struct vmsim_machine *machine, const char *name, unsigned cpu, uint32_t *task);
 /** fork(): a copy-on-write child. @return 0 and *child; VMSIM_OK with *child == VMSIM_TASK_NONE when the machine had no
  * memory (ENOMEM). */

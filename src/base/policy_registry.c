@@ -6,9 +6,13 @@
 #include "base/policy_registry.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/units.h"
 #include "base/util.h"
@@ -118,6 +122,31 @@ static int add_plugin_policies(struct vmsim__policy_registry *r, const struct vm
     return 0;
 }
 
+/* Why the loader must not be shown this file, or NULL. It maps segments without asking whether the file has them, and a
+ * plugin that was cut off by a full disk ends the program; it also waits for the writer of a pipe. All else it tells
+ * itself. */
+static const char *unfit(int fd) {
+    struct stat st;
+    Elf64_Ehdr head;
+    Elf64_Phdr part;
+    if (fstat(fd, &st))
+        return NULL;
+    if (!S_ISREG(st.st_mode))
+        return S_ISDIR(st.st_mode) ? "is a directory, not a plugin" : "is not a regular file";
+    if (pread(fd, &head, sizeof head, 0) != sizeof head || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
+        head.e_phentsize != sizeof part)
+        return NULL;
+    for (unsigned i = 0; i < head.e_phnum; i++) {
+        off_t at = (off_t)((head.e_phoff & INT64_MAX) + i * sizeof part);
+        if (pread(fd, &part, sizeof part, at) != sizeof part)
+            return "is cut off";
+        uint64_t end = part.p_offset + part.p_filesz;
+        if (part.p_type == PT_LOAD && (end < part.p_offset || end > (uint64_t)st.st_size))
+            return "is cut off";
+    }
+    return NULL;
+}
+
 /* What dlopen() met, in its own words. It tells a host without memory by errno alone. */
 static int not_loaded(const char *path, int number, struct vmsim__err *err) {
     const char *text = dlerror();
@@ -162,6 +191,12 @@ int vmsim__policy_load(struct vmsim__policy_registry *r, const char *path, struc
     char text[4096];
     if ((size_t)snprintf(text, sizeof text, "%s%s", strchr(path, '/') ? "" : "./", path) >= sizeof text)
         return vmsim__err_set(err, VMSIM_EPLUGIN, "the path of a plugin is too long");
+    int fd = open(text, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const char *why = fd < 0 ? NULL : unfit(fd);
+    if (fd >= 0)
+        close(fd);
+    if (why)
+        return vmsim__err_set(err, VMSIM_EPLUGIN, "%s: %s", text, why);
     errno = 0;
     void *known = dlopen(text, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD); /* the same file has the same handle */
     bool loaded = known && is_loaded(r, known);

@@ -111,14 +111,16 @@ int vmsim_task_create(struct vmsim_machine *m, const char *name, unsigned cpu, u
     if (!t)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
     t->mm = vmsim__mm_create(m->vm, cpu);
-    if (!t->mm || !space_attach(m, t->mm)) {
-        if (t->mm)
-            vmsim__mm_put(t->mm, cpu);
-        task_undo(m, t);
-        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the address space of a task");
+    if (t->mm && space_attach(m, t->mm)) {
+        *task = t->id;
+        return 0;
     }
-    *task = t->id;
-    return 0;
+    bool host = t->mm || vmsim__host_error(m);
+    if (t->mm)
+        vmsim__mm_put(t->mm, cpu);
+    task_undo(m, t);
+    return host ? vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the address space of a task")
+                : vmsim__err_set(&m->err, VMSIM_ELIMIT, "the machine has no free frame for the page table of a task");
 }
 
 /* What fork and clone begin with: the parent enters the kernel, the child gets its place in the table, without memory.

@@ -143,7 +143,7 @@ static int start(struct item *i) {
         taken = taken || i->r->tasks.at[k] == id;
     if (taken)
         err = vmsim_task_create(i->s->machine, i->r->name, vmsim__task_at(i->s->machine, id)->cpu, &id);
-    if (err == VMSIM_ENOMEM && !vmsim__host_error(i->s->machine))
+    if (err == VMSIM_ELIMIT)
         return 0; /* no frame for its page table: it never begins */
     i->r->tasks.at[i->trace_task] = id;
     return err;

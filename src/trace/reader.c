@@ -51,7 +51,7 @@ static int fail(struct vmsim_trace_reader *r, int code, const char *why) {
 /* Pipes are refused, for the index is at the end. */
 static int open_file(struct vmsim_trace_reader *r, uint64_t *bytes) {
     struct stat st;
-    r->fd = open(r->path, O_RDONLY | O_CLOEXEC);
+    r->fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* without waiting for the writer of a pipe */
     if (r->fd < 0)
         return fail(r, errno == ENOENT ? VMSIM_ENOENT : VMSIM_EIO, strerror(errno));
     if (fstat(r->fd, &st))

@@ -149,6 +149,16 @@ static int place_nodes(struct vmsim__layout *l, const struct spans *ram, const s
     return 0;
 }
 
+/* Where frames can still be numbered. */
+static uint64_t most_bytes(const struct vmsim__layout *l) {
+    return UINT64_C(1) << (31 + l->page_shift);
+}
+
+static int ends_too_high(const struct vmsim__layout *l, struct vmsim__err *err) {
+    return vmsim__err_set(err, VMSIM_ELIMIT, "memory ends above %llu TiB, the most that vmsim numbers",
+                          (unsigned long long)(most_bytes(l) >> 40));
+}
+
 static int compare_regions(const void *a, const void *b) {
     uint64_t x = ((const struct vmsim__region *)a)->start, y = ((const struct vmsim__region *)b)->start;
     return x < y ? -1 : x > y;
@@ -178,17 +188,33 @@ static int check_regions(struct vmsim__layout *l, struct vmsim__err *err) {
                                   (unsigned long long)l->regions.at[i].start);
     }
     if (l->regions.at[l->regions.count - 1].end >= VMSIM__PFN_NONE >> 1)
-        return vmsim__err_set(err, VMSIM_ELIMIT, "memory ends above %llu TiB, the most that vmsim numbers",
-                              (unsigned long long)(UINT64_C(1) << (31 + l->page_shift) >> 40));
+        return ends_too_high(l, err);
+    return 0;
+}
+
+/* The sum of the nodes' sizes, in *total. Sizes and ranges so large that addresses would come round are refused. */
+static int add_up(const struct vmsim__layout *l, uint64_t *total, struct vmsim__err *err) {
+    *total = 0;
+    for (unsigned n = 0; n < l->nr_nodes; n++) {
+        const struct vmsim__node_spec *node = vmsim__layout_node(l, n);
+        const struct vmsim__range_spec *r = node->ranges.data;
+        for (size_t i = 0; i < node->ranges.count; i++) {
+            if (r[i].start + r[i].size < r[i].start)
+                return vmsim__err_set(err, VMSIM_ECONFIG, "nodes[%u].ranges[%zu] reaches past the last address", n, i);
+        }
+        if (node->memory > most_bytes(l) - *total)
+            return ends_too_high(l, err);
+        *total += node->memory;
+    }
     return 0;
 }
 
 int vmsim__layout_regions(struct vmsim__layout *l, struct vmsim__err *err) {
     struct spans ram = {0}, usable = {0};
-    uint64_t total = 0;
-    int rc = 0;
-    for (unsigned n = 0; n < l->nr_nodes; n++)
-        total += vmsim__layout_node(l, n)->memory;
+    uint64_t total;
+    int rc = add_up(l, &total, err);
+    if (rc)
+        return rc;
     if (l->spec->memory_map.count) {
         rc = usable_from_map(l, &usable, err);
         for (size_t i = 0; !rc && i < usable.count; i++)
