@@ -36,6 +36,21 @@ bool native_thp_set(const char *word) {
     return f && !fclose(f) && ok;
 }
 
+long native_khugepaged_pause(long milliseconds) {
+    static const char file[] = "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs";
+    long before = -1;
+    FILE *f = fopen(file, "r");
+    if (!f || fscanf(f, "%ld", &before) != 1)
+        before = -1;
+    if (f)
+        fclose(f);
+    if (milliseconds >= 0 && (f = fopen(file, "w")) != NULL) {
+        fprintf(f, "%ld", milliseconds);
+        fclose(f);
+    }
+    return before;
+}
+
 /* ---- what /proc says of a stopped process ---- */
 
 /* The kB of the lines "LABEL: number kB" of a file, summed. */

@@ -40,6 +40,9 @@ enum native_thp { NATIVE_THP_NEVER, NATIVE_THP_ALWAYS };
 bool native_run(char *const *argv, const char *folder, enum native_thp thp, struct figures *out);
 /* Sets /sys/kernel/mm/transparent_hugepage/enabled. False: may not be written. */
 bool native_thp_set(const char *word);
+/* Sets the milliseconds between two scans of khugepaged; returns what they were, or -1. A negative time sets nothing.
+ */
+long native_khugepaged_pause(long milliseconds);
 /* The word in force, or "". */
 void native_thp_get(char *word, unsigned size);
 

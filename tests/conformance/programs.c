@@ -9,8 +9,9 @@
  *     inputs made here --> native run (THP never, always) --------------------.
  *                     \--> vmsim record --> trace --> replay (never, always) --+--> a row a figure
  *
- * The native run comes first and is repeated, so that every file is in the page cache, as the replay has it. Figures
- * must agree within 2 %; causes[] names why one does not. */
+ * The native run is repeated after all files were read, so that they are in the page cache, as the replay has them, and
+ * khugepaged, which is not simulated yet, sleeps meanwhile. Figures must agree within 2 %; causes[] names why one does
+ * not. */
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/wait.h>
@@ -21,6 +22,7 @@
 #include "native_run.h"
 #include "scenario/engine.h"
 #include "vmsim/host.h"
+#include "vmsim/trace.h"
 
 struct program {
     const char *name;
@@ -102,6 +104,24 @@ static bool record(const struct program *p, const char *trace) {
     return spawn(argv);
 }
 
+/* Reads all files of the trace, for the replay begins with them cached whole. */
+static void cache_files(const char *trace) {
+    struct vmsim_trace_reader *r;
+    static char path[256], text[1 << 16];
+    snprintf(path, sizeof path, "%s/%s", folder, trace);
+    if (vmsim_trace_open(path, 0, &r))
+        return;
+    for (uint32_t i = 0; i < vmsim_trace_get_info(r)->files; i++) {
+        const struct vmsim_trace_file *file = vmsim_trace_get_file(r, i);
+        int fd = file && file->kind == VMSIM_TRACE_FILE_REGULAR ? open(file->path, O_RDONLY) : -1;
+        while (fd >= 0 && read(fd, text, sizeof text) > 0)
+            continue;
+        if (fd >= 0)
+            close(fd);
+    }
+    vmsim_trace_close(r);
+}
+
 static bool replay_failed(struct vmsim_config *c, const char *text) {
     for (size_t i = 0; c && i < vmsim_config_error_count(c); i++)
         fprintf(stderr, "%s\n", vmsim_config_error_text(c, i));
@@ -126,10 +146,10 @@ static uint64_t host_vvar_kb(void) {
     return kb ? kb : 16;
 }
 
-static void read_task(const struct vmsim__task *t, struct figures *out) {
-    *out = (struct figures){.min_flt = (int64_t)t->stats.min_flt,
-                            .maj_flt = (int64_t)t->stats.maj_flt,
-                            .peak_rss_kb = (int64_t)t->last.vm_hwm,
+/* The first task; its faults with those of its threads and children, as wait4 tells them. */
+static void read_tasks(const struct vmsim_machine *m, struct figures *out) {
+    const struct vmsim__task *t = m->tasks.at[0];
+    *out = (struct figures){.peak_rss_kb = (int64_t)t->last.vm_hwm,
                             .rss_kb = (int64_t)t->last_rollup.rss >> 10,
                             .anon_kb = (int64_t)t->last_rollup.anonymous >> 10,
                             .dirty_kb = (int64_t)t->last_rollup.private_dirty >> 10,
@@ -139,6 +159,10 @@ static void read_task(const struct vmsim__task *t, struct figures *out) {
                             .data_kb = (int64_t)t->last.vm_data,
                             .vmas = (int64_t)t->last_map_count - OUR_SPECIAL_VMAS};
     out->file_kb = out->rss_kb - out->anon_kb;
+    for (size_t i = 0; i < m->tasks.count; i++) {
+        out->min_flt += (int64_t)m->tasks.at[i]->stats.min_flt;
+        out->maj_flt += (int64_t)m->tasks.at[i]->stats.maj_flt;
+    }
 }
 
 /* The trace on the machine imported from this host, with huge pages as asked for. */
@@ -158,7 +182,7 @@ static bool replay(const char *trace, const char *thp, struct figures *out) {
         return replay_failed(c, NULL);
     bool ok = !vmsim_scenario_run(s, NULL, NULL);
     if (ok)
-        read_task(s->machine->tasks.at[0], out);
+        read_tasks(s->machine, out);
     else
         fprintf(stderr, "%s\n", vmsim_scenario_error(s));
     vmsim_scenario_destroy(s);
@@ -217,7 +241,9 @@ static bool measure(const struct program *p, enum native_thp mode, struct figure
     native_thp_get(before, sizeof before);
     if (mode == NATIVE_THP_ALWAYS && strcmp(before, "always") != 0 && !native_thp_set("always"))
         return false;
+    long pause = native_khugepaged_pause(3600000);
     bool ok = native_run(p->argv, folder, mode, out) && native_run(p->argv, folder, mode, out);
+    native_khugepaged_pause(pause);
     if (mode == NATIVE_THP_ALWAYS && strcmp(before, "always") != 0)
         native_thp_set(before);
     return ok;
@@ -232,6 +258,7 @@ static void run_program(const struct program *p) {
     }
     snprintf(trace, sizeof trace, "%s.vmt", p->name);
     bool recorded = record(p, trace);
+    cache_files(trace);
     for (unsigned mode = 0; mode < 2; mode++) {
         struct figures native = {0}, ours = {0};
         if (!recorded)
