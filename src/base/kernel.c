@@ -23,6 +23,7 @@ static const struct vmsim__kernel kernels[] = {
         .retry_counts_twice = true,
         .retry_is_major = true,
         .max_map_count = 65530,
+        .auxv_entries = 21,
     },
     {
         .name = "6.12",
@@ -40,6 +41,7 @@ static const struct vmsim__kernel kernels[] = {
         .rss_percpu = true,
         .thp_aligned_mmap = true,
         .max_map_count = 65530,
+        .auxv_entries = 23,
         .ra_async_half = true,
         .pud_accounted = true,
         .populate_retry_major = true,
@@ -62,6 +64,7 @@ static const struct vmsim__kernel kernels[] = {
         .rss_percpu = true,
         .thp_aligned_mmap = true,
         .max_map_count = 65530,
+        .auxv_entries = 23,
         .ra_async_half = true,
         .pud_accounted = true,
         .populate_retry_major = true,

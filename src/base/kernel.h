@@ -38,6 +38,7 @@ struct vmsim__kernel {
     bool huge_zero_replaced;   /* a write to the huge zero page gets a huge page, not a split (since 6.13) */
     bool gather_pairs;         /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
     uint32_t max_map_count;    /* default of vm.max_map_count */
+    unsigned auxv_entries;     /* of the vector on a new stack: 21, 23 with restartable sequences' two (since 6.3) */
     bool ra_async_half;        /* initial readahead: async_size = size/2 when size <= request */
     bool ra_miss_continues;    /* readahead: a miss right behind the last window continues it (until 6.9) */
 };

@@ -204,7 +204,9 @@ static int fork_vma(struct vmsim__mm *mm, struct vmsim__mm *parent, struct vmsim
     vmsim__vma_link(mm, v);
     mm->map_count++;
     vmsim__vm_cost(vm, vm->spec.costs.fork_vma);
-    return wipe || !from->anon_vma ? 0 : copy_pages(v, from);
+    /* vma_needs_copy: what a fault finds again is left to it, which [vvar] is not */
+    bool copy = from->anon_vma || (from->flags & VMSIM__VM_PFNMAP);
+    return wipe || !copy ? 0 : copy_pages(v, from);
 }
 
 /* Everything but the VMAs. Kernel: dup_mm copies by memcpy; here each field is named, so that a new one is thought

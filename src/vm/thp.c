@@ -331,6 +331,14 @@ void vmsim__thp_split_at(struct vmsim__vma *v, uint64_t va, unsigned cpu) {
 }
 
 /* A compound page with unmapped frames waits on the deferred split queue until memory is short. */
+static void defer_split(struct vmsim__vm *vm, vmsim__pfn head) {
+    struct vmsim__frame *f = vmsim__vm_frame(vm, head);
+    if (vmsim__frame_is(f, VMSIM__FRAME_RECLAIM))
+        return;
+    f->flags |= VMSIM__FRAME_RECLAIM;
+    vmsim__vm_event(vm, VMSIM__THP_DEFERRED_SPLIT_PAGE, 1);
+}
+
 void vmsim__thp_unmap_sub(struct vmsim__vma *v, vmsim__pfn pfn, unsigned cpu) {
     VMSIM__ASSERT(vmsim__vm_frame(v->mm->vm, pfn)->mapcount > 0);
     struct vmsim__vm *vm = v->mm->vm;
@@ -339,11 +347,8 @@ void vmsim__thp_unmap_sub(struct vmsim__vma *v, vmsim__pfn pfn, unsigned cpu) {
     if (--f->mapcount == 0 && !vmsim__vm_mapcount(vm, pfn)) {
         vmsim__pfn head = vmsim__vm_head(vm, pfn);
         vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, -1);
-        if (vmsim__vm_frame(vm, head)->refcount > 1 &&
-            !vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_RECLAIM)) {
-            vmsim__vm_frame(vm, head)->flags |= VMSIM__FRAME_RECLAIM; /* is on the deferred split queue */
-            vmsim__vm_event(vm, VMSIM__THP_DEFERRED_SPLIT_PAGE, 1);
-        }
+        if (vmsim__vm_frame(vm, head)->refcount > 1)
+            defer_split(vm, head);
     }
 }
 
@@ -371,6 +376,8 @@ void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *v, uint64_t va, 
         for (int64_t i = 0; i < pages; i++)
             left += vmsim__vm_frame(vm, pfn + (vmsim__pfn)i)->mapcount > 0;
         vmsim__vm_node_stat(vm, head, VMSIM__NR_ANON_PAGES, left - pages);
+        if (left && left < pages)
+            defer_split(vm, pfn);
     }
     vmsim__rss_add(mm, VMSIM__RSS_ANON, -pages);
     if (v->flags & VMSIM__VM_LOCKED)

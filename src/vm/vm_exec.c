@@ -13,7 +13,6 @@
 
 #define STACK_EXPAND (UINT64_C(128) << 10)
 #define VDSO_PAGES 2
-#define AUXV_BYTES (2 * 8 * 21)
 #define PLATFORM_BYTES 32 /* platform name and 16 random bytes */
 
 /* Writes to [from, to) as the kernel does, lowest page first or last. 0 or -ENOMEM. */
@@ -189,7 +188,7 @@ int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *x, unsign
     uint64_t strings = mm->start_stack;
     mm->arg_start = strings;
     mm->arg_end = mm->env_start = mm->env_end = strings + x->argument_bytes;
-    uint64_t vectors = 8 * (UINT64_C(3) + x->argument_count) + AUXV_BYTES;
+    uint64_t vectors = 8 * (UINT64_C(3) + x->argument_count + 2 * mm->vm->kernel->auxv_entries);
     mm->start_stack = vmsim__align_down(strings - PLATFORM_BYTES - vectors, 16);
     return touch(mm, mm->start_stack, strings, false);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The scorer: lines of producers (README.md) -> one table on standard output, docs/fidelity.md, docs/fidelity.json.
  *
- *     fidelity [--markdown FILE] [--json FILE] [--check COMMITTED.json] [--strict] PRODUCER.tsv...
+ *     fidelity [--markdown FILE] [--json FILE] [--check COMMITTED.json] [--keep COMMITTED.json] [--strict]
+ *              PRODUCER.tsv...
  *
  * Facts are sorted by row (producer, area, kernel, shape, workload) and counted. Exit status: 0, 1 when --check found a
  * row that got worse or --strict a fact outside, 2 for lines that are none, 77 when --strict has nothing to compare. A
- * producer that says SKIPPED keeps its committed rows out of --check. */
+ * producer that says SKIPPED keeps its committed rows out of --check; with --keep they stay in what is written. */
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -42,6 +43,7 @@ struct score {
     size_t nr_skipped;
     char *texts[2 * 64]; /* all that the strings above point into */
     size_t nr_texts;
+    json_t *kept; /* the committed table, of which rows are kept */
 };
 
 static void *must(void *p) {
@@ -496,6 +498,58 @@ static bool got_worse(const struct score *s, const json_t *o) {
     return true;
 }
 
+/* The row of the committed table as it stands there. Its texts belong to `o`. */
+static struct row row_of(const json_t *o) {
+    struct row r = {.producer = text_in(o, "producer"),
+                    .area = text_in(o, "area"),
+                    .kernel = text_in(o, "kernel"),
+                    .shape = text_in(o, "shape")};
+    const json_t *worst = json_object_get(o, "worst");
+    snprintf(r.workload, sizeof r.workload, "%s", text_in(o, "workload"));
+    for (int v = 0; v < VERDICTS; v++)
+        r.count[v] = number_in(o, (enum verdict)v);
+    if (worst) {
+        struct fact *f = must(calloc(1, sizeof *f));
+        f->column[PHASE] = text_in(worst, "phase");
+        f->column[FACT] = text_in(worst, "fact");
+        f->column[EXPECTED] = text_in(worst, "expected");
+        f->column[GOT] = text_in(worst, "got");
+        r.worst = f;
+    }
+    return r;
+}
+
+static int compare_rows(const void *x, const void *y) {
+    const struct row *a = x, *b = y;
+    int by = strcmp(a->area, b->area);
+    by = by ? by : strcmp(a->kernel, b->kernel);
+    by = by ? by : strcmp(a->shape, b->shape);
+    return by ? by : strcmp(a->workload, b->workload);
+}
+
+/* Rows of producers that did not run stay as they were committed. */
+static void keep_rows(struct score *s, const char *path) {
+    json_error_t error;
+    s->kept = json_load_file(path, 0, &error);
+    const json_t *rows = json_object_get(s->kept, "rows");
+    s->rows = must(realloc(s->rows, (s->nr_rows + json_array_size(rows) + 1) * sizeof *s->rows));
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *o = json_array_get(rows, i);
+        if (is_skipped(s, text_in(o, "producer")))
+            s->rows[s->nr_rows++] = row_of(o);
+    }
+    if (s->nr_rows)
+        qsort(s->rows, s->nr_rows, sizeof *s->rows, compare_rows);
+}
+
+static void forget_kept(struct score *s) {
+    for (size_t i = 0; i < s->nr_rows; i++) {
+        if (is_skipped(s, s->rows[i].producer))
+            free((struct fact *)s->rows[i].worst);
+    }
+    json_decref(s->kept);
+}
+
 static int check(const struct score *s, const char *path) {
     json_error_t error;
     json_t *root = json_load_file(path, 0, &error), *rows = json_object_get(root, "rows");
@@ -513,7 +567,7 @@ static int check(const struct score *s, const char *path) {
 
 int main(int argc, char **argv) {
     struct score s = {0};
-    const char *markdown = NULL, *json = NULL, *committed = NULL;
+    const char *markdown = NULL, *json = NULL, *committed = NULL, *keep = NULL;
     bool strict = false;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--strict")) {
@@ -523,6 +577,7 @@ int main(int argc, char **argv) {
         const char **option = !strcmp(argv[i], "--markdown") ? &markdown
                               : !strcmp(argv[i], "--json")   ? &json
                               : !strcmp(argv[i], "--check")  ? &committed
+                              : !strcmp(argv[i], "--keep")   ? &keep
                                                              : NULL;
         if (option && i + 1 < argc)
             *option = argv[++i];
@@ -530,6 +585,8 @@ int main(int argc, char **argv) {
             read_producer(&s, argv[i]);
     }
     make_rows(&s);
+    if (keep)
+        keep_rows(&s, keep);
     print_plain(&s);
     if (markdown)
         write_markdown(&s, markdown);
@@ -539,6 +596,7 @@ int main(int argc, char **argv) {
     struct row all = total(&s);
     if (strict)
         status = !compared(&all) ? 77 : all.count[OUTSIDE] ? 1 : status;
+    forget_kept(&s);
     for (size_t i = 0; i < s.nr_texts; i++)
         free(s.texts[i]);
     free(s.facts);

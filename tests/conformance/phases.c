@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 #include "cache/cache.h"
+#include "capturer.h"
 #include "config/config.h"
 #include "conformance.h"
 #include "phases_facts.h"
 #include "phases_rules.h"
 #include "scenario/engine.h"
 #include "vmsim/host.h"
-#include "vmsim/report.h"
 
 #define PHASES_MAX 64
 
@@ -35,55 +35,11 @@ struct run {
     unsigned open; /* phase whose end is still to come, or 0 */
     struct outcomes outcomes;
     char result_of[96]; /* key of the next step's result, or "" */
-    uint64_t child_flt; /* of the last child, at the last marker */
+    int64_t child_flt;  /* of a child that looks at its own usage: so far in this phase */
     struct tally tally;
 };
 
 /* ---- what the simulated machine says ---- */
-
-static void read_file(struct vmsim_machine *m, const char *path,
-                      void (*read)(struct facts *, const char *, const char *), struct facts *f, const char *prefix) {
-    const char *text;
-    if (vmsim_report_proc_file(m, path, &text, NULL)) {
-        fprintf(stderr, "%s\n", vmsim_machine_error(m));
-        exit(2);
-    }
-    read(f, prefix, text);
-    vmsim_report_proc_free(m, text);
-}
-
-static void read_lines(struct facts *f, const char *prefix, const char *text) {
-    facts_read_lines(f, prefix, text, NULL);
-}
-static void read_status(struct facts *f, const char *prefix, const char *text) {
-    static const char *const only[] = {"Vm", "Rss", "Huge", NULL};
-    facts_read_lines(f, prefix, text, only);
-}
-static void read_zones(struct facts *f, const char *prefix, const char *text) {
-    (void)prefix;
-    facts_read_zoneinfo(f, text);
-}
-
-static struct facts *look(struct vmsim_machine *m, uint32_t task) {
-    struct facts *f = calloc(1, sizeof *f);
-    char path[64];
-    if (!f)
-        abort();
-    read_file(m, "proc/vmstat", read_lines, f, "vmstat");
-    read_file(m, "proc/meminfo", read_lines, f, "meminfo_kB");
-    read_file(m, "proc/zoneinfo", read_zones, f, "zone");
-    snprintf(path, sizeof path, "proc/%u/status", task + 1);
-    read_file(m, path, read_status, f, "status_kB");
-    snprintf(path, sizeof path, "proc/%u/smaps_rollup", task + 1);
-    read_file(m, path, read_lines, f, "rollup_kB");
-    const struct vmsim__task *t = vmsim__task_at(m, task);
-    fact_add(f, "rusage.minflt", (int64_t)t->stats.min_flt);
-    fact_add(f, "rusage.majflt", (int64_t)t->stats.maj_flt);
-    const struct vmsim__task *last = vmsim__task_at(m, (uint32_t)m->tasks.count - 1);
-    if (last != t && last->parent == task)
-        fact_add(f, "rusage.child_minflt", (int64_t)last->stats.min_flt);
-    return f;
-}
 
 /* Runs of cached pages of the workload's file: "0-3 16-31", or "none". "first 512: KEY": of these pages only. */
 static void note_cached(struct run *r, struct vmsim__cache *c, const char *key) {
@@ -116,6 +72,47 @@ static void at_result(void *context, int64_t result) {
     *r->result_of = '\0';
 }
 
+/* "program WHAT": what the capturing program does by itself; "program runs ADDRESS", "program writes ADDRESS BYTES":
+ * its code, its variables or its stack. False: no such marker. */
+static bool at_program(struct vmsim_machine *m, const char *what, uint32_t task) {
+    static const struct {
+        const char *name;
+        void (*run)(struct vmsim_machine *, uint32_t);
+    } parts[] = {{"boot", capturer_boot},       {"workload", capturer_workload}, {"forks", capturer_forks},
+                 {"resumes", capturer_resumes}, {"forked", capturer_forked},     {"prints", capturer_prints}};
+    uint64_t at, bytes;
+    if (sscanf(what, "writes %" SCNx64 " %" SCNu64, &at, &bytes) == 2) {
+        capturer_writes(m, task, at, bytes);
+        return true;
+    }
+    if (sscanf(what, "runs %" SCNx64, &at) == 1) {
+        capturer_runs(m, task, at);
+        return true;
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!strcmp(what, parts[i].name)) {
+            parts[i].run(m, task);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A child looks at its faults twice in a phase, before and after what it does; one that does not is judged as a whole
+ * by its parent, once it has ended. */
+static void at_usage(struct run *r, struct vmsim_machine *m, uint32_t task) {
+    int64_t faults = (int64_t)vmsim__task_at(m, task)->stats.min_flt;
+    r->child_flt = r->child_flt < 0 ? r->child_flt + faults : -faults;
+}
+
+static void note_child(struct run *r, struct vmsim_machine *m, uint32_t task, struct facts *end) {
+    const struct vmsim__task *last = vmsim__task_at(m, (uint32_t)m->tasks.count - 1);
+    if (last->parent == task)
+        fact_add(end, "rusage.child_minflt",
+                 last->state == VMSIM__TASK_DEAD ? (int64_t)last->stats.min_flt : r->child_flt);
+    r->child_flt = 0;
+}
+
 static void at_marker(void *context, struct vmsim_scenario *s, const char *name, uint32_t task) {
     struct run *r = context;
     char *rest;
@@ -127,19 +124,23 @@ static void at_marker(void *context, struct vmsim_scenario *s, const char *name,
         snprintf(r->result_of, sizeof r->result_of, "%s", name + 7);
         return;
     }
+    if (!strcmp(name, "usage")) {
+        at_usage(r, s->machine, task);
+        return;
+    }
+    if (!strncmp(name, "program ", 8) && at_program(s->machine, name + 8, task))
+        return;
     unsigned long n = strtoul(name, &rest, 10);
     if (!n || n > PHASES_MAX)
         return;
-    vmsim__lru_drain_all(s->machine->cache);
-    struct facts *now = look(s->machine, task);
     if (r->open && (*rest || n != r->open) && !r->spans[r->open].end) {
-        r->spans[r->open].end = now;
+        r->spans[r->open].end = capturer_end(s->machine, task, r->spans[r->open].begin);
+        note_child(r, s->machine, task, r->spans[r->open].end);
         if (*rest)
             return;
-        now = look(s->machine, task);
     }
     r->open = (unsigned)n;
-    r->spans[n].begin = now;
+    r->spans[n].begin = capturer_begin(s->machine, task);
 }
 
 static void forget(struct run *r) {
@@ -179,13 +180,12 @@ static bool run_scenario(struct run *r, struct vmsim_config *c) {
     return ok;
 }
 
-/* The imported machine of the shape under the described program of the workload; huge pages are off as they were. */
+/* The imported machine of the shape under the described program of the workload. */
 static bool run_described(struct run *r, const char *yaml) {
     struct vmsim_config *c;
     if (vmsim_config_create(&c))
         abort();
-    bool ok = !vmsim_config_load_file(c, r->imported) && !vmsim_config_load_file(c, yaml) &&
-              !vmsim_config_set(c, "machine.transparent_hugepage=never") && !vmsim_config_resolve(c);
+    bool ok = !vmsim_config_load_file(c, r->imported) && !vmsim_config_load_file(c, yaml) && !vmsim_config_resolve(c);
     ok = ok ? run_scenario(r, c) : config_failed(c);
     vmsim_config_destroy(c);
     return ok;
@@ -203,14 +203,6 @@ static bool import_machine(struct run *r) {
 
 /* ---- comparing ---- */
 
-static struct phase *phase_numbered(const struct capture_phases *c, unsigned number) {
-    for (size_t i = 0; i < c->count; i++) {
-        if (c->at[i].number == number)
-            return &c->at[i];
-    }
-    return NULL;
-}
-
 /* What a phase changed here; NULL: the described program has no such phase. */
 static struct facts *deltas_of(const struct run *r, unsigned phase) {
     const struct span *s = &r->spans[phase];
@@ -220,49 +212,28 @@ static struct facts *deltas_of(const struct run *r, unsigned phase) {
     return d;
 }
 
-static void compare_phase(struct run *r, const struct capture_phases *c, const struct phase *p) {
-    static struct facts linux_delta, linux_again, our_delta;
+static void compare_phase(struct run *r, const struct phase *p) {
     struct where w = {.kernel = r->kernel, .shape = r->shape, .workload = r->workload, .phase = p->number};
     struct facts *ours = p->number <= PHASES_MAX ? deltas_of(r, p->number) : NULL;
     if (!ours) {
         print_missing(&r->tally, r->rules, &w, "the described program has no such phase");
         return;
     }
-    const struct phase *base = NULL;
-    struct facts *our_base = NULL;
-    unsigned baseline = rules_baseline(r->rules, &w);
-    if (baseline && (base = phase_numbered(c, baseline)))
-        our_base = deltas_of(r, baseline);
-    if (our_base) {
-        facts_subtract(&linux_delta, p->deltas, base->deltas);
-        facts_subtract(&linux_again, p->again, base->again);
-        facts_subtract(&our_delta, ours, our_base);
-    } else {
-        linux_delta = *p->deltas;
-        linux_again = *p->again;
-        our_delta = *ours;
-    }
-    compare_facts(&r->tally, r->rules, &w, &linux_delta, &linux_again, &our_delta);
+    compare_facts(&r->tally, r->rules, &w, p->deltas, p->again, ours);
     free(ours);
-    free(our_base);
 }
 
 static void compare_workload(struct run *r, const struct capture_phases *c) {
     struct where w = {.kernel = r->kernel, .shape = r->shape, .workload = r->workload};
     for (size_t i = 0; i < c->count; i++)
-        compare_phase(r, c, &c->at[i]);
+        compare_phase(r, &c->at[i]);
     for (size_t i = 0; i < c->outcomes.count; i++)
         compare_outcome(&r->tally, r->rules, &w, &c->outcomes.at[i], outcome_get(&r->outcomes, c->outcomes.at[i].key));
 }
 
-/* workloads/NAME.SHAPE.yaml, else workloads/NAME.yaml. */
 static bool find_described(const struct run *r, char *path, size_t size) {
-    static const char folder[] = VMSIM_SOURCE_DIR "/tests/conformance/workloads";
     struct stat st;
-    snprintf(path, size, "%s/%s.%s.yaml", folder, r->workload, r->shape);
-    if (!stat(path, &st))
-        return true;
-    snprintf(path, size, "%s/%s.yaml", folder, r->workload);
+    snprintf(path, size, VMSIM_SOURCE_DIR "/tests/conformance/workloads/%s.yaml", r->workload);
     return !stat(path, &st);
 }
 

@@ -17,11 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { RULE_UNMODELLED, RULE_LATER, RULE_BASELINE, RULE_CAUSE };
+enum kind { RULE_UNMODELLED, RULE_LATER, RULE_CAUSE };
 struct rule {
     enum kind kind;
     char shape[64], workload[64], facts[80], reason[256];
-    unsigned first, last, baseline; /* phases */
+    unsigned first, last; /* phases */
     int64_t slack;
 };
 struct rules {
@@ -44,11 +44,8 @@ static bool parse_rule(const char *line, struct rule *r) {
     } else if (sscanf(line, "later %63s %63s %23s %255[^\n]", r->shape, r->workload, phases, r->reason) == 4) {
         r->kind = RULE_LATER;
         parse_phases(phases, r);
-    } else if (sscanf(line, "baseline %63s %u %u", r->workload, &r->first, &r->baseline) == 3) {
-        r->kind = RULE_BASELINE;
-        r->last = r->first;
-    } else if (sscanf(line, "cause %63s %23s %79s %lld %255[^\n]", r->workload, phases, r->facts, &slack, r->reason) ==
-               5) {
+    } else if (sscanf(line, "cause %63s %63s %23s %79s %lld %255[^\n]", r->shape, r->workload, phases, r->facts, &slack,
+                      r->reason) == 6) {
         r->kind = RULE_CAUSE;
         r->slack = slack;
         parse_phases(phases, r);
@@ -106,11 +103,6 @@ static const struct rule *find_within(const struct rules *r, enum kind kind, con
 
 static const struct rule *find(const struct rules *r, enum kind kind, const struct where *w, const char *name) {
     return find_within(r, kind, w, name, 0);
-}
-
-unsigned rules_baseline(const struct rules *r, const struct where *w) {
-    const struct rule *rule = find(r, RULE_BASELINE, w, NULL);
-    return rule ? rule->baseline : 0;
 }
 
 bool rules_later(const struct rules *r, const struct where *w) {

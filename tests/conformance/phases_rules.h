@@ -5,8 +5,7 @@
  *
  *     unmodelled FACT  reason...                   vmsim has no such mechanism
  *     later SHAPE WORKLOAD PHASES reason...        not compared, because
- *     baseline WORKLOAD PHASE PHASE0               what PHASE0 changed is subtracted: it is the measurement's own
- *     cause WORKLOAD PHASES FACTS SLACK reason...  PHASES "8-12" or *; within SLACK of Linux for a known reason
+ *     cause SHAPE WORKLOAD PHASES FACTS SLACK reason...  PHASES "8-12" or *; within SLACK of Linux for a known reason
  */
 #ifndef PHASES_RULES_H
 #define PHASES_RULES_H
@@ -21,8 +20,6 @@ struct where {
     unsigned phase; /* 0: the workload as a whole */
 };
 bool rules_later(const struct rules *r, const struct where *w); /* is it in no phase compared? */
-/* Phase to subtract, or 0. */
-unsigned rules_baseline(const struct rules *r, const struct where *w);
 
 struct tally {
     unsigned facts, exact, inside, outside, caused, missing, workloads, broken;

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* What the capturing program is made of and what it touches (see capturer.h).
+ *
+ * Addresses are those of its static build with gcc 12 and glibc 2.36, as nm and readelf tell them; a page fault trace
+ * of a run outside of a simulation (perf record -e page-faults -d) told which pages each of its parts writes first. */
+#include "capturer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/cache.h"
+#include "vmsim/report.h"
+
+#define PAGE UINT64_C(4096)
+#define RELRO UINT64_C(0x4d9000) /* 4 pages: made read-only by the start-up code */
+#define HEAP_PAGES 34            /* thread block, malloc's first arena */
+#define STACK_TOP UINT64_C(0x7ffffffff000)
+#define STACK(n) (STACK_TOP - (n)*PAGE) /* n-th page from the top */
+#define LOG_BYTES 22000                 /* of the kernel's log, which its boot part reads and prints */
+
+/* Its variables. */
+#define FILES UINT64_C(0x4dd160) /* descriptors of the files that it reads */
+#define DL_LOCK UINT64_C(0x4de680)
+#define BIG UINT64_C(0x5058a0) /* boot part: a file's text */
+#define OUTPUT_LENGTH UINT64_C(0x907ac0)
+#define OUTPUT UINT64_C(0x907ae0)
+#define STATUS_BEFORE UINT64_C(0xfae500) /* what it compares: copies of the texts */
+#define STATUS_AFTER UINT64_C(0xfaf500)
+#define VMSTAT_AFTER UINT64_C(0xfb0500)
+#define VMSTAT_BEFORE UINT64_C(0xfb4500)
+#define VMSTAT_ROOM 16384
+#define PHASE UINT64_C(0xfb9800) /* its text; its number is on the same page */
+#define ZONES_AFTER UINT64_C(0xfba000)
+#define ZONES_BEFORE UINT64_C(0xfca000)
+#define SCRATCH UINT64_C(0xfda000)
+#define SCRATCH_ROOM (UINT64_C(1) << 20)
+#define AFTER UINT64_C(0x10da000)  /* the texts at the end of a phase */
+#define BEFORE UINT64_C(0x10f20a0) /* and at its beginning */
+#define TEXTS_ROOM 0x18090
+#define FORK_GENERATION UINT64_C(0x110fde8)
+#define THREAD UINT64_C(0x1111590)
+
+/* Where a text lies in AFTER and BEFORE. */
+enum text { TEXT_VMSTAT, TEXT_ZONEINFO, TEXT_MEMINFO, TEXT_STATUS, TEXT_ROLLUP, TEXTS };
+static const uint64_t text_at[TEXTS] = {0, 16384, 16384 + 65536, 16384 + 65536 + 8192, 16384 + 65536 + 8192 + 4096};
+#define RUSAGE_AT UINT64_C(0x18000)
+
+/* ---- references ---- */
+
+static void reference(struct vmsim_machine *m, struct vmsim__task *t, uint64_t at, uint64_t bytes,
+                      enum vmsim_access_type type) {
+    for (uint64_t va = at; va < at + bytes; va = (va | (PAGE - 1)) + 1) {
+        vmsim_access a = vmsim_access_make(va, 8, type);
+        struct vmsim_access_result r = {0};
+        while (!r.done && !r.stop)
+            vmsim__machine_try(m, t, &a, 1, NULL, &r);
+        if (r.stop) {
+            fprintf(stderr, "the capturing program is stopped (%d) at 0x%" PRIx64 "\n", (int)r.stop, va);
+            exit(2);
+        }
+    }
+}
+static void store(struct vmsim_machine *m, struct vmsim__task *t, uint64_t at, uint64_t bytes) {
+    reference(m, t, at, bytes, VMSIM_STORE);
+}
+/* One reference a page of the list, which ends with 0. */
+static void each(struct vmsim_machine *m, struct vmsim__task *t, const uint64_t *list, enum vmsim_access_type type) {
+    for (; *list; list++)
+        reference(m, t, *list, 8, type);
+}
+
+/* ---- how it came to be ---- */
+
+static void write_knob(struct vmsim_machine *m, const char *name, const char *value) {
+    if (vmsim_machine_sysctl(m, name, value)) {
+        fprintf(stderr, "%s\n", vmsim_machine_error(m));
+        exit(2);
+    }
+}
+
+/* Its file lies in the root file system, which is a tmpfs. */
+static struct vmsim__file *make_file(struct vmsim_machine *m, unsigned cpu) {
+    struct vmsim__file *f = vmsim__file_create(m->cache, VMSIM__FILE_SHMEM, "/init", 1006224);
+    if (!f || vmsim__file_preload(m->cache, f, cpu))
+        abort();
+    return f;
+}
+
+/* A child that ran an earlier workload: what it mapped of the file is in use from then on. */
+static void run_earlier(struct vmsim_machine *m, uint32_t task) {
+    uint32_t child;
+    if (vmsim_task_fork(m, task, "earlier", &child) || child == VMSIM_TASK_NONE)
+        abort();
+    capturer_workload(m, child);
+    struct facts *begin = capturer_begin(m, child), *end = capturer_end(m, child, begin);
+    free(begin);
+    free(end);
+    if (vmsim_task_exit(m, child))
+        abort();
+}
+
+void capturer_boot(struct vmsim_machine *m, uint32_t task) {
+    static const struct vmsim__exec_segment segments[] = {
+        {0x400000, 0, 0x548, 0x548, VMSIM__PROT_READ},
+        {0x401000, 0x1000, 0xa5131, 0xa5131, VMSIM__PROT_READ | VMSIM__PROT_EXEC},
+        {0x4a7000, 0xa7000, 0x310c6, 0x310c6, VMSIM__PROT_READ},
+        {0x4d9438, 0xd8438, 0x63d8, 0xc36c88, VMSIM__PROT_READ | VMSIM__PROT_WRITE}};
+    static const uint64_t fetched[] = {0x402000, 0x411000, 0x420000, 0x430000, 0x440000, 0x450000,
+                                       0x460000, 0x470000, 0x480000, 0x490000, 0x4a4000, 0};
+    static const uint64_t read[] = {0x400000, 0x4ad000, 0x4c7000, 0x4d9438, 0};
+    static const uint64_t written[] = {
+        0x4db000, 0x4dc000, FILES,     DL_LOCK,   0x4df000,  0x4f3000,        0x4f5000, 0x905000,  OUTPUT_LENGTH,
+        0xf07000, PHASE,    0x110a1c0, 0x110b000, 0x1110000, FORK_GENERATION, THREAD,   0x1112000, 0x1113000,
+        STACK(1), STACK(2), STACK(3),  STACK(4),  STACK(5),  STACK(6),        0};
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    const struct vmsim__exec image = {
+        .program = {.file = make_file(m, t->cpu), .segments = segments, .count = 4, .fixed = true},
+        .argument_bytes = 64,
+        .argument_count = 4};
+    if (vmsim__task_exec(m, t, NULL, &image))
+        abort();
+    vmsim__mm_set_rlimit(t->mm, VMSIM__RLIMIT_MEMLOCK, UINT64_MAX); /* root: CAP_IPC_LOCK */
+    each(m, t, fetched, VMSIM_FETCH);
+    each(m, t, read, VMSIM_LOAD);
+    reference(m, t, t->mm->vdso, 8, VMSIM_LOAD);
+    uint64_t brk = t->mm->brk;
+    if (vmsim__mm_mprotect(t->mm, RELRO, 4 * PAGE, VMSIM__PROT_READ | VMSIM__PROT_WRITE, t->cpu) ||
+        vmsim__mm_brk(t->mm, vmsim__align_up(brk, PAGE) + HEAP_PAGES * PAGE, t->cpu) < 0)
+        abort();
+    each(m, t, written, VMSIM_STORE);
+    if (vmsim__mm_mprotect(t->mm, RELRO, 4 * PAGE, VMSIM__PROT_READ, t->cpu))
+        abort();
+    store(m, t, BIG, LOG_BYTES);
+    store(m, t, OUTPUT, LOG_BYTES);
+    write_knob(m, "transparent_hugepage/enabled", "never");
+    run_earlier(m, task);
+}
+
+/* The part of fork that libc's child does. */
+static void begin_child(struct vmsim_machine *m, struct vmsim__task *t) {
+    static const uint64_t written[] = {THREAD, FORK_GENERATION, DL_LOCK, STACK(3), 0};
+    reference(m, t, 0x44a000, 8, VMSIM_FETCH);
+    each(m, t, written, VMSIM_STORE);
+    reference(m, t, 0x40c000, 8, VMSIM_FETCH);
+}
+
+/* Where there are several CPUs, the scheduler puts a new child on an idle one. */
+void capturer_forked(struct vmsim_machine *m, uint32_t task) {
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    if (vmsim_task_migrate(m, task, (t->cpu + 1u) % m->nr_cpus))
+        abort();
+    begin_child(m, t);
+}
+
+void capturer_forks(struct vmsim_machine *m, uint32_t task) {
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    store(m, t, STACK(3), 8);
+}
+
+/* Its thread block holds the CPU that it runs on (restartable sequences), which the kernel writes when it comes back.
+ * With a child on another CPU it never left. */
+void capturer_resumes(struct vmsim_machine *m, uint32_t task) {
+    if (m->nr_cpus == 1)
+        store(m, vmsim__task_get(m, task), THREAD, 8);
+}
+
+void capturer_runs(struct vmsim_machine *m, uint32_t task, uint64_t at) {
+    reference(m, vmsim__task_get(m, task), at, 8, VMSIM_FETCH);
+}
+
+void capturer_writes(struct vmsim_machine *m, uint32_t task, uint64_t at, uint64_t bytes) {
+    if (at > STACK_TOP - (UINT64_C(1) << 20))
+        at -= 16 * (m->kernel->auxv_entries - 21); /* frames lie below the auxiliary vector */
+    store(m, vmsim__task_get(m, task), at, bytes);
+}
+
+void capturer_workload(struct vmsim_machine *m, uint32_t task) {
+    static const uint64_t fetched[] = {0x436000, 0x425000, 0x46d000, 0x490000, 0};
+    static const uint64_t read[] = {0x4a7000, 0x4c5000, 0};
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    begin_child(m, t);
+    each(m, t, fetched, VMSIM_FETCH);
+    store(m, t, BEFORE, TEXTS_ROOM);
+    store(m, t, AFTER, TEXTS_ROOM);
+    store(m, t, SCRATCH, SCRATCH_ROOM);
+    each(m, t, read, VMSIM_LOAD);
+    store(m, t, FILES, 8);
+    store(m, t, STACK(2), 8);
+}
+
+void capturer_prints(struct vmsim_machine *m, uint32_t task) {
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    store(m, t, STACK(4), 8);
+    store(m, t, OUTPUT_LENGTH, 8);
+}
+
+/* ---- looking ---- */
+
+static void parse(struct facts *f, enum text which, const char *text) {
+    static const char *const only[] = {"Vm", "Rss", "Huge", NULL};
+    static const char *const prefixes[TEXTS] = {"vmstat", "zone", "meminfo_kB", "status_kB", "rollup_kB"};
+    if (which == TEXT_ZONEINFO)
+        facts_read_zoneinfo(f, text);
+    else
+        facts_read_lines(f, prefixes[which], text, which == TEXT_STATUS ? only : NULL);
+}
+
+/* Renders a file; the caller frees with vmsim_report_proc_free. */
+static const char *render(struct vmsim_machine *m, const struct vmsim__task *t, enum text which) {
+    static const char *const names[TEXTS] = {"vmstat", "zoneinfo", "meminfo", "status", "smaps_rollup"};
+    char path[64];
+    const char *text;
+    if (which >= TEXT_STATUS)
+        snprintf(path, sizeof path, "proc/%u/%s", t->id + 1, names[which]);
+    else
+        snprintf(path, sizeof path, "proc/%s", names[which]);
+    if (vmsim_report_proc_file(m, path, &text, NULL)) {
+        fprintf(stderr, "%s\n", vmsim_machine_error(m));
+        exit(2);
+    }
+    return text;
+}
+
+/* /proc/vmstat is read right after stat_refresh. What changes from then on, by the faults of reading itself, stays in
+ * the CPU's own counters, which /proc/meminfo and the nr_ lines of /proc/zoneinfo leave out. */
+struct folded {
+    const char *meminfo, *zoneinfo;
+};
+static struct folded refresh(struct vmsim_machine *m, const struct vmsim__task *t) {
+    return (struct folded){render(m, t, TEXT_MEMINFO), render(m, t, TEXT_ZONEINFO)};
+}
+static void forget_folded(struct vmsim_machine *m, struct folded *f) {
+    vmsim_report_proc_free(m, f->meminfo);
+    vmsim_report_proc_free(m, f->zoneinfo);
+}
+
+static void take_folded_zones(struct facts *f, const char *zoneinfo) {
+    static struct facts folded;
+    folded.count = 0;
+    facts_read_zoneinfo(&folded, zoneinfo);
+    for (size_t i = 0; i < folded.count; i++) {
+        const struct fact *old = &folded.at[i];
+        if (strstr(old->name, ".nr_"))
+            fact_add(f, old->name, old->value - fact_get(f, old->name, NULL));
+    }
+}
+
+/* Reads a file into its place: the text stands before the pages for it are touched. Returns the length. */
+static uint64_t read_file(struct vmsim_machine *m, struct vmsim__task *t, enum text which, uint64_t base,
+                          const struct folded *folded, struct facts *f) {
+    const char *text = render(m, t, which);
+    uint64_t length = strlen(text);
+    parse(f, which, which == TEXT_MEMINFO ? folded->meminfo : text);
+    if (which == TEXT_ZONEINFO)
+        take_folded_zones(f, folded->zoneinfo);
+    vmsim_report_proc_free(m, text);
+    store(m, t, base + text_at[which], length + 1);
+    return length;
+}
+
+/* lru_add_drain_all, in which it sleeps: the work is done by a kernel thread of each CPU. */
+static void drain(struct vmsim_machine *m, struct vmsim__task *t) {
+    store(m, t, SCRATCH, 8);
+    vmsim__lru_drain_all(m->cache);
+    store(m, t, THREAD, 8);
+}
+
+static void read_usage(struct vmsim_machine *m, struct vmsim__task *t, uint64_t base, struct facts *f) {
+    fact_add(f, "rusage.minflt", (int64_t)t->stats.min_flt);
+    fact_add(f, "rusage.majflt", (int64_t)t->stats.maj_flt);
+    store(m, t, base + RUSAGE_AT, 144);
+}
+
+struct facts *capturer_begin(struct vmsim_machine *m, uint32_t task) {
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    struct facts *f = calloc(1, sizeof *f);
+    if (!f)
+        abort();
+    store(m, t, PHASE, 8);
+    store(m, t, OUTPUT_LENGTH, 8);
+    drain(m, t);
+    struct folded folded = refresh(m, t);
+    for (enum text i = TEXTS; i-- > 0;)
+        read_file(m, t, i, BEFORE, &folded, f);
+    forget_folded(m, &folded);
+    read_usage(m, t, BEFORE, f);
+    return f;
+}
+
+/* Bytes of the lines that it prints, and of the zones' facts as it writes them down to compare them. */
+static uint64_t printed(const struct facts *begin, const struct facts *end, uint64_t *zones) {
+    uint64_t bytes = 120;
+    *zones = 0;
+    for (size_t i = 0; i < end->count; i++) {
+        const struct fact *f = &end->at[i];
+        int64_t before = fact_get(begin, f->name, NULL);
+        if (!strncmp(f->name, "zone.", 5))
+            *zones += (uint64_t)snprintf(NULL, 0, "%s %" PRId64 "\n", f->name + 5, f->value);
+        if (f->value != before)
+            bytes += (uint64_t)snprintf(NULL, 0, "%s %" PRId64 " %" PRId64 " %+" PRId64 "\n", f->name, before, f->value,
+                                        f->value - before);
+    }
+    return bytes;
+}
+
+/* It copies the texts, flattens the zones (which cuts the text of /proc/zoneinfo up) and prints the differences. */
+static void print(struct vmsim_machine *m, struct vmsim__task *t, const struct facts *begin, const struct facts *end,
+                  uint64_t zoneinfo_bytes) {
+    static const uint64_t fetched[] = {0x419000, 0x470000, 0x480000, 0};
+    uint64_t zones, bytes = printed(begin, end, &zones);
+    store(m, t, PHASE, 8);
+    store(m, t, OUTPUT_LENGTH, 8);
+    store(m, t, VMSTAT_BEFORE, VMSTAT_ROOM);
+    store(m, t, VMSTAT_AFTER, VMSTAT_ROOM);
+    each(m, t, fetched, VMSIM_FETCH);
+    store(m, t, STATUS_BEFORE, 700);
+    store(m, t, STATUS_AFTER, 700);
+    store(m, t, ZONES_BEFORE, zones);
+    store(m, t, BEFORE + text_at[TEXT_ZONEINFO], zoneinfo_bytes);
+    store(m, t, ZONES_AFTER, zones);
+    store(m, t, AFTER + text_at[TEXT_ZONEINFO], zoneinfo_bytes);
+    store(m, t, OUTPUT, bytes);
+}
+
+struct facts *capturer_end(struct vmsim_machine *m, uint32_t task, const struct facts *begin) {
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    struct facts *f = calloc(1, sizeof *f);
+    uint64_t zoneinfo_bytes = 0;
+    if (!f)
+        abort();
+    store(m, t, STACK(4), 8);
+    read_usage(m, t, AFTER, f);
+    drain(m, t);
+    struct folded folded = refresh(m, t);
+    for (enum text i = 0; i < TEXTS; i++) {
+        uint64_t bytes = read_file(m, t, i, AFTER, &folded, f);
+        if (i == TEXT_ZONEINFO)
+            zoneinfo_bytes = bytes;
+    }
+    forget_folded(m, &folded);
+    print(m, t, begin, f, zoneinfo_bytes);
+    return f;
+}
