@@ -151,7 +151,7 @@ static void do_create(void) {
     if (!k || !s)
         return;
     int err = vmsim_task_create(t.m, "storm", (unsigned)pick(t.m->nr_cpus), &k->id);
-    assert_true(err == 0 || err == VMSIM_ENOMEM);
+    assert_true(err == 0 || err == VMSIM_ELIMIT);
     if (err)
         return;
     memset(s, 0, sizeof *s);
