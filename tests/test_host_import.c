@@ -114,6 +114,11 @@ static const struct {
     {{"proc_version.txt", "Linux version 7.0.1\n"}, "kernel 7.0.1 is simulated as 6.18", "kernel: \"6.18\""},
     {{"proc_version.txt", "Linux version 4.19.0\n"}, "kernel 4.19.0 is simulated as 6.1", "kernel: \"6.1\""},
     {{"proc_version.txt", "no Linux\n"}, NULL, "# machine.txt: 6.1.0-9-amd64"},
+    {{"proc_self_maps.txt", "7ffff7fc2000-7ffff7fc6000 r--p 00000000 00:00 0    [vvar]\n"
+                            "7ffff7fc6000-7ffff7fc8000 r--p 00000000 00:00 0    [vvar_vclock]\n"},
+     NULL,
+     "vvar_pages: 6}"},
+    {{"proc_self_maps.txt", "1000-7ffff7fc6000 r--p 00000000 00:00 0    [vvar]\n"}, "is ignored", "nodes:"},
     {{"node_online.txt", "0-99999\n"}, "it is no list of nodes", "reserved:"},
     {{"node_node1_distance.txt", "21 5\n"}, "5 is no distance; 10 and 20 are taken", "distances: [10, 21]"},
     {{"node_node0_distance.txt", "10\n"}, "1 distances for 2 nodes: 10 and 20 are taken", "distances: [21, 10]"},

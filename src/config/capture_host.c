@@ -20,6 +20,7 @@ static const char *const plain_files[][2] = {
     {"/proc/meminfo", "proc_meminfo.txt"},
     {"/proc/pagetypeinfo", "proc_pagetypeinfo.txt"},
     {"/proc/self/cgroup", "proc_self_cgroup.txt"},
+    {"/proc/self/maps", "proc_self_maps.txt"},
     {"/proc/self/smaps_rollup", "proc_self_smaps_rollup.txt"},
     {"/proc/self/status", "proc_self_status.txt"},
     {"/proc/slabinfo", "proc_slabinfo.txt"},

@@ -155,6 +155,10 @@ void vmsim__import_emit(const struct vmsim__import *im, struct vmsim__textbuf *b
     vmsim__textbuf_puts(b, "  nodes:\n");
     for (unsigned n = 0; n < im->nr_nodes; n++)
         node(im, b, n);
+    if (im->vvar_pages) {
+        vmsim__textbuf_printf(b, "  memory_manager: {vvar_pages: %llu}", (unsigned long long)im->vvar_pages);
+        comment(b, "proc_self_maps.txt: [vvar]");
+    }
     if (im->sysctls.count)
         vmsim__textbuf_puts(b, "  sysctl:\n");
     for (size_t i = 0; i < im->sysctls.count; i++) {

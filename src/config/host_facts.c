@@ -365,6 +365,22 @@ static int read_cmdline(struct vmsim__import *im) {
     return cut ? vmsim__mem_spec_cmdline(&im->spec, cut, im->err) : vmsim__import_nomem(im);
 }
 
+/* [vvar], and since 6.13 [vvar_vclock] behind it: any process's will do. */
+static void read_vvar(struct vmsim__import *im) {
+    const char *maps = vmsim__capture_text(im->capture, "proc_self_maps.txt");
+    char line[512];
+    unsigned long long start, end;
+    while (maps && vmsim__next_line(&maps, line, sizeof line)) {
+        if (strstr(line, "[vvar") && sscanf(line, "%llx-%llx", &start, &end) == 2 && end > start)
+            im->vvar_pages += (end - start) >> 12;
+    }
+    if (im->vvar_pages > 64) {
+        vmsim__capture_note(im->capture, "proc_self_maps.txt", "damaged: [vvar] of %llu pages is ignored",
+                            (unsigned long long)im->vvar_pages);
+        im->vvar_pages = 0;
+    }
+}
+
 /* What the capture shows of containers and limits, which a description does not take over. */
 static void read_surroundings(struct vmsim__import *im) {
     const char *cgroup = vmsim__capture_text(im->capture, "proc_self_cgroup.txt");
@@ -388,6 +404,7 @@ int vmsim__import_facts(struct vmsim__import *im) {
     if (rc)
         return rc;
     read_processor(im);
+    read_vvar(im);
     read_surroundings(im);
     return im->capture->failed ? vmsim__import_nomem(im) : 0;
 }

@@ -62,6 +62,7 @@ struct vmsim__import {
     const char *cmdline_origin;
     const char *preset, *preset_origin; /* of TLBs, or NULL */
     bool la57;
+    uint64_t vvar_pages; /* the kernel's data pages in every address space; 0: not known */
     unsigned nr_nodes;
     uint64_t nr_cpus; /* when no node names them; else 0 */
     const char *cpus_origin;

@@ -172,9 +172,9 @@ static bool replay(const char *trace, const char *thp, struct figures *out) {
     struct vmsim_scenario *s;
     snprintf(machine, sizeof machine, "%s/machine.yaml", folder);
     snprintf(text, sizeof text,
-             "vmsim: 1\nmachine:\n  memory_manager: {vvar_pages: %u}\n  sysctl: {transparent_hugepage/enabled: %s}\n"
+             "vmsim: 1\nmachine:\n  sysctl: {transparent_hugepage/enabled: %s}\n"
              "workload:\n  tasks: [{name: program, trace: \"%s/%s\"}]\n",
-             (unsigned)(host_vvar_kb() / 4), thp, folder, trace);
+             thp, folder, trace);
     if (vmsim_config_create(&c))
         return false;
     if (vmsim_config_load_file(c, machine) || vmsim_config_load_text(c, "programs", text, strlen(text)) ||
