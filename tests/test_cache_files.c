@@ -355,6 +355,19 @@ static void test_ramfs_pages_are_unevictable(void **state) {
     end();
 }
 
+static void test_blocks_of_a_device_are_active_from_the_start(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 64 * PAGE);
+    file->blockdev = true;
+    before = count();
+    assert_int_equal(vmsim__file_read(m.cache, file, &ra, 3 * PAGE + 100, 40, 0), 40); /* no readahead */
+    CHANGED(.file_pages = 1, .active_file = 1, .pgpgin = 4);
+    assert_int_equal(vmsim__file_read(m.cache, file, &ra, 0, 8 * PAGE, 0), 8 * PAGE);
+    CHANGED(.file_pages = 7, .active_file = 7, .pgpgin = 28);
+    assert_int_equal(vmsim__blockdev_pages(m.cache), 8);
+    end();
+}
+
 static void test_without_an_open_file_the_file_keeps_the_readahead_state(void **state) {
     struct vmsim__page_fault out;
     (void)state;
@@ -557,6 +570,7 @@ int main(void) {
         cmocka_unit_test(test_mapped_files_are_cleaned_before_writing_and_unmapped_before_truncation),
         cmocka_unit_test(test_pages_in_a_batch_survive_invalidation_until_drained),
         cmocka_unit_test(test_ramfs_pages_are_unevictable),
+        cmocka_unit_test(test_blocks_of_a_device_are_active_from_the_start),
         cmocka_unit_test(test_without_an_open_file_the_file_keeps_the_readahead_state),
         cmocka_unit_test(test_device_files_have_no_pages),
         cmocka_unit_test(test_refused_calls_change_nothing),

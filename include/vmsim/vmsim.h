@@ -108,7 +108,8 @@ int64_t vmsim_task_munlock(struct vmsim_machine *machine, uint32_t task, uint64_
 enum vmsim_file_kind {
     VMSIM_FILE_REGULAR = 0, /**< a disk file system */
     VMSIM_FILE_SHMEM = 1,   /**< tmpfs, memfd */
-    VMSIM_FILE_RAMFS = 2    /**< pinned in memory */
+    VMSIM_FILE_RAMFS = 2,   /**< pinned in memory */
+    VMSIM_FILE_BLOCKDEV = 3 /**< a block device itself, as file systems read their own blocks: Buffers of meminfo */
 };
 /** Makes a file of `size` bytes; `cached`: all its pages are in the page cache already. *file gets its number (never
  * 0). */

@@ -47,6 +47,7 @@ struct vmsim__file {
     uint32_t id;                      /* index in the cache's table; never 0 */
     uint8_t kind;                     /* enum vmsim__file_kind */
     bool linked;                      /* a path leads to it: it outlives its last user */
+    bool blockdev;                    /* of kind REGULAR: a block device itself; its pages are Buffers */
     uint64_t size;                    /* bytes */
     struct vmsim__radix pages;        /* index -> pfn + 1 */
     uint32_t refcount;                /* open files and mappings */
@@ -150,6 +151,9 @@ uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, u
                                 unsigned cpu);
 
 /* ---- pages of files, for faults ---- */
+
+/* Cached pages of block devices. Kernel: nr_blockdev_pages. */
+uint64_t vmsim__blockdev_pages(const struct vmsim__cache *c);
 
 /* The cached page, or VMSIM__PFN_NONE. No reference, no side effect (mincore, tests). */
 vmsim__pfn vmsim__file_page(const struct vmsim__file *f, uint64_t index);

@@ -133,6 +133,13 @@ struct vmsim__file *vmsim__file_next(struct vmsim__cache *c, uint32_t *id) {
     return NULL;
 }
 
+uint64_t vmsim__blockdev_pages(const struct vmsim__cache *c) {
+    uint64_t pages = 0;
+    for (size_t i = 0; i < c->files.count; i++)
+        pages += c->files.at[i] && c->files.at[i]->blockdev ? c->files.at[i]->pages.count : 0;
+    return pages;
+}
+
 void vmsim__file_get(struct vmsim__file *f) {
     VMSIM__ASSERT(f->refcount < UINT32_MAX);
     f->refcount++;

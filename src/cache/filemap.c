@@ -102,6 +102,20 @@ static vmsim__pfn read_get_page(struct vmsim__cache *c, struct vmsim__file *f, s
     return pfn;
 }
 
+/* A block as a file system gets it for itself: one page, without readahead, referenced from the start and marked each
+ * time, so that it is active at once. Kernel: __getblk (grow_dev_page, touch_buffer). */
+static bool read_block(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu) {
+    vmsim__pfn pfn = vmsim__file_page(f, index);
+    if (pfn == VMSIM__PFN_NONE) {
+        pfn = vmsim__filemap_read_page(c, f, index, cpu);
+        if (pfn == VMSIM__PFN_NONE)
+            return false;
+        vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_REFERENCED;
+    }
+    vmsim__lru_mark_accessed(c, pfn, cpu);
+    return true;
+}
+
 /* One page of a read: `bytes` from `pos` on, all of page `index`. Kernel: filemap_read; shmem_file_read_iter marks a
  * page only when the read begins at its start. */
 static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
@@ -114,6 +128,8 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
             vmsim__lru_mark_accessed(c, pfn, cpu);
         return true;
     }
+    if (f->blockdev)
+        return read_block(c, f, index, cpu);
     vmsim__pfn pfn = read_get_page(c, f, ra, index, last, cpu);
     if (pfn == VMSIM__PFN_NONE)
         return false;

@@ -74,7 +74,8 @@ int64_t vmsim_task_munlock(struct vmsim_machine *m, uint32_t task, uint64_t addr
 
 int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const char *path, uint64_t size, bool cached,
                       uint32_t *file) {
-    static const enum vmsim__file_kind kinds[] = {VMSIM__FILE_REGULAR, VMSIM__FILE_SHMEM, VMSIM__FILE_RAMFS};
+    static const enum vmsim__file_kind kinds[] = {VMSIM__FILE_REGULAR, VMSIM__FILE_SHMEM, VMSIM__FILE_RAMFS,
+                                                  VMSIM__FILE_REGULAR};
     *file = 0;
     if ((unsigned)kind >= VMSIM__COUNT(kinds))
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "there is no kind of file %d", (int)kind);
@@ -86,6 +87,7 @@ int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const 
     if (!f)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a file");
     *file = f->id;
+    f->blockdev = kind == VMSIM_FILE_BLOCKDEV;
     if (cached && vmsim__file_preload(m->cache, f, 0))
         return vmsim__host_error(m)
                    ? VMSIM_ENOMEM

@@ -152,8 +152,9 @@ static void emit_machine(const struct view *v) {
     pages(v, "MemTotal", m->mem->totalram);
     pages(v, "MemFree", zone_stat(v, VMSIM__NR_FREE_PAGES));
     pages(v, "MemAvailable", available(v));
-    kb(v, "Buffers", 0);
-    pages(v, "Cached", less(node_stat(v, VMSIM__NR_FILE_PAGES), node_stat(v, VMSIM__NR_SWAPCACHED)));
+    uint64_t buffers = vmsim__blockdev_pages(m->cache);
+    pages(v, "Buffers", buffers);
+    pages(v, "Cached", less(node_stat(v, VMSIM__NR_FILE_PAGES), node_stat(v, VMSIM__NR_SWAPCACHED) + buffers));
     emit_lists(v);
     kb(v, "SwapTotal", 0);
     kb(v, "SwapFree", 0);

@@ -16,7 +16,7 @@ const int vmsim__advice_numbers[] = {
     VMSIM__MADV_DODUMP,        VMSIM__MADV_WIPEONFORK,     VMSIM__MADV_KEEPONFORK, VMSIM__MADV_COLD,
     VMSIM__MADV_POPULATE_READ, VMSIM__MADV_POPULATE_WRITE, VMSIM__MADV_PAGEOUT,    VMSIM__MADV_MERGEABLE,
     VMSIM__MADV_UNMERGEABLE,   VMSIM__MADV_COLLAPSE};
-const char *const vmsim__file_kind_names[] = {"regular", "shmem", "ramfs", NULL};
+const char *const vmsim__file_kind_names[] = {"regular", "shmem", "ramfs", "blockdev", NULL};
 static const char *const pattern_names[] = {"sequential", "stride",        "uniform", "zipf",
                                             "hot-cold",   "pointer-chase", NULL};
 static const char *const rlimit_names[] = {"as", "data", "stack", "memlock", "fsize", NULL};
@@ -189,7 +189,8 @@ const struct vmsim_param vmsim__file_decl_params[] = {
      .offset = AT(kind),
      .fallback = "regular",
      .choices = vmsim__file_kind_names,
-     .doc = "regular: on a disk; shmem: tmpfs, memfd; ramfs: pinned in memory."},
+     .doc = "regular: on a disk; shmem: tmpfs, memfd; ramfs: pinned in memory; blockdev: a disk itself, as file "
+            "systems read their own blocks (Buffers)."},
     SIZE("size", size, "0", "Bytes."),
     BOOL("cached", cached, "All its pages are in the page cache from the start."),
     {0},
@@ -360,7 +361,7 @@ static const struct vmsim_param create_params[] = {
      .offset = AT(file.kind),
      .fallback = "regular",
      .choices = vmsim__file_kind_names,
-     .doc = "regular, shmem or ramfs."},
+     .doc = "regular, shmem, ramfs or blockdev."},
     SIZE("size", file.size, "0", "Bytes."),
     BOOL("cached", file.cached, "All its pages are in the page cache."),
     {0},

@@ -7,8 +7,7 @@
  *     free memory       pages move to and from the per-CPU lists in batches: free + per-CPU is compared exactly, each
  *                       of the two within what a list may hold; dirty thresholds follow free memory
  *     status RSS        lags behind by batches of faults: smaps_rollup is compared exactly
- *     numbers of pages allocated and freed: where slabs grew or shrank in the phase, within their pages
- *     page-cache counters: where the file system's own blocks (Buffers) came or went, within these */
+ *     numbers of pages allocated and freed: where slabs grew or shrank in the phase, within their pages */
 #include "phases_rules.h"
 
 #include <fnmatch.h>
@@ -134,25 +133,8 @@ static struct verdict around(int64_t expected, int64_t below, int64_t above, con
 #define LIST_PAGES INT64_C(1024) /* a per-CPU list and a batch of huge pages, in either direction */
 #define LAG_KB INT64_C(504)      /* 63 faults of 4 kB, before and after */
 
-/* Does the counter hold the file system's own blocks, too? Answers in units of the counter per page; 0: no. */
-static int64_t holds_buffers(const char *name) {
-    static const struct {
-        const char *word;
-        int64_t unit;
-    } list[] = {{"nr_file_pages", 1},     {"active_file", 1},      {"nr_dirty", 1},        {"nr_zone_write_pending", 1},
-                {"nr_dirtied", 1},        {"pgactivate", 1},       {"vmstat.pgpgin", 4},   {"vmstat.pgpgout", 4},
-                {"meminfo_kB.Active", 4}, {"meminfo_kB.Dirty", 4}, {"meminfo_kB.Inac", 4}, {"numa_hit", 1},
-                {"numa_local", 1},        {"pgalloc_", 1},         {"vmstat.pgfree", 1},   {"free+pcp", 1}};
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-        if (strstr(name, list[i].word) && !strstr(name, "threshold"))
-            return list[i].unit;
-    }
-    return 0;
-}
-
 static struct verdict judge(const char *name, int64_t expected, const struct facts *linux_delta) {
-    int64_t slab = llabs(slab_pages(linux_delta)),
-            blocks = llabs(fact_get(linux_delta, "meminfo_kB.Buffers", NULL)) / 4;
+    int64_t slab = llabs(slab_pages(linux_delta));
     if (!strcmp(name, "vmstat.nr_free_pages") || ends(name, ".free") || ends(name, ".pcp_count"))
         return around(expected, LIST_PAGES, LIST_PAGES, "moves in batches; free + per-CPU is compared exactly");
     if (!strcmp(name, "meminfo_kB.MemFree") || !strcmp(name, "meminfo_kB.MemAvailable"))
@@ -163,10 +145,6 @@ static struct verdict judge(const char *name, int64_t expected, const struct fac
         return around(expected, LAG_KB * 2, LAG_KB * 2, "lags; smaps_rollup is compared exactly");
     bool counts_pages = strstr(name, "numa_hit") || strstr(name, "numa_local") || strstr(name, "pgalloc_") ||
                         !strcmp(name, "vmstat.pgfree") || strstr(name, "numa_other") || ends(name, ".free+pcp");
-    if (blocks && holds_buffers(name)) {
-        int64_t slack = holds_buffers(name) * (blocks + (counts_pages ? slab : 0));
-        return around(expected, slack, slack, "blocks of the file system itself (Buffers) are in it");
-    }
     if (slab && counts_pages)
         return around(expected, slab, slab, "slab pages and kernel stacks of the phase are in it");
     return (struct verdict){.class = "exact", .note = "", .low = expected, .high = expected};
