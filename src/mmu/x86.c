@@ -215,18 +215,24 @@ VMSIM__INLINE bool fast_walk(const unsigned from, const bool direct, const struc
  * begin at, as few registers do for each.
  *
  * Dispatch leaves to the body what is not canonical, fetched by the supervisor, or restricted by levels above. */
-VMSIM__INLINE bool is_simple(const struct vmsim__walk_ops *ops, uint64_t va, uint32_t start) {
-    const uint32_t all = VMSIM__WALK_START(0, 0, VMSIM__PTE_RWXU);
-    return vmsim__walk_canonical(ops, NULL, va) && (start & 6) != VMSIM__WALK_FETCH && (start & all) == all;
+#define SIMPLE_START(mode, level) VMSIM__WALK_START(mode, level, VMSIM__PTE_RWXU)
+VMSIM__INLINE bool is_simple(uint32_t start) {
+    return (start & 6) != VMSIM__WALK_FETCH && (start & SIMPLE_START(0, 0)) == SIMPLE_START(0, 0);
+}
+/* A user's access from level 1: the walk cache of the level above the leaves missed, and the next one hit. */
+VMSIM__INLINE bool is_usual(uint32_t start) {
+    const uint32_t usual = SIMPLE_START(VMSIM__WALK_USER, 1);
+    return (start & (usual | 0xf0)) == usual;
 }
 
+/* A fast walk that gives up has left in *w where it began. */
 #define LONG_FROM(name, from)                                                                                          \
     static VMSIM__NOINLINE bool name##_callback##from(VMSIM__WALK_PARAMETERS) {                                        \
         return fast_walk(from, false, pt, va, start & 15, table, table_host, w) || name##_body(VMSIM__WALK_ARGUMENTS); \
     }                                                                                                                  \
     static VMSIM__NOINLINE bool name##_direct##from(VMSIM__WALK_PARAMETERS) {                                          \
         return fast_walk(from, true, pt, va, start & 15, table, table_host, w) ||                                      \
-               name##_callback##from(VMSIM__WALK_ARGUMENTS);                                                           \
+               name##_callback##from(pt, va, SIMPLE_START(start & 15, from), w->table[from], w->table_host[from], w);  \
     }
 #define LONG_WALK(name, ops)                                                                                           \
     static VMSIM__NOINLINE bool name##_body(VMSIM__WALK_PARAMETERS) {                                                  \
@@ -238,7 +244,11 @@ VMSIM__INLINE bool is_simple(const struct vmsim__walk_ops *ops, uint64_t va, uin
     LONG_FROM(name, 4)                                                                                                 \
     bool vmsim__x86_##name##_walk(VMSIM__WALK_PARAMETERS) {                                                            \
         const uint32_t level = start & 0xf0;                                                                           \
-        if (VMSIM__UNLIKELY(!is_simple(&ops, va, start)))                                                              \
+        if (VMSIM__UNLIKELY(!vmsim__walk_canonical(&ops, NULL, va)))                                                   \
+            return name##_body(VMSIM__WALK_ARGUMENTS);                                                                 \
+        if (VMSIM__LIKELY(is_usual(start)))                                                                            \
+            return name##_direct1(VMSIM__WALK_ARGUMENTS);                                                              \
+        if (VMSIM__UNLIKELY(!is_simple(start)))                                                                        \
             return name##_body(VMSIM__WALK_ARGUMENTS);                                                                 \
         if (level == 0x10)                                                                                             \
             return name##_direct1(VMSIM__WALK_ARGUMENTS);                                                              \

@@ -81,7 +81,7 @@ static void forget(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     if (*data & TLB_FILTERED)
         tlb_filter_drop(t, old, *data, tlb_use(r, tag));
     if (r->wide.head)
-        vmsim__tlb_wide_remove(&r->wide, (uint32_t)(tag - r->block), old);
+        tlb_wide_remove(&r->wide, (uint32_t)(tag - r->block), old);
     count_out(t, r, old);
 }
 
@@ -162,7 +162,7 @@ uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint6
     *tlb_use(r, at) = t->now;
     *tlb_data(r, at) = data;
     if (r->wide.head)
-        vmsim__tlb_wide_insert(&r->wide, (uint32_t)(at - r->block), tag, t->now);
+        tlb_wide_insert(&r->wide, (uint32_t)(at - r->block), tag, t->now);
     count_in(t, r, tag);
     r->by_size[class].fill++;
     if (VMSIM__UNLIKELY(r->policy->fill != NULL)) {

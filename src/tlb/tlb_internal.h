@@ -229,13 +229,36 @@ VMSIM__INLINE void tlb_wide_touch(struct tlb_wide *x, uint32_t e, uint64_t now) 
 }
 /* The least recently used entry of a set, empty ones (last_use 0) first. */
 uint32_t vmsim__tlb_wide_oldest(struct tlb_wide *x, uint32_t set);
-/* Entry e gets a tag, and was used now, after all others; e loses its tag; e, without tag, has last_use 0. */
-void vmsim__tlb_wide_insert(struct tlb_wide *x, uint32_t e, uint64_t tag, uint64_t now);
-void vmsim__tlb_wide_remove(struct tlb_wide *x, uint32_t e, uint64_t tag);
+/* Entry e, without tag, has last_use 0. */
 void vmsim__tlb_wide_empty(struct tlb_wide *x, uint32_t e);
+/* Entry e gets a tag, and was used now, after all others; e loses its tag. */
+VMSIM__INLINE void tlb_wide_insert(struct tlb_wide *x, uint32_t e, uint64_t tag, uint64_t now) {
+    VMSIM__ASSERT(e < x->entries);
+    uint32_t *head = &x->head[tlb_wide_bucket(x, tag)];
+    x->node[e].next = *head;
+    *head = e;
+    tlb_wide_unlink(x, e);
+    tlb_wide_append(x, e, now);
+}
+
+VMSIM__INLINE void tlb_wide_remove(struct tlb_wide *x, uint32_t e, uint64_t tag) {
+    VMSIM__ASSERT(e < x->entries);
+    uint32_t *link = &x->head[tlb_wide_bucket(x, tag)];
+    while (*link != e)
+        link = &x->node[*link].next;
+    *link = x->node[e].next;
+}
 /* The least recently used entry of a set loses its tag, if it has one, and gets this one, used now. Its column of tags
  * still tells the old one. */
-uint32_t vmsim__tlb_wide_replace(struct tlb_wide *x, uint32_t set, uint64_t tag, uint64_t now);
+VMSIM__INLINE uint32_t tlb_wide_replace(struct tlb_wide *x, uint32_t set, uint64_t tag, uint64_t now) {
+    uint32_t e = x->end[set].oldest;
+    if (VMSIM__UNLIKELY(x->use[e] != x->node[e].seen))
+        e = vmsim__tlb_wide_oldest(x, set);
+    if (x->tag[e] != TLB_INVALID)
+        tlb_wide_remove(x, e, x->tag[e]);
+    tlb_wide_insert(x, e, tag, now);
+    return e;
+}
 
 /* --- tlb_array.c: one array ------------------------------------------------------------------------------------------
  */

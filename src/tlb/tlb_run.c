@@ -45,40 +45,51 @@ static void fold_kinds(struct vmsim__tlb *t, uint64_t kinds) {
 }
 
 /* Inline by force: gcc takes a function that only prefetches for one without effect, and drops the call. */
-VMSIM__INLINE void prefetch_entry(const struct vmsim__tlb *t, vmsim_access x) {
-    uint64_t va = x >> 7, page = va >> t->page_shift;
-    const struct tlb_place *p = t->side[(x & 3) == VMSIM_FETCH].last;
-    if (p) {
-        const uint64_t *set = p->short_look == 8 ? tlb_short_set(p, page, 8) : tlb_short_set(p, page, 4);
-        __builtin_prefetch(set, 1);
-        __builtin_prefetch(set + 8, 1);
+VMSIM__INLINE void prefetch_set(const struct tlb_place *p, uint64_t page) {
+    const uint64_t *set = p->short_look == 8 ? tlb_short_set(p, page, 8) : tlb_short_set(p, page, 4);
+    __builtin_prefetch(set, 1);
+    __builtin_prefetch(set + 8, 1);
+    if (p->short_look == 8)
         __builtin_prefetch(set + 16, 1);
-    }
-    uint64_t key = va >> t->format->shift[1];
-    if (t->hint[key % TLB_HINTS].key == key) {
-        uint64_t index = page & ((UINT64_C(1) << t->format->index_bits[0]) - 1);
-        uintptr_t host = (uintptr_t)t->hint[key % TLB_HINTS].host; /* none yet: key 0, and nothing is fetched */
-        __builtin_prefetch((const void *)(host + index * t->format->entry_bytes), 1);
+}
+
+/* The next accesses that the filter will not take: their sets of the last level, and their entries in tables that were
+ * seen before. Where none was seen the key is 0 and the table at 0, and nothing is fetched. */
+VMSIM__INLINE void prefetch_ahead(const struct vmsim__tlb *t, const vmsim_access *a, const vmsim_access *end,
+                                  const unsigned page_shift) {
+    const unsigned table_shift = 7u + t->format->shift[1], entry_bytes = t->format->entry_bytes;
+    const uint64_t index_mask = (UINT64_C(1) << t->format->index_bits[0]) - 1;
+    const struct tlb_place *last[2] = {t->side[0].last, t->side[1].last};
+    for (; a < end; a++) {
+        uint64_t page = *a >> (7 + page_shift), key = *a >> table_shift;
+        if (t->filter[(*a & 3) << TLB_FILTER_BITS | (page & (TLB_FILTER_SLOTS - 1))].key == page)
+            continue;
+        const struct tlb_place *p = last[(*a & 3) == VMSIM_FETCH];
+        if (p)
+            prefetch_set(p, page);
+        if (t->hint[key % TLB_HINTS].key == key)
+            __builtin_prefetch(
+                (const void *)((uintptr_t)t->hint[key % TLB_HINTS].host + (page & index_mask) * entry_bytes), 1);
     }
 }
 
 static VMSIM__NOINLINE void look_ahead(const struct vmsim__tlb *t, struct run *run, size_t i) {
     size_t from = i + 1 > run->looked ? i + 1 : run->looked;
     size_t end = i + AHEAD + STRIDE < run->n ? i + AHEAD + STRIDE : run->n;
-    for (size_t k = from; k < end; k++) {
-        uint64_t key = run->a[k] >> (7 + t->page_shift);
-        if (t->filter[(run->a[k] & 3) << TLB_FILTER_BITS | (key & (TLB_FILTER_SLOTS - 1))].key != key)
-            prefetch_entry(t, run->a[k]);
-    }
+    if (t->page_shift == 12)
+        prefetch_ahead(t, run->a + from, run->a + end, 12);
+    else
+        prefetch_ahead(t, run->a + from, run->a + end, t->page_shift);
     run->looked = end;
 }
 
-/* True when the access crosses a page border. Sizes up to 16 bytes (code = bytes - 1) need no table. */
+/* True when the access crosses a page border. Nearly all are of at most 16 bytes (code = bytes - 1) and not that near
+ * to it: a look at the packed form tells. */
 VMSIM__INLINE bool straddles(vmsim_access x, unsigned page_shift) {
-    uint64_t offset = x >> 7 & ((UINT64_C(1) << page_shift) - 1), code = x >> 2 & 31;
-    if (VMSIM__UNLIKELY(code >= 16))
-        code = vmsim_access_bytes(x) - 1;
-    return (offset + code) >> page_shift != 0;
+    const uint64_t page = UINT64_C(1) << page_shift, offset = x & (page - 1) << 7;
+    if (VMSIM__LIKELY(offset <= (page - 16) << 7 && !(x & 16 << 2)))
+        return false;
+    return (offset >> 7) + vmsim_access_bytes(x) > page;
 }
 
 static VMSIM__NOINLINE bool straddling_access(struct vmsim__tlb *t, const struct run *run, vmsim_access x,
@@ -93,11 +104,11 @@ static VMSIM__NOINLINE bool straddling_access(struct vmsim__tlb *t, const struct
 }
 
 /* One access that the filter did not take. False: *run->stop. */
-static VMSIM__NOINLINE bool slow_access(struct vmsim__tlb *t, struct run *run, size_t i, uint64_t *pa) {
+static VMSIM__NOINLINE bool slow_access(struct vmsim__tlb *t, struct run *run, size_t i, bool cross, uint64_t *pa) {
     vmsim_access x = run->a[i];
     if (t->missed && i + AHEAD >= run->looked)
         look_ahead(t, run, i);
-    if (VMSIM__UNLIKELY(straddles(x, t->page_shift)))
+    if (VMSIM__UNLIKELY(cross))
         return straddling_access(t, run, x, pa);
     return vmsim__tlb_translate(t, vmsim_access_va(x), x & 3, run->user, pa, run->stop);
 }
@@ -111,20 +122,18 @@ VMSIM__INLINE size_t chunk(struct vmsim__tlb *t, struct run *run, size_t i, size
         vmsim_access x = a[i];
         uint64_t key = x >> (7 + page_shift), pa;
         const struct tlb_filter_slot *s = &t->filter[(x & 3) << TLB_FILTER_BITS | (key & (TLB_FILTER_SLOTS - 1))];
-        kinds += UINT64_C(1) << ((x & 3) << 4);
-        if (VMSIM__LIKELY(s->key == key && !straddles(x, page_shift))) {
+        bool cross = straddles(x, page_shift);
+        if (VMSIM__LIKELY(s->key == key && !cross)) {
             *s->use = ++now;
             lanes += s->lane;
             pa = s->page | (x >> 7 & ((UINT64_C(1) << page_shift) - 1));
         } else {
             t->now = now;
             uint64_t before = t->deadline == UINT64_MAX ? 0 : lanes;
-            bool ok = slow_access(t, run, i, &pa);
+            bool ok = slow_access(t, run, i, cross, &pa);
             now = t->now;
-            if (VMSIM__UNLIKELY(!ok)) {
-                kinds -= UINT64_C(1) << ((x & 3) << 4);
+            if (VMSIM__UNLIKELY(!ok))
                 break;
-            }
             if (VMSIM__UNLIKELY(t->deadline != UINT64_MAX)) {
                 fold_lanes(t, before);
                 lanes = 0;
@@ -134,6 +143,7 @@ VMSIM__INLINE size_t chunk(struct vmsim__tlb *t, struct run *run, size_t i, size
                 }
             }
         }
+        kinds += UINT64_C(1) << (x << 4 & 63); /* 16 bits for each type */
         if (pa_out)
             pa_out[i] = pa;
     }

@@ -79,15 +79,15 @@ VMSIM__INLINE bool replaces(uint64_t old, uint64_t tag) {
 }
 
 /* vmsim__tlb_array_fill for the case that nearly all fills are: a place with short_fill, `ways`, in which the entry is
- * absent and replaces another. NULL: another case. */
-VMSIM__INLINE uint64_t *fill_short(struct vmsim__tlb *t, const struct tlb_place *p, const unsigned ways, uint64_t page,
-                                   uint64_t tag, uint64_t data) {
+ * absent and replaces another. NULL: another case. The filter knows entries of the first level only. */
+VMSIM__INLINE uint64_t *fill_short(struct vmsim__tlb *t, const struct tlb_place *p, const unsigned ways, bool first,
+                                   uint64_t page, uint64_t tag, uint64_t data) {
     uint64_t *tags = tlb_short_set(p, page, ways), *at = tags + tlb_oldest(tags + ways, ways);
-    uint64_t old = *at, old_data = at[2 * ways];
+    uint64_t old = *at;
     if (VMSIM__UNLIKELY(!replaces(old, tag)))
         return NULL;
-    if (VMSIM__UNLIKELY(old_data & TLB_FILTERED))
-        tlb_filter_drop(t, old, old_data, at + ways);
+    if (first && VMSIM__UNLIKELY(at[2 * ways] & TLB_FILTERED))
+        tlb_filter_drop(t, old, at[2 * ways], at + ways);
     p->count->fill++;
     p->count->evict++;
     at[0] = tag;
@@ -119,9 +119,9 @@ VMSIM__INLINE uint64_t *fill_levels(struct vmsim__tlb *t, struct request q, unsi
         uint64_t piece = VMSIM__UNLIKELY(p->class != class) ? piece_of(t, q.va, class, p->class, data) : data;
         p->count->miss += k < held;
         if (k < held && p->short_fill == 8)
-            at = fill_short(t, p, 8, page, tag, piece);
+            at = fill_short(t, p, 8, k == 0, page, tag, piece);
         else if (k < held && p->short_fill == 4)
-            at = fill_short(t, p, 4, page, tag, piece);
+            at = fill_short(t, p, 4, k == 0, page, tag, piece);
         if (VMSIM__UNLIKELY(!at))
             at = vmsim__tlb_array_fill(t, p->array, q.va, p->class, piece, asid, k < held);
     }
@@ -254,7 +254,7 @@ static VMSIM__NOINLINE bool full_miss(struct vmsim__tlb *t, struct request q, ui
                                       struct vmsim__tlb_stop *stop) {
     const unsigned levels = t->levels;
     t->cycles += side_of(t, q)->before[levels];
-    return miss(t, q, levels, levels, pa, stop);
+    return VMSIM__LIKELY(levels == 2) ? miss(t, q, 2, 2, pa, stop) : miss(t, q, levels, levels, pa, stop);
 }
 
 bool vmsim__tlb_translate(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,

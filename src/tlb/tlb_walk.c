@@ -7,8 +7,7 @@ void vmsim__tlb_walk_fill(const struct vmsim__tlb *t, struct tlb_walk_cache *c, 
                           const struct vmsim__walk *w) {
     VMSIM__ASSERT(c->level > w->level && c->level < t->format->levels);
     uint64_t tag = tlb_walk_tag(c, va, t->asid), now = t->now;
-    uint32_t set = c->sets == 1 ? 0 : (uint32_t)((tag >> 16) % c->sets),
-             at = vmsim__tlb_wide_replace(&c->wide, set, tag, now);
+    uint32_t set = c->sets == 1 ? 0 : (uint32_t)((tag >> 16) % c->sets), at = tlb_wide_replace(&c->wide, set, tag, now);
     unsigned below = c->level - 1u;
     c->evict += c->tag[at] != TLB_INVALID;
     c->tag[at] = tag;
@@ -18,7 +17,7 @@ void vmsim__tlb_walk_fill(const struct vmsim__tlb *t, struct tlb_walk_cache *c, 
 
 static void walk_clear(struct tlb_walk_cache *c, uint32_t at) {
     VMSIM__ASSERT(at < c->entries && c->tag[at] != TLB_INVALID);
-    vmsim__tlb_wide_remove(&c->wide, at, c->tag[at]);
+    tlb_wide_remove(&c->wide, at, c->tag[at]);
     c->tag[at] = TLB_INVALID;
     c->use[at] = 0;
     vmsim__tlb_wide_empty(&c->wide, at);

@@ -40,7 +40,8 @@ VMSIM__INLINE bool tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, st
             const struct tlb_walk_way *way = &c->way[e];
             c->hit++;
             c->use[e] = t->now;
-            tlb_wide_touch(&c->wide, e, t->now);
+            if (c->evict) /* its order is asked for */
+                tlb_wide_touch(&c->wide, e, t->now);
             ok = vmsim__mmu_walk_from(t->pt, va, mode, c->level - 1u, way->table, way->host, way->flags, w);
             break;
         }

@@ -82,23 +82,6 @@ uint32_t vmsim__tlb_wide_oldest(struct tlb_wide *x, uint32_t set) {
     return e;
 }
 
-void vmsim__tlb_wide_insert(struct tlb_wide *x, uint32_t e, uint64_t tag, uint64_t now) {
-    VMSIM__ASSERT(e < x->entries);
-    uint32_t *head = &x->head[tlb_wide_bucket(x, tag)];
-    x->node[e].next = *head;
-    *head = e;
-    tlb_wide_unlink(x, e);
-    tlb_wide_append(x, e, now);
-}
-
-void vmsim__tlb_wide_remove(struct tlb_wide *x, uint32_t e, uint64_t tag) {
-    VMSIM__ASSERT(e < x->entries);
-    uint32_t *link = &x->head[tlb_wide_bucket(x, tag)];
-    while (*link != e)
-        link = &x->node[*link].next;
-    *link = x->node[e].next;
-}
-
 /* An empty entry is older than all others: it goes to the end from which victims are taken. */
 void vmsim__tlb_wide_empty(struct tlb_wide *x, uint32_t e) {
     VMSIM__ASSERT(e < x->entries && !x->use[e]);
@@ -112,14 +95,4 @@ void vmsim__tlb_wide_empty(struct tlb_wide *x, uint32_t e) {
     n->newer = oldest;
     x->node[oldest].older = e;
     x->end[n->set].oldest = e;
-}
-
-uint32_t vmsim__tlb_wide_replace(struct tlb_wide *x, uint32_t set, uint64_t tag, uint64_t now) {
-    uint32_t e = x->end[set].oldest;
-    if (VMSIM__UNLIKELY(x->use[e] != x->node[e].seen))
-        e = vmsim__tlb_wide_oldest(x, set);
-    if (x->tag[e] != TLB_INVALID)
-        vmsim__tlb_wide_remove(x, e, x->tag[e]);
-    vmsim__tlb_wide_insert(x, e, tag, now);
-    return e;
 }
