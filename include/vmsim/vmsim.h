@@ -68,7 +68,7 @@ struct vmsim_access_result {
  *  machine has no free frame for its page table. */
 int vmsim_task_create(struct vmsim_machine *machine, const char *name, unsigned cpu, uint32_t *task);
 /** fork(): a copy-on-write child. @return 0 and *child; VMSIM_OK with *child == VMSIM_TASK_NONE when the machine had no
- * memory (ENOMEM). */
+ * memory (ENOMEM); VMSIM_ENOSYS on a machine without an MMU. */
 int vmsim_task_fork(struct vmsim_machine *machine, uint32_t parent, const char *name, uint32_t *child);
 /** Ends a task; its address space goes when nobody else shares it. */
 int vmsim_task_exit(struct vmsim_machine *machine, uint32_t task);

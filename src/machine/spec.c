@@ -45,8 +45,8 @@ static const struct vmsim_param own_params[] = {
      .offset = AT(arch),
      .fallback = "x86_64",
      .choices = arch_names,
-     .doc = "Instruction set and paging mode: page-table format, zones and user address space follow from it. nommu is "
-            "for the walker alone: it runs no tasks."},
+     .doc = "Instruction set and paging mode: page-table format, zones and user address space follow from it. nommu "
+            "has no translation: mappings are runs of frames, had at once; described programs run, without fork."},
     {.name = "tlb",
      .type = VMSIM_PARAM_STRUCT,
      .offset = AT(tlb),
@@ -163,7 +163,10 @@ void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec) {
     spec->mem.arch = memory_arch(format->id);
     spec->mem.page_size = UINT64_C(1) << format->page_shift;
     spec->mem.sysctl = spec->sysctl;
-    if (!spec->tlb.arrays.count) {
+    if (!format->levels) { /* nothing to cache */
+        spec->tlb.arrays = spec->tlb.walk_caches = (struct vmsim_param_list){0};
+        spec->tlb.walk_latency = 0;
+    } else if (!spec->tlb.arrays.count) {
         uint64_t clock = spec->tlb.clock;
         spec->tlb = *vmsim__tlb_spec_default();
         spec->tlb.clock = clock ? clock : spec->tlb.clock;

@@ -137,8 +137,11 @@ static int child_new(struct vmsim_machine *m, uint32_t parent, const char *name,
 
 int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, uint32_t *child) {
     struct vmsim__task *p, *t;
-    int error = child_new(m, parent, name, &p, &t);
     *child = VMSIM_TASK_NONE;
+    if (!m->format->levels)
+        return vmsim__err_set(&m->err, VMSIM_ENOSYS,
+                              "without an MMU there is no fork: two copies cannot have one address");
+    int error = child_new(m, parent, name, &p, &t);
     if (error)
         return error;
     t->mm = vmsim__mm_fork(p->mm, p->cpu, &error);

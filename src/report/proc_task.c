@@ -211,17 +211,18 @@ static const struct {
     const char *name;
     vmsim__proc_render *render;
     bool live; /* only while the task has an address space */
+    bool mmu;  /* not with fs/proc/task_nommu.c */
 } files[] = {
-    {"cmdline", task_cmdline, false},
-    {"comm", task_comm, false},
-    {"maps", vmsim__task_maps, true},
-    {"oom_score", task_oom_score, false},
-    {"oom_score_adj", task_oom_score_adj, false},
-    {"smaps", vmsim__task_smaps, true},
-    {"smaps_rollup", vmsim__task_smaps_rollup, false},
-    {"stat", task_stat, false},
-    {"statm", task_statm, false},
-    {"status", task_status, false},
+    {"cmdline", task_cmdline, false, false},
+    {"comm", task_comm, false, false},
+    {"maps", vmsim__task_maps, true, false},
+    {"oom_score", task_oom_score, false, false},
+    {"oom_score_adj", task_oom_score_adj, false, false},
+    {"smaps", vmsim__task_smaps, true, true},
+    {"smaps_rollup", vmsim__task_smaps_rollup, false, true},
+    {"stat", task_stat, false, false},
+    {"statm", task_statm, false, false},
+    {"status", task_status, false, false},
 };
 
 int vmsim__proc_each_task(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
@@ -229,7 +230,7 @@ int vmsim__proc_each_task(struct vmsim_machine *m, vmsim__proc_visit *visit, voi
     int err = 0;
     for (uint32_t id = 0; id < m->tasks.count && !err; id++) {
         for (size_t i = 0; i < VMSIM__COUNT(files) && !err; i++) {
-            if (files[i].live && !m->tasks.at[id]->mm)
+            if ((files[i].live && !m->tasks.at[id]->mm) || (files[i].mmu && !m->format->levels))
                 continue;
             snprintf(path, sizeof path, "proc/%u/%s", pid_of(id), files[i].name);
             err = visit(context, path, files[i].render, id);

@@ -15,9 +15,9 @@
 static const struct {
     int number;
     const char *name;
-} errnos[] = {{1, "EPERM"},   {3, "ESRCH"},   {9, "EBADF"},   {11, "EAGAIN"},    {12, "ENOMEM"},
-              {13, "EACCES"}, {14, "EFAULT"}, {16, "EBUSY"},  {17, "EEXIST"},    {19, "ENODEV"},
-              {22, "EINVAL"}, {27, "EFBIG"},  {28, "ENOSPC"}, {75, "EOVERFLOW"}, {95, "EOPNOTSUPP"}};
+} errnos[] = {{1, "EPERM"},   {3, "ESRCH"},   {9, "EBADF"},      {11, "EAGAIN"},    {12, "ENOMEM"}, {13, "EACCES"},
+              {14, "EFAULT"}, {16, "EBUSY"},  {17, "EEXIST"},    {19, "ENODEV"},    {22, "EINVAL"}, {27, "EFBIG"},
+              {28, "ENOSPC"}, {38, "ENOSYS"}, {75, "EOVERFLOW"}, {95, "EOPNOTSUPP"}};
 
 const char *vmsim__errno_name(int64_t result) {
     for (size_t i = 0; i < VMSIM__COUNT(errnos); i++) {

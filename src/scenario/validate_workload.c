@@ -39,7 +39,7 @@ struct check {
         VMSIM__VEC(struct arrival);
     } arrivals;
     unsigned cpus, programs;
-    bool any_trace, regions_only, no_memory;
+    bool any_trace, nommu, regions_only, no_memory;
     int result;
 };
 
@@ -279,6 +279,8 @@ static void check_step(struct check *c, const struct vmsim_param_variant *step, 
         check_cpu(c, ((const struct vmsim__step_migrate *)d)->cpu, path);
         break;
     case VMSIM__VERB_FORK:
+        if (c->nommu && !((const struct vmsim__step_fork *)d)->thread)
+            wrong(c, path, "", "%s", "a machine without an MMU cannot fork: make it a thread (thread: true)", NULL);
         check_fork(c, d, path);
         break;
     case VMSIM__VERB_REPEAT:
@@ -333,6 +335,9 @@ static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
     c->regions_only = true;
     for (size_t i = 0; !c->no_memory && i < w->tasks.count; i++) {
         char path[64];
+        snprintf(path, sizeof path, "workload.tasks[%zu]", i);
+        if (c->nommu && tasks[i].trace)
+            wrong(c, path, ".trace", "%s", "a recorded program needs an MMU: choose another machine.arch", NULL);
         snprintf(path, sizeof path, "workload.tasks[%zu].program", i);
         collect_task(c, &tasks[i], i);
         check_task_name(c, tasks, i);
@@ -388,7 +393,7 @@ int vmsim__workload_validate(struct vmsim_config *config, const struct vmsim__sc
     struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);
     if (!alloc)
         return VMSIM_ENOMEM;
-    struct check c = {.config = config, .alloc = alloc, .cpus = cpus};
+    struct check c = {.config = config, .alloc = alloc, .cpus = cpus, .nommu = spec->machine.arch == VMSIM__PT_NOMMU};
     check_tasks(&c, &spec->workload);
     check_barriers(&c);
     check_expectations(&c, &spec->expect);

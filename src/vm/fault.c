@@ -171,6 +171,8 @@ enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, boo
     }
     if (VMSIM__UNLIKELY(!access_allowed(v, write, fetch)))
         return VMSIM__FAULT_SIGSEGV_ACCERR;
+    if (VMSIM__UNLIKELY(vmsim__nommu(mm->vm))) /* the first half of a reference that leaves the mapping */
+        return VMSIM__FAULT_SIGSEGV_MAPERR;
     return vmsim__handle_fault(v, va, write, fetch, cpu);
 }
 

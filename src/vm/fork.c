@@ -22,6 +22,8 @@ static uint64_t task_size(const struct vmsim__vm *vm) {
         return UINT64_C(0xC0000000);
     case VMSIM__PT_RISCV_SV32:
         return UINT64_C(0x9C800000);
+    case VMSIM__PT_NOMMU:
+        return UINT64_C(1) << 56; /* all that a reference can name */
     default:
         return UINT64_C(1) << (f->va_signed ? f->va_bits - 1 : f->va_bits);
     }
@@ -86,6 +88,7 @@ struct vmsim__mm *vmsim__mm_create(struct vmsim__vm *vm, unsigned cpu) {
     const uint64_t limits[VMSIM__RLIMITS] = {r->as, r->data, r->stack, r->memlock, r->fsize};
     for (unsigned i = 0; i < VMSIM__RLIMITS; i++)
         mm->rlimit[i] = limits[i];
+    vmsim__nommu_init(mm);
     mm->privileged = vm->spec.privileged;
     mm->task_size = task_size(vm);
     mm->mmap_min = vmsim__max64(vm->page_size, vmsim__align_up(vm->spec.mmap_min_addr, vm->page_size));
@@ -227,8 +230,10 @@ static void copy_mm_fields(struct vmsim__mm *mm, const struct vmsim__mm *p) {
 struct vmsim__mm *vmsim__mm_fork(struct vmsim__mm *parent, unsigned cpu, int *error) {
     struct vmsim__vm *vm = parent->vm;
     parent->cpu = cpu;
-    *error = -VMSIM__L_ENOMEM;
+    *error = vmsim__nommu(vm) ? -VMSIM__L_EINVAL : -VMSIM__L_ENOMEM;
     VMSIM__ASSERT(parent->users > 0);
+    if (vmsim__nommu(vm))
+        return NULL;
     vmsim__vm_cost(vm, vm->spec.costs.fork);
     struct vmsim__mm *mm = vmsim__mm_create(vm, cpu);
     if (!mm)
@@ -290,9 +295,13 @@ void vmsim__mm_put(struct vmsim__mm *mm, unsigned cpu) {
     VMSIM__ASSERT(mm->users > 0);
     if (--mm->users)
         return;
-    unmap_all(mm);
+    if (vmsim__nommu(vm))
+        vmsim__nommu_unmap_all(mm);
+    else
+        unmap_all(mm);
     VMSIM__ASSERT(!mm->first && !mm->root && !mm->map_count && !mm->deposits);
     vmsim__pagetable_fini(&mm->pt);
+    vmsim__nommu_fini(mm);
     *(mm->prev ? &mm->prev->next : &vm->first_mm) = mm->next;
     *(mm->next ? &mm->next->prev : &vm->last_mm) = mm->prev;
     vm->nr_mms--;

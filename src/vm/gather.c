@@ -238,7 +238,8 @@ static void unmap_from(struct vmsim__vma *v, const struct unmap *u) {
 /* Kernel: unmap_mapping_pages: in the order of the list, which is that of the mmap calls. */
 void vmsim__vm_unmap_file(struct vmsim__vm *vm, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows,
                           unsigned cpu) {
-    (void)vm;
+    if (vmsim__nommu(vm)) /* mappings are copies */
+        return;
     const struct unmap u = {file, first, end, even_cows, cpu};
     const struct vmsim__imap *map = file->mappings;
     for (struct vmsim__vma *v = map ? map->first : NULL; v; v = v->file_next)
@@ -264,6 +265,7 @@ static bool clean_one(void *context, struct vmsim__mapping *m) {
 
 bool vmsim__vm_mkclean(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
     struct clean c = {cpu, false};
-    vmsim__rmap_walk(vm, pfn, clean_one, &c);
+    if (!vmsim__nommu(vm))
+        vmsim__rmap_walk(vm, pfn, clean_one, &c);
     return c.was_dirty;
 }

@@ -254,6 +254,8 @@ static bool known(int advice) {
 int64_t vmsim__mm_madvise(struct vmsim__mm *mm, uint64_t addr, uint64_t length, int advice, unsigned cpu) {
     const uint64_t page = mm->vm->page_size;
     mm->cpu = cpu;
+    if (vmsim__nommu(mm->vm))
+        return -VMSIM__L_ENOSYS;
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.madvise);
     if (!known(advice) || (addr & (page - 1)))
         return fail(VMSIM__L_EINVAL);

@@ -267,6 +267,8 @@ int64_t vmsim__mm_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uns
     uint64_t pgoff = offset >> vm->page_shift;
     if (pgoff + (length >> vm->page_shift) < pgoff)
         return fail(VMSIM__L_EOVERFLOW);
+    if (vmsim__nommu(vm))
+        return vmsim__nommu_mmap(mm, length, prot, flags, file, pgoff);
     int64_t at = do_mmap(mm, addr, length, prot, flags, file, pgoff);
     if (at < 0)
         return at;
@@ -340,5 +342,5 @@ int64_t vmsim__do_munmap(struct vmsim__mm *mm, uint64_t start, uint64_t length) 
 int64_t vmsim__mm_munmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned cpu) {
     mm->cpu = cpu;
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.munmap);
-    return vmsim__do_munmap(mm, addr, length);
+    return vmsim__nommu(mm->vm) ? vmsim__nommu_munmap(mm, addr, length) : vmsim__do_munmap(mm, addr, length);
 }

@@ -144,6 +144,8 @@ int64_t vmsim__mm_mprotect(struct vmsim__mm *mm, uint64_t addr, uint64_t length,
     const unsigned grows = prot & (VMSIM__PROT_GROWSDOWN | VMSIM__PROT_GROWSUP);
     const uint64_t page = mm->vm->page_size;
     mm->cpu = cpu;
+    if (vmsim__nommu(mm->vm))
+        return -VMSIM__L_ENOSYS;
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mprotect);
     prot &= ~(VMSIM__PROT_GROWSDOWN | VMSIM__PROT_GROWSUP);
     if (grows == (VMSIM__PROT_GROWSDOWN | VMSIM__PROT_GROWSUP) || (addr & (page - 1)))

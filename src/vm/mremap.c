@@ -298,6 +298,8 @@ int64_t vmsim__mm_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length
     const uint64_t page = mm->vm->page_size;
     mm->cpu = cpu;
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mremap);
+    if (vmsim__nommu(mm->vm))
+        return vmsim__nommu_mremap(mm, old, old_length, new_length, flags, new_addr);
     if (flags & ~(VMSIM__MREMAP_FIXED | VMSIM__MREMAP_MAYMOVE | VMSIM__MREMAP_DONTUNMAP))
         return fail(VMSIM__L_EINVAL);
     if ((flags & VMSIM__MREMAP_FIXED) && !(flags & VMSIM__MREMAP_MAYMOVE))
@@ -372,7 +374,7 @@ int64_t vmsim__mm_brk(struct vmsim__mm *mm, uint64_t brk, unsigned cpu) {
     const uint64_t page = mm->vm->page_size, limit = mm->rlimit[VMSIM__RLIMIT_DATA];
     mm->cpu = cpu;
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.brk);
-    if (brk < mm->start_brk || brk > mm->task_size)
+    if (brk < mm->start_brk || brk > mm->task_size || vmsim__nommu(mm->vm))
         return (int64_t)mm->brk;
     if (limit != UINT64_MAX && brk - mm->start_brk + (mm->end_data - mm->start_data) > limit)
         return (int64_t)mm->brk;

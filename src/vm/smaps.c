@@ -79,6 +79,8 @@ static void account_vdso(const struct vmsim__vma *vma, struct vmsim__smaps *s) {
 void vmsim__vma_smaps(const struct vmsim__vma *vma, struct vmsim__smaps *sum) {
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__pt_slot slot;
+    if (vmsim__nommu(mm->vm)) /* task_nommu.c has no such file */
+        return;
     for (uint64_t va = vma->start; va < vma->end && vmsim__pt_next(&mm->pt, &va, vma->end, &slot);
          va += UINT64_C(1) << mm->pt.format->shift[slot.level]) {
         struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
@@ -131,7 +133,7 @@ void vmsim__vma_flags_text(const struct vmsim__vma *vma, char *out, size_t size)
 struct vmsim__pte vmsim__mm_pagemap(struct vmsim__mm *mm, uint64_t va) {
     struct vmsim__pt_slot slot;
     struct vmsim__pte none = {0, 0};
-    if (va >= mm->task_size || !vmsim__pt_slot(&mm->pt, va, 0, false, &slot) || !slot.entry)
+    if (vmsim__nommu(mm->vm) || va >= mm->task_size || !vmsim__pt_slot(&mm->pt, va, 0, false, &slot) || !slot.entry)
         return none;
     struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
     const struct vmsim__vma *v = vmsim__vma_find(mm, va);
@@ -175,7 +177,7 @@ static void clear_vma(struct vmsim__vma *v, bool soft_dirty) {
 /* Kernel: clear_refs_write. */
 int64_t vmsim__mm_clear_refs(struct vmsim__mm *mm, int what, unsigned cpu) {
     mm->cpu = cpu;
-    if (what < 1 || what > 5)
+    if (what < 1 || what > 5 || vmsim__nommu(mm->vm))
         return -VMSIM__L_EINVAL;
     if (what == 5) {
         mm->hiwater_rss = 0;

@@ -46,9 +46,6 @@ static void derive_knobs(struct vmsim__vm *vm) {
 
 int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, struct vmsim__err *err) {
     *out = NULL;
-    if (!init->format->levels)
-        return vmsim__err_set(err, VMSIM_ENOSYS, "tasks need page tables, and %s has none: choose another machine.arch",
-                              init->format->name);
     if (init->format->page_shift != init->mem->page_shift)
         return vmsim__err_set(err, VMSIM_EINVAL, "page tables of %s do not fit the page size of the memory",
                               init->format->name);

@@ -58,6 +58,7 @@ enum vmsim__linux_errno {
     VMSIM__L_EEXIST = 17,
     VMSIM__L_ENODEV = 19,
     VMSIM__L_EINVAL = 22,
+    VMSIM__L_ENOSYS = 38,
     VMSIM__L_EOVERFLOW = 75,
     VMSIM__L_EOPNOTSUPP = 95
 };
@@ -199,6 +200,7 @@ struct vmsim__vma {
     const char *name;         /* "[heap]" is derived; static text of special mappings ("[vdso]"), else NULL */
     uint8_t height;           /* AVL */
     bool temporary_stack;     /* during exec: no THP */
+    uint64_t top;             /* nommu: end of its memory, at or above `end` */
     struct vmsim__file_ra ra; /* readahead state of faults through this mapping */
 };
 
@@ -208,6 +210,7 @@ struct vmsim__mm {
     uint32_t users; /* tasks that share it */
     struct vmsim__pagetable pt;
     struct vmsim__ptmem ptmem;
+    struct vmsim__regions regions; /* nommu: instead of a page table */
     struct vmsim__vma *root, *first, *cached;
     /* the last leaf table used: virtual address of its first entry, its host memory */
     uint64_t leaf_start;

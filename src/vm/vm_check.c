@@ -291,6 +291,10 @@ int vmsim__vm_check(struct vmsim__vm *vm, struct vmsim__err *err) {
     vmsim__radix_init(&c.entries, &nodes);
     for (struct vmsim__mm *mm = vm->first_mm; mm && !e; mm = mm->next) {
         e = check_vmas(&c, mm);
+        if (vmsim__nommu(vm)) {
+            e = e ? e : vmsim__nommu_check(mm, err);
+            continue;
+        }
         if (!e)
             e = check_pages(&c, mm);
         if (!e)

@@ -175,6 +175,8 @@ int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *x, unsign
     if (mm->first || !x->program.file || !x->program.count)
         return -VMSIM__L_EINVAL;
     mm->cpu = cpu;
+    if (vmsim__nommu(mm->vm)) /* its binaries are of other formats */
+        return -VMSIM__L_ENOSYS;
     vmsim__mm_layout(mm);
     if ((e = make_stack(mm, x)) || (e = place(mm, &x->program, x->interpreter.file != NULL, &bias)) ||
         (e = map_segments(mm, &x->program, bias, &end, true)))

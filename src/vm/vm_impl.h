@@ -84,6 +84,11 @@ struct vmsim__vm {
 
 /* ---- small steps ---- */
 
+/* No MMU: nommu_map.c has what mappings are then. */
+VMSIM__INLINE bool vmsim__nommu(const struct vmsim__vm *vm) {
+    return !vm->format->levels;
+}
+
 VMSIM__INLINE struct vmsim__frame *vmsim__vm_frame(const struct vmsim__vm *vm, vmsim__pfn pfn) {
     return vmsim__frame_at(&vm->mem->frames, pfn);
 }
@@ -223,6 +228,17 @@ void vmsim__gather_finish(struct vmsim__gather *g);
 void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t start, uint64_t end, bool even_cows);
 /* zap_page_range: gather, zap, finish. */
 void vmsim__zap(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned cpu);
+
+/* ---- nommu_map.c: the calls, on arguments of whole pages, and what stands for the page table ---- */
+void vmsim__nommu_init(struct vmsim__mm *mm);
+void vmsim__nommu_fini(struct vmsim__mm *mm);
+int64_t vmsim__nommu_mmap(struct vmsim__mm *mm, uint64_t length, unsigned prot, unsigned map, struct vmsim__file *file,
+                          uint64_t pgoff);
+int64_t vmsim__nommu_munmap(struct vmsim__mm *mm, uint64_t start, uint64_t length);
+int64_t vmsim__nommu_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length,
+                            unsigned flags, uint64_t new_address);
+void vmsim__nommu_unmap_all(struct vmsim__mm *mm);
+int vmsim__nommu_check(const struct vmsim__mm *mm, struct vmsim__err *err);
 
 /* ---- munmap.c ---- */
 int64_t vmsim__do_munmap(struct vmsim__mm *mm, uint64_t start, uint64_t length);

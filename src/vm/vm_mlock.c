@@ -104,6 +104,8 @@ static int64_t fault_in(struct vmsim__mm *mm, uint64_t start, uint64_t end) {
 int64_t vmsim__mm_mlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned flags, unsigned cpu) {
     const uint64_t page = mm->vm->page_size;
     mm->cpu = cpu;
+    if (vmsim__nommu(mm->vm))
+        return -VMSIM__L_ENOSYS;
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mlock);
     if (flags & ~VMSIM__MLOCK_ONFAULT)
         return fail(VMSIM__L_EINVAL);
@@ -123,6 +125,8 @@ int64_t vmsim__mm_mlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
 int64_t vmsim__mm_munlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned cpu) {
     const uint64_t page = mm->vm->page_size;
     mm->cpu = cpu;
+    if (vmsim__nommu(mm->vm))
+        return -VMSIM__L_ENOSYS;
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mlock);
     return apply(mm, addr & ~(page - 1), vmsim__align_up(length + (addr & (page - 1)), page), 0);
 }
@@ -140,6 +144,8 @@ static void apply_all(struct vmsim__mm *mm, uint32_t lock) {
 int64_t vmsim__mm_mlockall(struct vmsim__mm *mm, unsigned flags, unsigned cpu) {
     const unsigned all = VMSIM__MCL_CURRENT | VMSIM__MCL_FUTURE | VMSIM__MCL_ONFAULT;
     mm->cpu = cpu;
+    if (vmsim__nommu(mm->vm))
+        return -VMSIM__L_ENOSYS;
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mlock);
     if (!flags || (flags & ~all) || flags == VMSIM__MCL_ONFAULT)
         return fail(VMSIM__L_EINVAL);
@@ -162,6 +168,8 @@ int64_t vmsim__mm_mlockall(struct vmsim__mm *mm, unsigned flags, unsigned cpu) {
 
 int64_t vmsim__mm_munlockall(struct vmsim__mm *mm, unsigned cpu) {
     mm->cpu = cpu;
+    if (vmsim__nommu(mm->vm))
+        return -VMSIM__L_ENOSYS;
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mlock);
     mm->def_flags &= ~LOCK_FLAGS;
     apply_all(mm, 0);
@@ -190,6 +198,8 @@ int64_t vmsim__mm_msync(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
     const uint64_t page = mm->vm->page_size;
     const unsigned both = VMSIM__MS_ASYNC | VMSIM__MS_SYNC;
     mm->cpu = cpu;
+    if (vmsim__nommu(mm->vm))
+        return -VMSIM__L_ENOSYS;
     if ((flags & ~(both | VMSIM__MS_INVALIDATE)) || (addr & (page - 1)) || (flags & both) == both)
         return fail(VMSIM__L_EINVAL);
     uint64_t end = addr + vmsim__align_up(length, page);
@@ -228,6 +238,8 @@ static bool resident_page(struct vmsim__vma *v, uint64_t va) {
 int64_t vmsim__mm_mincore(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint64_t *resident, unsigned cpu) {
     const uint64_t page = mm->vm->page_size;
     mm->cpu = cpu;
+    if (vmsim__nommu(mm->vm))
+        return -VMSIM__L_ENOSYS;
     if (addr & (page - 1))
         return fail(VMSIM__L_EINVAL);
     if (addr > mm->task_size || length > mm->task_size - addr)
