@@ -15,12 +15,13 @@
  * stopped rather than looping. */
 #define FAULTS_PER_REFERENCE 64u
 
-/* Kernel: context_switch, switch_mm_irqs_off. Threads of one address space pay for the switch but keep the TLB's
- * ASID. */
+/* Kernel: context_switch, switch_mm_irqs_off, rseq_handle_notify_resume. Threads of one address space pay for the
+ * switch but keep the TLB's ASID. */
 void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(t->cpu < m->nr_cpus && t->mm && t->state != VMSIM__TASK_DEAD);
     struct vmsim__cpu *c = &m->cpus[t->cpu];
-    if (c->task != t->id && c->task != VMSIM_TASK_NONE) {
+    const bool other = c->task != t->id;
+    if (other && c->task != VMSIM_TASK_NONE) {
         c->now += m->spec.costs.context_switch;
         c->switches++;
     }
@@ -29,6 +30,8 @@ void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
         c->mm = t->mm;
         c->asid = vmsim__tlb_switch(m->tlbs, t->cpu, &((struct vmsim__space *)t->mm->user)->tlb);
     }
+    if (other && t->rseq)
+        vmsim__mm_put_user(t->mm, t->rseq, t->cpu);
 }
 
 /* Blocked time moves the CPU's clock as well: a machine of tasks bound to CPUs has nobody else to run meanwhile, and

@@ -41,6 +41,7 @@ struct vmsim__task {
     uint8_t state;         /* enum vmsim__task_state */
     uint8_t stop;          /* enum vmsim_stop that killed it */
     uint64_t stop_address; /* of the reference that was refused last */
+    uint64_t rseq;         /* area of restartable sequences, which the kernel writes to after a switch; 0: none */
     int32_t exit_code;
     uint64_t start_ns, end_ns;
     struct vmsim__task_stats stats;

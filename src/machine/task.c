@@ -147,6 +147,7 @@ int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, 
     t->mm = vmsim__mm_fork(p->mm, p->cpu, &error);
     vmsim__cpu_charge(m, p);
     if (t->mm && space_attach(m, t->mm)) {
+        t->rseq = p->rseq; /* rseq_fork: a thread's begins without */
         *child = t->id;
         return 0;
     }
@@ -265,6 +266,7 @@ static void space_replace(struct vmsim_machine *m, struct vmsim__task *t, struct
     VMSIM__ASSERT(mm != t->mm);
     struct vmsim__mm *old = t->mm;
     t->mm = mm;
+    t->rseq = 0;
     vmsim__cpu_load(m, t);
     space_put(m, old, t->cpu);
     vmsim__cpu_charge(m, t);

@@ -425,6 +425,18 @@ static bool replay_memory_call(struct item *i) {
     }
 }
 
+/* The simulated kernel has restartable sequences also where the recorder's host refused them. */
+static void replay_rseq(struct item *i) {
+    enum { RSEQ = 334, UNREGISTER = 1 };
+    const uint64_t *a = i->e->args;
+    const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
+    if (i->e->type != VMSIM_TRACE_SYSCALL || a[0] != RSEQ)
+        return;
+    i->t->rseq = a[3] & UNREGISTER ? 0 : p ? vmsim__placement_of(p, a[1]) : a[1];
+    if (i->t->rseq && !vmsim__mm_put_user(i->t->mm, i->t->rseq, i->t->cpu))
+        i->t->rseq = 0;
+}
+
 #define O_TRUNC_BIT 0x200u
 /* Calls on files. Sizes are the results of the recorded calls: what a read gave then is read now. */
 static void replay_file_call(struct item *i) {
@@ -508,6 +520,7 @@ static int replay_event(struct item *i) {
         break;
     }
     vmsim__syscall_enter(i->s->machine, i->t);
+    replay_rseq(i);
     if (i->e->result >= 0 && !replay_memory_call(i))
         replay_file_call(i);
     vmsim__cpu_charge(i->s->machine, i->t);

@@ -176,6 +176,20 @@ enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, boo
     return vmsim__handle_fault(v, va, write, fetch, cpu);
 }
 
+bool vmsim__mm_put_user(struct vmsim__mm *mm, uint64_t va, unsigned cpu) {
+    struct vmsim__pt_slot slot;
+    if (va < mm->task_size && vmsim__mm_slot(mm, va & ~(mm->vm->page_size - 1), false, &slot) && slot.entry) {
+        struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
+        const uint32_t set = VMSIM__PTE_ACCESSED | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY;
+        if ((pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_WRITE)) == (VMSIM__PTE_PRESENT | VMSIM__PTE_WRITE)) {
+            pte.flags |= set;
+            vmsim__pt_set(mm->pt.format, &slot, pte);
+            return true;
+        }
+    }
+    return vmsim__fault_resolved(vmsim__mm_fault(mm, va, true, false, false, cpu));
+}
+
 /* ---- stacks ---- */
 
 /* Kernel: acct_stack_growth. */

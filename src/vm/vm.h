@@ -275,6 +275,9 @@ vmsim__pfn vmsim__vm_zero_pfn(const struct vmsim__vm *vm); /* a reserved frame: 
 enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, bool write, bool fetch, bool user,
                                           unsigned cpu);
 
+/* The kernel writes to a word of user memory. Kernel: put_user. False: it cannot (EFAULT). */
+bool vmsim__mm_put_user(struct vmsim__mm *mm, uint64_t va, unsigned cpu);
+
 struct vmsim__mm *vmsim__mm_create(struct vmsim__vm *vm, unsigned cpu); /* empty; NULL: no frame or no host memory */
 struct vmsim__mm *vmsim__mm_fork(struct vmsim__mm *parent, unsigned cpu,
                                  int *error);           /* dup_mmap; NULL: *error = -ENOMEM */
