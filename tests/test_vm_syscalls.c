@@ -353,6 +353,27 @@ static void exec_lays_out_a_process(void **state) {
     end();
 }
 
+/* The child maps a huge page, the parent base entries of it but one: when the child goes, the one is free to be split
+ * off. */
+static void a_huge_page_left_with_base_entries_alone_waits_for_its_split(void **state) {
+    (void)state;
+    const uint64_t at = UINT64_C(1) << 40;
+    int error = 0;
+    vmm_start(&m, &(struct vm_machine_options){
+                      .memory = UINT64_C(1) << 30, .format = VMSIM__PT_X86_64, .thp = VMSIM__THP_ALWAYS});
+    mm = vmm_mm(&m);
+    vmm_map(mm, at, 512, VMSIM__PROT_READ | VMSIM__PROT_WRITE, VMSIM__MAP_PRIVATE | VMSIM__MAP_ANONYMOUS);
+    vmm_touch(mm, at, 1, true);
+    struct vmsim__mm *child = vmsim__mm_fork(mm, 0, &error);
+    assert_non_null(child);
+    vmm_touch(mm, at, 1, true);
+    assert_int_equal(m.mem->event[VMSIM__THP_SPLIT_PMD], 1);
+    assert_int_equal(m.mem->event[VMSIM__THP_DEFERRED_SPLIT_PAGE], 0);
+    vmsim__mm_put(child, 0);
+    assert_int_equal(m.mem->event[VMSIM__THP_DEFERRED_SPLIT_PAGE], 1);
+    end();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_mmap_calls),
@@ -368,6 +389,7 @@ int main(void) {
         cmocka_unit_test(the_break_grows_and_shrinks),
         cmocka_unit_test(mremap_moves_pages_without_faults),
         cmocka_unit_test(exec_lays_out_a_process),
+        cmocka_unit_test(a_huge_page_left_with_base_entries_alone_waits_for_its_split),
     };
     return cmocka_run_group_tests_name("vm_syscalls", tests, NULL, NULL);
 }

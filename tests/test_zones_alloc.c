@@ -102,6 +102,34 @@ static void the_limit_tunes_itself_6_12(void **state) {
     test_alloc_end(alloc);
 }
 
+/* Each second an eighth of the limit goes, never more than 32 batches of pages at once, until the lowest is reached. */
+static void the_limit_decays_with_time_6_12(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__mem *mem = zm_plain(alloc, "6.12", GIB, 1);
+    struct vmsim__zone *z = &mem->zones[0];
+    struct vmsim__pcp *pcp = &z->pcp[0];
+    vmsim__pfn *pfn = calloc(40000, sizeof *pfn);
+    for (unsigned i = 0; i < 40000; i++)
+        pfn[i] = zm_alloc(mem, USER, 0, 0);
+    for (unsigned i = 0; i < 40000; i++)
+        vmsim__mem_free(mem, pfn[i], 0, 0);
+    assert_true(pcp->count > 3 * pcp->high_min);
+    for (int high = pcp->high, count = pcp->count; high > pcp->high_min; high = pcp->high, count = pcp->count) {
+        vmsim__mem_refresh(mem, 0);
+        int next = high - high / 8 > count - 32 * pcp->batch ? high - high / 8 : count - 32 * pcp->batch;
+        assert_int_equal(pcp->high, next > pcp->high_min ? next : pcp->high_min);
+        assert_int_equal(pcp->count, count > pcp->high ? pcp->high : count);
+    }
+    assert_int_equal(pcp->count, pcp->high_min);
+    vmsim__mem_refresh(mem, 0);
+    assert_int_equal(pcp->count, pcp->high_min);
+    zm_check(mem);
+    free(pfn);
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
 static void draining_empties_every_list(void **state) {
     (void)state;
     struct vmsim__alloc *alloc = test_alloc();
@@ -397,6 +425,7 @@ int main(void) {
         cmocka_unit_test(a_full_list_gives_back_growing_batches_6_1),
         cmocka_unit_test(reclaim_keeps_lists_short),
         cmocka_unit_test(the_limit_tunes_itself_6_12),
+        cmocka_unit_test(the_limit_decays_with_time_6_12),
         cmocka_unit_test(draining_empties_every_list),
         cmocka_unit_test(a_kernel_request_claims_whole_pageblocks_first),
         cmocka_unit_test(a_kernel_request_takes_a_pageblock_that_is_half_free),

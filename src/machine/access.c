@@ -36,6 +36,18 @@ void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
 
 /* Blocked time moves the CPU's clock as well: a machine of tasks bound to CPUs has nobody else to run meanwhile, and
  * the scheduler above gives the CPU to another task by its own rules. */
+#define REFRESHES_MAX 64 /* of a CPU that was idle: by then nothing is left to decay */
+
+/* Kernel: vmstat_update, the deferrable work of each CPU. */
+static void refresh_stats(struct vmsim_machine *m, unsigned cpu) {
+    struct vmsim__cpu *c = &m->cpus[cpu];
+    uint64_t times = (c->now - c->refresh) / VMSIM__STAT_INTERVAL + 1;
+    c->refresh += times * VMSIM__STAT_INTERVAL;
+    for (uint64_t i = vmsim__min64(times, REFRESHES_MAX); i--;)
+        vmsim__mem_refresh(m->mem, cpu);
+    VMSIM__ASSERT(c->refresh > c->now);
+}
+
 void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(t->cpu < m->nr_cpus);
     struct vmsim__cpu *c = &m->cpus[t->cpu];
@@ -48,6 +60,8 @@ void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t) {
     t->stats.blocked_ns += blocked;
     t->stats.min_flt += charge.min_flt;
     t->stats.maj_flt += charge.maj_flt;
+    if (VMSIM__UNLIKELY(c->now >= c->refresh))
+        refresh_stats(m, t->cpu);
 }
 
 void vmsim__syscall_enter(struct vmsim_machine *m, struct vmsim__task *t) {

@@ -78,6 +78,7 @@ static int create_cpus(struct vmsim_machine *m) {
     for (unsigned i = 0; i < m->nr_cpus; i++) {
         m->cpus[i].tlb = vmsim__tlb_cpu(m->tlbs, i);
         m->cpus[i].task = VMSIM_TASK_NONE;
+        m->cpus[i].refresh = VMSIM__STAT_INTERVAL;
     }
     return 0;
 }

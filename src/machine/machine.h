@@ -56,8 +56,11 @@ struct vmsim__space {
     struct vmsim__mm *mm;
 };
 
+#define VMSIM__STAT_INTERVAL UINT64_C(1000000000) /* ns: vm.stat_interval */
+
 struct vmsim__cpu {
-    uint64_t now; /* ns */
+    uint64_t now;     /* ns */
+    uint64_t refresh; /* ns: when it does vmsim__mem_refresh next */
     struct vmsim__tlb *tlb;
     struct vmsim__mm *mm; /* loaded */
     uint16_t asid;

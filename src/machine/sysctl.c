@@ -43,6 +43,13 @@ static int drop_caches(struct vmsim_machine *m, const char *value) {
     return 0;
 }
 
+/* Kernel: vmstat_refresh. */
+static int stat_refresh(struct vmsim_machine *m) {
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
+        vmsim__mem_refresh(m->mem, cpu);
+    return 0;
+}
+
 static int thp_write(struct vmsim_machine *m, const char *name, const char *value) {
     struct vmsim__vm_spec *knobs = vmsim__vm_knobs(m->vm), scratch = {0};
     if (strcmp(name, "enabled") != 0)
@@ -80,6 +87,8 @@ static int route(struct vmsim_machine *m, const char *name, const char *value) {
     static const char thp[] = "transparent_hugepage/";
     if (!strcmp(name, "vm.drop_caches"))
         return drop_caches(m, value);
+    if (!strcmp(name, "vm.stat_refresh"))
+        return stat_refresh(m);
     if (!strncmp(name, thp, sizeof thp - 1))
         return thp_write(m, name + sizeof thp - 1, value);
     if (!strncmp(name, "vm.dirty_", 9))
@@ -94,6 +103,7 @@ static int route(struct vmsim_machine *m, const char *name, const char *value) {
 /* The knob that was meant, or NULL. */
 static const char *closest_knob(const char *name) {
     static const char *const others[] = {"vm.drop_caches",
+                                         "vm.stat_refresh",
                                          "vm.dirty_ratio",
                                          "vm.dirty_bytes",
                                          "vm.dirty_background_ratio",

@@ -4,7 +4,8 @@
  *
  * 6.1: `high` is fixed; a run of frees doubles what one trim gives back. Since 6.7 `high` moves between high_min and
  * high_max: up when allocation empties the lists or a run of frees overflows them, down when the zone is below its high
- * watermark or under reclaim. Kernel counterpart: mm/page_alloc.c (rmqueue_bulk, free_pcppages_bulk, nr_pcp_*). */
+ * watermark or under reclaim, and with time. Kernel counterpart: mm/page_alloc.c (rmqueue_bulk, free_pcppages_bulk,
+ * nr_pcp_*). */
 #include "zones/pcp.h"
 
 static int32_t min32(int32_t a, int32_t b) {
@@ -176,6 +177,24 @@ void vmsim__pcp_trim_auto(struct vmsim__mem *mem, struct vmsim__zone *z, struct 
     if (z->flags & VMSIM__ZONE_BELOW_HIGH &&
         vmsim__zone_watermark_ok(mem, z, 0, vmsim__zone_wmark(z, VMSIM__WMARK_HIGH), VMSIM__ZONE_MOVABLE, 0))
         z->flags &= ~VMSIM__ZONE_BELOW_HIGH;
+}
+
+/* Kernel: decay_pcp_high. The limit falls by an eighth, by less where more than 32 batches would have to go back at
+ * once, and not below its lowest. */
+static void decay(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__pcp *pcp) {
+    int32_t most = pcp->count - (pcp->batch << VMSIM__PCP_BATCH_SCALE_MAX);
+    if (pcp->high > pcp->high_min)
+        pcp->high = max32(max32(most, pcp->high - (pcp->high >> 3)), pcp->high_min);
+    if (pcp->count > pcp->high)
+        release_bulk(mem, z, pcp, pcp->count - pcp->high, 0);
+}
+
+void vmsim__mem_refresh(struct vmsim__mem *mem, unsigned cpu) {
+    VMSIM__ASSERT(cpu < mem->nr_cpus);
+    for (unsigned i = 0; mem->kernel->pcp_high_auto && i < mem->nr_zones; i++) {
+        if (mem->zones[i].managed)
+            decay(mem, &mem->zones[i], &mem->zones[i].pcp[cpu]);
+    }
 }
 
 void vmsim__zone_drain_pcp(struct vmsim__mem *mem, struct vmsim__zone *zone, unsigned cpu) {

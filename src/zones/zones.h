@@ -301,6 +301,9 @@ struct vmsim__zone *vmsim__mem_zone_of(const struct vmsim__mem *mem, vmsim__pfn 
 void vmsim__zone_drain_pcp(struct vmsim__mem *mem, struct vmsim__zone *zone, unsigned cpu);
 void vmsim__zone_drain(struct vmsim__mem *mem, struct vmsim__zone *zone);
 void vmsim__mem_drain(struct vmsim__mem *mem);
+/* What a CPU does once a second (vm.stat_interval) and on a write to vm.stat_refresh: since 6.7 the limit of its lists
+ * decays. Counters are exact at any time: there is nothing to fold. Kernel: refresh_cpu_vm_stats. */
+void vmsim__mem_refresh(struct vmsim__mem *mem, unsigned cpu);
 /* Gives one HIGHATOMIC pageblock of the request's zones back to its migratetype; with `force` even the last of a zone.
  * False: there was none. */
 bool vmsim__mem_unreserve_highatomic(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq, bool force);

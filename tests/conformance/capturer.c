@@ -228,7 +228,8 @@ static const char *render(struct vmsim_machine *m, const struct vmsim__task *t, 
 struct folded {
     const char *meminfo, *zoneinfo;
 };
-static struct folded refresh(struct vmsim_machine *m, const struct vmsim__task *t) {
+static struct folded fold(struct vmsim_machine *m, const struct vmsim__task *t) {
+    write_knob(m, "vm.stat_refresh", "1");
     return (struct folded){render(m, t, TEXT_MEMINFO), render(m, t, TEXT_ZONEINFO)};
 }
 static void forget_folded(struct vmsim_machine *m, struct folded *f) {
@@ -281,9 +282,12 @@ struct facts *capturer_begin(struct vmsim_machine *m, uint32_t task) {
     store(m, t, PHASE, 8);
     store(m, t, OUTPUT_LENGTH, 8);
     drain(m, t);
-    struct folded folded = refresh(m, t);
-    for (enum text i = TEXTS; i-- > 0;)
+    struct folded folded = fold(m, t);
+    for (enum text i = TEXTS; i-- > 0;) {
+        if (i == TEXT_VMSTAT)
+            write_knob(m, "vm.stat_refresh", "1");
         read_file(m, t, i, BEFORE, &folded, f);
+    }
     forget_folded(m, &folded);
     read_usage(m, t, BEFORE, f);
     return f;
@@ -333,7 +337,7 @@ struct facts *capturer_end(struct vmsim_machine *m, uint32_t task, const struct 
     store(m, t, STACK(4), 8);
     read_usage(m, t, AFTER, f);
     drain(m, t);
-    struct folded folded = refresh(m, t);
+    struct folded folded = fold(m, t);
     for (enum text i = 0; i < TEXTS; i++) {
         uint64_t bytes = read_file(m, t, i, AFTER, &folded, f);
         if (i == TEXT_ZONEINFO)
