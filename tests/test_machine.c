@@ -173,6 +173,29 @@ static void a_machine_out_of_memory_kills_and_goes_on(void **state) {
     end(m);
 }
 
+/* The area of restartable sequences: after a fork its page is shared, and the kernel's write after a switch divides it.
+ */
+static void a_switch_writes_to_the_rseq_area(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot_small();
+    uint32_t task = new_task(m, "t"), child;
+    uint64_t va = (uint64_t)vmsim_task_mmap(m, task, 0, 4 * PAGE, RW, ANON, 0, 0);
+    touch(m, task, va, VMSIM_STORE);
+    touch(m, task, va + PAGE, VMSIM_STORE);
+    vmsim__task_get(m, task)->rseq = va + PAGE + 32;
+    uint64_t alone = counter(m, "tasks.t.minflt");
+    touch(m, task, va, VMSIM_STORE);
+    assert_int_equal(counter(m, "tasks.t.minflt"), alone); /* nobody else ran */
+    assert_int_equal(vmsim_task_fork(m, task, "child", &child), 0);
+    touch(m, child, va, VMSIM_LOAD);
+    assert_int_equal(counter(m, "tasks.child.minflt"), 1); /* the kernel's copy of the area's page */
+    touch(m, task, va, VMSIM_LOAD);
+    assert_int_equal(counter(m, "tasks.t.minflt"), alone + 1);
+    touch(m, child, va, VMSIM_LOAD);
+    assert_int_equal(counter(m, "tasks.child.minflt"), 1); /* it is its own by now */
+    end(m);
+}
+
 static void the_same_run_gives_the_same_counters(void **state) {
     (void)state;
     struct vmsim_machine *m[2];
@@ -295,6 +318,7 @@ int main(void) {
         cmocka_unit_test(memory_comes_back_when_tasks_end),
         cmocka_unit_test(a_machine_out_of_memory_kills_and_goes_on),
         cmocka_unit_test(a_machine_without_a_free_frame_makes_no_task),
+        cmocka_unit_test(a_switch_writes_to_the_rseq_area),
         cmocka_unit_test(the_same_run_gives_the_same_counters),
         cmocka_unit_test(names_of_tasks_and_counters_are_given_once),
         cmocka_unit_test(odd_names_of_tasks_are_unique_too),

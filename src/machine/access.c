@@ -30,8 +30,10 @@ void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
         c->mm = t->mm;
         c->asid = vmsim__tlb_switch(m->tlbs, t->cpu, &((struct vmsim__space *)t->mm->user)->tlb);
     }
-    if (other && t->rseq)
+    if (other && t->rseq) {
         vmsim__mm_put_user(t->mm, t->rseq, t->cpu);
+        vmsim__cpu_charge(m, t);
+    }
 }
 
 /* Blocked time moves the CPU's clock as well: a machine of tasks bound to CPUs has nobody else to run meanwhile, and
