@@ -219,9 +219,9 @@ VMSIM__INLINE bool fast_walk(const unsigned from, const bool direct, const struc
 VMSIM__INLINE bool is_simple(uint32_t start) {
     return (start & 6) != VMSIM__WALK_FETCH && (start & SIMPLE_START(0, 0)) == SIMPLE_START(0, 0);
 }
-/* A user's access from level 1: the walk cache of the level above the leaves missed, and the next one hit. */
+/* A user's access from the leaf table: that one was known. */
 VMSIM__INLINE bool is_usual(uint32_t start) {
-    const uint32_t usual = SIMPLE_START(VMSIM__WALK_USER, 1);
+    const uint32_t usual = SIMPLE_START(VMSIM__WALK_USER, 0);
     return (start & (usual | 0xf0)) == usual;
 }
 
@@ -246,14 +246,12 @@ VMSIM__INLINE bool is_usual(uint32_t start) {
         const uint32_t level = start & 0xf0;                                                                           \
         if (VMSIM__UNLIKELY(!vmsim__walk_canonical(&ops, NULL, va)))                                                   \
             return name##_body(VMSIM__WALK_ARGUMENTS);                                                                 \
-        if (VMSIM__LIKELY(is_usual(start)))                                                                            \
-            return name##_direct1(VMSIM__WALK_ARGUMENTS);                                                              \
-        if (VMSIM__UNLIKELY(!is_simple(start)))                                                                        \
+        if (VMSIM__UNLIKELY(!is_usual(start) && !is_simple(start)))                                                    \
             return name##_body(VMSIM__WALK_ARGUMENTS);                                                                 \
+        if (VMSIM__LIKELY(!level))                                                                                     \
+            return fast_walk(0, true, pt, va, start & 15, table, table_host, w) || name##_body(VMSIM__WALK_ARGUMENTS); \
         if (level == 0x10)                                                                                             \
             return name##_direct1(VMSIM__WALK_ARGUMENTS);                                                              \
-        if (!level)                                                                                                    \
-            return fast_walk(0, true, pt, va, start & 15, table, table_host, w) || name##_body(VMSIM__WALK_ARGUMENTS); \
         return level == 0x20   ? name##_direct2(VMSIM__WALK_ARGUMENTS)                                                 \
                : level == 0x30 ? name##_direct3(VMSIM__WALK_ARGUMENTS)                                                 \
                                : name##_direct4(VMSIM__WALK_ARGUMENTS);                                                \

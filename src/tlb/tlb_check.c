@@ -6,7 +6,7 @@
  *   - each right of the entry (R, W, X, U, global) must be in the table, and D only if the table has it;
  *   - the filter's slots must stand for live entries (host data, so an error there is vmsim's own).
  * Walk-cache entries must lead to the table that a walk from the root would reach. */
-#include "tlb/tlb_internal.h"
+#include "tlb/tlb_walk.h"
 
 struct check {
     const struct vmsim__tlb *t;
@@ -102,6 +102,23 @@ static int check_walk_cache(const struct check *c, unsigned level) {
     return 0;
 }
 
+/* A leaf table that is remembered is where the page table has it, if the entry above still reads the same. */
+static int check_leaf_table(const struct check *c, const struct tlb_leaf_table *leaf) {
+    const struct vmsim__pt_format *f = c->t->format;
+    const struct vmsim__pagetable *pt = c->resolve(c->context, (uint16_t)leaf->key);
+    uint64_t va = sign_extend((leaf->key >> 16 & ((UINT64_C(1) << 36) - 1)) << f->shift[1]);
+    struct vmsim__walk w;
+    if (!pt || leaf->key >> 52 != c->t->leaf_epoch)
+        return 0;
+    look(pt, va, &w);
+    if (w.level > 1 || w.fault == VMSIM__FAULT_NONCANONICAL || tlb_upper_entry(f, w.table_host[1], va) != leaf->raw)
+        return 0;
+    if (w.level == 1 || w.table[0] != leaf->pfn || w.table_host[0] != leaf->host)
+        return vmsim__err_set(c->err, VMSIM_ECHECK, "leaf table of ASID %u for 0x%llx is not there",
+                              (unsigned)(uint16_t)leaf->key, (unsigned long long)va);
+    return 0;
+}
+
 /* Does a live level-1 entry with this place of last_use hold the slot's page? */
 static bool slot_lives(const struct vmsim__tlb *t, const struct tlb_filter_slot *s, bool fetch) {
     for (struct tlb_array *const *at = t->side[fetch].path; *at && (*at)->level == 1; at++) {
@@ -128,5 +145,7 @@ int vmsim__tlb_check(const struct vmsim__tlb *t, vmsim__tlb_resolver *resolve, v
         e = check_array(&c, &t->array[i]);
     for (unsigned level = 1; level < VMSIM__PT_LEVELS && !e; level++)
         e = check_walk_cache(&c, level);
+    for (unsigned i = 0; i < TLB_LEAF_TABLES && !e; i++)
+        e = check_leaf_table(&c, &t->leaf[i]);
     return e;
 }

@@ -43,7 +43,8 @@
 #define TLB_FILTER_SLOTS (1u << TLB_FILTER_BITS)
 #define TLB_LANES 8
 #define TLB_CHUNK 255 /* most accesses between two folds of the byte lanes */
-#define TLB_HINTS 1024
+#define TLB_LEAF_TABLES 1024
+#define TLB_LEAF_EPOCHS 0x1000u
 
 /* 32 bytes: two a cache line. */
 struct tlb_filter_slot {
@@ -120,6 +121,17 @@ struct tlb_walk_cache {
     uint64_t hit, miss, evict, flush;
 };
 
+/* Host only: a leaf table that a walk came to by an entry of level 1 without restrictions. As long as that entry reads
+ * the same, walks need not ask where the table is; and where it is tells what to prefetch. It is forgotten when the
+ * walk caches forget, so nothing is read of a table that is no more: who frees one flushes it. 32 bytes: two a cache
+ * line. */
+struct tlb_leaf_table {
+    uint64_t key; /* address bits in 51..16, and the tag of the batch; 0: none */
+    uint64_t raw; /* the entry of level 1 */
+    uint64_t pfn;
+    void *host;
+};
+
 /* What fetches, or accesses to data, pass through. */
 struct tlb_side {
     uint64_t before[VMSIM__TLB_LEVELS + 1];                            /* latency of the levels before this one */
@@ -169,10 +181,9 @@ struct vmsim__tlb {
     struct vmsim__alloc *alloc;
     const vmsim_access *resume; /* host only: the access at which the last batch stopped, and how far beyond it was */
     size_t resume_looked;       /* looked ahead */
-    struct { /* host only: where leaf tables were last seen, to prefetch their entries; may be stale */
-        uint64_t key;
-        const void *host;
-    } hint[TLB_HINTS];
+    uint64_t leaf_tag;          /* of the running batch: leaf_epoch in bits 63..52, the ASID in bits 15..0 */
+    uint32_t leaf_epoch;
+    struct tlb_leaf_table leaf[TLB_LEAF_TABLES]; /* by the address bits above a leaf table's */
 };
 
 /* --- tlb_wide.c

@@ -53,23 +53,23 @@ VMSIM__INLINE void prefetch_set(const struct tlb_place *p, uint64_t page) {
         __builtin_prefetch(set + 16, 1);
 }
 
-/* The next accesses that the filter will not take: their sets of the last level, and their entries in tables that were
- * seen before. Where none was seen the key is 0 and the table at 0, and nothing is fetched. */
+/* The next accesses that the filter will not take: their sets of the last level, and their entries in leaf tables that
+ * are known. */
 VMSIM__INLINE void prefetch_ahead(const struct vmsim__tlb *t, const vmsim_access *a, const vmsim_access *end,
                                   const unsigned page_shift) {
     const unsigned table_shift = 7u + t->format->shift[1], entry_bytes = t->format->entry_bytes;
     const uint64_t index_mask = (UINT64_C(1) << t->format->index_bits[0]) - 1;
     const struct tlb_place *last[2] = {t->side[0].last, t->side[1].last};
     for (; a < end; a++) {
-        uint64_t page = *a >> (7 + page_shift), key = *a >> table_shift;
+        uint64_t page = *a >> (7 + page_shift), upper = *a >> table_shift;
         if (t->filter[(*a & 3) << TLB_FILTER_BITS | (page & (TLB_FILTER_SLOTS - 1))].key == page)
             continue;
         const struct tlb_place *p = last[(*a & 3) == VMSIM_FETCH];
         if (p)
             prefetch_set(p, page);
-        if (t->hint[key % TLB_HINTS].key == key)
-            __builtin_prefetch(
-                (const void *)((uintptr_t)t->hint[key % TLB_HINTS].host + (page & index_mask) * entry_bytes), 1);
+        const struct tlb_leaf_table *leaf = &t->leaf[upper & (TLB_LEAF_TABLES - 1)];
+        if (leaf->key == (upper << 16 | t->leaf_tag))
+            __builtin_prefetch((unsigned char *)leaf->host + (page & index_mask) * entry_bytes, 1);
     }
 }
 
@@ -191,6 +191,7 @@ size_t vmsim__tlb_run(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, u
     }
     t->pt = pt;
     t->asid = asid;
+    t->leaf_tag = (uint64_t)t->leaf_epoch << 52 | asid;
     if (a == t->resume)
         run.looked = t->resume_looked;
     size_t done = t->page_shift != 12 ? run_any(t, &run, pa_out)

@@ -2,6 +2,8 @@
 /* What paging-structure caches learn and forget: see tlb/tlb_walk.h. */
 #include "tlb/tlb_walk.h"
 
+#include <string.h>
+
 /* LRU, whatever the arrays use: no vendor documents another order for these caches. */
 void vmsim__tlb_walk_fill(const struct vmsim__tlb *t, struct tlb_walk_cache *c, uint64_t va,
                           const struct vmsim__walk *w) {
@@ -33,8 +35,18 @@ void vmsim__tlb_walk_drop_va(struct vmsim__tlb *t, uint16_t asid, uint64_t va) {
     }
 }
 
+/* All of them: a new epoch begins. Epoch 0 is never, so that an empty key is nobody's. */
+static void forget_leaf_tables(struct vmsim__tlb *t) {
+    t->leaf_epoch = (t->leaf_epoch + 1) % TLB_LEAF_EPOCHS;
+    if (!t->leaf_epoch) {
+        memset(t->leaf, 0, sizeof t->leaf);
+        t->leaf_epoch = 1;
+    }
+}
+
 unsigned vmsim__tlb_walk_drop_asid(struct vmsim__tlb *t, uint16_t asid) {
     unsigned dropped = 0;
+    forget_leaf_tables(t);
     for (unsigned level = 1; level < VMSIM__PT_LEVELS; level++) {
         struct tlb_walk_cache *c = &t->walk_cache[level];
         for (uint32_t at = 0; at < c->entries; at++)
@@ -48,6 +60,7 @@ unsigned vmsim__tlb_walk_drop_asid(struct vmsim__tlb *t, uint16_t asid) {
 
 unsigned vmsim__tlb_walk_drop_all(struct vmsim__tlb *t) {
     unsigned dropped = 0;
+    forget_leaf_tables(t);
     for (unsigned level = 1; level < VMSIM__PT_LEVELS; level++) {
         struct tlb_walk_cache *c = &t->walk_cache[level];
         for (uint32_t at = 0; at < c->entries; at++)
