@@ -142,6 +142,49 @@ static void tables_of_others_can_be_walked(void **state) {
     user_end(&u);
 }
 
+/* The user's table and the kernel's have other pages at the same offsets. */
+static void arm64_has_a_table_for_each_half(void **state) {
+    (void)state;
+    static const char *const formats[] = {"arm64_4k", "arm64_16k", "arm64_64k"};
+    for (unsigned i = 0; i < TEST_COUNT(formats); i++) {
+        struct user u, k;
+        struct vmsim_mmu_walk walk;
+        const uint64_t ones = UINT64_C(0xffff) << 48, va = UINT64_C(0x7f0000000000);
+        const unsigned kernel = VMSIM_MMU_READ | VMSIM_MMU_WRITE | VMSIM_MMU_ACCESSED;
+        user_begin(&u, formats[i]);
+        user_begin(&k, formats[i]);
+        assert_int_equal(vmsim_mmu_map(&u.mmu, va, 0x40000000, 0x4000000, RWU, 0), 0);
+        assert_int_equal(vmsim_mmu_map(&k.mmu, va, 0x80000000, 0x8000000, kernel, 0), 0);
+        assert_false(vmsim_mmu_walk(&u.mmu, ones | va, 0, &walk));
+        assert_string_equal(walk.fault, "non-canonical");
+        assert_int_equal(vmsim_mmu_set_upper(&u.mmu, &k.mmu), 0);
+        for (uint64_t at = 0; at < 0x4000000; at += 0x1234) {
+            assert_true(vmsim_mmu_walk(&u.mmu, va + at, VMSIM_MMU_AS_USER, &walk));
+            assert_int_equal(walk.pa, 0x40000000 + at);
+            assert_true(vmsim_mmu_walk(&u.mmu, ones | (va + at), VMSIM_MMU_AS_WRITE, &walk));
+            assert_int_equal(walk.pa, 0x80000000 + at);
+        }
+        assert_true(vmsim_mmu_walk(&k.mmu, va, VMSIM_MMU_PROBE, &walk)); /* its entry was written */
+        assert_true(walk.flags & VMSIM_MMU_DIRTY);
+        assert_false(vmsim_mmu_walk(&u.mmu, ones | va, VMSIM_MMU_AS_USER, &walk));
+        assert_string_equal(walk.fault, "user");
+        assert_true(vmsim_mmu_walk(&u.mmu, ones | (va + 0x7ffffff), 0, &walk)); /* beyond what the lower half has */
+        assert_false(vmsim_mmu_walk(&u.mmu, va + 0x7ffffff, 0, &walk));
+        assert_false(vmsim_mmu_walk(&u.mmu, (ones << 1) | va, 0, &walk)); /* neither zeros nor ones */
+        assert_string_equal(walk.fault, "non-canonical");
+        assert_int_equal(walk.fault_code, 4); /* translation fault, level 0 */
+        assert_int_equal(vmsim_mmu_set_upper(&u.mmu, NULL), 0);
+        assert_false(vmsim_mmu_walk(&u.mmu, ones | va, 0, &walk));
+        assert_int_equal(vmsim_mmu_set_upper(&u.mmu, &u.mmu), VMSIM_EINVAL);
+        user_end(&k);
+        user_begin(&k, i ? formats[i - 1] : "x86_64");
+        assert_int_equal(vmsim_mmu_set_upper(&u.mmu, &k.mmu), VMSIM_EINVAL);
+        assert_int_equal(vmsim_mmu_set_upper(&k.mmu, &u.mmu), VMSIM_EINVAL);
+        user_end(&k);
+        user_end(&u);
+    }
+}
+
 static void keep_line(void *context, const char *text) {
     char *all = context;
     strcat(strcat(all, text), "\n");
@@ -179,6 +222,7 @@ int main(void) {
         cmocka_unit_test(a_map_that_finds_no_table_frame_is_undone),
         cmocka_unit_test(the_top_of_the_address_space_can_be_mapped),
         cmocka_unit_test(tables_of_others_can_be_walked),
+        cmocka_unit_test(arm64_has_a_table_for_each_half),
         cmocka_unit_test(a_walk_is_told_level_by_level),
     };
     return cmocka_run_group_tests_name("mmu_api", tests, NULL, NULL);

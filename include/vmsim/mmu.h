@@ -96,6 +96,12 @@ void vmsim_mmu_fini(struct vmsim_mmu *mmu);
  *  RISC-V no. */
 void vmsim_mmu_hardware_update(struct vmsim_mmu *mmu, bool accessed, bool dirty);
 
+/** arm64 has a page table for each half of the addresses: TTBR0 for those that begin with zeros, TTBR1 for those that
+ *  begin with ones (the kernel's). From now on walks of `mmu` take `upper` for the latter, which fault without. `upper`
+ * is kept by reference (NULL: none again); its own calls take addresses without the leading ones, 0x1000 for
+ *  0xffff000000001000. VMSIM_EINVAL: not arm64, not the same format, or the same table. */
+int vmsim_mmu_set_upper(struct vmsim_mmu *mmu, const struct vmsim_mmu *upper);
+
 /** Maps [va, va + size) to [pa, pa + size) with VMSIM_MMU_* `flags`. `page_size` 0: each time the largest leaf that
  * fits; else leaves of that size (contiguous groups count as sizes: 64 KiB on arm64_4k). VMSIM_EINVAL: not aligned to
  * the base page or to `page_size`, no such size, not canonical, wraps, or something is mapped there already (nothing is

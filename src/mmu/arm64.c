@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Armv8-A entries (VMSAv8-64, stage 1) for the 4, 16 and 64 KiB granules, 48-bit addresses, one half (TTBR0 or TTBR1).
+/* Armv8-A entries (VMSAv8-64, stage 1) for the 4, 16 and 64 KiB granules, 48-bit addresses. A page table is one half,
+ * TTBR0's or TTBR1's; the latter hangs at the former as `upper`.
  *
  *     63  58     57  56    55   54   53   52    51   50  47 ...... 12|14|16  11  10  9:8  7   6   5   4:2   1     0
  *     -   none   sd  spec  drty UXN  PXN  Cont  DBM  -   output address      nG  AF  SH   RO  U   NS  attr  type  valid
@@ -117,7 +118,14 @@ uint64_t vmsim__arm64_encode_table(const struct vmsim__pt_format *f, unsigned le
 
 static const struct vmsim__walk_ops ops = {.entry = entry, .touch = touch, .access_first = true, .open_read = true};
 
+/* A walk from the top begins at the half's own root; one from further down has its table already. */
 bool vmsim__arm64_walk(VMSIM__WALK_PARAMETERS) {
+    const struct vmsim__pagetable *half = vmsim__pt_half(pt, &va);
+    if (VMSIM__UNLIKELY(half != pt) && (start >> 4 & 15) + 1 == half->format->levels) {
+        table = half->root;
+        table_host = half->root_table;
+    }
+    pt = half;
     return vmsim__walk_body(&ops, VMSIM__WALK_ARGUMENTS);
 }
 

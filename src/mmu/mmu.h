@@ -89,7 +89,7 @@ struct vmsim__pt_format {
     uint8_t levels;      /* tables passed by a full walk; 0: no translation (nommu) */
     uint8_t entry_bytes; /* 4 or 8 */
     uint8_t va_bits;     /* width of an address that is translated */
-    bool va_signed;      /* upper half: addresses sign-extend; otherwise they are below 2^va_bits (arm64: TTBR0) */
+    bool va_signed;      /* upper half: addresses sign-extend; otherwise they are below 2^va_bits (arm64: a half) */
     uint8_t pa_bits;     /* default physical width of the page tables of this format */
     uint8_t swap_bits;   /* payload bits of a SWAP entry */
     uint8_t index_bits[VMSIM__PT_LEVELS];   /* entries of a table at each level = 1 << bits */
@@ -176,6 +176,7 @@ struct vmsim__pagetable {
     uint64_t root;                          /* pfn of the top table */
     void *root_table;                       /* its host memory */
     uint64_t tables[VMSIM__PT_LEVELS];      /* table frames in use, by level (root included) */
+    const struct vmsim__pagetable *upper;   /* arm64: TTBR1, for addresses that begin with ones; NULL: they fault */
     const struct vmsim__regions *regions;   /* nommu: the protection; NULL: everything is allowed */
     uint8_t pa_bits;                        /* of the CPU; higher address bits in an x86 entry are reserved */
     bool hardware_accessed, hardware_dirty; /* of the CPU (Svade and Armv8.0: false); may be changed at any time */
@@ -285,6 +286,15 @@ static inline bool vmsim__mmu_walk(const struct vmsim__pagetable *pt, uint64_t v
 static inline bool vmsim__va_canonical(const struct vmsim__pt_format *f, uint64_t va) {
     unsigned spare = 64u - f->va_bits;
     return f->va_signed ? (uint64_t)((int64_t)(va << spare) >> spare) == va : !spare || !(va >> f->va_bits);
+}
+
+/* The half that translates *va, which becomes the address within it: the upper one's tables do not see the ones in
+ * front. */
+static inline const struct vmsim__pagetable *vmsim__pt_half(const struct vmsim__pagetable *pt, uint64_t *va) {
+    if (VMSIM__LIKELY(!pt->upper || ~*va >> pt->format->va_bits))
+        return pt;
+    *va &= (UINT64_C(1) << pt->format->va_bits) - 1;
+    return pt->upper;
 }
 
 /* Two-dimensional walk: guest tables hold guest-physical frames, each translated through `host` (user mode there, and

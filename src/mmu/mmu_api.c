@@ -96,6 +96,14 @@ void vmsim_mmu_hardware_update(struct vmsim_mmu *mmu, bool accessed, bool dirty)
     inner_of(mmu)->pt.hardware_dirty = dirty;
 }
 
+int vmsim_mmu_set_upper(struct vmsim_mmu *mmu, const struct vmsim_mmu *upper) {
+    struct vmsim__pagetable *pt = &inner_of(mmu)->pt;
+    if (pt->format->arch != VMSIM__PT_ARCH_ARM64 || upper == mmu || (upper && pt_of(upper)->format != pt->format))
+        return VMSIM_EINVAL;
+    pt->upper = upper ? pt_of(upper) : NULL;
+    return 0;
+}
+
 /* ---- ranges ---- */
 
 /* A range of whole base pages within one half of the address space; `end` may be 0, the top. */
