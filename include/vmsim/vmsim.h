@@ -83,7 +83,7 @@ int vmsim_task_access(struct vmsim_machine *machine, uint32_t task, const vmsim_
 /** System calls, with Linux's arguments and results (a value, or a negative Linux errno).
  *  `file` is a file number of vmsim_file_create(), 0 for anonymous memory. A task that does not exist gives -3 (ESRCH).
  *  When the *host* has no memory the result is -12 (ENOMEM), vmsim_machine_error() says so, and every later
- *  vmsim_task_access(), also one of no references, returns ::VMSIM_ENOMEM. */
+ *  vmsim_task_access(), also one of no references, returns VMSIM_ENOMEM. */
 int64_t vmsim_task_mmap(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length, unsigned prot,
                         unsigned flags, uint32_t file, uint64_t offset);
 /** munmap(2). */
