@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: MIT
 option(VMSIM_FUZZ "Build the fuzzers (clang only)" OFF)
 
-# vmsim_fuzzer(NAME MODULES m...): a libFuzzer program from tests/NAME.c and the sources of the named modules, all with
-# coverage feedback and sanitizers.
+# vmsim_fuzzer(NAME MODULES m... [STEPS n] [SEEDS file...]): the fuzz target tests/NAME.c.
+#
+# A test of that name makes STEPS changes to the target's seeds and the files SEEDS (tests/fuzz_main.c), the same for the
+# same VMSIM_SEED. With VMSIM_FUZZ also NAME_libfuzzer, with coverage feedback and sanitizers; tools/fuzz runs them.
 function(vmsim_fuzzer NAME)
-    cmake_parse_arguments(PARSE_ARGV 1 F "" "" "MODULES")
+    cmake_parse_arguments(PARSE_ARGV 1 F "" "STEPS" "MODULES;SEEDS")
+    if(F_MODULES STREQUAL all)
+        get_property(F_MODULES GLOBAL PROPERTY VMSIM_MODULES)
+    endif()
+    vmsim_test(${NAME} EXTRA fuzz_main.c MODULES ${F_MODULES} ARGS ${F_STEPS} ${F_SEEDS})
     if(NOT VMSIM_FUZZ)
         return()
     endif()
@@ -16,11 +22,13 @@ function(vmsim_fuzzer NAME)
         file(GLOB module_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${module}/*.c)
         list(APPEND sources ${module_sources})
     endforeach()
-    add_executable(${NAME} ${sources})
-    target_include_directories(${NAME} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src
+    set(fuzzer ${NAME}_libfuzzer)
+    add_executable(${fuzzer} ${sources})
+    target_include_directories(${fuzzer} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src
                                ${PROJECT_SOURCE_DIR}/tests)
-    target_compile_options(${NAME} PRIVATE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all)
-    target_link_options(${NAME} PRIVATE -fsanitize=fuzzer,address,undefined)
-    target_link_libraries(${NAME} PRIVATE vmsim_compiler vmsim_deps)
-    set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    target_compile_definitions(${fuzzer} PRIVATE VMSIM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_compile_options(${fuzzer} PRIVATE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all)
+    target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer,address,undefined)
+    target_link_libraries(${fuzzer} PRIVATE vmsim_compiler vmsim_deps PkgConfig::CMOCKA)
+    set_target_properties(${fuzzer} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 endfunction()

@@ -122,6 +122,7 @@ static const struct {
     {{"node_online.txt", "0-99999\n"}, "it is no list of nodes", "reserved:"},
     {{"node_node1_distance.txt", "21 5\n"}, "5 is no distance; 10 and 20 are taken", "distances: [10, 21]"},
     {{"node_node0_distance.txt", "10\n"}, "1 distances for 2 nodes: 10 and 20 are taken", "distances: [21, 10]"},
+    {{"node_node1_cpulist.txt", "4095\n"}, "it is no list of CPUs below 1024", "cpus: []"},
     {{"node_node0_cpulist.txt", "zero\n"}, "it is no list of CPUs", "cpus: [1]"},
     {{"proc_zoneinfo.txt", "Node 0, zone DMA\n spanned 10\n present 20\n managed 5\n"}, "contradicts itself", "nodes:"},
     {{"proc_zoneinfo.txt", "\x7f"
@@ -144,6 +145,9 @@ static const struct {
      "nodes:"},
     {{"sysctl_vm.txt", "overcommit_memory = 7\n"}, "overcommit_memory cannot be 7", "nodes:"},
     {{"sysctl_vm.txt", "dirty_ratio = 400\n"}, "dirty_ratio cannot be 400", "nodes:"},
+    {{"sysctl_vm.txt", "admin_reserve_kbytes = 99999999999999999999\n"},
+     "admin_reserve_kbytes cannot be 999",
+     "nodes:"},
     {{"sysctl_vm.txt", "min_free_kbytes = 1 2\n"}, "damaged: vm.min_free_kbytes", "nodes:"},
     {{"sysctl_vm.txt", "min_free_kbytes = 4096\n"}, NULL, "vm.min_free_kbytes: \"4096\""},
     {{"proc_cpuinfo.txt", "vendor_id : AuthenticAMD\ncpu family : 25\nmodel : 17\n"}, NULL, "preset: zen4"},

@@ -278,6 +278,22 @@ static void sizes_whose_addresses_would_come_round_are_refused(void **state) {
     test_alloc_end(alloc);
 }
 
+/* The kernel's image, bounce buffers and an initrd come to more than a zone of some MiB has. */
+static void the_made_up_boot_never_takes_more_than_a_zone_has(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    for (uint64_t low = 17; low < 40; low++) {
+        struct vmsim__range_spec map[2] = {{.start = 0, .size = low * MIB}, {.start = 4 * GIB, .size = GIB}};
+        struct vmsim__node_spec node = {0};
+        struct vmsim__mem_spec spec = {.nodes = {&node, 1}, .memory_map = {map, 2}, .initrd = 64 * MIB, .cpus = 1};
+        struct vmsim__mem *mem = zm_create(alloc, &spec);
+        for (unsigned i = 0; i < mem->nr_zones; i++)
+            assert_in_range(mem->zones[i].managed, 0, mem->zones[i].present);
+        zm_destroy(mem);
+    }
+    test_alloc_end(alloc);
+}
+
 /* ---- Host memory ---- */
 
 static bool boot_once(struct vmsim__alloc *alloc, void *context) {
@@ -336,6 +352,7 @@ int main(void) {
         cmocka_unit_test(nodes_are_ordered_by_distance_then_load),
         cmocka_unit_test(impossible_machines_are_refused_with_a_reason),
         cmocka_unit_test(sizes_whose_addresses_would_come_round_are_refused),
+        cmocka_unit_test(the_made_up_boot_never_takes_more_than_a_zone_has),
         cmocka_unit_test(boot_survives_any_failure_of_host_memory),
         cmocka_unit_test(a_machine_without_host_memory_fails_requests_and_says_so),
         cmocka_unit_test(a_tebibyte_costs_next_to_nothing),

@@ -195,7 +195,7 @@ static bool read_distances(struct vmsim__import *im, unsigned node) {
 }
 
 static bool read_node_cpus(struct vmsim__import *im, unsigned node, bool *any) {
-    static uint64_t const most = 4096;
+    static uint64_t const most = VMSIM__CPUS_MAX;
     char name[64];
     size_t count = 0;
     snprintf(name, sizeof name, "node_node%u_cpulist.txt", node);
@@ -227,11 +227,11 @@ static int read_nodes(struct vmsim__import *im) {
     if (any)
         return 0;
     const char *text = vmsim__capture_text(im->capture, "sys_devices_system_cpu_online.txt");
-    uint64_t *list = vmsim__arena_alloc(&im->capture->arena, 4096, sizeof *list);
+    uint64_t *list = vmsim__arena_alloc(&im->capture->arena, VMSIM__CPUS_MAX, sizeof *list);
     size_t count = 0;
     if (!list)
         return vmsim__import_nomem(im);
-    if (text && parse_list(text, 4096, list, &count, 4096) && count) {
+    if (text && parse_list(text, VMSIM__CPUS_MAX, list, &count, VMSIM__CPUS_MAX) && count) {
         im->nr_cpus = count;
         im->cpus_origin = "sys_devices_system_cpu_online.txt";
     }

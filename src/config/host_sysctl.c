@@ -6,6 +6,7 @@
  * eighth. */
 #include "config/host_import.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,9 +66,10 @@ static bool captured(struct vmsim__import *im, const char *name, char *value, si
 /* Whether a knob takes the value; false with a note. */
 static bool takes(struct vmsim__import *im, const struct vmsim_param *p, const char *value) {
     char *end;
+    errno = 0;
     int64_t n = strtoll(value, &end, 10);
     uint64_t max = p->type == VMSIM_PARAM_BOOL ? 1 : p->max ? (uint64_t)p->max : INT64_MAX;
-    if (!*end && n >= 0 && (uint64_t)n >= (uint64_t)p->min && (uint64_t)n <= max)
+    if (!errno && !*end && n >= 0 && (uint64_t)n >= (uint64_t)p->min && (uint64_t)n <= max)
         return true;
     vmsim__capture_note(im->capture, SYSCTL, "damaged: %s cannot be %s; what follows from the machine is taken",
                         p->name, value);

@@ -55,7 +55,7 @@ static bool read_line(struct vmsim__import *im, const char *line, bool *known) {
     else if (sscanf(line, " start_pfn: %llu", &n) == 1)
         last->start = n;
     else if (sscanf(line, " cpu: %llu", &n) == 1)
-        last->cpus = vmsim__max64(last->cpus, n < 4096 ? n + 1 : 0);
+        last->cpus = vmsim__max64(last->cpus, n < VMSIM__CPUS_MAX ? n + 1 : 0);
     return true;
 }
 

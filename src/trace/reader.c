@@ -163,13 +163,15 @@ static int scan_events(struct vmsim_trace_reader *r, const struct vmsim__block_h
     struct vmsim__loader *l = &r->pipe.loader;
     struct vmsim__cursor c = {l->events, l->events + h->events_raw, false};
     uint64_t at = 0, since = 0;
-    uint32_t task = 0;
+    uint32_t task = VMSIM_TRACE_NO_TASK;
     int err = 0;
     while (!err && c.at < c.end) {
         uint64_t gap = vmsim__cursor_varint(&c), op = vmsim__cursor_varint(&c);
         if (c.failed || gap > h->refs - at || op > VMSIM_TRACE_EVENT_TYPES)
             return VMSIM_ECORRUPT;
         at += gap;
+        if (task == VMSIM_TRACE_NO_TASK && (at || op))
+            return VMSIM_ECORRUPT; /* references or an event of no task */
         if (op == 0) {
             if (at > since)
                 r->tables.tasks.at[task].references += at - since;
@@ -183,7 +185,9 @@ static int scan_events(struct vmsim_trace_reader *r, const struct vmsim__block_h
         err = vmsim__get_event(&c, (unsigned)(op - 1), &e, &room) ? vmsim__tables_event(&r->tables, task, &e)
                                                                   : VMSIM_ECORRUPT;
     }
-    if (!err && h->refs > since && task < r->tables.tasks.count)
+    if (!err && h->refs > since && task == VMSIM_TRACE_NO_TASK)
+        return VMSIM_ECORRUPT;
+    if (!err && h->refs > since)
         r->tables.tasks.at[task].references += h->refs - since;
     return err;
 }

@@ -123,13 +123,19 @@ static struct vmsim__zone_layout *zone_below_4g(const struct vmsim__layout *l) {
     return best;
 }
 
+/* As many of `frames` as a zone still has: the parts of a made-up boot may come to more than a small zone. */
+static uint64_t still(const struct vmsim__zone_layout *z, uint64_t frames) {
+    VMSIM__ASSERT(z->reserved + z->boot_use <= z->present);
+    return vmsim__min64(frames, z->present - z->reserved - z->boot_use);
+}
+
 /* Bounce buffers; their bookkeeping is an ordinary early allocation. */
 static uint64_t model_bounce(struct vmsim__layout *l) {
     if (l->spec->arch != VMSIM__ARCH_X86_64 || !memory_above(l, UINT64_C(1) << 32))
         return 0;
     struct vmsim__zone_layout *z = zone_below_4g(l);
     if (z)
-        z->reserved += vmsim__min64(BOUNCE_BYTES >> l->page_shift, z->present / 2);
+        z->reserved += still(z, vmsim__min64(BOUNCE_BYTES >> l->page_shift, z->present / 2));
     return BOUNCE_BYTES / 2048 * BOUNCE_SLOT_BYTES + BOUNCE_AREA_BYTES;
 }
 
@@ -137,7 +143,7 @@ static void model_initrd(struct vmsim__layout *l) {
     struct vmsim__zone_layout *z = zone_below_4g(l);
     uint64_t page = UINT64_C(1) << l->page_shift;
     if (z)
-        z->boot_use += vmsim__min64(vmsim__align_up(l->spec->initrd, page) >> l->page_shift, z->present / 4);
+        z->boot_use += still(z, vmsim__min64(vmsim__align_up(l->spec->initrd, page) >> l->page_shift, z->present / 4));
 }
 
 static void model_node(struct vmsim__layout *l, const struct vmsim__kernel *kernel, unsigned node, uint64_t bytes) {

@@ -3,12 +3,15 @@
 #include "zones/mem_spec.h"
 #include "zones/zones.h"
 #include "base/units.h"
+#include "tlb/shootdown.h"
 
 #include <string.h>
 
 const char *const vmsim__arch_names[] = {"x86_64", "x86_32", "x86_pae", "arm64", "riscv", NULL};
 const char *const vmsim__thp_mode_names[] = {"always", "madvise", "never", NULL};
 static const char *const zone_names[] = {"DMA", "DMA32", "Normal", "HighMem", "Movable", NULL};
+
+_Static_assert(VMSIM__CPUS_MAX == VMSIM__TLB_CPUS, "every CPU has its bit in a mask");
 
 #define RANGE(field) offsetof(struct vmsim__range_spec, field)
 #define RESERVE(field) offsetof(struct vmsim__reserve_spec, field)
@@ -55,7 +58,7 @@ const struct vmsim_param vmsim__node_params[] = {
      .type = VMSIM_PARAM_LIST,
      .offset = NODE(cpus),
      .element = VMSIM_PARAM_UINT,
-     .max = UINT16_MAX,
+     .max = VMSIM__CPUS_MAX - 1,
      .doc = "CPUs of the node; none: a memory-only node."},
     {.name = "memory",
      .type = VMSIM_PARAM_SIZE,
@@ -106,7 +109,7 @@ const struct vmsim_param vmsim__mem_spec_params[] = {
      .type = VMSIM_PARAM_UINT,
      .offset = SPEC(cpus),
      .fallback = "0",
-     .max = 1024,
+     .max = VMSIM__CPUS_MAX,
      .doc = "Number of CPUs; those that no node names go round the nodes. 0: as many as the nodes name, at least 1."},
     {.name = "memory_map",
      .type = VMSIM_PARAM_STRUCT_LIST,

@@ -14,6 +14,8 @@
 
 struct vmsim__err;
 
+#define VMSIM__CPUS_MAX 1024 /* most CPUs of a machine: as many as the masks of tlb/shootdown.h hold */
+
 enum vmsim__arch {
     VMSIM__ARCH_X86_64,
     VMSIM__ARCH_X86_32,
