@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
-# Headers, library, program, machine presets, and the pkg-config and CMake package files.
+# Headers, library, program with its manual page and bash completion, machine presets, and the pkg-config and CMake
+# package files.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS vmsim EXPORT vmsimTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(TARGET vmsim_program)
     install(TARGETS vmsim_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    install(FILES ${PROJECT_SOURCE_DIR}/docs/vmsim.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+    install(FILES ${PROJECT_SOURCE_DIR}/tools/vmsim-completion.bash
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME vmsim)
 endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/vmsim DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h")
