@@ -121,7 +121,7 @@ void capturer_boot(struct vmsim_machine *m, uint32_t task) {
         .argument_count = 4};
     if (vmsim__task_exec(m, t, NULL, &image))
         abort();
-    vmsim__mm_set_rlimit(t->mm, VMSIM__RLIMIT_MEMLOCK, UINT64_MAX); /* root: CAP_IPC_LOCK */
+    t->mm->privileged = true;
     each(m, t, fetched, VMSIM_FETCH);
     each(m, t, read, VMSIM_LOAD);
     reference(m, t, t->mm->vdso, 8, VMSIM_LOAD);
@@ -164,6 +164,10 @@ void capturer_forks(struct vmsim_machine *m, uint32_t task) {
 void capturer_resumes(struct vmsim_machine *m, uint32_t task) {
     if (m->nr_cpus == 1)
         store(m, vmsim__task_get(m, task), THREAD, 8);
+}
+
+void capturer_sleeps(struct vmsim_machine *m, uint32_t task) {
+    store(m, vmsim__task_get(m, task), THREAD, 8);
 }
 
 void capturer_runs(struct vmsim_machine *m, uint32_t task, uint64_t at) {
@@ -346,4 +350,39 @@ struct facts *capturer_end(struct vmsim_machine *m, uint32_t task, const struct 
     forget_folded(m, &folded);
     print(m, t, begin, f, zoneinfo_bytes);
     return f;
+}
+
+/* ---- overcommit ---- */
+
+static bool gets(struct vmsim_machine *m, uint32_t task, uint64_t pages, unsigned prot, unsigned flags) {
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    int64_t at = vmsim__mm_mmap(t->mm, 0, pages * PAGE, prot, flags | VMSIM__MAP_PRIVATE | VMSIM__MAP_ANONYMOUS, NULL,
+                                0, t->cpu);
+    if (at >= 0 && vmsim__mm_munmap(t->mm, (uint64_t)at, pages * PAGE, t->cpu))
+        abort();
+    return at >= 0;
+}
+
+void capturer_overcommits(struct vmsim_machine *m, uint32_t task, unsigned mode, struct outcomes *out) {
+    const unsigned rw = VMSIM__PROT_READ | VMSIM__PROT_WRITE;
+    const uint64_t most = m->mem->totalram * 4;
+    static struct facts f;
+    char value[8];
+    snprintf(value, sizeof value, "%u", mode);
+    write_knob(m, "vm.overcommit_memory", value);
+    const char *text = render(m, vmsim__task_get(m, task), TEXT_MEMINFO);
+    f.count = 0;
+    parse(&f, TEXT_MEMINFO, text);
+    vmsim_report_proc_free(m, text);
+    outcome_overcommit(out, mode, OVERCOMMIT_LIMIT, fact_get(&f, "meminfo_kB.CommitLimit", NULL), 0);
+    uint64_t low = 0, high = most;
+    if (gets(m, task, most, rw, 0))
+        low = most;
+    while (high - low > 1) {
+        uint64_t middle = (low + high) / 2;
+        *(gets(m, task, middle, rw, 0) ? &low : &high) = middle;
+    }
+    outcome_overcommit(out, mode, OVERCOMMIT_LARGEST, (int64_t)low, fact_get(&f, "meminfo_kB.Committed_AS", NULL) / 4);
+    outcome_overcommit(out, mode, OVERCOMMIT_NORESERVE, gets(m, task, most, rw, VMSIM__MAP_NORESERVE), 0);
+    outcome_overcommit(out, mode, OVERCOMMIT_READ_ONLY, gets(m, task, most, VMSIM__PROT_READ, 0), 0);
 }

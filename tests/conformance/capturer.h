@@ -17,11 +17,16 @@ void capturer_forked(struct vmsim_machine *m, uint32_t task);
 void capturer_workload(struct vmsim_machine *m, uint32_t task);
 void capturer_forks(struct vmsim_machine *m, uint32_t task);
 void capturer_resumes(struct vmsim_machine *m, uint32_t task);
+void capturer_sleeps(struct vmsim_machine *m, uint32_t task); /* and wakes */
 /* It prints a line before the first phase: deeper in its stack than before. */
 void capturer_prints(struct vmsim_machine *m, uint32_t task);
 /* It runs code, or writes memory of its own; addresses on its stack are those under 6.1. */
 void capturer_runs(struct vmsim_machine *m, uint32_t task, uint64_t at);
 void capturer_writes(struct vmsim_machine *m, uint32_t task, uint64_t at, uint64_t bytes);
+
+/* It sets vm.overcommit_memory and looks for the largest mapping that it then gets, and at two of four times the
+ * memory. */
+void capturer_overcommits(struct vmsim_machine *m, uint32_t task, unsigned mode, struct outcomes *out);
 
 /* It looks at its counters as a phase begins and as it ends; the caller frees. Every fact is the text of a /proc file.
  * After the second it prints what changed. */

@@ -20,6 +20,7 @@
 #include "phases_rules.h"
 #include "scenario/engine.h"
 #include "vmsim/host.h"
+#include "vmsim/report.h"
 
 #define PHASES_MAX 64
 
@@ -62,6 +63,20 @@ static void note_cached(struct run *r, struct vmsim__cache *c, const char *key) 
     outcome_add(&r->outcomes, key, n ? text : "none");
 }
 
+/* The task's VMAs where workloads map. */
+static void note_maps(struct run *r, struct vmsim_machine *m, uint32_t task, const char *key) {
+    char path[64], name[96];
+    const char *text;
+    snprintf(path, sizeof path, "proc/%u/maps", task + 1);
+    snprintf(name, sizeof name, "maps after %.80s", key);
+    if (vmsim_report_proc_file(m, path, &text, NULL))
+        abort();
+    outcome_add(&r->outcomes, name, "");
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+        outcome_add_vma(&r->outcomes, line);
+    vmsim_report_proc_free(m, text);
+}
+
 static void at_result(void *context, int64_t result) {
     struct run *r = context;
     char text[32] = "ok";
@@ -79,7 +94,8 @@ static bool at_program(struct vmsim_machine *m, const char *what, uint32_t task)
         const char *name;
         void (*run)(struct vmsim_machine *, uint32_t);
     } parts[] = {{"boot", capturer_boot},       {"workload", capturer_workload}, {"forks", capturer_forks},
-                 {"resumes", capturer_resumes}, {"forked", capturer_forked},     {"prints", capturer_prints}};
+                 {"resumes", capturer_resumes}, {"sleeps", capturer_sleeps},     {"forked", capturer_forked},
+                 {"prints", capturer_prints}};
     uint64_t at, bytes;
     if (sscanf(what, "writes %" SCNx64 " %" SCNu64, &at, &bytes) == 2) {
         capturer_writes(m, task, at, bytes);
@@ -122,6 +138,14 @@ static void at_marker(void *context, struct vmsim_scenario *s, const char *name,
     }
     if (!strncmp(name, "result ", 7)) {
         snprintf(r->result_of, sizeof r->result_of, "%s", name + 7);
+        return;
+    }
+    if (!strncmp(name, "overcommit ", 11)) {
+        capturer_overcommits(s->machine, task, (unsigned)strtoul(name + 11, NULL, 10), &r->outcomes);
+        return;
+    }
+    if (!strncmp(name, "maps ", 5)) {
+        note_maps(r, s->machine, task, name + 5);
         return;
     }
     if (!strcmp(name, "usage")) {

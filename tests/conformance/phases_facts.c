@@ -97,6 +97,50 @@ void outcome_add(struct outcomes *o, const char *key, const char *text) {
     snprintf(at[o->count++].text, sizeof at->text, "%s", text);
 }
 
+void outcome_overcommit(struct outcomes *o, unsigned mode, enum overcommit what, int64_t value, int64_t committed) {
+    static const char *const names[] = {"CommitLimit_kB", "largest mapping", "4x NORESERVE", "4x PROT_READ"};
+    char key[64], text[32];
+    bool strict = mode == 2 && what == OVERCOMMIT_LARGEST;
+    snprintf(key, sizeof key, "mode %u: %s%s", mode, names[what], strict ? " + committed" : "");
+    if (what == OVERCOMMIT_LIMIT || what == OVERCOMMIT_LARGEST)
+        snprintf(text, sizeof text, "%lld", (long long)(value + (strict ? committed : 0)));
+    else
+        snprintf(text, sizeof text, "%s", value ? "ok" : "refused");
+    outcome_add(o, key, text);
+}
+
+bool outcome_add_vma(struct outcomes *o, const char *line) {
+    unsigned long long start, end;
+    char access[8];
+    if (!o->count || sscanf(line, "%llx-%llx %7s", &start, &end, access) != 3 || start >> 40 == 0 || start >> 42)
+        return false;
+    char *text = o->at[o->count - 1].text;
+    size_t n = strlen(text);
+    snprintf(text + n, sizeof o->at->text - n, "%s%llx-%llx %s", n ? ", " : "", start, end, access);
+    return true;
+}
+
+/* "mode 0: largest single RW private mapping 52682 pages (...)" and the other lines of the search. */
+static bool read_overcommit(struct capture_phases *c, const char *line) {
+    unsigned mode;
+    long long value, committed;
+    char word[24];
+    if (sscanf(line, "mode %u CommitLimit_kB %lld Committed_AS_kB %lld", &mode, &value, &committed) == 3) {
+        outcome_overcommit(&c->outcomes, mode, OVERCOMMIT_LIMIT, value, 0);
+        c->committed = committed / 4;
+    } else if (sscanf(line, "mode %u: 4x NORESERVE %23s", &mode, word) == 2) {
+        outcome_overcommit(&c->outcomes, mode, OVERCOMMIT_NORESERVE, !strcmp(word, "ok"), 0);
+    } else if (sscanf(line, "mode %u: 4x PROT_READ %23s", &mode, word) == 2) {
+        outcome_overcommit(&c->outcomes, mode, OVERCOMMIT_READ_ONLY, !strcmp(word, "ok"), 0);
+    } else if (sscanf(line, "mode %u: largest single RW private mapping %lld", &mode, &value) == 2 ||
+               sscanf(line, "mode %u: %lld pages (4x)", &mode, &value) == 2) {
+        outcome_overcommit(&c->outcomes, mode, OVERCOMMIT_LARGEST, value, c->committed);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 const char *outcome_get(const struct outcomes *o, const char *key) {
     for (size_t i = 0; i < o->count; i++) {
         if (!strcmp(o->at[i].key, key))
@@ -111,7 +155,14 @@ static bool read_outcome(struct capture_phases *c, const char *line, char *trace
     char key[96], word[200];
     int errno_number, at;
     const char *arrow = strstr(line, " ->"), *cached = strstr(line, " cached: ");
-    if (sscanf(line, "trace %63s", trace) == 1)
+    if (sscanf(line, "trace %63s", trace) == 1 || read_overcommit(c, line))
+        return true;
+    if (sscanf(line, "maps after %79[^\n]", word) == 1) { /* "maps after munmap 20..23:", and a line a VMA */
+        snprintf(key, sizeof key, "maps after %.*s", (int)strlen(word) - 1, word);
+        outcome_add(&c->outcomes, key, "");
+        return true;
+    }
+    if (!strncmp(line, "  1", 3) && outcome_add_vma(&c->outcomes, line))
         return true;
     if (cached) {
         if (!strncmp(line, "mincore", 7))

@@ -30,15 +30,22 @@ void facts_read_zoneinfo(struct facts *f, const char *text);
 /* after - before of everything that either of them has. */
 void facts_subtract(struct facts *out, const struct facts *after, const struct facts *before);
 
-/* What came out of something, as text: "0-3 16-31" cached, "errno 22". */
+/* What came out of something, as text: "0-3 16-31" cached, "errno 22", VMAs. */
 struct outcome {
-    char key[96], text[400];
+    char key[96], text[1500];
 };
 struct outcomes {
     struct outcome *at;
     size_t count;
 };
 void outcome_add(struct outcomes *o, const char *key, const char *text);
+/* A finding under vm.overcommit_memory `mode`. Of the strict mode's largest mapping and what was committed before,
+ * which is the whole machine's, the sum. */
+enum overcommit { OVERCOMMIT_LIMIT, OVERCOMMIT_LARGEST, OVERCOMMIT_NORESERVE, OVERCOMMIT_READ_ONLY };
+void outcome_overcommit(struct outcomes *o, unsigned mode, enum overcommit what, int64_t value, int64_t committed);
+/* A line of /proc/PID/maps in 1 TiB to 4 TiB, where workloads map: "10000000000-10000010000 rw-p", behind what the
+ * newest outcome has. False: no such line. */
+bool outcome_add_vma(struct outcomes *o, const char *line);
 const char *outcome_get(const struct outcomes *o, const char *key); /* NULL: none */
 
 /* One phase of a captured workload. */
@@ -50,7 +57,8 @@ struct phase {
 struct capture_phases {
     struct phase *at;
     size_t count;
-    struct outcomes outcomes; /* cached pages after reads, results of calls */
+    struct outcomes outcomes; /* cached pages after reads, results of calls, limits of overcommit */
+    int64_t committed;        /* pages, as the capture last told */
 };
 /* Reads the phases of a capture; false: it cannot be read. */
 bool capture_phases_read(const char *path, struct capture_phases *out);
