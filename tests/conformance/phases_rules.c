@@ -38,7 +38,7 @@ static bool parse_rule(const char *line, struct rule *r) {
     char phases[24];
     long long slack;
     *r = (struct rule){.last = UINT32_MAX};
-    if (sscanf(line, "unmodelled %79s %255[^\n]", r->facts, r->reason) == 2) {
+    if (sscanf(line, "unmodelled %63s %79s %255[^\n]", r->shape, r->facts, r->reason) == 3) {
         r->kind = RULE_UNMODELLED;
     } else if (sscanf(line, "later %63s %63s %23s %255[^\n]", r->shape, r->workload, phases, r->reason) == 4) {
         r->kind = RULE_LATER;

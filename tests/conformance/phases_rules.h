@@ -3,7 +3,7 @@
  *
  * Lines of the rules file (words between blanks; a word of globs may hold * and ?):
  *
- *     unmodelled FACT  reason...                   vmsim has no such mechanism
+ *     unmodelled SHAPE FACT reason...              vmsim has no such mechanism
  *     later SHAPE WORKLOAD PHASES reason...        not compared, because
  *     cause SHAPE WORKLOAD PHASES FACTS SLACK reason...  PHASES "8-12" or *; within SLACK of Linux for a known reason
  */
