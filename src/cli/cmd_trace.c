@@ -39,6 +39,18 @@ static uint64_t parse_number(struct argp_state *state, const char *arg, uint64_t
     return n;
 }
 
+/* The verb first: what is wrong with `import IN OUT` is not the number of files. */
+static void check_verb(const struct trace_options *o, struct argp_state *state) {
+    static const char *const verbs[] = {"info", "print", "verify", "convert"};
+    size_t i = 0;
+    while (i < 4 && strcmp(o->verb, verbs[i]) != 0)
+        i++;
+    if (i == 4)
+        argp_error(state, "unknown verb '%s' (info, print, verify or convert)", o->verb);
+    if (o->count != (i == 3 ? 2 : 1))
+        argp_error(state, "%s takes %s, not %u files", o->verb, i == 3 ? "IN and OUT" : "one trace", o->count);
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
     struct trace_options *o = state->input;
     switch (key) {
@@ -63,16 +75,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case ARGP_KEY_ARG:
         if (!o->verb)
             o->verb = arg;
-        else if (o->count < 2)
-            o->files[o->count++] = arg;
-        else
-            argp_error(state, "too many files");
+        else if (o->count++ < 2)
+            o->files[o->count - 1] = arg;
         return 0;
     case ARGP_KEY_END:
         if (!o->verb)
             argp_error(state, "say what to do: info, print, verify or convert");
-        if (o->count != (strcmp(o->verb, "convert") ? 1 : 2))
-            argp_error(state, "%s takes %s", o->verb, strcmp(o->verb, "convert") ? "one trace" : "IN and OUT");
+        check_verb(o, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -344,5 +353,5 @@ int cmd_trace(int argc, char **argv) {
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (!strcmp(verbs[i].name, o.verb))
             return verbs[i].run(&o);
-    return cli_fail(EXIT_USAGE, "trace", "unknown verb '%s' (info, print, verify or convert)", o.verb);
+    return EXIT_USAGE;
 }
