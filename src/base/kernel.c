@@ -46,6 +46,7 @@ static const struct vmsim__kernel kernels[] = {
         .pud_accounted = true,
         .populate_retry_major = true,
         .mprotect_uncharges = true,
+        .pageout_keeps_young = true,
         .gather_pairs = true,
     },
     {
@@ -69,6 +70,7 @@ static const struct vmsim__kernel kernels[] = {
         .pud_accounted = true,
         .populate_retry_major = true,
         .mprotect_uncharges = true,
+        .pageout_keeps_young = true,
         .gather_pairs = true,
         .huge_zero_replaced = true,
     },

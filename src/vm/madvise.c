@@ -97,14 +97,30 @@ static bool cold_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn p
     return young;
 }
 
-/* MADV_PAGEOUT: reclaim sees a page that nobody used of late. */
+/* What reclaim makes of an anonymous page that swap does not take: it is swap-backed (again, if it was lazily free and
+ * written since) and active. Kernel: shrink_folio_list, activate_locked. */
+static void keep_page(struct vmsim__vm *vm, vmsim__pfn pfn, struct vmsim__frame *f, unsigned cpu) {
+    if (!vmsim__lru_isolate(vm->cache, pfn))
+        return;
+    f->flags |= VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_ACTIVE;
+    vmsim__vm_event(vm, VMSIM__PGACTIVATE, UINT64_C(1) << vmsim__frame_order(f));
+    vmsim__lru_putback(vm->cache, pfn, cpu);
+}
+
+/* MADV_PAGEOUT: reclaim sees a page that nobody used of late. Without swap its verdict on anonymous memory is known
+ * here, but for what MADV_FREE gave and nobody wrote again. */
 static bool age_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (vmsim__vm_mapcount(v->mm->vm, pfn) != 1)
         return false;
-    bool young = pte->flags & VMSIM__PTE_ACCESSED;
-    pte->flags &= ~VMSIM__PTE_ACCESSED;
+    bool clears = (pte->flags & VMSIM__PTE_ACCESSED) && !v->mm->vm->kernel->pageout_keeps_young;
+    if (clears)
+        pte->flags &= ~VMSIM__PTE_ACCESSED;
     f->flags &= ~VMSIM__FRAME_REFERENCED;
-    return young;
+    bool wanted = vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED) || pte->flags & VMSIM__PTE_DIRTY;
+    if (!v->mm->vm->hooks.pageout && vmsim__frame_is(f, VMSIM__FRAME_ANON) && wanted &&
+        !vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE))
+        keep_page(v->mm->vm, pfn, f, v->mm->cpu);
+    return clears;
 }
 
 /* MADV_FREE and DONTNEED give swap space back: the data is not wanted. */
