@@ -433,6 +433,34 @@ static void a_prefetch_never_enters_a_page_without_its_accessed_bit(void **state
     rig_close(&r);
 }
 
+/* Two tables have other frames at the same offsets; arrays and walk caches keep the halves apart. */
+static void both_halves_of_arm64_are_cached_apart(void **state) {
+    (void)state;
+    struct vmsim__rng rng = test_rng("halves");
+    struct tlb_rig r;
+    struct vmsim__pagetable upper;
+    rig_open(&r, "arm64_4k", vmsim__tlb_spec_default());
+    assert_true(vmsim__pagetable_init(&upper, r.pt.format, &r.memory->mem));
+    for (uint64_t page = 0; page < 1200; page++) {
+        uint64_t va = UINT64_C(0x7f80000000) + page * 0x1000; /* over two leaf tables and more */
+        struct vmsim__pt_slot slot;
+        rig_map(&r, va, 0, 0x10000 + page, RIGHTS_RW);
+        assert_true(vmsim__pt_slot(&upper, va, 0, true, &slot));
+        vmsim__pt_set(upper.format, &slot, (struct vmsim__pte){0x20000 + page, RIGHTS_RW});
+    }
+    r.pt.upper = &upper;
+    for (unsigned i = 0; i < 20000; i++) {
+        bool high = vmsim__rng_below(&rng, 2);
+        uint64_t page = vmsim__rng_below(&rng, i % 3 ? 1200 : 20), offset = vmsim__rng_below(&rng, 0x1000 - 8), pa;
+        uint64_t va = (high ? UINT64_C(0xffff) << 48 : 0) + UINT64_C(0x7f80000000) + page * 0x1000 + offset;
+        assert_true(rig_access(&r, 1, va, 8, i % 5 ? VMSIM_LOAD : VMSIM_STORE, &pa));
+        assert_int_equal(pa, (high ? UINT64_C(0x20000000) : UINT64_C(0x10000000)) + page * 0x1000 + offset);
+    }
+    r.pt.upper = NULL;
+    vmsim__pagetable_fini(&upper);
+    rig_close(&r);
+}
+
 static void without_arrays_every_access_walks(void **state) {
     (void)state;
     static struct tlb_rig r;
@@ -467,6 +495,7 @@ int main(void) {
         cmocka_unit_test(creation_survives_every_failed_allocation),
         cmocka_unit_test(prefetchers_fetch_what_they_promise),
         cmocka_unit_test(a_prefetch_never_enters_a_page_without_its_accessed_bit),
+        cmocka_unit_test(both_halves_of_arm64_are_cached_apart),
         cmocka_unit_test(without_arrays_every_access_walks),
     };
     return cmocka_run_group_tests_name("tlb", tests, NULL, NULL);
