@@ -36,8 +36,7 @@ struct vmsim__kernel {
     bool populate_retry_major; /* so it is in madvise(MADV_POPULATE_*) (since 6.9) */
     bool mprotect_uncharges;   /* a mapping without a page is uncharged when it loses PROT_WRITE (since 6.8) */
     bool huge_zero_replaced;   /* a write to the huge zero page gets a huge page, not a split (since 6.13) */
-    bool pageout_keeps_young;  /* MADV_PAGEOUT leaves accessed bits alone: reclaim is told to pass over them (since 6.9)
-                                */
+    bool pageout_keeps_young;  /* MADV_PAGEOUT leaves accessed bits alone, reclaim ignores them (since 6.9) */
     bool gather_pairs;         /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
     uint32_t max_map_count;    /* default of vm.max_map_count */
     unsigned auxv_entries;     /* of the vector on a new stack: 21, 23 with restartable sequences' two (since 6.3) */
