@@ -244,7 +244,7 @@ VMSIM__INLINE bool is_usual(uint32_t start) {
     LONG_FROM(name, 4)                                                                                                 \
     bool vmsim__x86_##name##_walk(VMSIM__WALK_PARAMETERS) {                                                            \
         const uint32_t level = start & 0xf0;                                                                           \
-        if (VMSIM__UNLIKELY(!vmsim__walk_canonical(&ops, NULL, va)))                                                   \
+        if (VMSIM__UNLIKELY(!vmsim__walk_canonical(&ops, pt->format, va)))                                             \
             return name##_body(VMSIM__WALK_ARGUMENTS);                                                                 \
         if (VMSIM__UNLIKELY(!is_usual(start) && !is_simple(start)))                                                    \
             return name##_body(VMSIM__WALK_ARGUMENTS);                                                                 \
