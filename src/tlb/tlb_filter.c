@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The filter in front of level 1: which pages an access of each type may use without a lookup. See tlb/tlb_internal.h.
  *
- * Hits of level 1 are counted in byte lanes: a slot carries a 1 in the byte that belongs to its (array, size), the hot
- * loop adds slots up, and vmsim__tlb_run folds the bytes into the counters at least every 255 accesses. Eight lanes do
- * for every machine that maps up to eight kinds of level-1 entries at a time; when one more comes, the next fold hands
- * lanes out afresh. */
+ * Hits of level 1 are counted in byte lanes: a slot carries a 1 in the byte that belongs to its (array, size; load,
+ * store or fetch), the hot loop adds slots up, and vmsim__tlb_run folds the bytes into the counters at least every 255
+ * accesses. Eight lanes do for a task that runs from pages of two sizes and works on pages of three; when one more
+ * comes, the next fold hands lanes out afresh. */
+#include <string.h>
+
 #include "tlb/tlb_internal.h"
 
 void vmsim__tlb_filter_clear(struct vmsim__tlb *t) {
@@ -13,8 +15,7 @@ void vmsim__tlb_filter_clear(struct vmsim__tlb *t) {
     t->lanes = 0;
     t->lanes_short = false;
     for (unsigned i = 0; i < t->arrays; i++)
-        for (unsigned c = 0; c < VMSIM__TLB_SIZES; c++)
-            t->array[i].lane[c] = TLB_NONE;
+        memset(t->array[i].lane, TLB_NONE, sizeof t->array[i].lane);
 }
 
 /* A large page may have a slot for each base page inside, and so up to all slots of a type. */
@@ -31,11 +32,14 @@ void vmsim__tlb_filter_drop_pages(struct vmsim__tlb *t, uint64_t tag, uint64_t d
         }
 }
 
+static const enum vmsim__tlb_counter kind_of[3] = {VMSIM__TLB_loads, VMSIM__TLB_stores, VMSIM__TLB_fetches};
+
 /* An array whose policy wants to hear of hits is left out: the filter would hide them. */
 void vmsim__tlb_filter_add(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag, uint64_t va, unsigned type) {
     VMSIM__ASSERT(type < 4 && *tag != TLB_INVALID && r->level == 1);
     unsigned c = tlb_tag_class(*tag);
-    uint8_t *lane = &r->lane[c];
+    unsigned kind = type == VMSIM_FETCH ? 2 : type & 1;
+    uint8_t *lane = &r->lane[kind][c];
     if (VMSIM__UNLIKELY(r->policy->hit != NULL))
         return;
     if (*lane == TLB_NONE) {
@@ -43,9 +47,10 @@ void vmsim__tlb_filter_add(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *
             t->lanes_short = true;
             return;
         }
-        *lane = t->lanes;
-        t->lane_latency[t->lanes] = r->latency;
-        t->lane_counter[t->lanes++] = &r->by_size[c];
+        *lane = t->lanes++;
+        t->lane[*lane].count = &r->by_size[c];
+        t->lane[*lane].latency = r->latency;
+        t->lane[*lane].kind = kind_of[kind];
     }
     uint64_t key = tlb_va57(va) >> t->page_shift, *data = tlb_data(r, tag);
     uint64_t inside = key & ((UINT64_C(1) << (t->class_shift[c] - t->page_shift)) - 1);

@@ -50,7 +50,7 @@
 struct tlb_filter_slot {
     uint64_t key;  /* base page number of the 57-bit address; TLB_INVALID: empty */
     uint64_t *use; /* the entry's last_use */
-    uint64_t lane; /* 1 in the byte of its hit counter */
+    uint64_t lane; /* 1 in the byte of its counters */
     uint64_t page; /* physical address of the base page */
 };
 
@@ -90,9 +90,9 @@ struct tlb_array {
     uint32_t mask; /* sets - 1 when that is a power of two, else 0 */
     bool hashed, lru, inclusive;
     uint8_t level, holds, number;
-    uint8_t classes;                                           /* how many sizes it may hold */
-    uint8_t class_at[VMSIM__TLB_SIZES];                        /* which, largest first */
-    uint8_t lane[VMSIM__TLB_SIZES];                            /* filter lane of a class, or TLB_NONE */
+    uint8_t classes;                    /* how many sizes it may hold */
+    uint8_t class_at[VMSIM__TLB_SIZES]; /* which, largest first */
+    uint8_t lane[3][VMSIM__TLB_SIZES];  /* filter lane of loads, stores and fetches of a class, or TLB_NONE */
     uint32_t first[VMSIM__TLB_SIZES], count[VMSIM__TLB_SIZES]; /* ways that a class may take */
     uint32_t valid;
     uint32_t present[VMSIM__TLB_SIZES]; /* entries of a class, global ones included */
@@ -145,8 +145,11 @@ struct tlb_side {
 
 struct vmsim__tlb {
     struct tlb_filter_slot filter[4 * TLB_FILTER_SLOTS];
-    struct vmsim__tlb_array_counters *lane_counter[TLB_LANES];
-    uint64_t lane_latency[TLB_LANES];
+    struct {
+        struct vmsim__tlb_array_counters *count;
+        uint64_t latency;
+        enum vmsim__tlb_counter kind;
+    } lane[TLB_LANES];
     uint8_t lanes;
     bool lanes_short; /* an entry found no lane: start over at the next fold */
     bool filter_user; /* what the filter's entries were checked for */

@@ -2,8 +2,7 @@
 /* The hot loop: a batch of packed accesses through the filter, everything else out of line.
  *
  * For an access that hits the filter the loop does: one compare, one store of the time, one add of a byte lane (hits by
- * array and size), one add of a 16-bit lane (accesses by type). Nothing waits for a store, and the two sums are the
- * only chains.
+ * array, size and type). Nothing waits for a store, and the sum is the only chain.
  *
  *     access  63               19 18         7 6      2 1    0
  *            +-------------------+------------+--------+------+        page 4 KiB: key = access >> 19
@@ -31,8 +30,10 @@ struct run {
 static void fold_lanes(struct vmsim__tlb *t, uint64_t lanes) {
     for (unsigned i = 0; i < t->lanes; i++) {
         uint64_t hits = lanes >> 8 * i & 0xff;
-        t->lane_counter[i]->hit += hits;
-        t->cycles += hits * t->lane_latency[i];
+        t->lane[i].count->hit += hits;
+        t->cycles += hits * t->lane[i].latency;
+        t->counter[t->lane[i].kind] += hits;
+        t->counter[VMSIM__TLB_accesses] += hits;
     }
 }
 
@@ -104,7 +105,7 @@ static VMSIM__NOINLINE bool straddling_access(struct vmsim__tlb *t, const struct
 }
 
 /* One access that the filter did not take. False: *run->stop. */
-static VMSIM__NOINLINE bool slow_access(struct vmsim__tlb *t, struct run *run, size_t i, bool cross, uint64_t *pa) {
+VMSIM__INLINE bool slow_access(struct vmsim__tlb *t, struct run *run, size_t i, bool cross, uint64_t *pa) {
     vmsim_access x = run->a[i];
     if (t->missed && i + AHEAD >= run->looked)
         look_ahead(t, run, i);
@@ -113,7 +114,17 @@ static VMSIM__NOINLINE bool slow_access(struct vmsim__tlb *t, struct run *run, s
     return vmsim__tlb_translate(t, vmsim_access_va(x), x & 3, run->user, pa, run->stop);
 }
 
-/* At most TLB_CHUNK accesses from `i`; returns where it ended. *kinds are those completed. */
+/* &t->filter[type][page mod N], in as few instructions as it takes. */
+VMSIM__INLINE const struct tlb_filter_slot *slot_of(const struct vmsim__tlb *t, vmsim_access x, unsigned page_shift) {
+    const unsigned size_shift = 5;
+    static_assert(sizeof(struct tlb_filter_slot) == 1 << 5, "size_shift");
+    uint64_t page = x >> (7 + page_shift - size_shift) & (uint64_t)(TLB_FILTER_SLOTS - 1) << size_shift;
+    uint64_t type = x << (TLB_FILTER_BITS + size_shift) & UINT64_C(3) << (TLB_FILTER_BITS + size_shift);
+    return (const struct tlb_filter_slot *)((uintptr_t)t->filter + (page | type));
+}
+
+/* At most TLB_CHUNK accesses from `i`; returns where it ended. *lanes are those that the filter took, *kinds those
+ * that the long way did. */
 VMSIM__INLINE size_t chunk(struct vmsim__tlb *t, struct run *run, size_t i, size_t end, uint64_t *pa_out,
                            unsigned page_shift, uint64_t *lanes_out, uint64_t *kinds_out) {
     const vmsim_access *a = run->a;
@@ -121,7 +132,7 @@ VMSIM__INLINE size_t chunk(struct vmsim__tlb *t, struct run *run, size_t i, size
     for (; i < end; i++) {
         vmsim_access x = a[i];
         uint64_t key = x >> (7 + page_shift), pa;
-        const struct tlb_filter_slot *s = &t->filter[(x & 3) << TLB_FILTER_BITS | (key & (TLB_FILTER_SLOTS - 1))];
+        const struct tlb_filter_slot *s = slot_of(t, x, page_shift);
         bool cross = straddles(x, page_shift);
         if (VMSIM__LIKELY(s->key == key && !cross)) {
             *s->use = ++now;
@@ -134,6 +145,7 @@ VMSIM__INLINE size_t chunk(struct vmsim__tlb *t, struct run *run, size_t i, size
             now = t->now;
             if (VMSIM__UNLIKELY(!ok))
                 break;
+            kinds += UINT64_C(1) << (x << 4 & 63); /* 16 bits for each type */
             if (VMSIM__UNLIKELY(t->deadline != UINT64_MAX)) {
                 fold_lanes(t, before);
                 lanes = 0;
@@ -143,7 +155,6 @@ VMSIM__INLINE size_t chunk(struct vmsim__tlb *t, struct run *run, size_t i, size
                 }
             }
         }
-        kinds += UINT64_C(1) << (x << 4 & 63); /* 16 bits for each type */
         if (pa_out)
             pa_out[i] = pa;
     }
