@@ -437,6 +437,20 @@ static void replay_rseq(struct item *i) {
         i->t->rseq = 0;
 }
 
+/* Clocks are read in the vdso: what was recorded as a system call, since the recorded one has no functions, is none.
+ * Clocks of CPU time are the kernel's: they are asked for after a look there. False: the call is made. */
+static bool replay_clock(struct item *i) {
+    enum { GETTIMEOFDAY = 96, TIME = 201, CLOCK_GETTIME = 228, GETCPU = 309, PROCESS_CPUTIME = 2, THREAD_CPUTIME = 3 };
+    const uint64_t *a = i->e->args;
+    if (i->e->type != VMSIM_TRACE_SYSCALL || i->r->recorded ||
+        (a[0] != GETTIMEOFDAY && a[0] != TIME && a[0] != CLOCK_GETTIME && a[0] != GETCPU))
+        return false;
+    vmsim__cpu_load(i->s->machine, i->t);
+    vmsim__mm_vdso_call(i->t->mm, i->t->cpu);
+    vmsim__cpu_charge(i->s->machine, i->t);
+    return i->t->mm->vdso && (a[0] != CLOCK_GETTIME || (a[1] != PROCESS_CPUTIME && a[1] != THREAD_CPUTIME));
+}
+
 #define O_TRUNC_BIT 0x200u
 /* Calls on files. Sizes are the results of the recorded calls: what a read gave then is read now. */
 static void replay_file_call(struct item *i) {
@@ -519,6 +533,8 @@ static int replay_event(struct item *i) {
     default:
         break;
     }
+    if (replay_clock(i))
+        return i->s->err.code;
     vmsim__syscall_enter(i->s->machine, i->t);
     replay_rseq(i);
     if (i->e->result >= 0 && !replay_memory_call(i))

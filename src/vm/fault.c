@@ -190,6 +190,15 @@ bool vmsim__mm_put_user(struct vmsim__mm *mm, uint64_t va, unsigned cpu) {
     return vmsim__fault_resolved(vmsim__mm_fault(mm, va, true, false, false, cpu));
 }
 
+void vmsim__mm_vdso_call(struct vmsim__mm *mm, unsigned cpu) {
+    const uint64_t at[] = {mm->vdso, mm->vdso - (mm->vm->spec.vvar_pages << mm->vm->page_shift)};
+    struct vmsim__pt_slot slot;
+    for (unsigned i = 0; mm->vdso && i < VMSIM__COUNT(at); i++) {
+        if (!vmsim__mm_slot(mm, at[i], false, &slot) || !slot.entry || !vmsim__pt_read(mm->pt.format, &slot))
+            vmsim__mm_fault(mm, at[i], false, i == 0, true, cpu);
+    }
+}
+
 /* ---- stacks ---- */
 
 /* Kernel: acct_stack_growth. */

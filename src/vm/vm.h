@@ -277,6 +277,8 @@ enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, boo
 
 /* The kernel writes to a word of user memory. Kernel: put_user. False: it cannot (EFAULT). */
 bool vmsim__mm_put_user(struct vmsim__mm *mm, uint64_t va, unsigned cpu);
+/* The program calls into its vdso, which reads the first page of [vvar]; no vdso: nothing. */
+void vmsim__mm_vdso_call(struct vmsim__mm *mm, unsigned cpu);
 
 struct vmsim__mm *vmsim__mm_create(struct vmsim__vm *vm, unsigned cpu); /* empty; NULL: no frame or no host memory */
 struct vmsim__mm *vmsim__mm_fork(struct vmsim__mm *parent, unsigned cpu,
