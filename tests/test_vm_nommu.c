@@ -152,6 +152,28 @@ static void unmapping_keeps_to_one_mapping(void **state) {
     end(m);
 }
 
+/* A range that begins with a file's mapping takes the mapping that ends with it; one that begins in anonymous memory
+ * has to lie in it. */
+static void unmapping_across_mappings_goes_by_the_first(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot();
+    uint32_t task = new_task(m), file;
+    assert_int_equal(vmsim_file_create(m, VMSIM_FILE_REGULAR, "/f", 64 * PAGE, false, &file), 0);
+    uint64_t one = map(m, task, 4 * PAGE, RW);
+    uint64_t copy = (uint64_t)vmsim_task_mmap(m, task, 0, 4 * PAGE, R, PRIVATE, file, 0);
+    uint64_t two = map(m, task, 4 * PAGE, RW), before = unused(m);
+    uint64_t low = one < two ? one : two, high = one < two ? two : one;
+    assert_true(low < copy && copy < high);
+    assert_int_equal(vmsim_task_munmap(m, task, low, copy - low + 4 * PAGE), -22);
+    assert_int_equal(vmsim_task_munmap(m, task, copy + PAGE, high - copy + 3 * PAGE), -22);
+    assert_int_equal(vmsim_task_munmap(m, task, copy, high - copy + 3 * PAGE), -22);
+    assert_int_equal(vmsim_task_munmap(m, task, copy, high - copy + 4 * PAGE), 0);
+    assert_int_equal(unused(m) - before, 4);
+    assert_int_equal(touch(m, task, copy, VMSIM_LOAD), copy);
+    check(m);
+    end(m);
+}
+
 static void mremap_resizes_within_the_memory_of_the_mapping(void **state) {
     (void)state;
     struct vmsim_machine *m = boot();
@@ -312,6 +334,7 @@ int main(void) {
         cmocka_unit_test(rights_are_those_of_the_region),
         cmocka_unit_test(what_needs_an_mmu_is_refused),
         cmocka_unit_test(unmapping_keeps_to_one_mapping),
+        cmocka_unit_test(unmapping_across_mappings_goes_by_the_first),
         cmocka_unit_test(mremap_resizes_within_the_memory_of_the_mapping),
         cmocka_unit_test(read_only_parts_of_a_file_are_shared_among_tasks),
         cmocka_unit_test(a_host_without_memory_leaves_the_machine_whole),

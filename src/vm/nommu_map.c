@@ -197,20 +197,22 @@ static void cut(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t start, uint
     vmsim__vma_resized(mm, v);
 }
 
-/* Kernel: do_munmap. Of anonymous memory any part of one mapping may go; of a file only whole mappings. */
+/* Kernel: do_munmap. Of anonymous memory any part of one mapping may go; of a file only whole mappings. A range that
+ * begins in one, or before it, takes the mapping that ends where the range does, and leaves those between. */
 int64_t vmsim__nommu_munmap(struct vmsim__mm *mm, uint64_t start, uint64_t length) {
     const uint64_t page = mm->vm->page_size;
     if (!length || length > mm->task_size || start > mm->task_size - length)
         return fail(VMSIM__L_EINVAL);
     uint64_t end = start + vmsim__align_up(length, page);
     struct vmsim__vma *v = vmsim__vma_intersection(mm, start, end);
-    while (v && v->file && v->start >= start && v->end != end)
-        v = v->next;
-    if (!v || (v->file && (v->end != end || v->start < start)))
-        return fail(VMSIM__L_EINVAL);
-    if (v->file)
+    if (v && v->file) {
+        while (v && v->start >= start && v->end != end)
+            v = v->next;
+        if (!v || v->start < start)
+            return fail(VMSIM__L_EINVAL);
         start = v->start;
-    if (start < v->start || end > v->end || (start & (page - 1)))
+    }
+    if (!v || start < v->start || end > v->end || (start & (page - 1)))
         return fail(VMSIM__L_EINVAL);
     if (!regions_reserve(mm))
         return fail(VMSIM__L_ENOMEM);
