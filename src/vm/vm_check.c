@@ -14,7 +14,7 @@ struct check {
     struct vmsim__vm *vm;
     struct vmsim__err *err;
     struct vmsim__radix entries; /* pfn -> base entries + (huge entries << 32) */
-    uint64_t committed, tables;
+    uint64_t committed, tables, vdso_mapped;
     uint64_t vmas;
 };
 
@@ -112,11 +112,13 @@ static int check_entry(struct check *c, const struct vmsim__vma *v, uint64_t va,
     }
     if ((pte.flags & VMSIM__PTE_WRITE) && !(v->flags & VMSIM__VM_WRITE))
         FAIL(c, "mm %u: writable entry at %" PRIx64 " of a read-only VMA", v->mm->id, va);
-    rss[VMSIM__RSS_FILE] += (pte.flags & VMSIM__PTE_SPECIAL) && vmsim__vma_is_vdso(v);
-    if (pte.flags & VMSIM__PTE_SPECIAL)
-        return pte.flags & VMSIM__PTE_WRITE
-                   ? vmsim__err_set(c->err, VMSIM_ECHECK, "mm %u: writable zero page at %" PRIx64, v->mm->id, va)
-                   : 0;
+    if (pte.flags & VMSIM__PTE_SPECIAL) {
+        rss[VMSIM__RSS_FILE] += vmsim__vma_is_vdso(v);
+        c->vdso_mapped += vmsim__vma_is_vdso(v);
+        if (pte.flags & VMSIM__PTE_WRITE)
+            FAIL(c, "mm %u: writable zero page at %" PRIx64, v->mm->id, va);
+        return 0;
+    }
     vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn), *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
     if (head->refcount <= 0 || vmsim__frame_is(f, VMSIM__FRAME_TABLE | VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP))
@@ -302,6 +304,9 @@ int vmsim__vm_check(struct vmsim__vm *vm, struct vmsim__err *err) {
     }
     if (!e && c.vmas != vm->vmas.used)
         e = vmsim__err_set(err, VMSIM_ECHECK, "%zu VMAs allocated, %" PRIu64 " in use", vm->vmas.used, c.vmas);
+    if (!e && c.vdso_mapped != vm->vdso_mapped)
+        e = vmsim__err_set(err, VMSIM_ECHECK, "%" PRIu64 " entries of vdsos counted, %" PRIu64 " there",
+                           vm->vdso_mapped, c.vdso_mapped);
     if (!e)
         e = check_frames(&c);
     if (!e)
