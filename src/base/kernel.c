@@ -9,6 +9,15 @@
 
 #include "base/util.h"
 
+/* What 6.12 and later have. */
+#define SINCE_6_12                                                                                                     \
+    .fallback_self_needs_memory = true, .pcp_high_auto = true, .zoneinfo_promo = true, .highatomic_counts_free = true, \
+    .highatomic_needs_pageblock = true, .freelist_by_pageblock = true, .highatomic_serves_nonblock = true,             \
+    .image_kb = 38216, .image_init_kb = 6868, .percpu_kb = 264, .lru_batch = 31, .rss_percpu = true,                   \
+    .thp_aligned_mmap = true, .max_map_count = 65530, .auxv_entries = 23, .ra_async_half = true,                       \
+    .pud_accounted = true, .populate_retry_major = true, .mprotect_uncharges = true, .pageout_keeps_young = true,      \
+    .gather_pairs = true
+
 static const struct vmsim__kernel kernels[] = {
     {
         .name = "6.1",
@@ -27,63 +36,23 @@ static const struct vmsim__kernel kernels[] = {
     },
     {
         .name = "6.12",
-        .fallback_self_needs_memory = true,
-        .pcp_high_auto = true,
-        .zoneinfo_promo = true,
-        .highatomic_counts_free = true,
-        .highatomic_needs_pageblock = true,
-        .freelist_by_pageblock = true,
-        .highatomic_serves_nonblock = true,
-        .image_kb = 38216,
-        .image_init_kb = 6868,
-        .percpu_kb = 264,
-        .lru_batch = 31,
-        .rss_percpu = true,
-        .thp_aligned_mmap = true,
-        .max_map_count = 65530,
-        .auxv_entries = 23,
-        .ra_async_half = true,
-        .pud_accounted = true,
-        .populate_retry_major = true,
-        .mprotect_uncharges = true,
-        .pageout_keeps_young = true,
-        .gather_pairs = true,
+        SINCE_6_12,
     },
     {
         .name = "6.18",
-        .fallback_self_needs_memory = true,
-        .pcp_high_auto = true,
-        .zoneinfo_promo = true,
-        .highatomic_counts_free = true,
-        .highatomic_needs_pageblock = true,
-        .freelist_by_pageblock = true,
-        .highatomic_serves_nonblock = true,
-        .image_kb = 38216,
-        .image_init_kb = 6868,
-        .percpu_kb = 264,
-        .lru_batch = 31,
-        .rss_percpu = true,
-        .thp_aligned_mmap = true,
-        .max_map_count = 65530,
-        .auxv_entries = 23,
-        .ra_async_half = true,
-        .pud_accounted = true,
-        .populate_retry_major = true,
-        .mprotect_uncharges = true,
-        .pageout_keeps_young = true,
-        .gather_pairs = true,
+        SINCE_6_12,
         .huge_zero_replaced = true,
     },
 };
 
 const struct vmsim__kernel *vmsim__kernel_at(unsigned i) {
-    return i < sizeof kernels / sizeof kernels[0] ? &kernels[i] : NULL;
+    return i < VMSIM__COUNT(kernels) ? &kernels[i] : NULL;
 }
 
 const struct vmsim__kernel *vmsim__kernel_find(const char *name) {
     if (!name)
         return &kernels[0];
-    for (unsigned i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
+    for (unsigned i = 0; i < VMSIM__COUNT(kernels); i++) {
         if (!strcmp(kernels[i].name, name))
             return &kernels[i];
     }

@@ -27,8 +27,8 @@ struct vmsim__kernel {
     unsigned percpu_kb;     /* first per-CPU chunk, each CPU */
     unsigned section_kb;    /* tables of memory sections, each node */
     /* vm */
-    unsigned lru_batch;        /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
-    bool rss_percpu;           /* RSS counters are per CPU and exact enough; else 64-event caches per thread */
+    unsigned lru_batch; /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
+    bool rss_percpu;    /* RSS counters are per CPU, which decides on peaks alone (since 6.2); else 64-event caches */
     bool thp_aligned_mmap;     /* anonymous mappings of n * 2 MiB are THP-aligned (since 6.7) */
     bool pud_accounted;        /* tables of the third level are in nr_page_table_pages (since 6.11) */
     bool retry_counts_twice;   /* a fault that waits for its page counts pgfault again when it is entered again */

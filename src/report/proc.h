@@ -24,7 +24,6 @@ int vmsim__proc_each(struct vmsim_machine *m, vmsim__proc_visit *visit, void *co
 /* What the files of a kernel look like, beyond struct vmsim__kernel. */
 struct vmsim__proc_profile {
     const char *kernel;            /* its name in the table of kernels */
-    const char *version;           /* release in /proc/version */
     bool unaccepted;               /* lines Unaccepted of meminfo */
     bool status_kthread;           /* lines Kthread, untag_mask, x86_Thread_features of status */
     bool smaps_ksm;                /* line KSM of smaps */

@@ -5,42 +5,23 @@
 
 #include "report/proc.h"
 
+/* What 6.12 and later print. */
+#define SINCE_6_12                                                                                                     \
+    .unaccepted = true, .status_kthread = true, .smaps_ksm = true, .thp_eligible_wide = true,                          \
+    .shrink_underused = true, .soft_offline = true, .lru_gen = true, .node_file_huge_width = 16
+
+/* From the oldest on: a kernel prints what the last that is not newer prints. */
 static const struct vmsim__proc_profile profiles[] = {
-    {.kernel = "6.1", .version = "6.1.0", .node_file_huge_width = 15},
-    {
-        .kernel = "6.12",
-        .version = "6.12.0",
-        .unaccepted = true,
-        .status_kthread = true,
-        .smaps_ksm = true,
-        .thp_eligible_wide = true,
-        .shrink_underused = true,
-        .soft_offline = true,
-        .lru_gen = true,
-        .node_file_huge_width = 16,
-    },
-    {
-        .kernel = "6.18",
-        .version = "6.18.0",
-        .unaccepted = true,
-        .status_kthread = true,
-        .smaps_ksm = true,
-        .thp_eligible_wide = true,
-        .shrink_underused = true,
-        .soft_offline = true,
-        .lru_gen = true,
-        .pageset_bounds = true,
-        .balloon = true,
-        .node_file_huge_width = 16,
-    },
+    {.kernel = "6.1", .node_file_huge_width = 15},
+    {.kernel = "6.12", SINCE_6_12},
+    {.kernel = "6.18", SINCE_6_12, .pageset_bounds = true, .balloon = true},
 };
 
 const struct vmsim__proc_profile *vmsim__proc_profile(const struct vmsim_machine *m) {
-    for (size_t i = 0; i < VMSIM__COUNT(profiles); i++) {
-        if (!strcmp(profiles[i].kernel, m->kernel->name))
-            return &profiles[i];
-    }
-    return &profiles[0];
+    size_t i = VMSIM__COUNT(profiles) - 1;
+    while (i && !vmsim__kernel_since(m->kernel, profiles[i].kernel))
+        i--;
+    return &profiles[i];
 }
 
 void vmsim__proc_list(struct vmsim__textbuf *out, const bool *set, unsigned count) {
@@ -150,8 +131,8 @@ void vmsim__proc_loadavg(struct vmsim_machine *m, struct vmsim__textbuf *out, ui
 
 void vmsim__proc_version(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
     (void)arg;
-    vmsim__textbuf_printf(out, "Linux version %s-vmsim (vmsim %s) #1 SMP PREEMPT_DYNAMIC\n",
-                          vmsim__proc_profile(m)->version, vmsim_version());
+    vmsim__textbuf_printf(out, "Linux version %s.0-vmsim (vmsim %s) #1 SMP PREEMPT_DYNAMIC\n", m->kernel->name,
+                          vmsim_version());
 }
 
 void vmsim__proc_swaps(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
