@@ -58,7 +58,7 @@ static int start(void) {
 
 static void touch(struct vmsim__mm *mm, bool write) {
     for (uint64_t i = 0; i < PAGES; i++)
-        vmsim__mm_fault(mm, BASE + i * PG, write, false, true, 0);
+        vmsim__mm_fault(mm, BASE + i * PG, write, false, 0);
 }
 
 static struct vmsim__mm *mapped(void) {
@@ -114,7 +114,7 @@ static void files(void) {
         vmsim__mm_mmap(mm, BASE, PAGES * PG, 1, VMSIM__MAP_PRIVATE | VMSIM__MAP_FIXED, f, 0, 0);
         double t = now();
         for (uint64_t i = 0; i < PAGES; i += 16)
-            vmsim__mm_fault(mm, BASE + i * PG, false, false, true, 0);
+            vmsim__mm_fault(mm, BASE + i * PG, false, false, 0);
         least(&best, t);
         vmsim__mm_put(mm, 0);
     }

@@ -14,7 +14,7 @@ static int start(void **state) {
     vmsim__file_preload(m.cache, shared, 1);
     vmsim__lru_drain_all(m.cache);
     for (uint64_t i = 5; i < 9; i++)
-        vmsim__page_dirty(m.cache, vmsim__file_page(file, i), 0);
+        vmsim__page_dirty(m.cache, vmsim__file_page(file, i));
     vmsim__lru_mlock(m.cache, vmsim__file_page(file, 3), 0);
     vmsim__lru_drain_all(m.cache);
     vmsim__lru_activate(m.cache, vmsim__file_page(file, 2), 0);

@@ -168,9 +168,9 @@ static void test_shared_mapping_dirties_each_page_once_per_write_out(void **stat
     before = count();
     for (unsigned round = 0; round < 2; round++) {
         for (uint64_t i = 0; i < 256; i++)
-            vmsim__file_mkwrite(m.cache, file, vmsim__file_page(file, i), 0);
+            vmsim__file_mkwrite(m.cache, file, vmsim__file_page(file, i));
         for (uint64_t i = 0; i < 256; i++)
-            vmsim__file_mkwrite(m.cache, file, vmsim__file_page(file, i), 0);
+            vmsim__file_mkwrite(m.cache, file, vmsim__file_page(file, i));
         CHANGED(.dirty = 256, .dirtied = 256, .pending = 256);
         assert_int_equal(vmsim__file_sync(m.cache, file, 0, 256, 0), 256);
         CHANGED(.dirty = -256, .pending = -256, .written = 256, .pgpgout = 1024);
@@ -183,7 +183,7 @@ static void test_shared_mapping_dirties_each_page_once_per_write_out(void **stat
     }
     CHANGED(.inactive_file = -256, .active_file = 256, .pgactivate = 256);
     for (uint64_t i = 0; i < 256; i++)
-        vmsim__page_dirty(m.cache, vmsim__file_page(file, i), 0);
+        vmsim__page_dirty(m.cache, vmsim__file_page(file, i));
     CHANGED(.dirty = 256, .dirtied = 256, .pending = 256);
     vmsim__file_truncate(m.cache, file, 128 * PAGE, 0);
     CHANGED(.file_pages = -128, .active_file = -128, .dirty = -128, .pending = -128, .freed = 128);
@@ -254,7 +254,7 @@ static void test_invalidation_passes_over_pages_in_use(void **state) {
     before = count();
     vmsim__pfn held = vmsim__file_page(file, 3), dirty = vmsim__file_page(file, 5);
     vmsim__page_get(m.cache, held);
-    vmsim__page_dirty(m.cache, dirty, 0);
+    vmsim__page_dirty(m.cache, dirty);
     assert_int_equal(vmsim__cache_drop(m.cache, 0), 62);
     CHANGED(.file_pages = -62, .inactive_file = -62, .freed = 62, .dirty = 1, .dirtied = 1, .pending = 1);
     assert_int_equal(event(&m, VMSIM__PGROTATED), 1); /* the clean one went to the tail */
@@ -271,7 +271,7 @@ static void test_fadvise_dontneed_sends_dirty_pages_out_and_keeps_them(void **st
     vmsim__file_preload(m.cache, file, 0);
     vmsim__lru_drain_all(m.cache);
     for (uint64_t i = 10; i < 20; i++)
-        vmsim__page_dirty(m.cache, vmsim__file_page(file, i), 0);
+        vmsim__page_dirty(m.cache, vmsim__file_page(file, i));
     before = count();
     vmsim__file_fadvise(m.cache, file, &ra, 0, 0, 4, 0);
     CHANGED(.file_pages = -54, .inactive_file = -54, .freed = 54, .dirty = -10, .pending = -10, .written = 10,

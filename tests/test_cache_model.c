@@ -70,7 +70,7 @@ static void do_fault(struct model *f, struct vmsim__rng *r, unsigned cpu) {
     assert_int_equal(out.major, regular(f) && !was_cached);
     assert_int_equal(out.created, !regular(f) && !was_cached);
     if (vmsim__rng_below(r, 2)) {
-        vmsim__file_mkwrite(m.cache, f->file, out.pfn, cpu);
+        vmsim__file_mkwrite(m.cache, f->file, out.pfn);
         f->dirty[index] = true;
     }
     vmsim__page_put(m.cache, out.pfn, cpu);

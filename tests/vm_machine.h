@@ -113,7 +113,7 @@ TEST_UNUSED static enum vmsim__fault_outcome vmm_access(struct vmsim__mm *mm, ui
     enum vmsim__fault_outcome first = VMSIM__FAULT_SPURIOUS;
     struct vmsim__walk w;
     for (unsigned n = 0; !vmsim__mmu_walk(&mm->pt, va, mode, &w); n++) {
-        enum vmsim__fault_outcome o = vmsim__mm_fault(mm, va, write, false, true, 0);
+        enum vmsim__fault_outcome o = vmsim__mm_fault(mm, va, write, false, 0);
         if (!n)
             first = o;
         if (!vmsim__fault_resolved(o))

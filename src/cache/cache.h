@@ -187,7 +187,7 @@ enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim_
 /* Does the first write to a shared mapping of `f` have to be seen (clean pages are mapped read-only)? */
 bool vmsim__file_wants_mkwrite(const struct vmsim__file *f);
 /* page_mkwrite + dirty accounting of a page that is about to be written through a shared mapping. */
-void vmsim__file_mkwrite(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu);
+void vmsim__file_mkwrite(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn);
 /* madvise(MADV_WILLNEED) and readahead(): forced reading of `pages` pages from `index`. */
 void vmsim__file_willneed(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                           uint64_t pages, unsigned cpu);
@@ -204,7 +204,7 @@ void vmsim__page_get(struct vmsim__cache *c, vmsim__pfn pfn);
 void vmsim__page_put(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
 /* folio_mark_dirty: a dirty entry was unmapped, or the kernel wrote. Accounts pages of regular files; true when it was
  * clean. */
-bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn);
 
 /* ---- LRU ---- */
 

@@ -12,9 +12,8 @@
 /* Kernel: folio_mark_dirty: RECLAIM goes, since the page has new data that reclaim did not ask for;
  * folio_account_dirtied counts pages of file systems with write-back only. The bounds of the file's dirty indices
  * only widen here, and write-out passes over what became clean. */
-bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
+bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
-    (void)cpu;
     if (vmsim__frame_is(fr, VMSIM__FRAME_DIRTY))
         return false;
     fr->flags |= VMSIM__FRAME_DIRTY;
@@ -61,8 +60,8 @@ bool vmsim__file_wants_mkwrite(const struct vmsim__file *f) {
 }
 
 /* Only a page that was clean counts: a further store, by whatever mapping, has nothing left to account. */
-void vmsim__file_mkwrite(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu) {
-    if (vmsim__page_dirty(c, pfn, cpu))
+void vmsim__file_mkwrite(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn) {
+    if (vmsim__page_dirty(c, pfn))
         f->mkwrite_pages++;
 }
 

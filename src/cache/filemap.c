@@ -198,7 +198,7 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
         vmsim__pfn pfn = write_get_page(c, f, at >> c->mem->page_shift, bytes == page, cpu);
         if (pfn == VMSIM__PFN_NONE)
             return done ? (int64_t)done : -VMSIM__LINUX_ENOMEM;
-        vmsim__page_dirty(c, pfn, cpu);
+        vmsim__page_dirty(c, pfn);
         vmsim__cache_charge(c, c->spec.hit_cost);
         done += bytes;
         f->size = vmsim__max64(f->size, at + bytes);

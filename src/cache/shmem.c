@@ -26,7 +26,7 @@ static int shmem_allocate(struct vmsim__cache *c, struct vmsim__file *f, uint64_
             pfn = vmsim__shmem_create(c, f, i, NULL, cpu);
         if (pfn == VMSIM__PFN_NONE)
             return -VMSIM__LINUX_ENOMEM;
-        vmsim__page_dirty(c, pfn, cpu);
+        vmsim__page_dirty(c, pfn);
     }
     return 0;
 }

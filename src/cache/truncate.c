@@ -39,7 +39,7 @@ static int clear_partial(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
             return -VMSIM__LINUX_ENOMEM;
     }
     vmsim__cache_charge(c, c->spec.zero_cost);
-    vmsim__page_dirty(c, pfn, cpu);
+    vmsim__page_dirty(c, pfn);
     return 0;
 }
 

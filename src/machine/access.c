@@ -36,8 +36,6 @@ void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
     }
 }
 
-/* Blocked time moves the CPU's clock as well: a machine of tasks bound to CPUs has nobody else to run meanwhile, and
- * the scheduler above gives the CPU to another task by its own rules. */
 #define REFRESHES_MAX 64 /* of a CPU that was idle: by then nothing is left to decay */
 
 /* Kernel: vmstat_update, the deferrable work of each CPU. */
@@ -50,6 +48,8 @@ static void refresh_stats(struct vmsim_machine *m, unsigned cpu) {
     VMSIM__ASSERT(c->refresh > c->now);
 }
 
+/* Blocked time moves the CPU's clock as well: a machine of tasks bound to CPUs has nobody else to run meanwhile, and
+ * the scheduler above gives the CPU to another task by its own rules. */
 void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(t->cpu < m->nr_cpus);
     struct vmsim__cpu *c = &m->cpus[t->cpu];
@@ -105,7 +105,7 @@ static bool handle_fault(struct vmsim_machine *m, struct vmsim__task *t, const s
                          struct vmsim_access_result *r) {
     VMSIM__ASSERT(t->mm && stop->fault != VMSIM__FAULT_NONE);
     vmsim__cache_set_time(m->cache, m->cpus[t->cpu].now);
-    enum vmsim__fault_outcome outcome = vmsim__mm_fault(t->mm, stop->va, stop->write, stop->fetch, true, t->cpu);
+    enum vmsim__fault_outcome outcome = vmsim__mm_fault(t->mm, stop->va, stop->write, stop->fetch, t->cpu);
     uint64_t before = t->stats.system_ns;
     vmsim__cpu_charge(m, t);
     t->stats.fault_ns += t->stats.system_ns - before;

@@ -4,8 +4,9 @@
  *
  * RSS has two forms. Linux 6.1 gathers the faults of a thread in a cache of its own and folds it in when more than 64
  * faults have passed or pages go away; /proc/PID/status shows what is folded in, smaps recounts. Here rss + rss_cache
- * is exact and rss alone is what status shows. Kernel counterparts: mm/util.c (__vm_enough_memory), mm/mmap.c
- * (may_expand_vm, vm_stat_account), mm/memory.c (sync_mm_rss), mm/mlock.c. */
+ * is exact and rss alone is what status shows. Since 6.2 (rss_percpu) each CPU keeps some pages to itself: rss is the
+ * sum of all, and rss_folded, what they have handed over, decides on the peak. Kernel counterparts: mm/util.c
+ * (__vm_enough_memory), mm/mmap.c (may_expand_vm, vm_stat_account), mm/memory.c (sync_mm_rss), mm/mlock.c. */
 #include "vm/vm_impl.h"
 
 /* The kernel's is_data_mapping and is_exec_mapping: what RLIMIT_DATA and VmExe count. */
@@ -190,16 +191,14 @@ static uint64_t clamped(int64_t n) {
 }
 
 /* Kernel: get_mm_rss: file, anonymous and shared memory; swapped pages are not resident. */
-static uint64_t shown_rss(const struct vmsim__mm *mm) {
-    return clamped(mm->rss[VMSIM__RSS_FILE]) + clamped(mm->rss[VMSIM__RSS_ANON]) + clamped(mm->rss[VMSIM__RSS_SHMEM]);
+static uint64_t resident(const int64_t rss[VMSIM__RSS_KINDS]) {
+    return clamped(rss[VMSIM__RSS_FILE]) + clamped(rss[VMSIM__RSS_ANON]) + clamped(rss[VMSIM__RSS_SHMEM]);
 }
 
 /* Kernel: update_hiwater_rss, called before pages go: the peak is only known then. It reads what is folded in, while
  * /proc sums the CPUs up. */
 void vmsim__hiwater_rss(struct vmsim__mm *mm) {
-    const int64_t *n = mm->rss_cpu ? mm->rss_folded : mm->rss;
-    uint64_t rss = clamped(n[VMSIM__RSS_FILE]) + clamped(n[VMSIM__RSS_ANON]) + clamped(n[VMSIM__RSS_SHMEM]);
-    mm->hiwater_rss = vmsim__max64(mm->hiwater_rss, rss);
+    mm->hiwater_rss = vmsim__max64(mm->hiwater_rss, resident(mm->rss_cpu ? mm->rss_folded : mm->rss));
 }
 
 uint64_t vmsim__mm_rss(const struct vmsim__mm *mm, enum vmsim__rss_kind kind) {
@@ -216,8 +215,8 @@ void vmsim__mm_status(const struct vmsim__mm *mm, struct vmsim__mm_status *out) 
         .vm_peak = vmsim__max64(mm->hiwater_vm, mm->total_vm) << kb,
         .vm_size = mm->total_vm << kb,
         .vm_lck = mm->locked_vm << kb,
-        .vm_hwm = vmsim__max64(mm->hiwater_rss, shown_rss(mm)) << kb,
-        .vm_rss = shown_rss(mm) << kb,
+        .vm_hwm = vmsim__max64(mm->hiwater_rss, resident(mm->rss)) << kb,
+        .vm_rss = resident(mm->rss) << kb,
         .rss_anon = clamped(mm->rss[VMSIM__RSS_ANON]) << kb,
         .rss_file = clamped(mm->rss[VMSIM__RSS_FILE]) << kb,
         .rss_shmem = clamped(mm->rss[VMSIM__RSS_SHMEM]) << kb,

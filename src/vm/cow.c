@@ -78,12 +78,12 @@ static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
 static enum vmsim__fault_outcome shared(struct vmsim__fault_at *at) {
     struct vmsim__vm *vm = at->mm->vm;
     if (at->vma->file && vmsim__file_wants_mkwrite(at->vma->file)) {
-        vmsim__file_mkwrite(vm->cache, at->vma->file, (vmsim__pfn)at->pte.pfn, at->cpu);
+        vmsim__file_mkwrite(vm->cache, at->vma->file, (vmsim__pfn)at->pte.pfn);
         vmsim__vm_cost(vm, vm->spec.costs.mkwrite);
     }
     enum vmsim__fault_outcome o = reuse(at);
     if (!(at->pte.flags & VMSIM__PTE_SPECIAL))
-        vmsim__page_dirty(vm->cache, (vmsim__pfn)at->pte.pfn, at->cpu);
+        vmsim__page_dirty(vm->cache, (vmsim__pfn)at->pte.pfn);
     return o;
 }
 

@@ -156,9 +156,7 @@ static bool access_allowed(const struct vmsim__vma *v, bool write, bool fetch) {
     return vmsim__vma_accessible(v);
 }
 
-enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, bool write, bool fetch, bool user,
-                                          unsigned cpu) {
-    (void)user; /* the kernel's own accesses to user memory obey the same rules */
+enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, bool write, bool fetch, unsigned cpu) {
     mm->cpu = cpu;
     if (VMSIM__UNLIKELY(va >= mm->task_size))
         return VMSIM__FAULT_SIGSEGV_MAPERR;
@@ -187,7 +185,7 @@ bool vmsim__mm_put_user(struct vmsim__mm *mm, uint64_t va, unsigned cpu) {
             return true;
         }
     }
-    return vmsim__fault_resolved(vmsim__mm_fault(mm, va, true, false, false, cpu));
+    return vmsim__fault_resolved(vmsim__mm_fault(mm, va, true, false, cpu));
 }
 
 void vmsim__mm_vdso_call(struct vmsim__mm *mm, unsigned cpu) {
@@ -195,7 +193,7 @@ void vmsim__mm_vdso_call(struct vmsim__mm *mm, unsigned cpu) {
     struct vmsim__pt_slot slot;
     for (unsigned i = 0; mm->vdso && i < VMSIM__COUNT(at); i++) {
         if (!vmsim__mm_slot(mm, at[i], false, &slot) || !slot.entry || !vmsim__pt_read(mm->pt.format, &slot))
-            vmsim__mm_fault(mm, at[i], false, i == 0, true, cpu);
+            vmsim__mm_fault(mm, at[i], false, i == 0, cpu);
     }
 }
 
@@ -261,7 +259,7 @@ static bool present_as_wanted(struct vmsim__vma *vma, uint64_t va, bool write) {
         return true;
     vmsim__pfn pfn = vmsim__vm_head(mm->vm, (vmsim__pfn)pte.pfn);
     if (write && !(pte.flags & VMSIM__PTE_DIRTY))
-        vmsim__page_dirty(mm->vm->cache, pfn, mm->cpu);
+        vmsim__page_dirty(mm->vm->cache, pfn);
     vmsim__lru_mark_accessed(mm->vm->cache, pfn, mm->cpu);
     return true;
 }

@@ -189,11 +189,11 @@ static enum vmsim__fault_outcome shared_fault(struct vmsim__fault_at *at) {
     if (first)
         let_go(at, &page, VMSIM__GFP_PGTABLE);
     if (vmsim__file_wants_mkwrite(at->vma->file)) {
-        vmsim__file_mkwrite(vm->cache, at->vma->file, page.pfn, at->cpu);
+        vmsim__file_mkwrite(vm->cache, at->vma->file, page.pfn);
         vmsim__vm_cost(vm, vm->spec.costs.mkwrite);
     }
     set_entry(at, &at->slot, page.pfn, false);
-    vmsim__page_dirty(vm->cache, page.pfn, at->cpu);
+    vmsim__page_dirty(vm->cache, page.pfn);
     vmsim__vm_cost(vm, vm->spec.costs.map);
     return o;
 }

@@ -230,10 +230,8 @@ static void copy_mm_fields(struct vmsim__mm *mm, const struct vmsim__mm *p) {
 struct vmsim__mm *vmsim__mm_fork(struct vmsim__mm *parent, unsigned cpu, int *error) {
     struct vmsim__vm *vm = parent->vm;
     parent->cpu = cpu;
-    *error = vmsim__nommu(vm) ? -VMSIM__L_EINVAL : -VMSIM__L_ENOMEM;
-    VMSIM__ASSERT(parent->users > 0);
-    if (vmsim__nommu(vm))
-        return NULL;
+    *error = -VMSIM__L_ENOMEM;
+    VMSIM__ASSERT(parent->users > 0 && !vmsim__nommu(vm));
     vmsim__vm_cost(vm, vm->spec.costs.fork);
     struct vmsim__mm *mm = vmsim__mm_create(vm, cpu);
     if (!mm)

@@ -128,7 +128,7 @@ static bool zap_present(struct vmsim__gather *g, struct vmsim__vma *vma, struct 
     if (anon && !even_cows)
         return false;
     if (!anon && (pte.flags & VMSIM__PTE_DIRTY))
-        vmsim__page_dirty(vm->cache, pfn, mm->cpu);
+        vmsim__page_dirty(vm->cache, pfn);
     if (!anon && (pte.flags & VMSIM__PTE_ACCESSED) && !(vma->flags & VMSIM__VM_SEQ_READ))
         vmsim__lru_mark_accessed(vm->cache, pfn, mm->cpu);
     vmsim__rss_add(mm, anon ? VMSIM__RSS_ANON : vmsim__rss_kind_of(f), -1);

@@ -41,14 +41,14 @@ static bool move_table(struct vmsim__mm *mm, uint64_t old, uint64_t new, uint64_
 }
 
 /* Entries of one leaf table's span. False: no frame for the new table. */
-static bool move_entries(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t old, uint64_t new, uint64_t extent) {
+static bool move_entries(struct vmsim__vma *from, uint64_t old, uint64_t new, uint64_t extent) {
     struct vmsim__mm *mm = from->mm;
     uint64_t end = old + extent;
     struct vmsim__pt_slot src, dst;
     for (uint64_t va = old; va < end && vmsim__pt_next(&mm->pt, &va, end, &src);) {
         uint64_t size = UINT64_C(1) << mm->pt.format->shift[src.level];
         if (src.level) {
-            if (va >= old && va + size <= end && vmsim__thp_move(from, to, va, new + (va - old), &src)) {
+            if (va >= old && va + size <= end && vmsim__thp_move(from, va, new + (va - old), &src)) {
                 va += size;
             } else {
                 va = vmsim__max64(va, old);
@@ -65,8 +65,7 @@ static bool move_entries(struct vmsim__vma *to, struct vmsim__vma *from, uint64_
 }
 
 /* Bytes moved: less than `length` when tables ran out. */
-static uint64_t move_tables(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t old, uint64_t new,
-                            uint64_t length) {
+static uint64_t move_tables(struct vmsim__vma *from, uint64_t old, uint64_t new, uint64_t length) {
     struct vmsim__mm *mm = from->mm;
     const struct vmsim__pt_format *f = mm->pt.format;
     const uint64_t leaf_span = UINT64_C(1) << (f->shift[0] + f->index_bits[0]);
@@ -83,7 +82,7 @@ static uint64_t move_tables(struct vmsim__vma *to, struct vmsim__vma *from, uint
         }
         uint64_t extent = vmsim__min64(left, leaf_span - (o & (leaf_span - 1)));
         extent = vmsim__min64(extent, leaf_span - (n & (leaf_span - 1)));
-        if (!move_entries(to, from, o, n, extent))
+        if (!move_entries(from, o, n, extent))
             break;
         done += extent;
     }
@@ -186,10 +185,10 @@ static int64_t move_vma(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t o
         return fail(VMSIM__L_ENOMEM);
     }
     vma = vmsim__vma_find(mm, old); /* a merge may have replaced it */
-    uint64_t moved = move_tables(v, vma, old, new, old_length);
+    uint64_t moved = move_tables(vma, old, new, old_length);
     bool failed = moved < old_length;
     if (failed) { /* put back what has moved, and unmap the new place instead */
-        move_tables(vma, v, new, old, moved);
+        move_tables(v, new, old, moved);
         uint64_t t = old;
         old = new;
         new = t;

@@ -45,7 +45,7 @@ static void account_entry(const struct vmsim__vma *vma, struct vmsim__smaps *s, 
     const struct vmsim__vm *vm = vma->mm->vm;
     const uint64_t size = UINT64_C(1) << vm->format->shift[slot->level];
     vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
-    const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn), *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
+    const struct vmsim__frame *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
     bool dirty = (pte.flags & VMSIM__PTE_DIRTY) || vmsim__frame_is(head, VMSIM__FRAME_DIRTY);
     s->rss += size;
     if (vmsim__frame_is(head, VMSIM__FRAME_ANON)) {
@@ -62,7 +62,6 @@ static void account_entry(const struct vmsim__vma *vma, struct vmsim__smaps *s, 
         p.mapcount = vmsim__vm_mapcount(vm, pfn + (vmsim__pfn)i);
         add_share(s, head, &p);
     }
-    (void)f;
 }
 
 /* A page of the kernel's own code, which every process with a vdso shares. */

@@ -152,8 +152,8 @@ static bool huge_zero_get(struct vmsim__vm *vm, unsigned cpu) {
 }
 
 /* An address space keeps one reference on the huge zero page until it dies; the page itself stays for a shrinker. */
-static enum vmsim__fault_outcome zero_fault(struct vmsim__vma *v, uint64_t start, struct vmsim__pt_slot *slot,
-                                            unsigned cpu, bool *done) {
+static enum vmsim__fault_outcome zero_fault(struct vmsim__vma *v, struct vmsim__pt_slot *slot, unsigned cpu,
+                                            bool *done) {
     struct vmsim__mm *mm = v->mm;
     struct vmsim__vm *vm = mm->vm;
     if (!deposit(mm))
@@ -163,7 +163,6 @@ static enum vmsim__fault_outcome zero_fault(struct vmsim__vma *v, uint64_t start
         vmsim__vm_event(vm, VMSIM__THP_FAULT_FALLBACK, 1);
         return VMSIM__FAULT_OOM;
     }
-    (void)start;
     const struct vmsim__pte pte = {vm->huge_zero, vmsim__prot_flags(v) | VMSIM__PTE_SPECIAL};
     vmsim__pt_set(mm->pt.format, slot, pte);
     *done = true;
@@ -204,7 +203,7 @@ enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *v, uint64_t va, bo
     if (vmsim__anon_vma_prepare(v))
         return VMSIM__FAULT_OOM;
     if (!write && vm->spec.thp_use_zero_page)
-        return zero_fault(v, start, &slot, cpu, done);
+        return zero_fault(v, &slot, cpu, done);
     vmsim__pfn pfn = alloc_huge(v, cpu);
     if (pfn == VMSIM__PFN_NONE) {
         vmsim__vm_event(vm, VMSIM__THP_FAULT_FALLBACK, 1);
@@ -339,11 +338,10 @@ static void defer_split(struct vmsim__vm *vm, vmsim__pfn head) {
     vmsim__vm_event(vm, VMSIM__THP_DEFERRED_SPLIT_PAGE, 1);
 }
 
-void vmsim__thp_unmap_sub(struct vmsim__vma *v, vmsim__pfn pfn, unsigned cpu) {
+void vmsim__thp_unmap_sub(struct vmsim__vma *v, vmsim__pfn pfn) {
     VMSIM__ASSERT(vmsim__vm_frame(v->mm->vm, pfn)->mapcount > 0);
     struct vmsim__vm *vm = v->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    (void)cpu;
     if (--f->mapcount == 0 && !vmsim__vm_mapcount(vm, pfn)) {
         vmsim__pfn head = vmsim__vm_head(vm, pfn);
         vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, -1);
@@ -415,13 +413,11 @@ int vmsim__thp_copy(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va,
 }
 
 /* Kernel: move_huge_pmd: the deposit stays, since it belongs to the address space and not to an entry. */
-bool vmsim__thp_move(struct vmsim__vma *from, struct vmsim__vma *to, uint64_t old, uint64_t new_va,
-                     const struct vmsim__pt_slot *src) {
+bool vmsim__thp_move(struct vmsim__vma *from, uint64_t old, uint64_t new_va, const struct vmsim__pt_slot *src) {
     VMSIM__ASSERT(src->level == 1);
     struct vmsim__mm *mm = from->mm;
     const struct vmsim__pt_format *f = mm->pt.format;
     struct vmsim__pt_slot dst;
-    (void)to;
     if (((old | new_va) & (huge_size(mm->vm) - 1)) || !vmsim__pt_slot(&mm->pt, new_va, 1, true, &dst) ||
         dst.level != 1 || vmsim__pt_read(f, &dst))
         return false;

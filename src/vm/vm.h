@@ -272,8 +272,7 @@ vmsim__pfn vmsim__vm_zero_pfn(const struct vmsim__vm *vm); /* a reserved frame: 
 /* ---- address spaces ---- */
 
 /* Handles the fault of one access at `va`. Works for every access that the walker refused (any enum vmsim__fault). */
-enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, bool write, bool fetch, bool user,
-                                          unsigned cpu);
+enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, bool write, bool fetch, unsigned cpu);
 
 /* The kernel writes to a word of user memory. Kernel: put_user. False: it cannot (EFAULT). */
 bool vmsim__mm_put_user(struct vmsim__mm *mm, uint64_t va, unsigned cpu);
@@ -282,7 +281,7 @@ void vmsim__mm_vdso_call(struct vmsim__mm *mm, unsigned cpu);
 
 struct vmsim__mm *vmsim__mm_create(struct vmsim__vm *vm, unsigned cpu); /* empty; NULL: no frame or no host memory */
 struct vmsim__mm *vmsim__mm_fork(struct vmsim__mm *parent, unsigned cpu,
-                                 int *error);           /* dup_mmap; NULL: *error = -ENOMEM */
+                                 int *error);           /* dup_mmap, with an MMU; NULL: *error = -ENOMEM */
 void vmsim__mm_get(struct vmsim__mm *mm);               /* one more task shares it (CLONE_VM) */
 void vmsim__mm_put(struct vmsim__mm *mm, unsigned cpu); /* the last put is exit_mmap */
 

@@ -300,12 +300,10 @@ enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim
 /* Turns a huge entry that covers va into a table of base entries. 0 or -ENOMEM (no deposit: cannot happen for anon). */
 int vmsim__thp_split_pmd(struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot, unsigned cpu);
 void vmsim__thp_split_at(struct vmsim__vma *vma, uint64_t va, unsigned cpu); /* when va lies inside a huge entry */
-void vmsim__thp_unmap_sub(struct vmsim__vma *vma, vmsim__pfn pfn,
-                          unsigned cpu); /* a base entry of a compound page goes */
+void vmsim__thp_unmap_sub(struct vmsim__vma *vma, vmsim__pfn pfn);           /* a base entry of a compound page goes */
 void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot);
 int vmsim__thp_copy(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va, const struct vmsim__pt_slot *slot,
                     unsigned cpu);
-bool vmsim__thp_move(struct vmsim__vma *from, struct vmsim__vma *to, uint64_t old, uint64_t new_va,
-                     const struct vmsim__pt_slot *slot);
+bool vmsim__thp_move(struct vmsim__vma *from, uint64_t old, uint64_t new_va, const struct vmsim__pt_slot *slot);
 
 #endif
