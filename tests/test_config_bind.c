@@ -231,7 +231,7 @@ static void wrong_values_are_refused_with_the_reason(void **state) {
     expect_error(FX_MINIMAL "  l2: {replacement: lur}\n",
                  "'lur' is not one of lru, tree-plru, fifo, random (did you mean 'lru'?)");
     expect_error(FX_MINIMAL "  cpus: [1]\n", "expected a whole number, got a list");
-    expect_error(FX_MINIMAL "  l2: 7\n", "expected a mapping, got one value");
+    expect_error(FX_MINIMAL "  l2: 7\n", "expected a mapping such as {entries: ...}, got one value");
     expect_error(FX_MINIMAL "  cpus:\n", "has no value (remove the line for the default, 1)");
     expect_error(FX_MINIMAL "  distances: [10]\n", "machine.distances[0]: expected a list, got one value");
     expect_error(FX_MINIMAL "  distances: [[0]]\n", "machine.distances[0][0]: '0' is out of bounds (1 to 255)");

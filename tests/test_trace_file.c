@@ -299,12 +299,23 @@ static void a_trace_that_cannot_be_put_in_place_leaves_nothing(void **state) {
     (void)state;
     struct vmsim_trace_writer *w;
     char error[300];
-    assert_int_equal(mkdir("taken.vmt", 0777), 0); /* a directory bears the name */
     assert_int_equal(vmsim_trace_create("taken.vmt", NULL, &w), 0);
+    assert_int_equal(mkdir("taken.vmt", 0777), 0); /* a directory takes the name meanwhile */
     assert_int_equal(vmsim_trace_finish(w, error, sizeof error), VMSIM_EIO);
     assert_non_null(strstr(error, "taken.vmt: cannot be put in place"));
     assert_int_equal(access("taken.vmt.part", F_OK), -1);
     assert_int_equal(rmdir("taken.vmt"), 0);
+}
+
+static void a_directory_is_refused_before_anything_is_written(void **state) {
+    (void)state;
+    struct vmsim_trace_writer *w;
+    assert_int_equal(mkdir("directory", 0777), 0);
+    assert_int_equal(vmsim_trace_create("directory", NULL, &w), VMSIM_EIO);
+    assert_non_null(strstr(vmsim_trace_writer_error(w), "directory: is a directory, not a file"));
+    vmsim_trace_abandon(w);
+    assert_int_equal(access("directory.part", F_OK), -1);
+    assert_int_equal(rmdir("directory"), 0);
 }
 
 int main(void) {
@@ -318,6 +329,7 @@ int main(void) {
         cmocka_unit_test(a_writer_that_is_stopped_leaves_a_readable_part_or_nothing),
         cmocka_unit_test(a_full_disk_and_an_unwritable_place_are_told),
         cmocka_unit_test(a_trace_that_cannot_be_put_in_place_leaves_nothing),
+        cmocka_unit_test(a_directory_is_refused_before_anything_is_written),
         cmocka_unit_test(verify_accepts_the_whole_and_refuses_the_rest),
     };
     printf("seed %llu\n", (unsigned long long)sample_seed());

@@ -49,8 +49,9 @@ int cli_open(const struct cli_input *in, struct vmsim_config **config, struct vm
 void cli_print_errors(struct vmsim_config *config);
 /* A scenario's failure: its own place in a file if it has one, else behind the command's name. An exit status. */
 int cli_scenario_failed(const char *command, int err, const char *text);
-/* "--help" anywhere, or words that a command does not take: prints `usage`, behind what is wrong in the second case. An
- * exit status. */
+/* What is wrong with a command line, the first paragraph of `usage` (how it goes), and where more is; EXIT_USAGE. */
+int cli_misuse(const char *command, const char *usage, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* "--help" anywhere prints `usage`; other words, which the command does not take, are a misuse. An exit status. */
 int cli_usage(const char *command, const char *usage, int argc, char **argv);
 /* Exit status that a library error stands for. */
 int cli_status(int err);

@@ -23,12 +23,6 @@ static void print_note(void *context, const char *file, const char *text) {
     fprintf(stderr, "vmsim machine: %s: %s: %s\n", (const char *)context, file, text);
 }
 
-static int bad_usage(const char *what, const char *word) {
-    cli_fail(EXIT_USAGE, "machine", "%s%s", what, word);
-    fputs(usage, stderr);
-    return EXIT_USAGE;
-}
-
 struct machine_arguments {
     const char *verb, *directory, *output;
     bool live, quiet, help;
@@ -67,14 +61,15 @@ int cmd_machine(int argc, char **argv) {
         return EXIT_FINE;
     }
     if (word)
-        return bad_usage("unexpected argument ", word);
+        return cli_misuse("machine", usage, "not understood: '%s'", word);
     bool import = a.verb && !strcmp(a.verb, "import"), capture = a.verb && !strcmp(a.verb, "capture");
     if (!import && !capture)
-        return bad_usage("say what to do: capture or import, not ", a.verb ? a.verb : "nothing");
+        return a.verb ? cli_misuse("machine", usage, "not understood: '%s'", a.verb)
+                      : cli_misuse("machine", usage, "say what to do");
     if (capture && (!a.directory || a.live || a.output))
-        return bad_usage("capture takes one folder, and nothing else", "");
+        return cli_misuse("machine", usage, "capture takes one folder, and nothing else");
     if (import && (!a.output || (a.directory != NULL) == a.live))
-        return bad_usage("import takes a folder or --live, and -o FILE", "");
+        return cli_misuse("machine", usage, a.output ? "import takes a folder, or --live" : "import needs -o FILE");
     const char *subject = a.live ? "this host" : a.directory;
     struct vmsim_host_options o = {.size = sizeof o, .note = a.quiet ? NULL : print_note, .context = (char *)subject};
     int err = import ? vmsim_host_import(a.directory, a.output, &o, why, sizeof why)

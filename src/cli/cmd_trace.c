@@ -219,6 +219,12 @@ static int do_print(const struct trace_options *o) {
     int status = open_trace(o, &r), got = 0;
     if (status)
         return status;
+    uint32_t tasks = vmsim_trace_get_info(r)->tasks;
+    if (o->task >= tasks) {
+        vmsim_trace_close(r);
+        return cli_fail(EXIT_USAGE, "trace", "%s: there is no task %" PRId64 ": it has %u, numbered from 0",
+                        o->files[0], o->task, tasks);
+    }
     int err = o->from ? vmsim_trace_seek(r, o->from) : 0;
     while (!err && left && (got = vmsim_trace_next(r, &item)) == 1) {
         if (o->task >= 0 && item.task != (uint32_t)o->task)

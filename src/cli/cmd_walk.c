@@ -4,6 +4,7 @@
  * Without a scenario a task maps pages around the address, touches it, and the walk is drawn; with one it is run first
  * and the walk is that of the named task's table as the run left it (a task that has exited has none). */
 #include <argp.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +111,7 @@ int cmd_walk(int argc, char **argv) {
         "so that there is a table to walk.\n\n"
         "Examples:\n  vmsim walk 0x7f0012345678\n  vmsim walk --write 0x7f0012345678\n"
         "  vmsim walk --set machine.arch=arm64_16k 0x12345678\n"
-        "  vmsim walk 0xffff800000000000          (a supervisor address: see why it faults)",
+        "  vmsim walk 0xffff800000000000     a kernel address: see why it faults",
         NULL,
         NULL,
         NULL};
@@ -121,9 +122,11 @@ int cmd_walk(int argc, char **argv) {
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o))
         return EXIT_USAGE;
+    errno = 0;
     uint64_t va = strtoull(o.address, &end, 0);
-    int status = *end || end == o.address ? cli_fail(EXIT_USAGE, "walk", "'%s' is not an address", o.address)
-                                          : cli_open(&o.in, &config, &s);
+    int status = *end || end == o.address || *o.address == '-' || errno
+                     ? cli_fail(EXIT_USAGE, "walk", "'%s' is not an address of up to 64 bits", o.address)
+                     : cli_open(&o.in, &config, &s);
     status = status ? status : draw(s, &o, va);
     vmsim_scenario_destroy(s);
     vmsim_config_destroy(config);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "vmsim/trace.h"
@@ -58,6 +59,18 @@ int cli_scenario_failed(const char *command, int err, const char *text) {
     return cli_status(err);
 }
 
+int cli_misuse(const char *command, const char *usage, const char *format, ...) {
+    const char *end = strstr(usage, "\n\n");
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "vmsim %s: error: ", command);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\n%.*s\nTry `vmsim %s --help' for more information.\n", (int)(end ? end - usage : 0), usage,
+            command);
+    va_end(args);
+    return EXIT_USAGE;
+}
+
 int cli_usage(const char *command, const char *usage, int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-?") || !strcmp(argv[i], "-h")) {
@@ -65,11 +78,10 @@ int cli_usage(const char *command, const char *usage, int argc, char **argv) {
             return EXIT_FINE;
         }
     }
-    fprintf(stderr, "vmsim %s: error: %s", command, argc < 2 ? "say what to do" : "it does not take `");
-    for (int i = 1; i < argc; i++)
-        fprintf(stderr, "%s%s", argv[i], i + 1 < argc ? " " : "`");
-    fprintf(stderr, "\n%s", usage);
-    return EXIT_USAGE;
+    if (argc < 2)
+        return cli_misuse(command, usage, "say what to do");
+    return cli_misuse(command, usage, "not understood: '%s%s%s'", argv[1], argc > 2 ? " " : "",
+                      argc > 2 ? argv[2] : "");
 }
 
 /* What a file is by its first bytes. */
@@ -83,6 +95,9 @@ static enum file_kind kind_of(const char *path) {
     size_t n = fread(head, 1, sizeof head, f);
     fclose(f);
     if (n == sizeof head && !memcmp(head, "VMSIMTRC", sizeof head))
+        return FILE_TRACE;
+    const char *dot = strrchr(path, '.');
+    if (dot && !strcmp(dot, ".vmt")) /* damaged or empty: let the reader say how */
         return FILE_TRACE;
     return n >= 4 && (!memcmp(head, "\177ELF", 4) || !memcmp(head, "#!", 2)) ? FILE_PROGRAM : FILE_TEXT;
 }
@@ -147,12 +162,20 @@ static int add_file(struct vmsim_config *config, const char *path) {
     }
 }
 
+static int add_directory(struct vmsim_config *config, const char *path) {
+    struct stat st;
+    if (!stat(path, &st) && S_ISDIR(st.st_mode))
+        return vmsim_config_add_search_dir(config, path);
+    cli_fail(EXIT_USAGE, NULL, "-I %s: no such directory", path);
+    return VMSIM_ENOENT;
+}
+
 int cli_load(const struct cli_input *in, struct vmsim_config **config) {
     int err = vmsim_config_create(config);
     if (err)
         return cli_fail(EXIT_INTERNAL, NULL, "%s", vmsim_error_text(err));
     for (size_t i = 0; !err && i < in->dir_count; i++)
-        err = vmsim_config_add_search_dir(*config, in->dirs[i]);
+        err = add_directory(*config, in->dirs[i]);
     for (size_t i = 0; !err && i < in->file_count; i++)
         err = add_file(*config, in->files[i]);
     for (size_t i = 0; !err && i < in->set_count; i++)

@@ -65,9 +65,11 @@ static int unknown_command(const char *name) {
 
 /* Hands over with argv[0] as the user knows the command, "vmsim run": messages and help begin with it. */
 static int hand_over(size_t index, int argc, char **argv) {
-    char full[32];
+    char full[32], help[] = "--help";
     snprintf(full, sizeof full, "vmsim %s", commands[index].name);
     argv[0] = full;
+    if (argc > 1 && !strcmp(argv[1], "-h")) /* argp calls it -? */
+        argv[1] = help;
     return commands[index].run(argc, argv);
 }
 

@@ -363,19 +363,26 @@ static int check_keys(struct vmsim_config *c, const struct vmsim__node *n, const
         if (vmsim__param_find(table, e->key, strlen(e->key)))
             continue;
         err = worse(err, vmsim__diag_add(c, VMSIM_ECONFIG, e->place, "%sunknown key '%s'%s", where(c),
-                                         vmsim__diag_word(c, e->key),
-                                         vmsim__diag_suggest(c, e->key, &table->name, sizeof *table)));
+                                         vmsim__diag_word(c, e->key), vmsim__diag_suggest_key(c, e->key, table)));
     }
     return err;
+}
+
+/* The key that a mapping of this table would begin with: the first that must be there, or the first of all. */
+static const char *first_wanted(const struct vmsim_param *table) {
+    const struct vmsim_param *p = table;
+    while (p->name && (p->fallback || (p->flags & VMSIM_PARAM_OPTIONAL) || !vmsim__param_is_scalar(p->type)))
+        p++;
+    return p->name ? p->name : table->name;
 }
 
 /* `reclaim: lru` for `reclaim: {name: lru}`: the value belongs to the one field, the others have their defaults. */
 static int bind_shorthand(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *table,
                           void *out) {
-    static const struct vmsim_param section = {.type = VMSIM_PARAM_STRUCT};
     const struct vmsim_param *p = vmsim__param_shorthand(table);
     if (!p)
-        return wrong_kind(c, n, &section);
+        return vmsim__diag_add(c, VMSIM_ECONFIG, n->place, "%sexpected a mapping such as {%s: ...}, got %s", where(c),
+                               first_wanted(table), vmsim__node_what(n));
     struct vmsim__node rest = {.kind = NODE_MAPPING, .place = n->place};
     int err = bind_param(c, n, p, (char *)out + p->offset);
     if (p->present)

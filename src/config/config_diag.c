@@ -181,6 +181,28 @@ const char *vmsim__diag_suggest(struct vmsim_config *c, const char *word, const 
     return text ? text : "";
 }
 
+/* A section of `table` whose own table has the key, or NULL: `machine.memory` belongs to the nodes. */
+static const struct vmsim_param *section_with(const struct vmsim_param *table, const char *key) {
+    for (const struct vmsim_param *p = table; p->name; p++) {
+        bool nested = p->type == VMSIM_PARAM_STRUCT || p->type == VMSIM_PARAM_STRUCT_LIST;
+        if (nested && p->fields && vmsim__param_find(p->fields, key, strlen(key)))
+            return p;
+    }
+    return NULL;
+}
+
+const char *vmsim__diag_suggest_key(struct vmsim_config *c, const char *key, const struct vmsim_param *table) {
+    static const char *const directives[] = {"preset", "include", NULL};
+    const char *text = vmsim__diag_suggest(c, key, &table->name, sizeof *table);
+    if (*text)
+        return text;
+    const struct vmsim_param *in = section_with(table, key);
+    if (in)
+        text = vmsim__arena_printf(&c->arena, " (did you mean '%s%s.%s'?)", in->name,
+                                   in->type == VMSIM_PARAM_STRUCT ? "" : "[0]", key);
+    return !text ? "" : *text ? text : vmsim__diag_suggest(c, key, directives, sizeof *directives);
+}
+
 const char *vmsim__diag_word(struct vmsim_config *c, const char *word) {
     char *text = vmsim__arena_alloc(&c->arena, WORD_SHOWN + 8, 1);
     if (!text)

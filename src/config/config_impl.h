@@ -127,6 +127,8 @@ int vmsim__diag_vadd(struct vmsim_config *c, int code, struct vmsim__place place
     __attribute__((format(printf, 4, 0)));
 /* " (did you mean 'x'?)", or "" when nothing is close; owned by the arena. */
 const char *vmsim__diag_suggest(struct vmsim_config *c, const char *word, const void *names, size_t stride);
+/* The same for a key of a table, which may also be a directive, or at home in a section of the table. */
+const char *vmsim__diag_suggest_key(struct vmsim_config *c, const char *key, const struct vmsim_param *table);
 /* A word from a file as messages show it: control characters escaped, cut to a readable length. */
 const char *vmsim__diag_word(struct vmsim_config *c, const char *word);
 bool vmsim__diag_full(const struct vmsim_config *c); /* no point in looking for more */

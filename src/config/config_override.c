@@ -210,7 +210,7 @@ static bool step_field(struct walk *w) {
     if (w->source && vmsim__param_is_directive(w->shape.p, key))
         return enter(w, key, length, (struct shape){SHAPE_FREE, NULL});
     return fail(w, length, "unknown key '%s'%s", vmsim__diag_word(w->c, key),
-                vmsim__diag_suggest(w->c, key, &w->shape.p->name, sizeof *w->shape.p));
+                vmsim__diag_suggest_key(w->c, key, w->shape.p));
 }
 
 /* The tag of a step must be the one that stands there; a bare word becomes a mapping, a new element takes any. */
@@ -305,6 +305,7 @@ static bool step_index(struct walk *w) {
     if (!become_sequence(w, length))
         return false;
     size_t count = (*w->slot)->count;
+    plus |= w->source && !index && !count; /* the first of none */
     if (plus && w->source && !append(w, length))
         return false;
     if (plus)

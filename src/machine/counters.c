@@ -277,6 +277,20 @@ uint64_t vmsim_counter_read(const struct vmsim_machine *m, size_t id) {
     return c ? c->read(m, c->a, c->b) : 0;
 }
 
+/* The counter that was meant, or NULL. /proc/vmstat knows no "vmstat." before its names: it is what people forget. */
+static const char *closest_counter(struct vmsim_machine *m, const char *name) {
+    char full[64];
+    bool fits = (size_t)snprintf(full, sizeof full, "vmstat.%s", name) < sizeof full;
+    struct vmsim__counter end = {0};
+    if (!vmsim__vec_push(m->alloc, &m->counters, end)) /* ends the list for the search, then goes again */
+        return NULL;
+    const char *close = vmsim__closest(name, m->counters.at, sizeof *m->counters.at);
+    if (!close && fits)
+        close = vmsim__closest(full, m->counters.at, sizeof *m->counters.at);
+    m->counters.count--;
+    return close;
+}
+
 int vmsim_counter_find(struct vmsim_machine *m, const char *name, size_t *id) {
     if (!build(m))
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the counters");
@@ -285,12 +299,7 @@ int vmsim_counter_find(struct vmsim_machine *m, const char *name, size_t *id) {
         *id = found;
         return 0;
     }
-    struct vmsim__counter end = {0};
-    const char *close = NULL;
-    if (vmsim__vec_push(m->alloc, &m->counters, end)) { /* ends the list for the search, then goes again */
-        close = vmsim__closest(name, m->counters.at, sizeof *m->counters.at);
-        m->counters.count--;
-    }
+    const char *close = closest_counter(m, name);
     return vmsim__err_set(&m->err, VMSIM_ENOENT,
                           close ? "there is no counter '%s' (did you mean '%s'?)" : "there is no counter '%s'", name,
                           close);

@@ -77,6 +77,34 @@ static bool holds(const struct vmsim__expect_spec *e, uint64_t value) {
            (!e->has_max || value <= e->max);
 }
 
+/* Is there this counter, or can there be? Tasks bring theirs when they begin, under names that only the run knows; but
+ * all bring the same. */
+static bool may_exist(struct vmsim_scenario *s, const char *name) {
+    static const char tasks[] = "tasks.";
+    size_t id;
+    int err = vmsim_counter_find(s->machine, name, &id);
+    bool any = false, same = false;
+    if (err != VMSIM_ENOENT || strncmp(name, tasks, sizeof tasks - 1) != 0)
+        return err != VMSIM_ENOENT;
+    for (size_t i = vmsim_counter_count(s->machine); i-- > 0 && !same;) {
+        const char *other = vmsim_counter_name(s->machine, i);
+        if (strncmp(other, tasks, sizeof tasks - 1) != 0)
+            break; /* those of tasks are the last */
+        any = true;
+        same = !strcmp(strrchr(other, '.'), strrchr(name, '.'));
+    }
+    return same || !any;
+}
+
+static int check_counter(struct vmsim_scenario *s, const char *name, const char *path) {
+    char at[80];
+    if (may_exist(s, name))
+        return 0;
+    snprintf(at, sizeof at, "%s.counter", path);
+    return vmsim__config_error(s->config, at, "%s; `vmsim check --counters FILE` lists all",
+                               vmsim_machine_error(s->machine));
+}
+
 /* All slips are told at once, before anything runs. */
 int vmsim__expectations_declare(struct vmsim_scenario *s) {
     const struct vmsim__expect_spec *specs = s->spec->expect.data;
@@ -89,6 +117,8 @@ int vmsim__expectations_declare(struct vmsim_scenario *s) {
             result = vmsim__config_error(s->config, path, "an expectation needs equals, min or max");
         if (e->has_equals && (e->has_min || e->has_max))
             result = vmsim__config_error(s->config, path, "equals goes without min and max");
+        int err = check_counter(s, e->counter, path);
+        result = err ? err : result;
         struct vmsim_expectation x = {.counter = e->counter,
                                       .at = e->at,
                                       .wanted = wanted_text(s, e),

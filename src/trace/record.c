@@ -48,23 +48,33 @@ static int fail(struct recording *r, int code, const char *what, const char *why
 
 /* ---- finding things */
 
+static bool is_executable(const char *path) {
+    struct stat st;
+    return access(path, X_OK) == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 /* The executable file that execvp would take for `name`. As execvp searches, so that the program recorded is the one
  * that a shell would run. */
 static bool find_program(const char *name, char *out, size_t size) {
     const char *path = getenv("PATH");
     if (strchr(name, '/'))
-        return (size_t)snprintf(out, size, "%s", name) < size && access(out, X_OK) == 0;
+        return (size_t)snprintf(out, size, "%s", name) < size && is_executable(out);
     for (path = path ? path : "/usr/local/bin:/usr/bin:/bin"; *name; path++) {
         size_t n = strcspn(path, ":");
-        struct stat st;
-        if ((size_t)snprintf(out, size, "%.*s%s%s", (int)n, path, n ? "/" : "", name) < size &&
-            access(out, X_OK) == 0 && stat(out, &st) == 0 && S_ISREG(st.st_mode))
+        if ((size_t)snprintf(out, size, "%.*s%s%s", (int)n, path, n ? "/" : "", name) < size && is_executable(out))
             return true;
         path += n;
         if (!*path)
             break;
     }
     return false;
+}
+
+static const char *why_not_a_program(const char *name) {
+    struct stat st;
+    if (!strchr(name, '/') || stat(name, &st))
+        return "no such program";
+    return S_ISDIR(st.st_mode) ? "is a directory, no program" : "is no program: it may not be executed (chmod +x)";
 }
 
 /* The plugin beside the code that runs: installed, in the build tree, or where the user says. */
@@ -91,11 +101,13 @@ static bool find_plugin(struct recording *r) {
 static int find_all(struct recording *r) {
     const char *program = r->options->argv[0], *qemu = r->options->qemu ? r->options->qemu : "qemu-x86_64";
     if (!find_program(program, r->script.path, sizeof r->script.path))
-        return fail(r, VMSIM_ENOENT, program, "no such program");
+        return fail(r, VMSIM_ENOENT, program, why_not_a_program(program));
     if (!find_program(qemu, r->qemu, sizeof r->qemu))
         return fail(r, VMSIM_ENOENT, qemu, "not found; the recorder needs QEMU's user mode (package qemu-user)");
     if (!find_plugin(r))
-        return fail(r, VMSIM_ENOENT, "vmsim-record-plugin.so", "not found beside the library or program");
+        return r->options->plugin
+                   ? fail(r, VMSIM_ENOENT, r->options->plugin, "no such plugin")
+                   : fail(r, VMSIM_ENOENT, "vmsim-record-plugin.so", "not found beside the library or program");
     switch (vmsim__script_resolve(&r->script)) {
     case VMSIM__SCRIPT_RUN:
         return 0;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 #include <zstd.h>
@@ -198,6 +199,9 @@ static int begin(struct vmsim_trace_writer *w, const char *path, const struct vm
         return err;
     if (!*path)
         return vmsim__err_set(&w->err, VMSIM_EINVAL, "the name of the trace is empty");
+    struct stat st;
+    if (!stat(path, &st) && S_ISDIR(st.st_mode))
+        return vmsim__err_set(&w->err, VMSIM_EIO, "%s: is a directory, not a file", path);
     w->fd = open(w->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (w->fd < 0)
         return vmsim__err_set(&w->err, VMSIM_EIO, "%s: cannot be written: %s", w->part, strerror(errno));
