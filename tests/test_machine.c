@@ -286,6 +286,27 @@ static void every_architecture_runs(void **state) {
     }
 }
 
+static void memory_that_entries_cannot_name_is_left_alone_or_refused(void **state) {
+    (void)state;
+    static const char *const settings[] = {"machine.nodes=[{memory: 6GiB}]", "machine.arch=x86_32", NULL};
+    struct vmsim_machine *m = boot(settings);
+    uint64_t free_pages = counter(m, "vmstat.nr_free_pages");
+    assert_true(free_pages > 700 * 1024 && free_pages < 768 * 1024); /* 3 GiB below the hole of a PC */
+    uint32_t task = new_task(m, "t");
+    uint64_t base = (uint64_t)vmsim_task_mmap(m, task, 0, 1 << 20, RW, ANON, 0, 0);
+    for (uint64_t at = 0; at < 1 << 20; at += PAGE)
+        assert_int_equal(touch(m, task, base + at, VMSIM_STORE).stop, VMSIM_STOP_NONE);
+    end(m);
+    struct vmsim_config *config;
+    assert_int_equal(vmsim_config_create(&config), 0);
+    assert_int_equal(vmsim_config_set(config, "machine.nodes=[{memory: 15GiB}]"), 0);
+    assert_int_equal(vmsim_config_set(config, "machine.arch=riscv_sv32"), 0); /* RAM begins at 2 GiB */
+    assert_int_equal(vmsim_config_resolve(config), 0);
+    assert_int_equal(vmsim_machine_create(config, &m), VMSIM_ECONFIG);
+    assert_non_null(strstr(vmsim_config_error_text(config, 0), "memory ends above 16 GiB, the highest address of"));
+    vmsim_config_destroy(config);
+}
+
 static void unknown_counters_and_knobs_are_told_with_a_suggestion(void **state) {
     (void)state;
     struct vmsim_machine *m = boot_small();
@@ -323,6 +344,7 @@ int main(void) {
         cmocka_unit_test(names_of_tasks_and_counters_are_given_once),
         cmocka_unit_test(odd_names_of_tasks_are_unique_too),
         cmocka_unit_test(every_architecture_runs),
+        cmocka_unit_test(memory_that_entries_cannot_name_is_left_alone_or_refused),
         cmocka_unit_test(unknown_counters_and_knobs_are_told_with_a_suggestion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

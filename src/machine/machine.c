@@ -24,8 +24,21 @@ static void flush_mm(void *context, struct vmsim__mm *mm, unsigned cpu) {
         vmsim__tlb_flush_mm(m->tlbs, cpu, &space_of(mm)->tlb, 0, UINT64_MAX, m->format->page_shift, false);
 }
 
+/* A frame that no entry can name must not be given out. */
+static int check_reach(struct vmsim_machine *m) {
+    const unsigned bits = m->format->pa_bits - m->format->page_shift;
+    uint64_t end = 0;
+    for (uint32_t z = 0; z < m->mem->nr_zones; z++)
+        end = vmsim__max64(end, m->mem->zones[z].end);
+    if (end <= UINT64_C(1) << bits)
+        return 0;
+    return vmsim__err_set(&m->err, VMSIM_ECONFIG, "memory ends above %llu GiB, the highest address of %s",
+                          (unsigned long long)(UINT64_C(1) << (m->format->pa_bits - 30u)), m->format->name);
+}
+
 static int create_memory(struct vmsim_machine *m) {
     int err = vmsim__mem_create(m->alloc, &m->spec.mem, &m->mem, &m->err);
+    err = err ? err : check_reach(m);
     if (err)
         return err;
     m->nr_cpus = m->mem->nr_cpus;

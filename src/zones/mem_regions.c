@@ -149,6 +149,12 @@ static int place_nodes(struct vmsim__layout *l, const struct spans *ram, const s
     return 0;
 }
 
+/* Memory above it is left alone: x86 entries of 32 bits reach 4 GiB, and PAE kernels take 64. Kernel: MAX_NONPAE_PFN
+ * and highmem_pfn_init. */
+static uint64_t kernel_reach(int arch) {
+    return arch == VMSIM__ARCH_X86_32 ? 4 * GIB : arch == VMSIM__ARCH_X86_PAE ? 64 * GIB : UINT64_MAX;
+}
+
 /* Where frames can still be numbered. */
 static uint64_t most_bytes(const struct vmsim__layout *l) {
     return UINT64_C(1) << (31 + l->page_shift);
@@ -224,6 +230,8 @@ int vmsim__layout_regions(struct vmsim__layout *l, struct vmsim__err *err) {
     }
     /* a PC never uses 640 KiB to 1 MiB, whatever its firmware says */
     if (!rc && is_x86(l->spec->arch) && !cut_spans(l->alloc, &usable, 640 * 1024, MIB))
+        rc = VMSIM_ENOMEM;
+    if (!rc && !cut_spans(l->alloc, &usable, kernel_reach(l->spec->arch), UINT64_MAX))
         rc = VMSIM_ENOMEM;
     if (!rc)
         rc = place_nodes(l, &ram, &usable);
