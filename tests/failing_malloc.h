@@ -45,12 +45,14 @@ static struct {
 #define REAL(name) __libc_##name
 #define FAILING_THREADS true
 #endif
+/* Called while a sanitizer sets itself up, too, before its checks can work. */
+#define UNCHECKED __attribute__((no_sanitize("address", "undefined")))
 void *REAL(malloc)(size_t size);
 void *REAL(calloc)(size_t count, size_t size);
 void *REAL(realloc)(void *block, size_t size);
 void REAL(free)(void *block);
 
-static bool failing_now(const void *caller) {
+UNCHECKED static bool failing_now(const void *caller) {
     if (!atomic_load(&failing.counting) || atomic_load(&failing.paused))
         return false;
     if (!FAILING_THREADS && !pthread_equal(failing.first, pthread_self()))
@@ -66,28 +68,28 @@ static bool failing_now(const void *caller) {
     return fails;
 }
 
-static void *failing_count(void *block, int change) {
+UNCHECKED static void *failing_count(void *block, int change) {
     if (block && atomic_load(&failing.counting))
         atomic_fetch_add(&failing.live, change);
     return block;
 }
 
-void *malloc(size_t size) {
+UNCHECKED void *malloc(size_t size) {
     return failing_now(__builtin_return_address(0)) ? NULL : failing_count(REAL(malloc)(size), 1);
 }
 
-void *calloc(size_t count, size_t size) {
+UNCHECKED void *calloc(size_t count, size_t size) {
     return failing_now(__builtin_return_address(0)) ? NULL : failing_count(REAL(calloc)(count, size), 1);
 }
 
-void *realloc(void *block, size_t size) {
+UNCHECKED void *realloc(void *block, size_t size) {
     if (size && failing_now(__builtin_return_address(0)))
         return NULL;
     void *moved = REAL(realloc)(block, size);
     return block ? (size ? moved : failing_count(block, -1)) : failing_count(moved, 1);
 }
 
-void free(void *block) {
+UNCHECKED void free(void *block) {
     failing_count(block, -1);
     REAL(free)(block);
 }
