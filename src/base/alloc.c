@@ -222,6 +222,7 @@ void *vmsim__realloc(struct vmsim__alloc *a, void *p, size_t old_size, size_t si
 void vmsim__free(struct vmsim__alloc *a, void *p, size_t size) {
     if (!p)
         return;
+    VMSIM__ASSERT(size > 0 && size <= SIZE_LIMIT);
     unaccount(a, size);
     raw_free(a, p, size);
 }
@@ -230,6 +231,7 @@ void vmsim__free(struct vmsim__alloc *a, void *p, size_t size) {
 static void *cut_aligned(void *raw, size_t align) {
     if (!raw)
         return NULL;
+    VMSIM__ASSERT(vmsim__is_pow2(align) && align >= sizeof(void *) && !((uintptr_t)raw & (sizeof(void *) - 1)));
     uintptr_t block = ((uintptr_t)raw + align) & ~(uintptr_t)(align - 1);
     ((void **)block)[-1] = raw;
     return (void *)block;
@@ -257,6 +259,7 @@ void *vmsim__calloc_aligned(struct vmsim__alloc *a, size_t align, size_t size) {
 }
 
 void vmsim__free_aligned(struct vmsim__alloc *a, void *p, size_t align, size_t size) {
+    VMSIM__ASSERT(vmsim__is_pow2(align) && !((uintptr_t)p & (align - 1)));
     if (!p)
         return;
     align = align < 16 ? 16 : align;

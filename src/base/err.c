@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "vmsim/version.h"
 
 const char *vmsim_version(void) {
@@ -41,6 +42,7 @@ const char *vmsim_error_text(int err) {
 }
 
 int vmsim__err_set(struct vmsim__err *e, int code, const char *format, ...) {
+    VMSIM__ASSERT(code < 0 && format);
     if (!e)
         return code;
     e->code = code;

@@ -27,6 +27,7 @@ static bool earlier(const struct vmsim__event *a, const struct vmsim__event *b) 
 }
 
 static void place(struct vmsim__evq *q, size_t i, const struct vmsim__event *e) {
+    VMSIM__ASSERT(i < q->heap.count && e->slot < q->position.count);
     q->heap.at[i] = *e;
     q->position.at[e->slot] = (uint32_t)i;
 }
@@ -55,6 +56,7 @@ static uint32_t take_slot(struct vmsim__evq *q) {
     uint32_t slot = q->free_slot;
     if (slot == NO_SLOT)
         return (uint32_t)q->position.count++;
+    VMSIM__ASSERT(slot < q->position.count);
     q->free_slot = q->position.at[slot];
     return slot;
 }

@@ -22,6 +22,7 @@ static uint32_t *head_of(const struct vmsim__names *n, uint64_t hash) {
 }
 
 static void link_name(struct vmsim__names *n, uint32_t i) {
+    VMSIM__ASSERT(i < n->count && n->count <= n->heads.count);
     uint32_t *head = head_of(n, n->at[i].hash);
     n->at[i].next = *head;
     *head = i;

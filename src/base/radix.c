@@ -46,6 +46,7 @@ void vmsim__radix_init(struct vmsim__radix *r, struct vmsim__slab *nodes) {
 }
 
 static void free_nodes(struct vmsim__slab *nodes, node *n, unsigned level) {
+    VMSIM__ASSERT(n->present && level < MAX_HEIGHT);
     for (uint64_t left = level ? n->present : 0; left; left &= left - 1)
         free_nodes(nodes, n->slot[__builtin_ctzll(left)].node, level - 1);
     vmsim__slab_free(nodes, n);
@@ -73,6 +74,7 @@ uint64_t vmsim__radix_get(const struct vmsim__radix *r, uint64_t index) {
 }
 
 static void link_child(node *parent, unsigned slot, node *child) {
+    VMSIM__ASSERT(slot < SLOTS && !(parent->present >> slot & 1) && child);
     parent->slot[slot].node = child;
     parent->present |= UINT64_C(1) << slot;
 }
@@ -95,6 +97,7 @@ static unsigned missing_nodes(const struct vmsim__radix *r, uint64_t index) {
 static node *make_leaf(struct vmsim__radix *r, uint64_t index) {
     node *fresh[2 * MAX_HEIGHT];
     unsigned missing = missing_nodes(r, index), got = 0;
+    VMSIM__ASSERT(missing > 0 && missing <= VMSIM__COUNT(fresh));
     while (got < missing && (fresh[got] = vmsim__slab_alloc(r->nodes)))
         got++;
     if (got < missing) {
@@ -159,6 +162,7 @@ uint64_t vmsim__radix_remove(struct vmsim__radix *r, uint64_t index) {
     uint64_t old = n->slot[slot_of(index, 0)].value;
     if (!old)
         return 0;
+    VMSIM__ASSERT(r->count > 0);
     r->count--;
     for (unsigned level = 0; level < r->height; level++) {
         unsigned slot = slot_of(index, level);

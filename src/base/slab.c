@@ -59,6 +59,7 @@ static bool slab_grow(struct vmsim__slab *s) {
     size_t size = SLAB_SIZE;
     if (s->size > SLAB_SIZE - sizeof(struct header) && __builtin_add_overflow(s->size, sizeof(struct header), &size))
         return false;
+    VMSIM__ASSERT(!s->free && s->fresh == s->fresh_end);
     struct header *h = vmsim__malloc_aligned(s->alloc, SLAB_ALIGN, size);
     if (!h)
         return false;
@@ -83,6 +84,7 @@ void *vmsim__slab_alloc(struct vmsim__slab *s) {
         ASAN_UNPOISON_MEMORY_REGION(object, s->size);
         s->fresh += s->size;
     }
+    VMSIM__ASSERT(((uintptr_t)object & 15) == 0 && s->fresh <= s->fresh_end);
     s->used++;
     return memset(object, 0, s->size);
 }

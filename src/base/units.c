@@ -104,6 +104,7 @@ static bool read_number(const char **text, struct number *n, const char **why) {
 
 static bool scale_number(const struct number *n, uint64_t scale, uint64_t *value, const char *inexact,
                          const char **why) {
+    VMSIM__ASSERT(n->over && n->fraction < n->over && scale);
     unsigned __int128 part = (unsigned __int128)n->fraction * scale;
     unsigned __int128 all = (unsigned __int128)n->whole * scale + part / n->over;
     if (part % n->over)
@@ -188,6 +189,7 @@ char *vmsim__format_time(uint64_t ns, char *buffer, size_t size) {
 /* `value` in units of `scale`, times 10^decimals, rounded to nearest. */
 static uint64_t rounded(uint64_t value, uint64_t scale, unsigned decimals) {
     static const unsigned power[] = {1, 10, 100};
+    VMSIM__ASSERT(scale && decimals < VMSIM__COUNT(power));
     return (uint64_t)(((unsigned __int128)value * power[decimals] + scale / 2) / scale);
 }
 

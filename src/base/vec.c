@@ -18,6 +18,7 @@ bool vmsim__vec_grow(struct vmsim__alloc *a, void **at, size_t *capacity, size_t
     void *grown = vmsim__realloc(a, *at, *capacity * element, bytes);
     if (!grown)
         return false;
+    VMSIM__ASSERT(wanted >= need);
     *at = grown;
     *capacity = wanted;
     return true;

@@ -3,6 +3,7 @@
  * are strings of decimal digits, so that no reader's floating point changes them. */
 #include <stdio.h>
 
+#include "base/util.h"
 #include "report/emitter.h"
 
 /* Bytes of the well-formed UTF-8 sequence at `s`; 0: it is none. Shortest forms only and no surrogates (RFC 3629), as
@@ -51,6 +52,7 @@ static void open_item(struct vmsim__emitter *e, const char *key, const char *suf
         return;
     put_string(e->out, key);
     if (*suffix) {
+        VMSIM__ASSERT(e->out->failed || e->out->at[e->out->count - 1] == '"');
         e->out->count -= !e->out->failed; /* inside the closing quote */
         vmsim__textbuf_puts(e->out, suffix);
         vmsim__textbuf_puts(e->out, "\"");
@@ -64,6 +66,7 @@ static void json_begin(struct vmsim__emitter *e, const char *key, bool array) {
 }
 
 static void json_end(struct vmsim__emitter *e, bool array) {
+    VMSIM__ASSERT(e->depth < VMSIM__EMITTER_DEPTH);
     if (e->level[e->depth].items) {
         vmsim__textbuf_puts(e->out, "\n");
         vmsim__textbuf_fill(e->out, ' ', 2 * e->depth);

@@ -3,6 +3,7 @@
  * trace; a value in kB says so, any other number stands alone. */
 #include <stdio.h>
 
+#include "base/util.h"
 #include "report/emitter.h"
 
 static void proc_begin(struct vmsim__emitter *e, const char *key, bool array) {
@@ -16,6 +17,7 @@ static void proc_end(struct vmsim__emitter *e, bool array) {
 static void put_label(struct vmsim__emitter *e, const char *key) {
     char label[128];
     size_t n = (size_t)snprintf(label, sizeof label, "%s%s", key, e->style.end);
+    VMSIM__ASSERT(n < sizeof label);
     if (e->style.prefix)
         vmsim__textbuf_puts(e->out, e->style.prefix);
     vmsim__textbuf_puts(e->out, label);
@@ -25,6 +27,7 @@ static void put_label(struct vmsim__emitter *e, const char *key) {
 }
 
 static void proc_value(struct vmsim__emitter *e, const char *key, const struct vmsim__value *v) {
+    VMSIM__ASSERT(v->type == VMSIM__VALUE_STRING || v->type == VMSIM__VALUE_INT || v->type == VMSIM__VALUE_UINT);
     put_label(e, key);
     if (v->type == VMSIM__VALUE_STRING)
         vmsim__textbuf_puts(e->out, v->text);

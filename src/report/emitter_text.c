@@ -14,7 +14,7 @@
 #define LONGEST_CELL 44u /* of texts in tables */
 
 static void add_cell(struct vmsim__emitter *e, size_t column, const char *text, size_t length) {
-    VMSIM__ASSERT(column < e->table.columns.count);
+    VMSIM__ASSERT(column < e->table.columns.count && text);
     struct vmsim__emitter_table *t = &e->table;
     struct vmsim__emitter_cell cell = {.row = t->rows, .column = column, .at = t->text.count, .length = length};
     if (length > t->columns.at[column].width)
@@ -141,6 +141,7 @@ static void put_aligned(struct vmsim__emitter *e, const struct vmsim__emitter_co
 
 static void put_row(struct vmsim__emitter *e, size_t row, size_t *cell) {
     struct vmsim__emitter_table *t = &e->table;
+    VMSIM__ASSERT(*cell == t->cells.count || t->cells.at[*cell].row >= row);
     size_t owed = 0; /* blanks before the next text: none are left at the end of a line */
     for (size_t c = 0; c < t->columns.count; c++) {
         const struct vmsim__emitter_cell *found = NULL;
@@ -178,6 +179,7 @@ static char upper(char c) {
 
 /* "page_walks" is "Page walks"; a short first word is an abbreviation: "tlb_flushes" is "TLB flushes". */
 static void put_heading(struct vmsim__emitter *e, const char *key) {
+    VMSIM__ASSERT(*key);
     size_t word = strcspn(key, "_"), capitals = word <= 3 && strncmp(key, "run", 3) != 0 ? word : 1;
     vmsim__textbuf_puts(e->out, e->out->count ? "\n" : "");
     for (size_t i = 0; i < capitals; i++) {

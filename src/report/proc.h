@@ -72,6 +72,8 @@ vmsim__proc_render vmsim__proc_stat, vmsim__proc_uptime, vmsim__proc_loadavg, vm
 int vmsim__proc_each_sysctl(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context);
 /* proc_task.c, proc_smaps.c */
 int vmsim__proc_each_task(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context);
+/* A task without an address space has what it had at its end. */
+void vmsim__task_memory(const struct vmsim__task *t, struct vmsim__mm_status *out);
 vmsim__proc_render vmsim__task_maps, vmsim__task_smaps, vmsim__task_smaps_rollup;
 /* proc_sysfs.c */
 int vmsim__proc_each_sysfs(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context);

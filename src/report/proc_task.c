@@ -19,8 +19,7 @@ static unsigned parent_pid(const struct vmsim__task *t) {
     return t->parent == VMSIM_TASK_NONE ? 0 : pid_of(t->parent);
 }
 
-/* A task without an address space has what it had at its end. */
-static void memory_of(const struct vmsim__task *t, struct vmsim__mm_status *out) {
+void vmsim__task_memory(const struct vmsim__task *t, struct vmsim__mm_status *out) {
     if (t->mm)
         vmsim__mm_status(t->mm, out);
     else
@@ -123,7 +122,7 @@ static void task_status(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
     const struct vmsim__task *t = vmsim__task_at(m, id);
     struct vmsim__mm_status memory;
     struct vmsim__emitter e;
-    memory_of(t, &memory);
+    vmsim__task_memory(t, &memory);
     vmsim__emitter_proc(&e, out, (struct vmsim__proc_style){.end = ":", .gap = "\t"});
     emit_identity(m, &e, t);
     emit_memory(&e, &memory);
@@ -142,7 +141,7 @@ static void task_status(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
 static void task_statm(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
     struct vmsim__mm_status s;
     unsigned shift = m->mem->page_shift - 10u;
-    memory_of(vmsim__task_at(m, id), &s);
+    vmsim__task_memory(vmsim__task_at(m, id), &s);
     vmsim__textbuf_printf(
         out, "%llu %llu %llu %llu 0 %llu 0\n", (unsigned long long)(s.vm_size >> shift),
         (unsigned long long)(s.vm_rss >> shift), (unsigned long long)((s.rss_file + s.rss_shmem) >> shift),
@@ -163,7 +162,7 @@ static void task_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint3
     const struct vmsim__task *t = vmsim__task_at(m, id);
     const struct vmsim__mm *mm = t->mm ? t->mm : &none;
     struct vmsim__mm_status s;
-    memory_of(t, &s);
+    vmsim__task_memory(t, &s);
     vmsim__textbuf_printf(out, "%u (%.*s) %c %u 0 0 0 -1 0", pid_of(id), COMM_LENGTH, t->name, t->mm ? 'R' : 'X',
                           parent_pid(t));
     vmsim__textbuf_printf(out, " %llu 0 %llu 0 %llu %llu 0 0 20 0 %u 0 %llu", (unsigned long long)t->stats.min_flt,

@@ -67,6 +67,7 @@ struct scope {
 static uint64_t free_in_pageblocks(const struct scope *s) {
     const struct vmsim__mem *mem = s->m->mem;
     uint64_t frames = 0;
+    VMSIM__ASSERT(!s->zone || !s->node);
     for (unsigned i = 0; i < mem->nr_zones; i++) {
         const struct vmsim__zone *z = &mem->zones[i];
         if ((s->zone && z != s->zone) || (s->node && z->node != s->node->id))
@@ -83,6 +84,7 @@ static uint64_t free_in_pageblocks(const struct scope *s) {
 static uint64_t memmap_pages(const struct vmsim_machine *m) {
     const struct vmsim__mem *mem = m->mem;
     unsigned shift = 27u - mem->page_shift;
+    VMSIM__ASSERT(mem->page_shift < 27);
     uint64_t sections = 0, next = 0;
     for (size_t i = 0; i < mem->nr_segments; i++) {
         uint64_t first = mem->segments[i].start >> shift, last = (mem->segments[i].end - UINT64_C(1)) >> shift;

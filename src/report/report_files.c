@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/util.h"
+
 /* strerror() keeps state; this does not. */
 static const char *reason(int number) {
     const char *text = strerrordesc_np(number);
@@ -84,6 +86,7 @@ static bool write_file(struct vmsim__files *f, const char *path, const char *tex
 int vmsim__files_write(struct vmsim__files *f, const char *path, const char *text, size_t size) {
     if (!write_file(f, path, text, size))
         return vmsim__err_set(f->err, VMSIM_EIO, "cannot write %s/%s: %s", f->directory, path, reason(errno));
+    VMSIM__ASSERT(f->fd >= 0 && *path && *path != '/');
     struct vmsim__file_entry entry = {
         .path = vmsim__strdup(f->alloc, path), .size = size, .hash = XXH64(text, size, 0)};
     if (entry.path && vmsim__vec_push(f->alloc, &f->entries, entry))
@@ -187,5 +190,6 @@ void vmsim__text_free(struct vmsim__alloc *alloc, const char *text) {
     if (!text)
         return;
     memcpy(&block, text - HEAD, sizeof block);
+    VMSIM__ASSERT(block > HEAD && !text[block - HEAD - 1]);
     vmsim__free(alloc, (void *)(uintptr_t)(text - HEAD), block);
 }

@@ -2,6 +2,7 @@
 /* Sections about tasks: two tables for people, one array with everything for programs. */
 #include <stdio.h>
 
+#include "report/proc.h"
 #include "report/sections.h"
 
 static const char *const signal_names[] = {
@@ -25,13 +26,6 @@ static void end_text(const struct vmsim__task *t, char *out, size_t size) {
 static uint64_t age(const struct vmsim_machine *m, const struct vmsim__task *t) {
     uint64_t end = t->mm ? m->cpus[t->cpu].now : t->end_ns;
     return end > t->start_ns ? end - t->start_ns : 0;
-}
-
-static void memory_of(const struct vmsim__task *t, struct vmsim__mm_status *out) {
-    if (t->mm)
-        vmsim__mm_status(t->mm, out);
-    else
-        *out = t->last;
 }
 
 static void count(struct vmsim__emitter *e, const char *key, uint64_t n) {
@@ -78,7 +72,7 @@ void vmsim__section_task_memory(struct vmsim_scenario *s, struct vmsim__emitter 
     for (size_t i = 0; i < shown(m); i++) {
         const struct vmsim__task *t = m->tasks.at[i];
         struct vmsim__mm_status status;
-        memory_of(t, &status);
+        vmsim__task_memory(t, &status);
         vmsim__emit_object(e, NULL);
         vmsim__emit_string(e, "task", t->name);
         count(e, "minor", t->stats.min_flt);
@@ -96,7 +90,7 @@ void vmsim__section_task_memory(struct vmsim_scenario *s, struct vmsim__emitter 
 
 static void emit_status(struct vmsim__emitter *e, const struct vmsim__task *t) {
     struct vmsim__mm_status s;
-    memory_of(t, &s);
+    vmsim__task_memory(t, &s);
     vmsim__emit_object(e, "memory");
     kb(e, "vm_peak", s.vm_peak);
     kb(e, "vm_size", s.vm_size);

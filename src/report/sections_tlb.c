@@ -18,6 +18,7 @@ uint64_t vmsim__tlb_sum(const struct vmsim_machine *m, enum vmsim__tlb_counter c
 
 /* Adds the counters of one CPU; names and geometry are the same on all. */
 static void add_stats(struct vmsim__tlb_stats *sum, const struct vmsim__tlb_stats *one) {
+    VMSIM__ASSERT(sum->arrays == one->arrays && sum->sizes == one->sizes);
     for (unsigned i = 0; i < VMSIM__TLB_COUNTER_COUNT; i++)
         sum->counter[i] += one->counter[i];
     for (unsigned i = 0; i < one->sizes; i++)
@@ -57,6 +58,7 @@ static void count(struct vmsim__emitter *e, const char *key, uint64_t n) {
  * counts under the size of the pieces. */
 static void array_row(const struct vmsim__tlb_stats *sum, unsigned cpu, unsigned array, unsigned size,
                       struct vmsim__emitter *e) {
+    VMSIM__ASSERT(array < sum->arrays && size < sum->sizes);
     const struct vmsim__tlb_array_counters *c = &sum->array[array].by_size[size];
     char page[32];
     vmsim__emit_object(e, NULL);

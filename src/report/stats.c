@@ -43,6 +43,8 @@ static void emit_change(struct vmsim__emitter *e, const char *name, uint64_t bef
 /* Counters that changed from the marker before (NULL: from 0) to this one (NULL: to the end of the run). */
 static void emit_phase(struct vmsim_scenario *s, struct vmsim__emitter *e, const struct vmsim__marker *before,
                        const struct vmsim__marker *after, size_t counters) {
+    VMSIM__ASSERT(!before || !after || before->count <= after->count);
+    VMSIM__ASSERT(!after || after->count <= counters);
     vmsim__emit_object(e, NULL);
     vmsim__emit_string(e, "marker", after ? after->name : "end");
     vmsim__emit_string(e, "task", after ? after->task : NULL);
@@ -94,6 +96,7 @@ void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
 static bool is_column(const char *name) {
     static const char *const tlb[] = {".accesses", ".walks", ".walk_references", ".walk_cycles", ".faults"};
     const char *dot = strrchr(name, '.');
+    VMSIM__ASSERT(dot);
     if (!strncmp(name, "vmstat.", 7) || !strncmp(name, "cpu", 3))
         return true;
     if (!strncmp(name, "zone.", 5))

@@ -135,6 +135,7 @@ static struct vmsim__job *queue_pop(struct vmsim_scenario *s, unsigned cpu) {
 
 /* Takes the job out of a list; later ones move up. */
 static size_t without(uint32_t *list, size_t from, size_t count, uint32_t job) {
+    VMSIM__ASSERT(from <= count);
     for (size_t i = from; i < count; i++) {
         if (list[i] != job)
             continue;
@@ -181,6 +182,7 @@ static int job_end(struct vmsim_scenario *s, struct vmsim__job *job, unsigned cp
  * ends, because a parent that waits may be among them. */
 static int group_end(struct vmsim_scenario *s, unsigned cpu) {
     int err = 0;
+    VMSIM__ASSERT(s->group_killed);
     s->group_killed = false;
     for (size_t i = 0; i < s->jobs.count; i++) {
         struct vmsim__job *job = s->jobs.at[i];

@@ -174,6 +174,7 @@ static uint64_t draw_zipf(struct vmsim__references *r) {
 }
 
 static uint64_t draw_hot_cold(struct vmsim__references *r) {
+    VMSIM__ASSERT(r->hot > 0);
     bool hot = vmsim__rng_below(&r->rng, MILLION) < r->hot_share || r->hot >= r->granules;
     return hot ? vmsim__rng_below(&r->rng, r->hot) : r->hot + vmsim__rng_below(&r->rng, r->granules - r->hot);
 }
@@ -203,6 +204,7 @@ static bool is_write(struct vmsim__references *r) {
 size_t vmsim__references_fill(struct vmsim__references *r, vmsim_access *out, size_t n) {
     size_t made = 0;
     for (; made < n && r->left; made++, r->left--) {
+        VMSIM__ASSERT(r->position < r->granules);
         uint64_t va = r->base + next_granule(r) * r->stride;
         out[made] = vmsim_access_make(va, r->bytes, is_write(r) ? VMSIM_STORE : (enum vmsim_access_type)r->load);
     }

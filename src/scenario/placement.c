@@ -100,6 +100,7 @@ bool vmsim__placement_set(struct vmsim__placement *p, uint64_t start, uint64_t e
     if (!insert(p, at, (struct vmsim__placed){.start = start, .end = end, .delta = delta}))
         return false;
     struct vmsim__placed *r = p->ranges.at;
+    VMSIM__ASSERT((!at || r[at - 1].end <= start) && (at + 1 == p->ranges.count || r[at + 1].start >= end));
     if (at + 1 < p->ranges.count && r[at + 1].start == end && r[at + 1].delta == delta) {
         r[at].end = r[at + 1].end;
         take_out(p, at + 1);

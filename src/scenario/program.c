@@ -90,6 +90,7 @@ static enum vmsim__slice no_memory(struct run *r) {
 /* Remembers a region under `name` (NULL: none asked for). A name that is used again means the newer region, as a
  * variable would. */
 static bool name_region(struct run *r, const char *name, uint64_t base, uint64_t length) {
+    VMSIM__ASSERT(r->job->index < r->s->jobs.count && r->s->jobs.at[r->job->index] == r->job);
     if (!name)
         return true;
     struct vmsim__named_region *known = vmsim__job_region(r->job, name);
