@@ -8,6 +8,7 @@
 
 #include "base/kernel.h"
 #include "base/util.h"
+#include "vm/vm_spec.h"
 
 static const char DMESG[] = "dmesg_mm.txt";
 
@@ -374,7 +375,7 @@ static void read_vvar(struct vmsim__import *im) {
         if (strstr(line, "[vvar") && sscanf(line, "%llx-%llx", &start, &end) == 2 && end > start)
             im->vvar_pages += (end - start) >> 12;
     }
-    if (im->vvar_pages > 64) {
+    if (im->vvar_pages > VMSIM__VVAR_PAGES_MAX) {
         vmsim__capture_note(im->capture, "proc_self_maps.txt", "damaged: [vvar] of %llu pages is ignored",
                             (unsigned long long)im->vvar_pages);
         im->vvar_pages = 0;

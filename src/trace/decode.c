@@ -146,6 +146,7 @@ static VMSIM__NOINLINE int get_unexpected(struct vmsim__decoder *d, unsigned cod
 /* Writes a new shape's references as they stand. */
 static void put_new(const uint64_t *shape, struct cursor *c) {
     uint64_t meta = shape[VMSIM__SHAPE_META];
+    VMSIM__ASSERT((meta & 255) <= VMSIM__GROUP_WORDS && meta >> 16 <= 1);
     if (meta >> 16)
         *c->out++ = shape[VMSIM__SHAPE_FETCH];
     memcpy(c->out, shape + VMSIM__SHAPE_SLOT, (meta & 255) * sizeof *c->out);
@@ -157,6 +158,7 @@ int64_t vmsim__decode_some(struct vmsim__decoder *d, vmsim_access *out, size_t m
     const unsigned char *code = d->code;
     uint64_t *words = d->shapes.words;
     uint32_t current = d->current;
+    VMSIM__ASSERT(code <= d->code_end && d->control <= d->control_end && d->data <= d->data_end);
     const vmsim_access *stop = out + vmsim__min64(max, d->left);
     while (c.out < stop) {
         if (VMSIM__UNLIKELY(code >= d->code_end || c.control > d->control_end || c.data > d->data_end))

@@ -100,6 +100,7 @@ bool vmsim__get_trailer(const unsigned char in[VMSIM__TRAILER], uint64_t *index_
 }
 
 unsigned char *vmsim__bytes_room(struct vmsim__bytes *b, size_t n) {
+    VMSIM__ASSERT(b->count <= b->capacity && n > 0);
     if (b->capacity - b->count < n) {
         size_t capacity = (b->count + n) * 2 + 256;
         unsigned char *at = vmsim__realloc(b->alloc, b->at, b->capacity, capacity);

@@ -79,6 +79,7 @@ static int next_entry(struct vmsim__pipe *p, uint64_t last, struct vmsim__err *e
 }
 
 static int open_block(struct vmsim__pipe *p, struct vmsim__err *err) {
+    VMSIM__ASSERT(!p->in_block && p->next_block < p->tables->blocks.count);
     const struct vmsim__block_entry *b = &p->tables->blocks.at[p->next_block++];
     p->offset = b->offset;
     int code = vmsim__loader_block(&p->loader, b->offset, &p->header, true, err);
@@ -103,6 +104,7 @@ static int open_block(struct vmsim__pipe *p, struct vmsim__err *err) {
 /* Adds `count` references at `words` as a batch, without those before p->from. */
 static void add_batch(struct vmsim__pipe *p, struct vmsim__chunk *c, const vmsim_access *words, uint64_t count) {
     uint64_t index = p->header.first_ref + p->position;
+    VMSIM__ASSERT(count <= p->header.refs - p->position && c->count < VMSIM__CHUNK_ITEMS);
     p->position += count;
     if (index < p->from) {
         uint64_t drop = vmsim__min64(p->from - index, count);
@@ -124,6 +126,7 @@ static int take_entry(struct vmsim__pipe *p, struct vmsim__chunk *c, struct vmsi
         p->task = (uint32_t)task;
         return next_entry(p, p->position, err);
     }
+    VMSIM__ASSERT(c->count < VMSIM__CHUNK_ITEMS && c->event_count <= c->count);
     struct vmsim_trace_event *e = &c->events[c->event_count];
     if (op > VMSIM_TRACE_EVENT_TYPES || p->task == VMSIM_TRACE_NO_TASK ||
         !vmsim__get_event(&p->cursor, (unsigned)(op - 1), e, &c->room))
@@ -163,6 +166,7 @@ static int deliver(struct vmsim__pipe *p, struct vmsim__chunk *c, const vmsim_ac
 }
 
 static int fill_from_block(struct vmsim__pipe *p, struct vmsim__chunk *c) {
+    VMSIM__ASSERT(p->in_block && p->carry_count <= VMSIM__CHUNK_REFS + VMSIM__GROUP_WORDS);
     int64_t count = (int64_t)p->carry_count;
     if (count)
         memmove(c->words, p->carry, p->carry_count * sizeof *c->words);

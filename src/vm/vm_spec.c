@@ -114,7 +114,7 @@ const struct vmsim_param vmsim__vm_cost_params[] = {
 
 const struct vmsim_param vmsim__vm_params[] = {
     UINT("stack_guard_gap", SPEC(stack_guard_gap), "256", 0, 1u << 20, "Pages kept free below a stack."),
-    UINT("vvar_pages", SPEC(vvar_pages), "4", 1, 64,
+    UINT("vvar_pages", SPEC(vvar_pages), "4", 1, VMSIM__VVAR_PAGES_MAX,
          "Data pages of the kernel beside the code of the vdso: part of every process's layout."),
     {.name = "privileged",
      .type = VMSIM_PARAM_BOOL,

@@ -43,6 +43,8 @@ struct vmsim__vm_cost_spec {
     uint64_t table;                                               /* allocate or free one page table */
 };
 
+#define VMSIM__VVAR_PAGES_MAX 64
+
 struct vmsim__vm_spec {
     uint64_t overcommit_memory;                         /* 0 guess, 1 always, 2 never */
     uint64_t overcommit_ratio, overcommit_kbytes;       /* of CommitLimit; kbytes wins when not 0 */
@@ -50,7 +52,7 @@ struct vmsim__vm_spec {
     uint64_t mmap_min_addr;                             /* bytes */
     uint64_t admin_reserve_kbytes, user_reserve_kbytes; /* 0: derived from free memory at boot */
     uint64_t stack_guard_gap;                           /* pages */
-    uint64_t vvar_pages;                                /* of [vvar] */
+    uint64_t vvar_pages;                                /* of [vvar], at most VMSIM__VVAR_PAGES_MAX */
     bool legacy_va_layout;                              /* mappings grow upward from a third of the address space */
     bool privileged; /* tasks run as root: CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO */
     int thp_defrag;  /* enum vmsim__thp_defrag; `enabled` is mem->thp_enabled */
