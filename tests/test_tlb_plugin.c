@@ -76,9 +76,9 @@ static void wrong_parameters_are_told_with_their_place(void **state) {
     (void)state;
     struct vmsim_param_pair pair = {"chanses", "2", "m.yaml:3:5"};
     struct vmsim_test_tlb_options o = {.policy = "protect", .plugin = TEST_PLUGIN, .params = &pair, .param_count = 1};
-    assert_int_equal(refused(o, "m.yaml:3:5: no parameter chanses; did you mean chances?"), VMSIM_ECONFIG);
+    assert_int_equal(refused(o, "m.yaml:3:5: unknown parameter 'chanses' (did you mean 'chances'?)"), VMSIM_ECONFIG);
     pair = (struct vmsim_param_pair){"chances", "12xx", "m.yaml:3:5"};
-    assert_int_equal(refused(o, "m.yaml:3:5: chances: 12xx"), VMSIM_ECONFIG);
+    assert_int_equal(refused(o, "m.yaml:3:5: chances: '12xx' (not a whole number)"), VMSIM_ECONFIG);
     pair = (struct vmsim_param_pair){"chances", "101", "m.yaml:3:5"};
     assert_int_equal(refused(o, "out of bounds"), VMSIM_ECONFIG);
 }

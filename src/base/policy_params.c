@@ -66,8 +66,9 @@ static int unknown_param(const struct vmsim_param *table, const struct vmsim_par
     const char *origin = pair->origin ? pair->origin : "parameters";
     const char *close = table ? vmsim__closest(pair->key, &table->name, sizeof *table) : NULL;
     if (close)
-        return vmsim__err_set(err, VMSIM_ECONFIG, "%s: no parameter %s; did you mean %s?", origin, pair->key, close);
-    return vmsim__err_set(err, VMSIM_ECONFIG, "%s: the policy has no parameter %s", origin, pair->key);
+        return vmsim__err_set(err, VMSIM_ECONFIG, "%s: unknown parameter '%s' (did you mean '%s'?)", origin, pair->key,
+                              close);
+    return vmsim__err_set(err, VMSIM_ECONFIG, "%s: the policy has no parameter '%s'", origin, pair->key);
 }
 
 static bool given(const struct vmsim_param_list *pairs, const char *name) {
@@ -100,8 +101,8 @@ int vmsim__param_bind(const struct vmsim_param *table, const struct vmsim_param_
         if (!p)
             return unknown_param(table, &pair[i], err);
         if (!parse_value(p, pair[i].value, (char *)values + p->offset, &why))
-            return vmsim__err_set(err, VMSIM_ECONFIG, "%s: %s: %s: %s", pair[i].origin ? pair[i].origin : "parameters",
-                                  p->name, pair[i].value, why);
+            return vmsim__err_set(err, VMSIM_ECONFIG, "%s: %s: '%s' (%s)",
+                                  pair[i].origin ? pair[i].origin : "parameters", p->name, pair[i].value, why);
     }
     return e;
 }
