@@ -16,7 +16,7 @@
 #define FAULTS_PER_REFERENCE 64u
 
 /* Kernel: context_switch, switch_mm_irqs_off, rseq_handle_notify_resume. Threads of one address space pay for the
- * switch but keep the TLB's ASID. */
+ * switch but keep the TLB's ASID. An area that cannot be written to would be SIGSEGV, which no recorded program met. */
 void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(t->cpu < m->nr_cpus && t->mm && t->state != VMSIM__TASK_DEAD);
     struct vmsim__cpu *c = &m->cpus[t->cpu];

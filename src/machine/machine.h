@@ -120,8 +120,8 @@ struct vmsim__task *vmsim__task_get(struct vmsim_machine *m, uint32_t id);
 struct vmsim__task *vmsim__task_at(const struct vmsim_machine *m, uint32_t id);
 /* A task that shares the parent's address space: a thread of the same group (CLONE_THREAD), or not (vfork). */
 int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name, bool thread, uint32_t *child);
-/* Replaces the address space as execve does, and ends the other threads. 0 or negative Linux errno: then the task has
- * its old one still, and it is for the caller to kill it where Linux would. */
+/* Replaces the address space as execve does, and ends the other threads. 0 or negative Linux errno: it is for the
+ * caller to kill the task where Linux would; until then it has its old address space, unless the host had no memory. */
 int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const char *name,
                          const struct vmsim__exec *image);
 /* Replaces the address space by an empty one (a trace brings its own mappings). */
