@@ -109,6 +109,32 @@ static void csv_rows(struct vmsim__emitter *e) {
     vmsim__emit_array_end(e);
 }
 
+#define TEN "\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4"
+
+static void letters_of_two_bytes(struct vmsim__emitter *e) {
+    static const char *const names[] = {"gr\u00f6\u00dfe", TEN TEN TEN TEN TEN, "sort"};
+    vmsim__emit_object(e, NULL);
+    vmsim__emit_array(e, "tasks");
+    for (size_t i = 0; i < TEST_COUNT(names); i++) {
+        vmsim__emit_object(e, NULL);
+        vmsim__emit_string(e, "task", names[i]);
+        vmsim__emit_uint(e, "faults", i, VMSIM__UNIT_COUNT);
+        vmsim__emit_object_end(e);
+    }
+    vmsim__emit_array_end(e);
+    vmsim__emit_object_end(e);
+}
+
+static void text_aligns_and_cuts_by_letters_not_bytes(void **state) {
+    (void)state;
+    expect_text(vmsim__emitter_text, letters_of_two_bytes,
+                "Tasks\n"
+                "  task                                          faults\n"
+                "  gr\u00f6\u00dfe                                              0\n"
+                "  " TEN TEN TEN TEN "\u00e4\u00e4\u00e4\u00e4       1\n"
+                "  sort                                               2\n");
+}
+
 static void csv_has_one_header_and_quotes_what_needs_it(void **state) {
     (void)state;
     expect_text(vmsim__emitter_csv, csv_rows,
@@ -216,6 +242,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_has_units_in_keys_and_ratios_as_digits),
         cmocka_unit_test(text_aligns_tables_and_lines),
+        cmocka_unit_test(text_aligns_and_cuts_by_letters_not_bytes),
         cmocka_unit_test(csv_has_one_header_and_quotes_what_needs_it),
         cmocka_unit_test(proc_lines_have_the_style_s_columns),
         cmocka_unit_test(strings_of_any_bytes_make_json),

@@ -13,12 +13,34 @@
 
 #define LONGEST_CELL 44u /* of texts in tables */
 
+/* Inside a character of UTF-8, not at its begin. */
+static bool is_inside(char byte) {
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+/* Characters of a text: how wide it is on a terminal, but for letters of double width. */
+static size_t width_of(const char *text, size_t length) {
+    size_t width = 0;
+    for (size_t i = 0; i < length; i++)
+        width += !is_inside(text[i]);
+    return width;
+}
+
+/* Bytes of a text that a cell takes: whole characters. */
+static size_t cut_cell(const char *text) {
+    size_t length = 0, width = 0;
+    while (text[length] && (is_inside(text[length]) || width++ < LONGEST_CELL))
+        length++;
+    return length;
+}
+
 static void add_cell(struct vmsim__emitter *e, size_t column, const char *text, size_t length) {
     VMSIM__ASSERT(column < e->table.columns.count && text);
     struct vmsim__emitter_table *t = &e->table;
     struct vmsim__emitter_cell cell = {.row = t->rows, .column = column, .at = t->text.count, .length = length};
-    if (length > t->columns.at[column].width)
-        t->columns.at[column].width = length;
+    size_t width = width_of(text, length);
+    if (width > t->columns.at[column].width)
+        t->columns.at[column].width = width;
     vmsim__textbuf_add(&t->text, text, length);
     if (!vmsim__vec_push(e->out->alloc, &t->cells, cell))
         t->text.failed = true;
@@ -100,18 +122,17 @@ static void text_value(struct vmsim__emitter *e, const char *key, const struct v
         value_text(v, buffer, sizeof buffer);
         text = buffer;
     }
-    size_t length = strlen(text);
     if (in_table) {
         size_t column = column_of(e, key, v->type != VMSIM__VALUE_STRING && v->type != VMSIM__VALUE_NULL);
         if (column != SIZE_MAX)
-            add_cell(e, column, text, length < LONGEST_CELL ? length : LONGEST_CELL);
+            add_cell(e, column, text, cut_cell(text));
         return;
     }
     size_t label = column_of(e, "", false), second = column_of(e, " ", false);
     if (label == SIZE_MAX || second == SIZE_MAX)
         return;
     add_cell(e, label, key ? key : "", key ? strlen(key) : 0);
-    add_cell(e, second, text, length);
+    add_cell(e, second, text, strlen(text));
     e->table.rows++;
 }
 
@@ -124,7 +145,7 @@ static void put_label(struct vmsim__emitter *e, const char *text, size_t length)
 /* Blanks are owed rather than written, because nothing may follow: no line ends in blanks. */
 static void put_aligned(struct vmsim__emitter *e, const struct vmsim__emitter_column *c, const char *text,
                         size_t length, bool label, size_t *owed) {
-    size_t fill = c->width > length ? c->width - length : 0;
+    size_t width = width_of(text, length), fill = c->width > width ? c->width - width : 0;
     *owed += 2 + (c->right ? fill : 0);
     if (length) {
         vmsim__textbuf_fill(e->out, ' ', *owed);
