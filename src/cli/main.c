@@ -63,6 +63,14 @@ static int unknown_command(const char *name) {
     return cli_fail(EXIT_USAGE, NULL, "unknown command '%s': see `vmsim --help`", name);
 }
 
+/* Everything printed must have arrived: what a command said of that already is not said again. */
+static int end_output(const char *command, int status) {
+    bool arrived = !fflush(stdout) && !ferror(stdout);
+    if (arrived || status == EXIT_USAGE || status == EXIT_INTERNAL)
+        return status;
+    return cli_fail(EXIT_USAGE, command, "cannot write to standard output");
+}
+
 /* Hands over with argv[0] as the user knows the command, "vmsim run": messages and help begin with it. */
 static int hand_over(size_t index, int argc, char **argv) {
     char full[32], help[] = "--help";
@@ -70,7 +78,7 @@ static int hand_over(size_t index, int argc, char **argv) {
     argv[0] = full;
     if (argc > 1 && !strcmp(argv[1], "-h")) /* argp calls it -? */
         argv[1] = help;
-    return commands[index].run(argc, argv);
+    return end_output(commands[index].name, commands[index].run(argc, argv));
 }
 
 static size_t find_command(const char *name) {
