@@ -121,11 +121,39 @@ static const char *closest_knob(const char *name) {
     return vmsim__closest(name, names, sizeof *names);
 }
 
+/* What a knob of Linux steers that is not simulated yet, or NULL. */
+static const char *not_yet(const char *name) {
+    static const char *const knobs[][2] = {
+        {"vm.swappiness", "reclaim"},
+        {"vm.vfs_cache_pressure", "reclaim"},
+        {"vm.page-cluster", "swap"},
+        {"vm.zone_reclaim_mode", "reclaim"},
+        {"vm.compaction_proactiveness", "compaction"},
+        {"vm.compact_memory", "compaction"},
+        {"vm.extfrag_threshold", "compaction"},
+        {"vm.compact_unevictable_allowed", "compaction"},
+        {"vm.panic_on_oom", "the OOM killer"},
+        {"vm.oom_kill_allocating_task", "the OOM killer"},
+        {"vm.dirty_expire_centisecs", "writeback by time"},
+        {"vm.dirty_writeback_centisecs", "writeback by time"},
+        {"vm.nr_hugepages", "a pool of huge pages that changes at run time"},
+        {"kernel.numa_balancing", "NUMA balancing"},
+    };
+    for (size_t i = 0; i < VMSIM__COUNT(knobs); i++) {
+        if (!strcmp(knobs[i][0], name))
+            return knobs[i][1];
+    }
+    return NULL;
+}
+
 int vmsim_machine_sysctl(struct vmsim_machine *m, const char *name, const char *value) {
     int err = route(m, name, value);
     if (err != VMSIM_ENOENT)
         return err;
-    const char *close = closest_knob(name);
+    const char *missing = not_yet(name), *close = closest_knob(name);
+    if (missing)
+        return vmsim__err_set(&m->err, VMSIM_ENOENT, "'%s' has nothing to steer: %s is not simulated yet", name,
+                              missing);
     return vmsim__err_set(&m->err, VMSIM_ENOENT,
                           close ? "'%s' is not a knob of this machine (did you mean '%s'?)"
                                 : "'%s' is not a knob of this machine",
