@@ -4,11 +4,10 @@
  * file bears a final name, or any other, unless it is whole. */
 #include "failing_malloc.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <dirent.h>
 
 #include "import_sample.h"
+#include "packed_file.h"
 #include "vmsim/report.h"
 #include "vmsim/scenario.h"
 #include "vmsim/trace.h"
@@ -197,19 +196,6 @@ static struct failing_result import_trace(void *context) {
     int code = vmsim_trace_import(f->format, f->in, f->out, &o);
     snprintf(message, sizeof message, "%s", o.error);
     return made(code, f->out, names);
-}
-
-static void write_packed(const char *path, const void *bytes, size_t size, int (*filter)(struct archive *)) {
-    struct archive *a = archive_write_new();
-    struct archive_entry *e = archive_entry_new();
-    assert_int_equal(filter(a), ARCHIVE_OK);
-    assert_int_equal(archive_write_set_format_raw(a), ARCHIVE_OK);
-    assert_int_equal(archive_write_open_filename(a, path), ARCHIVE_OK);
-    archive_entry_set_filetype(e, AE_IFREG);
-    assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
-    assert_int_equal(archive_write_data(a, bytes, size), size);
-    archive_entry_free(e);
-    assert_int_equal(archive_write_free(a), ARCHIVE_OK);
 }
 
 static void foreign_traces(void **state) {

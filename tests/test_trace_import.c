@@ -1,23 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Importers: what the records of the foreign formats become, plain and compressed, and what is refused. */
+#include "packed_file.h"
 #include "trace_sample.h"
-
-#include <archive.h>
-#include <archive_entry.h>
-
-/* Writes bytes through one of libarchive's filters. */
-static void write_packed(const char *path, const void *bytes, size_t size, int (*filter)(struct archive *)) {
-    struct archive *a = archive_write_new();
-    struct archive_entry *e = archive_entry_new();
-    assert_int_equal(filter(a), ARCHIVE_OK);
-    assert_int_equal(archive_write_set_format_raw(a), ARCHIVE_OK);
-    assert_int_equal(archive_write_open_filename(a, path), ARCHIVE_OK);
-    archive_entry_set_filetype(e, AE_IFREG);
-    assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
-    assert_int_equal(archive_write_data(a, bytes, size), size);
-    archive_entry_free(e);
-    assert_int_equal(archive_write_free(a), ARCHIVE_OK);
-}
 
 /* References of a trace as text "L 1000 8;...", events left out. */
 static void references_of(const char *path, char *text, size_t size) {

@@ -426,29 +426,41 @@ static bool replay_memory_call(struct item *i) {
 }
 
 /* The simulated kernel has restartable sequences also where the recorder's host refused them. */
-static void replay_rseq(struct item *i) {
-    enum { RSEQ = 334, UNREGISTER = 1 };
+static void register_rseq(struct item *i) {
+    enum { UNREGISTER = 1 };
     const uint64_t *a = i->e->args;
     const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
-    if (i->e->type != VMSIM_TRACE_SYSCALL || a[0] != RSEQ)
-        return;
     i->t->rseq = a[3] & UNREGISTER ? 0 : p ? vmsim__placement_of(p, a[1]) : a[1];
     if (i->t->rseq && !vmsim__mm_put_user(i->t->mm, i->t->rseq, i->t->cpu))
         i->t->rseq = 0;
 }
 
 /* Clocks are read in the vdso: what was recorded as a system call, since the recorded one has no functions, is none.
- * Clocks of CPU time are the kernel's: they are asked for after a look there. False: the call is made. */
-static bool replay_clock(struct item *i) {
-    enum { GETTIMEOFDAY = 96, TIME = 201, CLOCK_GETTIME = 228, GETCPU = 309, PROCESS_CPUTIME = 2, THREAD_CPUTIME = 3 };
-    const uint64_t *a = i->e->args;
-    if (i->e->type != VMSIM_TRACE_SYSCALL || i->r->recorded ||
-        (a[0] != GETTIMEOFDAY && a[0] != TIME && a[0] != CLOCK_GETTIME && a[0] != GETCPU))
+ * False: there is no vdso to call. */
+static bool read_clock(struct item *i) {
+    if (i->r->recorded || !i->t->mm->vdso)
         return false;
     vmsim__cpu_load(i->s->machine, i->t);
     vmsim__mm_vdso_call(i->t->mm, i->t->cpu);
     vmsim__cpu_charge(i->s->machine, i->t);
-    return i->t->mm->vdso && (a[0] != CLOCK_GETTIME || (a[1] != PROCESS_CPUTIME && a[1] != THREAD_CPUTIME));
+    return true;
+}
+
+/* Calls that have no event of their own, by their numbers. Clocks of CPU time are the kernel's: they are asked for
+ * after a look in the vdso. */
+static void replay_other_call(struct item *i) {
+    enum { GETTIMEOFDAY = 96, TIME = 201, CLOCK_GETTIME = 228, GETCPU = 309, RSEQ = 334 };
+    enum { PROCESS_CPUTIME = 2, THREAD_CPUTIME = 3 };
+    const uint64_t number = i->e->args[0], clock = i->e->args[1];
+    if (number == GETTIMEOFDAY || number == TIME || number == CLOCK_GETTIME || number == GETCPU) {
+        bool cpu_time = number == CLOCK_GETTIME && (clock == PROCESS_CPUTIME || clock == THREAD_CPUTIME);
+        if (read_clock(i) && !cpu_time)
+            return;
+    }
+    vmsim__syscall_enter(i->s->machine, i->t);
+    if (number == RSEQ)
+        register_rseq(i);
+    vmsim__cpu_charge(i->s->machine, i->t);
 }
 
 #define O_TRUNC_BIT 0x200u
@@ -530,13 +542,13 @@ static int replay_event(struct item *i) {
     case VMSIM_TRACE_FILE:
     case VMSIM_TRACE_UNFOLLOWED:
         return 0;
+    case VMSIM_TRACE_SYSCALL:
+        replay_other_call(i);
+        return i->s->err.code;
     default:
         break;
     }
-    if (replay_clock(i))
-        return i->s->err.code;
     vmsim__syscall_enter(i->s->machine, i->t);
-    replay_rseq(i);
     if (i->e->result >= 0 && !replay_memory_call(i))
         replay_file_call(i);
     vmsim__cpu_charge(i->s->machine, i->t);

@@ -20,15 +20,7 @@ static int touch(struct vmsim__mm *mm, uint64_t from, uint64_t to, bool downward
     const uint64_t page = mm->vm->page_size;
     uint64_t first = vmsim__align_down(from, page), pages = (vmsim__align_up(to, page) - first) / page;
     for (uint64_t i = 0; i < pages; i++) {
-        uint64_t va = first + (downward ? pages - 1 - i : i) * page;
-        struct vmsim__vma *v = vmsim__vma_find(mm, va);
-        struct vmsim__pt_slot slot;
-        if (!v || (va < v->start && (!(v->flags & VMSIM__VM_GROWSDOWN) || vmsim__expand_stack(v, va))))
-            return -VMSIM__L_ENOMEM;
-        if (vmsim__pt_slot(&mm->pt, va, 0, false, &slot) && slot.entry &&
-            (vmsim__pt_get(mm->pt.format, &slot).flags & VMSIM__PTE_WRITE))
-            continue;
-        if (!vmsim__fault_resolved(vmsim__handle_fault(v, va, true, false, mm->cpu)))
+        if (!vmsim__mm_put_user(mm, first + (downward ? pages - 1 - i : i) * page, mm->cpu))
             return -VMSIM__L_ENOMEM;
     }
     return 0;

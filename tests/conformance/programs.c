@@ -137,31 +137,20 @@ static bool replay_failed(struct vmsim_config *c, const char *text) {
     return false;
 }
 
-/* The kernel's own pages in every address space: [vvar], whose size is this host's, and [vdso] of two pages. */
-enum { OUR_SPECIAL_VMAS = 2, OUR_VDSO_KB = 8 };
-
-static uint64_t host_vvar_kb(void) {
-    char line[4300];
-    uint64_t kb = 0;
-    unsigned long start, end;
-    FILE *f = fopen("/proc/self/maps", "r");
-    while (f && fgets(line, sizeof line, f))
-        kb += strstr(line, "[vvar") && sscanf(line, "%lx-%lx", &start, &end) == 2 ? (end - start) >> 10 : 0;
-    if (f)
-        fclose(f);
-    return kb ? kb : 16;
-}
+/* The kernel's own pages in every address space: [vvar], and [vdso] of two pages. */
+enum { OUR_SPECIAL_VMAS = 2, OUR_VDSO_PAGES = 2 };
 
 /* The first task; its faults with those of its threads and children, as wait4 tells them. */
 static void read_tasks(const struct vmsim_machine *m, struct figures *out) {
     const struct vmsim__task *t = m->tasks.at[0];
+    const uint64_t kernels_pages = m->spec.vm.vvar_pages + OUR_VDSO_PAGES;
     *out = (struct figures){.peak_rss_kb = (int64_t)t->last.vm_hwm,
                             .rss_kb = (int64_t)t->last_rollup.rss >> 10,
                             .anon_kb = (int64_t)t->last_rollup.anonymous >> 10,
                             .dirty_kb = (int64_t)t->last_rollup.private_dirty >> 10,
                             .huge_kb = (int64_t)t->last_rollup.anon_huge >> 10,
                             .pte_kb = (int64_t)t->last_pgtables >> 10,
-                            .size_kb = (int64_t)(t->last.vm_size - host_vvar_kb()) - OUR_VDSO_KB,
+                            .size_kb = (int64_t)(t->last.vm_size - kernels_pages * 4),
                             .data_kb = (int64_t)t->last.vm_data,
                             .vmas = (int64_t)t->last_map_count - OUR_SPECIAL_VMAS};
     out->file_kb = out->rss_kb - out->anon_kb;
