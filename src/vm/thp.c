@@ -118,8 +118,8 @@ static vmsim__pfn withdraw(struct vmsim__mm *mm) {
 
 /* ---- fault ---- */
 
-/* Kernel: vma_alloc_folio of a huge page: the local node first and without effort, for a remote huge page may be
- * slower than local small ones; only then elsewhere. */
+/* Kernel: vma_alloc_anon_folio_pmd, vma_alloc_folio of a huge page: the local node first and without effort, for a
+ * remote huge page may be slower than local small ones; only then elsewhere. */
 static vmsim__pfn alloc_huge(struct vmsim__vma *v, unsigned cpu) {
     struct vmsim__vm *vm = v->mm->vm;
     uint32_t gfp = huge_gfp(v);
@@ -132,6 +132,8 @@ static vmsim__pfn alloc_huge(struct vmsim__vma *v, unsigned cpu) {
         rq.gfp = gfp;
         pfn = vmsim__mem_alloc(vm->mem, &rq);
     }
+    if (pfn == VMSIM__PFN_NONE)
+        vmsim__vm_event(vm, VMSIM__THP_FAULT_FALLBACK, 1);
     return pfn;
 }
 
@@ -169,7 +171,7 @@ static enum vmsim__fault_outcome zero_fault(struct vmsim__vma *v, struct vmsim__
     return VMSIM__FAULT_MINOR;
 }
 
-/* Kernel: __do_huge_pmd_anonymous_page, do_huge_pmd_anonymous_page. */
+/* A page of alloc_huge, cleared and mapped. Kernel: map_anon_folio_pmd, do_huge_pmd_anonymous_page. */
 static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const struct vmsim__pt_slot *slot,
                      unsigned cpu) {
     VMSIM__ASSERT(v->anon_vma && !(start & (huge_size(v->mm->vm) - 1)) && slot->level == 1);
@@ -177,6 +179,7 @@ static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const
     struct vmsim__vm *vm = v->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     int64_t pages = INT64_C(1) << huge_order(vm);
+    vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, huge_order(vm));
     f->flags |= VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_EXCLUSIVE;
     f->mapping = v->anon_vma;
     f->index = vmsim__vma_index(v, start);
@@ -189,6 +192,8 @@ static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const
     if (v->flags & VMSIM__VM_WRITE)
         pte.flags |= VMSIM__PTE_WRITE;
     vmsim__pt_set(v->mm->pt.format, slot, pte);
+    vmsim__vm_cost(vm, vm->spec.costs.map + vm->spec.costs.zero_huge);
+    vmsim__vm_event(vm, VMSIM__THP_FAULT_ALLOC, 1);
 }
 
 /* Kernel: do_huge_pmd_anonymous_page. */
@@ -205,18 +210,13 @@ enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *v, uint64_t va, bo
     if (!write && vm->spec.thp_use_zero_page)
         return zero_fault(v, &slot, cpu, done);
     vmsim__pfn pfn = alloc_huge(v, cpu);
-    if (pfn == VMSIM__PFN_NONE) {
-        vmsim__vm_event(vm, VMSIM__THP_FAULT_FALLBACK, 1);
+    if (pfn == VMSIM__PFN_NONE)
         return VMSIM__FAULT_OOM;
-    }
     if (!deposit(mm)) {
         vmsim__page_put(vm->cache, pfn, cpu);
         return VMSIM__FAULT_OOM;
     }
-    vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, huge_order(vm));
     map_huge(v, start, pfn, &slot, cpu);
-    vmsim__vm_cost(vm, vm->spec.costs.map + vm->spec.costs.zero_huge);
-    vmsim__vm_event(vm, VMSIM__THP_FAULT_ALLOC, 1);
     *done = true;
     return VMSIM__FAULT_MINOR;
 }
@@ -229,16 +229,11 @@ static bool replace_huge_zero(const struct vmsim__fault_at *at, const struct vms
     struct vmsim__vm *vm = mm->vm;
     const uint64_t size = huge_size(vm), start = at->va & ~(size - 1);
     vmsim__pfn pfn = alloc_huge(at->vma, at->cpu);
-    if (pfn == VMSIM__PFN_NONE) {
-        vmsim__vm_event(vm, VMSIM__THP_FAULT_FALLBACK, 1);
+    if (pfn == VMSIM__PFN_NONE)
         return false;
-    }
-    vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, huge_order(vm));
     vmsim__pt_write(mm->pt.format, slot, 0);
     vmsim__flush_range(mm, start, start + size, huge_shift(vm), false, at->cpu);
     map_huge(at->vma, start, pfn, slot, at->cpu);
-    vmsim__vm_cost(vm, vm->spec.costs.map + vm->spec.costs.zero_huge);
-    vmsim__vm_event(vm, VMSIM__THP_FAULT_ALLOC, 1);
     return true;
 }
 
