@@ -19,6 +19,7 @@
 #define PAGE UINT64_C(4096)
 
 static struct vmsim__mem *mem;
+static struct vmsim__lru *lru;
 static struct vmsim__cache *cache;
 static struct vmsim__file_ra ra;
 
@@ -53,7 +54,7 @@ static void reads(uint64_t pages) {
     for (uint64_t i = 0; i < pages; i++) {
         struct vmsim__page_fault out;
         vmsim__file_fault(cache, f, &ra, i, VMSIM__READ_NORMAL, NULL, 0, &out);
-        vmsim__page_put(cache, out.pfn, 0);
+        vmsim__folio_put(lru, out.pfn, 0);
     }
     print("fault_warm", pages, t);
     t = now();
@@ -81,7 +82,7 @@ static void writes(uint64_t pages) {
     for (uint64_t i = 0; i < pages; i++) {
         struct vmsim__page_fault out;
         vmsim__file_fault(cache, f, &ra, i, VMSIM__READ_NORMAL, NULL, 0, &out);
-        vmsim__page_put(cache, out.pfn, 0);
+        vmsim__folio_put(lru, out.pfn, 0);
     }
     print("shmem_new", pages, t);
     vmsim__file_put(cache, f, 0);
@@ -95,10 +96,10 @@ static void anon(uint64_t count) {
         for (unsigned i = 0; i < 512; i++) {
             pfn[i] = vmsim__mem_alloc(mem, &rq);
             vmsim__frame_at(&mem->frames, pfn[i])->flags |= VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED;
-            vmsim__lru_add(cache, pfn[i], 0);
+            vmsim__lru_add(lru, pfn[i], 0);
         }
         for (unsigned i = 0; i < 512; i++)
-            vmsim__page_put(cache, pfn[i], 0);
+            vmsim__folio_put(lru, pfn[i], 0);
     }
     print("anon_lru", count, t);
 }
@@ -114,7 +115,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", err.text);
         return 3;
     }
-    cache = vmsim__cache_create(alloc, mem, vmsim__kernel_find("6.1"), &cs, 1);
+    lru = vmsim__lru_create(alloc, mem, vmsim__kernel_find("6.1"), 1);
+    cache = vmsim__cache_create(alloc, mem, lru, vmsim__kernel_find("6.1"), &cs);
     vmsim__ra_init(cache, &ra);
     printf("{\n  \"pages\": %" PRIu64 ",\n", pages);
     reads(pages);
@@ -122,6 +124,7 @@ int main(int argc, char **argv) {
     anon(16 * pages);
     printf("  \"host_bytes\": %" PRIu64 "\n}\n", vmsim__alloc_bytes(alloc));
     vmsim__cache_destroy(cache);
+    vmsim__lru_destroy(lru);
     vmsim__mem_destroy(mem);
     return vmsim__alloc_destroy(alloc) != 0;
 }

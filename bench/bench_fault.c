@@ -23,6 +23,7 @@ enum { ROUNDS = 5 };
 
 static struct vmsim__alloc *alloc;
 static struct vmsim__mem *mem;
+static struct vmsim__lru *lru;
 static struct vmsim__cache *cache;
 static struct vmsim__vm *vm;
 
@@ -45,12 +46,14 @@ static int start(void) {
     alloc = vmsim__alloc_create(NULL);
     if (vmsim__mem_create(alloc, &ms, &mem, NULL))
         return -1;
-    cache = vmsim__cache_create(alloc, mem, vmsim__kernel_find(NULL), &cs, 1);
+    lru = vmsim__lru_create(alloc, mem, vmsim__kernel_find(NULL), 1);
+    cache = vmsim__cache_create(alloc, mem, lru, vmsim__kernel_find(NULL), &cs);
     vmsim__vm_spec_defaults(&spec);
     const struct vmsim__vm_init init = {.spec = &spec,
                                         .kernel = vmsim__kernel_find(NULL),
                                         .alloc = alloc,
                                         .mem = mem,
+                                        .lru = lru,
                                         .cache = cache,
                                         .format = vmsim__pt_format_get(VMSIM__PT_X86_64)};
     return vmsim__vm_create(&vm, &init, NULL);
@@ -148,6 +151,7 @@ int main(void) {
     lookups();
     vmsim__vm_destroy(vm);
     vmsim__cache_destroy(cache);
+    vmsim__lru_destroy(lru);
     vmsim__mem_destroy(mem);
     return vmsim__alloc_destroy(alloc) ? 1 : 0;
 }

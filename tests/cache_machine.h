@@ -16,6 +16,7 @@ const char *const vmsim__node_stat_names[VMSIM__NODE_STAT_COUNT] = {VMSIM__NODE_
 struct cache_machine {
     struct vmsim__alloc *alloc;
     struct vmsim__mem mem;
+    struct vmsim__lru *lru;
     struct vmsim__cache *cache;
     struct vmsim__cache_spec spec;
     unsigned nodes;
@@ -98,13 +99,15 @@ TEST_UNUSED static void cache_machine_start(struct cache_machine *m, const char 
                                                     .read_bandwidth = UINT64_C(1) << 31,
                                                     .write_bandwidth = UINT64_C(1) << 30,
                                                     .optimal_io = 1280 << 10}};
-    m->cache = vmsim__cache_create(a, &m->mem, vmsim__kernel_find(kernel), &m->spec, CACHE_MACHINE_CPUS);
+    m->lru = vmsim__lru_create(a, &m->mem, vmsim__kernel_find(kernel), CACHE_MACHINE_CPUS);
+    assert_non_null(m->lru);
+    m->cache = vmsim__cache_create(a, &m->mem, m->lru, vmsim__kernel_find(kernel), &m->spec);
     assert_non_null(m->cache);
 }
 
 TEST_UNUSED static void cache_machine_check(struct cache_machine *m) {
     struct vmsim__err err = {0};
-    if (vmsim__cache_check(m->cache, &err))
+    if (vmsim__cache_check(m->cache, &err) || vmsim__lru_check(m->lru, &err))
         fail_msg("%s", err.text);
 }
 
@@ -113,11 +116,12 @@ TEST_UNUSED static void cache_machine_end(struct cache_machine *m, bool empty) {
     struct vmsim__alloc *a = m->alloc;
     size_t all = (size_t)m->nodes * m->frames;
     cache_machine_check(m);
-    vmsim__lru_drain_all(m->cache);
+    vmsim__lru_drain_all(m->lru);
     cache_machine_check(m);
     for (unsigned n = 0; empty && n < m->nodes; n++)
         assert_int_equal(m->free_count[n], m->frames);
     vmsim__cache_destroy(m->cache);
+    vmsim__lru_destroy(m->lru);
     vmsim__free(a, m->mem.frames.chunk[0], all * sizeof(struct vmsim__frame));
     vmsim__free(a, m->mem.frames.chunk, sizeof *m->mem.frames.chunk);
     vmsim__free(a, m->free, all * sizeof *m->free);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vmsim__cache_check finds what is broken: one thing is damaged, the check must name it, the damage is undone. */
+/* vmsim__cache_check and vmsim__lru_check find what is broken: one thing is damaged, they must name it, the damage is
+ * undone. */
 #include "cache_machine.h"
 
 static struct cache_machine m;
@@ -12,12 +13,12 @@ static int start(void **state) {
     shared = vmsim__file_create(m.cache, VMSIM__FILE_SHMEM, NULL, 40 * PAGE);
     vmsim__file_preload(m.cache, file, 0);
     vmsim__file_preload(m.cache, shared, 1);
-    vmsim__lru_drain_all(m.cache);
+    vmsim__lru_drain_all(m.lru);
     for (uint64_t i = 5; i < 9; i++)
         vmsim__page_dirty(m.cache, vmsim__file_page(file, i));
-    vmsim__lru_mlock(m.cache, vmsim__file_page(file, 3), 0);
-    vmsim__lru_drain_all(m.cache);
-    vmsim__lru_activate(m.cache, vmsim__file_page(file, 2), 0);
+    vmsim__lru_mlock(m.lru, vmsim__file_page(file, 3), 0);
+    vmsim__lru_drain_all(m.lru);
+    vmsim__lru_activate(m.lru, vmsim__file_page(file, 2), 0);
     cache_machine_check(&m);
     return 0;
 }
@@ -38,7 +39,8 @@ static struct vmsim__frame *frame_of(struct vmsim__file *f, uint64_t index) {
 /* The check fails and its text holds `word`. */
 static void assert_found(const char *word) {
     struct vmsim__err err = {0};
-    assert_int_equal(vmsim__cache_check(m.cache, &err), VMSIM_ECHECK);
+    int rc = vmsim__cache_check(m.cache, &err);
+    assert_int_equal(rc ? rc : vmsim__lru_check(m.lru, &err), VMSIM_ECHECK);
     if (!strstr(err.text, word))
         fail_msg("\"%s\" does not say \"%s\"", err.text, word);
 }
@@ -58,6 +60,7 @@ static void test_damage_to_a_page_of_a_file_is_found(void **state) {
     DAMAGE(f->index, f->index + 1, "page 1");
     DAMAGE(f->mapping, shared->id, "file");
     DAMAGE(f->flags, f->flags & ~VMSIM__FRAME_FILE, "file");
+    DAMAGE(f->flags, f->flags | VMSIM__FRAME_PINNED, "pinned");
     DAMAGE(f->flags, f->flags | VMSIM__FRAME_SWAPBACKED, "swap-backed");
     DAMAGE(f->refcount, 0, "refcount");
     DAMAGE(file->size, 4 * PAGE, "has page");
@@ -75,12 +78,12 @@ static void test_a_frame_that_claims_a_file_is_found(void **state) {
     struct vmsim__frame *f = vmsim__frame_at(&m.mem.frames, pfn);
     DAMAGE(f->flags, f->flags | VMSIM__FRAME_FILE, "does not have it");
     DAMAGE(f->flags, f->flags | VMSIM__FRAME_LRU, "LRU");
-    vmsim__page_put(m.cache, pfn, 0);
+    vmsim__folio_put(m.lru, pfn, 0);
 }
 
 static void test_damage_to_a_list_is_found(void **state) {
     struct vmsim__frame *f = frame_of(file, 1), *locked = frame_of(file, 3);
-    struct vmsim__lruvec *v = vmsim__lruvec_of_node(m.cache, 0);
+    struct vmsim__lruvec *v = vmsim__lruvec_of_node(m.lru, 0);
     (void)state;
     DAMAGE(f->prev, f->prev + 1, "link back");
     DAMAGE(f->next, VMSIM__PFN_NONE, "list");
@@ -106,9 +109,10 @@ static void test_a_check_without_host_memory_says_so(void **state) {
     struct vmsim__err err = {0};
     (void)state;
     vmsim__alloc_fail_after(m.alloc, 1);
-    int rc = vmsim__cache_check(m.cache, &err);
+    int rc = vmsim__cache_check(m.cache, &err), lists = vmsim__lru_check(m.lru, &err);
     vmsim__alloc_fail_after(m.alloc, UINT64_MAX);
     assert_int_equal(rc, VMSIM_ENOMEM);
+    assert_int_equal(lists, VMSIM_ENOMEM);
 }
 
 int main(void) {

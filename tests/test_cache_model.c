@@ -73,7 +73,7 @@ static void do_fault(struct model *f, struct vmsim__rng *r, unsigned cpu) {
         vmsim__file_mkwrite(m.cache, f->file, out.pfn);
         f->dirty[index] = true;
     }
-    vmsim__page_put(m.cache, out.pfn, cpu);
+    vmsim__folio_put(m.lru, out.pfn, cpu);
 }
 
 static void do_sync(struct model *f, struct vmsim__rng *r, unsigned cpu) {
@@ -86,7 +86,7 @@ static void do_sync(struct model *f, struct vmsim__rng *r, unsigned cpu) {
 }
 
 static void do_drop(struct model *f, unsigned cpu) {
-    vmsim__lru_drain_all(m.cache);
+    vmsim__lru_drain_all(m.lru);
     vmsim__file_invalidate(m.cache, f->file, 0, UINT64_MAX, cpu);
     for (uint64_t i = 0; i < PAGES * 2; i++) {
         bool stays = cached(f, i);
@@ -212,7 +212,7 @@ static void test_shortage_at_random_leaves_a_sound_cache(void **state) {
             break;
         case 2:
             if (vmsim__file_fault(m.cache, g, &ra, pos / PAGE, 0, NULL, 0, &out) == VMSIM__PAGE_OK)
-                vmsim__page_put(m.cache, out.pfn, 0);
+                vmsim__folio_put(m.lru, out.pfn, 0);
             else
                 refused++;
             break;

@@ -125,7 +125,7 @@ static void test_first_fault_reads_around(void **state) {
                          VMSIM__PAGE_OK);
         assert_true(out.major && out.retry && !out.created);
         assert_cached(faults[i].cached);
-        vmsim__page_put(m.cache, out.pfn, 0);
+        vmsim__folio_put(m.lru, out.pfn, 0);
         end();
     }
 }
@@ -158,7 +158,7 @@ static void touch(struct mapping *map, uint64_t page, enum vmsim__read_advice ad
         assert_int_equal(vmsim__file_fault(m.cache, file, &ra, page, advice, NULL, 0, &out), VMSIM__PAGE_OK);
         map->major += out.major;
         map->retries += out.retry;
-        vmsim__page_put(m.cache, out.pfn, 0);
+        vmsim__folio_put(m.lru, out.pfn, 0);
     }
     map->mapped[page] = true;
 }
@@ -193,7 +193,7 @@ static void test_cold_mapping_takes_the_faults_that_the_kernel_took(void **state
             touch(&map, page, t->advice, t->write);
         for (size_t p = 0; p < TEST_COUNT(map.mapped); p++)
             mapped += map.mapped[p];
-        vmsim__lru_drain_all(m.cache);
+        vmsim__lru_drain_all(m.lru);
         assert_int_equal(map.faults, t->faults);
         assert_int_equal(map.retries, t->retries);
         assert_int_equal(map.major, t->major);
@@ -212,7 +212,7 @@ static void test_read_around_stops_after_a_hundred_misses(void **state) {
     struct vmsim__page_fault out;
     for (uint64_t i = 0; i < 101; i++) { /* no fault-around, no second entry: nothing counts in favour */
         assert_int_equal(vmsim__file_fault(m.cache, file, &ra, i * 128 + 64, VMSIM__READ_NORMAL, NULL, 0, &out), 0);
-        vmsim__page_put(m.cache, out.pfn, 0);
+        vmsim__folio_put(m.lru, out.pfn, 0);
     }
     assert_int_equal(ra.mmap_miss, 101);
     assert_int_equal(file->pages.count, 100 * 32 + 1);
@@ -243,7 +243,7 @@ static void test_the_mark_counts_from_the_end_of_the_file(void **state) {
     (void)state;
     start("6.1", 24); /* read-around of page 20 would be 4-35, marked at 28: 4-23, marked at 16 */
     assert_int_equal(vmsim__file_fault(m.cache, file, &ra, 20, VMSIM__READ_NORMAL, NULL, 0, &out), VMSIM__PAGE_OK);
-    vmsim__page_put(m.cache, out.pfn, 0);
+    vmsim__folio_put(m.lru, out.pfn, 0);
     assert_cached("4-23");
     for (uint64_t i = 4; i < 24; i++)
         assert_int_equal(

@@ -10,6 +10,7 @@ enum { FILES = 6 };
 
 static struct vmsim__alloc *alloc;
 static struct vmsim__mem *mem;
+static struct vmsim__lru *lru;
 static struct vmsim__cache *cache;
 
 static void start(uint64_t bytes, const char *kernel) {
@@ -23,13 +24,15 @@ static void start(uint64_t bytes, const char *kernel) {
     alloc = test_alloc();
     if (vmsim__mem_create(alloc, &spec, &mem, &err))
         fail_msg("%s", err.text);
-    cache = vmsim__cache_create(alloc, mem, vmsim__kernel_find(kernel), &cs, 2);
+    lru = vmsim__lru_create(alloc, mem, vmsim__kernel_find(kernel), 2);
+    assert_non_null(lru);
+    cache = vmsim__cache_create(alloc, mem, lru, vmsim__kernel_find(kernel), &cs);
     assert_non_null(cache);
 }
 
 static void check(void) {
     struct vmsim__err err = {0};
-    if (vmsim__cache_check(cache, &err) || vmsim__mem_check(mem, &err))
+    if (vmsim__cache_check(cache, &err) || vmsim__lru_check(lru, &err) || vmsim__mem_check(mem, &err))
         fail_msg("%s", err.text);
 }
 
@@ -42,6 +45,7 @@ static uint64_t unused(void) {
 
 static void end(void) {
     vmsim__cache_destroy(cache);
+    vmsim__lru_destroy(lru);
     vmsim__mem_destroy(mem);
     test_alloc_end(alloc);
 }
@@ -83,7 +87,7 @@ static void churn(const char *kernel) {
     assert_true(refused > 50);
     for (unsigned i = 0; i < FILES; i++)
         vmsim__file_put(cache, f[i], 0);
-    vmsim__lru_drain_all(cache);
+    vmsim__lru_drain_all(lru);
     check();
     assert_int_equal(unused(), before);
     end();
@@ -105,7 +109,7 @@ static void test_pages_are_local_to_the_reader(void **state) {
     struct vmsim__file *f = vmsim__file_create(cache, VMSIM__FILE_REGULAR, "/f", 64 * PAGE);
     vmsim__ra_init(cache, &ra);
     vmsim__file_read(cache, f, &ra, 0, 64 * PAGE, 1);
-    vmsim__lru_drain_all(cache);
+    vmsim__lru_drain_all(lru);
     assert_int_equal(mem->nodes[mem->cpu_node[1]].stat[VMSIM__NR_INACTIVE_FILE], 64);
     assert_int_equal(mem->nodes[mem->cpu_node[1]].stat[VMSIM__NR_FILE_PAGES], 64);
     check();

@@ -83,7 +83,7 @@ static unsigned distinct(uint32_t (*frame)[FRAMES], const uint8_t *table, size_t
 
 static char *buddyinfo(struct vmsim_machine *m) {
     const char *text;
-    vmsim__lru_drain_all(m->cache);
+    vmsim__lru_drain_all(m->lru);
     vmsim__mem_drain(m->mem);
     assert_int_equal(vmsim_report_proc_file(m, "proc/buddyinfo", &text, NULL), 0);
     char *copy = strdup(text);

@@ -31,7 +31,7 @@ static void starve(unsigned left) {
 
 static void feed(void) {
     while (hoarded)
-        vmsim__page_put(m.cache, hoard[--hoarded], 0);
+        vmsim__folio_put(m.lru, hoard[--hoarded], 0);
     vmsim__mem_drain(m.mem);
 }
 

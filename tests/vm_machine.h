@@ -17,6 +17,7 @@
 struct vm_machine {
     struct vmsim__alloc *alloc;
     struct vmsim__mem *mem;
+    struct vmsim__lru *lru;
     struct vmsim__cache *cache;
     struct vmsim__vm *vm;
     struct vmsim__vm_spec spec;
@@ -69,7 +70,9 @@ TEST_UNUSED static void vmm_start(struct vm_machine *m, const struct vm_machine_
     m->alloc = test_alloc();
     if (vmsim__mem_create(m->alloc, &ms, &m->mem, &err))
         fail_msg("%s", err.text);
-    m->cache = vmsim__cache_create(m->alloc, m->mem, vmsim__kernel_find(o->kernel), &cs, 2);
+    m->lru = vmsim__lru_create(m->alloc, m->mem, vmsim__kernel_find(o->kernel), 2);
+    assert_non_null(m->lru);
+    m->cache = vmsim__cache_create(m->alloc, m->mem, m->lru, vmsim__kernel_find(o->kernel), &cs);
     assert_non_null(m->cache);
     vmsim__vm_spec_defaults(&m->spec);
     m->spec.privileged = !o->user;
@@ -77,6 +80,7 @@ TEST_UNUSED static void vmm_start(struct vm_machine *m, const struct vm_machine_
                                   .kernel = vmsim__kernel_find(o->kernel),
                                   .alloc = m->alloc,
                                   .mem = m->mem,
+                                  .lru = m->lru,
                                   .cache = m->cache,
                                   .format = f,
                                   .hooks = {.context = m, .flush_range = vmm_on_flush, .fill = o->fill}};
@@ -87,16 +91,18 @@ TEST_UNUSED static void vmm_start(struct vm_machine *m, const struct vm_machine_
 
 TEST_UNUSED static void vmm_check(struct vm_machine *m) {
     struct vmsim__err err = {0};
-    if (vmsim__vm_check(m->vm, &err) || vmsim__cache_check(m->cache, &err) || vmsim__mem_check(m->mem, &err))
+    if (vmsim__vm_check(m->vm, &err) || vmsim__cache_check(m->cache, &err) || vmsim__lru_check(m->lru, &err) ||
+        vmsim__mem_check(m->mem, &err))
         fail_msg("%s", err.text);
 }
 
 /* All address spaces are gone: so are all of their frames. */
 TEST_UNUSED static void vmm_end(struct vm_machine *m) {
-    vmsim__lru_drain_all(m->cache);
+    vmsim__lru_drain_all(m->lru);
     vmm_check(m);
     vmsim__vm_destroy(m->vm);
     vmsim__cache_destroy(m->cache);
+    vmsim__lru_destroy(m->lru);
     vmsim__mem_destroy(m->mem);
     test_alloc_end(m->alloc);
 }
@@ -144,7 +150,7 @@ struct vm_snap {
 };
 
 TEST_UNUSED static void vmm_snap(struct vm_machine *m, struct vmsim__mm *mm, struct vm_snap *s) {
-    vmsim__lru_drain_all(m->cache);
+    vmsim__lru_drain_all(m->lru);
     memcpy(s->event, m->mem->event, sizeof s->event);
     for (unsigned i = 0; i < VMSIM__NODE_STAT_COUNT; i++)
         s->node[i] = vmsim__mem_node_stat(m->mem, (enum vmsim__node_stat)i);

@@ -8,33 +8,23 @@
 #include "cache/cache_impl.h"
 
 static void free_tables(struct vmsim__cache *c) {
-    vmsim__free(c->alloc, c->lruvecs, c->mem->nr_nodes * sizeof *c->lruvecs);
-    vmsim__free(c->alloc, c->batches, c->cpus * sizeof *c->batches);
     vmsim__free(c->alloc, c->by_path, c->path_slots * sizeof *c->by_path);
 }
 
 /* File 0 stays NULL: frame.mapping uses 0 for "no owner". */
-struct vmsim__cache *vmsim__cache_create(struct vmsim__alloc *alloc, struct vmsim__mem *mem,
-                                         const struct vmsim__kernel *kernel, const struct vmsim__cache_spec *spec,
-                                         unsigned cpus) {
-    VMSIM__ASSERT(mem->nr_nodes > 0 && cpus > 0 && cpus <= mem->nr_cpus);
-    VMSIM__ASSERT(kernel->lru_batch > 0 && kernel->lru_batch <= VMSIM__BATCH_MAX);
+struct vmsim__cache *vmsim__cache_create(struct vmsim__alloc *alloc, struct vmsim__mem *mem, struct vmsim__lru *lru,
+                                         const struct vmsim__kernel *kernel, const struct vmsim__cache_spec *spec) {
+    VMSIM__ASSERT(mem->nr_nodes > 0 && lru);
     struct vmsim__cache *c = vmsim__calloc(alloc, 1, sizeof *c);
     if (!c)
         return NULL;
-    *c = (struct vmsim__cache){.alloc = alloc, .mem = mem, .kernel = kernel, .spec = *spec, .cpus = cpus};
+    *c = (struct vmsim__cache){.alloc = alloc, .mem = mem, .lru = lru, .kernel = kernel, .spec = *spec};
     c->path_slots = 16;
-    c->lruvecs = vmsim__calloc(alloc, mem->nr_nodes, sizeof *c->lruvecs);
-    c->batches = vmsim__calloc(alloc, cpus, sizeof *c->batches);
     c->by_path = vmsim__calloc(alloc, c->path_slots, sizeof *c->by_path);
-    if (!c->lruvecs || !c->batches || !c->by_path || !vmsim__vec_push(alloc, &c->files, NULL)) {
+    if (!c->by_path || !vmsim__vec_push(alloc, &c->files, NULL)) {
         free_tables(c);
         vmsim__free(alloc, c, sizeof *c);
         return NULL;
-    }
-    for (unsigned n = 0; n < mem->nr_nodes; n++) {
-        for (unsigned l = 0; l < VMSIM__LRU_LISTS; l++)
-            c->lruvecs[n].list[l].head = c->lruvecs[n].list[l].tail = VMSIM__PFN_NONE;
     }
     vmsim__radix_slab_init(&c->nodes, alloc);
     vmsim__slab_init(&c->file_slab, alloc, sizeof(struct vmsim__file));

@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Files, the page cache and the LRU lists that every user page is put on.
+/* Files and the page cache.
  *
  * A file is an id, a kind, a size and a radix tree from page index to frame. Regular files live on a device (reads cost
  * time and are major); shmem files (tmpfs, memfd, SysV and shared anonymous memory) are born zeroed. Kernel
- * counterparts: mm/filemap.c, mm/readahead.c, mm/shmem.c, mm/truncate.c, mm/swap.c (the LRU batches), mm/mlock.c,
+ * counterparts: mm/filemap.c, mm/readahead.c, mm/shmem.c, mm/truncate.c,
  * mm/page-writeback.c (accounting and synchronous write-out; the flusher and throttling come with reclaim).
  *
  *   struct vmsim__cache --- file table (id -> file, path -> file)
- *        |                       `-- radix: page index -> pfn + 1    frame.mapping = file id, frame.index = page index
- *        |-- per CPU: LRU batches (lru_add, activate, ...), each holds one reference on its pages
- *        `-- per node: lruvec, four intrusive lists through frame.next/prev + unevictable (counted, not linked)
+ *                                `-- radix: page index -> pfn + 1    frame.mapping = file id, frame.index = page index
  *
  * Conventions. `cpu` is the CPU on which the caller runs. System-call-like functions return what the call returns (a
  * value or a negative Linux errno). When the *host* has no memory they return -ENOMEM (-12) and vmsim__cache_error() is
- * VMSIM_ENOMEM from then on: the caller looks at it after a step. References: a frame is born with refcount 1, which
- * belongs to whoever allocated it; the page cache, each batch and each page-table entry hold one more each;
- * vmsim__page_put of the last one takes the page off its LRU list and frees the frame. */
+ * VMSIM_ENOMEM from then on: the caller looks at it after a step. References and LRU lists of pages: lru/lru.h. */
 #ifndef VMSIM__CACHE_H
 #define VMSIM__CACHE_H
 #include "base/radix.h"
 #include "cache/cache_spec.h"
-#include "zones/zones.h"
+#include "lru/lru.h"
 
 enum vmsim__file_kind {
     VMSIM__FILE_REGULAR, /* on a disk file system (ext4-like: page_mkwrite on the first write to a shared mapping) */
@@ -74,10 +70,9 @@ struct vmsim__cache_hooks {
 
 /* ---- the cache as a whole ---- */
 
-/* `mem` and `kernel` must outlive it; `cpus` CPUs use it. NULL: no host memory. */
-struct vmsim__cache *vmsim__cache_create(struct vmsim__alloc *alloc, struct vmsim__mem *mem,
-                                         const struct vmsim__kernel *kernel, const struct vmsim__cache_spec *spec,
-                                         unsigned cpus);
+/* `mem`, `lru` and `kernel` must outlive it. NULL: no host memory. */
+struct vmsim__cache *vmsim__cache_create(struct vmsim__alloc *alloc, struct vmsim__mem *mem, struct vmsim__lru *lru,
+                                         const struct vmsim__kernel *kernel, const struct vmsim__cache_spec *spec);
 /* Host memory only: frames are not given back to `mem`, which is about to vanish as well. */
 void vmsim__cache_destroy(struct vmsim__cache *c);
 void vmsim__cache_set_hooks(struct vmsim__cache *c, const struct vmsim__cache_hooks *hooks);
@@ -94,8 +89,7 @@ void vmsim__cache_take_cost(struct vmsim__cache *c, uint64_t *cpu_ns, uint64_t *
 /* Memory policy of the running task for page-cache and shmem pages (node, nodemask; the rest is ignored); NULL: local
  * node. The pointer is kept. */
 void vmsim__cache_set_policy(struct vmsim__cache *c, const struct vmsim__alloc_request *policy);
-/* Radix contents against frames and back, LRU lists against flags, batches, counters against recounts. 0 or
- * VMSIM_ECHECK. */
+/* Radix contents against frames and back, counters against recounts. 0 or VMSIM_ECHECK. */
 int vmsim__cache_check(struct vmsim__cache *c, struct vmsim__err *err);
 /* drop_caches=1: clean unmapped pages of every file, after draining all batches. Returns pages dropped. */
 uint64_t vmsim__cache_drop(struct vmsim__cache *c, unsigned cpu);
@@ -158,7 +152,7 @@ uint64_t vmsim__blockdev_pages(const struct vmsim__cache *c);
 /* The cached page, or VMSIM__PFN_NONE. No reference, no side effect (mincore, tests). */
 vmsim__pfn vmsim__file_page(const struct vmsim__file *f, uint64_t index);
 /* First cached page at or after *index and below `end` that fault-around may map (not marked for readahead, inside the
- * file); moves *index there. VMSIM__PFN_NONE: none. No reference: the caller takes one per entry (vmsim__page_get). */
+ * file); moves *index there. VMSIM__PFN_NONE: none. No reference: the caller takes one per entry (vmsim__folio_get). */
 vmsim__pfn vmsim__file_next_mappable(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t *index,
                                      uint64_t end);
 /* Fault-around mapped `pages` pages through `ra`: they count against mmap_miss. */
@@ -200,63 +194,8 @@ void vmsim__file_willneed(struct vmsim__cache *c, struct vmsim__file *f, struct 
 static inline uint64_t vmsim__frame_index(const struct vmsim__frame *f) {
     return f->index & ((UINT64_C(1) << 48) - 1);
 }
-void vmsim__page_get(struct vmsim__cache *c, vmsim__pfn pfn);
-void vmsim__page_put(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
 /* folio_mark_dirty: a dirty entry was unmapped, or the kernel wrote. Accounts pages of regular files; true when it was
  * clean. */
 bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn);
-
-/* ---- LRU ---- */
-
-enum vmsim__lru_list {
-    VMSIM__LRU_INACTIVE_ANON,
-    VMSIM__LRU_ACTIVE_ANON,
-    VMSIM__LRU_INACTIVE_FILE,
-    VMSIM__LRU_ACTIVE_FILE,
-    VMSIM__LRU_UNEVICTABLE,
-    VMSIM__LRU_LISTS
-};
-enum vmsim__lru_batch_kind {
-    VMSIM__BATCH_ADD,
-    VMSIM__BATCH_ROTATE,
-    VMSIM__BATCH_DEACTIVATE_FILE,
-    VMSIM__BATCH_DEACTIVATE,
-    VMSIM__BATCH_LAZYFREE,
-    VMSIM__BATCH_ACTIVATE,
-    VMSIM__BATCH_MLOCK,
-    VMSIM__BATCH_KINDS
-};
-/* The lists of one node. Head: most recently added; reclaim takes from the tail. Unevictable pages are only counted:
- * `prev` of their frame holds the mlock count. */
-struct vmsim__lruvec {
-    struct {
-        vmsim__pfn head, tail;
-    } list[VMSIM__LRU_LISTS];
-    uint64_t count[VMSIM__LRU_LISTS]; /* pages, not folios */
-    uint64_t nonresident_age;
-    uint64_t anon_cost, file_cost;
-};
-struct vmsim__lruvec *vmsim__lruvec_of_node(struct vmsim__cache *c, unsigned node);
-enum vmsim__lru_list vmsim__lru_list_of(const struct vmsim__frame *f);
-
-void vmsim__lru_add(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu); /* a new page, through lru_add */
-void vmsim__lru_add_vma(struct vmsim__cache *c, vmsim__pfn pfn, bool locked,
-                        unsigned cpu); /* of a VM_LOCKED area: mlocked from birth */
-void vmsim__lru_mark_accessed(struct vmsim__cache *c, vmsim__pfn pfn,
-                              unsigned cpu); /* read(), GUP, unmap of a young entry */
-void vmsim__lru_activate(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
-void vmsim__lru_deactivate(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);      /* MADV_COLD */
-void vmsim__lru_deactivate_file(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu); /* invalidation failed */
-void vmsim__lru_lazyfree(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);        /* MADV_FREE */
-void vmsim__lru_rotate(struct vmsim__cache *c, vmsim__pfn pfn,
-                       unsigned cpu); /* end of writeback of a reclaim-flagged page */
-void vmsim__lru_mlock(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
-void vmsim__lru_munlock(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
-void vmsim__lru_drain_cpu(struct vmsim__cache *c, unsigned cpu); /* lru_add_drain */
-void vmsim__lru_drain_all(struct vmsim__cache *c);               /* lru_add_drain_all */
-/* Takes a page off its list, with a reference; false: it is on none. Later vmsim__lru_putback (by its flags; drops the
- * reference). */
-bool vmsim__lru_isolate(struct vmsim__cache *c, vmsim__pfn pfn);
-void vmsim__lru_putback(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of src/cache/ share and nobody else sees: the cache itself, its batches, counters, frames. */
+/* What the files of src/cache/ share and nobody else sees: the cache itself, counters, frames. */
 #ifndef VMSIM__CACHE_IMPL_H
 #define VMSIM__CACHE_IMPL_H
 #include "base/vec.h"
@@ -9,35 +9,21 @@
 #define VMSIM__LINUX_EINVAL 22
 #define VMSIM__LINUX_EFBIG 27
 #define VMSIM__LINUX_EOPNOTSUPP 95
-#define VMSIM__BATCH_MAX 31       /* the largest of all kernels */
 #define VMSIM__READ_BATCH 15      /* pages looked up, invalidated, dropped at once (PAGEVEC_SIZE) */
 #define VMSIM__MMAP_LOTSAMISS 100 /* faults without luck until read-around gives up */
-
-/* Pages on their way to a list, one reference each. `tag`: what the mlock batch is to do (enum mlock_tag in mlock.c).
- */
-struct vmsim__lru_batch {
-    uint32_t count;
-    vmsim__pfn page[VMSIM__BATCH_MAX];
-    uint8_t tag[VMSIM__BATCH_MAX];
-};
-struct vmsim__cpu_batches {
-    struct vmsim__lru_batch kind[VMSIM__BATCH_KINDS];
-};
 
 struct vmsim__cache {
     struct vmsim__alloc *alloc;
     struct vmsim__mem *mem;
+    struct vmsim__lru *lru;
     const struct vmsim__kernel *kernel;
     struct vmsim__cache_spec spec;
     struct vmsim__cache_hooks hooks;
     const struct vmsim__alloc_request *policy;
     int error;
-    unsigned cpus;
     uint64_t now, cpu_ns, wait_ns; /* the running CPU's clock; what it was charged since the last take */
     uint64_t device_free;          /* when the device has done all that was asked of it */
-    struct vmsim__lruvec *lruvecs; /* one a node */
-    struct vmsim__cpu_batches *batches;
-    struct vmsim__slab nodes; /* of all radix trees */
+    struct vmsim__slab nodes;      /* of all radix trees */
     struct vmsim__slab file_slab;
     struct {
         VMSIM__VEC(struct vmsim__file *);
@@ -71,11 +57,6 @@ static inline void vmsim__cache_zone_add(struct vmsim__cache *c, const struct vm
 }
 static inline void vmsim__cache_event(struct vmsim__cache *c, enum vmsim__event_stat event, uint64_t n) {
     c->mem->event[event] += n;
-}
-/* Base pages of the folio that `f` heads. */
-static inline uint32_t vmsim__frame_pages(const struct vmsim__frame *f) {
-    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_TAIL));
-    return vmsim__frame_is(f, VMSIM__FRAME_HEAD) ? 1u << vmsim__frame_order(f) : 1u;
 }
 static inline uint64_t vmsim__cache_page_size(const struct vmsim__cache *c) {
     return UINT64_C(1) << c->mem->page_shift;
@@ -156,19 +137,5 @@ uint64_t vmsim__file_write_start(struct vmsim__cache *c, struct vmsim__file *f, 
 void vmsim__file_write_end(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu);
 /* The page leaves the file or loses its data: nobody will write it. */
 void vmsim__dirty_cancel(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn);
-
-/* ---- lru.c, mlock.c ---- */
-
-void vmsim__lruvec_add(struct vmsim__cache *c, vmsim__pfn pfn, bool to_tail);
-void vmsim__lruvec_del(struct vmsim__cache *c, vmsim__pfn pfn);
-/* Moved into the batch with a new reference; full batches and large folios are worked off at once. */
-void vmsim__lru_batch_add(struct vmsim__cache *c, enum vmsim__lru_batch_kind kind, vmsim__pfn pfn, uint8_t tag,
-                          unsigned cpu);
-/* May the page be reclaimed, or is it mlocked or pinned by its file? */
-bool vmsim__lru_evictable(const struct vmsim__cache *c, const struct vmsim__frame *f);
-/* Works off one entry of an mlock batch. */
-void vmsim__mlock_apply(struct vmsim__cache *c, vmsim__pfn pfn, uint8_t tag);
-/* The page is freed: it stops being counted in nr_mlock. */
-void vmsim__mlock_clear(struct vmsim__cache *c, struct vmsim__frame *f);
 
 #endif

@@ -154,7 +154,7 @@ static void end_writeback(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) 
     vmsim__cache_node_add(c, fr, VMSIM__NR_WRITTEN, 1);
     if (vmsim__frame_is(fr, VMSIM__FRAME_RECLAIM)) {
         fr->flags &= ~VMSIM__FRAME_RECLAIM;
-        vmsim__lru_rotate(c, pfn, cpu);
+        vmsim__lru_rotate(c->lru, pfn, cpu);
     }
 }
 

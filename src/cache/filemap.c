@@ -29,16 +29,20 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     if (!vmsim__radix_set(&f->pages, index, (uint64_t)pfn + 1, NULL)) {
         c->error = VMSIM_ENOMEM;
-        vmsim__page_put(c, pfn, cpu);
+        vmsim__folio_put(c->lru, pfn, cpu);
         return false;
     }
-    fr->flags |= VMSIM__FRAME_FILE | (f->kind == VMSIM__FILE_SHMEM ? VMSIM__FRAME_SWAPBACKED : 0);
+    fr->flags |= VMSIM__FRAME_FILE;
+    if (f->kind == VMSIM__FILE_SHMEM)
+        fr->flags |= VMSIM__FRAME_SWAPBACKED;
+    else if (f->kind == VMSIM__FILE_RAMFS)
+        fr->flags |= VMSIM__FRAME_PINNED;
     fr->mapping = f->id;
     fr->index = index;
     vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, 1);
     if (f->kind == VMSIM__FILE_SHMEM)
         vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, 1);
-    vmsim__lru_add(c, pfn, cpu); /* the caller's reference is now the cache's */
+    vmsim__lru_add(c->lru, pfn, cpu); /* the caller's reference is now the cache's */
     return true;
 }
 
@@ -53,9 +57,9 @@ void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64
     vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, -1);
     if (f->kind == VMSIM__FILE_SHMEM)
         vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, -1);
-    fr->flags &= ~VMSIM__FRAME_FILE;
+    fr->flags &= ~(VMSIM__FRAME_FILE | VMSIM__FRAME_PINNED);
     fr->mapping = 0;
-    vmsim__page_put(c, pfn, cpu);
+    vmsim__folio_put(c->lru, pfn, cpu);
 }
 
 vmsim__pfn vmsim__filemap_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, uint32_t gfp,
@@ -112,7 +116,7 @@ static bool read_block(struct vmsim__cache *c, struct vmsim__file *f, uint64_t i
             return false;
         vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_REFERENCED;
     }
-    vmsim__lru_mark_accessed(c, pfn, cpu);
+    vmsim__lru_mark_accessed(c->lru, pfn, cpu);
     return true;
 }
 
@@ -125,7 +129,7 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
     if (f->kind == VMSIM__FILE_SHMEM) { /* a hole stays one: zeroes are copied */
         vmsim__pfn pfn = vmsim__file_page(f, index);
         if (pfn != VMSIM__PFN_NONE && pos == index << shift)
-            vmsim__lru_mark_accessed(c, pfn, cpu);
+            vmsim__lru_mark_accessed(c->lru, pfn, cpu);
         return true;
     }
     if (f->blockdev)
@@ -135,7 +139,7 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
         return false;
     vmsim__filemap_wait(c, ra, index);
     if ((ra->prev_pos - 1) >> shift != index) /* once, however often a sequential reader comes back to the page */
-        vmsim__lru_mark_accessed(c, pfn, cpu);
+        vmsim__lru_mark_accessed(c->lru, pfn, cpu);
     ra->prev_pos = pos + bytes;
     return true;
 }
@@ -168,7 +172,7 @@ static vmsim__pfn write_get_page(struct vmsim__cache *c, struct vmsim__file *f, 
     vmsim__pfn pfn = vmsim__file_page(f, index);
     if (pfn != VMSIM__PFN_NONE) {
         if (f->kind == VMSIM__FILE_SHMEM)
-            vmsim__lru_mark_accessed(c, pfn, cpu);
+            vmsim__lru_mark_accessed(c->lru, pfn, cpu);
         return pfn;
     }
     uint32_t gfp = f->kind == VMSIM__FILE_REGULAR ? VMSIM__GFP_WRITE : 0;
@@ -264,7 +268,7 @@ enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim_
     if (out->pfn == VMSIM__PFN_NONE)
         return VMSIM__PAGE_OOM;
     vmsim__filemap_wait(c, ra, index);
-    vmsim__page_get(c, out->pfn);
+    vmsim__folio_get(c->lru, out->pfn);
     VMSIM__ASSERT(vmsim__cache_frame(c, out->pfn)->refcount > 1);
     return VMSIM__PAGE_OK;
 }

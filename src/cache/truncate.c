@@ -20,7 +20,7 @@ void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint6
     uint64_t index = first;
     for (uint64_t value; (value = vmsim__radix_next(&f->pages, &index)) != 0 && index < end; index++) {
         if (!drained)
-            vmsim__lru_drain_cpu(c, cpu);
+            vmsim__lru_drain_cpu(c->lru, cpu);
         drained = true;
         vmsim__filemap_remove(c, f, index, (vmsim__pfn)(value - 1), cpu);
         if (index == UINT64_MAX)
@@ -98,16 +98,16 @@ static uint64_t invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64
             vmsim__filemap_remove(c, f, index, pfn, cpu);
             dropped++;
         } else {
-            vmsim__lru_deactivate_file(c, pfn, cpu);
+            vmsim__lru_deactivate_file(c->lru, pfn, cpu);
             ++*failed;
         }
         if (++in_batch == VMSIM__READ_BATCH && !drained) {
-            vmsim__lru_drain_cpu(c, cpu);
+            vmsim__lru_drain_cpu(c->lru, cpu);
             drained = true;
         }
     }
     if (in_batch && !drained)
-        vmsim__lru_drain_cpu(c, cpu);
+        vmsim__lru_drain_cpu(c->lru, cpu);
     return dropped;
 }
 
@@ -120,7 +120,7 @@ uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, u
 uint64_t vmsim__cache_drop(struct vmsim__cache *c, unsigned cpu) {
     uint64_t dropped = 0;
     uint32_t id = 1;
-    vmsim__lru_drain_all(c);
+    vmsim__lru_drain_all(c->lru);
     for (struct vmsim__file *f; (f = vmsim__file_next(c, &id)) != NULL; id++)
         dropped += vmsim__file_invalidate(c, f, 0, UINT64_MAX, cpu);
     vmsim__cache_event(c, VMSIM__DROP_PAGECACHE, 1);
@@ -139,11 +139,11 @@ static void advise_dontneed(struct vmsim__cache *c, struct vmsim__file *f, uint6
     uint64_t first = vmsim__cache_pages_of(c, pos), stop = to_end ? UINT64_MAX : end >> shift, failed = 0;
     uint64_t dirty_end = to_end ? UINT64_MAX : vmsim__cache_pages_of(c, end);
     uint64_t writing = vmsim__file_write_start(c, f, pos >> shift, dirty_end, cpu);
-    vmsim__lru_drain_cpu(c, cpu);
+    vmsim__lru_drain_cpu(c->lru, cpu);
     if (first < stop)
         invalidate(c, f, first, stop, cpu, &failed);
     if (failed) {
-        vmsim__lru_drain_all(c);
+        vmsim__lru_drain_all(c->lru);
         invalidate(c, f, first, stop, cpu, &failed);
     }
     if (writing)

@@ -43,7 +43,8 @@ static int create_memory(struct vmsim_machine *m) {
         return err;
     m->nr_cpus = m->mem->nr_cpus;
     VMSIM__ASSERT(m->nr_cpus > 0);
-    m->cache = vmsim__cache_create(m->alloc, m->mem, m->kernel, &m->spec.cache, m->nr_cpus);
+    m->lru = vmsim__lru_create(m->alloc, m->mem, m->kernel, m->nr_cpus);
+    m->cache = m->lru ? vmsim__cache_create(m->alloc, m->mem, m->lru, m->kernel, &m->spec.cache) : NULL;
     if (!m->cache)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the page cache");
     struct vmsim__vm_init init = {
@@ -51,6 +52,7 @@ static int create_memory(struct vmsim_machine *m) {
         .kernel = m->kernel,
         .alloc = m->alloc,
         .mem = m->mem,
+        .lru = m->lru,
         .cache = m->cache,
         .format = m->format,
         .hooks = {.context = m, .flush_range = flush_range, .flush_mm = flush_mm},
@@ -167,6 +169,7 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
         vmsim__vm_destroy(m->vm);
     if (m->cache)
         vmsim__cache_destroy(m->cache);
+    vmsim__lru_destroy(m->lru);
     if (m->mem)
         vmsim__mem_destroy(m->mem);
     if (m->policies)
@@ -198,6 +201,7 @@ uint64_t vmsim_machine_time(const struct vmsim_machine *m, unsigned cpu) {
 /* From the bottom up: a fault of a lower layer would show as one of all above it. */
 int vmsim_machine_check(struct vmsim_machine *m) {
     int err = vmsim__mem_check(m->mem, &m->err);
+    err = err ? err : vmsim__lru_check(m->lru, &m->err);
     err = err ? err : vmsim__cache_check(m->cache, &m->err);
     err = err ? err : vmsim__vm_check(m->vm, &m->err);
     return err ? err : vmsim__tlb_system_check(m->tlbs, NULL, &m->err);

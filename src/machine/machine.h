@@ -3,7 +3,7 @@
  *
  *     task --> space (mm + ASIDs) --> page table --> frames
  *       |                                              ^
- *     CPU (clock, TLB) --- access path ---> fault -----+--> vm/ --> cache/ --> zones/ --> slow path (here)
+ *     CPU (clock, TLB) --- access path ---> fault -----+--> vm/ --> cache/ --> lru/ --> zones/ --> slow path (here)
  *
  * This is the only layer that sees all the others: it hands each of them the hooks into the rest, which is how the
  * classic circle allocator -> reclaim -> unmap -> allocator is broken. Kernel counterparts: kernel/sched (who runs),
@@ -76,6 +76,7 @@ struct vmsim_machine {
     const struct vmsim__kernel *kernel;
     const struct vmsim__pt_format *format;
     struct vmsim__mem *mem;
+    struct vmsim__lru *lru;
     struct vmsim__cache *cache;
     struct vmsim__vm *vm;
     struct vmsim__policy_registry *policies;

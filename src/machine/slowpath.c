@@ -34,7 +34,7 @@ vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_requ
     vmsim__pfn pfn = vmsim__mem_get_frames(m->mem, rq, flags);
     if (pfn != VMSIM__PFN_NONE || !(rq->gfp & VMSIM__GFP_DIRECT_RECLAIM))
         return pfn;
-    vmsim__lru_drain_all(m->cache);
+    vmsim__lru_drain_all(m->lru);
     vmsim__mem_drain(m->mem);
     pfn = vmsim__mem_get_frames(m->mem, rq, flags);
     while (pfn == VMSIM__PFN_NONE && vmsim__mem_unreserve_highatomic(m->mem, rq, true))

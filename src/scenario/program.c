@@ -550,7 +550,7 @@ static enum vmsim__slice do_small(struct run *r) {
         vmsim__cpu_charge(r->m, r->t);
         return VMSIM__SLICE_MORE;
     case VMSIM__VERB_LRU_DRAIN:
-        vmsim__lru_drain_all(r->m->cache);
+        vmsim__lru_drain_all(r->m->lru);
         return VMSIM__SLICE_MORE;
     default:
         r->t->exit_code = (int32_t)((const struct vmsim__step_exit *)r->data)->status;

@@ -30,7 +30,7 @@ static bool sole_owner(struct vmsim__fault_at *at, vmsim__pfn pfn) {
     if (f->refcount > 3)
         return false;
     if (!vmsim__frame_is(f, VMSIM__FRAME_LRU))
-        vmsim__lru_drain_cpu(vm->cache, at->cpu);
+        vmsim__lru_drain_cpu(vm->lru, at->cpu);
     return f->refcount == 1;
 }
 
@@ -68,7 +68,7 @@ static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
     vmsim__pt_set(f, &at->slot, pte);
     if (!zero) {
         vmsim__unmap_page(at->vma, old, at->cpu);
-        vmsim__page_put(vm->cache, vmsim__vm_head(vm, old), at->cpu);
+        vmsim__folio_put(vm->lru, vmsim__vm_head(vm, old), at->cpu);
     }
     return VMSIM__FAULT_MINOR;
 }

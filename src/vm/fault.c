@@ -260,7 +260,7 @@ static bool present_as_wanted(struct vmsim__vma *vma, uint64_t va, bool write) {
     vmsim__pfn pfn = vmsim__vm_head(mm->vm, (vmsim__pfn)pte.pfn);
     if (write && !(pte.flags & VMSIM__PTE_DIRTY))
         vmsim__page_dirty(mm->vm->cache, pfn);
-    vmsim__lru_mark_accessed(mm->vm->cache, pfn, mm->cpu);
+    vmsim__lru_mark_accessed(mm->vm->lru, pfn, mm->cpu);
     return true;
 }
 

@@ -52,7 +52,7 @@ static bool map_around(struct vmsim__fault_at *at, uint64_t first, uint64_t end)
         mapped++;
         if (!vmsim__mm_slot(at->mm, va, true, &slot) || slot.level || vmsim__pt_read(f, &slot))
             continue;
-        vmsim__page_get(vm->cache, pfn);
+        vmsim__folio_get(vm->lru, pfn);
         set_entry(at, &slot, pfn, va != at->va);
         vmsim__vm_cost(vm, vm->spec.costs.around_page);
         hit = hit || va == at->va;
@@ -137,7 +137,7 @@ static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
     if (first)
         let_go(at, &page, VMSIM__GFP_PGTABLE);
     if (page.retry && fault_around(at)) { /* the fault is entered again: the page is cached now */
-        vmsim__page_put(vm->cache, page.pfn, at->cpu);
+        vmsim__folio_put(vm->lru, page.pfn, at->cpu);
         return o;
     }
     set_entry(at, &at->slot, page.pfn, false);
@@ -158,7 +158,7 @@ static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
         return VMSIM__FAULT_OOM;
     enum vmsim__fault_outcome o = vmsim__fault_table(at) ? fetch_page(at, &page) : VMSIM__FAULT_OOM;
     if (!vmsim__fault_resolved(o)) {
-        vmsim__page_put(vm->cache, pfn, at->cpu);
+        vmsim__folio_put(vm->lru, pfn, at->cpu);
         return o;
     }
     let_go(at, &page, VMSIM__GFP_HIGHUSER_MOVABLE);
@@ -171,7 +171,7 @@ static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
     if (at->vma->flags & VMSIM__VM_WRITE)
         pte.flags |= VMSIM__PTE_WRITE;
     vmsim__pt_set(at->mm->pt.format, &at->slot, pte);
-    vmsim__page_put(vm->cache, page.pfn, at->cpu);
+    vmsim__folio_put(vm->lru, page.pfn, at->cpu);
     return o;
 }
 

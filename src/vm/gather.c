@@ -25,7 +25,7 @@ void vmsim__gather_start(struct vmsim__gather *g, struct vmsim__mm *mm, bool who
     g->stride_shift = mm->vm->page_shift;
     VMSIM__ASSERT(!mm->vm->gather);
     mm->vm->gather = g;
-    vmsim__lru_drain_cpu(mm->vm->cache, mm->cpu);
+    vmsim__lru_drain_cpu(mm->vm->lru, mm->cpu);
 }
 
 /* The stride is the smallest leaf met: what a flush by address has to step by. */
@@ -59,9 +59,9 @@ static void release(struct vmsim__gather *g) {
     uint32_t room = batch_room(vm);
     for (uint32_t from = 0, n = local_room(vm); from < g->count; from += n, n = room) {
         uint32_t to = g->count - from < n ? g->count : from + n;
-        vmsim__lru_drain_cpu(vm->cache, g->mm->cpu);
+        vmsim__lru_drain_cpu(vm->lru, g->mm->cpu);
         for (uint32_t i = to; i-- > from;)
-            vmsim__page_put(vm->cache, vm->gather_pages[i], g->mm->cpu);
+            vmsim__folio_put(vm->lru, vm->gather_pages[i], g->mm->cpu);
     }
     g->count = 0;
     g->full = local_room(vm); /* batch frames are kept for what follows */
@@ -130,7 +130,7 @@ static bool zap_present(struct vmsim__gather *g, struct vmsim__vma *vma, struct 
     if (!anon && (pte.flags & VMSIM__PTE_DIRTY))
         vmsim__page_dirty(vm->cache, pfn);
     if (!anon && (pte.flags & VMSIM__PTE_ACCESSED) && !(vma->flags & VMSIM__VM_SEQ_READ))
-        vmsim__lru_mark_accessed(vm->cache, pfn, mm->cpu);
+        vmsim__lru_mark_accessed(vm->lru, pfn, mm->cpu);
     vmsim__rss_add(mm, anon ? VMSIM__RSS_ANON : vmsim__rss_kind_of(f), -1);
     vmsim__unmap_page(vma, pfn, mm->cpu);
     vmsim__gather_page(g, vmsim__vm_head(vm, pfn));

@@ -81,7 +81,7 @@ static bool lazyfree_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__p
     }
     uint32_t old = pte->flags;
     pte->flags &= ~(VMSIM__PTE_ACCESSED | VMSIM__PTE_DIRTY);
-    vmsim__lru_lazyfree(vm->cache, pfn, v->mm->cpu);
+    vmsim__lru_lazyfree(vm->lru, pfn, v->mm->cpu);
     return pte->flags != old;
 }
 
@@ -93,18 +93,18 @@ static bool cold_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn p
     bool young = pte->flags & VMSIM__PTE_ACCESSED;
     pte->flags &= ~VMSIM__PTE_ACCESSED;
     f->flags &= ~VMSIM__FRAME_REFERENCED;
-    vmsim__lru_deactivate(v->mm->vm->cache, pfn, v->mm->cpu);
+    vmsim__lru_deactivate(v->mm->vm->lru, pfn, v->mm->cpu);
     return young;
 }
 
 /* What reclaim makes of an anonymous page that swap does not take: it is swap-backed (again, if it was lazily free and
  * written since) and active. Kernel: shrink_folio_list, activate_locked. */
 static void keep_page(struct vmsim__vm *vm, vmsim__pfn pfn, struct vmsim__frame *f, unsigned cpu) {
-    if (!vmsim__lru_isolate(vm->cache, pfn))
+    if (!vmsim__lru_isolate(vm->lru, pfn))
         return;
     f->flags |= VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_ACTIVE;
     vmsim__vm_event(vm, VMSIM__PGACTIVATE, UINT64_C(1) << vmsim__frame_order(f));
-    vmsim__lru_putback(vm->cache, pfn, cpu);
+    vmsim__lru_putback(vm->lru, pfn, cpu);
 }
 
 /* MADV_PAGEOUT: reclaim sees a page that nobody used of late. Without swap its verdict on anonymous memory is known
@@ -157,7 +157,7 @@ static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, pag
     const struct vmsim__pt_format *f = mm->pt.format;
     struct vmsim__pt_slot slot;
     uint64_t from = UINT64_MAX, to = 0;
-    vmsim__lru_drain_cpu(vm->cache, mm->cpu);
+    vmsim__lru_drain_cpu(vm->lru, mm->cpu);
     for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);) {
         const uint64_t size = UINT64_C(1) << f->shift[slot.level];
         struct vmsim__pte pte = vmsim__pt_get(f, &slot);

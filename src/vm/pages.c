@@ -180,7 +180,7 @@ void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, un
     f->mapcount = 1;
     vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, 1);
     vmsim__rss_add_fast(vma->mm, VMSIM__RSS_ANON, 1);
-    vmsim__lru_add_vma(vm->cache, pfn, (vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, cpu);
+    vmsim__lru_add_vma(vm->lru, pfn, (vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, cpu);
 }
 
 /* Kernel: page_add_file_rmap. */
@@ -192,7 +192,7 @@ void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
         vmsim__vm_node_stat(vm, f, VMSIM__NR_MAPPED, 1);
     vmsim__rss_add_fast(vma->mm, vmsim__rss_kind_of(f), 1);
     if (VMSIM__UNLIKELY((vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED))
-        vmsim__lru_mlock(vm->cache, pfn, cpu);
+        vmsim__lru_mlock(vm->lru, pfn, cpu);
 }
 
 /* Kernel: page_remove_rmap. */
@@ -209,5 +209,5 @@ void vmsim__unmap_page(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
         vmsim__vm_node_stat(vm, f, anon ? VMSIM__NR_ANON_PAGES : VMSIM__NR_MAPPED, -1);
     }
     if (VMSIM__UNLIKELY(vma->flags & VMSIM__VM_LOCKED))
-        vmsim__lru_munlock(vm->cache, pfn, cpu);
+        vmsim__lru_munlock(vm->lru, pfn, cpu);
 }

@@ -187,7 +187,7 @@ static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const
     vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, pages);
     vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_TRANSPARENT_HUGEPAGES, 1);
     vmsim__rss_add(v->mm, VMSIM__RSS_ANON, pages);
-    vmsim__lru_add_vma(vm->cache, pfn, (v->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, cpu);
+    vmsim__lru_add_vma(vm->lru, pfn, (v->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, cpu);
     struct vmsim__pte pte = {pfn, vmsim__prot_flags(v) | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY};
     if (v->flags & VMSIM__VM_WRITE)
         pte.flags |= VMSIM__PTE_WRITE;
@@ -213,7 +213,7 @@ enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *v, uint64_t va, bo
     if (pfn == VMSIM__PFN_NONE)
         return VMSIM__FAULT_OOM;
     if (!deposit(mm)) {
-        vmsim__page_put(vm->cache, pfn, cpu);
+        vmsim__folio_put(vm->lru, pfn, cpu);
         return VMSIM__FAULT_OOM;
     }
     map_huge(v, start, pfn, &slot, cpu);
@@ -374,7 +374,7 @@ void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *v, uint64_t va, 
     }
     vmsim__rss_add(mm, VMSIM__RSS_ANON, -pages);
     if (v->flags & VMSIM__VM_LOCKED)
-        vmsim__lru_munlock(vm->cache, pfn, mm->cpu);
+        vmsim__lru_munlock(vm->lru, pfn, mm->cpu);
     vmsim__gather_page(g, pfn);
 }
 

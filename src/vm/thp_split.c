@@ -46,9 +46,9 @@ static void release_frame(struct vmsim__vm *vm, vmsim__pfn pfn, const struct vms
     f->next = f->prev = VMSIM__PFN_NONE;
     f->refcount = f->mapcount + 1; /* the list's, which putback drops */
     if (f->mapcount)
-        vmsim__lru_putback(vm->cache, pfn, cpu);
+        vmsim__lru_putback(vm->lru, pfn, cpu);
     else
-        vmsim__page_put(vm->cache, pfn, cpu);
+        vmsim__folio_put(vm->lru, pfn, cpu);
 }
 
 /* Kernel: split_huge_page_to_list. A page that anybody else holds (a batch, a pin) cannot be split: its frames would
@@ -58,9 +58,9 @@ bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__frame *f = vmsim__vm_frame(vm, head);
     const uint32_t pages = UINT32_C(1) << vmsim__frame_order(f);
     struct splitting s = {vm, cpu};
-    vmsim__lru_drain_cpu(vm->cache, cpu);
+    vmsim__lru_drain_cpu(vm->lru, cpu);
     bool queued = vmsim__frame_is(f, VMSIM__FRAME_RECLAIM);
-    if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE) || !vmsim__lru_isolate(vm->cache, head)) {
+    if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE) || !vmsim__lru_isolate(vm->lru, head)) {
         vmsim__vm_event(vm, VMSIM__THP_SPLIT_PAGE_FAILED, 1);
         return false;
     }
@@ -69,7 +69,7 @@ bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
         vmsim__vm_event(vm, VMSIM__THP_DEFERRED_SPLIT_PAGE, 1);
     f->flags |= VMSIM__FRAME_RECLAIM;
     if (f->refcount - 1 != mapped_refs(vm, head, pages)) {
-        vmsim__lru_putback(vm->cache, head, cpu);
+        vmsim__lru_putback(vm->lru, head, cpu);
         vmsim__vm_event(vm, VMSIM__THP_SPLIT_PAGE_FAILED, 1);
         return false;
     }

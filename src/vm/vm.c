@@ -65,6 +65,7 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
         return vmsim__err_set(err, VMSIM_ENOMEM, "address spaces");
     }
     vm->mem = init->mem;
+    vm->lru = init->lru;
     vm->cache = init->cache;
     vm->format = init->format;
     vm->page_shift = init->format->page_shift;

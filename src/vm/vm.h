@@ -248,6 +248,7 @@ struct vmsim__vm_init {
     const struct vmsim__kernel *kernel;
     struct vmsim__alloc *alloc;
     struct vmsim__mem *mem;
+    struct vmsim__lru *lru;
     struct vmsim__cache *cache;
     const struct vmsim__pt_format *format;
     struct vmsim__vm_hooks hooks;

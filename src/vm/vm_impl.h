@@ -48,6 +48,7 @@ struct vmsim__gather {
 
 struct vmsim__vm {
     struct vmsim__mem *mem; /* hot fields first */
+    struct vmsim__lru *lru;
     struct vmsim__cache *cache;
     const struct vmsim__pt_format *format;
     struct vmsim__charge charge;

@@ -17,7 +17,7 @@ static void relock_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     struct vmsim__mm *mm = v->mm;
     struct vmsim__vm *vm = mm->vm;
     struct vmsim__pt_slot slot;
-    vmsim__lru_drain_cpu(vm->cache, mm->cpu);
+    vmsim__lru_drain_cpu(vm->lru, mm->cpu);
     for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);) {
         struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
         const uint64_t size = UINT64_C(1) << mm->pt.format->shift[slot.level];
@@ -25,13 +25,13 @@ static void relock_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
         if (there && (slot.level || !vmsim__frame_is(vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn),
                                                      VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL))) {
             if (v->flags & VMSIM__VM_LOCKED)
-                vmsim__lru_mlock(vm->cache, (vmsim__pfn)pte.pfn, mm->cpu);
+                vmsim__lru_mlock(vm->lru, (vmsim__pfn)pte.pfn, mm->cpu);
             else
-                vmsim__lru_munlock(vm->cache, (vmsim__pfn)pte.pfn, mm->cpu);
+                vmsim__lru_munlock(vm->lru, (vmsim__pfn)pte.pfn, mm->cpu);
         }
         va += size;
     }
-    vmsim__lru_drain_cpu(vm->cache, mm->cpu);
+    vmsim__lru_drain_cpu(vm->lru, mm->cpu);
 }
 
 /* One VMA's part: 0 or -ENOMEM. Kernel: mlock_fixup. ONFAULT on a range that is locked already changes the flag and

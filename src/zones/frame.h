@@ -28,15 +28,16 @@ struct vmsim__frame {
 };
 _Static_assert(sizeof(struct vmsim__frame) == 32, "the metadata bar is 32 bytes a frame");
 
-#define VMSIM__FRAME_BUDDY (1u << 0)      /* head of a free block on a buddy list */
-#define VMSIM__FRAME_PCP (1u << 1)        /* on a per-CPU list (free for the user, not for the buddy) */
-#define VMSIM__FRAME_HEAD (1u << 2)       /* first frame of a compound allocation of order > 0 */
-#define VMSIM__FRAME_TAIL (1u << 3)       /* further frame of one; next holds the head's pfn */
-#define VMSIM__FRAME_TABLE (1u << 4)      /* a page table lives here */
-#define VMSIM__FRAME_RESERVED (1u << 5)   /* never handed to the allocator */
-#define VMSIM__FRAME_ANON (1u << 6)       /* mapping is an anon_vma */
-#define VMSIM__FRAME_FILE (1u << 7)       /* mapping is a file: in the page cache */
-#define VMSIM__FRAME_SWAPBACKED (1u << 8) /* reclaimed to swap: anonymous, shmem */
+#define VMSIM__FRAME_BUDDY (1u << 0)              /* head of a free block on a buddy list */
+#define VMSIM__FRAME_PCP (1u << 1)                /* on a per-CPU list (free for the user, not for the buddy) */
+#define VMSIM__FRAME_HEAD (1u << 2)               /* first frame of a compound allocation of order > 0 */
+#define VMSIM__FRAME_TAIL (1u << 3)               /* further frame of one; next holds the head's pfn */
+#define VMSIM__FRAME_TABLE (1u << 4)              /* a page table lives here */
+#define VMSIM__FRAME_RESERVED (1u << 5)           /* never handed to the allocator */
+#define VMSIM__FRAME_PINNED VMSIM__FRAME_RESERVED /* of a page in use: its object never lets go of it (ramfs) */
+#define VMSIM__FRAME_ANON (1u << 6)               /* mapping is an anon_vma */
+#define VMSIM__FRAME_FILE (1u << 7)               /* mapping is a file: in the page cache */
+#define VMSIM__FRAME_SWAPBACKED (1u << 8)         /* reclaimed to swap: anonymous, shmem */
 #define VMSIM__FRAME_LRU (1u << 9)
 #define VMSIM__FRAME_ACTIVE (1u << 10)
 #define VMSIM__FRAME_REFERENCED (1u << 11)
@@ -64,6 +65,11 @@ static inline unsigned vmsim__frame_zone(const struct vmsim__frame *f) {
 }
 static inline bool vmsim__frame_is(const struct vmsim__frame *f, uint32_t flag) {
     return (f->flags & flag) != 0;
+}
+/* Base pages of the folio that `f` heads. */
+static inline uint32_t vmsim__frame_pages(const struct vmsim__frame *f) {
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_TAIL));
+    return vmsim__frame_is(f, VMSIM__FRAME_HEAD) ? 1u << vmsim__frame_order(f) : 1u;
 }
 
 #endif

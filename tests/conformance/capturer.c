@@ -268,7 +268,7 @@ static uint64_t read_file(struct vmsim_machine *m, struct vmsim__task *t, enum t
 /* lru_add_drain_all, in which it sleeps: the work is done by a kernel thread of each CPU. */
 static void drain(struct vmsim_machine *m, struct vmsim__task *t) {
     store(m, t, SCRATCH, 8);
-    vmsim__lru_drain_all(m->cache);
+    vmsim__lru_drain_all(m->lru);
     store(m, t, THREAD, 8);
 }
 

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of src/lru/ share and nobody else sees: lists, batches, counters. */
+#ifndef VMSIM__LRU_IMPL_H
+#define VMSIM__LRU_IMPL_H
+#include "lru/lru.h"
+
+#define VMSIM__BATCH_MAX 31 /* the largest of all kernels */
+
+enum vmsim__lru_batch_kind {
+    VMSIM__BATCH_ADD,
+    VMSIM__BATCH_ROTATE,
+    VMSIM__BATCH_DEACTIVATE_FILE,
+    VMSIM__BATCH_DEACTIVATE,
+    VMSIM__BATCH_LAZYFREE,
+    VMSIM__BATCH_ACTIVATE,
+    VMSIM__BATCH_MLOCK,
+    VMSIM__BATCH_KINDS
+};
+/* Pages on their way to a list, one reference each. `tag`: what the mlock batch is to do (enum mlock_tag in mlock.c).
+ */
+struct vmsim__lru_batch {
+    uint32_t count;
+    vmsim__pfn page[VMSIM__BATCH_MAX];
+    uint8_t tag[VMSIM__BATCH_MAX];
+};
+struct vmsim__cpu_batches {
+    struct vmsim__lru_batch kind[VMSIM__BATCH_KINDS];
+};
+
+struct vmsim__lru {
+    struct vmsim__alloc *alloc;
+    struct vmsim__mem *mem;
+    const struct vmsim__kernel *kernel;
+    unsigned cpus;
+    struct vmsim__lruvec *lruvecs; /* one a node */
+    struct vmsim__cpu_batches *batches;
+};
+
+/* ---- frames and counters ---- */
+
+static inline struct vmsim__frame *vmsim__lru_frame(const struct vmsim__lru *lru, vmsim__pfn pfn) {
+    return vmsim__frame_at(&lru->mem->frames, pfn);
+}
+static inline struct vmsim__zone *vmsim__lru_zone(const struct vmsim__lru *lru, const struct vmsim__frame *f) {
+    VMSIM__ASSERT(vmsim__frame_zone(f) < lru->mem->nr_zones);
+    return &lru->mem->zones[vmsim__frame_zone(f)];
+}
+static inline struct vmsim__lruvec *vmsim__lruvec_of(struct vmsim__lru *lru, const struct vmsim__frame *f) {
+    return &lru->lruvecs[vmsim__lru_zone(lru, f)->node];
+}
+static inline void vmsim__lru_node_add(struct vmsim__lru *lru, const struct vmsim__frame *f, enum vmsim__node_stat stat,
+                                       int64_t pages) {
+    lru->mem->nodes[vmsim__lru_zone(lru, f)->node].stat[stat] += pages;
+}
+static inline void vmsim__lru_zone_add(struct vmsim__lru *lru, const struct vmsim__frame *f, enum vmsim__zone_stat stat,
+                                       int64_t pages) {
+    vmsim__lru_zone(lru, f)->stat[stat] += pages;
+}
+static inline void vmsim__lru_event(struct vmsim__lru *lru, enum vmsim__event_stat event, uint64_t n) {
+    lru->mem->event[event] += n;
+}
+/* May the page be reclaimed, or is it mlocked or pinned by what it belongs to? Kernel: folio_evictable. */
+static inline bool vmsim__folio_evictable(const struct vmsim__frame *f) {
+    return !vmsim__frame_is(f, VMSIM__FRAME_MLOCKED | VMSIM__FRAME_PINNED);
+}
+
+/* ---- lruvec.c ---- */
+
+void vmsim__lruvec_add(struct vmsim__lru *lru, vmsim__pfn pfn, bool to_tail);
+void vmsim__lruvec_del(struct vmsim__lru *lru, vmsim__pfn pfn);
+
+/* ---- lru_batch.c ---- */
+
+/* Moved into the batch with a new reference; full batches and large folios are worked off at once. */
+void vmsim__lru_batch_add(struct vmsim__lru *lru, enum vmsim__lru_batch_kind kind, vmsim__pfn pfn, uint8_t tag,
+                          unsigned cpu);
+
+/* ---- mlock.c ---- */
+
+/* Works off one entry of an mlock batch. */
+void vmsim__mlock_apply(struct vmsim__lru *lru, vmsim__pfn pfn, uint8_t tag);
+/* The page is freed: it stops being counted in nr_mlock. */
+void vmsim__mlock_clear(struct vmsim__lru *lru, struct vmsim__frame *f);
+
+#endif
