@@ -329,27 +329,6 @@ static void batches_of_any_size_count_the_same(void **state) {
     assert_int_equal(cycles[0], cycles[1]);
 }
 
-static void a_deadline_ends_the_batch_after_the_access_that_passes_it(void **state) {
-    (void)state;
-    static struct tlb_rig r;
-    vmsim_access a[400];
-    r = open_default("x86_64");
-    for (unsigned i = 0; i < TEST_COUNT(a); i++) {
-        rig_map(&r, VA + i * 4096, 0, 10 + i, RIGHTS_RW);
-        a[i] = vmsim_access_make(VA + i * 4096, 8, VMSIM_LOAD);
-    }
-    vmsim__tlb_deadline(r.tlb, 1000);
-    size_t n = vmsim__tlb_run(r.tlb, &r.pt, 1, true, a, TEST_COUNT(a), NULL, &r.stop);
-    assert_in_range(n, 10, 100);
-    assert_int_equal(r.stop.fault, VMSIM__FAULT_NONE);
-    assert_true(vmsim__tlb_cycles(r.tlb) >= 1000 && vmsim__tlb_cycles(r.tlb) < 1000 + 100);
-    vmsim__tlb_deadline(r.tlb, UINT64_MAX);
-    assert_int_equal(vmsim__tlb_run(r.tlb, &r.pt, 1, true, a, TEST_COUNT(a), NULL, &r.stop), TEST_COUNT(a));
-    uint64_t ns = vmsim__tlb_take_ns(r.tlb);
-    assert_int_equal(ns, vmsim__tlb_cycles(r.tlb) / 3);
-    rig_close(&r);
-}
-
 static void geometries_that_cannot_be_are_refused(void **state) {
     (void)state;
     struct vmsim__alloc *a = test_alloc();
@@ -490,7 +469,6 @@ int main(void) {
         cmocka_unit_test(a_large_page_lives_in_pieces_where_its_size_is_not_held),
         cmocka_unit_test(contiguous_groups_of_arm64_are_one_entry),
         cmocka_unit_test(batches_of_any_size_count_the_same),
-        cmocka_unit_test(a_deadline_ends_the_batch_after_the_access_that_passes_it),
         cmocka_unit_test(geometries_that_cannot_be_are_refused),
         cmocka_unit_test(creation_survives_every_failed_allocation),
         cmocka_unit_test(prefetchers_fetch_what_they_promise),

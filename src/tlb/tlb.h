@@ -36,18 +36,32 @@ int vmsim__tlb_policies_add(struct vmsim__policy_registry *policies, struct vmsi
 
 /* Why a batch ended early. */
 struct vmsim__tlb_stop {
-    uint8_t fault; /* enum vmsim__fault; NONE: the deadline passed, nothing is wrong */
+    uint8_t fault; /* enum vmsim__fault; NONE: the time is up, nothing is wrong */
     uint8_t level; /* of the entry that refused */
     bool write, fetch;
     uint64_t va; /* first byte of the access that lies in the faulting page */
 };
 
-/* Translates a[0..n): returns how many completed. Less than n: *stop says why a[returned] did not, or that the deadline
- * passed (fault NONE). After the fault is handled, call again with a + returned: the access starts anew. `user`: made
+/* Translates a[0..n): returns how many completed. Less than n: *stop says why a[returned] did not. After the fault is
+ * handled, call again with a + returned: the access starts anew. `user`: made
  * in user mode. pa_out (or NULL) receives the physical address of each completed access's first byte. A reference that
  * straddles base pages makes two translations. `pt` must be the table that `asid` stands for. */
 size_t vmsim__tlb_run(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid, bool user,
                       const vmsim_access *a, size_t n, uint64_t *pa_out, struct vmsim__tlb_stop *stop);
+
+/* Time that a batch may take, by the caller's clock: since the call it has moved by what vmsim__tlb_take_ns would give,
+ * and by floor((references completed * reference + carry) / 1000). */
+struct vmsim__tlb_budget {
+    uint64_t ns;        /* later than this no reference begins, the first one neither; UINT64_MAX: whenever */
+    uint64_t reference; /* what each costs besides, in thousandths of a ns, at most 10^10 */
+    uint64_t carry;     /* thousandths of a ns, below 1000, that the caller's clock is behind by */
+};
+/* As vmsim__tlb_run; also stops before the first reference that would begin after the budget's end (fault NONE), and
+ * so before it leaves any trace in a page table, the TLB or a counter. That reference is the same wherever calls are
+ * cut. A reference that begins in time completes or faults, however long that takes. NULL: no budget. */
+size_t vmsim__tlb_run_within(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid, bool user,
+                             const vmsim_access *a, size_t n, uint64_t *pa_out, const struct vmsim__tlb_budget *budget,
+                             struct vmsim__tlb_stop *stop);
 
 /* Pure look at what a lookup of `va` would find: the level that holds it (1..), 0 for none; *pa if held (or NULL). */
 unsigned vmsim__tlb_probe(const struct vmsim__tlb *t, uint16_t asid, uint64_t va, bool fetch, uint64_t *pa);
@@ -59,9 +73,6 @@ uint64_t vmsim__tlb_take_ns(struct vmsim__tlb *t);
 unsigned vmsim__tlb_page_shift(const struct vmsim__tlb *t); /* log2 bytes of the base page */
 /* Adds what others make this CPU wait (a received IPI). */
 void vmsim__tlb_add_ns(struct vmsim__tlb *t, uint64_t ns);
-/* A batch ends after the first access that misses level 1 when vmsim__tlb_cycles() has reached `cycles`. UINT64_MAX:
- * never. */
-void vmsim__tlb_deadline(struct vmsim__tlb *t, uint64_t cycles);
 
 /* Invalidations, as the instructions do them; entries of every overlapping size go. All return how many entries went.
  * _page: INVLPG: also global entries of the page, and all walk-cache entries of the ASID. `page_shift`: of the page

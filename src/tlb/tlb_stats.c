@@ -74,10 +74,6 @@ unsigned vmsim__tlb_page_shift(const struct vmsim__tlb *t) {
     return t->page_shift;
 }
 
-void vmsim__tlb_deadline(struct vmsim__tlb *t, uint64_t cycles) {
-    t->deadline = cycles;
-}
-
 unsigned vmsim__tlb_probe(const struct vmsim__tlb *t, uint16_t asid, uint64_t va, bool fetch, uint64_t *pa) {
     for (struct tlb_array *const *at = t->side[fetch].path; *at; at++) {
         const struct tlb_array *r = *at;
