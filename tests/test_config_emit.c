@@ -298,7 +298,7 @@ static void the_dump_goes_to_a_file_or_says_why_not(void **state) {
     unlink(path);
     assert_int_equal(vmsim_config_dump_file(c, 0, "/nonexistent/x.yaml"), VMSIM_EIO);
     assert_string_equal(vmsim_config_error_text(c, 0),
-                        "error: /nonexistent/x.yaml cannot be written (No such file or directory)");
+                        "error: /nonexistent/x.yaml: cannot be written: No such file or directory");
     vmsim_config_destroy(c);
 }
 

@@ -102,7 +102,7 @@ int vmsim_config_error_code(const struct vmsim_config *config, size_t index);
  */
 int vmsim_config_dump(struct vmsim_config *config, unsigned flags, const char **text, size_t *size);
 
-/** As vmsim_config_dump, into a file that is replaced at once (written beside and renamed). Also VMSIM_EIO. */
+/** As vmsim_config_dump, into a file as vmsim_trace_create() makes it: replaced at once, VMSIM_EIO or VMSIM_EINVAL. */
 int vmsim_config_dump_file(struct vmsim_config *config, unsigned flags, const char *path);
 
 /** The JSON schema (draft 2020-12) of the YAML; parameters as of vmsim_config_dump. Works in any state. */

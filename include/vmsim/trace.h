@@ -278,6 +278,8 @@ struct vmsim_trace_options {
 /**
  * Creates "path.part"; vmsim_trace_finish() renames it to `path`, so that a killed writer leaves no half trace under
  * the final name (and "path.part" is itself readable up to its last whole block). `options` may be NULL.
+ * A character device or a pipe is written to as it is. VMSIM_EIO: `path` cannot be written, is a directory, a block
+ * device or a link, or is being written by another (docs/safety.md); VMSIM_EINVAL: it is empty.
  * On failure *writer as in vmsim_trace_open().
  */
 int vmsim_trace_create(const char *path, const struct vmsim_trace_options *options, struct vmsim_trace_writer **writer);

@@ -53,6 +53,8 @@ int cli_scenario_failed(const char *command, int err, const char *text);
 int cli_misuse(const char *command, const char *usage, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* "--help" anywhere prints `usage`; other words, which the command does not take, are a misuse. An exit status. */
 int cli_usage(const char *command, const char *usage, int argc, char **argv);
+/* Whether two paths lead to one file that is there. */
+bool cli_same_file(const char *a, const char *b);
 /* Exit status that a library error stands for. */
 int cli_status(int err);
 /* "vmsim CMD: error: ..." on standard error; returns `status`. */

@@ -324,6 +324,9 @@ static int do_convert(const struct trace_options *o) {
     if (!o->format)
         return cli_fail(EXIT_USAGE, "trace", "convert: say what %s is with --format lackey|oracle|champsim|vmt",
                         o->files[0]);
+    if (cli_same_file(o->files[0], o->files[1]))
+        return cli_fail(EXIT_USAGE, "trace", "convert: %s and %s are one file: name another output", o->files[0],
+                        o->files[1]);
     if (!strcmp(o->format, "vmt"))
         return copy_trace(o);
     int format = vmsim_trace_format_by_name(o->format);

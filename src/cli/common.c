@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "vmsim/trace.h"
@@ -84,16 +85,22 @@ int cli_usage(const char *command, const char *usage, int argc, char **argv) {
                       argc > 2 ? argv[2] : "");
 }
 
+bool cli_same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 /* What a file is by its first bytes. */
 enum file_kind { FILE_TEXT, FILE_TRACE, FILE_PROGRAM };
 
+/* Only what can be read twice is looked into: what is taken out of a pipe is gone. */
 static enum file_kind kind_of(const char *path) {
     unsigned char head[8] = {0};
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return FILE_TEXT;
-    size_t n = fread(head, 1, sizeof head, f);
-    fclose(f);
+    struct stat st;
+    FILE *f = !stat(path, &st) && S_ISREG(st.st_mode) ? fopen(path, "rb") : NULL;
+    size_t n = f ? fread(head, 1, sizeof head, f) : 0;
+    if (f)
+        fclose(f);
     if (n == sizeof head && !memcmp(head, "VMSIMTRC", sizeof head))
         return FILE_TRACE;
     const char *dot = strrchr(path, '.');
@@ -148,7 +155,19 @@ static int add_trace(struct vmsim_config *config, const char *path) {
     return err;
 }
 
+/* `vmsim check --resolved a.yaml > a.yaml`: the shell has emptied the file already. What it holds now is no scenario.
+ */
+static bool is_own_output(const char *path) {
+    struct stat in, out;
+    return !stat(path, &in) && S_ISREG(in.st_mode) && !fstat(STDOUT_FILENO, &out) && in.st_dev == out.st_dev &&
+           in.st_ino == out.st_ino;
+}
+
 static int add_file(struct vmsim_config *config, const char *path) {
+    if (is_own_output(path)) {
+        cli_fail(EXIT_USAGE, NULL, "%s: input file is output file", path);
+        return VMSIM_EINVAL;
+    }
     switch (kind_of(path)) {
     case FILE_TRACE:
         return add_trace(config, path);

@@ -58,8 +58,8 @@ bool vmsim__next_line(const char **at, char *line, size_t size);
 bool vmsim__line_value(const char *text, const char *key, char *value, size_t size);
 /* Puts a regular file's bytes, at most VMSIM__CAPTURE_FILE_MAX, into `b`. 0 or errno. */
 int vmsim__read_whole(struct vmsim__textbuf *b, const char *path);
-/* Writes a file beside `path` and renames it. 0 or errno. */
-int vmsim__write_whole(const char *path, const char *text, size_t size);
+/* Whether `path` is one of the capture's own files, as far as they were asked for. */
+bool vmsim__capture_has(const struct vmsim__capture *c, const char *path);
 
 /* capture_cpu.c: cpuid.txt. */
 void vmsim__capture_cpuid(struct vmsim__capture *c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Captures as files: reading them when asked for, writing a folder, and the lines in them (see capture.h). */
 #include "config/capture.h"
+#include "base/output.h"
 #include "base/util.h"
 
 #include <errno.h>
@@ -51,37 +52,6 @@ int vmsim__read_whole(struct vmsim__textbuf *b, const char *path) {
         vmsim__textbuf_add(b, block, (size_t)n);
     }
     close(fd);
-    return error;
-}
-
-static int write_all(int fd, const char *text, size_t size) {
-    while (size) {
-        ssize_t n = write(fd, text, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        text += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
-int vmsim__write_whole(const char *path, const char *text, size_t size) {
-    char beside[4096];
-    int length = snprintf(beside, sizeof beside, "%s.%ld.new", path, (long)getpid());
-    if (length < 0 || (size_t)length >= sizeof beside)
-        return ENAMETOOLONG;
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return errno;
-    int error = write_all(fd, text, size);
-    if (close(fd) && !error)
-        error = errno;
-    if (!error && rename(beside, path))
-        error = errno;
-    if (error)
-        unlink(beside);
     return error;
 }
 
@@ -136,6 +106,16 @@ const char *vmsim__capture_text(struct vmsim__capture *c, const char *name) {
     return NULL;
 }
 
+bool vmsim__capture_has(const struct vmsim__capture *c, const char *path) {
+    char name[4096];
+    bool found = false;
+    for (size_t i = 0; c->directory && i < c->files.count && !found; i++) {
+        int length = snprintf(name, sizeof name, "%s/%s", c->directory, c->files.at[i].name);
+        found = length > 0 && (size_t)length < sizeof name && vmsim__same_file(name, path);
+    }
+    return found;
+}
+
 /* "file: text" for each note, and for each file that was not there. */
 static void list_missing(const struct vmsim__capture *c, struct vmsim__textbuf *b) {
     for (size_t i = 0; i < c->notes.count; i++)
@@ -154,15 +134,15 @@ int vmsim__capture_save(struct vmsim__capture *c, const char *directory, struct 
         return vmsim__err_set(err, VMSIM_ENOMEM, "no memory");
     }
     snprintf(path, sizeof path, "%s/missing.txt", directory);
-    int error = vmsim__write_whole(path, vmsim__textbuf_text(&b), b.count);
-    for (size_t i = 0; !error && i < c->files.count; i++) {
+    int code = vmsim__output_whole(c->alloc, path, vmsim__textbuf_text(&b), b.count, err);
+    for (size_t i = 0; !code && i < c->files.count; i++) {
         const struct vmsim__capture_file *f = &c->files.at[i];
         snprintf(path, sizeof path, "%s/%s", directory, f->name);
         if (f->text)
-            error = vmsim__write_whole(path, f->text, strlen(f->text));
+            code = vmsim__output_whole(c->alloc, path, f->text, strlen(f->text), err);
     }
     vmsim__textbuf_fini(&b);
-    return error ? vmsim__err_set(err, VMSIM_EIO, "%s: %s", path, strerror(error)) : 0;
+    return code;
 }
 
 /* What is longer than the buffer is cut and skipped: no file of a capture has such lines. */

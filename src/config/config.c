@@ -4,11 +4,11 @@
  *     OPEN --load, set--> OPEN --resolve--> RESOLVED (root struct, dump) | FAILED (errors) */
 #include "config/config.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "config/config_impl.h"
 
 int vmsim__config_create(struct vmsim__alloc *alloc, const struct vmsim_param *root, size_t size,
@@ -197,35 +197,15 @@ int vmsim_config_dump(struct vmsim_config *c, unsigned flags, const char **text,
     return hand_out(c, text, size);
 }
 
-/* fclose reports what could not be written at last, such as a full disk. */
-static int write_file(const char *path, const char *text, size_t size) {
-    FILE *f = fopen(path, "we");
-    if (!f)
-        return errno == ENOMEM ? VMSIM_ENOMEM : VMSIM_EIO;
-    bool ok = fwrite(text, 1, size, f) == size;
-    ok = !fclose(f) && ok;
-    return ok ? 0 : VMSIM_EIO;
-}
-
-/* Written beside and renamed, so that a reader never finds half a file and a failure leaves the old one. */
+/* A reader never finds half a file, and a failure leaves the old one. */
 int vmsim_config_dump_file(struct vmsim_config *c, unsigned flags, const char *path) {
     const char *text;
     size_t size;
+    struct vmsim__err why = {0};
     int err = vmsim_config_dump(c, flags, &text, &size);
-    if (err)
-        return err;
-    const char *beside = vmsim__arena_printf(&c->arena, "%s.tmp", path);
-    if (!beside)
-        return VMSIM_ENOMEM;
-    err = write_file(beside, text, size);
-    if (!err && rename(beside, path))
-        err = VMSIM_EIO;
-    struct vmsim__place nowhere = {0};
-    const char *cause = err ? strerrordesc_np(errno) : NULL;
-    if (err) {
-        unlink(beside);
-        vmsim__diag_add(c, err, nowhere, "%s cannot be written (%s)", path, cause ? cause : "unknown error");
-    }
+    err = err ? err : vmsim__output_whole(c->alloc, path, text, size, &why);
+    if (err && why.code)
+        vmsim__diag_add(c, err, (struct vmsim__place){0}, "%s", why.text);
     return err;
 }
 

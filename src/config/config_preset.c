@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/config_impl.h"
@@ -60,8 +61,11 @@ static int visit_directories(struct vmsim_config *c, visit_fn *visit, void *cont
 /* First line of the file that is a comment and no licence; "" when there is none or the file cannot be read, NULL
  * without memory. */
 static const char *first_comment(struct vmsim_config *c, const char *path) {
-    FILE *f = fopen(path, "re");
     char line[256];
+    struct stat st;
+    if (stat(path, &st) || !S_ISREG(st.st_mode)) /* opening a pipe waits for a writer */
+        return "";
+    FILE *f = fopen(path, "re");
     const char *found = !f && errno == ENOMEM ? NULL : "";
     while (f && found && !*found && fgets(line, sizeof line, f)) {
         line[strcspn(line, "\n")] = '\0';

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/output.h"
 #include "vmsim/host.h"
 
 void vmsim__import_fini(struct vmsim__import *im) {
@@ -105,14 +106,16 @@ int vmsim_host_capture(const char *directory, const struct vmsim_host_options *o
 }
 
 /* A full disk and the like are the caller's affair: the text says which file. */
-static int write_yaml(struct vmsim__import *im, const char *output) {
+static int write_yaml(struct vmsim__import *im, const struct vmsim__capture *c, const char *output) {
     struct vmsim__textbuf b;
+    if (output && vmsim__capture_has(c, output))
+        return vmsim__err_set(im->err, VMSIM_EINVAL, "%s: is a file of the capture itself: name another output",
+                              output);
     vmsim__textbuf_init(&b, im->alloc);
     vmsim__import_emit(im, &b);
     int rc = b.failed ? vmsim__import_nomem(im) : 0;
-    int error = rc || !output ? 0 : vmsim__write_whole(output, vmsim__textbuf_text(&b), b.count);
-    if (error)
-        rc = vmsim__err_set(im->err, VMSIM_EIO, "%s: %s", output, strerror(error));
+    if (!rc && output)
+        rc = vmsim__output_whole(im->alloc, output, vmsim__textbuf_text(&b), b.count, im->err);
     vmsim__textbuf_fini(&b);
     return rc;
 }
@@ -135,7 +138,7 @@ int vmsim_host_import(const char *directory, const char *output, const struct vm
     if (!rc) {
         c.notes.count = directory ? c.notes.count : 0; /* what a capture lacks matters when the import misses it */
         rc = vmsim__import_run(im, &c, options ? options->flags : 0, &err);
-        rc = rc ? rc : write_yaml(im, output);
+        rc = rc ? rc : write_yaml(im, &c, output);
         report_notes(&c, options);
         vmsim__import_fini(im);
     }

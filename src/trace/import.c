@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/output.h"
 #include "base/util.h"
 #include "trace/format.h"
 
@@ -265,7 +266,9 @@ static int run(struct vmsim__import *im, enum vmsim_trace_format format) {
 
 static int import(struct vmsim__import *im, enum vmsim_trace_format format, const char *out) {
     const struct vmsim_trace_options o = {.size = sizeof o, .source = formats[format].name, .program = im->in};
-    int err = open_input(im);
+    int err = vmsim__same_file(strcmp(im->in, "-") ? im->in : "/dev/stdin", out)
+                  ? vmsim__err_set(&im->err, VMSIM_EINVAL, "%s: is the input: name another output", out)
+                  : open_input(im);
     if (!err)
         err = writer_failed(im, vmsim_trace_create(out, &o, &im->writer));
     if (!err)

@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "base/util.h"
 #include "trace/collect.h"
 #include "trace/format.h"
@@ -98,6 +99,18 @@ static bool find_plugin(struct recording *r) {
     return false;
 }
 
+/* The trace would replace what the program is, reads, or is run by. An argument may be no file, and a file may be no
+ * argument: this finds slips, and no more. */
+static int check_output(struct recording *r) {
+    const char *out = r->options->output, *const parts[] = {r->script.path, r->qemu, r->plugin};
+    bool found = false;
+    for (size_t i = 0; i < VMSIM__COUNT(parts); i++)
+        found |= vmsim__same_file(out, parts[i]);
+    for (size_t i = 1; r->options->argv[i]; i++)
+        found |= vmsim__same_file(out, r->options->argv[i]);
+    return found ? fail(r, VMSIM_EINVAL, out, "the program is or reads this file: name another output") : 0;
+}
+
 static int find_all(struct recording *r) {
     const char *program = r->options->argv[0], *qemu = r->options->qemu ? r->options->qemu : "qemu-x86_64";
     if (!find_program(program, r->script.path, sizeof r->script.path))
@@ -108,6 +121,8 @@ static int find_all(struct recording *r) {
         return r->options->plugin
                    ? fail(r, VMSIM_ENOENT, r->options->plugin, "no such plugin")
                    : fail(r, VMSIM_ENOENT, "vmsim-record-plugin.so", "not found beside the library or program");
+    if (check_output(r))
+        return VMSIM_EINVAL;
     switch (vmsim__script_resolve(&r->script)) {
     case VMSIM__SCRIPT_RUN:
         return 0;

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing a trace: references gather in one array of a block's size, events in their coded form; a full block is
- * coded, compressed and written. The file is "path.part" until it is whole. Errors stick: after one, every call
+ * coded, compressed and written. The file is "path.part" until it is whole (base/output.h): a trace appears under its
+ * name whole or not at all, and a replay started meanwhile never sees half of it. Errors stick: after one, every call
  * gives it back, and finish removes the file. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 #include <zstd.h>
 
+#include "base/output.h"
 #include "base/util.h"
 #include "trace/tables.h"
 
@@ -18,10 +16,7 @@ enum { DEFAULT_LEVEL = 3 };
 struct vmsim_trace_writer {
     struct vmsim__alloc *alloc;
     struct vmsim__err err;
-    char *path, *part;
-    int fd;
-    bool made;       /* `part` is there */
-    uint64_t offset; /* bytes written */
+    struct vmsim__output out;
     int level;
     uint32_t block_refs;
     /* the block being gathered */
@@ -42,24 +37,8 @@ struct vmsim_trace_writer {
 static int fail(struct vmsim_trace_writer *w, int code, const char *what) {
     if (code == VMSIM_ENOMEM)
         what = vmsim_error_text(code);
-    return vmsim__err_set(&w->err, code, "%s: byte %llu: %s", w->part ? w->part : "trace",
-                          (unsigned long long)w->offset, what);
-}
-
-static int write_all(struct vmsim_trace_writer *w, const unsigned char *p, size_t n) {
-    VMSIM__ASSERT(w->fd >= 0);
-    while (n) {
-        ssize_t done = write(w->fd, p, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return fail(w, VMSIM_EIO, done < 0 ? strerror(errno) : "nothing could be written");
-        p += done;
-        n -= (size_t)done;
-        w->offset += (uint64_t)done;
-        VMSIM__ASSERT(n < SIZE_MAX / 2);
-    }
-    return 0;
+    return vmsim__err_set(&w->err, code, "%s: byte %llu: %s", vmsim__output_name(&w->out),
+                          (unsigned long long)w->out.offset, what);
 }
 
 /* Room for `refs` + `events` bytes compressed, the block header in front. Grown to zstd's bound, so that compression
@@ -101,7 +80,7 @@ static int write_block(struct vmsim_trace_writer *w, struct vmsim__block_header 
     h->events_packed = (uint32_t)(end - middle);
     h->payload_hash = XXH64(w->packed + VMSIM__BLOCK_HEADER, end - VMSIM__BLOCK_HEADER, 0);
     vmsim__put_block_header(w->packed, h);
-    return write_all(w, w->packed, end);
+    return vmsim__output_write(&w->out, w->packed, end, &w->err);
 }
 
 static void count_kinds(struct vmsim__block_header *h, const vmsim_access *words, size_t count) {
@@ -124,7 +103,7 @@ static int flush_block(struct vmsim_trace_writer *w) {
     if (w->events.failed || vmsim__encode(&w->encoder, w->words, w->count))
         return fail(w, VMSIM_ENOMEM, "");
     count_kinds(&h, w->words, w->count);
-    uint64_t at = w->offset;
+    uint64_t at = w->out.offset;
     int err = write_block(w, &h, w->encoder.out, w->count ? w->encoder.out_bytes : 0, w->events.at, w->events.count);
     if (err)
         return err;
@@ -174,40 +153,24 @@ static int write_meta(struct vmsim_trace_writer *w, const struct vmsim_trace_opt
 }
 
 /* Everything is asked for at once; what failed is looked at at the end. */
-static int allocate(struct vmsim_trace_writer *w, const char *path) {
-    size_t n = strlen(path) + 6;
-    char *part = vmsim__malloc(w->alloc, n);
-    if (part) {
-        snprintf(part, n, "%s.part", path);
-        w->part = vmsim__strdup(w->alloc, part);
-        vmsim__free(w->alloc, part, n);
-    }
-    w->path = vmsim__strdup(w->alloc, path);
+static int allocate(struct vmsim_trace_writer *w) {
     w->words = vmsim__malloc(w->alloc, w->block_refs * sizeof *w->words);
     w->zstd = ZSTD_createCCtx();
     w->events.alloc = w->alloc;
     vmsim__tables_init(&w->tables, w->alloc);
     vmsim__encoder_init(&w->encoder, w->alloc);
-    return w->part && w->path && w->words && w->zstd ? 0 : fail(w, VMSIM_ENOMEM, "");
+    return w->words && w->zstd ? 0 : fail(w, VMSIM_ENOMEM, "");
 }
 
 static int begin(struct vmsim_trace_writer *w, const char *path, const struct vmsim_trace_options *o) {
     unsigned char header[VMSIM__FILE_HEADER];
     struct vmsim__file_header h = {VMSIM_TRACE_VERSION, o->page_size ? o->page_size : 4096, w->block_refs};
-    int err = allocate(w, path);
+    int err = allocate(w);
+    err = err ? err : vmsim__output_open(&w->out, w->alloc, path, &w->err);
     if (err)
         return err;
-    if (!*path)
-        return vmsim__err_set(&w->err, VMSIM_EINVAL, "the name of the trace is empty");
-    struct stat st;
-    if (!stat(path, &st) && S_ISDIR(st.st_mode))
-        return vmsim__err_set(&w->err, VMSIM_EIO, "%s: is a directory, not a file", path);
-    w->fd = open(w->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (w->fd < 0)
-        return vmsim__err_set(&w->err, VMSIM_EIO, "%s: cannot be written: %s", w->part, strerror(errno));
-    w->made = true;
     vmsim__put_file_header(header, &h);
-    err = write_all(w, header, sizeof header);
+    err = vmsim__output_write(&w->out, header, sizeof header, &w->err);
     return err ? err : write_meta(w, o);
 }
 
@@ -226,7 +189,8 @@ int vmsim_trace_create(const char *path, const struct vmsim_trace_options *optio
         return VMSIM_ENOMEM;
     }
     w->alloc = a;
-    w->fd = -1;
+    w->out.fd = w->out.directory = -1;
+    w->out.alloc = a;
     w->level = o->level ? o->level : DEFAULT_LEVEL;
     w->block_refs = o->block_refs ? o->block_refs : VMSIM__BLOCK_REFS;
     w->task = VMSIM_TRACE_NO_TASK;
@@ -303,44 +267,25 @@ static int write_index(struct vmsim_trace_writer *w) {
         .kind = VMSIM__BLOCK_INDEX, .first_ref = w->tables.references, .first_event = w->tables.events};
     struct vmsim__bytes index = {.alloc = w->alloc};
     unsigned char trailer[VMSIM__TRAILER];
-    uint64_t at = w->offset;
+    uint64_t at = w->out.offset;
     vmsim__tables_put(&w->tables, &index);
     int err = index.failed ? fail(w, VMSIM_ENOMEM, "") : write_block(w, &h, NULL, 0, index.at, index.count);
     vmsim__bytes_fini(&index);
     if (err)
         return err;
-    vmsim__put_trailer(trailer, at, w->offset + sizeof trailer);
-    return write_all(w, trailer, sizeof trailer);
-}
-
-/* Puts the whole file in its place. A device cannot be synced or renamed over; a regular file can. A trace appears
- * under its name whole or not at all: a replay started meanwhile never sees half of it. */
-static int settle(struct vmsim_trace_writer *w) {
-    VMSIM__ASSERT(w->fd >= 0 && !w->err.code);
-    if (fsync(w->fd) && errno != EINVAL && errno != ENOSYS)
-        return fail(w, VMSIM_EIO, strerror(errno));
-    int fd = w->fd;
-    w->fd = -1;
-    if (close(fd))
-        return fail(w, VMSIM_EIO, strerror(errno));
-    if (rename(w->part, w->path))
-        return vmsim__err_set(&w->err, VMSIM_EIO, "%s: cannot be put in place: %s", w->path, strerror(errno));
-    w->made = false;
-    return 0;
+    vmsim__put_trailer(trailer, at, w->out.offset + sizeof trailer);
+    return vmsim__output_write(&w->out, trailer, sizeof trailer, &w->err);
 }
 
 static void destroy(struct vmsim_trace_writer *w) {
     struct vmsim__alloc *a = w->alloc;
-    if (w->fd >= 0)
-        close(w->fd);
+    vmsim__output_close(&w->out);
     ZSTD_freeCCtx(w->zstd);
     vmsim__encoder_fini(&w->encoder);
     vmsim__tables_fini(&w->tables);
     vmsim__bytes_fini(&w->events);
     vmsim__free(a, w->packed, w->packed_size);
     vmsim__free(a, w->words, w->block_refs * sizeof *w->words);
-    vmsim__strfree(a, w->path);
-    vmsim__strfree(a, w->part);
     vmsim__free(a, w, sizeof *w);
     vmsim__alloc_destroy(a);
 }
@@ -352,7 +297,7 @@ int vmsim_trace_finish(struct vmsim_trace_writer *w, char *error, size_t error_s
     if (!err)
         err = write_index(w);
     if (!err)
-        err = settle(w);
+        err = vmsim__output_commit(&w->out, &w->err);
     if (error_size)
         snprintf(error, error_size, "%s", err ? vmsim__err_text(&w->err) : "");
     if (err)
@@ -364,11 +309,8 @@ int vmsim_trace_finish(struct vmsim_trace_writer *w, char *error, size_t error_s
 
 /* The part file goes, too: half a trace is only worth keeping where the writer was killed and could not say so. */
 void vmsim_trace_abandon(struct vmsim_trace_writer *w) {
-    if (!w)
-        return;
-    if (w->made)
-        unlink(w->part);
-    destroy(w);
+    if (w)
+        destroy(w);
 }
 
 const char *vmsim_trace_writer_error(const struct vmsim_trace_writer *w) {
