@@ -114,9 +114,9 @@ static bool count(void *context, struct vmsim__mapping *map) {
 }
 
 static unsigned mappers(vmsim__pfn pfn) {
-    unsigned left = 100;
+    unsigned left = 10000;
     assert_true(vmsim__rmap_walk(m.vm, pfn, count, &left));
-    return 100 - left;
+    return 10000 - left;
 }
 
 static void the_reverse_map_finds_every_process(void **state) {
@@ -139,6 +139,32 @@ static void the_reverse_map_finds_every_process(void **state) {
     assert_false(vmsim__rmap_walk(m.vm, pfn, count, &three));
     for (unsigned i = 0; i < 5; i++)
         vmsim__mm_put(kids[i], 0);
+    assert_int_equal(mappers(pfn), 1);
+    end();
+}
+
+/* A page of 512 frames, its entries in pieces: some base, moved away in parts, some in a child. */
+static void a_walk_meets_every_part_of_a_compound_page(void **state) {
+    const uint64_t huge = UINT64_C(1) << 21, away = BASE + (UINT64_C(1) << 32);
+    (void)state;
+    vmm_start(&m, &(struct vm_machine_options){
+                      .format = VMSIM__PT_X86_64, .thp = VMSIM__THP_ALWAYS, .memory = UINT64_C(1) << 30});
+    mm = vmm_mm(&m);
+    vmm_map(mm, BASE, 1024, RW, PRIV_ANON);
+    vmm_touch(mm, BASE + huge, 1, true);
+    vmsim__pfn pfn = (vmsim__pfn)vmsim__mm_pagemap(mm, BASE + huge).pfn;
+    assert_int_equal(mappers(pfn), 1); /* one huge entry */
+    struct vmsim__mm *child = fork_it();
+    assert_int_equal(mappers(pfn), 2);
+    /* seven pages of the child go to a place that straddles two tables, and three go away */
+    assert_int_equal(vmsim__mm_mremap(child, BASE + huge + 9 * PG, 7 * PG, 7 * PG, 3, away + huge - 3 * PG, 0),
+                     away + huge - 3 * PG);
+    assert_int_equal(vmsim__mm_munmap(child, BASE + huge + 100 * PG, 3 * PG, 0), 0);
+    assert_int_equal(mappers(pfn), 1 + 509);
+    assert_int_equal(mappers(pfn + 10), 2); /* of a tail: its own entries, huge ones included */
+    assert_int_equal(mappers(pfn + 101), 1);
+    assert_int_equal(mappers(pfn + 511), 2);
+    vmsim__mm_put(child, 0);
     assert_int_equal(mappers(pfn), 1);
     end();
 }
@@ -219,6 +245,7 @@ int main(void) {
         cmocka_unit_test(the_peak_leaves_out_what_cpus_keep),
         cmocka_unit_test(flags_are_spelled_as_in_smaps),
         cmocka_unit_test(the_reverse_map_finds_every_process),
+        cmocka_unit_test(a_walk_meets_every_part_of_a_compound_page),
         cmocka_unit_test(generations_of_children_do_not_grow_chains),
         cmocka_unit_test(cleaning_a_file_page_makes_the_next_write_fault),
         cmocka_unit_test(fork_leaves_out_what_it_is_told_to),

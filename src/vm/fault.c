@@ -235,8 +235,10 @@ int vmsim__expand_stack(struct vmsim__vma *vma, uint64_t va) {
     if (vma->flags & VMSIM__VM_LOCKED)
         mm->locked_vm += grow;
     vmsim__stat_account(mm, vma->flags, (int64_t)grow);
+    vmsim__vma_prepare(vma);
     vma->start = va;
     vma->pgoff -= grow;
+    vmsim__vma_complete(vma);
     VMSIM__ASSERT(vma->start < vma->end && (!vma->prev || vma->prev->end <= vma->start));
     vmsim__vma_resized(mm, vma);
     return 0;

@@ -192,7 +192,7 @@ static int fork_vma(struct vmsim__mm *mm, struct vmsim__mm *parent, struct vmsim
     if (v) {
         v->anon_vma = 0;
         v->flags &= ~(VMSIM__VM_LOCKED | VMSIM__VM_LOCKONFAULT);
-        ok = (wipe || !vmsim__anon_vma_fork(v, from)) && (!from->file || vmsim__vma_set_file(v, from->file));
+        ok = (wipe || !vmsim__anon_vma_fork(v, from)) && (!from->file || vmsim__vma_set_file(v, from->file, from));
     }
     if (!ok) {
         if (v) {

@@ -235,15 +235,18 @@ static void unmap_from(struct vmsim__vma *v, const struct unmap *u) {
     mm->cpu = cpu;
 }
 
-/* Kernel: unmap_mapping_pages: in the order of the list, which is that of the mmap calls. */
+/* Kernel: unmap_mapping_pages: in the order of the tree. */
 void vmsim__vm_unmap_file(struct vmsim__vm *vm, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows,
                           unsigned cpu) {
     if (vmsim__nommu(vm)) /* mappings are copies */
         return;
     const struct unmap u = {file, first, end, even_cows, cpu};
     const struct vmsim__imap *map = file->mappings;
-    for (struct vmsim__vma *v = map ? map->first : NULL; v; v = v->file_next)
-        unmap_from(v, &u);
+    if (!map || first >= end)
+        return;
+    for (struct vmsim__interval *n = vmsim__interval_first(&map->vmas, first, end - 1); n;
+         n = vmsim__interval_next(n, first, end - 1))
+        unmap_from(vmsim__vma_of_file_link(n), &u);
 }
 
 struct clean {

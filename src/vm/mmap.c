@@ -133,7 +133,7 @@ static struct vmsim__vma *new_vma(struct vmsim__mm *mm, uint64_t addr, uint64_t 
     v->pgoff = pgoff;
     if (!file && (flags & VMSIM__VM_SHARED))
         own = file = shared_zero(mm, length, flags);
-    if (((flags & VMSIM__VM_SHARED) && !file) || (file && !vmsim__vma_set_file(v, file))) {
+    if (((flags & VMSIM__VM_SHARED) && !file) || (file && !vmsim__vma_set_file(v, file, NULL))) {
         if (own) {
             vmsim__uncommit(mm->vm, flags & VMSIM__VM_NORESERVE ? 0 : length >> mm->vm->page_shift);
             vmsim__file_put(mm->vm->cache, own, mm->cpu);

@@ -107,15 +107,15 @@ static struct vmsim__vma *copy_vma(struct vmsim__mm *mm, struct vmsim__vma *vma,
     v = vmsim__vma_dup(mm, vma);
     if (!v)
         return NULL;
-    if ((vma->chain && vmsim__anon_vma_clone(v, vma)) || (vma->file && !vmsim__vma_set_file(v, vma->file))) {
+    v->start = addr;
+    v->end = addr + length;
+    v->pgoff = pgoff;
+    if ((vma->chain && vmsim__anon_vma_clone(v, vma)) || (vma->file && !vmsim__vma_set_file(v, vma->file, NULL))) {
         v->file = NULL;
         vmsim__anon_vma_unlink(v);
         vmsim__slab_free(&mm->vm->vmas, v);
         return NULL;
     }
-    v->start = addr;
-    v->end = addr + length;
-    v->pgoff = pgoff;
     vmsim__vma_link(mm, v);
     mm->map_count++;
     return v;

@@ -95,7 +95,9 @@ static void account(struct vmsim__mm *mm, const struct vmsim__vma *v, int64_t ad
 static struct vmsim__vma *find_copy(struct vmsim__mm *mm, const struct vmsim__file *file, uint64_t pgoff,
                                     uint64_t pages) {
     const struct vmsim__imap *map = file ? file->mappings : NULL;
-    for (struct vmsim__vma *v = map ? map->first : NULL; v; v = v->file_next) {
+    for (struct vmsim__interval *n = map ? vmsim__interval_first(&map->vmas, pgoff, pgoff + pages - 1) : NULL; n;
+         n = vmsim__interval_next(n, pgoff, pgoff + pages - 1)) {
+        struct vmsim__vma *v = vmsim__vma_of_file_link(n);
         uint64_t end = v->pgoff + vmsim__vma_pages(v, mm->vm->page_shift);
         if ((v->flags & VMSIM__VM_MAYSHARE) && v->pgoff <= pgoff && pgoff + pages <= end && v->mm != mm) {
             uint64_t at = v->start + ((pgoff - v->pgoff) << mm->vm->page_shift);
@@ -160,7 +162,7 @@ int64_t vmsim__nommu_mmap(struct vmsim__mm *mm, uint64_t length, unsigned prot, 
         vmsim__vma_free(mm, v, mm->cpu);
         return fail(VMSIM__L_ENOMEM);
     }
-    if (file && !vmsim__vma_set_file(v, file)) {
+    if (file && !vmsim__vma_set_file(v, file, NULL)) {
         put_run(mm, v->start, v->end);
         vmsim__vma_free(mm, v, mm->cpu);
         return fail(VMSIM__L_ENOMEM);
@@ -188,12 +190,14 @@ static void cut(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t start, uint
         mm->map_count--;
         return;
     }
+    vmsim__vma_prepare(v);
     if (start == v->start) {
         v->pgoff += (end - start) >> mm->vm->page_shift;
         v->start = end;
     } else {
         v->end = v->top = start;
     }
+    vmsim__vma_complete(v);
     vmsim__vma_resized(mm, v);
 }
 
@@ -253,7 +257,9 @@ int64_t vmsim__nommu_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_len
     vmsim__regions_set(&mm->regions, old, v->top - 1, 0);
     vmsim__regions_set(&mm->regions, old, end - 1, region_flags(v));
     vmsim__flush_range(mm, old, v->top, mm->vm->page_shift, false, mm->cpu);
+    vmsim__vma_prepare(v);
     v->end = end;
+    vmsim__vma_complete(v);
     vmsim__vma_resized(mm, v);
     return (int64_t)old;
 }

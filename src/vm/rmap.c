@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The reverse map: from a frame to every page-table entry that maps it.
  *
- * A file page is found through the list of VMAs that map its file; a private page through its anon_vma, whose list
- * holds every VMA that may have inherited it by fork. Anon_vmas have ids because a frame has 32 bits for what it
- * belongs to. As in Linux a VMA that forks reuses an ancestor's anon_vma which has lost its own VMAs and has at most
- * one child, so that repeated fork-and-exit does not grow chains without bound. Kernel counterpart: mm/rmap.c. */
+ * A file page is found through the interval tree of the VMAs that map its file; a private page through that of its
+ * anon_vma, which holds every VMA that may have inherited it by fork. Anon_vmas have ids because a frame has 32 bits
+ * for what it belongs to. As in Linux a VMA that forks reuses an ancestor's anon_vma which has lost its own VMAs and
+ * has at most one child, so that repeated fork-and-exit does not grow chains without bound. Kernel counterpart:
+ * mm/rmap.c. */
 #include "vm/vm_impl.h"
 
 /* Kernel: anon_vma_alloc; ids in place of pointers, since a frame has 32 bits for its owner. */
@@ -29,14 +30,14 @@ static struct vmsim__anon_vma *anon_vma_new(struct vmsim__vm *vm) {
 }
 
 static void anon_vma_free(struct vmsim__vm *vm, struct vmsim__anon_vma *a) {
-    VMSIM__ASSERT(!a->first && !a->active && vm->anon_table.at[a->id] == a);
+    VMSIM__ASSERT(!a->vmas.root && !a->active && vm->anon_table.at[a->id] == a);
     vm->anon_table.at[a->id] = NULL;
     vm->anon_free.at[vm->anon_free.count++] = a->id;
     vmsim__slab_free(&vm->anon_vmas, a);
 }
 
-/* Kernel: anon_vma_chain_link. The newest is first in the VMA's chain and last in the anon_vma's list: walks go from
- * the oldest VMA to the newest. */
+/* Kernel: anon_vma_chain_link. The newest is first in the VMA's chain and, among VMAs of the same pages, last in the
+ * anon_vma's tree: walks go from the oldest VMA to the newest. */
 static bool chain_link(struct vmsim__vma *vma, struct vmsim__anon_vma *a) {
     VMSIM__ASSERT(a->id && a->id < vma->mm->vm->anon_table.count);
     struct vmsim__avc *c = vmsim__slab_alloc(&vma->mm->vm->avcs);
@@ -46,9 +47,9 @@ static bool chain_link(struct vmsim__vma *vma, struct vmsim__anon_vma *a) {
     c->anon_vma = a;
     c->same = vma->chain;
     vma->chain = c;
-    c->prev = a->last;
-    *(a->last ? &a->last->next : &a->first) = c;
-    a->last = c;
+    c->link.start = vma->pgoff;
+    c->link.last = vmsim__vma_last_index(vma);
+    vmsim__interval_insert(&a->vmas, &c->link);
     return true;
 }
 
@@ -87,11 +88,7 @@ int vmsim__anon_vma_prepare(struct vmsim__vma *vma) {
 }
 
 static void avc_unlink(struct vmsim__vm *vm, struct vmsim__avc *c) {
-    VMSIM__ASSERT((c->prev ? c->prev->next : c->anon_vma->first) == c);
-    VMSIM__ASSERT((c->next ? c->next->prev : c->anon_vma->last) == c);
-    struct vmsim__anon_vma *a = c->anon_vma;
-    *(c->prev ? &c->prev->next : &a->first) = c->next;
-    *(c->next ? &c->next->prev : &a->last) = c->prev;
+    vmsim__interval_remove(&c->anon_vma->vmas, &c->link);
     vmsim__slab_free(&vm->avcs, c);
 }
 
@@ -108,7 +105,7 @@ void vmsim__anon_vma_unlink(struct vmsim__vma *vma) {
         struct vmsim__anon_vma *a = c->anon_vma;
         vma->chain = c->same;
         avc_unlink(vm, c);
-        if (a->first)
+        if (a->vmas.root)
             continue;
         if (a->parent != a->id)
             vmsim__anon_vma_at(vm, a->parent)->children--;
@@ -192,80 +189,91 @@ int vmsim__anon_vma_fork(struct vmsim__vma *child, struct vmsim__vma *parent) {
 
 /* ---- walking ---- */
 
-/* The entry of `vma` for page `index` of its object, if it maps `pfn`. Kernel: page_vma_mapped_walk, vma_address. */
-static bool maps(struct vmsim__vma *vma, uint64_t index, vmsim__pfn pfn, struct vmsim__mapping *m) {
-    unsigned shift = vma->mm->vm->page_shift;
-    if (index < vma->pgoff || index - vma->pgoff >= vmsim__vma_pages(vma, shift))
-        return false;
-    m->vma = vma;
-    m->va = vma->start + ((index - vma->pgoff) << shift);
-    const struct vmsim__pt_format *f = vma->mm->pt.format;
-    if (!vmsim__pt_slot(&vma->mm->pt, m->va, 0, false, &m->slot) || !m->slot.entry)
-        return false;
-    m->pte = vmsim__pt_get(f, &m->slot);
-    if (!(m->pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)) || (m->pte.flags & VMSIM__PTE_SPECIAL))
-        return false;
-    if (m->slot.level) {
-        m->va &= ~((UINT64_C(1) << f->shift[m->slot.level]) - 1);
-        return m->pte.pfn == vmsim__vm_head(vma->mm->vm, pfn);
-    }
-    return m->pte.pfn == pfn;
-}
-
-/* Kernel: rmap_walk_file. The next VMA is read first: the callback may split or unmap the present one's entries,
- * never its place in the list. */
-static bool walk_file(struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context) {
-    const struct vmsim__imap *map = file ? file->mappings : NULL;
-    struct vmsim__mapping m;
-    for (struct vmsim__vma *v = map ? map->first : NULL; v;) {
-        struct vmsim__vma *next = v->file_next;
-        if (maps(v, index, pfn, &m) && !fn(context, &m))
-            return false;
-        v = next;
-    }
-    return true;
-}
-
-/* One base frame. Kernel: rmap_walk_anon. */
-static bool walk_one(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context) {
+/* A tail frame is looked for alone, any other page with all of its frames. Kernel: rmap_walk. */
+void vmsim__rmap_start(struct vmsim__rmap_walk *w, struct vmsim__vm *vm, vmsim__pfn pfn) {
     VMSIM__ASSERT(pfn < vm->mem->frames.end);
-    const struct vmsim__frame *f = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
-    uint64_t index = vmsim__frame_index(f) + (pfn - vmsim__vm_head(vm, pfn));
-    if (!vmsim__frame_is(f, VMSIM__FRAME_ANON))
-        return walk_file(vmsim__file_by_id(vm->cache, f->mapping), index, pfn, fn, context);
-    const struct vmsim__anon_vma *a = vmsim__anon_vma_at(vm, f->mapping);
-    struct vmsim__mapping m;
-    for (struct vmsim__avc *c = a ? a->first : NULL; c;) {
-        struct vmsim__avc *next = c->next;
-        if (maps(c->vma, index, pfn, &m) && !fn(context, &m))
-            return false;
-        c = next;
+    const vmsim__pfn head = vmsim__vm_head(vm, pfn);
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, head);
+    const bool whole = pfn == head && vmsim__frame_is(f, VMSIM__FRAME_HEAD);
+    *w = (struct vmsim__rmap_walk){.vm = vm, .pfn = pfn, .pages = whole ? 1u << vmsim__frame_order(f) : 1};
+    w->index = vmsim__frame_index(f) + (pfn - head);
+    w->anon = vmsim__frame_is(f, VMSIM__FRAME_ANON);
+    if (!f->mapping)
+        return;
+    if (w->anon) {
+        const struct vmsim__anon_vma *a = vmsim__anon_vma_at(vm, f->mapping);
+        w->tree = a ? &a->vmas : NULL;
+    } else {
+        const struct vmsim__file *file = vmsim__file_by_id(vm->cache, f->mapping);
+        w->tree = file && file->mappings ? &((const struct vmsim__imap *)file->mappings)->vmas : NULL;
     }
+}
+
+/* The part of the page that lies in the VMA, as addresses. Kernel: vma_address. */
+bool vmsim__rmap_next_vma(struct vmsim__rmap_walk *w) {
+    const uint64_t last = w->index + w->pages - 1;
+    if (!w->tree)
+        return false;
+    w->node = w->node ? vmsim__interval_next(w->node, w->index, last) : vmsim__interval_first(w->tree, w->index, last);
+    if (!w->node)
+        return false;
+    struct vmsim__vma *v = w->anon ? vmsim__avc_of_link(w->node)->vma : vmsim__vma_of_file_link(w->node);
+    const unsigned shift = w->vm->page_shift;
+    uint64_t from = vmsim__max64(w->index, w->node->start), to = vmsim__min64(last, w->node->last);
+    w->vma = v;
+    w->va = v->start + ((from - v->pgoff) << shift);
+    w->end = v->start + ((to + 1 - v->pgoff) << shift);
+    w->slot.entry = NULL;
+    VMSIM__ASSERT(w->va >= v->start && w->va < w->end && w->end <= v->end);
     return true;
 }
 
-struct once {
-    vmsim__rmap_fn fn;
-    void *context;
-    bool first;
-};
-/* A huge entry is met once for each of its frames: only the first time counts. */
-static bool skip_huge(void *context, struct vmsim__mapping *m) {
-    struct once *o = context;
-    return m->slot.level && !o->first ? true : o->fn(o->context, m);
+/* Does this entry map the frame that the walk expects at its address, or has it taken the place of one that did? */
+static bool expected(const struct vmsim__rmap_walk *w, uint64_t va, struct vmsim__pte pte, unsigned level) {
+    const struct vmsim__pt_format *f = w->vm->format;
+    const uint64_t base = va & ~((UINT64_C(1) << f->shift[level]) - 1);
+    const uint64_t pfn = w->pfn + (vmsim__vma_index(w->vma, va) - w->index);
+    if (!(pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)) || (pte.flags & VMSIM__PTE_SPECIAL))
+        return false;
+    return pte.pfn + ((va - base) >> w->vm->page_shift) == pfn;
 }
 
-/* A compound page is walked frame by frame, because base entries may map any part of it. */
-bool vmsim__rmap_walk(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context) {
-    const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    if (!f->mapping && !vmsim__frame_is(f, VMSIM__FRAME_TAIL))
-        return true;
-    if (!vmsim__frame_is(f, VMSIM__FRAME_HEAD))
-        return walk_one(vm, pfn, fn, context);
-    struct once o = {fn, context, true};
-    for (uint32_t i = 0; i < UINT32_C(1) << vmsim__frame_order(f); i++, o.first = false) {
-        if (!walk_one(vm, pfn + i, skip_huge, &o))
+/* One descent for each table that the page touches in this VMA. Kernel: page_vma_mapped_walk. */
+bool vmsim__rmap_next(struct vmsim__rmap_walk *w, struct vmsim__mapping *m) {
+    struct vmsim__pagetable *pt = &w->vma->mm->pt;
+    const struct vmsim__pt_format *f = pt->format;
+    while (w->va < w->end) {
+        if (!w->slot.entry && !vmsim__pt_slot(pt, w->va, 0, false, &w->slot))
             return false;
+        const struct vmsim__pt_slot slot = w->slot;
+        const uint64_t va = w->va, size = UINT64_C(1) << f->shift[slot.level];
+        w->va = vmsim__align_down(va, size) + size;
+        if (slot.entry && !slot.level && slot.index + 1u < UINT32_C(1) << f->index_bits[0]) {
+            w->slot.entry = (char *)slot.entry + f->entry_bytes;
+            w->slot.index++;
+        } else {
+            w->slot.entry = NULL;
+        }
+        if (!slot.entry || !vmsim__pt_read(f, &slot))
+            continue;
+        const struct vmsim__pte pte = vmsim__pt_get(f, &slot);
+        if (expected(w, va, pte, slot.level)) {
+            *m = (struct vmsim__mapping){w->vma, vmsim__align_down(va, size), slot, pte};
+            return true;
+        }
+    }
+    return false;
+}
+
+bool vmsim__rmap_walk(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context) {
+    struct vmsim__rmap_walk w;
+    struct vmsim__mapping m;
+    vmsim__rmap_start(&w, vm, pfn);
+    while (vmsim__rmap_next_vma(&w)) {
+        while (vmsim__rmap_next(&w, &m)) {
+            if (!fn(context, &m))
+                return false;
+        }
     }
     return true;
 }

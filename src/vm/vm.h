@@ -4,7 +4,7 @@
  * `struct vmsim__vm` is the part of a machine that all address spaces share; a `struct vmsim__mm` is one address space
  * with its page table.
  *
- *     vm --- mm --- VMA tree + list (by address) --- file -- i_mmap list of VMAs
+ *     vm --- mm --- VMA tree + list (by address) --- file -- i_mmap tree of VMAs
  *            |       \--- anon_vma chain                     (frame.mapping = file id, frame.index = page of file)
  *            \--- page table --> frame -- anon_vma id --> VMAs (frame.mapping = anon_vma id, frame.index = linear page)
  *
@@ -14,6 +14,7 @@
  * mm/rmap.c, mm/huge_memory.c, kernel/fork.c (dup_mmap), fs/exec.c, fs/binfmt_elf.c, mm/util.c, fs/proc/task_mmu.c. */
 #ifndef VMSIM__VM_H
 #define VMSIM__VM_H
+#include "base/interval_tree.h"
 #include "cache/cache.h"
 #include "mmu/mmu.h"
 #include "vm/vm_spec.h"
@@ -194,14 +195,14 @@ struct vmsim__vma {
     struct vmsim__file *file;       /* NULL: anonymous */
     struct vmsim__vma *next, *prev; /* by address */
     struct vmsim__vma *parent;
-    uint64_t gap, max_gap;                    /* free bytes below start, largest of the subtree */
-    struct vmsim__avc *chain;                 /* anon_vmas whose pages it may map */
-    struct vmsim__vma *file_next, *file_prev; /* the file's i_mmap list */
-    const char *name;         /* "[heap]" is derived; static text of special mappings ("[vdso]"), else NULL */
-    uint8_t height;           /* AVL */
-    bool temporary_stack;     /* during exec: no THP */
-    uint64_t top;             /* nommu: end of its memory, at or above `end` */
-    struct vmsim__file_ra ra; /* readahead state of faults through this mapping */
+    uint64_t gap, max_gap;            /* free bytes below start, largest of the subtree */
+    struct vmsim__avc *chain;         /* anon_vmas whose pages it may map */
+    struct vmsim__interval file_link; /* its pages of the file, in the file's i_mmap tree */
+    const char *name;                 /* "[heap]" is derived; static text of special mappings ("[vdso]"), else NULL */
+    uint8_t height;                   /* AVL */
+    bool temporary_stack;             /* during exec: no THP */
+    uint64_t top;                     /* nommu: end of its memory, at or above `end` */
+    struct vmsim__file_ra ra;         /* readahead state of faults through this mapping */
 };
 
 struct vmsim__mm {
@@ -373,16 +374,39 @@ struct vmsim__pte vmsim__mm_pagemap(struct vmsim__mm *mm, uint64_t va);
 
 /* ---- reverse map: for reclaim, compaction and checks ---- */
 
-/* One mapping of a frame: its entry. Return false to stop. The callback may clear or change the entry through
- * vmsim__pt_write. */
+/* One mapping of a frame: its entry. */
 struct vmsim__mapping {
     struct vmsim__vma *vma;
     uint64_t va;
     struct vmsim__pt_slot slot;
     struct vmsim__pte pte;
 };
+/* A walk over the VMAs that may map a page, and in each over the entries that do: one descent a VMA and leaf table.
+ *
+ *     vmsim__rmap_start(&w, vm, pfn);
+ *     while (vmsim__rmap_next_vma(&w))          w.vma; [w.va, w.end) is the page's part of it
+ *         while (vmsim__rmap_next(&w, &m))      m: one entry, base or huge
+ *
+ * pfn: a base frame, the head of a compound page (all its frames) or a tail (that frame alone). VMAs come in the order
+ * of their first page, then of age. Entries that were met may be changed; VMAs may not come or go. */
+struct vmsim__rmap_walk {
+    struct vmsim__vm *vm;
+    const struct vmsim__interval_tree *tree; /* NULL: nobody maps it */
+    struct vmsim__interval *node;
+    vmsim__pfn pfn;
+    uint32_t pages;
+    uint64_t index; /* of pfn in its object */
+    bool anon;
+    struct vmsim__vma *vma;
+    uint64_t va, end;
+    struct vmsim__pt_slot slot; /* of va; entry NULL: to be looked for */
+};
+void vmsim__rmap_start(struct vmsim__rmap_walk *w, struct vmsim__vm *vm, vmsim__pfn pfn);
+bool vmsim__rmap_next_vma(struct vmsim__rmap_walk *w);
+bool vmsim__rmap_next(struct vmsim__rmap_walk *w, struct vmsim__mapping *m);
+/* The same as one call. Return false to stop. */
 typedef bool (*vmsim__rmap_fn)(void *context, struct vmsim__mapping *m);
-/* Every entry that maps pfn (a base frame, or the head of a huge one), in a fixed order. False: stopped early. */
+/* False: stopped early. */
 bool vmsim__rmap_walk(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context);
 
 /* Splits a compound anonymous page (its huge entries first) into base frames. False: someone else holds a reference;

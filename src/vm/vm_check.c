@@ -193,8 +193,7 @@ static int check_frame(struct check *c, vmsim__pfn pfn, uint64_t base, uint64_t 
     if (head->refcount < (int32_t)(base + huge))
         FAIL(c, "frame %u: refcount %d, %" PRIu64 " entries", pfn, head->refcount, base + huge);
     struct tally t = {0, 0};
-    if (!compound)
-        vmsim__rmap_walk(vm, pfn, tally_one, &t);
+    vmsim__rmap_walk(vm, pfn, tally_one, &t);
     if (!compound && t.base != base)
         FAIL(c, "frame %u: %" PRIu64 " entries, the reverse map finds %" PRIu64, pfn, base, t.base);
     if (huge && vmsim__vm_mapcount(vm, pfn) != (int64_t)(base + huge))
@@ -237,10 +236,16 @@ static int check_frames(struct check *c) {
 /* children: what each anon_vma's children were counted to. */
 static int check_anon_vma(struct check *c, const struct vmsim__anon_vma *a, uint32_t children) {
     uint32_t active = 0;
-    if (!a->first)
-        FAIL(c, "anon_vma %u has no VMAs", a->id);
-    for (const struct vmsim__avc *l = a->first; l; l = l->next)
-        active += l->vma->anon_vma == a->id;
+    if (!a->vmas.root || !vmsim__interval_tree_valid(&a->vmas))
+        FAIL(c, "anon_vma %u has no VMAs, or its tree is broken", a->id);
+    for (const struct vmsim__interval *n = vmsim__interval_first(&a->vmas, 0, UINT64_MAX); n;
+         n = vmsim__interval_next(n, 0, UINT64_MAX)) {
+        const struct vmsim__vma *v = vmsim__avc_of_link(n)->vma;
+        active += v->anon_vma == a->id;
+        if (n->start != v->pgoff || n->last != vmsim__vma_last_index(v))
+            FAIL(c, "anon_vma %u has pages %" PRIu64 "-%" PRIu64 " for VMA %" PRIx64, a->id, n->start, n->last,
+                 v->start);
+    }
     if (active != a->active || children != a->children)
         FAIL(c, "anon_vma %u: %u active, %u children; recount %u, %u", a->id, a->active, a->children, active, children);
     return 0;
@@ -271,8 +276,16 @@ static int check_committed(struct check *c) {
     for (struct vmsim__file *f; (f = vmsim__file_next(c->vm->cache, &id)); id++) {
         const struct vmsim__imap *map = f->mappings;
         c->committed += map ? map->precommitted : 0;
-        for (const struct vmsim__vma *v = map ? map->first : NULL; v; v = v->file_next)
-            mapped += v->file == f;
+        if (map && !vmsim__interval_tree_valid(&map->vmas))
+            FAIL(c, "tree of the mappings of file %u is broken", f->id);
+        for (const struct vmsim__interval *n = map ? vmsim__interval_first(&map->vmas, 0, UINT64_MAX) : NULL; n;
+             n = vmsim__interval_next(n, 0, UINT64_MAX)) {
+            const struct vmsim__vma *v = vmsim__vma_of_file_link(n);
+            if (v->file != f || n->start != v->pgoff || n->last != vmsim__vma_last_index(v))
+                FAIL(c, "file %u has pages %" PRIu64 "-%" PRIu64 " for VMA %" PRIx64, f->id, n->start, n->last,
+                     v->start);
+            mapped++;
+        }
     }
     for (const struct vmsim__mm *mm = c->vm->first_mm; mm; mm = mm->next) {
         for (const struct vmsim__vma *v = mm->first; v; v = v->next)

@@ -2,7 +2,7 @@
 /* What the files of vm/ share among themselves: the shared state, reverse-map objects, the gather of an unmap, and the
  * small inline steps that every fault takes. Nobody outside vm/ includes it (tests of vm/ may).
  *
- *   anon_vma  --first-->  avc --next--> avc ...      every VMA that may map pages of this anon_vma
+ *   anon_vma  --vmas-->   avc, avc, ...              every VMA that may map pages of this anon_vma, by their pages
  *   vma       --chain-->  avc --same--> avc ...      every anon_vma whose pages this VMA may map, newest first
  *
  * A child of fork gets an anon_vma of its own and stays linked to those of its ancestors, so that a page is found
@@ -15,21 +15,21 @@
 
 struct vmsim__anon_vma {
     uint32_t id, root, parent;
-    uint32_t children; /* anon_vmas whose parent it is; a root counts itself */
-    uint32_t active;   /* VMAs whose own anon_vma it is */
-    struct vmsim__avc *first, *last;
+    uint32_t children;                /* anon_vmas whose parent it is; a root counts itself */
+    uint32_t active;                  /* VMAs whose own anon_vma it is */
+    struct vmsim__interval_tree vmas; /* of avcs, by linear page index */
 };
 struct vmsim__avc {
     struct vmsim__vma *vma;
     struct vmsim__anon_vma *anon_vma;
-    struct vmsim__avc *same;        /* next of the VMA's chain */
-    struct vmsim__avc *next, *prev; /* of the anon_vma's list */
+    struct vmsim__avc *same;     /* next of the VMA's chain */
+    struct vmsim__interval link; /* pages of the VMA, in the anon_vma's tree */
 };
 
 /* The VMAs that map a file. */
 struct vmsim__imap {
-    struct vmsim__vma *first, *last;
-    uint64_t precommitted; /* pages of Committed_AS that the file holds whole (shared anonymous memory) */
+    struct vmsim__interval_tree vmas; /* by page of the file */
+    uint64_t precommitted;            /* pages of Committed_AS that the file holds whole (shared anonymous memory) */
 };
 
 /* Frames taken out of page tables, to be freed after the flush: 8 in place, then batches of a page's worth of pointers,
@@ -106,6 +106,9 @@ VMSIM__INLINE void vmsim__vm_cost(struct vmsim__vm *vm, uint64_t ns) {
 VMSIM__INLINE uint64_t vmsim__vma_pages(const struct vmsim__vma *v, unsigned page_shift) {
     return (v->end - v->start) >> page_shift;
 }
+VMSIM__INLINE uint64_t vmsim__vma_last_index(const struct vmsim__vma *v) {
+    return v->pgoff + vmsim__vma_pages(v, v->mm->vm->page_shift) - 1;
+}
 /* Linear page index of an address in its object. */
 VMSIM__INLINE uint64_t vmsim__vma_index(const struct vmsim__vma *v, uint64_t va) {
     return v->pgoff + ((va - v->start) >> v->mm->vm->page_shift);
@@ -161,8 +164,13 @@ uint64_t vmsim__gap_bottomup(struct vmsim__mm *mm, uint64_t length, uint64_t low
 struct vmsim__vma *vmsim__vma_alloc(struct vmsim__mm *mm); /* NULL: host memory */
 void vmsim__vma_free(struct vmsim__mm *mm, struct vmsim__vma *vma,
                      unsigned cpu); /* unlinked already; drops file, anon_vmas */
-bool vmsim__vma_set_file(struct vmsim__vma *vma,
-                         struct vmsim__file *file); /* into i_mmap, takes a reference; false: host memory */
+/* Into i_mmap, by the range that the VMA has; takes a reference. `after`: another VMA of the file with the same first
+ * page, whose neighbour it becomes, or NULL. False: host memory. */
+bool vmsim__vma_set_file(struct vmsim__vma *vma, struct vmsim__file *file, struct vmsim__vma *after);
+/* Around a change of a VMA's pages (start, end, pgoff): the reverse map has it under them. Kernel: vma_prepare and
+ * vma_complete. */
+void vmsim__vma_prepare(struct vmsim__vma *vma);
+void vmsim__vma_complete(struct vmsim__vma *vma);
 struct vmsim__vma *vmsim__vma_dup(struct vmsim__mm *mm,
                                   const struct vmsim__vma *from); /* no chain, no file, in no list */
 /* Splits at `at` (inside); the VMA keeps the lower part. 0, -ENOMEM. The upper part is vma->next. */
@@ -284,6 +292,12 @@ void vmsim__change_protection(struct vmsim__vma *vma, uint64_t start, uint64_t e
                               unsigned cpu);
 
 /* ---- rmap.c ---- */
+static inline struct vmsim__vma *vmsim__vma_of_file_link(const struct vmsim__interval *link) {
+    return (struct vmsim__vma *)((char *)link - offsetof(struct vmsim__vma, file_link));
+}
+static inline struct vmsim__avc *vmsim__avc_of_link(const struct vmsim__interval *link) {
+    return (struct vmsim__avc *)((char *)link - offsetof(struct vmsim__avc, link));
+}
 int vmsim__anon_vma_prepare(struct vmsim__vma *vma); /* 0 or -ENOMEM */
 int vmsim__anon_vma_clone(struct vmsim__vma *to, struct vmsim__vma *from);
 int vmsim__anon_vma_fork(struct vmsim__vma *child, struct vmsim__vma *parent);

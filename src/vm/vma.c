@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a VMA: birth, its place in the file's list of mappings, splitting, death. Also the shared part's own
+/* The life of a VMA: birth, its place among the file's mappings, splitting, death. Also the shared part's own
  * life.
  *
- * A VMA belongs to a file through the file's i_mmap list and one reference on it; the list hangs on file->mappings
+ * A VMA belongs to a file through the file's i_mmap tree and one reference on it; the tree hangs on file->mappings
  * (struct vmsim__imap) and goes away with the last VMA, and with it what shared anonymous memory had charged to
  * Committed_AS. Kernel counterpart: mm/mmap.c (vm_area_dup, __split_vma, remove_vma), mm/interval_tree.c. */
 #include "vm/vm_impl.h"
@@ -20,8 +20,22 @@ struct vmsim__vma *vmsim__vma_alloc(struct vmsim__mm *mm) {
     return v;
 }
 
-bool vmsim__vma_set_file(struct vmsim__vma *vma, struct vmsim__file *file) {
-    VMSIM__ASSERT(!vma->file_prev && !vma->file_next);
+static struct vmsim__imap *imap_of(const struct vmsim__vma *v) {
+    VMSIM__ASSERT(v->file && v->file->mappings);
+    return v->file->mappings;
+}
+
+static void file_link(struct vmsim__vma *v, struct vmsim__vma *after) {
+    v->file_link.start = v->pgoff;
+    v->file_link.last = vmsim__vma_last_index(v);
+    if (after)
+        vmsim__interval_insert_after(&imap_of(v)->vmas, &v->file_link, &after->file_link);
+    else
+        vmsim__interval_insert(&imap_of(v)->vmas, &v->file_link);
+}
+
+bool vmsim__vma_set_file(struct vmsim__vma *vma, struct vmsim__file *file, struct vmsim__vma *after) {
+    VMSIM__ASSERT(!vmsim__interval_linked(&vma->file_link) && vma->start < vma->end);
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__imap *map = file->mappings;
     if (!map) {
@@ -33,31 +47,43 @@ bool vmsim__vma_set_file(struct vmsim__vma *vma, struct vmsim__file *file) {
         file->mappings = map;
     }
     vma->file = file;
-    vma->file_prev = map->last;
-    *(map->last ? &map->last->file_next : &map->first) = vma;
-    map->last = vma;
+    file_link(vma, after);
     vmsim__file_get(file);
     return true;
 }
 
 /* The last mapping takes the list with it: files that nobody maps cost nothing. */
 static void drop_file(struct vmsim__vma *vma, unsigned cpu) {
-    VMSIM__ASSERT((vma->file_prev ? vma->file_prev->file_next : ((struct vmsim__imap *)vma->file->mappings)->first) ==
-                  vma);
-    VMSIM__ASSERT((vma->file_next ? vma->file_next->file_prev : ((struct vmsim__imap *)vma->file->mappings)->last) ==
-                  vma);
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__file *file = vma->file;
-    struct vmsim__imap *map = file->mappings;
-    *(vma->file_prev ? &vma->file_prev->file_next : &map->first) = vma->file_next;
-    *(vma->file_next ? &vma->file_next->file_prev : &map->last) = vma->file_prev;
-    if (!map->first) {
+    struct vmsim__imap *map = imap_of(vma);
+    vmsim__interval_remove(&map->vmas, &vma->file_link);
+    if (!map->vmas.root) {
         vmsim__uncommit(vm, map->precommitted);
         vmsim__slab_free(&vm->imaps, map);
         file->mappings = NULL;
     }
     vmsim__file_put(vm->cache, file, cpu);
     vma->file = NULL;
+}
+
+/* The order among VMAs with the same first page is that of the last change, as in the kernel. */
+void vmsim__vma_prepare(struct vmsim__vma *vma) {
+    if (vma->file)
+        vmsim__interval_remove(&imap_of(vma)->vmas, &vma->file_link);
+    for (struct vmsim__avc *c = vma->chain; c; c = c->same)
+        vmsim__interval_remove(&c->anon_vma->vmas, &c->link);
+}
+
+void vmsim__vma_complete(struct vmsim__vma *vma) {
+    VMSIM__ASSERT(vma->start < vma->end);
+    for (struct vmsim__avc *c = vma->chain; c; c = c->same) {
+        c->link.start = vma->pgoff;
+        c->link.last = vmsim__vma_last_index(vma);
+        vmsim__interval_insert(&c->anon_vma->vmas, &c->link);
+    }
+    if (vma->file)
+        file_link(vma, NULL);
 }
 
 /* Kernel: remove_vma and vm_area_free. */
@@ -77,7 +103,7 @@ struct vmsim__vma *vmsim__vma_dup(struct vmsim__mm *mm, const struct vmsim__vma 
     *v = *from;
     v->mm = mm;
     v->next = v->prev = v->left = v->right = v->parent = NULL;
-    v->file_next = v->file_prev = NULL;
+    v->file_link = (struct vmsim__interval){0};
     v->chain = NULL;
     v->file = NULL;
     return v;
@@ -89,16 +115,19 @@ int vmsim__vma_split(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t at) 
     struct vmsim__vma *upper = vmsim__vma_dup(mm, vma);
     if (!upper)
         return -VMSIM__L_ENOMEM;
-    if ((vma->chain && vmsim__anon_vma_clone(upper, vma)) || (vma->file && !vmsim__vma_set_file(upper, vma->file))) {
+    upper->start = at;
+    upper->pgoff += (at - vma->start) >> mm->vm->page_shift;
+    if ((vma->chain && vmsim__anon_vma_clone(upper, vma)) ||
+        (vma->file && !vmsim__vma_set_file(upper, vma->file, NULL))) {
         upper->file = NULL;
         vmsim__anon_vma_unlink(upper);
         vmsim__slab_free(&mm->vm->vmas, upper);
         return -VMSIM__L_ENOMEM;
     }
     vmsim__thp_split_at(vma, at, mm->cpu);
-    upper->start = at;
-    upper->pgoff += (at - vma->start) >> mm->vm->page_shift;
+    vmsim__vma_prepare(vma);
     vma->end = at;
+    vmsim__vma_complete(vma);
     vmsim__vma_resized(mm, vma);
     vmsim__vma_link(mm, upper);
     mm->map_count++;

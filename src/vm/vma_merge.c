@@ -53,7 +53,9 @@ static struct vmsim__vma *merge_both(struct vmsim__mm *mm, struct vmsim__vma *pr
     if (mid)
         swallow(mm, mid);
     swallow(mm, next);
+    vmsim__vma_prepare(prev);
     prev->end = end;
+    vmsim__vma_complete(prev);
     vmsim__vma_resized(mm, prev);
     return prev;
 }
@@ -65,14 +67,19 @@ static struct vmsim__vma *merge_into_prev(struct vmsim__mm *mm, struct vmsim__vm
         return NULL;
     if (mid && mid->end > end) {
         vmsim__thp_split_at(mid, end, mm->cpu);
+        vmsim__vma_prepare(mid);
         mid->pgoff += (end - mid->start) >> mm->vm->page_shift;
         mid->start = end;
-        prev->end = end;
-        vmsim__vma_resized(mm, mid);
+        vmsim__vma_complete(mid);
     } else if (mid) {
         swallow(mm, mid);
+        mid = NULL;
     }
+    vmsim__vma_prepare(prev);
     prev->end = end;
+    vmsim__vma_complete(prev);
+    if (mid)
+        vmsim__vma_resized(mm, mid);
     vmsim__vma_resized(mm, prev);
     return prev;
 }
@@ -84,13 +91,17 @@ static struct vmsim__vma *merge_into_next(struct vmsim__mm *mm, struct vmsim__vm
         return NULL;
     if (mid && mid->start < start) {
         vmsim__thp_split_at(mid, start, mm->cpu);
+        vmsim__vma_prepare(mid);
         mid->end = start;
+        vmsim__vma_complete(mid);
         vmsim__vma_resized(mm, mid);
     } else if (mid) {
         swallow(mm, mid);
     }
+    vmsim__vma_prepare(next);
     next->pgoff -= (next->start - start) >> mm->vm->page_shift;
     next->start = start;
+    vmsim__vma_complete(next);
     vmsim__vma_resized(mm, next);
     return next;
 }
