@@ -131,6 +131,122 @@ static void radix_agrees_with_a_sorted_array(void **state) {
     test_alloc_end(a);
 }
 
+/* ---- marks against a plain array ---- */
+
+enum { MARKED = 5000 };
+
+struct marked {
+    uint64_t value[MARKED];
+    uint8_t marks[MARKED];
+};
+
+static void check_marks(const struct vmsim__radix *t, const struct marked *m, uint64_t stride) {
+    for (unsigned mark = 0; mark < VMSIM__RADIX_MARKS; mark++) {
+        uint64_t index = 0, value, i = 0;
+        bool any = false;
+        for (; (value = vmsim__radix_next_marked(t, &index, mark)); index++, i++) {
+            while (i < MARKED && !(m->marks[i] >> mark & 1))
+                i++;
+            assert_true(i < MARKED);
+            assert_int_equal(index, i * stride);
+            assert_int_equal(value, m->value[i]);
+            any = true;
+        }
+        while (i < MARKED && !(m->marks[i] >> mark & 1))
+            i++;
+        assert_int_equal(i, MARKED);
+        assert_int_equal(vmsim__radix_any(t, mark), any);
+    }
+}
+
+/* One random operation on entry `i`, on the tree and on the array. */
+static void change_marks(struct vmsim__rng *r, struct vmsim__radix *t, struct marked *m, size_t i, uint64_t stride) {
+    unsigned mark = (unsigned)vmsim__rng_below(r, VMSIM__RADIX_MARKS), marks = (unsigned)vmsim__rng_below(r, 16);
+    uint64_t index = i * stride;
+    assert_int_equal(vmsim__radix_marked(t, index, mark), m->marks[i] >> mark & 1);
+    switch (vmsim__rng_below(r, 6)) {
+    case 0:
+        m->value[i] = vmsim__rng_next(r) | 1;
+        m->marks[i] = (uint8_t)marks;
+        assert_true(vmsim__radix_store(t, index, m->value[i], marks, NULL));
+        return;
+    case 1:
+        m->value[i] = vmsim__rng_next(r) | 1;
+        m->marks[i] = 0;
+        assert_true(vmsim__radix_set(t, index, m->value[i], NULL));
+        return;
+    case 2:
+        assert_int_equal(vmsim__radix_remove(t, index), m->value[i]);
+        m->value[i] = m->marks[i] = 0;
+        return;
+    case 3:
+        if (m->value[i])
+            vmsim__radix_unmark(t, index, mark);
+        m->marks[i] &= (uint8_t) ~(1u << mark);
+        return;
+    default:
+        if (m->value[i])
+            vmsim__radix_mark(t, index, mark);
+        m->marks[i] |= (uint8_t)(m->value[i] ? 1u << mark : 0);
+    }
+}
+
+/* Dense trees, and sparse ones in which every entry has a way of its own; operations come in clusters. */
+static void radix_marks_agree_with_an_array(void **state) {
+    static const uint64_t stride[] = {1, 67, UINT64_C(1) << 40};
+    (void)state;
+    struct vmsim__rng r = test_rng("marks");
+    struct vmsim__alloc *a = test_alloc();
+    for (size_t s = 0; s < TEST_COUNT(stride); s++) {
+        static struct marked m;
+        struct vmsim__slab nodes;
+        struct vmsim__radix t;
+        memset(&m, 0, sizeof m);
+        vmsim__radix_slab_init(&nodes, a);
+        vmsim__radix_init(&t, &nodes);
+        uint64_t base = 0;
+        for (unsigned n = 0; n < 20000; n++) {
+            if (n % 40 == 0)
+                base = vmsim__rng_below(&r, MARKED - 100);
+            change_marks(&r, &t, &m, (size_t)(base + vmsim__rng_below(&r, 100)), stride[s]);
+            if (n % 1000 == 0) {
+                assert_true(vmsim__radix_valid(&t));
+                check_marks(&t, &m, stride[s]);
+            }
+        }
+        check_marks(&t, &m, stride[s]);
+        for (size_t i = 0; i < MARKED; i++)
+            assert_int_equal(vmsim__radix_remove(&t, i * stride[s]), m.value[i]);
+        assert_int_equal(nodes.used, 0);
+        vmsim__slab_fini(&nodes);
+    }
+    test_alloc_end(a);
+}
+
+/* A root that is put on top of marked entries leads to them. */
+static void radix_marks_survive_growth_and_shrinking(void **state) {
+    (void)state;
+    struct vmsim__alloc *a = test_alloc();
+    struct vmsim__slab nodes;
+    struct vmsim__radix t;
+    vmsim__radix_slab_init(&nodes, a);
+    vmsim__radix_init(&t, &nodes);
+    assert_true(vmsim__radix_store(&t, 3, 30, 1u << 2, NULL));
+    assert_true(vmsim__radix_set(&t, UINT64_C(1) << 50, 50, NULL));
+    uint64_t index = 0;
+    assert_int_equal(vmsim__radix_next_marked(&t, &index, 2), 30);
+    assert_int_equal(index, 3);
+    assert_false(vmsim__radix_any(&t, 1));
+    assert_int_equal(vmsim__radix_remove(&t, UINT64_C(1) << 50), 50);
+    assert_true(vmsim__radix_marked(&t, 3, 2));
+    assert_true(vmsim__radix_valid(&t));
+    vmsim__radix_unmark(&t, 3, 2);
+    assert_false(vmsim__radix_any(&t, 2));
+    vmsim__radix_fini(&t);
+    vmsim__slab_fini(&nodes);
+    test_alloc_end(a);
+}
+
 static void radix_height_follows_the_largest_index(void **state) {
     (void)state;
     struct vmsim__alloc *a = test_alloc();
@@ -157,7 +273,7 @@ static void radix_height_follows_the_largest_index(void **state) {
     test_alloc_end(a);
 }
 
-/* Wide nodes (528 bytes) make a slab of 64 KiB hold 124, so a failing slab shows at known points. */
+/* Wide nodes (552 bytes) make a slab of 64 KiB hold 118, so a failing slab shows at known points. */
 static void radix_insertion_without_memory_changes_nothing(void **state) {
     (void)state;
     struct vmsim__alloc *a = test_alloc();
@@ -428,6 +544,8 @@ static void a_set_of_names_without_memory_keeps_what_it_has(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(radix_agrees_with_a_sorted_array),
+        cmocka_unit_test(radix_marks_agree_with_an_array),
+        cmocka_unit_test(radix_marks_survive_growth_and_shrinking),
         cmocka_unit_test(radix_height_follows_the_largest_index),
         cmocka_unit_test(radix_insertion_without_memory_changes_nothing),
         cmocka_unit_test(events_fire_by_time_then_in_order_of_scheduling),

@@ -64,11 +64,38 @@ static void test_damage_to_a_page_of_a_file_is_found(void **state) {
     DAMAGE(f->flags, f->flags | VMSIM__FRAME_SWAPBACKED, "swap-backed");
     DAMAGE(f->refcount, 0, "refcount");
     DAMAGE(file->size, 4 * PAGE, "has page");
-    DAMAGE(file->pages.count, 39, "counted");
-    DAMAGE(file->dirty_pages, 3, "dirty");
-    DAMAGE(file->dirty_first, 6, "bounds");
+    DAMAGE(file->pages.count, 39, "tree");
+    DAMAGE(file->nrpages, 39, "counted");
     DAMAGE(file->path[1], 'g', "path");
     DAMAGE(shared->refcount, 0, "neither path nor user");
+}
+
+/* A mark that is set where it should not be, and one that is missing. */
+static void test_marks_that_contradict_flags_are_found(void **state) {
+    static const struct {
+        uint64_t index;
+        enum vmsim__mark mark;
+        bool set;
+    } damage[] = {{1, VMSIM__MARK_DIRTY, true},
+                  {1, VMSIM__MARK_WRITEBACK, true},
+                  {5, VMSIM__MARK_DIRTY, false},
+                  {1, VMSIM__MARK_PAGE, false}};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(damage); i++) {
+        if (damage[i].set)
+            vmsim__radix_mark(&file->pages, damage[i].index, damage[i].mark);
+        else
+            vmsim__radix_unmark(&file->pages, damage[i].index, damage[i].mark);
+        assert_found("mark");
+        if (damage[i].set)
+            vmsim__radix_unmark(&file->pages, damage[i].index, damage[i].mark);
+        else
+            vmsim__radix_mark(&file->pages, damage[i].index, damage[i].mark);
+        cache_machine_check(&m);
+    }
+    vmsim__radix_mark(&shared->pages, 2, VMSIM__MARK_TOWRITE);
+    assert_found("to be written");
+    vmsim__radix_unmark(&shared->pages, 2, VMSIM__MARK_TOWRITE);
 }
 
 static void test_a_frame_that_claims_a_file_is_found(void **state) {
@@ -118,6 +145,7 @@ static void test_a_check_without_host_memory_says_so(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_damage_to_a_page_of_a_file_is_found, start, end),
+        cmocka_unit_test_setup_teardown(test_marks_that_contradict_flags_are_found, start, end),
         cmocka_unit_test_setup_teardown(test_a_frame_that_claims_a_file_is_found, start, end),
         cmocka_unit_test_setup_teardown(test_damage_to_a_list_is_found, start, end),
         cmocka_unit_test_setup_teardown(test_damage_to_a_counter_is_found, start, end),

@@ -300,7 +300,7 @@ static void log_unmap(void *context, struct vmsim__file *f, uint64_t first, uint
     log->first = first;
     log->last = last;
     log->unmaps++;
-    log->pages_then = f->pages.count;
+    log->pages_then = f->nrpages;
 }
 static bool log_clean(void *context, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
     struct hook_log *log = context;
@@ -374,14 +374,14 @@ static void test_without_an_open_file_the_file_keeps_the_readahead_state(void **
     start(VMSIM__FILE_REGULAR, 4096 * PAGE);
     for (uint64_t i = 0; i < 5; i++)
         assert_int_equal(vmsim__file_read(m.cache, file, NULL, i * PAGE, PAGE, 0), PAGE);
-    assert_int_equal(file->pages.count, 28);
+    assert_int_equal(file->nrpages, 28);
     assert_int_equal(vmsim__file_fadvise(m.cache, file, NULL, 0, 0, 1, 0), 0);
     assert_int_equal(vmsim__file_read(m.cache, file, NULL, 100 * PAGE, PAGE, 0), PAGE);
-    assert_int_equal(file->pages.count, 29);
+    assert_int_equal(file->nrpages, 29);
     assert_int_equal(vmsim__file_fault(m.cache, file, NULL, 200, VMSIM__READ_RANDOM, NULL, 0, &out), 0);
     vmsim__folio_put(m.lru, out.pfn, 0);
     vmsim__file_willneed(m.cache, file, NULL, 300, 10, 0);
-    assert_int_equal(file->pages.count, 40);
+    assert_int_equal(file->nrpages, 40);
     end();
 }
 
@@ -392,7 +392,7 @@ static void test_device_files_have_no_pages(void **state) {
     assert_int_equal(vmsim__file_read(m.cache, file, &ra, 5, 100, 0), 100);
     assert_int_equal(vmsim__file_write(m.cache, file, 5, 100, 0), 100);
     assert_int_equal(vmsim__file_fault(m.cache, file, &ra, 0, 0, NULL, 0, &out), VMSIM__PAGE_SIGBUS);
-    assert_int_equal(file->pages.count, 0);
+    assert_int_equal(file->nrpages, 0);
     end();
 }
 

@@ -146,7 +146,7 @@ static void compare(void) {
     for (unsigned i = 0; i < FILES; i++) {
         struct model *f = &files[i];
         assert_int_equal(f->file->size, f->size);
-        pages += (int64_t)f->file->pages.count;
+        pages += (int64_t)f->file->nrpages;
         for (uint64_t p = 0; p < PAGES * 2; p++) {
             if (f->dirty[p])
                 assert_true(cached(f, p));

@@ -215,7 +215,7 @@ static void test_read_around_stops_after_a_hundred_misses(void **state) {
         vmsim__folio_put(m.lru, out.pfn, 0);
     }
     assert_int_equal(ra.mmap_miss, 101);
-    assert_int_equal(file->pages.count, 100 * 32 + 1);
+    assert_int_equal(file->nrpages, 100 * 32 + 1);
     end();
 }
 

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Radix tree from a 64-bit index to a non-zero 64-bit value: the page cache's and shmem's index of pages.
- * 64-way nodes (512 bytes), height grows with the largest index, empty nodes are freed. Kernel counterpart: xarray. */
+/* Radix tree from a 64-bit index to a non-zero 64-bit value with marks: the page cache's and shmem's index of pages.
+ *
+ * 64-way nodes, height grows with the largest index, empty nodes are freed. An entry may carry any of four marks; nodes
+ * know which of their children hold marked entries, so that a walk over the entries with a mark costs what it finds.
+ * What values and marks mean is the user's affair. Kernel counterpart: xarray. */
 #ifndef VMSIM__RADIX_H
 #define VMSIM__RADIX_H
 #include "alloc.h"
+
+#define VMSIM__RADIX_MARKS 4u
 
 struct vmsim__radix_node;
 struct vmsim__radix {
@@ -16,11 +21,25 @@ void vmsim__radix_slab_init(struct vmsim__slab *nodes, struct vmsim__alloc *a);
 void vmsim__radix_init(struct vmsim__radix *r, struct vmsim__slab *nodes);
 void vmsim__radix_fini(struct vmsim__radix *r);                          /* frees nodes, not what the values mean */
 uint64_t vmsim__radix_get(const struct vmsim__radix *r, uint64_t index); /* 0: absent */
-/* Stores a value (non-zero); the old one is returned through `old` if not NULL. False: no memory, nothing changed. */
+/* Stores a value (non-zero) that has the marks of the bit mask `marks` and no others; the old value is returned through
+ * `old` if not NULL. False: no memory, nothing changed; it cannot happen where an entry is replaced. */
+bool vmsim__radix_store(struct vmsim__radix *r, uint64_t index, uint64_t value, unsigned marks, uint64_t *old);
+/* The same without marks. */
 bool vmsim__radix_set(struct vmsim__radix *r, uint64_t index, uint64_t value, uint64_t *old);
 uint64_t vmsim__radix_remove(struct vmsim__radix *r, uint64_t index); /* the old value, or 0 */
 /* First entry at or after *index: returns its value and moves *index there; 0 when there is none. */
 uint64_t vmsim__radix_next(const struct vmsim__radix *r, uint64_t *index);
+
+/* ---- marks, numbered from 0 ---- */
+
+/* The entry must be there; setting or clearing a mark twice is no fault. */
+void vmsim__radix_mark(struct vmsim__radix *r, uint64_t index, unsigned mark);
+void vmsim__radix_unmark(struct vmsim__radix *r, uint64_t index, unsigned mark);
+bool vmsim__radix_marked(const struct vmsim__radix *r, uint64_t index, unsigned mark); /* absent: false */
+bool vmsim__radix_any(const struct vmsim__radix *r, unsigned mark);                    /* has any entry the mark? */
+/* As vmsim__radix_next, entries without the mark being passed over. */
+uint64_t vmsim__radix_next_marked(const struct vmsim__radix *r, uint64_t *index, unsigned mark);
+
 /* Whether bitmaps, height and count agree with the slots, and no node is empty: for checks, O(nodes). */
 bool vmsim__radix_valid(const struct vmsim__radix *r);
 

@@ -7,15 +7,15 @@
  * mm/page-writeback.c (accounting and synchronous write-out; the flusher and throttling come with reclaim).
  *
  *   struct vmsim__cache --- file table (id -> file, path -> file)
- *                                `-- radix: page index -> pfn + 1    frame.mapping = file id, frame.index = page index
+ *                                `-- radix: page index -> entry      frame.mapping = file id, frame.index = page index
  *
  * Conventions. `cpu` is the CPU on which the caller runs. System-call-like functions return what the call returns (a
  * value or a negative Linux errno). When the *host* has no memory they return -ENOMEM (-12) and vmsim__cache_error() is
  * VMSIM_ENOMEM from then on: the caller looks at it after a step. References and LRU lists of pages: lru/lru.h. */
 #ifndef VMSIM__CACHE_H
 #define VMSIM__CACHE_H
-#include "base/radix.h"
 #include "cache/cache_spec.h"
+#include "cache/entry.h"
 #include "lru/lru.h"
 
 enum vmsim__file_kind {
@@ -40,20 +40,19 @@ struct vmsim__file_ra {
 enum vmsim__read_advice { VMSIM__READ_NORMAL, VMSIM__READ_RANDOM, VMSIM__READ_SEQUENTIAL };
 
 struct vmsim__file {
-    uint32_t id;                      /* index in the cache's table; never 0 */
-    uint8_t kind;                     /* enum vmsim__file_kind */
-    bool linked;                      /* a path leads to it: it outlives its last user */
-    bool blockdev;                    /* of kind REGULAR: a block device itself; its pages are Buffers */
-    uint64_t size;                    /* bytes */
-    struct vmsim__radix pages;        /* index -> pfn + 1 */
-    uint32_t refcount;                /* open files and mappings */
-    char *path;                       /* owned; may be NULL (anonymous shared memory) */
-    void *mappings;                   /* vm/'s list of VMAs that map it (i_mmap); NULL: none */
-    uint64_t mkwrite_pages;           /* calls of page_mkwrite that dirtied a page, since creation */
-    uint64_t disk_size;               /* bytes that the device holds: pages beyond are holes and are zeroed, not read */
-    uint64_t dirty_pages;             /* pages of this file with DIRTY that count in nr_dirty */
-    uint64_t dirty_first, dirty_last; /* bounds of their indices, loose; write-out looks nowhere else */
-    struct vmsim__file_ra ra;         /* for users without an open file of their own: calls that are given no `ra` */
+    uint32_t id;               /* index in the cache's table; never 0 */
+    uint8_t kind;              /* enum vmsim__file_kind */
+    bool linked;               /* a path leads to it: it outlives its last user */
+    bool blockdev;             /* of kind REGULAR: a block device itself; its pages are Buffers */
+    uint64_t size;             /* bytes */
+    struct vmsim__radix pages; /* index -> entry (cache/entry.h) */
+    uint64_t nrpages;          /* entries that are pages */
+    uint32_t refcount;         /* open files and mappings */
+    char *path;                /* owned; may be NULL (anonymous shared memory) */
+    void *mappings;            /* vm/'s list of VMAs that map it (i_mmap); NULL: none */
+    uint64_t mkwrite_pages;    /* calls of page_mkwrite that dirtied a page, since creation */
+    uint64_t disk_size;        /* bytes that the device holds: pages beyond are holes and are zeroed, not read */
+    struct vmsim__file_ra ra;  /* for users without an open file of their own: calls that are given no `ra` */
 };
 
 struct vmsim__cache; /* all files of a machine, LRU lists and batches */
@@ -151,6 +150,9 @@ uint64_t vmsim__blockdev_pages(const struct vmsim__cache *c);
 
 /* The cached page, or VMSIM__PFN_NONE. No reference, no side effect (mincore, tests). */
 vmsim__pfn vmsim__file_page(const struct vmsim__file *f, uint64_t index);
+/* First cached page at or after *index and below `end` that has the mark (VMSIM__MARK_PAGE: any page); moves *index
+ * there. VMSIM__PFN_NONE: none. Costs what it finds, however many shadows or other pages lie between. */
+vmsim__pfn vmsim__file_next_page(const struct vmsim__file *f, uint64_t *index, uint64_t end, enum vmsim__mark mark);
 /* First cached page at or after *index and below `end` that fault-around may map (not marked for readahead, inside the
  * file); moves *index there. VMSIM__PFN_NONE: none. No reference: the caller takes one per entry (vmsim__folio_get). */
 vmsim__pfn vmsim__file_next_mappable(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t *index,

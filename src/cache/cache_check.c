@@ -18,7 +18,26 @@ struct check {
 
 /* ---- files ---- */
 
-static int check_page(struct check *k, const struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint64_t *dirty) {
+/* Marks say what flags say. */
+static int check_marks(struct check *k, const struct vmsim__file *f, uint64_t index, uint32_t flags) {
+    bool accounts = vmsim__file_accounts_dirty(f);
+    const struct {
+        enum vmsim__mark mark;
+        bool want;
+    } marks[] = {{VMSIM__MARK_PAGE, true},
+                 {VMSIM__MARK_DIRTY, accounts && (flags & VMSIM__FRAME_DIRTY)},
+                 {VMSIM__MARK_WRITEBACK, (flags & VMSIM__FRAME_WRITEBACK) != 0}};
+    for (unsigned i = 0; i < VMSIM__COUNT(marks); i++) {
+        if (vmsim__radix_marked(&f->pages, index, marks[i].mark) != marks[i].want)
+            FAIL(k, "file %u page %llu: mark %d is %s, flags %#x", f->id, (unsigned long long)index, (int)marks[i].mark,
+                 marks[i].want ? "missing" : "set", flags);
+    }
+    if (vmsim__radix_marked(&f->pages, index, VMSIM__MARK_TOWRITE) && !accounts)
+        FAIL(k, "file %u page %llu: to be written, though it has no device", f->id, (unsigned long long)index);
+    return 0;
+}
+
+static int check_page(struct check *k, const struct vmsim__file *f, uint64_t index, vmsim__pfn pfn) {
     const struct vmsim__frame *fr = vmsim__cache_frame(k->c, pfn);
     bool shmem = f->kind == VMSIM__FILE_SHMEM;
     if (!vmsim__frame_is(fr, VMSIM__FRAME_FILE) || fr->mapping != f->id || vmsim__frame_index(fr) != index)
@@ -34,29 +53,27 @@ static int check_page(struct check *k, const struct vmsim__file *f, uint64_t ind
     if (vmsim__file_accounts_dirty(f) && vmsim__frame_is(fr, VMSIM__FRAME_DIRTY)) {
         vmsim__recount_node_add(&k->recount, fr, VMSIM__NR_DIRTY, 1);
         vmsim__recount_zone_add(&k->recount, fr, VMSIM__NR_ZONE_WRITE_PENDING, 1);
-        if (index < f->dirty_first || index > f->dirty_last)
-            FAIL(k, "dirty page %llu of file %u is outside its bounds", (unsigned long long)index, f->id);
-        ++*dirty;
     }
-    return 0;
+    return check_marks(k, f, index, fr->flags);
 }
 
 static int check_file(struct check *k, const struct vmsim__file *f) {
-    uint64_t pages = 0, dirty = 0, end = vmsim__cache_pages_of(k->c, f->size), index = 0;
-    for (uint64_t value; (value = vmsim__radix_next(&f->pages, &index)) != 0; index++, pages++) {
-        int rc = check_page(k, f, index, (vmsim__pfn)(value - 1), &dirty);
+    uint64_t pages = 0, end = vmsim__cache_pages_of(k->c, f->size), index = 0;
+    if (!vmsim__radix_valid(&f->pages))
+        FAIL(k, "file %u: its tree of pages is damaged", f->id);
+    for (uint64_t entry; (entry = vmsim__radix_next(&f->pages, &index)) != 0; index++) {
+        vmsim__pfn pfn = vmsim__entry_pfn(entry);
+        int rc = pfn == VMSIM__PFN_NONE ? 0 : check_page(k, f, index, pfn);
         if (rc)
             return rc;
+        pages += pfn != VMSIM__PFN_NONE;
         if (index >= end && f->kind != VMSIM__FILE_SHMEM)
             FAIL(k, "file %u of %llu bytes has page %llu", f->id, (unsigned long long)f->size,
                  (unsigned long long)index);
     }
-    if (pages != f->pages.count)
+    if (pages != f->nrpages)
         FAIL(k, "file %u: %llu pages found, %llu counted", f->id, (unsigned long long)pages,
-             (unsigned long long)f->pages.count);
-    if (dirty != f->dirty_pages)
-        FAIL(k, "file %u: %llu dirty pages found, %llu counted", f->id, (unsigned long long)dirty,
-             (unsigned long long)f->dirty_pages);
+             (unsigned long long)f->nrpages);
     if (!f->linked && !f->refcount)
         FAIL(k, "file %u has neither path nor user", f->id);
     k->cached += pages;

@@ -10,8 +10,7 @@
 /* ---- accounting ---- */
 
 /* Kernel: folio_mark_dirty: RECLAIM goes, since the page has new data that reclaim did not ask for;
- * folio_account_dirtied counts pages of file systems with write-back only. The bounds of the file's dirty indices
- * only widen here, and write-out passes over what became clean. */
+ * folio_account_dirtied counts and marks pages of file systems with write-back only. */
 bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     if (vmsim__frame_is(fr, VMSIM__FRAME_DIRTY))
@@ -23,11 +22,7 @@ bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn) {
     VMSIM__ASSERT(fr->mapping && fr->mapping < c->files.count && f);
     fr->flags &= ~VMSIM__FRAME_RECLAIM;
     if (vmsim__file_accounts_dirty(f)) {
-        uint64_t index = vmsim__frame_index(fr);
-        f->dirty_first = f->dirty_pages ? vmsim__min64(f->dirty_first, index) : index;
-        f->dirty_last = f->dirty_pages ? vmsim__max64(f->dirty_last, index) : index;
-        f->dirty_pages++;
-        VMSIM__ASSERT(f->dirty_first <= index && index <= f->dirty_last);
+        vmsim__radix_mark(&f->pages, vmsim__frame_index(fr), VMSIM__MARK_DIRTY);
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, 1);
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTIED, 1);
         vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, 1);
@@ -43,8 +38,7 @@ static bool clear_dirty(struct vmsim__cache *c, struct vmsim__file *f, struct vm
     fr->flags &= ~VMSIM__FRAME_DIRTY;
     VMSIM__ASSERT(fr->mapping == f->id);
     if (vmsim__file_accounts_dirty(f)) {
-        VMSIM__ASSERT(f->dirty_pages > 0);
-        f->dirty_pages--;
+        vmsim__radix_unmark(&f->pages, vmsim__frame_index(fr), VMSIM__MARK_DIRTY);
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, -1);
         vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, -1);
     }
@@ -140,16 +134,19 @@ static void start_writeback(struct vmsim__cache *c, struct vmsim__file *f, uint6
         c->hooks.mkclean(c->hooks.context, f, index, pfn, cpu);
     clear_dirty(c, f, fr);
     fr->flags |= VMSIM__FRAME_WRITEBACK;
+    vmsim__radix_mark(&f->pages, index, VMSIM__MARK_WRITEBACK);
+    vmsim__radix_unmark(&f->pages, index, VMSIM__MARK_TOWRITE);
     count_writeback(c, fr, 1);
     f->disk_size = vmsim__max64(f->disk_size, vmsim__min64(f->size, (index + 1) << c->mem->page_shift));
 }
 
 /* The device has the page. One that somebody wanted back meanwhile goes where reclaim looks first.
  * Kernel: folio_end_writeback. */
-static void end_writeback(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
+static void end_writeback(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu) {
     VMSIM__ASSERT(vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_WRITEBACK));
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     fr->flags &= ~VMSIM__FRAME_WRITEBACK;
+    vmsim__radix_unmark(&f->pages, vmsim__frame_index(fr), VMSIM__MARK_WRITEBACK);
     count_writeback(c, fr, -1);
     vmsim__cache_node_add(c, fr, VMSIM__NR_WRITTEN, 1);
     if (vmsim__frame_is(fr, VMSIM__FRAME_RECLAIM)) {
@@ -158,29 +155,29 @@ static void end_writeback(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) 
     }
 }
 
+/* What is dirty now is to be written; what becomes dirty meanwhile is not. Kernel: tag_pages_for_writeback. */
+static void tag_for_writeback(struct vmsim__file *f, uint64_t first, uint64_t end) {
+    for (uint64_t i = first; vmsim__file_next_page(f, &i, end, VMSIM__MARK_DIRTY) != VMSIM__PFN_NONE; i++)
+        vmsim__radix_mark(&f->pages, i, VMSIM__MARK_TOWRITE);
+}
+
 /* Writes the dirty pages of [first, end), neighbours in one request; with `wait` they are done at once. When the last
- * of them is done goes to *done. Kernel: write_cache_pages, one bio for a run without a gap. dirty_first and
- * dirty_last spare the walk over clean files. */
+ * of them is done goes to *done. Kernel: write_cache_pages, one bio for a run without a gap. */
 static uint64_t write_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool wait,
                             unsigned cpu, uint64_t *done) {
-    uint64_t index = vmsim__max64(first, f->dirty_first), stop = vmsim__min64(end, f->dirty_last + 1);
     uint64_t run = 0, next = 0, pages = 0;
-    for (uint64_t value; f->dirty_pages && index < stop; index++) {
-        value = vmsim__radix_next(&f->pages, &index);
-        if (!value || index >= stop)
-            break;
-        vmsim__pfn pfn = (vmsim__pfn)(value - 1);
-        if (!vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_DIRTY))
-            continue;
-        start_writeback(c, f, index, pfn, cpu);
+    vmsim__pfn pfn;
+    tag_for_writeback(f, first, end);
+    for (uint64_t i = first; (pfn = vmsim__file_next_page(f, &i, end, VMSIM__MARK_TOWRITE)) != VMSIM__PFN_NONE; i++) {
+        start_writeback(c, f, i, pfn, cpu);
         if (wait)
-            end_writeback(c, pfn, cpu);
-        if (run && index != next) {
+            end_writeback(c, f, pfn, cpu);
+        if (run && i != next) {
             *done = vmsim__device_write(c, run);
             run = 0;
         }
         run++;
-        next = index + 1;
+        next = i + 1;
         pages++;
     }
     if (run)
@@ -195,11 +192,9 @@ uint64_t vmsim__file_write_start(struct vmsim__cache *c, struct vmsim__file *f, 
 }
 
 void vmsim__file_write_end(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
-    uint64_t index = first;
-    for (uint64_t value; (value = vmsim__radix_next(&f->pages, &index)) != 0 && index < end; index++) {
-        if (vmsim__frame_is(vmsim__cache_frame(c, (vmsim__pfn)(value - 1)), VMSIM__FRAME_WRITEBACK))
-            end_writeback(c, (vmsim__pfn)(value - 1), cpu);
-    }
+    vmsim__pfn pfn;
+    for (uint64_t i = first; (pfn = vmsim__file_next_page(f, &i, end, VMSIM__MARK_WRITEBACK)) != VMSIM__PFN_NONE; i++)
+        end_writeback(c, f, pfn, cpu);
 }
 
 uint64_t vmsim__file_sync(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {

@@ -136,7 +136,7 @@ struct vmsim__file *vmsim__file_next(struct vmsim__cache *c, uint32_t *id) {
 uint64_t vmsim__blockdev_pages(const struct vmsim__cache *c) {
     uint64_t pages = 0;
     for (size_t i = 0; i < c->files.count; i++)
-        pages += c->files.at[i] && c->files.at[i]->blockdev ? c->files.at[i]->pages.count : 0;
+        pages += c->files.at[i] && c->files.at[i]->blockdev ? c->files.at[i]->nrpages : 0;
     return pages;
 }
 
@@ -149,7 +149,7 @@ static void delete_file(struct vmsim__cache *c, struct vmsim__file *f, unsigned 
     VMSIM__ASSERT(!f->linked && !f->refcount && !f->mappings);
     VMSIM__ASSERT(c->files.at[f->id] == f);
     vmsim__file_drop_pages(c, f, 0, UINT64_MAX, true, cpu);
-    VMSIM__ASSERT(!f->pages.count && !f->dirty_pages);
+    VMSIM__ASSERT(!f->nrpages);
     vmsim__radix_fini(&f->pages);
     vmsim__strfree(c->alloc, f->path);
     c->files.at[f->id] = NULL;
@@ -191,20 +191,24 @@ int vmsim__file_preload(struct vmsim__cache *c, struct vmsim__file *f, unsigned 
 
 /* ---- pages of a file ---- */
 
-/* pfn + 1 is stored, since a radix value of 0 means that there is nothing and frame 0 exists. */
 vmsim__pfn vmsim__file_page(const struct vmsim__file *f, uint64_t index) {
-    uint64_t value = vmsim__radix_get(&f->pages, index);
-    return value ? (vmsim__pfn)(value - 1) : VMSIM__PFN_NONE;
+    return vmsim__entry_pfn(vmsim__radix_get(&f->pages, index));
+}
+
+vmsim__pfn vmsim__file_next_page(const struct vmsim__file *f, uint64_t *index, uint64_t end, enum vmsim__mark mark) {
+    uint64_t entry = *index < end ? vmsim__radix_next_marked(&f->pages, index, mark) : 0;
+    if (!entry || *index >= end)
+        return VMSIM__PFN_NONE;
+    VMSIM__ASSERT(vmsim__entry_tag(entry) == VMSIM__ENTRY_PAGE);
+    return vmsim__entry_pfn(entry);
 }
 
 /* Kernel: next_uptodate_page: a page marked for readahead is left to a real fault, which starts the next window. */
 vmsim__pfn vmsim__file_next_mappable(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t *index,
                                      uint64_t end) {
     end = vmsim__min64(end, vmsim__cache_pages_of(c, f->size));
-    for (uint64_t value; *index < end && (value = vmsim__radix_next(&f->pages, index)) != 0; ++*index) {
-        vmsim__pfn pfn = (vmsim__pfn)(value - 1);
-        if (*index >= end)
-            break;
+    vmsim__pfn pfn;
+    for (; (pfn = vmsim__file_next_page(f, index, end, VMSIM__MARK_PAGE)) != VMSIM__PFN_NONE; ++*index) {
         if (!vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_READAHEAD))
             return pfn;
     }

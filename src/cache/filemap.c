@@ -27,7 +27,8 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     VMSIM__ASSERT(vmsim__cache_frame(c, pfn)->refcount == 1 && !vmsim__cache_frame(c, pfn)->mapping);
     VMSIM__ASSERT(vmsim__file_page(f, index) == VMSIM__PFN_NONE);
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
-    if (!vmsim__radix_set(&f->pages, index, (uint64_t)pfn + 1, NULL)) {
+    if (!vmsim__radix_store(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_PAGE, pfn), 1u << VMSIM__MARK_PAGE,
+                            NULL)) {
         c->error = VMSIM_ENOMEM;
         vmsim__folio_put(c->lru, pfn, cpu);
         return false;
@@ -39,6 +40,7 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
         fr->flags |= VMSIM__FRAME_PINNED;
     fr->mapping = f->id;
     fr->index = index;
+    f->nrpages++;
     vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, 1);
     if (f->kind == VMSIM__FILE_SHMEM)
         vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, 1);
@@ -54,6 +56,7 @@ void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64
     VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_FILE) && fr->mapping == f->id && vmsim__frame_index(fr) == index);
     vmsim__dirty_cancel(c, f, pfn);
     vmsim__radix_remove(&f->pages, index);
+    f->nrpages--;
     vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, -1);
     if (f->kind == VMSIM__FILE_SHMEM)
         vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, -1);

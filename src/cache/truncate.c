@@ -17,14 +17,12 @@ void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint6
         return;
     if (c->hooks.unmap && f->mappings)
         c->hooks.unmap(c->hooks.context, f, first, end - 1, even_cows, cpu);
-    uint64_t index = first;
-    for (uint64_t value; (value = vmsim__radix_next(&f->pages, &index)) != 0 && index < end; index++) {
+    vmsim__pfn pfn;
+    for (uint64_t i = first; (pfn = vmsim__file_next_page(f, &i, end, VMSIM__MARK_PAGE)) != VMSIM__PFN_NONE; i++) {
         if (!drained)
             vmsim__lru_drain_cpu(c->lru, cpu);
         drained = true;
-        vmsim__filemap_remove(c, f, index, (vmsim__pfn)(value - 1), cpu);
-        if (index == UINT64_MAX)
-            break;
+        vmsim__filemap_remove(c, f, i, pfn, cpu);
     }
 }
 
@@ -90,12 +88,12 @@ static bool can_invalidate(const struct vmsim__frame *f) {
 /* Kernel: mapping_try_invalidate. */
 static uint64_t invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu,
                            uint64_t *failed) {
-    uint64_t dropped = 0, index = first, in_batch = 0;
+    uint64_t dropped = 0, in_batch = 0;
     bool drained = false;
-    for (uint64_t value; (value = vmsim__radix_next(&f->pages, &index)) != 0 && index < end; index++) {
-        vmsim__pfn pfn = (vmsim__pfn)(value - 1);
+    vmsim__pfn pfn;
+    for (uint64_t i = first; (pfn = vmsim__file_next_page(f, &i, end, VMSIM__MARK_PAGE)) != VMSIM__PFN_NONE; i++) {
         if (can_invalidate(vmsim__cache_frame(c, pfn))) {
-            vmsim__filemap_remove(c, f, index, pfn, cpu);
+            vmsim__filemap_remove(c, f, i, pfn, cpu);
             dropped++;
         } else {
             vmsim__lru_deactivate_file(c->lru, pfn, cpu);
