@@ -90,18 +90,22 @@ static void movablecore_takes_the_end_of_the_highest_zone(void **state) {
     struct vmsim__err err;
     char cmdline[] = "quiet movablecore=1000M transparent_hugepage=madvise hugepagesz=1G hugepages=2 hugepagesz=2M "
                      "hugepages=8";
-    assert_int_equal(vmsim__mem_spec_cmdline(&spec, cmdline, &err), 0);
-    assert_int_equal(spec.gigantic_pages, 2);
-    assert_int_equal(spec.hugepages, 8);
+    struct vmsim__hugetlb_spec pools[VMSIM__HUGETLB_OPTIONS];
+    assert_int_equal(vmsim__mem_spec_cmdline(&spec, cmdline, pools, &err), 0);
+    assert_int_equal(spec.hugetlb.count, 2);
+    assert_true(pools[0].size == GIB && pools[0].pages == 2 && !pools[0].on_node);
+    assert_true(pools[1].size == 2 * MIB && pools[1].pages == 8 && !pools[1].on_node);
     struct vmsim__mem *mem = zm_create(alloc, &spec);
     const struct vmsim__zone *z = zm_zone(mem, 0, VMSIM__ZONE_MOVABLE);
     assert_non_null(z);
     assert_int_equal(z->start % 1024, 0);
     assert_in_range(z->present, 256000 - 1024, 256000 + 1024);
     assert_int_equal(mem->thp_enabled, VMSIM__THP_MADVISE);
-    assert_int_equal(mem->nodes[0].hugetlb_count, 8);
-    assert_int_equal(mem->nodes[0].gigantic_count, 2);
-    assert_int_equal(mem->nodes[0].gigantic_head % (1u << 18), 0);
+    assert_int_equal(mem->nr_hstates, 2);
+    assert_int_equal(mem->default_hstate, 1);
+    assert_int_equal(vmsim__hugetlb_total(mem, 1, 0), 8);
+    assert_int_equal(vmsim__hugetlb_total(mem, 0, 0), 2);
+    assert_int_equal(mem->nodes[0].hugetlb[0].head % (1u << 18), 0);
     zm_destroy(mem);
     spec = (struct vmsim__mem_spec){.nodes = {&node, 1}, .kernelcore = "40%"};
     mem = zm_create(alloc, &spec);
@@ -126,7 +130,102 @@ static void movable_node_makes_hotplug_ranges_movable(void **state) {
     test_alloc_end(alloc);
 }
 
+/* ---- Nodes ---- */
+
+/* A ring of four, CPUs on two of them: boot does not know yet which nodes have CPUs, or node 0 would prefer 3 to 1. */
+static void fallback_orders_of_boot_know_no_cpus(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    uint64_t cpu[2] = {0, 1}, far[4][4] = {{10, 20, 30, 20}, {20, 10, 20, 30}, {30, 20, 10, 20}, {20, 30, 20, 10}};
+    static const uint8_t order[4][4] = {{0, 1, 3, 2}, {1, 2, 0, 3}, {2, 3, 1, 0}, {3, 0, 2, 1}};
+    struct vmsim__node_spec nodes[4];
+    for (unsigned n = 0; n < 4; n++)
+        nodes[n] =
+            (struct vmsim__node_spec){.memory = GIB, .distances = {far[n], 4}, .cpus = {n < 2 ? &cpu[n] : NULL, n < 2}};
+    struct vmsim__mem *mem = zm_create(alloc, &(struct vmsim__mem_spec){.nodes = {nodes, 4}});
+    for (unsigned n = 0; n < 4; n++)
+        assert_memory_equal(mem->nodes[n].order, order[n], 4);
+    assert_true(mem->nodes[1].has_cpu && !mem->nodes[2].has_cpu);
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+/* As numa=fake does it: the first node is the CPU's own, all have it in their cpulist and share their watermarks by
+ * it. */
+static void a_cpu_may_be_local_to_several_nodes(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    uint64_t cpu = 0;
+    struct vmsim__node_spec nodes[3] = {
+        {.memory = GIB}, {.memory = GIB, .cpus = {&cpu, 1}}, {.memory = GIB, .cpus = {&cpu, 1}}};
+    struct vmsim__mem *mem = zm_create(alloc, &(struct vmsim__mem_spec){.nodes = {nodes, 3}});
+    assert_int_equal(mem->nr_cpus, 1);
+    assert_int_equal(mem->cpu_node[0], 1);
+    assert_true(!mem->nodes[0].has_cpu && mem->nodes[1].has_cpu && mem->nodes[2].has_cpu);
+    assert_true(vmsim__node_has(&mem->nodes[1], 0) && vmsim__node_has(&mem->nodes[2], 0));
+    assert_int_equal(mem->nodes[2].nr_cpus, 1);
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+static void hugepages_may_be_told_by_node(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__node_spec nodes[2] = {{.memory = GIB}, {.memory = GIB}};
+    struct vmsim__mem_spec spec = {.nodes = {nodes, 2}, .cpus = 2};
+    struct vmsim__hugetlb_spec pools[VMSIM__HUGETLB_OPTIONS];
+    struct vmsim__err err;
+    char cmdline[] = "hugepagesz=2M hugepages=0:10,1:20", wrong[] = "hugepages=0:x";
+    assert_int_equal(vmsim__mem_spec_cmdline(&spec, cmdline, pools, &err), 0);
+    struct vmsim__mem *mem = zm_create(alloc, &spec);
+    assert_int_equal(vmsim__hugetlb_total(mem, 0, 0), 10);
+    assert_int_equal(vmsim__hugetlb_total(mem, 0, 1), 20);
+    assert_int_equal(vmsim__hugetlb_free(mem, 0, VMSIM__MAX_NODES), 30);
+    assert_int_equal(vmsim__hugetlb_frames(mem, 1), 20 * 512);
+    zm_destroy(mem);
+    assert_int_equal(vmsim__mem_spec_cmdline(&spec, wrong, pools, &err), VMSIM_EINVAL);
+    test_alloc_end(alloc);
+}
+
+/* arm64 has pools for runs of entries, too: 64 KiB and 32 MiB with pages of 4 KiB. */
+static void each_architecture_has_its_sizes_of_huge_pages(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__node_spec node = {.memory = 4 * GIB};
+    struct vmsim__hugetlb_spec pools[] = {
+        {.size = 64 * KIB, .pages = 16}, {.size = 32 * MIB, .pages = 3}, {.pages = 5}};
+    struct vmsim__mem_spec spec = {.arch = VMSIM__ARCH_ARM64, .nodes = {&node, 1}, .hugetlb = {pools, 3}};
+    struct vmsim__mem *mem = zm_create(alloc, &spec);
+    assert_int_equal(mem->nr_hstates, 4);
+    assert_int_equal(mem->hstate[1].order, 13);
+    assert_int_equal(vmsim__hugetlb_total(mem, 0, 0), 0);
+    assert_int_equal(vmsim__hugetlb_total(mem, 1, 0), 3);
+    assert_int_equal(vmsim__hugetlb_total(mem, 2, 0), 5);
+    assert_int_equal(vmsim__hugetlb_total(mem, 3, 0), 16);
+    zm_destroy(mem);
+    spec.default_hugepagesz = 32 * MIB;
+    mem = zm_create(alloc, &spec);
+    assert_int_equal(vmsim__hugetlb_total(mem, 1, 0), 8); /* the unnamed size is the default */
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
 /* ---- Watermarks ---- */
+
+static void a_boost_of_boot_stands_until_a_write(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__reserve_spec boosted = {.zone = VMSIM__ZONE_DMA32, .boost = 2 * MIB};
+    struct vmsim__node_spec node = {.memory = 96 * MIB, .reserved = {&boosted, 1}};
+    struct vmsim__mem *mem = zm_create(alloc, &(struct vmsim__mem_spec){.nodes = {&node, 1}});
+    const struct vmsim__zone *z = zm_zone(mem, 0, VMSIM__ZONE_DMA32);
+    struct vmsim__err err;
+    assert_int_equal(vmsim__zone_wmark(z, VMSIM__WMARK_LOW), z->wmark[VMSIM__WMARK_LOW] + 512);
+    assert_int_equal(vmsim__mem_sysctl_set(mem, "vm.watermark_scale_factor", "10", &err), 0);
+    assert_int_equal(vmsim__zone_wmark(z, VMSIM__WMARK_LOW), z->wmark[VMSIM__WMARK_LOW]);
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
 
 static void default_min_free_is_the_root_of_lowmem(void **state) {
     (void)state;
@@ -241,11 +340,12 @@ static void impossible_machines_are_refused_with_a_reason(void **state) {
     struct vmsim__reserve_spec where = {.zone = VMSIM__ZONE_HIGHMEM, .size = 4096};
     struct vmsim__range_spec far = {.start = UINT64_C(1) << 50, .size = GIB};
     struct vmsim__range_spec twice[] = {{.size = GIB}, {.start = GIB / 2, .size = GIB}};
-    uint64_t cpu[] = {0};
+    uint64_t twice_cpu[] = {0, 1, 0};
+    struct vmsim__hugetlb_spec odd = {.size = 3 * MIB, .pages = 1}, absent = {.pages = 1, .node = 1, .on_node = true};
     struct vmsim__node_spec plain = {.memory = GIB}, none = {0};
     struct vmsim__node_spec greedy = {.memory = GIB, .reserved = {&much, 1}};
     struct vmsim__node_spec lost = {.memory = GIB, .reserved = {&where, 1}};
-    struct vmsim__node_spec same_cpu[] = {{.memory = GIB, .cpus = {cpu, 1}}, {.memory = GIB, .cpus = {cpu, 1}}};
+    struct vmsim__node_spec same_cpu = {.memory = GIB, .cpus = {twice_cpu, 3}};
     const struct vmsim__mem_spec specs[] = {
         {.nodes = {NULL, 0}},
         {.nodes = {&none, 1}},
@@ -255,7 +355,10 @@ static void impossible_machines_are_refused_with_a_reason(void **state) {
         {.nodes = {&plain, 1}, .kernelcore = "lots"},
         {.nodes = {&greedy, 1}},
         {.nodes = {&lost, 1}},
-        {.nodes = {same_cpu, 2}},
+        {.nodes = {&same_cpu, 1}},
+        {.nodes = {&plain, 1}, .hugetlb = {&odd, 1}},
+        {.nodes = {&plain, 1}, .hugetlb = {&absent, 1}},
+        {.nodes = {&plain, 1}, .default_hugepagesz = 64 * MIB},
         {.nodes = {&none, 1}, .memory_map = {twice, 2}},
     };
     for (unsigned i = 0; i < TEST_COUNT(specs); i++)
@@ -350,6 +453,11 @@ int main(void) {
         cmocka_unit_test(bad_settings_change_nothing),
         cmocka_unit_test(sysctls_of_the_description_are_written_after_boot),
         cmocka_unit_test(nodes_are_ordered_by_distance_then_load),
+        cmocka_unit_test(fallback_orders_of_boot_know_no_cpus),
+        cmocka_unit_test(a_cpu_may_be_local_to_several_nodes),
+        cmocka_unit_test(hugepages_may_be_told_by_node),
+        cmocka_unit_test(each_architecture_has_its_sizes_of_huge_pages),
+        cmocka_unit_test(a_boost_of_boot_stands_until_a_write),
         cmocka_unit_test(impossible_machines_are_refused_with_a_reason),
         cmocka_unit_test(sizes_whose_addresses_would_come_round_are_refused),
         cmocka_unit_test(the_made_up_boot_never_takes_more_than_a_zone_has),

@@ -26,6 +26,7 @@ struct vmsim__kernel {
     unsigned image_init_kb; /* init sections and gaps, freed after boot */
     unsigned percpu_kb;     /* first per-CPU chunk, each CPU */
     unsigned section_kb;    /* tables of memory sections, each node */
+    unsigned early_kb;      /* allocated before boot looks at free memory to derive the reserves of overcommit */
     /* vm */
     unsigned lru_batch; /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
     bool rss_percpu;    /* RSS counters are per CPU, which decides on peaks alone (since 6.2); else 64-event caches */

@@ -63,6 +63,10 @@ static void reserved(struct vmsim__textbuf *b, const struct vmsim__import_node *
             vmsim__textbuf_puts(b, ", boot_use: ");
             size_text(b, r->boot_use);
         }
+        if (r->boost) {
+            vmsim__textbuf_puts(b, ", boost: ");
+            size_text(b, r->boost);
+        }
         vmsim__textbuf_puts(b, "}");
         comment(b, n->reserved_origin.at[i]);
     }
@@ -105,9 +109,23 @@ static void option(const struct vmsim__import *im, struct vmsim__textbuf *b, con
     comment(b, text);
 }
 
+static void pool(const struct vmsim__import *im, struct vmsim__textbuf *b, const struct vmsim__hugetlb_spec *p) {
+    char text[128];
+    vmsim__textbuf_printf(b, "    - {pages: %llu", (unsigned long long)p->pages);
+    if (p->size) {
+        vmsim__textbuf_puts(b, ", size: ");
+        size_text(b, p->size);
+    }
+    if (p->on_node)
+        vmsim__textbuf_printf(b, ", node: %llu", (unsigned long long)p->node);
+    vmsim__textbuf_puts(b, "}");
+    snprintf(text, sizeof text, "%s: kernel command line", im->cmdline_origin ? im->cmdline_origin : "");
+    comment(b, text);
+}
+
 static void options(const struct vmsim__import *im, struct vmsim__textbuf *b) {
     const struct vmsim__mem_spec *s = &im->spec;
-    char number[32];
+    char number[40];
     if (s->kernelcore)
         option(im, b, "kernelcore", s->kernelcore, true);
     if (s->movablecore)
@@ -116,12 +134,14 @@ static void options(const struct vmsim__import *im, struct vmsim__textbuf *b) {
         option(im, b, "movable_node", "true", false);
     if (s->transparent_hugepage != VMSIM__THP_ALWAYS)
         option(im, b, "transparent_hugepage", vmsim__thp_mode_names[s->transparent_hugepage], false);
-    snprintf(number, sizeof number, "%llu", (unsigned long long)s->hugepages);
-    if (s->hugepages)
-        option(im, b, "hugepages", number, false);
-    snprintf(number, sizeof number, "%llu", (unsigned long long)s->gigantic_pages);
-    if (s->gigantic_pages)
-        option(im, b, "gigantic_pages", number, false);
+    snprintf(number, sizeof number, "%lluKiB", (unsigned long long)s->default_hugepagesz >> 10);
+    if (s->default_hugepagesz)
+        option(im, b, "default_hugepagesz", number, false);
+    const struct vmsim__hugetlb_spec *pools = s->hugetlb.data;
+    if (s->hugetlb.count)
+        vmsim__textbuf_puts(b, "  hugetlb:\n");
+    for (size_t i = 0; i < s->hugetlb.count; i++)
+        pool(im, b, &pools[i]);
 }
 
 static void processor(const struct vmsim__import *im, struct vmsim__textbuf *b) {

@@ -363,7 +363,7 @@ static int read_cmdline(struct vmsim__import *im) {
         vmsim__capture_note(im->capture, "proc_cmdline.txt", "missing: the kernel is taken to have no options");
     char *cut =
         vmsim__arena_copy(&im->capture->arena, im->cmdline ? im->cmdline : "", im->cmdline ? strlen(im->cmdline) : 0);
-    return cut ? vmsim__mem_spec_cmdline(&im->spec, cut, im->err) : vmsim__import_nomem(im);
+    return cut ? vmsim__mem_spec_cmdline(&im->spec, cut, im->pools, im->err) : vmsim__import_nomem(im);
 }
 
 /* [vvar], and since 6.13 [vvar_vclock] behind it: any process's will do. */

@@ -19,7 +19,7 @@
 struct vmsim__import_zone {
     unsigned node;
     int type; /* enum vmsim__zone_type */
-    uint64_t start, spanned, present, managed;
+    uint64_t start, spanned, present, managed, boost;
     uint64_t cpus; /* pagesets listed */
 };
 
@@ -79,6 +79,7 @@ struct vmsim__import {
     struct {
         VMSIM__VEC(struct vmsim__import_sysctl);
     } sysctls;
+    struct vmsim__hugetlb_spec pools[VMSIM__HUGETLB_OPTIONS]; /* of spec.hugetlb */
     /* the result; its lists are in the capture's arena */
     struct vmsim__mem_spec spec;
 };

@@ -329,14 +329,15 @@ static void guess_boot_use(struct vmsim__import *im) {
 }
 
 static bool push_reserved(struct vmsim__import *im, const struct vmsim__import_zone *z) {
-    struct vmsim__reserve_spec s = {.zone = z->type, .size = (z->present - z->managed) * PAGE};
-    char text[160];
+    struct vmsim__reserve_spec s = {
+        .zone = z->type, .size = (z->present - z->managed) * PAGE, .boost = z->boost * PAGE};
+    char text[192];
     if (im->have_init && lies_in(im, im->kernel_address, z))
         s.boot_use += im->init_kb * 1024;
     if (im->initrd_kb && im->initrd_end && lies_in(im, im->initrd_end - 1, z))
         s.boot_use += im->initrd_kb * 1024;
-    snprintf(text, sizeof text, "present %llu - managed %llu%s", (unsigned long long)z->present,
-             (unsigned long long)z->managed, s.boot_use ? "; dmesg_mm.txt: Freeing ..." : "");
+    snprintf(text, sizeof text, "present %llu - managed %llu%s%s", (unsigned long long)z->present,
+             (unsigned long long)z->managed, s.boost ? "; boost" : "", s.boot_use ? "; dmesg_mm.txt: Freeing ..." : "");
     return vmsim__vec_push(im->alloc, &im->nodes[z->node].reserved, s) &&
            vmsim__vec_push(im->alloc, &im->nodes[z->node].reserved_origin, text_of(im, "proc_zoneinfo.txt", text));
 }

@@ -96,24 +96,10 @@ static int memory_knobs(struct vmsim__import *im, struct vmsim__mem *mem) {
     return 0;
 }
 
-/* kB free when boot computes reserves: without what it frees later. */
-static uint64_t early_free_kb(const struct vmsim__import *im, const struct vmsim__mem *mem) {
-    uint64_t pages = 0, late = 0;
-    for (unsigned i = 0; i < mem->nr_zones; i++)
-        pages += mem->zones[i].stat[VMSIM__NR_FREE_PAGES] > 0 ? (uint64_t)mem->zones[i].stat[VMSIM__NR_FREE_PAGES] : 0;
-    for (unsigned n = 0; n < mem->nr_nodes; n++)
-        pages += (uint64_t)mem->nodes[n].hugetlb_count << mem->pageblock_order; /* taken later; gigantic ones before */
-    for (unsigned n = 0; n < im->nr_nodes; n++) {
-        for (size_t i = 0; i < im->nodes[n].reserved.count; i++)
-            late += im->nodes[n].reserved.at[i].boot_use >> 10;
-    }
-    uint64_t kb = (pages << mem->page_shift) >> 10;
-    return kb > late ? kb - late : 0;
-}
-
 /* What a knob without a fixed default comes to: a 32nd of free memory up to a limit, and the kernel's number of
  * mappings. */
-static uint64_t derived_knob(const struct vmsim__mem *mem, uint64_t kb, const char *name, bool *about) {
+static uint64_t derived_knob(const struct vmsim__mem *mem, const char *name, bool *about) {
+    uint64_t kb = vmsim__mem_early_free(mem) << (mem->page_shift - 10);
     *about = true;
     if (!strcmp(name, "vm.admin_reserve_kbytes"))
         return vmsim__min64(kb / 32, 8192);
@@ -130,7 +116,7 @@ static int table_knobs(struct vmsim__import *im, const struct vmsim__mem *mem) {
         if (!captured(im, name, value, sizeof value) || !takes(im, p, value))
             continue;
         bool about;
-        uint64_t own = derived_knob(mem, early_free_kb(im, mem), name, &about), is = strtoull(value, NULL, 10);
+        uint64_t own = derived_knob(mem, name, &about), is = strtoull(value, NULL, 10);
         uint64_t from_table = p->fallback && !strcmp(p->fallback, "true") ? 1
                               : p->fallback                               ? strtoull(p->fallback, NULL, 0)
                                                                           : 0;

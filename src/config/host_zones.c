@@ -52,6 +52,8 @@ static bool read_line(struct vmsim__import *im, const char *line, bool *known) {
         last->present = n;
     else if (sscanf(line, " managed %llu", &n) == 1)
         last->managed = n;
+    else if (sscanf(line, " boost %llu", &n) == 1)
+        last->boost = n;
     else if (sscanf(line, " start_pfn: %llu", &n) == 1)
         last->start = n;
     else if (sscanf(line, " cpu: %llu", &n) == 1)

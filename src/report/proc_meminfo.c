@@ -98,20 +98,18 @@ static void emit_tables(const struct view *v) {
     pages(v, "WritebackTmp", node_stat(v, VMSIM__NR_WRITEBACK_TEMP));
 }
 
-/* The pool of the default size; Hugetlb sums up all sizes. Nothing maps pool pages yet, so all are free. */
+/* The pool of the default size; Hugetlb sums up all sizes. */
 static void emit_hugetlb(const struct view *v) {
     const struct vmsim__mem *mem = v->m->mem;
-    uint64_t pool = 0, gigantic = 0;
-    for (unsigned n = 0; n < mem->nr_nodes; n++) {
-        pool += mem->nodes[n].hugetlb_count;
-        gigantic += mem->nodes[n].gigantic_count;
-    }
-    number(v, "HugePages_Total", pool);
-    number(v, "HugePages_Free", pool);
+    unsigned h = mem->default_hstate;
+    if (!mem->nr_hstates)
+        return;
+    number(v, "HugePages_Total", vmsim__hugetlb_total(mem, h, VMSIM__MAX_NODES));
+    number(v, "HugePages_Free", vmsim__hugetlb_free(mem, h, VMSIM__MAX_NODES));
     number(v, "HugePages_Rsvd", 0);
     number(v, "HugePages_Surp", 0);
-    kb(v, "Hugepagesize", vmsim__huge_bytes(v->m) >> 10);
-    kb(v, "Hugetlb", pool * (vmsim__huge_bytes(v->m) >> 10) + (gigantic << 20));
+    pages(v, "Hugepagesize", UINT64_C(1) << mem->hstate[h].order);
+    pages(v, "Hugetlb", vmsim__hugetlb_frames(mem, VMSIM__MAX_NODES));
 }
 
 /* The kernel's own mapping of all memory: as large as present memory, in 2 MiB pages but for the odd ends. A section
@@ -196,7 +194,7 @@ void vmsim__proc_meminfo(struct vmsim_machine *m, struct vmsim__textbuf *out, ui
 /* MemUsed is what is not free, FilePages what meminfo splits into Cached and Buffers; huge pages have no unit. */
 static void emit_node(const struct view *v) {
     struct vmsim__mem *mem = v->m->mem;
-    uint64_t total = 0, unused = zone_stat(v, VMSIM__NR_FREE_PAGES), pool = mem->nodes[v->node].hugetlb_count;
+    uint64_t total = 0, unused = zone_stat(v, VMSIM__NR_FREE_PAGES);
     for (unsigned i = 0; i < mem->nodes[v->node].nr_zones; i++)
         total += mem->zones[mem->nodes[v->node].zone[i]].managed;
     pages(v, "MemTotal", total);
@@ -214,8 +212,10 @@ static void emit_node(const struct view *v) {
     emit_huge(v);
     v->e->style.gap = " ";
     v->e->style.value_width = 5;
-    number(v, "HugePages_Total", pool);
-    number(v, "HugePages_Free", pool);
+    if (!mem->nr_hstates)
+        return;
+    number(v, "HugePages_Total", vmsim__hugetlb_total(mem, mem->default_hstate, v->node));
+    number(v, "HugePages_Free", vmsim__hugetlb_free(mem, mem->default_hstate, v->node));
     number(v, "HugePages_Surp", 0);
 }
 

@@ -106,8 +106,8 @@ static uint64_t number_of(struct vmsim_machine *m, const struct knob *k) {
         memcpy(&number, cache + k->offset, sizeof number);
         break;
     default:
-        for (unsigned n = 0; n < m->mem->nr_nodes; n++)
-            number += m->mem->nodes[n].hugetlb_count;
+        if (m->mem->nr_hstates)
+            number = vmsim__hugetlb_total(m->mem, m->mem->default_hstate, VMSIM__MAX_NODES);
     }
     return number;
 }

@@ -41,7 +41,7 @@ static void print_cpus(struct vmsim_machine *m, struct vmsim__textbuf *out, uint
         return;
     }
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
-        set[cpu] = node == UINT32_MAX || m->mem->cpu_node[cpu] == node;
+        set[cpu] = node == UINT32_MAX || vmsim__node_has(&m->mem->nodes[node], cpu);
     if (mask)
         vmsim__proc_mask(out, set, m->nr_cpus, m->nr_cpus);
     else
@@ -118,22 +118,26 @@ static void huge_number(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
     vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)numbers[which]);
 }
 
-#define GIGANTIC 0x10000u /* bit of arg: of the 1 GiB pool; the rest: a node, or POOL_ALL */
-#define POOL_ALL 0xffffu
-/* Pages of the pool are never in use here, so that total and free are one number. */
-static void pool_pages(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
-    uint64_t pages = 0;
-    for (unsigned n = 0; n < m->mem->nr_nodes; n++) {
-        const struct vmsim__node *node = &m->mem->nodes[n];
-        if ((arg & 0xffffu) == POOL_ALL || (arg & 0xffffu) == n)
-            pages += arg & GIGANTIC ? node->gigantic_count : node->hugetlb_count;
-    }
+/* arg: a node, VMSIM__MAX_NODES meaning all, and an hstate above it. */
+#define POOL_SHIFT 16
+static void pool_total(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    uint64_t pages = vmsim__hugetlb_total(m->mem, arg >> POOL_SHIFT, arg & ((1u << POOL_SHIFT) - 1));
     vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)pages);
 }
 
-static void demote_size(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
-    (void)arg;
-    vmsim__textbuf_printf(out, "%llukB\n", (unsigned long long)(vmsim__huge_bytes(m) >> 10));
+static void pool_free(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    uint64_t pages = vmsim__hugetlb_free(m->mem, arg >> POOL_SHIFT, arg & ((1u << POOL_SHIFT) - 1));
+    vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)pages);
+}
+
+static unsigned long long pool_kb(const struct vmsim_machine *m, uint32_t hstate) {
+    VMSIM__ASSERT(hstate < m->mem->nr_hstates);
+    return vmsim__pages_kb(m, UINT64_C(1) << m->mem->hstate[hstate].order);
+}
+
+/* A page is demoted to the next smaller size. */
+static void demote_size(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t hstate) {
+    vmsim__textbuf_printf(out, "%llukB\n", pool_kb(m, hstate + 1));
 }
 
 /* ---- fixed texts ---- */
@@ -214,42 +218,44 @@ static const struct file cpu_files[] = {
     {"topology/physical_package_id", cpu_package, 0},
 };
 
-/* One pool of huge pages in `directory`: of the machine (node == POOL_ALL) or of a node, which has fewer files. */
-static int each_pool_file(struct vmsim_machine *m, const char *directory, uint32_t node, bool gigantic,
+/* One pool of huge pages in `directory`: of the machine (node == VMSIM__MAX_NODES) or of a node, which has fewer
+ * files. */
+static int each_pool_file(struct vmsim_machine *m, const char *directory, uint32_t node, uint32_t hstate,
                           vmsim__proc_visit *visit, void *context) {
     static const struct {
         const char *name;
-        bool counts, machine_only;
+        vmsim__proc_render *render;
+        bool machine_only;
     } files[] = {
-        {"free_hugepages", true, false},        {"nr_hugepages", true, false},
-        {"nr_hugepages_mempolicy", true, true}, {"nr_overcommit_hugepages", false, true},
-        {"resv_hugepages", false, true},        {"surplus_hugepages", false, false},
+        {"free_hugepages", pool_free, false},
+        {"nr_hugepages", pool_total, false},
+        {"nr_hugepages_mempolicy", pool_total, true},
+        {"nr_overcommit_hugepages", NULL, true},
+        {"resv_hugepages", NULL, true},
+        {"surplus_hugepages", NULL, false},
     };
     char path[160];
-    unsigned long long kb = gigantic ? 1ull << 20 : vmsim__huge_bytes(m) >> 10;
     int err = 0;
     for (size_t i = 0; i < VMSIM__COUNT(files) && !err; i++) {
-        if (files[i].machine_only && node != POOL_ALL)
+        if (files[i].machine_only && node != VMSIM__MAX_NODES)
             continue;
-        snprintf(path, sizeof path, "%shugepages/hugepages-%llukB/%s", directory, kb, files[i].name);
-        err = files[i].counts ? visit(context, path, pool_pages, node | (gigantic ? GIGANTIC : 0))
+        snprintf(path, sizeof path, "%shugepages/hugepages-%llukB/%s", directory, pool_kb(m, hstate), files[i].name);
+        err = files[i].render ? visit(context, path, files[i].render, node | hstate << POOL_SHIFT)
                               : visit(context, path, fixed, TEXT_0);
     }
-    if (err || !gigantic || node != POOL_ALL)
+    if (err || hstate + 1 >= m->mem->nr_hstates || node != VMSIM__MAX_NODES)
         return err;
-    snprintf(path, sizeof path, "%shugepages/hugepages-%llukB/demote_size", directory, kb);
-    return visit(context, path, demote_size, 0);
+    snprintf(path, sizeof path, "%shugepages/hugepages-%llukB/demote_size", directory, pool_kb(m, hstate));
+    return visit(context, path, demote_size, hstate);
 }
 
-/* The pools under one directory; that of 1 GiB pages exists where such pages were taken. Larger pages first, as
- * directories of the kernel are made. */
+/* The pools under one directory. */
 static int each_pool(struct vmsim_machine *m, const char *directory, uint32_t node, vmsim__proc_visit *visit,
                      void *context) {
-    uint64_t gigantic = 0;
-    for (unsigned n = 0; n < m->mem->nr_nodes; n++)
-        gigantic += m->mem->nodes[n].gigantic_count;
-    int err = gigantic ? each_pool_file(m, directory, node, true, visit, context) : 0;
-    return err ? err : each_pool_file(m, directory, node, false, visit, context);
+    int err = 0;
+    for (uint32_t h = 0; h < m->mem->nr_hstates && !err; h++)
+        err = each_pool_file(m, directory, node, h, visit, context);
+    return err;
 }
 
 static int each_node(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
@@ -285,7 +291,7 @@ int vmsim__proc_each_sysfs(struct vmsim_machine *m, vmsim__proc_visit *visit, vo
         err = visit(context, machine_files[i].path, machine_files[i].render, machine_files[i].arg);
     if (!err && vmsim__proc_profile(m)->shrink_underused)
         err = visit(context, MM "transparent_hugepage/shrink_underused", fixed, TEXT_1);
-    err = err ? err : each_pool(m, MM, POOL_ALL, visit, context);
+    err = err ? err : each_pool(m, MM, VMSIM__MAX_NODES, visit, context);
     err = err ? err : each_node(m, visit, context);
     return err ? err : each_cpu(m, visit, context);
 }

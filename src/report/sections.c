@@ -161,7 +161,7 @@ static void cpus_text(const struct vmsim_machine *m, unsigned node, struct vmsim
         return;
     }
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
-        set[cpu] = m->mem->cpu_node[cpu] == node;
+        set[cpu] = vmsim__node_has(&m->mem->nodes[node], cpu);
     vmsim__proc_list(out, set, m->nr_cpus);
     vmsim__free(out->alloc, set, m->nr_cpus * sizeof *set);
 }

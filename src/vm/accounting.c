@@ -79,12 +79,9 @@ uint64_t vmsim__vm_committed(const struct vmsim__vm *vm) {
 /* Kernel: vm_commit_limit: hugetlb pages are out of reach for ordinary memory and count on neither side. */
 uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm) {
     const struct vmsim__mem *mem = vm->mem;
-    uint64_t pages, huge = 0;
+    uint64_t huge = vmsim__hugetlb_frames(mem, VMSIM__MAX_NODES), pages;
     if (vm->spec.overcommit_kbytes)
         return (vm->spec.overcommit_kbytes << 10 >> vm->page_shift) + vm->swap_pages;
-    for (unsigned n = 0; n < mem->nr_nodes; n++)
-        huge += ((uint64_t)mem->nodes[n].hugetlb_count << mem->pageblock_order) +
-                ((uint64_t)mem->nodes[n].gigantic_count << (30 - mem->page_shift));
     pages = mem->totalram > huge ? mem->totalram - huge : 0;
     return pages * vm->spec.overcommit_ratio / 100 + vm->swap_pages;
 }

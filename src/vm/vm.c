@@ -27,15 +27,11 @@ static vmsim__pfn pick_zero(const struct vmsim__mem *mem) {
     return 0;
 }
 
-/* Free memory at boot decides what overcommit mode 2 keeps: 1/32 of it, at most 8 MiB and 128 MiB. At that time boot
- * holds its own frames still, and hugetlb has taken gigantic pages only. Kernel: init_user_reserve,
- * init_admin_reserve. */
+/* Free memory at boot decides what overcommit mode 2 keeps: 1/32 of it, at most 8 MiB and 128 MiB. Kernel:
+ * init_user_reserve, init_admin_reserve. */
 static void derive_knobs(struct vmsim__vm *vm) {
     const unsigned kb = vm->page_shift - 10;
-    uint64_t pages = (uint64_t)vmsim__mem_zone_stat(vm->mem, VMSIM__NR_FREE_PAGES);
-    for (unsigned n = 0; n < vm->mem->nr_nodes; n++)
-        pages += (uint64_t)vm->mem->nodes[n].hugetlb_count << vm->mem->pageblock_order;
-    uint64_t part = ((pages - vmsim__min64(pages, vm->mem->boot_freed)) << kb) / 32;
+    uint64_t part = (vmsim__mem_early_free(vm->mem) << kb) / 32;
     if (!vm->spec.admin_reserve_kbytes)
         vm->spec.admin_reserve_kbytes = vmsim__min64(part, 1u << 13);
     if (!vm->spec.user_reserve_kbytes)

@@ -3,8 +3,8 @@
  * pages.
  *
  * Order, as in the kernel: free frames are handed over without those that boot itself still uses; gigantic pages are
- * set aside; watermarks; khugepaged's raise of min_free_kbytes; huge pages; boot's own frames come back (no watermark
- * is recomputed for them); sysctls of the spec.
+ * set aside; watermarks; huge pages; khugepaged's raise of min_free_kbytes; boot's own frames come back (no watermark
+ * is recomputed for them); sysctls of the spec; boosts that boot's own allocations left.
  *
  * Reserved frames of a zone (never handed out), R of them, in fixed places:
  *     x86 DMA zone:            the lowest R                         real mode, firmware tables
@@ -18,8 +18,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-#define GIGANTIC_BYTES (UINT64_C(1) << 30)
 
 /* What only boot needs. */
 struct boot {
@@ -42,7 +40,6 @@ static int make_nodes(struct boot *b) {
         struct vmsim__node *node = &mem->nodes[n];
         const struct vmsim_param_list *row = &vmsim__layout_node(&b->layout, n)->distances;
         node->id = (uint16_t)n;
-        node->hugetlb_head = node->gigantic_head = VMSIM__PFN_NONE;
         for (unsigned m = 0; m < mem->nr_nodes; m++) {
             uint64_t d = m == n ? 10 : 20;
             node->distance[m] = (uint8_t)(m < row->count ? ((const uint64_t *)row->data)[m] : d);
@@ -51,7 +48,21 @@ static int make_nodes(struct boot *b) {
     return 0;
 }
 
-/* Which node each CPU is on. CPUs that no node names go round all nodes that name none, or round all. */
+/* Puts a CPU on a node; false: it was there already. */
+static bool put_cpu(struct vmsim__mem *mem, struct vmsim__node *node, uint64_t cpu) {
+    VMSIM__ASSERT(cpu < mem->nr_cpus);
+    uint64_t bit = UINT64_C(1) << cpu % 64, *word = &node->cpumask[cpu / 64];
+    bool fresh = !(*word & bit);
+    *word |= bit;
+    node->nr_cpus += fresh;
+    node->has_cpu = true;
+    if (mem->cpu_node[cpu] == UINT16_MAX)
+        mem->cpu_node[cpu] = node->id;
+    return fresh;
+}
+
+/* Which node each CPU is on: the first that names it (with numa=fake more nodes than one do, and it is local to all of
+ * them). CPUs that no node names go round the nodes. */
 static int make_cpus(struct boot *b, struct vmsim__err *err) {
     struct vmsim__mem *mem = b->mem;
     uint64_t count = b->layout.spec->cpus;
@@ -61,8 +72,8 @@ static int make_cpus(struct boot *b, struct vmsim__err *err) {
             count = vmsim__max64(count, ((const uint64_t *)cpus->data)[i] + 1);
     }
     count = vmsim__max64(count, 1);
-    if (count > 4096)
-        return vmsim__err_set(err, VMSIM_ELIMIT, "more than 4096 CPUs");
+    if (count > VMSIM__CPUS_MAX)
+        return vmsim__err_set(err, VMSIM_ELIMIT, "more than %d CPUs", VMSIM__CPUS_MAX);
     mem->nr_cpus = (uint16_t)count;
     mem->cpu_node = vmsim__malloc(mem->alloc, count * sizeof *mem->cpu_node);
     if (!mem->cpu_node)
@@ -71,18 +82,14 @@ static int make_cpus(struct boot *b, struct vmsim__err *err) {
     for (unsigned n = 0; n < mem->nr_nodes; n++) {
         const struct vmsim_param_list *cpus = &vmsim__layout_node(&b->layout, n)->cpus;
         for (size_t i = 0; i < cpus->count; i++) {
-            uint16_t *node = &mem->cpu_node[((const uint64_t *)cpus->data)[i]];
-            if (*node != UINT16_MAX)
-                return vmsim__err_set(err, VMSIM_ECONFIG, "CPU %llu is on nodes %u and %u",
-                                      (unsigned long long)((const uint64_t *)cpus->data)[i], *node, n);
-            *node = (uint16_t)n;
+            uint64_t cpu = ((const uint64_t *)cpus->data)[i];
+            if (!put_cpu(mem, &mem->nodes[n], cpu))
+                return vmsim__err_set(err, VMSIM_ECONFIG, "node %u names CPU %llu twice", n, (unsigned long long)cpu);
         }
     }
     for (unsigned cpu = 0; cpu < count; cpu++) {
         if (mem->cpu_node[cpu] == UINT16_MAX)
-            mem->cpu_node[cpu] = (uint16_t)(cpu % mem->nr_nodes);
-        mem->nodes[mem->cpu_node[cpu]].nr_cpus++;
-        mem->nodes[mem->cpu_node[cpu]].has_cpu = true;
+            put_cpu(mem, &mem->nodes[cpu % mem->nr_nodes], cpu);
     }
     return 0;
 }
@@ -340,78 +347,6 @@ static int free_late(struct boot *b) {
     return 0;
 }
 
-/* ---- Huge pages ---- */
-
-/* One gigantic page from the top of a node's never-touched memory; its frames are in no list from then on. Kernel:
- * alloc_bootmem_huge_page: memblock gives memory from the top of the node downward, and before the buddy exists. */
-static bool take_gigantic(struct vmsim__mem *mem, struct vmsim__node *node) {
-    vmsim__pfn size = (vmsim__pfn)(GIGANTIC_BYTES >> mem->page_shift), block = mem->frames.mask + 1;
-    for (unsigned i = node->nr_zones; i-- > 0;) {
-        struct vmsim__zone *z = &mem->zones[node->zone[i]];
-        for (size_t e = z->extents.count; e-- > z->extents.first;) {
-            vmsim__pfn start = (z->extents.at[e].end & ~(size - 1)) - size;
-            if (z->extents.at[e].end < size || start < z->extents.at[e].start)
-                continue;
-            for (vmsim__pfn p = start; p < start + size; p += block) {
-                if (!vmsim__buddy_unlink(mem, z, p))
-                    return false;
-            }
-            struct vmsim__frame *f = vmsim__frame_of(mem, start);
-            f->refcount = 1;
-            f->next = node->gigantic_head;
-            node->gigantic_head = start;
-            node->gigantic_count++;
-            z->in_use += size;
-            z->managed -= size; /* counts again once hugetlb has taken it over */
-            mem->totalram -= size;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool take_hugetlb(struct vmsim__mem *mem, struct vmsim__node *node) {
-    uint16_t cpu = 0;
-    while (cpu + 1u < mem->nr_cpus && mem->cpu_node[cpu] != node->id)
-        cpu++;
-    struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_HIGHUSER | VMSIM__GFP_COMP | VMSIM__GFP_THISNODE,
-                                      .order = mem->pageblock_order,
-                                      .cpu = cpu,
-                                      .node = node->id};
-    vmsim__pfn pfn = vmsim__mem_alloc(mem, &rq);
-    if (pfn == VMSIM__PFN_NONE)
-        return false;
-    vmsim__frame_of(mem, pfn)->next = node->hugetlb_head;
-    node->hugetlb_head = pfn;
-    node->hugetlb_count++;
-    mem->event[VMSIM__HTLB_BUDDY_ALLOC_SUCCESS]++;
-    return true;
-}
-
-/* `count` pages, node after node; a full round without one ends it. */
-static void take_round_robin(struct vmsim__mem *mem, uint64_t count,
-                             bool (*take)(struct vmsim__mem *, struct vmsim__node *)) {
-    unsigned failed = 0;
-    for (unsigned n = 0; count && failed < mem->nr_nodes; n = (n + 1) % mem->nr_nodes) {
-        if (mem->nodes[n].has_memory && take(mem, &mem->nodes[n])) {
-            count--;
-            failed = 0;
-        } else {
-            failed++;
-        }
-    }
-}
-
-/* hugetlb takes its gigantic pages over: they are managed memory from here on. */
-static void adopt_gigantic(struct vmsim__mem *mem) {
-    for (unsigned n = 0; n < mem->nr_nodes; n++) {
-        for (vmsim__pfn p = mem->nodes[n].gigantic_head; p != VMSIM__PFN_NONE; p = vmsim__frame_of(mem, p)->next) {
-            vmsim__mem_zone_of(mem, p)->managed += GIGANTIC_BYTES >> mem->page_shift;
-            mem->totalram += GIGANTIC_BYTES >> mem->page_shift;
-        }
-    }
-}
-
 /* ---- Life ---- */
 
 static int apply_sysctls(struct vmsim__mem *mem, const struct vmsim_param_list *list, struct vmsim__err *err) {
@@ -428,11 +363,15 @@ static void start_up(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec)
     uint64_t least = (UINT64_C(1) << mem->pageblock_order) * VMSIM__MIGRATE_TYPES;
     mem->mobility_disabled = mem->totalram < least;
     vmsim__sysctl_defaults(mem);
-    take_round_robin(mem, spec->gigantic_pages, take_gigantic);
+    vmsim__hugetlb_take_gigantic(mem, spec);
     vmsim__mem_boot_watermarks(mem);
-    adopt_gigantic(mem);
+    vmsim__hugetlb_fill(mem, spec);
     vmsim__mem_boot_thp(mem, (enum vmsim__thp_mode)spec->transparent_hugepage);
-    take_round_robin(mem, spec->hugepages, take_hugetlb);
+}
+
+static void set_boosts(struct boot *b) {
+    for (unsigned i = 0; i < b->mem->nr_zones; i++)
+        b->mem->zones[i].boost = b->layout.zones.at[i].boost;
 }
 
 static int boot(struct boot *b, struct vmsim__err *err) {
@@ -446,6 +385,8 @@ static int boot(struct boot *b, struct vmsim__err *err) {
     make_gfp_zones(mem);
     int rc = make_nodes(b);
     if (!rc)
+        rc = vmsim__hugetlb_init(mem, l->spec, err);
+    if (!rc)
         rc = make_cpus(b, err);
     if (!rc)
         rc = make_zones(b);
@@ -454,7 +395,7 @@ static int boot(struct boot *b, struct vmsim__err *err) {
     if (!rc)
         rc = make_frames(b);
     if (!rc)
-        rc = vmsim__zonelists_build(mem);
+        rc = vmsim__zonelists_build(mem, true);
     if (!rc)
         rc = place_reserved(b);
     if (!rc)
@@ -465,7 +406,10 @@ static int boot(struct boot *b, struct vmsim__err *err) {
     rc = free_late(b);
     if (!rc && mem->host_nomem)
         rc = VMSIM_ENOMEM;
-    return rc ? rc : apply_sysctls(mem, &l->spec->sysctl, err);
+    if (!rc)
+        rc = apply_sysctls(mem, &l->spec->sysctl, err);
+    set_boosts(b);
+    return rc;
 }
 
 int vmsim__mem_create(struct vmsim__alloc *alloc, const struct vmsim__mem_spec *spec, struct vmsim__mem **out,

@@ -23,6 +23,7 @@ struct vmsim__zone_layout {
     uint8_t type;
     uint64_t start, end, present;
     uint64_t reserved, boot_use; /* frames: never managed; managed only after the watermarks were computed */
+    uint64_t boost;              /* frames: of the watermarks when boot is over */
 };
 
 struct vmsim__layout {

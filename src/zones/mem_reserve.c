@@ -8,9 +8,9 @@
  * one-node machine (with more nodes they come from vmalloc later); small tables of boot on the first and the last node
  *
  * Early allocations go down from the top of the node's memory whatever the zone is, so they lie in MOVABLE where there
- * is one. No zone gives more than half of itself. The sizes of one build of the kernel are in the kernel table; what
- * depends on the machine is computed. Kernel counterparts: mm/memblock.c, mm/sparse.c, alloc_large_system_hash,
- * kernel/dma/swiotlb.c. */
+ * is one. Machines too small for the image give half of a zone. The sizes of one build of the kernel are in the kernel
+ * table; what depends on the machine is computed. Kernel counterparts: mm/memblock.c, mm/sparse.c,
+ * alloc_large_system_hash, kernel/dma/swiotlb.c. */
 #include "zones/mem_layout.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -63,20 +63,35 @@ static uint64_t memmap_frames(const struct vmsim__layout *l, unsigned node) {
     return sections * (STRUCT_PAGE_BYTES << shift >> l->page_shift);
 }
 
+/* CPUs whose home is this node: of those on several nodes, the first is. */
 static uint64_t node_cpus(const struct vmsim__layout *l, unsigned node) {
-    uint64_t named = 0, mine = vmsim__layout_node(l, node)->cpus.count;
-    for (unsigned n = 0; n < l->nr_nodes; n++)
-        named += vmsim__layout_node(l, n)->cpus.count;
+    uint64_t named = 0, mine = 0, seen[VMSIM__CPUS_MAX / 64] = {0};
+    for (unsigned n = 0; n < l->nr_nodes; n++) {
+        const struct vmsim_param_list *cpus = &vmsim__layout_node(l, n)->cpus;
+        for (size_t i = 0; i < cpus->count; i++) {
+            uint64_t cpu = ((const uint64_t *)cpus->data)[i], bit = UINT64_C(1) << cpu % 64;
+            bool fresh = !(seen[cpu / 64] & bit);
+            seen[cpu / 64] |= bit;
+            named += fresh;
+            mine += fresh && n == node;
+        }
+    }
     uint64_t rest = vmsim__max64(l->spec->cpus, 1);
     rest = rest > named ? rest - named : 0; /* those that no node names go round */
     return mine + rest / l->nr_nodes + (node < rest % l->nr_nodes);
+}
+
+/* What a zone gives at most: half of it, or three quarters where the kernel's image just fits. */
+static uint64_t most_of(const struct vmsim__zone_layout *z) {
+    uint64_t taken = z->reserved + z->boot_use;
+    return taken > z->present / 2 ? z->present / 4 * 3 : z->present / 2;
 }
 
 /* Takes frames from the top of a node, zone after zone downward; x86's DMA zone gives none. */
 static void take_from_top(struct vmsim__layout *l, unsigned node, uint64_t frames) {
     for (size_t i = l->zones.count; i-- > 0 && frames;) {
         struct vmsim__zone_layout *z = &l->zones.at[i];
-        uint64_t room = z->present / 2 - vmsim__min64(z->present / 2, z->reserved + z->boot_use);
+        uint64_t most = most_of(z), room = most - vmsim__min64(most, z->reserved + z->boot_use);
         if (z->node != node || is_x86_dma(l, z))
             continue;
         uint64_t take = vmsim__min64(frames, room);
@@ -95,9 +110,11 @@ static void model_image(struct vmsim__layout *l, const struct vmsim__kernel *ker
     }
     if (!best)
         return;
-    best->boot_use = vmsim__min64(((uint64_t)kernel->image_init_kb << 10) >> l->page_shift, best->present / 8);
-    best->reserved +=
-        vmsim__min64(((uint64_t)kernel->image_kb << 10) >> l->page_shift, best->present / 2 - best->boot_use);
+    uint64_t init = ((uint64_t)kernel->image_init_kb << 10) >> l->page_shift;
+    uint64_t image = ((uint64_t)kernel->image_kb << 10) >> l->page_shift;
+    bool fits = init + image <= best->present / 3 * 2;
+    best->boot_use = fits ? init : vmsim__min64(init, best->present / 8);
+    best->reserved += fits ? image : vmsim__min64(image, best->present / 2 - best->boot_use);
 }
 
 /* May there be memory above `limit`, now or plugged in later? Ranges of nodes say what is possible. */
@@ -204,6 +221,7 @@ static int given(struct vmsim__layout *l, unsigned node, struct vmsim__err *err)
                                   vmsim__zone_type_name((enum vmsim__zone_type)r[i].zone));
         z->reserved = r[i].size >> l->page_shift;
         z->boot_use = r[i].boot_use >> l->page_shift;
+        z->boost = r[i].boost >> l->page_shift;
         if (z->reserved > z->present || z->boot_use > z->present - z->reserved)
             return vmsim__err_set(err, VMSIM_ECONFIG, "nodes[%u].reserved[%zu] exceeds the zone's %llu frames", node, i,
                                   (unsigned long long)z->present);

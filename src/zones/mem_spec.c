@@ -15,6 +15,7 @@ _Static_assert(VMSIM__CPUS_MAX == VMSIM__TLB_CPUS, "every CPU has its bit in a m
 
 #define RANGE(field) offsetof(struct vmsim__range_spec, field)
 #define RESERVE(field) offsetof(struct vmsim__reserve_spec, field)
+#define HUGETLB(field) offsetof(struct vmsim__hugetlb_spec, field)
 #define NODE(field) offsetof(struct vmsim__node_spec, field)
 #define SPEC(field) offsetof(struct vmsim__mem_spec, field)
 
@@ -51,6 +52,28 @@ const struct vmsim_param vmsim__reserve_params[] = {
      .offset = RESERVE(boot_use),
      .fallback = "0",
      .doc = "Further bytes freed only after the boot-time watermarks were computed (init sections, initrd)."},
+    {.name = "boost",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = RESERVE(boost),
+     .fallback = "0",
+     .doc = "Bytes by which the zone's watermarks stand boosted when boot is over, until kswapd or a write takes it "
+            "back."},
+    {0}};
+
+const struct vmsim_param vmsim__hugetlb_params[] = {
+    {.name = "size",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = HUGETLB(size),
+     .fallback = "0",
+     .doc = "Size of a page, one of the architecture's; 0: the default size."},
+    {.name = "pages", .type = VMSIM_PARAM_UINT, .offset = HUGETLB(pages), .doc = "Pages taken at boot."},
+    {.name = "node",
+     .type = VMSIM_PARAM_UINT,
+     .offset = HUGETLB(node),
+     .max = VMSIM__MAX_NODES - 1,
+     .flags = VMSIM_PARAM_OPTIONAL,
+     .present = HUGETLB(on_node),
+     .doc = "The node that gives them all; absent: the nodes with memory in turn."},
     {0}};
 
 const struct vmsim_param vmsim__node_params[] = {
@@ -159,27 +182,54 @@ const struct vmsim_param vmsim__mem_spec_params[] = {
      .offset = SPEC(gigantic_pages),
      .fallback = "0",
      .doc = "hugetlb pages of 1 GiB taken at boot."},
+    {.name = "hugetlb",
+     .type = VMSIM_PARAM_STRUCT_LIST,
+     .offset = SPEC(hugetlb),
+     .fields = vmsim__hugetlb_params,
+     .element_size = sizeof(struct vmsim__hugetlb_spec),
+     .doc = "Further hugetlb pages taken at boot: of other sizes, on given nodes."},
+    {.name = "default_hugepagesz",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = SPEC(default_hugepagesz),
+     .fallback = "0",
+     .doc = "The boot option: default size of hugetlb pages; 0: what one entry of the second level maps."},
     {.name = "sysctl",
      .type = VMSIM_PARAM_MAP,
      .offset = SPEC(sysctl),
      .doc = "vm.* values written after boot, in the order given."},
     {0}};
 
-/* `hugepages=N` counts pages of the last `hugepagesz=`, by default those of one pageblock. */
-static int parse_hugepages(struct vmsim__mem_spec *spec, const char *value, uint64_t size, struct vmsim__err *err) {
+/* What the options of a command line have said so far. */
+struct options {
+    struct vmsim__mem_spec *spec;
+    struct vmsim__hugetlb_spec *pools;
+    uint64_t size; /* of the last `hugepagesz=`; 0: the default */
+};
+
+/* `hugepages=N`, or `hugepages=NODE:N,NODE:N`: pages of the last `hugepagesz=`. */
+static int parse_hugepages(struct options *o, char *value, struct vmsim__err *err) {
     const char *why;
-    uint64_t n;
-    if (!vmsim__parse_uint(value, &n, &why))
-        return vmsim__err_set(err, VMSIM_EINVAL, "hugepages=%s: %s", value, why);
-    if (size == UINT64_C(1) << 30)
-        spec->gigantic_pages = n;
-    else
-        spec->hugepages = n;
+    char *save = NULL;
+    for (char *part = strtok_r(value, ",", &save); part; part = strtok_r(NULL, ",", &save)) {
+        struct vmsim__hugetlb_spec *pool = &o->pools[o->spec->hugetlb.count];
+        char *colon = strchr(part, ':');
+        if (o->spec->hugetlb.count == VMSIM__HUGETLB_OPTIONS)
+            return vmsim__err_set(err, VMSIM_ELIMIT, "hugepages=: more than %d pools", VMSIM__HUGETLB_OPTIONS);
+        *pool = (struct vmsim__hugetlb_spec){.size = o->size, .on_node = colon};
+        if (colon) {
+            *colon = '\0';
+            if (!vmsim__parse_uint(part, &pool->node, &why))
+                return vmsim__err_set(err, VMSIM_EINVAL, "hugepages=: node \"%s\": %s", part, why);
+        }
+        if (!vmsim__parse_uint(colon ? colon + 1 : part, &pool->pages, &why))
+            return vmsim__err_set(err, VMSIM_EINVAL, "hugepages=%s: %s", colon ? colon + 1 : part, why);
+        o->spec->hugetlb = (struct vmsim_param_list){o->pools, o->spec->hugetlb.count + 1};
+    }
     return 0;
 }
 
-static int parse_option(struct vmsim__mem_spec *spec, const char *option, uint64_t *hugepagesz,
-                        struct vmsim__err *err) {
+static int parse_option(struct options *o, char *option, struct vmsim__err *err) {
+    struct vmsim__mem_spec *spec = o->spec;
     const char *why;
     if (!strncmp(option, "kernelcore=", 11)) {
         spec->kernelcore = option + 11;
@@ -192,20 +242,26 @@ static int parse_option(struct vmsim__mem_spec *spec, const char *option, uint64
             if (!strcmp(option + 21, vmsim__thp_mode_names[i]))
                 spec->transparent_hugepage = i;
         }
+    } else if (!strncmp(option, "default_hugepagesz=", 19)) {
+        if (!vmsim__parse_size(option + 19, &spec->default_hugepagesz, &why))
+            return vmsim__err_set(err, VMSIM_EINVAL, "%s: %s", option, why);
+        o->size = spec->default_hugepagesz;
     } else if (!strncmp(option, "hugepagesz=", 11)) {
-        if (!vmsim__parse_size(option + 11, hugepagesz, &why))
+        if (!vmsim__parse_size(option + 11, &o->size, &why))
             return vmsim__err_set(err, VMSIM_EINVAL, "%s: %s", option, why);
     } else if (!strncmp(option, "hugepages=", 10)) {
-        return parse_hugepages(spec, option + 10, *hugepagesz, err);
+        return parse_hugepages(o, option + 10, err);
     }
     return 0;
 }
 
-int vmsim__mem_spec_cmdline(struct vmsim__mem_spec *spec, char *cmdline, struct vmsim__err *err) {
-    uint64_t hugepagesz = 0;
+int vmsim__mem_spec_cmdline(struct vmsim__mem_spec *spec, char *cmdline, struct vmsim__hugetlb_spec *pools,
+                            struct vmsim__err *err) {
+    struct options o = {.spec = spec, .pools = pools};
     char *save = NULL;
+    spec->hugetlb = (struct vmsim_param_list){0};
     for (char *option = strtok_r(cmdline, " \t\n", &save); option; option = strtok_r(NULL, " \t\n", &save)) {
-        int rc = parse_option(spec, option, &hugepagesz, err);
+        int rc = parse_option(&o, option, err);
         if (rc)
             return rc;
     }

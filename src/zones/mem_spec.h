@@ -39,10 +39,19 @@ struct vmsim__reserve_spec {
     uint64_t size; /* bytes never managed */
     uint64_t
         boot_use; /* further bytes given to the allocator only after the watermarks were computed (init text, initrd) */
+    uint64_t boost; /* bytes by which boot's allocations left the zone's watermarks boosted */
+};
+
+/* hugetlb pages of one size taken at boot. */
+struct vmsim__hugetlb_spec {
+    uint64_t size;  /* bytes of a page; 0: the default size */
+    uint64_t pages; /* wanted; the kernel takes what it gets */
+    uint64_t node;  /* `on_node`: all on this one, else spread over the nodes with memory */
+    bool on_node;
 };
 
 struct vmsim__node_spec {
-    struct vmsim_param_list cpus;      /* uint64_t: CPU numbers */
+    struct vmsim_param_list cpus;      /* uint64_t: CPU numbers; one may be on several nodes (numa=fake) */
     uint64_t memory;                   /* simple form: bytes; 0: none, or `ranges` */
     struct vmsim_param_list ranges;    /* struct vmsim__range_spec */
     struct vmsim_param_list distances; /* uint64_t: to node 0, 1, ...; empty: 10 to itself, 20 to others */
@@ -60,22 +69,28 @@ struct vmsim__mem_spec {
     const char *movablecore;
     bool movable_node;
     int transparent_hugepage; /* enum vmsim__thp_mode: the boot option */
-    uint64_t hugepages;       /* huge pages of one pageblock, allocated at boot from the buddy allocator */
+    uint64_t hugepages;       /* huge pages of the default size, allocated at boot */
     uint64_t initrd;          /* bytes of the initial RAM disk; freed after the boot-time watermarks were computed */
-    uint64_t gigantic_pages;  /* 1 GiB pages taken at boot before it */
-    struct vmsim_param_list sysctl; /* struct vmsim_param_pair: written after boot; names of others are left alone */
+    uint64_t gigantic_pages;  /* 1 GiB pages taken at boot */
+    struct vmsim_param_list hugetlb; /* struct vmsim__hugetlb_spec: further ones */
+    uint64_t default_hugepagesz;     /* bytes; 0: what one entry of the second level maps */
+    struct vmsim_param_list sysctl;  /* struct vmsim_param_pair: written after boot; names of others are left alone */
 };
 
 extern const struct vmsim_param vmsim__range_params[];
 extern const struct vmsim_param vmsim__reserve_params[];
+extern const struct vmsim_param vmsim__hugetlb_params[];
 extern const struct vmsim_param vmsim__node_params[];
 extern const struct vmsim_param vmsim__mem_spec_params[]; /* of a struct vmsim__mem_spec */
 extern const char *const vmsim__arch_names[];
 extern const char *const vmsim__thp_mode_names[];
 
+#define VMSIM__HUGETLB_OPTIONS 64 /* pools that a command line may name: a node of a size each */
+
 /* Takes over the options of a kernel command line that concern memory (kernelcore=, movablecore=, movable_node,
- * transparent_hugepage=, hugepagesz=, hugepages=); the strings point into `cmdline`, which is cut up. Others are
- * ignored. */
-int vmsim__mem_spec_cmdline(struct vmsim__mem_spec *spec, char *cmdline, struct vmsim__err *err);
+ * transparent_hugepage=, default_hugepagesz=, hugepagesz=, hugepages=); the strings point into `cmdline`, which is cut
+ * up, and `pools` (room for VMSIM__HUGETLB_OPTIONS) holds what spec->hugetlb lists then. Others are ignored. */
+int vmsim__mem_spec_cmdline(struct vmsim__mem_spec *spec, char *cmdline, struct vmsim__hugetlb_spec *pools,
+                            struct vmsim__err *err);
 
 #endif

@@ -42,6 +42,18 @@ uint64_t vmsim__mem_numa_stat(const struct vmsim__mem *mem, enum vmsim__numa_sta
     return sum;
 }
 
+/* At that time boot holds its own frames still, what the kernel has allocated by then is in use, and hugetlb has taken
+ * gigantic pages only. */
+uint64_t vmsim__mem_early_free(const struct vmsim__mem *mem) {
+    uint64_t free = (uint64_t)vmsim__mem_zone_stat(mem, VMSIM__NR_FREE_PAGES);
+    uint64_t used = mem->boot_freed + (((uint64_t)mem->kernel->early_kb << 10) >> mem->page_shift);
+    for (unsigned h = 0; h < mem->nr_hstates; h++) {
+        if (!vmsim__hstate_gigantic(mem, h))
+            free += vmsim__hugetlb_total(mem, h, VMSIM__MAX_NODES) << mem->hstate[h].order;
+    }
+    return free - vmsim__min64(free, used);
+}
+
 uint64_t vmsim__zone_free_blocks(const struct vmsim__zone *z, unsigned order, enum vmsim__migratetype type) {
     uint64_t sum = 0;
     if (type < VMSIM__MIGRATE_TYPES)

@@ -5,7 +5,8 @@
  *     zonelist: MOVABLE(1) NORMAL(1) | DMA32(2) | NORMAL(0) DMA32(0) DMA(0) | ...      highest type first within a node
  *
  * Equally distant nodes take turns: whoever was chosen as the first of a new distance is a little heavier for the next
- * nodes. Kernel counterpart: mm/page_alloc.c (build_zonelists, find_next_best_node). */
+ * nodes. The lists of boot are made before any CPU counts as online, so nodes with CPUs are spared by later ones alone.
+ * Kernel counterpart: mm/page_alloc.c (build_zonelists, find_next_best_node). */
 #include "zones/zones_internal.h"
 
 #include <string.h>
@@ -15,7 +16,8 @@
 
 /* Nearest unused node with memory as seen from `local`; -1: none left. A node with CPUs counts as one step further,
  * since its own tasks want its memory; so does a lower-numbered node, or all nodes would fall back to node 0 first. */
-static int next_best_node(const struct vmsim__mem *mem, unsigned local, uint64_t *used, const uint32_t *load) {
+static int next_best_node(const struct vmsim__mem *mem, unsigned local, uint64_t *used, const uint32_t *load,
+                          bool boot) {
     VMSIM__ASSERT(local < mem->nr_nodes && mem->nr_nodes <= VMSIM__MAX_NODES);
     const struct vmsim__node *from = &mem->nodes[local];
     bool self = !mem->kernel->fallback_self_needs_memory || from->has_memory;
@@ -26,7 +28,7 @@ static int next_best_node(const struct vmsim__mem *mem, unsigned local, uint64_t
     for (unsigned n = 0; best != (int)local && n < mem->nr_nodes; n++) {
         if (*used >> n & 1 || !mem->nodes[n].has_memory)
             continue;
-        uint64_t value = (uint64_t)from->distance[n] + (n < local) + mem->nodes[n].has_cpu;
+        uint64_t value = (uint64_t)from->distance[n] + (n < local) + (mem->nodes[n].has_cpu && !boot);
         value = value * DISTANCE_WEIGHT + load[n];
         if (value < best_value) {
             best_value = value;
@@ -38,12 +40,12 @@ static int next_best_node(const struct vmsim__mem *mem, unsigned local, uint64_t
     return best;
 }
 
-static void order_nodes(struct vmsim__mem *mem, unsigned local, uint32_t *load) {
+static void order_nodes(struct vmsim__mem *mem, unsigned local, uint32_t *load, bool boot) {
     struct vmsim__node *node = &mem->nodes[local];
     uint64_t used = 0;
     unsigned previous = local;
     node->order_count = 0;
-    for (int n; (n = next_best_node(mem, local, &used, load)) >= 0; previous = (unsigned)n) {
+    for (int n; (n = next_best_node(mem, local, &used, load, boot)) >= 0; previous = (unsigned)n) {
         if (node->distance[n] != node->distance[previous])
             load[n]++;
         node->order[node->order_count++] = (uint8_t)n;
@@ -74,12 +76,12 @@ static int fill_zonelist(struct vmsim__mem *mem, struct vmsim__node *node, unsig
     return 0;
 }
 
-int vmsim__zonelists_build(struct vmsim__mem *mem) {
+int vmsim__zonelists_build(struct vmsim__mem *mem, bool boot) {
     uint32_t load[VMSIM__MAX_NODES] = {0};
     for (unsigned n = 0; n < mem->nr_nodes; n++) {
         struct vmsim__node *node = &mem->nodes[n];
         uint8_t self = (uint8_t)n;
-        order_nodes(mem, n, load);
+        order_nodes(mem, n, load, boot);
         int rc = fill_zonelist(mem, node, 0, node->order, node->order_count);
         if (!rc)
             rc = fill_zonelist(mem, node, 1, &self, 1);

@@ -34,6 +34,7 @@ enum vmsim__migratetype {
 #define VMSIM__PCP_TYPES 3  /* migratetypes that per-CPU lists and fallbacks know: the first three */
 #define VMSIM__MAX_NODES 64 /* so that a nodemask is one word */
 #define VMSIM__ORDERS 14    /* highest top order (13, arm64 with 64 KiB pages) + 1 */
+#define VMSIM__HSTATES 4    /* most sizes of hugetlb pages that an architecture has */
 #define VMSIM__COSTLY_ORDER 3
 enum vmsim__wmark { VMSIM__WMARK_MIN, VMSIM__WMARK_LOW, VMSIM__WMARK_HIGH, VMSIM__WMARK_PROMO, VMSIM__WMARKS };
 
@@ -182,15 +183,26 @@ struct vmsim__segment {
     uint8_t zone; /* index */
 };
 
+/* hugetlb pages of one size on one node: `free` of `total` are chained by frame->next from `head`. */
+struct vmsim__hugetlb_pool {
+    uint64_t total, free;
+    vmsim__pfn head;
+};
+
+/* One size of hugetlb pages. Kernel: struct hstate. */
+struct vmsim__hstate {
+    uint8_t order; /* log2 of base pages; above the top order: gigantic, taken before the buddy allocator exists */
+};
+
 /* A node: its zones, its place in the machine. */
 struct vmsim__node {
     uint16_t id;
     bool has_cpu, has_memory;
     uint8_t nr_zones;
-    uint8_t zone[VMSIM__ZONE_TYPES]; /* indices of its populated zones, lowest type first */
-    uint64_t nr_cpus;
-    vmsim__pfn start, end;          /* spanned: [start, end); 0, 0 without memory */
-    uint64_t present, totalreserve; /* frames */
+    uint8_t zone[VMSIM__ZONE_TYPES];                 /* indices of its populated zones, lowest type first */
+    uint64_t nr_cpus, cpumask[VMSIM__CPUS_MAX / 64]; /* CPUs that are local here; with numa=fake to other nodes, too */
+    vmsim__pfn start, end;                           /* spanned: [start, end); 0, 0 without memory */
+    uint64_t present, totalreserve;                  /* frames */
     int64_t stat[VMSIM__NODE_STAT_COUNT];
     uint8_t distance[VMSIM__MAX_NODES];
     uint8_t order_count;
@@ -198,9 +210,7 @@ struct vmsim__node {
     uint16_t zonelist_count[2];
     uint8_t *zonelist[2];                 /* zone indices: [0] FALLBACK, [1] NOFALLBACK (GFP_THISNODE) */
     uint16_t first[2][VMSIM__ZONE_TYPES]; /* place in the zonelist of the first zone up to a type */
-    /* hugetlb pages taken at boot, chained by frame->next from their heads: one pageblock each, 1 GiB each. */
-    uint64_t hugetlb_count, gigantic_count;
-    vmsim__pfn hugetlb_head, gigantic_head;
+    struct vmsim__hugetlb_pool hugetlb[VMSIM__HSTATES];
 };
 
 /* What machine/ and policies plug in; every pointer may be NULL. */
@@ -239,7 +249,9 @@ struct vmsim__mem {
     bool mobility_disabled;  /* too little memory to group by mobility */
     uint8_t thp_enabled;     /* enum vmsim__thp_mode; change with vmsim__mem_thp_set */
     bool thp_available;      /* false: below 512 MiB, all THP flags were cleared at boot (defrag "never", too) */
-    uint16_t *cpu_node;      /* node of each CPU */
+    uint8_t nr_hstates, default_hstate;
+    struct vmsim__hstate hstate[VMSIM__HSTATES]; /* larger sizes first */
+    uint16_t *cpu_node;                          /* node of each CPU: the first that names it */
     struct vmsim__mem_sysctl sysctl;
     uint64_t totalram, totalreserve; /* frames */
     uint64_t boot_freed;             /* of totalram: held by boot itself until its end (init sections, initrd) */
@@ -349,6 +361,19 @@ int vmsim__mem_isolate_block(struct vmsim__mem *mem, vmsim__pfn pfn);
 /* Puts frames back straight into the buddy lists, past the per-CPU lists. */
 void vmsim__mem_free_buddy(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order);
 
+/* ---- hugetlb (mm/hugetlb.c) ---- */
+
+/* Is this a size of huge pages of the architecture? */
+bool vmsim__hugetlb_size_known(unsigned arch, unsigned page_shift, uint64_t bytes);
+/* Pages of one size on a node, or on all (VMSIM__MAX_NODES). */
+uint64_t vmsim__hugetlb_total(const struct vmsim__mem *mem, unsigned hstate, unsigned node);
+uint64_t vmsim__hugetlb_free(const struct vmsim__mem *mem, unsigned hstate, unsigned node);
+/* Frames in the pools of all sizes, on one node or on all: what no ordinary request can get. */
+uint64_t vmsim__hugetlb_frames(const struct vmsim__mem *mem, unsigned node);
+static inline bool vmsim__hstate_gigantic(const struct vmsim__mem *mem, unsigned hstate) {
+    return mem->hstate[hstate].order > mem->top_order;
+}
+
 /* ---- Fragmentation and counts ---- */
 
 /* Thousandths: 0 lack of memory .. 1000 fragmentation; -1000 when a block is free. */
@@ -360,12 +385,18 @@ uint64_t vmsim__zone_free_blocks(const struct vmsim__zone *z, unsigned order, en
 /* Pageblocks of each type in a zone. */
 void vmsim__zone_pageblocks(const struct vmsim__mem *mem, const struct vmsim__zone *z,
                             uint64_t counts[VMSIM__MIGRATE_TYPES]);
+/* Frames that were free when boot derived the reserves of overcommit from them. Asked of a machine fresh from boot. */
+uint64_t vmsim__mem_early_free(const struct vmsim__mem *mem);
 /* Frames on the per-CPU lists of a zone. */
 uint64_t vmsim__zone_pcp_count(const struct vmsim__mem *mem, const struct vmsim__zone *z);
 /* Sums over zones or nodes: what /proc/vmstat and /proc/meminfo print. */
 int64_t vmsim__mem_zone_stat(const struct vmsim__mem *mem, enum vmsim__zone_stat stat);
 int64_t vmsim__mem_node_stat(const struct vmsim__mem *mem, enum vmsim__node_stat stat);
 uint64_t vmsim__mem_numa_stat(const struct vmsim__mem *mem, enum vmsim__numa_stat stat);
+/* Is the CPU local to the node? */
+static inline bool vmsim__node_has(const struct vmsim__node *node, unsigned cpu) {
+    return node->cpumask[cpu / 64] >> cpu % 64 & 1;
+}
 /* Name of a zone type as /proc/zoneinfo ("DMA32", "Normal") and as /proc/vmstat ("dma32", "normal") spell it. */
 const char *vmsim__zone_type_name(enum vmsim__zone_type type);
 const char *vmsim__zone_type_suffix(enum vmsim__zone_type type);

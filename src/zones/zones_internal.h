@@ -98,11 +98,19 @@ uint64_t vmsim__block_move_free(struct vmsim__mem *mem, struct vmsim__zone *z, v
                                 enum vmsim__migratetype type, uint64_t *movable);
 void vmsim__highatomic_reserve(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn);
 
+/* ---- hugetlb (hugetlb.c) ---- */
+/* Finds the sizes and checks the spec's pools against them. 0 or an error. */
+int vmsim__hugetlb_init(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec, struct vmsim__err *err);
+/* The pools at boot: gigantic pages before the first watermarks; then those are adopted, and the others taken. */
+void vmsim__hugetlb_take_gigantic(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec);
+void vmsim__hugetlb_fill(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec);
+
 /* ---- Watermarks and zonelists ---- */
 void vmsim__mem_boot_watermarks(struct vmsim__mem *mem);
 void vmsim__mem_boot_thp(struct vmsim__mem *mem, enum vmsim__thp_mode mode);
 void vmsim__zone_set_pcp(struct vmsim__mem *mem, struct vmsim__zone *z);
-int vmsim__zonelists_build(struct vmsim__mem *mem);
+/* `boot`: no CPU has come online yet. */
+int vmsim__zonelists_build(struct vmsim__mem *mem, bool boot);
 void vmsim__sysctl_defaults(struct vmsim__mem *mem);
 
 /* In the order of the table in mem_sysctl.c. */

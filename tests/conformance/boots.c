@@ -515,7 +515,7 @@ static void compare_vmstat_limits(struct boot *b) {
 
 /* ---- shapes ---- */
 
-static void run_shape(const char *kernel, const char *shape) {
+static void run_shape(const char *part, const char *kernel, const char *shape) {
     static char files[256][128];
     struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);
     struct vmsim__err err = {0};
@@ -524,7 +524,7 @@ static void run_shape(const char *kernel, const char *shape) {
         exit(1);
     b->row.kernel = kernel;
     b->row.shape = shape;
-    snprintf(b->folder, sizeof b->folder, "%.1700s/qemu/%.100s/%.200s", conformance_root(), kernel, shape);
+    snprintf(b->folder, sizeof b->folder, "%.1700s/%s/%.100s/%.200s", conformance_root(), part, kernel, shape);
     if (capture_load(&b->capture, alloc, b->folder, kernel, &err))
         fail(b, "capture", vmsim__err_text(&err));
     create(b);
@@ -550,18 +550,23 @@ static void run_shape(const char *kernel, const char *shape) {
     free(b);
 }
 
-int main(void) {
+static void run_part(const char *part) {
     static char kernels[16][128], shapes[256][128];
     char path[4096];
-    if (!conformance_have("qemu"))
-        return 0;
-    snprintf(path, sizeof path, "%s/qemu", conformance_root());
+    snprintf(path, sizeof path, "%s/%s", conformance_root(), part);
     unsigned nr_kernels = conformance_list(path, kernels, 16);
     for (unsigned k = 0; k < nr_kernels; k++) {
-        snprintf(path, sizeof path, "%s/qemu/%s", conformance_root(), kernels[k]);
+        snprintf(path, sizeof path, "%s/%s/%s", conformance_root(), part, kernels[k]);
         unsigned nr_shapes = conformance_list(path, shapes, 256);
         for (unsigned s = 0; s < nr_shapes; s++)
-            run_shape(kernels[k], shapes[s]);
+            run_shape(part, kernels[k], shapes[s]);
     }
+}
+
+int main(void) {
+    if (!conformance_have("qemu"))
+        return 0;
+    run_part("qemu");
+    run_part("more/qemu");
     return 0;
 }
