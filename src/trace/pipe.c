@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
-#include "trace/block.h"
+#include "trace/trace_block.h"
 
 bool vmsim__chunk_init(struct vmsim__chunk *c, struct vmsim__alloc *a) {
     *c = (struct vmsim__chunk){.room = {.capacity = 4 * VMSIM__EVENT_ROOM}};

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
-#include "trace/block.h"
+#include "trace/trace_block.h"
 
 enum { RING = 4 };
 

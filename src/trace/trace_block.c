@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Single blocks: read, checked against their hashes, decompressed (see block.h). Messages name the file, the byte
+/* Single blocks: read, checked against their hashes, decompressed (see trace_block.h). Messages name the file, the byte
  * offset of the block, and what is wrong with it. */
-#include "trace/block.h"
+#include "trace/trace_block.h"
 #include "base/util.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading and checking single blocks of a container, and turning data blocks into chunks of items. */
-#ifndef VMSIM__BLOCK_H
-#define VMSIM__BLOCK_H
+#ifndef VMSIM__TRACE_BLOCK_H
+#define VMSIM__TRACE_BLOCK_H
 #include "trace/tables.h"
 
 /* One open container. Buffers are reused from block to block. */
