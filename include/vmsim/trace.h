@@ -96,8 +96,9 @@ enum vmsim_trace_event_type {
 
 /** Flags of FORK. */
 enum vmsim_trace_fork_flags {
-    VMSIM_TRACE_FORK_VM = 1,     /**< the child shares the address space (a thread) */
-    VMSIM_TRACE_FORK_VFORK = 2,  /**< vfork: the parent sleeps until exec or exit; the copy is recorded as a fork */
+    VMSIM_TRACE_FORK_VM = 1, /**< the child shares the address space (a thread) */
+    VMSIM_TRACE_FORK_VFORK =
+        2, /**< vfork: the child runs in its parent's memory, and the parent sleeps, until exec or exit */
     VMSIM_TRACE_FORK_FILES = 4,  /**< the child shares the descriptor table */
     VMSIM_TRACE_FORK_FAILED = 8, /**< the call failed after all: the child never ran (follows an earlier FORK) */
 };

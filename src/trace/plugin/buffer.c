@@ -93,6 +93,7 @@ static void flush_slot(struct vcpu *v, uint32_t flags) {
     uint64_t pos = atomic_load_explicit(&s->pos, memory_order_acquire);
     if (s->chunk == ARENA_NO_CHUNK || (pos == s->start && !(flags & ARENA_RELEASE)))
         return;
+    plugin_vfork_stored(plugin.arena->words + s->start, pos - s->start);
     submit(v->task, s->chunk, s->start, pos, flags);
     s->start = pos;
 }

@@ -109,6 +109,7 @@ static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t
     list[n] = NULL;
     end_others(v);
     plugin_release(v);
+    plugin_vfork_leave();
     execve(qemu, list, environment);
     munmap(list, bytes);
 }
@@ -130,4 +131,5 @@ void plugin_exec(struct vcpu *v, int dirfd, uint64_t path, uint64_t argv, uint64
     struct arena_event e = {.type = VMSIM_TRACE_UNFOLLOWED, .args = {SYS_execve, (uint64_t)errno}};
     plugin_event(v, &e, text, NULL, NULL);
     plugin_release(v);
+    plugin_vfork_leave();
 }

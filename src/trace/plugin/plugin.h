@@ -16,8 +16,9 @@ struct vcpu {
     struct arena_slot *slot;
     uint32_t task;
     bool live, started;
-    uint32_t child; /* task id given to the fork under way, or VMSIM_TRACE_NO_TASK */
-    int64_t number; /* system call under way */
+    uint32_t child;             /* task id given to the fork under way, or VMSIM_TRACE_NO_TASK */
+    struct plugin_vfork *vfork; /* of the vfork under way */
+    int64_t number;             /* system call under way */
     uint64_t args[6];
     uint64_t offset;        /* file position before it */
     struct arena_file file; /* file of its descriptor before it */
@@ -59,6 +60,18 @@ void plugin_release(struct vcpu *v);
 uint32_t plugin_new_task(void);
 /* In a fork's child: only `v` is left, and it is task `task` now. */
 void plugin_forked(struct vcpu *v, uint32_t task);
+
+/* vfork.c: a child that runs in its parent's memory. Before the fork; NULL without memory. */
+struct plugin_vfork *plugin_vfork_begin(void);
+/* In the child. NULL: this child is a copy. */
+void plugin_vfork_child(struct plugin_vfork *b);
+/* References that this process made: if it is a vforked child, their stores are its parent's, too. */
+void plugin_vfork_stored(const uint64_t *words, size_t count);
+/* The child is about to exec or exit. */
+void plugin_vfork_leave(void);
+/* In the parent: waits until the child has left its memory and takes over what it stored. False: not all of it. */
+bool plugin_vfork_hold(struct plugin_vfork *b, pid_t child);
+void plugin_vfork_end(struct plugin_vfork *b);
 
 /* files.c */
 struct arena_file plugin_file(int fd);

@@ -73,7 +73,10 @@ static void enter_fork(struct vcpu *v) {
     if (v->number == SYS_clone3)
         return; /* QEMU answers ENOSYS, and libc falls back to clone */
     v->child = plugin_new_task();
-    uint32_t told = flags & CLONE_VFORK ? VMSIM_TRACE_FORK_VFORK : flags & CLONE_VM ? VMSIM_TRACE_FORK_VM : 0;
+    bool thread = flags & CLONE_THREAD;
+    uint32_t told = flags & CLONE_VFORK && !thread ? VMSIM_TRACE_FORK_VFORK
+                    : flags & CLONE_VM             ? VMSIM_TRACE_FORK_VM
+                                                   : 0;
     if (flags & CLONE_FILES)
         told |= VMSIM_TRACE_FORK_FILES;
     struct arena_event e = {.type = VMSIM_TRACE_FORK,
@@ -85,6 +88,7 @@ static void enter_fork(struct vcpu *v) {
     plugin_flush_others(v);
     plugin_event(v, &e, NULL, NULL, NULL);
     plugin_release(v);
+    v->vfork = told & VMSIM_TRACE_FORK_VFORK ? plugin_vfork_begin() : NULL;
 }
 
 static void enter_exit(struct vcpu *v) {
@@ -94,6 +98,7 @@ static void enter_exit(struct vcpu *v) {
         plugin_flush_others(v);
     plugin_event(v, &e, NULL, NULL, NULL);
     plugin_release(v);
+    plugin_vfork_leave();
     v->live = group;
 }
 
@@ -151,10 +156,21 @@ void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
 
 static void leave_fork(struct vcpu *v, int64_t result) {
     uint32_t child = v->child;
+    struct plugin_vfork *vfork = v->vfork;
+    struct arena_event lost = {.type = VMSIM_TRACE_UNFOLLOWED, .args = {(uint64_t)v->number}};
     v->child = VMSIM_TRACE_NO_TASK;
-    if (result == 0 && !(v->number == SYS_clone && (v->args[0] & CLONE_VM) && !(v->args[0] & CLONE_VFORK))) {
+    v->vfork = NULL;
+    if (result == 0 && !(v->number == SYS_clone && (v->args[0] & CLONE_THREAD))) {
         plugin_forked(v, child);
-    } else if (result < 0 && child != VMSIM_TRACE_NO_TASK) {
+        plugin_vfork_child(vfork);
+        return;
+    }
+    if (vfork && result <= 0)
+        plugin_vfork_end(vfork);
+    else if (vfork && !plugin_vfork_hold(vfork, (pid_t)result))
+        plugin_event(v, &lost, "a vforked child changed more of its parent's memory than could be carried over", NULL,
+                     NULL);
+    if (result < 0 && child != VMSIM_TRACE_NO_TASK) {
         struct arena_event e = {.type = VMSIM_TRACE_FORK, .args = {child, VMSIM_TRACE_FORK_FAILED}, .result = result};
         plugin_event(v, &e, NULL, NULL, NULL);
     }

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* A recorded program behaves as it does without the recorder, and its replay faults as it did: each program of
+ * tests/recorded/ runs natively and recorded, what it prints and how it ends must be equal, and its trace is replayed
+ * to its end. Faults are held against the kernel that runs this test, with 3 % and ten faults to spare for what differs
+ * between its release and the simulated one. Skipped where qemu-x86_64 is not installed. */
+#include "helpers.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "scenario/engine.h"
+#include "vmsim/trace.h"
+
+struct outcome {
+    char printed[16384];
+    int status;
+    long faults;
+};
+
+static void read_all(int fd, char *to, size_t size) {
+    size_t n = 0;
+    ssize_t got;
+    while (n + 1 < size && (got = pread(fd, to + n, size - 1 - n, (off_t)n)) > 0)
+        n += (size_t)got;
+    to[n] = 0;
+}
+
+static void program_path(char *to, size_t size, const char *name) {
+    snprintf(to, size, "%s/%s", TEST_RECORDED, name);
+}
+
+/* Without huge pages, which the replay does without, too. */
+static void run_natively(const char *name, struct outcome *o) {
+    char path[512];
+    struct rusage usage;
+    int out = open("native.out", O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
+    program_path(path, sizeof path, name);
+    volatile long before = 0;
+    pid_t child = vfork();
+    if (child == 0) {
+        dup2(out, 1);
+        prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+        getrusage(RUSAGE_SELF, &usage);
+        before = usage.ru_minflt;
+        execl(path, name, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(wait4(child, &o->status, 0, &usage), child);
+    o->faults = usage.ru_minflt - before;
+    read_all(out, o->printed, sizeof o->printed);
+    close(out);
+}
+
+static void record_it(const char *name, struct outcome *o) {
+    char path[512], trace[128];
+    program_path(path, sizeof path, name);
+    snprintf(trace, sizeof trace, "%s.vmt", name);
+    char *const argv[] = {path, NULL};
+    struct vmsim_record_result result;
+    const struct vmsim_record_options options = {.size = sizeof options, .output = trace, .argv = argv};
+    int out = open("recorded.out", O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600), saved = dup(1);
+    dup2(out, 1);
+    int err = vmsim_record(&options, &result);
+    dup2(saved, 1);
+    close(saved);
+    if (err)
+        fail_msg("%s", result.error);
+    o->status = result.exit_status < 0 ? -result.exit_status : result.exit_status << 8;
+    read_all(out, o->printed, sizeof o->printed);
+    close(out);
+}
+
+/* Runs the trace on a machine of its own; the faults of all its tasks. */
+static long replay(const char *name, const char *machine) {
+    char text[512];
+    struct vmsim_config *config;
+    struct vmsim_scenario *s;
+    long faults = 0;
+    snprintf(text, sizeof text, "machine: {%s}\nworkload: {tasks: [{name: t, trace: %s.vmt}]}\n", machine, name);
+    assert_int_equal(vmsim_config_create(&config), 0);
+    if (vmsim_config_load_text(config, name, text, strlen(text)) || vmsim_config_resolve(config))
+        fail_msg("%s", "the configuration is wrong");
+    assert_int_equal(vmsim_scenario_create(config, &s), 0);
+    if (vmsim_scenario_run(s, NULL, NULL))
+        fail_msg("%s", vmsim_scenario_error(s));
+    for (size_t i = 0; i < s->machine->tasks.count; i++)
+        faults += (long)vmsim__task_at(s->machine, (uint32_t)i)->stats.min_flt;
+    assert_int_equal(vmsim_machine_check(s->machine), 0);
+    assert_int_equal(vmsim_scenario_destroy(s), 0);
+    vmsim_config_destroy(config);
+    return faults;
+}
+
+static const char small_machine[] = "nodes: [{memory: 512MiB}], transparent_hugepage: never";
+
+static struct outcome native, recorded;
+
+static void need_qemu(void) {
+    if (access("/usr/bin/qemu-x86_64", X_OK)) {
+        print_message("qemu-x86_64 is not installed\n");
+        skip();
+    }
+}
+
+static void expect_the_same(const char *name) {
+    need_qemu();
+    run_natively(name, &native);
+    record_it(name, &recorded);
+    assert_string_equal(recorded.printed, native.printed);
+    assert_int_equal(recorded.status, native.status);
+    long faults = replay(name, small_machine), spare = native.faults * 3 / 100 + 10;
+    print_message("%s: %ld faults natively, %ld replayed\n", name, native.faults, faults);
+    assert_in_range(faults, native.faults - spare, native.faults + spare);
+}
+
+static void children_share_their_parents_memory_until_exec(void **state) {
+    (void)state;
+    expect_the_same("spawn");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(children_share_their_parents_memory_until_exec),
+    };
+    return cmocka_run_group_tests_name("recorded_programs", tests, NULL, NULL);
+}
