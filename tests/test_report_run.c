@@ -339,12 +339,55 @@ static void an_earlier_run_is_replaced_whole(void **state) {
     path_in(out, folder, "run");
     assert_int_equal(mkdir(out, 0777), 0); /* an empty directory is fine */
     assert_int_equal(vmsim_report_write(r.s, out), 0);
-    test_write_file(path_in(path, out, "stale"), "x", 1);
+    snprintf(path, sizeof path, "%s/run///", folder);
+    assert_int_equal(vmsim_report_check(r.s, path), 0);
+    assert_int_equal(unlink(path_in(path, out, "summary.txt")), 0); /* what is gone is nobody's loss */
     snprintf(path, sizeof path, "%s/run///", folder);
     assert_int_equal(vmsim_report_write(r.s, path), 0);
-    assert_false(exists(path_in(path, out, "stale")));
     assert_true(exists(path_in(path, out, "manifest.json")));
+    assert_true(exists(path_in(path, out, "summary.txt")));
     assert_false(exists(path_in(path, folder, "run.part")));
+    test_rmdir(folder);
+    end(&r);
+}
+
+/* Something of the user's own in a run directory. Each must survive, and be named. */
+static void assert_kept(struct run *r, const char *out, const char *name) {
+    char path[600];
+    struct stat st;
+    assert_int_equal(vmsim_report_check(r->s, out), VMSIM_EINVAL);
+    assert_int_equal(vmsim_report_write(r->s, out), VMSIM_EINVAL);
+    if (!strstr(vmsim_report_error(r->s), name))
+        fail_msg("'%s' does not name %s", vmsim_report_error(r->s), name);
+    snprintf(path, sizeof path, "%s/%s", out, name);
+    assert_int_equal(lstat(path, &st), 0);
+    assert_true(S_ISDIR(st.st_mode) ? !rmdir(path) : !unlink(path));
+    snprintf(path, sizeof path, "%s.part", out);
+    assert_false(exists(path));
+}
+
+static void what_a_user_put_into_a_run_is_not_deleted(void **state) {
+    char folder[256], out[512], path[512];
+    struct run r = start(NULL);
+    (void)state;
+    test_mkdir(folder);
+    path_in(out, folder, "run");
+    assert_int_equal(vmsim_report_write(r.s, out), 0);
+    test_write_file(path_in(path, out, "notes.txt"), "x", 1);
+    assert_kept(&r, out, "notes.txt");
+    test_write_file(path_in(path, out, "proc/1/mine"), "x", 1);
+    assert_kept(&r, out, "proc/1/mine");
+    assert_int_equal(mkdir(path_in(path, out, "mine"), 0777), 0);
+    assert_kept(&r, out, "mine");
+    assert_int_equal(symlink("/etc/passwd", path_in(path, out, "sys/link")), 0);
+    assert_kept(&r, out, "sys/link");
+    assert_int_equal(vmsim_report_write(r.s, out), 0);
+    test_write_file(path_in(path, out, "resolved.yaml"), "machine: {}\n", 12); /* edited for the next run */
+    assert_kept(&r, out, "resolved.yaml");
+    assert_int_equal(symlink("proc", path_in(path, out, "resolved.yaml")), 0);
+    assert_kept(&r, out, "resolved.yaml");
+    assert_int_equal(mkdir(path_in(path, out, "resolved.yaml"), 0777), 0); /* a file then, a directory now */
+    assert_int_equal(vmsim_report_write(r.s, out), 0);
     test_rmdir(folder);
     end(&r);
 }
@@ -397,7 +440,7 @@ static void a_failed_write_leaves_the_earlier_run(void **state) {
     test_mkdir(folder);
     path_in(out, folder, "run");
     assert_int_equal(vmsim_report_write(r.s, out), 0);
-    test_write_file(path_in(path, out, "mark"), "x", 1);
+    assert_int_equal(unlink(path_in(path, out, "summary.txt")), 0); /* to know it again */
     getrlimit(RLIMIT_FSIZE, &before);
     small = before;
     small.rlim_cur = 1000;
@@ -408,7 +451,8 @@ static void a_failed_write_leaves_the_earlier_run(void **state) {
     signal(SIGXFSZ, handler);
     assert_int_equal(err, VMSIM_EIO);
     assert_non_null(strstr(vmsim_report_error(r.s), "run.part/summary.txt: File too large"));
-    assert_true(exists(path));
+    assert_false(exists(path));
+    assert_true(exists(path_in(path, out, "manifest.json")));
     assert_false(exists(path_in(path, folder, "run.part")));
     test_rmdir(folder);
     end(&r);
@@ -572,6 +616,7 @@ int main(void) {
         cmocka_unit_test(the_manifest_lists_every_file),
         cmocka_unit_test(the_resolved_configuration_makes_the_same_run),
         cmocka_unit_test(an_earlier_run_is_replaced_whole),
+        cmocka_unit_test(what_a_user_put_into_a_run_is_not_deleted),
         cmocka_unit_test(what_is_no_run_is_not_replaced),
         cmocka_unit_test(an_unwritable_place_is_told),
         cmocka_unit_test(a_failed_write_leaves_the_earlier_run),

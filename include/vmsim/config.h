@@ -34,7 +34,9 @@ struct vmsim_config;
 
 /** Flags of vmsim_config_dump. */
 enum vmsim_config_dump_flags {
-    VMSIM_CONFIG_DUMP_ORIGINS = 1 /**< a comment beside each value: where it came from */
+    VMSIM_CONFIG_DUMP_ORIGINS = 1, /**< a comment beside each value: where it came from */
+    VMSIM_CONFIG_DUMP_PORTABLE = 2 /**< nothing of this host: of files that are named by an absolute path, or on the
+                                        command line, the last part of the name; no place of output */
 };
 
 /**

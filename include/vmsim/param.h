@@ -96,5 +96,9 @@ struct vmsim_param {
 #define VMSIM_PARAM_POW2 2u
 /** At most one of a table: a struct that is written as one value (`reclaim: lru`) means this field of it. */
 #define VMSIM_PARAM_SHORTHAND 4u
+/** The text, or each text of a list, names a file of the host that is read. */
+#define VMSIM_PARAM_INPUT 8u
+/** The text names what is written: where, which is no part of a run. */
+#define VMSIM_PARAM_OUTPUT 16u
 
 #endif

@@ -37,12 +37,17 @@ enum vmsim_report_kind {
 
 /**
  * Writes the whole run directory. It is written beside `directory` under the name DIRECTORY.part (.part1 ... when that
- * is taken) and put in place by one rename when complete, so what bears the name is whole. A directory that vmsim wrote
- * before is replaced; any other thing of that name, an empty directory apart, is refused. Parents must exist.
+ * is taken) and put in place by one rename when complete, so what bears the name is whole. A run that vmsim wrote
+ * before is replaced when all that it holds is as its manifest says; a file that was added or changed, and any other
+ * thing of that name, an empty directory apart, makes that a refusal. Parents must exist.
  * @return 0, VMSIM_EIO (unwritable, disk full; nothing of it is left, the old directory stays), VMSIM_EINVAL
  * (something else bears the name) or VMSIM_ENOMEM; the text is in vmsim_report_error().
  */
 int vmsim_report_write(struct vmsim_scenario *scenario, const char *directory);
+
+/** Whether vmsim_report_write() could take this place now: to ask before a long run. Results as there; writes nothing.
+ */
+int vmsim_report_check(struct vmsim_scenario *scenario, const char *directory);
 
 /** The run directory that the configuration asks for (`report: {directory: out}`), NULL when it asks for none. Nothing
  *  is written there until vmsim_report_write() is called with it. */

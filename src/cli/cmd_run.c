@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `vmsim run` and `vmsim check`: scenarios, from the file to the exit status. */
 #include <argp.h>
-#include <dirent.h>
 #include <errno.h>
-#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,34 +130,11 @@ static int print_results(struct vmsim_scenario *s, const struct run_options *o) 
     return EXIT_FINE;
 }
 
-/* What bears the name is nothing, an empty directory, or a run that may be replaced. */
-static bool is_replaceable(const char *name) {
-    DIR *d = opendir(name);
-    if (!d)
-        return errno == ENOENT;
-    size_t others = 0;
-    bool manifest = false;
-    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
-        manifest |= !strcmp(e->d_name, "manifest.json");
-        others += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
-    }
-    closedir(d);
-    return manifest || !others;
-}
-
 /* Before a long run: will its directory be refused? The report asks again when it writes. */
-static int check_output(const char *name) {
-    if (!is_replaceable(name))
-        return cli_fail(EXIT_USAGE, "run", "%s exists and is no run directory of vmsim: it is not replaced", name);
-    char *copy = strdup(name);
-    if (!copy)
-        return cli_fail(EXIT_INTERNAL, "run", "out of memory");
-    const char *parent = dirname(copy);
-    int status = EXIT_FINE;
-    if (access(parent, W_OK | X_OK))
-        status = cli_fail(EXIT_USAGE, "run", "%s cannot be written: %s: %s", name, parent, strerror(errno));
-    free(copy);
-    return status;
+static int check_output(struct vmsim_scenario *s, const struct run_options *o) {
+    const char *directory = o->output ? o->output : vmsim_report_directory(s);
+    int err = directory ? vmsim_report_check(s, directory) : 0;
+    return err ? cli_fail(cli_status(err), "run", "%s", vmsim_report_error(s)) : EXIT_FINE;
 }
 
 static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
@@ -209,8 +184,8 @@ int cmd_run(int argc, char **argv) {
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o))
         return EXIT_USAGE;
-    int status = o.output ? check_output(o.output) : EXIT_FINE;
-    status = status ? status : cli_open(&o.in, &config, &s);
+    int status = cli_open(&o.in, &config, &s);
+    status = status ? status : check_output(s, &o);
     status = status ? status : run_scenario(s, &o);
     vmsim_scenario_destroy(s);
     vmsim_config_destroy(config);

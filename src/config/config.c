@@ -281,6 +281,11 @@ const char *vmsim__config_origin(struct vmsim_config *c, const char *path) {
     return vmsim__path_find(c, path, false, &place) ? vmsim__place_text(c, place) : "default";
 }
 
+const char *vmsim__config_portable(struct vmsim_config *c, const char *path, const char *name) {
+    struct vmsim__place place;
+    return vmsim__portable_name(vmsim__path_find(c, path, false, &place), name);
+}
+
 const char *vmsim__node_file(const struct vmsim__node *node) {
     return node && node->place.source ? node->place.source->name : "default";
 }

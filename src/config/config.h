@@ -53,6 +53,8 @@ int vmsim__config_error_node(struct vmsim_config *config, const struct vmsim__no
 /* "file:line:col", "--set" or "default": where the value at `path` came from. Owned by the configuration; NULL when
  * there is no memory. */
 const char *vmsim__config_origin(struct vmsim_config *config, const char *path);
+/* The name of the file at the key `path` as VMSIM_CONFIG_DUMP_PORTABLE writes it: a part of `name`. */
+const char *vmsim__config_portable(struct vmsim_config *config, const char *path, const char *name);
 
 /* The name of the file or text that a NODE stands in ("--set" for an override): plugin paths are relative to it. */
 const char *vmsim__node_file(const struct vmsim__node *node);

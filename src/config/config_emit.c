@@ -81,8 +81,24 @@ static void put_key(struct emitter *e, const char *key, size_t indent) {
     vmsim__textbuf_puts(e->b, ":");
 }
 
+const char *vmsim__portable_name(const struct vmsim__node *n, const char *name) {
+    const char *slash = strrchr(name, '/');
+    bool spelled = n && n->place.source && n->place.source->is_file && *name != '/';
+    return spelled || !slash ? name : slash + 1;
+}
+
+static void put_string(struct emitter *e, const struct vmsim_param *p, const char *s, const struct vmsim__node *n) {
+    bool portable = e->flags & VMSIM_CONFIG_DUMP_PORTABLE && p->flags & VMSIM_PARAM_INPUT;
+    put_text(e, !s ? "" : portable ? vmsim__portable_name(n, s) : s, false);
+}
+
+/* The tree may be shorter than the bound list: defaults have no node. */
+static const struct vmsim__node *item(const struct vmsim__node *n, size_t i) {
+    return n && n->kind == NODE_SEQUENCE && i < n->count ? n->items[i] : NULL;
+}
+
 /* A scalar or a list of them, within a line. */
-static void put_value(struct emitter *e, const struct vmsim_param *p, const char *at) {
+static void put_value(struct emitter *e, const struct vmsim_param *p, const char *at, const struct vmsim__node *n) {
     VMSIM__ASSERT(at && (p->type == VMSIM_PARAM_LIST || vmsim__param_is_scalar(p->type)));
     char text[128];
     if (p->type == VMSIM_PARAM_LIST) {
@@ -92,13 +108,13 @@ static void put_value(struct emitter *e, const struct vmsim_param *p, const char
         vmsim__textbuf_puts(e->b, "[");
         for (size_t i = 0; i < list.count; i++) {
             vmsim__textbuf_puts(e->b, i ? ", " : "");
-            put_value(e, &element, (const char *)list.data + i * vmsim__param_size(element.type));
+            put_value(e, &element, (const char *)list.data + i * vmsim__param_size(element.type), item(n, i));
         }
         vmsim__textbuf_puts(e->b, "]");
     } else if (p->type == VMSIM_PARAM_STRING) {
         const char *s;
         memcpy(&s, at, sizeof s);
-        put_text(e, s ? s : "", false);
+        put_string(e, p, s, n);
     } else if (p->type == VMSIM_PARAM_ENUM) {
         int v;
         memcpy(&v, at, sizeof v);
@@ -153,11 +169,6 @@ static void emit_body(struct emitter *e, const struct vmsim_param *table, const 
     }
     vmsim__textbuf_puts(e->b, "\n");
     emit_fields(e, table, data, n, indent);
-}
-
-/* The tree may be shorter than the bound list: defaults have no node. */
-static const struct vmsim__node *item(const struct vmsim__node *n, size_t i) {
-    return n && n->kind == NODE_SEQUENCE && i < n->count ? n->items[i] : NULL;
 }
 
 /* The first field stands on the line of its "- ", the others two blanks in. */
@@ -250,7 +261,7 @@ static void emit_param(struct emitter *e, const struct vmsim_param *p, const cha
         emit_raw(e, raw, indent + 2);
     } else if (p->type == VMSIM_PARAM_LIST || vmsim__param_is_scalar(p->type)) {
         vmsim__textbuf_puts(e->b, " ");
-        put_value(e, p, at);
+        put_value(e, p, at, n);
         end_value(e, n);
     } else {
         emit_collection(e, p, at, n, indent);
@@ -266,7 +277,7 @@ static void emit_fields(struct emitter *e, const struct vmsim_param *table, cons
         const struct vmsim__node *value = shorthand ? NULL : vmsim__node_get(n, p->name);
         if (shorthand && p->flags & VMSIM_PARAM_SHORTHAND)
             value = n;
-        if (!is_left_out(p, data))
+        if (!is_left_out(p, data) && !(e->flags & VMSIM_CONFIG_DUMP_PORTABLE && p->flags & VMSIM_PARAM_OUTPUT))
             emit_param(e, p, data + p->offset, value, indent);
     }
 }

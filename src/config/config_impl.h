@@ -200,6 +200,9 @@ int vmsim__bind_table(struct vmsim_config *c, const struct vmsim__node *n, const
 /* config_emit.c: `n` is the tree the struct was bound from (for origins), or NULL. */
 void vmsim__emit_struct(struct vmsim_config *c, const struct vmsim_param *table, const void *data,
                         const struct vmsim__node *n, unsigned flags, struct vmsim__textbuf *b);
+/* The name of a file, given at `n`, without what depends on this host or on how it was typed: a relative name of a file
+ * stays as it is spelled there, of every other the last part stays. */
+const char *vmsim__portable_name(const struct vmsim__node *n, const char *name);
 /* config_tables.c: every table that can be reached from the root, once, in the order of the keys. */
 struct vmsim__table {
     const struct vmsim_param *fields;

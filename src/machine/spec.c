@@ -82,6 +82,7 @@ static const struct vmsim_param own_params[] = {
      .type = VMSIM_PARAM_LIST,
      .element = VMSIM_PARAM_STRING,
      .offset = AT(plugins),
+     .flags = VMSIM_PARAM_INPUT,
      .doc = "Shared objects with policies, loaded when the machine is made."},
     {0},
 };

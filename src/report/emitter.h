@@ -91,6 +91,7 @@ struct vmsim__emitter {
     } level[VMSIM__EMITTER_DEPTH];
     struct vmsim__emitter_table table;
     struct vmsim__proc_style style;
+    bool places; /* files of the host may be named (sections.h) */
 };
 
 /* Back ends. `out` must be initialised; call _fini before looking at it. */

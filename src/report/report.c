@@ -14,13 +14,11 @@
 
 #include "config/config.h"
 #include "report/report_files.h"
+#include "report/run_place.h"
 #include "report/sections.h"
 #include "vmsim/report.h"
 
-static const char manifest_name[] = "manifest.json";
-static const char manifest_begin[] = "{\n  \"vmsim_run\": ";
-
-typedef void render_fn(struct vmsim_scenario *s, struct vmsim__textbuf *out);
+typedef void render_fn(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places);
 
 static render_fn *renderer(enum vmsim_report_kind kind) {
     switch (kind) {
@@ -44,7 +42,7 @@ int vmsim_report_render(struct vmsim_scenario *s, enum vmsim_report_kind kind, c
     if (!render)
         return vmsim__err_set(&s->err, VMSIM_EINVAL, "there is no report of kind %d", (int)kind);
     vmsim__textbuf_init(&out, s->alloc);
-    render(s, &out);
+    render(s, &out, true);
     return vmsim__textbuf_give(&out, text, size, &s->err);
 }
 
@@ -69,18 +67,18 @@ const char *vmsim_report_error(const struct vmsim_scenario *s) {
 static int write_rendered(struct vmsim_scenario *s, struct vmsim__files *files, const char *path, render_fn *render) {
     struct vmsim__textbuf out;
     vmsim__textbuf_init(&out, s->alloc);
-    render(s, &out);
+    render(s, &out, false);
     int err = out.failed ? vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory to render %s", path)
                          : vmsim__files_write(files, path, vmsim__textbuf_text(&out), out.count);
     vmsim__textbuf_fini(&out);
     return err;
 }
 
-/* Without origins: they would name files of this host. */
+/* Without origins and with portable names: else it would tell of files of this host. */
 static int write_configuration(struct vmsim_scenario *s, struct vmsim__files *files) {
     const char *text;
     size_t size;
-    int err = vmsim_config_dump(s->config, 0, &text, &size);
+    int err = vmsim_config_dump(s->config, VMSIM_CONFIG_DUMP_PORTABLE, &text, &size);
     if (err)
         return vmsim__err_set(&s->err, err, "the resolved configuration cannot be printed");
     return vmsim__files_write(files, "resolved.yaml", text, size);
@@ -96,7 +94,7 @@ static void emit_file(struct vmsim__emitter *e, const char *path, uint64_t size,
     vmsim__emit_object_end(e);
 }
 
-/* Traces, named as the scenario names them. The YAML files are not listed: resolved.yaml is what they came to. */
+/* Traces, named as resolved.yaml names them. The YAML files are not listed: resolved.yaml is what they came to. */
 static int emit_inputs(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     const struct vmsim__task_decl *tasks = s->spec->workload.tasks.data;
     int err = 0;
@@ -113,7 +111,7 @@ static int emit_inputs(struct vmsim_scenario *s, struct vmsim__emitter *e) {
         else if ((err = vmsim__file_hash(path, &size, &hash)) != 0)
             err = vmsim__err_set(&s->err, err, "cannot read the trace %s again: %s", path, vmsim_error_text(err));
         else
-            emit_file(e, tasks[i].trace, size, hash);
+            emit_file(e, vmsim__config_portable(s->config, key, tasks[i].trace), size, hash);
     }
     vmsim__emit_array_end(e);
     return err;
@@ -139,8 +137,8 @@ static int write_manifest(struct vmsim_scenario *s, struct vmsim__files *files) 
     vmsim__emit_object_end(&e);
     vmsim__emitter_fini(&e);
     if (!err && out.failed)
-        err = vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory to render %s", manifest_name);
-    err = err ? err : vmsim__files_write(files, manifest_name, vmsim__textbuf_text(&out), out.count);
+        err = vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory to render %s", VMSIM__MANIFEST);
+    err = err ? err : vmsim__files_write(files, VMSIM__MANIFEST, vmsim__textbuf_text(&out), out.count);
     vmsim__textbuf_fini(&out);
     return err;
 }
@@ -160,82 +158,51 @@ static int write_contents(struct vmsim_scenario *s, const char *part) {
 
 /* ---- its place ---- */
 
-enum place { PLACE_FREE, PLACE_EMPTY, PLACE_RUN, PLACE_TAKEN, PLACE_ERROR };
-
-/* An earlier run: its manifest begins as ours do. */
-static bool is_run(const char *directory) {
-    char begin[sizeof manifest_begin] = "";
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int file = fd >= 0 ? openat(fd, manifest_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
-    ssize_t n = file >= 0 ? read(file, begin, sizeof begin - 1) : -1;
-    if (file >= 0)
-        close(file);
-    if (fd >= 0)
-        close(fd);
-    return n == (ssize_t)sizeof begin - 1 && !memcmp(begin, manifest_begin, sizeof begin - 1);
-}
-
-/* What bears the name now. */
-static enum place look_at(const char *directory) {
-    struct stat st;
-    if (lstat(directory, &st))
-        return errno == ENOENT ? PLACE_FREE : PLACE_ERROR;
-    if (!S_ISDIR(st.st_mode))
-        return PLACE_TAKEN;
-    if (is_run(directory))
-        return PLACE_RUN;
-    return vmsim__directory_empty(directory) ? PLACE_EMPTY : PLACE_TAKEN;
-}
-
-/* From here on the name leads to the new run or, when this fails, still to what was there. */
-static int put_in_place(struct vmsim_scenario *s, const char *part, const char *directory, enum place place) {
-    int failed =
-        place == PLACE_RUN ? renameat2(AT_FDCWD, part, AT_FDCWD, directory, RENAME_EXCHANGE) : rename(part, directory);
-    if (failed && place == PLACE_RUN && (errno == EINVAL || errno == ENOSYS)) { /* a file system without exchange */
-        vmsim__files_remove_tree(directory);
-        failed = rename(part, directory);
-    }
-    if (failed)
-        return vmsim__err_set(&s->err, VMSIM_EIO, "cannot put %s in place: %s", directory, strerrordesc_np(errno));
-    return 0;
-}
-
-/* Makes a directory beside `directory` that nobody else uses; its name into `part`. */
-static int make_part(struct vmsim_scenario *s, const char *directory, char *part, size_t size) {
-    for (unsigned i = 0; i < 100; i++) {
-        int n = i ? snprintf(part, size, "%s.part%u", directory, i) : snprintf(part, size, "%s.part", directory);
-        if (n < 0 || (size_t)n >= size)
-            return vmsim__err_set(&s->err, VMSIM_EINVAL, "the name of the run directory is too long");
-        if (!mkdir(part, 0777))
-            return 0;
-        if (errno != EEXIST)
-            break;
-    }
-    return vmsim__err_set(&s->err, VMSIM_EIO, "cannot make the directory %s: %s", part, strerrordesc_np(errno));
-}
-
-int vmsim_report_write(struct vmsim_scenario *s, const char *directory) {
-    char name[4000], part[4096];
+/* The directory's name without slashes behind it, for what is made beside. */
+static int take_name(struct vmsim_scenario *s, const char *directory, char *name, size_t size) {
     size_t length = directory ? strlen(directory) : 0;
     while (length > 1 && directory[length - 1] == '/')
         length--;
-    if (!length || length >= sizeof name)
+    if (!length || length >= size)
         return vmsim__err_set(&s->err, VMSIM_EINVAL, "the name of the run directory is %s",
                               length ? "too long" : "empty");
     memcpy(name, directory, length);
     name[length] = '\0';
-    enum place place = look_at(name);
-    if (place == PLACE_ERROR)
-        return vmsim__err_set(&s->err, VMSIM_EIO, "cannot look at %s: %s", name, strerrordesc_np(errno));
-    if (place == PLACE_TAKEN)
-        return vmsim__err_set(&s->err, VMSIM_EINVAL, "%s exists and is not a run directory of vmsim: not replaced",
-                              name);
-    int err = make_part(s, name, part, sizeof part);
+    return 0;
+}
+
+int vmsim_report_check(struct vmsim_scenario *s, const char *directory) {
+    char name[4000];
+    enum vmsim__place place;
+    int err = take_name(s, directory, name, sizeof name);
+    err = err ? err : vmsim__place_look(s->alloc, name, &place, &s->err);
+    return err ? err : vmsim__place_parent(name, &s->err);
+}
+
+/* The old run bears the part's name now. Something may have come into it while the new one was written: then both go
+ * back to where they were. */
+static int retire(struct vmsim_scenario *s, const char *part, const char *directory) {
+    enum vmsim__place place;
+    struct vmsim__err why = {0}, ignored = {0};
+    if (!vmsim__place_look(s->alloc, part, &place, &why))
+        return 0;
+    vmsim__place_take(part, directory, VMSIM__PLACE_RUN, &ignored);
+    int err = vmsim__place_look(s->alloc, directory, &place, &s->err); /* the same, of the place's own name */
+    return err ? err : vmsim__err_set(&s->err, why.code, "%s", why.text);
+}
+
+int vmsim_report_write(struct vmsim_scenario *s, const char *directory) {
+    char name[4000], part[4096];
+    enum vmsim__place place;
+    int err = take_name(s, directory, name, sizeof name);
+    err = err ? err : vmsim__place_look(s->alloc, name, &place, &s->err);
+    err = err ? err : vmsim__place_part(name, part, sizeof part, &s->err);
     if (err)
         return err;
     err = write_contents(s, part);
-    err = err ? err : put_in_place(s, part, name, place);
-    if (err || place == PLACE_RUN)
+    err = err ? err : vmsim__place_take(part, name, place, &s->err);
+    err = err || place != VMSIM__PLACE_RUN ? err : retire(s, part, name);
+    if (err || place == VMSIM__PLACE_RUN)
         vmsim__files_remove_tree(part);
     return err;
 }

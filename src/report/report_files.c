@@ -39,21 +39,27 @@ void vmsim__files_close(struct vmsim__files *f) {
     f->fd = -1;
 }
 
-/* The directories on the way to `path`. */
-static bool make_parents(struct vmsim__files *f, const char *path) {
-    char part[512];
-    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+/* The directory that `path` lies in, made on the way, and the path's last name; -1 with errno. Links are not followed:
+ * the tree may be written into a directory that others write into, too. */
+static int open_parent(struct vmsim__files *f, const char *path, const char **name) {
+    int fd = dup(f->fd);
+    for (const char *slash; fd >= 0 && (slash = strchr(path, '/')) != NULL; path = slash + 1) {
+        char part[256];
         size_t n = (size_t)(slash - path);
-        if (n >= sizeof part) {
-            errno = ENAMETOOLONG;
-            return false;
+        int inner = -1, number = ENAMETOOLONG;
+        if (n < sizeof part) {
+            memcpy(part, path, n);
+            part[n] = '\0';
+            if (!mkdirat(fd, part, 0777) || errno == EEXIST)
+                inner = openat(fd, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            number = errno;
         }
-        memcpy(part, path, n);
-        part[n] = '\0';
-        if (mkdirat(f->fd, part, 0777) && errno != EEXIST)
-            return false;
+        close(fd);
+        fd = inner;
+        errno = number;
     }
-    return true;
+    *name = path;
+    return fd;
 }
 
 static bool write_all(int fd, const char *text, size_t size) {
@@ -69,15 +75,26 @@ static bool write_all(int fd, const char *text, size_t size) {
     return true;
 }
 
+/* A new file always: one that bears the name is taken away before, so that none of its other names is written to. */
+static int make_file(int directory, const char *name) {
+    static const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+    struct stat st;
+    int fd = openat(directory, name, flags, 0666);
+    if (fd >= 0 || errno != EEXIST || fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW))
+        return fd;
+    errno = EEXIST;
+    return S_ISREG(st.st_mode) && !unlinkat(directory, name, 0) ? openat(directory, name, flags, 0666) : -1;
+}
+
 static bool write_file(struct vmsim__files *f, const char *path, const char *text, size_t size) {
-    int fd = openat(f->fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (fd < 0 && errno == ENOENT && make_parents(f, path))
-        fd = openat(f->fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (fd < 0)
-        return false;
-    bool ok = write_all(fd, text, size);
+    const char *name;
+    int directory = open_parent(f, path, &name);
+    int fd = directory < 0 ? -1 : make_file(directory, name);
+    bool ok = fd >= 0 && write_all(fd, text, size);
     int why = errno;
-    if (close(fd) && ok)
+    if (directory >= 0)
+        close(directory);
+    if (fd >= 0 && close(fd) && ok)
         return false;
     errno = why;
     return ok;
@@ -122,19 +139,6 @@ static void remove_entry(int fd, const char *name) {
     unlinkat(fd, name, AT_REMOVEDIR);
 }
 
-bool vmsim__directory_empty(const char *directory) {
-    _Alignas(struct dirent64) char block[2048];
-    size_t entries = 0;
-    ssize_t n;
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (fd >= 0 && (n = getdents64(fd, block, sizeof block)) > 0)
-        for (ssize_t at = 0; at < n; at += ((const struct dirent64 *)(const void *)(block + at))->d_reclen)
-            entries++;
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0 && entries <= 2; /* "." and ".." */
-}
-
 void vmsim__files_remove_tree(const char *directory) {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0)
@@ -142,17 +146,14 @@ void vmsim__files_remove_tree(const char *directory) {
     rmdir(directory);
 }
 
-int vmsim__file_hash(const char *path, uint64_t *size, uint64_t *hash) {
+int vmsim__fd_hash(int fd, uint64_t *size, uint64_t *hash) {
     char block[65536];
     ssize_t n;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    XXH64_state_t *state = fd >= 0 ? XXH64_createState() : NULL;
+    XXH64_state_t *state = XXH64_createState();
+    VMSIM__ASSERT(fd >= 0);
     *size = 0;
-    if (!state) {
-        if (fd >= 0)
-            close(fd);
-        return fd >= 0 ? VMSIM_ENOMEM : VMSIM_EIO;
-    }
+    if (!state)
+        return VMSIM_ENOMEM;
     XXH64_reset(state, 0);
     while ((n = read(fd, block, sizeof block)) > 0 || (n < 0 && errno == EINTR)) {
         if (n < 0)
@@ -162,8 +163,15 @@ int vmsim__file_hash(const char *path, uint64_t *size, uint64_t *hash) {
     }
     *hash = XXH64_digest(state);
     XXH64_freeState(state);
-    close(fd);
     return n < 0 ? VMSIM_EIO : 0;
+}
+
+int vmsim__file_hash(const char *path, uint64_t *size, uint64_t *hash) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int err = fd < 0 ? VMSIM_EIO : vmsim__fd_hash(fd, size, hash);
+    if (fd >= 0)
+        close(fd);
+    return err;
 }
 
 /* A text that was handed out stands behind its block's size. */

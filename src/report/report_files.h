@@ -26,14 +26,14 @@ struct vmsim__files {
 int vmsim__files_open(struct vmsim__files *f, struct vmsim__alloc *alloc, const char *directory,
                       struct vmsim__err *err);
 void vmsim__files_close(struct vmsim__files *f);
-/* Writes a file, made or replaced, with the directories on its path. 0, VMSIM_EIO, VMSIM_ENOMEM. */
+/* Writes a file, made or replaced, with the directories on its path (none longer than 255 bytes); links are not
+ * followed. 0, VMSIM_EIO, VMSIM_ENOMEM. */
 int vmsim__files_write(struct vmsim__files *f, const char *path, const char *text, size_t size);
 /* Removes a directory with all that is in it; symbolic links are removed, not followed. Errors are ignored. */
 void vmsim__files_remove_tree(const char *directory);
-/* Whether it is a directory that can be read, without entries. */
-bool vmsim__directory_empty(const char *directory);
 /* XXH64 and size of a file of the host. 0, VMSIM_EIO, VMSIM_ENOMEM. */
 int vmsim__file_hash(const char *path, uint64_t *size, uint64_t *hash);
+int vmsim__fd_hash(int fd, uint64_t *size, uint64_t *hash);
 
 /* Hands the buffer's text out as a block that vmsim__text_free() takes back, and finishes the buffer. */
 int vmsim__textbuf_give(struct vmsim__textbuf *b, const char **text, size_t *size, struct vmsim__err *err);

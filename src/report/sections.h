@@ -20,12 +20,15 @@ vmsim__section vmsim__section_tlb, vmsim__section_tlb_by_cpu, vmsim__section_wal
 vmsim__section vmsim__section_task_times, vmsim__section_task_memory, vmsim__section_tasks;
 /* sections_expect.c */
 vmsim__section vmsim__section_expectations, vmsim__section_failed_steps;
+/* What failed at which step, one line without its end. */
+void vmsim__put_failure(struct vmsim_scenario *s, size_t index, bool places, struct vmsim__textbuf *out);
 
-/* Documents. */
-void vmsim__report_summary(struct vmsim_scenario *s, struct vmsim__textbuf *out);
-void vmsim__report_expectations(struct vmsim_scenario *s, struct vmsim__textbuf *out);
-void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out);
-void vmsim__report_intervals(struct vmsim_scenario *s, struct vmsim__textbuf *out);
+/* Documents. `places`: lines of files may be named (for who looks at a terminal); else the keys of the scenario are, so
+ * that a run directory is the same wherever the scenario lay. stats.json and intervals.csv never name files. */
+void vmsim__report_summary(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places);
+void vmsim__report_expectations(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places);
+void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places);
+void vmsim__report_intervals(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places);
 
 /* Tasks whose rows the summary prints; stats.json has all. */
 #define VMSIM__SUMMARY_TASKS 40u

@@ -67,7 +67,8 @@ static void emit_markers(struct vmsim_scenario *s, struct vmsim__emitter *e, siz
     vmsim__emit_array_end(e);
 }
 
-void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
+void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places) {
+    (void)places;
     static vmsim__section *const sections[] = {
         vmsim__section_machine,    vmsim__section_run,         vmsim__section_time,         vmsim__section_tasks,
         vmsim__section_tlb,        vmsim__section_tlb_by_cpu,  vmsim__section_walk_caches,  vmsim__section_walks,
@@ -120,7 +121,8 @@ static void emit_row(struct vmsim_scenario *s, struct vmsim__emitter *e, const s
 }
 
 /* A row an interval, and one for the end of the run. */
-void vmsim__report_intervals(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
+void vmsim__report_intervals(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places) {
+    (void)places;
     struct vmsim__emitter e;
     counters_now(s->machine, out);
     vmsim__emitter_csv(&e, out);

@@ -24,31 +24,37 @@ static void print_head(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
 }
 
 /* What could not be looked up, and the steps: texts too long for a table. */
-static void print_failures(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
+static void print_failures(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places) {
     for (size_t i = 0; i < s->expectations.count; i++) {
         const struct vmsim_expectation *x = &s->expectations.at[i];
-        if (x->problem)
+        if (x->problem && places)
             vmsim__textbuf_printf(out, "  %s: %s: %s\n", x->origin, x->counter, x->problem);
+        else if (x->problem)
+            vmsim__textbuf_printf(out, "  expect[%zu]: %s: %s\n", i, x->counter, x->problem);
     }
     if (s->failed_steps)
         vmsim__textbuf_puts(out, "\nFailed steps\n");
-    for (size_t i = 0; i < s->failures.count; i++)
-        vmsim__textbuf_printf(out, "  %s\n", s->failures.at[i]);
+    for (size_t i = 0; i < s->failures.count; i++) {
+        vmsim__textbuf_puts(out, "  ");
+        vmsim__put_failure(s, i, places, out);
+        vmsim__textbuf_puts(out, "\n");
+    }
     if (s->failed_steps > s->failures.count)
         vmsim__textbuf_printf(out, "  ... and %llu more\n", (unsigned long long)(s->failed_steps - s->failures.count));
 }
 
-void vmsim__report_expectations(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
+void vmsim__report_expectations(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places) {
     size_t failed = 0;
     for (size_t i = 0; i < s->expectations.count; i++)
         failed += !s->expectations.at[i].met;
     if (s->expectations.count) {
         struct vmsim__emitter e;
         vmsim__emitter_text(&e, out);
+        e.places = places;
         vmsim__section_expectations(s, &e);
         vmsim__emitter_fini(&e);
     }
-    print_failures(s, out);
+    print_failures(s, out, places);
     if (!s->expectations.count && !s->failed_steps)
         return;
     vmsim__textbuf_puts(out, "\n");
@@ -61,7 +67,7 @@ void vmsim__report_expectations(struct vmsim_scenario *s, struct vmsim__textbuf 
     vmsim__textbuf_puts(out, failed || s->failed_steps ? ": FAILED\n" : "\n");
 }
 
-void vmsim__report_summary(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
+void vmsim__report_summary(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places) {
     static vmsim__section *const sections[] = {
         vmsim__section_machine, vmsim__section_task_times,  vmsim__section_task_memory, vmsim__section_time,
         vmsim__section_tlb,     vmsim__section_walks,       vmsim__section_faults,      vmsim__section_nodes,
@@ -77,5 +83,5 @@ void vmsim__report_summary(struct vmsim_scenario *s, struct vmsim__textbuf *out)
                                   s->machine->tasks.count - VMSIM__SUMMARY_TASKS);
     }
     vmsim__emitter_fini(&e);
-    vmsim__report_expectations(s, out);
+    vmsim__report_expectations(s, out, places);
 }

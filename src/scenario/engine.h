@@ -87,6 +87,12 @@ struct vmsim__marker {
     size_t count;
 };
 
+/* A step that did not come out as it says. */
+struct vmsim__step_failure {
+    const struct vmsim_param_variant *step;
+    char *text; /* "file:line:col: what"; owned */
+};
+
 struct vmsim_scenario {
     struct vmsim__alloc *alloc;
     struct vmsim__err err;
@@ -112,8 +118,8 @@ struct vmsim_scenario {
         VMSIM__VEC(struct vmsim_expectation);
     } expectations;
     struct {
-        VMSIM__VEC(char *);
-    } failures; /* texts of failed steps */
+        VMSIM__VEC(struct vmsim__step_failure);
+    } failures;
     /* For tests that look at more than counters: called at each marker, before the counters are kept, and with the
      * result of each system call of a described program. NULL: none. */
     void (*on_marker)(void *context, struct vmsim_scenario *s, const char *name, uint32_t task);

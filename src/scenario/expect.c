@@ -195,5 +195,5 @@ size_t vmsim_scenario_failures(const struct vmsim_scenario *s) {
 }
 
 const char *vmsim_scenario_step_failure(const struct vmsim_scenario *s, size_t index) {
-    return index < s->failures.count ? s->failures.at[index] : NULL;
+    return index < s->failures.count ? s->failures.at[index].text : NULL;
 }

@@ -46,7 +46,7 @@ int vmsim__step_failed(struct vmsim_scenario *s, const struct vmsim_param_varian
     snprintf(text, sizeof text, "%s: %s returned %s, not %s", step->origin, step->variant->tag, name ? name : number,
              wanted ? wanted : "success");
     char *copy = vmsim__strdup(s->alloc, text);
-    if (copy && vmsim__vec_push(s->alloc, &s->failures, copy))
+    if (copy && vmsim__vec_push(s->alloc, &s->failures, (struct vmsim__step_failure){step, copy}))
         return 0;
     vmsim__strfree(s->alloc, copy);
     return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for the list of failed steps");

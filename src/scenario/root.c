@@ -81,7 +81,7 @@ int vmsim_config_create(struct vmsim_config **config) {
 static int settle_plugin(struct vmsim_config *config, const char *path, const char **plugin) {
     if (!*plugin)
         return 0;
-    *plugin = vmsim__config_relative(config, path, *plugin);
+    *plugin = vmsim__config_find(config, path, *plugin);
     return *plugin ? 0 : VMSIM_ENOMEM;
 }
 
@@ -275,7 +275,7 @@ size_t vmsim_scenario_destroy(struct vmsim_scenario *s) {
         vmsim__job_release(s, s->jobs.at[i]);
     vmsim__vec_fini(s->alloc, &s->jobs);
     for (size_t i = 0; i < s->failures.count; i++)
-        vmsim__strfree(s->alloc, s->failures.at[i]);
+        vmsim__strfree(s->alloc, s->failures.at[i].text);
     vmsim__vec_fini(s->alloc, &s->failures);
     vmsim__vec_fini(s->alloc, &s->expectations);
     vmsim__markers_release(s);

@@ -420,7 +420,11 @@ static const struct vmsim_param task_params[] = {
     STRING("name", name, "Name in reports and counters."),
     UINT("cpu", cpu, "0", "CPU that it runs on."),
     TIME("start", start, "0", "Virtual time at which it begins."),
-    OPT_STRING("trace", trace, "Recorded program, relative to this file. Either this or `program`."),
+    {.name = "trace",
+     .type = VMSIM_PARAM_STRING,
+     .offset = AT(trace),
+     .flags = OPTIONAL | VMSIM_PARAM_INPUT,
+     .doc = "Recorded program, relative to this file. Either this or `program`."},
     {.name = "cached",
      .type = VMSIM_PARAM_BOOL,
      .offset = AT(cached),
@@ -458,7 +462,11 @@ const struct vmsim_param vmsim__workload_params[] = {
 #define AT(f) offsetof(struct vmsim__report_spec, f)
 const struct vmsim_param vmsim__report_params[] = {
     TIME("interval", interval, "0", "Virtual time between rows of intervals.csv; 0: no rows."),
-    OPT_STRING("directory", directory, "Where the run's files go, unless the command line says."),
+    {.name = "directory",
+     .type = VMSIM_PARAM_STRING,
+     .offset = AT(directory),
+     .flags = OPTIONAL | VMSIM_PARAM_OUTPUT,
+     .doc = "Where the run's files go, unless the command line says."},
     {0},
 };
 #undef AT
