@@ -2,6 +2,8 @@
 /* Encodings and fault codes bit for bit, as the manuals give them; software entries; regions without an MMU. */
 #include "mmu_memory.h"
 
+#include "mmu/swp.h"
+
 #define BIT(n) (UINT64_C(1) << (n))
 #define P VMSIM__PTE_PRESENT
 #define R VMSIM__PTE_READ
@@ -119,6 +121,44 @@ static void software_entries_are_nothing_to_the_hardware(void **state) {
         }
         assert_int_equal(f->encode(f, 0, (struct vmsim__pte){5, R | W}), 0);
         assert_int_equal(f->decode(f, 0, 0).flags, 0);
+    }
+}
+
+static void same_entry(const struct vmsim__pt_format *f, struct vmsim__swp e, bool soft) {
+    const bool ad = vmsim__swp_is_migration(e) && vmsim__swp_keeps_ad(f);
+    for (unsigned level = 0; level < f->levels; level++) {
+        uint64_t raw = f->encode(f, level, vmsim__swp_pte(f, e, soft));
+        struct vmsim__pte pte = f->decode(f, level, raw);
+        struct vmsim__swp back = vmsim__swp_of(pte);
+        assert_true(raw && !(raw & 1) && !vmsim__pt_is_table(f, level, raw));
+        assert_int_equal(pte.flags, VMSIM__PTE_SWAP | (soft ? VMSIM__PTE_SOFT_DIRTY : 0));
+        assert_int_equal(back.type, e.type);
+        assert_int_equal(back.offset, e.offset);
+        assert_int_equal(back.exclusive, vmsim__swp_is_swap(e) && e.exclusive);
+        assert_int_equal(back.young, ad && e.young);
+        assert_int_equal(back.dirty, ad && e.dirty);
+    }
+}
+
+static void typed_entries_keep_what_they_say_in_every_format(void **state) {
+    (void)state;
+    struct vmsim__rng r = test_rng("typed");
+    for (int id = 0; id < VMSIM__PT_NOMMU; id++) {
+        const struct vmsim__pt_format *f = vmsim__pt_format_get((enum vmsim__pt_format_id)id);
+        /* base entries of 32-bit x86 name 4 GiB, whatever its large pages reach; simulated frames have 32-bit numbers
+         */
+        const unsigned bits = id == VMSIM__PT_X86_32 ? 20u : (unsigned)f->pa_bits - f->page_shift;
+        const uint64_t slots = vmsim__swp_max_offset(f), pfns = UINT64_C(1) << (bits < 32 ? bits : 32);
+        assert_true(pfns - 1 <= slots);
+        for (unsigned n = 0; n < 600; n++) {
+            struct vmsim__swp e = {.type = (uint8_t)(n % VMSIM__SWP_TYPES)};
+            uint64_t limit = vmsim__swp_is_swap(e) ? slots : e.type == VMSIM__SWP_MARKER ? 3 : pfns - 1;
+            e.offset = n < 64 ? limit : n < 128 ? 0 : vmsim__rng_below(&r, limit + 1);
+            e.exclusive = vmsim__swp_is_swap(e) && vmsim__rng_below(&r, 2);
+            e.young = vmsim__swp_is_migration(e) && vmsim__rng_below(&r, 2);
+            e.dirty = vmsim__swp_is_migration(e) && vmsim__rng_below(&r, 2);
+            same_entry(f, e, vmsim__rng_below(&r, 2));
+        }
     }
 }
 
@@ -362,6 +402,7 @@ int main(void) {
         cmocka_unit_test(entries_are_encoded_as_the_manuals_say),
         cmocka_unit_test(every_leaf_size_is_walked_as_it_was_encoded),
         cmocka_unit_test(software_entries_are_nothing_to_the_hardware),
+        cmocka_unit_test(typed_entries_keep_what_they_say_in_every_format),
         cmocka_unit_test(causes_and_codes_are_those_of_the_architecture),
         cmocka_unit_test(levels_reserved_bits_and_addresses_show_in_the_code),
         cmocka_unit_test(each_reserved_bit_faults_and_no_other),

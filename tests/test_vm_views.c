@@ -195,9 +195,9 @@ static void cleaning_a_file_page_makes_the_next_write_fault(void **state) {
     vmm_touch(mm, BASE, 4, true);
     vmsim__pfn pfn = (vmsim__pfn)vmsim__mm_pagemap(mm, BASE).pfn;
     m.flushes = 0;
-    assert_true(vmsim__vm_mkclean(m.vm, pfn, 0));
+    assert_int_equal(vmsim__page_mkclean(m.vm, pfn, 0), 1);
     assert_int_equal(m.flushes, 1);
-    assert_false(vmsim__vm_mkclean(m.vm, pfn, 0));
+    assert_int_equal(vmsim__page_mkclean(m.vm, pfn, 0), 0);
     assert_int_equal(vmm_touch(mm, BASE, 4, true), 1);
     vmsim__file_put(m.cache, f, 0);
     end();

@@ -23,6 +23,7 @@ struct vm_machine {
     struct vmsim__vm_spec spec;
     uint64_t flushes;
     uint64_t unused; /* free frames at the start */
+    void *fill_context;
 };
 
 TEST_UNUSED static void vmm_on_flush(void *context, struct vmsim__mm *mm, uint64_t start, uint64_t end, unsigned shift,
@@ -57,6 +58,7 @@ TEST_UNUSED static void vmm_start(struct vm_machine *m, const struct vm_machine_
     struct vmsim__mem_spec ms = {.kernel = o->kernel, .cpus = 2, .nodes = {&node, 1}, .transparent_hugepage = o->thp};
     struct vmsim__err err = {0};
     memset(m, 0, sizeof *m);
+    m->fill_context = o->fill_context;
     const struct vmsim__pt_format *f = vmsim__pt_format_get(o->format);
     if (f->arch == VMSIM__PT_ARCH_ARM64)
         ms.arch = VMSIM__ARCH_ARM64;

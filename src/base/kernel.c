@@ -16,7 +16,7 @@
     .image_kb = 38216, .image_init_kb = 6868, .percpu_kb = 264, .early_kb = 7192, .lru_batch = 31, .rss_percpu = true, \
     .thp_aligned_mmap = true, .max_map_count = 65530, .auxv_entries = 23, .ra_async_half = true,                       \
     .pud_accounted = true, .populate_retry_major = true, .mprotect_uncharges = true, .pageout_keeps_young = true,      \
-    .gather_pairs = true
+    .gather_pairs = true, .random_has_no_recency = true
 
 static const struct vmsim__kernel kernels[] = {
     {

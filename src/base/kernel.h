@@ -30,19 +30,20 @@ struct vmsim__kernel {
     /* vm */
     unsigned lru_batch; /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
     bool rss_percpu;    /* RSS counters are per CPU, which decides on peaks alone (since 6.2); else 64-event caches */
-    bool thp_aligned_mmap;     /* anonymous mappings of n * 2 MiB are THP-aligned (since 6.7) */
-    bool pud_accounted;        /* tables of the third level are in nr_page_table_pages (since 6.11) */
-    bool retry_counts_twice;   /* a fault that waits for its page counts pgfault again when it is entered again */
-    bool retry_is_major;       /* it is major even when another's readahead brought the page (until 6.4) */
-    bool populate_retry_major; /* so it is in madvise(MADV_POPULATE_*) (since 6.9) */
-    bool mprotect_uncharges;   /* a mapping without a page is uncharged when it loses PROT_WRITE (since 6.8) */
-    bool huge_zero_replaced;   /* a write to the huge zero page gets a huge page, not a split (since 6.13) */
-    bool pageout_keeps_young;  /* MADV_PAGEOUT leaves accessed bits alone, reclaim ignores them (since 6.9) */
-    bool gather_pairs;         /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
-    uint32_t max_map_count;    /* default of vm.max_map_count */
-    unsigned auxv_entries;     /* of the vector on a new stack: 21, 23 with restartable sequences' two (since 6.3) */
-    bool ra_async_half;        /* initial readahead: async_size = size/2 when size <= request */
-    bool ra_miss_continues;    /* readahead: a miss right behind the last window continues it (until 6.9) */
+    bool thp_aligned_mmap;      /* anonymous mappings of n * 2 MiB are THP-aligned (since 6.7) */
+    bool pud_accounted;         /* tables of the third level are in nr_page_table_pages (since 6.11) */
+    bool retry_counts_twice;    /* a fault that waits for its page counts pgfault again when it is entered again */
+    bool retry_is_major;        /* it is major even when another's readahead brought the page (until 6.4) */
+    bool populate_retry_major;  /* so it is in madvise(MADV_POPULATE_*) (since 6.9) */
+    bool mprotect_uncharges;    /* a mapping without a page is uncharged when it loses PROT_WRITE (since 6.8) */
+    bool huge_zero_replaced;    /* a write to the huge zero page gets a huge page, not a split (since 6.13) */
+    bool pageout_keeps_young;   /* MADV_PAGEOUT leaves accessed bits alone, reclaim ignores them (since 6.9) */
+    bool random_has_no_recency; /* uses through MADV_RANDOM count as little as through MADV_SEQUENTIAL (since 6.3) */
+    bool gather_pairs;          /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
+    uint32_t max_map_count;     /* default of vm.max_map_count */
+    unsigned auxv_entries;      /* of the vector on a new stack: 21, 23 with restartable sequences' two (since 6.3) */
+    bool ra_async_half;         /* initial readahead: async_size = size/2 when size <= request */
+    bool ra_miss_continues;     /* readahead: a miss right behind the last window continues it (until 6.9) */
 };
 
 /* The row named `name` (NULL: the reference, "6.1"), or NULL when unknown. */

@@ -31,6 +31,11 @@ static bool sole_owner(struct vmsim__fault_at *at, vmsim__pfn pfn) {
         return false;
     if (!vmsim__frame_is(f, VMSIM__FRAME_LRU))
         vmsim__lru_drain_cpu(vm->lru, at->cpu);
+    const bool cached = vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE);
+    if (f->refcount > 1 + cached)
+        return false;
+    if (cached && vm->swap && vm->swap->free_slot) /* nobody else's: the slot need not be kept */
+        vm->swap->free_slot(vm->swap->context, pfn, at->cpu);
     return f->refcount == 1;
 }
 

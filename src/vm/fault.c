@@ -74,14 +74,12 @@ static enum vmsim__fault_outcome present_fault(struct vmsim__fault_at *at) {
 /* Kernel: handle_pte_fault. */
 static enum vmsim__fault_outcome pte_fault(struct vmsim__fault_at *at) {
     const struct vmsim__pt_format *f = at->mm->pt.format;
-    const struct vmsim__vm_hooks *h = &at->mm->vm->hooks;
     uint64_t raw = at->slot.entry ? vmsim__pt_read(f, &at->slot) : 0;
     if (!raw)
         return at->vma->file ? vmsim__fault_file(at) : anon_fault(at);
     at->pte = vmsim__pt_get(f, &at->slot);
     if (at->pte.flags & VMSIM__PTE_SWAP)
-        return h->swap_in ? h->swap_in(h->context, at->vma, at->va, &at->slot, at->write, at->cpu)
-                          : VMSIM__FAULT_SIGBUS;
+        return vmsim__nonpresent_fault(at);
     return present_fault(at);
 }
 

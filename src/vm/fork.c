@@ -99,22 +99,17 @@ struct vmsim__mm *vmsim__mm_create(struct vmsim__vm *vm, unsigned cpu) {
 
 /* ---- fork ---- */
 
-/* One entry of the parent for the child: 0 or -ENOMEM. Kernel: copy_present_pte. From now on neither side
- * owns the page alone. */
-static void copy_entry(struct vmsim__vma *to, struct vmsim__vma *from, const struct vmsim__pt_slot *src,
+/* One entry of the parent for the child; false: no memory. Kernel: copy_present_pte. From now on neither side owns the
+ * page alone. */
+static bool copy_entry(struct vmsim__vma *to, struct vmsim__vma *from, const struct vmsim__pt_slot *src,
                        const struct vmsim__pt_slot *dst) {
     VMSIM__ASSERT(src->entry && dst->entry && !src->level && !dst->level);
     struct vmsim__vm *vm = from->mm->vm;
     const struct vmsim__pt_format *f = vm->format;
     struct vmsim__pte pte = vmsim__pt_get(f, src);
     vmsim__vm_cost(vm, vm->spec.costs.fork_page);
-    if (pte.flags & VMSIM__PTE_SWAP) {
-        if (vm->hooks.swap_dup)
-            vm->hooks.swap_dup(vm->hooks.context, pte.pfn);
-        vmsim__rss_add(to->mm, VMSIM__RSS_SWAP, 1);
-        vmsim__pt_set(f, dst, pte);
-        return;
-    }
+    if (pte.flags & VMSIM__PTE_SWAP)
+        return vmsim__nonpresent_copy(to, from, src, dst, pte);
     if (pte.flags & VMSIM__PTE_SPECIAL) {
         if (vmsim__vma_is_vdso(to))
             vmsim__vdso_mapped(to, 1);
@@ -135,6 +130,7 @@ static void copy_entry(struct vmsim__vma *to, struct vmsim__vma *from, const str
         pte.flags &= ~VMSIM__PTE_DIRTY;
     pte.flags &= ~VMSIM__PTE_ACCESSED;
     vmsim__pt_set(f, dst, pte);
+    return true;
 }
 
 /* The entries of one leaf table from va on. Kernel: copy_pte_range. */
@@ -145,17 +141,18 @@ static bool copy_table(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t 
     struct vmsim__pt_slot dst;
     if (!vmsim__mm_slot(to->mm, va, true, &dst))
         return false;
+    bool ok = true;
     vmsim__rss_batch_start(to->mm);
-    for (; va < end; va += from->mm->vm->page_size) {
+    for (; va < end && ok; va += from->mm->vm->page_size) {
         if (vmsim__pt_read(f, &src))
-            copy_entry(to, from, &src, &dst);
+            ok = copy_entry(to, from, &src, &dst);
         src.entry = (char *)src.entry + f->entry_bytes;
         dst.entry = (char *)dst.entry + f->entry_bytes;
         src.index++;
         dst.index++;
     }
     vmsim__rss_batch_end(to->mm);
-    return true;
+    return ok;
 }
 
 /* Kernel: copy_page_range and the levels below. */
@@ -271,7 +268,7 @@ static void unmap_all(struct vmsim__mm *mm) {
     vmsim__gather_start(&g, mm, true);
     vmsim__hiwater_rss(mm);
     for (struct vmsim__vma *v = mm->first; v; v = v->next)
-        vmsim__zap_range(&g, v, v->start, v->end, true);
+        vmsim__zap_range(&g, v, v->start, v->end, VMSIM__ZAP_COWS | VMSIM__ZAP_MARKERS);
     if (mm->first)
         vmsim__pt_free_range(&mm->pt, mm->first->start, mm->task_size, 0, 0);
     vmsim__gather_finish(&g);

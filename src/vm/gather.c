@@ -113,10 +113,11 @@ void vmsim__gather_finish(struct vmsim__gather *g) {
 
 /* One present entry. False: it stays (a private copy that truncation must leave). Kernel: zap_present_pte: what the
  * entry knew of a file page (dirty, young) is handed to the page, but for a sequential reader. */
-static bool zap_present(struct vmsim__gather *g, struct vmsim__vma *vma, struct vmsim__pte pte, bool even_cows) {
+static bool zap_present(struct vmsim__gather *g, struct vmsim__vma *vma, struct vmsim__pte pte, unsigned zap) {
     VMSIM__ASSERT(pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE));
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__vm *vm = mm->vm;
+    const bool even_cows = zap & VMSIM__ZAP_COWS;
     if (pte.flags & VMSIM__PTE_SPECIAL) {
         if (even_cows && vmsim__vma_is_vdso(vma))
             vmsim__vdso_mapped(vma, -1);
@@ -139,48 +140,44 @@ static bool zap_present(struct vmsim__gather *g, struct vmsim__vma *vma, struct 
 
 /* The entry is cleared before anybody is told: freeing may look at mappings through the reverse map. */
 static void zap_entry(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot,
-                      bool even_cows) {
+                      unsigned zap) {
     VMSIM__ASSERT(slot->entry && !slot->level && va >= vma->start && va < vma->end);
     struct vmsim__mm *mm = vma->mm;
     const struct vmsim__pt_format *f = mm->pt.format;
     struct vmsim__pte pte = vmsim__pt_get(f, slot);
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.unmap_page);
     if (pte.flags & VMSIM__PTE_SWAP) {
-        if (!even_cows)
-            return;
-        vmsim__pt_write(f, slot, 0);
-        vmsim__rss_add(mm, VMSIM__RSS_SWAP, -1);
-        if (mm->vm->hooks.swap_free)
-            mm->vm->hooks.swap_free(mm->vm->hooks.context, pte.pfn);
+        vmsim__nonpresent_zap(mm, slot, pte, zap);
         return;
     }
     uint64_t raw = vmsim__pt_read(f, slot);
     vmsim__pt_write(f, slot, 0); /* before the page goes: freeing may look at mappings */
     vmsim__gather_range(g, va, va + mm->vm->page_size, mm->vm->page_shift);
-    if (!zap_present(g, vma, pte, even_cows))
+    if (!zap_present(g, vma, pte, zap))
         vmsim__pt_write(f, slot, raw);
 }
 
 /* The entries of one leaf table from `slot` on. Returns the address behind them. Kernel: zap_pte_range. */
 static uint64_t zap_table(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, uint64_t end,
-                          struct vmsim__pt_slot slot, bool even_cows) {
+                          struct vmsim__pt_slot slot, unsigned zap) {
     VMSIM__ASSERT(!slot.level && va < end);
     const struct vmsim__pt_format *f = vma->mm->pt.format;
     const uint32_t entries = UINT32_C(1) << f->index_bits[0];
     vmsim__rss_batch_start(vma->mm);
     for (; va < end && slot.index < entries; va += vma->mm->vm->page_size, slot.index++) {
         if (vmsim__pt_read(f, &slot))
-            zap_entry(g, vma, va, &slot, even_cows);
+            zap_entry(g, vma, va, &slot, zap);
         slot.entry = (char *)slot.entry + f->entry_bytes;
     }
     vmsim__rss_batch_end(vma->mm);
     return va;
 }
 
-void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t start, uint64_t end, bool even_cows) {
+void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned zap) {
     VMSIM__ASSERT(start >= vma->start && end <= vma->end && g->mm == vma->mm);
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__pt_slot slot;
+    vmsim__flush_pending(mm, mm->cpu);
     for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);) {
         uint64_t size = UINT64_C(1) << mm->pt.format->shift[slot.level];
         if (slot.level && (va < start || va + size > end)) {
@@ -192,7 +189,7 @@ void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t 
             vmsim__thp_zap(g, vma, va, &slot);
             va += size;
         } else {
-            va = zap_table(g, vma, va, end, slot, even_cows);
+            va = zap_table(g, vma, va, end, slot, zap);
         }
     }
     vmsim__rss_sync(mm);
@@ -204,7 +201,7 @@ void vmsim__zap(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned c
     vma->mm->cpu = cpu;
     vmsim__gather_start(&g, vma->mm, false);
     vmsim__hiwater_rss(vma->mm);
-    vmsim__zap_range(&g, vma, start, end, true);
+    vmsim__zap_range(&g, vma, start, end, VMSIM__ZAP_COWS);
     vmsim__gather_finish(&g);
 }
 
@@ -230,7 +227,7 @@ static void unmap_from(struct vmsim__vma *v, const struct unmap *u) {
     vmsim__gather_start(&g, mm, false);
     vmsim__hiwater_rss(mm);
     vmsim__zap_range(&g, v, v->start + ((from - v->pgoff) << shift), v->start + ((to - v->pgoff) << shift),
-                     u->even_cows);
+                     u->even_cows ? VMSIM__ZAP_COWS : 0);
     vmsim__gather_finish(&g);
     mm->cpu = cpu;
 }
@@ -247,28 +244,4 @@ void vmsim__vm_unmap_file(struct vmsim__vm *vm, struct vmsim__file *file, uint64
     for (struct vmsim__interval *n = vmsim__interval_first(&map->vmas, first, end - 1); n;
          n = vmsim__interval_next(n, first, end - 1))
         unmap_from(vmsim__vma_of_file_link(n), &u);
-}
-
-struct clean {
-    unsigned cpu;
-    bool was_dirty;
-};
-
-/* Kernel: page_vma_mkclean_one. */
-static bool clean_one(void *context, struct vmsim__mapping *m) {
-    struct clean *c = context;
-    if (!(m->vma->flags & VMSIM__VM_SHARED) || !(m->pte.flags & (VMSIM__PTE_DIRTY | VMSIM__PTE_WRITE)))
-        return true;
-    c->was_dirty = c->was_dirty || (m->pte.flags & VMSIM__PTE_DIRTY);
-    m->pte.flags &= ~(VMSIM__PTE_DIRTY | VMSIM__PTE_WRITE);
-    vmsim__pt_set(m->vma->mm->pt.format, &m->slot, m->pte);
-    vmsim__flush_page(m->vma->mm, m->va, c->cpu);
-    return true;
-}
-
-bool vmsim__vm_mkclean(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
-    struct clean c = {cpu, false};
-    if (!vmsim__nommu(vm))
-        vmsim__rmap_walk(vm, pfn, clean_one, &c);
-    return c.was_dirty;
 }

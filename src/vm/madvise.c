@@ -123,13 +123,10 @@ static bool age_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pf
     return clears;
 }
 
-/* MADV_FREE and DONTNEED give swap space back: the data is not wanted. */
-static void drop_swap(struct vmsim__mm *mm, const struct vmsim__pt_slot *slot, uint64_t payload) {
-    const struct vmsim__vm_hooks *h = &mm->vm->hooks;
-    vmsim__pt_write(mm->pt.format, slot, 0);
-    vmsim__rss_add(mm, VMSIM__RSS_SWAP, -1);
-    if (h->swap_free)
-        h->swap_free(h->context, payload);
+/* MADV_FREE gives swap space back: the data is not wanted. What is being moved stays, and so do guards. */
+static void drop_swap(struct vmsim__mm *mm, const struct vmsim__pt_slot *slot, struct vmsim__pte pte) {
+    if (!vmsim__swp_is_migration(vmsim__swp_of(pte)))
+        vmsim__nonpresent_zap(mm, slot, pte, VMSIM__ZAP_COWS);
 }
 
 /* A compound page that is advised in part is split first; true: look at the entry again. */
@@ -157,6 +154,7 @@ static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, pag
     const struct vmsim__pt_format *f = mm->pt.format;
     struct vmsim__pt_slot slot;
     uint64_t from = UINT64_MAX, to = 0;
+    vmsim__flush_pending(mm, mm->cpu);
     vmsim__lru_drain_cpu(vm->lru, mm->cpu);
     for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);) {
         const uint64_t size = UINT64_C(1) << f->shift[slot.level];
@@ -166,7 +164,7 @@ static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, pag
             continue;
         }
         if ((pte.flags & VMSIM__PTE_SWAP) && advise == lazyfree_page)
-            drop_swap(mm, &slot, pte.pfn);
+            drop_swap(mm, &slot, pte);
         if ((pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)) && !(pte.flags & VMSIM__PTE_SPECIAL) &&
             advise(v, &pte, (vmsim__pfn)pte.pfn, vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn))) {
             vmsim__pt_set(f, &slot, pte);
@@ -206,11 +204,29 @@ static int remove_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
                                   v->mm->cpu);
 }
 
-/* Kernel: madvise_willneed: shared memory would be brought in from swap, of which there is none here. */
+/* Kernel: swapin_walk_pmd_entry. */
+static int swapin_willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
+    struct vmsim__mm *mm = v->mm;
+    const struct vmsim__swap_ops *swap = mm->vm->swap;
+    struct vmsim__pt_slot slot;
+    if (!swap || !swap->prefetch)
+        return 0;
+    for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);
+         va += UINT64_C(1) << mm->pt.format->shift[slot.level]) {
+        const struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
+        if ((pte.flags & VMSIM__PTE_SWAP) && vmsim__swp_is_swap(vmsim__swp_of(pte)))
+            swap->prefetch(swap->context, v, va, vmsim__swp_of(pte));
+    }
+    return 0;
+}
+
+/* Kernel: madvise_willneed. */
 static int willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     struct vmsim__vm *vm = v->mm->vm;
     uint64_t cpu_ns, wait_ns;
-    if (!v->file || v->file->kind != VMSIM__FILE_REGULAR)
+    if (!v->file)
+        return swapin_willneed(v, start, end);
+    if (v->file->kind != VMSIM__FILE_REGULAR)
         return 0;
     vmsim__file_willneed(vm->cache, v->file, &v->ra, vmsim__vma_index(v, start), (end - start) >> vm->page_shift,
                          v->mm->cpu);

@@ -28,8 +28,10 @@ static bool change_entry(struct vmsim__vma *vma, const struct vmsim__pt_slot *sl
     const uint32_t keep = VMSIM__PTE_ACCESSED | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY | VMSIM__PTE_SPECIAL |
                           VMSIM__PTE_LEAF | VMSIM__PTE_CONTIG;
     struct vmsim__pte old = vmsim__pt_get(f, slot), pte = old;
-    if (old.flags & VMSIM__PTE_SWAP)
+    if (old.flags & VMSIM__PTE_SWAP) {
+        vmsim__nonpresent_protect(vma, slot, old);
         return false;
+    }
     pte.flags = (old.flags & keep) | (vmsim__prot_flags(vma) & ~VMSIM__PTE_ACCESSED);
     if (upgrade && may_upgrade(vma, pte))
         pte.flags |= VMSIM__PTE_WRITE;
@@ -46,6 +48,7 @@ void vmsim__change_protection(struct vmsim__vma *vma, uint64_t start, uint64_t e
     struct vmsim__pt_slot slot;
     uint64_t from = UINT64_MAX, to = 0;
     unsigned shift = mm->vm->page_shift;
+    vmsim__flush_pending(mm, cpu);
     for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);) {
         uint64_t size = UINT64_C(1) << mm->pt.format->shift[slot.level];
         if (slot.level && (va < start || va + size > end)) {

@@ -70,6 +70,7 @@ static uint64_t move_tables(struct vmsim__vma *from, uint64_t old, uint64_t new,
     const struct vmsim__pt_format *f = mm->pt.format;
     const uint64_t leaf_span = UINT64_C(1) << (f->shift[0] + f->index_bits[0]);
     uint64_t done = 0;
+    vmsim__flush_pending(mm, mm->cpu);
     while (done < length) {
         uint64_t o = old + done, n = new + done, left = length - done;
         if (f->levels > 3 && move_table(mm, o, n, left, 2)) {

@@ -183,16 +183,34 @@ void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, un
     vmsim__lru_add_vma(vm->lru, pfn, (vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, cpu);
 }
 
-/* Kernel: page_add_file_rmap. */
-void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
+void vmsim__map_anon(struct vmsim__vma *vma, vmsim__pfn pfn, bool exclusive, unsigned cpu) {
+    struct vmsim__vm *vm = vma->mm->vm;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    const vmsim__pfn head = vmsim__vm_head(vm, pfn);
+    VMSIM__ASSERT(vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_ANON) && f->mapcount >= 0);
+    f->mapcount++;
+    if (vmsim__vm_mapcount(vm, pfn) == 1)
+        vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, 1);
+    if (exclusive)
+        f->flags |= VMSIM__FRAME_EXCLUSIVE;
+    if (VMSIM__UNLIKELY((vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED) && pfn == head)
+        vmsim__lru_mlock(vm->lru, pfn, cpu);
+}
+
+void vmsim__remap_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
     VMSIM__ASSERT(!vmsim__frame_is(vmsim__vm_frame(vma->mm->vm, pfn), VMSIM__FRAME_ANON | VMSIM__FRAME_TAIL));
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     if (f->mapcount++ == 0)
         vmsim__vm_node_stat(vm, f, VMSIM__NR_MAPPED, 1);
-    vmsim__rss_add_fast(vma->mm, vmsim__rss_kind_of(f), 1);
     if (VMSIM__UNLIKELY((vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED))
         vmsim__lru_mlock(vm->lru, pfn, cpu);
+}
+
+/* Kernel: page_add_file_rmap. */
+void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
+    vmsim__rss_add_fast(vma->mm, vmsim__rss_kind_of(vmsim__vm_frame(vma->mm->vm, pfn)), 1);
+    vmsim__remap_file(vma, pfn, cpu);
 }
 
 /* Kernel: page_remove_rmap. */

@@ -233,6 +233,10 @@ static bool expected(const struct vmsim__rmap_walk *w, uint64_t va, struct vmsim
     const struct vmsim__pt_format *f = w->vm->format;
     const uint64_t base = va & ~((UINT64_C(1) << f->shift[level]) - 1);
     const uint64_t pfn = w->pfn + (vmsim__vma_index(w->vma, va) - w->index);
+    if (w->migration) {
+        const struct vmsim__swp e = pte.flags & VMSIM__PTE_SWAP ? vmsim__swp_of(pte) : (struct vmsim__swp){0};
+        return (pte.flags & VMSIM__PTE_SWAP) && vmsim__swp_is_migration(e) && e.offset == pfn;
+    }
     if (!(pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)) || (pte.flags & VMSIM__PTE_SPECIAL))
         return false;
     return pte.pfn + ((va - base) >> w->vm->page_shift) == pfn;
@@ -258,11 +262,18 @@ bool vmsim__rmap_next(struct vmsim__rmap_walk *w, struct vmsim__mapping *m) {
             continue;
         const struct vmsim__pte pte = vmsim__pt_get(f, &slot);
         if (expected(w, va, pte, slot.level)) {
+            w->met = va;
             *m = (struct vmsim__mapping){w->vma, vmsim__align_down(va, size), slot, pte};
             return true;
         }
     }
     return false;
+}
+
+void vmsim__rmap_again(struct vmsim__rmap_walk *w) {
+    VMSIM__ASSERT(w->met < w->va);
+    w->va = w->met;
+    w->slot.entry = NULL;
 }
 
 bool vmsim__rmap_walk(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context) {

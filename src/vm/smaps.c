@@ -64,6 +64,24 @@ static void account_entry(const struct vmsim__vma *vma, struct vmsim__smaps *s, 
     }
 }
 
+/* Kernel: smaps_pte_entry. A page under migration is seen as its owner's alone, neither young nor dirty. */
+static void account_nonpresent(const struct vmsim__vma *vma, struct vmsim__smaps *s, struct vmsim__swp e) {
+    const struct vmsim__vm *vm = vma->mm->vm;
+    if (vmsim__swp_is_swap(e)) {
+        const unsigned n = vm->swap && vm->swap->count ? vm->swap->count(vm->swap->context, e) : 1;
+        s->swap += vm->page_size;
+        s->swap_pss += (vm->page_size << PSS_SHIFT) / (n > 1 ? n : 1);
+    } else if (vmsim__swp_is_migration(e)) {
+        const struct vmsim__frame *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, (vmsim__pfn)e.offset));
+        const struct page_view p = {vm->page_size, 1, vmsim__frame_is(head, VMSIM__FRAME_DIRTY),
+                                    vma->flags & VMSIM__VM_LOCKED};
+        s->rss += vm->page_size;
+        s->anonymous += vmsim__frame_is(head, VMSIM__FRAME_ANON) ? vm->page_size : 0;
+        s->referenced += vmsim__frame_is(head, VMSIM__FRAME_REFERENCED) ? vm->page_size : 0;
+        add_share(s, head, &p);
+    }
+}
+
 /* A page of the kernel's own code, which every process with a vdso shares. */
 static void account_vdso(const struct vmsim__vma *vma, struct vmsim__smaps *s) {
     const struct vmsim__vm *vm = vma->mm->vm;
@@ -84,8 +102,7 @@ void vmsim__vma_smaps(const struct vmsim__vma *vma, struct vmsim__smaps *sum) {
          va += UINT64_C(1) << mm->pt.format->shift[slot.level]) {
         struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
         if (pte.flags & VMSIM__PTE_SWAP) {
-            sum->swap += mm->vm->page_size;
-            sum->swap_pss += mm->vm->page_size << PSS_SHIFT;
+            account_nonpresent(vma, sum, vmsim__swp_of(pte));
         } else if (!(pte.flags & VMSIM__PTE_SPECIAL)) {
             account_entry(vma, sum, pte, &slot);
         } else if (vmsim__vma_is_vdso(vma)) {

@@ -9,7 +9,7 @@
 
 static bool on_mkclean(void *context, struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
     (void)file, (void)index;
-    return vmsim__vm_mkclean(context, pfn, cpu);
+    return vmsim__page_mkclean(context, pfn, cpu) > 0;
 }
 
 static void on_unmap(void *context, struct vmsim__file *file, uint64_t first, uint64_t last, bool even_cows,
@@ -124,6 +124,11 @@ void vmsim__vm_set_policy(struct vmsim__vm *vm, const struct vmsim__alloc_reques
     VMSIM__ASSERT(!policy || policy->node < vm->mem->nr_nodes);
     vm->policy = policy;
     vmsim__cache_set_policy(vm->cache, policy);
+}
+
+void vmsim__vm_set_swap(struct vmsim__vm *vm, const struct vmsim__swap_ops *ops) {
+    VMSIM__ASSERT(!ops || (ops->duplicate && ops->release && ops->swap_in));
+    vm->swap = ops;
 }
 
 struct vmsim__mm *vmsim__vm_first_mm(const struct vmsim__vm *vm) {

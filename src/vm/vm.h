@@ -16,7 +16,7 @@
 #define VMSIM__VM_H
 #include "base/interval_tree.h"
 #include "cache/cache.h"
-#include "mmu/mmu.h"
+#include "mmu/swp.h"
 #include "vm/vm_spec.h"
 
 /* VMA flags: the kernel's bits (include/linux/mm.h), as VmFlags in smaps spells them. */
@@ -155,16 +155,34 @@ struct vmsim__vm_hooks {
     /* The content of a page: `to` becomes a copy of `from` (VMSIM__PFN_NONE: zeroes), 1 << order frames. For the
      * content oracle; may be NULL. */
     void (*fill)(void *context, vmsim__pfn to, vmsim__pfn from, unsigned order);
-    /* Swap entries (payload of a VMSIM__PTE_SWAP entry), once an area exists; NULL: there are none. swap_in brings the
-     * page back and sets the entry; dup and free count references of entries. */
-    enum vmsim__fault_outcome (*swap_in)(void *context, struct vmsim__vma *vma, uint64_t va,
-                                         const struct vmsim__pt_slot *slot, bool write, unsigned cpu);
-    void (*swap_dup)(void *context, uint64_t payload);
-    void (*swap_free)(void *context, uint64_t payload);
+    /* A page of mm was unmapped at `va` and may be flushed later, with others: true when it was noted for
+     * flush_deferred (try_to_unmap with VMSIM__TTU_BATCH_FLUSH); false: flush now. Both NULL: always now. */
+    bool (*flush_defer)(void *context, struct vmsim__mm *mm, uint64_t va, unsigned cpu);
+    void (*flush_deferred)(void *context, unsigned cpu);
+    /* A fault met a page that is being migrated: what comes of it. NULL: SIGBUS. */
+    enum vmsim__fault_outcome (*migration_wait)(void *context, struct vmsim__vma *vma, uint64_t va, vmsim__pfn pfn,
+                                                unsigned cpu);
     /* madvise(MADV_PAGEOUT) of a checked range whose pages were aged; MADV_COLLAPSE (returns 0 or an errno). May be
      * NULL. */
     void (*pageout)(void *context, struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned cpu);
     int (*collapse)(void *context, struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned cpu);
+};
+
+/* What a module of swap areas does for address spaces. An entry in a page table holds one count of its slot; so does
+ * the swap cache. Any function but swap_in, duplicate and release may be NULL. */
+struct vmsim__swap_ops {
+    void *context;
+    /* The slot of a page in the swap cache (VMSIM__FRAME_SWAPCACHE). Kernel: page_private. */
+    struct vmsim__swp (*slot_of)(void *context, vmsim__pfn pfn);
+    bool (*duplicate)(void *context, struct vmsim__swp e);             /* swap_duplicate; false: no memory */
+    void (*release)(void *context, struct vmsim__swp e, unsigned cpu); /* free_swap_and_cache */
+    unsigned (*count)(void *context, struct vmsim__swp e);             /* swp_swapcount: entries that name it */
+    bool (*cached)(void *context, struct vmsim__swp e);                /* mincore: is the page in memory? */
+    void (*prefetch)(void *context, struct vmsim__vma *vma, uint64_t va, struct vmsim__swp e); /* MADV_WILLNEED */
+    bool (*free_slot)(void *context, vmsim__pfn pfn, unsigned cpu); /* folio_free_swap: the page leaves the cache */
+    /* do_swap_page: finds or reads the page, then vmsim__swap_map. */
+    enum vmsim__fault_outcome (*swap_in)(void *context, struct vmsim__vma *vma, uint64_t va,
+                                         const struct vmsim__pt_slot *slot, bool write, unsigned cpu);
 };
 
 enum vmsim__rlimit {
@@ -226,6 +244,7 @@ struct vmsim__mm {
     int64_t rss_folded[VMSIM__RSS_KINDS]; /* 6.12: what the per-CPU parts have handed over; lags behind rss */
     int64_t rss_batch[VMSIM__RSS_KINDS];  /* 6.12: between vmsim__rss_batch_start and _end */
     int32_t *rss_cpu;                     /* 6.12: a row of VMSIM__RSS_KINDS for each CPU */
+    bool flush_pending;                   /* pages of it were unmapped whose flush was deferred */
     bool rss_batching;
     uint64_t hiwater_rss; /* pages */
     vmsim__pfn deposit;   /* leaf tables in reserve for huge entries, linked by frame.next */
@@ -268,6 +287,8 @@ uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm); /* CommitLimit, pag
 /* Placement of the running task's pages (node, nodemask); NULL: local node. The pointer is kept. */
 void vmsim__vm_set_policy(struct vmsim__vm *vm, const struct vmsim__alloc_request *policy);
 void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages); /* total of swap areas, for CommitLimit */
+/* The swap module; NULL: none (an entry of a swap area is then SIGBUS). The pointer is kept. */
+void vmsim__vm_set_swap(struct vmsim__vm *vm, const struct vmsim__swap_ops *ops);
 struct vmsim__mm *vmsim__vm_first_mm(const struct vmsim__vm *vm);
 vmsim__pfn vmsim__vm_zero_pfn(const struct vmsim__vm *vm); /* a reserved frame: no allocator frame */
 
@@ -311,9 +332,6 @@ void vmsim__mm_set_rlimit(struct vmsim__mm *mm, enum vmsim__rlimit which, uint64
  * vm_create plugs this and mkclean into the cache, so that truncate and write-out reach every mapping. */
 void vmsim__vm_unmap_file(struct vmsim__vm *vm, struct vmsim__file *file, uint64_t first, uint64_t end, bool even_cows,
                           unsigned cpu);
-/* Write-protects and cleans every shared mapping of a file page (before it is written out). Returns whether an entry
- * was dirty. */
-bool vmsim__vm_mkclean(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu);
 
 /* ---- exec ---- */
 
@@ -400,14 +418,54 @@ struct vmsim__rmap_walk {
     struct vmsim__vma *vma;
     uint64_t va, end;
     struct vmsim__pt_slot slot; /* of va; entry NULL: to be looked for */
+    uint64_t met;               /* address of the entry returned last */
+    bool migration;             /* entries that wait for these frames are looked for, not those that map them */
 };
 void vmsim__rmap_start(struct vmsim__rmap_walk *w, struct vmsim__vm *vm, vmsim__pfn pfn);
 bool vmsim__rmap_next_vma(struct vmsim__rmap_walk *w);
 bool vmsim__rmap_next(struct vmsim__rmap_walk *w, struct vmsim__mapping *m);
+void vmsim__rmap_again(struct vmsim__rmap_walk *w); /* looks at the last one's place again: it was split */
 /* The same as one call. Return false to stop. */
 typedef bool (*vmsim__rmap_fn)(void *context, struct vmsim__mapping *m);
 /* False: stopped early. */
 bool vmsim__rmap_walk(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context);
+
+/* ---- what reclaim and migration do through it ---- */
+
+/* Takes the accessed bits of all mappings of a page. */
+struct vmsim__referenced {
+    /* Of which address spaces the use counts (those of a memory cgroup); NULL: of all. */
+    bool (*counts)(void *context, const struct vmsim__mm *mm);
+    void *context;
+    unsigned vmas;     /* out: VMAs through which it was used since the last time */
+    uint32_t vm_flags; /* out: VMSIM__VM_* of those; VM_LOCKED: the page is locked, and the walk ended there */
+};
+/* Kernel: folio_referenced. The page must be isolated from the lists or otherwise held. */
+void vmsim__folio_referenced(struct vmsim__vm *vm, vmsim__pfn pfn, struct vmsim__referenced *r, unsigned cpu);
+
+#define VMSIM__TTU_IGNORE_MLOCK 1u
+#define VMSIM__TTU_BATCH_FLUSH 2u /* the caller calls vmsim__unmap_flush before the page is freed or written */
+/* Takes a page out of all page tables: entries of a swapped page name its slot (it must be in the swap cache), those of
+ * a clean MADV_FREE page and of file pages vanish. What entries knew (dirty) is handed to the page. Huge entries are
+ * split first. True: no entry is left. The caller holds a reference. Kernel: try_to_unmap. */
+bool vmsim__try_to_unmap(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned ttu, unsigned cpu);
+void vmsim__unmap_flush(struct vmsim__vm *vm, unsigned cpu); /* try_to_unmap_flush */
+
+/* Write-protects and cleans all shared mappings of a file page. Entries that were changed. Kernel: folio_mkclean. */
+unsigned vmsim__page_mkclean(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu);
+
+/* Replaces all entries of a page by migration entries. False: some are left (call vmsim__remove_migration with twice
+ * the same page). Kernel: try_to_migrate. */
+bool vmsim__try_to_migrate(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned ttu, unsigned cpu);
+/* Entries that wait for `from` map `to`, which has its mapping, index and order (or is the same page). Kernel:
+ * remove_migration_ptes. */
+void vmsim__remove_migration(struct vmsim__vm *vm, vmsim__pfn from, vmsim__pfn to, unsigned cpu);
+
+/* The end of a fault on a swap entry: maps the page, which is up to date and locked or held by the caller, in place of
+ * the entry in `slot`, and gives the entry's count back. `cached`: the page is in the swap cache; else it is new and
+ * goes on the lists. Does nothing when the entry changed meanwhile. Kernel: the end of do_swap_page. */
+enum vmsim__fault_outcome vmsim__swap_map(struct vmsim__vma *vma, uint64_t va, struct vmsim__pte entry, vmsim__pfn pfn,
+                                          bool cached, bool write, unsigned cpu);
 
 /* Splits a compound anonymous page (its huge entries first) into base frames. False: someone else holds a reference;
  * its entries are base entries then. */

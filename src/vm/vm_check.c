@@ -107,7 +107,9 @@ static int check_entry(struct check *c, const struct vmsim__vma *v, uint64_t va,
     struct vmsim__vm *vm = c->vm;
     struct vmsim__pte pte = vmsim__pt_get(vm->format, slot);
     if (pte.flags & VMSIM__PTE_SWAP) {
-        rss[VMSIM__RSS_SWAP]++;
+        const enum vmsim__rss_kind kind = vmsim__swp_rss_kind(vm, vmsim__swp_of(pte));
+        if (kind < VMSIM__RSS_KINDS)
+            rss[kind]++;
         return 0;
     }
     if ((pte.flags & VMSIM__PTE_WRITE) && !(v->flags & VMSIM__VM_WRITE))

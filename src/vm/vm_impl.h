@@ -62,6 +62,7 @@ struct vmsim__vm {
     enum { VMSIM__WAIT_FAULT, VMSIM__WAIT_MINOR, VMSIM__WAIT_MAJOR } waits;
     struct vmsim__alloc *alloc;
     struct vmsim__vm_hooks hooks;
+    const struct vmsim__swap_ops *swap;        /* NULL: there is none */
     const struct vmsim__alloc_request *policy; /* of the running task; NULL: local node */
     int64_t committed;                         /* pages, without what tmpfs files hold */
     uint64_t swap_pages;
@@ -218,6 +219,9 @@ void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, un
 void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from,
                     unsigned order); /* tells the content oracle */
 void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu);
+/* Maps that come back to a page which has its mapping and index already; RSS is the caller's. */
+void vmsim__map_anon(struct vmsim__vma *vma, vmsim__pfn pfn, bool exclusive, unsigned cpu); /* page_add_anon_rmap */
+void vmsim__remap_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu);
 void vmsim__unmap_page(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu); /* page_remove_rmap */
 uint32_t
 vmsim__prot_flags(const struct vmsim__vma *vma); /* PTE flags of vm_page_prot: no WRITE for private or watched ones */
@@ -225,6 +229,8 @@ vmsim__prot_flags(const struct vmsim__vma *vma); /* PTE flags of vm_page_prot: n
  * NULL. */
 bool vmsim__mm_slot(struct vmsim__mm *mm, uint64_t va, bool create, struct vmsim__pt_slot *slot);
 void vmsim__flush_page(struct vmsim__mm *mm, uint64_t va, unsigned cpu);
+void vmsim__flush_pending(struct vmsim__mm *mm,
+                          unsigned cpu); /* before rights or pages are taken away (rmap_folio.c) */
 void vmsim__flush_range(struct vmsim__mm *mm, uint64_t start, uint64_t end, unsigned stride_shift, bool tables,
                         unsigned cpu);
 
@@ -233,10 +239,23 @@ void vmsim__gather_start(struct vmsim__gather *g, struct vmsim__mm *mm, bool who
 void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn);
 void vmsim__gather_range(struct vmsim__gather *g, uint64_t start, uint64_t end, unsigned shift);
 void vmsim__gather_finish(struct vmsim__gather *g);
-/* Takes the pages of [start, end) of vma out of the page table. even_cows false: leave private copies of a file. */
-void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t start, uint64_t end, bool even_cows);
+/* Takes the pages of [start, end) of vma out of the page table. */
+#define VMSIM__ZAP_COWS 1u    /* private copies of a file, too, and all that is swapped */
+#define VMSIM__ZAP_MARKERS 2u /* the VMA goes: guards, too */
+void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned zap);
 /* zap_page_range: gather, zap, finish. */
 void vmsim__zap(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned cpu);
+
+struct vmsim__fault_at;
+
+/* ---- swap_entry.c: entries that are neither empty nor present ---- */
+enum vmsim__rss_kind vmsim__swp_rss_kind(const struct vmsim__vm *vm, struct vmsim__swp e);
+enum vmsim__fault_outcome vmsim__nonpresent_fault(struct vmsim__fault_at *at);
+void vmsim__nonpresent_zap(struct vmsim__mm *mm, const struct vmsim__pt_slot *slot, struct vmsim__pte pte,
+                           unsigned zap);
+bool vmsim__nonpresent_copy(struct vmsim__vma *to, const struct vmsim__vma *from, const struct vmsim__pt_slot *src,
+                            const struct vmsim__pt_slot *dst, struct vmsim__pte pte); /* false: no memory */
+void vmsim__nonpresent_protect(const struct vmsim__vma *v, const struct vmsim__pt_slot *slot, struct vmsim__pte pte);
 
 /* ---- nommu_map.c: the calls, on arguments of whole pages, and what stands for the page table ---- */
 void vmsim__nommu_init(struct vmsim__mm *mm);

@@ -222,15 +222,20 @@ int64_t vmsim__mm_msync(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
 
 /* ---- mincore ---- */
 
-/* Kernel: mincore_pte_range: a page of a file is resident when it is cached, mapped or not. */
+/* Kernel: mincore_pte_range: a page of a file is resident when it is cached, mapped or not; a swapped one when it is in
+ * the swap cache; one that is moved or broke, always. */
 static bool resident_page(struct vmsim__vma *v, uint64_t va) {
     struct vmsim__pt_slot slot;
     if (vmsim__pt_slot(&v->mm->pt, va, 0, false, &slot) && slot.entry) {
         struct vmsim__pte pte = vmsim__pt_get(v->mm->pt.format, &slot);
         if (pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE))
             return true;
-        if (pte.flags & VMSIM__PTE_SWAP)
-            return false;
+        const struct vmsim__swap_ops *swap = v->mm->vm->swap;
+        const struct vmsim__swp e = pte.flags & VMSIM__PTE_SWAP ? vmsim__swp_of(pte) : (struct vmsim__swp){0};
+        if ((pte.flags & VMSIM__PTE_SWAP) && vmsim__swp_is_swap(e))
+            return swap && swap->cached && swap->cached(swap->context, e);
+        if ((pte.flags & VMSIM__PTE_SWAP) && e.type != VMSIM__SWP_MARKER)
+            return true;
     }
     return v->file && vmsim__file_page(v->file, vmsim__vma_index(v, va)) != VMSIM__PFN_NONE;
 }

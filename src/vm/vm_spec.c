@@ -110,6 +110,7 @@ const struct vmsim_param vmsim__vm_cost_params[] = {
     TIME(fork_vma, "400ns", "Copy one VMA."),
     TIME(fork_page, "60ns", "Copy one entry (30-150 ns a page)."),
     TIME(table, "200ns", "Allocate or free one page table."),
+    TIME(rmap_vma, "60ns", "Reverse map: find one VMA of a page and its entry (a walk of warm tables, 40-100 ns)."),
     {0}};
 
 const struct vmsim_param vmsim__vm_params[] = {
