@@ -11,6 +11,7 @@
  * Whatever asks for an event is done before anything that cannot be undone, so a schedule() that finds no host memory
  * leaves an event to be given once more. */
 #include "block/block_impl.h"
+#include "block/block_layout.h"
 
 #include <string.h>
 
@@ -28,8 +29,11 @@ static bool make_device(struct vmsim__block *b, struct vmsim__device *d, const s
     for (unsigned l = 0; l < VMSIM__BLOCK_LISTS; l++)
         d->list[l].head = d->list[l].tail = VMSIM__BLOCK_NONE;
     d->name = vmsim__strdup(b->alloc, spec->name);
-    if (!d->name || !vmsim__vec_reserve(b->alloc, &d->faults, spec->faults.count))
+    if (!d->name || !vmsim__vec_reserve(b->alloc, &d->faults, spec->faults.count) ||
+        !vmsim__vec_reserve(b->alloc, &d->space, 1))
         return false;
+    d->room = vmsim__align_down(d->params.size, VMSIM__LAYOUT_BLOCK);
+    d->space.at[d->space.count++] = (struct vmsim__range){0, d->room};
     for (size_t i = 0; i < spec->faults.count; i++)
         d->faults.at[d->faults.count++] = faults[i];
     return true;
@@ -62,6 +66,7 @@ void vmsim__block_destroy(struct vmsim__block *b) {
         if (b->devices[i].name)
             vmsim__strfree(b->alloc, b->devices[i].name);
         vmsim__vec_fini(b->alloc, &b->devices[i].faults);
+        vmsim__vec_fini(b->alloc, &b->devices[i].space);
     }
     vmsim__vec_fini(b->alloc, &b->requests);
     vmsim__vec_fini(b->alloc, &b->bios);
@@ -114,40 +119,58 @@ static void new_request(struct vmsim__block *b, uint32_t device, const struct vm
     d->stat.max_in_flight = vmsim__max64(d->stat.max_in_flight, d->stat.in_flight);
 }
 
-/* Cuts the transfer and queues its pieces; memory for them has been reserved. */
-static void queue_pieces(struct vmsim__block *b, uint32_t device, const struct vmsim__block_io *io, uint64_t since) {
-    uint64_t max = b->devices[device].params.max_request ? b->devices[device].params.max_request : io->bytes;
-    uint32_t parent = VMSIM__BLOCK_NONE;
-    for (uint64_t done = 0; done < io->bytes; done += max) {
-        struct vmsim__block_io piece = *io;
-        piece.position += done;
-        piece.bytes = vmsim__min64(max, io->bytes - done);
-        uint32_t bio = vmsim__bio_new(b);
-        parent = parent == VMSIM__BLOCK_NONE ? bio : parent;
-        vmsim__block_bio(b, bio)->parent = parent;
-        vmsim__block_bio(b, parent)->remaining++;
-        if (!vmsim__block_merge(b, device, &piece, bio))
-            new_request(b, device, &piece, bio);
-    }
-    struct vmsim__bio *first = vmsim__block_bio(b, parent);
-    first->cookie = io->cookie;
-    first->since = since;
-    first->device = device;
-    first->op = (uint8_t)io->op;
+uint64_t vmsim__block_pieces(const struct vmsim__block *b, uint32_t device, uint64_t bytes) {
+    VMSIM__ASSERT(device < b->count && bytes > 0);
+    uint64_t max = b->devices[device].params.max_request;
+    return max ? (bytes - 1) / max + 1 : 1;
 }
 
-int vmsim__block_submit(struct vmsim__block *b, uint32_t device, uint64_t now, const struct vmsim__block_io *io) {
-    VMSIM__ASSERT(device < b->count && io->op < VMSIM__BLOCK_OPS && io->bytes > 0);
+int vmsim__block_prepare(struct vmsim__block *b, uint32_t device, uint64_t now, uint64_t pieces) {
     struct vmsim__device *d = &b->devices[device];
-    VMSIM__ASSERT(io->position <= d->params.size && io->bytes <= d->params.size - io->position);
-    uint64_t max = d->params.max_request, pieces = max ? (io->bytes - 1) / max + 1 : 1;
     bool kick = !d->kicked && d->list[VMSIM__BLOCK_SERVICE].count < d->params.queue_depth;
     if (!vmsim__block_reserve(b, pieces) || (kick && !schedule(b, vmsim__max64(now, d->clock), EVENT_KICK, device)))
         return VMSIM_ENOMEM;
     d->kicked = d->kicked || kick;
     vmsim__block_account(d, now);
-    queue_pieces(b, device, io, now);
     return 0;
+}
+
+static uint32_t new_parent(struct vmsim__block *b, uint32_t device, uint64_t now, const struct vmsim__block_io *io) {
+    uint32_t index = vmsim__bio_new(b);
+    struct vmsim__bio *bio = vmsim__block_bio(b, index);
+    bio->cookie = io->cookie;
+    bio->since = now;
+    bio->device = device;
+    bio->op = (uint8_t)io->op;
+    return index;
+}
+
+void vmsim__block_queue(struct vmsim__block *b, uint32_t device, uint64_t now, const struct vmsim__block_io *run,
+                        uint32_t *parent) {
+    const struct vmsim__device *d = &b->devices[device];
+    VMSIM__ASSERT(run->op < VMSIM__BLOCK_OPS && run->bytes > 0);
+    VMSIM__ASSERT(run->position <= d->params.size && run->bytes <= d->params.size - run->position);
+    uint64_t max = d->params.max_request ? d->params.max_request : run->bytes;
+    for (uint64_t done = 0; done < run->bytes; done += max) {
+        struct vmsim__block_io piece = *run;
+        piece.position += done;
+        piece.bytes = vmsim__min64(max, run->bytes - done);
+        bool first = *parent == VMSIM__BLOCK_NONE;
+        uint32_t bio = first ? new_parent(b, device, now, run) : vmsim__bio_new(b);
+        *parent = first ? bio : *parent;
+        vmsim__block_bio(b, bio)->parent = *parent;
+        vmsim__block_bio(b, *parent)->remaining++;
+        if (!vmsim__block_merge(b, device, &piece, bio))
+            new_request(b, device, &piece, bio);
+    }
+}
+
+int vmsim__block_submit(struct vmsim__block *b, uint32_t device, uint64_t now, const struct vmsim__block_io *io) {
+    uint32_t parent = VMSIM__BLOCK_NONE;
+    int err = vmsim__block_prepare(b, device, now, vmsim__block_pieces(b, device, io->bytes));
+    if (!err)
+        vmsim__block_queue(b, device, now, io, &parent);
+    return err;
 }
 
 /* ---- service ---- */

@@ -47,6 +47,10 @@ struct vmsim__request {
     uint8_t list; /* enum vmsim__block_list, or FREE */
 };
 
+struct vmsim__range {
+    uint64_t position, bytes;
+};
+
 struct vmsim__device {
     char *name;
     struct vmsim__block_params params;
@@ -66,6 +70,13 @@ struct vmsim__device {
         VMSIM__VEC(struct vmsim__block_fault);
     } faults; /* one with nothing left to do stays, as USED */
     struct vmsim__block_stat stat;
+    /* of block_layout.c */
+    struct {
+        VMSIM__VEC(struct vmsim__range);
+    } space;               /* free, by position, neighbours joined */
+    uint64_t room, placed; /* bytes that layouts may have, and do */
+    uint64_t extents;      /* of all layouts */
+    uint64_t scattered;    /* pieces ever spread over the device */
 };
 #define VMSIM__BLOCK_USED UINT64_MAX /* of fault.after: it has happened as often as it should */
 
@@ -106,6 +117,15 @@ static inline struct vmsim__bio *vmsim__block_bio(const struct vmsim__block *b, 
     VMSIM__ASSERT(index < b->bios.count);
     return &b->bios.at[index];
 }
+
+/* ---- block.c ---- */
+
+/* A submission in steps: how many pieces a run of bytes makes; memory for all pieces, and the event that begins service
+ * (0 or VMSIM_ENOMEM, nothing happened); then each run. *parent is NONE before the first. */
+uint64_t vmsim__block_pieces(const struct vmsim__block *b, uint32_t device, uint64_t bytes);
+int vmsim__block_prepare(struct vmsim__block *b, uint32_t device, uint64_t now, uint64_t pieces);
+void vmsim__block_queue(struct vmsim__block *b, uint32_t device, uint64_t now, const struct vmsim__block_io *run,
+                        uint32_t *parent);
 
 /* ---- block_queue.c ---- */
 

@@ -97,6 +97,21 @@ static int check_list(struct recount *r, uint32_t device, unsigned list) {
     return found == d->list[list].count ? 0 : wrong(r, d, "requests of a list", d->list[list].count, found);
 }
 
+/* Free ranges in order, none touching the next, and the rest is what layouts have. */
+static int check_space(struct recount *r, const struct vmsim__device *d) {
+    uint64_t end = 0, sum = 0;
+    for (size_t i = 0; i < d->space.count; i++) {
+        const struct vmsim__range *range = &d->space.at[i];
+        if (!range->bytes || (i && range->position <= end) || range->position + range->bytes > d->room)
+            return wrong(r, d, "a free range", range->position, end);
+        end = range->position + range->bytes;
+        sum += range->bytes;
+    }
+    if (d->space.count > d->extents + 1)
+        return wrong(r, d, "free ranges", d->space.count, d->extents + 1);
+    return sum + d->placed == d->room ? 0 : wrong(r, d, "free bytes", sum, d->room - d->placed);
+}
+
 static int check_device(struct recount *r, uint32_t device) {
     const struct vmsim__device *d = &r->b->devices[device];
     uint64_t before = r->requests;
@@ -115,7 +130,9 @@ static int check_device(struct recount *r, uint32_t device) {
     uint64_t done = d->stat.time[VMSIM__BLOCK_READ] + d->stat.time[VMSIM__BLOCK_WRITE];
     if (d->stat.weighted < done || (!d->stat.in_flight && d->stat.weighted != done))
         return wrong(r, d, "time in queue", d->stat.weighted, done);
-    return d->stat.busy <= d->stat.weighted ? 0 : wrong(r, d, "busy time", d->stat.busy, d->stat.weighted);
+    if (d->stat.busy > d->stat.weighted)
+        return wrong(r, d, "busy time", d->stat.busy, d->stat.weighted);
+    return check_space(r, d);
 }
 
 /* Each live bio hangs on one request, but for a parent whose own piece is done before the others. */
