@@ -58,6 +58,11 @@ enum vmsim_test_outcome {
 
 /** Uses a page (numbers below 2^34). `victim` (may be NULL) receives the page that went, on ::VMSIM_TEST_EVICT. */
 enum vmsim_test_outcome vmsim_test_tlb_step(struct vmsim_test_tlb *t, uint64_t page, uint64_t *victim);
+/** The same, by the instruction at `pc`: what policies that want the program counter are told. */
+enum vmsim_test_outcome vmsim_test_tlb_step_at(struct vmsim_test_tlb *t, uint64_t page, uint64_t pc, uint64_t *victim);
+/** Reads a counter that the policy exports, or "fallbacks", how often it answered what could not be.
+ *  @return 0, or VMSIM_ENOENT. */
+int vmsim_test_tlb_counter(const struct vmsim_test_tlb *t, const char *name, uint64_t *value);
 /** Is the page held? Changes nothing. */
 bool vmsim_test_tlb_probe(const struct vmsim_test_tlb *t, uint64_t page);
 /** Invalidates a page. */
@@ -72,8 +77,11 @@ void vmsim_test_tlb_counts(const struct vmsim_test_tlb *t, uint64_t *hits, uint6
  * - `7+`   must hit
  * - `7-3`  must miss and evict page 3
  * - `7-?`  must miss and evict some page
+ * - `7@5`  by the instruction at address 5; before the sign: `7@5+`, `7@5-3`
  * - `!7`   page 7 is invalidated
  * - `?7`   page 7 must be held now, `?7-` must not (a probe: changes nothing)
+ *
+ * A policy that answered what cannot be (a way outside the set) fails the script, too.
  *
  * 0, or VMSIM_ECHECK with the word that failed and what happened instead in `why`; VMSIM_EINVAL for a script that
  * cannot be read.

@@ -141,6 +141,9 @@ int vmsim_task_walk(struct vmsim_machine *machine, uint32_t task, uint64_t addre
                     vmsim_line_fn *line, void *context);
 
 struct vmsim_policy;
+struct vmsim_policy_domain_info;
+/** Domain number `index` (enum vmsim_policy_domain of vmsim/policy.h), NULL past the last. */
+const struct vmsim_policy_domain_info *vmsim_policy_domain_at(size_t index);
 /** Policy number `index` that the machine knows (vmsim/policy.h), NULL past the last. *origin (or NULL) gets
  *  "built-in", "linked-in" or the path of its plugin. */
 const struct vmsim_policy *vmsim_machine_policy(const struct vmsim_machine *machine, size_t index, const char **origin);

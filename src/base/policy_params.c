@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A policy's own parameters from texts, and the instance that a policy runs in. */
+/* A policy's own parameters from texts, and the parameters by which a file chooses a policy. */
+#include <stddef.h>
 #include <string.h>
 
 #include "base/policy_registry.h"
@@ -107,43 +108,19 @@ int vmsim__param_bind(const struct vmsim_param *table, const struct vmsim_param_
     return e;
 }
 
-static void *service_allocate(void *host, size_t bytes) {
-    return vmsim__calloc(((struct vmsim__policy_instance *)host)->alloc, 1, bytes);
-}
-
-static void service_release(void *host, void *memory, size_t bytes) {
-    vmsim__free(((struct vmsim__policy_instance *)host)->alloc, memory, bytes);
-}
-
-static uint64_t service_random(void *host, uint64_t bound) {
-    return vmsim__rng_below(&((struct vmsim__policy_instance *)host)->rng, bound);
-}
-
-int vmsim__policy_instance_init(struct vmsim__policy_instance *p, struct vmsim__alloc *a,
-                                const struct vmsim_policy *policy, const struct vmsim_param_list *pairs, uint64_t seed,
-                                const char *stream, struct vmsim__err *err) {
-    *p = (struct vmsim__policy_instance){.policy = policy, .alloc = a};
-    p->services = (struct vmsim_policy_services){sizeof p->services, VMSIM_POLICY_ABI, p,
-                                                 service_allocate,   service_release,  service_random};
-    vmsim__rng_seed_named(&p->rng, seed, stream);
-    if (policy->params_size) {
-        p->params = vmsim__calloc(a, 1, policy->params_size);
-        if (!p->params)
-            return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for the parameters of policy %s", policy->name);
-    }
-    return vmsim__param_bind(policy->params, pairs, p->params, err);
-}
-
-void vmsim__policy_instance_fini(struct vmsim__policy_instance *p) {
-    if (p->context) {
-        const void *whole = p->policy;
-        void (*destroy)(void *) = p->policy->domain == VMSIM_POLICY_TLB_REPLACEMENT
-                                      ? ((const struct vmsim_tlb_replacement_policy *)whole)->destroy
-                                      : ((const struct vmsim_tlb_prefetch_policy *)whole)->destroy;
-        if (destroy)
-            destroy(p->context);
-    }
-    if (p->params)
-        vmsim__free(p->alloc, p->params, p->policy->params_size);
-    *p = (struct vmsim__policy_instance){0};
-}
+const struct vmsim_param vmsim__policy_choice_params[] = {
+    {.name = "name",
+     .type = VMSIM_PARAM_STRING,
+     .offset = offsetof(struct vmsim__policy_choice, name),
+     .flags = VMSIM_PARAM_OPTIONAL | VMSIM_PARAM_SHORTHAND,
+     .doc = "The policy, by name. `vmsim policy list` shows the built-in ones."},
+    {.name = "plugin",
+     .type = VMSIM_PARAM_STRING,
+     .offset = offsetof(struct vmsim__policy_choice, plugin),
+     .flags = VMSIM_PARAM_OPTIONAL | VMSIM_PARAM_INPUT,
+     .doc = "A shared object that holds the policy."},
+    {.name = "params",
+     .type = VMSIM_PARAM_MAP,
+     .offset = offsetof(struct vmsim__policy_choice, params),
+     .doc = "The policy's own parameters. `vmsim policy show NAME` lists them."},
+    {0}};

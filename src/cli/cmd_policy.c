@@ -9,8 +9,7 @@
 #include "vmsim/scenario.h"
 
 static const char *domain_name(enum vmsim_policy_domain domain) {
-    static const char *const names[VMSIM_POLICY_DOMAINS] = {"tlb_replacement", "tlb_prefetch"};
-    return (unsigned)domain < VMSIM_POLICY_DOMAINS ? names[domain] : "?";
+    return vmsim_policy_domain_at(domain)->name;
 }
 
 static int list(const struct vmsim_machine *m) {

@@ -2,6 +2,7 @@
 /* Every number of a machine under one name, resolved once and then read by id (jemalloc's mallctl habit).
  *
  *     vmstat.NAME  nodeN.NAME  zone.N.ZONE.NAME  tlb.cpuN.NAME  tlb.cpuN.ARRAY.NAME  cpuN.NAME  tasks.TASK.NAME
+ *     policies.DOMAIN.POLICY.NAME                                        of policies that something asks
  *
  * The table is made when first asked for and grows as tasks appear; an id stays what it was. */
 #include <stdarg.h>
@@ -238,6 +239,31 @@ static bool add_cpus(struct vmsim_machine *m) {
     return ok;
 }
 
+static uint64_t read_fallbacks(const struct vmsim_machine *m, uint32_t policy, uint32_t b) {
+    (void)b;
+    struct vmsim__policy_use use = {0};
+    vmsim__policy_use_at(m->policies, policy, &use);
+    return use.fallbacks;
+}
+
+static uint64_t read_policy(const struct vmsim_machine *m, uint32_t policy, uint32_t counter) {
+    return vmsim__policy_counter_read(m->policies, policy, counter);
+}
+
+static bool add_policies(struct vmsim_machine *m) {
+    bool ok = true;
+    struct vmsim__policy_use use;
+    for (uint32_t i = 0; vmsim__policy_use_at(m->policies, i, &use); i++) {
+        if (!use.instances)
+            continue;
+        ok = ok && add(m, read_fallbacks, i, 0, "policies.%s.%s.fallbacks", use.domain, use.policy->name);
+        for (uint32_t k = 0; k < use.counters; k++)
+            ok = ok && add(m, read_policy, i, k, "policies.%s.%s.%s", use.domain, use.policy->name,
+                           vmsim__policy_counter_name(m->policies, i, k));
+    }
+    return ok;
+}
+
 /* Takes back what was added behind `count`: part of a group would never be completed. Always false. */
 static bool take_back(struct vmsim_machine *m, size_t count) {
     m->counters.count = count;
@@ -248,7 +274,7 @@ static bool take_back(struct vmsim_machine *m, size_t count) {
 /* Brings the table up to date: a task that has got another name since is counted under both, which read the same.
  * False: no host memory; what is there stays valid. */
 static bool build(struct vmsim_machine *m) {
-    if (!m->counters.count && !(add_vmstat(m) && add_memory(m) && add_cpus(m)))
+    if (!m->counters.count && !(add_vmstat(m) && add_memory(m) && add_cpus(m) && add_policies(m)))
         return take_back(m, 0);
     for (; m->counted_names < m->names.count; m->counted_names++) {
         const struct vmsim__task *t = vmsim__task_at(m, m->named.at[m->counted_names].task);

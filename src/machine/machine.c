@@ -65,23 +65,6 @@ static int create_memory(struct vmsim_machine *m) {
     return 0;
 }
 
-/* Before the CPUs: their arrays ask for policies by name. */
-static int create_policies(struct vmsim_machine *m) {
-    m->policies = vmsim__policy_registry_create(m->alloc);
-    if (!m->policies)
-        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the policies");
-    int built_in = vmsim__tlb_policies_add(m->policies, &m->err);
-    if (built_in)
-        return built_in;
-    const char *const *plugins = m->spec.plugins.data;
-    for (size_t i = 0; i < m->spec.plugins.count; i++) {
-        int err = vmsim__policy_load(m->policies, plugins[i], &m->err);
-        if (err)
-            return err;
-    }
-    return 0;
-}
-
 static int create_cpus(struct vmsim_machine *m) {
     int err = vmsim__tlb_system_create(&m->tlbs, m->alloc, &m->spec.tlb, m->format, m->nr_cpus, m->policies,
                                        m->spec.seed, &m->err);
@@ -130,7 +113,7 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
     m->kernel = vmsim__kernel_find(m->spec.mem.kernel);
     int code = m->kernel ? 0 : vmsim__err_set(&m->err, VMSIM_ECONFIG, "kernel '%s' is not known", m->spec.mem.kernel);
     code = code ? code : create_memory(m);
-    code = code ? code : create_policies(m);
+    code = code ? code : vmsim__machine_create_policies(m); /* before the CPUs, whose arrays ask for them by name */
     code = code ? code : create_cpus(m);
     code = code ? code : write_sysctls(m);
     if (code) {
@@ -205,10 +188,6 @@ int vmsim_machine_check(struct vmsim_machine *m) {
     err = err ? err : vmsim__cache_check(m->cache, &m->err);
     err = err ? err : vmsim__vm_check(m->vm, &m->err);
     return err ? err : vmsim__tlb_system_check(m->tlbs, NULL, &m->err);
-}
-
-const struct vmsim_policy *vmsim_machine_policy(const struct vmsim_machine *m, size_t index, const char **origin) {
-    return vmsim__policy_at(m->policies, index, origin);
 }
 
 int vmsim_task_walk(struct vmsim_machine *m, uint32_t task, uint64_t address, enum vmsim_access_type type,

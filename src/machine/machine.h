@@ -153,6 +153,8 @@ void vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const
 /* VMSIM_ENOMEM with a text once the host refused memory to any layer: what then came out as a simulated lack of memory
  * was none. 0: it never did. */
 int vmsim__host_error(struct vmsim_machine *m);
+/* policies.c: the registry with all domains, and the plugins of the description. */
+int vmsim__machine_create_policies(struct vmsim_machine *m);
 
 /* The allocator's slow path: zones' hook. */
 vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_request *rq);

@@ -33,6 +33,9 @@ struct vmsim__machine_spec {
     uint64_t seed;                   /* of every random choice of the machine */
 };
 
+/* The rows of all domains of policies, by their number, ended by NULL. */
+extern const struct vmsim__policy_domain *const vmsim__policy_domains[VMSIM_POLICY_DOMAINS + 1];
+
 /* Fills `table` (room for `capacity` entries, the last one empty) with the joined table. 0, or VMSIM_ELIMIT. */
 int vmsim__machine_params(struct vmsim_param *table, size_t capacity);
 #define VMSIM__MACHINE_PARAMS_MAX 64

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From a resolved configuration to a machine with its jobs, and the root table that makes configurations of this kind.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,10 +11,12 @@
 
 #define AT(f) offsetof(struct vmsim__scenario_spec, f)
 
-/* The root table of one configuration: `machine` is joined from the layers' tables when the configuration is made. It
- * lives in an allocator of its own because tables must outlive every use of the configuration. */
+/* The root table of one configuration: `machine` is joined from the layers' tables when the configuration is made, and
+ * `policies` from the rows of domains. It lives in an allocator of its own because tables must outlive every use of the
+ * configuration. */
 struct root {
     struct vmsim_param machine[VMSIM__MACHINE_PARAMS_MAX];
+    struct vmsim_param policies[VMSIM_POLICY_DOMAINS + 1];
     struct vmsim_param table[8];
 };
 
@@ -34,7 +37,7 @@ static int fill_root(struct root *root) {
         {.name = "policies",
          .type = VMSIM_PARAM_STRUCT,
          .offset = AT(policies),
-         .fields = vmsim__policies_params,
+         .fields = root->policies,
          .doc = "Choices made in place of the built-in ones."},
         {.name = "workload",
          .type = VMSIM_PARAM_STRUCT,
@@ -54,6 +57,12 @@ static int fill_root(struct root *root) {
          .doc = "What must hold at the end; the exit status says whether it did."},
     };
     memcpy(root->table, fields, sizeof fields);
+    for (size_t i = 0; i < VMSIM_POLICY_DOMAINS; i++)
+        root->policies[i] = (struct vmsim_param){.name = vmsim__policy_domains[i]->info.name,
+                                                 .type = VMSIM_PARAM_STRUCT,
+                                                 .offset = offsetof(struct vmsim__policies_spec, choice[i]),
+                                                 .fields = vmsim__policy_choice_params,
+                                                 .doc = vmsim__policy_domains[i]->info.doc};
     return vmsim__machine_params(root->machine, VMSIM__MACHINE_PARAMS_MAX);
 }
 
@@ -117,18 +126,34 @@ static int settle_arrays(struct vmsim_config *config, const struct vmsim__policy
     return err;
 }
 
+/* A choice of `policies:` as the machine takes it. One that no part of a machine would ask is refused: a run that looks
+ * as if it had tried a policy is worse than none. */
+static int settle_choice(struct vmsim_config *config, const struct vmsim_policy_domain_info *domain,
+                         struct vmsim__policy_choice *choice) {
+    char path[80];
+    snprintf(path, sizeof path, "policies.%s", domain->name);
+    if ((choice->name || choice->plugin) && !domain->simulated)
+        return vmsim__config_error(config, path,
+                                   "no part of a machine asks policies of domain %s yet; their unit tests "
+                                   "(vmsim/testing.h) do, and machine.plugins loads them",
+                                   domain->name);
+    snprintf(path, sizeof path, "policies.%s.plugin", domain->name);
+    return settle_plugin(config, path, &choice->plugin);
+}
+
 /* `policies:` replaces what the machine's own parts say. */
 static int apply_policies(struct vmsim_config *config, const struct vmsim__scenario_spec *spec,
                           struct vmsim__machine_spec *machine) {
-    struct vmsim__policy_choice replacement = spec->policies.tlb_replacement, prefetch = spec->policies.tlb_prefetch;
+    struct vmsim__policies_spec p = spec->policies;
+    const struct vmsim__policy_choice *prefetch = &p.choice[VMSIM_POLICY_TLB_PREFETCH];
     int err = settle_plugins(config, machine);
-    err = err ? err : settle_plugin(config, "policies.tlb_replacement.plugin", &replacement.plugin);
-    err = err ? err : settle_plugin(config, "policies.tlb_prefetch.plugin", &prefetch.plugin);
+    for (size_t i = 0; !err && i < VMSIM_POLICY_DOMAINS; i++)
+        err = settle_choice(config, &vmsim__policy_domains[i]->info, &p.choice[i]);
     if (err)
         return err;
-    if (prefetch.name || prefetch.plugin)
-        machine->tlb.prefetch = prefetch;
-    return settle_arrays(config, &replacement, machine);
+    if (prefetch->name || prefetch->plugin)
+        machine->tlb.prefetch = *prefetch;
+    return settle_arrays(config, &p.choice[VMSIM_POLICY_TLB_REPLACEMENT], machine);
 }
 
 /* The resolved scenario, or NULL with a reason in the configuration's errors. */
@@ -157,7 +182,9 @@ int vmsim_machine_create_with(struct vmsim_config *config, const struct vmsim_al
         return code;
     struct vmsim__err err = {0};
     code = apply_policies(config, spec, &machine);
-    code = code ? code : vmsim__machine_create(&machine, allocator, out, &err);
+    if (code)
+        return code;
+    code = vmsim__machine_create(&machine, allocator, out, &err);
     if (code)
         vmsim__machine_complain(config, spec, *vmsim__err_text(&err) ? vmsim__err_text(&err) : vmsim_error_text(code));
     return code;

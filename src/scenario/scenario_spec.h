@@ -45,7 +45,7 @@ struct vmsim__expect_spec {
 };
 
 struct vmsim__policies_spec {
-    struct vmsim__policy_choice tlb_replacement, tlb_prefetch; /* name NULL: as the machine's arrays say */
+    struct vmsim__policy_choice choice[VMSIM_POLICY_DOMAINS]; /* name and plugin NULL: as the machine's parts say */
 };
 
 struct vmsim__scenario_spec {
@@ -266,8 +266,7 @@ extern const int vmsim__advice_numbers[];
 extern const char *const vmsim__file_kind_names[];
 extern const struct vmsim_param vmsim__file_decl_params[];
 
-/* The root table of a scenario file. `machine` is the joined table of vmsim__machine_params(). */
-extern const struct vmsim_param vmsim__workload_params[], vmsim__report_params[], vmsim__expect_params[],
-    vmsim__policies_params[];
+/* Parts of the root table of a scenario file; scenario/root.c joins the others. */
+extern const struct vmsim_param vmsim__workload_params[], vmsim__report_params[], vmsim__expect_params[];
 
 #endif

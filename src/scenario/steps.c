@@ -485,18 +485,3 @@ const struct vmsim_param vmsim__expect_params[] = {
     {0},
 };
 #undef AT
-#define AT(f) offsetof(struct vmsim__policies_spec, f)
-const struct vmsim_param vmsim__policies_params[] = {
-    {.name = "tlb_replacement",
-     .type = VMSIM_PARAM_STRUCT,
-     .offset = AT(tlb_replacement),
-     .fields = vmsim__policy_choice_params,
-     .doc = "Replacement policy of every TLB array; absent: as each array says."},
-    {.name = "tlb_prefetch",
-     .type = VMSIM_PARAM_STRUCT,
-     .offset = AT(tlb_prefetch),
-     .fields = vmsim__policy_choice_params,
-     .doc = "TLB prefetcher; absent: as the machine's tlb says."},
-    {0},
-};
-#undef AT

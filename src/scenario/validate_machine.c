@@ -161,11 +161,19 @@ static bool told_at_plugin(struct vmsim_config *config, const struct vmsim__mach
     return false;
 }
 
+static bool told_at_policies(struct vmsim_config *config, const struct vmsim__policies_spec *p, const char *text) {
+    for (size_t i = 0; i < VMSIM_POLICY_DOMAINS; i++) {
+        char path[PATH_SIZE];
+        snprintf(path, sizeof path, "policies.%s", vmsim__policy_domains[i]->info.name);
+        if (told_at_choice(config, &p->choice[i], path, text))
+            return true;
+    }
+    return false;
+}
+
 int vmsim__machine_complain(struct vmsim_config *config, const struct vmsim__scenario_spec *spec, const char *text) {
-    const struct vmsim__policies_spec *p = &spec->policies;
     if (told_at_pair(config, &spec->machine.sysctl, "machine.sysctl", text) ||
-        told_at_choice(config, &p->tlb_replacement, "policies.tlb_replacement", text) ||
-        told_at_choice(config, &p->tlb_prefetch, "policies.tlb_prefetch", text) ||
+        told_at_policies(config, &spec->policies, text) ||
         told_at_choice(config, &spec->machine.tlb.prefetch, "machine.tlb.prefetch", text) ||
         told_at_array(config, &spec->machine, text) || told_at_plugin(config, &spec->machine, text))
         return VMSIM_ECONFIG;

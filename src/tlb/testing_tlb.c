@@ -132,12 +132,18 @@ static bool map_page(struct vmsim_test_tlb *t, uint64_t page) {
 }
 
 enum vmsim_test_outcome vmsim_test_tlb_step(struct vmsim_test_tlb *t, uint64_t page, uint64_t *victim) {
+    return vmsim_test_tlb_step_at(t, page, 0, victim);
+}
+
+enum vmsim_test_outcome vmsim_test_tlb_step_at(struct vmsim_test_tlb *t, uint64_t page, uint64_t pc, uint64_t *victim) {
     struct tlb_array *r = &t->tlb->array[0];
     uint64_t *tags = tlb_tags(r, tlb_set(r, page)), misses = r->by_size[0].miss;
     vmsim_access a = vmsim_access_make(page << 12, 1, VMSIM_LOAD);
     struct vmsim__tlb_stop stop;
     if (!map_page(t, page))
         return VMSIM_TEST_ERROR;
+    t->tlb->fetch_asid = 1;
+    t->tlb->last_fetch = pc;
     memcpy(t->before, tags, r->ways * sizeof *tags);
     if (vmsim__tlb_run(t->tlb, &t->pt, 1, true, &a, 1, NULL, &stop) != 1)
         return VMSIM_TEST_ERROR;
@@ -150,6 +156,11 @@ enum vmsim_test_outcome vmsim_test_tlb_step(struct vmsim_test_tlb *t, uint64_t p
             return VMSIM_TEST_EVICT;
         }
     return VMSIM_TEST_FILL;
+}
+
+int vmsim_test_tlb_counter(const struct vmsim_test_tlb *t, const char *name, uint64_t *value) {
+    const struct vmsim_policy *policy = t->tlb->array[0].instance.policy;
+    return vmsim__policy_counter_find(t->policies, policy, name, value) ? 0 : VMSIM_ENOENT;
 }
 
 bool vmsim_test_tlb_probe(const struct vmsim_test_tlb *t, uint64_t page) {
@@ -173,7 +184,7 @@ struct word {
     int length;
     char before, after; /* '!' or '?', '+' or '-', or 0 */
     bool any;           /* -? */
-    uint64_t page, victim;
+    uint64_t page, pc, victim;
 };
 
 static bool read_word(const char **at, struct word *w) {
@@ -184,6 +195,11 @@ static bool read_word(const char **at, struct word *w) {
     if (**at < '0' || **at > '9')
         return false;
     w->page = strtoull(*at, &end, 10);
+    if (*end == '@') {
+        if (end[1] < '0' || end[1] > '9')
+            return false;
+        w->pc = strtoull(end + 1, &end, 10);
+    }
     if (*end == '+' || *end == '-')
         w->after = *end++;
     if (w->after == '-' && *end == '?') {
@@ -211,7 +227,12 @@ static int expect_word(struct vmsim_test_tlb *t, const struct word *w) {
                    ? 0
                    : vmsim__err_set(&t->err, VMSIM_ECHECK, "%.*s: the page is %s", w->length, w->text,
                                     w->after == '-' ? "held" : "not held");
-    enum vmsim_test_outcome got = vmsim_test_tlb_step(t, w->page, &victim);
+    enum vmsim_test_outcome got = vmsim_test_tlb_step_at(t, w->page, w->pc, &victim);
+    uint64_t fallbacks = 0;
+    vmsim_test_tlb_counter(t, "fallbacks", &fallbacks);
+    if (fallbacks)
+        return vmsim__err_set(&t->err, VMSIM_ECHECK, "%.*s: the policy %s", w->length, w->text,
+                              vmsim__policy_first_fallback(&t->tlb->array[0].instance));
     enum vmsim_test_outcome want = w->after == '+' ? VMSIM_TEST_HIT : w->after ? VMSIM_TEST_EVICT : VMSIM_TEST_FILL;
     if (got == want && (got != VMSIM_TEST_EVICT || w->any || victim == w->victim))
         return 0;

@@ -30,8 +30,8 @@ int vmsim__tlb_create(struct vmsim__tlb **out, struct vmsim__alloc *a, const str
                       unsigned cpu, struct vmsim__err *err);
 void vmsim__tlb_destroy(struct vmsim__tlb *t);
 
-/* Puts the built-in TLB policies into a machine's registry: lru, tree-plru, fifo, random, srrip; none, next-page,
- * distance. */
+/* The domains of TLB policies, and both put into a registry with their built-in policies. */
+extern const struct vmsim__policy_domain vmsim__tlb_replacement_domain, vmsim__tlb_prefetch_domain;
 int vmsim__tlb_policies_add(struct vmsim__policy_registry *policies, struct vmsim__err *err);
 
 /* Why a batch ended early. */

@@ -53,10 +53,27 @@ static void count_out(struct vmsim__tlb *t, struct tlb_array *r, uint64_t tag) {
         vmsim__tlb_list_looks(t);
 }
 
-static struct vmsim_tlb_set set_of(const struct vmsim__tlb *t, const struct tlb_array *r, const uint64_t *tag) {
+static uint32_t set_number(const struct tlb_array *r, const uint64_t *tag) {
     VMSIM__ASSERT(tag >= r->block && tag < r->block + (size_t)r->sets * r->stride);
-    uint32_t set = (uint32_t)((size_t)(tag - r->block) / r->stride);
-    return (struct vmsim_tlb_set){set, 0, r->ways, tlb_tags(r, set) + r->column, t->now};
+    return (uint32_t)((size_t)(tag - r->block) / r->stride);
+}
+
+/* What a policy sees of the set of a place, when it is about the translation of tag `about`. */
+static struct vmsim_tlb_set set_of(const struct vmsim__tlb *t, const struct tlb_array *r, const uint64_t *place,
+                                   uint64_t about) {
+    unsigned class = tlb_tag_class(about);
+    uint64_t va = about >> TLB_PAGE_SHIFT << t->class_shift[class];
+    uint32_t set = set_number(r, place);
+    VMSIM__ASSERT(about != TLB_INVALID && class < t->classes);
+    return (struct vmsim_tlb_set){.set = set,
+                                  .ways = r->ways,
+                                  .last_use = tlb_tags(r, set) + r->column,
+                                  .now = t->now,
+                                  .page = (uint64_t)((int64_t)(va << (64 - 57)) >> (64 - 57 + t->page_shift)),
+                                  .pc = t->wants_access ? t->last_fetch : 0,
+                                  .asid = tlb_tag_asid(about),
+                                  .page_shift = t->class_shift[class],
+                                  .access = t->access};
 }
 
 static uint32_t way_of(const struct tlb_array *r, const uint64_t *tag) {
@@ -68,7 +85,7 @@ void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t 
     VMSIM__ASSERT(*tag != TLB_INVALID);
     *tlb_use(r, tag) = t->now;
     if (VMSIM__UNLIKELY(r->policy->hit != NULL)) {
-        struct vmsim_tlb_set set = set_of(t, r, tag);
+        struct vmsim_tlb_set set = set_of(t, r, tag, *tag);
         r->policy->hit(r->instance.context, &set, way_of(r, tag));
     }
 }
@@ -95,7 +112,7 @@ void vmsim__tlb_array_clear(struct vmsim__tlb *t, struct tlb_array *r, uint64_t 
     if (r->wide.head)
         vmsim__tlb_wide_empty(&r->wide, (uint32_t)(tag - r->block));
     if (r->policy->invalidate)
-        r->policy->invalidate(r->instance.context, set_of(t, r, tag).set, way_of(r, tag));
+        r->policy->invalidate(r->instance.context, set_number(r, tag), way_of(r, tag));
 }
 
 /* What leaves an inclusive array leaves the levels before it. */
@@ -125,21 +142,32 @@ VMSIM__INLINE uint32_t least_used(struct tlb_array *r, const uint64_t *tags, uin
     return w;
 }
 
-/* A way for a page of `class`: an empty one, else the policy's victim, evicted. A policy from a plug-in may answer
- * anything: what lies outside the class's ways is taken as the first of them. */
-static uint64_t *make_room(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tags, unsigned class) {
+/* The policy's victim among ways that are all taken. One from a plugin may answer anything: what lies outside the ways
+ * is reported, and the least recently used goes. */
+static uint32_t policy_victim(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tags, uint64_t about,
+                              uint32_t oldest) {
+    unsigned class = tlb_tag_class(about);
+    struct vmsim_tlb_set set = set_of(t, r, tags, about);
+    set.first = r->first[class];
+    set.ways = r->count[class];
+    uint32_t w = r->policy->victim(r->instance.context, &set);
+    if (VMSIM__LIKELY(w >= set.first && w - set.first < set.ways))
+        return w;
+    vmsim__policy_fallback(&r->instance,
+                           "chose way %u of set %u of TLB array %s, where ways %u to %u are to choose from", w, set.set,
+                           r->name, set.first, set.first + set.ways - 1);
+    return oldest;
+}
+
+/* A way for a page of tag `about`: an empty one, else the policy's victim, evicted. */
+static uint64_t *make_room(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tags, uint64_t about) {
+    unsigned class = tlb_tag_class(about);
     VMSIM__ASSERT(class < t->classes && r->count[class]);
     uint32_t first = r->first[class], count = r->count[class], w = least_used(r, tags, first, count);
     if (!tags[r->column + w])
         return tags + w;
-    if (VMSIM__UNLIKELY(!r->lru)) {
-        struct vmsim_tlb_set set = set_of(t, r, tags);
-        set.first = first;
-        set.ways = count;
-        w = r->policy->victim(r->instance.context, &set);
-        if (w < first || w - first >= count)
-            w = first;
-    }
+    if (VMSIM__UNLIKELY(!r->lru))
+        w = policy_victim(t, r, tags, about, w);
     uint64_t old = tags[w];
     r->by_size[tlb_tag_class(old)].evict++;
     forget(t, r, tags + w);
@@ -157,7 +185,7 @@ uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint6
     if (at)
         forget(t, r, at);
     else
-        at = make_room(t, r, tags, class);
+        at = make_room(t, r, tags, tag);
     *at = tag;
     *tlb_use(r, at) = t->now;
     *tlb_data(r, at) = data;
@@ -166,7 +194,8 @@ uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint6
     count_in(t, r, tag);
     r->by_size[class].fill++;
     if (VMSIM__UNLIKELY(r->policy->fill != NULL)) {
-        struct vmsim_tlb_set set = set_of(t, r, at);
+        struct vmsim_tlb_set set = set_of(t, r, at, tag);
+        set.prefetched = data & TLB_PREFETCHED;
         r->policy->fill(r->instance.context, &set, way_of(r, at));
     }
     return at;

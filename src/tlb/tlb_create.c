@@ -106,16 +106,12 @@ static void array_places(struct vmsim__tlb *t, struct tlb_array *r) {
         }
 }
 
-static int array_policy(struct vmsim__tlb *t, struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
+static int array_policy(struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
                         struct vmsim__policy_registry *policies, uint64_t seed, struct vmsim__err *err) {
-    const struct vmsim_policy *policy = &vmsim__tlb_lru.policy;
-    if (s->replacement.name || s->replacement.plugin) {
-        int e = vmsim__policy_resolve(policies, VMSIM_POLICY_TLB_REPLACEMENT, s->replacement.plugin,
-                                      s->replacement.name, &policy, err);
-        if (e)
-            return e;
-    }
-    int e = vmsim__policy_instance_init(&r->instance, t->alloc, policy, &s->replacement.params, seed, s->name, err);
+    const struct vmsim_policy *policy;
+    int e = vmsim__policy_resolve(policies, VMSIM_POLICY_TLB_REPLACEMENT, &s->replacement, &policy, err);
+    if (!e)
+        e = vmsim__policy_instance_init(&r->instance, policies, policy, &s->replacement.params, seed, s->name, err);
     if (e)
         return e;
     const struct vmsim_tlb_replacement_policy *p = (const void *)policy;
@@ -145,7 +141,8 @@ static int array_create(struct vmsim__tlb *t, const struct vmsim__tlb_array_spec
     if (r->column == r->entries && r->ways > 8 && r->sets * r->stride == r->entries &&
         !vmsim__tlb_wide_create(&r->wide, t->alloc, r->block, r->block + r->column, r->sets, r->ways))
         return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for TLB array %s", s->name);
-    e = array_policy(t, r, s, policies, seed, err);
+    e = array_policy(r, s, policies, seed, err);
+    t->wants_access |= !e && (r->policy->wants & VMSIM_TLB_WANTS_ACCESS);
     array_places(t, r);
     return e;
 }
@@ -225,11 +222,9 @@ static void connect(struct vmsim__tlb *t) {
 static int prefetcher_create(struct vmsim__tlb *t, const struct vmsim__policy_choice *choice,
                              struct vmsim__policy_registry *policies, uint64_t seed, struct vmsim__err *err) {
     const struct vmsim_policy *policy;
-    if (!choice->name && !choice->plugin)
-        return 0;
-    int e = vmsim__policy_resolve(policies, VMSIM_POLICY_TLB_PREFETCH, choice->plugin, choice->name, &policy, err);
+    int e = vmsim__policy_resolve(policies, VMSIM_POLICY_TLB_PREFETCH, choice, &policy, err);
     if (!e)
-        e = vmsim__policy_instance_init(&t->prefetch_instance, t->alloc, policy, &choice->params, seed, "tlb-prefetch",
+        e = vmsim__policy_instance_init(&t->prefetch_instance, policies, policy, &choice->params, seed, "tlb-prefetch",
                                         err);
     if (e)
         return e;
@@ -239,6 +234,7 @@ static int prefetcher_create(struct vmsim__tlb *t, const struct vmsim__policy_ch
             : 0;
     if (e)
         return vmsim__err_set(err, e, "TLB prefetch policy %s cannot start: %s", policy->name, vmsim_error_text(e));
+    t->wants_access |= (p->wants & VMSIM_TLB_WANTS_ACCESS) != 0;
     t->prefetch = p == &vmsim__tlb_prefetch_none ? NULL : p;
     return 0;
 }

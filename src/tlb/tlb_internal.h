@@ -174,6 +174,10 @@ struct vmsim__tlb {
     struct tlb_walk_cache *walk_list[VMSIM__PT_LEVELS]; /* those that there are, lowest level first, ended by NULL */
     uint64_t walk_latency, walk_reference;
 
+    bool wants_access;                                /* a policy wants the next three */
+    uint8_t access;                                   /* type of the present access */
+    uint16_t fetch_asid;                              /* whose last_fetch is */
+    uint64_t last_fetch;                              /* address of the last instruction fetch before it, 0: none */
     const struct vmsim_tlb_prefetch_policy *prefetch; /* NULL: none */
     struct vmsim__policy_instance prefetch_instance;
 
@@ -405,7 +409,7 @@ bool vmsim__tlb_translate(struct vmsim__tlb *t, uint64_t va, unsigned type, bool
  */
 
 extern const struct vmsim_tlb_replacement_policy vmsim__tlb_lru, vmsim__tlb_plru, vmsim__tlb_fifo, vmsim__tlb_random,
-    vmsim__tlb_srrip;
+    vmsim__tlb_srrip, vmsim__tlb_ship;
 extern const struct vmsim_tlb_prefetch_policy vmsim__tlb_prefetch_none, vmsim__tlb_prefetch_next_page,
     vmsim__tlb_prefetch_distance;
 

@@ -11,23 +11,6 @@ static const char *const index_names[] = {"modulo", "hash", NULL};
 static const char *const asid_names[] = {"none", "dynamic", "architectural", NULL};
 static const char *const shootdown_names[] = {"ipi", "broadcast", NULL};
 
-const struct vmsim_param vmsim__policy_choice_params[] = {
-    {.name = "name",
-     .type = VMSIM_PARAM_STRING,
-     .offset = AT(policy_choice, name),
-     .flags = VMSIM_PARAM_OPTIONAL | VMSIM_PARAM_SHORTHAND,
-     .doc = "The policy, by name. `vmsim policy list` shows the built-in ones."},
-    {.name = "plugin",
-     .type = VMSIM_PARAM_STRING,
-     .offset = AT(policy_choice, plugin),
-     .flags = VMSIM_PARAM_OPTIONAL | VMSIM_PARAM_INPUT,
-     .doc = "A shared object that holds the policy."},
-    {.name = "params",
-     .type = VMSIM_PARAM_MAP,
-     .offset = AT(policy_choice, params),
-     .doc = "The policy's own parameters. `vmsim policy show NAME` lists them."},
-    {0}};
-
 static const struct vmsim_param ways_params[] = {{.name = "size",
                                                   .type = VMSIM_PARAM_SIZE,
                                                   .offset = AT(tlb_ways_spec, size),

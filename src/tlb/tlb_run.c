@@ -22,6 +22,7 @@
 struct run {
     const vmsim_access *a;
     size_t n, looked; /* looked: ahead up to here */
+    size_t noted;     /* fetches up to here are known */
     struct vmsim__tlb_stop *stop;
     const struct vmsim__tlb_budget *budget; /* NULL: without end */
     bool user;
@@ -104,11 +105,24 @@ static VMSIM__NOINLINE bool straddling_access(struct vmsim__tlb *t, const struct
     return true;
 }
 
+/* For the policies that want to know: the last fetch among what was before `end`. The filter takes most accesses
+ * without a look at what they are, so this is made up for when somebody asks. */
+static VMSIM__NOINLINE void note_fetches(struct vmsim__tlb *t, struct run *run, size_t end) {
+    VMSIM__ASSERT(end <= run->n);
+    for (; run->noted < end; run->noted++)
+        if ((run->a[run->noted] & 3) == VMSIM_FETCH)
+            t->last_fetch = vmsim_access_va(run->a[run->noted]);
+}
+
 /* One access that the filter did not take. False: *run->stop. */
 VMSIM__INLINE bool slow_access(struct vmsim__tlb *t, struct run *run, size_t i, bool cross, uint64_t *pa) {
     vmsim_access x = run->a[i];
     if (t->missed && i + AHEAD >= run->looked)
         look_ahead(t, run, i);
+    if (VMSIM__UNLIKELY(t->wants_access)) {
+        note_fetches(t, run, i);
+        t->access = x & 3;
+    }
     if (VMSIM__UNLIKELY(cross))
         return straddling_access(t, run, x, pa);
     return vmsim__tlb_translate(t, vmsim_access_va(x), x & 3, run->user, pa, run->stop);
@@ -218,7 +232,7 @@ static size_t run_any(struct vmsim__tlb *t, struct run *run, uint64_t *pa_out) {
 size_t vmsim__tlb_run_within(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid, bool user,
                              const vmsim_access *a, size_t n, uint64_t *pa_out, const struct vmsim__tlb_budget *budget,
                              struct vmsim__tlb_stop *stop) {
-    struct run run = {a, n, 0, stop, budget && budget->ns != UINT64_MAX ? budget : NULL, user};
+    struct run run = {a, n, 0, 0, stop, budget && budget->ns != UINT64_MAX ? budget : NULL, user};
     VMSIM__ASSERT(asid != VMSIM__ASID_GLOBAL && pt->format == t->format);
     *stop = (struct vmsim__tlb_stop){0};
     if (t->filter_asid != asid || t->filter_user != user) {
@@ -229,6 +243,10 @@ size_t vmsim__tlb_run_within(struct vmsim__tlb *t, const struct vmsim__pagetable
     t->pt = pt;
     t->asid = asid;
     t->leaf_tag = (uint64_t)t->leaf_epoch << 52 | asid;
+    if (t->wants_access && t->fetch_asid != asid) {
+        t->fetch_asid = asid;
+        t->last_fetch = 0;
+    }
     if (a == t->resume)
         run.looked = t->resume_looked;
     size_t done = t->page_shift != 12 ? run_any(t, &run, pa_out)
@@ -236,6 +254,8 @@ size_t vmsim__tlb_run_within(struct vmsim__tlb *t, const struct vmsim__pagetable
                                       : run_4k(t, &run);
     t->deadline = UINT64_MAX;
     VMSIM__ASSERT(done == n || stop->fault != VMSIM__FAULT_NONE || run.budget);
+    if (t->wants_access)
+        note_fetches(t, &run, done);
     t->resume = done < n ? a + done : NULL;
     t->resume_looked = run.looked > done ? run.looked - done : 0;
     return done;

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/policy_registry.h"
 #include "vmsim/param.h"
 
 #define VMSIM__TLB_ARRAYS 16 /* most arrays of one CPU */
@@ -29,13 +30,6 @@ enum vmsim__tlb_holds { VMSIM__TLB_INSTRUCTION, VMSIM__TLB_DATA, VMSIM__TLB_BOTH
 enum vmsim__tlb_index { VMSIM__TLB_MODULO, VMSIM__TLB_HASH };
 enum vmsim__asid_mode { VMSIM__ASID_NONE, VMSIM__ASID_DYNAMIC, VMSIM__ASID_ARCHITECTURAL };
 enum vmsim__shootdown_mode { VMSIM__SHOOTDOWN_IPI, VMSIM__SHOOTDOWN_BROADCAST };
-
-/* A choice of policy: of the registry's by name, or of a plugin file. */
-struct vmsim__policy_choice {
-    const char *name;               /* "lru"; NULL: the default of its place */
-    const char *plugin;             /* path of a .so that holds it, or NULL */
-    struct vmsim_param_list params; /* struct vmsim_param_pair */
-};
 
 /* Pages of `size` may live only in ways [first, first + ways) of each set (Ice Lake's second level). */
 struct vmsim__tlb_ways_spec {
@@ -89,8 +83,6 @@ struct vmsim__tlb_spec {
 
 /* The tables behind `tlb:` (fields of struct vmsim__tlb_spec), NULL-terminated. */
 extern const struct vmsim_param vmsim__tlb_params[];
-/* `{name, plugin, params}` of a struct vmsim__policy_choice: `policies:` uses it, too. */
-extern const struct vmsim_param vmsim__policy_choice_params[];
 
 /* 64 x 4 L1I and L1D, 1536 x 12 second level, PDE/PDPTE/PML4E caches: what a machine without `tlb:` has. Static lists:
  * copy the struct, do not free its lists. */

@@ -202,11 +202,17 @@ static void prefetch_one(struct vmsim__tlb *t, struct request q, uint64_t page) 
 /* Asks the prefetcher after a miss of everything, or after the first use of what it brought. */
 static void prefetch_pages(struct vmsim__tlb *t, struct request q, uint64_t pages, bool useful) {
     uint64_t want[VMSIM_TLB_PREFETCH_MAX];
-    struct vmsim_tlb_miss miss = {(uint64_t)((int64_t)q.va >> t->page_shift), pages, is_write(q), is_fetch(q), t->asid};
+    struct vmsim_tlb_miss miss = {(uint64_t)((int64_t)q.va >> t->page_shift), pages, is_write(q), is_fetch(q), t->asid,
+                                  t->wants_access ? t->last_fetch : 0};
     uint32_t (*ask)(void *, const struct vmsim_tlb_miss *, uint64_t *, uint32_t) =
         useful ? t->prefetch->useful : t->prefetch->miss;
     uint32_t n = ask ? ask(t->prefetch_instance.context, &miss, want, VMSIM_TLB_PREFETCH_MAX) : 0;
-    for (uint32_t i = 0; i < n && i < VMSIM_TLB_PREFETCH_MAX; i++)
+    if (VMSIM__UNLIKELY(n > VMSIM_TLB_PREFETCH_MAX)) {
+        vmsim__policy_fallback(&t->prefetch_instance, "asked for %u pages after page %llx, where %d are the most", n,
+                               (unsigned long long)miss.page, VMSIM_TLB_PREFETCH_MAX);
+        n = 0;
+    }
+    for (uint32_t i = 0; i < n; i++)
         prefetch_one(t, q, want[i]);
 }
 

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run says of its policies: which were asked, their own counters and notes, and what they answered that could
+ * not be. */
+#include "helpers.h"
+
+#include <jansson.h>
+
+#include "scenario/engine.h"
+#include "vmsim/report.h"
+
+#define MACHINE                                                                                                        \
+    "machine: {cpus: 2, nodes: [{memory: 64MiB}], transparent_hugepage: never, "                                       \
+    "tlb: {arrays: [{name: L1, level: 1, entries: 8, ways: 8}]}}\n"
+#define WORKLOAD                                                                                                       \
+    "workload: {tasks: [{name: a, program: [{mmap: {as: h, length: 256KiB}}, "                                         \
+    "{touch: {region: h, write: 100%}}, {touch: {region: h}}, {touch: {region: h}}]}]}\n"
+
+struct run {
+    struct vmsim_config *config;
+    struct vmsim_scenario *s;
+};
+
+static struct run start(const char *text) {
+    struct run r = {0};
+    assert_int_equal(vmsim_config_create(&r.config), 0);
+    int err = vmsim_config_load_text(r.config, "box.yaml", text, strlen(text));
+    if (err || vmsim_config_resolve(r.config) || vmsim_scenario_create(r.config, &r.s))
+        fail_msg("%s", vmsim_config_error_text(r.config, 0));
+    if (vmsim_scenario_run(r.s, NULL, NULL))
+        fail_msg("%s", vmsim_scenario_error(r.s));
+    assert_int_equal(vmsim_machine_check(vmsim_scenario_machine(r.s)), 0);
+    return r;
+}
+
+static void end(struct run *r) {
+    assert_int_equal(vmsim_scenario_destroy(r->s), 0);
+    vmsim_config_destroy(r->config);
+}
+
+static uint64_t counter(struct run *r, const char *name) {
+    struct vmsim_machine *m = vmsim_scenario_machine(r->s);
+    size_t id;
+    if (vmsim_counter_find(m, name, &id))
+        fail_msg("%s", vmsim_machine_error(m));
+    return vmsim_counter_read(m, id);
+}
+
+static json_t *policies_of(struct run *r, json_t **whole) {
+    const char *text;
+    assert_int_equal(vmsim_report_render(r->s, VMSIM_REPORT_STATS, &text, NULL), 0);
+    *whole = json_loads(text, 0, NULL);
+    vmsim_report_free(r->s, text);
+    assert_non_null(*whole);
+    return json_object_get(*whole, "policies");
+}
+
+static void a_policy_that_misbehaves_is_told_by_name(void **state) {
+    (void)state;
+    struct run r =
+        start(MACHINE "policies: {tlb_replacement: {plugin: " TEST_PLUGIN_WRONG ", name: wrong}}\n" WORKLOAD);
+    uint64_t asked = counter(&r, "policies.tlb_replacement.wrong.asked");
+    assert_true(asked > 50);
+    assert_int_equal(counter(&r, "policies.tlb_replacement.wrong.fallbacks"), (asked + 1) / 2);
+    const char *text;
+    char line[300];
+    snprintf(
+        line, sizeof line,
+        "\nPolicy wrong of domain tlb_replacement was not followed %llu times; the first: it chose way 999 of set 0 "
+        "of TLB array L1, where ways 0 to 7 are to choose from\n",
+        (unsigned long long)(asked + 1) / 2);
+    assert_int_equal(vmsim_report_text(r.s, &text, NULL), 0);
+    if (!strstr(text, line) || !strstr(text, "\nwrong: this policy is wrong on purpose\n"))
+        fail_msg("the summary does not tell '%s': %s", line, text);
+    vmsim_report_free(r.s, text);
+    json_t *whole, *row = json_array_get(policies_of(&r, &whole), 1);
+    assert_string_equal(json_string_value(json_object_get(row, "policy")), "wrong");
+    assert_string_equal(json_string_value(json_object_get(row, "origin")), "plugin");
+    assert_int_equal(json_integer_value(json_object_get(row, "instances")), 2);
+    assert_int_equal(json_integer_value(json_object_get(row, "fallbacks")), (asked + 1) / 2);
+    json_decref(whole);
+    end(&r);
+}
+
+static void a_run_names_the_policies_that_it_asked(void **state) {
+    (void)state;
+    struct run r = start(MACHINE "policies: {tlb_replacement: {name: ship, params: {by: page}}}\n" WORKLOAD);
+    json_t *whole, *rows = policies_of(&r, &whole);
+    assert_int_equal(json_array_size(rows), 2); /* and prefetch: none */
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "policy")), "ship");
+    assert_int_equal(counter(&r, "policies.tlb_replacement.ship.fallbacks"), 0);
+    assert_true(counter(&r, "policies.tlb_replacement.ship.died_unused") > 0);
+    json_decref(whole);
+    const char *text;
+    assert_int_equal(vmsim_report_text(r.s, &text, NULL), 0);
+    assert_null(strstr(text, "was not followed"));
+    vmsim_report_free(r.s, text);
+    end(&r);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_policy_that_misbehaves_is_told_by_name),
+        cmocka_unit_test(a_run_names_the_policies_that_it_asked),
+    };
+    return cmocka_run_group_tests_name("policy_run", tests, NULL, NULL);
+}
