@@ -237,21 +237,48 @@ static void neighbours_merge_when_they_agree(void **state) {
     end();
 }
 
+/* What comes between them joins one of two anon_vmas: the lower, but on older kernels. */
 static void touched_islands_stay_apart(void **state) {
+    static const char *const kernels[] = {"6.1", "6.18", "6.12"};
     (void)state;
-    start();
-    vmm_map(mm, BASE, 4, RW, PRIV_ANON);
-    vmm_touch(mm, BASE, 4, true);
-    vmm_map(mm, BASE + 8 * PG, 4, RW, PRIV_ANON);
-    vmm_touch(mm, BASE + 8 * PG, 4, true);
-    vmm_map(mm, BASE + 4 * PG, 4, RW, PRIV_ANON); /* joins one of two anon_vmas */
-    assert_int_equal(vmas(), 2);
-    assert_int_equal(mm->first->end, BASE + 8 * PG);
+    for (unsigned i = 0; i < TEST_COUNT(kernels); i++) {
+        if (i)
+            end();
+        vmm_start(&m, &(struct vm_machine_options){.kernel = kernels[i], .format = VMSIM__PT_X86_64});
+        mm = vmm_mm(&m);
+        vmm_map(mm, BASE, 4, RW, PRIV_ANON);
+        vmm_touch(mm, BASE, 4, true);
+        vmm_map(mm, BASE + 8 * PG, 4, RW, PRIV_ANON);
+        vmm_touch(mm, BASE + 8 * PG, 4, true);
+        vmm_map(mm, BASE + 4 * PG, 4, RW, PRIV_ANON);
+        assert_int_equal(vmas(), 2);
+        assert_int_equal(mm->first->end, BASE + (i ? 8 : 4) * PG);
+        vmm_check(&m);
+    }
     /* a touched mapping that moved keeps its page offset, and so does not merge where it lands */
     assert_int_equal(remap(BASE + 8 * PG, 4 * PG, 4 * PG, 3, BASE + 64 * PG), BASE + 64 * PG);
     vmm_map(mm, BASE + 68 * PG, 4, RW, PRIV_ANON);
     assert_int_equal(vmas(), 3);
     end();
+}
+
+/* One that has pages and one that has none: 6.16 is the first that lets the latter take the former in. */
+static void mappings_without_pages_take_in_others(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        vmm_start(&m, &(struct vm_machine_options){.kernel = i & 1 ? "6.18" : "6.12", .format = VMSIM__PT_X86_64});
+        mm = vmm_mm(&m);
+        const uint64_t touched = BASE + (i & 2 ? 0 : 4 * PG), other = BASE + (i & 2 ? 4 * PG : 0);
+        vmm_map(mm, touched, 4, RW, PRIV_ANON);
+        vmm_touch(mm, touched, 4, true);
+        assert_int_equal(vmsim__mm_mprotect(mm, touched, 4 * PG, VMSIM__PROT_READ, 0), 0);
+        vmm_map(mm, other, 4, RW, PRIV_ANON);
+        assert_int_equal(vmsim__mm_mprotect(mm, touched, 4 * PG, RW, 0), 0);
+        assert_int_equal(vmas(), i & 1 ? 1 : 2);
+        vmm_check(&m);
+        vmm_touch(mm, BASE, 8, true);
+        end();
+    }
 }
 
 static void stacks_grow_to_their_limit_and_keep_their_distance(void **state) {
@@ -385,6 +412,7 @@ int main(void) {
         cmocka_unit_test(mappings_go_down_from_mmap_base),
         cmocka_unit_test(neighbours_merge_when_they_agree),
         cmocka_unit_test(touched_islands_stay_apart),
+        cmocka_unit_test(mappings_without_pages_take_in_others),
         cmocka_unit_test(stacks_grow_to_their_limit_and_keep_their_distance),
         cmocka_unit_test(the_break_grows_and_shrinks),
         cmocka_unit_test(mremap_moves_pages_without_faults),

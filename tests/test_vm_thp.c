@@ -92,12 +92,48 @@ static void without_a_free_huge_page_it_is_split(void **state) {
     end();
 }
 
+/* Its entries are base entries by then: 512 to take out, in runs that end where rights differ. */
+static void a_split_page_is_unmapped_in_runs_since_6_9(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        start(i ? "6.12" : "6.1");
+        vmm_touch(mm, BASE, 1, true);
+        assert_int_equal(vmsim__mm_mprotect(mm, BASE + PG, PG, 0, 0), 0);
+        assert_int_equal(event(VMSIM__THP_SPLIT_PMD), 1);
+        uint64_t taken = vmsim__mem_numa_stat(m.mem, VMSIM__NUMA_HIT);
+        vmm_check(&m);
+        assert_int_equal(vmsim__mm_madvise(mm, BASE, HUGE_PAGES * PG, VMSIM__MADV_DONTNEED, 0), 0);
+        assert_int_equal(vmsim__mem_numa_stat(m.mem, VMSIM__NUMA_HIT) - taken, i ? 0 : 1); /* a frame for a batch */
+        assert_int_equal(vmsim__mm_rss(mm, VMSIM__RSS_ANON), 0);
+        vmm_check(&m);
+        end();
+    }
+}
+
+/* What asks for the address of a stack gets small pages, which stay where threads come and go. */
+static void stacks_of_threads_are_not_huge_since_6_7(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        start(i ? "6.12" : "6.1");
+        const uint64_t at = BASE + (UINT64_C(1) << 32);
+        vmm_map(mm, at, HUGE_PAGES, RW, PRIV_ANON | VMSIM__MAP_STACK);
+        vmm_touch(mm, at, 1, true);
+        assert_int_equal(event(VMSIM__THP_FAULT_ALLOC), i ? 0 : 1);
+        char text[80];
+        vmsim__vma_flags_text(vmsim__mm_find_vma(mm, at), text, sizeof text);
+        assert_int_equal(strstr(text, "nh") != NULL, i);
+        end();
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_read_maps_the_huge_zero_page),
         cmocka_unit_test(until_6_12_a_write_splits_it),
         cmocka_unit_test(since_6_13_a_write_gets_a_huge_page),
         cmocka_unit_test(without_a_free_huge_page_it_is_split),
+        cmocka_unit_test(a_split_page_is_unmapped_in_runs_since_6_9),
+        cmocka_unit_test(stacks_of_threads_are_not_huge_since_6_7),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

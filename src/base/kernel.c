@@ -16,7 +16,7 @@
     .image_kb = 38216, .image_init_kb = 6868, .percpu_kb = 264, .early_kb = 7192, .lru_batch = 31, .rss_percpu = true, \
     .thp_aligned_mmap = true, .max_map_count = 65530, .auxv_entries = 23, .ra_async_half = true,                       \
     .pud_accounted = true, .populate_retry_major = true, .mprotect_uncharges = true, .pageout_keeps_young = true,      \
-    .gather_pairs = true, .random_has_no_recency = true
+    .gather_pairs = true, .random_has_no_recency = true, .map_stack_small = true
 
 static const struct vmsim__kernel kernels[] = {
     {
@@ -34,6 +34,7 @@ static const struct vmsim__kernel kernels[] = {
         .retry_is_major = true,
         .max_map_count = 65530,
         .auxv_entries = 21,
+        .new_merges_next = true,
     },
     {
         .name = "6.12",
@@ -43,6 +44,7 @@ static const struct vmsim__kernel kernels[] = {
         .name = "6.18",
         SINCE_6_12,
         .huge_zero_replaced = true,
+        .merges_unfaulted = true,
     },
 };
 

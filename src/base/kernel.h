@@ -39,6 +39,9 @@ struct vmsim__kernel {
     bool huge_zero_replaced;    /* a write to the huge zero page gets a huge page, not a split (since 6.13) */
     bool pageout_keeps_young;   /* MADV_PAGEOUT leaves accessed bits alone, reclaim ignores them (since 6.9) */
     bool random_has_no_recency; /* uses through MADV_RANDOM count as little as through MADV_SEQUENTIAL (since 6.3) */
+    bool map_stack_small;       /* MAP_STACK means no huge pages (since 6.7) */
+    bool new_merges_next;       /* a new mapping between two that cannot be one joins the upper one (until 6.11) */
+    bool merges_unfaulted;      /* a mapping without pages takes in a neighbour that has some (since 6.16) */
     bool gather_pairs;          /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
     uint32_t max_map_count;     /* default of vm.max_map_count */
     unsigned auxv_entries;      /* of the vector on a new stack: 21, 23 with restartable sequences' two (since 6.3) */

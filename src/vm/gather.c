@@ -8,9 +8,8 @@
  * (free_pages_and_swap_cache). */
 #include "vm/vm_impl.h"
 
-/* Pointers that fit in a batch frame behind its header; one less where room is kept for a folio's number of pages.
- * struct mmu_gather_batch: a page less its next pointer and two counters. Newer kernels let the number of
- * pages of a folio follow its pointer. */
+/* Pointers that fit in a batch frame behind its header (struct mmu_gather_batch: a page less its next pointer and two
+ * counters). One is kept spare where a folio's number of entries may have to follow it. */
 static uint32_t batch_room(const struct vmsim__vm *vm) {
     return (uint32_t)((vm->page_size - 16) / 8) - vm->kernel->gather_pairs;
 }
@@ -19,10 +18,17 @@ static uint32_t local_room(const struct vmsim__vm *vm) {
     return VMSIM__GATHER_LOCAL - vm->kernel->gather_pairs;
 }
 
+/* Nothing held; batch frames are kept for what follows. */
+static void reset(struct vmsim__gather *g) {
+    g->count = g->used = g->active = 0;
+    g->room = local_room(g->mm->vm);
+}
+
 /* Kernel: tlb_gather_mmu. LRU batches are drained first, so that pages in them have no reference but those that go. */
 void vmsim__gather_start(struct vmsim__gather *g, struct vmsim__mm *mm, bool whole) {
-    *g = (struct vmsim__gather){.mm = mm, .start = UINT64_MAX, .whole = whole, .full = local_room(mm->vm)};
+    *g = (struct vmsim__gather){.mm = mm, .start = UINT64_MAX, .whole = whole};
     g->stride_shift = mm->vm->page_shift;
+    reset(g);
     VMSIM__ASSERT(!mm->vm->gather);
     mm->vm->gather = g;
     vmsim__lru_drain_cpu(mm->vm->lru, mm->cpu);
@@ -54,43 +60,47 @@ static void flush(struct vmsim__gather *g) {
 
 /* Each batch is released from its end: the order in which the per-CPU lists see the frames. */
 static void release(struct vmsim__gather *g) {
-    VMSIM__ASSERT(g->count <= g->full && g->count <= VMSIM__GATHER_ROOM);
+    VMSIM__ASSERT(g->active <= g->batches && g->count <= VMSIM__GATHER_ROOM);
     struct vmsim__vm *vm = g->mm->vm;
-    uint32_t room = batch_room(vm);
-    for (uint32_t from = 0, n = local_room(vm); from < g->count; from += n, n = room) {
-        uint32_t to = g->count - from < n ? g->count : from + n;
-        vmsim__lru_drain_cpu(vm->lru, g->mm->cpu);
-        for (uint32_t i = to; i-- > from;)
-            vmsim__folio_put(vm->lru, vm->gather_pages[i], g->mm->cpu);
+    for (uint32_t b = 0; b <= g->active; b++) {
+        const uint32_t from = b ? g->first[b] : 0, to = b < g->active ? g->first[b + 1] : g->count;
+        if (from < to)
+            vmsim__lru_drain_cpu(vm->lru, g->mm->cpu);
+        for (uint32_t i = to; i-- > from;) {
+            const struct vmsim__gathered *p = &vm->gathered[i];
+            VMSIM__ASSERT(vmsim__vm_frame(vm, p->pfn)->refcount >= (int32_t)p->refs);
+            vmsim__vm_frame(vm, p->pfn)->refcount -= (int32_t)p->refs - 1;
+            vmsim__folio_put(vm->lru, p->pfn, g->mm->cpu);
+        }
     }
-    g->count = 0;
-    g->full = local_room(vm); /* batch frames are kept for what follows */
+    reset(g);
 }
 
 /* Kernel: tlb_next_batch; MAX_GATHER_BATCH_COUNT is 10,000 pages, to bound the time without a reschedule. */
 static bool more_room(struct vmsim__gather *g) {
     struct vmsim__vm *vm = g->mm->vm;
-    uint32_t room = batch_room(vm), used = (g->full - local_room(vm)) / room;
-    VMSIM__ASSERT(g->batches <= VMSIM__GATHER_BATCHES && used <= g->batches);
-    if (used < g->batches) { /* taken before an early flush */
-        g->full += room;
-        return true;
+    const uint32_t room = batch_room(vm);
+    VMSIM__ASSERT(g->batches <= VMSIM__GATHER_BATCHES && g->active <= g->batches);
+    if (g->active == g->batches) { /* else one is left that was taken before an early flush */
+        if (g->batches == 10000 / room)
+            return false;
+        vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_NOWAIT | VMSIM__GFP_NOWARN, 0, g->mm->cpu);
+        if (pfn == VMSIM__PFN_NONE)
+            return false;
+        g->batch[g->batches++] = pfn;
     }
-    if (g->batches == 10000 / room)
-        return false;
-    vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_NOWAIT | VMSIM__GFP_NOWARN, 0, g->mm->cpu);
-    if (pfn == VMSIM__PFN_NONE)
-        return false;
-    g->batch[g->batches++] = pfn;
-    g->full += room;
+    g->first[++g->active] = g->count;
+    g->used = 0;
+    g->room = room;
     return true;
 }
 
-/* Kernel: __tlb_remove_page. */
-void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn) {
-    VMSIM__ASSERT(g->mm->vm->gather == g && g->count < g->full);
-    g->mm->vm->gather_pages[g->count++] = pfn;
-    if (g->count == g->full && !more_room(g)) {
+/* Kernel: __tlb_remove_folio_pages. */
+void vmsim__gather_folio(struct vmsim__gather *g, vmsim__pfn pfn, uint32_t refs) {
+    VMSIM__ASSERT(g->mm->vm->gather == g && g->used < g->room && refs > 0);
+    g->mm->vm->gathered[g->count++] = (struct vmsim__gathered){pfn, refs};
+    g->used += refs > 1 ? 2 : 1;
+    if (g->used >= g->room && !more_room(g)) {
         if (g->mm->rss_batching) { /* a full batch ends the loop over the table */
             vmsim__rss_batch_end(g->mm);
             vmsim__rss_batch_start(g->mm);
@@ -98,6 +108,10 @@ void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn) {
         flush(g);
         release(g);
     }
+}
+
+void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn) {
+    vmsim__gather_folio(g, pfn, 1);
 }
 
 /* Kernel: tlb_finish_mmu: batch frames go last, as they hold what is freed before. */
@@ -157,6 +171,54 @@ static void zap_entry(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t 
         vmsim__pt_write(f, slot, raw);
 }
 
+/* How many entries from `slot` on map one frame of a large folio after the other, with the same rights? Kernel:
+ * folio_pte_batch. */
+static uint32_t run_length(const struct vmsim__vma *vma, struct vmsim__pt_slot slot, uint32_t most) {
+    const struct vmsim__vm *vm = vma->mm->vm;
+    const struct vmsim__pt_format *f = vm->format;
+    const uint32_t ignored = VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY | VMSIM__PTE_ACCESSED | VMSIM__PTE_WRITE;
+    const struct vmsim__pte first = vmsim__pt_get(f, &slot);
+    if (!(first.flags & VMSIM__PTE_PRESENT) || (first.flags & VMSIM__PTE_SPECIAL))
+        return 0;
+    const vmsim__pfn pfn = (vmsim__pfn)first.pfn, head = vmsim__vm_head(vm, pfn);
+    if (!vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_HEAD))
+        return 0;
+    most = (uint32_t)vmsim__min64(most, (UINT64_C(1) << vmsim__frame_order(vmsim__vm_frame(vm, head))) - (pfn - head));
+    uint32_t n = 1;
+    for (; n < most; n++) {
+        slot.entry = (char *)slot.entry + f->entry_bytes;
+        slot.index++;
+        const struct vmsim__pte pte = vmsim__pt_get(f, &slot);
+        if (pte.pfn != pfn + n || ((pte.flags ^ first.flags) & ~ignored))
+            break;
+    }
+    return n;
+}
+
+/* Such a run of an anonymous folio goes in one step. Returns its length; 0: there is none. Kernel:
+ * zap_present_folio_ptes. */
+static uint32_t zap_run(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, uint64_t end,
+                        const struct vmsim__pt_slot *slot, unsigned zap) {
+    struct vmsim__vm *vm = vma->mm->vm;
+    const struct vmsim__pt_format *f = vm->format;
+    const uint64_t left = vmsim__min64((end - va) >> vm->page_shift, (UINT64_C(1) << f->index_bits[0]) - slot->index);
+    const uint32_t n = vm->kernel->gather_pairs ? run_length(vma, *slot, (uint32_t)left) : 0;
+    if (n < 2)
+        return 0;
+    const vmsim__pfn pfn = (vmsim__pfn)vmsim__pt_get(f, slot).pfn, head = vmsim__vm_head(vm, pfn);
+    if (!vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_ANON) || !(zap & VMSIM__ZAP_COWS))
+        return 0;
+    struct vmsim__pt_slot at = *slot;
+    for (uint32_t i = 0; i < n; i++, at.index++, at.entry = (char *)at.entry + f->entry_bytes)
+        vmsim__pt_write(f, &at, 0);
+    vmsim__vm_cost(vm, n * vm->spec.costs.unmap_page);
+    vmsim__gather_range(g, va, va + n * vm->page_size, vm->page_shift);
+    vmsim__rss_add(vma->mm, VMSIM__RSS_ANON, -(int64_t)n);
+    vmsim__thp_unmap_sub(vma, pfn, n);
+    vmsim__gather_folio(g, head, n);
+    return n;
+}
+
 /* The entries of one leaf table from `slot` on. Returns the address behind them. Kernel: zap_pte_range. */
 static uint64_t zap_table(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, uint64_t end,
                           struct vmsim__pt_slot slot, unsigned zap) {
@@ -164,10 +226,17 @@ static uint64_t zap_table(struct vmsim__gather *g, struct vmsim__vma *vma, uint6
     const struct vmsim__pt_format *f = vma->mm->pt.format;
     const uint32_t entries = UINT32_C(1) << f->index_bits[0];
     vmsim__rss_batch_start(vma->mm);
-    for (; va < end && slot.index < entries; va += vma->mm->vm->page_size, slot.index++) {
-        if (vmsim__pt_read(f, &slot))
-            zap_entry(g, vma, va, &slot, zap);
-        slot.entry = (char *)slot.entry + f->entry_bytes;
+    while (va < end && slot.index < entries) {
+        uint32_t n = 1;
+        if (vmsim__pt_read(f, &slot)) {
+            n = zap_run(g, vma, va, end, &slot, zap);
+            if (!n)
+                zap_entry(g, vma, va, &slot, zap);
+            n += !n;
+        }
+        va += n * vma->mm->vm->page_size;
+        slot.index += n;
+        slot.entry = (char *)slot.entry + n * f->entry_bytes;
     }
     vmsim__rss_batch_end(vma->mm);
     return va;

@@ -166,7 +166,7 @@ int64_t vmsim__mmap_region(struct vmsim__mm *mm, uint64_t addr, uint64_t length,
     }
     struct vmsim__vma *prev, *v = NULL;
     vmsim__vma_find_prev(mm, addr, &prev);
-    const struct vmsim__vma_want w = {addr, addr + length, pgoff, flags, 0, file, NULL};
+    const struct vmsim__vma_want w = {addr, addr + length, pgoff, flags, 0, file, NULL, NULL, true};
     if (file || !(flags & VMSIM__VM_SHARED))
         v = vmsim__vma_merge(mm, prev, &w);
     if (!v)
@@ -189,6 +189,8 @@ static int mapping_flags(struct vmsim__mm *mm, unsigned prot, unsigned map, bool
         vmsim__prot_to_flags(prot) | mm->def_flags | VMSIM__VM_MAYREAD | VMSIM__VM_MAYWRITE | VMSIM__VM_MAYEXEC;
     if (map & VMSIM__MAP_GROWSDOWN)
         flags |= VMSIM__VM_GROWSDOWN;
+    if ((map & VMSIM__MAP_STACK) && mm->vm->kernel->map_stack_small)
+        flags |= VMSIM__VM_NOHUGEPAGE;
     if (map & VMSIM__MAP_LOCKED) {
         flags |= VMSIM__VM_LOCKED;
         if (!vmsim__mlock_allowed(mm))

@@ -101,7 +101,8 @@ static struct vmsim__vma *copy_vma(struct vmsim__mm *mm, struct vmsim__vma *vma,
     if (!vma->file && !vma->anon_vma)
         pgoff = addr >> mm->vm->page_shift;
     vmsim__vma_find_prev(mm, addr, &prev);
-    const struct vmsim__vma_want w = {addr, addr + length, pgoff, vma->flags, vma->anon_vma, vma->file, NULL};
+    const struct vmsim__vma_want w = {addr,      addr + length, pgoff, vma->flags, vma->anon_vma,
+                                      vma->file, NULL,          vma,   false};
     struct vmsim__vma *v = vma->name ? NULL : vmsim__vma_merge(mm, prev, &w);
     if (v)
         return v;
@@ -259,8 +260,9 @@ static int64_t grow_in_place(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_
         return 0;
     if ((v->flags & VMSIM__VM_ACCOUNT) && !vmsim__commit(mm, pages))
         return fail(VMSIM__L_ENOMEM);
-    const struct vmsim__vma_want w = {
-        v->end, end, v->pgoff + vmsim__vma_pages(v, mm->vm->page_shift), v->flags, v->anon_vma, v->file, NULL};
+    const struct vmsim__vma_want w = {v->end,   end,         v->pgoff + vmsim__vma_pages(v, mm->vm->page_shift),
+                                      v->flags, v->anon_vma, v->file,
+                                      NULL,     v,           false};
     uint32_t flags = v->flags;
     if (!vmsim__vma_merge(mm, v, &w)) {
         if (flags & VMSIM__VM_ACCOUNT)
@@ -347,7 +349,7 @@ static bool brk_grow(struct vmsim__mm *mm, uint64_t from, uint64_t to) {
         return false;
     struct vmsim__vma *prev, *v;
     vmsim__vma_find_prev(mm, from, &prev);
-    const struct vmsim__vma_want w = {from, to, from >> mm->vm->page_shift, flags, 0, NULL, NULL};
+    const struct vmsim__vma_want w = {from, to, from >> mm->vm->page_shift, flags, 0, NULL, NULL, NULL, false};
     /* what ends before the heap begins, the program's bss, is not looked at */
     v = prev && prev->end > mm->start_brk ? vmsim__vma_merge(mm, prev, &w) : NULL;
     if (!v) {

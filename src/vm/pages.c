@@ -219,7 +219,7 @@ void vmsim__unmap_page(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     VMSIM__ASSERT(f->mapcount > 0);
     if (vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL)) {
-        vmsim__thp_unmap_sub(vma, pfn);
+        vmsim__thp_unmap_sub(vma, pfn, 1);
         return;
     }
     if (--f->mapcount == 0) {

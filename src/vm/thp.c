@@ -333,16 +333,21 @@ static void defer_split(struct vmsim__vm *vm, vmsim__pfn head) {
     vmsim__vm_event(vm, VMSIM__THP_DEFERRED_SPLIT_PAGE, 1);
 }
 
-void vmsim__thp_unmap_sub(struct vmsim__vma *v, vmsim__pfn pfn) {
-    VMSIM__ASSERT(vmsim__vm_frame(v->mm->vm, pfn)->mapcount > 0);
+/* The references of the entries are still held. Kernel: folio_remove_rmap_ptes: a page that loses all of its entries at
+ * once has nothing to split. */
+void vmsim__thp_unmap_sub(struct vmsim__vma *v, vmsim__pfn pfn, uint32_t n) {
     struct vmsim__vm *vm = v->mm->vm;
-    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    if (--f->mapcount == 0 && !vmsim__vm_mapcount(vm, pfn)) {
-        vmsim__pfn head = vmsim__vm_head(vm, pfn);
-        vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, -1);
-        if (vmsim__vm_frame(vm, head)->refcount > 1)
-            defer_split(vm, head);
+    const vmsim__pfn head = vmsim__vm_head(vm, pfn);
+    int64_t gone = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        VMSIM__ASSERT(vmsim__vm_frame(vm, pfn + i)->mapcount > 0);
+        gone += --vmsim__vm_frame(vm, pfn + i)->mapcount == 0 && !vmsim__vm_mapcount(vm, pfn + i);
     }
+    if (!gone)
+        return;
+    vmsim__vm_node_stat(vm, vmsim__vm_frame(vm, head), VMSIM__NR_ANON_PAGES, -gone);
+    if (vmsim__vm_frame(vm, head)->refcount > (int32_t)n)
+        defer_split(vm, head);
 }
 
 /* Kernel: zap_huge_pmd. */

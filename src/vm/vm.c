@@ -46,7 +46,7 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
         return vmsim__err_set(err, VMSIM_EINVAL, "page tables of %s do not fit the page size of the memory",
                               init->format->name);
     struct vmsim__vm *vm = vmsim__calloc(init->alloc, 1, sizeof *vm);
-    vmsim__pfn *pages = vmsim__malloc(init->alloc, VMSIM__GATHER_ROOM * sizeof *pages);
+    struct vmsim__gathered *pages = vmsim__malloc(init->alloc, VMSIM__GATHER_ROOM * sizeof *pages);
     if (vm) {
         vm->alloc = init->alloc;
         vmsim__slab_init(&vm->vmas, vm->alloc, sizeof(struct vmsim__vma));
@@ -69,7 +69,7 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
     vm->spec = *init->spec;
     vm->kernel = init->kernel;
     vm->hooks = init->hooks;
-    vm->gather_pages = pages;
+    vm->gathered = pages;
     vm->huge_zero = VMSIM__PFN_NONE;
     vm->zero_pfn = pick_zero(init->mem);
     derive_knobs(vm);
@@ -94,7 +94,7 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     vmsim__slab_fini(&vm->avcs);
     vmsim__slab_fini(&vm->anon_vmas);
     vmsim__slab_fini(&vm->imaps);
-    vmsim__free(vm->alloc, vm->gather_pages, VMSIM__GATHER_ROOM * sizeof *vm->gather_pages);
+    vmsim__free(vm->alloc, vm->gathered, VMSIM__GATHER_ROOM * sizeof *vm->gathered);
     vmsim__free(vm->alloc, vm, sizeof *vm);
 }
 

@@ -33,16 +33,24 @@ struct vmsim__imap {
 };
 
 /* Frames taken out of page tables, to be freed after the flush: 8 in place, then batches of a page's worth of pointers,
- * each costing one frame (GFP_NOWAIT), at most 19 of them (10,000 pages) between two flushes. */
+ * each costing one frame (GFP_NOWAIT), at most 19 of them (10,000 pages) between two flushes. A run of entries of one
+ * large folio takes two places: the folio, and how many references go. */
 #define VMSIM__GATHER_LOCAL 8
 #define VMSIM__GATHER_BATCHES 19
+struct vmsim__gathered {
+    vmsim__pfn pfn;
+    uint32_t refs;
+};
 struct vmsim__gather {
     struct vmsim__mm *mm;
     uint64_t start, end; /* to flush */
     unsigned stride_shift;
     bool freed_tables, whole;
-    uint32_t count, full; /* pages held, pages that fit */
-    uint32_t batches;     /* batch frames taken */
+    uint32_t count;                            /* entries of vm->gathered in use */
+    uint32_t used, room;                       /* places of the batch that is filled: taken, in all */
+    uint32_t active;                           /* which it is; 0: the one in place */
+    uint32_t batches;                          /* batch frames taken, at least `active` */
+    uint32_t first[VMSIM__GATHER_BATCHES + 1]; /* entry with which each batch begins */
     vmsim__pfn batch[VMSIM__GATHER_BATCHES];
 };
 
@@ -75,9 +83,9 @@ struct vmsim__vm {
     struct {
         VMSIM__VEC(uint32_t);
     } anon_free;
-    struct vmsim__gather *gather; /* the unmap in progress, or NULL */
-    vmsim__pfn *gather_pages;     /* room for all that a gather can hold */
-    vmsim__pfn huge_zero;         /* PFN_NONE: not allocated */
+    struct vmsim__gather *gather;     /* the unmap in progress, or NULL */
+    struct vmsim__gathered *gathered; /* room for all that a gather can hold */
+    vmsim__pfn huge_zero;             /* PFN_NONE: not allocated */
     uint64_t huge_zero_users;
     bool host_nomem; /* the host refused memory: the last call failed for that reason */
 };
@@ -180,7 +188,9 @@ struct vmsim__vma_want {
     uint64_t start, end, pgoff;
     uint32_t flags, anon_vma;
     struct vmsim__file *file;
-    const struct vmsim__vma *self; /* the VMA that has the range now, or NULL */
+    struct vmsim__vma *self;     /* the VMA that has the range now, or NULL */
+    struct vmsim__vma *pages_of; /* the VMA whose pages it has or gets: self, or what mremap moves; NULL: none */
+    bool fresh;                  /* a new mapping: mmap */
 };
 /* Makes [start, end) with the wanted properties part of a neighbour, if that is allowed: the VMA that has it then, or
  * NULL. */
@@ -237,6 +247,7 @@ void vmsim__flush_range(struct vmsim__mm *mm, uint64_t start, uint64_t end, unsi
 /* ---- gather.c ---- */
 void vmsim__gather_start(struct vmsim__gather *g, struct vmsim__mm *mm, bool whole);
 void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn);
+void vmsim__gather_folio(struct vmsim__gather *g, vmsim__pfn pfn, uint32_t refs); /* a run of its entries */
 void vmsim__gather_range(struct vmsim__gather *g, uint64_t start, uint64_t end, unsigned shift);
 void vmsim__gather_finish(struct vmsim__gather *g);
 /* Takes the pages of [start, end) of vma out of the page table. */
@@ -333,8 +344,8 @@ enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *vma, uint64_t va, 
 enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim__pt_slot *slot, bool *done);
 /* Turns a huge entry that covers va into a table of base entries. 0 or -ENOMEM (no deposit: cannot happen for anon). */
 int vmsim__thp_split_pmd(struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot, unsigned cpu);
-void vmsim__thp_split_at(struct vmsim__vma *vma, uint64_t va, unsigned cpu); /* when va lies inside a huge entry */
-void vmsim__thp_unmap_sub(struct vmsim__vma *vma, vmsim__pfn pfn);           /* a base entry of a compound page goes */
+void vmsim__thp_split_at(struct vmsim__vma *vma, uint64_t va, unsigned cpu);   /* when va lies inside a huge entry */
+void vmsim__thp_unmap_sub(struct vmsim__vma *vma, vmsim__pfn pfn, uint32_t n); /* base entries of a compound page go */
 void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot);
 int vmsim__thp_copy(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va, const struct vmsim__pt_slot *slot,
                     unsigned cpu);

@@ -5,23 +5,32 @@
  *     [.......][ what now wants it ][.............]      3. if both: may prev and next become one?
  *
  * Two VMAs agree when flags (but soft-dirty), file and page offset agree and their anon_vmas can be one: equal, or one
- * of them missing while the other was never shared by fork. The range may be empty so far (mmap) or covered by one VMA
+ * of them missing while the other was never shared by fork. When both may and 3. says no, prev has it, but for new
+ * mappings of older kernels. The range may be empty so far (mmap) or covered by one VMA
  * (mprotect, madvise, mlock), which then shrinks or vanishes. Kernel counterpart: mm/mmap.c (vma_merge, __vma_adjust).
  */
 #include "vm/vm_impl.h"
 
-/* Kernel: is_mergeable_anon_vma. */
-static bool anon_vmas_agree(uint32_t a, uint32_t b, const struct vmsim__vma *vma) {
-    if ((!a || !b) && (!vma || !vma->chain || !vma->chain->same))
-        return true;
-    return a == b;
+/* May pages of the parent lie in it still? Then its chain has more than its own anon_vma. */
+static bool forked(const struct vmsim__vma *v) {
+    return v && v->anon_vma && v->chain->same;
+}
+
+/* May v have the wanted anon_vma as well? Kernel: is_mergeable_anon_vma, which until 6.16 asked whether the chain of v
+ * has one member, and so kept a VMA without pages from taking in one that has some. */
+static bool anon_vmas_agree(const struct vmsim__vma *v, const struct vmsim__vma *pages_of, uint32_t wanted) {
+    if (v->anon_vma && wanted)
+        return v->anon_vma == wanted;
+    if (!v->mm->vm->kernel->merges_unfaulted)
+        return v->anon_vma == wanted || (v->chain && !v->chain->same);
+    return !forked(v) && !(wanted && forked(pages_of));
 }
 
 /* Kernel: is_mergeable_vma. Names stand for special mappings, whose operations forbid a merge. */
-static bool agrees(const struct vmsim__vma *v, const struct vmsim__vma_want *w) {
+static bool agrees(const struct vmsim__vma *v, const struct vmsim__vma_want *w, uint32_t anon_vma) {
     VMSIM__ASSERT(!((v->start | v->end) & (v->mm->vm->page_size - 1)));
     return !((v->flags ^ w->flags) & ~VMSIM__VM_SOFTDIRTY) && v->file == w->file && !v->name &&
-           anon_vmas_agree(w->anon_vma, v->anon_vma, v);
+           anon_vmas_agree(v, w->pages_of, anon_vma);
 }
 
 /* Removes a VMA whose range another one has taken over. Its pages stay where they are: entries belong to the address
@@ -44,10 +53,11 @@ static bool inherit(struct vmsim__vma *keeper, struct vmsim__vma *from) {
     return false;
 }
 
-static struct vmsim__vma *merge_both(struct vmsim__mm *mm, struct vmsim__vma *prev, struct vmsim__vma *mid,
+static struct vmsim__vma *merge_both(struct vmsim__mm *mm, struct vmsim__vma *prev, const struct vmsim__vma_want *w,
                                      struct vmsim__vma *next) {
+    struct vmsim__vma *mid = w->self;
     VMSIM__ASSERT(prev->end <= next->start && (!mid || (mid->start == prev->end && mid->end == next->start)));
-    if (!inherit(prev, next->anon_vma ? next : mid))
+    if (!inherit(prev, next->anon_vma ? next : w->pages_of))
         return NULL;
     uint64_t end = next->end;
     if (mid)
@@ -60,10 +70,12 @@ static struct vmsim__vma *merge_both(struct vmsim__mm *mm, struct vmsim__vma *pr
     return prev;
 }
 
-static struct vmsim__vma *merge_into_prev(struct vmsim__mm *mm, struct vmsim__vma *prev, struct vmsim__vma *mid,
-                                          uint64_t end) {
+static struct vmsim__vma *merge_into_prev(struct vmsim__mm *mm, struct vmsim__vma *prev,
+                                          const struct vmsim__vma_want *w) {
+    struct vmsim__vma *mid = w->self;
+    const uint64_t end = w->end;
     VMSIM__ASSERT(prev->end < end && (!mid || mid->start == prev->end));
-    if (!inherit(prev, mid))
+    if (!inherit(prev, w->pages_of))
         return NULL;
     if (mid && mid->end > end) {
         vmsim__thp_split_at(mid, end, mm->cpu);
@@ -84,10 +96,12 @@ static struct vmsim__vma *merge_into_prev(struct vmsim__mm *mm, struct vmsim__vm
     return prev;
 }
 
-static struct vmsim__vma *merge_into_next(struct vmsim__mm *mm, struct vmsim__vma *next, struct vmsim__vma *mid,
-                                          uint64_t start) {
+static struct vmsim__vma *merge_into_next(struct vmsim__mm *mm, struct vmsim__vma *next,
+                                          const struct vmsim__vma_want *w) {
+    struct vmsim__vma *mid = w->self;
+    const uint64_t start = w->start;
     VMSIM__ASSERT(start < next->start && (!mid || mid->end == next->start));
-    if (!inherit(next, mid))
+    if (!inherit(next, w->pages_of))
         return NULL;
     if (mid && mid->start < start) {
         vmsim__thp_split_at(mid, start, mm->cpu);
@@ -110,21 +124,24 @@ struct vmsim__vma *vmsim__vma_merge(struct vmsim__mm *mm, struct vmsim__vma *pre
     VMSIM__ASSERT(w->start < w->end && !((w->start | w->end) & (mm->vm->page_size - 1)));
     if (w->flags & VMSIM__VM_SPECIAL)
         return NULL;
-    struct vmsim__vma *mid = (struct vmsim__vma *)w->self;
+    struct vmsim__vma *mid = w->self;
     struct vmsim__vma *next = mid && mid->end == w->end ? mid->next : prev ? prev->next : mm->first;
     if (mid && mid->end > w->end)
         next = NULL; /* the range is at the beginning of mid */
     const unsigned shift = mm->vm->page_shift;
-    bool with_prev =
-        prev && prev->end == w->start && agrees(prev, w) && prev->pgoff + vmsim__vma_pages(prev, shift) == w->pgoff;
-    bool with_next =
-        next && next->start == w->end && agrees(next, w) && w->pgoff + ((w->end - w->start) >> shift) == next->pgoff;
-    if (with_prev && with_next && anon_vmas_agree(prev->anon_vma, next->anon_vma, NULL))
-        return merge_both(mm, prev, mid, next);
+    const bool with_next = next && next->start == w->end && agrees(next, w, w->anon_vma) &&
+                           w->pgoff + ((w->end - w->start) >> shift) == next->pgoff;
+    /* a new mapping that next may take asks prev for the sake of both */
+    const bool next_first = w->fresh && with_next && mm->vm->kernel->new_merges_next;
+    const bool with_prev = prev && prev->end == w->start &&
+                           agrees(prev, w, next_first ? next->anon_vma : w->anon_vma) &&
+                           prev->pgoff + vmsim__vma_pages(prev, shift) == w->pgoff;
+    if (with_prev && with_next && (!prev->anon_vma || !next->anon_vma || prev->anon_vma == next->anon_vma))
+        return merge_both(mm, prev, w, next);
     if (with_prev)
-        return merge_into_prev(mm, prev, mid, w->end);
+        return merge_into_prev(mm, prev, w);
     if (with_next)
-        return merge_into_next(mm, next, mid, w->start);
+        return merge_into_next(mm, next, w);
     return NULL;
 }
 
@@ -132,8 +149,9 @@ struct vmsim__vma *vmsim__vma_merge(struct vmsim__mm *mm, struct vmsim__vma *pre
 int vmsim__vma_modify(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, uint64_t end, uint32_t flags,
                       struct vmsim__vma **out) {
     VMSIM__ASSERT(start >= vma->start && end <= vma->end && start < end);
-    struct vmsim__vma_want w = {
-        start, end, vma->pgoff + ((start - vma->start) >> mm->vm->page_shift), flags, vma->anon_vma, vma->file, vma};
+    struct vmsim__vma_want w = {start, end,           vma->pgoff + ((start - vma->start) >> mm->vm->page_shift),
+                                flags, vma->anon_vma, vma->file,
+                                vma,   vma,           false};
     *out = vma->name ? NULL : vmsim__vma_merge(mm, start == vma->start ? vma->prev : NULL, &w);
     if (*out)
         return 0;
