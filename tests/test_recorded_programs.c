@@ -120,8 +120,14 @@ static void children_share_their_parents_memory_until_exec(void **state) {
     expect_the_same("spawn");
 }
 
+static void the_vdso_has_all_parts_that_runtimes_read(void **state) {
+    (void)state;
+    expect_the_same("vdso");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_vdso_has_all_parts_that_runtimes_read),
         cmocka_unit_test(children_share_their_parents_memory_until_exec),
     };
     return cmocka_run_group_tests_name("recorded_programs", tests, NULL, NULL);
