@@ -28,7 +28,7 @@ static void read_all(int fd, char *to, size_t size) {
 }
 
 static void program_path(char *to, size_t size, const char *name) {
-    snprintf(to, size, "%s/%s", TEST_RECORDED, name);
+    snprintf(to, size, "%s/recorded_%s", TEST_RECORDED, name);
 }
 
 /* Without huge pages, which the replay does without, too. */
@@ -125,8 +125,32 @@ static void the_vdso_has_all_parts_that_runtimes_read(void **state) {
     expect_the_same("vdso");
 }
 
+static void mappings_lie_where_the_kernel_puts_them(void **state) {
+    (void)state;
+    expect_the_same("placement");
+}
+
+static void reservations_cost_nothing_and_hold_buffers(void **state) {
+    (void)state;
+    expect_the_same("reservations");
+}
+
+static void advice_and_policies_are_the_kernels(void **state) {
+    (void)state;
+    expect_the_same("advice");
+}
+
+static void calls_that_fail_half_way_do_their_half(void **state) {
+    (void)state;
+    expect_the_same("partial");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mappings_lie_where_the_kernel_puts_them),
+        cmocka_unit_test(reservations_cost_nothing_and_hold_buffers),
+        cmocka_unit_test(advice_and_policies_are_the_kernels),
+        cmocka_unit_test(calls_that_fail_half_way_do_their_half),
         cmocka_unit_test(the_vdso_has_all_parts_that_runtimes_read),
         cmocka_unit_test(children_share_their_parents_memory_until_exec),
     };

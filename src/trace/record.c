@@ -39,7 +39,7 @@ struct recording {
     struct vmsim__script script;
     char **argv, **envp; /* of qemu */
     size_t argv_room, envp_room;
-    char option[3 * PATH_MAX];
+    char option[3 * PATH_MAX], preload[PATH_MAX + 16];
 };
 
 static int fail(struct recording *r, int code, const char *what, const char *why) {
@@ -117,7 +117,10 @@ static int find_all(struct recording *r) {
         return fail(r, VMSIM_ENOENT, program, why_not_a_program(program));
     if (!find_program(qemu, r->qemu, sizeof r->qemu))
         return fail(r, VMSIM_ENOENT, qemu, "not found; the recorder needs QEMU's user mode (package qemu-user)");
-    if (!find_plugin(r))
+    bool found = find_plugin(r);
+    if (found && strpbrk(r->plugin, " :"))
+        return fail(r, VMSIM_EINVAL, r->plugin, "the plugin cannot be preloaded from a path with a blank or a colon");
+    if (!found)
         return r->options->plugin
                    ? fail(r, VMSIM_ENOENT, r->options->plugin, "no such plugin")
                    : fail(r, VMSIM_ENOENT, "vmsim-record-plugin.so", "not found beside the library or program");
@@ -196,7 +199,8 @@ static size_t count_strings(char *const *list) {
     return n;
 }
 
-/* Variables go by qemu's -E to the guest alone, as LD_PRELOAD would act on qemu as well. */
+/* Variables go by qemu's -E to the guest alone, as LD_PRELOAD would act on qemu as well. The plugin is preloaded into
+ * qemu, where it takes qemu's calls for memory (plugin/emulator_calls.c). */
 static int make_command(struct recording *r) {
     char plugin[2 * PATH_MAX];
     size_t argc = count_strings(r->options->argv), envc = count_strings(environ), n = 0, kept = 0;
@@ -205,13 +209,13 @@ static int make_command(struct recording *r) {
         (int)sizeof r->option)
         return fail(r, VMSIM_ELIMIT, r->plugin, "the path is too long");
     r->argv_room = argc + 2 * envc + 32;
-    r->envp_room = envc + 1;
+    r->envp_room = envc + 2;
     r->argv = vmsim__calloc(r->alloc, r->argv_room, sizeof *r->argv);
     r->envp = vmsim__calloc(r->alloc, r->envp_room, sizeof *r->envp);
     if (!r->argv || !r->envp)
         return fail(r, VMSIM_ENOMEM, "record", "out of host memory");
     const char *zero = r->script.fronts ? r->script.path : r->options->argv[0];
-    const char *const head[] = {r->qemu, "-plugin", r->option, "-0", zero};
+    const char *const head[] = {r->qemu, "-plugin", r->option, "-0", zero, "-U", "LD_PRELOAD"};
     for (; n < VMSIM__COUNT(head); n++)
         r->argv[n] = (char *)(uintptr_t)head[n];
     for (size_t i = 0; i < envc; i++) {
@@ -222,6 +226,8 @@ static int make_command(struct recording *r) {
         r->argv[n++] = (char *)(uintptr_t) "-E";
         r->argv[n++] = environ[i];
     }
+    snprintf(r->preload, sizeof r->preload, "LD_PRELOAD=%s", r->plugin);
+    r->envp[kept++] = r->preload;
     r->argv[n++] = r->script.path;
     VMSIM__ASSERT(n < r->argv_room && kept < r->envp_room);
     for (unsigned i = r->script.fronts; i-- > 0;)

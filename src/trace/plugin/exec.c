@@ -50,9 +50,12 @@ static size_t add_strings(char **to, size_t count, uint64_t array) {
     return count;
 }
 
-/* Variables that steer QEMU itself go to the guest by option, all others through the environment. */
-static size_t split_environment(char **envp, size_t count, char **options, size_t used) {
+/* Variables that steer QEMU itself go to the guest by option, all others through the environment. `preload` is for QEMU
+ * alone. */
+static size_t split_environment(char **envp, size_t count, char **options, size_t used, char *preload) {
     size_t kept = 0;
+    options[used++] = (char *)(uintptr_t) "-U";
+    options[used++] = (char *)(uintptr_t) "LD_PRELOAD";
     for (size_t i = 0; i < count; i++) {
         char start[8] = "";
         plugin_read_guest((uint64_t)(uintptr_t)envp[i], start, 5);
@@ -63,6 +66,7 @@ static size_t split_environment(char **envp, size_t count, char **options, size_
         options[used++] = (char *)(uintptr_t) "-E";
         options[used++] = envp[i];
     }
+    envp[kept++] = preload;
     envp[kept] = NULL;
     return used;
 }
@@ -83,7 +87,7 @@ static void end_others(struct vcpu *v) {
 }
 
 static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t envp) {
-    static char qemu[4096], self[8200], option[2 * sizeof self + sizeof plugin.arena_path + 64];
+    static char qemu[4096], self[8200], preload[4096 + 16], option[2 * sizeof self + sizeof plugin.arena_path + 64];
     size_t bytes = 4 * MAX_STRINGS * sizeof(char *), n = 0;
     char **list = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ssize_t length = readlink("/proc/self/exe", qemu, sizeof qemu - 1);
@@ -93,6 +97,7 @@ static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t
     size_t envc = add_strings(environment, 0, envp), argc = add_strings(old, 0, argv);
     vmsim__double_commas(self, sizeof self, plugin.path);
     snprintf(option, sizeof option, "%s,self=%s,arena=%s,task=%u", self, self, plugin.arena_path, v->task);
+    snprintf(preload, sizeof preload, "LD_PRELOAD=%s", plugin.path);
     list[n++] = qemu;
     list[n++] = (char *)(uintptr_t) "-plugin";
     list[n++] = option;
@@ -100,7 +105,7 @@ static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t
     list[n++] = (char *)(uintptr_t) "-0";
     list[n++] = (char *)(uintptr_t)zero;
     if (envc < MAX_STRINGS / 4)
-        n = split_environment(environment, envc, list, n);
+        n = split_environment(environment, envc, list, n, preload);
     list[n++] = t->path;
     for (unsigned i = t->fronts; i-- > 0;)
         list[n++] = (char *)(uintptr_t)t->front[i];

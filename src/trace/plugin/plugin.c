@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace/plugin/answer.h"
 #include "trace/plugin/plugin.h"
 #include "trace/plugin/qemu.h"
 
@@ -18,6 +19,7 @@
 struct plugin plugin = {.lock = PTHREAD_MUTEX_INITIALIZER};
 struct arena_slot *plugin_slots[PLUGIN_VCPUS];
 struct vcpu plugin_vcpu[PLUGIN_VCPUS];
+uint64_t plugin_hidden = PLUGIN_NOTHING_HIDDEN;
 
 /* The word that ends a thread's clone call leaves for the new thread's vcpu (same host thread creates it). */
 static _Thread_local uint32_t creating = VMSIM_TRACE_NO_TASK;
@@ -59,6 +61,8 @@ static inline __attribute__((always_inline)) uint64_t low_bits(qemu_plugin_memin
 
 static void on_data(unsigned index, qemu_plugin_meminfo_t info, uint64_t va, void *data) {
     (void)data;
+    if (__builtin_expect(va - plugin_hidden < 8192, 0))
+        return;
     put(index, va << 7 | low_bits(info));
 }
 
@@ -150,6 +154,13 @@ static void *fetch_word(uint64_t va, uint64_t bytes) {
     return (void *)(uintptr_t)(va << 7 | (uint64_t)code << 2 | VMSIM_FETCH);
 }
 
+/* Whether a block begins where a system call returns to: behind 0F 05. */
+static bool follows_syscall(uint64_t va) {
+    unsigned char before[2];
+    return plugin_read_guest(va - sizeof before, before, sizeof before) == sizeof before && before[0] == 0x0f &&
+           before[1] == 0x05;
+}
+
 static void instrument_block(struct qemu_plugin_tb *tb, size_t n) {
     const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, n - 1);
     uint64_t va = qemu_plugin_tb_vaddr(tb), end = qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last);
@@ -164,10 +175,16 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     static bool seen;
     (void)id;
     size_t n = qemu_plugin_tb_n_insns(tb);
-    if (!__atomic_exchange_n(&seen, true, __ATOMIC_RELAXED))
+    bool first = !__atomic_exchange_n(&seen, true, __ATOMIC_RELAXED);
+    if (first) {
+        plugin_program_begins();
         plugin_image(&plugin_vcpu[0]);
+    }
     if (!n)
         return;
+    uint64_t va = qemu_plugin_tb_vaddr(tb);
+    if (first || follows_syscall(va))
+        qemu_plugin_register_vcpu_tb_exec_cb(tb, plugin_on_entry, QEMU_PLUGIN_CB_RW_REGS, (void *)(uintptr_t)va);
     instrument_block(tb, n);
     for (size_t i = 0; i < n; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
@@ -193,6 +210,7 @@ static void on_syscall(qemu_plugin_id_t id, unsigned index, int64_t number, uint
     (void)id, (void)a7, (void)a8;
     struct vcpu *v = &plugin_vcpu[index];
     const uint64_t args[6] = {a1, a2, a3, a4, a5, a6};
+    plugin_call_begins(v);
     plugin_syscall(v, number, args);
     creating = v->child;
 }
@@ -200,6 +218,7 @@ static void on_syscall(qemu_plugin_id_t id, unsigned index, int64_t number, uint
 static void on_syscall_return(qemu_plugin_id_t id, unsigned index, int64_t number, int64_t result) {
     (void)id;
     creating = VMSIM_TRACE_NO_TASK;
+    plugin_call_ends();
     plugin_syscall_return(&plugin_vcpu[index], number, result);
 }
 

@@ -11,6 +11,14 @@
 #include "vmsim/access.h"
 #include "vmsim/trace.h"
 
+enum { PLUGIN_ANSWERS = 8 };
+
+/* A result that the guest is to see instead of QEMU's, where the call returns to (answer.c). */
+struct answer {
+    uint64_t rip, rsp;
+    int64_t emulated, right;
+};
+
 /* One virtual CPU, which is one guest thread. */
 struct vcpu {
     struct arena_slot *slot;
@@ -23,6 +31,11 @@ struct vcpu {
     uint64_t offset;        /* file position before it */
     struct arena_file file; /* file of its descriptor before it */
     bool early;             /* its event was emitted before it ran */
+    bool decided;           /* the kernel has answered it, whatever QEMU says */
+    int64_t decision;
+    uint64_t *registers; /* of the guest, in QEMU; NULL: not known yet */
+    unsigned answers;
+    struct answer answer[PLUGIN_ANSWERS];
 };
 
 enum { PLUGIN_VCPUS = 1 << 14 };
@@ -40,6 +53,10 @@ struct plugin {
 extern struct plugin plugin;
 extern struct arena_slot *plugin_slots[PLUGIN_VCPUS]; /* by vcpu index: what the hot path reads */
 extern struct vcpu plugin_vcpu[PLUGIN_VCPUS];
+
+/* Two pages of QEMU's own among the guest's memory: references to them are not told. */
+#define PLUGIN_NOTHING_HIDDEN (UINT64_C(1) << 62)
+extern uint64_t plugin_hidden;
 
 /* buffer.c: handing references and events to the recorder */
 int plugin_arena_open(const char *path);
@@ -72,6 +89,12 @@ void plugin_vfork_leave(void);
 /* In the parent: waits until the child has left its memory and takes over what it stored. False: not all of it. */
 bool plugin_vfork_hold(struct plugin_vfork *b, pid_t child);
 void plugin_vfork_end(struct plugin_vfork *b);
+
+/* emulator_calls.c: the program's call `v` is with QEMU from here to there, in this thread. */
+void plugin_call_begins(struct vcpu *v);
+void plugin_call_ends(void);
+/* QEMU has loaded the program. */
+void plugin_program_begins(void);
 
 /* files.c */
 struct arena_file plugin_file(int fd);

@@ -2,6 +2,7 @@
 /* System calls to events. Most are told when they return, with their result. Told before they run are those after
  * which nobody could tell (exit, exec), a fork (the child's records must come later), and munmap when it cannot fail:
  * another thread may be given the same addresses before this one's return is seen. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "trace/plugin/plugin.h"
+#include "trace/plugin/answer.h"
 
 enum { SHM_TABLE = 64 };
 
@@ -385,6 +386,44 @@ static void tell_return(struct vcpu *v, int64_t result) {
     }
 }
 
+/* Calls that are QEMU's affair even if it refuses them: threads, signals, what it does not let a program have. */
+static bool is_emulators(int64_t number) {
+    switch (number) {
+    case SYS_clone:
+    case SYS_clone3:
+    case SYS_rseq:
+    case SYS_set_robust_list:
+    case SYS_get_robust_list:
+    case SYS_rt_sigaction:
+    case SYS_rt_sigprocmask:
+    case SYS_sigaltstack:
+    case SYS_execve:
+    case SYS_execveat:
+    case SYS_userfaultfd:
+    case SYS_io_uring_setup:
+    case SYS_io_uring_enter:
+    case SYS_io_uring_register:
+    case SYS_arch_prctl:
+    case SYS_ptrace:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* What the guest is told: the kernel's word where QEMU did not ask it, or refused. */
+static int64_t settle(struct vcpu *v, int64_t emulated) {
+    int64_t right = emulated;
+    if (!plugin_can_answer(v))
+        return emulated;
+    if (v->decided)
+        right = v->decision;
+    else if (v->number == SYS_madvise || ((emulated == -ENOSYS || emulated == -EFAULT) && !is_emulators(v->number)))
+        right = plugin_host_call(v);
+    plugin_answer(v, emulated, right);
+    return right;
+}
+
 void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result) {
     if (number == SYS_fork || number == SYS_vfork || number == SYS_clone) {
         leave_fork(v, result);
@@ -392,6 +431,7 @@ void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result) {
     }
     if (number == SYS_exit || number == SYS_exit_group || v->number != number)
         return;
+    result = settle(v, result);
     plugin_copies_in(v, result);
     if (!v->early)
         tell_return(v, result);
