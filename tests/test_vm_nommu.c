@@ -60,8 +60,7 @@ static uint64_t touch(struct vmsim_machine *m, uint32_t task, uint64_t va, enum 
 static uint64_t unused(const struct vmsim_machine *m) {
     int64_t n = vmsim__mem_zone_stat(m->mem, VMSIM__NR_FREE_PAGES);
     for (unsigned z = 0; z < m->mem->nr_zones; z++)
-        for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
-            n += m->mem->zones[z].pcp[cpu].count;
+        n += (int64_t)vmsim__zone_pcp_count(m->mem, &m->mem->zones[z]);
     return (uint64_t)n;
 }
 

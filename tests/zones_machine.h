@@ -62,7 +62,7 @@ TEST_UNUSED static vmsim__pfn zm_get(struct vmsim__mem *mem, uint32_t gfp, unsig
 
 TEST_UNUSED static struct vmsim__zone *zm_zone(struct vmsim__mem *mem, unsigned node, enum vmsim__zone_type type) {
     for (unsigned i = 0; i < mem->nr_zones; i++) {
-        if (mem->zones[i].node == node && mem->zones[i].type == type)
+        if (mem->zones[i].node == node && mem->zones[i].type == type && vmsim__zone_populated(&mem->zones[i]))
             return &mem->zones[i];
     }
     return NULL;

@@ -96,9 +96,6 @@ static const char *const zone_fact_names[ZONE_FACTS] = {"free",    "min",     "l
 static uint64_t read_zone_fact(const struct vmsim_machine *m, uint32_t fact, uint32_t zone) {
     VMSIM__ASSERT(fact < ZONE_FACTS && zone < m->mem->nr_zones);
     const struct vmsim__zone *z = &m->mem->zones[zone];
-    uint64_t pcp = 0;
-    for (unsigned i = 0; i < m->nr_cpus; i++)
-        pcp += (uint64_t)z->pcp[i].count;
     const uint64_t facts[ZONE_FACTS] = {non_negative(z->stat[VMSIM__NR_FREE_PAGES]),
                                         vmsim__zone_wmark(z, VMSIM__WMARK_MIN),
                                         vmsim__zone_wmark(z, VMSIM__WMARK_LOW),
@@ -107,7 +104,7 @@ static uint64_t read_zone_fact(const struct vmsim_machine *m, uint32_t fact, uin
                                         z->end - z->start,
                                         z->present,
                                         z->managed,
-                                        pcp};
+                                        vmsim__zone_pcp_count(m->mem, z)};
     return facts[fact];
 }
 
@@ -214,9 +211,9 @@ static bool add_memory(struct vmsim_machine *m) {
     }
     for (uint32_t z = 0; z < m->mem->nr_zones; z++) {
         const struct vmsim__zone *zone = &m->mem->zones[z];
-        for (uint32_t i = 0; i < ZONE_FACTS; i++)
+        for (uint32_t i = 0; i < ZONE_FACTS && vmsim__zone_populated(zone); i++)
             ok = ok && add(m, read_zone_fact, i, z, "zone.%u.%s.%s", zone->node, zone->name, zone_fact_names[i]);
-        for (uint32_t i = 0; i < VMSIM__ZONE_STAT_COUNT; i++)
+        for (uint32_t i = 0; i < VMSIM__ZONE_STAT_COUNT && vmsim__zone_populated(zone); i++)
             ok = ok && add(m, read_zone_stat, i, z, "zone.%u.%s.%s", zone->node, zone->name, vmsim__zone_stat_names[i]);
     }
     return ok;

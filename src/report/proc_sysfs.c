@@ -26,7 +26,7 @@ static void normal_nodes(struct vmsim_machine *m, struct vmsim__textbuf *out, ui
     bool set[VMSIM__MAX_NODES] = {false};
     (void)arg;
     for (unsigned z = 0; z < m->mem->nr_zones; z++) {
-        if (m->mem->zones[z].type <= VMSIM__ZONE_NORMAL)
+        if (m->mem->zones[z].type <= VMSIM__ZONE_NORMAL && vmsim__zone_populated(&m->mem->zones[z]))
             set[m->mem->zones[z].node] = true;
     }
     vmsim__proc_list(out, set, m->mem->nr_nodes);

@@ -3,20 +3,6 @@
  * (zoneinfo_show_print, frag_show_print, pagetypeinfo_show), mm/compaction.c (extfrag). */
 #include "report/proc.h"
 
-/* The node's zone of a type; NULL: not populated. The kernel walks all types of a node and tells the populated
- * ones apart by present_pages. */
-static const struct vmsim__zone *zone_of(const struct vmsim__mem *mem, unsigned node, unsigned type) {
-    VMSIM__ASSERT(node < mem->nr_nodes && type < VMSIM__ZONE_TYPES);
-    for (unsigned i = 0; i < mem->nodes[node].nr_zones; i++) {
-        const struct vmsim__zone *z = &mem->zones[mem->nodes[node].zone[i]];
-        if (z->type == type)
-            return z;
-    }
-    return NULL;
-}
-
-#define EMPTY_MOVABLE_WMARK 32 /* frames: the least that 1/1024 of a MOVABLE zone is raised to */
-
 /* One number a zone type of the architecture: frames kept from requests that could have been served higher up. */
 static void print_protection(const struct vmsim__mem *mem, const struct vmsim__zone *z, struct vmsim__textbuf *out) {
     const char *before = "(";
@@ -30,19 +16,10 @@ static void print_protection(const struct vmsim__mem *mem, const struct vmsim__z
     vmsim__textbuf_puts(out, ")");
 }
 
-/* A zone without memory: where MOVABLE has no share of min_free_kbytes it has the least watermark all the same. */
-static struct vmsim__zone empty_zone(const struct vmsim_machine *m, unsigned type) {
-    struct vmsim__zone z = {.type = (uint8_t)type};
-    for (unsigned w = 0; type == VMSIM__ZONE_MOVABLE && !m->kernel->movable_is_lowmem && w < VMSIM__WMARKS; w++)
-        z.wmark[w] = EMPTY_MOVABLE_WMARK;
-    return z;
-}
-
-/* The lines that every zone has, populated or not (z == NULL). Labels begin with the line break, since a zone without
- * memory ends after `protection`. */
-static void print_facts(const struct vmsim_machine *m, const struct vmsim__zone *z, unsigned type,
-                        struct vmsim__textbuf *out) {
-    const struct vmsim__zone none = empty_zone(m, type), *s = z ? z : &none;
+/* The lines that every zone has, populated or not (z == NULL: it cannot be). Labels begin with the line break, since a
+ * zone without memory ends after `protection`. */
+static void print_facts(const struct vmsim_machine *m, const struct vmsim__zone *z, struct vmsim__textbuf *out) {
+    const struct vmsim__zone none = {0}, *s = z ? z : &none;
     const struct {
         const char *label;
         uint64_t value;
@@ -87,7 +64,8 @@ static void print_pagesets(const struct vmsim_machine *m, const struct vmsim__zo
 /* The counters of the node come with its first populated zone, between the zone's name and its facts. Only the first
  * populated zone of a node carries the node's counters (is_zone_first_populated). */
 static void print_zone(struct vmsim_machine *m, unsigned node, unsigned type, struct vmsim__textbuf *out) {
-    const struct vmsim__zone *z = zone_of(m->mem, node, type);
+    unsigned index = m->mem->nodes[node].possible[type];
+    const struct vmsim__zone *z = index == VMSIM__NO_ZONE ? NULL : &m->mem->zones[index];
     const struct vmsim__zone *first = m->mem->nodes[node].nr_zones ? &m->mem->zones[m->mem->nodes[node].zone[0]] : NULL;
     struct vmsim__emitter e;
     vmsim__emitter_proc(&e, out,
@@ -98,9 +76,9 @@ static void print_zone(struct vmsim_machine *m, unsigned node, unsigned type, st
         vmsim__emit_node_stats(m, &e, node);
         out->count -= !out->failed; /* the next line brings its own newline */
     }
-    print_facts(m, z, type, out);
+    print_facts(m, z, out);
     vmsim__textbuf_puts(out, "\n");
-    if (z) {
+    if (z && vmsim__zone_populated(z)) {
         vmsim__emit_zone_stats(m, &e, z);
         print_pagesets(m, z, out);
         vmsim__textbuf_puts(out, "\n");
@@ -125,6 +103,8 @@ static void each_zone(struct vmsim_machine *m, struct vmsim__textbuf *out,
                                     struct vmsim__textbuf *out)) {
     for (unsigned i = 0; i < m->mem->nr_zones; i++) {
         const struct vmsim__zone *z = &m->mem->zones[i];
+        if (!vmsim__zone_populated(z))
+            continue;
         vmsim__textbuf_printf(out, "Node %u, zone %8s ", z->node, z->name);
         for (unsigned order = 0; order <= m->mem->top_order; order++)
             print(m->mem, z, order, out);

@@ -213,6 +213,8 @@ void vmsim__section_zones(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     vmsim__emit_array(e, "memory_by_zone");
     for (unsigned i = 0; i < mem->nr_zones; i++) {
         const struct vmsim__zone *z = &mem->zones[i];
+        if (!vmsim__zone_populated(z))
+            continue;
         uint64_t unused = vmsim__non_negative(z->stat[VMSIM__NR_FREE_PAGES]), pcp = vmsim__zone_pcp_count(mem, z);
         uint64_t used = z->managed > unused + pcp ? z->managed - unused - pcp : 0;
         vmsim__emit_object(e, NULL);

@@ -59,7 +59,7 @@ static inline unsigned vmsim__frame_order(const struct vmsim__frame *f) {
 static inline void vmsim__frame_set_order(struct vmsim__frame *f, unsigned order) {
     f->flags = (f->flags & ~(15u << VMSIM__FRAME_ORDER_SHIFT)) | order << VMSIM__FRAME_ORDER_SHIFT;
 }
-/* Index of the frame's zone in struct vmsim__mem's flat array of populated zones. */
+/* Index of the frame's zone in struct vmsim__mem's flat array of zones. */
 static inline unsigned vmsim__frame_zone(const struct vmsim__frame *f) {
     return f->flags >> VMSIM__FRAME_ZONE_SHIFT;
 }

@@ -35,7 +35,7 @@ struct vmsim__zone *vmsim__mem_zone_of(const struct vmsim__mem *mem, vmsim__pfn 
 static void mark_zones(struct vmsim__mem *mem, struct vmsim__frame *chunk, vmsim__pfn start, vmsim__pfn end) {
     VMSIM__ASSERT(start < end && !(start & mem->frames.mask));
     for (vmsim__pfn p = start; p < end; p++)
-        chunk[p - start].flags = VMSIM__FRAME_NO_ZONE << VMSIM__FRAME_ZONE_SHIFT | VMSIM__FRAME_RESERVED;
+        chunk[p - start].flags = VMSIM__NO_ZONE << VMSIM__FRAME_ZONE_SHIFT | VMSIM__FRAME_RESERVED;
     for (size_t i = vmsim__segment_from(mem, start); i < mem->nr_segments && mem->segments[i].start < end; i++) {
         const struct vmsim__segment *s = &mem->segments[i];
         vmsim__pfn a = s->start > start ? s->start : start, b = s->end < end ? s->end : end;
@@ -90,6 +90,16 @@ bool vmsim__chunk_make(struct vmsim__mem *mem, vmsim__pfn pfn) {
     *slot = chunk;
     mem->chunks++;
     return true;
+}
+
+void vmsim__chunk_drop(struct vmsim__mem *mem, vmsim__pfn pfn) {
+    VMSIM__ASSERT(pfn < mem->frames.end);
+    struct vmsim__frame **slot = &mem->frames.chunk[pfn >> mem->frames.shift];
+    if (!*slot)
+        return;
+    vmsim__free_aligned(mem->alloc, *slot, 64, ((size_t)mem->frames.mask + 1) * sizeof **slot);
+    *slot = NULL;
+    mem->chunks--;
 }
 
 struct vmsim__frame *vmsim__mem_frame(struct vmsim__mem *mem, vmsim__pfn pfn) {

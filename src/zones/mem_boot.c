@@ -94,51 +94,74 @@ static int make_cpus(struct boot *b, struct vmsim__err *err) {
     return 0;
 }
 
-static int make_pcp(struct vmsim__mem *mem, struct vmsim__zone *z) {
-    z->pcp = vmsim__calloc_aligned(mem->alloc, 64, mem->nr_cpus * sizeof *z->pcp);
-    if (!z->pcp)
-        return VMSIM_ENOMEM;
-    for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++) {
-        for (unsigned i = 0; i < VMSIM__PCP_LISTS; i++)
-            z->pcp[cpu].list[i] = (struct vmsim__frame_list){VMSIM__PFN_NONE, VMSIM__PFN_NONE};
+/* Zones are numbered for all that may have frames: those of boot, and where hotplug may put more. */
+static bool is_possible(const struct vmsim__layout *l, unsigned node, unsigned type) {
+    const unsigned later = 1u << VMSIM__ZONE_NORMAL | 1u << VMSIM__ZONE_HIGHMEM | 1u << VMSIM__ZONE_MOVABLE;
+    for (size_t i = 0; i < l->zones.count; i++) {
+        if (l->zones.at[i].node == node && l->zones.at[i].type == type)
+            return true;
     }
+    return l->zone_configured >> type & later >> type & 1;
+}
+
+static int number_zones(struct boot *b, struct vmsim__err *err) {
+    struct vmsim__mem *mem = b->mem;
+    unsigned count = 0;
+    for (unsigned n = 0; n < mem->nr_nodes; n++) {
+        for (unsigned t = 0; t < VMSIM__ZONE_TYPES; t++) {
+            bool possible = is_possible(&b->layout, n, t);
+            if (possible && count == VMSIM__NO_ZONE)
+                return vmsim__err_set(err, VMSIM_ELIMIT, "more than %u zones", VMSIM__NO_ZONE);
+            mem->nodes[n].possible[t] = (uint8_t)(possible ? count : VMSIM__NO_ZONE);
+            count += possible;
+        }
+    }
+    mem->zones = vmsim__calloc_aligned(mem->alloc, 64, count * sizeof *mem->zones);
+    if (!mem->zones)
+        return VMSIM_ENOMEM;
+    mem->nr_zones = (uint16_t)count;
     return 0;
 }
 
-static int make_zones(struct boot *b) {
-    struct vmsim__mem *mem = b->mem;
-    const struct vmsim__layout *l = &b->layout;
-    mem->zones = vmsim__calloc_aligned(mem->alloc, 64, l->zones.count * sizeof *mem->zones);
-    if (!mem->zones)
-        return VMSIM_ENOMEM;
-    mem->nr_zones = (uint16_t)l->zones.count;
-    for (unsigned i = 0; i < mem->nr_zones; i++) {
-        const struct vmsim__zone_layout *from = &l->zones.at[i];
-        struct vmsim__zone *z = &mem->zones[i];
-        struct vmsim__node *node = &mem->nodes[from->node];
-        z->index = (uint8_t)i;
-        z->type = from->type;
-        z->node = from->node;
-        z->name = vmsim__zone_type_name((enum vmsim__zone_type)from->type);
-        z->start = (vmsim__pfn)from->start;
-        z->end = (vmsim__pfn)from->end;
-        z->present = from->present;
-        z->managed = from->present - from->reserved - from->boot_use;
-        VMSIM__ASSERT(from->start < from->end && from->present <= from->end - from->start);
-        VMSIM__ASSERT(from->reserved + from->boot_use <= from->present);
-        mem->totalram += z->managed;
-        z->extents.before = z->extents.after = VMSIM__PFN_NONE;
-        for (unsigned o = 0; o < VMSIM__ORDERS; o++) {
-            for (unsigned t = 0; t < VMSIM__MIGRATE_TYPES; t++)
-                z->area[o].list[t] = (struct vmsim__frame_list){VMSIM__PFN_NONE, VMSIM__PFN_NONE};
-        }
-        node->zone[node->nr_zones++] = (uint8_t)i;
-        node->has_memory = true;
-        node->present += z->present;
-        if (make_pcp(mem, z))
-            return VMSIM_ENOMEM;
+static void init_zone(struct vmsim__zone *z, unsigned index, unsigned node, unsigned type) {
+    VMSIM__ASSERT(index < VMSIM__NO_ZONE && type < VMSIM__ZONE_TYPES);
+    z->index = (uint8_t)index;
+    z->type = (uint8_t)type;
+    z->node = (uint16_t)node;
+    z->name = vmsim__zone_type_name((enum vmsim__zone_type)type);
+    z->extents.before = z->extents.after = VMSIM__PFN_NONE;
+    for (unsigned o = 0; o < VMSIM__ORDERS; o++) {
+        for (unsigned t = 0; t < VMSIM__MIGRATE_TYPES; t++)
+            z->area[o].list[t] = (struct vmsim__frame_list){VMSIM__PFN_NONE, VMSIM__PFN_NONE};
     }
-    return 0;
+}
+
+static int populate_zone(struct vmsim__mem *mem, struct vmsim__zone_layout *from) {
+    from->index = mem->nodes[from->node].possible[from->type];
+    struct vmsim__zone *z = &mem->zones[from->index];
+    z->start = (vmsim__pfn)from->start;
+    z->end = (vmsim__pfn)from->end;
+    z->present = from->present;
+    z->managed = from->present - from->reserved - from->boot_use;
+    VMSIM__ASSERT(from->start < from->end && from->present <= from->end - from->start);
+    VMSIM__ASSERT(from->reserved + from->boot_use <= from->present);
+    mem->totalram += z->managed;
+    return vmsim__zone_make_pcp(mem, z);
+}
+
+static int make_zones(struct boot *b, struct vmsim__err *err) {
+    struct vmsim__mem *mem = b->mem;
+    int rc = number_zones(b, err);
+    for (unsigned n = 0; !rc && n < mem->nr_nodes; n++) {
+        for (unsigned t = 0; t < VMSIM__ZONE_TYPES; t++) {
+            unsigned index = mem->nodes[n].possible[t];
+            if (index != VMSIM__NO_ZONE)
+                init_zone(&mem->zones[index], index, n, t);
+        }
+    }
+    for (size_t i = 0; !rc && i < b->layout.zones.count; i++)
+        rc = populate_zone(mem, &b->layout.zones.at[i]);
+    return rc;
 }
 
 /* The part of a region that lies in a zone; false: none. */
@@ -157,11 +180,9 @@ static int make_segments(struct boot *b) {
         size_t n = 0;
         for (size_t r = 0; r < l->regions.count; r++) {
             const struct vmsim__region *region = &l->regions.at[r];
-            struct vmsim__node *node = &mem->nodes[region->node];
-            node->start = node->end ? node->start : (vmsim__pfn)region->start;
-            node->end = (vmsim__pfn)region->end;
-            for (unsigned i = 0; i < node->nr_zones; i++) {
-                if (!cut(region, &mem->zones[node->zone[i]], &s))
+            for (size_t i = 0; i < l->zones.count; i++) {
+                const struct vmsim__zone_layout *z = &l->zones.at[i];
+                if (z->node != region->node || !cut(region, &mem->zones[z->index], &s))
                     continue;
                 if (pass)
                     mem->segments[n] = s;
@@ -170,15 +191,46 @@ static int make_segments(struct boot *b) {
         }
         if (!pass && !(mem->segments = vmsim__calloc(mem->alloc, n, sizeof s)))
             return VMSIM_ENOMEM;
-        mem->nr_segments = n;
+        mem->nr_segments = mem->segments_capacity = n;
     }
+    return 0;
+}
+
+/* Memory that comes and goes at once: on x86-64 with 64 GiB and more the largest power of two up to 2 GiB that divides
+ * the end of memory, else a section. Kernel: memory_block_size_bytes. */
+static unsigned memory_block_order(const struct vmsim__mem *mem, const struct vmsim__layout *l) {
+    unsigned section = vmsim__section_shift(mem->arch, mem->page_shift), shift = 31;
+    uint64_t end = l->regions.at[l->regions.count - 1].end << mem->page_shift;
+    if (mem->arch != VMSIM__ARCH_X86_64 || end < UINT64_C(64) << 30)
+        return section - mem->page_shift;
+    while (shift > section && end & ((UINT64_C(1) << shift) - 1))
+        shift--;
+    return shift - mem->page_shift;
+}
+
+/* Memory of boot, and where hotplug may put more. */
+static int make_ranges(struct boot *b) {
+    struct vmsim__mem *mem = b->mem;
+    const struct vmsim__layout *l = &b->layout;
+    size_t count = l->regions.count + l->plug.count;
+    mem->ranges = vmsim__calloc(mem->alloc, count, sizeof *mem->ranges);
+    if (!mem->ranges)
+        return VMSIM_ENOMEM;
+    mem->nr_ranges = count;
+    for (size_t i = 0, r = 0, p = 0; i < count; i++) {
+        bool plug = r == l->regions.count || (p < l->plug.count && l->plug.at[p].start < l->regions.at[r].start);
+        const struct vmsim__region *from = plug ? &l->plug.at[p++] : &l->regions.at[r++];
+        mem->ranges[i] = (struct vmsim__mem_range){(vmsim__pfn)from->start, (vmsim__pfn)from->end, from->node};
+    }
+    mem->memory_block_order = (uint8_t)memory_block_order(mem, l);
+    mem->movable_node = l->spec->movable_node;
     return 0;
 }
 
 static int make_frames(struct boot *b) {
     VMSIM__ASSERT(b->mem->nr_segments > 0);
     struct vmsim__mem *mem = b->mem;
-    vmsim__pfn end = mem->segments[mem->nr_segments - 1].end;
+    vmsim__pfn end = mem->ranges[mem->nr_ranges - 1].end;
     mem->frames.shift = mem->top_order;
     mem->frames.mask = (1u << mem->top_order) - 1;
     mem->frames.end = (vmsim__pfn)vmsim__align_up(end, (uint64_t)mem->frames.mask + 1);
@@ -252,7 +304,7 @@ static int compare_extents(const void *a, const void *b) {
 static int place_reserved(struct boot *b) {
     struct vmsim__mem *mem = b->mem;
     bool first = true;
-    for (unsigned i = 0; i < mem->nr_zones; i++) {
+    for (size_t i = 0; i < b->layout.zones.count; i++) {
         const struct vmsim__zone_layout *z = &b->layout.zones.at[i];
         uint64_t low = 0;
         if (z->type == VMSIM__ZONE_DMA && mem->arch != VMSIM__ARCH_ARM64) {
@@ -262,8 +314,8 @@ static int place_reserved(struct boot *b) {
             VMSIM__ASSERT(z->type < VMSIM__ZONE_TYPES);
             first = false;
         }
-        if (!take_low(b, i, 0, low, false) || !take_low(b, i, low, z->boot_use, true) ||
-            !take_high(b, i, z->reserved - low))
+        if (!take_low(b, z->index, 0, low, false) || !take_low(b, z->index, low, z->boot_use, true) ||
+            !take_high(b, z->index, z->reserved - low))
             return VMSIM_ENOMEM;
     }
     if (b->reserved.count) {
@@ -370,8 +422,8 @@ static void start_up(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec)
 }
 
 static void set_boosts(struct boot *b) {
-    for (unsigned i = 0; i < b->mem->nr_zones; i++)
-        b->mem->zones[i].boost = b->layout.zones.at[i].boost;
+    for (size_t i = 0; i < b->layout.zones.count; i++)
+        b->mem->zones[b->layout.zones.at[i].index].boost = b->layout.zones.at[i].boost;
 }
 
 static int boot(struct boot *b, struct vmsim__err *err) {
@@ -389,13 +441,17 @@ static int boot(struct boot *b, struct vmsim__err *err) {
     if (!rc)
         rc = make_cpus(b, err);
     if (!rc)
-        rc = make_zones(b);
+        rc = make_zones(b, err);
     if (!rc)
         rc = make_segments(b);
     if (!rc)
+        rc = make_ranges(b);
+    for (unsigned n = 0; !rc && n < mem->nr_nodes; n++)
+        vmsim__node_update(mem, &mem->nodes[n]);
+    if (!rc)
         rc = make_frames(b);
     if (!rc)
-        rc = vmsim__zonelists_build(mem, true);
+        rc = vmsim__zonelists_build(mem);
     if (!rc)
         rc = place_reserved(b);
     if (!rc)
@@ -474,7 +530,8 @@ void vmsim__mem_destroy(struct vmsim__mem *mem) {
         vmsim__free_aligned(alloc, mem->zones, 64, mem->nr_zones * sizeof *mem->zones);
     vmsim__free(alloc, mem->nodes, mem->nr_nodes * sizeof *mem->nodes);
     vmsim__free(alloc, mem->cpu_node, mem->nr_cpus * sizeof *mem->cpu_node);
-    vmsim__free(alloc, mem->segments, mem->nr_segments * sizeof *mem->segments);
+    vmsim__free(alloc, mem->segments, mem->segments_capacity * sizeof *mem->segments);
+    vmsim__free(alloc, mem->ranges, mem->nr_ranges * sizeof *mem->ranges);
     vmsim__free(alloc, mem->reserved, mem->nr_reserved * sizeof *mem->reserved);
     vmsim__free_aligned(alloc, mem, 64, sizeof *mem);
 }

@@ -202,12 +202,67 @@ static int check_zone(const struct vmsim__mem *mem, const struct vmsim__zone *z,
     int rc = check_extents(&c, z);
     if (!rc)
         rc = check_lists(&c, z);
-    for (unsigned cpu = 0; !rc && cpu < mem->nr_cpus; cpu++)
+    for (unsigned cpu = 0; !rc && z->pcp && cpu < mem->nr_cpus; cpu++)
         rc = check_pcp(&c, z, cpu);
     return rc ? rc : check_counts(&c, z);
 }
 
+/* Segments ascend, lie in their zone's span, and are what the zone has; free frames are none of any other. */
+static int check_present(const struct vmsim__mem *mem, struct vmsim__err *err) {
+    uint64_t present[VMSIM__NO_ZONE] = {0}, managed = 0;
+    vmsim__pfn last = 0;
+    for (size_t i = 0; i < mem->nr_segments; i++) {
+        const struct vmsim__segment *s = &mem->segments[i];
+        const struct vmsim__zone *z = &mem->zones[s->zone];
+        if (s->start < last || s->start >= s->end || s->start < z->start || s->end > z->end)
+            return vmsim__err_set(err, VMSIM_ECHECK, "segment 0x%x-0x%x of zone %u is out of place", s->start, s->end,
+                                  s->zone);
+        present[s->zone] += s->end - s->start;
+        last = s->end;
+    }
+    for (unsigned i = 0; i < mem->nr_zones; i++) {
+        const struct vmsim__zone *z = &mem->zones[i];
+        if (present[i] != z->present || z->managed > z->present || (!z->present && z->end))
+            return vmsim__err_set(err, VMSIM_ECHECK, "zone %u: %" PRIu64 " frames are present, counted as %" PRIu64, i,
+                                  present[i], z->present);
+        managed += z->managed;
+    }
+    if (managed != mem->totalram)
+        return vmsim__err_set(err, VMSIM_ECHECK, "zones manage %" PRIu64 " frames, counted as %" PRIu64, managed,
+                              mem->totalram);
+    return 0;
+}
+
+/* What a node says of its zones, and its zonelists: exactly the populated ones. */
+static int check_node(const struct vmsim__mem *mem, const struct vmsim__node *node, struct vmsim__err *err) {
+    uint64_t present = 0;
+    unsigned zones = 0;
+    for (unsigned i = 0; i < mem->nr_zones; i++) {
+        const struct vmsim__zone *z = &mem->zones[i];
+        if (z->node != node->id || !vmsim__zone_populated(z))
+            continue;
+        if (zones == node->nr_zones || node->zone[zones++] != i)
+            return vmsim__err_set(err, VMSIM_ECHECK, "node %u does not name its zone %u", node->id, i);
+        present += z->present;
+    }
+    if (zones != node->nr_zones || present != node->present || node->has_memory != (zones > 0) ||
+        node->zonelist_count[1] != zones)
+        return vmsim__err_set(err, VMSIM_ECHECK, "node %u: %u zones with %" PRIu64 " frames, counted as %u, %" PRIu64,
+                              node->id, zones, present, node->nr_zones, node->present);
+    for (unsigned i = 0; i < node->zonelist_count[0]; i++) {
+        if (!vmsim__zone_populated(&mem->zones[node->zonelist[0][i]]))
+            return vmsim__err_set(err, VMSIM_ECHECK, "node %u: zone %u is in its zonelist without frames", node->id,
+                                  node->zonelist[0][i]);
+    }
+    return 0;
+}
+
 int vmsim__mem_check(const struct vmsim__mem *mem, struct vmsim__err *err) {
+    int bad = check_present(mem, err);
+    for (unsigned n = 0; !bad && n < mem->nr_nodes; n++)
+        bad = check_node(mem, &mem->nodes[n], err);
+    if (bad)
+        return bad;
     for (unsigned i = 0; i < mem->nr_zones; i++) {
         int rc = check_zone(mem, &mem->zones[i], err);
         if (rc)

@@ -309,5 +309,6 @@ int vmsim__layout_build(struct vmsim__alloc *alloc, const struct vmsim__mem_spec
 
 void vmsim__layout_fini(struct vmsim__layout *l) {
     vmsim__vec_fini(l->alloc, &l->regions);
+    vmsim__vec_fini(l->alloc, &l->plug);
     vmsim__vec_fini(l->alloc, &l->zones);
 }

@@ -20,7 +20,7 @@ struct vmsim__region {
 
 struct vmsim__zone_layout {
     uint16_t node;
-    uint8_t type;
+    uint8_t type, index; /* index: in the machine's zones, set by boot */
     uint64_t start, end, present;
     uint64_t reserved, boot_use; /* frames: never managed; managed only after the watermarks were computed */
     uint64_t boost;              /* frames: of the watermarks when boot is over */
@@ -33,7 +33,7 @@ struct vmsim__layout {
     uint8_t zone_configured;
     struct {
         VMSIM__VEC(struct vmsim__region);
-    } regions; /* ascending, disjoint */
+    } regions, plug; /* ascending, disjoint; plug: where memory may be plugged in, all above or between the regions */
     struct {
         VMSIM__VEC(struct vmsim__zone_layout);
     } zones;                                                            /* populated, by node, then type */

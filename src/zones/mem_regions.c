@@ -215,6 +215,57 @@ static int add_up(const struct vmsim__layout *l, uint64_t *total, struct vmsim__
     return 0;
 }
 
+#define PLUG_ALIGN GIB /* where plugged memory begins: boards place it by gigabytes */
+
+/* What of a hot-pluggable range holds no memory yet. Both lists ascend. */
+static int plug_rest(struct vmsim__layout *l, uint64_t start, uint64_t end, uint16_t node) {
+    for (size_t i = 0; i <= l->regions.count && start < end; i++) {
+        const struct vmsim__region *r = i < l->regions.count ? &l->regions.at[i] : NULL;
+        uint64_t until = r && r->start < end ? r->start : end;
+        if (r && r->end <= start)
+            continue;
+        if (start < until && !vmsim__vec_push(l->alloc, &l->plug, (struct vmsim__region){start, until, node, true}))
+            return VMSIM_ENOMEM;
+        start = r ? vmsim__max64(start, r->end) : end;
+    }
+    return 0;
+}
+
+/* Where memory may be plugged in: what firmware marks as hot-pluggable, as far as frames can be numbered, and room
+ * above everything for nodes that ask for it. */
+static int place_plug(struct vmsim__layout *l, struct vmsim__err *err) {
+    uint64_t most = most_bytes(l), top = l->regions.at[l->regions.count - 1].end << l->page_shift;
+    int rc = 0;
+    for (unsigned n = 0; n < l->nr_nodes; n++) {
+        const struct vmsim__node_spec *node = vmsim__layout_node(l, n);
+        const struct vmsim__range_spec *r = node->ranges.data;
+        for (size_t i = 0; !rc && i < node->ranges.count; i++) {
+            uint64_t end = vmsim__min64(r[i].start + r[i].size, most - GIB);
+            if (!r[i].hotplug || r[i].start >= end)
+                continue;
+            rc = plug_rest(l, r[i].start >> l->page_shift, end >> l->page_shift, (uint16_t)n);
+            top = vmsim__max64(top, end);
+        }
+    }
+    for (unsigned n = 0; !rc && n < l->nr_nodes; n++) {
+        uint64_t size = vmsim__layout_node(l, n)->hotplug_memory;
+        top = vmsim__align_up(top, PLUG_ALIGN);
+        if (size > most - GIB || top > most - GIB - size)
+            return size ? ends_too_high(l, err) : 0;
+        if (size)
+            rc = plug_rest(l, top >> l->page_shift, (top + size) >> l->page_shift, (uint16_t)n);
+        top += size;
+    }
+    if (!rc && l->plug.count)
+        qsort(l->plug.at, l->plug.count, sizeof *l->plug.at, compare_regions);
+    for (size_t i = 1; !rc && i < l->plug.count; i++) {
+        if (l->plug.at[i].start < l->plug.at[i - 1].end)
+            rc = vmsim__err_set(err, VMSIM_ECONFIG, "hot-pluggable ranges of nodes %u and %u overlap",
+                                l->plug.at[i - 1].node, l->plug.at[i].node);
+    }
+    return rc;
+}
+
 int vmsim__layout_regions(struct vmsim__layout *l, struct vmsim__err *err) {
     struct spans ram = {0}, usable = {0};
     uint64_t total;
@@ -239,5 +290,6 @@ int vmsim__layout_regions(struct vmsim__layout *l, struct vmsim__err *err) {
         rc = check_cover(l, &usable, err);
     vmsim__vec_fini(l->alloc, &ram);
     vmsim__vec_fini(l->alloc, &usable);
-    return rc ? rc : check_regions(l, err);
+    rc = rc ? rc : check_regions(l, err);
+    return rc ? rc : place_plug(l, err);
 }

@@ -53,6 +53,7 @@ struct vmsim__hugetlb_spec {
 struct vmsim__node_spec {
     struct vmsim_param_list cpus;      /* uint64_t: CPU numbers; one may be on several nodes (numa=fake) */
     uint64_t memory;                   /* simple form: bytes; 0: none, or `ranges` */
+    uint64_t hotplug_memory;           /* bytes of address space, above all memory, where more may be plugged in */
     struct vmsim_param_list ranges;    /* struct vmsim__range_spec */
     struct vmsim_param_list distances; /* uint64_t: to node 0, 1, ...; empty: 10 to itself, 20 to others */
     struct vmsim_param_list reserved;  /* struct vmsim__reserve_spec; empty: the built-in model */

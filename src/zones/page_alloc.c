@@ -251,8 +251,7 @@ static uint32_t first_try_flags(struct vmsim__mem *mem, const struct vmsim__allo
     const struct vmsim__zone *z = zonelist_first(mem, rq, &it);
     if (!z || z->type != VMSIM__ZONE_NORMAL)
         return flags;
-    bool dma32 =
-        z->index && mem->zones[z->index - 1].node == z->node && mem->zones[z->index - 1].type == VMSIM__ZONE_DMA32;
+    bool dma32 = vmsim__node_zone(mem, z->node, VMSIM__ZONE_DMA32);
     return mem->nr_nodes == 1 || dma32 ? flags | VMSIM__ALLOC_NOFRAGMENT : flags;
 }
 

@@ -192,7 +192,7 @@ static void decay(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__p
 void vmsim__mem_refresh(struct vmsim__mem *mem, unsigned cpu) {
     VMSIM__ASSERT(cpu < mem->nr_cpus);
     for (unsigned i = 0; mem->kernel->pcp_high_auto && i < mem->nr_zones; i++) {
-        if (mem->zones[i].managed)
+        if (vmsim__zone_populated(&mem->zones[i]))
             decay(mem, &mem->zones[i], &mem->zones[i].pcp[cpu]);
     }
 }
@@ -204,7 +204,7 @@ void vmsim__zone_drain_pcp(struct vmsim__mem *mem, struct vmsim__zone *zone, uns
 }
 
 void vmsim__zone_drain(struct vmsim__mem *mem, struct vmsim__zone *zone) {
-    for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++)
+    for (unsigned cpu = 0; zone->pcp && cpu < mem->nr_cpus; cpu++)
         vmsim__zone_drain_pcp(mem, zone, cpu);
 }
 
@@ -215,7 +215,7 @@ void vmsim__mem_drain(struct vmsim__mem *mem) {
 
 uint64_t vmsim__zone_pcp_count(const struct vmsim__mem *mem, const struct vmsim__zone *z) {
     uint64_t n = 0;
-    for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++)
+    for (unsigned cpu = 0; z->pcp && cpu < mem->nr_cpus; cpu++)
         n += (uint64_t)z->pcp[cpu].count;
     return n;
 }

@@ -91,6 +91,8 @@ static int32_t high_size(const struct vmsim__mem *mem, const struct vmsim__zone 
 
 void vmsim__zone_set_pcp(struct vmsim__mem *mem, struct vmsim__zone *z) {
     VMSIM__ASSERT(z->managed <= z->present);
+    if (!vmsim__zone_populated(z))
+        return;
     uint64_t batch = batch_size(mem, z), fraction = mem->sysctl.percpu_pagelist_high_fraction;
     int32_t low = high_size(mem, z, batch, fraction);
     int32_t top = fraction ? low : high_size(mem, z, batch, HIGH_FRACTION_MIN);
@@ -131,10 +133,9 @@ static void set_lowmem_reserve(struct vmsim__mem *mem) {
     for (unsigned i = 0; i < mem->nr_zones; i++) {
         struct vmsim__zone *z = &mem->zones[i];
         uint64_t ratio = mem->sysctl.lowmem_reserve_ratio[z->type], above = 0;
-        unsigned next = i + 1;
         for (unsigned t = z->type + 1u; t < VMSIM__ZONE_TYPES; t++) {
-            if (next < mem->nr_zones && mem->zones[next].node == z->node && mem->zones[next].type == t)
-                above += mem->zones[next++].managed;
+            const struct vmsim__zone *upper = vmsim__node_zone(mem, z->node, t);
+            above += upper ? upper->managed : 0;
             z->lowmem_reserve[t] = ratio && z->managed ? above / ratio : 0;
         }
     }
@@ -166,7 +167,7 @@ static void raise_min_free(struct vmsim__mem *mem) {
     VMSIM__ASSERT(mem->pageblock_order <= mem->top_order);
     uint64_t zones = 0, block = UINT64_C(1) << mem->pageblock_order;
     for (unsigned i = 0; i < mem->nr_zones; i++)
-        zones += mem->zones[i].type <= VMSIM__ZONE_NORMAL;
+        zones += vmsim__zone_populated(&mem->zones[i]) && mem->zones[i].type <= VMSIM__ZONE_NORMAL;
     uint64_t wanted = block * zones * (2 + VMSIM__PCP_TYPES * VMSIM__PCP_TYPES);
     wanted = vmsim__min64(wanted, free_buffer_pages(mem) / 20) << page_kb_shift(mem);
     mem->sysctl.min_free_kbytes = vmsim__max64(mem->sysctl.min_free_kbytes, wanted);
@@ -179,6 +180,14 @@ void vmsim__mem_thp_set(struct vmsim__mem *mem, enum vmsim__thp_mode mode) {
     else
         raise_min_free(mem);
     set_watermarks(mem);
+}
+
+void vmsim__mem_update_watermarks(struct vmsim__mem *mem) {
+    vmsim__mem_boot_watermarks(mem);
+    if (mem->thp_enabled != VMSIM__THP_NEVER) {
+        raise_min_free(mem);
+        set_watermarks(mem);
+    }
 }
 
 void vmsim__mem_boot_watermarks(struct vmsim__mem *mem) {

@@ -52,19 +52,16 @@ static void order_nodes(struct vmsim__mem *mem, unsigned local, uint32_t *load, 
     }
 }
 
-static int fill_zonelist(struct vmsim__mem *mem, struct vmsim__node *node, unsigned which, const uint8_t *order,
-                         unsigned count) {
+static void fill_zonelist(struct vmsim__mem *mem, struct vmsim__node *node, unsigned which, const uint8_t *order,
+                          unsigned count) {
     VMSIM__ASSERT(which < 2 && count <= mem->nr_nodes);
-    uint8_t *list = vmsim__malloc(mem->alloc, mem->nr_zones);
+    uint8_t *list = node->zonelist[which];
     unsigned n = 0;
-    if (!list)
-        return VMSIM_ENOMEM;
     for (unsigned i = 0; i < count; i++) {
         const struct vmsim__node *from = &mem->nodes[order[i]];
         for (unsigned z = from->nr_zones; z-- > 0;)
             list[n++] = from->zone[z];
     }
-    node->zonelist[which] = list;
     VMSIM__ASSERT(n <= mem->nr_zones);
     node->zonelist_count[which] = (uint16_t)n;
     for (unsigned t = 0; t < VMSIM__ZONE_TYPES; t++) {
@@ -73,20 +70,31 @@ static int fill_zonelist(struct vmsim__mem *mem, struct vmsim__node *node, unsig
             at++;
         node->first[which][t] = (uint16_t)at;
     }
-    return 0;
 }
 
-int vmsim__zonelists_build(struct vmsim__mem *mem, bool boot) {
+static void fill_all(struct vmsim__mem *mem, bool boot) {
     uint32_t load[VMSIM__MAX_NODES] = {0};
     for (unsigned n = 0; n < mem->nr_nodes; n++) {
         struct vmsim__node *node = &mem->nodes[n];
         uint8_t self = (uint8_t)n;
         order_nodes(mem, n, load, boot);
-        int rc = fill_zonelist(mem, node, 0, node->order, node->order_count);
-        if (!rc)
-            rc = fill_zonelist(mem, node, 1, &self, 1);
-        if (rc)
-            return rc;
+        fill_zonelist(mem, node, 0, node->order, node->order_count);
+        fill_zonelist(mem, node, 1, &self, 1);
     }
+}
+
+/* Room for every zone that may come online, so that later lists need none. */
+int vmsim__zonelists_build(struct vmsim__mem *mem) {
+    for (unsigned i = 0; i < 2u * mem->nr_nodes; i++) {
+        uint8_t **list = &mem->nodes[i / 2].zonelist[i % 2];
+        *list = vmsim__malloc(mem->alloc, mem->nr_zones);
+        if (!*list)
+            return VMSIM_ENOMEM;
+    }
+    fill_all(mem, true);
     return 0;
+}
+
+void vmsim__zonelists_rebuild(struct vmsim__mem *mem) {
+    fill_all(mem, false);
 }

@@ -31,10 +31,11 @@ enum vmsim__migratetype {
     VMSIM__ISOLATE,
     VMSIM__MIGRATE_TYPES
 };
-#define VMSIM__PCP_TYPES 3  /* migratetypes that per-CPU lists and fallbacks know: the first three */
-#define VMSIM__MAX_NODES 64 /* so that a nodemask is one word */
-#define VMSIM__ORDERS 14    /* highest top order (13, arm64 with 64 KiB pages) + 1 */
-#define VMSIM__HSTATES 4    /* most sizes of hugetlb pages that an architecture has */
+#define VMSIM__PCP_TYPES 3   /* migratetypes that per-CPU lists and fallbacks know: the first three */
+#define VMSIM__MAX_NODES 64  /* so that a nodemask is one word */
+#define VMSIM__ORDERS 14     /* highest top order (13, arm64 with 64 KiB pages) + 1 */
+#define VMSIM__NO_ZONE 0xffu /* no index of a zone; zone byte of frames in holes */
+#define VMSIM__HSTATES 4     /* most sizes of hugetlb pages that an architecture has */
 #define VMSIM__COSTLY_ORDER 3
 enum vmsim__wmark { VMSIM__WMARK_MIN, VMSIM__WMARK_LOW, VMSIM__WMARK_HIGH, VMSIM__WMARK_PROMO, VMSIM__WMARKS };
 
@@ -148,14 +149,15 @@ struct vmsim__pcp {
 #define VMSIM__ZONE_RECLAIM_ACTIVE 0x2u /* kswapd works here: per-CPU lists are kept short (set by machine/) */
 #define VMSIM__ZONE_BELOW_HIGH 0x4u     /* free frames fell below the high watermark (6.12) */
 
-/* One populated zone. Written by zones/ alone, except where noted; read by everyone. */
+/* One zone, with frames or to have some when memory comes online. Written by zones/ alone, except where noted; read by
+ * everyone. */
 struct vmsim__zone {
     uint8_t index; /* in mem->zones */
     uint8_t type;  /* enum vmsim__zone_type */
     uint16_t node;
     uint32_t flags;
     const char *name;                           /* "DMA32", "Normal": as /proc prints it */
-    vmsim__pfn start, end;                      /* spanned: [start, end) */
+    vmsim__pfn start, end;                      /* spanned: [start, end); 0, 0 without frames */
     uint64_t present, managed;                  /* frames */
     uint64_t wmark[VMSIM__WMARKS];              /* frames, without the boost */
     uint64_t boost;                             /* frames; kswapd subtracts what it saw (machine/ writes it, too) */
@@ -167,7 +169,7 @@ struct vmsim__zone {
     uint64_t nr_free_highatomic;     /* free frames of them */
     uint32_t stat_threshold;         /* per-CPU counter drift that the kernel allows itself */
     uint64_t percpu_drift_mark;
-    struct vmsim__pcp *pcp; /* one a CPU */
+    struct vmsim__pcp *pcp; /* one a CPU; NULL until the zone has frames for the first time */
     struct vmsim__free_area area[VMSIM__ORDERS];
     struct {
         struct vmsim__extent *at;
@@ -175,6 +177,12 @@ struct vmsim__zone {
         size_t first;             /* extents before it are used up */
         vmsim__pfn before, after; /* last frame of the front part, first of the back part; PFN_NONE: none */
     } extents;
+};
+
+/* Memory of a node, online or not: that of boot, and where more may be plugged in. */
+struct vmsim__mem_range {
+    vmsim__pfn start, end;
+    uint16_t node;
 };
 
 /* Frames of one zone without a hole. */
@@ -199,7 +207,8 @@ struct vmsim__node {
     uint16_t id;
     bool has_cpu, has_memory;
     uint8_t nr_zones;
-    uint8_t zone[VMSIM__ZONE_TYPES];                 /* indices of its populated zones, lowest type first */
+    uint8_t zone[VMSIM__ZONE_TYPES];     /* indices of its populated zones, lowest type first */
+    uint8_t possible[VMSIM__ZONE_TYPES]; /* index by type, populated or not; VMSIM__NO_ZONE: it cannot have frames */
     uint64_t nr_cpus, cpumask[VMSIM__CPUS_MAX / 64]; /* CPUs that are local here; with numa=fake to other nodes, too */
     vmsim__pfn start, end;                           /* spanned: [start, end); 0, 0 without memory */
     uint64_t present, totalreserve;                  /* frames */
@@ -241,7 +250,7 @@ struct vmsim__mem {
     struct vmsim__frames frames; /* first: hot */
     const struct vmsim__kernel *kernel;
     struct vmsim__alloc *alloc;
-    struct vmsim__zone *zones; /* populated zones, by node, then type */
+    struct vmsim__zone *zones; /* all that may have frames, by node, then type: numbers never change */
     struct vmsim__node *nodes; /* all nodes, memoryless ones included */
     uint16_t nr_zones, nr_nodes, nr_cpus;
     uint8_t arch, page_shift, top_order, pageblock_order;
@@ -258,12 +267,15 @@ struct vmsim__mem {
     uint64_t event[VMSIM__EVENT_COUNT];
     struct vmsim__mem_hooks hooks;
     uint8_t *pageblocks;             /* migratetype of each pageblock, two in a byte */
-    struct vmsim__segment *segments; /* present memory, ascending, disjoint */
+    struct vmsim__segment *segments; /* present (online) memory, ascending, disjoint */
+    struct vmsim__mem_range *ranges; /* ascending, disjoint */
     struct vmsim__extent *reserved;  /* present, but never given to the allocator: ascending, disjoint */
-    size_t nr_segments, nr_reserved;
-    size_t chunks;        /* chunks of metadata allocated */
-    bool host_nomem;      /* sticky: an allocation failed because the host had no memory for metadata */
-    uint8_t gfp_zone[16]; /* highest zone type by the four zone bits of a gfp */
+    size_t nr_segments, segments_capacity, nr_reserved, nr_ranges;
+    uint8_t memory_block_order; /* log2 of the frames that come online or go offline at once */
+    bool movable_node;          /* the boot option: new memory is MOVABLE unless told otherwise */
+    size_t chunks;              /* chunks of metadata allocated */
+    bool host_nomem;            /* sticky: an allocation failed because the host had no memory for metadata */
+    uint8_t gfp_zone[16];       /* highest zone type by the four zone bits of a gfp */
 };
 
 /* ---- Life ---- */
@@ -361,6 +373,28 @@ int vmsim__mem_isolate_block(struct vmsim__mem *mem, vmsim__pfn pfn);
 /* Puts frames back straight into the buddy lists, past the per-CPU lists. */
 void vmsim__mem_free_buddy(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order);
 
+/* ---- Memory blocks (mm/memory_hotplug.c) ---- */
+
+enum vmsim__block_state { VMSIM__BLOCK_ABSENT, VMSIM__BLOCK_OFFLINE, VMSIM__BLOCK_ONLINE };
+enum vmsim__online { VMSIM__ONLINE, VMSIM__ONLINE_KERNEL, VMSIM__ONLINE_MOVABLE };
+enum vmsim__hotplug {
+    VMSIM__HOTPLUG_OK,
+    VMSIM__HOTPLUG_INVALID, /* no such block, or it has holes, or it is in that state already: EINVAL */
+    VMSIM__HOTPLUG_BUSY,    /* it holds what cannot be moved, or has not been moved: EBUSY */
+    VMSIM__HOTPLUG_NOMEM    /* no host memory: nothing has changed */
+};
+/* `pfn` is the first frame of a block: a multiple of 1 << mem->memory_block_order. */
+enum vmsim__block_state vmsim__memory_block_state(const struct vmsim__mem *mem, vmsim__pfn pfn);
+/* Gives an offline block's frames to a zone: the one asked for, or the kernel's choice ("contig-zones"). Watermarks,
+ * reserves and limits of per-CPU lists are computed anew, zonelists when the zone had no frames before. */
+enum vmsim__hotplug vmsim__memory_online(struct vmsim__mem *mem, vmsim__pfn pfn, enum vmsim__online how);
+/* Going offline. begin isolates the block; the caller then moves away whatever `busy` finds (the first frame from
+ * `from` on that is in use, or PFN_NONE); `end` takes the block away, or says BUSY; `cancel` gives it back instead. */
+enum vmsim__hotplug vmsim__memory_offline_begin(struct vmsim__mem *mem, vmsim__pfn pfn);
+vmsim__pfn vmsim__memory_offline_busy(const struct vmsim__mem *mem, vmsim__pfn block, vmsim__pfn from);
+enum vmsim__hotplug vmsim__memory_offline_end(struct vmsim__mem *mem, vmsim__pfn pfn);
+void vmsim__memory_offline_cancel(struct vmsim__mem *mem, vmsim__pfn pfn);
+
 /* ---- hugetlb (mm/hugetlb.c) ---- */
 
 /* Is this a size of huge pages of the architecture? */
@@ -393,6 +427,14 @@ uint64_t vmsim__zone_pcp_count(const struct vmsim__mem *mem, const struct vmsim_
 int64_t vmsim__mem_zone_stat(const struct vmsim__mem *mem, enum vmsim__zone_stat stat);
 int64_t vmsim__mem_node_stat(const struct vmsim__mem *mem, enum vmsim__node_stat stat);
 uint64_t vmsim__mem_numa_stat(const struct vmsim__mem *mem, enum vmsim__numa_stat stat);
+static inline bool vmsim__zone_populated(const struct vmsim__zone *z) {
+    return z->present != 0;
+}
+/* The node's zone of a type; NULL: it has no frames. */
+static inline struct vmsim__zone *vmsim__node_zone(const struct vmsim__mem *mem, unsigned node, unsigned type) {
+    uint8_t index = mem->nodes[node].possible[type];
+    return index != VMSIM__NO_ZONE && vmsim__zone_populated(&mem->zones[index]) ? &mem->zones[index] : NULL;
+}
 /* Is the CPU local to the node? */
 static inline bool vmsim__node_has(const struct vmsim__node *node, unsigned cpu) {
     return node->cpumask[cpu / 64] >> cpu % 64 & 1;

@@ -11,8 +11,6 @@ VMSIM__INLINE struct vmsim__frame *vmsim__frame_of(const struct vmsim__mem *mem,
 
 /* Flags of a frame that stay when it is freed: its zone. */
 #define VMSIM__FRAME_KEEP (0xffu << VMSIM__FRAME_ZONE_SHIFT)
-/* Zone byte of frames that no zone owns (holes inside a chunk). */
-#define VMSIM__FRAME_NO_ZONE 0xffu
 
 /* ---- Pageblocks: four bits each; stored so that zeroed memory means MOVABLE ---- */
 VMSIM__INLINE enum vmsim__migratetype vmsim__block_type(const struct vmsim__mem *mem, vmsim__pfn pfn) {
@@ -60,9 +58,17 @@ VMSIM__INLINE void vmsim__list_remove(const struct vmsim__mem *mem, struct vmsim
     f->next = f->prev = 0;
 }
 
+/* ---- Zones (zone_set.c) ---- */
+/* Makes a node's lists of populated zones and its spans anew from the zones. */
+void vmsim__node_update(struct vmsim__mem *mem, struct vmsim__node *node);
+/* Gives a zone its per-CPU lists, once. 0 or VMSIM_ENOMEM. */
+int vmsim__zone_make_pcp(struct vmsim__mem *mem, struct vmsim__zone *z);
+
 /* ---- Metadata (frames.c) ---- */
 /* Makes the chunk of `pfn` if it is not there. False: no host memory (mem->host_nomem is set). */
 bool vmsim__chunk_make(struct vmsim__mem *mem, vmsim__pfn pfn);
+/* Gives the chunk of `pfn` back, if there is one: nothing refers to its frames any more. */
+void vmsim__chunk_drop(struct vmsim__mem *mem, vmsim__pfn pfn);
 /* The extent of `z` that holds pfn, or NULL. */
 struct vmsim__extent *vmsim__extent_find(const struct vmsim__zone *z, vmsim__pfn pfn);
 /* Takes the top-order block at pfn out of its extent; its metadata is made. False: no host memory, nothing changed. */
@@ -109,8 +115,12 @@ void vmsim__hugetlb_fill(struct vmsim__mem *mem, const struct vmsim__mem_spec *s
 void vmsim__mem_boot_watermarks(struct vmsim__mem *mem);
 void vmsim__mem_boot_thp(struct vmsim__mem *mem, enum vmsim__thp_mode mode);
 void vmsim__zone_set_pcp(struct vmsim__mem *mem, struct vmsim__zone *z);
-/* `boot`: no CPU has come online yet. */
-int vmsim__zonelists_build(struct vmsim__mem *mem, bool boot);
+/* The lists of boot: no CPU has come online yet. 0 or VMSIM_ENOMEM. */
+int vmsim__zonelists_build(struct vmsim__mem *mem);
+/* All lists anew, in place. */
+void vmsim__zonelists_rebuild(struct vmsim__mem *mem);
+/* What the kernel computes anew when memory came or went. Kernel: init_per_zone_wmark_min. */
+void vmsim__mem_update_watermarks(struct vmsim__mem *mem);
 void vmsim__sysctl_defaults(struct vmsim__mem *mem);
 
 /* In the order of the table in mem_sysctl.c. */
