@@ -97,10 +97,27 @@ static void a_run_names_the_policies_that_it_asked(void **state) {
     end(&r);
 }
 
+/* A run that looks as if it had tried a policy is worse than none. */
+static void a_domain_that_no_machine_asks_yet_is_refused_with_its_place(void **state) {
+    static const char text[] = MACHINE "policies: {reclaim: {name: arc}}\n" WORKLOAD;
+    struct run r = {0};
+    (void)state;
+    assert_int_equal(vmsim_config_create(&r.config), 0);
+    assert_int_equal(vmsim_config_load_text(r.config, "box.yaml", text, strlen(text)), 0);
+    assert_int_equal(vmsim_config_resolve(r.config), 0);
+    assert_int_not_equal(vmsim_scenario_create(r.config, &r.s), 0);
+    assert_null(r.s);
+    const char *error = vmsim_config_error_text(r.config, 0);
+    if (!strstr(error, "box.yaml:2:") || !strstr(error, "no part of a machine asks policies of domain reclaim yet"))
+        fail_msg("%s", error);
+    vmsim_config_destroy(r.config);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_policy_that_misbehaves_is_told_by_name),
         cmocka_unit_test(a_run_names_the_policies_that_it_asked),
+        cmocka_unit_test(a_domain_that_no_machine_asks_yet_is_refused_with_its_place),
     };
     return cmocka_run_group_tests_name("policy_run", tests, NULL, NULL);
 }

@@ -43,6 +43,7 @@
 enum vmsim_policy_domain {
     VMSIM_POLICY_TLB_REPLACEMENT, /**< which entry of a full TLB set goes: struct vmsim_tlb_replacement_policy */
     VMSIM_POLICY_TLB_PREFETCH,    /**< which pages a TLB miss also fetches: struct vmsim_tlb_prefetch_policy */
+    VMSIM_POLICY_RECLAIM,         /**< which folios leave memory: struct vmsim_reclaim_policy */
     VMSIM_POLICY_DOMAINS          /**< number of domains */
 };
 
@@ -174,6 +175,174 @@ struct vmsim_tlb_prefetch_policy {
     /** The first use of a prefetched entry. May be NULL. Same answer as miss(). */
     uint32_t (*useful)(void *context, const struct vmsim_tlb_miss *miss, uint64_t *pages, uint32_t limit);
     uint32_t wants; /**< 0, or ::VMSIM_TLB_WANTS_ACCESS */
+};
+
+/* --- Reclaim ------------------------------------------------------------------------------------------------------ */
+
+/**
+ * A folio as a policy names it: opaque, the same as long as it is in memory, never ::VMSIM_FOLIO_NONE. It may be used
+ * from folio_added() until folio_evicted() returns; the number may then come to stand for another folio.
+ */
+typedef uint64_t vmsim_folio;
+#define VMSIM_FOLIO_NONE 0 /**< no folio */
+
+/** What a folio's contents are. */
+enum vmsim_folio_kind {
+    VMSIM_FOLIO_FILE,  /**< of a file on a device: clean ones are dropped */
+    VMSIM_FOLIO_ANON,  /**< of no file: goes to swap */
+    VMSIM_FOLIO_SHMEM, /**< of a file in memory: goes to swap */
+};
+
+/** What a policy may know of a folio: asked for with `facts`, a snapshot. */
+struct vmsim_folio_facts {
+    uint32_t size;            /**< sizeof this struct, as the host knows it */
+    uint8_t kind;             /**< enum vmsim_folio_kind */
+    uint8_t order;            /**< it has 1 << order base pages */
+    bool dirty, writeback;    /**< to be written; being written */
+    bool mapped;              /**< in some page table */
+    bool pinned, unevictable; /**< long-term references hold it; mlock holds it: neither can go */
+    uint32_t node, cgroup;    /**< where it lies; who is charged */
+    uint64_t space;           /**< FILE, SHMEM: number of the file; ANON: number of the address space */
+    uint64_t index;           /**< FILE, SHMEM: page of the file; ANON: virtual page number */
+    uint64_t came;            /**< when it came, on the scale of now() */
+};
+
+/** One use of a folio, or of what is to become one. */
+struct vmsim_folio_access {
+    uint32_t size;             /**< sizeof this struct, as the host knows it */
+    uint8_t type;              /**< enum vmsim_access_type of vmsim/access.h; a read or write call is a load or store */
+    bool fault;                /**< a page fault; false: a system call, or a reference that found its page present */
+    uint32_t task, cgroup;     /**< who */
+    uint64_t pc;               /**< last instruction fetched, where the trace has fetches; else 0 */
+    uint64_t space, index;     /**< which page, as in struct vmsim_folio_facts */
+    uint64_t shadow;           /**< what the policy left in this page's place when it went last; 0: nothing */
+    uint64_t refault_distance; /**< folios of this instance that went since; UINT64_MAX: it never was here, or nothing
+                                    remembers it */
+};
+
+/** Why a folio is no longer there. */
+enum vmsim_folio_end {
+    VMSIM_FOLIO_RECLAIMED, /**< evict() proposed it (or the mechanism in its place), and it went */
+    VMSIM_FOLIO_FREED,     /**< truncated, unmapped by all, or its owner ended */
+    VMSIM_FOLIO_MOVED,     /**< to another cgroup or node: another instance gets it */
+};
+
+/** What list_iterate() does with the folio that was looked at, and whether it goes on. */
+enum vmsim_list_verdict {
+    VMSIM_LIST_NEXT,   /**< leave it where it is, go on */
+    VMSIM_LIST_ROTATE, /**< to the other end of the list, go on */
+    VMSIM_LIST_STOP,   /**< leave it, and end */
+};
+
+/**
+ * What the host does for a reclaim policy. Pass `host` to each call.
+ *
+ * A folio is on one list of the policy at most. What cannot be (a folio that is not there, one that is on a list
+ * already, a list that nobody made) changes nothing, returns false (or NONE, or 0), and is reported with the policy's
+ * name. Every call is O(1) but list_iterate().
+ */
+struct vmsim_reclaim_services {
+    uint32_t size;                              /**< sizeof this struct, as the host knows it */
+    uint32_t abi;                               /**< VMSIM_POLICY_ABI of the host */
+    void *host;                                 /**< first argument of every service below */
+    const struct vmsim_policy_services *common; /**< memory, random numbers, counters, notes: with a host of its own */
+
+    /** A new, empty list: 1, 2, 3, ... 0: no memory. Lists live as long as the instance. */
+    uint32_t (*list_create)(void *host);
+    /** Puts a folio that is on no list at the head, or at the tail. */
+    bool (*list_add)(void *host, uint32_t list, vmsim_folio folio, bool tail);
+    /** Takes a folio from the list that it is on, and puts it at the head or tail of this one (which may be the same).
+     */
+    bool (*list_move)(void *host, uint32_t list, vmsim_folio folio, bool tail);
+    /** Takes a folio from its list. Not needed when it goes: after folio_evicted() the host does. */
+    bool (*list_remove)(void *host, vmsim_folio folio);
+    /** Takes the folio at the head or tail and returns it; NONE: the list is empty. */
+    vmsim_folio (*list_pop)(void *host, uint32_t list, bool tail);
+    /** The folio at the head or tail; NONE: the list is empty. */
+    vmsim_folio (*list_end)(void *host, uint32_t list, bool tail);
+    /** The neighbour of a folio on its list, towards the head or the tail; NONE: it is the last. */
+    vmsim_folio (*list_step)(void *host, vmsim_folio folio, bool tail);
+    /** Folios on a list. */
+    uint64_t (*list_length)(void *host, uint32_t list);
+    /** The list that a folio is on; 0: none. */
+    uint32_t (*list_of)(void *host, vmsim_folio folio);
+    /**
+     * Shows folios to `visit`, from the head or the tail on, each once and `limit` at most, and does as it answers
+     * (enum vmsim_list_verdict). visit() must not change the list. Returns how many were shown.
+     */
+    uint64_t (*list_iterate)(void *host, uint32_t list, bool tail, uint64_t limit,
+                             enum vmsim_list_verdict (*visit)(void *context, vmsim_folio folio), void *context);
+
+    /** Was the folio used since it came, or since this was last cleared? The accessed bits of its page-table entries,
+     * with what the walk to them costs. The use that brought it does not count. */
+    bool (*young)(void *host, vmsim_folio folio, bool clear);
+    /** Fills *facts, whose `size` the caller has set, as far as that. */
+    bool (*facts)(void *host, vmsim_folio folio, struct vmsim_folio_facts *facts);
+    /** 64 bits of the policy's own with each folio, zero when it comes. NULL for a folio that is not there. */
+    uint64_t *(*word)(void *host, vmsim_folio folio);
+    /** What is to stand in the folio's place when it has gone, up to the end of folio_evicted(); 0: nothing. The same
+     * page has it in its access when it comes again, unless the host forgot it. */
+    bool (*shadow_write)(void *host, vmsim_folio folio, uint64_t value);
+    /** Nanoseconds of virtual time; where there is no time, references so far. Never goes back. */
+    uint64_t (*now)(void *host);
+    /** Base pages that this instance may hold at present. */
+    uint64_t (*capacity)(void *host);
+    /** Offline only (::VMSIM_RECLAIM_WANTS_FUTURE): when the folio will be used next, as a number of a reference;
+     * UINT64_MAX: never. */
+    uint64_t (*next_use)(void *host, vmsim_folio folio);
+};
+
+/** What an instance of a reclaim policy is for: folios of one node that are charged to one cgroup. */
+struct vmsim_reclaim_scope {
+    uint32_t size;         /**< sizeof this struct, as the host knows it */
+    uint32_t node, cgroup; /**< which; 0, 0 in the harness */
+    uint64_t capacity;     /**< base pages that it may hold when it is made */
+};
+
+/** Most folios that one call of evict() may propose (SWAP_CLUSTER_MAX of the kernel, and cache_ext's). */
+#define VMSIM_RECLAIM_BATCH 32u
+
+/** What evict() is asked for. */
+struct vmsim_reclaim_request {
+    uint32_t size;                             /**< sizeof this struct, as the host knows it */
+    uint32_t wanted;                           /**< folios that `folio` has room for; 1 to ::VMSIM_RECLAIM_BATCH */
+    vmsim_folio *folio;                        /**< where the proposals go, the first to go first */
+    uint8_t priority;                          /**< 12: no hurry, down to 0: the last attempt, as the kernel counts */
+    bool may_swap, may_write, may_unmap;       /**< what may be done to a folio to let it go */
+    const struct vmsim_folio_access *incoming; /**< what room is made for; NULL: reclaim works ahead of need */
+};
+
+/** The policy wants next_use(): it runs in the harness, or replays a trace, and nowhere else. */
+#define VMSIM_RECLAIM_WANTS_FUTURE 1u
+
+/**
+ * Which folios leave memory. The default is "lru". The hooks are those of cache_ext (docs/policies.md), so that a
+ * policy that was tried here can be written down for it one by one.
+ */
+struct vmsim_reclaim_policy {
+    struct vmsim_policy policy; /**< domain VMSIM_POLICY_RECLAIM */
+    /** Makes the state of one instance (cache_ext: init). 0 and *context, or a negative vmsim_err. */
+    int (*create)(const struct vmsim_reclaim_services *services, const struct vmsim_reclaim_scope *scope,
+                  const void *params, void **context);
+    /** Frees it. No folio is told to go before. */
+    void (*destroy)(void *context);
+    /** A folio has come. */
+    void (*folio_added)(void *context, vmsim_folio folio, const struct vmsim_folio_access *access);
+    /**
+     * A folio is used again. NULL where young() does: a hook here sees every use that the host sees (each reference in
+     * the harness; system calls and faults in a machine, whose other references set accessed bits alone).
+     */
+    void (*folio_accessed)(void *context, vmsim_folio folio, const struct vmsim_folio_access *access);
+    /**
+     * Proposes folios to go, up to request->wanted, and returns how many (cache_ext: evict_folios). What it proposes it
+     * leaves as it is: folio_evicted() tells what went, and a folio that could not go stays. Proposals that cannot be
+     * (a folio twice, one that is not there) are reported and passed over. When none is left, and there was no lack of
+     * folios, the mechanism takes some folio itself, and reports that.
+     */
+    uint32_t (*evict)(void *context, struct vmsim_reclaim_request *request);
+    /** A folio is going: the last moment to look at it and to leave a shadow. May be NULL. */
+    void (*folio_evicted)(void *context, vmsim_folio folio, enum vmsim_folio_end end);
+    uint32_t wants; /**< 0, or ::VMSIM_RECLAIM_WANTS_FUTURE */
 };
 
 /** What a plugin holds. Static storage of the plugin. */

@@ -3,7 +3,7 @@
 #define VMSIM_TESTING_H
 /**
  * @file testing.h
- * @brief Testing a policy: a tiny TLB in three lines, stepped, probed, its victims compared one by one.
+ * @brief Testing a policy: a tiny TLB, or a memory of a few frames, in three lines; its victims compared one by one.
  *
  *     struct vmsim_test_tlb *t;
  *     struct vmsim_test_tlb_options o = {.size = sizeof o, .ways = 4, .policy = "lru"};
@@ -89,6 +89,66 @@ void vmsim_test_tlb_counts(const struct vmsim_test_tlb *t, uint64_t *hits, uint6
 int vmsim_test_tlb_expect(struct vmsim_test_tlb *t, const char *script, char *why, size_t why_size);
 /** Checks every entry against the page table: 0, or VMSIM_ECHECK with a text. */
 int vmsim_test_tlb_check(const struct vmsim_test_tlb *t, char *why, size_t why_size);
+
+/* --- Reclaim ------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Memory of a few frames under one reclaim policy, without a machine: a reference to a page that is not there brings
+ * it, and when every frame is taken the policy says what goes. What is run is the real policy over the lists that a
+ * machine has, at tens of millions of references a second.
+ *
+ *     struct vmsim_test_reclaim *t;
+ *     struct vmsim_test_reclaim_options o = {.size = sizeof o, .frames = 3, .policy = "fifo"};
+ *     assert_int_equal(vmsim_test_reclaim_create(&t, &o, why, sizeof why), 0);
+ *     assert_int_equal(vmsim_test_reclaim_expect(t, "7 0 1 2-7 0+ 3-0", why, sizeof why), 0);
+ */
+struct vmsim_test_reclaim;
+
+/** What it is made of. Zero members take the default. */
+struct vmsim_test_reclaim_options {
+    uint32_t size;                         /**< sizeof this struct */
+    uint32_t frames;                       /**< pages that memory holds; 0: 4 */
+    uint32_t batch;                        /**< pages that are let go at a time when it is full; 0: 1, most 32 */
+    const char *policy;                    /**< name of the policy; NULL: that of `linked`, else "lru" */
+    const char *plugin;                    /**< a .so that holds it, or NULL */
+    const struct vmsim_policy *linked;     /**< a policy of the test program itself, or NULL */
+    const struct vmsim_param_pair *params; /**< the policy's parameters */
+    size_t param_count;                    /**< how many */
+    uint64_t seed;                         /**< for policies that use chance */
+};
+
+/**
+ * Makes one. On failure *t is NULL, the result is a negative ::vmsim_err and `why` (may be NULL) receives one line, cut
+ * to `why_size` bytes.
+ */
+int vmsim_test_reclaim_create(struct vmsim_test_reclaim **t, const struct vmsim_test_reclaim_options *options,
+                              char *why, size_t why_size);
+/** Frees it; NULL is fine. Returns the number of host memory blocks that a policy forgot to release (0: none). */
+size_t vmsim_test_reclaim_destroy(struct vmsim_test_reclaim *t);
+
+/** Uses a page (numbers below 2^27). `victim` (may be NULL) receives the page that went first, on ::VMSIM_TEST_EVICT.
+ */
+enum vmsim_test_outcome vmsim_test_reclaim_step(struct vmsim_test_reclaim *t, uint64_t page, uint64_t *victim);
+/**
+ * Uses `count` pages in order; adds the misses to *misses (may be NULL). Policies that want the future ("opt") see that
+ * of this call: what is not used again in it counts as never used again. 0, VMSIM_EINVAL (a page number of more than 27
+ * bits; nothing was used) or VMSIM_ENOMEM.
+ */
+int vmsim_test_reclaim_run(struct vmsim_test_reclaim *t, const uint64_t *pages, size_t count, uint64_t *misses);
+/** Is the page in memory? Changes nothing. */
+bool vmsim_test_reclaim_probe(const struct vmsim_test_reclaim *t, uint64_t page);
+/** Takes a page out of memory without asking the policy, as a truncated file does. */
+void vmsim_test_reclaim_free(struct vmsim_test_reclaim *t, uint64_t page);
+/** Hits and misses so far. Each may be NULL. */
+void vmsim_test_reclaim_counts(const struct vmsim_test_reclaim *t, uint64_t *hits, uint64_t *misses);
+/** Reads a counter that the policy exports, or "fallbacks", how often it answered what could not be.
+ *  @return 0, or VMSIM_ENOENT. */
+int vmsim_test_reclaim_counter(const struct vmsim_test_reclaim *t, const char *name, uint64_t *value);
+/** Runs a script as vmsim_test_tlb_expect() does, with the same words; `!7` takes page 7 out (no `@`: there is no
+ * program counter). "opt" sees the whole script. */
+int vmsim_test_reclaim_expect(struct vmsim_test_reclaim *t, const char *script, char *why, size_t why_size);
+/** Checks lists, pages and counts against each other: 0, or VMSIM_ECHECK with a text. */
+int vmsim_test_reclaim_check(const struct vmsim_test_reclaim *t, char *why, size_t why_size);
 
 VMSIM_END_DECLS
 

@@ -18,6 +18,10 @@ struct vmsim__policy_registry *vmsim__policy_registry_create(struct vmsim__alloc
     return r;
 }
 
+struct vmsim__alloc *vmsim__policy_registry_alloc(const struct vmsim__policy_registry *r) {
+    return r->alloc;
+}
+
 static void entry_destroy(struct vmsim__policy_registry *r, struct vmsim__policy_entry *e) {
     for (struct policy_counter *c = e->counters, *next; c; c = next) {
         next = c->next;

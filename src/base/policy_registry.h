@@ -37,7 +37,7 @@ struct vmsim__policy_domain {
     enum vmsim_policy_domain id;
     size_t size;                           /* of its struct in this host */
     size_t least;                          /* of the shortest that a plugin may have: up to the last hook of ABI 1 */
-    struct vmsim__policy_hook decisive[2]; /* without these there is no policy */
+    struct vmsim__policy_hook decisive[3]; /* without these there is no policy */
     struct vmsim__policy_hook destroy;     /* void (*)(void *context) */
     const struct vmsim_policy *const *built_in; /* ended by NULL */
 };
@@ -53,6 +53,7 @@ extern const struct vmsim_param vmsim__policy_choice_params[];
 
 struct vmsim__policy_registry *vmsim__policy_registry_create(struct vmsim__alloc *a); /* NULL: no memory */
 void vmsim__policy_registry_destroy(struct vmsim__policy_registry *r);
+struct vmsim__alloc *vmsim__policy_registry_alloc(const struct vmsim__policy_registry *r);
 
 /* Adds a domain (static storage) with its built-in policies, before any other policy of it. VMSIM_ENOMEM. */
 int vmsim__policy_domain_add(struct vmsim__policy_registry *r, const struct vmsim__policy_domain *domain,

@@ -2,12 +2,14 @@
 /* The domains of policies that a machine has, in the order of enum vmsim_policy_domain: one line each. What a domain is
  * stands in its row, in the folder that asks its policies. */
 #include "machine/machine.h"
+#include "reclaim/reclaim.h"
 #include "tlb/tlb.h"
 #include "vmsim/vmsim.h"
 
 const struct vmsim__policy_domain *const vmsim__policy_domains[VMSIM_POLICY_DOMAINS + 1] = {
     &vmsim__tlb_replacement_domain,
     &vmsim__tlb_prefetch_domain,
+    &vmsim__reclaim_domain,
     NULL,
 };
 

@@ -5,10 +5,9 @@
  * after. */
 #include "vmsim/testing.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/test_script.h"
 #include "base/vec.h"
 #include "tlb/tlb_internal.h"
 
@@ -51,12 +50,6 @@ static void give_table(void *context, uint64_t pfn, unsigned level) {
     t->frames.at[pfn] = NULL;
 }
 
-static int tell(const struct vmsim__err *err, int code, char *why, size_t size) {
-    if (why && size)
-        snprintf(why, size, "%s", code ? err->text : "");
-    return code;
-}
-
 static int create_tlb(struct vmsim_test_tlb *t, const struct vmsim_test_tlb_options *o) {
     uint64_t ways = o->ways ? o->ways : 4, sets = o->sets ? o->sets : 1;
     struct vmsim__tlb_array_spec array = {
@@ -85,19 +78,19 @@ int vmsim_test_tlb_create(struct vmsim_test_tlb **out, const struct vmsim_test_t
     struct vmsim__err err = {0};
     *out = NULL;
     if (options->size != sizeof *options)
-        return tell(&err, vmsim__err_set(&err, VMSIM_EINVAL, "options of another size"), why, why_size);
+        return vmsim__script_tell(&err, vmsim__err_set(&err, VMSIM_EINVAL, "options of another size"), why, why_size);
     struct vmsim__alloc *a = vmsim__alloc_create(NULL);
     struct vmsim_test_tlb *t = a ? vmsim__calloc(a, 1, sizeof *t) : NULL;
     if (!t) {
         if (a)
             vmsim__alloc_destroy(a);
-        return tell(&err, vmsim__err_set(&err, VMSIM_ENOMEM, "no memory"), why, why_size);
+        return vmsim__script_tell(&err, vmsim__err_set(&err, VMSIM_ENOMEM, "no memory"), why, why_size);
     }
     t->alloc = a;
     t->mem = (struct vmsim__ptmem){.context = t, .table = table_of, .alloc = take_table, .release = give_table};
     t->policies = vmsim__policy_registry_create(a);
     int e = t->policies ? create_tlb(t, options) : vmsim__err_set(&t->err, VMSIM_ENOMEM, "no memory");
-    tell(&t->err, e, why, why_size);
+    vmsim__script_tell(&t->err, e, why, why_size);
     if (e)
         vmsim_test_tlb_destroy(t);
     else
@@ -178,85 +171,28 @@ void vmsim_test_tlb_counts(const struct vmsim_test_tlb *t, uint64_t *hits, uint6
         *misses = t->tlb->array[0].by_size[0].miss;
 }
 
-/* One word of a script, read. */
-struct word {
-    const char *text;
-    int length;
-    char before, after; /* '!' or '?', '+' or '-', or 0 */
-    bool any;           /* -? */
-    uint64_t page, pc, victim;
-};
-
-static bool read_word(const char **at, struct word *w) {
-    char *end;
-    *w = (struct word){.text = *at};
-    if (**at == '!' || **at == '?')
-        w->before = *(*at)++;
-    if (**at < '0' || **at > '9')
-        return false;
-    w->page = strtoull(*at, &end, 10);
-    if (*end == '@') {
-        if (end[1] < '0' || end[1] > '9')
-            return false;
-        w->pc = strtoull(end + 1, &end, 10);
-    }
-    if (*end == '+' || *end == '-')
-        w->after = *end++;
-    if (w->after == '-' && *end == '?') {
-        w->any = true;
-        end++;
-    } else if (w->after == '-' && *end >= '0' && *end <= '9') {
-        w->victim = strtoull(end, &end, 10);
-    } else if (w->after == '-' && w->before != '?') {
-        return false;
-    }
-    *at = end;
-    w->length = (int)(end - w->text);
-    return *end == ' ' || *end == '\n' || !*end;
-}
-
-static int expect_word(struct vmsim_test_tlb *t, const struct word *w) {
-    static const char *const what[] = {"hit", "missed, nothing went", "missed", "failed"};
-    uint64_t victim = 0;
+static int expect_word(struct vmsim_test_tlb *t, const struct vmsim__script_word *w) {
+    uint64_t victim = 0, fallbacks = 0;
     if (w->before == '!') {
         vmsim_test_tlb_flush(t, w->page);
         return 0;
     }
     if (w->before == '?')
-        return vmsim_test_tlb_probe(t, w->page) == (w->after != '-')
-                   ? 0
-                   : vmsim__err_set(&t->err, VMSIM_ECHECK, "%.*s: the page is %s", w->length, w->text,
-                                    w->after == '-' ? "held" : "not held");
+        return vmsim__script_probed(w, vmsim_test_tlb_probe(t, w->page), &t->err);
     enum vmsim_test_outcome got = vmsim_test_tlb_step_at(t, w->page, w->pc, &victim);
-    uint64_t fallbacks = 0;
     vmsim_test_tlb_counter(t, "fallbacks", &fallbacks);
     if (fallbacks)
         return vmsim__err_set(&t->err, VMSIM_ECHECK, "%.*s: the policy %s", w->length, w->text,
                               vmsim__policy_first_fallback(&t->tlb->array[0].instance));
-    enum vmsim_test_outcome want = w->after == '+' ? VMSIM_TEST_HIT : w->after ? VMSIM_TEST_EVICT : VMSIM_TEST_FILL;
-    if (got == want && (got != VMSIM_TEST_EVICT || w->any || victim == w->victim))
-        return 0;
-    if (got == VMSIM_TEST_EVICT)
-        return vmsim__err_set(&t->err, VMSIM_ECHECK, "%.*s: it missed, and page %llu went", w->length, w->text,
-                              (unsigned long long)victim);
-    return vmsim__err_set(&t->err, VMSIM_ECHECK, "%.*s: it %s", w->length, w->text, what[got]);
+    return vmsim__script_judge(w, got, victim, &t->err);
 }
 
 int vmsim_test_tlb_expect(struct vmsim_test_tlb *t, const char *script, char *why, size_t why_size) {
-    for (unsigned number = 1;; number++) {
-        struct word w;
-        script += strspn(script, " \n");
-        if (!*script)
-            return tell(&t->err, 0, why, why_size);
-        if (!read_word(&script, &w))
-            return tell(
-                &t->err,
-                vmsim__err_set(&t->err, VMSIM_EINVAL, "word %u of the script cannot be read: %.20s", number, w.text),
-                why, why_size);
-        int e = expect_word(t, &w);
-        if (e)
-            return tell(&t->err, e, why, why_size);
-    }
+    struct vmsim__script_word w = {0};
+    int e = 0;
+    while (!e && (e = vmsim__script_next(&script, &w, &t->err)) > 0)
+        e = expect_word(t, &w);
+    return vmsim__script_tell(&t->err, e, why, why_size);
 }
 
 static const struct vmsim__pagetable *resolve(void *context, uint16_t asid) {
@@ -267,5 +203,5 @@ static const struct vmsim__pagetable *resolve(void *context, uint16_t asid) {
 
 int vmsim_test_tlb_check(const struct vmsim_test_tlb *t, char *why, size_t why_size) {
     struct vmsim__err err = {0};
-    return tell(&err, vmsim__tlb_check(t->tlb, resolve, &t, &err), why, why_size);
+    return vmsim__script_tell(&err, vmsim__tlb_check(t->tlb, resolve, &t, &err), why, why_size);
 }

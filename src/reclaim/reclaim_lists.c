@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/* The services of reclaim policies that are about lists and about what a policy keeps with a folio, and the check of
+ * what it proposes. A policy may call with any number: each is looked at first, and what cannot be is reported and
+ * changes nothing. */
+#include <string.h>
+
+#include "reclaim/reclaim.h"
+
+#define THERE VMSIM__RECLAIM_THERE
+
+VMSIM__INLINE struct vmsim__reclaim_node *node_of(struct vmsim__reclaim *r, vmsim_folio folio) {
+    return VMSIM__LIKELY(folio <= r->folios) && VMSIM__LIKELY(r->node[folio].flags & THERE) ? &r->node[folio] : NULL;
+}
+
+VMSIM__INLINE struct vmsim__reclaim_list *list_of(struct vmsim__reclaim *r, uint32_t list) {
+    return VMSIM__LIKELY(list && list < r->lists.count) ? &r->lists.at[list] : NULL;
+}
+
+static VMSIM__NOINLINE bool wrong(struct vmsim__reclaim *r, const char *call, uint32_t list, vmsim_folio folio) {
+    unsigned long long number = (unsigned long long)folio;
+    if (list && !list_of(r, list))
+        vmsim__policy_fallback(&r->instance, "called %s() for list %u, which it never made", call, list);
+    else if (!node_of(r, folio))
+        vmsim__policy_fallback(&r->instance, "called %s() for folio %llu, which is not there", call, number);
+    else if (r->node[folio].list)
+        vmsim__policy_fallback(&r->instance, "called %s() for folio %llu, which is on list %u", call, number,
+                               r->node[folio].list);
+    else
+        vmsim__policy_fallback(&r->instance, "called %s() for folio %llu, which is on no list", call, number);
+    return false;
+}
+
+VMSIM__INLINE void unlink_folio(struct vmsim__reclaim *r, struct vmsim__reclaim_node *n) {
+    struct vmsim__reclaim_list *l = &r->lists.at[n->list];
+    VMSIM__ASSERT(n->list && l->length);
+    *(n->prev ? &r->node[n->prev].next : &l->head) = n->next;
+    *(n->next ? &r->node[n->next].prev : &l->tail) = n->prev;
+    l->length--;
+    n->list = 0;
+}
+
+VMSIM__INLINE void link_folio(struct vmsim__reclaim *r, uint32_t list, struct vmsim__reclaim_node *n, bool tail) {
+    struct vmsim__reclaim_list *l = &r->lists.at[list];
+    uint32_t number = (uint32_t)(n - r->node);
+    VMSIM__ASSERT(!n->list && number);
+    n->list = list;
+    n->next = tail ? 0 : l->head;
+    n->prev = tail ? l->tail : 0;
+    *(n->prev ? &r->node[n->prev].next : &l->head) = number;
+    *(n->next ? &r->node[n->next].prev : &l->tail) = number;
+    l->length++;
+}
+
+static uint32_t list_create(void *host) {
+    struct vmsim__reclaim *r = host;
+    struct vmsim__reclaim_list none = {0};
+    if (!r->lists.count && !vmsim__vec_push(r->alloc, &r->lists, none))
+        return 0;
+    return vmsim__vec_push(r->alloc, &r->lists, none) ? (uint32_t)(r->lists.count - 1) : 0;
+}
+
+static bool list_add(void *host, uint32_t list, vmsim_folio folio, bool tail) {
+    struct vmsim__reclaim *r = host;
+    struct vmsim__reclaim_node *n = node_of(r, folio);
+    if (VMSIM__UNLIKELY(!n || n->list || !list_of(r, list)))
+        return wrong(r, "list_add", list, folio);
+    link_folio(r, list, n, tail);
+    return true;
+}
+
+static bool list_move(void *host, uint32_t list, vmsim_folio folio, bool tail) {
+    struct vmsim__reclaim *r = host;
+    struct vmsim__reclaim_node *n = node_of(r, folio);
+    const struct vmsim__reclaim_list *l = list_of(r, list);
+    if (VMSIM__UNLIKELY(!n || !n->list || !l))
+        return wrong(r, "list_move", list, folio);
+    if (n->list == list && (tail ? l->tail : l->head) == folio)
+        return true;
+    unlink_folio(r, n);
+    link_folio(r, list, n, tail);
+    return true;
+}
+
+static bool list_remove(void *host, vmsim_folio folio) {
+    struct vmsim__reclaim *r = host;
+    struct vmsim__reclaim_node *n = node_of(r, folio);
+    if (VMSIM__UNLIKELY(!n || !n->list))
+        return wrong(r, "list_remove", 0, folio);
+    unlink_folio(r, n);
+    return true;
+}
+
+static vmsim_folio list_end(void *host, uint32_t list, bool tail) {
+    struct vmsim__reclaim *r = host;
+    const struct vmsim__reclaim_list *l = list_of(r, list);
+    if (VMSIM__UNLIKELY(!l))
+        return wrong(r, "list_end", list ? list : UINT32_MAX, VMSIM_FOLIO_NONE);
+    return tail ? l->tail : l->head;
+}
+
+static vmsim_folio list_pop(void *host, uint32_t list, bool tail) {
+    vmsim_folio folio = list_end(host, list, tail);
+    if (folio)
+        list_remove(host, folio);
+    return folio;
+}
+
+static vmsim_folio list_step(void *host, vmsim_folio folio, bool tail) {
+    struct vmsim__reclaim *r = host;
+    const struct vmsim__reclaim_node *n = node_of(r, folio);
+    if (VMSIM__UNLIKELY(!n || !n->list))
+        return wrong(r, "list_step", 0, folio);
+    return tail ? n->next : n->prev;
+}
+
+static uint64_t list_length(void *host, uint32_t list) {
+    struct vmsim__reclaim *r = host;
+    const struct vmsim__reclaim_list *l = list_of(r, list);
+    return l ? l->length : wrong(r, "list_length", list ? list : UINT32_MAX, VMSIM_FOLIO_NONE);
+}
+
+static uint32_t list_of_folio(void *host, vmsim_folio folio) {
+    struct vmsim__reclaim *r = host;
+    const struct vmsim__reclaim_node *n = node_of(r, folio);
+    return n ? n->list : wrong(r, "list_of", 0, folio);
+}
+
+/* `last` is where it ends, whatever is rotated behind that. */
+static uint64_t list_iterate(void *host, uint32_t list, bool tail, uint64_t limit,
+                             enum vmsim_list_verdict (*visit)(void *context, vmsim_folio folio), void *context) {
+    struct vmsim__reclaim *r = host;
+    uint64_t seen = 0, length = list_length(r, list);
+    vmsim_folio at = length ? list_end(r, list, tail) : VMSIM_FOLIO_NONE;
+    while (at && seen < limit && seen < length) {
+        vmsim_folio next = list_step(r, at, !tail);
+        enum vmsim_list_verdict verdict = visit(context, at);
+        seen++;
+        if (verdict == VMSIM_LIST_ROTATE)
+            list_move(r, list, at, !tail);
+        if (verdict == VMSIM_LIST_STOP)
+            break;
+        at = next;
+    }
+    return seen;
+}
+
+static bool young(void *host, vmsim_folio folio, bool clear) {
+    struct vmsim__reclaim *r = host;
+    struct vmsim__reclaim_node *n = node_of(r, folio);
+    if (VMSIM__UNLIKELY(!n))
+        return wrong(r, "young", 0, folio);
+    bool was = n->flags & VMSIM__RECLAIM_YOUNG;
+    n->flags &= clear ? ~VMSIM__RECLAIM_YOUNG : ~0u;
+    return was;
+}
+
+static uint64_t *word(void *host, vmsim_folio folio) {
+    struct vmsim__reclaim *r = host;
+    if (VMSIM__LIKELY(node_of(r, folio) != NULL))
+        return &r->word[folio];
+    wrong(r, "word", 0, folio);
+    return NULL;
+}
+
+static bool shadow_write(void *host, vmsim_folio folio, uint64_t value) {
+    struct vmsim__reclaim *r = host;
+    if (VMSIM__UNLIKELY(!node_of(r, folio)))
+        return wrong(r, "shadow_write", 0, folio);
+    r->shadow[folio] = value;
+    return true;
+}
+
+uint64_t vmsim__reclaim_remove(struct vmsim__reclaim *r, uint32_t number, enum vmsim_folio_end end) {
+    struct vmsim__reclaim_node *n = node_of(r, number);
+    VMSIM__ASSERT(n);
+    if (r->policy->folio_evicted)
+        r->policy->folio_evicted(r->instance.context, number, end);
+    if (n->list)
+        unlink_folio(r, n);
+    n->flags = 0;
+    r->there--;
+    return r->shadow[number];
+}
+
+/* Some folio that is there, without a policy: the next one by number. */
+static uint32_t unasked(struct vmsim__reclaim *r) {
+    VMSIM__ASSERT(r->there);
+    do {
+        r->unasked = r->unasked < r->folios ? r->unasked + 1 : 1;
+    } while (!(r->node[r->unasked].flags & THERE));
+    return r->unasked;
+}
+
+uint32_t vmsim__reclaim_evict(struct vmsim__reclaim *r, struct vmsim_reclaim_request *q) {
+    uint32_t n = r->policy->evict(r->instance.context, q), good = 0;
+    if (VMSIM__UNLIKELY(n > q->wanted)) {
+        vmsim__policy_fallback(&r->instance, "proposed %u folios where %u were wanted", n, q->wanted);
+        n = q->wanted;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        struct vmsim__reclaim_node *node = node_of(r, q->folio[i]);
+        if (VMSIM__LIKELY(node && !(node->flags & VMSIM__RECLAIM_PROPOSED))) {
+            node->flags |= VMSIM__RECLAIM_PROPOSED;
+            q->folio[good++] = q->folio[i];
+        } else {
+            vmsim__policy_fallback(&r->instance, "proposed folio %llu, which is %s", (unsigned long long)q->folio[i],
+                                   node ? "in the batch already" : "not there");
+        }
+    }
+    for (uint32_t i = 0; i < good; i++)
+        r->node[q->folio[i]].flags &= ~VMSIM__RECLAIM_PROPOSED;
+    if (VMSIM__UNLIKELY(!good && r->there)) {
+        vmsim__policy_fallback(&r->instance, "proposed none of %u folios", r->there);
+        q->folio[good++] = unasked(r);
+    }
+    return good;
+}
+
+static const struct vmsim_reclaim_services lists = {.size = sizeof lists,
+                                                    .abi = VMSIM_POLICY_ABI,
+                                                    .list_create = list_create,
+                                                    .list_add = list_add,
+                                                    .list_move = list_move,
+                                                    .list_remove = list_remove,
+                                                    .list_pop = list_pop,
+                                                    .list_end = list_end,
+                                                    .list_step = list_step,
+                                                    .list_length = list_length,
+                                                    .list_of = list_of_folio,
+                                                    .list_iterate = list_iterate,
+                                                    .young = young,
+                                                    .word = word,
+                                                    .shadow_write = shadow_write};
+
+/* Three columns for the folios, and the instance. */
+static int create_parts(struct vmsim__reclaim *r, struct vmsim__policy_registry *policies,
+                        const struct vmsim__policy_choice *choice, const struct vmsim_reclaim_scope *scope,
+                        uint64_t seed, struct vmsim__err *err) {
+    const struct vmsim_policy *policy;
+    int e = vmsim__policy_resolve(policies, VMSIM_POLICY_RECLAIM, choice, &policy, err);
+    if (e)
+        return e;
+    r->policy = (const void *)policy;
+    if ((r->policy->wants & VMSIM_RECLAIM_WANTS_FUTURE) && !r->services.next_use)
+        return vmsim__err_set(err, VMSIM_ECONFIG, "policy %s must know the future, which is there in a replay alone",
+                              policy->name);
+    size_t n = (size_t)r->folios + 1;
+    r->node = vmsim__calloc(r->alloc, n, sizeof *r->node);
+    r->word = vmsim__calloc(r->alloc, n, sizeof *r->word);
+    r->shadow = vmsim__calloc(r->alloc, n, sizeof *r->shadow);
+    if (!r->node || !r->word || !r->shadow)
+        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for the folios of policy %s", policy->name);
+    e = vmsim__policy_instance_init(&r->instance, policies, policy, &choice->params, seed, "reclaim", err);
+    if (e)
+        return e;
+    r->services.common = &r->instance.services;
+    e = r->policy->create(&r->services, scope, r->instance.params, &r->instance.context);
+    return e ? vmsim__err_set(err, e, "policy %s cannot start: %s", policy->name, vmsim_error_text(e)) : 0;
+}
+
+int vmsim__reclaim_create(struct vmsim__reclaim *r, struct vmsim__policy_registry *policies,
+                          const struct vmsim__policy_choice *choice, uint32_t folios,
+                          const struct vmsim_reclaim_services *host, const struct vmsim_reclaim_scope *scope,
+                          uint64_t seed, struct vmsim__err *err) {
+    VMSIM__ASSERT(folios && folios < UINT32_MAX && host->facts && host->now && host->capacity);
+    *r = (struct vmsim__reclaim){.folios = folios, .alloc = vmsim__policy_registry_alloc(policies), .services = lists};
+    r->services.host = r;
+    r->services.facts = host->facts;
+    r->services.now = host->now;
+    r->services.capacity = host->capacity;
+    r->services.next_use = host->next_use;
+    int e = create_parts(r, policies, choice, scope, seed, err);
+    if (e)
+        vmsim__reclaim_destroy(r);
+    return e;
+}
+
+void vmsim__reclaim_destroy(struct vmsim__reclaim *r) {
+    size_t n = (size_t)r->folios + 1;
+    vmsim__policy_instance_fini(&r->instance);
+    vmsim__free(r->alloc, r->node, n * sizeof *r->node);
+    vmsim__free(r->alloc, r->word, n * sizeof *r->word);
+    vmsim__free(r->alloc, r->shadow, n * sizeof *r->shadow);
+    vmsim__vec_fini(r->alloc, &r->lists);
+    *r = (struct vmsim__reclaim){0};
+}
+
+int vmsim__reclaim_check(const struct vmsim__reclaim *r, struct vmsim__err *err) {
+    uint64_t there = 0, listed = 0, on_lists = 0;
+    for (uint32_t i = 1; i <= r->folios; i++) {
+        there += (r->node[i].flags & THERE) != 0;
+        listed += r->node[i].list != 0;
+        if (r->node[i].list && !(r->node[i].flags & THERE))
+            return vmsim__err_set(err, VMSIM_ECHECK, "folio %u is on list %u and not there", i, r->node[i].list);
+    }
+    for (uint32_t l = 1; l < r->lists.count; l++) {
+        uint32_t before = 0, at = r->lists.at[l].head;
+        uint64_t length = 0;
+        for (; at && length <= r->folios; before = at, at = r->node[at].next, length++)
+            if (r->node[at].list != l || r->node[at].prev != before)
+                return vmsim__err_set(err, VMSIM_ECHECK, "list %u: folio %u does not belong behind %u", l, at, before);
+        if (length != r->lists.at[l].length || r->lists.at[l].tail != before)
+            return vmsim__err_set(err, VMSIM_ECHECK, "list %u has not the length or the tail that it says", l);
+        on_lists += length;
+    }
+    if (there != r->there || listed != on_lists)
+        return vmsim__err_set(err, VMSIM_ECHECK, "%llu folios are there, not %u; %llu are on lists, not %llu",
+                              (unsigned long long)there, r->there, (unsigned long long)listed,
+                              (unsigned long long)on_lists);
+    return 0;
+}
