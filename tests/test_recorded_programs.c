@@ -53,12 +53,13 @@ static void run_natively(const char *name, struct outcome *o) {
     close(out);
 }
 
+static struct vmsim_record_result result;
+
 static void record_it(const char *name, struct outcome *o) {
     char path[512], trace[128];
     program_path(path, sizeof path, name);
     snprintf(trace, sizeof trace, "%s.vmt", name);
     char *const argv[] = {path, NULL};
-    struct vmsim_record_result result;
     const struct vmsim_record_options options = {.size = sizeof options, .output = trace, .argv = argv};
     int out = open("recorded.out", O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600), saved = dup(1);
     dup2(out, 1);
@@ -145,8 +146,25 @@ static void calls_that_fail_half_way_do_their_half(void **state) {
     expect_the_same("partial");
 }
 
+/* Nothing is told of a program that got all that it asked for. */
+static void what_differs_is_told_by_kind(void **state) {
+    (void)state;
+    need_qemu();
+    record_it("vdso", &recorded);
+    assert_int_equal(result.differences, 0);
+    assert_string_equal(result.notes, "");
+    record_it("refused", &recorded);
+    assert_int_equal(recorded.status, 0);
+    assert_int_equal(result.differences, 3);
+    assert_non_null(strstr(result.notes, "clone: refused"));
+    assert_non_null(strstr(result.notes, "io_uring_setup: refused"));
+    assert_non_null(strstr(result.notes, "setrlimit: "));
+    assert_non_null(strstr(recorded.printed, "as it was set: 1"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_differs_is_told_by_kind),
         cmocka_unit_test(mappings_lie_where_the_kernel_puts_them),
         cmocka_unit_test(reservations_cost_nothing_and_hold_buffers),
         cmocka_unit_test(advice_and_policies_are_the_kernels),

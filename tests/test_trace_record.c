@@ -127,6 +127,49 @@ static void reads_tell_which_bytes_of_which_file(void **state) {
     vmsim_trace_close(r);
 }
 
+/* A rename over a file takes that one's name; the file that is moved keeps one. */
+static void names_that_files_lose_are_told(void **state) {
+    (void)state;
+    char *const argv[] = {"sh", "-c", "echo a >one; echo bb >two; ln two three; mv one two; rm two; rm three", NULL};
+    const uint64_t left[] = {1, 0, 0};
+    const char *const path[] = {"two", "one", "two"};
+    struct vmsim_trace_item item;
+    unsigned n = 0;
+    need_qemu();
+    assert_int_equal(record("names.vmt", argv, 0), 0);
+    struct vmsim_trace_reader *r = open_whole("names.vmt");
+    while (vmsim_trace_next(r, &item) == 1)
+        if (item.event && item.event->type == VMSIM_TRACE_UNLINK) {
+            const struct vmsim_trace_file *f = vmsim_trace_get_file(r, item.event->file);
+            assert_true(n < 3 && item.event->args[0] == left[n]);
+            assert_non_null(f);
+            assert_non_null(strstr(f->path, path[n]));
+            n++;
+        }
+    assert_int_equal(n, 3);
+    vmsim_trace_close(r);
+}
+
+/* The table of all calls: each number once, with a name of its own. */
+static void every_call_has_its_row(void **state) {
+    (void)state;
+    struct vmsim_syscall a, b;
+    unsigned rows = 0;
+    for (unsigned i = 0; i < 600; i++) {
+        if (vmsim_syscall_get(i, &a))
+            continue;
+        rows++;
+        for (unsigned j = 0; j < i; j++)
+            assert_true(vmsim_syscall_get(j, &b) || strcmp(a.name, b.name) != 0);
+    }
+    assert_true(rows >= 370);
+    assert_int_equal(vmsim_syscall_get(9, &a), 0);
+    assert_string_equal(a.name, "mmap");
+    assert_string_equal(vmsim_syscall_class_name(a.kind), "modelled");
+    assert_int_equal(vmsim_syscall_get(425, &a), 0);
+    assert_int_equal(a.trust, VMSIM_SYSCALL_DIFFERS);
+}
+
 static void a_crash_is_a_good_recording(void **state) {
     (void)state;
     char *const argv[] = {"sh", "-c", "kill -SEGV $$", NULL};
@@ -187,6 +230,8 @@ int main(void) {
         cmocka_unit_test(exec_tells_segments_stack_and_break),
         cmocka_unit_test(children_and_their_programs_become_tasks),
         cmocka_unit_test(reads_tell_which_bytes_of_which_file),
+        cmocka_unit_test(names_that_files_lose_are_told),
+        cmocka_unit_test(every_call_has_its_row),
         cmocka_unit_test(a_crash_is_a_good_recording),
         cmocka_unit_test(a_missing_program_leaves_nothing),
         cmocka_unit_test(the_limit_ends_the_program),

@@ -84,7 +84,9 @@ extern "C" {
     X(MIGRATE, "migrate", "cpu")                                                                                       \
     X(MARKER, "marker", "value; path=text")                                                                            \
     X(SYSCALL, "syscall", "number a0 a1 a2 a3 a4; result")                                                             \
-    X(UNFOLLOWED, "unfollowed", "number errno; path=what and why: the recording has a gap here")
+    X(UNFOLLOWED, "unfollowed", "number errno; path=what and why: the recording has a gap here")                       \
+    X(UNLINK, "unlink", "links left; file")                                                                            \
+    X(RLIMIT, "rlimit", "resource soft hard; result")
 
 /** Types of events; numbers are part of the file format. */
 enum vmsim_trace_event_type {
@@ -344,13 +346,40 @@ struct vmsim_record_result {
     uint64_t references, events; /**< written to the trace */
     uint32_t tasks;              /**< tasks recorded */
     uint64_t unfollowed;         /**< gaps: see the trace's notes */
+    uint64_t differences;        /**< calls that did not come out as on Linux, or may not have: see the notes */
     char error[512];             /**< text of an error */
+    char notes[4096];            /**< gaps and differences, one line a kind; as many as there is room for */
 };
 /**
  * Runs a program under qemu-user with the recording plugin and writes its trace. A program that fails or crashes is
  * a good recording (see result->exit_status). VMSIM_ENOENT: program, qemu or plugin missing (no trace is left).
  */
 int vmsim_record(const struct vmsim_record_options *options, struct vmsim_record_result *result);
+
+/** What a recording does about a system call. */
+enum vmsim_syscall_class {
+    VMSIM_SYSCALL_MODELLED, /**< it has an event that a replay acts on */
+    VMSIM_SYSCALL_COUNTED,  /**< it is in the trace with its arguments and result */
+    VMSIM_SYSCALL_REFUSED,  /**< the program gets an error that Linux would not give */
+    VMSIM_SYSCALL_NONE,     /**< Linux has no such call any more */
+};
+/** Whether a recorded program sees what it would see on Linux. */
+enum vmsim_syscall_trust {
+    VMSIM_SYSCALL_SAME,    /**< it does */
+    VMSIM_SYSCALL_DIFFERS, /**< it does not */
+    VMSIM_SYSCALL_UNKNOWN, /**< not looked at closely enough to say */
+};
+/** One system call of Linux on x86-64. Strings are static. */
+struct vmsim_syscall {
+    const char *name;               /**< as in the kernel's table */
+    enum vmsim_syscall_class kind;  /**< what the recorder does */
+    enum vmsim_syscall_trust trust; /**< what the program sees */
+    const char *note;               /**< in what it differs, or "" */
+};
+/** The call of a number: 0, or VMSIM_ENOENT where there is none (numbers have gaps; all are below 512). */
+int vmsim_syscall_get(unsigned number, struct vmsim_syscall *call);
+/** "modelled", ...; "?" when out of range. Static. */
+const char *vmsim_syscall_class_name(enum vmsim_syscall_class kind);
 
 #ifdef __cplusplus
 }

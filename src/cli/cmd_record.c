@@ -12,7 +12,7 @@
 
 struct record_options {
     struct vmsim_record_options record;
-    bool quiet, forward;
+    bool quiet, forward, strict, calls;
 };
 
 static const struct argp_option options[] = {
@@ -21,6 +21,8 @@ static const struct argp_option options[] = {
     {"qemu", 'Q', "PATH", 0, "The emulator (default: qemu-x86_64 in PATH)", 0},
     {"plugin", 'P', "PATH", 0, "The recording plugin (default: the installed one)", 0},
     {"quiet", 'q', NULL, 0, "Say nothing when all went well", 0},
+    {"strict", 's', NULL, 0, "Exit with 1 when something did not come out as on Linux, or may not have", 0},
+    {"calls", 'c', NULL, 0, "Print what the recorder does about each system call, and end", 0},
     {"exit-status", 'e', NULL, 0, "Exit with the program's own status (128 + signal when killed)", 0},
     {0}};
 
@@ -71,11 +73,19 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case 'e':
         o->forward = true;
         return 0;
+    case 's':
+        o->strict = true;
+        return 0;
+    case 'c':
+        o->calls = true;
+        return 0;
     case ARGP_KEY_ARG:
         o->record.argv = state->argv + state->next - 1;
         state->next = state->argc;
         return 0;
     case ARGP_KEY_NO_ARGS:
+        if (o->calls)
+            return 0;
         argp_error(state, "no program given");
         return EINVAL;
     default:
@@ -97,9 +107,27 @@ static void say(const struct record_options *o, const struct vmsim_record_result
                 strsignal(-r->exit_status));
     else
         fprintf(stderr, "%s exited with status %d\n", o->record.argv[0], r->exit_status);
-    if (r->unfollowed)
-        fprintf(stderr, "vmsim record: warning: %" PRIu64 " gap%s in the recording; see `vmsim trace info %s`\n",
-                r->unfollowed, r->unfollowed == 1 ? "" : "s", o->record.output);
+}
+
+/* Gaps, and what did not come out as on Linux, one line a kind. */
+static void say_notes(const char *line) {
+    while (*line) {
+        size_t length = strcspn(line, "\n");
+        fprintf(stderr, "vmsim record: warning: %.*s\n", (int)length, line);
+        line += length + (line[length] != 0);
+    }
+}
+
+/* The table of docs/recording.md. */
+static int print_calls(void) {
+    static const char *const seen[] = {"as on Linux", "otherwise", "not known"};
+    struct vmsim_syscall c;
+    printf("| number | call | recorded | the program sees | note |\n|---:|---|---|---|---|\n");
+    for (unsigned i = 0; i < 512; i++)
+        if (vmsim_syscall_get(i, &c) == 0)
+            printf("| %u | `%s` | %s | %s | %s |\n", i, c.name, vmsim_syscall_class_name(c.kind), seen[c.trust],
+                   c.note);
+    return fflush(stdout) || ferror(stdout) ? EXIT_USAGE : EXIT_FINE;
 }
 
 int cmd_record(int argc, char **argv) {
@@ -120,6 +148,8 @@ int cmd_record(int argc, char **argv) {
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o))
         return EXIT_USAGE;
+    if (o.calls)
+        return print_calls();
     if (!o.record.output) {
         default_output(o.record.argv[0], output, sizeof output);
         o.record.output = output;
@@ -131,8 +161,11 @@ int cmd_record(int argc, char **argv) {
     int err = vmsim_record(&o.record, &result);
     if (err)
         return cli_fail(cli_status(err), "record", "%s", *result.error ? result.error : vmsim_error_text(err));
-    if (!o.quiet || result.unfollowed)
+    if (!o.quiet || result.unfollowed || result.differences)
         say(&o, &result);
+    say_notes(result.notes);
+    if (o.strict && (result.unfollowed || result.differences))
+        return EXIT_EXPECTATION;
     if (!o.forward)
         return EXIT_FINE;
     return result.exit_status < 0 ? 128 - result.exit_status : result.exit_status;

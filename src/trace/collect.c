@@ -15,6 +15,7 @@
 
 #include "base/util.h"
 #include "base/vec.h"
+#include "trace/syscall_table.h"
 
 enum { IDLE_MS = 20, STUCK_TURNS = 5000 / IDLE_MS };
 
@@ -61,6 +62,15 @@ static int writer_failed(struct collector *c, int err) {
 static int append_event(struct collector *c, uint32_t task, const struct vmsim_trace_event *e) {
     c->result->events++;
     return writer_failed(c, vmsim_trace_append_event(c->writer, task, e));
+}
+
+/* A line that is told at the end of the recording; once. */
+static void note_line(struct collector *c, const char *line) {
+    char *notes = c->result->notes;
+    size_t used = strlen(notes), room = sizeof c->result->notes - used;
+    if (strstr(notes, line) || strlen(line) + 2 > room)
+        return;
+    snprintf(notes + used, room, "%s%s", used ? "\n" : "", line);
 }
 
 /* ---- files */
@@ -247,6 +257,8 @@ static int note_event(struct collector *c, uint32_t task, const struct vmsim_tra
         for (size_t i = 0; i < c->tasks.count; i++)
             c->tasks.at[i].ended |= c->tasks.at[i].pid == me->pid;
     if (e->type == VMSIM_TRACE_UNFOLLOWED)
+        note_line(c, e->path ? e->path : "a gap");
+    if (e->type == VMSIM_TRACE_UNFOLLOWED)
         c->result->unfollowed++;
     return 0;
 }
@@ -273,12 +285,12 @@ static int take_event(struct collector *c, uint32_t task, const uint64_t *words,
         err = file_id(c, task, &a.other, other, &out);
         e.args[4] = out;
     }
+    if (e.type == VMSIM_TRACE_OPEN || e.type == VMSIM_TRACE_EXEC || e.type == VMSIM_TRACE_UNFOLLOWED)
+        e.path = path;
     if (!err)
         err = note_event(c, task, &e);
     if (err)
         return err;
-    if (e.type == VMSIM_TRACE_OPEN || e.type == VMSIM_TRACE_EXEC || e.type == VMSIM_TRACE_UNFOLLOWED)
-        e.path = path;
     return e.type == VMSIM_TRACE_EXEC ? append_exec(c, task, &a, &e, other, segments) : append_event(c, task, &e);
 }
 
@@ -392,6 +404,48 @@ static int consume(struct collector *c) {
     }
 }
 
+/* One line a kind of what did not come out as on Linux. */
+static int tell_kind(struct collector *c, unsigned kind, uint32_t count) {
+    static const char *const others[] = {
+        [ARENA_TOLD_CLONE - VMSIM__SYSCALLS] =
+            "clone: refused for a child that is neither a copy, a thread nor vforked",
+        [ARENA_TOLD_PROC - VMSIM__SYSCALLS] =
+            "open: a file of /proc that shows the emulator's memory, not the program's",
+        [ARENA_TOLD_LIMIT - VMSIM__SYSCALLS] =
+            "setrlimit: a limit of the address space or data does not hold while recording; replays keep it",
+        [ARENA_TOLD_VFORK - VMSIM__SYSCALLS] =
+            "vfork: a child changed mappings before its exec, which its parent does not see",
+        [ARENA_TOLD_ANSWER - VMSIM__SYSCALLS] = "calls that this emulator answers otherwise than Linux",
+    };
+    char line[300];
+    struct vmsim_syscall call;
+    const char *times = count == 1 ? "once" : "times", *what = "gives what Linux would not";
+    char number[24] = "";
+    if (count != 1)
+        snprintf(number, sizeof number, "%u ", count);
+    if (kind >= VMSIM__SYSCALLS) {
+        snprintf(line, sizeof line, "%s (%s%s)", others[kind - VMSIM__SYSCALLS], number, times);
+    } else {
+        if (vmsim_syscall_get(kind, &call))
+            return 0;
+        if (call.trust == VMSIM_SYSCALL_UNKNOWN)
+            what = "may not be as on Linux";
+        snprintf(line, sizeof line, "%s: %s (%s%s)", call.name, *call.note ? call.note : what, number, times);
+    }
+    c->result->differences += count;
+    note_line(c, line);
+    return writer_failed(c, vmsim_trace_note(c->writer, line));
+}
+
+static int tell_differences(struct collector *c) {
+    int err = 0;
+    for (unsigned i = 0; i < ARENA_TOLD_KINDS && !err; i++) {
+        uint32_t count = atomic_load(&c->arena->told[i]);
+        err = count ? tell_kind(c, i, count) : 0;
+    }
+    return err;
+}
+
 static int finish(struct collector *c) {
     int status = atomic_load(&c->arena->status), err = 0;
     if (!task_state(c, 0))
@@ -400,7 +454,9 @@ static int finish(struct collector *c) {
     c->result->tasks = atomic_load(&c->arena->next_task);
     for (uint32_t i = 1; i < c->tasks.count && !err; i++)
         err = c->tasks.at[i].ended ? 0 : salvage(c, i);
-    return err ? err : end_task(c, 0, status);
+    if (!err)
+        err = end_task(c, 0, status);
+    return err ? err : tell_differences(c);
 }
 
 int vmsim__collect(struct arena *arena, pid_t supervisor, struct vmsim_trace_writer *writer,

@@ -195,9 +195,9 @@ static int get_blocks(struct vmsim__tables *t, struct vmsim__cursor *c) {
     for (unsigned i = 0; i < 4; i++)
         t->kinds[i] = vmsim__cursor_varint(c);
     uint64_t types = vmsim__cursor_varint(c);
-    if (types != VMSIM_TRACE_EVENT_TYPES)
+    if (types > VMSIM_TRACE_EVENT_TYPES) /* fewer: of a time that had fewer */
         return VMSIM_ECORRUPT;
-    for (unsigned i = 0; i < VMSIM_TRACE_EVENT_TYPES; i++)
+    for (unsigned i = 0; i < types; i++)
         t->event_types[i] = vmsim__cursor_varint(c);
     return c->failed ? VMSIM_ECORRUPT : 0;
 }

@@ -214,6 +214,11 @@ void plugin_flush_others(const struct vcpu *v) {
     pthread_mutex_unlock(&plugin.lock);
 }
 
+void plugin_tell(unsigned kind) {
+    if (kind < ARENA_TOLD_KINDS)
+        atomic_fetch_add(&plugin.arena->told[kind], 1);
+}
+
 uint32_t plugin_new_task(void) {
     uint32_t task = atomic_load(&plugin.arena->next_task);
     do {

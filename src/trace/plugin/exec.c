@@ -115,6 +115,7 @@ static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t
     end_others(v);
     plugin_release(v);
     plugin_vfork_leave();
+    plugin_limits_exec();
     execve(qemu, list, environment);
     munmap(list, bytes);
 }

@@ -16,7 +16,7 @@
 
 enum { TOLD = 1 << 12 };
 
-static uint32_t kind_of(int fd, mode_t mode) {
+static uint32_t kind_of(int fd, const char *path, mode_t mode) {
     struct statfs fs;
     if (S_ISDIR(mode))
         return VMSIM_TRACE_FILE_DIRECTORY;
@@ -24,23 +24,41 @@ static uint32_t kind_of(int fd, mode_t mode) {
         return VMSIM_TRACE_FILE_DEVICE;
     if (!S_ISREG(mode))
         return VMSIM_TRACE_FILE_PIPE;
-    if (fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC))
+    if ((path ? statfs(path, &fs) : fstatfs(fd, &fs)) == 0 &&
+        (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC))
         return VMSIM_TRACE_FILE_SHM;
     return VMSIM_TRACE_FILE_REGULAR;
+}
+
+static struct arena_file file_of(const struct statx *st, uint32_t kind) {
+    struct arena_file f = {.dev = makedev(st->stx_dev_major, st->stx_dev_minor),
+                           .ino = st->stx_ino,
+                           .size = st->stx_size,
+                           .kind = kind,
+                           .known = 1};
+    if (st->stx_mask & STATX_BTIME)
+        f.birth = (uint64_t)st->stx_btime.tv_sec * 1000000000u + st->stx_btime.tv_nsec;
+    return f;
 }
 
 struct arena_file plugin_file(int fd) {
     struct statx st;
     if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &st))
         return (struct arena_file){0};
-    struct arena_file f = {.dev = makedev(st.stx_dev_major, st.stx_dev_minor),
-                           .ino = st.stx_ino,
-                           .size = st.stx_size,
-                           .kind = kind_of(fd, st.stx_mode),
-                           .known = 1};
-    if (st.stx_mask & STATX_BTIME)
-        f.birth = (uint64_t)st.stx_btime.tv_sec * 1000000000u + st.stx_btime.tv_nsec;
-    return f;
+    return file_of(&st, kind_of(fd, NULL, st.stx_mode));
+}
+
+/* The file system's kind is that of the directory where the name is: a path relative to a descriptor counts as a
+ * regular file's unless its descriptor says otherwise. */
+struct arena_file plugin_file_at(int dirfd, const char *path, uint32_t *links) {
+    struct statx st;
+    int saved = errno, err = statx(dirfd, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &st);
+    errno = saved;
+    *links = err ? 0 : st.stx_nlink;
+    if (err || !S_ISREG(st.stx_mode))
+        return (struct arena_file){0};
+    return file_of(&st, path[0] == '/' || dirfd == AT_FDCWD ? kind_of(-1, path, st.stx_mode)
+                                                            : kind_of(dirfd, NULL, st.stx_mode));
 }
 
 const char *plugin_file_path(int fd, char *path, size_t size) {

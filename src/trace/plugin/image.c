@@ -187,6 +187,8 @@ void plugin_image(struct vcpu *v) {
     e.exec[INTERPRETER_BASE] = image.interpreter[0] ? interpreter : 0;
     e.exec[BRK_START] = (image.end + PAGE - 1) & ~(uint64_t)(PAGE - 1);
     e.segments = image.segments;
+    if (plugin.first_task == 0)
+        plugin_limits_begin(v);
     plugin_event(v, &e, real, image.interpreter[0] ? image.interpreter : NULL, image.segment);
     close(fd);
     close(other);

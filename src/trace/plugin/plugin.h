@@ -33,7 +33,9 @@ struct vcpu {
     bool early;             /* its event was emitted before it ran */
     bool decided;           /* the kernel has answered it, whatever QEMU says */
     int64_t decision;
-    uint64_t *registers; /* of the guest, in QEMU; NULL: not known yet */
+    uint64_t *registers;     /* of the guest, in QEMU; NULL: not known yet */
+    struct arena_file named; /* file that the call may take a name from */
+    uint32_t links;          /* names that it had */
     unsigned answers;
     struct answer answer[PLUGIN_ANSWERS];
 };
@@ -73,6 +75,8 @@ void plugin_event(struct vcpu *v, struct arena_event *e, const char *path, const
 void plugin_flush_others(const struct vcpu *v);
 /* Hands over everything and gives the chunk back. */
 void plugin_release(struct vcpu *v);
+/* Counts what did not come out as on Linux: a call's number, or enum arena_told. */
+void plugin_tell(unsigned kind);
 /* A task number for a child. Ends the process when there are none left. */
 uint32_t plugin_new_task(void);
 /* In a fork's child: only `v` is left, and it is task `task` now. */
@@ -89,6 +93,21 @@ void plugin_vfork_leave(void);
 /* In the parent: waits until the child has left its memory and takes over what it stored. False: not all of it. */
 bool plugin_vfork_hold(struct plugin_vfork *b, pid_t child);
 void plugin_vfork_end(struct plugin_vfork *b);
+/* Whether this process is a vforked child before its exec. */
+bool plugin_vfork_is_child(void);
+
+/* file_names.c: files that lose a name. */
+void plugin_names_before(struct vcpu *v);
+void plugin_names_after(struct vcpu *v, int64_t result);
+
+/* shm.c: System V segments. */
+void plugin_shm_after(struct vcpu *v, int64_t result);
+
+/* limits.c: limits that QEMU keeps from the kernel. */
+void plugin_limits_begin(struct vcpu *v);
+void plugin_limits_after(struct vcpu *v, int64_t result);
+/* The program is about to execute another. */
+void plugin_limits_exec(void);
 
 /* emulator_calls.c: the program's call `v` is with QEMU from here to there, in this thread. */
 void plugin_call_begins(struct vcpu *v);
@@ -96,8 +115,10 @@ void plugin_call_ends(void);
 /* QEMU has loaded the program. */
 void plugin_program_begins(void);
 
-/* files.c */
+/* guest_files.c */
 struct arena_file plugin_file(int fd);
+/* The file that a path leads to, itself where it is a symbolic link; `links`: its names. */
+struct arena_file plugin_file_at(int dirfd, const char *path, uint32_t *links);
 /* Text of /proc/self/fd/N into `path`; "" when there is none. */
 const char *plugin_file_path(int fd, char *path, size_t size);
 /* Whether the path of this file has been told already; notes that it now is. */

@@ -50,6 +50,16 @@ struct arena_slot {
     uint64_t padding[4];
 };
 
+/* What did not come out as on Linux is counted: by the number of its call below VMSIM__SYSCALLS (512), or here. */
+enum arena_told {
+    ARENA_TOLD_CLONE = 512, /* a child that QEMU refuses */
+    ARENA_TOLD_PROC,        /* a file of /proc that tells of the emulator */
+    ARENA_TOLD_LIMIT,       /* a limit that did not hold */
+    ARENA_TOLD_VFORK,       /* a vforked child changed mappings */
+    ARENA_TOLD_ANSWER,      /* the right answer is known and could not be given */
+    ARENA_TOLD_KINDS
+};
+
 struct arena {
     uint64_t magic, bytes;
     uint32_t recorder;      /* pid */
@@ -60,7 +70,8 @@ struct arena {
     _Atomic uint32_t free_count;
     _Atomic uint64_t free_head; /* tag << 32 | chunk + 1 */
     _Atomic uint32_t free_futex, fill_futex, room_futex;
-    _Atomic uint32_t sleeping;          /* the recorder waits on fill_futex */
+    _Atomic uint32_t sleeping; /* the recorder waits on fill_futex */
+    _Atomic uint32_t told[ARENA_TOLD_KINDS];
     _Alignas(64) _Atomic uint64_t tail; /* next ticket */
     _Alignas(64) _Atomic uint64_t head; /* next ticket to consume */
     _Alignas(64) struct arena_slot slots[ARENA_TASKS];

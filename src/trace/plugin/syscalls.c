@@ -7,16 +7,13 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ipc.h>
 #include <sys/mman.h>
-#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "trace/plugin/answer.h"
-
-enum { SHM_TABLE = 64 };
+#include "trace/syscall_table.h"
 
 /* Which argument holds the descriptor whose file an event is about: n + 1, or 0 for none. */
 static unsigned descriptor_of(int64_t number) {
@@ -122,6 +119,7 @@ void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
     v->file = fd ? plugin_file((int)args[fd - 1]) : (struct arena_file){0};
     v->offset = fd && v->file.known ? position((int)args[fd - 1]) : 0;
     introduce(v, &v->file, fd ? (int)args[fd - 1] : -1);
+    plugin_names_before(v);
     switch (number) {
     case SYS_fork:
     case SYS_vfork:
@@ -171,6 +169,8 @@ static void leave_fork(struct vcpu *v, int64_t result) {
     else if (vfork && !plugin_vfork_hold(vfork, (pid_t)result))
         plugin_event(v, &lost, "a vforked child changed more of its parent's memory than could be carried over", NULL,
                      NULL);
+    if (result == -EINVAL)
+        plugin_tell(ARENA_TOLD_CLONE);
     if (result < 0 && child != VMSIM_TRACE_NO_TASK) {
         struct arena_event e = {.type = VMSIM_TRACE_FORK, .args = {child, VMSIM_TRACE_FORK_FAILED}, .result = result};
         plugin_event(v, &e, NULL, NULL, NULL);
@@ -188,6 +188,20 @@ static void leave_mmap(struct vcpu *v, int64_t result) {
     plugin_event(v, &e, NULL, NULL, NULL);
 }
 
+/* Files of the program's own in /proc that show the emulator's memory: QEMU makes up maps, auxv, cmdline and stat. */
+static bool tells_of_emulator(const char *path) {
+    static const char *const names[] = {"smaps",      "smaps_rollup", "statm",     "status", "pagemap", "numa_maps",
+                                        "clear_refs", "oom_score",    "page_idle", "mem",    "sched",   "syscall"};
+    char own[64];
+    size_t length = (size_t)snprintf(own, sizeof own, "/proc/%d/", (int)getpid());
+    if (strncmp(path, own, length) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!strcmp(path + length, names[i]))
+            return true;
+    return false;
+}
+
 static void leave_open(struct vcpu *v, int64_t result, unsigned path_arg) {
     char path[4096];
     uint64_t flags = v->number == SYS_creat ? (uint64_t)(O_CREAT | O_WRONLY | O_TRUNC) : v->args[path_arg + 1];
@@ -200,7 +214,34 @@ static void leave_open(struct vcpu *v, int64_t result, unsigned path_arg) {
     } else if (plugin_read_string(v->args[path_arg], path, sizeof path) < 0) {
         path[0] = 0;
     }
+    if (result >= 0 && tells_of_emulator(path))
+        plugin_tell(ARENA_TOLD_PROC);
     plugin_event(v, &e, path, NULL, NULL);
+}
+
+/* A file that never had a name. */
+static void leave_memfd(struct vcpu *v, int64_t result) {
+    char path[4096];
+    struct arena_event e = {.type = VMSIM_TRACE_OPEN,
+                            .args = {(uint64_t)result, O_RDWR | (v->args[1] & MFD_CLOEXEC ? (uint64_t)O_CLOEXEC : 0)},
+                            .result = result};
+    if (result >= 0) {
+        e.file = plugin_file((int)result);
+        e.file.kind = VMSIM_TRACE_FILE_SHM;
+        plugin_file_told(&e.file);
+    }
+    plugin_event(v, &e, plugin_file_path((int)result, path, sizeof path), NULL, NULL);
+    e = (struct arena_event){.type = VMSIM_TRACE_UNLINK, .file = e.file};
+    if (result >= 0)
+        plugin_event(v, &e, NULL, NULL, NULL);
+}
+
+static void leave_openat2(struct vcpu *v, int64_t result) {
+    uint64_t how[2] = {0}; /* flags, mode: the first words of struct open_how */
+    plugin_read_guest(v->args[2], how, sizeof how);
+    v->args[2] = how[0];
+    v->args[3] = how[1];
+    leave_open(v, result, 1);
 }
 
 /* read, write and their kin: fd buffer length offset. */
@@ -243,34 +284,6 @@ static void leave_wait(struct vcpu *v, int64_t result) {
         return;
     struct arena_event e = {.type = ARENA_REAPED, .args = {(uint64_t)result, (uint64_t)(unsigned)status}};
     plugin_event(v, &e, NULL, NULL, NULL);
-}
-
-/* System V segments are mapped by shmat and unmapped whole: told as mmap and munmap. */
-static void leave_shm(struct vcpu *v, int64_t result) {
-    static struct { uint64_t va, bytes; } table[SHM_TABLE];
-    struct shmid_ds ds;
-    struct arena_event e = {.type = VMSIM_TRACE_MMAP, .result = result};
-    bool attach = v->number == SYS_shmat;
-    if (result < 0 && result > -4096)
-        return;
-    for (unsigned i = 0; i < SHM_TABLE; i++) {
-        if (table[i].va != (attach ? 0 : v->args[0]))
-            continue;
-        if (attach && shmctl((int)v->args[0], IPC_STAT, &ds) == 0) {
-            table[i].va = (uint64_t)result;
-            table[i].bytes = ds.shm_segsz;
-            e.args[0] = v->args[1];
-            e.args[2] = v->args[2] & SHM_RDONLY ? PROT_READ : PROT_READ | PROT_WRITE;
-            e.args[3] = MAP_SHARED | MAP_ANONYMOUS;
-        } else if (!attach) {
-            e.type = VMSIM_TRACE_MUNMAP;
-            e.args[0] = table[i].va;
-            table[i].va = 0;
-        }
-        e.args[1] = table[i].bytes;
-        plugin_event(v, &e, NULL, NULL, NULL);
-        return;
-    }
 }
 
 /* An event whose arguments are the first `n` of the call. */
@@ -331,6 +344,11 @@ static bool leave_simple(struct vcpu *v, int64_t result) {
     return false;
 }
 
+static bool changes_mappings(int64_t number) {
+    return number == SYS_mmap || number == SYS_munmap || number == SYS_mprotect || number == SYS_mremap ||
+           number == SYS_brk || number == SYS_shmat || number == SYS_shmdt;
+}
+
 static void tell_return(struct vcpu *v, int64_t result) {
     switch (v->number) {
     case SYS_mmap:
@@ -369,7 +387,30 @@ static void tell_return(struct vcpu *v, int64_t result) {
         break;
     case SYS_shmat:
     case SYS_shmdt:
-        leave_shm(v, result);
+    case SYS_shmctl:
+        plugin_shm_after(v, result);
+        leave_other(v, result);
+        break;
+    case SYS_unlink:
+    case SYS_unlinkat:
+    case SYS_rename:
+    case SYS_renameat:
+    case SYS_renameat2:
+    case SYS_truncate:
+        plugin_names_after(v, result);
+        leave_other(v, result);
+        break;
+    case SYS_getrlimit:
+    case SYS_setrlimit:
+    case SYS_prlimit64:
+        plugin_limits_after(v, result);
+        leave_other(v, result);
+        break;
+    case SYS_memfd_create:
+        leave_memfd(v, result);
+        break;
+    case SYS_openat2:
+        leave_openat2(v, result);
         break;
     case SYS_kill:
     case SYS_tkill:
@@ -386,40 +427,48 @@ static void tell_return(struct vcpu *v, int64_t result) {
     }
 }
 
-/* Calls that are QEMU's affair even if it refuses them: threads, signals, what it does not let a program have. */
-static bool is_emulators(int64_t number) {
-    switch (number) {
-    case SYS_clone:
-    case SYS_clone3:
-    case SYS_rseq:
-    case SYS_set_robust_list:
-    case SYS_get_robust_list:
-    case SYS_rt_sigaction:
-    case SYS_rt_sigprocmask:
-    case SYS_sigaltstack:
-    case SYS_execve:
-    case SYS_execveat:
-    case SYS_userfaultfd:
-    case SYS_io_uring_setup:
-    case SYS_io_uring_enter:
-    case SYS_io_uring_register:
-    case SYS_arch_prctl:
-    case SYS_ptrace:
-        return true;
-    default:
+/* What the table says of each call. */
+enum { SAME, DIFFERS, UNKNOWN };
+static const struct {
+    uint8_t host, trust;
+} rules[VMSIM__SYSCALLS] = {
+#define RULE(number, name, class, trust, host, note) [number] = {VMSIM__HOST_##host, trust},
+    VMSIM__SYSCALL_TABLE(RULE)
+#undef RULE
+};
+
+static bool kernel_decides(int64_t number, int64_t emulated) {
+    switch ((enum vmsim__syscall_host)rules[number].host) {
+    case VMSIM__HOST_NEVER:
         return false;
+    case VMSIM__HOST_ALWAYS:
+        return true;
+    case VMSIM__HOST_REFUSED:
+        break;
+    case VMSIM__HOST_ENOTTY:
+        return emulated == -ENOTTY || emulated == -ENOSYS || emulated == -EFAULT;
+    case VMSIM__HOST_ENOPROTOOPT:
+        return emulated == -ENOPROTOOPT || emulated == -EOPNOTSUPP || emulated == -EFAULT;
+    case VMSIM__HOST_EINVAL:
+        return emulated == -EINVAL || emulated == -EFAULT;
     }
+    return emulated == -ENOSYS || emulated == -EFAULT;
 }
 
 /* What the guest is told: the kernel's word where QEMU did not ask it, or refused. */
 static int64_t settle(struct vcpu *v, int64_t emulated) {
-    int64_t right = emulated;
-    if (!plugin_can_answer(v))
+    if (v->number < 0 || v->number >= VMSIM__SYSCALLS)
         return emulated;
-    if (v->decided)
-        right = v->decision;
-    else if (v->number == SYS_madvise || ((emulated == -ENOSYS || emulated == -EFAULT) && !is_emulators(v->number)))
-        right = plugin_host_call(v);
+    if (rules[v->number].trust != SAME)
+        plugin_tell((unsigned)v->number);
+    bool asked = !v->decided && kernel_decides(v->number, emulated);
+    if (!v->decided && !asked)
+        return emulated;
+    if (!plugin_can_answer(v)) {
+        plugin_tell(ARENA_TOLD_ANSWER);
+        return emulated;
+    }
+    int64_t right = v->decided ? v->decision : plugin_host_call(v);
     plugin_answer(v, emulated, right);
     return right;
 }
@@ -432,6 +481,8 @@ void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result) {
     if (number == SYS_exit || number == SYS_exit_group || v->number != number)
         return;
     result = settle(v, result);
+    if (changes_mappings(number) && plugin_vfork_is_child())
+        plugin_tell(ARENA_TOLD_VFORK);
     plugin_copies_in(v, result);
     if (!v->early)
         tell_return(v, result);

@@ -65,6 +65,10 @@ void plugin_vfork_child(struct plugin_vfork *b) {
     syscall(SYS_futex, &b->ready, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+bool plugin_vfork_is_child(void) {
+    return mine != NULL;
+}
+
 /* The page's record, made when it is new; NULL without room. */
 static struct page *page_of(struct plugin_vfork *b, uint64_t va) {
     uint64_t h = (va >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 51;
