@@ -3,6 +3,7 @@
  * is told. Skipped where qemu-x86_64 is not installed. */
 #include "trace_sample.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -224,8 +225,49 @@ static void a_killed_recorder_leaves_a_readable_part_or_none(void **state) {
     vmsim_trace_close(r);
 }
 
+/* Whether a process has this word among its arguments. */
+static bool runs(const char *word) {
+    DIR *proc = opendir("/proc");
+    bool found = false;
+    for (struct dirent *d; !found && proc && (d = readdir(proc)) != NULL;) {
+        char path[300], text[8192];
+        snprintf(path, sizeof path, "/proc/%.200s/cmdline", d->d_name);
+        int fd = d->d_name[0] > '0' && d->d_name[0] <= '9' ? open(path, O_RDONLY) : -1;
+        ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
+        found = n > 0 && memmem(text, (size_t)n, word, strlen(word)) != NULL;
+        if (fd >= 0)
+            close(fd);
+    }
+    if (proc)
+        closedir(proc);
+    return found;
+}
+
+/* Programs that sleep do not look whether anybody still records them. */
+static void a_killed_recorder_leaves_no_process(void **state) {
+    (void)state;
+    char word[64];
+    snprintf(word, sizeof word, "1000.%ld", (long)getpid());
+    char *const argv[] = {"sh", "-c", "sleep \"$0\" & sleep \"$0\"", word, NULL};
+    need_qemu();
+    pid_t child = fork();
+    if (child == 0) {
+        record("sleeper.vmt", argv, 0);
+        _exit(0);
+    }
+    while (!runs(word))
+        usleep(10000);
+    usleep(300000);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    for (unsigned i = 0; i < 3000 && runs(word); i++)
+        usleep(10000);
+    assert_false(runs(word));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_killed_recorder_leaves_no_process),
         cmocka_unit_test(a_dynamic_program_is_recorded_whole),
         cmocka_unit_test(exec_tells_segments_stack_and_break),
         cmocka_unit_test(children_and_their_programs_become_tasks),

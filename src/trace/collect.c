@@ -26,7 +26,7 @@ struct file_key {
 
 struct task_state {
     uint64_t pid;
-    bool ended;
+    bool started, ended;
 };
 
 struct collector {
@@ -43,6 +43,7 @@ struct collector {
     struct {
         VMSIM__VEC(struct task_state);
     } tasks;
+    unsigned live; /* tasks that started and have not ended */
     pid_t supervisor;
     bool supervisor_gone;
     unsigned stuck;
@@ -136,6 +137,19 @@ static struct task_state *task_state(struct collector *c, uint32_t task) {
     return &c->tasks.at[task];
 }
 
+static void begin(struct collector *c, struct task_state *t) {
+    c->live += !t->started && !t->ended;
+    t->started = true;
+    if (c->live > ARENA_LIVE_TASKS && !atomic_exchange(&c->arena->stop, 1))
+        atomic_fetch_add(&c->arena->told[ARENA_TOLD_TASKS], 1);
+}
+
+static void end(struct collector *c, struct task_state *t) {
+    VMSIM__ASSERT(!t->started || t->ended || c->live > 0);
+    c->live -= t->started && !t->ended;
+    t->ended = true;
+}
+
 /* The limit stops the program, not the trace: what was under way still comes in. */
 static int append_words(struct collector *c, uint32_t task, const uint64_t *words, size_t count) {
     VMSIM__ASSERT(count <= ARENA_CHUNK_WORDS);
@@ -165,7 +179,7 @@ static int end_task(struct collector *c, uint32_t task, int status) {
     struct vmsim_trace_event e = {.type = VMSIM_TRACE_EXIT, .file = VMSIM_TRACE_NO_FILE};
     if (c->tasks.at[task].ended)
         return 0;
-    c->tasks.at[task].ended = true;
+    end(c, &c->tasks.at[task]);
     int err = salvage(c, task);
     if (err)
         return err;
@@ -249,13 +263,16 @@ static int note_event(struct collector *c, uint32_t task, const struct vmsim_tra
     struct task_state *me = task_state(c, task);
     if (!me)
         return no_memory(c);
-    if (e->type == VMSIM_TRACE_START)
+    if (e->type == VMSIM_TRACE_START) {
         me->pid = e->args[0];
+        begin(c, me);
+    }
     if (e->type == VMSIM_TRACE_EXIT)
-        me->ended = true;
+        end(c, me);
     if (e->type == VMSIM_TRACE_EXIT && e->args[1])
         for (size_t i = 0; i < c->tasks.count; i++)
-            c->tasks.at[i].ended |= c->tasks.at[i].pid == me->pid;
+            if (c->tasks.at[i].pid == me->pid)
+                end(c, &c->tasks.at[i]);
     if (e->type == VMSIM_TRACE_UNFOLLOWED)
         note_line(c, e->path ? e->path : "a gap");
     if (e->type == VMSIM_TRACE_UNFOLLOWED)
@@ -416,6 +433,9 @@ static int tell_kind(struct collector *c, unsigned kind, uint32_t count) {
         [ARENA_TOLD_VFORK - VMSIM__SYSCALLS] =
             "vfork: a child changed mappings before its exec, which its parent does not see",
         [ARENA_TOLD_ANSWER - VMSIM__SYSCALLS] = "calls that this emulator answers otherwise than Linux",
+        [ARENA_TOLD_SETUID - VMSIM__SYSCALLS] = "exec: a setuid program does not get its owner's rights",
+        [ARENA_TOLD_TASKS - VMSIM__SYSCALLS] =
+            "fork: the program was ended, for it had more than 2,048 tasks at once or 65,536 in all",
     };
     char line[300];
     struct vmsim_syscall call;

@@ -27,6 +27,7 @@
 #include "trace/collect.h"
 #include "trace/format.h"
 #include "trace/script.h"
+#include "trace/supervise.h"
 
 extern char **environ;
 
@@ -240,30 +241,12 @@ static int make_command(struct recording *r) {
 /* ---- processes */
 
 /* Between fork and exec only calls that are safe there. */
-static void run_program(struct recording *r) {
+static void run_program(void *context) {
+    const struct recording *r = context;
     struct rlimit core = {0, 0};
     setrlimit(RLIMIT_CORE, &core);
     execve(r->qemu, r->argv, r->envp);
     _exit(127);
-}
-
-/* Orphans come to the nearest subreaper: without one, grandchildren of the program would be lost to init. */
-static void supervise(struct recording *r) {
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    pid_t first = fork(), pid;
-    int status;
-    if (first == 0)
-        run_program(r);
-    signal(SIGINT, SIG_IGN);
-    signal(SIGQUIT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    if (first < 0)
-        atomic_store(&r->arena->status, 127 << 8);
-    while ((pid = waitpid(-1, &status, 0)) > 0 || (pid < 0 && errno == EINTR))
-        if (pid == first)
-            atomic_store(&r->arena->status, status);
-    unlink(r->arena_path); /* also when the recorder was killed */
-    _exit(0);
 }
 
 /* ---- the trace */
@@ -325,9 +308,9 @@ static int run_and_collect(struct recording *r) {
         vmsim_trace_abandon(w);
         return err;
     }
-    pid_t supervisor = fork();
+    pid_t recorder = getpid(), supervisor = fork();
     if (supervisor == 0)
-        supervise(r);
+        vmsim__supervise(r->arena, recorder, r->arena_path, run_program, r);
     if (supervisor < 0) {
         vmsim_trace_abandon(w);
         return fail(r, VMSIM_EIO, "fork", strerror(errno));

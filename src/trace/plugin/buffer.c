@@ -38,7 +38,9 @@ static void wait_while(_Atomic uint32_t *word, uint32_t value) {
     int saved = errno;
     syscall(SYS_futex, word, FUTEX_WAIT, value, &limit, NULL, 0);
     errno = saved;
-    if (plugin.arena->stop || kill((pid_t)plugin.arena->recorder, 0) != 0)
+    bool gone = kill((pid_t)plugin.arena->recorder, 0) != 0 && errno == ESRCH; /* another user's is there */
+    errno = saved;
+    if (plugin.arena->stop || gone)
         kill(getpid(), SIGKILL);
 }
 
@@ -223,8 +225,9 @@ uint32_t plugin_new_task(void) {
     uint32_t task = atomic_load(&plugin.arena->next_task);
     do {
         if (task >= ARENA_TASKS) {
-            fprintf(stderr, "vmsim record: more than %d tasks\n", ARENA_TASKS);
-            _Exit(127);
+            plugin_tell(ARENA_TOLD_TASKS);
+            atomic_store(&plugin.arena->stop, 1);
+            kill(getpid(), SIGKILL);
         }
     } while (!atomic_compare_exchange_weak(&plugin.arena->next_task, &task, task + 1));
     return task;

@@ -13,6 +13,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "trace/plugin/plugin.h"
@@ -149,6 +150,14 @@ static uint64_t find_stack(struct arena_event *e) {
     return auxv;
 }
 
+/* A setuid program runs with the rights of who started it, as the emulator is no setuid program. */
+static void tell_setuid(int fd) {
+    struct stat st;
+    if (fstat(fd, &st) == 0 &&
+        ((st.st_mode & S_ISUID && st.st_uid != geteuid()) || (st.st_mode & S_ISGID && st.st_gid != getegid())))
+        plugin_tell(ARENA_TOLD_SETUID);
+}
+
 static void plugin_unfollowed(struct vcpu *v, const char *text) {
     struct arena_event e = {.type = VMSIM_TRACE_UNFOLLOWED};
     plugin_event(v, &e, text, NULL, NULL);
@@ -176,6 +185,7 @@ void plugin_image(struct vcpu *v) {
     int fd = open(real, O_RDONLY | O_CLOEXEC), other = -1;
     if (fd < 0 || !add_elf(&image, fd, &program, phdr, 0))
         plugin_unfollowed(v, "the program's ELF headers cannot be read: its mappings are not in the trace");
+    tell_setuid(fd);
     e.file = plugin_file(fd);
     if (image.interpreter[0] && (other = open(image.interpreter, O_RDONLY | O_CLOEXEC)) >= 0) {
         add_elf(&image, other, &interpreter, 0, 1);

@@ -23,6 +23,7 @@
 
 enum {
     ARENA_TASKS = 1 << 16,
+    ARENA_LIVE_TASKS = 1 << 11, /* at once: each is a thread of an emulator */
     ARENA_CHUNKS = 1 << 8,
     ARENA_CHUNK_WORDS = 1 << 15, /* 256 KiB: stays in a core's second-level cache */
     ARENA_RING = 1 << 12,
@@ -57,6 +58,8 @@ enum arena_told {
     ARENA_TOLD_LIMIT,       /* a limit that did not hold */
     ARENA_TOLD_VFORK,       /* a vforked child changed mappings */
     ARENA_TOLD_ANSWER,      /* the right answer is known and could not be given */
+    ARENA_TOLD_SETUID,      /* a program that would have another user's rights */
+    ARENA_TOLD_TASKS,       /* too many tasks: the program was ended */
     ARENA_TOLD_KINDS
 };
 

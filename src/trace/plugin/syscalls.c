@@ -110,6 +110,19 @@ static void enter_munmap(struct vcpu *v) {
     v->early = true;
 }
 
+/* A process that gives up being root must still find the recorder's memory when it executes a program: it is given to
+ * the user that it becomes, and when that is not the first one, to everybody. */
+static void enter_setuid(const struct vcpu *v) {
+    uint64_t user = v->args[v->number == SYS_setuid ? 0 : 1];
+    struct stat st;
+    if (geteuid() != 0 || (uint32_t)user == UINT32_MAX || !user || stat(plugin.arena_path, &st))
+        return;
+    if (st.st_uid == 0 && chown(plugin.arena_path, (uid_t)user, (gid_t)-1) == 0)
+        return;
+    if (st.st_uid != user)
+        chmod(plugin.arena_path, 0666);
+}
+
 void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
     v->number = number;
     v->child = VMSIM_TRACE_NO_TASK;
@@ -133,6 +146,11 @@ void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
         break;
     case SYS_munmap:
         enter_munmap(v);
+        break;
+    case SYS_setuid:
+    case SYS_setreuid:
+    case SYS_setresuid:
+        enter_setuid(v);
         break;
     case SYS_mremap:
     case SYS_mprotect:
