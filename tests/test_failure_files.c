@@ -8,6 +8,7 @@
 
 #include "import_sample.h"
 #include "packed_file.h"
+#include "vmsim/curve.h"
 #include "vmsim/report.h"
 #include "vmsim/scenario.h"
 #include "vmsim/trace.h"
@@ -152,6 +153,25 @@ static struct failing_result look_at_trace(void *context) {
     return r;
 }
 
+static struct failing_result draw_curves(void *context) {
+    const struct vmsim_curve_options o = {.size = sizeof o, .per_task = true, .sets = 16};
+    struct vmsim_curve *c;
+    const char *text = NULL;
+    size_t size = 0;
+    struct failing_result r = {.code = vmsim_curve_create(&o, &c), .message = message};
+    if (r.code) {
+        snprintf(message, sizeof message, "%s", vmsim_error_text(r.code));
+        return r;
+    }
+    r.code = vmsim_curve_trace(c, context);
+    r.code = r.code ? r.code : vmsim_curve_render(c, VMSIM_CURVE_CSV, NULL, 0, &text, &size);
+    snprintf(message, sizeof message, "%s", vmsim_curve_error(c));
+    r.digest = text ? failing_digest(0, text, size) : 0;
+    vmsim_curve_free_text(c, text);
+    vmsim_curve_destroy(c);
+    return r;
+}
+
 /* A trace whose writer was killed: without its end. */
 static void cut(const char *from, const char *to) {
     size_t size;
@@ -177,6 +197,7 @@ static void traces_written_and_read(void **state) {
     each_failing_allocation("read", read_trace, &(struct trace){good, 0}, 0, 200);
     each_failing_allocation("read by thread", read_trace, &(struct trace){good, VMSIM_TRACE_THREAD}, 0, 200);
     each_failing_allocation("read cut", read_trace, &(struct trace){part, 0}, 0, 200);
+    each_failing_allocation("curves", draw_curves, good, 0, 400);
     each_failing_allocation("verify", look_at_trace, &(struct trace){good, 0}, 0, 200);
     unlink(good);
     unlink(part);

@@ -15,6 +15,7 @@ static const struct {
     {"check", cmd_check, "check scenario files without running them"},
     {"record", cmd_record, "run a program and record its memory references"},
     {"trace", cmd_trace, "look at, convert and verify traces"},
+    {"curve", cmd_curve, "misses of every memory and TLB size, footprint and reuse of a trace"},
     {"machine", cmd_machine, "capture this host, and import machines from captures"},
     {"walk", cmd_walk, "draw the page-table walk of one address"},
     {"preset", cmd_preset, "list and show machines that come with vmsim"},

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* `vmsim curve`: misses of every memory and every TLB, footprint and reuse times of a trace, in one pass. */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "vmsim/curve.h"
+
+#define SIZES_MAX 256u
+
+struct curve_options {
+    const char *trace;
+    struct vmsim_curve_options pass;
+    enum vmsim_curve_format format;
+    uint64_t sizes[SIZES_MAX];
+    size_t size_count;
+};
+
+static const struct argp_option options[] = {
+    {"page-size", 'p', "SIZE", 0, "Pages of this size (4KiB); repeat for several in one pass", 0},
+    {"kind", 'k', "KIND", 0, "Only these references: data, fetch, load, store or rmw; repeat to add", 0},
+    {"per-task", 't', NULL, 0, "Each task alone as well as all together", 0},
+    {"size", 'm', "SIZE", 0, "Misses of a memory of this size; repeat (default: a row a doubling, a page to all)", 0},
+    {"sets", 'e', "SETS", 0, "TLBs of up to this many sets, a power of two up to 4096 (1024)", 0},
+    {"sample", 's', "SHARE", 0, "Keep this share of all pages and estimate: 1%, 0.01", 0},
+    {"limit", 'n', "COUNT", 0, "Stop after COUNT references", 0},
+    {"format", 'F', "FORMAT", 0, "text (default), csv or json", 0},
+    {0}};
+
+/* "4KiB", "2M", "1g": a number and a unit of 1024s. */
+static uint64_t parse_size(struct argp_state *state, const char *arg) {
+    static const char units[] = "KMGTP";
+    char *end;
+    errno = 0;
+    uint64_t n = strtoull(arg, &end, 10);
+    const char *unit = *end ? strchr(units, *end & ~32) : NULL;
+    unsigned shift = unit && *unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    const char *rest = end + (shift ? 1 : 0);
+    bool ends = !*rest || !strcmp(rest, "B") || (shift && !strcmp(rest, "iB"));
+    if (end == arg || *arg == '-' || errno || !ends || (shift && n > UINT64_MAX >> shift))
+        argp_error(state, "'%s' is not a size (4KiB, 2MiB, 1GiB)", arg);
+    return n << shift;
+}
+
+static uint64_t parse_number(struct argp_state *state, const char *arg, uint64_t max) {
+    char *end;
+    errno = 0;
+    uint64_t n = strtoull(arg, &end, 10);
+    if (*end || end == arg || *arg == '-' || errno || n > max)
+        argp_error(state, "'%s' is not a number from 0 to %" PRIu64, arg, max);
+    return n;
+}
+
+/* Millionths of "0.01", "1%" or "1": digits, at most six of them behind the point (four of a percentage). */
+static uint32_t parse_share(struct argp_state *state, const char *arg) {
+    size_t length = strlen(arg);
+    bool percent = length && arg[length - 1] == '%';
+    uint64_t unit = percent ? 10000 : 1000000, n = 0, point = 0;
+    for (const char *p = arg; *p && !(percent && !p[1]); p++) {
+        if (*p == '.' && !point) {
+            point = unit;
+        } else if (*p >= '0' && *p <= '9' && point != 1 && n <= VMSIM_CURVE_ALL) {
+            n = point ? n + (uint64_t)(*p - '0') * (point /= 10) : n * 10 + (uint64_t)(*p - '0') * unit;
+        } else {
+            n = 0;
+            break;
+        }
+    }
+    if (!n || n > VMSIM_CURVE_ALL)
+        argp_error(state, "'%s' is not a share from 0.000001 to 1 (1%%, 0.01)", arg);
+    return (uint32_t)n;
+}
+
+static uint32_t parse_kind(struct argp_state *state, const char *arg) {
+    static const struct {
+        const char *name;
+        uint32_t mask;
+    } kinds[] = {{"data", 1u << VMSIM_LOAD | 1u << VMSIM_STORE | 1u << VMSIM_RMW},
+                 {"fetch", 1u << VMSIM_FETCH},
+                 {"load", 1u << VMSIM_LOAD},
+                 {"store", 1u << VMSIM_STORE},
+                 {"rmw", 1u << VMSIM_RMW}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (!strcmp(arg, kinds[i].name))
+            return kinds[i].mask;
+    }
+    argp_error(state, "unknown kind '%s' (data, fetch, load, store or rmw)", arg);
+    return 0;
+}
+
+static enum vmsim_curve_format parse_format(struct argp_state *state, const char *arg) {
+    static const char *const names[] = {"text", "csv", "json"};
+    for (int i = 0; i < 3; i++) {
+        if (!strcmp(arg, names[i]))
+            return (enum vmsim_curve_format)i;
+    }
+    argp_error(state, "unknown format '%s' (text, csv or json)", arg);
+    return VMSIM_CURVE_TEXT;
+}
+
+static void add_page_size(struct argp_state *state, struct vmsim_curve_options *pass, const char *arg) {
+    uint64_t size = parse_size(state, arg);
+    if (size < 4096 || size & (size - 1))
+        argp_error(state, "'%s' is not a page size: a power of two from 4KiB on", arg);
+    if (pass->page_size_count == VMSIM_CURVE_PAGE_SIZES)
+        argp_error(state, "more than %d page sizes", VMSIM_CURVE_PAGE_SIZES);
+    pass->page_sizes[pass->page_size_count++] = size;
+}
+
+static void set_sets(struct argp_state *state, struct vmsim_curve_options *pass, const char *arg) {
+    pass->sets = (uint32_t)parse_number(state, arg, VMSIM_CURVE_SETS);
+    if (!pass->sets || pass->sets & (pass->sets - 1))
+        argp_error(state, "'%s' sets: not a power of two from 1 to %d", arg, VMSIM_CURVE_SETS);
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state) {
+    struct curve_options *o = state->input;
+    switch (key) {
+    case 'p':
+        add_page_size(state, &o->pass, arg);
+        return 0;
+    case 'k':
+        o->pass.kinds |= parse_kind(state, arg);
+        return 0;
+    case 't':
+        o->pass.per_task = true;
+        return 0;
+    case 'm':
+        if (o->size_count == SIZES_MAX)
+            argp_error(state, "more than %u sizes", SIZES_MAX);
+        o->sizes[o->size_count++] = parse_size(state, arg);
+        return 0;
+    case 'e':
+        set_sets(state, &o->pass, arg);
+        return 0;
+    case 's':
+        o->pass.sample = parse_share(state, arg);
+        return 0;
+    case 'n':
+        o->pass.limit = parse_number(state, arg, UINT64_MAX);
+        return 0;
+    case 'F':
+        o->format = parse_format(state, arg);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->trace)
+            argp_error(state, "one trace at a time");
+        o->trace = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "no trace given");
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int show(struct vmsim_curve *c, const struct curve_options *o) {
+    const char *text;
+    size_t size;
+    int err = vmsim_curve_trace(c, o->trace);
+    err = err ? err : vmsim_curve_render(c, o->format, o->sizes, o->size_count, &text, &size);
+    if (err)
+        return cli_fail(cli_status(err), "curve", "%s", vmsim_curve_error(c));
+    int status = cli_print("curve", text, size);
+    vmsim_curve_free_text(c, text);
+    return status;
+}
+
+int cmd_curve(int argc, char **argv) {
+    static const struct argp argp = {
+        options,
+        parse_option,
+        "TRACE",
+        "What a trace says of every memory and every TLB at once, in one pass and without a machine.\v"
+        "Misses by size of memory: of one that evicts the page used least recently; first touches are misses, too. "
+        "Misses by sets and ways of a TLB: likewise within each set, entries tagged by address space. Windows: "
+        "distinct "
+        "pages in the average window of so many touches (footprint), among the last so many (working set), and touches "
+        "whose page was touched so long ago, at most. They bound and check what `vmsim run` finds; no kernel is in "
+        "them."
+        "\n\n"
+        "Examples:\n  vmsim curve sort.vmt\n  vmsim curve --kind data -p 4KiB -p 2MiB sort.vmt\n"
+        "  vmsim curve -m 16MiB -m 64MiB --per-task make.vmt\n"
+        "  vmsim curve --sample 1% --format csv huge.vmt > huge.csv",
+        NULL,
+        NULL,
+        NULL};
+    struct curve_options o = {.pass = {.size = sizeof o.pass}};
+    struct vmsim_curve *c;
+    argp_err_exit_status = EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+        return EXIT_USAGE;
+    int err = vmsim_curve_create(&o.pass, &c);
+    if (err)
+        return cli_fail(cli_status(err), "curve", "%s", vmsim_error_text(err));
+    int status = show(c, &o);
+    vmsim_curve_destroy(c);
+    return status;
+}
