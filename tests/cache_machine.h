@@ -23,6 +23,8 @@ struct cache_machine {
     uint32_t frames;  /* of a node */
     vmsim__pfn *free; /* stacks, a node's one after the other */
     uint32_t *free_count;
+    uint32_t held[64]; /* transfers that the device has not done yet */
+    unsigned nr_held;
     uint64_t grants; /* allocations left before they fail */
     uint64_t freed;
 };
@@ -103,6 +105,55 @@ TEST_UNUSED static void cache_machine_start(struct cache_machine *m, const char 
     assert_non_null(m->lru);
     m->cache = vmsim__cache_create(a, &m->mem, m->lru, vmsim__kernel_find(kernel), &m->spec);
     assert_non_null(m->cache);
+}
+
+static bool hold(void *context, uint32_t id, const struct vmsim__file *file, uint64_t first, uint64_t pages,
+                 bool write) {
+    struct cache_machine *m = context;
+    (void)file, (void)first, (void)pages, (void)write;
+    m->held[m->nr_held++] = id;
+    return true;
+}
+
+/* From now on transfers are done when cache_machine_deliver says so. */
+TEST_UNUSED static void cache_machine_hold(struct cache_machine *m) {
+    vmsim__cache_set_io(m->cache, &(struct vmsim__cache_io){.context = m, .submit = hold});
+}
+
+/* Ends all transfers that were begun, in their order. */
+TEST_UNUSED static void cache_machine_deliver(struct cache_machine *m, int status) {
+    unsigned n = m->nr_held;
+    m->nr_held = 0;
+    for (unsigned i = 0; i < n; i++)
+        vmsim__transfer_done(m->cache, m->held[i], status);
+}
+
+/* A fault until it need not be entered again, as vm/ does; `major` stays from whichever entry it was. */
+TEST_UNUSED static enum vmsim__page_outcome cache_fault(struct cache_machine *m, struct vmsim__file *f,
+                                                        struct vmsim__file_ra *ra, uint64_t index,
+                                                        enum vmsim__read_advice advice,
+                                                        const struct vmsim__alloc_request *policy, unsigned cpu,
+                                                        struct vmsim__page_fault *out) {
+    bool major = false;
+    enum vmsim__page_outcome o;
+    do {
+        o = vmsim__file_fault(m->cache, f, ra, index, advice, policy, cpu, out);
+        major = major || out->major;
+    } while (o == VMSIM__PAGE_RETRY);
+    out->major = major;
+    return o;
+}
+
+/* Pages that a sync writes. */
+TEST_UNUSED static uint64_t cache_sync_file(struct cache_machine *m, struct vmsim__file *f, uint64_t first,
+                                            uint64_t end, unsigned cpu) {
+    int64_t before = 0, after = 0;
+    for (unsigned n = 0; n < m->nodes; n++)
+        before += m->mem.nodes[n].stat[VMSIM__NR_WRITTEN];
+    assert_int_equal(vmsim__file_sync(m->cache, f, first, end, cpu), 0);
+    for (unsigned n = 0; n < m->nodes; n++)
+        after += m->mem.nodes[n].stat[VMSIM__NR_WRITTEN];
+    return (uint64_t)(after - before);
 }
 
 TEST_UNUSED static void cache_machine_check(struct cache_machine *m) {

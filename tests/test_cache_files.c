@@ -124,7 +124,7 @@ static void test_writing_and_syncing_counts_as_in_linux(void **state) {
     before = count();
     write_pages(1024);
     CHANGED(.file_pages = 1024, .inactive_file = 1024, .dirty = 1024, .dirtied = 1024, .pending = 1024);
-    assert_int_equal(vmsim__file_sync(m.cache, file, 0, UINT64_MAX, 0), 1024);
+    assert_int_equal(cache_sync_file(&m, file, 0, UINT64_MAX, 0), 1024);
     CHANGED(.dirty = -1024, .pending = -1024, .written = 1024, .pgpgout = 4096);
     write_pages(1024);
     CHANGED(.dirty = 1024, .dirtied = 1024, .pending = 1024);
@@ -172,7 +172,7 @@ static void test_shared_mapping_dirties_each_page_once_per_write_out(void **stat
         for (uint64_t i = 0; i < 256; i++)
             vmsim__file_mkwrite(m.cache, file, vmsim__file_page(file, i));
         CHANGED(.dirty = 256, .dirtied = 256, .pending = 256);
-        assert_int_equal(vmsim__file_sync(m.cache, file, 0, 256, 0), 256);
+        assert_int_equal(cache_sync_file(&m, file, 0, 256, 0), 256);
         CHANGED(.dirty = -256, .pending = -256, .written = 256, .pgpgout = 1024);
     }
     assert_int_equal(file->mkwrite_pages, 512);
@@ -188,7 +188,7 @@ static void test_shared_mapping_dirties_each_page_once_per_write_out(void **stat
     vmsim__file_truncate(m.cache, file, 128 * PAGE, 0);
     CHANGED(.file_pages = -128, .active_file = -128, .dirty = -128, .pending = -128, .freed = 128);
     struct vmsim__page_fault out;
-    assert_int_equal(vmsim__file_fault(m.cache, file, &ra, 128, 0, NULL, 0, &out), VMSIM__PAGE_SIGBUS);
+    assert_int_equal(cache_fault(&m, file, &ra, 128, 0, NULL, 0, &out), VMSIM__PAGE_SIGBUS);
     end();
 }
 
@@ -203,7 +203,7 @@ static void test_tmpfs_counts_as_in_linux(void **state) {
     const struct vmsim__frame *f = vmsim__frame_at(&m.mem.frames, vmsim__file_page(file, 7));
     uint32_t expected = VMSIM__FRAME_REFERENCED | VMSIM__FRAME_DIRTY | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_LRU;
     assert_int_equal(f->flags & ~VMSIM__FRAME_FILE, expected);
-    assert_int_equal(vmsim__file_sync(m.cache, file, 0, UINT64_MAX, 0), 0);
+    assert_int_equal(cache_sync_file(&m, file, 0, UINT64_MAX, 0), 0);
     CHANGED(0);
     for (uint64_t i = 0; i < 256; i++) /* unmapping of young entries: referenced since write() */
         vmsim__lru_mark_accessed(m.lru, vmsim__file_page(file, i), 0);
@@ -214,8 +214,8 @@ static void test_tmpfs_counts_as_in_linux(void **state) {
     CHANGED(.file_pages = -64, .shmem = -64, .active_anon = -64, .freed = 64);
     assert_int_equal(vmsim__file_read(m.cache, file, &ra, 0, 64 * PAGE, 0), 64 * PAGE); /* holes stay */
     CHANGED(0);
-    assert_int_equal(vmsim__file_fault(m.cache, file, &ra, 3, 0, NULL, 0, &out), VMSIM__PAGE_OK);
-    assert_true(out.created && !out.major && !out.retry);
+    assert_int_equal(cache_fault(&m, file, &ra, 3, 0, NULL, 0, &out), VMSIM__PAGE_OK);
+    assert_true(out.created && !out.major);
     vmsim__folio_put(m.lru, out.pfn, 0);
     CHANGED(.file_pages = 1, .shmem = 1, .inactive_anon = 1);
     assert_int_equal(vmsim__file_fallocate(m.cache, file, 0, 0, 200 * PAGE, 0), 0);
@@ -273,7 +273,10 @@ static void test_fadvise_dontneed_sends_dirty_pages_out_and_keeps_them(void **st
     for (uint64_t i = 10; i < 20; i++)
         vmsim__page_dirty(m.cache, vmsim__file_page(file, i));
     before = count();
+    cache_machine_hold(&m);
     vmsim__file_fadvise(m.cache, file, &ra, 0, 0, 4, 0);
+    assert_int_equal(node_stat(&m, VMSIM__NR_WRITEBACK), 10);
+    cache_machine_deliver(&m, 0);
     CHANGED(.file_pages = -54, .inactive_file = -54, .freed = 54, .dirty = -10, .pending = -10, .written = 10,
             .pgpgout = 40);
     assert_int_equal(node_stat(&m, VMSIM__NR_WRITEBACK), 0);
@@ -318,7 +321,7 @@ static void test_mapped_files_are_cleaned_before_writing_and_unmapped_before_tru
     vmsim__cache_set_hooks(m.cache, &hooks);
     write_pages(10);
     file->mappings = &log;
-    assert_int_equal(vmsim__file_sync(m.cache, file, 2, 6, 0), 4);
+    assert_int_equal(cache_sync_file(&m, file, 2, 6, 0), 4);
     assert_int_equal(log.cleans, 4);
     vmsim__file_fallocate(m.cache, file, 3, 3 * PAGE, 4 * PAGE, 0);
     assert_int_equal(log.first, 3);
@@ -378,7 +381,7 @@ static void test_without_an_open_file_the_file_keeps_the_readahead_state(void **
     assert_int_equal(vmsim__file_fadvise(m.cache, file, NULL, 0, 0, 1, 0), 0);
     assert_int_equal(vmsim__file_read(m.cache, file, NULL, 100 * PAGE, PAGE, 0), PAGE);
     assert_int_equal(file->nrpages, 29);
-    assert_int_equal(vmsim__file_fault(m.cache, file, NULL, 200, VMSIM__READ_RANDOM, NULL, 0, &out), 0);
+    assert_int_equal(cache_fault(&m, file, NULL, 200, VMSIM__READ_RANDOM, NULL, 0, &out), 0);
     vmsim__folio_put(m.lru, out.pfn, 0);
     vmsim__file_willneed(m.cache, file, NULL, 300, 10, 0);
     assert_int_equal(file->nrpages, 40);
@@ -391,7 +394,7 @@ static void test_device_files_have_no_pages(void **state) {
     start(VMSIM__FILE_DEVICE, 0);
     assert_int_equal(vmsim__file_read(m.cache, file, &ra, 5, 100, 0), 100);
     assert_int_equal(vmsim__file_write(m.cache, file, 5, 100, 0), 100);
-    assert_int_equal(vmsim__file_fault(m.cache, file, &ra, 0, 0, NULL, 0, &out), VMSIM__PAGE_SIGBUS);
+    assert_int_equal(cache_fault(&m, file, &ra, 0, 0, NULL, 0, &out), VMSIM__PAGE_SIGBUS);
     assert_int_equal(file->nrpages, 0);
     end();
 }
@@ -474,10 +477,10 @@ static void test_placement_follows_the_policy(void **state) {
     cache_machine_start(&m, "6.1", 2, 1024);
     file = vmsim__file_create(m.cache, VMSIM__FILE_SHMEM, NULL, 64 * PAGE);
     vmsim__ra_init(m.cache, &ra);
-    vmsim__file_fault(m.cache, file, &ra, 0, 0, &policy, 0, &out);
+    cache_fault(&m, file, &ra, 0, 0, &policy, 0, &out);
     assert_int_equal(out.pfn / 1024, 1);
     vmsim__folio_put(m.lru, out.pfn, 0);
-    vmsim__file_fault(m.cache, file, &ra, 1, 0, NULL, 0, &out);
+    cache_fault(&m, file, &ra, 1, 0, NULL, 0, &out);
     assert_int_equal(out.pfn / 1024, 0);
     vmsim__folio_put(m.lru, out.pfn, 0);
     vmsim__cache_set_policy(m.cache, &policy);
@@ -493,7 +496,7 @@ static bool everything(unsigned *steps) {
     bool ok = vmsim__file_read(m.cache, file, &ra, 0, 40 * PAGE, 0) == 40 * PAGE;
     *steps += ok;
     ok = vmsim__file_write(m.cache, file, 70 * PAGE + 1, 3 * PAGE, 0) == 3 * PAGE && ok;
-    ok = vmsim__file_fault(m.cache, file, &ra, 3000, 0, NULL, 0, &out) == VMSIM__PAGE_OK && ok;
+    ok = cache_fault(&m, file, &ra, 3000, 0, NULL, 0, &out) == VMSIM__PAGE_OK && ok;
     if (out.pfn != VMSIM__PFN_NONE)
         vmsim__folio_put(m.lru, out.pfn, 0);
     ok = vmsim__file_truncate(m.cache, file, 60 * PAGE + 7, 0) == 0 && ok;

@@ -61,8 +61,8 @@ static void do_fault(struct model *f, struct vmsim__rng *r, unsigned cpu) {
     uint64_t index = vmsim__rng_below(r, PAGES);
     bool was_cached = cached(f, index);
     struct vmsim__page_fault out;
-    enum vmsim__page_outcome outcome = vmsim__file_fault(
-        m.cache, f->file, &f->ra, index, (enum vmsim__read_advice)vmsim__rng_below(r, 3), NULL, cpu, &out);
+    enum vmsim__page_outcome outcome =
+        cache_fault(&m, f->file, &f->ra, index, (enum vmsim__read_advice)vmsim__rng_below(r, 3), NULL, cpu, &out);
     assert_int_equal(outcome, index < pages_of(f->size) ? VMSIM__PAGE_OK : VMSIM__PAGE_SIGBUS);
     if (outcome != VMSIM__PAGE_OK)
         return;
@@ -82,7 +82,7 @@ static void do_sync(struct model *f, struct vmsim__rng *r, unsigned cpu) {
         expected += f->dirty[i];
         f->dirty[i] = false;
     }
-    assert_int_equal(vmsim__file_sync(m.cache, f->file, first, end, cpu), expected);
+    assert_int_equal(cache_sync_file(&m, f->file, first, end, cpu), expected);
 }
 
 static void do_drop(struct model *f, unsigned cpu) {
@@ -211,7 +211,7 @@ static void test_shortage_at_random_leaves_a_sound_cache(void **state) {
             refused += vmsim__file_write(m.cache, g, pos, 3 * PAGE, 0) < 0;
             break;
         case 2:
-            if (vmsim__file_fault(m.cache, g, &ra, pos / PAGE, 0, NULL, 0, &out) == VMSIM__PAGE_OK)
+            if (cache_fault(&m, g, &ra, pos / PAGE, 0, NULL, 0, &out) == VMSIM__PAGE_OK)
                 vmsim__folio_put(m.lru, out.pfn, 0);
             else
                 refused++;

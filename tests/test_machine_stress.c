@@ -11,7 +11,7 @@
  * all show as a wrong tag. A call that fails for lack of frames ends its space, as it would end a program. */
 #include "helpers.h"
 
-#include "machine/machine.h"
+#include "machine/calls.h"
 #include "vm/vm_impl.h"
 #include "vmsim/config.h"
 #include "vmsim/report.h"
@@ -444,10 +444,10 @@ static void do_brk(struct task *k) {
 
 /* ---- files, drivers, knobs ---- */
 
-static void truncate_file(struct object *o) {
+static void truncate_file(const struct task *k, struct object *o) {
     uint64_t pages = pick(FILE_PAGES + 1);
     struct vmsim__file *f = vmsim__file_by_id(t.m->cache, o->file);
-    int r = vmsim__file_truncate(t.m->cache, f, pages * t.page, 0);
+    int64_t r = vmsim__call_now(t.m, k->id, VMSIM__CALL_FTRUNCATE, VMSIM__FILE_ARGS(f, NULL, pages * t.page));
     assert_int_equal(r, 0);
     for (unsigned s = 0; s < SPACES; s++) {
         for (unsigned i = 0; t.space[s].tasks && i < PAGES; i++) {
@@ -462,9 +462,11 @@ static void truncate_file(struct object *o) {
 }
 
 /* Pages of a hole read as zeroes; private copies stay. */
-static void punch(struct object *o, uint64_t first, uint64_t n) {
+static void punch(const struct task *k, struct object *o, uint64_t first, uint64_t n) {
     struct vmsim__file *f = vmsim__file_by_id(t.m->cache, o->file);
-    assert_int_equal(vmsim__file_fallocate(t.m->cache, f, 3, first * t.page, n * t.page, 0), 0);
+    assert_int_equal(
+        vmsim__call_now(t.m, k->id, VMSIM__CALL_FALLOCATE, VMSIM__FILE_ARGS(f, NULL, 3, first * t.page, n * t.page)),
+        0);
     for (uint64_t i = first; i < first + n; i++)
         o->content[i] = 0;
 }
@@ -474,7 +476,7 @@ static void do_file(struct task *k) {
     uint64_t first = pick(FILE_PAGES), n = pick(FILE_PAGES - first + 1);
     switch (pick(7)) {
     case 6:
-        punch(o, first, n ? n : 1);
+        punch(k, o, first, n ? n : 1);
         break;
     case 0:
     case 1:
@@ -495,7 +497,7 @@ static void do_file(struct task *k) {
         assert_int_equal(vmsim_task_fsync(t.m, k->id, o->file), 0);
         break;
     default:
-        truncate_file(o);
+        truncate_file(k, o);
     }
 }
 

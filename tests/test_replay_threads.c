@@ -39,7 +39,8 @@ static void expect_alive(struct vmsim_trace_writer *w, const char *path, const c
     assert_int_equal(vmsim_config_load_text(config, "threads", text, strlen(text)), 0);
     assert_int_equal(vmsim_config_resolve(config), 0);
     assert_int_equal(vmsim_scenario_create(config, &s), 0);
-    assert_int_equal(vmsim_scenario_run(s, NULL, NULL), 0);
+    if (vmsim_scenario_run(s, NULL, NULL))
+        fail_msg("%s", vmsim_scenario_error(s));
     assert_int_equal(vmsim_task_count(s->machine), TASKS);
     for (uint32_t i = 0; i < TASKS; i++)
         found[i] = vmsim__task_at(s->machine, i)->mm ? 'a' : '-';

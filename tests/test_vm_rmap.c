@@ -74,11 +74,11 @@ static void use_is_counted_once_a_mapping_and_forgotten(void **state) {
     vmm_touch(a, BASE + PG, 1, false);
     vmm_touch(b, BASE + PG, 1, false);
     uint64_t flushes = m.flushes;
-    vmsim__vm_take_charge(m.vm);
+    vmm_take_cost(&m);
     vmsim__folio_referenced(m.vm, pfn, &r, 0);
     assert_int_equal(r.vmas, 2);
     assert_int_equal(m.flushes, flushes); /* x86 */
-    assert_int_equal(vmsim__vm_take_charge(m.vm).cost_ns, 3 * m.spec.costs.rmap_vma);
+    assert_int_equal(vmm_take_cost(&m), 3 * m.spec.costs.rmap_vma);
     vmsim__mm_put(a, 0);
     vmsim__mm_put(b, 0);
     end();
@@ -302,9 +302,9 @@ static void a_huge_page_is_unmapped_in_pieces(void **state) {
         swap.slot[pfn + i] = i;
     }
     vmsim__vm_frame(m.vm, pfn)->flags |= VMSIM__FRAME_SWAPCACHE;
-    vmsim__vm_take_charge(m.vm);
+    vmm_take_cost(&m);
     assert_true(vmsim__try_to_unmap(m.vm, pfn, 0, 0));
-    assert_int_equal(vmsim__vm_take_charge(m.vm).cost_ns,
+    assert_int_equal(vmm_take_cost(&m),
                      2 * m.spec.costs.rmap_vma + 1024 * m.spec.costs.unmap_page); /* one descent each */
     assert_int_equal(entry_at(child, BASE + 511 * PG).offset, 511);
     assert_int_equal(swap.count[511], 2);

@@ -115,6 +115,13 @@ TEST_UNUSED static struct vmsim__mm *vmm_mm(struct vm_machine *m) {
     return mm;
 }
 
+/* What the kernel was busy for since the last call, ns. */
+TEST_UNUSED static uint64_t vmm_take_cost(struct vm_machine *m) {
+    uint64_t ns = m->mem->now.system_ns;
+    m->mem->now.system_ns = 0;
+    return ns;
+}
+
 /* One access: the walker, then faults until it agrees. */
 TEST_UNUSED static enum vmsim__fault_outcome vmm_access(struct vmsim__mm *mm, uint64_t va, bool write) {
     unsigned mode = VMSIM__WALK_USER | (write ? VMSIM__WALK_WRITE : 0);

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The page cache as a whole: creation, settings, time, and the one device under all regular files.
- *
- * Time. The cache works on behalf of one running CPU; machine/ tells it that CPU's clock and takes the bill afterwards:
- * CPU time, and time blocked on the device. The device serves requests in order, each latency + bytes / bandwidth, so
- * a request that is not waited for (readahead) still delays those behind it. Kernel counterparts: the clock has none;
- * block/blk-core.c counts pgpgin and pgpgout as here. */
+/* The page cache as a whole: creation, settings, and the hooks into what lies above it. */
 #include "cache/cache_impl.h"
 
 static void free_tables(struct vmsim__cache *c) {
@@ -18,7 +13,8 @@ struct vmsim__cache *vmsim__cache_create(struct vmsim__alloc *alloc, struct vmsi
     struct vmsim__cache *c = vmsim__calloc(alloc, 1, sizeof *c);
     if (!c)
         return NULL;
-    *c = (struct vmsim__cache){.alloc = alloc, .mem = mem, .lru = lru, .kernel = kernel, .spec = *spec};
+    *c = (struct vmsim__cache){
+        .alloc = alloc, .mem = mem, .lru = lru, .kernel = kernel, .spec = *spec, .transfer_free = UINT32_MAX};
     c->path_slots = 16;
     c->by_path = vmsim__calloc(alloc, c->path_slots, sizeof *c->by_path);
     if (!c->by_path || !vmsim__vec_push(alloc, &c->files, NULL)) {
@@ -38,6 +34,7 @@ void vmsim__cache_destroy(struct vmsim__cache *c) {
         if (c->files.at[i] && c->files.at[i]->path)
             vmsim__strfree(c->alloc, c->files.at[i]->path);
     }
+    vmsim__vec_fini(c->alloc, &c->transfers);
     vmsim__vec_fini(c->alloc, &c->files);
     vmsim__vec_fini(c->alloc, &c->free_ids);
     vmsim__slab_fini(&c->file_slab);
@@ -72,41 +69,11 @@ void vmsim__cache_set_policy(struct vmsim__cache *c, const struct vmsim__alloc_r
     c->policy = policy;
 }
 
-/* ---- time and device ---- */
-
-void vmsim__cache_set_time(struct vmsim__cache *c, uint64_t now_ns) {
-    c->now = now_ns;
+void vmsim__cache_set_io(struct vmsim__cache *c, const struct vmsim__cache_io *io) {
+    VMSIM__ASSERT(!c->in_flight);
+    c->io = *io;
 }
 
-void vmsim__cache_take_cost(struct vmsim__cache *c, uint64_t *cpu_ns, uint64_t *wait_ns) {
-    *cpu_ns = c->cpu_ns;
-    *wait_ns = c->wait_ns;
-    c->cpu_ns = c->wait_ns = 0;
-}
-
-void vmsim__cache_wait(struct vmsim__cache *c, uint64_t when) {
-    if (when <= c->now)
-        return;
-    c->wait_ns += when - c->now;
-    c->now = when;
-}
-
-/* 128 bits: an exabyte times 10^9 would wrap in 64. Bandwidth 0: no time per byte. */
-static uint64_t transfer(struct vmsim__cache *c, uint64_t pages, uint64_t latency, uint64_t bandwidth) {
-    uint64_t bytes = pages << c->mem->page_shift;
-    uint64_t moving = bandwidth ? (uint64_t)((unsigned __int128)bytes * 1000000000u / bandwidth) : 0;
-    c->device_free = vmsim__max64(c->now, c->device_free) + latency + moving;
-    VMSIM__ASSERT(c->device_free >= c->now);
-    return c->device_free;
-}
-
-/* pgpgin and pgpgout count KiB on every architecture, as the kernel's count in sectors is halved for /proc/vmstat. */
-uint64_t vmsim__device_read(struct vmsim__cache *c, uint64_t pages) {
-    vmsim__cache_event(c, VMSIM__PGPGIN, pages << c->mem->page_shift >> 10);
-    return transfer(c, pages, c->spec.device.read_latency, c->spec.device.read_bandwidth);
-}
-
-uint64_t vmsim__device_write(struct vmsim__cache *c, uint64_t pages) {
-    vmsim__cache_event(c, VMSIM__PGPGOUT, pages << c->mem->page_shift >> 10);
-    return transfer(c, pages, c->spec.device.write_latency, c->spec.device.write_bandwidth);
+uint64_t vmsim__transfers_in_flight(const struct vmsim__cache *c) {
+    return c->in_flight;
 }

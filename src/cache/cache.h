@@ -10,8 +10,9 @@
  *                                `-- radix: page index -> entry      frame.mapping = file id, frame.index = page index
  *
  * Conventions. `cpu` is the CPU on which the caller runs. System-call-like functions return what the call returns (a
- * value or a negative Linux errno). When the *host* has no memory they return -ENOMEM (-12) and vmsim__cache_error() is
- * VMSIM_ENOMEM from then on: the caller looks at it after a step. References and LRU lists of pages: lru/lru.h. */
+ * value or a negative Linux errno); those that may have to wait return -ERESTARTSYS then (base/now.h). When the *host*
+ * has no memory they return -ENOMEM (-12) and vmsim__cache_error() is VMSIM_ENOMEM from then on: the caller looks at it
+ * after a step. References and LRU lists of pages: lru/lru.h. */
 #ifndef VMSIM__CACHE_H
 #define VMSIM__CACHE_H
 #include "cache/cache_spec.h"
@@ -33,9 +34,6 @@ struct vmsim__file_ra {
     uint32_t mmap_miss;        /* faults that found nothing, less those that found something */
     uint64_t prev_pos;         /* byte after the last read; UINT64_MAX: none */
     uint8_t advice;            /* enum vmsim__read_advice, from fadvise */
-    struct {
-        uint64_t start, end, done; /* pages [start, end) arrive at time `done`: who touches them earlier waits */
-    } io[2];                       /* the newest transfer and the one before */
 };
 enum vmsim__read_advice { VMSIM__READ_NORMAL, VMSIM__READ_RANDOM, VMSIM__READ_SEQUENTIAL };
 
@@ -52,6 +50,7 @@ struct vmsim__file {
     void *mappings;            /* vm/'s list of VMAs that map it (i_mmap); NULL: none */
     uint64_t mkwrite_pages;    /* calls of page_mkwrite that dirtied a page, since creation */
     uint64_t disk_size;        /* bytes that the device holds: pages beyond are holes and are zeroed, not read */
+    int write_error;           /* negative Linux errno of a failed write-out that no fsync has told yet */
     struct vmsim__file_ra ra;  /* for users without an open file of their own: calls that are given no `ra` */
 };
 
@@ -65,6 +64,18 @@ struct vmsim__cache_hooks {
     bool (*mkclean)(void *context, struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, unsigned cpu);
     /* Unmaps pages [first, last] of `file` everywhere; private copies too if `even_cows` (unmap_mapping_pages). */
     void (*unmap)(void *context, struct vmsim__file *file, uint64_t first, uint64_t last, bool even_cows, unsigned cpu);
+};
+
+/* What the cache asks of the machine: its devices, and the tasks that wait (set by machine/; without it every transfer
+ * is done when it is asked for). */
+struct vmsim__cache_io {
+    void *context;
+    /* Moves pages [first, first + pages) of `file`; vmsim__transfer_done with this id when they are there. False: the
+     * host has no memory, the transfer counts as done. */
+    bool (*submit)(void *context, uint32_t id, const struct vmsim__file *file, uint64_t first, uint64_t pages,
+                   bool write);
+    /* What some may wait for has happened to the page; `status`: 0 or the transfer's error. */
+    void (*wake)(void *context, enum vmsim__wait_kind kind, vmsim__pfn pfn, int status);
 };
 
 /* ---- the cache as a whole ---- */
@@ -81,10 +92,11 @@ struct vmsim__mem *vmsim__cache_mem(struct vmsim__cache *c);
 /* 0, or VMSIM_ENOMEM once the host refused memory. */
 int vmsim__cache_error(const struct vmsim__cache *c);
 void vmsim__cache_clear_error(struct vmsim__cache *c);
-/* The clock of the running CPU, for the device's queue; set it before calls that may read or write. */
-void vmsim__cache_set_time(struct vmsim__cache *c, uint64_t now_ns);
-/* CPU time and time blocked on the device since the last take. */
-void vmsim__cache_take_cost(struct vmsim__cache *c, uint64_t *cpu_ns, uint64_t *wait_ns);
+void vmsim__cache_set_io(struct vmsim__cache *c, const struct vmsim__cache_io *io);
+/* A transfer has ended: 0, or the negative Linux errno that came of it. */
+void vmsim__transfer_done(struct vmsim__cache *c, uint32_t id, int status);
+/* Transfers on their way. */
+uint64_t vmsim__transfers_in_flight(const struct vmsim__cache *c);
 /* Memory policy of the running task for page-cache and shmem pages (node, nodemask; the rest is ignored); NULL: local
  * node. The pointer is kept. */
 void vmsim__cache_set_policy(struct vmsim__cache *c, const struct vmsim__alloc_request *policy);
@@ -92,8 +104,8 @@ void vmsim__cache_set_policy(struct vmsim__cache *c, const struct vmsim__alloc_r
 int vmsim__cache_check(struct vmsim__cache *c, struct vmsim__err *err);
 /* drop_caches=1: clean unmapped pages of every file, after draining all batches. Returns pages dropped. */
 uint64_t vmsim__cache_drop(struct vmsim__cache *c, unsigned cpu);
-/* sync(): every dirty page of every file goes to the device. */
-void vmsim__cache_sync(struct vmsim__cache *c, unsigned cpu);
+/* sync(): every dirty page of every file goes to the device. 0 or -ERESTARTSYS. */
+int vmsim__cache_sync(struct vmsim__cache *c, unsigned cpu);
 /* nr_dirty_threshold and nr_dirty_background_threshold, in pages. */
 void vmsim__dirty_limits(struct vmsim__cache *c, uint64_t *thresh, uint64_t *background);
 /* Pages that may become dirty: global_dirtyable_memory. */
@@ -136,8 +148,9 @@ int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
 /* fallocate(): mode bits of Linux (1 KEEP_SIZE, 2 PUNCH_HOLE, 0x10 ZERO_RANGE). Shmem allocates its pages. */
 int vmsim__file_fallocate(struct vmsim__cache *c, struct vmsim__file *f, unsigned mode, uint64_t pos, uint64_t length,
                           unsigned cpu);
-/* fsync, msync(MS_SYNC), sync_file_range: writes dirty pages [first, end) to the device and waits. Pages written. */
-uint64_t vmsim__file_sync(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu);
+/* fsync, msync(MS_SYNC), sync_file_range: writes dirty pages [first, end) to the device and waits. 0, -EIO or
+ * -ERESTARTSYS. */
+int vmsim__file_sync(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu);
 /* invalidate_mapping_pages: drops clean, unmapped, unreferenced pages of [first, end); deactivates the others. Pages
  * dropped. */
 uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
@@ -162,16 +175,14 @@ void vmsim__ra_mapped(struct vmsim__file_ra *ra, uint64_t pages);
 
 enum vmsim__page_outcome {
     VMSIM__PAGE_OK,
-    VMSIM__PAGE_SIGBUS, /* beyond the end of the file */
-    VMSIM__PAGE_OOM     /* no frame */
+    VMSIM__PAGE_SIGBUS, /* beyond the end of the file, or the device failed */
+    VMSIM__PAGE_OOM,    /* no frame */
+    VMSIM__PAGE_RETRY,  /* reading ahead let go of the address space: the fault is to be entered again, at once */
+    VMSIM__PAGE_WAIT    /* the page is on its way: the fault is to be entered again when it is there */
 };
 struct vmsim__page_fault {
     vmsim__pfn pfn; /* with a reference for the caller (it becomes that of the page-table entry) */
     bool major;     /* the page was not in the cache; pgmajfault has been counted */
-    bool retry;     /* I/O was started, so the kernel drops mmap_lock and the fault is entered a second time: pgfault
-                       counts once more, fault-around is tried again (and where it does not come to map the page, a
-                       vmsim__ra_mapped(ra, 1) stands for the page being found), the task counts maj_flt: always in 6.1;
-                       with     per-VMA locks (6.12) only when `major` or when the fault came through GUP */
     bool created;   /* shmem: the page is new and zeroed */
 };
 /* filemap_fault / shmem_fault: finds or brings in page `index`. `advice` is the VMA's (VM_RAND_READ, VM_SEQ_READ).

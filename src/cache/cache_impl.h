@@ -12,6 +12,15 @@
 #define VMSIM__READ_BATCH 15      /* pages looked up, invalidated, dropped at once (PAGEVEC_SIZE) */
 #define VMSIM__MMAP_LOTSAMISS 100 /* faults without luck until read-around gives up */
 
+/* Pages [first, first + pages) of a file on their way (transfer.c). */
+struct vmsim__transfer {
+    struct vmsim__file *file; /* NULL: the id is free */
+    uint64_t first, pages;
+    bool write;
+    uint16_t cpu; /* that asked for it, and is told */
+    uint32_t next_free;
+};
+
 struct vmsim__cache {
     struct vmsim__alloc *alloc;
     struct vmsim__mem *mem;
@@ -21,9 +30,13 @@ struct vmsim__cache {
     struct vmsim__cache_hooks hooks;
     const struct vmsim__alloc_request *policy;
     int error;
-    uint64_t now, cpu_ns, wait_ns; /* the running CPU's clock; what it was charged since the last take */
-    uint64_t device_free;          /* when the device has done all that was asked of it */
-    struct vmsim__slab nodes;      /* of all radix trees */
+    struct vmsim__cache_io io;
+    struct {
+        VMSIM__VEC(struct vmsim__transfer);
+    } transfers;              /* by id */
+    uint32_t transfer_free;   /* first free id, linked by next_free; UINT32_MAX: none */
+    uint64_t in_flight;       /* transfers */
+    struct vmsim__slab nodes; /* of all radix trees */
     struct vmsim__slab file_slab;
     struct {
         VMSIM__VEC(struct vmsim__file *);
@@ -67,21 +80,18 @@ static inline uint64_t vmsim__cache_pages_of(const struct vmsim__cache *c, uint6
 }
 /* The CPU is busy for `ns`. */
 static inline void vmsim__cache_charge(struct vmsim__cache *c, uint64_t ns) {
-    VMSIM__ASSERT(c->cpu_ns + ns >= c->cpu_ns);
-    c->cpu_ns += ns;
-    c->now += ns;
+    vmsim__now_charge(&c->mem->now, ns);
 }
 static inline bool vmsim__file_accounts_dirty(const struct vmsim__file *f) {
     return f->kind == VMSIM__FILE_REGULAR;
 }
 
-/* ---- cache.c ---- */
+/* ---- transfer.c ---- */
 
-/* Asks the device for one contiguous transfer; returns when it is done. */
-uint64_t vmsim__device_read(struct vmsim__cache *c, uint64_t pages);
-uint64_t vmsim__device_write(struct vmsim__cache *c, uint64_t pages);
-/* Blocks the running task until `when`. */
-void vmsim__cache_wait(struct vmsim__cache *c, uint64_t when);
+/* Asks the device for pages [first, first + pages): LOCKED ones that are to be read, or ones under WRITEBACK. May be
+ * done at once. */
+void vmsim__transfer_start(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t pages, bool write,
+                           unsigned cpu);
 
 /* ---- filemap.c ---- */
 
@@ -96,10 +106,14 @@ void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64
 /* Allocates and adds a page, to be filled by the caller. VMSIM__PFN_NONE: no frame or no host memory. */
 vmsim__pfn vmsim__filemap_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, uint32_t gfp,
                                  const struct vmsim__alloc_request *policy, unsigned cpu);
-/* The same and reads it from the device, waiting. */
+/* The same and asks the device for it: the page may come LOCKED. */
 vmsim__pfn vmsim__filemap_read_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu);
-/* Waits if the page belongs to a window that has not arrived. */
-void vmsim__filemap_wait(struct vmsim__cache *c, const struct vmsim__file_ra *ra, uint64_t index);
+/* A page that is needed now: true when it is there, else the operation waits for it. */
+bool vmsim__filemap_arrived(struct vmsim__cache *c, vmsim__pfn pfn);
+/* May the page leave its file or lose its data now? Else the operation waits for its transfer. */
+bool vmsim__filemap_settled(struct vmsim__cache *c, vmsim__pfn pfn);
+/* The error with which a transfer ended that the operation waited for, once; 0: none. */
+int vmsim__filemap_error(struct vmsim__cache *c);
 /* Is page `index` stored on the device, or is it a hole? */
 bool vmsim__file_on_disk(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index);
 
@@ -122,19 +136,21 @@ vmsim__pfn vmsim__shmem_create(struct vmsim__cache *c, struct vmsim__file *f, ui
 
 /* ---- truncate.c ---- */
 
-/* Drops every page of [first, end), mapped ones after unmapping them (private copies, too, with `even_cows`). */
-/* A hole in bytes [start, end): whole pages go, parts are cleared. 0 or -ENOMEM. */
+/* A hole in bytes [start, end): whole pages go, parts are cleared. 0, -ENOMEM, -EIO or -ERESTARTSYS. */
 int vmsim__file_punch(struct vmsim__cache *c, struct vmsim__file *f, uint64_t start, uint64_t end, unsigned cpu);
-void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool even_cows,
+/* Drops every page of [first, end), mapped ones after unmapping them (private copies, too, with `even_cows`). False:
+ * one of them is on its way, the operation waits for it. */
+bool vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool even_cows,
                             unsigned cpu);
 
 /* ---- dirty.c ---- */
 
-/* Sends dirty pages [first, end) to the device without waiting; they are under writeback until vmsim__file_write_end of
- * the same range. Pages sent. */
+/* Sends dirty pages [first, end) to the device without waiting; they are under writeback until it has them. Pages
+ * sent. */
 uint64_t vmsim__file_write_start(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
                                  unsigned cpu);
-void vmsim__file_write_end(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu);
+/* The device has a page that was under writeback. */
+void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu);
 /* The page leaves the file or loses its data: nobody will write it. */
 void vmsim__dirty_cancel(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn);
 

@@ -4,6 +4,7 @@
  * Only pages of regular files count: nr_dirty and nr_zone_write_pending while they are dirty, nr_dirtied and nr_written
  * as they come and go. A page that is written through a shared mapping is made dirty by the fault on its first store
  * (page_mkwrite); writing it out takes the right to write away again, so the next store is seen, too.
+ * Writing starts a transfer; the page is clean at once, and under writeback until the device has it.
  * The flusher and the throttling of writers are not here. Kernel counterpart: mm/page-writeback.c. */
 #include "cache/cache_impl.h"
 
@@ -140,9 +141,8 @@ static void start_writeback(struct vmsim__cache *c, struct vmsim__file *f, uint6
     f->disk_size = vmsim__max64(f->disk_size, vmsim__min64(f->size, (index + 1) << c->mem->page_shift));
 }
 
-/* The device has the page. One that somebody wanted back meanwhile goes where reclaim looks first.
- * Kernel: folio_end_writeback. */
-static void end_writeback(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu) {
+/* One that somebody wanted back meanwhile goes where reclaim looks first. Kernel: folio_end_writeback. */
+void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu) {
     VMSIM__ASSERT(vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_WRITEBACK));
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     fr->flags &= ~VMSIM__FRAME_WRITEBACK;
@@ -161,52 +161,79 @@ static void tag_for_writeback(struct vmsim__file *f, uint64_t first, uint64_t en
         vmsim__radix_mark(&f->pages, i, VMSIM__MARK_TOWRITE);
 }
 
-/* Writes the dirty pages of [first, end), neighbours in one request; with `wait` they are done at once. When the last
- * of them is done goes to *done. Kernel: write_cache_pages, one bio for a run without a gap. */
-static uint64_t write_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool wait,
-                            unsigned cpu, uint64_t *done) {
-    uint64_t run = 0, next = 0, pages = 0;
+/* Sends the pages of [first, end) that are tagged for it, neighbours in one transfer. One that is still under writeback
+ * from before is passed over, or, if it has to be written whole (`all`), waited for: false. Kernel: write_cache_pages,
+ * one bio for a run without a gap. */
+static bool write_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool all,
+                        unsigned cpu, uint64_t *pages) {
+    uint64_t run = 0, next = 0;
+    bool sent = true;
     vmsim__pfn pfn;
-    tag_for_writeback(f, first, end);
     for (uint64_t i = first; (pfn = vmsim__file_next_page(f, &i, end, VMSIM__MARK_TOWRITE)) != VMSIM__PFN_NONE; i++) {
+        if (vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_WRITEBACK)) {
+            sent = !all || vmsim__filemap_settled(c, pfn);
+            if (!sent)
+                break;
+            vmsim__radix_unmark(&f->pages, i, VMSIM__MARK_TOWRITE);
+            continue;
+        }
         start_writeback(c, f, i, pfn, cpu);
-        if (wait)
-            end_writeback(c, f, pfn, cpu);
         if (run && i != next) {
-            *done = vmsim__device_write(c, run);
+            vmsim__transfer_start(c, f, next - run, run, true, cpu);
             run = 0;
         }
         run++;
         next = i + 1;
-        pages++;
+        ++*pages;
     }
     if (run)
-        *done = vmsim__device_write(c, run);
-    return pages;
+        vmsim__transfer_start(c, f, next - run, run, true, cpu);
+    return sent;
 }
 
 uint64_t vmsim__file_write_start(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
                                  unsigned cpu) {
-    uint64_t done = 0;
-    return write_range(c, f, first, end, false, cpu, &done);
-}
-
-void vmsim__file_write_end(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
-    vmsim__pfn pfn;
-    for (uint64_t i = first; (pfn = vmsim__file_next_page(f, &i, end, VMSIM__MARK_WRITEBACK)) != VMSIM__PFN_NONE; i++)
-        end_writeback(c, f, pfn, cpu);
-}
-
-uint64_t vmsim__file_sync(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
-    uint64_t done = 0, pages = write_range(c, f, first, end, true, cpu, &done);
-    vmsim__cache_wait(c, done);
+    uint64_t pages = 0;
+    tag_for_writeback(f, first, end);
+    write_range(c, f, first, end, false, cpu, &pages);
     return pages;
 }
 
-void vmsim__cache_sync(struct vmsim__cache *c, unsigned cpu) {
-    uint64_t done = 0;
+/* Waits for all of [first, end) that is under writeback. False: the operation waits. Kernel: filemap_fdatawait_range.
+ */
+static bool wait_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end) {
+    vmsim__pfn pfn = vmsim__file_next_page(f, &first, end, VMSIM__MARK_WRITEBACK);
+    return pfn == VMSIM__PFN_NONE || vmsim__filemap_settled(c, pfn);
+}
+
+/* What others make dirty while it waits is not its affair: pages are tagged once. A page under writeback is waited for
+ * also when it came to that later, as in the kernel. The file's error is told to the first that asks. */
+int vmsim__file_sync(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
+    struct vmsim__call *call = vmsim__now_call(&c->mem->now);
+    uint64_t pages = 0;
+    if (!call->started)
+        tag_for_writeback(f, first, end);
+    call->started = true;
+    if (!write_range(c, f, first, end, true, cpu, &pages) || !wait_range(c, f, first, end))
+        return -VMSIM__ERESTARTSYS;
+    int error = f->write_error;
+    f->write_error = 0;
+    call->started = false;
+    return error;
+}
+
+/* Kernel: ksys_sync: everything is started first, then everything is waited for. */
+int vmsim__cache_sync(struct vmsim__cache *c, unsigned cpu) {
+    struct vmsim__call *call = vmsim__now_call(&c->mem->now);
     uint32_t id = 1;
-    for (struct vmsim__file *f; (f = vmsim__file_next(c, &id)) != NULL; id++)
-        write_range(c, f, 0, UINT64_MAX, true, cpu, &done);
-    vmsim__cache_wait(c, done);
+    for (struct vmsim__file *f; !call->started && (f = vmsim__file_next(c, &id)) != NULL; id++)
+        vmsim__file_write_start(c, f, 0, UINT64_MAX, cpu);
+    call->started = true;
+    id = 1;
+    for (struct vmsim__file *f; (f = vmsim__file_next(c, &id)) != NULL; id++) {
+        if (!wait_range(c, f, 0, UINT64_MAX))
+            return -VMSIM__ERESTARTSYS;
+    }
+    vmsim__call_over(call);
+    return 0;
 }

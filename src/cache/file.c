@@ -148,7 +148,9 @@ void vmsim__file_get(struct vmsim__file *f) {
 static void delete_file(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
     VMSIM__ASSERT(!f->linked && !f->refcount && !f->mappings);
     VMSIM__ASSERT(c->files.at[f->id] == f);
-    vmsim__file_drop_pages(c, f, 0, UINT64_MAX, true, cpu);
+    bool dropped = vmsim__file_drop_pages(c, f, 0, UINT64_MAX, true, cpu);
+    VMSIM__ASSERT(dropped);
+    (void)dropped;
     VMSIM__ASSERT(!f->nrpages);
     vmsim__radix_fini(&f->pages);
     vmsim__strfree(c->alloc, f->path);
@@ -203,13 +205,14 @@ vmsim__pfn vmsim__file_next_page(const struct vmsim__file *f, uint64_t *index, u
     return vmsim__entry_pfn(entry);
 }
 
-/* Kernel: next_uptodate_page: a page marked for readahead is left to a real fault, which starts the next window. */
+/* Kernel: next_uptodate_page: a page marked for readahead is left to a real fault, which starts the next window; so is
+ * one that has not arrived. */
 vmsim__pfn vmsim__file_next_mappable(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t *index,
                                      uint64_t end) {
     end = vmsim__min64(end, vmsim__cache_pages_of(c, f->size));
     vmsim__pfn pfn;
     for (; (pfn = vmsim__file_next_page(f, index, end, VMSIM__MARK_PAGE)) != VMSIM__PFN_NONE; ++*index) {
-        if (!vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_READAHEAD))
+        if (!vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_READAHEAD | VMSIM__FRAME_LOCKED))
             return pfn;
     }
     return VMSIM__PFN_NONE;

@@ -4,7 +4,8 @@
  * A page of the cache has one reference of the cache's own, and while it waits in an lru_add batch one of the batch.
  * read() marks what it touches as accessed, once per page and reader; write() to a regular file does not, to shmem it
  * does. A page that is not there comes by readahead; where readahead brings nothing (advice, no frames) it is read
- * alone. Reading is modelled as done when asked; the window remembers when it really arrives and readers wait.
+ * alone. What is asked of the device is in the cache at once, LOCKED until it has arrived: whoever needs it waits, by
+ * whatever file, mapping or CPU it came, and is entered again.
  * Kernel counterparts: mm/filemap.c, fs/ext4/inode.c for the order of events in write(). */
 #include "cache/cache_impl.h"
 
@@ -52,7 +53,7 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
 void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn,
                            unsigned cpu) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
-    VMSIM__ASSERT(fr->mapcount == 0);
+    VMSIM__ASSERT(fr->mapcount == 0 && !vmsim__frame_is(fr, VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK));
     VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_FILE) && fr->mapping == f->id && vmsim__frame_index(fr) == index);
     vmsim__dirty_cancel(c, f, pfn);
     vmsim__radix_remove(&f->pages, index);
@@ -73,22 +74,48 @@ vmsim__pfn vmsim__filemap_create(struct vmsim__cache *c, struct vmsim__file *f, 
     return pfn;
 }
 
+/* Data of a new page: from the device, or zeroes in a hole. */
+static void fill_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
+    if (!vmsim__file_on_disk(c, f, index)) {
+        vmsim__cache_charge(c, c->spec.zero_cost);
+        return;
+    }
+    vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_LOCKED;
+    vmsim__transfer_start(c, f, index, 1, false, cpu);
+}
+
 vmsim__pfn vmsim__filemap_read_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu) {
     vmsim__pfn pfn = vmsim__filemap_create(c, f, index, 0, c->policy, cpu);
     if (pfn == VMSIM__PFN_NONE)
         return pfn;
-    if (vmsim__file_on_disk(c, f, index))
-        vmsim__cache_wait(c, vmsim__device_read(c, 1));
-    else
-        vmsim__cache_charge(c, c->spec.zero_cost);
-    return pfn;
+    fill_page(c, f, index, pfn, cpu);
+    return vmsim__file_page(f, index); /* gone when the transfer failed at once */
 }
 
-void vmsim__filemap_wait(struct vmsim__cache *c, const struct vmsim__file_ra *ra, uint64_t index) {
-    for (unsigned i = 0; i < VMSIM__COUNT(ra->io); i++) {
-        if (index >= ra->io[i].start && index < ra->io[i].end)
-            vmsim__cache_wait(c, ra->io[i].done);
-    }
+bool vmsim__filemap_arrived(struct vmsim__cache *c, vmsim__pfn pfn) {
+    if (!vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_LOCKED))
+        return true;
+    vmsim__now_wait(&c->mem->now, VMSIM__WAIT_LOCKED, pfn, VMSIM__TIME_NEVER);
+    return false;
+}
+
+bool vmsim__filemap_settled(struct vmsim__cache *c, vmsim__pfn pfn) {
+    if (!vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_WRITEBACK))
+        return vmsim__filemap_arrived(c, pfn);
+    vmsim__now_wait(&c->mem->now, VMSIM__WAIT_WRITEBACK, pfn, VMSIM__TIME_NEVER);
+    return false;
+}
+
+int vmsim__filemap_error(struct vmsim__cache *c) {
+    struct vmsim__call *call = vmsim__now_call(&c->mem->now);
+    int error = call->error;
+    call->error = 0;
+    return error;
+}
+
+/* Why an operation ends at a page that it did not get: it has to wait, or there is no frame. */
+static int no_page(const struct vmsim__cache *c) {
+    return vmsim__now_waits(&c->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__LINUX_ENOMEM;
 }
 
 /* ---- read() ---- */
@@ -119,12 +146,14 @@ static bool read_block(struct vmsim__cache *c, struct vmsim__file *f, uint64_t i
             return false;
         vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_REFERENCED;
     }
+    if (!vmsim__filemap_arrived(c, pfn))
+        return false;
     vmsim__lru_mark_accessed(c->lru, pfn, cpu);
     return true;
 }
 
-/* One page of a read: `bytes` from `pos` on, all of page `index`. Kernel: filemap_read; shmem_file_read_iter marks a
- * page only when the read begins at its start. */
+/* One page of a read: `bytes` from `pos` on, all of page `index`. False: no frame, or the page is on its way. Kernel:
+ * filemap_read; shmem_file_read_iter marks a page only when the read begins at its start. */
 static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
                       uint64_t bytes, uint64_t last, unsigned cpu) {
     unsigned shift = c->mem->page_shift;
@@ -138,31 +167,41 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
     if (f->blockdev)
         return read_block(c, f, index, cpu);
     vmsim__pfn pfn = read_get_page(c, f, ra, index, last, cpu);
-    if (pfn == VMSIM__PFN_NONE)
+    if (pfn == VMSIM__PFN_NONE || !vmsim__filemap_arrived(c, pfn))
         return false;
-    vmsim__filemap_wait(c, ra, index);
     if ((ra->prev_pos - 1) >> shift != index) /* once, however often a sequential reader comes back to the page */
         vmsim__lru_mark_accessed(c->lru, pfn, cpu);
     ra->prev_pos = pos + bytes;
     return true;
 }
 
+/* What a call returns that has moved `done` bytes and then met an error: bytes count more, and waiting is neither. */
+static int64_t partly(struct vmsim__call *call, uint64_t done, int error) {
+    const bool waits = error == -VMSIM__ERESTARTSYS;
+    call->done = waits ? done : 0;
+    return waits || (error && !done) ? error : (int64_t)done;
+}
+
 int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
                          uint64_t count, unsigned cpu) {
     ra = ra ? ra : &f->ra;
-    uint64_t page = vmsim__cache_page_size(c), done = 0;
+    struct vmsim__call *call = vmsim__now_call(&c->mem->now);
+    uint64_t page = vmsim__cache_page_size(c), done = call->done;
     if (f->kind == VMSIM__FILE_DEVICE)
         return (int64_t)count;
+    int error = vmsim__filemap_error(c);
     uint64_t last = pos < f->size ? vmsim__cache_pages_of(c, count > f->size - pos ? f->size : pos + count) : 0;
     count = pos < f->size ? vmsim__min64(count, f->size - pos) : 0;
-    while (done < count) {
+    while (!error && done < count) {
         uint64_t at = pos + done, bytes = vmsim__min64(page - (at & (page - 1)), count - done);
-        if (!read_page(c, f, ra, at, bytes, last, cpu))
-            return done ? (int64_t)done : -VMSIM__LINUX_ENOMEM;
-        vmsim__cache_charge(c, c->spec.hit_cost);
-        done += bytes;
+        if (read_page(c, f, ra, at, bytes, last, cpu)) {
+            vmsim__cache_charge(c, c->spec.hit_cost);
+            done += bytes;
+        } else {
+            error = no_page(c);
+        }
     }
-    return (int64_t)done;
+    return partly(call, done, error);
 }
 
 /* ---- write() ---- */
@@ -174,6 +213,8 @@ static vmsim__pfn write_get_page(struct vmsim__cache *c, struct vmsim__file *f, 
                                  unsigned cpu) {
     vmsim__pfn pfn = vmsim__file_page(f, index);
     if (pfn != VMSIM__PFN_NONE) {
+        if (!vmsim__filemap_arrived(c, pfn))
+            return VMSIM__PFN_NONE;
         if (f->kind == VMSIM__FILE_SHMEM)
             vmsim__lru_mark_accessed(c->lru, pfn, cpu);
         return pfn;
@@ -184,15 +225,16 @@ static vmsim__pfn write_get_page(struct vmsim__cache *c, struct vmsim__file *f, 
         return pfn;
     if (f->kind == VMSIM__FILE_SHMEM)
         vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_REFERENCED;
-    if (!whole && vmsim__file_on_disk(c, f, index))
-        vmsim__cache_wait(c, vmsim__device_read(c, 1));
-    else if (!whole)
-        vmsim__cache_charge(c, c->spec.zero_cost);
-    return pfn;
+    if (whole)
+        return pfn;
+    fill_page(c, f, index, pfn, cpu);
+    pfn = vmsim__file_page(f, index);
+    return pfn != VMSIM__PFN_NONE && vmsim__filemap_arrived(c, pfn) ? pfn : VMSIM__PFN_NONE;
 }
 
 int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_t pos, uint64_t count, unsigned cpu) {
-    uint64_t page = vmsim__cache_page_size(c), done = 0;
+    struct vmsim__call *call = vmsim__now_call(&c->mem->now);
+    uint64_t page = vmsim__cache_page_size(c), done = call->done;
     if (f->kind == VMSIM__FILE_DEVICE)
         return (int64_t)count;
     if (count > UINT64_MAX / 2 || pos > UINT64_MAX / 2 - count)
@@ -200,17 +242,20 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
     if (count && pos >= VMSIM__FILE_SIZE_MAX)
         return -VMSIM__LINUX_EFBIG;
     count = vmsim__min64(count, VMSIM__FILE_SIZE_MAX - vmsim__min64(pos, VMSIM__FILE_SIZE_MAX));
-    while (done < count) {
+    int error = vmsim__filemap_error(c);
+    while (!error && done < count) {
         uint64_t at = pos + done, bytes = vmsim__min64(page - (at & (page - 1)), count - done);
         vmsim__pfn pfn = write_get_page(c, f, at >> c->mem->page_shift, bytes == page, cpu);
-        if (pfn == VMSIM__PFN_NONE)
-            return done ? (int64_t)done : -VMSIM__LINUX_ENOMEM;
+        if (pfn == VMSIM__PFN_NONE) {
+            error = no_page(c);
+            break;
+        }
         vmsim__page_dirty(c, pfn);
         vmsim__cache_charge(c, c->spec.hit_cost);
         done += bytes;
         f->size = vmsim__max64(f->size, at + bytes);
     }
-    return (int64_t)done;
+    return partly(call, done, error);
 }
 
 /* ---- faults ---- */
@@ -247,30 +292,46 @@ static bool fault_hit(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
     return true;
 }
 
+/* Shmem: the page is there, or is made. */
+static void shmem_fault(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index,
+                        const struct vmsim__alloc_request *policy, unsigned cpu, struct vmsim__page_fault *out) {
+    if (out->pfn != VMSIM__PFN_NONE)
+        return;
+    out->pfn = vmsim__shmem_create(c, f, index, policy, cpu);
+    out->created = true;
+}
+
+/* A file: true when the kernel lets go of mmap_lock for I/O of its own, and has the fault entered again. */
+static bool disk_fault(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
+                       enum vmsim__read_advice advice, unsigned cpu, struct vmsim__page_fault *out) {
+    if (out->pfn != VMSIM__PFN_NONE)
+        return fault_hit(c, f, ra, out->pfn, index, advice, cpu);
+    vmsim__cache_event(c, VMSIM__PGMAJFAULT, 1);
+    out->pfn = fault_miss(c, f, ra, index, advice, cpu);
+    out->major = true;
+    return true;
+}
+
 enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
                                            uint64_t index, enum vmsim__read_advice advice,
                                            const struct vmsim__alloc_request *policy, unsigned cpu,
                                            struct vmsim__page_fault *out) {
     ra = ra ? ra : &f->ra;
+    bool again = false;
     *out = (struct vmsim__page_fault){.pfn = vmsim__file_page(f, index)};
     vmsim__cache_charge(c, c->spec.lookup_cost);
-    if (f->kind == VMSIM__FILE_DEVICE || index >= vmsim__cache_pages_of(c, f->size))
+    if (f->kind == VMSIM__FILE_DEVICE || index >= vmsim__cache_pages_of(c, f->size) || vmsim__filemap_error(c))
         return VMSIM__PAGE_SIGBUS;
-    if (f->kind == VMSIM__FILE_SHMEM) {
-        if (out->pfn == VMSIM__PFN_NONE) {
-            out->pfn = vmsim__shmem_create(c, f, index, policy, cpu);
-            out->created = true;
-        }
-    } else if (out->pfn == VMSIM__PFN_NONE) {
-        vmsim__cache_event(c, VMSIM__PGMAJFAULT, 1);
-        out->pfn = fault_miss(c, f, ra, index, advice, cpu);
-        out->major = out->retry = true;
-    } else {
-        out->retry = fault_hit(c, f, ra, out->pfn, index, advice, cpu);
-    }
+    if (f->kind == VMSIM__FILE_SHMEM)
+        shmem_fault(c, f, index, policy, cpu, out);
+    else
+        again = disk_fault(c, f, ra, index, advice, cpu, out);
     if (out->pfn == VMSIM__PFN_NONE)
         return VMSIM__PAGE_OOM;
-    vmsim__filemap_wait(c, ra, index);
+    if (!vmsim__filemap_arrived(c, out->pfn))
+        return VMSIM__PAGE_WAIT;
+    if (again)
+        return VMSIM__PAGE_RETRY;
     vmsim__folio_get(c->lru, out->pfn);
     VMSIM__ASSERT(vmsim__cache_frame(c, out->pfn)->refcount > 1);
     return VMSIM__PAGE_OK;

@@ -52,10 +52,8 @@ static uint64_t max_size(const struct vmsim__cache *c, const struct vmsim__file_
 
 /* ---- reading ---- */
 
-/* One contiguous run of new pages goes to the device; holes are only cleared. Two transfers are remembered: a reader
- * may be in one window while the next is on its way. */
-static void submit(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t first,
-                   uint64_t pages) {
+/* One contiguous run of new pages goes to the device, LOCKED until it has arrived; holes are only cleared. */
+static void submit(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t pages, unsigned cpu) {
     uint64_t on_disk = vmsim__cache_pages_of(c, f->disk_size);
     if (f->kind != VMSIM__FILE_REGULAR || !pages)
         return;
@@ -63,26 +61,23 @@ static void submit(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__
     vmsim__cache_charge(c, (pages - stored) * c->spec.zero_cost);
     if (!stored)
         return;
-    ra->io[1] = ra->io[0];
-    ra->io[0].start = first;
-    ra->io[0].end = first + stored;
-    ra->io[0].done = vmsim__device_read(c, stored);
-    VMSIM__ASSERT(ra->io[0].start < ra->io[0].end);
+    for (uint64_t i = first; i < first + stored; i++)
+        vmsim__cache_frame(c, vmsim__file_page(f, i))->flags |= VMSIM__FRAME_LOCKED;
+    vmsim__transfer_start(c, f, first, stored, false, cpu);
 }
 
 /* Reads those of [first, first + pages) that are inside the file and not cached; the page `ahead` pages before the
  * end of that is marked, if it is new. Stops when frames run out: nobody waits for readahead. Kernel:
- * page_cache_ra_unbounded. One transfer a run of missing pages; its pages are in the cache at once, and readers wait
- * in vmsim__filemap_wait. */
-static void read_window(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t first,
-                        uint64_t pages, uint64_t ahead, unsigned cpu) {
+ * page_cache_ra_unbounded. One transfer a run of missing pages; its pages are in the cache at once. */
+static void read_window(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t pages, uint64_t ahead,
+                        unsigned cpu) {
     uint64_t end = vmsim__cache_pages_of(c, f->size), run = first, i = first;
     uint32_t gfp = VMSIM__GFP_NORETRY | VMSIM__GFP_NOWARN;
     end = first < end ? vmsim__min64(end, first + pages) : first;
     uint64_t marked = ahead && end - first >= ahead ? end - ahead : UINT64_MAX;
     for (; i < end; i++) {
         if (vmsim__file_page(f, i) != VMSIM__PFN_NONE) {
-            submit(c, f, ra, run, i - run);
+            submit(c, f, run, i - run, cpu);
             run = i + 1;
             continue;
         }
@@ -92,7 +87,7 @@ static void read_window(struct vmsim__cache *c, struct vmsim__file *f, struct vm
         if (i == marked)
             vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_READAHEAD;
     }
-    submit(c, f, ra, run, i - run);
+    submit(c, f, run, i - run, cpu);
 }
 
 /* The window of `ra`; one that begins at the page wanted now and is all readahead takes the next one along (6.1). */
@@ -104,7 +99,7 @@ static void read_ra(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim_
         ra->async_size = fits ? more : (uint32_t)(max >> 1);
         ra->size = fits ? ra->size + more : (uint32_t)max;
     }
-    read_window(c, f, ra, ra->start, ra->size, ra->async_size, cpu);
+    read_window(c, f, ra->start, ra->size, ra->async_size, cpu);
 }
 
 /* Kernel: force_page_cache_ra: pieces of 2 MiB, so that a large request does not hold all its frames before the
@@ -115,7 +110,7 @@ static void force_read(struct vmsim__cache *c, struct vmsim__file *f, struct vms
     pages = vmsim__min64(pages, vmsim__max64(io_pages, ra->ra_pages));
     while (pages) {
         uint64_t now = vmsim__min64(pages, vmsim__max64(chunk, 1));
-        read_window(c, f, ra, index, now, 0, cpu);
+        read_window(c, f, index, now, 0, cpu);
         index += now;
         pages -= now;
     }
@@ -159,7 +154,7 @@ static void read_by_context(struct vmsim__cache *c, struct vmsim__file *f, struc
                             uint64_t pages, uint64_t max, unsigned cpu) {
     uint64_t before = cached_before(f, index, max);
     if (before <= pages) {
-        read_window(c, f, ra, index, pages, 0, cpu);
+        read_window(c, f, index, pages, 0, cpu);
         return;
     }
     if (before >= index)
@@ -231,5 +226,5 @@ void vmsim__ra_around(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
     ra->start = index > half ? index - half : 0;
     ra->size = ra->ra_pages;
     ra->async_size = ra->ra_pages / 4;
-    read_window(c, f, ra, ra->start, ra->size, ra->async_size, cpu);
+    read_window(c, f, ra->start, ra->size, ra->async_size, cpu);
 }

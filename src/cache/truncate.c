@@ -9,12 +9,13 @@
  * mm/truncate.c, mm/fadvise.c, fs/drop_caches.c. */
 #include "cache/cache_impl.h"
 
-/* Kernel: truncate_inode_pages_range; mapped pages are unmapped in one sweep before, so that none is found mapped. */
-void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool even_cows,
+/* Kernel: truncate_inode_pages_range; mapped pages are unmapped in one sweep before, so that none is found mapped. What
+ * was dropped before it waits stays dropped. */
+bool vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool even_cows,
                             unsigned cpu) {
     bool drained = false;
     if (first >= end)
-        return;
+        return true;
     if (c->hooks.unmap && f->mappings)
         c->hooks.unmap(c->hooks.context, f, first, end - 1, even_cows, cpu);
     vmsim__pfn pfn;
@@ -22,45 +23,55 @@ void vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint6
         if (!drained)
             vmsim__lru_drain_cpu(c->lru, cpu);
         drained = true;
+        if (!vmsim__filemap_settled(c, pfn))
+            return false;
         vmsim__filemap_remove(c, f, i, pfn, cpu);
     }
+    return true;
 }
 
-/* A page of which a part is cleared: it is read if need be, and is dirty afterwards. */
+/* A page of which a part is cleared: it is read if need be, and is dirty afterwards. 0, -ENOMEM, -EIO, -ERESTARTSYS. */
 static int clear_partial(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu) {
+    int error = vmsim__filemap_error(c);
+    if (error)
+        return error;
     vmsim__pfn pfn = vmsim__file_page(f, index);
     if (pfn == VMSIM__PFN_NONE) {
         if (!vmsim__file_on_disk(c, f, index))
             return 0;
         pfn = vmsim__filemap_read_page(c, f, index, cpu);
         if (pfn == VMSIM__PFN_NONE)
-            return -VMSIM__LINUX_ENOMEM;
+            return vmsim__now_waits(&c->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__LINUX_ENOMEM;
     }
+    if (!vmsim__filemap_arrived(c, pfn))
+        return -VMSIM__ERESTARTSYS;
     vmsim__cache_charge(c, c->spec.zero_cost);
     vmsim__page_dirty(c, pfn);
     return 0;
 }
 
-/* Growth adds a hole. The partial page is cleared before the size changes, while its data is still inside the file. */
+/* Growth adds a hole. The partial page is cleared before the size changes, while its data is still inside the file;
+ * once. */
 int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t size, unsigned cpu) {
     uint64_t page = vmsim__cache_page_size(c);
+    struct vmsim__call *call = vmsim__now_call(&c->mem->now);
     if (size > INT64_MAX)
         return -VMSIM__LINUX_EINVAL;
     if (size > VMSIM__FILE_SIZE_MAX)
         return -VMSIM__LINUX_EFBIG;
-    if (size >= f->size) {
+    if (!call->started && size >= f->size) {
         f->size = size;
         return 0;
     }
-    if (size & (page - 1)) {
+    if (!call->started && (size & (page - 1))) {
         int rc = clear_partial(c, f, size >> c->mem->page_shift, cpu);
         if (rc)
             return rc;
     }
     f->size = size;
     f->disk_size = vmsim__min64(f->disk_size, size);
-    vmsim__file_drop_pages(c, f, vmsim__cache_pages_of(c, size), UINT64_MAX, true, cpu);
-    return 0;
+    call->started = !vmsim__file_drop_pages(c, f, vmsim__cache_pages_of(c, size), UINT64_MAX, true, cpu);
+    return call->started ? -VMSIM__ERESTARTSYS : 0;
 }
 
 int vmsim__file_punch(struct vmsim__cache *c, struct vmsim__file *f, uint64_t start, uint64_t end, unsigned cpu) {
@@ -73,8 +84,8 @@ int vmsim__file_punch(struct vmsim__cache *c, struct vmsim__file *f, uint64_t st
         rc = clear_partial(c, f, start >> shift, cpu);
     if (!rc && (end & mask) && end < f->size && (end >> shift != start >> shift || !(start & mask)))
         rc = clear_partial(c, f, end >> shift, cpu);
-    if (!rc)
-        vmsim__file_drop_pages(c, f, first, last, false, cpu);
+    if (!rc && !vmsim__file_drop_pages(c, f, first, last, false, cpu))
+        rc = -VMSIM__ERESTARTSYS;
     return rc;
 }
 
@@ -82,7 +93,8 @@ int vmsim__file_punch(struct vmsim__cache *c, struct vmsim__file *f, uint64_t st
 
 /* mapping_evict_folio: nobody but the cache may hold the page. */
 static bool can_invalidate(const struct vmsim__frame *f) {
-    return !vmsim__frame_is(f, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK) && f->refcount == 1 && f->mapcount == 0;
+    return !vmsim__frame_is(f, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK | VMSIM__FRAME_LOCKED) && f->refcount == 1 &&
+           f->mapcount == 0;
 }
 
 /* Kernel: mapping_try_invalidate. */
@@ -136,7 +148,7 @@ static void advise_dontneed(struct vmsim__cache *c, struct vmsim__file *f, uint6
     bool to_end = end >= f->size;
     uint64_t first = vmsim__cache_pages_of(c, pos), stop = to_end ? UINT64_MAX : end >> shift, failed = 0;
     uint64_t dirty_end = to_end ? UINT64_MAX : vmsim__cache_pages_of(c, end);
-    uint64_t writing = vmsim__file_write_start(c, f, pos >> shift, dirty_end, cpu);
+    vmsim__file_write_start(c, f, pos >> shift, dirty_end, cpu);
     vmsim__lru_drain_cpu(c->lru, cpu);
     if (first < stop)
         invalidate(c, f, first, stop, cpu, &failed);
@@ -144,8 +156,6 @@ static void advise_dontneed(struct vmsim__cache *c, struct vmsim__file *f, uint6
         vmsim__lru_drain_all(c->lru);
         invalidate(c, f, first, stop, cpu, &failed);
     }
-    if (writing)
-        vmsim__file_write_end(c, f, pos >> shift, dirty_end, cpu);
 }
 
 int vmsim__file_fadvise(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,

@@ -5,14 +5,17 @@
  *     batch --> vmsim__tlb_run --(all hit or walked)--> done
  *                    |  fault                              ^
  *                    +--> vmsim__mm_fault --resolved-------+--> the same reference again
- *                                         `--refused--> the process dies: SIGSEGV, SIGBUS, out of memory
+ *                              |          `--refused--> the process dies: SIGSEGV, SIGBUS, out of memory
+ *                              `--waits: the task leaves its CPU, and handles the fault again when it is woken
  *
- * Nothing is paid per reference here: the TLB's loop does the hits, and costs are folded once a batch. */
-#include "machine/machine.h"
+ * Nothing is paid per reference here: the TLB's loop does the hits, and costs are folded once a batch. A fault that is
+ * met stays met (task->fault): wherever a batch is cut after it, the reference is not looked up a second time, so that
+ * walks, counts and charges are the same however work is cut. */
+#include "machine/sched.h"
 
 /* Faults in a row at one reference that resolve without letting it through. A reference needs at most a handful: one
- * per page it touches, one each for A and D where software sets them. More would be a defect of ours; the task is
- * stopped rather than looping. */
+ * per page it touches, one each for A and D where software sets them. More is a defect of ours. One that waited does
+ * not count: what it waited for may be gone again, as often as memory is short. */
 #define FAULTS_PER_REFERENCE 64u
 
 /* Kernel: context_switch, switch_mm_irqs_off, rseq_handle_notify_resume. Threads of one address space pay for the
@@ -23,6 +26,8 @@ void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
     const bool other = c->task != t->id;
     if (other && c->task != VMSIM_TASK_NONE) {
         c->now += m->spec.costs.context_switch;
+        c->system_ns += m->spec.costs.context_switch;
+        t->stats.system_ns += m->spec.costs.context_switch;
         c->switches++;
     }
     c->task = t->id;
@@ -30,10 +35,18 @@ void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
         c->mm = t->mm;
         c->asid = vmsim__tlb_switch(m->tlbs, t->cpu, &((struct vmsim__space *)t->mm->user)->tlb);
     }
-    if (other && t->rseq) {
-        vmsim__mm_put_user(t->mm, t->rseq, t->cpu);
-        vmsim__cpu_charge(m, t);
-    }
+    vmsim__present(m, t);
+    if (other && t->rseq)
+        t->rseq_due = true;
+}
+
+void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t) {
+    struct vmsim__now *now = &m->mem->now;
+    now->system_ns = now->min_flt = now->maj_flt =
+        0; /* of what no task did: boot, files that are there from the start */
+    now->time = m->cpus[t->cpu].now;
+    now->call = &t->call;
+    now->wait = (struct vmsim__wait){0};
 }
 
 #define REFRESHES_MAX 64 /* of a CPU that was idle: by then nothing is left to decay */
@@ -48,31 +61,29 @@ static void refresh_stats(struct vmsim_machine *m, unsigned cpu) {
     VMSIM__ASSERT(c->refresh > c->now);
 }
 
-/* Blocked time moves the CPU's clock as well: a machine of tasks bound to CPUs has nobody else to run meanwhile, and
- * the scheduler above gives the CPU to another task by its own rules. */
 void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(t->cpu < m->nr_cpus);
     struct vmsim__cpu *c = &m->cpus[t->cpu];
-    struct vmsim__charge charge = vmsim__vm_take_charge(m->vm);
-    uint64_t cpu_ns, wait_ns;
-    vmsim__cache_take_cost(m->cache, &cpu_ns, &wait_ns);
-    uint64_t system = charge.cost_ns + cpu_ns + vmsim__tlb_take_ns(c->tlb), blocked = charge.io_ns + wait_ns;
-    c->now += system + blocked;
+    struct vmsim__now *now = &m->mem->now;
+    const uint64_t system = now->system_ns + vmsim__tlb_take_ns(c->tlb);
+    c->now += system;
+    c->system_ns += system;
     t->stats.system_ns += system;
-    t->stats.blocked_ns += blocked;
-    t->stats.min_flt += charge.min_flt;
-    t->stats.maj_flt += charge.maj_flt;
+    t->stats.min_flt += now->min_flt;
+    t->stats.maj_flt += now->maj_flt;
+    now->system_ns = now->min_flt = now->maj_flt = 0;
+    now->time = c->now;
+    t->since = c->now;
     if (VMSIM__UNLIKELY(c->now >= c->refresh))
         refresh_stats(m, t->cpu);
 }
 
-void vmsim__syscall_enter(struct vmsim_machine *m, struct vmsim__task *t) {
-    VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE);
-    vmsim__cpu_load(m, t);
-    m->cpus[t->cpu].now += m->spec.costs.syscall;
-    t->stats.system_ns += m->spec.costs.syscall;
-    t->stats.syscalls++;
-    vmsim__cache_set_time(m->cache, m->cpus[t->cpu].now);
+void vmsim__cpu_compute(struct vmsim_machine *m, struct vmsim__task *t, uint64_t ns) {
+    struct vmsim__cpu *c = &m->cpus[t->cpu];
+    c->now += ns;
+    c->user_ns += ns;
+    t->stats.user_ns += ns;
+    t->since = c->now;
 }
 
 /* The user's own time for `n` references: the TLB's, and a fixed cost each. The cost is kept in ns per 1000
@@ -82,11 +93,9 @@ static void charge_user(struct vmsim_machine *m, struct vmsim__task *t, size_t n
     VMSIM__ASSERT(m->cpus[t->cpu].carry < 1000);
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     uint64_t thousandths = n * m->spec.costs.references + c->carry;
-    uint64_t ns = thousandths / 1000 + vmsim__tlb_take_ns(c->tlb);
     c->carry = (uint32_t)(thousandths % 1000);
-    c->now += ns;
-    t->stats.user_ns += ns;
     t->stats.references += n;
+    vmsim__cpu_compute(m, t, thousandths / 1000 + vmsim__tlb_take_ns(c->tlb));
 }
 
 static enum vmsim_stop stop_of(enum vmsim__fault_outcome outcome) {
@@ -100,64 +109,110 @@ static enum vmsim_stop stop_of(enum vmsim__fault_outcome outcome) {
     }
 }
 
-/* Runs the fault handler for what stopped the TLB. False: the task is dead and *r says why. */
-static bool handle_fault(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__tlb_stop *stop,
-                         struct vmsim_access_result *r) {
-    VMSIM__ASSERT(t->mm && stop->fault != VMSIM__FAULT_NONE);
-    vmsim__cache_set_time(m->cache, m->cpus[t->cpu].now);
-    enum vmsim__fault_outcome outcome = vmsim__mm_fault(t->mm, stop->va, stop->write, stop->fetch, t->cpu);
+/* What the present waits for becomes what the task waits for. */
+static enum vmsim__work wait_now(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(vmsim__now_waits(&m->mem->now));
+    t->wait = m->mem->now.wait;
+    m->mem->now.wait = (struct vmsim__wait){0};
+    t->faults = 0;
+    return VMSIM__WORK_WAIT;
+}
+
+/* The kernel's write on the way back to a program that was switched away. */
+static enum vmsim__work resume_rseq(struct vmsim_machine *m, struct vmsim__task *t) {
+    vmsim__mm_put_user(t->mm, t->rseq, t->cpu);
+    vmsim__cpu_charge(m, t);
+    if (vmsim__now_waits(&m->mem->now))
+        return wait_now(m, t);
+    t->rseq_due = false;
+    return VMSIM__WORK_MORE;
+}
+
+static enum vmsim__work too_many_faults(struct vmsim_machine *m, struct vmsim__task *t) {
+    vmsim__err_set(&m->err, VMSIM_ECHECK, "task '%s': %u faults at 0x%llx resolve, and the reference faults again",
+                   t->name, FAULTS_PER_REFERENCE, (unsigned long long)t->fault.va);
+    return VMSIM__WORK_FAIL;
+}
+
+/* Runs the fault handler for what stopped the TLB. Refused: r->stop says why. */
+static enum vmsim__work handle_fault(struct vmsim_machine *m, struct vmsim__task *t, struct vmsim_access_result *r) {
+    VMSIM__ASSERT(t->mm && t->fault.pending && t->fault.kind != VMSIM__FAULT_NONE);
+    m->mem->now.time = m->cpus[t->cpu].now;
+    enum vmsim__fault_outcome outcome = vmsim__mm_fault(t->mm, t->fault.va, t->fault.write, t->fault.fetch, t->cpu);
     uint64_t before = t->stats.system_ns;
     vmsim__cpu_charge(m, t);
     t->stats.fault_ns += t->stats.system_ns - before;
+    if (outcome == VMSIM__FAULT_WAIT)
+        return wait_now(m, t);
+    VMSIM__ASSERT(!vmsim__now_waits(&m->mem->now));
+    t->fault.pending = false;
     if (VMSIM__LIKELY(vmsim__fault_resolved(outcome)))
-        return true;
+        return ++t->faults > FAULTS_PER_REFERENCE ? too_many_faults(m, t) : VMSIM__WORK_MORE;
     r->stop = stop_of(outcome);
-    r->address = stop->va;
-    r->fault_code =
-        vmsim__fault_code(m->format, (enum vmsim__fault)stop->fault, stop->level, stop->write, stop->fetch, true);
-    return false;
+    r->address = t->fault.va;
+    r->fault_code = vmsim__fault_code(m->format, (enum vmsim__fault)t->fault.kind, t->fault.level, t->fault.write,
+                                      t->fault.fetch, true);
+    return VMSIM__WORK_MORE;
 }
 
-void vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
-                        uint64_t *physical, struct vmsim_access_result *r) {
-    *r = (struct vmsim_access_result){0};
-    vmsim__cpu_load(m, t);
+static void meet_fault(struct vmsim__task *t, const struct vmsim__tlb_stop *stop) {
+    t->fault.pending = true;
+    t->fault.kind = (uint8_t)stop->fault;
+    t->fault.level = (uint8_t)stop->level;
+    t->fault.write = stop->write;
+    t->fault.fetch = stop->fetch;
+    t->fault.va = stop->va;
+}
+
+/* References until all are done, one is refused, waits, or would have to be handled behind the horizon. */
+static enum vmsim__work run_batch(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
+                                  uint64_t *physical, struct vmsim_access_result *r) {
     struct vmsim__cpu *c = &m->cpus[t->cpu];
-    uint64_t begin = c->now;
-    unsigned in_a_row = 0;
-    while (r->done < n) {
-        struct vmsim__tlb_stop stop;
-        size_t done = vmsim__tlb_run(c->tlb, &t->mm->pt, c->asid, true, a + r->done, n - r->done,
-                                     physical ? physical + r->done : NULL, &stop);
-        charge_user(m, t, done);
-        VMSIM__ASSERT(done <= n - r->done);
-        r->done += done;
-        if (r->done == n)
-            break;
-        in_a_row = done ? 0 : in_a_row + 1;
-        if (c->now > m->horizon && r->done)
-            break;
-        if (in_a_row > FAULTS_PER_REFERENCE) {
-            r->stop = VMSIM_STOP_SIGBUS;
-            r->address = stop.va;
-            break;
+    enum vmsim__work how = t->rseq_due ? resume_rseq(m, t) : VMSIM__WORK_MORE;
+    while (how == VMSIM__WORK_MORE && r->done < n && !r->stop) {
+        if (!t->fault.pending) {
+            struct vmsim__tlb_stop stop;
+            size_t done = vmsim__tlb_run(c->tlb, &t->mm->pt, c->asid, true, a + r->done, n - r->done,
+                                         physical ? physical + r->done : NULL, &stop);
+            charge_user(m, t, done);
+            VMSIM__ASSERT(done <= n - r->done);
+            r->done += done;
+            t->faults = done ? 0 : t->faults;
+            if (r->done == n)
+                break;
+            meet_fault(t, &stop);
+            if (c->now > m->horizon)
+                return VMSIM__WORK_CUT;
         }
-        if (!handle_fault(m, t, &stop, r))
-            break;
+        how = handle_fault(m, t, r);
     }
-    r->ns = c->now - begin;
-    VMSIM__ASSERT(c->now >= begin && r->done <= n);
+    return how;
+}
+
+enum vmsim__work vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
+                                    uint64_t *physical, struct vmsim_access_result *r) {
+    *r = (struct vmsim_access_result){0};
+    const uint64_t begin = m->cpus[t->cpu].now;
+    vmsim__cpu_load(m, t);
+    enum vmsim__work how = run_batch(m, t, a, n, physical, r);
+    r->ns = m->cpus[t->cpu].now - begin;
+    VMSIM__ASSERT(r->done <= n);
     if (r->stop)
         t->stop_address = r->address;
+    return how;
 }
 
-void vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
-                           uint64_t *physical, struct vmsim_access_result *r) {
-    vmsim__machine_try(m, t, a, n, physical, r);
-    if (r->stop == VMSIM_STOP_OOM && vmsim__host_error(m))
-        r->stop = VMSIM_STOP_NONE; /* the caller is told by vmsim__host_error: the task lives */
-    else if (r->stop)
-        vmsim__task_signal(m, t, r->stop);
+enum vmsim__work vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
+                                       uint64_t *physical, struct vmsim_access_result *r) {
+    enum vmsim__work how = vmsim__machine_try(m, t, a, n, physical, r);
+    if (!r->stop)
+        return how;
+    if (r->stop == VMSIM_STOP_OOM && vmsim__host_error(m)) {
+        r->stop = VMSIM_STOP_NONE; /* the task lives: what it lacks is the host's memory */
+        return VMSIM__WORK_FAIL;
+    }
+    vmsim__task_signal(m, t, r->stop);
+    return VMSIM__WORK_END;
 }
 
 int vmsim_task_access(struct vmsim_machine *m, uint32_t task, const vmsim_access *a, size_t count, uint64_t *physical,
@@ -166,10 +221,26 @@ int vmsim_task_access(struct vmsim_machine *m, uint32_t task, const vmsim_access
     if (!t || !result || (count && !a))
         return vmsim__err_set(&m->err, VMSIM_EINVAL, t ? "no result or no references given" : "there is no task %u",
                               task);
-    if (t->state == VMSIM__TASK_DEAD) {
-        *result = (struct vmsim_access_result){.stop = VMSIM_STOP_DEAD};
+    *result = (struct vmsim_access_result){.stop = VMSIM_STOP_DEAD};
+    if (t->state == VMSIM__TASK_DEAD)
         return 0;
+    const uint64_t begin = m->cpus[t->cpu].now;
+    int err = vmsim__sched_catch_up(m, t);
+    enum vmsim__work how = VMSIM__WORK_CUT;
+    size_t done = 0;
+    while (!err && how != VMSIM__WORK_MORE && t->state != VMSIM__TASK_DEAD) {
+        m->horizon = vmsim__sched_next(m);
+        how = vmsim__machine_access(m, t, a + done, count - done, physical ? physical + done : NULL, result);
+        m->horizon = VMSIM__TIME_NEVER;
+        done += result->done;
+        if (how == VMSIM__WORK_WAIT)
+            err = vmsim__sched_wait(m, t);
+        else if (how == VMSIM__WORK_CUT)
+            err = vmsim__sched_catch_up(m, t);
+        else if (how == VMSIM__WORK_FAIL)
+            err = m->err.code;
     }
-    vmsim__machine_access(m, t, a, count, physical, result);
-    return vmsim__host_error(m);
+    result->done = done;
+    result->ns = m->cpus[t->cpu].now - begin;
+    return err ? err : vmsim__host_error(m);
 }

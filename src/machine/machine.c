@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Building and tearing down a machine, and the hooks that tie its layers together (see machine.h). */
-#include "machine/machine.h"
+#include "machine/sched.h"
 
 #include <string.h>
 
@@ -78,7 +78,8 @@ static int create_cpus(struct vmsim_machine *m) {
         m->cpus[i].task = VMSIM_TASK_NONE;
         m->cpus[i].refresh = VMSIM__STAT_INTERVAL;
     }
-    return 0;
+    vmsim__io_init(m);
+    return vmsim__sched_init(m);
 }
 
 static int write_sysctls(struct vmsim_machine *m) {
@@ -109,6 +110,7 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
     m->horizon = UINT64_MAX;
     m->spec = *spec;
     vmsim__slab_init(&m->spaces, alloc, sizeof(struct vmsim__space));
+    vmsim__evq_init(&m->events, alloc);
     m->format = vmsim__pt_format_get((enum vmsim__pt_format_id)m->spec.arch);
     m->kernel = vmsim__kernel_find(m->spec.mem.kernel);
     int code = m->kernel ? 0 : vmsim__err_set(&m->err, VMSIM_ECONFIG, "kernel '%s' is not known", m->spec.mem.kernel);
@@ -128,23 +130,27 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
     return 0;
 }
 
-static void destroy_task(struct vmsim_machine *m, struct vmsim__task *t) {
-    if (t->state != VMSIM__TASK_DEAD)
-        vmsim__task_kill(m, t, VMSIM_STOP_NONE, 0);
-    vmsim__free(m->alloc, t, sizeof *t);
+/* All end before any record goes: the end of one is told to its parent. */
+static void destroy_tasks(struct vmsim_machine *m) {
+    for (size_t i = 0; i < m->tasks.count; i++) {
+        if (m->tasks.at[i]->state != VMSIM__TASK_DEAD)
+            vmsim__task_kill(m, m->tasks.at[i], VMSIM_STOP_NONE, 0);
+    }
+    for (size_t i = 0; i < m->tasks.count; i++)
+        vmsim__free(m->alloc, m->tasks.at[i], sizeof *m->tasks.at[i]);
+    vmsim__vec_fini(m->alloc, &m->tasks);
 }
 
 /* Tasks first, while everything that their exit touches is still there; then the layers from the top down. */
 size_t vmsim_machine_destroy(struct vmsim_machine *m) {
     if (!m)
         return 0;
-    for (size_t i = 0; i < m->tasks.count; i++)
-        destroy_task(m, m->tasks.at[i]);
-    vmsim__vec_fini(m->alloc, &m->tasks);
+    destroy_tasks(m);
     vmsim__vec_fini(m->alloc, &m->named);
     vmsim__names_fini(m->alloc, &m->names);
     vmsim__vec_fini(m->alloc, &m->counters);
     vmsim__names_fini(m->alloc, &m->counter_names);
+    vmsim__sched_fini(m);
     vmsim__free(m->alloc, m->cpus, m->nr_cpus * sizeof *m->cpus);
     if (m->tlbs)
         vmsim__tlb_system_destroy(m->tlbs);
@@ -164,7 +170,8 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
 }
 
 int vmsim__host_error(struct vmsim_machine *m) {
-    if (VMSIM__LIKELY(!m->mem->host_nomem && !vmsim__vm_error(m->vm) && !vmsim__cache_error(m->cache)))
+    if (VMSIM__LIKELY(!m->host_nomem && !m->mem->host_nomem && !vmsim__vm_error(m->vm) &&
+                      !vmsim__cache_error(m->cache)))
         return 0;
     return vmsim__err_set(&m->err, VMSIM_ENOMEM, "the host has no memory for the state of the machine");
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A machine assembled: memory, address spaces, page cache, translation hardware, CPUs, tasks, one clock a CPU.
+/* A machine assembled: memory, address spaces, page cache, translation hardware, CPUs, tasks, one clock a CPU, and who
+ * runs when (sched.h).
  *
  *     task --> space (mm + ASIDs) --> page table --> frames
  *       |                                              ^
@@ -11,7 +12,9 @@
 #ifndef VMSIM__MACHINE_H
 #define VMSIM__MACHINE_H
 #include "base/err.h"
+#include "base/evq.h"
 #include "base/names.h"
+#include "base/now.h"
 #include "base/vec.h"
 #include "cache/cache.h"
 #include "machine/spec.h"
@@ -25,25 +28,66 @@ struct vmsim__task_stats {
     uint64_t references;
     uint64_t min_flt, maj_flt;
     uint64_t syscalls;
-    uint64_t user_ns, system_ns, blocked_ns;
-    uint64_t fault_ns; /* of system_ns: in page faults of the task's references */
+    /* where its time went: the five add up to its age */
+    uint64_t user_ns, system_ns;
+    uint64_t blocked_ns; /* for devices */
+    uint64_t waiting_ns; /* for its CPU */
+    uint64_t asleep_ns;  /* by its own will: sleep, wait, barriers, or with nobody telling it what to do */
+    uint64_t fault_ns;   /* of system_ns: in page faults of the task's references */
 };
 
-enum vmsim__task_state { VMSIM__TASK_RUNNABLE, VMSIM__TASK_DEAD };
+/* RUNNABLE: it has its CPU, is queued for it, or whoever drives the machine call by call may let it go on. */
+enum vmsim__task_state { VMSIM__TASK_RUNNABLE, VMSIM__TASK_BLOCKED, VMSIM__TASK_DEAD };
+
+/* How a piece of work ended. */
+enum vmsim__work {
+    VMSIM__WORK_MORE, /* there is more to do; another task may have the CPU now */
+    VMSIM__WORK_CUT,  /* there is more to do; it stopped at the horizon alone: nobody else's turn for that */
+    VMSIM__WORK_WAIT, /* it waits for task->wait, and is then to be entered again */
+    VMSIM__WORK_END,  /* the task has ended, or is to end */
+    VMSIM__WORK_FAIL  /* the run cannot go on: the machine's error, or that of whoever gave the work, says why */
+};
+
+struct vmsim__task;
+
+/* Where a task's work comes from. NULL: from whoever drives the machine call by call. */
+struct vmsim__source {
+    enum vmsim__work (*run)(void *context, struct vmsim__task *t, uint64_t until);
+    void *context;
+};
 
 struct vmsim__task {
     uint32_t id;
-    uint32_t parent;      /* VMSIM_TASK_NONE: none */
-    uint32_t group;       /* thread group: id of the task that began it */
-    const char *name;     /* unique: "sort", "sort#2"; belongs to the machine's names */
-    struct vmsim__mm *mm; /* NULL when dead */
+    uint32_t parent;           /* VMSIM_TASK_NONE: none */
+    uint32_t children;         /* alive */
+    uint32_t group;            /* thread group: id of the task that began it */
+    const char *name;          /* unique: "sort", "sort#2"; belongs to the machine's names */
+    struct vmsim__mm *mm;      /* NULL when dead */
+    struct vmsim__mm *next_mm; /* of an exec in progress, or NULL */
     uint16_t cpu;
     uint8_t state;         /* enum vmsim__task_state */
     uint8_t stop;          /* enum vmsim_stop that killed it */
     uint64_t stop_address; /* of the reference that was refused last */
+    bool rseq_due;         /* it was switched away since its last reference: the kernel writes to the area */
     uint64_t rseq;         /* area of restartable sequences, which the kernel writes to after a switch; 0: none */
     int32_t exit_code;
     uint64_t start_ns, end_ns;
+    /* the scheduler's */
+    struct vmsim__source source;
+    struct vmsim__wait wait;     /* BLOCKED: for what */
+    struct vmsim__call call;     /* of the operation in progress */
+    bool in_call;                /* a system call has begun and is not over */
+    bool queued;                 /* in its CPU's queue */
+    uint64_t vruntime;           /* ns of its CPU, placed among those of the others there */
+    uint64_t since;              /* ns: when it came into its state, or was last accounted for */
+    uint32_t timer;              /* slot of the event that ends its wait; VMSIM__NO_TIMER */
+    struct vmsim__task *waiters; /* next of those that wait for a page of the same bucket */
+    struct {
+        bool pending, write, fetch;
+        uint8_t kind, level; /* as struct vmsim__tlb_stop */
+        uint64_t va;
+    } fault;         /* of the next reference: met, and not handled yet */
+    unsigned faults; /* in a row, of one reference */
     struct vmsim__task_stats stats;
     struct vmsim__mm_status last; /* address space as it was at exit */
     struct vmsim__smaps last_rollup;
@@ -59,15 +103,31 @@ struct vmsim__space {
 #define VMSIM__STAT_INTERVAL UINT64_C(1000000000) /* ns: vm.stat_interval */
 
 struct vmsim__cpu {
-    uint64_t now;     /* ns */
-    uint64_t refresh; /* ns: when it does vmsim__mem_refresh next */
+    uint64_t now;                                    /* ns */
+    uint64_t idle_ns, iowait_ns, user_ns, system_ns; /* what `now` is made of; iowait: idle while a task of it blocks */
+    uint64_t refresh;                                /* ns: when it does vmsim__mem_refresh next */
     struct vmsim__tlb *tlb;
     struct vmsim__mm *mm; /* loaded */
     uint16_t asid;
     uint32_t task;  /* last one that ran; VMSIM_TASK_NONE */
     uint32_t carry; /* thousandths of the cost of references not yet charged */
     uint64_t switches;
+    /* the scheduler's */
+    struct vmsim__task *current; /* has the CPU, though nothing runs between steps */
+    struct {
+        VMSIM__VEC(struct vmsim__task *);
+    } queue;               /* heap: least vruntime, then lowest id first */
+    uint64_t min_vruntime; /* never goes back */
+    uint64_t slice_end;    /* ns: when the current one has had its time */
+    bool resched;          /* a task woke that ought to run before the current one */
+    uint32_t place;        /* in the machine's heap of busy CPUs; VMSIM__NO_PLACE */
+    uint32_t blocked;      /* tasks of it that wait for devices */
 };
+#define VMSIM__NO_TIMER UINT32_MAX
+#define VMSIM__NO_PLACE UINT32_MAX
+#define VMSIM__WAIT_BUCKETS 1024u /* kernel: PAGE_WAIT_TABLE_SIZE is 256 */
+/* Virtual time ends here, after 146 years. No step is longer, so that clocks never overflow. */
+#define VMSIM__TIME_END (UINT64_C(1) << 62)
 
 struct vmsim_machine {
     struct vmsim__err err;
@@ -96,7 +156,17 @@ struct vmsim_machine {
     } counters;           /* by number of the name */
     size_t counted_names; /* of tasks, whose counters are in the table */
     uint64_t horizon;     /* virtual time up to which the running CPU may touch what others can notice */
+    struct vmsim__evq events;
+    uint32_t *busy; /* heap of CPUs with something to run: earliest clock, then lowest number first */
+    uint32_t nr_busy;
+    bool stepping;   /* a task works in a step: whoever it asks cannot let the machine go on */
+    bool host_nomem; /* sticky: the host had no memory for an event or a queue */
+    struct vmsim__task *waiters[VMSIM__WAIT_BUCKETS]; /* for pages, by pfn; first come, first in the list */
+    uint64_t device_free;                             /* ns: when the device has done all that was asked of it */
     struct vmsim__slab spaces;
+    /* Told of each task that has ended, by whoever gives tasks their work; NULL: nobody. */
+    void (*on_exit)(void *context, struct vmsim__task *t);
+    void *on_exit_context;
 };
 
 /* Who was given a name, and the highest n of the "name#n" made of it. */
@@ -122,12 +192,13 @@ struct vmsim__task *vmsim__task_at(const struct vmsim_machine *m, uint32_t id);
 /* A task that shares the parent's address space: a thread of the same group (CLONE_THREAD), or not (vfork). */
 int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name, bool thread, uint32_t *child);
 /* Replaces the address space as execve does, and ends the other threads. 0 or negative Linux errno: it is for the
- * caller to kill the task where Linux would; until then it has its old address space, unless the host had no memory. */
+ * caller to kill the task where Linux would; until then it has its old address space, unless the host had no memory.
+ * VMSIM__CALL_WAITS: as vmsim__call. */
 int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const char *name,
                          const struct vmsim__exec *image);
 /* Replaces the address space by an empty one (a trace brings its own mappings). */
 int vmsim__task_renew(struct vmsim_machine *m, struct vmsim__task *t);
-/* Ends one task. */
+/* Ends one task; a parent that waits for its children is woken at that time. */
 void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why, int exit_code);
 /* Ends a task with all threads of its group, which leave the same status; out of memory, with all that share its
  * address space. Only the task itself is marked with `why`. */
@@ -138,23 +209,33 @@ int vmsim__task_rename(struct vmsim_machine *m, struct vmsim__task *t, const cha
 
 /* Makes the task's address space the one its CPU runs; charges the switch. */
 void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t);
-/* Takes what vm/ and cache/ charged since the last call, gives it to the task and its CPU's clock. */
+/* Takes the bill of the present and gives it to the task and its CPU's clock. */
 void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t);
-/* A system call begins: the CPU has the task's address space and pays the entry. */
-void vmsim__syscall_enter(struct vmsim_machine *m, struct vmsim__task *t);
+/* The task computes for `ns`. */
+void vmsim__cpu_compute(struct vmsim_machine *m, struct vmsim__task *t, uint64_t ns);
+/* The present is the task's, at its CPU's time. */
+void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t);
 
-/* Hot path of vmsim_task_access, for a live task. _try leaves a task alive whose reference was refused: the caller
- * decides. It also ends early, with stop NONE, at a fault that would be handled later than m->horizon. */
-void vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
-                        uint64_t *physical, struct vmsim_access_result *r);
-void vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
-                           uint64_t *physical, struct vmsim_access_result *r);
+/* Hot path of vmsim_task_access, for a live task. _try leaves a task alive whose reference was refused (r->stop): the
+ * caller decides. MORE: all n references are done, or one was refused. CUT: stopped before a fault that would be
+ * handled later than m->horizon. WAIT: the fault waits. FAIL: the machine's error says why. What is left is to be given
+ * again, from r->done on, whatever was said. */
+enum vmsim__work vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
+                                    uint64_t *physical, struct vmsim_access_result *r);
+/* The same; a refused reference ends the process: END. */
+enum vmsim__work vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
+                                       uint64_t *physical, struct vmsim_access_result *r);
 
 /* VMSIM_ENOMEM with a text once the host refused memory to any layer: what then came out as a simulated lack of memory
  * was none. 0: it never did. */
 int vmsim__host_error(struct vmsim_machine *m);
 /* policies.c: the registry with all domains, and the plugins of the description. */
 int vmsim__machine_create_policies(struct vmsim_machine *m);
+
+/* The devices under files (io.c): plugs itself into the cache. */
+void vmsim__io_init(struct vmsim_machine *m);
+/* An event of a device is due. */
+int vmsim__io_event(struct vmsim_machine *m, const struct vmsim__event *e);
 
 /* The allocator's slow path: zones' hook. */
 vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_request *rq);

@@ -1,75 +1,51 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls of tasks, as the public interface offers them: each enters the kernel, does its work below, charges the
- * time. */
+/* System calls of tasks, as the public interface offers them (the table is in calls.h), and a driver's allocations. */
 #include <string.h>
 
-#include "machine/machine.h"
+#include "machine/calls.h"
 
-#define ESRCH_RESULT (-3)
-
-static struct vmsim__task *enter(struct vmsim_machine *m, uint32_t task) {
-    struct vmsim__task *t = vmsim__task_get(m, task);
-    if (t)
-        vmsim__syscall_enter(m, t);
-    return t;
-}
-
-/* Linux charges a call that fails, too, for what it did until then. ENOMEM may be the host's: then the machine has an
- * error from here on. */
-static int64_t leave(struct vmsim_machine *m, struct vmsim__task *t, int64_t result) {
-    VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE);
-    vmsim__cpu_charge(m, t);
-    if (result < 0)
-        vmsim__host_error(m);
-    return result;
+/* Arguments that name a file that does not exist: EBADF comes of it, after the entry was paid. */
+static struct vmsim__file *file_of(struct vmsim_machine *m, uint32_t file) {
+    return file ? vmsim__file_by_id(m->cache, file) : NULL;
 }
 
 int64_t vmsim_task_mmap(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, unsigned prot,
                         unsigned flags, uint32_t file, uint64_t offset) {
-    struct vmsim__task *t = enter(m, task);
-    if (!t)
-        return ESRCH_RESULT;
-    struct vmsim__file *f = file ? vmsim__file_by_id(m->cache, file) : NULL;
+    struct vmsim__file *f = file_of(m, file);
     if (file && !f)
-        return leave(m, t, -VMSIM__L_EBADF);
-    return leave(m, t, vmsim__mm_mmap(t->mm, address, length, prot, flags, f, offset, t->cpu));
+        flags &= ~VMSIM__MAP_ANONYMOUS; /* neither: EBADF */
+    return vmsim__call_now(m, task, VMSIM__CALL_MMAP,
+                           VMSIM__FILE_ARGS(f, NULL, address, length, prot, flags, 0, offset));
 }
 
 int64_t vmsim_task_munmap(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length) {
-    struct vmsim__task *t = enter(m, task);
-    return t ? leave(m, t, vmsim__mm_munmap(t->mm, address, length, t->cpu)) : ESRCH_RESULT;
+    return vmsim__call_now(m, task, VMSIM__CALL_MUNMAP, VMSIM__ARGS(address, length));
 }
 
 int64_t vmsim_task_mprotect(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, unsigned prot) {
-    struct vmsim__task *t = enter(m, task);
-    return t ? leave(m, t, vmsim__mm_mprotect(t->mm, address, length, prot, t->cpu)) : ESRCH_RESULT;
+    return vmsim__call_now(m, task, VMSIM__CALL_MPROTECT, VMSIM__ARGS(address, length, prot));
 }
 
 int64_t vmsim_task_mremap(struct vmsim_machine *m, uint32_t task, uint64_t old_address, uint64_t old_length,
                           uint64_t new_length, unsigned flags, uint64_t new_address) {
-    struct vmsim__task *t = enter(m, task);
-    return t ? leave(m, t, vmsim__mm_mremap(t->mm, old_address, old_length, new_length, flags, new_address, t->cpu))
-             : ESRCH_RESULT;
+    return vmsim__call_now(m, task, VMSIM__CALL_MREMAP,
+                           VMSIM__ARGS(old_address, old_length, new_length, flags, new_address));
 }
 
 int64_t vmsim_task_brk(struct vmsim_machine *m, uint32_t task, uint64_t address) {
-    struct vmsim__task *t = enter(m, task);
-    return t ? leave(m, t, vmsim__mm_brk(t->mm, address, t->cpu)) : ESRCH_RESULT;
+    return vmsim__call_now(m, task, VMSIM__CALL_BRK, VMSIM__ARGS(address));
 }
 
 int64_t vmsim_task_madvise(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, int advice) {
-    struct vmsim__task *t = enter(m, task);
-    return t ? leave(m, t, vmsim__mm_madvise(t->mm, address, length, advice, t->cpu)) : ESRCH_RESULT;
+    return vmsim__call_now(m, task, VMSIM__CALL_MADVISE, VMSIM__ARGS(address, length, (uint64_t)(int64_t)advice));
 }
 
 int64_t vmsim_task_mlock(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, unsigned flags) {
-    struct vmsim__task *t = enter(m, task);
-    return t ? leave(m, t, vmsim__mm_mlock(t->mm, address, length, flags, t->cpu)) : ESRCH_RESULT;
+    return vmsim__call_now(m, task, VMSIM__CALL_MLOCK, VMSIM__ARGS(address, length, flags));
 }
 
 int64_t vmsim_task_munlock(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length) {
-    struct vmsim__task *t = enter(m, task);
-    return t ? leave(m, t, vmsim__mm_munlock(t->mm, address, length, t->cpu)) : ESRCH_RESULT;
+    return vmsim__call_now(m, task, VMSIM__CALL_MUNLOCK, VMSIM__ARGS(address, length));
 }
 
 int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const char *path, uint64_t size, bool cached,
@@ -97,31 +73,15 @@ int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const 
 }
 
 int64_t vmsim_task_read(struct vmsim_machine *m, uint32_t task, uint32_t file, uint64_t offset, uint64_t length) {
-    struct vmsim__task *t = enter(m, task);
-    if (!t)
-        return ESRCH_RESULT;
-    struct vmsim__file *f = vmsim__file_by_id(m->cache, file);
-    if (!f)
-        return leave(m, t, -VMSIM__L_EBADF);
-    return leave(m, t, vmsim__file_read(m->cache, f, NULL, offset, length, t->cpu));
+    return vmsim__call_now(m, task, VMSIM__CALL_READ, VMSIM__FILE_ARGS(file_of(m, file), NULL, offset, length));
 }
 
 int64_t vmsim_task_write(struct vmsim_machine *m, uint32_t task, uint32_t file, uint64_t offset, uint64_t length) {
-    struct vmsim__task *t = enter(m, task);
-    if (!t)
-        return ESRCH_RESULT;
-    struct vmsim__file *f = vmsim__file_by_id(m->cache, file);
-    return leave(m, t, f ? vmsim__file_write(m->cache, f, offset, length, t->cpu) : -VMSIM__L_EBADF);
+    return vmsim__call_now(m, task, VMSIM__CALL_WRITE, VMSIM__FILE_ARGS(file_of(m, file), NULL, offset, length));
 }
 
 int64_t vmsim_task_fsync(struct vmsim_machine *m, uint32_t task, uint32_t file) {
-    struct vmsim__task *t = enter(m, task);
-    if (!t)
-        return ESRCH_RESULT;
-    struct vmsim__file *f = vmsim__file_by_id(m->cache, file);
-    if (f)
-        vmsim__file_sync(m->cache, f, 0, UINT64_MAX, t->cpu);
-    return leave(m, t, f ? 0 : -VMSIM__L_EBADF);
+    return vmsim__call_now(m, task, VMSIM__CALL_FSYNC, VMSIM__FILE_ARGS(file_of(m, file), NULL, 0));
 }
 
 /* GFP flags of a kernel or driver allocation; false: no such zone. */

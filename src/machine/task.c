@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "machine/machine.h"
+#include "machine/calls.h"
 
 struct vmsim__task *vmsim__task_at(const struct vmsim_machine *m, uint32_t id) {
     return id < m->tasks.count ? m->tasks.at[id] : NULL;
@@ -89,7 +89,8 @@ static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, u
     t->parent = parent;
     t->group = t->id;
     t->cpu = (uint16_t)cpu;
-    t->start_ns = m->cpus[cpu].now;
+    t->start_ns = t->since = m->cpus[cpu].now;
+    t->timer = VMSIM__NO_TIMER;
     if (name_task(m, t, name) && vmsim__vec_push(m->alloc, &m->tasks, t))
         return t;
     vmsim__free(m->alloc, t, sizeof *t);
@@ -130,9 +131,12 @@ static int child_new(struct vmsim_machine *m, uint32_t parent, const char *name,
     *p = vmsim__task_get(m, parent);
     if (!*p)
         return VMSIM_EINVAL;
-    vmsim__syscall_enter(m, *p);
+    vmsim__call_begin(m, *p);
     *t = task_new(m, name ? name : (*p)->name, (*p)->cpu, parent);
-    return *t ? 0 : vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
+    if (*t)
+        return 0;
+    vmsim__call_end(m, *p);
+    return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
 }
 
 int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, uint32_t *child) {
@@ -145,10 +149,12 @@ int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, 
     if (error)
         return error;
     t->mm = vmsim__mm_fork(p->mm, p->cpu, &error);
-    vmsim__cpu_charge(m, p);
+    vmsim__call_end(m, p);
+    t->start_ns = t->since = m->cpus[p->cpu].now;
     if (t->mm && space_attach(m, t->mm)) {
         t->rseq = p->rseq; /* rseq_fork: a thread's begins without */
         *child = t->id;
+        p->children++;
         return 0;
     }
     int code = t->mm ? vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task") : vmsim__host_error(m);
@@ -166,8 +172,11 @@ int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name
         return error;
     t->mm = p->mm;
     vmsim__mm_get(t->mm);
+    vmsim__call_end(m, p);
     if (thread)
         t->group = p->group;
+    p->children++;
+    t->start_ns = t->since = m->cpus[p->cpu].now;
     *child = t->id;
     return 0;
 }
@@ -187,11 +196,28 @@ static void remember(struct vmsim__task *t) {
     t->last_pgtables = t->mm->pgtables_bytes;
 }
 
-/* Kernel: do_exit. The figures are taken first; the address space goes on the task's own CPU and at its cost. */
+/* Kernel: exit_notify. */
+static void tell_parent(struct vmsim_machine *m, const struct vmsim__task *t) {
+    struct vmsim__task *p = vmsim__task_at(m, t->parent);
+    if (!p)
+        return;
+    VMSIM__ASSERT(p->children > 0);
+    if (!--p->children && p->state == VMSIM__TASK_BLOCKED && p->wait.kind == VMSIM__WAIT_CHILD)
+        vmsim__task_wake_at(m, p, t->end_ns); /* no host memory: the error stays with the machine */
+}
+
+/* Kernel: do_exit. The figures are taken first; the address space goes on the task's own CPU and at its cost. One that
+ * waits or is queued does not any more. */
 void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why, int exit_code) {
     VMSIM__ASSERT(t->state != VMSIM__TASK_DEAD);
+    vmsim__task_account(m, t, m->cpus[t->cpu].now);
+    vmsim__task_withdraw(m, t);
+    vmsim__call_over(&t->call);
     remember(t);
     vmsim__cpu_load(m, t);
+    if (t->next_mm)
+        space_put(m, t->next_mm, t->cpu);
+    t->next_mm = NULL;
     space_put(m, t->mm, t->cpu);
     vmsim__cpu_charge(m, t);
     t->mm = NULL;
@@ -199,6 +225,9 @@ void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim
     t->stop = (uint8_t)why;
     t->exit_code = exit_code;
     t->end_ns = m->cpus[t->cpu].now;
+    tell_parent(m, t);
+    if (m->on_exit)
+        m->on_exit(m->on_exit_context, t);
 }
 
 /* A CPU that is behind has waited for the signal. */
@@ -235,19 +264,21 @@ int vmsim_task_exit(struct vmsim_machine *m, uint32_t task) {
     struct vmsim__task *t = vmsim__task_get(m, task);
     if (!t)
         return VMSIM_EINVAL;
+    int err = vmsim__sched_catch_up(m, t);
     vmsim__task_kill(m, t, VMSIM_STOP_NONE, 0);
-    return 0;
+    return err;
 }
 
-/* The new CPU's clock moves up to the task's: a task cannot go back in time, and an idle CPU has waited until then. */
+/* For who drives the machine call by call the new CPU's clock moves up to the task's: a task cannot go back in time,
+ * and an idle CPU has waited until then. One with work of its own goes on there when that CPU has come as far. */
 int vmsim_task_migrate(struct vmsim_machine *m, uint32_t task, unsigned cpu) {
     struct vmsim__task *t = vmsim__task_get(m, task);
     if (!t)
         return VMSIM_EINVAL;
     if (cpu >= m->nr_cpus)
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "there is no CPU %u: the machine has %u", cpu, m->nr_cpus);
-    if (m->cpus[cpu].now < m->cpus[t->cpu].now)
-        m->cpus[cpu].now = m->cpus[t->cpu].now;
+    if (!t->source.run && m->cpus[cpu].place == VMSIM__NO_PLACE)
+        vmsim__cpu_idle_until(m, cpu, m->cpus[t->cpu].now);
     t->cpu = (uint16_t)cpu;
     return 0;
 }
@@ -267,6 +298,7 @@ static void space_replace(struct vmsim_machine *m, struct vmsim__task *t, struct
     struct vmsim__mm *old = t->mm;
     t->mm = mm;
     t->rseq = 0;
+    t->rseq_due = t->fault.pending = false;
     vmsim__cpu_load(m, t);
     space_put(m, old, t->cpu);
     vmsim__cpu_charge(m, t);
@@ -275,16 +307,20 @@ static void space_replace(struct vmsim_machine *m, struct vmsim__task *t, struct
 int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const char *name,
                          const struct vmsim__exec *image) {
     VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE);
-    vmsim__syscall_enter(m, t);
-    struct vmsim__mm *mm = space_new(m, t);
-    if (!mm)
-        return -VMSIM__L_ENOMEM;
-    int64_t result = vmsim__mm_exec(mm, image, t->cpu);
+    vmsim__call_begin(m, t);
+    if (!t->next_mm)
+        t->next_mm = space_new(m, t);
+    struct vmsim__mm *mm = t->next_mm;
+    int64_t result = mm ? vmsim__mm_exec(mm, image, t->cpu) : -VMSIM__L_ENOMEM;
+    if (result == -VMSIM__ERESTARTSYS)
+        return vmsim__call_leave(m, t, result);
+    t->next_mm = NULL;
     if (result) {
-        space_put(m, mm, t->cpu);
-        vmsim__cpu_charge(m, t);
-        return result;
+        if (mm)
+            space_put(m, mm, t->cpu);
+        return vmsim__call_leave(m, t, result);
     }
+    vmsim__call_end(m, t);
     kill_others(m, t, VMSIM_STOP_NONE, 0); /* de_thread */
     space_replace(m, t, mm);
     if (name && vmsim__task_rename(m, t, name))

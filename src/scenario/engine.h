@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The run loop: jobs on CPUs, in virtual time.
+/* What tasks do, and what is written down of it.
  *
- *     sleepers (heap by time) --wake--> run queue of a CPU (FIFO) --slice--> back, or asleep, blocked, done
- *
- * A job is a described program or a trace. The engine always takes the CPU whose clock is earliest among those with a
- * job, so what one CPU does to shared memory comes in the order of virtual time; a slice ends when the job blocks, when
- * its time is up and another waits, or at the first thing that a CPU behind could notice (machine->horizon). Ties go to
- * the lower CPU, the earlier job. */
+ * A job is what one task of the machine does: a described program, or its part of a trace. The machine decides when
+ * (machine/sched.h); it asks the job's task for work, and the job does some until it waits, ends, or its time is up.
+ * Everything between two steps of the machine is here: rows of intervals, checks, progress, the end of the run. */
 #ifndef VMSIM__ENGINE_H
 #define VMSIM__ENGINE_H
-#include "base/evq.h"
 #include "base/names.h"
-#include "machine/machine.h"
+#include "machine/calls.h"
 #include "scenario/pattern.h"
 #include "scenario/scenario_spec.h"
 #include "vmsim/scenario.h"
 
-#define VMSIM__CHUNK 4096u /* references between looks at the clock */
+#define VMSIM__CHUNK 2048u /* references between looks at the clock */
 #define VMSIM__NO_JOB UINT32_MAX
-/* Virtual time ends here, after 146 years. No step is longer, so that clocks never overflow. */
-#define VMSIM__TIME_END (UINT64_C(1) << 62)
 /* Bytes that all rows of intervals.csv together may take. */
 #define VMSIM__INTERVAL_BYTES (UINT64_C(512) << 20)
 
@@ -45,29 +39,26 @@ struct vmsim__program_frame {
     uint64_t times; /* runs still to come, this one included */
 };
 
-enum vmsim__job_state { VMSIM__JOB_QUEUED, VMSIM__JOB_ASLEEP, VMSIM__JOB_BLOCKED, VMSIM__JOB_DONE };
-/* How a slice ended. */
-enum vmsim__slice { VMSIM__SLICE_MORE, VMSIM__SLICE_SLEEP, VMSIM__SLICE_BLOCK, VMSIM__SLICE_END, VMSIM__SLICE_FAIL };
-
 struct vmsim__replay;
 
 struct vmsim__job {
-    uint32_t index, parent; /* parent: job that forked it, or VMSIM__NO_JOB */
-    uint32_t task;          /* id in the machine; of a trace: the one that the next item is for */
-    uint32_t children;      /* alive */
-    uint8_t state;          /* enum vmsim__job_state */
-    bool waiting;           /* in `wait` */
-    uint64_t wake;          /* ASLEEP: virtual time */
-    uint32_t sleeper;       /* ASLEEP: its place in the queue of sleepers */
-    uint32_t barrier;       /* BLOCKED at it: number of its name; VMSIM__NO_NAME: at none */
+    struct vmsim_scenario *scenario;
+    uint32_t index;
+    uint32_t task;    /* id in the machine */
+    uint32_t barrier; /* it waits at: number of its name; VMSIM__NO_NAME: at none */
     struct {
         VMSIM__VEC(struct vmsim__program_frame);
     } stack;
     struct {
         VMSIM__VEC(struct vmsim__named_region);
     } regions;
-    struct vmsim__references touch; /* in progress */
-    bool touching;
+    /* of the step in progress, which is entered again until it is over */
+    bool entered;  /* it has begun */
+    uint64_t done; /* sleep, compute: ns that are left; alloc_pages, read, write: blocks, bytes behind it */
+    bool touching; /* `touch` is alive */
+    struct vmsim__references touch;
+    vmsim_access *chunk; /* of touch: VMSIM__CHUNK references, those from chunk_at to chunk_end still to be done */
+    size_t chunk_at, chunk_end;
     uint64_t signals;             /* caught */
     uint64_t steps;               /* run so far: names the random stream of each */
     struct vmsim__replay *replay; /* of a trace, else NULL */
@@ -103,10 +94,8 @@ struct vmsim_scenario {
         VMSIM__VEC(struct vmsim__job *);
     } jobs;
     struct {
-        VMSIM__VEC(uint32_t);
-    } * queue; /* one FIFO a CPU: jobs; first element at queue_head */
-    size_t *queue_head;
-    struct vmsim__evq sleepers;
+        VMSIM__VEC(struct vmsim__replay *);
+    } replays;
     struct vmsim__names barriers;
     struct {
         VMSIM__VEC(struct vmsim__barrier);
@@ -129,27 +118,27 @@ struct vmsim_scenario {
     uint64_t next_interval;
     uint64_t total_references; /* of all traces */
     uint64_t references;
-    uint64_t verify, unverified; /* slices between whole-machine checks (0: none), and since the last */
+    uint64_t verify, unverified; /* steps between whole-machine checks (0: none), and since the last */
     bool ran;
-    bool group_killed;           /* the slice ended with a signal to a process of several tasks */
     vmsim_progress_fn *progress; /* of the run; NULL: none */
     void *progress_context;
-    vmsim_access chunk[VMSIM__CHUNK];
 };
 
-/* Jobs. All return NULL or a negative error with s->err set when the host has no memory. */
-struct vmsim__job *vmsim__job_create(struct vmsim_scenario *s, uint32_t task, uint32_t parent);
-/* Puts the job at the end of its CPU's queue, not before virtual time `time`. */
-int vmsim__job_ready(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t time);
+/* A job for a task of the machine, which it does not begin yet. NULL: no host memory, s->err says so. */
+struct vmsim__job *vmsim__job_create(struct vmsim_scenario *s, uint32_t task);
+/* From `time` on the machine asks it for work. 0 or VMSIM_ENOMEM. */
+int vmsim__job_begin(struct vmsim__job *job, uint64_t time);
+/* The job of a task; NULL: it has none. */
+struct vmsim__job *vmsim__job_of(const struct vmsim__task *t);
 struct vmsim__named_region *vmsim__job_region(struct vmsim__job *job, const char *name);
 int vmsim__job_push(struct vmsim_scenario *s, struct vmsim__job *job, const struct vmsim_param_list *steps,
                     uint64_t times);
 void vmsim__job_release(struct vmsim_scenario *s, struct vmsim__job *job);
-/* Tells how far the run is; true: it is to stop (s->err says so). For loops that may be long, within slices, too. */
+/* Tells how far the run is; true: it is to stop (s->err says so). For loops that may be long, within steps, too. */
 bool vmsim__run_stopped(struct vmsim_scenario *s, uint64_t now);
 
-/* Runs a described program until its CPU's clock passes `until`, or it blocks or ends. */
-enum vmsim__slice vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until);
+/* Runs a described program until its CPU's clock passes `until`, or it waits or ends. */
+enum vmsim__work vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until);
 /* A step did not come out as it says. */
 int vmsim__step_failed(struct vmsim_scenario *s, const struct vmsim_param_variant *step, int64_t result,
                        const char *wanted);
@@ -157,12 +146,16 @@ int vmsim__step_failed(struct vmsim_scenario *s, const struct vmsim_param_varian
 const char *vmsim__errno_name(int64_t result);
 int vmsim__errno_number(const char *name);
 
-/* Traces. */
-int vmsim__replay_open(struct vmsim_scenario *s, const struct vmsim__task_decl *decl, const char *path,
-                       struct vmsim__replay **out);
+/* Traces. `root`: the job that the scenario declared; the trace's other tasks get jobs of their own. */
+int vmsim__replay_open(struct vmsim_scenario *s, struct vmsim__job *root, const struct vmsim__task_decl *decl,
+                       const char *path);
 void vmsim__replay_close(struct vmsim_scenario *s, struct vmsim__replay *r);
 uint64_t vmsim__replay_references(const struct vmsim__replay *r);
-enum vmsim__slice vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until);
+enum vmsim__work vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until);
+/* Its last item has been worked on: whoever is left has nothing to do any more. */
+bool vmsim__replay_ended(const struct vmsim__replay *r);
+/* A task of the trace has ended: another may be next. */
+void vmsim__replay_exited(struct vmsim_scenario *s, struct vmsim__job *job);
 
 /* Markers and expectations. */
 int vmsim__marker_take(struct vmsim_scenario *s, const char *name, const char *task, uint64_t time);

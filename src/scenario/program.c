@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The interpreter of described programs: runs the steps of steps.c against the machine.
  *
- * Each step is one function; a step that cannot be finished now (a long touch, sleep, wait, barrier) says how the slice
- * ends and is entered again, or is over when the job is woken. */
+ * Each step is one function. A step that cannot be finished now (a call that waits, a long touch, sleep, wait, barrier)
+ * is entered again when the task goes on; what it needs to know of its earlier entries stands in the job. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "scenario/engine.h"
 
 #define FAILURES_KEPT 100u
+#define COMPUTE_PIECE 10000u     /* ns of computing between two points where it may be interrupted */
 #define STEPS_BETWEEN_LOOKS 256u /* of a program, at whether the run is to stop */
 
 static const struct {
@@ -52,6 +53,16 @@ int vmsim__step_failed(struct vmsim_scenario *s, const struct vmsim_param_varian
     return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for the list of failed steps");
 }
 
+/* How a step ended, this time. */
+enum end {
+    OVER,  /* it is done */
+    AGAIN, /* not done: others may have the CPU before it goes on */
+    CUT,   /* not done: it has met the horizon */
+    WAIT,  /* not done: the task waits */
+    EXIT,  /* the task has ended, or is to end */
+    FAIL   /* the run is to end: s->err */
+};
+
 /* One step being run. */
 struct run {
     struct vmsim_scenario *s;
@@ -65,26 +76,30 @@ struct run {
 
 /* A system call came back: is that what the step says? A result that the step does not say is no error of the run: it
  * is listed, and the exit status tells. */
-static enum vmsim__slice came_back(struct run *r, const struct vmsim__step_result *wanted, int64_t result) {
-    VMSIM__ASSERT(r->t->mm);
-    vmsim__cpu_charge(r->m, r->t);
+static enum end came_back(struct run *r, const struct vmsim__step_result *wanted, int64_t result) {
+    if (result == VMSIM__CALL_WAITS)
+        return WAIT;
     if (r->s->on_result)
         r->s->on_result(r->s->on_context, result);
     bool met = wanted->error ? result == -vmsim__errno_number(wanted->error) : result >= 0;
-    return !met && vmsim__step_failed(r->s, r->step, result, wanted->error) ? VMSIM__SLICE_FAIL : VMSIM__SLICE_MORE;
+    return !met && vmsim__step_failed(r->s, r->step, result, wanted->error) ? FAIL : OVER;
+}
+
+static int64_t call(struct run *r, enum vmsim__call_id id, const struct vmsim__call_args *args) {
+    return vmsim__call(r->m, r->t, id, args);
 }
 
 /* Ends the run: what a description asks for cannot be, whatever the machine does. */
-static enum vmsim__slice problem(struct run *r, const char *format, const char *word) {
+static enum end problem(struct run *r, const char *format, const char *word) {
     char text[300];
     snprintf(text, sizeof text, format, word);
     vmsim__err_set(&r->s->err, VMSIM_ECONFIG, "%s: error: %s: %s", r->step->origin, r->step->variant->tag, text);
-    return VMSIM__SLICE_FAIL;
+    return FAIL;
 }
 
-static enum vmsim__slice no_memory(struct run *r) {
+static enum end no_memory(struct run *r) {
     vmsim__err_set(&r->s->err, VMSIM_ENOMEM, "no memory for a program's state");
-    return VMSIM__SLICE_FAIL;
+    return FAIL;
 }
 
 /* Remembers a region under `name` (NULL: none asked for). A name that is used again means the newer region, as a
@@ -145,14 +160,14 @@ static struct vmsim__file *find_file(struct run *r, const char *name) {
 }
 
 /* The steps have names for flags that programs set; raw calls take numbers (do_call). */
-static enum vmsim__slice do_mmap(struct run *r) {
+static enum end do_mmap(struct run *r) {
     const struct vmsim__step_mmap *d = r->data;
     unsigned prot, flags = d->shared ? VMSIM__MAP_SHARED : VMSIM__MAP_PRIVATE;
     if (!parse_prot(d->prot, &prot))
         return problem(r, "prot '%s' is not made of the letters r, w, x (or none)", d->prot);
     struct vmsim__file *file = d->file ? find_file(r, d->file) : NULL;
     if (d->file && !file)
-        return VMSIM__SLICE_FAIL;
+        return FAIL;
     const struct {
         bool on;
         unsigned flag;
@@ -165,56 +180,49 @@ static enum vmsim__slice do_mmap(struct run *r) {
                 {d->grows_down, VMSIM__MAP_GROWSDOWN}};
     for (size_t i = 0; i < VMSIM__COUNT(bits); i++)
         flags |= bits[i].on ? bits[i].flag : 0;
-    vmsim__syscall_enter(r->m, r->t);
-    int64_t result = vmsim__mm_mmap(r->t->mm, d->address, d->length, prot, flags, file, d->offset, r->t->cpu);
+    int64_t result =
+        call(r, VMSIM__CALL_MMAP, VMSIM__FILE_ARGS(file, NULL, d->address, d->length, prot, flags, 0, d->offset));
     if (result >= 0 && !name_region(r, d->as, (uint64_t)result, d->length))
         return no_memory(r);
     return came_back(r, &d->result, result);
 }
 
 /* Four calls that take a range and nothing else. */
-static enum vmsim__slice do_range_call(struct run *r) {
+static enum end do_range_call(struct run *r) {
+    static const enum vmsim__call_id ids[VMSIM__VERBS] = {[VMSIM__VERB_MUNMAP] = VMSIM__CALL_MUNMAP,
+                                                          [VMSIM__VERB_MLOCK] = VMSIM__CALL_MLOCK,
+                                                          [VMSIM__VERB_MUNLOCK] = VMSIM__CALL_MUNLOCK,
+                                                          [VMSIM__VERB_MSYNC] = VMSIM__CALL_MSYNC};
     const struct vmsim__step_range_call *d = r->data;
+    const enum vmsim__verb verb = vmsim__verb_of(r->step);
     uint64_t base, length;
     if (!resolve(r, &d->range, &base, &length))
-        return VMSIM__SLICE_FAIL;
-    vmsim__syscall_enter(r->m, r->t);
-    struct vmsim__mm *mm = r->t->mm;
-    unsigned cpu = r->t->cpu;
-    switch (vmsim__verb_of(r->step)) {
-    case VMSIM__VERB_MUNMAP:
-        return came_back(r, &d->result, vmsim__mm_munmap(mm, base, length, cpu));
-    case VMSIM__VERB_MLOCK:
-        return came_back(r, &d->result, vmsim__mm_mlock(mm, base, length, d->on_fault ? VMSIM__MLOCK_ONFAULT : 0, cpu));
-    case VMSIM__VERB_MUNLOCK:
-        return came_back(r, &d->result, vmsim__mm_munlock(mm, base, length, cpu));
-    default:
-        return came_back(r, &d->result, vmsim__mm_msync(mm, base, length, VMSIM__MS_SYNC, cpu));
-    }
+        return FAIL;
+    uint64_t flags = verb == VMSIM__VERB_MSYNC ? VMSIM__MS_SYNC : d->on_fault ? VMSIM__MLOCK_ONFAULT : 0;
+    return came_back(r, &d->result, call(r, ids[verb], VMSIM__ARGS(base, length, flags)));
 }
 
-static enum vmsim__slice do_mprotect(struct run *r) {
+static enum end do_mprotect(struct run *r) {
     const struct vmsim__step_mprotect *d = r->data;
     uint64_t base, length;
     unsigned prot;
     if (!parse_prot(d->prot, &prot))
         return problem(r, "prot '%s' is not made of the letters r, w, x (or none)", d->prot);
     if (!resolve(r, &d->range, &base, &length))
-        return VMSIM__SLICE_FAIL;
-    vmsim__syscall_enter(r->m, r->t);
-    return came_back(r, &d->result, vmsim__mm_mprotect(r->t->mm, base, length, prot, r->t->cpu));
+        return FAIL;
+    return came_back(r, &d->result, call(r, VMSIM__CALL_MPROTECT, VMSIM__ARGS(base, length, prot)));
 }
 
 /* Where the step names an address the call is MREMAP_FIXED, which needs MAYMOVE. */
-static enum vmsim__slice do_mremap(struct run *r) {
+static enum end do_mremap(struct run *r) {
     const struct vmsim__step_mremap *d = r->data;
     struct vmsim__named_region *region = vmsim__job_region(r->job, d->region);
     if (!region)
         return problem(r, "there is no region '%s' now: the step that makes it failed, or comes later", d->region);
     unsigned flags = (d->may_move || d->has_address || d->dont_unmap ? VMSIM__MREMAP_MAYMOVE : 0) |
                      (d->has_address ? VMSIM__MREMAP_FIXED : 0) | (d->dont_unmap ? VMSIM__MREMAP_DONTUNMAP : 0);
-    vmsim__syscall_enter(r->m, r->t);
-    int64_t result = vmsim__mm_mremap(r->t->mm, region->base, region->length, d->length, flags, d->address, r->t->cpu);
+    int64_t result =
+        call(r, VMSIM__CALL_MREMAP, VMSIM__ARGS(region->base, region->length, d->length, flags, d->address));
     if (result >= 0) {
         region->base = (uint64_t)result;
         region->length = d->length;
@@ -222,170 +230,187 @@ static enum vmsim__slice do_mremap(struct run *r) {
     return came_back(r, &d->result, result);
 }
 
-static enum vmsim__slice do_madvise(struct run *r) {
+static enum end do_madvise(struct run *r) {
     const struct vmsim__step_madvise *d = r->data;
     uint64_t base, length;
     if (!resolve(r, &d->range, &base, &length))
-        return VMSIM__SLICE_FAIL;
-    vmsim__syscall_enter(r->m, r->t);
-    return came_back(r, &d->result,
-                     vmsim__mm_madvise(r->t->mm, base, length, vmsim__advice_numbers[d->advice], r->t->cpu));
+        return FAIL;
+    const uint64_t advice = (uint64_t)vmsim__advice_numbers[d->advice];
+    return came_back(r, &d->result, call(r, VMSIM__CALL_MADVISE, VMSIM__ARGS(base, length, advice)));
 }
 
 /* The system call returns the old break when it refuses; a step wants to know whether it got what it asked for. */
-static enum vmsim__slice do_brk(struct run *r) {
+static enum end do_brk(struct run *r) {
     const struct vmsim__step_brk *d = r->data;
     struct vmsim__mm *mm = r->t->mm;
-    vmsim__syscall_enter(r->m, r->t);
-    uint64_t wanted = mm->brk + (uint64_t)d->grow;
-    int64_t result = vmsim__mm_brk(mm, wanted, r->t->cpu);
+    if (!r->job->entered)
+        r->job->done = mm->brk + (uint64_t)d->grow;
+    r->job->entered = true;
+    const uint64_t wanted = r->job->done;
+    int64_t result = call(r, VMSIM__CALL_BRK, VMSIM__ARGS(wanted));
+    if (result == VMSIM__CALL_WAITS)
+        return WAIT;
     if (!name_region(r, d->as, mm->start_brk, mm->brk - mm->start_brk))
         return no_memory(r);
     return came_back(r, &d->result, (uint64_t)result == wanted ? 0 : -VMSIM__L_ENOMEM);
 }
 
-static enum vmsim__slice do_mlockall(struct run *r) {
+static enum end do_mlockall(struct run *r) {
     const struct vmsim__step_mlockall *d = r->data;
     unsigned flags = VMSIM__MCL_CURRENT | (d->future ? VMSIM__MCL_FUTURE : 0) | (d->on_fault ? VMSIM__MCL_ONFAULT : 0);
-    vmsim__syscall_enter(r->m, r->t);
     bool lock = vmsim__verb_of(r->step) == VMSIM__VERB_MLOCKALL;
-    return came_back(r, &d->result,
-                     lock ? vmsim__mm_mlockall(r->t->mm, flags, r->t->cpu) : vmsim__mm_munlockall(r->t->mm, r->t->cpu));
+    return came_back(r, &d->result, call(r, lock ? VMSIM__CALL_MLOCKALL : VMSIM__CALL_MUNLOCKALL, VMSIM__ARGS(flags)));
 }
 
-/* Performs one chunk of references; false: the task is dead. A caught signal passes over the one reference, as a
- * handler that returns behind the instruction would. */
-static bool touch_chunk(struct run *r, size_t n, const struct vmsim__step_touch *d) {
-    VMSIM__ASSERT(n <= VMSIM__CHUNK);
-    size_t done = 0;
-    while (done < n) {
+/* The references of the chunk that are left. A caught signal passes over the one reference, as a handler that returns
+ * behind the instruction would. */
+static enum end touch_chunk(struct run *r, const struct vmsim__step_touch *d) {
+    struct vmsim__job *job = r->job;
+    while (job->chunk_at < job->chunk_end) {
         struct vmsim_access_result result;
-        vmsim__machine_try(r->m, r->t, r->s->chunk + done, n - done, NULL, &result);
-        done += result.done;
-        VMSIM__ASSERT(done <= n);
+        enum vmsim__work how =
+            vmsim__machine_try(r->m, r->t, job->chunk + job->chunk_at, job->chunk_end - job->chunk_at, NULL, &result);
+        job->chunk_at += result.done;
         r->s->references += result.done;
+        if (how != VMSIM__WORK_MORE)
+            return how == VMSIM__WORK_CUT ? CUT : how == VMSIM__WORK_WAIT ? WAIT : FAIL;
         if (!result.stop)
             continue;
         if (!d->catch_signals || result.stop == VMSIM_STOP_OOM) {
-            r->s->group_killed = r->t->mm->users > 1;
+            if (result.stop == VMSIM_STOP_OOM && vmsim__host_error(r->m))
+                return no_memory(r);
             vmsim__task_signal(r->m, r->t, result.stop);
-            return false;
+            return EXIT;
         }
-        r->job->signals++;
-        done++;
+        job->signals++;
+        job->chunk_at++;
     }
-    r->m->cpus[r->t->cpu].now += d->think * n;
-    return true;
+    if (d->think)
+        vmsim__cpu_compute(r->m, r->t, d->think * job->chunk_end);
+    return OVER;
 }
 
-/* The clock is looked at once a chunk: a slice may run over its end by up to a chunk of hits. */
-static enum vmsim__slice do_touch(struct run *r) {
-    const struct vmsim__step_touch *d = r->data;
-    if (!r->job->touching) {
-        uint64_t base, length;
-        char stream[96];
-        if (!resolve(r, &d->range, &base, &length))
-            return VMSIM__SLICE_FAIL;
-        snprintf(stream, sizeof stream, "touch/%u/%llu", r->job->index, (unsigned long long)r->job->steps);
-        int err =
-            vmsim__references_init(&r->job->touch, r->s->alloc, d, base, length, r->s->spec->workload.seed, stream);
-        r->job->touching = true;
-        if (err == VMSIM_ELIMIT)
-            return problem(r, "%s needs fewer than 2^32 granules: make stride larger", "this pattern");
-        if (err)
-            return no_memory(r);
-    }
-    do {
-        size_t n = vmsim__references_fill(&r->job->touch, r->s->chunk, VMSIM__CHUNK);
-        if (n && !touch_chunk(r, n, d))
-            return vmsim__host_error(r->m) ? no_memory(r) : VMSIM__SLICE_END;
-        if (vmsim__run_stopped(r->s, r->m->cpus[r->t->cpu].now))
-            return VMSIM__SLICE_FAIL;
-    } while (r->job->touch.left && r->m->cpus[r->t->cpu].now < r->until);
-    if (r->job->touch.left)
-        return VMSIM__SLICE_BLOCK; /* not over: entered again */
+/* The range is looked for once: a step is about the region as it was when it began. */
+static enum end begin_touch(struct run *r, const struct vmsim__step_touch *d) {
+    uint64_t base, length;
+    char stream[96];
+    if (!resolve(r, &d->range, &base, &length))
+        return FAIL;
+    snprintf(stream, sizeof stream, "touch/%u/%llu", r->job->index, (unsigned long long)r->job->steps);
+    r->job->chunk = vmsim__malloc(r->s->alloc, VMSIM__CHUNK * sizeof *r->job->chunk);
+    r->job->chunk_at = r->job->chunk_end = 0;
+    if (!r->job->chunk)
+        return no_memory(r);
+    int err = vmsim__references_init(&r->job->touch, r->s->alloc, d, base, length, r->s->spec->workload.seed, stream);
+    r->job->touching = true;
+    if (err == VMSIM_ELIMIT)
+        return problem(r, "%s needs fewer than 2^32 granules: make stride larger", "this pattern");
+    return err ? no_memory(r) : OVER;
+}
+
+static void end_touch(struct run *r) {
     vmsim__references_fini(&r->job->touch);
     r->job->touching = false;
-    return VMSIM__SLICE_MORE;
+    vmsim__free(r->s->alloc, r->job->chunk, VMSIM__CHUNK * sizeof *r->job->chunk);
+    r->job->chunk = NULL;
+}
+
+/* The clock is looked at once a chunk: a step may run over its end by up to a chunk of hits. */
+static enum end do_touch(struct run *r) {
+    const struct vmsim__step_touch *d = r->data;
+    struct vmsim__job *job = r->job;
+    enum end how = job->touching ? OVER : begin_touch(r, d);
+    while (how == OVER) {
+        if (job->chunk_at == job->chunk_end) {
+            job->chunk_at = 0;
+            job->chunk_end = vmsim__references_fill(&job->touch, job->chunk, VMSIM__CHUNK);
+        }
+        how = touch_chunk(r, d);
+        if (how != OVER)
+            break;
+        if (!job->touch.left) {
+            end_touch(r);
+            return OVER;
+        }
+        if (vmsim__run_stopped(r->s, r->m->cpus[r->t->cpu].now))
+            return FAIL;
+        if (r->m->cpus[r->t->cpu].now >= r->until)
+            return AGAIN;
+    }
+    return how;
 }
 
 /* Files of a description exist by name, without descriptors: nothing here depends on which number one has. */
-static enum vmsim__slice do_create(struct run *r) {
-    const struct vmsim__step_create *d = r->data;
+static int64_t create_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
+    const struct vmsim__step_create *d = context;
     uint32_t file;
-    vmsim__syscall_enter(r->m, r->t);
-    int err =
-        vmsim_file_create(r->m, (enum vmsim_file_kind)d->file.kind, d->file.name, d->file.size, d->file.cached, &file);
-    if (err)
+    (void)t;
+    return vmsim_file_create(m, (enum vmsim_file_kind)d->file.kind, d->file.name, d->file.size, d->file.cached, &file);
+}
+
+static enum end do_create(struct run *r) {
+    struct vmsim__step_create d = *(const struct vmsim__step_create *)r->data;
+    if (vmsim__call_with(r->m, r->t, create_work, &d))
         return problem(r, "%s", vmsim_machine_error(r->m));
-    vmsim__cpu_charge(r->m, r->t);
-    return VMSIM__SLICE_MORE;
+    return OVER;
 }
 
-static int64_t file_block(struct run *r, struct vmsim__file *f, uint64_t offset, uint64_t length) {
-    if (vmsim__verb_of(r->step) == VMSIM__VERB_READ)
-        return vmsim__file_read(r->m->cache, f, NULL, offset, length, r->t->cpu);
-    return vmsim__file_write(r->m->cache, f, offset, length, r->t->cpu);
-}
-
-/* One call a block, as a program that reads with a buffer of that size. */
-static enum vmsim__slice do_file_io(struct run *r, struct vmsim__file *f) {
+/* One call a block, as a program that reads with a buffer of that size; others may have the CPU between two. */
+static enum end do_file_io(struct run *r, struct vmsim__file *f) {
     const struct vmsim__step_file *d = r->data;
-    uint64_t length = d->length ? d->length : f->size - vmsim__min64(d->offset, f->size);
-    uint64_t block = d->block ? d->block : length;
-    for (uint64_t done = 0; done < length; done += block) {
-        vmsim__syscall_enter(r->m, r->t);
-        int64_t result = file_block(r, f, d->offset + done, vmsim__min64(block, length - done));
-        if (result <= 0 || done + block >= length)
+    const enum vmsim__call_id id = vmsim__verb_of(r->step) == VMSIM__VERB_READ ? VMSIM__CALL_READ : VMSIM__CALL_WRITE;
+    const uint64_t length = d->length ? d->length : f->size - vmsim__min64(d->offset, f->size);
+    const uint64_t block = d->block ? d->block : length;
+    uint64_t *done = &r->job->done;
+    while (*done < length) {
+        int64_t result = call(r, id, VMSIM__FILE_ARGS(f, NULL, d->offset + *done, vmsim__min64(block, length - *done)));
+        if (result == VMSIM__CALL_WAITS)
+            return WAIT;
+        *done += block;
+        if (result <= 0 || *done >= length)
             return came_back(r, &d->result, result);
-        vmsim__cpu_charge(r->m, r->t);
+        if (r->m->cpus[r->t->cpu].now >= r->until)
+            return AGAIN;
     }
-    return VMSIM__SLICE_MORE;
+    return OVER;
 }
 
 /* Opening starts readahead anew, as each open file has its own state. */
-static enum vmsim__slice do_file(struct run *r) {
+static enum end do_file(struct run *r) {
+    static const enum vmsim__call_id ids[VMSIM__VERBS] = {[VMSIM__VERB_OPEN] = VMSIM__CALL_OPEN,
+                                                          [VMSIM__VERB_FSYNC] = VMSIM__CALL_FSYNC,
+                                                          [VMSIM__VERB_TRUNCATE] = VMSIM__CALL_FTRUNCATE,
+                                                          [VMSIM__VERB_UNLINK] = VMSIM__CALL_UNLINK};
     const struct vmsim__step_file *d = r->data;
+    const enum vmsim__verb verb = vmsim__verb_of(r->step);
     struct vmsim__file *f = find_file(r, d->file);
     if (!f)
-        return VMSIM__SLICE_FAIL;
-    enum vmsim__verb verb = vmsim__verb_of(r->step);
+        return FAIL;
     if (verb == VMSIM__VERB_READ || verb == VMSIM__VERB_WRITE)
         return do_file_io(r, f);
-    vmsim__syscall_enter(r->m, r->t);
-    int64_t result = 0;
-    if (verb == VMSIM__VERB_OPEN)
-        vmsim__ra_init(r->m->cache, &f->ra);
-    else if (verb == VMSIM__VERB_FSYNC)
-        vmsim__file_sync(r->m->cache, f, 0, UINT64_MAX, r->t->cpu);
-    else if (verb == VMSIM__VERB_TRUNCATE)
-        result = vmsim__file_truncate(r->m->cache, f, d->length, r->t->cpu);
-    else {
-        vmsim__file_unlink(r->m->cache, f, r->t->cpu);
-        vmsim__file_put(r->m->cache, f, r->t->cpu); /* its maker's */
-    }
-    return came_back(r, &d->result, result);
+    const uint64_t length = verb == VMSIM__VERB_TRUNCATE ? d->length : 0;
+    return came_back(r, &d->result, call(r, ids[verb], VMSIM__FILE_ARGS(f, NULL, length)));
 }
 
 /* PUNCH_HOLE goes with KEEP_SIZE, or Linux refuses it. */
-static enum vmsim__slice do_fallocate(struct run *r) {
+static enum end do_fallocate(struct run *r) {
     const struct vmsim__step_fallocate *d = r->data;
     struct vmsim__file *f = find_file(r, d->file);
     if (!f)
-        return VMSIM__SLICE_FAIL;
-    vmsim__syscall_enter(r->m, r->t);
-    unsigned mode = (d->keep_size || d->punch_hole ? 1u : 0u) | (d->punch_hole ? 2u : 0u);
-    return came_back(r, &d->result, vmsim__file_fallocate(r->m->cache, f, mode, d->offset, d->length, r->t->cpu));
+        return FAIL;
+    const uint64_t mode = (d->keep_size || d->punch_hole ? 1u : 0u) | (d->punch_hole ? 2u : 0u);
+    return came_back(r, &d->result,
+                     call(r, VMSIM__CALL_FALLOCATE, VMSIM__FILE_ARGS(f, NULL, mode, d->offset, d->length)));
 }
 
-static enum vmsim__slice do_fadvise(struct run *r) {
+static enum end do_fadvise(struct run *r) {
     const struct vmsim__step_fadvise *d = r->data;
     struct vmsim__file *f = find_file(r, d->file);
     if (!f)
-        return VMSIM__SLICE_FAIL;
-    vmsim__syscall_enter(r->m, r->t);
-    return came_back(r, &d->result,
-                     vmsim__file_fadvise(r->m->cache, f, NULL, d->offset, d->length, d->advice, r->t->cpu));
+        return FAIL;
+    return came_back(
+        r, &d->result,
+        call(r, VMSIM__CALL_FADVISE, VMSIM__FILE_ARGS(f, NULL, d->offset, d->length, (uint64_t)d->advice)));
 }
 
 /* The child knows the parent's regions, as it has its memory. */
@@ -402,7 +427,7 @@ static bool inherit_regions(struct run *r, struct vmsim__job *child) {
 }
 
 /* A child without frames for its page tables is a failed step, not a failed run. */
-static enum vmsim__slice do_fork(struct run *r) {
+static enum end do_fork(struct run *r) {
     const struct vmsim__step_fork *d = r->data;
     const char *name = d->name ? d->name : r->t->name;
     uint32_t id;
@@ -411,23 +436,27 @@ static enum vmsim__slice do_fork(struct run *r) {
     if (err)
         return no_memory(r);
     if (id == VMSIM_TASK_NONE)
-        return vmsim__step_failed(r->s, r->step, -VMSIM__L_ENOMEM, NULL) ? VMSIM__SLICE_FAIL : VMSIM__SLICE_MORE;
-    if (d->has_cpu && vmsim_task_migrate(r->m, id, (unsigned)d->cpu))
-        return problem(r, "%s", vmsim_machine_error(r->m));
-    struct vmsim__job *child = vmsim__job_create(r->s, id, r->job->index);
+        return vmsim__step_failed(r->s, r->step, -VMSIM__L_ENOMEM, NULL) ? FAIL : OVER;
+    if (d->has_cpu && d->cpu >= r->m->nr_cpus)
+        return problem(r, "%s", "there is no such CPU");
+    if (d->has_cpu) /* it has not begun: there is nothing to move */
+        vmsim__task_at(r->m, id)->cpu = (uint16_t)d->cpu;
+    struct vmsim__job *child = vmsim__job_create(r->s, id);
     if (!child || !inherit_regions(r, child) || vmsim__job_push(r->s, child, &d->program, 1) ||
-        vmsim__job_ready(r->s, child, r->m->cpus[r->t->cpu].now))
+        vmsim__job_begin(child, r->m->cpus[r->t->cpu].now))
         return no_memory(r);
-    r->job->children++;
-    return VMSIM__SLICE_MORE;
+    return OVER;
 }
 
-/* Neither a time nor a count is waited for: the end of the last child wakes the job (job_end). */
-static enum vmsim__slice do_wait(struct run *r) {
-    if (!r->job->children)
-        return VMSIM__SLICE_MORE;
-    r->job->waiting = true;
-    return VMSIM__SLICE_SLEEP;
+/* The task waits for `kind`; it looks again when it is woken. */
+static enum end wait_for(struct run *r, enum vmsim__wait_kind kind, uint64_t what, uint64_t until) {
+    r->t->wait = (struct vmsim__wait){(uint8_t)kind, what, until};
+    return WAIT;
+}
+
+/* Neither a time nor a count is waited for: the exit of the last child wakes the task. */
+static enum end do_wait(struct run *r) {
+    return r->t->children ? wait_for(r, VMSIM__WAIT_CHILD, 0, VMSIM__TIME_NEVER) : OVER;
 }
 
 /* Number of a barrier; VMSIM__NO_NAME: no host memory. */
@@ -440,121 +469,165 @@ static uint32_t barrier_of(struct vmsim_scenario *s, const char *name) {
     return number;
 }
 
+/* Those that were killed while they waited have left. */
+static void forget_dead(struct vmsim_scenario *s, struct vmsim__barrier *b) {
+    size_t kept = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct vmsim__job *job = s->jobs.at[b->at[i]];
+        if (vmsim__task_at(s->machine, job->task)->state != VMSIM__TASK_DEAD)
+            b->at[kept++] = b->at[i];
+    }
+    b->count = kept;
+}
+
 /* The last to arrive wakes the others at its own time and goes on without blocking. */
-static enum vmsim__slice do_barrier(struct run *r) {
-    VMSIM__ASSERT(r->job->barrier == VMSIM__NO_NAME);
+static enum end do_barrier(struct run *r) {
     const struct vmsim__step_barrier *d = r->data;
+    if (r->job->barrier != VMSIM__NO_NAME)
+        return wait_for(r, VMSIM__WAIT_BARRIER, r->job->barrier, VMSIM__TIME_NEVER);
+    if (r->job->entered)
+        return OVER; /* it was let go */
+    r->job->entered = true;
     uint32_t number = barrier_of(r->s, d->name);
     if (number == VMSIM__NO_NAME)
         return no_memory(r);
     struct vmsim__barrier *b = &r->s->waiting.at[number];
+    forget_dead(r->s, b);
     if (b->count + 1 < d->tasks) {
         if (!vmsim__vec_push(r->s->alloc, b, r->job->index))
             return no_memory(r);
         r->job->barrier = number;
-        return VMSIM__SLICE_SLEEP;
+        return wait_for(r, VMSIM__WAIT_BARRIER, number, VMSIM__TIME_NEVER);
     }
     for (size_t i = 0; i < b->count; i++) {
         struct vmsim__job *job = r->s->jobs.at[b->at[i]];
         job->barrier = VMSIM__NO_NAME;
-        if (vmsim__job_ready(r->s, job, r->m->cpus[r->t->cpu].now))
+        if (vmsim__task_wake_at(r->m, vmsim__task_at(r->m, job->task), r->m->cpus[r->t->cpu].now))
             return no_memory(r);
     }
     b->count = 0;
-    return VMSIM__SLICE_MORE;
+    return OVER;
 }
 
-static enum vmsim__slice do_repeat(struct run *r) {
+static enum end do_repeat(struct run *r) {
     const struct vmsim__step_repeat *d = r->data;
     if (d->times && vmsim__job_push(r->s, r->job, &d->steps, d->times))
-        return VMSIM__SLICE_FAIL;
-    return VMSIM__SLICE_MORE;
+        return FAIL;
+    return OVER;
 }
 
-/* A driver's memory: no address space, so that the task's death does not give it back. */
-static enum vmsim__slice do_alloc_pages(struct run *r) {
+/* A driver's memory: no address space, so that the task's death does not give it back. 0, -ENOMEM, or a positive
+ * number: the run is to end. */
+static int64_t alloc_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
+    struct run *r = context;
     const struct vmsim__step_alloc_pages *d = r->data;
-    vmsim__syscall_enter(r->m, r->t);
-    if (!name_region(r, d->as ? d->as : "pages", 0, 0))
-        return no_memory(r);
     struct vmsim__named_region *region = vmsim__job_region(r->job, d->as ? d->as : "pages");
-    for (uint64_t i = 0; i < d->count; i++) {
+    for (; r->job->done < d->count; r->job->done++) {
         struct vmsim__driver_block b = {.order = (unsigned)d->order};
-        if (vmsim_machine_alloc_pages(r->m, r->t->cpu, b.order, d->zone, d->atomic, &b.pfn))
-            return problem(r, "%s", vmsim_machine_error(r->m));
+        if (vmsim_machine_alloc_pages(m, t->cpu, b.order, d->zone, d->atomic, &b.pfn))
+            return 1;
         if (b.pfn == UINT64_MAX)
-            return came_back(r, &d->result, -VMSIM__L_ENOMEM);
+            return vmsim__now_waits(&m->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
         if (!vmsim__vec_push(r->s->alloc, &region->blocks, b))
-            return no_memory(r);
+            return 1;
     }
-    return came_back(r, &d->result, 0);
+    return 0;
+}
+
+static enum end do_alloc_pages(struct run *r) {
+    const struct vmsim__step_alloc_pages *d = r->data;
+    if (!r->job->entered && !name_region(r, d->as ? d->as : "pages", 0, 0))
+        return no_memory(r);
+    r->job->entered = true;
+    int64_t result = vmsim__call_with(r->m, r->t, alloc_work, r);
+    if (result > 0)
+        return *vmsim_machine_error(r->m) ? problem(r, "%s", vmsim_machine_error(r->m)) : no_memory(r);
+    return came_back(r, &d->result, result);
 }
 
 /* Every n-th block only, where the step says so: the way to make fragmentation. */
-static enum vmsim__slice do_free_pages(struct run *r) {
+static int64_t free_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
+    struct run *r = context;
     const struct vmsim__step_free_pages *d = r->data;
     struct vmsim__named_region *region = vmsim__job_region(r->job, d->region);
-    if (!region)
-        return problem(r, "no blocks '%s' yet: name them with alloc_pages", d->region);
-    vmsim__syscall_enter(r->m, r->t);
     size_t kept = 0;
-    for (size_t i = 0; i < region->blocks.count; i++) {
+    int err = 0;
+    for (size_t i = 0; i < region->blocks.count && !err; i++) {
         struct vmsim__driver_block b = region->blocks.at[i];
         if (i % d->every)
             region->blocks.at[kept++] = b;
-        else if (vmsim_machine_free_pages(r->m, r->t->cpu, b.pfn, b.order))
-            return problem(r, "%s", vmsim_machine_error(r->m));
+        else
+            err = vmsim_machine_free_pages(m, t->cpu, b.pfn, b.order);
     }
     region->blocks.count = kept;
-    vmsim__cpu_charge(r->m, r->t);
-    return VMSIM__SLICE_MORE;
+    return err;
 }
 
-/* Computing moves the clock and is the user's time; sleeping gives the CPU to others. */
-static enum vmsim__slice do_time(struct run *r) {
+static enum end do_free_pages(struct run *r) {
+    const struct vmsim__step_free_pages *d = r->data;
+    if (!vmsim__job_region(r->job, d->region))
+        return problem(r, "no blocks '%s' yet: name them with alloc_pages", d->region);
+    return vmsim__call_with(r->m, r->t, free_work, r) ? problem(r, "%s", vmsim_machine_error(r->m)) : OVER;
+}
+
+/* Computing is the user's time, which others may interrupt at certain points of it; sleeping gives the CPU to others.
+ */
+static enum end do_time(struct run *r) {
     const struct vmsim__step_time *d = r->data;
-    if (vmsim__verb_of(r->step) == VMSIM__VERB_COMPUTE) {
-        r->m->cpus[r->t->cpu].now += d->time;
-        r->t->stats.user_ns += d->time;
-        return VMSIM__SLICE_MORE;
+    struct vmsim__job *job = r->job;
+    const struct vmsim__cpu *c = &r->m->cpus[r->t->cpu];
+    const bool sleep = vmsim__verb_of(r->step) == VMSIM__VERB_SLEEP;
+    if (!job->entered) {
+        job->done = sleep ? c->now + d->time : d->time;
+        job->entered = true;
+        if (!sleep)
+            vmsim__cpu_load(r->m, r->t);
     }
-    r->job->wake = r->m->cpus[r->t->cpu].now + d->time;
-    return VMSIM__SLICE_SLEEP;
+    if (sleep)
+        return c->now < job->done ? wait_for(r, VMSIM__WAIT_TIME, 0, job->done) : OVER;
+    while (job->done) {
+        const uint64_t ns = vmsim__min64(job->done, COMPUTE_PIECE);
+        vmsim__cpu_compute(r->m, r->t, ns);
+        job->done -= ns;
+        if (c->now >= r->until)
+            break;
+    }
+    return job->done ? AGAIN : OVER;
 }
 
-static enum vmsim__slice do_small(struct run *r) {
+static enum end do_small(struct run *r) {
     uint64_t now = r->m->cpus[r->t->cpu].now;
     switch (vmsim__verb_of(r->step)) {
     case VMSIM__VERB_MIGRATE:
         if (vmsim_task_migrate(r->m, r->t->id, (unsigned)((const struct vmsim__step_migrate *)r->data)->cpu))
             return problem(r, "%s", vmsim_machine_error(r->m));
-        return VMSIM__SLICE_MORE;
+        return OVER;
     case VMSIM__VERB_MARKER: {
         const char *name = ((const struct vmsim__step_marker *)r->data)->name;
         if (r->s->on_marker)
             r->s->on_marker(r->s->on_context, r->s, name, r->t->id);
-        return vmsim__marker_take(r->s, name, r->t->name, now) ? VMSIM__SLICE_FAIL : VMSIM__SLICE_MORE;
+        return vmsim__marker_take(r->s, name, r->t->name, now) ? FAIL : OVER;
     }
     case VMSIM__VERB_SYSCTL: {
         const struct vmsim__step_sysctl *d = r->data;
-        return vmsim_machine_sysctl(r->m, d->name, d->value) ? problem(r, "%s", vmsim_machine_error(r->m))
-                                                             : VMSIM__SLICE_MORE;
+        return vmsim_machine_sysctl(r->m, d->name, d->value) ? problem(r, "%s", vmsim_machine_error(r->m)) : OVER;
     }
     case VMSIM__VERB_RLIMIT: {
         const struct vmsim__step_rlimit *d = r->data;
         vmsim__mm_set_rlimit(r->t->mm, (enum vmsim__rlimit)d->which, d->bytes);
-        return VMSIM__SLICE_MORE;
+        return OVER;
     }
     case VMSIM__VERB_CLEAR_REFS:
+        vmsim__cpu_load(r->m, r->t);
         vmsim__mm_clear_refs(r->t->mm, (int)((const struct vmsim__step_clear_refs *)r->data)->what, r->t->cpu);
         vmsim__cpu_charge(r->m, r->t);
-        return VMSIM__SLICE_MORE;
+        return OVER;
     case VMSIM__VERB_LRU_DRAIN:
         vmsim__lru_drain_all(r->m->lru);
-        return VMSIM__SLICE_MORE;
+        return OVER;
     default:
         r->t->exit_code = (int32_t)((const struct vmsim__step_exit *)r->data)->status;
-        return VMSIM__SLICE_END;
+        return EXIT;
     }
 }
 
@@ -574,43 +647,25 @@ static bool parse_numbers(const char *text, uint64_t a[6]) {
 }
 
 /* Arguments as the system call takes them, bad ones included: for steps that want to see an errno. */
-static int64_t raw_call(struct vmsim__mm *mm, int call, const uint64_t a[6], unsigned cpu) {
-    switch (call) {
-    case VMSIM__RAW_MMAP:
-        return vmsim__mm_mmap(mm, a[0], a[1], (unsigned)a[2], (unsigned)a[3], NULL, a[4], cpu);
-    case VMSIM__RAW_MUNMAP:
-        return vmsim__mm_munmap(mm, a[0], a[1], cpu);
-    case VMSIM__RAW_MPROTECT:
-        return vmsim__mm_mprotect(mm, a[0], a[1], (unsigned)a[2], cpu);
-    case VMSIM__RAW_MREMAP:
-        return vmsim__mm_mremap(mm, a[0], a[1], a[2], (unsigned)a[3], a[4], cpu);
-    case VMSIM__RAW_MADVISE:
-        return vmsim__mm_madvise(mm, a[0], a[1], (int)a[2], cpu);
-    case VMSIM__RAW_BRK:
-        return vmsim__mm_brk(mm, a[0], cpu);
-    case VMSIM__RAW_MLOCK:
-        return vmsim__mm_mlock(mm, a[0], a[1], (unsigned)a[2], cpu);
-    case VMSIM__RAW_MUNLOCK:
-        return vmsim__mm_munlock(mm, a[0], a[1], cpu);
-    case VMSIM__RAW_MLOCKALL:
-        return vmsim__mm_mlockall(mm, (unsigned)a[0], cpu);
-    case VMSIM__RAW_MSYNC:
-        return vmsim__mm_msync(mm, a[0], a[1], (unsigned)a[2], cpu);
-    default:
-        return vmsim__mm_mincore(mm, a[0], a[1], NULL, cpu);
-    }
-}
-
-static enum vmsim__slice do_call(struct run *r) {
+static enum end do_call(struct run *r) {
+    static const enum vmsim__call_id ids[] = {
+        [VMSIM__RAW_MMAP] = VMSIM__CALL_MMAP,         [VMSIM__RAW_MUNMAP] = VMSIM__CALL_MUNMAP,
+        [VMSIM__RAW_MPROTECT] = VMSIM__CALL_MPROTECT, [VMSIM__RAW_MREMAP] = VMSIM__CALL_MREMAP,
+        [VMSIM__RAW_MADVISE] = VMSIM__CALL_MADVISE,   [VMSIM__RAW_BRK] = VMSIM__CALL_BRK,
+        [VMSIM__RAW_MLOCK] = VMSIM__CALL_MLOCK,       [VMSIM__RAW_MUNLOCK] = VMSIM__CALL_MUNLOCK,
+        [VMSIM__RAW_MLOCKALL] = VMSIM__CALL_MLOCKALL, [VMSIM__RAW_MSYNC] = VMSIM__CALL_MSYNC,
+        [VMSIM__RAW_MINCORE] = VMSIM__CALL_MINCORE,
+    };
     const struct vmsim__step_call *d = r->data;
-    uint64_t a[6];
-    if (!parse_numbers(d->args, a))
+    struct vmsim__call_args args = {.file = NULL};
+    if (!parse_numbers(d->args, args.a))
         return problem(r, "args '%s' are not up to six numbers", d->args);
-    vmsim__syscall_enter(r->m, r->t);
-    return came_back(r, &d->result, raw_call(r->t->mm, d->call, a, r->t->cpu));
+    if (d->call == VMSIM__RAW_MMAP) /* without a file the offset has no descriptor before it */
+        args.a[5] = args.a[4];
+    return came_back(r, &d->result, call(r, ids[d->call], &args));
 }
 
-typedef enum vmsim__slice step_fn(struct run *r);
+typedef enum end step_fn(struct run *r);
 static step_fn *const functions[VMSIM__VERBS] = {
     [VMSIM__VERB_MMAP] = do_mmap,
     [VMSIM__VERB_MUNMAP] = do_range_call,
@@ -666,42 +721,46 @@ static const struct vmsim_param_variant *next_step(struct vmsim__job *job) {
     return NULL;
 }
 
-/* How the slice goes on after a step: blocked steps that are not sleeps leave the program where it is. The frame is
- * found again by its depth: `repeat` pushes one above it, and the stack may have moved. */
-static enum vmsim__slice run_step(struct run *r) {
+/* The frame is found again by its depth: `repeat` pushes one above it, and the stack may have moved. */
+static enum end run_step(struct run *r) {
     VMSIM__ASSERT(r->job->stack.count > 0 && vmsim__verb_of(r->step) < VMSIM__VERBS &&
                   functions[vmsim__verb_of(r->step)]);
     size_t depth = r->job->stack.count - 1;
-    enum vmsim__slice how = functions[vmsim__verb_of(r->step)](r);
-    if (how == VMSIM__SLICE_BLOCK)
-        return VMSIM__SLICE_BLOCK;
-    r->job->steps++;
-    r->job->stack.at[depth].next++;
+    enum end how = functions[vmsim__verb_of(r->step)](r);
+    if (how == OVER) {
+        r->job->steps++;
+        r->job->stack.at[depth].next++;
+        r->job->entered = false;
+        r->job->done = 0;
+    }
     return how;
 }
 
-enum vmsim__slice vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until) {
-    VMSIM__ASSERT(!job->replay && !job->waiting && job->barrier == VMSIM__NO_NAME);
+/* An error that the host's lack of memory left with the machine ends the run. */
+static enum vmsim__work failed(struct run *r) {
+    if (!r->s->err.code)
+        vmsim__err_set(&r->s->err, r->m->err.code ? r->m->err.code : VMSIM_ENOMEM, "%s", vmsim_machine_error(r->m));
+    return VMSIM__WORK_FAIL;
+}
+
+enum vmsim__work vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until) {
+    static const enum vmsim__work work[] = {
+        [AGAIN] = VMSIM__WORK_MORE, [CUT] = VMSIM__WORK_CUT, [WAIT] = VMSIM__WORK_WAIT, [EXIT] = VMSIM__WORK_END};
+    VMSIM__ASSERT(!job->replay);
     struct run r = {.s = s, .m = s->machine, .job = job, .t = vmsim__task_at(s->machine, job->task), .until = until};
-    unsigned cpu = r.t->cpu;
+    const unsigned cpu = r.t->cpu;
     do {
         r.step = next_step(job);
         if (!r.step)
-            return VMSIM__SLICE_END;
+            return VMSIM__WORK_END;
         r.data = r.step->data;
-        enum vmsim__slice how = run_step(&r);
-        if (how == VMSIM__SLICE_BLOCK)
-            return VMSIM__SLICE_MORE;
-        if (how == VMSIM__SLICE_SLEEP)
-            return job->waiting || job->barrier != VMSIM__NO_NAME ? VMSIM__SLICE_BLOCK : VMSIM__SLICE_SLEEP;
-        if (how != VMSIM__SLICE_MORE)
-            return how;
-        if (vmsim__host_error(s->machine)) {
-            vmsim__err_set(&s->err, VMSIM_ENOMEM, "%s", vmsim_machine_error(s->machine));
-            return VMSIM__SLICE_FAIL;
-        }
+        enum end how = run_step(&r);
+        if (how == FAIL || vmsim__host_error(s->machine))
+            return failed(&r);
+        if (how != OVER)
+            return work[how];
         if (job->steps % STEPS_BETWEEN_LOOKS == 0 && vmsim__run_stopped(s, r.m->cpus[cpu].now))
-            return VMSIM__SLICE_FAIL;
+            return VMSIM__WORK_FAIL;
     } while (r.t->cpu == cpu && r.m->cpus[cpu].now <= until);
-    return VMSIM__SLICE_MORE;
+    return VMSIM__WORK_MORE;
 }

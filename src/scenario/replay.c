@@ -2,8 +2,11 @@
 /* Replaying a trace: batches go to the access path, events become system calls of the simulated tasks.
  *
  * Mappings lie where the simulated kernel places them, and references follow them (placement.h); or, if the task says
- * so, at the recording's addresses (MAP_FIXED). Calls that failed when recorded are not repeated. Items keep their
- * recorded order; a task that runs on another CPU goes on there no earlier than the item before it ended. */
+ * so, at the recording's addresses (MAP_FIXED). Calls that failed when recorded are not repeated.
+ *
+ * Every task of the trace is a task of the machine with a job of its own. Items keep their recorded order: the item at
+ * the head belongs to one task, the others wait for their turn; who is through with an item wakes the task of the next
+ * one, which goes on no earlier than that. An item that waits (for a device, say) keeps its place at the head. */
 #include <string.h>
 
 #include "scenario/engine.h"
@@ -30,9 +33,19 @@ struct vmsim__replay {
     struct {
         VMSIM__VEC(struct vmsim__exec_segment);
     } segments;
-    const vmsim_access *batch; /* rest of the item in work */
-    size_t left;
-    uint32_t batch_task;
+    struct vmsim__job *root; /* declared by the scenario */
+    struct {
+        VMSIM__VEC(struct vmsim__job *); /* of all tasks of the trace, in order of their beginning */
+    } jobs;
+    /* the item at the head */
+    bool have, ended; /* ended: there is none any more */
+    bool running;     /* its task is at work on it */
+    struct vmsim_trace_item item;
+    size_t done;     /* references of a batch that are done */
+    uint64_t cursor; /* of an event: how far it has come when it is entered again */
+    /* references of the batch at their simulated places, from chunk_at on still to be done */
+    size_t chunk_at, chunk_end;
+    vmsim_access chunk[VMSIM__CHUNK];
 };
 
 /* Numbers of tasks come from a file: the table grows only as far as the reader allows (VMSIM__TASKS_MAX). */
@@ -45,10 +58,13 @@ static int grow(struct vmsim_scenario *s, struct vmsim__replay *r, uint32_t task
     return 0;
 }
 
-int vmsim__replay_open(struct vmsim_scenario *s, const struct vmsim__task_decl *decl, const char *path,
-                       struct vmsim__replay **out) {
+int vmsim__replay_open(struct vmsim_scenario *s, struct vmsim__job *root, const struct vmsim__task_decl *decl,
+                       const char *path) {
     struct vmsim__replay *r = vmsim__calloc(s->alloc, 1, sizeof *r);
-    *out = NULL;
+    if (r && !vmsim__vec_push(s->alloc, &s->replays, r)) {
+        vmsim__free(s->alloc, r, sizeof *r);
+        r = NULL;
+    }
     if (!r)
         return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a trace");
     r->name = decl->name;
@@ -57,7 +73,6 @@ int vmsim__replay_open(struct vmsim_scenario *s, const struct vmsim__task_decl *
     int err = vmsim_trace_open(path, VMSIM_TRACE_THREAD, &r->reader);
     if (err) {
         vmsim__err_set(&s->err, err, "%s", r->reader ? vmsim_trace_reader_error(r->reader) : "no memory for a trace");
-        vmsim__replay_close(s, r);
         return err;
     }
     r->info = vmsim_trace_get_info(r->reader);
@@ -65,11 +80,13 @@ int vmsim__replay_open(struct vmsim_scenario *s, const struct vmsim__task_decl *
         vmsim__err_set(&s->err, VMSIM_ETRUNCATED,
                        "%s; `vmsim trace convert IN OUT` makes a whole trace of what is there",
                        vmsim_trace_reader_error(r->reader));
-        vmsim__replay_close(s, r);
         return VMSIM_ETRUNCATED;
     }
-    *out = r;
-    return 0;
+    r->root = root;
+    root->replay = r;
+    if (vmsim__vec_push(s->alloc, &r->jobs, root))
+        return 0;
+    return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a trace");
 }
 
 void vmsim__replay_close(struct vmsim_scenario *s, struct vmsim__replay *r) {
@@ -77,6 +94,7 @@ void vmsim__replay_close(struct vmsim_scenario *s, struct vmsim__replay *r) {
     for (size_t i = 0; i < r->placements.count; i++)
         vmsim__placement_put(r->placements.at[i]);
     vmsim__vec_fini(s->alloc, &r->placements);
+    vmsim__vec_fini(s->alloc, &r->jobs);
     vmsim__vec_fini(s->alloc, &r->tasks);
     vmsim__vec_fini(s->alloc, &r->files);
     vmsim__vec_fini(s->alloc, &r->ra);
@@ -87,6 +105,10 @@ void vmsim__replay_close(struct vmsim_scenario *s, struct vmsim__replay *r) {
 uint64_t vmsim__replay_references(const struct vmsim__replay *r) {
     VMSIM__ASSERT(r->info);
     return r->info->references;
+}
+
+bool vmsim__replay_ended(const struct vmsim__replay *r) {
+    return r->ended;
 }
 
 /* The simulated file of a trace's file, made when first met; NULL: it has no pages (a pipe, a terminal), or no memory.
@@ -118,11 +140,14 @@ static struct vmsim__file *file_of(struct vmsim_scenario *s, struct vmsim__repla
 struct item {
     struct vmsim_scenario *s;
     struct vmsim__replay *r;
-    struct vmsim__job *job;
     struct vmsim__task *t; /* NULL: the task has ended or never began */
     const struct vmsim_trace_event *e;
     uint32_t trace_task;
+    uint64_t now; /* of the CPU on which it happens */
 };
+
+/* An event that is not over: its task waits. */
+#define AGAIN 1
 
 static struct vmsim__task *task_of(struct vmsim_scenario *s, struct vmsim__replay *r, uint32_t trace_task) {
     if (trace_task >= r->tasks.count || r->tasks.at[trace_task] == VMSIM_TASK_NONE)
@@ -131,13 +156,24 @@ static struct vmsim__task *task_of(struct vmsim_scenario *s, struct vmsim__repla
     return t->state == VMSIM__TASK_DEAD ? NULL : t;
 }
 
-/* The first task is the job's own; later roots (a trace with several) get tasks beside it. Trace tasks without a fork
+/* A task of the machine goes on with its part of the trace from now on. */
+static int take_part(struct item *i, uint32_t id) {
+    struct vmsim__job *job = vmsim__job_create(i->s, id);
+    if (!job)
+        return VMSIM_ENOMEM;
+    job->replay = i->r;
+    if (!vmsim__vec_push(i->s->alloc, &i->r->jobs, job))
+        return vmsim__err_set(&i->s->err, VMSIM_ENOMEM, "no memory for the tasks of a trace");
+    return vmsim__job_begin(job, i->now);
+}
+
+/* The first task is the root's; later roots (a trace with several) get tasks beside it. Trace tasks without a fork
  * begin here: the first one, and those of programs whose parent was not recorded. */
 static int start(struct item *i) {
     int err = grow(i->s, i->r, i->trace_task);
     if (err || i->r->tasks.at[i->trace_task] != VMSIM_TASK_NONE)
         return err;
-    uint32_t id = i->job->task;
+    uint32_t id = i->r->root->task;
     bool taken = false;
     for (size_t k = 0; k < i->r->tasks.count; k++)
         taken = taken || i->r->tasks.at[k] == id;
@@ -146,7 +182,7 @@ static int start(struct item *i) {
     if (err == VMSIM_ELIMIT)
         return 0; /* no frame for its page table: it never begins */
     i->r->tasks.at[i->trace_task] = id;
-    return err;
+    return taken && !err ? take_part(i, id) : err;
 }
 
 /* The host's memory, not the machine's: a simulated lack of memory ends a task and not the run. */
@@ -167,6 +203,10 @@ static int replay_fork(struct item *i) {
     err = shares ? vmsim__task_clone(i->s->machine, i->t->id, i->t->name, flags & VMSIM_TRACE_FORK_VM, &id)
                  : vmsim_task_fork(i->s->machine, i->t->id, i->t->name, &id);
     i->r->tasks.at[child] = err ? VMSIM_TASK_NONE : id;
+    if (!err && id != VMSIM_TASK_NONE) {
+        i->now = i->s->machine->cpus[i->t->cpu].now;
+        err = take_part(i, id);
+    }
     struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     if (!p || err)
         return err;
@@ -273,8 +313,10 @@ static int replay_exec(struct item *i) {
     image.program.segments = i->r->segments.at;
     image.interpreter.segments = image.interpreter.count ? i->r->segments.at + image.program.count : NULL;
     const char *slash = i->e->path ? strrchr(i->e->path, '/') : NULL;
-    bool root = i->t->id == i->job->task; /* keeps the name that the scenario gave it */
+    bool root = i->t->id == i->r->root->task; /* keeps the name that the scenario gave it */
     int64_t result = vmsim__task_exec(i->s->machine, i->t, root ? NULL : slash ? slash + 1 : i->e->path, &image);
+    if (result == VMSIM__CALL_WAITS)
+        return AGAIN;
     if (result == -VMSIM__L_ENOMEM)
         vmsim__task_signal(i->s->machine, i->t, VMSIM_STOP_OOM);
     else if (result)
@@ -294,7 +336,7 @@ static void placed(struct item *i, uint64_t start, uint64_t length, int64_t resu
 
 /* MAP_32BIT and MAP_HUGETLB are dropped: the place is the simulated kernel's affair, and the recorder's host had pages
  * of its own. */
-static int64_t replay_mmap(struct item *i) {
+static int replay_mmap(struct item *i) {
     VMSIM__ASSERT(i->t && i->t->mm);
     const struct vmsim_trace_event *e = i->e;
     const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
@@ -309,13 +351,16 @@ static int64_t replay_mmap(struct item *i) {
     if (p)
         va = e->args[3] & fixed ? vmsim__placement_of(p, va) : 0;
     int64_t result =
-        vmsim__mm_mmap(i->t->mm, va, e->args[1], (unsigned)e->args[2], flags, file, file ? e->args[4] : 0, i->t->cpu);
+        vmsim__call(i->s->machine, i->t, VMSIM__CALL_MMAP,
+                    VMSIM__FILE_ARGS(file, NULL, va, e->args[1], e->args[2], flags, 0, file ? e->args[4] : 0));
+    if (result == VMSIM__CALL_WAITS)
+        return AGAIN;
     placed(i, (uint64_t)e->result, e->args[1], result);
-    return result;
+    return 0;
 }
 
 /* The old range is cleared before the new one is placed, for the two may overlap in the recording's addresses. */
-static void replay_mremap(struct item *i) {
+static int replay_mremap(struct item *i) {
     const uint64_t *a = i->e->args;
     const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     unsigned flags = (unsigned)a[3];
@@ -329,82 +374,91 @@ static void replay_mremap(struct item *i) {
     } else {
         to = 0;
     }
-    int64_t result = vmsim__mm_mremap(i->t->mm, old, a[1], a[2], flags, to, i->t->cpu);
+    int64_t result = vmsim__call(i->s->machine, i->t, VMSIM__CALL_MREMAP, VMSIM__ARGS(old, a[1], a[2], flags, to));
+    if (result == VMSIM__CALL_WAITS)
+        return AGAIN;
     if (!(flags & VMSIM__MREMAP_DONTUNMAP))
         placed(i, a[0], a[1], -1);
     placed(i, (uint64_t)i->e->result, a[2], result);
+    return 0;
 }
 
 /* Breaks are counted from the start of the heap, which the simulated kernel puts elsewhere. */
-static void replay_brk(struct item *i) {
+static int replay_brk(struct item *i) {
     struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     struct vmsim__mm *mm = i->t->mm;
-    uint64_t to = (uint64_t)i->e->result;
-    if (!p) {
-        vmsim__mm_brk(mm, to, i->t->cpu);
-        return;
-    }
-    vmsim__mm_brk(mm, mm->start_brk + (to - p->brk_start), i->t->cpu);
-    placed(i, p->brk_start, to - p->brk_start, (int64_t)mm->start_brk);
+    const uint64_t to = (uint64_t)i->e->result;
+    const uint64_t brk = p ? mm->start_brk + (to - p->brk_start) : to;
+    if (vmsim__call(i->s->machine, i->t, VMSIM__CALL_BRK, VMSIM__ARGS(brk)) == VMSIM__CALL_WAITS)
+        return AGAIN;
+    if (p)
+        placed(i, p->brk_start, to - p->brk_start, (int64_t)mm->start_brk);
+    return 0;
 }
 
-/* One call on the simulated range [va, va + length) that a recorded range came to. */
-static void call_on_range(struct item *i, uint64_t va, uint64_t length) {
-    VMSIM__ASSERT(i->t && i->t->mm);
-    const uint64_t *a = i->e->args;
-    struct vmsim__mm *mm = i->t->mm;
-    unsigned cpu = i->t->cpu;
-    switch (i->e->type) {
+/* The call of an event that takes a range. */
+static enum vmsim__call_id range_call(unsigned type) {
+    switch (type) {
     case VMSIM_TRACE_MUNMAP:
-        vmsim__mm_munmap(mm, va, length, cpu);
-        break;
+        return VMSIM__CALL_MUNMAP;
     case VMSIM_TRACE_MPROTECT:
-        vmsim__mm_mprotect(mm, va, length, (unsigned)a[2], cpu);
-        break;
+        return VMSIM__CALL_MPROTECT;
     case VMSIM_TRACE_MADVISE:
-        vmsim__mm_madvise(mm, va, length, (int)a[2], cpu);
-        break;
+        return VMSIM__CALL_MADVISE;
     case VMSIM_TRACE_MSYNC:
-        vmsim__mm_msync(mm, va, length, (unsigned)a[2], cpu);
-        break;
+        return VMSIM__CALL_MSYNC;
     case VMSIM_TRACE_MLOCK:
-        vmsim__mm_mlock(mm, va, length, (unsigned)a[2], cpu);
-        break;
+        return VMSIM__CALL_MLOCK;
     default:
-        vmsim__mm_munlock(mm, va, length, cpu);
-        break;
+        return VMSIM__CALL_MUNLOCK;
     }
 }
 
-/* A recorded range may have come to several. */
-static void replay_range(struct item *i) {
-    struct vmsim__placement *p = i->r->placements.at[i->trace_task];
-    uint64_t va = i->e->args[0], end = va + i->e->args[1];
-    if (!p) {
-        call_on_range(i, va, end - va);
-        return;
-    }
+/* A recorded range may have come to several: one call does its work on each. What is behind the cursor has been done
+ * before it waited. */
+static int64_t range_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
+    struct item *i = context;
+    const enum vmsim__call_id id = range_call(i->e->type);
+    const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
+    const uint64_t start = i->e->args[0], end = start + i->e->args[1];
+    if (!p)
+        return vmsim__call_work(m, t, id, VMSIM__ARGS(start, end - start, i->e->args[2]));
+    uint64_t va = vmsim__max64(start, i->r->cursor);
     for (const struct vmsim__placed *r; va < end && (r = vmsim__placement_from(p, va)) && r->start < end;) {
-        uint64_t from = vmsim__max64(va, r->start), to = vmsim__min64(end, r->end), delta = r->delta;
-        call_on_range(i, from + delta, to - from);
+        uint64_t from = vmsim__max64(va, r->start), to = vmsim__min64(end, r->end);
+        i->r->cursor = from;
+        int64_t result = vmsim__call_work(m, t, id, VMSIM__ARGS(from + r->delta, to - from, i->e->args[2]));
+        if (result == -VMSIM__ERESTARTSYS)
+            return result;
         va = to;
     }
-    if (i->e->type == VMSIM_TRACE_MUNMAP)
+    return 0;
+}
+
+static int replay_range(struct item *i) {
+    if (vmsim__call_with(i->s->machine, i->t, range_work, i) == VMSIM__CALL_WAITS)
+        return AGAIN;
+    if (i->e->type == VMSIM_TRACE_MUNMAP && i->r->placements.at[i->trace_task])
         placed(i, i->e->args[0], i->e->args[1], -1);
+    return 0;
+}
+
+/* A call whose result nothing depends on. */
+static int simple_call(struct item *i, enum vmsim__call_id id, const struct vmsim__call_args *args) {
+    return vmsim__call(i->s->machine, i->t, id, args) == VMSIM__CALL_WAITS ? AGAIN : 0;
 }
 
 /* Calls on the address space. False: not one of these. */
-static bool replay_memory_call(struct item *i) {
-    struct vmsim__mm *mm = i->t->mm;
+static bool replay_memory_call(struct item *i, int *how) {
     switch (i->e->type) {
     case VMSIM_TRACE_MMAP:
-        replay_mmap(i);
+        *how = replay_mmap(i);
         return true;
     case VMSIM_TRACE_MREMAP:
-        replay_mremap(i);
+        *how = replay_mremap(i);
         return true;
     case VMSIM_TRACE_BRK:
-        replay_brk(i);
+        *how = replay_brk(i);
         return true;
     case VMSIM_TRACE_MUNMAP:
     case VMSIM_TRACE_MPROTECT:
@@ -412,13 +466,13 @@ static bool replay_memory_call(struct item *i) {
     case VMSIM_TRACE_MSYNC:
     case VMSIM_TRACE_MLOCK:
     case VMSIM_TRACE_MUNLOCK:
-        replay_range(i);
+        *how = replay_range(i);
         return true;
     case VMSIM_TRACE_MLOCKALL:
-        vmsim__mm_mlockall(mm, (unsigned)i->e->args[0], i->t->cpu);
+        *how = simple_call(i, VMSIM__CALL_MLOCKALL, VMSIM__ARGS(i->e->args[0]));
         return true;
     case VMSIM_TRACE_MUNLOCKALL:
-        vmsim__mm_munlockall(mm, i->t->cpu);
+        *how = simple_call(i, VMSIM__CALL_MUNLOCKALL, VMSIM__ARGS(0));
         return true;
     default:
         return false;
@@ -426,13 +480,23 @@ static bool replay_memory_call(struct item *i) {
 }
 
 /* The simulated kernel has restartable sequences also where the recorder's host refused them. */
-static void register_rseq(struct item *i) {
+static int64_t register_rseq(struct item *i) {
     enum { UNREGISTER = 1 };
     const uint64_t *a = i->e->args;
     const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
+    struct vmsim__now *now = &i->s->machine->mem->now;
     i->t->rseq = a[3] & UNREGISTER ? 0 : p ? vmsim__placement_of(p, a[1]) : a[1];
-    if (i->t->rseq && !vmsim__mm_put_user(i->t->mm, i->t->rseq, i->t->cpu))
-        i->t->rseq = 0;
+    if (!i->t->rseq || vmsim__mm_put_user(i->t->mm, i->t->rseq, i->t->cpu))
+        return 0;
+    i->t->rseq = 0;
+    return vmsim__now_waits(now) ? -VMSIM__ERESTARTSYS : 0;
+}
+
+static int64_t other_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
+    enum { RSEQ = 334 };
+    struct item *i = context;
+    (void)m, (void)t;
+    return i->e->args[0] == RSEQ ? register_rseq(i) : 0;
 }
 
 /* Clocks are read in the vdso: what was recorded as a system call, since the recorded one has no functions, is none.
@@ -448,64 +512,61 @@ static bool read_clock(struct item *i) {
 
 /* Calls that have no event of their own, by their numbers. Clocks of CPU time are the kernel's: they are asked for
  * after a look in the vdso. */
-static void replay_other_call(struct item *i) {
-    enum { GETTIMEOFDAY = 96, TIME = 201, CLOCK_GETTIME = 228, GETCPU = 309, RSEQ = 334 };
+static int replay_other_call(struct item *i) {
+    enum { GETTIMEOFDAY = 96, TIME = 201, CLOCK_GETTIME = 228, GETCPU = 309 };
     enum { PROCESS_CPUTIME = 2, THREAD_CPUTIME = 3 };
     const uint64_t number = i->e->args[0], clock = i->e->args[1];
     if (number == GETTIMEOFDAY || number == TIME || number == CLOCK_GETTIME || number == GETCPU) {
         bool cpu_time = number == CLOCK_GETTIME && (clock == PROCESS_CPUTIME || clock == THREAD_CPUTIME);
-        if (read_clock(i) && !cpu_time)
-            return;
+        if (!i->t->in_call && read_clock(i) && !cpu_time)
+            return 0;
     }
-    vmsim__syscall_enter(i->s->machine, i->t);
-    if (number == RSEQ)
-        register_rseq(i);
-    vmsim__cpu_charge(i->s->machine, i->t);
+    return vmsim__call_with(i->s->machine, i->t, other_work, i) == VMSIM__CALL_WAITS ? AGAIN : 0;
 }
 
-#define O_TRUNC_BIT 0x200u
-/* Calls on files. Sizes are the results of the recorded calls: what a read gave then is read now. */
-static void replay_file_call(struct item *i) {
+/* What is read is then written: two calls in one event, as sendfile and its like are. */
+static int64_t copy_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
+    enum { READ, WRITE };
+    struct item *i = context;
     const struct vmsim_trace_event *e = i->e;
-    struct vmsim__cache *cache = i->s->machine->cache;
+    const uint64_t bytes = (uint64_t)e->result;
+    struct vmsim__file *from = file_of(i->s, i->r, e->file), *to = file_of(i->s, i->r, (uint32_t)e->args[4]);
+    int64_t result = 0;
+    if (i->r->cursor == READ)
+        result =
+            vmsim__call_work(m, t, VMSIM__CALL_READ, VMSIM__FILE_ARGS(from, &i->r->ra.at[e->file], e->args[3], bytes));
+    if (result == -VMSIM__ERESTARTSYS)
+        return result;
+    i->r->cursor = WRITE;
+    return to ? vmsim__call_work(m, t, VMSIM__CALL_WRITE, VMSIM__FILE_ARGS(to, NULL, e->args[5], bytes)) : 0;
+}
+
+/* Calls on files. Sizes are the results of the recorded calls: what a read gave then is read now. */
+static int replay_file_call(struct item *i) {
+    const struct vmsim_trace_event *e = i->e;
     struct vmsim__file *f = file_of(i->s, i->r, e->file);
     struct vmsim__file_ra *ra = f ? &i->r->ra.at[e->file] : NULL;
-    unsigned cpu = i->t->cpu;
     if (!f)
-        return;
+        return simple_call(i, VMSIM__CALL_OTHER, VMSIM__ARGS(0));
     switch (e->type) {
     case VMSIM_TRACE_OPEN:
-        if (e->args[1] & O_TRUNC_BIT)
-            vmsim__file_truncate(cache, f, 0, cpu);
-        vmsim__ra_init(cache, ra);
-        break;
+        return simple_call(i, VMSIM__CALL_OPEN, VMSIM__FILE_ARGS(f, ra, e->args[1]));
     case VMSIM_TRACE_READ:
-        vmsim__file_read(cache, f, ra, e->args[3], (uint64_t)e->result, cpu);
-        break;
+        return simple_call(i, VMSIM__CALL_READ, VMSIM__FILE_ARGS(f, ra, e->args[3], (uint64_t)e->result));
     case VMSIM_TRACE_WRITE:
-        vmsim__file_write(cache, f, e->args[3], (uint64_t)e->result, cpu);
-        break;
-    case VMSIM_TRACE_COPY: {
-        struct vmsim__file *to = file_of(i->s, i->r, (uint32_t)e->args[4]);
-        vmsim__file_read(cache, f, &i->r->ra.at[e->file], e->args[3], (uint64_t)e->result, cpu);
-        if (to)
-            vmsim__file_write(cache, to, e->args[5], (uint64_t)e->result, cpu);
-        break;
-    }
+        return simple_call(i, VMSIM__CALL_WRITE, VMSIM__FILE_ARGS(f, NULL, e->args[3], (uint64_t)e->result));
+    case VMSIM_TRACE_COPY:
+        return vmsim__call_with(i->s->machine, i->t, copy_work, i) == VMSIM__CALL_WAITS ? AGAIN : 0;
     case VMSIM_TRACE_FSYNC:
-        vmsim__file_sync(cache, f, 0, UINT64_MAX, cpu);
-        break;
+        return simple_call(i, VMSIM__CALL_FSYNC, VMSIM__FILE_ARGS(f, NULL, 0));
     case VMSIM_TRACE_FTRUNCATE:
-        vmsim__file_truncate(cache, f, e->args[1], cpu);
-        break;
+        return simple_call(i, VMSIM__CALL_FTRUNCATE, VMSIM__FILE_ARGS(f, NULL, e->args[1]));
     case VMSIM_TRACE_FALLOCATE:
-        vmsim__file_fallocate(cache, f, (unsigned)e->args[1], e->args[2], e->args[3], cpu);
-        break;
+        return simple_call(i, VMSIM__CALL_FALLOCATE, VMSIM__FILE_ARGS(f, NULL, e->args[1], e->args[2], e->args[3]));
     case VMSIM_TRACE_FADVISE:
-        vmsim__file_fadvise(cache, f, ra, e->args[1], e->args[2], (int)e->args[3], cpu);
-        break;
+        return simple_call(i, VMSIM__CALL_FADVISE, VMSIM__FILE_ARGS(f, ra, e->args[1], e->args[2], e->args[3]));
     default:
-        break;
+        return simple_call(i, VMSIM__CALL_OTHER, VMSIM__ARGS(0));
     }
 }
 
@@ -522,7 +583,9 @@ static int replay_end(struct item *i) {
     return 0;
 }
 
+/* AGAIN, 0, or an error. */
 static int replay_event(struct item *i) {
+    int how = 0;
     if (i->e->type == VMSIM_TRACE_START)
         return start(i);
     if (!i->t) /* it died here though it lived when recorded: nothing more can happen to it */
@@ -536,87 +599,172 @@ static int replay_event(struct item *i) {
     case VMSIM_TRACE_KILLED:
         return replay_end(i);
     case VMSIM_TRACE_MARKER:
-        return vmsim__marker_take(i->s, "trace", i->t->name, i->s->machine->cpus[i->t->cpu].now);
+        return vmsim__marker_take(i->s, "trace", i->t->name, i->now);
     case VMSIM_TRACE_MIGRATE:
         return vmsim_task_migrate(i->s->machine, i->t->id, (unsigned)(i->e->args[0] % i->s->machine->nr_cpus));
     case VMSIM_TRACE_FILE:
     case VMSIM_TRACE_UNFOLLOWED:
         return 0;
     case VMSIM_TRACE_SYSCALL:
-        replay_other_call(i);
-        return i->s->err.code;
+        return replay_other_call(i);
     default:
         break;
     }
-    vmsim__syscall_enter(i->s->machine, i->t);
-    if (i->e->result >= 0 && !replay_memory_call(i))
-        replay_file_call(i);
-    vmsim__cpu_charge(i->s->machine, i->t);
-    return i->s->err.code;
+    if (i->e->result < 0)
+        return simple_call(i, VMSIM__CALL_OTHER, VMSIM__ARGS(0));
+    return replay_memory_call(i, &how) ? how : replay_file_call(i);
 }
 
-/* Goes on with the batch in work; false: `until` has passed with some of it left. A batch may end early at the
- * horizon, with stop NONE: the rest is done in a later slice. */
-static bool run_batch(struct vmsim_scenario *s, struct vmsim__replay *r, uint64_t until) {
-    struct vmsim__task *t = task_of(s, r, r->batch_task);
-    while (t && r->left) {
-        struct vmsim_access_result result;
-        struct vmsim__placement *p = r->placements.at[r->batch_task];
-        size_t n = until == UINT64_MAX && !p ? r->left : vmsim__min64(r->left, VMSIM__CHUNK);
-        if (p)
-            vmsim__placement_translate(p, r->batch, s->chunk, n);
-        vmsim__machine_access(s->machine, t, p ? s->chunk : r->batch, n, NULL, &result);
-        r->batch += result.done;
-        r->left -= result.done;
-        s->references += result.done;
-        if (result.stop || vmsim__host_error(s->machine))
-            break;
-        if (r->left && s->machine->cpus[t->cpu].now > until)
-            return false;
+/* ---- the head of the trace ---- */
+
+/* The next item becomes the head, if none is. 0 or an error; r->ended: there is none any more. */
+static int fetch(struct vmsim_scenario *s, struct vmsim__replay *r) {
+    if (r->have || r->ended)
+        return 0;
+    int got = vmsim_trace_next(r->reader, &r->item);
+    if (got < 0)
+        return vmsim__err_set(&s->err, got, "%s", vmsim_trace_reader_error(r->reader));
+    r->have = got > 0;
+    r->ended = !got;
+    r->done = r->chunk_at = r->chunk_end = 0;
+    r->cursor = 0;
+    return 0;
+}
+
+/* The task that the head belongs to; NULL: none that lives, whoever comes may work on it. */
+static struct vmsim__task *owner(struct vmsim_scenario *s, struct vmsim__replay *r) {
+    return r->have ? task_of(s, r, r->item.task) : NULL;
+}
+
+static int begin_at_head(struct vmsim_scenario *s, struct vmsim__replay *r, uint64_t now) {
+    struct item i = {.s = s, .r = r, .e = r->item.event, .trace_task = r->item.task, .now = now};
+    return start(&i);
+}
+
+/* Somebody is through with the head: the next item that somebody can work on becomes it, and its task wakes at `now`.
+ * Items of tasks that do not live are passed over; beginnings need nobody. After the last item it is the root's turn.
+ */
+static int hand_over(struct vmsim_scenario *s, struct vmsim__replay *r, uint64_t now) {
+    int err = fetch(s, r);
+    while (!err && r->have && !owner(s, r)) {
+        if (r->item.event && r->item.event->type == VMSIM_TRACE_START)
+            err = begin_at_head(s, r, now);
+        r->have = false;
+        err = err ? err : fetch(s, r);
     }
-    r->left = 0;
-    return true;
+    if (err)
+        return err;
+    const struct vmsim__task *next = r->ended ? vmsim__task_at(s->machine, r->root->task) : owner(s, r);
+    return vmsim__task_wake_at(s->machine, next, now) ? vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a wake")
+                                                      : 0;
 }
 
-/* The CPU on which the trace goes on: that of the item's task. Items have one order: a task that goes on on another
- * CPU cannot do so before the item that preceded it. */
-static void follow_task(struct vmsim_scenario *s, struct vmsim__job *job, const struct vmsim__task *t) {
-    const struct vmsim__task *before = vmsim__task_at(s->machine, job->task);
-    if (t->cpu != before->cpu && s->machine->cpus[t->cpu].now < s->machine->cpus[before->cpu].now)
-        s->machine->cpus[t->cpu].now = s->machine->cpus[before->cpu].now;
-}
-
-/* The error of the scenario is looked at once an item, since some helpers can only leave it there. */
-enum vmsim__slice vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until) {
+void vmsim__replay_exited(struct vmsim_scenario *s, struct vmsim__job *job) {
     struct vmsim__replay *r = job->replay;
-    unsigned cpu = vmsim__task_at(s->machine, job->task)->cpu;
-    while (run_batch(s, r, until)) {
-        if (s->machine->cpus[cpu].now > until)
-            return VMSIM__SLICE_MORE;
-        if (vmsim__host_error(s->machine))
-            vmsim__err_set(&s->err, VMSIM_ENOMEM, "%s", vmsim_machine_error(s->machine));
-        if (s->err.code || vmsim__run_stopped(s, s->machine->cpus[cpu].now))
-            return VMSIM__SLICE_FAIL;
-        struct vmsim_trace_item next;
-        int got = vmsim_trace_next(r->reader, &next);
-        if (got < 0)
-            vmsim__err_set(&s->err, got, "%s", vmsim_trace_reader_error(r->reader));
-        if (got <= 0)
-            return got ? VMSIM__SLICE_FAIL : VMSIM__SLICE_END;
-        struct item i = {
-            .s = s, .r = r, .job = job, .t = task_of(s, r, next.task), .e = next.event, .trace_task = next.task};
-        if (i.t)
-            follow_task(s, job, i.t);
-        if (next.event && replay_event(&i)) {
-            if (!s->err.code)
-                vmsim__err_set(&s->err, VMSIM_ENOMEM, "%s", vmsim_machine_error(s->machine));
-            return VMSIM__SLICE_FAIL;
+    if (!r->running)
+        hand_over(s, r, vmsim__task_at(s->machine, job->task)->end_ns); /* an error stays with the scenario */
+}
+
+/* References of the batch at the head, a chunk after the other, until all are done or `until` has passed. */
+static enum vmsim__work run_batch(struct vmsim_scenario *s, struct vmsim__replay *r, struct vmsim__task *t,
+                                  uint64_t until) {
+    while (r->done < r->item.count) {
+        const struct vmsim__placement *placed_at = r->placements.at[r->item.task];
+        struct vmsim_access_result result;
+        if (r->chunk_at == r->chunk_end) {
+            r->chunk_at = 0;
+            r->chunk_end = vmsim__min64(r->item.count - r->done, VMSIM__CHUNK);
+            if (placed_at)
+                vmsim__placement_translate(r->placements.at[r->item.task], r->item.accesses + r->done, r->chunk,
+                                           r->chunk_end);
         }
-        if (!next.event && i.t) {
-            r->batch = next.accesses;
-            r->left = next.count;
-            r->batch_task = next.task;
-        }
+        const vmsim_access *at = placed_at ? r->chunk + r->chunk_at : r->item.accesses + r->done;
+        enum vmsim__work how = vmsim__machine_access(s->machine, t, at, r->chunk_end - r->chunk_at, NULL, &result);
+        r->chunk_at += result.done;
+        r->done += result.done;
+        s->references += result.done;
+        if (how != VMSIM__WORK_MORE)
+            return how;
+        if (s->machine->cpus[t->cpu].now > until)
+            break;
     }
-    return VMSIM__SLICE_MORE;
+    return VMSIM__WORK_MORE;
+}
+
+/* Works on the head, which is the task's own. */
+static enum vmsim__work run_head(struct vmsim_scenario *s, struct vmsim__replay *r, struct vmsim__task *t,
+                                 uint64_t until, bool *over) {
+    *over = false;
+    if (!r->item.event) {
+        enum vmsim__work work = run_batch(s, r, t, until);
+        *over = work == VMSIM__WORK_MORE && r->done == r->item.count;
+        return work;
+    }
+    struct item i = {.s = s,
+                     .r = r,
+                     .t = task_of(s, r, r->item.task),
+                     .e = r->item.event,
+                     .trace_task = r->item.task,
+                     .now = s->machine->cpus[t->cpu].now};
+    int how = replay_event(&i);
+    if (how == AGAIN)
+        return VMSIM__WORK_WAIT;
+    *over = !how && !s->err.code;
+    if (*over)
+        return VMSIM__WORK_MORE;
+    if (!s->err.code)
+        vmsim__err_set(&s->err, VMSIM_ENOMEM, "%s", vmsim_machine_error(s->machine));
+    return VMSIM__WORK_FAIL;
+}
+
+static enum vmsim__work host_failed(struct vmsim_scenario *s) {
+    vmsim__err_set(&s->err, s->machine->err.code ? s->machine->err.code : VMSIM_ENOMEM, "%s",
+                   vmsim_machine_error(s->machine));
+    return VMSIM__WORK_FAIL;
+}
+
+/* The head belongs to somebody else now, or there is none: the task waits for its turn; the end of the recording ends
+ * the root, and finds the others as they are. */
+static enum vmsim__work pass_on(struct vmsim_scenario *s, struct vmsim__replay *r, struct vmsim__task *t) {
+    if (hand_over(s, r, s->machine->cpus[t->cpu].now))
+        return VMSIM__WORK_FAIL;
+    if (r->ended && t->id == r->root->task)
+        return VMSIM__WORK_END;
+    t->wait = (struct vmsim__wait){VMSIM__WAIT_TURN, 0, VMSIM__TIME_NEVER};
+    return VMSIM__WORK_WAIT;
+}
+
+/* One item after the other, as long as they are the task's. */
+enum vmsim__work vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until) {
+    struct vmsim__replay *r = job->replay;
+    struct vmsim__task *t = vmsim__task_at(s->machine, job->task);
+    const unsigned cpu = t->cpu;
+    do {
+        bool over;
+        if (vmsim__host_error(s->machine))
+            return host_failed(s);
+        if (s->err.code || fetch(s, r))
+            return VMSIM__WORK_FAIL;
+        if (owner(s, r) == NULL && r->have && r->item.event && r->item.event->type == VMSIM_TRACE_START) {
+            if (begin_at_head(s, r, s->machine->cpus[cpu].now))
+                return VMSIM__WORK_FAIL;
+            r->have = false;
+            continue;
+        }
+        if (owner(s, r) != t)
+            return pass_on(s, r, t);
+        r->running = true;
+        enum vmsim__work how = run_head(s, r, t, until, &over);
+        r->running = false;
+        if (how == VMSIM__WORK_FAIL)
+            return s->err.code ? how : host_failed(s);
+        r->have = !over && t->state != VMSIM__TASK_DEAD;
+        if (t->state == VMSIM__TASK_DEAD)
+            return hand_over(s, r, t->end_ns) ? VMSIM__WORK_FAIL : VMSIM__WORK_END;
+        if (!over)
+            return how;
+        if (vmsim__run_stopped(s, s->machine->cpus[cpu].now))
+            return VMSIM__WORK_FAIL;
+    } while (t->cpu == cpu && s->machine->cpus[cpu].now <= until);
+    return VMSIM__WORK_MORE;
 }

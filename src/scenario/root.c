@@ -218,7 +218,7 @@ static int prepare_job(struct vmsim_scenario *s, struct vmsim__job *job, const s
     char key[80];
     snprintf(key, sizeof key, "%s.trace", path);
     const char *file = vmsim__config_find(s->config, key, decl->trace);
-    int err = file ? vmsim__replay_open(s, decl, file, &job->replay) : VMSIM_ENOMEM;
+    int err = file ? vmsim__replay_open(s, job, decl, file) : VMSIM_ENOMEM;
     if (err)
         vmsim__config_error(s->config, key, "%s", vmsim__err_text(&s->err));
     else
@@ -226,7 +226,7 @@ static int prepare_job(struct vmsim_scenario *s, struct vmsim__job *job, const s
     return err;
 }
 
-/* All tasks begin asleep, those that start at 0 as well: one rule decides who is first. */
+/* All tasks begin by an event, those that start at 0 as well: one rule decides who is first. */
 static int create_tasks(struct vmsim_scenario *s) {
     const struct vmsim__task_decl *tasks = s->spec->workload.tasks.data;
     int result = 0;
@@ -241,14 +241,12 @@ static int create_tasks(struct vmsim_scenario *s) {
             result = err;
             continue;
         }
-        struct vmsim__job *job = vmsim__job_create(s, id, VMSIM__NO_JOB);
+        struct vmsim__job *job = vmsim__job_create(s, id);
         if (!job)
             return VMSIM_ENOMEM;
         err = prepare_job(s, job, &tasks[i], path);
         result = err ? err : result;
-        job->wake = tasks[i].start;
-        job->state = VMSIM__JOB_ASLEEP;
-        if (!vmsim__evq_push(&s->sleepers, tasks[i].start, 0, job->index, &job->sleeper))
+        if (vmsim__job_begin(job, tasks[i].start))
             return VMSIM_ENOMEM;
     }
     return result;
@@ -259,10 +257,6 @@ static int create_parts(struct vmsim_scenario *s) {
     int err = vmsim_machine_create(s->config, &s->machine);
     if (err)
         return err;
-    s->queue = vmsim__calloc(s->alloc, s->machine->nr_cpus, sizeof *s->queue);
-    s->queue_head = vmsim__calloc(s->alloc, s->machine->nr_cpus, sizeof *s->queue_head);
-    if (!s->queue || !s->queue_head)
-        return VMSIM_ENOMEM;
     err = vmsim__workload_validate(s->config, s->spec, s->machine->nr_cpus);
     int files = create_files(s), tasks = files ? files : create_tasks(s), expect = vmsim__expectations_declare(s);
     return err ? err : tasks ? tasks : expect;
@@ -283,7 +277,6 @@ int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **s
     s->alloc = alloc;
     s->config = config;
     s->spec = spec;
-    vmsim__evq_init(&s->sleepers, alloc);
     int err = create_parts(s);
     if (err) {
         vmsim_scenario_destroy(s);
@@ -306,18 +299,13 @@ size_t vmsim_scenario_destroy(struct vmsim_scenario *s) {
     vmsim__vec_fini(s->alloc, &s->failures);
     vmsim__vec_fini(s->alloc, &s->expectations);
     vmsim__markers_release(s);
-    vmsim__evq_fini(&s->sleepers);
+    for (size_t i = 0; i < s->replays.count; i++)
+        vmsim__replay_close(s, s->replays.at[i]);
+    vmsim__vec_fini(s->alloc, &s->replays);
     for (size_t i = 0; i < s->waiting.count; i++)
         vmsim__vec_fini(s->alloc, &s->waiting.at[i]);
     vmsim__vec_fini(s->alloc, &s->waiting);
     vmsim__names_fini(s->alloc, &s->barriers);
-    unsigned cpus = s->machine ? s->machine->nr_cpus : 0;
-    for (unsigned i = 0; s->queue && i < cpus; i++)
-        vmsim__vec_fini(s->alloc, &s->queue[i]);
-    if (s->queue)
-        vmsim__free(s->alloc, s->queue, cpus * sizeof *s->queue);
-    if (s->queue_head)
-        vmsim__free(s->alloc, s->queue_head, cpus * sizeof *s->queue_head);
     leaked = vmsim_machine_destroy(s->machine);
     struct vmsim__alloc *alloc = s->alloc;
     vmsim__free(alloc, s, sizeof *s);

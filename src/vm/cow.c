@@ -51,7 +51,7 @@ static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
         return VMSIM__FAULT_OOM;
     vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_HIGHUSER_MOVABLE | (zero ? VMSIM__GFP_ZERO : 0), 0, at->cpu);
     if (pfn == VMSIM__PFN_NONE)
-        return VMSIM__FAULT_OOM;
+        return vmsim__no_frame(vm);
     vmsim__vm_fill(vm, pfn, old, 0);
     vmsim__vm_cost(vm, vm->spec.costs.map + (zero ? vm->spec.costs.zero_page : vm->spec.costs.copy_page));
     if (!zero) {

@@ -19,6 +19,21 @@ bool vmsim__fault_table(struct vmsim__fault_at *at) {
     return vmsim__mm_slot(at->mm, at->va, true, &at->slot) && !at->slot.level;
 }
 
+/* No walk has seen the table, so that no CPU has to forget it. */
+void vmsim__fault_table_undo(struct vmsim__fault_at *at) {
+    VMSIM__ASSERT(at->slot.entry && !at->slot.level);
+    struct vmsim__pagetable *pt = &at->mm->pt;
+    const struct vmsim__pt_format *f = pt->format;
+    const uint64_t bytes = UINT64_C(1) << (f->shift[0] + f->index_bits[0]);
+    const uint64_t start = vmsim__align_down(at->va, bytes), end = start + bytes;
+    struct vmsim__pt_slot slot;
+    uint64_t va = start;
+    if (vmsim__pt_next(pt, &va, end, &slot))
+        return;
+    vmsim__pt_free_range(pt, start, end, start, end);
+    at->slot.entry = NULL;
+}
+
 /* ---- anonymous ---- */
 
 /* Kernel: do_anonymous_page: a read maps the zero page and costs no frame; the frame comes with the first write. */
@@ -29,7 +44,7 @@ static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
     struct vmsim__vma *vma = at->vma;
     uint32_t flags = vmsim__prot_flags(vma);
     if (!vmsim__fault_table(at))
-        return VMSIM__FAULT_OOM;
+        return vmsim__no_frame(vm);
     if (!at->write) {
         const struct vmsim__pte zero = {vm->zero_pfn, flags | VMSIM__PTE_SPECIAL};
         vmsim__pt_set(mm->pt.format, &at->slot, zero);
@@ -42,7 +57,7 @@ static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
         return VMSIM__FAULT_OOM;
     vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_HIGHUSER_MOVABLE | VMSIM__GFP_ZERO, 0, at->cpu);
     if (pfn == VMSIM__PFN_NONE)
-        return VMSIM__FAULT_OOM;
+        return vmsim__no_frame(vm);
     vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, 0);
     vmsim__map_new_anon(vma, pfn, at->va, at->cpu);
     if (vma->flags & VMSIM__VM_WRITE)
@@ -93,9 +108,9 @@ static enum vmsim__fault_outcome walk_fault(struct vmsim__fault_at *at) {
     bool done = false;
     enum vmsim__fault_outcome o = VMSIM__FAULT_OOM;
     if (mm->pt.format->levels > 1 && !vmsim__pt_slot(&mm->pt, at->va, 1, true, &at->slot))
-        return o;
+        return vmsim__no_frame(mm->vm);
     if (!vmsim__mm_slot(mm, at->va, false, &at->slot))
-        return o;
+        return vmsim__no_frame(mm->vm);
     if (at->slot.entry && at->slot.level) {
         struct vmsim__pt_slot huge = at->slot;
         o = vmsim__thp_wp(at, &huge, &done);
@@ -104,8 +119,8 @@ static enum vmsim__fault_outcome walk_fault(struct vmsim__fault_at *at) {
     }
     if (done)
         return o;
-    if (!vmsim__mm_slot(mm, at->va, false, &at->slot))
-        return VMSIM__FAULT_OOM;
+    if (vmsim__now_waits(&mm->vm->mem->now) || !vmsim__mm_slot(mm, at->va, false, &at->slot))
+        return vmsim__no_frame(mm->vm);
     return pte_fault(at);
 }
 
@@ -118,7 +133,7 @@ static void rss_event(struct vmsim__mm *mm) {
 
 /* Kernel: mm_account_fault. */
 static void count_task_fault(struct vmsim__mm *mm, enum vmsim__fault_outcome o) {
-    struct vmsim__charge *c = &mm->vm->charge;
+    struct vmsim__now *c = &mm->vm->mem->now;
     if (o == VMSIM__FAULT_MAJOR) {
         c->maj_flt++;
         mm->maj_flt++;
@@ -128,7 +143,16 @@ static void count_task_fault(struct vmsim__mm *mm, enum vmsim__fault_outcome o) 
     }
 }
 
-/* Kernel: handle_mm_fault. pgfault counts every entry, resolved or not; the task's own counters only those resolved. */
+/* What a fault comes to that was entered more than once. Population counts one that waited by the retry, not by the I/O
+ * (faultin_page reports VM_FAULT_RETRY). */
+static enum vmsim__fault_outcome after_tries(const struct vmsim__vm *vm, const struct vmsim__call *call) {
+    if (vm->waits != VMSIM__WAIT_FAULT)
+        return vm->waits == VMSIM__WAIT_MAJOR ? VMSIM__FAULT_MAJOR : VMSIM__FAULT_MINOR;
+    return call->major || vm->kernel->retry_is_major ? VMSIM__FAULT_MAJOR : VMSIM__FAULT_MINOR;
+}
+
+/* Kernel: handle_mm_fault. Until 6.4 pgfault counts every entry, resolved or not; the task's own counters only those
+ * resolved. */
 enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t va, bool write, bool fetch,
                                               unsigned cpu) {
     VMSIM__ASSERT(va >= vma->start && va < vma->end && cpu < vma->mm->vm->mem->nr_cpus);
@@ -136,11 +160,20 @@ enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t v
     struct vmsim__vm *vm = mm->vm;
     struct vmsim__fault_at at = {
         .mm = mm, .vma = vma, .va = va & ~(vm->page_size - 1), .write = write, .fetch = fetch, .cpu = cpu};
+    struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
     mm->cpu = cpu;
-    vmsim__vm_event(vm, VMSIM__PGFAULT, 1);
+    if (!call->tried || vm->kernel->retry_counts_twice)
+        vmsim__vm_event(vm, VMSIM__PGFAULT, 1);
     rss_event(mm);
     vmsim__vm_cost(vm, vm->spec.costs.fault);
     enum vmsim__fault_outcome o = walk_fault(&at);
+    if (o == VMSIM__FAULT_RETRY || o == VMSIM__FAULT_WAIT) {
+        call->tried = true;
+        return o;
+    }
+    if (call->tried && vmsim__fault_resolved(o))
+        o = after_tries(vm, call);
+    call->tried = call->major = false;
     count_task_fault(mm, o);
     return o;
 }
@@ -169,7 +202,11 @@ enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, boo
         return VMSIM__FAULT_SIGSEGV_ACCERR;
     if (VMSIM__UNLIKELY(vmsim__nommu(mm->vm))) /* the first half of a reference that leaves the mapping */
         return VMSIM__FAULT_SIGSEGV_MAPERR;
-    return vmsim__handle_fault(v, va, write, fetch, cpu);
+    enum vmsim__fault_outcome o;
+    do
+        o = vmsim__handle_fault(v, va, write, fetch, cpu);
+    while (o == VMSIM__FAULT_RETRY);
+    return o;
 }
 
 bool vmsim__mm_put_user(struct vmsim__mm *mm, uint64_t va, unsigned cpu) {
@@ -266,36 +303,38 @@ static bool present_as_wanted(struct vmsim__vma *vma, uint64_t va, bool write) {
 
 /* Kernel: vm_fault_to_errno; hardware poison has no place here. */
 static int fault_errno(enum vmsim__fault_outcome o) {
+    if (o == VMSIM__FAULT_WAIT)
+        return -VMSIM__ERESTARTSYS;
     return o == VMSIM__FAULT_OOM ? -VMSIM__L_ENOMEM : -VMSIM__L_EFAULT;
 }
 
 /* Kernel: faultin_page in a loop, as __get_user_pages: a fault may have to be followed by another, first the page,
  * then the right to write. */
-static int populate_pages(struct vmsim__vma *vma, uint64_t start, uint64_t end, bool write, uint64_t *done,
-                          unsigned cpu) {
+static int populate_pages(struct vmsim__vma *vma, uint64_t start, uint64_t end, bool write, unsigned cpu) {
     VMSIM__ASSERT(start >= vma->start && end <= vma->end);
-    for (uint64_t va = start; va < end; va += vma->mm->vm->page_size) {
+    struct vmsim__call *call = vmsim__now_call(&vma->mm->vm->mem->now);
+    for (uint64_t va = vmsim__max64(start, call->done); va < end; va += vma->mm->vm->page_size) {
         while (!present_as_wanted(vma, va, write)) {
             enum vmsim__fault_outcome o = vmsim__handle_fault(vma, va, write, false, cpu);
+            if (o == VMSIM__FAULT_RETRY)
+                continue;
+            call->done = o == VMSIM__FAULT_WAIT ? va : 0;
             if (!vmsim__fault_resolved(o))
                 return fault_errno(o);
             if (write && !(vma->flags & VMSIM__VM_WRITE))
                 break; /* forced: a private copy that stays read-only */
         }
-        if (done)
-            *done = va + vma->mm->vm->page_size;
     }
     return 0;
 }
 
-int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned mode, uint64_t *done,
-                        unsigned cpu) {
+int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned mode, unsigned cpu) {
     VMSIM__ASSERT(start <= end && !((start | end) & (vma->mm->vm->page_size - 1)));
     struct vmsim__vm *vm = vma->mm->vm;
     vma->mm->cpu = cpu;
     vm->waits =
         mode & VMSIM__POPULATE_ADVICE && vm->kernel->populate_retry_major ? VMSIM__WAIT_MAJOR : VMSIM__WAIT_MINOR;
-    int e = populate_pages(vma, start, end, mode & VMSIM__POPULATE_WRITE, done, cpu);
+    int e = populate_pages(vma, start, end, mode & VMSIM__POPULATE_WRITE, cpu);
     vm->waits = VMSIM__WAIT_FAULT;
     return e;
 }
@@ -304,6 +343,8 @@ int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, un
  * so that no page of the file becomes dirty for nothing. */
 void vmsim__mm_populate(struct vmsim__mm *mm, uint64_t start, uint64_t length, unsigned cpu) {
     uint64_t end = start + length;
+    struct vmsim__call *call = vmsim__now_call(&mm->vm->mem->now);
+    call->populate = call->populate_end = 0;
     for (uint64_t at = start; at < end;) {
         struct vmsim__vma *v = vmsim__vma_find(mm, at);
         if (!v || v->start >= end)
@@ -314,6 +355,11 @@ void vmsim__mm_populate(struct vmsim__mm *mm, uint64_t start, uint64_t length, u
             !vmsim__vma_accessible(v))
             continue;
         bool write = (v->flags & (VMSIM__VM_WRITE | VMSIM__VM_SHARED)) == VMSIM__VM_WRITE;
-        vmsim__populate_vma(v, from, to, write ? VMSIM__POPULATE_WRITE : 0, NULL, cpu);
+        if (vmsim__populate_vma(v, from, to, write ? VMSIM__POPULATE_WRITE : 0, cpu) == -VMSIM__ERESTARTSYS) {
+            call->populate = call->done;
+            call->populate_end = end;
+            call->done = 0;
+            return;
+        }
     }
 }

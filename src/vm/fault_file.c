@@ -82,43 +82,38 @@ static bool fault_around(struct vmsim__fault_at *at) {
     return vmsim__fault_table(at) && map_around(at, first, first + ((to - from) >> shift));
 }
 
-/* Population counts a fault that waited by the retry, not by the I/O (faultin_page reports VM_FAULT_RETRY). */
-static bool is_major(const struct vmsim__fault_at *at, const struct vmsim__page_fault *page) {
-    VMSIM__ASSERT(page->retry || !page->major);
-    const struct vmsim__vm *vm = at->mm->vm;
-    if (page->retry && vm->waits != VMSIM__WAIT_FAULT)
-        return vm->waits == VMSIM__WAIT_MAJOR;
-    return page->major || (page->retry && vm->kernel->retry_is_major);
-}
-
-/* Brings the page in, with a reference. MINOR or MAJOR, or why not. Kernel: __do_fault. The cache's bill is taken
- * here, because a fault ends in the middle of a task's own time. */
+/* Brings the page in, with a reference. MINOR: it is there; RETRY, WAIT: it is on its way, or reading ahead let go of
+ * the address space; or why not. Kernel: __do_fault. */
 static enum vmsim__fault_outcome fetch_page(struct vmsim__fault_at *at, struct vmsim__page_fault *out) {
     struct vmsim__vm *vm = at->mm->vm;
-    uint64_t cpu_ns, wait_ns;
     enum vmsim__page_outcome o =
         vmsim__file_fault(vm->cache, at->vma->file, &at->vma->ra, vmsim__vma_index(at->vma, at->va), advice_of(at->vma),
                           vm->policy, at->cpu, out);
-    vmsim__cache_take_cost(vm->cache, &cpu_ns, &wait_ns);
-    vm->charge.cost_ns += cpu_ns + vm->spec.costs.file_lookup;
-    vm->charge.io_ns += wait_ns;
-    if (o == VMSIM__PAGE_SIGBUS)
+    vmsim__vm_cost(vm, vm->spec.costs.file_lookup);
+    if (out->major)
+        vmsim__now_call(&vm->mem->now)->major = true;
+    switch (o) {
+    case VMSIM__PAGE_OK:
+        return VMSIM__FAULT_MINOR;
+    case VMSIM__PAGE_SIGBUS:
         return VMSIM__FAULT_SIGBUS;
-    if (o == VMSIM__PAGE_OOM)
-        return VMSIM__FAULT_OOM;
-    if (out->retry && vm->kernel->retry_counts_twice)
-        vmsim__vm_event(vm, VMSIM__PGFAULT, 1);
-    return is_major(at, out) ? VMSIM__FAULT_MAJOR : VMSIM__FAULT_MINOR;
+    case VMSIM__PAGE_OOM:
+        return vmsim__no_frame(vm);
+    case VMSIM__PAGE_WAIT:
+        return VMSIM__FAULT_WAIT;
+    default:
+        return VMSIM__FAULT_RETRY;
+    }
 }
 
-/* A fault that has to wait lets go of what it had allocated and is entered again. Nothing of it is kept between the
- * two entries; only the allocator sees it, which decides the frames that come next. */
-static void let_go(struct vmsim__fault_at *at, const struct vmsim__page_fault *page, uint32_t gfp) {
-    if (!page->retry)
-        return;
-    vmsim__pfn pfn = vmsim__vm_alloc_page(at->mm->vm, gfp, 0, at->cpu);
-    if (pfn != VMSIM__PFN_NONE)
-        vmsim__mem_free(at->mm->vm->mem, pfn, 0, at->cpu);
+/* A fault that has to be entered again gives its leaf table back if nothing is in it: the kernel had allocated it, but
+ * puts it into the page table only with the first entry (prealloc_pte). What was allocated decides which frames come
+ * next. */
+static enum vmsim__fault_outcome let_go(struct vmsim__fault_at *at, enum vmsim__fault_outcome o, bool table) {
+    VMSIM__ASSERT(!vmsim__fault_resolved(o));
+    if (table)
+        vmsim__fault_table_undo(at);
+    return o;
 }
 
 /* Kernel: do_read_fault. */
@@ -130,16 +125,10 @@ static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
     if (fault_around(at))
         return VMSIM__FAULT_MINOR;
     if (!vmsim__fault_table(at))
-        return VMSIM__FAULT_OOM;
+        return vmsim__no_frame(vm);
     enum vmsim__fault_outcome o = fetch_page(at, &page);
     if (!vmsim__fault_resolved(o))
-        return o;
-    if (first)
-        let_go(at, &page, VMSIM__GFP_PGTABLE);
-    if (page.retry && fault_around(at)) { /* the fault is entered again: the page is cached now */
-        vmsim__folio_put(vm->lru, page.pfn, at->cpu);
-        return o;
-    }
+        return let_go(at, o, first);
     set_entry(at, &at->slot, page.pfn, false);
     vmsim__vm_cost(vm, vm->spec.costs.map);
     return o;
@@ -155,15 +144,12 @@ static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
         return VMSIM__FAULT_OOM;
     vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_HIGHUSER_MOVABLE, 0, at->cpu);
     if (pfn == VMSIM__PFN_NONE)
-        return VMSIM__FAULT_OOM;
-    enum vmsim__fault_outcome o = vmsim__fault_table(at) ? fetch_page(at, &page) : VMSIM__FAULT_OOM;
+        return vmsim__no_frame(vm);
+    enum vmsim__fault_outcome o = vmsim__fault_table(at) ? fetch_page(at, &page) : vmsim__no_frame(vm);
     if (!vmsim__fault_resolved(o)) {
         vmsim__folio_put(vm->lru, pfn, at->cpu);
-        return o;
+        return let_go(at, o, first);
     }
-    let_go(at, &page, VMSIM__GFP_HIGHUSER_MOVABLE);
-    if (first)
-        let_go(at, &page, VMSIM__GFP_PGTABLE);
     vmsim__vm_fill(vm, pfn, page.pfn, 0);
     vmsim__vm_cost(vm, vm->spec.costs.map + vm->spec.costs.copy_page);
     vmsim__map_new_anon(at->vma, pfn, at->va, at->cpu);
@@ -182,12 +168,10 @@ static enum vmsim__fault_outcome shared_fault(struct vmsim__fault_at *at) {
     struct vmsim__page_fault page;
     const bool first = !vmsim__mm_leaf_entry(at->mm, at->va);
     if (!vmsim__fault_table(at))
-        return VMSIM__FAULT_OOM;
+        return vmsim__no_frame(vm);
     enum vmsim__fault_outcome o = fetch_page(at, &page);
     if (!vmsim__fault_resolved(o))
-        return o;
-    if (first)
-        let_go(at, &page, VMSIM__GFP_PGTABLE);
+        return let_go(at, o, first);
     if (vmsim__file_wants_mkwrite(at->vma->file)) {
         vmsim__file_mkwrite(vm->cache, at->vma->file, page.pfn);
         vmsim__vm_cost(vm, vm->spec.costs.mkwrite);

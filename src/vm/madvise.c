@@ -223,16 +223,12 @@ static int swapin_willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
 /* Kernel: madvise_willneed. */
 static int willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     struct vmsim__vm *vm = v->mm->vm;
-    uint64_t cpu_ns, wait_ns;
     if (!v->file)
         return swapin_willneed(v, start, end);
     if (v->file->kind != VMSIM__FILE_REGULAR)
         return 0;
     vmsim__file_willneed(vm->cache, v->file, &v->ra, vmsim__vma_index(v, start), (end - start) >> vm->page_shift,
                          v->mm->cpu);
-    vmsim__cache_take_cost(vm->cache, &cpu_ns, &wait_ns);
-    vm->charge.cost_ns += cpu_ns;
-    vm->charge.io_ns += wait_ns;
     return 0;
 }
 
@@ -241,7 +237,7 @@ static int populate_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, b
     if ((v->flags & (VMSIM__VM_IO | VMSIM__VM_PFNMAP)) || (write && !(v->flags & VMSIM__VM_WRITE)) ||
         (!write && !(v->flags & VMSIM__VM_READ)))
         return VMSIM__L_EINVAL;
-    return -vmsim__populate_vma(v, start, end, VMSIM__POPULATE_ADVICE | (write ? VMSIM__POPULATE_WRITE : 0), NULL,
+    return -vmsim__populate_vma(v, start, end, VMSIM__POPULATE_ADVICE | (write ? VMSIM__POPULATE_WRITE : 0),
                                 v->mm->cpu);
 }
 
@@ -288,7 +284,7 @@ int64_t vmsim__mm_madvise(struct vmsim__mm *mm, uint64_t addr, uint64_t length, 
     mm->cpu = cpu;
     if (vmsim__nommu(mm->vm))
         return -VMSIM__L_ENOSYS;
-    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.madvise);
+    vmsim__vm_call_cost(mm->vm, mm->vm->spec.costs.madvise);
     if (!known(advice) || (addr & (page - 1)))
         return fail(VMSIM__L_EINVAL);
     uint64_t aligned = vmsim__align_up(length, page), end = addr + aligned;

@@ -98,12 +98,6 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     vmsim__free(vm->alloc, vm, sizeof *vm);
 }
 
-struct vmsim__charge vmsim__vm_take_charge(struct vmsim__vm *vm) {
-    struct vmsim__charge c = vm->charge;
-    memset(&vm->charge, 0, sizeof vm->charge);
-    return c;
-}
-
 int vmsim__vm_error(struct vmsim__vm *vm) {
     return vm->host_nomem ? VMSIM_ENOMEM : 0;
 }

@@ -8,10 +8,11 @@
  *            |       \--- anon_vma chain                     (frame.mapping = file id, frame.index = page of file)
  *            \--- page table --> frame -- anon_vma id --> VMAs (frame.mapping = anon_vma id, frame.index = linear page)
  *
- * Calls return what the system call returns (a value or a negative Linux errno); faults return an outcome. Every call
- * takes the CPU on which the task runs. What the call cost is added to vm->charge, which machine/ takes and clears
- * after each call. Kernel counterparts: mm/mmap.c, mm/memory.c, mm/mremap.c, mm/mprotect.c, mm/madvise.c, mm/mlock.c,
- * mm/rmap.c, mm/huge_memory.c, kernel/fork.c (dup_mmap), fs/exec.c, fs/binfmt_elf.c, mm/util.c, fs/proc/task_mmu.c. */
+ * Calls return what the system call returns (a value or a negative Linux errno), -ERESTARTSYS when they have to wait;
+ * faults return an outcome. Every call takes the CPU on which the task runs. What a call costs is charged to the
+ * present (base/now.h). Kernel counterparts: mm/mmap.c, mm/memory.c, mm/mremap.c, mm/mprotect.c, mm/madvise.c,
+ * mm/mlock.c, mm/rmap.c, mm/huge_memory.c, kernel/fork.c (dup_mmap), fs/exec.c, fs/binfmt_elf.c, mm/util.c,
+ * fs/proc/task_mmu.c. */
 #ifndef VMSIM__VM_H
 #define VMSIM__VM_H
 #include "base/interval_tree.h"
@@ -133,7 +134,9 @@ enum vmsim__fault_outcome {
     VMSIM__FAULT_SIGSEGV_MAPERR,
     VMSIM__FAULT_SIGSEGV_ACCERR,
     VMSIM__FAULT_SIGBUS,
-    VMSIM__FAULT_OOM /* no frame could be had: the caller may reclaim or kill, and fault again */
+    VMSIM__FAULT_OOM,   /* no frame could be had */
+    VMSIM__FAULT_RETRY, /* enter it again at once; within vm/ alone */
+    VMSIM__FAULT_WAIT   /* enter it again when what the present waits for has happened */
 };
 static inline bool vmsim__fault_resolved(enum vmsim__fault_outcome o) {
     return o <= VMSIM__FAULT_SPURIOUS;
@@ -195,13 +198,6 @@ enum vmsim__rlimit {
 };
 enum vmsim__rss_kind { VMSIM__RSS_FILE, VMSIM__RSS_ANON, VMSIM__RSS_SWAP, VMSIM__RSS_SHMEM, VMSIM__RSS_KINDS };
 
-/* What the last calls cost their task; machine/ reads and clears it. */
-struct vmsim__charge {
-    uint64_t cost_ns;          /* CPU time of the kernel */
-    uint64_t io_ns;            /* time blocked on devices, after cost_ns */
-    uint64_t min_flt, maj_flt; /* of the task (rusage): faults of populate, mlock and exec included */
-};
-
 /* One mapping: [start, end), page aligned. Read it freely, change it only through the calls below. */
 struct vmsim__vma {
     uint64_t start, end;             /* what a lookup reads comes first: one cache line */
@@ -256,6 +252,8 @@ struct vmsim__mm {
         env_end, vdso;
     uint64_t rlimit[VMSIM__RLIMITS]; /* bytes; UINT64_MAX: unlimited */
     bool topdown, privileged, thp_disabled;
+    uint8_t exec_step;             /* of vmsim__mm_exec: what comes next (vm_exec.c) */
+    uint64_t exec_bss;             /* where the memory begins that the step is to clear; 0: nowhere */
     struct vmsim__mm *next, *prev; /* all of a vm, in order of creation */
     void *user;                    /* machine/'s own */
     unsigned cpu;                  /* of the call in progress */
@@ -277,7 +275,6 @@ struct vmsim__vm_init {
 int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, struct vmsim__err *err);
 /* All address spaces must be gone; gives the zero pages back. */
 void vmsim__vm_destroy(struct vmsim__vm *vm);
-struct vmsim__charge vmsim__vm_take_charge(struct vmsim__vm *vm); /* and clears it */
 /* 0, or VMSIM_ENOMEM once the host refused memory (calls then return -ENOMEM or VMSIM__FAULT_OOM). */
 int vmsim__vm_error(struct vmsim__vm *vm);
 struct vmsim__vm_spec *vmsim__vm_knobs(struct vmsim__vm *vm); /* sysctl writes at run time go here */
@@ -297,7 +294,11 @@ vmsim__pfn vmsim__vm_zero_pfn(const struct vmsim__vm *vm); /* a reserved frame: 
 /* Handles the fault of one access at `va`. Works for every access that the walker refused (any enum vmsim__fault). */
 enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, bool write, bool fetch, unsigned cpu);
 
-/* The kernel writes to a word of user memory. Kernel: put_user. False: it cannot (EFAULT). */
+/* Population at the end of mmap and its like. When it has to wait, the call's record says where it stopped: who began
+ * the call goes on with it there, and the call itself is over. Kernel: mm_populate. */
+void vmsim__mm_populate(struct vmsim__mm *mm, uint64_t start, uint64_t length, unsigned cpu);
+
+/* The kernel writes to a word of user memory. Kernel: put_user. False: it cannot (EFAULT), or has to wait. */
 bool vmsim__mm_put_user(struct vmsim__mm *mm, uint64_t va, unsigned cpu);
 /* The program calls into its vdso, which reads the first page of [vvar]; no vdso: nothing. */
 void vmsim__mm_vdso_call(struct vmsim__mm *mm, unsigned cpu);
@@ -358,7 +359,7 @@ struct vmsim__exec {
 };
 /* Fills an empty address space as execve does: argument pages first (they fault before the old image goes), then stack,
  * segments, bss, interpreter, vdso, break. 0 or -ENOMEM, -EINVAL; on failure the address space is fit for vmsim__mm_put
- * alone. */
+ * alone. -ERESTARTSYS: it has to wait, and goes on where it was when it is called again for this address space. */
 int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *image, unsigned cpu);
 
 /* ---- looking ---- */

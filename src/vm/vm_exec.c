@@ -15,13 +15,13 @@
 #define VDSO_PAGES 2
 #define PLATFORM_BYTES 32 /* platform name and 16 random bytes */
 
-/* Writes to [from, to) as the kernel does, lowest page first or last. 0 or -ENOMEM. */
+/* Writes to [from, to) as the kernel does, lowest page first or last. 0, -ENOMEM, -ERESTARTSYS. */
 static int touch(struct vmsim__mm *mm, uint64_t from, uint64_t to, bool downward) {
     const uint64_t page = mm->vm->page_size;
     uint64_t first = vmsim__align_down(from, page), pages = (vmsim__align_up(to, page) - first) / page;
     for (uint64_t i = 0; i < pages; i++) {
         if (!vmsim__mm_put_user(mm, first + (downward ? pages - 1 - i : i) * page, mm->cpu))
-            return -VMSIM__L_ENOMEM;
+            return vmsim__now_waits(&mm->vm->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
     }
     return 0;
 }
@@ -42,7 +42,7 @@ static struct vmsim__vma *add_vma(struct vmsim__mm *mm, uint64_t start, uint64_t
     return v;
 }
 
-/* Steps 1 and 2. */
+/* The stack as it is for the arguments: one page. */
 static int64_t make_stack(struct vmsim__mm *mm, const struct vmsim__exec *x) {
     const uint64_t page = mm->vm->page_size;
     const uint64_t top = x->stack_top ? vmsim__align_up(x->stack_top, page) : mm->task_size;
@@ -59,8 +59,17 @@ static int64_t make_stack(struct vmsim__mm *mm, const struct vmsim__exec *x) {
     }
     v->temporary_stack = true;
     mm->start_stack = top - 8 - x->argument_bytes;
-    if (touch(mm, mm->start_stack, top, true))
-        return -VMSIM__L_ENOMEM;
+    return 0;
+}
+
+/* The strings are written, then the stack gets its room. */
+static int64_t fill_stack(struct vmsim__mm *mm) {
+    const uint64_t page = mm->vm->page_size;
+    struct vmsim__vma *v = mm->first;
+    VMSIM__ASSERT(v && v->temporary_stack && !v->next);
+    int e = touch(mm, mm->start_stack, v->end, true);
+    if (e)
+        return e;
     v->temporary_stack = false;
     uint64_t limit = mm->rlimit[VMSIM__RLIMIT_STACK] & ~(page - 1), base = v->start - STACK_EXPAND;
     if (v->end - v->start + STACK_EXPAND > limit)
@@ -79,7 +88,8 @@ static uint64_t total_size(const struct vmsim__mm *mm, const struct vmsim__exec_
     return o->count ? end - *low : 0;
 }
 
-/* Memory beyond the file's part of the last segment. */
+/* Memory beyond the file's part of the last segment; what of it shares a page with the file is cleared by the next
+ * step. */
 static int64_t map_bss(struct vmsim__mm *mm, uint64_t bss, uint64_t end) {
     const uint64_t page = mm->vm->page_size;
     uint64_t from = vmsim__align_up(bss, page), to = vmsim__align_up(end, page);
@@ -91,10 +101,18 @@ static int64_t map_bss(struct vmsim__mm *mm, uint64_t bss, uint64_t end) {
         if (at < 0)
             return at;
     }
-    const struct vmsim__vma *v = vmsim__vma_find(mm, bss);
-    if ((bss & (page - 1)) && v && v->start <= bss && (v->flags & VMSIM__VM_WRITE))
-        return touch(mm, bss, bss + 1, false);
+    mm->exec_bss = bss & (page - 1) ? bss : 0;
     return 0;
+}
+
+/* Kernel: padzero. */
+static int64_t clear_bss(struct vmsim__mm *mm) {
+    const uint64_t bss = mm->exec_bss;
+    const struct vmsim__vma *v = bss ? vmsim__vma_find(mm, bss) : NULL;
+    int e = v && v->start <= bss && (v->flags & VMSIM__VM_WRITE) ? touch(mm, bss, bss + 1, false) : 0;
+    if (!e)
+        mm->exec_bss = 0;
+    return e;
 }
 
 static int64_t map_segments(struct vmsim__mm *mm, const struct vmsim__exec_object *o, uint64_t bias, uint64_t *end,
@@ -161,28 +179,69 @@ static int64_t map_vdso(struct vmsim__mm *mm, uint64_t hint) {
     return 0;
 }
 
-int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *x, unsigned cpu) {
-    uint64_t bias, end, ignored;
-    int64_t e;
-    if (mm->first || !x->program.file || !x->program.count)
-        return -VMSIM__L_EINVAL;
-    mm->cpu = cpu;
-    if (vmsim__nommu(mm->vm)) /* its binaries are of other formats */
-        return -VMSIM__L_ENOSYS;
-    vmsim__mm_layout(mm);
-    if ((e = make_stack(mm, x)) || (e = place(mm, &x->program, x->interpreter.file != NULL, &bias)) ||
-        (e = map_segments(mm, &x->program, bias, &end, true)))
-        return e;
-    mm->start_brk = mm->brk = x->start_brk ? x->start_brk : vmsim__align_up(end, mm->vm->page_size);
-    if (x->interpreter.file && ((e = place(mm, &x->interpreter, false, &bias)) ||
-                                (e = map_segments(mm, &x->interpreter, bias, &ignored, false))))
-        return e;
-    if (!x->no_vdso && (e = map_vdso(mm, x->vdso)))
-        return e;
+static int64_t map_program(struct vmsim__mm *mm, const struct vmsim__exec *x) {
+    uint64_t bias, end;
+    int64_t e = place(mm, &x->program, x->interpreter.file != NULL, &bias);
+    e = e ? e : map_segments(mm, &x->program, bias, &end, true);
+    if (!e)
+        mm->start_brk = mm->brk = x->start_brk ? x->start_brk : vmsim__align_up(end, mm->vm->page_size);
+    return e;
+}
+
+static int64_t map_interpreter(struct vmsim__mm *mm, const struct vmsim__exec *x) {
+    uint64_t bias, ignored;
+    if (!x->interpreter.file)
+        return 0;
+    int64_t e = place(mm, &x->interpreter, false, &bias);
+    return e ? e : map_segments(mm, &x->interpreter, bias, &ignored, false);
+}
+
+/* Where the vectors lie is settled now; the next step writes them. */
+static int64_t lay_vectors(struct vmsim__mm *mm, const struct vmsim__exec *x) {
     uint64_t strings = mm->start_stack;
     mm->arg_start = strings;
     mm->arg_end = mm->env_start = mm->env_end = strings + x->argument_bytes;
     uint64_t vectors = 8 * (UINT64_C(3) + x->argument_count + 2 * mm->vm->kernel->auxv_entries);
     mm->start_stack = vmsim__align_down(strings - PLATFORM_BYTES - vectors, 16);
-    return touch(mm, mm->start_stack, strings, false);
+    return 0;
+}
+
+/* What may wait is a step of its own, which can be done again from its start. */
+enum { STACK, ARGUMENTS, PROGRAM, BSS, INTERPRETER, INTERPRETER_BSS, VDSO, LAY_VECTORS, VECTORS, DONE };
+
+static int64_t step(struct vmsim__mm *mm, const struct vmsim__exec *x) {
+    switch (mm->exec_step) {
+    case STACK:
+        return make_stack(mm, x);
+    case ARGUMENTS:
+        return fill_stack(mm);
+    case PROGRAM:
+        return map_program(mm, x);
+    case INTERPRETER:
+        return map_interpreter(mm, x);
+    case VDSO:
+        return x->no_vdso ? 0 : map_vdso(mm, x->vdso);
+    case LAY_VECTORS:
+        return lay_vectors(mm, x);
+    case VECTORS:
+        return touch(mm, mm->start_stack, mm->arg_start, false);
+    default: /* BSS, INTERPRETER_BSS */
+        return clear_bss(mm);
+    }
+}
+
+int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *x, unsigned cpu) {
+    if ((mm->exec_step == STACK && mm->first) || !x->program.file || !x->program.count)
+        return -VMSIM__L_EINVAL;
+    mm->cpu = cpu;
+    if (vmsim__nommu(mm->vm)) /* its binaries are of other formats */
+        return -VMSIM__L_ENOSYS;
+    if (mm->exec_step == STACK)
+        vmsim__mm_layout(mm);
+    for (; mm->exec_step < DONE; mm->exec_step++) {
+        int64_t e = step(mm, x);
+        if (e)
+            return e;
+    }
+    return 0;
 }

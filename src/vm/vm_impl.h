@@ -59,7 +59,6 @@ struct vmsim__vm {
     struct vmsim__lru *lru;
     struct vmsim__cache *cache;
     const struct vmsim__pt_format *format;
-    struct vmsim__charge charge;
     vmsim__pfn zero_pfn;
     uint64_t vdso_mapped; /* entries of all vdsos */
     uint64_t page_size;
@@ -110,7 +109,16 @@ VMSIM__INLINE void vmsim__vm_node_stat(struct vmsim__vm *vm, const struct vmsim_
     vm->mem->nodes[vm->mem->zones[vmsim__frame_zone(f)].node].stat[s] += n;
 }
 VMSIM__INLINE void vmsim__vm_cost(struct vmsim__vm *vm, uint64_t ns) {
-    vm->charge.cost_ns += ns;
+    vmsim__now_charge(&vm->mem->now, ns);
+}
+/* Fixed costs of a call, which it does not pay again when it is entered again. */
+VMSIM__INLINE void vmsim__vm_call_cost(struct vmsim__vm *vm, uint64_t ns) {
+    if (!vmsim__now_call(&vm->mem->now)->entered)
+        vmsim__vm_cost(vm, ns);
+}
+/* Why there is no frame: the allocation waits, or there is none. */
+static inline enum vmsim__fault_outcome vmsim__no_frame(const struct vmsim__vm *vm) {
+    return vmsim__now_waits(&vm->mem->now) ? VMSIM__FAULT_WAIT : VMSIM__FAULT_OOM;
 }
 VMSIM__INLINE uint64_t vmsim__vma_pages(const struct vmsim__vma *v, unsigned page_shift) {
     return (v->end - v->start) >> page_shift;
@@ -309,13 +317,13 @@ enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t v
 enum vmsim__fault_outcome vmsim__fault_file(struct vmsim__fault_at *at);
 enum vmsim__fault_outcome vmsim__fault_wp(struct vmsim__fault_at *at);
 bool vmsim__fault_table(struct vmsim__fault_at *at);          /* makes the leaf table and fills at->slot */
+void vmsim__fault_table_undo(struct vmsim__fault_at *at);     /* gives an empty leaf table back */
 void vmsim__mm_layout(struct vmsim__mm *mm);                  /* mmap_base from the limit of the stack (fork.c) */
 int vmsim__expand_stack(struct vmsim__vma *vma, uint64_t va); /* 0 or negative errno */
-/* Faults in [start, end) as get_user_pages does; pages that are there are touched. 0, or -EFAULT, -ENOMEM. */
+/* Faults in [start, end) as get_user_pages does; pages that are there are touched. 0, or -EFAULT, -ENOMEM,
+ * -ERESTARTSYS. What is behind the call's `done` is not touched again. */
 enum { VMSIM__POPULATE_WRITE = 1, VMSIM__POPULATE_ACCESS = 2, VMSIM__POPULATE_ADVICE = 4 };
-int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned mode, uint64_t *done,
-                        unsigned cpu);
-void vmsim__mm_populate(struct vmsim__mm *mm, uint64_t start, uint64_t length, unsigned cpu);
+int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned mode, unsigned cpu);
 
 /* ---- mprotect.c ---- */
 void vmsim__change_protection(struct vmsim__vma *vma, uint64_t start, uint64_t end, bool upgrade_writable,

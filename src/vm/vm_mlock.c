@@ -94,9 +94,9 @@ static int64_t fault_in(struct vmsim__mm *mm, uint64_t start, uint64_t end) {
             return fail(VMSIM__L_ENOMEM);
         bool write = (v->flags & (VMSIM__VM_WRITE | VMSIM__VM_SHARED)) == VMSIM__VM_WRITE;
         int e = vmsim__populate_vma(v, vmsim__max64(v->start, start), vmsim__min64(v->end, end),
-                                    write ? VMSIM__POPULATE_WRITE : 0, NULL, mm->cpu);
+                                    write ? VMSIM__POPULATE_WRITE : 0, mm->cpu);
         if (e)
-            return fail(e == -VMSIM__L_EFAULT ? VMSIM__L_ENOMEM : VMSIM__L_EAGAIN);
+            return e == -VMSIM__ERESTARTSYS ? e : fail(e == -VMSIM__L_EFAULT ? VMSIM__L_ENOMEM : VMSIM__L_EAGAIN);
     }
     return 0;
 }
@@ -106,7 +106,7 @@ int64_t vmsim__mm_mlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
     mm->cpu = cpu;
     if (vmsim__nommu(mm->vm))
         return -VMSIM__L_ENOSYS;
-    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mlock);
+    vmsim__vm_call_cost(mm->vm, mm->vm->spec.costs.mlock);
     if (flags & ~VMSIM__MLOCK_ONFAULT)
         return fail(VMSIM__L_EINVAL);
     if (!vmsim__mlock_allowed(mm))
@@ -127,7 +127,7 @@ int64_t vmsim__mm_munlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, 
     mm->cpu = cpu;
     if (vmsim__nommu(mm->vm))
         return -VMSIM__L_ENOSYS;
-    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mlock);
+    vmsim__vm_call_cost(mm->vm, mm->vm->spec.costs.mlock);
     return apply(mm, addr & ~(page - 1), vmsim__align_up(length + (addr & (page - 1)), page), 0);
 }
 
@@ -146,7 +146,7 @@ int64_t vmsim__mm_mlockall(struct vmsim__mm *mm, unsigned flags, unsigned cpu) {
     mm->cpu = cpu;
     if (vmsim__nommu(mm->vm))
         return -VMSIM__L_ENOSYS;
-    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mlock);
+    vmsim__vm_call_cost(mm->vm, mm->vm->spec.costs.mlock);
     if (!flags || (flags & ~all) || flags == VMSIM__MCL_ONFAULT)
         return fail(VMSIM__L_EINVAL);
     if (!vmsim__mlock_allowed(mm))
@@ -170,7 +170,7 @@ int64_t vmsim__mm_munlockall(struct vmsim__mm *mm, unsigned cpu) {
     mm->cpu = cpu;
     if (vmsim__nommu(mm->vm))
         return -VMSIM__L_ENOSYS;
-    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mlock);
+    vmsim__vm_call_cost(mm->vm, mm->vm->spec.costs.mlock);
     mm->def_flags &= ~LOCK_FLAGS;
     apply_all(mm, 0);
     return 0;
@@ -181,17 +181,12 @@ int64_t vmsim__mm_munlockall(struct vmsim__mm *mm, unsigned cpu) {
 static int sync_vma(struct vmsim__vma *v, uint64_t start, uint64_t end, unsigned flags) {
     VMSIM__ASSERT(start >= v->start && end <= v->end);
     struct vmsim__vm *vm = v->mm->vm;
-    uint64_t cpu_ns, wait_ns;
     if ((flags & VMSIM__MS_INVALIDATE) && (v->flags & VMSIM__VM_LOCKED))
         return VMSIM__L_EBUSY;
     if (!(flags & VMSIM__MS_SYNC) || !v->file || !(v->flags & VMSIM__VM_SHARED))
         return 0;
     uint64_t first = vmsim__vma_index(v, start);
-    vmsim__file_sync(vm->cache, v->file, first, first + ((end - start) >> vm->page_shift), v->mm->cpu);
-    vmsim__cache_take_cost(vm->cache, &cpu_ns, &wait_ns);
-    vm->charge.cost_ns += cpu_ns;
-    vm->charge.io_ns += wait_ns;
-    return 0;
+    return -vmsim__file_sync(vm->cache, v->file, first, first + ((end - start) >> vm->page_shift), v->mm->cpu);
 }
 
 int64_t vmsim__mm_msync(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned flags, unsigned cpu) {
@@ -205,14 +200,17 @@ int64_t vmsim__mm_msync(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
     uint64_t end = addr + vmsim__align_up(length, page);
     if (end < addr)
         return fail(VMSIM__L_ENOMEM);
-    bool hole = false;
-    for (uint64_t at = addr; at < end;) {
+    struct vmsim__call *call = vmsim__now_call(&mm->vm->mem->now);
+    bool hole = call->result != 0; /* met before it waited */
+    for (uint64_t at = vmsim__max64(addr, call->populate); at < end;) {
         struct vmsim__vma *v = vmsim__vma_find(mm, at);
         if (!v || v->start >= end)
             return fail(VMSIM__L_ENOMEM);
         hole = hole || v->start > at;
         at = vmsim__max64(at, v->start);
         int e = sync_vma(v, at, vmsim__min64(v->end, end), flags);
+        call->populate = e == VMSIM__ERESTARTSYS ? at : 0;
+        call->result = e == VMSIM__ERESTARTSYS && hole;
         if (e)
             return fail(e);
         at = v->end;
@@ -222,8 +220,8 @@ int64_t vmsim__mm_msync(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
 
 /* ---- mincore ---- */
 
-/* Kernel: mincore_pte_range: a page of a file is resident when it is cached, mapped or not; a swapped one when it is in
- * the swap cache; one that is moved or broke, always. */
+/* Kernel: mincore_pte_range: a page of a file is resident when it is cached, mapped or not, and has arrived; a swapped
+ * one when it is in the swap cache; one that is moved or broke, always. */
 static bool resident_page(struct vmsim__vma *v, uint64_t va) {
     struct vmsim__pt_slot slot;
     if (vmsim__pt_slot(&v->mm->pt, va, 0, false, &slot) && slot.entry) {
@@ -237,7 +235,8 @@ static bool resident_page(struct vmsim__vma *v, uint64_t va) {
         if ((pte.flags & VMSIM__PTE_SWAP) && e.type != VMSIM__SWP_MARKER)
             return true;
     }
-    return v->file && vmsim__file_page(v->file, vmsim__vma_index(v, va)) != VMSIM__PFN_NONE;
+    vmsim__pfn pfn = v->file ? vmsim__file_page(v->file, vmsim__vma_index(v, va)) : VMSIM__PFN_NONE;
+    return pfn != VMSIM__PFN_NONE && !vmsim__frame_is(vmsim__vm_frame(v->mm->vm, pfn), VMSIM__FRAME_LOCKED);
 }
 
 int64_t vmsim__mm_mincore(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint64_t *resident, unsigned cpu) {

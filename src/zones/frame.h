@@ -50,6 +50,8 @@ _Static_assert(sizeof(struct vmsim__frame) == 32, "the metadata bar is 32 bytes 
 #define VMSIM__FRAME_SWAPCACHE (1u << 18)
 #define VMSIM__FRAME_RECLAIM (1u << 19)
 #define VMSIM__FRAME_READAHEAD VMSIM__FRAME_RECLAIM /* one bit with two meanings, as in the kernel */
+/* Being read: nobody maps, copies or frees it. Of pages of files alone, which are never EXCLUSIVE. */
+#define VMSIM__FRAME_LOCKED VMSIM__FRAME_EXCLUSIVE
 #define VMSIM__FRAME_ORDER_SHIFT 20
 #define VMSIM__FRAME_ZONE_SHIFT 24
 

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/kernel.h"
+#include "base/now.h"
 #include "zones/frame.h"
 #include "zones/mem_spec.h"
 #include "zones/vmstat.h"
@@ -248,6 +249,7 @@ struct vmsim__mem_sysctl {
 
 struct vmsim__mem {
     struct vmsim__frames frames; /* first: hot */
+    struct vmsim__now now;       /* the machine's present, here because every layer of the manager sees its memory */
     const struct vmsim__kernel *kernel;
     struct vmsim__alloc *alloc;
     struct vmsim__zone *zones; /* all that may have frames, by node, then type: numbers never change */

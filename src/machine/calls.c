@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of system calls (see calls.h). */
+#include "machine/calls.h"
+
+#define ESRCH_RESULT (-3)
+#define O_TRUNC_BIT 0x200u
+
+const char *const vmsim__call_names[VMSIM__CALLS] = {
+#define NAME(id, name) name,
+    VMSIM__CALL_TABLE(NAME)
+#undef NAME
+};
+
+typedef int64_t call_fn(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c);
+
+static int64_t call_mmap(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_mmap(t->mm, c->a[0], c->a[1], (unsigned)c->a[2], (unsigned)c->a[3], c->file, c->a[5], t->cpu);
+}
+
+static int64_t call_munmap(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_munmap(t->mm, c->a[0], c->a[1], t->cpu);
+}
+
+static int64_t call_mprotect(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_mprotect(t->mm, c->a[0], c->a[1], (unsigned)c->a[2], t->cpu);
+}
+
+static int64_t call_mremap(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_mremap(t->mm, c->a[0], c->a[1], c->a[2], (unsigned)c->a[3], c->a[4], t->cpu);
+}
+
+static int64_t call_brk(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_brk(t->mm, c->a[0], t->cpu);
+}
+
+static int64_t call_madvise(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_madvise(t->mm, c->a[0], c->a[1], (int)c->a[2], t->cpu);
+}
+
+static int64_t call_mlock(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_mlock(t->mm, c->a[0], c->a[1], (unsigned)c->a[2], t->cpu);
+}
+
+static int64_t call_munlock(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_munlock(t->mm, c->a[0], c->a[1], t->cpu);
+}
+
+static int64_t call_mlockall(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_mlockall(t->mm, (unsigned)c->a[0], t->cpu);
+}
+
+static int64_t call_munlockall(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m, (void)c;
+    return vmsim__mm_munlockall(t->mm, t->cpu);
+}
+
+static int64_t call_msync(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_msync(t->mm, c->a[0], c->a[1], (unsigned)c->a[2], t->cpu);
+}
+
+static int64_t call_mincore(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_mincore(t->mm, c->a[0], c->a[1], NULL, t->cpu);
+}
+
+static int64_t call_read(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    return vmsim__file_read(m->cache, c->file, c->ra, c->a[0], c->a[1], t->cpu);
+}
+
+static int64_t call_write(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    return vmsim__file_write(m->cache, c->file, c->a[0], c->a[1], t->cpu);
+}
+
+static int64_t call_open(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    int64_t result = c->a[0] & O_TRUNC_BIT ? vmsim__file_truncate(m->cache, c->file, 0, t->cpu) : 0;
+    if (!result)
+        vmsim__ra_init(m->cache, c->ra ? c->ra : &c->file->ra);
+    return result;
+}
+
+/* The name and its maker's reference go. */
+static int64_t call_unlink(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    vmsim__file_unlink(m->cache, c->file, t->cpu);
+    vmsim__file_put(m->cache, c->file, t->cpu);
+    return 0;
+}
+
+static int64_t call_fsync(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    return vmsim__file_sync(m->cache, c->file, 0, UINT64_MAX, t->cpu);
+}
+
+static int64_t call_ftruncate(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    return vmsim__file_truncate(m->cache, c->file, c->a[0], t->cpu);
+}
+
+static int64_t call_fallocate(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    return vmsim__file_fallocate(m->cache, c->file, (unsigned)c->a[0], c->a[1], c->a[2], t->cpu);
+}
+
+static int64_t call_fadvise(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    return vmsim__file_fadvise(m->cache, c->file, c->ra, c->a[0], c->a[1], (int)c->a[2], t->cpu);
+}
+
+static int64_t call_sync(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)c;
+    return vmsim__cache_sync(m->cache, t->cpu);
+}
+
+static int64_t call_other(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m, (void)t, (void)c;
+    return 0;
+}
+
+static const struct {
+    call_fn *fn;
+    bool needs_file;
+} rows[VMSIM__CALLS] = {
+    [VMSIM__CALL_MMAP] = {call_mmap, false},
+    [VMSIM__CALL_MUNMAP] = {call_munmap, false},
+    [VMSIM__CALL_MPROTECT] = {call_mprotect, false},
+    [VMSIM__CALL_MREMAP] = {call_mremap, false},
+    [VMSIM__CALL_BRK] = {call_brk, false},
+    [VMSIM__CALL_MADVISE] = {call_madvise, false},
+    [VMSIM__CALL_MLOCK] = {call_mlock, false},
+    [VMSIM__CALL_MUNLOCK] = {call_munlock, false},
+    [VMSIM__CALL_MLOCKALL] = {call_mlockall, false},
+    [VMSIM__CALL_MUNLOCKALL] = {call_munlockall, false},
+    [VMSIM__CALL_MSYNC] = {call_msync, false},
+    [VMSIM__CALL_MINCORE] = {call_mincore, false},
+    [VMSIM__CALL_READ] = {call_read, true},
+    [VMSIM__CALL_WRITE] = {call_write, true},
+    [VMSIM__CALL_OPEN] = {call_open, true},
+    [VMSIM__CALL_UNLINK] = {call_unlink, true},
+    [VMSIM__CALL_FSYNC] = {call_fsync, true},
+    [VMSIM__CALL_FTRUNCATE] = {call_ftruncate, true},
+    [VMSIM__CALL_FALLOCATE] = {call_fallocate, true},
+    [VMSIM__CALL_FADVISE] = {call_fadvise, true},
+    [VMSIM__CALL_SYNC] = {call_sync, false},
+    [VMSIM__CALL_OTHER] = {call_other, false},
+};
+
+void vmsim__call_begin(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE);
+    vmsim__cpu_load(m, t);
+    if (t->in_call)
+        return;
+    vmsim__call_over(&t->call);
+    t->in_call = true;
+    t->stats.syscalls++;
+    vmsim__now_charge(&m->mem->now, m->spec.costs.syscall);
+}
+
+void vmsim__call_end(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(t->in_call);
+    vmsim__cpu_charge(m, t);
+    vmsim__call_over(&t->call);
+    t->in_call = false;
+}
+
+int64_t vmsim__call_leave(struct vmsim_machine *m, struct vmsim__task *t, int64_t result) {
+    VMSIM__ASSERT(t->in_call);
+    if (!vmsim__now_waits(&m->mem->now)) {
+        VMSIM__ASSERT(result != -VMSIM__ERESTARTSYS);
+        vmsim__call_end(m, t);
+        if (result < 0)
+            vmsim__host_error(
+                m); /* what it lacked may be the host's memory: then the machine has an error from here on */
+        return result;
+    }
+    t->wait = m->mem->now.wait;
+    m->mem->now.wait = (struct vmsim__wait){0};
+    t->call.entered = true;
+    vmsim__cpu_charge(m, t);
+    return VMSIM__CALL_WAITS;
+}
+
+/* A call whose population waits is over but for that: its work is not done again. */
+int64_t vmsim__call_with(struct vmsim_machine *m, struct vmsim__task *t, vmsim__call_fn *work, void *context) {
+    vmsim__call_begin(m, t);
+    int64_t result = t->call.result;
+    if (t->call.populate_end)
+        vmsim__mm_populate(t->mm, t->call.populate, t->call.populate_end - t->call.populate, t->cpu);
+    else
+        result = work(m, t, context);
+    if (t->call.populate_end)
+        t->call.result = result;
+    return vmsim__call_leave(m, t, result);
+}
+
+int64_t vmsim__call_work(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim__call_id id,
+                         const struct vmsim__call_args *args) {
+    VMSIM__ASSERT(id < VMSIM__CALLS && t->in_call);
+    return rows[id].needs_file && !args->file ? -VMSIM__L_EBADF : rows[id].fn(m, t, args);
+}
+
+struct row_call {
+    enum vmsim__call_id id;
+    const struct vmsim__call_args *args;
+};
+static int64_t row_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
+    const struct row_call *c = context;
+    return vmsim__call_work(m, t, c->id, c->args);
+}
+
+int64_t vmsim__call(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim__call_id id,
+                    const struct vmsim__call_args *args) {
+    return vmsim__call_with(m, t, row_work, &(struct row_call){id, args});
+}
+
+int64_t vmsim__call_now(struct vmsim_machine *m, uint32_t task, enum vmsim__call_id id,
+                        const struct vmsim__call_args *args) {
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    if (!t)
+        return ESRCH_RESULT;
+    int err = vmsim__sched_catch_up(m, t);
+    while (!err) {
+        int64_t result = vmsim__call(m, t, id, args);
+        if (result != VMSIM__CALL_WAITS)
+            return result;
+        err = vmsim__sched_wait(m, t);
+        if (!err && t->state == VMSIM__TASK_DEAD)
+            return ESRCH_RESULT;
+    }
+    return -VMSIM__L_ENOMEM;
+}

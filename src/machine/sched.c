@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/* The scheduler and the machine's events (see sched.h). */
+#include "machine/sched.h"
+
+#include <stdio.h>
+
+#define WAKEUP_CREDIT UINT64_C(3000000) /* ns that a sleeper is ahead at most: half of sched_latency, 6 ms */
+#define WAKEUP_GRANULARITY                                                                                             \
+    UINT64_C(1000000) /* ns that it must be ahead to take the CPU: sysctl_sched_wakeup_granularity */
+
+static int no_memory(struct vmsim_machine *m) {
+    m->host_nomem = true;
+    return vmsim__host_error(m);
+}
+
+/* ---- busy CPUs ---- */
+
+static bool cpu_before(const struct vmsim_machine *m, uint32_t a, uint32_t b) {
+    return m->cpus[a].now != m->cpus[b].now ? m->cpus[a].now < m->cpus[b].now : a < b;
+}
+
+static void cpu_put(struct vmsim_machine *m, uint32_t place, uint32_t cpu) {
+    m->busy[place] = cpu;
+    m->cpus[cpu].place = place;
+}
+
+/* Restores the order of the heap around one CPU whose clock has changed. */
+static void cpu_sift(struct vmsim_machine *m, uint32_t cpu) {
+    uint32_t at = m->cpus[cpu].place;
+    VMSIM__ASSERT(at < m->nr_busy && m->busy[at] == cpu);
+    while (at && cpu_before(m, cpu, m->busy[(at - 1) / 2])) {
+        cpu_put(m, at, m->busy[(at - 1) / 2]);
+        at = (at - 1) / 2;
+    }
+    for (uint32_t child; (child = 2 * at + 1) < m->nr_busy; at = child) {
+        if (child + 1 < m->nr_busy && cpu_before(m, m->busy[child + 1], m->busy[child]))
+            child++;
+        if (!cpu_before(m, m->busy[child], cpu))
+            break;
+        cpu_put(m, at, m->busy[child]);
+    }
+    cpu_put(m, at, cpu);
+}
+
+static void cpu_busy(struct vmsim_machine *m, uint32_t cpu) {
+    VMSIM__ASSERT(m->cpus[cpu].place == VMSIM__NO_PLACE && m->nr_busy < m->nr_cpus);
+    cpu_put(m, m->nr_busy++, cpu);
+    cpu_sift(m, cpu);
+}
+
+static void cpu_idle(struct vmsim_machine *m, uint32_t cpu) {
+    const uint32_t at = m->cpus[cpu].place, last = m->busy[--m->nr_busy];
+    VMSIM__ASSERT(at <= m->nr_busy);
+    m->cpus[cpu].place = VMSIM__NO_PLACE;
+    if (last == cpu)
+        return;
+    cpu_put(m, at, last);
+    cpu_sift(m, last);
+}
+
+/* The second earliest clock of a busy CPU: of one of the children of the first. */
+static uint64_t second_clock(const struct vmsim_machine *m) {
+    uint64_t clock = VMSIM__TIME_NEVER;
+    for (uint32_t at = 1; at < 3 && at < m->nr_busy; at++)
+        clock = vmsim__min64(clock, m->cpus[m->busy[at]].now);
+    return clock;
+}
+
+/* ---- the queue of a CPU ---- */
+
+static bool task_before(const struct vmsim__task *a, const struct vmsim__task *b) {
+    return a->vruntime != b->vruntime ? a->vruntime < b->vruntime : a->id < b->id;
+}
+
+static void queue_sift(struct vmsim__cpu *c, size_t at, struct vmsim__task *t) {
+    while (at && task_before(t, c->queue.at[(at - 1) / 2])) {
+        c->queue.at[at] = c->queue.at[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    for (size_t child; (child = 2 * at + 1) < c->queue.count; at = child) {
+        if (child + 1 < c->queue.count && task_before(c->queue.at[child + 1], c->queue.at[child]))
+            child++;
+        if (!task_before(c->queue.at[child], t))
+            break;
+        c->queue.at[at] = c->queue.at[child];
+    }
+    c->queue.at[at] = t;
+}
+
+/* The place that it takes is put in order by whoever comes from the end. */
+static void queue_remove(struct vmsim__cpu *c, size_t at) {
+    VMSIM__ASSERT(at < c->queue.count);
+    c->queue.at[at]->queued = false;
+    struct vmsim__task *last = c->queue.at[--c->queue.count];
+    if (at < c->queue.count)
+        queue_sift(c, at, last);
+}
+
+static void settle_min(struct vmsim__cpu *c) {
+    uint64_t least = c->current ? c->current->vruntime : VMSIM__TIME_NEVER;
+    if (c->queue.count)
+        least = vmsim__min64(least, c->queue.at[0]->vruntime);
+    if (least != VMSIM__TIME_NEVER)
+        c->min_vruntime = vmsim__max64(c->min_vruntime, least);
+}
+
+static int enqueue(struct vmsim_machine *m, struct vmsim__task *t) {
+    struct vmsim__cpu *c = &m->cpus[t->cpu];
+    VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE && !t->queued && c->current != t);
+    if (!vmsim__vec_push(m->alloc, &c->queue, t))
+        return no_memory(m);
+    t->queued = true;
+    queue_sift(c, c->queue.count - 1, t);
+    if (c->place == VMSIM__NO_PLACE)
+        cpu_busy(m, t->cpu);
+    return 0;
+}
+
+/* ---- accounts ---- */
+
+void vmsim__task_account(struct vmsim_machine *m, struct vmsim__task *t, uint64_t time) {
+    static const bool device[VMSIM__WAIT_KINDS] = {[VMSIM__WAIT_LOCKED] = true, [VMSIM__WAIT_WRITEBACK] = true};
+    (void)m;
+    if (t->state == VMSIM__TASK_DEAD || time <= t->since)
+        return;
+    const uint64_t ns = time - t->since;
+    t->since = time;
+    const bool blocked = t->state == VMSIM__TASK_BLOCKED;
+    if (blocked && device[t->wait.kind])
+        t->stats.blocked_ns += ns;
+    else if (blocked ? t->wait.kind != VMSIM__WAIT_CPU : !t->source.run)
+        t->stats.asleep_ns += ns;
+    else
+        t->stats.waiting_ns += ns;
+}
+
+/* The CPU had nothing to do until `time`. */
+void vmsim__cpu_idle_until(struct vmsim_machine *m, unsigned cpu, uint64_t time) {
+    struct vmsim__cpu *c = &m->cpus[cpu];
+    if (c->now >= time)
+        return;
+    *(c->blocked ? &c->iowait_ns : &c->idle_ns) += time - c->now;
+    c->now = time;
+}
+
+static bool waits_for_page(const struct vmsim__wait *w) {
+    return w->kind == VMSIM__WAIT_LOCKED || w->kind == VMSIM__WAIT_WRITEBACK;
+}
+
+/* ---- waiting ---- */
+
+static struct vmsim__task **bucket_of(struct vmsim_machine *m, uint64_t pfn) {
+    return &m->waiters[(pfn * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (VMSIM__WAIT_BUCKETS - 1)];
+}
+
+int vmsim__task_block(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE && t->wait.kind != VMSIM__WAIT_NONE && !t->queued);
+    t->since = m->cpus[t->cpu].now;
+    if (t->wait.until != VMSIM__TIME_NEVER &&
+        !vmsim__evq_push(&m->events, t->wait.until, VMSIM__EVENT_TIMER, t->id, &t->timer))
+        return no_memory(m);
+    t->state = VMSIM__TASK_BLOCKED;
+    if (waits_for_page(&t->wait)) {
+        struct vmsim__task **last = bucket_of(m, t->wait.what);
+        while (*last)
+            last = &(*last)->waiters;
+        *last = t;
+        t->waiters = NULL;
+        m->cpus[t->cpu].blocked++;
+    }
+    return 0;
+}
+
+/* It is in no list of those that wait, and its timer is off. */
+static void unlink_wait(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(t->state == VMSIM__TASK_BLOCKED);
+    if (t->timer != VMSIM__NO_TIMER)
+        vmsim__evq_cancel(&m->events, t->timer);
+    t->timer = VMSIM__NO_TIMER;
+    if (!waits_for_page(&t->wait))
+        return;
+    struct vmsim__task **at = bucket_of(m, t->wait.what);
+    while (*at != t)
+        at = &(*at)->waiters;
+    *at = t->waiters;
+    t->waiters = NULL;
+    m->cpus[t->cpu].blocked--;
+}
+
+/* Kernel: place_entity and check_preempt_wakeup. */
+static void place_woken(struct vmsim__cpu *c, struct vmsim__task *t) {
+    settle_min(c);
+    uint64_t least = c->min_vruntime - vmsim__min64(c->min_vruntime, WAKEUP_CREDIT);
+    t->vruntime = vmsim__max64(t->vruntime, least);
+    if (c->current && t->vruntime + WAKEUP_GRANULARITY < c->current->vruntime)
+        c->resched = true;
+}
+
+int vmsim__task_wake(struct vmsim_machine *m, struct vmsim__task *t, uint64_t time) {
+    if (t->state != VMSIM__TASK_BLOCKED)
+        return 0;
+    struct vmsim__cpu *c = &m->cpus[t->cpu];
+    time = vmsim__max64(time, t->since); /* it may have begun to wait a little ahead of the others */
+    vmsim__task_account(m, t, time);
+    if (c->place == VMSIM__NO_PLACE)
+        vmsim__cpu_idle_until(m, t->cpu, time);
+    unlink_wait(m, t);
+    t->wait = (struct vmsim__wait){0};
+    t->state = VMSIM__TASK_RUNNABLE;
+    if (!t->source.run)
+        return 0;
+    place_woken(c, t);
+    return enqueue(m, t);
+}
+
+int vmsim__task_wake_at(struct vmsim_machine *m, const struct vmsim__task *t, uint64_t time) {
+    return vmsim__evq_push(&m->events, time, VMSIM__EVENT_WAKE, t->id, NULL) ? 0 : no_memory(m);
+}
+
+int vmsim__page_wake(struct vmsim_machine *m, enum vmsim__wait_kind kind, uint64_t pfn, int status, uint64_t time) {
+    int err = 0;
+    for (struct vmsim__task *t = *bucket_of(m, pfn), *next; t && !err; t = next) {
+        next = t->waiters;
+        if (t->wait.kind != kind || t->wait.what != pfn)
+            continue;
+        t->call.error = status;
+        err = vmsim__task_wake(m, t, time);
+    }
+    return err;
+}
+
+void vmsim__task_withdraw(struct vmsim_machine *m, struct vmsim__task *t) {
+    struct vmsim__cpu *c = &m->cpus[t->cpu];
+    if (t->state == VMSIM__TASK_BLOCKED) {
+        unlink_wait(m, t);
+        t->wait = (struct vmsim__wait){0};
+        t->state = VMSIM__TASK_RUNNABLE;
+    }
+    for (size_t i = 0; t->queued; i++) {
+        VMSIM__ASSERT(i < c->queue.count);
+        if (c->queue.at[i] == t)
+            queue_remove(c, i);
+    }
+    if (c->current == t)
+        c->current = NULL;
+    if (!c->current && !c->queue.count && c->place != VMSIM__NO_PLACE)
+        cpu_idle(m, t->cpu);
+}
+
+int vmsim__task_begin(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__source *source,
+                      uint64_t time) {
+    VMSIM__ASSERT(source->run && t->state == VMSIM__TASK_RUNNABLE && !t->queued);
+    t->source = *source;
+    t->vruntime = m->cpus[t->cpu].min_vruntime;
+    t->since = t->start_ns = time;
+    t->wait = (struct vmsim__wait){.kind = VMSIM__WAIT_TIME, .until = time};
+    if (!vmsim__evq_push(&m->events, time, VMSIM__EVENT_TIMER, t->id, &t->timer))
+        return no_memory(m);
+    t->state = VMSIM__TASK_BLOCKED;
+    return 0;
+}
+
+/* ---- steps ---- */
+
+uint64_t vmsim__sched_next(const struct vmsim_machine *m) {
+    const struct vmsim__event *e = vmsim__evq_peek(&m->events);
+    uint64_t next = e ? e->time : VMSIM__TIME_NEVER;
+    return m->nr_busy ? vmsim__min64(next, m->cpus[m->busy[0]].now) : next;
+}
+
+static int event(struct vmsim_machine *m) {
+    struct vmsim__event e;
+    vmsim__evq_pop(&m->events, &e);
+    m->mem->now.time = e.time;
+    m->mem->now.call = NULL;
+    if (e.kind == VMSIM__EVENT_IO)
+        return vmsim__io_event(m, &e);
+    struct vmsim__task *t = vmsim__task_at(m, (uint32_t)e.arg);
+    if (e.kind == VMSIM__EVENT_TIMER)
+        t->timer = VMSIM__NO_TIMER;
+    return vmsim__task_wake(m, t, e.time);
+}
+
+/* Gives the CPU to the next of its queue. */
+static void pick(struct vmsim_machine *m, struct vmsim__cpu *c) {
+    VMSIM__ASSERT(!c->current && c->queue.count);
+    struct vmsim__task *t = c->queue.at[0];
+    queue_remove(c, 0);
+    c->current = t;
+    c->resched = false;
+    c->slice_end = c->now + m->spec.timeslice;
+    vmsim__task_account(m, t, c->now);
+    settle_min(c);
+}
+
+/* The current task goes back into the queue if another has more right to the CPU. */
+static int yield(struct vmsim_machine *m, struct vmsim__cpu *c) {
+    struct vmsim__task *t = c->current;
+    if (!c->queue.count || (!c->resched && c->now < c->slice_end))
+        return 0;
+    c->current = NULL;
+    t->since = c->now;
+    return enqueue(m, t);
+}
+
+/* The task is on another CPU now: it goes on there when that one has come as far. */
+static int move(struct vmsim_machine *m, struct vmsim__cpu *c, struct vmsim__task *t) {
+    c->current = NULL;
+    t->since = c->now;
+    t->vruntime = m->cpus[t->cpu].min_vruntime;
+    t->wait = (struct vmsim__wait){.kind = VMSIM__WAIT_CPU};
+    t->state = VMSIM__TASK_BLOCKED;
+    return vmsim__task_wake_at(m, t, c->now);
+}
+
+static int after(struct vmsim_machine *m, uint32_t cpu, struct vmsim__task *t, enum vmsim__work how) {
+    struct vmsim__cpu *c = &m->cpus[cpu];
+    if (t->state == VMSIM__TASK_DEAD || how == VMSIM__WORK_END) {
+        if (t->state != VMSIM__TASK_DEAD)
+            vmsim__task_kill(m, t, VMSIM_STOP_NONE, t->exit_code);
+        return 0;
+    }
+    VMSIM__ASSERT(c->current == t);
+    switch (how) {
+    case VMSIM__WORK_WAIT:
+        c->current = NULL;
+        return vmsim__task_block(m, t);
+    case VMSIM__WORK_MORE:
+        return t->cpu != cpu ? move(m, c, t) : yield(m, c);
+    default:
+        return 0;
+    }
+}
+
+/* Work until the horizon, or while others want the CPU until the end of its slice. */
+static int run_cpu(struct vmsim_machine *m, uint32_t cpu, uint64_t limit) {
+    struct vmsim__cpu *c = &m->cpus[cpu];
+    if (!c->current)
+        pick(m, c);
+    struct vmsim__task *t = c->current;
+    VMSIM__ASSERT(t->source.run && t->cpu == cpu && t->state == VMSIM__TASK_RUNNABLE);
+    const uint64_t begin = c->now;
+    m->horizon = limit;
+    uint64_t until = c->queue.count ? vmsim__min64(limit, c->resched ? c->now : c->slice_end) : limit;
+    m->stepping = true;
+    enum vmsim__work how = t->source.run(t->source.context, t, until);
+    m->stepping = false;
+    m->horizon = VMSIM__TIME_NEVER;
+    VMSIM__ASSERT(c->now >= begin);
+    t->vruntime += c->now - begin;
+    t->since = c->now;
+    int err = how == VMSIM__WORK_FAIL ? VMSIM_ESTATE : after(m, cpu, t, how);
+    if (c->place != VMSIM__NO_PLACE && !c->current && !c->queue.count)
+        cpu_idle(m, cpu);
+    else if (c->place != VMSIM__NO_PLACE)
+        cpu_sift(m, cpu);
+    return err;
+}
+
+enum vmsim__step vmsim__sched_step(struct vmsim_machine *m, uint64_t limit) {
+    const struct vmsim__event *e = vmsim__evq_peek(&m->events);
+    const uint32_t cpu = m->nr_busy ? m->busy[0] : VMSIM__NO_PLACE;
+    if (!e && cpu == VMSIM__NO_PLACE)
+        return VMSIM__STEP_IDLE;
+    if (e && (cpu == VMSIM__NO_PLACE || e->time <= m->cpus[cpu].now))
+        return event(m) ? VMSIM__STEP_FAIL : VMSIM__STEP_DONE;
+    limit = vmsim__min64(limit, vmsim__min64(second_clock(m), e ? e->time : VMSIM__TIME_NEVER));
+    return run_cpu(m, cpu, limit) ? VMSIM__STEP_FAIL : VMSIM__STEP_DONE;
+}
+
+/* ---- for who drives the machine call by call ---- */
+
+int vmsim__sched_wait(struct vmsim_machine *m, struct vmsim__task *t) {
+    if (m->stepping)
+        return vmsim__err_set(&m->err, VMSIM_ESTATE, "task '%s' waits in the middle of another's work", t->name);
+    int err = vmsim__task_block(m, t);
+    while (!err && t->state == VMSIM__TASK_BLOCKED) {
+        switch (vmsim__sched_step(m, VMSIM__TIME_NEVER)) {
+        case VMSIM__STEP_FAIL:
+            return m->err.code ? m->err.code : VMSIM_ESTATE;
+        case VMSIM__STEP_IDLE: {
+            char text[160];
+            vmsim__wait_text(m, t, text, sizeof text);
+            vmsim__task_withdraw(m, t);
+            return vmsim__err_set(&m->err, VMSIM_ESTATE, "task '%s' waits for ever %s", t->name, text);
+        }
+        default:
+            break;
+        }
+    }
+    if (!err && t->state != VMSIM__TASK_DEAD)
+        vmsim__cpu_idle_until(m, t->cpu, t->since);
+    return err;
+}
+
+int vmsim__sched_catch_up(struct vmsim_machine *m, struct vmsim__task *t) {
+    struct vmsim__cpu *c = &m->cpus[t->cpu];
+    while (!m->stepping && vmsim__sched_next(m) <= c->now) {
+        if (c->place != VMSIM__NO_PLACE)
+            cpu_sift(m, t->cpu);
+        if (vmsim__sched_step(m, VMSIM__TIME_NEVER) == VMSIM__STEP_FAIL)
+            return m->err.code ? m->err.code : VMSIM_ESTATE;
+    }
+    vmsim__task_account(m, t, c->now);
+    return 0;
+}
+
+/* ---- life ---- */
+
+int vmsim__sched_init(struct vmsim_machine *m) {
+    m->busy = vmsim__calloc(m->alloc, m->nr_cpus, sizeof *m->busy);
+    if (!m->busy)
+        return no_memory(m);
+    for (unsigned i = 0; i < m->nr_cpus; i++)
+        m->cpus[i].place = VMSIM__NO_PLACE;
+    return 0;
+}
+
+void vmsim__sched_fini(struct vmsim_machine *m) {
+    for (unsigned i = 0; m->cpus && i < m->nr_cpus; i++)
+        vmsim__vec_fini(m->alloc, &m->cpus[i].queue);
+    vmsim__free(m->alloc, m->busy, m->nr_cpus * sizeof *m->busy);
+    vmsim__evq_fini(&m->events);
+}
+
+/* ---- words ---- */
+
+static void page_text(const struct vmsim_machine *m, const struct vmsim__wait *w, char *out, size_t size) {
+    const struct vmsim__frame *f = vmsim__frame_at(&m->mem->frames, (vmsim__pfn)w->what);
+    const struct vmsim__file *file = vmsim__file_by_id(m->cache, f->mapping);
+    snprintf(out, size, "for page %llu of '%s', which is being %s", (unsigned long long)vmsim__frame_index(f),
+             file && file->path ? file->path : "?", w->kind == VMSIM__WAIT_LOCKED ? "read" : "written");
+}
+
+void vmsim__wait_text(const struct vmsim_machine *m, const struct vmsim__task *t, char *out, size_t size) {
+    switch (t->wait.kind) {
+    case VMSIM__WAIT_LOCKED:
+    case VMSIM__WAIT_WRITEBACK:
+        page_text(m, &t->wait, out, size);
+        break;
+    case VMSIM__WAIT_CHILD:
+        snprintf(out, size, "at wait");
+        break;
+    case VMSIM__WAIT_BARRIER:
+        snprintf(out, size, "at a barrier");
+        break;
+    case VMSIM__WAIT_TURN:
+        snprintf(out, size, "for its turn in a trace");
+        break;
+    default:
+        snprintf(out, size, "for a time that does not come");
+        break;
+    }
+}
