@@ -146,6 +146,11 @@ static void calls_that_fail_half_way_do_their_half(void **state) {
     expect_the_same("partial");
 }
 
+static void a_program_executes_itself(void **state) {
+    (void)state;
+    expect_the_same("itself");
+}
+
 /* Nothing is told of a program that got all that it asked for. */
 static void what_differs_is_told_by_kind(void **state) {
     (void)state;
@@ -164,6 +169,7 @@ static void what_differs_is_told_by_kind(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_program_executes_itself),
         cmocka_unit_test(what_differs_is_told_by_kind),
         cmocka_unit_test(mappings_lie_where_the_kernel_puts_them),
         cmocka_unit_test(reservations_cost_nothing_and_hold_buffers),

@@ -22,6 +22,11 @@ static bool locate(struct vmsim__script *t, int dirfd, uint64_t path, int flags)
     char name[4096], at[64];
     if (plugin_read_string(path, name, sizeof name) < 0)
         return false;
+    snprintf(at, sizeof at, "/proc/%d/exe", (int)getpid()); /* of this process: the emulator */
+    if (!strcmp(name, at) || !strcmp(name, "/proc/self/exe") || !strcmp(name, "/proc/thread-self/exe")) {
+        memcpy(t->path, plugin.program, sizeof plugin.program);
+        return true;
+    }
     if (name[0] == '/' || (dirfd == AT_FDCWD && name[0])) {
         memcpy(t->path, name, sizeof name);
         return true;

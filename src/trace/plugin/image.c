@@ -182,6 +182,7 @@ void plugin_image(struct vcpu *v) {
     if (!path || !realpath(path, real))
         snprintf(real, sizeof real, "%s", path ? path : "");
     free((void *)(uintptr_t)path);
+    snprintf(plugin.program, sizeof plugin.program, "%s", real);
     int fd = open(real, O_RDONLY | O_CLOEXEC), other = -1;
     if (fd < 0 || !add_elf(&image, fd, &program, phdr, 0))
         plugin_unfollowed(v, "the program's ELF headers cannot be read: its mappings are not in the trace");

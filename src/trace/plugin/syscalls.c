@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -455,7 +456,41 @@ static const struct {
 #undef RULE
 };
 
-static bool kernel_decides(int64_t number, int64_t emulated) {
+/* Options of prctl that QEMU may not know and that touch nothing that is its own. */
+static bool is_harmless_option(uint64_t option) {
+    static const uint32_t options[] = {PR_SET_THP_DISABLE,
+                                       PR_GET_THP_DISABLE,
+                                       PR_SET_TIMERSLACK,
+                                       PR_GET_TIMERSLACK,
+                                       PR_MCE_KILL,
+                                       PR_MCE_KILL_GET,
+                                       PR_SET_IO_FLUSHER,
+                                       PR_GET_IO_FLUSHER,
+                                       PR_SET_CHILD_SUBREAPER,
+                                       PR_GET_CHILD_SUBREAPER,
+                                       PR_CAP_AMBIENT,
+                                       PR_CAPBSET_READ,
+                                       PR_GET_SPECULATION_CTRL,
+                                       PR_SET_SPECULATION_CTRL,
+                                       PR_SET_PTRACER,
+                                       PR_SET_VMA,
+                                       PR_GET_TID_ADDRESS,
+                                       PR_SET_NO_NEW_PRIVS,
+                                       PR_GET_NO_NEW_PRIVS,
+                                       PR_GET_SECUREBITS,
+                                       65 /* SET_MDWE */,
+                                       66 /* GET_MDWE */,
+                                       67 /* SET_MEMORY_MERGE */,
+                                       68 /* GET_MEMORY_MERGE */};
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (options[i] == option)
+            return true;
+    return false;
+}
+
+static bool kernel_decides(int64_t number, int64_t emulated, uint64_t option) {
+    if (number == SYS_prctl)
+        return emulated == -EINVAL && is_harmless_option(option);
     switch ((enum vmsim__syscall_host)rules[number].host) {
     case VMSIM__HOST_NEVER:
         return false;
@@ -479,7 +514,7 @@ static int64_t settle(struct vcpu *v, int64_t emulated) {
         return emulated;
     if (rules[v->number].trust != SAME)
         plugin_tell((unsigned)v->number);
-    bool asked = !v->decided && kernel_decides(v->number, emulated);
+    bool asked = !v->decided && kernel_decides(v->number, emulated, v->args[0]);
     if (!v->decided && !asked)
         return emulated;
     if (!plugin_can_answer(v)) {
