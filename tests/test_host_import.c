@@ -92,17 +92,78 @@ static void any_file_may_be_missing(void **state) {
 
 static void foreign_machines_are_refused(void **state) {
     (void)state;
-    const struct sample_file foreign[] = {
-        {"machine.txt", "kernel: 6.1.0\narch: aarch64\n"},
-        {"dmesg_mm.txt", "Booting Linux on physical CPU 0x0000000000 [0x413fd0c1]\n"},
-        {"proc_zoneinfo.txt", "Node 0, zone  HighMem\n  pages free 1\n"},
+    const struct sample_file foreign[][4] = {
+        {{"machine.txt", "kernel: 6.1.0\narch: mips64\n"}},
+        {{"proc_zoneinfo.txt", "Node 0, zone  HighMem\n  pages free 1\n"},
+         {"machine.txt", NULL},
+         {"dmesg_mm.txt", NULL},
+         {"proc_version.txt", NULL}},
     };
     for (size_t i = 0; i < TEST_COUNT(foreign); i++) {
-        struct imported *o = sample_import(&foreign[i], 1);
+        struct imported *o = sample_import(foreign[i], i ? 4 : 1);
         assert_int_equal(o->rc, VMSIM_ENOSYS);
-        assert_non_null(strstr(o->err.text, foreign[i].name));
+        assert_non_null(strstr(o->err.text, foreign[i][0].name));
         sample_free(o);
     }
+}
+
+/* One node of 1 GiB with the zones given; everything else is unknown. */
+#define ARM_LOG                                                                                                        \
+    "Booting Linux on physical CPU 0x0000000000 [0x411fd070]\n"                                                        \
+    "  node   0: [mem 0x0000000040000000-0x000000007fffffff]\nFreeing unused kernel memory: 4096K\n"
+#define ARM_MAP "40000000-7fffffff : System RAM\n  41000000-41ffffff : Kernel code\n"
+static const struct sample_file arm_machine[] = {
+    {"dmesg_mm.txt", ARM_LOG},
+    {"proc_iomem.txt", ARM_MAP},
+    {"machine.txt", NULL},
+    {"proc_version.txt", NULL},
+    {"node_node1_cpulist.txt", NULL},
+    {"node_node1_distance.txt", NULL},
+    {"node_online.txt", "0\n"},
+    {"node_node0_distance.txt", "10\n"},
+    {"proc_meminfo.txt", NULL},
+    {"proc_zoneinfo.txt", "Node 0, zone      DMA\n  pages free     1\n        spanned  65536\n        present  65536\n"
+                          "        managed  62000\n        cma      4096\n  start_pfn:           65536\n"},
+};
+
+static void arm64_captures_tell_their_page_size_and_cma(void **state) {
+    (void)state;
+    struct imported *o = sample_import(arm_machine, TEST_COUNT(arm_machine));
+    assert_int_equal(o->rc, 0);
+    assert_non_null(strstr(o->yaml, "arch: arm64_16k # dmesg_mm.txt, proc_zoneinfo.txt: by its traits"));
+    assert_non_null(strstr(o->yaml, "- {zone: DMA, size: 56576KiB, boot_use: 4MiB, cma: 64MiB}"));
+    struct vmsim_machine *m = sample_machine(o->yaml);
+    assert_true(has_zone(m, 0, "DMA", 65536, 65536, 65536));
+    assert_int_equal(vmsim__node_zone(m->mem, 0, VMSIM__ZONE_DMA)->cma, 4096);
+    assert_int_equal(vmsim__mem_zone_stat(m->mem, VMSIM__NR_FREE_CMA), 4096);
+    assert_int_equal(vmsim_machine_check(m), 0);
+    assert_int_equal(vmsim_machine_destroy(m), 0);
+    sample_free(o);
+}
+
+/* 64 MiB of 2 GiB less what firmware keeps lie high; PAE shows in the size of huge pages. */
+static void thirty_two_bit_captures_have_high_memory(void **state) {
+    (void)state;
+    const struct sample_file change[] = {
+        {"machine.txt", "kernel: 6.1.0\narch: i686\n"},
+        {"proc_meminfo.txt", "Hugepagesize: 2048 kB\n"},
+        {"proc_cmdline.txt", "vmalloc=1M quiet\n"},
+        {"proc_zoneinfo.txt", NULL},
+        {"node_online.txt", "0\n"},
+        {"node_node0_distance.txt", "10\n"},
+        {"node_node1_cpulist.txt", NULL},
+        {"node_node1_distance.txt", NULL},
+    };
+    struct imported *o = sample_import(change, TEST_COUNT(change));
+    assert_int_equal(o->rc, 0);
+    assert_non_null(strstr(o->yaml, "arch: x86_pae # machine.txt: uname"));
+    assert_non_null(strstr(o->yaml, "vmalloc: 1024KiB # proc_cmdline.txt: kernel command line"));
+    struct vmsim_machine *m = sample_machine(o->yaml);
+    uint64_t low = (0xfeffe000 - (UINT64_C(3) << 30) - (9u << 20)) >> 12, end = 0x7ffe0;
+    assert_true(has_zone(m, 0, "Normal", 4096, low - 4096, low - 4096));
+    assert_true(has_zone(m, 0, "HighMem", low, end - low, end - low));
+    assert_int_equal(vmsim_machine_destroy(m), 0);
+    sample_free(o);
 }
 
 /* A change of the sample that is taken, and the words that say so. */
@@ -359,6 +420,8 @@ int main(void) {
         cmocka_unit_test(memtotal_is_the_last_resort),
         cmocka_unit_test(any_file_may_be_missing),
         cmocka_unit_test(foreign_machines_are_refused),
+        cmocka_unit_test(arm64_captures_tell_their_page_size_and_cma),
+        cmocka_unit_test(thirty_two_bit_captures_have_high_memory),
         cmocka_unit_test(gaps_are_named_with_what_is_taken_instead),
         cmocka_unit_test(faked_nodes_come_from_the_log),
         cmocka_unit_test(a_row_of_distances_names_the_online_nodes),

@@ -49,6 +49,12 @@ static void each_architecture_has_its_zones(void **state) {
     uint64_t token = high->managed / 1024;
     assert_int_equal(high->wmark[VMSIM__WMARK_MIN], token < 32 ? 32 : token > 128 ? 128 : token);
     zm_destroy(mem);
+    mem = one_node(alloc, VMSIM__ARCH_ARM, 0, GIB);
+    assert_int_equal(mem->pageblock_order, 11);
+    zone_is(mem, 0, VMSIM__ZONE_DMA, 1u << 18, 7u << 16, 3u << 16); /* what the kernel maps: 768 MiB */
+    zone_is(mem, 0, VMSIM__ZONE_HIGHMEM, 7u << 16, 1u << 19, 1u << 16);
+    assert_false(mem->thp_available);
+    zm_destroy(mem);
     mem = one_node(alloc, VMSIM__ARCH_ARM64, 0, 8 * GIB);
     zone_is(mem, 0, VMSIM__ZONE_DMA, 1u << 18, 1u << 20, 3u << 18);
     zone_is(mem, 0, VMSIM__ZONE_NORMAL, 1u << 20, 9u << 18, 5u << 18);
@@ -62,6 +68,79 @@ static void each_architecture_has_its_zones(void **state) {
     zone_is(mem, 0, VMSIM__ZONE_DMA32, 1u << 19, 1u << 20, 1u << 19);
     zone_is(mem, 0, VMSIM__ZONE_NORMAL, 1u << 20, 3u << 19, 1u << 19);
     zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
+/* What boot options of 32-bit x86 do to low memory, as captured kernels did. */
+static void low_memory_follows_vmalloc_and_highmem(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t size;
+        int arch;
+        const char *cmdline;
+        uint64_t lowmem, highmem; /* end of Normal; pages of HighMem */
+    } rows[] = {
+        {GIB, VMSIM__ARCH_X86_32, "", 0x36bfe, 37858},
+        {GIB, VMSIM__ARCH_X86_PAE, "", 0x36ffe, 36834},
+        {GIB, VMSIM__ARCH_X86_32, "vmalloc=256M", 0x2e3fe, 72674},
+        {2 * GIB, VMSIM__ARCH_X86_PAE, "vmalloc=512M", 0x1e7fe, 0x7ffe0 - 0x1e7fe},
+        {GIB, VMSIM__ARCH_X86_32, "highmem=512M", 0x36bfe, 37858}, /* more than there is: ignored */
+        {256 * MIB, VMSIM__ARCH_X86_PAE, "highmem=64M", 0xbfe0, 0x4000},
+        {64 * MIB, VMSIM__ARCH_X86_PAE, "highmem=32M", 0x3fe0, 0}, /* 64 MiB must stay low */
+        {2 * GIB, VMSIM__ARCH_X86_PAE, "highmem=0", 0x36ffe, 0},   /* the rest is dropped */
+        {2 * GIB, VMSIM__ARCH_X86_PAE, "highmem=128M", 0x36ffe, 0x8000},
+    };
+    struct vmsim__alloc *alloc = test_alloc();
+    for (unsigned i = 0; i < TEST_COUNT(rows); i++) {
+        struct vmsim__node_spec node = {.memory = rows[i].size};
+        struct vmsim__mem_spec spec = {.arch = rows[i].arch, .nodes = {&node, 1}};
+        struct vmsim__hugetlb_spec pools[VMSIM__HUGETLB_OPTIONS];
+        struct vmsim__err err;
+        char cmdline[64];
+        snprintf(cmdline, sizeof cmdline, "%s", rows[i].cmdline);
+        assert_int_equal(vmsim__mem_spec_cmdline(&spec, cmdline, pools, &err), 0);
+        struct vmsim__mem *mem = zm_create(alloc, &spec);
+        const struct vmsim__zone *high = zm_zone(mem, 0, VMSIM__ZONE_HIGHMEM);
+        assert_int_equal(zm_zone(mem, 0, VMSIM__ZONE_NORMAL)->end, rows[i].lowmem);
+        assert_int_equal(high ? high->present : 0, rows[i].highmem);
+        zm_destroy(mem);
+    }
+    test_alloc_end(alloc);
+}
+
+static void cma_serves_movable_requests_alone(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    for (unsigned k = 0; k < 2; k++) {
+        struct vmsim__reserve_spec cma = {.zone = VMSIM__ZONE_DMA, .cma = 24 * MIB};
+        struct vmsim__node_spec node = {.memory = 64 * MIB, .reserved = {&cma, 1}};
+        struct vmsim__mem *mem = zm_create(
+            alloc,
+            &(struct vmsim__mem_spec){.arch = VMSIM__ARCH_ARM64, .kernel = k ? "6.12" : "6.1", .nodes = {&node, 1}});
+        const struct vmsim__zone *z = zm_zone(mem, 0, VMSIM__ZONE_DMA);
+        uint64_t counts[VMSIM__MIGRATE_TYPES];
+        vmsim__zone_pageblocks(mem, z, counts);
+        assert_int_equal(counts[VMSIM__CMA], 12);
+        assert_int_equal(z->managed, 16384);
+        assert_int_equal(z->stat[VMSIM__NR_FREE_CMA], 6144);
+        vmsim__pfn pfn = zm_alloc(mem, VMSIM__GFP_HIGHUSER_MOVABLE, 0, 0);
+        assert_int_equal(vmsim__pageblock_type(mem, pfn), VMSIM__MOVABLE); /* less than half is CMA */
+        vmsim__pfn kept[16384];
+        unsigned n = 0;
+        while ((kept[n] = zm_alloc(mem, VMSIM__GFP_KERNEL, 5, 0)) != VMSIM__PFN_NONE)
+            assert_int_not_equal(vmsim__pageblock_type(mem, kept[n++]), VMSIM__CMA);
+        assert_true(z->stat[VMSIM__NR_FREE_PAGES] >= 6144);
+        assert_int_equal(z->stat[VMSIM__NR_FREE_CMA], 6144);
+        vmsim__pfn movable = zm_alloc(mem, VMSIM__GFP_HIGHUSER_MOVABLE, 9, 0);
+        assert_int_equal(vmsim__pageblock_type(mem, movable), VMSIM__CMA);
+        vmsim__mem_free(mem, movable, 9, 0);
+        vmsim__mem_free(mem, pfn, 0, 0);
+        while (n)
+            vmsim__mem_free(mem, kept[--n], 5, 0);
+        vmsim__mem_drain(mem);
+        assert_int_equal(z->stat[VMSIM__NR_FREE_CMA], 6144);
+        zm_destroy(mem);
+    }
     test_alloc_end(alloc);
 }
 
@@ -255,7 +334,6 @@ static void bad_settings_change_nothing(void **state) {
                                          {"vm.watermark_scale_factor", "3001"},
                                          {"vm.percpu_pagelist_high_fraction", "7"},
                                          {"vm.lowmem_reserve_ratio", "256 x"},
-                                         {"vm.lowmem_reserve_ratio", "1 2 3 4 5 6"},
                                          {"vm.numa_stat", "2"}};
     struct vmsim__alloc *alloc = test_alloc();
     struct vmsim__mem *mem = zm_plain(alloc, "6.1", 64 * MIB, 1);
@@ -267,9 +345,10 @@ static void bad_settings_change_nothing(void **state) {
         assert_memory_equal(&mem->sysctl, &before, sizeof before);
     }
     assert_int_equal(vmsim__mem_sysctl_set(mem, "vm.swappiness", "60", &err), VMSIM_ENOENT);
+    zm_sysctl(mem, "vm.lowmem_reserve_ratio", "1 2 32 0 0 6 x"); /* what goes beyond the zones is ignored */
     zm_sysctl(mem, "vm.lowmem_reserve_ratio", "8 -3\n");
     assert_true(vmsim__mem_sysctl_get(mem, "vm.lowmem_reserve_ratio", text, sizeof text));
-    assert_string_equal(text, "8\t0\t32\t0\t0");
+    assert_string_equal(text, "8\t0\t32\t0"); /* no zone Device in 6.1 on arm64 */
     assert_true(vmsim__mem_sysctl_get(mem, "vm.min_free_kbytes", text, sizeof text));
     assert_string_equal(text, "1024");
     assert_false(vmsim__mem_sysctl_get(mem, "vm.swappiness", text, sizeof text));
@@ -453,6 +532,8 @@ int main(void) {
         cmocka_unit_test(bad_settings_change_nothing),
         cmocka_unit_test(sysctls_of_the_description_are_written_after_boot),
         cmocka_unit_test(nodes_are_ordered_by_distance_then_load),
+        cmocka_unit_test(low_memory_follows_vmalloc_and_highmem),
+        cmocka_unit_test(cma_serves_movable_requests_alone),
         cmocka_unit_test(fallback_orders_of_boot_know_no_cpus),
         cmocka_unit_test(a_cpu_may_be_local_to_several_nodes),
         cmocka_unit_test(hugepages_may_be_told_by_node),

@@ -13,10 +13,10 @@
 #define SINCE_6_12                                                                                                     \
     .fallback_self_needs_memory = true, .pcp_high_auto = true, .zoneinfo_promo = true, .highatomic_counts_free = true, \
     .highatomic_needs_pageblock = true, .freelist_by_pageblock = true, .highatomic_serves_nonblock = true,             \
-    .image_kb = 38216, .image_init_kb = 6868, .percpu_kb = 264, .early_kb = 7192, .lru_batch = 31, .rss_percpu = true, \
-    .thp_aligned_mmap = true, .max_map_count = 65530, .auxv_entries = 23, .ra_async_half = true,                       \
-    .pud_accounted = true, .populate_retry_major = true, .mprotect_uncharges = true, .pageout_keeps_young = true,      \
-    .gather_pairs = true, .random_has_no_recency = true, .map_stack_small = true
+    .arm64_device = true, .image_kb = 38216, .image_init_kb = 6868, .percpu_kb = 264, .early_kb = 7192,                \
+    .lru_batch = 31, .rss_percpu = true, .thp_aligned_mmap = true, .max_map_count = 65530, .auxv_entries = 23,         \
+    .ra_async_half = true, .pud_accounted = true, .populate_retry_major = true, .mprotect_uncharges = true,            \
+    .pageout_keeps_young = true, .gather_pairs = true, .random_has_no_recency = true, .map_stack_small = true
 
 static const struct vmsim__kernel kernels[] = {
     {

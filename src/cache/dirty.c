@@ -70,16 +70,24 @@ static uint64_t dirtyable(int64_t free, uint64_t reserve, int64_t file) {
     return pages - vmsim__min64(pages, reserve) + (file > 0 ? (uint64_t)file : 0);
 }
 
+static int64_t zone_files(const struct vmsim__zone *z) {
+    return z->stat[VMSIM__NR_ZONE_INACTIVE_FILE] + z->stat[VMSIM__NR_ZONE_ACTIVE_FILE];
+}
+
+/* High memory is left out, each zone's above its high watermark, since vm.highmem_is_dirtyable is 0: the metadata that
+ * writing needs must lie in low memory. Kernel: global_dirtyable_memory, highmem_dirtyable_memory. */
 uint64_t vmsim__dirtyable_memory(struct vmsim__cache *c) {
     int64_t free = 0, file = 0;
-    for (unsigned z = 0; z < c->mem->nr_zones; z++) {
-        if (c->mem->zones[z].type == VMSIM__ZONE_HIGHMEM) /* vm.highmem_is_dirtyable is 0 */
-            continue;
-        const int64_t *stat = c->mem->zones[z].stat;
-        free += stat[VMSIM__NR_FREE_PAGES];
-        file += stat[VMSIM__NR_ZONE_INACTIVE_FILE] + stat[VMSIM__NR_ZONE_ACTIVE_FILE];
+    uint64_t high = 0;
+    for (unsigned i = 0; i < c->mem->nr_zones; i++) {
+        const struct vmsim__zone *z = &c->mem->zones[i];
+        free += z->stat[VMSIM__NR_FREE_PAGES];
+        file += zone_files(z);
+        if (vmsim__zone_is_highmem(c->mem, z))
+            high += dirtyable(z->stat[VMSIM__NR_FREE_PAGES], vmsim__zone_wmark(z, VMSIM__WMARK_HIGH), zone_files(z));
     }
-    return dirtyable(free, c->mem->totalreserve, file) + 1;
+    uint64_t all = dirtyable(free, c->mem->totalreserve, file);
+    return all - vmsim__min64(all, high) + 1;
 }
 
 /* A share of memory in percent, in the kernel's arithmetic: the percentage in 1/PAGE_SIZE first. */

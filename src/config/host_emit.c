@@ -63,6 +63,10 @@ static void reserved(struct vmsim__textbuf *b, const struct vmsim__import_node *
             vmsim__textbuf_puts(b, ", boot_use: ");
             size_text(b, r->boot_use);
         }
+        if (r->cma) {
+            vmsim__textbuf_puts(b, ", cma: ");
+            size_text(b, r->cma);
+        }
         if (r->boost) {
             vmsim__textbuf_puts(b, ", boost: ");
             size_text(b, r->boost);
@@ -130,6 +134,14 @@ static void options(const struct vmsim__import *im, struct vmsim__textbuf *b) {
         option(im, b, "kernelcore", s->kernelcore, true);
     if (s->movablecore)
         option(im, b, "movablecore", s->movablecore, true);
+    if (s->vmalloc) {
+        snprintf(number, sizeof number, "%lluKiB", (unsigned long long)s->vmalloc >> 10);
+        option(im, b, "vmalloc", number, false);
+    }
+    if (s->highmem_given) {
+        snprintf(number, sizeof number, "%lluKiB", (unsigned long long)s->highmem >> 10);
+        option(im, b, "highmem", number, false);
+    }
     if (s->movable_node)
         option(im, b, "movable_node", "true", false);
     if (s->transparent_hugepage != VMSIM__THP_ALWAYS)
@@ -149,8 +161,8 @@ static void processor(const struct vmsim__import *im, struct vmsim__textbuf *b) 
         vmsim__textbuf_printf(b, "  preset: %s", im->preset);
         comment(b, im->preset_origin);
     }
-    vmsim__textbuf_printf(b, "  arch: %s", im->la57 ? "x86_64_la57" : "x86_64");
-    comment(b, im->la57 ? "proc_cpuinfo.txt: la57, 57 bits of virtual address" : "the only one that is imported");
+    vmsim__textbuf_printf(b, "  arch: %s", vmsim__import_format(im));
+    comment(b, im->la57 ? "proc_cpuinfo.txt: la57, 57 bits of virtual address" : im->arch_origin);
     vmsim__textbuf_printf(b, "  kernel: \"%s\"", im->spec.kernel);
     comment(b, im->kernel_comment);
     if (im->nr_cpus) {

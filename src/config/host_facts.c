@@ -324,26 +324,6 @@ static void choose_kernel(struct vmsim__import *im) {
                             im->spec.kernel);
 }
 
-/* Only x86-64 is taken: other machines describe their memory in ways that a capture does not hold. */
-static int check_arch(struct vmsim__import *im) {
-    char arch[64];
-    const char *machine = vmsim__capture_text(im->capture, "machine.txt");
-    if (machine && vmsim__line_value(machine, "arch", arch, sizeof arch) && strcmp(arch, "x86_64"))
-        return vmsim__err_set(im->err, VMSIM_ENOSYS,
-                              "machine.txt: a machine of architecture %s; only captures of x86_64 can be imported",
-                              arch);
-    const char *dmesg = vmsim__capture_text(im->capture, DMESG), *zones = NULL;
-    if (dmesg && strstr(dmesg, "Booting Linux on physical CPU"))
-        return vmsim__err_set(im->err, VMSIM_ENOSYS, "%s: an ARM machine; only captures of x86_64 can be imported",
-                              DMESG);
-    zones = vmsim__capture_text(im->capture, "proc_zoneinfo.txt");
-    if (zones && strstr(zones, "zone  HighMem"))
-        return vmsim__err_set(im->err, VMSIM_ENOSYS,
-                              "proc_zoneinfo.txt: a zone HighMem, so a 32-bit machine; only captures of x86_64 can be "
-                              "imported");
-    return 0;
-}
-
 /* The kernel's options, from whoever has them. */
 static int read_cmdline(struct vmsim__import *im) {
     char line[4096];
@@ -395,7 +375,7 @@ static void read_surroundings(struct vmsim__import *im) {
 }
 
 int vmsim__import_facts(struct vmsim__import *im) {
-    int rc = check_arch(im);
+    int rc = vmsim__import_arch(im);
     if (rc)
         return rc;
     choose_kernel(im);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A capture's facts on their way to a machine description.
  *
- *     capture --host_facts.c--> facts: firmware map, nodes, zones, kernel, options --host_memory.c--> mem_spec
+ *     capture --host_arch.c, host_facts.c--> facts: firmware map, nodes, zones, kernel, options --host_memory.c-->
+ * mem_spec
  *                                                                                       |
  *         YAML with origins <--host_emit.c-- sysctls that differ from what follows <--host_sysctl.c
  *
@@ -19,7 +20,7 @@
 struct vmsim__import_zone {
     unsigned node;
     int type; /* enum vmsim__zone_type */
-    uint64_t start, spanned, present, managed, boost;
+    uint64_t start, spanned, present, managed, boost, cma;
     uint64_t cpus; /* pagesets listed */
 };
 
@@ -62,6 +63,8 @@ struct vmsim__import {
     const char *cmdline_origin;
     const char *preset, *preset_origin; /* of TLBs, or NULL */
     bool la57;
+    const char *arch_origin;
+    uint64_t page;       /* bytes of a page */
     uint64_t vvar_pages; /* the kernel's data pages in every address space; 0: not known */
     unsigned nr_nodes;
     uint64_t nr_cpus; /* when no node names them; else 0 */
@@ -89,10 +92,13 @@ int vmsim__import_run(struct vmsim__import *im, struct vmsim__capture *c, unsign
 void vmsim__import_fini(struct vmsim__import *im);
 
 /* The steps. 0 or an error. */
+int vmsim__import_arch(struct vmsim__import *im);   /* host_arch.c: spec.arch, page */
 int vmsim__import_facts(struct vmsim__import *im);  /* host_facts.c */
 int vmsim__import_zones(struct vmsim__import *im);  /* host_zones.c */
 int vmsim__import_memory(struct vmsim__import *im); /* host_memory.c */
 int vmsim__import_sysctls(struct vmsim__import *im, struct vmsim__mem *mem);
+/* The page-table format, which is what a description calls its architecture; NULL: it is not modelled. */
+const char *vmsim__import_format(const struct vmsim__import *im);
 /* The machine description. */
 void vmsim__import_emit(const struct vmsim__import *im, struct vmsim__textbuf *b);
 

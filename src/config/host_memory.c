@@ -14,7 +14,6 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB4 (UINT64_C(1) << 32)
-#define PAGE UINT64_C(4096)
 
 static const char *text_of(struct vmsim__import *im, const char *file, const char *text) {
     const char *s = vmsim__arena_printf(&im->capture->arena, "%s: %s", file, text);
@@ -62,7 +61,7 @@ static bool push_frames(struct vmsim__import *im, const struct vmsim__import_zon
     char text[160];
     snprintf(text, sizeof text, "node %u: start_pfn %llu, spanned %llu, present %llu%s", z->node,
              (unsigned long long)z->start, (unsigned long long)z->spanned, (unsigned long long)z->present, why);
-    struct vmsim__import_range r = {.range = {.start = start * PAGE, .size = count * PAGE},
+    struct vmsim__import_range r = {.range = {.start = start * im->page, .size = count * im->page},
                                     .origin = text_of(im, "proc_zoneinfo.txt", text)};
     return !count || vmsim__vec_push(im->alloc, &im->map, r);
 }
@@ -83,7 +82,7 @@ static bool map_from_zone(struct vmsim__import *im, const struct vmsim__import_z
     if (start == 1 && hole >= 97 && left > 158) {
         if (!push_frames(im, z, start, 158, "; the PC's hole is assumed"))
             return false;
-        start = MIB / PAGE;
+        start = MIB / im->page;
         left -= 158;
         hole -= 97;
     }
@@ -157,7 +156,7 @@ static int nodes_from_zones(struct vmsim__import *im) {
         char text[96];
         snprintf(text, sizeof text, "node %u: start_pfn %llu, spanned %llu", z->node, (unsigned long long)z->start,
                  (unsigned long long)z->spanned);
-        struct vmsim__import_range r = {.range = {.start = z->start * PAGE, .size = z->spanned * PAGE},
+        struct vmsim__import_range r = {.range = {.start = z->start * im->page, .size = z->spanned * im->page},
                                         .origin = text_of(im, "proc_zoneinfo.txt", text)};
         if (!vmsim__vec_push(im->alloc, &im->nodes[z->node].ranges, r))
             return vmsim__import_nomem(im);
@@ -293,20 +292,19 @@ static unsigned node_of(const struct vmsim__import *im, uint64_t address) {
     return 0;
 }
 
-/* The zone type of an address. */
-static int type_of(const struct vmsim__import *im, uint64_t address) {
-    uint64_t movable = im->nodes[node_of(im, address)].movable_start;
-    if (movable && address >= movable)
-        return VMSIM__ZONE_MOVABLE;
-    return address < 16 * MIB ? VMSIM__ZONE_DMA : address < GIB4 ? VMSIM__ZONE_DMA32 : VMSIM__ZONE_NORMAL;
-}
-
+/* Zones of one node do not overlap, but those of several nodes may. */
 static bool lies_in(const struct vmsim__import *im, uint64_t address, const struct vmsim__import_zone *z) {
-    return z->node == node_of(im, address) && z->type == type_of(im, address);
+    uint64_t pfn = address / im->page;
+    return z->node == node_of(im, address) && pfn >= z->start && pfn < z->start + z->spanned;
 }
 
-/* Boot loaders put the initrd at the top of usable memory below 4 GiB. */
+/* Boot loaders of PCs put the initrd at the top of usable memory below 4 GiB; elsewhere, and where the kernel must move
+ * it down into low memory, it is near the kernel. */
 static void guess_initrd(struct vmsim__import *im) {
+    if (im->spec.arch != VMSIM__ARCH_X86_64) {
+        im->initrd_end = im->kernel_address + 1;
+        return;
+    }
     for (size_t i = 0; !im->initrd_end && i < im->map.count; i++) {
         const struct vmsim__range_spec *r = &im->map.at[i].range, *next;
         uint64_t end = r->start + r->size;
@@ -316,21 +314,30 @@ static void guess_initrd(struct vmsim__import *im) {
     }
 }
 
+static uint64_t first_address(const struct vmsim__import *im) {
+    uint64_t first = UINT64_MAX;
+    for (size_t i = 0; i < im->map.count; i++)
+        first = vmsim__min64(first, im->map.at[i].range.start);
+    return im->map.count ? first : 0;
+}
+
 static void guess_boot_use(struct vmsim__import *im) {
     if (!im->have_init && im->zones.count)
         vmsim__capture_note(im->capture, "dmesg_mm.txt",
                             "does not say what boot freed late: the first watermarks are computed without it");
     if (!im->kernel_address && im->have_init) {
-        im->kernel_address = 16 * MIB;
+        im->kernel_address = (vmsim__arch_is_x86(im->spec.arch) ? 0 : first_address(im)) + 16 * MIB;
         vmsim__capture_note(im->capture, "proc_iomem.txt",
-                            "does not show the kernel: it is taken to lie at 16 MiB, where it is linked");
+                            "does not show the kernel: it is taken to lie 16 MiB into memory, where it is linked");
     }
     guess_initrd(im);
 }
 
 static bool push_reserved(struct vmsim__import *im, const struct vmsim__import_zone *z) {
-    struct vmsim__reserve_spec s = {
-        .zone = z->type, .size = (z->present - z->managed) * PAGE, .boost = z->boost * PAGE};
+    struct vmsim__reserve_spec s = {.zone = z->type,
+                                    .size = (z->present - z->managed) * im->page,
+                                    .boost = z->boost * im->page,
+                                    .cma = z->cma * im->page};
     char text[192];
     if (im->have_init && lies_in(im, im->kernel_address, z))
         s.boot_use += im->init_kb * 1024;

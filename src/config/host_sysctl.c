@@ -106,6 +106,8 @@ static uint64_t derived_knob(const struct vmsim__mem *mem, const char *name, boo
     if (!strcmp(name, "vm.user_reserve_kbytes"))
         return vmsim__min64(kb / 32, 131072);
     *about = false;
+    if (!strcmp(name, "vm.mmap_min_addr"))
+        return vmsim__vm_mmap_min_addr(mem->arch);
     return !strcmp(name, "vm.max_map_count") ? mem->kernel->max_map_count : 0;
 }
 

@@ -54,6 +54,8 @@ static bool read_line(struct vmsim__import *im, const char *line, bool *known) {
         last->managed = n;
     else if (sscanf(line, " boost %llu", &n) == 1)
         last->boost = n;
+    else if (sscanf(line, " cma %llu", &n) == 1)
+        last->cma = n;
     else if (sscanf(line, " start_pfn: %llu", &n) == 1)
         last->start = n;
     else if (sscanf(line, " cpu: %llu", &n) == 1)
@@ -69,7 +71,7 @@ static void compare_total(struct vmsim__import *im) {
     if (text && vmsim__line_value(text, "MemTotal", value, sizeof value))
         kb = strtoull(value, NULL, 10);
     for (size_t i = 0; i < im->zones.count; i++)
-        managed += im->zones.at[i].managed * 4;
+        managed += im->zones.at[i].managed * (im->page >> 10);
     uint64_t off = kb > managed ? kb - managed : managed - kb;
     if (kb && managed && off > managed / 100)
         vmsim__capture_note(im->capture, "proc_meminfo.txt",

@@ -162,6 +162,7 @@ void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec) {
     const struct vmsim__pt_format *format = vmsim__pt_format_get((enum vmsim__pt_format_id)spec->arch);
     VMSIM__ASSERT(format);
     spec->mem.arch = memory_arch(format->id);
+    spec->vm.mmap_min_addr = vmsim__vm_mmap_min_addr(spec->mem.arch);
     spec->mem.page_size = UINT64_C(1) << format->page_shift;
     spec->mem.sysctl = spec->sysctl;
     if (!format->levels) { /* nothing to cache */

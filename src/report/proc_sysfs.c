@@ -243,7 +243,7 @@ static int each_pool_file(struct vmsim_machine *m, const char *directory, uint32
         err = files[i].render ? visit(context, path, files[i].render, node | hstate << POOL_SHIFT)
                               : visit(context, path, fixed, TEXT_0);
     }
-    if (err || hstate + 1 >= m->mem->nr_hstates || node != VMSIM__MAX_NODES)
+    if (err || hstate + 1 >= m->mem->nr_hstates)
         return err;
     snprintf(path, sizeof path, "%shugepages/hugepages-%llukB/demote_size", directory, pool_kb(m, hstate));
     return visit(context, path, demote_size, hstate);

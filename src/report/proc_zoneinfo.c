@@ -34,7 +34,7 @@ static void print_facts(const struct vmsim_machine *m, const struct vmsim__zone 
         {"\n        spanned  ", s->end - s->start, false},
         {"\n        present  ", s->present, false},
         {"\n        managed  ", s->managed, false},
-        {"\n        cma      ", 0, false},
+        {"\n        cma      ", s->cma, false},
     };
     for (size_t i = 0; i < VMSIM__COUNT(lines); i++) {
         if (!lines[i].hidden)
@@ -152,14 +152,20 @@ void vmsim__debug_unusable_index(struct vmsim_machine *m, struct vmsim__textbuf 
     each_zone(m, out, print_unusable);
 }
 
-static const char *const type_names[VMSIM__MIGRATE_TYPES] = {"Unmovable", "Movable", "Reclaimable", "HighAtomic",
-                                                             "Isolate"};
+static const char *const type_names[VMSIM__MIGRATE_TYPES] = {"Unmovable",  "Movable", "Reclaimable",
+                                                             "HighAtomic", "CMA",     "Isolate"};
+
+static bool has_type(const struct vmsim__mem *mem, unsigned type) {
+    return type != VMSIM__CMA || vmsim__mem_has_cma(mem);
+}
 
 #define COUNTED_MOST UINT64_C(100000) /* the kernel stops counting a list here */
 
 /* Kernel: pagetypeinfo_showfree_print; it stops counting because it holds the zone's lock meanwhile. */
 static void print_free_types(const struct vmsim__mem *mem, const struct vmsim__zone *z, struct vmsim__textbuf *out) {
     for (unsigned type = 0; type < VMSIM__MIGRATE_TYPES; type++) {
+        if (!has_type(mem, type))
+            continue;
         vmsim__textbuf_printf(out, "Node %4u, zone %8s, type %12s ", z->node, z->name, type_names[type]);
         for (unsigned order = 0; order <= mem->top_order; order++) {
             uint64_t blocks = vmsim__zone_free_blocks(z, order, (enum vmsim__migratetype)type);
@@ -180,16 +186,20 @@ static void print_node_types(const struct vmsim__mem *mem, const struct vmsim__n
     for (unsigned i = 0; i < node->nr_zones; i++)
         print_free_types(mem, &mem->zones[node->zone[i]], out);
     vmsim__textbuf_printf(out, "\n%-23s", "Number of blocks type");
-    for (unsigned type = 0; type < VMSIM__MIGRATE_TYPES; type++)
-        vmsim__textbuf_printf(out, "%12s ", type_names[type]);
+    for (unsigned type = 0; type < VMSIM__MIGRATE_TYPES; type++) {
+        if (has_type(mem, type))
+            vmsim__textbuf_printf(out, "%12s ", type_names[type]);
+    }
     vmsim__textbuf_puts(out, "\n");
     for (unsigned i = 0; i < node->nr_zones; i++) {
         uint64_t counts[VMSIM__MIGRATE_TYPES];
         const struct vmsim__zone *z = &mem->zones[node->zone[i]];
         vmsim__zone_pageblocks(mem, z, counts);
         vmsim__textbuf_printf(out, "Node %u, zone %8s ", z->node, z->name);
-        for (unsigned type = 0; type < VMSIM__MIGRATE_TYPES; type++)
-            vmsim__textbuf_printf(out, "%12llu ", (unsigned long long)counts[type]);
+        for (unsigned type = 0; type < VMSIM__MIGRATE_TYPES; type++) {
+            if (has_type(mem, type))
+                vmsim__textbuf_printf(out, "%12llu ", (unsigned long long)counts[type]);
+        }
         vmsim__textbuf_puts(out, "\n");
     }
 }

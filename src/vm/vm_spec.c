@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "base/util.h"
+#include "zones/mem_spec.h"
 
 #include <string.h>
 
@@ -32,7 +33,7 @@ const struct vmsim_param vmsim__vm_sysctl_params[] = {
      .type = VMSIM_PARAM_UINT,
      .offset = SPEC(mmap_min_addr),
      .fallback = "65536",
-     .doc = "Lowest address that an unprivileged process may map, in bytes."},
+     .doc = "Lowest address that an unprivileged process may map, in bytes; on ARM the default is 4096."},
     UINT("vm.admin_reserve_kbytes", SPEC(admin_reserve_kbytes), "0", 0, 0,
          "Kept for root in overcommit mode 2; kB. 0: 1/32 of free memory at boot, at most 8 MiB."),
     UINT("vm.user_reserve_kbytes", SPEC(user_reserve_kbytes), "0", 0, 0,
@@ -182,6 +183,11 @@ static void fill(const struct vmsim_param *table, void *base) {
             *(uint64_t *)at = number(p->fallback);
         }
     }
+}
+
+uint64_t vmsim__vm_mmap_min_addr(int arch) {
+    bool arm = arch == VMSIM__ARCH_ARM64 || arch == VMSIM__ARCH_ARM || arch == VMSIM__ARCH_ARM_LPAE;
+    return arm ? 4096 : 65536;
 }
 
 void vmsim__vm_spec_defaults(struct vmsim__vm_spec *spec) {

@@ -71,6 +71,8 @@ extern const struct vmsim_param vmsim__vm_cost_params[]; /* in struct vmsim__vm_
 extern const struct vmsim_param vmsim__vm_params[];      /* all of the above, nested: in struct vmsim__vm_spec */
 
 /* The defaults of the tables as a struct, for those who build a machine without a file. */
+/* vm.mmap_min_addr as Debian's kernels of an architecture (enum vmsim__arch) are built with. */
+uint64_t vmsim__vm_mmap_min_addr(int arch);
 void vmsim__vm_spec_defaults(struct vmsim__vm_spec *spec);
 
 #endif

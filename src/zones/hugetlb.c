@@ -32,6 +32,8 @@ static const struct size_row {
     {VMSIM__ARCH_ARM64, 14, 32 * MIB, {GIB, 32 * MIB, 2 * MIB}, true},
     {VMSIM__ARCH_ARM64, 16, 512 * MIB, {16 * GIB, 512 * MIB, 2 * MIB}, true},
     {VMSIM__ARCH_RISCV, 12, 2 * MIB, {GIB, 2 * MIB}, true},
+    {VMSIM__ARCH_ARM_LPAE, 12, 2 * MIB, {2 * MIB}, true},
+    {VMSIM__ARCH_ARM, 12, 0, {0}, true}, /* none */
 };
 
 static const struct size_row *find_row(unsigned arch, unsigned page_shift) {

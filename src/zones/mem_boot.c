@@ -25,7 +25,7 @@ struct boot {
     struct vmsim__layout layout;
     struct {
         VMSIM__VEC(struct vmsim__extent);
-    } reserved, late; /* ascending only after sorting */
+    } reserved, late, cma; /* ascending only after sorting */
 };
 
 /* ---- Tables ---- */
@@ -301,13 +301,56 @@ static int compare_extents(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+static bool overlaps(const struct boot *b, vmsim__pfn start, vmsim__pfn end) {
+    for (size_t i = 0; i < b->reserved.count + b->late.count; i++) {
+        const struct vmsim__extent *e = i < b->reserved.count ? &b->reserved.at[i] : &b->late.at[i - b->reserved.count];
+        if (e->start < end && start < e->end)
+            return true;
+    }
+    return false;
+}
+
+/* Whole pageblocks for CMA, from the top of a zone down, where nothing is reserved. Kernel: cma_declare_contiguous. */
+static int place_cma(struct boot *b, const struct vmsim__zone_layout *z) {
+    struct vmsim__mem *mem = b->mem;
+    const vmsim__pfn size = 1u << mem->pageblock_order;
+    uint64_t left = z->cma;
+    for (size_t i = mem->nr_segments; left && i-- > 0;) {
+        const struct vmsim__segment *s = &mem->segments[i];
+        vmsim__pfn p = s->end & ~(size - 1);
+        for (; s->zone == z->index && left && p >= s->start + size; p -= size) {
+            if (overlaps(b, p - size, p))
+                continue;
+            if (!vmsim__vec_push(mem->alloc, &b->cma, (struct vmsim__extent){p - size, p}))
+                return VMSIM_ENOMEM;
+            mem->zones[z->index].cma += size;
+            left -= vmsim__min64(left, size);
+        }
+    }
+    return 0;
+}
+
+/* Their pageblocks keep their type from here on, so that no free block of another type merges with theirs. */
+static int free_cma(struct boot *b) {
+    struct vmsim__mem *mem = b->mem;
+    for (size_t i = 0; i < b->cma.count; i++) {
+        vmsim__pfn start = b->cma.at[i].start;
+        vmsim__block_set_type(mem, start, VMSIM__CMA);
+        if (!vmsim__chunk_make(mem, start))
+            return VMSIM_ENOMEM;
+        struct vmsim__zone *z = vmsim__mem_zone_of(mem, start);
+        vmsim__buddy_free(mem, z, start, mem->pageblock_order, VMSIM__CMA, true);
+    }
+    return 0;
+}
+
 static int place_reserved(struct boot *b) {
     struct vmsim__mem *mem = b->mem;
     bool first = true;
     for (size_t i = 0; i < b->layout.zones.count; i++) {
         const struct vmsim__zone_layout *z = &b->layout.zones.at[i];
         uint64_t low = 0;
-        if (z->type == VMSIM__ZONE_DMA && mem->arch != VMSIM__ARCH_ARM64) {
+        if (z->type == VMSIM__ZONE_DMA && vmsim__arch_is_x86(mem->arch)) {
             low = z->reserved;
         } else if (first) {
             low = z->reserved / 2;
@@ -315,7 +358,7 @@ static int place_reserved(struct boot *b) {
             first = false;
         }
         if (!take_low(b, z->index, 0, low, false) || !take_low(b, z->index, low, z->boot_use, true) ||
-            !take_high(b, z->index, z->reserved - low))
+            !take_high(b, z->index, z->reserved - low) || place_cma(b, z))
             return VMSIM_ENOMEM;
     }
     if (b->reserved.count) {
@@ -357,11 +400,12 @@ static int hand_over(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn s
     return 0;
 }
 
-/* Everything present but reserved and late frames. Both lists are walked beside the segments. */
+/* Everything present but reserved, late and CMA frames. Both lists are walked beside the segments. */
 static int free_segments(struct boot *b) {
     struct vmsim__mem *mem = b->mem;
-    for (size_t i = 0; i < b->late.count; i++) {
-        if (!vmsim__vec_push(mem->alloc, &b->reserved, b->late.at[i]))
+    for (size_t i = 0; i < b->late.count + b->cma.count; i++) {
+        struct vmsim__extent e = i < b->late.count ? b->late.at[i] : b->cma.at[i - b->late.count];
+        if (!vmsim__vec_push(mem->alloc, &b->reserved, e))
             return VMSIM_ENOMEM;
     }
     if (b->reserved.count)
@@ -412,7 +456,7 @@ static int apply_sysctls(struct vmsim__mem *mem, const struct vmsim_param_list *
 }
 
 static void start_up(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec) {
-    uint64_t least = (UINT64_C(1) << mem->pageblock_order) * VMSIM__MIGRATE_TYPES;
+    uint64_t types = VMSIM__MIGRATE_TYPES - !vmsim__mem_has_cma(mem), least = types << mem->pageblock_order;
     mem->mobility_disabled = mem->totalram < least;
     vmsim__sysctl_defaults(mem);
     vmsim__hugetlb_take_gigantic(mem, spec);
@@ -434,6 +478,7 @@ static int boot(struct boot *b, struct vmsim__err *err) {
     mem->top_order = (uint8_t)l->top_order;
     mem->pageblock_order = (uint8_t)l->pageblock_order;
     mem->zone_configured = l->zone_configured;
+    mem->movable_is_highmem = l->movable_is_highmem;
     make_gfp_zones(mem);
     int rc = make_nodes(b);
     if (!rc)
@@ -456,6 +501,8 @@ static int boot(struct boot *b, struct vmsim__err *err) {
         rc = place_reserved(b);
     if (!rc)
         rc = free_segments(b);
+    if (!rc)
+        rc = free_cma(b);
     if (rc)
         return rc;
     start_up(mem, l->spec);
@@ -485,6 +532,7 @@ int vmsim__mem_create(struct vmsim__alloc *alloc, const struct vmsim__mem_spec *
         rc = boot(&b, err);
     vmsim__vec_fini(alloc, &b.reserved);
     vmsim__vec_fini(alloc, &b.late);
+    vmsim__vec_fini(alloc, &b.cma);
     vmsim__layout_fini(&b.layout);
     if (rc) {
         vmsim__mem_destroy(b.mem);

@@ -15,7 +15,7 @@
 struct check {
     const struct vmsim__mem *mem;
     struct vmsim__err *err;
-    uint64_t free, highatomic, pcp; /* frames found in the zone's lists */
+    uint64_t free, highatomic, cma, pcp; /* frames found in the zone's lists */
 };
 
 #define FAIL(c, ...) vmsim__err_set((c)->err, VMSIM_ECHECK, __VA_ARGS__)
@@ -106,6 +106,8 @@ static int check_lists(struct check *c, const struct vmsim__zone *z) {
             c->free += blocks << o;
             if (t == VMSIM__HIGHATOMIC)
                 c->highatomic += blocks << o;
+            if (t == VMSIM__CMA)
+                c->cma += blocks << o;
         }
     }
     return 0;
@@ -187,6 +189,8 @@ static int check_counts(struct check *c, const struct vmsim__zone *z) {
                     z->stat[VMSIM__NR_FREE_PAGES]);
     if (c->highatomic != z->nr_free_highatomic)
         return FAIL(c, "zone %u: nr_free_highatomic is %" PRIu64, z->index, z->nr_free_highatomic);
+    if (c->cma != (uint64_t)z->stat[VMSIM__NR_FREE_CMA])
+        return FAIL(c, "zone %u: nr_free_cma is %" PRId64, z->index, z->stat[VMSIM__NR_FREE_CMA]);
     if (c->free + c->pcp + z->in_use != z->managed)
         return FAIL(c, "zone %u: %" PRIu64 " free + %" PRIu64 " per-CPU + %" PRIu64 " in use are not %" PRIu64,
                     z->index, c->free, c->pcp, z->in_use, z->managed);

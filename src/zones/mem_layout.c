@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* End of the kernel's direct mapping on 32-bit x86 with a 3 GiB / 1 GiB split and the default vmalloc area of 128 MiB.
- */
-#define X86_32_LOWMEM_END UINT64_C(0x377fe000)
 #define GIB4 (UINT64_C(1) << 32)
 
 static uint64_t first_frame(const struct vmsim__layout *l) {
@@ -35,10 +32,13 @@ static int choose_orders(struct vmsim__layout *l, struct vmsim__err *err) {
         return vmsim__err_set(err, VMSIM_ECONFIG, "page_size %llu is none of %s", (unsigned long long)size,
                               vmsim__arch_names[l->spec->arch]);
     l->page_shift = vmsim__log2(size);
-    l->top_order = size == 4096 ? 10 : size == 16384 ? 11 : 13;
+    bool arm32 = l->spec->arch == VMSIM__ARCH_ARM || l->spec->arch == VMSIM__ARCH_ARM_LPAE;
+    l->top_order = arm32 ? 11 : size == 4096 ? 10 : size == 16384 ? 11 : 13;
     unsigned huge = l->page_shift - 3; /* a table of 8-byte entries fills one page */
     if (l->spec->arch == VMSIM__ARCH_X86_32)
         huge = 10; /* 4 MiB pages */
+    if (l->spec->arch == VMSIM__ARCH_ARM)
+        huge = l->top_order; /* it has none */
     l->pageblock_order = huge < l->top_order ? huge : l->top_order;
     VMSIM__ASSERT(l->top_order < VMSIM__ORDERS && l->pageblock_order > VMSIM__COSTLY_ORDER);
     return 0;
@@ -48,17 +48,23 @@ static int choose_orders(struct vmsim__layout *l, struct vmsim__err *err) {
 unsigned vmsim__section_shift(int arch, unsigned page_shift) {
     if (arch == VMSIM__ARCH_X86_32)
         return 26;
+    if (arch == VMSIM__ARCH_ARM || arch == VMSIM__ARCH_ARM_LPAE)
+        return 28;
     return arch == VMSIM__ARCH_X86_PAE || page_shift == 16 ? 29 : 27;
 }
 
 #define BIT(type) (1u << VMSIM__ZONE_##type)
-static uint8_t configured_zones(int arch) {
+static uint8_t configured_zones(int arch, const struct vmsim__kernel *kernel) {
     switch (arch) {
     case VMSIM__ARCH_X86_32:
     case VMSIM__ARCH_X86_PAE:
+    case VMSIM__ARCH_ARM:
+    case VMSIM__ARCH_ARM_LPAE:
         return BIT(DMA) | BIT(NORMAL) | BIT(HIGHMEM) | BIT(MOVABLE);
     case VMSIM__ARCH_RISCV:
         return BIT(DMA32) | BIT(NORMAL) | BIT(MOVABLE) | BIT(DEVICE);
+    case VMSIM__ARCH_ARM64:
+        return (uint8_t)(BIT(DMA) | BIT(DMA32) | BIT(NORMAL) | BIT(MOVABLE) | (kernel->arm64_device ? BIT(DEVICE) : 0));
     default:
         return BIT(DMA) | BIT(DMA32) | BIT(NORMAL) | BIT(MOVABLE) | BIT(DEVICE);
     }
@@ -77,7 +83,12 @@ static void zone_limits(const struct vmsim__layout *l, uint64_t limit[VMSIM__ZON
     case VMSIM__ARCH_X86_32:
     case VMSIM__ARCH_X86_PAE:
         limit[VMSIM__ZONE_DMA] = UINT64_C(16) << 20;
-        limit[VMSIM__ZONE_NORMAL] = X86_32_LOWMEM_END;
+        limit[VMSIM__ZONE_NORMAL] = l->lowmem;
+        limit[VMSIM__ZONE_HIGHMEM] = UINT64_MAX;
+        break;
+    case VMSIM__ARCH_ARM: /* devices reach all that the kernel maps */
+    case VMSIM__ARCH_ARM_LPAE:
+        limit[VMSIM__ZONE_DMA] = limit[VMSIM__ZONE_NORMAL] = start + l->lowmem;
         limit[VMSIM__ZONE_HIGHMEM] = UINT64_MAX;
         break;
     case VMSIM__ARCH_ARM64: /* no firmware limit: DMA takes 32 bits, or everything when RAM starts above them */
@@ -223,6 +234,7 @@ static void movable_from_hotplug(struct vmsim__layout *l) {
 }
 
 static int carve_movable(struct vmsim__layout *l, struct vmsim__err *err) {
+    l->movable_is_highmem = movable_source(l) == VMSIM__ZONE_HIGHMEM;
     uint64_t total = 0, core, movable, block = UINT64_C(1) << l->top_order;
     for (size_t i = 0; i < l->regions.count; i++)
         total += l->regions.at[i].end - l->regions.at[i].start;
@@ -294,7 +306,7 @@ int vmsim__layout_build(struct vmsim__alloc *alloc, const struct vmsim__mem_spec
     if (spec->nodes.count == 0 || spec->nodes.count > VMSIM__MAX_NODES)
         return vmsim__err_set(err, VMSIM_ECONFIG, "a machine has 1 to %d nodes, not %zu", VMSIM__MAX_NODES,
                               spec->nodes.count);
-    l->zone_configured = configured_zones(spec->arch);
+    l->zone_configured = configured_zones(spec->arch, kernel);
     int rc = choose_orders(l, err);
     if (!rc)
         rc = vmsim__layout_regions(l, err);

@@ -23,6 +23,7 @@ struct vmsim__zone_layout {
     uint8_t type, index; /* index: in the machine's zones, set by boot */
     uint64_t start, end, present;
     uint64_t reserved, boot_use; /* frames: never managed; managed only after the watermarks were computed */
+    uint64_t cma;                /* frames: managed, in pageblocks for contiguous requests */
     uint64_t boost;              /* frames: of the watermarks when boot is over */
 };
 
@@ -31,12 +32,14 @@ struct vmsim__layout {
     const struct vmsim__mem_spec *spec;
     unsigned page_shift, top_order, pageblock_order, nr_nodes;
     uint8_t zone_configured;
+    bool movable_is_highmem;
     struct {
         VMSIM__VEC(struct vmsim__region);
     } regions, plug; /* ascending, disjoint; plug: where memory may be plugged in, all above or between the regions */
     struct {
         VMSIM__VEC(struct vmsim__zone_layout);
-    } zones;                                                            /* populated, by node, then type */
+    } zones;         /* populated, by node, then type */
+    uint64_t lowmem; /* 32-bit machines: end of what the kernel maps for good, in bytes */
     uint64_t zone_low[VMSIM__ZONE_TYPES], zone_high[VMSIM__ZONE_TYPES]; /* possible frames of each type but MOVABLE */
     uint64_t movable_start[VMSIM__MAX_NODES];                           /* first MOVABLE frame of a node; 0: none */
 };

@@ -6,7 +6,7 @@
  *     0          640 KiB        1 MiB                       low end - 128 KiB       4 GiB
  *     | usable   | BIOS, EBDA   | usable ...                | ACPI  | PCI hole      | usable: the rest of M |
  *
- * low end = M below 3.5 GiB, else 3 GiB. arm64 and riscv "virt": one range from 1 GiB, 2 GiB on. */
+ * low end = M below 3.5 GiB, else 3 GiB. arm, arm64 and riscv "virt": one range from 1 GiB, 2 GiB on. */
 #include "zones/mem_layout.h"
 
 #include <stdlib.h>
@@ -21,10 +21,6 @@ struct span {
 struct spans {
     VMSIM__VEC(struct span);
 };
-
-static bool is_x86(int arch) {
-    return arch == VMSIM__ARCH_X86_64 || arch == VMSIM__ARCH_X86_32 || arch == VMSIM__ARCH_X86_PAE;
-}
 
 static int compare_spans(const void *a, const void *b) {
     uint64_t x = ((const struct span *)a)->start, y = ((const struct span *)b)->start;
@@ -51,8 +47,8 @@ static bool cut_spans(struct vmsim__alloc *alloc, struct spans *v, uint64_t star
 
 /* RAM as the board decodes it, before firmware takes its parts: what nodes of the simple form are cut from. */
 static bool board_ram(struct vmsim__layout *l, uint64_t total, struct spans *ram) {
-    if (!is_x86(l->spec->arch)) {
-        uint64_t base = l->spec->arch == VMSIM__ARCH_ARM64 ? GIB : 2 * GIB;
+    if (!vmsim__arch_is_x86(l->spec->arch)) {
+        uint64_t base = l->spec->arch == VMSIM__ARCH_RISCV ? 2 * GIB : GIB;
         return add_span(l->alloc, ram, base, base + total);
     }
     uint64_t low = total < 7 * GIB / 2 ? total : 3 * GIB;
@@ -61,7 +57,7 @@ static bool board_ram(struct vmsim__layout *l, uint64_t total, struct spans *ram
 
 /* What a PC's firmware keeps of it. Boards too small to have the hole at 640 KiB and ACPI tables keep all. */
 static bool firmware_parts(struct vmsim__layout *l, struct spans *usable) {
-    if (!is_x86(l->spec->arch) || usable->count == 0)
+    if (!vmsim__arch_is_x86(l->spec->arch) || usable->count == 0)
         return true;
     uint64_t low_end = usable->at[0].end;
     return cut_spans(l->alloc, usable, 639 * 1024, MIB) &&
@@ -98,7 +94,7 @@ static int add_regions(struct vmsim__layout *l, const struct spans *usable, uint
     uint64_t page = UINT64_C(1) << l->page_shift;
     for (size_t i = 0; i < usable->count; i++) {
         uint64_t a = vmsim__max64(usable->at[i].start, start), b = vmsim__min64(usable->at[i].end, end);
-        if (is_x86(l->spec->arch))
+        if (vmsim__arch_is_x86(l->spec->arch))
             a = vmsim__max64(a, page);
         if (a >= b)
             continue;
@@ -153,6 +149,45 @@ static int place_nodes(struct vmsim__layout *l, const struct spans *ram, const s
  * and highmem_pfn_init. */
 static uint64_t kernel_reach(int arch) {
     return arch == VMSIM__ARCH_X86_32 ? 4 * GIB : arch == VMSIM__ARCH_X86_PAE ? 64 * GIB : UINT64_MAX;
+}
+
+/* ---- Low memory of 32-bit machines ---- */
+
+#define USER_SPACE (3 * GIB)
+#define VMALLOC_GUARD (8 * MIB) /* between the kernel's mapping of memory and the vmalloc area */
+
+/* What the kernel can map for good: the last gigabyte of address space less vmalloc's part and what lies above it
+ * (fixed mappings and, on x86, kmap's window). Kernel: MAXMEM of x86, adjust_lowmem_bounds of arm. */
+static uint64_t lowmem_room(const struct vmsim__mem_spec *spec) {
+    bool arm = spec->arch == VMSIM__ARCH_ARM || spec->arch == VMSIM__ARCH_ARM_LPAE;
+    uint64_t end = arm ? 0xff800000 : spec->arch == VMSIM__ARCH_X86_PAE ? 0xfeffe000 : 0xfebfe000;
+    uint64_t area = arm ? 240 * MIB + VMALLOC_GUARD : 128 * MIB; /* x86's default has its guard within */
+    if (spec->vmalloc)
+        area = vmsim__min64(spec->vmalloc, end - USER_SPACE) + VMALLOC_GUARD;
+    uint64_t room = end - USER_SPACE;
+    return area + 32 * MIB < room ? room - area : 32 * MIB;
+}
+
+static uint64_t top_of(const struct spans *v) {
+    uint64_t top = 0;
+    for (size_t i = 0; i < v->count; i++)
+        top = vmsim__max64(top, v->at[i].end);
+    return top;
+}
+
+/* x86 with `highmem=`: a machine whose memory could all be low gives that much of it away, if 64 MiB stay; a larger one
+ * drops what is above. What cannot be is ignored. Kernel: lowmem_pfn_init, highmem_pfn_init. */
+static bool settle_lowmem(struct vmsim__layout *l, struct spans *usable) {
+    const struct vmsim__mem_spec *spec = l->spec;
+    l->lowmem = lowmem_room(spec);
+    if (!vmsim__arch_is_x86(spec->arch) || !spec->highmem_given)
+        return true;
+    uint64_t top = top_of(usable);
+    if (top > l->lowmem)
+        return l->lowmem + spec->highmem >= top || cut_spans(l->alloc, usable, l->lowmem + spec->highmem, UINT64_MAX);
+    if (spec->highmem < top && top - spec->highmem >= 64 * MIB)
+        l->lowmem = top - spec->highmem;
+    return true;
 }
 
 /* Where frames can still be numbered. */
@@ -280,9 +315,11 @@ int vmsim__layout_regions(struct vmsim__layout *l, struct vmsim__err *err) {
         rc = VMSIM_ENOMEM;
     }
     /* a PC never uses 640 KiB to 1 MiB, whatever its firmware says */
-    if (!rc && is_x86(l->spec->arch) && !cut_spans(l->alloc, &usable, 640 * 1024, MIB))
+    if (!rc && vmsim__arch_is_x86(l->spec->arch) && !cut_spans(l->alloc, &usable, 640 * 1024, MIB))
         rc = VMSIM_ENOMEM;
     if (!rc && !cut_spans(l->alloc, &usable, kernel_reach(l->spec->arch), UINT64_MAX))
+        rc = VMSIM_ENOMEM;
+    if (!rc && !settle_lowmem(l, &usable))
         rc = VMSIM_ENOMEM;
     if (!rc)
         rc = place_nodes(l, &ram, &usable);

@@ -24,7 +24,7 @@
 #define HASH_ADAPT_FRAMES (UINT64_C(1) << 24) /* from 64 GiB on hash tables grow with the root of memory */
 
 static bool is_x86_dma(const struct vmsim__layout *l, const struct vmsim__zone_layout *z) {
-    return z->type == VMSIM__ZONE_DMA && l->spec->arch != VMSIM__ARCH_ARM64;
+    return z->type == VMSIM__ZONE_DMA && vmsim__arch_is_x86(l->spec->arch);
 }
 
 static uint64_t frames_below(const struct vmsim__layout *l, const struct vmsim__zone_layout *z, uint64_t limit) {
@@ -222,7 +222,9 @@ static int given(struct vmsim__layout *l, unsigned node, struct vmsim__err *err)
         z->reserved = r[i].size >> l->page_shift;
         z->boot_use = r[i].boot_use >> l->page_shift;
         z->boost = r[i].boost >> l->page_shift;
-        if (z->reserved > z->present || z->boot_use > z->present - z->reserved)
+        z->cma = vmsim__align_up(r[i].cma >> l->page_shift, UINT64_C(1) << l->pageblock_order);
+        if (z->reserved > z->present || z->boot_use > z->present - z->reserved ||
+            z->cma > z->present - z->reserved - z->boot_use)
             return vmsim__err_set(err, VMSIM_ECONFIG, "nodes[%u].reserved[%zu] exceeds the zone's %llu frames", node, i,
                                   (unsigned long long)z->present);
     }

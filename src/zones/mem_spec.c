@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-const char *const vmsim__arch_names[] = {"x86_64", "x86_32", "x86_pae", "arm64", "riscv", NULL};
+const char *const vmsim__arch_names[] = {"x86_64", "x86_32", "x86_pae", "arm64", "riscv", "arm", "arm_lpae", NULL};
 const char *const vmsim__thp_mode_names[] = {"always", "madvise", "never", NULL};
 static const char *const zone_names[] = {"DMA", "DMA32", "Normal", "HighMem", "Movable", NULL};
 
@@ -52,6 +52,11 @@ const struct vmsim_param vmsim__reserve_params[] = {
      .offset = RESERVE(boot_use),
      .fallback = "0",
      .doc = "Further bytes freed only after the boot-time watermarks were computed (init sections, initrd)."},
+    {.name = "cma",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = RESERVE(cma),
+     .fallback = "0",
+     .doc = "Bytes of managed memory kept for large contiguous requests (CMA); movable ones may use them meanwhile."},
     {.name = "boost",
      .type = VMSIM_PARAM_SIZE,
      .offset = RESERVE(boost),
@@ -166,6 +171,18 @@ const struct vmsim_param vmsim__mem_spec_params[] = {
      .offset = SPEC(movable_node),
      .fallback = "false",
      .doc = "The boot option: ranges marked hotplug become Movable."},
+    {.name = "vmalloc",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = SPEC(vmalloc),
+     .fallback = "0",
+     .doc =
+         "The boot option of 32-bit kernels: the more address space for vmalloc, the less low memory. 0: not given."},
+    {.name = "highmem",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = SPEC(highmem),
+     .flags = VMSIM_PARAM_OPTIONAL,
+     .present = SPEC(highmem_given),
+     .doc = "The boot option of 32-bit x86: size of the HighMem zone, as far as the kernel agrees."},
     {.name = "transparent_hugepage",
      .type = VMSIM_PARAM_ENUM,
      .offset = SPEC(transparent_hugepage),
@@ -242,6 +259,13 @@ static int parse_option(struct options *o, char *option, struct vmsim__err *err)
         spec->movablecore = option + 12;
     } else if (!strcmp(option, "movable_node")) {
         spec->movable_node = true;
+    } else if (!strncmp(option, "vmalloc=", 8)) {
+        if (!vmsim__parse_size(option + 8, &spec->vmalloc, &why))
+            return vmsim__err_set(err, VMSIM_EINVAL, "%s: %s", option, why);
+    } else if (!strncmp(option, "highmem=", 8)) {
+        spec->highmem_given = true;
+        if (!vmsim__parse_size(option + 8, &spec->highmem, &why))
+            return vmsim__err_set(err, VMSIM_EINVAL, "%s: %s", option, why);
     } else if (!strncmp(option, "transparent_hugepage=", 21)) {
         for (int i = 0; vmsim__thp_mode_names[i]; i++) {
             if (!strcmp(option + 21, vmsim__thp_mode_names[i]))

@@ -22,8 +22,13 @@ enum vmsim__arch {
     VMSIM__ARCH_X86_PAE,
     VMSIM__ARCH_ARM64,
     VMSIM__ARCH_RISCV,
+    VMSIM__ARCH_ARM,
+    VMSIM__ARCH_ARM_LPAE,
     VMSIM__ARCH_COUNT
 };
+static inline bool vmsim__arch_is_x86(int arch) {
+    return arch == VMSIM__ARCH_X86_64 || arch == VMSIM__ARCH_X86_32 || arch == VMSIM__ARCH_X86_PAE;
+}
 enum vmsim__thp_mode { VMSIM__THP_ALWAYS, VMSIM__THP_MADVISE, VMSIM__THP_NEVER };
 
 /* Bytes of physical address space. */
@@ -39,6 +44,7 @@ struct vmsim__reserve_spec {
     uint64_t size; /* bytes never managed */
     uint64_t
         boot_use; /* further bytes given to the allocator only after the watermarks were computed (init text, initrd) */
+    uint64_t cma; /* bytes of what is managed that are kept for contiguous requests (CMA), in whole pageblocks */
     uint64_t boost; /* bytes by which boot's allocations left the zone's watermarks boosted */
 };
 
@@ -69,6 +75,9 @@ struct vmsim__mem_spec {
     const char *kernelcore;             /* as on the kernel's command line: "1G", "50%"; NULL: not given */
     const char *movablecore;
     bool movable_node;
+    uint64_t vmalloc; /* 32-bit machines: bytes of `vmalloc=`; 0: not given */
+    uint64_t highmem; /* 32-bit x86: bytes of `highmem=`; with highmem_given */
+    bool highmem_given;
     int transparent_hugepage; /* enum vmsim__thp_mode: the boot option */
     uint64_t hugepages;       /* huge pages of the default size, allocated at boot */
     uint64_t initrd;          /* bytes of the initial RAM disk; freed after the boot-time watermarks were computed */

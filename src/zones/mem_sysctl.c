@@ -64,22 +64,26 @@ static bool next_number(const char **text, int64_t *value) {
     return ok;
 }
 
-/* One value for each zone type of the architecture, lowest first; missing ones keep theirs, and below 1 means none. */
+/* One value for each zone type of the architecture, lowest first; missing ones keep theirs, further ones are ignored,
+ * and below 1 means none. */
 static int set_ratios(struct vmsim__mem *mem, const char *text, struct vmsim__err *err) {
     uint64_t ratio[VMSIM__ZONE_TYPES];
     const char *at = text;
+    bool all = true;
     int64_t v;
     memcpy(ratio, mem->sysctl.lowmem_reserve_ratio, sizeof ratio);
     for (unsigned t = 0; t < VMSIM__ZONE_TYPES; t++) {
         if (!(mem->zone_configured >> t & 1))
             continue;
-        if (!next_number(&at, &v))
+        if (!next_number(&at, &v)) {
+            all = false;
             break;
+        }
         if (v > INT_MAX || v < INT_MIN)
             return vmsim__err_set(err, VMSIM_EINVAL, "vm.lowmem_reserve_ratio: %lld is out of range", (long long)v);
         ratio[t] = v < 1 ? 0 : (uint64_t)v;
     }
-    if (at[strspn(at, " \t\n")])
+    if (!all && at[strspn(at, " \t\n")])
         return vmsim__err_set(err, VMSIM_EINVAL, "vm.lowmem_reserve_ratio: \"%s\" is not one number for each zone",
                               text);
     memcpy(mem->sysctl.lowmem_reserve_ratio, ratio, sizeof ratio);

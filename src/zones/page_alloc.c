@@ -29,13 +29,15 @@ enum vmsim__migratetype vmsim__gfp_migratetype(const struct vmsim__mem *mem, uin
 /* ---- Watermarks ---- */
 
 /* Frames that count as free but are out of this request's reach. Kernel: __zone_watermark_unusable_free: the last
- * 2^order - 1 frames, since the block itself must not be the reserve, and the HIGHATOMIC reserve for all that may not
- * use it. */
+ * 2^order - 1 frames, since the block itself must not be the reserve, and the HIGHATOMIC reserve and CMA for all that
+ * may not use them. */
 VMSIM__INLINE uint64_t unusable(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
                                 uint32_t alloc_flags) {
     uint64_t n = (UINT64_C(1) << order) - 1;
     if (!(alloc_flags & VMSIM__ALLOC_RESERVES))
         n += mem->kernel->highatomic_counts_free ? z->nr_free_highatomic : z->nr_reserved_highatomic;
+    if (!(alloc_flags & VMSIM__ALLOC_CMA))
+        n += (uint64_t)z->stat[VMSIM__NR_FREE_CMA];
     return n;
 }
 
@@ -45,6 +47,8 @@ static bool has_block(const struct vmsim__mem *mem, const struct vmsim__zone *z,
         if (nr[VMSIM__UNMOVABLE] || nr[VMSIM__MOVABLE] || nr[VMSIM__RECLAIMABLE])
             return true;
         if (alloc_flags & (VMSIM__ALLOC_HIGHATOMIC | VMSIM__ALLOC_OOM) && nr[VMSIM__HIGHATOMIC])
+            return true;
+        if (alloc_flags & VMSIM__ALLOC_CMA && nr[VMSIM__CMA])
             return true;
     }
     return false;
@@ -208,6 +212,7 @@ VMSIM__INLINE vmsim__pfn walk(struct vmsim__mem *mem, const struct vmsim__alloc_
     struct vmsim__zone *preferred = zonelist_first(mem, rq, &it), *z = preferred;
     enum vmsim__migratetype type = migratetype(mem, rq->gfp);
     unsigned restart = it.at;
+    alloc_flags |= type == VMSIM__MOVABLE ? VMSIM__ALLOC_CMA : 0;
     while (z) {
         if (VMSIM__UNLIKELY(alloc_flags & VMSIM__ALLOC_NOFRAGMENT) && z->node != preferred->node) {
             alloc_flags &= ~VMSIM__ALLOC_NOFRAGMENT; /* better mixed here than tidy on a remote node */
@@ -276,7 +281,7 @@ VMSIM__INLINE struct vmsim__zone *quick_zone(struct vmsim__mem *mem, const struc
         return NULL;
     struct vmsim__zone *z = &mem->zones[node->zonelist[which][at]];
     uint64_t mark = z->boost + z->wmark[mem->kernel->pcp_high_auto ? VMSIM__WMARK_HIGH : VMSIM__WMARK_LOW];
-    uint64_t reserve = z->lowmem_reserve[highest] + z->nr_reserved_highatomic;
+    uint64_t reserve = z->lowmem_reserve[highest] + z->nr_reserved_highatomic + (uint64_t)z->stat[VMSIM__NR_FREE_CMA];
     bool above = (uint64_t)z->stat[VMSIM__NR_FREE_PAGES] > mark + reserve;
     return VMSIM__LIKELY(above && !(z->flags & (VMSIM__ZONE_BOOSTED | VMSIM__ZONE_BELOW_HIGH))) ? z : NULL;
 }

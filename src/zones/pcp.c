@@ -53,8 +53,7 @@ bool vmsim__pcp_refill(struct vmsim__mem *mem, struct vmsim__zone *z, struct vms
             break;
         struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
         f->flags = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_PCP | order << VMSIM__FRAME_ORDER_SHIFT;
-        f->index = (uint64_t)type;
-        vmsim__list_append(mem, list, pfn, f);
+        vmsim__list_append(mem, list, pfn, f); /* its index still names the list it came from */
         pcp->count += 1 << order;
     }
     return list->head != VMSIM__PFN_NONE;

@@ -67,7 +67,7 @@ VMSIM__INLINE void vmsim__pcp_free(struct vmsim__mem *mem, struct vmsim__zone *z
                                    struct vmsim__frame *f, unsigned order, enum vmsim__migratetype type, unsigned cpu) {
     VMSIM__ASSERT(cpu < mem->nr_cpus && f->refcount == 0 && f->mapcount == 0);
     struct vmsim__pcp *pcp = &z->pcp[cpu];
-    /* HIGHATOMIC blocks wait on the MOVABLE list and remember what they are */
+    /* HIGHATOMIC and CMA blocks wait on the MOVABLE list and remember what they are */
     unsigned index = vmsim__pcp_index(order, type < VMSIM__PCP_TYPES ? type : VMSIM__MOVABLE);
     f->flags = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_PCP | order << VMSIM__FRAME_ORDER_SHIFT;
     f->index = (uint64_t)type;

@@ -21,15 +21,9 @@ static unsigned page_kb_shift(const struct vmsim__mem *mem) {
     return mem->page_shift - 10u;
 }
 
-/* Is this a zone that the kernel cannot address directly? MOVABLE is one where it was cut from HIGHMEM. */
-static bool is_highmem(const struct vmsim__mem *mem, const struct vmsim__zone *z) {
-    return z->type == VMSIM__ZONE_HIGHMEM ||
-           (z->type == VMSIM__ZONE_MOVABLE && mem->zone_configured >> VMSIM__ZONE_HIGHMEM & 1);
-}
-
 /* Does the zone keep a token minimum only, and take no part in sharing out min_free_kbytes? */
 static bool token_min(const struct vmsim__mem *mem, const struct vmsim__zone *z) {
-    return is_highmem(mem, z) || (z->type == VMSIM__ZONE_MOVABLE && !mem->kernel->movable_is_lowmem);
+    return vmsim__zone_is_highmem(mem, z) || (z->type == VMSIM__ZONE_MOVABLE && !mem->kernel->movable_is_lowmem);
 }
 
 /* Frames above the high watermarks in zones up to NORMAL. Kernel: nr_free_buffer_pages. */
@@ -173,7 +167,14 @@ static void raise_min_free(struct vmsim__mem *mem) {
     mem->sysctl.min_free_kbytes = vmsim__max64(mem->sysctl.min_free_kbytes, wanted);
 }
 
+/* Tables of 32-bit ARM without LPAE know sections of 1 MiB, of which the kernel makes no huge pages. */
+static bool has_thp(const struct vmsim__mem *mem) {
+    return mem->arch != VMSIM__ARCH_ARM;
+}
+
 void vmsim__mem_thp_set(struct vmsim__mem *mem, enum vmsim__thp_mode mode) {
+    if (!has_thp(mem))
+        return;
     mem->thp_enabled = (uint8_t)mode;
     if (mode == VMSIM__THP_NEVER)
         calculate_min_free(mem);
@@ -198,7 +199,7 @@ void vmsim__mem_boot_watermarks(struct vmsim__mem *mem) {
 }
 
 void vmsim__mem_boot_thp(struct vmsim__mem *mem, enum vmsim__thp_mode mode) {
-    mem->thp_available = mem->totalram >= (UINT64_C(512) << 20) >> mem->page_shift;
+    mem->thp_available = has_thp(mem) && mem->totalram >= (UINT64_C(512) << 20) >> mem->page_shift;
     mem->thp_enabled = VMSIM__THP_NEVER;
     if (mem->thp_available)
         vmsim__mem_thp_set(mem, mode);

@@ -29,6 +29,7 @@ enum vmsim__migratetype {
     VMSIM__MOVABLE,
     VMSIM__RECLAIMABLE,
     VMSIM__HIGHATOMIC,
+    VMSIM__CMA, /* kept for large contiguous requests; meanwhile movable ones may use it */
     VMSIM__ISOLATE,
     VMSIM__MIGRATE_TYPES
 };
@@ -98,6 +99,7 @@ struct vmsim__zone;
 #define VMSIM__ALLOC_NON_BLOCK 0x10u
 #define VMSIM__ALLOC_MIN_RESERVE 0x20u
 #define VMSIM__ALLOC_CPUSET 0x40u
+#define VMSIM__ALLOC_CMA 0x80u /* set by the walk for movable requests */
 #define VMSIM__ALLOC_NOFRAGMENT 0x100u
 #define VMSIM__ALLOC_HIGHATOMIC 0x200u
 #define VMSIM__ALLOC_KSWAPD 0x800u
@@ -159,7 +161,7 @@ struct vmsim__zone {
     uint32_t flags;
     const char *name;                           /* "DMA32", "Normal": as /proc prints it */
     vmsim__pfn start, end;                      /* spanned: [start, end); 0, 0 without frames */
-    uint64_t present, managed;                  /* frames */
+    uint64_t present, managed, cma;             /* frames; cma: of managed, those of CMA pageblocks */
     uint64_t wmark[VMSIM__WMARKS];              /* frames, without the boost */
     uint64_t boost;                             /* frames; kswapd subtracts what it saw (machine/ writes it, too) */
     uint64_t lowmem_reserve[VMSIM__ZONE_TYPES]; /* by highest zone type of the request */
@@ -257,6 +259,7 @@ struct vmsim__mem {
     uint16_t nr_zones, nr_nodes, nr_cpus;
     uint8_t arch, page_shift, top_order, pageblock_order;
     uint8_t zone_configured; /* bit per zone type that this architecture has: columns of protection, ratios */
+    bool movable_is_highmem; /* MOVABLE is cut from HIGHMEM, which has the highest frames */
     bool mobility_disabled;  /* too little memory to group by mobility */
     uint8_t thp_enabled;     /* enum vmsim__thp_mode; change with vmsim__mem_thp_set */
     bool thp_available;      /* false: below 512 MiB, all THP flags were cleared at boot (defrag "never", too) */
@@ -429,6 +432,14 @@ uint64_t vmsim__zone_pcp_count(const struct vmsim__mem *mem, const struct vmsim_
 int64_t vmsim__mem_zone_stat(const struct vmsim__mem *mem, enum vmsim__zone_stat stat);
 int64_t vmsim__mem_node_stat(const struct vmsim__mem *mem, enum vmsim__node_stat stat);
 uint64_t vmsim__mem_numa_stat(const struct vmsim__mem *mem, enum vmsim__numa_stat stat);
+/* Is the kernel built with CMA? Debian's are for ARM. */
+static inline bool vmsim__mem_has_cma(const struct vmsim__mem *mem) {
+    return mem->arch == VMSIM__ARCH_ARM64 || mem->arch == VMSIM__ARCH_ARM || mem->arch == VMSIM__ARCH_ARM_LPAE;
+}
+/* Is this a zone that the kernel cannot address directly? MOVABLE is one where it was cut from HIGHMEM. */
+static inline bool vmsim__zone_is_highmem(const struct vmsim__mem *mem, const struct vmsim__zone *z) {
+    return z->type == VMSIM__ZONE_HIGHMEM || (z->type == VMSIM__ZONE_MOVABLE && mem->movable_is_highmem);
+}
 static inline bool vmsim__zone_populated(const struct vmsim__zone *z) {
     return z->present != 0;
 }
