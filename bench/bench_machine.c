@@ -1,27 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole-machine figures as JSON: gups over 1 GiB, anonymous faults, metadata a touched frame, boot of a 1 TiB machine.
- *
- * gups: alternating instruction fetches and uniform random loads over 1 GiB of base pages, first touch included, as the
- * peers were measured. */
-#include <malloc.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+/* Whole-machine figures as JSON: anonymous faults, metadata a touched frame, boot of a 1 TiB machine. */
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "vmsim/config.h"
-#include "vmsim/vmsim.h"
-
-#define GIB (UINT64_C(1) << 30)
-#define BATCH 16384u
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
+#include "bench.h"
 
 static uint64_t resident_bytes(void) {
     unsigned long long size = 0, resident = 0;
@@ -31,67 +13,6 @@ static uint64_t resident_bytes(void) {
     if (f)
         fclose(f);
     return resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-static struct vmsim_machine *boot(const char *memory) {
-    struct vmsim_config *config;
-    struct vmsim_machine *m = NULL;
-    char nodes[64];
-    if (vmsim_config_create(&config))
-        exit(1);
-    snprintf(nodes, sizeof nodes, "machine.nodes=[{memory: %s}]", memory);
-    vmsim_config_set(config, "machine.cpus=1");
-    vmsim_config_set(config, "machine.transparent_hugepage=never");
-    vmsim_config_set(config, nodes);
-    vmsim_config_set(config,
-                     "machine.tlb.arrays=[{name: L1I, level: 1, holds: instruction, sizes: [4KiB], entries: 256, "
-                     "ways: 4}, {name: L1D, level: 1, holds: data, sizes: [4KiB], entries: 256, ways: 4}, "
-                     "{name: L2, level: 2, holds: both, sizes: [4KiB], entries: 16384, ways: 8, latency: 7}]");
-    vmsim_config_set(config, "machine.tlb.walk_caches=[{level: 1, entries: 32}, {level: 2, entries: 4}]");
-    if (vmsim_config_resolve(config) || vmsim_machine_create(config, &m)) {
-        for (size_t i = 0; i < vmsim_config_error_count(config); i++)
-            fprintf(stderr, "%s\n", vmsim_config_error_text(config, i));
-        exit(1);
-    }
-    vmsim_config_destroy(config);
-    return m;
-}
-
-static uint64_t map(struct vmsim_machine *m, uint32_t task, uint64_t length) {
-    int64_t at = vmsim_task_mmap(m, task, 0, length, 7, 0x22, 0, 0);
-    if (at < 0)
-        exit(1);
-    return (uint64_t)at;
-}
-
-static void run(struct vmsim_machine *m, uint32_t task, const vmsim_access *a, size_t n) {
-    struct vmsim_access_result result;
-    if (vmsim_task_access(m, task, a, n, NULL, &result) || result.stop) {
-        fprintf(stderr, "%s\n", vmsim_machine_error(m));
-        exit(1);
-    }
-}
-
-static void gups(void) {
-    struct vmsim_machine *m = boot("4GiB");
-    static vmsim_access batch[BATCH];
-    uint32_t task;
-    vmsim_task_create(m, "gups", 0, &task);
-    uint64_t code = map(m, task, 65536), table = map(m, task, GIB), x = 88172645463325252u;
-    const size_t batches = 20000000 / BATCH;
-    double begin = 0, spent = 0;
-    for (size_t b = 0; b < batches; b++) {
-        for (size_t i = 0; i < BATCH; i += 2) {
-            x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-            batch[i] = vmsim_access_make(code + (i % 64) * 4, 4, VMSIM_FETCH);
-            batch[i + 1] = vmsim_access_make(table + (x % (GIB / 8)) * 8, 8, VMSIM_LOAD);
-        }
-        begin = now();
-        run(m, task, batch, BATCH);
-        spent += now() - begin;
-    }
-    printf("{\"bench\": \"gups\", \"mrefs_per_s\": %.1f}\n", (double)(batches * BATCH) / spent / 1e6);
-    vmsim_machine_destroy(m);
 }
 
 /* The host kernel's own anonymous faults a second, base pages, in millions. */
@@ -159,18 +80,7 @@ static void boots(void) {
     vmsim_machine_destroy(m);
 }
 
-/* All of them, or those named. */
 int main(int argc, char **argv) {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-    } benches[] = {{"boot", boots}, {"fault", faults}, {"gups", gups}};
-    for (size_t i = 0; i < sizeof benches / sizeof benches[0]; i++) {
-        bool wanted = argc == 1;
-        for (int k = 1; k < argc; k++)
-            wanted |= !strcmp(argv[k], benches[i].name);
-        if (wanted)
-            benches[i].run();
-    }
-    return 0;
+    static const struct bench benches[] = {{"boot", boots}, {"fault", faults}};
+    return bench_main(benches, sizeof benches / sizeof benches[0], argc, argv);
 }

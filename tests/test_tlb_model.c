@@ -52,24 +52,34 @@ static bool is(const struct model_array *a, const char *policy) {
     return !strcmp(a->spec->replacement.name, policy);
 }
 
+/* The largest power of two below. */
+static unsigned left_of(unsigned ways) {
+    unsigned left = 1;
+    while (2 * left < ways)
+        left *= 2;
+    return left;
+}
+
 static void tree_touch(uint64_t *bits, unsigned ways, unsigned way) {
     unsigned node = 0, first = 0;
     while (ways > 1) {
-        bool right = way >= first + ways / 2;
+        unsigned left = left_of(ways);
+        bool right = way >= first + left;
         *bits = (*bits & ~(UINT64_C(1) << node)) | (uint64_t)!right << node;
         node = 2 * node + (right ? 2 : 1);
-        first += right ? ways / 2 : 0;
-        ways /= 2;
+        first += right ? left : 0;
+        ways = right ? ways - left : left;
     }
 }
 
 static unsigned tree_victim(uint64_t bits, unsigned ways) {
     unsigned node = 0, first = 0;
     while (ways > 1) {
+        unsigned left = left_of(ways);
         bool right = bits >> node & 1;
         node = 2 * node + (right ? 2 : 1);
-        first += right ? ways / 2 : 0;
-        ways /= 2;
+        first += right ? left : 0;
+        ways = right ? ways - left : left;
     }
     return first;
 }
@@ -346,20 +356,26 @@ struct stream {
     struct model *model;
     struct vmsim__rng rng;
     uint64_t hot;
+    bool plain; /* small pages alone, none of them global, over 8 leaf tables of 2 GiB */
     bool dirty[PAGES + LARGE];
 };
+
+static uint64_t small_va(const struct stream *s, unsigned i) {
+    uint64_t page = s->plain ? (i & 3) | (i >> 2 & 15) << 4 | (uint64_t)(i >> 6) << 16 : i;
+    return BASE + (page << 12);
+}
 
 static uint64_t pick_va(struct stream *s, unsigned *index) {
     uint64_t r = vmsim__rng_next(&s->rng);
     if (r % 97 == 0)
         s->hot = (r >> 20) % PAGES;
-    if (r % 5 == 0) {
+    if (r % 5 == 0 && !s->plain) {
         *index = PAGES + (unsigned)((r >> 8) % LARGE);
         return BASE + (UINT64_C(1) << 32) + ((uint64_t)(*index - PAGES) << 21) + ((r >> 20) % 512 << 12) +
                (r >> 30) % 4080;
     }
     *index = (unsigned)(r % 3 ? (s->hot + (r >> 8) % 9) % PAGES : (r >> 8) % PAGES);
-    return BASE + ((uint64_t)*index << 12) + (r >> 30) % 4080;
+    return small_va(s, *index) + (r >> 30) % 4080;
 }
 
 static void random_flush(struct stream *s) {
@@ -383,16 +399,17 @@ static void random_flush(struct stream *s) {
         model_drop(s->model, 99, asid, true, va, index < PAGES ? 12 : 21, false);
 }
 
-static void run_stream(const struct vmsim__tlb_spec *spec, unsigned batches) {
+static void run_stream(const struct vmsim__tlb_spec *spec, unsigned batches, bool plain) {
     struct stream *s = calloc(1, sizeof *s);
     vmsim_access a[700];
     assert_non_null(s);
     rig_open(&s->rig, "x86_64", spec);
     s->model = model_new(spec);
     s->rng = test_rng("tlb-model");
+    s->plain = plain;
     for (unsigned i = 0; i < PAGES; i++)
-        rig_map(&s->rig, BASE + ((uint64_t)i << 12), 0, 1000 + i,
-                RIGHTS_RW | (true_global(BASE + ((uint64_t)i << 12)) ? VMSIM__PTE_GLOBAL : 0));
+        rig_map(&s->rig, small_va(s, i), 0, 1000 + i,
+                RIGHTS_RW | (true_global(small_va(s, i)) ? VMSIM__PTE_GLOBAL : 0));
     for (unsigned i = 0; i < LARGE; i++)
         rig_map(&s->rig, BASE + (UINT64_C(1) << 32) + ((uint64_t)i << 21), 1, (uint64_t)(i + 1) << 9, RIGHTS_RW);
     for (unsigned b = 0; b < batches; b++) {
@@ -429,7 +446,8 @@ static void every_policy(struct vmsim__tlb_array_spec *arrays, size_t count, uns
             arrays[i].replacement.name = names[p];
         spec.arrays = (struct vmsim_param_list){arrays, count};
         spec.walk_caches = (struct vmsim_param_list){walk_caches, TEST_COUNT(walk_caches)};
-        run_stream(&spec, batches);
+        run_stream(&spec, batches, false);
+        run_stream(&spec, batches, true);
     }
 }
 
@@ -480,12 +498,61 @@ static void a_single_direct_mapped_level_behaves_as_a_list(void **state) {
     every_policy(arrays, TEST_COUNT(arrays), 30);
 }
 
+/* The shapes of real processors that have quick ways: few ways, hashed sets of many, an order of 12 and of 16 ways. */
+static void pairs_of_levels_behave_as_lists(void **state) {
+    (void)state;
+    static const unsigned shape[][4] = {
+        {16, 4, 96, 12}, {24, 6, 64, 16}, {20, 0, 72, 24}, {16, 8, 60, 12}, {8, 4, 64, 8}};
+    for (unsigned i = 0; i < TEST_COUNT(shape); i++) {
+        struct vmsim__tlb_array_spec arrays[] = {
+            {.name = "L1I", .level = 1, .holds = VMSIM__TLB_INSTRUCTION, .entries = 8, .ways = 4},
+            {.name = "L1D", .level = 1, .holds = VMSIM__TLB_DATA, .entries = shape[i][0], .ways = shape[i][1]},
+            {.name = "L2", .level = 2, .holds = VMSIM__TLB_BOTH, .entries = shape[i][2], .ways = shape[i][3]}};
+        every_policy(arrays, TEST_COUNT(arrays), 40);
+    }
+}
+
+/* Victims among the ways of a size: an empty one by number first, then by the order. */
+static void limited_ways_keep_their_order(void **state) {
+    (void)state;
+    static struct tlb_rig r;
+    static struct vmsim__tlb_ways_spec limits[] = {{.size = 2 << 20, .first = 0, .ways = 2}};
+    struct vmsim__tlb_array_spec arrays[] = {
+        {.name = "L1", .level = 1, .holds = VMSIM__TLB_BOTH, .entries = 1, .ways = 1},
+        {.name = "L2", .level = 2, .holds = VMSIM__TLB_BOTH, .entries = 4, .ways_for = {limits, 1}}};
+    struct vmsim__tlb_spec spec = *vmsim__tlb_spec_default();
+    spec.arrays = (struct vmsim_param_list){arrays, TEST_COUNT(arrays)};
+    rig_open(&r, "x86_64", &spec);
+    for (unsigned i = 0; i < 8; i++)
+        rig_map(&r, BASE + i * 4096, 0, 1000 + i, RIGHTS_RW);
+    for (uint64_t i = 0; i < 3; i++)
+        rig_map(&r, BASE + (UINT64_C(1) << 32) + (i << 21), 1, (i + 1) << 9, RIGHTS_RW);
+    const uint64_t large = BASE + (UINT64_C(1) << 32);
+    for (unsigned i = 0; i < 4; i++) /* ways 0 to 3 */
+        assert_true(rig_access(&r, 1, BASE + i * 4096, 1, VMSIM_LOAD, NULL));
+    assert_true(rig_access(&r, 1, large, 1, VMSIM_LOAD, NULL)); /* way 0, the older of 0 and 1 */
+    assert_int_equal(vmsim__tlb_probe(r.tlb, 1, BASE, false, NULL), 0);
+    assert_int_equal(vmsim__tlb_probe(r.tlb, 1, BASE + 4096, false, NULL), 2);
+    vmsim__tlb_flush_page(r.tlb, 1, BASE + 4096, 12);
+    vmsim__tlb_flush_page(r.tlb, 1, BASE + 3 * 4096, 12);
+    assert_true(rig_access(&r, 1, BASE + 4 * 4096, 1, VMSIM_LOAD, NULL));   /* way 1 by number, not 3 */
+    assert_true(rig_access(&r, 1, large + (1 << 21), 1, VMSIM_LOAD, NULL)); /* way 0, older than 1 */
+    assert_int_equal(vmsim__tlb_probe(r.tlb, 1, large, false, NULL), 0);
+    assert_int_equal(vmsim__tlb_probe(r.tlb, 1, BASE + 4 * 4096, false, NULL), 2);
+    assert_true(rig_access(&r, 1, BASE + 5 * 4096, 1, VMSIM_LOAD, NULL)); /* way 3, empty */
+    assert_int_equal(vmsim__tlb_probe(r.tlb, 1, BASE + 2 * 4096, false, NULL), 2);
+    assert_int_equal(rig_check(&r, NULL), 0);
+    rig_close(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(split_arrays_by_size_behave_as_lists),
         cmocka_unit_test(fully_associative_arrays_behave_as_lists),
         cmocka_unit_test(three_inclusive_levels_with_odd_sets_behave_as_lists),
         cmocka_unit_test(a_single_direct_mapped_level_behaves_as_a_list),
+        cmocka_unit_test(pairs_of_levels_behave_as_lists),
+        cmocka_unit_test(limited_ways_keep_their_order),
     };
     return cmocka_run_group_tests_name("tlb_model", tests, NULL, NULL);
 }

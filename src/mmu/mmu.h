@@ -99,6 +99,7 @@ struct vmsim__pt_format {
     bool hardware_accessed, hardware_dirty; /* default of new page tables: the walker sets A / D itself, or it faults */
     bool table_accessed;                    /* A is set in upper levels too (x86) */
     bool no_execute;                        /* entries can forbid execution */
+    bool long_mode;                         /* tables of 9 bits over 4 KiB whose leaves mmu/long_leaf.h knows */
     struct vmsim__pt_soft soft;
     /* A raw entry above level 0 is a pointer to a table when (raw & table_mask) == table_value; the table's pfn is
      * (raw & table_address) >> table_shift. */

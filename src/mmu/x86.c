@@ -11,6 +11,7 @@
  * soft-dirty.
  *
  * Kernel counterpart: arch/x86/include/asm/pgtable_types.h. */
+#include "mmu/long_leaf.h"
 #include "mmu/walker.h"
 
 #define P UINT64_C(0x1)
@@ -146,19 +147,9 @@ bool vmsim__x86_walk(VMSIM__WALK_PARAMETERS) {
     return vmsim__walk_body(&ops_legacy, VMSIM__WALK_ARGUMENTS);
 }
 
-/* What the fast walk below wants of a pointer, as Linux makes them, and of a leaf. */
+/* What the fast walk below wants of a pointer, as Linux makes them. */
 #define POINTER (P | RW | US | A)
 #define POINTER_MASK (POINTER | PS | NX)
-
-/* By mode: the bits of a leaf that decide, and their values that allow the access with nothing to update. */
-struct demand {
-    uint64_t mask, value;
-};
-#define DEMAND_VALUE(m) (P | A | ((m)&VMSIM__WALK_WRITE ? RW | D : 0) | ((m)&VMSIM__WALK_USER ? US : 0))
-#define DEMAND(m)                                                                                                      \
-    { DEMAND_VALUE(m) | ((m)&VMSIM__WALK_FETCH ? NX : 0), DEMAND_VALUE(m) }
-#define DEMAND_4(m) DEMAND(m), DEMAND(m + 1), DEMAND(m + 2), DEMAND(m + 3)
-static const struct demand demands[16] = {DEMAND_4(0), DEMAND_4(4), DEMAND_4(8), DEMAND_4(12)};
 
 /* The last step of a fast walk. A, D and permissions must allow the access, `seen` is all entries ORed. */
 VMSIM__INLINE bool fast_leaf(const struct vmsim__pagetable *pt, uint64_t va, unsigned mode, unsigned level,
@@ -166,7 +157,8 @@ VMSIM__INLINE bool fast_leaf(const struct vmsim__pagetable *pt, uint64_t va, uns
     const unsigned shift = 12 + 9 * level;
     const uint64_t offset = (UINT64_C(1) << shift) - 1;
     const uint64_t large = level ? PS : 0, reserved_bits = level ? offset & FRAME & ~PAT_LARGE : 0;
-    uint64_t mask = demands[mode].mask | large | reserved_bits, value = demands[mode].value | large;
+    uint64_t mask = vmsim__long_demand[mode].mask | large | reserved_bits,
+             value = vmsim__long_demand[mode].value | large;
     if (VMSIM__UNLIKELY((raw & mask) != value || (seen & FRAME) >> pt->pa_bits))
         return false;
     w->pa = (raw & FRAME & ~offset) | (va & offset);

@@ -19,13 +19,12 @@ static uint64_t latest(const uint64_t *use, uint32_t n) {
     return most;
 }
 
-static uint32_t plru_victim(void *context, const struct vmsim_tlb_set *set) {
-    (void)context;
-    uint32_t at = set->first, n = set->ways;
+uint32_t vmsim__tlb_plru_victim(const uint64_t *last_use, uint32_t ways) {
+    uint32_t at = 0, n = ways;
     while (n > 1) {
         uint32_t left = UINT32_C(1) << vmsim__log2(n - 1);
         VMSIM__ASSERT(left < n);
-        if (latest(set->last_use + at, left) <= latest(set->last_use + at + left, n - left)) {
+        if (latest(last_use + at, left) <= latest(last_use + at + left, n - left)) {
             n = left;
         } else {
             at += left;
@@ -33,6 +32,11 @@ static uint32_t plru_victim(void *context, const struct vmsim_tlb_set *set) {
         }
     }
     return at;
+}
+
+static uint32_t plru_victim(void *context, const struct vmsim_tlb_set *set) {
+    (void)context;
+    return set->first + vmsim__tlb_plru_victim(set->last_use + set->first, set->ways);
 }
 
 const struct vmsim_tlb_replacement_policy vmsim__tlb_plru = {

@@ -29,6 +29,7 @@ VMSIM__NOINLINE void vmsim__tlb_list_looks(struct vmsim__tlb *t) {
             }
         VMSIM__ASSERT(end < t->side[fetch].look + VMSIM__COUNT(t->side[fetch].look));
         *end = NULL;
+        vmsim__tlb_find_pair(t, &t->side[fetch]);
     }
 }
 
@@ -67,7 +68,7 @@ static struct vmsim_tlb_set set_of(const struct vmsim__tlb *t, const struct tlb_
     VMSIM__ASSERT(about != TLB_INVALID && class < t->classes);
     return (struct vmsim_tlb_set){.set = set,
                                   .ways = r->ways,
-                                  .last_use = tlb_tags(r, set) + r->column,
+                                  .last_use = tlb_tags(r, set) + r->use,
                                   .now = t->now,
                                   .page = (uint64_t)((int64_t)(va << (64 - 57)) >> (64 - 57 + t->page_shift)),
                                   .pc = t->wants_access ? t->last_fetch : 0,
@@ -81,8 +82,18 @@ static uint32_t way_of(const struct tlb_array *r, const uint64_t *tag) {
     return (uint32_t)((size_t)(tag - r->block) % r->stride);
 }
 
+static uint64_t *order_of(const struct tlb_array *r, const uint64_t *tag) {
+    VMSIM__ASSERT(r->order && tag >= r->block);
+    return &r->order[(size_t)(tag - r->block) / r->stride];
+}
+
 void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     VMSIM__ASSERT(*tag != TLB_INVALID);
+    if (r->order) {
+        uint64_t *order = order_of(r, tag);
+        *order = tlb_order_touch(*order, r->ways, way_of(r, tag));
+        return;
+    }
     *tlb_use(r, tag) = t->now;
     if (VMSIM__UNLIKELY(r->policy->hit != NULL)) {
         struct vmsim_tlb_set set = set_of(t, r, tag, *tag);
@@ -96,19 +107,24 @@ static void forget(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     uint64_t old = *tag, *data = tlb_data(r, tag);
     VMSIM__ASSERT(old != TLB_INVALID);
     if (*data & TLB_FILTERED)
-        tlb_filter_drop(t, old, *data, tlb_use(r, tag));
+        tlb_filter_drop(t, old, *data, tag + r->use);
     if (r->wide.head)
         tlb_wide_remove(&r->wide, (uint32_t)(tag - r->block), old);
     count_out(t, r, old);
 }
 
-/* last_use becomes 0, so that an empty way is the first victim of every policy without a test of its own. */
+/* An empty way has no time of use, or is last in the order, and so is the first victim of every policy. */
 void vmsim__tlb_array_clear(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     VMSIM__ASSERT(*tag != TLB_INVALID);
     forget(t, r, tag);
     *tag = TLB_INVALID;
-    *tlb_use(r, tag) = 0;
     *tlb_data(r, tag) = 0;
+    if (r->order) {
+        uint64_t *order = order_of(r, tag);
+        *order = tlb_order_empty(*order, way_of(r, tag));
+        return;
+    }
+    *tlb_use(r, tag) = 0;
     if (r->wide.head)
         vmsim__tlb_wide_empty(&r->wide, (uint32_t)(tag - r->block));
     if (r->policy->invalidate)
@@ -125,13 +141,22 @@ static void back_invalidate(struct vmsim__tlb *t, const struct tlb_array *r, uin
             vmsim__tlb_array_drop(t, &t->array[i], tlb_tag_asid(tag), va, shift, false);
 }
 
+/* By the order. Limits make a way's number matter: an empty way is the first one by number, as elsewhere. */
+static uint32_t least_in_order(const struct tlb_array *r, const uint64_t *tags, uint32_t first, uint32_t count) {
+    uint64_t order = *order_of(r, tags);
+    for (uint32_t w = first; w < first + count; w++)
+        if (tags[w] == TLB_INVALID)
+            return w;
+    while (tlb_order_oldest(order) - first >= count)
+        order >>= 4;
+    return tlb_order_oldest(order);
+}
+
 /* The least recently used way of those that a class may take, the first empty one if there is any. */
 VMSIM__INLINE uint32_t least_used(struct tlb_array *r, const uint64_t *tags, uint32_t first, uint32_t count) {
-    const uint64_t *use = tags + r->column;
-    if (count == 8)
-        return first + tlb_oldest(use + first, 8);
-    if (count == 4)
-        return first + tlb_oldest(use + first, 4);
+    if (r->order)
+        return least_in_order(r, tags, first, count);
+    const uint64_t *use = tags + r->use;
     if (!r->wide.head)
         return first + tlb_oldest(use + first, count);
     uint32_t e = vmsim__tlb_wide_oldest(&r->wide, (uint32_t)((size_t)(tags - r->block) / r->stride)),
@@ -164,7 +189,7 @@ static uint64_t *make_room(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *
     unsigned class = tlb_tag_class(about);
     VMSIM__ASSERT(class < t->classes && r->count[class]);
     uint32_t first = r->first[class], count = r->count[class], w = least_used(r, tags, first, count);
-    if (!tags[r->column + w])
+    if (tags[w] == TLB_INVALID)
         return tags + w;
     if (VMSIM__UNLIKELY(!r->lru))
         w = policy_victim(t, r, tags, about, w);
@@ -187,8 +212,11 @@ uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint6
     else
         at = make_room(t, r, tags, tag);
     *at = tag;
-    *tlb_use(r, at) = t->now;
     *tlb_data(r, at) = data;
+    if (r->order)
+        *order_of(r, at) = tlb_order_touch(*order_of(r, at), r->ways, way_of(r, at));
+    else
+        *tlb_use(r, at) = t->now;
     if (r->wide.head)
         tlb_wide_insert(&r->wide, (uint32_t)(at - r->block), tag, t->now);
     count_in(t, r, tag);

@@ -95,7 +95,8 @@ static int check_walk_entry(const struct check *c, unsigned level, uint64_t tag,
 static int check_walk_cache(const struct check *c, unsigned level) {
     const struct tlb_walk_cache *cache = &c->t->walk_cache[level];
     for (uint32_t at = 0; at < cache->entries; at++) {
-        int e = cache->tag[at] == TLB_INVALID ? 0 : check_walk_entry(c, level, cache->tag[at], &cache->way[at]);
+        uint64_t tag = cache->tag[at];
+        int e = tag == TLB_INVALID ? 0 : check_walk_entry(c, level, tag, &cache->way[at]);
         if (e)
             return e;
     }

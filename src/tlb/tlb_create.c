@@ -77,9 +77,6 @@ static int array_geometry(struct vmsim__tlb *t, struct tlb_array *r, const struc
     r->sets = r->entries / r->ways;
     VMSIM__ASSERT(r->sets > 0);
     r->mask = vmsim__is_pow2(r->sets) ? r->sets - 1 : 0;
-    bool wide = r->ways > 8 && !s->ways_for.count;
-    r->stride = wide ? r->ways : 3 * (size_t)r->ways;
-    r->column = wide ? r->entries : r->ways;
     r->hashed = s->index == VMSIM__TLB_HASH;
     r->inclusive = s->inclusive;
     r->level = (uint8_t)s->level;
@@ -87,23 +84,6 @@ static int array_geometry(struct vmsim__tlb *t, struct tlb_array *r, const struc
     r->latency = s->latency;
     int e = array_sizes(t, r, s, err);
     return e ? e : array_ways(t, r, s, err);
-}
-
-static void array_places(struct vmsim__tlb *t, struct tlb_array *r) {
-    bool plain = (r->ways == 4 || r->ways == 8) && (r->mask || r->sets == 1) && !r->hashed;
-    for (unsigned global = 0; global < 2; global++)
-        for (unsigned c = 0; c < t->classes; c++) {
-            bool lru = r->lru && !r->inclusive && r->count[c] == r->ways;
-            r->place[global][c] = (struct tlb_place){.block = r->block,
-                                                     .array = r,
-                                                     .count = &r->by_size[c],
-                                                     .tag = tlb_tag(0, global ? VMSIM__ASID_GLOBAL : 0, c),
-                                                     .mask = r->mask,
-                                                     .shift = t->class_shift[c],
-                                                     .class = (uint8_t)c,
-                                                     .short_look = plain ? (uint8_t)r->ways : 0,
-                                                     .short_fill = plain && lru ? (uint8_t)r->ways : 0};
-        }
 }
 
 static int array_policy(struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
@@ -118,10 +98,59 @@ static int array_policy(struct tlb_array *r, const struct vmsim__tlb_array_spec 
     struct vmsim_tlb_geometry geometry = {sizeof geometry, r->sets, r->ways};
     r->policy = p;
     r->lru = p == &vmsim__tlb_lru;
+    r->tree = p == &vmsim__tlb_plru;
     e = p->create ? p->create(&r->instance.services, &geometry, r->instance.params, &r->instance.context) : 0;
     return e ? vmsim__err_set(err, e, "TLB array %s: policy %s cannot start: %s", s->name, policy->name,
                               vmsim_error_text(e))
              : 0;
+}
+
+/* Which of the three layouts; allocates it, empty. */
+static bool array_memory(struct vmsim__tlb *t, struct tlb_array *r, bool limited) {
+    const bool order = r->level > 1 && r->lru && r->ways <= TLB_ORDER_WAYS, wide = !order && r->ways > 8 && !limited;
+    const size_t columns = order ? 2 : 3;
+    r->stride = wide ? r->ways : columns * r->ways;
+    r->use = wide ? r->entries : r->ways; /* of an order: its data */
+    r->data = (columns - 1) * r->use;
+    r->words = columns * r->entries;
+    r->block = vmsim__calloc_aligned(t->alloc, 64, r->words * sizeof *r->block);
+    r->order = order ? vmsim__calloc(t->alloc, r->sets, sizeof *r->order) : NULL;
+    if (!r->block || (order && !r->order))
+        return false;
+    for (uint32_t set = 0; set < r->sets; set++) {
+        memset(tlb_tags(r, set), 0xff, r->ways * sizeof(uint64_t));
+        if (order)
+            r->order[set] = tlb_order_init(r->ways);
+    }
+    return !wide || vmsim__tlb_wide_create(&r->wide, t->alloc, r->block, r->block + r->use, r->sets, r->ways);
+}
+
+static enum tlb_quick quick_of(const struct tlb_array *r, unsigned class) {
+    if (r->inclusive || r->count[class] != r->ways || !(r->lru || r->tree))
+        return TLB_QUICK_NONE;
+    if (r->order)
+        return TLB_QUICK_ORDER;
+    if (r->wide.head)
+        return r->lru ? TLB_QUICK_WIDE : TLB_QUICK_NONE;
+    return r->ways == 4 ? TLB_QUICK_4 : r->ways == 8 ? TLB_QUICK_8 : r->ways < 8 ? TLB_QUICK_FEW : TLB_QUICK_NONE;
+}
+
+static void array_places(struct vmsim__tlb *t, struct tlb_array *r) {
+    for (unsigned global = 0; global < 2; global++)
+        for (unsigned c = 0; c < t->classes; c++)
+            r->place[global][c] = (struct tlb_place){.block = r->block,
+                                                     .array = r,
+                                                     .count = &r->by_size[c],
+                                                     .tag = tlb_tag(0, global ? VMSIM__ASID_GLOBAL : 0, c),
+                                                     .mask = r->mask,
+                                                     .stride = (uint32_t)r->stride,
+                                                     .shift = t->class_shift[c],
+                                                     .class = (uint8_t)c,
+                                                     .order = r->order,
+                                                     .ways = r->ways <= TLB_ORDER_WAYS ? (uint8_t)r->ways : 0,
+                                                     .plain = (r->mask || r->sets == 1) && !r->hashed && !r->wide.head,
+                                                     .tree = r->tree,
+                                                     .quick = (uint8_t)quick_of(r, c)};
 }
 
 static int array_create(struct vmsim__tlb *t, const struct vmsim__tlb_array_spec *s,
@@ -133,18 +162,14 @@ static int array_create(struct vmsim__tlb *t, const struct vmsim__tlb_array_spec
         return e;
     r->number = t->arrays++;
     r->name = vmsim__strdup(t->alloc, s->name);
-    r->block = vmsim__calloc_aligned(t->alloc, 64, (size_t)r->entries * 3 * sizeof *r->block);
-    if (!r->block || !r->name)
-        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for TLB array %s", s->name);
-    for (uint32_t set = 0; set < r->sets; set++)
-        memset(tlb_tags(r, set), 0xff, r->ways * sizeof(uint64_t));
-    if (r->column == r->entries && r->ways > 8 && r->sets * r->stride == r->entries &&
-        !vmsim__tlb_wide_create(&r->wide, t->alloc, r->block, r->block + r->column, r->sets, r->ways))
-        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for TLB array %s", s->name);
     e = array_policy(r, s, policies, seed, err);
-    t->wants_access |= !e && (r->policy->wants & VMSIM_TLB_WANTS_ACCESS);
+    if (e)
+        return e;
+    t->wants_access |= (r->policy->wants & VMSIM_TLB_WANTS_ACCESS) != 0;
+    if (!r->name || !array_memory(t, r, s->ways_for.count != 0))
+        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for TLB array %s", s->name);
     array_places(t, r);
-    return e;
+    return 0;
 }
 
 static int walk_cache_create(struct vmsim__tlb *t, const struct vmsim__walk_cache_spec *s, struct vmsim__err *err) {
@@ -161,13 +186,18 @@ static int walk_cache_create(struct vmsim__tlb *t, const struct vmsim__walk_cach
     c->shift = t->format->shift[s->level];
     c->level = (uint8_t)s->level;
     c->tag = vmsim__calloc_aligned(t->alloc, 64, c->entries * sizeof *c->tag);
-    c->use = vmsim__calloc_aligned(t->alloc, 64, c->entries * sizeof *c->use);
     c->way = vmsim__calloc_aligned(t->alloc, 64, c->entries * sizeof *c->way);
-    if (!c->tag || !c->use || !c->way)
+    c->link = vmsim__calloc(t->alloc, c->entries, sizeof *c->link);
+    c->oldest = vmsim__calloc(t->alloc, c->sets, sizeof *c->oldest);
+    if (!c->tag || !c->way || !c->link || !c->oldest)
         return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a walk cache");
     memset(c->tag, 0xff, c->entries * sizeof *c->tag);
-    if (!vmsim__tlb_wide_create(&c->wide, t->alloc, c->tag, c->use, c->sets, c->ways))
-        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a walk cache");
+    for (uint32_t e = 0; e < c->entries; e++) {
+        uint32_t first = e - e % c->ways;
+        c->oldest[e / c->ways] = first;
+        c->link[e] =
+            (struct tlb_walk_link){first + (e + 1 - first) % c->ways, first + (e + c->ways - 1 - first) % c->ways};
+    }
     return 0;
 }
 
@@ -214,7 +244,7 @@ static void connect(struct vmsim__tlb *t) {
             for (unsigned c = 0; c < t->classes; c++)
                 find_home(&t->side[fetch], level, c);
         const struct tlb_place *last = t->levels > 1 ? t->side[fetch].home[t->levels - 1][0] : NULL;
-        t->side[fetch].last = last && last->short_look ? last : NULL;
+        t->side[fetch].last = last && last->plain ? last : NULL;
     }
 }
 
@@ -300,15 +330,16 @@ void vmsim__tlb_destroy(struct vmsim__tlb *t) {
         struct tlb_array *r = &t->array[i];
         vmsim__policy_instance_fini(&r->instance);
         vmsim__tlb_wide_destroy(&r->wide, t->alloc);
-        vmsim__free_aligned(t->alloc, r->block, 64, (size_t)r->entries * 3 * sizeof *r->block);
+        vmsim__free_aligned(t->alloc, r->block, 64, r->words * sizeof *r->block);
+        vmsim__free(t->alloc, r->order, r->sets * sizeof *r->order);
         vmsim__strfree(t->alloc, r->name);
     }
     for (unsigned level = 0; level < VMSIM__PT_LEVELS; level++) {
         struct tlb_walk_cache *c = &t->walk_cache[level];
-        vmsim__tlb_wide_destroy(&c->wide, t->alloc);
         vmsim__free_aligned(t->alloc, c->tag, 64, c->entries * sizeof *c->tag);
-        vmsim__free_aligned(t->alloc, c->use, 64, c->entries * sizeof *c->use);
         vmsim__free_aligned(t->alloc, c->way, 64, c->entries * sizeof *c->way);
+        vmsim__free(t->alloc, c->link, c->entries * sizeof *c->link);
+        vmsim__free(t->alloc, c->oldest, c->sets * sizeof *c->oldest);
     }
     vmsim__policy_instance_fini(&t->prefetch_instance);
     vmsim__free_aligned(t->alloc, t, 64, sizeof *t);

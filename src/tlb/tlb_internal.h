@@ -7,7 +7,8 @@
  *
  *     set s:  | tag 0 .. tag W-1 | last_use 0 .. last_use W-1 | data 0 .. data W-1 |      24 * W bytes
  *
- * Sets of more than 8 ways are found by hash instead (tlb_wide.c), and then the columns of all sets stand together.
+ * Behind level 1, sets of up to 16 ways under exact LRU keep an order instead of last_use (tlb_order.h). Other sets of
+ * more than 8 ways are found by hash (tlb_wide.c), and then the columns of all sets stand together.
  *
  *     tag   63             19 18        3 2    0        data  63          16 15                      0
  *          +-----------------+-----------+-----+             +--------------+------------------------+
@@ -26,6 +27,7 @@
 #define VMSIM__TLB_INTERNAL_H
 #include "base/policy_registry.h"
 #include "tlb/tlb.h"
+#include "tlb/tlb_order.h"
 
 #define TLB_INVALID UINT64_MAX
 #define TLB_NONE 0xffu
@@ -70,25 +72,38 @@ struct tlb_wide {
     uint8_t hash_shift;
 };
 
+/* How a fill that evicts an entry of the same size is made inline, where nothing else happens besides. */
+enum tlb_quick {
+    TLB_QUICK_NONE, /* another policy than LRU and tree-plru, fewer ways for a size, an inclusive array */
+    TLB_QUICK_FEW,  /* times of use: up to 8 ways */
+    TLB_QUICK_4,
+    TLB_QUICK_8,
+    TLB_QUICK_ORDER,
+    TLB_QUICK_WIDE
+};
+
 /* How pages of one size lie in one array: what a look and a fill need, on one line of the host's cache. */
 struct tlb_place {
-    uint64_t *block;
+    uint64_t *block, *order;
     struct tlb_array *array;
     struct vmsim__tlb_array_counters *count;
     uint64_t tag; /* ORed to a tag: the class, and all ones in the ASID's place for global entries */
-    uint32_t mask;
-    uint8_t shift, class;
-    uint8_t short_look; /* the ways, 4 or 8, of 2^n sets that the low bits of the page number tell; else 0 */
-    uint8_t short_fill; /* the same where besides exact LRU chooses among all of them, and nothing else happens */
+    uint32_t mask, stride;
+    uint8_t shift, class, ways;
+    bool plain; /* 2^n sets, which the low bits of the page number tell */
+    bool tree;  /* victims by tree-plru */
+    uint8_t quick;
 };
 
 struct tlb_array {
     uint64_t *block;
-    size_t stride, column; /* from one set's tags to the next one's; from a tag to its last_use, and on to its data */
-    struct tlb_wide wide;  /* more than 8 ways */
+    size_t words;             /* of the block */
+    size_t stride, use, data; /* from one set's tags to the next one's; from a tag to its last_use and its data */
+    uint64_t *order;          /* of each set; NULL: it has times of use */
+    struct tlb_wide wide;     /* more than 8 ways and no order */
     uint32_t sets, ways, entries;
-    uint32_t mask; /* sets - 1 when that is a power of two, else 0 */
-    bool hashed, lru, inclusive;
+    uint32_t mask;                     /* sets - 1 when that is a power of two, else 0 */
+    bool hashed, lru, tree, inclusive; /* tree: tree-plru */
     uint8_t level, holds, number;
     uint8_t classes;                    /* how many sizes it may hold */
     uint8_t class_at[VMSIM__TLB_SIZES]; /* which, largest first */
@@ -112,24 +127,35 @@ struct tlb_walk_way {
     void *host;
     uint32_t flags; /* rights combined down to that table */
 };
+/* Sets whose ways are a ring from the least recently used one on: the victim becomes the newest when the ring is
+ * turned by one. They are found by scanning, but for level 1 of large tables, where the leaf table knows. */
 struct tlb_walk_cache {
-    uint64_t *tag, *use; /* (va >> shift of the level) << 16 | ASID; TLB_INVALID */
+    uint64_t *tag; /* (va >> shift of the level) << 16 | ASID; TLB_INVALID */
     struct tlb_walk_way *way;
-    struct tlb_wide wide;
-    uint32_t sets, ways, entries;
+    struct tlb_walk_link {
+        uint32_t newer, older;
+    } * link;         /* the newest one's newer is the oldest */
+    uint32_t *oldest; /* of each set */
+    uint32_t sets, ways, entries, valid;
     uint8_t shift, level; /* of the entries that are cached */
     uint64_t hit, miss, evict, flush;
 };
 
 /* Host only: a leaf table that a walk came to by an entry of level 1 without restrictions. As long as that entry reads
  * the same, walks need not ask where the table is; and where it is tells what to prefetch. It is forgotten when the
- * walk caches forget, so nothing is read of a table that is no more: who frees one flushes it. 32 bytes: two a cache
- * line. */
+ * walk caches forget, so nothing is read of a table that is no more: who frees one flushes it. */
 struct tlb_leaf_table {
     uint64_t key; /* address bits in 51..16, and the tag of the batch; 0: none */
-    uint64_t raw; /* the entry of level 1 */
+    uint64_t raw; /* the entry of level 1; 0: unknown */
     uint64_t pfn;
     void *host;
+    uint32_t entry; /* of the walk cache of level 1: where that table is cached, if it is */
+};
+
+/* Two levels that hold base pages alone at the moment, none of them global, each with a quick fill; first NULL: it is
+ * otherwise. */
+struct tlb_pair {
+    const struct tlb_place *first, *last;
 };
 
 /* What fetches, or accesses to data, pass through. */
@@ -137,6 +163,7 @@ struct tlb_side {
     uint64_t before[VMSIM__TLB_LEVELS + 1];                            /* latency of the levels before this one */
     const struct tlb_place *home[VMSIM__TLB_LEVELS][VMSIM__TLB_SIZES]; /* where a size goes at a level; NULL: nowhere */
     const struct tlb_place *last; /* host only: of base pages at the last level, if worth a prefetch; else NULL */
+    struct tlb_pair pair;
     struct tlb_array *path[VMSIM__TLB_ARRAYS + 1]; /* the arrays to look in, level after level, ended by NULL */
     /* The path look by look: in each array one for each size that it holds at the moment, the largest first, and one
      * more where some of that size are global. */
@@ -297,10 +324,11 @@ VMSIM__INLINE uint64_t *tlb_tags(const struct tlb_array *r, uint32_t set) {
     return r->block + set * r->stride;
 }
 VMSIM__INLINE uint64_t *tlb_use(const struct tlb_array *r, uint64_t *tag) {
-    return tag + r->column;
+    VMSIM__ASSERT(!r->order);
+    return tag + r->use;
 }
 VMSIM__INLINE uint64_t *tlb_data(const struct tlb_array *r, uint64_t *tag) {
-    return tag + 2 * r->column;
+    return tag + r->data;
 }
 VMSIM__INLINE uint16_t tlb_tag_asid(uint64_t tag) {
     return (uint16_t)(tag >> TLB_ASID_SHIFT);
@@ -338,19 +366,25 @@ VMSIM__INLINE uint64_t *tlb_find_tag(const struct tlb_array *r, uint64_t *tags, 
     return e == TLB_NOBODY ? NULL : r->block + e;
 }
 
-/* The set of a page in a place of `ways`, its short_look or short_fill. */
-VMSIM__INLINE uint64_t *tlb_short_set(const struct tlb_place *p, uint64_t page, const unsigned ways) {
-    return p->block + (page & p->mask) * (3 * ways);
+VMSIM__INLINE uint64_t *tlb_place_set(const struct tlb_place *p, uint64_t page) {
+    if (VMSIM__LIKELY(p->plain))
+        return p->block + (page & p->mask) * p->stride;
+    return tlb_tags(p->array, tlb_set(p->array, page));
 }
 
 /* The entry of the page that holds va, or NULL: its tag's place. No state changes. */
 VMSIM__INLINE uint64_t *tlb_look(const struct tlb_place *p, uint16_t asid, uint64_t va) {
     uint64_t page = tlb_va57(va) >> p->shift, tag = tlb_tag(page, asid, 0) | p->tag;
-    if (VMSIM__LIKELY(p->short_look == 4))
-        return tlb_find_n(tlb_short_set(p, page, 4), tag, 4);
-    if (VMSIM__LIKELY(p->short_look == 8))
-        return tlb_find_n(tlb_short_set(p, page, 8), tag, 8);
-    return tlb_find_tag(p->array, tlb_tags(p->array, tlb_set(p->array, page)), tag);
+    if (p->quick == TLB_QUICK_WIDE) {
+        uint32_t e = tlb_wide_find(&p->array->wide, tag);
+        return e == TLB_NOBODY ? NULL : p->block + e;
+    }
+    uint64_t *tags = tlb_place_set(p, page);
+    if (VMSIM__LIKELY(p->ways == 4))
+        return tlb_find_n(tags, tag, 4);
+    if (p->ways == 8)
+        return tlb_find_n(tags, tag, 8);
+    return tlb_find_tag(p->array, tags, tag);
 }
 
 /* The entry of the page that holds va in one array, or NULL. No state changes. */
@@ -405,11 +439,30 @@ unsigned vmsim__tlb_walk_drop_all(struct vmsim__tlb *t);
 bool vmsim__tlb_translate(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,
                           struct vmsim__tlb_stop *stop);
 
+VMSIM__INLINE void tlb_count_walk(struct vmsim__tlb *t, unsigned refs) {
+    uint64_t cost = t->walk_latency + refs * t->walk_reference;
+    t->cycles += cost;
+    t->counter[VMSIM__TLB_walks]++;
+    t->counter[VMSIM__TLB_walk_references] += refs;
+    t->counter[VMSIM__TLB_walk_cycles] += cost;
+}
+
+/* --- tlb_miss.c ------------------------------------------------------------------------------------------------------
+ */
+
+/* One translation by a side that has a pair, if it is a plain miss of everything: true, with all done as
+ * vmsim__tlb_translate does it. False: nothing has changed. `x`: of a base page, by the user. */
+bool vmsim__tlb_plain_miss(struct vmsim__tlb *t, const struct tlb_side *s, vmsim_access x, uint64_t *pa);
+/* Finds out whether a side has a pair, after its looks changed. */
+void vmsim__tlb_find_pair(struct vmsim__tlb *t, struct tlb_side *s);
+
 /* --- tlb_policies.c --------------------------------------------------------------------------------------------------
  */
 
 extern const struct vmsim_tlb_replacement_policy vmsim__tlb_lru, vmsim__tlb_plru, vmsim__tlb_fifo, vmsim__tlb_random,
     vmsim__tlb_srrip, vmsim__tlb_ship;
+/* The way that tree-plru evicts of `ways` with these times of use. */
+uint32_t vmsim__tlb_plru_victim(const uint64_t *last_use, uint32_t ways);
 extern const struct vmsim_tlb_prefetch_policy vmsim__tlb_prefetch_none, vmsim__tlb_prefetch_next_page,
     vmsim__tlb_prefetch_distance;
 

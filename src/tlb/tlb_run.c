@@ -48,11 +48,9 @@ static void fold_kinds(struct vmsim__tlb *t, uint64_t kinds) {
 
 /* Inline by force: gcc takes a function that only prefetches for one without effect, and drops the call. */
 VMSIM__INLINE void prefetch_set(const struct tlb_place *p, uint64_t page) {
-    const uint64_t *set = p->short_look == 8 ? tlb_short_set(p, page, 8) : tlb_short_set(p, page, 4);
-    __builtin_prefetch(set, 1);
-    __builtin_prefetch(set + 8, 1);
-    if (p->short_look == 8)
-        __builtin_prefetch(set + 16, 1);
+    const uint64_t *set = p->block + (page & p->mask) * p->stride;
+    for (unsigned i = 0; i < 3; i++)
+        __builtin_prefetch(set + 8 * i, 1);
 }
 
 /* The next accesses that the filter will not take: their sets of the last level, and their entries in leaf tables that
@@ -125,6 +123,9 @@ VMSIM__INLINE bool slow_access(struct vmsim__tlb *t, struct run *run, size_t i, 
     }
     if (VMSIM__UNLIKELY(cross))
         return straddling_access(t, run, x, pa);
+    const struct tlb_side *side = &t->side[(x & 3) == VMSIM_FETCH];
+    if (VMSIM__LIKELY(side->pair.first != NULL) && run->user && vmsim__tlb_plain_miss(t, side, x, pa))
+        return true;
     return vmsim__tlb_translate(t, vmsim_access_va(x), x & 3, run->user, pa, run->stop);
 }
 

@@ -10,6 +10,7 @@
  *     held nowhere                         walk, enter it into every level, ask the prefetcher
  *
  * A fault leaves no translation of the page behind, as on x86. */
+#include "tlb/tlb_fill.h"
 #include "tlb/tlb_walk.h"
 
 /* What a translation is about: two registers. */
@@ -69,33 +70,6 @@ VMSIM__INLINE struct found look_up(struct vmsim__tlb *t, struct request q) {
     return (struct found){NULL, NULL};
 }
 
-/* The least recently used entry makes room without a change of any count: it is of the same size, and neither of them
- * is global, or both are. Nearly always they are of the same ASID, too. */
-VMSIM__INLINE bool replaces(uint64_t old, uint64_t tag) {
-    if (VMSIM__LIKELY(!((old ^ tag) & ((UINT64_C(1) << TLB_PAGE_SHIFT) - 1))))
-        return true;
-    return tlb_tag_class(old) == tlb_tag_class(tag) && tlb_tag_asid(old) != VMSIM__ASID_GLOBAL &&
-           tlb_tag_asid(tag) != VMSIM__ASID_GLOBAL;
-}
-
-/* vmsim__tlb_array_fill for the case that nearly all fills are: a place with short_fill, `ways`, in which the entry is
- * absent and replaces another. NULL: another case. The filter knows entries of the first level only. */
-VMSIM__INLINE uint64_t *fill_short(struct vmsim__tlb *t, const struct tlb_place *p, const unsigned ways, bool first,
-                                   uint64_t page, uint64_t tag, uint64_t data) {
-    uint64_t *tags = tlb_short_set(p, page, ways), *at = tags + tlb_oldest(tags + ways, ways);
-    uint64_t old = *at;
-    if (VMSIM__UNLIKELY(!replaces(old, tag)))
-        return NULL;
-    if (first && VMSIM__UNLIKELY(at[2 * ways] & TLB_FILTERED))
-        tlb_filter_drop(t, old, at[2 * ways], at + ways);
-    p->count->fill++;
-    p->count->evict++;
-    at[0] = tag;
-    at[ways] = t->now;
-    at[2 * ways] = data;
-    return at;
-}
-
 /* What an entry for a smaller size holds of a page. */
 static uint64_t piece_of(const struct vmsim__tlb *t, uint64_t va, unsigned class, unsigned as, uint64_t data) {
     unsigned down = t->class_shift[as] - t->page_shift;
@@ -118,10 +92,8 @@ VMSIM__INLINE uint64_t *fill_levels(struct vmsim__tlb *t, struct request q, unsi
         uint64_t page = tlb_va57(q.va) >> p->shift, tag = tlb_tag(page, asid, 0) | p->tag;
         uint64_t piece = VMSIM__UNLIKELY(p->class != class) ? piece_of(t, q.va, class, p->class, data) : data;
         p->count->miss += k < held;
-        if (k < held && p->short_fill == 8)
-            at = fill_short(t, p, 8, k == 0, page, tag, piece);
-        else if (k < held && p->short_fill == 4)
-            at = fill_short(t, p, 4, k == 0, page, tag, piece);
+        if (k < held)
+            at = tlb_fill_quick(t, p, k == 0, page, tag, piece);
         if (VMSIM__UNLIKELY(!at))
             at = vmsim__tlb_array_fill(t, p->array, q.va, p->class, piece, asid, k < held);
     }
@@ -218,15 +190,11 @@ static void prefetch_pages(struct vmsim__tlb *t, struct request q, uint64_t page
 
 /* Walks, and enters what is found into all `levels`. `held`: the level, from 0, whose entry did not do; `levels`: none
  * had one. A page that was held nowhere comes to the filter with its second use: many have none. */
-VMSIM__INLINE bool miss(struct vmsim__tlb *t, struct request q, unsigned held, unsigned levels, uint64_t *pa,
-                        struct vmsim__tlb_stop *stop) {
+static bool miss(struct vmsim__tlb *t, struct request q, unsigned held, unsigned levels, uint64_t *pa,
+                 struct vmsim__tlb_stop *stop) {
     struct vmsim__walk w;
-    bool ok = tlb_walk(t, q.va, walk_mode(q), &w);
-    uint64_t cost = t->walk_latency + w.refs * t->walk_reference;
-    t->cycles += cost;
-    t->counter[VMSIM__TLB_walks]++;
-    t->counter[VMSIM__TLB_walk_references] += w.refs;
-    t->counter[VMSIM__TLB_walk_cycles] += cost;
+    bool ok = vmsim__tlb_walk(t, q.va, walk_mode(q), &w);
+    tlb_count_walk(t, w.refs);
     if (VMSIM__UNLIKELY(!ok))
         return fault(t, q, held, &w, stop);
     unsigned class = t->class_of[w.page_shift];
@@ -255,22 +223,16 @@ static VMSIM__NOINLINE bool insufficient(struct vmsim__tlb *t, struct request q,
     return miss(t, q, held, t->levels, pa, stop);
 }
 
-/* Out of line, so that the look-up, which most have enough with, needs few registers. */
-static VMSIM__NOINLINE bool full_miss(struct vmsim__tlb *t, struct request q, uint64_t *pa,
-                                      struct vmsim__tlb_stop *stop) {
-    const unsigned levels = t->levels;
-    t->cycles += side_of(t, q)->before[levels];
-    return VMSIM__LIKELY(levels == 2) ? miss(t, q, 2, 2, pa, stop) : miss(t, q, levels, levels, pa, stop);
-}
-
 bool vmsim__tlb_translate(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,
                           struct vmsim__tlb_stop *stop) {
     const struct request q = {va, type | (user ? VMSIM__WALK_USER : 0)};
     t->now++;
     struct found f = look_up(t, q);
     t->missed = !f.array || f.array->level > 1;
-    if (!f.array)
-        return full_miss(t, q, pa, stop);
+    if (!f.array) {
+        t->cycles += side_of(t, q)->before[t->levels];
+        return miss(t, q, t->levels, t->levels, pa, stop);
+    }
     uint64_t data = *tlb_data(f.array, f.tag), lacks = need_of(q) & ~data;
     if (VMSIM__UNLIKELY(!user && is_fetch(q)))
         lacks |= data & VMSIM__PTE_USER; /* SMEP, PXN: the walk will refuse */

@@ -4,35 +4,90 @@
 
 #include <string.h>
 
-/* LRU, whatever the arrays use: no vendor documents another order for these caches. */
-void vmsim__tlb_walk_fill(const struct vmsim__tlb *t, struct tlb_walk_cache *c, uint64_t va,
-                          const struct vmsim__walk *w) {
-    VMSIM__ASSERT(c->level > w->level && c->level < t->format->levels);
-    uint64_t tag = tlb_walk_tag(c, va, t->asid), now = t->now;
-    uint32_t set = c->sets == 1 ? 0 : (uint32_t)((tag >> 16) % c->sets), at = tlb_wide_replace(&c->wide, set, tag, now);
-    unsigned below = c->level - 1u;
-    c->evict += c->tag[at] != TLB_INVALID;
-    c->tag[at] = tag;
-    c->use[at] = now;
-    c->way[at] = (struct tlb_walk_way){w->table[below], w->table_host[below], w->table_flags[below]};
-}
-
-static void walk_clear(struct tlb_walk_cache *c, uint32_t at) {
-    VMSIM__ASSERT(at < c->entries && c->tag[at] != TLB_INVALID);
-    tlb_wide_remove(&c->wide, at, c->tag[at]);
-    c->tag[at] = TLB_INVALID;
-    c->use[at] = 0;
-    vmsim__tlb_wide_empty(&c->wide, at);
+/* An empty way is the first victim. */
+static void walk_clear(struct tlb_walk_cache *c, uint32_t e) {
+    VMSIM__ASSERT(e < c->entries && c->tag[e] != TLB_INVALID && c->valid);
+    c->tag[e] = TLB_INVALID;
+    tlb_walk_touch(c, e);
+    c->oldest[e / c->ways] = e;
+    c->valid--;
     c->flush++;
 }
 
 void vmsim__tlb_walk_drop_va(struct vmsim__tlb *t, uint16_t asid, uint64_t va) {
-    for (unsigned level = 1; level < t->format->levels; level++) {
-        struct tlb_walk_cache *c = &t->walk_cache[level];
-        uint32_t at = c->entries ? tlb_wide_find(&c->wide, tlb_walk_tag(c, va, asid)) : TLB_NOBODY;
+    for (struct tlb_walk_cache *const *list = t->walk_list; *list; list++) {
+        uint32_t at = tlb_walk_scan(*list, tlb_walk_tag(*list, va, asid));
         if (at != TLB_NOBODY)
-            walk_clear(c, at);
+            walk_clear(*list, at);
     }
+}
+
+/* From what the cache of level 1 + `level` holds; from the leaf table at once where that is known. That is one
+ * reference more, then: the entry of level 1 was read here. */
+static bool walk_below(struct vmsim__tlb *t, uint64_t va, unsigned mode, unsigned level, const struct tlb_walk_way *way,
+                       struct vmsim__walk *w) {
+    const struct tlb_leaf_table *leaf = tlb_leaf(t, va);
+    if (level == 1 && leaf->key == tlb_leaf_key(t, va) && way->flags == VMSIM__PTE_RWXU &&
+        leaf->raw == tlb_upper_entry(t->format, way->host, va)) {
+        bool ok = vmsim__mmu_walk_from(t->pt, va, mode, 0, leaf->pfn, leaf->host, VMSIM__PTE_RWXU, w);
+        w->refs++;
+        return ok;
+    }
+    bool ok = vmsim__mmu_walk_from(t->pt, va, mode, level, way->table, way->host, way->flags, w);
+    if (ok && level && !w->level)
+        tlb_remember_leaf_table(t, va, w);
+    return ok;
+}
+
+/* A leaf table that is found in the cache of level 1 is one of those to know where they are. */
+static void remember_entry(struct vmsim__tlb *t, uint64_t va, uint32_t e, const struct tlb_walk_way *way) {
+    struct tlb_leaf_table *leaf = tlb_leaf(t, va);
+    if (leaf->key != tlb_leaf_key(t, va)) {
+        if (way->flags != VMSIM__PTE_RWXU)
+            return;
+        *leaf = (struct tlb_leaf_table){tlb_leaf_key(t, va), 0, way->table, way->host, 0};
+    }
+    leaf->entry = e;
+}
+
+static void fill_missed(struct vmsim__tlb *t, struct tlb_walk_cache *const *end, uint64_t va,
+                        const struct vmsim__walk *w) {
+    for (struct tlb_walk_cache *const *missed = t->walk_list; missed < end; missed++) {
+        unsigned below = (*missed)->level - 1u;
+        if (below < w->level)
+            continue;
+        struct tlb_walk_way way = {w->table[below], w->table_host[below], w->table_flags[below]};
+        uint32_t e = tlb_walk_fill(*missed, tlb_walk_tag(*missed, va, t->asid), way);
+        if (!below)
+            remember_entry(t, va, e, &(*missed)->way[e]);
+    }
+}
+
+bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vmsim__walk *w) {
+    struct tlb_walk_cache *const *at = t->walk_list, *c;
+    bool ok;
+    for (;; at++) {
+        c = *at;
+        if (!c) {
+            ok = vmsim__mmu_walk(t->pt, va, mode, w);
+            if (ok && t->format->levels > 1 && !w->level)
+                tlb_remember_leaf_table(t, va, w);
+            break;
+        }
+        uint32_t e = tlb_walk_scan(c, tlb_walk_tag(c, va, t->asid));
+        if (e != TLB_NOBODY) {
+            c->hit++;
+            tlb_walk_touch(c, e);
+            if (c->level == 1)
+                remember_entry(t, va, e, &c->way[e]);
+            ok = walk_below(t, va, mode, c->level - 1u, &c->way[e], w);
+            break;
+        }
+        c->miss++;
+    }
+    if (ok)
+        fill_missed(t, at, va, w);
+    return ok;
 }
 
 /* All of them: a new epoch begins. Epoch 0 is never, so that an empty key is nobody's. */
@@ -44,30 +99,27 @@ static void forget_leaf_tables(struct vmsim__tlb *t) {
     }
 }
 
-unsigned vmsim__tlb_walk_drop_asid(struct vmsim__tlb *t, uint16_t asid) {
+/* Those of an ASID, or all. */
+static unsigned walk_drop(struct vmsim__tlb *t, uint16_t asid, bool all) {
     unsigned dropped = 0;
     forget_leaf_tables(t);
-    for (unsigned level = 1; level < VMSIM__PT_LEVELS; level++) {
-        struct tlb_walk_cache *c = &t->walk_cache[level];
-        for (uint32_t at = 0; at < c->entries; at++)
-            if (c->tag[at] != TLB_INVALID && (uint16_t)c->tag[at] == asid) {
+    for (struct tlb_walk_cache *const *list = t->walk_list; *list; list++) {
+        struct tlb_walk_cache *c = *list;
+        for (uint32_t at = 0; at < c->entries && c->valid; at++) {
+            uint64_t tag = c->tag[at];
+            if (tag != TLB_INVALID && (all || (uint16_t)tag == asid)) {
                 walk_clear(c, at);
                 dropped++;
             }
+        }
     }
     return dropped;
 }
 
+unsigned vmsim__tlb_walk_drop_asid(struct vmsim__tlb *t, uint16_t asid) {
+    return walk_drop(t, asid, false);
+}
+
 unsigned vmsim__tlb_walk_drop_all(struct vmsim__tlb *t) {
-    unsigned dropped = 0;
-    forget_leaf_tables(t);
-    for (unsigned level = 1; level < VMSIM__PT_LEVELS; level++) {
-        struct tlb_walk_cache *c = &t->walk_cache[level];
-        for (uint32_t at = 0; at < c->entries; at++)
-            if (c->tag[at] != TLB_INVALID) {
-                walk_clear(c, at);
-                dropped++;
-            }
-    }
-    return dropped;
+    return walk_drop(t, 0, true);
 }

@@ -13,9 +13,49 @@ VMSIM__INLINE uint64_t tlb_walk_tag(const struct tlb_walk_cache *c, uint64_t va,
     return tlb_va57(va) >> c->shift << 16 | asid;
 }
 
-/* The cache learns of a walk that began above it. */
-void vmsim__tlb_walk_fill(const struct vmsim__tlb *t, struct tlb_walk_cache *c, uint64_t va,
-                          const struct vmsim__walk *w);
+VMSIM__INLINE uint32_t tlb_walk_set(const struct tlb_walk_cache *c, uint64_t tag) {
+    return VMSIM__LIKELY(c->sets == 1) ? 0 : (uint32_t)((tag >> 16) % c->sets);
+}
+/* The entry with this tag, or TLB_NOBODY. */
+VMSIM__INLINE uint32_t tlb_walk_scan(const struct tlb_walk_cache *c, uint64_t tag) {
+    uint32_t set = tlb_walk_set(c, tag), newest = c->link[c->oldest[set]].older;
+    if (VMSIM__LIKELY(c->tag[newest] == tag))
+        return newest;
+    for (uint32_t e = set * c->ways; e < (set + 1) * c->ways; e++)
+        if (c->tag[e] == tag)
+            return e;
+    return TLB_NOBODY;
+}
+/* Entry e was used now, after all others of its set. */
+VMSIM__INLINE void tlb_walk_touch(struct tlb_walk_cache *c, uint32_t e) {
+    uint32_t *oldest = &c->oldest[VMSIM__LIKELY(c->sets == 1) ? 0 : e / c->ways];
+    struct tlb_walk_link *l = c->link;
+    uint32_t newest = l[*oldest].older;
+    if (VMSIM__LIKELY(newest == e))
+        return;
+    if (*oldest == e) {
+        *oldest = l[e].newer;
+        return;
+    }
+    l[l[e].older].newer = l[e].newer;
+    l[l[e].newer].older = l[e].older;
+    l[e] = (struct tlb_walk_link){*oldest, newest};
+    l[newest].newer = e;
+    l[*oldest].older = e;
+}
+
+/* The cache learns of a walk that began above it: where the table is that its entry for va points to. Returns its
+ * place. LRU, whatever the arrays use: no vendor documents another order for these caches. */
+VMSIM__INLINE uint32_t tlb_walk_fill(struct tlb_walk_cache *c, uint64_t tag, struct tlb_walk_way way) {
+    uint32_t *oldest = &c->oldest[tlb_walk_set(c, tag)], e = *oldest;
+    bool empty = c->tag[e] == TLB_INVALID;
+    c->valid += empty;
+    c->evict += !empty;
+    c->tag[e] = tag;
+    c->way[e] = way;
+    *oldest = c->link[e].newer;
+    return e;
+}
 
 VMSIM__INLINE uint64_t tlb_leaf_key(const struct vmsim__tlb *t, uint64_t va) {
     return tlb_va57(va) >> t->format->shift[1] << 16 | t->leaf_tag;
@@ -29,63 +69,15 @@ VMSIM__INLINE uint64_t tlb_upper_entry(const struct vmsim__pt_format *f, const v
     return f->entry_bytes == 8 ? ((const uint64_t *)table)[index] : ((const uint32_t *)table)[index];
 }
 
-/* After a walk that read the entry of level 1. */
+/* After a walk that read the entry of level 1. Where the walk cache has it is told by who looks or fills. */
 VMSIM__INLINE void tlb_remember_leaf_table(struct vmsim__tlb *t, uint64_t va, const struct vmsim__walk *w) {
     if (VMSIM__LIKELY(w->table_flags[0] == VMSIM__PTE_RWXU))
         *tlb_leaf(t, va) = (struct tlb_leaf_table){
-            tlb_leaf_key(t, va), tlb_upper_entry(t->format, w->table_host[1], va), w->table[0], w->table_host[0]};
-}
-
-/* A walk from what the cache of level 1 + `level` holds; from the leaf table at once where that is known. That is one
- * reference more, then: the entry of level 1 was read here. */
-VMSIM__INLINE bool tlb_walk_below(struct vmsim__tlb *t, uint64_t va, unsigned mode, unsigned level,
-                                  const struct tlb_walk_way *way, struct vmsim__walk *w) {
-    if (VMSIM__LIKELY(level == 1)) {
-        const struct tlb_leaf_table *leaf = tlb_leaf(t, va);
-        if (VMSIM__LIKELY(leaf->key == tlb_leaf_key(t, va) && way->flags == VMSIM__PTE_RWXU &&
-                          leaf->raw == tlb_upper_entry(t->format, way->host, va))) {
-            bool ok = vmsim__mmu_walk_from(t->pt, va, mode, 0, leaf->pfn, leaf->host, VMSIM__PTE_RWXU, w);
-            w->refs++;
-            return ok;
-        }
-    }
-    bool ok = vmsim__mmu_walk_from(t->pt, va, mode, level, way->table, way->host, way->flags, w);
-    if (ok && level && !w->level)
-        tlb_remember_leaf_table(t, va, w);
-    return ok;
+            tlb_leaf_key(t, va), tlb_upper_entry(t->format, w->table_host[1], va), w->table[0], w->table_host[0], 0};
 }
 
 /* A hardware walk for t->pt and t->asid through the walk caches, which it fills: those that did not know, after the
  * walk and from its result alone, so that a walk that faulted leaves nothing behind. False: w->fault. */
-VMSIM__INLINE bool tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vmsim__walk *w) {
-    struct tlb_walk_cache *const *at = t->walk_list, *c;
-    bool ok;
-    for (;; at++) {
-        c = *at;
-        if (VMSIM__UNLIKELY(!c)) {
-            ok = vmsim__mmu_walk(t->pt, va, mode, w);
-            if (ok && t->format->levels > 1 && !w->level)
-                tlb_remember_leaf_table(t, va, w);
-            break;
-        }
-        uint32_t e = tlb_wide_find(&c->wide, tlb_walk_tag(c, va, t->asid));
-        if (e != TLB_NOBODY) {
-            const struct tlb_walk_way *way = &c->way[e];
-            c->hit++;
-            c->use[e] = t->now;
-            if (c->evict) /* its order is asked for */
-                tlb_wide_touch(&c->wide, e, t->now);
-            ok = tlb_walk_below(t, va, mode, c->level - 1u, way, w);
-            break;
-        }
-        c->miss++;
-    }
-    if (VMSIM__UNLIKELY(!ok))
-        return false;
-    for (struct tlb_walk_cache *const *missed = t->walk_list; missed < at; missed++)
-        if (VMSIM__LIKELY((*missed)->level > w->level))
-            vmsim__tlb_walk_fill(t, *missed, va, w);
-    return true;
-}
+bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vmsim__walk *w);
 
 #endif

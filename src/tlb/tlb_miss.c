@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* The miss of everything as it nearly always is, in one piece: two levels that hold base pages alone, x86 long mode, a
+ * leaf table that is known, an entry that allows the access as it is.
+ *
+ *     level 1 --no--> level 2 --no--> walk cache of PDEs --no--> of PDPTEs --> PDE (known) --> PTE
+ *        ^               ^                    ^------------------------------------+            |
+ *        +---------------+----------------------------------------------------------------------+
+ *
+ * First everything is looked at, then everything is written: whatever is otherwise leaves the whole to
+ * vmsim__tlb_translate, which decides all of it anew. What both do must be the same to the last counter. */
+#include "mmu/long_leaf.h"
+#include "tlb/tlb_fill.h"
+#include "tlb/tlb_walk.h"
+
+void vmsim__tlb_find_pair(struct vmsim__tlb *t, struct tlb_side *s) {
+    const struct tlb_place *first = s->look[0], *last = first ? s->look[1] : NULL;
+    bool two = t->levels == 2 && last && !s->look[2] && first->array->level == 1 && last->array->level == 2;
+    const struct tlb_walk_cache *pde = t->walk_list[0], *pdpte = pde ? t->walk_list[1] : NULL;
+    s->pair = (struct tlb_pair){NULL, NULL};
+    if (!two || first != s->home[0][0] || last != s->home[1][0] || !first->quick || !last->quick || t->prefetch)
+        return;
+    if (first->array->policy->hit || first->array->policy->fill || last->array->policy->fill)
+        return;
+    if (t->format->long_mode && pdpte && pde->level == 1 && pdpte->level == 2)
+        s->pair = (struct tlb_pair){first, last};
+}
+
+VMSIM__INLINE bool held(const struct tlb_place *p, uint64_t page, uint64_t tag) {
+    if (p->quick == TLB_QUICK_WIDE)
+        return tlb_wide_find(&p->array->wide, tag) != TLB_NOBODY;
+    uint64_t *tags = tlb_place_set(p, page);
+    if (p->ways == 4)
+        return tlb_find_n(tags, tag, 4) != NULL;
+    if (p->ways == 8)
+        return tlb_find_n(tags, tag, 8) != NULL;
+    return tlb_find_n(tags, tag, p->ways) != NULL;
+}
+
+VMSIM__INLINE void fill(struct vmsim__tlb *t, const struct tlb_place *p, bool first, uint64_t va, uint64_t page,
+                        uint64_t tag, uint64_t data) {
+    p->count->miss++;
+    if (VMSIM__UNLIKELY(!tlb_fill_quick(t, p, first, page, tag, data)))
+        vmsim__tlb_array_fill(t, p->array, va, 0, data, t->asid, true);
+}
+
+/* What the walk goes by. */
+struct way_down {
+    struct tlb_walk_cache *pde, *pdpte;
+    struct tlb_leaf_table *leaf;
+    uint64_t tag;         /* of the PDE */
+    uint32_t above;       /* the PDPTE's place, if the PDE is not cached */
+    const uint64_t *ptes; /* NULL: it is not known */
+};
+
+VMSIM__INLINE struct way_down find_way_down(struct vmsim__tlb *t, uint64_t page) {
+    struct way_down d = {t->walk_list[0],           t->walk_list[1], &t->leaf[page >> 9 & (TLB_LEAF_TABLES - 1)],
+                         page >> 9 << 16 | t->asid, TLB_NOBODY,      NULL};
+    if (VMSIM__UNLIKELY(d.leaf->key != (page >> 9 << 16 | t->leaf_tag)))
+        return d;
+    if (d.pde->tag[d.leaf->entry] == d.tag) {
+        const struct tlb_walk_way *way = &d.pde->way[d.leaf->entry];
+        d.ptes = way->flags == VMSIM__PTE_RWXU ? way->host : NULL;
+        return d;
+    }
+    d.above = tlb_walk_scan(d.pdpte, page >> 18 << 16 | t->asid);
+    if (VMSIM__UNLIKELY(d.above == TLB_NOBODY))
+        return d;
+    const struct tlb_walk_way *way = &d.pdpte->way[d.above];
+    if (VMSIM__LIKELY(way->flags == VMSIM__PTE_RWXU && ((const uint64_t *)way->host)[page >> 9 & 511] == d.leaf->raw))
+        d.ptes = d.leaf->host;
+    return d;
+}
+
+bool vmsim__tlb_plain_miss(struct vmsim__tlb *t, const struct tlb_side *s, vmsim_access x, uint64_t *pa) {
+    const struct tlb_place *first = s->pair.first, *last = s->pair.last;
+    const uint64_t page = x >> 19, tag = tlb_tag(page, t->asid, 0);
+    const unsigned type = x & 3, mode = VMSIM__WALK_USER | (type == VMSIM_RMW ? VMSIM__WALK_WRITE : type);
+    VMSIM__ASSERT(first->class == 0 && last->class == 0 && t->page_shift == 12);
+    if (held(first, page, tag) || held(last, page, tag))
+        return false;
+    struct way_down d = find_way_down(t, page);
+    uint64_t data;
+    if (VMSIM__UNLIKELY(!d.ptes || !(data = vmsim__long_leaf(t->pt, d.ptes[page & 511], mode)) ||
+                        data & VMSIM__PTE_GLOBAL))
+        return false;
+    t->now++;
+    t->missed = true;
+    t->cycles += s->before[2];
+    if (d.above == TLB_NOBODY) {
+        d.pde->hit++;
+        tlb_walk_touch(d.pde, d.leaf->entry);
+        tlb_count_walk(t, 1);
+    } else {
+        d.pde->miss++;
+        d.pdpte->hit++;
+        tlb_walk_touch(d.pdpte, d.above);
+        d.leaf->entry = tlb_walk_fill(d.pde, d.tag, (struct tlb_walk_way){d.leaf->pfn, d.leaf->host, VMSIM__PTE_RWXU});
+        tlb_count_walk(t, 2);
+    }
+    t->walks_by_size[0]++;
+    fill(t, last, false, page << 12, page, tag, data);
+    fill(t, first, true, page << 12, page, tag, data);
+    *pa = (data >> TLB_FRAME_SHIFT << 12) + (x >> 7 & 4095);
+    return true;
+}
