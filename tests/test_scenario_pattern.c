@@ -114,12 +114,37 @@ static int teardown(void **state) {
     return 0;
 }
 
+/* Runs of other days must be run again: what a seed gives is fixed, to the last reference, however many are asked for
+ * at once. */
+static void a_seed_gives_these_references_for_ever(void **state) {
+    static const uint64_t sums[] = {UINT64_C(0xc9fc2a3fb05c0821), UINT64_C(0xc9fc2a3fb05c0821),
+                                    UINT64_C(0x3fda4e0c16d45e4),  UINT64_C(0xfc78c7bfabd545e4),
+                                    UINT64_C(0x77ab089ef8c24054), UINT64_C(0x5ece475cea7a6c73)};
+    for (int pattern = 0; pattern < (int)TEST_COUNT(sums); pattern++)
+        for (size_t chunk = 1; chunk <= 1000; chunk = chunk * 3 + 1) {
+            struct vmsim__step_touch step = step_of((enum vmsim__pattern)pattern, 20000);
+            struct vmsim__references r;
+            vmsim_access a[1000];
+            uint64_t sum = 0;
+            step.write = 300000;
+            step.exponent = 900000;
+            assert_int_equal(vmsim__references_init(&r, *state, &step, BASE, 777 * 4096, 5, "fixed"), 0);
+            for (size_t n; (n = vmsim__references_fill(&r, a, chunk)) != 0;)
+                for (size_t i = 0; i < n; i++)
+                    sum = (sum ^ a[i]) * UINT64_C(0x9e3779b97f4a7c15) + 1;
+            vmsim__references_fini(&r);
+            if (sum != sums[pattern])
+                fail_msg("pattern %d by %zu: 0x%llx", pattern, chunk, (unsigned long long)sum);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sequential_and_chase_visit_each_granule_once_a_round, setup, teardown),
         cmocka_unit_test_setup_teardown(hot_cold_keeps_its_shares, setup, teardown),
         cmocka_unit_test_setup_teardown(zipf_follows_the_law, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_come_in_their_share, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_seed_gives_these_references_for_ever, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,6 +87,15 @@ static uint64_t spread_of(uint64_t n) {
     return k;
 }
 
+/* From ranks to granules, once instead of at each draw. An entry's own rank is its place. */
+static void alias_spread(struct vmsim__alias *alias, uint64_t n, uint64_t spread) {
+    VMSIM__ASSERT(n > 0 && n < TABLE_MAX && spread > 0);
+    for (uint64_t rank = 0; rank < n; rank++) {
+        alias[rank].own = (uint32_t)((unsigned __int128)rank * spread % n);
+        alias[rank].other = (uint32_t)((unsigned __int128)alias[rank].other * spread % n);
+    }
+}
+
 static int zipf_init(struct vmsim__references *r, uint64_t exponent) {
     VMSIM__ASSERT(r->granules > 0 && !r->alias);
     uint64_t n = r->granules;
@@ -99,9 +108,10 @@ static int zipf_init(struct vmsim__references *r, uint64_t exponent) {
         scaled[i] = (unsigned __int128)w * n;
         total += w;
     }
-    if (ok)
+    if (ok) {
         alias_build(r->alias, scaled, todo, n, total);
-    r->spread = spread_of(n);
+        alias_spread(r->alias, n, spread_of(n));
+    }
     if (scaled)
         vmsim__free_aligned(r->alloc, scaled, 16, n * sizeof *scaled);
     if (todo)
@@ -109,23 +119,79 @@ static int zipf_init(struct vmsim__references *r, uint64_t exponent) {
     return ok ? 0 : VMSIM_ENOMEM;
 }
 
-/* One cycle through all granules (Sattolo's shuffle). A shuffle of any other kind makes several cycles, and a chase
- * would never leave the one that it starts in. */
-static int chase_init(struct vmsim__references *r) {
-    VMSIM__ASSERT(r->granules > 0 && !r->next);
-    uint64_t n = r->granules;
-    r->next = vmsim__calloc(r->alloc, n, sizeof *r->next);
-    if (!r->next)
-        return VMSIM_ENOMEM;
-    for (uint64_t i = 0; i < n; i++)
-        r->next[i] = (uint32_t)i;
-    for (uint64_t i = n - 1; i > 0; i--) {
-        uint64_t j = vmsim__rng_below(&r->rng, i);
-        uint32_t t = r->next[i];
-        r->next[i] = r->next[j];
-        r->next[j] = t;
+#define WALKERS 256u
+
+/* A part of the cycle: from granule `index << shift` to the first one that begins another part. */
+struct walker {
+    uint32_t at, follower;
+    uint64_t length, place;
+};
+
+/* All walkers take a step in turn, so that many of the loads, each of which waits for memory, are under way at once.
+ * Writes each granule to `order` at its walker's place, or NULL: finds lengths and followers. */
+static void walk_parts(struct walker *w, uint32_t walkers, unsigned shift, const uint32_t *next, uint32_t *order) {
+    uint32_t active[WALKERS], count = walkers;
+    for (uint32_t i = 0; i < walkers; i++) {
+        active[i] = i;
+        w[i].at = i << shift;
+        w[i].length = 0;
     }
-    return 0;
+    while (count)
+        for (uint32_t i = 0; i < count;) {
+            struct walker *one = &w[active[i]];
+            if (order)
+                order[one->place + one->length] = one->at;
+            one->length++;
+            one->at = next[one->at];
+            bool end = !(one->at & ((1u << shift) - 1)) && one->at >> shift < walkers;
+            if (end) {
+                one->follower = one->at >> shift;
+                active[i] = active[--count];
+            } else {
+                i++;
+            }
+        }
+}
+
+/* From each granule's successor to the order of the cycle from granule 0 on. */
+static void order_cycle(const uint32_t *next, uint32_t *order, uint64_t n) {
+    struct walker w[WALKERS];
+    unsigned shift = n > WALKERS ? vmsim__log2(n / WALKERS) : 0;
+    uint32_t walkers = (uint32_t)vmsim__min64(n, WALKERS), k = 0;
+    uint64_t place = 0;
+    VMSIM__ASSERT(n > 0 && n < TABLE_MAX && (uint64_t)(walkers - 1) << shift < n);
+    walk_parts(w, walkers, shift, next, NULL);
+    do {
+        w[k].place = place;
+        place += w[k].length;
+        k = w[k].follower;
+    } while (k);
+    VMSIM__ASSERT(place == n);
+    walk_parts(w, walkers, shift, next, order);
+}
+
+/* One cycle through all granules (Sattolo's shuffle). A shuffle of any other kind makes several cycles, and a chase
+ * would never leave the one that it starts in. It is kept in the order of the chase: to follow successors would cost a
+ * miss of the host's caches for each reference. */
+static int chase_init(struct vmsim__references *r) {
+    VMSIM__ASSERT(r->granules > 0 && !r->chase);
+    uint64_t n = r->granules;
+    uint32_t *next = vmsim__calloc(r->alloc, n, sizeof *next);
+    r->chase = vmsim__calloc(r->alloc, n, sizeof *r->chase);
+    bool ok = next && r->chase;
+    for (uint64_t i = 0; ok && i < n; i++)
+        next[i] = (uint32_t)i;
+    for (uint64_t i = n - 1; ok && i > 0; i--) {
+        uint64_t j = vmsim__rng_below(&r->rng, i);
+        uint32_t t = next[i];
+        next[i] = next[j];
+        next[j] = t;
+    }
+    if (ok)
+        order_cycle(next, r->chase, n);
+    if (next)
+        vmsim__free(r->alloc, next, n * sizeof *next);
+    return ok ? 0 : VMSIM_ENOMEM;
 }
 
 /* Each step draws from a stream named by its job and number, so that adding a step elsewhere changes nothing here. */
@@ -158,55 +224,111 @@ int vmsim__references_init(struct vmsim__references *r, struct vmsim__alloc *a, 
 void vmsim__references_fini(struct vmsim__references *r) {
     if (r->alias)
         vmsim__free(r->alloc, r->alias, r->granules * sizeof *r->alias);
-    if (r->next)
-        vmsim__free(r->alloc, r->next, r->granules * sizeof *r->next);
+    if (r->chase)
+        vmsim__free(r->alloc, r->chase, r->granules * sizeof *r->chase);
     r->alias = NULL;
-    r->next = NULL;
+    r->chase = NULL;
 }
 
-static uint64_t draw_zipf(struct vmsim__references *r) {
+/* Draws of one call, in registers: the stream, and what stands below the address in a packed reference. */
+struct drawing {
+    struct vmsim__rng rng;
+    uint64_t write, load_code, store_code;
+};
+
+/* Without a branch: chance is what no processor predicts. */
+VMSIM__INLINE uint64_t one_of(bool first, uint64_t a, uint64_t b) {
+    return b ^ ((a ^ b) & -(uint64_t)first);
+}
+
+/* The low bits of a reference that comes next: is it a store? */
+VMSIM__INLINE uint64_t draw_code(struct drawing *d) {
+    if (!d->write)
+        return d->load_code;
+    if (d->write >= MILLION)
+        return d->store_code;
+    return one_of(vmsim__rng_below(&d->rng, MILLION) < d->write, d->store_code, d->load_code);
+}
+
+VMSIM__INLINE vmsim_access reference(const struct vmsim__references *r, uint64_t granule, uint64_t code) {
+    VMSIM__ASSERT(granule < r->granules);
+    return (r->base + granule * r->stride) << 7 | code;
+}
+
+/* Draws whose entries are fetched while others are looked at: most of a large table is far away. */
+#define ZIPF_AHEAD 64
+
+/* The stream gives a rank and a store's chance for each reference in turn; what the table makes of the ranks comes
+ * after, so the values do not depend on how many are drawn ahead. */
+static void fill_zipf(struct vmsim__references *r, struct drawing *d, vmsim_access *out, size_t n) {
+    const struct vmsim__alias *entry[ZIPF_AHEAD];
+    uint64_t chance[ZIPF_AHEAD], code[ZIPF_AHEAD];
     VMSIM__ASSERT(r->alias);
-    unsigned __int128 product = (unsigned __int128)vmsim__rng_next(&r->rng) * r->granules;
-    uint64_t rank = (uint64_t)(product >> 64);
-    if ((uint64_t)product >= r->alias[rank].keep && r->alias[rank].keep != UINT64_MAX)
-        rank = r->alias[rank].other;
-    return (uint64_t)((unsigned __int128)rank * r->spread % r->granules);
-}
-
-static uint64_t draw_hot_cold(struct vmsim__references *r) {
-    VMSIM__ASSERT(r->hot > 0);
-    bool hot = vmsim__rng_below(&r->rng, MILLION) < r->hot_share || r->hot >= r->granules;
-    return hot ? vmsim__rng_below(&r->rng, r->hot) : r->hot + vmsim__rng_below(&r->rng, r->granules - r->hot);
-}
-
-static uint64_t next_granule(struct vmsim__references *r) {
-    uint64_t at = r->position;
-    switch ((enum vmsim__pattern)r->pattern) {
-    case VMSIM__PATTERN_UNIFORM:
-        return vmsim__rng_below(&r->rng, r->granules);
-    case VMSIM__PATTERN_ZIPF:
-        return draw_zipf(r);
-    case VMSIM__PATTERN_HOT_COLD:
-        return draw_hot_cold(r);
-    case VMSIM__PATTERN_POINTER_CHASE:
-        r->position = r->next[at];
-        return at;
-    default:
-        r->position = at + 1 == r->granules ? 0 : at + 1;
-        return at;
+    for (size_t done = 0; done < n;) {
+        size_t some = n - done < ZIPF_AHEAD ? n - done : ZIPF_AHEAD;
+        for (size_t i = 0; i < some; i++) {
+            unsigned __int128 product = (unsigned __int128)vmsim__rng_next(&d->rng) * r->granules;
+            entry[i] = &r->alias[(uint64_t)(product >> 64)];
+            __builtin_prefetch(entry[i]);
+            chance[i] = (uint64_t)product;
+            code[i] = draw_code(d);
+        }
+        for (size_t i = 0; i < some; i++) {
+            bool other = (chance[i] >= entry[i]->keep) & (entry[i]->keep != UINT64_MAX);
+            out[done++] = reference(r, one_of(other, entry[i]->other, entry[i]->own), code[i]);
+        }
     }
 }
 
-static bool is_write(struct vmsim__references *r) {
-    return r->write && (r->write >= MILLION || vmsim__rng_below(&r->rng, MILLION) < r->write);
+static void fill_uniform(struct vmsim__references *r, struct drawing *d, vmsim_access *out, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint64_t granule = vmsim__rng_below(&d->rng, r->granules);
+        out[i] = reference(r, granule, draw_code(d));
+    }
+}
+
+static void fill_hot_cold(struct vmsim__references *r, struct drawing *d, vmsim_access *out, size_t n) {
+    const uint64_t cold = r->granules - r->hot;
+    VMSIM__ASSERT(r->hot > 0 && r->hot <= r->granules);
+    for (size_t i = 0; i < n; i++) {
+        bool hot = (vmsim__rng_below(&d->rng, MILLION) < r->hot_share) | !cold;
+        uint64_t granule = vmsim__rng_below(&d->rng, one_of(hot, r->hot, cold)) + one_of(hot, 0, r->hot);
+        out[i] = reference(r, granule, draw_code(d));
+    }
+}
+
+static void fill_chase(struct vmsim__references *r, struct drawing *d, vmsim_access *out, size_t n) {
+    uint64_t at = r->position;
+    VMSIM__ASSERT(r->chase && at < r->granules);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = reference(r, r->chase[at], draw_code(d));
+        at = at + 1 == r->granules ? 0 : at + 1;
+    }
+    r->position = at;
+}
+
+static void fill_in_turn(struct vmsim__references *r, struct drawing *d, vmsim_access *out, size_t n) {
+    uint64_t at = r->position;
+    VMSIM__ASSERT(at < r->granules);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = reference(r, at, draw_code(d));
+        at = at + 1 == r->granules ? 0 : at + 1;
+    }
+    r->position = at;
 }
 
 size_t vmsim__references_fill(struct vmsim__references *r, vmsim_access *out, size_t n) {
-    size_t made = 0;
-    for (; made < n && r->left; made++, r->left--) {
-        VMSIM__ASSERT(r->position < r->granules);
-        uint64_t va = r->base + next_granule(r) * r->stride;
-        out[made] = vmsim_access_make(va, r->bytes, is_write(r) ? VMSIM_STORE : (enum vmsim_access_type)r->load);
-    }
-    return made;
+    static void (*const fill[])(struct vmsim__references *, struct drawing *, vmsim_access *, size_t) = {
+        [VMSIM__PATTERN_UNIFORM] = fill_uniform,    [VMSIM__PATTERN_ZIPF] = fill_zipf,
+        [VMSIM__PATTERN_HOT_COLD] = fill_hot_cold,  [VMSIM__PATTERN_POINTER_CHASE] = fill_chase,
+        [VMSIM__PATTERN_SEQUENTIAL] = fill_in_turn, [VMSIM__PATTERN_STRIDE] = fill_in_turn,
+    };
+    struct drawing d = {r->rng, r->write, vmsim_access_make(0, r->bytes, (enum vmsim_access_type)r->load),
+                        vmsim_access_make(0, r->bytes, VMSIM_STORE)};
+    n = vmsim__min64(n, r->left);
+    VMSIM__ASSERT(r->pattern < VMSIM__COUNT(fill) && fill[r->pattern]);
+    fill[r->pattern](r, &d, out, n);
+    r->rng = d.rng;
+    r->left -= n;
+    return n;
 }

@@ -12,9 +12,10 @@
 #include "scenario/scenario_spec.h"
 #include "vmsim/access.h"
 
+/* Of a rank: the granule that it is spread to, and the one of the rank that it shares its place with. */
 struct vmsim__alias {
-    uint64_t keep; /* probability of this rank against `other`, of 2^64 */
-    uint64_t other;
+    uint64_t keep; /* probability of its own, of 2^64; UINT64_MAX: always */
+    uint32_t own, other;
 };
 
 struct vmsim__references {
@@ -23,9 +24,8 @@ struct vmsim__references {
     uint64_t base, granules, stride, left; /* left: references still to come */
     uint64_t position;
     uint64_t write, hot, hot_share; /* millionths; hot in granules */
-    uint64_t spread;                /* zipf: multiplier that is coprime to `granules` */
     struct vmsim__alias *alias;     /* zipf */
-    uint32_t *next;                 /* pointer-chase: successor of each granule */
+    uint32_t *chase;                /* pointer-chase: the granules in their order from 0 on */
     uint32_t bytes;
     uint8_t pattern, load; /* load: enum vmsim_access_type of what is no store */
 };
