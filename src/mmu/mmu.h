@@ -177,6 +177,7 @@ struct vmsim__pagetable {
     uint64_t root;                          /* pfn of the top table */
     void *root_table;                       /* its host memory */
     uint64_t tables[VMSIM__PT_LEVELS];      /* table frames in use, by level (root included) */
+    uint64_t released;                      /* tables so far: whoever remembers where tables lie must ask again */
     const struct vmsim__pagetable *upper;   /* arm64: TTBR1, for addresses that begin with ones; NULL: they fault */
     const struct vmsim__regions *regions;   /* nommu: the protection; NULL: everything is allowed */
     uint8_t pa_bits;                        /* of the CPU; higher address bits in an x86 entry are reserved */

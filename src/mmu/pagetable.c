@@ -57,6 +57,7 @@ static void free_table(struct vmsim__pagetable *pt, unsigned level, uint64_t pfn
     VMSIM__ASSERT(pfn != VMSIM__NO_FRAME);
     VMSIM__ASSERT(pt->tables[level]);
     pt->tables[level]--;
+    pt->released++;
     pt->mem->release(pt->mem->context, pfn, level);
 }
 

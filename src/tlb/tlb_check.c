@@ -109,12 +109,16 @@ static int check_leaf_table(const struct check *c, const struct tlb_leaf_table *
     const struct vmsim__pagetable *pt = c->resolve(c->context, (uint16_t)leaf->key);
     uint64_t va = sign_extend((leaf->key >> 16 & ((UINT64_C(1) << 36) - 1)) << f->shift[1]);
     struct vmsim__walk w;
-    if (!pt || leaf->key >> 52 != c->t->leaf_epoch)
+    if (!pt || leaf->key >> 52 != c->t->leaf_epoch || !vmsim__tlb_leaf_current(c->t, pt, (uint16_t)leaf->key))
         return 0;
     look(pt, va, &w);
-    if (w.level > 1 || w.fault == VMSIM__FAULT_NONCANONICAL || tlb_upper_entry(f, w.table_host[1], va) != leaf->raw)
+    if (w.level > 1 || w.fault == VMSIM__FAULT_NONCANONICAL)
         return 0;
-    if (w.level == 1 || w.table[0] != leaf->pfn || w.table_host[0] != leaf->host)
+    uint64_t index = va >> f->shift[1] & ((UINT64_C(1) << f->index_bits[1]) - 1);
+    const void *upper = w.table_host[1];
+    if (leaf->raw != (f->entry_bytes == 8 ? ((const uint64_t *)upper)[index] : ((const uint32_t *)upper)[index]))
+        return 0;
+    if (w.level == 1 || w.table[0] != vmsim__pt_table_pfn(f, leaf->raw) || w.table_host[0] != leaf->host)
         return vmsim__err_set(c->err, VMSIM_ECHECK, "leaf table of ASID %u for 0x%llx is not there",
                               (unsigned)(uint16_t)leaf->key, (unsigned long long)va);
     return 0;

@@ -70,18 +70,21 @@ static unsigned sweep(struct vmsim__tlb *t, const struct sweep *what) {
 
 unsigned vmsim__tlb_flush_asid(struct vmsim__tlb *t, uint16_t asid) {
     struct sweep what = {.asid = asid};
+    vmsim__tlb_leaf_forget(t);
     vmsim__tlb_walk_drop_asid(t, asid);
     return counted(t, VMSIM__TLB_flush_asid, sweep(t, &what));
 }
 
 unsigned vmsim__tlb_flush_nonglobal(struct vmsim__tlb *t) {
     struct sweep what = {.every_asid = true};
+    vmsim__tlb_leaf_forget(t);
     vmsim__tlb_walk_drop_all(t);
     return counted(t, VMSIM__TLB_flush_nonglobal, sweep(t, &what));
 }
 
 unsigned vmsim__tlb_flush_all(struct vmsim__tlb *t) {
     struct sweep what = {.every_asid = true, .global = true};
+    vmsim__tlb_leaf_forget(t);
     vmsim__tlb_walk_drop_all(t);
     return counted(t, VMSIM__TLB_flush_all, sweep(t, &what));
 }

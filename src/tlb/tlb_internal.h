@@ -44,8 +44,10 @@
 #define TLB_FILTER_BITS 7
 #define TLB_FILTER_SLOTS (1u << TLB_FILTER_BITS)
 #define TLB_LANES 8
-#define TLB_CHUNK 255 /* most accesses between two folds of the byte lanes */
-#define TLB_LEAF_TABLES 1024
+#define TLB_CHUNK 255        /* most accesses between two folds of the byte lanes */
+#define TLB_LEAF_TABLES 8192 /* 16 GiB of base pages */
+#define TLB_MIDDLE_TABLES 64
+#define TLB_LEAF_SEEN 8
 #define TLB_LEAF_EPOCHS 0x1000u
 
 /* 32 bytes: two a cache line. */
@@ -142,12 +144,13 @@ struct tlb_walk_cache {
 };
 
 /* Host only: a leaf table that a walk came to by an entry of level 1 without restrictions. As long as that entry reads
- * the same, walks need not ask where the table is; and where it is tells what to prefetch. It is forgotten when the
- * walk caches forget, so nothing is read of a table that is no more: who frees one flushes it. */
+ * the same, walks need not ask where the table is; and where it is tells what to prefetch. It is forgotten when its
+ * page table has released any table since, and when an ASID may have come to stand for another, so nothing is read of a
+ * table that is no more. Pages that are flushed change nothing of it. The same for tables of level 1 below entries of
+ * level 2. 32 bytes: two a cache line. */
 struct tlb_leaf_table {
     uint64_t key; /* address bits in 51..16, and the tag of the batch; 0: none */
-    uint64_t raw; /* the entry of level 1; 0: unknown */
-    uint64_t pfn;
+    uint64_t raw; /* the entry of level 1, which tells the pfn; 0: unknown */
     void *host;
     uint32_t entry; /* of the walk cache of level 1: where that table is cached, if it is */
 };
@@ -218,7 +221,13 @@ struct vmsim__tlb {
     size_t resume_looked;       /* looked ahead */
     uint64_t leaf_tag;          /* of the running batch: leaf_epoch in bits 63..52, the ASID in bits 15..0 */
     uint32_t leaf_epoch;
-    struct tlb_leaf_table leaf[TLB_LEAF_TABLES]; /* by the address bits above a leaf table's */
+    struct {
+        const struct vmsim__pagetable *pt;
+        uint64_t released;
+        uint16_t asid;
+    } leaf_seen[TLB_LEAF_SEEN];                      /* by ASID: what its leaf tables are known for */
+    struct tlb_leaf_table middle[TLB_MIDDLE_TABLES]; /* tables of level 1, by the address bits above */
+    struct tlb_leaf_table leaf[TLB_LEAF_TABLES];     /* by the address bits above a leaf table's */
 };
 
 /* --- tlb_wide.c
@@ -427,6 +436,11 @@ void vmsim__tlb_filter_add(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *
 /* --- tlb_walk.c ------------------------------------------------------------------------------------------------------
  */
 
+/* A batch begins: leaf tables that its page table may have released are forgotten. Sets leaf_tag. */
+void vmsim__tlb_leaf_begin(struct vmsim__tlb *t);
+/* Whether leaf tables of this ASID are known for the page table as it is. */
+bool vmsim__tlb_leaf_current(const struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid);
+void vmsim__tlb_leaf_forget(struct vmsim__tlb *t);
 /* Forgets walk-cache entries: of va and the ASID (all levels); of the ASID; all. */
 void vmsim__tlb_walk_drop_va(struct vmsim__tlb *t, uint16_t asid, uint64_t va);
 unsigned vmsim__tlb_walk_drop_asid(struct vmsim__tlb *t, uint16_t asid);

@@ -2,9 +2,10 @@
 /* The miss of everything as it nearly always is, in one piece: two levels that hold base pages alone, x86 long mode, a
  * leaf table that is known, an entry that allows the access as it is.
  *
- *     level 1 --no--> level 2 --no--> walk cache of PDEs --no--> of PDPTEs --> PDE (known) --> PTE
- *        ^               ^                    ^------------------------------------+            |
- *        +---------------+----------------------------------------------------------------------+
+ *     level 1 --no--> level 2 --no--> walk cache of PDEs --no--> of PDPTEs --no--> of PML4Es
+ *        ^               ^                 |  ^                   |  ^               |
+ *        |               |                 |  +--- PDE (known) <--+  +- PDPTE (known)+
+ *        +---------------+------- PTE <----+
  *
  * First everything is looked at, then everything is written: whatever is otherwise leaves the whole to
  * vmsim__tlb_translate, which decides all of it anew. What both do must be the same to the last counter. */
@@ -43,32 +44,73 @@ VMSIM__INLINE void fill(struct vmsim__tlb *t, const struct tlb_place *p, bool fi
         vmsim__tlb_array_fill(t, p->array, va, 0, data, t->asid, true);
 }
 
-/* What the walk goes by. */
+/* What the walk goes by: the walk caches from that of PDEs on, and which of them knows. */
 struct way_down {
-    struct tlb_walk_cache *pde, *pdpte;
-    struct tlb_leaf_table *leaf;
-    uint64_t tag;         /* of the PDE */
-    uint32_t above;       /* the PDPTE's place, if the PDE is not cached */
+    struct tlb_walk_cache *const *cache;
+    struct tlb_leaf_table *leaf, *middle;
+    uint32_t entry; /* of the cache that knows */
+    unsigned from;
     const uint64_t *ptes; /* NULL: it is not known */
 };
 
+VMSIM__INLINE bool leads(const uint64_t *table, uint64_t index, const struct tlb_leaf_table *to) {
+    return table[index & 511] == to->raw && to->raw;
+}
+
+/* Not in the cache of PDEs: from that of PDPTEs, or from that of PML4Es. */
+VMSIM__INLINE void find_from_above(struct vmsim__tlb *t, uint64_t page, struct way_down *d) {
+    const struct tlb_walk_way *way;
+    const uint64_t *pdes;
+    d->from = 1;
+    d->entry = tlb_walk_scan(d->cache[1], page >> 18 << 16 | t->asid);
+    if (VMSIM__LIKELY(d->entry != TLB_NOBODY)) {
+        way = &d->cache[1]->way[d->entry];
+        pdes = way->host;
+    } else {
+        d->from = 2;
+        d->middle = &t->middle[page >> 18 & (TLB_MIDDLE_TABLES - 1)];
+        if (d->middle->key != (page >> 18 << 16 | t->leaf_tag) || !d->cache[2] || d->cache[2]->level != 3)
+            return;
+        d->entry = tlb_walk_scan(d->cache[2], page >> 27 << 16 | t->asid);
+        if (d->entry == TLB_NOBODY)
+            return;
+        way = &d->cache[2]->way[d->entry];
+        pdes = leads(way->host, page >> 18, d->middle) ? d->middle->host : NULL;
+    }
+    if (VMSIM__LIKELY(pdes && way->flags == VMSIM__PTE_RWXU && leads(pdes, page >> 9, d->leaf)))
+        d->ptes = d->leaf->host;
+}
+
 VMSIM__INLINE struct way_down find_way_down(struct vmsim__tlb *t, uint64_t page) {
-    struct way_down d = {t->walk_list[0],           t->walk_list[1], &t->leaf[page >> 9 & (TLB_LEAF_TABLES - 1)],
-                         page >> 9 << 16 | t->asid, TLB_NOBODY,      NULL};
+    struct way_down d = {.cache = t->walk_list, .leaf = &t->leaf[page >> 9 & (TLB_LEAF_TABLES - 1)]};
     if (VMSIM__UNLIKELY(d.leaf->key != (page >> 9 << 16 | t->leaf_tag)))
         return d;
-    if (d.pde->tag[d.leaf->entry] == d.tag) {
-        const struct tlb_walk_way *way = &d.pde->way[d.leaf->entry];
+    d.entry = d.leaf->entry;
+    if (d.cache[0]->tag[d.entry] == (page >> 9 << 16 | t->asid)) {
+        const struct tlb_walk_way *way = &d.cache[0]->way[d.entry];
         d.ptes = way->flags == VMSIM__PTE_RWXU ? way->host : NULL;
-        return d;
+    } else {
+        find_from_above(t, page, &d);
     }
-    d.above = tlb_walk_scan(d.pdpte, page >> 18 << 16 | t->asid);
-    if (VMSIM__UNLIKELY(d.above == TLB_NOBODY))
-        return d;
-    const struct tlb_walk_way *way = &d.pdpte->way[d.above];
-    if (VMSIM__LIKELY(way->flags == VMSIM__PTE_RWXU && ((const uint64_t *)way->host)[page >> 9 & 511] == d.leaf->raw))
-        d.ptes = d.leaf->host;
     return d;
+}
+
+/* What the caches learn of the walk. */
+VMSIM__INLINE void walked(struct vmsim__tlb *t, uint64_t page, const struct way_down *d) {
+    struct tlb_walk_cache *const *cache = d->cache;
+    cache[d->from]->hit++;
+    tlb_walk_touch(cache[d->from], d->entry);
+    tlb_count_walk(t, d->from + 1);
+    if (d->from > 0) {
+        struct tlb_walk_way way = {(d->leaf->raw & VMSIM__LONG_FRAME) >> 12, d->leaf->host, VMSIM__PTE_RWXU};
+        cache[0]->miss++;
+        d->leaf->entry = tlb_walk_fill(cache[0], page >> 9 << 16 | t->asid, way);
+    }
+    if (VMSIM__UNLIKELY(d->from > 1)) {
+        struct tlb_walk_way way = {(d->middle->raw & VMSIM__LONG_FRAME) >> 12, d->middle->host, VMSIM__PTE_RWXU};
+        cache[1]->miss++;
+        tlb_walk_fill(cache[1], page >> 18 << 16 | t->asid, way);
+    }
 }
 
 bool vmsim__tlb_plain_miss(struct vmsim__tlb *t, const struct tlb_side *s, vmsim_access x, uint64_t *pa) {
@@ -86,17 +128,7 @@ bool vmsim__tlb_plain_miss(struct vmsim__tlb *t, const struct tlb_side *s, vmsim
     t->now++;
     t->missed = true;
     t->cycles += s->before[2];
-    if (d.above == TLB_NOBODY) {
-        d.pde->hit++;
-        tlb_walk_touch(d.pde, d.leaf->entry);
-        tlb_count_walk(t, 1);
-    } else {
-        d.pde->miss++;
-        d.pdpte->hit++;
-        tlb_walk_touch(d.pdpte, d.above);
-        d.leaf->entry = tlb_walk_fill(d.pde, d.tag, (struct tlb_walk_way){d.leaf->pfn, d.leaf->host, VMSIM__PTE_RWXU});
-        tlb_count_walk(t, 2);
-    }
+    walked(t, page, &d);
     t->walks_by_size[0]++;
     fill(t, last, false, page << 12, page, tag, data);
     fill(t, first, true, page << 12, page, tag, data);

@@ -243,7 +243,7 @@ size_t vmsim__tlb_run_within(struct vmsim__tlb *t, const struct vmsim__pagetable
     }
     t->pt = pt;
     t->asid = asid;
-    t->leaf_tag = (uint64_t)t->leaf_epoch << 52 | asid;
+    vmsim__tlb_leaf_begin(t);
     if (t->wants_access && t->fetch_asid != asid) {
         t->fetch_asid = asid;
         t->last_fetch = 0;

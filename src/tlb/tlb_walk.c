@@ -22,20 +22,41 @@ void vmsim__tlb_walk_drop_va(struct vmsim__tlb *t, uint16_t asid, uint64_t va) {
     }
 }
 
+/* The entry of `level` for va in its table. */
+static uint64_t entry_in(const struct vmsim__pt_format *f, unsigned level, const void *table, uint64_t va) {
+    uint64_t index = va >> f->shift[level] & ((UINT64_C(1) << f->index_bits[level]) - 1);
+    return f->entry_bytes == 8 ? ((const uint64_t *)table)[index] : ((const uint32_t *)table)[index];
+}
+
+/* After a walk from `level` > 0 to a leaf of level 0. Where the walk cache has a leaf table is told by who looks or
+ * fills. */
+static void remember_tables(struct vmsim__tlb *t, uint64_t va, unsigned level, const struct vmsim__walk *w) {
+    const struct vmsim__pt_format *f = t->format;
+    VMSIM__ASSERT(level > 0 && !w->level);
+    if (w->table_flags[0] != VMSIM__PTE_RWXU)
+        return;
+    *tlb_leaf(t, va) =
+        (struct tlb_leaf_table){tlb_leaf_key(t, va), entry_in(f, 1, w->table_host[1], va), w->table_host[0], 0};
+    if (level >= 2)
+        *tlb_middle(t, va) =
+            (struct tlb_leaf_table){tlb_middle_key(t, va), entry_in(f, 2, w->table_host[2], va), w->table_host[1], 0};
+}
+
 /* From what the cache of level 1 + `level` holds; from the leaf table at once where that is known. That is one
  * reference more, then: the entry of level 1 was read here. */
 static bool walk_below(struct vmsim__tlb *t, uint64_t va, unsigned mode, unsigned level, const struct tlb_walk_way *way,
                        struct vmsim__walk *w) {
     const struct tlb_leaf_table *leaf = tlb_leaf(t, va);
-    if (level == 1 && leaf->key == tlb_leaf_key(t, va) && way->flags == VMSIM__PTE_RWXU &&
-        leaf->raw == tlb_upper_entry(t->format, way->host, va)) {
-        bool ok = vmsim__mmu_walk_from(t->pt, va, mode, 0, leaf->pfn, leaf->host, VMSIM__PTE_RWXU, w);
+    if (level == 1 && leaf->key == tlb_leaf_key(t, va) && way->flags == VMSIM__PTE_RWXU && leaf->raw &&
+        leaf->raw == entry_in(t->format, 1, way->host, va)) {
+        bool ok = vmsim__mmu_walk_from(t->pt, va, mode, 0, vmsim__pt_table_pfn(t->format, leaf->raw), leaf->host,
+                                       VMSIM__PTE_RWXU, w);
         w->refs++;
         return ok;
     }
     bool ok = vmsim__mmu_walk_from(t->pt, va, mode, level, way->table, way->host, way->flags, w);
     if (ok && level && !w->level)
-        tlb_remember_leaf_table(t, va, w);
+        remember_tables(t, va, level, w);
     return ok;
 }
 
@@ -45,7 +66,7 @@ static void remember_entry(struct vmsim__tlb *t, uint64_t va, uint32_t e, const 
     if (leaf->key != tlb_leaf_key(t, va)) {
         if (way->flags != VMSIM__PTE_RWXU)
             return;
-        *leaf = (struct tlb_leaf_table){tlb_leaf_key(t, va), 0, way->table, way->host, 0};
+        *leaf = (struct tlb_leaf_table){tlb_leaf_key(t, va), 0, way->host, 0};
     }
     leaf->entry = e;
 }
@@ -71,7 +92,7 @@ bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vm
         if (!c) {
             ok = vmsim__mmu_walk(t->pt, va, mode, w);
             if (ok && t->format->levels > 1 && !w->level)
-                tlb_remember_leaf_table(t, va, w);
+                remember_tables(t, va, t->format->levels - 1u, w);
             break;
         }
         uint32_t e = tlb_walk_scan(c, tlb_walk_tag(c, va, t->asid));
@@ -91,18 +112,34 @@ bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vm
 }
 
 /* All of them: a new epoch begins. Epoch 0 is never, so that an empty key is nobody's. */
-static void forget_leaf_tables(struct vmsim__tlb *t) {
+void vmsim__tlb_leaf_forget(struct vmsim__tlb *t) {
     t->leaf_epoch = (t->leaf_epoch + 1) % TLB_LEAF_EPOCHS;
     if (!t->leaf_epoch) {
         memset(t->leaf, 0, sizeof t->leaf);
+        memset(t->middle, 0, sizeof t->middle);
         t->leaf_epoch = 1;
     }
+}
+
+bool vmsim__tlb_leaf_current(const struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid) {
+    unsigned at = asid % TLB_LEAF_SEEN;
+    return t->leaf_seen[at].pt == pt && t->leaf_seen[at].released == pt->released && t->leaf_seen[at].asid == asid;
+}
+
+void vmsim__tlb_leaf_begin(struct vmsim__tlb *t) {
+    unsigned at = t->asid % TLB_LEAF_SEEN;
+    if (VMSIM__UNLIKELY(!vmsim__tlb_leaf_current(t, t->pt, t->asid))) {
+        vmsim__tlb_leaf_forget(t);
+        t->leaf_seen[at].pt = t->pt;
+        t->leaf_seen[at].released = t->pt->released;
+        t->leaf_seen[at].asid = t->asid;
+    }
+    t->leaf_tag = (uint64_t)t->leaf_epoch << 52 | t->asid;
 }
 
 /* Those of an ASID, or all. */
 static unsigned walk_drop(struct vmsim__tlb *t, uint16_t asid, bool all) {
     unsigned dropped = 0;
-    forget_leaf_tables(t);
     for (struct tlb_walk_cache *const *list = t->walk_list; *list; list++) {
         struct tlb_walk_cache *c = *list;
         for (uint32_t at = 0; at < c->entries && c->valid; at++) {

@@ -63,17 +63,11 @@ VMSIM__INLINE uint64_t tlb_leaf_key(const struct vmsim__tlb *t, uint64_t va) {
 VMSIM__INLINE struct tlb_leaf_table *tlb_leaf(struct vmsim__tlb *t, uint64_t va) {
     return &t->leaf[va >> t->format->shift[1] & (TLB_LEAF_TABLES - 1)];
 }
-/* The entry of level 1 for va in its table. */
-VMSIM__INLINE uint64_t tlb_upper_entry(const struct vmsim__pt_format *f, const void *table, uint64_t va) {
-    uint64_t index = va >> f->shift[1] & ((UINT64_C(1) << f->index_bits[1]) - 1);
-    return f->entry_bytes == 8 ? ((const uint64_t *)table)[index] : ((const uint32_t *)table)[index];
+VMSIM__INLINE uint64_t tlb_middle_key(const struct vmsim__tlb *t, uint64_t va) {
+    return tlb_va57(va) >> t->format->shift[2] << 16 | t->leaf_tag;
 }
-
-/* After a walk that read the entry of level 1. Where the walk cache has it is told by who looks or fills. */
-VMSIM__INLINE void tlb_remember_leaf_table(struct vmsim__tlb *t, uint64_t va, const struct vmsim__walk *w) {
-    if (VMSIM__LIKELY(w->table_flags[0] == VMSIM__PTE_RWXU))
-        *tlb_leaf(t, va) = (struct tlb_leaf_table){
-            tlb_leaf_key(t, va), tlb_upper_entry(t->format, w->table_host[1], va), w->table[0], w->table_host[0], 0};
+VMSIM__INLINE struct tlb_leaf_table *tlb_middle(struct vmsim__tlb *t, uint64_t va) {
+    return &t->middle[va >> t->format->shift[2] & (TLB_MIDDLE_TABLES - 1)];
 }
 
 /* A hardware walk for t->pt and t->asid through the walk caches, which it fills: those that did not know, after the
