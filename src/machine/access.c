@@ -28,6 +28,7 @@ void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
         c->now += m->spec.costs.context_switch;
         c->system_ns += m->spec.costs.context_switch;
         t->stats.system_ns += m->spec.costs.context_switch;
+        t->stats.switch_ns += m->spec.costs.context_switch;
         c->switches++;
     }
     c->task = t->id;

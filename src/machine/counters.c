@@ -129,8 +129,14 @@ static uint64_t read_tlb_array(const struct vmsim_machine *m, uint32_t which, ui
     return which % ARRAY_FIELDS == 1 ? sum + stats.array[which / ARRAY_FIELDS].fault_miss : sum;
 }
 
+#define CPU_FIELDS 6u
+static const char *const cpu_names[CPU_FIELDS] = {"time_ns",   "context_switches", "user_ns",
+                                                  "system_ns", "idle_ns",          "iowait_ns"};
 static uint64_t read_cpu(const struct vmsim_machine *m, uint32_t what, uint32_t cpu) {
-    return what ? m->cpus[cpu].switches : m->cpus[cpu].now;
+    const struct vmsim__cpu *c = &m->cpus[cpu];
+    const uint64_t values[CPU_FIELDS] = {c->now, c->switches, c->user_ns, c->system_ns, c->idle_ns, c->iowait_ns};
+    VMSIM__ASSERT(what < CPU_FIELDS);
+    return values[what];
 }
 
 #define TASK_FIELDS(X)                                                                                                 \
@@ -141,6 +147,8 @@ static uint64_t read_cpu(const struct vmsim_machine *m, uint32_t what, uint32_t 
     X("user_ns", t->stats.user_ns)                                                                                     \
     X("system_ns", t->stats.system_ns)                                                                                 \
     X("blocked_ns", t->stats.blocked_ns)                                                                               \
+    X("waiting_ns", t->stats.waiting_ns)                                                                               \
+    X("asleep_ns", t->stats.asleep_ns)                                                                                 \
     X("sigsegv", t->stop == VMSIM_STOP_SIGSEGV)                                                                        \
     X("sigbus", t->stop == VMSIM_STOP_SIGBUS)                                                                          \
     X("oom_kills", t->stop == VMSIM_STOP_OOM)                                                                          \
@@ -224,8 +232,8 @@ static bool add_cpus(struct vmsim_machine *m) {
     bool ok = true;
     struct vmsim__tlb_stats stats;
     for (uint32_t cpu = 0; cpu < m->nr_cpus; cpu++) {
-        ok = ok && add(m, read_cpu, 0, cpu, "cpu%u.time_ns", cpu) &&
-             add(m, read_cpu, 1, cpu, "cpu%u.context_switches", cpu);
+        for (uint32_t i = 0; i < CPU_FIELDS; i++)
+            ok = ok && add(m, read_cpu, i, cpu, "cpu%u.%s", cpu, cpu_names[i]);
         for (uint32_t i = 0; i < VMSIM__TLB_COUNTER_COUNT; i++)
             ok = ok && add(m, read_tlb, i, cpu, "tlb.cpu%u.%s", cpu, vmsim__tlb_counter_names[i]);
         vmsim__tlb_snapshot(m->cpus[cpu].tlb, &stats);

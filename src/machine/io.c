@@ -12,7 +12,7 @@ static bool submit(void *context, uint32_t id, const struct vmsim__file *file, u
     (void)file, (void)first;
     m->device_free =
         vmsim__max64(m->mem->now.time, m->device_free) + (write ? d->write_latency : d->read_latency) + moving;
-    return vmsim__evq_push(&m->events, m->device_free, VMSIM__EVENT_IO, id, NULL);
+    return !vmsim__event_at(m, m->device_free, VMSIM__EVENT_IO, id);
 }
 
 static void wake(void *context, enum vmsim__wait_kind kind, vmsim__pfn pfn, int status) {

@@ -107,7 +107,7 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
         return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a machine");
     }
     m->alloc = alloc;
-    m->horizon = UINT64_MAX;
+    m->horizon = m->until = VMSIM__TIME_NEVER;
     m->spec = *spec;
     vmsim__slab_init(&m->spaces, alloc, sizeof(struct vmsim__space));
     vmsim__evq_init(&m->events, alloc);

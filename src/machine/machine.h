@@ -34,6 +34,7 @@ struct vmsim__task_stats {
     uint64_t waiting_ns; /* for its CPU */
     uint64_t asleep_ns;  /* by its own will: sleep, wait, barriers, or with nobody telling it what to do */
     uint64_t fault_ns;   /* of system_ns: in page faults of the task's references */
+    uint64_t switch_ns;  /* of system_ns: the CPU came to it from another task */
 };
 
 /* RUNNABLE: it has its CPU, is queued for it, or whoever drives the machine call by call may let it go on. */
@@ -52,7 +53,7 @@ struct vmsim__task;
 
 /* Where a task's work comes from. NULL: from whoever drives the machine call by call. */
 struct vmsim__source {
-    enum vmsim__work (*run)(void *context, struct vmsim__task *t, uint64_t until);
+    enum vmsim__work (*run)(void *context, struct vmsim__task *t); /* works until m->until */
     void *context;
 };
 
@@ -118,8 +119,9 @@ struct vmsim__cpu {
         VMSIM__VEC(struct vmsim__task *);
     } queue;               /* heap: least vruntime, then lowest id first */
     uint64_t min_vruntime; /* never goes back */
+    bool yieldable;        /* the current task is at a preemption point */
     uint64_t slice_end;    /* ns: when the current one has had its time */
-    bool resched;          /* a task woke that ought to run before the current one */
+    bool resched;          /* a task woke: whether it has more right to the CPU is looked at as soon as may be */
     uint32_t place;        /* in the machine's heap of busy CPUs; VMSIM__NO_PLACE */
     uint32_t blocked;      /* tasks of it that wait for devices */
 };
@@ -156,6 +158,7 @@ struct vmsim_machine {
     } counters;           /* by number of the name */
     size_t counted_names; /* of tasks, whose counters are in the table */
     uint64_t horizon;     /* virtual time up to which the running CPU may touch what others can notice */
+    uint64_t until;       /* at its first preemption point at or after this the running task is to come back */
     struct vmsim__evq events;
     uint32_t *busy; /* heap of CPUs with something to run: earliest clock, then lowest number first */
     uint32_t nr_busy;

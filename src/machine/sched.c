@@ -96,8 +96,11 @@ static void queue_remove(struct vmsim__cpu *c, size_t at) {
         queue_sift(c, at, last);
 }
 
-static void settle_min(struct vmsim__cpu *c) {
-    uint64_t least = c->current ? c->current->vruntime : VMSIM__TIME_NEVER;
+/* As of `time`, which the CPU may have passed already: how far it has gone beyond depends on where it was cut. */
+static void settle_min(struct vmsim__cpu *c, uint64_t time) {
+    uint64_t least = VMSIM__TIME_NEVER;
+    if (c->current)
+        least = c->current->vruntime - (c->now > time ? vmsim__min64(c->now - time, c->current->vruntime) : 0);
     if (c->queue.count)
         least = vmsim__min64(least, c->queue.at[0]->vruntime);
     if (least != VMSIM__TIME_NEVER)
@@ -187,13 +190,12 @@ static void unlink_wait(struct vmsim_machine *m, struct vmsim__task *t) {
     m->cpus[t->cpu].blocked--;
 }
 
-/* Kernel: place_entity and check_preempt_wakeup. */
-static void place_woken(struct vmsim__cpu *c, struct vmsim__task *t) {
-    settle_min(c);
+/* Kernel: place_entity. */
+static void place_woken(struct vmsim__cpu *c, struct vmsim__task *t, uint64_t time) {
+    settle_min(c, time);
     uint64_t least = c->min_vruntime - vmsim__min64(c->min_vruntime, WAKEUP_CREDIT);
     t->vruntime = vmsim__max64(t->vruntime, least);
-    if (c->current && t->vruntime + WAKEUP_GRANULARITY < c->current->vruntime)
-        c->resched = true;
+    c->resched = c->current != NULL;
 }
 
 int vmsim__task_wake(struct vmsim_machine *m, struct vmsim__task *t, uint64_t time) {
@@ -209,12 +211,23 @@ int vmsim__task_wake(struct vmsim_machine *m, struct vmsim__task *t, uint64_t ti
     t->state = VMSIM__TASK_RUNNABLE;
     if (!t->source.run)
         return 0;
-    place_woken(c, t);
+    place_woken(c, t, time);
     return enqueue(m, t);
 }
 
+/* Whoever runs now is to let it happen in time. */
+static int push(struct vmsim_machine *m, uint64_t time, enum vmsim__event_kind kind, uint64_t arg, uint32_t *slot) {
+    m->horizon = vmsim__min64(m->horizon, time);
+    m->until = vmsim__min64(m->until, time);
+    return vmsim__evq_push(&m->events, time, kind, arg, slot) ? 0 : no_memory(m);
+}
+
+int vmsim__event_at(struct vmsim_machine *m, uint64_t time, enum vmsim__event_kind kind, uint64_t arg) {
+    return push(m, time, kind, arg, NULL);
+}
+
 int vmsim__task_wake_at(struct vmsim_machine *m, const struct vmsim__task *t, uint64_t time) {
-    return vmsim__evq_push(&m->events, time, VMSIM__EVENT_WAKE, t->id, NULL) ? 0 : no_memory(m);
+    return push(m, time, VMSIM__EVENT_WAKE, t->id, NULL);
 }
 
 int vmsim__page_wake(struct vmsim_machine *m, enum vmsim__wait_kind kind, uint64_t pfn, int status, uint64_t time) {
@@ -254,8 +267,8 @@ int vmsim__task_begin(struct vmsim_machine *m, struct vmsim__task *t, const stru
     t->vruntime = m->cpus[t->cpu].min_vruntime;
     t->since = t->start_ns = time;
     t->wait = (struct vmsim__wait){.kind = VMSIM__WAIT_TIME, .until = time};
-    if (!vmsim__evq_push(&m->events, time, VMSIM__EVENT_TIMER, t->id, &t->timer))
-        return no_memory(m);
+    if (push(m, time, VMSIM__EVENT_TIMER, t->id, &t->timer))
+        return VMSIM_ENOMEM;
     t->state = VMSIM__TASK_BLOCKED;
     return 0;
 }
@@ -290,13 +303,17 @@ static void pick(struct vmsim_machine *m, struct vmsim__cpu *c) {
     c->resched = false;
     c->slice_end = c->now + m->spec.timeslice;
     vmsim__task_account(m, t, c->now);
-    settle_min(c);
+    settle_min(c, c->now);
 }
 
-/* The current task goes back into the queue if another has more right to the CPU. */
+/* The current task, at a preemption point with all that has happened until then, goes back into the queue if another
+ * has more right to the CPU: its slice is over, or one has woken that is well behind it. Kernel: check_preempt_tick,
+ * check_preempt_wakeup. */
 static int yield(struct vmsim_machine *m, struct vmsim__cpu *c) {
     struct vmsim__task *t = c->current;
-    if (!c->queue.count || (!c->resched && c->now < c->slice_end))
+    const bool woken = c->resched && c->queue.count && c->queue.at[0]->vruntime + WAKEUP_GRANULARITY < t->vruntime;
+    c->resched = false;
+    if (!c->queue.count || (!woken && c->now < c->slice_end))
         return 0;
     c->current = NULL;
     t->since = c->now;
@@ -321,31 +338,30 @@ static int after(struct vmsim_machine *m, uint32_t cpu, struct vmsim__task *t, e
         return 0;
     }
     VMSIM__ASSERT(c->current == t);
-    switch (how) {
-    case VMSIM__WORK_WAIT:
+    c->yieldable = how == VMSIM__WORK_MORE;
+    if (how == VMSIM__WORK_WAIT) {
         c->current = NULL;
         return vmsim__task_block(m, t);
-    case VMSIM__WORK_MORE:
-        return t->cpu != cpu ? move(m, c, t) : yield(m, c);
-    default:
-        return 0;
     }
+    return t->cpu != cpu ? move(m, c, t) : 0;
 }
 
 /* Work until the horizon, or while others want the CPU until the end of its slice. */
 static int run_cpu(struct vmsim_machine *m, uint32_t cpu, uint64_t limit) {
     struct vmsim__cpu *c = &m->cpus[cpu];
+    if (c->current && c->yieldable && yield(m, c))
+        return VMSIM_ENOMEM;
     if (!c->current)
         pick(m, c);
     struct vmsim__task *t = c->current;
     VMSIM__ASSERT(t->source.run && t->cpu == cpu && t->state == VMSIM__TASK_RUNNABLE);
     const uint64_t begin = c->now;
     m->horizon = limit;
-    uint64_t until = c->queue.count ? vmsim__min64(limit, c->resched ? c->now : c->slice_end) : limit;
+    m->until = c->queue.count ? vmsim__min64(limit, c->resched ? c->now : c->slice_end) : limit;
     m->stepping = true;
-    enum vmsim__work how = t->source.run(t->source.context, t, until);
+    enum vmsim__work how = t->source.run(t->source.context, t);
     m->stepping = false;
-    m->horizon = VMSIM__TIME_NEVER;
+    m->horizon = m->until = VMSIM__TIME_NEVER;
     VMSIM__ASSERT(c->now >= begin);
     t->vruntime += c->now - begin;
     t->since = c->now;

@@ -58,6 +58,8 @@ int vmsim__task_block(struct vmsim_machine *m, struct vmsim__task *t);
 int vmsim__task_wake(struct vmsim_machine *m, struct vmsim__task *t, uint64_t time);
 /* An event that wakes it at `time`. 0 or VMSIM_ENOMEM. */
 int vmsim__task_wake_at(struct vmsim_machine *m, const struct vmsim__task *t, uint64_t time);
+/* An event of another kind. 0 or VMSIM_ENOMEM. */
+int vmsim__event_at(struct vmsim_machine *m, uint64_t time, enum vmsim__event_kind kind, uint64_t arg);
 /* Wakes all that wait for this of a page; their operations are told `status`. 0 or VMSIM_ENOMEM. */
 int vmsim__page_wake(struct vmsim_machine *m, enum vmsim__wait_kind kind, uint64_t pfn, int status, uint64_t time);
 /* The task is about to end, or moves to another CPU: it is in no queue and waits for nothing. */

@@ -58,23 +58,31 @@ uint64_t vmsim__machine_uptime(const struct vmsim_machine *m) {
 
 #define TICK_NS UINT64_C(10000000) /* USER_HZ is 100 */
 
-/* User and system time of the tasks that ran last on a CPU; the rest up to now is idle. */
-static void cpu_times(const struct vmsim_machine *m, unsigned cpu, uint64_t times[3]) {
-    uint64_t now = vmsim__machine_uptime(m);
-    times[0] = times[1] = 0;
-    for (size_t i = 0; i < m->tasks.count; i++) {
-        const struct vmsim__task *t = m->tasks.at[i];
-        times[0] += t->cpu == cpu ? t->stats.user_ns : 0;
-        times[1] += t->cpu == cpu ? t->stats.system_ns : 0;
-    }
-    uint64_t busy = times[0] + times[1];
-    times[2] = now > busy ? now - busy : 0;
+enum { CPU_USER, CPU_SYSTEM, CPU_IDLE, CPU_IOWAIT, CPU_TIMES };
+
+/* A CPU whose clock has stopped has been idle since. */
+static void cpu_times(const struct vmsim_machine *m, unsigned cpu, uint64_t times[CPU_TIMES]) {
+    const struct vmsim__cpu *c = &m->cpus[cpu];
+    const uint64_t now = vmsim__machine_uptime(m), busy = c->user_ns + c->system_ns + c->iowait_ns;
+    times[CPU_USER] = c->user_ns;
+    times[CPU_SYSTEM] = c->system_ns;
+    times[CPU_IOWAIT] = c->iowait_ns;
+    times[CPU_IDLE] = now > busy ? now - busy : 0;
 }
 
 /* user nice system idle iowait irq softirq steal guest guest_nice */
-static void print_cpu(struct vmsim__textbuf *out, const uint64_t times[3]) {
-    vmsim__textbuf_printf(out, " %llu 0 %llu %llu 0 0 0 0 0 0\n", (unsigned long long)(times[0] / TICK_NS),
-                          (unsigned long long)(times[1] / TICK_NS), (unsigned long long)(times[2] / TICK_NS));
+static void print_cpu(struct vmsim__textbuf *out, const uint64_t times[CPU_TIMES]) {
+    vmsim__textbuf_printf(out, " %llu 0 %llu %llu %llu 0 0 0 0 0\n", (unsigned long long)(times[CPU_USER] / TICK_NS),
+                          (unsigned long long)(times[CPU_SYSTEM] / TICK_NS),
+                          (unsigned long long)(times[CPU_IDLE] / TICK_NS),
+                          (unsigned long long)(times[CPU_IOWAIT] / TICK_NS));
+}
+
+static unsigned blocked_tasks(const struct vmsim_machine *m) {
+    unsigned blocked = 0;
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
+        blocked += m->cpus[cpu].blocked;
+    return blocked;
 }
 
 static unsigned live_tasks(const struct vmsim_machine *m) {
@@ -85,12 +93,12 @@ static unsigned live_tasks(const struct vmsim_machine *m) {
 }
 
 void vmsim__proc_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
-    uint64_t sum[3] = {0}, switches = 0;
+    uint64_t sum[CPU_TIMES] = {0}, switches = 0;
     (void)arg;
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++) {
-        uint64_t times[3];
+        uint64_t times[CPU_TIMES];
         cpu_times(m, cpu, times);
-        for (unsigned i = 0; i < 3; i++)
+        for (unsigned i = 0; i < CPU_TIMES; i++)
             sum[i] += times[i];
         switches += m->cpus[cpu].switches;
     }
@@ -101,8 +109,8 @@ void vmsim__proc_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint3
         vmsim__textbuf_printf(out, "cpu%u", cpu);
         print_cpu(out, sum);
     }
-    vmsim__textbuf_printf(out, "intr 0\nctxt %llu\nbtime 0\nprocesses %zu\nprocs_running %u\nprocs_blocked 0\n",
-                          (unsigned long long)switches, m->tasks.count, live_tasks(m));
+    vmsim__textbuf_printf(out, "intr 0\nctxt %llu\nbtime 0\nprocesses %zu\nprocs_running %u\nprocs_blocked %u\n",
+                          (unsigned long long)switches, m->tasks.count, live_tasks(m), blocked_tasks(m));
     vmsim__textbuf_puts(out, "softirq 0 0 0 0 0 0 0 0 0 0 0\n");
 }
 
@@ -115,9 +123,9 @@ void vmsim__proc_uptime(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
     uint64_t idle = 0;
     (void)arg;
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++) {
-        uint64_t times[3];
+        uint64_t times[CPU_TIMES];
         cpu_times(m, cpu, times);
-        idle += times[2];
+        idle += times[CPU_IDLE] + times[CPU_IOWAIT];
     }
     print_seconds(out, vmsim__machine_uptime(m), " ");
     print_seconds(out, idle, "\n");

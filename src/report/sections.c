@@ -82,8 +82,7 @@ static void time_row(struct vmsim__emitter *e, const char *what, uint64_t ns, ui
     vmsim__emit_object_end(e);
 }
 
-/* All tasks' time, in parts that add up. User time is split by what the walkers say of their cycles; task switches are
- * charged to CPUs, not to tasks, and come on top. */
+/* All tasks' time, in parts that add up to their ages. User time is split by what the walkers say of their cycles. */
 void vmsim__section_time(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     const struct vmsim_machine *m = s->machine;
     struct vmsim__task_stats sum = {0};
@@ -94,7 +93,10 @@ void vmsim__section_time(struct vmsim_scenario *s, struct vmsim__emitter *e) {
         sum.user_ns += t->user_ns;
         sum.system_ns += t->system_ns;
         sum.fault_ns += t->fault_ns;
+        sum.switch_ns += t->switch_ns;
         sum.blocked_ns += t->blocked_ns;
+        sum.waiting_ns += t->waiting_ns;
+        sum.asleep_ns += t->asleep_ns;
         sum.min_flt += t->min_flt;
         sum.maj_flt += t->maj_flt;
     }
@@ -102,16 +104,17 @@ void vmsim__section_time(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
         switches += m->cpus[cpu].switches;
     uint64_t walks = vmsim__tlb_sum(m, VMSIM__TLB_walk_cycles) * 1000 / clock;
-    uint64_t switching = switches * m->spec.costs.context_switch;
-    uint64_t total = sum.user_ns + sum.system_ns + sum.blocked_ns + switching;
+    uint64_t total = sum.user_ns + sum.system_ns + sum.blocked_ns + sum.waiting_ns + sum.asleep_ns;
     walks = vmsim__min64(walks, sum.user_ns);
     vmsim__emit_array(e, "where_the_time_went");
     time_row(e, "user: TLB hits, own work", sum.user_ns - walks, total, sum.references);
     time_row(e, "user: page walks", walks, total, vmsim__tlb_sum(m, VMSIM__TLB_walks));
     time_row(e, "kernel: page faults", sum.fault_ns, total, sum.min_flt + sum.maj_flt);
-    time_row(e, "kernel: system calls", sum.system_ns - sum.fault_ns, total, sum.syscalls);
-    time_row(e, "kernel: task switches", switching, total, switches);
+    time_row(e, "kernel: system calls", sum.system_ns - sum.fault_ns - sum.switch_ns, total, sum.syscalls);
+    time_row(e, "kernel: task switches", sum.switch_ns, total, switches);
     time_row(e, "blocked: devices", sum.blocked_ns, total, NOT_COUNTED);
+    time_row(e, "waiting for a CPU", sum.waiting_ns, total, NOT_COUNTED);
+    time_row(e, "asleep: sleep, wait, barriers", sum.asleep_ns, total, NOT_COUNTED);
     vmsim__emit_array_end(e);
 }
 

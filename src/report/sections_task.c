@@ -22,10 +22,10 @@ static void end_text(const struct vmsim__task *t, char *out, size_t size) {
         snprintf(out, size, "exit %d", t->exit_code);
 }
 
-/* From its creation to its end, or to now. */
-static uint64_t age(const struct vmsim_machine *m, const struct vmsim__task *t) {
-    uint64_t end = t->mm ? m->cpus[t->cpu].now : t->end_ns;
-    return end > t->start_ns ? end - t->start_ns : 0;
+/* From its beginning to its end, or to when it was last accounted for. */
+static uint64_t age(const struct vmsim__task *t) {
+    const struct vmsim__task_stats *s = &t->stats;
+    return s->user_ns + s->system_ns + s->blocked_ns + s->waiting_ns + s->asleep_ns;
 }
 
 static void count(struct vmsim__emitter *e, const char *key, uint64_t n) {
@@ -55,10 +55,12 @@ void vmsim__section_task_times(struct vmsim_scenario *s, struct vmsim__emitter *
         vmsim__emit_string(e, "task", t->name);
         vmsim__emit_uint(e, "cpu", t->cpu, VMSIM__UNIT_NONE);
         count(e, "references", t->stats.references);
-        time(e, "time", age(m, t));
+        time(e, "time", age(t));
         time(e, "user", t->stats.user_ns);
         time(e, "system", t->stats.system_ns);
         time(e, "blocked", t->stats.blocked_ns);
+        time(e, "waiting", t->stats.waiting_ns);
+        time(e, "asleep", t->stats.asleep_ns);
         vmsim__emit_string(e, "end", end);
         vmsim__emit_object_end(e);
     }
@@ -164,11 +166,13 @@ void vmsim__section_tasks(struct vmsim_scenario *s, struct vmsim__emitter *e) {
             vmsim__emit_uint(e, "parent", t->parent, VMSIM__UNIT_NONE);
         vmsim__emit_uint(e, "cpu", t->cpu, VMSIM__UNIT_NONE);
         time(e, "start", t->start_ns);
-        time(e, "time", age(m, t));
+        time(e, "time", age(t));
         time(e, "user", t->stats.user_ns);
         time(e, "system", t->stats.system_ns);
         time(e, "fault", t->stats.fault_ns);
         time(e, "blocked", t->stats.blocked_ns);
+        time(e, "waiting", t->stats.waiting_ns);
+        time(e, "asleep", t->stats.asleep_ns);
         count(e, "references", t->stats.references);
         count(e, "system_calls", t->stats.syscalls);
         count(e, "minor_faults", t->stats.min_flt);

@@ -58,10 +58,10 @@ int vmsim__job_push(struct vmsim_scenario *s, struct vmsim__job *job, const stru
 
 /* ---- the machine asks for work ---- */
 
-static enum vmsim__work run_job(void *context, struct vmsim__task *t, uint64_t until) {
+static enum vmsim__work run_job(void *context, struct vmsim__task *t) {
     struct vmsim__job *job = context;
     VMSIM__ASSERT(job->task == t->id);
-    return job->replay ? vmsim__replay_run(job->scenario, job, until) : vmsim__program_run(job->scenario, job, until);
+    return job->replay ? vmsim__replay_run(job->scenario, job) : vmsim__program_run(job->scenario, job);
 }
 
 struct vmsim__job *vmsim__job_of(const struct vmsim__task *t) {

@@ -137,8 +137,8 @@ void vmsim__job_release(struct vmsim_scenario *s, struct vmsim__job *job);
 /* Tells how far the run is; true: it is to stop (s->err says so). For loops that may be long, within steps, too. */
 bool vmsim__run_stopped(struct vmsim_scenario *s, uint64_t now);
 
-/* Runs a described program until its CPU's clock passes `until`, or it waits or ends. */
-enum vmsim__work vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until);
+/* Runs a described program until the machine wants its CPU, or it waits or ends. */
+enum vmsim__work vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job *job);
 /* A step did not come out as it says. */
 int vmsim__step_failed(struct vmsim_scenario *s, const struct vmsim_param_variant *step, int64_t result,
                        const char *wanted);
@@ -151,7 +151,7 @@ int vmsim__replay_open(struct vmsim_scenario *s, struct vmsim__job *root, const 
                        const char *path);
 void vmsim__replay_close(struct vmsim_scenario *s, struct vmsim__replay *r);
 uint64_t vmsim__replay_references(const struct vmsim__replay *r);
-enum vmsim__work vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until);
+enum vmsim__work vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *job);
 /* Its last item has been worked on: whoever is left has nothing to do any more. */
 bool vmsim__replay_ended(const struct vmsim__replay *r);
 /* A task of the trace has ended: another may be next. */

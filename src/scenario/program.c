@@ -71,7 +71,6 @@ struct run {
     struct vmsim__task *t;
     const struct vmsim_param_variant *step;
     const void *data;
-    uint64_t until;
 };
 
 /* A system call came back: is that what the step says? A result that the step does not say is no error of the run: it
@@ -293,10 +292,10 @@ static enum end touch_chunk(struct run *r, const struct vmsim__step_touch *d) {
 /* The range is looked for once: a step is about the region as it was when it began. */
 static enum end begin_touch(struct run *r, const struct vmsim__step_touch *d) {
     uint64_t base, length;
-    char stream[96];
+    char stream[300];
     if (!resolve(r, &d->range, &base, &length))
         return FAIL;
-    snprintf(stream, sizeof stream, "touch/%u/%llu", r->job->index, (unsigned long long)r->job->steps);
+    snprintf(stream, sizeof stream, "touch/%s/%llu", r->t->name, (unsigned long long)r->job->steps);
     r->job->chunk = vmsim__malloc(r->s->alloc, VMSIM__CHUNK * sizeof *r->job->chunk);
     r->job->chunk_at = r->job->chunk_end = 0;
     if (!r->job->chunk)
@@ -334,7 +333,7 @@ static enum end do_touch(struct run *r) {
         }
         if (vmsim__run_stopped(r->s, r->m->cpus[r->t->cpu].now))
             return FAIL;
-        if (r->m->cpus[r->t->cpu].now >= r->until)
+        if (r->m->cpus[r->t->cpu].now >= r->m->until)
             return AGAIN;
     }
     return how;
@@ -369,7 +368,7 @@ static enum end do_file_io(struct run *r, struct vmsim__file *f) {
         *done += block;
         if (result <= 0 || *done >= length)
             return came_back(r, &d->result, result);
-        if (r->m->cpus[r->t->cpu].now >= r->until)
+        if (r->m->cpus[r->t->cpu].now >= r->m->until)
             return AGAIN;
     }
     return OVER;
@@ -589,7 +588,7 @@ static enum end do_time(struct run *r) {
         const uint64_t ns = vmsim__min64(job->done, COMPUTE_PIECE);
         vmsim__cpu_compute(r->m, r->t, ns);
         job->done -= ns;
-        if (c->now >= r->until)
+        if (c->now >= r->m->until)
             break;
     }
     return job->done ? AGAIN : OVER;
@@ -743,11 +742,11 @@ static enum vmsim__work failed(struct run *r) {
     return VMSIM__WORK_FAIL;
 }
 
-enum vmsim__work vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until) {
+enum vmsim__work vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job *job) {
     static const enum vmsim__work work[] = {
         [AGAIN] = VMSIM__WORK_MORE, [CUT] = VMSIM__WORK_CUT, [WAIT] = VMSIM__WORK_WAIT, [EXIT] = VMSIM__WORK_END};
     VMSIM__ASSERT(!job->replay);
-    struct run r = {.s = s, .m = s->machine, .job = job, .t = vmsim__task_at(s->machine, job->task), .until = until};
+    struct run r = {.s = s, .m = s->machine, .job = job, .t = vmsim__task_at(s->machine, job->task)};
     const unsigned cpu = r.t->cpu;
     do {
         r.step = next_step(job);
@@ -761,6 +760,6 @@ enum vmsim__work vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job 
             return work[how];
         if (job->steps % STEPS_BETWEEN_LOOKS == 0 && vmsim__run_stopped(s, r.m->cpus[cpu].now))
             return VMSIM__WORK_FAIL;
-    } while (r.t->cpu == cpu && r.m->cpus[cpu].now <= until);
+    } while (r.t->cpu == cpu && r.m->cpus[cpu].now < s->machine->until);
     return VMSIM__WORK_MORE;
 }

@@ -666,8 +666,7 @@ void vmsim__replay_exited(struct vmsim_scenario *s, struct vmsim__job *job) {
 }
 
 /* References of the batch at the head, a chunk after the other, until all are done or `until` has passed. */
-static enum vmsim__work run_batch(struct vmsim_scenario *s, struct vmsim__replay *r, struct vmsim__task *t,
-                                  uint64_t until) {
+static enum vmsim__work run_batch(struct vmsim_scenario *s, struct vmsim__replay *r, struct vmsim__task *t) {
     while (r->done < r->item.count) {
         const struct vmsim__placement *placed_at = r->placements.at[r->item.task];
         struct vmsim_access_result result;
@@ -685,18 +684,17 @@ static enum vmsim__work run_batch(struct vmsim_scenario *s, struct vmsim__replay
         s->references += result.done;
         if (how != VMSIM__WORK_MORE)
             return how;
-        if (s->machine->cpus[t->cpu].now > until)
+        if (s->machine->cpus[t->cpu].now >= s->machine->until)
             break;
     }
     return VMSIM__WORK_MORE;
 }
 
 /* Works on the head, which is the task's own. */
-static enum vmsim__work run_head(struct vmsim_scenario *s, struct vmsim__replay *r, struct vmsim__task *t,
-                                 uint64_t until, bool *over) {
+static enum vmsim__work run_head(struct vmsim_scenario *s, struct vmsim__replay *r, struct vmsim__task *t, bool *over) {
     *over = false;
     if (!r->item.event) {
-        enum vmsim__work work = run_batch(s, r, t, until);
+        enum vmsim__work work = run_batch(s, r, t);
         *over = work == VMSIM__WORK_MORE && r->done == r->item.count;
         return work;
     }
@@ -735,7 +733,7 @@ static enum vmsim__work pass_on(struct vmsim_scenario *s, struct vmsim__replay *
 }
 
 /* One item after the other, as long as they are the task's. */
-enum vmsim__work vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t until) {
+enum vmsim__work vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *job) {
     struct vmsim__replay *r = job->replay;
     struct vmsim__task *t = vmsim__task_at(s->machine, job->task);
     const unsigned cpu = t->cpu;
@@ -754,7 +752,7 @@ enum vmsim__work vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *
         if (owner(s, r) != t)
             return pass_on(s, r, t);
         r->running = true;
-        enum vmsim__work how = run_head(s, r, t, until, &over);
+        enum vmsim__work how = run_head(s, r, t, &over);
         r->running = false;
         if (how == VMSIM__WORK_FAIL)
             return s->err.code ? how : host_failed(s);
@@ -765,6 +763,6 @@ enum vmsim__work vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *
             return how;
         if (vmsim__run_stopped(s, s->machine->cpus[cpu].now))
             return VMSIM__WORK_FAIL;
-    } while (t->cpu == cpu && s->machine->cpus[cpu].now <= until);
+    } while (t->cpu == cpu && s->machine->cpus[cpu].now < s->machine->until);
     return VMSIM__WORK_MORE;
 }
