@@ -517,6 +517,7 @@ static enum end do_repeat(struct run *r) {
 
 /* A driver's memory: no address space, so that the task's death does not give it back. 0, -ENOMEM, or a positive
  * number: the run is to end. */
+enum { REFUSED = 1, NO_HOST_MEMORY };
 static int64_t alloc_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
     struct run *r = context;
     const struct vmsim__step_alloc_pages *d = r->data;
@@ -524,11 +525,11 @@ static int64_t alloc_work(struct vmsim_machine *m, struct vmsim__task *t, void *
     for (; r->job->done < d->count; r->job->done++) {
         struct vmsim__driver_block b = {.order = (unsigned)d->order};
         if (vmsim_machine_alloc_pages(m, t->cpu, b.order, d->zone, d->atomic, &b.pfn))
-            return 1;
+            return REFUSED;
         if (b.pfn == UINT64_MAX)
             return vmsim__now_waits(&m->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
         if (!vmsim__vec_push(r->s->alloc, &region->blocks, b))
-            return 1;
+            return NO_HOST_MEMORY;
     }
     return 0;
 }
@@ -540,7 +541,7 @@ static enum end do_alloc_pages(struct run *r) {
     r->job->entered = true;
     int64_t result = vmsim__call_with(r->m, r->t, alloc_work, r);
     if (result > 0)
-        return *vmsim_machine_error(r->m) ? problem(r, "%s", vmsim_machine_error(r->m)) : no_memory(r);
+        return result == REFUSED ? problem(r, "%s", vmsim_machine_error(r->m)) : no_memory(r);
     return came_back(r, &d->result, result);
 }
 
