@@ -57,7 +57,9 @@ static void assert_found(const char *word) {
 static void test_damage_to_a_page_of_a_file_is_found(void **state) {
     struct vmsim__frame *f = frame_of(file, 1);
     (void)state;
-    DAMAGE(f->index, f->index + 1, "page 1");
+    struct vmsim__frame elsewhere = *f;
+    vmsim__frame_set_index(&elsewhere, vmsim__frame_index(f) + 1);
+    DAMAGE(*f, elsewhere, "page 1");
     DAMAGE(f->mapping, shared->id, "file");
     DAMAGE(f->flags, f->flags & ~VMSIM__FRAME_FILE, "file");
     DAMAGE(f->flags, f->flags | VMSIM__FRAME_PINNED, "pinned");

@@ -267,6 +267,31 @@ static void an_order_above_the_top_is_refused(void **state) {
     test_alloc_end(alloc);
 }
 
+/* Fields that share a word do not touch each other. */
+static void fields_of_a_frame_keep_apart(void **state) {
+    (void)state;
+    struct vmsim__frame f[2] = {{.flags = 7u << VMSIM__FRAME_ZONE_SHIFT | VMSIM__FRAME_HEAD, .memcg = 65535}};
+    vmsim__frame_set_index(f, VMSIM__FRAME_INDEX_MAX);
+    f->policy = 255;
+    f->mapcount = VMSIM__FRAME_MAPCOUNT_MAX - 1;
+    f->mapcount++;
+    f[1].policy = VMSIM__ORDER_MAX;
+    assert_int_equal(f->mapcount, VMSIM__FRAME_MAPCOUNT_MAX);
+    assert_int_equal(f->policy, 255);
+    assert_int_equal(f->memcg, 65535);
+    assert_int_equal(vmsim__frame_index(f), VMSIM__FRAME_INDEX_MAX);
+    assert_int_equal(vmsim__frame_zone(f), 7);
+    assert_int_equal(vmsim__folio_order(f), 18);
+    vmsim__frame_set_index(f, 5);
+    f->mapcount = -1;
+    assert_int_equal(f->memcg, 65535);
+    assert_int_equal(f->policy, 255);
+    assert_int_equal(f->mapcount, -1);
+    f->mapcount = 0;
+    vmsim__block_set_order(f, 13);
+    assert_int_equal(f->policy, 13);
+}
+
 static void compound_blocks_know_their_head(void **state) {
     (void)state;
     struct vmsim__alloc *alloc = test_alloc();
@@ -274,8 +299,9 @@ static void compound_blocks_know_their_head(void **state) {
     vmsim__pfn pfn = zm_alloc(mem, VMSIM__GFP_KERNEL | VMSIM__GFP_COMP, 9, 0);
     const struct vmsim__frame *f = vmsim__mem_frame(mem, pfn);
     assert_true(vmsim__frame_is(f, VMSIM__FRAME_HEAD));
-    assert_int_equal(vmsim__frame_order(f), 9);
+    assert_int_equal(vmsim__folio_order(f), 9);
     assert_int_equal(f->refcount, 1);
+    assert_int_equal(vmsim__frame_pages(f), 512);
     for (unsigned i = 1; i < 512; i++) {
         assert_true(vmsim__frame_is(&f[i], VMSIM__FRAME_TAIL));
         assert_int_equal(f[i].next, pfn);
@@ -320,6 +346,7 @@ int main(void) {
         cmocka_unit_test(exhaustion_is_clean_and_freeing_restores_maximal_blocks),
         cmocka_unit_test(an_ordinary_request_stops_at_the_low_watermark),
         cmocka_unit_test(an_order_above_the_top_is_refused),
+        cmocka_unit_test(fields_of_a_frame_keep_apart),
         cmocka_unit_test(compound_blocks_know_their_head),
         cmocka_unit_test(blocks_can_be_taken_by_address),
     };

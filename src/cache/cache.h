@@ -201,12 +201,8 @@ void vmsim__file_willneed(struct vmsim__cache *c, struct vmsim__file *f, struct 
 
 /* ---- pages in general ---- */
 
-/* Page offset in its object, without the cgroup bits. */
 /* No file is longer (bytes): an index of a page fits its frame's field on every page size. */
 #define VMSIM__FILE_SIZE_MAX (UINT64_C(1) << 59)
-static inline uint64_t vmsim__frame_index(const struct vmsim__frame *f) {
-    return f->index & ((UINT64_C(1) << 48) - 1);
-}
 /* folio_mark_dirty: a dirty entry was unmapped, or the kernel wrote. Accounts pages of regular files; true when it was
  * clean. */
 bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn);

@@ -40,7 +40,7 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     else if (f->kind == VMSIM__FILE_RAMFS)
         fr->flags |= VMSIM__FRAME_PINNED;
     fr->mapping = f->id;
-    fr->index = index;
+    vmsim__frame_set_index(fr, index);
     f->nrpages++;
     vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, 1);
     if (f->kind == VMSIM__FILE_SHMEM)

@@ -42,11 +42,6 @@ void vmsim__folio_put(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
         vmsim__lruvec_del(lru, pfn);
     if (vmsim__frame_is(f, VMSIM__FRAME_MLOCKED))
         vmsim__mlock_clear(lru, f);
-    unsigned order = vmsim__frame_is(f, VMSIM__FRAME_HEAD) ? vmsim__frame_order(f) : 0;
-    f->flags &= ~(VMSIM__FRAME_LRU | VMSIM__FRAME_ACTIVE | VMSIM__FRAME_REFERENCED | VMSIM__FRAME_UNEVICTABLE |
-                  VMSIM__FRAME_MLOCKED | VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_DIRTY |
-                  VMSIM__FRAME_EXCLUSIVE | VMSIM__FRAME_WORKINGSET | VMSIM__FRAME_RECLAIM);
-    f->mapping = 0;
-    f->index = 0;
+    unsigned order = vmsim__folio_order(f);
     vmsim__mem_free(lru->mem, pfn, order, cpu);
 }

@@ -127,7 +127,8 @@ int vmsim_machine_free_pages(struct vmsim_machine *m, unsigned cpu, uint64_t pfn
     if (cpu >= m->nr_cpus || pfn >= m->mem->frames.end || !vmsim__mem_zone_of(m->mem, (vmsim__pfn)pfn))
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "no frame %llu or no CPU %u", (unsigned long long)pfn, cpu);
     struct vmsim__frame *f = vmsim__mem_frame(m->mem, (vmsim__pfn)pfn);
-    if (!f || f->refcount != 1 || vmsim__frame_order(f) != order || f->mapping || f->flags & VMSIM__FRAME_TABLE)
+    if (!f || f->refcount != 1 || f->mapping || f->flags & (VMSIM__FRAME_TABLE | VMSIM__FRAME_TAIL) ||
+        (vmsim__frame_is(f, VMSIM__FRAME_HEAD) ? vmsim__folio_order(f) : vmsim__block_order(f)) != order)
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "frame %llu does not begin an allocated block of order %u",
                               (unsigned long long)pfn, order);
     f->refcount = 0;

@@ -183,7 +183,7 @@ static uint32_t run_length(const struct vmsim__vma *vma, struct vmsim__pt_slot s
     const vmsim__pfn pfn = (vmsim__pfn)first.pfn, head = vmsim__vm_head(vm, pfn);
     if (!vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_HEAD))
         return 0;
-    most = (uint32_t)vmsim__min64(most, (UINT64_C(1) << vmsim__frame_order(vmsim__vm_frame(vm, head))) - (pfn - head));
+    most = (uint32_t)vmsim__min64(most, vmsim__frame_pages(vmsim__vm_frame(vm, head)) - (pfn - head));
     uint32_t n = 1;
     for (; n < most; n++) {
         slot.entry = (char *)slot.entry + f->entry_bytes;

@@ -103,7 +103,7 @@ static void keep_page(struct vmsim__vm *vm, vmsim__pfn pfn, struct vmsim__frame 
     if (!vmsim__lru_isolate(vm->lru, pfn))
         return;
     f->flags |= VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_ACTIVE;
-    vmsim__vm_event(vm, VMSIM__PGACTIVATE, UINT64_C(1) << vmsim__frame_order(f));
+    vmsim__vm_event(vm, VMSIM__PGACTIVATE, vmsim__frame_pages(f));
     vmsim__lru_putback(vm->lru, pfn, cpu);
 }
 

@@ -74,7 +74,7 @@ static void table_release(void *context, uint64_t pfn, unsigned level) {
     table_account(mm, f, level, -1);
     vmsim__free_aligned(vm->alloc, f->table, 64, vm->page_size);
     f->flags &= ~VMSIM__FRAME_TABLE;
-    f->index = 0;
+    f->next = f->prev = 0;
     vmsim__mm_forget_leaf(mm);
     if (vm->gather && vm->gather->mm == mm && level + 1u != vm->format->levels) {
         vm->gather->freed_tables = true;
@@ -176,7 +176,7 @@ void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, un
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     f->flags |= VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_EXCLUSIVE;
     f->mapping = vma->anon_vma;
-    f->index = vmsim__vma_index(vma, va);
+    vmsim__frame_set_index(f, vmsim__vma_index(vma, va));
     f->mapcount = 1;
     vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, 1);
     vmsim__rss_add_fast(vma->mm, VMSIM__RSS_ANON, 1);

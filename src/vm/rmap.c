@@ -195,7 +195,7 @@ void vmsim__rmap_start(struct vmsim__rmap_walk *w, struct vmsim__vm *vm, vmsim__
     const vmsim__pfn head = vmsim__vm_head(vm, pfn);
     const struct vmsim__frame *f = vmsim__vm_frame(vm, head);
     const bool whole = pfn == head && vmsim__frame_is(f, VMSIM__FRAME_HEAD);
-    *w = (struct vmsim__rmap_walk){.vm = vm, .pfn = pfn, .pages = whole ? 1u << vmsim__frame_order(f) : 1};
+    *w = (struct vmsim__rmap_walk){.vm = vm, .pfn = pfn, .pages = whole ? vmsim__frame_pages(f) : 1};
     w->index = vmsim__frame_index(f) + (pfn - head);
     w->anon = vmsim__frame_is(f, VMSIM__FRAME_ANON);
     if (!f->mapping)

@@ -247,7 +247,7 @@ static bool each_vma(struct vmsim__vm *vm, vmsim__pfn pfn, vma_fn fn, unsigned t
 /* Is any frame of the page mapped still? Kernel: folio_mapped. */
 static bool mapped(const struct vmsim__vm *vm, vmsim__pfn pfn) {
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    const uint32_t pages = vmsim__frame_is(f, VMSIM__FRAME_HEAD) ? 1u << vmsim__frame_order(f) : 1;
+    const uint32_t pages = vmsim__frame_pages(f);
     for (uint32_t i = 0; i < pages; i++) {
         if (vmsim__vm_mapcount(vm, pfn + i))
             return true;

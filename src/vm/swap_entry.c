@@ -86,7 +86,7 @@ enum vmsim__fault_outcome vmsim__swap_map(struct vmsim__vma *v, uint64_t va, str
     if (!vmsim__frame_is(f, VMSIM__FRAME_ANON)) {
         f->flags |= VMSIM__FRAME_ANON;
         f->mapping = exclusive ? v->anon_vma : vmsim__anon_vma_at(vm, v->anon_vma)->root;
-        f->index = vmsim__vma_index(v, va);
+        vmsim__frame_set_index(f, vmsim__vma_index(v, va));
     }
     vmsim__map_anon(v, pfn, exclusive, cpu);
     if (!cached)

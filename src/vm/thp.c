@@ -102,7 +102,7 @@ static bool deposit(struct vmsim__mm *mm) {
     uint64_t pfn = mm->ptmem.alloc(mm, 0);
     if (pfn == VMSIM__NO_FRAME)
         return false;
-    vmsim__vm_frame(mm->vm, (vmsim__pfn)pfn)->next = mm->deposit;
+    vmsim__vm_frame(mm->vm, (vmsim__pfn)pfn)->mapping = mm->deposit;
     mm->deposit = (vmsim__pfn)pfn;
     mm->deposits++;
     return true;
@@ -111,7 +111,9 @@ static bool deposit(struct vmsim__mm *mm) {
 static vmsim__pfn withdraw(struct vmsim__mm *mm) {
     VMSIM__ASSERT(mm->deposits > 0);
     vmsim__pfn pfn = mm->deposit;
-    mm->deposit = vmsim__vm_frame(mm->vm, pfn)->next;
+    struct vmsim__frame *f = vmsim__vm_frame(mm->vm, pfn);
+    mm->deposit = f->mapping;
+    f->mapping = 0;
     mm->deposits--;
     return pfn;
 }
@@ -182,7 +184,7 @@ static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const
     vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, huge_order(vm));
     f->flags |= VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_EXCLUSIVE;
     f->mapping = v->anon_vma;
-    f->index = vmsim__vma_index(v, start);
+    vmsim__frame_set_index(f, vmsim__vma_index(v, start));
     *huge_mapcount(vm, pfn) = 1;
     vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, pages);
     vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_TRANSPARENT_HUGEPAGES, 1);
@@ -327,9 +329,9 @@ void vmsim__thp_split_at(struct vmsim__vma *v, uint64_t va, unsigned cpu) {
 /* A compound page with unmapped frames waits on the deferred split queue until memory is short. */
 static void defer_split(struct vmsim__vm *vm, vmsim__pfn head) {
     struct vmsim__frame *f = vmsim__vm_frame(vm, head);
-    if (vmsim__frame_is(f, VMSIM__FRAME_RECLAIM))
+    if (vmsim__frame_is(f, VMSIM__FRAME_DEFERRED))
         return;
-    f->flags |= VMSIM__FRAME_RECLAIM;
+    f->flags |= VMSIM__FRAME_DEFERRED;
     vmsim__vm_event(vm, VMSIM__THP_DEFERRED_SPLIT_PAGE, 1);
 }
 

@@ -42,7 +42,9 @@ static void release_frame(struct vmsim__vm *vm, vmsim__pfn pfn, const struct vms
     uint32_t zone = vmsim__frame_zone(f) << VMSIM__FRAME_ZONE_SHIFT;
     f->flags = zone | (f->flags & own) | (like->flags & shared);
     f->mapping = like->mapping;
-    f->index = like->index + at;
+    f->policy = like->policy;
+    f->memcg = like->memcg;
+    vmsim__frame_set_index(f, vmsim__frame_index(like) + at);
     f->next = f->prev = VMSIM__PFN_NONE;
     f->refcount = f->mapcount + 1; /* the list's, which putback drops */
     if (f->mapcount)
@@ -56,10 +58,10 @@ static void release_frame(struct vmsim__vm *vm, vmsim__pfn pfn, const struct vms
 bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
     vmsim__pfn head = vmsim__vm_head(vm, pfn);
     struct vmsim__frame *f = vmsim__vm_frame(vm, head);
-    const uint32_t pages = UINT32_C(1) << vmsim__frame_order(f);
+    const uint32_t pages = vmsim__frame_pages(f);
     struct splitting s = {vm, cpu};
     vmsim__lru_drain_cpu(vm->lru, cpu);
-    bool queued = vmsim__frame_is(f, VMSIM__FRAME_RECLAIM);
+    bool queued = vmsim__frame_is(f, VMSIM__FRAME_DEFERRED);
     if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE) || !vmsim__lru_isolate(vm->lru, head)) {
         vmsim__vm_event(vm, VMSIM__THP_SPLIT_PAGE_FAILED, 1);
         return false;
@@ -67,7 +69,7 @@ bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
     vmsim__rmap_walk(vm, head, split_entry, &s);
     if (!queued)
         vmsim__vm_event(vm, VMSIM__THP_DEFERRED_SPLIT_PAGE, 1);
-    f->flags |= VMSIM__FRAME_RECLAIM;
+    f->flags |= VMSIM__FRAME_DEFERRED;
     if (f->refcount - 1 != mapped_refs(vm, head, pages)) {
         vmsim__lru_putback(vm->lru, head, cpu);
         vmsim__vm_event(vm, VMSIM__THP_SPLIT_PAGE_FAILED, 1);

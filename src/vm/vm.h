@@ -243,7 +243,7 @@ struct vmsim__mm {
     bool flush_pending;                   /* pages of it were unmapped whose flush was deferred */
     bool rss_batching;
     uint64_t hiwater_rss; /* pages */
-    vmsim__pfn deposit;   /* leaf tables in reserve for huge entries, linked by frame.next */
+    vmsim__pfn deposit;   /* leaf tables in reserve for huge entries, linked by frame.mapping */
     uint32_t deposits;
     uint64_t pgtables_bytes;   /* VmPTE */
     uint64_t min_flt, maj_flt; /* of all tasks that used it */

@@ -202,7 +202,7 @@ static int check_frame(struct check *c, vmsim__pfn pfn, uint64_t base, uint64_t 
         FAIL(c, "frame %u: huge mapcount %" PRId64 ", %" PRIu64 " entries", pfn, vmsim__vm_mapcount(vm, pfn),
              base + huge);
     if (vmsim__frame_is(head, VMSIM__FRAME_ANON)) {
-        int64_t n = !compound || !huge ? 1 : INT64_C(1) << vmsim__frame_order(head);
+        int64_t n = !compound || !huge ? 1 : (int64_t)vmsim__frame_pages(head);
         if (!compound || huge || !vmsim__radix_get(&c->entries, vmsim__vm_head(vm, pfn)) ||
             !(vmsim__radix_get(&c->entries, vmsim__vm_head(vm, pfn)) >> 32))
             *anon += n;

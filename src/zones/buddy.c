@@ -40,8 +40,9 @@ void vmsim__buddy_link(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
     struct vmsim__frame_list *list = &z->area[order].list[type];
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP) && f->refcount == 0);
-    f->flags = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_BUDDY | order << VMSIM__FRAME_ORDER_SHIFT;
-    f->index = (uint64_t)type;
+    f->flags = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_BUDDY;
+    vmsim__block_set_order(f, order);
+    vmsim__frame_set_list(f, type);
     if (tail)
         vmsim__list_append(mem, list, pfn, f);
     else
@@ -58,7 +59,7 @@ void vmsim__buddy_link(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn
 /* Takes an explicit block off its list. */
 static void unlink_explicit(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn) {
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
-    unsigned order = vmsim__frame_order(f);
+    unsigned order = vmsim__block_order(f);
     enum vmsim__migratetype type = (enum vmsim__migratetype)f->index;
     VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_BUDDY));
     VMSIM__ASSERT(!(pfn & ((1u << order) - 1)) && type < VMSIM__MIGRATE_TYPES);
@@ -69,7 +70,8 @@ static void unlink_explicit(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim
         z->extents.after = f->next;
     vmsim__list_remove(mem, &z->area[order].list[type], f);
     f->flags &= VMSIM__FRAME_KEEP;
-    f->index = 0;
+    vmsim__frame_set_list(f, 0);
+    vmsim__block_set_order(f, 0);
     count_free(z, order, type, -1);
 }
 
@@ -134,7 +136,7 @@ vmsim__pfn vmsim__buddy_take(struct vmsim__mem *mem, struct vmsim__zone *z, unsi
             unlink_explicit(mem, z, pfn);
         }
         vmsim__buddy_expand(mem, z, pfn, order, o, type);
-        vmsim__frame_of(mem, pfn)->index = (uint64_t)type;
+        vmsim__frame_set_list(vmsim__frame_of(mem, pfn), type);
         return pfn;
     }
     return VMSIM__PFN_NONE;
@@ -160,13 +162,14 @@ vmsim__pfn vmsim__buddy_alloc(struct vmsim__mem *mem, struct vmsim__zone *z, uns
     return VMSIM__LIKELY(pfn != VMSIM__PFN_NONE) ? pfn : vmsim__buddy_steal(mem, z, order, type, alloc_flags);
 }
 
-/* Is the block at `pfn` free, whole, and of this zone? The kernel's page_is_buddy, in one comparison: flag, order and
- * zone are fields of the same word. A hole's frame has the zone byte NO_ZONE and never matches. */
+/* Is the block at `pfn` free, whole, and of this zone? The kernel's page_is_buddy: flag and zone are fields of
+ * the same word. A hole's frame has the zone byte NO_ZONE and never matches. */
 static bool is_free_buddy(const struct vmsim__mem *mem, const struct vmsim__zone *z, vmsim__pfn pfn, unsigned order) {
     VMSIM__ASSERT(order <= mem->top_order);
-    uint32_t flags = vmsim__frame_of(mem, pfn)->flags;
-    return (flags & (VMSIM__FRAME_BUDDY | 15u << VMSIM__FRAME_ORDER_SHIFT | VMSIM__FRAME_KEEP)) ==
-           (VMSIM__FRAME_BUDDY | order << VMSIM__FRAME_ORDER_SHIFT | (uint32_t)z->index << VMSIM__FRAME_ZONE_SHIFT);
+    const struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+    return (f->flags & (VMSIM__FRAME_BUDDY | VMSIM__FRAME_KEEP)) ==
+               (VMSIM__FRAME_BUDDY | (uint32_t)z->index << VMSIM__FRAME_ZONE_SHIFT) &&
+           f->policy == order;
 }
 
 /* Blocks of pageblock size merge across types only when both are ordinary ones. An isolated or

@@ -67,8 +67,8 @@ static void mark_free(struct vmsim__mem *mem, struct vmsim__frame *chunk, vmsim_
     const struct vmsim__zone *z = vmsim__mem_zone_of(mem, start);
     if (z && vmsim__extent_find(z, start)) {
         chunk->flags |= VMSIM__FRAME_BUDDY;
-        vmsim__frame_set_order(chunk, mem->top_order);
-        chunk->index = VMSIM__MOVABLE;
+        vmsim__block_set_order(chunk, mem->top_order);
+        vmsim__frame_set_list(chunk, VMSIM__MOVABLE);
     }
 }
 
@@ -169,6 +169,7 @@ bool vmsim__extent_take(struct vmsim__mem *mem, struct vmsim__zone *z, struct vm
         remove_extent(z, i);
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
     f->flags &= VMSIM__FRAME_KEEP;
-    f->index = 0;
+    vmsim__frame_set_list(f, 0);
+    vmsim__block_set_order(f, 0);
     return true;
 }

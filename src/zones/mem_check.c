@@ -23,15 +23,15 @@ struct check {
 /* Free frames keep nothing of their last owner. `head` is the first of a block on a list. */
 static int check_canonical(struct check *c, const struct vmsim__zone *z, vmsim__pfn pfn, bool head, uint32_t mark) {
     const struct vmsim__frame *f = vmsim__frame_of(c->mem, pfn);
-    uint32_t marks = f->flags & ~(VMSIM__FRAME_KEEP | 15u << VMSIM__FRAME_ORDER_SHIFT);
+    uint32_t marks = f->flags & ~(VMSIM__FRAME_KEEP);
     if (vmsim__frame_zone(f) != z->index)
         return FAIL(c, "frame 0x%x on a list of zone %u belongs to zone %u", pfn, z->index, vmsim__frame_zone(f));
     if (marks != (head ? mark : 0))
         return FAIL(c, "free frame 0x%x has flags 0x%x", pfn, f->flags);
-    if (f->refcount || f->mapcount || f->mapping)
-        return FAIL(c, "free frame 0x%x keeps refcount %d, mapcount %d, mapping %u", pfn, f->refcount, f->mapcount,
-                    f->mapping);
-    if (!head && (f->index || f->next || f->prev))
+    if (f->refcount || f->mapcount || f->mapping || f->memcg)
+        return FAIL(c, "free frame 0x%x keeps refcount %d, mapcount %d, mapping %u, memcg %u", pfn, f->refcount,
+                    f->mapcount, f->mapping, f->memcg);
+    if (!head && (f->index || f->next || f->prev || f->policy))
         return FAIL(c, "free frame 0x%x inside a block is linked", pfn);
     return 0;
 }
@@ -40,8 +40,8 @@ static int check_block(struct check *c, const struct vmsim__zone *z, vmsim__pfn 
     const struct vmsim__frame *f = vmsim__frame_of(c->mem, pfn);
     if (pfn & ((1u << order) - 1) || pfn < z->start || pfn + (1u << order) > z->end)
         return FAIL(c, "block 0x%x of order %u is out of place", pfn, order);
-    if (vmsim__frame_order(f) != order)
-        return FAIL(c, "block 0x%x is on a list of order %u but says %u", pfn, order, vmsim__frame_order(f));
+    if (vmsim__block_order(f) != order)
+        return FAIL(c, "block 0x%x is on a list of order %u but says %u", pfn, order, vmsim__block_order(f));
     for (uint32_t i = 0; i < 1u << order; i++) {
         int rc = check_canonical(c, z, pfn + i, i == 0, mark);
         if (rc)
@@ -56,7 +56,7 @@ static bool mergeable_with_buddy(const struct check *c, const struct vmsim__zone
     if (order >= c->mem->pageblock_order)
         return false;
     const struct vmsim__frame *f = vmsim__frame_of(c->mem, pfn ^ (1u << order));
-    return vmsim__frame_is(f, VMSIM__FRAME_BUDDY) && vmsim__frame_order(f) == order && vmsim__frame_zone(f) == z->index;
+    return vmsim__frame_is(f, VMSIM__FRAME_BUDDY) && vmsim__block_order(f) == order && vmsim__frame_zone(f) == z->index;
 }
 
 /* One free list: its explicit blocks; the caller adds extents. */
@@ -152,8 +152,8 @@ static uint64_t count_marked(const struct check *c, const struct vmsim__zone *z,
             }
             const struct vmsim__frame *f = vmsim__frame_of(c->mem, p);
             bool marked = vmsim__frame_is(f, mark);
-            n += marked ? UINT64_C(1) << vmsim__frame_order(f) : 0;
-            p += marked ? 1u << vmsim__frame_order(f) : 1;
+            n += marked ? UINT64_C(1) << vmsim__block_order(f) : 0;
+            p += marked ? 1u << vmsim__block_order(f) : 1;
         }
     }
     return n;

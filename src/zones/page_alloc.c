@@ -343,8 +343,9 @@ void vmsim__mem_free(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, uns
     }
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
     struct vmsim__zone *z = take_back(mem, f, 0);
+    VMSIM__ASSERT(!f->memcg);
     f->refcount = f->mapcount = 0;
-    f->mapping = 0; /* links, flags and index are written by the list */
+    f->mapping = 0; /* everything else is written by the list */
     vmsim__pcp_free(mem, z, pfn, f, 0, type, cpu);
 }
 
@@ -363,7 +364,7 @@ void vmsim__mem_split(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order) {
     VMSIM__ASSERT(f->refcount == 1 && order <= mem->top_order);
     for (uint32_t i = 0; i < 1u << order; i++) {
         f[i].refcount = 1;
-        vmsim__frame_set_order(&f[i], 0);
+        vmsim__block_set_order(&f[i], 0);
     }
 }
 
@@ -374,7 +375,7 @@ int vmsim__mem_free_block_order(const struct vmsim__mem *mem, vmsim__pfn pfn) {
         return -1;
     if (mem->frames.chunk[pfn >> mem->frames.shift]) {
         const struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
-        return vmsim__frame_is(f, VMSIM__FRAME_BUDDY) ? (int)vmsim__frame_order(f) : -1;
+        return vmsim__frame_is(f, VMSIM__FRAME_BUDDY) ? (int)vmsim__block_order(f) : -1;
     }
     const struct vmsim__zone *z = vmsim__mem_zone_of(mem, pfn);
     return z && !(pfn & mem->frames.mask) && vmsim__extent_find(z, pfn) ? mem->top_order : -1;

@@ -52,7 +52,8 @@ bool vmsim__pcp_refill(struct vmsim__mem *mem, struct vmsim__zone *z, struct vms
         if (pfn == VMSIM__PFN_NONE)
             break;
         struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
-        f->flags = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_PCP | order << VMSIM__FRAME_ORDER_SHIFT;
+        f->flags = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_PCP;
+        vmsim__block_set_order(f, order);
         vmsim__list_append(mem, list, pfn, f); /* its index still names the list it came from */
         pcp->count += 1 << order;
     }
@@ -72,14 +73,15 @@ static void release_tail(struct vmsim__mem *mem, struct vmsim__zone *z, struct v
     VMSIM__ASSERT(pfn != VMSIM__PFN_NONE);
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
     enum vmsim__migratetype now = vmsim__block_type(mem, pfn), type = (enum vmsim__migratetype)f->index;
-    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_PCP) && vmsim__frame_order(f) == order);
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_PCP) && vmsim__block_order(f) == order);
     VMSIM__ASSERT(pcp->count >= 1 << order);
     /* until 6.9 a block returns to the list it was meant for, even when its pageblock has changed since */
     if (mem->kernel->freelist_by_pageblock || now == VMSIM__ISOLATE)
         type = now;
     vmsim__list_remove(mem, list, f);
     f->flags &= VMSIM__FRAME_KEEP;
-    f->index = 0;
+    vmsim__frame_set_list(f, 0);
+    vmsim__block_set_order(f, 0);
     pcp->count -= 1 << order;
     vmsim__buddy_free(mem, z, pfn, order, type, false);
 }

@@ -69,8 +69,9 @@ VMSIM__INLINE void vmsim__pcp_free(struct vmsim__mem *mem, struct vmsim__zone *z
     struct vmsim__pcp *pcp = &z->pcp[cpu];
     /* HIGHATOMIC and CMA blocks wait on the MOVABLE list and remember what they are */
     unsigned index = vmsim__pcp_index(order, type < VMSIM__PCP_TYPES ? type : VMSIM__MOVABLE);
-    f->flags = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_PCP | order << VMSIM__FRAME_ORDER_SHIFT;
-    f->index = (uint64_t)type;
+    f->flags = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_PCP;
+    vmsim__block_set_order(f, order);
+    vmsim__frame_set_list(f, type);
     vmsim__list_push(mem, &pcp->list[index], pfn, f);
     pcp->count += 1 << order;
     if (mem->kernel->pcp_high_auto)

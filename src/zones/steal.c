@@ -44,7 +44,7 @@ uint64_t vmsim__block_move_free(struct vmsim__mem *mem, struct vmsim__zone *z, v
             p++;
             continue;
         }
-        unsigned order = vmsim__frame_order(f);
+        unsigned order = vmsim__block_order(f);
         if (vmsim__buddy_unlink(mem, z, p)) {
             vmsim__buddy_link(mem, z, p, order, type, true);
             moved += UINT64_C(1) << order;
@@ -117,8 +117,8 @@ static bool claim_pageblock(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim
         for (vmsim__pfn p = start; p < start + size; p++) {
             const struct vmsim__frame *f = vmsim__frame_of(mem, p);
             if (vmsim__frame_is(f, VMSIM__FRAME_BUDDY)) {
-                free += UINT64_C(1) << vmsim__frame_order(f);
-                p += (1u << vmsim__frame_order(f)) - 1;
+                free += UINT64_C(1) << vmsim__block_order(f);
+                p += (1u << vmsim__block_order(f)) - 1;
             } else {
                 movable += vmsim__frame_is(f, VMSIM__FRAME_LRU);
             }
@@ -166,7 +166,7 @@ static vmsim__pfn steal(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pf
     if (!vmsim__buddy_unlink(mem, z, pfn))
         return VMSIM__PFN_NONE;
     vmsim__buddy_expand(mem, z, pfn, order, found, list);
-    vmsim__frame_of(mem, pfn)->index = (uint64_t)list;
+    vmsim__frame_set_list(vmsim__frame_of(mem, pfn), list);
     return pfn;
 }
 

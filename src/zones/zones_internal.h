@@ -140,10 +140,13 @@ void vmsim__sysctl_changed(struct vmsim__mem *mem, enum vmsim__mem_sysctl_id id)
 VMSIM__INLINE void vmsim__frames_hand_out(vmsim__pfn pfn, struct vmsim__frame *f, unsigned order, uint32_t gfp) {
     f->next = f->prev = 0;
     f->refcount = 1;
-    f->index = 0;
-    f->flags = (f->flags & VMSIM__FRAME_KEEP) | order << VMSIM__FRAME_ORDER_SHIFT;
+    vmsim__frame_set_list(f, 0);
+    f->flags &= VMSIM__FRAME_KEEP;
+    vmsim__block_set_order(f, order);
     if (order && gfp & VMSIM__GFP_COMP) {
         f->flags |= VMSIM__FRAME_HEAD;
+        vmsim__block_set_order(f, 0);
+        vmsim__block_set_order(f + 1, order);
         uint32_t tail = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_TAIL;
         for (uint32_t i = 1; i < 1u << order; i++) {
             f[i].flags = tail;
