@@ -4,6 +4,7 @@
 #define VMSIM__CACHE_IMPL_H
 #include "base/vec.h"
 #include "cache/cache.h"
+#include "lru/memcg.h"
 
 #define VMSIM__LINUX_ENOMEM 12
 #define VMSIM__LINUX_EINVAL 22
@@ -63,6 +64,7 @@ static inline struct vmsim__node *vmsim__cache_node(const struct vmsim__cache *c
 static inline void vmsim__cache_node_add(struct vmsim__cache *c, const struct vmsim__frame *f,
                                          enum vmsim__node_stat stat, int64_t pages) {
     vmsim__cache_node(c, f)->stat[stat] += pages;
+    vmsim__folio_stat_add(c->lru, f, stat, pages);
 }
 static inline void vmsim__cache_zone_add(struct vmsim__cache *c, const struct vmsim__frame *f,
                                          enum vmsim__zone_stat stat, int64_t pages) {

@@ -6,7 +6,8 @@
  *
  *   struct vmsim__lru
  *        |-- per CPU: batches (lru_add, activate, ...), each holds one reference on its pages
- *        `-- per node: lruvec, four intrusive lists through frame.next/prev + unevictable (counted, not linked)
+ *        `-- per memory cgroup (lru/memcg.h; the root always) and node: lruvec, four intrusive lists through
+ *            frame.next/prev + unevictable (counted, not linked)
  *
  * Conventions. `cpu` is the CPU on which the caller runs. References: a frame is born with refcount 1, which belongs to
  * whoever allocated it; the page cache, each batch and each page-table entry hold one more each; vmsim__folio_put of
@@ -25,15 +26,21 @@ enum vmsim__lru_list {
     VMSIM__LRU_UNEVICTABLE,
     VMSIM__LRU_LISTS
 };
-/* The lists of one node. Head: most recently added; reclaim takes from the tail. Unevictable pages are only counted:
- * `prev` of their frame holds the mlock count. */
+/* The lists of one node and cgroup. Head: most recently added; reclaim takes from the tail. Unevictable pages are only
+ * counted: `prev` of their frame holds the mlock count. */
 struct vmsim__lruvec {
+    struct vmsim__memcg *memcg;
+    uint8_t node, page_shift;
     struct {
         vmsim__pfn head, tail;
     } list[VMSIM__LRU_LISTS];
     uint64_t count[VMSIM__LRU_LISTS]; /* pages, not folios */
-    uint64_t nonresident_age;
-    uint64_t anon_cost, file_cost;
+    uint64_t zone_count[VMSIM__ZONE_TYPES][VMSIM__LRU_LISTS];
+    uint64_t nonresident_age;             /* evictions and activations: the clock of lru/workingset.h */
+    uint64_t anon_cost, file_cost;        /* what reclaim of either type cost of late */
+    uint64_t refaults[2];                 /* workingset_activate_anon and _file when reclaim last ended */
+    int64_t stat[VMSIM__NODE_STAT_COUNT]; /* of its own folios, and of removed cgroups below; unused in the root */
+    bool congested;                       /* all dirty pages that reclaim saw were under writeback already */
 };
 
 /* `mem` and `kernel` must outlive it; `cpus` CPUs use it. NULL: no host memory. */
@@ -49,15 +56,40 @@ int vmsim__lru_check(struct vmsim__lru *lru, struct vmsim__err *err);
 
 void vmsim__folio_get(struct vmsim__lru *lru, vmsim__pfn pfn);
 void vmsim__folio_put(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu);
+/* Does any page-table entry map any of its frames? */
+bool vmsim__folio_mapped(const struct vmsim__lru *lru, vmsim__pfn pfn);
 
 /* ---- lists ---- */
 
-struct vmsim__lruvec *vmsim__lruvec_of_node(struct vmsim__lru *lru, unsigned node);
+struct vmsim__lruvec *vmsim__lruvec_of_node(struct vmsim__lru *lru, unsigned node); /* the root cgroup's */
+/* A statistic of the node, of the cgroup and all below. Kernel: lruvec_page_state. */
+int64_t vmsim__lruvec_stat(const struct vmsim__lruvec *v, enum vmsim__node_stat stat);
+/* Pages on a list, likewise. */
+uint64_t vmsim__lruvec_size(const struct vmsim__lruvec *v, enum vmsim__lru_list list);
+/* Pages of this very lruvec in zones up to a type. Kernel: lruvec_lru_size. */
+uint64_t vmsim__lruvec_size_up_to(const struct vmsim__lruvec *v, enum vmsim__lru_list list, unsigned zone_type);
 enum vmsim__lru_list vmsim__lru_list_of(const struct vmsim__frame *f);
 /* Takes a page off its list, with a reference; false: it is on none. Later vmsim__lru_putback (by its flags; drops the
  * reference). */
 bool vmsim__lru_isolate(struct vmsim__lru *lru, vmsim__pfn pfn);
 void vmsim__lru_putback(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu);
+
+/* What reclaim takes from the tail of a list at once. */
+#define VMSIM__ISOLATE_MAX 32u /* SWAP_CLUSTER_MAX */
+struct vmsim__isolation {
+    unsigned zone_type;               /* in: highest zone that helps */
+    bool may_unmap;                   /* in: false leaves mapped folios where they are */
+    uint32_t taken, scanned, skipped; /* out, pages; skipped: of zones that do not help, at the head of the list now */
+    uint32_t count;                   /* out, folios */
+    vmsim__pfn folio[VMSIM__ISOLATE_MAX]; /* the tail first, each with a reference */
+};
+/* Scans up to `pages` pages (VMSIM__ISOLATE_MAX at most) of the list. Counts pgskip_*. Kernel: isolate_lru_folios. */
+void vmsim__lru_isolate_tail(struct vmsim__lru *lru, struct vmsim__lruvec *v, enum vmsim__lru_list list, uint32_t pages,
+                             struct vmsim__isolation *i);
+/* Puts isolated folios on the lists that their flags say, in this order, each at the head, and drops the references.
+ * Folios that nobody else holds are freed; UNEVICTABLE ones, and those that must be, go through the CPU's batch.
+ * Returns the pages that were put on a list. Kernel: move_folios_to_lru. */
+uint64_t vmsim__lru_move_back(struct vmsim__lru *lru, const vmsim__pfn *folio, uint32_t count, unsigned cpu);
 
 /* ---- requests: each goes through a batch of the CPU ---- */
 

@@ -8,6 +8,7 @@
  * Until its batch is worked off a new page is on no list (no LRU flag). A batch of one kind is worked off in the order
  * in which it was filled. Kernel counterpart: mm/swap.c. */
 #include "lru/lru_impl.h"
+#include "lru/workingset.h"
 
 /* ---- what each batch does to a page ---- */
 
@@ -193,7 +194,7 @@ void vmsim__lru_mark_accessed(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned c
     else
         activate_in_batch(lru, pfn, cpu);
     f->flags &= ~VMSIM__FRAME_REFERENCED;
-    vmsim__lruvec_of(lru, f)->nonresident_age += vmsim__frame_pages(f);
+    vmsim__workingset_age(vmsim__lruvec_of(lru, f), vmsim__frame_pages(f));
 }
 
 void vmsim__lru_deactivate(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {

@@ -1,30 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* Do lists, batches and flags agree? Every list link by link, every batch, every frame's flags against the lists, and
- * the counters of this layer against recounts. Cost is linear in touched memory. Kernel counterparts: VM_BUG_ON_FOLIO
- * here and there. */
+/* Do lists, batches, flags and charges agree? Every list of every node and cgroup link by link, every batch, every
+ * frame's flags against the lists, charges of cgroups and the counters of this layer against recounts. Cost is linear
+ * in touched memory. Kernel counterparts: VM_BUG_ON_FOLIO here and there. */
 #include "lru/lru_impl.h"
 #include "lru/recount.h"
+
+/* What the frames say of one cgroup without those below. */
+struct own {
+    uint64_t pages;
+    int64_t listed[VMSIM__LRU_LISTS];
+};
 
 struct check {
     struct vmsim__lru *lru;
     struct vmsim__err *err;
     struct vmsim__recount recount;
+    struct own *own; /* of every cgroup, by id */
 };
 
 #define FAIL(k, ...) return vmsim__err_set((k)->err, VMSIM_ECHECK, __VA_ARGS__)
 
-static int check_list(struct check *k, unsigned node, enum vmsim__lru_list list, uint64_t *listed) {
-    const struct vmsim__lruvec *v = &k->lru->lruvecs[node];
+static int check_list(struct check *k, const struct vmsim__lruvec *v, enum vmsim__lru_list list, uint64_t *listed) {
     vmsim__pfn before = VMSIM__PFN_NONE, pfn = v->list[list].head;
-    uint64_t pages = 0;
+    uint64_t pages = 0, zone[VMSIM__ZONE_TYPES] = {0};
+    const unsigned node = v->node;
     for (; pfn != VMSIM__PFN_NONE; before = pfn, pfn = vmsim__lru_frame(k->lru, pfn)->next) {
         const struct vmsim__frame *f = vmsim__lru_frame(k->lru, pfn);
         if (!vmsim__frame_is(f, VMSIM__FRAME_LRU) || vmsim__lru_list_of(f) != list || f->prev != before)
             FAIL(k, "frame %u on list %d of node %u: flags %#x, link back to %u", pfn, (int)list, node, f->flags,
                  f->prev);
-        if (vmsim__lru_zone(k->lru, f)->node != node)
-            FAIL(k, "frame %u is on a list of node %u", pfn, node);
+        if (vmsim__lru_zone(k->lru, f)->node != node || f->memcg != v->memcg->id)
+            FAIL(k, "frame %u is on a list of node %u and cgroup %u", pfn, node, v->memcg->id);
         pages += vmsim__frame_pages(f);
+        zone[vmsim__lru_zone(k->lru, f)->type] += vmsim__frame_pages(f);
         if (pages > v->count[list])
             break;
         ++*listed;
@@ -32,13 +40,20 @@ static int check_list(struct check *k, unsigned node, enum vmsim__lru_list list,
     if (pages != v->count[list] || (pfn == VMSIM__PFN_NONE && v->list[list].tail != before))
         FAIL(k, "list %d of node %u: %llu pages or more, %llu counted", (int)list, node, (unsigned long long)pages,
              (unsigned long long)v->count[list]);
+    for (unsigned z = 0; z < VMSIM__ZONE_TYPES; z++) {
+        if (zone[z] != v->zone_count[z][list])
+            FAIL(k, "list %d of node %u: %llu pages of zone type %u, %llu counted", (int)list, node,
+                 (unsigned long long)zone[z], z, (unsigned long long)v->zone_count[z][list]);
+    }
     return 0;
 }
 
 static int check_lists(struct check *k, uint64_t *listed) {
-    for (unsigned n = 0; n < k->lru->mem->nr_nodes; n++) {
-        for (unsigned l = 0; l < VMSIM__LRU_UNEVICTABLE; l++) {
-            int rc = check_list(k, n, (enum vmsim__lru_list)l, listed);
+    struct vmsim__memcg *root = vmsim__memcg_root(k->lru);
+    for (struct vmsim__memcg *m = root; m; m = vmsim__memcg_next(root, m)) {
+        for (unsigned i = 0; i < k->lru->mem->nr_nodes * VMSIM__LRU_UNEVICTABLE; i++) {
+            int rc = check_list(k, &m->lruvec[i / VMSIM__LRU_UNEVICTABLE],
+                                (enum vmsim__lru_list)(i % VMSIM__LRU_UNEVICTABLE), listed);
             if (rc)
                 return rc;
         }
@@ -61,18 +76,23 @@ static int check_batches(struct check *k) {
     return 0;
 }
 
-static void count_frame(struct check *k, const struct vmsim__frame *f, uint64_t *listed) {
+static int count_frame(struct check *k, const struct vmsim__frame *f, uint64_t *listed) {
     if (vmsim__frame_is(f, VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP | VMSIM__FRAME_TAIL) || f->refcount <= 0)
-        return;
+        return 0;
+    if (!vmsim__memcg_by_id(k->lru, f->memcg))
+        FAIL(k, "a frame is charged to cgroup %u, which is gone", f->memcg);
+    k->own[f->memcg].pages += vmsim__frame_pages(f);
     if (vmsim__frame_is(f, VMSIM__FRAME_LRU)) {
         enum vmsim__lru_list list = vmsim__lru_list_of(f);
         int64_t pages = vmsim__frame_pages(f);
         vmsim__recount_node_add(&k->recount, f, (enum vmsim__node_stat)(VMSIM__NR_INACTIVE_ANON + list), pages);
         vmsim__recount_zone_add(&k->recount, f, (enum vmsim__zone_stat)(VMSIM__NR_ZONE_INACTIVE_ANON + list), pages);
+        k->own[f->memcg].listed[list] += pages;
         *listed += list != VMSIM__LRU_UNEVICTABLE;
     }
     if (vmsim__frame_is(f, VMSIM__FRAME_MLOCKED))
         vmsim__recount_zone_add(&k->recount, f, VMSIM__NR_MLOCK, vmsim__frame_pages(f));
+    return 0;
 }
 
 static int check_frames(struct check *k, uint64_t listed) {
@@ -80,9 +100,10 @@ static int check_frames(struct check *k, uint64_t listed) {
     uint64_t found = 0;
     for (uint64_t pfn = 0; pfn < t->end; pfn++) {
         const struct vmsim__frame *chunk = t->chunk[pfn >> t->shift];
-        if (chunk)
-            count_frame(k, &chunk[pfn & t->mask], &found);
-        else
+        int rc = chunk ? count_frame(k, &chunk[pfn & t->mask], &found) : 0;
+        if (rc)
+            return rc;
+        if (!chunk)
             pfn |= t->mask;
     }
     if (found != listed)
@@ -101,19 +122,56 @@ static int check_counters(const struct check *k) {
     return rc ? rc : vmsim__recount_compare_zones(&k->recount, zone, VMSIM__COUNT(zone), k->err);
 }
 
+/* Every page of the subtree, and what CPUs hold charged ahead for it. */
+static uint64_t recount_usage(const struct check *k, struct vmsim__memcg *root) {
+    uint64_t pages = 0;
+    for (struct vmsim__memcg *m = root; m; m = vmsim__memcg_next(root, m)) {
+        pages += k->own[m->id].pages;
+        for (unsigned cpu = 0; cpu < k->lru->cpus; cpu++)
+            pages += k->lru->stocks[cpu].memcg == m->id ? k->lru->stocks[cpu].pages : 0;
+    }
+    return pages;
+}
+
+static int check_memcgs(const struct check *k) {
+    struct vmsim__memcg *root = vmsim__memcg_root(k->lru);
+    for (struct vmsim__memcg *m = vmsim__memcg_next(root, root); m; m = vmsim__memcg_next(root, m)) {
+        const uint64_t pages = recount_usage(k, m);
+        if (vmsim__memcg_by_id(k->lru, m->id) != m)
+            FAIL(k, "cgroup %u is not found by its id", m->id);
+        if (pages != m->memory.usage)
+            FAIL(k, "cgroup %u: %llu pages are charged, %llu found", m->id, (unsigned long long)m->memory.usage,
+                 (unsigned long long)pages);
+        if (m->memory.watermark < m->memory.usage)
+            FAIL(k, "cgroup %u: its peak is below its usage", m->id);
+        for (unsigned l = 0; l < VMSIM__LRU_LISTS; l++) {
+            int64_t pages_listed = 0;
+            for (unsigned n = 0; n < k->lru->mem->nr_nodes; n++)
+                pages_listed += m->lruvec[n].stat[VMSIM__NR_INACTIVE_ANON + (int)l];
+            if (pages_listed != k->own[m->id].listed[l])
+                FAIL(k, "cgroup %u: list %u has %lld pages, %lld found", m->id, l, (long long)pages_listed,
+                     (long long)k->own[m->id].listed[l]);
+        }
+    }
+    return 0;
+}
+
 static int run(struct check *k) {
     uint64_t listed = 0;
     int rc = check_lists(k, &listed);
     rc = rc ? rc : check_batches(k);
     rc = rc ? rc : check_frames(k, listed);
+    rc = rc ? rc : check_memcgs(k);
     return rc ? rc : check_counters(k);
 }
 
 int vmsim__lru_check(struct vmsim__lru *lru, struct vmsim__err *err) {
     struct check k = {.lru = lru, .err = err};
-    int rc = vmsim__recount_init(&k.recount, lru->mem)
+    k.own = vmsim__calloc(lru->alloc, lru->memcgs.count, sizeof *k.own);
+    int rc = vmsim__recount_init(&k.recount, lru->mem) && k.own
                  ? run(&k)
                  : vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a check of the LRU lists");
     vmsim__recount_fini(&k.recount);
+    vmsim__free(lru->alloc, k.own, lru->memcgs.count * sizeof *k.own);
     return rc;
 }

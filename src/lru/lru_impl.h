@@ -2,7 +2,9 @@
 /* What the files of src/lru/ share and nobody else sees: lists, batches, counters. */
 #ifndef VMSIM__LRU_IMPL_H
 #define VMSIM__LRU_IMPL_H
+#include "base/vec.h"
 #include "lru/lru.h"
+#include "lru/memcg.h"
 
 #define VMSIM__BATCH_MAX 31 /* the largest of all kernels */
 
@@ -27,13 +29,25 @@ struct vmsim__cpu_batches {
     struct vmsim__lru_batch kind[VMSIM__BATCH_KINDS];
 };
 
+/* Pages that a CPU has charged ahead to the cgroup that charged last. */
+struct vmsim__memcg_stock {
+    uint16_t memcg;
+    uint32_t pages;
+};
+
 struct vmsim__lru {
     struct vmsim__alloc *alloc;
     struct vmsim__mem *mem;
     const struct vmsim__kernel *kernel;
     unsigned cpus;
-    struct vmsim__lruvec *lruvecs; /* one a node */
+    struct vmsim__lruvec *lruvecs; /* of the root cgroup, one a node */
     struct vmsim__cpu_batches *batches;
+    struct vmsim__memcg_stock *stocks; /* one a CPU */
+    struct {
+        VMSIM__VEC(struct vmsim__memcg *);
+    } memcgs;          /* by id; [0] the root, NULL: free */
+    size_t memcg_hint; /* no lower id is free */
+    uint64_t swap_slots, swap_free;
 };
 
 /* ---- frames and counters ---- */
@@ -46,11 +60,21 @@ static inline struct vmsim__zone *vmsim__lru_zone(const struct vmsim__lru *lru, 
     return &lru->mem->zones[vmsim__frame_zone(f)];
 }
 static inline struct vmsim__lruvec *vmsim__lruvec_of(struct vmsim__lru *lru, const struct vmsim__frame *f) {
-    return &lru->lruvecs[vmsim__lru_zone(lru, f)->node];
+    struct vmsim__lruvec *v = lru->lruvecs;
+    if (VMSIM__UNLIKELY(f->memcg)) {
+        VMSIM__ASSERT(vmsim__memcg_by_id(lru, f->memcg));
+        v = lru->memcgs.at[f->memcg]->lruvec;
+    }
+    return &v[vmsim__lru_zone(lru, f)->node];
 }
+static inline struct vmsim__lruvec *vmsim__lruvec_parent(const struct vmsim__lruvec *v) {
+    return v->memcg->parent ? &v->memcg->parent->lruvec[v->node] : NULL;
+}
+/* A statistic of the folio's node and cgroup. */
 static inline void vmsim__lru_node_add(struct vmsim__lru *lru, const struct vmsim__frame *f, enum vmsim__node_stat stat,
                                        int64_t pages) {
     lru->mem->nodes[vmsim__lru_zone(lru, f)->node].stat[stat] += pages;
+    vmsim__folio_stat_add(lru, f, stat, pages);
 }
 static inline void vmsim__lru_zone_add(struct vmsim__lru *lru, const struct vmsim__frame *f, enum vmsim__zone_stat stat,
                                        int64_t pages) {
@@ -66,6 +90,7 @@ static inline bool vmsim__folio_evictable(const struct vmsim__frame *f) {
 
 /* ---- lruvec.c ---- */
 
+void vmsim__lruvec_init(struct vmsim__lruvec *v, struct vmsim__memcg *memcg, unsigned node);
 void vmsim__lruvec_add(struct vmsim__lru *lru, vmsim__pfn pfn, bool to_tail);
 void vmsim__lruvec_del(struct vmsim__lru *lru, vmsim__pfn pfn);
 
@@ -74,6 +99,12 @@ void vmsim__lruvec_del(struct vmsim__lru *lru, vmsim__pfn pfn);
 /* Moved into the batch with a new reference; full batches and large folios are worked off at once. */
 void vmsim__lru_batch_add(struct vmsim__lru *lru, enum vmsim__lru_batch_kind kind, vmsim__pfn pfn, uint8_t tag,
                           unsigned cpu);
+
+/* ---- memcg.c ---- */
+
+/* Frees a removed cgroup that nothing is charged to, and those above it that only it held. */
+void vmsim__memcg_release_dead(struct vmsim__memcg *m);
+void vmsim__memcg_fini(struct vmsim__lru *lru);
 
 /* ---- mlock.c ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The LRU lists of each node.
+/* The LRU lists of each node and cgroup.
  *
  * A list runs through frame.next and frame.prev, so that a page costs no memory here and moves in O(1). Unevictable
  * pages are only counted; `prev` of their frame is the mlock count. Kernel counterpart: include/linux/mm_inline.h. */
@@ -13,24 +13,24 @@ struct vmsim__lru *vmsim__lru_create(struct vmsim__alloc *alloc, struct vmsim__m
     if (!lru)
         return NULL;
     *lru = (struct vmsim__lru){.alloc = alloc, .mem = mem, .kernel = kernel, .cpus = cpus};
-    lru->lruvecs = vmsim__calloc(alloc, mem->nr_nodes, sizeof *lru->lruvecs);
     lru->batches = vmsim__calloc(alloc, cpus, sizeof *lru->batches);
-    if (!lru->lruvecs || !lru->batches) {
+    lru->stocks = vmsim__calloc(alloc, cpus, sizeof *lru->stocks);
+    struct vmsim__memcg *root = lru->batches && lru->stocks ? vmsim__memcg_create(lru, NULL) : NULL;
+    if (!root) {
         vmsim__lru_destroy(lru);
         return NULL;
     }
-    for (unsigned n = 0; n < mem->nr_nodes; n++) {
-        for (unsigned l = 0; l < VMSIM__LRU_LISTS; l++)
-            lru->lruvecs[n].list[l].head = lru->lruvecs[n].list[l].tail = VMSIM__PFN_NONE;
-    }
+    VMSIM__ASSERT(root->id == VMSIM__MEMCG_ROOT);
+    lru->lruvecs = root->lruvec;
     return lru;
 }
 
 void vmsim__lru_destroy(struct vmsim__lru *lru) {
     if (!lru)
         return;
-    vmsim__free(lru->alloc, lru->lruvecs, lru->mem->nr_nodes * sizeof *lru->lruvecs);
+    vmsim__memcg_fini(lru);
     vmsim__free(lru->alloc, lru->batches, lru->cpus * sizeof *lru->batches);
+    vmsim__free(lru->alloc, lru->stocks, lru->cpus * sizeof *lru->stocks);
     vmsim__free(lru->alloc, lru, sizeof *lru);
 }
 
@@ -48,10 +48,41 @@ struct vmsim__lruvec *vmsim__lruvec_of_node(struct vmsim__lru *lru, unsigned nod
     return &lru->lruvecs[node];
 }
 
+void vmsim__lruvec_init(struct vmsim__lruvec *v, struct vmsim__memcg *memcg, unsigned node) {
+    *v = (struct vmsim__lruvec){.memcg = memcg, .node = (uint8_t)node, .page_shift = memcg->lru->mem->page_shift};
+    for (unsigned l = 0; l < VMSIM__LRU_LISTS; l++)
+        v->list[l].head = v->list[l].tail = VMSIM__PFN_NONE;
+}
+
+int64_t vmsim__lruvec_stat(const struct vmsim__lruvec *v, enum vmsim__node_stat stat) {
+    const struct vmsim__memcg *root = v->memcg;
+    int64_t pages = 0;
+    if (!root->parent)
+        return root->lru->mem->nodes[v->node].stat[stat];
+    for (struct vmsim__memcg *m = v->memcg; m; m = vmsim__memcg_next(root, m))
+        pages += m->lruvec[v->node].stat[stat];
+    return pages;
+}
+
+uint64_t vmsim__lruvec_size(const struct vmsim__lruvec *v, enum vmsim__lru_list list) {
+    int64_t pages = vmsim__lruvec_stat(v, (enum vmsim__node_stat)(VMSIM__NR_INACTIVE_ANON + list));
+    VMSIM__ASSERT(pages >= 0);
+    return (uint64_t)pages;
+}
+
+uint64_t vmsim__lruvec_size_up_to(const struct vmsim__lruvec *v, enum vmsim__lru_list list, unsigned zone_type) {
+    uint64_t pages = 0;
+    for (unsigned z = 0; z <= zone_type && z < VMSIM__ZONE_TYPES; z++)
+        pages += v->zone_count[z][list];
+    return pages;
+}
+
 /* The two statistics follow the order of enum vmsim__lru_list, as in update_lru_size. */
 static void count_lru(struct vmsim__lru *lru, const struct vmsim__frame *f, enum vmsim__lru_list list, int64_t pages) {
-    VMSIM__ASSERT(pages >= 0 || vmsim__lruvec_of(lru, f)->count[list] >= (uint64_t)-pages);
-    vmsim__lruvec_of(lru, f)->count[list] += (uint64_t)pages;
+    struct vmsim__lruvec *v = vmsim__lruvec_of(lru, f);
+    VMSIM__ASSERT(pages >= 0 || v->count[list] >= (uint64_t)-pages);
+    v->count[list] += (uint64_t)pages;
+    v->zone_count[vmsim__lru_zone(lru, f)->type][list] += (uint64_t)pages;
     vmsim__lru_node_add(lru, f, (enum vmsim__node_stat)(VMSIM__NR_INACTIVE_ANON + list), pages);
     vmsim__lru_zone_add(lru, f, (enum vmsim__zone_stat)(VMSIM__NR_ZONE_INACTIVE_ANON + list), pages);
 }

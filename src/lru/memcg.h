@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory cgroups: a tree of who pays for which folios, with limits, lists and statistics of their own.
+ *
+ *     root (id 0: pays for nothing, limits nothing)
+ *      |-- a (id 1)   memory, swap: page counters      frame.memcg says who pays for a folio
+ *      |    `-- b (id 2)   a lruvec a node             a charge counts in b, a and the root
+ *      `-- c (id 3)
+ *
+ * A cgroup that is removed stays as long as folios are charged to it (the kernel's dying cgroups), without a place
+ * among its parent's children for new ones; its numbers then belong to its parent. Charges are taken from the counters
+ * 64 pages at a time and kept per CPU for the cgroup that charged last. Nothing here waits: a charge that has to
+ * reclaim says so and is entered again with what was reclaimed. Kernel counterpart: mm/memcontrol.c. */
+#ifndef VMSIM__MEMCG_H
+#define VMSIM__MEMCG_H
+#include "lru/lru.h"
+#include "lru/page_counter.h"
+
+#define VMSIM__MEMCG_ROOT 0u
+#define VMSIM__MEMCG_IDS 65535u  /* MEM_CGROUP_ID_MAX */
+#define VMSIM__MEMCG_BATCH 64u   /* MEMCG_CHARGE_BATCH */
+#define VMSIM__MEMCG_RETRIES 16u /* MAX_RECLAIM_RETRIES */
+
+enum vmsim__memcg_event { /* memory.events and memory.swap.events, in their order */
+                          VMSIM__MEMCG_LOW,
+                          VMSIM__MEMCG_HIGH,
+                          VMSIM__MEMCG_MAX,
+                          VMSIM__MEMCG_OOM,
+                          VMSIM__MEMCG_OOM_KILL,
+                          VMSIM__MEMCG_OOM_GROUP_KILL,
+                          VMSIM__MEMCG_SWAP_HIGH,
+                          VMSIM__MEMCG_SWAP_MAX,
+                          VMSIM__MEMCG_SWAP_FAIL,
+                          VMSIM__MEMCG_EVENTS
+};
+
+struct vmsim__memcg {
+    uint16_t id;
+    bool online; /* false: removed, and held by its charges */
+    struct vmsim__lru *lru;
+    struct vmsim__memcg *parent, *first_child, *last_child, *prev, *next;
+    struct vmsim__page_counter memory, swap;
+    uint64_t event[VMSIM__EVENT_COUNT];         /* its own and those of removed cgroups below */
+    uint64_t memory_event[VMSIM__MEMCG_EVENTS]; /* of itself; those of the subtree are the sum */
+    struct vmsim__lruvec *lruvec;               /* one a node */
+};
+
+/* ---- the tree ---- */
+
+struct vmsim__memcg *vmsim__memcg_root(struct vmsim__lru *lru);
+/* NULL: no host memory, or no id left. */
+struct vmsim__memcg *vmsim__memcg_create(struct vmsim__lru *lru, struct vmsim__memcg *parent);
+/* rmdir: it must have no children online. It goes at once, or with its last charge. */
+void vmsim__memcg_remove(struct vmsim__memcg *m);
+struct vmsim__memcg *vmsim__memcg_by_id(const struct vmsim__lru *lru, uint16_t id); /* NULL: gone */
+/* Pre-order walk of the subtree of `root`, dying cgroups included; NULL: the end. */
+struct vmsim__memcg *vmsim__memcg_next(const struct vmsim__memcg *root, struct vmsim__memcg *m);
+bool vmsim__memcg_below(const struct vmsim__memcg *m, const struct vmsim__memcg *root); /* or root itself */
+/* Statistics of the whole subtree, as memory.stat shows them (pages). For the root those of the machine. */
+int64_t vmsim__memcg_stat(const struct vmsim__memcg *m, enum vmsim__node_stat stat);
+uint64_t vmsim__memcg_event_sum(const struct vmsim__memcg *m, enum vmsim__event_stat event);
+uint64_t vmsim__memcg_memory_event(const struct vmsim__memcg *m, enum vmsim__memcg_event event);
+/* The cgroup's side of a node statistic of a folio; whoever changes one of the node calls it. */
+void vmsim__memcg_stat_add(struct vmsim__lru *lru, const struct vmsim__frame *f, enum vmsim__node_stat stat,
+                           int64_t pages);
+static inline void vmsim__folio_stat_add(struct vmsim__lru *lru, const struct vmsim__frame *f,
+                                         enum vmsim__node_stat stat, int64_t pages) {
+    if (VMSIM__UNLIKELY(f->memcg))
+        vmsim__memcg_stat_add(lru, f, stat, pages);
+}
+/* Slots of swap that folios of the cgroup may still get. */
+uint64_t vmsim__memcg_swap_room(const struct vmsim__memcg *m);
+/* Slots of the machine, all and free, as whoever owns swap areas sees them. */
+void vmsim__lru_set_swap(struct vmsim__lru *lru, uint64_t slots, uint64_t free);
+uint64_t vmsim__lru_swap_slots(const struct vmsim__lru *lru);
+
+/* ---- charging ---- */
+
+enum vmsim__charge_outcome {
+    VMSIM__CHARGE_OK,
+    VMSIM__CHARGE_RECLAIM, /* reclaim `pages` from cgroup `over`, say how many in `reclaimed`, and enter again */
+    VMSIM__CHARGE_OOM,     /* the OOM killer of cgroup `over` is asked; enter again with `killed` set or not */
+    VMSIM__CHARGE_NOMEM
+};
+/* One charge through all its waits. Zero but for the first group when it begins. */
+struct vmsim__memcg_charge {
+    uint32_t gfp;
+    bool memalloc, dying;   /* the task is allocating for reclaim; is being killed: never refused */
+    uint64_t reclaimed;     /* in, after RECLAIM */
+    bool killed;            /* in, after OOM: somebody was, or will be soon */
+    uint16_t over;          /* out */
+    uint32_t pages;         /* out */
+    uint32_t over_high;     /* out, with OK: pages charged while an ancestor is above its high limit */
+    uint8_t state, retries; /* own */
+    bool drained, passed_oom;
+};
+/* Takes `pages` for the cgroup of this id from the CPU's stock or its counters. */
+enum vmsim__charge_outcome vmsim__memcg_try_charge(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, unsigned cpu,
+                                                   struct vmsim__memcg_charge *t);
+/* The folio is what was charged for; it has no cgroup yet. */
+void vmsim__memcg_commit(struct vmsim__lru *lru, uint16_t memcg, vmsim__pfn pfn);
+void vmsim__memcg_cancel(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages); /* a charge that is not committed */
+/* The folio is freed (vmsim__folio_put does it), or moves to other frames. */
+void vmsim__memcg_uncharge(struct vmsim__lru *lru, vmsim__pfn pfn);
+/* Charge of `from` goes over to `to`, a folio of the same size that has none (migration). */
+void vmsim__memcg_migrate(struct vmsim__lru *lru, vmsim__pfn from, vmsim__pfn to);
+void vmsim__memcg_drain_stocks(struct vmsim__lru *lru);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* Who pays: charges in batches, a stock per CPU, and what happens at a limit, step by step.
+ *
+ *     stock -> counters (64 pages, else what is asked) -> reclaim -> drained stocks -> retries -> OOM killer -> refused
+ *
+ * Each wait is a return with an outcome: the caller reclaims (or lets somebody be killed) and enters again, and the
+ * record of the charge says where it stood. Kernel counterpart: try_charge_memcg of mm/memcontrol.c (6.1). */
+#include "lru/memcg.h"
+#include "lru/lru_impl.h"
+
+/* ---- the stock of a CPU ---- */
+
+static bool consume_stock(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, unsigned cpu) {
+    struct vmsim__memcg_stock *s = &lru->stocks[cpu];
+    if (s->memcg != memcg || s->pages < pages)
+        return false;
+    s->pages -= pages;
+    return true;
+}
+
+static void drain_stock(struct vmsim__lru *lru, struct vmsim__memcg_stock *s) {
+    if (s->pages)
+        vmsim__page_counter_uncharge(&vmsim__memcg_by_id(lru, s->memcg)->memory, s->pages);
+    *s = (struct vmsim__memcg_stock){0};
+}
+
+static void refill_stock(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, unsigned cpu) {
+    struct vmsim__memcg_stock *s = &lru->stocks[cpu];
+    if (s->memcg != memcg) {
+        drain_stock(lru, s);
+        s->memcg = memcg;
+    }
+    s->pages += pages;
+    if (s->pages > VMSIM__MEMCG_BATCH)
+        drain_stock(lru, s);
+}
+
+/* Kernel: drain_all_stock: only those that belong below the cgroup that is over its limit. */
+static void drain_stocks_below(struct vmsim__lru *lru, const struct vmsim__memcg *root) {
+    for (unsigned cpu = 0; cpu < lru->cpus; cpu++) {
+        struct vmsim__memcg_stock *s = &lru->stocks[cpu];
+        if (s->pages && vmsim__memcg_below(vmsim__memcg_by_id(lru, s->memcg), root))
+            drain_stock(lru, s);
+    }
+}
+
+void vmsim__memcg_drain_stocks(struct vmsim__lru *lru) {
+    drain_stocks_below(lru, vmsim__memcg_root(lru));
+}
+
+/* ---- charging ---- */
+
+enum { AT_START, AT_RECLAIMED, AT_OOM };
+
+static struct vmsim__memcg *of_counter(struct vmsim__page_counter *c) {
+    return (struct vmsim__memcg *)((char *)c - offsetof(struct vmsim__memcg, memory));
+}
+
+/* Does the charge leave an ancestor above memory.high? The task pays for that when it returns to user mode. */
+static void note_high(const struct vmsim__memcg *m, uint32_t batch, struct vmsim__memcg_charge *t) {
+    for (; m; m = m->parent) {
+        if (m->memory.usage > m->memory.high) {
+            t->over_high = batch;
+            return;
+        }
+    }
+}
+
+/* From the stock or the counters, a batch if it fits. False: t->over is over its limit. */
+static bool take(struct vmsim__lru *lru, struct vmsim__memcg *m, uint32_t pages, unsigned cpu,
+                 struct vmsim__memcg_charge *t) {
+    struct vmsim__page_counter *over = NULL;
+    uint32_t batch = pages > VMSIM__MEMCG_BATCH ? pages : VMSIM__MEMCG_BATCH;
+    if (consume_stock(lru, m->id, pages, cpu))
+        return true;
+    bool ok = vmsim__page_counter_try_charge(&m->memory, batch, &over);
+    if (!ok && batch > pages) {
+        batch = pages;
+        ok = consume_stock(lru, m->id, pages, cpu) || vmsim__page_counter_try_charge(&m->memory, batch, &over);
+    }
+    if (!ok) {
+        t->over = of_counter(over)->id;
+        return false;
+    }
+    if (batch > pages)
+        refill_stock(lru, m->id, batch - pages, cpu);
+    note_high(m, batch, t);
+    return true;
+}
+
+static enum vmsim__charge_outcome force(struct vmsim__memcg *m, uint32_t pages) {
+    vmsim__page_counter_charge(&m->memory, pages);
+    return VMSIM__CHARGE_OK;
+}
+
+static enum vmsim__charge_outcome refuse(struct vmsim__memcg *m, uint32_t pages, const struct vmsim__memcg_charge *t) {
+    return t->gfp & (VMSIM__GFP_NOFAIL | VMSIM__GFP_HIGH) ? force(m, pages) : VMSIM__CHARGE_NOMEM;
+}
+
+/* Over a limit: what comes before reclaim. */
+static enum vmsim__charge_outcome over_limit(struct vmsim__lru *lru, struct vmsim__memcg *m, uint32_t pages,
+                                             struct vmsim__memcg_charge *t) {
+    if (t->memalloc || (t->passed_oom && t->dying))
+        return force(m, pages);
+    if (!(t->gfp & VMSIM__GFP_DIRECT_RECLAIM))
+        return refuse(m, pages, t);
+    vmsim__memcg_by_id(lru, t->over)->memory_event[VMSIM__MEMCG_MAX]++;
+    t->pages = pages;
+    t->state = AT_RECLAIMED;
+    return VMSIM__CHARGE_RECLAIM;
+}
+
+/* After reclaim: is it worth another try? */
+static bool again_after_reclaim(struct vmsim__lru *lru, uint32_t pages, struct vmsim__memcg_charge *t, bool *oom) {
+    struct vmsim__memcg *over = vmsim__memcg_by_id(lru, t->over);
+    const struct vmsim__page_counter *c = over ? &over->memory : NULL;
+    *oom = false;
+    if (!c || (c->usage < c->max && c->max - c->usage >= pages))
+        return true;
+    if (!t->drained) {
+        drain_stocks_below(lru, over);
+        t->drained = true;
+        return true;
+    }
+    if (t->gfp & VMSIM__GFP_NORETRY)
+        return false;
+    if (t->reclaimed && pages <= 1u << VMSIM__COSTLY_ORDER)
+        return true;
+    if (t->retries) {
+        t->retries--;
+        return true;
+    }
+    *oom = !(t->gfp & VMSIM__GFP_RETRY_MAYFAIL);
+    return false;
+}
+
+enum vmsim__charge_outcome vmsim__memcg_try_charge(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, unsigned cpu,
+                                                   struct vmsim__memcg_charge *t) {
+    VMSIM__ASSERT(pages > 0 && cpu < lru->cpus);
+    struct vmsim__memcg *m = vmsim__memcg_by_id(lru, memcg);
+    VMSIM__ASSERT(m);
+    if (!m->parent)
+        return VMSIM__CHARGE_OK;
+    bool oom;
+    if (t->state == AT_START) {
+        t->retries = VMSIM__MEMCG_RETRIES;
+    } else if (t->state == AT_RECLAIMED && !again_after_reclaim(lru, pages, t, &oom)) {
+        t->state = AT_OOM;
+        if (oom && !(t->passed_oom && t->dying))
+            return VMSIM__CHARGE_OOM;
+        return oom ? force(m, pages) : refuse(m, pages, t);
+    } else if (t->state == AT_OOM) {
+        if (!t->killed)
+            return refuse(m, pages, t);
+        t->passed_oom = true;
+        t->retries = VMSIM__MEMCG_RETRIES;
+    }
+    t->reclaimed = 0;
+    t->killed = false;
+    return take(lru, m, pages, cpu, t) ? VMSIM__CHARGE_OK : over_limit(lru, m, pages, t);
+}
+
+/* ---- folios ---- */
+
+void vmsim__memcg_commit(struct vmsim__lru *lru, uint16_t memcg, vmsim__pfn pfn) {
+    struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
+    VMSIM__ASSERT(!f->memcg && f->refcount > 0 && vmsim__memcg_by_id(lru, memcg));
+    if (memcg == VMSIM__MEMCG_ROOT)
+        return;
+    f->memcg = memcg;
+}
+
+void vmsim__memcg_cancel(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages) {
+    struct vmsim__memcg *m = vmsim__memcg_by_id(lru, memcg);
+    VMSIM__ASSERT(m);
+    if (!m->parent)
+        return;
+    vmsim__page_counter_uncharge(&m->memory, pages);
+    vmsim__memcg_release_dead(m);
+}
+
+void vmsim__memcg_uncharge(struct vmsim__lru *lru, vmsim__pfn pfn) {
+    struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
+    struct vmsim__memcg *m = vmsim__memcg_by_id(lru, f->memcg);
+    if (!f->memcg)
+        return;
+    VMSIM__ASSERT(m && !vmsim__frame_is(f, VMSIM__FRAME_LRU));
+    vmsim__page_counter_uncharge(&m->memory, vmsim__frame_pages(f));
+    f->memcg = 0;
+    vmsim__memcg_release_dead(m);
+}
+
+void vmsim__memcg_migrate(struct vmsim__lru *lru, vmsim__pfn from, vmsim__pfn to) {
+    struct vmsim__frame *old = vmsim__lru_frame(lru, from), *new = vmsim__lru_frame(lru, to);
+    VMSIM__ASSERT(!new->memcg &&vmsim__frame_pages(old) == vmsim__frame_pages(new));
+    VMSIM__ASSERT(!vmsim__frame_is(old, VMSIM__FRAME_LRU) && !vmsim__frame_is(new, VMSIM__FRAME_LRU));
+    new->memcg = old->memcg;
+    old->memcg = 0;
+}
