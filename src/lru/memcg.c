@@ -92,11 +92,21 @@ static void release(struct vmsim__memcg *m) {
 
 /* Charged pages and slots of swap hold a removed cgroup, and with it those above. */
 void vmsim__memcg_release_dead(struct vmsim__memcg *m) {
-    while (!m->online && !m->first_child && !m->memory.usage && !m->swap.usage) {
+    while (!m->online && !m->first_child && !m->memory.usage && !m->swap.usage && !m->refs) {
         struct vmsim__memcg *parent = m->parent;
         release(m);
         m = parent;
     }
+}
+
+void vmsim__memcg_get(struct vmsim__memcg *m) {
+    m->refs++;
+}
+
+void vmsim__memcg_put(struct vmsim__memcg *m) {
+    VMSIM__ASSERT(m->refs > 0);
+    m->refs--;
+    vmsim__memcg_release_dead(m);
 }
 
 void vmsim__memcg_remove(struct vmsim__memcg *m) {

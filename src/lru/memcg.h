@@ -35,7 +35,8 @@ enum vmsim__memcg_event { /* memory.events and memory.swap.events, in their orde
 
 struct vmsim__memcg {
     uint16_t id;
-    bool online; /* false: removed, and held by its charges */
+    bool online;   /* false: removed, and held by its charges and by `refs` */
+    uint32_t refs; /* walks that stand here */
     struct vmsim__lru *lru;
     struct vmsim__memcg *parent, *first_child, *last_child, *prev, *next;
     struct vmsim__page_counter memory, swap;
@@ -54,6 +55,9 @@ void vmsim__memcg_remove(struct vmsim__memcg *m);
 struct vmsim__memcg *vmsim__memcg_by_id(const struct vmsim__lru *lru, uint16_t id); /* NULL: gone */
 /* Pre-order walk of the subtree of `root`, dying cgroups included; NULL: the end. */
 struct vmsim__memcg *vmsim__memcg_next(const struct vmsim__memcg *root, struct vmsim__memcg *m);
+/* Keep a cgroup that a walk stands at while its last page may be freed; put frees it if it was removed and is empty. */
+void vmsim__memcg_get(struct vmsim__memcg *m);
+void vmsim__memcg_put(struct vmsim__memcg *m);
 bool vmsim__memcg_below(const struct vmsim__memcg *m, const struct vmsim__memcg *root); /* or root itself */
 /* Statistics of the whole subtree, as memory.stat shows them (pages). For the root those of the machine. */
 int64_t vmsim__memcg_stat(const struct vmsim__memcg *m, enum vmsim__node_stat stat);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* Rounds over nodes and cgroups, priorities, and when to wait or to give up. Kernel counterparts: shrink_node,
+ * shrink_node_memcgs, should_continue_reclaim, shrink_zones, do_try_to_free_pages of mm/vmscan.c. */
+#include "reclaim/vmscan_impl.h"
+
+#include <string.h>
+
+/* ---- beginnings ---- */
+
+static struct vmsim__scan_control begin(const struct vmsim__vmscan *v, uint32_t gfp, unsigned cpu) {
+    VMSIM__ASSERT(cpu < v->mem->nr_cpus);
+    return (struct vmsim__scan_control){.nr_to_reclaim = VMSIM__SWAP_CLUSTER_MAX,
+                                        .nodemask = UINT64_MAX,
+                                        .gfp = gfp,
+                                        .cpu = (uint16_t)cpu,
+                                        .zone_type = VMSIM__ZONE_TYPES - 1,
+                                        .may_writepage = true,
+                                        .may_unmap = true,
+                                        .may_swap = true,
+                                        .priority = VMSIM__DEF_PRIORITY};
+}
+
+struct vmsim__scan_control vmsim__scan_direct(const struct vmsim__vmscan *v, unsigned order, uint32_t gfp,
+                                              unsigned zone_type, uint64_t nodemask, unsigned cpu) {
+    struct vmsim__scan_control sc = begin(v, gfp, cpu);
+    sc.order = (uint8_t)order;
+    sc.zone_type = (uint8_t)zone_type;
+    sc.nodemask = nodemask;
+    return sc;
+}
+
+struct vmsim__scan_control vmsim__scan_memcg(const struct vmsim__vmscan *v, uint16_t target, uint64_t pages,
+                                             uint32_t gfp, bool may_swap, unsigned cpu) {
+    const uint32_t how = VMSIM__GFP_KERNEL | VMSIM__GFP_HIGH | VMSIM__GFP_NORETRY | VMSIM__GFP_RETRY_MAYFAIL |
+                         VMSIM__GFP_NOFAIL | VMSIM__GFP_MEMALLOC; /* GFP_RECLAIM_MASK */
+    struct vmsim__scan_control sc = begin(v, (gfp & how) | (VMSIM__GFP_HIGHUSER_MOVABLE & ~how), cpu);
+    sc.target = target;
+    sc.nr_to_reclaim = vmsim__max64(pages, VMSIM__SWAP_CLUSTER_MAX);
+    sc.may_swap = may_swap;
+    return sc;
+}
+
+struct vmsim__scan_control vmsim__scan_kswapd(const struct vmsim__vmscan *v, unsigned order, unsigned zone_type,
+                                              unsigned cpu) {
+    struct vmsim__scan_control sc = begin(v, VMSIM__GFP_KERNEL, cpu);
+    sc.kswapd = true;
+    sc.order = (uint8_t)order;
+    sc.zone_type = (uint8_t)zone_type;
+    return sc;
+}
+
+/* ---- a node ---- */
+
+/* Effective memory.min and memory.low of a cgroup below the target; parents come before their children. */
+static void protect(struct vmsim__memcg *m, const struct vmsim__memcg *target) {
+    uint64_t min = 0, low = 0;
+    if (m == target)
+        return;
+    for (const struct vmsim__memcg *s = m->parent->first_child; s; s = s->next) {
+        min += vmsim__page_counter_protected(&s->memory, s->memory.min);
+        low += vmsim__page_counter_protected(&s->memory, s->memory.low);
+    }
+    vmsim__page_counter_protect(&m->memory, &target->memory, min, low, true);
+}
+
+/* Kernel: mem_cgroup_below_min, mem_cgroup_below_low. */
+static bool skip_protected(struct vmsim__scan_control *sc, struct vmsim__memcg *m, const struct vmsim__memcg *target) {
+    if (m == target)
+        return false;
+    if (m->memory.emin >= m->memory.usage)
+        return true;
+    if (m->memory.elow < m->memory.usage)
+        return false;
+    if (!sc->memcg_low_reclaim) {
+        sc->memcg_low_skipped = true;
+        return true;
+    }
+    m->memory_event[VMSIM__MEMCG_LOW]++;
+    return false;
+}
+
+/* Parents before their children. A removed cgroup may lose its last page here; it goes when the walk has left it. */
+static void shrink_memcgs(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node) {
+    struct vmsim__memcg *target = vmsim__memcg_by_id(v->lru, sc->target);
+    for (struct vmsim__memcg *m = target, *next; m; m = next) {
+        vmsim__memcg_get(m);
+        protect(m, target);
+        if (!skip_protected(sc, m, target)) {
+            vmsim__shrink_lruvec(v, sc, &m->lruvec[node]);
+            if (v->hooks.shrink_slab)
+                sc->nr_reclaimed += v->hooks.shrink_slab(v->hooks.context, node, m->id, sc->priority, sc->cpu);
+        }
+        next = vmsim__memcg_next(target, m);
+        vmsim__memcg_put(m);
+    }
+}
+
+/* What the round saw of dirty pages decides about the node and who is held up. */
+static void judge_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node) {
+    struct vmsim__lruvec *target = &vmsim__memcg_by_id(v->lru, sc->target)->lruvec[node];
+    if (sc->kswapd) {
+        if (sc->nr.writeback && sc->nr.writeback == sc->nr.taken)
+            v->node[node].writeback = true;
+        if (sc->nr.unqueued_dirty == sc->nr.file_taken)
+            v->node[node].dirty = true;
+        if (sc->nr.immediate)
+            sc->throttle = VMSIM__THROTTLE_WRITEBACK;
+    }
+    if ((sc->kswapd || !vmsim__vmscan_global(sc)) && sc->nr.dirty && sc->nr.dirty == sc->nr.congested)
+        target->congested = true;
+    if (!sc->kswapd && target->congested)
+        sc->throttle = VMSIM__THROTTLE_CONGESTED;
+}
+
+/* For large blocks: on as long as something comes, compaction would fail, and there is enough left to take. */
+static bool continue_for_compaction(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc, unsigned node,
+                                    uint64_t reclaimed) {
+    const struct vmsim__node *n = &v->mem->nodes[node];
+    if (!sc->order || (sc->order <= VMSIM__COSTLY_ORDER && sc->priority >= VMSIM__DEF_PRIORITY - 2) || !reclaimed)
+        return false;
+    if (v->hooks.compaction_ready && v->hooks.compaction_ready(v->hooks.context, node, sc->order, sc->zone_type))
+        return false;
+    int64_t inactive = n->stat[VMSIM__NR_INACTIVE_FILE];
+    if (vmsim__memcg_swap_room(vmsim__memcg_root(v->lru)))
+        inactive += n->stat[VMSIM__NR_INACTIVE_ANON];
+    return inactive > INT64_C(2) << sc->order;
+}
+
+bool vmsim__shrink_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node) {
+    VMSIM__ASSERT(node < v->mem->nr_nodes && vmsim__memcg_by_id(v->lru, sc->target));
+    const uint64_t before = sc->nr_reclaimed;
+    memset(&sc->nr, 0, sizeof sc->nr);
+    sc->throttle = VMSIM__THROTTLE_NONE;
+    vmsim__prepare_scan_count(v, sc, node);
+    shrink_memcgs(v, sc, node);
+    judge_node(v, sc, node);
+    if (sc->nr_reclaimed > before)
+        v->node[node].kswapd_failures = 0;
+    return continue_for_compaction(v, sc, node, sc->nr_reclaimed - before);
+}
+
+/* ---- direct reclaim and limits ---- */
+
+static void snapshot_refaults(struct vmsim__vmscan *v, const struct vmsim__scan_control *sc) {
+    struct vmsim__memcg *target = vmsim__memcg_by_id(v->lru, sc->target);
+    for (unsigned n = 0; n < v->mem->nr_nodes; n++) {
+        struct vmsim__lruvec *lruvec = &target->lruvec[n];
+        lruvec->refaults[0] = (uint64_t)vmsim__lruvec_stat(lruvec, VMSIM__WORKINGSET_ACTIVATE_ANON);
+        lruvec->refaults[1] = (uint64_t)vmsim__lruvec_stat(lruvec, VMSIM__WORKINGSET_ACTIVATE_FILE);
+        if (!vmsim__vmscan_global(sc))
+            lruvec->congested = false;
+    }
+}
+
+/* Nothing came: once more, this time active pages are taken from, or protection is passed over. */
+static bool another_pass(struct vmsim__scan_control *sc) {
+    if (sc->skipped_deactivate) {
+        sc->force_deactivate = true;
+        sc->skipped_deactivate = false;
+    } else if (sc->memcg_low_skipped) {
+        sc->force_deactivate = false;
+        sc->memcg_low_reclaim = true;
+        sc->memcg_low_skipped = false;
+    } else {
+        return false;
+    }
+    sc->priority = VMSIM__DEF_PRIORITY;
+    sc->node = 0;
+    return true;
+}
+
+static enum vmsim__reclaim_outcome finish(struct vmsim__vmscan *v, struct vmsim__scan_control *sc) {
+    snapshot_refaults(v, sc);
+    if (sc->nr_reclaimed || sc->compaction_ready || !another_pass(sc))
+        return VMSIM__RECLAIM_DONE;
+    return VMSIM__RECLAIM_AGAIN;
+}
+
+/* All nodes were visited at this priority. */
+static enum vmsim__reclaim_outcome end_of_priority(struct vmsim__vmscan *v, struct vmsim__scan_control *sc) {
+    sc->throttle = VMSIM__THROTTLE_NONE;
+    if (vmsim__vmscan_global(sc) && sc->priority == 1 && !sc->nr_reclaimed)
+        sc->throttle = VMSIM__THROTTLE_NOPROGRESS;
+    sc->node = 0;
+    if (sc->nr_reclaimed >= sc->nr_to_reclaim || sc->compaction_ready || !sc->priority)
+        return finish(v, sc);
+    sc->priority--;
+    return sc->throttle ? VMSIM__RECLAIM_THROTTLED : VMSIM__RECLAIM_AGAIN;
+}
+
+enum vmsim__reclaim_outcome vmsim__reclaim_step(struct vmsim__vmscan *v, struct vmsim__scan_control *sc) {
+    VMSIM__ASSERT(!sc->kswapd && sc->priority >= 0);
+    const struct vmsim__node *local = &v->mem->nodes[v->mem->cpu_node[sc->cpu]];
+    if (!sc->node && !sc->in_node) { /* a priority begins */
+        sc->nr_scanned = 0;
+        if (vmsim__vmscan_global(sc))
+            v->mem->event[VMSIM__ALLOCSTALL_DMA + sc->zone_type] += sc->priority == VMSIM__DEF_PRIORITY;
+    }
+    while (sc->node < local->order_count && !(sc->nodemask >> local->order[sc->node] & 1))
+        sc->node++;
+    if (sc->node >= local->order_count)
+        return end_of_priority(v, sc);
+    const unsigned node = local->order[sc->node];
+    if (sc->order > VMSIM__COSTLY_ORDER && v->hooks.compaction_ready &&
+        v->hooks.compaction_ready(v->hooks.context, node, sc->order, sc->zone_type)) {
+        sc->compaction_ready = true;
+        sc->node++;
+        return VMSIM__RECLAIM_AGAIN;
+    }
+    sc->in_node = vmsim__shrink_node(v, sc, node);
+    sc->node += !sc->in_node;
+    return sc->throttle ? VMSIM__RECLAIM_THROTTLED : VMSIM__RECLAIM_AGAIN;
+}

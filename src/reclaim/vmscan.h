@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's own reclaim ("linux-lru"): which pages of which lists are looked at, and what becomes of each.
+ *
+ *   direct, memcg limit:  vmsim__reclaim_step, until it is done     kswapd: vmsim__shrink_node, until it is done
+ *                               |  one node a step
+ *   shrink_node --- each cgroup of the subtree --- shrink_lruvec --- get_scan_count: how much of each list
+ *                                                        |-- shrink_active_list     -> inactive
+ *                                                        `-- shrink_inactive_list -- shrink_folio_list -> freed, kept
+ *
+ * The lists, charges and shadows are lru/'s. What has to do with mappings, files, swap and devices is asked through
+ * hooks, so that this mechanism is the same over all of them. It never waits: where the kernel would sleep, the step
+ * returns and says why, and all that has to survive stands in the scan control, in which there is no pointer.
+ * Kernel counterpart: mm/vmscan.c (6.1). */
+#ifndef VMSIM__VMSCAN_H
+#define VMSIM__VMSCAN_H
+#include "lru/memcg.h"
+#include "lru/workingset.h"
+
+#define VMSIM__DEF_PRIORITY 12
+#define VMSIM__SWAP_CLUSTER_MAX VMSIM__ISOLATE_MAX
+
+#define VMSIM__NO_SHADOW UINT64_MAX
+
+enum vmsim__pageout {
+    VMSIM__PAGEOUT_KEEP,     /* could not be written now */
+    VMSIM__PAGEOUT_ACTIVATE, /* will not be written: no sense in trying soon */
+    VMSIM__PAGEOUT_SUCCESS,  /* on its way (WRITEBACK) or written (neither DIRTY nor WRITEBACK) */
+    VMSIM__PAGEOUT_CLEAN     /* turned out to be clean */
+};
+/* Use of a page through its mappings since the last time; taking it clears the accessed bits. */
+struct vmsim__use {
+    unsigned ptes; /* VMAs through which it was used */
+    bool exec;     /* by one that may execute it */
+    bool locked;   /* one is VM_LOCKED */
+};
+
+struct vmsim__scan_control;
+
+/* What reclaim asks of the layers that know mappings, files and swap. `cpu` is the CPU on which reclaim runs. */
+struct vmsim__vmscan_hooks {
+    void *context;
+    /* Use by address spaces of the subtree of cgroup `target`. NULL: nothing is mapped. */
+    void (*referenced)(void *context, vmsim__pfn pfn, uint16_t target, unsigned cpu, struct vmsim__use *use);
+    /* Takes the page out of page tables; true: no entry is left. The flush may wait for unmap_flush. */
+    bool (*unmap)(void *context, vmsim__pfn pfn, unsigned cpu);
+    void (*unmap_flush)(void *context, unsigned cpu);
+    /* Gives an anonymous page a slot and puts it into the swap cache, dirty. False: no slot (or no memory). */
+    bool (*add_to_swap)(void *context, vmsim__pfn pfn, unsigned cpu);
+    /* Starts the write-out of a dirty page that is not mapped any more. */
+    enum vmsim__pageout (*pageout)(void *context, vmsim__pfn pfn, const struct vmsim__scan_control *sc, unsigned cpu);
+    /* Takes the page out of its file or out of the swap cache and leaves `shadow` there, or nothing (VMSIM__NO_SHADOW).
+     * The cache's references, one a base page, and reclaim's own are the only ones, so that it cannot fail; the cache's
+     * are dropped. */
+    void (*remove_mapping)(void *context, vmsim__pfn pfn, uint64_t shadow, unsigned cpu);
+    /* Splits a large folio; its frames stay where they are. False: it cannot be. NULL: never. */
+    bool (*split)(void *context, vmsim__pfn pfn, unsigned cpu);
+    /* Everything that reclaim took was dirty, and nobody writes it. */
+    void (*wake_flushers)(void *context);
+    /* Objects of caches of the kernel's own: pages freed. NULL: none. */
+    uint64_t (*shrink_slab)(void *context, unsigned node, uint16_t memcg, int priority, unsigned cpu);
+    /* Would compaction find room for 2^order on the node now? NULL: no. */
+    bool (*compaction_ready)(void *context, unsigned node, unsigned order, unsigned zone_type);
+};
+
+/* Why a step ended before it was done. */
+enum vmsim__throttle {
+    VMSIM__THROTTLE_NONE,
+    VMSIM__THROTTLE_WRITEBACK, /* 100 ms, or until enough is written */
+    VMSIM__THROTTLE_CONGESTED, /* a jiffy */
+    VMSIM__THROTTLE_NOPROGRESS /* a jiffy, or until somebody makes progress */
+};
+
+/* One reclaim, from beginning to end. Make it with one of the functions below. */
+struct vmsim__scan_control {
+    /* what is wanted and allowed */
+    uint64_t nr_to_reclaim; /* pages */
+    uint64_t nodemask;      /* nodes that help */
+    uint32_t gfp;
+    uint16_t target; /* cgroup whose subtree is reclaimed from; root: global reclaim */
+    uint16_t cpu;
+    uint8_t order, zone_type; /* zone_type: highest zone that helps */
+    bool kswapd, may_writepage, may_unmap, may_swap, proactive;
+    bool memcg_low_reclaim, force_deactivate; /* second and third pass */
+    /* how it stands */
+    int priority; /* 12 down to 0; pages scanned: size >> priority */
+    bool skipped_deactivate, memcg_low_skipped, compaction_ready;
+    uint64_t nr_scanned, nr_reclaimed;
+    enum vmsim__throttle throttle;
+    unsigned node; /* next of the zonelist's nodes */
+    bool in_node;  /* it is to be shrunk once more */
+    /* of the node that is being shrunk */
+    bool may_deactivate[2], cache_trim_mode, file_is_tiny; /* [0] anon, [1] file */
+    uint64_t anon_cost, file_cost;
+    struct {
+        uint64_t dirty, unqueued_dirty, congested, writeback, immediate, file_taken, taken;
+    } nr;
+};
+
+struct vmsim__vmscan {
+    struct vmsim__lru *lru;
+    struct vmsim__mem *mem;
+    const struct vmsim__kernel *kernel;
+    struct vmsim__vmscan_hooks hooks;
+    unsigned swappiness; /* vm.swappiness, 0..200 */
+    struct {
+        bool writeback, dirty;    /* PGDAT_WRITEBACK, PGDAT_DIRTY */
+        uint32_t kswapd_failures; /* runs in a row without a page; 16: hopeless */
+    } node[VMSIM__MAX_NODES];
+};
+
+/* Direct reclaim for an allocation of 2^order, up to a zone type, from the nodes of a mask. */
+struct vmsim__scan_control vmsim__scan_direct(const struct vmsim__vmscan *v, unsigned order, uint32_t gfp,
+                                              unsigned zone_type, uint64_t nodemask, unsigned cpu);
+/* For a limit: `pages` (32 at least) from the subtree of a cgroup. */
+struct vmsim__scan_control vmsim__scan_memcg(const struct vmsim__vmscan *v, uint16_t target, uint64_t pages,
+                                             uint32_t gfp, bool may_swap, unsigned cpu);
+/* kswapd's, for one node; priority and nr_to_reclaim are balance_pgdat's. */
+struct vmsim__scan_control vmsim__scan_kswapd(const struct vmsim__vmscan *v, unsigned order, unsigned zone_type,
+                                              unsigned cpu);
+
+enum vmsim__reclaim_outcome {
+    VMSIM__RECLAIM_DONE,     /* sc->nr_reclaimed says with what success (compaction_ready: 1) */
+    VMSIM__RECLAIM_AGAIN,    /* enter again; the time of the step may be charged before */
+    VMSIM__RECLAIM_THROTTLED /* the same after a wait of the kind sc->throttle */
+};
+/* One node at one priority. Kernel: do_try_to_free_pages, taken apart. */
+enum vmsim__reclaim_outcome vmsim__reclaim_step(struct vmsim__vmscan *v, struct vmsim__scan_control *sc);
+/* One round over a node; true: another is wanted (sc->throttle may ask for a wait before). Kernel: shrink_node. */
+bool vmsim__shrink_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node);
+
+/* ---- parts, for their tests and for those who reclaim by other rules ---- */
+
+/* Pages to scan of each evictable list, by enum vmsim__lru_list. Kernel: get_scan_count. */
+void vmsim__get_scan_count(const struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
+                           uint64_t nr[VMSIM__LRU_UNEVICTABLE]);
+/* Costs, deactivation, cache_trim_mode and file_is_tiny of the node. Kernel: prepare_scan_count. */
+void vmsim__prepare_scan_count(const struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node);
+/* Is the inactive list of the type too short beside the active one? */
+bool vmsim__inactive_is_low(const struct vmsim__lruvec *lruvec, bool file);
+void vmsim__shrink_lruvec(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec);
+void vmsim__shrink_active_list(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
+                               bool file, uint32_t pages);
+uint64_t vmsim__shrink_inactive_list(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
+                                     struct vmsim__lruvec *lruvec, bool file, uint32_t pages);
+
+/* What shrink_folio_list met, in pages. */
+struct vmsim__reclaim_stat {
+    uint64_t dirty, unqueued_dirty, congested, writeback, immediate, pageout, activate[2], ref_keep, unmap_fail,
+        lazyfree_fail;
+};
+/* Frees what can be freed of isolated folios; those that stay are left in folio[0..*count) in their order. Pages freed.
+ */
+uint64_t vmsim__shrink_folio_list(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node,
+                                  vmsim__pfn *folio, uint32_t *count, struct vmsim__reclaim_stat *stat,
+                                  bool ignore_references);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the kernel's own reclaim share: counters with their cgroups' side, hooks with defaults. */
+#ifndef VMSIM__VMSCAN_IMPL_H
+#define VMSIM__VMSCAN_IMPL_H
+#include "reclaim/vmscan.h"
+
+static inline bool vmsim__vmscan_global(const struct vmsim__scan_control *sc) {
+    return sc->target == VMSIM__MEMCG_ROOT;
+}
+/* Which lists it is on: pages of MADV_FREE count as a file's. Kernel: folio_is_file_lru. */
+static inline bool vmsim__vmscan_is_file(const struct vmsim__frame *f) {
+    return !vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED);
+}
+/* An event of the machine and of a cgroup. */
+static inline void vmsim__vmscan_count(struct vmsim__vmscan *v, struct vmsim__memcg *m, enum vmsim__event_stat event,
+                                       uint64_t n) {
+    v->mem->event[event] += n;
+    if (m->parent)
+        m->event[event] += n;
+}
+/* Of the folio's cgroup. */
+static inline void vmsim__vmscan_event(struct vmsim__vmscan *v, const struct vmsim__frame *f,
+                                       enum vmsim__event_stat event, uint64_t n) {
+    vmsim__vmscan_count(v, vmsim__memcg_by_id(v->lru, f->memcg), event, n);
+}
+/* Scans and steals for a limit are the cgroup's alone. */
+static inline void vmsim__vmscan_count_scan(struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
+                                            struct vmsim__memcg *m, enum vmsim__event_stat event, uint64_t n) {
+    if (vmsim__vmscan_global(sc))
+        v->mem->event[event] += n;
+    if (m->parent)
+        m->event[event] += n;
+}
+static inline void vmsim__vmscan_node_stat(struct vmsim__vmscan *v, const struct vmsim__frame *f,
+                                           enum vmsim__node_stat stat, int64_t pages) {
+    v->mem->nodes[v->mem->zones[vmsim__frame_zone(f)].node].stat[stat] += pages;
+    vmsim__folio_stat_add(v->lru, f, stat, pages);
+}
+static inline void vmsim__vmscan_flush(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc) {
+    if (v->hooks.unmap_flush)
+        v->hooks.unmap_flush(v->hooks.context, sc->cpu);
+}
+/* Kernel: folio_referenced: no walk for a page that nothing maps. */
+static inline struct vmsim__use vmsim__vmscan_referenced(const struct vmsim__vmscan *v,
+                                                         const struct vmsim__scan_control *sc, vmsim__pfn pfn) {
+    struct vmsim__use use = {0};
+    if (v->hooks.referenced && vmsim__folio_mapped(v->lru, pfn))
+        v->hooks.referenced(v->hooks.context, pfn, sc->target, sc->cpu, &use);
+    return use;
+}
+
+#endif
