@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading, writing, syncing, truncating and dropping files, counter by counter as Linux 6.1 did it phase by phase. */
 #include "cache_machine.h"
+#include "lru/workingset.h"
 
 static struct cache_machine m;
 static struct vmsim__file *file;
@@ -346,6 +347,40 @@ static void test_pages_in_a_batch_survive_invalidation_until_drained(void **stat
     end();
 }
 
+static void evict(uint64_t index) {
+    vmsim__pfn pfn = vmsim__file_page(file, index);
+    assert_true(vmsim__lru_isolate(m.lru, pfn));
+    vmsim__filemap_evict(m.cache, pfn, vmsim__workingset_eviction(m.lru, pfn, VMSIM__MEMCG_ROOT), 0);
+    vmsim__folio_put(m.lru, pfn, 0);
+    assert_int_equal(vmsim__file_page(file, index), VMSIM__PFN_NONE);
+    cache_machine_check(&m);
+}
+
+/* An evicted page leaves a shadow, which readahead finds, a write of the whole page passes over, truncation drops. */
+static void test_an_evicted_page_is_known_when_it_comes_again(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 64 * PAGE);
+    assert_int_equal(vmsim__file_preload(m.cache, file, 0), 0);
+    vmsim__lru_drain_all(m.lru);
+    for (uint64_t i = 10; i < 13; i++)
+        evict(i);
+    assert_int_equal(file->nrpages, 61);
+    assert_int_equal(file->pages.count, 64);
+    assert_int_equal(vmsim__file_write(m.cache, file, 11 * PAGE, PAGE, 0), PAGE);
+    assert_int_equal(node_stat(&m, VMSIM__WORKINGSET_REFAULT_FILE), 0);
+    assert_int_equal(vmsim__file_read(m.cache, file, &ra, 10 * PAGE, PAGE, 0), PAGE);
+    assert_int_equal(node_stat(&m, VMSIM__WORKINGSET_REFAULT_FILE), 2); /* 12 came with it */
+    assert_int_equal(file->nrpages, 64);
+    evict(20);
+    evict(3);
+    assert_int_equal(vmsim__file_truncate(m.cache, file, 12 * PAGE, 0), 0);
+    assert_int_equal(file->pages.count, 12);
+    assert_int_equal(vmsim__file_invalidate(m.cache, file, 3, 4, 0), 1);
+    assert_int_equal(file->pages.count, 11);
+    cache_machine_check(&m);
+    end();
+}
+
 static void test_ramfs_pages_are_unevictable(void **state) {
     (void)state;
     start(VMSIM__FILE_RAMFS, 32 * PAGE);
@@ -576,6 +611,7 @@ int main(void) {
         cmocka_unit_test(test_fadvise_dontneed_sends_dirty_pages_out_and_keeps_them),
         cmocka_unit_test(test_mapped_files_are_cleaned_before_writing_and_unmapped_before_truncation),
         cmocka_unit_test(test_pages_in_a_batch_survive_invalidation_until_drained),
+        cmocka_unit_test(test_an_evicted_page_is_known_when_it_comes_again),
         cmocka_unit_test(test_ramfs_pages_are_unevictable),
         cmocka_unit_test(test_blocks_of_a_device_are_active_from_the_start),
         cmocka_unit_test(test_without_an_open_file_the_file_keeps_the_readahead_state),

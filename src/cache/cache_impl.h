@@ -102,7 +102,8 @@ vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const stru
                                 unsigned cpu);
 /* Puts a new frame into the file and into the lru_add batch; the caller's reference is dropped in any case. False: the
  * host has no memory, the frame was freed. */
-bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu);
+bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
+                        unsigned cpu);
 /* Takes page `index` out of the file: counters, dirtiness, the cache's reference. The page is no longer mapped. */
 void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu);
 /* Allocates and adds a page, to be filled by the caller. VMSIM__PFN_NONE: no frame or no host memory. */

@@ -8,6 +8,7 @@
  * whatever file, mapping or CPU it came, and is entered again.
  * Kernel counterparts: mm/filemap.c, fs/ext4/inode.c for the order of events in write(). */
 #include "cache/cache_impl.h"
+#include "lru/workingset.h"
 
 /* ---- entering and leaving ---- */
 
@@ -23,13 +24,16 @@ vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const stru
     return pfn;
 }
 
-/* Kernel: filemap_add_folio. */
-bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
+/* Kernel: filemap_add_folio. A page that takes the place of a shadow comes again; one that is about to be written
+ * (GFP_WRITE) tells nothing about what was missed. */
+bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
+                        unsigned cpu) {
     VMSIM__ASSERT(vmsim__cache_frame(c, pfn)->refcount == 1 && !vmsim__cache_frame(c, pfn)->mapping);
     VMSIM__ASSERT(vmsim__file_page(f, index) == VMSIM__PFN_NONE);
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    uint64_t old = 0;
     if (!vmsim__radix_store(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_PAGE, pfn), 1u << VMSIM__MARK_PAGE,
-                            NULL)) {
+                            &old)) {
         c->error = VMSIM_ENOMEM;
         vmsim__folio_put(c->lru, pfn, cpu);
         return false;
@@ -45,18 +49,17 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, 1);
     if (f->kind == VMSIM__FILE_SHMEM)
         vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, 1);
+    if (vmsim__entry_tag(old) == VMSIM__ENTRY_SHADOW && !(gfp & VMSIM__GFP_WRITE))
+        vmsim__workingset_refault(c->lru, pfn, vmsim__entry_content(old));
     vmsim__lru_add(c->lru, pfn, cpu); /* the caller's reference is now the cache's */
     return true;
 }
 
-/* Kernel: __filemap_remove_folio. Dirtiness goes first, while the page still names its file. */
-void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn,
-                           unsigned cpu) {
+/* The page is the file's no longer; the slot has been seen to. */
+static void forget(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     VMSIM__ASSERT(fr->mapcount == 0 && !vmsim__frame_is(fr, VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK));
-    VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_FILE) && fr->mapping == f->id && vmsim__frame_index(fr) == index);
-    vmsim__dirty_cancel(c, f, pfn);
-    vmsim__radix_remove(&f->pages, index);
+    VMSIM__ASSERT(f->nrpages > 0);
     f->nrpages--;
     vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, -1);
     if (f->kind == VMSIM__FILE_SHMEM)
@@ -66,10 +69,34 @@ void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64
     vmsim__folio_put(c->lru, pfn, cpu);
 }
 
+/* Kernel: __filemap_remove_folio. Dirtiness goes first, while the page still names its file. */
+void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn,
+                           unsigned cpu) {
+    VMSIM__ASSERT(vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_FILE) &&
+                  vmsim__frame_index(vmsim__cache_frame(c, pfn)) == index);
+    VMSIM__ASSERT(vmsim__cache_frame(c, pfn)->mapping == f->id);
+    vmsim__dirty_cancel(c, f, pfn);
+    vmsim__radix_remove(&f->pages, index);
+    forget(c, f, pfn, cpu);
+}
+
+/* An entry is replaced, so that no host memory is needed. Kernel: __filemap_remove_folio with a shadow. */
+void vmsim__filemap_evict(struct vmsim__cache *c, vmsim__pfn pfn, uint64_t shadow, unsigned cpu) {
+    const struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    struct vmsim__file *f = vmsim__file_by_id(c, fr->mapping);
+    VMSIM__ASSERT(f && vmsim__frame_is(fr, VMSIM__FRAME_FILE));
+    VMSIM__ASSERT(!vmsim__frame_is(fr, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK | VMSIM__FRAME_PINNED));
+    bool stored =
+        vmsim__radix_store(&f->pages, vmsim__frame_index(fr), vmsim__entry_make(VMSIM__ENTRY_SHADOW, shadow), 0, NULL);
+    VMSIM__ASSERT(stored);
+    (void)stored;
+    forget(c, f, pfn, cpu);
+}
+
 vmsim__pfn vmsim__filemap_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, uint32_t gfp,
                                  const struct vmsim__alloc_request *policy, unsigned cpu) {
     vmsim__pfn pfn = vmsim__filemap_alloc(c, gfp, policy, cpu);
-    if (pfn == VMSIM__PFN_NONE || !vmsim__filemap_add(c, f, index, pfn, cpu))
+    if (pfn == VMSIM__PFN_NONE || !vmsim__filemap_add(c, f, index, pfn, gfp, cpu))
         return VMSIM__PFN_NONE;
     return pfn;
 }

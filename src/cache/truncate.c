@@ -9,6 +9,19 @@
  * mm/truncate.c, mm/fadvise.c, fs/drop_caches.c. */
 #include "cache/cache_impl.h"
 
+/* Shadows of [first, end) go with the data that they remember. Returns how many. Kernel: truncate_exceptional_entries.
+ */
+static uint64_t drop_shadows(struct vmsim__file *f, uint64_t first, uint64_t end) {
+    VMSIM__ASSERT(f->pages.count >= f->nrpages);
+    uint64_t dropped = 0, entry;
+    for (uint64_t i = first; f->pages.count > f->nrpages && (entry = vmsim__radix_next(&f->pages, &i)) && i < end;
+         i++) {
+        if (vmsim__entry_tag(entry) == VMSIM__ENTRY_SHADOW)
+            dropped += vmsim__radix_remove(&f->pages, i) != 0;
+    }
+    return dropped;
+}
+
 /* Kernel: truncate_inode_pages_range; mapped pages are unmapped in one sweep before, so that none is found mapped. What
  * was dropped before it waits stays dropped. */
 bool vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool even_cows,
@@ -27,6 +40,7 @@ bool vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint6
             return false;
         vmsim__filemap_remove(c, f, i, pfn, cpu);
     }
+    drop_shadows(f, first, end);
     return true;
 }
 
@@ -118,7 +132,7 @@ static uint64_t invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64
     }
     if (in_batch && !drained)
         vmsim__lru_drain_cpu(c->lru, cpu);
-    return dropped;
+    return dropped + drop_shadows(f, first, end);
 }
 
 uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
