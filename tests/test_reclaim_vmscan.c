@@ -152,7 +152,7 @@ static void test_shares_follow_swappiness_and_cost(void **state) {
     fill(page[1], 1000, CACHED);
     for (size_t i = 0; i < TEST_COUNT(c); i++) {
         uint64_t nr[VMSIM__LRU_UNEVICTABLE];
-        struct vmsim__scan_control sc = vmsim__scan_direct(&v, 0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
+        struct vmsim__scan_control sc = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
         sc.priority = 1;
         sc.anon_cost = c[i].anon_cost;
         sc.file_cost = c[i].file_cost;
@@ -185,7 +185,7 @@ static void test_which_type_is_scanned_at_all(void **state) {
         vmsim__lru_set_swap(m.lru, 10, c[i].swap ? 10 : 0);
         fill(page[0], 100, ANON);
         fill(page[1], 100, CACHED);
-        struct vmsim__scan_control sc = vmsim__scan_direct(&v, 0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
+        struct vmsim__scan_control sc = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
         sc.target = c[i].limit ? cg->id : VMSIM__MEMCG_ROOT;
         sc.priority = c[i].priority;
         sc.cache_trim_mode = c[i].trim;
@@ -222,7 +222,7 @@ static void test_active_pages_are_deactivated_but_executed_ones(void **state) {
         frame(page[i])->mapcount = 1;
         fake[page[i]] = (struct fake){.used = i != 1, .exec = i < 2};
     }
-    struct vmsim__scan_control sc = vmsim__scan_direct(&v, 0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
+    struct vmsim__scan_control sc = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
     vmsim__shrink_active_list(&v, &sc, vmsim__lruvec_of_node(m.lru, 0), true, 32);
     assert_int_equal(on_list(VMSIM__LRU_ACTIVE_FILE), 9);
     assert_int_equal(on_list(VMSIM__LRU_INACTIVE_FILE), 31);
@@ -255,7 +255,7 @@ static void check_fate(const struct fate *t) {
     f->mapcount = t->used || t->locked || vmsim__frame_is(f, VMSIM__FRAME_ANON);
     f->refcount += vmsim__frame_is(f, VMSIM__FRAME_ANON) ? 0 : f->mapcount;
     fake[pfn] = (struct fake){.used = t->used, .exec = t->exec, .locked = t->locked};
-    struct vmsim__scan_control sc = vmsim__scan_direct(&v, 0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
+    struct vmsim__scan_control sc = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
     sc.kswapd = t->kswapd;
     vmsim__lru_drain_all(m.lru);
     bool file = !vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED);
@@ -297,7 +297,7 @@ static void test_an_anonymous_page_without_a_slot_becomes_active(void **state) {
     start(64);
     vmsim__pfn pfn = new_page(ANON);
     vmsim__lru_drain_all(m.lru);
-    struct vmsim__scan_control sc = vmsim__scan_direct(&v, 0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
+    struct vmsim__scan_control sc = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
     assert_int_equal(vmsim__shrink_inactive_list(&v, &sc, vmsim__lruvec_of_node(m.lru, 0), false, 32), 0);
     assert_true(vmsim__frame_is(frame(pfn), VMSIM__FRAME_ACTIVE));
     drop_all();
@@ -309,7 +309,7 @@ static void test_writing_costs_the_type_that_was_written(void **state) {
     start(64);
     slots = 16;
     fill(page, 16, ANON);
-    struct vmsim__scan_control sc = vmsim__scan_direct(&v, 0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
+    struct vmsim__scan_control sc = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
     assert_int_equal(vmsim__shrink_inactive_list(&v, &sc, vmsim__lruvec_of_node(m.lru, 0), false, 16), 16);
     assert_int_equal(written, 16);
     assert_int_equal(node_stat(&m, VMSIM__NR_VMSCAN_WRITE), 16);
@@ -325,7 +325,7 @@ static void test_a_page_that_others_hold_stays(void **state) {
     vmsim__pfn pfn = new_page(CACHED);
     vmsim__lru_drain_all(m.lru);
     vmsim__folio_get(m.lru, pfn);
-    struct vmsim__scan_control sc = vmsim__scan_direct(&v, 0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
+    struct vmsim__scan_control sc = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
     assert_int_equal(vmsim__shrink_inactive_list(&v, &sc, vmsim__lruvec_of_node(m.lru, 0), true, 32), 0);
     assert_int_equal(on_list(VMSIM__LRU_INACTIVE_FILE), 1);
     assert_int_equal(vmsim__lruvec_of_node(m.lru, 0)->nonresident_age, 0);
@@ -350,7 +350,7 @@ static void test_active_pages_are_taken_by_force_in_a_second_pass(void **state) 
     fill(page + 5, 5, CACHED);
     for (unsigned i = 5; i < 10; i++)
         frame(page[i])->flags |= VMSIM__FRAME_LOCKED;
-    struct vmsim__scan_control sc = vmsim__scan_direct(&v, 0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
+    struct vmsim__scan_control sc = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
     assert_true(reclaim(&sc, &steps) > 0);
     assert_true(sc.force_deactivate);
     assert_int_equal(event(&m, VMSIM__ALLOCSTALL_NORMAL), 2);
@@ -380,7 +380,7 @@ static void test_protected_cgroups_are_spared(void **state) {
             charged_page(cg, CACHED);
         vmsim__lru_drain_all(m.lru);
         *(low ? &cg->memory.low : &cg->memory.min) = 100;
-        struct vmsim__scan_control sc = vmsim__scan_direct(&v, 0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
+        struct vmsim__scan_control sc = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, VMSIM__ZONE_NORMAL, 1, 0);
         uint64_t got = reclaim(&sc, &steps);
         assert_int_equal(got > 0, low);
         assert_int_equal(cg->memory_event[VMSIM__MEMCG_LOW] > 0, low);
@@ -400,7 +400,7 @@ static void read_page(struct vmsim__memcg *cg, uint64_t index) {
     if (pfn == VMSIM__PFN_NONE) {
         pfn = vmsim__mem_alloc(&m.mem, &rq);
         while (vmsim__memcg_try_charge(m.lru, cg->id, 1, 0, &t) == VMSIM__CHARGE_RECLAIM) {
-            struct vmsim__scan_control sc = vmsim__scan_memcg(&v, t.over, t.pages, t.gfp, true, 0);
+            struct vmsim__scan_control sc = vmsim__scan_memcg(t.over, t.pages, t.gfp, true, 0);
             unsigned steps;
             t.reclaimed = reclaim(&sc, &steps);
         }

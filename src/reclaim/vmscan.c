@@ -7,8 +7,7 @@
 
 /* ---- beginnings ---- */
 
-static struct vmsim__scan_control begin(const struct vmsim__vmscan *v, uint32_t gfp, unsigned cpu) {
-    VMSIM__ASSERT(cpu < v->mem->nr_cpus);
+static struct vmsim__scan_control begin(uint32_t gfp, unsigned cpu) {
     return (struct vmsim__scan_control){.nr_to_reclaim = VMSIM__SWAP_CLUSTER_MAX,
                                         .nodemask = UINT64_MAX,
                                         .gfp = gfp,
@@ -20,29 +19,28 @@ static struct vmsim__scan_control begin(const struct vmsim__vmscan *v, uint32_t 
                                         .priority = VMSIM__DEF_PRIORITY};
 }
 
-struct vmsim__scan_control vmsim__scan_direct(const struct vmsim__vmscan *v, unsigned order, uint32_t gfp,
-                                              unsigned zone_type, uint64_t nodemask, unsigned cpu) {
-    struct vmsim__scan_control sc = begin(v, gfp, cpu);
+struct vmsim__scan_control vmsim__scan_direct(unsigned order, uint32_t gfp, unsigned zone_type, uint64_t nodemask,
+                                              unsigned cpu) {
+    struct vmsim__scan_control sc = begin(gfp, cpu);
     sc.order = (uint8_t)order;
     sc.zone_type = (uint8_t)zone_type;
     sc.nodemask = nodemask;
     return sc;
 }
 
-struct vmsim__scan_control vmsim__scan_memcg(const struct vmsim__vmscan *v, uint16_t target, uint64_t pages,
-                                             uint32_t gfp, bool may_swap, unsigned cpu) {
+struct vmsim__scan_control vmsim__scan_memcg(uint16_t target, uint64_t pages, uint32_t gfp, bool may_swap,
+                                             unsigned cpu) {
     const uint32_t how = VMSIM__GFP_KERNEL | VMSIM__GFP_HIGH | VMSIM__GFP_NORETRY | VMSIM__GFP_RETRY_MAYFAIL |
                          VMSIM__GFP_NOFAIL | VMSIM__GFP_MEMALLOC; /* GFP_RECLAIM_MASK */
-    struct vmsim__scan_control sc = begin(v, (gfp & how) | (VMSIM__GFP_HIGHUSER_MOVABLE & ~how), cpu);
+    struct vmsim__scan_control sc = begin((gfp & how) | (VMSIM__GFP_HIGHUSER_MOVABLE & ~how), cpu);
     sc.target = target;
     sc.nr_to_reclaim = vmsim__max64(pages, VMSIM__SWAP_CLUSTER_MAX);
     sc.may_swap = may_swap;
     return sc;
 }
 
-struct vmsim__scan_control vmsim__scan_kswapd(const struct vmsim__vmscan *v, unsigned order, unsigned zone_type,
-                                              unsigned cpu) {
-    struct vmsim__scan_control sc = begin(v, VMSIM__GFP_KERNEL, cpu);
+struct vmsim__scan_control vmsim__scan_kswapd(unsigned order, unsigned zone_type, unsigned cpu) {
+    struct vmsim__scan_control sc = begin(VMSIM__GFP_KERNEL, cpu);
     sc.kswapd = true;
     sc.order = (uint8_t)order;
     sc.zone_type = (uint8_t)zone_type;

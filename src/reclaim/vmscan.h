@@ -109,14 +109,13 @@ struct vmsim__vmscan {
 };
 
 /* Direct reclaim for an allocation of 2^order, up to a zone type, from the nodes of a mask. */
-struct vmsim__scan_control vmsim__scan_direct(const struct vmsim__vmscan *v, unsigned order, uint32_t gfp,
-                                              unsigned zone_type, uint64_t nodemask, unsigned cpu);
-/* For a limit: `pages` (32 at least) from the subtree of a cgroup. */
-struct vmsim__scan_control vmsim__scan_memcg(const struct vmsim__vmscan *v, uint16_t target, uint64_t pages,
-                                             uint32_t gfp, bool may_swap, unsigned cpu);
-/* kswapd's, for one node; priority and nr_to_reclaim are balance_pgdat's. */
-struct vmsim__scan_control vmsim__scan_kswapd(const struct vmsim__vmscan *v, unsigned order, unsigned zone_type,
+struct vmsim__scan_control vmsim__scan_direct(unsigned order, uint32_t gfp, unsigned zone_type, uint64_t nodemask,
                                               unsigned cpu);
+/* For a limit: `pages` (32 at least) from the subtree of a cgroup. */
+struct vmsim__scan_control vmsim__scan_memcg(uint16_t target, uint64_t pages, uint32_t gfp, bool may_swap,
+                                             unsigned cpu);
+/* kswapd's, for one node; priority and nr_to_reclaim are balance_pgdat's. */
+struct vmsim__scan_control vmsim__scan_kswapd(unsigned order, unsigned zone_type, unsigned cpu);
 
 enum vmsim__reclaim_outcome {
     VMSIM__RECLAIM_DONE,     /* sc->nr_reclaimed says with what success (compaction_ready: 1) */
