@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The buddy allocator against simpler ones: a bitmap of owners, and lists kept as plain arrays. */
+#include "zones/columns.h"
 #include "zones_machine.h"
 
 /* ---- A bitmap of owners ---- */
@@ -292,6 +293,31 @@ static void fields_of_a_frame_keep_apart(void **state) {
     assert_int_equal(f->policy, 13);
 }
 
+static void columns_hold_what_few_frames_need(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__mem *mem = zm_plain(alloc, "6.1", 64 * MIB, 1);
+    const uint64_t blocks = vmsim__alloc_blocks(alloc);
+    assert_int_equal(vmsim__column_read(mem, VMSIM__COLUMN_SWAP, 5000), 0);
+    assert_true(vmsim__column_write(mem, VMSIM__COLUMN_SWAP, 5000, 0));
+    assert_int_equal(vmsim__alloc_blocks(alloc), blocks); /* nothing is kept for nothing */
+    for (uint64_t n = 1; n < 3; n++) {
+        vmsim__alloc_fail_after(alloc, n);
+        assert_false(vmsim__column_write(mem, VMSIM__COLUMN_SWAP, 5000, 7));
+        vmsim__alloc_fail_after(alloc, UINT64_MAX);
+        assert_int_equal(vmsim__column_read(mem, VMSIM__COLUMN_SWAP, 5000), 0);
+    }
+    assert_true(vmsim__column_write(mem, VMSIM__COLUMN_SWAP, 5000, UINT64_MAX));
+    assert_true(vmsim__column_write(mem, VMSIM__COLUMN_CPUPID, 5000, UINT32_MAX));
+    assert_true(vmsim__column_write(mem, VMSIM__COLUMN_CPUPID, 5001, 3));
+    assert_int_equal(vmsim__column_read(mem, VMSIM__COLUMN_SWAP, 5000), UINT64_MAX);
+    assert_int_equal(vmsim__column_read(mem, VMSIM__COLUMN_SWAP, 5001), 0);
+    assert_int_equal(vmsim__column_read(mem, VMSIM__COLUMN_CPUPID, 5000), UINT32_MAX);
+    assert_int_equal(vmsim__column_read(mem, VMSIM__COLUMN_CPUPID, 5001), 3);
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
 static void compound_blocks_know_their_head(void **state) {
     (void)state;
     struct vmsim__alloc *alloc = test_alloc();
@@ -347,6 +373,7 @@ int main(void) {
         cmocka_unit_test(an_ordinary_request_stops_at_the_low_watermark),
         cmocka_unit_test(an_order_above_the_top_is_refused),
         cmocka_unit_test(fields_of_a_frame_keep_apart),
+        cmocka_unit_test(columns_hold_what_few_frames_need),
         cmocka_unit_test(compound_blocks_know_their_head),
         cmocka_unit_test(blocks_can_be_taken_by_address),
     };

@@ -8,7 +8,7 @@
  * Frames are numbered by 32-bit page frame number (pfn) in units of the machine's base page; links are pfns, not
  * pointers. Metadata is allocated in chunks of one top-order block (4 MiB of simulated memory with 4 KiB pages: 32
  * KiB), when a frame of the block is first touched. A block that was never touched has no chunk: it is part of a boot
- * extent of its zone's free list.
+ * extent of its zone's free list. What few frames need stands beside the chunks (zones/columns.h).
  *
  * A compound page (a folio of more than one frame) is described by its head; what does not fit there stands in its
  * first tail, whose own fields are free for it: `policy` is the order, `mapping` counts the entries that map the whole.

@@ -14,6 +14,7 @@
  *
  * A hand-over costs one extent a hole-free stretch, whatever its size. Kernel counterparts: mm/memblock.c,
  * mm/mm_init.c, init/main.c. */
+#include "zones/columns.h"
 #include "zones/zones_internal.h"
 
 #include <stdlib.h>
@@ -573,6 +574,7 @@ void vmsim__mem_destroy(struct vmsim__mem *mem) {
         for (unsigned w = 0; w < 2; w++)
             vmsim__free(alloc, mem->nodes[n].zonelist[w], mem->nr_zones);
     }
+    vmsim__columns_fini(mem);
     destroy_frames(mem);
     if (mem->zones)
         vmsim__free_aligned(alloc, mem->zones, 64, mem->nr_zones * sizeof *mem->zones);

@@ -39,6 +39,7 @@ enum vmsim__migratetype {
 #define VMSIM__NO_ZONE 0xffu /* no index of a zone; zone byte of frames in holes */
 #define VMSIM__HSTATES 4     /* most sizes of hugetlb pages that an architecture has */
 #define VMSIM__COSTLY_ORDER 3
+#define VMSIM__MEM_COLUMNS 4
 enum vmsim__wmark { VMSIM__WMARK_MIN, VMSIM__WMARK_LOW, VMSIM__WMARK_HIGH, VMSIM__WMARK_PROMO, VMSIM__WMARKS };
 
 /* GFP flags: the kernel's bits (6.1). */
@@ -276,11 +277,12 @@ struct vmsim__mem {
     struct vmsim__mem_range *ranges; /* ascending, disjoint */
     struct vmsim__extent *reserved;  /* present, but never given to the allocator: ascending, disjoint */
     size_t nr_segments, segments_capacity, nr_reserved, nr_ranges;
-    uint8_t memory_block_order; /* log2 of the frames that come online or go offline at once */
-    bool movable_node;          /* the boot option: new memory is MOVABLE unless told otherwise */
-    size_t chunks;              /* chunks of metadata allocated */
-    bool host_nomem;            /* sticky: an allocation failed because the host had no memory for metadata */
-    uint8_t gfp_zone[16];       /* highest zone type by the four zone bits of a gfp */
+    uint8_t memory_block_order;        /* log2 of the frames that come online or go offline at once */
+    bool movable_node;                 /* the boot option: new memory is MOVABLE unless told otherwise */
+    size_t chunks;                     /* chunks of metadata allocated */
+    void **column[VMSIM__MEM_COLUMNS]; /* values beside the chunks, by chunk (zones/columns.h); NULL: never used */
+    bool host_nomem;                   /* sticky: an allocation failed because the host had no memory for metadata */
+    uint8_t gfp_zone[16];              /* highest zone type by the four zone bits of a gfp */
 };
 
 /* ---- Life ---- */
