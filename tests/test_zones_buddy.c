@@ -58,9 +58,11 @@ static unsigned random_order(struct vmsim__rng *r) {
 static void free_one(struct vmsim__mem *mem, struct owners *o, size_t i, unsigned cpu) {
     struct block b = disown(o, i);
     struct vmsim__frame *f = vmsim__frame_at(&mem->frames, b.pfn);
-    f->mapping = 7; /* an owner's traces, all over the block */
-    f[(1u << b.order) - 1].mapcount = 3;
-    f[(1u << b.order) - 1].flags |= VMSIM__FRAME_DIRTY;
+    /* an owner's traces, all over a compound block; of others only the first frame is the owner's */
+    uint32_t last = vmsim__frame_is(f, VMSIM__FRAME_HEAD) ? (1u << b.order) - 1 : 0;
+    f->mapping = 7;
+    f[last].mapcount = 3;
+    f[last].flags |= VMSIM__FRAME_DIRTY;
     vmsim__mem_free(mem, b.pfn, b.order, cpu);
 }
 

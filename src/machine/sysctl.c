@@ -136,7 +136,6 @@ static const char *not_yet(const char *name) {
         {"vm.oom_kill_allocating_task", "the OOM killer"},
         {"vm.dirty_expire_centisecs", "writeback by time"},
         {"vm.dirty_writeback_centisecs", "writeback by time"},
-        {"vm.nr_hugepages", "a pool of huge pages that changes at run time"},
         {"kernel.numa_balancing", "NUMA balancing"},
     };
     for (size_t i = 0; i < VMSIM__COUNT(knobs); i++) {

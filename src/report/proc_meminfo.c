@@ -106,8 +106,8 @@ static void emit_hugetlb(const struct view *v) {
         return;
     number(v, "HugePages_Total", vmsim__hugetlb_total(mem, h, VMSIM__MAX_NODES));
     number(v, "HugePages_Free", vmsim__hugetlb_free(mem, h, VMSIM__MAX_NODES));
-    number(v, "HugePages_Rsvd", 0);
-    number(v, "HugePages_Surp", 0);
+    number(v, "HugePages_Rsvd", mem->hstate[h].reserved);
+    number(v, "HugePages_Surp", vmsim__hugetlb_surplus(mem, h, VMSIM__MAX_NODES));
     pages(v, "Hugepagesize", UINT64_C(1) << mem->hstate[h].order);
     pages(v, "Hugetlb", vmsim__hugetlb_frames(mem, VMSIM__MAX_NODES));
 }
@@ -216,7 +216,7 @@ static void emit_node(const struct view *v) {
         return;
     number(v, "HugePages_Total", vmsim__hugetlb_total(mem, mem->default_hstate, v->node));
     number(v, "HugePages_Free", vmsim__hugetlb_free(mem, mem->default_hstate, v->node));
-    number(v, "HugePages_Surp", 0);
+    number(v, "HugePages_Surp", vmsim__hugetlb_surplus(mem, mem->default_hstate, v->node));
 }
 
 void vmsim__node_meminfo(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node) {

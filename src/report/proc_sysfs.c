@@ -130,6 +130,19 @@ static void pool_free(struct vmsim_machine *m, struct vmsim__textbuf *out, uint3
     vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)pages);
 }
 
+static void pool_surplus(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    uint64_t pages = vmsim__hugetlb_surplus(m->mem, arg >> POOL_SHIFT, arg & ((1u << POOL_SHIFT) - 1));
+    vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)pages);
+}
+
+static void pool_reserved(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)m->mem->hstate[arg >> POOL_SHIFT].reserved);
+}
+
+static void pool_overcommit(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)m->mem->hstate[arg >> POOL_SHIFT].overcommit);
+}
+
 static unsigned long long pool_kb(const struct vmsim_machine *m, uint32_t hstate) {
     VMSIM__ASSERT(hstate < m->mem->nr_hstates);
     return vmsim__pages_kb(m, UINT64_C(1) << m->mem->hstate[hstate].order);
@@ -227,12 +240,9 @@ static int each_pool_file(struct vmsim_machine *m, const char *directory, uint32
         vmsim__proc_render *render;
         bool machine_only;
     } files[] = {
-        {"free_hugepages", pool_free, false},
-        {"nr_hugepages", pool_total, false},
-        {"nr_hugepages_mempolicy", pool_total, true},
-        {"nr_overcommit_hugepages", NULL, true},
-        {"resv_hugepages", NULL, true},
-        {"surplus_hugepages", NULL, false},
+        {"free_hugepages", pool_free, false},         {"nr_hugepages", pool_total, false},
+        {"nr_hugepages_mempolicy", pool_total, true}, {"nr_overcommit_hugepages", pool_overcommit, true},
+        {"resv_hugepages", pool_reserved, true},      {"surplus_hugepages", pool_surplus, false},
     };
     char path[160];
     int err = 0;
@@ -240,8 +250,7 @@ static int each_pool_file(struct vmsim_machine *m, const char *directory, uint32
         if (files[i].machine_only && node != VMSIM__MAX_NODES)
             continue;
         snprintf(path, sizeof path, "%shugepages/hugepages-%llukB/%s", directory, pool_kb(m, hstate), files[i].name);
-        err = files[i].render ? visit(context, path, files[i].render, node | hstate << POOL_SHIFT)
-                              : visit(context, path, fixed, TEXT_0);
+        err = visit(context, path, files[i].render, node | hstate << POOL_SHIFT);
     }
     if (err || hstate + 1 >= m->mem->nr_hstates)
         return err;

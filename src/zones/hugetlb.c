@@ -127,6 +127,14 @@ uint64_t vmsim__hugetlb_free(const struct vmsim__mem *mem, unsigned hstate, unsi
     return pages;
 }
 
+uint64_t vmsim__hugetlb_surplus(const struct vmsim__mem *mem, unsigned hstate, unsigned node) {
+    VMSIM__ASSERT(hstate < mem->nr_hstates);
+    uint64_t pages = 0;
+    for (unsigned n = 0; n < mem->nr_nodes; n++)
+        pages += on(n, node) ? mem->nodes[n].hugetlb[hstate].surplus : 0;
+    return pages;
+}
+
 uint64_t vmsim__hugetlb_frames(const struct vmsim__mem *mem, unsigned node) {
     uint64_t frames = 0;
     for (unsigned h = 0; h < mem->nr_hstates; h++)
@@ -134,7 +142,7 @@ uint64_t vmsim__hugetlb_frames(const struct vmsim__mem *mem, unsigned node) {
     return frames;
 }
 
-/* ---- Boot ---- */
+/* ---- Pages ---- */
 
 static void enqueue(struct vmsim__mem *mem, struct vmsim__node *node, unsigned hstate, vmsim__pfn pfn) {
     struct vmsim__hugetlb_pool *pool = &node->hugetlb[hstate];
@@ -143,29 +151,62 @@ static void enqueue(struct vmsim__mem *mem, struct vmsim__node *node, unsigned h
     vmsim__frame_of(mem, pfn)->next = pool->head;
     pool->head = pfn;
     pool->free++;
-    pool->total++;
 }
 
-/* One gigantic page from the top of a node's never-touched memory; its frames are in no list from then on. Kernel:
- * alloc_bootmem_huge_page: memblock gives memory from the top of the node downward, and before the buddy exists. */
+static vmsim__pfn dequeue(struct vmsim__mem *mem, struct vmsim__node *node, unsigned hstate) {
+    struct vmsim__hugetlb_pool *pool = &node->hugetlb[hstate];
+    vmsim__pfn pfn = pool->head;
+    VMSIM__ASSERT(pool->free > 0 && pfn != VMSIM__PFN_NONE);
+    struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+    pool->head = f->next;
+    f->next = 0;
+    pool->free--;
+    return pfn;
+}
+
+/* Are all frames of [start, start + size) free, in blocks of the top order? */
+static bool all_free(const struct vmsim__mem *mem, const struct vmsim__zone *z, uint64_t start, uint64_t size) {
+    if (start < z->start || start + size > z->end)
+        return false;
+    for (uint64_t p = start; p < start + size; p += (uint64_t)mem->frames.mask + 1) {
+        if (vmsim__mem_free_block_order(mem, (vmsim__pfn)p) != mem->top_order)
+            return false;
+    }
+    return true;
+}
+
+/* Takes free blocks of the top order out of the buddy as one page. False: no host memory; what was taken is put back.
+ */
+static bool take_blocks(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned hstate, vmsim__pfn start) {
+    vmsim__pfn size = (vmsim__pfn)1 << mem->hstate[hstate].order, block = mem->frames.mask + 1;
+    for (vmsim__pfn p = start; p < start + size; p += block) {
+        if (vmsim__buddy_unlink(mem, z, p))
+            continue;
+        while (p > start) {
+            p -= block;
+            vmsim__buddy_link(mem, z, p, mem->top_order, vmsim__block_type(mem, p), true);
+        }
+        return false;
+    }
+    z->in_use += size;
+    vmsim__frame_of(mem, start)->refcount = 1;
+    enqueue(mem, &mem->nodes[z->node], hstate, start);
+    mem->nodes[z->node].hugetlb[hstate].total++;
+    return true;
+}
+
+/* One gigantic page: at boot from the top of a node's memory downward, as memblock gives it; later from the bottom up,
+ * where all is free. Kernel: alloc_bootmem_huge_page, alloc_contig_pages (which would move what is in the way). */
 static bool take_gigantic(struct vmsim__mem *mem, struct vmsim__node *node, unsigned hstate) {
-    uint64_t size = UINT64_C(1) << mem->hstate[hstate].order, block = (uint64_t)mem->frames.mask + 1;
+    uint64_t size = UINT64_C(1) << mem->hstate[hstate].order;
+    bool booting = !mem->totalreserve; /* no watermarks yet */
     for (unsigned i = node->nr_zones; i-- > 0;) {
         struct vmsim__zone *z = &mem->zones[node->zone[i]];
-        for (size_t e = z->extents.count; e-- > z->extents.first;) {
-            uint64_t end = z->extents.at[e].end & ~(size - 1), start = end - size;
-            if (end < size || start < z->extents.at[e].start)
-                continue;
-            for (uint64_t p = start; p < end; p += block) {
-                if (!vmsim__buddy_unlink(mem, z, (vmsim__pfn)p))
-                    return false;
-            }
-            vmsim__frame_of(mem, (vmsim__pfn)start)->refcount = 1;
-            enqueue(mem, node, hstate, (vmsim__pfn)start);
-            z->in_use += size;
-            z->managed -= size; /* counts again once the pool has taken it over */
-            mem->totalram -= size;
-            return true;
+        uint64_t first = vmsim__align_up(z->start, size), end = z->end & ~(size - 1);
+        for (uint64_t n = 0; first < end && n < (end - first) / size; n++) {
+            uint64_t start = booting ? end - (n + 1) * size : first + n * size;
+            if (all_free(mem, z, start, size))
+                return take_blocks(mem, z, hstate, (vmsim__pfn)start);
         }
     }
     return false;
@@ -177,37 +218,69 @@ static uint32_t gfp_of(const struct vmsim__mem *mem) {
     return fixed ? VMSIM__GFP_HIGHUSER : VMSIM__GFP_HIGHUSER_MOVABLE;
 }
 
-/* What the kernel gets without reclaim: above the low watermark, else above the minimum. */
-static bool take_page(struct vmsim__mem *mem, struct vmsim__node *node, unsigned hstate) {
-    uint16_t cpu = 0;
-    while (cpu + 1u < mem->nr_cpus && mem->cpu_node[cpu] != node->id)
-        cpu++;
-    struct vmsim__alloc_request rq = {.gfp = gfp_of(mem) | VMSIM__GFP_COMP | VMSIM__GFP_THISNODE,
+/* A page from the buddy allocator of a node, on no list yet. At boot, what the kernel gets without reclaim: above the
+ * low watermark, else above the minimum; later the machine's slow path decides. Kernel: alloc_fresh_huge_page. */
+static vmsim__pfn fresh_page(struct vmsim__mem *mem, const struct vmsim__node *node, unsigned hstate, unsigned cpu) {
+    struct vmsim__alloc_request rq = {.gfp = gfp_of(mem) | VMSIM__GFP_COMP | VMSIM__GFP_THISNODE | VMSIM__GFP_NOWARN,
                                       .order = mem->hstate[hstate].order,
-                                      .cpu = cpu,
+                                      .cpu = (uint16_t)cpu,
                                       .node = node->id};
     vmsim__pfn pfn = vmsim__mem_alloc(mem, &rq);
-    if (pfn == VMSIM__PFN_NONE && !mem->host_nomem)
+    if (pfn == VMSIM__PFN_NONE && !mem->hooks.slowpath && !mem->host_nomem)
         pfn = vmsim__mem_get_frames(mem, &rq, VMSIM__ALLOC_WMARK_MIN);
+    mem->event[pfn == VMSIM__PFN_NONE ? VMSIM__HTLB_BUDDY_ALLOC_FAIL : VMSIM__HTLB_BUDDY_ALLOC_SUCCESS]++;
+    return pfn;
+}
+
+static bool take_page(struct vmsim__mem *mem, struct vmsim__node *node, unsigned hstate, unsigned cpu) {
+    vmsim__pfn pfn = fresh_page(mem, node, hstate, cpu);
     if (pfn == VMSIM__PFN_NONE)
         return false;
     enqueue(mem, node, hstate, pfn);
-    mem->event[VMSIM__HTLB_BUDDY_ALLOC_SUCCESS]++;
+    node->hugetlb[hstate].total++;
     return true;
 }
 
-/* `count` pages of one node, or node after node; a full round without one ends it. */
-static void take(struct vmsim__mem *mem, unsigned hstate, const struct vmsim__hugetlb_spec *pool) {
-    unsigned failed = 0, nodes = pool->on_node ? 1 : mem->nr_nodes;
+/* ---- Nodes in turn ---- */
+
+/* The node whose turn it is, and the turn goes on: over nodes with memory, or `only` one. Kernel:
+ * hstate_next_node_to_alloc, hstate_next_node_to_free. */
+static struct vmsim__node *next_node(struct vmsim__mem *mem, uint8_t *turn, unsigned only) {
+    unsigned n = only < mem->nr_nodes ? only : *turn;
+    for (unsigned i = 0; only >= mem->nr_nodes && i < mem->nr_nodes && !mem->nodes[n].has_memory; i++)
+        n = (n + 1) % mem->nr_nodes;
+    *turn = (uint8_t)((n + 1) % mem->nr_nodes);
+    return &mem->nodes[n];
+}
+
+/* One more page in a pool; false: no node has one. */
+static bool grow(struct vmsim__mem *mem, unsigned hstate, unsigned only, unsigned cpu) {
     bool gigantic = vmsim__hstate_gigantic(mem, hstate);
-    uint64_t left = pool->pages;
-    for (unsigned n = pool->on_node ? (unsigned)pool->node : 0; left && failed < nodes;
-         n = pool->on_node ? n : (n + 1) % nodes) {
-        struct vmsim__node *node = &mem->nodes[n];
-        bool ok = node->has_memory && (gigantic ? take_gigantic(mem, node, hstate) : take_page(mem, node, hstate));
-        left -= ok;
-        failed = ok ? 0 : failed + 1;
+    for (unsigned i = 0; i < (only < mem->nr_nodes ? 1 : mem->nr_nodes); i++) {
+        struct vmsim__node *node = next_node(mem, &mem->hstate[hstate].next_alloc, only);
+        if (node->has_memory && (gigantic ? take_gigantic(mem, node, hstate) : take_page(mem, node, hstate, cpu)))
+            return true;
     }
+    return false;
+}
+
+/* A CPU of a node, or the first: boot allocates from where it runs. */
+static unsigned cpu_of(const struct vmsim__mem *mem, unsigned node) {
+    unsigned cpu = 0;
+    while (cpu + 1u < mem->nr_cpus && mem->cpu_node[cpu] != node)
+        cpu++;
+    return mem->cpu_node[cpu] == node ? cpu : 0;
+}
+
+static void take(struct vmsim__mem *mem, unsigned hstate, const struct vmsim__hugetlb_spec *pool) {
+    unsigned only = pool->on_node ? (unsigned)pool->node : VMSIM__MAX_NODES;
+    for (uint64_t left = pool->pages; left; left--) {
+        unsigned node = pool->on_node ? only : mem->hstate[hstate].next_alloc;
+        if (!grow(mem, hstate, only, cpu_of(mem, node)))
+            break;
+    }
+    if (pool->on_node)
+        mem->hstate[hstate].next_alloc = 0;
 }
 
 /* All pools of the spec that are (or are not) gigantic, in its order. */
@@ -223,20 +296,219 @@ static void take_all(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec,
     }
 }
 
-void vmsim__hugetlb_take_gigantic(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec) {
-    take_all(mem, spec, true);
-}
-
-void vmsim__hugetlb_fill(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec) {
+/* Gigantic pages of boot leave managed memory (-1), or come back to it (1). */
+static void account_gigantic(struct vmsim__mem *mem, int64_t sign) {
     for (unsigned h = 0; h < mem->nr_hstates && vmsim__hstate_gigantic(mem, h); h++) {
         for (unsigned n = 0; n < mem->nr_nodes; n++) {
-            uint64_t size = UINT64_C(1) << mem->hstate[h].order;
+            uint64_t frames = (uint64_t)sign << mem->hstate[h].order;
             vmsim__pfn p = mem->nodes[n].hugetlb[h].head;
             for (; p != VMSIM__PFN_NONE; p = vmsim__frame_of(mem, p)->next) {
-                vmsim__mem_zone_of(mem, p)->managed += size;
-                mem->totalram += size;
+                vmsim__mem_zone_of(mem, p)->managed += frames;
+                mem->totalram += frames;
             }
         }
     }
+}
+
+void vmsim__hugetlb_take_gigantic(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec) {
+    take_all(mem, spec, true);
+    account_gigantic(mem, -1);
+}
+
+void vmsim__hugetlb_fill(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec) {
+    account_gigantic(mem, 1);
     take_all(mem, spec, false);
+}
+
+/* ---- Run time ---- */
+
+static uint64_t persistent(const struct vmsim__mem *mem, unsigned hstate) {
+    return vmsim__hugetlb_total(mem, hstate, VMSIM__MAX_NODES) - vmsim__hugetlb_surplus(mem, hstate, VMSIM__MAX_NODES);
+}
+
+static uint64_t available(const struct vmsim__mem *mem, unsigned hstate) {
+    return vmsim__hugetlb_free(mem, hstate, VMSIM__MAX_NODES);
+}
+
+/* Gives a page that is on no list back to the buddy allocator; a gigantic one frame by frame. */
+static void dissolve(struct vmsim__mem *mem, unsigned hstate, vmsim__pfn pfn, unsigned cpu) {
+    unsigned order = mem->hstate[hstate].order;
+    vmsim__frame_of(mem, pfn)->refcount = 0;
+    if (!vmsim__hstate_gigantic(mem, hstate)) {
+        vmsim__mem_free(mem, pfn, order, cpu);
+        return;
+    }
+    for (uint64_t i = 0; i < UINT64_C(1) << order; i++)
+        vmsim__mem_free(mem, pfn + (vmsim__pfn)i, 0, cpu);
+}
+
+/* Frees one free page of the next node that has one; `surplus`: of those with surplus pages. */
+static bool shrink(struct vmsim__mem *mem, unsigned hstate, unsigned only, bool surplus, unsigned cpu) {
+    for (unsigned i = 0; i < (only < mem->nr_nodes ? 1 : mem->nr_nodes); i++) {
+        struct vmsim__node *node = next_node(mem, &mem->hstate[hstate].next_free, only);
+        struct vmsim__hugetlb_pool *pool = &node->hugetlb[hstate];
+        if (!pool->free || (surplus && !pool->surplus))
+            continue;
+        vmsim__pfn pfn = dequeue(mem, node, hstate);
+        pool->total--;
+        pool->surplus -= surplus;
+        dissolve(mem, hstate, pfn, cpu);
+        return true;
+    }
+    return false;
+}
+
+/* Kernels with high memory free what lies low first. Kernel: try_to_free_low. */
+static void shrink_low(struct vmsim__mem *mem, unsigned hstate, unsigned only, uint64_t least, unsigned cpu) {
+    if (!(mem->zone_configured >> VMSIM__ZONE_HIGHMEM & 1))
+        return;
+    for (unsigned n = 0; n < mem->nr_nodes; n++) {
+        struct vmsim__hugetlb_pool *pool = &mem->nodes[n].hugetlb[hstate];
+        vmsim__pfn *link = &pool->head;
+        while (on(n, only < mem->nr_nodes ? only : VMSIM__MAX_NODES) && *link != VMSIM__PFN_NONE) {
+            vmsim__pfn pfn = *link;
+            struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+            if (least >= vmsim__hugetlb_total(mem, hstate, VMSIM__MAX_NODES))
+                return;
+            if (vmsim__zone_is_highmem(mem, vmsim__mem_zone_of(mem, pfn))) {
+                link = &f->next;
+                continue;
+            }
+            *link = f->next;
+            f->next = 0;
+            pool->free--;
+            pool->total--;
+            dissolve(mem, hstate, pfn, cpu);
+        }
+    }
+}
+
+/* Turns a page into a surplus one (or back) on paper. Kernel: adjust_pool_surplus. */
+static bool turn_surplus(struct vmsim__mem *mem, unsigned hstate, unsigned only, bool into) {
+    struct vmsim__hstate *h = &mem->hstate[hstate];
+    for (unsigned i = 0; i < (only < mem->nr_nodes ? 1 : mem->nr_nodes); i++) {
+        struct vmsim__node *node = next_node(mem, into ? &h->next_free : &h->next_alloc, only);
+        struct vmsim__hugetlb_pool *pool = &node->hugetlb[hstate];
+        if (into ? pool->surplus < pool->total : pool->surplus > 0) {
+            pool->surplus += into ? 1 : UINT64_MAX;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Kernel: set_max_huge_pages. */
+uint64_t vmsim__hugetlb_set(struct vmsim__mem *mem, unsigned hstate, unsigned node, uint64_t pages, unsigned cpu) {
+    VMSIM__ASSERT(hstate < mem->nr_hstates && cpu < mem->nr_cpus);
+    struct vmsim__hstate *h = &mem->hstate[hstate];
+    if (node < mem->nr_nodes) { /* the node's own number: what others have stays */
+        const struct vmsim__hugetlb_pool *pool = &mem->nodes[node].hugetlb[hstate];
+        uint64_t others = persistent(mem, hstate) - (pool->total - pool->surplus);
+        pages = pages > UINT64_MAX - others ? UINT64_MAX : pages + others;
+    }
+    while (pages > persistent(mem, hstate) && turn_surplus(mem, hstate, node, false))
+        ;
+    while (pages > persistent(mem, hstate) && grow(mem, hstate, node, cpu))
+        ;
+    uint64_t used = vmsim__hugetlb_total(mem, hstate, VMSIM__MAX_NODES) - available(mem, hstate);
+    uint64_t least = vmsim__max64(pages, h->reserved + used);
+    if (least < persistent(mem, hstate) && !vmsim__hstate_gigantic(mem, hstate))
+        shrink_low(mem, hstate, node, least, cpu);
+    while (least < persistent(mem, hstate) && shrink(mem, hstate, node, false, cpu))
+        ;
+    while (pages < persistent(mem, hstate) && turn_surplus(mem, hstate, node, true))
+        ;
+    return persistent(mem, hstate);
+}
+
+/* A surplus page, counted but on no list, from the nearest node that has one. Kernel: alloc_surplus_huge_page. */
+static vmsim__pfn surplus_page(struct vmsim__mem *mem, unsigned hstate, const struct vmsim__alloc_request *rq) {
+    const struct vmsim__hstate *h = &mem->hstate[hstate];
+    if (vmsim__hstate_gigantic(mem, hstate) || vmsim__hugetlb_surplus(mem, hstate, VMSIM__MAX_NODES) >= h->overcommit)
+        return VMSIM__PFN_NONE;
+    struct vmsim__alloc_request any = *rq;
+    any.gfp = gfp_of(mem) | VMSIM__GFP_COMP | VMSIM__GFP_NOWARN;
+    any.order = h->order;
+    vmsim__pfn pfn = vmsim__mem_alloc(mem, &any);
+    mem->event[pfn == VMSIM__PFN_NONE ? VMSIM__HTLB_BUDDY_ALLOC_FAIL : VMSIM__HTLB_BUDDY_ALLOC_SUCCESS]++;
+    if (pfn == VMSIM__PFN_NONE)
+        return pfn;
+    struct vmsim__hugetlb_pool *pool = &mem->nodes[vmsim__mem_zone_of(mem, pfn)->node].hugetlb[hstate];
+    pool->total++;
+    pool->surplus++;
+    return pfn;
+}
+
+/* Kernel: hugetlb_acct_memory, gather_surplus_pages. What was made for a promise that cannot be kept is freed again. */
+bool vmsim__hugetlb_reserve(struct vmsim__mem *mem, unsigned hstate, uint64_t pages, unsigned cpu) {
+    VMSIM__ASSERT(hstate < mem->nr_hstates && cpu < mem->nr_cpus);
+    struct vmsim__hstate *h = &mem->hstate[hstate];
+    struct vmsim__alloc_request rq = {.cpu = (uint16_t)cpu, .node = mem->cpu_node[cpu]};
+    VMSIM__ASSERT(pages < UINT64_MAX - h->reserved);
+    uint64_t made = 0;
+    while (h->reserved + pages > available(mem, hstate)) {
+        vmsim__pfn pfn = surplus_page(mem, hstate, &rq);
+        if (pfn == VMSIM__PFN_NONE) {
+            while (made-- && shrink(mem, hstate, VMSIM__MAX_NODES, true, cpu))
+                ;
+            return false;
+        }
+        enqueue(mem, &mem->nodes[vmsim__mem_zone_of(mem, pfn)->node], hstate, pfn);
+        made++;
+    }
+    h->reserved += pages;
+    return true;
+}
+
+/* Kernel: return_unused_surplus_pages. */
+void vmsim__hugetlb_unreserve(struct vmsim__mem *mem, unsigned hstate, uint64_t pages, unsigned cpu) {
+    VMSIM__ASSERT(hstate < mem->nr_hstates && mem->hstate[hstate].reserved >= pages);
+    mem->hstate[hstate].reserved -= pages;
+    if (vmsim__hstate_gigantic(mem, hstate))
+        return;
+    uint64_t most = vmsim__min64(pages, vmsim__hugetlb_surplus(mem, hstate, VMSIM__MAX_NODES));
+    while (most-- && shrink(mem, hstate, VMSIM__MAX_NODES, true, cpu))
+        ;
+}
+
+/* The first free page in the order of the request's zonelist. Kernel: dequeue_huge_page_nodemask. */
+static vmsim__pfn nearest(struct vmsim__mem *mem, unsigned hstate, const struct vmsim__alloc_request *rq) {
+    struct vmsim__alloc_request walk = *rq;
+    struct vmsim__zone_iter it;
+    walk.gfp = gfp_of(mem);
+    for (struct vmsim__zone *z = vmsim__zonelist_first(mem, &walk, &it); z; z = vmsim__zonelist_next(&it)) {
+        if (mem->nodes[z->node].hugetlb[hstate].free)
+            return dequeue(mem, &mem->nodes[z->node], hstate);
+    }
+    return VMSIM__PFN_NONE;
+}
+
+/* Kernel: alloc_huge_page. */
+vmsim__pfn vmsim__hugetlb_take(struct vmsim__mem *mem, unsigned hstate, const struct vmsim__alloc_request *rq,
+                               bool reserved) {
+    VMSIM__ASSERT(hstate < mem->nr_hstates && rq->cpu < mem->nr_cpus);
+    struct vmsim__hstate *h = &mem->hstate[hstate];
+    VMSIM__ASSERT(!reserved || h->reserved > 0);
+    bool may = reserved || available(mem, hstate) > h->reserved;
+    vmsim__pfn pfn = may ? nearest(mem, hstate, rq) : VMSIM__PFN_NONE;
+    if (pfn == VMSIM__PFN_NONE)
+        pfn = surplus_page(mem, hstate, rq);
+    if (pfn != VMSIM__PFN_NONE)
+        h->reserved -= reserved;
+    return pfn;
+}
+
+/* Kernel: free_huge_page. */
+void vmsim__hugetlb_put(struct vmsim__mem *mem, unsigned hstate, vmsim__pfn pfn, bool restore, unsigned cpu) {
+    VMSIM__ASSERT(hstate < mem->nr_hstates && cpu < mem->nr_cpus);
+    struct vmsim__node *node = &mem->nodes[vmsim__mem_zone_of(mem, pfn)->node];
+    struct vmsim__hugetlb_pool *pool = &node->hugetlb[hstate];
+    mem->hstate[hstate].reserved += restore;
+    if (!pool->surplus) {
+        enqueue(mem, node, hstate, pfn);
+        return;
+    }
+    pool->surplus--;
+    pool->total--;
+    dissolve(mem, hstate, pfn, cpu);
 }

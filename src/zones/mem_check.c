@@ -261,10 +261,41 @@ static int check_node(const struct vmsim__mem *mem, const struct vmsim__node *no
     return 0;
 }
 
+/* Pools: the chain of free pages, each on its node and the pool's alone; promises that can be kept. */
+static int check_pool(const struct vmsim__mem *mem, unsigned h, unsigned n, struct vmsim__err *err) {
+    const struct vmsim__hugetlb_pool *pool = &mem->nodes[n].hugetlb[h];
+    uint64_t free = 0;
+    for (vmsim__pfn p = pool->head; p != VMSIM__PFN_NONE && free <= pool->free; p = vmsim__frame_of(mem, p)->next) {
+        const struct vmsim__zone *z = vmsim__mem_zone_of(mem, p);
+        if (!z || z->node != n || vmsim__frame_of(mem, p)->refcount != 1)
+            return vmsim__err_set(err, VMSIM_ECHECK, "huge page 0x%x in the pool of node %u is not its own", p, n);
+        free++;
+    }
+    if (free != pool->free || pool->free > pool->total || pool->surplus > pool->total)
+        return vmsim__err_set(err, VMSIM_ECHECK,
+                              "pool %u of node %u: %" PRIu64 " free pages, counted as %" PRIu64 " of %" PRIu64, h, n,
+                              free, pool->free, pool->total);
+    return 0;
+}
+
+static int check_pools(const struct vmsim__mem *mem, struct vmsim__err *err) {
+    int rc = 0;
+    for (unsigned h = 0; !rc && h < mem->nr_hstates; h++) {
+        for (unsigned n = 0; !rc && n < mem->nr_nodes; n++)
+            rc = check_pool(mem, h, n, err);
+        if (!rc && mem->hstate[h].reserved > vmsim__hugetlb_free(mem, h, VMSIM__MAX_NODES))
+            rc = vmsim__err_set(err, VMSIM_ECHECK, "pool %u: %" PRIu64 " pages are promised, fewer are free", h,
+                                mem->hstate[h].reserved);
+    }
+    return rc;
+}
+
 int vmsim__mem_check(const struct vmsim__mem *mem, struct vmsim__err *err) {
     int bad = check_present(mem, err);
     for (unsigned n = 0; !bad && n < mem->nr_nodes; n++)
         bad = check_node(mem, &mem->nodes[n], err);
+    if (!bad)
+        bad = check_pools(mem, err);
     if (bad)
         return bad;
     for (unsigned i = 0; i < mem->nr_zones; i++) {

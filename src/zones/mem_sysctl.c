@@ -19,6 +19,8 @@ static const struct sysctl {
     [VMSIM__SYSCTL_HIGH_FRACTION] = {"vm.percpu_pagelist_high_fraction", 0, INT_MAX},
     [VMSIM__SYSCTL_EXTFRAG_THRESHOLD] = {"vm.extfrag_threshold", 0, 1000},
     [VMSIM__SYSCTL_NUMA_STAT] = {"vm.numa_stat", 0, 1},
+    [VMSIM__SYSCTL_NR_HUGEPAGES] = {"vm.nr_hugepages", 0, INT64_MAX},
+    [VMSIM__SYSCTL_NR_OVERCOMMIT_HUGEPAGES] = {"vm.nr_overcommit_hugepages", 0, INT64_MAX},
 };
 
 const char *vmsim__mem_sysctl_name(unsigned i) {
@@ -33,7 +35,7 @@ static int find(const char *name) {
     return -1;
 }
 
-/* Place of a plain value; NULL for the vector and the switch. */
+/* Place of a plain value; NULL for the vector, the switch and the pool. */
 static uint64_t *value_of(struct vmsim__mem *mem, enum vmsim__mem_sysctl_id id) {
     switch (id) {
     case VMSIM__SYSCTL_MIN_FREE_KBYTES:
@@ -46,6 +48,8 @@ static uint64_t *value_of(struct vmsim__mem *mem, enum vmsim__mem_sysctl_id id) 
         return &mem->sysctl.percpu_pagelist_high_fraction;
     case VMSIM__SYSCTL_EXTFRAG_THRESHOLD:
         return &mem->sysctl.extfrag_threshold;
+    case VMSIM__SYSCTL_NR_OVERCOMMIT_HUGEPAGES:
+        return &mem->hstate[mem->default_hstate].overcommit;
     default:
         return NULL;
     }
@@ -102,6 +106,13 @@ int vmsim__mem_sysctl_set(struct vmsim__mem *mem, const char *name, const char *
     int64_t v;
     if (id < 0)
         return vmsim__err_set(err, VMSIM_ENOENT, "%s is no setting of the allocator", name);
+    if (id >= VMSIM__SYSCTL_NR_HUGEPAGES && !mem->nr_hstates)
+        return vmsim__err_set(err, VMSIM_EINVAL, "%s: this architecture has no huge pages", name);
+    if (id == VMSIM__SYSCTL_NR_OVERCOMMIT_HUGEPAGES && vmsim__hstate_gigantic(mem, mem->default_hstate))
+        return vmsim__err_set(err, VMSIM_EINVAL,
+                              "%s: huge pages of the default size are gigantic, which cannot be "
+                              "overcommitted",
+                              name);
     if (id == VMSIM__SYSCTL_LOWMEM_RESERVE_RATIO) {
         int rc = set_ratios(mem, text, err);
         if (rc)
@@ -115,7 +126,9 @@ int vmsim__mem_sysctl_set(struct vmsim__mem *mem, const char *name, const char *
                                   (unsigned long long)table[id].min, (unsigned long long)table[id].max,
                                   id == VMSIM__SYSCTL_HIGH_FRACTION ? ", or below 8" : "");
         uint64_t *place = value_of(mem, (enum vmsim__mem_sysctl_id)id);
-        if (place)
+        if (id == VMSIM__SYSCTL_NR_HUGEPAGES)
+            vmsim__hugetlb_set(mem, mem->default_hstate, VMSIM__MAX_NODES, (uint64_t)v, 0);
+        else if (place)
             *place = (uint64_t)v;
         else
             set_numa_stat(mem, v != 0);
@@ -126,7 +139,7 @@ int vmsim__mem_sysctl_set(struct vmsim__mem *mem, const char *name, const char *
 
 bool vmsim__mem_sysctl_get(struct vmsim__mem *mem, const char *name, char *buffer, size_t size) {
     int id = find(name);
-    if (id < 0)
+    if (id < 0 || (id >= VMSIM__SYSCTL_NR_HUGEPAGES && !mem->nr_hstates))
         return false;
     const uint64_t *place = value_of(mem, (enum vmsim__mem_sysctl_id)id);
     if (id == VMSIM__SYSCTL_LOWMEM_RESERVE_RATIO) {
@@ -138,6 +151,9 @@ bool vmsim__mem_sysctl_get(struct vmsim__mem *mem, const char *name, char *buffe
                 n += (size_t)snprintf(buffer + n, size - n, "%s%llu", n ? "\t" : "",
                                       (unsigned long long)mem->sysctl.lowmem_reserve_ratio[t]);
         }
+    } else if (id == VMSIM__SYSCTL_NR_HUGEPAGES) {
+        snprintf(buffer, size, "%llu",
+                 (unsigned long long)vmsim__hugetlb_total(mem, mem->default_hstate, VMSIM__MAX_NODES));
     } else {
         snprintf(buffer, size, "%llu", (unsigned long long)(place ? *place : mem->sysctl.numa_stat));
     }

@@ -198,12 +198,16 @@ struct vmsim__segment {
 /* hugetlb pages of one size on one node: `free` of `total` are chained by frame->next from `head`. */
 struct vmsim__hugetlb_pool {
     uint64_t total, free;
+    uint64_t surplus; /* of total: go back to the buddy when they are freed */
     vmsim__pfn head;
 };
 
 /* One size of hugetlb pages. Kernel: struct hstate. */
 struct vmsim__hstate {
     uint8_t order; /* log2 of base pages; above the top order: gigantic, taken before the buddy allocator exists */
+    uint8_t next_alloc, next_free; /* node that the next page of the pool comes from, goes back from */
+    uint64_t reserved;             /* pages promised to mappings that have not touched them yet */
+    uint64_t overcommit;           /* most surplus pages: nr_overcommit_hugepages */
 };
 
 /* A node: its zones, its place in the machine. */
@@ -309,7 +313,8 @@ void vmsim__mem_thp_set(struct vmsim__mem *mem, enum vmsim__thp_mode mode);
 /* ---- Allocation ---- */
 
 /* Allocates; VMSIM__PFN_NONE when even the slow path found nothing. Frames come with refcount 1 (head), metadata
- * otherwise clear (flags keep zone, order; HEAD/TAIL marks with GFP_COMP). */
+ * otherwise clear (flags keep zone, order; HEAD/TAIL marks with GFP_COMP). Of a block without GFP_COMP only the first
+ * frame's metadata is the caller's: to use the others', split it. */
 vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq);
 /* Frees a block of 2^order whose references are gone (through the per-CPU list of `cpu`, or the buddy). */
 void vmsim__mem_free(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, unsigned cpu);
@@ -411,6 +416,21 @@ uint64_t vmsim__hugetlb_total(const struct vmsim__mem *mem, unsigned hstate, uns
 uint64_t vmsim__hugetlb_free(const struct vmsim__mem *mem, unsigned hstate, unsigned node);
 /* Frames in the pools of all sizes, on one node or on all: what no ordinary request can get. */
 uint64_t vmsim__hugetlb_frames(const struct vmsim__mem *mem, unsigned node);
+uint64_t vmsim__hugetlb_surplus(const struct vmsim__mem *mem, unsigned hstate, unsigned node);
+/* Writes nr_hugepages, of all nodes or (`node` < nr_nodes) of one: allocates until the host of free memory ends, or
+ * frees what is neither used nor reserved; the rest becomes surplus. `cpu` writes. Returns the persistent pages there
+ * are then (in all). */
+uint64_t vmsim__hugetlb_set(struct vmsim__mem *mem, unsigned hstate, unsigned node, uint64_t pages, unsigned cpu);
+/* Promises pages to a mapping, with surplus ones where the pool does not have them. False: it cannot (ENOMEM). */
+bool vmsim__hugetlb_reserve(struct vmsim__mem *mem, unsigned hstate, uint64_t pages, unsigned cpu);
+/* Takes a promise back; surplus pages that are no longer needed for it are freed. */
+void vmsim__hugetlb_unreserve(struct vmsim__mem *mem, unsigned hstate, uint64_t pages, unsigned cpu);
+/* A page for a fault on `node`, its nearest node first, within the mask of nodes. `reserved`: on a promise, which is
+ * used up; else from what is not promised, or a surplus page. PFN_NONE: there is none (SIGBUS). */
+vmsim__pfn vmsim__hugetlb_take(struct vmsim__mem *mem, unsigned hstate, const struct vmsim__alloc_request *rq,
+                               bool reserved);
+/* Gives one back. `restore`: its promise was not used up after all. */
+void vmsim__hugetlb_put(struct vmsim__mem *mem, unsigned hstate, vmsim__pfn pfn, bool restore, unsigned cpu);
 static inline bool vmsim__hstate_gigantic(const struct vmsim__mem *mem, unsigned hstate) {
     return mem->hstate[hstate].order > mem->top_order;
 }

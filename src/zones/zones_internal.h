@@ -132,6 +132,8 @@ enum vmsim__mem_sysctl_id {
     VMSIM__SYSCTL_HIGH_FRACTION,
     VMSIM__SYSCTL_EXTFRAG_THRESHOLD,
     VMSIM__SYSCTL_NUMA_STAT,
+    VMSIM__SYSCTL_NR_HUGEPAGES,
+    VMSIM__SYSCTL_NR_OVERCOMMIT_HUGEPAGES,
 };
 /* Recomputes what hangs on a value that was just written. */
 void vmsim__sysctl_changed(struct vmsim__mem *mem, enum vmsim__mem_sysctl_id id);
