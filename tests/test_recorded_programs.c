@@ -31,11 +31,18 @@ static void program_path(char *to, size_t size, const char *name) {
     snprintf(to, size, "%s/recorded_%s", TEST_RECORDED, name);
 }
 
+static int output_file(void) {
+    int fd = open("recorded.out", O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    unlink("recorded.out");
+    return fd;
+}
+
 /* Without huge pages, which the replay does without, too. */
 static void run_natively(const char *name, struct outcome *o) {
     char path[512];
     struct rusage usage;
-    int out = open("native.out", O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
+    int out = output_file();
     program_path(path, sizeof path, name);
     volatile long before = 0;
     pid_t child = vfork();
@@ -61,7 +68,7 @@ static void record_it(const char *name, struct outcome *o) {
     snprintf(trace, sizeof trace, "%s.vmt", name);
     char *const argv[] = {path, NULL};
     const struct vmsim_record_options options = {.size = sizeof options, .output = trace, .argv = argv};
-    int out = open("recorded.out", O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600), saved = dup(1);
+    int out = output_file(), saved = dup(1);
     dup2(out, 1);
     int err = vmsim_record(&options, &result);
     dup2(saved, 1);
@@ -72,6 +79,16 @@ static void record_it(const char *name, struct outcome *o) {
     read_all(out, o->printed, sizeof o->printed);
     close(out);
 }
+
+static uint64_t counter(struct vmsim_machine *m, const char *name) {
+    size_t id;
+    assert_int_equal(vmsim_counter_find(m, name, &id), 0);
+    return vmsim_counter_read(m, id);
+}
+
+/* Of the last replay: pages of shared memory at its end, faults that got a huge page, and recorded calls that came out
+ * otherwise. */
+static uint64_t last_shmem, last_huge, last_differences;
 
 /* Runs the trace on a machine of its own; the faults of all its tasks. */
 static long replay(const char *name, const char *machine) {
@@ -88,6 +105,9 @@ static long replay(const char *name, const char *machine) {
         fail_msg("%s", vmsim_scenario_error(s));
     for (size_t i = 0; i < s->machine->tasks.count; i++)
         faults += (long)vmsim__task_at(s->machine, (uint32_t)i)->stats.min_flt;
+    last_shmem = counter(s->machine, "vmstat.nr_shmem");
+    last_huge = counter(s->machine, "vmstat.thp_fault_alloc");
+    last_differences = vmsim_scenario_differences(s);
     assert_int_equal(vmsim_machine_check(s->machine), 0);
     assert_int_equal(vmsim_scenario_destroy(s), 0);
     vmsim_config_destroy(config);
@@ -146,9 +166,59 @@ static void calls_that_fail_half_way_do_their_half(void **state) {
     expect_the_same("partial");
 }
 
+static void segments_attached_twice_are_one_memory(void **state) {
+    (void)state;
+    expect_the_same("segments");
+}
+
+/* Files of one name are files of their own, and one without name and user gives its pages back. */
+static void files_are_known_by_what_they_are(void **state) {
+    (void)state;
+    expect_the_same("files");
+    assert_int_equal(last_shmem, 0);
+}
+
+static void limits_that_a_program_sets_hold_for_it(void **state) {
+    (void)state;
+    expect_the_same("limits");
+}
+
+static void a_program_that_wants_no_huge_pages_gets_none(void **state) {
+    static const char always[] = "nodes: [{memory: 1GiB}], transparent_hugepage: always";
+    (void)state;
+    need_qemu();
+    record_it("nohuge", &recorded);
+    assert_in_range(replay("nohuge", always), 4096, 8192);
+    record_it("huge", &recorded);
+    assert_in_range(replay("huge", always), 1, 1000);
+}
+
+/* The program was given what this machine does not have: that is told, and what came of it. */
+static void calls_that_come_out_otherwise_in_a_replay_are_told(void **state) {
+    (void)state;
+    need_qemu();
+    record_it("files", &recorded);
+    replay("files", small_machine);
+    assert_true(last_differences == 0);
+    record_it("huge", &recorded);
+    replay("huge", "nodes: [{memory: 16MiB}], transparent_hugepage: never");
+    assert_true(last_differences >= 2);
+}
+
 static void a_program_executes_itself(void **state) {
     (void)state;
     expect_the_same("itself");
+}
+
+/* An allocator that reserves more than it needs and unmaps what is not aligned, on a kernel that does not align. */
+static void what_a_program_aligns_is_aligned_in_a_replay(void **state) {
+    (void)state;
+    need_qemu();
+    record_it("aligned", &recorded);
+    replay("aligned", "nodes: [{memory: 1GiB}], transparent_hugepage: madvise, kernel: 6.1");
+    assert_int_equal(last_huge, 8);
+    replay("aligned", "nodes: [{memory: 1GiB}], transparent_hugepage: madvise, kernel: 6.18");
+    assert_int_equal(last_huge, 8);
 }
 
 /* Nothing is told of a program that got all that it asked for. */
@@ -169,6 +239,12 @@ static void what_differs_is_told_by_kind(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_program_aligns_is_aligned_in_a_replay),
+        cmocka_unit_test(segments_attached_twice_are_one_memory),
+        cmocka_unit_test(files_are_known_by_what_they_are),
+        cmocka_unit_test(limits_that_a_program_sets_hold_for_it),
+        cmocka_unit_test(a_program_that_wants_no_huge_pages_gets_none),
+        cmocka_unit_test(calls_that_come_out_otherwise_in_a_replay_are_told),
         cmocka_unit_test(a_program_executes_itself),
         cmocka_unit_test(what_differs_is_told_by_kind),
         cmocka_unit_test(mappings_lie_where_the_kernel_puts_them),

@@ -72,6 +72,8 @@ size_t vmsim_scenario_expectations(const struct vmsim_scenario *scenario);
 const struct vmsim_expectation *vmsim_scenario_expectation(const struct vmsim_scenario *scenario, size_t index);
 /** Number of expectations that do not hold, plus steps of programs that did not come out as they say. */
 size_t vmsim_scenario_failures(const struct vmsim_scenario *scenario);
+/** Recorded calls that came out otherwise in the replays, and what a task's death here left undone. */
+uint64_t vmsim_scenario_differences(const struct vmsim_scenario *scenario);
 /** Text of failed step `index` ("box.yaml:12:9: mmap returned ENOMEM, not success"); NULL beyond the last kept (100).
  */
 const char *vmsim_scenario_step_failure(const struct vmsim_scenario *scenario, size_t index);

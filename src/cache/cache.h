@@ -41,6 +41,7 @@ struct vmsim__file {
     uint32_t id;               /* index in the cache's table; never 0 */
     uint8_t kind;              /* enum vmsim__file_kind */
     bool linked;               /* a path leads to it: it outlives its last user */
+    bool segment;              /* of kind SHMEM: System V's, which is mapped page by page (shm_vm_ops) */
     bool blockdev;             /* of kind REGULAR: a block device itself; its pages are Buffers */
     uint64_t size;             /* bytes */
     struct vmsim__radix pages; /* index -> entry (cache/entry.h) */

@@ -17,7 +17,7 @@ struct run_options {
     struct cli_input in;
     const char *output;
     unsigned long long verify; /* slices between checks; 0: none */
-    bool quiet, print_resolved, print_origins, print_counters;
+    bool quiet, strict, print_resolved, print_origins, print_counters;
 };
 
 static const struct argp_option run_argp_options[] = {
@@ -26,6 +26,7 @@ static const struct argp_option run_argp_options[] = {
     {"directory", 'I', "DIR", 0, "Look for presets and traces in DIR, too; may be given several times", 0},
     {"verify", 'V', "N", OPTION_ARG_OPTIONAL,
      "Check every structure of the machine after each N slices of a task (default 1000); slow", 0},
+    {"strict", 'S', NULL, 0, "Exit with 1 when a recorded call came out otherwise in its replay", 0},
     {"quiet", 'q', NULL, 0, "No summary and no progress: only errors and failed expectations", 0},
     {0}};
 static const struct argp_option check_argp_options[] = {
@@ -54,6 +55,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'q':
         o->quiet = true;
+        return 0;
+    case 'S':
+        o->strict = true;
         return 0;
     case 'R':
         o->print_origins = true;
@@ -155,6 +159,12 @@ static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
     if (err)
         return cli_scenario_failed("run", err, vmsim_scenario_error(s));
     int status = print_results(s, o);
+    if (vmsim_scenario_differences(s) && (o->quiet || o->strict))
+        fprintf(stderr, "vmsim run: %s: %llu recorded call%s came out otherwise here\n",
+                o->strict ? "error" : "warning", (unsigned long long)vmsim_scenario_differences(s),
+                vmsim_scenario_differences(s) == 1 ? "" : "s");
+    if (o->strict && vmsim_scenario_differences(s))
+        return EXIT_EXPECTATION;
     return status ? status : vmsim_scenario_failures(s) ? EXIT_EXPECTATION : EXIT_FINE;
 }
 

@@ -308,8 +308,8 @@ int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const c
                          const struct vmsim__exec *image) {
     VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE);
     vmsim__call_begin(m, t);
-    if (!t->next_mm)
-        t->next_mm = space_new(m, t);
+    if (!t->next_mm && (t->next_mm = space_new(m, t)) != NULL)
+        vmsim__mm_inherit(t->next_mm, t->mm);
     struct vmsim__mm *mm = t->next_mm;
     int64_t result = mm ? vmsim__mm_exec(mm, image, t->cpu) : -VMSIM__L_ENOMEM;
     if (result == -VMSIM__ERESTARTSYS)

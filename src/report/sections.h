@@ -22,7 +22,7 @@ vmsim__section vmsim__section_task_times, vmsim__section_task_memory, vmsim__sec
 vmsim__section vmsim__section_policies;
 void vmsim__report_policies(struct vmsim_scenario *s, struct vmsim__textbuf *out);
 /* sections_expect.c */
-vmsim__section vmsim__section_expectations, vmsim__section_failed_steps;
+vmsim__section vmsim__section_expectations, vmsim__section_failed_steps, vmsim__section_differences;
 /* What failed at which step, one line without its end. */
 void vmsim__put_failure(struct vmsim_scenario *s, size_t index, bool places, struct vmsim__textbuf *out);
 

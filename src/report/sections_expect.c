@@ -66,6 +66,40 @@ void vmsim__put_failure(struct vmsim_scenario *s, size_t index, bool places, str
     vmsim__textbuf_puts(out, places ? f->text : f->text + origin);
 }
 
+/* "ENOMEM", "signal 11", "an address", or the number. */
+static const char *result_text(unsigned kind, int64_t result, char *text, size_t size) {
+    const char *name = kind == VMSIM_TRACE_EXIT ? NULL : vmsim__errno_name(result);
+    bool address = kind == VMSIM_TRACE_MMAP || kind == VMSIM_TRACE_MREMAP || kind == VMSIM_TRACE_BRK;
+    if (kind == VMSIM_TRACE_EXIT && result < 0)
+        snprintf(text, size, "signal %lld", -(long long)result);
+    else
+        snprintf(text, size, "%lld", (long long)result);
+    return name ? name : address ? "an address" : text;
+}
+
+void vmsim__section_differences(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    if (!vmsim__replay_differences(&s->results))
+        return;
+    vmsim__emit_array(e, "replay_differences");
+    for (unsigned i = 0; i < VMSIM__REPLAY_KINDS; i++) {
+        const struct vmsim__replay_difference *d = &s->results.kinds[i];
+        char recorded[32], here[32];
+        if (!d->count)
+            continue;
+        const struct vmsim__task *t = vmsim__task_at(s->machine, d->task);
+        vmsim__emit_object(e, NULL);
+        vmsim__emit_string(e, "call", vmsim_trace_event_name(i));
+        vmsim__emit_uint(e, "times", d->count, VMSIM__UNIT_COUNT);
+        vmsim__emit_string(e, "first_task", t->name);
+        vmsim__emit_uint(e, "first_time", d->time, VMSIM__UNIT_NS);
+        vmsim__emit_string(e, "recorded", result_text(i, d->recorded, recorded, sizeof recorded));
+        vmsim__emit_string(e, "here", result_text(i, d->here, here, sizeof here));
+        vmsim__emit_string(e, "file", d->file);
+        vmsim__emit_object_end(e);
+    }
+    vmsim__emit_array_end(e);
+}
+
 void vmsim__section_failed_steps(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     struct vmsim__textbuf text;
     vmsim__textbuf_init(&text, s->alloc);

@@ -75,7 +75,7 @@ void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out, b
         vmsim__section_walk_caches,  vmsim__section_walks,        vmsim__section_flushes,
         vmsim__section_faults,       vmsim__section_nodes,        vmsim__section_zones,
         vmsim__section_page_cache,   vmsim__section_page_tables,  vmsim__section_policies,
-        vmsim__section_expectations, vmsim__section_failed_steps,
+        vmsim__section_expectations, vmsim__section_failed_steps, vmsim__section_differences,
     };
     struct vmsim__emitter e;
     size_t counters = counters_now(s->machine, out);

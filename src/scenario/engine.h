@@ -9,6 +9,7 @@
 #include "base/names.h"
 #include "machine/calls.h"
 #include "scenario/pattern.h"
+#include "scenario/replay_results.h"
 #include "scenario/scenario_spec.h"
 #include "vmsim/scenario.h"
 
@@ -115,6 +116,7 @@ struct vmsim_scenario {
     void (*on_result)(void *context, int64_t result);
     void *on_context;
     uint64_t failed_steps;
+    struct vmsim__replay_results results; /* of all traces */
     uint64_t next_interval;
     uint64_t total_references; /* of all traces */
     uint64_t references;

@@ -194,6 +194,10 @@ size_t vmsim_scenario_failures(const struct vmsim_scenario *s) {
     return failures;
 }
 
+uint64_t vmsim_scenario_differences(const struct vmsim_scenario *s) {
+    return vmsim__replay_differences(&s->results);
+}
+
 const char *vmsim_scenario_step_failure(const struct vmsim_scenario *s, size_t index) {
     return index < s->failures.count ? s->failures.at[index].text : NULL;
 }

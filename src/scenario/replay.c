@@ -11,25 +11,21 @@
 
 #include "scenario/engine.h"
 #include "scenario/placement.h"
+#include "scenario/replay_files.h"
 #include "vmsim/trace.h"
 
 struct vmsim__replay {
     struct vmsim_trace_reader *reader;
     const struct vmsim_trace_info *info;
     const char *name;
-    bool cached, recorded; /* recorded: addresses stay as they were */
+    bool recorded; /* addresses stay as they were */
     struct {
         VMSIM__VEC(struct vmsim__placement *); /* by trace task; NULL: addresses stay */
     } placements;
     struct {
         VMSIM__VEC(uint32_t); /* machine task of each trace task; VMSIM_TASK_NONE: not started */
     } tasks;
-    struct {
-        VMSIM__VEC(uint32_t); /* file id in the machine's cache of each trace file; 0: none yet */
-    } files;
-    struct {
-        VMSIM__VEC(struct vmsim__file_ra); /* by trace file */
-    } ra;
+    struct vmsim__replay_files files;
     struct {
         VMSIM__VEC(struct vmsim__exec_segment);
     } segments;
@@ -68,13 +64,14 @@ int vmsim__replay_open(struct vmsim_scenario *s, struct vmsim__job *root, const 
     if (!r)
         return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a trace");
     r->name = decl->name;
-    r->cached = decl->cached;
+    r->files.cached = decl->cached;
     r->recorded = decl->recorded_addresses;
     int err = vmsim_trace_open(path, VMSIM_TRACE_THREAD, &r->reader);
     if (err) {
         vmsim__err_set(&s->err, err, "%s", r->reader ? vmsim_trace_reader_error(r->reader) : "no memory for a trace");
         return err;
     }
+    r->files.reader = r->reader;
     r->info = vmsim_trace_get_info(r->reader);
     if (!r->info->complete) { /* half a program is another program */
         vmsim__err_set(&s->err, VMSIM_ETRUNCATED,
@@ -90,14 +87,13 @@ int vmsim__replay_open(struct vmsim_scenario *s, struct vmsim__job *root, const 
 }
 
 void vmsim__replay_close(struct vmsim_scenario *s, struct vmsim__replay *r) {
+    vmsim__replay_files_fini(s, &r->files);
     vmsim_trace_close(r->reader);
     for (size_t i = 0; i < r->placements.count; i++)
         vmsim__placement_put(r->placements.at[i]);
     vmsim__vec_fini(s->alloc, &r->placements);
     vmsim__vec_fini(s->alloc, &r->jobs);
     vmsim__vec_fini(s->alloc, &r->tasks);
-    vmsim__vec_fini(s->alloc, &r->files);
-    vmsim__vec_fini(s->alloc, &r->ra);
     vmsim__vec_fini(s->alloc, &r->segments);
     vmsim__free(s->alloc, r, sizeof *r);
 }
@@ -109,31 +105,6 @@ uint64_t vmsim__replay_references(const struct vmsim__replay *r) {
 
 bool vmsim__replay_ended(const struct vmsim__replay *r) {
     return r->ended;
-}
-
-/* The simulated file of a trace's file, made when first met; NULL: it has no pages (a pipe, a terminal), or no memory.
- */
-static struct vmsim__file *file_of(struct vmsim_scenario *s, struct vmsim__replay *r, uint32_t id) {
-    const struct vmsim_trace_file *f = id == VMSIM_TRACE_NO_FILE ? NULL : vmsim_trace_get_file(r->reader, id);
-    if (!f || f->kind == VMSIM_TRACE_FILE_DEVICE || f->kind == VMSIM_TRACE_FILE_PIPE)
-        return NULL;
-    while (r->files.count <= id) {
-        struct vmsim__file_ra ra;
-        vmsim__ra_init(s->machine->cache, &ra);
-        if (!vmsim__vec_push(s->alloc, &r->files, 0) || !vmsim__vec_push(s->alloc, &r->ra, ra))
-            return NULL;
-    }
-    if (r->files.at[id])
-        return vmsim__file_by_id(s->machine->cache, r->files.at[id]);
-    struct vmsim__file *file = f->path && *f->path ? vmsim__file_find(s->machine->cache, f->path) : NULL;
-    if (!file) {
-        bool shm = f->kind == VMSIM_TRACE_FILE_SHM;
-        file = vmsim__file_create(s->machine->cache, shm ? VMSIM__FILE_SHMEM : VMSIM__FILE_REGULAR, f->path, f->size);
-        if (file && r->cached && !shm)
-            vmsim__file_preload(s->machine->cache, file, 0);
-    }
-    r->files.at[id] = file ? file->id : 0;
-    return file;
 }
 
 /* An item being replayed. */
@@ -227,7 +198,7 @@ static bool gather_object(struct item *i, bool interpreter, struct vmsim__exec_o
         const struct vmsim_trace_segment *seg = &x->segments[k];
         if ((seg->interpreter != 0) != interpreter || seg->file == VMSIM_TRACE_NO_FILE)
             continue;
-        object->file = file_of(i->s, i->r, seg->file);
+        object->file = vmsim__replay_file(i->s, &i->r->files, seg->file);
         struct vmsim__exec_segment out = {.vaddr = seg->va - bias,
                                           .offset = seg->offset,
                                           .file_bytes = seg->file_bytes,
@@ -307,6 +278,8 @@ static int replay_exec(struct item *i) {
         .vdso = i->r->recorded ? x->vdso : 0,
         .no_vdso = i->r->recorded && !x->vdso,
     };
+    if (x->stack_limit > i->t->mm->rlimit[VMSIM__RLIMIT_STACK]) /* it may grow as far as it did */
+        vmsim__mm_set_rlimit(i->t->mm, VMSIM__RLIMIT_STACK, x->stack_limit);
     i->r->segments.count = 0;
     if (!gather_object(i, false, &image.program) || !gather_object(i, true, &image.interpreter))
         return no_image(i);
@@ -334,27 +307,39 @@ static void placed(struct item *i, uint64_t start, uint64_t length, int64_t resu
         no_memory(i);
 }
 
+/* The program went on as recorded, whatever it was given here: that is told. */
+static void compare(struct item *i, int64_t here) {
+    VMSIM__ASSERT(i->t);
+    const struct vmsim_trace_file *f =
+        i->e->file == VMSIM_TRACE_NO_FILE ? NULL : vmsim_trace_get_file(i->r->reader, i->e->file);
+    vmsim__replay_compare(&i->s->results, i->e, here, i->t->id, i->now, f ? f->path : NULL);
+}
+
 /* MAP_32BIT and MAP_HUGETLB are dropped: the place is the simulated kernel's affair, and the recorder's host had pages
- * of its own. */
+ * of its own. But programs align what they were given: below the size of a huge page the place agrees with the recorded
+ * one. */
 static int replay_mmap(struct item *i) {
     VMSIM__ASSERT(i->t && i->t->mm);
     const struct vmsim_trace_event *e = i->e;
     const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     const unsigned fixed = VMSIM__MAP_FIXED | VMSIM__MAP_FIXED_NOREPLACE;
     unsigned flags = (unsigned)e->args[3] & ~(fixed | VMSIM__MAP_32BIT | VMSIM__MAP_HUGETLB);
-    struct vmsim__file *file = flags & VMSIM__MAP_ANONYMOUS ? NULL : file_of(i->s, i->r, e->file);
+    struct vmsim__file *file = flags & VMSIM__MAP_ANONYMOUS ? NULL : vmsim__replay_file(i->s, &i->r->files, e->file);
     uint64_t va = (uint64_t)e->result;
     if (!file)
         flags |= VMSIM__MAP_ANONYMOUS;
     if (!p || e->args[3] & fixed)
         flags |= VMSIM__MAP_FIXED;
     if (p)
-        va = e->args[3] & fixed ? vmsim__placement_of(p, va) : 0;
+        va = e->args[3] & fixed ? vmsim__placement_of(p, va)
+             : file             ? 0
+                                : vmsim__mm_place_like(i->t->mm, va, e->args[1]);
     int64_t result =
         vmsim__call(i->s->machine, i->t, VMSIM__CALL_MMAP,
                     VMSIM__FILE_ARGS(file, NULL, va, e->args[1], e->args[2], flags, 0, file ? e->args[4] : 0));
     if (result == VMSIM__CALL_WAITS)
         return AGAIN;
+    compare(i, result);
     placed(i, (uint64_t)e->result, e->args[1], result);
     return 0;
 }
@@ -377,6 +362,7 @@ static int replay_mremap(struct item *i) {
     int64_t result = vmsim__call(i->s->machine, i->t, VMSIM__CALL_MREMAP, VMSIM__ARGS(old, a[1], a[2], flags, to));
     if (result == VMSIM__CALL_WAITS)
         return AGAIN;
+    compare(i, result);
     if (!(flags & VMSIM__MREMAP_DONTUNMAP))
         placed(i, a[0], a[1], -1);
     placed(i, (uint64_t)i->e->result, a[2], result);
@@ -389,8 +375,10 @@ static int replay_brk(struct item *i) {
     struct vmsim__mm *mm = i->t->mm;
     const uint64_t to = (uint64_t)i->e->result;
     const uint64_t brk = p ? mm->start_brk + (to - p->brk_start) : to;
-    if (vmsim__call(i->s->machine, i->t, VMSIM__CALL_BRK, VMSIM__ARGS(brk)) == VMSIM__CALL_WAITS)
+    const int64_t result = vmsim__call(i->s->machine, i->t, VMSIM__CALL_BRK, VMSIM__ARGS(brk));
+    if (result == VMSIM__CALL_WAITS)
         return AGAIN;
+    compare(i, (uint64_t)result == brk ? i->e->result : -VMSIM__L_ENOMEM);
     if (p)
         placed(i, p->brk_start, to - p->brk_start, (int64_t)mm->start_brk);
     return 0;
@@ -423,29 +411,41 @@ static int64_t range_work(struct vmsim_machine *m, struct vmsim__task *t, void *
     const uint64_t start = i->e->args[0], end = start + i->e->args[1];
     if (!p)
         return vmsim__call_work(m, t, id, VMSIM__ARGS(start, end - start, i->e->args[2]));
+    const bool stops = i->e->type == VMSIM_TRACE_MPROTECT || i->e->type == VMSIM_TRACE_MLOCK;
     uint64_t va = vmsim__max64(start, i->r->cursor);
+    int64_t first = 0;
     for (const struct vmsim__placed *r; va < end && (r = vmsim__placement_from(p, va)) && r->start < end;) {
         uint64_t from = vmsim__max64(va, r->start), to = vmsim__min64(end, r->end);
+        if (from > va && stops)
+            return -VMSIM__L_ENOMEM;
         i->r->cursor = from;
         int64_t result = vmsim__call_work(m, t, id, VMSIM__ARGS(from + r->delta, to - from, i->e->args[2]));
-        if (result == -VMSIM__ERESTARTSYS)
+        if (result == -VMSIM__ERESTARTSYS || (result && stops))
             return result;
+        first = first ? first : result;
         va = to;
     }
-    return 0;
+    return first ? first : va < end && id != VMSIM__CALL_MUNMAP ? i->e->result : 0;
 }
 
 static int replay_range(struct item *i) {
-    if (vmsim__call_with(i->s->machine, i->t, range_work, i) == VMSIM__CALL_WAITS)
+    const int64_t result = vmsim__call_with(i->s->machine, i->t, range_work, i);
+    if (result == VMSIM__CALL_WAITS)
         return AGAIN;
+    compare(i, result);
     if (i->e->type == VMSIM_TRACE_MUNMAP && i->r->placements.at[i->trace_task])
         placed(i, i->e->args[0], i->e->args[1], -1);
     return 0;
 }
 
-/* A call whose result nothing depends on. */
+/* A call whose result nothing depends on. What is no call of the model has none. */
 static int simple_call(struct item *i, enum vmsim__call_id id, const struct vmsim__call_args *args) {
-    return vmsim__call(i->s->machine, i->t, id, args) == VMSIM__CALL_WAITS ? AGAIN : 0;
+    int64_t result = vmsim__call(i->s->machine, i->t, id, args);
+    if (result == VMSIM__CALL_WAITS)
+        return AGAIN;
+    if (id != VMSIM__CALL_OTHER && id != VMSIM__CALL_OPEN)
+        compare(i, result);
+    return 0;
 }
 
 /* Calls on the address space. False: not one of these. */
@@ -514,13 +514,15 @@ static bool read_clock(struct item *i) {
  * after a look in the vdso. */
 static int replay_other_call(struct item *i) {
     enum { GETTIMEOFDAY = 96, TIME = 201, CLOCK_GETTIME = 228, GETCPU = 309 };
-    enum { PROCESS_CPUTIME = 2, THREAD_CPUTIME = 3 };
+    enum { PROCESS_CPUTIME = 2, THREAD_CPUTIME = 3, PRCTL = 157, SET_THP_DISABLE = 41 };
     const uint64_t number = i->e->args[0], clock = i->e->args[1];
     if (number == GETTIMEOFDAY || number == TIME || number == CLOCK_GETTIME || number == GETCPU) {
         bool cpu_time = number == CLOCK_GETTIME && (clock == PROCESS_CPUTIME || clock == THREAD_CPUTIME);
         if (!i->t->in_call && read_clock(i) && !cpu_time)
             return 0;
     }
+    if (number == PRCTL && clock == SET_THP_DISABLE && i->e->result >= 0)
+        i->t->mm->thp_disabled = i->e->args[2] != 0;
     return vmsim__call_with(i->s->machine, i->t, other_work, i) == VMSIM__CALL_WAITS ? AGAIN : 0;
 }
 
@@ -530,11 +532,12 @@ static int64_t copy_work(struct vmsim_machine *m, struct vmsim__task *t, void *c
     struct item *i = context;
     const struct vmsim_trace_event *e = i->e;
     const uint64_t bytes = (uint64_t)e->result;
-    struct vmsim__file *from = file_of(i->s, i->r, e->file), *to = file_of(i->s, i->r, (uint32_t)e->args[4]);
+    struct vmsim__file *from = vmsim__replay_file(i->s, &i->r->files, e->file),
+                       *to = vmsim__replay_file(i->s, &i->r->files, (uint32_t)e->args[4]);
     int64_t result = 0;
     if (i->r->cursor == READ)
-        result =
-            vmsim__call_work(m, t, VMSIM__CALL_READ, VMSIM__FILE_ARGS(from, &i->r->ra.at[e->file], e->args[3], bytes));
+        result = vmsim__call_work(m, t, VMSIM__CALL_READ,
+                                  VMSIM__FILE_ARGS(from, &i->r->files.files.at[e->file].ra, e->args[3], bytes));
     if (result == -VMSIM__ERESTARTSYS)
         return result;
     i->r->cursor = WRITE;
@@ -544,8 +547,8 @@ static int64_t copy_work(struct vmsim_machine *m, struct vmsim__task *t, void *c
 /* Calls on files. Sizes are the results of the recorded calls: what a read gave then is read now. */
 static int replay_file_call(struct item *i) {
     const struct vmsim_trace_event *e = i->e;
-    struct vmsim__file *f = file_of(i->s, i->r, e->file);
-    struct vmsim__file_ra *ra = f ? &i->r->ra.at[e->file] : NULL;
+    struct vmsim__file *f = vmsim__replay_file(i->s, &i->r->files, e->file);
+    struct vmsim__file_ra *ra = f ? &i->r->files.files.at[e->file].ra : NULL;
     if (!f)
         return simple_call(i, VMSIM__CALL_OTHER, VMSIM__ARGS(0));
     switch (e->type) {
@@ -570,6 +573,26 @@ static int replay_file_call(struct item *i) {
     }
 }
 
+/* Limits hold for the replay as they did for the program, from where it set them. */
+static void set_limit(struct item *i, uint64_t resource, uint64_t bytes) {
+    static const struct {
+        uint8_t linux_number, ours;
+    } limits[] = {{1, VMSIM__RLIMIT_FSIZE},
+                  {2, VMSIM__RLIMIT_DATA},
+                  {3, VMSIM__RLIMIT_STACK},
+                  {8, VMSIM__RLIMIT_MEMLOCK},
+                  {9, VMSIM__RLIMIT_AS}};
+    for (size_t k = 0; k < VMSIM__COUNT(limits); k++)
+        if (limits[k].linux_number == resource)
+            vmsim__mm_set_rlimit(i->t->mm, (enum vmsim__rlimit)limits[k].ours, bytes);
+}
+
+static void replay_limit(struct item *i) {
+    VMSIM__ASSERT(i->t && i->t->mm);
+    if (i->e->result >= 0)
+        set_limit(i, i->e->args[0], i->e->args[1]);
+}
+
 /* A signal's event comes for each thread, with what it did last before it; that of exit_group for the caller alone. */
 static int replay_end(struct item *i) {
     VMSIM__ASSERT(i->t);
@@ -583,6 +606,14 @@ static int replay_end(struct item *i) {
     return 0;
 }
 
+/* A call over several mappings that fails at one of them has changed those before it: ENOMEM at a hole, EACCES at a
+ * file that may not be written. Other failures change nothing. */
+static bool has_effect(const struct vmsim_trace_event *e) {
+    const bool ranged =
+        e->type == VMSIM_TRACE_MPROTECT || e->type == VMSIM_TRACE_MLOCK || e->type == VMSIM_TRACE_MADVISE;
+    return e->result >= 0 || (ranged && (e->result == -VMSIM__L_ENOMEM || e->result == -VMSIM__L_EACCES));
+}
+
 /* AGAIN, 0, or an error. */
 static int replay_event(struct item *i) {
     int how = 0;
@@ -590,6 +621,8 @@ static int replay_event(struct item *i) {
         return start(i);
     if (!i->t) /* it died here though it lived when recorded: nothing more can happen to it */
         return 0;
+    if (!i->t->in_call && vmsim__replay_descriptors(i->s, &i->r->files, i->trace_task, i->e, i->t->cpu))
+        return i->s->err.code;
     switch (i->e->type) {
     case VMSIM_TRACE_EXEC:
         return replay_exec(i);
@@ -604,13 +637,17 @@ static int replay_event(struct item *i) {
         return vmsim_task_migrate(i->s->machine, i->t->id, (unsigned)(i->e->args[0] % i->s->machine->nr_cpus));
     case VMSIM_TRACE_FILE:
     case VMSIM_TRACE_UNFOLLOWED:
+    case VMSIM_TRACE_UNLINK:
+        return 0;
+    case VMSIM_TRACE_RLIMIT:
+        replay_limit(i);
         return 0;
     case VMSIM_TRACE_SYSCALL:
         return replay_other_call(i);
     default:
         break;
     }
-    if (i->e->result < 0)
+    if (!has_effect(i->e))
         return simple_call(i, VMSIM__CALL_OTHER, VMSIM__ARGS(0));
     return replay_memory_call(i, &how) ? how : replay_file_call(i);
 }
@@ -659,8 +696,19 @@ static int hand_over(struct vmsim_scenario *s, struct vmsim__replay *r, uint64_t
                                                       : 0;
 }
 
+/* A task that this machine killed though it had ended by itself when recorded. */
+static void compare_end(struct vmsim_scenario *s, const struct vmsim__replay *r, const struct vmsim__task *t) {
+    for (size_t i = 0; i < r->tasks.count && t->stop != VMSIM_STOP_NONE; i++) {
+        const struct vmsim_trace_task *k =
+            r->tasks.at[i] == t->id ? vmsim_trace_get_task(r->reader, (uint32_t)i) : NULL;
+        if (k && k->exit_status >= 0)
+            vmsim__replay_died(&s->results, k->exit_status, t->exit_code, t->id, t->end_ns);
+    }
+}
+
 void vmsim__replay_exited(struct vmsim_scenario *s, struct vmsim__job *job) {
     struct vmsim__replay *r = job->replay;
+    compare_end(s, r, vmsim__task_at(s->machine, job->task));
     if (!r->running)
         hand_over(s, r, vmsim__task_at(s->machine, job->task)->end_ns); /* an error stays with the scenario */
 }

@@ -226,6 +226,13 @@ void vmsim__mm_status(const struct vmsim__mm *mm, struct vmsim__mm_status *out) 
     };
 }
 
+void vmsim__mm_inherit(struct vmsim__mm *mm, const struct vmsim__mm *before) {
+    VMSIM__ASSERT(mm != before);
+    for (unsigned i = 0; i < VMSIM__RLIMITS; i++)
+        mm->rlimit[i] = before->rlimit[i];
+    mm->thp_disabled = before->thp_disabled;
+}
+
 void vmsim__mm_set_rlimit(struct vmsim__mm *mm, enum vmsim__rlimit which, uint64_t bytes) {
     VMSIM__ASSERT(which < VMSIM__RLIMITS);
     mm->rlimit[which] = bytes;

@@ -70,7 +70,7 @@ static bool fault_around(struct vmsim__fault_at *at) {
     const struct vmsim__vma *vma = at->vma;
     const unsigned shift = vm->page_shift;
     uint64_t window = vm->spec.fault_around_bytes & ~(vm->page_size - 1);
-    if (window >> shift <= 1)
+    if (window >> shift <= 1 || vma->file->segment)
         return false;
     window = UINT64_C(1) << vmsim__log2(window);
     const struct vmsim__pt_format *f = at->mm->pt.format;

@@ -59,6 +59,18 @@ static uint64_t thp_aligned(struct vmsim__mm *mm, const struct vmsim__area_reque
     return at + (off || !mm->vm->kernel->thp_aligned_mmap ? off : huge); /* until 6.7 the lower of two places */
 }
 
+uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t length) {
+    const struct vmsim__pt_format *f = mm->vm->format;
+    const uint64_t huge = f->levels > 1 ? UINT64_C(1) << f->shift[1] : 0;
+    const struct vmsim__area_request rq = {.length = length, .map_flags = VMSIM__MAP_ANONYMOUS};
+    if (vmsim__nommu(mm->vm) || !huge || !mm->topdown || length < huge || length > mm->task_size ||
+        wants_thp_alignment(mm, &rq, huge))
+        return 0;
+    uint64_t at = vmsim__gap_topdown(mm, length + huge, mm->mmap_min, mm->mmap_base);
+    VMSIM__ASSERT(at == UINT64_MAX || at + length + huge <= mm->mmap_base);
+    return at == UINT64_MAX ? 0 : at + huge - ((at - va) & (huge - 1));
+}
+
 static uint64_t search(struct vmsim__mm *mm, const struct vmsim__area_request *rq) {
     const uint64_t third = page_align(mm, mm->task_size / 3);
     if (rq->map_flags & VMSIM__MAP_32BIT)

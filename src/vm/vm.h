@@ -314,6 +314,9 @@ void vmsim__mm_put(struct vmsim__mm *mm, unsigned cpu); /* the last put is exit_
  * offsets in bytes. */
 int64_t vmsim__mm_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned flags,
                        struct vmsim__file *file, uint64_t offset, unsigned cpu);
+/* A hint for a private mapping that shall agree with `va` below the size of a huge page, as if the kernel had aligned
+ * it so; 0: it is too short for one, there is no such place, or the kernel aligns by itself. */
+uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t length);
 int64_t vmsim__mm_munmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned cpu);
 int64_t vmsim__mm_mprotect(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned cpu);
 int64_t vmsim__mm_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length, unsigned flags,
@@ -327,6 +330,8 @@ int64_t vmsim__mm_munlockall(struct vmsim__mm *mm, unsigned cpu);
 int64_t vmsim__mm_msync(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned flags, unsigned cpu);
 /* resident: bitmap, one bit a page, room for length / page size bits; may be NULL. */
 int64_t vmsim__mm_mincore(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint64_t *resident, unsigned cpu);
+/* What a process keeps over exec: its limits, and that it wants no huge pages. */
+void vmsim__mm_inherit(struct vmsim__mm *mm, const struct vmsim__mm *before);
 void vmsim__mm_set_rlimit(struct vmsim__mm *mm, enum vmsim__rlimit which, uint64_t bytes);
 
 /* Unmaps pages [first, end) of the file from every address space (truncation; `even_cows`: private copies too).

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* Held results (see replay_results.h). */
+#include "scenario/replay_results.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+
+static bool is_error(int64_t result) {
+    return result < 0 && result > -4096;
+}
+
+static bool gives_address(unsigned type) {
+    return type == VMSIM_TRACE_MMAP || type == VMSIM_TRACE_MREMAP || type == VMSIM_TRACE_BRK;
+}
+
+static void count(struct vmsim__replay_results *r, unsigned kind, const struct vmsim__replay_difference *first) {
+    VMSIM__ASSERT(kind < VMSIM__REPLAY_KINDS);
+    struct vmsim__replay_difference *d = &r->kinds[kind];
+    uint64_t before = d->count;
+    if (!before)
+        *d = *first;
+    d->count = before + 1;
+}
+
+void vmsim__replay_compare(struct vmsim__replay_results *r, const struct vmsim_trace_event *e, int64_t here,
+                           uint32_t task, uint64_t time, const char *file) {
+    VMSIM__ASSERT((unsigned)e->type < VMSIM_TRACE_EVENT_TYPES);
+    bool same = here == e->result;
+    if (gives_address(e->type) && !is_error(e->result))
+        same = !is_error(here);
+    r->compared++;
+    if (same)
+        return;
+    struct vmsim__replay_difference d = {.time = time, .task = task, .recorded = e->result, .here = here};
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    snprintf(d.file, sizeof d.file, "%s", slash ? slash + 1 : file ? file : "");
+    count(r, e->type, &d);
+}
+
+void vmsim__replay_died(struct vmsim__replay_results *r, int64_t recorded, int64_t here, uint32_t task, uint64_t time) {
+    VMSIM__ASSERT(recorded >= 0);
+    const struct vmsim__replay_difference d = {.time = time, .task = task, .recorded = recorded, .here = here};
+    count(r, VMSIM_TRACE_EXIT, &d);
+}
+
+uint64_t vmsim__replay_differences(const struct vmsim__replay_results *r) {
+    uint64_t n = 0;
+    for (unsigned i = 0; i < VMSIM__REPLAY_KINDS; i++)
+        n += r->kinds[i].count;
+    return n;
+}
