@@ -82,6 +82,8 @@ static int64_t call_write(struct vmsim_machine *m, struct vmsim__task *t, const 
 }
 
 static int64_t call_open(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    if (!t->call.entered) /* what it costs to come by the file; 0: it is at hand */
+        vmsim__now_charge(&m->mem->now, c->a[1]);
     int64_t result = c->a[0] & O_TRUNC_BIT ? vmsim__file_truncate(m->cache, c->file, 0, t->cpu) : 0;
     if (!result)
         vmsim__ra_init(m->cache, c->ra ? c->ra : &c->file->ra);
@@ -117,7 +119,8 @@ static int64_t call_sync(struct vmsim_machine *m, struct vmsim__task *t, const s
 }
 
 static int64_t call_other(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
-    (void)m, (void)t, (void)c;
+    VMSIM__ASSERT(t->in_call);
+    vmsim__now_charge(&m->mem->now, c->a[0]);
     return 0;
 }
 

@@ -18,6 +18,7 @@ struct vmsim__machine_cost_spec {
     uint64_t references;     /* ns of 1000 references that hit the first TLB level: the program's own work */
     uint64_t syscall;        /* ns to enter and leave the kernel */
     uint64_t context_switch; /* ns, beside what the TLB charges */
+    uint64_t short_call, path_call, message_call, message_page, wait_call; /* ns beside `syscall`, of recorded calls */
 };
 
 struct vmsim__machine_spec {

@@ -12,6 +12,7 @@
 #include "scenario/engine.h"
 #include "scenario/placement.h"
 #include "scenario/replay_files.h"
+#include "trace/syscall_table.h"
 #include "vmsim/trace.h"
 
 struct vmsim__replay {
@@ -479,6 +480,38 @@ static bool replay_memory_call(struct item *i, int *how) {
     }
 }
 
+/* What the kernel does in a call that the model does not follow, in ns. */
+static uint64_t cost_of(const struct item *i) {
+    const struct vmsim__machine_cost_spec *c = &i->s->machine->spec.costs;
+    const uint64_t bytes = i->e->result > 0 ? (uint64_t)i->e->result : 0;
+    const unsigned page_shift = i->s->machine->mem->page_shift;
+    switch (i->e->type) {
+    case VMSIM_TRACE_OPEN:
+        return c->path_call;
+    case VMSIM_TRACE_READ:
+    case VMSIM_TRACE_WRITE:
+    case VMSIM_TRACE_COPY:
+        return c->message_call + (bytes >> page_shift) * c->message_page;
+    case VMSIM_TRACE_SIGNAL:
+        return c->wait_call;
+    case VMSIM_TRACE_SYSCALL:
+        break;
+    default:
+        return c->short_call;
+    }
+    switch (vmsim__syscall_work(i->e->args[0])) {
+    case VMSIM__WORK_OF_PATH:
+        return c->path_call;
+    case VMSIM__WORK_OF_MESSAGE:
+        return c->message_call;
+    case VMSIM__WORK_OF_WAIT:
+        return c->wait_call;
+    case VMSIM__WORK_OF_SHORT:
+        break;
+    }
+    return c->short_call;
+}
+
 /* The simulated kernel has restartable sequences also where the recorder's host refused them. */
 static int64_t register_rseq(struct item *i) {
     enum { UNREGISTER = 1 };
@@ -495,7 +528,8 @@ static int64_t register_rseq(struct item *i) {
 static int64_t other_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
     enum { RSEQ = 334 };
     struct item *i = context;
-    (void)m, (void)t;
+    if (!t->call.entered)
+        vmsim__now_charge(&m->mem->now, cost_of(i));
     return i->e->args[0] == RSEQ ? register_rseq(i) : 0;
 }
 
@@ -550,10 +584,10 @@ static int replay_file_call(struct item *i) {
     struct vmsim__file *f = vmsim__replay_file(i->s, &i->r->files, e->file);
     struct vmsim__file_ra *ra = f ? &i->r->files.files.at[e->file].ra : NULL;
     if (!f)
-        return simple_call(i, VMSIM__CALL_OTHER, VMSIM__ARGS(0));
+        return simple_call(i, VMSIM__CALL_OTHER, VMSIM__ARGS(cost_of(i)));
     switch (e->type) {
     case VMSIM_TRACE_OPEN:
-        return simple_call(i, VMSIM__CALL_OPEN, VMSIM__FILE_ARGS(f, ra, e->args[1]));
+        return simple_call(i, VMSIM__CALL_OPEN, VMSIM__FILE_ARGS(f, ra, e->args[1], cost_of(i)));
     case VMSIM_TRACE_READ:
         return simple_call(i, VMSIM__CALL_READ, VMSIM__FILE_ARGS(f, ra, e->args[3], (uint64_t)e->result));
     case VMSIM_TRACE_WRITE:
@@ -569,7 +603,7 @@ static int replay_file_call(struct item *i) {
     case VMSIM_TRACE_FADVISE:
         return simple_call(i, VMSIM__CALL_FADVISE, VMSIM__FILE_ARGS(f, ra, e->args[1], e->args[2], e->args[3]));
     default:
-        return simple_call(i, VMSIM__CALL_OTHER, VMSIM__ARGS(0));
+        return simple_call(i, VMSIM__CALL_OTHER, VMSIM__ARGS(cost_of(i)));
     }
 }
 
@@ -648,7 +682,7 @@ static int replay_event(struct item *i) {
         break;
     }
     if (!has_effect(i->e))
-        return simple_call(i, VMSIM__CALL_OTHER, VMSIM__ARGS(0));
+        return simple_call(i, VMSIM__CALL_OTHER, VMSIM__ARGS(cost_of(i)));
     return replay_memory_call(i, &how) ? how : replay_file_call(i);
 }
 

@@ -15,7 +15,7 @@
 
 int vmsim_syscall_get(unsigned number, struct vmsim_syscall *call) {
     static const struct vmsim_syscall calls[VMSIM__SYSCALLS] = {
-#define ROW(number, name, class, trust, host, note) [number] = {#name, class, trust, note},
+#define ROW(number, name, class, trust, host, work, note) [number] = {#name, class, trust, note},
         VMSIM__SYSCALL_TABLE(ROW)
 #undef ROW
     };
@@ -28,4 +28,13 @@ int vmsim_syscall_get(unsigned number, struct vmsim_syscall *call) {
 const char *vmsim_syscall_class_name(enum vmsim_syscall_class kind) {
     static const char *const names[] = {"modelled", "counted", "refused", "none"};
     return (unsigned)kind < VMSIM__COUNT(names) ? names[kind] : "?";
+}
+
+enum vmsim__syscall_work vmsim__syscall_work(uint64_t number) {
+    static const uint8_t works[VMSIM__SYSCALLS] = {
+#define ROW(number, name, class, trust, host, work, note) [number] = VMSIM__WORK_OF_##work,
+        VMSIM__SYSCALL_TABLE(ROW)
+#undef ROW
+    };
+    return number < VMSIM__SYSCALLS ? (enum vmsim__syscall_work)works[number] : VMSIM__WORK_OF_SHORT;
 }

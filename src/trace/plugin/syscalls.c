@@ -451,7 +451,7 @@ enum { SAME, DIFFERS, UNKNOWN };
 static const struct {
     uint8_t host, trust;
 } rules[VMSIM__SYSCALLS] = {
-#define RULE(number, name, class, trust, host, note) [number] = {VMSIM__HOST_##host, trust},
+#define RULE(number, name, class, trust, host, work, note) [number] = {VMSIM__HOST_##host, trust},
     VMSIM__SYSCALL_TABLE(RULE)
 #undef RULE
 };

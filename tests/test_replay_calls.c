@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Recorded calls in a replay: what they cost, and that what comes out otherwise is told. */
+#include "helpers.h"
+
+#include "scenario/engine.h"
+#include "vmsim/trace.h"
+
+static struct vmsim_trace_writer *begin(const char *path) {
+    struct vmsim_trace_writer *w;
+    struct vmsim_trace_event e = {.type = VMSIM_TRACE_START, .file = VMSIM_TRACE_NO_FILE, .args = {100, 100}};
+    assert_int_equal(vmsim_trace_create(path, NULL, &w), 0);
+    assert_int_equal(vmsim_trace_append_event(w, 0, &e), 0);
+    return w;
+}
+
+static void append(struct vmsim_trace_writer *w, enum vmsim_trace_event_type type, uint64_t a0, uint64_t a1,
+                   int64_t result) {
+    struct vmsim_trace_event e = {
+        .type = type, .file = VMSIM_TRACE_NO_FILE, .args = {a0, a1, 3, 0x22}, .result = result};
+    assert_int_equal(vmsim_trace_append_event(w, 0, &e), 0);
+}
+
+/* Replays the trace; the kernel's time of its task. `s` stays for who wants to look. */
+static uint64_t system_time(struct vmsim_trace_writer *w, const char *path, struct vmsim_scenario **s,
+                            struct vmsim_config **config) {
+    char text[400], error[300] = "";
+    if (vmsim_trace_finish(w, error, sizeof error))
+        fail_msg("%s", error);
+    snprintf(text, sizeof text,
+             "machine: {nodes: [{memory: 64MiB}], costs: {syscall: 100ns, path_call: 900ns, message_call: 600ns, "
+             "message_page: 150ns, wait_call: 200ns, short_call: 60ns}}\n"
+             "workload: {tasks: [{name: t, trace: '%s'}]}\n",
+             path);
+    assert_int_equal(vmsim_config_create(config), 0);
+    assert_int_equal(vmsim_config_load_text(*config, "calls", text, strlen(text)), 0);
+    assert_int_equal(vmsim_config_resolve(*config), 0);
+    assert_int_equal(vmsim_scenario_create(*config, s), 0);
+    assert_int_equal(vmsim_scenario_run(*s, NULL, NULL), 0);
+    assert_int_equal(vmsim_machine_check((*s)->machine), 0);
+    unlink(path);
+    return vmsim__task_at((*s)->machine, 0)->stats.system_ns;
+}
+
+static uint64_t cost(enum vmsim_trace_event_type type, uint64_t a0, unsigned times, int64_t result) {
+    char path[64];
+    struct vmsim_scenario *s;
+    struct vmsim_config *config;
+    snprintf(path, sizeof path, "/tmp/vmsim-calls-%ld.vmt", (long)getpid());
+    struct vmsim_trace_writer *w = begin(path);
+    for (unsigned i = 0; i < times; i++)
+        append(w, type, a0, 0, result);
+    uint64_t ns = system_time(w, path, &s, &config);
+    assert_int_equal(vmsim_scenario_destroy(s), 0);
+    vmsim_config_destroy(config);
+    return ns;
+}
+
+static void a_call_costs_what_its_kind_does(void **state) {
+    enum { STAT = 4, POLL = 7, LSEEK = 8, SENDTO = 44, TIMES = 100 };
+    (void)state;
+    uint64_t none = cost(VMSIM_TRACE_SYSCALL, STAT, 0, 0);
+    assert_int_equal(cost(VMSIM_TRACE_SYSCALL, STAT, TIMES, 0) - none, TIMES * 1000);
+    assert_int_equal(cost(VMSIM_TRACE_SYSCALL, POLL, TIMES, 0) - none, TIMES * 300);
+    assert_int_equal(cost(VMSIM_TRACE_SYSCALL, LSEEK, TIMES, 0) - none, TIMES * 160);
+    assert_int_equal(cost(VMSIM_TRACE_SYSCALL, SENDTO, TIMES, 0) - none, TIMES * 700);
+    assert_int_equal(cost(VMSIM_TRACE_SYSCALL, 5000, TIMES, 0) - none, TIMES * 160);
+    assert_int_equal(cost(VMSIM_TRACE_READ, 3, TIMES, 10) - none, TIMES * 700);
+    assert_int_equal(cost(VMSIM_TRACE_WRITE, 3, TIMES, 65536) - none, TIMES * (700 + 16 * 150));
+    assert_int_equal(cost(VMSIM_TRACE_OPEN, 3, TIMES, -2) - none, TIMES * 1000);
+}
+
+/* Twice what the machine has: an address when recorded, ENOMEM here. Both are told with the first task. */
+static void results_that_differ_are_told_by_kind(void **state) {
+    char path[64];
+    struct vmsim_scenario *s;
+    struct vmsim_config *config;
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/vmsim-results-%ld.vmt", (long)getpid());
+    struct vmsim_trace_writer *w = begin(path);
+    append(w, VMSIM_TRACE_MMAP, 0, UINT64_C(1) << 20, INT64_C(0x7f0000000000));
+    append(w, VMSIM_TRACE_MMAP, 0, UINT64_C(1) << 40, INT64_C(0x7e0000000000));
+    append(w, VMSIM_TRACE_MMAP, 0, UINT64_C(1) << 40, INT64_C(0x7d0000000000));
+    append(w, VMSIM_TRACE_MUNMAP, UINT64_C(0x7f0000000000), UINT64_C(1) << 20, 0);
+    append(w, VMSIM_TRACE_MUNMAP, 1, 4096, 0);
+    system_time(w, path, &s, &config);
+    const struct vmsim__replay_difference *d = &s->results.kinds[VMSIM_TRACE_MMAP];
+    assert_int_equal(d->count, 2);
+    assert_int_equal(d->recorded, INT64_C(0x7e0000000000));
+    assert_int_equal(d->here, -12);
+    assert_int_equal(d->task, 0);
+    assert_int_equal(s->results.compared, 5);
+    assert_int_equal(vmsim_scenario_differences(s), 2 + s->results.kinds[VMSIM_TRACE_MUNMAP].count);
+    assert_int_equal(vmsim_scenario_destroy(s), 0);
+    vmsim_config_destroy(config);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_call_costs_what_its_kind_does),
+        cmocka_unit_test(results_that_differ_are_told_by_kind),
+    };
+    return cmocka_run_group_tests_name("replay_calls", tests, NULL, NULL);
+}
