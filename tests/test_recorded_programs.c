@@ -158,7 +158,11 @@ static void reservations_cost_nothing_and_hold_buffers(void **state) {
 
 static void advice_and_policies_are_the_kernels(void **state) {
     (void)state;
+    struct vmsim_trace_reader *r;
     expect_the_same("advice");
+    assert_int_equal(vmsim_trace_open("advice.vmt", 0, &r), 0);
+    assert_int_equal(vmsim_trace_get_info(r)->event_types[VMSIM_TRACE_MEMPOLICY], 2);
+    vmsim_trace_close(r);
 }
 
 static void calls_that_fail_half_way_do_their_half(void **state) {

@@ -86,7 +86,8 @@ extern "C" {
     X(SYSCALL, "syscall", "number a0 a1 a2 a3 a4; result")                                                             \
     X(UNFOLLOWED, "unfollowed", "number errno; path=what and why: the recording has a gap here")                       \
     X(UNLINK, "unlink", "links left; file")                                                                            \
-    X(RLIMIT, "rlimit", "resource soft hard; result")
+    X(RLIMIT, "rlimit", "resource soft hard; result")                                                                  \
+    X(MEMPOLICY, "mempolicy", "number mode nodes(0 to 63) addr length flags; result; set_mempolicy: no addr")
 
 /** Types of events; numbers are part of the file format. */
 enum vmsim_trace_event_type {

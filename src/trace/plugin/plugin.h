@@ -101,7 +101,7 @@ void plugin_names_before(struct vcpu *v);
 void plugin_names_after(struct vcpu *v, int64_t result);
 
 /* shm.c: System V segments. */
-void plugin_shm_after(struct vcpu *v, int64_t result);
+bool plugin_shm_after(struct vcpu *v, int64_t result); /* true: an event of memory has told the call */
 
 /* limits.c: limits that QEMU keeps from the kernel. */
 void plugin_limits_begin(struct vcpu *v);

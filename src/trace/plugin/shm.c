@@ -50,11 +50,11 @@ static uint64_t forget(uint64_t va) {
     return bytes;
 }
 
-static void attach(struct vcpu *v, int64_t result) {
+static bool attach(struct vcpu *v, int64_t result) {
     struct shmid_ds ds;
     char name[32];
     if (shmctl((int)v->args[0], IPC_STAT, &ds))
-        return;
+        return false;
     struct arena_event e = {.type = VMSIM_TRACE_MMAP, .result = result, .file = segment((int)v->args[0], ds.shm_segsz)};
     struct arena_event f = {.type = ARENA_FILE, .file = e.file};
     snprintf(name, sizeof name, "/SYSV%08x", (unsigned)ds.shm_perm.__key);
@@ -67,18 +67,22 @@ static void attach(struct vcpu *v, int64_t result) {
         (v->args[2] & SHM_RDONLY ? PROT_READ : PROT_READ | PROT_WRITE) | (v->args[2] & SHM_EXEC ? PROT_EXEC : 0);
     e.args[3] = MAP_SHARED;
     plugin_event(v, &e, NULL, NULL, NULL);
+    return true;
 }
 
-void plugin_shm_after(struct vcpu *v, int64_t result) {
+bool plugin_shm_after(struct vcpu *v, int64_t result) {
     struct arena_event e = {.type = VMSIM_TRACE_MUNMAP, .args = {v->args[0]}};
     if (result < 0 && result > -4096)
-        return;
+        return false;
     if (v->number == SYS_shmat)
-        attach(v, result);
-    if (v->number == SYS_shmdt && (e.args[1] = forget(v->args[0])) != 0)
+        return attach(v, result);
+    if (v->number == SYS_shmdt && (e.args[1] = forget(v->args[0])) != 0) {
         plugin_event(v, &e, NULL, NULL, NULL);
+        return true;
+    }
     if (v->number == SYS_shmctl && v->args[1] == IPC_RMID) {
         e = (struct arena_event){.type = VMSIM_TRACE_UNLINK, .file = segment((int)v->args[0], 0)};
         plugin_event(v, &e, NULL, NULL, NULL);
     }
+    return false;
 }

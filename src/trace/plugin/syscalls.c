@@ -238,6 +238,22 @@ static void leave_open(struct vcpu *v, int64_t result, unsigned path_arg) {
     plugin_event(v, &e, path, NULL, NULL);
 }
 
+/* set_mempolicy: mode nodes maxnode; mbind: addr length mode nodes maxnode flags. Nodes are a mask in memory. */
+static void leave_mempolicy(struct vcpu *v, int64_t result) {
+    const uint64_t *a = v->args;
+    const bool bind = v->number == SYS_mbind;
+    uint64_t nodes = 0, mask = bind ? a[3] : a[1];
+    plugin_read_guest(mask, &nodes, sizeof nodes);
+    struct arena_event e = {.type = VMSIM_TRACE_MEMPOLICY, .result = result};
+    e.args[0] = (uint64_t)v->number;
+    e.args[1] = bind ? a[2] : a[0];
+    e.args[2] = nodes;
+    e.args[3] = bind ? a[0] : 0;
+    e.args[4] = bind ? a[1] : 0;
+    e.args[5] = bind ? a[5] : 0;
+    plugin_event(v, &e, NULL, NULL, NULL);
+}
+
 /* A file that never had a name. */
 static void leave_memfd(struct vcpu *v, int64_t result) {
     char path[4096];
@@ -407,8 +423,12 @@ static void tell_return(struct vcpu *v, int64_t result) {
     case SYS_shmat:
     case SYS_shmdt:
     case SYS_shmctl:
-        plugin_shm_after(v, result);
-        leave_other(v, result);
+        if (!plugin_shm_after(v, result))
+            leave_other(v, result);
+        break;
+    case SYS_set_mempolicy:
+    case SYS_mbind:
+        leave_mempolicy(v, result);
         break;
     case SYS_unlink:
     case SYS_unlinkat:
@@ -417,7 +437,8 @@ static void tell_return(struct vcpu *v, int64_t result) {
     case SYS_renameat2:
     case SYS_truncate:
         plugin_names_after(v, result);
-        leave_other(v, result);
+        if (v->number != SYS_truncate || !v->named.known || result < 0)
+            leave_other(v, result);
         break;
     case SYS_getrlimit:
     case SYS_setrlimit:
