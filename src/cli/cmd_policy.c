@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/policy_new.h"
 #include "vmsim/policy.h"
 #include "vmsim/scenario.h"
 
@@ -43,23 +44,38 @@ static int show(const struct vmsim_machine *m, const char *name) {
     return found ? EXIT_FINE : cli_fail(EXIT_USAGE, "policy", "there is no policy '%s': see `vmsim policy list`", name);
 }
 
+/* A plugin whose policy has the name of a built-in one would not load. */
+static int begin(const struct vmsim_machine *m, const char *domain, const char *name, const char *directory) {
+    const struct vmsim_policy *p;
+    for (size_t i = 0; (p = vmsim_machine_policy(m, i, NULL)) != NULL; i++)
+        if (!strcmp(p->name, name) && !strcmp(domain_name(p->domain), domain))
+            return cli_fail(EXIT_USAGE, "policy", "there is a built-in policy %s of domain %s: take another name", name,
+                            domain);
+    return policy_new(domain, name, directory);
+}
+
 int cmd_policy(int argc, char **argv) {
     static const char usage[] =
-        "Usage: vmsim policy list [PLUGIN.so...]\n       vmsim policy show NAME [PLUGIN.so...]\n\n"
+        "Usage: vmsim policy list [PLUGIN.so...]\n       vmsim policy show NAME [PLUGIN.so...]\n"
+        "       vmsim policy new DOMAIN NAME [DIRECTORY]\n\n"
         "Lists what a scenario's `policies:` can name, or one policy's parameters; plugins are loaded first, so this\n"
-        "also tells whether a plugin can be loaded at all.\n\n"
+        "also tells whether a plugin can be loaded at all. `new` writes a policy to begin with to DIRECTORY (NAME), "
+        "with\n"
+        "its unit test, a scenario as a gate for CI and a CMakeLists.txt: it builds and passes as it is.\n\n"
         "Examples:\n"
         "  vmsim policy show srrip\n"
         "  vmsim policy list ./protect.so\n"
+        "  vmsim policy new reclaim mine\n"
         "  vmsim run box.yaml --set policies.tlb_replacement=srrip\n";
+    bool is_new = (argc == 4 || argc == 5) && !strcmp(argv[1], "new") && argv[2][0] != '-' && argv[3][0] != '-';
     bool is_list = argc >= 2 && !strcmp(argv[1], "list"), is_show = argc >= 3 && !strcmp(argv[1], "show");
-    if (!is_list && !is_show)
+    if (!is_list && !is_show && !is_new)
         return cli_usage("policy", usage, argc, argv);
     struct cli_input in = {0};
     struct vmsim_config *config = NULL;
     struct vmsim_machine *m = NULL;
     int status = EXIT_FINE;
-    for (int i = is_list ? 2 : 3; !status && i < argc; i++) {
+    for (int i = is_list ? 2 : 3; !status && !is_new && i < argc; i++) {
         size_t size = strlen(argv[i]) + sizeof "machine.plugins[+]=";
         char *set = malloc(size);
         if (set)
@@ -73,7 +89,9 @@ int cmd_policy(int argc, char **argv) {
         status = EXIT_USAGE;
     }
     if (!status)
-        status = is_list ? list(m) : show(m, argv[2]);
+        status = is_list   ? list(m)
+                 : is_show ? show(m, argv[2])
+                           : begin(m, argv[2], argv[3], argc == 5 ? argv[4] : argv[3]);
     vmsim_machine_destroy(m);
     vmsim_config_destroy(config);
     for (size_t i = 0; i < in.set_count; i++)
