@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A plugin whose TLB policy answers what cannot be, for the tests of what is told of it. */
+/* A plugin whose policies answer what cannot be, for the tests of what is told of it. */
 #define VMSIM_PLUGIN
 #include <vmsim/policy.h>
 
@@ -30,7 +30,21 @@ static const struct vmsim_tlb_replacement_policy wrong = {.policy = {.size = siz
                                                           .destroy = wrong_destroy,
                                                           .victim = wrong_victim};
 
-static const struct vmsim_policy *const policies[] = {&wrong.policy, NULL};
+static bool wrong_window(void *context, const struct vmsim_readahead_request *request,
+                         struct vmsim_readahead_window *window) {
+    (void)context;
+    *window = (struct vmsim_readahead_window){request->index, 1, 2};
+    return true;
+}
+
+static const struct vmsim_readahead_policy readahead = {.policy = {.size = sizeof readahead,
+                                                                   .abi = VMSIM_POLICY_ABI,
+                                                                   .domain = VMSIM_POLICY_READAHEAD,
+                                                                   .name = "wrong-window",
+                                                                   .doc = "More ahead of need than there is."},
+                                                        .window = wrong_window};
+
+static const struct vmsim_policy *const policies[] = {&wrong.policy, &readahead.policy, NULL};
 
 const struct vmsim_plugin *vmsim_plugin(uint32_t host_abi) {
     static const struct vmsim_plugin plugin = {sizeof plugin, VMSIM_POLICY_ABI, "wrong", policies};

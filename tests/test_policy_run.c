@@ -54,6 +54,14 @@ static json_t *policies_of(struct run *r, json_t **whole) {
     return json_object_get(*whole, "policies");
 }
 
+static json_t *row_of(json_t *rows, const char *policy) {
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        if (!strcmp(json_string_value(json_object_get(json_array_get(rows, i), "policy")), policy))
+            return json_array_get(rows, i);
+    fail_msg("no row of policy %s", policy);
+    return NULL;
+}
+
 static void a_policy_that_misbehaves_is_told_by_name(void **state) {
     (void)state;
     struct run r =
@@ -72,8 +80,7 @@ static void a_policy_that_misbehaves_is_told_by_name(void **state) {
     if (!strstr(text, line) || !strstr(text, "\nwrong: this policy is wrong on purpose\n"))
         fail_msg("the summary does not tell '%s': %s", line, text);
     vmsim_report_free(r.s, text);
-    json_t *whole, *row = json_array_get(policies_of(&r, &whole), 1);
-    assert_string_equal(json_string_value(json_object_get(row, "policy")), "wrong");
+    json_t *whole, *row = row_of(policies_of(&r, &whole), "wrong");
     assert_string_equal(json_string_value(json_object_get(row, "origin")), "plugin");
     assert_int_equal(json_integer_value(json_object_get(row, "instances")), 2);
     assert_int_equal(json_integer_value(json_object_get(row, "fallbacks")), (asked + 1) / 2);
@@ -85,14 +92,52 @@ static void a_run_names_the_policies_that_it_asked(void **state) {
     (void)state;
     struct run r = start(MACHINE "policies: {tlb_replacement: {name: ship, params: {by: page}}}\n" WORKLOAD);
     json_t *whole, *rows = policies_of(&r, &whole);
-    assert_int_equal(json_array_size(rows), 2); /* and prefetch: none */
-    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "policy")), "ship");
+    assert_int_equal(json_array_size(rows), 3); /* one a domain that is asked */
+    assert_int_equal(json_integer_value(json_object_get(row_of(rows, "ship"), "instances")), 2);
     assert_int_equal(counter(&r, "policies.tlb_replacement.ship.fallbacks"), 0);
     assert_true(counter(&r, "policies.tlb_replacement.ship.died_unused") > 0);
     json_decref(whole);
     const char *text;
     assert_int_equal(vmsim_report_text(r.s, &text, NULL), 0);
     assert_null(strstr(text, "was not followed"));
+    vmsim_report_free(r.s, text);
+    end(&r);
+}
+
+/* ---- readahead ---- */
+
+#define FILE_WORKLOAD                                                                                                  \
+    "workload: {files: [{name: /f, size: 1MiB}], tasks: [{name: a, program: [{read: {file: /f, length: 256KiB}}]}]}\n"
+
+static uint64_t pages_read(const char *policies) {
+    char text[600];
+    snprintf(text, sizeof text, "machine: {cpus: 1, nodes: [{memory: 64MiB}]}\n%s" FILE_WORKLOAD, policies);
+    struct run r = start(text);
+    uint64_t kilobytes = counter(&r, "vmstat.pgpgin");
+    end(&r);
+    return kilobytes / 4;
+}
+
+/* A read of 64 pages. Linux's windows double up to 32 pages: what it has read at the end goes beyond. */
+static void readahead_is_a_choice(void **state) {
+    (void)state;
+    assert_int_equal(pages_read("policies: {readahead: none}\n"), 64);
+    assert_int_equal(pages_read("policies: {readahead: {name: fixed, params: {pages: 48}}}\n"), 96);
+    assert_int_equal(pages_read(""), pages_read("policies: {readahead: linux}\n"));
+    assert_true(pages_read("") > 64);
+}
+
+static void a_wrong_window_is_told_by_name_and_not_read(void **state) {
+    (void)state;
+    struct run r = start("machine: {cpus: 1, nodes: [{memory: 64MiB}]}\n"
+                         "policies: {readahead: {plugin: " TEST_PLUGIN_WRONG ", name: wrong-window}}\n" FILE_WORKLOAD);
+    assert_int_equal(counter(&r, "vmstat.pgpgin"), 64 * 4);
+    assert_int_equal(counter(&r, "policies.readahead.wrong-window.fallbacks"), 1);
+    const char *text;
+    assert_int_equal(vmsim_report_text(r.s, &text, NULL), 0);
+    assert_non_null(strstr(text,
+                           "Policy wrong-window of domain readahead was not followed 1 time; the first: it wanted 2 "
+                           "pages ahead of need of 1 of file "));
     vmsim_report_free(r.s, text);
     end(&r);
 }
@@ -117,6 +162,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_policy_that_misbehaves_is_told_by_name),
         cmocka_unit_test(a_run_names_the_policies_that_it_asked),
+        cmocka_unit_test(readahead_is_a_choice),
+        cmocka_unit_test(a_wrong_window_is_told_by_name_and_not_read),
         cmocka_unit_test(a_domain_that_no_machine_asks_yet_is_refused_with_its_place),
     };
     return cmocka_run_group_tests_name("policy_run", tests, NULL, NULL);

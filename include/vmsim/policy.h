@@ -44,6 +44,9 @@ enum vmsim_policy_domain {
     VMSIM_POLICY_TLB_REPLACEMENT, /**< which entry of a full TLB set goes: struct vmsim_tlb_replacement_policy */
     VMSIM_POLICY_TLB_PREFETCH,    /**< which pages a TLB miss also fetches: struct vmsim_tlb_prefetch_policy */
     VMSIM_POLICY_RECLAIM,         /**< which folios leave memory: struct vmsim_reclaim_policy */
+    VMSIM_POLICY_READAHEAD,       /**< which pages of a file are read early: struct vmsim_readahead_policy */
+    VMSIM_POLICY_OOM,             /**< who is killed when memory is out: struct vmsim_oom_policy */
+    VMSIM_POLICY_SWAP,            /**< where in swap a page goes: struct vmsim_swap_policy */
     VMSIM_POLICY_DOMAINS          /**< number of domains */
 };
 
@@ -343,6 +346,165 @@ struct vmsim_reclaim_policy {
     /** A folio is going: the last moment to look at it and to leave a shadow. May be NULL. */
     void (*folio_evicted)(void *context, vmsim_folio folio, enum vmsim_folio_end end);
     uint32_t wants; /**< 0, or ::VMSIM_RECLAIM_WANTS_FUTURE */
+};
+
+/* --- Readahead ---------------------------------------------------------------------------------------------------- */
+
+/** Pages of a file to be read in one go. */
+struct vmsim_readahead_window {
+    uint64_t start; /**< first page */
+    uint32_t pages; /**< how many; the end of the file cuts them */
+    uint32_t ahead; /**< the last of these are ahead of need: the first of them is marked, and who touches it asks for
+                       the next window. At most `pages` */
+};
+
+/** Why a window is asked for. */
+enum vmsim_readahead_why {
+    VMSIM_READAHEAD_MISS,   /**< a page is missing */
+    VMSIM_READAHEAD_MARK,   /**< a marked page is touched, for the first time */
+    VMSIM_READAHEAD_AROUND, /**< a page fault of a mapping without advice found its page missing */
+};
+
+/** What a policy may ask about the page cache while it chooses a window. */
+struct vmsim_readahead_services {
+    uint32_t size; /**< sizeof this struct, as the host knows it */
+    uint32_t abi;  /**< VMSIM_POLICY_ABI of the host */
+    void *host;    /**< first argument of every service */
+    /** Cached pages of the file in a row right before page `index`; no more than `limit` are looked at. */
+    uint64_t (*cached_before)(void *host, uint64_t index, uint64_t limit);
+    /** First page of the file from `index` on that is not cached; UINT64_MAX: none of the first `limit`. */
+    uint64_t (*next_missing)(void *host, uint64_t index, uint64_t limit);
+};
+
+/** One question. */
+struct vmsim_readahead_request {
+    uint32_t size;       /**< sizeof this struct, as the host knows it */
+    uint8_t why;         /**< enum vmsim_readahead_why */
+    bool miss_continues; /**< of the machine's kernel: a miss right behind the last window is its stream going on */
+    bool half_ahead; /**< of the machine's kernel: half of a first window no longer than the request is ahead of need */
+    uint32_t file;   /**< number of the file */
+    uint64_t file_pages;                /**< pages that it has */
+    uint64_t index;                     /**< the page that is missing, or marked */
+    uint64_t wanted;                    /**< pages that are needed from there on, this one included */
+    uint64_t most;                      /**< largest window: the file's, or more where device and request like it */
+    uint64_t previous;                  /**< last page of the read before; UINT64_MAX: none */
+    struct vmsim_readahead_window last; /**< the window that was answered for this open file before */
+    const struct vmsim_readahead_services *cache; /**< valid during the call */
+};
+
+/** Which pages are read beside those that are needed. The default is "linux". */
+struct vmsim_readahead_policy {
+    struct vmsim_policy policy; /**< domain VMSIM_POLICY_READAHEAD */
+    /** Makes the state of one machine; may be NULL (context NULL). 0 or a negative vmsim_err. */
+    int (*create)(const struct vmsim_policy_services *services, const void *params, void **context);
+    /** Frees it. May be NULL when create() is. */
+    void (*destroy)(void *context);
+    /**
+     * Fills *window and returns true: these pages are read, and it is the `last` of the next question. False: after a
+     * miss the pages wanted are read and nothing else, after a mark or a fault nothing. Pages that are cached are
+     * passed over; the one that is missing is read by itself if the window has it not. More pages ahead than there are
+     * is reported, and counts as false.
+     */
+    bool (*window)(void *context, const struct vmsim_readahead_request *request, struct vmsim_readahead_window *window);
+};
+
+/* --- The victim when memory is out -------------------------------------------------------------------------------- */
+
+/** A process that may be killed. Sizes are in base pages. */
+struct vmsim_oom_candidate {
+    uint32_t size;                          /**< sizeof this struct, as the host knows it */
+    uint32_t task;                          /**< its number */
+    uint32_t cgroup;                        /**< who is charged */
+    int32_t adj;                            /**< oom_score_adj: -1000 (never) to 1000 */
+    uint64_t rss_anon, rss_file, rss_shmem; /**< what it has in memory */
+    uint64_t swap, page_tables;             /**< in swap; its page tables */
+    uint64_t started;                       /**< virtual time, ns */
+    bool allocating;                        /**< its request is the one that cannot be served */
+    bool dying;                             /**< killed or exiting already */
+    bool unkillable;                        /**< init, or one that shares its memory with such */
+};
+
+/** What bounds the memory that is out. */
+enum vmsim_oom_constraint {
+    VMSIM_OOM_GLOBAL,    /**< the machine's */
+    VMSIM_OOM_CPUSET,    /**< nodes of a cpuset */
+    VMSIM_OOM_MEMPOLICY, /**< nodes of a memory policy */
+    VMSIM_OOM_MEMCG      /**< the limit of a cgroup */
+};
+
+/** Who is to go? */
+struct vmsim_oom_request {
+    uint32_t size;                                      /**< sizeof this struct, as the host knows it */
+    uint8_t constraint;                                 /**< enum vmsim_oom_constraint */
+    uint8_t order;                                      /**< of the allocation */
+    uint32_t node, cgroup;                              /**< where it was tried; whose limit, for VMSIM_OOM_MEMCG */
+    uint64_t total_pages;                               /**< memory and swap within the constraint */
+    uint64_t now;                                       /**< virtual time, ns */
+    uint32_t count;                                     /**< candidates */
+    const struct vmsim_oom_candidate *const *candidate; /**< in the order of the host's list of tasks */
+};
+
+/** Answer of an OOM policy: the machine is to stop (panic_on_oom). */
+#define VMSIM_OOM_PANIC (-1)
+
+/** Which process is killed when nothing can be reclaimed. The default is "badness". */
+struct vmsim_oom_policy {
+    struct vmsim_policy policy; /**< domain VMSIM_POLICY_OOM */
+    /** Makes the state of one machine; may be NULL (context NULL). 0 or a negative vmsim_err. */
+    int (*create)(const struct vmsim_policy_services *services, const void *params, void **context);
+    /** Frees it. May be NULL when create() is. */
+    void (*destroy)(void *context);
+    /**
+     * The number of a candidate, or ::VMSIM_OOM_PANIC. Called only when there is one that is neither unkillable, nor
+     * dying, nor of adj -1000; any other answer than one of these is reported, and the worst by Linux's badness goes.
+     */
+    int32_t (*choose)(void *context, const struct vmsim_oom_request *request);
+};
+
+/* --- Where a page goes in swap ------------------------------------------------------------------------------------ */
+
+/** A swap area, as it is. */
+struct vmsim_swap_area {
+    uint32_t size;        /**< sizeof this struct, as the host knows it */
+    int32_t priority;     /**< swapon's: areas of the highest that has room are used */
+    bool rotational;      /**< a disk: seeks cost */
+    uint64_t slots, free; /**< base pages */
+    uint64_t next;        /**< the slot behind the one that was given last */
+};
+
+/** A page that leaves memory. */
+struct vmsim_swap_request {
+    uint32_t size;   /**< sizeof this struct, as the host knows it */
+    uint32_t cpu;    /**< who swaps it out */
+    uint32_t slots;  /**< consecutive slots that it needs: 1 << order of the folio */
+    uint32_t cgroup; /**< who is charged */
+    uint64_t space;  /**< address space (or file) number */
+    uint64_t index;  /**< virtual page number (or page of the file) */
+    uint64_t
+        neighbour; /**< slot of the page before it in the same area that `neighbour_area` names; UINT64_MAX: none */
+    uint32_t neighbour_area;                   /**< see `neighbour` */
+    uint32_t count;                            /**< areas */
+    const struct vmsim_swap_area *const *area; /**< in the order of swapon */
+};
+
+/** Where to look for slots. */
+struct vmsim_swap_place {
+    uint32_t area; /**< number of an area with enough free slots */
+    uint64_t
+        slot; /**< the first free run at or behind this slot is taken, from the area's beginning if there is none */
+};
+
+/** Where in swap a page goes. The default is "linux". */
+struct vmsim_swap_policy {
+    struct vmsim_policy policy; /**< domain VMSIM_POLICY_SWAP */
+    /** Makes the state of one machine; may be NULL (context NULL). 0 or a negative vmsim_err. */
+    int (*create)(const struct vmsim_policy_services *services, const void *params, void **context);
+    /** Frees it. May be NULL when create() is. */
+    void (*destroy)(void *context);
+    /** Fills *place. Called only when some area has free slots enough. An area that is none, has not enough, or a slot
+     * behind its end is reported, and the first area of the highest priority that has enough is taken, from `next` on.
+     */
+    void (*place)(void *context, const struct vmsim_swap_request *request, struct vmsim_swap_place *place);
 };
 
 /** What a plugin holds. Static storage of the plugin. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The page cache as a whole: creation, settings, and the hooks into what lies above it. */
 #include "cache/cache_impl.h"
+#include "cache/readahead_policies.h"
 
 static void free_tables(struct vmsim__cache *c) {
     vmsim__free(c->alloc, c->by_path, c->path_slots * sizeof *c->by_path);
@@ -16,6 +17,7 @@ struct vmsim__cache *vmsim__cache_create(struct vmsim__alloc *alloc, struct vmsi
     *c = (struct vmsim__cache){
         .alloc = alloc, .mem = mem, .lru = lru, .kernel = kernel, .spec = *spec, .transfer_free = UINT32_MAX};
     c->path_slots = 16;
+    c->readahead.policy = &vmsim__readahead_linux;
     c->by_path = vmsim__calloc(alloc, c->path_slots, sizeof *c->by_path);
     if (!c->by_path || !vmsim__vec_push(alloc, &c->files, NULL)) {
         free_tables(c);
@@ -34,6 +36,7 @@ void vmsim__cache_destroy(struct vmsim__cache *c) {
         if (c->files.at[i] && c->files.at[i]->path)
             vmsim__strfree(c->alloc, c->files.at[i]->path);
     }
+    vmsim__policy_instance_fini(&c->readahead.instance);
     vmsim__vec_fini(c->alloc, &c->transfers);
     vmsim__vec_fini(c->alloc, &c->files);
     vmsim__vec_fini(c->alloc, &c->free_ids);

@@ -15,6 +15,7 @@
  * after a step. References and LRU lists of pages: lru/lru.h. */
 #ifndef VMSIM__CACHE_H
 #define VMSIM__CACHE_H
+#include "base/policy_registry.h"
 #include "cache/cache_spec.h"
 #include "cache/entry.h"
 #include "lru/lru.h"
@@ -87,6 +88,9 @@ struct vmsim__cache *vmsim__cache_create(struct vmsim__alloc *alloc, struct vmsi
 /* Host memory only: frames are not given back to `mem`, which is about to vanish as well. */
 void vmsim__cache_destroy(struct vmsim__cache *c);
 void vmsim__cache_set_hooks(struct vmsim__cache *c, const struct vmsim__cache_hooks *hooks);
+/* Once, before files are read; without it readahead is Linux's. `policies` must outlive the cache. */
+int vmsim__cache_set_readahead(struct vmsim__cache *c, struct vmsim__policy_registry *policies,
+                               const struct vmsim__policy_choice *choice, uint64_t seed, struct vmsim__err *err);
 /* The knobs in force, writable (dirty_*, read_ahead for files opened later). */
 struct vmsim__cache_spec *vmsim__cache_spec(struct vmsim__cache *c);
 struct vmsim__mem *vmsim__cache_mem(struct vmsim__cache *c);

@@ -29,6 +29,11 @@ struct vmsim__cache {
     const struct vmsim__kernel *kernel;
     struct vmsim__cache_spec spec;
     struct vmsim__cache_hooks hooks;
+    struct {
+        const struct vmsim_readahead_policy *policy;
+        struct vmsim__policy_instance
+            instance; /* without a policy of its own: Linux's was never chosen, and has no state */
+    } readahead;
     const struct vmsim__alloc_request *policy;
     int error;
     struct vmsim__cache_io io;

@@ -5,10 +5,9 @@
  *       |---- needed now ------|---- read ahead of need -----------|
  *                              ^ marked page: whoever touches it starts the next window behind this one
  *
- * Windows start small and double up to ra_pages. A miss is judged by what came before it: beginning of the file, right
- * behind the last window, right behind the last read, behind a run of cached pages, or none of these (random: just what
- * was asked for). Faults without advice read around the address instead. Decisions are in pages of the file; pages
- * already cached are passed over. Kernel counterpart: mm/readahead.c. */
+ * Which window it is, is a policy's decision (`policies: readahead`, by default that of Linux, cache/ra_linux.c); here
+ * it is asked and read. Decisions are in pages of the file; pages already cached are passed over. Kernel counterpart:
+ * mm/readahead.c. */
 #include "cache/cache_impl.h"
 
 void vmsim__ra_init(struct vmsim__cache *c, struct vmsim__file_ra *ra) {
@@ -16,33 +15,7 @@ void vmsim__ra_init(struct vmsim__cache *c, struct vmsim__file_ra *ra) {
                                   .prev_pos = UINT64_MAX};
 }
 
-/* ---- window sizes ---- */
-
-static uint64_t roundup_pow2(uint64_t n) {
-    VMSIM__ASSERT(n <= UINT64_C(1) << 63);
-    return n <= 1 ? 1 : UINT64_C(1) << (vmsim__log2(n - 1) + 1);
-}
-
-/* First window of a stream whose first request is for `pages`. Kernel: get_init_ra_size. */
-static uint32_t first_size(uint64_t pages, uint64_t max) {
-    VMSIM__ASSERT(max > 0);
-    uint64_t size = roundup_pow2(pages);
-    if (size <= max / 32)
-        size *= 4;
-    else if (size <= max / 4)
-        size *= 2;
-    else
-        size = max;
-    return (uint32_t)size;
-}
-
-/* The window after one of `size`; a window that a large request made bigger than `max` is followed by its like.
- * Kernel: get_next_ra_size. */
-static uint32_t next_size(uint32_t size, uint64_t max, bool keep) {
-    VMSIM__ASSERT(max > 0);
-    uint64_t next = size < max / 16 ? (uint64_t)size * 4 : size <= max / 2 ? (uint64_t)size * 2 : max;
-    return (uint32_t)(keep ? vmsim__max64(next, size) : next);
-}
+/* ---- sizes ---- */
 
 /* Largest window for this request: more than ra_pages only if the request is and the device likes it. */
 static uint64_t max_size(const struct vmsim__cache *c, const struct vmsim__file_ra *ra, uint64_t pages) {
@@ -90,18 +63,6 @@ static void read_window(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     submit(c, f, run, i - run, cpu);
 }
 
-/* The window of `ra`; one that begins at the page wanted now and is all readahead takes the next one along (6.1). */
-static void read_ra(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
-                    uint64_t max, unsigned cpu) {
-    if (c->kernel->ra_miss_continues && index == ra->start && ra->size == ra->async_size) {
-        uint32_t more = next_size(ra->size, max, false);
-        bool fits = ra->size + (uint64_t)more <= max;
-        ra->async_size = fits ? more : (uint32_t)(max >> 1);
-        ra->size = fits ? ra->size + more : (uint32_t)max;
-    }
-    read_window(c, f, ra->start, ra->size, ra->async_size, cpu);
-}
-
 /* Kernel: force_page_cache_ra: pieces of 2 MiB, so that a large request does not hold all its frames before the
  * device starts. */
 static void force_read(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
@@ -122,82 +83,72 @@ void vmsim__file_willneed(struct vmsim__cache *c, struct vmsim__file *f, struct 
         force_read(c, f, ra ? ra : &f->ra, index, pages, cpu);
 }
 
-/* ---- decisions ---- */
+/* ---- decisions: the policy's ---- */
 
-/* Cached pages right before `index`, up to `max`. Kernel: count_history_pages. */
-static uint64_t cached_before(const struct vmsim__file *f, uint64_t index, uint64_t max) {
+struct question {
+    const struct vmsim__file *file;
+};
+
+/* Kernel: count_history_pages. */
+static uint64_t cached_before(void *host, uint64_t index, uint64_t limit) {
+    const struct question *q = host;
     uint64_t n = 0;
-    while (n < max && n < index && vmsim__file_page(f, index - 1 - n) != VMSIM__PFN_NONE)
+    while (n < limit && n < index && vmsim__file_page(q->file, index - 1 - n) != VMSIM__PFN_NONE)
         n++;
     return n;
 }
 
-static void start_window(struct vmsim__cache *c, struct vmsim__file_ra *ra, uint64_t index, uint64_t pages,
-                         uint64_t max) {
-    ra->start = index;
-    ra->size = first_size(pages, max);
-    if (ra->size > pages)
-        ra->async_size = ra->size - (uint32_t)pages;
-    else
-        ra->async_size = c->kernel->ra_async_half ? ra->size >> 1 : ra->size;
+/* Kernel: page_cache_next_miss. */
+static uint64_t next_missing(void *host, uint64_t index, uint64_t limit) {
+    const struct question *q = host;
+    for (uint64_t i = 0; i < limit; i++)
+        if (vmsim__file_page(q->file, index + i) == VMSIM__PFN_NONE)
+            return index + i;
+    return UINT64_MAX;
 }
 
-static void next_window(struct vmsim__file_ra *ra, uint64_t max) {
-    ra->start += ra->size;
-    ra->size = next_size(ra->size, max, true);
-    ra->async_size = ra->size;
-}
-
-/* A miss in the middle of nowhere: a stream that somebody else's cached pages betray, or a random read.
- * Kernel: try_context_readahead. */
-static void read_by_context(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
-                            uint64_t pages, uint64_t max, unsigned cpu) {
-    uint64_t before = cached_before(f, index, max);
-    if (before <= pages) {
-        read_window(c, f, index, pages, 0, cpu);
-        return;
+/* Asks for a window, and reads it. False: the policy wants none. */
+static bool read_ahead(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
+                       enum vmsim_readahead_why why, uint64_t index, uint64_t wanted, unsigned cpu) {
+    struct question q = {f};
+    const struct vmsim_readahead_services services = {sizeof services, VMSIM_POLICY_ABI, &q, cached_before,
+                                                      next_missing};
+    const struct vmsim_readahead_request r = {
+        .size = sizeof r,
+        .why = (uint8_t)why,
+        .miss_continues = c->kernel->ra_miss_continues,
+        .half_ahead = c->kernel->ra_async_half,
+        .file = f->id,
+        .file_pages = vmsim__cache_pages_of(c, f->size),
+        .index = index,
+        .wanted = wanted,
+        .most = why == VMSIM_READAHEAD_AROUND ? ra->ra_pages : max_size(c, ra, wanted),
+        .previous = ra->prev_pos == UINT64_MAX ? UINT64_MAX : ra->prev_pos >> c->mem->page_shift,
+        .last = {ra->start, ra->size, ra->async_size},
+        .cache = &services};
+    struct vmsim_readahead_window w = r.last;
+    VMSIM__ASSERT(ra->ra_pages && r.most);
+    if (!c->readahead.policy->window(c->readahead.instance.context, &r, &w))
+        return false;
+    if (VMSIM__UNLIKELY(w.ahead > w.pages)) {
+        vmsim__policy_fallback(&c->readahead.instance, "wanted %u pages ahead of need of %u of file %u", w.ahead,
+                               w.pages, f->id);
+        return false;
     }
-    if (before >= index)
-        before *= 2;
-    ra->start = index;
-    ra->size = (uint32_t)vmsim__min64(before + pages, max);
-    ra->async_size = 1;
-    read_ra(c, f, ra, index, max, cpu);
+    ra->start = w.start;
+    ra->size = w.pages;
+    ra->async_size = w.ahead;
+    read_window(c, f, w.start, w.pages, w.ahead, cpu);
+    return true;
 }
 
-/* Kernel: page_cache_sync_ra and ondemand_readahead. */
+/* Kernel: page_cache_sync_ra. */
 void vmsim__ra_sync(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                     uint64_t pages, unsigned cpu) {
-    if (!ra->ra_pages || ra->advice == VMSIM__READ_RANDOM) {
+    if (!ra->ra_pages || ra->advice == VMSIM__READ_RANDOM)
         force_read(c, f, ra, index, ra->ra_pages ? pages : 1, cpu);
-        return;
-    }
-    uint64_t max = max_size(c, ra, pages), previous = ra->prev_pos >> c->mem->page_shift;
-    bool behind = index == ra->start + ra->size - ra->async_size || index == ra->start + ra->size;
-    if (index && c->kernel->ra_miss_continues && behind)
-        next_window(ra, max);
-    else if (!index || pages > max || index - previous <= 1)
-        start_window(c, ra, index, pages, max);
-    else {
-        read_by_context(c, f, ra, index, pages, max, cpu);
-        return;
-    }
-    read_ra(c, f, ra, index, max, cpu);
-}
-
-/* A marked page that is not where the state expects it: the next window begins at the next page that is missing. The
- * tail of ondemand_readahead: page_cache_next_miss finds where the stream goes on. */
-static bool resume_window(const struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index, uint64_t pages,
-                          uint64_t max) {
-    uint64_t hole = index + 1;
-    while (hole - index <= max && vmsim__file_page(f, hole) != VMSIM__PFN_NONE)
-        hole++;
-    if (hole - index > max)
-        return false;
-    ra->start = hole;
-    ra->size = next_size((uint32_t)(hole - index + pages), max, false);
-    ra->async_size = ra->size;
-    return true;
+    else if (!read_ahead(c, f, ra, VMSIM_READAHEAD_MISS, index, pages, cpu))
+        read_window(c, f, index, pages, 0, cpu);
 }
 
 /* Kernel: page_cache_async_ra. The mark goes first: it starts one window only. */
@@ -207,24 +158,11 @@ void vmsim__ra_async(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim
     if (!ra->ra_pages || vmsim__frame_is(fr, VMSIM__FRAME_WRITEBACK))
         return;
     fr->flags &= ~VMSIM__FRAME_READAHEAD;
-    uint64_t max = max_size(c, ra, pages);
-    if (!index && c->kernel->ra_miss_continues)
-        start_window(c, ra, index, pages, max);
-    else if (index == ra->start + ra->size - ra->async_size ||
-             (c->kernel->ra_miss_continues && index == ra->start + ra->size))
-        next_window(ra, max);
-    else if (!resume_window(f, ra, index, pages, max))
-        return;
-    read_ra(c, f, ra, index, max, cpu);
+    read_ahead(c, f, ra, VMSIM_READAHEAD_MARK, index, pages, cpu);
 }
 
-/* The second half of do_sync_mmap_readahead: half of the window lies before the address, for code is entered
- * anywhere. */
+/* The second half of do_sync_mmap_readahead. */
 void vmsim__ra_around(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                       unsigned cpu) {
-    uint64_t half = ra->ra_pages / 2;
-    ra->start = index > half ? index - half : 0;
-    ra->size = ra->ra_pages;
-    ra->async_size = ra->ra_pages / 4;
-    read_window(c, f, ra->start, ra->size, ra->async_size, cpu);
+    read_ahead(c, f, ra, VMSIM_READAHEAD_AROUND, index, 1, cpu);
 }

@@ -116,6 +116,7 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
     int code = m->kernel ? 0 : vmsim__err_set(&m->err, VMSIM_ECONFIG, "kernel '%s' is not known", m->spec.mem.kernel);
     code = code ? code : create_memory(m);
     code = code ? code : vmsim__machine_create_policies(m); /* before the CPUs, whose arrays ask for them by name */
+    code = code ? code : vmsim__cache_set_readahead(m->cache, m->policies, &m->spec.readahead, m->spec.seed, &m->err);
     code = code ? code : create_cpus(m);
     code = code ? code : write_sysctls(m);
     if (code) {

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The domains of policies that a machine has, in the order of enum vmsim_policy_domain: one line each. What a domain is
  * stands in its row, in the folder that asks its policies. */
+#include "cache/readahead_policies.h"
 #include "machine/machine.h"
+#include "oom/oom.h"
 #include "reclaim/reclaim.h"
+#include "swap/swap_policies.h"
 #include "tlb/tlb.h"
 #include "vmsim/vmsim.h"
 
@@ -10,6 +13,9 @@ const struct vmsim__policy_domain *const vmsim__policy_domains[VMSIM_POLICY_DOMA
     &vmsim__tlb_replacement_domain,
     &vmsim__tlb_prefetch_domain,
     &vmsim__reclaim_domain,
+    &vmsim__readahead_domain,
+    &vmsim__oom_domain,
+    &vmsim__swap_domain,
     NULL,
 };
 

@@ -153,6 +153,7 @@ static int apply_policies(struct vmsim_config *config, const struct vmsim__scena
         return err;
     if (prefetch->name || prefetch->plugin)
         machine->tlb.prefetch = *prefetch;
+    machine->readahead = p.choice[VMSIM_POLICY_READAHEAD];
     return settle_arrays(config, &p.choice[VMSIM_POLICY_TLB_REPLACEMENT], machine);
 }
 

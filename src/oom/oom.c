@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The row of OOM policies, the instance of a machine, and the check of what it answers. */
+#include "oom/oom.h"
+
+static const struct vmsim_policy *const built_in[] = {
+    &vmsim__oom_badness_policy.policy,  &vmsim__oom_largest_rss.policy, &vmsim__oom_newest.policy,
+    &vmsim__oom_allocating_task.policy, &vmsim__oom_panic.policy,       NULL, /* one a line */
+};
+
+const struct vmsim__policy_domain vmsim__oom_domain = {
+    .info = {sizeof(struct vmsim_policy_domain_info), false, "oom", "Who is killed when memory is out.", "badness"},
+    .id = VMSIM_POLICY_OOM,
+    .size = sizeof(struct vmsim_oom_policy),
+    .least = sizeof(struct vmsim_oom_policy),
+    .decisive = {VMSIM__POLICY_HOOK(vmsim_oom_policy, choose)},
+    .destroy = VMSIM__POLICY_HOOK(vmsim_oom_policy, destroy),
+    .built_in = built_in};
+
+int vmsim__oom_create(struct vmsim__oom *o, struct vmsim__policy_registry *policies,
+                      const struct vmsim__policy_choice *choice, uint64_t seed, struct vmsim__err *err) {
+    const struct vmsim_policy *policy;
+    *o = (struct vmsim__oom){0};
+    int e = vmsim__policy_resolve(policies, VMSIM_POLICY_OOM, choice, &policy, err);
+    e = e ? e : vmsim__policy_instance_init(&o->instance, policies, policy, &choice->params, seed, "oom", err);
+    if (e) {
+        vmsim__oom_destroy(o);
+        return e;
+    }
+    struct vmsim__policy_instance *p = &o->instance;
+    o->policy = (const void *)policy;
+    e = o->policy->create ? o->policy->create(&p->services, p->params, &p->context) : 0;
+    if (!e)
+        return 0;
+    vmsim__oom_destroy(o);
+    return vmsim__err_set(err, e, "policy %s cannot start: %s", policy->name, vmsim_error_text(e));
+}
+
+void vmsim__oom_destroy(struct vmsim__oom *o) {
+    vmsim__policy_instance_fini(&o->instance);
+    *o = (struct vmsim__oom){0};
+}
+
+int32_t vmsim__oom_worst(const struct vmsim_oom_request *r) {
+    int32_t worst = VMSIM__OOM_NOBODY;
+    int64_t most = INT64_MIN;
+    for (uint32_t i = 0; i < r->count; i++) {
+        int64_t points = vmsim__oom_badness(r->candidate[i], r->total_pages);
+        if (!vmsim__oom_eligible(r->candidate[i]) || points < most)
+            continue;
+        most = points;
+        worst = (int32_t)i;
+    }
+    return worst;
+}
+
+/* Why this candidate cannot be meant. */
+static const char *excuse(const struct vmsim_oom_candidate *c) {
+    return c->dying ? "is dying already" : "may not be killed";
+}
+
+int32_t vmsim__oom_choose(struct vmsim__oom *o, const struct vmsim_oom_request *r) {
+    int32_t worst = vmsim__oom_worst(r);
+    VMSIM__ASSERT(r->count <= INT32_MAX);
+    if (worst == VMSIM__OOM_NOBODY)
+        return worst;
+    int32_t chosen = o->policy->choose(o->instance.context, r);
+    if (chosen == VMSIM_OOM_PANIC)
+        return chosen;
+    if (chosen < 0 || (uint32_t)chosen >= r->count)
+        vmsim__policy_fallback(&o->instance, "chose candidate %d of %u", chosen, r->count);
+    else if (!vmsim__oom_eligible(r->candidate[chosen]))
+        vmsim__policy_fallback(&o->instance, "chose task %u, which %s", r->candidate[chosen]->task,
+                               excuse(r->candidate[chosen]));
+    else
+        return chosen;
+    return worst;
+}
