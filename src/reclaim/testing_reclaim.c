@@ -185,7 +185,7 @@ static void let_go(struct vmsim_test_reclaim *t, uint32_t folio, enum vmsim_foli
 
 /* Makes room for what t->access tells; the page that went first. */
 static VMSIM__NOINLINE uint64_t make_room(struct vmsim_test_reclaim *t) {
-    vmsim_folio victims[VMSIM_RECLAIM_BATCH];
+    vmsim_folio victims[VMSIM_RECLAIM_BATCH] = {VMSIM_FOLIO_NONE};
     struct vmsim_reclaim_request q = {.size = sizeof q,
                                       .wanted = t->batch,
                                       .folio = victims,
