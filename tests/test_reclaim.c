@@ -66,11 +66,11 @@ static void each_policy_chooses_its_victims(void **state) {
         {"fifo", "0 1 2 3 0+ 4-0 5-1 1-2"},
         {"lru", "0 1 2 3 0+ 4-1 5-2 1-3"},
         {"mru", "0 1 2 3 0+ 4-0 5-4 1+ 6-1"},
-        {"clock", "0 1 2 3 0+ 4-1 5-2 6-3 7-0"},          /* 0 was spared once */
-        {"sieve", "0 1 2 3 0+ 4-1 5-2 4+ 0+ 6-3 7-5"},    /* the hand goes on from 2 to 3, over 4, which was used */
-        {"lfu", "0 0+ 0+ 1 1+ 2 3 4-2 5-3 6-1 7-4"},      /* once used first; then 1's two uses are too old */
-        {"arc", "0 1 2 3 0+ 4-1 1-2 5-3 ?0 ?1"},          /* 1 comes back as a ghost: used again */
-        {"s3fifo", "0 1 2 3 1+ 4-0 5-4 0-5 ?0 ?1 ?2 ?3"}, /* 0 comes back as a ghost: into main, 4 and 5 passed */
+        {"clock", "0 1 2 3 0+ 4-1 5-2 6-3 7-0"},       /* 0 was spared once */
+        {"sieve", "0 1 2 3 0+ 4-1 5-2 4+ 0+ 6-3 7-5"}, /* the hand goes on from 2 to 3, over 4, which was used */
+        {"lfu", "0 0+ 0+ 1 1+ 2 3 4-2 5-3 6-1 7-4"},   /* once used first; then 1's two uses are too old */
+        {"arc", "0 1 2 3 0+ 4-1 1-2 5-3 ?0 ?1"},       /* 1 comes back as a ghost: used again */
+        {"s3fifo", "0 1 2 3 1+ 1+ 4-0 5-2 0-3 6-4 ?0 ?1 7-5"}, /* 1 was promoted; 0 came back, a ghost, to main */
         {"random", "0 1 2 3 3+ 4-? 5-? 6-?"},
         {"lhd", "0 1 2 3 3+ 4-? 5-? 6-?"},
         {"opt", "0 1 2 3 4-3 0+ 1+ 2+ 4+ 3-? 2+"},

@@ -44,7 +44,7 @@ static uint64_t pop(struct row *r) {
 struct model {
     unsigned frames;
     struct row row, small, main, ghost, t1, t2, b1, b2;
-    bool used[PAGES], full;
+    bool used[PAGES];
     unsigned uses[PAGES];
     uint64_t value[PAGES], last[PAGES], next[PAGES];
     uint64_t time, age, target, hand; /* hand: a page, NOBODY: begin at the oldest */
@@ -201,7 +201,6 @@ static bool s3fifo(struct model *m, uint64_t page, uint64_t *victim) {
         return true;
     }
     while (m->small.count + m->main.count == m->frames) {
-        m->full = true;
         if (m->main.count > main_share || !m->small.count)
             *victim = s3fifo_main(m);
         else
@@ -209,7 +208,7 @@ static bool s3fifo(struct model *m, uint64_t page, uint64_t *victim) {
     }
     bool ghost = has(&m->ghost, page);
     take(&m->ghost, page);
-    push(ghost || (!m->full && m->small.count >= small_share) ? &m->main : &m->small, page);
+    push(ghost ? &m->main : &m->small, page);
     m->uses[page] = 0;
     return false;
 }

@@ -6,9 +6,8 @@
  *                    v not used enough                       |     v
  *                 ghosts, as many as main holds --comes back-+    gone
  *
- * A folio's uses are counted up to 3, in its word. Which ghosts there are is told by shadows. While memory is not full
- * yet and the small queue is, new folios go to main. (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO Queues are All You Need for
- * Cache Eviction", SOSP 2023.) */
+ * A folio's uses are counted up to 3, in its word. Which ghosts there are is told by shadows. (Yang, Zhang, Qiu, Yue,
+ * Rashmi: "FIFO Queues are All You Need for Cache Eviction", SOSP 2023.) */
 #include "reclaim/reclaim_policy.h"
 
 #define S3FIFO_USES 3u
@@ -21,9 +20,8 @@ struct s3fifo_params {
 struct s3fifo {
     const struct vmsim_reclaim_services *s;
     uint64_t *ghost_hits, *promoted; /* counters */
-    uint64_t small_share, main_share, threshold;
+    uint64_t main_share, threshold;
     uint32_t small, main; /* lists, newest at the head */
-    bool full;            /* something has gone already */
     struct reclaim_ghosts ghosts;
 };
 
@@ -59,8 +57,8 @@ static int s3fifo_create(const struct vmsim_reclaim_services *s, const struct vm
     *context = f;
     f->s = s;
     f->threshold = p->threshold;
-    f->small_share = vmsim__max64(scope->capacity * p->small_percent / 100, 1);
-    f->main_share = scope->capacity - vmsim__min64(f->small_share, scope->capacity);
+    uint64_t small_share = vmsim__max64(scope->capacity * p->small_percent / 100, 1);
+    f->main_share = scope->capacity - vmsim__min64(small_share, scope->capacity);
     f->small = s->list_create(s->host);
     f->main = s->list_create(s->host);
     f->ghost_hits = s->common->counter(s->common->host, "ghost_hits");
@@ -76,7 +74,6 @@ static void s3fifo_added(void *context, vmsim_folio folio, const struct vmsim_fo
     if (known)
         reclaim_ghost_free(&f->ghosts, ghost);
     *f->ghost_hits += known;
-    known = known || (!f->full && f->s->list_length(f->s->host, f->small) >= f->small_share);
     f->s->list_add(f->s->host, known ? f->main : f->small, folio, false);
 }
 
@@ -130,10 +127,7 @@ static uint32_t s3fifo_evict(void *context, struct vmsim_reclaim_request *r) {
 
 static void s3fifo_evicted(void *context, vmsim_folio folio, enum vmsim_folio_end end) {
     struct s3fifo *f = context;
-    if (end != VMSIM_FOLIO_RECLAIMED)
-        return;
-    f->full = true;
-    if (f->s->list_of(f->s->host, folio) == f->small)
+    if (end == VMSIM_FOLIO_RECLAIMED && f->s->list_of(f->s->host, folio) == f->small)
         f->s->shadow_write(f->s->host, folio, reclaim_ghosts_add(&f->ghosts, S3FIFO_GHOSTS));
 }
 
