@@ -38,6 +38,7 @@ static void count_in(struct vmsim__tlb *t, struct tlb_array *r, uint64_t tag) {
     unsigned c = tlb_tag_class(tag);
     bool global = tlb_tag_asid(tag) == VMSIM__ASID_GLOBAL;
     r->valid++;
+    ++*tlb_of_asid(r, tag);
     r->global[c] += global;
     if (!r->present[c]++ || (global && r->global[c] == 1))
         vmsim__tlb_list_looks(t);
@@ -49,6 +50,7 @@ static void count_out(struct vmsim__tlb *t, struct tlb_array *r, uint64_t tag) {
     bool global = tlb_tag_asid(tag) == VMSIM__ASID_GLOBAL;
     VMSIM__ASSERT(r->valid && r->present[c] && r->global[c] >= global);
     r->valid--;
+    --*tlb_of_asid(r, tag);
     r->global[c] -= global;
     if (!--r->present[c] || (global && !r->global[c]))
         vmsim__tlb_list_looks(t);

@@ -6,6 +6,8 @@
  *   - each right of the entry (R, W, X, U, global) must be in the table, and D only if the table has it;
  *   - the filter's slots must stand for live entries (host data, so an error there is vmsim's own).
  * Walk-cache entries must lead to the table that a walk from the root would reach. */
+#include <string.h>
+
 #include "tlb/tlb_walk.h"
 
 struct check {
@@ -55,13 +57,14 @@ static int check_entry(const struct check *c, const struct tlb_array *r, uint64_
 }
 
 static int check_array(const struct check *c, const struct tlb_array *r) {
-    uint32_t valid = 0;
+    uint32_t valid = 0, of_asid[TLB_ASID_COUNTS] = {0};
     for (uint32_t set = 0; set < r->sets; set++) {
         uint64_t *tags = tlb_tags(r, set);
         for (uint32_t w = 0; w < r->ways; w++) {
             if (tags[w] == TLB_INVALID)
                 continue;
             valid++;
+            of_asid[tlb_tag_asid(tags[w]) % TLB_ASID_COUNTS]++;
             int e = check_entry(c, r, tags[w], *tlb_data(r, tags + w));
             if (e)
                 return e;
@@ -70,6 +73,8 @@ static int check_array(const struct check *c, const struct tlb_array *r) {
     if (valid != r->valid)
         return vmsim__err_set(c->err, VMSIM_ECHECK, "%s: %u entries are valid, %u are counted", r->name, valid,
                               r->valid);
+    if (memcmp(of_asid, r->of_asid, sizeof of_asid) != 0)
+        return vmsim__err_set(c->err, VMSIM_ECHECK, "%s: entries by ASID are not what is counted", r->name);
     return 0;
 }
 

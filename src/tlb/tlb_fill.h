@@ -7,13 +7,17 @@
 #define VMSIM__TLB_FILL_H
 #include "tlb/tlb_internal.h"
 
-/* The least recently used entry makes room without a change of any count: it is of the same size, and neither of them
- * is global, or both are. Nearly always they are of the same ASID, too. */
-VMSIM__INLINE bool tlb_replaces(uint64_t old, uint64_t tag) {
+/* The least recently used entry makes room without a change of what looks go by: it is of the same size, and neither of
+ * them is global, or both are. Nearly always they are of the same ASID, too. */
+VMSIM__INLINE bool tlb_replaces(struct tlb_array *r, uint64_t old, uint64_t tag) {
     if (VMSIM__LIKELY(!((old ^ tag) & ((UINT64_C(1) << TLB_PAGE_SHIFT) - 1))))
         return true;
-    return tlb_tag_class(old) == tlb_tag_class(tag) && tlb_tag_asid(old) != VMSIM__ASID_GLOBAL &&
-           tlb_tag_asid(tag) != VMSIM__ASID_GLOBAL;
+    if (tlb_tag_class(old) != tlb_tag_class(tag) || tlb_tag_asid(old) == VMSIM__ASID_GLOBAL ||
+        tlb_tag_asid(tag) == VMSIM__ASID_GLOBAL)
+        return false;
+    --*tlb_of_asid(r, old);
+    ++*tlb_of_asid(r, tag);
+    return true;
 }
 
 /* A set with times of use. */
@@ -28,7 +32,7 @@ VMSIM__INLINE uint64_t *tlb_times_victim(uint64_t *tags, const unsigned ways, bo
 VMSIM__INLINE uint64_t *tlb_fill_times(struct vmsim__tlb *t, const struct tlb_place *p, const unsigned ways, bool first,
                                        uint64_t page, uint64_t tag, uint64_t data) {
     uint64_t *at = tlb_times_victim(tlb_place_set(p, page), ways, p->tree), old = *at;
-    if (VMSIM__UNLIKELY(!tlb_replaces(old, tag)))
+    if (VMSIM__UNLIKELY(!tlb_replaces(p->array, old, tag)))
         return NULL;
     if (first && VMSIM__UNLIKELY(at[2 * ways] & TLB_FILTERED))
         tlb_filter_drop(t, old, at[2 * ways], at + ways);
@@ -42,7 +46,7 @@ VMSIM__INLINE uint64_t *tlb_fill_order(const struct tlb_place *p, const unsigned
                                        uint64_t data) {
     uint32_t set = VMSIM__LIKELY(p->plain) ? (uint32_t)page & p->mask : tlb_set(p->array, page);
     uint64_t order = p->order[set], *at = p->block + (size_t)set * p->stride + tlb_order_oldest(order);
-    if (VMSIM__UNLIKELY(!tlb_replaces(*at, tag)))
+    if (VMSIM__UNLIKELY(!tlb_replaces(p->array, *at, tag)))
         return NULL;
     p->order[set] = tlb_order_rotate(order, ways);
     at[0] = tag;
@@ -55,7 +59,7 @@ VMSIM__INLINE uint64_t *tlb_fill_wide(struct vmsim__tlb *t, const struct tlb_pla
     struct tlb_array *r = p->array;
     uint32_t set = tlb_set(r, page), e = vmsim__tlb_wide_oldest(&r->wide, set);
     uint64_t *at = r->block + e, old = *at;
-    if (VMSIM__UNLIKELY(!tlb_replaces(old, tag)))
+    if (VMSIM__UNLIKELY(!tlb_replaces(p->array, old, tag)))
         return NULL;
     if (first && VMSIM__UNLIKELY(at[r->data] & TLB_FILTERED))
         tlb_filter_drop(t, old, at[r->data], at + r->use);

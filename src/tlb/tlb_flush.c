@@ -9,6 +9,20 @@ static unsigned counted(struct vmsim__tlb *t, enum vmsim__tlb_counter what, unsi
     return entries;
 }
 
+/* From one array. Nearly always a base page, and an array that holds no other kind: many CPUs are asked about pages
+ * that they never saw. */
+static unsigned drop_from(struct vmsim__tlb *t, struct tlb_array *r, uint16_t asid, uint64_t va, unsigned page_shift) {
+    VMSIM__ASSERT(r->valid);
+    if (VMSIM__UNLIKELY(page_shift != t->page_shift || r->present[0] != r->valid || r->global[0]))
+        return vmsim__tlb_array_drop(t, r, asid, va, page_shift, true);
+    uint64_t *tag = tlb_look(&r->place[0][0], asid, va);
+    if (!tag)
+        return 0;
+    vmsim__tlb_array_clear(t, r, tag);
+    r->by_size[0].flush++;
+    return 1;
+}
+
 /* Walk caches lose all of the ASID: INVLPG drops paging-structure entries whatever the address (Intel SDM volume 3,
  * 4.10.4.1). */
 unsigned vmsim__tlb_flush_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned page_shift) {
@@ -16,7 +30,7 @@ unsigned vmsim__tlb_flush_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va,
     unsigned dropped = 0;
     for (unsigned i = 0; i < t->arrays; i++)
         if (t->array[i].valid)
-            dropped += vmsim__tlb_array_drop(t, &t->array[i], asid, va, page_shift, true);
+            dropped += drop_from(t, &t->array[i], asid, va, page_shift);
     vmsim__tlb_walk_drop_asid(t, asid);
     return counted(t, VMSIM__TLB_flush_page, dropped);
 }
@@ -49,22 +63,45 @@ static bool sweeps(const struct sweep *what, uint64_t tag) {
     return what->every_asid || asid == what->asid;
 }
 
-static unsigned sweep(struct vmsim__tlb *t, const struct sweep *what) {
-    VMSIM__ASSERT(what->global || what->every_asid || what->asid != VMSIM__ASID_GLOBAL);
+/* Of one ASID alone, in a loop of few instructions: it runs over the whole array at many a switch of tasks. */
+static unsigned sweep_asid(struct vmsim__tlb *t, struct tlb_array *r, uint16_t asid) {
+    const uint64_t mask = UINT64_C(0xffff) << TLB_ASID_SHIFT, value = (uint64_t)asid << TLB_ASID_SHIFT;
+    const uint32_t *left = &r->of_asid[asid % TLB_ASID_COUNTS];
     unsigned dropped = 0;
-    for (unsigned i = 0; i < t->arrays; i++) {
-        struct tlb_array *r = &t->array[i];
-        for (uint32_t set = 0; set < r->sets && r->valid; set++) {
-            uint64_t *tags = tlb_tags(r, set);
-            for (uint32_t w = 0; w < r->ways; w++) {
-                if (!sweeps(what, tags[w]))
-                    continue;
+    VMSIM__ASSERT(asid != VMSIM__ASID_GLOBAL);
+    for (uint32_t set = 0; set < r->sets && *left; set++) {
+        uint64_t *tags = tlb_tags(r, set);
+        for (uint32_t w = 0; w < r->ways; w++)
+            if (VMSIM__UNLIKELY((tags[w] & mask) == value)) {
                 r->by_size[tlb_tag_class(tags[w])].flush++;
                 vmsim__tlb_array_clear(t, r, tags + w);
                 dropped++;
             }
+    }
+    return dropped;
+}
+
+static unsigned sweep_some(struct vmsim__tlb *t, struct tlb_array *r, const struct sweep *what) {
+    unsigned dropped = 0;
+    for (uint32_t set = 0; set < r->sets && r->valid; set++) {
+        uint64_t *tags = tlb_tags(r, set);
+        for (uint32_t w = 0; w < r->ways; w++) {
+            if (!sweeps(what, tags[w]))
+                continue;
+            r->by_size[tlb_tag_class(tags[w])].flush++;
+            vmsim__tlb_array_clear(t, r, tags + w);
+            dropped++;
         }
     }
+    return dropped;
+}
+
+static unsigned sweep(struct vmsim__tlb *t, const struct sweep *what) {
+    VMSIM__ASSERT(what->global || what->every_asid || what->asid != VMSIM__ASID_GLOBAL);
+    unsigned dropped = 0;
+    for (unsigned i = 0; i < t->arrays; i++)
+        dropped += what->every_asid || what->global ? sweep_some(t, &t->array[i], what)
+                                                    : sweep_asid(t, &t->array[i], what->asid);
     return dropped;
 }
 

@@ -48,6 +48,7 @@
 #define TLB_LEAF_TABLES 8192 /* 16 GiB of base pages */
 #define TLB_MIDDLE_TABLES 64
 #define TLB_LEAF_SEEN 8
+#define TLB_ASID_COUNTS 64
 #define TLB_LEAF_EPOCHS 0x1000u
 
 /* 32 bytes: two a cache line. */
@@ -114,6 +115,7 @@ struct tlb_array {
     uint32_t valid;
     uint32_t present[VMSIM__TLB_SIZES]; /* entries of a class, global ones included */
     uint32_t global[VMSIM__TLB_SIZES];  /* of these: global */
+    uint32_t of_asid[TLB_ASID_COUNTS];  /* entries by the low bits of their ASID: sweeps know when they have all */
     uint64_t latency;
     const struct vmsim_tlb_replacement_policy *policy;
     struct vmsim__policy_instance instance;
@@ -344,6 +346,9 @@ VMSIM__INLINE uint16_t tlb_tag_asid(uint64_t tag) {
 }
 VMSIM__INLINE unsigned tlb_tag_class(uint64_t tag) {
     return (unsigned)tag & 7u;
+}
+VMSIM__INLINE uint32_t *tlb_of_asid(struct tlb_array *r, uint64_t tag) {
+    return &r->of_asid[tlb_tag_asid(tag) % TLB_ASID_COUNTS];
 }
 
 /* Least recently used of n; an empty one (0) comes before all, the first of equals: the least of last_use and way in
