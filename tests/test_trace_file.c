@@ -3,6 +3,8 @@
 #include "trace_sample.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 enum { MAX_ITEMS = 4000, MAX_WORDS = 200000 };
@@ -314,6 +316,41 @@ static void a_directory_is_refused_before_anything_is_written(void **state) {
     assert_int_equal(rmdir("directory"), 0);
 }
 
+static unsigned long long address_space(void) {
+    unsigned long long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%llu", &pages), 1);
+    fclose(f);
+    return pages * (unsigned long long)sysconf(_SC_PAGESIZE);
+}
+
+/* Stacks of new threads are larger than what the host has left. */
+static void without_a_second_thread_the_callers_reads_the_same(void **state) {
+    (void)state;
+    struct model m = write_sample("alone.vmt", sample_seed(), 50000, 4096);
+    struct vmsim_trace_reader *r;
+    struct rlimit before, tight;
+    pthread_attr_t attr;
+    size_t old_stack;
+    assert_int_equal(vmsim_trace_open("alone.vmt", VMSIM_TRACE_THREAD, &r), 0);
+    assert_int_equal(pthread_getattr_default_np(&attr), 0);
+    assert_int_equal(pthread_attr_getstacksize(&attr, &old_stack), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attr, (size_t)1 << 30), 0);
+    assert_int_equal(pthread_setattr_default_np(&attr), 0);
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    tight = before;
+    tight.rlim_cur = address_space() + (256u << 20);
+    assert_int_equal(setrlimit(RLIMIT_AS, &tight), 0);
+    assert_reads(r, &m, 0);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attr, old_stack), 0);
+    assert_int_equal(pthread_setattr_default_np(&attr), 0);
+    pthread_attr_destroy(&attr);
+    vmsim_trace_close(r);
+    free(m.at);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_trace_reads_back_as_written),
@@ -326,6 +363,7 @@ int main(void) {
         cmocka_unit_test(a_full_disk_and_an_unwritable_place_are_told),
         cmocka_unit_test(a_trace_that_cannot_be_put_in_place_leaves_nothing),
         cmocka_unit_test(a_directory_is_refused_before_anything_is_written),
+        cmocka_unit_test(without_a_second_thread_the_callers_reads_the_same),
         cmocka_unit_test(verify_accepts_the_whole_and_refuses_the_rest),
     };
     printf("seed %llu\n", (unsigned long long)sample_seed());

@@ -319,14 +319,15 @@ static void stop_thread(struct vmsim_trace_reader *r) {
 }
 
 /* Gives the chunk just read back and waits for the next. The thread starts at the first chunk, so that opening a trace
- * for its facts costs none. */
-static int wait_chunk(struct vmsim_trace_reader *r) {
+ * for its facts costs none. False: the host gives no second thread; the caller's does it all, with the same
+ * items. */
+static bool wait_chunk(struct vmsim_trace_reader *r) {
     if (!r->running) {
         r->current = r->filled = 0;
-        if (pthread_create(&r->thread, NULL, fill_ahead, r))
-            return fail(r, VMSIM_ENOMEM, "no second thread can be started");
-        r->running = true;
         r->have = false;
+        if (pthread_create(&r->thread, NULL, fill_ahead, r))
+            return false;
+        r->running = true;
     }
     pthread_mutex_lock(&r->lock);
     if (r->have) {
@@ -338,7 +339,7 @@ static int wait_chunk(struct vmsim_trace_reader *r) {
     while (!r->filled)
         pthread_cond_wait(&r->changed, &r->lock);
     pthread_mutex_unlock(&r->lock);
-    return 0;
+    return true;
 }
 
 /* ---- items */
@@ -356,10 +357,10 @@ static int make_chunks(struct vmsim_trace_reader *r) {
 static int next_chunk(struct vmsim_trace_reader *r) {
     VMSIM__ASSERT(r->current < r->chunks && !r->ended);
     int err = make_chunks(r);
-    if (!err && r->threaded)
-        err = wait_chunk(r);
     if (err)
         return err;
+    if (r->threaded)
+        r->threaded = wait_chunk(r);
     struct vmsim__chunk *c = &r->ring[r->current];
     if (!r->threaded)
         vmsim__pipe_fill(&r->pipe, c);
