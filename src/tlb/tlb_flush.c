@@ -9,20 +9,6 @@ static unsigned counted(struct vmsim__tlb *t, enum vmsim__tlb_counter what, unsi
     return entries;
 }
 
-/* From one array. Nearly always a base page, and an array that holds no other kind: many CPUs are asked about pages
- * that they never saw. */
-static unsigned drop_from(struct vmsim__tlb *t, struct tlb_array *r, uint16_t asid, uint64_t va, unsigned page_shift) {
-    VMSIM__ASSERT(r->valid);
-    if (VMSIM__UNLIKELY(page_shift != t->page_shift || r->present[0] != r->valid || r->global[0]))
-        return vmsim__tlb_array_drop(t, r, asid, va, page_shift, true);
-    uint64_t *tag = tlb_look(&r->place[0][0], asid, va);
-    if (!tag)
-        return 0;
-    vmsim__tlb_array_clear(t, r, tag);
-    r->by_size[0].flush++;
-    return 1;
-}
-
 /* Walk caches lose all of the ASID: INVLPG drops paging-structure entries whatever the address (Intel SDM volume 3,
  * 4.10.4.1). */
 unsigned vmsim__tlb_flush_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned page_shift) {
@@ -30,7 +16,7 @@ unsigned vmsim__tlb_flush_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va,
     unsigned dropped = 0;
     for (unsigned i = 0; i < t->arrays; i++)
         if (t->array[i].valid)
-            dropped += drop_from(t, &t->array[i], asid, va, page_shift);
+            dropped += tlb_array_drop_page(t, &t->array[i], asid, va, page_shift);
     vmsim__tlb_walk_drop_asid(t, asid);
     return counted(t, VMSIM__TLB_flush_page, dropped);
 }

@@ -417,6 +417,21 @@ void vmsim__tlb_array_clear(struct vmsim__tlb *t, struct tlb_array *r, uint64_t 
 unsigned vmsim__tlb_array_drop(struct vmsim__tlb *t, struct tlb_array *r, uint16_t asid, uint64_t va, unsigned shift,
                                bool global);
 
+/* The same with global entries, where it is nearly always a base page, and an array that holds no other kind: a fault,
+ * and CPUs that are asked about pages that they never saw. */
+VMSIM__INLINE unsigned tlb_array_drop_page(struct vmsim__tlb *t, struct tlb_array *r, uint16_t asid, uint64_t va,
+                                           unsigned page_shift) {
+    VMSIM__ASSERT(r->valid);
+    if (VMSIM__UNLIKELY(page_shift != t->page_shift || r->present[0] != r->valid || r->global[0]))
+        return vmsim__tlb_array_drop(t, r, asid, va, page_shift, true);
+    uint64_t *tag = tlb_look(&r->place[0][0], asid, va);
+    if (!tag)
+        return 0;
+    vmsim__tlb_array_clear(t, r, tag);
+    r->by_size[0].flush++;
+    return 1;
+}
+
 /* --- tlb_filter.c ----------------------------------------------------------------------------------------------------
  */
 

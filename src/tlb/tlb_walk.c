@@ -14,9 +14,19 @@ static void walk_clear(struct tlb_walk_cache *c, uint32_t e) {
     c->flush++;
 }
 
+/* The entry for va, or TLB_NOBODY. Of level 1 the leaf table tells, if it is known, where it would be. */
+static uint32_t locate(struct vmsim__tlb *t, const struct tlb_walk_cache *c, uint64_t va, uint16_t asid) {
+    uint64_t tag = tlb_walk_tag(c, va, asid);
+    const struct tlb_leaf_table *leaf = tlb_leaf(t, va);
+    VMSIM__ASSERT(c->level < t->format->levels);
+    if (c->level == 1 && asid == t->asid && leaf->key == tlb_leaf_key(t, va))
+        return c->tag[leaf->entry] == tag ? leaf->entry : TLB_NOBODY;
+    return tlb_walk_scan(c, tag);
+}
+
 void vmsim__tlb_walk_drop_va(struct vmsim__tlb *t, uint16_t asid, uint64_t va) {
     for (struct tlb_walk_cache *const *list = t->walk_list; *list; list++) {
-        uint32_t at = tlb_walk_scan(*list, tlb_walk_tag(*list, va, asid));
+        uint32_t at = locate(t, *list, va, asid);
         if (at != TLB_NOBODY)
             walk_clear(*list, at);
     }
@@ -95,7 +105,7 @@ bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vm
                 remember_tables(t, va, t->format->levels - 1u, w);
             break;
         }
-        uint32_t e = tlb_walk_scan(c, tlb_walk_tag(c, va, t->asid));
+        uint32_t e = locate(t, c, va, t->asid);
         if (e != TLB_NOBODY) {
             c->hit++;
             tlb_walk_touch(c, e);
