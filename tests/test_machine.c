@@ -249,6 +249,37 @@ static void names_of_tasks_and_counters_are_given_once(void **state) {
     end(m);
 }
 
+static void tlb_counters_by_page_size_add_up_to_those_of_all(void **state) {
+    (void)state;
+    static const char *const sizes[] = {"4KiB", "2MiB", "1GiB"}, *const arrays[] = {"L1I", "L1D", "L2"},
+                             *const fields[] = {"hits", "fills", "evictions", "flushed"};
+    struct vmsim_machine *m = boot_small();
+    uint32_t task = new_task(m, "sizes");
+    uint64_t base = (uint64_t)vmsim_task_mmap(m, task, 0, 2000 * PAGE, RW, ANON, 0, 0), walks = 0;
+    for (unsigned i = 0; i < 6000; i++)
+        touch(m, task, base + i * 7 % 2000 * PAGE, i & 1 ? VMSIM_LOAD : VMSIM_STORE);
+    for (unsigned a = 0; a < TEST_COUNT(arrays); a++)
+        for (unsigned f = 0; f < TEST_COUNT(fields); f++) {
+            char name[64];
+            uint64_t sum = 0;
+            for (unsigned s = 0; s < TEST_COUNT(sizes); s++) {
+                snprintf(name, sizeof name, "tlb.cpu0.%s.%s.%s", arrays[a], sizes[s], fields[f]);
+                sum += counter(m, name);
+            }
+            snprintf(name, sizeof name, "tlb.cpu0.%s.%s", arrays[a], fields[f]);
+            assert_int_equal(counter(m, name), sum);
+        }
+    assert_true(counter(m, "tlb.cpu0.L1D.4KiB.misses") > 2000);
+    assert_true(counter(m, "tlb.cpu0.L1D.misses") > counter(m, "tlb.cpu0.L1D.4KiB.misses")); /* walks that faulted */
+    for (unsigned s = 0; s < TEST_COUNT(sizes); s++) {
+        char name[64];
+        snprintf(name, sizeof name, "tlb.cpu0.walks.%s", sizes[s]);
+        walks += counter(m, name);
+    }
+    assert_int_equal(walks + counter(m, "tlb.cpu0.faults"), counter(m, "tlb.cpu0.walks"));
+    end(m);
+}
+
 /* Names that are cut, or end in a number that no counter has, differ all the same. */
 static void odd_names_of_tasks_are_unique_too(void **state) {
     (void)state;
@@ -343,6 +374,7 @@ int main(void) {
         cmocka_unit_test(the_same_run_gives_the_same_counters),
         cmocka_unit_test(names_of_tasks_and_counters_are_given_once),
         cmocka_unit_test(odd_names_of_tasks_are_unique_too),
+        cmocka_unit_test(tlb_counters_by_page_size_add_up_to_those_of_all),
         cmocka_unit_test(every_architecture_runs),
         cmocka_unit_test(memory_that_entries_cannot_name_is_left_alone_or_refused),
         cmocka_unit_test(unknown_counters_and_knobs_are_told_with_a_suggestion),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Every number of a machine under one name, resolved once and then read by id (jemalloc's mallctl habit).
  *
- *     vmstat.NAME  nodeN.NAME  zone.N.ZONE.NAME  tlb.cpuN.NAME  tlb.cpuN.ARRAY.NAME  cpuN.NAME  tasks.TASK.NAME
+ *     vmstat.NAME  nodeN.NAME  zone.N.ZONE.NAME  cpuN.NAME  tasks.TASK.NAME
+ *     tlb.cpuN.NAME  tlb.cpuN.walks.SIZE  tlb.cpuN.ARRAY.NAME  tlb.cpuN.ARRAY.SIZE.NAME              SIZE: 4KiB
  *     policies.DOMAIN.POLICY.NAME                                        of policies that something asks
  *
  * The table is made when first asked for and grows as tasks appear; an id stays what it was. */
@@ -110,23 +111,38 @@ static uint64_t read_zone_fact(const struct vmsim_machine *m, uint32_t fact, uin
 
 static uint64_t read_tlb(const struct vmsim_machine *m, uint32_t counter, uint32_t cpu) {
     VMSIM__ASSERT(counter < VMSIM__TLB_COUNTER_COUNT && cpu < m->nr_cpus);
-    struct vmsim__tlb_stats stats;
-    vmsim__tlb_snapshot(m->cpus[cpu].tlb, &stats);
-    return stats.counter[counter];
+    return vmsim__tlb_counted(m->cpus[cpu].tlb, (enum vmsim__tlb_counter)counter);
 }
 
+static uint64_t read_tlb_walks(const struct vmsim_machine *m, uint32_t size, uint32_t cpu) {
+    VMSIM__ASSERT(size < VMSIM__TLB_SIZES && cpu < m->nr_cpus);
+    return vmsim__tlb_walks_by_size(m->cpus[cpu].tlb, size);
+}
+
+/* Which number of an array is meant: field, size, array. Size VMSIM__TLB_SIZES: of all. */
 #define ARRAY_FIELDS 5u
-static uint64_t read_tlb_array(const struct vmsim_machine *m, uint32_t which, uint32_t cpu) {
+static const char *const array_fields[ARRAY_FIELDS] = {"hits", "misses", "fills", "evictions", "flushed"};
+#define ARRAY_NUMBER(array, size, field) (((array) * (VMSIM__TLB_SIZES + 1u) + (size)) * ARRAY_FIELDS + (field))
+
+static uint64_t array_field(const struct vmsim__tlb *t, unsigned array, unsigned size, unsigned field) {
+    const struct vmsim__tlb_array_counters *c = vmsim__tlb_array_by_size(t, array, size);
+    const uint64_t fields[ARRAY_FIELDS] = {c->hit, c->miss, c->fill, c->evict, c->flush};
+    VMSIM__ASSERT(field < ARRAY_FIELDS);
+    return fields[field];
+}
+
+/* A miss whose walk faulted has no size, and counts among all. */
+static uint64_t read_tlb_array(const struct vmsim_machine *m, uint32_t number, uint32_t cpu) {
     VMSIM__ASSERT(cpu < m->nr_cpus);
-    struct vmsim__tlb_stats stats;
-    vmsim__tlb_snapshot(m->cpus[cpu].tlb, &stats);
-    uint64_t sum = 0;
-    for (unsigned s = 0; s < stats.sizes; s++) {
-        const struct vmsim__tlb_array_counters *c = &stats.array[which / ARRAY_FIELDS].by_size[s];
-        const uint64_t fields[ARRAY_FIELDS] = {c->hit, c->miss, c->fill, c->evict, c->flush};
-        sum += fields[which % ARRAY_FIELDS];
-    }
-    return which % ARRAY_FIELDS == 1 ? sum + stats.array[which / ARRAY_FIELDS].fault_miss : sum;
+    const struct vmsim__tlb *t = m->cpus[cpu].tlb;
+    unsigned field = number % ARRAY_FIELDS, size = number / ARRAY_FIELDS % (VMSIM__TLB_SIZES + 1u),
+             array = number / ARRAY_FIELDS / (VMSIM__TLB_SIZES + 1u);
+    if (size < VMSIM__TLB_SIZES)
+        return array_field(t, array, size, field);
+    uint64_t sum = field == 1 ? vmsim__tlb_array_fault_miss(t, array) : 0;
+    for (unsigned s = 0; s < vmsim__tlb_sizes(t); s++)
+        sum += array_field(t, array, s, field);
+    return sum;
 }
 
 #define CPU_FIELDS 6u
@@ -227,8 +243,24 @@ static bool add_memory(struct vmsim_machine *m) {
     return ok;
 }
 
+/* Of an array: all sizes together, then each that it takes. */
+static bool add_array(struct vmsim_machine *m, uint32_t cpu, const struct vmsim__tlb_stats *stats, unsigned array) {
+    const char *name = stats->array[array].name;
+    bool ok = true;
+    for (unsigned f = 0; f < ARRAY_FIELDS; f++)
+        ok = ok && add(m, read_tlb_array, ARRAY_NUMBER(array, VMSIM__TLB_SIZES, f), cpu, "tlb.cpu%u.%s.%s", cpu, name,
+                       array_fields[f]);
+    for (unsigned s = 0; s < stats->sizes; s++)
+        for (unsigned f = 0; f < ARRAY_FIELDS && stats->array[array].takes >> s & 1; f++) {
+            char size[32];
+            vmsim__format_size(UINT64_C(1) << stats->size_shift[s], size, sizeof size);
+            ok = ok && add(m, read_tlb_array, ARRAY_NUMBER(array, s, f), cpu, "tlb.cpu%u.%s.%s.%s", cpu, name, size,
+                           array_fields[f]);
+        }
+    return ok;
+}
+
 static bool add_cpus(struct vmsim_machine *m) {
-    static const char *const fields[ARRAY_FIELDS] = {"hits", "misses", "fills", "evictions", "flushed"};
     bool ok = true;
     struct vmsim__tlb_stats stats;
     for (uint32_t cpu = 0; cpu < m->nr_cpus; cpu++) {
@@ -237,9 +269,13 @@ static bool add_cpus(struct vmsim_machine *m) {
         for (uint32_t i = 0; i < VMSIM__TLB_COUNTER_COUNT; i++)
             ok = ok && add(m, read_tlb, i, cpu, "tlb.cpu%u.%s", cpu, vmsim__tlb_counter_names[i]);
         vmsim__tlb_snapshot(m->cpus[cpu].tlb, &stats);
-        for (uint32_t i = 0; i < stats.arrays * ARRAY_FIELDS; i++)
-            ok = ok && add(m, read_tlb_array, i, cpu, "tlb.cpu%u.%s.%s", cpu, stats.array[i / ARRAY_FIELDS].name,
-                           fields[i % ARRAY_FIELDS]);
+        for (uint32_t s = 0; s < stats.sizes; s++) {
+            char size[32];
+            vmsim__format_size(UINT64_C(1) << stats.size_shift[s], size, sizeof size);
+            ok = ok && add(m, read_tlb_walks, s, cpu, "tlb.cpu%u.walks.%s", cpu, size);
+        }
+        for (uint32_t i = 0; i < stats.arrays; i++)
+            ok = ok && add_array(m, cpu, &stats, i);
     }
     return ok;
 }

@@ -153,6 +153,7 @@ struct vmsim__tlb_stats {
     struct {
         const char *name; /* the TLB's own string */
         uint8_t level, holds;
+        uint8_t takes; /* bit i: pages of size class i may be kept in it */
         uint32_t entries, ways;
         uint32_t valid; /* entries held now */
         struct vmsim__tlb_array_counters by_size[VMSIM__TLB_SIZES];
@@ -164,6 +165,13 @@ struct vmsim__tlb_stats {
     } walk_cache[VMSIM__PT_LEVELS];
 };
 void vmsim__tlb_snapshot(const struct vmsim__tlb *t, struct vmsim__tlb_stats *out);
+/* The same numbers one by one, for who wants few of them. */
+unsigned vmsim__tlb_sizes(const struct vmsim__tlb *t);
+uint64_t vmsim__tlb_counted(const struct vmsim__tlb *t, enum vmsim__tlb_counter counter);
+uint64_t vmsim__tlb_walks_by_size(const struct vmsim__tlb *t, unsigned size);
+const struct vmsim__tlb_array_counters *vmsim__tlb_array_by_size(const struct vmsim__tlb *t, unsigned array,
+                                                                 unsigned size);
+uint64_t vmsim__tlb_array_fault_miss(const struct vmsim__tlb *t, unsigned array);
 void vmsim__tlb_count(struct vmsim__tlb *t, enum vmsim__tlb_counter counter, uint64_t n);
 
 /* --- Checker --------------------------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ void vmsim__tlb_snapshot(const struct vmsim__tlb *t, struct vmsim__tlb_stats *ou
         out->array[i].level = r->level;
         out->array[i].holds = r->holds;
         out->array[i].entries = r->entries;
+        for (unsigned c = 0; c < r->classes; c++)
+            out->array[i].takes |= (uint8_t)(1u << r->class_at[c]);
         out->array[i].ways = r->ways;
         out->array[i].valid = r->valid;
         out->array[i].fault_miss = r->fault_miss;
@@ -43,6 +45,31 @@ void vmsim__tlb_snapshot(const struct vmsim__tlb *t, struct vmsim__tlb_stats *ou
         out->walk_cache[level].flush = c->flush;
         out->walk_cache[level].entries = c->entries;
     }
+}
+
+unsigned vmsim__tlb_sizes(const struct vmsim__tlb *t) {
+    return t->classes;
+}
+
+uint64_t vmsim__tlb_counted(const struct vmsim__tlb *t, enum vmsim__tlb_counter counter) {
+    VMSIM__ASSERT(counter < VMSIM__TLB_COUNTER_COUNT);
+    return t->counter[counter];
+}
+
+uint64_t vmsim__tlb_walks_by_size(const struct vmsim__tlb *t, unsigned size) {
+    VMSIM__ASSERT(size < t->classes);
+    return t->walks_by_size[size];
+}
+
+const struct vmsim__tlb_array_counters *vmsim__tlb_array_by_size(const struct vmsim__tlb *t, unsigned array,
+                                                                 unsigned size) {
+    VMSIM__ASSERT(array < t->arrays && size < t->classes);
+    return &t->array[array].by_size[size];
+}
+
+uint64_t vmsim__tlb_array_fault_miss(const struct vmsim__tlb *t, unsigned array) {
+    VMSIM__ASSERT(array < t->arrays);
+    return t->array[array].fault_miss;
 }
 
 void vmsim__tlb_count(struct vmsim__tlb *t, enum vmsim__tlb_counter counter, uint64_t n) {
