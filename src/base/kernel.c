@@ -16,7 +16,8 @@
     .arm64_device = true, .image_kb = 38216, .image_init_kb = 6868, .percpu_kb = 264, .early_kb = 7192,                \
     .lru_batch = 31, .rss_percpu = true, .thp_aligned_mmap = true, .max_map_count = 65530, .auxv_entries = 23,         \
     .ra_async_half = true, .pud_accounted = true, .populate_retry_major = true, .mprotect_uncharges = true,            \
-    .pageout_keeps_young = true, .gather_pairs = true, .random_has_no_recency = true, .map_stack_small = true
+    .pageout_keeps_young = true, .gather_pairs = true, .random_has_no_recency = true, .map_stack_small = true,         \
+    .remove_by_right = true, .populate_in_order = true
 
 static const struct vmsim__kernel kernels[] = {
     {
@@ -45,6 +46,9 @@ static const struct vmsim__kernel kernels[] = {
         SINCE_6_12,
         .huge_zero_replaced = true,
         .merges_unfaulted = true,
+        .guard_regions = true,
+        .guard_files = true,
+        .mremap_checks_first = true,
     },
 };
 

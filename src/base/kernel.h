@@ -41,13 +41,18 @@ struct vmsim__kernel {
     bool pageout_keeps_young;   /* MADV_PAGEOUT leaves accessed bits alone, reclaim ignores them (since 6.9) */
     bool random_has_no_recency; /* uses through MADV_RANDOM count as little as through MADV_SEQUENTIAL (since 6.3) */
     bool map_stack_small;       /* MAP_STACK means no huge pages (since 6.7) */
-    bool new_merges_next;       /* a new mapping between two that cannot be one joins the upper one (until 6.11) */
-    bool merges_unfaulted;      /* a mapping without pages takes in a neighbour that has some (since 6.16) */
-    bool gather_pairs;          /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
-    uint32_t max_map_count;     /* default of vm.max_map_count */
-    unsigned auxv_entries;      /* of the vector on a new stack: 21, 23 with restartable sequences' two (since 6.3) */
-    bool ra_async_half;         /* initial readahead: async_size = size/2 when size <= request */
-    bool ra_miss_continues;     /* readahead: a miss right behind the last window continues it (until 6.9) */
+    bool remove_by_right; /* MADV_REMOVE asks whether the mapping may be made writable, not whether it is (since 6.7) */
+    bool populate_in_order;   /* MADV_POPULATE_* ends at the first hole or forbidden mapping (since 6.9) */
+    bool guard_regions;       /* MADV_GUARD_* exist (since 6.13) */
+    bool guard_files;         /* and of mappings of files (since 6.15) */
+    bool mremap_checks_first; /* all errors before the first change, and several mappings in one move (since 6.17) */
+    bool new_merges_next;     /* a new mapping between two that cannot be one joins the upper one (until 6.11) */
+    bool merges_unfaulted;    /* a mapping without pages takes in a neighbour that has some (since 6.16) */
+    bool gather_pairs;        /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
+    uint32_t max_map_count;   /* default of vm.max_map_count */
+    unsigned auxv_entries;    /* of the vector on a new stack: 21, 23 with restartable sequences' two (since 6.3) */
+    bool ra_async_half;       /* initial readahead: async_size = size/2 when size <= request */
+    bool ra_miss_continues;   /* readahead: a miss right behind the last window continues it (until 6.9) */
 };
 
 /* The row named `name` (NULL: the reference, "6.1"), or NULL when unknown. */

@@ -6,16 +6,18 @@
 #include "vm/vm.h"
 
 const char *const vmsim__advice_names[] = {
-    "normal",        "random",         "sequential", "willneed",  "dontneed",    "free",       "remove",     "dontfork",
-    "dofork",        "hugepage",       "nohugepage", "dontdump",  "dodump",      "wipeonfork", "keeponfork", "cold",
-    "populate_read", "populate_write", "pageout",    "mergeable", "unmergeable", "collapse",   NULL};
+    "normal",      "random",        "sequential",     "willneed",     "dontneed",
+    "free",        "remove",        "dontfork",       "dofork",       "hugepage",
+    "nohugepage",  "dontdump",      "dodump",         "wipeonfork",   "keeponfork",
+    "cold",        "populate_read", "populate_write", "pageout",      "mergeable",
+    "unmergeable", "collapse",      "guard_install",  "guard_remove", NULL};
 const int vmsim__advice_numbers[] = {
-    VMSIM__MADV_NORMAL,        VMSIM__MADV_RANDOM,         VMSIM__MADV_SEQUENTIAL, VMSIM__MADV_WILLNEED,
-    VMSIM__MADV_DONTNEED,      VMSIM__MADV_FREE,           VMSIM__MADV_REMOVE,     VMSIM__MADV_DONTFORK,
-    VMSIM__MADV_DOFORK,        VMSIM__MADV_HUGEPAGE,       VMSIM__MADV_NOHUGEPAGE, VMSIM__MADV_DONTDUMP,
-    VMSIM__MADV_DODUMP,        VMSIM__MADV_WIPEONFORK,     VMSIM__MADV_KEEPONFORK, VMSIM__MADV_COLD,
-    VMSIM__MADV_POPULATE_READ, VMSIM__MADV_POPULATE_WRITE, VMSIM__MADV_PAGEOUT,    VMSIM__MADV_MERGEABLE,
-    VMSIM__MADV_UNMERGEABLE,   VMSIM__MADV_COLLAPSE};
+    VMSIM__MADV_NORMAL,        VMSIM__MADV_RANDOM,         VMSIM__MADV_SEQUENTIAL,    VMSIM__MADV_WILLNEED,
+    VMSIM__MADV_DONTNEED,      VMSIM__MADV_FREE,           VMSIM__MADV_REMOVE,        VMSIM__MADV_DONTFORK,
+    VMSIM__MADV_DOFORK,        VMSIM__MADV_HUGEPAGE,       VMSIM__MADV_NOHUGEPAGE,    VMSIM__MADV_DONTDUMP,
+    VMSIM__MADV_DODUMP,        VMSIM__MADV_WIPEONFORK,     VMSIM__MADV_KEEPONFORK,    VMSIM__MADV_COLD,
+    VMSIM__MADV_POPULATE_READ, VMSIM__MADV_POPULATE_WRITE, VMSIM__MADV_PAGEOUT,       VMSIM__MADV_MERGEABLE,
+    VMSIM__MADV_UNMERGEABLE,   VMSIM__MADV_COLLAPSE,       VMSIM__MADV_GUARD_INSTALL, VMSIM__MADV_GUARD_REMOVE};
 const char *const vmsim__file_kind_names[] = {"regular", "shmem", "ramfs", "blockdev", NULL};
 static const char *const pattern_names[] = {"sequential", "stride",        "uniform", "zipf",
                                             "hot-cold",   "pointer-chase", NULL};

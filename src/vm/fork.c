@@ -9,14 +9,14 @@
 
 /* ---- birth ---- */
 
-/* TASK_SIZE of each architecture: a guard page below 2^47 on x86-64, the 3 GiB / 1 GiB split on 32-bit x86, the start
- * of the fixmap on riscv32. */
+/* TASK_SIZE of each architecture: a guard page below 2^47 or 2^56 on x86-64, the 3 GiB / 1 GiB split on 32-bit x86, the
+ * start of the fixmap on riscv32. */
 static uint64_t task_size(const struct vmsim__vm *vm) {
     const struct vmsim__pt_format *f = vm->format;
     switch (f->id) {
     case VMSIM__PT_X86_64:
-    case VMSIM__PT_X86_64_LA57: /* more only for who asks with a hint above */
-        return (UINT64_C(1) << 47) - vm->page_size;
+    case VMSIM__PT_X86_64_LA57:
+        return (UINT64_C(1) << (f->va_bits - 1)) - vm->page_size;
     case VMSIM__PT_X86_32:
     case VMSIM__PT_X86_PAE:
         return UINT64_C(0xC0000000);
@@ -29,6 +29,13 @@ static uint64_t task_size(const struct vmsim__vm *vm) {
     }
 }
 
+/* Programs may keep tags in the upper bits of pointers: with five levels they get such addresses only if they ask.
+ * Kernel: DEFAULT_MAP_WINDOW. */
+static uint64_t map_window(const struct vmsim__mm *mm) {
+    const uint64_t small = (UINT64_C(1) << 47) - mm->vm->page_size;
+    return mm->vm->format->id == VMSIM__PT_X86_64_LA57 ? small : mm->task_size;
+}
+
 /* The room kept for the stack: its limit and the guard gap, at least 128 MiB, at most 5/6 of everything. Kernel:
  * mmap_base and arch_pick_mmap_layout without randomisation; an unlimited stack asks for the legacy layout. */
 void vmsim__mm_layout(struct vmsim__mm *mm) {
@@ -37,10 +44,10 @@ void vmsim__mm_layout(struct vmsim__mm *mm) {
     mm->topdown = !vm->spec.legacy_va_layout && gap != UINT64_MAX;
     if (gap + pad > gap)
         gap += pad;
-    gap = vmsim__max64(gap, vmsim__min64(UINT64_C(128) << 20, mm->task_size / 2));
-    gap = vmsim__min64(gap, mm->task_size / 6 * 5);
-    mm->mmap_base = vmsim__align_up(mm->task_size - gap, vm->page_size);
-    VMSIM__ASSERT(mm->mmap_base <= mm->task_size);
+    gap = vmsim__max64(gap, vmsim__min64(UINT64_C(128) << 20, mm->map_window / 2));
+    gap = vmsim__min64(gap, mm->map_window / 6 * 5);
+    mm->mmap_base = vmsim__align_up(mm->map_window - gap, vm->page_size);
+    VMSIM__ASSERT(mm->mmap_base <= mm->map_window && mm->map_window <= mm->task_size);
 }
 
 /* Numbers are not used again: a stale one can be told from a new address space. */
@@ -91,6 +98,7 @@ struct vmsim__mm *vmsim__mm_create(struct vmsim__vm *vm, unsigned cpu) {
     vmsim__nommu_init(mm);
     mm->privileged = vm->spec.privileged;
     mm->task_size = task_size(vm);
+    mm->map_window = map_window(mm);
     mm->mmap_min = vmsim__max64(vm->page_size, vmsim__align_up(vm->spec.mmap_min_addr, vm->page_size));
     vmsim__mm_layout(mm);
     enlist(vm, mm);

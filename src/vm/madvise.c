@@ -195,7 +195,7 @@ static int zap_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, int ad
 /* Kernel: madvise_remove: 3 is FALLOC_FL_PUNCH_HOLE with KEEP_SIZE. */
 static int remove_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     struct vmsim__vm *vm = v->mm->vm;
-    const uint32_t both = VMSIM__VM_SHARED | VMSIM__VM_WRITE;
+    const uint32_t both = VMSIM__VM_SHARED | (vm->kernel->remove_by_right ? VMSIM__VM_MAYWRITE : VMSIM__VM_WRITE);
     if ((v->flags & VMSIM__VM_LOCKED) || !v->file)
         return VMSIM__L_EINVAL;
     if ((v->flags & both) != both)
@@ -232,6 +232,62 @@ static int willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     return 0;
 }
 
+/* ---- guards ---- */
+
+static bool is_guard(const struct vmsim__vma *v, const struct vmsim__pt_slot *slot) {
+    const struct vmsim__pte pte = vmsim__pt_get(v->mm->pt.format, slot);
+    return !slot->level && (pte.flags & VMSIM__PTE_SWAP) &&
+           vmsim__swp_is_marker(vmsim__swp_of(pte), VMSIM__MARKER_GUARD);
+}
+
+static bool guardable(const struct vmsim__vma *v, bool allow_locked) {
+    const uint32_t bar = VMSIM__VM_SPECIAL | VMSIM__VM_HUGETLB | (allow_locked ? 0 : VMSIM__VM_LOCKED);
+    return !(v->flags & bar) && (is_anonymous(v) || (v->file && v->mm->vm->kernel->guard_files));
+}
+
+/* What is there goes; a guard that is there stays. The anon_vma makes fork copy the tables. Kernel:
+ * madvise_guard_install. */
+static int install_guards(struct vmsim__vma *v, uint64_t start, uint64_t end) {
+    struct vmsim__mm *mm = v->mm;
+    const struct vmsim__pt_format *f = mm->pt.format;
+    const struct vmsim__swp guard = {.type = VMSIM__SWP_MARKER, .offset = VMSIM__MARKER_GUARD};
+    struct vmsim__pt_slot slot;
+    if (!guardable(v, false))
+        return VMSIM__L_EINVAL;
+    if (vmsim__anon_vma_prepare(v))
+        return VMSIM__L_ENOMEM;
+    uint64_t va = start;
+    while (va < end && vmsim__pt_next(&mm->pt, &va, end, &slot) && is_guard(v, &slot))
+        va += mm->vm->page_size;
+    if (va < end && slot.entry)
+        vmsim__zap(v, start, end, mm->cpu);
+    for (va = start; va < end; va += mm->vm->page_size) {
+        if (!vmsim__mm_slot(mm, va, true, &slot) || slot.level)
+            return VMSIM__L_ENOMEM;
+        vmsim__pt_set(f, &slot, vmsim__swp_pte(f, guard, false));
+        vmsim__vm_cost(mm->vm, mm->vm->spec.costs.protect_page);
+    }
+    return 0;
+}
+
+/* Kernel: madvise_guard_remove. */
+static int remove_guards(struct vmsim__vma *v, uint64_t start, uint64_t end) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__pt_slot slot;
+    if (!guardable(v, true))
+        return VMSIM__L_EINVAL;
+    for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);
+         va += UINT64_C(1) << mm->pt.format->shift[slot.level]) {
+        if (!is_guard(v, &slot))
+            continue;
+        vmsim__pt_write(mm->pt.format, &slot, 0);
+        vmsim__vm_cost(mm->vm, mm->vm->spec.costs.protect_page);
+    }
+    return 0;
+}
+
+/* ---- one VMA ---- */
+
 /* Kernel: madvise_populate; rights are checked before the first page, unlike in a fault. */
 static int populate_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, bool write) {
     if ((v->flags & (VMSIM__VM_IO | VMSIM__VM_PFNMAP)) || (write && !(v->flags & VMSIM__VM_WRITE)) ||
@@ -265,6 +321,10 @@ static int advise_vma(struct vmsim__vma *v, uint64_t start, uint64_t end, int ad
     case VMSIM__MADV_POPULATE_READ:
     case VMSIM__MADV_POPULATE_WRITE:
         return populate_advice(v, start, end, advice == VMSIM__MADV_POPULATE_WRITE);
+    case VMSIM__MADV_GUARD_INSTALL:
+        return install_guards(v, start, end);
+    case VMSIM__MADV_GUARD_REMOVE:
+        return remove_guards(v, start, end);
     case VMSIM__MADV_COLLAPSE:
         return v->mm->vm->hooks.collapse
                    ? v->mm->vm->hooks.collapse(v->mm->vm->hooks.context, v, start, end, v->mm->cpu)
@@ -274,9 +334,18 @@ static int advise_vma(struct vmsim__vma *v, uint64_t start, uint64_t end, int ad
     }
 }
 
-/* 5 to 7 were never given a meaning by Linux; those from 8 on are of 6.1. */
-static bool known(int advice) {
+/* 5 to 7 were never given a meaning by Linux. */
+static bool known(const struct vmsim__vm *vm, int advice) {
+    if (advice == VMSIM__MADV_GUARD_INSTALL || advice == VMSIM__MADV_GUARD_REMOVE)
+        return vm->kernel->guard_regions;
     return (advice >= 0 && advice <= 4) || (advice >= VMSIM__MADV_FREE && advice <= VMSIM__MADV_COLLAPSE);
+}
+
+/* May the walk step over a hole, to tell of it at the end? Kernel: madvise_walk_vmas, which MADV_POPULATE_* has left.
+ */
+static bool steps_over_holes(const struct vmsim__vm *vm, int advice) {
+    const bool populates = advice == VMSIM__MADV_POPULATE_READ || advice == VMSIM__MADV_POPULATE_WRITE;
+    return !populates || !vm->kernel->populate_in_order;
 }
 
 int64_t vmsim__mm_madvise(struct vmsim__mm *mm, uint64_t addr, uint64_t length, int advice, unsigned cpu) {
@@ -285,7 +354,7 @@ int64_t vmsim__mm_madvise(struct vmsim__mm *mm, uint64_t addr, uint64_t length, 
     if (vmsim__nommu(mm->vm))
         return -VMSIM__L_ENOSYS;
     vmsim__vm_call_cost(mm->vm, mm->vm->spec.costs.madvise);
-    if (!known(advice) || (addr & (page - 1)))
+    if (!known(mm->vm, advice) || (addr & (page - 1)))
         return fail(VMSIM__L_EINVAL);
     uint64_t aligned = vmsim__align_up(length, page), end = addr + aligned;
     if ((length && !aligned) || end < addr)
@@ -296,6 +365,8 @@ int64_t vmsim__mm_madvise(struct vmsim__mm *mm, uint64_t addr, uint64_t length, 
         if (!v || v->start >= end)
             return fail(VMSIM__L_ENOMEM);
         hole = hole || v->start > at;
+        if (hole && !steps_over_holes(mm->vm, advice))
+            break;
         at = vmsim__max64(at, v->start);
         uint64_t to = vmsim__min64(v->end, end);
         int e = advise_vma(v, at, to, advice);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* mmap: where a mapping goes, what it may be, and the VMA that comes of it. And munmap, which undoes it.
  *
- *     task_size  +--------------------+
+ *     map_window +--------------------+ (task_size, but for x86 with five levels: the rest only by a hint above)
  *                | stack, guard gap   |
  *     mmap_base  +--------------------+ <- top-down: the highest free range below that fits
  *                | mappings           |
@@ -28,8 +28,11 @@ static uint64_t page_align(const struct vmsim__mm *mm, uint64_t x) {
 
 /* ---- where ---- */
 
+/* A mapping may lie below the window's end or above it, not across. Kernel: mmap_address_hint_valid. */
 static bool hint_fits(struct vmsim__mm *mm, uint64_t addr, uint64_t length) {
     if (addr < mm->mmap_min || addr > mm->task_size - length)
+        return false;
+    if ((addr > mm->map_window) != (addr + length > mm->map_window))
         return false;
     struct vmsim__vma *prev, *v = vmsim__vma_find_prev(mm, addr, &prev);
     return (!v || addr + length <= vmsim__vma_gap_start(v)) && (!prev || addr >= prev->end);
@@ -47,12 +50,12 @@ static bool wants_thp_alignment(const struct vmsim__mm *mm, const struct vmsim__
 }
 
 /* The place at which file offset and address agree below the size of a huge page; UINT64_MAX: not wanted, or none. */
-static uint64_t thp_aligned(struct vmsim__mm *mm, const struct vmsim__area_request *rq) {
+static uint64_t thp_aligned(struct vmsim__mm *mm, const struct vmsim__area_request *rq, uint64_t high) {
     const struct vmsim__pt_format *f = mm->vm->format;
     uint64_t huge = f->levels > 1 ? UINT64_C(1) << f->shift[1] : 0;
     if (!huge || !mm->topdown || !wants_thp_alignment(mm, rq, huge))
         return UINT64_MAX;
-    uint64_t at = vmsim__gap_topdown(mm, rq->length + huge, mm->mmap_min, mm->mmap_base);
+    uint64_t at = vmsim__gap_topdown(mm, rq->length + huge, mm->mmap_min, high);
     if (at == UINT64_MAX)
         return at;
     uint64_t off = (rq->offset - at) & (huge - 1);
@@ -72,15 +75,17 @@ uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t length
 }
 
 static uint64_t search(struct vmsim__mm *mm, const struct vmsim__area_request *rq) {
-    const uint64_t third = page_align(mm, mm->task_size / 3);
+    const uint64_t third = page_align(mm, mm->map_window / 3);
+    const uint64_t beyond = rq->addr > mm->map_window ? mm->task_size - mm->map_window : 0; /* asked for by a hint */
+    const uint64_t high = mm->mmap_base + beyond, end = mm->map_window + beyond;
     if (rq->map_flags & VMSIM__MAP_32BIT)
         return vmsim__gap_bottomup(mm, rq->length, UINT64_C(0x40000000), UINT64_C(0x80000000));
     if (!mm->topdown)
-        return vmsim__gap_bottomup(mm, rq->length, third, mm->task_size);
-    uint64_t at = thp_aligned(mm, rq);
+        return vmsim__gap_bottomup(mm, rq->length, third, end);
+    uint64_t at = thp_aligned(mm, rq, high);
     if (at == UINT64_MAX)
-        at = vmsim__gap_topdown(mm, rq->length, mm->mmap_min, mm->mmap_base);
-    return at != UINT64_MAX ? at : vmsim__gap_bottomup(mm, rq->length, third, mm->task_size);
+        at = vmsim__gap_topdown(mm, rq->length, mm->mmap_min, high);
+    return at != UINT64_MAX ? at : vmsim__gap_bottomup(mm, rq->length, third, end);
 }
 
 int64_t vmsim__get_unmapped_area(struct vmsim__mm *mm, const struct vmsim__area_request *rq) {

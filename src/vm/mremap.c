@@ -123,7 +123,7 @@ static struct vmsim__vma *copy_vma(struct vmsim__mm *mm, struct vmsim__vma *vma,
     return v;
 }
 
-/* May the mapping at addr change its size? 0 or an errno. */
+/* May the mapping at addr change its size, or move? 0 or an errno. */
 static int resizable(struct vmsim__mm *mm, const struct vmsim__vma *v, uint64_t addr, uint64_t old, uint64_t new,
                      unsigned flags) {
     if (!old && !(v->flags & (VMSIM__VM_SHARED | VMSIM__VM_MAYSHARE)))
@@ -136,9 +136,10 @@ static int resizable(struct vmsim__mm *mm, const struct vmsim__vma *v, uint64_t 
         return 0;
     if (v->flags & (VMSIM__VM_DONTEXPAND | VMSIM__VM_PFNMAP))
         return VMSIM__L_EFAULT;
-    if (!vmsim__mlock_room(mm, v->flags, new - old))
+    const uint64_t change = new > old ? new - old : old - new;
+    if (!vmsim__mlock_room(mm, v->flags, change))
         return VMSIM__L_EAGAIN;
-    return vmsim__may_expand(mm, v->flags, (new - old) >> mm->vm->page_shift) ? 0 : VMSIM__L_ENOMEM;
+    return vmsim__may_expand(mm, v->flags, change >> mm->vm->page_shift) ? 0 : VMSIM__L_ENOMEM;
 }
 
 /* Everything of the old place but the mapping that moved: DONTUNMAP leaves it mapped, empty, unlocked. */
@@ -217,31 +218,46 @@ static int64_t move_vma(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t o
     return (int64_t) new;
 }
 
-static int64_t mremap_to(struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length, unsigned flags,
+/* May a mapping go to this place? 0 or an errno. */
+static int place_allowed(const struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length,
                          uint64_t new) {
     if ((new &(mm->vm->page_size - 1)) || new_length > mm->task_size || new > mm->task_size - new_length)
-        return fail(VMSIM__L_EINVAL);
+        return VMSIM__L_EINVAL;
     if (old + old_length > new &&new + new_length > old)
-        return fail(VMSIM__L_EINVAL);
-    if (mm->map_count + 2 >= mm->vm->spec.max_map_count - 3)
-        return fail(VMSIM__L_ENOMEM);
-    if (flags & VMSIM__MREMAP_FIXED) {
-        int64_t e = vmsim__do_munmap(mm, new, new_length);
-        if (e)
-            return e;
-    }
-    if (old_length > new_length) {
-        int64_t e = vmsim__do_munmap(mm, old + new_length, old_length - new_length);
-        if (e)
-            return e;
-        old_length = new_length;
-    }
-    struct vmsim__vma *v = vmsim__vma_find(mm, old);
-    if (!v || v->start > old)
-        return fail(VMSIM__L_EFAULT);
-    int e = resizable(mm, v, old, old_length, new_length, flags);
+        return VMSIM__L_EINVAL;
+    return mm->map_count + 2 >= mm->vm->spec.max_map_count - 3 ? VMSIM__L_ENOMEM : 0;
+}
+
+/* The mapping that has `old`, if the call may do with it what it wants. */
+static int mapping_allowed(struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length,
+                           unsigned flags) {
+    const struct vmsim__vma *v = vmsim__vma_find(mm, old);
+    return !v || v->start > old ? VMSIM__L_EFAULT : resizable(mm, v, old, old_length, new_length, flags);
+}
+
+/* Newer kernels know all that speaks against it before they unmap what is in the way. */
+static int64_t mremap_to(struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length, unsigned flags,
+                         uint64_t new) {
+    const bool checks_first = mm->vm->kernel->mremap_checks_first;
+    int e = place_allowed(mm, old, old_length, new_length, new);
+    e = e || !checks_first ? e : mapping_allowed(mm, old, old_length, new_length, flags);
     if (e)
         return fail(e);
+    if (flags & VMSIM__MREMAP_FIXED) {
+        int64_t gone = vmsim__do_munmap(mm, new, new_length);
+        if (gone)
+            return gone;
+    }
+    if (old_length > new_length) {
+        int64_t gone = vmsim__do_munmap(mm, old + new_length, old_length - new_length);
+        if (gone)
+            return gone;
+        old_length = new_length;
+    }
+    e = mapping_allowed(mm, old, old_length, new_length, flags);
+    if (e)
+        return fail(e);
+    struct vmsim__vma *v = vmsim__vma_find(mm, old);
     if ((flags & VMSIM__MREMAP_DONTUNMAP) && !vmsim__may_expand(mm, v->flags, old_length >> mm->vm->page_shift))
         return fail(VMSIM__L_ENOMEM);
     const struct vmsim__area_request rq = {
@@ -250,6 +266,28 @@ static int64_t mremap_to(struct vmsim__mm *mm, uint64_t old, uint64_t old_length
     if (at < 0)
         return at;
     return move_vma(mm, v, old, old_length, new_length, (uint64_t)at, flags);
+}
+
+/* All mappings of [old, old + length) go to `new` with the gaps between them; only before the first there may be none.
+ * What has moved when one cannot stays where it is. Kernel: remap_move. */
+static int64_t move_many(struct vmsim__mm *mm, uint64_t old, uint64_t length, unsigned flags, uint64_t new) {
+    const uint64_t end = old + length;
+    int64_t result = fail(VMSIM__L_EFAULT);
+    for (uint64_t at = old; at < end;) {
+        const struct vmsim__vma *v = vmsim__vma_find(mm, at);
+        if (!v || v->start >= end)
+            break;
+        if (at == old && v->start > old)
+            return result;
+        const uint64_t from = vmsim__max64(at, v->start), to = vmsim__min64(v->end, end);
+        int64_t moved = mremap_to(mm, from, to - from, to - from, flags, new + (from - old));
+        if (moved < 0)
+            return moved;
+        if (at == old)
+            result = moved;
+        at = to;
+    }
+    return result;
 }
 
 /* Grows at its end, where nothing is in the way. 1: done, 0: cannot, negative: errno. */
@@ -302,7 +340,8 @@ int64_t vmsim__mm_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mremap);
     if (vmsim__nommu(mm->vm))
         return vmsim__nommu_mremap(mm, old, old_length, new_length, flags, new_addr);
-    if (flags & ~(VMSIM__MREMAP_FIXED | VMSIM__MREMAP_MAYMOVE | VMSIM__MREMAP_DONTUNMAP))
+    const unsigned to_place = VMSIM__MREMAP_FIXED | VMSIM__MREMAP_DONTUNMAP;
+    if (flags & ~(to_place | VMSIM__MREMAP_MAYMOVE))
         return fail(VMSIM__L_EINVAL);
     if ((flags & VMSIM__MREMAP_FIXED) && !(flags & VMSIM__MREMAP_MAYMOVE))
         return fail(VMSIM__L_EINVAL);
@@ -314,10 +353,17 @@ int64_t vmsim__mm_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length
     new_length = vmsim__align_up(new_length, page);
     if (!new_length)
         return fail(VMSIM__L_EINVAL);
+    if (mm->vm->kernel->mremap_checks_first && (flags & to_place)) {
+        int e = place_allowed(mm, old, old_length, new_length, new_addr);
+        if (e)
+            return fail(e);
+        if ((flags & VMSIM__MREMAP_FIXED) && old_length == new_length)
+            return move_many(mm, old, old_length, flags, new_addr);
+    }
     struct vmsim__vma *v = vmsim__vma_find(mm, old);
     if (!v || v->start > old)
         return fail(VMSIM__L_EFAULT);
-    if (flags & (VMSIM__MREMAP_FIXED | VMSIM__MREMAP_DONTUNMAP)) {
+    if (flags & to_place) {
         int64_t at = mremap_to(mm, old, old_length, new_length, flags, new_addr);
         v = at < 0 ? NULL : vmsim__vma_find(mm, (uint64_t)at);
         if (v && (v->flags & VMSIM__VM_LOCKED) && new_length > old_length)

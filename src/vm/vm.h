@@ -123,7 +123,9 @@ enum vmsim__madvice {
     VMSIM__MADV_POPULATE_READ = 22,
     VMSIM__MADV_POPULATE_WRITE = 23,
     VMSIM__MADV_DONTNEED_LOCKED = 24,
-    VMSIM__MADV_COLLAPSE = 25
+    VMSIM__MADV_COLLAPSE = 25,
+    VMSIM__MADV_GUARD_INSTALL = 102,
+    VMSIM__MADV_GUARD_REMOVE = 103
 };
 
 /* What a page fault came to. */
@@ -248,6 +250,7 @@ struct vmsim__mm {
     uint64_t pgtables_bytes;   /* VmPTE */
     uint64_t min_flt, maj_flt; /* of all tasks that used it */
     uint64_t task_size, mmap_base, mmap_min;
+    uint64_t map_window; /* what mmap uses of it unless a hint above asks for all: x86 with five levels */
     uint64_t start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start, arg_end, env_start,
         env_end, vdso;
     uint64_t rlimit[VMSIM__RLIMITS]; /* bytes; UINT64_MAX: unlimited */

@@ -45,7 +45,7 @@ static struct vmsim__vma *add_vma(struct vmsim__mm *mm, uint64_t start, uint64_t
 /* The stack as it is for the arguments: one page. */
 static int64_t make_stack(struct vmsim__mm *mm, const struct vmsim__exec *x) {
     const uint64_t page = mm->vm->page_size;
-    const uint64_t top = x->stack_top ? vmsim__align_up(x->stack_top, page) : mm->task_size;
+    const uint64_t top = x->stack_top ? vmsim__align_up(x->stack_top, page) : mm->map_window;
     uint32_t flags = VMSIM__VM_READ | VMSIM__VM_WRITE | VMSIM__VM_MAYREAD | VMSIM__VM_MAYWRITE | VMSIM__VM_MAYEXEC |
                      VMSIM__VM_GROWSDOWN | VMSIM__VM_ACCOUNT | VMSIM__VM_SOFTDIRTY;
     if (x->executable_stack)
@@ -152,7 +152,7 @@ static int64_t place(struct vmsim__mm *mm, const struct vmsim__exec_object *o, b
     if (o->fixed || !size)
         return 0;
     if (at_dyn_base) {
-        *bias = vmsim__align_down(mm->task_size / 3 * 2, mm->vm->page_size) - low;
+        *bias = vmsim__align_down(mm->map_window / 3 * 2, mm->vm->page_size) - low;
         return 0;
     }
     const struct vmsim__area_request rq = {.length = size, .file = o->file, .offset = o->segments[0].offset};

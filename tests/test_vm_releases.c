@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls that newer kernels answer otherwise than Linux 6.1, as a running 6.18 answers them. */
+#include "vm_machine.h"
+
+static struct vm_machine m;
+static struct vmsim__mm *mm;
+
+static void start(const char *kernel) {
+    vmm_start(&m, &(struct vm_machine_options){.kernel = kernel, .format = VMSIM__PT_X86_64});
+    mm = vmm_mm(&m);
+}
+static void end(void) {
+    vmm_check(&m);
+    vmsim__mm_put(mm, 0);
+    vmm_end(&m);
+}
+static int64_t remap(uint64_t old, uint64_t old_pages, uint64_t new_pages, unsigned flags, uint64_t to) {
+    return vmsim__mm_mremap(mm, old, old_pages * PG, new_pages * PG, flags, to, 0);
+}
+static int64_t advise(uint64_t va, uint64_t pages, int advice) {
+    return vmsim__mm_madvise(mm, va, pages * PG, advice, 0);
+}
+
+static void remove_asks_for_the_right_to_write(void **state) {
+    static const char *const kernels[] = {"6.1", "6.12"};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        start(kernels[i]);
+        vmm_map(mm, BASE, 8, VMSIM__PROT_READ, SHARED_ANON);
+        vmm_touch(mm, BASE, 8, false);
+        assert_int_equal(advise(BASE, 1, VMSIM__MADV_REMOVE), i ? 0 : -VMSIM__L_EACCES);
+        assert_int_equal(vmsim__mm_rss(mm, VMSIM__RSS_SHMEM), i ? 7 : 8);
+        end();
+    }
+}
+
+static void population_ends_where_nothing_is_mapped(void **state) {
+    static const char *const kernels[] = {"6.1", "6.12"};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        start(kernels[i]);
+        vmm_map(mm, BASE, 2, RW, PRIV_ANON);
+        vmm_map(mm, BASE + 4 * PG, 2, RW, PRIV_ANON);
+        assert_int_equal(advise(BASE, 6, VMSIM__MADV_POPULATE_WRITE), -VMSIM__L_ENOMEM);
+        assert_int_equal(vmsim__mm_rss(mm, VMSIM__RSS_ANON), i ? 2 : 4); /* the older one went on */
+        assert_int_equal(vmsim__mm_mprotect(mm, BASE + 4 * PG, 2 * PG, 0, 0), 0);
+        assert_int_equal(advise(BASE + 2 * PG, 4, VMSIM__MADV_POPULATE_READ), i ? -VMSIM__L_ENOMEM : -VMSIM__L_EINVAL);
+        end();
+    }
+}
+
+static void guards_stop_accesses_until_they_are_taken_away(void **state) {
+    (void)state;
+    start("6.12");
+    vmm_map(mm, BASE, 1, RW, PRIV_ANON);
+    assert_int_equal(advise(BASE, 1, VMSIM__MADV_GUARD_INSTALL), -VMSIM__L_EINVAL);
+    end();
+    start("6.18");
+    vmm_map(mm, BASE, 8, RW, PRIV_ANON);
+    vmm_touch(mm, BASE, 8, true);
+    assert_int_equal(advise(BASE + 2 * PG, 3, VMSIM__MADV_GUARD_INSTALL), 0);
+    assert_int_equal(mm->map_count, 1); /* no VMA is split */
+    assert_int_equal(vmsim__mm_rss(mm, VMSIM__RSS_ANON), 5);
+    assert_int_equal(vmm_access(mm, BASE + 2 * PG, false), VMSIM__FAULT_SIGSEGV_MAPERR);
+    assert_int_equal(advise(BASE, 8, VMSIM__MADV_POPULATE_READ), -VMSIM__L_EFAULT);
+    assert_int_equal(advise(BASE + PG, 2, VMSIM__MADV_GUARD_INSTALL), 0); /* one is there already */
+    assert_int_equal(advise(BASE, 8, VMSIM__MADV_DONTNEED), 0);
+    assert_int_equal(vmm_access(mm, BASE + 4 * PG, true), VMSIM__FAULT_SIGSEGV_MAPERR);
+    int e;
+    struct vmsim__mm *child = vmsim__mm_fork(mm, 0, &e);
+    assert_int_equal(vmm_access(child, BASE + PG, true), VMSIM__FAULT_SIGSEGV_MAPERR);
+    vmsim__mm_put(child, 0);
+    assert_int_equal(advise(BASE, 8, VMSIM__MADV_GUARD_REMOVE), 0);
+    vmm_touch(mm, BASE, 8, true);
+    assert_int_equal(advise(BASE, 9, VMSIM__MADV_GUARD_REMOVE), -VMSIM__L_ENOMEM); /* a hole, told at the end */
+    assert_int_equal(vmsim__mm_mlock(mm, BASE, PG, 0, 0), 0);
+    assert_int_equal(advise(BASE, 1, VMSIM__MADV_GUARD_INSTALL), -VMSIM__L_EINVAL);
+    assert_int_equal(advise(BASE, 1, VMSIM__MADV_GUARD_REMOVE), 0);
+    vmm_map(mm, BASE + 64 * PG, 2, VMSIM__PROT_READ, SHARED_ANON);
+    assert_int_equal(advise(BASE + 64 * PG, 2, VMSIM__MADV_GUARD_INSTALL), 0); /* of a file, too */
+    assert_int_equal(vmm_access(mm, BASE + 64 * PG, false), VMSIM__FAULT_SIGSEGV_MAPERR);
+    assert_int_equal(vmsim__mm_munmap(mm, BASE + 64 * PG, 2 * PG, 0), 0);
+    end();
+}
+
+static void mremap_says_first_what_is_wrong_with_the_place(void **state) {
+    static const char *const kernels[] = {"6.12", "6.18"};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        const int64_t nothing = -VMSIM__L_EFAULT, place = i ? -VMSIM__L_EINVAL : -VMSIM__L_EFAULT;
+        start(kernels[i]);
+        assert_int_equal(remap(BASE, 4, 4, 3, BASE + 16 * PG), nothing);
+        assert_int_equal(remap(BASE, 4, 4, 3, BASE + PG), place);
+        assert_int_equal(remap(BASE, 4, 4, 3, BASE + 16 * PG + 2048), place);
+        /* what is in the way stays when the call cannot be done */
+        vmm_map(mm, BASE, 2, RW, PRIV_ANON);
+        vmm_map(mm, BASE + 32 * PG, 4, RW, PRIV_ANON);
+        assert_int_equal(remap(BASE, 4, 6, 3, BASE + 32 * PG), -VMSIM__L_EFAULT);
+        assert_int_equal(mm->map_count, i ? 2 : 1);
+        end();
+    }
+}
+
+static void mremap_moves_several_mappings_and_the_gaps_between(void **state) {
+    static const char *const kernels[] = {"6.12", "6.18"};
+    const uint64_t to = BASE + (UINT64_C(1) << 30);
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        start(kernels[i]);
+        vmm_map(mm, BASE, 2, RW, PRIV_ANON);
+        vmm_map(mm, BASE + 2 * PG, 2, VMSIM__PROT_READ, PRIV_ANON);
+        vmm_map(mm, BASE + 6 * PG, 4, RW, PRIV_ANON);
+        vmm_touch(mm, BASE, 2, true);
+        vmm_touch(mm, BASE + 6 * PG, 4, true);
+        assert_int_equal(remap(BASE + PG, 8, 8, 3, to), i ? (int64_t)to : -VMSIM__L_EFAULT);
+        if (i) {
+            assert_int_equal(mm->map_count, 5); /* one page is left at either end */
+            assert_true(vmsim__mm_pagemap(mm, to).flags & VMSIM__PTE_PRESENT);
+            assert_int_equal(vmsim__mm_find_vma(mm, to + 3 * PG)->start, to + 5 * PG);
+            assert_true(vmsim__mm_pagemap(mm, to + 7 * PG).flags & VMSIM__PTE_PRESENT);
+            assert_int_equal(remap(BASE + 2 * PG, 4, 4, 3, BASE), -VMSIM__L_EINVAL);
+            assert_int_equal(remap(BASE - PG, 4, 4, 3, to + 64 * PG), -VMSIM__L_EFAULT); /* begins in a hole */
+        }
+        end();
+    }
+}
+
+/* Five levels of tables: addresses above 2^47 are for those who ask for them. */
+static void only_a_hint_leads_above_the_window(void **state) {
+    const uint64_t window = UINT64_C(1) << 47, tib = UINT64_C(1) << 40;
+    const unsigned flags = PRIV_ANON | VMSIM__MAP_NORESERVE;
+    (void)state;
+    vmm_start(&m, &(struct vm_machine_options){.kernel = "6.12", .format = VMSIM__PT_X86_64_LA57});
+    mm = vmm_mm(&m);
+    assert_in_range(vmsim__mm_mmap(mm, 0, PG, RW, flags, NULL, 0, 0), 1, window);
+    assert_int_equal(vmsim__mm_mmap(mm, UINT64_C(0xffffffffff000), PG, RW, flags, NULL, 0, 0),
+                     UINT64_C(0xffffffffff000));
+    int64_t top = vmsim__mm_mmap(mm, UINT64_C(1) << 56, PG, RW, flags, NULL, 0, 0);
+    assert_in_range(top, UINT64_C(1) << 55, UINT64_C(1) << 56);
+    assert_in_range(vmsim__mm_mmap(mm, 0, 100 * tib, 0, flags, NULL, 0, 0), 1, window);
+    assert_int_equal(vmsim__mm_mmap(mm, 0, 100 * tib, 0, flags, NULL, 0, 0), -VMSIM__L_ENOMEM);
+    assert_int_equal(vmsim__mm_mmap(mm, 2 * window, 100 * tib, 0, flags, NULL, 0, 0), 2 * window);
+    /* a hint below the border for what would cross it is as good as none */
+    assert_in_range(vmsim__mm_mmap(mm, window - 2 * PG, 4 * PG, RW, flags, NULL, 0, 0), 1, window);
+    vmm_touch(mm, UINT64_C(0xffffffffff000), 1, true);
+    vmm_touch(mm, (uint64_t)top, 1, true);
+    int e;
+    struct vmsim__mm *child = vmsim__mm_fork(mm, 0, &e);
+    assert_true(vmsim__mm_pagemap(child, (uint64_t)top).flags & VMSIM__PTE_PRESENT);
+    vmsim__mm_put(child, 0);
+    end();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(remove_asks_for_the_right_to_write),
+        cmocka_unit_test(population_ends_where_nothing_is_mapped),
+        cmocka_unit_test(guards_stop_accesses_until_they_are_taken_away),
+        cmocka_unit_test(mremap_says_first_what_is_wrong_with_the_place),
+        cmocka_unit_test(mremap_moves_several_mappings_and_the_gaps_between),
+        cmocka_unit_test(only_a_hint_leads_above_the_window),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
