@@ -39,21 +39,12 @@ static bool sole_owner(struct vmsim__fault_at *at, vmsim__pfn pfn) {
     return f->refcount == 1;
 }
 
-/* A new page takes the place of the old one, which may be the zero page, a file's or somebody else's. The old entry is
- * cleared and flushed before the new one is written: no CPU may see both pages. Kernel: wp_page_copy. */
-static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
+/* The new page takes the place of the old one. The old entry is cleared and flushed before the new one is written: no
+ * CPU may see both pages. The entry's reference of the old page goes. */
+static void replace(struct vmsim__fault_at *at, vmsim__pfn old, vmsim__pfn pfn) {
     struct vmsim__mm *mm = at->mm;
     struct vmsim__vm *vm = mm->vm;
-    bool zero = at->pte.flags & VMSIM__PTE_SPECIAL;
-    vmsim__pfn old = zero ? VMSIM__PFN_NONE : (vmsim__pfn)at->pte.pfn;
-    VMSIM__ASSERT(at->slot.entry && !at->slot.level);
-    if (vmsim__anon_vma_prepare(at->vma))
-        return VMSIM__FAULT_OOM;
-    vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_HIGHUSER_MOVABLE | (zero ? VMSIM__GFP_ZERO : 0), 0, at->cpu);
-    if (pfn == VMSIM__PFN_NONE)
-        return vmsim__no_frame(vm);
-    vmsim__vm_fill(vm, pfn, old, 0);
-    vmsim__vm_cost(vm, vm->spec.costs.map + (zero ? vm->spec.costs.zero_page : vm->spec.costs.copy_page));
+    const bool zero = old == VMSIM__PFN_NONE;
     if (!zero) {
         const struct vmsim__frame *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, old));
         vmsim__rss_batch_start(mm); /* of two anonymous pages the counters see nothing */
@@ -75,7 +66,34 @@ static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
         vmsim__unmap_page(at->vma, old, at->cpu);
         vmsim__folio_put(vm->lru, vmsim__vm_head(vm, old), at->cpu);
     }
-    return VMSIM__FAULT_MINOR;
+}
+
+/* The old page may be the zero page, a file's or somebody else's. While memory is found for the new one it may be
+ * unmapped here, but not vanish: hence the reference, and the second look at the entry. Kernel: wp_page_copy. */
+static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
+    struct vmsim__vm *vm = at->mm->vm;
+    const bool zero = at->pte.flags & VMSIM__PTE_SPECIAL;
+    const vmsim__pfn old = zero ? VMSIM__PFN_NONE : (vmsim__pfn)at->pte.pfn;
+    const uint32_t gfp = VMSIM__GFP_HIGHUSER_MOVABLE | (zero ? VMSIM__GFP_ZERO : 0);
+    VMSIM__ASSERT(at->slot.entry && !at->slot.level);
+    if (vmsim__anon_vma_prepare(at->vma))
+        return VMSIM__FAULT_OOM;
+    const uint64_t raw = vmsim__pt_read(vm->format, &at->slot);
+    const vmsim__pfn held = zero ? old : vmsim__vm_head(vm, old);
+    if (!zero)
+        vmsim__folio_get(vm->lru, held);
+    vmsim__pfn pfn = vmsim__vma_alloc_folio(at->vma, at->va, gfp, 0, at->cpu);
+    const bool same = vmsim__pt_read(vm->format, &at->slot) == raw;
+    if (pfn != VMSIM__PFN_NONE && same) {
+        vmsim__vm_fill(vm, pfn, old, 0);
+        vmsim__vm_cost(vm, vm->spec.costs.map + (zero ? vm->spec.costs.zero_page : vm->spec.costs.copy_page));
+        replace(at, old, pfn);
+    } else if (pfn != VMSIM__PFN_NONE) {
+        vmsim__folio_put(vm->lru, pfn, at->cpu); /* the access comes again, if it has to */
+    }
+    if (!zero)
+        vmsim__folio_put(vm->lru, held, at->cpu);
+    return pfn == VMSIM__PFN_NONE ? vmsim__no_frame(vm) : VMSIM__FAULT_MINOR;
 }
 
 /* Kernel: wp_page_shared; page_mkwrite comes before the entry becomes writable, so that the file system can refuse or
@@ -83,8 +101,11 @@ static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
 static enum vmsim__fault_outcome shared(struct vmsim__fault_at *at) {
     struct vmsim__vm *vm = at->mm->vm;
     if (at->vma->file && vmsim__file_wants_mkwrite(at->vma->file)) {
+        const uint64_t raw = vmsim__pt_read(vm->format, &at->slot);
         vmsim__file_mkwrite(vm->cache, at->vma->file, (vmsim__pfn)at->pte.pfn);
         vmsim__vm_cost(vm, vm->spec.costs.mkwrite);
+        if (vmsim__pt_read(vm->format, &at->slot) != raw)
+            return VMSIM__FAULT_MINOR;
     }
     enum vmsim__fault_outcome o = reuse(at);
     if (!(at->pte.flags & VMSIM__PTE_SPECIAL))

@@ -55,9 +55,13 @@ static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
     }
     if (vmsim__anon_vma_prepare(vma))
         return VMSIM__FAULT_OOM;
-    vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_HIGHUSER_MOVABLE | VMSIM__GFP_ZERO, 0, at->cpu);
+    vmsim__pfn pfn = vmsim__vma_alloc_folio(vma, at->va, VMSIM__GFP_HIGHUSER_MOVABLE | VMSIM__GFP_ZERO, 0, at->cpu);
     if (pfn == VMSIM__PFN_NONE)
         return vmsim__no_frame(vm);
+    if (vmsim__pt_read(mm->pt.format, &at->slot)) {
+        vmsim__folio_put(vm->lru, pfn, at->cpu);
+        return VMSIM__FAULT_MINOR;
+    }
     vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, 0);
     vmsim__map_new_anon(vma, pfn, at->va, at->cpu);
     if (vma->flags & VMSIM__VM_WRITE)

@@ -142,7 +142,7 @@ static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
     const bool first = !vmsim__mm_leaf_entry(at->mm, at->va);
     if (vmsim__anon_vma_prepare(at->vma))
         return VMSIM__FAULT_OOM;
-    vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_HIGHUSER_MOVABLE, 0, at->cpu);
+    vmsim__pfn pfn = vmsim__vma_alloc_folio(at->vma, at->va, VMSIM__GFP_HIGHUSER_MOVABLE, 0, at->cpu);
     if (pfn == VMSIM__PFN_NONE)
         return vmsim__no_frame(vm);
     enum vmsim__fault_outcome o = vmsim__fault_table(at) ? fetch_page(at, &page) : vmsim__no_frame(vm);

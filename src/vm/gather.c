@@ -26,10 +26,10 @@ static void reset(struct vmsim__gather *g) {
 
 /* Kernel: tlb_gather_mmu. LRU batches are drained first, so that pages in them have no reference but those that go. */
 void vmsim__gather_start(struct vmsim__gather *g, struct vmsim__mm *mm, bool whole) {
-    *g = (struct vmsim__gather){.mm = mm, .start = UINT64_MAX, .whole = whole};
+    *g = (struct vmsim__gather){.mm = mm, .start = UINT64_MAX, .whole = whole, .outer = mm->vm->gather};
+    g->pages = g->outer ? g->local : mm->vm->gathered;
     g->stride_shift = mm->vm->page_shift;
     reset(g);
-    VMSIM__ASSERT(!mm->vm->gather);
     mm->vm->gather = g;
     vmsim__lru_drain_cpu(mm->vm->lru, mm->cpu);
 }
@@ -67,7 +67,7 @@ static void release(struct vmsim__gather *g) {
         if (from < to)
             vmsim__lru_drain_cpu(vm->lru, g->mm->cpu);
         for (uint32_t i = to; i-- > from;) {
-            const struct vmsim__gathered *p = &vm->gathered[i];
+            const struct vmsim__gathered *p = &g->pages[i];
             VMSIM__ASSERT(vmsim__vm_frame(vm, p->pfn)->refcount >= (int32_t)p->refs);
             vmsim__vm_frame(vm, p->pfn)->refcount -= (int32_t)p->refs - 1;
             vmsim__folio_put(vm->lru, p->pfn, g->mm->cpu);
@@ -81,6 +81,8 @@ static bool more_room(struct vmsim__gather *g) {
     struct vmsim__vm *vm = g->mm->vm;
     const uint32_t room = batch_room(vm);
     VMSIM__ASSERT(g->batches <= VMSIM__GATHER_BATCHES && g->active <= g->batches);
+    if (g->pages == g->local)
+        return false;              /* within another unmap: nothing but what is in place */
     if (g->active == g->batches) { /* else one is left that was taken before an early flush */
         if (g->batches == 10000 / room)
             return false;
@@ -98,7 +100,7 @@ static bool more_room(struct vmsim__gather *g) {
 /* Kernel: __tlb_remove_folio_pages. */
 void vmsim__gather_folio(struct vmsim__gather *g, vmsim__pfn pfn, uint32_t refs) {
     VMSIM__ASSERT(g->mm->vm->gather == g && g->used < g->room && refs > 0);
-    g->mm->vm->gathered[g->count++] = (struct vmsim__gathered){pfn, refs};
+    g->pages[g->count++] = (struct vmsim__gathered){pfn, refs};
     g->used += refs > 1 ? 2 : 1;
     if (g->used >= g->room && !more_room(g)) {
         if (g->mm->rss_batching) { /* a full batch ends the loop over the table */
@@ -122,7 +124,7 @@ void vmsim__gather_finish(struct vmsim__gather *g) {
     release(g);
     for (uint32_t i = 0; i < g->batches; i++)
         vmsim__mem_free(vm->mem, g->batch[i], 0, g->mm->cpu);
-    vm->gather = NULL;
+    vm->gather = g->outer;
 }
 
 /* One present entry. False: it stays (a private copy that truncation must leave). Kernel: zap_present_pte: what the

@@ -52,7 +52,8 @@ static bool move_entries(struct vmsim__vma *from, uint64_t old, uint64_t new, ui
                 va += size;
             } else {
                 va = vmsim__max64(va, old);
-                vmsim__thp_split_pmd(from, va, &src, mm->cpu);
+                if (vmsim__thp_still_huge(mm, &src))
+                    vmsim__thp_split_pmd(from, va, &src, mm->cpu);
             }
             continue;
         }

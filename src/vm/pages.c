@@ -17,7 +17,23 @@ vmsim__pfn vmsim__vm_alloc_page(struct vmsim__vm *vm, uint32_t gfp, unsigned ord
         rq.node = vm->policy->node;
         rq.nodemask = vm->policy->nodemask;
     }
+    if (VMSIM__UNLIKELY(vm->hooks.allocating != NULL))
+        vm->hooks.allocating(vm->hooks.context, cpu);
     return vmsim__mem_alloc(vm->mem, &rq);
+}
+
+/* Of a huge page the local node first and without effort, for a remote huge page may be slower than local small ones;
+ * only then elsewhere. */
+vmsim__pfn vmsim__vma_alloc_folio(const struct vmsim__vma *vma, uint64_t va, uint32_t gfp, unsigned order,
+                                  unsigned cpu) {
+    VMSIM__ASSERT(va >= vma->start && va < vma->end);
+    struct vmsim__vm *vm = vma->mm->vm;
+    if (!order)
+        return vmsim__vm_alloc_page(vm, gfp, 0, cpu);
+    vmsim__pfn pfn = vmsim__vm_alloc_page(vm, gfp | VMSIM__GFP_THISNODE | VMSIM__GFP_NORETRY, order, cpu);
+    if (pfn == VMSIM__PFN_NONE && (gfp & VMSIM__GFP_DIRECT_RECLAIM))
+        pfn = vmsim__vm_alloc_page(vm, gfp, order, cpu);
+    return pfn;
 }
 
 /* ---- page tables ---- */

@@ -118,22 +118,21 @@ static vmsim__pfn withdraw(struct vmsim__mm *mm) {
     return pfn;
 }
 
+/* A deposit was never reachable: it needs no flush, and no gather. */
+static void release_deposit(struct vmsim__mm *mm) {
+    struct vmsim__gather *outer = mm->vm->gather;
+    mm->vm->gather = NULL;
+    mm->ptmem.release(mm, withdraw(mm), 0);
+    mm->vm->gather = outer;
+}
+
 /* ---- fault ---- */
 
-/* Kernel: vma_alloc_anon_folio_pmd, vma_alloc_folio of a huge page: the local node first and without effort, for a
- * remote huge page may be slower than local small ones; only then elsewhere. */
-static vmsim__pfn alloc_huge(struct vmsim__vma *v, unsigned cpu) {
+/* Kernel: vma_alloc_anon_folio_pmd. */
+static vmsim__pfn alloc_huge(struct vmsim__vma *v, uint64_t va, unsigned cpu) {
     struct vmsim__vm *vm = v->mm->vm;
     uint32_t gfp = huge_gfp(v);
-    struct vmsim__alloc_request rq = {.gfp = gfp | VMSIM__GFP_THISNODE | VMSIM__GFP_NORETRY,
-                                      .order = (uint8_t)huge_order(vm),
-                                      .cpu = (uint16_t)cpu,
-                                      .node = vm->policy ? vm->policy->node : vm->mem->cpu_node[cpu]};
-    vmsim__pfn pfn = vmsim__mem_alloc(vm->mem, &rq);
-    if (pfn == VMSIM__PFN_NONE && (gfp & VMSIM__GFP_DIRECT_RECLAIM)) {
-        rq.gfp = gfp;
-        pfn = vmsim__mem_alloc(vm->mem, &rq);
-    }
+    vmsim__pfn pfn = vmsim__vma_alloc_folio(v, va, gfp, huge_order(vm), cpu);
     if (pfn == VMSIM__PFN_NONE)
         vmsim__vm_event(vm, VMSIM__THP_FAULT_FALLBACK, 1);
     return pfn;
@@ -163,13 +162,17 @@ static enum vmsim__fault_outcome zero_fault(struct vmsim__vma *v, struct vmsim__
     if (!deposit(mm))
         return VMSIM__FAULT_OOM;
     if (!huge_zero_get(vm, cpu)) {
-        mm->ptmem.release(mm, withdraw(mm), 0);
+        release_deposit(mm);
         vmsim__vm_event(vm, VMSIM__THP_FAULT_FALLBACK, 1);
         return VMSIM__FAULT_OOM;
     }
+    *done = true;
+    if (vmsim__pt_read(mm->pt.format, slot)) {
+        release_deposit(mm);
+        return VMSIM__FAULT_MINOR;
+    }
     const struct vmsim__pte pte = {vm->huge_zero, vmsim__prot_flags(v) | VMSIM__PTE_SPECIAL};
     vmsim__pt_set(mm->pt.format, slot, pte);
-    *done = true;
     return VMSIM__FAULT_MINOR;
 }
 
@@ -211,12 +214,18 @@ enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *v, uint64_t va, bo
         return VMSIM__FAULT_OOM;
     if (!write && vm->spec.thp_use_zero_page)
         return zero_fault(v, &slot, cpu, done);
-    vmsim__pfn pfn = alloc_huge(v, cpu);
+    vmsim__pfn pfn = alloc_huge(v, start, cpu);
     if (pfn == VMSIM__PFN_NONE)
         return VMSIM__FAULT_OOM;
     if (!deposit(mm)) {
         vmsim__folio_put(vm->lru, pfn, cpu);
         return VMSIM__FAULT_OOM;
+    }
+    if (vmsim__pt_read(mm->pt.format, &slot)) { /* the place was taken meanwhile */
+        release_deposit(mm);
+        vmsim__folio_put(vm->lru, pfn, cpu);
+        *done = true;
+        return VMSIM__FAULT_MINOR;
     }
     map_huge(v, start, pfn, &slot, cpu);
     *done = true;
@@ -225,14 +234,20 @@ enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *v, uint64_t va, bo
 
 /* ---- present huge entries ---- */
 
-/* Kernel: do_huge_zero_wp_pmd. The table in reserve stays the entry's. Without a huge page the entry is split. */
+/* Kernel: do_huge_zero_wp_pmd. The table in reserve stays the entry's. Without a huge page the entry is split. True:
+ * the fault is over. */
 static bool replace_huge_zero(const struct vmsim__fault_at *at, const struct vmsim__pt_slot *slot) {
     struct vmsim__mm *mm = at->mm;
     struct vmsim__vm *vm = mm->vm;
     const uint64_t size = huge_size(vm), start = at->va & ~(size - 1);
-    vmsim__pfn pfn = alloc_huge(at->vma, at->cpu);
+    const uint64_t raw = vmsim__pt_read(mm->pt.format, slot);
+    vmsim__pfn pfn = alloc_huge(at->vma, start, at->cpu);
     if (pfn == VMSIM__PFN_NONE)
         return false;
+    if (vmsim__pt_read(mm->pt.format, slot) != raw) {
+        vmsim__folio_put(vm->lru, pfn, at->cpu);
+        return true;
+    }
     vmsim__pt_write(mm->pt.format, slot, 0);
     vmsim__flush_range(mm, start, start + size, huge_shift(vm), false, at->cpu);
     map_huge(at->vma, start, pfn, slot, at->cpu);
@@ -255,6 +270,8 @@ enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim
         bool mine = !zero && (vmsim__frame_is(head, VMSIM__FRAME_EXCLUSIVE) || head->refcount == 1);
         if (!mine) {
             *done = false;
+            if (!vmsim__thp_still_huge(at->mm, slot))
+                return VMSIM__FAULT_MINOR;
             return vmsim__thp_split_pmd(at->vma, at->va, slot, at->cpu) ? VMSIM__FAULT_OOM : VMSIM__FAULT_MINOR;
         }
         head->flags |= VMSIM__FRAME_EXCLUSIVE;
@@ -361,11 +378,7 @@ void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *v, uint64_t va, 
     vmsim__pt_write(mm->pt.format, slot, 0);
     vmsim__gather_range(g, va, va + huge_size(vm), huge_shift(vm));
     vmsim__vm_cost(vm, vm->spec.costs.unmap_page);
-    vmsim__pfn table = withdraw(mm);
-    struct vmsim__gather *outer = vm->gather;
-    vm->gather = NULL; /* a deposit was never reachable: it needs no flush */
-    mm->ptmem.release(mm, table, 0);
-    vm->gather = outer;
+    release_deposit(mm);
     if (huge.flags & VMSIM__PTE_SPECIAL)
         return;
     vmsim__pfn pfn = (vmsim__pfn)huge.pfn;
@@ -387,19 +400,30 @@ void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *v, uint64_t va, 
 
 /* ---- fork and mremap ---- */
 
-/* Kernel: copy_huge_pmd. */
+bool vmsim__thp_still_huge(const struct vmsim__mm *mm, const struct vmsim__pt_slot *slot) {
+    const uint64_t raw = vmsim__pt_read(mm->pt.format, slot);
+    return raw && slot->level && !vmsim__pt_is_table(mm->pt.format, slot->level, raw);
+}
+
+/* 0: done; 1: look at the source again. What is read of the entry is read after all memory is there, for finding it may
+ * have split the page. Kernel: copy_huge_pmd. */
 int vmsim__thp_copy(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va, const struct vmsim__pt_slot *src,
                     unsigned cpu) {
     VMSIM__ASSERT(src->level == 1);
     struct vmsim__vm *vm = from->mm->vm;
     const struct vmsim__pt_format *f = vm->format;
     struct vmsim__pt_slot dst;
-    struct vmsim__pte pte = vmsim__pt_get(f, src);
     to->mm->cpu = cpu;
     if (!vmsim__pt_slot(&to->mm->pt, va, 1, true, &dst) || !deposit(to->mm)) {
-        vmsim__thp_split_pmd(from, va, src, cpu); /* the copy of base entries will report the lack of memory */
+        if (vmsim__thp_still_huge(from->mm, src))
+            vmsim__thp_split_pmd(from, va, src, cpu); /* the copy of base entries will report the lack of memory */
         return 1;
     }
+    if (!vmsim__thp_still_huge(from->mm, src)) {
+        release_deposit(to->mm);
+        return 1;
+    }
+    struct vmsim__pte pte = vmsim__pt_get(f, src);
     if (!(pte.flags & VMSIM__PTE_SPECIAL)) {
         struct vmsim__frame *head = vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn);
         head->flags &= ~VMSIM__FRAME_EXCLUSIVE;
@@ -421,7 +445,7 @@ bool vmsim__thp_move(struct vmsim__vma *from, uint64_t old, uint64_t new_va, con
     const struct vmsim__pt_format *f = mm->pt.format;
     struct vmsim__pt_slot dst;
     if (((old | new_va) & (huge_size(mm->vm) - 1)) || !vmsim__pt_slot(&mm->pt, new_va, 1, true, &dst) ||
-        dst.level != 1 || vmsim__pt_read(f, &dst))
+        dst.level != 1 || vmsim__pt_read(f, &dst) || !vmsim__thp_still_huge(mm, src))
         return false;
     struct vmsim__pte pte = vmsim__pt_get(f, src);
     pte.flags |= VMSIM__PTE_SOFT_DIRTY;

@@ -157,6 +157,9 @@ struct vmsim__vm_hooks {
     void (*flush_range)(void *context, struct vmsim__mm *mm, uint64_t start, uint64_t end, unsigned stride_shift,
                         bool freed_tables, unsigned cpu);
     void (*flush_mm)(void *context, struct vmsim__mm *mm, unsigned cpu);
+    /* A frame is about to be asked for; whatever reclaim may do while memory is found may be done here. For tests; may
+     * be NULL. */
+    void (*allocating)(void *context, unsigned cpu);
     /* The content of a page: `to` becomes a copy of `from` (VMSIM__PFN_NONE: zeroes), 1 << order frames. For the
      * content oracle; may be NULL. */
     void (*fill)(void *context, vmsim__pfn to, vmsim__pfn from, unsigned order);

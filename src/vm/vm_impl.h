@@ -44,6 +44,9 @@ struct vmsim__gathered {
 };
 struct vmsim__gather {
     struct vmsim__mm *mm;
+    struct vmsim__gather *outer;   /* an unmap that this one interrupts: its memory was wanted, or its owner killed */
+    struct vmsim__gathered *pages; /* vm->gathered, or `local` of one that interrupts another */
+    struct vmsim__gathered local[VMSIM__GATHER_LOCAL];
     uint64_t start, end; /* to flush */
     unsigned stride_shift;
     bool freed_tables, whole;
@@ -83,7 +86,7 @@ struct vmsim__vm {
     struct {
         VMSIM__VEC(uint32_t);
     } anon_free;
-    struct vmsim__gather *gather;     /* the unmap in progress, or NULL */
+    struct vmsim__gather *gather;     /* the innermost unmap in progress, or NULL */
     struct vmsim__gathered *gathered; /* room for all that a gather can hold */
     vmsim__pfn huge_zero;             /* PFN_NONE: not allocated */
     uint64_t huge_zero_users;
@@ -233,7 +236,13 @@ void vmsim__rss_sync(struct vmsim__mm *mm);
 void vmsim__hiwater_rss(struct vmsim__mm *mm);
 
 /* ---- pages.c: frames and their mappings ---- */
+/* A page of the kernel's own, or of nobody in particular: by the policy of the task, if movable. While memory is found,
+ * reclaim may unmap any page and split any huge entry: hold what must stay, look again at what was read before. */
 vmsim__pfn vmsim__vm_alloc_page(struct vmsim__vm *vm, uint32_t gfp, unsigned order, unsigned cpu);
+/* A page for `va` of an area, by the area's policy or the task's. All user memory of vm/ comes from here. Kernel:
+ * vma_alloc_folio. */
+vmsim__pfn vmsim__vma_alloc_folio(const struct vmsim__vma *vma, uint64_t va, uint32_t gfp, unsigned order,
+                                  unsigned cpu);
 bool vmsim__ptmem_setup(struct vmsim__mm *mm);
 void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, unsigned cpu); /* rmap, counters, LRU */
 void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from,
@@ -359,6 +368,8 @@ void vmsim__thp_unmap_sub(struct vmsim__vma *vma, vmsim__pfn pfn, uint32_t n); /
 void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot);
 int vmsim__thp_copy(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va, const struct vmsim__pt_slot *slot,
                     unsigned cpu);
+/* Does the slot hold a huge entry still? An allocation between may have split it. */
+bool vmsim__thp_still_huge(const struct vmsim__mm *mm, const struct vmsim__pt_slot *slot);
 bool vmsim__thp_move(struct vmsim__vma *from, uint64_t old, uint64_t new_va, const struct vmsim__pt_slot *slot);
 
 #endif
