@@ -316,7 +316,7 @@ static bool log_clean(void *context, struct vmsim__file *f, uint64_t index, vmsi
 
 static void test_mapped_files_are_cleaned_before_writing_and_unmapped_before_truncation(void **state) {
     struct hook_log log = {0};
-    const struct vmsim__cache_hooks hooks = {&log, log_clean, log_unmap};
+    const struct vmsim__cache_hooks hooks = {&log, log_clean, log_unmap, NULL};
     (void)state;
     start(VMSIM__FILE_REGULAR, 0);
     vmsim__cache_set_hooks(m.cache, &hooks);
@@ -504,6 +504,15 @@ static void test_paths_and_lifetimes(void **state) {
     end();
 }
 
+/* As the layer above places what the running task brings in. */
+static vmsim__pfn alloc_by_policy(void *context, const struct vmsim__alloc_request *rq) {
+    const struct vmsim__alloc_request *policy = context;
+    struct vmsim__alloc_request mine = *rq;
+    mine.node = policy->node;
+    mine.nodemask = policy->nodemask;
+    return vmsim__mem_alloc(&m.mem, &mine);
+}
+
 static void test_placement_follows_the_policy(void **state) {
     (void)state;
     uint64_t mask = 2;
@@ -518,7 +527,8 @@ static void test_placement_follows_the_policy(void **state) {
     cache_fault(&m, file, &ra, 1, 0, NULL, 0, &out);
     assert_int_equal(out.pfn / 1024, 0);
     vmsim__folio_put(m.lru, out.pfn, 0);
-    vmsim__cache_set_policy(m.cache, &policy);
+    const struct vmsim__cache_hooks hooks = {.context = &policy, .alloc = alloc_by_policy};
+    vmsim__cache_set_hooks(m.cache, &hooks);
     assert_int_equal(vmsim__file_write(m.cache, file, 2 * PAGE, PAGE, 0), PAGE);
     assert_int_equal(vmsim__file_page(file, 2) / 1024, 1);
     vmsim__file_put(m.cache, file, 0);

@@ -45,8 +45,9 @@ struct vm_machine_options {
     uint64_t memory;
     const char *kernel;
     enum vmsim__pt_format_id format;
-    int thp;   /* enum vmsim__thp_mode */
-    bool user; /* not root */
+    int thp;        /* enum vmsim__thp_mode */
+    bool user;      /* not root */
+    unsigned nodes; /* of `memory` each; 0: one. CPU n is on node n */
     void (*fill)(void *context, vmsim__pfn to, vmsim__pfn from, unsigned order);
     void *fill_context;
 };
@@ -54,8 +55,12 @@ struct vm_machine_options {
 TEST_UNUSED static void vmm_start(struct vm_machine *m, const struct vm_machine_options *o) {
     static const struct vmsim__cache_spec cs = {
         .read_ahead = 128 << 10, .dirty_ratio = 20, .dirty_background_ratio = 10, .device = {.optimal_io = 1280 << 10}};
-    struct vmsim__node_spec node = {.memory = o->memory ? o->memory : UINT64_C(256) << 20};
-    struct vmsim__mem_spec ms = {.kernel = o->kernel, .cpus = 2, .nodes = {&node, 1}, .transparent_hugepage = o->thp};
+    struct vmsim__node_spec node[4];
+    struct vmsim__mem_spec ms = {.kernel = o->kernel, .cpus = 2, .transparent_hugepage = o->thp};
+    for (unsigned i = 0; i < TEST_COUNT(node); i++)
+        node[i] = (struct vmsim__node_spec){.memory = o->memory ? o->memory : UINT64_C(256) << 20};
+    ms.nodes.data = node;
+    ms.nodes.count = o->nodes ? o->nodes : 1;
     struct vmsim__err err = {0};
     memset(m, 0, sizeof *m);
     m->fill_context = o->fill_context;

@@ -46,6 +46,7 @@ struct vmsim__kernel {
     bool guard_regions;       /* MADV_GUARD_* exist (since 6.13) */
     bool guard_files;         /* and of mappings of files (since 6.15) */
     bool mremap_checks_first; /* all errors before the first change, and several mappings in one move (since 6.17) */
+    bool weighted_interleave; /* MPOL_WEIGHTED_INTERLEAVE exists (since 6.9) */
     bool new_merges_next;     /* a new mapping between two that cannot be one joins the upper one (until 6.11) */
     bool merges_unfaulted;    /* a mapping without pages takes in a neighbour that has some (since 6.16) */
     bool gather_pairs;        /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */

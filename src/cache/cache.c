@@ -66,12 +66,6 @@ void vmsim__cache_clear_error(struct vmsim__cache *c) {
     c->error = 0;
 }
 
-/* Shmem and page-cache pages follow the policy of the task that brings them in, not of the file (alloc_pages of the
- * task's mempolicy, as filemap_alloc_folio). */
-void vmsim__cache_set_policy(struct vmsim__cache *c, const struct vmsim__alloc_request *policy) {
-    c->policy = policy;
-}
-
 void vmsim__cache_set_io(struct vmsim__cache *c, const struct vmsim__cache_io *io) {
     VMSIM__ASSERT(!c->in_flight);
     c->io = *io;

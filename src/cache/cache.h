@@ -66,6 +66,9 @@ struct vmsim__cache_hooks {
     bool (*mkclean)(void *context, struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, unsigned cpu);
     /* Unmaps pages [first, last] of `file` everywhere; private copies too if `even_cows` (unmap_mapping_pages). */
     void (*unmap)(void *context, struct vmsim__file *file, uint64_t first, uint64_t last, bool even_cows, unsigned cpu);
+    /* A page of a file is wanted, gfp and CPU as in rq: the running task's memory policy says where. NULL: from the
+     * CPU's node on. */
+    vmsim__pfn (*alloc)(void *context, const struct vmsim__alloc_request *rq);
 };
 
 /* What the cache asks of the machine: its devices, and the tasks that wait (set by machine/; without it every transfer
@@ -102,9 +105,6 @@ void vmsim__cache_set_io(struct vmsim__cache *c, const struct vmsim__cache_io *i
 void vmsim__transfer_done(struct vmsim__cache *c, uint32_t id, int status);
 /* Transfers on their way. */
 uint64_t vmsim__transfers_in_flight(const struct vmsim__cache *c);
-/* Memory policy of the running task for page-cache and shmem pages (node, nodemask; the rest is ignored); NULL: local
- * node. The pointer is kept. */
-void vmsim__cache_set_policy(struct vmsim__cache *c, const struct vmsim__alloc_request *policy);
 /* Radix contents against frames and back, counters against recounts. 0 or VMSIM_ECHECK. */
 int vmsim__cache_check(struct vmsim__cache *c, struct vmsim__err *err);
 /* drop_caches=1: clean unmapped pages of every file, after draining all batches. Returns pages dropped. */

@@ -34,7 +34,6 @@ struct vmsim__cache {
         struct vmsim__policy_instance
             instance; /* without a policy of its own: Linux's was never chosen, and has no state */
     } readahead;
-    const struct vmsim__alloc_request *policy;
     int error;
     struct vmsim__cache_io io;
     struct {

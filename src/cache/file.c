@@ -182,7 +182,7 @@ int vmsim__file_preload(struct vmsim__cache *c, struct vmsim__file *f, unsigned 
     for (uint64_t i = 0; i < pages; i++) {
         if (vmsim__file_page(f, i) != VMSIM__PFN_NONE)
             continue;
-        vmsim__pfn pfn = vmsim__filemap_create(c, f, i, 0, c->policy, cpu);
+        vmsim__pfn pfn = vmsim__filemap_create(c, f, i, 0, NULL, cpu);
         if (pfn == VMSIM__PFN_NONE)
             return -VMSIM__LINUX_ENOMEM;
         if (f->kind == VMSIM__FILE_SHMEM)

@@ -18,7 +18,7 @@ vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const stru
     struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_HIGHUSER_MOVABLE | gfp, .cpu = (uint16_t)cpu};
     rq.node = policy ? policy->node : c->mem->cpu_node[cpu];
     rq.nodemask = policy ? policy->nodemask : NULL;
-    vmsim__pfn pfn = vmsim__mem_alloc(c->mem, &rq);
+    vmsim__pfn pfn = !policy && c->hooks.alloc ? c->hooks.alloc(c->hooks.context, &rq) : vmsim__mem_alloc(c->mem, &rq);
     if (pfn == VMSIM__PFN_NONE && c->mem->host_nomem)
         c->error = VMSIM_ENOMEM;
     return pfn;
@@ -112,7 +112,7 @@ static void fill_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t in
 }
 
 vmsim__pfn vmsim__filemap_read_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu) {
-    vmsim__pfn pfn = vmsim__filemap_create(c, f, index, 0, c->policy, cpu);
+    vmsim__pfn pfn = vmsim__filemap_create(c, f, index, 0, NULL, cpu);
     if (pfn == VMSIM__PFN_NONE)
         return pfn;
     fill_page(c, f, index, pfn, cpu);
@@ -247,7 +247,7 @@ static vmsim__pfn write_get_page(struct vmsim__cache *c, struct vmsim__file *f, 
         return pfn;
     }
     uint32_t gfp = f->kind == VMSIM__FILE_REGULAR ? VMSIM__GFP_WRITE : 0;
-    pfn = vmsim__filemap_create(c, f, index, gfp, c->policy, cpu);
+    pfn = vmsim__filemap_create(c, f, index, gfp, NULL, cpu);
     if (pfn == VMSIM__PFN_NONE)
         return pfn;
     if (f->kind == VMSIM__FILE_SHMEM)

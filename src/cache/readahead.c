@@ -54,7 +54,7 @@ static void read_window(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
             run = i + 1;
             continue;
         }
-        vmsim__pfn pfn = vmsim__filemap_create(c, f, i, gfp, c->policy, cpu);
+        vmsim__pfn pfn = vmsim__filemap_create(c, f, i, gfp, NULL, cpu);
         if (pfn == VMSIM__PFN_NONE)
             break;
         if (i == marked)

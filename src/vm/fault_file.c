@@ -86,9 +86,10 @@ static bool fault_around(struct vmsim__fault_at *at) {
  * the address space; or why not. Kernel: __do_fault. */
 static enum vmsim__fault_outcome fetch_page(struct vmsim__fault_at *at, struct vmsim__page_fault *out) {
     struct vmsim__vm *vm = at->mm->vm;
+    struct vmsim__alloc_request place;
     enum vmsim__page_outcome o =
         vmsim__file_fault(vm->cache, at->vma->file, &at->vma->ra, vmsim__vma_index(at->vma, at->va), advice_of(at->vma),
-                          vm->policy, at->cpu, out);
+                          vmsim__shared_place(at->vma, at->va, at->cpu, &place), at->cpu, out);
     vmsim__vm_cost(vm, vm->spec.costs.file_lookup);
     if (out->major)
         vmsim__now_call(&vm->mem->now)->major = true;

@@ -183,7 +183,8 @@ int64_t vmsim__mmap_region(struct vmsim__mm *mm, uint64_t addr, uint64_t length,
     }
     struct vmsim__vma *prev, *v = NULL;
     vmsim__vma_find_prev(mm, addr, &prev);
-    const struct vmsim__vma_want w = {addr, addr + length, pgoff, flags, 0, file, NULL, NULL, true};
+    const struct vmsim__vma_want w = {
+        .start = addr, .end = addr + length, .pgoff = pgoff, .flags = flags, .file = file, .fresh = true};
     if (file || !(flags & VMSIM__VM_SHARED))
         v = vmsim__vma_merge(mm, prev, &w);
     if (!v)

@@ -102,8 +102,14 @@ static struct vmsim__vma *copy_vma(struct vmsim__mm *mm, struct vmsim__vma *vma,
     if (!vma->file && !vma->anon_vma)
         pgoff = addr >> mm->vm->page_shift;
     vmsim__vma_find_prev(mm, addr, &prev);
-    const struct vmsim__vma_want w = {addr,      addr + length, pgoff, vma->flags, vma->anon_vma,
-                                      vma->file, NULL,          vma,   false};
+    const struct vmsim__vma_want w = {.start = addr,
+                                      .end = addr + length,
+                                      .pgoff = pgoff,
+                                      .flags = vma->flags,
+                                      .anon_vma = vma->anon_vma,
+                                      .file = vma->file,
+                                      .policy = vma->policy,
+                                      .pages_of = vma};
     struct vmsim__vma *v = vma->name ? NULL : vmsim__vma_merge(mm, prev, &w);
     if (v)
         return v;
@@ -299,9 +305,14 @@ static int64_t grow_in_place(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_
         return 0;
     if ((v->flags & VMSIM__VM_ACCOUNT) && !vmsim__commit(mm, pages))
         return fail(VMSIM__L_ENOMEM);
-    const struct vmsim__vma_want w = {v->end,   end,         v->pgoff + vmsim__vma_pages(v, mm->vm->page_shift),
-                                      v->flags, v->anon_vma, v->file,
-                                      NULL,     v,           false};
+    const struct vmsim__vma_want w = {.start = v->end,
+                                      .end = end,
+                                      .pgoff = v->pgoff + vmsim__vma_pages(v, mm->vm->page_shift),
+                                      .flags = v->flags,
+                                      .anon_vma = v->anon_vma,
+                                      .file = v->file,
+                                      .policy = v->policy,
+                                      .pages_of = v};
     uint32_t flags = v->flags;
     if (!vmsim__vma_merge(mm, v, &w)) {
         if (flags & VMSIM__VM_ACCOUNT)
@@ -396,7 +407,7 @@ static bool brk_grow(struct vmsim__mm *mm, uint64_t from, uint64_t to) {
         return false;
     struct vmsim__vma *prev, *v;
     vmsim__vma_find_prev(mm, from, &prev);
-    const struct vmsim__vma_want w = {from, to, from >> mm->vm->page_shift, flags, 0, NULL, NULL, NULL, false};
+    const struct vmsim__vma_want w = {.start = from, .end = to, .pgoff = from >> mm->vm->page_shift, .flags = flags};
     /* what ends before the heap begins, the program's bss, is not looked at */
     v = prev && prev->end > mm->start_brk ? vmsim__vma_merge(mm, prev, &w) : NULL;
     if (!v) {

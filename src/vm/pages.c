@@ -13,27 +13,37 @@ vmsim__pfn vmsim__vm_alloc_page(struct vmsim__vm *vm, uint32_t gfp, unsigned ord
     VMSIM__ASSERT(cpu < vm->mem->nr_cpus && order <= vm->mem->top_order);
     struct vmsim__alloc_request rq = {
         .gfp = gfp, .order = (uint8_t)order, .cpu = (uint16_t)cpu, .node = vm->mem->cpu_node[cpu]};
-    if (VMSIM__UNLIKELY(vm->policy != NULL) && (gfp & VMSIM__GFP_MOVABLE_BIT)) {
-        rq.node = vm->policy->node;
-        rq.nodemask = vm->policy->nodemask;
-    }
     if (VMSIM__UNLIKELY(vm->hooks.allocating != NULL))
         vm->hooks.allocating(vm->hooks.context, cpu);
+    if (VMSIM__UNLIKELY(vm->task_policy != NULL))
+        return vmsim__mempolicy_alloc(vm->mem, vm->task_policy, NULL, VMSIM__IN_TURN, false, rq);
     return vmsim__mem_alloc(vm->mem, &rq);
 }
 
-/* Of a huge page the local node first and without effort, for a remote huge page may be slower than local small ones;
- * only then elsewhere. */
+/* Interleaving goes by the page's place in its object, whatever the order of faults. */
 vmsim__pfn vmsim__vma_alloc_folio(const struct vmsim__vma *vma, uint64_t va, uint32_t gfp, unsigned order,
                                   unsigned cpu) {
     VMSIM__ASSERT(va >= vma->start && va < vma->end);
     struct vmsim__vm *vm = vma->mm->vm;
-    if (!order)
+    const struct vmsim__alloc_request rq = {.gfp = gfp, .order = (uint8_t)order, .cpu = (uint16_t)cpu};
+    if (VMSIM__LIKELY(!order && !vm->task_policy && !vma->policy.mode))
         return vmsim__vm_alloc_page(vm, gfp, 0, cpu);
-    vmsim__pfn pfn = vmsim__vm_alloc_page(vm, gfp | VMSIM__GFP_THISNODE | VMSIM__GFP_NORETRY, order, cpu);
-    if (pfn == VMSIM__PFN_NONE && (gfp & VMSIM__GFP_DIRECT_RECLAIM))
-        pfn = vmsim__vm_alloc_page(vm, gfp, order, cpu);
-    return pfn;
+    if (vm->hooks.allocating)
+        vm->hooks.allocating(vm->hooks.context, cpu);
+    const uint64_t index = (vma->pgoff >> order) + ((va - vma->start) >> (vm->page_shift + order));
+    const bool huge = vm->format->levels > 1 && order + vm->page_shift == vm->format->shift[1];
+    return vmsim__mempolicy_alloc(vm->mem, vm->task_policy, &vma->policy, index, huge, rq);
+}
+
+/* Files of one size begin at different nodes. */
+const struct vmsim__alloc_request *vmsim__shared_place(const struct vmsim__vma *vma, uint64_t va, unsigned cpu,
+                                                       struct vmsim__alloc_request *rq) {
+    VMSIM__ASSERT(vma->file);
+    if (!vma->policy.mode || vma->file->kind != VMSIM__FILE_SHMEM)
+        return NULL;
+    *rq = (struct vmsim__alloc_request){.gfp = VMSIM__GFP_HIGHUSER_MOVABLE, .cpu = (uint16_t)cpu};
+    vmsim__mempolicy_place(vma->mm->vm->mem, &vma->policy, vmsim__vma_index(vma, va) + vma->file->id, rq);
+    return rq;
 }
 
 /* ---- page tables ---- */

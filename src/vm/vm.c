@@ -17,6 +17,10 @@ static void on_unmap(void *context, struct vmsim__file *file, uint64_t first, ui
     vmsim__vm_unmap_file(context, file, first, last == UINT64_MAX ? last : last + 1, even_cows, cpu);
 }
 
+static vmsim__pfn on_alloc(void *context, const struct vmsim__alloc_request *rq) {
+    return vmsim__vm_alloc_page(context, rq->gfp, rq->order, rq->cpu);
+}
+
 /* First reserved frame that lies in a zone above the first page; the BIOS's page 0 is nobody's. */
 static vmsim__pfn pick_zero(const struct vmsim__mem *mem) {
     for (size_t i = 0; i < mem->nr_reserved; i++) {
@@ -73,7 +77,7 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
     vm->huge_zero = VMSIM__PFN_NONE;
     vm->zero_pfn = pick_zero(init->mem);
     derive_knobs(vm);
-    const struct vmsim__cache_hooks hooks = {vm, on_mkclean, on_unmap};
+    const struct vmsim__cache_hooks hooks = {vm, on_mkclean, on_unmap, on_alloc};
     vmsim__cache_set_hooks(vm->cache, &hooks);
     *out = vm;
     return 0;
@@ -86,7 +90,7 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     VMSIM__ASSERT(!vm->gather && !vm->nr_mms && !vm->committed);
     if (vm->huge_zero != VMSIM__PFN_NONE)
         vmsim__mem_free(vm->mem, vm->huge_zero, vm->format->shift[1] - vm->page_shift, 0);
-    const struct vmsim__cache_hooks none = {NULL, NULL, NULL};
+    const struct vmsim__cache_hooks none = {NULL, NULL, NULL, NULL};
     vmsim__cache_set_hooks(vm->cache, &none);
     vmsim__vec_fini(vm->alloc, &vm->anon_table);
     vmsim__vec_fini(vm->alloc, &vm->anon_free);
@@ -112,12 +116,6 @@ const struct vmsim__pt_format *vmsim__vm_format(const struct vmsim__vm *vm) {
 
 void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages) {
     vm->swap_pages = pages;
-}
-
-void vmsim__vm_set_policy(struct vmsim__vm *vm, const struct vmsim__alloc_request *policy) {
-    VMSIM__ASSERT(!policy || policy->node < vm->mem->nr_nodes);
-    vm->policy = policy;
-    vmsim__cache_set_policy(vm->cache, policy);
 }
 
 void vmsim__vm_set_swap(struct vmsim__vm *vm, const struct vmsim__swap_ops *ops) {

@@ -18,6 +18,7 @@
 #include "base/interval_tree.h"
 #include "cache/cache.h"
 #include "mmu/swp.h"
+#include "zones/mempolicy.h"
 #include "vm/vm_spec.h"
 
 /* VMA flags: the kernel's bits (include/linux/mm.h), as VmFlags in smaps spells them. */
@@ -51,6 +52,7 @@
 /* Linux's numbers of errno that the calls return, negated; the same on every architecture that vmsim knows. */
 enum vmsim__linux_errno {
     VMSIM__L_EPERM = 1,
+    VMSIM__L_EIO = 5,
     VMSIM__L_EBADF = 9,
     VMSIM__L_EAGAIN = 11,
     VMSIM__L_ENOMEM = 12,
@@ -215,6 +217,7 @@ struct vmsim__vma {
     struct vmsim__vma *next, *prev; /* by address */
     struct vmsim__vma *parent;
     uint64_t gap, max_gap;            /* free bytes below start, largest of the subtree */
+    struct vmsim__mempolicy policy;   /* mode 0: the task's */
     struct vmsim__avc *chain;         /* anon_vmas whose pages it may map */
     struct vmsim__interval file_link; /* its pages of the file, in the file's i_mmap tree */
     const char *name;                 /* "[heap]" is derived; static text of special mappings ("[vdso]"), else NULL */
@@ -287,8 +290,10 @@ struct vmsim__vm_spec *vmsim__vm_knobs(struct vmsim__vm *vm); /* sysctl writes a
 const struct vmsim__pt_format *vmsim__vm_format(const struct vmsim__vm *vm);
 uint64_t vmsim__vm_committed(const struct vmsim__vm *vm);    /* Committed_AS, pages */
 uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm); /* CommitLimit, pages */
-/* Placement of the running task's pages (node, nodemask); NULL: local node. The pointer is kept. */
-void vmsim__vm_set_policy(struct vmsim__vm *vm, const struct vmsim__alloc_request *policy);
+/* Memory policy of the running task; NULL: local node. The pointer is kept. */
+void vmsim__vm_set_policy(struct vmsim__vm *vm, struct vmsim__task_policy *policy);
+/* set_mempolicy: 0 or -EINVAL. mode: VMSIM__MPOL_* with flags or'ed in; nodes: a mask. */
+int64_t vmsim__vm_set_mempolicy(struct vmsim__vm *vm, struct vmsim__task_policy *task, unsigned mode, uint64_t nodes);
 void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages); /* total of swap areas, for CommitLimit */
 /* The swap module; NULL: none (an entry of a swap area is then SIGBUS). The pointer is kept. */
 void vmsim__vm_set_swap(struct vmsim__vm *vm, const struct vmsim__swap_ops *ops);
@@ -327,6 +332,18 @@ int64_t vmsim__mm_munmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, u
 int64_t vmsim__mm_mprotect(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned cpu);
 int64_t vmsim__mm_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length, unsigned flags,
                          uint64_t new_addr, unsigned cpu);
+/* mbind; pages that are there stay. flags: VMSIM__MPOL_MF_*. */
+#define VMSIM__MPOL_MF_STRICT 1u
+#define VMSIM__MPOL_MF_MOVE 2u
+#define VMSIM__MPOL_MF_MOVE_ALL 4u
+int64_t vmsim__mm_mbind(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned mode, uint64_t nodes,
+                        unsigned flags, unsigned cpu);
+/* get_mempolicy: the mode with its flags, or with MPOL_F_NODE a node, or a negative errno; the mask in *nodes. */
+#define VMSIM__MPOL_F_NODE 1u
+#define VMSIM__MPOL_F_ADDR 2u
+#define VMSIM__MPOL_F_MEMS_ALLOWED 4u
+int64_t vmsim__mm_get_mempolicy(struct vmsim__mm *mm, const struct vmsim__task_policy *task, uint64_t addr,
+                                unsigned flags, uint64_t *nodes, unsigned cpu);
 int64_t vmsim__mm_brk(struct vmsim__mm *mm, uint64_t brk, unsigned cpu);
 int64_t vmsim__mm_madvise(struct vmsim__mm *mm, uint64_t addr, uint64_t length, int advice, unsigned cpu);
 int64_t vmsim__mm_mlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned flags, unsigned cpu);

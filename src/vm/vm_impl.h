@@ -73,9 +73,9 @@ struct vmsim__vm {
     enum { VMSIM__WAIT_FAULT, VMSIM__WAIT_MINOR, VMSIM__WAIT_MAJOR } waits;
     struct vmsim__alloc *alloc;
     struct vmsim__vm_hooks hooks;
-    const struct vmsim__swap_ops *swap;        /* NULL: there is none */
-    const struct vmsim__alloc_request *policy; /* of the running task; NULL: local node */
-    int64_t committed;                         /* pages, without what tmpfs files hold */
+    const struct vmsim__swap_ops *swap;     /* NULL: there is none */
+    struct vmsim__task_policy *task_policy; /* of the running task; NULL: local node */
+    int64_t committed;                      /* pages, without what tmpfs files hold */
     uint64_t swap_pages;
     struct vmsim__mm *first_mm, *last_mm;
     uint32_t next_mm_id, nr_mms;
@@ -201,6 +201,7 @@ struct vmsim__vma_want {
     uint64_t start, end, pgoff;
     uint32_t flags, anon_vma;
     struct vmsim__file *file;
+    struct vmsim__mempolicy policy;
     struct vmsim__vma *self;     /* the VMA that has the range now, or NULL */
     struct vmsim__vma *pages_of; /* the VMA whose pages it has or gets: self, or what mremap moves; NULL: none */
     bool fresh;                  /* a new mapping: mmap */
@@ -212,6 +213,10 @@ struct vmsim__vma *vmsim__vma_merge(struct vmsim__mm *mm, struct vmsim__vma *pre
  * after a merge, more. */
 int vmsim__vma_modify(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, uint64_t end, uint32_t flags,
                       struct vmsim__vma **out);
+
+/* The same with a new policy. */
+int vmsim__vma_set_policy(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, uint64_t end,
+                          const struct vmsim__mempolicy *policy, struct vmsim__vma **out);
 
 /* ---- accounting.c ---- */
 bool vmsim__may_expand(const struct vmsim__mm *mm, uint32_t flags, uint64_t pages);
@@ -236,13 +241,17 @@ void vmsim__rss_sync(struct vmsim__mm *mm);
 void vmsim__hiwater_rss(struct vmsim__mm *mm);
 
 /* ---- pages.c: frames and their mappings ---- */
-/* A page of the kernel's own, or of nobody in particular: by the policy of the task, if movable. While memory is found,
+/* A page of the kernel's own, or of nobody in particular, by the policy of the task. While memory is found,
  * reclaim may unmap any page and split any huge entry: hold what must stay, look again at what was read before. */
 vmsim__pfn vmsim__vm_alloc_page(struct vmsim__vm *vm, uint32_t gfp, unsigned order, unsigned cpu);
 /* A page for `va` of an area, by the area's policy or the task's. All user memory of vm/ comes from here. Kernel:
  * vma_alloc_folio. */
 vmsim__pfn vmsim__vma_alloc_folio(const struct vmsim__vma *vma, uint64_t va, uint32_t gfp, unsigned order,
                                   unsigned cpu);
+/* Where a page of shared memory goes that this area's policy brings in; NULL: the area has none. Kernel:
+ * shmem_get_policy. */
+const struct vmsim__alloc_request *vmsim__shared_place(const struct vmsim__vma *vma, uint64_t va, unsigned cpu,
+                                                       struct vmsim__alloc_request *rq);
 bool vmsim__ptmem_setup(struct vmsim__mm *mm);
 void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, unsigned cpu); /* rmap, counters, LRU */
 void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from,

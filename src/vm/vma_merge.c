@@ -4,10 +4,10 @@
  *        prev        [start, end)        next            1. may prev take the range?   2. may next take it?
  *     [.......][ what now wants it ][.............]      3. if both: may prev and next become one?
  *
- * Two VMAs agree when flags (but soft-dirty), file and page offset agree and their anon_vmas can be one: equal, or one
- * of them missing while the other was never shared by fork. When both may and 3. says no, prev has it, but for new
- * mappings of older kernels. The range may be empty so far (mmap) or covered by one VMA
- * (mprotect, madvise, mlock), which then shrinks or vanishes. Kernel counterpart: mm/mmap.c (vma_merge, __vma_adjust).
+ * Two VMAs agree when flags (but soft-dirty), file, page offset and memory policy agree and their anon_vmas can be one:
+ * equal, or one of them missing while the other was never shared by fork. When both may and 3. says no, prev has it,
+ * but for new mappings of older kernels. The range may be empty so far (mmap) or covered by one VMA (mprotect, madvise,
+ * mlock), which then shrinks or vanishes. Kernel counterpart: mm/mmap.c (vma_merge, __vma_adjust).
  */
 #include "vm/vm_impl.h"
 
@@ -30,7 +30,7 @@ static bool anon_vmas_agree(const struct vmsim__vma *v, const struct vmsim__vma 
 static bool agrees(const struct vmsim__vma *v, const struct vmsim__vma_want *w, uint32_t anon_vma) {
     VMSIM__ASSERT(!((v->start | v->end) & (v->mm->vm->page_size - 1)));
     return !((v->flags ^ w->flags) & ~VMSIM__VM_SOFTDIRTY) && v->file == w->file && !v->name &&
-           anon_vmas_agree(v, w->pages_of, anon_vma);
+           vmsim__mempolicy_equal(&v->policy, &w->policy) && anon_vmas_agree(v, w->pages_of, anon_vma);
 }
 
 /* Removes a VMA whose range another one has taken over. Its pages stay where they are: entries belong to the address
@@ -145,27 +145,61 @@ struct vmsim__vma *vmsim__vma_merge(struct vmsim__mm *mm, struct vmsim__vma *pre
     return NULL;
 }
 
-/* Kernel: what mprotect, madvise and mlock have in common, vma_modify since 6.7. */
-int vmsim__vma_modify(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, uint64_t end, uint32_t flags,
-                      struct vmsim__vma **out) {
-    VMSIM__ASSERT(start >= vma->start && end <= vma->end && start < end);
-    struct vmsim__vma_want w = {start, end,           vma->pgoff + ((start - vma->start) >> mm->vm->page_shift),
-                                flags, vma->anon_vma, vma->file,
-                                vma,   vma,           false};
-    *out = vma->name ? NULL : vmsim__vma_merge(mm, start == vma->start ? vma->prev : NULL, &w);
-    if (*out)
+/* Makes [start, end) of vma a VMA of its own that may take the wanted properties, or finds a neighbour that has them:
+ * *merged. 0 or -ENOMEM. Kernel: what mprotect, madvise, mlock and mbind have in common, vma_modify since 6.7. */
+static int carve(struct vmsim__mm *mm, struct vmsim__vma *vma, const struct vmsim__vma_want *w, struct vmsim__vma **out,
+                 bool *merged) {
+    VMSIM__ASSERT(w->start >= vma->start && w->end <= vma->end && w->start < w->end);
+    *out = vma->name ? NULL : vmsim__vma_merge(mm, w->start == vma->start ? vma->prev : NULL, w);
+    *merged = *out;
+    if (*merged)
         return 0;
     *out = vma;
-    if (start > vma->start) {
-        if (mm->map_count >= mm->vm->spec.max_map_count || vmsim__vma_split(mm, vma, start))
+    if (w->start > vma->start) {
+        if (mm->map_count >= mm->vm->spec.max_map_count || vmsim__vma_split(mm, vma, w->start))
             return -VMSIM__L_ENOMEM;
         *out = vma = vma->next;
     }
-    if (end < vma->end && (mm->map_count >= mm->vm->spec.max_map_count || vmsim__vma_split(mm, vma, end)))
+    if (w->end < vma->end && (mm->map_count >= mm->vm->spec.max_map_count || vmsim__vma_split(mm, vma, w->end)))
         return -VMSIM__L_ENOMEM;
-    uint32_t old = vma->flags;
-    vma->flags = flags;
-    if ((old ^ flags) & VMSIM__VM_GROWSDOWN)
-        vmsim__vma_resized(mm, vma);
     return 0;
+}
+
+/* What [start, end) of vma is now. */
+static struct vmsim__vma_want as_it_is(struct vmsim__vma *vma, uint64_t start, uint64_t end) {
+    return (struct vmsim__vma_want){.start = start,
+                                    .end = end,
+                                    .pgoff = vmsim__vma_index(vma, start),
+                                    .flags = vma->flags,
+                                    .anon_vma = vma->anon_vma,
+                                    .file = vma->file,
+                                    .policy = vma->policy,
+                                    .self = vma,
+                                    .pages_of = vma};
+}
+
+int vmsim__vma_modify(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, uint64_t end, uint32_t flags,
+                      struct vmsim__vma **out) {
+    struct vmsim__vma_want w = as_it_is(vma, start, end);
+    bool merged;
+    w.flags = flags;
+    int e = carve(mm, vma, &w, out, &merged);
+    if (e || merged)
+        return e;
+    uint32_t old = (*out)->flags;
+    (*out)->flags = flags;
+    if ((old ^ flags) & VMSIM__VM_GROWSDOWN)
+        vmsim__vma_resized(mm, *out);
+    return 0;
+}
+
+int vmsim__vma_set_policy(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, uint64_t end,
+                          const struct vmsim__mempolicy *policy, struct vmsim__vma **out) {
+    struct vmsim__vma_want w = as_it_is(vma, start, end);
+    bool merged;
+    w.policy = *policy;
+    int e = carve(mm, vma, &w, out, &merged);
+    if (!e && !merged)
+        (*out)->policy = *policy;
+    return e;
 }

@@ -287,6 +287,7 @@ struct vmsim__mem {
     void **column[VMSIM__MEM_COLUMNS]; /* values beside the chunks, by chunk (zones/columns.h); NULL: never used */
     bool host_nomem;                   /* sticky: an allocation failed because the host had no memory for metadata */
     uint8_t gfp_zone[16];              /* highest zone type by the four zone bits of a gfp */
+    uint8_t interleave_weight[VMSIM__MAX_NODES]; /* weighted_interleave/nodeN; 0: nobody wrote one, it is 1 */
 };
 
 /* ---- Life ---- */
