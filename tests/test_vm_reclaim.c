@@ -139,7 +139,8 @@ static void step(int p) {
     }
 }
 
-static void storm(const char *kernel, int thp, bool kills) {
+/* thp: huge pages always or never; sizes: large pages of all smaller sizes, too. */
+static void storm(const char *kernel, int thp, bool sizes, bool kills) {
     vmm_start(&m, &(struct vm_machine_options){.kernel = kernel,
                                                .format = VMSIM__PT_X86_64,
                                                .thp = thp,
@@ -148,6 +149,8 @@ static void storm(const char *kernel, int thp, bool kills) {
                                                .fill_context = &swap});
     toy_start(&swap, &m);
     m.vm->hooks.allocating = reclaim;
+    for (unsigned i = 0; sizes && i < 7; i++)
+        m.vm->spec.thp_size[i] = VMSIM__THP_SIZE_ALWAYS;
     memset(process, 0, sizeof process);
     memset(model, 0, sizeof model);
     evicted = killed = depth = 0;
@@ -181,8 +184,8 @@ static void storm(const char *kernel, int thp, bool kills) {
 static void small_pages(void **state) {
     (void)state;
     rng = test_rng("small");
-    storm("6.1", VMSIM__THP_NEVER, false);
-    storm("6.18", VMSIM__THP_NEVER, false);
+    storm("6.1", VMSIM__THP_NEVER, false, false);
+    storm("6.18", VMSIM__THP_NEVER, false, false);
 }
 
 static void huge_pages(void **state) {
@@ -190,22 +193,32 @@ static void huge_pages(void **state) {
     rng = test_rng("huge");
     splits = 0;
     for (unsigned i = 0; vmsim__kernel_at(i); i++)
-        storm(vmsim__kernel_at(i)->name, VMSIM__THP_ALWAYS, false);
+        storm(vmsim__kernel_at(i)->name, VMSIM__THP_ALWAYS, false, false);
     assert_true(splits > 3);
+}
+
+static void pages_of_all_sizes(void **state) {
+    (void)state;
+    rng = test_rng("sizes");
+    splits = 0;
+    storm("6.12", VMSIM__THP_NEVER, true, false);
+    storm("6.18", VMSIM__THP_ALWAYS, true, false);
+    assert_true(splits > 20);
 }
 
 /* The victim's unmap comes in the middle of other calls, unmaps among them. */
 static void with_kills(void **state) {
     (void)state;
     rng = test_rng("kills");
-    storm("6.1", VMSIM__THP_ALWAYS, true);
-    storm("6.12", VMSIM__THP_NEVER, true);
+    storm("6.1", VMSIM__THP_ALWAYS, false, true);
+    storm("6.12", VMSIM__THP_NEVER, true, true);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_pages),
         cmocka_unit_test(huge_pages),
+        cmocka_unit_test(pages_of_all_sizes),
         cmocka_unit_test(with_kills),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,13 +47,16 @@ struct vmsim__kernel {
     bool guard_files;         /* and of mappings of files (since 6.15) */
     bool mremap_checks_first; /* all errors before the first change, and several mappings in one move (since 6.17) */
     bool weighted_interleave; /* MPOL_WEIGHTED_INTERLEAVE exists (since 6.9) */
-    bool new_merges_next;     /* a new mapping between two that cannot be one joins the upper one (until 6.11) */
-    bool merges_unfaulted;    /* a mapping without pages takes in a neighbour that has some (since 6.16) */
-    bool gather_pairs;        /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
-    uint32_t max_map_count;   /* default of vm.max_map_count */
-    unsigned auxv_entries;    /* of the vector on a new stack: 21, 23 with restartable sequences' two (since 6.3) */
-    bool ra_async_half;       /* initial readahead: async_size = size/2 when size <= request */
-    bool ra_miss_continues;   /* readahead: a miss right behind the last window continues it (until 6.9) */
+    bool thp_per_size;        /* large pages of several orders, each with a switch of its own (since 6.8) */
+    bool
+        large_never_reused; /* a write copies a page of a large folio that fork shared, whoever is left (6.9 to 6.14) */
+    bool new_merges_next;   /* a new mapping between two that cannot be one joins the upper one (until 6.11) */
+    bool merges_unfaulted;  /* a mapping without pages takes in a neighbour that has some (since 6.16) */
+    bool gather_pairs;      /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
+    uint32_t max_map_count; /* default of vm.max_map_count */
+    unsigned auxv_entries;  /* of the vector on a new stack: 21, 23 with restartable sequences' two (since 6.3) */
+    bool ra_async_half;     /* initial readahead: async_size = size/2 when size <= request */
+    bool ra_miss_continues; /* readahead: a miss right behind the last window continues it (until 6.9) */
 };
 
 /* The row named `name` (NULL: the reference, "6.1"), or NULL when unknown. */

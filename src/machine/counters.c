@@ -3,6 +3,7 @@
  *
  *     vmstat.NAME  nodeN.NAME  zone.N.ZONE.NAME  cpuN.NAME  tasks.TASK.NAME
  *     tlb.cpuN.NAME  tlb.cpuN.walks.SIZE  tlb.cpuN.ARRAY.NAME  tlb.cpuN.ARRAY.SIZE.NAME              SIZE: 4KiB
+ *     thp.hugepages-SIZEkB.NAME                                          of kernels that have those folders
  *     policies.DOMAIN.POLICY.NAME                                        of policies that something asks
  *
  * The table is made when first asked for and grows as tasks appear; an id stays what it was. */
@@ -225,8 +226,17 @@ static bool add_vmstat(struct vmsim_machine *m) {
     return ok;
 }
 
+static uint64_t read_thp_size(const struct vmsim_machine *m, uint32_t stat, uint32_t order) {
+    return vmsim__vm_thp_stat(m->vm, order, (enum vmsim__thp_size_stat)stat);
+}
+
 static bool add_memory(struct vmsim_machine *m) {
     bool ok = true;
+    for (unsigned order = vmsim__thp_next_order(m->vm, 0); order; order = vmsim__thp_next_order(m->vm, order)) {
+        for (uint32_t i = 0; i < VMSIM__THP_SIZE_STATS; i++)
+            ok = ok && add(m, read_thp_size, i, order, "thp.hugepages-%ukB.%s", 1u << (order + m->mem->page_shift - 10),
+                           vmsim__thp_size_stat_names[i]);
+    }
     for (uint32_t n = 0; n < m->mem->nr_nodes; n++) {
         for (uint32_t i = 0; i < VMSIM__NUMA_STAT_COUNT; i++)
             ok = ok && add(m, read_node_numa, i, n, "node%u.%s", n, vmsim__numa_stat_names[i]);

@@ -88,6 +88,18 @@ static void thp_defrag(struct vmsim_machine *m, struct vmsim__textbuf *out, uint
                  m->mem->thp_available ? (unsigned)vmsim__vm_knobs(m->vm)->thp_defrag : VMSIM__DEFRAG_NEVER);
 }
 
+static void thp_size_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t order) {
+    static const char *const names[] = {"always", "inherit", "madvise", "never", NULL};
+    print_choice(out, names, (unsigned)vmsim__thp_size_mode(m->vm, order) - VMSIM__THP_SIZE_ALWAYS);
+}
+
+/* The order in the low byte, the count above. */
+static void thp_size_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    vmsim__textbuf_printf(
+        out, "%llu\n",
+        (unsigned long long)vmsim__vm_thp_stat(m->vm, arg & 0xff, (enum vmsim__thp_size_stat)(arg >> 8)));
+}
+
 static void thp_zero_page(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
     (void)arg;
     vmsim__textbuf_printf(out, "%d\n", m->mem->thp_available && vmsim__vm_knobs(m->vm)->thp_use_zero_page);
@@ -267,6 +279,23 @@ static int each_pool(struct vmsim_machine *m, const char *directory, uint32_t no
     return err;
 }
 
+/* hugepages-<size>kB below transparent_hugepage, where the kernel has them. */
+static int each_thp_size(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
+    char path[160];
+    int err = 0;
+    for (unsigned order = vmsim__thp_next_order(m->vm, 0); order && !err; order = vmsim__thp_next_order(m->vm, order)) {
+        const unsigned kb = 1u << (order + m->mem->page_shift - 10);
+        snprintf(path, sizeof path, MM "transparent_hugepage/hugepages-%ukB/enabled", kb);
+        err = visit(context, path, thp_size_enabled, order);
+        for (uint32_t i = 0; i < VMSIM__THP_SIZE_STATS && !err; i++) {
+            snprintf(path, sizeof path, MM "transparent_hugepage/hugepages-%ukB/stats/%s", kb,
+                     vmsim__thp_size_stat_names[i]);
+            err = visit(context, path, thp_size_stat, order | i << 8);
+        }
+    }
+    return err;
+}
+
 static int each_node(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
     char directory[64], path[128];
     int err = 0;
@@ -300,6 +329,7 @@ int vmsim__proc_each_sysfs(struct vmsim_machine *m, vmsim__proc_visit *visit, vo
         err = visit(context, machine_files[i].path, machine_files[i].render, machine_files[i].arg);
     if (!err && vmsim__proc_profile(m)->shrink_underused)
         err = visit(context, MM "transparent_hugepage/shrink_underused", fixed, TEXT_1);
+    err = err ? err : each_thp_size(m, visit, context);
     err = err ? err : each_pool(m, MM, VMSIM__MAX_NODES, visit, context);
     err = err ? err : each_node(m, visit, context);
     return err ? err : each_cpu(m, visit, context);

@@ -26,7 +26,7 @@ static bool sole_owner(struct vmsim__fault_at *at, vmsim__pfn pfn) {
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     if (vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL))
-        return vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn))->refcount == 1;
+        return !vm->kernel->large_never_reused && vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn))->refcount == 1;
     if (f->refcount > 3)
         return false;
     if (!vmsim__frame_is(f, VMSIM__FRAME_LRU))

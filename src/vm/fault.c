@@ -55,6 +55,12 @@ static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
     }
     if (vmsim__anon_vma_prepare(vma))
         return VMSIM__FAULT_OOM;
+    if (vm->kernel->thp_per_size) {
+        bool done;
+        enum vmsim__fault_outcome o = vmsim__thp_order_fault(at, &done);
+        if (done)
+            return o;
+    }
     vmsim__pfn pfn = vmsim__vma_alloc_folio(vma, at->va, VMSIM__GFP_HIGHUSER_MOVABLE | VMSIM__GFP_ZERO, 0, at->cpu);
     if (pfn == VMSIM__PFN_NONE)
         return vmsim__no_frame(vm);

@@ -175,7 +175,7 @@ static void zap_entry(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t 
 
 /* How many entries from `slot` on map one frame of a large folio after the other, with the same rights? Kernel:
  * folio_pte_batch. */
-static uint32_t run_length(const struct vmsim__vma *vma, struct vmsim__pt_slot slot, uint32_t most) {
+uint32_t vmsim__folio_run(const struct vmsim__vma *vma, struct vmsim__pt_slot slot, uint32_t most) {
     const struct vmsim__vm *vm = vma->mm->vm;
     const struct vmsim__pt_format *f = vm->format;
     const uint32_t ignored = VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY | VMSIM__PTE_ACCESSED | VMSIM__PTE_WRITE;
@@ -204,7 +204,7 @@ static uint32_t zap_run(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_
     struct vmsim__vm *vm = vma->mm->vm;
     const struct vmsim__pt_format *f = vm->format;
     const uint64_t left = vmsim__min64((end - va) >> vm->page_shift, (UINT64_C(1) << f->index_bits[0]) - slot->index);
-    const uint32_t n = vm->kernel->gather_pairs ? run_length(vma, *slot, (uint32_t)left) : 0;
+    const uint32_t n = vm->kernel->gather_pairs ? vmsim__folio_run(vma, *slot, (uint32_t)left) : 0;
     if (n < 2)
         return 0;
     const vmsim__pfn pfn = (vmsim__pfn)vmsim__pt_get(f, slot).pfn, head = vmsim__vm_head(vm, pfn);

@@ -146,6 +146,38 @@ static bool parted(struct vmsim__vma *v, uint64_t va, uint64_t start, uint64_t e
     return true;
 }
 
+/* A large folio all of whose base entries are advised is advised as one; pages of several owners are left alone.
+ * Returns how many entries that are; 0: it is not so. Kernel: madvise_folio_pte_batch, since 6.10. */
+static uint32_t advise_folio(struct vmsim__vma *v, uint64_t va, uint64_t end, const struct vmsim__pt_slot *first,
+                             page_advice advise, bool *changed) {
+    struct vmsim__vm *vm = v->mm->vm;
+    const struct vmsim__pt_format *f = vm->format;
+    struct vmsim__pte pte = vmsim__pt_get(f, first);
+    const vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
+    if (!vm->kernel->gather_pairs || !(pte.flags & VMSIM__PTE_PRESENT) || (pte.flags & VMSIM__PTE_SPECIAL) ||
+        !vmsim__frame_is(vmsim__vm_frame(vm, pfn), VMSIM__FRAME_HEAD))
+        return 0;
+    struct vmsim__frame *head = vmsim__vm_frame(vm, pfn);
+    const uint32_t pages = vmsim__frame_pages(head);
+    const uint64_t left = vmsim__min64((end - va) >> vm->page_shift, (UINT64_C(1) << f->index_bits[0]) - first->index);
+    if (left < pages || vmsim__folio_run(v, *first, pages) != pages)
+        return 0;
+    *changed = vmsim__vm_mapcount(vm, pfn) == 1 && advise(v, &pte, pfn, head);
+    if (!*changed)
+        return pages;
+    vmsim__pt_set(f, first, pte);
+    const uint32_t cleared = VMSIM__PTE_ACCESSED | (advise == lazyfree_page ? VMSIM__PTE_DIRTY : 0);
+    struct vmsim__pt_slot slot = *first;
+    for (uint32_t i = 1; i < pages; i++) {
+        slot.entry = (char *)slot.entry + f->entry_bytes;
+        slot.index++;
+        struct vmsim__pte other = vmsim__pt_get(f, &slot);
+        other.flags &= ~cleared;
+        vmsim__pt_set(f, &slot, other);
+    }
+    return pages;
+}
+
 /* One flush for all entries that changed, from the first to the last. */
 static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, page_advice advise) {
     VMSIM__ASSERT(start >= v->start && end <= v->end);
@@ -159,6 +191,14 @@ static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, pag
     for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);) {
         const uint64_t size = UINT64_C(1) << f->shift[slot.level];
         struct vmsim__pte pte = vmsim__pt_get(f, &slot);
+        bool changed = false;
+        const uint32_t run = slot.level ? 0 : advise_folio(v, va, end, &slot, advise, &changed);
+        if (run) {
+            from = changed ? vmsim__min64(from, va) : from;
+            va += run * size;
+            to = changed ? va : to;
+            continue;
+        }
         if (parted(v, va, start, end, &slot, pte)) {
             va = vmsim__max64(va, start);
             continue;
@@ -263,7 +303,7 @@ static int install_guards(struct vmsim__vma *v, uint64_t start, uint64_t end) {
         vmsim__zap(v, start, end, mm->cpu);
     for (va = start; va < end; va += mm->vm->page_size) {
         if (!vmsim__mm_slot(mm, va, true, &slot) || slot.level)
-            return VMSIM__L_ENOMEM;
+            return vmsim__now_waits(&mm->vm->mem->now) ? VMSIM__ERESTARTSYS : VMSIM__L_ENOMEM;
         vmsim__pt_set(f, &slot, vmsim__swp_pte(f, guard, false));
         vmsim__vm_cost(mm->vm, mm->vm->spec.costs.protect_page);
     }

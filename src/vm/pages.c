@@ -194,19 +194,35 @@ void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from, unsign
 
 /* ---- mapped pages ---- */
 
-/* Kernel: page_add_new_anon_rmap and lru_cache_add_inactive_or_unevictable: the page is this process's own from
- * birth. */
-void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, unsigned cpu) {
+/* Kernel: folio_add_new_anon_rmap and folio_add_lru_vma: the page is this process's own from birth. */
+static void new_anon(struct vmsim__vma *vma, vmsim__pfn head, uint64_t va, uint32_t pages, unsigned cpu) {
     VMSIM__ASSERT(vma->anon_vma && va >= vma->start && va < vma->end);
     struct vmsim__vm *vm = vma->mm->vm;
-    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    struct vmsim__frame *f = vmsim__vm_frame(vm, head);
     f->flags |= VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_EXCLUSIVE;
     f->mapping = vma->anon_vma;
     vmsim__frame_set_index(f, vmsim__vma_index(vma, va));
     f->mapcount = 1;
-    vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, 1);
-    vmsim__rss_add_fast(vma->mm, VMSIM__RSS_ANON, 1);
-    vmsim__lru_add_vma(vm->lru, pfn, (vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, cpu);
+    vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, pages);
+    vmsim__rss_add_fast(vma->mm, VMSIM__RSS_ANON, pages);
+    vmsim__lru_add_vma(vm->lru, head, (vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, cpu);
+}
+
+void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, unsigned cpu) {
+    new_anon(vma, pfn, va, 1, cpu);
+}
+
+void vmsim__map_new_folio(struct vmsim__vma *vma, vmsim__pfn head, uint64_t va, unsigned order, unsigned cpu) {
+    VMSIM__ASSERT(order > 1 && !(va & ((vma->mm->vm->page_size << order) - 1)));
+    struct vmsim__vm *vm = vma->mm->vm;
+    const uint32_t pages = UINT32_C(1) << order;
+    VMSIM__ASSERT(vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_HEAD));
+    for (uint32_t i = 1; i < pages; i++) {
+        vmsim__vm_frame(vm, head + i)->mapcount = 1;
+        vmsim__vm_frame(vm, head + i)->flags |= VMSIM__FRAME_EXCLUSIVE;
+    }
+    vmsim__vm_frame(vm, head)->refcount += (int32_t)pages - 1;
+    new_anon(vma, head, va, pages, cpu);
 }
 
 void vmsim__map_anon(struct vmsim__vma *vma, vmsim__pfn pfn, bool exclusive, unsigned cpu) {

@@ -38,24 +38,11 @@ int64_t vmsim__vm_mapcount(const struct vmsim__vm *vm, vmsim__pfn pfn) {
 
 /* ---- may it? ---- */
 
-/* Kernel: hugepage_flags_enabled, transparent_hugepage/enabled. */
-static bool enabled_for(const struct vmsim__vma *v) {
-    switch (v->mm->vm->mem->thp_enabled) {
-    case VMSIM__THP_ALWAYS:
-        return true;
-    case VMSIM__THP_MADVISE:
-        return v->flags & VMSIM__VM_HUGEPAGE;
-    default:
-        return false;
-    }
-}
-
-/* Kernel: hugepage_vma_check. */
+/* Kernel: hugepage_vma_check, thp_vma_allowable_orders. */
 static bool suitable(const struct vmsim__vma *v) {
-    const struct vmsim__pt_format *f = v->mm->vm->format;
-    return f->levels > 1 && (f->leaf_levels & 2) && huge_order(v->mm->vm) <= v->mm->vm->mem->top_order && !v->file &&
-           !v->name && !v->temporary_stack && !v->mm->thp_disabled &&
-           !(v->flags & (VMSIM__VM_NOHUGEPAGE | VMSIM__VM_SPECIAL | VMSIM__VM_SHARED)) && enabled_for(v);
+    const struct vmsim__vm *vm = v->mm->vm;
+    return vm->format->levels > 1 && (vm->format->leaf_levels & 2) && huge_order(vm) <= vm->mem->top_order &&
+           vmsim__thp_suits(v) && vmsim__thp_order_enabled(v, huge_order(vm));
 }
 
 /* Kernel: transhuge_vma_suitable: page offsets of anonymous memory are aligned as its addresses are. */
@@ -65,18 +52,18 @@ static bool range_inside(const struct vmsim__vma *v, uint64_t va) {
 }
 
 bool vmsim__thp_allowed(const struct vmsim__vma *v, uint64_t va) {
-    if (VMSIM__LIKELY(v->mm->vm->mem->thp_enabled == VMSIM__THP_NEVER))
+    if (VMSIM__LIKELY(v->mm->vm->mem->thp_enabled == VMSIM__THP_NEVER) && !v->mm->vm->kernel->thp_per_size)
         return false;
     return suitable(v) && range_inside(v, va);
 }
 
 bool vmsim__vma_thp_eligible(const struct vmsim__vma *v) {
     uint64_t size = v->mm->vm->format->levels > 1 ? huge_size(v->mm->vm) : 0;
-    return size && suitable(v) && vmsim__align_up(v->start, size) + size <= v->end;
+    return (size && suitable(v) && vmsim__align_up(v->start, size) + size <= v->end) || vmsim__thp_any_order(v);
 }
 
 /* Kernel: vma_thp_gfp_mask. */
-static uint32_t huge_gfp(const struct vmsim__vma *v) {
+uint32_t vmsim__thp_gfp(const struct vmsim__vma *v) {
     const bool advised = v->flags & VMSIM__VM_HUGEPAGE;
     const uint32_t light = GFP_LIGHT;
     int defrag = v->mm->vm->mem->thp_available ? v->mm->vm->spec.thp_defrag : VMSIM__DEFRAG_NEVER;
@@ -131,10 +118,10 @@ static void release_deposit(struct vmsim__mm *mm) {
 /* Kernel: vma_alloc_anon_folio_pmd. */
 static vmsim__pfn alloc_huge(struct vmsim__vma *v, uint64_t va, unsigned cpu) {
     struct vmsim__vm *vm = v->mm->vm;
-    uint32_t gfp = huge_gfp(v);
+    uint32_t gfp = vmsim__thp_gfp(v);
     vmsim__pfn pfn = vmsim__vma_alloc_folio(v, va, gfp, huge_order(vm), cpu);
     if (pfn == VMSIM__PFN_NONE)
-        vmsim__vm_event(vm, VMSIM__THP_FAULT_FALLBACK, 1);
+        vmsim__thp_count(vm, huge_order(vm), VMSIM__THP_ANON_FAULT_FALLBACK, VMSIM__THP_FAULT_FALLBACK);
     return pfn;
 }
 
@@ -198,7 +185,7 @@ static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const
         pte.flags |= VMSIM__PTE_WRITE;
     vmsim__pt_set(v->mm->pt.format, slot, pte);
     vmsim__vm_cost(vm, vm->spec.costs.map + vm->spec.costs.zero_huge);
-    vmsim__vm_event(vm, VMSIM__THP_FAULT_ALLOC, 1);
+    vmsim__thp_count(vm, huge_order(vm), VMSIM__THP_ANON_FAULT_ALLOC, VMSIM__THP_FAULT_ALLOC);
 }
 
 /* Kernel: do_huge_pmd_anonymous_page. */
@@ -349,7 +336,7 @@ static void defer_split(struct vmsim__vm *vm, vmsim__pfn head) {
     if (vmsim__frame_is(f, VMSIM__FRAME_DEFERRED))
         return;
     f->flags |= VMSIM__FRAME_DEFERRED;
-    vmsim__vm_event(vm, VMSIM__THP_DEFERRED_SPLIT_PAGE, 1);
+    vmsim__thp_count(vm, vmsim__folio_order(f), VMSIM__THP_SPLIT_DEFERRED, VMSIM__THP_DEFERRED_SPLIT_PAGE);
 }
 
 /* The references of the entries are still held. Kernel: folio_remove_rmap_ptes: a page that loses all of its entries at

@@ -58,27 +58,28 @@ static void release_frame(struct vmsim__vm *vm, vmsim__pfn pfn, const struct vms
 bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
     vmsim__pfn head = vmsim__vm_head(vm, pfn);
     struct vmsim__frame *f = vmsim__vm_frame(vm, head);
+    const unsigned order = vmsim__folio_order(f);
     const uint32_t pages = vmsim__frame_pages(f);
     struct splitting s = {vm, cpu};
     vmsim__lru_drain_cpu(vm->lru, cpu);
     bool queued = vmsim__frame_is(f, VMSIM__FRAME_DEFERRED);
     if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE) || !vmsim__lru_isolate(vm->lru, head)) {
-        vmsim__vm_event(vm, VMSIM__THP_SPLIT_PAGE_FAILED, 1);
+        vmsim__thp_count(vm, order, VMSIM__THP_SPLIT_FAILED, VMSIM__THP_SPLIT_PAGE_FAILED);
         return false;
     }
     vmsim__rmap_walk(vm, head, split_entry, &s);
     if (!queued)
-        vmsim__vm_event(vm, VMSIM__THP_DEFERRED_SPLIT_PAGE, 1);
+        vmsim__thp_count(vm, order, VMSIM__THP_SPLIT_DEFERRED, VMSIM__THP_DEFERRED_SPLIT_PAGE);
     f->flags |= VMSIM__FRAME_DEFERRED;
     if (f->refcount - 1 != mapped_refs(vm, head, pages)) {
         vmsim__lru_putback(vm->lru, head, cpu);
-        vmsim__vm_event(vm, VMSIM__THP_SPLIT_PAGE_FAILED, 1);
+        vmsim__thp_count(vm, order, VMSIM__THP_SPLIT_FAILED, VMSIM__THP_SPLIT_PAGE_FAILED);
         return false;
     }
     VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_HEAD) && !vmsim__frame_is(f, VMSIM__FRAME_LRU));
     const struct vmsim__frame like = *f;
     for (uint32_t i = 0; i < pages; i++)
         release_frame(vm, head + i, &like, i, cpu);
-    vmsim__vm_event(vm, VMSIM__THP_SPLIT_PAGE, 1);
+    vmsim__thp_count(vm, order, VMSIM__THP_SPLIT, VMSIM__THP_SPLIT_PAGE);
     return true;
 }

@@ -499,6 +499,23 @@ enum vmsim__fault_outcome vmsim__swap_map(struct vmsim__vma *vma, uint64_t va, s
 /* Splits a compound anonymous page (its huge entries first) into base frames. False: someone else holds a reference;
  * its entries are base entries then. */
 bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu);
+/* hugepages-<size>kB/stats: what happened to large pages of one order, of all sizes (since 6.8). */
+#define VMSIM__THP_SIZE_STAT_LIST(X)                                                                                   \
+    X(ANON_FAULT_ALLOC, "anon_fault_alloc")                                                                            \
+    X(ANON_FAULT_FALLBACK, "anon_fault_fallback")                                                                      \
+    X(ANON_FAULT_FALLBACK_CHARGE, "anon_fault_fallback_charge")                                                        \
+    X(SPLIT, "split")                                                                                                  \
+    X(SPLIT_FAILED, "split_failed")                                                                                    \
+    X(SPLIT_DEFERRED, "split_deferred")
+#define VMSIM__THP_SIZE_STAT_ENUM(id, name) VMSIM__THP_##id,
+enum vmsim__thp_size_stat { VMSIM__THP_SIZE_STAT_LIST(VMSIM__THP_SIZE_STAT_ENUM) VMSIM__THP_SIZE_STATS };
+extern const char *const vmsim__thp_size_stat_names[VMSIM__THP_SIZE_STATS];
+uint64_t vmsim__vm_thp_stat(const struct vmsim__vm *vm, unsigned order, enum vmsim__thp_size_stat stat);
+/* The sizes that have such a folder: the first order after `order` (0: the first at all), or 0. */
+unsigned vmsim__thp_next_order(const struct vmsim__vm *vm, unsigned order);
+/* hugepages-<size>kB/enabled of an order: enum vmsim__thp_size_mode, never DEFAULT. */
+int vmsim__thp_size_mode(const struct vmsim__vm *vm, unsigned order);
+
 /* Entries that map one base frame, huge ones included. */
 int64_t vmsim__vm_mapcount(const struct vmsim__vm *vm, vmsim__pfn pfn);
 

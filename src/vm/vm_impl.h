@@ -90,7 +90,8 @@ struct vmsim__vm {
     struct vmsim__gathered *gathered; /* room for all that a gather can hold */
     vmsim__pfn huge_zero;             /* PFN_NONE: not allocated */
     uint64_t huge_zero_users;
-    bool host_nomem; /* the host refused memory: the last call failed for that reason */
+    uint64_t thp_stat[16][VMSIM__THP_SIZE_STATS]; /* by order */
+    bool host_nomem;                              /* the host refused memory: the last call failed for that reason */
 };
 
 #define VMSIM__GATHER_ROOM (VMSIM__GATHER_LOCAL + VMSIM__GATHER_BATCHES * 512u)
@@ -254,6 +255,8 @@ const struct vmsim__alloc_request *vmsim__shared_place(const struct vmsim__vma *
                                                        struct vmsim__alloc_request *rq);
 bool vmsim__ptmem_setup(struct vmsim__mm *mm);
 void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, unsigned cpu); /* rmap, counters, LRU */
+/* The same for all frames of a large folio, each by an entry of its own: takes the references of those, too. */
+void vmsim__map_new_folio(struct vmsim__vma *vma, vmsim__pfn head, uint64_t va, unsigned order, unsigned cpu);
 void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from,
                     unsigned order); /* tells the content oracle */
 void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu);
@@ -278,6 +281,8 @@ void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn);
 void vmsim__gather_folio(struct vmsim__gather *g, vmsim__pfn pfn, uint32_t refs); /* a run of its entries */
 void vmsim__gather_range(struct vmsim__gather *g, uint64_t start, uint64_t end, unsigned shift);
 void vmsim__gather_finish(struct vmsim__gather *g);
+/* Entries from `slot` on, at most `most`, that map one frame of a large folio after the other; 0: not of one. */
+uint32_t vmsim__folio_run(const struct vmsim__vma *vma, struct vmsim__pt_slot slot, uint32_t most);
 /* Takes the pages of [start, end) of vma out of the page table. */
 #define VMSIM__ZAP_COWS 1u    /* private copies of a file, too, and all that is swapped */
 #define VMSIM__ZAP_MARKERS 2u /* the VMA goes: guards, too */
@@ -364,7 +369,19 @@ static inline struct vmsim__anon_vma *vmsim__anon_vma_at(const struct vmsim__vm 
     return id < vm->anon_table.count ? vm->anon_table.at[id] : NULL;
 }
 
+/* ---- thp_orders.c: large pages of all orders ---- */
+bool vmsim__thp_suits(const struct vmsim__vma *vma); /* may it have large pages, whatever the switches say? */
+bool vmsim__thp_order_enabled(const struct vmsim__vma *vma, unsigned order);
+bool vmsim__thp_any_order(
+    const struct vmsim__vma *vma); /* has it room for one of the enabled orders below a huge entry's? */
+/* Tries a folio of an order between; *done false: go on with a base page. */
+enum vmsim__fault_outcome vmsim__thp_order_fault(struct vmsim__fault_at *at, bool *done);
+/* Counts what happened to one of them: by order, and in /proc/vmstat if it is of a huge entry's size. */
+void vmsim__thp_count(struct vmsim__vm *vm, unsigned order, enum vmsim__thp_size_stat stat,
+                      enum vmsim__event_stat event);
+
 /* ---- thp.c ---- */
+uint32_t vmsim__thp_gfp(const struct vmsim__vma *vma); /* how hard a fault tries */
 bool vmsim__thp_allowed(const struct vmsim__vma *vma, uint64_t va);
 /* Tries a PMD-sized page; *done false: go on with base pages. */
 enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *vma, uint64_t va, bool write, unsigned cpu, bool *done);

@@ -74,7 +74,7 @@ int64_t vmsim__mm_mbind(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
     mm->cpu = cpu;
     if (vmsim__nommu(mm->vm))
         return fail(VMSIM__L_ENOSYS);
-    vmsim__vm_cost(mm->vm, mm->vm->spec.costs.mprotect);
+    vmsim__vm_call_cost(mm->vm, mm->vm->spec.costs.mprotect);
     if (flags & ~(VMSIM__MPOL_MF_STRICT | VMSIM__MPOL_MF_MOVE | VMSIM__MPOL_MF_MOVE_ALL))
         return fail(VMSIM__L_EINVAL);
     if ((flags & VMSIM__MPOL_MF_MOVE_ALL) && !mm->privileged)

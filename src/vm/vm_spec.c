@@ -47,7 +47,26 @@ const struct vmsim_param vmsim__vm_sysctl_params[] = {
 
 static const char *const defrag_names[] = {"always", "defer", "defer+madvise", "madvise", "never", NULL};
 
-const struct vmsim_param vmsim__thp_params[] = {{.name = "defrag",
+static const char *const size_modes[] = {"default", "always", "inherit", "madvise", "never", NULL};
+#define SIZE(kb, n)                                                                                                    \
+    {                                                                                                                  \
+        .name = "hugepages-" #kb "kB/enabled", .type = VMSIM_PARAM_ENUM, .offset = SPEC(thp_size) + (n) * sizeof(int), \
+        .fallback = "default", .choices = size_modes, .doc = "Large pages of " #kb " kB for anonymous memory."         \
+    }
+
+const struct vmsim_param vmsim__thp_params[] = {SIZE(16, 0),
+                                                SIZE(32, 1),
+                                                SIZE(64, 2),
+                                                SIZE(128, 3),
+                                                SIZE(256, 4),
+                                                SIZE(512, 5),
+                                                SIZE(1024, 6),
+                                                SIZE(2048, 7),
+                                                SIZE(4096, 8),
+                                                SIZE(8192, 9),
+                                                SIZE(16384, 10),
+                                                SIZE(32768, 11),
+                                                {.name = "defrag",
                                                  .type = VMSIM_PARAM_ENUM,
                                                  .offset = SPEC(thp_defrag),
                                                  .fallback = "madvise",

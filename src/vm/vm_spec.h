@@ -18,6 +18,18 @@ enum vmsim__thp_defrag {
     VMSIM__DEFRAG_NEVER
 };
 
+/* hugepages-<size>kB/enabled, for sizes from 16 kB (2^4) to 32 MiB. DEFAULT: what the kernel is delivered with, inherit
+ * for the size of a huge entry and never for the others. */
+enum vmsim__thp_size_mode {
+    VMSIM__THP_SIZE_DEFAULT,
+    VMSIM__THP_SIZE_ALWAYS,
+    VMSIM__THP_SIZE_INHERIT,
+    VMSIM__THP_SIZE_MADVISE,
+    VMSIM__THP_SIZE_NEVER
+};
+#define VMSIM__THP_SIZE_FIRST 4u
+#define VMSIM__THP_SIZES 12u
+
 /* Limits of a process; UINT64_MAX: unlimited. Bytes. */
 struct vmsim__rlimit_spec {
     uint64_t as, data, stack, memlock, fsize;
@@ -58,6 +70,7 @@ struct vmsim__vm_spec {
     bool privileged; /* tasks run as root: CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO */
     int thp_defrag;  /* enum vmsim__thp_defrag; `enabled` is mem->thp_enabled */
     bool thp_use_zero_page;
+    int thp_size[VMSIM__THP_SIZES]; /* enum vmsim__thp_size_mode, by log2 of the size in kB */
     uint64_t fault_around_bytes;
     struct vmsim__rlimit_spec rlimits;
     struct vmsim__vm_cost_spec costs;

@@ -213,7 +213,8 @@ static vmsim__pfn alloc_huge(struct vmsim__mem *mem, const struct vmsim__alloc_r
     light.gfp |= VMSIM__GFP_THISNODE | VMSIM__GFP_NORETRY;
     light.nodemask = NULL;
     vmsim__pfn pfn = vmsim__mem_alloc(mem, &light);
-    return pfn == VMSIM__PFN_NONE && (rq->gfp & VMSIM__GFP_DIRECT_RECLAIM) ? vmsim__mem_alloc(mem, rq) : pfn;
+    const bool again = pfn == VMSIM__PFN_NONE && (rq->gfp & VMSIM__GFP_DIRECT_RECLAIM) && !vmsim__now_waits(&mem->now);
+    return again ? vmsim__mem_alloc(mem, rq) : pfn;
 }
 
 void vmsim__mempolicy_place(const struct vmsim__mem *mem, const struct vmsim__mempolicy *p, uint64_t index,
