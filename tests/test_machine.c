@@ -349,6 +349,41 @@ static void unknown_counters_and_knobs_are_told_with_a_suggestion(void **state) 
     end(m);
 }
 
+/* A task's policy is its own, its children's at first, and in force when it runs. */
+static void memory_policies_belong_to_tasks_and_areas(void **state) {
+    (void)state;
+    static const char *const settings[] = {"machine.nodes=[{memory: 256MiB}, {memory: 256MiB}]", "machine.cpus=2",
+                                           "machine.kernel=6.12", NULL};
+    const uint64_t base = UINT64_C(0x10000000000), bytes = 64 * PAGE;
+    struct vmsim_machine *m = boot(settings);
+    uint32_t a, b, child;
+    uint64_t nodes;
+    assert_int_equal(vmsim_task_create(m, "a", 0, &a), 0);
+    assert_int_equal(vmsim_task_create(m, "b", 0, &b), 0);
+    assert_int_equal(vmsim_task_set_mempolicy(m, a, 2, 2), 0);
+    assert_int_equal(vmsim_task_set_mempolicy(m, a, 2, 4), -22); /* no such node */
+    assert_int_equal(vmsim_task_fork(m, a, "child", &child), 0);
+    assert_int_equal(vmsim_task_get_mempolicy(m, child, 0, 0, &nodes), 2);
+    assert_int_equal(nodes, 2);
+    assert_int_equal(vmsim_task_get_mempolicy(m, b, 0, 0, &nodes), 0);
+    assert_int_equal(vmsim_machine_sysctl(m, "mempolicy/weighted_interleave/node0", "3"), 0);
+    assert_int_equal(vmsim_machine_sysctl(m, "mempolicy/weighted_interleave/node0", "256"), VMSIM_EINVAL);
+    assert_int_equal(vmsim_machine_sysctl(m, "mempolicy/weighted_interleave/node2", "3"), VMSIM_ENOENT);
+    const uint32_t who[] = {a, b, child};
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(vmsim_task_mmap(m, who[i], base, bytes, RW, ANON | 0x10, 0, 0), base);
+        if (i == 2) /* an area's comes before the task's */
+            assert_int_equal(vmsim_task_mbind(m, child, base, bytes, 2, 1, 0), 0);
+        uint64_t other = counter(m, "node1.numa_other");
+        for (uint64_t at = base; at < base + bytes; at += PAGE)
+            assert_int_equal(touch(m, who[i], at, VMSIM_STORE).stop, VMSIM_STOP_NONE);
+        other = counter(m, "node1.numa_other") - other;
+        assert_in_range(other, i == 0 ? 64 : 0, i == 0 ? 70 : i == 2 ? 6 : 0); /* tables follow the task */
+        assert_int_equal(vmsim_task_get_mempolicy(m, who[i], base, 3, NULL), i == 0);
+    }
+    end(m);
+}
+
 static void a_machine_without_a_free_frame_makes_no_task(void **state) {
     (void)state;
     static const char *const settings[] = {"machine.nodes=[{memory: 64MiB}]",
@@ -370,6 +405,7 @@ int main(void) {
         cmocka_unit_test(memory_comes_back_when_tasks_end),
         cmocka_unit_test(a_machine_out_of_memory_kills_and_goes_on),
         cmocka_unit_test(a_machine_without_a_free_frame_makes_no_task),
+        cmocka_unit_test(memory_policies_belong_to_tasks_and_areas),
         cmocka_unit_test(a_switch_writes_to_the_rseq_area),
         cmocka_unit_test(the_same_run_gives_the_same_counters),
         cmocka_unit_test(names_of_tasks_and_counters_are_given_once),

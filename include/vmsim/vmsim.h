@@ -104,6 +104,24 @@ int64_t vmsim_task_mlock(struct vmsim_machine *machine, uint32_t task, uint64_t 
 /** munlock(2). */
 int64_t vmsim_task_munlock(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length);
 
+/** mbind(2): a memory policy for [address, address + length).
+ * @param mode  Linux's number: 0 default, 1 preferred, 2 bind, 3 interleave, 4 local, 5 preferred-many, 6 weighted
+ *              interleave (kernels from 6.9 on); or'ed with MPOL_F_STATIC_NODES (0x8000), MPOL_F_RELATIVE_NODES
+ * (0x4000), MPOL_F_NUMA_BALANCING (0x2000).
+ * @param nodes bit n: node n (a machine has at most 64).
+ * @param flags 1 MPOL_MF_STRICT, 2 MPOL_MF_MOVE, 4 MPOL_MF_MOVE_ALL; pages that are there are not moved.
+ * @return 0 or a negative Linux errno (-EINVAL, -EFAULT, -EIO, -EPERM, -ENOMEM). */
+int64_t vmsim_task_mbind(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length, unsigned mode,
+                         uint64_t nodes, unsigned flags);
+/** set_mempolicy(2): the task's own policy, for all that no area's policy decides; mode and nodes as above. */
+int64_t vmsim_task_set_mempolicy(struct vmsim_machine *machine, uint32_t task, unsigned mode, uint64_t nodes);
+/** get_mempolicy(2).
+ * @param flags 1 MPOL_F_NODE, 2 MPOL_F_ADDR, 4 MPOL_F_MEMS_ALLOWED.
+ * @param nodes receives the mask; may be NULL.
+ * @return the mode (or, with MPOL_F_NODE, a node), or a negative Linux errno. */
+int64_t vmsim_task_get_mempolicy(struct vmsim_machine *machine, uint32_t task, uint64_t address, unsigned flags,
+                                 uint64_t *nodes);
+
 /** What a file lives on. */
 enum vmsim_file_kind {
     VMSIM_FILE_REGULAR = 0, /**< a disk file system */

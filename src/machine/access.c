@@ -48,6 +48,11 @@ void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t) {
     now->time = m->cpus[t->cpu].now;
     now->call = &t->call;
     now->wait = (struct vmsim__wait){0};
+    vmsim__present_policy(m, t);
+}
+
+void vmsim__present_policy(struct vmsim_machine *m, struct vmsim__task *t) {
+    vmsim__vm_set_policy(m->vm, t->policy.policy.mode != VMSIM__MPOL_DEFAULT ? &t->policy : NULL);
 }
 
 #define REFRESHES_MAX 64 /* of a CPU that was idle: by then nothing is left to decay */

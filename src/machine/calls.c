@@ -73,6 +73,24 @@ static int64_t call_mincore(struct vmsim_machine *m, struct vmsim__task *t, cons
     return vmsim__mm_mincore(t->mm, c->a[0], c->a[1], NULL, t->cpu);
 }
 
+static int64_t call_mbind(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_mbind(t->mm, c->a[0], c->a[1], (unsigned)c->a[2], c->a[3], (unsigned)c->a[4], t->cpu);
+}
+
+/* The running task's: it is in force at once. */
+static int64_t call_set_mempolicy(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    int64_t result = vmsim__vm_set_mempolicy(m->vm, &t->policy, (unsigned)c->a[0], c->a[1]);
+    vmsim__present_policy(m, t);
+    return result;
+}
+
+static int64_t call_get_mempolicy(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    uint64_t nodes;
+    (void)m;
+    return vmsim__mm_get_mempolicy(t->mm, &t->policy, c->a[0], (unsigned)c->a[1], &nodes, t->cpu);
+}
+
 static int64_t call_read(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     return vmsim__file_read(m->cache, c->file, c->ra, c->a[0], c->a[1], t->cpu);
 }
@@ -140,6 +158,9 @@ static const struct {
     [VMSIM__CALL_MUNLOCKALL] = {call_munlockall, false},
     [VMSIM__CALL_MSYNC] = {call_msync, false},
     [VMSIM__CALL_MINCORE] = {call_mincore, false},
+    [VMSIM__CALL_MBIND] = {call_mbind, false},
+    [VMSIM__CALL_SET_MEMPOLICY] = {call_set_mempolicy, false},
+    [VMSIM__CALL_GET_MEMPOLICY] = {call_get_mempolicy, false},
     [VMSIM__CALL_READ] = {call_read, true},
     [VMSIM__CALL_WRITE] = {call_write, true},
     [VMSIM__CALL_OPEN] = {call_open, true},

@@ -72,6 +72,7 @@ struct vmsim__task {
     bool rseq_due;         /* it was switched away since its last reference: the kernel writes to the area */
     uint64_t rseq;         /* area of restartable sequences, which the kernel writes to after a switch; 0: none */
     int32_t exit_code;
+    struct vmsim__task_policy policy; /* set_mempolicy; inherited by children, kept by exec */
     uint64_t start_ns, end_ns;
     /* the scheduler's */
     struct vmsim__source source;
@@ -218,6 +219,8 @@ void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t);
 void vmsim__cpu_compute(struct vmsim_machine *m, struct vmsim__task *t, uint64_t ns);
 /* The present is the task's, at its CPU's time. */
 void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t);
+/* Its memory policy has changed. */
+void vmsim__present_policy(struct vmsim_machine *m, struct vmsim__task *t);
 
 /* Hot path of vmsim_task_access, for a live task. _try leaves a task alive whose reference was refused (r->stop): the
  * caller decides. MORE: all n references are done, or one was refused. CUT: stopped before a fault that would be

@@ -48,6 +48,27 @@ int64_t vmsim_task_munlock(struct vmsim_machine *m, uint32_t task, uint64_t addr
     return vmsim__call_now(m, task, VMSIM__CALL_MUNLOCK, VMSIM__ARGS(address, length));
 }
 
+int64_t vmsim_task_mbind(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, unsigned mode,
+                         uint64_t nodes, unsigned flags) {
+    return vmsim__call_now(m, task, VMSIM__CALL_MBIND, VMSIM__ARGS(address, length, mode, nodes, flags));
+}
+
+int64_t vmsim_task_set_mempolicy(struct vmsim_machine *m, uint32_t task, unsigned mode, uint64_t nodes) {
+    return vmsim__call_now(m, task, VMSIM__CALL_SET_MEMPOLICY, VMSIM__ARGS(mode, nodes));
+}
+
+int64_t vmsim_task_get_mempolicy(struct vmsim_machine *m, uint32_t task, uint64_t address, unsigned flags,
+                                 uint64_t *nodes) {
+    uint64_t mask = 0;
+    int64_t result = vmsim__call_now(m, task, VMSIM__CALL_GET_MEMPOLICY, VMSIM__ARGS(address, flags));
+    struct vmsim__task *t = result < 0 ? NULL : vmsim__task_get(m, task);
+    if (t) /* the mask as well, which is not the call's to return */
+        vmsim__mm_get_mempolicy(t->mm, &t->policy, address, flags & ~VMSIM__MPOL_F_NODE, &mask, t->cpu);
+    if (nodes)
+        *nodes = mask;
+    return result;
+}
+
 int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const char *path, uint64_t size, bool cached,
                       uint32_t *file) {
     static const enum vmsim__file_kind kinds[] = {VMSIM__FILE_REGULAR, VMSIM__FILE_SHMEM, VMSIM__FILE_RAMFS,

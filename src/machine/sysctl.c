@@ -82,9 +82,24 @@ static int dirty_write(struct vmsim_machine *m, const char *name, const char *va
     return 0;
 }
 
+/* mempolicy/weighted_interleave/nodeN: 1 to 255; 0 or nothing gives back what it was at first. */
+static int weight_write(struct vmsim_machine *m, const char *node, const char *value) {
+    uint64_t n = 0, weight = 0;
+    const char *why;
+    if (!m->kernel->weighted_interleave || !vmsim__parse_uint(node, &n, &why) || n >= m->mem->nr_nodes)
+        return VMSIM_ENOENT;
+    if (*value && (!vmsim__parse_uint(value, &weight, &why) || weight > 255))
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "mempolicy/weighted_interleave/node%s takes 1 to 255, not '%s'",
+                              node, value);
+    m->mem->interleave_weight[n] = (uint8_t)weight;
+    return 0;
+}
+
 /* The layers in turn; VMSIM_ENOENT: none knows the name. */
 static int route(struct vmsim_machine *m, const char *name, const char *value) {
-    static const char thp[] = "transparent_hugepage/";
+    static const char thp[] = "transparent_hugepage/", weight[] = "mempolicy/weighted_interleave/node";
+    if (!strncmp(name, weight, sizeof weight - 1))
+        return weight_write(m, name + sizeof weight - 1, value);
     if (!strcmp(name, "vm.drop_caches"))
         return drop_caches(m, value);
     if (!strcmp(name, "vm.stat_refresh"))

@@ -133,8 +133,10 @@ static int child_new(struct vmsim_machine *m, uint32_t parent, const char *name,
         return VMSIM_EINVAL;
     vmsim__call_begin(m, *p);
     *t = task_new(m, name ? name : (*p)->name, (*p)->cpu, parent);
-    if (*t)
+    if (*t) {
+        (*t)->policy = (*p)->policy;
         return 0;
+    }
     vmsim__call_end(m, *p);
     return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
 }

@@ -16,9 +16,9 @@
 static const struct {
     int number;
     const char *name;
-} errnos[] = {{1, "EPERM"},   {3, "ESRCH"},   {9, "EBADF"},      {11, "EAGAIN"},    {12, "ENOMEM"}, {13, "EACCES"},
-              {14, "EFAULT"}, {16, "EBUSY"},  {17, "EEXIST"},    {19, "ENODEV"},    {22, "EINVAL"}, {27, "EFBIG"},
-              {28, "ENOSPC"}, {38, "ENOSYS"}, {75, "EOVERFLOW"}, {95, "EOPNOTSUPP"}};
+} errnos[] = {{1, "EPERM"},  {3, "ESRCH"},   {9, "EBADF"},   {11, "EAGAIN"},    {12, "ENOMEM"},    {13, "EACCES"},
+              {5, "EIO"},    {14, "EFAULT"}, {16, "EBUSY"},  {17, "EEXIST"},    {19, "ENODEV"},    {22, "EINVAL"},
+              {27, "EFBIG"}, {28, "ENOSPC"}, {38, "ENOSYS"}, {75, "EOVERFLOW"}, {95, "EOPNOTSUPP"}};
 
 const char *vmsim__errno_name(int64_t result) {
     for (size_t i = 0; i < VMSIM__COUNT(errnos); i++) {
@@ -649,12 +649,20 @@ static bool parse_numbers(const char *text, uint64_t a[6]) {
 /* Arguments as the system call takes them, bad ones included: for steps that want to see an errno. */
 static enum end do_call(struct run *r) {
     static const enum vmsim__call_id ids[] = {
-        [VMSIM__RAW_MMAP] = VMSIM__CALL_MMAP,         [VMSIM__RAW_MUNMAP] = VMSIM__CALL_MUNMAP,
-        [VMSIM__RAW_MPROTECT] = VMSIM__CALL_MPROTECT, [VMSIM__RAW_MREMAP] = VMSIM__CALL_MREMAP,
-        [VMSIM__RAW_MADVISE] = VMSIM__CALL_MADVISE,   [VMSIM__RAW_BRK] = VMSIM__CALL_BRK,
-        [VMSIM__RAW_MLOCK] = VMSIM__CALL_MLOCK,       [VMSIM__RAW_MUNLOCK] = VMSIM__CALL_MUNLOCK,
-        [VMSIM__RAW_MLOCKALL] = VMSIM__CALL_MLOCKALL, [VMSIM__RAW_MSYNC] = VMSIM__CALL_MSYNC,
+        [VMSIM__RAW_MMAP] = VMSIM__CALL_MMAP,
+        [VMSIM__RAW_MUNMAP] = VMSIM__CALL_MUNMAP,
+        [VMSIM__RAW_MPROTECT] = VMSIM__CALL_MPROTECT,
+        [VMSIM__RAW_MREMAP] = VMSIM__CALL_MREMAP,
+        [VMSIM__RAW_MADVISE] = VMSIM__CALL_MADVISE,
+        [VMSIM__RAW_BRK] = VMSIM__CALL_BRK,
+        [VMSIM__RAW_MLOCK] = VMSIM__CALL_MLOCK,
+        [VMSIM__RAW_MUNLOCK] = VMSIM__CALL_MUNLOCK,
+        [VMSIM__RAW_MLOCKALL] = VMSIM__CALL_MLOCKALL,
+        [VMSIM__RAW_MSYNC] = VMSIM__CALL_MSYNC,
         [VMSIM__RAW_MINCORE] = VMSIM__CALL_MINCORE,
+        [VMSIM__RAW_MBIND] = VMSIM__CALL_MBIND,
+        [VMSIM__RAW_SET_MEMPOLICY] = VMSIM__CALL_SET_MEMPOLICY,
+        [VMSIM__RAW_GET_MEMPOLICY] = VMSIM__CALL_GET_MEMPOLICY,
     };
     const struct vmsim__step_call *d = r->data;
     struct vmsim__call_args args = {.file = NULL};

@@ -210,7 +210,10 @@ enum vmsim__raw_call {
     VMSIM__RAW_MUNLOCK,
     VMSIM__RAW_MLOCKALL,
     VMSIM__RAW_MSYNC,
-    VMSIM__RAW_MINCORE
+    VMSIM__RAW_MINCORE,
+    VMSIM__RAW_MBIND,
+    VMSIM__RAW_SET_MEMPOLICY,
+    VMSIM__RAW_GET_MEMPOLICY
 };
 struct vmsim__step_exit {
     int64_t status;

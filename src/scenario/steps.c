@@ -338,15 +338,18 @@ static const struct vmsim_param clear_refs_params[] = {
 };
 #undef AT
 #define AT(f) offsetof(struct vmsim__step_call, f)
-static const char *const raw_call_names[] = {"mmap",  "munmap",  "mprotect", "mremap", "madvise", "brk",
-                                             "mlock", "munlock", "mlockall", "msync",  "mincore", NULL};
+static const char *const raw_call_names[] = {"mmap",    "munmap", "mprotect",      "mremap",        "madvise",
+                                             "brk",     "mlock",  "munlock",       "mlockall",      "msync",
+                                             "mincore", "mbind",  "set_mempolicy", "get_mempolicy", NULL};
 static const struct vmsim_param call_params[] = {
     RESULT,
     {.name = "name",
      .type = VMSIM_PARAM_ENUM,
      .offset = AT(call),
      .choices = raw_call_names,
-     .doc = "The system call. mlock takes MLOCK_ONFAULT as a third number; mmap has no file."},
+     .doc = "The system call. mlock takes MLOCK_ONFAULT as a third number; mmap has no file; of memory policies the "
+            "mask of nodes is a number (mbind: addr length mode mask flags; set_mempolicy: mode mask; get_mempolicy: "
+            "addr flags)."},
     STRING("args", args, "Its arguments as numbers (0x for hexadecimal) between blanks; missing ones are 0."),
     {0},
 };
