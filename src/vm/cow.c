@@ -39,32 +39,31 @@ static bool sole_owner(struct vmsim__fault_at *at, vmsim__pfn pfn) {
     return f->refcount == 1;
 }
 
-/* The new page takes the place of the old one. The old entry is cleared and flushed before the new one is written: no
- * CPU may see both pages. The entry's reference of the old page goes. */
-static void replace(struct vmsim__fault_at *at, vmsim__pfn old, vmsim__pfn pfn) {
+/* The new page takes the place of the old one (`head` has it; NULL: the zero page). The old entry is cleared and
+ * flushed before the new one is written: no CPU may see both pages. The entry's reference goes; the caller has another.
+ */
+VMSIM__INLINE void replace(struct vmsim__fault_at *at, struct vmsim__frame *head, vmsim__pfn pfn) {
     struct vmsim__mm *mm = at->mm;
-    struct vmsim__vm *vm = mm->vm;
-    const bool zero = old == VMSIM__PFN_NONE;
-    if (!zero) {
-        const struct vmsim__frame *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, old));
+    if (head) {
         vmsim__rss_batch_start(mm); /* of two anonymous pages the counters see nothing */
         vmsim__rss_add_fast(mm, vmsim__rss_kind_of(head), -1);
     }
     const struct vmsim__pt_format *f = mm->pt.format;
     vmsim__pt_write(f, &at->slot, 0);
     vmsim__flush_page(mm, at->va, at->cpu);
-    if (zero && vmsim__vma_is_vdso(at->vma))
+    if (!head && vmsim__vma_is_vdso(at->vma))
         vmsim__vdso_mapped(at->vma, -1);
     vmsim__map_new_anon(at->vma, pfn, at->va, at->cpu);
-    if (!zero)
+    if (head)
         vmsim__rss_batch_end(mm);
     struct vmsim__pte pte = {pfn, vmsim__prot_flags(at->vma) | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY};
     if (at->vma->flags & VMSIM__VM_WRITE)
         pte.flags |= VMSIM__PTE_WRITE;
     vmsim__pt_set(f, &at->slot, pte);
-    if (!zero) {
-        vmsim__unmap_page(at->vma, old, at->cpu);
-        vmsim__folio_put(vm->lru, vmsim__vm_head(vm, old), at->cpu);
+    if (head) {
+        vmsim__unmap_page(at->vma, (vmsim__pfn)at->pte.pfn, at->cpu);
+        head->refcount--;
+        VMSIM__ASSERT(head->refcount > 0);
     }
 }
 
@@ -74,24 +73,24 @@ static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
     struct vmsim__vm *vm = at->mm->vm;
     const bool zero = at->pte.flags & VMSIM__PTE_SPECIAL;
     const vmsim__pfn old = zero ? VMSIM__PFN_NONE : (vmsim__pfn)at->pte.pfn;
+    const vmsim__pfn held = zero ? old : vmsim__vm_head(vm, old);
+    struct vmsim__frame *head = zero ? NULL : vmsim__vm_frame(vm, held);
     const uint32_t gfp = VMSIM__GFP_HIGHUSER_MOVABLE | (zero ? VMSIM__GFP_ZERO : 0);
-    VMSIM__ASSERT(at->slot.entry && !at->slot.level);
+    VMSIM__ASSERT(at->slot.entry && !at->slot.level && (zero || head->refcount > 0));
     if (vmsim__anon_vma_prepare(at->vma))
         return VMSIM__FAULT_OOM;
     const uint64_t raw = vmsim__pt_read(vm->format, &at->slot);
-    const vmsim__pfn held = zero ? old : vmsim__vm_head(vm, old);
-    if (!zero)
-        vmsim__folio_get(vm->lru, held);
+    if (head)
+        head->refcount++;
     vmsim__pfn pfn = vmsim__vma_alloc_folio(at->vma, at->va, gfp, 0, at->cpu);
-    const bool same = vmsim__pt_read(vm->format, &at->slot) == raw;
-    if (pfn != VMSIM__PFN_NONE && same) {
+    if (VMSIM__LIKELY(pfn != VMSIM__PFN_NONE && vmsim__pt_read(vm->format, &at->slot) == raw)) {
         vmsim__vm_fill(vm, pfn, old, 0);
         vmsim__vm_cost(vm, vm->spec.costs.map + (zero ? vm->spec.costs.zero_page : vm->spec.costs.copy_page));
-        replace(at, old, pfn);
+        replace(at, head, pfn);
     } else if (pfn != VMSIM__PFN_NONE) {
         vmsim__folio_put(vm->lru, pfn, at->cpu); /* the access comes again, if it has to */
     }
-    if (!zero)
+    if (head)
         vmsim__folio_put(vm->lru, held, at->cpu);
     return pfn == VMSIM__PFN_NONE ? vmsim__no_frame(vm) : VMSIM__FAULT_MINOR;
 }

@@ -64,10 +64,7 @@ static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
     vmsim__pfn pfn = vmsim__vma_alloc_folio(vma, at->va, VMSIM__GFP_HIGHUSER_MOVABLE | VMSIM__GFP_ZERO, 0, at->cpu);
     if (pfn == VMSIM__PFN_NONE)
         return vmsim__no_frame(vm);
-    if (vmsim__pt_read(mm->pt.format, &at->slot)) {
-        vmsim__folio_put(vm->lru, pfn, at->cpu);
-        return VMSIM__FAULT_MINOR;
-    }
+    VMSIM__ASSERT(!vmsim__pt_read(mm->pt.format, &at->slot)); /* reclaim empties entries, it fills none */
     vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, 0);
     vmsim__map_new_anon(vma, pfn, at->va, at->cpu);
     if (vma->flags & VMSIM__VM_WRITE)

@@ -9,30 +9,35 @@
  * mm/rmap.c (page_add_*, page_remove_rmap), include/asm-generic/pgalloc.h, arch/x86/mm/pgtable.c. */
 #include "vm/vm_impl.h"
 
+/* What few allocations need: a policy, or a test that wants to know. */
+static VMSIM__NOINLINE vmsim__pfn alloc_placed(struct vmsim__vm *vm, const struct vmsim__mempolicy *area,
+                                               uint64_t index, struct vmsim__alloc_request rq) {
+    const bool huge = area && vm->format->levels > 1 && rq.order + vm->page_shift == vm->format->shift[1];
+    if (vm->hooks.allocating)
+        vm->hooks.allocating(vm->hooks.context, rq.cpu);
+    return vmsim__mempolicy_alloc(vm->mem, vm->task_policy, area, index, huge, rq);
+}
+
 vmsim__pfn vmsim__vm_alloc_page(struct vmsim__vm *vm, uint32_t gfp, unsigned order, unsigned cpu) {
     VMSIM__ASSERT(cpu < vm->mem->nr_cpus && order <= vm->mem->top_order);
-    struct vmsim__alloc_request rq = {
+    const struct vmsim__alloc_request rq = {
         .gfp = gfp, .order = (uint8_t)order, .cpu = (uint16_t)cpu, .node = vm->mem->cpu_node[cpu]};
-    if (VMSIM__UNLIKELY(vm->hooks.allocating != NULL))
-        vm->hooks.allocating(vm->hooks.context, cpu);
-    if (VMSIM__UNLIKELY(vm->task_policy != NULL))
-        return vmsim__mempolicy_alloc(vm->mem, vm->task_policy, NULL, VMSIM__IN_TURN, false, rq);
+    if (VMSIM__UNLIKELY(vm->hooks.allocating || vm->task_policy))
+        return alloc_placed(vm, NULL, VMSIM__IN_TURN, rq);
     return vmsim__mem_alloc(vm->mem, &rq);
 }
 
 /* Interleaving goes by the page's place in its object, whatever the order of faults. */
 vmsim__pfn vmsim__vma_alloc_folio(const struct vmsim__vma *vma, uint64_t va, uint32_t gfp, unsigned order,
                                   unsigned cpu) {
-    VMSIM__ASSERT(va >= vma->start && va < vma->end);
+    VMSIM__ASSERT(va >= vma->start && va < vma->end && cpu < vma->mm->vm->mem->nr_cpus);
     struct vmsim__vm *vm = vma->mm->vm;
-    const struct vmsim__alloc_request rq = {.gfp = gfp, .order = (uint8_t)order, .cpu = (uint16_t)cpu};
-    if (VMSIM__LIKELY(!order && !vm->task_policy && !vma->policy.mode))
-        return vmsim__vm_alloc_page(vm, gfp, 0, cpu);
-    if (vm->hooks.allocating)
-        vm->hooks.allocating(vm->hooks.context, cpu);
+    const struct vmsim__alloc_request rq = {
+        .gfp = gfp, .order = (uint8_t)order, .cpu = (uint16_t)cpu, .node = vm->mem->cpu_node[cpu]};
+    if (VMSIM__LIKELY(!order && !vm->hooks.allocating && !vm->task_policy && !vma->policy.mode))
+        return vmsim__mem_alloc(vm->mem, &rq);
     const uint64_t index = (vma->pgoff >> order) + ((va - vma->start) >> (vm->page_shift + order));
-    const bool huge = vm->format->levels > 1 && order + vm->page_shift == vm->format->shift[1];
-    return vmsim__mempolicy_alloc(vm->mem, vm->task_policy, &vma->policy, index, huge, rq);
+    return alloc_placed(vm, &vma->policy, index, rq);
 }
 
 /* Files of one size begin at different nodes. */
@@ -195,7 +200,7 @@ void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from, unsign
 /* ---- mapped pages ---- */
 
 /* Kernel: folio_add_new_anon_rmap and folio_add_lru_vma: the page is this process's own from birth. */
-static void new_anon(struct vmsim__vma *vma, vmsim__pfn head, uint64_t va, uint32_t pages, unsigned cpu) {
+VMSIM__INLINE void new_anon(struct vmsim__vma *vma, vmsim__pfn head, uint64_t va, uint32_t pages, unsigned cpu) {
     VMSIM__ASSERT(vma->anon_vma && va >= vma->start && va < vma->end);
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, head);
