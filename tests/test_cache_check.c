@@ -118,7 +118,8 @@ static void test_damage_to_a_list_is_found(void **state) {
     DAMAGE(f->next, VMSIM__PFN_NONE, "list");
     DAMAGE(f->flags, f->flags & ~VMSIM__FRAME_LRU, "list");
     DAMAGE(f->flags, f->flags | VMSIM__FRAME_ACTIVE, "list");
-    DAMAGE(v->count[VMSIM__LRU_INACTIVE_FILE], v->count[VMSIM__LRU_INACTIVE_FILE] + 1, "counted");
+    uint64_t *count = &v->zone_count[VMSIM__ZONE_NORMAL][VMSIM__LRU_INACTIVE_FILE];
+    DAMAGE(*count, *count + 1, "counted");
     DAMAGE(v->list[VMSIM__LRU_INACTIVE_FILE].tail, VMSIM__PFN_NONE, "list");
     DAMAGE(locked->flags, locked->flags & ~VMSIM__FRAME_MLOCKED, "nr_mlock");
 }

@@ -20,7 +20,7 @@ static struct vmsim__frame *frame(vmsim__pfn pfn) {
     return vmsim__frame_at(&m.mem.frames, pfn);
 }
 static uint64_t on_list(unsigned node, enum vmsim__lru_list lru) {
-    return vmsim__lruvec_of_node(m.lru, node)->count[lru];
+    return vmsim__lruvec_pages(vmsim__lruvec_of_node(m.lru, node), lru);
 }
 
 static void test_new_pages_appear_a_batch_at_a_time(void **state) {

@@ -165,7 +165,7 @@ static void test_isolation_takes_the_tail_and_putting_back_keeps_the_order(void 
     assert_int_equal(i.taken, 32);
     for (unsigned n = 0; n < 32; n++)
         assert_int_equal(i.folio[n], page[n]);
-    assert_int_equal(v->count[VMSIM__LRU_INACTIVE_FILE], 8);
+    assert_int_equal(vmsim__lruvec_pages(v, VMSIM__LRU_INACTIVE_FILE), 8);
     assert_int_equal(v->zone_count[VMSIM__ZONE_NORMAL][VMSIM__LRU_INACTIVE_FILE], 8);
     assert_int_equal(vmsim__lru_move_back(m.lru, i.folio, i.count, 0), 32);
     assert_int_equal(v->list[VMSIM__LRU_INACTIVE_FILE].head, page[31]);

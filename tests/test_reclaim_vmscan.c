@@ -133,7 +133,7 @@ static void drop_all(void) {
 #define CACHED VMSIM__FRAME_FILE
 
 static uint64_t on_list(enum vmsim__lru_list list) {
-    return vmsim__lruvec_of_node(m.lru, 0)->count[list];
+    return vmsim__lruvec_pages(vmsim__lruvec_of_node(m.lru, 0), list);
 }
 
 /* ---- the balance ---- */

@@ -34,7 +34,7 @@ void vmsim__lru_isolate_tail(struct vmsim__lru *lru, struct vmsim__lruvec *v, en
                              struct vmsim__isolation *i) {
     VMSIM__ASSERT(list < VMSIM__LRU_UNEVICTABLE && pages <= VMSIM__ISOLATE_MAX);
     uint32_t left = pages;
-    const uint64_t all = v->count[list];
+    const uint64_t all = vmsim__lruvec_pages(v, list);
     i->taken = i->scanned = i->skipped = i->count = 0;
     while (left && i->scanned < all && v->list[list].tail != VMSIM__PFN_NONE) {
         vmsim__pfn pfn = v->list[list].tail;
@@ -107,13 +107,12 @@ void vmsim__folio_put(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
     if (--f->refcount)
         return;
     VMSIM__ASSERT(f->mapcount == 0 && !vmsim__frame_is(f, VMSIM__FRAME_FILE));
-    if (vmsim__frame_is(f, VMSIM__FRAME_LRU)) {
+    if (vmsim__frame_is(f, VMSIM__FRAME_LRU))
         vmsim__lruvec_del(lru, pfn);
-        f->flags &= ~VMSIM__FRAME_LRU;
-    }
     if (vmsim__frame_is(f, VMSIM__FRAME_MLOCKED))
         vmsim__mlock_clear(lru, f);
     unsigned order = vmsim__folio_order(f);
-    vmsim__memcg_uncharge(lru, pfn);
+    if (VMSIM__UNLIKELY(f->memcg))
+        vmsim__memcg_uncharge(lru, pfn);
     vmsim__mem_free(lru->mem, pfn, order, cpu);
 }

@@ -34,8 +34,7 @@ struct vmsim__lruvec {
     struct {
         vmsim__pfn head, tail;
     } list[VMSIM__LRU_LISTS];
-    uint64_t count[VMSIM__LRU_LISTS]; /* pages, not folios */
-    uint64_t zone_count[VMSIM__ZONE_TYPES][VMSIM__LRU_LISTS];
+    uint64_t zone_count[VMSIM__ZONE_TYPES][VMSIM__LRU_LISTS]; /* pages, not folios */
     uint64_t nonresident_age;             /* evictions and activations: the clock of lru/workingset.h */
     uint64_t anon_cost, file_cost;        /* what reclaim of either type cost of late */
     uint64_t refaults[2];                 /* workingset_activate_anon and _file when reclaim last ended */
@@ -66,6 +65,8 @@ struct vmsim__lruvec *vmsim__lruvec_of_node(struct vmsim__lru *lru, unsigned nod
 int64_t vmsim__lruvec_stat(const struct vmsim__lruvec *v, enum vmsim__node_stat stat);
 /* Pages on a list, likewise. */
 uint64_t vmsim__lruvec_size(const struct vmsim__lruvec *v, enum vmsim__lru_list list);
+/* Pages of this very lruvec. */
+uint64_t vmsim__lruvec_pages(const struct vmsim__lruvec *v, enum vmsim__lru_list list);
 /* Pages of this very lruvec in zones up to a type. Kernel: lruvec_lru_size. */
 uint64_t vmsim__lruvec_size_up_to(const struct vmsim__lruvec *v, enum vmsim__lru_list list, unsigned zone_type);
 enum vmsim__lru_list vmsim__lru_list_of(const struct vmsim__frame *f);

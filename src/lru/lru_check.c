@@ -23,6 +23,7 @@ struct check {
 static int check_list(struct check *k, const struct vmsim__lruvec *v, enum vmsim__lru_list list, uint64_t *listed) {
     vmsim__pfn before = VMSIM__PFN_NONE, pfn = v->list[list].head;
     uint64_t pages = 0, zone[VMSIM__ZONE_TYPES] = {0};
+    const uint64_t counted = vmsim__lruvec_pages(v, list);
     const unsigned node = v->node;
     for (; pfn != VMSIM__PFN_NONE; before = pfn, pfn = vmsim__lru_frame(k->lru, pfn)->next) {
         const struct vmsim__frame *f = vmsim__lru_frame(k->lru, pfn);
@@ -33,13 +34,13 @@ static int check_list(struct check *k, const struct vmsim__lruvec *v, enum vmsim
             FAIL(k, "frame %u is on a list of node %u and cgroup %u", pfn, node, v->memcg->id);
         pages += vmsim__frame_pages(f);
         zone[vmsim__lru_zone(k->lru, f)->type] += vmsim__frame_pages(f);
-        if (pages > v->count[list])
+        if (pages > counted)
             break;
         ++*listed;
     }
-    if (pages != v->count[list] || (pfn == VMSIM__PFN_NONE && v->list[list].tail != before))
+    if (pages != counted || (pfn == VMSIM__PFN_NONE && v->list[list].tail != before))
         FAIL(k, "list %d of node %u: %llu pages or more, %llu counted", (int)list, node, (unsigned long long)pages,
-             (unsigned long long)v->count[list]);
+             (unsigned long long)counted);
     for (unsigned z = 0; z < VMSIM__ZONE_TYPES; z++) {
         if (zone[z] != v->zone_count[z][list])
             FAIL(k, "list %d of node %u: %llu pages of zone type %u, %llu counted", (int)list, node,

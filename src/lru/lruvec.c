@@ -77,14 +77,20 @@ uint64_t vmsim__lruvec_size_up_to(const struct vmsim__lruvec *v, enum vmsim__lru
     return pages;
 }
 
-/* The two statistics follow the order of enum vmsim__lru_list, as in update_lru_size. */
-static void count_lru(struct vmsim__lru *lru, const struct vmsim__frame *f, enum vmsim__lru_list list, int64_t pages) {
-    struct vmsim__lruvec *v = vmsim__lruvec_of(lru, f);
-    VMSIM__ASSERT(pages >= 0 || v->count[list] >= (uint64_t)-pages);
-    v->count[list] += (uint64_t)pages;
-    v->zone_count[vmsim__lru_zone(lru, f)->type][list] += (uint64_t)pages;
-    vmsim__lru_node_add(lru, f, (enum vmsim__node_stat)(VMSIM__NR_INACTIVE_ANON + list), pages);
-    vmsim__lru_zone_add(lru, f, (enum vmsim__zone_stat)(VMSIM__NR_ZONE_INACTIVE_ANON + list), pages);
+uint64_t vmsim__lruvec_pages(const struct vmsim__lruvec *v, enum vmsim__lru_list list) {
+    return vmsim__lruvec_size_up_to(v, list, VMSIM__ZONE_TYPES - 1);
+}
+
+/* The statistics follow the order of enum vmsim__lru_list, as in update_lru_size. */
+VMSIM__INLINE void count_lru(struct vmsim__lru *lru, struct vmsim__lruvec *v, const struct vmsim__frame *f,
+                             enum vmsim__lru_list list, int64_t pages) {
+    struct vmsim__zone *z = vmsim__lru_zone(lru, f);
+    VMSIM__ASSERT(v == vmsim__lruvec_of(lru, f) && (pages >= 0 || v->zone_count[z->type][list] >= (uint64_t)-pages));
+    v->zone_count[z->type][list] += (uint64_t)pages;
+    z->stat[VMSIM__NR_ZONE_INACTIVE_ANON + list] += pages;
+    lru->mem->nodes[z->node].stat[VMSIM__NR_INACTIVE_ANON + list] += pages;
+    if (VMSIM__UNLIKELY(f->memcg))
+        v->stat[VMSIM__NR_INACTIVE_ANON + list] += pages;
 }
 
 void vmsim__lruvec_add(struct vmsim__lru *lru, vmsim__pfn pfn, bool to_tail) {
@@ -92,7 +98,7 @@ void vmsim__lruvec_add(struct vmsim__lru *lru, vmsim__pfn pfn, bool to_tail) {
     enum vmsim__lru_list list = vmsim__lru_list_of(f);
     struct vmsim__lruvec *v = vmsim__lruvec_of(lru, f);
     vmsim__pfn *head = &v->list[list].head, *tail = &v->list[list].tail;
-    count_lru(lru, f, list, vmsim__frame_pages(f));
+    count_lru(lru, v, f, list, vmsim__frame_pages(f));
     if (list == VMSIM__LRU_UNEVICTABLE)
         return;
     VMSIM__ASSERT((*head == VMSIM__PFN_NONE) == (*tail == VMSIM__PFN_NONE));
@@ -113,7 +119,7 @@ void vmsim__lruvec_del(struct vmsim__lru *lru, vmsim__pfn pfn) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
     enum vmsim__lru_list list = vmsim__lru_list_of(f);
     struct vmsim__lruvec *v = vmsim__lruvec_of(lru, f);
-    count_lru(lru, f, list, -(int64_t)vmsim__frame_pages(f));
+    count_lru(lru, v, f, list, -(int64_t)vmsim__frame_pages(f));
     if (list != VMSIM__LRU_UNEVICTABLE) {
         if (f->next != VMSIM__PFN_NONE)
             vmsim__lru_frame(lru, f->next)->prev = f->prev;

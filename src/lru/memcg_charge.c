@@ -184,7 +184,7 @@ void vmsim__memcg_uncharge(struct vmsim__lru *lru, vmsim__pfn pfn) {
     struct vmsim__memcg *m = vmsim__memcg_by_id(lru, f->memcg);
     if (!f->memcg)
         return;
-    VMSIM__ASSERT(m && !vmsim__frame_is(f, VMSIM__FRAME_LRU));
+    VMSIM__ASSERT(m && m->memory.usage >= vmsim__frame_pages(f));
     vmsim__page_counter_uncharge(&m->memory, vmsim__frame_pages(f));
     f->memcg = 0;
     vmsim__memcg_release_dead(m);
