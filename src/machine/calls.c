@@ -137,6 +137,7 @@ static int64_t call_sync(struct vmsim_machine *m, struct vmsim__task *t, const s
 }
 
 static int64_t call_other(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)t;
     VMSIM__ASSERT(t->in_call);
     vmsim__now_charge(&m->mem->now, c->a[0]);
     return 0;
