@@ -113,6 +113,7 @@ static void foreign_machines_are_refused(void **state) {
     "  node   0: [mem 0x0000000040000000-0x000000007fffffff]\nFreeing unused kernel memory: 4096K\n"
 #define ARM_MAP "40000000-7fffffff : System RAM\n  41000000-41ffffff : Kernel code\n"
 static const struct sample_file arm_machine[] = {
+    {"proc_cpuinfo.txt", "CPU implementer : 0x41\nCPU part : 0xd08\n"},
     {"dmesg_mm.txt", ARM_LOG},
     {"proc_iomem.txt", ARM_MAP},
     {"machine.txt", NULL},
@@ -132,12 +133,28 @@ static void arm64_captures_tell_their_page_size_and_cma(void **state) {
     assert_int_equal(o->rc, 0);
     assert_non_null(strstr(o->yaml, "arch: arm64_16k # dmesg_mm.txt, proc_zoneinfo.txt: by its traits"));
     assert_non_null(strstr(o->yaml, "- {zone: DMA, size: 56576KiB, boot_use: 4MiB, cma: 64MiB}"));
+    assert_null(strstr(o->yaml, "preset:")); /* none for pages of 16 KiB */
     struct vmsim_machine *m = sample_machine(o->yaml);
     assert_true(has_zone(m, 0, "DMA", 65536, 65536, 65536));
     assert_int_equal(vmsim__node_zone(m->mem, 0, VMSIM__ZONE_DMA)->cma, 4096);
     assert_int_equal(vmsim__mem_zone_stat(m->mem, VMSIM__NR_FREE_CMA), 4096);
     assert_int_equal(vmsim_machine_check(m), 0);
     assert_int_equal(vmsim_machine_destroy(m), 0);
+    sample_free(o);
+}
+
+static void arm_processors_have_presets_by_their_part(void **state) {
+    (void)state;
+    const struct sample_file change[] = {
+        {"machine.txt", "kernel: 6.1.0\narch: aarch64\n"},
+        {"proc_cpuinfo.txt", "processor : 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n"},
+        {"proc_zoneinfo.txt", NULL},
+    };
+    struct imported *o = sample_import(change, TEST_COUNT(change));
+    assert_int_equal(o->rc, 0);
+    assert_non_null(strstr(o->yaml, "preset: neoverse-n1 # proc_cpuinfo.txt: implementer 0x41, part 0xd0c"));
+    assert_non_null(strstr(o->yaml, "arch: arm64_4k # machine.txt: uname"));
+    vmsim_machine_destroy(sample_machine(o->yaml));
     sample_free(o);
 }
 
@@ -421,6 +438,7 @@ int main(void) {
         cmocka_unit_test(any_file_may_be_missing),
         cmocka_unit_test(foreign_machines_are_refused),
         cmocka_unit_test(arm64_captures_tell_their_page_size_and_cma),
+        cmocka_unit_test(arm_processors_have_presets_by_their_part),
         cmocka_unit_test(thirty_two_bit_captures_have_high_memory),
         cmocka_unit_test(gaps_are_named_with_what_is_taken_instead),
         cmocka_unit_test(faked_nodes_come_from_the_log),

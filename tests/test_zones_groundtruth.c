@@ -231,7 +231,8 @@ static unsigned list_folder(const char *path, char names[][64], unsigned most) {
     return n;
 }
 
-/* Without being told what the kernel kept for itself, the model must guess it to a page. */
+/* Without being told what the kernel kept for itself, the model must guess it to a page on x86-64, within a 32nd
+ * elsewhere. */
 static void run_model(struct tally *t, struct vmsim__alloc *alloc, const char *folder, const char *kernel) {
     static struct capture c;
     struct vmsim__err err = {0};
@@ -250,7 +251,9 @@ static void run_model(struct tally *t, struct vmsim__alloc *alloc, const char *f
         assert_non_null(z);
         t->rows++;
         t->values += z->managed == r->managed;
-        if (z->managed + 1 < r->managed || z->managed > r->managed + 1)
+        /* Other architectures' builds are known by their logs alone. */
+        uint64_t off = c.spec.arch == VMSIM__ARCH_X86_64 ? 1 : r->managed / 32;
+        if (z->managed + off < r->managed || z->managed > r->managed + off)
             expect(t, folder, r, r->managed, z->managed);
     }
     struct tally whole = {.wrong = QUIET};
@@ -304,7 +307,7 @@ static void every_captured_boot_is_reproduced(void **state) {
 
 static void the_model_of_what_boot_keeps_is_right_to_a_page(void **state) {
     (void)state;
-    struct tally t = for_every_capture(run_model, false);
+    struct tally t = for_every_capture(run_model, true);
     print_message("%u of %u zones manage exactly as many frames; %u of %u boots agree in every row and value\n",
                   t.values, t.rows, t.exact, t.shapes);
     assert_int_equal(t.wrong, 0);

@@ -258,10 +258,39 @@ static const struct {
     {"GenuineIntel", 6, 0x9a, 0x9a, "golden-cove"}, {"GenuineIntel", 6, 0xcf, 0xcf, "golden-cove"},
 };
 
+/* Arm's part numbers (MIDR_EL1) with a preset; their TLBs are described for pages of 4 KiB. */
+static void read_arm_processor(struct vmsim__import *im, const char *text) {
+    static const char *const parts[][2] = {{"0xd08", "cortex-a72"}, {"0xd0c", "neoverse-n1"}, {"0xd40", "neoverse-v1"}};
+    char implementer[32], part[32], where[96];
+    if (!vmsim__line_value(text, "CPU implementer", implementer, sizeof implementer) ||
+        !vmsim__line_value(text, "CPU part", part, sizeof part)) {
+        vmsim__capture_note(im->capture, "proc_cpuinfo.txt", "damaged: the TLBs are vmsim's default ones");
+        return;
+    }
+    for (size_t i = 0; i < VMSIM__COUNT(parts); i++) {
+        if (!strcmp(implementer, "0x41") && !strcmp(part, parts[i][0]) && im->page == 4096)
+            im->preset = parts[i][1];
+    }
+    snprintf(where, sizeof where, "implementer %s, part %s", implementer, part);
+    im->preset_origin = origin_of(im, "proc_cpuinfo.txt", where);
+    if (!im->preset)
+        vmsim__capture_note(im->capture, "proc_cpuinfo.txt", "no preset for %s: the TLBs are vmsim's default ones",
+                            where);
+}
+
 static void read_processor(struct vmsim__import *im) {
     static const char name[] = "proc_cpuinfo.txt";
     char vendor[64], family[32], model[32], virt[128], flags[4096] = "";
     const char *text = vmsim__capture_text(im->capture, name);
+    if (text && im->spec.arch == VMSIM__ARCH_ARM64) {
+        read_arm_processor(im, text);
+        return;
+    }
+    if (text && im->spec.arch == VMSIM__ARCH_RISCV && strstr(text, "sifive,u74")) {
+        im->preset = "sifive-u74";
+        im->preset_origin = origin_of(im, name, "uarch sifive,u74");
+        return;
+    }
     if (!text || !vmsim__line_value(text, "vendor_id", vendor, sizeof vendor) ||
         !vmsim__line_value(text, "cpu family", family, sizeof family) ||
         !vmsim__line_value(text, "model", model, sizeof model)) {

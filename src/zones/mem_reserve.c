@@ -40,6 +40,37 @@ static uint64_t frames_below(const struct vmsim__layout *l, const struct vmsim__
 
 /* ---- The model ---- */
 
+/* Sizes of Debian's builds, as their logs tell them ("Memory: ...", "percpu: Embedded ..."); `other`: what else a boot
+ * of 1 GiB was seen to keep (tables that map memory, firmware's copies). */
+struct build {
+    int arch;
+    const char *kernel; /* the release that it holds from on; later rows of an architecture are newer */
+    uint64_t image, init, percpu, other; /* KiB */
+    uint64_t node_data, struct_page;     /* bytes */
+};
+static const struct build builds[] = {
+    {VMSIM__ARCH_X86_32, "6.1", 14225, 912, 132, 1400, 0, 32},
+    {VMSIM__ARCH_X86_PAE, "6.1", 14352, 928, 132, 1400, 0, 32},
+    {VMSIM__ARCH_ARM64, "6.1", 26185, 6464, 124, 1124, 12 * 1024, 64},
+    {VMSIM__ARCH_ARM64, "6.12", 34247, 9664, 136, 1124, 15 * 1024, 64},
+    {VMSIM__ARCH_ARM, "6.1", 17073, 2048, 72, 1500, 0, 32},
+    {VMSIM__ARCH_ARM_LPAE, "6.1", 18140, 2048, 76, 1500, 0, 32},
+};
+
+static struct build build_of(const struct vmsim__layout *l, const struct vmsim__kernel *kernel) {
+    struct build b = {.arch = l->spec->arch,
+                      .image = kernel->image_kb,
+                      .init = kernel->image_init_kb,
+                      .percpu = kernel->percpu_kb,
+                      .node_data = NODE_DATA_BYTES,
+                      .struct_page = STRUCT_PAGE_BYTES};
+    for (size_t i = 0; i < VMSIM__COUNT(builds); i++) {
+        if (builds[i].arch == b.arch && vmsim__kernel_since(kernel, builds[i].kernel))
+            b = builds[i];
+    }
+    return b;
+}
+
 /* Bytes of one early hash table with a bucket for each 2^scale bytes of memory. */
 static uint64_t hash_bytes(const struct vmsim__layout *l, uint64_t frames, unsigned scale) {
     for (uint64_t adapt = HASH_ADAPT_FRAMES; adapt < frames; adapt <<= 2)
@@ -50,7 +81,7 @@ static uint64_t hash_bytes(const struct vmsim__layout *l, uint64_t frames, unsig
 }
 
 /* Frames of struct page for the sections that begin on a node. */
-static uint64_t memmap_frames(const struct vmsim__layout *l, unsigned node) {
+static uint64_t memmap_frames(const struct vmsim__layout *l, unsigned node, const struct build *b) {
     unsigned shift = vmsim__section_shift(l->spec->arch, l->page_shift) - l->page_shift;
     uint64_t sections = 0, next = 0;
     for (size_t i = 0; i < l->regions.count; i++) {
@@ -60,7 +91,7 @@ static uint64_t memmap_frames(const struct vmsim__layout *l, unsigned node) {
             sections += end - first;
         next = vmsim__max64(next, end);
     }
-    return sections * (STRUCT_PAGE_BYTES << shift >> l->page_shift);
+    return sections * (b->struct_page << shift >> l->page_shift);
 }
 
 /* CPUs whose home is this node: of those on several nodes, the first is. */
@@ -87,12 +118,18 @@ static uint64_t most_of(const struct vmsim__zone_layout *z) {
     return taken > z->present / 2 ? z->present / 4 * 3 : z->present / 2;
 }
 
-/* Takes frames from the top of a node, zone after zone downward; x86's DMA zone gives none. */
+/* Does a zone give frames to boot? x86's DMA zone does not, nor does what the kernel does not map. */
+static bool gives(const struct vmsim__layout *l, const struct vmsim__zone_layout *z) {
+    bool high = z->type == VMSIM__ZONE_HIGHMEM || (z->type == VMSIM__ZONE_MOVABLE && l->movable_is_highmem);
+    return !high && !is_x86_dma(l, z);
+}
+
+/* Takes frames from the top of a node, zone after zone downward. */
 static void take_from_top(struct vmsim__layout *l, unsigned node, uint64_t frames) {
     for (size_t i = l->zones.count; i-- > 0 && frames;) {
         struct vmsim__zone_layout *z = &l->zones.at[i];
         uint64_t most = most_of(z), room = most - vmsim__min64(most, z->reserved + z->boot_use);
-        if (z->node != node || is_x86_dma(l, z))
+        if (z->node != node || !gives(l, z))
             continue;
         uint64_t take = vmsim__min64(frames, room);
         z->reserved += take;
@@ -101,7 +138,7 @@ static void take_from_top(struct vmsim__layout *l, unsigned node, uint64_t frame
 }
 
 /* The lowest zone that is not x86's DMA holds the kernel's image. */
-static void model_image(struct vmsim__layout *l, const struct vmsim__kernel *kernel) {
+static void model_image(struct vmsim__layout *l, const struct build *b) {
     struct vmsim__zone_layout *best = NULL;
     for (size_t i = 0; i < l->zones.count; i++) {
         struct vmsim__zone_layout *z = &l->zones.at[i];
@@ -110,8 +147,7 @@ static void model_image(struct vmsim__layout *l, const struct vmsim__kernel *ker
     }
     if (!best)
         return;
-    uint64_t init = ((uint64_t)kernel->image_init_kb << 10) >> l->page_shift;
-    uint64_t image = ((uint64_t)kernel->image_kb << 10) >> l->page_shift;
+    uint64_t init = (b->init << 10) >> l->page_shift, image = (b->image << 10) >> l->page_shift;
     bool fits = init + image <= best->present / 3 * 2;
     best->boot_use = fits ? init : vmsim__min64(init, best->present / 8);
     best->reserved += fits ? image : vmsim__min64(image, best->present / 2 - best->boot_use);
@@ -134,7 +170,7 @@ static struct vmsim__zone_layout *zone_below_4g(const struct vmsim__layout *l) {
     struct vmsim__zone_layout *best = NULL;
     for (size_t i = 0; i < l->zones.count; i++) {
         struct vmsim__zone_layout *z = &l->zones.at[i];
-        if (z->start < (UINT64_C(1) << 32) >> l->page_shift && (!best || z->start > best->start))
+        if (gives(l, z) && z->start < (UINT64_C(1) << 32) >> l->page_shift && (!best || z->start > best->start))
             best = z;
     }
     return best;
@@ -148,7 +184,9 @@ static uint64_t still(const struct vmsim__zone_layout *z, uint64_t frames) {
 
 /* Bounce buffers; their bookkeeping is an ordinary early allocation. */
 static uint64_t model_bounce(struct vmsim__layout *l) {
-    if (l->spec->arch != VMSIM__ARCH_X86_64 || !memory_above(l, UINT64_C(1) << 32))
+    bool has_bounce = l->spec->arch == VMSIM__ARCH_X86_64 || l->spec->arch == VMSIM__ARCH_ARM64 ||
+                      l->spec->arch == VMSIM__ARCH_X86_PAE;
+    if (!has_bounce || !memory_above(l, UINT64_C(1) << 32))
         return 0;
     struct vmsim__zone_layout *z = zone_below_4g(l);
     if (z)
@@ -163,15 +201,17 @@ static void model_initrd(struct vmsim__layout *l) {
         z->boot_use += still(z, vmsim__min64(vmsim__align_up(l->spec->initrd, page) >> l->page_shift, z->present / 4));
 }
 
-static void model_node(struct vmsim__layout *l, const struct vmsim__kernel *kernel, unsigned node, uint64_t bytes) {
+static void model_node(struct vmsim__layout *l, const struct vmsim__kernel *kernel, const struct build *b,
+                       unsigned node, uint64_t bytes) {
     uint64_t page = UINT64_C(1) << l->page_shift;
-    bytes += NODE_DATA_BYTES + (uint64_t)kernel->section_kb * 1024;
-    bytes += node_cpus(l, node) * kernel->percpu_kb * 1024;
-    take_from_top(l, node, memmap_frames(l, node) + (vmsim__align_up(bytes, page) >> l->page_shift));
+    bytes += b->node_data + (uint64_t)kernel->section_kb * 1024;
+    bytes += node_cpus(l, node) * b->percpu * 1024;
+    take_from_top(l, node, memmap_frames(l, node, b) + (vmsim__align_up(bytes, page) >> l->page_shift));
 }
 
 /* What nodes without memory need is taken from the first node with some. */
 static void model(struct vmsim__layout *l, const struct vmsim__kernel *kernel) {
+    const struct build b = build_of(l, kernel);
     unsigned nodes = 0, first = 0, last = 0;
     uint64_t total = 0, extra[VMSIM__MAX_NODES] = {0};
     for (size_t i = 0; i < l->zones.count; i++) {
@@ -183,10 +223,12 @@ static void model(struct vmsim__layout *l, const struct vmsim__kernel *kernel) {
         last = z->node;
         total += z->present;
     }
-    model_image(l, kernel);
+    model_image(l, &b);
     model_initrd(l);
-    extra[first] += FIRST_NODE_BYTES;
+    extra[first] += FIRST_NODE_BYTES + b.other * 1024;
     extra[last] += LAST_NODE_BYTES + model_bounce(l);
+    if (l->spec->arch == VMSIM__ARCH_ARM64) /* all memory is mapped page by page, so that text can be read-only */
+        extra[last] += total * sizeof(uint64_t);
     if (nodes == 1)
         extra[first] += hash_bytes(l, total - total / 64, 13) + hash_bytes(l, total - total / 64, 14);
     for (unsigned n = 0; n < l->nr_nodes; n++) {
@@ -194,11 +236,11 @@ static void model(struct vmsim__layout *l, const struct vmsim__kernel *kernel) {
         for (size_t i = 0; i < l->zones.count; i++)
             has_memory |= l->zones.at[i].node == n;
         if (!has_memory)
-            extra[first] += NODE_DATA_BYTES + node_cpus(l, n) * kernel->percpu_kb * 1024;
+            extra[first] += b.node_data + node_cpus(l, n) * b.percpu * 1024;
     }
     for (size_t i = 0; i < l->zones.count; i++) {
         if (i == 0 || l->zones.at[i - 1].node != l->zones.at[i].node)
-            model_node(l, kernel, l->zones.at[i].node, extra[l->zones.at[i].node]);
+            model_node(l, kernel, &b, l->zones.at[i].node, extra[l->zones.at[i].node]);
     }
 }
 
