@@ -208,6 +208,36 @@ static void pageblock_sized_machines_hotplug_by_their_sections(void **state) {
     test_alloc_end(alloc);
 }
 
+/* Two pageblocks in the middle of two free blocks of the top order: what lies beside them stays, and merges again. */
+static void a_contiguous_range_is_taken_and_freed(void **state) {
+    (void)state;
+    struct vmsim__alloc *alloc = test_alloc();
+    struct vmsim__mem *mem = zm_plain(alloc, "6.1", 64 * MIB, 1);
+    struct vmsim__zone *z = &mem->zones[0];
+    vmsim__pfn start = z->start + 512 + 4096, end = start + 1024;
+    uint64_t top = vmsim__zone_free_blocks(z, 10, VMSIM__MIGRATE_TYPES), free = free_frames(mem);
+    assert_int_equal(vmsim__isolate_begin(mem, start + 1, end), VMSIM__HOTPLUG_INVALID);
+    assert_int_equal(vmsim__isolate_begin(mem, start, z->end + 512), VMSIM__HOTPLUG_INVALID);
+    assert_int_equal(vmsim__isolate_begin(mem, start, end), VMSIM__HOTPLUG_OK);
+    assert_int_equal(vmsim__isolate_begin(mem, start, end), VMSIM__HOTPLUG_BUSY);
+    assert_int_equal(free_frames(mem), free - 1024);
+    zm_check(mem);
+    vmsim__isolate_cancel(mem, start, end, VMSIM__MOVABLE);
+    assert_int_equal(free_frames(mem), free);
+    assert_int_equal(vmsim__zone_free_blocks(z, 10, VMSIM__MIGRATE_TYPES), top);
+    zm_check(mem);
+    assert_int_equal(vmsim__isolate_begin(mem, start, end), VMSIM__HOTPLUG_OK);
+    assert_int_equal(vmsim__isolate_take(mem, start, end, VMSIM__MOVABLE), VMSIM__HOTPLUG_OK);
+    assert_int_equal(z->in_use, 1024);
+    zm_check(mem);
+    for (vmsim__pfn p = start; p < end; p++)
+        vmsim__mem_free(mem, p, 0, 0);
+    vmsim__mem_drain(mem);
+    assert_int_equal(vmsim__zone_free_blocks(z, 10, VMSIM__MIGRATE_TYPES), top);
+    zm_destroy(mem);
+    test_alloc_end(alloc);
+}
+
 static struct vmsim__mem *failing;
 static bool hotplug_once(struct vmsim__alloc *alloc, void *context) {
     (void)alloc;
@@ -345,6 +375,7 @@ int main(void) {
         cmocka_unit_test(online_movable_makes_a_zone_and_its_lists),
         cmocka_unit_test(new_memory_is_used_last),
         cmocka_unit_test(pageblock_sized_machines_hotplug_by_their_sections),
+        cmocka_unit_test(a_contiguous_range_is_taken_and_freed),
         cmocka_unit_test(hotplug_survives_any_failure_of_host_memory),
         cmocka_unit_test(a_storm_of_blocks_and_load_conserves_everything),
     };

@@ -92,6 +92,15 @@ bool vmsim__chunk_make(struct vmsim__mem *mem, vmsim__pfn pfn) {
     return true;
 }
 
+bool vmsim__chunks_make(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end) {
+    VMSIM__ASSERT(start < end && end <= mem->frames.end);
+    bool sticky = mem->host_nomem, ok = true;
+    for (vmsim__pfn p = start & ~mem->frames.mask; ok && p < end; p += mem->frames.mask + 1)
+        ok = vmsim__chunk_make(mem, p);
+    mem->host_nomem = sticky; /* told by the result: no allocation has gone without a frame */
+    return ok;
+}
+
 void vmsim__chunk_drop(struct vmsim__mem *mem, vmsim__pfn pfn) {
     VMSIM__ASSERT(pfn < mem->frames.end);
     struct vmsim__frame **slot = &mem->frames.chunk[pfn >> mem->frames.shift];

@@ -184,15 +184,6 @@ static void drop_chunks(struct vmsim__mem *mem, vmsim__pfn start) {
         vmsim__chunk_drop(mem, p);
 }
 
-/* Metadata of all frames of a block. On failure some of it may be there, which is no harm. */
-static bool make_chunks(struct vmsim__mem *mem, vmsim__pfn start) {
-    bool sticky = mem->host_nomem, ok = true;
-    for (vmsim__pfn p = start; ok && p < start + block_frames(mem); p += mem->frames.mask + 1)
-        ok = vmsim__chunk_make(mem, p);
-    mem->host_nomem = sticky; /* told by the result: no allocation has gone without a frame */
-    return ok;
-}
-
 /* New memory is free at the cold end of the list, in blocks of the top order. */
 static bool add_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn start) {
     vmsim__pfn size = mem->frames.mask + 1;
@@ -203,7 +194,7 @@ static bool add_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn s
         z->stat[VMSIM__NR_FREE_PAGES] += block_frames(mem);
         return true;
     }
-    if (!make_chunks(mem, start)) {
+    if (!vmsim__chunks_make(mem, start, start + block_frames(mem))) {
         drop_chunks(mem, start);
         return false;
     }
@@ -238,68 +229,22 @@ enum vmsim__hotplug vmsim__memory_online(struct vmsim__mem *mem, vmsim__pfn pfn,
 
 /* ---- Offline ---- */
 
-/* A frame that no migration gets rid of. Kernel: has_unmovable_pages: in MOVABLE everything counts as movable that is
- * not reserved, elsewhere what is free or on an LRU list. */
-static bool is_unmovable(const struct vmsim__mem *mem, const struct vmsim__zone *z, vmsim__pfn pfn) {
-    if (!mem->frames.chunk[pfn >> mem->frames.shift])
-        return true; /* neither free nor ever given out: boot keeps it */
-    const struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
-    if (vmsim__frame_is(f, VMSIM__FRAME_RESERVED))
-        return true;
-    if (z->type == VMSIM__ZONE_MOVABLE)
-        return false;
-    if (vmsim__frame_is(f, VMSIM__FRAME_TAIL))
-        f = vmsim__frame_of(mem, f->next);
-    return !vmsim__frame_is(f, VMSIM__FRAME_LRU);
-}
-
-/* Frames from pfn to the end of the free block that it lies in, in the buddy or whole in an extent; 0: it is in use. */
-static vmsim__pfn free_run(const struct vmsim__mem *mem, vmsim__pfn pfn) {
-    for (unsigned o = 0; o <= mem->top_order; o++) {
-        vmsim__pfn start = pfn & ~((1u << o) - 1);
-        int order = vmsim__mem_free_block_order(mem, start);
-        if (order >= (int)o)
-            return start + (1u << order) - pfn;
-    }
-    return 0;
-}
-
 vmsim__pfn vmsim__memory_offline_busy(const struct vmsim__mem *mem, vmsim__pfn block, vmsim__pfn from) {
-    VMSIM__ASSERT(is_block(mem, block) && from >= block);
-    for (vmsim__pfn p = from, run; p < block + block_frames(mem); p += run) {
-        run = free_run(mem, p);
-        if (!run)
-            return p;
-    }
-    return VMSIM__PFN_NONE;
-}
-
-static void set_types(struct vmsim__mem *mem, vmsim__pfn start, enum vmsim__migratetype type) {
-    vmsim__pfn step = (vmsim__pfn)1 << mem->pageblock_order;
-    for (vmsim__pfn p = start; p < start + block_frames(mem); p += step)
-        vmsim__pageblock_set(mem, p, type);
+    VMSIM__ASSERT(is_block(mem, block));
+    return vmsim__isolated_busy(mem, block, block + block_frames(mem), from);
 }
 
 enum vmsim__hotplug vmsim__memory_offline_begin(struct vmsim__mem *mem, vmsim__pfn pfn) {
-    const struct vmsim__segment *s = is_block(mem, pfn) ? segment_of(mem, pfn) : NULL;
-    if (!s)
+    if (!is_block(mem, pfn) || !segment_of(mem, pfn))
         return VMSIM__HOTPLUG_INVALID;
-    struct vmsim__zone *z = &mem->zones[s->zone];
-    vmsim__zone_drain(mem, z);
-    for (vmsim__pfn p = pfn; (p = vmsim__memory_offline_busy(mem, pfn, p)) != VMSIM__PFN_NONE; p++) {
-        if (is_unmovable(mem, z, p))
-            return VMSIM__HOTPLUG_BUSY;
-    }
-    if (!make_chunks(mem, pfn) || !reserve_segment(mem) ||
-        !vmsim__vec_reserve(mem->alloc, &z->extents, z->extents.count + 1)) /* one may be cut in two */
+    if (!reserve_segment(mem))
         return VMSIM__HOTPLUG_NOMEM;
-    set_types(mem, pfn, VMSIM__ISOLATE);
-    return VMSIM__HOTPLUG_OK;
+    return vmsim__isolate_begin(mem, pfn, pfn + block_frames(mem));
 }
 
 void vmsim__memory_offline_cancel(struct vmsim__mem *mem, vmsim__pfn pfn) {
-    VMSIM__ASSERT(is_block(mem, pfn) && vmsim__block_type(mem, pfn) == VMSIM__ISOLATE);
-    set_types(mem, pfn, VMSIM__MOVABLE);
+    VMSIM__ASSERT(is_block(mem, pfn));
+    vmsim__isolate_cancel(mem, pfn, pfn + block_frames(mem), VMSIM__MOVABLE);
 }
 
 enum vmsim__hotplug vmsim__memory_offline_end(struct vmsim__mem *mem, vmsim__pfn pfn) {
@@ -307,12 +252,7 @@ enum vmsim__hotplug vmsim__memory_offline_end(struct vmsim__mem *mem, vmsim__pfn
     struct vmsim__zone *z = &mem->zones[segment_of(mem, pfn)->zone];
     if (vmsim__memory_offline_busy(mem, pfn, pfn) != VMSIM__PFN_NONE)
         return VMSIM__HOTPLUG_BUSY;
-    for (vmsim__pfn p = pfn, run; p < pfn + block_frames(mem); p += run) {
-        run = free_run(mem, p);
-        bool unlinked = vmsim__buddy_unlink(mem, z, p);
-        VMSIM__ASSERT(unlinked); /* an explicit block: isolation took it out of its extent */
-        (void)unlinked;
-    }
+    vmsim__isolated_unlink(mem, pfn, pfn + block_frames(mem));
     remove_block(mem, pfn);
     drop_chunks(mem, pfn);
     vmsim__pfn step = (vmsim__pfn)1 << mem->pageblock_order;

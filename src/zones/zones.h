@@ -408,6 +408,18 @@ vmsim__pfn vmsim__memory_offline_busy(const struct vmsim__mem *mem, vmsim__pfn b
 enum vmsim__hotplug vmsim__memory_offline_end(struct vmsim__mem *mem, vmsim__pfn pfn);
 void vmsim__memory_offline_cancel(struct vmsim__mem *mem, vmsim__pfn pfn);
 
+/* ---- Contiguous ranges (mm/page_isolation.c, alloc_contig_range) ---- */
+
+/* Cuts whole pageblocks of one zone off. BUSY: they hold what cannot be moved, or are isolated already. */
+enum vmsim__hotplug vmsim__isolate_begin(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end);
+/* The first frame from `from` on that is in use, or PFN_NONE. */
+vmsim__pfn vmsim__isolated_busy(const struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end, vmsim__pfn from);
+/* Hands the range out frame by frame, each with one reference, its pageblocks being of `type` then. BUSY: not empty. */
+enum vmsim__hotplug vmsim__isolate_take(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end,
+                                        enum vmsim__migratetype type);
+/* Gives it back to the allocator, as pageblocks of `type`. */
+void vmsim__isolate_cancel(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end, enum vmsim__migratetype type);
+
 /* ---- hugetlb (mm/hugetlb.c) ---- */
 
 /* Is this a size of huge pages of the architecture? */

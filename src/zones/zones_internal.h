@@ -67,6 +67,9 @@ int vmsim__zone_make_pcp(struct vmsim__mem *mem, struct vmsim__zone *z);
 /* ---- Metadata (frames.c) ---- */
 /* Makes the chunk of `pfn` if it is not there. False: no host memory (mem->host_nomem is set). */
 bool vmsim__chunk_make(struct vmsim__mem *mem, vmsim__pfn pfn);
+/* All chunks of a range. False: no host memory (mem->host_nomem is left alone); some may be there then, which is no
+ * harm. */
+bool vmsim__chunks_make(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end);
 /* Gives the chunk of `pfn` back, if there is one: nothing refers to its frames any more. */
 void vmsim__chunk_drop(struct vmsim__mem *mem, vmsim__pfn pfn);
 /* The extent of `z` that holds pfn, or NULL. */
@@ -103,6 +106,12 @@ void vmsim__buddy_expand(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__p
 uint64_t vmsim__block_move_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn,
                                 enum vmsim__migratetype type, uint64_t *movable);
 void vmsim__highatomic_reserve(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn);
+
+/* ---- Isolation (page_isolation.c) ---- */
+/* Frames from pfn to the end of the free block that it lies in, in the buddy or whole in an extent; 0: it is in use. */
+vmsim__pfn vmsim__free_run(const struct vmsim__mem *mem, vmsim__pfn pfn);
+/* Takes all blocks of an isolated range that is empty off their lists. */
+void vmsim__isolated_unlink(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end);
 
 /* ---- hugetlb (hugetlb.c) ---- */
 /* Finds the sizes and checks the spec's pools against them. 0 or an error. */
