@@ -45,7 +45,7 @@ static void a_comb_of_single_frames_is_all_unusable(void **state) {
     struct vmsim__alloc *alloc = test_alloc();
     struct vmsim__mem *mem = zm_plain(alloc, "6.1", 64 * MIB, 1);
     struct vmsim__zone *z = &mem->zones[0];
-    vmsim__pfn *pfn = vmsim__calloc(alloc, 16384, sizeof *pfn), n = 0;
+    vmsim__pfn *pfn = vmsim__calloc(alloc, 16385, sizeof *pfn), n = 0;
     while ((pfn[n] = zm_get(mem, VMSIM__GFP_HIGHUSER_MOVABLE, 0, VMSIM__ALLOC_NO_WATERMARKS)) != VMSIM__PFN_NONE)
         n++;
     for (vmsim__pfn i = 0; i < n; i++) {
@@ -63,7 +63,7 @@ static void a_comb_of_single_frames_is_all_unusable(void **state) {
     vmsim__mem_drain(mem);
     assert_int_equal(vmsim__zone_free_blocks(z, 10, VMSIM__MIGRATE_TYPES), 16); /* whole again */
     assert_int_equal(vmsim__zone_unusable_index(mem, z, 10), 0);
-    vmsim__free(alloc, pfn, 16384 * sizeof *pfn);
+    vmsim__free(alloc, pfn, 16385 * sizeof *pfn);
     zm_destroy(mem);
     test_alloc_end(alloc);
 }
