@@ -231,7 +231,7 @@ enum vmsim__hotplug vmsim__memory_online(struct vmsim__mem *mem, vmsim__pfn pfn,
 
 vmsim__pfn vmsim__memory_offline_busy(const struct vmsim__mem *mem, vmsim__pfn block, vmsim__pfn from) {
     VMSIM__ASSERT(is_block(mem, block));
-    return vmsim__isolated_busy(mem, block, block + block_frames(mem), from);
+    return vmsim__isolated_busy(mem, from, block + block_frames(mem));
 }
 
 enum vmsim__hotplug vmsim__memory_offline_begin(struct vmsim__mem *mem, vmsim__pfn pfn) {

@@ -39,8 +39,8 @@ vmsim__pfn vmsim__free_run(const struct vmsim__mem *mem, vmsim__pfn pfn) {
     return 0;
 }
 
-vmsim__pfn vmsim__isolated_busy(const struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end, vmsim__pfn from) {
-    VMSIM__ASSERT(start < end && from >= start);
+vmsim__pfn vmsim__isolated_busy(const struct vmsim__mem *mem, vmsim__pfn from, vmsim__pfn end) {
+    VMSIM__ASSERT(end <= mem->frames.end);
     for (vmsim__pfn p = from, run; p < end; p += run) {
         run = vmsim__free_run(mem, p);
         if (!run)
@@ -77,7 +77,7 @@ enum vmsim__hotplug vmsim__isolate_begin(struct vmsim__mem *mem, vmsim__pfn star
             return VMSIM__HOTPLUG_BUSY; /* somebody else's */
     }
     vmsim__zone_drain(mem, z);
-    for (vmsim__pfn p = start; (p = vmsim__isolated_busy(mem, start, end, p)) != VMSIM__PFN_NONE; p++) {
+    for (vmsim__pfn p = start; (p = vmsim__isolated_busy(mem, p, end)) != VMSIM__PFN_NONE; p++) {
         if (is_unmovable(mem, z, p))
             return VMSIM__HOTPLUG_BUSY;
     }
@@ -118,7 +118,7 @@ void vmsim__isolated_unlink(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn
 enum vmsim__hotplug vmsim__isolate_take(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end,
                                         enum vmsim__migratetype type) {
     VMSIM__ASSERT(vmsim__block_type(mem, start) == VMSIM__ISOLATE && type != VMSIM__ISOLATE);
-    if (vmsim__isolated_busy(mem, start, end, start) != VMSIM__PFN_NONE)
+    if (vmsim__isolated_busy(mem, start, end) != VMSIM__PFN_NONE)
         return VMSIM__HOTPLUG_BUSY;
     vmsim__isolated_unlink(mem, start, end);
     vmsim__mem_zone_of(mem, start)->in_use += end - start;

@@ -412,8 +412,8 @@ void vmsim__memory_offline_cancel(struct vmsim__mem *mem, vmsim__pfn pfn);
 
 /* Cuts whole pageblocks of one zone off. BUSY: they hold what cannot be moved, or are isolated already. */
 enum vmsim__hotplug vmsim__isolate_begin(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end);
-/* The first frame from `from` on that is in use, or PFN_NONE. */
-vmsim__pfn vmsim__isolated_busy(const struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end, vmsim__pfn from);
+/* The first frame of [from, end) that is in use, or PFN_NONE. */
+vmsim__pfn vmsim__isolated_busy(const struct vmsim__mem *mem, vmsim__pfn from, vmsim__pfn end);
 /* Hands the range out frame by frame, each with one reference, its pageblocks being of `type` then. BUSY: not empty. */
 enum vmsim__hotplug vmsim__isolate_take(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end,
                                         enum vmsim__migratetype type);
