@@ -107,8 +107,7 @@ TEST_UNUSED static void cache_machine_start(struct cache_machine *m, const char 
     assert_non_null(m->cache);
 }
 
-static bool hold(void *context, uint32_t id, const struct vmsim__file *file, uint64_t first, uint64_t pages,
-                 bool write) {
+static bool hold(void *context, uint32_t id, struct vmsim__file *file, uint64_t first, uint64_t pages, bool write) {
     struct cache_machine *m = context;
     (void)file, (void)first, (void)pages, (void)write;
     m->held[m->nr_held++] = id;

@@ -64,6 +64,8 @@ with_procps() {
     set -- $(inside vmstat --unit K | tail -n 1)
     same vmstat free "$(of_meminfo MemFree)" "${4-}"
     same vmstat cache "$(of_meminfo Cached)" "${6-}"
+    same "vmstat -d" "reads of vda" "$(awk '$3 == "vda" { print $4, $5, $6, $7 }' "$proc/diskstats")" \
+        "$(inside vmstat -d | awk '$1 == "vda" { print $2, $3, $4, $5 }')"
     same vmstat "pages paged in" "$(of_vmstat pgpgin)" "$(inside vmstat -s | awk '/K paged in/ { print $1 }')"
 }
 
@@ -83,7 +85,7 @@ with_exporter() {
     local address='' i
     prometheus-node-exporter --path.procfs="$proc" --path.sysfs="$sys" --web.listen-address=127.0.0.1:0 \
         --collector.disable-defaults --collector.meminfo --collector.meminfo_numa --collector.vmstat --collector.stat \
-        --collector.loadavg --collector.buddyinfo --collector.cpu >"$work/exporter.log" 2>&1 &
+        --collector.loadavg --collector.buddyinfo --collector.cpu --collector.diskstats >"$work/exporter.log" 2>&1 &
     exporter=$!
     for ((i = 0; i < 100 && ${#address} == 0; i++)); do
         sleep 0.1
@@ -96,7 +98,9 @@ with_exporter() {
     same node-exporter MemFree $(($(of_meminfo MemFree) * 1024)) "$(metric node_memory_MemFree_bytes)"
     same node-exporter pgfault "$(of_vmstat pgfault)" "$(metric node_vmstat_pgfault)"
     same node-exporter pgmajfault "$(of_vmstat pgmajfault)" "$(metric node_vmstat_pgmajfault)"
-    for i in meminfo meminfo_numa vmstat stat loadavg buddyinfo cpu; do
+    same node-exporter "sectors read of vda" "$(awk '$3 == "vda" { print $6 * 512 }' "$proc/diskstats")" \
+        "$(metric 'node_disk_read_bytes_total{device="vda"}')"
+    for i in meminfo meminfo_numa vmstat stat loadavg buddyinfo cpu diskstats; do
         same node-exporter "collector $i" 1 "$(metric "node_scrape_collector_success{collector=\"$i\"}")"
     done
     kill "$exporter"

@@ -25,7 +25,7 @@ static void start(uint64_t size) {
     rig_start(&rig, &spec, 1);
 }
 
-static void layout_is(const struct vmsim__layout *l, const struct vmsim__extent *extents, size_t count) {
+static void layout_is(const struct vmsim__layout *l, const struct vmsim__file_extent *extents, size_t count) {
     struct vmsim__err err = {0};
     if (vmsim__layout_check(rig.block, l, &err))
         fail_msg("%s", err.text);
@@ -48,8 +48,8 @@ static void test_files_lie_one_after_another_in_one_piece(void **state) {
     start(64 * MIB);
     place(&a, 0, 10000); /* three blocks */
     place(&b, 0, 1 * MIB);
-    layout_is(&a, &(struct vmsim__extent){0, 0, 3 * BLOCK}, 1);
-    layout_is(&b, &(struct vmsim__extent){0, 3 * BLOCK, 1 * MIB}, 1);
+    layout_is(&a, &(struct vmsim__file_extent){0, 0, 3 * BLOCK}, 1);
+    layout_is(&b, &(struct vmsim__file_extent){0, 3 * BLOCK, 1 * MIB}, 1);
     place(&a, 0, 10000); /* nothing is missing */
     assert_int_equal(vmsim__block_placed(rig.block, 0), 3 * BLOCK + 1 * MIB);
     vmsim__layout_release(rig.block, &a);
@@ -64,15 +64,15 @@ static void test_a_file_grows_behind_itself_while_that_is_free(void **state) {
     start(64 * MIB);
     place(&a, 0, BLOCK);
     place(&a, BLOCK, 3 * BLOCK);
-    layout_is(&a, &(struct vmsim__extent){0, 0, 4 * BLOCK}, 1);
+    layout_is(&a, &(struct vmsim__file_extent){0, 0, 4 * BLOCK}, 1);
     place(&b, 0, 4 * BLOCK);
     place(&a, 4 * BLOCK, 2 * BLOCK); /* b is in the way */
-    layout_is(&a, (const struct vmsim__extent[]){{0, 0, 4 * BLOCK}, {4 * BLOCK, 8 * BLOCK, 2 * BLOCK}}, 2);
+    layout_is(&a, (const struct vmsim__file_extent[]){{0, 0, 4 * BLOCK}, {4 * BLOCK, 8 * BLOCK, 2 * BLOCK}}, 2);
     vmsim__layout_release(rig.block, &b);
     place(&b, 0, 3 * BLOCK); /* the first range that holds it */
-    layout_is(&b, &(struct vmsim__extent){0, 4 * BLOCK, 3 * BLOCK}, 1);
+    layout_is(&b, &(struct vmsim__file_extent){0, 4 * BLOCK, 3 * BLOCK}, 1);
     place(&b, 3 * BLOCK, 2 * BLOCK); /* one block behind itself, the rest where it fits */
-    layout_is(&b, (const struct vmsim__extent[]){{0, 4 * BLOCK, 4 * BLOCK}, {4 * BLOCK, 10 * BLOCK, BLOCK}}, 2);
+    layout_is(&b, (const struct vmsim__file_extent[]){{0, 4 * BLOCK, 4 * BLOCK}, {4 * BLOCK, 10 * BLOCK, BLOCK}}, 2);
     vmsim__layout_release(rig.block, &a);
     vmsim__layout_release(rig.block, &b);
     rig_end(&rig);
@@ -85,7 +85,7 @@ static void test_what_was_never_written_has_no_place(void **state) {
     start(64 * MIB);
     place(&a, 1 << 30, BLOCK); /* beyond the device's size: files are sparse */
     place(&a, 5 * BLOCK, BLOCK);
-    layout_is(&a, (const struct vmsim__extent[]){{5 * BLOCK, BLOCK, BLOCK}, {1 << 30, 0, BLOCK}}, 2);
+    layout_is(&a, (const struct vmsim__file_extent[]){{5 * BLOCK, BLOCK, BLOCK}, {1 << 30, 0, BLOCK}}, 2);
     assert_false(vmsim__layout_map(rig.block, &a, 0, &position, &bytes));
     assert_false(vmsim__layout_map(rig.block, &a, 6 * BLOCK, &position, &bytes));
     assert_true(vmsim__layout_map(rig.block, &a, 5 * BLOCK + 100, &position, &bytes));

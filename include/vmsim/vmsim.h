@@ -130,9 +130,14 @@ enum vmsim_file_kind {
     VMSIM_FILE_BLOCKDEV = 3 /**< a block device itself, as file systems read their own blocks: Buffers of meminfo */
 };
 /** Makes a file of `size` bytes; `cached`: all its pages are in the page cache already. *file gets its number (never
- * 0). */
+ * 0). A regular file lies on the machine's first storage device, behind those made before. */
 int vmsim_file_create(struct vmsim_machine *machine, enum vmsim_file_kind kind, const char *path, uint64_t size,
                       bool cached, uint32_t *file);
+/** The same of a regular file or a block device itself, on the device that bears this name (NULL: the first one).
+ *  `fragment`: 0, or the longest piece in bytes, a multiple of 4096, in which it lies, the pieces spread over the
+ * device. VMSIM_ELIMIT: the device is full. */
+int vmsim_file_create_on(struct vmsim_machine *machine, enum vmsim_file_kind kind, const char *path, uint64_t size,
+                         bool cached, const char *device, uint64_t fragment, uint32_t *file);
 /** read(2)-like: brings the bytes into the page cache. @return bytes read or a negative Linux errno. */
 int64_t vmsim_task_read(struct vmsim_machine *machine, uint32_t task, uint32_t file, uint64_t offset, uint64_t length);
 /** write(2)-like. @return bytes written or a negative Linux errno. */

@@ -137,7 +137,7 @@ static size_t extent_at(const struct vmsim__layout *l, uint64_t offset) {
 
 /* A new extent before extent `i`, joined to the one that it continues. Room has been made. */
 static void add_extent(struct vmsim__layout *l, size_t i, uint64_t offset, const struct place *p) {
-    struct vmsim__extent *before = i ? &l->extents.at[i - 1] : NULL;
+    struct vmsim__file_extent *before = i ? &l->extents.at[i - 1] : NULL;
     if (before && !l->fragment && before->offset + before->bytes == offset &&
         before->position + before->bytes == p->position) {
         before->bytes += p->bytes;
@@ -145,7 +145,7 @@ static void add_extent(struct vmsim__layout *l, size_t i, uint64_t offset, const
     }
     VMSIM__ASSERT(l->extents.count < l->extents.capacity);
     memmove(&l->extents.at[i + 1], &l->extents.at[i], (l->extents.count++ - i) * sizeof *l->extents.at);
-    l->extents.at[i] = (struct vmsim__extent){offset, p->position, p->bytes};
+    l->extents.at[i] = (struct vmsim__file_extent){offset, p->position, p->bytes};
 }
 
 /* The first part of [offset, end) without a place; its length, 0 when there is none. */
@@ -204,7 +204,7 @@ void vmsim__layout_cut(struct vmsim__block *b, struct vmsim__layout *l, uint64_t
     struct vmsim__device *d = &b->devices[l->device];
     uint64_t end = blocks_up(bytes);
     while (l->extents.count) {
-        struct vmsim__extent *last = &l->extents.at[l->extents.count - 1];
+        struct vmsim__file_extent *last = &l->extents.at[l->extents.count - 1];
         uint64_t keep = last->offset < end ? vmsim__min64(end - last->offset, last->bytes) : 0;
         if (keep == last->bytes)
             return;
@@ -236,7 +236,7 @@ bool vmsim__layout_map(const struct vmsim__block *b, const struct vmsim__layout 
     size_t i = extent_at(l, offset);
     if (i == l->extents.count || l->extents.at[i].offset > offset)
         return false;
-    const struct vmsim__extent *e = &l->extents.at[i];
+    const struct vmsim__file_extent *e = &l->extents.at[i];
     *position = e->position + (offset - e->offset);
     *bytes = e->bytes - (offset - e->offset);
     return true;
@@ -291,7 +291,7 @@ uint64_t vmsim__block_placed(const struct vmsim__block *b, uint32_t device) {
 int vmsim__layout_check(const struct vmsim__block *b, const struct vmsim__layout *l, struct vmsim__err *err) {
     uint64_t end = 0;
     for (size_t i = 0; i < l->extents.count; i++) {
-        const struct vmsim__extent *e = &l->extents.at[i];
+        const struct vmsim__file_extent *e = &l->extents.at[i];
         const struct vmsim__device *d = &b->devices[l->device];
         size_t r = range_at(d, e->position);
         bool is_free = r < d->space.count && d->space.at[r].position < e->position + e->bytes;

@@ -25,7 +25,7 @@
 
 #define VMSIM__LAYOUT_BLOCK UINT64_C(4096) /* places are multiples of it */
 
-struct vmsim__extent {
+struct vmsim__file_extent {
     uint64_t offset, position, bytes; /* multiples of VMSIM__LAYOUT_BLOCK */
 };
 struct vmsim__layout {
@@ -33,7 +33,7 @@ struct vmsim__layout {
     bool raw;          /* the device itself: offset is position; needs no extents */
     uint64_t fragment; /* longest extent, a multiple of VMSIM__LAYOUT_BLOCK; 0: any */
     struct {
-        VMSIM__VEC(struct vmsim__extent);
+        VMSIM__VEC(struct vmsim__file_extent);
     } extents; /* by offset, not overlapping */
 };
 

@@ -33,8 +33,11 @@ void vmsim__cache_destroy(struct vmsim__cache *c) {
     if (!c)
         return;
     for (size_t i = 1; i < c->files.count; i++) {
-        if (c->files.at[i] && c->files.at[i]->path)
+        if (!c->files.at[i])
+            continue;
+        if (c->files.at[i]->path)
             vmsim__strfree(c->alloc, c->files.at[i]->path);
+        vmsim__vec_fini(c->alloc, &c->files.at[i]->layout.extents);
     }
     vmsim__policy_instance_fini(&c->readahead.instance);
     vmsim__vec_fini(c->alloc, &c->transfers);

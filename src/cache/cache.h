@@ -16,6 +16,7 @@
 #ifndef VMSIM__CACHE_H
 #define VMSIM__CACHE_H
 #include "base/policy_registry.h"
+#include "block/block_layout.h"
 #include "cache/cache_spec.h"
 #include "cache/entry.h"
 #include "lru/lru.h"
@@ -39,21 +40,22 @@ struct vmsim__file_ra {
 enum vmsim__read_advice { VMSIM__READ_NORMAL, VMSIM__READ_RANDOM, VMSIM__READ_SEQUENTIAL };
 
 struct vmsim__file {
-    uint32_t id;               /* index in the cache's table; never 0 */
-    uint8_t kind;              /* enum vmsim__file_kind */
-    bool linked;               /* a path leads to it: it outlives its last user */
-    bool segment;              /* of kind SHMEM: System V's, which is mapped page by page (shm_vm_ops) */
-    bool blockdev;             /* of kind REGULAR: a block device itself; its pages are Buffers */
-    uint64_t size;             /* bytes */
-    struct vmsim__radix pages; /* index -> entry (cache/entry.h) */
-    uint64_t nrpages;          /* entries that are pages */
-    uint32_t refcount;         /* open files and mappings */
-    char *path;                /* owned; may be NULL (anonymous shared memory) */
-    void *mappings;            /* vm/'s list of VMAs that map it (i_mmap); NULL: none */
-    uint64_t mkwrite_pages;    /* calls of page_mkwrite that dirtied a page, since creation */
-    uint64_t disk_size;        /* bytes that the device holds: pages beyond are holes and are zeroed, not read */
-    int write_error;           /* negative Linux errno of a failed write-out that no fsync has told yet */
-    struct vmsim__file_ra ra;  /* for users without an open file of their own: calls that are given no `ra` */
+    uint32_t id;                 /* index in the cache's table; never 0 */
+    uint8_t kind;                /* enum vmsim__file_kind */
+    bool linked;                 /* a path leads to it: it outlives its last user */
+    bool segment;                /* of kind SHMEM: System V's, which is mapped page by page (shm_vm_ops) */
+    bool blockdev;               /* of kind REGULAR: a block device itself; its pages are Buffers */
+    uint64_t size;               /* bytes */
+    struct vmsim__radix pages;   /* index -> entry (cache/entry.h) */
+    uint64_t nrpages;            /* entries that are pages */
+    uint32_t refcount;           /* open files and mappings */
+    char *path;                  /* owned; may be NULL (anonymous shared memory) */
+    void *mappings;              /* vm/'s list of VMAs that map it (i_mmap); NULL: none */
+    uint64_t mkwrite_pages;      /* calls of page_mkwrite that dirtied a page, since creation */
+    uint64_t disk_size;          /* bytes that the device holds: pages beyond are holes and are zeroed, not read */
+    struct vmsim__layout layout; /* where they lie on it */
+    int write_error;             /* negative Linux errno of a failed write-out that no fsync has told yet */
+    struct vmsim__file_ra ra;    /* for users without an open file of their own: calls that are given no `ra` */
 };
 
 struct vmsim__cache; /* all files of a machine, LRU lists and batches */
@@ -77,10 +79,11 @@ struct vmsim__cache_io {
     void *context;
     /* Moves pages [first, first + pages) of `file`; vmsim__transfer_done with this id when they are there. False: the
      * host has no memory, the transfer counts as done. */
-    bool (*submit)(void *context, uint32_t id, const struct vmsim__file *file, uint64_t first, uint64_t pages,
-                   bool write);
+    bool (*submit)(void *context, uint32_t id, struct vmsim__file *file, uint64_t first, uint64_t pages, bool write);
     /* What some may wait for has happened to the page; `status`: 0 or the transfer's error. */
     void (*wake)(void *context, enum vmsim__wait_kind kind, vmsim__pfn pfn, int status);
+    /* No more than the first `bytes` bytes of the file are left; 0: it goes. May be NULL. */
+    void (*shrink)(void *context, struct vmsim__file *file, uint64_t bytes);
 };
 
 /* ---- the cache as a whole ---- */

@@ -83,6 +83,8 @@ const struct vmsim_param vmsim__cache_params[] = {
      .type = VMSIM_PARAM_STRUCT,
      FIELD(vmsim__cache_spec, device),
      .fields = vmsim__device_params,
-     .doc = "The device under regular files."},
+     .present = offsetof(struct vmsim__cache_spec, device_given),
+     .doc = "The storage device of a machine without `devices`: it serves one transfer after another, each latency + "
+            "bytes / bandwidth, wherever it lies."},
     {0},
 };

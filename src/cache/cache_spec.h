@@ -23,6 +23,7 @@ struct vmsim__cache_spec {
     uint64_t zero_cost;              /* ns: clear one page */
     uint64_t lookup_cost;            /* ns: find one page in a fault */
     struct vmsim__device_spec device;
+    bool device_given;
 };
 
 /* Tables over the two structs, for config/. */

@@ -152,6 +152,9 @@ static void delete_file(struct vmsim__cache *c, struct vmsim__file *f, unsigned 
     VMSIM__ASSERT(dropped);
     (void)dropped;
     VMSIM__ASSERT(!f->nrpages);
+    if (c->io.shrink)
+        c->io.shrink(c->io.context, f, 0);
+    vmsim__vec_fini(c->alloc, &f->layout.extents);
     vmsim__radix_fini(&f->pages);
     vmsim__strfree(c->alloc, f->path);
     c->files.at[f->id] = NULL;

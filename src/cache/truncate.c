@@ -85,7 +85,11 @@ int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
     f->size = size;
     f->disk_size = vmsim__min64(f->disk_size, size);
     call->started = !vmsim__file_drop_pages(c, f, vmsim__cache_pages_of(c, size), UINT64_MAX, true, cpu);
-    return call->started ? -VMSIM__ERESTARTSYS : 0;
+    if (call->started)
+        return -VMSIM__ERESTARTSYS;
+    if (c->io.shrink)
+        c->io.shrink(c->io.context, f, vmsim__cache_pages_of(c, size) << c->mem->page_shift);
+    return 0;
 }
 
 int vmsim__file_punch(struct vmsim__cache *c, struct vmsim__file *f, uint64_t start, uint64_t end, unsigned cpu) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every number of a machine under one name, resolved once and then read by id (jemalloc's mallctl habit).
  *
- *     vmstat.NAME  nodeN.NAME  zone.N.ZONE.NAME  cpuN.NAME  tasks.TASK.NAME
+ *     vmstat.NAME  block.DEVICE.NAME  nodeN.NAME  zone.N.ZONE.NAME  cpuN.NAME  tasks.TASK.NAME
  *     tlb.cpuN.NAME  tlb.cpuN.walks.SIZE  tlb.cpuN.ARRAY.NAME  tlb.cpuN.ARRAY.SIZE.NAME              SIZE: 4KiB
  *     thp.hugepages-SIZEkB.NAME                                          of kernels that have those folders
  *     policies.DOMAIN.POLICY.NAME                                        of policies that something asks
@@ -146,6 +146,25 @@ static uint64_t read_tlb_array(const struct vmsim_machine *m, uint32_t number, u
     return sum;
 }
 
+static const char *const device_fields[] = {"reads",         "writes",  "merged", "read_bytes",
+                                            "written_bytes", "busy_ns", "errors"};
+static uint64_t read_device(const struct vmsim_machine *m, uint32_t field, uint32_t device) {
+    struct vmsim__block_stat s;
+    uint64_t now = 0;
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
+        now = vmsim__max64(now, m->cpus[cpu].now);
+    vmsim__block_stat(m->block, device, now, &s);
+    const uint64_t values[] = {s.ios[VMSIM__BLOCK_READ],
+                               s.ios[VMSIM__BLOCK_WRITE],
+                               s.merges[VMSIM__BLOCK_READ] + s.merges[VMSIM__BLOCK_WRITE],
+                               s.bytes[VMSIM__BLOCK_READ],
+                               s.bytes[VMSIM__BLOCK_WRITE],
+                               s.busy,
+                               s.errors[VMSIM__BLOCK_READ] + s.errors[VMSIM__BLOCK_WRITE]};
+    _Static_assert(VMSIM__COUNT(values) == VMSIM__COUNT(device_fields), "a value for each name");
+    return values[field];
+}
+
 #define CPU_FIELDS 6u
 static const char *const cpu_names[CPU_FIELDS] = {"time_ns",   "context_switches", "user_ns",
                                                   "system_ns", "idle_ns",          "iowait_ns"};
@@ -270,6 +289,15 @@ static bool add_array(struct vmsim_machine *m, uint32_t cpu, const struct vmsim_
     return ok;
 }
 
+static bool add_devices(struct vmsim_machine *m) {
+    bool ok = true;
+    for (uint32_t d = 0; d < vmsim__block_devices(m->block); d++) {
+        for (uint32_t i = 0; i < VMSIM__COUNT(device_fields); i++)
+            ok = ok && add(m, read_device, i, d, "block.%s.%s", vmsim__block_name(m->block, d), device_fields[i]);
+    }
+    return ok;
+}
+
 static bool add_cpus(struct vmsim_machine *m) {
     bool ok = true;
     struct vmsim__tlb_stats stats;
@@ -325,7 +353,7 @@ static bool take_back(struct vmsim_machine *m, size_t count) {
 /* Brings the table up to date: a task that has got another name since is counted under both, which read the same.
  * False: no host memory; what is there stays valid. */
 static bool build(struct vmsim_machine *m) {
-    if (!m->counters.count && !(add_vmstat(m) && add_memory(m) && add_cpus(m) && add_policies(m)))
+    if (!m->counters.count && !(add_vmstat(m) && add_memory(m) && add_devices(m) && add_cpus(m) && add_policies(m)))
         return take_back(m, 0);
     for (; m->counted_names < m->names.count; m->counted_names++) {
         const struct vmsim__task *t = vmsim__task_at(m, m->named.at[m->counted_names].task);

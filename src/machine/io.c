@@ -1,18 +1,78 @@
 /* SPDX-License-Identifier: MIT */
-/* Between the page cache and the devices: transfers go out, completions come back as events and wake who waits. */
+/* Between the page cache and the devices: transfers go out, completions come back as events and wake who waits.
+ *
+ *     cache: transfer of pages --> layout of the file --> block: requests --> event --> transfer done --> wake
+ *
+ * A file that was given no place before lies where there is room at its first transfer: all that it holds at once, so
+ * that it is in one piece. On the device of a machine that describes none, files have no places at all: that device
+ * serves one transfer after another, wherever it lies. Kernel counterparts: fs/ext4/inode.c (ext4_map_blocks),
+ * mm/filemap.c (folio_end_read). */
 #include "machine/sched.h"
 
-/* 128 bits: an exabyte times 10^9 would wrap in 64. Bandwidth 0: no time per byte. */
-static bool submit(void *context, uint32_t id, const struct vmsim__file *file, uint64_t first, uint64_t pages,
-                   bool write) {
+#include <stdio.h>
+
+#define LINUX_ENOSPC 28
+
+static bool no_memory(struct vmsim_machine *m) {
+    m->host_nomem = true;
+    return false;
+}
+
+/* ---- places ---- */
+
+/* What the file holds on disk gets its place, if there is room; 0, VMSIM_ELIMIT or VMSIM_ENOMEM. */
+static int place_contents(struct vmsim_machine *m, struct vmsim__file *f) {
+    f->layout.raw = m->serial_device || f->blockdev;
+    if (!f->disk_size || f->layout.extents.count)
+        return 0;
+    return vmsim__layout_place(m->block, &f->layout, 0,
+                               vmsim__align_up(f->disk_size, UINT64_C(1) << m->mem->page_shift));
+}
+
+int vmsim__io_place(struct vmsim_machine *m, struct vmsim__file *f, const char *device, uint64_t fragment) {
+    VMSIM__ASSERT(f->kind == VMSIM__FILE_REGULAR && !f->layout.extents.count);
+    uint32_t found = device ? vmsim__block_find(m->block, device) : 0;
+    if (found == VMSIM__BLOCK_NO_DEVICE)
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "there is no device '%s'", device);
+    if (fragment % VMSIM__LAYOUT_BLOCK)
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "fragments of %llu bytes: not a multiple of 4096",
+                              (unsigned long long)fragment);
+    f->layout.device = found;
+    f->layout.fragment = fragment;
+    int err = place_contents(m, f);
+    if (err == VMSIM_ENOMEM)
+        return vmsim__err_set(&m->err, err, "no memory for the place of a file");
+    if (err)
+        return vmsim__err_set(&m->err, err, "the device '%s' is full: %llu bytes do not fit",
+                              vmsim__block_name(m->block, found), (unsigned long long)f->disk_size);
+    return 0;
+}
+
+static void shrink(void *context, struct vmsim__file *f, uint64_t bytes) {
     struct vmsim_machine *m = context;
-    const struct vmsim__device_spec *d = &m->spec.cache.device;
-    uint64_t bytes = pages << m->mem->page_shift, bandwidth = write ? d->write_bandwidth : d->read_bandwidth;
-    uint64_t moving = bandwidth ? (uint64_t)((unsigned __int128)bytes * 1000000000u / bandwidth) : 0;
-    (void)file, (void)first;
-    m->device_free =
-        vmsim__max64(m->mem->now.time, m->device_free) + (write ? d->write_latency : d->read_latency) + moving;
-    return !vmsim__event_at(m, m->device_free, VMSIM__EVENT_IO, id);
+    if (bytes)
+        vmsim__layout_cut(m->block, &f->layout, bytes);
+    else
+        vmsim__layout_release(m->block, &f->layout);
+}
+
+/* ---- transfers ---- */
+
+/* Somebody waits for what is read, or soon will; writes go behind, as the kernel's schedulers have it, which tell them
+ * apart by direction (mq-deadline). A full device fails the write: ENOSPC. */
+static bool submit(void *context, uint32_t id, struct vmsim__file *f, uint64_t first, uint64_t pages, bool write) {
+    struct vmsim_machine *m = context;
+    unsigned shift = m->mem->page_shift;
+    const struct vmsim__block_io io = {.op = write ? VMSIM__BLOCK_WRITE : VMSIM__BLOCK_READ,
+                                       .sync = !write,
+                                       .position = first << shift,
+                                       .bytes = pages << shift,
+                                       .cookie = id};
+    int err = place_contents(m, f);
+    err = err == VMSIM_ENOMEM ? err : vmsim__layout_submit(m->block, &f->layout, m->mem->now.time, &io);
+    if (err == VMSIM_ELIMIT)
+        vmsim__transfer_done(m->cache, id, -LINUX_ENOSPC);
+    return err != VMSIM_ENOMEM || no_memory(m);
 }
 
 static void wake(void *context, enum vmsim__wait_kind kind, vmsim__pfn pfn, int status) {
@@ -20,11 +80,69 @@ static void wake(void *context, enum vmsim__wait_kind kind, vmsim__pfn pfn, int 
     vmsim__page_wake(m, kind, pfn, status, m->mem->now.time); /* no host memory: the error stays with the machine */
 }
 
+static bool schedule(void *context, uint64_t time, uint64_t arg) {
+    struct vmsim_machine *m = context;
+    return !vmsim__event_at(m, time, VMSIM__EVENT_IO, arg);
+}
+
+static void complete(void *context, uint64_t cookie, int status, uint64_t now) {
+    struct vmsim_machine *m = context;
+    VMSIM__ASSERT(m->mem->now.time == now);
+    (void)now;
+    vmsim__transfer_done(m->cache, (uint32_t)cookie, status);
+}
+
 int vmsim__io_event(struct vmsim_machine *m, const struct vmsim__event *e) {
-    vmsim__transfer_done(m->cache, (uint32_t)e->arg, 0);
+    if (vmsim__block_event(m->block, e->arg, e->time))
+        no_memory(m);
     return vmsim__host_error(m);
 }
 
-void vmsim__io_init(struct vmsim_machine *m) {
-    vmsim__cache_set_io(m->cache, &(struct vmsim__cache_io){.context = m, .submit = submit, .wake = wake});
+/* ---- life ---- */
+
+int vmsim__io_init(struct vmsim_machine *m) {
+    struct vmsim__block_spec one;
+    const struct vmsim__block_spec *devices;
+    size_t count = vmsim__machine_devices(&m->spec, &one, &devices);
+    m->serial_device = devices == &one;
+    m->block = vmsim__block_create(m->alloc, devices, count, &(struct vmsim__block_hooks){m, schedule, complete});
+    if (!m->block)
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the storage devices");
+    vmsim__cache_set_io(m->cache, &(struct vmsim__cache_io){m, submit, wake, shrink});
+    return 0;
+}
+
+/* Devices and extents, and that what all files have of a device is what the device gave. */
+int vmsim__io_check(struct vmsim_machine *m) {
+    uint32_t devices = vmsim__block_devices(m->block), id = 1;
+    int err = vmsim__block_check(m->block, &m->err);
+    for (struct vmsim__file *f; !err && (f = vmsim__file_next(m->cache, &id)) != NULL; id++)
+        err = vmsim__layout_check(m->block, &f->layout, &m->err);
+    for (uint32_t d = 0; d < devices && !err; d++) {
+        uint64_t sum = 0;
+        id = 1;
+        for (struct vmsim__file *f; (f = vmsim__file_next(m->cache, &id)) != NULL; id++)
+            sum += f->layout.device == d ? vmsim__layout_bytes(&f->layout) : 0;
+        if (sum != vmsim__block_placed(m->block, d))
+            err = vmsim__err_set(&m->err, VMSIM_ECHECK, "device %s: files have %llu bytes of it, it gave %llu",
+                                 vmsim__block_name(m->block, d), (unsigned long long)sum,
+                                 (unsigned long long)vmsim__block_placed(m->block, d));
+    }
+    return err;
+}
+
+void vmsim__io_hung_text(const struct vmsim_machine *m, char *out, size_t size) {
+    struct vmsim__block_waiter w[64];
+    size_t count = vmsim__block_waiting(m->block, w, VMSIM__COUNT(w)), hung = 0;
+    const char *device = "";
+    out[0] = '\0';
+    for (size_t i = 0; i < count && i < VMSIM__COUNT(w); i++) {
+        if (!w[i].hung)
+            continue;
+        device = hung ? device : vmsim__block_name(m->block, w[i].device);
+        hung++;
+    }
+    if (hung)
+        snprintf(out, size, "; %zu transfer%s, of device %s first, will never complete", hung, hung == 1 ? "" : "s",
+                 device);
 }

@@ -78,8 +78,8 @@ static int create_cpus(struct vmsim_machine *m) {
         m->cpus[i].task = VMSIM_TASK_NONE;
         m->cpus[i].refresh = VMSIM__STAT_INTERVAL;
     }
-    vmsim__io_init(m);
-    return vmsim__sched_init(m);
+    err = vmsim__io_init(m);
+    return err ? err : vmsim__sched_init(m);
 }
 
 static int write_sysctls(struct vmsim_machine *m) {
@@ -126,7 +126,7 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
     }
     /* The lists point into the configuration's arena, which may go before the machine. */
     VMSIM__ASSERT(m->mem && m->cache && m->vm && m->tlbs && m->cpus);
-    m->spec.sysctl = m->spec.mem.sysctl = m->spec.plugins = (struct vmsim_param_list){0};
+    m->spec.sysctl = m->spec.mem.sysctl = m->spec.plugins = m->spec.devices = (struct vmsim_param_list){0};
     *out = m;
     return 0;
 }
@@ -159,6 +159,7 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
         vmsim__vm_destroy(m->vm);
     if (m->cache)
         vmsim__cache_destroy(m->cache);
+    vmsim__block_destroy(m->block);
     vmsim__lru_destroy(m->lru);
     if (m->mem)
         vmsim__mem_destroy(m->mem);
@@ -195,6 +196,7 @@ int vmsim_machine_check(struct vmsim_machine *m) {
     err = err ? err : vmsim__lru_check(m->lru, &m->err);
     err = err ? err : vmsim__cache_check(m->cache, &m->err);
     err = err ? err : vmsim__vm_check(m->vm, &m->err);
+    err = err ? err : vmsim__io_check(m);
     return err ? err : vmsim__tlb_system_check(m->tlbs, NULL, &m->err);
 }
 

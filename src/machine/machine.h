@@ -141,6 +141,7 @@ struct vmsim_machine {
     struct vmsim__mem *mem;
     struct vmsim__lru *lru;
     struct vmsim__cache *cache;
+    struct vmsim__block *block;
     struct vmsim__vm *vm;
     struct vmsim__policy_registry *policies;
     struct vmsim__tlb_system *tlbs;
@@ -166,7 +167,7 @@ struct vmsim_machine {
     bool stepping;   /* a task works in a step: whoever it asks cannot let the machine go on */
     bool host_nomem; /* sticky: the host had no memory for an event or a queue */
     struct vmsim__task *waiters[VMSIM__WAIT_BUCKETS]; /* for pages, by pfn; first come, first in the list */
-    uint64_t device_free;                             /* ns: when the device has done all that was asked of it */
+    bool serial_device; /* the description has no devices: one that serves transfers one after another */
     struct vmsim__slab spaces;
     /* Told of each task that has ended, by whoever gives tasks their work; NULL: nobody. */
     void (*on_exit)(void *context, struct vmsim__task *t);
@@ -239,7 +240,13 @@ int vmsim__host_error(struct vmsim_machine *m);
 int vmsim__machine_create_policies(struct vmsim_machine *m);
 
 /* The devices under files (io.c): plugs itself into the cache. */
-void vmsim__io_init(struct vmsim_machine *m);
+int vmsim__io_init(struct vmsim_machine *m); /* 0 or VMSIM_ENOMEM */
+/* Lays a new regular file on a device, NULL: the first one; `fragment`: as of a layout. 0, or an error with its text.
+ */
+int vmsim__io_place(struct vmsim_machine *m, struct vmsim__file *f, const char *device, uint64_t fragment);
+/* Transfers that will never complete, for messages: "; 3 transfers ...", or nothing. */
+void vmsim__io_hung_text(const struct vmsim_machine *m, char *out, size_t size);
+int vmsim__io_check(struct vmsim_machine *m); /* 0 or VMSIM_ECHECK */
 /* An event of a device is due. */
 int vmsim__io_event(struct vmsim_machine *m, const struct vmsim__event *e);
 

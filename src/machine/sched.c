@@ -3,6 +3,7 @@
 #include "machine/sched.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define WAKEUP_CREDIT UINT64_C(3000000) /* ns that a sleeper is ahead at most: half of sched_latency, 6 ms */
 #define WAKEUP_GRANULARITY                                                                                             \
@@ -446,6 +447,8 @@ static void page_text(const struct vmsim_machine *m, const struct vmsim__wait *w
     const struct vmsim__file *file = vmsim__file_by_id(m->cache, f->mapping);
     snprintf(out, size, "for page %llu of '%s', which is being %s", (unsigned long long)vmsim__frame_index(f),
              file && file->path ? file->path : "?", w->kind == VMSIM__WAIT_LOCKED ? "read" : "written");
+    size_t length = strlen(out);
+    vmsim__io_hung_text(m, out + length, size - length);
 }
 
 void vmsim__wait_text(const struct vmsim_machine *m, const struct vmsim__task *t, char *out, size_t size) {

@@ -78,6 +78,14 @@ static const struct vmsim_param own_params[] = {
      .offset = AT(cache),
      .fields = vmsim__cache_params,
      .doc = "Page cache, readahead and the storage device behind files."},
+    {.name = "devices",
+     .type = VMSIM_PARAM_STRUCT_LIST,
+     .offset = AT(devices),
+     .fields = vmsim__block_spec_params,
+     .element_size = sizeof(struct vmsim__block_spec),
+     .max = 256,
+     .doc = "Storage devices; files lie on the first unless they say `device:`. Without any there is one, \"vda\", as "
+            "page_cache.device describes it."},
     {.name = "costs",
      .type = VMSIM_PARAM_STRUCT,
      .offset = AT(costs),
@@ -181,6 +189,11 @@ void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec) {
     spec->vm.mmap_min_addr = vmsim__vm_mmap_min_addr(spec->mem.arch);
     spec->mem.page_size = UINT64_C(1) << format->page_shift;
     spec->mem.sysctl = spec->sysctl;
+    if (spec->devices.count) { /* what readahead takes for the largest request */
+        struct vmsim__block_params first;
+        vmsim__block_settle(spec->devices.data, &first);
+        spec->cache.device.optimal_io = first.max_request ? first.max_request : UINT64_C(1) << 62;
+    }
     if (!format->levels) { /* nothing to cache */
         spec->tlb.arrays = spec->tlb.walk_caches = (struct vmsim_param_list){0};
         spec->tlb.walk_latency = 0;
@@ -189,4 +202,27 @@ void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec) {
         spec->tlb = *vmsim__tlb_spec_default();
         spec->tlb.clock = clock ? clock : spec->tlb.clock;
     }
+}
+
+/* One request at a time, whole and by itself: latency + bytes / bandwidth. */
+static void serial_device(const struct vmsim__device_spec *d, struct vmsim__block_spec *out) {
+    *out = (struct vmsim__block_spec){
+        .name = VMSIM__DEVICE_NAME,
+        .own = {.size = UINT64_C(1) << 60,
+                .queue_depth = 1,
+                .latency = {d->read_latency, d->write_latency},
+                .bandwidth = {d->read_bandwidth, d->write_bandwidth},
+                .nomerges = 2},
+    };
+    memset(out->given, true, sizeof out->given);
+}
+
+size_t vmsim__machine_devices(const struct vmsim__machine_spec *spec, struct vmsim__block_spec *one,
+                              const struct vmsim__block_spec **devices) {
+    *devices = spec->devices.data;
+    if (spec->devices.count)
+        return spec->devices.count;
+    serial_device(&spec->cache.device, one);
+    *devices = one;
+    return 1;
 }

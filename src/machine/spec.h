@@ -6,6 +6,7 @@
  * vmsim__machine_spec) with this layer's own. */
 #ifndef VMSIM__MACHINE_SPEC_H
 #define VMSIM__MACHINE_SPEC_H
+#include "block/block_spec.h"
 #include "cache/cache_spec.h"
 #include "mmu/mmu.h"
 #include "tlb/tlb_spec.h"
@@ -27,6 +28,7 @@ struct vmsim__machine_spec {
     struct vmsim__vm_spec vm;
     struct vmsim__cache_spec cache;
     struct vmsim__tlb_spec tlb;
+    struct vmsim_param_list devices; /* struct vmsim__block_spec; none: that of `cache` */
     struct vmsim__machine_cost_spec costs;
     uint64_t timeslice;                    /* ns that a task runs while another waits for its CPU */
     struct vmsim_param_list sysctl;        /* struct vmsim_param_pair: written after boot */
@@ -44,5 +46,11 @@ int vmsim__machine_params(struct vmsim_param *table, size_t capacity);
 
 /* Makes the parts agree: gives every layer the kernel and the architecture, fills a TLB when none is described. */
 void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec);
+
+/* The storage devices that the machine has: those that it describes, or `one`, made of what its page cache says.
+ * Returns how many. */
+size_t vmsim__machine_devices(const struct vmsim__machine_spec *spec, struct vmsim__block_spec *one,
+                              const struct vmsim__block_spec **devices);
+#define VMSIM__DEVICE_NAME "vda" /* of that one */
 
 #endif

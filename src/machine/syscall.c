@@ -71,6 +71,18 @@ int64_t vmsim_task_get_mempolicy(struct vmsim_machine *m, uint32_t task, uint64_
 
 int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const char *path, uint64_t size, bool cached,
                       uint32_t *file) {
+    return vmsim_file_create_on(m, kind, path, size, cached, NULL, 0, file);
+}
+
+/* The file goes again, with what was made of it. */
+static int refuse_file(struct vmsim_machine *m, struct vmsim__file *f, int err) {
+    vmsim__file_unlink(m->cache, f, 0);
+    vmsim__file_put(m->cache, f, 0);
+    return err;
+}
+
+int vmsim_file_create_on(struct vmsim_machine *m, enum vmsim_file_kind kind, const char *path, uint64_t size,
+                         bool cached, const char *device, uint64_t fragment, uint32_t *file) {
     static const enum vmsim__file_kind kinds[] = {VMSIM__FILE_REGULAR, VMSIM__FILE_SHMEM, VMSIM__FILE_RAMFS,
                                                   VMSIM__FILE_REGULAR};
     *file = 0;
@@ -80,11 +92,16 @@ int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const 
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "a file of %llu bytes is too long", (unsigned long long)size);
     if (path && vmsim__file_find(m->cache, path))
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "the file '%s' exists", path);
+    if ((device || fragment) && kinds[kind] != VMSIM__FILE_REGULAR)
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "only a regular file lies on a device");
     struct vmsim__file *f = vmsim__file_create(m->cache, kinds[kind], path, size);
     if (!f)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a file");
-    *file = f->id;
     f->blockdev = kind == VMSIM_FILE_BLOCKDEV;
+    int err = f->kind == VMSIM__FILE_REGULAR ? vmsim__io_place(m, f, device, fragment) : 0;
+    if (err)
+        return refuse_file(m, f, err);
+    *file = f->id;
     if (cached && vmsim__file_preload(m->cache, f, 0))
         return vmsim__host_error(m)
                    ? VMSIM_ENOMEM

@@ -4,6 +4,7 @@
  *     vmsim__proc_each --+-- proc/vmstat, proc/meminfo ...        one a machine
  *                        +-- proc/sys/vm/NAME                     one a sysctl          (arg: its number)
  *                        +-- proc/PID/...                         a set a task          (arg: the task)
+ *                        +-- sys/block/NAME/...                   a set a device        (arg: the device)
  *                        +-- sys/devices/system/node/nodeN/...    a set a node          (arg: the node)
  *                        `-- sys/devices/system/cpu/cpuN/...      a set a CPU           (arg: the CPU)
  *
@@ -67,6 +68,10 @@ vmsim__proc_render vmsim__proc_zoneinfo, vmsim__proc_buddyinfo, vmsim__proc_page
 /* proc_stat.c */
 vmsim__proc_render vmsim__proc_stat, vmsim__proc_uptime, vmsim__proc_loadavg, vmsim__proc_version, vmsim__proc_swaps,
     vmsim__proc_cpuinfo;
+
+/* proc_block.c */
+vmsim__proc_render vmsim__proc_diskstats;
+int vmsim__proc_each_block(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context);
 
 /* proc_sysctl.c */
 int vmsim__proc_each_sysctl(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context);

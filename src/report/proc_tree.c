@@ -11,23 +11,19 @@ int vmsim__proc_each(struct vmsim_machine *m, vmsim__proc_visit *visit, void *co
         const char *path;
         vmsim__proc_render *render;
     } files[] = {
-        {"proc/buddyinfo", vmsim__proc_buddyinfo},
-        {"proc/cpuinfo", vmsim__proc_cpuinfo},
-        {"proc/loadavg", vmsim__proc_loadavg},
-        {"proc/meminfo", vmsim__proc_meminfo},
-        {"proc/pagetypeinfo", vmsim__proc_pagetypeinfo},
-        {"proc/stat", vmsim__proc_stat},
-        {"proc/swaps", vmsim__proc_swaps},
-        {"proc/uptime", vmsim__proc_uptime},
-        {"proc/version", vmsim__proc_version},
-        {"proc/vmstat", vmsim__proc_vmstat},
-        {"proc/zoneinfo", vmsim__proc_zoneinfo},
+        {"proc/buddyinfo", vmsim__proc_buddyinfo}, {"proc/cpuinfo", vmsim__proc_cpuinfo},
+        {"proc/diskstats", vmsim__proc_diskstats}, {"proc/loadavg", vmsim__proc_loadavg},
+        {"proc/meminfo", vmsim__proc_meminfo},     {"proc/pagetypeinfo", vmsim__proc_pagetypeinfo},
+        {"proc/stat", vmsim__proc_stat},           {"proc/swaps", vmsim__proc_swaps},
+        {"proc/uptime", vmsim__proc_uptime},       {"proc/version", vmsim__proc_version},
+        {"proc/vmstat", vmsim__proc_vmstat},       {"proc/zoneinfo", vmsim__proc_zoneinfo},
     };
     int err = 0;
     for (size_t i = 0; i < VMSIM__COUNT(files) && !err; i++)
         err = visit(context, files[i].path, files[i].render, 0);
     err = err ? err : vmsim__proc_each_sysctl(m, visit, context);
     err = err ? err : vmsim__proc_each_task(m, visit, context);
+    err = err ? err : vmsim__proc_each_block(m, visit, context);
     return err ? err : vmsim__proc_each_sysfs(m, visit, context);
 }
 

@@ -69,9 +69,10 @@ void vmsim__report_expectations(struct vmsim_scenario *s, struct vmsim__textbuf 
 
 void vmsim__report_summary(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places) {
     static vmsim__section *const sections[] = {
-        vmsim__section_machine, vmsim__section_task_times,  vmsim__section_task_memory, vmsim__section_time,
-        vmsim__section_tlb,     vmsim__section_walks,       vmsim__section_faults,      vmsim__section_nodes,
-        vmsim__section_zones,   vmsim__section_page_tables, vmsim__section_page_cache,  vmsim__section_differences,
+        vmsim__section_machine,     vmsim__section_task_times,  vmsim__section_task_memory, vmsim__section_time,
+        vmsim__section_tlb,         vmsim__section_walks,       vmsim__section_faults,      vmsim__section_nodes,
+        vmsim__section_zones,       vmsim__section_page_tables, vmsim__section_page_cache,  vmsim__section_devices_used,
+        vmsim__section_differences,
     };
     struct vmsim__emitter e;
     print_head(s, out);

@@ -16,9 +16,10 @@
 static const struct {
     int number;
     const char *name;
-} errnos[] = {{1, "EPERM"},  {3, "ESRCH"},   {9, "EBADF"},   {11, "EAGAIN"},    {12, "ENOMEM"},    {13, "EACCES"},
-              {5, "EIO"},    {14, "EFAULT"}, {16, "EBUSY"},  {17, "EEXIST"},    {19, "ENODEV"},    {22, "EINVAL"},
-              {27, "EFBIG"}, {28, "ENOSPC"}, {38, "ENOSYS"}, {75, "EOVERFLOW"}, {95, "EOPNOTSUPP"}};
+} errnos[] = {{1, "EPERM"},    {3, "ESRCH"},      {5, "EIO"},         {9, "EBADF"},      {11, "EAGAIN"},
+              {12, "ENOMEM"},  {13, "EACCES"},    {14, "EFAULT"},     {16, "EBUSY"},     {17, "EEXIST"},
+              {19, "ENODEV"},  {22, "EINVAL"},    {27, "EFBIG"},      {28, "ENOSPC"},    {38, "ENOSYS"},
+              {61, "ENODATA"}, {75, "EOVERFLOW"}, {95, "EOPNOTSUPP"}, {110, "ETIMEDOUT"}};
 
 const char *vmsim__errno_name(int64_t result) {
     for (size_t i = 0; i < VMSIM__COUNT(errnos); i++) {
@@ -344,7 +345,8 @@ static int64_t create_work(struct vmsim_machine *m, struct vmsim__task *t, void 
     const struct vmsim__step_create *d = context;
     uint32_t file;
     (void)t;
-    return vmsim_file_create(m, (enum vmsim_file_kind)d->file.kind, d->file.name, d->file.size, d->file.cached, &file);
+    return vmsim_file_create_on(m, (enum vmsim_file_kind)d->file.kind, d->file.name, d->file.size, d->file.cached,
+                                d->file.device, d->file.fragmented, &file);
 }
 
 static enum end do_create(struct run *r) {

@@ -191,12 +191,22 @@ int vmsim_machine_create_with(struct vmsim_config *config, const struct vmsim_al
     return code;
 }
 
+/* vmsim__workload_validate has told. */
+static bool has_no_place(const struct vmsim_scenario *s, const struct vmsim__file_decl *file) {
+    bool lies = file->kind == VMSIM_FILE_REGULAR || file->kind == VMSIM_FILE_BLOCKDEV;
+    if (file->device && vmsim__block_find(s->machine->block, file->device) == VMSIM__BLOCK_NO_DEVICE)
+        return true;
+    return file->fragmented % VMSIM__LAYOUT_BLOCK || (!lies && (file->device || file->fragmented));
+}
+
 static int create_files(struct vmsim_scenario *s) {
     const struct vmsim__file_decl *files = s->spec->workload.files.data;
     for (size_t i = 0; i < s->spec->workload.files.count; i++) {
         uint32_t id;
-        int err = vmsim_file_create(s->machine, (enum vmsim_file_kind)files[i].kind, files[i].name, files[i].size,
-                                    files[i].cached, &id);
+        if (has_no_place(s, &files[i]))
+            return VMSIM_ECONFIG;
+        int err = vmsim_file_create_on(s->machine, (enum vmsim_file_kind)files[i].kind, files[i].name, files[i].size,
+                                       files[i].cached, files[i].device, files[i].fragmented, &id);
         if (err) {
             char path[64];
             snprintf(path, sizeof path, "workload.files[%zu]", i);

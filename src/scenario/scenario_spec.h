@@ -13,7 +13,9 @@ struct vmsim__file_decl {
     const char *name;
     int kind; /* enum vmsim_file_kind */
     uint64_t size;
-    bool cached; /* its pages are in the page cache when the run begins */
+    bool cached;         /* its pages are in the page cache when the run begins */
+    const char *device;  /* NULL: the first */
+    uint64_t fragmented; /* longest piece in bytes; 0: in one piece */
 };
 
 struct vmsim__task_decl {

@@ -195,6 +195,15 @@ const struct vmsim_param vmsim__file_decl_params[] = {
             "systems read their own blocks (Buffers)."},
     SIZE("size", size, "0", "Bytes."),
     BOOL("cached", cached, "All its pages are in the page cache from the start."),
+    OPT_STRING("device", device,
+               "The storage device (machine.devices) that it lies on, behind the files named before; default: the "
+               "first. Of regular files and block devices."),
+    {.name = "fragmented",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = AT(fragmented),
+     .fallback = "0",
+     .doc = "It lies in pieces of this size, a multiple of 4KiB, spread over the device; 0: in one piece if there is "
+            "room."},
     {0},
 };
 #undef AT
@@ -358,20 +367,7 @@ static const struct vmsim_param call_params[] = {
 static const struct vmsim_param exit_params[] = {
     {.name = "status", .type = VMSIM_PARAM_INT, .offset = AT(status), .fallback = "0", .doc = "Exit status."}, {0}};
 #undef AT
-#define AT(f) offsetof(struct vmsim__step_create, f)
-static const struct vmsim_param create_params[] = {
-    STRING("name", file.name, "Its path."),
-    {.name = "kind",
-     .type = VMSIM_PARAM_ENUM,
-     .offset = AT(file.kind),
-     .fallback = "regular",
-     .choices = vmsim__file_kind_names,
-     .doc = "regular, shmem, ramfs or blockdev."},
-    SIZE("size", file.size, "0", "Bytes."),
-    BOOL("cached", file.cached, "All its pages are in the page cache."),
-    {0},
-};
-#undef AT
+_Static_assert(offsetof(struct vmsim__step_create, file) == 0, "a step `create` is written as a file of `files:`");
 
 #define STEP(verb, word, table, type, text)                                                                            \
     [VMSIM__VERB_##verb] = {.tag = word, .fields = table, .size = sizeof(struct type), .doc = text}
@@ -388,7 +384,7 @@ const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
     STEP(MUNLOCKALL, "munlockall", result_params, vmsim__step_mlockall, "munlockall(2)."),
     STEP(MSYNC, "msync", range_params, vmsim__step_range_call, "msync(MS_SYNC)."),
     STEP(TOUCH, "touch", touch_params, vmsim__step_touch, "Memory references over a region."),
-    STEP(CREATE, "create", create_params, vmsim__step_create, "Makes a file."),
+    STEP(CREATE, "create", vmsim__file_decl_params, vmsim__step_create, "Makes a file."),
     STEP(UNLINK, "unlink", file_params, vmsim__step_file, "Takes a file's name away; it goes with its last user."),
     STEP(OPEN, "open", file_params, vmsim__step_file, "open(2): readahead of the reads that follow starts anew."),
     STEP(READ, "read", file_params, vmsim__step_file, "read(2), in blocks."),

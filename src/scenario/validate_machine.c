@@ -80,10 +80,34 @@ static int check_page_size(struct vmsim_config *config, const struct vmsim__mach
                                       (unsigned long long)(page >> 10));
 }
 
+/* What a device cannot be, names given twice, and two ways of saying it at once. */
+static int check_devices(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
+    const struct vmsim__block_spec *d = m->devices.data;
+    int result = 0;
+    for (size_t i = 0; i < m->devices.count; i++) {
+        char path[PATH_SIZE], key[64];
+        const char *text = vmsim__block_judge(&d[i], key, sizeof key);
+        snprintf(path, sizeof path, "machine.devices[%zu].%s", i, text ? key : "name");
+        if (text)
+            result = vmsim__config_error(config, path, "%s", text);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(d[i].name, d[j].name) != 0)
+                continue;
+            snprintf(path, sizeof path, "machine.devices[%zu].name", i);
+            result = vmsim__config_error(config, path, "another device is named '%s', too", d[i].name);
+            break;
+        }
+    }
+    if (m->devices.count && m->cache.device_given)
+        result = vmsim__config_error(config, "machine.page_cache.device",
+                                     "is the device of a machine without machine.devices: give the figures there");
+    return result;
+}
+
 int vmsim__machine_validate(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     int kernel = check_kernel(config, m), nodes = check_nodes(config, m), arrays = check_arrays(config, m);
-    int sizes = check_page_size(config, m);
-    return kernel ? kernel : nodes ? nodes : arrays ? arrays : sizes;
+    int sizes = check_page_size(config, m), devices = check_devices(config, m);
+    return kernel ? kernel : nodes ? nodes : arrays ? arrays : sizes ? sizes : devices;
 }
 
 /* `text` behind "ORIGIN: ", or NULL when it does not begin so. */

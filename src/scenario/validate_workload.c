@@ -34,7 +34,7 @@ struct arrival {
 struct check {
     struct vmsim_config *config;
     struct vmsim__alloc *alloc;
-    struct names regions, files, markers;
+    struct names regions, files, markers, devices;
     struct {
         VMSIM__VEC(struct arrival);
     } arrivals;
@@ -232,6 +232,18 @@ static void check_mmap(struct check *c, const struct vmsim__step_mmap *d, const 
     check_file(c, d->file, path);
 }
 
+static void check_place(struct check *c, const struct vmsim__file_decl *file, const char *path) {
+    bool lies = file->kind == VMSIM_FILE_REGULAR || file->kind == VMSIM_FILE_BLOCKDEV;
+    look_up(c, &c->devices, file->device, path, ".device", "there is no device '%s' in machine.devices");
+    if (file->device && !lies)
+        wrong(c, path, ".device", "a file of kind %s lies on no device", vmsim__file_kind_names[file->kind], NULL);
+    if (file->fragmented && file->kind != VMSIM_FILE_REGULAR)
+        wrong(c, path, ".fragmented", "a file of kind %s has no pieces on a device", vmsim__file_kind_names[file->kind],
+              NULL);
+    if (file->fragmented % VMSIM__LAYOUT_BLOCK)
+        wrong(c, path, ".fragmented", "%s", "pieces are multiples of 4KiB", NULL);
+}
+
 static void check_step(struct check *c, const struct vmsim_param_variant *step, const char *path) {
     const void *d = step->data;
     switch (vmsim__verb_of(step)) {
@@ -264,6 +276,9 @@ static void check_step(struct check *c, const struct vmsim_param_variant *step, 
         break;
     case VMSIM__VERB_BRK:
         check_error(c, d, path);
+        break;
+    case VMSIM__VERB_CREATE:
+        check_place(c, &((const struct vmsim__step_create *)d)->file, path);
         break;
     case VMSIM__VERB_UNLINK:
     case VMSIM__VERB_READ:
@@ -328,6 +343,11 @@ static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
     const struct vmsim__file_decl *files = w->files.data;
     for (size_t i = 0; i < w->files.count; i++)
         add(c, &c->files, files[i].name);
+    for (size_t i = 0; !c->no_memory && i < w->files.count; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "workload.files[%zu]", i);
+        check_place(c, &files[i], path);
+    }
     for (size_t i = 0; i < w->tasks.count; i++) {
         c->any_trace |= tasks[i].trace != NULL;
         collect_task(c, &tasks[i], i);
@@ -389,17 +409,27 @@ static void check_expectations(struct check *c, const struct vmsim_param_list *l
     }
 }
 
+static void collect_devices(struct check *c, const struct vmsim__machine_spec *machine) {
+    struct vmsim__block_spec one;
+    const struct vmsim__block_spec *devices;
+    size_t count = vmsim__machine_devices(machine, &one, &devices);
+    for (size_t i = 0; i < count; i++)
+        add(c, &c->devices, devices[i].name);
+}
+
 int vmsim__workload_validate(struct vmsim_config *config, const struct vmsim__scenario_spec *spec, unsigned cpus) {
     struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);
     if (!alloc)
         return VMSIM_ENOMEM;
     struct check c = {.config = config, .alloc = alloc, .cpus = cpus, .nommu = spec->machine.arch == VMSIM__PT_NOMMU};
+    collect_devices(&c, &spec->machine);
     check_tasks(&c, &spec->workload);
     check_barriers(&c);
     check_expectations(&c, &spec->expect);
     vmsim__vec_fini(alloc, &c.regions);
     vmsim__vec_fini(alloc, &c.files);
     vmsim__vec_fini(alloc, &c.markers);
+    vmsim__vec_fini(alloc, &c.devices);
     vmsim__vec_fini(alloc, &c.arrivals);
     vmsim__alloc_destroy(alloc);
     return c.no_memory ? VMSIM_ENOMEM : c.result;
