@@ -3,6 +3,7 @@
 #include "analysis/analysis.h"
 #include "base/util.h"
 #include "helpers.h"
+#include "vmsim/testing.h"
 #include "vmsim/trace.h"
 
 #define PAGE UINT64_C(4096)
@@ -29,6 +30,12 @@ static void random_pages(struct vmsim__rng *r, uint64_t pages) {
         }
         pages_of[i] = at;
     }
+}
+
+/* Zipf-like: page p with a weight of 1 / (p + 1), by a sum over halves. */
+static uint64_t skewed(struct vmsim__rng *r, unsigned bits) {
+    uint64_t octave = vmsim__rng_below(r, bits);
+    return (UINT64_C(1) << octave) + vmsim__rng_below(r, UINT64_C(1) << octave);
 }
 
 static struct vmsim_curve *curve_of(const struct vmsim_curve_options *options, size_t count) {
@@ -112,6 +119,30 @@ static void test_misses_of_every_TLB_are_those_of_its_sets(void **state) {
         assert_true(vmsim_curve_tlb_misses(c, 0, 1, 33) == UINT64_MAX);
         vmsim_curve_destroy(c);
     }
+}
+
+/* The real policy over the lists that a machine has, at twenty sizes: one pass says the same, to the unit. */
+static void test_one_pass_says_what_twenty_runs_of_the_lru_policy_say(void **state) {
+    static uint64_t pages[60000];
+    struct vmsim__rng r = test_rng("curve and policy");
+    struct vmsim_curve *c;
+    (void)state;
+    assert_int_equal(vmsim_curve_create(NULL, &c), 0);
+    for (size_t i = 0; i < TEST_COUNT(pages); i++) {
+        pages[i] = skewed(&r, 13);
+        vmsim_access a = vmsim_access_make(pages[i] * PAGE, 8, VMSIM_LOAD);
+        assert_int_equal(vmsim_curve_add(c, 0, 0, NULL, &a, 1), 0);
+    }
+    for (uint32_t n = 1, frames = 2; n <= 20; n++, frames += 1 + frames / 2) {
+        struct vmsim_test_reclaim_options o = {.size = sizeof o, .frames = frames, .policy = "lru"};
+        struct vmsim_test_reclaim *t;
+        uint64_t misses = 0;
+        assert_int_equal(vmsim_test_reclaim_create(&t, &o, NULL, 0), 0);
+        assert_int_equal(vmsim_test_reclaim_run(t, pages, TEST_COUNT(pages), &misses), 0);
+        assert_int_equal(vmsim_curve_misses(c, 0, frames), misses);
+        assert_int_equal(vmsim_test_reclaim_destroy(t), 0);
+    }
+    vmsim_curve_destroy(c);
 }
 
 /* ---- windows ---- */
@@ -244,12 +275,6 @@ static void test_options_out_of_range_are_refused(void **state) {
 }
 
 /* ---- sampling ---- */
-
-/* Zipf-like: page p with a weight of 1 / (p + 1), by a sum over halves. */
-static uint64_t skewed(struct vmsim__rng *r, unsigned bits) {
-    uint64_t octave = vmsim__rng_below(r, bits);
-    return (UINT64_C(1) << octave) + vmsim__rng_below(r, UINT64_C(1) << octave);
-}
 
 /* One workload in many address spaces: other pages are kept in each. */
 static void sample_once(uint32_t space, unsigned *points, unsigned *within) {
@@ -407,6 +432,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_misses_of_every_memory_are_those_of_a_cache_of_its_size),
         cmocka_unit_test(test_misses_of_every_TLB_are_those_of_its_sets),
+        cmocka_unit_test(test_one_pass_says_what_twenty_runs_of_the_lru_policy_say),
         cmocka_unit_test(test_windows_hold_what_counting_finds),
         cmocka_unit_test(test_reuse_times_are_counted_in_their_buckets),
         cmocka_unit_test(test_a_reference_across_a_boundary_touches_both_pages),

@@ -131,8 +131,10 @@ static void mark_newest(struct vmsim__stack *s, uint32_t index) {
 
 /* Puts a key on top, those before it move down by one. */
 static void raise(struct vmsim__stack *s, uint32_t from, uint64_t key, uint32_t index) {
-    memmove(&s->top[1], &s->top[0], from * sizeof s->top[0]);
-    memmove(&s->top_index[1], &s->top_index[0], from * sizeof s->top_index[0]);
+    for (uint32_t i = from; i > 0; i--) {
+        s->top[i] = s->top[i - 1];
+        s->top_index[i] = s->top_index[i - 1];
+    }
     s->top[0] = key;
     s->top_index[0] = index;
 }

@@ -32,6 +32,21 @@ void vmsim__tlb_sets_fini(struct vmsim__alloc *alloc, struct vmsim__tlb_sets *t)
     t->levels = 0;
 }
 
+/* Puts the tag first and moves those before it down by one, in one go: the place where it was, or WAYS. */
+static uint32_t move_to_front(uint64_t *set, uint64_t tag) {
+    uint64_t carry = tag;
+    for (uint32_t place = 0; place < WAYS; place++) {
+        uint64_t there = set[place];
+        set[place] = carry;
+        if (there == tag)
+            return place;
+        if (!there)
+            return WAYS;
+        carry = there;
+    }
+    return WAYS;
+}
+
 void vmsim__tlb_sets_use(struct vmsim__tlb_sets *t, uint64_t key) {
     uint64_t tag = key + 1;
     VMSIM__ASSERT(tag != 0);
@@ -41,13 +56,9 @@ void vmsim__tlb_sets_use(struct vmsim__tlb_sets *t, uint64_t key) {
             t->first_from[level]++;
             return;
         }
-        uint32_t place = 1;
-        while (place < WAYS && set[place] != tag)
-            place++;
+        uint32_t place = move_to_front(set, tag);
         if (place < WAYS)
             t->hits[level][place]++;
-        memmove(&set[1], &set[0], (place < WAYS ? place : WAYS - 1) * sizeof *set);
-        set[0] = tag;
     }
 }
 
