@@ -429,6 +429,9 @@ static void test_who_hangs_on_a_device_can_be_told(void **state) {
     assert_int_equal(w[1].cookie, 43);
     assert_int_equal(w[1].since, 888);
     assert_false(w[1].hung); /* it waits for its turn */
+    uint32_t device = 9;
+    assert_int_equal(vmsim__block_hung(rig.block, &device), 1);
+    assert_int_equal(device, 0);
     rig_end(&rig);
 }
 

@@ -114,6 +114,8 @@ void vmsim__block_stat(const struct vmsim__block *b, uint32_t device, uint64_t n
 /* Fills up to `room` entries with those who wait, in no particular but always the same order, and returns how many
  * there are. */
 size_t vmsim__block_waiting(const struct vmsim__block *b, struct vmsim__block_waiter *out, size_t room);
+/* How many of them are hung, and the device of one in *device if there are any. */
+size_t vmsim__block_hung(const struct vmsim__block *b, uint32_t *device);
 /* Queues, slots, pools and counters recounted. 0 or VMSIM_ECHECK. */
 int vmsim__block_check(const struct vmsim__block *b, struct vmsim__err *err);
 

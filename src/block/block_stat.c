@@ -43,6 +43,17 @@ size_t vmsim__block_waiting(const struct vmsim__block *b, struct vmsim__block_wa
     return n;
 }
 
+size_t vmsim__block_hung(const struct vmsim__block *b, uint32_t *device) {
+    size_t n = 0;
+    for (uint32_t i = 0; i < b->bios.count; i++) {
+        const struct vmsim__bio *bio = &b->bios.at[i];
+        if (bio->parent != i || !bio->hung)
+            continue;
+        *device = n++ ? *device : bio->device;
+    }
+    return n;
+}
+
 /* ---- the check ---- */
 
 struct recount {

@@ -132,17 +132,10 @@ int vmsim__io_check(struct vmsim_machine *m) {
 }
 
 void vmsim__io_hung_text(const struct vmsim_machine *m, char *out, size_t size) {
-    struct vmsim__block_waiter w[64];
-    size_t count = vmsim__block_waiting(m->block, w, VMSIM__COUNT(w)), hung = 0;
-    const char *device = "";
+    uint32_t device = 0;
+    size_t hung = vmsim__block_hung(m->block, &device);
     out[0] = '\0';
-    for (size_t i = 0; i < count && i < VMSIM__COUNT(w); i++) {
-        if (!w[i].hung)
-            continue;
-        device = hung ? device : vmsim__block_name(m->block, w[i].device);
-        hung++;
-    }
     if (hung)
         snprintf(out, size, "; %zu transfer%s, of device %s first, will never complete", hung, hung == 1 ? "" : "s",
-                 device);
+                 vmsim__block_name(m->block, device));
 }
