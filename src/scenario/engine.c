@@ -62,6 +62,7 @@ static enum vmsim__work run_job(void *context, struct vmsim__task *t) {
     struct vmsim__job *job = context;
     (void)t;
     VMSIM__ASSERT(job->task == t->id);
+    (void)t;
     return job->replay ? vmsim__replay_run(job->scenario, job) : vmsim__program_run(job->scenario, job);
 }
 
