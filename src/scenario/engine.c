@@ -60,7 +60,6 @@ int vmsim__job_push(struct vmsim_scenario *s, struct vmsim__job *job, const stru
 
 static enum vmsim__work run_job(void *context, struct vmsim__task *t) {
     struct vmsim__job *job = context;
-    (void)t;
     VMSIM__ASSERT(job->task == t->id);
     (void)t;
     return job->replay ? vmsim__replay_run(job->scenario, job) : vmsim__program_run(job->scenario, job);
