@@ -4,10 +4,9 @@
  *
  *     "files": [ { "path": "proc/stat", "size_bytes": 12, "xxh64": "836d..." }, ... ]     one member a line
  *
- *     entries: "proc/stat" 12 "836d..."   a file as it was written, quoted as in the manifest
- *     names:   proc/stat  proc            what may be there at all
+ *     names:  proc  proc/stat ...     what may be there, in the manifest's spelling; facts: by number of the name
  *
- * and each file of the directory is told in the same words and looked up. */
+ * and each file of the directory is spelled so, too, and looked up. */
 #include "report/run_place.h"
 
 #include <dirent.h>
@@ -15,20 +14,31 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/names.h"
 #include "base/util.h"
+#include "base/vec.h"
 #include "report/emitter.h"
 #include "report/report_files.h"
+
+struct fact {
+    bool file; /* else a directory on the way to one */
+    uint64_t size, hash;
+};
 
 struct listing {
     struct vmsim__alloc *alloc;
     struct vmsim__err *err;
     const char *directory;
-    struct vmsim__names entries, names;
+    struct vmsim__names names;
+    struct {
+        VMSIM__VEC(struct fact);
+    } facts;
+    struct vmsim__textbuf path, spelled; /* of the entry looked at; of it in the manifest's spelling */
 };
 
 /* strerror() keeps state; this does not. */
@@ -51,18 +61,28 @@ static int read_all(int fd, struct vmsim__textbuf *b) {
     return b->failed ? VMSIM_ENOMEM : n < 0 ? VMSIM_EIO : 0;
 }
 
+static bool add_name(struct listing *l, const char *name, struct fact fact) {
+    uint32_t number = vmsim__names_add(l->alloc, &l->names, name);
+    if (number == VMSIM__NO_NAME)
+        return false;
+    VMSIM__ASSERT(number <= l->facts.count);
+    if (number == l->facts.count)
+        return vmsim__vec_push(l->alloc, &l->facts, fact);
+    return true;
+}
+
 /* The file and the directories on its way; `path` is quoted. */
-static bool add_names(struct listing *l, char *path) {
+static bool add_file(struct listing *l, char *path, struct fact fact) {
     char *end = path + strlen(path) - 1;
     VMSIM__ASSERT(*path == '"' && end > path && *end == '"');
     bool ok = true;
     *end = '\0';
     for (char *slash = strchr(path, '/'); slash && ok; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        ok = vmsim__names_add(l->alloc, &l->names, path + 1) != VMSIM__NO_NAME;
+        ok = add_name(l, path + 1, (struct fact){0});
         *slash = '/';
     }
-    ok = ok && vmsim__names_add(l->alloc, &l->names, path + 1) != VMSIM__NO_NAME;
+    ok = ok && add_name(l, path + 1, fact);
     *end = '"';
     return ok;
 }
@@ -80,20 +100,19 @@ static char *member(char *line, const char *key) {
 }
 
 /* Lines that are no manifest's add nothing, so that their files are strangers. */
-static bool add_entries(struct listing *l, char *text, struct vmsim__textbuf *entry) {
-    char *files = strstr(text, "\n  \"files\": ["), *line, *value, *path = NULL, *size = NULL;
+static bool add_files(struct listing *l, char *text) {
+    char *files = strstr(text, "\n  \"files\": ["), *line, *value, *path = NULL;
+    struct fact fact = {.file = true};
     while (files && (line = strsep(&files, "\n")) != NULL) {
         if ((value = member(line, "\"path\": ")) != NULL) {
             path = *value == '"' && strlen(value) > 2 && value[strlen(value) - 1] == '"' ? value : NULL;
         } else if ((value = member(line, "\"size_bytes\": ")) != NULL) {
-            size = value;
-        } else if ((value = member(line, "\"xxh64\": ")) != NULL && path && size) {
-            vmsim__textbuf_clear(entry);
-            vmsim__textbuf_printf(entry, "%s %s %s", path, size, value);
-            if (entry->failed || !add_names(l, path) ||
-                vmsim__names_add(l->alloc, &l->entries, vmsim__textbuf_text(entry)) == VMSIM__NO_NAME)
+            fact.size = strtoull(value, NULL, 10);
+        } else if ((value = member(line, "\"xxh64\": \"")) != NULL && path) {
+            fact.hash = strtoull(value, NULL, 16);
+            if (!add_file(l, path, fact))
                 return false;
-            path = size = NULL;
+            path = NULL;
         }
     }
     return true;
@@ -101,113 +120,101 @@ static bool add_entries(struct listing *l, char *text, struct vmsim__textbuf *en
 
 /* 1: read; 0: this is no run; or VMSIM_ENOMEM. */
 static int read_manifest(struct listing *l, int directory) {
-    struct vmsim__textbuf text, entry;
+    struct vmsim__textbuf text;
     struct stat st;
     int fd = openat(directory, VMSIM__MANIFEST, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), got = 0;
     vmsim__textbuf_init(&text, l->alloc);
-    vmsim__textbuf_init(&entry, l->alloc);
     if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && (got = read_all(fd, &text)) == 0)
         got = !strncmp(vmsim__textbuf_text(&text), VMSIM__MANIFEST_BEGIN, sizeof VMSIM__MANIFEST_BEGIN - 1);
-    if (got == 1 && !add_entries(l, text.at, &entry))
+    if (got == 1 && !add_files(l, text.at))
         got = VMSIM_ENOMEM;
     if (fd >= 0)
         close(fd);
-    vmsim__textbuf_fini(&entry);
     vmsim__textbuf_fini(&text);
     return got == VMSIM_ENOMEM ? no_memory(l->err) : got == 1;
 }
 
 /* ---- what is there ---- */
 
-static int stranger(struct listing *l, const char *path) {
+static int stranger(struct listing *l) {
     return vmsim__err_set(l->err, VMSIM_EINVAL,
                           "%s holds %s, which no run of vmsim has written: it is not replaced; move that away, or name "
                           "another directory",
-                          l->directory, path);
+                          l->directory, l->path.at);
 }
 
-/* `path` as the manifest writes it. */
-static void put_quoted(struct vmsim__textbuf *out, const char *path) {
+static int unreadable(struct listing *l, int number) {
+    return vmsim__err_set(l->err, VMSIM_EIO, "%s/%s: %s", l->directory, l->path.at, reason(number));
+}
+
+/* What the manifest says of the entry looked at; NULL: nothing, or (l->spelled has failed) no memory. */
+static const struct fact *find_fact(struct listing *l) {
     struct vmsim__emitter e;
-    vmsim__emitter_json(&e, out);
-    vmsim__emit_string(&e, NULL, path);
+    vmsim__textbuf_clear(&l->spelled);
+    vmsim__emitter_json(&e, &l->spelled);
+    vmsim__emit_string(&e, NULL, l->path.at);
     vmsim__emitter_fini(&e);
+    if (l->spelled.failed)
+        return NULL;
+    VMSIM__ASSERT(l->spelled.count >= 2 && l->spelled.at[l->spelled.count - 1] == '"');
+    l->spelled.at[l->spelled.count - 1] = '\0';
+    uint32_t number = vmsim__names_find(&l->names, l->spelled.at + 1);
+    return number == VMSIM__NO_NAME ? NULL : &l->facts.at[number];
 }
 
-static int check_file(struct listing *l, int directory, const char *name, const char *path) {
-    struct vmsim__textbuf entry;
+static int check_file(struct listing *l, int directory, const char *name, const struct fact *fact) {
     uint64_t size = 0, hash = 0;
-    int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), number = errno;
     int err = fd < 0 ? VMSIM_EIO : vmsim__fd_hash(fd, &size, &hash);
     if (fd >= 0)
         close(fd);
     if (err)
-        return err == VMSIM_ENOMEM ? no_memory(l->err)
-                                   : vmsim__err_set(l->err, err, "%s/%s cannot be read", l->directory, path);
-    vmsim__textbuf_init(&entry, l->alloc);
-    put_quoted(&entry, path);
-    vmsim__textbuf_printf(&entry, " %llu \"%016llx\"", (unsigned long long)size, (unsigned long long)hash);
-    if (entry.failed)
-        err = no_memory(l->err);
-    else if (vmsim__names_find(&l->entries, entry.at) == VMSIM__NO_NAME)
-        err = vmsim__err_set(l->err, VMSIM_EINVAL,
-                             "%s: %s was changed since the run: it is not replaced; move it away, or name another "
-                             "directory",
-                             l->directory, path);
-    vmsim__textbuf_fini(&entry);
-    return err;
+        return err == VMSIM_ENOMEM ? no_memory(l->err) : unreadable(l, fd < 0 ? number : EIO);
+    return size == fact->size && hash == fact->hash
+               ? 0
+               : vmsim__err_set(l->err, VMSIM_EINVAL,
+                                "%s: %s was changed since the run: it is not replaced; move it away, or name another "
+                                "directory",
+                                l->directory, l->path.at);
 }
 
-static bool is_listed(struct listing *l, const char *path, bool *failed) {
-    struct vmsim__textbuf quoted;
-    vmsim__textbuf_init(&quoted, l->alloc);
-    put_quoted(&quoted, path);
-    *failed = quoted.failed;
-    if (!quoted.failed)
-        quoted.at[quoted.count - 1] = '\0';
-    bool listed = !quoted.failed && vmsim__names_find(&l->names, quoted.at + 1) != VMSIM__NO_NAME;
-    vmsim__textbuf_fini(&quoted);
-    return listed;
-}
+static int check_directory(struct listing *l, int fd);
 
-static int check_directory(struct listing *l, int fd, const char *prefix);
-
-static int check_entry(struct listing *l, int fd, const char *name, const char *path) {
+/* `name`, which l->path leads to. */
+static int check_entry(struct listing *l, int fd, const char *name) {
     struct stat st;
-    bool failed;
     if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW))
-        return errno == ENOENT ? 0 : vmsim__err_set(l->err, VMSIM_EIO, "%s/%s: %s", l->directory, path, reason(errno));
-    if (!strcmp(path, VMSIM__MANIFEST))
+        return errno == ENOENT ? 0 : unreadable(l, errno);
+    if (!strcmp(l->path.at, VMSIM__MANIFEST))
         return 0;
-    if (!is_listed(l, path, &failed))
-        return failed ? no_memory(l->err) : stranger(l, path);
-    if (S_ISREG(st.st_mode))
-        return check_file(l, fd, name, path);
-    if (!S_ISDIR(st.st_mode))
-        return stranger(l, path);
+    const struct fact *fact = find_fact(l);
+    if (!fact)
+        return l->spelled.failed ? no_memory(l->err) : stranger(l);
+    if (fact->file && S_ISREG(st.st_mode))
+        return check_file(l, fd, name, fact);
+    if (fact->file || !S_ISDIR(st.st_mode))
+        return stranger(l);
     int inner = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (inner < 0)
-        return vmsim__err_set(l->err, VMSIM_EIO, "%s/%s: %s", l->directory, path, reason(errno));
-    int err = check_directory(l, inner, path);
-    close(inner);
+    int err = inner < 0 ? unreadable(l, errno) : check_directory(l, inner);
+    if (inner >= 0)
+        close(inner);
     return err;
 }
 
 /* No deeper than what the manifest lists. */
-static int check_directory(struct listing *l, int fd, const char *prefix) {
+static int check_directory(struct listing *l, int fd) {
     _Alignas(struct dirent64) char block[2048];
+    size_t length = l->path.count;
     int err = 0;
     for (ssize_t n; !err && (n = getdents64(fd, block, sizeof block)) > 0;) {
         for (ssize_t at = 0; !err && at < n;) {
             const struct dirent64 *entry = (const void *)(block + at);
-            struct vmsim__textbuf path;
             at += entry->d_reclen;
             if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
                 continue;
-            vmsim__textbuf_init(&path, l->alloc);
-            vmsim__textbuf_printf(&path, "%s%s%s", prefix, *prefix ? "/" : "", entry->d_name);
-            err = path.failed ? no_memory(l->err) : check_entry(l, fd, entry->d_name, path.at);
-            vmsim__textbuf_fini(&path);
+            vmsim__textbuf_printf(&l->path, "%s%s", length ? "/" : "", entry->d_name);
+            err = l->path.failed ? no_memory(l->err) : check_entry(l, fd, entry->d_name);
+            l->path.count = l->path.failed ? l->path.count : length;
         }
     }
     return err;
@@ -232,7 +239,7 @@ static int look_into(struct listing *l, int fd, enum vmsim__place *place) {
     if (got == 0)
         return vmsim__err_set(l->err, VMSIM_EINVAL, "%s exists and is not a run directory of vmsim: not replaced",
                               l->directory);
-    return got < 0 ? got : check_directory(l, fd, "");
+    return got < 0 ? got : check_directory(l, fd);
 }
 
 int vmsim__place_look(struct vmsim__alloc *alloc, const char *directory, enum vmsim__place *place,
@@ -248,9 +255,13 @@ int vmsim__place_look(struct vmsim__alloc *alloc, const char *directory, enum vm
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return vmsim__err_set(err, VMSIM_EIO, "cannot look at %s: %s", directory, reason(errno));
+    vmsim__textbuf_init(&l.path, alloc);
+    vmsim__textbuf_init(&l.spelled, alloc);
     int code = look_into(&l, fd, place);
     close(fd);
-    vmsim__names_fini(alloc, &l.entries);
+    vmsim__textbuf_fini(&l.path);
+    vmsim__textbuf_fini(&l.spelled);
+    vmsim__vec_fini(alloc, &l.facts);
     vmsim__names_fini(alloc, &l.names);
     return code;
 }
