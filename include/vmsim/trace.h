@@ -353,7 +353,9 @@ struct vmsim_record_result {
 };
 /**
  * Runs a program under qemu-user with the recording plugin and writes its trace. A program that fails or crashes is
- * a good recording (see result->exit_status). VMSIM_ENOENT: program, qemu or plugin missing (no trace is left).
+ * a good recording (see result->exit_status). VMSIM_ENOENT: program, qemu or plugin missing. VMSIM_ECHILD:
+ * the emulator ended without having run the program with the plugin. VMSIM_EINVAL: the output is what is to be
+ * recorded. No trace is left then.
  */
 int vmsim_record(const struct vmsim_record_options *options, struct vmsim_record_result *result);
 

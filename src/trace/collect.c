@@ -466,8 +466,22 @@ static int tell_differences(struct collector *c) {
     return err;
 }
 
+/* The first thing that comes from a program is its exec. An emulator that did not load the plugin, or could not load
+ * the program, sends nothing, and how it ended is not how a program ended. */
+static int nothing_came(struct collector *c, int status) {
+    snprintf(
+        c->result->error, sizeof c->result->error,
+        "nothing was recorded: the emulator %s %d and never ran %.200s with the recorder's plugin; what it printed "
+        "says why",
+        WIFSIGNALED(status) ? "was killed by signal" : "ended with status",
+        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), c->options->argv[0]);
+    return VMSIM_ECHILD;
+}
+
 static int finish(struct collector *c) {
     int status = atomic_load(&c->arena->status), err = 0;
+    if (!c->result->events)
+        return nothing_came(c, status);
     if (!task_state(c, 0))
         return no_memory(c);
     c->result->exit_status = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
