@@ -301,6 +301,89 @@ static void stacks_grow_to_their_limit_and_keep_their_distance(void **state) {
     end();
 }
 
+/* Mappings that are not charged grow without a charge that nobody would give back, and mprotect charges what they have
+ * become. */
+static void what_grows_is_charged_as_its_mapping_is(void **state) {
+    static const struct {
+        unsigned prot, flags, charged;
+    } kinds[] = {{RW, 0, 1}, {VMSIM__PROT_READ, 0, 0}, {RW, VMSIM__MAP_NORESERVE, 0}, {VMSIM__PROT_EXEC, 0, 0}};
+    const uint64_t top = BASE + (64 << 20);
+    (void)state;
+    for (unsigned i = 0; i < TEST_COUNT(kinds); i++) {
+        start();
+        vmm_map(mm, top - PG, 1, kinds[i].prot, PRIV_ANON | VMSIM__MAP_GROWSDOWN | kinds[i].flags);
+        assert_int_equal(vmm_access(mm, top - 3 * PG, false), VMSIM__FAULT_MINOR);
+        assert_int_equal(mm->total_vm, 3);
+        assert_int_equal(vmsim__vm_committed(m.vm), 3 * kinds[i].charged);
+        vmm_check(&m);
+        assert_int_equal(vmsim__mm_mprotect(mm, top - 2 * PG, PG, RW, 0), 0);
+        vmm_check(&m);
+        assert_int_equal(vmm_access(mm, top - 9 * PG, false), VMSIM__FAULT_MINOR);
+        vmm_check(&m);
+        assert_int_equal(vmsim__mm_munmap(mm, top - 16 * PG, 16 * PG, 0), 0);
+        assert_int_equal(vmsim__vm_committed(m.vm), 0);
+        end();
+    }
+}
+
+/* One random call within a window of WINDOW pages. */
+enum { WINDOW = 64 };
+static void random_call(struct vmsim__rng *r) {
+    static const unsigned prots[] = {RW, RW, VMSIM__PROT_READ, 0, VMSIM__PROT_EXEC},
+                          kinds[] = {PRIV_ANON, PRIV_ANON | VMSIM__MAP_GROWSDOWN,
+                                     PRIV_ANON | VMSIM__MAP_GROWSDOWN | VMSIM__MAP_NORESERVE,
+                                     PRIV_ANON | VMSIM__MAP_NORESERVE, VMSIM__MAP_SHARED | VMSIM__MAP_ANONYMOUS};
+    uint64_t from = vmsim__rng_below(r, WINDOW), n = 1 + vmsim__rng_below(r, 8), at = BASE + from * PG;
+    uint64_t to = BASE + vmsim__rng_below(r, WINDOW) * PG;
+    unsigned prot = prots[vmsim__rng_below(r, TEST_COUNT(prots))];
+    switch (vmsim__rng_below(r, 8)) {
+    case 0:
+    case 1:
+        mmap_at(at, n * PG, prot, VMSIM__MAP_FIXED | kinds[vmsim__rng_below(r, TEST_COUNT(kinds))]);
+        break;
+    case 2:
+        vmsim__mm_munmap(mm, at, n * PG, 0);
+        break;
+    case 3:
+        vmsim__mm_mprotect(mm, at, n * PG, prot | (vmsim__rng_below(r, 4) ? 0 : VMSIM__PROT_GROWSDOWN), 0);
+        break;
+    case 4:
+        remap(at, n * PG, (1 + vmsim__rng_below(r, 8)) * PG, vmsim__rng_below(r, 2) ? 3 : 1, to);
+        break;
+    case 5:
+        vmsim__mm_mlock(mm, at, n * PG, 0, 0);
+        break;
+    default:
+        vmm_access(mm, at, vmsim__rng_below(r, 2));
+    }
+}
+
+/* Whatever a process does to its mappings: the check counts every charge again, and the end gives all of it back. */
+static void what_is_charged_is_given_back(void **state) {
+    (void)state;
+    for (unsigned round = 0; round < 20; round++) {
+        struct vmsim__rng r;
+        int error;
+        vmsim__rng_seed(&r, test_seed() + round);
+        start();
+        vmsim__mm_set_rlimit(mm, VMSIM__RLIMIT_MEMLOCK, UINT64_MAX);
+        for (unsigned i = 0; i < 600; i++) {
+            random_call(&r);
+            if (i % 8 == 0)
+                vmm_check(&m);
+        }
+        struct vmsim__mm *child = vmsim__mm_fork(mm, 0, &error);
+        assert_non_null(child);
+        for (unsigned i = 0; i < 100; i++)
+            random_call(&r);
+        vmm_check(&m);
+        vmsim__mm_put(child, 0);
+        assert_int_equal(vmsim__mm_munmap(mm, BASE, mm->task_size - BASE, 0), 0);
+        assert_int_equal(vmsim__vm_committed(m.vm), 0);
+        end();
+    }
+}
+
 static void the_break_grows_and_shrinks(void **state) {
     (void)state;
     start();
@@ -414,6 +497,8 @@ int main(void) {
         cmocka_unit_test(touched_islands_stay_apart),
         cmocka_unit_test(mappings_without_pages_take_in_others),
         cmocka_unit_test(stacks_grow_to_their_limit_and_keep_their_distance),
+        cmocka_unit_test(what_grows_is_charged_as_its_mapping_is),
+        cmocka_unit_test(what_is_charged_is_given_back),
         cmocka_unit_test(the_break_grows_and_shrinks),
         cmocka_unit_test(mremap_moves_pages_without_faults),
         cmocka_unit_test(exec_lays_out_a_process),

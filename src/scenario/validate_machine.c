@@ -195,11 +195,20 @@ static bool told_at_policies(struct vmsim_config *config, const struct vmsim__po
     return false;
 }
 
+/* The text begins with a key of the TLB and one of its keys: "asid: bits: ...". */
+static bool told_at_asid(struct vmsim_config *config, const char *text) {
+    const char *rest = behind(text, "asid: bits");
+    if (rest)
+        vmsim__config_error(config, "machine.tlb.asid.bits", "%s", rest);
+    return rest != NULL;
+}
+
 int vmsim__machine_complain(struct vmsim_config *config, const struct vmsim__scenario_spec *spec, const char *text) {
     if (told_at_pair(config, &spec->machine.sysctl, "machine.sysctl", text) ||
         told_at_policies(config, &spec->policies, text) ||
         told_at_choice(config, &spec->machine.tlb.prefetch, "machine.tlb.prefetch", text) ||
-        told_at_array(config, &spec->machine, text) || told_at_plugin(config, &spec->machine, text))
+        told_at_asid(config, text) || told_at_array(config, &spec->machine, text) ||
+        told_at_plugin(config, &spec->machine, text))
         return VMSIM_ECONFIG;
     return vmsim__config_error(config, "machine", "%s", text);
 }

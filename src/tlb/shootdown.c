@@ -68,12 +68,20 @@ static int choose_asids(struct vmsim__tlb_system *s, const struct vmsim__asid_sp
     s->asid = *spec;
     s->slots = 1;
     if (spec->bits > 16 || spec->dynamic > SLOTS || (spec->mode != VMSIM__ASID_NONE && !spec->bits))
-        return vmsim__err_set(err, VMSIM_EINVAL, "asid: more than 16 bits or %d dynamic ASIDs, or no bits", SLOTS);
+        return vmsim__err_set(err, VMSIM_EINVAL,
+                              "asid: bits: a tag has 1 to 16 bits, a CPU 1 to %d dynamic numbers (without tags: mode: "
+                              "none)",
+                              SLOTS);
     if (spec->mode == VMSIM__ASID_DYNAMIC)
         s->slots = (unsigned)vmsim__max64(1, vmsim__min64(spec->dynamic, (UINT64_C(1) << spec->bits) - 1));
     if (spec->mode != VMSIM__ASID_ARCHITECTURAL)
         return 0;
     s->asids = vmsim__min64(UINT64_C(1) << spec->bits, VMSIM__ASID_GLOBAL);
+    if (s->asids - 1 < s->cpus)
+        return vmsim__err_set(err, VMSIM_EINVAL,
+                              "asid: bits: %llu bits number %llu address spaces at a time, and %u CPUs run as many: give "
+                              "more bits (arm64 has 8 or 16), or mode: none",
+                              (unsigned long long)spec->bits, (unsigned long long)s->asids - 1, s->cpus);
     s->generation = 1;
     s->next_asid = 1;
     s->used = vmsim__calloc(s->alloc, 1, bitmap_bytes(s->asids));
@@ -259,7 +267,7 @@ static uint16_t switch_number(struct vmsim__tlb_system *s, struct cpu *c, struct
             new_generation(s);
             n = mm->asid >> GENERATION_SHIFT == s->generation ? (uint16_t)mm->asid : give_number(s);
         }
-        VMSIM__ASSERT(n); /* more numbers than CPUs: 8 bits against the CPUs that have such tags */
+        VMSIM__ASSERT(n); /* no fewer numbers than CPUs: choose_asids */
         mm->asid = s->generation << GENERATION_SHIFT | n;
     } else {
         vmsim__tlb_count(c->tlb, VMSIM__TLB_asid_reused, 1);
