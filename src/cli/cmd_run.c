@@ -85,10 +85,22 @@ struct progress {
     bool shown;
 };
 static volatile sig_atomic_t interrupted;
+#define INTERRUPTED "interrupted: nothing was written"
 
-static void on_interrupt(int signal) {
-    (void)signal;
+/* The run looks at the flag between steps. One step may take minutes (a populated TiB), and nobody waits for that: a
+ * second later the program ends where it is, as nothing is written before the run is over. */
+static void on_interrupt(int number) {
+    (void)number;
     interrupted = 1;
+    alarm(1);
+}
+
+static void on_patience_end(int number) {
+    static const char text[] = "vmsim run: error: " INTERRUPTED "\n";
+    (void)number;
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        _exit(EXIT_INTERNAL);
+    _exit(EXIT_USAGE);
 }
 
 static double seconds_since(const struct timespec *then) {
@@ -148,12 +160,15 @@ static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
     clock_gettime(CLOCK_MONOTONIC, &progress.begin);
     progress.last = progress.begin;
     vmsim_scenario_verify(s, o->verify);
+    signal(SIGALRM, on_patience_end);
     signal(SIGINT, on_interrupt);
     int err = vmsim_scenario_run(s, on_progress, !o->quiet && isatty(STDERR_FILENO) ? &progress : NULL);
+    signal(SIGINT, SIG_DFL); /* what is written from now on is not yet in place */
+    alarm(0);
     if (progress.shown)
         fputs("\r\033[K", stderr);
     if (interrupted)
-        return cli_fail(EXIT_USAGE, "run", "interrupted: nothing was written");
+        return cli_fail(EXIT_USAGE, "run", INTERRUPTED);
     for (size_t i = 0; err && vmsim_scenario_step_failure(s, i); i++)
         fprintf(stderr, "%s\n", vmsim_scenario_step_failure(s, i));
     if (err)

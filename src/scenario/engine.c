@@ -85,13 +85,20 @@ static void on_exit(void *context, struct vmsim__task *t) {
 
 /* ---- between steps ---- */
 
+enum { ROWS_BETWEEN_LOOKS = 64 };
+
 /* Rows are taken before anything runs at or after their time; a long sleep gives one row for each interval that it
- * covers. */
+ * covers. When these are too many, that is told before the first. */
 static int take_intervals(struct vmsim_scenario *s, uint64_t now) {
-    int err = 0;
-    while (!err && s->spec->report.interval && s->next_interval <= now) {
+    uint64_t interval = s->spec->report.interval;
+    if (!interval || s->next_interval > now)
+        return 0;
+    int err = vmsim__interval_room(s, (now - s->next_interval) / interval + 1);
+    while (!err && s->next_interval <= now) {
         err = vmsim__interval_take(s, s->next_interval);
-        s->next_interval += s->spec->report.interval;
+        s->next_interval += interval;
+        if (!err && s->intervals.count % ROWS_BETWEEN_LOOKS == 0 && vmsim__run_stopped(s, now))
+            err = s->err.code;
     }
     return err;
 }

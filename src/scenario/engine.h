@@ -161,6 +161,8 @@ void vmsim__replay_exited(struct vmsim_scenario *s, struct vmsim__job *job);
 
 /* Markers and expectations. */
 int vmsim__marker_take(struct vmsim_scenario *s, const char *name, const char *task, uint64_t time);
+/* Whether `rows` more rows fit into memory: 0 or VMSIM_ELIMIT. */
+int vmsim__interval_room(struct vmsim_scenario *s, uint64_t rows);
 int vmsim__interval_take(struct vmsim_scenario *s, uint64_t time);
 int vmsim__expectations_declare(struct vmsim_scenario *s);
 int vmsim__expectations_settle(struct vmsim_scenario *s);

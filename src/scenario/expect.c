@@ -31,15 +31,21 @@ int vmsim__marker_take(struct vmsim_scenario *s, const char *name, const char *t
 }
 
 /* The limit is on memory, not on rows: a machine of many CPUs and tasks has many counters. */
+int vmsim__interval_room(struct vmsim_scenario *s, uint64_t rows) {
+    size_t counters = vmsim_counter_count(s->machine);
+    uint64_t most = VMSIM__INTERVAL_BYTES / ((counters + 1) * sizeof(uint64_t));
+    if (rows <= most && s->intervals.count + rows <= most)
+        return 0;
+    return vmsim__err_set(
+        &s->err, VMSIM_ELIMIT,
+        "report.interval: %llu ns are too short for this run: %llu rows of %zu counters are the most that fit",
+        (unsigned long long)s->spec->report.interval, (unsigned long long)most, counters);
+}
+
 int vmsim__interval_take(struct vmsim_scenario *s, uint64_t time) {
     struct vmsim__marker m = {.time = time};
-    uint64_t row = vmsim_counter_count(s->machine) * sizeof *m.values;
-    if ((s->intervals.count + 1) * row > VMSIM__INTERVAL_BYTES)
-        return vmsim__err_set(
-            &s->err, VMSIM_ELIMIT,
-            "report.interval: %llu ns are too short for this run: %zu rows of %zu counters are the most that fit",
-            (unsigned long long)s->spec->report.interval, s->intervals.count, vmsim_counter_count(s->machine));
-    int err = take(s, &m);
+    int err = vmsim__interval_room(s, 1);
+    err = err ? err : take(s, &m);
     if (err || vmsim__vec_push(s->alloc, &s->intervals, m))
         return err;
     vmsim__free(s->alloc, m.values, m.count * sizeof *m.values);
