@@ -78,10 +78,11 @@ static int choose_asids(struct vmsim__tlb_system *s, const struct vmsim__asid_sp
         return 0;
     s->asids = vmsim__min64(UINT64_C(1) << spec->bits, VMSIM__ASID_GLOBAL);
     if (s->asids - 1 < s->cpus)
-        return vmsim__err_set(err, VMSIM_EINVAL,
-                              "asid: bits: %llu bits number %llu address spaces at a time, and %u CPUs run as many: give "
-                              "more bits (arm64 has 8 or 16), or mode: none",
-                              (unsigned long long)spec->bits, (unsigned long long)s->asids - 1, s->cpus);
+        return vmsim__err_set(
+            err, VMSIM_EINVAL,
+            "asid: bits: %llu bits number %llu address spaces at a time, and %u CPUs run as many: give "
+            "more bits (arm64 has 8 or 16), or mode: none",
+            (unsigned long long)spec->bits, (unsigned long long)s->asids - 1, s->cpus);
     s->generation = 1;
     s->next_asid = 1;
     s->used = vmsim__calloc(s->alloc, 1, bitmap_bytes(s->asids));

@@ -242,8 +242,8 @@ void vmsim__mm_vdso_call(struct vmsim__mm *mm, unsigned cpu) {
 /* ---- stacks ---- */
 
 /* Kernel: acct_stack_growth. It charges the growth of every mapping, and munmap gives back what is VM_ACCOUNT alone: a
- * read-only or MAP_NORESERVE mapping that grows leaks Committed_AS. The room is asked for here as there; the leak is not
- * imitated. */
+ * read-only or MAP_NORESERVE mapping that grows leaks Committed_AS. The room is asked for here as there; the leak is
+ * not imitated. */
 static int stack_allowed(struct vmsim__mm *mm, const struct vmsim__vma *v, uint64_t size, uint64_t grow) {
     if (!vmsim__may_expand(mm, v->flags, grow))
         return -VMSIM__L_ENOMEM;
