@@ -7,37 +7,38 @@
  *                    `------ fork program ---- touch heap ---- barrier      who comes to which barrier
  *
  * the second looks every use up. A child has its parent's regions. With traces in the scenario, files and markers may
- * come from these, and are not looked up. */
+ * come from these, and are not looked up. Every look is one into a set: a workload may have 100,000 tasks. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/names.h"
 #include "base/units.h"
 #include "base/vec.h"
 #include "scenario/engine.h"
 #include "scenario/validate.h"
 
 #define PATH_SIZE 1024u /* a longer path is cut: its error then stands at a parent */
+#define ANY UINT64_MAX
+enum { HINTS = 100 }; /* errors that get a "did you mean": it looks at every name */
 
-struct names {
-    VMSIM__VEC(const char *); /* and a NULL behind the last */
-};
-
-/* A program that comes to a barrier. */
+/* Where a program comes to a barrier. */
 struct arrival {
     const struct vmsim__step_barrier *barrier;
-    unsigned program;
-    bool many; /* forked in a loop: any number of tasks */
+    uint32_t name; /* of the barrier, in `barriers` */
     const char *path;
 };
 
 struct check {
     struct vmsim_config *config;
     struct vmsim__alloc *alloc;
-    struct names regions, files, markers, devices;
+    struct vmsim__names regions, files, markers, devices, tasks, barriers, comings;
     struct {
         VMSIM__VEC(struct arrival);
     } arrivals;
+    struct {
+        VMSIM__VEC(uint64_t);
+    } comers; /* by barrier: programs that come, ANY when one is forked in a loop */
     unsigned cpus, programs;
     bool any_trace, nommu, regions_only, no_memory;
     int result;
@@ -62,15 +63,11 @@ static const char *extend_step(char *out, const char *path, size_t index, const 
     return extend(out, path, suffix);
 }
 
-static void add(struct check *c, struct names *list, const char *name) {
-    if (!name || (c->regions_only && list != &c->regions))
+static void add(struct check *c, struct vmsim__names *set, const char *name) {
+    if (!name || (c->regions_only && set != &c->regions))
         return;
-    if (!vmsim__vec_reserve(c->alloc, list, list->count + 2)) {
+    if (vmsim__names_add(c->alloc, set, name) == VMSIM__NO_NAME)
         c->no_memory = true;
-        return;
-    }
-    list->at[list->count++] = name;
-    list->at[list->count] = NULL;
 }
 
 static void wrong(struct check *c, const char *path, const char *field, const char *format, const char *word,
@@ -85,15 +82,16 @@ static void wrong(struct check *c, const char *path, const char *field, const ch
 
 /* `name` (NULL: nothing to look up) must be in the list. Only when all names are known: after a failed allocation
  * every use would look like a slip. */
-static void look_up(struct check *c, const struct names *list, const char *name, const char *path, const char *field,
+static void look_up(struct check *c, struct vmsim__names *set, const char *name, const char *path, const char *field,
                     const char *format) {
-    if (!name || c->no_memory)
+    const char *close = NULL;
+    if (!name || c->no_memory || vmsim__names_find(set, name) != VMSIM__NO_NAME)
         return;
-    for (size_t i = 0; i < list->count; i++) {
-        if (!strcmp(list->at[i], name))
-            return;
+    if (vmsim_config_error_count(c->config) < HINTS && vmsim__vec_reserve(c->alloc, set, set->count + 1)) {
+        set->at[set->count].text = NULL; /* the end of the list, as the search wants it */
+        close = vmsim__closest(name, set->at, sizeof *set->at);
     }
-    wrong(c, path, field, format, name, list->count ? vmsim__closest(name, list->at, sizeof *list->at) : NULL);
+    wrong(c, path, field, format, name, close);
 }
 
 /* ---- first pass ---- */
@@ -105,16 +103,36 @@ struct place {
     const char *path;
 };
 
+/* A program that comes twice to a barrier counts once, as it cannot wait for itself. */
+static void count_comer(struct check *c, uint32_t barrier, const struct place *p) {
+    char coming[32];
+    size_t known = c->comings.count;
+    snprintf(coming, sizeof coming, "%u %u", barrier, p->program);
+    if (barrier == c->comers.count && !vmsim__vec_push(c->alloc, &c->comers, 0)) {
+        c->no_memory = true;
+        return;
+    }
+    uint64_t *count = &c->comers.at[barrier];
+    VMSIM__ASSERT(barrier < c->comers.count);
+    add(c, &c->comings, coming);
+    if (p->many)
+        *count = ANY;
+    else if (c->comings.count > known && *count != ANY)
+        ++*count;
+}
+
 static void collect_barrier(struct check *c, const struct vmsim__step_barrier *b, const struct place *p) {
     VMSIM__ASSERT(p->path);
     if (c->regions_only)
         return;
     char *path = vmsim__config_alloc(c->config, 1, strlen(p->path) + 1);
-    struct arrival a = {.barrier = b, .program = p->program, .many = p->many, .path = path};
-    if (!path || !vmsim__vec_push(c->alloc, &c->arrivals, a))
+    struct arrival a = {.barrier = b, .name = vmsim__names_add(c->alloc, &c->barriers, b->name), .path = path};
+    if (!path || a.name == VMSIM__NO_NAME || !vmsim__vec_push(c->alloc, &c->arrivals, a)) {
         c->no_memory = true;
-    else
-        strcpy(path, p->path);
+        return;
+    }
+    strcpy(path, p->path);
+    count_comer(c, a.name, p);
 }
 
 static void collect(struct check *c, const struct vmsim_param_list *steps, const struct place *p);
@@ -319,21 +337,20 @@ static void check_steps(struct check *c, const struct vmsim_param_list *steps, c
 
 static void check_task_name(struct check *c, const struct vmsim__task_decl *tasks, size_t i) {
     char path[64];
+    size_t known = c->tasks.count;
+    if (vmsim__names_add(c->alloc, &c->tasks, tasks[i].name) == VMSIM__NO_NAME)
+        c->no_memory = true;
     snprintf(path, sizeof path, "workload.tasks[%zu]", i);
-    for (size_t j = 0; j < i; j++) {
-        if (!strcmp(tasks[j].name, tasks[i].name)) {
-            wrong(c, path, ".name", "another task is named '%s', too: their counters could not be told apart",
-                  tasks[i].name, NULL);
-            return;
-        }
-    }
+    if (!c->no_memory && c->tasks.count == known)
+        wrong(c, path, ".name", "another task is named '%s', too: their counters could not be told apart",
+              tasks[i].name, NULL);
 }
 
 /* The names of one task's program. */
 static void collect_task(struct check *c, const struct vmsim__task_decl *task, size_t i) {
     char path[64];
     snprintf(path, sizeof path, "workload.tasks[%zu].program", i);
-    c->regions.count = 0;
+    vmsim__names_cut(c->alloc, &c->regions, 0);
     collect(c, &task->program, &(struct place){.program = ++c->programs, .path = path});
 }
 
@@ -365,29 +382,10 @@ static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
     }
 }
 
-/* How many programs come to the barrier of arrival `i`; UINT64_MAX: any number. A program that comes twice to a
- * barrier counts once, as it cannot wait for itself. */
-static uint64_t comers(const struct check *c, size_t i) {
-    VMSIM__ASSERT(i < c->arrivals.count);
-    uint64_t count = 0;
-    for (size_t j = 0; j < c->arrivals.count; j++) {
-        if (strcmp(c->arrivals.at[i].barrier->name, c->arrivals.at[j].barrier->name) != 0)
-            continue;
-        if (c->arrivals.at[j].many)
-            return UINT64_MAX;
-        bool again = false;
-        for (size_t k = 0; k < j && !again; k++)
-            again = c->arrivals.at[k].program == c->arrivals.at[j].program &&
-                    !strcmp(c->arrivals.at[k].barrier->name, c->arrivals.at[j].barrier->name);
-        count += !again;
-    }
-    return count;
-}
-
 static void check_barriers(struct check *c) {
     for (size_t i = 0; i < c->arrivals.count; i++) {
         const struct arrival *a = &c->arrivals.at[i];
-        uint64_t count = comers(c, i);
+        uint64_t count = c->comers.at[a->name];
         if (count >= a->barrier->tasks)
             continue;
         char text[160];
@@ -426,11 +424,11 @@ int vmsim__workload_validate(struct vmsim_config *config, const struct vmsim__sc
     check_tasks(&c, &spec->workload);
     check_barriers(&c);
     check_expectations(&c, &spec->expect);
-    vmsim__vec_fini(alloc, &c.regions);
-    vmsim__vec_fini(alloc, &c.files);
-    vmsim__vec_fini(alloc, &c.markers);
-    vmsim__vec_fini(alloc, &c.devices);
+    struct vmsim__names *sets[] = {&c.regions, &c.files, &c.markers, &c.devices, &c.tasks, &c.barriers, &c.comings};
+    for (size_t i = 0; i < VMSIM__COUNT(sets); i++)
+        vmsim__names_fini(alloc, sets[i]);
     vmsim__vec_fini(alloc, &c.arrivals);
+    vmsim__vec_fini(alloc, &c.comers);
     vmsim__alloc_destroy(alloc);
     return c.no_memory ? VMSIM_ENOMEM : c.result;
 }
