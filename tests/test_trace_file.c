@@ -305,6 +305,31 @@ static void a_trace_that_cannot_be_put_in_place_leaves_nothing(void **state) {
     assert_int_equal(rmdir("taken.vmt"), 0);
 }
 
+static void what_is_of_no_task_is_refused(void **state) {
+    (void)state;
+    const uint32_t none[] = {VMSIM_TRACE_NO_TASK, VMSIM_TRACE_NO_TASK - 1, UINT32_C(1) << 31};
+    const struct vmsim_trace_event start = {.type = VMSIM_TRACE_START, .file = VMSIM_TRACE_NO_FILE, .args = {1, 1}};
+    const struct vmsim_trace_file file = {.path = "f"};
+    vmsim_access word = vmsim_access_make(0x1000, 8, VMSIM_LOAD);
+    for (unsigned i = 0; i < sizeof none / sizeof none[0]; i++) {
+        for (unsigned what = 0; what < 6; what++) {
+            struct vmsim_trace_writer *w;
+            char error[256];
+            uint32_t id;
+            assert_int_equal(vmsim_trace_create("none.vmt", NULL, &w), 0);
+            if (what > 2) /* not the first of its block */
+                assert_int_equal(vmsim_trace_append(w, 0, &word, 1), 0);
+            int code = what % 3 == 0   ? vmsim_trace_append(w, none[i], &word, 1)
+                       : what % 3 == 1 ? vmsim_trace_append_event(w, none[i], &start)
+                                       : vmsim_trace_append_file(w, none[i], &file, &id);
+            assert_true(code == VMSIM_EINVAL || code == VMSIM_ELIMIT);
+            assert_int_equal(vmsim_trace_finish(w, error, sizeof error), code); /* it sticks */
+            assert_non_null(strstr(error, "task"));
+            assert_int_equal(access("none.vmt", F_OK), -1);
+        }
+    }
+}
+
 static void a_directory_is_refused_before_anything_is_written(void **state) {
     (void)state;
     struct vmsim_trace_writer *w;
@@ -364,6 +389,7 @@ int main(void) {
         cmocka_unit_test(a_trace_that_cannot_be_put_in_place_leaves_nothing),
         cmocka_unit_test(a_directory_is_refused_before_anything_is_written),
         cmocka_unit_test(without_a_second_thread_the_callers_reads_the_same),
+        cmocka_unit_test(what_is_of_no_task_is_refused),
         cmocka_unit_test(verify_accepts_the_whole_and_refuses_the_rest),
     };
     printf("seed %llu\n", (unsigned long long)sample_seed());

@@ -7,7 +7,11 @@
  *
  * Every function that can fail returns 0 or a negative ::vmsim_err. What a *simulated* machine refuses
  * (SIGSEGV, ENOMEM from mmap, an OOM kill) is a result of the simulation and never one of these.
+ *
+ * A function that is given NULL where a handle or a place for a result belongs returns VMSIM_EINVAL (a system call
+ * -EINVAL), and 0, NULL or "" where it returns no error; what frees takes NULL and does nothing.
  */
+
 #include "vmsim/version.h"
 
 VMSIM_BEGIN_DECLS

@@ -75,6 +75,8 @@ static bool add_row(struct vmsim_curve *c, uint32_t task) {
 }
 
 int vmsim_curve_create(const struct vmsim_curve_options *options, struct vmsim_curve **out) {
+    if (!out)
+        return VMSIM_EINVAL;
     struct vmsim_curve_options o = {.size = sizeof o};
     *out = NULL;
     if (options && bad_options(options))
@@ -117,6 +119,8 @@ void vmsim_curve_destroy(struct vmsim_curve *c) {
 }
 
 const char *vmsim_curve_error(const struct vmsim_curve *c) {
+    if (!c)
+        return "";
     return vmsim__err_text(&c->err);
 }
 
@@ -208,6 +212,8 @@ static bool refer_all(struct vmsim_curve *c, struct vmsim__curve_series *const *
 
 int vmsim_curve_add(struct vmsim_curve *c, uint32_t task, uint32_t space, const char *name,
                     const vmsim_access *accesses, size_t count) {
+    if (!c)
+        return VMSIM_EINVAL;
     if (c->broken)
         return no_memory(c);
     if (task == VMSIM_CURVE_ALL_TASKS)
@@ -229,6 +235,8 @@ int vmsim_curve_add(struct vmsim_curve *c, uint32_t task, uint32_t space, const 
 /* ---- series ---- */
 
 uint32_t vmsim_curve_series_count(const struct vmsim_curve *c) {
+    if (!c)
+        return 0;
     return (uint32_t)c->series.count;
 }
 
@@ -252,6 +260,8 @@ static uint64_t depth(const struct vmsim_curve *c, const struct vmsim__curve_ser
 }
 
 int vmsim_curve_get_series(const struct vmsim_curve *c, uint32_t index, struct vmsim_curve_series *out) {
+    if (!c || !out)
+        return VMSIM_EINVAL;
     if (index >= c->series.count)
         return VMSIM_EINVAL;
     const struct vmsim__curve_series *s = c->series.at[index];
@@ -276,6 +286,8 @@ static uint64_t first_miss(const struct vmsim_curve *c, uint64_t pages) {
 }
 
 uint64_t vmsim_curve_misses(const struct vmsim_curve *c, uint32_t series, uint64_t pages) {
+    if (!c)
+        return 0;
     VMSIM__ASSERT(series < c->series.count);
     const struct vmsim__curve_series *s = c->series.at[series];
     uint64_t misses = s->cold, from = first_miss(c, pages);
@@ -322,6 +334,8 @@ static uint64_t deviation_of_distances(const struct vmsim__curve_series *s, uint
 /* The two go together, so they are added as they are: too few pages among those kept mean too few misses of their own
  * and too short distances of the others. */
 uint32_t vmsim_curve_deviation(const struct vmsim_curve *c, uint32_t series, uint64_t pages) {
+    if (!c)
+        return 0;
     VMSIM__ASSERT(series < c->series.count);
     const struct vmsim__curve_series *s = c->series.at[series];
     if (!vmsim__curve_samples(c) || !s->touches)
@@ -335,6 +349,8 @@ uint32_t vmsim_curve_deviation(const struct vmsim_curve *c, uint32_t series, uin
 }
 
 uint64_t vmsim_curve_tlb_misses(const struct vmsim_curve *c, uint32_t series, uint32_t sets, uint32_t ways) {
+    if (!c)
+        return 0;
     VMSIM__ASSERT(series < c->series.count);
     const struct vmsim__curve_series *s = c->series.at[series];
     if (vmsim__curve_samples(c) || !vmsim__is_pow2(sets) || sets > c->options.sets || !ways || ways > VMSIM_CURVE_WAYS)
@@ -354,6 +370,8 @@ static uint64_t share_of_touches(const struct vmsim__curve_series *s, uint64_t n
 
 bool vmsim_curve_get_window(const struct vmsim_curve *c, uint32_t series, uint32_t index,
                             struct vmsim_curve_window *out) {
+    if (!c || !out)
+        return false;
     VMSIM__ASSERT(series < c->series.count);
     const struct vmsim__curve_series *s = c->series.at[series];
     struct vmsim__reuse_histogram ends;

@@ -74,6 +74,8 @@ static bool at_limit(const struct vmsim_curve *c) {
 }
 
 int vmsim_curve_trace(struct vmsim_curve *c, const char *path) {
+    if (!c || !path)
+        return VMSIM_EINVAL;
     struct vmsim_trace_reader *reader;
     struct vmsim_trace_item item;
     struct spaces s = {0};

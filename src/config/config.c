@@ -52,6 +52,8 @@ void vmsim_config_destroy(struct vmsim_config *c) {
 }
 
 int vmsim_config_add_search_dir(struct vmsim_config *c, const char *path) {
+    if (!c || !path)
+        return VMSIM_EINVAL;
     const char *copy = vmsim__arena_copy(&c->arena, path, strlen(path));
     return copy && vmsim__vec_push(c->alloc, &c->search, copy) ? 0 : VMSIM_ENOMEM;
 }
@@ -79,6 +81,8 @@ static int source_error(const struct vmsim_config *c, size_t errors_before) {
 }
 
 int vmsim_config_load_file(struct vmsim_config *c, const char *path) {
+    if (!c || !path)
+        return VMSIM_EINVAL;
     if (c->state != CONFIG_OPEN)
         return VMSIM_ESTATE;
     size_t errors = vmsim__diag_mark(c);
@@ -87,6 +91,8 @@ int vmsim_config_load_file(struct vmsim_config *c, const char *path) {
 }
 
 int vmsim_config_load_text(struct vmsim_config *c, const char *name, const char *text, size_t size) {
+    if (!c || !name || !text)
+        return VMSIM_EINVAL;
     if (c->state != CONFIG_OPEN)
         return VMSIM_ESTATE;
     size_t errors = vmsim__diag_mark(c);
@@ -108,6 +114,8 @@ static size_t path_length(const char *text) {
 
 /* Kept until resolve: an override applies to what presets give, which is not read yet. */
 int vmsim_config_set(struct vmsim_config *c, const char *assignment) {
+    if (!c || !assignment)
+        return VMSIM_EINVAL;
     if (c->state != CONFIG_OPEN)
         return VMSIM_ESTATE;
     size_t errors = vmsim__diag_mark(c);
@@ -161,6 +169,8 @@ static int resolve(struct vmsim_config *c) {
 }
 
 int vmsim_config_resolve(struct vmsim_config *c) {
+    if (!c)
+        return VMSIM_EINVAL;
     if (c->state != CONFIG_OPEN)
         return VMSIM_ESTATE;
     int err = resolve(c);
@@ -169,14 +179,20 @@ int vmsim_config_resolve(struct vmsim_config *c) {
 }
 
 size_t vmsim_config_error_count(const struct vmsim_config *c) {
+    if (!c)
+        return 0;
     return c->errors.count;
 }
 
 const char *vmsim_config_error_text(const struct vmsim_config *c, size_t index) {
+    if (!c)
+        return NULL;
     return index < c->errors.count ? c->errors.at[index].text : NULL;
 }
 
 int vmsim_config_error_code(const struct vmsim_config *c, size_t index) {
+    if (!c)
+        return VMSIM_EINVAL;
     return index < c->errors.count ? c->errors.at[index].code : 0;
 }
 
@@ -189,6 +205,8 @@ static int hand_out(struct vmsim_config *c, const char **text, size_t *size) {
 }
 
 int vmsim_config_dump(struct vmsim_config *c, unsigned flags, const char **text, size_t *size) {
+    if (!c || !text)
+        return VMSIM_EINVAL;
     *text = NULL;
     if (c->state != CONFIG_RESOLVED)
         return VMSIM_ESTATE;
@@ -199,6 +217,8 @@ int vmsim_config_dump(struct vmsim_config *c, unsigned flags, const char **text,
 
 /* A reader never finds half a file, and a failure leaves the old one. */
 int vmsim_config_dump_file(struct vmsim_config *c, unsigned flags, const char *path) {
+    if (!c || !path)
+        return VMSIM_EINVAL;
     const char *text;
     size_t size;
     struct vmsim__err why = {0};
@@ -210,6 +230,8 @@ int vmsim_config_dump_file(struct vmsim_config *c, unsigned flags, const char *p
 }
 
 int vmsim_config_schema(struct vmsim_config *c, const char **text, size_t *size) {
+    if (!c || !text)
+        return VMSIM_EINVAL;
     vmsim__textbuf_clear(&c->out);
     if (vmsim__schema_write(c->table, c->alloc, &c->out))
         c->out.failed = true;
@@ -217,6 +239,8 @@ int vmsim_config_schema(struct vmsim_config *c, const char **text, size_t *size)
 }
 
 int vmsim_config_reference(struct vmsim_config *c, const char **text, size_t *size) {
+    if (!c || !text)
+        return VMSIM_EINVAL;
     vmsim__textbuf_clear(&c->out);
     if (vmsim__reference_write(c->table, c->alloc, &c->out))
         c->out.failed = true;
@@ -224,6 +248,8 @@ int vmsim_config_reference(struct vmsim_config *c, const char **text, size_t *si
 }
 
 int vmsim_config_preset_text(struct vmsim_config *c, const char *name, const char **text, size_t *size) {
+    if (!c || !name || !text)
+        return VMSIM_EINVAL;
     *text = NULL;
     size_t errors = vmsim__diag_mark(c);
     const char *path = vmsim__preset_find(c, name, (struct vmsim__place){0});

@@ -118,6 +118,8 @@ static int by_name(const void *a, const void *b) {
 }
 
 int vmsim_config_presets(struct vmsim_config *c, size_t *count) {
+    if (!c || !count)
+        return VMSIM_EINVAL;
     *count = 0;
     c->presets.count = 0;
     int err = visit_directories(c, list_directory, NULL);
@@ -132,14 +134,20 @@ int vmsim_config_presets(struct vmsim_config *c, size_t *count) {
 }
 
 const char *vmsim_config_preset_name(const struct vmsim_config *c, size_t index) {
+    if (!c)
+        return NULL;
     return index < c->presets.count ? c->presets.at[index].name : NULL;
 }
 
 const char *vmsim_config_preset_path(const struct vmsim_config *c, size_t index) {
+    if (!c)
+        return NULL;
     return index < c->presets.count ? c->presets.at[index].path : NULL;
 }
 
 const char *vmsim_config_preset_doc(const struct vmsim_config *c, size_t index) {
+    if (!c)
+        return NULL;
     return index < c->presets.count ? c->presets.at[index].doc : NULL;
 }
 

@@ -92,6 +92,8 @@ static struct vmsim__alloc *begin(const struct vmsim_host_options *o, char *why,
 }
 
 int vmsim_host_capture(const char *directory, const struct vmsim_host_options *options, char *why, size_t size) {
+    if (!directory)
+        return VMSIM_EINVAL;
     struct vmsim__capture c;
     struct vmsim__err err = {0};
     int rc;

@@ -223,6 +223,8 @@ enum vmsim__work vmsim__machine_access(struct vmsim_machine *m, struct vmsim__ta
 
 int vmsim_task_access(struct vmsim_machine *m, uint32_t task, const vmsim_access *a, size_t count, uint64_t *physical,
                       struct vmsim_access_result *result) {
+    if (!m)
+        return VMSIM_EINVAL;
     struct vmsim__task *t = vmsim__task_at(m, task);
     if (!t || !result || (count && !a))
         return vmsim__err_set(&m->err, VMSIM_EINVAL, t ? "no result or no references given" : "there is no task %u",

@@ -369,15 +369,21 @@ static bool build(struct vmsim_machine *m) {
 }
 
 size_t vmsim_counter_count(struct vmsim_machine *m) {
+    if (!m)
+        return 0;
     build(m); /* without memory: those that are known already */
     return m->counters.count;
 }
 
 const char *vmsim_counter_name(const struct vmsim_machine *m, size_t id) {
+    if (!m)
+        return NULL;
     return id < m->counters.count ? m->counters.at[id].name : NULL;
 }
 
 uint64_t vmsim_counter_read(const struct vmsim_machine *m, size_t id) {
+    if (!m)
+        return 0;
     const struct vmsim__counter *c = id < m->counters.count ? &m->counters.at[id] : NULL;
     return c ? c->read(m, c->a, c->b) : 0;
 }
@@ -397,6 +403,8 @@ static const char *closest_counter(struct vmsim_machine *m, const char *name) {
 }
 
 int vmsim_counter_find(struct vmsim_machine *m, const char *name, size_t *id) {
+    if (!m || !name || !id)
+        return VMSIM_EINVAL;
     if (!build(m))
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the counters");
     uint32_t found = vmsim__names_find(&m->counter_names, name);

@@ -179,19 +179,27 @@ int vmsim__host_error(struct vmsim_machine *m) {
 }
 
 const char *vmsim_machine_error(const struct vmsim_machine *m) {
+    if (!m)
+        return "";
     return vmsim__err_text(&m->err);
 }
 
 unsigned vmsim_machine_cpus(const struct vmsim_machine *m) {
+    if (!m)
+        return 0;
     return m->nr_cpus;
 }
 
 uint64_t vmsim_machine_time(const struct vmsim_machine *m, unsigned cpu) {
+    if (!m)
+        return 0;
     return cpu < m->nr_cpus ? m->cpus[cpu].now : 0;
 }
 
 /* From the bottom up: a fault of a lower layer would show as one of all above it. */
 int vmsim_machine_check(struct vmsim_machine *m) {
+    if (!m)
+        return VMSIM_EINVAL;
     int err = vmsim__mem_check(m->mem, &m->err);
     err = err ? err : vmsim__lru_check(m->lru, &m->err);
     err = err ? err : vmsim__cache_check(m->cache, &m->err);
@@ -202,6 +210,8 @@ int vmsim_machine_check(struct vmsim_machine *m) {
 
 int vmsim_task_walk(struct vmsim_machine *m, uint32_t task, uint64_t address, enum vmsim_access_type type,
                     vmsim_line_fn *line, void *context) {
+    if (!m || !line)
+        return VMSIM_EINVAL;
     struct vmsim__task *t = vmsim__task_get(m, task);
     if (!t)
         return VMSIM_EINVAL;

@@ -24,6 +24,8 @@ const struct vmsim_policy_domain_info *vmsim_policy_domain_at(size_t index) {
 }
 
 const struct vmsim_policy *vmsim_machine_policy(const struct vmsim_machine *m, size_t index, const char **origin) {
+    if (!m)
+        return NULL;
     return vmsim__policy_at(m->policies, index, origin);
 }
 

@@ -11,6 +11,8 @@ static struct vmsim__file *file_of(struct vmsim_machine *m, uint32_t file) {
 
 int64_t vmsim_task_mmap(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, unsigned prot,
                         unsigned flags, uint32_t file, uint64_t offset) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     struct vmsim__file *f = file_of(m, file);
     if (file && !f)
         flags &= ~VMSIM__MAP_ANONYMOUS; /* neither: EBADF */
@@ -19,32 +21,46 @@ int64_t vmsim_task_mmap(struct vmsim_machine *m, uint32_t task, uint64_t address
 }
 
 int64_t vmsim_task_munmap(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_MUNMAP, VMSIM__ARGS(address, length));
 }
 
 int64_t vmsim_task_mprotect(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, unsigned prot) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_MPROTECT, VMSIM__ARGS(address, length, prot));
 }
 
 int64_t vmsim_task_mremap(struct vmsim_machine *m, uint32_t task, uint64_t old_address, uint64_t old_length,
                           uint64_t new_length, unsigned flags, uint64_t new_address) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_MREMAP,
                            VMSIM__ARGS(old_address, old_length, new_length, flags, new_address));
 }
 
 int64_t vmsim_task_brk(struct vmsim_machine *m, uint32_t task, uint64_t address) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_BRK, VMSIM__ARGS(address));
 }
 
 int64_t vmsim_task_madvise(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, int advice) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_MADVISE, VMSIM__ARGS(address, length, (uint64_t)(int64_t)advice));
 }
 
 int64_t vmsim_task_mlock(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, unsigned flags) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_MLOCK, VMSIM__ARGS(address, length, flags));
 }
 
 int64_t vmsim_task_munlock(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_MUNLOCK, VMSIM__ARGS(address, length));
 }
 
@@ -83,6 +99,8 @@ static int refuse_file(struct vmsim_machine *m, struct vmsim__file *f, int err) 
 
 int vmsim_file_create_on(struct vmsim_machine *m, enum vmsim_file_kind kind, const char *path, uint64_t size,
                          bool cached, const char *device, uint64_t fragment, uint32_t *file) {
+    if (!m || !file)
+        return VMSIM_EINVAL;
     static const enum vmsim__file_kind kinds[] = {VMSIM__FILE_REGULAR, VMSIM__FILE_SHMEM, VMSIM__FILE_RAMFS,
                                                   VMSIM__FILE_REGULAR};
     *file = 0;
@@ -111,14 +129,20 @@ int vmsim_file_create_on(struct vmsim_machine *m, enum vmsim_file_kind kind, con
 }
 
 int64_t vmsim_task_read(struct vmsim_machine *m, uint32_t task, uint32_t file, uint64_t offset, uint64_t length) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_READ, VMSIM__FILE_ARGS(file_of(m, file), NULL, offset, length));
 }
 
 int64_t vmsim_task_write(struct vmsim_machine *m, uint32_t task, uint32_t file, uint64_t offset, uint64_t length) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_WRITE, VMSIM__FILE_ARGS(file_of(m, file), NULL, offset, length));
 }
 
 int64_t vmsim_task_fsync(struct vmsim_machine *m, uint32_t task, uint32_t file) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_FSYNC, VMSIM__FILE_ARGS(file_of(m, file), NULL, 0));
 }
 
@@ -144,6 +168,8 @@ static bool driver_gfp(const char *zone, bool atomic, uint32_t *gfp) {
 
 int vmsim_machine_alloc_pages(struct vmsim_machine *m, unsigned cpu, unsigned order, const char *zone, bool atomic,
                               uint64_t *pfn) {
+    if (!m || !pfn)
+        return VMSIM_EINVAL;
     struct vmsim__alloc_request rq = {.order = (uint8_t)order, .cpu = (uint16_t)cpu};
     *pfn = UINT64_MAX;
     if (cpu >= m->nr_cpus)
@@ -162,6 +188,8 @@ int vmsim_machine_alloc_pages(struct vmsim_machine *m, unsigned cpu, unsigned or
 }
 
 int vmsim_machine_free_pages(struct vmsim_machine *m, unsigned cpu, uint64_t pfn, unsigned order) {
+    if (!m)
+        return VMSIM_EINVAL;
     if (cpu >= m->nr_cpus || pfn >= m->mem->frames.end || !vmsim__mem_zone_of(m->mem, (vmsim__pfn)pfn))
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "no frame %llu or no CPU %u", (unsigned long long)pfn, cpu);
     struct vmsim__frame *f = vmsim__mem_frame(m->mem, (vmsim__pfn)pfn);

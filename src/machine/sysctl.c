@@ -161,6 +161,8 @@ static const char *not_yet(const char *name) {
 }
 
 int vmsim_machine_sysctl(struct vmsim_machine *m, const char *name, const char *value) {
+    if (!m || !name || !value)
+        return VMSIM_EINVAL;
     int err = route(m, name, value);
     if (err != VMSIM_ENOENT)
         return err;

@@ -105,6 +105,8 @@ static void task_undo(struct vmsim_machine *m, struct vmsim__task *t) {
 }
 
 int vmsim_task_create(struct vmsim_machine *m, const char *name, unsigned cpu, uint32_t *task) {
+    if (!m || !task)
+        return VMSIM_EINVAL;
     *task = VMSIM_TASK_NONE;
     if (cpu >= m->nr_cpus)
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "there is no CPU %u: the machine has %u", cpu, m->nr_cpus);
@@ -131,6 +133,8 @@ static int child_new(struct vmsim_machine *m, uint32_t parent, const char *name,
     *p = vmsim__task_get(m, parent);
     if (!*p)
         return VMSIM_EINVAL;
+    if ((*p)->state != VMSIM__TASK_RUNNABLE)
+        return vmsim__err_set(&m->err, VMSIM_ESTATE, "task %u does not run now: it sleeps or waits", parent);
     vmsim__call_begin(m, *p);
     *t = task_new(m, name ? name : (*p)->name, (*p)->cpu, parent);
     if (*t) {
@@ -142,6 +146,8 @@ static int child_new(struct vmsim_machine *m, uint32_t parent, const char *name,
 }
 
 int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, uint32_t *child) {
+    if (!m || !child)
+        return VMSIM_EINVAL;
     struct vmsim__task *p, *t;
     *child = VMSIM_TASK_NONE;
     if (!m->format->levels)
@@ -263,6 +269,8 @@ void vmsim__task_signal(struct vmsim_machine *m, struct vmsim__task *t, enum vms
 }
 
 int vmsim_task_exit(struct vmsim_machine *m, uint32_t task) {
+    if (!m)
+        return VMSIM_EINVAL;
     struct vmsim__task *t = vmsim__task_get(m, task);
     if (!t)
         return VMSIM_EINVAL;
@@ -274,6 +282,8 @@ int vmsim_task_exit(struct vmsim_machine *m, uint32_t task) {
 /* For who drives the machine call by call the new CPU's clock moves up to the task's: a task cannot go back in time,
  * and an idle CPU has waited until then. One with work of its own goes on there when that CPU has come as far. */
 int vmsim_task_migrate(struct vmsim_machine *m, uint32_t task, unsigned cpu) {
+    if (!m)
+        return VMSIM_EINVAL;
     struct vmsim__task *t = vmsim__task_get(m, task);
     if (!t)
         return VMSIM_EINVAL;
@@ -339,10 +349,14 @@ int vmsim__task_renew(struct vmsim_machine *m, struct vmsim__task *t) {
 }
 
 size_t vmsim_task_count(const struct vmsim_machine *m) {
+    if (!m)
+        return 0;
     return m->tasks.count;
 }
 
 const char *vmsim_task_name(const struct vmsim_machine *m, uint32_t task) {
+    if (!m)
+        return NULL;
     const struct vmsim__task *t = vmsim__task_at(m, task);
     return t ? t->name : NULL;
 }

@@ -55,6 +55,8 @@ static const struct vmsim__pt_format *begin(struct vmsim_mmu *mmu, const char *n
 }
 
 int vmsim_mmu_init(struct vmsim_mmu *mmu, const char *format, const struct vmsim_mmu_memory *memory) {
+    if (!mmu || !format || !memory)
+        return VMSIM_EINVAL;
     const struct vmsim__pt_format *f = begin(mmu, format, memory);
     struct inner *in = inner_of(mmu);
     if (!f || !memory->alloc || !memory->release)
@@ -68,6 +70,8 @@ int vmsim_mmu_init(struct vmsim_mmu *mmu, const char *format, const struct vmsim
 }
 
 int vmsim_mmu_attach(struct vmsim_mmu *mmu, const char *format, const struct vmsim_mmu_memory *memory, uint64_t root) {
+    if (!mmu || !format || !memory)
+        return VMSIM_EINVAL;
     const struct vmsim__pt_format *f = begin(mmu, format, memory);
     struct inner *in = inner_of(mmu);
     void *table = f ? memory->table(memory->context, root) : NULL;
@@ -86,19 +90,25 @@ int vmsim_mmu_attach(struct vmsim_mmu *mmu, const char *format, const struct vms
 }
 
 void vmsim_mmu_fini(struct vmsim_mmu *mmu) {
+    if (!mmu)
+        return;
     if (!mmu->attached)
         vmsim__pagetable_fini(&inner_of(mmu)->pt);
     memset(mmu, 0, sizeof *mmu);
 }
 
 void vmsim_mmu_hardware_update(struct vmsim_mmu *mmu, bool accessed, bool dirty) {
+    if (!mmu)
+        return;
     inner_of(mmu)->pt.hardware_accessed = accessed;
     inner_of(mmu)->pt.hardware_dirty = dirty;
 }
 
 int vmsim_mmu_set_upper(struct vmsim_mmu *mmu, const struct vmsim_mmu *upper) {
+    if (!mmu)
+        return VMSIM_EINVAL;
     struct vmsim__pagetable *pt = &inner_of(mmu)->pt;
-    if (pt->format->arch != VMSIM__PT_ARCH_ARM64 || upper == mmu || (upper && pt_of(upper)->format != pt->format))
+    if (!pt->format || pt->format->arch != VMSIM__PT_ARCH_ARM64 || upper == mmu || (upper && pt_of(upper)->format != pt->format))
         return VMSIM_EINVAL;
     pt->upper = upper ? pt_of(upper) : NULL;
     return 0;
@@ -172,6 +182,8 @@ static void clear(struct vmsim__pagetable *pt, uint64_t va, uint64_t end) {
 }
 
 int vmsim_mmu_unmap(struct vmsim_mmu *mmu, uint64_t va, uint64_t size) {
+    if (!mmu)
+        return VMSIM_EINVAL;
     struct vmsim__pagetable *pt = &inner_of(mmu)->pt;
     if (!range_ok(pt->format, va, size) || !range_whole(pt, va, size))
         return VMSIM_EINVAL;
@@ -182,6 +194,8 @@ int vmsim_mmu_unmap(struct vmsim_mmu *mmu, uint64_t va, uint64_t size) {
 }
 
 int vmsim_mmu_protect(struct vmsim_mmu *mmu, uint64_t va, uint64_t size, unsigned flags) {
+    if (!mmu)
+        return VMSIM_EINVAL;
     struct vmsim__pagetable *pt = &inner_of(mmu)->pt;
     struct vmsim__pt_slot slot;
     uint64_t end = va + size;
@@ -254,6 +268,8 @@ static int map_one(struct vmsim_mmu *mmu, uint64_t va, uint64_t pa, uint32_t fla
 }
 
 int vmsim_mmu_map(struct vmsim_mmu *mmu, uint64_t va, uint64_t pa, uint64_t size, unsigned flags, uint64_t page_size) {
+    if (!mmu)
+        return VMSIM_EINVAL;
     struct vmsim__pagetable *pt = &inner_of(mmu)->pt;
     const struct vmsim__pt_format *f = pt->format;
     struct size s;
@@ -299,6 +315,8 @@ static bool answer(const struct vmsim__pagetable *faulting, unsigned mode, const
 }
 
 bool vmsim_mmu_walk(const struct vmsim_mmu *mmu, uint64_t va, unsigned mode, struct vmsim_mmu_walk *walk) {
+    if (!mmu || !walk)
+        return false;
     struct vmsim__walk w = {0};
     vmsim__mmu_walk(pt_of(mmu), va, mode & 15, &w);
     return answer(pt_of(mmu), mode, &w, walk);
@@ -306,6 +324,8 @@ bool vmsim_mmu_walk(const struct vmsim_mmu *mmu, uint64_t va, unsigned mode, str
 
 bool vmsim_mmu_walk_nested(const struct vmsim_mmu *guest, const struct vmsim_mmu *host, uint64_t va, unsigned mode,
                            struct vmsim_mmu_walk *walk) {
+    if (!guest || !host || !walk)
+        return false;
     struct vmsim__walk w = {0};
     bool host_fault;
     vmsim__mmu_walk_nested(pt_of(guest), pt_of(host), va, mode & 15, &w, &host_fault);
@@ -318,5 +338,7 @@ bool vmsim_mmu_walk_nested(const struct vmsim_mmu *guest, const struct vmsim_mmu
 
 void vmsim_mmu_describe(const struct vmsim_mmu *mmu, uint64_t va, unsigned mode,
                         void (*line)(void *context, const char *text), void *context) {
+    if (!mmu || !line)
+        return;
     vmsim__walk_describe(pt_of(mmu), va, mode & 15, line, context);
 }

@@ -108,8 +108,11 @@ static const char *cannot_be(const struct vmsim_test_reclaim_options *o) {
 
 int vmsim_test_reclaim_create(struct vmsim_test_reclaim **out, const struct vmsim_test_reclaim_options *options,
                               char *why, size_t why_size) {
+    if (out)
+        *out = NULL;
+    if (!out || !options)
+        return VMSIM_EINVAL;
     struct vmsim__err err = {0};
-    *out = NULL;
     if (cannot_be(options))
         return vmsim__script_tell(&err, vmsim__err_set(&err, VMSIM_EINVAL, "%s", cannot_be(options)), why, why_size);
     struct vmsim__alloc *a = vmsim__alloc_create(NULL);
@@ -233,6 +236,8 @@ VMSIM__INLINE enum vmsim_test_outcome reference(struct vmsim_test_reclaim *t, ui
 }
 
 enum vmsim_test_outcome vmsim_test_reclaim_step(struct vmsim_test_reclaim *t, uint64_t page, uint64_t *victim) {
+    if (!t)
+        return VMSIM_TEST_ERROR;
     uint64_t gone = 0;
     if (reach(t, page))
         return VMSIM_TEST_ERROR;
@@ -290,6 +295,8 @@ VMSIM__INLINE void fetch_early(const struct vmsim_test_reclaim *t, const uint64_
 }
 
 int vmsim_test_reclaim_run(struct vmsim_test_reclaim *t, const uint64_t *pages, size_t count, uint64_t *misses) {
+    if (!t || !pages)
+        return VMSIM_EINVAL;
     uint64_t before = t->misses, victim;
     int e = prepare_run(t, pages, count);
     for (size_t i = 0; !e && i < count; i++) {
@@ -303,15 +310,21 @@ int vmsim_test_reclaim_run(struct vmsim_test_reclaim *t, const uint64_t *pages, 
 }
 
 bool vmsim_test_reclaim_probe(const struct vmsim_test_reclaim *t, uint64_t page) {
+    if (!t)
+        return false;
     return page < t->pages && t->page[page].folio;
 }
 
 void vmsim_test_reclaim_free(struct vmsim_test_reclaim *t, uint64_t page) {
+    if (!t)
+        return;
     if (vmsim_test_reclaim_probe(t, page))
         let_go(t, t->page[page].folio, VMSIM_FOLIO_FREED);
 }
 
 void vmsim_test_reclaim_counts(const struct vmsim_test_reclaim *t, uint64_t *hits, uint64_t *misses) {
+    if (!t)
+        return;
     if (hits)
         *hits = t->hits;
     if (misses)
@@ -319,6 +332,8 @@ void vmsim_test_reclaim_counts(const struct vmsim_test_reclaim *t, uint64_t *hit
 }
 
 int vmsim_test_reclaim_counter(const struct vmsim_test_reclaim *t, const char *name, uint64_t *value) {
+    if (!t || !name || !value)
+        return VMSIM_EINVAL;
     return vmsim__policy_counter_find(t->policies, t->r.instance.policy, name, value) ? 0 : VMSIM_ENOENT;
 }
 
@@ -362,6 +377,8 @@ static int expect_words(struct vmsim_test_reclaim *t, const char *script) {
 }
 
 int vmsim_test_reclaim_expect(struct vmsim_test_reclaim *t, const char *script, char *why, size_t why_size) {
+    if (!t || !script)
+        return VMSIM_EINVAL;
     size_t n;
     int e = script_pages(t, script, NULL, &n);
     uint64_t *pages = e ? NULL : vmsim__malloc(t->alloc, (n + 1) * sizeof *pages);
@@ -377,6 +394,8 @@ int vmsim_test_reclaim_expect(struct vmsim_test_reclaim *t, const char *script, 
 }
 
 int vmsim_test_reclaim_check(const struct vmsim_test_reclaim *t, char *why, size_t why_size) {
+    if (!t)
+        return VMSIM_EINVAL;
     struct vmsim__err err = {0};
     int e = vmsim__reclaim_check(&t->r, &err);
     for (uint32_t f = 1; !e && f <= t->frames; f++)

@@ -278,6 +278,8 @@ static void render_text(struct renderer *r, struct vmsim__textbuf *out) {
 
 int vmsim_curve_render(struct vmsim_curve *c, enum vmsim_curve_format format, const uint64_t *sizes, size_t size_count,
                        const char **text, size_t *size) {
+    if (!c || !text)
+        return VMSIM_EINVAL;
     static void (*const formats[])(struct renderer *, struct vmsim__textbuf *) = {render_text, render_csv, render_json};
     struct vmsim__emitter e;
     struct vmsim__textbuf out;
@@ -292,5 +294,7 @@ int vmsim_curve_render(struct vmsim_curve *c, enum vmsim_curve_format format, co
 }
 
 void vmsim_curve_free_text(struct vmsim_curve *c, const char *text) {
+    if (!c)
+        return;
     vmsim__text_free(c->alloc, text);
 }

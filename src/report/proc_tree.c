@@ -51,6 +51,8 @@ int vmsim__proc_write(struct vmsim_machine *m, struct vmsim__files *files) {
 }
 
 int vmsim_report_proc_tree(struct vmsim_machine *m, const char *directory) {
+    if (!m || !directory)
+        return VMSIM_EINVAL;
     struct vmsim__files files;
     int err = vmsim__files_open(&files, m->alloc, directory, &m->err);
     err = err ? err : vmsim__proc_write(m, &files);
@@ -75,6 +77,8 @@ static int render_if_named(void *context, const char *path, vmsim__proc_render *
 }
 
 int vmsim_report_proc_file(struct vmsim_machine *m, const char *path, const char **text, size_t *size) {
+    if (!m || !path || !text)
+        return VMSIM_EINVAL;
     struct finder f = {.m = m, .path = path};
     *text = NULL;
     vmsim__textbuf_init(&f.text, m->alloc);
@@ -85,5 +89,7 @@ int vmsim_report_proc_file(struct vmsim_machine *m, const char *path, const char
 }
 
 void vmsim_report_proc_free(struct vmsim_machine *m, const char *text) {
+    if (!m)
+        return;
     vmsim__text_free(m->alloc, text);
 }

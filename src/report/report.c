@@ -36,6 +36,8 @@ static render_fn *renderer(enum vmsim_report_kind kind) {
 }
 
 int vmsim_report_render(struct vmsim_scenario *s, enum vmsim_report_kind kind, const char **text, size_t *size) {
+    if (!s || !text)
+        return VMSIM_EINVAL;
     render_fn *render = renderer(kind);
     struct vmsim__textbuf out;
     *text = NULL;
@@ -47,18 +49,26 @@ int vmsim_report_render(struct vmsim_scenario *s, enum vmsim_report_kind kind, c
 }
 
 int vmsim_report_text(struct vmsim_scenario *s, const char **text, size_t *size) {
+    if (!s || !text)
+        return VMSIM_EINVAL;
     return vmsim_report_render(s, VMSIM_REPORT_SUMMARY, text, size);
 }
 
 void vmsim_report_free(struct vmsim_scenario *s, const char *text) {
+    if (!s)
+        return;
     vmsim__text_free(s->alloc, text);
 }
 
 const char *vmsim_report_directory(const struct vmsim_scenario *s) {
+    if (!s)
+        return NULL;
     return s->spec->report.directory;
 }
 
 const char *vmsim_report_error(const struct vmsim_scenario *s) {
+    if (!s)
+        return "";
     return vmsim__err_text(&s->err);
 }
 
@@ -172,6 +182,8 @@ static int take_name(struct vmsim_scenario *s, const char *directory, char *name
 }
 
 int vmsim_report_check(struct vmsim_scenario *s, const char *directory) {
+    if (!s)
+        return VMSIM_EINVAL;
     char name[4000];
     enum vmsim__place place;
     int err = take_name(s, directory, name, sizeof name);
@@ -192,6 +204,8 @@ static int retire(struct vmsim_scenario *s, const char *part, const char *direct
 }
 
 int vmsim_report_write(struct vmsim_scenario *s, const char *directory) {
+    if (!s)
+        return VMSIM_EINVAL;
     char name[4000], part[4096];
     enum vmsim__place place;
     int err = take_name(s, directory, name, sizeof name);

@@ -114,6 +114,8 @@ static int verify(struct vmsim_scenario *s, bool at_end) {
 }
 
 void vmsim_scenario_verify(struct vmsim_scenario *s, uint64_t steps) {
+    if (!s)
+        return;
     s->verify = steps;
 }
 
@@ -170,6 +172,8 @@ static int report_stuck(struct vmsim_scenario *s) {
 
 /* Expectations are settled after a failed run, too: what holds so far may tell why. */
 int vmsim_scenario_run(struct vmsim_scenario *s, vmsim_progress_fn *progress, void *context) {
+    if (!s)
+        return VMSIM_EINVAL;
     if (s->ran)
         return vmsim__err_set(&s->err, VMSIM_ESTATE, "a scenario runs once");
     s->ran = true;

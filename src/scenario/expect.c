@@ -186,14 +186,20 @@ int vmsim__expectations_settle(struct vmsim_scenario *s) {
 }
 
 size_t vmsim_scenario_expectations(const struct vmsim_scenario *s) {
+    if (!s)
+        return 0;
     return s->expectations.count;
 }
 
 const struct vmsim_expectation *vmsim_scenario_expectation(const struct vmsim_scenario *s, size_t index) {
+    if (!s)
+        return NULL;
     return index < s->expectations.count ? &s->expectations.at[index] : NULL;
 }
 
 size_t vmsim_scenario_failures(const struct vmsim_scenario *s) {
+    if (!s)
+        return 0;
     size_t failures = s->failed_steps;
     for (size_t i = 0; i < s->expectations.count; i++)
         failures += !s->expectations.at[i].met;
@@ -205,5 +211,7 @@ uint64_t vmsim_scenario_differences(const struct vmsim_scenario *s) {
 }
 
 const char *vmsim_scenario_step_failure(const struct vmsim_scenario *s, size_t index) {
+    if (!s)
+        return NULL;
     return index < s->failures.count ? s->failures.at[index].text : NULL;
 }

@@ -69,6 +69,8 @@ static int fill_root(struct root *root) {
 /* Twice: the size of the joined table is only known to fit once it was made, and the configuration's own memory is
  * there only afterwards. */
 int vmsim_config_create(struct vmsim_config **config) {
+    if (!config)
+        return VMSIM_EINVAL;
     *config = NULL;
     struct root local = {0};
     int err = fill_root(&local);
@@ -166,11 +168,19 @@ static const struct vmsim__scenario_spec *resolved(struct vmsim_config *config) 
 }
 
 int vmsim_machine_create(struct vmsim_config *config, struct vmsim_machine **out) {
+    if (out)
+        *out = NULL;
+    if (!config || !out)
+        return VMSIM_EINVAL;
     return vmsim_machine_create_with(config, NULL, out);
 }
 
 int vmsim_machine_create_with(struct vmsim_config *config, const struct vmsim_allocator *allocator,
                               struct vmsim_machine **out) {
+    if (out)
+        *out = NULL;
+    if (!config || !out)
+        return VMSIM_EINVAL;
     *out = NULL;
     const struct vmsim__scenario_spec *spec = resolved(config);
     if (!spec)
@@ -274,6 +284,10 @@ static int create_parts(struct vmsim_scenario *s) {
 }
 
 int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **scenario) {
+    if (scenario)
+        *scenario = NULL;
+    if (!config || !scenario)
+        return VMSIM_EINVAL;
     *scenario = NULL;
     const struct vmsim__scenario_spec *spec = resolved(config);
     if (!spec)
@@ -324,9 +338,13 @@ size_t vmsim_scenario_destroy(struct vmsim_scenario *s) {
 }
 
 const char *vmsim_scenario_error(const struct vmsim_scenario *s) {
+    if (!s)
+        return "";
     return vmsim__err_text(&s->err);
 }
 
 struct vmsim_machine *vmsim_scenario_machine(struct vmsim_scenario *s) {
+    if (!s)
+        return NULL;
     return s->machine;
 }

@@ -75,8 +75,11 @@ static int create_tlb(struct vmsim_test_tlb *t, const struct vmsim_test_tlb_opti
 
 int vmsim_test_tlb_create(struct vmsim_test_tlb **out, const struct vmsim_test_tlb_options *options, char *why,
                           size_t why_size) {
+    if (out)
+        *out = NULL;
+    if (!out || !options)
+        return VMSIM_EINVAL;
     struct vmsim__err err = {0};
-    *out = NULL;
     if (options->size != sizeof *options)
         return vmsim__script_tell(&err, vmsim__err_set(&err, VMSIM_EINVAL, "options of another size"), why, why_size);
     struct vmsim__alloc *a = vmsim__alloc_create(NULL);
@@ -125,10 +128,14 @@ static bool map_page(struct vmsim_test_tlb *t, uint64_t page) {
 }
 
 enum vmsim_test_outcome vmsim_test_tlb_step(struct vmsim_test_tlb *t, uint64_t page, uint64_t *victim) {
+    if (!t)
+        return VMSIM_TEST_ERROR;
     return vmsim_test_tlb_step_at(t, page, 0, victim);
 }
 
 enum vmsim_test_outcome vmsim_test_tlb_step_at(struct vmsim_test_tlb *t, uint64_t page, uint64_t pc, uint64_t *victim) {
+    if (!t)
+        return VMSIM_TEST_ERROR;
     struct tlb_array *r = &t->tlb->array[0];
     uint64_t *tags = tlb_tags(r, tlb_set(r, page)), misses = r->by_size[0].miss;
     vmsim_access a = vmsim_access_make(page << 12, 1, VMSIM_LOAD);
@@ -152,19 +159,27 @@ enum vmsim_test_outcome vmsim_test_tlb_step_at(struct vmsim_test_tlb *t, uint64_
 }
 
 int vmsim_test_tlb_counter(const struct vmsim_test_tlb *t, const char *name, uint64_t *value) {
+    if (!t || !name || !value)
+        return VMSIM_EINVAL;
     const struct vmsim_policy *policy = t->tlb->array[0].instance.policy;
     return vmsim__policy_counter_find(t->policies, policy, name, value) ? 0 : VMSIM_ENOENT;
 }
 
 bool vmsim_test_tlb_probe(const struct vmsim_test_tlb *t, uint64_t page) {
+    if (!t)
+        return false;
     return vmsim__tlb_probe(t->tlb, 1, page << 12, false, NULL) != 0;
 }
 
 void vmsim_test_tlb_flush(struct vmsim_test_tlb *t, uint64_t page) {
+    if (!t)
+        return;
     vmsim__tlb_flush_page(t->tlb, 1, page << 12, 12);
 }
 
 void vmsim_test_tlb_counts(const struct vmsim_test_tlb *t, uint64_t *hits, uint64_t *misses) {
+    if (!t)
+        return;
     if (hits)
         *hits = t->tlb->array[0].by_size[0].hit;
     if (misses)
@@ -188,6 +203,8 @@ static int expect_word(struct vmsim_test_tlb *t, const struct vmsim__script_word
 }
 
 int vmsim_test_tlb_expect(struct vmsim_test_tlb *t, const char *script, char *why, size_t why_size) {
+    if (!t || !script)
+        return VMSIM_EINVAL;
     struct vmsim__script_word w = {0};
     int e = 0;
     while (!e && (e = vmsim__script_next(&script, &w, &t->err)) > 0)
@@ -202,6 +219,8 @@ static const struct vmsim__pagetable *resolve(void *context, uint16_t asid) {
 }
 
 int vmsim_test_tlb_check(const struct vmsim_test_tlb *t, char *why, size_t why_size) {
+    if (!t)
+        return VMSIM_EINVAL;
     struct vmsim__err err = {0};
     return vmsim__script_tell(&err, vmsim__tlb_check(t->tlb, resolve, &t, &err), why, why_size);
 }

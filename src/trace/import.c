@@ -216,6 +216,8 @@ static const struct {
 };
 
 int vmsim_trace_format_by_name(const char *name) {
+    if (!name)
+        return -1;
     for (unsigned i = 0; i < VMSIM_TRACE_FORMATS; i++)
         if (!strcmp(formats[i].name, name))
             return (int)i;
@@ -282,6 +284,8 @@ static int import(struct vmsim__import *im, enum vmsim_trace_format format, cons
 
 int vmsim_trace_import(enum vmsim_trace_format format, const char *in, const char *out,
                        struct vmsim_trace_import_options *options) {
+    if (!in || !out)
+        return VMSIM_EINVAL;
     struct vmsim_trace_import_options none = {.size = sizeof none}, *o = options ? options : &none;
     if (o->size != sizeof *o || (unsigned)format >= VMSIM_TRACE_FORMATS)
         return VMSIM_EINVAL;

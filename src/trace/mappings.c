@@ -236,6 +236,8 @@ static bool take_batch(struct checker *c, const struct vmsim_trace_item *item) {
 }
 
 int vmsim_trace_check_mappings(const char *path, struct vmsim_trace_mappings *report, char *error, size_t error_size) {
+    if (!path || !report)
+        return VMSIM_EINVAL;
     struct vmsim_trace_reader *r;
     struct vmsim_trace_item item;
     *report = (struct vmsim_trace_mappings){.size = sizeof *report};

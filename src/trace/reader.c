@@ -261,6 +261,10 @@ static int begin(struct vmsim_trace_reader *r, const char *path, unsigned flags)
 
 /* Also on failure *reader is set, when there is memory: it has the text of the error. */
 int vmsim_trace_open(const char *path, unsigned flags, struct vmsim_trace_reader **reader) {
+    if (reader)
+        *reader = NULL;
+    if (!path || !reader)
+        return VMSIM_EINVAL;
     struct vmsim__alloc *a = vmsim__alloc_create(NULL);
     struct vmsim_trace_reader *r = a ? vmsim__calloc(a, 1, sizeof *r) : NULL;
     *reader = r;
@@ -374,6 +378,8 @@ static int next_chunk(struct vmsim_trace_reader *r) {
 }
 
 int vmsim_trace_next(struct vmsim_trace_reader *r, struct vmsim_trace_item *item) {
+    if (!r || !item)
+        return VMSIM_EINVAL;
     if (r->ended)
         return r->ring[r->current].status;
     if (!r->have || r->item == r->ring[r->current].count) {
@@ -388,6 +394,8 @@ int vmsim_trace_next(struct vmsim_trace_reader *r, struct vmsim_trace_item *item
 
 /* The thread is stopped first: it would fill chunks of the old place into the ring. */
 int vmsim_trace_seek(struct vmsim_trace_reader *r, uint64_t index) {
+    if (!r)
+        return VMSIM_EINVAL;
     if (index > r->info.references)
         return fail(r, VMSIM_EINVAL, "seeking beyond the last reference");
     stop_thread(r);
@@ -425,10 +433,14 @@ const struct vmsim_trace_info *vmsim_trace_get_info(const struct vmsim_trace_rea
 }
 
 const struct vmsim_trace_task *vmsim_trace_get_task(const struct vmsim_trace_reader *r, uint32_t id) {
+    if (!r)
+        return NULL;
     return id < r->tables.tasks.count ? &r->tables.tasks.at[id] : NULL;
 }
 
 const struct vmsim_trace_file *vmsim_trace_get_file(const struct vmsim_trace_reader *r, uint32_t id) {
+    if (!r)
+        return NULL;
     return id < r->tables.files.count ? &r->tables.files.at[id] : NULL;
 }
 
@@ -437,6 +449,8 @@ const char *vmsim_trace_reader_error(const struct vmsim_trace_reader *r) {
 }
 
 uint64_t vmsim_trace_damaged(const struct vmsim_trace_reader *r, const char **text) {
+    if (!r)
+        return 0;
     if (text)
         *text = vmsim__err_text(&r->pipe.damage);
     return r->pipe.damaged;
@@ -445,6 +459,8 @@ uint64_t vmsim_trace_damaged(const struct vmsim_trace_reader *r, const char **te
 /* Every block is decoded, and the sum compared with the index: hashes alone would miss a block that was left out
  * whole. */
 int vmsim_trace_verify(const char *path, char *first_error, size_t size) {
+    if (!path)
+        return VMSIM_EINVAL;
     struct vmsim_trace_reader *r;
     struct vmsim_trace_item item;
     uint64_t references = 0;

@@ -324,6 +324,8 @@ static int run_and_collect(struct recording *r) {
 }
 
 int vmsim_record(const struct vmsim_record_options *options, struct vmsim_record_result *result) {
+    if (!options || !result)
+        return VMSIM_EINVAL;
     *result = (struct vmsim_record_result){.exit_status = INT32_MIN};
     if (options->size != sizeof *options || !options->argv || !options->argv[0] || !options->output)
         return VMSIM_EINVAL;

@@ -14,6 +14,8 @@
 #define UNKNOWN VMSIM_SYSCALL_UNKNOWN
 
 int vmsim_syscall_get(unsigned number, struct vmsim_syscall *call) {
+    if (!call)
+        return VMSIM_EINVAL;
     static const struct vmsim_syscall calls[VMSIM__SYSCALLS] = {
 #define ROW(number, name, class, trust, host, work, note) [number] = {#name, class, trust, note},
         VMSIM__SYSCALL_TABLE(ROW)

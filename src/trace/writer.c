@@ -125,6 +125,8 @@ static void begin_entry(struct vmsim_trace_writer *w, uint64_t op) {
 
 /* A switch is written when a reference or event of another task comes, so that an idle task leaves none. */
 static int switch_task(struct vmsim_trace_writer *w, uint32_t task) {
+    if (task == VMSIM_TRACE_NO_TASK)
+        return fail(w, VMSIM_EINVAL, "a reference or event of no task");
     if (w->task == task)
         return 0;
     int err = vmsim__tables_task(&w->tables, task);
@@ -176,6 +178,10 @@ static int begin(struct vmsim_trace_writer *w, const char *path, const struct vm
 
 int vmsim_trace_create(const char *path, const struct vmsim_trace_options *options,
                        struct vmsim_trace_writer **writer) {
+    if (writer)
+        *writer = NULL;
+    if (!path || !writer)
+        return VMSIM_EINVAL;
     static const struct vmsim_trace_options none = {.size = sizeof none};
     const struct vmsim_trace_options *o = options ? options : &none;
     *writer = NULL;
@@ -201,6 +207,8 @@ int vmsim_trace_create(const char *path, const struct vmsim_trace_options *optio
 /* A block is written when the next reference does not fit, not when it is full: an event behind its last reference
  * still goes into it. */
 int vmsim_trace_append(struct vmsim_trace_writer *w, uint32_t task, const vmsim_access *accesses, size_t count) {
+    if (!w)
+        return VMSIM_EINVAL;
     while (count && !w->err.code) {
         if (w->count == w->block_refs && flush_block(w))
             break;
@@ -228,6 +236,8 @@ static const char *refuse(const struct vmsim_trace_event *e) {
 }
 
 int vmsim_trace_append_event(struct vmsim_trace_writer *w, uint32_t task, const struct vmsim_trace_event *event) {
+    if (!w || !event)
+        return VMSIM_EINVAL;
     const char *why = refuse(event);
     if (w->err.code)
         return w->err.code;
@@ -248,6 +258,8 @@ int vmsim_trace_append_event(struct vmsim_trace_writer *w, uint32_t task, const 
 
 int vmsim_trace_append_file(struct vmsim_trace_writer *w, uint32_t task, const struct vmsim_trace_file *file,
                             uint32_t *id) {
+    if (!w || !file || !id)
+        return VMSIM_EINVAL;
     struct vmsim_trace_event e = {.type = VMSIM_TRACE_FILE,
                                   .file = (uint32_t)w->tables.files.count,
                                   .args = {file->size, (uint64_t)file->kind},
@@ -257,6 +269,8 @@ int vmsim_trace_append_file(struct vmsim_trace_writer *w, uint32_t task, const s
 }
 
 int vmsim_trace_note(struct vmsim_trace_writer *w, const char *line) {
+    if (!w || !line)
+        return VMSIM_EINVAL;
     return vmsim__tables_note(&w->tables, line) ? fail(w, VMSIM_ENOMEM, "") : 0;
 }
 
@@ -291,6 +305,8 @@ static void destroy(struct vmsim_trace_writer *w) {
 }
 
 int vmsim_trace_finish(struct vmsim_trace_writer *w, char *error, size_t error_size) {
+    if (!w)
+        return VMSIM_EINVAL;
     int err = w->err.code;
     if (!err)
         err = flush_block(w);
