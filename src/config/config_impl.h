@@ -21,6 +21,7 @@ enum {
     CONFIG_DEPTH_LIMIT = 64,       /* mappings and sequences within each other */
     CONFIG_NODE_LIMIT = 1 << 20,   /* of all files together, aliases counted as often as used */
     CONFIG_KEY_LIMIT = 4096,       /* keys of one mapping */
+    CONFIG_FILES_LIMIT = 1000,     /* files included, in all */
     CONFIG_ERROR_LIMIT = 100,      /* errors kept */
     CONFIG_KEY_BYTES = 160,        /* length of one key: libyaml's implicit keys end at 1024, escapes take six each */
     CONFIG_TOTAL_LIMIT = 64 << 20, /* bytes of all files */
@@ -100,6 +101,7 @@ struct vmsim_config {
     bool incomplete;          /* a preset or include failed: what is missing may be there */
     size_t nodes;             /* made so far */
     size_t sources;
+    size_t includes; /* files taken in so far */
     size_t text_bytes; /* of all sources */
     size_t errors_dropped;
     int last_code;              /* of the error added last */

@@ -67,6 +67,11 @@ static int include_file(struct vmsim_config *c, const char *path, const struct v
     if (depth >= CONFIG_INCLUDE_LIMIT)
         return vmsim__diag_add(c, VMSIM_ELIMIT, *from, "more than %d files within each other (the limit)",
                                CONFIG_INCLUDE_LIMIT);
+    if (c->includes > CONFIG_FILES_LIMIT)
+        return VMSIM_ELIMIT;
+    if (c->includes++ == CONFIG_FILES_LIMIT) /* few files that name many of each other are a bomb; told once */
+        return vmsim__diag_add(c, VMSIM_ELIMIT, *from, "more than %d files included in all (the limit)",
+                               CONFIG_FILES_LIMIT);
     const struct vmsim__source *s = vmsim__source_file(c, path, from);
     if (!s)
         return reason(c, errors);

@@ -25,6 +25,24 @@ static int check_kernel(struct vmsim_config *config, const struct vmsim__machine
                                known);
 }
 
+/* As the kernel takes a SLIT (slit_valid): 10 means here, and everything else is farther. */
+static int check_distances(struct vmsim_config *config, const struct vmsim__node_spec *node, size_t from) {
+    const uint64_t *distance = node->distances.data;
+    int result = 0;
+    for (size_t to = 0; to < node->distances.count; to++) {
+        char path[PATH_SIZE];
+        snprintf(path, sizeof path, "machine.nodes[%zu].distances[%zu]", from, to);
+        if (to == from && distance[to] != 10)
+            result = vmsim__config_error(config, path, "the distance of node %zu to itself is 10, not %llu", from,
+                                         (unsigned long long)distance[to]);
+        if (to != from && distance[to] <= 10)
+            result = vmsim__config_error(config, path,
+                                         "%llu is the distance of a node to itself: node %zu is farther from node %zu",
+                                         (unsigned long long)distance[to], to, from);
+    }
+    return result;
+}
+
 static int check_nodes(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     const struct vmsim__node_spec *nodes = m->mem.nodes.data;
     int result = 0;
@@ -39,6 +57,8 @@ static int check_nodes(struct vmsim_config *config, const struct vmsim__machine_
             result =
                 vmsim__config_error(config, path, "%zu distances for %zu node%s: give one to each node, itself too",
                                     nodes[i].distances.count, m->mem.nodes.count, m->mem.nodes.count == 1 ? "" : "s");
+        else if (nodes[i].distances.count)
+            result = check_distances(config, &nodes[i], i) ? VMSIM_ECONFIG : result;
     }
     return result;
 }
@@ -195,19 +215,27 @@ static bool told_at_policies(struct vmsim_config *config, const struct vmsim__po
     return false;
 }
 
-/* The text begins with a key of the TLB and one of its keys: "asid: bits: ...". */
-static bool told_at_asid(struct vmsim_config *config, const char *text) {
-    const char *rest = behind(text, "asid: bits");
-    if (rest)
-        vmsim__config_error(config, "machine.tlb.asid.bits", "%s", rest);
-    return rest != NULL;
+/* The text begins with a key of the machine: "hugepages: ...", "hugetlb[1]: ...", "tlb.asid.bits: ...". */
+static bool told_at_key(struct vmsim_config *config, const char *text) {
+    static const char *const keys[] = {"hugepages", "gigantic_pages", "hugetlb", "default_hugepagesz", "tlb.asid.bits"};
+    const char *rest = strstr(text, ": ");
+    char path[PATH_SIZE];
+    for (size_t i = 0; i < VMSIM__COUNT(keys) && rest; i++) {
+        size_t n = strlen(keys[i]);
+        if (strncmp(text, keys[i], n) != 0 || (text[n] != ':' && text[n] != '['))
+            continue;
+        snprintf(path, sizeof path, "machine.%.*s", (int)(rest - text), text);
+        vmsim__config_error(config, path, "%s", rest + 2);
+        return true;
+    }
+    return false;
 }
 
 int vmsim__machine_complain(struct vmsim_config *config, const struct vmsim__scenario_spec *spec, const char *text) {
     if (told_at_pair(config, &spec->machine.sysctl, "machine.sysctl", text) ||
         told_at_policies(config, &spec->policies, text) ||
         told_at_choice(config, &spec->machine.tlb.prefetch, "machine.tlb.prefetch", text) ||
-        told_at_asid(config, text) || told_at_array(config, &spec->machine, text) ||
+        told_at_key(config, text) || told_at_array(config, &spec->machine, text) ||
         told_at_plugin(config, &spec->machine, text))
         return VMSIM_ECONFIG;
     return vmsim__config_error(config, "machine", "%s", text);

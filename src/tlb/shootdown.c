@@ -69,7 +69,7 @@ static int choose_asids(struct vmsim__tlb_system *s, const struct vmsim__asid_sp
     s->slots = 1;
     if (spec->bits > 16 || spec->dynamic > SLOTS || (spec->mode != VMSIM__ASID_NONE && !spec->bits))
         return vmsim__err_set(err, VMSIM_EINVAL,
-                              "asid: bits: a tag has 1 to 16 bits, a CPU 1 to %d dynamic numbers (without tags: mode: "
+                              "tlb.asid.bits: a tag has 1 to 16 bits, a CPU 1 to %d dynamic numbers (without tags: mode: "
                               "none)",
                               SLOTS);
     if (spec->mode == VMSIM__ASID_DYNAMIC)
@@ -80,7 +80,7 @@ static int choose_asids(struct vmsim__tlb_system *s, const struct vmsim__asid_sp
     if (s->asids - 1 < s->cpus)
         return vmsim__err_set(
             err, VMSIM_EINVAL,
-            "asid: bits: %llu bits number %llu address spaces at a time, and %u CPUs run as many: give "
+            "tlb.asid.bits: %llu bits number %llu address spaces at a time, and %u CPUs run as many: give "
             "more bits (arm64 has 8 or 16), or mode: none",
             (unsigned long long)spec->bits, (unsigned long long)s->asids - 1, s->cpus);
     s->generation = 1;

@@ -8,6 +8,8 @@
  * Pages above the buddy's top order are gigantic: boot takes them from the top of a node before anything is handed
  * over, and they count as managed memory only once the pools have taken them over, which is after the first watermarks.
  * Kernel counterparts: mm/hugetlb.c, hugetlbpage.c of each architecture. */
+#include <stdio.h>
+
 #include "zones/zones_internal.h"
 
 #define KIB UINT64_C(1024)
@@ -95,6 +97,39 @@ int vmsim__hugetlb_init(struct vmsim__mem *mem, const struct vmsim__mem_spec *sp
     return check_pools(mem, spec, err);
 }
 
+static bool on(unsigned n, unsigned node) {
+    return node == VMSIM__MAX_NODES || n == node;
+}
+
+/* A pool that asks for more than there is. What a kernel boots with then is an accident of its memory map. */
+static int check_room(const struct vmsim__mem *mem, uint64_t pages, uint64_t size, unsigned node, const char *key,
+                      struct vmsim__err *err) {
+    uint64_t room = 0, order = vmsim__log2(size) - mem->page_shift;
+    for (unsigned n = 0; n < mem->nr_nodes; n++)
+        room += on(n, node) ? mem->nodes[n].present : 0;
+    if (pages <= room >> order)
+        return 0;
+    return vmsim__err_set(err, VMSIM_ECONFIG,
+                          "%s: %llu pages of %llu KiB do not fit in the %llu KiB of memory that %s", key,
+                          (unsigned long long)pages, (unsigned long long)(size >> 10),
+                          (unsigned long long)(room << mem->page_shift >> 10),
+                          node == VMSIM__MAX_NODES ? "there are" : "the node has");
+}
+
+int vmsim__hugetlb_check(const struct vmsim__mem *mem, const struct vmsim__mem_spec *spec, struct vmsim__err *err) {
+    const struct vmsim__hugetlb_spec *pools = spec->hugetlb.data;
+    uint64_t fallback = mem->nr_hstates ? UINT64_C(1) << (mem->hstate[mem->default_hstate].order + mem->page_shift) : GIB;
+    int rc = check_room(mem, spec->hugepages, fallback, VMSIM__MAX_NODES, "hugepages", err);
+    rc = rc ? rc : check_room(mem, spec->gigantic_pages, GIB, VMSIM__MAX_NODES, "gigantic_pages", err);
+    for (size_t i = 0; !rc && i < spec->hugetlb.count; i++) {
+        char key[40];
+        snprintf(key, sizeof key, "hugetlb[%zu]", i);
+        rc = check_room(mem, pools[i].pages, pools[i].size ? pools[i].size : fallback,
+                        pools[i].on_node ? (unsigned)pools[i].node : VMSIM__MAX_NODES, key, err);
+    }
+    return rc;
+}
+
 /* The hstate of a size in bytes, 0 meaning the default; nr_hstates: none. */
 static unsigned hstate_of(const struct vmsim__mem *mem, uint64_t bytes) {
     unsigned h = 0;
@@ -106,10 +141,6 @@ static unsigned hstate_of(const struct vmsim__mem *mem, uint64_t bytes) {
 }
 
 /* ---- Counts ---- */
-
-static bool on(unsigned n, unsigned node) {
-    return node == VMSIM__MAX_NODES || n == node;
-}
 
 uint64_t vmsim__hugetlb_total(const struct vmsim__mem *mem, unsigned hstate, unsigned node) {
     VMSIM__ASSERT(hstate < mem->nr_hstates);

@@ -495,6 +495,8 @@ static int boot(struct boot *b, struct vmsim__err *err) {
     for (unsigned n = 0; !rc && n < mem->nr_nodes; n++)
         vmsim__node_update(mem, &mem->nodes[n]);
     if (!rc)
+        rc = vmsim__hugetlb_check(mem, l->spec, err);
+    if (!rc)
         rc = make_frames(b);
     if (!rc)
         rc = vmsim__zonelists_build(mem);

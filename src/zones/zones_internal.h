@@ -117,6 +117,8 @@ void vmsim__isolated_unlink(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn
 /* Finds the sizes and checks the spec's pools against them. 0 or an error. */
 int vmsim__hugetlb_init(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec, struct vmsim__err *err);
 /* The pools at boot: gigantic pages before the first watermarks; then those are adopted, and the others taken. */
+/* Whether the memory holds what the pools ask for; when nodes are counted. */
+int vmsim__hugetlb_check(const struct vmsim__mem *mem, const struct vmsim__mem_spec *spec, struct vmsim__err *err);
 void vmsim__hugetlb_take_gigantic(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec);
 void vmsim__hugetlb_fill(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec);
 
