@@ -189,8 +189,23 @@ static void near_misses_are_suggested(void **state) {
     assert_null(vmsim__closest("memory", names + 4, sizeof *names));
 }
 
+static void names_are_printable(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {{"plain \xc3\xa9 \xe2\x82\xac", "plain \xc3\xa9 \xe2\x82\xac"},
+                                          {"a\nb\x1b[31m\x7f", "a\\012b\\033[31m\\177"},
+                                          {"\xc2\x9b\x9b\x80", "\\302\\233\\233\\200"},
+                                          {"\xc3\xa0\xc2", "\xc3\xa0\xc2"},
+                                          {"", ""}};
+    char text[64];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_string_equal(vmsim__printable(rows[i][0], text, sizeof text), rows[i][1]);
+    assert_string_equal(vmsim__printable("ab\n", text, 6), "ab"); /* no half of an escape */
+    assert_string_equal(vmsim__printable("a\xe2\x82\xac", text, 4), "a");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_printable),
         cmocka_unit_test(sizes_are_read_as_proc_and_the_kernel_command_line_write_them),
         cmocka_unit_test(bad_sizes_are_refused_with_a_reason),
         cmocka_unit_test(times_need_a_unit),

@@ -273,3 +273,40 @@ const char *vmsim__closest(const char *word, const void *names, size_t stride) {
     }
     return found;
 }
+
+/* Bytes of the control character at `s`, 0: it is none. U+0080 to U+009F are two bytes of UTF-8; alone such a byte is
+ * a control character to a terminal of eight bits. */
+static size_t control(const unsigned char *s) {
+    if (*s < 0x20 || *s == 0x7f || (*s >= 0x80 && *s < 0xa0))
+        return 1;
+    return *s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0 ? 2 : 0;
+}
+
+/* Bytes of the character at `s` that is no control character. What is no UTF-8 counts as one byte. */
+static size_t character(const unsigned char *s) {
+    size_t n = *s < 0xc2 ? 1 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : *s < 0xf5 ? 4 : 1;
+    for (size_t i = 1; i < n; i++) {
+        if (s[i] >> 6 != 2)
+            return 1;
+    }
+    return n;
+}
+
+char *vmsim__printable(const char *text, char *buffer, size_t size) {
+    VMSIM__ASSERT(size > 0);
+    size_t used = 0;
+    for (const unsigned char *s = (const unsigned char *)text; *s;) {
+        size_t n = control(s), width = n ? 4 * n : character(s);
+        if (used + width >= size)
+            break;
+        for (size_t i = 0; i < n; i++)
+            used += (size_t)snprintf(buffer + used, size - used, "\\%03o", s[i]);
+        if (!n) {
+            memcpy(buffer + used, s, width);
+            used += width;
+        }
+        s += n ? n : width;
+    }
+    buffer[used] = '\0';
+    return buffer;
+}

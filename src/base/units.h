@@ -21,6 +21,9 @@ char *vmsim__format_time(uint64_t ns, char *buffer, size_t size);
 char *vmsim__human_size(uint64_t bytes, char *buffer, size_t size);
 char *vmsim__human_time(uint64_t ns, char *buffer, size_t size);
 char *vmsim__human_count(uint64_t n, char *buffer, size_t size);
+/* `text` with its control characters (C0, DEL, C1) as \ooo, as Linux writes a path's newline in /proc/PID/maps; cut to
+ * `size`. For names that come from traces and callers: nothing that is printed moves a cursor or begins a line. */
+char *vmsim__printable(const char *text, char *buffer, size_t size);
 /* Closest of the NULL-terminated `names` to `word` for "did you mean": NULL when nothing is close
  * (edit distance with transpositions at most 1 + length/4). `stride` bytes between the `const char *`s. */
 const char *vmsim__closest(const char *word, const void *names, size_t stride);

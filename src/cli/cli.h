@@ -5,6 +5,7 @@
 #define VMSIM_CLI_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "vmsim/config.h"
 #include "vmsim/scenario.h"
@@ -58,9 +59,14 @@ int cli_usage(const char *command, const char *usage, int argc, char **argv);
 bool cli_same_file(const char *a, const char *b);
 /* Exit status that a library error stands for. */
 int cli_status(int err);
+/* "vmsim CMD: ..." on standard error. */
+void cli_note(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "vmsim CMD: error: ..." on standard error; returns `status`. */
 int cli_fail(int status, const char *command, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* Writes all of `text` to standard output; an exit status. */
+/* `text` with control characters as \ooo: what comes from files and traces must not steer a terminal. Newlines stay
+ * with `lines`. */
+void cli_put(FILE *out, const char *text, bool lines);
+/* Writes all of `text` to standard output as cli_put() does; an exit status. */
 int cli_print(const char *command, const char *text, size_t size);
 
 #endif

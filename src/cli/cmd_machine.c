@@ -20,7 +20,7 @@ static const char usage[] =
     "  -q, --quiet         say nothing of what is missing\n";
 
 static void print_note(void *context, const char *file, const char *text) {
-    fprintf(stderr, "vmsim machine: %s: %s: %s\n", (const char *)context, file, text);
+    cli_note("machine", "%s: %s: %s", (const char *)context, file, text);
 }
 
 struct machine_arguments {

@@ -100,20 +100,20 @@ static void default_output(const char *program, char *out, size_t size) {
 }
 
 static void say(const struct record_options *o, const struct vmsim_record_result *r) {
-    fprintf(stderr, "vmsim record: %s: %" PRIu64 " references, %" PRIu64 " events, %u task%s; ", o->record.output,
-            r->references, r->events, r->tasks, r->tasks == 1 ? "" : "s");
+    char end[100];
     if (r->exit_status < 0)
-        fprintf(stderr, "%s was killed by signal %d (%s)\n", o->record.argv[0], -r->exit_status,
-                strsignal(-r->exit_status));
+        snprintf(end, sizeof end, "was killed by signal %d (%s)", -r->exit_status, strsignal(-r->exit_status));
     else
-        fprintf(stderr, "%s exited with status %d\n", o->record.argv[0], r->exit_status);
+        snprintf(end, sizeof end, "exited with status %d", r->exit_status);
+    cli_note("record", "%s: %" PRIu64 " references, %" PRIu64 " events, %u task%s; %s %s", o->record.output,
+             r->references, r->events, r->tasks, r->tasks == 1 ? "" : "s", o->record.argv[0], end);
 }
 
 /* Gaps, and what did not come out as on Linux, one line a kind. */
 static void say_notes(const char *line) {
     while (*line) {
         size_t length = strcspn(line, "\n");
-        fprintf(stderr, "vmsim record: warning: %.*s\n", (int)length, line);
+        cli_note("record", "warning: %.*s", (int)length, line);
         line += length + (line[length] != 0);
     }
 }

@@ -169,8 +169,10 @@ static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
         fputs("\r\033[K", stderr);
     if (interrupted)
         return cli_fail(EXIT_USAGE, "run", INTERRUPTED);
-    for (size_t i = 0; err && vmsim_scenario_step_failure(s, i); i++)
-        fprintf(stderr, "%s\n", vmsim_scenario_step_failure(s, i));
+    for (size_t i = 0; err && vmsim_scenario_step_failure(s, i); i++) {
+        cli_put(stderr, vmsim_scenario_step_failure(s, i), false);
+        fputc('\n', stderr);
+    }
     if (err)
         return cli_scenario_failed("run", err, vmsim_scenario_error(s));
     int status = print_results(s, o);

@@ -131,8 +131,9 @@ static void print_tables(const struct vmsim_trace_reader *r, const struct vmsim_
     static const char *const kinds[] = {"file", "directory", "device", "pipe", "shm"};
     for (uint32_t n = 0; n < i->tasks; n++) {
         const struct vmsim_trace_task *t = vmsim_trace_get_task(r, n);
-        printf("task %-7u %s: pid %" PRIu64 ", %" PRIu64 " references, %" PRIu64 " events, ", n,
-               *t->name ? t->name : "?", t->pid, t->references, t->events);
+        printf("task %-7u ", n);
+        cli_put(stdout, *t->name ? t->name : "?", false);
+        printf(": pid %" PRIu64 ", %" PRIu64 " references, %" PRIu64 " events, ", t->pid, t->references, t->events);
         if (t->parent != VMSIM_TRACE_NO_TASK)
             printf("%s of task %u, ", t->flags & VMSIM_TRACE_FORK_VM ? "thread" : "child", t->parent);
         print_status(t->exit_status);
@@ -140,8 +141,15 @@ static void print_tables(const struct vmsim_trace_reader *r, const struct vmsim_
     }
     for (uint32_t n = 0; n < i->files; n++) {
         const struct vmsim_trace_file *f = vmsim_trace_get_file(r, n);
-        printf("file %-7u %s: %s, %" PRIu64 " bytes\n", n, f->path, kinds[f->kind], f->size);
+        printf("file %-7u ", n);
+        cli_put(stdout, f->path, false);
+        printf(": %s, %" PRIu64 " bytes\n", kinds[f->kind], f->size);
     }
+}
+
+static void print_fact(const char *before, const char *text) {
+    fputs(before, stdout);
+    cli_put(stdout, text, false);
 }
 
 static int do_info(const struct trace_options *o) {
@@ -150,20 +158,29 @@ static int do_info(const struct trace_options *o) {
     if (status)
         return status;
     const struct vmsim_trace_info *i = vmsim_trace_get_info(r);
-    printf("trace        %s: version %u, %s, %" PRIu64 " bytes, %" PRIu64 " blocks", o->files[0], i->version,
-           i->complete ? "whole" : "INCOMPLETE", i->file_bytes, i->blocks);
+    printf("trace        ");
+    cli_put(stdout, o->files[0], false);
+    printf(": version %u, %s, %" PRIu64 " bytes, %" PRIu64 " blocks", i->version, i->complete ? "whole" : "INCOMPLETE",
+           i->file_bytes, i->blocks);
     if (i->references)
         printf(", %.3f bytes a reference", (double)i->file_bytes / (double)i->references);
-    printf("\nsource       %s%s%s\nmachine      %s, pages of %u bytes\n", i->source, *i->program ? ": " : "",
-           *i->arguments ? i->arguments : i->program, i->arch, i->page_size);
-    if (*i->host)
-        printf("host         %s\n", i->host);
+    print_fact("\nsource       ", i->source);
+    print_fact(*i->program ? ": " : "", *i->arguments ? i->arguments : i->program);
+    print_fact("\nmachine      ", i->arch);
+    printf(", pages of %u bytes\n", i->page_size);
+    if (*i->host) {
+        print_fact("host         ", i->host);
+        puts("");
+    }
     print_counts(i);
     print_tables(r, i);
-    if (*i->notes)
-        printf("not followed:\n%s\n", i->notes);
+    if (*i->notes) {
+        puts("not followed:");
+        cli_put(stdout, i->notes, true);
+        puts("");
+    }
     if (!i->complete)
-        fprintf(stderr, "vmsim trace: warning: %s\n", vmsim_trace_reader_error(r));
+        cli_note("trace", "warning: %s", vmsim_trace_reader_error(r));
     vmsim_trace_close(r);
     return end_output();
 }
@@ -201,7 +218,7 @@ static void print_event(uint32_t task, const struct vmsim_trace_event *e) {
     if (e->file != VMSIM_TRACE_NO_FILE)
         printf(" file=%u", e->file);
     if (e->path)
-        printf(" path=%s", e->path);
+        print_fact(" path=", e->path);
     if (e->result < 0 && e->result > -4096)
         printf(" = %" PRId64, e->result);
     else if (e->result)

@@ -26,11 +26,39 @@ void cli_input_free(struct cli_input *in) {
     free(in->dirs);
 }
 
+void cli_put(FILE *out, const char *text, bool lines) {
+    for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
+        bool c1 = *s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0; /* two bytes of UTF-8 */
+        if ((*s >= 0x20 && *s != 0x7f && !c1) || (lines && (*s == '\n' || *s == '\t')))
+            fputc(*s, out);
+        else
+            fprintf(out, "\\%03o", c1 ? *++s : *s);
+    }
+}
+
+/* One line, whatever names stand in it. */
+static void put_formatted(const char *format, va_list args) {
+    char *text;
+    if (vasprintf(&text, format, args) < 0)
+        return;
+    cli_put(stderr, text, false);
+    free(text);
+}
+
+void cli_note(const char *command, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "vmsim %s: ", command);
+    put_formatted(format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
 int cli_fail(int status, const char *command, const char *format, ...) {
     va_list args;
     va_start(args, format);
     fprintf(stderr, "vmsim%s%s: error: ", command ? " " : "", command ? command : "");
-    vfprintf(stderr, format, args);
+    put_formatted(format, args);
     fputc('\n', stderr);
     va_end(args);
     return status;
@@ -48,15 +76,20 @@ int cli_status(int err) {
     }
 }
 
+static void put_line(const char *text) {
+    cli_put(stderr, text, true);
+    fputc('\n', stderr);
+}
+
 void cli_print_errors(struct vmsim_config *config) {
     for (size_t i = 0; i < vmsim_config_error_count(config); i++)
-        fprintf(stderr, "%s\n", vmsim_config_error_text(config, i));
+        put_line(vmsim_config_error_text(config, i));
 }
 
 int cli_scenario_failed(const char *command, int err, const char *text) {
     if (!strstr(text, ": error: "))
         return cli_fail(cli_status(err), command, "%s", text);
-    fprintf(stderr, "%s\n", text);
+    put_line(text);
     return cli_status(err);
 }
 
@@ -65,7 +98,7 @@ int cli_misuse(const char *command, const char *usage, const char *format, ...) 
     va_list args;
     va_start(args, format);
     fprintf(stderr, "vmsim %s: error: ", command);
-    vfprintf(stderr, format, args);
+    put_formatted(format, args);
     fprintf(stderr, "\n%.*s\nTry `vmsim %s --help' for more information.\n", (int)(end ? end - usage : 0), usage,
             command);
     va_end(args);
@@ -219,7 +252,9 @@ int cli_open(const struct cli_input *in, struct vmsim_config **config, struct vm
 }
 
 int cli_print(const char *command, const char *text, size_t size) {
-    if (fwrite(text, 1, size, stdout) == size && !fflush(stdout))
+    (void)size;
+    cli_put(stdout, text, true);
+    if (!ferror(stdout) && !fflush(stdout))
         return EXIT_FINE;
     return cli_fail(EXIT_USAGE, command, "cannot write to standard output: %s", strerror(errno));
 }

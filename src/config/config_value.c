@@ -243,6 +243,14 @@ static bool store_enum(const struct vmsim_param *p, const char *text, void *out,
     return false;
 }
 
+/* Texts are names and paths, which stand in reports and messages as they are. */
+static bool is_one_line(const char *text) {
+    const unsigned char *s = (const unsigned char *)text;
+    while (*s >= 0x20 && *s != 0x7f && !(*s == 0xc2 && s[1] < 0xa0))
+        s++;
+    return !*s;
+}
+
 bool vmsim__param_parse(const struct vmsim_param *p, const char *text, void *out, char *why, size_t size) {
     if (types[p->type].number)
         return store_number(p, text, out, why, size);
@@ -252,6 +260,10 @@ bool vmsim__param_parse(const struct vmsim_param *p, const char *text, void *out
         return store_enum(p, text, out, why, size);
     if (p->type != VMSIM_PARAM_STRING) {
         snprintf(why, size, "expected %s, got one value", types[p->type].expects);
+        return false;
+    }
+    if (!is_one_line(text)) {
+        snprintf(why, size, "a control character in a text (names and paths have none)");
         return false;
     }
     memcpy(out, &text, sizeof text);

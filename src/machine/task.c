@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "machine/calls.h"
 
 struct vmsim__task *vmsim__task_at(const struct vmsim_machine *m, uint32_t id) {
@@ -38,8 +39,7 @@ static bool take_name(struct vmsim_machine *m, struct vmsim__task *t, const char
  * tasks. A name is never given again, also when its task got another one or ended: its counters are still there. */
 static bool name_task(struct vmsim_machine *m, struct vmsim__task *t, const char *name) {
     char text[256];
-    int length = snprintf(text, 200, "%s", name && *name ? name : "task");
-    length = length < 200 ? length : 199;
+    int length = (int)strlen(vmsim__printable(name && *name ? name : "task", text, 200));
     uint32_t number = vmsim__names_find(&m->names, text);
     if (number == VMSIM__NO_NAME)
         return take_name(m, t, text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Mappings of a task: maps, smaps, smaps_rollup. Kernel counterpart: fs/proc/task_mmu.c. */
+#include "base/units.h"
 #include "report/proc.h"
 
 #define NAME_COLUMN 73u /* where a mapping's name begins */
@@ -10,6 +11,8 @@ static void pad_name(struct vmsim__textbuf *out, size_t line_start, const char *
         vmsim__textbuf_fill(out, ' ', NAME_COLUMN - width);
     vmsim__textbuf_puts(out, name);
 }
+
+#define PATH_SHOWN 4096u /* as d_path: a page */
 
 /* "55c303d17000-55c303d19000 r--p 00000000 08:01 12                         /usr/bin/cat": files of disks are on
  * 08:01, shmem on 00:01; the inode is the file's number. */
@@ -23,8 +26,9 @@ static void print_vma(const struct vmsim__vma *v, struct vmsim__textbuf *out) {
                           v->flags & VMSIM__VM_WRITE ? 'w' : '-', v->flags & VMSIM__VM_EXEC ? 'x' : '-',
                           v->flags & VMSIM__VM_MAYSHARE ? 's' : 'p', offset, major, v->file ? 1u : 0u,
                           v->file ? v->file->id : 0);
+    char printable[PATH_SHOWN];
     if (name && *name)
-        pad_name(out, start, name);
+        pad_name(out, start, vmsim__printable(name, printable, sizeof printable));
     vmsim__textbuf_puts(out, "\n");
 }
 
