@@ -63,10 +63,10 @@ static void put_time(struct writer *w, uint64_t limit) {
 
 /* Every escape and indicator that may go wrong. */
 static void put_text(struct writer *w) {
-    static const char *const parts[] = {
-        "a",     "null",  "1",     "~",       ":",       " ",           "#", "- ",  "\\n",  "\\t",   "\\\"", "\\\\",
-        "\\x01", "\\x7f", "\\x85", "\\u2028", "\\ufeff", "\\U0001F600", "ä", "日",  "'",    "{",     "]",    "&",
-        "*",     "!",     "%",     "@",       "`",       ",",           "?", "0x1", "true", "\\x9f", "="};
+    static const char *const parts[] = {"a", "null", "1",    "~", ":",   " ",    "#",       "- ",      "%",
+                                        ",", "\\\"", "\\\\", "!", "@",   "|",    "\\u2028", "\\ufeff", "\\U0001F600",
+                                        "ä", "日",   "'",    "{", "]",   "&",    "*",       "!",       "%",
+                                        "@", "`",    ",",    "?", "0x1", "true", "\\xa0",   "="};
     put(w, "\"");
     for (uint64_t n = below(w, 5); n; n--)
         put(w, parts[below(w, sizeof parts / sizeof *parts)]);
@@ -102,7 +102,7 @@ static void put_maps(struct writer *w) {
     char key[64];
     put(w, "  env: {");
     for (uint64_t i = 0, n = below(w, 4); i < n; i++) {
-        snprintf(key, sizeof key, "\"k:%llu \\n%llu\": ", (unsigned long long)i, (unsigned long long)below(w, 99));
+        snprintf(key, sizeof key, "\"k:%llu \\u2028%llu\": ", (unsigned long long)i, (unsigned long long)below(w, 99));
         put(w, key), put_text(w), put(w, ", ");
     }
     put(w, "}\n  cgroups: {");

@@ -101,7 +101,7 @@ struct vmsim_config {
     bool incomplete;          /* a preset or include failed: what is missing may be there */
     size_t nodes;             /* made so far */
     size_t sources;
-    size_t includes; /* files taken in so far */
+    size_t includes;   /* files taken in so far */
     size_t text_bytes; /* of all sources */
     size_t errors_dropped;
     int last_code;              /* of the error added last */
@@ -144,6 +144,7 @@ const char *vmsim__place_text(struct vmsim_config *c, struct vmsim__place place)
 struct vmsim__source *vmsim__source_text(struct vmsim_config *c, const char *name, const char *text, size_t size);
 struct vmsim__source *vmsim__source_file(struct vmsim_config *c, const char *path, const struct vmsim__place *from);
 /* Length of the well-formed UTF-8 sequence at `s` (no overlong forms, no surrogates), or 0. */
+bool vmsim__is_one_line(const char *text); /* without control characters */
 size_t vmsim__utf8_size(const char *s, size_t left, unsigned *point);
 /* Reports bytes that are not the characters YAML allows; 0 or an error. */
 int vmsim__source_check(struct vmsim_config *c, const struct vmsim__source *s);

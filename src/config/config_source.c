@@ -207,6 +207,14 @@ size_t vmsim__utf8_size(const char *text, size_t left, unsigned *point) {
     return *point >= 0xd800 && *point < 0xe000 ? 0 : n;
 }
 
+/* Texts are names and paths, which stand in reports and messages as they are. */
+bool vmsim__is_one_line(const char *text) {
+    const unsigned char *s = (const unsigned char *)text;
+    while (*s >= 0x20 && *s != 0x7f && !(*s == 0xc2 && s[1] < 0xa0))
+        s++;
+    return !*s;
+}
+
 /* The characters that a YAML stream may hold. */
 static bool is_yaml_char(unsigned c) {
     return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c < 0x7f) || c == 0x85 ||

@@ -243,14 +243,6 @@ static bool store_enum(const struct vmsim_param *p, const char *text, void *out,
     return false;
 }
 
-/* Texts are names and paths, which stand in reports and messages as they are. */
-static bool is_one_line(const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s >= 0x20 && *s != 0x7f && !(*s == 0xc2 && s[1] < 0xa0))
-        s++;
-    return !*s;
-}
-
 bool vmsim__param_parse(const struct vmsim_param *p, const char *text, void *out, char *why, size_t size) {
     if (types[p->type].number)
         return store_number(p, text, out, why, size);
@@ -262,7 +254,7 @@ bool vmsim__param_parse(const struct vmsim_param *p, const char *text, void *out
         snprintf(why, size, "expected %s, got one value", types[p->type].expects);
         return false;
     }
-    if (!is_one_line(text)) {
+    if (!vmsim__is_one_line(text)) {
         snprintf(why, size, "a control character in a text (names and paths have none)");
         return false;
     }

@@ -135,6 +135,8 @@ static bool take_key(struct loader *l, const yaml_event_t *e, const char *key, b
     int code = 0;
     if (has_nul)
         code = vmsim__diag_add(c, VMSIM_ESYNTAX, f->key_place, "a NUL character in a key");
+    else if (!vmsim__is_one_line(key))
+        code = vmsim__diag_add(c, VMSIM_ESYNTAX, f->key_place, "a control character in a key");
     else if (first)
         code = vmsim__diag_add(c, VMSIM_ESYNTAX, f->key_place, "duplicate key '%s' (first given in line %u)",
                                vmsim__diag_word(c, key), first->place.line);

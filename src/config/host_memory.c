@@ -254,7 +254,7 @@ static int settle_distances(struct vmsim__import *im) {
             vmsim__capture_note(im->capture, name, "%zu distances for %u node%s: 10 and 20 are taken",
                                 node->distances.count, im->nr_nodes, im->nr_nodes == 1 ? "" : "s");
         for (unsigned to = 0, at = 0; fits && to < im->nr_nodes; to++)
-            row[to] = im->nodes[to].online ? node->distances.at[at++] : 20;
+            row[to] = im->nodes[to].online ? node->distances.at[at++] : to == n ? 10 : 20;
         node->distances.count = 0;
         for (unsigned to = 0; fits && to < im->nr_nodes; to++) {
             if (!vmsim__vec_push(im->alloc, &node->distances, row[to]))
@@ -262,6 +262,20 @@ static int settle_distances(struct vmsim__import *im) {
         }
     }
     return 0;
+}
+
+/* What a node is to itself decides whether a row can be believed. */
+static void check_distances(struct vmsim__import *im) {
+    for (unsigned n = 0; n < im->nr_nodes; n++) {
+        struct vmsim__import_node *node = &im->nodes[n];
+        char name[64];
+        if (!node->distances.count || node->distances.at[n] == 10)
+            continue;
+        snprintf(name, sizeof name, "node_node%u_distance.txt", n);
+        vmsim__capture_note(im->capture, name, "damaged: the node is %llu from itself; 10 and 20 are taken",
+                            (unsigned long long)node->distances.at[n]);
+        node->distances.count = 0;
+    }
 }
 
 static void settle_cpus(struct vmsim__import *im) {
@@ -373,6 +387,8 @@ int vmsim__import_memory(struct vmsim__import *im) {
     int rc = settle_map(im);
     rc = rc ? rc : settle_nodes(im);
     rc = rc ? rc : settle_distances(im);
+    if (!rc)
+        check_distances(im);
     if (rc)
         return rc;
     settle_cpus(im);
