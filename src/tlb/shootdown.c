@@ -68,10 +68,11 @@ static int choose_asids(struct vmsim__tlb_system *s, const struct vmsim__asid_sp
     s->asid = *spec;
     s->slots = 1;
     if (spec->bits > 16 || spec->dynamic > SLOTS || (spec->mode != VMSIM__ASID_NONE && !spec->bits))
-        return vmsim__err_set(err, VMSIM_EINVAL,
-                              "tlb.asid.bits: a tag has 1 to 16 bits, a CPU 1 to %d dynamic numbers (without tags: mode: "
-                              "none)",
-                              SLOTS);
+        return vmsim__err_set(
+            err, VMSIM_EINVAL,
+            "tlb.asid.bits: a tag has 1 to 16 bits, a CPU 1 to %d dynamic numbers (without tags: mode: "
+            "none)",
+            SLOTS);
     if (spec->mode == VMSIM__ASID_DYNAMIC)
         s->slots = (unsigned)vmsim__max64(1, vmsim__min64(spec->dynamic, (UINT64_C(1) << spec->bits) - 1));
     if (spec->mode != VMSIM__ASID_ARCHITECTURAL)

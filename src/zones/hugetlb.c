@@ -109,16 +109,16 @@ static int check_room(const struct vmsim__mem *mem, uint64_t pages, uint64_t siz
         room += on(n, node) ? mem->nodes[n].present : 0;
     if (pages <= room >> order)
         return 0;
-    return vmsim__err_set(err, VMSIM_ECONFIG,
-                          "%s: %llu pages of %llu KiB do not fit in the %llu KiB of memory that %s", key,
-                          (unsigned long long)pages, (unsigned long long)(size >> 10),
+    return vmsim__err_set(err, VMSIM_ECONFIG, "%s: %llu pages of %llu KiB do not fit in the %llu KiB of memory that %s",
+                          key, (unsigned long long)pages, (unsigned long long)(size >> 10),
                           (unsigned long long)(room << mem->page_shift >> 10),
                           node == VMSIM__MAX_NODES ? "there are" : "the node has");
 }
 
 int vmsim__hugetlb_check(const struct vmsim__mem *mem, const struct vmsim__mem_spec *spec, struct vmsim__err *err) {
     const struct vmsim__hugetlb_spec *pools = spec->hugetlb.data;
-    uint64_t fallback = mem->nr_hstates ? UINT64_C(1) << (mem->hstate[mem->default_hstate].order + mem->page_shift) : GIB;
+    uint64_t fallback =
+        mem->nr_hstates ? UINT64_C(1) << (mem->hstate[mem->default_hstate].order + mem->page_shift) : GIB;
     int rc = check_room(mem, spec->hugepages, fallback, VMSIM__MAX_NODES, "hugepages", err);
     rc = rc ? rc : check_room(mem, spec->gigantic_pages, GIB, VMSIM__MAX_NODES, "gigantic_pages", err);
     for (size_t i = 0; !rc && i < spec->hugetlb.count; i++) {
