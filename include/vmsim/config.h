@@ -64,6 +64,24 @@ int vmsim_config_add_search_dir(struct vmsim_config *config, const char *path);
  */
 int vmsim_config_load_file(struct vmsim_config *config, const char *path);
 
+/** What vmsim_config_restrict() forbids. */
+enum vmsim_config_limits {
+    VMSIM_CONFIG_NO_PLUGINS = 1,  /**< a configuration that names a plugin is refused */
+    VMSIM_CONFIG_SKIP_PLUGINS = 2 /**< plugins are not loaded: whoever would ask one asks the default instead. For
+                                       checks; the machine is not the one that is described */
+};
+/**
+ * For configurations that somebody else wrote; before the first file is loaded. Files that are loaded by name, settings
+ * of vmsim_config_set() and search directories are the caller's own and not limited.
+ * @param limits of ::vmsim_config_limits, 0 for none.
+ * @param root the configuration may name no file outside of this directory (includes, traces, plugins, the directory
+ * of the report); links are followed before that is looked at. NULL: any file.
+ * @return 0, VMSIM_ENOENT or VMSIM_EIO (no such directory), VMSIM_ESTATE (something is loaded) or VMSIM_ENOMEM.
+ */
+int vmsim_config_restrict(struct vmsim_config *config, unsigned limits, const char *root);
+/** Plugins that machines of this configuration were made without (::VMSIM_CONFIG_SKIP_PLUGINS). */
+size_t vmsim_config_plugins_skipped(const struct vmsim_config *config);
+
 /**
  * As vmsim_config_load_file, from memory.
  * @param name stands in messages where a file's name would; includes are looked up beside it.

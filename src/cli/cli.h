@@ -37,6 +37,8 @@ struct cli_input {
     size_t set_count;
     char **dirs; /* searched for presets and traces */
     size_t dir_count;
+    unsigned limits;  /* of vmsim_config_restrict() */
+    const char *root; /* likewise, or NULL */
 };
 /* Appends to one of the lists; false: no memory. */
 bool cli_push(char ***list, size_t *count, char *value);

@@ -20,6 +20,8 @@ struct run_options {
     bool quiet, strict, print_resolved, print_origins, print_counters;
 };
 
+enum { OPTION_ROOT = 256, OPTION_NO_PLUGINS };
+
 static const struct argp_option run_argp_options[] = {
     {"output", 'o', "DIR", 0, "Write everything to the directory DIR (made anew; an earlier run there is replaced)", 0},
     {"set", 's', "KEY=VALUE", 0, "Override one value of the file: machine.nodes[0].memory=4GiB", 0},
@@ -28,6 +30,8 @@ static const struct argp_option run_argp_options[] = {
      "Check every structure of the machine after each N slices of a task (default 1000); slow", 0},
     {"strict", 'S', NULL, 0, "Exit with 1 when a recorded call came out otherwise in its replay", 0},
     {"quiet", 'q', NULL, 0, "No summary and no progress: only errors and failed expectations", 0},
+    {"root", OPTION_ROOT, "DIR", 0, "The scenario may name no file outside of DIR", 0},
+    {"no-plugins", OPTION_NO_PLUGINS, NULL, 0, "Refuse a scenario that names plugins, which are programs", 0},
     {0}};
 static const struct argp_option check_argp_options[] = {
     {"set", 's', "KEY=VALUE", 0, "Override one value of the file", 0},
@@ -35,6 +39,8 @@ static const struct argp_option check_argp_options[] = {
     {"resolved", 'r', NULL, 0, "Print the whole configuration, defaults and presets included", 0},
     {"origins", 'R', NULL, 0, "The same, each value with where it came from", 0},
     {"counters", 'c', NULL, 0, "Print the names of all counters that `expect` can use", 0},
+    {"root", OPTION_ROOT, "DIR", 0, "The scenario may name no file outside of DIR", 0},
+    {"no-plugins", OPTION_NO_PLUGINS, NULL, 0, "Refuse a scenario that names plugins (none is run here anyway)", 0},
     {0}};
 
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
@@ -68,6 +74,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'c':
         o->print_counters = true;
+        return 0;
+    case OPTION_ROOT:
+        o->in.root = arg;
+        return 0;
+    case OPTION_NO_PLUGINS:
+        o->in.limits |= VMSIM_CONFIG_NO_PLUGINS;
         return 0;
     case ARGP_KEY_ARG:
         return cli_push(&o->in.files, &o->in.file_count, arg) ? 0 : ENOMEM;
@@ -231,7 +243,8 @@ int cmd_check(int argc, char **argv) {
                                      parse_option,
                                      "SCENARIO...",
                                      "Check scenario files: every error with file, line and column.\vAlso makes the "
-                                     "machine and opens the traces, but runs nothing. Several files are taken "
+                                     "machine and opens the traces, but runs nothing, plugins neither: whether these "
+                                     "load, and their parameters, `vmsim run` tells. Several files are taken "
                                      "together, as `vmsim run` does.\n\n"
                                      "Examples:\n  vmsim check box.yaml\n"
                                      "  vmsim check --origins box.yaml | grep watermark     where a value came from\n"
@@ -247,7 +260,11 @@ int cmd_check(int argc, char **argv) {
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o))
         return EXIT_USAGE;
+    o.in.limits |= VMSIM_CONFIG_SKIP_PLUGINS;
     int status = cli_open(&o.in, &config, &s);
+    if (!status && vmsim_config_plugins_skipped(config))
+        cli_note("check", "note: plugins are not loaded: `vmsim run` tells whether they can be, and checks their "
+                          "parameters");
     if (!status && o.print_counters) {
         print_counters(vmsim_scenario_machine(s));
     } else if (!status && o.print_resolved) {

@@ -226,6 +226,9 @@ int cli_load(const struct cli_input *in, struct vmsim_config **config) {
     int err = vmsim_config_create(config);
     if (err)
         return cli_fail(EXIT_INTERNAL, NULL, "%s", vmsim_error_text(err));
+    err = vmsim_config_restrict(*config, in->limits, in->root);
+    if (err)
+        cli_fail(EXIT_USAGE, NULL, "--root %s: %s", in->root, vmsim_error_text(err));
     for (size_t i = 0; !err && i < in->dir_count; i++)
         err = add_directory(*config, in->dirs[i]);
     for (size_t i = 0; !err && i < in->file_count; i++)

@@ -53,6 +53,10 @@ int vmsim__config_error_node(struct vmsim_config *config, const struct vmsim__no
 /* "file:line:col", "--set" or "default": where the value at `path` came from. Owned by the configuration; NULL when
  * there is no memory. */
 const char *vmsim__config_origin(struct vmsim_config *config, const char *path);
+/* Whether the configuration may name the file `path` at `key`: 0, or an error has been added. */
+int vmsim__config_check_file(struct vmsim_config *config, const char *key, const char *path);
+unsigned vmsim__config_limits(const struct vmsim_config *config);
+void vmsim__config_skipped(struct vmsim_config *config); /* one plugin was left out */
 /* The name of the file at the key `path` as VMSIM_CONFIG_DUMP_PORTABLE writes it: a part of `name`. */
 const char *vmsim__config_portable(struct vmsim_config *config, const char *path, const char *name);
 

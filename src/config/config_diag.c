@@ -145,7 +145,11 @@ int vmsim__diag_vadd(struct vmsim_config *c, int code, struct vmsim__place place
     c->last_code = code;
     if (c->errors.count >= CONFIG_ERROR_LIMIT)
         return drop(c, code);
-    const char *message = vmsim__arena_vprintf(&c->arena, format, args);
+    bool foreign = place.source && place.source->foreign && place.source->text;
+    const char *message = foreign
+                              ? "is no part of a configuration (what is wrong is not shown, as the file lies outside "
+                                "of the directory of those that include it; -I DIR makes it one's own)"
+                              : vmsim__arena_vprintf(&c->arena, format, args);
     if (!message)
         return VMSIM_ENOMEM;
     struct vmsim__textbuf b;
@@ -154,7 +158,8 @@ int vmsim__diag_vadd(struct vmsim_config *c, int code, struct vmsim__place place
     vmsim__textbuf_puts(&b, "error: ");
     vmsim__textbuf_puts(&b, message);
     if (place.source) {
-        add_source_line(&b, &place);
+        if (!foreign)
+            add_source_line(&b, &place);
         add_includes(&b, place.source);
     }
     const char *text = b.failed ? NULL : vmsim__arena_copy(&c->arena, b.at, b.count);

@@ -38,6 +38,7 @@ struct vmsim__source {
     size_t order;                       /* errors are listed in this order of sources */
     bool is_file;                       /* includes within it are relative to `name` */
     uint64_t device, inode;             /* of a file: the same file by another name is still the same */
+    bool foreign;                       /* its errors are told without its words (config_trust.c) */
     const struct vmsim__source *parent; /* the including source, or NULL */
     unsigned parent_line, parent_column;
 };
@@ -103,6 +104,9 @@ struct vmsim_config {
     size_t sources;
     size_t includes;   /* files taken in so far */
     size_t text_bytes; /* of all sources */
+    unsigned limits;   /* enum vmsim_config_limits */
+    const char *root;  /* real path of the directory that files may lie in; NULL: anywhere */
+    size_t skipped;    /* plugins */
     size_t errors_dropped;
     int last_code;              /* of the error added last */
     struct vmsim__textbuf out;  /* the text handed out last */
@@ -144,6 +148,10 @@ const char *vmsim__place_text(struct vmsim_config *c, struct vmsim__place place)
 struct vmsim__source *vmsim__source_text(struct vmsim_config *c, const char *name, const char *text, size_t size);
 struct vmsim__source *vmsim__source_file(struct vmsim_config *c, const char *path, const struct vmsim__place *from);
 /* Length of the well-formed UTF-8 sequence at `s` (no overlong forms, no surrogates), or 0. */
+/* config_trust.c: whether a file may be read or written for the configuration; whether an included file lies where the
+ * including ones do not reach (a scenario that names /etc/shadow shall not have its lines shown). */
+bool vmsim__config_may(const struct vmsim_config *c, const char *path);
+bool vmsim__source_is_foreign(const struct vmsim_config *c, const struct vmsim__source *s);
 bool vmsim__is_one_line(const char *text); /* without control characters */
 size_t vmsim__utf8_size(const char *s, size_t left, unsigned *point);
 /* Reports bytes that are not the characters YAML allows; 0 or an error. */

@@ -59,7 +59,7 @@ static int merge_under(struct vmsim_config *c, struct vmsim__node **under, struc
 
 /* The file's own directives are resolved before it is merged, so that its keys lie over those of the files that it
  * names. */
-static int include_file(struct vmsim_config *c, const char *path, const struct vmsim__place *from,
+static int include_file(struct vmsim_config *c, const char *path, const struct vmsim__place *from, bool preset,
                         struct section section, unsigned depth, struct vmsim__node **under) {
     VMSIM__ASSERT(from);
     struct vmsim__node *n;
@@ -72,9 +72,10 @@ static int include_file(struct vmsim_config *c, const char *path, const struct v
     if (c->includes++ == CONFIG_FILES_LIMIT) /* few files that name many of each other are a bomb; told once */
         return vmsim__diag_add(c, VMSIM_ELIMIT, *from, "more than %d files included in all (the limit)",
                                CONFIG_FILES_LIMIT);
-    const struct vmsim__source *s = vmsim__source_file(c, path, from);
+    struct vmsim__source *s = vmsim__source_file(c, path, from);
     if (!s)
         return reason(c, errors);
+    s->foreign &= !preset; /* these lie where the host's administrator or the command line put them */
     int err = vmsim__yaml_load(c, s, 0, &n);
     if (!err)
         err = select_section(c, &n, section.name);
@@ -89,7 +90,11 @@ static int take_include(struct vmsim_config *c, const struct vmsim__node *n, str
     if (n->kind != NODE_SCALAR || vmsim__node_is_null(n))
         return vmsim__diag_add(c, VMSIM_ECONFIG, n->place, "include: expected the name of a file, or a list of names");
     const char *path = vmsim__path_beside(c, n->place.source, n->text);
-    return path ? include_file(c, path, &n->place, section, depth, under) : VMSIM_ENOMEM;
+    if (path && n->place.source->is_file && !vmsim__config_may(c, path))
+        return vmsim__diag_add(c, VMSIM_ECONFIG, n->place,
+                               "include: %s lies outside of %s, and nothing else may be read or written (--root)", path,
+                               c->root);
+    return path ? include_file(c, path, &n->place, false, section, depth, under) : VMSIM_ENOMEM;
 }
 
 static int take_preset(struct vmsim_config *c, const struct vmsim__node *n, struct section section, unsigned depth,
@@ -98,7 +103,7 @@ static int take_preset(struct vmsim_config *c, const struct vmsim__node *n, stru
         return vmsim__diag_add(c, VMSIM_ECONFIG, n->place, "preset: expected the name of one preset");
     size_t errors = vmsim__diag_mark(c);
     const char *path = vmsim__preset_find(c, n->text, n->place);
-    return path ? include_file(c, path, &n->place, section, depth, under) : reason(c, errors);
+    return path ? include_file(c, path, &n->place, true, section, depth, under) : reason(c, errors);
 }
 
 /* Takes in what the directives of `n` name, and removes them. All are tried even if one fails. */

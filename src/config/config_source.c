@@ -187,6 +187,7 @@ struct vmsim__source *vmsim__source_file(struct vmsim_config *c, const char *pat
         s->parent_line = from->line;
         s->parent_column = from->column;
     }
+    s->foreign = from && vmsim__source_is_foreign(c, s);
     return open_and_fill(c, s, path) ? s : NULL;
 }
 

@@ -92,8 +92,41 @@ int vmsim_config_create(struct vmsim_config **config) {
 static int settle_plugin(struct vmsim_config *config, const char *path, const char **plugin) {
     if (!*plugin)
         return 0;
+    if (vmsim__config_limits(config) & VMSIM_CONFIG_NO_PLUGINS)
+        return vmsim__config_error(config, path, "plugins are programs, and are not run (--no-plugins)");
     *plugin = vmsim__config_find(config, path, *plugin);
-    return *plugin ? 0 : VMSIM_ENOMEM;
+    return *plugin ? vmsim__config_check_file(config, path, *plugin) : VMSIM_ENOMEM;
+}
+
+static bool is_built_in(const struct vmsim__policy_domain *domain, const char *name) {
+    const struct vmsim_policy *const *p = domain->built_in;
+    while (*p && strcmp((*p)->name, name) != 0)
+        p++;
+    return *p != NULL;
+}
+
+/* A choice that a plugin would serve becomes that of the default. With `plugins` any unknown name may be one of
+ * theirs. */
+static void skip_choice(struct vmsim_config *config, enum vmsim_policy_domain id, bool plugins,
+                        struct vmsim__policy_choice *choice) {
+    bool theirs = plugins && choice->name && !is_built_in(vmsim__policy_domains[id], choice->name);
+    if (!choice->plugin && !theirs)
+        return;
+    if (choice->plugin)
+        vmsim__config_skipped(config);
+    *choice = (struct vmsim__policy_choice){0};
+}
+
+/* The machine without what only plugins could do. */
+static void skip_plugins(struct vmsim_config *config, struct vmsim__machine_spec *machine) {
+    struct vmsim__tlb_array_spec *arrays = machine->tlb.arrays.data; /* the copy of settle_arrays */
+    bool plugins = machine->plugins.count > 0;
+    for (size_t i = 0; i < machine->plugins.count; i++)
+        vmsim__config_skipped(config);
+    machine->plugins.count = 0;
+    skip_choice(config, VMSIM_POLICY_TLB_PREFETCH, plugins, &machine->tlb.prefetch);
+    for (size_t i = 0; i < machine->tlb.arrays.count; i++)
+        skip_choice(config, VMSIM_POLICY_TLB_REPLACEMENT, plugins, &arrays[i].replacement);
 }
 
 static int settle_plugins(struct vmsim_config *config, struct vmsim__machine_spec *machine) {
@@ -153,10 +186,16 @@ static int apply_policies(struct vmsim_config *config, const struct vmsim__scena
         err = settle_choice(config, &vmsim__policy_domains[i]->info, &p.choice[i]);
     if (err)
         return err;
+    bool skip = vmsim__config_limits(config) & VMSIM_CONFIG_SKIP_PLUGINS;
+    for (unsigned i = 0; skip && i < VMSIM_POLICY_DOMAINS; i++)
+        skip_choice(config, (enum vmsim_policy_domain)i, machine->plugins.count > 0, &p.choice[i]);
     if (prefetch->name || prefetch->plugin)
         machine->tlb.prefetch = *prefetch;
     machine->readahead = p.choice[VMSIM_POLICY_READAHEAD];
-    return settle_arrays(config, &p.choice[VMSIM_POLICY_TLB_REPLACEMENT], machine);
+    err = settle_arrays(config, &p.choice[VMSIM_POLICY_TLB_REPLACEMENT], machine);
+    if (!err && skip)
+        skip_plugins(config, machine);
+    return err;
 }
 
 /* The resolved scenario, or NULL with a reason in the configuration's errors. */
@@ -239,6 +278,8 @@ static int prepare_job(struct vmsim_scenario *s, struct vmsim__job *job, const s
     char key[80];
     snprintf(key, sizeof key, "%s.trace", path);
     const char *file = vmsim__config_find(s->config, key, decl->trace);
+    if (file && vmsim__config_check_file(s->config, key, file))
+        return VMSIM_ECONFIG;
     int err = file ? vmsim__replay_open(s, job, decl, file) : VMSIM_ENOMEM;
     if (err)
         vmsim__config_error(s->config, key, "%s", vmsim__err_text(&s->err));
@@ -292,6 +333,9 @@ int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **s
     const struct vmsim__scenario_spec *spec = resolved(config);
     if (!spec)
         return VMSIM_ESTATE;
+    const char *out = spec->report.directory;
+    if (out && vmsim__config_check_file(config, "report.directory", out))
+        return VMSIM_ECONFIG;
     struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);
     struct vmsim_scenario *s = alloc ? vmsim__calloc(alloc, 1, sizeof *s) : NULL;
     if (!s) {
