@@ -207,7 +207,7 @@ size_t vmsim_scenario_failures(const struct vmsim_scenario *s) {
 }
 
 uint64_t vmsim_scenario_differences(const struct vmsim_scenario *s) {
-    return vmsim__replay_differences(&s->results);
+    return s ? vmsim__replay_differences(&s->results) : 0;
 }
 
 const char *vmsim_scenario_step_failure(const struct vmsim_scenario *s, size_t index) {
