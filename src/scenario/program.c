@@ -436,8 +436,12 @@ static enum end do_fork(struct run *r) {
         d->thread ? vmsim__task_clone(r->m, r->t->id, name, true, &id) : vmsim_task_fork(r->m, r->t->id, name, &id);
     if (err)
         return no_memory(r);
-    if (id == VMSIM_TASK_NONE)
-        return vmsim__step_failed(r->s, r->step, -VMSIM__L_ENOMEM, NULL) ? FAIL : OVER;
+    int64_t result = id == VMSIM_TASK_NONE ? -VMSIM__L_ENOMEM : 0;
+    const char *wanted = d->result.error;
+    if (result != (wanted ? -vmsim__errno_number(wanted) : 0) && vmsim__step_failed(r->s, r->step, result, wanted))
+        return FAIL;
+    if (result)
+        return OVER;
     if (d->has_cpu && d->cpu >= r->m->nr_cpus)
         return problem(r, "%s", "there is no such CPU");
     if (d->has_cpu) /* it has not begun: there is nothing to move */

@@ -214,6 +214,48 @@ int vmsim_machine_create(struct vmsim_config *config, struct vmsim_machine **out
     return vmsim_machine_create_with(config, NULL, out);
 }
 
+/* Takes the knob that `text` begins with out of the machine's list, which is a copy. False: it is about none. */
+static bool drop_knob(struct vmsim__machine_spec *machine, const char *text) {
+    struct vmsim_param_pair *pairs = machine->sysctl.data;
+    for (size_t i = 0; i < machine->sysctl.count; i++) {
+        size_t n = strlen(pairs[i].origin);
+        if (strncmp(text, pairs[i].origin, n) != 0 || strncmp(text + n, ": ", 2) != 0)
+            continue;
+        memmove(&pairs[i], &pairs[i + 1], (machine->sysctl.count - i - 1) * sizeof *pairs);
+        machine->sysctl.count--;
+        machine->mem.sysctl = machine->sysctl;
+        return true;
+    }
+    return false;
+}
+
+/* All wrong knobs are told at once: after each the machine is tried without it. */
+static int create_machine(struct vmsim_config *config, const struct vmsim__scenario_spec *spec,
+                          struct vmsim__machine_spec *machine, const struct vmsim_allocator *allocator,
+                          struct vmsim_machine **out) {
+    const size_t size = sizeof(struct vmsim_param_pair);
+    struct vmsim_param_pair *knobs = vmsim__config_alloc(config, machine->sysctl.count + 1, size);
+    int first = knobs ? 0 : VMSIM_ENOMEM, code = first;
+    if (knobs && machine->sysctl.count)
+        memcpy(knobs, machine->sysctl.data, machine->sysctl.count * size);
+    machine->sysctl.data = knobs;
+    machine->mem.sysctl = machine->sysctl;
+    for (bool again = knobs != NULL; again;) {
+        struct vmsim__err err = {0};
+        code = vmsim__machine_create(machine, allocator, out, &err);
+        first = first ? first : code;
+        if (code)
+            vmsim__machine_complain(config, spec,
+                                    *vmsim__err_text(&err) ? vmsim__err_text(&err) : vmsim_error_text(code));
+        again = code && code != VMSIM_ENOMEM && drop_knob(machine, vmsim__err_text(&err));
+    }
+    if (first && !code) {
+        vmsim_machine_destroy(*out);
+        *out = NULL;
+    }
+    return code == VMSIM_ENOMEM ? code : first;
+}
+
 int vmsim_machine_create_with(struct vmsim_config *config, const struct vmsim_allocator *allocator,
                               struct vmsim_machine **out) {
     if (out)
@@ -230,14 +272,8 @@ int vmsim_machine_create_with(struct vmsim_config *config, const struct vmsim_al
     int code = vmsim__machine_validate(config, &machine);
     if (code)
         return code;
-    struct vmsim__err err = {0};
     code = apply_policies(config, spec, &machine);
-    if (code)
-        return code;
-    code = vmsim__machine_create(&machine, allocator, out, &err);
-    if (code)
-        vmsim__machine_complain(config, spec, *vmsim__err_text(&err) ? vmsim__err_text(&err) : vmsim_error_text(code));
-    return code;
+    return code ? code : create_machine(config, spec, &machine, allocator, out);
 }
 
 /* vmsim__workload_validate has told. */

@@ -154,6 +154,7 @@ struct vmsim__step_fadvise {
 };
 
 struct vmsim__step_fork {
+    struct vmsim__step_result result;
     const char *name;
     uint64_t cpu;
     bool has_cpu, thread;

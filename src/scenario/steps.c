@@ -258,6 +258,7 @@ static const struct vmsim_param fork_params[] = {
      .offset = AT(program),
      .variants = vmsim__steps,
      .doc = "Steps of the child; it exits after the last."},
+    RESULT,
     {0},
 };
 #undef AT

@@ -227,6 +227,7 @@ static void check_steps(struct check *c, const struct vmsim_param_list *steps, c
 static void check_fork(struct check *c, const struct vmsim__step_fork *d, const char *path) {
     char inner[PATH_SIZE];
     extend(inner, path, ".program");
+    check_error(c, &d->result, path);
     if (d->has_cpu)
         check_cpu(c, d->cpu, path);
     check_steps(c, &d->program, inner);

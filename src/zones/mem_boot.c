@@ -449,9 +449,10 @@ static int free_late(struct boot *b) {
 static int apply_sysctls(struct vmsim__mem *mem, const struct vmsim_param_list *list, struct vmsim__err *err) {
     const struct vmsim_param_pair *pair = list->data;
     for (size_t i = 0; i < list->count; i++) {
-        int rc = vmsim__mem_sysctl_set(mem, pair[i].key, pair[i].value, err);
+        struct vmsim__err why = {0};
+        int rc = vmsim__mem_sysctl_set(mem, pair[i].key, pair[i].value, &why);
         if (rc && rc != VMSIM_ENOENT)
-            return rc;
+            return vmsim__err_set(err, rc, "%s: %.400s", pair[i].origin, why.text);
     }
     return 0;
 }
