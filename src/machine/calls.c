@@ -248,6 +248,10 @@ int64_t vmsim__call_now(struct vmsim_machine *m, uint32_t task, enum vmsim__call
     if (!t)
         return ESRCH_RESULT;
     int err = vmsim__sched_catch_up(m, t);
+    if (!err && t->state != VMSIM__TASK_RUNNABLE) { /* a scenario's, which has not begun or waits */
+        vmsim__err_set(&m->err, VMSIM_ESTATE, "task %u does not run now", task);
+        return ESRCH_RESULT;
+    }
     while (!err) {
         int64_t result = vmsim__call(m, t, id, args);
         if (result != VMSIM__CALL_WAITS)

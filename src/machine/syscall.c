@@ -66,15 +66,21 @@ int64_t vmsim_task_munlock(struct vmsim_machine *m, uint32_t task, uint64_t addr
 
 int64_t vmsim_task_mbind(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, unsigned mode,
                          uint64_t nodes, unsigned flags) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_MBIND, VMSIM__ARGS(address, length, mode, nodes, flags));
 }
 
 int64_t vmsim_task_set_mempolicy(struct vmsim_machine *m, uint32_t task, unsigned mode, uint64_t nodes) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_SET_MEMPOLICY, VMSIM__ARGS(mode, nodes));
 }
 
 int64_t vmsim_task_get_mempolicy(struct vmsim_machine *m, uint32_t task, uint64_t address, unsigned flags,
                                  uint64_t *nodes) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
     uint64_t mask = 0;
     int64_t result = vmsim__call_now(m, task, VMSIM__CALL_GET_MEMPOLICY, VMSIM__ARGS(address, flags));
     struct vmsim__task *t = result < 0 ? NULL : vmsim__task_get(m, task);
