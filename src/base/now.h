@@ -25,6 +25,7 @@ enum vmsim__wait_kind {
     VMSIM__WAIT_NONE,
     VMSIM__WAIT_LOCKED,    /* a page that is being read: `what` is its pfn; the end of the transfer */
     VMSIM__WAIT_WRITEBACK, /* a page that is being written: `what` is its pfn; the end of the transfer */
+    VMSIM__WAIT_THROTTLE,  /* held up by reclaim or dirty limits: `until` */
     VMSIM__WAIT_TIME,      /* nothing but `until` */
     VMSIM__WAIT_CHILD,     /* the exit of a child */
     VMSIM__WAIT_BARRIER,   /* other tasks of the workload; `what` is its number */

@@ -54,6 +54,7 @@ struct vmsim__file {
     uint64_t mkwrite_pages;      /* calls of page_mkwrite that dirtied a page, since creation */
     uint64_t disk_size;          /* bytes that the device holds: pages beyond are holes and are zeroed, not read */
     struct vmsim__layout layout; /* where they lie on it */
+    uint64_t dirtied_when;       /* ns: when it last became dirty */
     int write_error;             /* negative Linux errno of a failed write-out that no fsync has told yet */
     struct vmsim__file_ra ra;    /* for users without an open file of their own: calls that are given no `ra` */
 };
@@ -80,6 +81,9 @@ struct vmsim__cache_io {
     /* Moves pages [first, first + pages) of `file`; vmsim__transfer_done with this id when they are there. False: the
      * host has no memory, the transfer counts as done. */
     bool (*submit)(void *context, uint32_t id, struct vmsim__file *file, uint64_t first, uint64_t pages, bool write);
+    /* A writer has made pages dirty: true when it is held up for a while (the present waits). Kernel:
+     * balance_dirty_pages. May be NULL. */
+    bool (*throttle)(void *context);
     /* What some may wait for has happened to the page; `status`: 0 or the transfer's error. */
     void (*wake)(void *context, enum vmsim__wait_kind kind, vmsim__pfn pfn, int status);
     /* No more than the first `bytes` bytes of the file are left; 0: it goes. May be NULL. */
@@ -159,6 +163,10 @@ int vmsim__file_fallocate(struct vmsim__cache *c, struct vmsim__file *f, unsigne
 /* fsync, msync(MS_SYNC), sync_file_range: writes dirty pages [first, end) to the device and waits. 0, -EIO or
  * -ERESTARTSYS. */
 int vmsim__file_sync(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu);
+/* Sends dirty pages [first, end) to the device without waiting; they are under writeback until it has them. Pages
+ * sent. */
+uint64_t vmsim__file_write_start(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
+                                 unsigned cpu);
 /* invalidate_mapping_pages: drops clean, unmapped, unreferenced pages of [first, end); deactivates the others. Pages
  * dropped. */
 uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,

@@ -54,6 +54,10 @@ static int check_page(struct check *k, const struct vmsim__file *f, uint64_t ind
         vmsim__recount_node_add(&k->recount, fr, VMSIM__NR_DIRTY, 1);
         vmsim__recount_zone_add(&k->recount, fr, VMSIM__NR_ZONE_WRITE_PENDING, 1);
     }
+    if (vmsim__frame_is(fr, VMSIM__FRAME_WRITEBACK)) { /* dirty again meanwhile: pending twice, as in the kernel */
+        vmsim__recount_node_add(&k->recount, fr, VMSIM__NR_WRITEBACK, 1);
+        vmsim__recount_zone_add(&k->recount, fr, VMSIM__NR_ZONE_WRITE_PENDING, 1);
+    }
     return check_marks(k, f, index, fr->flags);
 }
 
@@ -130,7 +134,8 @@ static int check_frames(struct check *k) {
 /* ---- counters ---- */
 
 static int check_counters(const struct check *k) {
-    static const enum vmsim__node_stat node[] = {VMSIM__NR_FILE_PAGES, VMSIM__NR_SHMEM, VMSIM__NR_DIRTY};
+    static const enum vmsim__node_stat node[] = {VMSIM__NR_FILE_PAGES, VMSIM__NR_SHMEM, VMSIM__NR_DIRTY,
+                                                 VMSIM__NR_WRITEBACK};
     static const enum vmsim__zone_stat zone[] = {VMSIM__NR_ZONE_WRITE_PENDING};
     int rc = vmsim__recount_compare_nodes(&k->recount, node, VMSIM__COUNT(node), k->err);
     return rc ? rc : vmsim__recount_compare_zones(&k->recount, zone, VMSIM__COUNT(zone), k->err);

@@ -41,6 +41,7 @@ struct vmsim__cache {
     } transfers;              /* by id */
     uint32_t transfer_free;   /* first free id, linked by next_free; UINT32_MAX: none */
     uint64_t in_flight;       /* transfers */
+    uint64_t dirtied;         /* pages that were written to */
     struct vmsim__slab nodes; /* of all radix trees */
     struct vmsim__slab file_slab;
     struct {
@@ -152,10 +153,6 @@ bool vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint6
 
 /* ---- dirty.c ---- */
 
-/* Sends dirty pages [first, end) to the device without waiting; they are under writeback until it has them. Pages
- * sent. */
-uint64_t vmsim__file_write_start(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
-                                 unsigned cpu);
 /* The device has a page that was under writeback. */
 void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu);
 /* The page leaves the file or loses its data: nobody will write it. */

@@ -23,6 +23,8 @@ bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn) {
     VMSIM__ASSERT(fr->mapping && fr->mapping < c->files.count && f);
     fr->flags &= ~VMSIM__FRAME_RECLAIM;
     if (vmsim__file_accounts_dirty(f)) {
+        if (!vmsim__radix_any(&f->pages, VMSIM__MARK_DIRTY))
+            f->dirtied_when = c->mem->now.time;
         vmsim__radix_mark(&f->pages, vmsim__frame_index(fr), VMSIM__MARK_DIRTY);
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, 1);
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTIED, 1);

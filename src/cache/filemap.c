@@ -233,6 +233,9 @@ int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct v
 
 /* ---- write() ---- */
 
+#define RATELIMIT_PAGES 32u /* pages between two looks at the dirty limits: 1024 >> (PAGE_SHIFT - 10) is 256 at most   \
+                             */
+
 /* The page that takes `bytes` at `pos`; a page that is written in part is read first. Kernel: __filemap_get_folio with
  * FGP_WRITE; shmem_write_begin marks a page that was there as accessed (SGP_WRITE) and a new one as referenced.
  * GFP_WRITE spreads pages to be dirtied over nodes. */
@@ -281,6 +284,9 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
         vmsim__cache_charge(c, c->spec.hit_cost);
         done += bytes;
         f->size = vmsim__max64(f->size, at + bytes);
+        if (vmsim__file_accounts_dirty(f) && ++c->dirtied % RATELIMIT_PAGES == 0 && c->io.throttle &&
+            c->io.throttle(c->io.context))
+            error = -VMSIM__ERESTARTSYS;
     }
     return partly(call, done, error);
 }

@@ -21,7 +21,7 @@
 /* Kernel: context_switch, switch_mm_irqs_off, rseq_handle_notify_resume. Threads of one address space pay for the
  * switch but keep the TLB's ASID. An area that cannot be written to would be SIGSEGV, which no recorded program met. */
 void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
-    VMSIM__ASSERT(t->cpu < m->nr_cpus && t->mm && t->state != VMSIM__TASK_DEAD);
+    VMSIM__ASSERT(t->cpu < m->nr_cpus && t->state != VMSIM__TASK_DEAD && (t->mm || vmsim__task_is_kthread(t)));
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     const bool other = c->task != t->id;
     if (other && c->task != VMSIM_TASK_NONE) {
@@ -32,8 +32,13 @@ void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
         c->switches++;
     }
     c->task = t->id;
-    if (c->mm != t->mm) {
+    if (!t->mm) {
+        if (!c->lazy && c->mm)
+            vmsim__tlb_enter_lazy(m->tlbs, t->cpu);
+        c->lazy = true;
+    } else if (c->mm != t->mm || c->lazy) {
         c->mm = t->mm;
+        c->lazy = false;
         c->asid = vmsim__tlb_switch(m->tlbs, t->cpu, &((struct vmsim__space *)t->mm->user)->tlb);
     }
     vmsim__present(m, t);
@@ -45,6 +50,7 @@ void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t) {
     struct vmsim__now *now = &m->mem->now;
     now->system_ns = now->min_flt = now->maj_flt =
         0; /* of what no task did: boot, files that are there from the start */
+    m->running = t;
     now->time = m->cpus[t->cpu].now;
     now->call = &t->call;
     now->wait = (struct vmsim__wait){0};
@@ -249,6 +255,8 @@ int vmsim_task_access(struct vmsim_machine *m, uint32_t task, const vmsim_access
             err = m->err.code;
     }
     result->done = done;
+    if (t->state == VMSIM__TASK_DEAD && !result->stop) /* killed while it waited */
+        result->stop = t->stop ? (enum vmsim_stop)t->stop : VMSIM_STOP_DEAD;
     result->ns = m->cpus[t->cpu].now - begin;
     return err ? err : vmsim__host_error(m);
 }

@@ -108,7 +108,7 @@ int vmsim__io_init(struct vmsim_machine *m) {
     m->block = vmsim__block_create(m->alloc, devices, count, &(struct vmsim__block_hooks){m, schedule, complete});
     if (!m->block)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the storage devices");
-    vmsim__cache_set_io(m->cache, &(struct vmsim__cache_io){m, submit, wake, shrink});
+    vmsim__cache_set_io(m->cache, &(struct vmsim__cache_io){m, submit, vmsim__flusher_throttle, wake, shrink});
     return 0;
 }
 

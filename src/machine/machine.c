@@ -79,7 +79,9 @@ static int create_cpus(struct vmsim_machine *m) {
         m->cpus[i].refresh = VMSIM__STAT_INTERVAL;
     }
     err = vmsim__io_init(m);
-    return err ? err : vmsim__sched_init(m);
+    if (!err)
+        err = vmsim__sched_init(m);
+    return err ? err : vmsim__reclaim_init(m);
 }
 
 static int write_sysctls(struct vmsim_machine *m) {
@@ -147,6 +149,7 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
     if (!m)
         return 0;
     destroy_tasks(m);
+    vmsim__reclaim_fini(m);
     vmsim__vec_fini(m->alloc, &m->named);
     vmsim__names_fini(m->alloc, &m->names);
     vmsim__vec_fini(m->alloc, &m->counters);

@@ -18,6 +18,7 @@
 #include "base/vec.h"
 #include "cache/cache.h"
 #include "machine/spec.h"
+#include "reclaim/vmscan.h"
 #include "tlb/shootdown.h"
 #include "vm/vm.h"
 #include "vmsim/vmsim.h"
@@ -35,6 +36,13 @@ struct vmsim__task_stats {
     uint64_t asleep_ns;  /* by its own will: sleep, wait, barriers, or with nobody telling it what to do */
     uint64_t fault_ns;   /* of system_ns: in page faults of the task's references */
     uint64_t switch_ns;  /* of system_ns: the CPU came to it from another task */
+};
+
+/* Direct reclaim of an allocation, which goes on where it was when the allocation is tried again after a wait. */
+struct vmsim__direct_reclaim {
+    bool active;
+    unsigned fruitless; /* rounds without progress (no_progress_loops) */
+    struct vmsim__scan_control sc;
 };
 
 /* RUNNABLE: it has its CPU, is queued for it, or whoever drives the machine call by call may let it go on. */
@@ -90,6 +98,9 @@ struct vmsim__task {
         uint64_t va;
     } fault;         /* of the next reference: met, and not handled yet */
     unsigned faults; /* in a row, of one reference */
+    struct vmsim__direct_reclaim reclaim;
+    int16_t oom_score_adj;
+    bool oom_victim; /* chosen: it is about to die, and may use the reserves until then */
     struct vmsim__task_stats stats;
     struct vmsim__mm_status last; /* address space as it was at exit */
     struct vmsim__smaps last_rollup;
@@ -102,6 +113,14 @@ struct vmsim__space {
     struct vmsim__mm *mm;
 };
 
+/* Kernel threads have numbers of their own, and no address space: they run on the one that is there (lazy TLB). */
+#define VMSIM__KTHREAD UINT32_C(0x80000000)
+static inline bool vmsim__task_is_kthread(const struct vmsim__task *t) {
+    return t->id & VMSIM__KTHREAD;
+}
+
+struct vmsim__kswapd; /* kswapd.c */
+
 #define VMSIM__STAT_INTERVAL UINT64_C(1000000000) /* ns: vm.stat_interval */
 
 struct vmsim__cpu {
@@ -110,6 +129,7 @@ struct vmsim__cpu {
     uint64_t refresh;                                /* ns: when it does vmsim__mem_refresh next */
     struct vmsim__tlb *tlb;
     struct vmsim__mm *mm; /* loaded */
+    bool lazy;            /* a kernel thread runs on it */
     uint16_t asid;
     uint32_t task;  /* last one that ran; VMSIM_TASK_NONE */
     uint32_t carry; /* thousandths of the cost of references not yet charged */
@@ -169,6 +189,16 @@ struct vmsim_machine {
     struct vmsim__task *waiters[VMSIM__WAIT_BUCKETS]; /* for pages, by pfn; first come, first in the list */
     bool serial_device; /* the description has no devices: one that serves transfers one after another */
     struct vmsim__slab spaces;
+    struct vmsim__task *running; /* whose operation is under way; NULL: nobody's */
+    struct vmsim__vmscan vmscan;
+    struct vmsim__kswapd *kswapd; /* one a node */
+    struct vmsim__task *flusher;
+    bool flush_asked; /* somebody wants dirty pages written, old or not */
+    struct {
+        VMSIM__VEC(struct vmsim__task *);
+    } kthreads; /* by id less VMSIM__KTHREAD */
+    uint64_t oom_kills;
+    uint32_t nr_live; /* tasks that have not ended */
     /* Told of each task that has ended, by whoever gives tasks their work; NULL: nobody. */
     void (*on_exit)(void *context, struct vmsim__task *t);
     void *on_exit_context;
@@ -194,6 +224,8 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
 struct vmsim__task *vmsim__task_get(struct vmsim_machine *m, uint32_t id);
 /* Any task that ever was, or NULL. */
 struct vmsim__task *vmsim__task_at(const struct vmsim_machine *m, uint32_t id);
+/* As vmsim_task_fork; *waits: the parent waits (parent->wait), nothing was made, and it is to be called again. */
+int vmsim__task_fork(struct vmsim_machine *m, struct vmsim__task *p, const char *name, uint32_t *child, bool *waits);
 /* A task that shares the parent's address space: a thread of the same group (CLONE_THREAD), or not (vfork). */
 int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name, bool thread, uint32_t *child);
 /* Replaces the address space as execve does, and ends the other threads. 0 or negative Linux errno: it is for the
@@ -249,6 +281,30 @@ void vmsim__io_hung_text(const struct vmsim_machine *m, char *out, size_t size);
 int vmsim__io_check(struct vmsim_machine *m); /* 0 or VMSIM_ECHECK */
 /* An event of a device is due. */
 int vmsim__io_event(struct vmsim_machine *m, const struct vmsim__event *e);
+
+/* ---- reclaim.c, kswapd.c, oom_kill.c, flusher.c ---- */
+
+/* Ties the kernel's reclaim to mappings and files, and makes the threads that work ahead. 0 or VMSIM_ENOMEM. */
+int vmsim__reclaim_init(struct vmsim_machine *m);
+void vmsim__reclaim_fini(struct vmsim_machine *m);
+/* A kernel thread that works for `source` from now on; it begins asleep. NULL: no host memory. */
+struct vmsim__task *vmsim__kthread_create(struct vmsim_machine *m, const char *name, unsigned cpu,
+                                          const struct vmsim__source *source);
+/* The kernel thread has something to do: it wakes at `time` on a CPU of its node that idles, if there is one. */
+void vmsim__kthread_wake(struct vmsim_machine *m, struct vmsim__task *t, unsigned node, uint64_t time);
+/* Kernel: wakeup_kswapd. */
+void vmsim__kswapd_wake(struct vmsim_machine *m, unsigned node, unsigned order, unsigned zone_type);
+int vmsim__kswapd_init(struct vmsim_machine *m);
+void vmsim__kswapd_fini(struct vmsim_machine *m);
+int vmsim__flusher_init(struct vmsim_machine *m);
+void vmsim__flusher_wake(struct vmsim_machine *m);
+bool vmsim__flusher_throttle(void *machine);
+/* Somebody is chosen, and dies at once or as soon as it runs. True: memory will come back, the request may be tried
+ * again. Kernel: out_of_memory. */
+bool vmsim__out_of_memory(struct vmsim_machine *m, const struct vmsim__alloc_request *rq);
+/* What an OOM victim leaves happens now: an event. */
+void vmsim__oom_event(struct vmsim_machine *m, uint32_t task, uint64_t time);
+int64_t vmsim__oom_badness_of(const struct vmsim_machine *m, const struct vmsim__task *t);
 
 /* The allocator's slow path: zones' hook. */
 vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_request *rq);

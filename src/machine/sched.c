@@ -123,7 +123,8 @@ static int enqueue(struct vmsim_machine *m, struct vmsim__task *t) {
 /* ---- accounts ---- */
 
 void vmsim__task_account(struct vmsim_machine *m, struct vmsim__task *t, uint64_t time) {
-    static const bool device[VMSIM__WAIT_KINDS] = {[VMSIM__WAIT_LOCKED] = true, [VMSIM__WAIT_WRITEBACK] = true};
+    static const bool device[VMSIM__WAIT_KINDS] = {
+        [VMSIM__WAIT_LOCKED] = true, [VMSIM__WAIT_WRITEBACK] = true, [VMSIM__WAIT_THROTTLE] = true};
     (void)m;
     if (t->state == VMSIM__TASK_DEAD || time <= t->since)
         return;
@@ -285,10 +286,15 @@ uint64_t vmsim__sched_next(const struct vmsim_machine *m) {
 static int event(struct vmsim_machine *m) {
     struct vmsim__event e;
     vmsim__evq_pop(&m->events, &e);
+    m->running = NULL;
     m->mem->now.time = e.time;
     m->mem->now.call = NULL;
     if (e.kind == VMSIM__EVENT_IO)
         return vmsim__io_event(m, &e);
+    if (e.kind == VMSIM__EVENT_KILL) {
+        vmsim__oom_event(m, (uint32_t)e.arg, e.time);
+        return vmsim__host_error(m);
+    }
     struct vmsim__task *t = vmsim__task_at(m, (uint32_t)e.arg);
     if (e.kind == VMSIM__EVENT_TIMER)
         t->timer = VMSIM__NO_TIMER;

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* What an allocation does when nothing is free above the low watermark.
  *
- * The order of the kernel's slow path, with a place for each of its means: dip to the min watermark with the rights of
- * the request, drain what per-CPU lists and LRU batches hold back, release highatomic blocks. Reclaim, compaction and
- * the OOM killer are further means of the same ladder; a machine without them ends in a clean failure. Kernel
- * counterpart: __alloc_pages_slowpath (mm/page_alloc.c). */
-#include "machine/machine.h"
+ *     wake kswapd -> dip to the min watermark with the rights of the request
+ *         -> direct reclaim -> drain what per-CPU lists hold back, release highatomic blocks -> again, 16 times at most
+ *         -> the OOM killer -> wait for the victim -> again
+ *
+ * Whoever may not wait stops after the first line. Reclaim that has to wait makes the allocation fail with the present
+ * waiting; the operation is entered again, and its next allocation goes on with this reclaim (task->reclaim).
+ * Compaction is a further means of the same ladder. Kernel counterpart: __alloc_pages_slowpath (mm/page_alloc.c). */
+#include "machine/sched.h"
+
+#define JIFFY UINT64_C(4000000)             /* ns: HZ is 250 in Debian's kernels */
+#define WRITEBACK_PAUSE UINT64_C(100000000) /* ns: HZ / 10 */
+#define FRUITLESS_MAX 16u                   /* MAX_RECLAIM_RETRIES */
 
 /* The rights that the request's GFP flags give (gfp_to_alloc_flags). */
 static uint32_t rights_of(uint32_t gfp, unsigned order) {
@@ -25,20 +32,141 @@ static uint32_t rights_of(uint32_t gfp, unsigned order) {
     return flags;
 }
 
+/* One wake a node of the zonelist. Kernel: wake_all_kswapds. */
+static void wake_kswapds(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, unsigned zone_type) {
+    struct vmsim__zone_iter it;
+    uint64_t woken = 0;
+    for (struct vmsim__zone *z = vmsim__zonelist_first(m->mem, rq, &it); z; z = vmsim__zonelist_next(&it)) {
+        if (woken >> z->node & 1)
+            continue;
+        woken |= UINT64_C(1) << z->node;
+        vmsim__kswapd_wake(m, z->node, rq->order, zone_type);
+    }
+}
+
+/* Could some zone serve the request if all that is reclaimable were free? Kernel: should_reclaim_retry. */
+static bool worth_trying(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, unsigned zone_type,
+                         uint32_t flags) {
+    struct vmsim__zone_iter it;
+    const bool swap = vmsim__lru_swap_slots(m->lru) > 0;
+    for (struct vmsim__zone *z = vmsim__zonelist_first(m->mem, rq, &it); z; z = vmsim__zonelist_next(&it)) {
+        int64_t pages =
+            z->stat[VMSIM__NR_FREE_PAGES] + z->stat[VMSIM__NR_ZONE_INACTIVE_FILE] + z->stat[VMSIM__NR_ZONE_ACTIVE_FILE];
+        if (swap)
+            pages += z->stat[VMSIM__NR_ZONE_INACTIVE_ANON] + z->stat[VMSIM__NR_ZONE_ACTIVE_ANON];
+        if (vmsim__zone_watermark_ok_free(m->mem, z, rq->order, vmsim__zone_wmark(z, VMSIM__WMARK_MIN), zone_type,
+                                          flags, pages))
+            return true;
+    }
+    return false;
+}
+
+/* The allocation fails, and is tried again after `ns`. */
+static void wait_for(struct vmsim_machine *m, uint64_t ns) {
+    vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, 0, m->mem->now.time + ns);
+}
+
+/* One direct reclaim to its end, or to where it has to wait: false. */
+static bool reclaim(struct vmsim_machine *m, struct vmsim__direct_reclaim *d) {
+    for (;;) {
+        const uint64_t before = d->sc.nr_scanned;
+        enum vmsim__reclaim_outcome how = vmsim__reclaim_step(&m->vmscan, &d->sc);
+        if (d->sc.nr_scanned > before)
+            vmsim__now_charge(&m->mem->now, (d->sc.nr_scanned - before) * m->spec.costs.reclaim_scan);
+        if (how == VMSIM__RECLAIM_DONE)
+            return true;
+        if (how == VMSIM__RECLAIM_THROTTLED) {
+            wait_for(m, d->sc.throttle == VMSIM__THROTTLE_WRITEBACK ? WRITEBACK_PAUSE : JIFFY);
+            return false;
+        }
+    }
+}
+
+static uint64_t nodes_of(const struct vmsim__alloc_request *rq) {
+    return rq->nodemask ? *rq->nodemask : UINT64_MAX;
+}
+
+static vmsim__pfn drain_and_try(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags) {
+    vmsim__mem_unreserve_highatomic(m->mem, rq, false);
+    vmsim__mem_drain(m->mem);
+    return vmsim__mem_get_frames(m->mem, rq, flags);
+}
+
+/* Kernel: __alloc_pages_may_oom. True: somebody dies, and the request waits for that. */
+static bool kill_somebody(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, unsigned zone_type) {
+    const uint32_t never = VMSIM__GFP_RETRY_MAYFAIL | VMSIM__GFP_THISNODE | VMSIM__GFP_NORETRY;
+    if (rq->order > VMSIM__COSTLY_ORDER || (rq->gfp & never) || zone_type < VMSIM__ZONE_NORMAL)
+        return false;
+    if (!vmsim__out_of_memory(m, rq))
+        return false;
+    wait_for(m, JIFFY);
+    return true;
+}
+
+/* Rounds of reclaim until there is a frame, a wait, or no hope. */
+static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags,
+                                  struct vmsim__direct_reclaim *d) {
+    const unsigned zone_type = vmsim__gfp_zone(m->mem, rq->gfp);
+    for (;;) {
+        if (!d->active)
+            d->sc = vmsim__scan_direct(rq->order, rq->gfp, zone_type, nodes_of(rq), rq->cpu);
+        d->active = true;
+        if (!reclaim(m, d))
+            return VMSIM__PFN_NONE;
+        const bool progress = d->sc.nr_reclaimed > 0;
+        d->active = false;
+        vmsim__pfn pfn = vmsim__mem_get_frames(m->mem, rq, flags);
+        if (pfn == VMSIM__PFN_NONE)
+            pfn = drain_and_try(m, rq, flags);
+        if (pfn != VMSIM__PFN_NONE || (rq->gfp & VMSIM__GFP_NORETRY) ||
+            (rq->order > VMSIM__COSTLY_ORDER && !(rq->gfp & VMSIM__GFP_RETRY_MAYFAIL)))
+            return pfn;
+        d->fruitless = progress && rq->order <= VMSIM__COSTLY_ORDER ? 0 : d->fruitless + 1;
+        if (d->fruitless <= FRUITLESS_MAX && worth_trying(m, rq, zone_type, flags))
+            continue;
+        if (vmsim__mem_unreserve_highatomic(m->mem, rq, true))
+            continue;
+        d->fruitless = 0;
+        kill_somebody(m, rq, zone_type);
+        return VMSIM__PFN_NONE;
+    }
+}
+
+/* Those who free memory, or are about to, may take the last of it. */
+static uint32_t reserve_rights(const struct vmsim_machine *m, uint32_t gfp) {
+    const struct vmsim__task *t = m->running;
+    if (gfp & VMSIM__GFP_NOMEMALLOC)
+        return 0;
+    if ((gfp & VMSIM__GFP_MEMALLOC) || (t && vmsim__task_is_kthread(t)))
+        return VMSIM__ALLOC_NO_WATERMARKS;
+    return t && t->oom_victim ? VMSIM__ALLOC_MIN_RESERVE : 0;
+}
+
+/* Nobody runs where a machine is set up, or driven frame by frame: there is nobody who could wait. */
+static vmsim__pfn without_task(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags) {
+    struct vmsim__direct_reclaim d = {0};
+    vmsim__lru_drain_all(m->lru);
+    vmsim__pfn pfn = reclaim_and_try(m, rq, flags, &d);
+    m->mem->now.wait = (struct vmsim__wait){0};
+    return pfn;
+}
+
 vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_request *rq) {
     struct vmsim_machine *m = machine;
+    struct vmsim__task *t = m->running;
     VMSIM__ASSERT(rq->cpu < m->nr_cpus && rq->order <= m->mem->top_order);
     uint32_t flags = rights_of(rq->gfp, rq->order);
-    if (rq->gfp & VMSIM__GFP_MEMALLOC)
-        flags |= VMSIM__ALLOC_NO_WATERMARKS;
+    if (flags & VMSIM__ALLOC_KSWAPD)
+        wake_kswapds(m, rq, vmsim__gfp_zone(m->mem, rq->gfp));
     vmsim__pfn pfn = vmsim__mem_get_frames(m->mem, rq, flags);
-    if (pfn != VMSIM__PFN_NONE || !(rq->gfp & VMSIM__GFP_DIRECT_RECLAIM))
+    if (pfn != VMSIM__PFN_NONE)
         return pfn;
-    vmsim__lru_drain_all(m->lru);
-    vmsim__mem_drain(m->mem);
-    pfn = vmsim__mem_get_frames(m->mem, rq, flags);
-    while (pfn == VMSIM__PFN_NONE && vmsim__mem_unreserve_highatomic(m->mem, rq, true))
-        pfn = vmsim__mem_get_frames(m->mem, rq, flags);
+    const uint32_t reserves = reserve_rights(m, rq->gfp);
+    if (reserves)
+        pfn = vmsim__mem_get_frames(m->mem, rq, flags | reserves);
+    if (pfn != VMSIM__PFN_NONE || !(rq->gfp & VMSIM__GFP_DIRECT_RECLAIM) || reserves)
+        return pfn;
+    pfn = t && t->mm ? reclaim_and_try(m, rq, flags, &t->reclaim) : without_task(m, rq, flags);
     if (pfn == VMSIM__PFN_NONE && (rq->gfp & VMSIM__GFP_NOFAIL))
         pfn = vmsim__mem_get_frames(m->mem, rq, (flags | VMSIM__ALLOC_MIN_RESERVE) & ~VMSIM__ALLOC_CPUSET);
     return pfn;

@@ -49,6 +49,9 @@ static const struct vmsim_param cost_params[] = {
     COST("message_page", message_page, "150ns", "Each page that goes through a pipe or socket, beside `message_call`."),
     COST("wait_call", wait_call, "200ns",
          "A recorded call that waits, wakes or asks what is ready (poll, futex, kill); 150 to 700 ns."),
+    COST("reclaim_scan", reclaim_scan, "100ns",
+         "A page that reclaim takes off its list and judges; its mappings cost what memory_manager.costs says. An "
+         "estimate: two or three cache misses."),
     {0},
 };
 #undef COST

@@ -11,6 +11,8 @@
 #include "machine/calls.h"
 
 struct vmsim__task *vmsim__task_at(const struct vmsim_machine *m, uint32_t id) {
+    if (id & VMSIM__KTHREAD)
+        return id - VMSIM__KTHREAD < m->kthreads.count ? m->kthreads.at[id - VMSIM__KTHREAD] : NULL;
     return id < m->tasks.count ? m->tasks.at[id] : NULL;
 }
 
@@ -81,7 +83,7 @@ static void space_put(struct vmsim_machine *m, struct vmsim__mm *mm, unsigned cp
 }
 
 static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, unsigned cpu, uint32_t parent) {
-    VMSIM__ASSERT(cpu < m->nr_cpus && m->tasks.count < VMSIM_TASK_NONE);
+    VMSIM__ASSERT(cpu < m->nr_cpus && m->tasks.count < VMSIM__KTHREAD);
     struct vmsim__task *t = vmsim__calloc(m->alloc, 1, sizeof *t);
     if (!t)
         return NULL;
@@ -91,8 +93,10 @@ static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, u
     t->cpu = (uint16_t)cpu;
     t->start_ns = t->since = m->cpus[cpu].now;
     t->timer = VMSIM__NO_TIMER;
-    if (name_task(m, t, name) && vmsim__vec_push(m->alloc, &m->tasks, t))
+    if (name_task(m, t, name) && vmsim__vec_push(m->alloc, &m->tasks, t)) {
+        m->nr_live++;
         return t;
+    }
     vmsim__free(m->alloc, t, sizeof *t);
     return NULL;
 }
@@ -101,6 +105,7 @@ static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, u
 static void task_undo(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(m->tasks.count && m->tasks.at[m->tasks.count - 1] == t);
     m->tasks.count--;
+    m->nr_live--;
     vmsim__free(m->alloc, t, sizeof *t);
 }
 
@@ -126,65 +131,87 @@ int vmsim_task_create(struct vmsim_machine *m, const char *name, unsigned cpu, u
                 : vmsim__err_set(&m->err, VMSIM_ELIMIT, "the machine has no free frame for the page table of a task");
 }
 
-/* What fork and clone begin with: the parent enters the kernel, the child gets its place in the table, without memory.
- */
-static int child_new(struct vmsim_machine *m, uint32_t parent, const char *name, struct vmsim__task **p,
-                     struct vmsim__task **t) {
-    *p = vmsim__task_get(m, parent);
-    if (!*p)
-        return VMSIM_EINVAL;
-    if ((*p)->state != VMSIM__TASK_RUNNABLE)
-        return vmsim__err_set(&m->err, VMSIM_ESTATE, "task %u does not run now: it sleeps or waits", parent);
-    vmsim__call_begin(m, *p);
-    *t = task_new(m, name ? name : (*p)->name, (*p)->cpu, parent);
-    if (*t) {
-        (*t)->policy = (*p)->policy;
+/* A task that can enter the kernel now. */
+static struct vmsim__task *caller(struct vmsim_machine *m, uint32_t id, int *error) {
+    struct vmsim__task *t = vmsim__task_get(m, id);
+    *error = !t ? VMSIM_EINVAL
+             : t->state == VMSIM__TASK_RUNNABLE
+                 ? 0
+                 : vmsim__err_set(&m->err, VMSIM_ESTATE, "task %u does not run now: it sleeps or waits", id);
+    return *error ? NULL : t;
+}
+
+/* A child that has its address space already; `mm` is its own then, or goes. */
+static int child_of(struct vmsim_machine *m, struct vmsim__task *p, const char *name, struct vmsim__mm *mm,
+                    uint32_t *child) {
+    struct vmsim__task *t = task_new(m, name ? name : p->name, p->cpu, p->id);
+    if (t && space_attach(m, mm)) {
+        t->mm = mm;
+        t->policy = p->policy;
+        t->rseq = p->rseq; /* rseq_fork: a thread's begins without */
+        t->oom_score_adj = p->oom_score_adj;
+        *child = t->id;
+        p->children++;
         return 0;
     }
-    vmsim__call_end(m, *p);
+    vmsim__mm_put(mm, p->cpu);
+    if (t)
+        task_undo(m, t);
     return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
+}
+
+/* What was copied before the fork had to wait goes, and is copied anew. */
+int vmsim__task_fork(struct vmsim_machine *m, struct vmsim__task *p, const char *name, uint32_t *child, bool *waits) {
+    int error;
+    *child = VMSIM_TASK_NONE;
+    vmsim__call_begin(m, p);
+    struct vmsim__mm *mm = vmsim__mm_fork(p->mm, p->cpu, &error);
+    VMSIM__ASSERT(!mm || !vmsim__now_waits(&m->mem->now));
+    *waits = vmsim__call_leave(m, p, mm ? 0 : -VMSIM__L_ENOMEM) == VMSIM__CALL_WAITS;
+    if (!mm)
+        return *waits ? 0 : vmsim__host_error(m);
+    return child_of(m, p, name, mm, child);
 }
 
 int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, uint32_t *child) {
     if (!m || !child)
         return VMSIM_EINVAL;
-    struct vmsim__task *p, *t;
     *child = VMSIM_TASK_NONE;
     if (!m->format->levels)
         return vmsim__err_set(&m->err, VMSIM_ENOSYS,
                               "without an MMU there is no fork: two copies cannot have one address");
-    int error = child_new(m, parent, name, &p, &t);
-    if (error)
-        return error;
-    t->mm = vmsim__mm_fork(p->mm, p->cpu, &error);
-    vmsim__call_end(m, p);
-    t->start_ns = t->since = m->cpus[p->cpu].now;
-    if (t->mm && space_attach(m, t->mm)) {
-        t->rseq = p->rseq; /* rseq_fork: a thread's begins without */
-        *child = t->id;
-        p->children++;
-        return 0;
+    int err;
+    struct vmsim__task *p = caller(m, parent, &err);
+    if (!p)
+        return err;
+    bool waits = true;
+    err = vmsim__sched_catch_up(m, p);
+    while (!err && waits && p->state != VMSIM__TASK_DEAD) {
+        err = vmsim__task_fork(m, p, name, child, &waits);
+        if (!err && waits)
+            err = vmsim__sched_wait(m, p);
     }
-    int code = t->mm ? vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task") : vmsim__host_error(m);
-    if (t->mm)
-        vmsim__mm_put(t->mm, p->cpu);
-    task_undo(m, t);
-    return code;
+    return err;
 }
 
 int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name, bool thread, uint32_t *child) {
-    struct vmsim__task *p, *t;
-    int error = child_new(m, parent, name, &p, &t);
+    int err;
+    struct vmsim__task *p = caller(m, parent, &err);
     *child = VMSIM_TASK_NONE;
-    if (error)
-        return error;
+    if (!p)
+        return err;
+    vmsim__call_begin(m, p);
+    vmsim__call_end(m, p);
+    struct vmsim__task *t = task_new(m, name ? name : p->name, p->cpu, parent);
+    if (!t)
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
     t->mm = p->mm;
     vmsim__mm_get(t->mm);
-    vmsim__call_end(m, p);
+    t->oom_score_adj = p->oom_score_adj;
+    t->policy = p->policy;
     if (thread)
         t->group = p->group;
     p->children++;
-    t->start_ns = t->since = m->cpus[p->cpu].now;
     *child = t->id;
     return 0;
 }
@@ -233,6 +260,7 @@ void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim
     t->stop = (uint8_t)why;
     t->exit_code = exit_code;
     t->end_ns = m->cpus[t->cpu].now;
+    m->nr_live--;
     tell_parent(m, t);
     if (m->on_exit)
         m->on_exit(m->on_exit_context, t);

@@ -139,7 +139,7 @@ static int run_loop(struct vmsim_scenario *s) {
     for (;;) {
         const uint64_t now = vmsim__sched_next(s->machine);
         const uint64_t row = s->spec->report.interval ? s->next_interval : VMSIM__TIME_NEVER;
-        if (now == VMSIM__TIME_NEVER)
+        if (now == VMSIM__TIME_NEVER || !s->machine->nr_live)
             return 0;
         if (now >= VMSIM__TIME_END)
             return vmsim__err_set(&s->err, VMSIM_ELIMIT, "virtual time ends after 146 years, and this run goes on");

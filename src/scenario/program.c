@@ -432,10 +432,15 @@ static enum end do_fork(struct run *r) {
     const struct vmsim__step_fork *d = r->data;
     const char *name = d->name ? d->name : r->t->name;
     uint32_t id;
-    int err =
-        d->thread ? vmsim__task_clone(r->m, r->t->id, name, true, &id) : vmsim_task_fork(r->m, r->t->id, name, &id);
+    bool waits = false;
+    if (!d->thread && !r->m->format->levels)
+        return problem(r, "%s", "without an MMU there is no fork: two copies cannot have one address");
+    int err = d->thread ? vmsim__task_clone(r->m, r->t->id, name, true, &id)
+                        : vmsim__task_fork(r->m, r->t, name, &id, &waits);
     if (err)
         return no_memory(r);
+    if (waits)
+        return WAIT;
     int64_t result = id == VMSIM_TASK_NONE ? -VMSIM__L_ENOMEM : 0;
     const char *wanted = d->result.error;
     if (result != (wanted ? -vmsim__errno_number(wanted) : 0) && vmsim__step_failed(r->s, r->step, result, wanted))

@@ -172,8 +172,11 @@ static int replay_fork(struct item *i) {
     if (err || flags & VMSIM_TRACE_FORK_FAILED)
         return err;
     bool shares = flags & (VMSIM_TRACE_FORK_VM | VMSIM_TRACE_FORK_VFORK);
+    bool waits = false;
     err = shares ? vmsim__task_clone(i->s->machine, i->t->id, i->t->name, flags & VMSIM_TRACE_FORK_VM, &id)
-                 : vmsim_task_fork(i->s->machine, i->t->id, i->t->name, &id);
+                 : vmsim__task_fork(i->s->machine, i->t, i->t->name, &id, &waits);
+    if (!err && waits)
+        return AGAIN;
     i->r->tasks.at[child] = err ? VMSIM_TASK_NONE : id;
     if (!err && id != VMSIM_TASK_NONE) {
         i->now = i->s->machine->cpus[i->t->cpu].now;

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing dirty pages back: when there are too many, when they are old, and how long writers are held up meanwhile.
+ *
+ *     dirty pages    0 ......... background ....... (background + limit) / 2 ....... limit
+ *                       only old ones  |  the flusher writes   |  writers are slowed  | to half the device's pace
+ *
+ * One thread writes for all devices, four MiB at a time; it looks every five seconds as long as anything is dirty.
+ * Kernel counterparts: wb_workfn of fs/fs-writeback.c, balance_dirty_pages of mm/page-writeback.c, whose feedback is
+ * reduced here to the device's bandwidth. */
+#include "machine/sched.h"
+
+#define INTERVAL UINT64_C(5000000000) /* ns: vm.dirty_writeback_centisecs */
+#define EXPIRE UINT64_C(30000000000)  /* ns: vm.dirty_expire_centisecs */
+#define CHUNK 1024u                   /* pages: MIN_WRITEBACK_PAGES is 4 MiB */
+#define PAUSE_PAGES 32u               /* pages that a writer makes dirty between two pauses */
+#define PAUSE_MAX UINT64_C(200000000) /* ns: MAX_PAUSE */
+
+static uint64_t dirty_pages(const struct vmsim_machine *m) {
+    return (uint64_t)vmsim__mem_node_stat(m->mem, VMSIM__NR_DIRTY);
+}
+
+static bool over_background(struct vmsim_machine *m) {
+    uint64_t limit, background;
+    vmsim__dirty_limits(m->cache, &limit, &background);
+    return dirty_pages(m) > background;
+}
+
+/* The next dirty part of any file is sent off. False: there is none that is old enough. */
+static bool write_some(struct vmsim_machine *m, bool old_only, unsigned cpu) {
+    uint32_t id = 1;
+    for (struct vmsim__file *f; (f = vmsim__file_next(m->cache, &id)) != NULL; id++) {
+        uint64_t first = 0;
+        if (old_only && f->dirtied_when + EXPIRE > m->mem->now.time)
+            continue;
+        if (vmsim__file_next_page(f, &first, UINT64_MAX, VMSIM__MARK_DIRTY) == VMSIM__PFN_NONE)
+            continue;
+        if (vmsim__file_write_start(m->cache, f, first, first + CHUNK, cpu))
+            return true;
+    }
+    return false;
+}
+
+static enum vmsim__work run(void *context, struct vmsim__task *t) {
+    struct vmsim_machine *m = context;
+    vmsim__cpu_load(m, t);
+    for (;;) {
+        const bool background = over_background(m) || m->flush_asked;
+        m->flush_asked = false;
+        if (!write_some(m, !background, t->cpu))
+            break;
+        vmsim__cpu_charge(m, t);
+        if (m->cpus[t->cpu].now >= m->until)
+            return VMSIM__WORK_MORE;
+    }
+    vmsim__cpu_charge(m, t);
+    t->wait =
+        (struct vmsim__wait){VMSIM__WAIT_WORK, 0, dirty_pages(m) ? m->cpus[t->cpu].now + INTERVAL : VMSIM__TIME_NEVER};
+    return VMSIM__WORK_WAIT;
+}
+
+void vmsim__flusher_wake(struct vmsim_machine *m) {
+    if (m->flush_asked)
+        return;
+    m->flush_asked = true;
+    vmsim__task_wake_at(m, m->flusher, m->mem->now.time);
+}
+
+bool vmsim__flusher_throttle(void *machine) {
+    struct vmsim_machine *m = machine;
+    uint64_t limit, background;
+    const uint64_t dirty = dirty_pages(m) + (uint64_t)vmsim__mem_node_stat(m->mem, VMSIM__NR_WRITEBACK);
+    const uint64_t bandwidth = m->spec.cache.device.write_bandwidth;
+    vmsim__dirty_limits(m->cache, &limit, &background);
+    if (dirty > background)
+        vmsim__flusher_wake(m);
+    else if (m->flusher->state == VMSIM__TASK_BLOCKED && m->flusher->wait.until == VMSIM__TIME_NEVER)
+        vmsim__task_wake_at(m, m->flusher, m->mem->now.time); /* the first dirty page starts its clock */
+    if (dirty <= (limit + background) / 2 || !bandwidth)
+        return false;
+    uint64_t pause =
+        (uint64_t)((unsigned __int128)PAUSE_PAGES * (UINT64_C(1000000000) << m->mem->page_shift) / bandwidth);
+    pause = vmsim__min64(dirty > limit ? 2 * pause : pause, PAUSE_MAX);
+    vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, 0, m->mem->now.time + pause);
+    return true;
+}
+
+int vmsim__flusher_init(struct vmsim_machine *m) {
+    m->flusher = vmsim__kthread_create(m, "flusher", 0, &(struct vmsim__source){.run = run, .context = m});
+    return m->flusher ? 0 : VMSIM_ENOMEM;
+}

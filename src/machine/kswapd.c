@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* kswapd: one thread a node with memory, which keeps it above its high watermarks.
+ *
+ *     asleep --woken below low--> balance: rounds over the node, priority 12 down to 1, until some zone is above high
+ *        ^                                        |
+ *        `---- still balanced --- nap of 100 ms --'
+ *
+ * A round (shrink_node) is one piece of its work; between two others may have the CPU. Kernel counterparts: kswapd,
+ * balance_pgdat, kswapd_try_to_sleep, wakeup_kswapd of mm/vmscan.c. */
+#include <stdio.h>
+
+#include "machine/sched.h"
+
+#define NAP UINT64_C(100000000) /* ns: HZ / 10 */
+#define HOPELESS 16u            /* runs in a row without a page: MAX_RECLAIM_RETRIES */
+
+enum kswapd_state { ASLEEP, NAPPING, BALANCING };
+
+struct vmsim__kswapd {
+    struct vmsim_machine *m;
+    struct vmsim__task *t; /* NULL: the node has no memory */
+    char name[16];
+    uint16_t node;
+    uint8_t state;            /* enum kswapd_state */
+    bool asked;               /* since it last looked */
+    uint8_t order, zone_type; /* of those who asked */
+    uint64_t nap_end;
+    /* of the run */
+    struct vmsim__scan_control sc;
+    uint64_t boost[VMSIM__ZONE_TYPES]; /* of its zones, as they were when it began */
+    uint64_t boost_left;               /* pages that are to be reclaimed for them */
+};
+
+/* Kernel: pgdat_balanced: one zone is enough. A node without a managed zone of these is balanced. */
+static bool balanced(const struct vmsim_machine *m, unsigned node, unsigned order, unsigned zone_type) {
+    const struct vmsim__node *n = &m->mem->nodes[node];
+    bool any = false;
+    for (unsigned i = 0; i < n->nr_zones; i++) {
+        const struct vmsim__zone *z = &m->mem->zones[n->zone[i]];
+        if (z->type > zone_type || !z->managed)
+            continue;
+        any = true;
+        if (vmsim__zone_watermark_ok(m->mem, z, order, vmsim__zone_wmark(z, VMSIM__WMARK_HIGH), zone_type, 0))
+            return true;
+    }
+    return !any;
+}
+
+static uint64_t boost_of(const struct vmsim_machine *m, unsigned node, unsigned zone_type) {
+    const struct vmsim__node *n = &m->mem->nodes[node];
+    uint64_t boost = 0;
+    for (unsigned i = 0; i < n->nr_zones; i++)
+        boost += m->mem->zones[n->zone[i]].type <= zone_type ? m->mem->zones[n->zone[i]].boost : 0;
+    return boost;
+}
+
+void vmsim__kswapd_wake(struct vmsim_machine *m, unsigned node, unsigned order, unsigned zone_type) {
+    struct vmsim__kswapd *k = &m->kswapd[node];
+    if (!k->t)
+        return;
+    k->zone_type = (uint8_t)(k->asked && k->zone_type > zone_type ? k->zone_type : zone_type);
+    k->order = (uint8_t)(k->asked && k->order > order ? k->order : order);
+    k->asked = true;
+    if (k->state == BALANCING || k->t->state != VMSIM__TASK_BLOCKED)
+        return;
+    if (m->vmscan.node[node].kswapd_failures >= HOPELESS ||
+        (balanced(m, node, order, zone_type) && !boost_of(m, node, zone_type)))
+        return;
+    if (k->state == NAPPING)
+        m->mem->event[VMSIM__KSWAPD_LOW_WMARK_HIT_QUICKLY]++;
+    k->state = BALANCING;
+    k->sc.priority = 0; /* to begin */
+    vmsim__kthread_wake(m, k->t, node, m->mem->now.time);
+}
+
+static void begin(struct vmsim__kswapd *k) {
+    struct vmsim_machine *m = k->m;
+    const struct vmsim__node *n = &m->mem->nodes[k->node];
+    k->asked = false;
+    k->sc = vmsim__scan_kswapd(k->order, k->zone_type, k->t->cpu);
+    k->boost_left = 0;
+    for (unsigned i = 0; i < n->nr_zones; i++) {
+        const struct vmsim__zone *z = &m->mem->zones[n->zone[i]];
+        k->boost[i] = z->type <= k->zone_type ? z->boost : 0;
+        k->boost_left += k->boost[i];
+    }
+    k->order = 0;
+    m->mem->event[VMSIM__PAGEOUTRUN]++;
+}
+
+/* The boost that it saw is worked off. */
+static void end_boost(struct vmsim__kswapd *k) {
+    const struct vmsim__node *n = &k->m->mem->nodes[k->node];
+    for (unsigned i = 0; i < n->nr_zones; i++) {
+        struct vmsim__zone *z = &k->m->mem->zones[n->zone[i]];
+        z->boost -= vmsim__min64(z->boost, k->boost[i]);
+        k->boost[i] = 0;
+    }
+}
+
+/* `given_up`: not because all is well. */
+static enum vmsim__work finish(struct vmsim__kswapd *k, bool given_up) {
+    struct vmsim_machine *m = k->m;
+    if (given_up && !k->sc.nr_reclaimed)
+        m->vmscan.node[k->node].kswapd_failures++;
+    end_boost(k);
+    m->vmscan.node[k->node].writeback = m->vmscan.node[k->node].dirty = false;
+    k->state = NAPPING;
+    k->nap_end = m->cpus[k->t->cpu].now + NAP;
+    k->t->wait = (struct vmsim__wait){VMSIM__WAIT_WORK, 0, k->nap_end};
+    return VMSIM__WORK_WAIT;
+}
+
+/* The nap is over: sleep until somebody asks, or go on at once. */
+static enum vmsim__work end_nap(struct vmsim__kswapd *k) {
+    struct vmsim_machine *m = k->m;
+    const bool hopeless = m->vmscan.node[k->node].kswapd_failures >= HOPELESS;
+    if (!hopeless && !balanced(m, k->node, k->sc.order, k->sc.zone_type)) {
+        m->mem->event[VMSIM__KSWAPD_HIGH_WMARK_HIT_QUICKLY]++;
+        k->state = BALANCING;
+        k->order = k->sc.order;
+        k->zone_type = k->sc.zone_type;
+        k->sc.priority = 0;
+        return VMSIM__WORK_MORE;
+    }
+    k->state = ASLEEP;
+    k->t->wait = (struct vmsim__wait){VMSIM__WAIT_WORK, 0, VMSIM__TIME_NEVER};
+    return VMSIM__WORK_WAIT;
+}
+
+/* Kernel: kswapd_shrink_node. True: enough was scanned to stay at this priority. */
+static bool shrink(struct vmsim__kswapd *k) {
+    struct vmsim_machine *m = k->m;
+    const struct vmsim__node *n = &m->mem->nodes[k->node];
+    k->sc.nr_to_reclaim = 0;
+    for (unsigned i = 0; i < n->nr_zones; i++) {
+        const struct vmsim__zone *z = &m->mem->zones[n->zone[i]];
+        if (z->type <= k->sc.zone_type && z->managed)
+            k->sc.nr_to_reclaim += vmsim__max64(vmsim__zone_wmark(z, VMSIM__WMARK_HIGH), VMSIM__SWAP_CLUSTER_MAX);
+    }
+    k->sc.nr_scanned = 0;
+    vmsim__shrink_node(&m->vmscan, &k->sc, k->node);
+    vmsim__now_charge(&m->mem->now, k->sc.nr_scanned * m->spec.costs.reclaim_scan);
+    if (k->sc.order && k->sc.nr_reclaimed >= UINT64_C(2) << k->sc.order)
+        k->sc.order = 0;
+    return k->sc.nr_scanned >= k->sc.nr_to_reclaim;
+}
+
+/* One turn of balance_pgdat's loop. */
+static enum vmsim__work balance_round(struct vmsim__kswapd *k) {
+    struct vmsim_machine *m = k->m;
+    const bool fine = balanced(m, k->node, k->sc.order, k->sc.zone_type);
+    if (!fine && k->boost_left) { /* boosts are worked off only while nothing else is to do */
+        k->boost_left = 0;
+        k->sc.priority = VMSIM__DEF_PRIORITY;
+        return VMSIM__WORK_MORE;
+    }
+    if (fine && !k->boost_left)
+        return finish(k, false);
+    const bool light = k->boost_left && k->sc.priority == VMSIM__DEF_PRIORITY - 2;
+    k->sc.may_writepage = !k->boost_left || k->sc.priority < VMSIM__DEF_PRIORITY - 2;
+    k->sc.may_swap = !k->boost_left;
+    const uint64_t before = k->sc.nr_reclaimed;
+    const bool scanned_enough = shrink(k);
+    const uint64_t reclaimed = k->sc.nr_reclaimed - before;
+    k->boost_left -= vmsim__min64(k->boost_left, reclaimed);
+    if (k->boost_left && !reclaimed)
+        return finish(k, true);
+    if ((!light && !scanned_enough) || !reclaimed)
+        k->sc.priority--;
+    if (k->sc.priority < 1)
+        return finish(k, true);
+    if (k->sc.throttle == VMSIM__THROTTLE_WRITEBACK) {
+        k->t->wait = (struct vmsim__wait){VMSIM__WAIT_TIME, 0, m->mem->now.time + NAP};
+        return VMSIM__WORK_WAIT;
+    }
+    return VMSIM__WORK_MORE;
+}
+
+static enum vmsim__work run(void *context, struct vmsim__task *t) {
+    struct vmsim__kswapd *k = context;
+    struct vmsim_machine *m = k->m;
+    enum vmsim__work how = VMSIM__WORK_MORE;
+    vmsim__cpu_load(m, t);
+    while (how == VMSIM__WORK_MORE) {
+        if (k->state == NAPPING) {
+            how = end_nap(k);
+        } else if (k->sc.priority < 1) {
+            begin(k);
+        } else {
+            how = balance_round(k);
+            vmsim__cpu_charge(m, t);
+        }
+        if (m->cpus[t->cpu].now >= m->until)
+            break;
+    }
+    vmsim__cpu_charge(m, t);
+    return how;
+}
+
+int vmsim__kswapd_init(struct vmsim_machine *m) {
+    m->kswapd = vmsim__calloc(m->alloc, m->mem->nr_nodes, sizeof *m->kswapd);
+    if (!m->kswapd)
+        return VMSIM_ENOMEM;
+    for (unsigned n = 0; n < m->mem->nr_nodes; n++) {
+        struct vmsim__kswapd *k = &m->kswapd[n];
+        unsigned cpu = 0;
+        if (!m->mem->nodes[n].nr_zones)
+            continue;
+        while (cpu < m->nr_cpus && m->mem->cpu_node[cpu] != n)
+            cpu++;
+        k->m = m;
+        k->node = (uint16_t)n;
+        snprintf(k->name, sizeof k->name, "kswapd%u", n);
+        k->t = vmsim__kthread_create(m, k->name, cpu < m->nr_cpus ? cpu : 0,
+                                     &(struct vmsim__source){.run = run, .context = k});
+        if (!k->t)
+            return VMSIM_ENOMEM;
+    }
+    return 0;
+}
+
+void vmsim__kswapd_fini(struct vmsim_machine *m) {
+    vmsim__free(m->alloc, m->kswapd, m->mem ? m->mem->nr_nodes * sizeof *m->kswapd : 0);
+    m->kswapd = NULL;
+}

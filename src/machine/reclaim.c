@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's reclaim tied to what pages belong to: mappings (vm/), files (cache/); and its threads.
+ *
+ *     reclaim/vmscan --referenced, unmap--> vm/rmap_folio      --pageout, remove_mapping--> cache/
+ *          ^
+ *     kswapd (kswapd.c), direct reclaim (slowpath.c)
+ *
+ * There is no swap here: anonymous pages stay, unless MADV_FREE gave them up. Kernel counterpart: the calls of
+ * mm/vmscan.c out of itself. */
+#include "machine/sched.h"
+
+static void referenced(void *context, vmsim__pfn pfn, uint16_t target, unsigned cpu, struct vmsim__use *use) {
+    struct vmsim_machine *m = context;
+    struct vmsim__referenced r = {0};
+    (void)target;
+    vmsim__folio_referenced(m->vm, pfn, &r, cpu);
+    *use = (struct vmsim__use){
+        .ptes = r.vmas, .exec = r.vm_flags & VMSIM__VM_EXEC, .locked = r.vm_flags & VMSIM__VM_LOCKED};
+}
+
+static bool unmap(void *context, vmsim__pfn pfn, unsigned cpu) {
+    return vmsim__try_to_unmap(((struct vmsim_machine *)context)->vm, pfn, VMSIM__TTU_BATCH_FLUSH, cpu);
+}
+
+static void unmap_flush(void *context, unsigned cpu) {
+    vmsim__unmap_flush(((struct vmsim_machine *)context)->vm, cpu);
+}
+
+/* A dirty page of a file that is not mapped any more; shared memory has nowhere to go. */
+static enum vmsim__pageout pageout(void *context, vmsim__pfn pfn, const struct vmsim__scan_control *sc, unsigned cpu) {
+    struct vmsim_machine *m = context;
+    const struct vmsim__frame *f = vmsim__frame_at(&m->mem->frames, pfn);
+    struct vmsim__file *file = vmsim__frame_is(f, VMSIM__FRAME_FILE) ? vmsim__file_by_id(m->cache, f->mapping) : NULL;
+    (void)sc;
+    if (!file || file->kind != VMSIM__FILE_REGULAR)
+        return VMSIM__PAGEOUT_ACTIVATE;
+    const uint64_t index = vmsim__frame_index(f);
+    return vmsim__file_write_start(m->cache, file, index, index + 1, cpu) ? VMSIM__PAGEOUT_SUCCESS
+                                                                          : VMSIM__PAGEOUT_KEEP;
+}
+
+static void remove_mapping(void *context, vmsim__pfn pfn, uint64_t shadow, unsigned cpu) {
+    struct vmsim_machine *m = context;
+    VMSIM__ASSERT(vmsim__frame_is(vmsim__frame_at(&m->mem->frames, pfn), VMSIM__FRAME_FILE));
+    vmsim__filemap_evict(m->cache, pfn, shadow, cpu);
+}
+
+static bool split(void *context, vmsim__pfn pfn, unsigned cpu) {
+    return vmsim__thp_split_page(((struct vmsim_machine *)context)->vm, pfn, cpu);
+}
+
+static void wake_flushers(void *context) {
+    vmsim__flusher_wake(context);
+}
+
+static void wake_kswapd(void *context, struct vmsim__zone *zone, unsigned order, unsigned highest_type) {
+    vmsim__kswapd_wake(context, zone->node, order, highest_type);
+}
+
+/* ---- threads ---- */
+
+struct vmsim__task *vmsim__kthread_create(struct vmsim_machine *m, const char *name, unsigned cpu,
+                                          const struct vmsim__source *source) {
+    VMSIM__ASSERT(cpu < m->nr_cpus && source->run);
+    struct vmsim__task *t = vmsim__calloc(m->alloc, 1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->id = VMSIM__KTHREAD + (uint32_t)m->kthreads.count;
+    t->parent = VMSIM_TASK_NONE;
+    t->group = t->id;
+    t->name = name;
+    t->cpu = (uint16_t)cpu;
+    t->source = *source;
+    t->timer = VMSIM__NO_TIMER;
+    t->state = VMSIM__TASK_BLOCKED;
+    t->wait = (struct vmsim__wait){VMSIM__WAIT_WORK, 0, VMSIM__TIME_NEVER};
+    if (vmsim__vec_push(m->alloc, &m->kthreads, t))
+        return t;
+    vmsim__free(m->alloc, t, sizeof *t);
+    return NULL;
+}
+
+/* The first idle CPU of the node, or where it ran last. */
+void vmsim__kthread_wake(struct vmsim_machine *m, struct vmsim__task *t, unsigned node, uint64_t time) {
+    if (t->state != VMSIM__TASK_BLOCKED)
+        return;
+    for (unsigned i = 0; i < m->nr_cpus && m->cpus[t->cpu].place != VMSIM__NO_PLACE; i++) {
+        if (m->mem->cpu_node[i] == node && m->cpus[i].place == VMSIM__NO_PLACE)
+            t->cpu = (uint16_t)i;
+    }
+    vmsim__task_wake_at(m, t, time);
+}
+
+int vmsim__reclaim_init(struct vmsim_machine *m) {
+    m->vmscan = (struct vmsim__vmscan){.lru = m->lru,
+                                       .mem = m->mem,
+                                       .kernel = m->kernel,
+                                       .swappiness = 60,
+                                       .hooks = {.context = m,
+                                                 .referenced = referenced,
+                                                 .unmap = unmap,
+                                                 .unmap_flush = unmap_flush,
+                                                 .pageout = pageout,
+                                                 .remove_mapping = remove_mapping,
+                                                 .split = split,
+                                                 .wake_flushers = wake_flushers}};
+    m->mem->hooks.wake_kswapd = wake_kswapd;
+    int err = vmsim__kswapd_init(m);
+    err = err ? err : vmsim__flusher_init(m);
+    return err ? vmsim__err_set(&m->err, err, "no memory for the kernel's threads") : 0;
+}
+
+void vmsim__reclaim_fini(struct vmsim_machine *m) {
+    for (size_t i = 0; i < m->kthreads.count; i++)
+        vmsim__free(m->alloc, m->kthreads.at[i], sizeof *m->kthreads.at[i]);
+    vmsim__vec_fini(m->alloc, &m->kthreads);
+    vmsim__kswapd_fini(m);
+}
