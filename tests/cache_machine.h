@@ -138,6 +138,7 @@ TEST_UNUSED static enum vmsim__page_outcome cache_fault(struct cache_machine *m,
     do {
         o = vmsim__file_fault(m->cache, f, ra, index, advice, policy, cpu, out);
         major = major || out->major;
+        m->mem.now.own.tried = o == VMSIM__PAGE_RETRY;
     } while (o == VMSIM__PAGE_RETRY);
     out->major = major;
     return o;

@@ -195,14 +195,19 @@ static enum vmsim_stop verdict(const struct space *s, unsigned i, unsigned need)
     return g->kind != ANON && g->index >= t.object[g->object].pages ? VMSIM_STOP_SIGBUS : VMSIM_STOP_NONE;
 }
 
+/* Killed by the OOM killer: now, or when somebody else ran short. */
+static bool died_for_memory(const struct task *k, enum vmsim_stop stop) {
+    return stop == VMSIM_STOP_OOM || (stop == VMSIM_STOP_DEAD && !vmsim__task_at(t.m, k->id)->mm);
+}
+
 /* The frame of one byte, by a reference that must succeed; VMSIM__PFN_NONE: the task died for want of memory. */
 static vmsim__pfn refer(struct task *k, uint64_t va, uint32_t bytes, enum vmsim_access_type type) {
     struct vmsim_access_result r;
     vmsim_access a = vmsim_access_make(va, bytes, type);
     uint64_t pa;
     assert_int_equal(vmsim_task_access(t.m, k->id, &a, 1, &pa, &r), 0);
-    if (r.stop == VMSIM_STOP_OOM) {
-        signalled(k, r.stop);
+    if (died_for_memory(k, r.stop)) {
+        signalled(k, VMSIM_STOP_OOM);
         return VMSIM__PFN_NONE;
     }
     if (r.stop || pa % t.page != va % t.page)
@@ -237,14 +242,15 @@ static void refused(struct task *k, uint64_t va, uint32_t bytes, enum vmsim_acce
     struct vmsim_access_result r;
     vmsim_access a = vmsim_access_make(va, bytes, type);
     assert_int_equal(vmsim_task_access(t.m, k->id, &a, 1, NULL, &r), 0);
-    if (!r.stop || (r.stop != one && r.stop != other && r.stop != VMSIM_STOP_OOM)) {
+    const bool memory = died_for_memory(k, r.stop);
+    if (!r.stop || (r.stop != one && r.stop != other && !memory)) {
         const struct page *g = &k->space->at[(va - t.base) >> t.shift];
         fail_msg("step %llu: reference of %u bytes to %llx (kind %u, object %u, page %u of %llu) came to stop %d "
                  "instead of %d",
                  (unsigned long long)t.step, bytes, (unsigned long long)va, g->kind, g->object, g->index,
                  (unsigned long long)t.object[g->object].pages, (int)r.stop, (int)one);
     }
-    signalled(k, r.stop);
+    signalled(k, memory ? VMSIM_STOP_OOM : r.stop);
 }
 
 static void do_touch(struct task *k) {
@@ -549,6 +555,14 @@ static void do_sysctl(void) {
 
 /* ---- a history ---- */
 
+/* Whoever ran short of memory may have had others killed. */
+static void bury(void) {
+    for (unsigned i = 0; i < TASKS; i++) {
+        if (t.task[i].space && !vmsim__task_at(t.m, t.task[i].id)->mm)
+            signalled(&t.task[i], VMSIM_STOP_OOM);
+    }
+}
+
 static void step(void) {
     static const struct {
         unsigned share;
@@ -653,6 +667,7 @@ static void storm(const char *arch, const char *kernel, unsigned cpus, unsigned 
     boot(arch, kernel, cpus, nodes, mib);
     for (t.step = 0; t.step < n; t.step++) {
         step();
+        bury();
         if (t.step % 50 == 0)
             check();
     }

@@ -42,6 +42,7 @@ struct vmsim__cache {
     uint32_t transfer_free;   /* first free id, linked by next_free; UINT32_MAX: none */
     uint64_t in_flight;       /* transfers */
     uint64_t dirtied;         /* pages that were written to */
+    bool no_reclaim;          /* pages come from what is free */
     struct vmsim__slab nodes; /* of all radix trees */
     struct vmsim__slab file_slab;
     struct {

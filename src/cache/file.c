@@ -179,19 +179,27 @@ void vmsim__file_unlink(struct vmsim__cache *c, struct vmsim__file *f, unsigned 
         delete_file(c, f, cpu);
 }
 
-/* Nothing is read and nobody waits: for workloads that state that their files are cached when they start. */
+static int preload_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu) {
+    if (vmsim__file_page(f, index) != VMSIM__PFN_NONE)
+        return 0;
+    vmsim__pfn pfn = vmsim__filemap_create(c, f, index, 0, NULL, cpu);
+    if (pfn == VMSIM__PFN_NONE)
+        return -VMSIM__LINUX_ENOMEM;
+    if (f->kind == VMSIM__FILE_SHMEM)
+        vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_DIRTY | VMSIM__FRAME_REFERENCED;
+    return 0;
+}
+
+/* Nothing is read, nothing reclaimed and nobody waits: for workloads that state that their files are cached when they
+ * start. */
 int vmsim__file_preload(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
     uint64_t pages = vmsim__cache_pages_of(c, f->size);
-    for (uint64_t i = 0; i < pages; i++) {
-        if (vmsim__file_page(f, i) != VMSIM__PFN_NONE)
-            continue;
-        vmsim__pfn pfn = vmsim__filemap_create(c, f, i, 0, NULL, cpu);
-        if (pfn == VMSIM__PFN_NONE)
-            return -VMSIM__LINUX_ENOMEM;
-        if (f->kind == VMSIM__FILE_SHMEM)
-            vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_DIRTY | VMSIM__FRAME_REFERENCED;
-    }
-    return 0;
+    int error = 0;
+    c->no_reclaim = true;
+    for (uint64_t i = 0; i < pages && !error; i++)
+        error = preload_page(c, f, i, cpu);
+    c->no_reclaim = false;
+    return error;
 }
 
 /* ---- pages of a file ---- */

@@ -16,6 +16,8 @@ vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const stru
                                 unsigned cpu) {
     VMSIM__ASSERT(cpu < c->mem->nr_cpus);
     struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_HIGHUSER_MOVABLE | gfp, .cpu = (uint16_t)cpu};
+    if (c->no_reclaim)
+        rq.gfp &= ~(VMSIM__GFP_DIRECT_RECLAIM | VMSIM__GFP_KSWAPD_RECLAIM);
     rq.node = policy ? policy->node : c->mem->cpu_node[cpu];
     rq.nodemask = policy ? policy->nodemask : NULL;
     vmsim__pfn pfn = !policy && c->hooks.alloc ? c->hooks.alloc(c->hooks.context, &rq) : vmsim__mem_alloc(c->mem, &rq);
@@ -202,6 +204,11 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
     return true;
 }
 
+/* No call moves more. Kernel: MAX_RW_COUNT. */
+static uint64_t rw_count(const struct vmsim__cache *c, uint64_t count) {
+    return vmsim__min64(count, INT32_MAX & ~(vmsim__cache_page_size(c) - 1));
+}
+
 /* What a call returns that has moved `done` bytes and then met an error: bytes count more, and waiting is neither. */
 static int64_t partly(struct vmsim__call *call, uint64_t done, int error) {
     const bool waits = error == -VMSIM__ERESTARTSYS;
@@ -214,6 +221,7 @@ int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct v
     ra = ra ? ra : &f->ra;
     struct vmsim__call *call = vmsim__now_call(&c->mem->now);
     uint64_t page = vmsim__cache_page_size(c), done = call->done;
+    count = rw_count(c, count);
     if (f->kind == VMSIM__FILE_DEVICE)
         return (int64_t)count;
     int error = vmsim__filemap_error(c);
@@ -233,8 +241,9 @@ int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct v
 
 /* ---- write() ---- */
 
-#define RATELIMIT_PAGES 32u /* pages between two looks at the dirty limits: 1024 >> (PAGE_SHIFT - 10) is 256 at most   \
-                             */
+#define RATELIMIT_PAGES                                                                                                \
+    32u /* pages between two looks at the dirty limits: 1024 >> (PAGE_SHIFT - 10) is 256 at most                       \
+         */
 
 /* The page that takes `bytes` at `pos`; a page that is written in part is read first. Kernel: __filemap_get_folio with
  * FGP_WRITE; shmem_write_begin marks a page that was there as accessed (SGP_WRITE) and a new one as referenced.
@@ -271,6 +280,7 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
         return -VMSIM__LINUX_EINVAL;
     if (count && pos >= VMSIM__FILE_SIZE_MAX)
         return -VMSIM__LINUX_EFBIG;
+    count = rw_count(c, count);
     count = vmsim__min64(count, VMSIM__FILE_SIZE_MAX - vmsim__min64(pos, VMSIM__FILE_SIZE_MAX));
     int error = vmsim__filemap_error(c);
     while (!error && done < count) {
@@ -363,7 +373,8 @@ enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim_
         return VMSIM__PAGE_OOM;
     if (!vmsim__filemap_arrived(c, out->pfn))
         return VMSIM__PAGE_WAIT;
-    if (again)
+    if (again &&
+        !vmsim__now_call(&c->mem->now)->tried) /* once: a second time it would hold the lock (FAULT_FLAG_TRIED) */
         return VMSIM__PAGE_RETRY;
     vmsim__folio_get(c->lru, out->pfn);
     VMSIM__ASSERT(vmsim__cache_frame(c, out->pfn)->refcount > 1);

@@ -25,7 +25,7 @@ static uint64_t max_size(const struct vmsim__cache *c, const struct vmsim__file_
 
 /* ---- reading ---- */
 
-/* One contiguous run of new pages goes to the device, LOCKED until it has arrived; holes are only cleared. */
+/* One contiguous run of new pages, LOCKED already, is asked of the device; holes are only cleared. */
 static void submit(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t pages, unsigned cpu) {
     uint64_t on_disk = vmsim__cache_pages_of(c, f->disk_size);
     if (f->kind != VMSIM__FILE_REGULAR || !pages)
@@ -34,8 +34,6 @@ static void submit(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first
     vmsim__cache_charge(c, (pages - stored) * c->spec.zero_cost);
     if (!stored)
         return;
-    for (uint64_t i = first; i < first + stored; i++)
-        vmsim__cache_frame(c, vmsim__file_page(f, i))->flags |= VMSIM__FRAME_LOCKED;
     vmsim__transfer_start(c, f, first, stored, false, cpu);
 }
 
@@ -57,6 +55,8 @@ static void read_window(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
         vmsim__pfn pfn = vmsim__filemap_create(c, f, i, gfp, NULL, cpu);
         if (pfn == VMSIM__PFN_NONE)
             break;
+        if (vmsim__file_on_disk(c, f, i)) /* from now on: the next allocation may reclaim */
+            vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_LOCKED;
         if (i == marked)
             vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_READAHEAD;
     }

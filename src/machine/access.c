@@ -255,7 +255,7 @@ int vmsim_task_access(struct vmsim_machine *m, uint32_t task, const vmsim_access
             err = m->err.code;
     }
     result->done = done;
-    if (t->state == VMSIM__TASK_DEAD && !result->stop) /* killed while it waited */
+    if (t->state == VMSIM__TASK_DEAD && (!result->stop || result->stop == VMSIM_STOP_DEAD)) /* killed meanwhile */
         result->stop = t->stop ? (enum vmsim_stop)t->stop : VMSIM_STOP_DEAD;
     result->ns = m->cpus[t->cpu].now - begin;
     return err ? err : vmsim__host_error(m);

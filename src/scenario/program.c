@@ -367,7 +367,7 @@ static enum end do_file_io(struct run *r, struct vmsim__file *f) {
         int64_t result = call(r, id, VMSIM__FILE_ARGS(f, NULL, d->offset + *done, vmsim__min64(block, length - *done)));
         if (result == VMSIM__CALL_WAITS)
             return WAIT;
-        *done += block;
+        *done += result > 0 ? (uint64_t)result : block;
         if (result <= 0 || *done >= length)
             return came_back(r, &d->result, result);
         if (r->m->cpus[r->t->cpu].now >= r->m->until)
