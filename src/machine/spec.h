@@ -20,7 +20,7 @@ struct vmsim__machine_cost_spec {
     uint64_t syscall;        /* ns to enter and leave the kernel */
     uint64_t context_switch; /* ns, beside what the TLB charges */
     uint64_t short_call, path_call, message_call, message_page, wait_call; /* ns beside `syscall`, of recorded calls */
-    uint64_t reclaim_scan;   /* ns of a page that reclaim isolates and judges, without its mappings */
+    uint64_t reclaim_scan; /* ns of a page that reclaim isolates and judges, without its mappings */
 };
 
 struct vmsim__machine_spec {
