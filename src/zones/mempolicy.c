@@ -165,11 +165,11 @@ static unsigned in_turn(const struct vmsim__mem *mem, struct vmsim__task_policy 
 static unsigned by_index(const struct vmsim__mem *mem, const struct vmsim__mempolicy *p, uint64_t index) {
     if (p->mode == VMSIM__MPOL_INTERLEAVE)
         return nth(p->nodes, (unsigned)(index % weight(p->nodes)));
-    uint64_t total = 0;
-    for (unsigned n = 0; n < mem->nr_nodes; n++)
+    unsigned node = first(p->nodes);
+    uint64_t total = node_weight(mem, node);
+    for (unsigned n = node + 1; n < mem->nr_nodes; n++)
         total += p->nodes >> n & 1 ? node_weight(mem, n) : 0;
     uint64_t target = index % total;
-    unsigned node = first(p->nodes);
     for (; target >= node_weight(mem, node); node = next_in(p->nodes, node))
         target -= node_weight(mem, node);
     return node;
