@@ -46,6 +46,7 @@ struct vmsim__wait {
 struct vmsim__call {
     bool entered;      /* it has waited before: fixed costs and counts are those of its first entry */
     bool tried;        /* its fault has waited before (FAULT_FLAG_TRIED) */
+    bool stalled;      /* its fault waits for memory in the middle: it is not entered again, it goes on */
     bool major;        /* its fault has started I/O (VM_FAULT_MAJOR) */
     bool started;      /* write-out was started, what is left is to wait for it */
     int error;         /* negative Linux errno with which a transfer ended that it waited for */

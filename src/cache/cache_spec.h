@@ -14,14 +14,16 @@ struct vmsim__device_spec {
 };
 
 struct vmsim__cache_spec {
-    uint64_t read_ahead;             /* bytes: /sys/block/DEV/queue/read_ahead_kb */
-    uint64_t dirty_ratio;            /* vm.dirty_ratio, percent of dirtyable memory */
-    uint64_t dirty_background_ratio; /* vm.dirty_background_ratio */
-    uint64_t dirty_bytes;            /* vm.dirty_bytes; not 0: instead of the ratio */
-    uint64_t dirty_background_bytes; /* vm.dirty_background_bytes */
-    uint64_t hit_cost;               /* ns: find and copy one cached page in read() or write() */
-    uint64_t zero_cost;              /* ns: clear one page */
-    uint64_t lookup_cost;            /* ns: find one page in a fault */
+    uint64_t read_ahead;                /* bytes: /sys/block/DEV/queue/read_ahead_kb */
+    uint64_t dirty_ratio;               /* vm.dirty_ratio, percent of dirtyable memory */
+    uint64_t dirty_background_ratio;    /* vm.dirty_background_ratio */
+    uint64_t dirty_bytes;               /* vm.dirty_bytes; not 0: instead of the ratio */
+    uint64_t dirty_background_bytes;    /* vm.dirty_background_bytes */
+    uint64_t dirty_expire_centisecs;    /* vm.dirty_expire_centisecs: age at which dirty pages are written */
+    uint64_t dirty_writeback_centisecs; /* vm.dirty_writeback_centisecs: between two looks; 0: never by time */
+    uint64_t hit_cost;                  /* ns: find and copy one cached page in read() or write() */
+    uint64_t zero_cost;                 /* ns: clear one page */
+    uint64_t lookup_cost;               /* ns: find one page in a fault */
     struct vmsim__device_spec device;
     bool device_given;
 };

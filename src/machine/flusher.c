@@ -4,13 +4,12 @@
  *     dirty pages    0 ......... background ....... (background + limit) / 2 ....... limit
  *                       only old ones  |  the flusher writes   |  writers are slowed  | to half the device's pace
  *
- * One thread writes for all devices, four MiB at a time; it looks every five seconds as long as anything is dirty.
- * Kernel counterparts: wb_workfn of fs/fs-writeback.c, balance_dirty_pages of mm/page-writeback.c, whose feedback is
- * reduced here to the device's bandwidth. */
+ * One thread writes for all devices, four MiB at a time; it looks every vm.dirty_writeback_centisecs as long as
+ * anything is dirty. Kernel counterparts: wb_workfn of fs/fs-writeback.c, balance_dirty_pages of mm/page-writeback.c,
+ * whose feedback is reduced here to the device's bandwidth. */
 #include "machine/sched.h"
 
-#define INTERVAL UINT64_C(5000000000) /* ns: vm.dirty_writeback_centisecs */
-#define EXPIRE UINT64_C(30000000000)  /* ns: vm.dirty_expire_centisecs */
+#define CENTISEC UINT64_C(10000000)   /* ns */
 #define CHUNK 1024u                   /* pages: MIN_WRITEBACK_PAGES is 4 MiB */
 #define PAUSE_PAGES 32u               /* pages that a writer makes dirty between two pauses */
 #define PAUSE_MAX UINT64_C(200000000) /* ns: MAX_PAUSE */
@@ -27,10 +26,11 @@ static bool over_background(struct vmsim_machine *m) {
 
 /* The next dirty part of any file is sent off. False: there is none that is old enough. */
 static bool write_some(struct vmsim_machine *m, bool old_only, unsigned cpu) {
+    const uint64_t age = vmsim__cache_spec(m->cache)->dirty_expire_centisecs * CENTISEC;
     uint32_t id = 1;
     for (struct vmsim__file *f; (f = vmsim__file_next(m->cache, &id)) != NULL; id++) {
         uint64_t first = 0;
-        if (old_only && f->dirtied_when + EXPIRE > m->mem->now.time)
+        if (old_only && f->dirtied_when + age > m->mem->now.time)
             continue;
         if (vmsim__file_next_page(f, &first, UINT64_MAX, VMSIM__MARK_DIRTY) == VMSIM__PFN_NONE)
             continue;
@@ -53,8 +53,9 @@ static enum vmsim__work run(void *context, struct vmsim__task *t) {
             return VMSIM__WORK_MORE;
     }
     vmsim__cpu_charge(m, t);
-    t->wait =
-        (struct vmsim__wait){VMSIM__WAIT_WORK, 0, dirty_pages(m) ? m->cpus[t->cpu].now + INTERVAL : VMSIM__TIME_NEVER};
+    const uint64_t interval = vmsim__cache_spec(m->cache)->dirty_writeback_centisecs * CENTISEC;
+    t->wait = (struct vmsim__wait){VMSIM__WAIT_WORK, 0,
+                                   interval && dirty_pages(m) ? m->cpus[t->cpu].now + interval : VMSIM__TIME_NEVER};
     return VMSIM__WORK_WAIT;
 }
 

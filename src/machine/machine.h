@@ -18,6 +18,7 @@
 #include "base/vec.h"
 #include "cache/cache.h"
 #include "machine/spec.h"
+#include "oom/oom.h"
 #include "reclaim/vmscan.h"
 #include "tlb/shootdown.h"
 #include "vm/vm.h"
@@ -197,7 +198,8 @@ struct vmsim_machine {
     struct {
         VMSIM__VEC(struct vmsim__task *);
     } kthreads; /* by id less VMSIM__KTHREAD */
-    uint64_t oom_kills;
+    struct vmsim__oom oom;
+    bool panicked; /* an OOM policy stopped the machine */
     uint32_t nr_live; /* tasks that have not ended */
     /* Told of each task that has ended, by whoever gives tasks their work; NULL: nobody. */
     void (*on_exit)(void *context, struct vmsim__task *t);
@@ -304,7 +306,6 @@ bool vmsim__flusher_throttle(void *machine);
 bool vmsim__out_of_memory(struct vmsim_machine *m, const struct vmsim__alloc_request *rq);
 /* What an OOM victim leaves happens now: an event. */
 void vmsim__oom_event(struct vmsim_machine *m, uint32_t task, uint64_t time);
-int64_t vmsim__oom_badness_of(const struct vmsim_machine *m, const struct vmsim__task *t);
 
 /* The allocator's slow path: zones' hook. */
 vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_request *rq);

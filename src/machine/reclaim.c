@@ -95,7 +95,7 @@ int vmsim__reclaim_init(struct vmsim_machine *m) {
     m->vmscan = (struct vmsim__vmscan){.lru = m->lru,
                                        .mem = m->mem,
                                        .kernel = m->kernel,
-                                       .swappiness = 60,
+                                       .swappiness = (unsigned)vmsim__vm_knobs(m->vm)->swappiness,
                                        .hooks = {.context = m,
                                                  .referenced = referenced,
                                                  .unmap = unmap,
@@ -105,7 +105,10 @@ int vmsim__reclaim_init(struct vmsim_machine *m) {
                                                  .split = split,
                                                  .wake_flushers = wake_flushers}};
     m->mem->hooks.wake_kswapd = wake_kswapd;
-    int err = vmsim__kswapd_init(m);
+    int err = vmsim__oom_create(&m->oom, m->policies, &m->spec.oom, m->spec.seed, &m->err);
+    if (err)
+        return err;
+    err = vmsim__kswapd_init(m);
     err = err ? err : vmsim__flusher_init(m);
     return err ? vmsim__err_set(&m->err, err, "no memory for the kernel's threads") : 0;
 }
@@ -115,4 +118,5 @@ void vmsim__reclaim_fini(struct vmsim_machine *m) {
         vmsim__free(m->alloc, m->kthreads.at[i], sizeof *m->kthreads.at[i]);
     vmsim__vec_fini(m->alloc, &m->kthreads);
     vmsim__kswapd_fini(m);
+    vmsim__oom_destroy(&m->oom);
 }

@@ -112,7 +112,9 @@ static int route(struct vmsim_machine *m, const char *name, const char *value) {
     if (err != VMSIM_ENOENT)
         return err;
     struct vmsim__vm_spec scratch = {0};
-    return set_field(m, vmsim__vm_sysctl_params, name, value, vmsim__vm_knobs(m->vm), &scratch);
+    err = set_field(m, vmsim__vm_sysctl_params, name, value, vmsim__vm_knobs(m->vm), &scratch);
+    m->vmscan.swappiness = (unsigned)vmsim__vm_knobs(m->vm)->swappiness;
+    return err;
 }
 
 /* The knob that was meant, or NULL. */
@@ -139,18 +141,14 @@ static const char *closest_knob(const char *name) {
 /* What a knob of Linux steers that is not simulated yet, or NULL. */
 static const char *not_yet(const char *name) {
     static const char *const knobs[][2] = {
-        {"vm.swappiness", "reclaim"},
-        {"vm.vfs_cache_pressure", "reclaim"},
+        {"vm.vfs_cache_pressure", "reclaim of inodes"},
         {"vm.page-cluster", "swap"},
-        {"vm.zone_reclaim_mode", "reclaim"},
+        {"vm.zone_reclaim_mode", "reclaim of one node"},
         {"vm.compaction_proactiveness", "compaction"},
         {"vm.compact_memory", "compaction"},
         {"vm.extfrag_threshold", "compaction"},
         {"vm.compact_unevictable_allowed", "compaction"},
-        {"vm.panic_on_oom", "the OOM killer"},
-        {"vm.oom_kill_allocating_task", "the OOM killer"},
-        {"vm.dirty_expire_centisecs", "writeback by time"},
-        {"vm.dirty_writeback_centisecs", "writeback by time"},
+        {"vm.panic_on_oom", "a panic by itself (policy `panic` of domain oom is)"},
         {"kernel.numa_balancing", "NUMA balancing"},
     };
     for (size_t i = 0; i < VMSIM__COUNT(knobs); i++) {

@@ -8,7 +8,7 @@ static const struct vmsim_policy *const built_in[] = {
 };
 
 const struct vmsim__policy_domain vmsim__oom_domain = {
-    .info = {sizeof(struct vmsim_policy_domain_info), false, "oom", "Who is killed when memory is out.", "badness"},
+    .info = {sizeof(struct vmsim_policy_domain_info), true, "oom", "Who is killed when memory is out.", "badness"},
     .id = VMSIM_POLICY_OOM,
     .size = sizeof(struct vmsim_oom_policy),
     .least = sizeof(struct vmsim_oom_policy),

@@ -190,20 +190,20 @@ static void task_cmdline(struct vmsim_machine *m, struct vmsim__textbuf *out, ui
 /* Resident, swapped and page-table pages in thousandths of all memory, moved and scaled to 0 .. 2000. */
 static void task_oom_score(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
     const struct vmsim__task *t = vmsim__task_at(m, id);
-    uint64_t points = 0;
+    int64_t points = 0;
     if (t->mm) {
         for (unsigned kind = 0; kind < VMSIM__RSS_KINDS; kind++)
-            points += vmsim__mm_rss(t->mm, (enum vmsim__rss_kind)kind);
-        points += t->mm->pgtables_bytes >> m->mem->page_shift;
+            points += (int64_t)vmsim__mm_rss(t->mm, (enum vmsim__rss_kind)kind);
+        points += (int64_t)(t->mm->pgtables_bytes >> m->mem->page_shift);
     }
-    uint64_t total = m->mem->totalram ? m->mem->totalram : 1;
-    uint64_t score = t->mm ? (1000 + points * 1000 / total) * 2 / 3 : 0;
-    vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)score);
+    int64_t total = (int64_t)(m->mem->totalram ? m->mem->totalram : 1);
+    points += t->oom_score_adj * (total / 1000);
+    int64_t score = t->mm && t->oom_score_adj > -1000 ? (1000 + points * 1000 / total) * 2 / 3 : 0;
+    vmsim__textbuf_printf(out, "%lld\n", (long long)score);
 }
 
 static void task_oom_score_adj(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
-    (void)m, (void)id;
-    vmsim__textbuf_puts(out, "0\n");
+    vmsim__textbuf_printf(out, "%d\n", vmsim__task_at(m, id)->oom_score_adj);
 }
 
 static const struct {

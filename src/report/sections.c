@@ -152,6 +152,8 @@ void vmsim__section_faults(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     fault_row(e, "tasks ended by SIGSEGV", stops[VMSIM_STOP_SIGSEGV]);
     fault_row(e, "tasks ended by SIGBUS", stops[VMSIM_STOP_SIGBUS]);
     fault_row(e, "tasks killed without memory", stops[VMSIM_STOP_OOM]);
+    if (s->machine->panicked)
+        fault_row(e, "kernel panics without memory", 1);
     vmsim__emit_array_end(e);
 }
 

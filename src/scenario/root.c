@@ -192,6 +192,7 @@ static int apply_policies(struct vmsim_config *config, const struct vmsim__scena
     if (prefetch->name || prefetch->plugin)
         machine->tlb.prefetch = *prefetch;
     machine->readahead = p.choice[VMSIM_POLICY_READAHEAD];
+    machine->oom = p.choice[VMSIM_POLICY_OOM];
     err = settle_arrays(config, &p.choice[VMSIM_POLICY_TLB_REPLACEMENT], machine);
     if (!err && skip)
         skip_plugins(config, machine);
@@ -339,6 +340,7 @@ static int create_tasks(struct vmsim_scenario *s) {
             result = err;
             continue;
         }
+        vmsim__task_at(s->machine, id)->oom_score_adj = (int16_t)tasks[i].oom_score_adj;
         struct vmsim__job *job = vmsim__job_create(s, id);
         if (!job)
             return VMSIM_ENOMEM;

@@ -21,8 +21,9 @@ struct vmsim__file_decl {
 struct vmsim__task_decl {
     const char *name;
     uint64_t cpu;
-    uint64_t start;                  /* ns */
-    const char *trace;               /* path, relative to the file that says so; NULL: described by `program` */
+    uint64_t start;    /* ns */
+    const char *trace; /* path, relative to the file that says so; NULL: described by `program` */
+    int64_t oom_score_adj;
     bool cached;                     /* trace: the files it reads are in the page cache */
     bool recorded_addresses;         /* trace: mappings lie where they were recorded */
     struct vmsim_param_list program; /* struct vmsim_param_variant */

@@ -422,6 +422,12 @@ static const struct vmsim_param task_params[] = {
     STRING("name", name, "Name in reports and counters."),
     UINT("cpu", cpu, "0", "CPU that it runs on."),
     TIME("start", start, "0", "Virtual time at which it begins."),
+    {.name = "oom_score_adj",
+     .type = VMSIM_PARAM_INT,
+     .offset = AT(oom_score_adj),
+     .fallback = "0",
+     .doc =
+         "/proc/PID/oom_score_adj: -1000 (the OOM killer never takes it) to 1000 (it first); children have it, too."},
     {.name = "trace",
      .type = VMSIM_PARAM_STRING,
      .offset = AT(trace),

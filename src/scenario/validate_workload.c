@@ -347,6 +347,13 @@ static void check_task_name(struct check *c, const struct vmsim__task_decl *task
               tasks[i].name, NULL);
 }
 
+static void check_oom_score_adj(struct check *c, const struct vmsim__task_decl *task, size_t i) {
+    char path[64];
+    snprintf(path, sizeof path, "workload.tasks[%zu]", i);
+    if (task->oom_score_adj < -1000 || task->oom_score_adj > 1000)
+        wrong(c, path, ".oom_score_adj", "oom_score_adj of task '%s' lies outside of -1000 to 1000", task->name, NULL);
+}
+
 /* The names of one task's program. */
 static void collect_task(struct check *c, const struct vmsim__task_decl *task, size_t i) {
     char path[64];
@@ -368,6 +375,7 @@ static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
     }
     for (size_t i = 0; i < w->tasks.count; i++) {
         c->any_trace |= tasks[i].trace != NULL;
+        check_oom_score_adj(c, &tasks[i], i);
         collect_task(c, &tasks[i], i);
     }
     c->regions_only = true;

@@ -169,11 +169,16 @@ enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t v
         .mm = mm, .vma = vma, .va = va & ~(vm->page_size - 1), .write = write, .fetch = fetch, .cpu = cpu};
     struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
     mm->cpu = cpu;
-    if (!call->tried || vm->kernel->retry_counts_twice)
-        vmsim__vm_event(vm, VMSIM__PGFAULT, 1);
-    rss_event(mm);
-    vmsim__vm_cost(vm, vm->spec.costs.fault);
+    if (!call->stalled) {
+        if (!call->tried || vm->kernel->retry_counts_twice)
+            vmsim__vm_event(vm, VMSIM__PGFAULT, 1);
+        rss_event(mm);
+        vmsim__vm_cost(vm, vm->spec.costs.fault);
+    }
     enum vmsim__fault_outcome o = walk_fault(&at);
+    call->stalled = o == VMSIM__FAULT_WAIT && vm->mem->now.wait.kind == VMSIM__WAIT_THROTTLE;
+    if (call->stalled)
+        return o;
     if (o == VMSIM__FAULT_RETRY || o == VMSIM__FAULT_WAIT) {
         call->tried = true;
         return o;
