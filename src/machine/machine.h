@@ -199,7 +199,7 @@ struct vmsim_machine {
         VMSIM__VEC(struct vmsim__task *);
     } kthreads; /* by id less VMSIM__KTHREAD */
     struct vmsim__oom oom;
-    bool panicked; /* an OOM policy stopped the machine */
+    bool panicked;    /* an OOM policy stopped the machine */
     uint32_t nr_live; /* tasks that have not ended */
     /* Told of each task that has ended, by whoever gives tasks their work; NULL: nobody. */
     void (*on_exit)(void *context, struct vmsim__task *t);

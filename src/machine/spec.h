@@ -31,11 +31,11 @@ struct vmsim__machine_spec {
     struct vmsim__tlb_spec tlb;
     struct vmsim_param_list devices; /* struct vmsim__block_spec; none: that of `cache` */
     struct vmsim__machine_cost_spec costs;
-    uint64_t timeslice;                    /* ns that a task runs while another waits for its CPU */
-    struct vmsim_param_list sysctl;        /* struct vmsim_param_pair: written after boot */
+    uint64_t timeslice;                         /* ns that a task runs while another waits for its CPU */
+    struct vmsim_param_list sysctl;             /* struct vmsim_param_pair: written after boot */
     struct vmsim__policy_choice readahead, oom; /* of `policies:` */
-    struct vmsim_param_list plugins;       /* const char *: .so files whose policies the machine knows */
-    uint64_t seed;                         /* of every random choice of the machine */
+    struct vmsim_param_list plugins;            /* const char *: .so files whose policies the machine knows */
+    uint64_t seed;                              /* of every random choice of the machine */
 };
 
 /* The rows of all domains of policies, by their number, ended by NULL. */
