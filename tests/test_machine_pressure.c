@@ -132,29 +132,27 @@ static void who_dies_is_the_policys_choice(void **state) {
         const char *victim;
     } cases[] = {
         {"badness", "", "0", "younger"}, /* of equal ones the last */
-        {"badness", "", "500", "elder"},
-        {"badness", "", "-1000", "younger"},
-        {"largest-rss", "", "500", "younger"},
-        {"newest", "", "500", "asks"},
-        {"allocating-task", "", "500", "asks"},
-        {"badness", "vm.oom_kill_allocating_task: 1, ", "500", "asks"},
+        {"badness", "", "500", "elder"},        {"badness", "", "-1000", "younger"},
+        {"largest-rss", "", "500", "younger"},  {"newest", "", "500", "asks"},
+        {"allocating-task", "", "500", "asks"}, {"badness", "vm.oom_kill_allocating_task: 1, ", "500", "asks"},
     };
     (void)state;
     for (size_t i = 0; i < VMSIM__COUNT(cases); i++) {
         char text[1600];
-        snprintf(text, sizeof text,
-                 "machine: {nodes: [{memory: 64MiB}], transparent_hugepage: never, sysctl: {%svm.overcommit_memory: "
-                 "1}}\n"
-                 "policies: {oom: {name: %s}}\n"
-                 "workload:\n"
-                 "  tasks:\n"
-                 "    - {name: elder, oom_score_adj: %s, program: [{mmap: {as: h, length: 20MiB}}, {touch: {region: h, "
-                 "write: 100%%}}, {sleep: {time: 10s}}]}\n"
-                 "    - {name: younger, start: 1s, program: [{mmap: {as: h, length: 20MiB}}, {touch: {region: h, write: "
-                 "100%%}}, {sleep: {time: 10s}}]}\n"
-                 "    - {name: asks, start: 2s, program: [{mmap: {as: h, length: 8MiB}}, {touch: {region: h, write: "
-                 "100%%}}]}\n",
-                 cases[i].sysctl, cases[i].policy, cases[i].adj);
+        snprintf(
+            text, sizeof text,
+            "machine: {nodes: [{memory: 64MiB}], transparent_hugepage: never, sysctl: {%svm.overcommit_memory: "
+            "1}}\n"
+            "policies: {oom: {name: %s}}\n"
+            "workload:\n"
+            "  tasks:\n"
+            "    - {name: elder, oom_score_adj: %s, program: [{mmap: {as: h, length: 20MiB}}, {touch: {region: h, "
+            "write: 100%%}}, {sleep: {time: 10s}}]}\n"
+            "    - {name: younger, start: 1s, program: [{mmap: {as: h, length: 20MiB}}, {touch: {region: h, write: "
+            "100%%}}, {sleep: {time: 10s}}]}\n"
+            "    - {name: asks, start: 2s, program: [{mmap: {as: h, length: 8MiB}}, {touch: {region: h, write: "
+            "100%%}}]}\n",
+            cases[i].sysctl, cases[i].policy, cases[i].adj);
         struct outcome o = run(text);
         static const char *const names[] = {"elder", "younger", "asks"};
         for (size_t n = 0; n < VMSIM__COUNT(names); n++) {
@@ -187,17 +185,18 @@ static void nothing_runs_after_a_panic(void **state) {
 /* What is dirty is written when it is old enough, or when someone asks. */
 static void dirty_pages_are_written_when_they_are_old(void **state) {
     (void)state;
-    struct outcome o = run("machine: {nodes: [{memory: 256MiB}], sysctl: {vm.dirty_expire_centisecs: 200, "
-                           "vm.dirty_writeback_centisecs: 100}}\n"
-                           "workload:\n"
-                           "  files: [{name: /out, size: 0}]\n"
-                           "  tasks: [{name: w, program: [{write: {file: /out, length: 1MiB}}, {sleep: {time: 1500ms}}, "
-                           "{marker: {name: young}}, {sleep: {time: 3s}}, {marker: {name: old}}]}]\n"
-                           "expect:\n"
-                           "  - {counter: vmstat.nr_written, at: young, equals: 0}\n"
-                           "  - {counter: vmstat.nr_dirty, at: young, equals: 256}\n"
-                           "  - {counter: vmstat.nr_written, at: old, equals: 256}\n"
-                           "  - {counter: vmstat.nr_dirty, at: old, equals: 0}\n");
+    struct outcome o =
+        run("machine: {nodes: [{memory: 256MiB}], sysctl: {vm.dirty_expire_centisecs: 200, "
+            "vm.dirty_writeback_centisecs: 100}}\n"
+            "workload:\n"
+            "  files: [{name: /out, size: 0}]\n"
+            "  tasks: [{name: w, program: [{write: {file: /out, length: 1MiB}}, {sleep: {time: 1500ms}}, "
+            "{marker: {name: young}}, {sleep: {time: 3s}}, {marker: {name: old}}]}]\n"
+            "expect:\n"
+            "  - {counter: vmstat.nr_written, at: young, equals: 0}\n"
+            "  - {counter: vmstat.nr_dirty, at: young, equals: 256}\n"
+            "  - {counter: vmstat.nr_written, at: old, equals: 256}\n"
+            "  - {counter: vmstat.nr_dirty, at: old, equals: 0}\n");
     assert_int_equal(counter(&o, "vmstat.nr_written"), 256);
     assert_int_equal(vmsim_scenario_failures(o.s), 0);
     end(&o);
