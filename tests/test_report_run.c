@@ -587,6 +587,35 @@ static void smaps_add_up_to_their_rollup(void **state) {
     end(&r);
 }
 
+/* Faults, times and threads of /proc/PID/stat and status are those of the whole process, by whichever thread one looks;
+ * a caught signal is counted. */
+static void a_process_is_the_sum_of_its_threads(void **state) {
+    static const char *const settings[] = {
+        "expect=[]",
+        "workload.tasks=[{name: p, program: [{mmap: {as: a, length: 400KiB}}, {touch: {region: a, write: 100%, length: "
+        "40KiB}}, {fork: {thread: true, name: q, cpu: 1, program: [{touch: {region: a, write: 100%, offset: 40KiB, "
+        "length: 80KiB}}, {sleep: {time: 1s}}]}}, {sleep: {time: 1ms}}, {mprotect: {region: a, prot: r}}, {touch: "
+        "{region: a, write: 100%, length: 12KiB, catch_signals: true}}]}]",
+        NULL};
+    (void)state;
+    struct run r = start(settings);
+    struct vmsim_machine *m = vmsim_scenario_machine(r.s);
+    for (unsigned pid = 1; pid <= 2; pid++) {
+        char path[32];
+        unsigned long long faults;
+        snprintf(path, sizeof path, "proc/%u/stat", pid);
+        const char *text = proc_file(m, path), *state_field = strchr(text, ')');
+        assert_non_null(state_field);
+        assert_int_equal(sscanf(state_field, ") %*c %*u %*d %*d %*d %*d %*u %llu", &faults), 1);
+        assert_int_equal(faults, 30);
+        vmsim_report_proc_free(m, text);
+    }
+    size_t id;
+    assert_int_equal(vmsim_counter_find(m, "tasks.p.signals_caught", &id), 0);
+    assert_int_equal(vmsim_counter_read(m, id), 3);
+    end(&r);
+}
+
 static void a_file_that_is_not_there_is_told(void **state) {
     struct run r = start(NULL);
     const char *text = "";
@@ -624,6 +653,7 @@ int main(void) {
         cmocka_unit_test(looking_changes_nothing),
         cmocka_unit_test(the_configuration_may_name_the_directory),
         cmocka_unit_test(smaps_add_up_to_their_rollup),
+        cmocka_unit_test(a_process_is_the_sum_of_its_threads),
         cmocka_unit_test(a_file_that_is_not_there_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,6 +180,7 @@ static uint64_t read_cpu(const struct vmsim_machine *m, uint32_t what, uint32_t 
     X("minflt", t->stats.min_flt)                                                                                      \
     X("majflt", t->stats.maj_flt)                                                                                      \
     X("syscalls", t->stats.syscalls)                                                                                   \
+    X("signals_caught", t->stats.signals)                                                                              \
     X("user_ns", t->stats.user_ns)                                                                                     \
     X("system_ns", t->stats.system_ns)                                                                                 \
     X("blocked_ns", t->stats.blocked_ns)                                                                               \

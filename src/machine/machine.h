@@ -30,6 +30,7 @@ struct vmsim__task_stats {
     uint64_t references;
     uint64_t min_flt, maj_flt;
     uint64_t syscalls;
+    uint64_t signals; /* caught: references that a handler passed over */
     /* where its time went: the five add up to its age */
     uint64_t user_ns, system_ns;
     uint64_t blocked_ns; /* for devices */
@@ -71,6 +72,7 @@ struct vmsim__task {
     uint32_t parent;           /* VMSIM_TASK_NONE: none */
     uint32_t children;         /* alive */
     uint32_t group;            /* thread group: id of the task that began it */
+    uint32_t next_thread;      /* id of the next of its group, behind the one that began it; VMSIM_TASK_NONE */
     const char *name;          /* unique: "sort", "sort#2"; belongs to the machine's names */
     struct vmsim__mm *mm;      /* NULL when dead */
     struct vmsim__mm *next_mm; /* of an exec in progress, or NULL */

@@ -68,6 +68,7 @@ struct vmsim__task *vmsim__kthread_create(struct vmsim_machine *m, const char *n
     t->id = VMSIM__KTHREAD + (uint32_t)m->kthreads.count;
     t->parent = VMSIM_TASK_NONE;
     t->group = t->id;
+    t->next_thread = VMSIM_TASK_NONE;
     t->name = name;
     t->cpu = (uint16_t)cpu;
     t->source = *source;

@@ -90,6 +90,7 @@ static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, u
     t->id = (uint32_t)m->tasks.count;
     t->parent = parent;
     t->group = t->id;
+    t->next_thread = VMSIM_TASK_NONE;
     t->cpu = (uint16_t)cpu;
     t->start_ns = t->since = m->cpus[cpu].now;
     t->timer = VMSIM__NO_TIMER;
@@ -209,8 +210,12 @@ int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name
     vmsim__mm_get(t->mm);
     t->oom_score_adj = p->oom_score_adj;
     t->policy = p->policy;
-    if (thread)
-        t->group = p->group;
+    if (thread) {
+        struct vmsim__task *leader = vmsim__task_at(m, p->group);
+        t->group = leader->id;
+        t->next_thread = leader->next_thread;
+        leader->next_thread = t->id;
+    }
     p->children++;
     *child = t->id;
     return 0;

@@ -70,6 +70,27 @@ static void emit_identity(const struct vmsim_machine *m, struct vmsim__emitter *
         number(e, "Kthread", 0);
 }
 
+/* What a thread group has come to: its threads that live, and sums over all that it ever had. Kernel:
+ * thread_group_cputime, and signal_struct, which keeps what threads leave behind. */
+struct group {
+    unsigned threads;
+    uint64_t min_flt, maj_flt, user_ns, system_ns;
+};
+
+static struct group group_of(const struct vmsim_machine *m, const struct vmsim__task *member) {
+    struct group g = {0};
+    for (const struct vmsim__task *t = vmsim__task_at(m, member->group); t; t = vmsim__task_at(m, t->next_thread)) {
+        g.threads += t->mm != NULL;
+        g.min_flt += t->stats.min_flt;
+        g.maj_flt += t->stats.maj_flt;
+        g.user_ns += t->stats.user_ns;
+        g.system_ns += t->stats.system_ns;
+    }
+    if (!g.threads)
+        g.threads = 1;
+    return g;
+}
+
 /* What stands behind the Vm lines: no signal pending or blocked, all capabilities, a CPU without known flaws. */
 static void emit_signals(const struct vmsim_machine *m, struct vmsim__emitter *e, const struct vmsim__task *t) {
     static const char *const none = "0000000000000000", *const all = "000001ffffffffff";
@@ -80,7 +101,7 @@ static void emit_signals(const struct vmsim_machine *m, struct vmsim__emitter *e
     number(e, "THP_enabled", 1);
     if (vmsim__proc_profile(m)->status_kthread)
         vmsim__emit_string(e, "untag_mask", "0xffffffffffffffff");
-    number(e, "Threads", t->mm ? t->mm->users : 1);
+    number(e, "Threads", group_of(m, t).threads);
     vmsim__emit_string(e, "SigQ", queue);
     static const char *const sets[] = {"SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt", "CapInh"};
     for (size_t i = 0; i < VMSIM__COUNT(sets); i++)
@@ -161,13 +182,14 @@ static void task_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint3
     static const struct vmsim__mm none;
     const struct vmsim__task *t = vmsim__task_at(m, id);
     const struct vmsim__mm *mm = t->mm ? t->mm : &none;
+    const struct group g = group_of(m, t);
     struct vmsim__mm_status s;
     vmsim__task_memory(t, &s);
     vmsim__textbuf_printf(out, "%u (%.*s) %c %u 0 0 0 -1 0", pid_of(id), COMM_LENGTH, t->name, t->mm ? 'R' : 'X',
                           parent_pid(t));
-    vmsim__textbuf_printf(out, " %llu 0 %llu 0 %llu %llu 0 0 20 0 %u 0 %llu", (unsigned long long)t->stats.min_flt,
-                          (unsigned long long)t->stats.maj_flt, (unsigned long long)(t->stats.user_ns / TICK_NS),
-                          (unsigned long long)(t->stats.system_ns / TICK_NS), t->mm ? t->mm->users : 1,
+    vmsim__textbuf_printf(out, " %llu 0 %llu 0 %llu %llu 0 0 20 0 %u 0 %llu", (unsigned long long)g.min_flt,
+                          (unsigned long long)g.maj_flt, (unsigned long long)(g.user_ns / TICK_NS),
+                          (unsigned long long)(g.system_ns / TICK_NS), g.threads,
                           (unsigned long long)(t->start_ns / TICK_NS));
     vmsim__textbuf_printf(out, " %llu %llu 18446744073709551615 %llu %llu %llu 0 0 0 0 0 0 0 0 0 17 %u 0 0 0 0 0",
                           (unsigned long long)(s.vm_size << 10),

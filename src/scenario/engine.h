@@ -60,7 +60,6 @@ struct vmsim__job {
     struct vmsim__references touch;
     vmsim_access *chunk; /* of touch: VMSIM__CHUNK references, those from chunk_at to chunk_end still to be done */
     size_t chunk_at, chunk_end;
-    uint64_t signals;             /* caught */
     uint64_t steps;               /* run so far: names the random stream of each */
     struct vmsim__replay *replay; /* of a trace, else NULL */
 };

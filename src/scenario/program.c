@@ -282,7 +282,7 @@ static enum end touch_chunk(struct run *r, const struct vmsim__step_touch *d) {
             vmsim__task_signal(r->m, r->t, result.stop);
             return EXIT;
         }
-        job->signals++;
+        r->t->stats.signals++;
         job->chunk_at++;
     }
     if (d->think)

@@ -179,7 +179,8 @@ static const struct vmsim_param touch_params[] = {
      .doc = "Virtual time between references."},
     BOOL("fetch", fetch, "Instruction fetches instead of loads."),
     BOOL("catch_signals", catch_signals,
-         "SIGSEGV and SIGBUS are caught and counted, and the program goes on with the next reference."),
+         "SIGSEGV and SIGBUS are caught and counted (`tasks.NAME.signals_caught`), and the program goes on with the "
+         "next reference."),
     {0},
 };
 #undef AT
