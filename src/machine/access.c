@@ -156,8 +156,13 @@ static enum vmsim__work handle_fault(struct vmsim_machine *m, struct vmsim__task
     t->stats.fault_ns += t->stats.system_ns - before;
     if (outcome == VMSIM__FAULT_WAIT)
         return wait_now(m, t);
-    VMSIM__ASSERT(!vmsim__now_waits(&m->mem->now));
     t->fault.pending = false;
+    if (VMSIM__UNLIKELY(
+            vmsim__now_waits(&m->mem->now))) { /* held up beside its errand: readahead was short of memory */
+        if (vmsim__fault_resolved(outcome))
+            return wait_now(m, t);
+        m->mem->now.wait = (struct vmsim__wait){0};
+    }
     if (VMSIM__LIKELY(vmsim__fault_resolved(outcome)))
         return ++t->faults > FAULTS_PER_REFERENCE ? too_many_faults(m, t) : VMSIM__WORK_MORE;
     r->stop = stop_of(outcome);
@@ -244,7 +249,8 @@ int vmsim_task_access(struct vmsim_machine *m, uint32_t task, const vmsim_access
     size_t done = 0;
     while (!err && how != VMSIM__WORK_MORE && t->state != VMSIM__TASK_DEAD) {
         m->horizon = vmsim__sched_next(m);
-        how = vmsim__machine_access(m, t, a + done, count - done, physical ? physical + done : NULL, result);
+        how =
+            vmsim__machine_access(m, t, count ? a + done : a, count - done, physical ? physical + done : NULL, result);
         m->horizon = VMSIM__TIME_NEVER;
         done += result->done;
         if (how == VMSIM__WORK_WAIT)

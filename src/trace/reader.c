@@ -429,7 +429,7 @@ void vmsim_trace_close(struct vmsim_trace_reader *r) {
 /* ---- facts */
 
 const struct vmsim_trace_info *vmsim_trace_get_info(const struct vmsim_trace_reader *r) {
-    return &r->info;
+    return r ? &r->info : NULL;
 }
 
 const struct vmsim_trace_task *vmsim_trace_get_task(const struct vmsim_trace_reader *r, uint32_t id) {

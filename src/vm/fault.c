@@ -176,6 +176,8 @@ enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t v
         vmsim__vm_cost(vm, vm->spec.costs.fault);
     }
     enum vmsim__fault_outcome o = walk_fault(&at);
+    if (o == VMSIM__FAULT_OOM)
+        o = vmsim__no_frame(vm);
     call->stalled = o == VMSIM__FAULT_WAIT && vm->mem->now.wait.kind == VMSIM__WAIT_THROTTLE;
     if (call->stalled)
         return o;

@@ -304,10 +304,6 @@ vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_re
 
 /* ---- Freeing ---- */
 
-VMSIM__INLINE bool is_canonical(const struct vmsim__frame *f, uint32_t zone) {
-    return f->flags == zone && !f->refcount && !f->mapcount && !f->mapping && !f->index && !f->next && !f->prev;
-}
-
 /* Back to the canonical state of free frames: no references, no owner, no marks but the zone. Further frames of a block
  * that is not compound are nobody's: who wants to use them splits the block. So they are still as they were given out,
  * and a large block is freed without a look at its metadata. */
@@ -318,7 +314,7 @@ VMSIM__INLINE void clear_frames(struct vmsim__frame *f, unsigned order) {
     for (uint32_t i = 0; i < marked; i++)
         f[i] = (struct vmsim__frame){.flags = zone};
     for (uint32_t i = marked; i < 1u << order; i++)
-        VMSIM__ASSERT(is_canonical(&f[i], zone));
+        VMSIM__ASSERT(f[i].flags == zone && !f[i].refcount && !f[i].mapcount && !f[i].mapping && !f[i].owner);
 }
 
 VMSIM__INLINE struct vmsim__zone *take_back(struct vmsim__mem *mem, const struct vmsim__frame *f, unsigned order) {
