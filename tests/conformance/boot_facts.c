@@ -10,12 +10,14 @@
 /* ---- texts into facts ---- */
 
 static void add(struct facts *f, const char *prefix, const char *key, size_t key_length, const char *value) {
-    struct fact *grown = realloc(f->at, (f->count + 1) * sizeof *grown);
-    if (!grown) {
-        fputs("no memory\n", stderr);
-        exit(1);
+    if (!(f->count & (f->count - 1))) { /* full at each power of two */
+        struct fact *grown = realloc(f->at, (f->count ? 2 * f->count : 1) * sizeof *grown);
+        if (!grown) {
+            fputs("no memory\n", stderr);
+            exit(1);
+        }
+        f->at = grown;
     }
-    f->at = grown;
     struct fact *at = &f->at[f->count++];
     snprintf(at->key, sizeof at->key, "%.60s%.*s", prefix, (int)key_length, key);
     size_t n = 0;
