@@ -415,7 +415,8 @@ static bool take_block(struct boot *b, unsigned order, uint32_t gfp) {
     vmsim__pfn pfn = vmsim__mem_alloc(b->m->mem, &rq);
     if (pfn == VMSIM__PFN_NONE)
         return false;
-    b->held = realloc(b->held, (b->held_count + 1) * sizeof *b->held);
+    if (!(b->held_count & (b->held_count - 1))) /* full at each power of two */
+        b->held = realloc(b->held, (b->held_count ? 2 * b->held_count : 1) * sizeof *b->held);
     if (!b->held)
         fail(b, "memory", "none");
     b->held[b->held_count].pfn = pfn;
