@@ -306,6 +306,9 @@ bool vmsim__flusher_throttle(void *machine);
 /* Somebody is chosen, and dies at once or as soon as it runs. True: memory will come back, the request may be tried
  * again. Kernel: out_of_memory. */
 bool vmsim__out_of_memory(struct vmsim_machine *m, const struct vmsim__alloc_request *rq);
+/* A live task as OOM policies see it, and the pages that they weigh it against. */
+struct vmsim_oom_candidate vmsim__oom_candidate(const struct vmsim_machine *m, const struct vmsim__task *t);
+uint64_t vmsim__oom_total_pages(const struct vmsim_machine *m);
 /* What an OOM victim leaves happens now: an event. */
 void vmsim__oom_event(struct vmsim_machine *m, uint32_t task, uint64_t time);
 

@@ -7,7 +7,7 @@
  * mm/oom_kill.c. */
 #include "machine/sched.h"
 
-static struct vmsim_oom_candidate candidate(const struct vmsim_machine *m, const struct vmsim__task *t) {
+struct vmsim_oom_candidate vmsim__oom_candidate(const struct vmsim_machine *m, const struct vmsim__task *t) {
     const struct vmsim__mm *mm = t->mm;
     return (struct vmsim_oom_candidate){.size = sizeof(struct vmsim_oom_candidate),
                                         .task = t->id,
@@ -19,6 +19,10 @@ static struct vmsim_oom_candidate candidate(const struct vmsim_machine *m, const
                                         .page_tables = mm->pgtables_bytes >> m->mem->page_shift,
                                         .started = t->start_ns,
                                         .allocating = m->running && m->running->mm == mm};
+}
+
+uint64_t vmsim__oom_total_pages(const struct vmsim_machine *m) {
+    return m->mem->totalram + vmsim__lru_swap_slots(m->lru);
 }
 
 static bool one_is_dying(const struct vmsim_machine *m) {
@@ -48,27 +52,25 @@ static int32_t choose(struct vmsim_machine *m, const struct vmsim__alloc_request
     const size_t room = m->tasks.count, each = sizeof(struct vmsim_oom_candidate);
     struct vmsim_oom_candidate *all = vmsim__calloc(m->alloc, room, each);
     const struct vmsim_oom_candidate **list = vmsim__calloc(m->alloc, room, sizeof *list);
-    int32_t chosen = VMSIM__OOM_NOBODY, allocating = VMSIM__OOM_NOBODY;
+    int32_t chosen = VMSIM__OOM_NOBODY;
     struct vmsim_oom_request ask = {.size = sizeof ask,
                                     .constraint = rq->nodemask ? VMSIM_OOM_MEMPOLICY : VMSIM_OOM_GLOBAL,
                                     .order = rq->order,
                                     .node = rq->node,
-                                    .total_pages = m->mem->totalram + vmsim__lru_swap_slots(m->lru),
+                                    .total_pages = vmsim__oom_total_pages(m),
                                     .now = m->mem->now.time,
                                     .candidate = list};
     for (size_t i = 0; all && list && i < room; i++) {
         const struct vmsim__task *t = m->tasks.at[i];
         if (t->id != t->group || !t->mm)
             continue;
-        all[ask.count] = candidate(m, t);
+        all[ask.count] = vmsim__oom_candidate(m, t);
         list[ask.count] = &all[ask.count];
-        if (all[ask.count].allocating && vmsim__oom_eligible(&all[ask.count]))
-            allocating = (int32_t)ask.count;
         ask.count++;
     }
-    if (allocating >= 0 && vmsim__vm_knobs(m->vm)->oom_kill_allocating_task)
-        chosen = allocating;
-    else if (ask.count)
+    if (vmsim__vm_knobs(m->vm)->oom_kill_allocating_task)
+        chosen = vmsim__oom_allocating(&ask);
+    if (chosen == VMSIM__OOM_NOBODY)
         chosen = vmsim__oom_choose(&m->oom, &ask);
     *victim = chosen >= 0 ? vmsim__task_at(m, all[chosen].task) : NULL;
     vmsim__free(m->alloc, list, room * sizeof *list);

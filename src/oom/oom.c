@@ -53,6 +53,14 @@ int32_t vmsim__oom_worst(const struct vmsim_oom_request *r) {
     return worst;
 }
 
+int32_t vmsim__oom_allocating(const struct vmsim_oom_request *r) {
+    for (uint32_t i = 0; i < r->count; i++) {
+        if (r->candidate[i]->allocating && vmsim__oom_eligible(r->candidate[i]))
+            return (int32_t)i;
+    }
+    return VMSIM__OOM_NOBODY;
+}
+
 /* Why this candidate cannot be meant. */
 static const char *excuse(const struct vmsim_oom_candidate *c) {
     return c->dying ? "is dying already" : "may not be killed";

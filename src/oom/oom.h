@@ -35,6 +35,8 @@ VMSIM__INLINE int64_t vmsim__oom_badness(const struct vmsim_oom_candidate *c, ui
     return (int64_t)pages + c->adj * (int64_t)(total_pages / 1000);
 }
 
+/* The first of those that may be killed whose request it is; VMSIM__OOM_NOBODY. */
+int32_t vmsim__oom_allocating(const struct vmsim_oom_request *request);
 /* The worst of those that may be killed, of equal ones the last; VMSIM__OOM_NOBODY. Kernel: oom_evaluate_task. */
 int32_t vmsim__oom_worst(const struct vmsim_oom_request *request);
 

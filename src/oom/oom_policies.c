@@ -58,10 +58,8 @@ const struct vmsim_oom_policy vmsim__oom_newest = {
 
 static int32_t allocating_task_choose(void *context, const struct vmsim_oom_request *r) {
     (void)context;
-    for (uint32_t i = 0; i < r->count; i++)
-        if (r->candidate[i]->allocating && vmsim__oom_eligible(r->candidate[i]))
-            return (int32_t)i;
-    return vmsim__oom_worst(r);
+    int32_t allocating = vmsim__oom_allocating(r);
+    return allocating == VMSIM__OOM_NOBODY ? vmsim__oom_worst(r) : allocating;
 }
 
 const struct vmsim_oom_policy vmsim__oom_allocating_task = {

@@ -212,15 +212,13 @@ static void task_cmdline(struct vmsim_machine *m, struct vmsim__textbuf *out, ui
 /* Resident, swapped and page-table pages in thousandths of all memory, moved and scaled to 0 .. 2000. */
 static void task_oom_score(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
     const struct vmsim__task *t = vmsim__task_at(m, id);
-    int64_t points = 0;
+    int64_t score = 0;
     if (t->mm) {
-        for (unsigned kind = 0; kind < VMSIM__RSS_KINDS; kind++)
-            points += (int64_t)vmsim__mm_rss(t->mm, (enum vmsim__rss_kind)kind);
-        points += (int64_t)(t->mm->pgtables_bytes >> m->mem->page_shift);
+        const struct vmsim_oom_candidate c = vmsim__oom_candidate(m, t);
+        const uint64_t total = vmsim__max64(vmsim__oom_total_pages(m), 1);
+        if (vmsim__oom_eligible(&c))
+            score = (1000 + vmsim__oom_badness(&c, total) * 1000 / (int64_t)total) * 2 / 3;
     }
-    int64_t total = (int64_t)(m->mem->totalram ? m->mem->totalram : 1);
-    points += t->oom_score_adj * (total / 1000);
-    int64_t score = t->mm && t->oom_score_adj > -1000 ? (1000 + points * 1000 / total) * 2 / 3 : 0;
     vmsim__textbuf_printf(out, "%lld\n", (long long)score);
 }
 
