@@ -92,7 +92,7 @@ static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
     }
     if (head)
         vmsim__folio_put(vm->lru, held, at->cpu);
-    return pfn == VMSIM__PFN_NONE ? vmsim__no_frame(vm) : VMSIM__FAULT_MINOR;
+    return pfn == VMSIM__PFN_NONE ? VMSIM__FAULT_OOM : VMSIM__FAULT_MINOR;
 }
 
 /* Kernel: wp_page_shared; page_mkwrite comes before the entry becomes writable, so that the file system can refuse or

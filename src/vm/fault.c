@@ -44,7 +44,7 @@ static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
     struct vmsim__vma *vma = at->vma;
     uint32_t flags = vmsim__prot_flags(vma);
     if (!vmsim__fault_table(at))
-        return vmsim__no_frame(vm);
+        return VMSIM__FAULT_OOM;
     if (!at->write) {
         const struct vmsim__pte zero = {vm->zero_pfn, flags | VMSIM__PTE_SPECIAL};
         vmsim__pt_set(mm->pt.format, &at->slot, zero);
@@ -63,7 +63,7 @@ static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
     }
     vmsim__pfn pfn = vmsim__vma_alloc_folio(vma, at->va, VMSIM__GFP_HIGHUSER_MOVABLE | VMSIM__GFP_ZERO, 0, at->cpu);
     if (pfn == VMSIM__PFN_NONE)
-        return vmsim__no_frame(vm);
+        return VMSIM__FAULT_OOM;
     VMSIM__ASSERT(!vmsim__pt_read(mm->pt.format, &at->slot)); /* reclaim empties entries, it fills none */
     vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, 0);
     vmsim__map_new_anon(vma, pfn, at->va, at->cpu);
@@ -115,9 +115,9 @@ static enum vmsim__fault_outcome walk_fault(struct vmsim__fault_at *at) {
     bool done = false;
     enum vmsim__fault_outcome o = VMSIM__FAULT_OOM;
     if (mm->pt.format->levels > 1 && !vmsim__pt_slot(&mm->pt, at->va, 1, true, &at->slot))
-        return vmsim__no_frame(mm->vm);
+        return VMSIM__FAULT_OOM;
     if (!vmsim__mm_slot(mm, at->va, false, &at->slot))
-        return vmsim__no_frame(mm->vm);
+        return VMSIM__FAULT_OOM;
     if (at->slot.entry && at->slot.level) {
         struct vmsim__pt_slot huge = at->slot;
         o = vmsim__thp_wp(at, &huge, &done);
@@ -127,7 +127,7 @@ static enum vmsim__fault_outcome walk_fault(struct vmsim__fault_at *at) {
     if (done)
         return o;
     if (vmsim__now_waits(&mm->vm->mem->now) || !vmsim__mm_slot(mm, at->va, false, &at->slot))
-        return vmsim__no_frame(mm->vm);
+        return VMSIM__FAULT_OOM;
     return pte_fault(at);
 }
 
@@ -176,8 +176,8 @@ enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t v
         vmsim__vm_cost(vm, vm->spec.costs.fault);
     }
     enum vmsim__fault_outcome o = walk_fault(&at);
-    if (o == VMSIM__FAULT_OOM)
-        o = vmsim__no_frame(vm);
+    if (o == VMSIM__FAULT_OOM && vmsim__now_waits(&vm->mem->now)) /* an allocation waits: wherever that was */
+        o = VMSIM__FAULT_WAIT;
     call->stalled = o == VMSIM__FAULT_WAIT && vm->mem->now.wait.kind == VMSIM__WAIT_THROTTLE;
     if (call->stalled)
         return o;

@@ -99,7 +99,7 @@ static enum vmsim__fault_outcome fetch_page(struct vmsim__fault_at *at, struct v
     case VMSIM__PAGE_SIGBUS:
         return VMSIM__FAULT_SIGBUS;
     case VMSIM__PAGE_OOM:
-        return vmsim__no_frame(vm);
+        return VMSIM__FAULT_OOM;
     case VMSIM__PAGE_WAIT:
         return VMSIM__FAULT_WAIT;
     default:
@@ -126,7 +126,7 @@ static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
     if (fault_around(at))
         return VMSIM__FAULT_MINOR;
     if (!vmsim__fault_table(at))
-        return vmsim__no_frame(vm);
+        return VMSIM__FAULT_OOM;
     enum vmsim__fault_outcome o = fetch_page(at, &page);
     if (!vmsim__fault_resolved(o))
         return let_go(at, o, first);
@@ -145,8 +145,8 @@ static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
         return VMSIM__FAULT_OOM;
     vmsim__pfn pfn = vmsim__vma_alloc_folio(at->vma, at->va, VMSIM__GFP_HIGHUSER_MOVABLE, 0, at->cpu);
     if (pfn == VMSIM__PFN_NONE)
-        return vmsim__no_frame(vm);
-    enum vmsim__fault_outcome o = vmsim__fault_table(at) ? fetch_page(at, &page) : vmsim__no_frame(vm);
+        return VMSIM__FAULT_OOM;
+    enum vmsim__fault_outcome o = vmsim__fault_table(at) ? fetch_page(at, &page) : VMSIM__FAULT_OOM;
     if (!vmsim__fault_resolved(o)) {
         vmsim__folio_put(vm->lru, pfn, at->cpu);
         return let_go(at, o, first);
@@ -169,7 +169,7 @@ static enum vmsim__fault_outcome shared_fault(struct vmsim__fault_at *at) {
     struct vmsim__page_fault page;
     const bool first = !vmsim__mm_leaf_entry(at->mm, at->va);
     if (!vmsim__fault_table(at))
-        return vmsim__no_frame(vm);
+        return VMSIM__FAULT_OOM;
     enum vmsim__fault_outcome o = fetch_page(at, &page);
     if (!vmsim__fault_resolved(o))
         return let_go(at, o, first);

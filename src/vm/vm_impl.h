@@ -122,10 +122,6 @@ VMSIM__INLINE void vmsim__vm_call_cost(struct vmsim__vm *vm, uint64_t ns) {
     if (!vmsim__now_call(&vm->mem->now)->entered)
         vmsim__vm_cost(vm, ns);
 }
-/* Why there is no frame: the allocation waits, or there is none. */
-static inline enum vmsim__fault_outcome vmsim__no_frame(const struct vmsim__vm *vm) {
-    return vmsim__now_waits(&vm->mem->now) ? VMSIM__FAULT_WAIT : VMSIM__FAULT_OOM;
-}
 VMSIM__INLINE uint64_t vmsim__vma_pages(const struct vmsim__vma *v, unsigned page_shift) {
     return (v->end - v->start) >> page_shift;
 }
