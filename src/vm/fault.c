@@ -158,6 +158,24 @@ static enum vmsim__fault_outcome after_tries(const struct vmsim__vm *vm, const s
     return call->major || vm->kernel->retry_is_major ? VMSIM__FAULT_MAJOR : VMSIM__FAULT_MINOR;
 }
 
+/* The outcome of an entry that waits, fails, or is not the first; what the next one has to know stands in `call`. */
+static enum vmsim__fault_outcome settle(const struct vmsim__vm *vm, struct vmsim__call *call,
+                                        enum vmsim__fault_outcome o) {
+    if (o == VMSIM__FAULT_OOM && vmsim__now_waits(&vm->mem->now)) /* an allocation waits: wherever that was */
+        o = VMSIM__FAULT_WAIT;
+    call->stalled = o == VMSIM__FAULT_WAIT && vm->mem->now.wait.kind == VMSIM__WAIT_THROTTLE;
+    if (call->stalled)
+        return o;
+    if (o == VMSIM__FAULT_RETRY || o == VMSIM__FAULT_WAIT) {
+        call->tried = true;
+        return o;
+    }
+    if (call->tried && vmsim__fault_resolved(o))
+        o = after_tries(vm, call);
+    call->tried = call->major = false;
+    return o;
+}
+
 /* Kernel: handle_mm_fault. Until 6.4 pgfault counts every entry, resolved or not; the task's own counters only those
  * resolved. */
 enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t va, bool write, bool fetch,
@@ -176,18 +194,8 @@ enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t v
         vmsim__vm_cost(vm, vm->spec.costs.fault);
     }
     enum vmsim__fault_outcome o = walk_fault(&at);
-    if (o == VMSIM__FAULT_OOM && vmsim__now_waits(&vm->mem->now)) /* an allocation waits: wherever that was */
-        o = VMSIM__FAULT_WAIT;
-    call->stalled = o == VMSIM__FAULT_WAIT && vm->mem->now.wait.kind == VMSIM__WAIT_THROTTLE;
-    if (call->stalled)
-        return o;
-    if (o == VMSIM__FAULT_RETRY || o == VMSIM__FAULT_WAIT) {
-        call->tried = true;
-        return o;
-    }
-    if (call->tried && vmsim__fault_resolved(o))
-        o = after_tries(vm, call);
-    call->tried = call->major = false;
+    if (VMSIM__UNLIKELY(!vmsim__fault_resolved(o) || call->stalled || call->tried || call->major))
+        o = settle(vm, call, o);
     count_task_fault(mm, o);
     return o;
 }
