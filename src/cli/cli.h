@@ -3,8 +3,10 @@
  * it prints what it has to say and returns the exit status. Only public headers of the library are used. */
 #ifndef VMSIM_CLI_H
 #define VMSIM_CLI_H
+#include <argp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "vmsim/config.h"
@@ -57,6 +59,8 @@ int cli_scenario_failed(const char *command, int err, const char *text);
 int cli_misuse(const char *command, const char *usage, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* "--help" anywhere prints `usage`; other words, which the command does not take, are a misuse. An exit status. */
 int cli_usage(const char *command, const char *usage, int argc, char **argv);
+/* A decimal number of 0 to `max` on a command line; anything else is a misuse, which ends the program. */
+uint64_t cli_number(struct argp_state *state, const char *arg, uint64_t max);
 /* Whether two paths lead to one file that is there. */
 bool cli_same_file(const char *a, const char *b);
 /* Exit status that a library error stands for. */

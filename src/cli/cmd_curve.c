@@ -45,15 +45,6 @@ static uint64_t parse_size(struct argp_state *state, const char *arg) {
     return n << shift;
 }
 
-static uint64_t parse_number(struct argp_state *state, const char *arg, uint64_t max) {
-    char *end;
-    errno = 0;
-    uint64_t n = strtoull(arg, &end, 10);
-    if (*end || end == arg || *arg == '-' || errno || n > max)
-        argp_error(state, "'%s' is not a number from 0 to %" PRIu64, arg, max);
-    return n;
-}
-
 /* Millionths of "0.01", "1%" or "1": digits, at most six of them behind the point (four of a percentage). */
 static uint32_t parse_share(struct argp_state *state, const char *arg) {
     size_t length = strlen(arg);
@@ -111,7 +102,7 @@ static void add_page_size(struct argp_state *state, struct vmsim_curve_options *
 }
 
 static void set_sets(struct argp_state *state, struct vmsim_curve_options *pass, const char *arg) {
-    pass->sets = (uint32_t)parse_number(state, arg, VMSIM_CURVE_SETS);
+    pass->sets = (uint32_t)cli_number(state, arg, VMSIM_CURVE_SETS);
     if (!pass->sets || pass->sets & (pass->sets - 1))
         argp_error(state, "'%s' sets: not a power of two from 1 to %d", arg, VMSIM_CURVE_SETS);
 }
@@ -140,7 +131,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         o->pass.sample = parse_share(state, arg);
         return 0;
     case 'n':
-        o->pass.limit = parse_number(state, arg, UINT64_MAX);
+        o->pass.limit = cli_number(state, arg, UINT64_MAX);
         return 0;
     case 'F':
         o->format = parse_format(state, arg);

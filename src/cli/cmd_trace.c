@@ -30,15 +30,6 @@ static const struct argp_option options[] = {
     {"level", 'l', "LEVEL", 0, "convert: zstd level of a vmt copy, 1 to 19", 0},
     {0}};
 
-static uint64_t parse_number(struct argp_state *state, const char *arg, uint64_t max) {
-    char *end;
-    errno = 0;
-    uint64_t n = strtoull(arg, &end, 10);
-    if (*end || end == arg || *arg == '-' || errno || n > max)
-        argp_error(state, "'%s' is not a number from 0 to %" PRIu64, arg, max);
-    return n;
-}
-
 /* The verb first: what is wrong with `import IN OUT` is not the number of files. */
 static void check_verb(const struct trace_options *o, struct argp_state *state) {
     static const char *const verbs[] = {"info", "print", "verify", "convert"};
@@ -55,13 +46,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     struct trace_options *o = state->input;
     switch (key) {
     case 'n':
-        o->limit = parse_number(state, arg, UINT64_MAX);
+        o->limit = cli_number(state, arg, UINT64_MAX);
         return 0;
     case 'f':
-        o->from = parse_number(state, arg, UINT64_MAX);
+        o->from = cli_number(state, arg, UINT64_MAX);
         return 0;
     case 't':
-        o->task = (int64_t)parse_number(state, arg, UINT32_MAX);
+        o->task = (int64_t)cli_number(state, arg, UINT32_MAX);
         return 0;
     case 'e':
         o->events = true;
@@ -70,7 +61,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         o->format = arg;
         return 0;
     case 'l':
-        o->level = (int)parse_number(state, arg, 19);
+        o->level = (int)cli_number(state, arg, 19);
         return 0;
     case ARGP_KEY_ARG:
         if (!o->verb)

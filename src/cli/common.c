@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the subcommands share: loading configurations and saying what is wrong. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -260,4 +261,13 @@ int cli_print(const char *command, const char *text, size_t size) {
     if (!ferror(stdout) && !fflush(stdout))
         return EXIT_FINE;
     return cli_fail(EXIT_USAGE, command, "cannot write to standard output: %s", strerror(errno));
+}
+
+uint64_t cli_number(struct argp_state *state, const char *arg, uint64_t max) {
+    char *end;
+    errno = 0;
+    uint64_t n = strtoull(arg, &end, 10);
+    if (*end || end == arg || *arg == '-' || errno || n > max)
+        argp_error(state, "'%s' is not a number from 0 to %" PRIu64, arg, max);
+    return n;
 }
