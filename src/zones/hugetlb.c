@@ -142,28 +142,30 @@ static unsigned hstate_of(const struct vmsim__mem *mem, uint64_t bytes) {
 
 /* ---- Counts ---- */
 
-uint64_t vmsim__hugetlb_total(const struct vmsim__mem *mem, unsigned hstate, unsigned node) {
+static struct vmsim__hugetlb_pool sums(const struct vmsim__mem *mem, unsigned hstate, unsigned node) {
     VMSIM__ASSERT(hstate < mem->nr_hstates);
-    uint64_t pages = 0;
-    for (unsigned n = 0; n < mem->nr_nodes; n++)
-        pages += on(n, node) ? mem->nodes[n].hugetlb[hstate].total : 0;
-    return pages;
+    struct vmsim__hugetlb_pool all = {.head = VMSIM__PFN_NONE};
+    for (unsigned n = 0; n < mem->nr_nodes; n++) {
+        const struct vmsim__hugetlb_pool *pool = &mem->nodes[n].hugetlb[hstate];
+        if (!on(n, node))
+            continue;
+        all.total += pool->total;
+        all.free += pool->free;
+        all.surplus += pool->surplus;
+    }
+    return all;
+}
+
+uint64_t vmsim__hugetlb_total(const struct vmsim__mem *mem, unsigned hstate, unsigned node) {
+    return sums(mem, hstate, node).total;
 }
 
 uint64_t vmsim__hugetlb_free(const struct vmsim__mem *mem, unsigned hstate, unsigned node) {
-    VMSIM__ASSERT(hstate < mem->nr_hstates);
-    uint64_t pages = 0;
-    for (unsigned n = 0; n < mem->nr_nodes; n++)
-        pages += on(n, node) ? mem->nodes[n].hugetlb[hstate].free : 0;
-    return pages;
+    return sums(mem, hstate, node).free;
 }
 
 uint64_t vmsim__hugetlb_surplus(const struct vmsim__mem *mem, unsigned hstate, unsigned node) {
-    VMSIM__ASSERT(hstate < mem->nr_hstates);
-    uint64_t pages = 0;
-    for (unsigned n = 0; n < mem->nr_nodes; n++)
-        pages += on(n, node) ? mem->nodes[n].hugetlb[hstate].surplus : 0;
-    return pages;
+    return sums(mem, hstate, node).surplus;
 }
 
 uint64_t vmsim__hugetlb_frames(const struct vmsim__mem *mem, unsigned node) {
