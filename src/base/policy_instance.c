@@ -82,6 +82,28 @@ int vmsim__policy_instance_init(struct vmsim__policy_instance *p, struct vmsim__
     return vmsim__param_bind(policy->params, pairs, p->params, err);
 }
 
+int vmsim__policy_instance_start(struct vmsim__policy_instance *p, struct vmsim__policy_registry *r,
+                                 enum vmsim_policy_domain id, const struct vmsim__policy_choice *choice, uint64_t seed,
+                                 const char *stream, struct vmsim__err *err) {
+    int (*create)(const struct vmsim_policy_services *, const void *, void **) = NULL;
+    const struct vmsim_policy *policy;
+    int e = vmsim__policy_resolve(r, id, choice, &policy, err);
+    if (e)
+        return e;
+    e = vmsim__policy_instance_init(p, r, policy, &choice->params, seed, stream, err);
+    if (!e) {
+        const struct vmsim__policy_hook *hook = &p->entry->domain->create;
+        VMSIM__ASSERT(hook->name && p->entry->domain->id == id);
+        memcpy(&create, (const char *)policy + hook->offset, sizeof create);
+        e = create ? create(&p->services, p->params, &p->context) : 0;
+        if (e)
+            vmsim__err_set(err, e, "policy %s cannot start: %s", policy->name, vmsim_error_text(e));
+    }
+    if (e)
+        vmsim__policy_instance_fini(p);
+    return e;
+}
+
 void vmsim__policy_instance_fini(struct vmsim__policy_instance *p) {
     void (*destroy)(void *) = NULL;
     if (p->context)

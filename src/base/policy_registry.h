@@ -38,7 +38,10 @@ struct vmsim__policy_domain {
     size_t size;                           /* of its struct in this host */
     size_t least;                          /* of the shortest that a plugin may have: up to the last hook of ABI 1 */
     struct vmsim__policy_hook decisive[3]; /* without these there is no policy */
-    struct vmsim__policy_hook destroy;     /* void (*)(void *context) */
+    /* int (*)(services, params, context), for vmsim__policy_instance_start; no name: of another form, and the asker's
+     */
+    struct vmsim__policy_hook create;
+    struct vmsim__policy_hook destroy;          /* void (*)(void *context) */
     const struct vmsim_policy *const *built_in; /* ended by NULL */
 };
 
@@ -121,6 +124,10 @@ struct vmsim__policy_instance {
 int vmsim__policy_instance_init(struct vmsim__policy_instance *p, struct vmsim__policy_registry *r,
                                 const struct vmsim_policy *policy, const struct vmsim_param_list *pairs, uint64_t seed,
                                 const char *stream, struct vmsim__err *err);
+/* The policy of domain `id` that is chosen, running: all of the above and create(). On an error nothing is left. */
+int vmsim__policy_instance_start(struct vmsim__policy_instance *p, struct vmsim__policy_registry *r,
+                                 enum vmsim_policy_domain id, const struct vmsim__policy_choice *choice, uint64_t seed,
+                                 const char *stream, struct vmsim__err *err);
 void vmsim__policy_instance_fini(struct vmsim__policy_instance *p); /* calls destroy() if a context was made */
 /* The policy answered what cannot be, and the mechanism does something else. The text says what, after the policy's
  * name: "chose way 9 of ...". */

@@ -16,19 +16,16 @@ const struct vmsim__policy_domain vmsim__readahead_domain = {
     .size = sizeof(struct vmsim_readahead_policy),
     .least = sizeof(struct vmsim_readahead_policy),
     .decisive = {VMSIM__POLICY_HOOK(vmsim_readahead_policy, window)},
+    .create = VMSIM__POLICY_HOOK(vmsim_readahead_policy, create),
     .destroy = VMSIM__POLICY_HOOK(vmsim_readahead_policy, destroy),
     .built_in = built_in};
 
 int vmsim__cache_set_readahead(struct vmsim__cache *c, struct vmsim__policy_registry *policies,
                                const struct vmsim__policy_choice *choice, uint64_t seed, struct vmsim__err *err) {
-    const struct vmsim_policy *policy;
     struct vmsim__policy_instance *p = &c->readahead.instance;
     VMSIM__ASSERT(!p->policy);
-    int e = vmsim__policy_resolve(policies, VMSIM_POLICY_READAHEAD, choice, &policy, err);
-    e = e ? e : vmsim__policy_instance_init(p, policies, policy, &choice->params, seed, "readahead", err);
-    if (e)
-        return e;
-    c->readahead.policy = (const void *)policy;
-    e = c->readahead.policy->create ? c->readahead.policy->create(&p->services, p->params, &p->context) : 0;
-    return e ? vmsim__err_set(err, e, "policy %s cannot start: %s", policy->name, vmsim_error_text(e)) : 0;
+    int e = vmsim__policy_instance_start(p, policies, VMSIM_POLICY_READAHEAD, choice, seed, "readahead", err);
+    if (!e)
+        c->readahead.policy = (const void *)p->policy;
+    return e;
 }

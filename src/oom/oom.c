@@ -13,26 +13,16 @@ const struct vmsim__policy_domain vmsim__oom_domain = {
     .size = sizeof(struct vmsim_oom_policy),
     .least = sizeof(struct vmsim_oom_policy),
     .decisive = {VMSIM__POLICY_HOOK(vmsim_oom_policy, choose)},
+    .create = VMSIM__POLICY_HOOK(vmsim_oom_policy, create),
     .destroy = VMSIM__POLICY_HOOK(vmsim_oom_policy, destroy),
     .built_in = built_in};
 
 int vmsim__oom_create(struct vmsim__oom *o, struct vmsim__policy_registry *policies,
                       const struct vmsim__policy_choice *choice, uint64_t seed, struct vmsim__err *err) {
-    const struct vmsim_policy *policy;
     *o = (struct vmsim__oom){0};
-    int e = vmsim__policy_resolve(policies, VMSIM_POLICY_OOM, choice, &policy, err);
-    e = e ? e : vmsim__policy_instance_init(&o->instance, policies, policy, &choice->params, seed, "oom", err);
-    if (e) {
-        vmsim__oom_destroy(o);
-        return e;
-    }
-    struct vmsim__policy_instance *p = &o->instance;
-    o->policy = (const void *)policy;
-    e = o->policy->create ? o->policy->create(&p->services, p->params, &p->context) : 0;
-    if (!e)
-        return 0;
-    vmsim__oom_destroy(o);
-    return vmsim__err_set(err, e, "policy %s cannot start: %s", policy->name, vmsim_error_text(e));
+    int e = vmsim__policy_instance_start(&o->instance, policies, VMSIM_POLICY_OOM, choice, seed, "oom", err);
+    o->policy = (const void *)o->instance.policy;
+    return e;
 }
 
 void vmsim__oom_destroy(struct vmsim__oom *o) {

@@ -12,26 +12,16 @@ const struct vmsim__policy_domain vmsim__swap_domain = {
     .size = sizeof(struct vmsim_swap_policy),
     .least = sizeof(struct vmsim_swap_policy),
     .decisive = {VMSIM__POLICY_HOOK(vmsim_swap_policy, place)},
+    .create = VMSIM__POLICY_HOOK(vmsim_swap_policy, create),
     .destroy = VMSIM__POLICY_HOOK(vmsim_swap_policy, destroy),
     .built_in = built_in};
 
 int vmsim__swap_placement_create(struct vmsim__swap_placement *s, struct vmsim__policy_registry *policies,
                                  const struct vmsim__policy_choice *choice, uint64_t seed, struct vmsim__err *err) {
-    const struct vmsim_policy *policy;
     *s = (struct vmsim__swap_placement){0};
-    int e = vmsim__policy_resolve(policies, VMSIM_POLICY_SWAP, choice, &policy, err);
-    e = e ? e : vmsim__policy_instance_init(&s->instance, policies, policy, &choice->params, seed, "swap", err);
-    if (e) {
-        vmsim__swap_placement_destroy(s);
-        return e;
-    }
-    struct vmsim__policy_instance *p = &s->instance;
-    s->policy = (const void *)policy;
-    e = s->policy->create ? s->policy->create(&p->services, p->params, &p->context) : 0;
-    if (!e)
-        return 0;
-    vmsim__swap_placement_destroy(s);
-    return vmsim__err_set(err, e, "policy %s cannot start: %s", policy->name, vmsim_error_text(e));
+    int e = vmsim__policy_instance_start(&s->instance, policies, VMSIM_POLICY_SWAP, choice, seed, "swap", err);
+    s->policy = (const void *)s->instance.policy;
+    return e;
 }
 
 void vmsim__swap_placement_destroy(struct vmsim__swap_placement *s) {
