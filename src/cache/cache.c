@@ -73,7 +73,3 @@ void vmsim__cache_set_io(struct vmsim__cache *c, const struct vmsim__cache_io *i
     VMSIM__ASSERT(!c->in_flight);
     c->io = *io;
 }
-
-uint64_t vmsim__transfers_in_flight(const struct vmsim__cache *c) {
-    return c->in_flight;
-}

@@ -110,8 +110,6 @@ void vmsim__cache_clear_error(struct vmsim__cache *c);
 void vmsim__cache_set_io(struct vmsim__cache *c, const struct vmsim__cache_io *io);
 /* A transfer has ended: 0, or the negative Linux errno that came of it. */
 void vmsim__transfer_done(struct vmsim__cache *c, uint32_t id, int status);
-/* Transfers on their way. */
-uint64_t vmsim__transfers_in_flight(const struct vmsim__cache *c);
 /* Radix contents against frames and back, counters against recounts. 0 or VMSIM_ECHECK. */
 int vmsim__cache_check(struct vmsim__cache *c, struct vmsim__err *err);
 /* drop_caches=1: clean unmapped pages of every file, after draining all batches. Returns pages dropped. */

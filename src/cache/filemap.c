@@ -241,9 +241,8 @@ int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct v
 
 /* ---- write() ---- */
 
-#define RATELIMIT_PAGES                                                                                                \
-    32u /* pages between two looks at the dirty limits: 1024 >> (PAGE_SHIFT - 10) is 256 at most                       \
-         */
+/* Pages between two looks at the dirty limits. Kernel: ratelimit_pages, as it begins. */
+#define RATELIMIT_PAGES 32u
 
 /* The page that takes `bytes` at `pos`; a page that is written in part is read first. Kernel: __filemap_get_folio with
  * FGP_WRITE; shmem_write_begin marks a page that was there as accessed (SGP_WRITE) and a new one as referenced.

@@ -237,8 +237,6 @@ int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name
  * VMSIM__CALL_WAITS: as vmsim__call. */
 int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const char *name,
                          const struct vmsim__exec *image);
-/* Replaces the address space by an empty one (a trace brings its own mappings). */
-int vmsim__task_renew(struct vmsim_machine *m, struct vmsim__task *t);
 /* Ends one task; a parent that waits for its children is woken at that time. */
 void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why, int exit_code);
 /* Ends a task with all threads of its group, which leave the same status; out of memory, with all that share its

@@ -122,16 +122,15 @@ static int enqueue(struct vmsim_machine *m, struct vmsim__task *t) {
 
 /* ---- accounts ---- */
 
-void vmsim__task_account(struct vmsim_machine *m, struct vmsim__task *t, uint64_t time) {
-    static const bool device[VMSIM__WAIT_KINDS] = {
+void vmsim__task_account(struct vmsim__task *t, uint64_t time) {
+    static const bool held_up[VMSIM__WAIT_KINDS] = {
         [VMSIM__WAIT_LOCKED] = true, [VMSIM__WAIT_WRITEBACK] = true, [VMSIM__WAIT_THROTTLE] = true};
-    (void)m;
     if (t->state == VMSIM__TASK_DEAD || time <= t->since)
         return;
     const uint64_t ns = time - t->since;
     t->since = time;
     const bool blocked = t->state == VMSIM__TASK_BLOCKED;
-    if (blocked && device[t->wait.kind])
+    if (blocked && held_up[t->wait.kind])
         t->stats.blocked_ns += ns;
     else if (blocked ? t->wait.kind != VMSIM__WAIT_CPU : !t->source.run)
         t->stats.asleep_ns += ns;
@@ -205,7 +204,7 @@ int vmsim__task_wake(struct vmsim_machine *m, struct vmsim__task *t, uint64_t ti
         return 0;
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     time = vmsim__max64(time, t->since); /* it may have begun to wait a little ahead of the others */
-    vmsim__task_account(m, t, time);
+    vmsim__task_account(t, time);
     if (c->place == VMSIM__NO_PLACE)
         vmsim__cpu_idle_until(m, t->cpu, time);
     unlink_wait(m, t);
@@ -309,7 +308,7 @@ static void pick(struct vmsim_machine *m, struct vmsim__cpu *c) {
     c->current = t;
     c->resched = false;
     c->slice_end = c->now + m->spec.timeslice;
-    vmsim__task_account(m, t, c->now);
+    vmsim__task_account(t, c->now);
     settle_min(c, c->now);
 }
 
@@ -424,7 +423,7 @@ int vmsim__sched_catch_up(struct vmsim_machine *m, struct vmsim__task *t) {
         if (vmsim__sched_step(m, VMSIM__TIME_NEVER) == VMSIM__STEP_FAIL)
             return m->err.code ? m->err.code : VMSIM_ESTATE;
     }
-    vmsim__task_account(m, t, c->now);
+    vmsim__task_account(t, c->now);
     return 0;
 }
 

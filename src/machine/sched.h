@@ -68,7 +68,7 @@ void vmsim__task_withdraw(struct vmsim_machine *m, struct vmsim__task *t);
 /* A CPU has nothing to do until `time`; nothing if it is later there. */
 void vmsim__cpu_idle_until(struct vmsim_machine *m, unsigned cpu, uint64_t time);
 /* Brings the accounts of its time up to `time`. */
-void vmsim__task_account(struct vmsim_machine *m, struct vmsim__task *t, uint64_t time);
+void vmsim__task_account(struct vmsim__task *t, uint64_t time);
 /* "for a page of '/cold' that is being read", for messages. */
 void vmsim__wait_text(const struct vmsim_machine *m, const struct vmsim__task *t, char *out, size_t size);
 

@@ -250,7 +250,7 @@ static void tell_parent(struct vmsim_machine *m, const struct vmsim__task *t) {
  * waits or is queued does not any more. */
 void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why, int exit_code) {
     VMSIM__ASSERT(t->state != VMSIM__TASK_DEAD);
-    vmsim__task_account(m, t, m->cpus[t->cpu].now);
+    vmsim__task_account(t, m->cpus[t->cpu].now);
     vmsim__task_withdraw(m, t);
     vmsim__call_over(&t->call);
     remember(t);
@@ -370,14 +370,6 @@ int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const c
     space_replace(m, t, mm);
     if (name && vmsim__task_rename(m, t, name))
         return -VMSIM__L_ENOMEM;
-    return 0;
-}
-
-int vmsim__task_renew(struct vmsim_machine *m, struct vmsim__task *t) {
-    struct vmsim__mm *mm = space_new(m, t);
-    if (!mm)
-        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the address space of a task");
-    space_replace(m, t, mm);
     return 0;
 }
 
