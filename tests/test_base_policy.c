@@ -99,8 +99,13 @@ static void a_struct_of_a_newer_header_loads_while_its_news_are_zero(void **stat
     const struct host_policy *got = (const void *)vmsim__policy_find(f.r, VMSIM_POLICY_TLB_PREFETCH, "new");
     assert_int_equal(got->policy.size, sizeof *got);
     assert_true(got->added_later == decide);
-    struct new_policy q = {{HEAD(struct new_policy, "newer"), decide, destroy, decide}, decide};
-    refused(&f, &q.host.policy, VMSIM_EABI, "policy newer uses byte 72 of its struct, of a newer vmsim");
+    /* whichever bytes of the hook's address are zero */
+    struct new_policy q = {{HEAD(struct new_policy, "newer"), decide, destroy, decide}, NULL};
+    for (size_t byte = 0; byte < sizeof q.of_tomorrow; byte++) {
+        memset(&q.of_tomorrow, 0, sizeof q.of_tomorrow);
+        ((unsigned char *)&q.of_tomorrow)[byte] = 1;
+        refused(&f, &q.host.policy, VMSIM_EABI, "policy newer uses byte 72 of its struct, of a newer vmsim");
+    }
     end(&f);
 }
 

@@ -11,16 +11,15 @@
  * change its interval while it is in a tree. Kernel counterpart: include/linux/interval_tree_generic.h. */
 #ifndef VMSIM__INTERVAL_TREE_H
 #define VMSIM__INTERVAL_TREE_H
-#include "base/util.h"
+#include "base/avl.h"
 
 struct vmsim__interval {
+    struct vmsim__avl node;
     uint64_t start, last; /* both inclusive; set before insertion */
     uint64_t max_last;    /* of the subtree */
-    struct vmsim__interval *left, *right, *parent;
-    uint8_t height; /* 0: in no tree */
 };
 struct vmsim__interval_tree {
-    struct vmsim__interval *root; /* zeroed: empty */
+    struct vmsim__avl *root; /* zeroed: empty */
 };
 
 void vmsim__interval_insert(struct vmsim__interval_tree *t, struct vmsim__interval *node);
@@ -35,7 +34,7 @@ struct vmsim__interval *vmsim__interval_next(const struct vmsim__interval *node,
 bool vmsim__interval_tree_valid(const struct vmsim__interval_tree *t);
 
 static inline bool vmsim__interval_linked(const struct vmsim__interval *node) {
-    return node->height != 0;
+    return node->node.height != 0;
 }
 
 #endif

@@ -77,12 +77,13 @@ static bool has_hook(const struct vmsim_policy *p, const struct vmsim__policy_ho
     return function != NULL;
 }
 
-/* The first byte that is not zero behind what the host knows of this struct; its size when there is none. */
-static uint32_t foreign_byte(const struct vmsim_policy *p, size_t known) {
+/* The offset of the first word that is not zero behind what the host knows of this struct; its size when there is none.
+ * The word, not the byte: which bytes of an address are zero is the linker's business, and no part of a message. */
+static uint32_t foreign_member(const struct vmsim_policy *p, size_t known) {
     uint32_t at = (uint32_t)known;
     while (at < p->size && !((const unsigned char *)p)[at])
         at++;
-    return at;
+    return at < p->size ? (uint32_t)(known + (at - known) / sizeof(void *) * sizeof(void *)) : at;
 }
 
 static int check(const struct vmsim__policy_registry *r, const struct vmsim_policy *p, const char *origin,
@@ -99,10 +100,10 @@ static int check(const struct vmsim__policy_registry *r, const struct vmsim_poli
     if (p->size < d->least)
         return vmsim__err_set(err, VMSIM_EABI, "%s: policy %s has a struct of %u bytes, its domain needs %zu", origin,
                               p->name, p->size, d->least);
-    if (p->size > d->size && foreign_byte(p, d->size) < p->size)
+    if (p->size > d->size && foreign_member(p, d->size) < p->size)
         return vmsim__err_set(err, VMSIM_EABI,
                               "%s: policy %s uses byte %u of its struct, of a newer vmsim: this one knows %zu", origin,
-                              p->name, foreign_byte(p, d->size), d->size);
+                              p->name, foreign_member(p, d->size), d->size);
     for (unsigned i = 0; i < VMSIM__COUNT(d->decisive) && d->decisive[i].name; i++)
         if (!has_hook(p, &d->decisive[i]))
             return vmsim__err_set(err, VMSIM_EINVAL, "%s: policy %s lacks its deciding hook %s()", origin, p->name,

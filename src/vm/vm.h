@@ -207,21 +207,19 @@ enum vmsim__rss_kind { VMSIM__RSS_FILE, VMSIM__RSS_ANON, VMSIM__RSS_SWAP, VMSIM_
 
 /* One mapping: [start, end), page aligned. Read it freely, change it only through the calls below. */
 struct vmsim__vma {
-    uint64_t start, end;             /* what a lookup reads comes first: one cache line */
-    struct vmsim__vma *left, *right; /* AVL tree by address */
-    uint64_t pgoff;                  /* of start in the file, or start >> page_shift when it was anonymous at birth */
-    uint32_t flags;                  /* VMSIM__VM_* */
-    uint32_t anon_vma;               /* id of the anon_vma of its private pages; 0: none yet */
+    struct vmsim__avl node; /* tree by address; what a lookup reads comes first: one cache line */
+    uint64_t start, end;
+    uint64_t pgoff;    /* of start in the file, or start >> page_shift when it was anonymous at birth */
+    uint32_t flags;    /* VMSIM__VM_* */
+    uint32_t anon_vma; /* id of the anon_vma of its private pages; 0: none yet */
     struct vmsim__mm *mm;
-    struct vmsim__file *file;       /* NULL: anonymous */
-    struct vmsim__vma *next, *prev; /* by address */
-    struct vmsim__vma *parent;
+    struct vmsim__file *file;         /* NULL: anonymous */
+    struct vmsim__vma *next, *prev;   /* by address */
     uint64_t gap, max_gap;            /* free bytes below start, largest of the subtree */
     struct vmsim__mempolicy policy;   /* mode 0: the task's */
     struct vmsim__avc *chain;         /* anon_vmas whose pages it may map */
     struct vmsim__interval file_link; /* its pages of the file, in the file's i_mmap tree */
     const char *name;                 /* "[heap]" is derived; static text of special mappings ("[vdso]"), else NULL */
-    uint8_t height;                   /* AVL */
     bool temporary_stack;             /* during exec: no THP */
     uint64_t top;                     /* nommu: end of its memory, at or above `end` */
     struct vmsim__file_ra ra;         /* readahead state of faults through this mapping */
@@ -234,7 +232,8 @@ struct vmsim__mm {
     struct vmsim__pagetable pt;
     struct vmsim__ptmem ptmem;
     struct vmsim__regions regions; /* nommu: instead of a page table */
-    struct vmsim__vma *root, *first, *cached;
+    struct vmsim__avl *root;       /* of its VMAs */
+    struct vmsim__vma *first, *cached;
     /* the last leaf table used: virtual address of its first entry, its host memory */
     uint64_t leaf_start;
     unsigned char *leaf;

@@ -30,19 +30,20 @@ static int check_node(struct check *c, const struct vmsim__mm *mm, const struct 
     *gap = 0;
     if (!v)
         return 0;
-    if ((v->left && (v->left->parent != v || v->left->start >= v->start)) ||
-        (v->right && (v->right->parent != v || v->right->start <= v->start)))
+    const struct vmsim__vma *left = vmsim__vma_of_node(v->node.left), *right = vmsim__vma_of_node(v->node.right);
+    if ((left && (left->node.parent != &v->node || left->start >= v->start)) ||
+        (right && (right->node.parent != &v->node || right->start <= v->start)))
         FAIL(c, "mm %u: tree out of order at %" PRIx64, mm->id, v->start);
-    int e = check_node(c, mm, v->left, &lh, &lg, count);
+    int e = check_node(c, mm, left, &lh, &lg, count);
     if (!e)
-        e = check_node(c, mm, v->right, &rh, &rg, count);
+        e = check_node(c, mm, right, &rh, &rg, count);
     if (e)
         return e;
     uint64_t low = v->prev ? v->prev->end : 0, high = vmsim__vma_gap_start(v), own = high > low ? high - low : 0;
     *height = (lh > rh ? lh : rh) + 1;
     *gap = vmsim__max64(own, vmsim__max64(lg, rg));
     (*count)++;
-    if (v->height != *height || (lh > rh ? lh - rh : rh - lh) > 1)
+    if (v->node.height != *height || (lh > rh ? lh - rh : rh - lh) > 1)
         FAIL(c, "mm %u: tree unbalanced at %" PRIx64, mm->id, v->start);
     if (v->gap != own || v->max_gap != *gap)
         FAIL(c, "mm %u: gap of %" PRIx64 " is %" PRIx64 ", should be %" PRIx64, mm->id, v->start, v->gap, own);
@@ -79,7 +80,7 @@ static int check_vmas(struct check *c, struct vmsim__mm *mm) {
         if (e)
             return e;
     }
-    int e = check_node(c, mm, mm->root, &height, &gap, &nodes);
+    int e = check_node(c, mm, vmsim__vma_of_node(mm->root), &height, &gap, &nodes);
     if (e)
         return e;
     if (nodes != sum.map_count || mm->map_count != sum.map_count)

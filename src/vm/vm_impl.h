@@ -351,6 +351,10 @@ void vmsim__change_protection(struct vmsim__vma *vma, uint64_t start, uint64_t e
                               unsigned cpu);
 
 /* ---- rmap.c ---- */
+_Static_assert(offsetof(struct vmsim__vma, node) == 0, "a VMA is its node");
+static inline struct vmsim__vma *vmsim__vma_of_node(const struct vmsim__avl *n) {
+    return (struct vmsim__vma *)n;
+}
 static inline struct vmsim__vma *vmsim__vma_of_file_link(const struct vmsim__interval *link) {
     return (struct vmsim__vma *)((char *)link - offsetof(struct vmsim__vma, file_link));
 }

@@ -102,7 +102,8 @@ struct vmsim__vma *vmsim__vma_dup(struct vmsim__mm *mm, const struct vmsim__vma 
         return NULL;
     *v = *from;
     v->mm = mm;
-    v->next = v->prev = v->left = v->right = v->parent = NULL;
+    v->next = v->prev = NULL;
+    v->node = (struct vmsim__avl){0};
     v->file_link = (struct vmsim__interval){0};
     v->chain = NULL;
     v->file = NULL;
