@@ -65,6 +65,15 @@ TEST_UNUSED static bool toy_free_slot(void *context, vmsim__pfn pfn, unsigned cp
     toy_leave_cache(t, t->slot[pfn]);
     return true;
 }
+TEST_UNUSED static void toy_migrate(void *context, vmsim__pfn from, vmsim__pfn to) {
+    struct toy_swap *t = context;
+    t->slot[to] = t->slot[from];
+    t->cached[t->slot[to]] = to;
+    vmsim__vm_frame(t->m->vm, to)->flags |= VMSIM__FRAME_SWAPCACHE;
+    vmsim__vm_frame(t->m->vm, to)->refcount++;
+    vmsim__vm_frame(t->m->vm, from)->flags &= ~VMSIM__FRAME_SWAPCACHE;
+    vmsim__vm_frame(t->m->vm, from)->refcount--;
+}
 TEST_UNUSED static void toy_prefetch(void *context, struct vmsim__vma *v, uint64_t va, struct vmsim__swp e) {
     (void)v, (void)va, (void)e;
     ((struct toy_swap *)context)->prefetched++;
@@ -107,6 +116,7 @@ TEST_UNUSED static void toy_start(struct toy_swap *t, struct vm_machine *m) {
                                       .cached = toy_cached,
                                       .prefetch = toy_prefetch,
                                       .free_slot = toy_free_slot,
+                                      .migrate = toy_migrate,
                                       .swap_in = toy_swap_in};
     vmsim__vm_set_swap(m->vm, &t->ops);
 }

@@ -26,6 +26,18 @@ vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const stru
     return pfn;
 }
 
+/* What a page of a file counts in, where it lies. */
+static void count_page(struct vmsim__cache *c, const struct vmsim__file *f, const struct vmsim__frame *fr,
+                       int64_t pages) {
+    vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, pages);
+    if (f->kind == VMSIM__FILE_SHMEM)
+        vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, pages);
+    if (vmsim__frame_is(fr, VMSIM__FRAME_DIRTY) && vmsim__file_accounts_dirty(f)) {
+        vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, pages);
+        vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, pages);
+    }
+}
+
 /* Kernel: filemap_add_folio. A page that takes the place of a shadow comes again; one that is about to be written
  * (GFP_WRITE) tells nothing about what was missed. */
 bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
@@ -48,9 +60,7 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     fr->mapping = f->id;
     vmsim__frame_set_index(fr, index);
     f->nrpages++;
-    vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, 1);
-    if (f->kind == VMSIM__FILE_SHMEM)
-        vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, 1);
+    count_page(c, f, fr, 1);
     if (vmsim__entry_tag(old) == VMSIM__ENTRY_SHADOW && !(gfp & VMSIM__GFP_WRITE))
         vmsim__workingset_refault(c->lru, pfn, vmsim__entry_content(old));
     vmsim__lru_add(c->lru, pfn, cpu); /* the caller's reference is now the cache's */
@@ -63,9 +73,7 @@ static void forget(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn
     VMSIM__ASSERT(fr->mapcount == 0 && !vmsim__frame_is(fr, VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK));
     VMSIM__ASSERT(f->nrpages > 0);
     f->nrpages--;
-    vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, -1);
-    if (f->kind == VMSIM__FILE_SHMEM)
-        vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, -1);
+    count_page(c, f, fr, -1);
     fr->flags &= ~(VMSIM__FRAME_FILE | VMSIM__FRAME_PINNED);
     fr->mapping = 0;
     vmsim__folio_put(c->lru, pfn, cpu);
@@ -93,6 +101,33 @@ void vmsim__filemap_evict(struct vmsim__cache *c, vmsim__pfn pfn, uint64_t shado
     VMSIM__ASSERT(stored);
     (void)stored;
     forget(c, f, pfn, cpu);
+}
+
+/* The counts go from zone to zone; the charge goes between, since counts are a cgroup's, too. Kernel:
+ * folio_migrate_mapping. */
+void vmsim__filemap_migrate(struct vmsim__cache *c, vmsim__pfn from, vmsim__pfn to) {
+    struct vmsim__frame *old = vmsim__cache_frame(c, from), *new = vmsim__cache_frame(c, to);
+    const uint32_t move = VMSIM__FRAME_FILE | VMSIM__FRAME_PINNED | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_DIRTY;
+    const uint64_t index = vmsim__frame_index(old);
+    struct vmsim__file *f = vmsim__file_by_id(c, old->mapping);
+    VMSIM__ASSERT(f && vmsim__file_page(f, index) == from && !old->mapcount && old->refcount > 1);
+    VMSIM__ASSERT(!vmsim__frame_is(old, VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK) && !new->mapping);
+    unsigned marks = 0;
+    for (unsigned mark = 0; mark < VMSIM__MARKS; mark++)
+        marks |= (unsigned)vmsim__radix_marked(&f->pages, index, mark) << mark;
+    bool stored = vmsim__radix_store(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_PAGE, to), marks, NULL);
+    VMSIM__ASSERT(stored); /* it replaces one */
+    (void)stored;
+    count_page(c, f, old, -1);
+    vmsim__memcg_migrate(c->lru, from, to);
+    new->flags |= old->flags &move;
+    new->mapping = old->mapping;
+    vmsim__frame_set_index(new, index);
+    new->refcount++;
+    old->flags &= ~move;
+    old->mapping = 0;
+    old->refcount--;
+    count_page(c, f, new, 1);
 }
 
 vmsim__pfn vmsim__filemap_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, uint32_t gfp,

@@ -190,6 +190,8 @@ struct vmsim__swap_ops {
     bool (*cached)(void *context, struct vmsim__swp e);                /* mincore: is the page in memory? */
     void (*prefetch)(void *context, struct vmsim__vma *vma, uint64_t va, struct vmsim__swp e); /* MADV_WILLNEED */
     bool (*free_slot)(void *context, vmsim__pfn pfn, unsigned cpu); /* folio_free_swap: the page leaves the cache */
+    /* `to` takes the place of `from` in the swap cache, with its reference and flag. NULL: such pages are not moved. */
+    void (*migrate)(void *context, vmsim__pfn from, vmsim__pfn to);
     /* do_swap_page: finds or reads the page, then vmsim__swap_map. */
     enum vmsim__fault_outcome (*swap_in)(void *context, struct vmsim__vma *vma, uint64_t va,
                                          const struct vmsim__pt_slot *slot, bool write, unsigned cpu);

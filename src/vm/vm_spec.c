@@ -135,6 +135,9 @@ const struct vmsim_param vmsim__vm_cost_params[] = {
     TIME(fork_page, "60ns", "Copy one entry (30-150 ns a page)."),
     TIME(table, "200ns", "Allocate or free one page table."),
     TIME(rmap_vma, "60ns", "Reverse map: find one VMA of a page and its entry (a walk of warm tables, 40-100 ns)."),
+    TIME(
+        migrate_page, "300ns",
+        "Move a page to another frame, beside its mappings, its copy and the flush (a base page takes 1-3 us in all)."),
     {0}};
 
 const struct vmsim_param vmsim__vm_params[] = {

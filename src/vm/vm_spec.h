@@ -54,6 +54,7 @@ struct vmsim__vm_cost_spec {
     uint64_t fork_page;                                           /* each entry copied */
     uint64_t table;                                               /* allocate or free one page table */
     uint64_t rmap_vma;                                            /* reverse map: each VMA that may map a page */
+    uint64_t migrate_page;                                        /* moving a page, beside its mappings and its copy */
 };
 
 #define VMSIM__VVAR_PAGES_MAX 64
