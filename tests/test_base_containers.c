@@ -164,7 +164,7 @@ static void change_marks(struct vmsim__rng *r, struct vmsim__radix *t, struct ma
     unsigned mark = (unsigned)vmsim__rng_below(r, VMSIM__RADIX_MARKS), marks = (unsigned)vmsim__rng_below(r, 16);
     uint64_t index = i * stride;
     assert_int_equal(vmsim__radix_marked(t, index, mark), m->marks[i] >> mark & 1);
-    switch (vmsim__rng_below(r, 6)) {
+    switch (vmsim__rng_below(r, 7)) {
     case 0:
         m->value[i] = vmsim__rng_next(r) | 1;
         m->marks[i] = (uint8_t)marks;
@@ -183,6 +183,11 @@ static void change_marks(struct vmsim__rng *r, struct vmsim__radix *t, struct ma
         if (m->value[i])
             vmsim__radix_unmark(t, index, mark);
         m->marks[i] &= (uint8_t) ~(1u << mark);
+        return;
+    case 4:
+        if (m->value[i])
+            vmsim__radix_remark(t, index, marks, 1u << mark & ~marks);
+        m->marks[i] = (uint8_t)(m->value[i] ? (m->marks[i] | marks) & ~(1u << mark & ~marks) : 0);
         return;
     default:
         if (m->value[i])

@@ -290,6 +290,30 @@ static void test_fadvise_dontneed_sends_dirty_pages_out_and_keeps_them(void **st
     end();
 }
 
+/* The page is under writeback with new data in it when fsync comes, and again passed over by write-out that waits for
+ * nobody, before fsync goes on. What becomes dirty while it waits is left alone. */
+static void test_a_sync_that_waits_writes_what_was_dirty_and_nothing_else(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 0);
+    write_pages(10);
+    cache_machine_hold(&m);
+    assert_int_equal(vmsim__file_write_start(m.cache, file, 3, 4, 0), 1);
+    vmsim__page_dirty(m.cache, vmsim__file_page(file, 3));
+    assert_int_equal(vmsim__file_sync(m.cache, file, 2, 6, 0), -VMSIM__ERESTARTSYS);
+    assert_int_equal(m.mem.now.wait.what, vmsim__file_page(file, 3));
+    vmsim__page_dirty(m.cache, vmsim__file_page(file, 2)); /* it was sent */
+    assert_int_equal(vmsim__file_write_start(m.cache, file, 3, 4, 0), 0);
+    cache_machine_deliver(&m, 0);
+    m.mem.now.wait.kind = VMSIM__WAIT_NONE;
+    assert_int_equal(vmsim__file_sync(m.cache, file, 2, 6, 0), -VMSIM__ERESTARTSYS);
+    cache_machine_deliver(&m, 0);
+    m.mem.now.wait.kind = VMSIM__WAIT_NONE;
+    assert_int_equal(vmsim__file_sync(m.cache, file, 2, 6, 0), 0);
+    for (uint64_t i = 2; i < 6; i++)
+        assert_int_equal(vmsim__radix_marked(&file->pages, i, VMSIM__MARK_DIRTY), i == 2);
+    end();
+}
+
 struct hook_log {
     uint64_t first, last;
     unsigned unmaps, cleans;
@@ -621,6 +645,7 @@ int main(void) {
         cmocka_unit_test(test_fadvise_dontneed_sends_dirty_pages_out_and_keeps_them),
         cmocka_unit_test(test_mapped_files_are_cleaned_before_writing_and_unmapped_before_truncation),
         cmocka_unit_test(test_pages_in_a_batch_survive_invalidation_until_drained),
+        cmocka_unit_test(test_a_sync_that_waits_writes_what_was_dirty_and_nothing_else),
         cmocka_unit_test(test_an_evicted_page_is_known_when_it_comes_again),
         cmocka_unit_test(test_ramfs_pages_are_unevictable),
         cmocka_unit_test(test_blocks_of_a_device_are_active_from_the_start),

@@ -13,27 +13,16 @@
 #include "base/radix.h"
 #include "base/util.h"
 
-#define BITS 6u
-#define SLOTS (1u << BITS)
+#define BITS VMSIM__RADIX_BITS
+#define SLOTS VMSIM__RADIX_SLOTS
 #define MAX_HEIGHT 11u /* 66 bits */
 
-union slot {
-    struct vmsim__radix_node *node;
-    uint64_t value;
-};
-
-/* Bitmaps of a node: slots in use, then a row a mark. */
-enum { PRESENT, FIRST_MARK, MAPS = FIRST_MARK + VMSIM__RADIX_MARKS };
-
-struct vmsim__radix_node {
-    uint64_t map[MAPS]; /* bit i: slot i */
-    union slot slot[SLOTS];
-};
+enum { PRESENT = VMSIM__RADIX_PRESENT, FIRST_MARK = VMSIM__RADIX_FIRST_MARK, MAPS = VMSIM__RADIX_MAPS };
 
 typedef struct vmsim__radix_node node;
 
-static uint64_t bit(unsigned slot) {
-    return UINT64_C(1) << slot;
+static uint64_t bit(uint64_t index) {
+    return UINT64_C(1) << (index & (SLOTS - 1));
 }
 
 static unsigned slot_of(uint64_t index, unsigned level) {
@@ -43,6 +32,14 @@ static unsigned slot_of(uint64_t index, unsigned level) {
 /* Levels that a tree needs to hold `index`. */
 static unsigned height_for(uint64_t index) {
     return index ? vmsim__log2(index) / BITS + 1 : 1;
+}
+
+static void set_root(struct vmsim__radix *r, node *root, unsigned height) {
+    VMSIM__ASSERT(root && height > 0 && height <= MAX_HEIGHT);
+    root->parent = NULL;
+    r->root = root;
+    r->height = height;
+    r->last = height < MAX_HEIGHT ? (UINT64_C(1) << BITS * height) - 1 : UINT64_MAX;
 }
 
 void vmsim__radix_slab_init(struct vmsim__slab *nodes, struct vmsim__alloc *a) {
@@ -66,24 +63,10 @@ void vmsim__radix_fini(struct vmsim__radix *r) {
     vmsim__radix_init(r, r->nodes);
 }
 
-/* The lowest node on the way to `index`, or NULL where the way ends early. */
-static node *leaf_of(const struct vmsim__radix *r, uint64_t index) {
-    if (r->height < height_for(index))
-        return NULL;
-    node *n = r->root;
-    for (unsigned level = r->height - 1; n && level; level--)
-        n = n->slot[slot_of(index, level)].node;
-    return n;
-}
-
-uint64_t vmsim__radix_get(const struct vmsim__radix *r, uint64_t index) {
-    const node *n = leaf_of(r, index);
-    return n ? n->slot[slot_of(index, 0)].value : 0;
-}
-
 /* `child` may have marked entries: a tree that gets a new root. */
 static void link_child(node *parent, unsigned slot, node *child) {
     VMSIM__ASSERT(slot < SLOTS && !(parent->map[PRESENT] & bit(slot)) && child);
+    child->parent = parent;
     parent->slot[slot].node = child;
     parent->map[PRESENT] |= bit(slot);
     for (unsigned m = FIRST_MARK; m < MAPS; m++)
@@ -116,13 +99,11 @@ static node *make_leaf(struct vmsim__radix *r, uint64_t index) {
             vmsim__slab_free(r->nodes, fresh[--got]);
         return NULL;
     }
-    if (!r->height) {
-        r->root = fresh[--got];
-        r->height = height_for(index);
-    }
-    for (; r->height < height_for(index); r->height++) {
+    if (!r->height)
+        set_root(r, fresh[--got], height_for(index));
+    while (r->height < height_for(index)) {
         link_child(fresh[--got], 0, r->root);
-        r->root = fresh[got];
+        set_root(r, fresh[got], r->height + 1);
     }
     node *n = r->root;
     for (unsigned level = r->height - 1; level; level--) {
@@ -135,53 +116,48 @@ static node *make_leaf(struct vmsim__radix *r, uint64_t index) {
     return n;
 }
 
-/* Sets `index` in one bitmap of its leaf node. Where the leaf had a bit, all nodes above it know already. */
-static void set_mark(struct vmsim__radix *r, node *leaf, uint64_t index, unsigned map) {
-    bool known = leaf->map[map];
-    leaf->map[map] |= bit(slot_of(index, 0));
-    node *n = r->root;
-    for (unsigned level = r->height - 1; !known && level; level--) {
-        n->map[map] |= bit(slot_of(index, level));
-        n = n->slot[slot_of(index, level)].node;
+/* Sets `index` in one bitmap of its leaf node. Where a node had a bit, all above it know already. */
+static void set_mark(node *n, uint64_t index, unsigned map) {
+    bool known = false;
+    for (; n && !known; n = n->parent, index >>= BITS) {
+        known = n->map[map];
+        n->map[map] |= bit(index);
     }
 }
 
 /* Clears it, and the bits above that stood for nothing else. */
-static void clear_mark(struct vmsim__radix *r, node *leaf, uint64_t index, unsigned map) {
-    VMSIM__ASSERT(r->height && r->height <= MAX_HEIGHT);
-    leaf->map[map] &= ~bit(slot_of(index, 0));
-    if (leaf->map[map])
-        return;
-    node *path[MAX_HEIGHT], *n = r->root;
-    for (unsigned level = r->height - 1; level; level--) {
-        path[level] = n;
-        n = n->slot[slot_of(index, level)].node;
+static void clear_mark(node *n, uint64_t index, unsigned map) {
+    VMSIM__ASSERT(n->map[map] & bit(index));
+    for (bool empty = true; n && empty; n = n->parent, index >>= BITS) {
+        n->map[map] &= ~bit(index);
+        empty = !n->map[map];
     }
-    for (unsigned level = 1; level < r->height; level++) {
-        path[level]->map[map] &= ~bit(slot_of(index, level));
-        if (path[level]->map[map])
-            return;
+}
+
+static void remark(node *leaf, uint64_t index, unsigned set, unsigned clear) {
+    VMSIM__ASSERT(leaf && leaf->slot[slot_of(index, 0)].value);
+    VMSIM__ASSERT((set | clear) < 1u << VMSIM__RADIX_MARKS && !(set & clear));
+    for (; set; set &= set - 1)
+        set_mark(leaf, index, FIRST_MARK + (unsigned)__builtin_ctz(set));
+    for (; clear; clear &= clear - 1) {
+        unsigned map = FIRST_MARK + (unsigned)__builtin_ctz(clear);
+        if (leaf->map[map] & bit(index))
+            clear_mark(leaf, index, map);
     }
 }
 
 bool vmsim__radix_store(struct vmsim__radix *r, uint64_t index, uint64_t value, unsigned marks, uint64_t *old) {
     VMSIM__ASSERT(value && marks < 1u << VMSIM__RADIX_MARKS);
-    node *n = leaf_of(r, index);
+    node *n = vmsim__radix_leaf(r, index);
     if (!n && !(n = make_leaf(r, index)))
         return false;
-    unsigned slot = slot_of(index, 0);
+    uint64_t *slot = &n->slot[slot_of(index, 0)].value, was = *slot;
+    *slot = value;
+    n->map[PRESENT] |= bit(index);
+    r->count += !was;
+    remark(n, index, marks, was ? ~marks & ((1u << VMSIM__RADIX_MARKS) - 1) : 0);
     if (old)
-        *old = n->slot[slot].value;
-    r->count += !n->slot[slot].value;
-    n->slot[slot].value = value;
-    n->map[PRESENT] |= bit(slot);
-    for (unsigned m = 0; m < VMSIM__RADIX_MARKS; m++) {
-        bool is = n->map[FIRST_MARK + m] & bit(slot), wanted = marks >> m & 1;
-        if (wanted && !is)
-            set_mark(r, n, index, FIRST_MARK + m);
-        else if (is && !wanted)
-            clear_mark(r, n, index, FIRST_MARK + m);
-    }
+        *old = was;
     return true;
 }
 
@@ -189,23 +165,22 @@ bool vmsim__radix_set(struct vmsim__radix *r, uint64_t index, uint64_t value, ui
     return vmsim__radix_store(r, index, value, 0, old);
 }
 
+void vmsim__radix_remark(struct vmsim__radix *r, uint64_t index, unsigned set, unsigned clear) {
+    remark(vmsim__radix_leaf(r, index), index, set, clear);
+}
+
 void vmsim__radix_mark(struct vmsim__radix *r, uint64_t index, unsigned mark) {
-    node *n = leaf_of(r, index);
-    VMSIM__ASSERT(mark < VMSIM__RADIX_MARKS && n && n->slot[slot_of(index, 0)].value);
-    set_mark(r, n, index, FIRST_MARK + mark);
+    vmsim__radix_remark(r, index, 1u << mark, 0);
 }
 
 void vmsim__radix_unmark(struct vmsim__radix *r, uint64_t index, unsigned mark) {
-    node *n = leaf_of(r, index);
-    VMSIM__ASSERT(mark < VMSIM__RADIX_MARKS && n && n->slot[slot_of(index, 0)].value);
-    if (n->map[FIRST_MARK + mark] & bit(slot_of(index, 0)))
-        clear_mark(r, n, index, FIRST_MARK + mark);
+    vmsim__radix_remark(r, index, 0, 1u << mark);
 }
 
 bool vmsim__radix_marked(const struct vmsim__radix *r, uint64_t index, unsigned mark) {
     VMSIM__ASSERT(mark < VMSIM__RADIX_MARKS);
-    const node *n = leaf_of(r, index);
-    return n && n->map[FIRST_MARK + mark] & bit(slot_of(index, 0));
+    const node *n = vmsim__radix_leaf(r, index);
+    return n && n->map[FIRST_MARK + mark] & bit(index);
 }
 
 bool vmsim__radix_any(const struct vmsim__radix *r, unsigned mark) {
@@ -217,70 +192,65 @@ bool vmsim__radix_any(const struct vmsim__radix *r, unsigned mark) {
 static void lower(struct vmsim__radix *r) {
     while (r->height > 1 && r->root->map[PRESENT] == 1) {
         node *old = r->root;
-        r->root = old->slot[0].node;
-        r->height--;
+        set_root(r, old->slot[0].node, r->height - 1);
         vmsim__slab_free(r->nodes, old);
     }
 }
 
-uint64_t vmsim__radix_remove(struct vmsim__radix *r, uint64_t index) {
-    node *path[MAX_HEIGHT], *n = r->root;
-    if (r->height < height_for(index))
-        return 0;
-    for (unsigned level = r->height - 1; level; level--) {
-        path[level] = n;
-        if (!(n = n->slot[slot_of(index, level)].node))
-            return 0;
-    }
-    path[0] = n;
-    VMSIM__ASSERT(n->map[PRESENT]);
-    uint64_t old = n->slot[slot_of(index, 0)].value;
-    if (!old)
-        return 0;
-    VMSIM__ASSERT(r->count > 0);
-    r->count--;
-    for (unsigned m = FIRST_MARK; m < MAPS; m++) {
-        if (n->map[m] & bit(slot_of(index, 0)))
-            clear_mark(r, n, index, m);
-    }
-    for (unsigned level = 0; level < r->height; level++) {
-        unsigned slot = slot_of(index, level);
-        path[level]->slot[slot] = (union slot){.value = 0};
-        path[level]->map[PRESENT] &= ~bit(slot);
-        if (path[level]->map[PRESENT]) {
+/* Takes an entry's slot, and nodes that are empty then. */
+static void clear_slot(struct vmsim__radix *r, node *n, uint64_t index) {
+    for (node *parent; n; n = parent, index >>= BITS) {
+        n->slot[slot_of(index, 0)].value = 0;
+        n->map[PRESENT] &= ~bit(index);
+        if (n->map[PRESENT]) {
             lower(r);
-            return old;
+            return;
         }
-        vmsim__slab_free(r->nodes, path[level]);
+        parent = n->parent;
+        vmsim__slab_free(r->nodes, n);
     }
     vmsim__radix_init(r, r->nodes);
+}
+
+uint64_t vmsim__radix_remove(struct vmsim__radix *r, uint64_t index) {
+    node *n = vmsim__radix_leaf(r, index);
+    uint64_t old = n ? n->slot[slot_of(index, 0)].value : 0;
+    if (!old)
+        return 0;
+    VMSIM__ASSERT(r->count > 0 && n->map[PRESENT] & bit(index));
+    r->count--;
+    for (unsigned m = FIRST_MARK; m < MAPS; m++) {
+        if (n->map[m] & bit(index))
+            clear_mark(n, index, m);
+    }
+    clear_slot(r, n, index);
     return old;
 }
 
 /* First entry at or after *index whose way is in bitmap `map` of all nodes. */
 static uint64_t next_in(const struct vmsim__radix *r, uint64_t *index, unsigned map) {
     uint64_t at = *index;
-    while (r->height >= height_for(at)) {
-        const node *n = r->root;
-        for (unsigned level = r->height; level-- > 0;) {
-            unsigned shift = BITS * level, slot = slot_of(at, level);
-            uint64_t left = n->map[map] & ~UINT64_C(0) << slot;
-            if (!left) { /* nothing more below this node: on with the next one */
-                unsigned above = shift + BITS;
-                at = above < 64 ? ((at >> above) + 1) << above : 0;
-                break;
-            }
-            unsigned found = (unsigned)__builtin_ctzll(left);
-            if (found != slot) /* keep the bits above this level, then the found slot, then zeroes */
-                at = (shift + BITS < 64 ? at >> (shift + BITS) << (shift + BITS) : 0) | (uint64_t)found << shift;
-            if (!level) {
-                *index = at;
-                return n->slot[found].value;
-            }
-            n = n->slot[found].node;
+    const node *n = at <= r->last ? r->root : NULL;
+    unsigned level = r->height - 1;
+    while (n) {
+        unsigned slot = slot_of(at, level);
+        uint64_t left = n->map[map] & ~UINT64_C(0) << slot;
+        if (!left) { /* nothing more below this node: on behind it, from the node that leads there */
+            n = n->parent;
+            at = n ? ((at >> BITS * (level + 1)) + 1) << BITS * (level + 1) : 0;
+            for (level++; n && !slot_of(at, level); level++)
+                n = n->parent;
+            continue;
         }
-        if (!at) /* past the last index of all */
-            return 0;
+        unsigned found = (unsigned)__builtin_ctzll(left);
+        if (found != slot) /* zeroes below the found slot */
+            at = ((at >> BITS * level) + (found - slot)) << BITS * level;
+        if (!level) {
+            *index = at;
+            return n->slot[found].value;
+        }
+        n = n->slot[found].node;
+        level--;
     }
     return 0;
 }
@@ -315,9 +285,11 @@ static bool subtree_valid(const node *n, unsigned level, uint64_t *count) {
             return false;
     if (!marks_valid(n, level))
         return false;
-    for (uint64_t left = level ? n->map[PRESENT] : 0; left; left &= left - 1)
-        if (!subtree_valid(n->slot[__builtin_ctzll(left)].node, level - 1, count))
+    for (uint64_t left = level ? n->map[PRESENT] : 0; left; left &= left - 1) {
+        const node *child = n->slot[__builtin_ctzll(left)].node;
+        if (child->parent != n || !subtree_valid(child, level - 1, count))
             return false;
+    }
     *count += level ? 0 : (unsigned)__builtin_popcountll(n->map[PRESENT]);
     return n->map[PRESENT];
 }
@@ -326,7 +298,9 @@ bool vmsim__radix_valid(const struct vmsim__radix *r) {
     uint64_t count = 0;
     if (!r->height)
         return !r->root && !r->count;
-    if (r->height > MAX_HEIGHT || (r->height > 1 && r->root->map[PRESENT] == 1))
+    if (r->height > MAX_HEIGHT || (r->height > 1 && r->root->map[PRESENT] == 1) || r->root->parent)
+        return false;
+    if (r->last != (r->height < MAX_HEIGHT ? (UINT64_C(1) << BITS * r->height) - 1 : UINT64_MAX))
         return false;
     return subtree_valid(r->root, r->height - 1, &count) && count == r->count;
 }

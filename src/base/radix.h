@@ -9,18 +9,49 @@
 #include "alloc.h"
 
 #define VMSIM__RADIX_MARKS 4u
+#define VMSIM__RADIX_BITS 6u
+#define VMSIM__RADIX_SLOTS (1u << VMSIM__RADIX_BITS)
 
-struct vmsim__radix_node;
+/* Bitmaps of a node over its slots: those in use, then a row a mark. */
+enum {
+    VMSIM__RADIX_PRESENT,
+    VMSIM__RADIX_FIRST_MARK,
+    VMSIM__RADIX_MAPS = VMSIM__RADIX_FIRST_MARK + VMSIM__RADIX_MARKS
+};
+
+/* Seen by radix.c and the lookup below alone. */
+struct vmsim__radix_node {
+    uint64_t map[VMSIM__RADIX_MAPS];  /* bit i: slot i */
+    struct vmsim__radix_node *parent; /* NULL: the root */
+    union {
+        struct vmsim__radix_node *node; /* above the lowest level */
+        uint64_t value;
+    } slot[VMSIM__RADIX_SLOTS];
+};
 struct vmsim__radix {
     struct vmsim__slab *nodes; /* shared slab of nodes (see vmsim__radix_slab_init) */
     struct vmsim__radix_node *root;
     unsigned height; /* levels below the root pointer; 0 = empty tree */
+    uint64_t last;   /* largest index that the height holds */
     uint64_t count;  /* entries present */
 };
 void vmsim__radix_slab_init(struct vmsim__slab *nodes, struct vmsim__alloc *a);
 void vmsim__radix_init(struct vmsim__radix *r, struct vmsim__slab *nodes);
-void vmsim__radix_fini(struct vmsim__radix *r);                          /* frees nodes, not what the values mean */
-uint64_t vmsim__radix_get(const struct vmsim__radix *r, uint64_t index); /* 0: absent */
+void vmsim__radix_fini(struct vmsim__radix *r); /* frees nodes, not what the values mean */
+/* The lowest node on the way to `index`, or NULL where the way ends early. */
+static inline struct vmsim__radix_node *vmsim__radix_leaf(const struct vmsim__radix *r, uint64_t index) {
+    if (index > r->last)
+        return NULL;
+    struct vmsim__radix_node *n = r->root;
+    for (unsigned level = r->height; n && --level;)
+        n = n->slot[index >> (VMSIM__RADIX_BITS * level) & (VMSIM__RADIX_SLOTS - 1)].node;
+    return n;
+}
+/* 0: absent. */
+static inline uint64_t vmsim__radix_get(const struct vmsim__radix *r, uint64_t index) {
+    const struct vmsim__radix_node *n = vmsim__radix_leaf(r, index);
+    return n ? n->slot[index & (VMSIM__RADIX_SLOTS - 1)].value : 0;
+}
 /* Stores a value (non-zero) that has the marks of the bit mask `marks` and no others; the old value is returned through
  * `old` if not NULL. False: no memory, nothing changed; it cannot happen where an entry is replaced. */
 bool vmsim__radix_store(struct vmsim__radix *r, uint64_t index, uint64_t value, unsigned marks, uint64_t *old);
@@ -35,6 +66,8 @@ uint64_t vmsim__radix_next(const struct vmsim__radix *r, uint64_t *index);
 /* The entry must be there; setting or clearing a mark twice is no fault. */
 void vmsim__radix_mark(struct vmsim__radix *r, uint64_t index, unsigned mark);
 void vmsim__radix_unmark(struct vmsim__radix *r, uint64_t index, unsigned mark);
+/* Several at once: the marks of bit mask `set` come, those of `clear` go. */
+void vmsim__radix_remark(struct vmsim__radix *r, uint64_t index, unsigned set, unsigned clear);
 bool vmsim__radix_marked(const struct vmsim__radix *r, uint64_t index, unsigned mark); /* absent: false */
 bool vmsim__radix_any(const struct vmsim__radix *r, unsigned mark);                    /* has any entry the mark? */
 /* As vmsim__radix_next, entries without the mark being passed over. */

@@ -156,7 +156,7 @@ bool vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint6
 
 /* The device has a page that was under writeback. */
 void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu);
-/* The page leaves the file or loses its data: nobody will write it. */
-void vmsim__dirty_cancel(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn);
+/* The page leaves the file, and its marks go with its slot: nobody will write it. */
+void vmsim__dirty_cancel(struct vmsim__cache *c, const struct vmsim__file *f, struct vmsim__frame *fr);
 
 #endif

@@ -33,23 +33,20 @@ bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn) {
     return true;
 }
 
-/* The page is clean from now on, written or not. False: it was not dirty. Kernel: folio_clear_dirty_for_io,
+/* The page is clean from now on, written or not; its mark is the caller's. Kernel: folio_clear_dirty_for_io,
  * folio_cancel_dirty. */
-static bool clear_dirty(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__frame *fr) {
-    if (!vmsim__frame_is(fr, VMSIM__FRAME_DIRTY))
-        return false;
+static void clear_dirty(struct vmsim__cache *c, const struct vmsim__file *f, struct vmsim__frame *fr) {
+    VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_DIRTY) && fr->mapping == f->id);
     fr->flags &= ~VMSIM__FRAME_DIRTY;
-    VMSIM__ASSERT(fr->mapping == f->id);
     if (vmsim__file_accounts_dirty(f)) {
-        vmsim__radix_unmark(&f->pages, vmsim__frame_index(fr), VMSIM__MARK_DIRTY);
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, -1);
         vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, -1);
     }
-    return true;
 }
 
-void vmsim__dirty_cancel(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn) {
-    clear_dirty(c, f, vmsim__cache_frame(c, pfn));
+void vmsim__dirty_cancel(struct vmsim__cache *c, const struct vmsim__file *f, struct vmsim__frame *fr) {
+    if (vmsim__frame_is(fr, VMSIM__FRAME_DIRTY))
+        clear_dirty(c, f, fr);
 }
 
 bool vmsim__file_wants_mkwrite(const struct vmsim__file *f) {
@@ -145,8 +142,8 @@ static void start_writeback(struct vmsim__cache *c, struct vmsim__file *f, uint6
         c->hooks.mkclean(c->hooks.context, f, index, pfn, cpu);
     clear_dirty(c, f, fr);
     fr->flags |= VMSIM__FRAME_WRITEBACK;
-    vmsim__radix_mark(&f->pages, index, VMSIM__MARK_WRITEBACK);
-    vmsim__radix_unmark(&f->pages, index, VMSIM__MARK_TOWRITE);
+    vmsim__radix_remark(&f->pages, index, 1u << VMSIM__MARK_WRITEBACK,
+                        1u << VMSIM__MARK_DIRTY | 1u << VMSIM__MARK_TOWRITE);
     count_writeback(c, fr, 1);
     f->disk_size = vmsim__max64(f->disk_size, vmsim__min64(f->size, (index + 1) << c->mem->page_shift));
 }
@@ -165,26 +162,17 @@ void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__
     }
 }
 
-/* What is dirty now is to be written; what becomes dirty meanwhile is not. Kernel: tag_pages_for_writeback. */
-static void tag_for_writeback(struct vmsim__file *f, uint64_t first, uint64_t end) {
-    for (uint64_t i = first; vmsim__file_next_page(f, &i, end, VMSIM__MARK_DIRTY) != VMSIM__PFN_NONE; i++)
-        vmsim__radix_mark(&f->pages, i, VMSIM__MARK_TOWRITE);
-}
-
-/* Sends the pages of [first, end) that are tagged for it, neighbours in one transfer. One that is still under writeback
- * from before is passed over, or, if it has to be written whole (`all`), waited for: false. Kernel: write_cache_pages,
- * one bio for a run without a gap. */
-static bool write_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool all,
-                        unsigned cpu, uint64_t *pages) {
-    uint64_t run = 0, next = 0;
-    bool sent = true;
+/* Sends the pages of [first, end) that have the mark, neighbours in one transfer. One that is still under writeback
+ * from before is passed over, or, if all have to be written, ends the walk; *first goes to where it ended. Returns the
+ * pages sent. Kernel: write_cache_pages, one bio for a run without a gap. */
+static uint64_t write_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t *first, uint64_t end,
+                            enum vmsim__mark mark, bool all, unsigned cpu) {
+    uint64_t run = 0, next = 0, pages = 0, i = *first;
     vmsim__pfn pfn;
-    for (uint64_t i = first; (pfn = vmsim__file_next_page(f, &i, end, VMSIM__MARK_TOWRITE)) != VMSIM__PFN_NONE; i++) {
+    for (; (pfn = vmsim__file_next_page(f, &i, end, mark)) != VMSIM__PFN_NONE; i++) {
         if (vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_WRITEBACK)) {
-            sent = !all || vmsim__filemap_settled(c, pfn);
-            if (!sent)
+            if (all)
                 break;
-            vmsim__radix_unmark(&f->pages, i, VMSIM__MARK_TOWRITE);
             continue;
         }
         start_writeback(c, f, i, pfn, cpu);
@@ -194,19 +182,29 @@ static bool write_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
         }
         run++;
         next = i + 1;
-        ++*pages;
+        pages++;
     }
     if (run)
         vmsim__transfer_start(c, f, next - run, run, true, cpu);
-    return sent;
+    *first = pfn != VMSIM__PFN_NONE ? i : end;
+    return pages;
 }
 
 uint64_t vmsim__file_write_start(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
                                  unsigned cpu) {
-    uint64_t pages = 0;
-    tag_for_writeback(f, first, end);
-    write_range(c, f, first, end, false, cpu, &pages);
-    return pages;
+    return write_range(c, f, &first, end, VMSIM__MARK_DIRTY, false, cpu);
+}
+
+/* Writes what was dirty when the operation began; what becomes dirty while it waits is not its affair, so that what is
+ * left then is tagged. False: it waits. Kernel: write_cache_pages with WB_SYNC_ALL, tag_pages_for_writeback. */
+static bool write_all(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
+    struct vmsim__call *call = vmsim__now_call(&c->mem->now);
+    const enum vmsim__mark mark = call->started ? VMSIM__MARK_TOWRITE : VMSIM__MARK_DIRTY;
+    write_range(c, f, &first, end, mark, true, cpu);
+    for (uint64_t i = first; !call->started && vmsim__file_next_page(f, &i, end, mark) != VMSIM__PFN_NONE; i++)
+        vmsim__radix_mark(&f->pages, i, VMSIM__MARK_TOWRITE);
+    call->started = true;
+    return first == end || vmsim__filemap_settled(c, vmsim__file_page(f, first));
 }
 
 /* Waits for all of [first, end) that is under writeback. False: the operation waits. Kernel: filemap_fdatawait_range.
@@ -216,19 +214,14 @@ static bool wait_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t f
     return pfn == VMSIM__PFN_NONE || vmsim__filemap_settled(c, pfn);
 }
 
-/* What others make dirty while it waits is not its affair: pages are tagged once. A page under writeback is waited for
- * also when it came to that later, as in the kernel. The file's error is told to the first that asks. */
+/* A page under writeback is waited for also when it came to that later, as in the kernel. The file's error is told to
+ * the first that asks. */
 int vmsim__file_sync(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
-    struct vmsim__call *call = vmsim__now_call(&c->mem->now);
-    uint64_t pages = 0;
-    if (!call->started)
-        tag_for_writeback(f, first, end);
-    call->started = true;
-    if (!write_range(c, f, first, end, true, cpu, &pages) || !wait_range(c, f, first, end))
+    if (!write_all(c, f, first, end, cpu) || !wait_range(c, f, first, end))
         return -VMSIM__ERESTARTSYS;
     int error = f->write_error;
     f->write_error = 0;
-    call->started = false;
+    vmsim__now_call(&c->mem->now)->started = false;
     return error;
 }
 

@@ -85,7 +85,7 @@ void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64
     VMSIM__ASSERT(vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_FILE) &&
                   vmsim__frame_index(vmsim__cache_frame(c, pfn)) == index);
     VMSIM__ASSERT(vmsim__cache_frame(c, pfn)->mapping == f->id);
-    vmsim__dirty_cancel(c, f, pfn);
+    vmsim__dirty_cancel(c, f, vmsim__cache_frame(c, pfn));
     vmsim__radix_remove(&f->pages, index);
     forget(c, f, pfn, cpu);
 }

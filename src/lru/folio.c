@@ -2,14 +2,14 @@
 /* A folio's references, its end, and the time that it spends off its list with whoever isolated it.
  *
  * Kernel counterparts: include/linux/mm.h, __page_cache_release of mm/swap.c, folio_isolate_lru of mm/vmscan.c. */
-#include "lru/lru_impl.h"
+#include "lru/lruvec.h"
 
 /* Kernel: folio_isolate_lru. */
 bool vmsim__lru_isolate(struct vmsim__lru *lru, vmsim__pfn pfn) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
     if (!vmsim__frame_is(f, VMSIM__FRAME_LRU))
         return false;
-    vmsim__lruvec_del(lru, pfn);
+    vmsim__lruvec_del(lru, f);
     f->flags &= ~VMSIM__FRAME_LRU;
     f->refcount++;
     VMSIM__ASSERT(f->refcount > 1);
@@ -38,7 +38,7 @@ void vmsim__lru_isolate_tail(struct vmsim__lru *lru, struct vmsim__lruvec *v, en
     i->taken = i->scanned = i->skipped = i->count = 0;
     while (left && i->scanned < all && v->list[list].tail != VMSIM__PFN_NONE) {
         vmsim__pfn pfn = v->list[list].tail;
-        const struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
+        struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
         uint32_t size = vmsim__frame_pages(f);
         unsigned type = vmsim__lru_zone(lru, f)->type;
         i->scanned += size;
@@ -50,8 +50,8 @@ void vmsim__lru_isolate_tail(struct vmsim__lru *lru, struct vmsim__lruvec *v, en
             if (take(lru, pfn, i))
                 continue;
         }
-        vmsim__lruvec_del(lru, pfn);
-        vmsim__lruvec_add(lru, pfn, false);
+        vmsim__lruvec_del(lru, f);
+        vmsim__lruvec_add(lru, pfn, f, false);
     }
 }
 
@@ -65,7 +65,7 @@ uint64_t vmsim__lru_move_back(struct vmsim__lru *lru, const vmsim__pfn *folio, u
             continue;
         }
         if (f->refcount > 1) {
-            vmsim__lruvec_add(lru, folio[i], false);
+            vmsim__lruvec_add(lru, folio[i], f, false);
             f->flags |= VMSIM__FRAME_LRU;
             moved += vmsim__frame_pages(f);
         }
@@ -99,20 +99,18 @@ void vmsim__folio_get(struct vmsim__lru *lru, vmsim__pfn pfn) {
 }
 
 /* Kernel: __page_cache_release, then free_unref_page. */
-void vmsim__folio_put(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
-    VMSIM__ASSERT(cpu < lru->cpus);
-    struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
-    VMSIM__ASSERT(f->refcount > 0);
-    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP | VMSIM__FRAME_TAIL));
-    if (--f->refcount)
-        return;
-    VMSIM__ASSERT(f->mapcount == 0 && !vmsim__frame_is(f, VMSIM__FRAME_FILE));
+void vmsim__folio_free(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f, unsigned cpu) {
+    VMSIM__ASSERT(!f->refcount && !f->mapcount && !vmsim__frame_is(f, VMSIM__FRAME_FILE));
     if (vmsim__frame_is(f, VMSIM__FRAME_LRU))
-        vmsim__lruvec_del(lru, pfn);
-    if (vmsim__frame_is(f, VMSIM__FRAME_MLOCKED))
+        vmsim__lruvec_del(lru, f);
+    if (VMSIM__UNLIKELY(vmsim__frame_is(f, VMSIM__FRAME_MLOCKED)))
         vmsim__mlock_clear(lru, f);
     unsigned order = vmsim__folio_order(f);
     if (VMSIM__UNLIKELY(f->memcg))
         vmsim__memcg_uncharge(lru, pfn);
     vmsim__mem_free(lru->mem, pfn, order, cpu);
+}
+
+void vmsim__folio_put(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
+    vmsim__folio_unref(lru, pfn, cpu);
 }

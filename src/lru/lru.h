@@ -69,7 +69,6 @@ uint64_t vmsim__lruvec_size(const struct vmsim__lruvec *v, enum vmsim__lru_list 
 uint64_t vmsim__lruvec_pages(const struct vmsim__lruvec *v, enum vmsim__lru_list list);
 /* Pages of this very lruvec in zones up to a type. Kernel: lruvec_lru_size. */
 uint64_t vmsim__lruvec_size_up_to(const struct vmsim__lruvec *v, enum vmsim__lru_list list, unsigned zone_type);
-enum vmsim__lru_list vmsim__lru_list_of(const struct vmsim__frame *f);
 /* Takes a page off its list, with a reference; false: it is on none. Later vmsim__lru_putback (by its flags; drops the
  * reference). */
 bool vmsim__lru_isolate(struct vmsim__lru *lru, vmsim__pfn pfn);

@@ -7,7 +7,7 @@
  *
  * Until its batch is worked off a new page is on no list (no LRU flag). A batch of one kind is worked off in the order
  * in which it was filled. Kernel counterpart: mm/swap.c. */
-#include "lru/lru_impl.h"
+#include "lru/lruvec.h"
 #include "lru/workingset.h"
 
 /* ---- what each batch does to a page ---- */
@@ -28,13 +28,13 @@ static void add_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *
         if (!was_unevictable)
             vmsim__lru_event(lru, VMSIM__UNEVICTABLE_PGS_CULLED, pages);
     }
-    vmsim__lruvec_add(lru, pfn, false);
+    vmsim__lruvec_add(lru, pfn, f, false);
 }
 
 static void rotate_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
-    vmsim__lruvec_del(lru, pfn);
+    vmsim__lruvec_del(lru, f);
     f->flags &= ~VMSIM__FRAME_ACTIVE;
-    vmsim__lruvec_add(lru, pfn, true);
+    vmsim__lruvec_add(lru, pfn, f, true);
     vmsim__lru_event(lru, VMSIM__PGROTATED, vmsim__frame_pages(f));
 }
 
@@ -46,9 +46,9 @@ static void deactivate_file_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vm
     uint32_t pages = vmsim__frame_pages(f);
     if (f->mapcount > 0)
         return;
-    vmsim__lruvec_del(lru, pfn);
+    vmsim__lruvec_del(lru, f);
     f->flags &= ~(VMSIM__FRAME_ACTIVE | VMSIM__FRAME_REFERENCED);
-    vmsim__lruvec_add(lru, pfn, !busy);
+    vmsim__lruvec_add(lru, pfn, f, !busy);
     if (busy)
         f->flags |= VMSIM__FRAME_RECLAIM;
     else
@@ -61,9 +61,9 @@ static void deactivate_file_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vm
 static void deactivate_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (!vmsim__frame_is(f, VMSIM__FRAME_ACTIVE))
         return;
-    vmsim__lruvec_del(lru, pfn);
+    vmsim__lruvec_del(lru, f);
     f->flags &= ~(VMSIM__FRAME_ACTIVE | VMSIM__FRAME_REFERENCED);
-    vmsim__lruvec_add(lru, pfn, false);
+    vmsim__lruvec_add(lru, pfn, f, false);
     vmsim__lru_event(lru, VMSIM__PGDEACTIVATE, vmsim__frame_pages(f));
 }
 
@@ -78,9 +78,9 @@ static bool lazyfree_wanted(const struct vmsim__frame *f) {
 static void lazyfree_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (!lazyfree_wanted(f))
         return;
-    vmsim__lruvec_del(lru, pfn);
+    vmsim__lruvec_del(lru, f);
     f->flags &= ~(VMSIM__FRAME_ACTIVE | VMSIM__FRAME_REFERENCED | VMSIM__FRAME_SWAPBACKED);
-    vmsim__lruvec_add(lru, pfn, false);
+    vmsim__lruvec_add(lru, pfn, f, false);
     vmsim__lru_event(lru, VMSIM__PGLAZYFREE, vmsim__frame_pages(f));
 }
 
@@ -88,9 +88,9 @@ static void lazyfree_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__fr
 static void activate_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (vmsim__frame_is(f, VMSIM__FRAME_ACTIVE))
         return;
-    vmsim__lruvec_del(lru, pfn);
+    vmsim__lruvec_del(lru, f);
     f->flags |= VMSIM__FRAME_ACTIVE;
-    vmsim__lruvec_add(lru, pfn, false);
+    vmsim__lruvec_add(lru, pfn, f, false);
     vmsim__lru_event(lru, VMSIM__PGACTIVATE, vmsim__frame_pages(f));
 }
 
@@ -129,7 +129,7 @@ static void work_off(struct vmsim__lru *lru, enum vmsim__lru_batch_kind kind, un
         apply(lru, kind, b->page[i], b->tag[i]);
     b->count = 0;
     for (uint32_t i = 0; i < count; i++)
-        vmsim__folio_put(lru, b->page[i], cpu);
+        vmsim__folio_unref(lru, b->page[i], cpu);
 }
 
 void vmsim__lru_batch_add(struct vmsim__lru *lru, enum vmsim__lru_batch_kind kind, vmsim__pfn pfn, uint8_t tag,

@@ -2,7 +2,7 @@
 /* Do lists, batches, flags and charges agree? Every list of every node and cgroup link by link, every batch, every
  * frame's flags against the lists, charges of cgroups and the counters of this layer against recounts. Cost is linear
  * in touched memory. Kernel counterparts: VM_BUG_ON_FOLIO here and there. */
-#include "lru/lru_impl.h"
+#include "lru/lruvec.h"
 #include "lru/recount.h"
 
 /* What the frames say of one cgroup without those below. */

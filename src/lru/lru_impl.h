@@ -91,8 +91,11 @@ static inline bool vmsim__folio_evictable(const struct vmsim__frame *f) {
 /* ---- lruvec.c ---- */
 
 void vmsim__lruvec_init(struct vmsim__lruvec *v, struct vmsim__memcg *memcg, unsigned node);
-void vmsim__lruvec_add(struct vmsim__lru *lru, vmsim__pfn pfn, bool to_tail);
-void vmsim__lruvec_del(struct vmsim__lru *lru, vmsim__pfn pfn);
+
+/* ---- folio.c ---- */
+
+/* The last reference is gone. */
+void vmsim__folio_free(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f, unsigned cpu);
 
 /* ---- lru_batch.c ---- */
 

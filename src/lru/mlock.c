@@ -4,7 +4,7 @@
  *
  * Locking and unlocking go through a batch of their own, whose entries say what is asked: lock a page that may be on a
  * list, lock one that was just born, unlock. Kernel counterpart: mm/mlock.c (since 5.18). */
-#include "lru/lru_impl.h"
+#include "lru/lruvec.h"
 
 enum mlock_tag { TAG_MUNLOCK, TAG_LOCK, TAG_LOCK_NEW };
 
@@ -42,16 +42,16 @@ void vmsim__lru_add_vma(struct vmsim__lru *lru, vmsim__pfn pfn, bool locked, uns
 static void make_unevictable(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
     VMSIM__ASSERT(!vmsim__folio_evictable(f));
     f->flags = (f->flags & ~VMSIM__FRAME_ACTIVE) | VMSIM__FRAME_UNEVICTABLE;
-    vmsim__lruvec_add(lru, pfn, false);
+    vmsim__lruvec_add(lru, pfn, f, false);
     f->prev = vmsim__frame_is(f, VMSIM__FRAME_MLOCKED);
     vmsim__lru_event(lru, VMSIM__UNEVICTABLE_PGS_CULLED, vmsim__frame_pages(f));
 }
 
 static void rescue(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
     VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE | VMSIM__FRAME_LRU));
-    vmsim__lruvec_del(lru, pfn);
+    vmsim__lruvec_del(lru, f);
     f->flags &= ~VMSIM__FRAME_UNEVICTABLE;
-    vmsim__lruvec_add(lru, pfn, false);
+    vmsim__lruvec_add(lru, pfn, f, false);
     vmsim__lru_event(lru, VMSIM__UNEVICTABLE_PGS_RESCUED, vmsim__frame_pages(f));
 }
 
@@ -65,7 +65,7 @@ static void lock_page(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__fram
     } else if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE)) {
         f->prev += vmsim__frame_is(f, VMSIM__FRAME_MLOCKED);
     } else {
-        vmsim__lruvec_del(lru, pfn);
+        vmsim__lruvec_del(lru, f);
         make_unevictable(lru, pfn, f);
     }
 }
@@ -75,7 +75,7 @@ static void lock_new_page(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__
     if (vmsim__frame_is(f, VMSIM__FRAME_LRU))
         return;
     if (vmsim__folio_evictable(f))
-        vmsim__lruvec_add(lru, pfn, false);
+        vmsim__lruvec_add(lru, pfn, f, false);
     else
         make_unevictable(lru, pfn, f);
     f->flags |= VMSIM__FRAME_LRU;

@@ -90,7 +90,7 @@ static uint64_t table_alloc(void *context, unsigned level) {
     }
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     f->flags |= VMSIM__FRAME_TABLE;
-    f->table = host;
+    vmsim__frame_set_table(f, host);
     VMSIM__ASSERT(!f->mapcount && !f->mapping);
     table_account(mm, f, level, 1);
     return pfn;
@@ -101,9 +101,9 @@ static void table_release(void *context, uint64_t pfn, unsigned level) {
     struct vmsim__mm *mm = context;
     struct vmsim__vm *vm = mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, (vmsim__pfn)pfn);
-    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_TABLE) && f->table);
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_TABLE) && vmsim__frame_table(f));
     table_account(mm, f, level, -1);
-    vmsim__free_aligned(vm->alloc, f->table, 64, vm->page_size);
+    vmsim__free_aligned(vm->alloc, vmsim__frame_table(f), 64, vm->page_size);
     f->flags &= ~VMSIM__FRAME_TABLE;
     f->next = f->prev = 0;
     vmsim__mm_forget_leaf(mm);
@@ -121,7 +121,7 @@ static void *table_host(void *context, uint64_t pfn) {
     if (pfn >= t->end || !t->chunk[pfn >> t->shift])
         return NULL;
     struct vmsim__frame *f = vmsim__frame_at(t, (vmsim__pfn)pfn);
-    return vmsim__frame_is(f, VMSIM__FRAME_TABLE) ? f->table : NULL;
+    return vmsim__frame_is(f, VMSIM__FRAME_TABLE) ? vmsim__frame_table(f) : NULL;
 }
 
 /* Walkers find tables by the frames' own records, without a call: see struct vmsim__ptmem.directory. */
@@ -133,7 +133,7 @@ bool vmsim__ptmem_setup(struct vmsim__mm *mm) {
     mm->ptmem.directory.limit = t->end;
     mm->ptmem.directory.row_shift = (uint8_t)t->shift;
     mm->ptmem.directory.record_shift = 5;
-    mm->ptmem.directory.record_offset = offsetof(struct vmsim__frame, table);
+    mm->ptmem.directory.record_offset = 0;
     return vmsim__pagetable_init(&mm->pt, mm->vm->format, &mm->ptmem);
 }
 

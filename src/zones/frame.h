@@ -15,18 +15,15 @@
  * Kernel counterpart: struct page / struct folio (include/linux/mm_types.h). */
 #ifndef VMSIM__FRAME_H
 #define VMSIM__FRAME_H
+#include <string.h>
+
 #include "base/util.h"
 
 typedef uint32_t vmsim__pfn;
 #define VMSIM__PFN_NONE UINT32_MAX
 
 struct vmsim__frame {
-    union {
-        struct {
-            vmsim__pfn next, prev; /* list links: free list, per-CPU list, LRU; tails: next is the head's pfn */
-        };
-        void *table; /* TABLE: host memory of the page table that lives in this frame */
-    };
+    vmsim__pfn next, prev; /* list links: free list, per-CPU list, LRU; tails: next is the head's pfn */
     int32_t refcount;      /* 0: free */
     uint32_t policy : 8;   /* in use: the reclaim policy's. Free, a run of the kernel's own, first tail: the order */
     int32_t mapcount : 24; /* page-table entries that map this very frame */
@@ -42,6 +39,7 @@ struct vmsim__frame {
 };
 _Static_assert(sizeof(struct vmsim__frame) == 32, "the metadata bar is 32 bytes a frame");
 _Static_assert(offsetof(struct vmsim__frame, flags) == 20, "no hole before the flags");
+_Static_assert(offsetof(struct vmsim__frame, refcount) == sizeof(void *), "a table takes the place of the links");
 
 /* What the frame is. */
 #define VMSIM__FRAME_BUDDY (1u << 0)    /* head of a free block on a buddy list */
@@ -82,6 +80,16 @@ _Static_assert(offsetof(struct vmsim__frame, flags) == 20, "no hole before the f
 /* Index of the frame's zone in struct vmsim__mem's flat array of zones. */
 static inline unsigned vmsim__frame_zone(const struct vmsim__frame *f) {
     return f->flags >> VMSIM__FRAME_ZONE_SHIFT;
+}
+/* Of a TABLE: host memory of the page table that lives in this frame, in place of the links. They are no union with a
+ * pointer: after each store to a link the compiler would have to load every pointer anew. */
+static inline void *vmsim__frame_table(const struct vmsim__frame *f) {
+    void *host;
+    memcpy(&host, f, sizeof host);
+    return host;
+}
+static inline void vmsim__frame_set_table(struct vmsim__frame *f, void *host) {
+    memcpy(f, &host, sizeof host);
 }
 static inline bool vmsim__frame_is(const struct vmsim__frame *f, uint32_t flag) {
     return (f->flags & flag) != 0;

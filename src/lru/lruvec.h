@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Putting folios on LRU lists and taking them off: inline, since every page does both.
+ *
+ *     lruvec.list[l].head --> next --> ... --> tail      the links are frame.next and frame.prev
+ *
+ * A list runs through the frames, so that a page costs no memory here and moves in O(1). Unevictable pages are only
+ * counted; `prev` of their frame is the mlock count. Kernel counterpart: include/linux/mm_inline.h. */
+#ifndef VMSIM__LRUVEC_H
+#define VMSIM__LRUVEC_H
+#include "lru/lru_impl.h"
+
+static inline enum vmsim__lru_list vmsim__lru_list_of(const struct vmsim__frame *f) {
+    if (VMSIM__UNLIKELY(vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE)))
+        return VMSIM__LRU_UNEVICTABLE;
+    return (vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED) ? VMSIM__LRU_INACTIVE_ANON : VMSIM__LRU_INACTIVE_FILE) +
+           vmsim__frame_is(f, VMSIM__FRAME_ACTIVE);
+}
+
+/* Counts the folio in or out (-1) wherever lists are counted; the lruvec that it belongs to. The statistics follow the
+ * order of enum vmsim__lru_list, as in update_lru_size. */
+VMSIM__INLINE struct vmsim__lruvec *vmsim__lruvec_count(struct vmsim__lru *lru, const struct vmsim__frame *f,
+                                                        enum vmsim__lru_list list, int sign) {
+    const int64_t pages = sign * (int64_t)vmsim__frame_pages(f);
+    struct vmsim__zone *z = vmsim__lru_zone(lru, f);
+    struct vmsim__lruvec *v = vmsim__lruvec_of(lru, f);
+    VMSIM__ASSERT(pages >= 0 || v->zone_count[z->type][list] >= (uint64_t)-pages);
+    v->zone_count[z->type][list] += (uint64_t)pages;
+    z->stat[VMSIM__NR_ZONE_INACTIVE_ANON + list] += pages;
+    vmsim__lru_node_add(lru, f, (enum vmsim__node_stat)(VMSIM__NR_INACTIVE_ANON + list), pages);
+    return v;
+}
+
+VMSIM__INLINE void vmsim__lruvec_add(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f, bool to_tail) {
+    enum vmsim__lru_list list = vmsim__lru_list_of(f);
+    struct vmsim__lruvec *v = vmsim__lruvec_count(lru, f, list, 1);
+    vmsim__pfn *head = &v->list[list].head, *tail = &v->list[list].tail;
+    if (VMSIM__UNLIKELY(list == VMSIM__LRU_UNEVICTABLE))
+        return;
+    VMSIM__ASSERT((*head == VMSIM__PFN_NONE) == (*tail == VMSIM__PFN_NONE));
+    f->next = to_tail ? VMSIM__PFN_NONE : *head;
+    f->prev = to_tail ? *tail : VMSIM__PFN_NONE;
+    if (f->next != VMSIM__PFN_NONE)
+        vmsim__lru_frame(lru, f->next)->prev = pfn;
+    else
+        *tail = pfn;
+    if (f->prev != VMSIM__PFN_NONE)
+        vmsim__lru_frame(lru, f->prev)->next = pfn;
+    else
+        *head = pfn;
+}
+
+VMSIM__INLINE void vmsim__lruvec_del(struct vmsim__lru *lru, struct vmsim__frame *f) {
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_LRU));
+    enum vmsim__lru_list list = vmsim__lru_list_of(f);
+    struct vmsim__lruvec *v = vmsim__lruvec_count(lru, f, list, -1);
+    if (VMSIM__LIKELY(list != VMSIM__LRU_UNEVICTABLE)) {
+        if (f->next != VMSIM__PFN_NONE)
+            vmsim__lru_frame(lru, f->next)->prev = f->prev;
+        else
+            v->list[list].tail = f->prev;
+        if (f->prev != VMSIM__PFN_NONE)
+            vmsim__lru_frame(lru, f->prev)->next = f->next;
+        else
+            v->list[list].head = f->next;
+    }
+    f->next = f->prev = VMSIM__PFN_NONE;
+}
+
+/* One reference less, and who has found the last one gone frees the folio. Kernel: folio_put. */
+VMSIM__INLINE void vmsim__folio_unref(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
+    VMSIM__ASSERT(cpu < lru->cpus);
+    struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
+    VMSIM__ASSERT(f->refcount > 0);
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP | VMSIM__FRAME_TAIL));
+    if (!--f->refcount)
+        vmsim__folio_free(lru, pfn, f, cpu);
+}
+
+#endif
