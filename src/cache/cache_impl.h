@@ -90,6 +90,10 @@ static inline uint64_t vmsim__cache_pages_of(const struct vmsim__cache *c, uint6
 static inline void vmsim__cache_charge(struct vmsim__cache *c, uint64_t ns) {
     vmsim__now_charge(&c->mem->now, ns);
 }
+/* It clears a page. */
+static inline void vmsim__cache_clear(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
+    vmsim__cache_charge(c, vmsim__mem_fill_time(c->mem, c->spec.zero_cost, cpu, pfn));
+}
 static inline bool vmsim__file_accounts_dirty(const struct vmsim__file *f) {
     return f->kind == VMSIM__FILE_REGULAR;
 }

@@ -141,7 +141,7 @@ vmsim__pfn vmsim__filemap_create(struct vmsim__cache *c, struct vmsim__file *f, 
 /* Data of a new page: from the device, or zeroes in a hole. */
 static void fill_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
     if (!vmsim__file_on_disk(c, f, index)) {
-        vmsim__cache_charge(c, c->spec.zero_cost);
+        vmsim__cache_clear(c, pfn, cpu);
         return;
     }
     vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_LOCKED;
@@ -239,6 +239,12 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
     return true;
 }
 
+/* Between a page of the file, if there is one (a hole of shared memory has none), and the program's buffer. */
+static void charge_copy(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu) {
+    vmsim__pfn pfn = c->mem->nr_nodes > 1 ? vmsim__file_page(f, index) : VMSIM__PFN_NONE;
+    vmsim__cache_charge(c, vmsim__mem_copy_time(c->mem, c->spec.hit_cost, cpu, pfn, VMSIM__PFN_NONE));
+}
+
 /* No call moves more. Kernel: MAX_RW_COUNT. */
 static uint64_t rw_count(const struct vmsim__cache *c, uint64_t count) {
     return vmsim__min64(count, INT32_MAX & ~(vmsim__cache_page_size(c) - 1));
@@ -265,7 +271,7 @@ int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct v
     while (!error && done < count) {
         uint64_t at = pos + done, bytes = vmsim__min64(page - (at & (page - 1)), count - done);
         if (read_page(c, f, ra, at, bytes, last, cpu)) {
-            vmsim__cache_charge(c, c->spec.hit_cost);
+            charge_copy(c, f, at >> c->mem->page_shift, cpu);
             done += bytes;
         } else {
             error = no_page(c);
@@ -325,7 +331,7 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
             break;
         }
         vmsim__page_dirty(c, pfn);
-        vmsim__cache_charge(c, c->spec.hit_cost);
+        charge_copy(c, f, at >> c->mem->page_shift, cpu);
         done += bytes;
         f->size = vmsim__max64(f->size, at + bytes);
         if (vmsim__file_accounts_dirty(f) && ++c->dirtied % RATELIMIT_PAGES == 0 && c->io.throttle &&

@@ -31,7 +31,8 @@ static void submit(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first
     if (f->kind != VMSIM__FILE_REGULAR || !pages)
         return;
     uint64_t stored = first < on_disk ? vmsim__min64(pages, on_disk - first) : 0;
-    vmsim__cache_charge(c, (pages - stored) * c->spec.zero_cost);
+    for (uint64_t i = stored; i < pages; i++)
+        vmsim__cache_clear(c, vmsim__file_page(f, first + i), cpu);
     if (!stored)
         return;
     vmsim__transfer_start(c, f, first, stored, false, cpu);

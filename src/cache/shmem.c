@@ -12,7 +12,7 @@ vmsim__pfn vmsim__shmem_create(struct vmsim__cache *c, struct vmsim__file *f, ui
     VMSIM__ASSERT(f->kind == VMSIM__FILE_SHMEM);
     vmsim__pfn pfn = vmsim__filemap_create(c, f, index, VMSIM__GFP_ZERO, policy, cpu);
     if (pfn != VMSIM__PFN_NONE)
-        vmsim__cache_charge(c, c->spec.zero_cost);
+        vmsim__cache_clear(c, pfn, cpu);
     return pfn;
 }
 

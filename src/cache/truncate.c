@@ -59,7 +59,7 @@ static int clear_partial(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
     }
     if (!vmsim__filemap_arrived(c, pfn))
         return -VMSIM__ERESTARTSYS;
-    vmsim__cache_charge(c, c->spec.zero_cost);
+    vmsim__cache_clear(c, pfn, cpu);
     vmsim__page_dirty(c, pfn);
     return 0;
 }

@@ -78,7 +78,9 @@ static int create_cpus(struct vmsim_machine *m) {
         m->cpus[i].task = VMSIM_TASK_NONE;
         m->cpus[i].refresh = VMSIM__STAT_INTERVAL;
     }
-    err = vmsim__io_init(m);
+    err = vmsim__distance_init(m);
+    if (!err)
+        err = vmsim__io_init(m);
     if (!err)
         err = vmsim__sched_init(m);
     return err ? err : vmsim__reclaim_init(m);
@@ -158,6 +160,7 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
     vmsim__free(m->alloc, m->cpus, m->nr_cpus * sizeof *m->cpus);
     if (m->tlbs)
         vmsim__tlb_system_destroy(m->tlbs);
+    vmsim__distance_fini(m);
     if (m->vm)
         vmsim__vm_destroy(m->vm);
     if (m->cache)

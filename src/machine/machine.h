@@ -21,6 +21,7 @@
 #include "oom/oom.h"
 #include "reclaim/vmscan.h"
 #include "tlb/shootdown.h"
+#include "tlb/tlb_memory.h"
 #include "vm/vm.h"
 #include "vmsim/vmsim.h"
 #include "zones/zones.h"
@@ -170,6 +171,8 @@ struct vmsim_machine {
     struct vmsim__tlb_system *tlbs;
     struct vmsim__cpu *cpus;
     unsigned nr_cpus;
+    struct vmsim__tlb_memory frame_nodes; /* without ranges: nothing is far */
+    struct vmsim__tlb_latency *distances; /* a row of all nodes for each node */
     struct {
         VMSIM__VEC(struct vmsim__task *);
     } tasks;                   /* by id; never removed */
@@ -274,6 +277,9 @@ int vmsim__host_error(struct vmsim_machine *m);
 int vmsim__machine_create_policies(struct vmsim_machine *m);
 
 /* The devices under files (io.c): plugs itself into the cache. */
+/* Tells the TLBs how far memory is (distance.c). 0 or VMSIM_ENOMEM. */
+int vmsim__distance_init(struct vmsim_machine *m);
+void vmsim__distance_fini(struct vmsim_machine *m);
 int vmsim__io_init(struct vmsim_machine *m); /* 0 or VMSIM_ENOMEM */
 /* Lays a new regular file on a device, NULL: the first one; `fragment`: as of a layout. 0, or an error with its text.
  */

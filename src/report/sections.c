@@ -104,11 +104,14 @@ void vmsim__section_time(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
         switches += m->cpus[cpu].switches;
     uint64_t walks = vmsim__tlb_sum(m, VMSIM__TLB_walk_cycles) * 1000 / clock;
+    uint64_t memory = vmsim__tlb_sum(m, VMSIM__TLB_memory_cycles) * 1000 / clock;
     uint64_t total = sum.user_ns + sum.system_ns + sum.blocked_ns + sum.waiting_ns + sum.asleep_ns;
     walks = vmsim__min64(walks, sum.user_ns);
+    memory = vmsim__min64(memory, sum.user_ns - walks);
     vmsim__emit_array(e, "where_the_time_went");
-    time_row(e, "user: TLB hits, own work", sum.user_ns - walks, total, sum.references);
+    time_row(e, "user: TLB hits, own work", sum.user_ns - walks - memory, total, sum.references);
     time_row(e, "user: page walks", walks, total, vmsim__tlb_sum(m, VMSIM__TLB_walks));
+    time_row(e, "user: distance of memory", memory, total, NOT_COUNTED);
     time_row(e, "kernel: page faults", sum.fault_ns, total, sum.min_flt + sum.maj_flt);
     time_row(e, "kernel: system calls", sum.system_ns - sum.fault_ns - sum.switch_ns, total, sum.syscalls);
     time_row(e, "kernel: task switches", sum.switch_ns, total, switches);

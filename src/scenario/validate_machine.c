@@ -36,6 +36,17 @@ static int check_distances(struct vmsim_config *config, const struct vmsim__node
                                (unsigned long long)distance[at]);
 }
 
+/* A row of a matrix of nodes: none, or as many values as nodes. */
+static int check_row(struct vmsim_config *config, const struct vmsim_param_list *row, size_t nodes, size_t node,
+                     const char *key) {
+    char path[PATH_SIZE];
+    if (!row->count || row->count == nodes)
+        return 0;
+    snprintf(path, sizeof path, "machine.nodes[%zu].%s", node, key);
+    return vmsim__config_error(config, path, "%zu %s for %zu node%s: give one to each node, itself too", row->count,
+                               key, nodes, nodes == 1 ? "" : "s");
+}
+
 static int check_nodes(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     const struct vmsim__node_spec *nodes = m->mem.nodes.data;
     int result = 0;
@@ -45,11 +56,9 @@ static int check_nodes(struct vmsim_config *config, const struct vmsim__machine_
         if (nodes[i].memory && nodes[i].memory < MEMORY_MIN)
             result = vmsim__config_error(config, path, "%llu bytes are too little for a node (a unit is missing?)",
                                          (unsigned long long)nodes[i].memory);
-        snprintf(path, sizeof path, "machine.nodes[%zu].distances", i);
-        if (nodes[i].distances.count && nodes[i].distances.count != m->mem.nodes.count)
-            result =
-                vmsim__config_error(config, path, "%zu distances for %zu node%s: give one to each node, itself too",
-                                    nodes[i].distances.count, m->mem.nodes.count, m->mem.nodes.count == 1 ? "" : "s");
+        if (check_row(config, &nodes[i].distances, m->mem.nodes.count, i, "distances") ||
+            check_row(config, &nodes[i].latencies, m->mem.nodes.count, i, "latencies"))
+            result = VMSIM_ECONFIG;
         else if (nodes[i].distances.count)
             result = check_distances(config, &nodes[i], i) ? VMSIM_ECONFIG : result;
     }

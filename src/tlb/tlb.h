@@ -19,6 +19,8 @@
 #include "vmsim/access.h"
 
 struct vmsim__tlb;
+struct vmsim__tlb_memory;
+struct vmsim__tlb_latency;
 
 /* Tag of entries that match whatever the ASID; never pass it as one. */
 #define VMSIM__ASID_GLOBAL UINT16_C(0xffff)
@@ -63,6 +65,10 @@ size_t vmsim__tlb_run_within(struct vmsim__tlb *t, const struct vmsim__pagetable
                              const vmsim_access *a, size_t n, uint64_t *pa_out, const struct vmsim__tlb_budget *budget,
                              struct vmsim__tlb_stop *stop);
 
+/* From now on misses wait for memory as far as `distant` says, by node; both must outlive the TLB. */
+void vmsim__tlb_set_memory(struct vmsim__tlb *t, const struct vmsim__tlb_memory *memory,
+                           const struct vmsim__tlb_latency *distant);
+
 /* Pure look at what a lookup of `va` would find: the level that holds it (1..), 0 for none; *pa if held (or NULL). */
 unsigned vmsim__tlb_probe(const struct vmsim__tlb *t, uint16_t asid, uint64_t va, bool fetch, uint64_t *pa);
 
@@ -96,7 +102,8 @@ unsigned vmsim__tlb_flush_all(struct vmsim__tlb *t);                 /* global t
     X(straddles, "straddles", "references over a page border: two translations each")                                  \
     X(walks, "walks", "hardware page walks, whatever their end")                                                       \
     X(walk_references, "walk_references", "page-table entries read by walks")                                          \
-    X(walk_cycles, "walk_cycles", "cycles spent in walks")                                                             \
+    X(walk_cycles, "walk_cycles", "cycles spent in walks, memory_cycles apart")                                        \
+    X(memory_cycles, "memory_cycles", "cycles that misses waited for memory, by its distance")                         \
     X(dirty_walks, "dirty_walks", "walks of stores that hit an entry without its dirty bit")                           \
     X(permission_walks, "permission_walks", "walks because a held entry forbids the access")                           \
     X(faults, "faults", "translations that ended in a fault")                                                          \

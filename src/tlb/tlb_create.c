@@ -323,6 +323,13 @@ int vmsim__tlb_create(struct vmsim__tlb **out, struct vmsim__alloc *a, const str
     return 0;
 }
 
+void vmsim__tlb_set_memory(struct vmsim__tlb *t, const struct vmsim__tlb_memory *memory,
+                           const struct vmsim__tlb_latency *distant) {
+    VMSIM__ASSERT(!memory == !distant);
+    t->memory = memory;
+    t->distant = distant;
+}
+
 void vmsim__tlb_destroy(struct vmsim__tlb *t) {
     if (!t)
         return;

@@ -27,6 +27,7 @@
 #define VMSIM__TLB_INTERNAL_H
 #include "base/policy_registry.h"
 #include "tlb/tlb.h"
+#include "tlb/tlb_memory.h"
 #include "tlb/tlb_order.h"
 
 #define TLB_INVALID UINT64_MAX
@@ -205,6 +206,8 @@ struct vmsim__tlb {
     struct tlb_walk_cache walk_cache[VMSIM__PT_LEVELS]; /* by level of the cached entry; [0] unused */
     struct tlb_walk_cache *walk_list[VMSIM__PT_LEVELS]; /* those that there are, lowest level first, ended by NULL */
     uint64_t walk_latency, walk_reference;
+    const struct vmsim__tlb_memory *memory;   /* where frames are; NULL: none is far */
+    const struct vmsim__tlb_latency *distant; /* by node */
 
     bool wants_access;                                /* a policy wants the next three */
     uint8_t access;                                   /* type of the present access */
@@ -479,6 +482,18 @@ VMSIM__INLINE void tlb_count_walk(struct vmsim__tlb *t, unsigned refs) {
     t->counter[VMSIM__TLB_walks]++;
     t->counter[VMSIM__TLB_walk_references] += refs;
     t->counter[VMSIM__TLB_walk_cycles] += cost;
+}
+
+/* What the frame at `pfn` makes a miss wait for. */
+VMSIM__INLINE void tlb_wait_walk(struct vmsim__tlb *t, uint64_t pfn) {
+    const uint64_t cycles = t->distant[vmsim__tlb_memory_node(t->memory, pfn)].walk;
+    t->cycles += cycles;
+    t->counter[VMSIM__TLB_memory_cycles] += cycles;
+}
+VMSIM__INLINE void tlb_wait_data(struct vmsim__tlb *t, uint64_t pfn) {
+    const uint64_t cycles = t->distant[vmsim__tlb_memory_node(t->memory, pfn)].data;
+    t->cycles += cycles;
+    t->counter[VMSIM__TLB_memory_cycles] += cycles;
 }
 
 /* --- tlb_miss.c ------------------------------------------------------------------------------------------------------

@@ -95,6 +95,15 @@ VMSIM__INLINE struct way_down find_way_down(struct vmsim__tlb *t, uint64_t page)
     return d;
 }
 
+/* Reads of the tables that the walk came by, from the lowest up, and of the page. The cache that knew still does. */
+static VMSIM__NOINLINE void wait_for_memory(struct vmsim__tlb *t, const struct way_down *d, uint64_t data) {
+    const struct tlb_leaf_table *below[2] = {d->leaf, d->middle};
+    for (unsigned i = 0; i < d->from; i++)
+        tlb_wait_walk(t, (below[i]->raw & VMSIM__LONG_FRAME) >> 12);
+    tlb_wait_walk(t, d->cache[d->from]->way[d->entry].table);
+    tlb_wait_data(t, data >> TLB_FRAME_SHIFT);
+}
+
 /* What the caches learn of the walk. */
 VMSIM__INLINE void walked(struct vmsim__tlb *t, uint64_t page, const struct way_down *d) {
     struct tlb_walk_cache *const *cache = d->cache;
@@ -128,6 +137,8 @@ bool vmsim__tlb_plain_miss(struct vmsim__tlb *t, const struct tlb_side *s, vmsim
     t->now++;
     t->missed = true;
     t->cycles += s->before[2];
+    if (VMSIM__UNLIKELY(t->memory != NULL))
+        wait_for_memory(t, &d, data);
     walked(t, page, &d);
     t->walks_by_size[0]++;
     fill(t, last, false, page << 12, page, tag, data);

@@ -188,6 +188,14 @@ static void prefetch_pages(struct vmsim__tlb *t, struct request q, uint64_t page
         prefetch_one(t, q, want[i]);
 }
 
+/* The walk read its entries where its tables are; what was referred to comes after it, if there is a page. */
+static VMSIM__NOINLINE void wait_for_memory(struct vmsim__tlb *t, const struct vmsim__walk *w, bool data) {
+    for (unsigned i = 0; i < w->refs; i++)
+        tlb_wait_walk(t, w->ref[i] >> t->page_shift);
+    if (data)
+        tlb_wait_data(t, w->pa >> t->page_shift);
+}
+
 /* Walks, and enters what is found into all `levels`. `held`: the level, from 0, whose entry did not do; `levels`: none
  * had one. A page that was held nowhere comes to the filter with its second use: many have none. */
 static bool miss(struct vmsim__tlb *t, struct request q, unsigned held, unsigned levels, uint64_t *pa,
@@ -195,6 +203,8 @@ static bool miss(struct vmsim__tlb *t, struct request q, unsigned held, unsigned
     struct vmsim__walk w;
     bool ok = vmsim__tlb_walk(t, q.va, walk_mode(q), &w);
     tlb_count_walk(t, w.refs);
+    if (VMSIM__UNLIKELY(t->memory != NULL))
+        wait_for_memory(t, &w, ok && held == levels);
     if (VMSIM__UNLIKELY(!ok))
         return fault(t, q, held, &w, stop);
     unsigned class = t->class_of[w.page_shift];

@@ -32,6 +32,11 @@ void vmsim__tlb_walk_drop_va(struct vmsim__tlb *t, uint16_t asid, uint64_t va) {
     }
 }
 
+/* Where in its table the entry of `level` for va is. */
+static uint64_t entry_at(const struct vmsim__pt_format *f, unsigned level, uint64_t va) {
+    return (va >> f->shift[level] & ((UINT64_C(1) << f->index_bits[level]) - 1)) * f->entry_bytes;
+}
+
 /* The entry of `level` for va in its table. */
 static uint64_t entry_in(const struct vmsim__pt_format *f, unsigned level, const void *table, uint64_t va) {
     uint64_t index = va >> f->shift[level] & ((UINT64_C(1) << f->index_bits[level]) - 1);
@@ -61,6 +66,8 @@ static bool walk_below(struct vmsim__tlb *t, uint64_t va, unsigned mode, unsigne
         leaf->raw == entry_in(t->format, 1, way->host, va)) {
         bool ok = vmsim__mmu_walk_from(t->pt, va, mode, 0, vmsim__pt_table_pfn(t->format, leaf->raw), leaf->host,
                                        VMSIM__PTE_RWXU, w);
+        w->ref[1] = w->ref[0];
+        w->ref[0] = (way->table << t->format->page_shift) + entry_at(t->format, 1, va);
         w->refs++;
         return ok;
     }

@@ -85,7 +85,11 @@ static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
     vmsim__pfn pfn = vmsim__vma_alloc_folio(at->vma, at->va, gfp, 0, at->cpu);
     if (VMSIM__LIKELY(pfn != VMSIM__PFN_NONE && vmsim__pt_read(vm->format, &at->slot) == raw)) {
         vmsim__vm_fill(vm, pfn, old, 0);
-        vmsim__vm_cost(vm, vm->spec.costs.map + (zero ? vm->spec.costs.zero_page : vm->spec.costs.copy_page));
+        vmsim__vm_cost(vm, vm->spec.costs.map);
+        if (zero)
+            vmsim__vm_clear_cost(vm, vm->spec.costs.zero_page, pfn, at->cpu);
+        else
+            vmsim__vm_copy_cost(vm, pfn, old, at->cpu);
         replace(at, head, pfn);
     } else if (pfn != VMSIM__PFN_NONE) {
         vmsim__folio_put(vm->lru, pfn, at->cpu); /* the access comes again, if it has to */

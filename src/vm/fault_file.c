@@ -152,7 +152,8 @@ static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
         return let_go(at, o, first);
     }
     vmsim__vm_fill(vm, pfn, page.pfn, 0);
-    vmsim__vm_cost(vm, vm->spec.costs.map + vm->spec.costs.copy_page);
+    vmsim__vm_cost(vm, vm->spec.costs.map);
+    vmsim__vm_copy_cost(vm, pfn, page.pfn, at->cpu);
     vmsim__map_new_anon(at->vma, pfn, at->va, at->cpu);
     struct vmsim__pte pte = {pfn, vmsim__prot_flags(at->vma) | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY};
     if (at->vma->flags & VMSIM__VM_WRITE)

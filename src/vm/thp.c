@@ -136,7 +136,7 @@ static bool huge_zero_get(struct vmsim__vm *vm, unsigned cpu) {
         }
         vmsim__vm_fill(vm, vm->huge_zero, VMSIM__PFN_NONE, huge_order(vm));
         vmsim__vm_event(vm, VMSIM__THP_ZERO_PAGE_ALLOC, 1);
-        vmsim__vm_cost(vm, vm->spec.costs.zero_huge);
+        vmsim__vm_clear_cost(vm, vm->spec.costs.zero_huge, vm->huge_zero, cpu);
     }
     return true;
 }
@@ -184,7 +184,8 @@ static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const
     if (v->flags & VMSIM__VM_WRITE)
         pte.flags |= VMSIM__PTE_WRITE;
     vmsim__pt_set(v->mm->pt.format, slot, pte);
-    vmsim__vm_cost(vm, vm->spec.costs.map + vm->spec.costs.zero_huge);
+    vmsim__vm_cost(vm, vm->spec.costs.map);
+    vmsim__vm_clear_cost(vm, vm->spec.costs.zero_huge, pfn, cpu);
     vmsim__thp_count(vm, huge_order(vm), VMSIM__THP_ANON_FAULT_ALLOC, VMSIM__THP_FAULT_ALLOC);
 }
 

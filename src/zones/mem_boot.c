@@ -40,10 +40,13 @@ static int make_nodes(struct boot *b) {
     for (unsigned n = 0; n < mem->nr_nodes; n++) {
         struct vmsim__node *node = &mem->nodes[n];
         const struct vmsim_param_list *row = &vmsim__layout_node(&b->layout, n)->distances;
+        const struct vmsim_param_list *ns = &vmsim__layout_node(&b->layout, n)->latencies;
         node->id = (uint16_t)n;
         for (unsigned m = 0; m < mem->nr_nodes; m++) {
             uint64_t d = m == n ? 10 : 20;
             node->distance[m] = (uint8_t)(m < row->count ? ((const uint64_t *)row->data)[m] : d);
+            node->latency[m] = (uint32_t)(m < ns->count ? ((const uint64_t *)ns->data)[m]
+                                                        : b->layout.spec->latency.local * node->distance[m] / 10);
         }
     }
     return 0;

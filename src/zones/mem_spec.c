@@ -9,6 +9,7 @@
 
 const char *const vmsim__arch_names[] = {"x86_64", "x86_32", "x86_pae", "arm64", "riscv", "arm", "arm_lpae", NULL};
 const char *const vmsim__thp_mode_names[] = {"always", "madvise", "never", NULL};
+static const char *const charge_names[] = {"remote", "all", NULL};
 static const char *const zone_names[] = {"DMA", "DMA32", "Normal", "HighMem", "Movable", NULL};
 
 _Static_assert(VMSIM__CPUS_MAX == VMSIM__TLB_CPUS, "every CPU has its bit in a mask");
@@ -17,6 +18,7 @@ _Static_assert(VMSIM__CPUS_MAX == VMSIM__TLB_CPUS, "every CPU has its bit in a m
 #define RESERVE(field) offsetof(struct vmsim__reserve_spec, field)
 #define HUGETLB(field) offsetof(struct vmsim__hugetlb_spec, field)
 #define NODE(field) offsetof(struct vmsim__node_spec, field)
+#define LATENCY(field) offsetof(struct vmsim__latency_spec, field)
 #define SPEC(field) offsetof(struct vmsim__mem_spec, field)
 
 const struct vmsim_param vmsim__range_params[] = {
@@ -111,12 +113,52 @@ const struct vmsim_param vmsim__node_params[] = {
      .min = 10,
      .max = 254,
      .doc = "Distance to each node, itself (10) included: one row of the SLIT. Default 10 and 20."},
+    {.name = "latencies",
+     .type = VMSIM_PARAM_LIST,
+     .offset = NODE(latencies),
+     .element = VMSIM_PARAM_TIME,
+     .min = 1,
+     .max = VMSIM__LATENCY_MAX,
+     .doc = "Latency from the node's CPUs to the memory of each node. Default: memory_latency.local * distance / 10, "
+            "which is "
+            "what the SLIT means by a distance (ACPI 6.5, 5.2.17); firmware often exaggerates it."},
     {.name = "reserved",
      .type = VMSIM_PARAM_STRUCT_LIST,
      .offset = NODE(reserved),
      .fields = vmsim__reserve_params,
      .element_size = sizeof(struct vmsim__reserve_spec),
      .doc = "Memory that the kernel keeps for itself, by zone. Default: a model of image, page metadata and hashes."},
+    {0}};
+
+const struct vmsim_param vmsim__latency_params[] = {
+    {.name = "local",
+     .type = VMSIM_PARAM_TIME,
+     .offset = LATENCY(local),
+     .fallback = "90ns",
+     .min = 1,
+     .max = VMSIM__LATENCY_MAX,
+     .doc = "From a CPU to the memory of its own node, caches missed: 80 to 130 ns on servers."},
+    {.name = "charge",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = LATENCY(charge),
+     .fallback = "remote",
+     .choices = charge_names,
+     .doc = "What a reference that misses the TLB pays for each read of a page-table entry and for its data. remote: "
+            "what the node's latency is above that of the CPU's own; all: the whole latency. References that hit the "
+            "TLB pay neither: data caches are not simulated."},
+    {.name = "walk_share",
+     .type = VMSIM_PARAM_UINT,
+     .offset = LATENCY(walk_share),
+     .fallback = "100",
+     .max = 100,
+     .doc = "Percent of a walk's reads that reach memory, caches not holding the entry."},
+    {.name = "data_share",
+     .type = VMSIM_PARAM_UINT,
+     .offset = LATENCY(data_share),
+     .fallback = "100",
+     .max = 100,
+     .doc = "Percent of the data references out of the TLB's reach that wait for memory: neither cached nor hidden "
+            "behind other work."},
     {0}};
 
 const struct vmsim_param vmsim__mem_spec_params[] = {
@@ -156,6 +198,11 @@ const struct vmsim_param vmsim__mem_spec_params[] = {
      .fields = vmsim__node_params,
      .element_size = sizeof(struct vmsim__node_spec),
      .doc = "NUMA nodes, numbered from 0 in order."},
+    {.name = "memory_latency",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = SPEC(latency),
+     .fields = vmsim__latency_params,
+     .doc = "How far memory is, in time."},
     {.name = "kernelcore",
      .type = VMSIM_PARAM_STRING,
      .offset = SPEC(kernelcore),

@@ -14,7 +14,8 @@
 
 struct vmsim__err;
 
-#define VMSIM__CPUS_MAX 1024 /* most CPUs of a machine: as many as the masks of tlb/shootdown.h hold */
+#define VMSIM__LATENCY_MAX 1000000 /* ns: a millisecond */
+#define VMSIM__CPUS_MAX 1024       /* most CPUs of a machine: as many as the masks of tlb/shootdown.h hold */
 
 enum vmsim__arch {
     VMSIM__ARCH_X86_64,
@@ -56,12 +57,25 @@ struct vmsim__hugetlb_spec {
     bool on_node;
 };
 
+/* Which part of the latency of memory is paid beside what the paths that use it cost. */
+enum vmsim__latency_charge {
+    VMSIM__CHARGE_REMOTE, /* what is above that of the CPU's own node: other costs are those of local memory */
+    VMSIM__CHARGE_ALL
+};
+
+struct vmsim__latency_spec {
+    uint64_t local;                  /* ns: from a CPU to the memory of its own node */
+    int charge;                      /* enum vmsim__latency_charge */
+    uint64_t walk_share, data_share; /* percent of the reads of a walk, of references that miss the TLB, that pay it */
+};
+
 struct vmsim__node_spec {
     struct vmsim_param_list cpus;      /* uint64_t: CPU numbers; one may be on several nodes (numa=fake) */
     uint64_t memory;                   /* simple form: bytes; 0: none, or `ranges` */
     uint64_t hotplug_memory;           /* bytes of address space, above all memory, where more may be plugged in */
     struct vmsim_param_list ranges;    /* struct vmsim__range_spec */
     struct vmsim_param_list distances; /* uint64_t: to node 0, 1, ...; empty: 10 to itself, 20 to others */
+    struct vmsim_param_list latencies; /* uint64_t ns: its CPUs to the memory of node 0, 1, ...; empty: by distance */
     struct vmsim_param_list reserved;  /* struct vmsim__reserve_spec; empty: the built-in model */
 };
 
@@ -72,7 +86,8 @@ struct vmsim__mem_spec {
     uint64_t cpus;                      /* CPUs that no node names go round the nodes; 0: as many as the nodes name */
     struct vmsim_param_list memory_map; /* struct vmsim__range_spec; empty: made from the nodes' sizes */
     struct vmsim_param_list nodes;      /* struct vmsim__node_spec */
-    const char *kernelcore;             /* as on the kernel's command line: "1G", "50%"; NULL: not given */
+    struct vmsim__latency_spec latency;
+    const char *kernelcore; /* as on the kernel's command line: "1G", "50%"; NULL: not given */
     const char *movablecore;
     bool movable_node;
     uint64_t vmalloc; /* 32-bit machines: bytes of `vmalloc=`; 0: not given */
@@ -91,6 +106,7 @@ extern const struct vmsim_param vmsim__range_params[];
 extern const struct vmsim_param vmsim__reserve_params[];
 extern const struct vmsim_param vmsim__hugetlb_params[];
 extern const struct vmsim_param vmsim__node_params[];
+extern const struct vmsim_param vmsim__latency_params[];
 extern const struct vmsim_param vmsim__mem_spec_params[]; /* of a struct vmsim__mem_spec */
 extern const char *const vmsim__arch_names[];
 extern const char *const vmsim__thp_mode_names[];

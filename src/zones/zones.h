@@ -222,6 +222,7 @@ struct vmsim__node {
     uint64_t present, totalreserve;                  /* frames */
     int64_t stat[VMSIM__NODE_STAT_COUNT];
     uint8_t distance[VMSIM__MAX_NODES];
+    uint32_t latency[VMSIM__MAX_NODES]; /* ns: of its CPUs to the memory of each node */
     uint8_t order_count;
     uint8_t order[VMSIM__MAX_NODES]; /* fallback order of nodes */
     uint16_t zonelist_count[2];
@@ -344,6 +345,32 @@ void vmsim__mem_refresh(struct vmsim__mem *mem, unsigned cpu);
 /* Gives one HIGHATOMIC pageblock of the request's zones back to its migratetype; with `force` even the last of a zone.
  * False: there was none. */
 bool vmsim__mem_unreserve_highatomic(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq, bool force);
+
+/* ---- Distance ---- */
+
+/* Node of a frame of a zone: of any frame that has metadata. */
+static inline unsigned vmsim__frame_node(const struct vmsim__mem *mem, vmsim__pfn pfn) {
+    return mem->zones[vmsim__frame_zone(vmsim__frame_at(&mem->frames, pfn))].node;
+}
+/* What `ns`, the time in which a CPU fills or reads memory of its own node, is for the memory that `pfn` lies in: as
+ * often longer as the latency is, since a CPU has so many transfers under way and no more (Little's law). */
+static inline uint64_t vmsim__mem_time_at(const struct vmsim__mem *mem, uint64_t ns, unsigned cpu, vmsim__pfn pfn) {
+    VMSIM__ASSERT(cpu < mem->nr_cpus);
+    const struct vmsim__node *own = &mem->nodes[mem->cpu_node[cpu]];
+    const unsigned node = pfn == VMSIM__PFN_NONE ? own->id : vmsim__frame_node(mem, pfn);
+    return own->latency[own->id] ? ns * own->latency[node] / own->latency[own->id] : ns;
+}
+static inline uint64_t vmsim__mem_fill_time(const struct vmsim__mem *mem, uint64_t ns, unsigned cpu, vmsim__pfn pfn) {
+    return VMSIM__LIKELY(mem->nr_nodes == 1) ? ns : vmsim__mem_time_at(mem, ns, cpu, pfn);
+}
+/* The same of a copy: half of it is reading, half writing. PFN_NONE: what is local, or not simulated (a program's
+ * buffer, a pipe's). */
+static inline uint64_t vmsim__mem_copy_time(const struct vmsim__mem *mem, uint64_t ns, unsigned cpu, vmsim__pfn to,
+                                            vmsim__pfn from) {
+    if (VMSIM__LIKELY(mem->nr_nodes == 1))
+        return ns;
+    return vmsim__mem_time_at(mem, ns / 2, cpu, to) + vmsim__mem_time_at(mem, ns - ns / 2, cpu, from);
+}
 
 /* ---- Watermarks ---- */
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* How far each CPU is from each node's memory, in cycles of its clock: the rows that its TLB's misses ask
+ * (tlb/tlb_memory.h), out of the nodes' latencies and `machine.memory_latency`.
+ *
+ *     latency[own node][node] - (charge: remote ? latency[own node][own node] : 0), times the share that pays it
+ *
+ * Without an MMU nothing misses; where no row holds more than zeroes the TLBs are not told of any. */
+#include "machine/machine.h"
+
+static uint32_t cycles_of(const struct vmsim_machine *m, uint64_t ns, uint64_t share) {
+    VMSIM__ASSERT(ns <= VMSIM__LATENCY_MAX * UINT64_C(254) / 10 && share <= 100);
+    return (uint32_t)((ns * m->spec.tlb.clock * share + 50000) / 100000);
+}
+
+/* True: something is far from it. */
+static bool fill_row(const struct vmsim_machine *m, const struct vmsim__node *from, struct vmsim__tlb_latency *row) {
+    const struct vmsim__latency_spec *spec = &m->spec.mem.latency;
+    const uint64_t near = spec->charge == VMSIM__CHARGE_ALL ? 0 : from->latency[from->id];
+    bool any = false;
+    for (unsigned n = 0; n < m->mem->nr_nodes; n++) {
+        const uint64_t ns = from->latency[n] > near ? from->latency[n] - near : 0;
+        row[n] = (struct vmsim__tlb_latency){cycles_of(m, ns, spec->walk_share), cycles_of(m, ns, spec->data_share)};
+        any |= row[n].walk || row[n].data;
+    }
+    return any;
+}
+
+static bool map_frames(struct vmsim_machine *m) {
+    const struct vmsim__mem *mem = m->mem;
+    struct vmsim__tlb_range *range = vmsim__calloc(m->alloc, mem->nr_ranges, sizeof *range);
+    if (!range)
+        return false;
+    for (size_t i = 0; i < mem->nr_ranges; i++)
+        range[i] = (struct vmsim__tlb_range){mem->ranges[i].end, mem->ranges[i].node};
+    bool ok = vmsim__tlb_memory_create(&m->frame_nodes, m->alloc, range, (uint32_t)mem->nr_ranges);
+    vmsim__free(m->alloc, range, mem->nr_ranges * sizeof *range);
+    return ok;
+}
+
+int vmsim__distance_init(struct vmsim_machine *m) {
+    const unsigned nodes = m->mem->nr_nodes;
+    bool any = false;
+    if (!m->format->levels)
+        return 0;
+    m->distances = vmsim__calloc(m->alloc, (size_t)nodes * nodes, sizeof *m->distances);
+    if (!m->distances)
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the distances of %u nodes", nodes);
+    for (unsigned n = 0; n < nodes; n++)
+        any |= fill_row(m, &m->mem->nodes[n], m->distances + (size_t)n * nodes);
+    if (!any)
+        return 0;
+    if (!map_frames(m))
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the map of nodes");
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
+        vmsim__tlb_set_memory(m->cpus[cpu].tlb, &m->frame_nodes, m->distances + (size_t)m->mem->cpu_node[cpu] * nodes);
+    return 0;
+}
+
+void vmsim__distance_fini(struct vmsim_machine *m) {
+    if (m->mem)
+        vmsim__free(m->alloc, m->distances, (size_t)m->mem->nr_nodes * m->mem->nr_nodes * sizeof *m->distances);
+    if (m->frame_nodes.range)
+        vmsim__tlb_memory_destroy(&m->frame_nodes, m->alloc);
+}
