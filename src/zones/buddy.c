@@ -196,6 +196,39 @@ static bool merge_likely(const struct vmsim__mem *mem, const struct vmsim__zone 
     return is_free_buddy(mem, z, parent ^ (1u << (order + 1)), order + 1);
 }
 
+/* ---- capture ---- */
+
+void vmsim__block_capture_begin(struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
+                                enum vmsim__migratetype type) {
+    VMSIM__ASSERT(!mem->capture.active && order <= mem->top_order);
+    mem->capture = (struct vmsim__block_capture){true, z->index, (uint8_t)order, (uint8_t)type, VMSIM__PFN_NONE};
+}
+
+vmsim__pfn vmsim__block_capture_end(struct vmsim__mem *mem, uint32_t gfp) {
+    VMSIM__ASSERT(mem->capture.active);
+    const struct vmsim__block_capture c = mem->capture;
+    mem->capture.active = false;
+    if (c.pfn == VMSIM__PFN_NONE)
+        return c.pfn;
+    mem->zones[c.zone].in_use += UINT64_C(1) << c.order;
+    vmsim__frames_hand_out(c.pfn, vmsim__frame_of(mem, c.pfn), c.order, gfp);
+    return c.pfn;
+}
+
+/* Is the block kept for whoever compacts? A small block of a movable pageblock is not: it would spoil the pageblock for
+ * a request of another kind. Kernel: compaction_capture. */
+static bool captured(struct vmsim__mem *mem, const struct vmsim__zone *z, vmsim__pfn pfn, unsigned order,
+                     enum vmsim__migratetype type) {
+    struct vmsim__block_capture *c = &mem->capture;
+    if (VMSIM__LIKELY(!c->active))
+        return false;
+    if (c->pfn != VMSIM__PFN_NONE || c->zone != z->index || c->order != order || type == VMSIM__CMA ||
+        type == VMSIM__ISOLATE || (order < mem->pageblock_order && type == VMSIM__MOVABLE))
+        return false;
+    c->pfn = pfn;
+    return true;
+}
+
 /* Kernel: __free_one_page. */
 void vmsim__buddy_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order,
                        enum vmsim__migratetype type, bool tail) {
@@ -203,6 +236,8 @@ void vmsim__buddy_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn
     VMSIM__ASSERT(vmsim__frame_zone(vmsim__frame_of(mem, pfn)) == z->index);
     while (order < mem->top_order) {
         vmsim__pfn buddy = pfn ^ (1u << order);
+        if (captured(mem, z, pfn, order, type))
+            return;
         if (!is_free_buddy(mem, z, buddy, order) || !may_merge(mem, buddy, order, type))
             break;
         unlink_explicit(mem, z, buddy);

@@ -104,6 +104,25 @@ void vmsim__isolate_cancel(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn 
     }
 }
 
+/* Kernel: __isolate_free_page. */
+int vmsim__mem_isolate_free(struct vmsim__mem *mem, vmsim__pfn pfn) {
+    const int order = vmsim__mem_free_block_order(mem, pfn);
+    if (order < 0)
+        return -1;
+    const struct vmsim__zone *z = vmsim__mem_zone_of(mem, pfn);
+    const uint64_t mark = z->wmark[VMSIM__WMARK_MIN] + (UINT64_C(1) << order);
+    if (vmsim__block_type(mem, pfn) != VMSIM__ISOLATE &&
+        !vmsim__zone_watermark_ok(mem, z, 0, mark, 0, VMSIM__ALLOC_CMA))
+        return -1;
+    if (vmsim__mem_isolate_block(mem, pfn) < 0)
+        return -1;
+    for (vmsim__pfn p = pfn; order >= mem->pageblock_order - 1 && p < pfn + (1u << order); p += block_size(mem)) {
+        if (vmsim__block_type(mem, p) < VMSIM__PCP_TYPES)
+            vmsim__block_set_type(mem, p, VMSIM__MOVABLE);
+    }
+    return order;
+}
+
 void vmsim__isolated_unlink(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end) {
     struct vmsim__zone *z = vmsim__mem_zone_of(mem, start);
     for (vmsim__pfn p = start, run; p < end; p += run) {

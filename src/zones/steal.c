@@ -82,6 +82,17 @@ static enum vmsim__migratetype fallback_at(const struct vmsim__zone *z, unsigned
     return VMSIM__MIGRATE_TYPES;
 }
 
+bool vmsim__zone_serves(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
+                        enum vmsim__migratetype type) {
+    VMSIM__ASSERT(type < VMSIM__PCP_TYPES);
+    for (unsigned o = order; o <= mem->top_order; o++) {
+        if (z->area[o].nr[type] || (type == VMSIM__MOVABLE && z->area[o].nr[VMSIM__CMA]) ||
+            (may_claim(mem, o, type) && fallback_at(z, o, type) != VMSIM__MIGRATE_TYPES))
+            return true;
+    }
+    return false;
+}
+
 /* Kernel: boost_watermark. The factor is in 1/10000 of the high watermark. A zone of fewer than four pageblocks is
  * left alone: a boost would be a large part of it. */
 static bool boost(struct vmsim__mem *mem, struct vmsim__zone *z) {

@@ -255,6 +255,14 @@ struct vmsim__mem_sysctl {
     bool numa_stat;
 };
 
+/* Direct compaction takes the block that it was for at the moment in which it is free. Kernel: struct capture_control.
+ */
+struct vmsim__block_capture {
+    bool active;
+    uint8_t zone, order, type; /* index; of the request */
+    vmsim__pfn pfn;            /* PFN_NONE: none yet */
+};
+
 struct vmsim__mem {
     struct vmsim__frames frames; /* first: hot */
     struct vmsim__now now;       /* the machine's present, here because every layer of the manager sees its memory */
@@ -276,6 +284,7 @@ struct vmsim__mem {
     uint64_t totalram, totalreserve; /* frames */
     uint64_t boot_freed;             /* of totalram: held by boot itself until its end (init sections, initrd) */
     uint64_t event[VMSIM__EVENT_COUNT];
+    struct vmsim__block_capture capture;
     struct vmsim__mem_hooks hooks;
     uint8_t *pageblocks;             /* migratetype of each pageblock, two in a byte */
     struct vmsim__segment *segments; /* present (online) memory, ascending, disjoint */
@@ -410,6 +419,18 @@ int vmsim__mem_free_block_order(const struct vmsim__mem *mem, vmsim__pfn pfn);
 /* Takes the free buddy block that starts at pfn off its list; the frames become the caller's (head: refcount 1, not
  * compound). Returns its order, or -1 when no free block starts there. */
 int vmsim__mem_isolate_block(struct vmsim__mem *mem, vmsim__pfn pfn);
+/* The same for who compacts: not below the min watermark; what is half a pageblock or more makes its pageblock MOVABLE.
+ * Kernel: __isolate_free_page. */
+int vmsim__mem_isolate_free(struct vmsim__mem *mem, vmsim__pfn pfn);
+/* Could a request of 2^order of this type be served now, from its own lists or by taking over a pageblock? Kernel: the
+ * end of __compact_finished. */
+bool vmsim__zone_serves(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
+                        enum vmsim__migratetype type);
+/* From now on the next free block of exactly this order in the zone is kept for the request; _end hands it out, or
+ * PFN_NONE. */
+void vmsim__block_capture_begin(struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,
+                                enum vmsim__migratetype type);
+vmsim__pfn vmsim__block_capture_end(struct vmsim__mem *mem, uint32_t gfp);
 /* Puts frames back straight into the buddy lists, past the per-CPU lists. */
 void vmsim__mem_free_buddy(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order);
 

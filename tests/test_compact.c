@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* Compaction of a zone: what moves where, what stays, when a run ends, what is remembered of it. */
+#include "vm_swap.h"
+
+#include "compact/compaction.h"
+
+static struct vm_machine m;
+static struct vmsim__mm *mm;
+static struct toy_swap swap;
+static struct vmsim__compaction c;
+
+#define PAGES 12000u
+
+static void start(uint64_t memory) {
+    const struct vm_machine_options o = {
+        .memory = memory, .format = VMSIM__PT_X86_64, .thp = VMSIM__THP_NEVER, .fill = toy_fill, .fill_context = &swap};
+    vmm_start(&m, &o);
+    toy_start(&swap, &m);
+    mm = vmm_mm(&m);
+    assert_int_equal(vmsim__compaction_init(&c, m.alloc, m.vm, m.mem, m.lru), 0);
+    c.scan_cost = 10;
+}
+static void check(void) {
+    struct vmsim__err err = {0};
+    vmm_check(&m);
+    if (vmsim__compaction_check(&c, &err))
+        fail_msg("%s", err.text);
+}
+static void end(void) {
+    check();
+    vmsim__compaction_fini(&c);
+    vmsim__mm_put(mm, 0);
+    vmsim__lru_drain_all(m.lru);
+    toy_end(&swap);
+    vmm_end(&m);
+}
+
+static vmsim__pfn page_at(struct vmsim__mm *of, uint64_t va) {
+    struct vmsim__pte pte = vmsim__mm_pagemap(of, va);
+    return pte.flags & VMSIM__PTE_PRESENT && !(pte.flags & VMSIM__PTE_SPECIAL) ? (vmsim__pfn)pte.pfn : VMSIM__PFN_NONE;
+}
+static struct vmsim__zone *dma32(void) {
+    return vmsim__node_zone(m.mem, 0, VMSIM__ZONE_DMA32);
+}
+static void settle(void) {
+    vmsim__lru_drain_all(m.lru);
+    vmsim__mem_drain(m.mem);
+}
+
+/* What there is of memory, but for `left` pages, is mapped and written, each page with a tag of its own. */
+static uint64_t fill_memory(uint64_t left) {
+    const uint64_t pages = vmm_unused(&m) - left;
+    vmm_map(mm, BASE, pages, RW, PRIV_ANON);
+    for (uint64_t i = 0; i < pages; i++) {
+        vmm_touch(mm, BASE + i * PG, 1, true);
+        swap.tag[page_at(mm, BASE + i * PG)] = (uint32_t)i + 1;
+    }
+    settle();
+    return pages;
+}
+static void give_up(uint64_t i) {
+    assert_int_equal(vmsim__mm_madvise(mm, BASE + i * PG, PG, VMSIM__MADV_DONTNEED, 0), 0);
+}
+static void check_tags(uint64_t pages) {
+    for (uint64_t i = 0; i < pages; i++) {
+        const vmsim__pfn pfn = page_at(mm, BASE + i * PG);
+        if (pfn != VMSIM__PFN_NONE)
+            assert_int_equal(swap.tag[pfn], i + 1);
+    }
+}
+
+static struct vmsim__compact_control all_of_it(enum vmsim__migrate_mode mode) {
+    return (struct vmsim__compact_control){.order = VMSIM__COMPACT_ALL,
+                                           .gfp = VMSIM__GFP_KERNEL,
+                                           .zone_type = VMSIM__ZONE_MOVABLE,
+                                           .type = VMSIM__MOVABLE,
+                                           .mode = mode,
+                                           .whole_zone = true,
+                                           .ignore_skip_hint = true};
+}
+static struct vmsim__compact_control for_block(unsigned order, enum vmsim__migrate_mode mode) {
+    return (struct vmsim__compact_control){.order = (int)order,
+                                           .gfp = VMSIM__GFP_HIGHUSER_MOVABLE,
+                                           .zone_type = VMSIM__ZONE_NORMAL,
+                                           .type = VMSIM__MOVABLE,
+                                           .mode = mode,
+                                           .direct = true};
+}
+
+/* Half of what fills memory, every second page, is given up: afterwards everything that is free lies below everything
+ * that moved, in one piece. */
+static void a_checkerboard_is_put_in_order(void **state) {
+    (void)state;
+    start(UINT64_C(256) << 20);
+    const uint64_t pages = fill_memory(4500);
+    for (uint64_t i = 0; i < pages; i += 2)
+        give_up(i);
+    settle();
+    assert_true(
+        vmsim__zone_free_blocks(dma32(), 9, VMSIM__MOVABLE) + vmsim__zone_free_blocks(dma32(), 10, VMSIM__MOVABLE) < 4);
+    struct vmsim__compact_control cc = all_of_it(VMSIM__MIGRATE_SYNC);
+    assert_int_equal(vmsim__compact_zone(&c, &cc, dma32()), VMSIM__COMPACTION_COMPLETE);
+    settle();
+    check();
+    check_tags(pages);
+    const vmsim__pfn block = 1u << m.mem->pageblock_order, met = cc.migrate_pfn & ~(block - 1);
+    for (vmsim__pfn p = dma32()->start; p < dma32()->end; p++) {
+        const bool there = m.mem->frames.chunk[p >> m.mem->frames.shift];
+        if (there && p < met - block && vmsim__frame_is(vmsim__vm_frame(m.vm, p), VMSIM__FRAME_LRU))
+            fail_msg("page %u has stayed below %u", p, met);
+        if (p >= met + block && vmsim__mem_free_block_order(m.mem, p) >= 0)
+            fail_msg("frame %u is free above %u", p, met);
+    }
+    uint64_t large = 0;
+    for (unsigned o = 9; o <= 10; o++)
+        large += vmsim__zone_free_blocks(dma32(), o, VMSIM__MIGRATE_TYPES) << o;
+    assert_true(large * 10 > (uint64_t)dma32()->stat[VMSIM__NR_FREE_PAGES] * 8);
+    assert_true(m.mem->event[VMSIM__PGMIGRATE_SUCCESS] > 2000);
+    assert_true(m.mem->event[VMSIM__PGMIGRATE_FAIL] <= 1); /* the last one found no frame */
+    assert_int_equal(m.mem->event[VMSIM__COMPACT_MIGRATE_SCANNED], cc.migrate_scanned);
+    assert_true(m.mem->event[VMSIM__COMPACT_ISOLATED] >= 2 * m.mem->event[VMSIM__PGMIGRATE_SUCCESS]);
+    end();
+}
+
+/* Every fourth page is a driver's, every fourth is pinned, every fourth is given up. */
+static void what_cannot_move_stays(void **state) {
+    enum { N = 6000 };
+    static vmsim__pfn driver[N], pinned[N];
+    uint64_t drivers = 0, pins = 0;
+    (void)state;
+    start(UINT64_C(64) << 20);
+    vmm_map(mm, BASE, N, RW, PRIV_ANON);
+    for (uint64_t i = 0; i < N; i++) {
+        const struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_HIGHUSER_MOVABLE};
+        if (i % 4 == 0)
+            driver[drivers++] = vmsim__mem_alloc(m.mem, &rq); /* in movable pageblocks, but on no list */
+        else
+            vmm_touch(mm, BASE + i * PG, 1, true);
+        if (i % 4 == 1)
+            vmsim__folio_get(m.lru, pinned[pins++] = page_at(mm, BASE + i * PG));
+    }
+    vmsim__lru_drain_all(m.lru);
+    for (uint64_t i = 2; i < N; i += 4)
+        give_up(i);
+    settle();
+    struct vmsim__compact_control cc = all_of_it(VMSIM__MIGRATE_SYNC);
+    vmsim__compact_zone(&c, &cc, dma32());
+    check();
+    assert_true(m.mem->event[VMSIM__PGMIGRATE_SUCCESS] > 0);
+    for (uint64_t i = 0; i < pins; i++) {
+        assert_int_equal(page_at(mm, BASE + (4 * i + 1) * PG), pinned[i]);
+        vmsim__folio_put(m.lru, pinned[i], 0);
+    }
+    for (uint64_t i = 0; i < drivers; i++) {
+        assert_int_equal(vmsim__vm_frame(m.vm, driver[i])->refcount, 1);
+        vmsim__mem_free(m.mem, driver[i], 0, 0);
+    }
+    end();
+}
+
+static void a_direct_run_ends_with_its_block(void **state) {
+    (void)state;
+    start(UINT64_C(64) << 20);
+    const uint64_t pages = fill_memory(1500);
+    for (uint64_t i = 0; i < pages; i += 2)
+        give_up(i);
+    settle();
+    struct vmsim__compact_control cc = for_block(9, VMSIM__MIGRATE_SYNC_LIGHT);
+    vmsim__block_capture_begin(m.mem, dma32(), 9, VMSIM__MOVABLE);
+    assert_int_equal(vmsim__compact_zone(&c, &cc, dma32()), VMSIM__COMPACTION_SUCCESS);
+    const vmsim__pfn block = vmsim__block_capture_end(m.mem, VMSIM__GFP_COMP);
+    assert_true(block != VMSIM__PFN_NONE && !(block & 511));
+    assert_int_equal(vmsim__folio_order(vmsim__vm_frame(m.vm, block)), 9);
+    check();
+    check_tags(pages);
+    assert_true(cc.migrate_scanned < 4096); /* a few pageblocks were enough */
+    vmsim__folio_put(m.lru, block, 0);
+    end();
+}
+
+static void too_little_memory_is_no_matter_of_order(void **state) {
+    (void)state;
+    start(UINT64_C(64) << 20);
+    const struct vmsim__zone *z = dma32();
+    assert_int_equal(vmsim__compaction_suitable(&c, z, 9, 0, VMSIM__ZONE_NORMAL), VMSIM__COMPACTION_SUCCESS);
+    const uint64_t pages = fill_memory(1500);
+    vmsim__pfn held[8];
+    unsigned blocks = 0, order[8];
+    for (vmsim__pfn p = z->start; p < z->end; p += 512) {
+        if (vmsim__mem_free_block_order(m.mem, p) >= 9) {
+            order[blocks] = (unsigned)vmsim__mem_isolate_block(m.mem, p);
+            held[blocks++] = p;
+        }
+    }
+    assert_int_equal(vmsim__compaction_suitable(&c, z, 9, 0, VMSIM__ZONE_NORMAL), VMSIM__COMPACTION_SKIPPED);
+    for (uint64_t i = 0; i < pages; i += 2)
+        give_up(i);
+    settle();
+    assert_int_equal(vmsim__compaction_suitable(&c, z, 9, 0, VMSIM__ZONE_NORMAL), VMSIM__COMPACTION_CONTINUE);
+    m.mem->sysctl.extfrag_threshold = 1000;
+    assert_int_equal(vmsim__compaction_suitable(&c, z, 9, 0, VMSIM__ZONE_NORMAL), VMSIM__COMPACTION_SKIPPED);
+    assert_int_not_equal(vmsim__compaction_suitable(&c, z, 2, 0, VMSIM__ZONE_NORMAL), VMSIM__COMPACTION_SKIPPED);
+    assert_int_equal(vmsim__compaction_suitable(&c, z, VMSIM__COMPACT_ALL, 0, 0), VMSIM__COMPACTION_CONTINUE);
+    while (blocks--)
+        vmsim__mem_free(m.mem, held[blocks], order[blocks], 0);
+    end();
+}
+
+static void failures_put_the_next_attempts_off(void **state) {
+    (void)state;
+    start(0);
+    const struct vmsim__zone *z = dma32();
+    vmsim__compaction_defer_reset(&c, z, 9, true); /* a block was had */
+    for (unsigned shift = 1; shift <= 8; shift++) {
+        unsigned passed_over = 0;
+        vmsim__compaction_defer(&c, z, 4);
+        assert_false(vmsim__compaction_deferred(&c, z, 3));
+        while (vmsim__compaction_deferred(&c, z, 4))
+            passed_over++;
+        assert_int_equal(passed_over, (1u << (shift < 6 ? shift : 6)) - 1);
+    }
+    assert_true(vmsim__compaction_restarting(&c, z, 4));
+    vmsim__compaction_defer_reset(&c, z, 4, false);
+    assert_false(vmsim__compaction_deferred(&c, z, 4)); /* only larger ones failed */
+    vmsim__compaction_defer_reset(&c, z, 9, true);
+    assert_false(vmsim__compaction_restarting(&c, z, 9));
+    end();
+}
+
+static void scores_and_marks(void **state) {
+    (void)state;
+    start(UINT64_C(64) << 20);
+    assert_int_equal(vmsim__fragmentation_mark(&c, true), 80);
+    assert_int_equal(vmsim__fragmentation_mark(&c, false), 90);
+    c.proactiveness = 100;
+    assert_int_equal(vmsim__fragmentation_mark(&c, true), 5);
+    c.proactiveness = 0;
+    assert_int_equal(vmsim__fragmentation_mark(&c, false), 100);
+    const uint64_t pages = fill_memory(1500);
+    for (uint64_t i = 0; i < pages; i += 2)
+        give_up(i);
+    settle();
+    assert_true(vmsim__fragmentation_score_zone(&c, dma32()) > 95);
+    assert_true(vmsim__fragmentation_score(&c, 0) > 60);
+    c.proactiveness = 50;
+    struct vmsim__compact_control cc = all_of_it(VMSIM__MIGRATE_SYNC_LIGHT);
+    cc.proactive = true;
+    assert_int_equal(vmsim__compact_zone(&c, &cc, dma32()), VMSIM__COMPACTION_SUCCESS);
+    settle();
+    assert_in_range(vmsim__fragmentation_score_zone(&c, dma32()), 20, 50);
+    end();
+}
+
+static void locked_memory_moves_unless_it_is_forbidden(void **state) {
+    (void)state;
+    start(UINT64_C(64) << 20);
+    const uint64_t pages = fill_memory(1500);
+    mm->rlimit[VMSIM__RLIMIT_MEMLOCK] = UINT64_MAX;
+    assert_int_equal(vmsim__mm_mlock(mm, BASE, pages * PG, 0, 0), 0);
+    for (uint64_t i = 0; i < pages; i += 2)
+        assert_int_equal(vmsim__mm_munmap(mm, BASE + i * PG, PG, 0), 0);
+    settle();
+    struct vmsim__compact_control cc = all_of_it(VMSIM__MIGRATE_SYNC);
+    c.unevictable_allowed = false;
+    vmsim__compact_zone(&c, &cc, dma32());
+    assert_int_equal(m.mem->event[VMSIM__PGMIGRATE_SUCCESS], 0);
+    c.unevictable_allowed = true;
+    cc = all_of_it(VMSIM__MIGRATE_SYNC);
+    vmsim__compact_zone(&c, &cc, dma32());
+    assert_true(m.mem->event[VMSIM__PGMIGRATE_SUCCESS] > 1000);
+    settle();
+    check_tags(pages);
+    assert_int_equal(vmsim__mem_zone_stat(m.mem, VMSIM__NR_MLOCK), (int64_t)(pages / 2));
+    end();
+}
+
+/* Files, forks, private memory and drivers' frames come and go; any zone may be compacted meanwhile in any mode. */
+static void contents_survive_random_compaction(void **state) {
+    enum { N = 4096, KIDS = 3, FRAMES = 600 };
+    static uint32_t model[KIDS][N];
+    static vmsim__pfn frames[FRAMES];
+    (void)state;
+    struct vmsim__rng r = test_rng("compaction");
+    start(UINT64_C(64) << 20);
+    memset(model, 0, sizeof model);
+    memset(frames, 0xff, sizeof frames);
+    struct vmsim__mm *of[KIDS] = {mm, NULL, NULL};
+    struct vmsim__file *f = vmsim__file_create(m.cache, VMSIM__FILE_REGULAR, NULL, N * PG);
+    uint32_t next = 1;
+    uint64_t blocks = 0;
+    vmm_map(mm, BASE, N, RW, PRIV_ANON);
+    for (unsigned step = 0; step < 30000; step++) {
+        unsigned k = (unsigned)vmsim__rng_below(&r, KIDS), i = (unsigned)vmsim__rng_below(&r, N);
+        const uint64_t va = BASE + i * PG;
+        const struct vmsim__alloc_request rq = {.gfp = vmsim__rng_below(&r, 2) ? VMSIM__GFP_KERNEL
+                                                                               : VMSIM__GFP_HIGHUSER_MOVABLE};
+        int e;
+        if (!of[k]) {
+            of[k] = vmsim__rng_below(&r, 100) ? NULL : vmsim__mm_fork(mm, 0, &e);
+            if (of[k])
+                memcpy(model[k], model[0], sizeof model[k]);
+            continue;
+        }
+        switch (vmsim__rng_below(&r, 8)) {
+        case 0:
+        case 1:
+        case 2:
+            vmm_touch(of[k], va, 1, true);
+            swap.tag[page_at(of[k], va)] = model[k][i] = next++;
+            break;
+        case 3:
+            vmm_touch(of[k], va, 1, false);
+            if (model[k][i])
+                assert_int_equal(swap.tag[page_at(of[k], va)], model[k][i]);
+            break;
+        case 4:
+            i = i < N - 8 ? i : N - 8;
+            assert_int_equal(vmsim__mm_madvise(of[k], BASE + i * PG, 8 * PG, VMSIM__MADV_DONTNEED, 0), 0);
+            memset(&model[k][i], 0, 8 * sizeof model[k][i]);
+            break;
+        case 5:
+            i %= FRAMES;
+            if (frames[i] == VMSIM__PFN_NONE)
+                frames[i] = vmsim__mem_alloc(m.mem, &rq);
+            else
+                vmsim__mem_free(m.mem, frames[i], 0, 0);
+            frames[i] = vmsim__vm_frame(m.vm, frames[i])->refcount ? frames[i] : VMSIM__PFN_NONE;
+            break;
+        case 6:
+            if (vmsim__rng_below(&r, 4))
+                vmsim__file_read(m.cache, f, NULL, i * PG, 64 * PG, 0);
+            else
+                vmsim__file_invalidate(m.cache, f, i, i + 32, 0);
+            break;
+        default:
+            if (vmsim__rng_below(&r, 40))
+                break;
+            struct vmsim__zone *z = vmsim__rng_below(&r, 4) ? dma32() : vmsim__node_zone(m.mem, 0, VMSIM__ZONE_DMA);
+            const unsigned order = (unsigned)vmsim__rng_below(&r, 10);
+            struct vmsim__compact_control cc =
+                vmsim__rng_below(&r, 2) ? all_of_it((enum vmsim__migrate_mode)vmsim__rng_below(&r, 3))
+                                        : for_block(order, (enum vmsim__migrate_mode)vmsim__rng_below(&r, 2));
+            if (cc.order >= 0)
+                vmsim__block_capture_begin(m.mem, z, order, VMSIM__MOVABLE);
+            vmsim__compact_zone(&c, &cc, z);
+            const vmsim__pfn got = cc.order < 0 ? VMSIM__PFN_NONE : vmsim__block_capture_end(m.mem, 0);
+            if (got != VMSIM__PFN_NONE) {
+                blocks++;
+                vmsim__mem_free(m.mem, got, order, 0);
+            }
+            check();
+            if (vmsim__rng_below(&r, 8) == 0)
+                vmsim__compaction_reset_hints(&c, 0);
+        }
+        if (k && of[k] && !vmsim__rng_below(&r, 2000)) {
+            vmsim__mm_put(of[k], 0);
+            of[k] = NULL;
+        }
+    }
+    assert_true(m.mem->event[VMSIM__PGMIGRATE_SUCCESS] > 2000);
+    for (unsigned k = 0; k < KIDS; k++) {
+        for (unsigned i = 0; of[k] && i < N; i++) {
+            if (model[k][i])
+                assert_int_equal(swap.tag[page_at(of[k], BASE + i * PG)], model[k][i]);
+        }
+        if (k && of[k])
+            vmsim__mm_put(of[k], 0);
+    }
+    for (unsigned i = 0; i < FRAMES; i++) {
+        if (frames[i] != VMSIM__PFN_NONE)
+            vmsim__mem_free(m.mem, frames[i], 0, 0);
+    }
+    vmsim__file_unlink(m.cache, f, 0);
+    vmsim__file_put(m.cache, f, 0);
+    end();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_checkerboard_is_put_in_order),
+        cmocka_unit_test(what_cannot_move_stays),
+        cmocka_unit_test(a_direct_run_ends_with_its_block),
+        cmocka_unit_test(too_little_memory_is_no_matter_of_order),
+        cmocka_unit_test(failures_put_the_next_attempts_off),
+        cmocka_unit_test(scores_and_marks),
+        cmocka_unit_test(locked_memory_moves_unless_it_is_forbidden),
+        cmocka_unit_test(contents_survive_random_compaction),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
