@@ -102,15 +102,16 @@ enum vmsim_trace_fork_flags {
     VMSIM_TRACE_FORK_VM = 1, /**< the child shares the address space (a thread) */
     VMSIM_TRACE_FORK_VFORK =
         2, /**< vfork: the child runs in its parent's memory, and the parent sleeps, until exec or exit */
-    VMSIM_TRACE_FORK_FILES = 4,  /**< the child shares the descriptor table */
-    VMSIM_TRACE_FORK_FAILED = 8, /**< the call failed after all: the child never ran (follows an earlier FORK) */
+    VMSIM_TRACE_FORK_FILES = 4,    /**< the child shares the descriptor table */
+    VMSIM_TRACE_FORK_FAILED = 8,   /**< the call failed after all: the child never ran (follows an earlier FORK) */
+    VMSIM_TRACE_FORK_PROCESS = 16, /**< with VM: the child is no thread but a process of its own */
 };
 
 /** What kind of thing a file is. */
 enum vmsim_trace_file_kind {
     VMSIM_TRACE_FILE_REGULAR = 0,
     VMSIM_TRACE_FILE_DIRECTORY = 1,
-    VMSIM_TRACE_FILE_DEVICE = 2, /**< character or block device */
+    VMSIM_TRACE_FILE_DEVICE = 2, /**< character or block device, file of /proc or /sys */
     VMSIM_TRACE_FILE_PIPE = 3,   /**< pipe, socket, eventfd, ... */
     VMSIM_TRACE_FILE_SHM = 4,    /**< memfd, tmpfs, System V segment: swap-backed */
 };

@@ -126,7 +126,9 @@ static void print_tables(const struct vmsim_trace_reader *r, const struct vmsim_
         cli_put(stdout, *t->name ? t->name : "?", false);
         printf(": pid %" PRIu64 ", %" PRIu64 " references, %" PRIu64 " events, ", t->pid, t->references, t->events);
         if (t->parent != VMSIM_TRACE_NO_TASK)
-            printf("%s of task %u, ", t->flags & VMSIM_TRACE_FORK_VM ? "thread" : "child", t->parent);
+            printf("%s of task %u, ",
+                   t->flags & VMSIM_TRACE_FORK_VM && !(t->flags & VMSIM_TRACE_FORK_PROCESS) ? "thread" : "child",
+                   t->parent);
         print_status(t->exit_status);
         printf("\n");
     }

@@ -172,8 +172,8 @@ static int replay_fork(struct item *i) {
     if (err || flags & VMSIM_TRACE_FORK_FAILED)
         return err;
     bool shares = flags & (VMSIM_TRACE_FORK_VM | VMSIM_TRACE_FORK_VFORK);
-    bool waits = false;
-    err = shares ? vmsim__task_clone(i->s->machine, i->t->id, i->t->name, flags & VMSIM_TRACE_FORK_VM, &id)
+    bool thread = flags & VMSIM_TRACE_FORK_VM && !(flags & VMSIM_TRACE_FORK_PROCESS), waits = false;
+    err = shares ? vmsim__task_clone(i->s->machine, i->t->id, i->t->name, thread, &id)
                  : vmsim__task_fork(i->s->machine, i->t, i->t->name, &id, &waits);
     if (!err && waits)
         return AGAIN;

@@ -425,7 +425,7 @@ static int consume(struct collector *c) {
 static int tell_kind(struct collector *c, unsigned kind, uint32_t count) {
     static const char *const others[] = {
         [ARENA_TOLD_CLONE - VMSIM__SYSCALLS] =
-            "clone: refused for a child that is neither a copy, a thread nor vforked",
+            "clone: refused for a child in namespaces of its own, or one that shares files but no memory",
         [ARENA_TOLD_PROC - VMSIM__SYSCALLS] =
             "open: a file of /proc that shows the emulator's memory, not the program's",
         [ARENA_TOLD_LIMIT - VMSIM__SYSCALLS] =

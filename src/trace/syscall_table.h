@@ -95,7 +95,7 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(53, socketpair, COUNTED, SAME, REFUSED, MESSAGE, "") \
     X(54, setsockopt, COUNTED, SAME, ENOPROTOOPT, MESSAGE, "") \
     X(55, getsockopt, COUNTED, SAME, ENOPROTOOPT, MESSAGE, "") \
-    X(56, clone, MODELLED, SAME, NEVER, SHORT, "refused (EINVAL) for a child that shares memory and is neither thread nor vforked") \
+    X(56, clone, MODELLED, SAME, NEVER, SHORT, "refused (EINVAL) for a child in namespaces of its own") \
     X(57, fork, MODELLED, SAME, NEVER, SHORT, "") \
     X(58, vfork, MODELLED, SAME, NEVER, SHORT, "the child is a process of its own; what it stores is carried over") \
     X(59, execve, MODELLED, SAME, NEVER, PATH, "") \
@@ -140,7 +140,7 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(98, getrusage, COUNTED, SAME, REFUSED, SHORT, "") \
     X(99, sysinfo, COUNTED, SAME, REFUSED, SHORT, "") \
     X(100, times, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(101, ptrace, REFUSED, DIFFERS, NEVER, SHORT, "refused with ENOSYS: the traced would be the emulator") \
+    X(101, ptrace, REFUSED, DIFFERS, NEVER, SHORT, "refused with ENOSYS: the traced would be the emulator; only leak checkers get through to it") \
     X(102, getuid, COUNTED, SAME, REFUSED, SHORT, "") \
     X(103, syslog, COUNTED, SAME, REFUSED, SHORT, "") \
     X(104, getgid, COUNTED, SAME, REFUSED, SHORT, "") \

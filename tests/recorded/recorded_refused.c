@@ -16,7 +16,7 @@ static int child(void *stack) {
 
 int main(void) {
     char *stack = map(16), params[120] = {0};
-    pid_t made = clone(child, stack + 16 * PAGE, CLONE_VM | SIGCHLD, stack);
+    pid_t made = clone(child, stack + 16 * PAGE, CLONE_NEWUTS | SIGCHLD, stack);
     say("clone", made < 0 ? -1 : 0);
     if (made > 0)
         waitpid(made, NULL, 0);

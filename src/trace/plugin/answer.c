@@ -60,6 +60,17 @@ void plugin_answer(struct vcpu *v, int64_t emulated, int64_t right) {
     v->answer[v->answers++] = (struct answer){v->registers[RIP], v->registers[RSP], emulated, right};
 }
 
+void plugin_answer_again(struct vcpu *v, int64_t emulated, uint64_t argument) {
+    v->registers[RDI] = argument;
+    v->registers[RIP] -= 2; /* where the instruction is, a block of its own then */
+    plugin_answer(v, emulated, v->number);
+}
+
+void plugin_answer_argument(const struct vcpu *v, uint64_t argument) {
+    if (v->registers)
+        v->registers[RDI] = argument;
+}
+
 int64_t plugin_host_call(const struct vcpu *v) {
     const uint64_t *a = v->args;
     int saved = errno;

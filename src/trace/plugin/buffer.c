@@ -2,9 +2,9 @@
 /* Chunks and slices from the side of the recorded process (see record_arena.h).
  *
  * A full chunk, an event, a sleeping thread and another thread's munmap each hand a slice over. Tickets of the ring
- * fix the global order: what a thread wrote before it told another (through memory or a system call) has an earlier
- * ticket than what the other does after, as far as system calls carry the message; between two system calls threads
- * interleave by chunk. */
+ * fix the global order: an event comes behind all that any thread of its process did before, so what a thread wrote
+ * before it told another (through memory or a system call) has an earlier ticket than what the other does after its
+ * next system call; between two system calls threads interleave by chunk. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -100,6 +100,14 @@ static void flush_slot(struct vcpu *v, uint32_t flags) {
     s->start = pos;
 }
 
+/* What the others have done so far was before what this thread does next: they may tell each other so by memory alone.
+ */
+static void flush_others_locked(const struct vcpu *v) {
+    for (unsigned i = 0; i < plugin.vcpus; i++)
+        if (plugin_vcpu[i].live && &plugin_vcpu[i] != v)
+            flush_slot(&plugin_vcpu[i], 0);
+}
+
 static void release_locked(struct vcpu *v) {
     struct arena_slot *s = v->slot;
     if (s->chunk == ARENA_NO_CHUNK)
@@ -132,7 +140,9 @@ static void new_chunk(struct vcpu *v) {
 /* A task's first word is preceded by its START event. */
 static void start(struct vcpu *v) {
     v->started = true;
-    struct arena_event e = {.type = VMSIM_TRACE_START, .args = {(uint64_t)getpid(), (uint64_t)syscall(SYS_gettid)}};
+    v->process = getpid(); /* a sharer is not its maker's */
+    v->tid = (pid_t)syscall(SYS_gettid);
+    struct arena_event e = {.type = VMSIM_TRACE_START, .args = {(uint64_t)v->process, (uint64_t)v->tid}};
     plugin_event(v, &e, NULL, NULL, NULL);
 }
 
@@ -180,6 +190,7 @@ void plugin_event(struct vcpu *v, struct arena_event *e, const char *path, const
     size_t need = words_of(sizeof *e) + words_of(e->path_bytes) + words_of(e->other_path_bytes) +
                   words_of(e->segments * sizeof *segments);
     pthread_mutex_lock(&plugin.lock);
+    flush_others_locked(v);
     flush_slot(v, 0);
     uint64_t pos = atomic_load(&s->pos);
     bool full = s->chunk == ARENA_NO_CHUNK || s->end - pos < need;
@@ -210,9 +221,7 @@ void plugin_event(struct vcpu *v, struct arena_event *e, const char *path, const
 
 void plugin_flush_others(const struct vcpu *v) {
     pthread_mutex_lock(&plugin.lock);
-    for (unsigned i = 0; i < plugin.vcpus; i++)
-        if (plugin_vcpu[i].live && &plugin_vcpu[i] != v)
-            flush_slot(&plugin_vcpu[i], 0);
+    flush_others_locked(v);
     pthread_mutex_unlock(&plugin.lock);
 }
 
@@ -235,6 +244,7 @@ uint32_t plugin_new_task(void) {
 
 static void attach(struct vcpu *v, uint32_t task) {
     *v = (struct vcpu){.slot = &plugin.arena->slots[task], .task = task, .live = true, .child = VMSIM_TRACE_NO_TASK};
+    v->process = getpid();
     v->slot->chunk = ARENA_NO_CHUNK;
     v->slot->start = v->slot->end = 0;
     atomic_store(&v->slot->pos, 0);

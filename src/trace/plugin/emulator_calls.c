@@ -51,6 +51,10 @@ void plugin_call_ends(void) {
     calling = NULL;
 }
 
+const struct vcpu *plugin_calling(void) {
+    return calling;
+}
+
 void plugin_program_begins(void) {
     start.running = true;
 }

@@ -82,7 +82,7 @@ static void end_others(struct vcpu *v) {
     for (unsigned i = 0; i < plugin.vcpus; i++) {
         struct vcpu *o = &plugin_vcpu[i];
         struct arena_event e = {.type = VMSIM_TRACE_EXIT};
-        if (!o->live || o == v)
+        if (!o->live || o == v || o->process != v->process)
             continue;
         uint32_t own = v->task;
         v->task = o->task; /* told by this thread in the other's name */
@@ -121,7 +121,9 @@ static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t
     plugin_release(v);
     plugin_vfork_leave();
     plugin_limits_exec();
+    v->live = false; /* for others of this memory, if it is shared: the task goes on elsewhere */
     execve(qemu, list, environment);
+    v->live = true;
     munmap(list, bytes);
 }
 

@@ -16,6 +16,17 @@
 
 enum { TOLD = 1 << 12 };
 
+/* File systems whose files the kernel writes as they are read: a length of 0, and no page in memory. */
+static bool is_made_up(const struct statfs *fs) {
+    static const uint64_t magics[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC,    CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+                                      DEBUGFS_MAGIC,    TRACEFS_MAGIC,  SECURITYFS_MAGIC,   BINFMTFS_MAGIC,
+                                      BPF_FS_MAGIC,     PSTOREFS_MAGIC, EFIVARFS_MAGIC,     NSFS_MAGIC};
+    for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++)
+        if ((uint64_t)fs->f_type == magics[i])
+            return true;
+    return false;
+}
+
 static uint32_t kind_of(int fd, const char *path, mode_t mode) {
     struct statfs fs;
     if (S_ISDIR(mode))
@@ -24,9 +35,12 @@ static uint32_t kind_of(int fd, const char *path, mode_t mode) {
         return VMSIM_TRACE_FILE_DEVICE;
     if (!S_ISREG(mode))
         return VMSIM_TRACE_FILE_PIPE;
-    if ((path ? statfs(path, &fs) : fstatfs(fd, &fs)) == 0 &&
-        (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC))
+    if (path ? statfs(path, &fs) : fstatfs(fd, &fs))
+        return VMSIM_TRACE_FILE_REGULAR;
+    if (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC)
         return VMSIM_TRACE_FILE_SHM;
+    if (is_made_up(&fs))
+        return VMSIM_TRACE_FILE_DEVICE;
     return VMSIM_TRACE_FILE_REGULAR;
 }
 

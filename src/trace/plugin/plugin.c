@@ -6,6 +6,7 @@
  * is made at translation and travels as the callback's data pointer. Instructions that read and write the same place
  * (add to memory, xchg, lock...) are told apart by their opcode at translation and record one VMSIM_RMW, because a
  * real CPU asks for write permission at once and takes one fault where a load and a store would take two. */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,11 +155,10 @@ static void *fetch_word(uint64_t va, uint64_t bytes) {
     return (void *)(uintptr_t)(va << 7 | (uint64_t)code << 2 | VMSIM_FETCH);
 }
 
-/* Whether a block begins where a system call returns to: behind 0F 05. */
-static bool follows_syscall(uint64_t va) {
-    unsigned char before[2];
-    return plugin_read_guest(va - sizeof before, before, sizeof before) == sizeof before && before[0] == 0x0f &&
-           before[1] == 0x05;
+/* Whether a system call instruction, 0F 05, lies at `va`. */
+static bool is_syscall(uint64_t va) {
+    unsigned char code[2];
+    return plugin_read_guest(va, code, sizeof code) == sizeof code && code[0] == 0x0f && code[1] == 0x05;
 }
 
 static void instrument_block(struct qemu_plugin_tb *tb, size_t n) {
@@ -183,7 +183,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     if (!n)
         return;
     uint64_t va = qemu_plugin_tb_vaddr(tb);
-    if (first || follows_syscall(va))
+    if (first || is_syscall(va - 2) || is_syscall(va)) /* where one returns to, or is made again */
         qemu_plugin_register_vcpu_tb_exec_cb(tb, plugin_on_entry, QEMU_PLUGIN_CB_RW_REGS, (void *)(uintptr_t)va);
     instrument_block(tb, n);
     for (size_t i = 0; i < n; i++) {
@@ -203,6 +203,11 @@ static void on_vcpu_init(qemu_plugin_id_t id, unsigned index) {
     }
     uint32_t task = creating != VMSIM_TRACE_NO_TASK ? creating : plugin.first_task;
     plugin_vcpu_begin(index, task);
+    const struct vcpu *parent = plugin_calling();
+    if (plugin_sharer_is_born(parent)) {
+        plugin_vcpu[index].sharer = true;
+        plugin_vcpu[index].clear_tid = parent->bears & CLONE_CHILD_CLEARTID ? parent->args[3] : 0;
+    }
 }
 
 static void on_syscall(qemu_plugin_id_t id, unsigned index, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3,

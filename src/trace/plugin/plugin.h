@@ -36,6 +36,12 @@ struct vcpu {
     uint64_t *registers;     /* of the guest, in QEMU; NULL: not known yet */
     struct arena_file named; /* file that the call may take a name from */
     uint32_t links;          /* names that it had */
+    pid_t process, tid;
+    bool sharer;        /* of a process that shares its parent's memory (sharers.c) */
+    uint64_t clear_tid; /* of a sharer: word to clear when it ends, or 0 */
+    bool bearing;       /* its clone call is made once more for a sharer: */
+    uint64_t bears;     /* the flags that the program gave */
+    uint32_t born;      /* the child's task */
     unsigned answers;
     struct answer answer[PLUGIN_ANSWERS];
 };
@@ -96,6 +102,21 @@ void plugin_vfork_end(struct plugin_vfork *b);
 /* Whether this process is a vforked child before its exec. */
 bool plugin_vfork_is_child(void);
 
+/* sharers.c: processes that share their parent's memory. QEMU refused a clone call: true when it is made once more. */
+bool plugin_sharer_retry(struct vcpu *v, int64_t result);
+/* The call under way is that second one; its child has its number again. */
+bool plugin_sharer_again(struct vcpu *v);
+/* It has returned. */
+void plugin_sharer_done(struct vcpu *v);
+/* Whether the thread that QEMU makes for `parent` (or NULL) is such a child. */
+bool plugin_sharer_is_born(const struct vcpu *parent);
+/* Whether exit or exit_group, which `v` calls, ends its process. */
+bool plugin_sharer_ends_process(const struct vcpu *v);
+/* Its ptrace call, made of the kernel; registers of the traced are the program's. */
+int64_t plugin_sharer_ptrace(const struct vcpu *v);
+/* After all has been told: ends what QEMU must not end. */
+void plugin_sharer_end(struct vcpu *v);
+
 /* file_names.c: files that lose a name. */
 void plugin_names_before(struct vcpu *v);
 void plugin_names_after(struct vcpu *v, int64_t result);
@@ -112,6 +133,8 @@ void plugin_limits_exec(void);
 /* emulator_calls.c: the program's call `v` is with QEMU from here to there, in this thread. */
 void plugin_call_begins(struct vcpu *v);
 void plugin_call_ends(void);
+/* The program's call under way in this thread, or NULL: QEMU's own affairs. */
+const struct vcpu *plugin_calling(void);
 /* QEMU has loaded the program. */
 void plugin_program_begins(void);
 

@@ -71,11 +71,15 @@ static void enter_fork(struct vcpu *v) {
     uint64_t flags = v->number == SYS_clone ? v->args[0] : v->number == SYS_vfork ? (uint64_t)CLONE_VFORK : 0;
     if (v->number == SYS_clone3)
         return; /* QEMU answers ENOSYS, and libc falls back to clone */
+    if (plugin_sharer_again(v))
+        return;
     v->child = plugin_new_task();
     bool thread = flags & CLONE_THREAD;
     uint32_t told = flags & CLONE_VFORK && !thread ? VMSIM_TRACE_FORK_VFORK
                     : flags & CLONE_VM             ? VMSIM_TRACE_FORK_VM
                                                    : 0;
+    if (told == VMSIM_TRACE_FORK_VM && !thread)
+        told |= VMSIM_TRACE_FORK_PROCESS;
     if (flags & CLONE_FILES)
         told |= VMSIM_TRACE_FORK_FILES;
     struct arena_event e = {.type = VMSIM_TRACE_FORK,
@@ -91,7 +95,7 @@ static void enter_fork(struct vcpu *v) {
 }
 
 static void enter_exit(struct vcpu *v) {
-    bool group = v->number == SYS_exit_group;
+    bool group = plugin_sharer_ends_process(v);
     struct arena_event e = {.type = VMSIM_TRACE_EXIT, .args = {v->args[0] & 255, group}};
     if (group)
         plugin_flush_others(v);
@@ -99,6 +103,7 @@ static void enter_exit(struct vcpu *v) {
     plugin_release(v);
     plugin_vfork_leave();
     v->live = group;
+    plugin_sharer_end(v);
 }
 
 static void enter_munmap(struct vcpu *v) {
@@ -173,6 +178,9 @@ void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
 /* ---- after it */
 
 static void leave_fork(struct vcpu *v, int64_t result) {
+    if (plugin_sharer_retry(v, result))
+        return;
+    plugin_sharer_done(v);
     uint32_t child = v->child;
     struct plugin_vfork *vfork = v->vfork;
     struct arena_event lost = {.type = VMSIM_TRACE_UNFOLLOWED, .args = {(uint64_t)v->number}};
@@ -509,9 +517,12 @@ static bool is_harmless_option(uint64_t option) {
     return false;
 }
 
-static bool kernel_decides(int64_t number, int64_t emulated, uint64_t option) {
+static bool kernel_decides(const struct vcpu *v, int64_t emulated) {
+    const int64_t number = v->number;
     if (number == SYS_prctl)
-        return emulated == -EINVAL && is_harmless_option(option);
+        return emulated == -EINVAL && is_harmless_option(v->args[0]);
+    if (number == SYS_ptrace)
+        return emulated == -ENOSYS && v->sharer; /* a leak checker stops the threads whose memory it reads */
     switch ((enum vmsim__syscall_host)rules[number].host) {
     case VMSIM__HOST_NEVER:
         return false;
@@ -533,16 +544,16 @@ static bool kernel_decides(int64_t number, int64_t emulated, uint64_t option) {
 static int64_t settle(struct vcpu *v, int64_t emulated) {
     if (v->number < 0 || v->number >= VMSIM__SYSCALLS)
         return emulated;
-    if (rules[v->number].trust != SAME)
+    if (rules[v->number].trust != SAME && !(v->number == SYS_ptrace && v->sharer))
         plugin_tell((unsigned)v->number);
-    bool asked = !v->decided && kernel_decides(v->number, emulated, v->args[0]);
+    bool asked = !v->decided && kernel_decides(v, emulated);
     if (!v->decided && !asked)
         return emulated;
     if (!plugin_can_answer(v)) {
         plugin_tell(ARENA_TOLD_ANSWER);
         return emulated;
     }
-    int64_t right = v->decided ? v->decision : plugin_host_call(v);
+    int64_t right = v->decided ? v->decision : v->number == SYS_ptrace ? plugin_sharer_ptrace(v) : plugin_host_call(v);
     plugin_answer(v, emulated, right);
     return right;
 }
