@@ -145,6 +145,28 @@ int64_t vmsim_task_write(struct vmsim_machine *machine, uint32_t task, uint32_t 
 /** fsync(2)-like. */
 int64_t vmsim_task_fsync(struct vmsim_machine *machine, uint32_t task, uint32_t file);
 
+/** Control groups (cgroup v2, its memory controller). Paths begin at the root, "/": "/a", "/a/b". Every call returns 0
+ *  (vmsim_cgroup_read(): bytes) or a negative Linux errno, and vmsim_machine_error() says more.
+ *
+ *  mkdir: -EEXIST, -ENOENT (no parent), -EBUSY (the parent has tasks: those are in cgroups without children alone),
+ *  -EINVAL (no such path can be). */
+int64_t vmsim_cgroup_create(struct vmsim_machine *machine, const char *path);
+/** rmdir: -EBUSY while it has children or tasks. What is charged to it stays charged until it is freed. */
+int64_t vmsim_cgroup_remove(struct vmsim_machine *machine, const char *path);
+/** Moves a task with all its threads. What they have charged stays where it is; what they bring in from now on is
+ *  charged here. A task begins in its parent's cgroup, one of vmsim_task_create() in the root. */
+int64_t vmsim_cgroup_attach(struct vmsim_machine *machine, const char *path, uint32_t task);
+/** Writes a file: memory.min, memory.low, memory.high, memory.max, memory.swap.high, memory.swap.max (bytes with units
+ *  as in a scenario, or "max"), memory.oom.group (0 or 1), memory.reclaim (bytes). `task` makes the system call, and
+ *  waits while a limit below what is charged is reached; VMSIM_TASK_NONE: nobody, and it takes no time.
+ *  @return 0; -EINVAL; -EAGAIN of memory.reclaim; -ENOENT; -EOPNOTSUPP of what is not simulated; -ESRCH. */
+int64_t vmsim_cgroup_write(struct vmsim_machine *machine, uint32_t task, const char *path, const char *file,
+                           const char *value);
+/** A file as Linux shows it (memory.current, memory.stat, memory.events, ...), cut to `size` bytes with the ending 0.
+ *  @return the bytes that the whole text has, or -ENOENT. */
+int64_t vmsim_cgroup_read(const struct vmsim_machine *machine, const char *path, const char *file, char *text,
+                          size_t size);
+
 /** Allocates 2^order frames for the kernel or a driver. `zone`: "any", "dma", "dma32", "movable"; `atomic`: may not
  * wait. *pfn gets the first frame number, UINT64_MAX when there is none (a result, not an error). */
 int vmsim_machine_alloc_pages(struct vmsim_machine *machine, unsigned cpu, unsigned order, const char *zone,

@@ -23,11 +23,12 @@ struct vmsim__kernel {
     bool arm64_device;               /* arm64 has a zone Device (Debian's builds since 6.12) */
     bool highatomic_serves_nonblock; /* non-blocking requests fall back on HIGHATOMIC blocks (since 6.8) */
     /* what the kernel takes for itself at boot: sizes of Debian's amd64 builds, defaults of the model in zones/ */
-    unsigned image_kb;      /* text, data, bss, without what is freed after boot */
-    unsigned image_init_kb; /* init sections and gaps, freed after boot */
-    unsigned percpu_kb;     /* first per-CPU chunk, each CPU */
-    unsigned section_kb;    /* tables of memory sections, each node */
-    unsigned early_kb;      /* allocated before boot looks at free memory to derive the reserves of overcommit */
+    unsigned image_kb;        /* text, data, bss, without what is freed after boot */
+    unsigned image_init_kb;   /* init sections and gaps, freed after boot */
+    unsigned percpu_kb;       /* first per-CPU chunk, each CPU */
+    unsigned section_kb;      /* tables of memory sections, each node */
+    unsigned early_kb;        /* allocated before boot looks at free memory to derive the reserves of overcommit */
+    bool reclaim_by_quarters; /* memory.reclaim asks for a quarter of what is left at a time (since 6.8) */
     /* vm */
     unsigned lru_batch; /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
     bool rss_percpu;    /* RSS counters are per CPU, which decides on peaks alone (since 6.2); else 64-event caches */

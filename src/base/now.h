@@ -49,6 +49,7 @@ struct vmsim__call {
     bool stalled;      /* its fault waits for memory in the middle: it is not entered again, it goes on */
     bool major;        /* its fault has started I/O (VM_FAULT_MAJOR) */
     bool started;      /* write-out was started, what is left is to wait for it */
+    bool pays;         /* it is over but for what its task owes for memory.high */
     int error;         /* negative Linux errno with which a transfer ended that it waited for */
     uint64_t done;     /* bytes, pages or addresses that are behind it: each operation's own unit */
     uint64_t populate; /* address at which population stopped; 0: it did not */
@@ -60,6 +61,7 @@ struct vmsim__now {
     uint64_t time;      /* ns: clock of the running CPU, bill included */
     uint64_t system_ns; /* the bill: kernel time since it was last taken */
     uint64_t min_flt, maj_flt;
+    uint16_t memcg; /* memory cgroup that pays for what is allocated; 0: the root, which pays for nothing */
     struct vmsim__wait wait;
     struct vmsim__call *call; /* of the running operation; NULL: `own` */
     struct vmsim__call own;   /* for who has no record of its own: boot, events, tests of one layer */

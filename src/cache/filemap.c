@@ -12,12 +12,15 @@
 
 /* ---- entering and leaving ---- */
 
+static uint32_t gfp_of(const struct vmsim__cache *c, uint32_t gfp) {
+    const uint32_t never = c->no_reclaim ? VMSIM__GFP_RECLAIM : 0;
+    return (VMSIM__GFP_HIGHUSER_MOVABLE | gfp) & ~never;
+}
+
 vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const struct vmsim__alloc_request *policy,
                                 unsigned cpu) {
     VMSIM__ASSERT(cpu < c->mem->nr_cpus);
-    struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_HIGHUSER_MOVABLE | gfp, .cpu = (uint16_t)cpu};
-    if (c->no_reclaim)
-        rq.gfp &= ~(VMSIM__GFP_DIRECT_RECLAIM | VMSIM__GFP_KSWAPD_RECLAIM);
+    struct vmsim__alloc_request rq = {.gfp = gfp_of(c, gfp), .cpu = (uint16_t)cpu};
     rq.node = policy ? policy->node : c->mem->cpu_node[cpu];
     rq.nodemask = policy ? policy->nodemask : NULL;
     vmsim__pfn pfn = !policy && c->hooks.alloc ? c->hooks.alloc(c->hooks.context, &rq) : vmsim__mem_alloc(c->mem, &rq);
@@ -38,14 +41,18 @@ static void count_page(struct vmsim__cache *c, const struct vmsim__file *f, cons
     }
 }
 
-/* Kernel: filemap_add_folio. A page that takes the place of a shadow comes again; one that is about to be written
- * (GFP_WRITE) tells nothing about what was missed. */
+/* Kernel: filemap_add_folio. Who brings a page pays for it. A page that takes the place of a shadow comes again; one
+ * that is about to be written (GFP_WRITE) tells nothing about what was missed. */
 bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
                         unsigned cpu) {
     VMSIM__ASSERT(vmsim__cache_frame(c, pfn)->refcount == 1 && !vmsim__cache_frame(c, pfn)->mapping);
     VMSIM__ASSERT(vmsim__file_page(f, index) == VMSIM__PFN_NONE);
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     uint64_t old = 0;
+    if (!vmsim__folio_charge(c->lru, &c->mem->now, pfn, gfp_of(c, gfp), cpu)) {
+        vmsim__folio_put(c->lru, pfn, cpu);
+        return false;
+    }
     if (!vmsim__radix_store(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_PAGE, pfn), 1u << VMSIM__MARK_PAGE,
                             &old)) {
         c->error = VMSIM_ENOMEM;
@@ -390,6 +397,8 @@ static bool disk_fault(struct vmsim__cache *c, struct vmsim__file *f, struct vms
     if (out->pfn != VMSIM__PFN_NONE)
         return fault_hit(c, f, ra, out->pfn, index, advice, cpu);
     vmsim__cache_event(c, VMSIM__PGMAJFAULT, 1);
+    if (VMSIM__UNLIKELY(c->mem->now.memcg))
+        vmsim__memcg_event_add(c->lru, c->mem->now.memcg, VMSIM__PGMAJFAULT, 1);
     out->pfn = fault_miss(c, f, ra, index, advice, cpu);
     out->major = true;
     return true;

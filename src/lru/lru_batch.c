@@ -64,7 +64,7 @@ static void deactivate_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__
     vmsim__lruvec_del(lru, f);
     f->flags &= ~(VMSIM__FRAME_ACTIVE | VMSIM__FRAME_REFERENCED);
     vmsim__lruvec_add(lru, pfn, f, false);
-    vmsim__lru_event(lru, VMSIM__PGDEACTIVATE, vmsim__frame_pages(f));
+    vmsim__lru_folio_event(lru, f, VMSIM__PGDEACTIVATE, vmsim__frame_pages(f));
 }
 
 static bool lazyfree_wanted(const struct vmsim__frame *f) {
@@ -81,7 +81,7 @@ static void lazyfree_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__fr
     vmsim__lruvec_del(lru, f);
     f->flags &= ~(VMSIM__FRAME_ACTIVE | VMSIM__FRAME_REFERENCED | VMSIM__FRAME_SWAPBACKED);
     vmsim__lruvec_add(lru, pfn, f, false);
-    vmsim__lru_event(lru, VMSIM__PGLAZYFREE, vmsim__frame_pages(f));
+    vmsim__lru_folio_event(lru, f, VMSIM__PGLAZYFREE, vmsim__frame_pages(f));
 }
 
 /* Kernel: folio_activate_fn. */
@@ -91,7 +91,7 @@ static void activate_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__fr
     vmsim__lruvec_del(lru, f);
     f->flags |= VMSIM__FRAME_ACTIVE;
     vmsim__lruvec_add(lru, pfn, f, false);
-    vmsim__lru_event(lru, VMSIM__PGACTIVATE, vmsim__frame_pages(f));
+    vmsim__lru_folio_event(lru, f, VMSIM__PGACTIVATE, vmsim__frame_pages(f));
 }
 
 /* One page of a batch. All but lru_add and mlock pass over pages that left the lists or became unevictable. */

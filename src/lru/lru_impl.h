@@ -48,6 +48,8 @@ struct vmsim__lru {
     } memcgs;          /* by id; [0] the root, NULL: free */
     size_t memcg_hint; /* no lower id is free */
     uint64_t swap_slots, swap_free;
+    vmsim__memcg_charge_fn *charge; /* NULL: nobody finds room at a limit */
+    void *charge_context;
 };
 
 /* ---- frames and counters ---- */
@@ -82,6 +84,13 @@ static inline void vmsim__lru_zone_add(struct vmsim__lru *lru, const struct vmsi
 }
 static inline void vmsim__lru_event(struct vmsim__lru *lru, enum vmsim__event_stat event, uint64_t n) {
     lru->mem->event[event] += n;
+}
+/* Of a folio: its cgroup counts it, too. */
+static inline void vmsim__lru_folio_event(struct vmsim__lru *lru, const struct vmsim__frame *f,
+                                          enum vmsim__event_stat event, uint64_t n) {
+    vmsim__lru_event(lru, event, n);
+    if (VMSIM__UNLIKELY(f->memcg))
+        vmsim__memcg_event_add(lru, f->memcg, event, n);
 }
 /* May the page be reclaimed, or is it mlocked or pinned by what it belongs to? Kernel: folio_evictable. */
 static inline bool vmsim__folio_evictable(const struct vmsim__frame *f) {

@@ -81,8 +81,7 @@ static void release(struct vmsim__memcg *m) {
     }
     for (unsigned i = 0; i < VMSIM__EVENT_COUNT; i++)
         p->event[i] += m->event[i];
-    for (unsigned i = 0; i < VMSIM__MEMCG_EVENTS; i++)
-        p->memory_event[i] += m->memory_event[i];
+    p->kmem += m->kmem;
     unlink_child(m);
     m->lru->memcgs.at[m->id] = NULL;
     if (m->id < m->lru->memcg_hint)
@@ -114,6 +113,7 @@ void vmsim__memcg_remove(struct vmsim__memcg *m) {
     for (const struct vmsim__memcg *c = m->first_child; c; c = c->next)
         VMSIM__ASSERT(!c->online);
     vmsim__memcg_drain_stocks(m->lru);
+    m->memory.min = m->memory.low = 0;
     m->online = false;
     vmsim__memcg_release_dead(m);
 }
@@ -160,11 +160,22 @@ uint64_t vmsim__memcg_event_sum(const struct vmsim__memcg *m, enum vmsim__event_
     return sum;
 }
 
-uint64_t vmsim__memcg_memory_event(const struct vmsim__memcg *m, enum vmsim__memcg_event event) {
-    uint64_t sum = 0;
+int64_t vmsim__memcg_kmem(const struct vmsim__memcg *m) {
+    int64_t sum = 0;
     for (const struct vmsim__memcg *at = m; at; at = vmsim__memcg_next(m, (struct vmsim__memcg *)at))
-        sum += at->memory_event[event];
+        sum += at->kmem;
     return sum;
+}
+
+void vmsim__memcg_memory_event(struct vmsim__memcg *m, enum vmsim__memcg_event event) {
+    m->local_event[event]++;
+    for (; m->parent; m = m->parent)
+        m->memory_event[event]++;
+}
+
+void vmsim__memcg_event_add(struct vmsim__lru *lru, uint16_t memcg, enum vmsim__event_stat event, uint64_t n) {
+    VMSIM__ASSERT(memcg && vmsim__memcg_by_id(lru, memcg));
+    lru->memcgs.at[memcg]->event[event] += n;
 }
 
 uint64_t vmsim__memcg_swap_room(const struct vmsim__memcg *m) {

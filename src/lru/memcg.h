@@ -40,8 +40,11 @@ struct vmsim__memcg {
     struct vmsim__lru *lru;
     struct vmsim__memcg *parent, *first_child, *last_child, *prev, *next;
     struct vmsim__page_counter memory, swap;
+    bool oom_group;                             /* memory.oom.group: its tasks die together */
+    int64_t kmem;                               /* pages of the kernel's own among those charged, as `event` */
     uint64_t event[VMSIM__EVENT_COUNT];         /* its own and those of removed cgroups below */
-    uint64_t memory_event[VMSIM__MEMCG_EVENTS]; /* of itself; those of the subtree are the sum */
+    uint64_t local_event[VMSIM__MEMCG_EVENTS];  /* of itself */
+    uint64_t memory_event[VMSIM__MEMCG_EVENTS]; /* and of all that are or were below */
     struct vmsim__lruvec *lruvec;               /* one a node */
 };
 
@@ -62,7 +65,11 @@ bool vmsim__memcg_below(const struct vmsim__memcg *m, const struct vmsim__memcg 
 /* Statistics of the whole subtree, as memory.stat shows them (pages). For the root those of the machine. */
 int64_t vmsim__memcg_stat(const struct vmsim__memcg *m, enum vmsim__node_stat stat);
 uint64_t vmsim__memcg_event_sum(const struct vmsim__memcg *m, enum vmsim__event_stat event);
-uint64_t vmsim__memcg_memory_event(const struct vmsim__memcg *m, enum vmsim__memcg_event event);
+int64_t vmsim__memcg_kmem(const struct vmsim__memcg *m);
+/* Something happened to the cgroup: all above it hear of it. */
+void vmsim__memcg_memory_event(struct vmsim__memcg *m, enum vmsim__memcg_event event);
+/* An event of /proc/vmstat that a cgroup counts, too; the machine's side is the caller's. */
+void vmsim__memcg_event_add(struct vmsim__lru *lru, uint16_t memcg, enum vmsim__event_stat event, uint64_t n);
 /* The cgroup's side of a node statistic of a folio; whoever changes one of the node calls it. */
 void vmsim__memcg_stat_add(struct vmsim__lru *lru, const struct vmsim__frame *f, enum vmsim__node_stat stat,
                            int64_t pages);
@@ -96,10 +103,28 @@ struct vmsim__memcg_charge {
     uint32_t over_high;     /* out, with OK: pages charged while an ancestor is above its high limit */
     uint8_t state, retries; /* own */
     bool drained, passed_oom;
+    bool single; /* a batch did not fit: exactly what is asked for from then on */
 };
 /* Takes `pages` for the cgroup of this id from the CPU's stock or its counters. */
 enum vmsim__charge_outcome vmsim__memcg_try_charge(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, unsigned cpu,
                                                    struct vmsim__memcg_charge *t);
+/* Charges for whoever asks, through whatever it takes; false: it is refused, or the present waits. */
+typedef bool vmsim__memcg_charge_fn(void *context, uint16_t memcg, uint32_t pages, uint32_t gfp, unsigned cpu);
+/* Who finds room at a limit. Without one a charge that does not fit is refused. */
+void vmsim__lru_set_charge(struct vmsim__lru *lru, vmsim__memcg_charge_fn *charge, void *context);
+bool vmsim__memcg_charge(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, uint32_t gfp, unsigned cpu);
+/* A new folio is paid for by the cgroup of the present. False: it is not, and is still the caller's. Kernel:
+ * mem_cgroup_charge. */
+bool vmsim__folio_charge_to(struct vmsim__lru *lru, uint16_t memcg, vmsim__pfn pfn, uint32_t gfp, unsigned cpu);
+static inline bool vmsim__folio_charge(struct vmsim__lru *lru, const struct vmsim__now *now, vmsim__pfn pfn,
+                                       uint32_t gfp, unsigned cpu) {
+    return VMSIM__LIKELY(!now->memcg) || vmsim__folio_charge_to(lru, now->memcg, pfn, gfp, cpu);
+}
+/* The same of 2^order frames of the kernel's own (GFP_ACCOUNT), each on its own; and back, into the CPU's stock, before
+ * they are freed. Kernel: __memcg_kmem_charge_page. */
+bool vmsim__kmem_charge_to(struct vmsim__lru *lru, uint16_t memcg, vmsim__pfn pfn, unsigned order, uint32_t gfp,
+                           unsigned cpu);
+void vmsim__kmem_uncharge(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned order, unsigned cpu);
 /* The folio is what was charged for; it has no cgroup yet. */
 void vmsim__memcg_commit(struct vmsim__lru *lru, uint16_t memcg, vmsim__pfn pfn);
 void vmsim__memcg_cancel(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages); /* a charge that is not committed */

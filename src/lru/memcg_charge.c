@@ -70,12 +70,13 @@ static void note_high(const struct vmsim__memcg *m, uint32_t batch, struct vmsim
 static bool take(struct vmsim__lru *lru, struct vmsim__memcg *m, uint32_t pages, unsigned cpu,
                  struct vmsim__memcg_charge *t) {
     struct vmsim__page_counter *over = NULL;
-    uint32_t batch = pages > VMSIM__MEMCG_BATCH ? pages : VMSIM__MEMCG_BATCH;
+    uint32_t batch = t->single || pages > VMSIM__MEMCG_BATCH ? pages : VMSIM__MEMCG_BATCH;
     if (consume_stock(lru, m->id, pages, cpu))
         return true;
     bool ok = vmsim__page_counter_try_charge(&m->memory, batch, &over);
     if (!ok && batch > pages) {
         batch = pages;
+        t->single = true;
         ok = consume_stock(lru, m->id, pages, cpu) || vmsim__page_counter_try_charge(&m->memory, batch, &over);
     }
     if (!ok) {
@@ -100,11 +101,11 @@ static enum vmsim__charge_outcome refuse(struct vmsim__memcg *m, uint32_t pages,
 /* Over a limit: what comes before reclaim. */
 static enum vmsim__charge_outcome over_limit(struct vmsim__lru *lru, struct vmsim__memcg *m, uint32_t pages,
                                              struct vmsim__memcg_charge *t) {
-    if (t->memalloc || (t->passed_oom && t->dying))
+    if (t->memalloc)
         return force(m, pages);
     if (!(t->gfp & VMSIM__GFP_DIRECT_RECLAIM))
         return refuse(m, pages, t);
-    vmsim__memcg_by_id(lru, t->over)->memory_event[VMSIM__MEMCG_MAX]++;
+    vmsim__memcg_memory_event(vmsim__memcg_by_id(lru, t->over), VMSIM__MEMCG_MAX);
     t->pages = pages;
     t->state = AT_RECLAIMED;
     return VMSIM__CHARGE_RECLAIM;
@@ -146,9 +147,9 @@ enum vmsim__charge_outcome vmsim__memcg_try_charge(struct vmsim__lru *lru, uint1
         t->retries = VMSIM__MEMCG_RETRIES;
     } else if (t->state == AT_RECLAIMED && !again_after_reclaim(lru, pages, t, &oom)) {
         t->state = AT_OOM;
-        if (oom && !(t->passed_oom && t->dying))
+        if (oom && !(t->passed_oom && t->dying)) /* else the OOM killer would be asked for ever */
             return VMSIM__CHARGE_OOM;
-        return oom ? force(m, pages) : refuse(m, pages, t);
+        return refuse(m, pages, t);
     } else if (t->state == AT_OOM) {
         if (!t->killed)
             return refuse(m, pages, t);
@@ -160,7 +161,59 @@ enum vmsim__charge_outcome vmsim__memcg_try_charge(struct vmsim__lru *lru, uint1
     return take(lru, m, pages, cpu, t) ? VMSIM__CHARGE_OK : over_limit(lru, m, pages, t);
 }
 
+void vmsim__lru_set_charge(struct vmsim__lru *lru, vmsim__memcg_charge_fn *charge, void *context) {
+    lru->charge = charge;
+    lru->charge_context = context;
+}
+
+bool vmsim__memcg_charge(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, uint32_t gfp, unsigned cpu) {
+    struct vmsim__memcg_charge t = {.gfp = gfp};
+    if (memcg == VMSIM__MEMCG_ROOT)
+        return true;
+    if (lru->charge)
+        return lru->charge(lru->charge_context, memcg, pages, gfp, cpu);
+    return vmsim__memcg_try_charge(lru, memcg, pages, cpu, &t) == VMSIM__CHARGE_OK;
+}
+
 /* ---- folios ---- */
+
+bool vmsim__folio_charge_to(struct vmsim__lru *lru, uint16_t memcg, vmsim__pfn pfn, uint32_t gfp, unsigned cpu) {
+    if (!vmsim__memcg_charge(lru, memcg, vmsim__frame_pages(vmsim__lru_frame(lru, pfn)), gfp, cpu))
+        return false;
+    vmsim__memcg_commit(lru, memcg, pfn);
+    return true;
+}
+
+bool vmsim__kmem_charge_to(struct vmsim__lru *lru, uint16_t memcg, vmsim__pfn pfn, unsigned order, uint32_t gfp,
+                           unsigned cpu) {
+    const uint32_t pages = UINT32_C(1) << order;
+    if (!vmsim__memcg_charge(lru, memcg, pages, gfp, cpu))
+        return false;
+    for (uint32_t i = 0; memcg && i < pages; i++) {
+        VMSIM__ASSERT(!vmsim__lru_frame(lru, pfn + i)->memcg);
+        vmsim__lru_frame(lru, pfn + i)->memcg = memcg;
+    }
+    lru->memcgs.at[memcg]->kmem += memcg ? pages : 0;
+    return true;
+}
+
+/* Kernel: obj_cgroup_uncharge_pages. */
+void vmsim__kmem_uncharge(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned order, unsigned cpu) {
+    const uint16_t memcg = vmsim__lru_frame(lru, pfn)->memcg;
+    const uint32_t pages = UINT32_C(1) << order;
+    struct vmsim__memcg *m = vmsim__memcg_by_id(lru, memcg);
+    if (!memcg)
+        return;
+    VMSIM__ASSERT(m && m->memory.usage >= pages && m->kmem >= pages);
+    for (uint32_t i = 0; i < pages; i++)
+        vmsim__lru_frame(lru, pfn + i)->memcg = 0;
+    m->kmem -= pages;
+    if (m->online)
+        refill_stock(lru, memcg, pages, cpu);
+    else
+        vmsim__page_counter_uncharge(&m->memory, pages);
+    vmsim__memcg_release_dead(m);
+}
 
 void vmsim__memcg_commit(struct vmsim__lru *lru, uint16_t memcg, vmsim__pfn pfn) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);

@@ -53,6 +53,7 @@ void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t) {
     m->running = t;
     now->time = m->cpus[t->cpu].now;
     now->call = &t->call;
+    now->memcg = t->memcg;
     now->wait = (struct vmsim__wait){0};
     vmsim__present_policy(m, t);
 }
@@ -140,6 +141,14 @@ static enum vmsim__work resume_rseq(struct vmsim_machine *m, struct vmsim__task 
     return VMSIM__WORK_MORE;
 }
 
+/* The way back to a program that was charged above memory.high. */
+static enum vmsim__work pay_high(struct vmsim_machine *m, struct vmsim__task *t) {
+    m->mem->now.time = m->cpus[t->cpu].now;
+    const bool paid = vmsim__limit_pay_high(m, t);
+    vmsim__cpu_charge(m, t);
+    return paid ? VMSIM__WORK_MORE : wait_now(m, t);
+}
+
 static enum vmsim__work too_many_faults(struct vmsim_machine *m, struct vmsim__task *t) {
     vmsim__err_set(&m->err, VMSIM_ECHECK, "task '%s': %u faults at 0x%llx resolve, and the reference faults again",
                    t->name, FAULTS_PER_REFERENCE, (unsigned long long)t->fault.va);
@@ -186,6 +195,8 @@ static enum vmsim__work run_batch(struct vmsim_machine *m, struct vmsim__task *t
                                   uint64_t *physical, struct vmsim_access_result *r) {
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     enum vmsim__work how = t->rseq_due ? resume_rseq(m, t) : VMSIM__WORK_MORE;
+    if (VMSIM__UNLIKELY(t->over_high) && how == VMSIM__WORK_MORE && !t->fault.pending)
+        how = pay_high(m, t);
     while (how == VMSIM__WORK_MORE && r->done < n && !r->stop) {
         if (!t->fault.pending) {
             struct vmsim__tlb_stop stop;
@@ -202,6 +213,8 @@ static enum vmsim__work run_batch(struct vmsim_machine *m, struct vmsim__task *t
                 return VMSIM__WORK_CUT;
         }
         how = handle_fault(m, t, r);
+        if (VMSIM__UNLIKELY(t->over_high) && how == VMSIM__WORK_MORE && !r->stop)
+            how = pay_high(m, t);
     }
     return how;
 }

@@ -209,15 +209,18 @@ int64_t vmsim__call_leave(struct vmsim_machine *m, struct vmsim__task *t, int64_
     return VMSIM__CALL_WAITS;
 }
 
-/* A call whose population waits is over but for that: its work is not done again. */
+/* A call that has only to pay for memory.high, or whose population waits, is over but for that: its work is not done
+ * again. */
 int64_t vmsim__call_with(struct vmsim_machine *m, struct vmsim__task *t, vmsim__call_fn *work, void *context) {
     vmsim__call_begin(m, t);
     int64_t result = t->call.result;
     if (t->call.populate_end)
         vmsim__mm_populate(t->mm, t->call.populate, t->call.populate_end - t->call.populate, t->cpu);
-    else
+    else if (!t->call.pays)
         result = work(m, t, context);
-    if (t->call.populate_end)
+    if (VMSIM__UNLIKELY(t->over_high) && !vmsim__now_waits(&m->mem->now))
+        t->call.pays = !vmsim__limit_pay_high(m, t);
+    if (t->call.populate_end || t->call.pays)
         t->call.result = result;
     return vmsim__call_leave(m, t, result);
 }
@@ -242,8 +245,7 @@ int64_t vmsim__call(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim__
     return vmsim__call_with(m, t, row_work, &(struct row_call){id, args});
 }
 
-int64_t vmsim__call_now(struct vmsim_machine *m, uint32_t task, enum vmsim__call_id id,
-                        const struct vmsim__call_args *args) {
+int64_t vmsim__call_with_now(struct vmsim_machine *m, uint32_t task, vmsim__call_fn *work, void *context) {
     struct vmsim__task *t = vmsim__task_get(m, task);
     if (!t)
         return ESRCH_RESULT;
@@ -253,7 +255,7 @@ int64_t vmsim__call_now(struct vmsim_machine *m, uint32_t task, enum vmsim__call
         return ESRCH_RESULT;
     }
     while (!err) {
-        int64_t result = vmsim__call(m, t, id, args);
+        int64_t result = vmsim__call_with(m, t, work, context);
         if (result != VMSIM__CALL_WAITS)
             return result;
         err = vmsim__sched_wait(m, t);
@@ -261,4 +263,9 @@ int64_t vmsim__call_now(struct vmsim_machine *m, uint32_t task, enum vmsim__call
             return ESRCH_RESULT;
     }
     return -VMSIM__L_ENOMEM;
+}
+
+int64_t vmsim__call_now(struct vmsim_machine *m, uint32_t task, enum vmsim__call_id id,
+                        const struct vmsim__call_args *args) {
+    return vmsim__call_with_now(m, task, row_work, &(struct row_call){id, args});
 }

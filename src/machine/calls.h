@@ -72,6 +72,8 @@ int64_t vmsim__call_now(struct vmsim_machine *m, uint32_t task, enum vmsim__call
 /* A call whose work is `work`, which is done again after it had to wait (-ERESTARTSYS). */
 typedef int64_t vmsim__call_fn(struct vmsim_machine *m, struct vmsim__task *t, void *context);
 int64_t vmsim__call_with(struct vmsim_machine *m, struct vmsim__task *t, vmsim__call_fn *work, void *context);
+/* The same for who drives the machine call by call: see vmsim__call_now. */
+int64_t vmsim__call_with_now(struct vmsim_machine *m, uint32_t task, vmsim__call_fn *work, void *context);
 /* The work of a row alone, within a call: its result, or -ERESTARTSYS. */
 int64_t vmsim__call_work(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim__call_id id,
                          const struct vmsim__call_args *args);

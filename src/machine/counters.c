@@ -344,6 +344,22 @@ static bool add_policies(struct vmsim_machine *m) {
     return ok;
 }
 
+static uint64_t read_cgroup(const struct vmsim_machine *m, uint32_t number, uint32_t cgroup) {
+    return vmsim__cgroup_read(m, cgroup, vmsim__cgroup_number_at(number));
+}
+
+/* The root has what the machine has: its counters are vmstat's. */
+static bool add_cgroup(struct vmsim_machine *m, uint32_t cgroup) {
+    const char *path = m->cgroups.at[cgroup]->path;
+    const struct vmsim__cgroup_number *n;
+    bool ok = true;
+    for (uint32_t i = 0; ok && cgroup != VMSIM__CGROUP_ROOT && (n = vmsim__cgroup_number_at(i)) != NULL; i++) {
+        if (!n->since || vmsim__kernel_since(m->kernel, n->since))
+            ok = add(m, read_cgroup, i, cgroup, n->key ? "cgroups.%s.%s.%s" : "cgroups.%s.%s", path, n->file, n->key);
+    }
+    return ok;
+}
+
 /* Takes back what was added behind `count`: part of a group would never be completed. Always false. */
 static bool take_back(struct vmsim_machine *m, size_t count) {
     m->counters.count = count;
@@ -356,6 +372,11 @@ static bool take_back(struct vmsim_machine *m, size_t count) {
 static bool build(struct vmsim_machine *m) {
     if (!m->counters.count && !(add_vmstat(m) && add_memory(m) && add_devices(m) && add_cpus(m) && add_policies(m)))
         return take_back(m, 0);
+    for (; m->counted_cgroups < m->cgroups.count; m->counted_cgroups++) {
+        size_t before = m->counters.count;
+        if (!add_cgroup(m, (uint32_t)m->counted_cgroups))
+            return take_back(m, before);
+    }
     for (; m->counted_names < m->names.count; m->counted_names++) {
         const struct vmsim__task *t = vmsim__task_at(m, m->named.at[m->counted_names].task);
         size_t before = m->counters.count;

@@ -83,6 +83,7 @@ static int create_cpus(struct vmsim_machine *m) {
         err = vmsim__io_init(m);
     if (!err)
         err = vmsim__sched_init(m);
+    err = err ? err : vmsim__cgroup_init(m);
     return err ? err : vmsim__reclaim_init(m);
 }
 
@@ -152,6 +153,7 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
         return 0;
     destroy_tasks(m);
     vmsim__reclaim_fini(m);
+    vmsim__cgroup_fini(m);
     vmsim__vec_fini(m->alloc, &m->named);
     vmsim__names_fini(m->alloc, &m->names);
     vmsim__vec_fini(m->alloc, &m->counters);
@@ -211,6 +213,7 @@ int vmsim_machine_check(struct vmsim_machine *m) {
     err = err ? err : vmsim__cache_check(m->cache, &m->err);
     err = err ? err : vmsim__vm_check(m->vm, &m->err);
     err = err ? err : vmsim__io_check(m);
+    err = err ? err : vmsim__cgroup_check(m);
     return err ? err : vmsim__tlb_system_check(m->tlbs, NULL, &m->err);
 }
 

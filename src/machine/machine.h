@@ -17,6 +17,7 @@
 #include "base/now.h"
 #include "base/vec.h"
 #include "cache/cache.h"
+#include "machine/cgroup.h"
 #include "machine/spec.h"
 #include "oom/oom.h"
 #include "reclaim/vmscan.h"
@@ -103,6 +104,10 @@ struct vmsim__task {
     } fault;         /* of the next reference: met, and not handled yet */
     unsigned faults; /* in a row, of one reference */
     struct vmsim__direct_reclaim reclaim;
+    struct vmsim__limit limit; /* what it does at a limit of its cgroup */
+    uint32_t over_high;        /* pages charged above memory.high that it has not paid for */
+    uint32_t cgroup;           /* number of its cgroup; 0: the root */
+    uint16_t memcg;            /* whose memory cgroup pays; 0: nobody does */
     int16_t oom_score_adj;
     bool oom_victim; /* chosen: it is about to die, and may use the reserves until then */
     struct vmsim__task_stats stats;
@@ -115,6 +120,7 @@ struct vmsim__task {
 struct vmsim__space {
     struct vmsim__tlb_mm tlb;
     struct vmsim__mm *mm;
+    uint16_t memcg; /* of the task that began with it, or joined a cgroup last: whose uses of pages its uses are */
 };
 
 /* Kernel threads have numbers of their own, and no address space: they run on the one that is there (lazy TLB). */
@@ -180,13 +186,17 @@ struct vmsim_machine {
     struct {
         VMSIM__VEC(struct vmsim__task_name);
     } named; /* by number of the name */
+    struct {
+        VMSIM__VEC(struct vmsim__cgroup *);
+    } cgroups;                        /* by number; [0] the root */
+    struct vmsim__names cgroup_paths; /* by number, too */
     struct vmsim__names counter_names;
     struct {
         VMSIM__VEC(struct vmsim__counter);
-    } counters;           /* by number of the name */
-    size_t counted_names; /* of tasks, whose counters are in the table */
-    uint64_t horizon;     /* virtual time up to which the running CPU may touch what others can notice */
-    uint64_t until;       /* at its first preemption point at or after this the running task is to come back */
+    } counters;                            /* by number of the name */
+    size_t counted_names, counted_cgroups; /* of tasks, and cgroups, whose counters are in the table */
+    uint64_t horizon; /* virtual time up to which the running CPU may touch what others can notice */
+    uint64_t until;   /* at its first preemption point at or after this the running task is to come back */
     struct vmsim__evq events;
     uint32_t *busy; /* heap of CPUs with something to run: earliest clock, then lowest number first */
     uint32_t nr_busy;
@@ -310,12 +320,16 @@ bool vmsim__flusher_throttle(void *machine);
 /* Somebody is chosen, and dies at once or as soon as it runs. True: memory will come back, the request may be tried
  * again. Kernel: out_of_memory. */
 bool vmsim__out_of_memory(struct vmsim_machine *m, const struct vmsim__alloc_request *rq);
+/* The same for the tasks of a cgroup and all below. False: nobody may be killed. Kernel: mem_cgroup_out_of_memory. */
+bool vmsim__memcg_out_of_memory(struct vmsim_machine *m, struct vmsim__memcg *over, unsigned order);
 /* A live task as OOM policies see it, and the pages that they weigh it against. */
 struct vmsim_oom_candidate vmsim__oom_candidate(const struct vmsim_machine *m, const struct vmsim__task *t);
 uint64_t vmsim__oom_total_pages(const struct vmsim_machine *m);
 /* What an OOM victim leaves happens now: an event. */
 void vmsim__oom_event(struct vmsim_machine *m, uint32_t task, uint64_t time);
 
+/* Reclaim to its end; false: it has to wait, the present does, and it is to be entered again. */
+bool vmsim__reclaim_run(struct vmsim_machine *m, struct vmsim__scan_control *sc);
 /* The allocator's slow path: zones' hook. */
 vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_request *rq);
 

@@ -25,9 +25,14 @@ uint64_t vmsim__oom_total_pages(const struct vmsim_machine *m) {
     return m->mem->totalram + vmsim__lru_swap_slots(m->lru);
 }
 
-static bool one_is_dying(const struct vmsim_machine *m) {
+/* Is it a task of this cgroup (NULL: any) or below? */
+static bool within(const struct vmsim_machine *m, const struct vmsim__task *t, const struct vmsim__memcg *root) {
+    return !root || vmsim__memcg_below(vmsim__memcg_by_id(m->lru, t->memcg), root);
+}
+
+static bool one_is_dying(const struct vmsim_machine *m, const struct vmsim__memcg *root) {
     for (size_t i = 0; i < m->tasks.count; i++) {
-        if (m->tasks.at[i]->oom_victim && m->tasks.at[i]->mm)
+        if (m->tasks.at[i]->oom_victim && m->tasks.at[i]->mm && within(m, m->tasks.at[i], root))
             return true;
     }
     return false;
@@ -36,6 +41,41 @@ static bool one_is_dying(const struct vmsim_machine *m) {
 static void kill_soon(struct vmsim_machine *m, struct vmsim__task *victim) {
     victim->oom_victim = true;
     vmsim__event_at(m, m->mem->now.time, VMSIM__EVENT_KILL, victim->id); /* no host memory: the machine's error */
+}
+
+/* Kernel: __oom_kill_process. */
+static void kill_process(struct vmsim_machine *m, struct vmsim__task *victim) {
+    m->mem->event[VMSIM__OOM_KILL]++;
+    vmsim__memcg_memory_event(vmsim__memcg_by_id(m->lru, victim->memcg), VMSIM__MEMCG_OOM_KILL);
+    if (!victim->oom_victim)
+        kill_soon(m, victim);
+}
+
+/* The highest cgroup from the victim up to where memory is out whose tasks die together; NULL: none. Kernel:
+ * mem_cgroup_get_oom_group. */
+static struct vmsim__memcg *oom_group(struct vmsim_machine *m, const struct vmsim__task *victim,
+                                      const struct vmsim__memcg *root) {
+    struct vmsim__memcg *group = NULL;
+    for (struct vmsim__memcg *c = vmsim__memcg_by_id(m->lru, victim->memcg); c && c->parent; c = c->parent) {
+        group = c->oom_group ? c : group;
+        if (c == root)
+            break;
+    }
+    return group;
+}
+
+/* Kernel: oom_kill_process: of a group the victim is killed, and counted, twice. */
+static void kill(struct vmsim_machine *m, struct vmsim__task *victim, const struct vmsim__memcg *root) {
+    struct vmsim__memcg *group = oom_group(m, victim, root);
+    kill_process(m, victim);
+    if (!group)
+        return;
+    vmsim__memcg_memory_event(group, VMSIM__MEMCG_OOM_GROUP_KILL);
+    for (size_t i = 0; i < m->tasks.count; i++) {
+        struct vmsim__task *t = m->tasks.at[i];
+        if (t->id == t->group && t->mm && t->oom_score_adj != -1000 && within(m, t, group))
+            kill_process(m, t);
+    }
 }
 
 /* Nothing runs any more after a panic. */
@@ -47,22 +87,20 @@ static void panic(struct vmsim_machine *m) {
     }
 }
 
-/* The policy's choice; VMSIM__OOM_NOBODY also when the host has no memory for the question. */
-static int32_t choose(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, struct vmsim__task **victim) {
+/* The policy's choice among the tasks of a cgroup (NULL: all) for the question `ask`; VMSIM__OOM_NOBODY also when the
+ * host has no memory for it. */
+static int32_t choose(struct vmsim_machine *m, struct vmsim_oom_request ask, const struct vmsim__memcg *root,
+                      struct vmsim__task **victim) {
     const size_t room = m->tasks.count, each = sizeof(struct vmsim_oom_candidate);
     struct vmsim_oom_candidate *all = vmsim__calloc(m->alloc, room, each);
     const struct vmsim_oom_candidate **list = vmsim__calloc(m->alloc, room, sizeof *list);
     int32_t chosen = VMSIM__OOM_NOBODY;
-    struct vmsim_oom_request ask = {.size = sizeof ask,
-                                    .constraint = rq->nodemask ? VMSIM_OOM_MEMPOLICY : VMSIM_OOM_GLOBAL,
-                                    .order = rq->order,
-                                    .node = rq->node,
-                                    .total_pages = vmsim__oom_total_pages(m),
-                                    .now = m->mem->now.time,
-                                    .candidate = list};
+    ask.size = sizeof ask;
+    ask.now = m->mem->now.time;
+    ask.candidate = list;
     for (size_t i = 0; all && list && i < room; i++) {
         const struct vmsim__task *t = m->tasks.at[i];
-        if (t->id != t->group || !t->mm)
+        if (t->id != t->group || !t->mm || !within(m, t, root))
             continue;
         all[ask.count] = vmsim__oom_candidate(m, t);
         list[ask.count] = &all[ask.count];
@@ -78,20 +116,46 @@ static int32_t choose(struct vmsim_machine *m, const struct vmsim__alloc_request
     return chosen;
 }
 
-bool vmsim__out_of_memory(struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
+static bool out_of_memory(struct vmsim_machine *m, struct vmsim_oom_request ask, const struct vmsim__memcg *root) {
     struct vmsim__task *victim;
-    if (one_is_dying(m))
+    if (one_is_dying(m, root))
         return true;
-    int32_t chosen = choose(m, rq, &victim);
+    int32_t chosen = choose(m, ask, root, &victim);
     if (chosen == VMSIM_OOM_PANIC) {
         panic(m);
         return true;
     }
-    if (!victim)
-        return false;
-    m->mem->event[VMSIM__OOM_KILL]++;
-    kill_soon(m, victim);
-    return true;
+    if (victim)
+        kill(m, victim, root);
+    return victim != NULL;
+}
+
+bool vmsim__out_of_memory(struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
+    return out_of_memory(m,
+                         (struct vmsim_oom_request){.constraint = rq->nodemask ? VMSIM_OOM_MEMPOLICY : VMSIM_OOM_GLOBAL,
+                                                    .order = rq->order,
+                                                    .node = rq->node,
+                                                    .total_pages = vmsim__oom_total_pages(m)},
+                         NULL);
+}
+
+/* What a task of the cgroup is weighed against. Kernel: mem_cgroup_get_max. */
+static uint64_t most_pages(const struct vmsim_machine *m, const struct vmsim__memcg *c) {
+    const uint64_t swap = m->vmscan.swappiness ? vmsim__min64(c->swap.max, vmsim__lru_swap_slots(m->lru)) : 0;
+    return vmsim__max64(c->memory.max + swap, 1);
+}
+
+/* Room that has come since is enough. */
+bool vmsim__memcg_out_of_memory(struct vmsim_machine *m, struct vmsim__memcg *over, unsigned order) {
+    const struct vmsim__page_counter *c = &over->memory;
+    if (c->usage + (UINT64_C(1) << order) <= c->max)
+        return true;
+    return out_of_memory(m,
+                         (struct vmsim_oom_request){.constraint = VMSIM_OOM_MEMCG,
+                                                    .order = (uint8_t)order,
+                                                    .cgroup = over->id,
+                                                    .total_pages = most_pages(m, over)},
+                         over);
 }
 
 void vmsim__oom_event(struct vmsim_machine *m, uint32_t task, uint64_t time) {

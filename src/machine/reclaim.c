@@ -9,10 +9,23 @@
  * mm/vmscan.c out of itself. */
 #include "machine/sched.h"
 
+/* Uses by others than the tasks of the cgroup that is reclaimed from say nothing. Kernel: mm_match_cgroup. An address
+ * space that is not its task's yet is being made by the present's. */
+struct users {
+    const struct vmsim_machine *m;
+    const struct vmsim__memcg *target;
+};
+static bool counts(void *context, const struct vmsim__mm *mm) {
+    const struct users *u = context;
+    const struct vmsim__space *s = mm->user;
+    const struct vmsim__memcg *owner = vmsim__memcg_by_id(u->m->lru, s ? s->memcg : u->m->mem->now.memcg);
+    return vmsim__memcg_below(owner, u->target);
+}
+
 static void referenced(void *context, vmsim__pfn pfn, uint16_t target, unsigned cpu, struct vmsim__use *use) {
     struct vmsim_machine *m = context;
-    struct vmsim__referenced r = {0};
-    (void)target;
+    struct users users = {m, vmsim__memcg_by_id(m->lru, target)};
+    struct vmsim__referenced r = {.counts = target ? counts : NULL, .context = &users};
     vmsim__folio_referenced(m->vm, pfn, &r, cpu);
     *use = (struct vmsim__use){
         .ptes = r.vmas, .exec = r.vm_flags & VMSIM__VM_EXEC, .locked = r.vm_flags & VMSIM__VM_LOCKED};

@@ -66,17 +66,16 @@ static void wait_for(struct vmsim_machine *m, uint64_t ns) {
     vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, 0, m->mem->now.time + ns);
 }
 
-/* One direct reclaim to its end, or to where it has to wait: false. */
-static bool reclaim(struct vmsim_machine *m, struct vmsim__direct_reclaim *d) {
+bool vmsim__reclaim_run(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
     for (;;) {
-        const uint64_t before = d->sc.nr_scanned;
-        enum vmsim__reclaim_outcome how = vmsim__reclaim_step(&m->vmscan, &d->sc);
-        if (d->sc.nr_scanned > before)
-            vmsim__now_charge(&m->mem->now, (d->sc.nr_scanned - before) * m->spec.costs.reclaim_scan);
+        const uint64_t before = sc->nr_scanned;
+        enum vmsim__reclaim_outcome how = vmsim__reclaim_step(&m->vmscan, sc);
+        if (sc->nr_scanned > before)
+            vmsim__now_charge(&m->mem->now, (sc->nr_scanned - before) * m->spec.costs.reclaim_scan);
         if (how == VMSIM__RECLAIM_DONE)
             return true;
         if (how == VMSIM__RECLAIM_THROTTLED) {
-            wait_for(m, d->sc.throttle == VMSIM__THROTTLE_WRITEBACK ? WRITEBACK_PAUSE : JIFFY);
+            wait_for(m, sc->throttle == VMSIM__THROTTLE_WRITEBACK ? WRITEBACK_PAUSE : JIFFY);
             return false;
         }
     }
@@ -111,7 +110,7 @@ static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__a
         if (!d->active)
             d->sc = vmsim__scan_direct(rq->order, rq->gfp, zone_type, nodes_of(rq), rq->cpu);
         d->active = true;
-        if (!reclaim(m, d))
+        if (!vmsim__reclaim_run(m, &d->sc))
             return VMSIM__PFN_NONE;
         const bool progress = d->sc.nr_reclaimed > 0;
         d->active = false;

@@ -58,6 +58,7 @@ static bool space_attach(struct vmsim_machine *m, struct vmsim__mm *mm) {
     if (!s)
         return false;
     s->mm = mm;
+    s->memcg = m->mem->now.memcg;
     vmsim__tlb_mm_init(m->tlbs, &s->tlb, &mm->pt);
     mm->user = s;
     return true;
@@ -96,6 +97,7 @@ static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, u
     t->timer = VMSIM__NO_TIMER;
     if (name_task(m, t, name) && vmsim__vec_push(m->alloc, &m->tasks, t)) {
         m->nr_live++;
+        vmsim__cgroup_enter(m, t, parent == VMSIM_TASK_NONE ? VMSIM__CGROUP_ROOT : vmsim__task_at(m, parent)->cgroup);
         return t;
     }
     vmsim__free(m->alloc, t, sizeof *t);
@@ -107,6 +109,7 @@ static void task_undo(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(m->tasks.count && m->tasks.at[m->tasks.count - 1] == t);
     m->tasks.count--;
     m->nr_live--;
+    vmsim__cgroup_leave(m, t);
     vmsim__free(m->alloc, t, sizeof *t);
 }
 
@@ -119,6 +122,7 @@ int vmsim_task_create(struct vmsim_machine *m, const char *name, unsigned cpu, u
     struct vmsim__task *t = task_new(m, name, cpu, VMSIM_TASK_NONE);
     if (!t)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
+    m->mem->now.memcg = VMSIM__MEMCG_ROOT; /* whoever began it */
     t->mm = vmsim__mm_create(m->vm, cpu);
     if (t->mm && space_attach(m, t->mm)) {
         *task = t->id;
@@ -260,11 +264,13 @@ void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim
     t->next_mm = NULL;
     space_put(m, t->mm, t->cpu);
     vmsim__cpu_charge(m, t);
+    vmsim__cgroup_leave(m, t);
     t->mm = NULL;
     t->state = VMSIM__TASK_DEAD;
     t->stop = (uint8_t)why;
     t->exit_code = exit_code;
     t->end_ns = m->cpus[t->cpu].now;
+    m->mem->now.memcg = VMSIM__MEMCG_ROOT;
     m->nr_live--;
     tell_parent(m, t);
     if (m->on_exit)

@@ -73,7 +73,7 @@ static bool skip_protected(struct vmsim__scan_control *sc, struct vmsim__memcg *
         sc->memcg_low_skipped = true;
         return true;
     }
-    m->memory_event[VMSIM__MEMCG_LOW]++;
+    vmsim__memcg_memory_event(m, VMSIM__MEMCG_LOW);
     return false;
 }
 

@@ -16,10 +16,10 @@
 static const struct {
     int number;
     const char *name;
-} errnos[] = {{1, "EPERM"},    {3, "ESRCH"},      {5, "EIO"},         {9, "EBADF"},      {11, "EAGAIN"},
-              {12, "ENOMEM"},  {13, "EACCES"},    {14, "EFAULT"},     {16, "EBUSY"},     {17, "EEXIST"},
-              {19, "ENODEV"},  {22, "EINVAL"},    {27, "EFBIG"},      {28, "ENOSPC"},    {38, "ENOSYS"},
-              {61, "ENODATA"}, {75, "EOVERFLOW"}, {95, "EOPNOTSUPP"}, {110, "ETIMEDOUT"}};
+} errnos[] = {{1, "EPERM"},   {2, "ENOENT"},   {3, "ESRCH"},      {5, "EIO"},         {9, "EBADF"},
+              {11, "EAGAIN"}, {12, "ENOMEM"},  {13, "EACCES"},    {14, "EFAULT"},     {16, "EBUSY"},
+              {17, "EEXIST"}, {19, "ENODEV"},  {22, "EINVAL"},    {27, "EFBIG"},      {28, "ENOSPC"},
+              {38, "ENOSYS"}, {61, "ENODATA"}, {75, "EOVERFLOW"}, {95, "EOPNOTSUPP"}, {110, "ETIMEDOUT"}};
 
 const char *vmsim__errno_name(int64_t result) {
     for (size_t i = 0; i < VMSIM__COUNT(errnos); i++) {
@@ -642,6 +642,26 @@ static enum end do_small(struct run *r) {
     }
 }
 
+static enum end do_cgroup(struct run *r) {
+    const struct vmsim__step_cgroup *d = r->data;
+    int64_t result;
+    switch (vmsim__verb_of(r->step)) {
+    case VMSIM__VERB_CGROUP_CREATE:
+        result = vmsim__cgroup_mkdir(r->m, d->cgroup);
+        break;
+    case VMSIM__VERB_CGROUP_REMOVE:
+        result = vmsim__cgroup_rmdir(r->m, d->cgroup);
+        break;
+    case VMSIM__VERB_CGROUP_ATTACH:
+        result = vmsim__cgroup_attach(r->m, d->cgroup, r->t);
+        break;
+    default:
+        result = vmsim__cgroup_write_call(r->m, r->t, &(struct vmsim__cgroup_text){d->cgroup, d->file, d->value});
+        break;
+    }
+    return came_back(r, &d->result, result);
+}
+
 static bool parse_numbers(const char *text, uint64_t a[6]) {
     memset(a, 0, 6 * sizeof *a);
     for (unsigned i = 0; i < 6; i++) {
@@ -723,6 +743,10 @@ static step_fn *const functions[VMSIM__VERBS] = {
     [VMSIM__VERB_CLEAR_REFS] = do_small,
     [VMSIM__VERB_LRU_DRAIN] = do_small,
     [VMSIM__VERB_CALL] = do_call,
+    [VMSIM__VERB_CGROUP_CREATE] = do_cgroup,
+    [VMSIM__VERB_CGROUP_REMOVE] = do_cgroup,
+    [VMSIM__VERB_CGROUP_ATTACH] = do_cgroup,
+    [VMSIM__VERB_CGROUP_WRITE] = do_cgroup,
 };
 
 /* The next step, or NULL at the end of the program; repeats are unwound here. A frame stays until its last step is

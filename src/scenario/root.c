@@ -325,6 +325,43 @@ static int prepare_job(struct vmsim_scenario *s, struct vmsim__job *job, const s
     return err;
 }
 
+/* Makes those of a path that are not there yet. */
+static int make_cgroup(struct vmsim_machine *m, const char *path) {
+    char above[VMSIM__CGROUP_PATH_MAX];
+    int err = 0;
+    for (const char *end = strchr(path + 1, '/'); *path == '/' && !err && end; end = strchr(end + 1, '/')) {
+        const size_t length = (size_t)(end - path);
+        if (length >= sizeof above)
+            break;
+        memcpy(above, path, length);
+        above[length] = 0;
+        err = vmsim__cgroup_find(m, above) == VMSIM__NO_CGROUP ? vmsim__cgroup_mkdir(m, above) : 0;
+    }
+    return !err && vmsim__cgroup_find(m, path) == VMSIM__NO_CGROUP ? vmsim__cgroup_mkdir(m, path) : err;
+}
+
+/* Files are written when all are there. */
+static int create_cgroups(struct vmsim_scenario *s) {
+    const struct vmsim__cgroup_decl *decl = s->spec->workload.cgroups.data;
+    char path[64];
+    int result = 0;
+    for (size_t i = 0; i < s->spec->workload.cgroups.count; i++) {
+        snprintf(path, sizeof path, "workload.cgroups[%zu].path", i);
+        if (make_cgroup(s->machine, decl[i].path))
+            result = vmsim__config_error(s->config, path, "%s", vmsim_machine_error(s->machine));
+    }
+    for (size_t i = 0; !result && i < s->spec->workload.cgroups.count; i++) {
+        const struct vmsim_param_pair *pair = decl[i].files.data;
+        for (size_t k = 0; k < decl[i].files.count; k++) {
+            char at[160];
+            snprintf(at, sizeof at, "workload.cgroups[%zu].files.%.80s", i, pair[k].key);
+            if (vmsim_cgroup_write(s->machine, VMSIM_TASK_NONE, decl[i].path, pair[k].key, pair[k].value))
+                result = vmsim__config_error(s->config, at, "%s", vmsim_machine_error(s->machine));
+        }
+    }
+    return result;
+}
+
 /* All tasks begin by an event, those that start at 0 as well: one rule decides who is first. */
 static int create_tasks(struct vmsim_scenario *s) {
     const struct vmsim__task_decl *tasks = s->spec->workload.tasks.data;
@@ -340,7 +377,14 @@ static int create_tasks(struct vmsim_scenario *s) {
             result = err;
             continue;
         }
-        vmsim__task_at(s->machine, id)->oom_score_adj = (int16_t)tasks[i].oom_score_adj;
+        struct vmsim__task *t = vmsim__task_at(s->machine, id);
+        t->oom_score_adj = (int16_t)tasks[i].oom_score_adj;
+        if (tasks[i].cgroup && vmsim__cgroup_find(s->machine, tasks[i].cgroup) == VMSIM__NO_CGROUP) {
+            result = VMSIM_ECONFIG; /* vmsim__workload_validate has told */
+        } else if (tasks[i].cgroup && vmsim__cgroup_attach(s->machine, tasks[i].cgroup, t)) {
+            snprintf(path, sizeof path, "workload.tasks[%zu].cgroup", i);
+            result = vmsim__config_error(s->config, path, "%s", vmsim_machine_error(s->machine));
+        }
         struct vmsim__job *job = vmsim__job_create(s, id);
         if (!job)
             return VMSIM_ENOMEM;
@@ -358,7 +402,9 @@ static int create_parts(struct vmsim_scenario *s) {
     if (err)
         return err;
     err = vmsim__workload_validate(s->config, s->spec, s->machine->nr_cpus);
-    int files = create_files(s), tasks = files ? files : create_tasks(s), expect = vmsim__expectations_declare(s);
+    int files = create_files(s), cgroups = create_cgroups(s);
+    files = files ? files : cgroups;
+    int tasks = files ? files : create_tasks(s), expect = vmsim__expectations_declare(s);
     return err ? err : tasks ? tasks : expect;
 }
 

@@ -24,15 +24,23 @@ struct vmsim__task_decl {
     uint64_t start;    /* ns */
     const char *trace; /* path, relative to the file that says so; NULL: described by `program` */
     int64_t oom_score_adj;
+    const char *cgroup;              /* path; NULL: the root */
     bool cached;                     /* trace: the files it reads are in the page cache */
     bool recorded_addresses;         /* trace: mappings lie where they were recorded */
     struct vmsim_param_list program; /* struct vmsim_param_variant */
 };
 
+/* A control group that exists from the start. */
+struct vmsim__cgroup_decl {
+    const char *path;
+    struct vmsim_param_list files; /* struct vmsim_param_pair: what is written to its files */
+};
+
 struct vmsim__workload_spec {
     uint64_t seed;
-    struct vmsim_param_list files; /* struct vmsim__file_decl */
-    struct vmsim_param_list tasks; /* struct vmsim__task_decl */
+    struct vmsim_param_list cgroups; /* struct vmsim__cgroup_decl */
+    struct vmsim_param_list files;   /* struct vmsim__file_decl */
+    struct vmsim_param_list tasks;   /* struct vmsim__task_decl */
 };
 
 struct vmsim__report_spec {
@@ -181,6 +189,10 @@ struct vmsim__step_marker {
 struct vmsim__step_sysctl {
     const char *name, *value;
 };
+struct vmsim__step_cgroup { /* cgroup_create, cgroup_remove, cgroup_attach, cgroup_write */
+    struct vmsim__step_result result;
+    const char *cgroup, *file, *value;
+};
 struct vmsim__step_alloc_pages {
     const char *as, *zone;
     uint64_t order, count;
@@ -262,6 +274,10 @@ enum vmsim__verb {
     VMSIM__VERB_CLEAR_REFS,
     VMSIM__VERB_LRU_DRAIN,
     VMSIM__VERB_CALL,
+    VMSIM__VERB_CGROUP_CREATE,
+    VMSIM__VERB_CGROUP_REMOVE,
+    VMSIM__VERB_CGROUP_ATTACH,
+    VMSIM__VERB_CGROUP_WRITE,
     VMSIM__VERBS
 };
 extern const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1];

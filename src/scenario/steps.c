@@ -300,6 +300,16 @@ static const struct vmsim_param marker_params[] = {
 static const struct vmsim_param sysctl_params[] = {
     STRING("name", name, "Knob, as in `machine.sysctl`."), STRING("value", value, "What is written."), {0}};
 #undef AT
+#define AT(f) offsetof(struct vmsim__step_cgroup, f)
+#define CGROUP STRING("cgroup", cgroup, "Its path: /a/b.")
+static const struct vmsim_param cgroup_params[] = {RESULT, CGROUP, {0}};
+static const struct vmsim_param cgroup_write_params[] = {
+    RESULT,
+    CGROUP,
+    STRING("file", file, "memory.max, memory.high, memory.reclaim, ... as in `workload.cgroups`."),
+    STRING("value", value, "What is written: bytes, or max; of memory.oom.group 0 or 1."),
+    {0}};
+#undef AT
 #define AT(f) offsetof(struct vmsim__step_alloc_pages, f)
 static const struct vmsim_param alloc_params[] = {
     RESULT,
@@ -411,9 +421,14 @@ const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
     STEP(RLIMIT, "rlimit", rlimit_step_params, vmsim__step_rlimit, "setrlimit(2) of the task."),
     STEP(CLEAR_REFS, "clear_refs", clear_refs_params, vmsim__step_clear_refs, "Writes /proc/PID/clear_refs."),
     STEP(CALL, "call", call_params, vmsim__step_call, "A system call with numbers as they are, right or wrong."),
-    [VMSIM__VERB_LRU_DRAIN] = {.tag = "lru_drain",
-                               .doc =
-                                   "Empties all per-CPU LRU batches (lru_add_drain_all), so that counters are exact."},
+    STEP(CGROUP_CREATE, "cgroup_create", cgroup_params, vmsim__step_cgroup, "Makes a control group (mkdir)."),
+    STEP(CGROUP_REMOVE, "cgroup_remove", cgroup_params, vmsim__step_cgroup,
+         "Removes one (rmdir); what is charged to it stays so until it is freed."),
+    STEP(CGROUP_ATTACH, "cgroup_attach", cgroup_params, vmsim__step_cgroup,
+         "The task and its threads go there (cgroup.procs); what they have charged stays where it is."),
+    STEP(CGROUP_WRITE, "cgroup_write", cgroup_write_params, vmsim__step_cgroup, "Writes a file of a control group."),
+    [VMSIM__VERB_LRU_DRAIN] =
+        {.tag = "lru_drain", .doc = "Empties all per-CPU LRU batches (lru_add_drain_all), so that counters are exact."},
 };
 
 /* ---- the sections around the steps ---- */
@@ -429,6 +444,7 @@ static const struct vmsim_param task_params[] = {
      .fallback = "0",
      .doc =
          "/proc/PID/oom_score_adj: -1000 (the OOM killer never takes it) to 1000 (it first); children have it, too."},
+    OPT_STRING("cgroup", cgroup, "Control group that it begins in, of `workload.cgroups`; absent: the root."),
     {.name = "trace",
      .type = VMSIM_PARAM_STRING,
      .offset = AT(trace),
@@ -450,9 +466,26 @@ static const struct vmsim_param task_params[] = {
     {0},
 };
 #undef AT
+#define AT(f) offsetof(struct vmsim__cgroup_decl, f)
+static const struct vmsim_param cgroup_decl_params[] = {
+    STRING("path", path, "From the root, /, on: /a/b; those above are made, too."),
+    {.name = "files",
+     .type = VMSIM_PARAM_MAP,
+     .offset = AT(files),
+     .doc = "What is written to its files: memory.min, memory.low, memory.high, memory.max, memory.swap.high, "
+            "memory.swap.max (bytes, or max), memory.oom.group (0 or 1)."},
+    {0},
+};
+#undef AT
 #define AT(f) offsetof(struct vmsim__workload_spec, f)
 const struct vmsim_param vmsim__workload_params[] = {
     UINT("seed", seed, "1", "Of every random choice of the run."),
+    {.name = "cgroups",
+     .type = VMSIM_PARAM_STRUCT_LIST,
+     .offset = AT(cgroups),
+     .fields = cgroup_decl_params,
+     .element_size = sizeof(struct vmsim__cgroup_decl),
+     .doc = "Control groups that exist from the start."},
     {.name = "files",
      .type = VMSIM_PARAM_STRUCT_LIST,
      .offset = AT(files),

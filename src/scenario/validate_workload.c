@@ -32,7 +32,7 @@ struct arrival {
 struct check {
     struct vmsim_config *config;
     struct vmsim__alloc *alloc;
-    struct vmsim__names regions, files, markers, devices, tasks, barriers, comings;
+    struct vmsim__names regions, files, markers, devices, tasks, barriers, comings, cgroups;
     struct {
         VMSIM__VEC(struct arrival);
     } arrivals;
@@ -160,6 +160,9 @@ static void collect_step(struct check *c, const struct vmsim_param_variant *step
     case VMSIM__VERB_MARKER:
         add(c, &c->markers, ((const struct vmsim__step_marker *)d)->name);
         break;
+    case VMSIM__VERB_CGROUP_CREATE:
+        add(c, &c->cgroups, ((const struct vmsim__step_cgroup *)d)->cgroup);
+        break;
     case VMSIM__VERB_BARRIER:
         collect_barrier(c, d, p);
         break;
@@ -263,6 +266,13 @@ static void check_place(struct check *c, const struct vmsim__file_decl *file, co
         wrong(c, path, ".fragmented", "%s", "pieces are multiples of 4KiB", NULL);
 }
 
+/* Whether it is there when its time comes is the run's affair. */
+static void check_cgroup(struct check *c, const char *cgroup, const char *path) {
+    if (cgroup && strcmp(cgroup, "/") != 0)
+        look_up(c, &c->cgroups, cgroup, path, ".cgroup",
+                "there is no cgroup '%s': list it in workload.cgroups or create it");
+}
+
 static void check_step(struct check *c, const struct vmsim_param_variant *step, const char *path) {
     const void *d = step->data;
     switch (vmsim__verb_of(step)) {
@@ -308,6 +318,13 @@ static void check_step(struct check *c, const struct vmsim_param_variant *step, 
     case VMSIM__VERB_FADVISE:
         check_error(c, d, path);
         check_file(c, ((const struct vmsim__step_file *)d)->file, path);
+        break;
+    case VMSIM__VERB_CGROUP_CREATE:
+    case VMSIM__VERB_CGROUP_REMOVE:
+    case VMSIM__VERB_CGROUP_ATTACH:
+    case VMSIM__VERB_CGROUP_WRITE:
+        check_error(c, d, path);
+        check_cgroup(c, ((const struct vmsim__step_cgroup *)d)->cgroup, path);
         break;
     case VMSIM__VERB_MIGRATE:
         check_cpu(c, ((const struct vmsim__step_migrate *)d)->cpu, path);
@@ -362,10 +379,38 @@ static void collect_task(struct check *c, const struct vmsim__task_decl *task, s
     collect(c, &task->program, &(struct place){.program = ++c->programs, .path = path});
 }
 
+/* Those that are listed, and those above them. */
+static void collect_cgroups(struct check *c, const struct vmsim__workload_spec *w) {
+    const struct vmsim__cgroup_decl *decl = w->cgroups.data;
+    for (size_t i = 0; i < w->cgroups.count; i++) {
+        char above[PATH_SIZE];
+        extend(above, decl[i].path, "");
+        for (char *end = strrchr(above, '/'); end && end > above; end = strrchr(above, '/')) {
+            *end = 0;
+            add(c, &c->cgroups, above);
+        }
+    }
+    for (size_t i = 0; i < w->cgroups.count; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "workload.cgroups[%zu]", i);
+        for (size_t k = 0; k < i; k++) {
+            if (!strcmp(decl[k].path, decl[i].path))
+                wrong(c, path, ".path", "cgroup '%s' is listed twice", decl[i].path, NULL);
+        }
+        add(c, &c->cgroups, decl[i].path);
+    }
+}
+
 /* The first pass goes over all tasks, since files and markers are everybody's; regions are collected anew for each. */
 static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
     const struct vmsim__task_decl *tasks = w->tasks.data;
     const struct vmsim__file_decl *files = w->files.data;
+    collect_cgroups(c, w);
+    for (size_t i = 0; !c->no_memory && i < w->tasks.count; i++) { /* what a step makes is not there yet */
+        char path[64];
+        snprintf(path, sizeof path, "workload.tasks[%zu]", i);
+        check_cgroup(c, tasks[i].cgroup, path);
+    }
     for (size_t i = 0; i < w->files.count; i++)
         add(c, &c->files, files[i].name);
     for (size_t i = 0; !c->no_memory && i < w->files.count; i++) {
@@ -433,7 +478,8 @@ int vmsim__workload_validate(struct vmsim_config *config, const struct vmsim__sc
     check_tasks(&c, &spec->workload);
     check_barriers(&c);
     check_expectations(&c, &spec->expect);
-    struct vmsim__names *sets[] = {&c.regions, &c.files, &c.markers, &c.devices, &c.tasks, &c.barriers, &c.comings};
+    struct vmsim__names *sets[] = {&c.regions, &c.files,    &c.markers, &c.devices,
+                                   &c.tasks,   &c.barriers, &c.comings, &c.cgroups};
     for (size_t i = 0; i < VMSIM__COUNT(sets); i++)
         vmsim__names_fini(alloc, sets[i]);
     vmsim__vec_fini(alloc, &c.arrivals);

@@ -190,7 +190,7 @@ enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t v
     mm->cpu = cpu;
     if (!call->stalled) {
         if (!call->tried || vm->kernel->retry_counts_twice)
-            vmsim__vm_event(vm, VMSIM__PGFAULT, 1);
+            vmsim__vm_task_event(vm, VMSIM__PGFAULT, 1);
         rss_event(mm);
         vmsim__vm_cost(vm, vm->spec.costs.fault);
     }

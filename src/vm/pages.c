@@ -27,9 +27,21 @@ vmsim__pfn vmsim__vm_alloc_page(struct vmsim__vm *vm, uint32_t gfp, unsigned ord
     return vmsim__mem_alloc(vm->mem, &rq);
 }
 
-/* Interleaving goes by the page's place in its object, whatever the order of faults. */
+vmsim__pfn vmsim__vm_charge(struct vmsim__vm *vm, vmsim__pfn pfn, uint32_t gfp, unsigned cpu) {
+    if (VMSIM__LIKELY(pfn == VMSIM__PFN_NONE || vmsim__folio_charge(vm->lru, &vm->mem->now, pfn, gfp, cpu)))
+        return pfn;
+    vmsim__folio_put(vm->lru, pfn, cpu);
+    return VMSIM__PFN_NONE;
+}
+
 vmsim__pfn vmsim__vma_alloc_folio(const struct vmsim__vma *vma, uint64_t va, uint32_t gfp, unsigned order,
                                   unsigned cpu) {
+    return vmsim__vm_charge(vma->mm->vm, vmsim__vma_alloc_uncharged(vma, va, gfp, order, cpu), gfp, cpu);
+}
+
+/* Interleaving goes by the page's place in its object, whatever the order of faults. */
+vmsim__pfn vmsim__vma_alloc_uncharged(const struct vmsim__vma *vma, uint64_t va, uint32_t gfp, unsigned order,
+                                      unsigned cpu) {
     VMSIM__ASSERT(va >= vma->start && va < vma->end && cpu < vma->mm->vm->mem->nr_cpus);
     struct vmsim__vm *vm = vma->mm->vm;
     const struct vmsim__alloc_request rq = {
@@ -79,12 +91,14 @@ static uint64_t table_alloc(void *context, unsigned level) {
     struct vmsim__mm *mm = context;
     struct vmsim__vm *vm = mm->vm;
     unsigned order = table_order(vm, level);
+    const uint16_t memcg = vm->mem->now.memcg;
     vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_PGTABLE, order, mm->cpu);
     if (pfn == VMSIM__PFN_NONE)
         return VMSIM__NO_FRAME;
     void *host = vmsim__calloc_aligned(vm->alloc, 64, vm->page_size);
-    if (!host) {
-        vm->host_nomem = true;
+    vm->host_nomem |= !host;
+    if (!host || (memcg && !vmsim__kmem_charge_to(vm->lru, memcg, pfn, order, VMSIM__GFP_PGTABLE, mm->cpu))) {
+        vmsim__free_aligned(vm->alloc, host, 64, vm->page_size);
         vmsim__mem_free(vm->mem, pfn, order, mm->cpu);
         return VMSIM__NO_FRAME;
     }
@@ -103,6 +117,8 @@ static void table_release(void *context, uint64_t pfn, unsigned level) {
     struct vmsim__frame *f = vmsim__vm_frame(vm, (vmsim__pfn)pfn);
     VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_TABLE) && vmsim__frame_table(f));
     table_account(mm, f, level, -1);
+    if (VMSIM__UNLIKELY(f->memcg))
+        vmsim__kmem_uncharge(vm->lru, (vmsim__pfn)pfn, table_order(vm, level), mm->cpu);
     vmsim__free_aligned(vm->alloc, vmsim__frame_table(f), 64, vm->page_size);
     f->flags &= ~VMSIM__FRAME_TABLE;
     f->next = f->prev = 0;

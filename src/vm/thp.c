@@ -119,9 +119,14 @@ static void release_deposit(struct vmsim__mm *mm) {
 static vmsim__pfn alloc_huge(struct vmsim__vma *v, uint64_t va, unsigned cpu) {
     struct vmsim__vm *vm = v->mm->vm;
     uint32_t gfp = vmsim__thp_gfp(v);
-    vmsim__pfn pfn = vmsim__vma_alloc_folio(v, va, gfp, huge_order(vm), cpu);
-    if (pfn == VMSIM__PFN_NONE)
-        vmsim__thp_count(vm, huge_order(vm), VMSIM__THP_ANON_FAULT_FALLBACK, VMSIM__THP_FAULT_FALLBACK);
+    vmsim__pfn pfn = vmsim__vma_alloc_uncharged(v, va, gfp, huge_order(vm), cpu);
+    const bool found = pfn != VMSIM__PFN_NONE;
+    pfn = vmsim__vm_charge(vm, pfn, gfp, cpu);
+    if (pfn != VMSIM__PFN_NONE || vmsim__now_waits(&vm->mem->now))
+        return pfn;
+    vmsim__thp_count(vm, huge_order(vm), VMSIM__THP_ANON_FAULT_FALLBACK, VMSIM__THP_FAULT_FALLBACK);
+    if (found)
+        vmsim__thp_count(vm, huge_order(vm), VMSIM__THP_ANON_FAULT_FALLBACK_CHARGE, VMSIM__THP_FAULT_FALLBACK_CHARGE);
     return pfn;
 }
 

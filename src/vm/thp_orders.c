@@ -122,7 +122,7 @@ static void count(struct vmsim__vm *vm, unsigned order, enum vmsim__thp_size_sta
 void vmsim__thp_count(struct vmsim__vm *vm, unsigned order, enum vmsim__thp_size_stat stat,
                       enum vmsim__event_stat event) {
     if (order == pmd_order(vm))
-        vmsim__vm_event(vm, event, 1);
+        vmsim__vm_task_event(vm, event, 1);
     count(vm, order, stat);
 }
 

@@ -52,6 +52,8 @@
 /* Linux's numbers of errno that the calls return, negated; the same on every architecture that vmsim knows. */
 enum vmsim__linux_errno {
     VMSIM__L_EPERM = 1,
+    VMSIM__L_ENOENT = 2,
+    VMSIM__L_ESRCH = 3,
     VMSIM__L_EIO = 5,
     VMSIM__L_EBADF = 9,
     VMSIM__L_EAGAIN = 11,

@@ -109,6 +109,12 @@ VMSIM__INLINE struct vmsim__frame *vmsim__vm_frame(const struct vmsim__vm *vm, v
 VMSIM__INLINE void vmsim__vm_event(struct vmsim__vm *vm, enum vmsim__event_stat e, uint64_t n) {
     vm->mem->event[e] += n;
 }
+/* One that the cgroup of the running task counts, too. Kernel: count_memcg_event_mm. */
+VMSIM__INLINE void vmsim__vm_task_event(struct vmsim__vm *vm, enum vmsim__event_stat e, uint64_t n) {
+    vm->mem->event[e] += n;
+    if (VMSIM__UNLIKELY(vm->mem->now.memcg))
+        vmsim__memcg_event_add(vm->lru, vm->mem->now.memcg, e, n);
+}
 VMSIM__INLINE void vmsim__vm_node_stat(struct vmsim__vm *vm, const struct vmsim__frame *f, enum vmsim__node_stat s,
                                        int64_t n) {
     vm->mem->nodes[vm->mem->zones[vmsim__frame_zone(f)].node].stat[s] += n;
@@ -252,6 +258,10 @@ vmsim__pfn vmsim__vm_alloc_page(struct vmsim__vm *vm, uint32_t gfp, unsigned ord
  * vma_alloc_folio. */
 vmsim__pfn vmsim__vma_alloc_folio(const struct vmsim__vma *vma, uint64_t va, uint32_t gfp, unsigned order,
                                   unsigned cpu);
+/* Its two halves: the frames; their charge to the cgroup of the present, without which they go back (PFN_NONE). */
+vmsim__pfn vmsim__vma_alloc_uncharged(const struct vmsim__vma *vma, uint64_t va, uint32_t gfp, unsigned order,
+                                      unsigned cpu);
+vmsim__pfn vmsim__vm_charge(struct vmsim__vm *vm, vmsim__pfn pfn, uint32_t gfp, unsigned cpu);
 /* Where a page of shared memory goes that this area's policy brings in; NULL: the area has none. Kernel:
  * shmem_get_policy. */
 const struct vmsim__alloc_request *vmsim__shared_place(const struct vmsim__vma *vma, uint64_t va, unsigned cpu,

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* The tree of control groups and who is in it (see cgroup.h): mkdir, rmdir, joining and leaving. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "machine/machine.h"
+
+/* ---- the tree ---- */
+
+static struct vmsim__cgroup *at(const struct vmsim_machine *m, uint32_t number) {
+    VMSIM__ASSERT(number < m->cgroups.count);
+    return m->cgroups.at[number];
+}
+
+struct vmsim__cgroup *vmsim__cgroup_of(const struct vmsim_machine *m, const struct vmsim__task *t) {
+    return at(m, t->cgroup);
+}
+
+uint32_t vmsim__cgroup_find(const struct vmsim_machine *m, const char *path) {
+    uint32_t number = vmsim__names_find(&m->cgroup_paths, path);
+    return number != VMSIM__NO_NAME && at(m, number)->memcg ? number : VMSIM__NO_CGROUP;
+}
+
+/* A failure that the caller of the simulated call sees, with what it is about. */
+static int refuse(struct vmsim_machine *m, int error, const char *path, const char *why) {
+    char text[VMSIM__CGROUP_PATH_MAX];
+    vmsim__err_set(&m->err, VMSIM_EINVAL, "cgroup '%s': %s", vmsim__printable(path, text, sizeof text), why);
+    return -error;
+}
+
+static int no_memory(struct vmsim_machine *m) {
+    m->host_nomem = true;
+    vmsim__host_error(m);
+    return -VMSIM__L_ENOMEM;
+}
+
+/* NULL: "/a/b" as it should be; else what is wrong with it. */
+static const char *path_fault(const char *path) {
+    unsigned depth = 0;
+    if (*path != '/' || !path[1])
+        return *path == '/' ? "the root is always there" : "a path begins with '/'";
+    if (strlen(path) >= VMSIM__CGROUP_PATH_MAX)
+        return "the path is longer than 255 bytes";
+    for (const char *name = path; *name; depth++) {
+        const size_t length = strcspn(++name, "/");
+        if (!length || (length == 1 && *name == '.') || (length == 2 && !strncmp(name, "..", 2)))
+            return "each part of a path is a name";
+        if (!strncmp(name, "memory.", 7) || !strncmp(name, "cgroup.", 7))
+            return "a name that begins with 'memory.' or 'cgroup.' is a file's";
+        for (size_t i = 0; i < length; i++) {
+            if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f)
+                return "a name has no blanks or control characters";
+        }
+        name += length;
+    }
+    return depth > VMSIM__CGROUP_DEPTH_MAX ? "more than 32 cgroups within each other" : NULL;
+}
+
+/* The number of the path's parent; VMSIM__NO_CGROUP. */
+static uint32_t parent_of(const struct vmsim_machine *m, const char *path) {
+    char text[VMSIM__CGROUP_PATH_MAX];
+    const size_t length = (size_t)(strrchr(path, '/') - path);
+    VMSIM__ASSERT(length < sizeof text);
+    memcpy(text, path, length);
+    text[length] = 0;
+    return vmsim__cgroup_find(m, length ? text : "/");
+}
+
+/* The record of a path, which may have had a cgroup before. NULL: no host memory. */
+static struct vmsim__cgroup *record_of(struct vmsim_machine *m, const char *path) {
+    uint32_t number = vmsim__names_find(&m->cgroup_paths, path);
+    if (number != VMSIM__NO_NAME)
+        return at(m, number);
+    struct vmsim__cgroup *c = vmsim__calloc(m->alloc, 1, sizeof *c);
+    if (c && vmsim__vec_reserve(m->alloc, &m->cgroups, m->cgroups.count + 1)) {
+        number = vmsim__names_add(m->alloc, &m->cgroup_paths, path);
+        if (number != VMSIM__NO_NAME) {
+            VMSIM__ASSERT(number == m->cgroups.count);
+            c->path = m->cgroup_paths.at[number].text;
+            m->cgroups.at[m->cgroups.count++] = c;
+            return c;
+        }
+    }
+    vmsim__free(m->alloc, c, sizeof *c);
+    return NULL;
+}
+
+/* Kernel: cgroup_mkdir. Processes are in the leaves alone ("no internal processes"). */
+int vmsim__cgroup_mkdir(struct vmsim_machine *m, const char *path) {
+    if (vmsim__cgroup_find(m, path) != VMSIM__NO_CGROUP)
+        return refuse(m, VMSIM__L_EEXIST, path, "it is there already");
+    const char *fault = path_fault(path);
+    if (fault)
+        return refuse(m, VMSIM__L_EINVAL, path, fault);
+    const uint32_t number = parent_of(m, path);
+    if (number == VMSIM__NO_CGROUP)
+        return refuse(m, VMSIM__L_ENOENT, path, "its parent is not there");
+    struct vmsim__cgroup *parent = at(m, number);
+    if (parent->tasks && number != VMSIM__CGROUP_ROOT)
+        return refuse(m, VMSIM__L_EBUSY, path, "its parent has tasks: only cgroups without children have");
+    struct vmsim__cgroup *c = record_of(m, path);
+    struct vmsim__memcg *memcg = c ? vmsim__memcg_create(m->lru, parent->memcg) : NULL;
+    if (!memcg)
+        return no_memory(m);
+    c->memcg = memcg;
+    c->parent = number;
+    c->children = c->tasks = 0;
+    parent->children++;
+    return 0;
+}
+
+/* Kernel: cgroup_rmdir. What is charged to it stays so; what can no longer be asked for is remembered. */
+int vmsim__cgroup_rmdir(struct vmsim_machine *m, const char *path) {
+    const uint32_t number = vmsim__cgroup_find(m, path);
+    if (number == VMSIM__NO_CGROUP)
+        return refuse(m, VMSIM__L_ENOENT, path, "it is not there");
+    struct vmsim__cgroup *c = at(m, number);
+    if (number == VMSIM__CGROUP_ROOT || c->children || c->tasks)
+        return refuse(m, VMSIM__L_EBUSY, path,
+                      c->tasks      ? "tasks are in it"
+                      : c->children ? "it has children"
+                                    : "the root stays");
+    VMSIM__ASSERT(at(m, c->parent)->children > 0);
+    at(m, c->parent)->children--;
+    vmsim__memcg_remove(c->memcg);
+    c->memcg = NULL;
+    return 0;
+}
+
+/* ---- tasks ---- */
+
+/* The address space belongs to the cgroup of whoever began with it. */
+static void own_space(const struct vmsim__task *t) {
+    struct vmsim__space *s = t->mm ? t->mm->user : NULL;
+    if (s)
+        s->memcg = t->memcg;
+}
+
+void vmsim__cgroup_enter(struct vmsim_machine *m, struct vmsim__task *t, uint32_t cgroup) {
+    struct vmsim__cgroup *c = at(m, cgroup);
+    VMSIM__ASSERT(c->memcg && t->state != VMSIM__TASK_DEAD);
+    c->tasks++;
+    t->cgroup = cgroup;
+    t->memcg = c->memcg->id;
+    own_space(t);
+}
+
+void vmsim__cgroup_leave(struct vmsim_machine *m, struct vmsim__task *t) {
+    struct vmsim__cgroup *c = vmsim__cgroup_of(m, t);
+    VMSIM__ASSERT(c->memcg && c->tasks > 0);
+    c->tasks--;
+    t->memcg = VMSIM__MEMCG_ROOT;
+}
+
+static void move_task(struct vmsim_machine *m, struct vmsim__task *t, uint32_t cgroup) {
+    vmsim__cgroup_leave(m, t);
+    vmsim__cgroup_enter(m, t, cgroup);
+    t->limit = (struct vmsim__limit){0};
+    t->over_high = 0;
+    if (m->running == t)
+        m->mem->now.memcg = t->memcg;
+}
+
+/* Kernel: cgroup_procs_write: a process moves whole. */
+int vmsim__cgroup_attach(struct vmsim_machine *m, const char *path, struct vmsim__task *t) {
+    const uint32_t number = vmsim__cgroup_find(m, path);
+    if (number == VMSIM__NO_CGROUP)
+        return refuse(m, VMSIM__L_ENOENT, path, "it is not there");
+    if (number != VMSIM__CGROUP_ROOT && at(m, number)->children)
+        return refuse(m, VMSIM__L_EBUSY, path, "it has children: only cgroups without have tasks");
+    for (uint32_t id = t->group; id != VMSIM_TASK_NONE;) {
+        struct vmsim__task *o = vmsim__task_at(m, id);
+        id = o->next_thread;
+        if (o->state != VMSIM__TASK_DEAD)
+            move_task(m, o, number);
+    }
+    return 0;
+}
+
+/* ---- life ---- */
+
+int vmsim__cgroup_init(struct vmsim_machine *m) {
+    struct vmsim__cgroup *root = record_of(m, "/");
+    if (!root)
+        return VMSIM_ENOMEM;
+    root->memcg = vmsim__memcg_root(m->lru);
+    vmsim__lru_set_charge(m->lru, vmsim__limit_charge, m);
+    return 0;
+}
+
+void vmsim__cgroup_fini(struct vmsim_machine *m) {
+    for (size_t i = 0; i < m->cgroups.count; i++)
+        vmsim__free(m->alloc, m->cgroups.at[i], sizeof *m->cgroups.at[i]);
+    vmsim__vec_fini(m->alloc, &m->cgroups);
+    vmsim__names_fini(m->alloc, &m->cgroup_paths);
+}
+
+static int check_one(struct vmsim_machine *m, uint32_t number) {
+    const struct vmsim__cgroup *c = at(m, number);
+    uint32_t tasks = 0, children = 0;
+    for (size_t i = 0; i < m->tasks.count; i++) {
+        const struct vmsim__task *t = m->tasks.at[i];
+        if (t->cgroup != number || t->state == VMSIM__TASK_DEAD)
+            continue;
+        tasks++;
+        if (!c->memcg || t->memcg != c->memcg->id)
+            return vmsim__err_set(&m->err, VMSIM_ECHECK, "task %u pays in memory cgroup %u, not in that of '%s'", t->id,
+                                  t->memcg, c->path);
+    }
+    for (size_t i = 0; i < m->cgroups.count; i++)
+        children += i != VMSIM__CGROUP_ROOT && m->cgroups.at[i]->memcg && m->cgroups.at[i]->parent == number;
+    if (!c->memcg)
+        return 0;
+    if (!c->memcg->online || tasks != c->tasks || children != c->children)
+        return vmsim__err_set(&m->err, VMSIM_ECHECK, "cgroup '%s': %u tasks and %u children, %u and %u counted",
+                              c->path, tasks, children, c->tasks, c->children);
+    return 0;
+}
+
+int vmsim__cgroup_check(struct vmsim_machine *m) {
+    int err = 0;
+    for (uint32_t i = 0; !err && i < m->cgroups.count; i++)
+        err = check_one(m, i);
+    return err;
+}
