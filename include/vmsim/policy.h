@@ -505,6 +505,8 @@ struct vmsim_swap_policy {
      * behind its end is reported, and the first area of the highest priority that has enough is taken, from `next` on.
      */
     void (*place)(void *context, const struct vmsim_swap_request *request, struct vmsim_swap_place *place);
+    /** Fill in `neighbour` of each request: it costs a look-up. Without it `neighbour` is UINT64_MAX. */
+    bool uses_neighbour;
 };
 
 /** What a plugin holds. Static storage of the plugin. */

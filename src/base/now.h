@@ -44,14 +44,18 @@ struct vmsim__wait {
 
 /* What an operation that is entered again knows of its earlier entries. All zero: it is entered for the first time. */
 struct vmsim__call {
-    bool entered;      /* it has waited before: fixed costs and counts are those of its first entry */
-    bool tried;        /* its fault has waited before (FAULT_FLAG_TRIED) */
-    bool stalled;      /* its fault waits for memory in the middle: it is not entered again, it goes on */
-    bool major;        /* its fault has started I/O (VM_FAULT_MAJOR) */
-    bool started;      /* write-out was started, what is left is to wait for it */
-    bool pays;         /* it is over but for what its task owes for memory.high */
-    int error;         /* negative Linux errno with which a transfer ended that it waited for */
-    uint64_t done;     /* bytes, pages or addresses that are behind it: each operation's own unit */
+    bool entered;  /* it has waited before: fixed costs and counts are those of its first entry */
+    bool tried;    /* its fault has waited before (FAULT_FLAG_TRIED) */
+    bool stalled;  /* its fault waits for memory in the middle: it is not entered again, it goes on */
+    bool major;    /* its fault has started I/O (VM_FAULT_MAJOR) */
+    bool started;  /* write-out was started, what is left is to wait for it */
+    bool pays;     /* it is over but for what its task owes for memory.high */
+    int error;     /* negative Linux errno with which a transfer ended that it waited for */
+    uint64_t done; /* bytes, pages or addresses that are behind it: each operation's own unit */
+    /* of a fault that waits for memory in the middle of reading ahead from swap: where the window begins (page or
+     * slot), and what it has; 0: none has begun */
+    uint64_t readahead;
+    uint32_t readahead_pages;
     uint64_t populate; /* address at which population stopped; 0: it did not */
     uint64_t populate_end;
     int64_t result; /* of the part before population */

@@ -213,8 +213,8 @@ void vmsim__file_mkwrite(struct vmsim__cache *c, struct vmsim__file *f, vmsim__p
 void vmsim__file_willneed(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                           uint64_t pages, unsigned cpu);
 
-/* Reclaim takes a clean page that nobody maps, writes or pins out of its file: `shadow` (lru/workingset.h) stands in
- * its place, and the file's reference is dropped. Cannot fail. */
+/* Reclaim takes a clean page that nobody maps, writes or pins out of its file: `shadow` (lru/workingset.h, which knows
+ * one that is none) stands in its place, and the file's reference is dropped. Cannot fail. */
 void vmsim__filemap_evict(struct vmsim__cache *c, vmsim__pfn pfn, uint64_t shadow, unsigned cpu);
 /* `to` takes the place of `from` in its file, with the cache's reference, marks, counts and charge; nobody maps either,
  * and no transfer concerns them. Contents and the other flags are the caller's. Cannot fail. */

@@ -5,6 +5,7 @@
  * One pass over the files and one over the frames' metadata collect what the counters should say; cost is linear in
  * touched memory. Kernel counterparts: VM_BUG_ON_PAGE here and there. */
 #include "cache/cache_impl.h"
+#include "cache/swap_cache.h"
 #include "lru/recount.h"
 
 struct check {
@@ -96,6 +97,63 @@ static int check_files(struct check *k) {
     return 0;
 }
 
+/* ---- the swap cache ---- */
+
+static int check_swapped(struct check *k, struct vmsim__swp e, vmsim__pfn pfn) {
+    const struct vmsim__frame *f = vmsim__cache_frame(k->c, pfn);
+    const struct vmsim__swp own = vmsim__swap_cache_slot(k->c, pfn);
+    if (!vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE) || !vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED) ||
+        vmsim__frame_is(f, VMSIM__FRAME_FILE) || f->refcount < 1 || own.type != e.type || own.offset != e.offset)
+        FAIL(k, "slot %llu of swap area %u has frame %u, flags %#x, of %d references, slot %llu of area %u",
+             (unsigned long long)e.offset, e.type, pfn, f->flags, f->refcount, (unsigned long long)own.offset,
+             own.type);
+    if (!vmsim__swap_is_cached(k->c->swap, e))
+        FAIL(k, "slot %llu of swap area %u is in the swap cache and not marked so", (unsigned long long)e.offset,
+             e.type);
+    vmsim__recount_node_add(&k->recount, f, VMSIM__NR_FILE_PAGES, 1);
+    vmsim__recount_node_add(&k->recount, f, VMSIM__NR_SWAPCACHED, 1);
+    if (vmsim__frame_is(f, VMSIM__FRAME_WRITEBACK)) {
+        vmsim__recount_node_add(&k->recount, f, VMSIM__NR_WRITEBACK, 1);
+        vmsim__recount_zone_add(&k->recount, f, VMSIM__NR_ZONE_WRITE_PENDING, 1);
+    }
+    return 0;
+}
+
+/* A slot that is free keeps neither page nor shadow, and one that is marked has its page. */
+static int check_swap_area(struct check *k, uint8_t type) {
+    const struct vmsim__swap *swap = k->c->swap;
+    uint64_t pages = 0, index = 0;
+    if (!vmsim__radix_valid(&k->c->swapped[type]))
+        FAIL(k, "swap area %u: its tree of pages is damaged", type);
+    for (uint64_t entry; (entry = vmsim__radix_next(&k->c->swapped[type], &index)) != 0; index++) {
+        const struct vmsim__swp e = {.offset = index, .type = type};
+        const vmsim__pfn pfn = vmsim__entry_pfn(entry);
+        int rc = pfn == VMSIM__PFN_NONE ? 0 : check_swapped(k, e, pfn);
+        if (rc)
+            return rc;
+        pages += pfn != VMSIM__PFN_NONE;
+        if (pfn == VMSIM__PFN_NONE && !vmsim__swap_users(swap, e))
+            FAIL(k, "slot %llu of swap area %u is free and has a shadow", (unsigned long long)index, type);
+    }
+    for (index = 1; index < swap->area[type]->seen.slots; index++) {
+        const struct vmsim__swp e = {.offset = index, .type = type};
+        if (!swap->area[type]->cluster[index / VMSIM__SWAP_CLUSTER])
+            index |= VMSIM__SWAP_CLUSTER - 1;
+        else
+            pages -= vmsim__swap_is_cached(swap, e);
+    }
+    if (pages)
+        FAIL(k, "swap area %u: %lld pages more in its tree than slots are marked", type, (long long)pages);
+    return 0;
+}
+
+static int check_swap(struct check *k) {
+    int rc = 0;
+    for (uint8_t i = 0; k->c->swap && i < k->c->swap->areas && !rc; i++)
+        rc = check_swap_area(k, i);
+    return rc;
+}
+
 /* ---- frames ---- */
 
 static int check_frame(struct check *k, const struct vmsim__frame *f, vmsim__pfn pfn, uint64_t *cached) {
@@ -135,7 +193,7 @@ static int check_frames(struct check *k) {
 
 static int check_counters(const struct check *k) {
     static const enum vmsim__node_stat node[] = {VMSIM__NR_FILE_PAGES, VMSIM__NR_SHMEM, VMSIM__NR_DIRTY,
-                                                 VMSIM__NR_WRITEBACK};
+                                                 VMSIM__NR_WRITEBACK, VMSIM__NR_SWAPCACHED};
     static const enum vmsim__zone_stat zone[] = {VMSIM__NR_ZONE_WRITE_PENDING};
     int rc = vmsim__recount_compare_nodes(&k->recount, node, VMSIM__COUNT(node), k->err);
     return rc ? rc : vmsim__recount_compare_zones(&k->recount, zone, VMSIM__COUNT(zone), k->err);
@@ -143,6 +201,7 @@ static int check_counters(const struct check *k) {
 
 static int run(struct check *k) {
     int rc = check_files(k);
+    rc = rc ? rc : check_swap(k);
     rc = rc ? rc : check_frames(k);
     return rc ? rc : check_counters(k);
 }

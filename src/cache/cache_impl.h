@@ -5,6 +5,7 @@
 #include "base/vec.h"
 #include "cache/cache.h"
 #include "lru/memcg.h"
+#include "swap/swap.h"
 
 #define VMSIM__LINUX_ENOMEM 12
 #define VMSIM__LINUX_EINVAL 22
@@ -38,12 +39,14 @@ struct vmsim__cache {
     struct vmsim__cache_io io;
     struct {
         VMSIM__VEC(struct vmsim__transfer);
-    } transfers;              /* by id */
-    uint32_t transfer_free;   /* first free id, linked by next_free; UINT32_MAX: none */
-    uint64_t in_flight;       /* transfers */
-    uint64_t dirtied;         /* pages that were written to */
-    bool no_reclaim;          /* pages come from what is free */
-    struct vmsim__slab nodes; /* of all radix trees */
+    } transfers;                                   /* by id */
+    uint32_t transfer_free;                        /* first free id, linked by next_free; UINT32_MAX: none */
+    uint64_t in_flight;                            /* transfers */
+    uint64_t dirtied;                              /* pages that were written to */
+    bool no_reclaim;                               /* pages come from what is free */
+    struct vmsim__swap *swap;                      /* NULL: there is none */
+    struct vmsim__radix swapped[VMSIM__SWP_AREAS]; /* the swap cache: slot -> page or shadow, an area */
+    struct vmsim__slab nodes;                      /* of all radix trees */
     struct vmsim__slab file_slab;
     struct {
         VMSIM__VEC(struct vmsim__file *);

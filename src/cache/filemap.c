@@ -97,16 +97,17 @@ void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64
     forget(c, f, pfn, cpu);
 }
 
-/* An entry is replaced, so that no host memory is needed. Kernel: __filemap_remove_folio with a shadow. */
+/* An entry is replaced or removed, so that no host memory is needed. Kernel: __filemap_remove_folio with a shadow. */
 void vmsim__filemap_evict(struct vmsim__cache *c, vmsim__pfn pfn, uint64_t shadow, unsigned cpu) {
     const struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     struct vmsim__file *f = vmsim__file_by_id(c, fr->mapping);
     VMSIM__ASSERT(f && vmsim__frame_is(fr, VMSIM__FRAME_FILE));
     VMSIM__ASSERT(!vmsim__frame_is(fr, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK | VMSIM__FRAME_PINNED));
-    bool stored =
-        vmsim__radix_store(&f->pages, vmsim__frame_index(fr), vmsim__entry_make(VMSIM__ENTRY_SHADOW, shadow), 0, NULL);
-    VMSIM__ASSERT(stored);
-    (void)stored;
+    const uint64_t index = vmsim__frame_index(fr);
+    if (shadow == VMSIM__NO_SHADOW)
+        vmsim__radix_remove(&f->pages, index);
+    else
+        vmsim__radix_set(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_SHADOW, shadow), NULL);
     forget(c, f, pfn, cpu);
 }
 

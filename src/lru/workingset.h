@@ -20,6 +20,7 @@ struct vmsim__shadow {
     bool workingset;   /* it had been active */
     uint64_t eviction; /* clock, in buckets */
 };
+#define VMSIM__NO_SHADOW UINT64_MAX /* the page leaves none */
 uint64_t vmsim__shadow_pack(struct vmsim__shadow s);
 struct vmsim__shadow vmsim__shadow_unpack(uint64_t packed);
 

@@ -7,6 +7,7 @@
  * that it is in one piece. On the device of a machine that describes none, files have no places at all: that device
  * serves one transfer after another, wherever it lies. Kernel counterparts: fs/ext4/inode.c (ext4_map_blocks),
  * mm/filemap.c (folio_end_read). */
+#include "cache/swap_cache.h"
 #include "machine/sched.h"
 
 #include <stdio.h>
@@ -89,7 +90,10 @@ static void complete(void *context, uint64_t cookie, int status, uint64_t now) {
     struct vmsim_machine *m = context;
     VMSIM__ASSERT(m->mem->now.time == now);
     (void)now;
-    vmsim__transfer_done(m->cache, (uint32_t)cookie, status);
+    if (cookie & VMSIM__SWAP_COOKIE)
+        vmsim__swap_io_done(m->cache, cookie, status);
+    else
+        vmsim__transfer_done(m->cache, (uint32_t)cookie, status);
 }
 
 int vmsim__io_event(struct vmsim_machine *m, const struct vmsim__event *e) {
@@ -112,7 +116,7 @@ int vmsim__io_init(struct vmsim_machine *m) {
     return 0;
 }
 
-/* Devices and extents, and that what all files have of a device is what the device gave. */
+/* Devices and extents, and that what all files and swap areas have of a device is what the device gave. */
 int vmsim__io_check(struct vmsim_machine *m) {
     uint32_t devices = vmsim__block_devices(m->block), id = 1;
     int err = vmsim__block_check(m->block, &m->err);
@@ -123,8 +127,10 @@ int vmsim__io_check(struct vmsim_machine *m) {
         id = 1;
         for (struct vmsim__file *f; (f = vmsim__file_next(m->cache, &id)) != NULL; id++)
             sum += f->layout.device == d ? vmsim__layout_bytes(&f->layout) : 0;
+        for (uint32_t a = 0; m->swap && a < m->swap->areas; a++)
+            sum += m->swap->area[a]->layout.device == d ? vmsim__layout_bytes(&m->swap->area[a]->layout) : 0;
         if (sum != vmsim__block_placed(m->block, d))
-            err = vmsim__err_set(&m->err, VMSIM_ECHECK, "device %s: files have %llu bytes of it, it gave %llu",
+            err = vmsim__err_set(&m->err, VMSIM_ECHECK, "device %s: files and swap have %llu bytes of it, it gave %llu",
                                  vmsim__block_name(m->block, d), (unsigned long long)sum,
                                  (unsigned long long)vmsim__block_placed(m->block, d));
     }

@@ -55,7 +55,7 @@ static int create_memory(struct vmsim_machine *m) {
         .lru = m->lru,
         .cache = m->cache,
         .format = m->format,
-        .hooks = {.context = m, .flush_range = flush_range, .flush_mm = flush_mm},
+        .hooks = {.context = m, .flush_range = flush_range, .flush_mm = flush_mm, .reclaim = vmsim__machine_reclaim},
     };
     err = vmsim__vm_create(&m->vm, &init, &m->err);
     if (err)
@@ -79,10 +79,9 @@ static int create_cpus(struct vmsim_machine *m) {
         m->cpus[i].refresh = VMSIM__STAT_INTERVAL;
     }
     err = vmsim__distance_init(m);
-    if (!err)
-        err = vmsim__io_init(m);
-    if (!err)
-        err = vmsim__sched_init(m);
+    err = err ? err : vmsim__io_init(m);
+    err = err ? err : vmsim__swap_init(m);
+    err = err ? err : vmsim__sched_init(m);
     err = err ? err : vmsim__cgroup_init(m);
     return err ? err : vmsim__reclaim_init(m);
 }
@@ -131,7 +130,8 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
     }
     /* The lists point into the configuration's arena, which may go before the machine. */
     VMSIM__ASSERT(m->mem && m->cache && m->vm && m->tlbs && m->cpus);
-    m->spec.sysctl = m->spec.mem.sysctl = m->spec.plugins = m->spec.devices = (struct vmsim_param_list){0};
+    m->spec.sysctl = m->spec.mem.sysctl = m->spec.plugins = m->spec.devices = m->spec.swap =
+        (struct vmsim_param_list){0};
     *out = m;
     return 0;
 }
@@ -167,6 +167,7 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
         vmsim__vm_destroy(m->vm);
     if (m->cache)
         vmsim__cache_destroy(m->cache);
+    vmsim__swap_destroy(m->swap);
     vmsim__block_destroy(m->block);
     vmsim__lru_destroy(m->lru);
     if (m->mem)
@@ -213,6 +214,7 @@ int vmsim_machine_check(struct vmsim_machine *m) {
     err = err ? err : vmsim__cache_check(m->cache, &m->err);
     err = err ? err : vmsim__vm_check(m->vm, &m->err);
     err = err ? err : vmsim__io_check(m);
+    err = err || !m->swap ? err : vmsim__swap_check(m->swap, &m->err);
     err = err ? err : vmsim__cgroup_check(m);
     return err ? err : vmsim__tlb_system_check(m->tlbs, NULL, &m->err);
 }

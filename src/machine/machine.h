@@ -21,6 +21,7 @@
 #include "machine/spec.h"
 #include "oom/oom.h"
 #include "reclaim/vmscan.h"
+#include "swap/swap.h"
 #include "tlb/shootdown.h"
 #include "tlb/tlb_memory.h"
 #include "vm/vm.h"
@@ -172,6 +173,7 @@ struct vmsim_machine {
     struct vmsim__lru *lru;
     struct vmsim__cache *cache;
     struct vmsim__block *block;
+    struct vmsim__swap *swap; /* NULL: no area is described */
     struct vmsim__vm *vm;
     struct vmsim__policy_registry *policies;
     struct vmsim__tlb_system *tlbs;
@@ -300,10 +302,15 @@ int vmsim__io_check(struct vmsim_machine *m); /* 0 or VMSIM_ECHECK */
 /* An event of a device is due. */
 int vmsim__io_event(struct vmsim_machine *m, const struct vmsim__event *e);
 
+/* swap.c: the areas of the description, as at boot. 0 or an error with its text. */
+int vmsim__swap_init(struct vmsim_machine *m);
+
 /* ---- reclaim.c, kswapd.c, oom_kill.c, flusher.c ---- */
 
 /* Ties the kernel's reclaim to mappings and files, and makes the threads that work ahead. 0 or VMSIM_ENOMEM. */
 int vmsim__reclaim_init(struct vmsim_machine *m);
+/* Folios that their owner gave up (MADV_PAGEOUT): vm's hook. */
+void vmsim__machine_reclaim(void *machine, vmsim__pfn *folio, uint32_t count, unsigned cpu);
 void vmsim__reclaim_fini(struct vmsim_machine *m);
 /* A kernel thread that works for `source` from now on; it begins asleep. NULL: no host memory. */
 struct vmsim__task *vmsim__kthread_create(struct vmsim_machine *m, const char *name, unsigned cpu,

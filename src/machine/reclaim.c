@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The kernel's reclaim tied to what pages belong to: mappings (vm/), files (cache/); and its threads.
  *
- *     reclaim/vmscan --referenced, unmap--> vm/rmap_folio      --pageout, remove_mapping--> cache/
+ *     reclaim/vmscan --referenced, unmap--> vm/rmap_folio      --pageout, remove_mapping--> cache/ (files, swap cache)
  *          ^
- *     kswapd (kswapd.c), direct reclaim (slowpath.c)
+ *     kswapd (kswapd.c), direct reclaim (slowpath.c), MADV_PAGEOUT
  *
- * There is no swap here: anonymous pages stay, unless MADV_FREE gave them up. Kernel counterpart: the calls of
- * mm/vmscan.c out of itself. */
+ * Kernel counterpart: the calls of mm/vmscan.c out of itself. */
+#include "cache/swap_cache.h"
 #include "machine/sched.h"
 
 /* Uses by others than the tasks of the cgroup that is reclaimed from say nothing. Kernel: mm_match_cgroup. An address
@@ -39,10 +39,42 @@ static void unmap_flush(void *context, unsigned cpu) {
     vmsim__unmap_flush(((struct vmsim_machine *)context)->vm, cpu);
 }
 
-/* A dirty page of a file that is not mapped any more; shared memory has nowhere to go. */
-static enum vmsim__pageout pageout(void *context, vmsim__pfn pfn, const struct vmsim__scan_control *sc, unsigned cpu) {
+/* Beside the page before it, if a policy wants it so. */
+static bool add_to_swap(void *context, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim_machine *m = context;
+    if (!m->swap || vmsim__frame_is(vmsim__frame_at(&m->mem->frames, pfn), VMSIM__FRAME_HEAD))
+        return false;
+    struct vmsim__swp before;
+    const bool known = m->swap->placement.policy->uses_neighbour && vmsim__swap_before(m->vm, pfn, &before);
+    return vmsim__swap_cache_add(m->cache, pfn, known ? &before : NULL, cpu);
+}
+
+/* Slots that are scarce are not kept for pages that stay. */
+static void free_swap(void *context, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim_machine *m = context;
     const struct vmsim__frame *f = vmsim__frame_at(&m->mem->frames, pfn);
+    if (vmsim__swap_cache_full(m->cache, pfn) || vmsim__frame_is(f, VMSIM__FRAME_MLOCKED))
+        vmsim__swap_cache_free(m->cache, pfn, cpu);
+}
+
+/* Nobody but reclaim and the cache may hold what is written. Kernel: pageout. */
+static enum vmsim__pageout write_to_swap(struct vmsim_machine *m, vmsim__pfn pfn, struct vmsim__frame *f,
+                                         unsigned cpu) {
+    if (f->refcount != 1 + (int32_t)vmsim__frame_pages(f))
+        return VMSIM__PAGEOUT_KEEP;
+    f->flags |= VMSIM__FRAME_RECLAIM;
+    vmsim__swap_cache_write(m->cache, pfn, cpu);
+    if (!vmsim__frame_is(f, VMSIM__FRAME_WRITEBACK))
+        f->flags &= ~VMSIM__FRAME_RECLAIM;
+    return VMSIM__PAGEOUT_SUCCESS;
+}
+
+/* A dirty page that is not mapped any more. */
+static enum vmsim__pageout pageout(void *context, vmsim__pfn pfn, const struct vmsim__scan_control *sc, unsigned cpu) {
+    struct vmsim_machine *m = context;
+    struct vmsim__frame *f = vmsim__frame_at(&m->mem->frames, pfn);
+    if (vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE))
+        return write_to_swap(m, pfn, f, cpu);
     struct vmsim__file *file = vmsim__frame_is(f, VMSIM__FRAME_FILE) ? vmsim__file_by_id(m->cache, f->mapping) : NULL;
     (void)sc;
     if (!file || file->kind != VMSIM__FILE_REGULAR)
@@ -54,12 +86,22 @@ static enum vmsim__pageout pageout(void *context, vmsim__pfn pfn, const struct v
 
 static void remove_mapping(void *context, vmsim__pfn pfn, uint64_t shadow, unsigned cpu) {
     struct vmsim_machine *m = context;
-    VMSIM__ASSERT(vmsim__frame_is(vmsim__frame_at(&m->mem->frames, pfn), VMSIM__FRAME_FILE));
-    vmsim__filemap_evict(m->cache, pfn, shadow, cpu);
+    if (vmsim__frame_is(vmsim__frame_at(&m->mem->frames, pfn), VMSIM__FRAME_SWAPCACHE))
+        vmsim__swap_cache_remove(m->cache, pfn, shadow, cpu);
+    else
+        vmsim__filemap_evict(m->cache, pfn, shadow, cpu);
 }
 
 static bool split(void *context, vmsim__pfn pfn, unsigned cpu) {
     return vmsim__thp_split_page(((struct vmsim_machine *)context)->vm, pfn, cpu);
+}
+
+void vmsim__machine_reclaim(void *context, vmsim__pfn *folio, uint32_t count, unsigned cpu) {
+    struct vmsim_machine *m = context;
+    const struct vmsim__frame *first = vmsim__frame_at(&m->mem->frames, folio[0]);
+    vmsim__reclaim_folios(&m->vmscan, m->mem->zones[vmsim__frame_zone(first)].node, folio, count,
+                          m->kernel->pageout_keeps_young, cpu);
+    vmsim__now_charge(&m->mem->now, count * m->spec.costs.reclaim_scan);
 }
 
 static void wake_flushers(void *context) {
@@ -114,6 +156,8 @@ int vmsim__reclaim_init(struct vmsim_machine *m) {
                                                  .referenced = referenced,
                                                  .unmap = unmap,
                                                  .unmap_flush = unmap_flush,
+                                                 .add_to_swap = add_to_swap,
+                                                 .free_swap = free_swap,
                                                  .pageout = pageout,
                                                  .remove_mapping = remove_mapping,
                                                  .split = split,

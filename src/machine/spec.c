@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "mmu/swp.h"
 #include "vmsim/error.h"
 
 /* In the order of enum vmsim__pt_format_id. */
@@ -89,6 +90,13 @@ static const struct vmsim_param own_params[] = {
      .max = 256,
      .doc = "Storage devices; files lie on the first unless they say `device:`. Without any there is one, \"vda\", as "
             "page_cache.device describes it."},
+    {.name = "swap",
+     .type = VMSIM_PARAM_STRUCT_LIST,
+     .offset = AT(swap),
+     .fields = vmsim__swap_spec_params,
+     .element_size = sizeof(struct vmsim__swap_spec),
+     .max = VMSIM__SWP_AREAS,
+     .doc = "Swap areas, in the order of swapon. Without any, anonymous memory stays."},
     {.name = "costs",
      .type = VMSIM_PARAM_STRUCT,
      .offset = AT(costs),

@@ -9,6 +9,7 @@
 #include "block/block_spec.h"
 #include "cache/cache_spec.h"
 #include "mmu/mmu.h"
+#include "swap/swap_spec.h"
 #include "tlb/tlb_spec.h"
 #include "vm/vm_spec.h"
 #include "vmsim/param.h"
@@ -30,12 +31,13 @@ struct vmsim__machine_spec {
     struct vmsim__cache_spec cache;
     struct vmsim__tlb_spec tlb;
     struct vmsim_param_list devices; /* struct vmsim__block_spec; none: that of `cache` */
+    struct vmsim_param_list swap;    /* struct vmsim__swap_spec, in the order of swapon */
     struct vmsim__machine_cost_spec costs;
-    uint64_t timeslice;                         /* ns that a task runs while another waits for its CPU */
-    struct vmsim_param_list sysctl;             /* struct vmsim_param_pair: written after boot */
-    struct vmsim__policy_choice readahead, oom; /* of `policies:` */
-    struct vmsim_param_list plugins;            /* const char *: .so files whose policies the machine knows */
-    uint64_t seed;                              /* of every random choice of the machine */
+    uint64_t timeslice;             /* ns that a task runs while another waits for its CPU */
+    struct vmsim_param_list sysctl; /* struct vmsim_param_pair: written after boot */
+    struct vmsim__policy_choice readahead, oom, swap_placement; /* of `policies:` */
+    struct vmsim_param_list plugins; /* const char *: .so files whose policies the machine knows */
+    uint64_t seed;                   /* of every random choice of the machine */
 };
 
 /* The rows of all domains of policies, by their number, ended by NULL. */

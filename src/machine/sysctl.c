@@ -142,7 +142,6 @@ static const char *closest_knob(const char *name) {
 static const char *not_yet(const char *name) {
     static const char *const knobs[][2] = {
         {"vm.vfs_cache_pressure", "reclaim of inodes"},
-        {"vm.page-cluster", "swap"},
         {"vm.zone_reclaim_mode", "reclaim of one node"},
         {"vm.compaction_proactiveness", "compaction"},
         {"vm.compact_memory", "compaction"},

@@ -189,6 +189,9 @@ static enum verdict shrink_folio(struct at *a, bool ignore_references) {
 }
 
 static void activate(const struct at *a) {
+    const struct vmsim__vmscan_hooks *h = &a->v->hooks;
+    if (vmsim__frame_is(a->f, VMSIM__FRAME_SWAPCACHE) && h->free_swap)
+        h->free_swap(h->context, a->pfn, a->sc->cpu);
     if (vmsim__frame_is(a->f, VMSIM__FRAME_MLOCKED))
         return;
     a->f->flags |= VMSIM__FRAME_ACTIVE;

@@ -47,6 +47,19 @@ struct vmsim__scan_control vmsim__scan_kswapd(unsigned order, unsigned zone_type
     return sc;
 }
 
+uint64_t vmsim__reclaim_folios(struct vmsim__vmscan *v, unsigned node, vmsim__pfn *folio, uint32_t count, bool ignore,
+                               unsigned cpu) {
+    struct vmsim__scan_control sc = begin(VMSIM__GFP_KERNEL, cpu);
+    struct vmsim__reclaim_stat stat;
+    VMSIM__ASSERT(count > 0 && count <= VMSIM__ISOLATE_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        vmsim__frame_at(&v->mem->frames, folio[i])->flags &= ~VMSIM__FRAME_ACTIVE;
+    const uint64_t reclaimed = vmsim__shrink_folio_list(v, &sc, node, folio, &count, &stat, ignore);
+    for (uint32_t i = 0; i < count; i++)
+        vmsim__lru_putback(v->lru, folio[i], cpu);
+    return reclaimed;
+}
+
 /* ---- a node ---- */
 
 /* Effective memory.min and memory.low of a cgroup below the target; parents come before their children. */

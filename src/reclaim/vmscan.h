@@ -19,8 +19,6 @@
 #define VMSIM__DEF_PRIORITY 12
 #define VMSIM__SWAP_CLUSTER_MAX VMSIM__ISOLATE_MAX
 
-#define VMSIM__NO_SHADOW UINT64_MAX
-
 enum vmsim__pageout {
     VMSIM__PAGEOUT_KEEP,     /* could not be written now */
     VMSIM__PAGEOUT_ACTIVATE, /* will not be written: no sense in trying soon */
@@ -46,6 +44,8 @@ struct vmsim__vmscan_hooks {
     void (*unmap_flush)(void *context, unsigned cpu);
     /* Gives an anonymous page a slot and puts it into the swap cache, dirty. False: no slot (or no memory). */
     bool (*add_to_swap)(void *context, vmsim__pfn pfn, unsigned cpu);
+    /* A page in the swap cache stays in memory: its slot may be given back. NULL: never. */
+    void (*free_swap)(void *context, vmsim__pfn pfn, unsigned cpu);
     /* Starts the write-out of a dirty page that is not mapped any more. */
     enum vmsim__pageout (*pageout)(void *context, vmsim__pfn pfn, const struct vmsim__scan_control *sc, unsigned cpu);
     /* Takes the page out of its file or out of the swap cache and leaves `shadow` there, or nothing (VMSIM__NO_SHADOW).
@@ -116,6 +116,12 @@ struct vmsim__scan_control vmsim__scan_memcg(uint16_t target, uint64_t pages, ui
                                              unsigned cpu);
 /* kswapd's, for one node; priority and nr_to_reclaim are balance_pgdat's. */
 struct vmsim__scan_control vmsim__scan_kswapd(unsigned order, unsigned zone_type, unsigned cpu);
+
+/* Folios of one node that their owner gave up: isolated, with a reference each, VMSIM__ISOLATE_MAX at most. Those that
+ * stay go back to their lists. `ignore`: whether they are in use does not matter. Returns the pages that are free now.
+ * Kernel: reclaim_pages. */
+uint64_t vmsim__reclaim_folios(struct vmsim__vmscan *v, unsigned node, vmsim__pfn *folio, uint32_t count, bool ignore,
+                               unsigned cpu);
 
 enum vmsim__reclaim_outcome {
     VMSIM__RECLAIM_DONE,     /* sc->nr_reclaimed says with what success (compaction_ready: 1) */

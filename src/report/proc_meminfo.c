@@ -154,8 +154,8 @@ static void emit_machine(const struct view *v) {
     pages(v, "Buffers", buffers);
     pages(v, "Cached", less(node_stat(v, VMSIM__NR_FILE_PAGES), node_stat(v, VMSIM__NR_SWAPCACHED) + buffers));
     emit_lists(v);
-    kb(v, "SwapTotal", 0);
-    kb(v, "SwapFree", 0);
+    pages(v, "SwapTotal", m->swap ? m->swap->slots : 0);
+    pages(v, "SwapFree", m->swap ? m->swap->free : 0);
     kb(v, "Zswap", 0);
     kb(v, "Zswapped", 0);
     pages(v, "Dirty", node_stat(v, VMSIM__NR_DIRTY));

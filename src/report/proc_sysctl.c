@@ -55,7 +55,7 @@ static const struct knob {
     {"overcommit_kbytes", VM_UINT, VM(overcommit_kbytes), NULL},
     {"overcommit_memory", VM_UINT, VM(overcommit_memory), NULL},
     {"overcommit_ratio", VM_UINT, VM(overcommit_ratio), NULL},
-    {"page-cluster", FIXED, 0, "3"},
+    {"page-cluster", VM_UINT, VM(page_cluster), NULL},
     {"page_lock_unfairness", FIXED, 0, "5"},
     {"panic_on_oom", FIXED, 0, "0"},
     {"percpu_pagelist_high_fraction", MEM, 0, NULL},

@@ -7,10 +7,10 @@ static const struct vmsim_policy *const built_in[] = {
 };
 
 const struct vmsim__policy_domain vmsim__swap_domain = {
-    .info = {sizeof(struct vmsim_policy_domain_info), false, "swap", "Where in swap a page goes.", "linux"},
+    .info = {sizeof(struct vmsim_policy_domain_info), true, "swap", "Where in swap a page goes.", "linux"},
     .id = VMSIM_POLICY_SWAP,
     .size = sizeof(struct vmsim_swap_policy),
-    .least = sizeof(struct vmsim_swap_policy),
+    .least = VMSIM__POLICY_UP_TO(vmsim_swap_policy, place),
     .decisive = {VMSIM__POLICY_HOOK(vmsim_swap_policy, place)},
     .create = VMSIM__POLICY_HOOK(vmsim_swap_policy, create),
     .destroy = VMSIM__POLICY_HOOK(vmsim_swap_policy, destroy),

@@ -79,4 +79,5 @@ const struct vmsim_swap_policy vmsim__swap_beside = {
     .policy = POLICY(vmsim__swap_beside, "beside",
                      "Behind the page before it in its address space, so that they are read "
                      "back together."),
-    .place = beside_place};
+    .place = beside_place,
+    .uses_neighbour = true};

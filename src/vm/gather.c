@@ -69,7 +69,11 @@ static void release(struct vmsim__gather *g) {
         for (uint32_t i = to; i-- > from;) {
             const struct vmsim__gathered *p = &g->pages[i];
             VMSIM__ASSERT(vmsim__vm_frame(vm, p->pfn)->refcount >= (int32_t)p->refs);
-            vmsim__vm_frame(vm, p->pfn)->refcount -= (int32_t)p->refs - 1;
+            struct vmsim__frame *f = vmsim__vm_frame(vm, p->pfn);
+            if (VMSIM__UNLIKELY(f->flags & VMSIM__FRAME_SWAPCACHE) && vm->swap && vm->swap->free_slot &&
+                !vmsim__folio_mapped(vm->lru, p->pfn)) /* free_swap_cache */
+                vm->swap->free_slot(vm->swap->context, p->pfn, g->mm->cpu);
+            f->refcount -= (int32_t)p->refs - 1;
             vmsim__folio_put(vm->lru, p->pfn, g->mm->cpu);
         }
     }

@@ -97,18 +97,7 @@ static bool cold_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn p
     return young;
 }
 
-/* What reclaim makes of an anonymous page that swap does not take: it is swap-backed (again, if it was lazily free and
- * written since) and active. Kernel: shrink_folio_list, activate_locked. */
-static void keep_page(struct vmsim__vm *vm, vmsim__pfn pfn, struct vmsim__frame *f, unsigned cpu) {
-    if (!vmsim__lru_isolate(vm->lru, pfn))
-        return;
-    f->flags |= VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_ACTIVE;
-    vmsim__vm_event(vm, VMSIM__PGACTIVATE, vmsim__frame_pages(f));
-    vmsim__lru_putback(vm->lru, pfn, cpu);
-}
-
-/* MADV_PAGEOUT: reclaim sees a page that nobody used of late. Without swap its verdict on anonymous memory is known
- * here, but for what MADV_FREE gave and nobody wrote again. */
+/* MADV_PAGEOUT: reclaim sees a page that nobody used of late. */
 static bool age_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (vmsim__vm_mapcount(v->mm->vm, pfn) != 1)
         return false;
@@ -116,11 +105,55 @@ static bool age_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pf
     if (clears)
         pte->flags &= ~VMSIM__PTE_ACCESSED;
     f->flags &= ~VMSIM__FRAME_REFERENCED;
-    bool wanted = vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED) || pte->flags & VMSIM__PTE_DIRTY;
-    if (!v->mm->vm->hooks.pageout && vmsim__frame_is(f, VMSIM__FRAME_ANON) && wanted &&
-        !vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE))
-        keep_page(v->mm->vm, pfn, f, v->mm->cpu);
     return clears;
+}
+
+/* Folios that reclaim is to see, of one node. */
+struct aged {
+    struct vmsim__vm *vm;
+    unsigned cpu, node;
+    uint32_t count;
+    vmsim__pfn folio[VMSIM__ISOLATE_MAX];
+};
+
+static void reclaim_aged(struct aged *a) {
+    const struct vmsim__vm_hooks *h = &a->vm->hooks;
+    if (a->count)
+        h->reclaim(h->context, a->folio, a->count, a->cpu);
+    a->count = 0;
+}
+
+/* A folio that is mapped here alone, or another. */
+static void add_aged(struct aged *a, struct vmsim__pte pte) {
+    struct vmsim__vm *vm = a->vm;
+    const vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    if (!(pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)) ||
+        (pte.flags & (VMSIM__PTE_SPECIAL | VMSIM__PTE_SWAP)) || vmsim__frame_is(f, VMSIM__FRAME_TAIL) ||
+        vmsim__vm_mapcount(vm, pfn) != 1 || !vmsim__lru_isolate(vm->lru, pfn))
+        return;
+    if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE)) {
+        vmsim__lru_putback(vm->lru, pfn, a->cpu);
+        return;
+    }
+    const unsigned node = vm->mem->zones[vmsim__frame_zone(f)].node;
+    if (a->count == VMSIM__ISOLATE_MAX || (a->count && node != a->node))
+        reclaim_aged(a);
+    a->node = node;
+    a->folio[a->count++] = pfn;
+}
+
+/* Kernel: the end of madvise_cold_or_pageout_pte_range. */
+static void reclaim_range(struct vmsim__vma *v, uint64_t start, uint64_t end) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__pt_slot slot;
+    struct aged aged = {.vm = mm->vm, .cpu = mm->cpu};
+    if (!mm->vm->hooks.reclaim)
+        return;
+    for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);
+         va += UINT64_C(1) << mm->pt.format->shift[slot.level])
+        add_aged(&aged, vmsim__pt_get(mm->pt.format, &slot));
+    reclaim_aged(&aged);
 }
 
 /* MADV_FREE gives swap space back: the data is not wanted. What is being moved stays, and so do guards. */
@@ -256,7 +289,10 @@ static int swapin_willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
         const struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
         if ((pte.flags & VMSIM__PTE_SWAP) && vmsim__swp_is_swap(vmsim__swp_of(pte)))
             swap->prefetch(swap->context, v, va, vmsim__swp_of(pte));
+        if (vmsim__now_waits(&mm->vm->mem->now))
+            return VMSIM__ERESTARTSYS;
     }
+    vmsim__lru_drain_cpu(mm->vm->lru, mm->cpu);
     return 0;
 }
 
@@ -355,8 +391,8 @@ static int advise_vma(struct vmsim__vma *v, uint64_t start, uint64_t end, int ad
         if (v->flags & no_lru)
             return VMSIM__L_EINVAL;
         advise_pages(v, start, end, advice == VMSIM__MADV_COLD ? cold_page : age_page);
-        if (advice == VMSIM__MADV_PAGEOUT && v->mm->vm->hooks.pageout)
-            v->mm->vm->hooks.pageout(v->mm->vm->hooks.context, v, start, end, v->mm->cpu);
+        if (advice == VMSIM__MADV_PAGEOUT)
+            reclaim_range(v, start, end);
         return 0;
     case VMSIM__MADV_POPULATE_READ:
     case VMSIM__MADV_POPULATE_WRITE:

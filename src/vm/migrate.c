@@ -117,11 +117,12 @@ static void move(const struct at *a) {
     if (vmsim__frame_is(a->old, VMSIM__FRAME_FILE)) {
         vmsim__filemap_migrate(a->vm->cache, a->from, a->to);
     } else {
-        vmsim__memcg_migrate(a->vm->lru, a->from, a->to);
         new->mapping = a->old->mapping;
         vmsim__frame_set_index(new, vmsim__frame_index(a->old));
         if (vmsim__frame_is(a->old, VMSIM__FRAME_SWAPCACHE))
             a->vm->swap->migrate(a->vm->swap->context, a->from, a->to);
+        else
+            vmsim__memcg_migrate(a->vm->lru, a->from, a->to);
     }
     move_flags(a);
 }

@@ -42,14 +42,15 @@ enum vmsim__fault_outcome vmsim__nonpresent_fault(struct vmsim__fault_at *at) {
 }
 
 /* Gives the entry's count of the slot back. A slot that is of no further use to a page in the cache goes, too: one that
- * is written now, or locked. Kernel: swap_free, should_try_to_free_swap. */
+ * is written now, or locked, or where slots are scarce. Kernel: swap_free, should_try_to_free_swap. */
 static void give_back_slot(const struct vmsim__vma *v, struct vmsim__swp e, vmsim__pfn pfn, bool write, unsigned cpu) {
     const struct vmsim__vm *vm = v->mm->vm;
     const struct vmsim__swap_ops *swap = vm->swap;
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     swap->release(swap->context, e, cpu);
     if (vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE) && swap->free_slot &&
-        ((write && f->refcount == 2) || (v->flags & VMSIM__VM_LOCKED)))
+        ((write && f->refcount == 2) || (v->flags & VMSIM__VM_LOCKED) ||
+         (swap->full && swap->full(swap->context, pfn))))
         swap->free_slot(swap->context, pfn, cpu);
 }
 

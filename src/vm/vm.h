@@ -174,9 +174,10 @@ struct vmsim__vm_hooks {
     /* A fault met a page that is being migrated: what comes of it. NULL: SIGBUS. */
     enum vmsim__fault_outcome (*migration_wait)(void *context, struct vmsim__vma *vma, uint64_t va, vmsim__pfn pfn,
                                                 unsigned cpu);
-    /* madvise(MADV_PAGEOUT) of a checked range whose pages were aged; MADV_COLLAPSE (returns 0 or an errno). May be
-     * NULL. */
-    void (*pageout)(void *context, struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned cpu);
+    /* Reclaims folios of one node that were taken off their lists, with a reference each, and puts the others back;
+     * VMSIM__ISOLATE_MAX at most. NULL: MADV_PAGEOUT does no more than age. Kernel: reclaim_pages. */
+    void (*reclaim)(void *context, vmsim__pfn *folio, uint32_t count, unsigned cpu);
+    /* madvise(MADV_COLLAPSE) of a checked range: 0 or an errno. May be NULL. */
     int (*collapse)(void *context, struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned cpu);
 };
 
@@ -192,8 +193,10 @@ struct vmsim__swap_ops {
     bool (*cached)(void *context, struct vmsim__swp e);                /* mincore: is the page in memory? */
     void (*prefetch)(void *context, struct vmsim__vma *vma, uint64_t va, struct vmsim__swp e); /* MADV_WILLNEED */
     bool (*free_slot)(void *context, vmsim__pfn pfn, unsigned cpu); /* folio_free_swap: the page leaves the cache */
-    /* `to` takes the place of `from` in the swap cache, with its reference and flag. NULL: such pages are not moved. */
+    /* `to` takes the place of `from` in the swap cache, with its reference, charge and flag. NULL: such pages are not
+     * moved. */
     void (*migrate)(void *context, vmsim__pfn from, vmsim__pfn to);
+    bool (*full)(void *context, vmsim__pfn pfn); /* mem_cgroup_swap_full: a slot is not kept for it */
     /* do_swap_page: finds or reads the page, then vmsim__swap_map. */
     enum vmsim__fault_outcome (*swap_in)(void *context, struct vmsim__vma *vma, uint64_t va,
                                          const struct vmsim__pt_slot *slot, bool write, unsigned cpu);
@@ -208,6 +211,13 @@ enum vmsim__rlimit {
     VMSIM__RLIMITS
 };
 enum vmsim__rss_kind { VMSIM__RSS_FILE, VMSIM__RSS_ANON, VMSIM__RSS_SWAP, VMSIM__RSS_SHMEM, VMSIM__RSS_KINDS };
+
+/* How reading ahead from swap did of late. Kernel: swap_readahead_info of a VMA, or of the machine. */
+struct vmsim__swap_ra {
+    uint64_t last;   /* page (or slot) of the last look-up */
+    uint32_t window; /* pages of the last window */
+    uint32_t hits;   /* of its pages, used since */
+};
 
 /* One mapping: [start, end), page aligned. Read it freely, change it only through the calls below. */
 struct vmsim__vma {
@@ -227,6 +237,7 @@ struct vmsim__vma {
     bool temporary_stack;             /* during exec: no THP */
     uint64_t top;                     /* nommu: end of its memory, at or above `end` */
     struct vmsim__file_ra ra;         /* readahead state of faults through this mapping */
+    struct vmsim__swap_ra swap_ra;    /* ... of faults on pages in swap */
 };
 
 struct vmsim__mm {
@@ -300,6 +311,10 @@ int64_t vmsim__vm_set_mempolicy(struct vmsim__vm *vm, struct vmsim__task_policy 
 void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages); /* total of swap areas, for CommitLimit */
 /* The swap module; NULL: none (an entry of a swap area is then SIGBUS). The pointer is kept. */
 void vmsim__vm_set_swap(struct vmsim__vm *vm, const struct vmsim__swap_ops *ops);
+/* The swap module is the cache's (cache/swap_cache.h), which has areas. */
+void vmsim__vm_use_swap(struct vmsim__vm *vm);
+/* The slot of the page before this one in the first address space that maps it. False: it has none. */
+bool vmsim__swap_before(struct vmsim__vm *vm, vmsim__pfn pfn, struct vmsim__swp *before);
 struct vmsim__mm *vmsim__vm_first_mm(const struct vmsim__vm *vm);
 vmsim__pfn vmsim__vm_zero_pfn(const struct vmsim__vm *vm); /* a reserved frame: no allocator frame */
 

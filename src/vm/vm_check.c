@@ -4,8 +4,10 @@
  *
  * Per address space: list, tree and gaps; totals of VMAs; entries inside VMAs; RSS; tables. Then over all of them:
  * entries per frame against mapcount, references and the reverse map; nr_anon_pages, nr_mapped, nr_page_table_pages;
- * Committed_AS; anon_vmas. Kernel counterparts: mm/mmap.c (validate_mm), mm/debug_vm_pgtable.c. */
+ * Committed_AS; anon_vmas; slots of swap against the entries that name them. Kernel counterparts: mm/mmap.c
+ * (validate_mm), mm/debug_vm_pgtable.c. */
 #include "base/err.h"
+#include "cache/swap_cache.h"
 #include "vm/vm_impl.h"
 
 #include <inttypes.h>
@@ -14,7 +16,8 @@ struct check {
     struct vmsim__vm *vm;
     struct vmsim__err *err;
     struct vmsim__radix entries; /* pfn -> base entries + (huge entries << 32) */
-    uint64_t committed, tables, vdso_mapped;
+    struct vmsim__radix slots;   /* slot << 5 | swap area -> entries that name it */
+    uint64_t committed, tables, vdso_mapped, swap_entries;
     uint64_t vmas;
 };
 
@@ -103,6 +106,21 @@ static bool count_entry(struct check *c, uint64_t pfn, uint64_t n) {
     return vmsim__radix_set(&c->entries, pfn, vmsim__radix_get(&c->entries, pfn) + n, NULL);
 }
 
+/* Entries of page tables are counted a slot; those of shared memory are the cache's. */
+static int check_slot(struct check *c, const struct vmsim__vma *v, uint64_t va, struct vmsim__swp e) {
+    const struct vmsim__vm *vm = c->vm;
+    if (!vmsim__swp_is_swap(e) || vm->swap != &vm->cache_swap)
+        return 0;
+    const uint64_t key = e.offset << 5 | e.type, n = vmsim__radix_get(&c->slots, key) + 1;
+    if (n > vmsim__swap_users(vmsim__cache_swap(vm->cache), e))
+        FAIL(c, "mm %u: entry at %" PRIx64 " is number %" PRIu64 " to name slot %" PRIu64 " of swap area %u", v->mm->id,
+             va, n, e.offset, e.type);
+    if (!vmsim__radix_set(&c->slots, key, n, NULL))
+        return vmsim__err_set(c->err, VMSIM_ENOMEM, "check");
+    c->swap_entries++;
+    return 0;
+}
+
 static int check_entry(struct check *c, const struct vmsim__vma *v, uint64_t va, const struct vmsim__pt_slot *slot,
                        int64_t rss[VMSIM__RSS_KINDS]) {
     struct vmsim__vm *vm = c->vm;
@@ -111,7 +129,7 @@ static int check_entry(struct check *c, const struct vmsim__vma *v, uint64_t va,
         const enum vmsim__rss_kind kind = vmsim__swp_rss_kind(vm, vmsim__swp_of(pte));
         if (kind < VMSIM__RSS_KINDS)
             rss[kind]++;
-        return 0;
+        return check_slot(c, v, va, vmsim__swp_of(pte));
     }
     if ((pte.flags & VMSIM__PTE_WRITE) && !(v->flags & VMSIM__VM_WRITE))
         FAIL(c, "mm %u: writable entry at %" PRIx64 " of a read-only VMA", v->mm->id, va);
@@ -234,6 +252,17 @@ static int check_frames(struct check *c) {
     return 0;
 }
 
+static int check_swap(struct check *c) {
+    const struct vmsim__vm *vm = c->vm;
+    if (!vm->swap || vm->swap != &vm->cache_swap)
+        return 0;
+    const uint64_t entries = c->swap_entries + vmsim__cache_swapped(vm->cache);
+    const uint64_t users = vmsim__swap_entries(vmsim__cache_swap(vm->cache));
+    if (users != entries)
+        FAIL(c, "slots of swap have %" PRIu64 " users, entries are %" PRIu64, users, entries);
+    return 0;
+}
+
 /* ---- shared objects ---- */
 
 /* children: what each anon_vma's children were counted to. */
@@ -307,6 +336,7 @@ int vmsim__vm_check(struct vmsim__vm *vm, struct vmsim__err *err) {
     int e = 0;
     vmsim__radix_slab_init(&nodes, vm->alloc);
     vmsim__radix_init(&c.entries, &nodes);
+    vmsim__radix_init(&c.slots, &nodes);
     for (struct vmsim__mm *mm = vm->first_mm; mm && !e; mm = mm->next) {
         e = check_vmas(&c, mm);
         if (vmsim__nommu(vm)) {
@@ -326,10 +356,13 @@ int vmsim__vm_check(struct vmsim__vm *vm, struct vmsim__err *err) {
     if (!e)
         e = check_frames(&c);
     if (!e)
+        e = check_swap(&c);
+    if (!e)
         e = check_anon_vmas(&c);
     if (!e)
         e = check_committed(&c);
     vmsim__radix_fini(&c.entries);
+    vmsim__radix_fini(&c.slots);
     vmsim__slab_fini(&nodes);
     return e;
 }

@@ -40,6 +40,8 @@ const struct vmsim_param vmsim__vm_sysctl_params[] = {
          "Kept for recovery in overcommit mode 2; kB. 0: 1/32 of free memory at boot, at most 128 MiB."),
     UINT("vm.swappiness", SPEC(swappiness), "60", 0, 200,
          "What reclaim of anonymous memory costs beside that of files: 0 all files, 100 the same, 200 all anonymous."),
+    UINT("vm.page-cluster", SPEC(page_cluster), "3", 0, 31,
+         "Pages that a fault on swap reads at once: 2 to the power of it, 0: one alone."),
     UINT("vm.oom_kill_allocating_task", SPEC(oom_kill_allocating_task), "0", 0, 1,
          "1: who asks for memory dies when there is none, without a search for the largest."),
     {.name = "vm.legacy_va_layout",

@@ -65,6 +65,7 @@ struct vmsim__vm_spec {
     uint64_t max_map_count;                             /* 0: the kernel's default */
     uint64_t mmap_min_addr;                             /* bytes */
     uint64_t swappiness;                                /* 0..200 */
+    uint64_t page_cluster;                              /* log2 of the pages that a fault on swap reads at most */
     uint64_t oom_kill_allocating_task;                  /* not 0: no search */
     uint64_t admin_reserve_kbytes, user_reserve_kbytes; /* 0: derived from free memory at boot */
     uint64_t stack_guard_gap;                           /* pages */

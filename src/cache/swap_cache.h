@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* The swap cache: pages that have a slot of swap, on their way out, on their way in, or kept because the slot still
+ * holds the same.
+ *
+ *     anonymous page --add--> cached, DIRTY --write--> WRITEBACK --> clean --remove (shadow)--> in its slot alone
+ *           ^                                                                                          |
+ *           `-- free_folio: out of the cache, slot given back <---- cached, LOCKED, then clean <--read--'
+ *
+ * A page in it has SWAPCACHE, its slot in a column beside the frames (VMSIM__COLUMN_SWAP), and a reference of the
+ * cache's a base page; it may be mapped or not. A tree an area has the page, or the shadow that the page left, by slot.
+ * What is read or written waits like pages of files do (cache/transfer.c). Kernel counterparts: mm/swap_state.c,
+ * mm/page_io.c, parts of mm/swapfile.c. */
+#ifndef VMSIM__SWAP_CACHE_H
+#define VMSIM__SWAP_CACHE_H
+#include "cache/cache.h"
+#include "lru/workingset.h"
+#include "swap/swap.h"
+
+/* Once, before pages go to swap; `swap` must outlive the cache. */
+void vmsim__cache_set_swap(struct vmsim__cache *c, struct vmsim__swap *swap);
+struct vmsim__swap *vmsim__cache_swap(const struct vmsim__cache *c); /* NULL: there is none */
+
+/* The page of a slot, if it is in the cache; VMSIM__PFN_NONE. */
+vmsim__pfn vmsim__swap_cache_page(const struct vmsim__cache *c, struct vmsim__swp e);
+/* The slot of a page that is in the cache. */
+struct vmsim__swp vmsim__swap_cache_slot(const struct vmsim__cache *c, vmsim__pfn pfn);
+
+/* A base page gets a slot, and is dirty in the cache. `before`: the slot of the page before it in its address space,
+ * NULL: not known. False: no slot, or no host memory (vmsim__cache_error). Kernel: add_to_swap. */
+bool vmsim__swap_cache_add(struct vmsim__cache *c, vmsim__pfn pfn, const struct vmsim__swp *before, unsigned cpu);
+/* A dirty page that is not mapped goes to its slot; if nothing names the slot any more it leaves the cache instead.
+ * Kernel: swap_writepage. */
+void vmsim__swap_cache_write(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+/* A new frame becomes the page of a slot that has none in the cache, and is asked for: LOCKED until it is there. The
+ * caller's reference becomes the cache's. False: no host memory, the frame is the caller's still. Kernel: second half
+ * of __read_swap_cache_async, swap_readpage. */
+bool vmsim__swap_cache_read(struct vmsim__cache *c, struct vmsim__swp e, vmsim__pfn pfn, unsigned cpu);
+/* A clean page that nobody maps leaves the cache, and `shadow` where it was (VMSIM__NO_SHADOW: nothing). Kernel:
+ * __delete_from_swap_cache. */
+void vmsim__swap_cache_remove(struct vmsim__cache *c, vmsim__pfn pfn, uint64_t shadow, unsigned cpu);
+/* The page leaves the cache and is dirty, its slot is free: unless something names the slot, or the page is on its way.
+ * Kernel: folio_free_swap. */
+bool vmsim__swap_cache_free(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+/* `to` takes the place of `from`, with its reference, charge and flag. Kernel:
+ * folio_migrate_mapping. */
+void vmsim__swap_cache_migrate(struct vmsim__cache *c, vmsim__pfn from, vmsim__pfn to);
+/* Are slots so scarce that one is not kept for this page in memory? Kernel: mem_cgroup_swap_full. */
+bool vmsim__swap_cache_full(const struct vmsim__cache *c, vmsim__pfn pfn);
+
+/* One entry more, or less, names the slot. With the last a page that is in the cache alone goes, too. Kernel:
+ * swap_duplicate, free_swap_and_cache. */
+void vmsim__swap_entry_get(struct vmsim__cache *c, struct vmsim__swp e);
+void vmsim__swap_entry_put(struct vmsim__cache *c, struct vmsim__swp e, unsigned cpu);
+
+/* Pages of shared memory that are in swap. */
+uint64_t vmsim__cache_swapped(const struct vmsim__cache *c);
+
+/* What was asked for has arrived (status 0), or not. `cookie` is what was submitted; its top bit is set. */
+#define VMSIM__SWAP_COOKIE (UINT64_C(1) << 63)
+void vmsim__swap_io_done(struct vmsim__cache *c, uint64_t cookie, int status);
+
+/* The window of readahead that has `pages` pages at most: from `hits`, the pages read ahead that were used since,
+ * whether this miss is beside the one before, and the last window. Kernel: __swapin_nr_pages. */
+uint32_t vmsim__swap_ra_window(bool adjacent, uint32_t hits, uint32_t pages, uint32_t last);
+
+#endif

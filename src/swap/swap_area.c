@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* Areas: swapon, where the slots of one lie, which are free, and their users (see swap.h).
+ *
+ * A search begins at the slot that the policy says and goes on to the area's end, then from its beginning: clusters
+ * that are full are passed over by their count, and those below `searched` are known to be full. */
+#include "swap/swap.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "vmsim/error.h"
+
+/* ---- life ---- */
+
+struct vmsim__swap *vmsim__swap_create(struct vmsim__alloc *alloc, struct vmsim__block *block, unsigned page_shift) {
+    struct vmsim__swap *s = vmsim__calloc(alloc, 1, sizeof *s);
+    VMSIM__ASSERT(block && page_shift >= 12);
+    if (s)
+        *s = (struct vmsim__swap){.alloc = alloc, .block = block, .page_shift = page_shift, .next_priority = -2};
+    return s;
+}
+
+static void free_area(struct vmsim__swap *s, struct vmsim__swap_area *a) {
+    for (uint64_t c = 0; a->cluster && c < a->clusters; c++)
+        vmsim__free(s->alloc, a->cluster[c], sizeof *a->cluster[c]);
+    vmsim__free(s->alloc, a->cluster, a->clusters * sizeof(void *));
+    vmsim__layout_release(s->block, &a->layout);
+    vmsim__free(s->alloc, a, sizeof *a);
+}
+
+void vmsim__swap_destroy(struct vmsim__swap *s) {
+    if (!s)
+        return;
+    for (uint32_t i = 0; i < s->areas; i++)
+        free_area(s, s->area[i]);
+    vmsim__swap_placement_destroy(&s->placement);
+    vmsim__free(s->alloc, s, sizeof *s);
+}
+
+/* ---- swapon ---- */
+
+static int find_device(const struct vmsim__swap *s, const struct vmsim__swap_spec *spec, uint32_t *device,
+                       struct vmsim__err *err) {
+    *device = spec->device ? vmsim__block_find(s->block, spec->device) : 0;
+    if (*device == VMSIM__BLOCK_NO_DEVICE)
+        return vmsim__err_set(err, VMSIM_ECONFIG, "there is no device '%s'", spec->device);
+    if (!spec->size && !spec->device)
+        return vmsim__err_set(err, VMSIM_ECONFIG, "give a size, or a device that is swap as a whole");
+    return 0;
+}
+
+/* The device's blocks for the area: it fails where files have them already. */
+static int place(struct vmsim__swap *s, struct vmsim__swap_area *a, uint64_t bytes, bool raw, struct vmsim__err *err) {
+    a->layout.raw = raw;
+    int e = raw ? 0 : vmsim__layout_place(s->block, &a->layout, 0, bytes);
+    if (e == VMSIM_ENOMEM)
+        return vmsim__err_set(err, e, "no memory for the place of a swap area");
+    if (e)
+        return vmsim__err_set(err, VMSIM_ECONFIG, "the device '%s' has no room for %llu bytes of swap",
+                              vmsim__block_name(s->block, a->layout.device), (unsigned long long)bytes);
+    return 0;
+}
+
+static int set_up(struct vmsim__swap *s, struct vmsim__swap_area *a, const struct vmsim__swap_spec *spec, bool raw,
+                  uint64_t most, struct vmsim__err *err) {
+    const struct vmsim__block_params *device = vmsim__block_params(s->block, a->layout.device);
+    uint64_t bytes = spec->size ? spec->size : device->size;
+    bytes = vmsim__align_down(bytes, UINT64_C(1) << s->page_shift);
+    if (bytes < VMSIM__SWAP_SIZE_MIN || bytes >> s->page_shift < 2)
+        return vmsim__err_set(err, VMSIM_ECONFIG, "%llu bytes are too little for swap: %llu at least",
+                              (unsigned long long)bytes, (unsigned long long)VMSIM__SWAP_SIZE_MIN);
+    int e = place(s, a, bytes, raw, err);
+    if (e)
+        return e;
+    a->partition = !spec->size;
+    if (a->partition)
+        snprintf(a->name, sizeof a->name, "/dev/%s", spec->device);
+    else
+        snprintf(a->name, sizeof a->name, s->areas ? "/swapfile%u" : "/swapfile", s->areas);
+    a->seen = (struct vmsim_swap_area){.size = sizeof a->seen,
+                                       .priority = spec->priority < 0 ? s->next_priority-- : (int32_t)spec->priority,
+                                       .rotational = device->rpm > 0,
+                                       .slots = vmsim__min64(bytes >> s->page_shift, most),
+                                       .next = 1};
+    a->seen.free = a->seen.slots - 1;
+    a->clusters = (a->seen.slots + VMSIM__SWAP_CLUSTER - 1) / VMSIM__SWAP_CLUSTER;
+    a->cluster = vmsim__calloc(s->alloc, a->clusters, sizeof(void *));
+    return a->cluster ? 0 : vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a swap area");
+}
+
+int vmsim__swap_on(struct vmsim__swap *s, const struct vmsim__swap_spec *spec, bool raw, uint64_t most,
+                   struct vmsim__err *err) {
+    uint32_t device;
+    if (s->areas == VMSIM__SWP_AREAS)
+        return vmsim__err_set(err, VMSIM_ECONFIG, "Linux has no more than %u swap areas", VMSIM__SWP_AREAS);
+    int e = find_device(s, spec, &device, err);
+    if (e)
+        return e;
+    struct vmsim__swap_area *a = vmsim__calloc(s->alloc, 1, sizeof *a);
+    if (!a)
+        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a swap area");
+    a->layout.device = device;
+    e = set_up(s, a, spec, raw, most, err);
+    if (e) {
+        free_area(s, a);
+        return e;
+    }
+    s->slots += a->seen.free;
+    s->free += a->seen.free;
+    s->rotational += a->seen.rotational;
+    s->seen[s->areas] = &a->seen;
+    s->area[s->areas++] = a;
+    return 0;
+}
+
+/* ---- slots ---- */
+
+static struct vmsim__swap_area *area_of(const struct vmsim__swap *s, struct vmsim__swp e) {
+    VMSIM__ASSERT(e.type < s->areas && e.offset > 0 && e.offset < s->area[e.type]->seen.slots);
+    return s->area[e.type];
+}
+
+static uint32_t *slot_of(const struct vmsim__swap *s, struct vmsim__swp e) {
+    struct vmsim__swap_cluster *c = area_of(s, e)->cluster[e.offset / VMSIM__SWAP_CLUSTER];
+    return c ? &c->slot[e.offset % VMSIM__SWAP_CLUSTER] : NULL;
+}
+
+static uint32_t state_of(const struct vmsim__swap *s, struct vmsim__swp e) {
+    const uint32_t *slot = slot_of(s, e);
+    return slot ? *slot : 0;
+}
+
+/* Slots of cluster `c` that can be used: the header is none, and the last cluster may be short. */
+static uint32_t room_of(const struct vmsim__swap_area *a, uint64_t c) {
+    return (uint32_t)vmsim__min64(a->seen.slots - c * VMSIM__SWAP_CLUSTER, VMSIM__SWAP_CLUSTER) - (c == 0);
+}
+
+/* The first run of `run` free slots, aligned to its length, of cluster `c` at or behind its slot `from`; the cluster's
+ * size: none. */
+static uint32_t find_in(const struct vmsim__swap_area *a, uint64_t c, uint32_t from, uint32_t run) {
+    const struct vmsim__swap_cluster *cluster = a->cluster[c];
+    const uint64_t base = c * VMSIM__SWAP_CLUSTER;
+    uint32_t at = (from + run - 1) / run * run;
+    if (cluster && cluster->used + run > room_of(a, c))
+        return VMSIM__SWAP_CLUSTER;
+    for (; at + run <= VMSIM__SWAP_CLUSTER && base + at + run <= a->seen.slots; at += run) {
+        uint32_t n = 0;
+        while (n < run && (base + at + n) && !(cluster && cluster->slot[at + n]))
+            n++;
+        if (n == run)
+            return at;
+    }
+    return VMSIM__SWAP_CLUSTER;
+}
+
+/* From `from` on, then from the beginning. 0: there is no such run. */
+static uint64_t find_run(struct vmsim__swap_area *a, uint64_t from, uint32_t run) {
+    const uint64_t first = from / VMSIM__SWAP_CLUSTER;
+    for (uint64_t n = 0; n <= a->clusters; n++) {
+        const uint64_t c = first + n < a->clusters ? first + n : first + n - a->clusters;
+        if (c < a->searched) {
+            n += a->searched - c - 1;
+            continue;
+        }
+        const uint32_t at = find_in(a, c, n ? 0 : (uint32_t)(from % VMSIM__SWAP_CLUSTER), run);
+        if (at < VMSIM__SWAP_CLUSTER)
+            return c * VMSIM__SWAP_CLUSTER + at;
+        if (run == 1 && n && c == a->searched)
+            a->searched++;
+    }
+    return 0;
+}
+
+static bool take(struct vmsim__swap *s, struct vmsim__swap_area *a, uint64_t slot, uint32_t run) {
+    struct vmsim__swap_cluster **at = &a->cluster[slot / VMSIM__SWAP_CLUSTER];
+    if (!*at)
+        *at = vmsim__calloc(s->alloc, 1, sizeof **at);
+    if (!*at) {
+        s->host_nomem = true;
+        return false;
+    }
+    for (uint32_t i = 0; i < run; i++) {
+        VMSIM__ASSERT(!(*at)->slot[slot % VMSIM__SWAP_CLUSTER + i]);
+        (*at)->slot[slot % VMSIM__SWAP_CLUSTER + i] = VMSIM__SWAP_CACHED;
+    }
+    (*at)->used += run;
+    a->seen.free -= run;
+    a->seen.next = slot + run;
+    s->free -= run;
+    return true;
+}
+
+/* The policy's place; where it has no such run (free slots, but not side by side), any area that has one. */
+bool vmsim__swap_take(struct vmsim__swap *s, const struct vmsim_swap_request *r, struct vmsim__swp *first) {
+    struct vmsim_swap_request asked = *r;
+    struct vmsim_swap_place where;
+    asked.size = sizeof asked;
+    asked.count = s->areas;
+    asked.area = s->seen;
+    VMSIM__ASSERT(r->slots > 0 && r->slots <= VMSIM__SWAP_CLUSTER);
+    if (!vmsim__swap_place(&s->placement, &asked, &where))
+        return false;
+    uint64_t slot = find_run(s->area[where.area], where.slot, r->slots);
+    for (uint32_t i = 0; !slot && i < s->areas; i++) {
+        where.area = i;
+        slot = find_run(s->area[i], 0, r->slots);
+    }
+    if (!slot || !take(s, s->area[where.area], slot, r->slots))
+        return false;
+    *first = (struct vmsim__swp){.type = (uint8_t)where.area, .offset = slot};
+    return true;
+}
+
+static bool free_if_unused(struct vmsim__swap *s, struct vmsim__swp e) {
+    struct vmsim__swap_area *a = area_of(s, e);
+    const uint64_t c = e.offset / VMSIM__SWAP_CLUSTER;
+    if (state_of(s, e))
+        return false;
+    VMSIM__ASSERT(a->cluster[c]->used > 0);
+    a->cluster[c]->used--;
+    a->searched = vmsim__min64(a->searched, c);
+    a->seen.free++;
+    s->free++;
+    return true;
+}
+
+uint32_t vmsim__swap_users(const struct vmsim__swap *s, struct vmsim__swp e) {
+    return state_of(s, e) & ~VMSIM__SWAP_CACHED;
+}
+
+bool vmsim__swap_is_cached(const struct vmsim__swap *s, struct vmsim__swp e) {
+    return state_of(s, e) & VMSIM__SWAP_CACHED;
+}
+
+void vmsim__swap_get(struct vmsim__swap *s, struct vmsim__swp e) {
+    uint32_t *slot = slot_of(s, e);
+    VMSIM__ASSERT(slot && *slot && (*slot & ~VMSIM__SWAP_CACHED) < VMSIM__SWAP_CACHED - 1);
+    ++*slot;
+}
+
+bool vmsim__swap_put(struct vmsim__swap *s, struct vmsim__swp e) {
+    uint32_t *slot = slot_of(s, e);
+    VMSIM__ASSERT(slot && vmsim__swap_users(s, e) > 0);
+    --*slot;
+    return free_if_unused(s, e);
+}
+
+void vmsim__swap_cached(struct vmsim__swap *s, struct vmsim__swp e) {
+    uint32_t *slot = slot_of(s, e);
+    VMSIM__ASSERT(slot && *slot && !(*slot & VMSIM__SWAP_CACHED));
+    *slot |= VMSIM__SWAP_CACHED;
+}
+
+bool vmsim__swap_uncached(struct vmsim__swap *s, struct vmsim__swp e) {
+    uint32_t *slot = slot_of(s, e);
+    VMSIM__ASSERT(slot && (*slot & VMSIM__SWAP_CACHED));
+    *slot &= ~VMSIM__SWAP_CACHED;
+    return free_if_unused(s, e);
+}
+
+/* ---- transfers ---- */
+
+/* Somebody waits for what is read; what is written goes behind. */
+int vmsim__swap_submit(struct vmsim__swap *s, struct vmsim__swp first, uint32_t pages, bool write, uint64_t cookie,
+                       uint64_t now) {
+    struct vmsim__swap_area *a = area_of(s, first);
+    VMSIM__ASSERT(pages > 0 && first.offset + pages <= a->seen.slots);
+    return vmsim__layout_submit(s->block, &a->layout, now,
+                                &(struct vmsim__block_io){.op = write ? VMSIM__BLOCK_WRITE : VMSIM__BLOCK_READ,
+                                                          .sync = !write,
+                                                          .position = first.offset << s->page_shift,
+                                                          .bytes = (uint64_t)pages << s->page_shift,
+                                                          .cookie = cookie});
+}
+
+/* ---- check ---- */
+
+static int check_area(const struct vmsim__swap *s, const struct vmsim__swap_area *a, struct vmsim__err *err) {
+    uint64_t used = 0;
+    for (uint64_t c = 0; c < a->clusters; c++) {
+        uint32_t n = 0;
+        for (uint32_t i = 0; a->cluster[c] && i < VMSIM__SWAP_CLUSTER; i++)
+            n += a->cluster[c]->slot[i] != 0;
+        if (a->cluster[c] && n != a->cluster[c]->used)
+            return vmsim__err_set(err, VMSIM_ECHECK, "%s: cluster %llu counts %u slots in use, %u are", a->name,
+                                  (unsigned long long)c, a->cluster[c]->used, n);
+        if (c < a->searched && n < room_of(a, c))
+            return vmsim__err_set(err, VMSIM_ECHECK, "%s: cluster %llu has room, which no search would find", a->name,
+                                  (unsigned long long)c);
+        used += n;
+    }
+    if (used + a->seen.free + 1 != a->seen.slots)
+        return vmsim__err_set(err, VMSIM_ECHECK, "%s: %llu slots used, %llu free, of %llu", a->name,
+                              (unsigned long long)used, (unsigned long long)a->seen.free,
+                              (unsigned long long)a->seen.slots);
+    return vmsim__layout_check(s->block, &a->layout, err);
+}
+
+uint64_t vmsim__swap_entries(const struct vmsim__swap *s) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < s->areas; i++) {
+        for (uint64_t c = 0; c < s->area[i]->clusters; c++) {
+            for (uint32_t n = 0; s->area[i]->cluster[c] && n < VMSIM__SWAP_CLUSTER; n++)
+                sum += s->area[i]->cluster[c]->slot[n] & ~VMSIM__SWAP_CACHED;
+        }
+    }
+    return sum;
+}
+
+int vmsim__swap_check(const struct vmsim__swap *s, struct vmsim__err *err) {
+    uint64_t slots = 0, free = 0;
+    for (uint32_t i = 0; i < s->areas; i++) {
+        int e = check_area(s, s->area[i], err);
+        if (e)
+            return e;
+        slots += s->area[i]->seen.slots - 1;
+        free += s->area[i]->seen.free;
+    }
+    if (slots != s->slots || free != s->free)
+        return vmsim__err_set(err, VMSIM_ECHECK, "swap: %llu of %llu slots free, areas say %llu of %llu",
+                              (unsigned long long)s->free, (unsigned long long)s->slots, (unsigned long long)free,
+                              (unsigned long long)slots);
+    return 0;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults on pages in swap, and reading ahead of them.
+ *
+ *     entry --in the swap cache?-- yes --> arrived? -- yes --> vmsim__swap_map
+ *                    | no                     `-- no: waits, and the fault is entered again
+ *                    `--> a window around it is asked for, then as above
+ *
+ * The window follows the addresses of the faults, or, once an area lies on a disk that turns, the slots: what lies side
+ * by side there is read in one go. Pages read ahead carry a mark that their first use takes away, and the share used
+ * decides how large the next window is. A fault that waits for memory in the middle of its window goes on with that
+ * window. Kernel counterparts: do_swap_page of mm/memory.c, mm/swap_state.c. */
+#include "cache/swap_cache.h"
+#include "vm/vm_impl.h"
+
+#define WINDOW_CEILING 5u /* log2: SWAP_RA_ORDER_CEILING */
+#define HITS_FIRST 4u     /* what nothing is known of is taken for a success */
+#define HITS_MAX 63u
+
+/* A fault, and where its window is. */
+struct swap_fault {
+    struct vmsim__vm *vm;
+    struct vmsim__vma *vma;
+    uint64_t va;
+    struct vmsim__swp e;
+    unsigned cpu;
+};
+
+static bool by_address(const struct vmsim__vm *vm) {
+    return !vmsim__cache_swap(vm->cache)->rotational;
+}
+
+/* ---- one page ---- */
+
+/* Its page, if there is one. Kernel: lookup_swap_cache. */
+static vmsim__pfn look_up(const struct swap_fault *s) {
+    struct vmsim__vm *vm = s->vm;
+    const vmsim__pfn pfn = vmsim__swap_cache_page(vm->cache, s->e);
+    if (pfn == VMSIM__PFN_NONE)
+        return pfn;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    const bool ahead = vmsim__frame_is(f, VMSIM__FRAME_READAHEAD);
+    f->flags &= ~VMSIM__FRAME_READAHEAD;
+    if (ahead)
+        vmsim__vm_event(vm, VMSIM__SWAP_RA_HIT, 1);
+    struct vmsim__swap_ra *ra = by_address(vm) ? &s->vma->swap_ra : &vm->swap_ra;
+    if (by_address(vm)) {
+        ra->hits = ra->last || ra->window ? ra->hits : HITS_FIRST;
+        ra->last = s->va >> vm->page_shift;
+    }
+    ra->hits += ahead && ra->hits < HITS_MAX;
+    return pfn;
+}
+
+/* The page of a slot, which is asked for if it is not there. `fresh`: it was. VMSIM__PFN_NONE: nobody uses the slot, or
+ * there is no memory. Kernel: __read_swap_cache_async. */
+static vmsim__pfn fetch(const struct swap_fault *s, struct vmsim__swp e, uint64_t va, bool *fresh) {
+    struct vmsim__vm *vm = s->vm;
+    struct vmsim__swap *swap = vmsim__cache_swap(vm->cache);
+    *fresh = false;
+    vmsim__pfn there = vmsim__swap_cache_page(vm->cache, e);
+    if (there != VMSIM__PFN_NONE || !vmsim__swap_users(swap, e))
+        return there;
+    const vmsim__pfn pfn = vmsim__vma_alloc_folio(s->vma, va, VMSIM__GFP_HIGHUSER_MOVABLE, 0, s->cpu);
+    if (pfn == VMSIM__PFN_NONE)
+        return pfn;
+    there = vmsim__swap_cache_page(vm->cache, e);
+    if (there == VMSIM__PFN_NONE && vmsim__swap_users(swap, e)) {
+        *fresh = vmsim__swap_cache_read(vm->cache, e, pfn, s->cpu);
+        if (*fresh)
+            return vmsim__swap_cache_page(vm->cache, e);
+    }
+    vmsim__folio_put(vm->lru, pfn, s->cpu);
+    return there;
+}
+
+/* ---- windows ---- */
+
+/* Pages [*first, + the result) around the fault's, within its VMA and page table. Kernel: swap_ra_info. */
+static uint32_t window_by_address(const struct swap_fault *s, uint64_t *first) {
+    struct vmsim__vm *vm = s->vm;
+    const unsigned shift = vm->page_shift, table_shift = shift + vm->format->index_bits[0];
+    const uint64_t page = s->va >> shift, table = s->va >> table_shift << (table_shift - shift);
+    const unsigned most = (unsigned)vmsim__min64(vm->spec.page_cluster, WINDOW_CEILING);
+    const struct vmsim__swap_ra ra = s->vma->swap_ra;
+    const uint32_t hits = ra.last || ra.window ? ra.hits : HITS_FIRST;
+    const bool up = page == ra.last + 1, down = page + 1 == ra.last;
+    *first = page;
+    if (!most)
+        return 1;
+    const uint32_t window = vmsim__swap_ra_window(up || down, hits, 1u << most, ra.window);
+    s->vma->swap_ra = (struct vmsim__swap_ra){.last = page, .window = window};
+    if (window == 1)
+        return 1;
+    const uint64_t before = up ? 0 : down ? window - 1 : (window - 1) / 2;
+    const uint64_t low = vmsim__max64(s->vma->start >> shift, table);
+    const uint64_t high = vmsim__min64(s->vma->end >> shift, table + (UINT64_C(1) << (table_shift - shift)));
+    const uint64_t end = vmsim__min64(page - vmsim__min64(page, before) + window, high);
+    *first = vmsim__max64(page - vmsim__min64(page, before), low);
+    VMSIM__ASSERT(*first <= page && end > page);
+    return (uint32_t)(end - *first);
+}
+
+/* Slots [*first, + the result): a block of the window's size, aligned to it. Kernel: swapin_nr_pages and the beginning
+ * of swap_cluster_readahead. */
+static uint32_t window_by_slot(const struct swap_fault *s, uint64_t *first) {
+    struct vmsim__vm *vm = s->vm;
+    struct vmsim__swap_ra *ra = &vm->swap_ra;
+    const uint64_t slot = s->e.offset, slots = vmsim__cache_swap(vm->cache)->area[s->e.type]->seen.slots;
+    *first = slot;
+    if (!vm->spec.page_cluster)
+        return 1;
+    const uint32_t window = vmsim__swap_ra_window(slot == ra->last + 1 || slot + 1 == ra->last, ra->hits,
+                                                  1u << vm->spec.page_cluster, ra->window);
+    if (!ra->hits)
+        ra->last = slot;
+    ra->hits = 0;
+    ra->window = window;
+    *first = vmsim__max64(vmsim__align_down(slot, window), 1);
+    return (uint32_t)(vmsim__min64(vmsim__align_down(slot, window) + window, slots) - *first);
+}
+
+/* What stands at one page of the window. False: nothing in swap. */
+static bool entry_at(const struct swap_fault *s, uint64_t at, struct vmsim__swp *e, uint64_t *va) {
+    struct vmsim__pt_slot slot;
+    *va = s->va;
+    if (!by_address(s->vm)) {
+        *e = (struct vmsim__swp){.type = s->e.type, .offset = at};
+        return true;
+    }
+    *va = at << s->vm->page_shift;
+    if (!vmsim__mm_slot(s->vma->mm, *va, false, &slot) || !slot.entry || slot.level)
+        return false;
+    const struct vmsim__pte pte = vmsim__pt_get(s->vm->format, &slot);
+    if (!(pte.flags & VMSIM__PTE_SWAP))
+        return false;
+    *e = vmsim__swp_of(pte);
+    return vmsim__swp_is_swap(*e);
+}
+
+static bool same(struct vmsim__swp a, struct vmsim__swp b) {
+    return a.type == b.type && a.offset == b.offset;
+}
+
+/* Kernel: swap_vma_readahead, swap_cluster_readahead. False: it waits for memory. */
+static bool read_ahead(const struct swap_fault *s) {
+    struct vmsim__vm *vm = s->vm;
+    struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
+    if (!call->readahead_pages)
+        call->readahead_pages =
+            by_address(vm) ? window_by_address(s, &call->readahead) : window_by_slot(s, &call->readahead);
+    const uint64_t first = call->readahead;
+    const uint32_t pages = call->readahead_pages;
+    for (uint64_t at = first; at < first + pages; at++) {
+        struct vmsim__swp e;
+        uint64_t va;
+        bool fresh;
+        if (!entry_at(s, at, &e, &va))
+            continue;
+        const vmsim__pfn pfn = fetch(s, e, va, &fresh);
+        if (vmsim__now_waits(&vm->mem->now))
+            return false;
+        if (pfn == VMSIM__PFN_NONE || !fresh || same(e, s->e))
+            continue;
+        vmsim__vm_frame(vm, pfn)->flags |= VMSIM__FRAME_READAHEAD;
+        vmsim__vm_event(vm, VMSIM__SWAP_RA, 1);
+    }
+    call->readahead_pages = 0;
+    if (pages > 1)
+        vmsim__lru_drain_cpu(vm->lru, s->cpu);
+    return true;
+}
+
+/* ---- the fault ---- */
+
+/* The first entry of a fault that finds nothing is a major one, however often it is entered. */
+static vmsim__pfn read_in(const struct swap_fault *s) {
+    struct vmsim__vm *vm = s->vm;
+    struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
+    bool fresh;
+    if (!call->major)
+        vmsim__vm_event(vm, VMSIM__PGMAJFAULT, 1);
+    call->major = true;
+    return read_ahead(s) ? fetch(s, s->e, s->va, &fresh) : VMSIM__PFN_NONE;
+}
+
+/* Kernel: do_swap_page. Who writes wants to be the only one that holds the page: those that wait in the CPU's batches
+ * are put on their lists first. */
+static enum vmsim__fault_outcome swap_in(void *context, struct vmsim__vma *v, uint64_t va,
+                                         const struct vmsim__pt_slot *slot, bool write, unsigned cpu) {
+    struct vmsim__vm *vm = context;
+    const struct vmsim__pte entry = vmsim__pt_get(vm->format, slot);
+    const struct swap_fault s = {.vm = vm, .vma = v, .va = va, .e = vmsim__swp_of(entry), .cpu = cpu};
+    struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
+    VMSIM__ASSERT(!(va & (vm->page_size - 1)) && vmsim__swp_is_swap(s.e));
+    const int error = call->error;
+    call->error = 0;
+    if (error)
+        return VMSIM__FAULT_SIGBUS;
+    vmsim__pfn pfn = look_up(&s);
+    if (pfn == VMSIM__PFN_NONE)
+        pfn = read_in(&s);
+    if (pfn == VMSIM__PFN_NONE)
+        return VMSIM__FAULT_OOM;
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    if (vmsim__frame_is(f, VMSIM__FRAME_LOCKED)) {
+        vmsim__now_wait(&vm->mem->now, VMSIM__WAIT_LOCKED, pfn, VMSIM__TIME_NEVER);
+        return VMSIM__FAULT_WAIT;
+    }
+    if (write && !vmsim__frame_is(f, VMSIM__FRAME_LRU))
+        vmsim__lru_drain_cpu(vm->lru, cpu);
+    vmsim__folio_get(vm->lru, pfn);
+    const enum vmsim__fault_outcome o = vmsim__swap_map(v, va, entry, pfn, true, write, cpu);
+    return call->major && o == VMSIM__FAULT_MINOR ? VMSIM__FAULT_MAJOR : o;
+}
+
+/* ---- the other services ---- */
+
+static struct vmsim__swp slot_of(void *context, vmsim__pfn pfn) {
+    return vmsim__swap_cache_slot(((struct vmsim__vm *)context)->cache, pfn);
+}
+
+static bool duplicate(void *context, struct vmsim__swp e) {
+    vmsim__swap_entry_get(((struct vmsim__vm *)context)->cache, e);
+    return true;
+}
+
+static void release(void *context, struct vmsim__swp e, unsigned cpu) {
+    vmsim__swap_entry_put(((struct vmsim__vm *)context)->cache, e, cpu);
+}
+
+static unsigned count(void *context, struct vmsim__swp e) {
+    return vmsim__swap_users(vmsim__cache_swap(((struct vmsim__vm *)context)->cache), e);
+}
+
+static bool cached(void *context, struct vmsim__swp e) {
+    struct vmsim__vm *vm = context;
+    const vmsim__pfn pfn = vmsim__swap_cache_page(vm->cache, e);
+    return pfn != VMSIM__PFN_NONE && !vmsim__frame_is(vmsim__vm_frame(vm, pfn), VMSIM__FRAME_LOCKED);
+}
+
+static void prefetch(void *context, struct vmsim__vma *v, uint64_t va, struct vmsim__swp e) {
+    const struct swap_fault s = {.vm = context, .vma = v, .va = va, .e = e, .cpu = v->mm->cpu};
+    bool fresh;
+    fetch(&s, e, va, &fresh);
+}
+
+static bool free_slot(void *context, vmsim__pfn pfn, unsigned cpu) {
+    return vmsim__swap_cache_free(((struct vmsim__vm *)context)->cache, pfn, cpu);
+}
+
+static void migrate(void *context, vmsim__pfn from, vmsim__pfn to) {
+    vmsim__swap_cache_migrate(((struct vmsim__vm *)context)->cache, from, to);
+}
+
+static bool full(void *context, vmsim__pfn pfn) {
+    return vmsim__swap_cache_full(((struct vmsim__vm *)context)->cache, pfn);
+}
+
+void vmsim__vm_use_swap(struct vmsim__vm *vm) {
+    VMSIM__ASSERT(vmsim__cache_swap(vm->cache));
+    vm->swap_ra.hits = HITS_FIRST;
+    vm->cache_swap = (struct vmsim__swap_ops){.context = vm,
+                                              .slot_of = slot_of,
+                                              .duplicate = duplicate,
+                                              .release = release,
+                                              .count = count,
+                                              .cached = cached,
+                                              .prefetch = prefetch,
+                                              .free_slot = free_slot,
+                                              .migrate = migrate,
+                                              .full = full,
+                                              .swap_in = swap_in};
+    vmsim__vm_set_swap(vm, &vm->cache_swap);
+}
+
+bool vmsim__swap_before(struct vmsim__vm *vm, vmsim__pfn pfn, struct vmsim__swp *before) {
+    struct vmsim__rmap_walk w;
+    struct vmsim__mapping m;
+    struct vmsim__pt_slot slot;
+    vmsim__rmap_start(&w, vm, pfn);
+    if (!vmsim__rmap_next_vma(&w) || !vmsim__rmap_next(&w, &m) || m.va - vm->page_size < m.vma->start)
+        return false;
+    if (!vmsim__mm_slot(m.vma->mm, m.va - vm->page_size, false, &slot) || !slot.entry || slot.level)
+        return false;
+    const struct vmsim__pte pte = vmsim__pt_get(vm->format, &slot);
+    if (pte.flags & VMSIM__PTE_SWAP) {
+        *before = vmsim__swp_of(pte);
+        return vmsim__swp_is_swap(*before);
+    }
+    if (!(pte.flags & VMSIM__PTE_PRESENT) || (pte.flags & VMSIM__PTE_SPECIAL) ||
+        !vmsim__frame_is(vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn), VMSIM__FRAME_SWAPCACHE))
+        return false;
+    *before = vmsim__swap_cache_slot(vm->cache, (vmsim__pfn)pte.pfn);
+    return true;
+}
