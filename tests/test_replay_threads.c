@@ -3,14 +3,21 @@
  * replayed up to one event, which ends some of them. */
 #include "helpers.h"
 
-#include "scenario/engine.h"
+#include "scenario/replay.h"
 #include "vmsim/trace.h"
 
 enum { MAIN, FIRST, SECOND, FORKED, VFORKED, TASKS };
+enum { FUTEX_WAIT, FUTEX_WAKE, SYS_FUTEX = 202 };
 
 static void append(struct vmsim_trace_writer *w, uint32_t task, enum vmsim_trace_event_type type, uint64_t a0,
                    uint64_t a1) {
     struct vmsim_trace_event e = {.type = type, .file = VMSIM_TRACE_NO_FILE, .args = {a0, a1}};
+    assert_int_equal(vmsim_trace_append_event(w, task, &e), 0);
+}
+
+static void futex(struct vmsim_trace_writer *w, uint32_t task, unsigned op) {
+    struct vmsim_trace_event e = {
+        .type = VMSIM_TRACE_SYSCALL, .file = VMSIM_TRACE_NO_FILE, .args = {SYS_FUTEX, 0x1000, op, 1}};
     assert_int_equal(vmsim_trace_append_event(w, task, &e), 0);
 }
 
@@ -22,11 +29,13 @@ static struct vmsim_trace_writer *begin(const char *path) {
     append(w, FIRST, VMSIM_TRACE_FORK, SECOND, VMSIM_TRACE_FORK_VM | VMSIM_TRACE_FORK_FILES);
     append(w, MAIN, VMSIM_TRACE_FORK, FORKED, 0);
     append(w, MAIN, VMSIM_TRACE_FORK, VFORKED, VMSIM_TRACE_FORK_VFORK);
+    futex(w, MAIN, FUTEX_WAKE); /* whatever the threads do next, they do after the forks */
+    futex(w, FIRST, FUTEX_WAIT);
+    futex(w, SECOND, FUTEX_WAIT);
     return w;
 }
 
-/* Replays the trace; tasks of the machine are in the order in which they were forked. The end of a trace ends its first
- * task. */
+/* Replays the trace; which of its tasks are alive then. The end of a trace ends its first task. */
 static void expect_alive(struct vmsim_trace_writer *w, const char *path, const char *alive) {
     char text[300], error[300] = "", found[TASKS + 1] = "";
     struct vmsim_config *config;
@@ -43,7 +52,7 @@ static void expect_alive(struct vmsim_trace_writer *w, const char *path, const c
         fail_msg("%s", vmsim_scenario_error(s));
     assert_int_equal(vmsim_task_count(s->machine), TASKS);
     for (uint32_t i = 0; i < TASKS; i++)
-        found[i] = vmsim__task_at(s->machine, i)->mm ? 'a' : '-';
+        found[i] = vmsim__task_at(s->machine, s->replays.at[0]->tasks.at[i])->mm ? 'a' : '-';
     assert_string_equal(found, alive);
     assert_int_equal(vmsim_machine_check(s->machine), 0);
     assert_int_equal(vmsim_scenario_destroy(s), 0);

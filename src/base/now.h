@@ -29,7 +29,7 @@ enum vmsim__wait_kind {
     VMSIM__WAIT_TIME,      /* nothing but `until` */
     VMSIM__WAIT_CHILD,     /* the exit of a child */
     VMSIM__WAIT_BARRIER,   /* other tasks of the workload; `what` is its number */
-    VMSIM__WAIT_TURN,      /* its next item of a trace, whose order is recorded */
+    VMSIM__WAIT_TURN,      /* its next item of a trace; `what`: the task whose item comes first, or none */
     VMSIM__WAIT_CPU,       /* the CPU it has moved to, which is behind */
     VMSIM__WAIT_WORK,      /* nothing to do: a kernel thread, or what the end of a recording finds */
     VMSIM__WAIT_KINDS

@@ -156,6 +156,7 @@ struct vmsim__cpu {
     bool resched;          /* a task woke: whether it has more right to the CPU is looked at as soon as may be */
     uint32_t place;        /* in the machine's heap of busy CPUs; VMSIM__NO_PLACE */
     uint32_t blocked;      /* tasks of it that wait for devices */
+    uint32_t load;         /* live tasks, as vmsim__cpu_idlest last counted them */
 };
 #define VMSIM__NO_TIMER UINT32_MAX
 #define VMSIM__NO_PLACE UINT32_MAX

@@ -428,6 +428,23 @@ int vmsim__sched_catch_up(struct vmsim_machine *m, struct vmsim__task *t) {
     return 0;
 }
 
+/* ---- placing ---- */
+
+unsigned vmsim__cpu_idlest(struct vmsim_machine *m, const struct vmsim__task *t, const uint64_t *cpus, size_t count) {
+    unsigned best = VMSIM__NO_PLACE;
+    for (unsigned i = 0; i < m->nr_cpus; i++)
+        m->cpus[i].load = 0;
+    for (size_t i = 0; i < m->tasks.count; i++)
+        if (m->tasks.at[i]->state != VMSIM__TASK_DEAD && m->tasks.at[i] != t)
+            m->cpus[m->tasks.at[i]->cpu].load++;
+    for (size_t i = 0; i < (count ? count : m->nr_cpus); i++) {
+        const uint64_t cpu = count ? cpus[i] : i;
+        if (cpu < m->nr_cpus && (best == VMSIM__NO_PLACE || m->cpus[cpu].load < m->cpus[best].load))
+            best = (unsigned)cpu;
+    }
+    return best == VMSIM__NO_PLACE ? 0 : best;
+}
+
 /* ---- life ---- */
 
 int vmsim__sched_init(struct vmsim_machine *m) {
@@ -457,6 +474,14 @@ static void page_text(const struct vmsim_machine *m, const struct vmsim__wait *w
     vmsim__io_hung_text(m, out + length, size - length);
 }
 
+static void turn_text(const struct vmsim_machine *m, const struct vmsim__wait *w, char *out, size_t size) {
+    const struct vmsim__task *whom = vmsim__task_at(m, (uint32_t)w->what);
+    if (whom)
+        snprintf(out, size, "for task '%s', which comes first in their trace", whom->name);
+    else
+        snprintf(out, size, "for its turn in a trace");
+}
+
 void vmsim__wait_text(const struct vmsim_machine *m, const struct vmsim__task *t, char *out, size_t size) {
     switch (t->wait.kind) {
     case VMSIM__WAIT_LOCKED:
@@ -470,7 +495,7 @@ void vmsim__wait_text(const struct vmsim_machine *m, const struct vmsim__task *t
         snprintf(out, size, "at a barrier");
         break;
     case VMSIM__WAIT_TURN:
-        snprintf(out, size, "for its turn in a trace");
+        turn_text(m, &t->wait, out, size);
         break;
     default:
         snprintf(out, size, "for a time that does not come");

@@ -67,6 +67,10 @@ int vmsim__page_wake(struct vmsim_machine *m, enum vmsim__wait_kind kind, uint64
 void vmsim__task_withdraw(struct vmsim_machine *m, struct vmsim__task *t);
 /* A CPU has nothing to do until `time`; nothing if it is later there. */
 void vmsim__cpu_idle_until(struct vmsim_machine *m, unsigned cpu, uint64_t time);
+/* The CPU with the fewest live tasks beside `t` (NULL: it is not made yet) among `cpus` (none: all; numbers that are
+ * too large are passed over), ties to the first. Kernel: select_task_rq_fair for who is forked. A task stays where it
+ * is put, so those that sleep count, too. */
+unsigned vmsim__cpu_idlest(struct vmsim_machine *m, const struct vmsim__task *t, const uint64_t *cpus, size_t count);
 /* Brings the accounts of its time up to `time`. */
 void vmsim__task_account(struct vmsim__task *t, uint64_t time);
 /* "for a page of '/cold' that is being read", for messages. */

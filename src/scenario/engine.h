@@ -41,6 +41,7 @@ struct vmsim__program_frame {
 };
 
 struct vmsim__replay;
+struct vmsim__replay_item;
 
 struct vmsim__job {
     struct vmsim_scenario *scenario;
@@ -58,10 +59,16 @@ struct vmsim__job {
     uint64_t done; /* sleep, compute: ns that are left; alloc_pages, read, write: blocks, bytes behind it */
     bool touching; /* `touch` is alive */
     struct vmsim__references touch;
-    vmsim_access *chunk; /* of touch: VMSIM__CHUNK references, those from chunk_at to chunk_end still to be done */
+    vmsim_access *chunk; /* VMSIM__CHUNK references, those from chunk_at to chunk_end still to be done */
     size_t chunk_at, chunk_end;
     uint64_t steps;               /* run so far: names the random stream of each */
     struct vmsim__replay *replay; /* of a trace, else NULL */
+    struct {
+        uint32_t lane;                   /* its part of the trace: number of the trace's task */
+        uint32_t next_waiter;            /* next job that waits for the end of the same item; VMSIM__NO_JOB */
+        struct vmsim__replay_item *item; /* being performed; NULL: none */
+        bool idle;                       /* it waits for items */
+    } turn;
 };
 
 /* Jobs that wait at a barrier, in the order in which they came. */
@@ -150,6 +157,8 @@ int vmsim__errno_number(const char *name);
 /* Traces. `root`: the job that the scenario declared; the trace's other tasks get jobs of their own. */
 int vmsim__replay_open(struct vmsim_scenario *s, struct vmsim__job *root, const struct vmsim__task_decl *decl,
                        const char *path);
+/* The CPUs that a trace's tasks may run on, as declared; none: all. */
+void vmsim__replay_cpus(const struct vmsim__task_decl *decl, const uint64_t **cpus, size_t *count);
 void vmsim__replay_close(struct vmsim_scenario *s, struct vmsim__replay *r);
 uint64_t vmsim__replay_references(const struct vmsim__replay *r);
 enum vmsim__work vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *job);

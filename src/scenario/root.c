@@ -363,6 +363,16 @@ static int create_cgroups(struct vmsim_scenario *s) {
     return result;
 }
 
+/* A trace without a word about it begins where there is least to do. Numbers that are too large are told later. */
+static unsigned first_cpu(struct vmsim_scenario *s, const struct vmsim__task_decl *decl) {
+    const uint64_t *cpus;
+    size_t count;
+    vmsim__replay_cpus(decl, &cpus, &count);
+    if (!decl->trace || decl->has_cpu)
+        return (unsigned)vmsim__min64(decl->cpu, UINT32_MAX);
+    return vmsim__cpu_idlest(s->machine, NULL, cpus, count);
+}
+
 /* All tasks begin by an event, those that start at 0 as well: one rule decides who is first. */
 static int create_tasks(struct vmsim_scenario *s) {
     const struct vmsim__task_decl *tasks = s->spec->workload.tasks.data;
@@ -371,7 +381,7 @@ static int create_tasks(struct vmsim_scenario *s) {
         char path[64];
         uint32_t id;
         snprintf(path, sizeof path, "workload.tasks[%zu]", i);
-        int err = vmsim_task_create(s->machine, tasks[i].name, (unsigned)vmsim__min64(tasks[i].cpu, UINT32_MAX), &id);
+        int err = vmsim_task_create(s->machine, tasks[i].name, first_cpu(s, &tasks[i]), &id);
         if (err) {
             snprintf(path, sizeof path, "workload.tasks[%zu].cpu", i);
             vmsim__config_error(s->config, path, "%s", vmsim_machine_error(s->machine));

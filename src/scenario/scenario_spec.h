@@ -21,8 +21,10 @@ struct vmsim__file_decl {
 struct vmsim__task_decl {
     const char *name;
     uint64_t cpu;
-    uint64_t start;    /* ns */
-    const char *trace; /* path, relative to the file that says so; NULL: described by `program` */
+    bool has_cpu;
+    struct vmsim_param_list cpus; /* uint64_t; of a trace: where its tasks may run */
+    uint64_t start;               /* ns */
+    const char *trace;            /* path, relative to the file that says so; NULL: described by `program` */
     int64_t oom_score_adj;
     const char *cgroup;              /* path; NULL: the root */
     bool cached;                     /* trace: the files it reads are in the page cache */

@@ -436,7 +436,19 @@ const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
 #define AT(f) offsetof(struct vmsim__task_decl, f)
 static const struct vmsim_param task_params[] = {
     STRING("name", name, "Name in reports and counters."),
-    UINT("cpu", cpu, "0", "CPU that it runs on."),
+    {.name = "cpu",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(cpu),
+     .present = AT(has_cpu),
+     .fallback = "0",
+     .doc = "CPU that it runs on. Of a trace: that all its tasks run on; without this and `cpus`, they are spread over "
+            "all."},
+    {.name = "cpus",
+     .type = VMSIM_PARAM_LIST,
+     .element = VMSIM_PARAM_UINT,
+     .offset = AT(cpus),
+     .doc = "Of a trace: the CPUs over which its tasks are spread, each on that with the fewest when it is forked. "
+            "`cpu` is then the first task's."},
     TIME("start", start, "0", "Virtual time at which it begins."),
     {.name = "oom_score_adj",
      .type = VMSIM_PARAM_INT,

@@ -205,6 +205,26 @@ static void check_cpu(struct check *c, uint64_t cpu, const char *path) {
     wrong(c, path, ".cpu", "%s", text, NULL);
 }
 
+/* A described program says where each of its tasks runs; a trace has more of them than anybody would name. */
+static void check_cpus(struct check *c, const struct vmsim__task_decl *t, const char *path) {
+    const uint64_t *cpus = t->cpus.data;
+    bool found = !t->has_cpu || !t->cpus.count;
+    if (t->cpus.count && !t->trace)
+        wrong(c, path, ".cpus", "%s", "cpus is for traces: a described program has `cpu`, and each fork step has",
+              NULL);
+    for (size_t i = 0; i < t->cpus.count; i++) {
+        char item[PATH_SIZE], text[80];
+        snprintf(item, sizeof item, "%s.cpus[%zu]", path, i);
+        found |= cpus[i] == t->cpu;
+        snprintf(text, sizeof text, "there is no CPU %llu: the machine has %u, numbered from 0",
+                 (unsigned long long)cpus[i], c->cpus);
+        if (cpus[i] >= c->cpus)
+            wrong(c, item, "", "%s", text, NULL);
+    }
+    if (!found)
+        wrong(c, path, ".cpu", "%s", "the first task's CPU is none of cpus: add it there, or leave it out here", NULL);
+}
+
 static void check_prot(struct check *c, const char *prot, const char *path) {
     if (prot && strcmp(prot, "none") != 0 && (!*prot || prot[strspn(prot, "rwx")]))
         wrong(c, path, ".prot", "'%s' is not made of the letters r, w, x (or the word none)", prot, NULL);
@@ -429,6 +449,7 @@ static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
         snprintf(path, sizeof path, "workload.tasks[%zu]", i);
         if (c->nommu && tasks[i].trace)
             wrong(c, path, ".trace", "%s", "a recorded program needs an MMU: choose another machine.arch", NULL);
+        check_cpus(c, &tasks[i], path);
         snprintf(path, sizeof path, "workload.tasks[%zu].program", i);
         collect_task(c, &tasks[i], i);
         check_task_name(c, tasks, i);
