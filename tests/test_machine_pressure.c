@@ -24,6 +24,22 @@ static void a_file_larger_than_memory_can_be_read(void **state) {
     end(&o);
 }
 
+/* kswapd works on the CPU that is idle: one interrupt for all the mapped pages of a batch, of at most 32. */
+static void pages_that_kswapd_unmaps_are_flushed_together(void **state) {
+    (void)state;
+    struct outcome o = run("machine: {cpus: 2, nodes: [{memory: 64MiB}], kernel: '6.1'}\n"
+                           "workload:\n"
+                           "  files: [{name: /f, size: 160MiB}]\n"
+                           "  tasks: [{name: t, program: [{mmap: {as: f, length: 160MiB, file: /f, shared: true, prot: "
+                           "r}}, {touch: {region: f}}, {touch: {region: f}}]}]\n");
+    const uint64_t stolen = counter(&o, "vmstat.pgsteal_kswapd"), sent = counter(&o, "tlb.cpu1.nr_tlb_remote_flush");
+    assert_int_equal(task(&o, "t")->stop, VMSIM_STOP_NONE);
+    assert_true(stolen > 30000);
+    assert_in_range(sent, stolen / 32, stolen / 8);
+    assert_int_equal(counter(&o, "tlb.cpu0.nr_tlb_remote_flush_received"), sent);
+    end(&o);
+}
+
 static void anonymous_memory_takes_the_place_of_clean_cache(void **state) {
     (void)state;
     struct outcome o = run("machine: {cpus: 1, nodes: [{memory: 64MiB}], transparent_hugepage: never}\n"
@@ -187,6 +203,7 @@ static void reruns_are_the_same(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_larger_than_memory_can_be_read),
+        cmocka_unit_test(pages_that_kswapd_unmaps_are_flushed_together),
         cmocka_unit_test(anonymous_memory_takes_the_place_of_clean_cache),
         cmocka_unit_test(a_writer_is_held_up_and_all_is_written),
         cmocka_unit_test(the_largest_dies_and_the_one_that_asked_goes_on),

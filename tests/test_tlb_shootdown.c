@@ -203,7 +203,7 @@ static void a_batch_flushes_the_union_of_cpus_once(void **state) {
     }
     for (unsigned i = 0; i < 3; i++) {
         map(m, i, VA, 0);
-        vmsim__tlb_batch_add(m->s, &batch, &m->mm[i]);
+        assert_true(vmsim__tlb_batch_add(m->s, &batch, &m->mm[i], 3));
     }
     vmsim__tlb_batch_flush(m->s, 3, &batch);
     assert_int_equal(check(m), 0);
@@ -213,6 +213,27 @@ static void a_batch_flushes_the_union_of_cpus_once(void **state) {
         assert_int_equal(touch(m, i, i, VA), 0);
     }
     machine_close(m);
+}
+
+/* Kernel: should_defer_flush: it is interrupts that a batch saves. */
+static void a_page_that_no_other_cpu_may_hold_is_not_deferred(void **state) {
+    (void)state;
+    struct vmsim__asid_spec arm = {VMSIM__ASID_ARCHITECTURAL, 16, 1};
+    struct machine *m = machine_open(2, pcid, VMSIM__SHOOTDOWN_IPI),
+                   *broadcast = machine_open(2, arm, VMSIM__SHOOTDOWN_BROADCAST);
+    struct vmsim__tlb_batch batch = {0};
+    map(m, 0, VA, 100);
+    touch(m, 0, 0, VA);
+    assert_false(vmsim__tlb_batch_add(m->s, &batch, &m->mm[0], 0));
+    assert_int_equal(m->mm[0].tlb_gen, 1);
+    assert_true(vmsim__tlb_batch_add(m->s, &batch, &m->mm[0], 1));
+    vmsim__tlb_batch_flush(m->s, 1, &batch);
+    map(broadcast, 0, VA, 100);
+    touch(broadcast, 0, 0, VA);
+    assert_false(vmsim__tlb_batch_add(broadcast->s, &batch, &broadcast->mm[0], 1));
+    assert_false(batch.pending);
+    machine_close(m);
+    machine_close(broadcast);
 }
 
 static void architectural_asids_roll_over(void **state) {
@@ -275,6 +296,7 @@ int main(void) {
         cmocka_unit_test(a_lazy_cpu_is_left_alone_and_catches_up),
         cmocka_unit_test(a_cpu_that_went_elsewhere_flushes_when_it_comes_back),
         cmocka_unit_test(a_batch_flushes_the_union_of_cpus_once),
+        cmocka_unit_test(a_page_that_no_other_cpu_may_hold_is_not_deferred),
         cmocka_unit_test(architectural_asids_roll_over),
         cmocka_unit_test(no_cpu_ever_uses_a_stale_translation),
     };

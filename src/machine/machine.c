@@ -24,6 +24,17 @@ static void flush_mm(void *context, struct vmsim__mm *mm, unsigned cpu) {
         vmsim__tlb_flush_mm(m->tlbs, cpu, &space_of(mm)->tlb, 0, UINT64_MAX, m->format->page_shift, false);
 }
 
+static bool flush_defer(void *context, struct vmsim__mm *mm, uint64_t va, unsigned cpu) {
+    struct vmsim_machine *m = context;
+    (void)va;
+    return space_of(mm) && vmsim__tlb_batch_add(m->tlbs, &m->unmapped, &space_of(mm)->tlb, cpu);
+}
+
+static void flush_deferred(void *context, unsigned cpu) {
+    struct vmsim_machine *m = context;
+    vmsim__tlb_batch_flush(m->tlbs, cpu, &m->unmapped);
+}
+
 /* A frame that no entry can name must not be given out. */
 static int check_reach(struct vmsim_machine *m) {
     const unsigned bits = m->format->pa_bits - m->format->page_shift;
@@ -55,7 +66,12 @@ static int create_memory(struct vmsim_machine *m) {
         .lru = m->lru,
         .cache = m->cache,
         .format = m->format,
-        .hooks = {.context = m, .flush_range = flush_range, .flush_mm = flush_mm, .reclaim = vmsim__machine_reclaim},
+        .hooks = {.context = m,
+                  .flush_range = flush_range,
+                  .flush_mm = flush_mm,
+                  .flush_defer = flush_defer,
+                  .flush_deferred = flush_deferred,
+                  .reclaim = vmsim__machine_reclaim},
     };
     err = vmsim__vm_create(&m->vm, &init, &m->err);
     if (err)

@@ -210,7 +210,8 @@ struct vmsim_machine {
     struct vmsim__slab spaces;
     struct vmsim__task *running; /* whose operation is under way; NULL: nobody's */
     struct vmsim__vmscan vmscan;
-    struct vmsim__kswapd *kswapd; /* one a node */
+    struct vmsim__tlb_batch unmapped; /* by reclaim, and not flushed yet: never across a wait */
+    struct vmsim__kswapd *kswapd;     /* one a node */
     struct vmsim__task *flusher;
     bool flush_asked; /* somebody wants dirty pages written, old or not */
     struct {

@@ -460,49 +460,52 @@ uint64_t vmsim__tlb_flush_kernel(struct vmsim__tlb_system *s, unsigned cpu, uint
     return own + (s->cost.mode == VMSIM__SHOOTDOWN_IPI ? ipi_cost(s, &s->cpu[cpu], s->cpus - 1) : 0);
 }
 
-void vmsim__tlb_batch_add(struct vmsim__tlb_system *s, struct vmsim__tlb_batch *b, struct vmsim__tlb_mm *mm) {
-    (void)s;
+/* Kernel: should_defer_flush, arch_tlbbatch_add_mm; of the architectures here x86 alone defers. */
+bool vmsim__tlb_batch_add(const struct vmsim__tlb_system *s, struct vmsim__tlb_batch *b, struct vmsim__tlb_mm *mm,
+                          unsigned cpu) {
+    VMSIM__ASSERT(cpu < s->cpus);
+    struct vmsim__cpumask others = mm->cpus;
+    uint64_t any = 0;
+    mask_clear(&others, cpu);
+    for (unsigned i = 0; i < VMSIM__COUNT(others.word); i++)
+        any |= others.word[i];
+    if (!any || s->asid.mode == VMSIM__ASID_ARCHITECTURAL)
+        return false;
     mm->tlb_gen++;
     for (unsigned i = 0; i < VMSIM__COUNT(b->cpus.word); i++)
         b->cpus.word[i] |= mm->cpus.word[i];
     b->pending = true;
+    return true;
 }
 
 /* A batch does not know its address spaces: each CPU concerned flushes what it runs now; the rest is seen by
  * generation. */
-static uint64_t flush_everything(struct vmsim__tlb_system *s, struct cpu *c) {
-    if (s->asid.mode != VMSIM__ASID_ARCHITECTURAL) {
-        if (!c->mm || c->slots[c->slot].tlb_gen == c->mm->tlb_gen)
-            return 0;
-        c->slots[c->slot].tlb_gen = c->mm->tlb_gen;
-        flush_context(s, c, c->asid);
-        return s->cost.flush_all;
-    }
-    vmsim__tlb_flush_nonglobal(c->tlb);
-    vmsim__tlb_count(c->tlb, VMSIM__TLB_local_flush_all, 1);
-    vmsim__tlb_add_ns(c->tlb, s->cost.flush_all);
+static uint64_t flush_running(struct vmsim__tlb_system *s, struct cpu *c) {
+    if (!c->mm || c->slots[c->slot].tlb_gen == c->mm->tlb_gen)
+        return 0;
+    c->slots[c->slot].tlb_gen = c->mm->tlb_gen;
+    flush_context(s, c, c->asid);
     return s->cost.flush_all;
 }
 
 /* Kernel: arch_tlbbatch_flush. */
 uint64_t vmsim__tlb_batch_flush(struct vmsim__tlb_system *s, unsigned cpu, struct vmsim__tlb_batch *b) {
-    VMSIM__ASSERT(cpu < s->cpus);
+    VMSIM__ASSERT(cpu < s->cpus && (!b->pending || s->asid.mode != VMSIM__ASID_ARCHITECTURAL));
     unsigned targets = 0;
     uint64_t ns = 0;
     for (unsigned i = 0; i < s->cpus && b->pending; i++) {
         struct cpu *c = &s->cpu[i];
-        bool broadcast = s->cost.mode == VMSIM__SHOOTDOWN_BROADCAST;
         if (!mask_test(&b->cpus, i))
             continue;
         if (c->lazy) {
             vmsim__tlb_count(c->tlb, VMSIM__TLB_lazy_skipped, 1);
             continue;
         }
-        if (i != cpu && !broadcast) {
+        if (i != cpu) {
             targets++;
             ipi_arrives(s, c);
         }
-        uint64_t own = flush_everything(s, c);
+        uint64_t own = flush_running(s, c);
         ns += i == cpu ? own : 0;
     }
     *b = (struct vmsim__tlb_batch){0};

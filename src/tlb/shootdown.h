@@ -66,7 +66,10 @@ struct vmsim__tlb_batch {
     struct vmsim__cpumask cpus;
     bool pending;
 };
-void vmsim__tlb_batch_add(struct vmsim__tlb_system *s, struct vmsim__tlb_batch *b, struct vmsim__tlb_mm *mm);
+/* False, and nothing noted: no other CPU than this one has to forget, or the processor forgets without interrupts, so
+ * the page is to be flushed by itself. */
+bool vmsim__tlb_batch_add(const struct vmsim__tlb_system *s, struct vmsim__tlb_batch *b, struct vmsim__tlb_mm *mm,
+                          unsigned cpu);
 uint64_t vmsim__tlb_batch_flush(struct vmsim__tlb_system *s, unsigned cpu, struct vmsim__tlb_batch *b); /* as above */
 
 /* vmsim__tlb_check of every CPU, for every entry that could be used: of loaded address spaces and of slots whose

@@ -38,7 +38,7 @@ int vmsim__tlb_policies_add(struct vmsim__policy_registry *policies, struct vmsi
 
 /* Why a batch ended early. */
 struct vmsim__tlb_stop {
-    uint8_t fault; /* enum vmsim__fault; NONE: the time is up, nothing is wrong */
+    uint8_t fault; /* enum vmsim__fault */
     uint8_t level; /* of the entry that refused */
     bool write, fetch;
     uint64_t va; /* first byte of the access that lies in the faulting page */
@@ -50,20 +50,6 @@ struct vmsim__tlb_stop {
  * straddles base pages makes two translations. `pt` must be the table that `asid` stands for. */
 size_t vmsim__tlb_run(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid, bool user,
                       const vmsim_access *a, size_t n, uint64_t *pa_out, struct vmsim__tlb_stop *stop);
-
-/* Time that a batch may take, by the caller's clock: since the call it has moved by what vmsim__tlb_take_ns would give,
- * and by floor((references completed * reference + carry) / 1000). */
-struct vmsim__tlb_budget {
-    uint64_t ns;        /* later than this no reference begins, the first one neither; UINT64_MAX: whenever */
-    uint64_t reference; /* what each costs besides, in thousandths of a ns, at most 10^10 */
-    uint64_t carry;     /* thousandths of a ns, below 1000, that the caller's clock is behind by */
-};
-/* As vmsim__tlb_run; also stops before the first reference that would begin after the budget's end (fault NONE), and
- * so before it leaves any trace in a page table, the TLB or a counter. That reference is the same wherever calls are
- * cut. A reference that begins in time completes or faults, however long that takes. NULL: no budget. */
-size_t vmsim__tlb_run_within(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid, bool user,
-                             const vmsim_access *a, size_t n, uint64_t *pa_out, const struct vmsim__tlb_budget *budget,
-                             struct vmsim__tlb_stop *stop);
 
 /* From now on misses wait for memory as far as `distant` says, by node; both must outlive the TLB. */
 void vmsim__tlb_set_memory(struct vmsim__tlb *t, const struct vmsim__tlb_memory *memory,

@@ -308,7 +308,6 @@ int vmsim__tlb_create(struct vmsim__tlb **out, struct vmsim__alloc *a, const str
     t->format = f;
     t->page_shift = f->page_shift;
     t->clock = spec->clock;
-    t->deadline = UINT64_MAX;
     t->leaf_epoch = 1;
     t->walk_latency = spec->walk_latency;
     t->walk_reference = spec->walk_reference;

@@ -190,7 +190,6 @@ struct vmsim__tlb {
 
     uint64_t now; /* time of the last translation */
     uint64_t cycles;
-    uint64_t deadline; /* of cycles: a miss that ends later has the running batch's time looked at */
     const struct vmsim__pt_format *format;
     const struct vmsim__pagetable *pt; /* of the running batch */
     uint16_t asid;

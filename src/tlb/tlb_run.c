@@ -24,7 +24,6 @@ struct run {
     size_t n, looked; /* looked: ahead up to here */
     size_t noted;     /* fetches up to here are known */
     struct vmsim__tlb_stop *stop;
-    const struct vmsim__tlb_budget *budget; /* NULL: without end */
     bool user;
 };
 
@@ -138,8 +137,8 @@ VMSIM__INLINE const struct tlb_filter_slot *slot_of(const struct vmsim__tlb *t, 
     return (const struct tlb_filter_slot *)((uintptr_t)t->filter + (page | type));
 }
 
-/* At most TLB_CHUNK accesses from `i`; returns where it ended: earlier than `end` by a fault (*ok false), or because
- * t->deadline passed. *lanes are those that the filter took, *kinds those that the long way did. */
+/* At most TLB_CHUNK accesses from `i`; returns where it ended: earlier than `end` by a fault (*ok false). *lanes are
+ * those that the filter took, *kinds those that the long way did. */
 VMSIM__INLINE size_t chunk(struct vmsim__tlb *t, struct run *run, size_t i, size_t end, uint64_t *pa_out,
                            unsigned page_shift, uint64_t *lanes_out, uint64_t *kinds_out, bool *ok_out) {
     const vmsim_access *a = run->a;
@@ -162,8 +161,6 @@ VMSIM__INLINE size_t chunk(struct vmsim__tlb *t, struct run *run, size_t i, size
                 break;
             }
             kinds += UINT64_C(1) << (x << 4 & 63); /* 16 bits for each type */
-            if (VMSIM__UNLIKELY(t->cycles >= t->deadline))
-                end = i + 1;
         }
         if (pa_out)
             pa_out[i] = pa;
@@ -174,42 +171,11 @@ VMSIM__INLINE size_t chunk(struct vmsim__tlb *t, struct run *run, size_t i, size
     return i;
 }
 
-/* What the caller's clock would have moved by, had it asked now: the TLB's time and that of `done` references. The same
- * wherever batches are cut, since both rests are carried. */
-static uint64_t passed_ns(const struct vmsim__tlb *t, const struct vmsim__tlb_budget *b, size_t done) {
-    VMSIM__ASSERT(b->carry < 1000 && t->taken_cycles <= t->cycles);
-    return t->ns + ((t->cycles - t->taken_cycles) * 1000 + t->cycle_rest) / t->clock +
-           (done * b->reference + b->carry) / 1000;
-}
-
-#define LEFT_MAX (UINT64_C(1) << 40) /* ns: more is looked at again when that much has passed */
-
-/* How many references may begin at once for certain, and t->deadline for those of them that miss: half of the time that
- * is left goes to the references' own cost with the latency of hits, but for the 2 ns that rounding may hide, half to
- * misses. Whoever uses up either half comes back here, nearer to the end each time, down to one reference. 0: the time
- * is up. */
-static VMSIM__NOINLINE size_t within_budget(struct vmsim__tlb *t, const struct vmsim__tlb_budget *b, size_t done) {
-    uint64_t passed = passed_ns(t, b, done), latency = 0;
-    if (passed > b->ns)
-        return 0;
-    for (unsigned i = 0; i < t->arrays; i++)
-        if (t->array[i].level == 1)
-            latency = vmsim__max64(latency, t->array[i].latency);
-    uint64_t half = vmsim__min64(b->ns - passed, LEFT_MAX) / 2;
-    uint64_t each = b->reference + (latency * 1000000 + t->clock - 1) / t->clock;
-    uint64_t n = !each ? TLB_CHUNK : half > 2 ? (half - 2) * 1000 / each : 0;
-    t->deadline = t->cycles + half * t->clock / 1000;
-    return n > TLB_CHUNK ? TLB_CHUNK : n ? (size_t)n : 1;
-}
-
 VMSIM__INLINE size_t run_all(struct vmsim__tlb *t, struct run *run, uint64_t *pa_out, unsigned page_shift) {
     size_t i = 0;
     bool ok = true;
     while (i < run->n && ok) {
-        size_t most = TLB_CHUNK;
-        if (VMSIM__UNLIKELY(run->budget != NULL) && !(most = within_budget(t, run->budget, i)))
-            break;
-        size_t end = run->n - i > most ? i + most : run->n;
+        size_t end = run->n - i > TLB_CHUNK ? i + TLB_CHUNK : run->n;
         uint64_t lanes, kinds;
         i = chunk(t, run, i, end, pa_out, page_shift, &lanes, &kinds, &ok);
         fold_lanes(t, lanes);
@@ -230,10 +196,9 @@ static size_t run_any(struct vmsim__tlb *t, struct run *run, uint64_t *pa_out) {
     return run_all(t, run, pa_out, t->page_shift);
 }
 
-size_t vmsim__tlb_run_within(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid, bool user,
-                             const vmsim_access *a, size_t n, uint64_t *pa_out, const struct vmsim__tlb_budget *budget,
-                             struct vmsim__tlb_stop *stop) {
-    struct run run = {a, n, 0, 0, stop, budget && budget->ns != UINT64_MAX ? budget : NULL, user};
+size_t vmsim__tlb_run(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid, bool user,
+                      const vmsim_access *a, size_t n, uint64_t *pa_out, struct vmsim__tlb_stop *stop) {
+    struct run run = {a, n, 0, 0, stop, user};
     VMSIM__ASSERT(asid != VMSIM__ASID_GLOBAL && pt->format == t->format);
     *stop = (struct vmsim__tlb_stop){0};
     if (t->filter_asid != asid || t->filter_user != user) {
@@ -253,16 +218,10 @@ size_t vmsim__tlb_run_within(struct vmsim__tlb *t, const struct vmsim__pagetable
     size_t done = t->page_shift != 12 ? run_any(t, &run, pa_out)
                   : pa_out            ? run_4k_pa(t, &run, pa_out)
                                       : run_4k(t, &run);
-    t->deadline = UINT64_MAX;
-    VMSIM__ASSERT(done == n || stop->fault != VMSIM__FAULT_NONE || run.budget);
+    VMSIM__ASSERT(done == n || stop->fault != VMSIM__FAULT_NONE);
     if (t->wants_access)
         note_fetches(t, &run, done);
     t->resume = done < n ? a + done : NULL;
     t->resume_looked = run.looked > done ? run.looked - done : 0;
     return done;
-}
-
-size_t vmsim__tlb_run(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid, bool user,
-                      const vmsim_access *a, size_t n, uint64_t *pa_out, struct vmsim__tlb_stop *stop) {
-    return vmsim__tlb_run_within(t, pt, asid, user, a, n, pa_out, NULL, stop);
 }
