@@ -15,17 +15,19 @@ struct srrip_params {
     uint64_t bits;
 };
 
-struct srrip_entry {
-    uint64_t seen; /* last_use when `distance` was set */
-    uint64_t distance;
-};
+/* An entry in a word: the last_use for which its prediction stands, and the prediction. */
+#define DISTANCE_BITS 8
+static uint64_t entry(uint64_t seen, uint64_t distance) {
+    VMSIM__ASSERT(seen < UINT64_C(1) << (64 - DISTANCE_BITS) && distance < 1 << DISTANCE_BITS);
+    return seen << DISTANCE_BITS | distance;
+}
 
 struct srrip {
     const struct vmsim_policy_services *services;
     uint32_t ways;
     uint64_t distant; /* 2^bits - 1 */
     size_t bytes;
-    struct srrip_entry at[];
+    uint64_t at[];
 };
 
 static const struct vmsim_param srrip_table[] = {{.name = "bits",
@@ -33,13 +35,13 @@ static const struct vmsim_param srrip_table[] = {{.name = "bits",
                                                   .offset = offsetof(struct srrip_params, bits),
                                                   .fallback = "2",
                                                   .min = 1,
-                                                  .max = 8,
+                                                  .max = DISTANCE_BITS,
                                                   .doc = "Width of the prediction (2 in the paper)."},
                                                  {0}};
 
 static int srrip_create(const struct vmsim_policy_services *services, const struct vmsim_tlb_geometry *g,
                         const void *params, void **context) {
-    size_t bytes = sizeof(struct srrip) + (size_t)g->sets * g->ways * sizeof(struct srrip_entry);
+    size_t bytes = sizeof(struct srrip) + (size_t)g->sets * g->ways * sizeof(uint64_t);
     struct srrip *s = services->allocate(services->host, bytes);
     if (!s)
         return VMSIM_ENOMEM;
@@ -56,28 +58,32 @@ static void srrip_destroy(void *context) {
     s->services->release(s->services->host, s, s->bytes);
 }
 
+/* What was used since is near. Behind an entry of the most distant prediction that may wait for the next look: nothing
+ * grows meanwhile. */
 static uint32_t srrip_victim(void *context, const struct vmsim_tlb_set *set) {
     VMSIM__ASSERT(set->ways > 0 && set->first + set->ways <= ((const struct srrip *)context)->ways);
     struct srrip *s = context;
-    struct srrip_entry *e = s->at + (size_t)set->set * s->ways;
-    uint64_t most = 0;
+    uint64_t *e = s->at + (size_t)set->set * s->ways, most = 0;
     uint32_t at = set->first;
     for (uint32_t w = set->first; w < set->first + set->ways; w++) {
-        if (e[w].seen != set->last_use[w])
-            e[w] = (struct srrip_entry){set->last_use[w], 0};
-        if (w == set->first || e[w].distance > most) {
-            most = e[w].distance;
+        if (e[w] >> DISTANCE_BITS != set->last_use[w])
+            e[w] = entry(set->last_use[w], 0);
+        uint64_t distance = e[w] & ((1 << DISTANCE_BITS) - 1);
+        if (distance == s->distant)
+            return w;
+        if (distance > most) {
+            most = distance;
             at = w;
         }
     }
     for (uint32_t w = set->first; w < set->first + set->ways; w++)
-        e[w].distance += s->distant - most;
+        e[w] += s->distant - most;
     return at;
 }
 
 static void srrip_fill(void *context, const struct vmsim_tlb_set *set, uint32_t way) {
     struct srrip *s = context;
-    s->at[(size_t)set->set * s->ways + way] = (struct srrip_entry){set->last_use[way], s->distant - 1};
+    s->at[(size_t)set->set * s->ways + way] = entry(set->last_use[way], s->distant - 1);
 }
 
 const struct vmsim_tlb_replacement_policy vmsim__tlb_srrip = {

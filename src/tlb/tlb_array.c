@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One array of TLB entries: find, touch, fill with eviction, invalidate. Layout in tlb/tlb_internal.h. */
-#include "tlb/tlb_internal.h"
+#include "tlb/tlb_fill.h"
 
 uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_array *r, uint16_t asid, uint64_t va) {
     VMSIM__ASSERT(r >= t->array && r < t->array + t->arrays);
@@ -61,13 +61,12 @@ static uint32_t set_number(const struct tlb_array *r, const uint64_t *tag) {
     return (uint32_t)((size_t)(tag - r->block) / r->stride);
 }
 
-/* What a policy sees of the set of a place, when it is about the translation of tag `about`. */
-static struct vmsim_tlb_set set_of(const struct vmsim__tlb *t, const struct tlb_array *r, const uint64_t *place,
+/* What a policy sees of a set, when it is about the translation of tag `about`. */
+static struct vmsim_tlb_set set_of(const struct vmsim__tlb *t, const struct tlb_array *r, uint32_t set,
                                    uint64_t about) {
     unsigned class = tlb_tag_class(about);
     uint64_t va = about >> TLB_PAGE_SHIFT << t->class_shift[class];
-    uint32_t set = set_number(r, place);
-    VMSIM__ASSERT(about != TLB_INVALID && class < t->classes);
+    VMSIM__ASSERT(about != TLB_INVALID && class < t->classes && set < r->sets);
     return (struct vmsim_tlb_set){.set = set,
                                   .ways = r->ways,
                                   .last_use = tlb_tags(r, set) + r->use,
@@ -98,27 +97,26 @@ void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t 
     }
     *tlb_use(r, tag) = t->now;
     if (VMSIM__UNLIKELY(r->policy->hit != NULL)) {
-        struct vmsim_tlb_set set = set_of(t, r, tag, *tag);
+        struct vmsim_tlb_set set = set_of(t, r, set_number(r, tag), *tag);
         r->policy->hit(r->instance.context, &set, way_of(r, tag));
     }
 }
 
-/* The entry stops being what it is: filter, counts and hash. What the caller overwrites or clears must be gone from
- * everything that finds entries: filter, hash, and the counts that tell lookups which sizes are worth a probe. */
-static void forget(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
+/* The entry stops being what it is: gone from what finds entries, filter and hash. Counts are the caller's. */
+static void unlink(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     uint64_t old = *tag, *data = tlb_data(r, tag);
     VMSIM__ASSERT(old != TLB_INVALID);
     if (*data & TLB_FILTERED)
         tlb_filter_drop(t, old, *data, tag + r->use);
     if (r->wide.head)
         tlb_wide_remove(&r->wide, (uint32_t)(tag - r->block), old);
-    count_out(t, r, old);
 }
 
 /* An empty way has no time of use, or is last in the order, and so is the first victim of every policy. */
 void vmsim__tlb_array_clear(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     VMSIM__ASSERT(*tag != TLB_INVALID);
-    forget(t, r, tag);
+    unlink(t, r, tag);
+    count_out(t, r, *tag);
     *tag = TLB_INVALID;
     *tlb_data(r, tag) = 0;
     if (r->order) {
@@ -144,8 +142,9 @@ static void back_invalidate(struct vmsim__tlb *t, const struct tlb_array *r, uin
 }
 
 /* By the order. Limits make a way's number matter: an empty way is the first one by number, as elsewhere. */
-static uint32_t least_in_order(const struct tlb_array *r, const uint64_t *tags, uint32_t first, uint32_t count) {
-    uint64_t order = *order_of(r, tags);
+static uint32_t least_in_order(const struct tlb_array *r, uint32_t set, uint32_t first, uint32_t count) {
+    const uint64_t *tags = tlb_tags(r, set);
+    uint64_t order = r->order[set];
     for (uint32_t w = first; w < first + count; w++)
         if (tags[w] == TLB_INVALID)
             return w;
@@ -155,14 +154,14 @@ static uint32_t least_in_order(const struct tlb_array *r, const uint64_t *tags, 
 }
 
 /* The least recently used way of those that a class may take, the first empty one if there is any. */
-VMSIM__INLINE uint32_t least_used(struct tlb_array *r, const uint64_t *tags, uint32_t first, uint32_t count) {
+static uint32_t least_used(struct tlb_array *r, uint32_t set, unsigned class) {
+    const uint32_t first = r->first[class], count = r->count[class];
     if (r->order)
-        return least_in_order(r, tags, first, count);
-    const uint64_t *use = tags + r->use;
+        return least_in_order(r, set, first, count);
+    const uint64_t *use = tlb_tags(r, set) + r->use;
     if (!r->wide.head)
         return first + tlb_oldest(use + first, count);
-    uint32_t e = vmsim__tlb_wide_oldest(&r->wide, (uint32_t)((size_t)(tags - r->block) / r->stride)),
-             w = e - (uint32_t)(tags - r->block);
+    uint32_t w = vmsim__tlb_wide_oldest(&r->wide, set) - set * r->ways;
     if (!r->lru && !use[w])
         for (w = 0; use[w]; w++)
             ;
@@ -171,62 +170,73 @@ VMSIM__INLINE uint32_t least_used(struct tlb_array *r, const uint64_t *tags, uin
 
 /* The policy's victim among ways that are all taken. One from a plugin may answer anything: what lies outside the ways
  * is reported, and the least recently used goes. */
-static uint32_t policy_victim(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tags, uint64_t about,
-                              uint32_t oldest) {
+static uint32_t policy_victim(struct vmsim__tlb *t, struct tlb_array *r, uint32_t set, uint64_t about) {
     unsigned class = tlb_tag_class(about);
-    struct vmsim_tlb_set set = set_of(t, r, tags, about);
-    set.first = r->first[class];
-    set.ways = r->count[class];
-    uint32_t w = r->policy->victim(r->instance.context, &set);
-    if (VMSIM__LIKELY(w >= set.first && w - set.first < set.ways))
+    struct vmsim_tlb_set seen = set_of(t, r, set, about);
+    seen.first = r->first[class];
+    seen.ways = r->count[class];
+    uint32_t w = r->policy->victim(r->instance.context, &seen);
+    if (VMSIM__LIKELY(w >= seen.first && w - seen.first < seen.ways))
         return w;
     vmsim__policy_fallback(&r->instance,
-                           "chose way %u of set %u of TLB array %s, where ways %u to %u are to choose from", w, set.set,
-                           r->name, set.first, set.first + set.ways - 1);
-    return oldest;
+                           "chose way %u of set %u of TLB array %s, where ways %u to %u are to choose from", w, set,
+                           r->name, seen.first, seen.first + seen.ways - 1);
+    return least_used(r, set, class);
 }
 
-/* A way for a page of tag `about`: an empty one, else the policy's victim, evicted. */
-static uint64_t *make_room(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tags, uint64_t about) {
-    unsigned class = tlb_tag_class(about);
-    VMSIM__ASSERT(class < t->classes && r->count[class]);
-    uint32_t first = r->first[class], count = r->count[class], w = least_used(r, tags, first, count);
-    if (tags[w] == TLB_INVALID)
-        return tags + w;
-    if (VMSIM__UNLIKELY(!r->lru))
-        w = policy_victim(t, r, tags, about, w);
-    uint64_t old = tags[w];
+/* A way for a page of tag `about`: an empty one, else the policy's victim. */
+static uint32_t find_room(struct vmsim__tlb *t, struct tlb_array *r, uint32_t set, uint64_t about) {
+    VMSIM__ASSERT(tlb_tag_class(about) < t->classes && r->count[tlb_tag_class(about)]);
+    if (r->lru || r->valid < r->entries) {
+        uint32_t w = least_used(r, set, tlb_tag_class(about));
+        if (r->lru || tlb_tags(r, set)[w] == TLB_INVALID)
+            return w;
+    }
+    return policy_victim(t, r, set, about);
+}
+
+/* Out of the way for a page that looks go by alike? */
+static bool evict(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag, uint64_t for_tag) {
+    uint64_t old = *tag;
+    bool alike = tlb_replaces(r, old, for_tag);
     r->by_size[tlb_tag_class(old)].evict++;
-    forget(t, r, tags + w);
+    unlink(t, r, tag);
+    if (!alike)
+        count_out(t, r, old);
     if (VMSIM__UNLIKELY(r->inclusive))
         back_invalidate(t, r, old);
-    return tags + w;
+    return alike;
 }
 
 uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint64_t va, unsigned class, uint64_t data,
                                 uint16_t asid, bool absent) {
     VMSIM__ASSERT(class < t->classes && r->count[class]);
     uint64_t page = tlb_va57(va) >> t->class_shift[class], tag = tlb_tag(page, asid, class);
-    uint64_t *tags = tlb_tags(r, tlb_set(r, page)),
-             *at = absent || !r->present[class] ? NULL : tlb_find_tag(r, tags, tag);
+    uint32_t set = tlb_set(r, page);
+    uint64_t *tags = tlb_tags(r, set), *at = absent || !r->present[class] ? NULL : tlb_find_tag(r, tags, tag);
+    bool counted = at != NULL; /* among those present already */
     if (at)
-        forget(t, r, at);
+        unlink(t, r, at);
     else
-        at = make_room(t, r, tags, tag);
+        at = tags + find_room(t, r, set, tag);
+    if (!counted && *at != TLB_INVALID)
+        counted = evict(t, r, at, tag);
+    const uint32_t way = (uint32_t)(at - tags);
     *at = tag;
     *tlb_data(r, at) = data;
     if (r->order)
-        *order_of(r, at) = tlb_order_touch(*order_of(r, at), r->ways, way_of(r, at));
+        r->order[set] = tlb_order_touch(r->order[set], r->ways, way);
     else
         *tlb_use(r, at) = t->now;
     if (r->wide.head)
         tlb_wide_insert(&r->wide, (uint32_t)(at - r->block), tag, t->now);
-    count_in(t, r, tag);
+    if (!counted)
+        count_in(t, r, tag);
     r->by_size[class].fill++;
     if (VMSIM__UNLIKELY(r->policy->fill != NULL)) {
-        struct vmsim_tlb_set set = set_of(t, r, at, tag);
-        set.prefetched = data & TLB_PREFETCHED;
-        r->policy->fill(r->instance.context, &set, way_of(r, at));
+        struct vmsim_tlb_set filled = set_of(t, r, set, tag);
+        filled.prefetched = data & TLB_PREFETCHED;
+        r->policy->fill(r->instance.context, &filled, way);
     }
     return at;
 }

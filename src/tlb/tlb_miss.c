@@ -18,9 +18,7 @@ void vmsim__tlb_find_pair(struct vmsim__tlb *t, struct tlb_side *s) {
     bool two = t->levels == 2 && last && !s->look[2] && first->array->level == 1 && last->array->level == 2;
     const struct tlb_walk_cache *pde = t->walk_list[0], *pdpte = pde ? t->walk_list[1] : NULL;
     s->pair = (struct tlb_pair){NULL, NULL};
-    if (!two || first != s->home[0][0] || last != s->home[1][0] || !first->quick || !last->quick || t->prefetch)
-        return;
-    if (first->array->policy->hit || first->array->policy->fill || last->array->policy->fill)
+    if (!two || first != s->home[0][0] || last != s->home[1][0] || t->prefetch)
         return;
     if (t->format->long_mode && pdpte && pde->level == 1 && pdpte->level == 2)
         s->pair = (struct tlb_pair){first, last};
@@ -34,7 +32,7 @@ VMSIM__INLINE bool held(const struct tlb_place *p, uint64_t page, uint64_t tag) 
         return tlb_find_n(tags, tag, 4) != NULL;
     if (p->ways == 8)
         return tlb_find_n(tags, tag, 8) != NULL;
-    return tlb_find_n(tags, tag, p->ways) != NULL;
+    return tlb_find_tag(p->array, tags, tag) != NULL;
 }
 
 VMSIM__INLINE void fill(struct vmsim__tlb *t, const struct tlb_place *p, bool first, uint64_t va, uint64_t page,
