@@ -373,6 +373,14 @@ static void ipi_arrives(const struct vmsim__tlb_system *s, struct cpu *c) {
     vmsim__tlb_add_ns(c->tlb, s->cost.ipi_receive);
 }
 
+static bool is_target(const struct vmsim__tlb_system *s, unsigned cpu, const struct flush *f) {
+    return cpu < s->cpus && s->cpu[cpu].mm == f->mm && mask_test(&f->mm->cpus, cpu);
+}
+
+/* The hardware of hundreds of CPUs lies far apart in the host's memory: that of this many further is fetched while one
+ * is looked at. */
+#define AHEAD 5u
+
 /* Kernel: flush_tlb_multi. Tables that go away interrupt lazy CPUs as well, since a speculative walk of theirs may
  * still read them. */
 static uint64_t flush_by_ipi(struct vmsim__tlb_system *s, unsigned cpu, const struct flush *f, bool freed_tables) {
@@ -381,7 +389,9 @@ static uint64_t flush_by_ipi(struct vmsim__tlb_system *s, unsigned cpu, const st
     uint64_t ns = 0;
     for (unsigned i = 0; i < s->cpus; i++) {
         struct cpu *c = &s->cpu[i];
-        if (c->mm != f->mm || !mask_test(&f->mm->cpus, i))
+        if (is_target(s, i + AHEAD, f))
+            vmsim__tlb_expect_flush(s->cpu[i + AHEAD].tlb);
+        if (!is_target(s, i, f))
             continue;
         if (i == cpu) {
             if (!c->lazy || freed_tables)

@@ -76,6 +76,9 @@ unsigned vmsim__tlb_flush_asid(struct vmsim__tlb *t, uint16_t asid); /* all but 
 unsigned vmsim__tlb_flush_nonglobal(struct vmsim__tlb *t);           /* every ASID */
 unsigned vmsim__tlb_flush_all(struct vmsim__tlb *t);                 /* global too */
 
+/* Host only: pages of it will be flushed soon. */
+void vmsim__tlb_expect_flush(const struct vmsim__tlb *t);
+
 /* --- Counters -------------------------------------------------------------------------------------------------------
  */
 

@@ -16,17 +16,27 @@ uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_arr
     return NULL;
 }
 
+/* Adds one look for each size that the array holds, and one more where some of that size are global. */
+static const struct tlb_place **list_array(const struct tlb_array *r, const struct tlb_place **end) {
+    for (unsigned i = 0; i < r->classes; i++) {
+        unsigned c = r->class_at[i];
+        if (r->present[c])
+            *end++ = &r->place[0][c];
+        if (r->global[c])
+            *end++ = &r->place[1][c];
+    }
+    return end;
+}
+
 VMSIM__NOINLINE void vmsim__tlb_list_looks(struct vmsim__tlb *t) {
+    const struct tlb_place **end = t->look;
+    for (unsigned i = 0; i < t->arrays; i++)
+        end = list_array(&t->array[i], end);
+    *end = NULL;
     for (unsigned fetch = 0; fetch < 2; fetch++) {
-        const struct tlb_place **end = t->side[fetch].look;
+        end = t->side[fetch].look;
         for (struct tlb_array *const *at = t->side[fetch].path; *at; at++)
-            for (unsigned i = 0; i < (*at)->classes; i++) {
-                unsigned c = (*at)->class_at[i];
-                if ((*at)->present[c])
-                    *end++ = &(*at)->place[0][c];
-                if ((*at)->global[c])
-                    *end++ = &(*at)->place[1][c];
-            }
+            end = list_array(*at, end);
         VMSIM__ASSERT(end < t->side[fetch].look + VMSIM__COUNT(t->side[fetch].look));
         *end = NULL;
         vmsim__tlb_find_pair(t, &t->side[fetch]);
@@ -290,5 +300,23 @@ unsigned vmsim__tlb_array_drop(struct vmsim__tlb *t, struct tlb_array *r, uint16
         if (global && r->global[c])
             dropped += drop_tag(t, r, va >> t->class_shift[c], VMSIM__ASID_GLOBAL, c);
     }
+    return dropped;
+}
+
+/* Whether any array may hold part of the page. */
+static bool may_hold(const struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned shift) {
+    for (const struct tlb_place *const *at = t->look; *at; at++)
+        if ((*at)->shift < shift || tlb_look(*at, asid, va))
+            return true;
+    return false;
+}
+
+/* Nearly always it is held nowhere: it has just faulted, or this is one of many CPUs, which never saw it. */
+unsigned vmsim__tlb_drop_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned shift) {
+    VMSIM__ASSERT(shift >= t->page_shift && shift < 64);
+    unsigned dropped = 0;
+    if (VMSIM__UNLIKELY(may_hold(t, asid, va, shift)))
+        for (unsigned i = 0; i < t->arrays; i++)
+            dropped += vmsim__tlb_array_drop(t, &t->array[i], asid, va, shift, true);
     return dropped;
 }

@@ -9,14 +9,22 @@ static unsigned counted(struct vmsim__tlb *t, enum vmsim__tlb_counter what, unsi
     return entries;
 }
 
+void vmsim__tlb_expect_flush(const struct vmsim__tlb *t) {
+    __builtin_prefetch(&t->ns, 1);
+    __builtin_prefetch(t->look);
+    __builtin_prefetch(&t->counter[VMSIM__TLB_flush_page], 1);
+    __builtin_prefetch(&t->counter[VMSIM__TLB_ipi_received], 1);
+    for (unsigned i = 0; i < VMSIM__TLB_LEVELS; i++)
+        __builtin_prefetch(&t->array[i].place[0][0]);
+    for (unsigned level = 1; level < VMSIM__PT_LEVELS; level++)
+        __builtin_prefetch(&t->walk_cache[level]);
+}
+
 /* Walk caches lose all of the ASID: INVLPG drops paging-structure entries whatever the address (Intel SDM volume 3,
  * 4.10.4.1). */
 unsigned vmsim__tlb_flush_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned page_shift) {
     VMSIM__ASSERT(page_shift >= t->page_shift);
-    unsigned dropped = 0;
-    for (unsigned i = 0; i < t->arrays; i++)
-        if (t->array[i].valid)
-            dropped += tlb_array_drop_page(t, &t->array[i], asid, va, page_shift);
+    unsigned dropped = vmsim__tlb_drop_page(t, asid, va, page_shift);
     vmsim__tlb_walk_drop_asid(t, asid);
     return counted(t, VMSIM__TLB_flush_page, dropped);
 }

@@ -88,14 +88,15 @@ enum tlb_quick {
 
 /* How pages of one size lie in one array: what a look and a fill need, on one line of the host's cache. */
 struct tlb_place {
-    uint64_t *block, *order;
+    _Alignas(64) uint64_t *block;
+    uint64_t *order;
     struct tlb_array *array;
     struct vmsim__tlb_array_counters *count;
     uint64_t tag; /* ORed to a tag: the class, and all ones in the ASID's place for global entries */
     uint32_t mask, stride;
-    uint8_t shift, class, ways;
-    bool plain; /* 2^n sets, which the low bits of the page number tell */
-    bool tree;  /* victims by tree-plru */
+    uint8_t shift, class, ways; /* ways: 0 if too many to be looked at in turn */
+    bool plain;                 /* 2^n sets, which the low bits of the page number tell */
+    bool tree;                  /* victims by tree-plru */
     uint8_t quick;
 };
 
@@ -135,7 +136,7 @@ struct tlb_walk_way {
 /* Sets whose ways are a ring from the least recently used one on: the victim becomes the newest when the ring is
  * turned by one. They are found by scanning, but for level 1 of large tables, where the leaf table knows. */
 struct tlb_walk_cache {
-    uint64_t *tag; /* (va >> shift of the level) << 16 | ASID; TLB_INVALID */
+    _Alignas(64) uint64_t *tag; /* (va >> shift of the level) << 16 | ASID; TLB_INVALID */
     struct tlb_walk_way *way;
     struct tlb_walk_link {
         uint32_t newer, older;
@@ -171,8 +172,7 @@ struct tlb_side {
     const struct tlb_place *last; /* host only: of base pages at the last level, if worth a prefetch; else NULL */
     struct tlb_pair pair;
     struct tlb_array *path[VMSIM__TLB_ARRAYS + 1]; /* the arrays to look in, level after level, ended by NULL */
-    /* The path look by look: in each array one for each size that it holds at the moment, the largest first, and one
-     * more where some of that size are global. */
+    /* The path look by look: in each array one for each size that it holds at the moment, the largest first. */
     const struct tlb_place *look[VMSIM__TLB_ARRAYS * 2 * VMSIM__TLB_SIZES + 1];
 };
 
@@ -188,8 +188,14 @@ struct vmsim__tlb {
     bool filter_user; /* what the filter's entries were checked for */
     uint16_t filter_asid;
 
-    uint64_t now; /* time of the last translation */
+    /* What a shootdown needs of a CPU that never saw the page comes first: few lines of the host's cache. */
+    _Alignas(64) uint64_t ns;                           /* time outside the access path */
+    struct tlb_walk_cache *walk_list[VMSIM__PT_LEVELS]; /* those that there are, lowest level first, ended by NULL */
+    uint64_t now;                                       /* time of the last translation */
     uint64_t cycles;
+    /* One look for each array and size that it holds, and for global entries: all that may be found. */
+    _Alignas(64) const struct tlb_place *look[VMSIM__TLB_ARRAYS * 2 * VMSIM__TLB_SIZES + 1];
+    uint64_t taken_cycles, cycle_rest; /* cycles already given out; rest of the division */
     const struct vmsim__pt_format *format;
     const struct vmsim__pagetable *pt; /* of the running batch */
     uint16_t asid;
@@ -203,7 +209,6 @@ struct vmsim__tlb {
     struct tlb_array array[VMSIM__TLB_ARRAYS];
     struct tlb_side side[2];                            /* of data [0] and fetches [1] */
     struct tlb_walk_cache walk_cache[VMSIM__PT_LEVELS]; /* by level of the cached entry; [0] unused */
-    struct tlb_walk_cache *walk_list[VMSIM__PT_LEVELS]; /* those that there are, lowest level first, ended by NULL */
     uint64_t walk_latency, walk_reference;
     const struct vmsim__tlb_memory *memory;   /* where frames are; NULL: none is far */
     const struct vmsim__tlb_latency *distant; /* by node */
@@ -218,8 +223,6 @@ struct vmsim__tlb {
     uint64_t counter[VMSIM__TLB_COUNTER_COUNT];
     uint64_t walks_by_size[VMSIM__TLB_SIZES];
     uint64_t clock; /* MHz */
-    uint64_t ns, taken_cycles,
-        cycle_rest; /* time outside the access path; cycles already given out; rest of the division */
     struct vmsim__alloc *alloc;
     const vmsim_access *resume; /* host only: the access at which the last batch stopped, and how far beyond it was */
     size_t resume_looked;       /* looked ahead */
@@ -388,9 +391,8 @@ VMSIM__INLINE uint64_t *tlb_place_set(const struct tlb_place *p, uint64_t page) 
     return tlb_tags(p->array, tlb_set(p->array, page));
 }
 
-/* The entry of the page that holds va, or NULL: its tag's place. No state changes. */
-VMSIM__INLINE uint64_t *tlb_look(const struct tlb_place *p, uint16_t asid, uint64_t va) {
-    uint64_t page = tlb_va57(va) >> p->shift, tag = tlb_tag(page, asid, 0) | p->tag;
+/* The entry of a page with this tag, or NULL. No state changes. */
+VMSIM__INLINE uint64_t *tlb_find_page(const struct tlb_place *p, uint64_t page, uint64_t tag) {
     if (p->quick == TLB_QUICK_WIDE) {
         uint32_t e = tlb_wide_find(&p->array->wide, tag);
         return e == TLB_NOBODY ? NULL : p->block + e;
@@ -400,7 +402,13 @@ VMSIM__INLINE uint64_t *tlb_look(const struct tlb_place *p, uint16_t asid, uint6
         return tlb_find_n(tags, tag, 4);
     if (p->ways == 8)
         return tlb_find_n(tags, tag, 8);
-    return tlb_find_tag(p->array, tags, tag);
+    return p->ways ? tlb_find_n(tags, tag, p->ways) : tlb_find_tag(p->array, tags, tag);
+}
+
+/* The entry of the page that holds va, or NULL: its tag's place. */
+VMSIM__INLINE uint64_t *tlb_look(const struct tlb_place *p, uint16_t asid, uint64_t va) {
+    uint64_t page = tlb_va57(va) >> p->shift;
+    return tlb_find_page(p, page, tlb_tag(page, asid, 0) | p->tag);
 }
 
 /* The entry of the page that holds va in one array, or NULL. No state changes. */
@@ -419,20 +427,8 @@ void vmsim__tlb_array_clear(struct vmsim__tlb *t, struct tlb_array *r, uint64_t 
 unsigned vmsim__tlb_array_drop(struct vmsim__tlb *t, struct tlb_array *r, uint16_t asid, uint64_t va, unsigned shift,
                                bool global);
 
-/* The same with global entries, where it is nearly always a base page, and an array that holds no other kind: a fault,
- * and CPUs that are asked about pages that they never saw. */
-VMSIM__INLINE unsigned tlb_array_drop_page(struct vmsim__tlb *t, struct tlb_array *r, uint16_t asid, uint64_t va,
-                                           unsigned page_shift) {
-    VMSIM__ASSERT(r->valid);
-    if (VMSIM__UNLIKELY(page_shift != t->page_shift || r->present[0] != r->valid || r->global[0]))
-        return vmsim__tlb_array_drop(t, r, asid, va, page_shift, true);
-    uint64_t *tag = tlb_look(&r->place[0][0], asid, va);
-    if (!tag)
-        return 0;
-    vmsim__tlb_array_clear(t, r, tag);
-    r->by_size[0].flush++;
-    return 1;
-}
+/* The same in all arrays, with global entries. */
+unsigned vmsim__tlb_drop_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned shift);
 
 /* --- tlb_filter.c ----------------------------------------------------------------------------------------------------
  */

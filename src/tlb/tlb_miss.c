@@ -24,17 +24,6 @@ void vmsim__tlb_find_pair(struct vmsim__tlb *t, struct tlb_side *s) {
         s->pair = (struct tlb_pair){first, last};
 }
 
-VMSIM__INLINE bool held(const struct tlb_place *p, uint64_t page, uint64_t tag) {
-    if (p->quick == TLB_QUICK_WIDE)
-        return tlb_wide_find(&p->array->wide, tag) != TLB_NOBODY;
-    uint64_t *tags = tlb_place_set(p, page);
-    if (p->ways == 4)
-        return tlb_find_n(tags, tag, 4) != NULL;
-    if (p->ways == 8)
-        return tlb_find_n(tags, tag, 8) != NULL;
-    return tlb_find_tag(p->array, tags, tag) != NULL;
-}
-
 VMSIM__INLINE void fill(struct vmsim__tlb *t, const struct tlb_place *p, bool first, uint64_t va, uint64_t page,
                         uint64_t tag, uint64_t data) {
     p->count->miss++;
@@ -125,7 +114,7 @@ bool vmsim__tlb_plain_miss(struct vmsim__tlb *t, const struct tlb_side *s, vmsim
     const uint64_t page = x >> 19, tag = tlb_tag(page, t->asid, 0);
     const unsigned type = x & 3, mode = VMSIM__WALK_USER | (type == VMSIM_RMW ? VMSIM__WALK_WRITE : type);
     VMSIM__ASSERT(first->class == 0 && last->class == 0 && t->page_shift == 12);
-    if (held(first, page, tag) || held(last, page, tag))
+    if (tlb_find_page(first, page, tag) || tlb_find_page(last, page, tag))
         return false;
     struct way_down d = find_way_down(t, page);
     uint64_t data;

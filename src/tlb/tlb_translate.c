@@ -128,9 +128,7 @@ static VMSIM__NOINLINE bool hit(struct vmsim__tlb *t, struct request q, struct f
 }
 
 static void drop_page(struct vmsim__tlb *t, uint64_t va) {
-    for (unsigned i = 0; i < t->arrays; i++)
-        if (t->array[i].valid)
-            tlb_array_drop_page(t, &t->array[i], t->asid, va, t->page_shift);
+    vmsim__tlb_drop_page(t, t->asid, va, t->page_shift);
     vmsim__tlb_walk_drop_va(t, t->asid, va);
 }
 
