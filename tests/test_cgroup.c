@@ -182,12 +182,137 @@ static void who_grows_beyond_memory_max_dies_of_it_alone(void **state) {
     end(&o);
 }
 
+/* ---- against captures of Linux 6.1: workloads cg_cache, cg_oom, memcg ---- */
+
+/* What changed between two markers, or from the start. */
+static uint64_t between(const struct outcome *o, const char *from, const char *to, const char *name) {
+    uint64_t value[2] = {0, 0};
+    size_t id;
+    assert_int_equal(vmsim_counter_find(o->m, name, &id), 0);
+    for (size_t i = 0; i < o->s->markers.count; i++) {
+        const struct vmsim__marker *k = &o->s->markers.at[i];
+        value[0] = from && !strcmp(k->name, from) ? k->values[id] : value[0];
+        value[1] = !strcmp(k->name, to) ? k->values[id] : value[1];
+    }
+    return value[1] - value[0];
+}
+
+/* 64 MiB of a file in 32 MiB of memory: three passes, a hot set of 16 MiB four times, a scan, the hot set again. Each
+ * reclaim takes 57 pages: 1, 3, 7, 15, 31 of some 8,030 at priorities 12 to 8. What the captured process had charged
+ * besides, slab among it, some 128 pages, is anonymous memory and pages of another file here. */
+static void the_page_cache_of_a_cgroup_is_reclaimed_as_by_linux(void **state) {
+    static const struct {
+        const char *phase;
+        uint64_t scan, refault, activate, refill, deactivate, max;
+    } linux_has[] = {
+        {"pass1", 8379, 0, 0, 0, 0, 147},         {"pass2", 16416, 16416, 0, 0, 0, 288},
+        {"pass3", 16416, 16416, 0, 0, 0, 288},    {"hot", 4104, 4128, 4096, 0, 0, 72},
+        {"scan", 12312, 12288, 0, 120, 120, 216}, {"again", 57, 85, 0, 0, 0, 1},
+    };
+    (void)state;
+    struct outcome o =
+        run_with("machine: {cpus: 1, nodes: [{memory: 256MiB}], kernel: '6.1', transparent_hugepage: never}\n"
+                 "workload:\n"
+                 "  cgroups: [{path: /c, files: {memory.max: 32MiB}}]\n"
+                 "  files: [{name: /big, size: 96MiB}, {name: /own, size: 140KiB}]\n"
+                 "  tasks:\n"
+                 "    - name: reader\n"
+                 "      cgroup: /c\n"
+                 "      program:\n"
+                 "        - mmap: {as: a, length: 336KiB}\n"
+                 "        - touch: {region: a, write: 100%}\n"
+                 "        - read: {file: /own}\n"
+                 "        - read: {file: /own}\n"
+                 "        - lru_drain\n"
+                 "        - marker: {name: start}\n"
+                 "        - read: {file: /big, length: 64MiB, block: 64KiB}\n"
+                 "        - lru_drain\n"
+                 "        - marker: {name: pass1}\n"
+                 "        - read: {file: /big, length: 64MiB, block: 64KiB}\n"
+                 "        - lru_drain\n"
+                 "        - marker: {name: pass2}\n"
+                 "        - read: {file: /big, length: 64MiB, block: 64KiB}\n"
+                 "        - lru_drain\n"
+                 "        - marker: {name: pass3}\n"
+                 "        - repeat: {times: 4, steps: [{read: {file: /big, length: 16MiB, block: 64KiB}}]}\n"
+                 "        - lru_drain\n"
+                 "        - marker: {name: hot}\n"
+                 "        - read: {file: /big, length: 64MiB, block: 64KiB}\n"
+                 "        - lru_drain\n"
+                 "        - marker: {name: scan}\n"
+                 "        - read: {file: /big, length: 16MiB, block: 64KiB}\n"
+                 "        - lru_drain\n"
+                 "        - marker: {name: again}\n",
+                 2000);
+    for (size_t i = 0; i < VMSIM__COUNT(linux_has); i++) {
+        const char *from = i ? linux_has[i - 1].phase : "start", *to = linux_has[i].phase;
+        print_message("%s: ", to);
+        assert_int_equal(between(&o, from, to, "vmstat.pgscan_file"), linux_has[i].scan);
+        assert_int_equal(between(&o, from, to, "vmstat.pgsteal_file"), linux_has[i].scan);
+        assert_int_equal(between(&o, from, to, "vmstat.workingset_refault_file"), linux_has[i].refault);
+        assert_int_equal(between(&o, from, to, "vmstat.pgactivate"), linux_has[i].activate);
+        assert_int_equal(between(&o, from, to, "vmstat.pgdeactivate"), linux_has[i].deactivate);
+        assert_int_equal(between(&o, from, to, "cgroups./c.memory.stat.pgrefill"), linux_has[i].refill);
+        assert_int_equal(between(&o, from, to, "cgroups./c.memory.events.max"), linux_has[i].max);
+        assert_int_equal(between(&o, from, to, "cgroups./c.memory.stat.pgscan_direct"), linux_has[i].scan);
+    }
+    assert_int_equal(of(&o, "/c", "memory.peak"), 32 * MIB);
+    assert_int_equal(counter(&o, "vmstat.pgscan_direct"), 0);
+    end(&o);
+}
+
+/* Three hold memory with an oom_score_adj each, a fourth grows: who dies in which order? */
+static void tasks_of_a_cgroup_die_in_the_order_of_linux(void **state) {
+    static const struct {
+        int adj[3];
+        const char *order;
+    } linux_has[] = {{{500, 600, 550}, "BCH"}, {{500, 500, 500}, "BCH"}, {{0, 0, 0}, "BH"}};
+    static const char *const names[] = {"A", "B", "C", "H"};
+    (void)state;
+    for (size_t i = 0; i < VMSIM__COUNT(linux_has); i++) {
+        char text[1600], order[5] = "";
+        const int *adj = linux_has[i].adj;
+        snprintf(text, sizeof text,
+                 "machine: {cpus: 1, nodes: [{memory: 256MiB}], kernel: '6.1', transparent_hugepage: never}\n"
+                 "workload:\n"
+                 "  cgroups: [{path: /o, files: {memory.max: 64MiB}}]\n"
+                 "  tasks:\n"
+                 "    - {name: A, cgroup: /o, oom_score_adj: %d, program: [{mmap: {as: h, length: 12MiB}}, {touch: "
+                 "{region: h, write: 100%%}}, {sleep: {time: 60s}}]}\n"
+                 "    - {name: B, cgroup: /o, oom_score_adj: %d, program: [{mmap: {as: h, length: 24MiB}}, {touch: "
+                 "{region: h, write: 100%%}}, {sleep: {time: 60s}}]}\n"
+                 "    - {name: C, cgroup: /o, oom_score_adj: %d, program: [{mmap: {as: h, length: 16MiB}}, {touch: "
+                 "{region: h, write: 100%%}}, {sleep: {time: 60s}}]}\n"
+                 "    - {name: H, cgroup: /o, start: 1s, program: [{mmap: {as: h, length: 80000KiB}}, {touch: {region: "
+                 "h, write: 100%%}}]}\n",
+                 adj[0], adj[1], adj[2]);
+        struct outcome o = run(text);
+        for (uint64_t last = 0, next = 0; next != UINT64_MAX; last = next) {
+            const char *who = "";
+            next = UINT64_MAX;
+            for (size_t n = 0; n < VMSIM__COUNT(names); n++) {
+                const struct vmsim__task *t = task(&o, names[n]);
+                if (t->stop == VMSIM_STOP_OOM && t->end_ns > last && t->end_ns < next) {
+                    next = t->end_ns;
+                    who = names[n];
+                }
+            }
+            strcat(order, who);
+        }
+        assert_string_equal(order, linux_has[i].order);
+        assert_int_equal(of(&o, "/o", "memory.events.oom_kill"), strlen(order));
+        end(&o);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_tree_is_made_and_removed_as_by_mkdir),
         cmocka_unit_test(files_take_and_give_what_linux_does),
         cmocka_unit_test(who_brings_a_page_pays_for_it_until_it_is_freed),
         cmocka_unit_test(who_grows_beyond_memory_max_dies_of_it_alone),
+        cmocka_unit_test(the_page_cache_of_a_cgroup_is_reclaimed_as_by_linux),
+        cmocka_unit_test(tasks_of_a_cgroup_die_in_the_order_of_linux),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

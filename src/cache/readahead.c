@@ -159,7 +159,9 @@ void vmsim__ra_async(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim
     if (!ra->ra_pages || vmsim__frame_is(fr, VMSIM__FRAME_WRITEBACK))
         return;
     fr->flags &= ~VMSIM__FRAME_READAHEAD;
+    vmsim__folio_get(c->lru, pfn); /* finding memory for the window may reclaim, but not what is about to be used */
     read_ahead(c, f, ra, VMSIM_READAHEAD_MARK, index, pages, cpu);
+    vmsim__folio_put(c->lru, pfn, cpu);
 }
 
 /* The second half of do_sync_mmap_readahead. */

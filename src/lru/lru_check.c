@@ -8,6 +8,7 @@
 /* What the frames say of one cgroup without those below. */
 struct own {
     uint64_t pages;
+    int64_t kmem;
     int64_t listed[VMSIM__LRU_LISTS];
 };
 
@@ -82,10 +83,12 @@ static int count_frame(struct check *k, const struct vmsim__frame *f, uint64_t *
         return 0;
     if (!vmsim__memcg_by_id(k->lru, f->memcg))
         FAIL(k, "a frame is charged to cgroup %u, which is gone", f->memcg);
-    k->own[f->memcg].pages += vmsim__frame_pages(f);
+    const uint32_t pages =
+        vmsim__frame_is(f, VMSIM__FRAME_TABLE) ? UINT32_C(1) << vmsim__block_order(f) : vmsim__frame_pages(f);
+    k->own[f->memcg].pages += pages;
+    k->own[f->memcg].kmem += vmsim__frame_is(f, VMSIM__FRAME_TABLE) ? pages : 0;
     if (vmsim__frame_is(f, VMSIM__FRAME_LRU)) {
         enum vmsim__lru_list list = vmsim__lru_list_of(f);
-        int64_t pages = vmsim__frame_pages(f);
         vmsim__recount_node_add(&k->recount, f, (enum vmsim__node_stat)(VMSIM__NR_INACTIVE_ANON + list), pages);
         vmsim__recount_zone_add(&k->recount, f, (enum vmsim__zone_stat)(VMSIM__NR_ZONE_INACTIVE_ANON + list), pages);
         k->own[f->memcg].listed[list] += pages;
@@ -143,6 +146,9 @@ static int check_memcgs(const struct check *k) {
         if (pages != m->memory.usage)
             FAIL(k, "cgroup %u: %llu pages are charged, %llu found", m->id, (unsigned long long)m->memory.usage,
                  (unsigned long long)pages);
+        if (k->own[m->id].kmem != m->kmem)
+            FAIL(k, "cgroup %u: %lld pages of the kernel's, %lld found", m->id, (long long)m->kmem,
+                 (long long)k->own[m->id].kmem);
         if (m->memory.watermark < m->memory.usage)
             FAIL(k, "cgroup %u: its peak is below its usage", m->id);
         for (unsigned l = 0; l < VMSIM__LRU_LISTS; l++) {

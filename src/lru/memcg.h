@@ -120,8 +120,8 @@ static inline bool vmsim__folio_charge(struct vmsim__lru *lru, const struct vmsi
                                        uint32_t gfp, unsigned cpu) {
     return VMSIM__LIKELY(!now->memcg) || vmsim__folio_charge_to(lru, now->memcg, pfn, gfp, cpu);
 }
-/* The same of 2^order frames of the kernel's own (GFP_ACCOUNT), each on its own; and back, into the CPU's stock, before
- * they are freed. Kernel: __memcg_kmem_charge_page. */
+/* The same of 2^order frames of the kernel's own (GFP_ACCOUNT), which the first stands for; and back, into the CPU's
+ * stock, before they are freed. Kernel: __memcg_kmem_charge_page. */
 bool vmsim__kmem_charge_to(struct vmsim__lru *lru, uint16_t memcg, vmsim__pfn pfn, unsigned order, uint32_t gfp,
                            unsigned cpu);
 void vmsim__kmem_uncharge(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned order, unsigned cpu);

@@ -189,11 +189,9 @@ bool vmsim__kmem_charge_to(struct vmsim__lru *lru, uint16_t memcg, vmsim__pfn pf
     const uint32_t pages = UINT32_C(1) << order;
     if (!vmsim__memcg_charge(lru, memcg, pages, gfp, cpu))
         return false;
-    for (uint32_t i = 0; memcg && i < pages; i++) {
-        VMSIM__ASSERT(!vmsim__lru_frame(lru, pfn + i)->memcg);
-        vmsim__lru_frame(lru, pfn + i)->memcg = memcg;
-    }
-    lru->memcgs.at[memcg]->kmem += memcg ? pages : 0;
+    VMSIM__ASSERT(memcg && !vmsim__lru_frame(lru, pfn)->memcg);
+    vmsim__lru_frame(lru, pfn)->memcg = memcg;
+    lru->memcgs.at[memcg]->kmem += pages;
     return true;
 }
 
@@ -205,8 +203,7 @@ void vmsim__kmem_uncharge(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned order
     if (!memcg)
         return;
     VMSIM__ASSERT(m && m->memory.usage >= pages && m->kmem >= pages);
-    for (uint32_t i = 0; i < pages; i++)
-        vmsim__lru_frame(lru, pfn + i)->memcg = 0;
+    vmsim__lru_frame(lru, pfn)->memcg = 0;
     m->kmem -= pages;
     if (m->online)
         refill_stock(lru, memcg, pages, cpu);

@@ -314,7 +314,8 @@ int vmsim_task_exit(struct vmsim_machine *m, uint32_t task) {
     if (!t)
         return VMSIM_EINVAL;
     int err = vmsim__sched_catch_up(m, t);
-    vmsim__task_kill(m, t, VMSIM_STOP_NONE, 0);
+    if (t->state != VMSIM__TASK_DEAD) /* the OOM killer was not there before */
+        vmsim__task_kill(m, t, VMSIM_STOP_NONE, 0);
     return err;
 }
 

@@ -6,7 +6,8 @@
  *                        +-- proc/PID/...                         a set a task          (arg: the task)
  *                        +-- sys/block/NAME/...                   a set a device        (arg: the device)
  *                        +-- sys/devices/system/node/nodeN/...    a set a node          (arg: the node)
- *                        `-- sys/devices/system/cpu/cpuN/...      a set a CPU           (arg: the CPU)
+ *                        +-- sys/devices/system/cpu/cpuN/...      a set a CPU           (arg: the CPU)
+ *                        `-- sys/fs/cgroup/...                    a set a cgroup        (arg: it and the file)
  *
  * Texts are Linux's to the byte: labels, order, widths. Where kernels differ, struct vmsim__proc_profile says how. What
  * vmsim does not model is printed as a kernel prints it that never did it: 0. PID is the task's number + 1; a task
@@ -80,6 +81,9 @@ int vmsim__proc_each_task(struct vmsim_machine *m, vmsim__proc_visit *visit, voi
 /* A task without an address space has what it had at its end. */
 void vmsim__task_memory(const struct vmsim__task *t, struct vmsim__mm_status *out);
 vmsim__proc_render vmsim__task_maps, vmsim__task_smaps, vmsim__task_smaps_rollup;
+/* proc_cgroup.c */
+vmsim__proc_render vmsim__task_cgroup;
+int vmsim__proc_each_cgroup(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context);
 /* proc_sysfs.c */
 int vmsim__proc_each_sysfs(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context);
 

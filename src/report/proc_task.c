@@ -232,6 +232,7 @@ static const struct {
     bool live; /* only while the task has an address space */
     bool mmu;  /* not with fs/proc/task_nommu.c */
 } files[] = {
+    {"cgroup", vmsim__task_cgroup, false, false},
     {"cmdline", task_cmdline, false, false},
     {"comm", task_comm, false, false},
     {"maps", vmsim__task_maps, true, false},

@@ -24,6 +24,7 @@ int vmsim__proc_each(struct vmsim_machine *m, vmsim__proc_visit *visit, void *co
     err = err ? err : vmsim__proc_each_sysctl(m, visit, context);
     err = err ? err : vmsim__proc_each_task(m, visit, context);
     err = err ? err : vmsim__proc_each_block(m, visit, context);
+    err = err ? err : vmsim__proc_each_cgroup(m, visit, context);
     return err ? err : vmsim__proc_each_sysfs(m, visit, context);
 }
 
