@@ -2,15 +2,12 @@
 /* What the files of src/cache/ share and nobody else sees: the cache itself, counters, frames. */
 #ifndef VMSIM__CACHE_IMPL_H
 #define VMSIM__CACHE_IMPL_H
+#include "base/linux_errno.h"
 #include "base/vec.h"
 #include "cache/cache.h"
 #include "lru/memcg.h"
 #include "swap/swap.h"
 
-#define VMSIM__LINUX_ENOMEM 12
-#define VMSIM__LINUX_EINVAL 22
-#define VMSIM__LINUX_EFBIG 27
-#define VMSIM__LINUX_EOPNOTSUPP 95
 #define VMSIM__READ_BATCH 15      /* pages looked up, invalidated, dropped at once (PAGEVEC_SIZE) */
 #define VMSIM__MMAP_LOTSAMISS 100 /* faults without luck until read-around gives up */
 

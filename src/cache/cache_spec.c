@@ -35,6 +35,53 @@ const struct vmsim_param vmsim__device_params[] = {
     {0},
 };
 
+/* Knobs that stand in `page_cache:` as well. X(name, type, default, largest, unit, meaning) */
+#define DIRTY(X)                                                                                                       \
+    X(dirty_ratio, UINT, "20", 100, "%", "percent of dirtyable memory at which writers are throttled.")                \
+    X(dirty_background_ratio, UINT, "10", 100, "%", "percent at which the flusher starts.")                            \
+    X(dirty_bytes, SIZE, "0", 0, "bytes", "overrides dirty_ratio when not 0.")                                         \
+    X(dirty_background_bytes, SIZE, "0", 0, "bytes", "overrides dirty_background_ratio when not 0.")                   \
+    X(dirty_expire_centisecs, UINT, "3000", INT32_MAX, "1/100 s",                                                      \
+      "hundredths of a second after which the flusher writes dirty pages.")                                            \
+    X(dirty_writeback_centisecs, UINT, "500", INT32_MAX, "1/100 s",                                                    \
+      "between two looks for such pages; 0: none is written for its age.")
+
+/* A dirty limit given in bytes switches the one in percent off, and the other way round: the last write wins. Kernel:
+ * dirty_bytes_handler, dirty_ratio_handler. */
+static void switch_other_off(void *owner, const struct vmsim__knob *knob) {
+    struct vmsim__cache_spec *c = owner;
+    switch (knob->value.offset) {
+    case offsetof(struct vmsim__cache_spec, dirty_ratio):
+        c->dirty_bytes = 0;
+        break;
+    case offsetof(struct vmsim__cache_spec, dirty_bytes):
+        c->dirty_ratio = 0;
+        break;
+    case offsetof(struct vmsim__cache_spec, dirty_background_ratio):
+        c->dirty_background_bytes = 0;
+        break;
+    case offsetof(struct vmsim__cache_spec, dirty_background_bytes):
+        c->dirty_background_ratio = 0;
+        break;
+    default:
+        break;
+    }
+}
+
+const struct vmsim__knob vmsim__cache_knobs[] = {
+#define KNOB(field, param_type, default_text, most, unit_text, doc_text)                                               \
+    {.value = {.name = "vm." #field,                                                                                   \
+               .type = VMSIM_PARAM_##param_type,                                                                       \
+               FIELD(vmsim__cache_spec, field),                                                                        \
+               .fallback = default_text,                                                                               \
+               .max = most,                                                                                            \
+               .doc = doc_text},                                                                                       \
+     .unit = unit_text,                                                                                                \
+     .written = switch_other_off},
+    DIRTY(KNOB)
+#undef KNOB
+        {.value = {0}}};
+
 const struct vmsim_param vmsim__cache_params[] = {
     {.name = "read_ahead",
      .type = VMSIM_PARAM_SIZE,
@@ -42,45 +89,20 @@ const struct vmsim_param vmsim__cache_params[] = {
      .fallback = "128KiB",
      .doc = "Largest readahead window (/sys/block/DEV/queue/read_ahead_kb). Rounded down to pages; 0 turns readahead "
             "off."},
-    {.name = "dirty_ratio",
-     .type = VMSIM_PARAM_UINT,
-     FIELD(vmsim__cache_spec, dirty_ratio),
-     .fallback = "20",
-     .max = 100,
-     .doc = "vm.dirty_ratio: percent of dirtyable memory at which writers are throttled."},
-    {.name = "dirty_background_ratio",
-     .type = VMSIM_PARAM_UINT,
-     FIELD(vmsim__cache_spec, dirty_background_ratio),
-     .fallback = "10",
-     .max = 100,
-     .doc = "vm.dirty_background_ratio: percent at which the flusher starts."},
-    {.name = "dirty_bytes",
-     .type = VMSIM_PARAM_SIZE,
-     FIELD(vmsim__cache_spec, dirty_bytes),
-     .fallback = "0",
-     .doc = "vm.dirty_bytes: overrides dirty_ratio when not 0."},
-    {.name = "dirty_background_bytes",
-     .type = VMSIM_PARAM_SIZE,
-     FIELD(vmsim__cache_spec, dirty_background_bytes),
-     .fallback = "0",
-     .doc = "vm.dirty_background_bytes: overrides dirty_background_ratio when not 0."},
-    {.name = "dirty_expire_centisecs",
-     .type = VMSIM_PARAM_UINT,
-     FIELD(vmsim__cache_spec, dirty_expire_centisecs),
-     .fallback = "3000",
-     .max = INT32_MAX,
-     .doc = "vm.dirty_expire_centisecs: hundredths of a second after which the flusher writes dirty pages."},
-    {.name = "dirty_writeback_centisecs",
-     .type = VMSIM_PARAM_UINT,
-     FIELD(vmsim__cache_spec, dirty_writeback_centisecs),
-     .fallback = "500",
-     .max = INT32_MAX,
-     .doc = "vm.dirty_writeback_centisecs: between two looks for such pages; 0: none is written for its age."},
-    {.name = "hit_cost",
-     .type = VMSIM_PARAM_TIME,
-     FIELD(vmsim__cache_spec, hit_cost),
-     .fallback = "400ns",
-     .doc = "read() or write() of one cached page: find and copy it. Default: 0.3-0.6 us are typical."},
+#define PARAM(field, param_type, default_text, most, unit_text, doc_text)                                              \
+    {.name = #field,                                                                                                   \
+     .type = VMSIM_PARAM_##param_type,                                                                                 \
+     FIELD(vmsim__cache_spec, field),                                                                                  \
+     .fallback = default_text,                                                                                         \
+     .max = most,                                                                                                      \
+     .doc = "vm." #field ": " doc_text},
+    DIRTY(PARAM)
+#undef PARAM
+        {.name = "hit_cost",
+         .type = VMSIM_PARAM_TIME,
+         FIELD(vmsim__cache_spec, hit_cost),
+         .fallback = "400ns",
+         .doc = "read() or write() of one cached page: find and copy it. Default: 0.3-0.6 us are typical."},
     {.name = "zero_cost",
      .type = VMSIM_PARAM_TIME,
      FIELD(vmsim__cache_spec, zero_cost),

@@ -4,6 +4,7 @@
 #ifndef VMSIM__CACHE_SPEC_H
 #define VMSIM__CACHE_SPEC_H
 #include <stdbool.h>
+#include "base/knob.h"
 #include "vmsim/param.h"
 
 /* One storage device: requests are served in order; a request takes latency + bytes / bandwidth. */
@@ -31,5 +32,6 @@ struct vmsim__cache_spec {
 /* Tables over the two structs, for config/. */
 extern const struct vmsim_param vmsim__device_params[];
 extern const struct vmsim_param vmsim__cache_params[];
+extern const struct vmsim__knob vmsim__cache_knobs[]; /* of a struct vmsim__cache_spec */
 
 #endif

@@ -184,7 +184,7 @@ static int preload_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
         return 0;
     vmsim__pfn pfn = vmsim__filemap_create(c, f, index, 0, NULL, cpu);
     if (pfn == VMSIM__PFN_NONE)
-        return -VMSIM__LINUX_ENOMEM;
+        return -VMSIM__L_ENOMEM;
     if (f->kind == VMSIM__FILE_SHMEM)
         vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_DIRTY | VMSIM__FRAME_REFERENCED;
     return 0;

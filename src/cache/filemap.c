@@ -187,7 +187,7 @@ int vmsim__filemap_error(struct vmsim__cache *c) {
 
 /* Why an operation ends at a page that it did not get: it has to wait, or there is no frame. */
 static int no_page(const struct vmsim__cache *c) {
-    return vmsim__now_waits(&c->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__LINUX_ENOMEM;
+    return vmsim__now_waits(&c->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
 }
 
 /* ---- read() ---- */
@@ -325,9 +325,9 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
     if (f->kind == VMSIM__FILE_DEVICE)
         return (int64_t)count;
     if (count > UINT64_MAX / 2 || pos > UINT64_MAX / 2 - count)
-        return -VMSIM__LINUX_EINVAL;
+        return -VMSIM__L_EINVAL;
     if (count && pos >= VMSIM__FILE_SIZE_MAX)
-        return -VMSIM__LINUX_EFBIG;
+        return -VMSIM__L_EFBIG;
     count = rw_count(c, count);
     count = vmsim__min64(count, VMSIM__FILE_SIZE_MAX - vmsim__min64(pos, VMSIM__FILE_SIZE_MAX));
     int error = vmsim__filemap_error(c);

@@ -25,7 +25,7 @@ static int shmem_allocate(struct vmsim__cache *c, struct vmsim__file *f, uint64_
         if (pfn == VMSIM__PFN_NONE)
             pfn = vmsim__shmem_create(c, f, i, NULL, cpu);
         if (pfn == VMSIM__PFN_NONE)
-            return -VMSIM__LINUX_ENOMEM;
+            return -VMSIM__L_ENOMEM;
         vmsim__page_dirty(c, pfn);
     }
     return 0;
@@ -39,16 +39,16 @@ int vmsim__file_fallocate(struct vmsim__cache *c, struct vmsim__file *f, unsigne
                           unsigned cpu) {
     unsigned shift = c->mem->page_shift;
     if (length == 0 || length > UINT64_MAX / 2 || pos > UINT64_MAX / 2 - length)
-        return -VMSIM__LINUX_EINVAL;
+        return -VMSIM__L_EINVAL;
     if (pos + length > VMSIM__FILE_SIZE_MAX)
-        return -VMSIM__LINUX_EFBIG;
+        return -VMSIM__L_EFBIG;
     if (mode & FALLOC_PUNCH_HOLE) {
         if (!(mode & FALLOC_KEEP_SIZE))
-            return -VMSIM__LINUX_EOPNOTSUPP;
+            return -VMSIM__L_EOPNOTSUPP;
         return vmsim__file_punch(c, f, pos, pos + length, cpu);
     }
     if (mode & ~(FALLOC_KEEP_SIZE | FALLOC_ZERO_RANGE) || ((mode & FALLOC_ZERO_RANGE) && f->kind == VMSIM__FILE_SHMEM))
-        return -VMSIM__LINUX_EOPNOTSUPP;
+        return -VMSIM__L_EOPNOTSUPP;
     int rc = 0;
     if (mode & FALLOC_ZERO_RANGE)
         rc = vmsim__file_punch(c, f, pos, pos + length, cpu);

@@ -55,7 +55,7 @@ static int clear_partial(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
             return 0;
         pfn = vmsim__filemap_read_page(c, f, index, cpu);
         if (pfn == VMSIM__PFN_NONE)
-            return vmsim__now_waits(&c->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__LINUX_ENOMEM;
+            return vmsim__now_waits(&c->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
     }
     if (!vmsim__filemap_arrived(c, pfn))
         return -VMSIM__ERESTARTSYS;
@@ -70,9 +70,9 @@ int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
     uint64_t page = vmsim__cache_page_size(c);
     struct vmsim__call *call = vmsim__now_call(&c->mem->now);
     if (size > INT64_MAX)
-        return -VMSIM__LINUX_EINVAL;
+        return -VMSIM__L_EINVAL;
     if (size > VMSIM__FILE_SIZE_MAX)
-        return -VMSIM__LINUX_EFBIG;
+        return -VMSIM__L_EFBIG;
     if (!call->started && size >= f->size) {
         f->size = size;
         return 0;
@@ -182,7 +182,7 @@ int vmsim__file_fadvise(struct vmsim__cache *c, struct vmsim__file *f, struct vm
     unsigned shift = c->mem->page_shift;
     uint64_t end = length && pos < UINT64_MAX - length ? pos + length : UINT64_MAX >> 1;
     if (advice < FADV_NORMAL || advice > FADV_NOREUSE)
-        return -VMSIM__LINUX_EINVAL;
+        return -VMSIM__L_EINVAL;
     if (f->kind != VMSIM__FILE_REGULAR && advice >= FADV_WILLNEED) /* memory is all they have */
         return 0;
     if (advice <= FADV_SEQUENTIAL) {

@@ -242,7 +242,7 @@ int vmsim_config_reference(struct vmsim_config *c, const char **text, size_t *si
     if (!c || !text)
         return VMSIM_EINVAL;
     vmsim__textbuf_clear(&c->out);
-    if (vmsim__reference_write(c->table, c->alloc, &c->out))
+    if (vmsim__reference_write(c->table, c->alloc, c->knob_row, &c->out))
         c->out.failed = true;
     return hand_out(c, text, size);
 }
@@ -264,6 +264,11 @@ int vmsim_config_preset_text(struct vmsim_config *c, const char *name, const cha
 
 void vmsim__config_set_root(struct vmsim_config *c, const struct vmsim_param *root) {
     c->table = root;
+}
+
+void vmsim__config_set_knobs(struct vmsim_config *c, vmsim__knob_row *row) {
+    VMSIM__ASSERT(row);
+    c->knob_row = row;
 }
 
 const void *vmsim__config_root(const struct vmsim_config *c) {

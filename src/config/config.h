@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/alloc.h"
+#include "base/knob.h"
 #include "vmsim/config.h"
 #include "vmsim/param.h"
 
@@ -32,6 +33,9 @@ int vmsim__config_create(struct vmsim__alloc *alloc, const struct vmsim_param *r
 
 /* Replaces the root table by an equal one that lives longer (in the configuration's own memory). */
 void vmsim__config_set_root(struct vmsim_config *config, const struct vmsim_param *root);
+
+/* The knobs that the reference is to tell of: row by row, NULL past the end. */
+void vmsim__config_set_knobs(struct vmsim_config *config, vmsim__knob_row *row);
 
 /* The bound root struct after a successful vmsim_config_resolve, else NULL. */
 const void *vmsim__config_root(const struct vmsim_config *config);

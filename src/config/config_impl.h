@@ -96,6 +96,7 @@ struct vmsim_config {
     enum config_state state;
     struct vmsim__arena arena;
     const struct vmsim_param *table; /* of the root mapping */
+    vmsim__knob_row *knob_row;       /* NULL: the reference tells of no knobs */
     size_t size;
     struct vmsim__node *tree; /* NULL: nothing loaded */
     void *bound;              /* struct of `size` bytes */
@@ -228,6 +229,7 @@ bool vmsim__param_is_required(const struct vmsim_param *p);
 
 /* config_schema.c, config_reference.c */
 int vmsim__schema_write(const struct vmsim_param *root, struct vmsim__alloc *alloc, struct vmsim__textbuf *b);
-int vmsim__reference_write(const struct vmsim_param *root, struct vmsim__alloc *alloc, struct vmsim__textbuf *b);
+int vmsim__reference_write(const struct vmsim_param *root, struct vmsim__alloc *alloc, vmsim__knob_row *row_at,
+                           struct vmsim__textbuf *b);
 
 #endif

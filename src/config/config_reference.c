@@ -107,7 +107,45 @@ static void section(struct vmsim__textbuf *b, const struct vmsim__tables *t, con
             variants(b, t, p);
 }
 
-int vmsim__reference_write(const struct vmsim_param *root, struct vmsim__alloc *alloc, struct vmsim__textbuf *b) {
+static void knob_row(struct vmsim__textbuf *b, const struct vmsim__knob *k) {
+    char path[96], limits[128];
+    vmsim__knob_file(k, path, sizeof path);
+    vmsim__textbuf_printf(b, "| `%s` | `/%s` | %s | ", k->value.name, path, k->unit ? k->unit : "");
+    if (k->value.fallback)
+        code(b, k->value.fallback);
+    else
+        vmsim__textbuf_puts(b, k->read && !k->value.choices ? "" : "of the machine");
+    limits[0] = '\0';
+    if (k->value.type == VMSIM_PARAM_UINT || k->value.type == VMSIM_PARAM_SIZE)
+        vmsim__param_bounds(&k->value, VMSIM_PARAM_UINT, limits, sizeof limits);
+    vmsim__textbuf_printf(b, " | %s", limits);
+    for (size_t i = 0; k->value.choices && k->value.choices[i]; i++)
+        vmsim__textbuf_printf(b, "%s`%s`", i ? ", " : "", k->value.choices[i]);
+    vmsim__textbuf_puts(b, " | ");
+    if (k->lacks)
+        vmsim__textbuf_printf(b, "Shown, and takes no value; not simulated: %s.", k->lacks);
+    else
+        cell(b, k->value.doc);
+    if (k->since)
+        vmsim__textbuf_printf(b, " From kernel %s on.", k->since);
+    vmsim__textbuf_puts(b, " |\n");
+}
+
+static void knobs(struct vmsim__textbuf *b, vmsim__knob_row *row_at) {
+    const struct vmsim__knob *k;
+    vmsim__textbuf_puts(
+        b, "\n## Knobs\n\nWhat `machine.sysctl` and a `sysctl` step write, and where a run directory "
+           "shows it.\n\n| name | file | unit | default | values | meaning |\n|---|---|---|---|---|---|\n");
+    for (size_t i = 0; (k = row_at(i)); i++)
+        knob_row(b, k);
+    vmsim__textbuf_puts(
+        b, "| `mempolicy/weighted_interleave/nodeN` | `/sys/kernel/mm/mempolicy/weighted_interleave/nodeN` "
+           "|  | `1` | 1 to 255 | Weight of a node in interleaving by weights; 0: 1 again. From kernel "
+           "6.12 on. |\n");
+}
+
+int vmsim__reference_write(const struct vmsim_param *root, struct vmsim__alloc *alloc, vmsim__knob_row *row_at,
+                           struct vmsim__textbuf *b) {
     struct vmsim__tables t = {0};
     int err = vmsim__tables_collect(alloc, root, &t);
     vmsim__textbuf_puts(b,
@@ -117,6 +155,8 @@ int vmsim__reference_write(const struct vmsim_param *root, struct vmsim__alloc *
                         "section's own keys.\n");
     for (size_t i = 0; i < t.count; i++)
         section(b, &t, &t.at[i]);
+    if (row_at)
+        knobs(b, row_at);
     vmsim__vec_fini(alloc, &t);
     return err;
 }

@@ -64,7 +64,8 @@ static bool captured(struct vmsim__import *im, const char *name, char *value, si
 }
 
 /* Whether a knob takes the value; false with a note. */
-static bool takes(struct vmsim__import *im, const struct vmsim_param *p, const char *value) {
+static bool takes(struct vmsim__import *im, const struct vmsim__knob *knob, const char *value) {
+    const struct vmsim_param *p = &knob->value;
     char *end;
     errno = 0;
     int64_t n = strtoll(value, &end, 10);
@@ -78,8 +79,8 @@ static bool takes(struct vmsim__import *im, const struct vmsim_param *p, const c
 
 static int memory_knobs(struct vmsim__import *im, struct vmsim__mem *mem) {
     char value[256], derived[256];
-    for (unsigned i = 0; vmsim__mem_sysctl_name(i); i++) {
-        const char *name = vmsim__mem_sysctl_name(i);
+    for (const struct vmsim__knob *k = vmsim__mem_knobs; k->value.name; k++) {
+        const char *name = k->value.name;
         if (!captured(im, name, value, sizeof value) || !vmsim__mem_sysctl_get(mem, name, derived, sizeof derived) ||
             same_numbers(value, derived))
             continue;
@@ -113,9 +114,10 @@ static uint64_t derived_knob(const struct vmsim__mem *mem, const char *name, boo
 
 static int table_knobs(struct vmsim__import *im, const struct vmsim__mem *mem) {
     char value[256], derived[64];
-    for (const struct vmsim_param *p = vmsim__vm_sysctl_params; p->name; p++) {
+    for (const struct vmsim__knob *k = vmsim__vm_knob_table; k->value.name; k++) {
+        const struct vmsim_param *p = &k->value;
         const char *name = p->name;
-        if (!captured(im, name, value, sizeof value) || !takes(im, p, value))
+        if (!captured(im, name, value, sizeof value) || !takes(im, k, value))
             continue;
         bool about;
         uint64_t own = derived_knob(mem, name, &about), is = strtoull(value, NULL, 10);
@@ -135,26 +137,20 @@ static int table_knobs(struct vmsim__import *im, const struct vmsim__mem *mem) {
     return 0;
 }
 
-static const struct vmsim_param *cache_param(const char *name) {
-    const struct vmsim_param *p = vmsim__cache_params;
-    while (p->name && strcmp(p->name, name))
-        p++;
-    return p;
-}
-
 /* Of a limit in percent and the same in bytes one is 0: the other one counts. */
 static int dirty_knobs(struct vmsim__import *im) {
-    static const char *const pairs[][3] = {{"vm.dirty_bytes", "vm.dirty_ratio", "20"},
-                                           {"vm.dirty_background_bytes", "vm.dirty_background_ratio", "10"}};
+    static const char *const pairs[][2] = {{"vm.dirty_bytes", "vm.dirty_ratio"},
+                                           {"vm.dirty_background_bytes", "vm.dirty_background_ratio"}};
     char bytes[256], ratio[256];
     for (size_t i = 0; i < VMSIM__COUNT(pairs); i++) {
+        const struct vmsim__knob *in_bytes = vmsim__knob_find(vmsim__cache_knobs, pairs[i][0]);
+        const struct vmsim__knob *in_percent = vmsim__knob_find(vmsim__cache_knobs, pairs[i][1]);
         int rc = 0;
-        if (captured(im, pairs[i][0], bytes, sizeof bytes) && strcmp(bytes, "0") &&
-            takes(im, cache_param(pairs[i][0] + 3), bytes))
+        if (captured(im, pairs[i][0], bytes, sizeof bytes) && strcmp(bytes, "0") && takes(im, in_bytes, bytes))
             rc = push(im, pairs[i][0], bytes, SYSCTL, "0");
-        else if (captured(im, pairs[i][1], ratio, sizeof ratio) && strcmp(ratio, pairs[i][2]) &&
-                 takes(im, cache_param(pairs[i][1] + 3), ratio))
-            rc = push(im, pairs[i][1], ratio, SYSCTL, pairs[i][2]);
+        else if (captured(im, pairs[i][1], ratio, sizeof ratio) && strcmp(ratio, in_percent->value.fallback) &&
+                 takes(im, in_percent, ratio))
+            rc = push(im, pairs[i][1], ratio, SYSCTL, in_percent->value.fallback);
         if (rc)
             return rc;
     }
@@ -190,7 +186,7 @@ static int thp_choice(struct vmsim__import *im, const char *text, const char *ke
 }
 
 static int thp_knobs(struct vmsim__import *im, const struct vmsim__mem *mem) {
-    static const char *const defrag[] = {"always", "defer", "defer+madvise", "madvise", "never", NULL};
+    const struct vmsim__knob *defrag = vmsim__knob_find(vmsim__thp_knob_table, "transparent_hugepage/defrag");
     char word[32];
     const char *text = vmsim__capture_text(im->capture, THP);
     if (!text) {
@@ -200,7 +196,7 @@ static int thp_knobs(struct vmsim__import *im, const struct vmsim__mem *mem) {
     int rc = thp_choice(im, text, "enabled", vmsim__thp_mode_names, vmsim__thp_mode_names[mem->thp_enabled]);
     if (rc || !mem->thp_available)
         return rc;
-    rc = thp_choice(im, text, "defrag", defrag, "madvise");
+    rc = thp_choice(im, text, "defrag", defrag->value.choices, defrag->value.fallback);
     if (!rc && vmsim__line_value(text, "use_zero_page", word, sizeof word) && !strcmp(word, "0"))
         rc = push(im, "transparent_hugepage/use_zero_page", "false", THP, "true");
     return rc;

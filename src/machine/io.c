@@ -12,8 +12,6 @@
 
 #include <stdio.h>
 
-#define LINUX_ENOSPC 28
-
 static bool no_memory(struct vmsim_machine *m) {
     m->host_nomem = true;
     return false;
@@ -72,7 +70,7 @@ static bool submit(void *context, uint32_t id, struct vmsim__file *f, uint64_t f
     int err = place_contents(m, f);
     err = err == VMSIM_ENOMEM ? err : vmsim__layout_submit(m->block, &f->layout, m->mem->now.time, &io);
     if (err == VMSIM_ELIMIT)
-        vmsim__transfer_done(m->cache, id, -LINUX_ENOSPC);
+        vmsim__transfer_done(m->cache, id, -VMSIM__L_ENOSPC);
     return err != VMSIM_ENOMEM || no_memory(m);
 }
 

@@ -1,88 +1,182 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing knobs of a running machine: finds the layer that owns the name and lets it do what the kernel does on such a
- * write.
+/* Knobs of a running machine: finds the row of a name and lets it do what the kernel does on such a write.
  *
  * Names are Linux's: "vm.overcommit_memory" as sysctl(8) spells it, "transparent_hugepage/enabled" as below
- * /sys/kernel/mm. */
+ * /sys/kernel/mm. Each layer has a table of those whose values it keeps; here are the list of the tables, and the table
+ * of those that concern several layers, or that vmsim shows and nothing listens to. */
+#include "machine/knobs.h"
+#include "machine/machine.h"
+
+#include <stdio.h>
 #include <string.h>
 
 #include "base/units.h"
-#include "machine/machine.h"
 
-/* Sets the one field `name` of `target`, a struct described by `table`; VMSIM_ENOENT when the table has none. */
-static int set_field(struct vmsim_machine *m, const struct vmsim_param *table, const char *name, const char *value,
-                     void *target, void *scratch) {
-    const struct vmsim_param *p = table;
-    while (p->name && strcmp(p->name, name))
-        p++;
-    if (!p->name)
-        return VMSIM_ENOENT;
-    struct vmsim_param_pair pair = {.key = name, .value = value, .origin = "sysctl"};
-    struct vmsim_param_list pairs = {.data = &pair, .count = 1};
-    const struct vmsim_param alone[] = {*p, {0}}; /* the others need no value */
-    int err = vmsim__param_bind(alone, &pairs, scratch, &m->err);
-    if (err)
-        return VMSIM_EINVAL;
-    size_t size = p->type == VMSIM_PARAM_BOOL   ? sizeof(bool)
-                  : p->type == VMSIM_PARAM_ENUM ? sizeof(int)
-                                                : sizeof(uint64_t);
-    VMSIM__ASSERT(p->type != VMSIM_PARAM_STRUCT && p->type != VMSIM_PARAM_LIST && p->type != VMSIM_PARAM_MAP);
-    memcpy((char *)target + p->offset, (char *)scratch + p->offset, size);
-    return 0;
-}
+/* ---- those of the machine ---- */
 
 /* Kernel: drop_caches_sysctl_handler. There is no slab to shrink: the event alone counts. */
-static int drop_caches(struct vmsim_machine *m, const char *value) {
-    if (strlen(value) != 1 || value[0] < '1' || value[0] > '3')
-        return vmsim__err_set(&m->err, VMSIM_EINVAL,
-                              "vm.drop_caches takes 1 (page cache), 2 (slab) or 3 (both), not '%s'", value);
-    if (value[0] != '2')
+static int drop_caches(void *owner, const struct vmsim__knob *knob, const char *text, struct vmsim__err *err) {
+    struct vmsim_machine *m = owner;
+    if (strlen(text) != 1 || text[0] < '1' || text[0] > '3')
+        return vmsim__err_set(err, VMSIM_EINVAL, "%s takes 1 (page cache), 2 (slab) or 3 (both), not '%s'",
+                              knob->value.name, text);
+    if (text[0] != '2')
         vmsim__cache_drop(m->cache, 0);
-    if (value[0] != '1')
+    if (text[0] != '1')
         m->mem->event[VMSIM__DROP_SLAB]++;
     return 0;
 }
 
 /* Kernel: vmstat_refresh. */
-static int stat_refresh(struct vmsim_machine *m) {
+static int stat_refresh(void *owner, const struct vmsim__knob *knob, const char *text, struct vmsim__err *err) {
+    struct vmsim_machine *m = owner;
+    (void)knob, (void)text, (void)err;
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
         vmsim__mem_refresh(m->mem, cpu);
     return 0;
 }
 
-static int thp_write(struct vmsim_machine *m, const char *name, const char *value) {
-    struct vmsim__vm_spec *knobs = vmsim__vm_knobs(m->vm), scratch = {0};
-    if (strcmp(name, "enabled") != 0)
-        return set_field(m, vmsim__thp_params, name, value, knobs, &scratch);
-    for (unsigned i = 0; vmsim__thp_mode_names[i]; i++) {
-        if (!strcmp(vmsim__thp_mode_names[i], value)) {
-            vmsim__mem_thp_set(m->mem, (enum vmsim__thp_mode)i);
-            return 0;
-        }
+static bool write_only(const void *owner, const struct vmsim__knob *knob, char *text, size_t size) {
+    (void)owner, (void)knob, (void)size;
+    *text = '\0';
+    return false;
+}
+
+/* Kernel: enabled_store: khugepaged starts or stops, which raises min_free_kbytes. */
+static int thp_enabled(void *owner, const struct vmsim__knob *knob, const char *text, struct vmsim__err *err) {
+    struct vmsim_machine *m = owner;
+    struct {
+        int mode;
+    } wanted;
+    struct vmsim__knob there = *knob;
+    there.value.offset = 0;
+    int rc = vmsim__knob_set(&there, &wanted, text, err);
+    if (!rc)
+        vmsim__mem_thp_set(m->mem, (enum vmsim__thp_mode)wanted.mode);
+    return rc;
+}
+
+static bool read_thp_enabled(const void *owner, const struct vmsim__knob *knob, char *text, size_t size) {
+    const struct vmsim_machine *m = owner;
+    (void)knob;
+    snprintf(text, size, "%s", vmsim__thp_mode_names[m->mem->thp_enabled]);
+    return true;
+}
+
+#define SHOWN(key, text, what)                                                                                         \
+    { .value = {.name = key, .type = VMSIM_PARAM_STRING, .fallback = text}, .lacks = what }
+
+static const struct vmsim__knob machine_knobs[] = {
+    {.value = {.name = "vm.drop_caches",
+               .type = VMSIM_PARAM_STRING,
+               .doc = "1 drops clean pages of files, 2 slab, 3 both; cannot be read."},
+     .write = drop_caches,
+     .read = write_only},
+    {.value = {.name = "vm.stat_refresh",
+               .type = VMSIM_PARAM_STRING,
+               .doc = "A write folds the counters of all CPUs; cannot be read."},
+     .write = stat_refresh,
+     .read = write_only},
+    {.value = {.name = "transparent_hugepage/enabled",
+               .type = VMSIM_PARAM_ENUM,
+               .choices = vmsim__thp_mode_names,
+               .doc = "Which memory gets huge pages; at first as machine.transparent_hugepage says."},
+     .write = thp_enabled,
+     .read = read_thp_enabled},
+    SHOWN("vm.compact_unevictable_allowed", "1", "compaction"),
+    SHOWN("vm.compaction_proactiveness", "20", "compaction"),
+    SHOWN("vm.dirtytime_expire_seconds", "43200", "write-out of inodes' times"),
+    {.value = {.name = "vm.enable_soft_offline", .type = VMSIM_PARAM_STRING, .fallback = "1"},
+     .lacks = "soft offlining",
+     .since = "6.12"},
+    SHOWN("vm.hugetlb_optimize_vmemmap", "0", "freeing of struct pages"),
+    SHOWN("vm.hugetlb_shm_group", "0", "rights on huge pages"),
+    SHOWN("vm.laptop_mode", "0", "laptop mode"),
+    {.value = {.name = "vm.memfd_noexec", .type = VMSIM_PARAM_STRING, .fallback = "0"},
+     .lacks = "execution of memfds",
+     .since = "6.12"},
+    SHOWN("vm.memory_failure_early_kill", "0", "failing memory"),
+    SHOWN("vm.memory_failure_recovery", "1", "failing memory"),
+    SHOWN("vm.min_slab_ratio", "5", "slab"),
+    SHOWN("vm.min_unmapped_ratio", "1", "reclaim of one node"),
+    SHOWN("vm.mmap_rnd_bits", "28", "random placement of mappings"),
+    SHOWN("vm.mmap_rnd_compat_bits", "8", "random placement of mappings"),
+    SHOWN("vm.numa_zonelist_order", "Node", "another order of zonelists"),
+    SHOWN("vm.oom_dump_tasks", "1", "the kernel's log"),
+    SHOWN("vm.page_lock_unfairness", "5", "unfair page locks"),
+    SHOWN("vm.panic_on_oom", "0", "a panic by itself (policy `panic` of domain oom is)"),
+    SHOWN("vm.stat_interval", "1", "another interval"),
+    SHOWN("vm.unprivileged_userfaultfd", "0", "userfaultfd"),
+    SHOWN("vm.vfs_cache_pressure", "100", "reclaim of inodes"),
+    SHOWN("vm.zone_reclaim_mode", "0", "reclaim of one node"),
+    {.value = {0}}};
+
+/* Those that have no row to be shown by: they cannot be read, or their file lies elsewhere. */
+static const struct vmsim__knob hidden_knobs[] = {SHOWN("vm.compact_memory", NULL, "compaction"),
+                                                  SHOWN("kernel.numa_balancing", NULL, "NUMA balancing"),
+                                                  {.value = {0}}};
+
+/* ---- all of them ---- */
+
+static void *mem_of(const struct vmsim_machine *m) {
+    return m->mem;
+}
+static void *vm_of(const struct vmsim_machine *m) {
+    return vmsim__vm_knobs(m->vm);
+}
+static void *cache_of(const struct vmsim_machine *m) {
+    return vmsim__cache_spec(m->cache);
+}
+static void *machine_of(const struct vmsim_machine *m) {
+    return (void *)(uintptr_t)m; /* who reads does not write */
+}
+
+static const struct {
+    const struct vmsim__knob *table;
+    void *(*owner)(const struct vmsim_machine *m);
+} tables[] = {{vmsim__mem_knobs, mem_of},
+              {vmsim__cache_knobs, cache_of},
+              {vmsim__vm_knob_table, vm_of},
+              {vmsim__thp_knob_table, vm_of},
+              {machine_knobs, machine_of}};
+
+static void *owner_of(const struct vmsim_machine *m, const struct vmsim__knob *knob) {
+    for (size_t t = 0; t < VMSIM__COUNT(tables); t++) {
+        if (vmsim__knob_find(tables[t].table, knob->value.name) == knob)
+            return tables[t].owner(m);
     }
-    return vmsim__err_set(&m->err, VMSIM_EINVAL,
-                          "transparent_hugepage/enabled takes always, madvise or never, not '%s'", value);
+    return machine_of(m);
 }
 
-/* A dirty limit given in bytes switches the one in percent off, and the other way round. Kernel: dirty_bytes_handler
- * and dirty_ratio_handler: the last write wins. */
-static int dirty_write(struct vmsim_machine *m, const char *name, const char *value) {
-    struct vmsim__cache_spec *knobs = vmsim__cache_spec(m->cache), scratch = {0};
-    int err = set_field(m, vmsim__cache_params, name, value, knobs, &scratch);
-    if (err)
-        return err;
-    if (!strcmp(name, "dirty_ratio"))
-        knobs->dirty_bytes = 0;
-    else if (!strcmp(name, "dirty_bytes"))
-        knobs->dirty_ratio = 0;
-    else if (!strcmp(name, "dirty_background_ratio"))
-        knobs->dirty_background_bytes = 0;
-    else if (!strcmp(name, "dirty_background_bytes"))
-        knobs->dirty_background_ratio = 0;
-    return 0;
+const struct vmsim__knob *vmsim__machine_knob(size_t i) {
+    for (size_t t = 0; t < VMSIM__COUNT(tables); t++) {
+        const struct vmsim__knob *k = tables[t].table;
+        while (k->value.name && i)
+            k++, i--;
+        if (k->value.name)
+            return k;
+    }
+    return NULL;
 }
 
-/* mempolicy/weighted_interleave/nodeN: 1 to 255; 0 or nothing gives back what it was at first. */
+const struct vmsim__knob *vmsim__machine_knob_find(const char *name) {
+    const struct vmsim__knob *found = NULL;
+    for (size_t t = 0; t < VMSIM__COUNT(tables) && !found; t++)
+        found = vmsim__knob_find(tables[t].table, name);
+    return found ? found : vmsim__knob_find(hidden_knobs, name);
+}
+
+bool vmsim__machine_has_knob(const struct vmsim_machine *m, const struct vmsim__knob *knob) {
+    return !knob->since || vmsim__kernel_since(m->kernel, knob->since);
+}
+
+bool vmsim__machine_knob_read(const struct vmsim_machine *m, const struct vmsim__knob *knob, char *text, size_t size) {
+    return vmsim__knob_read(knob, owner_of(m, knob), text, size);
+}
+
+/* ---- writing ---- */
+
+/* mempolicy/weighted_interleave/nodeN, a file a node: 1 to 255; 0 or nothing gives back what it was at first. */
 static int weight_write(struct vmsim_machine *m, const char *node, const char *value) {
     uint64_t n = 0, weight = 0;
     const char *why;
@@ -95,78 +189,35 @@ static int weight_write(struct vmsim_machine *m, const char *node, const char *v
     return 0;
 }
 
-/* The layers in turn; VMSIM_ENOENT: none knows the name. */
-static int route(struct vmsim_machine *m, const char *name, const char *value) {
-    static const char thp[] = "transparent_hugepage/", weight[] = "mempolicy/weighted_interleave/node";
-    if (!strncmp(name, weight, sizeof weight - 1))
-        return weight_write(m, name + sizeof weight - 1, value);
-    if (!strcmp(name, "vm.drop_caches"))
-        return drop_caches(m, value);
-    if (!strcmp(name, "vm.stat_refresh"))
-        return stat_refresh(m);
-    if (!strncmp(name, thp, sizeof thp - 1))
-        return thp_write(m, name + sizeof thp - 1, value);
-    if (!strncmp(name, "vm.dirty_", 9))
-        return dirty_write(m, name + 3, value);
-    int err = vmsim__mem_sysctl_set(m->mem, name, value, &m->err);
-    if (err != VMSIM_ENOENT)
-        return err;
-    struct vmsim__vm_spec scratch = {0};
-    err = set_field(m, vmsim__vm_sysctl_params, name, value, vmsim__vm_knobs(m->vm), &scratch);
-    m->vmscan.swappiness = (unsigned)vmsim__vm_knobs(m->vm)->swappiness;
-    return err;
-}
-
 /* The knob that was meant, or NULL. */
-static const char *closest_knob(const char *name) {
-    static const char *const others[] = {"vm.drop_caches",
-                                         "vm.stat_refresh",
-                                         "vm.dirty_ratio",
-                                         "vm.dirty_bytes",
-                                         "vm.dirty_background_ratio",
-                                         "vm.dirty_background_bytes",
-                                         "transparent_hugepage/enabled"};
+static const char *closest_knob(const struct vmsim_machine *m, const char *name) {
     const char *names[128];
     size_t count = 0;
-    for (size_t i = 0; i < VMSIM__COUNT(others); i++)
-        names[count++] = others[i];
-    for (unsigned i = 0; vmsim__mem_sysctl_name(i) && count < 64; i++)
-        names[count++] = vmsim__mem_sysctl_name(i);
-    for (const struct vmsim_param *p = vmsim__vm_sysctl_params; p->name && count + 1 < VMSIM__COUNT(names); p++)
-        names[count++] = p->name;
+    const struct vmsim__knob *k;
+    for (size_t i = 0; (k = vmsim__machine_knob(i)) && count + 1 < VMSIM__COUNT(names); i++) {
+        if (!k->lacks && vmsim__machine_has_knob(m, k))
+            names[count++] = k->value.name;
+    }
     names[count] = NULL;
     return vmsim__closest(name, names, sizeof *names);
 }
 
-/* What a knob of Linux steers that is not simulated yet, or NULL. */
-static const char *not_yet(const char *name) {
-    static const char *const knobs[][2] = {
-        {"vm.vfs_cache_pressure", "reclaim of inodes"},
-        {"vm.zone_reclaim_mode", "reclaim of one node"},
-        {"vm.compaction_proactiveness", "compaction"},
-        {"vm.compact_memory", "compaction"},
-        {"vm.extfrag_threshold", "compaction"},
-        {"vm.compact_unevictable_allowed", "compaction"},
-        {"vm.panic_on_oom", "a panic by itself (policy `panic` of domain oom is)"},
-        {"kernel.numa_balancing", "NUMA balancing"},
-    };
-    for (size_t i = 0; i < VMSIM__COUNT(knobs); i++) {
-        if (!strcmp(knobs[i][0], name))
-            return knobs[i][1];
-    }
-    return NULL;
-}
-
 int vmsim_machine_sysctl(struct vmsim_machine *m, const char *name, const char *value) {
+    static const char weight[] = "mempolicy/weighted_interleave/node";
     if (!m || !name || !value)
         return VMSIM_EINVAL;
-    int err = route(m, name, value);
+    const struct vmsim__knob *knob = vmsim__machine_knob_find(name);
+    int err = VMSIM_ENOENT;
+    if (knob && vmsim__machine_has_knob(m, knob)) {
+        err = vmsim__knob_write(knob, owner_of(m, knob), value, &m->err);
+        m->vmscan.swappiness = (unsigned)vmsim__vm_knobs(m->vm)->swappiness;
+        return err;
+    }
+    if (!strncmp(name, weight, sizeof weight - 1))
+        err = weight_write(m, name + sizeof weight - 1, value);
     if (err != VMSIM_ENOENT)
         return err;
-    const char *missing = not_yet(name), *close = closest_knob(name);
-    if (missing)
-        return vmsim__err_set(&m->err, VMSIM_ENOENT, "'%s' has nothing to steer: %s is not simulated yet", name,
-                              missing);
+    const char *close = closest_knob(m, name);
     return vmsim__err_set(&m->err, VMSIM_ENOENT,
                           close ? "'%s' is not a knob of this machine (did you mean '%s'?)"
                                 : "'%s' is not a knob of this machine",

@@ -82,9 +82,9 @@ static void thp_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
 
 /* Below 512 MiB the kernel clears all flags at boot: what is left reads as never. */
 static void thp_defrag(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
-    static const char *const names[] = {"always", "defer", "defer+madvise", "madvise", "never", NULL};
+    const struct vmsim__knob *knob = vmsim__knob_find(vmsim__thp_knob_table, "transparent_hugepage/defrag");
     (void)arg;
-    print_choice(out, names,
+    print_choice(out, knob->value.choices,
                  m->mem->thp_available ? (unsigned)vmsim__vm_knobs(m->vm)->thp_defrag : VMSIM__DEFRAG_NEVER);
 }
 

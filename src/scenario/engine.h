@@ -150,9 +150,6 @@ enum vmsim__work vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job 
 /* A step did not come out as it says. */
 int vmsim__step_failed(struct vmsim_scenario *s, const struct vmsim_param_variant *step, int64_t result,
                        const char *wanted);
-/* Name of a negative Linux errno ("ENOMEM"), NULL when not known; and back: 0 when not known. */
-const char *vmsim__errno_name(int64_t result);
-int vmsim__errno_number(const char *name);
 
 /* Traces. `root`: the job that the scenario declared; the trace's other tasks get jobs of their own. */
 int vmsim__replay_open(struct vmsim_scenario *s, struct vmsim__job *root, const struct vmsim__task_decl *decl,

@@ -13,30 +13,6 @@
 #define COMPUTE_PIECE 10000u     /* ns of computing between two points where it may be interrupted */
 #define STEPS_BETWEEN_LOOKS 256u /* of a program, at whether the run is to stop */
 
-static const struct {
-    int number;
-    const char *name;
-} errnos[] = {{1, "EPERM"},   {2, "ENOENT"},   {3, "ESRCH"},      {5, "EIO"},         {9, "EBADF"},
-              {11, "EAGAIN"}, {12, "ENOMEM"},  {13, "EACCES"},    {14, "EFAULT"},     {16, "EBUSY"},
-              {17, "EEXIST"}, {19, "ENODEV"},  {22, "EINVAL"},    {27, "EFBIG"},      {28, "ENOSPC"},
-              {38, "ENOSYS"}, {61, "ENODATA"}, {75, "EOVERFLOW"}, {95, "EOPNOTSUPP"}, {110, "ETIMEDOUT"}};
-
-const char *vmsim__errno_name(int64_t result) {
-    for (size_t i = 0; i < VMSIM__COUNT(errnos); i++) {
-        if (errnos[i].number == -result)
-            return errnos[i].name;
-    }
-    return NULL;
-}
-
-int vmsim__errno_number(const char *name) {
-    for (size_t i = 0; i < VMSIM__COUNT(errnos); i++) {
-        if (!strcmp(errnos[i].name, name))
-            return errnos[i].number;
-    }
-    return 0;
-}
-
 int vmsim__step_failed(struct vmsim_scenario *s, const struct vmsim_param_variant *step, int64_t result,
                        const char *wanted) {
     char text[400], number[32];

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "machine/knobs.h"
 #include "scenario/engine.h"
 #include "scenario/validate.h"
 
@@ -84,6 +85,7 @@ int vmsim_config_create(struct vmsim_config **config) {
         return err ? err : VMSIM_ENOMEM;
     }
     vmsim__config_set_root(c, root->table);
+    vmsim__config_set_knobs(c, vmsim__machine_knob);
     *config = c;
     return 0;
 }

@@ -16,6 +16,7 @@
 #ifndef VMSIM__VM_H
 #define VMSIM__VM_H
 #include "base/interval_tree.h"
+#include "base/linux_errno.h"
 #include "cache/cache.h"
 #include "mmu/swp.h"
 #include "zones/mempolicy.h"
@@ -48,26 +49,6 @@
 #define VMSIM__VM_HUGEPAGE 0x20000000u
 #define VMSIM__VM_NOHUGEPAGE 0x40000000u
 #define VMSIM__VM_MERGEABLE 0x80000000u
-
-/* Linux's numbers of errno that the calls return, negated; the same on every architecture that vmsim knows. */
-enum vmsim__linux_errno {
-    VMSIM__L_EPERM = 1,
-    VMSIM__L_ENOENT = 2,
-    VMSIM__L_ESRCH = 3,
-    VMSIM__L_EIO = 5,
-    VMSIM__L_EBADF = 9,
-    VMSIM__L_EAGAIN = 11,
-    VMSIM__L_ENOMEM = 12,
-    VMSIM__L_EACCES = 13,
-    VMSIM__L_EFAULT = 14,
-    VMSIM__L_EBUSY = 16,
-    VMSIM__L_EEXIST = 17,
-    VMSIM__L_ENODEV = 19,
-    VMSIM__L_EINVAL = 22,
-    VMSIM__L_ENOSYS = 38,
-    VMSIM__L_EOVERFLOW = 75,
-    VMSIM__L_EOPNOTSUPP = 95
-};
 
 /* Arguments, by Linux's x86-64 numbers. */
 #define VMSIM__PROT_READ 1u

@@ -21,69 +21,84 @@
     }
 #define UNLIMITED "0xffffffffffffffff"
 
-const struct vmsim_param vmsim__vm_sysctl_params[] = {
-    UINT("vm.overcommit_memory", SPEC(overcommit_memory), "0", 0, 2,
+#define KNOB(key, field, default_text, least, most, unit_text, doc_text)                                               \
+    {                                                                                                                  \
+        .value = {.name = "vm." key,                                                                                   \
+                  .type = VMSIM_PARAM_UINT,                                                                            \
+                  .offset = SPEC(field),                                                                               \
+                  .fallback = default_text,                                                                            \
+                  .min = least,                                                                                        \
+                  .max = most,                                                                                         \
+                  .doc = doc_text},                                                                                    \
+        .unit = unit_text                                                                                              \
+    }
+
+/* Sources: kernel/sysctl.c and mm/util.c of 6.1 for bounds and defaults; those of the reserves follow from memory. */
+const struct vmsim__knob vmsim__vm_knob_table[] = {
+    KNOB("overcommit_memory", overcommit_memory, "0", 0, 2, NULL,
          "0: refuse only a single request beyond RAM and swap; 1: never refuse; 2: keep Committed_AS below "
          "CommitLimit."),
-    UINT("vm.overcommit_ratio", SPEC(overcommit_ratio), "50", 0, 100000, "Percent of RAM in CommitLimit."),
-    UINT("vm.overcommit_kbytes", SPEC(overcommit_kbytes), "0", 0, 0, "Replaces the ratio's part of CommitLimit; kB."),
-    UINT("vm.max_map_count", SPEC(max_map_count), "0", 0, UINT32_MAX,
+    KNOB("overcommit_ratio", overcommit_ratio, "50", 0, 100000, "%", "Percent of RAM in CommitLimit."),
+    KNOB("overcommit_kbytes", overcommit_kbytes, "0", 0, 0, "kB", "Replaces the ratio's part of CommitLimit."),
+    KNOB("max_map_count", max_map_count, "0", 0, UINT32_MAX, "mappings",
          "Largest number of mappings of a process; 0: the kernel's default, 65530."),
-    {.name = "vm.mmap_min_addr",
-     .type = VMSIM_PARAM_UINT,
-     .offset = SPEC(mmap_min_addr),
-     .fallback = "65536",
-     .doc = "Lowest address that an unprivileged process may map, in bytes; on ARM the default is 4096."},
-    UINT("vm.admin_reserve_kbytes", SPEC(admin_reserve_kbytes), "0", 0, 0,
-         "Kept for root in overcommit mode 2; kB. 0: 1/32 of free memory at boot, at most 8 MiB."),
-    UINT("vm.user_reserve_kbytes", SPEC(user_reserve_kbytes), "0", 0, 0,
-         "Kept for recovery in overcommit mode 2; kB. 0: 1/32 of free memory at boot, at most 128 MiB."),
-    UINT("vm.swappiness", SPEC(swappiness), "60", 0, 200,
+    KNOB("mmap_min_addr", mmap_min_addr, "65536", 0, 0, "bytes",
+         "Lowest address that an unprivileged process may map; on ARM the default is 4096."),
+    KNOB("admin_reserve_kbytes", admin_reserve_kbytes, "0", 0, 0, "kB",
+         "Kept for root in overcommit mode 2. 0: 1/32 of free memory at boot, at most 8 MiB."),
+    KNOB("user_reserve_kbytes", user_reserve_kbytes, "0", 0, 0, "kB",
+         "Kept for recovery in overcommit mode 2. 0: 1/32 of free memory at boot, at most 128 MiB."),
+    KNOB("swappiness", swappiness, "60", 0, 200, NULL,
          "What reclaim of anonymous memory costs beside that of files: 0 all files, 100 the same, 200 all anonymous."),
-    UINT("vm.page-cluster", SPEC(page_cluster), "3", 0, 31,
+    KNOB("page-cluster", page_cluster, "3", 0, 31, NULL,
          "Pages that a fault on swap reads at once: 2 to the power of it, 0: one alone."),
-    UINT("vm.oom_kill_allocating_task", SPEC(oom_kill_allocating_task), "0", 0, 1,
+    KNOB("oom_kill_allocating_task", oom_kill_allocating_task, "0", 0, 1, NULL,
          "1: who asks for memory dies when there is none, without a search for the largest."),
-    {.name = "vm.legacy_va_layout",
-     .type = VMSIM_PARAM_BOOL,
-     .offset = SPEC(legacy_va_layout),
-     .fallback = "false",
-     .doc = "Place mappings upward from a third of the address space."},
-    {0}};
+    {.value = {.name = "vm.legacy_va_layout",
+               .type = VMSIM_PARAM_BOOL,
+               .offset = SPEC(legacy_va_layout),
+               .fallback = "false",
+               .doc = "Place mappings upward from a third of the address space."}},
+    {.value = {0}}};
 
 static const char *const defrag_names[] = {"always", "defer", "defer+madvise", "madvise", "never", NULL};
 
 static const char *const size_modes[] = {"default", "always", "inherit", "madvise", "never", NULL};
 #define SIZE(kb, n)                                                                                                    \
     {                                                                                                                  \
-        .name = "hugepages-" #kb "kB/enabled", .type = VMSIM_PARAM_ENUM, .offset = SPEC(thp_size) + (n) * sizeof(int), \
-        .fallback = "default", .choices = size_modes, .doc = "Large pages of " #kb " kB for anonymous memory."         \
+        .value = {.name = "transparent_hugepage/hugepages-" #kb "kB/enabled",                                          \
+                  .type = VMSIM_PARAM_ENUM,                                                                            \
+                  .offset = SPEC(thp_size) + (n) * sizeof(int),                                                        \
+                  .fallback = "default",                                                                               \
+                  .choices = size_modes,                                                                               \
+                  .doc = "Large pages of " #kb " kB for anonymous memory."},                                           \
+        .since = "6.12"                                                                                                \
     }
 
-const struct vmsim_param vmsim__thp_params[] = {SIZE(16, 0),
-                                                SIZE(32, 1),
-                                                SIZE(64, 2),
-                                                SIZE(128, 3),
-                                                SIZE(256, 4),
-                                                SIZE(512, 5),
-                                                SIZE(1024, 6),
-                                                SIZE(2048, 7),
-                                                SIZE(4096, 8),
-                                                SIZE(8192, 9),
-                                                SIZE(16384, 10),
-                                                SIZE(32768, 11),
-                                                {.name = "defrag",
-                                                 .type = VMSIM_PARAM_ENUM,
-                                                 .offset = SPEC(thp_defrag),
-                                                 .fallback = "madvise",
-                                                 .choices = defrag_names,
-                                                 .doc = "How hard a fault tries to get a huge page."},
-                                                {.name = "use_zero_page",
-                                                 .type = VMSIM_PARAM_BOOL,
-                                                 .offset = SPEC(thp_use_zero_page),
-                                                 .fallback = "true",
-                                                 .doc = "A read fault maps the huge zero page."},
-                                                {0}};
+const struct vmsim__knob vmsim__thp_knob_table[] = {{.value = {.name = "transparent_hugepage/defrag",
+                                                               .type = VMSIM_PARAM_ENUM,
+                                                               .offset = SPEC(thp_defrag),
+                                                               .fallback = "madvise",
+                                                               .choices = defrag_names,
+                                                               .doc = "How hard a fault tries to get a huge page."}},
+                                                    {.value = {.name = "transparent_hugepage/use_zero_page",
+                                                               .type = VMSIM_PARAM_BOOL,
+                                                               .offset = SPEC(thp_use_zero_page),
+                                                               .fallback = "true",
+                                                               .doc = "A read fault maps the huge zero page."}},
+                                                    SIZE(16, 0),
+                                                    SIZE(32, 1),
+                                                    SIZE(64, 2),
+                                                    SIZE(128, 3),
+                                                    SIZE(256, 4),
+                                                    SIZE(512, 5),
+                                                    SIZE(1024, 6),
+                                                    SIZE(2048, 7),
+                                                    SIZE(4096, 8),
+                                                    SIZE(8192, 9),
+                                                    SIZE(16384, 10),
+                                                    SIZE(32768, 11),
+                                                    {.value = {0}}};
 
 const struct vmsim_param vmsim__rlimit_params[] = {
     {.name = "as",
@@ -220,7 +235,7 @@ uint64_t vmsim__vm_mmap_min_addr(int arch) {
 
 void vmsim__vm_spec_defaults(struct vmsim__vm_spec *spec) {
     memset(spec, 0, sizeof *spec);
-    fill(vmsim__vm_sysctl_params, spec);
-    fill(vmsim__thp_params, spec);
+    vmsim__knob_defaults(vmsim__vm_knob_table, spec);
+    vmsim__knob_defaults(vmsim__thp_knob_table, spec);
     fill(vmsim__vm_params, spec);
 }

@@ -6,6 +6,7 @@
  * at boot (reserves of overcommit, max_map_count) are 0 here and computed by vmsim__vm_create. */
 #ifndef VMSIM__VM_SPEC_H
 #define VMSIM__VM_SPEC_H
+#include "base/knob.h"
 #include "vmsim/param.h"
 
 #include <stdbool.h>
@@ -80,9 +81,8 @@ struct vmsim__vm_spec {
     struct vmsim__vm_cost_spec costs;
 };
 
-extern const struct vmsim_param
-    vmsim__vm_sysctl_params[];                       /* "vm.overcommit_memory"...: offsets in struct vmsim__vm_spec */
-extern const struct vmsim_param vmsim__thp_params[]; /* "defrag", "use_zero_page": in struct vmsim__vm_spec */
+extern const struct vmsim__knob vmsim__vm_knob_table[];  /* "vm.overcommit_memory"...: of a struct vmsim__vm_spec */
+extern const struct vmsim__knob vmsim__thp_knob_table[]; /* "transparent_hugepage/defrag"...: likewise */
 extern const struct vmsim_param vmsim__rlimit_params[];  /* in struct vmsim__rlimit_spec */
 extern const struct vmsim_param vmsim__vm_cost_params[]; /* in struct vmsim__vm_cost_spec */
 extern const struct vmsim_param vmsim__vm_params[];      /* all of the above, nested: in struct vmsim__vm_spec */

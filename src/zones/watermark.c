@@ -103,7 +103,7 @@ void vmsim__zone_set_pcp(struct vmsim__mem *mem, struct vmsim__zone *z) {
 /* ---- Watermarks ---- */
 
 /* Kernel: __setup_per_zone_wmarks. The boost is dropped, as there. */
-static void set_watermarks(struct vmsim__mem *mem) {
+void vmsim__mem_set_watermarks(struct vmsim__mem *mem) {
     VMSIM__ASSERT(mem->totalreserve <= mem->totalram);
     uint64_t pages_min = mem->sysctl.min_free_kbytes >> page_kb_shift(mem), lowmem = 0;
     for (unsigned i = 0; i < mem->nr_zones; i++)
@@ -123,7 +123,7 @@ static void set_watermarks(struct vmsim__mem *mem) {
 }
 
 /* Kernel: setup_per_zone_lowmem_reserve. A ratio of 0 switches the protection off. */
-static void set_lowmem_reserve(struct vmsim__mem *mem) {
+void vmsim__mem_set_lowmem_reserve(struct vmsim__mem *mem) {
     for (unsigned i = 0; i < mem->nr_zones; i++) {
         struct vmsim__zone *z = &mem->zones[i];
         uint64_t ratio = mem->sysctl.lowmem_reserve_ratio[z->type], above = 0;
@@ -180,22 +180,22 @@ void vmsim__mem_thp_set(struct vmsim__mem *mem, enum vmsim__thp_mode mode) {
         calculate_min_free(mem);
     else
         raise_min_free(mem);
-    set_watermarks(mem);
+    vmsim__mem_set_watermarks(mem);
 }
 
 void vmsim__mem_update_watermarks(struct vmsim__mem *mem) {
     vmsim__mem_boot_watermarks(mem);
     if (mem->thp_enabled != VMSIM__THP_NEVER) {
         raise_min_free(mem);
-        set_watermarks(mem);
+        vmsim__mem_set_watermarks(mem);
     }
 }
 
 void vmsim__mem_boot_watermarks(struct vmsim__mem *mem) {
     calculate_min_free(mem);
-    set_watermarks(mem);
+    vmsim__mem_set_watermarks(mem);
     set_stat_thresholds(mem);
-    set_lowmem_reserve(mem);
+    vmsim__mem_set_lowmem_reserve(mem);
 }
 
 void vmsim__mem_boot_thp(struct vmsim__mem *mem, enum vmsim__thp_mode mode) {
@@ -210,31 +210,7 @@ void vmsim__mem_boot_thp(struct vmsim__mem *mem, enum vmsim__thp_mode mode) {
 void vmsim__sysctl_defaults(struct vmsim__mem *mem) {
     mem->sysctl = (struct vmsim__mem_sysctl){
         .user_min_free_kbytes = -1,
-        .watermark_scale_factor = 10,
-        .watermark_boost_factor = 15000,
         .lowmem_reserve_ratio = {[VMSIM__ZONE_DMA] = 256, [VMSIM__ZONE_DMA32] = 256, [VMSIM__ZONE_NORMAL] = 32},
-        .extfrag_threshold = 500,
-        .numa_stat = true,
     };
-}
-
-void vmsim__sysctl_changed(struct vmsim__mem *mem, enum vmsim__mem_sysctl_id id) {
-    switch (id) {
-    case VMSIM__SYSCTL_MIN_FREE_KBYTES:
-        mem->sysctl.user_min_free_kbytes = (int64_t)mem->sysctl.min_free_kbytes;
-        set_watermarks(mem);
-        break;
-    case VMSIM__SYSCTL_WATERMARK_SCALE_FACTOR:
-        set_watermarks(mem);
-        break;
-    case VMSIM__SYSCTL_LOWMEM_RESERVE_RATIO:
-        set_lowmem_reserve(mem);
-        break;
-    case VMSIM__SYSCTL_HIGH_FRACTION:
-        for (unsigned i = 0; i < mem->nr_zones; i++)
-            vmsim__zone_set_pcp(mem, &mem->zones[i]);
-        break;
-    default:
-        break;
-    }
+    vmsim__knob_defaults(vmsim__mem_knobs, mem);
 }

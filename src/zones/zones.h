@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/kernel.h"
+#include "base/knob.h"
 #include "base/now.h"
 #include "zones/frame.h"
 #include "zones/mem_spec.h"
@@ -244,7 +245,7 @@ struct vmsim__mem_hooks {
     bool (*node_reclaim)(void *context, struct vmsim__zone *zone, const struct vmsim__alloc_request *rq);
 };
 
-/* vm.* values that zones/ keeps. Change them with vmsim__mem_sysctl_set. */
+/* vm.* values that zones/ keeps (mem_sysctl.c). Change them with vmsim__mem_sysctl_set. */
 struct vmsim__mem_sysctl {
     uint64_t min_free_kbytes;
     int64_t user_min_free_kbytes; /* -1: never written */
@@ -316,8 +317,7 @@ int vmsim__mem_sysctl_set(struct vmsim__mem *mem, const char *name, const char *
 /* Reads one back in /proc's format, without newline. False: not a name of zones/. As in the kernel, reading
  * vm.lowmem_reserve_ratio computes the reserves anew from what zones manage now. */
 bool vmsim__mem_sysctl_get(struct vmsim__mem *mem, const char *name, char *buffer, size_t size);
-/* Name number `i` ("vm.min_free_kbytes"), NULL past the end. */
-const char *vmsim__mem_sysctl_name(unsigned i);
+extern const struct vmsim__knob vmsim__mem_knobs[]; /* of a struct vmsim__mem */
 /* Writes transparent_hugepage/enabled: starts or stops khugepaged, which raises min_free_kbytes. */
 void vmsim__mem_thp_set(struct vmsim__mem *mem, enum vmsim__thp_mode mode);
 

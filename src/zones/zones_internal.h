@@ -134,20 +134,9 @@ void vmsim__zonelists_rebuild(struct vmsim__mem *mem);
 void vmsim__mem_update_watermarks(struct vmsim__mem *mem);
 void vmsim__sysctl_defaults(struct vmsim__mem *mem);
 
-/* In the order of the table in mem_sysctl.c. */
-enum vmsim__mem_sysctl_id {
-    VMSIM__SYSCTL_MIN_FREE_KBYTES,
-    VMSIM__SYSCTL_WATERMARK_SCALE_FACTOR,
-    VMSIM__SYSCTL_WATERMARK_BOOST_FACTOR,
-    VMSIM__SYSCTL_LOWMEM_RESERVE_RATIO,
-    VMSIM__SYSCTL_HIGH_FRACTION,
-    VMSIM__SYSCTL_EXTFRAG_THRESHOLD,
-    VMSIM__SYSCTL_NUMA_STAT,
-    VMSIM__SYSCTL_NR_HUGEPAGES,
-    VMSIM__SYSCTL_NR_OVERCOMMIT_HUGEPAGES,
-};
-/* Recomputes what hangs on a value that was just written. */
-void vmsim__sysctl_changed(struct vmsim__mem *mem, enum vmsim__mem_sysctl_id id);
+/* From the knobs as they are. */
+void vmsim__mem_set_watermarks(struct vmsim__mem *mem);
+void vmsim__mem_set_lowmem_reserve(struct vmsim__mem *mem);
 
 /* In-use marks of a block just taken from the buddy or a per-CPU list. */
 VMSIM__INLINE void vmsim__frames_hand_out(vmsim__pfn pfn, struct vmsim__frame *f, unsigned order, uint32_t gfp) {
