@@ -39,7 +39,28 @@ static void set_root(struct vmsim__radix *r, node *root, unsigned height) {
     root->parent = NULL;
     r->root = root;
     r->height = height;
-    r->last = height < MAX_HEIGHT ? (UINT64_C(1) << BITS * height) - 1 : UINT64_MAX;
+}
+
+/* Does the tree's height not reach `index`? */
+static bool beyond(const struct vmsim__radix *r, uint64_t index) {
+    return !r->height || index >> BITS * (r->height - 1) >> BITS;
+}
+
+/* What is kept is no part of the tree's contents: a lookup changes nothing. */
+static node *keep(const struct vmsim__radix *r, node *leaf, uint64_t index) {
+    struct vmsim__radix *kept = (struct vmsim__radix *)r;
+    kept->recent = leaf;
+    kept->recent_index = index >> BITS;
+    return leaf;
+}
+
+node *vmsim__radix_descend(const struct vmsim__radix *r, uint64_t index) {
+    if (beyond(r, index))
+        return NULL;
+    node *n = r->root;
+    for (unsigned shift = BITS * (r->height - 1); n && shift; shift -= BITS)
+        n = n->slot[index >> shift & (SLOTS - 1)].node;
+    return n ? keep(r, n, index) : NULL;
 }
 
 void vmsim__radix_slab_init(struct vmsim__slab *nodes, struct vmsim__alloc *a) {
@@ -47,7 +68,7 @@ void vmsim__radix_slab_init(struct vmsim__slab *nodes, struct vmsim__alloc *a) {
 }
 
 void vmsim__radix_init(struct vmsim__radix *r, struct vmsim__slab *nodes) {
-    *r = (struct vmsim__radix){.nodes = nodes};
+    *r = (struct vmsim__radix){.nodes = nodes, .recent_index = UINT64_MAX};
 }
 
 static void free_nodes(struct vmsim__slab *nodes, node *n, unsigned level) {
@@ -113,7 +134,7 @@ static node *make_leaf(struct vmsim__radix *r, uint64_t index) {
         n = n->slot[slot].node;
     }
     VMSIM__ASSERT(got == 0);
-    return n;
+    return keep(r, n, index);
 }
 
 /* Sets `index` in one bitmap of its leaf node. Where a node had a bit, all above it know already. */
@@ -134,9 +155,9 @@ static void clear_mark(node *n, uint64_t index, unsigned map) {
     }
 }
 
-static void remark(node *leaf, uint64_t index, unsigned set, unsigned clear) {
-    VMSIM__ASSERT(leaf && leaf->slot[slot_of(index, 0)].value);
-    VMSIM__ASSERT((set | clear) < 1u << VMSIM__RADIX_MARKS && !(set & clear));
+/* Sets the marks of one bit mask, clears those of another. */
+VMSIM__INLINE void remark(node *leaf, uint64_t index, unsigned set, unsigned clear) {
+    VMSIM__ASSERT(leaf && leaf->slot[slot_of(index, 0)].value && !(set & clear));
     for (; set; set &= set - 1)
         set_mark(leaf, index, FIRST_MARK + (unsigned)__builtin_ctz(set));
     for (; clear; clear &= clear - 1) {
@@ -166,26 +187,27 @@ bool vmsim__radix_set(struct vmsim__radix *r, uint64_t index, uint64_t value, ui
 }
 
 void vmsim__radix_remark(struct vmsim__radix *r, uint64_t index, unsigned set, unsigned clear) {
+    VMSIM__ASSERT((set | clear) < 1u << VMSIM__RADIX_MARKS);
     remark(vmsim__radix_leaf(r, index), index, set, clear);
 }
 
 void vmsim__radix_mark(struct vmsim__radix *r, uint64_t index, unsigned mark) {
-    vmsim__radix_remark(r, index, 1u << mark, 0);
+    node *n = vmsim__radix_leaf(r, index);
+    VMSIM__ASSERT(mark < VMSIM__RADIX_MARKS && n && n->slot[slot_of(index, 0)].value);
+    set_mark(n, index, FIRST_MARK + mark);
 }
 
 void vmsim__radix_unmark(struct vmsim__radix *r, uint64_t index, unsigned mark) {
-    vmsim__radix_remark(r, index, 0, 1u << mark);
+    node *n = vmsim__radix_leaf(r, index);
+    VMSIM__ASSERT(mark < VMSIM__RADIX_MARKS && n && n->slot[slot_of(index, 0)].value);
+    if (n->map[FIRST_MARK + mark] & bit(index))
+        clear_mark(n, index, FIRST_MARK + mark);
 }
 
 bool vmsim__radix_marked(const struct vmsim__radix *r, uint64_t index, unsigned mark) {
     VMSIM__ASSERT(mark < VMSIM__RADIX_MARKS);
     const node *n = vmsim__radix_leaf(r, index);
     return n && n->map[FIRST_MARK + mark] & bit(index);
-}
-
-bool vmsim__radix_any(const struct vmsim__radix *r, unsigned mark) {
-    VMSIM__ASSERT(mark < VMSIM__RADIX_MARKS);
-    return r->height && r->root->map[FIRST_MARK + mark];
 }
 
 /* Takes off roots that lead to slot 0 only. */
@@ -208,6 +230,7 @@ static void clear_slot(struct vmsim__radix *r, node *n, uint64_t index) {
         }
         parent = n->parent;
         vmsim__slab_free(r->nodes, n);
+        r->recent_index = UINT64_MAX;
     }
     vmsim__radix_init(r, r->nodes);
 }
@@ -230,7 +253,7 @@ uint64_t vmsim__radix_remove(struct vmsim__radix *r, uint64_t index) {
 /* First entry at or after *index whose way is in bitmap `map` of all nodes. */
 static uint64_t next_in(const struct vmsim__radix *r, uint64_t *index, unsigned map) {
     uint64_t at = *index;
-    const node *n = at <= r->last ? r->root : NULL;
+    const node *n = beyond(r, at) ? NULL : r->root;
     unsigned level = r->height - 1;
     while (n) {
         unsigned slot = slot_of(at, level);
@@ -300,7 +323,10 @@ bool vmsim__radix_valid(const struct vmsim__radix *r) {
         return !r->root && !r->count;
     if (r->height > MAX_HEIGHT || (r->height > 1 && r->root->map[PRESENT] == 1) || r->root->parent)
         return false;
-    if (r->last != (r->height < MAX_HEIGHT ? (UINT64_C(1) << BITS * r->height) - 1 : UINT64_MAX))
-        return false;
+    if (r->recent_index != UINT64_MAX) {
+        struct vmsim__radix anew = *r;
+        if (vmsim__radix_descend(&anew, r->recent_index << BITS) != r->recent)
+            return false;
+    }
     return subtree_valid(r->root, r->height - 1, &count) && count == r->count;
 }

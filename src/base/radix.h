@@ -32,20 +32,19 @@ struct vmsim__radix {
     struct vmsim__slab *nodes; /* shared slab of nodes (see vmsim__radix_slab_init) */
     struct vmsim__radix_node *root;
     unsigned height; /* levels below the root pointer; 0 = empty tree */
-    uint64_t last;   /* largest index that the height holds */
     uint64_t count;  /* entries present */
+    uint64_t
+        recent_index; /* the lowest node that was used last has the indices from 64 times this on; UINT64_MAX: none */
+    struct vmsim__radix_node *recent;
 };
 void vmsim__radix_slab_init(struct vmsim__slab *nodes, struct vmsim__alloc *a);
 void vmsim__radix_init(struct vmsim__radix *r, struct vmsim__slab *nodes);
 void vmsim__radix_fini(struct vmsim__radix *r); /* frees nodes, not what the values mean */
-/* The lowest node on the way to `index`, or NULL where the way ends early. */
+/* The lowest node on the way to `index`, or NULL where the way ends early. Neighbours are mostly looked up one after
+ * the other, so that it is kept for the next time. */
+struct vmsim__radix_node *vmsim__radix_descend(const struct vmsim__radix *r, uint64_t index);
 static inline struct vmsim__radix_node *vmsim__radix_leaf(const struct vmsim__radix *r, uint64_t index) {
-    if (index > r->last)
-        return NULL;
-    struct vmsim__radix_node *n = r->root;
-    for (unsigned level = r->height; n && --level;)
-        n = n->slot[index >> (VMSIM__RADIX_BITS * level) & (VMSIM__RADIX_SLOTS - 1)].node;
-    return n;
+    return index >> VMSIM__RADIX_BITS == r->recent_index ? r->recent : vmsim__radix_descend(r, index);
 }
 /* 0: absent. */
 static inline uint64_t vmsim__radix_get(const struct vmsim__radix *r, uint64_t index) {
@@ -69,7 +68,10 @@ void vmsim__radix_unmark(struct vmsim__radix *r, uint64_t index, unsigned mark);
 /* Several at once: the marks of bit mask `set` come, those of `clear` go. */
 void vmsim__radix_remark(struct vmsim__radix *r, uint64_t index, unsigned set, unsigned clear);
 bool vmsim__radix_marked(const struct vmsim__radix *r, uint64_t index, unsigned mark); /* absent: false */
-bool vmsim__radix_any(const struct vmsim__radix *r, unsigned mark);                    /* has any entry the mark? */
+/* Has any entry the mark? */
+static inline bool vmsim__radix_any(const struct vmsim__radix *r, unsigned mark) {
+    return r->root && r->root->map[VMSIM__RADIX_FIRST_MARK + mark];
+}
 /* As vmsim__radix_next, entries without the mark being passed over. */
 uint64_t vmsim__radix_next_marked(const struct vmsim__radix *r, uint64_t *index, unsigned mark);
 

@@ -31,10 +31,10 @@ enum vmsim__file_kind {
 /* State of one open file (struct file_ra_state + f_pos). Make it with vmsim__ra_init. */
 struct vmsim__file_ra {
     uint64_t start;            /* of the newest window, pages */
+    uint64_t prev_pos;         /* byte after the last read; UINT64_MAX: none */
     uint32_t size, async_size; /* of the newest window; of its tail that is read ahead of need */
     uint32_t ra_pages;         /* largest window */
-    uint32_t mmap_miss;        /* faults that found nothing, less those that found something */
-    uint64_t prev_pos;         /* byte after the last read; UINT64_MAX: none */
+    uint16_t mmap_miss;        /* faults that found nothing, less those that found something; not far above its limit */
     uint8_t advice;            /* enum vmsim__read_advice, from fadvise */
 };
 enum vmsim__read_advice { VMSIM__READ_NORMAL, VMSIM__READ_RANDOM, VMSIM__READ_SEQUENTIAL };
@@ -176,10 +176,19 @@ uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, u
 uint64_t vmsim__blockdev_pages(const struct vmsim__cache *c);
 
 /* The cached page, or VMSIM__PFN_NONE. No reference, no side effect (mincore, tests). */
-vmsim__pfn vmsim__file_page(const struct vmsim__file *f, uint64_t index);
+static inline vmsim__pfn vmsim__file_page(const struct vmsim__file *f, uint64_t index) {
+    return vmsim__entry_pfn(vmsim__radix_get(&f->pages, index));
+}
 /* First cached page at or after *index and below `end` that has the mark (VMSIM__MARK_PAGE: any page); moves *index
  * there. VMSIM__PFN_NONE: none. Costs what it finds, however many shadows or other pages lie between. */
-vmsim__pfn vmsim__file_next_page(const struct vmsim__file *f, uint64_t *index, uint64_t end, enum vmsim__mark mark);
+static inline vmsim__pfn vmsim__file_next_page(const struct vmsim__file *f, uint64_t *index, uint64_t end,
+                                               enum vmsim__mark mark) {
+    if (*index >= end || !vmsim__radix_any(&f->pages, mark))
+        return VMSIM__PFN_NONE;
+    uint64_t entry = vmsim__radix_next_marked(&f->pages, index, mark);
+    VMSIM__ASSERT(!entry || vmsim__entry_tag(entry) == VMSIM__ENTRY_PAGE);
+    return entry && *index < end ? vmsim__entry_pfn(entry) : VMSIM__PFN_NONE;
+}
 /* First cached page at or after *index and below `end` that fault-around may map (not marked for readahead, inside the
  * file); moves *index there. VMSIM__PFN_NONE: none. No reference: the caller takes one per entry (vmsim__folio_get). */
 vmsim__pfn vmsim__file_next_mappable(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t *index,

@@ -64,12 +64,9 @@ static inline struct vmsim__zone *vmsim__cache_zone(const struct vmsim__cache *c
     VMSIM__ASSERT(vmsim__frame_zone(f) < c->mem->nr_zones);
     return &c->mem->zones[vmsim__frame_zone(f)];
 }
-static inline struct vmsim__node *vmsim__cache_node(const struct vmsim__cache *c, const struct vmsim__frame *f) {
-    return &c->mem->nodes[vmsim__cache_zone(c, f)->node];
-}
 static inline void vmsim__cache_node_add(struct vmsim__cache *c, const struct vmsim__frame *f,
                                          enum vmsim__node_stat stat, int64_t pages) {
-    vmsim__cache_node(c, f)->stat[stat] += pages;
+    c->mem->nodes[vmsim__cache_zone(c, f)->node].stat[stat] += pages;
     vmsim__folio_stat_add(c->lru, f, stat, pages);
 }
 static inline void vmsim__cache_zone_add(struct vmsim__cache *c, const struct vmsim__frame *f,

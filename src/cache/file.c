@@ -204,18 +204,6 @@ int vmsim__file_preload(struct vmsim__cache *c, struct vmsim__file *f, unsigned 
 
 /* ---- pages of a file ---- */
 
-vmsim__pfn vmsim__file_page(const struct vmsim__file *f, uint64_t index) {
-    return vmsim__entry_pfn(vmsim__radix_get(&f->pages, index));
-}
-
-vmsim__pfn vmsim__file_next_page(const struct vmsim__file *f, uint64_t *index, uint64_t end, enum vmsim__mark mark) {
-    uint64_t entry = *index < end ? vmsim__radix_next_marked(&f->pages, index, mark) : 0;
-    if (!entry || *index >= end)
-        return VMSIM__PFN_NONE;
-    VMSIM__ASSERT(vmsim__entry_tag(entry) == VMSIM__ENTRY_PAGE);
-    return vmsim__entry_pfn(entry);
-}
-
 /* Kernel: next_uptodate_page: a page marked for readahead is left to a real fault, which starts the next window; so is
  * one that has not arrived. */
 vmsim__pfn vmsim__file_next_mappable(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t *index,

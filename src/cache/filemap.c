@@ -30,8 +30,8 @@ vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const stru
 }
 
 /* What a page of a file counts in, where it lies. */
-static void count_page(struct vmsim__cache *c, const struct vmsim__file *f, const struct vmsim__frame *fr,
-                       int64_t pages) {
+VMSIM__INLINE void count_page(struct vmsim__cache *c, const struct vmsim__file *f, const struct vmsim__frame *fr,
+                              int64_t pages) {
     vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, pages);
     if (f->kind == VMSIM__FILE_SHMEM)
         vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, pages);
@@ -432,5 +432,5 @@ enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim_
 }
 
 void vmsim__ra_mapped(struct vmsim__file_ra *ra, uint64_t pages) {
-    ra->mmap_miss -= (uint32_t)vmsim__min64(ra->mmap_miss, pages);
+    ra->mmap_miss = (uint16_t)(ra->mmap_miss - vmsim__min64(ra->mmap_miss, pages));
 }

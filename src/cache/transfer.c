@@ -76,8 +76,12 @@ void vmsim__transfer_start(struct vmsim__cache *c, struct vmsim__file *f, uint64
     VMSIM__ASSERT(pages && f->kind == VMSIM__FILE_REGULAR);
     vmsim__cache_event(c, write ? VMSIM__PGPGOUT : VMSIM__PGPGIN, pages << c->mem->page_shift >> 10);
     const struct vmsim__transfer t = {.file = f, .first = first, .pages = pages, .write = write, .cpu = (uint16_t)cpu};
-    uint32_t id = new_id(c);
     vmsim__file_get(f);
+    if (!c->io.submit) {
+        finish(c, &t, 0);
+        return;
+    }
+    uint32_t id = new_id(c);
     if (id == UINT32_MAX) { /* the run ends with this error: its pages need not wait for anything */
         c->error = VMSIM_ENOMEM;
         finish(c, &t, 0);
@@ -85,6 +89,6 @@ void vmsim__transfer_start(struct vmsim__cache *c, struct vmsim__file *f, uint64
     }
     c->transfers.at[id] = t;
     c->in_flight++;
-    if (!c->io.submit || !c->io.submit(c->io.context, id, f, first, pages, write))
+    if (!c->io.submit(c->io.context, id, f, first, pages, write))
         vmsim__transfer_done(c, id, 0);
 }

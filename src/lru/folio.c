@@ -92,14 +92,9 @@ bool vmsim__folio_mapped(const struct vmsim__lru *lru, vmsim__pfn pfn) {
     return false;
 }
 
-void vmsim__folio_get(struct vmsim__lru *lru, vmsim__pfn pfn) {
-    VMSIM__ASSERT(vmsim__lru_frame(lru, pfn)->refcount > 0 &&
-                  !vmsim__frame_is(vmsim__lru_frame(lru, pfn), VMSIM__FRAME_TAIL));
-    vmsim__lru_frame(lru, pfn)->refcount++;
-}
-
 /* Kernel: __page_cache_release, then free_unref_page. */
-void vmsim__folio_free(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f, unsigned cpu) {
+void vmsim__folio_free(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
     VMSIM__ASSERT(!f->refcount && !f->mapcount && !vmsim__frame_is(f, VMSIM__FRAME_FILE));
     if (vmsim__frame_is(f, VMSIM__FRAME_LRU))
         vmsim__lruvec_del(lru, f);
@@ -109,8 +104,4 @@ void vmsim__folio_free(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__fra
     if (VMSIM__UNLIKELY(f->memcg))
         vmsim__memcg_uncharge(lru, pfn);
     vmsim__mem_free(lru->mem, pfn, order, cpu);
-}
-
-void vmsim__folio_put(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
-    vmsim__folio_unref(lru, pfn, cpu);
 }

@@ -14,9 +14,29 @@
  * the last one takes the page off its list and frees the frame. Nothing here allocates host memory after creation. */
 #ifndef VMSIM__LRU_H
 #define VMSIM__LRU_H
+#include "base/vec.h"
 #include "zones/zones.h"
 
-struct vmsim__lru; /* lists and batches of a machine */
+/* Charges for whoever asks, through whatever it takes; false: it is refused, or the present waits. */
+typedef bool vmsim__memcg_charge_fn(void *context, uint16_t memcg, uint32_t pages, uint32_t gfp, unsigned cpu);
+
+/* Lists and batches of a machine. Its fields are for src/lru/ and the inline functions of its headers alone. */
+struct vmsim__lru {
+    struct vmsim__mem *mem;
+    struct vmsim__alloc *alloc;
+    const struct vmsim__kernel *kernel;
+    unsigned cpus;
+    struct vmsim__lruvec *lruvecs; /* of the root cgroup, one a node */
+    struct vmsim__cpu_batches *batches;
+    struct vmsim__memcg_stock *stocks; /* one a CPU */
+    struct {
+        VMSIM__VEC(struct vmsim__memcg *);
+    } memcgs;          /* by id; [0] the root, NULL: free */
+    size_t memcg_hint; /* no lower id is free */
+    uint64_t swap_slots, swap_free;
+    vmsim__memcg_charge_fn *charge; /* NULL: nobody finds room at a limit */
+    void *charge_context;
+};
 
 enum vmsim__lru_list {
     VMSIM__LRU_INACTIVE_ANON,
@@ -53,8 +73,24 @@ int vmsim__lru_check(struct vmsim__lru *lru, struct vmsim__err *err);
 
 /* ---- references ---- */
 
-void vmsim__folio_get(struct vmsim__lru *lru, vmsim__pfn pfn);
-void vmsim__folio_put(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu);
+static inline void vmsim__folio_get(struct vmsim__lru *lru, vmsim__pfn pfn) {
+    struct vmsim__frame *f = vmsim__frame_at(&lru->mem->frames, pfn);
+    VMSIM__ASSERT(f->refcount > 0 && !vmsim__frame_is(f, VMSIM__FRAME_TAIL));
+    f->refcount++;
+}
+/* The last reference is gone: what vmsim__folio_put does then. */
+void vmsim__folio_free(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu);
+static inline void vmsim__folio_put_refs(struct vmsim__lru *lru, vmsim__pfn pfn, uint32_t refs, unsigned cpu) {
+    struct vmsim__frame *f = vmsim__frame_at(&lru->mem->frames, pfn);
+    VMSIM__ASSERT(cpu < lru->cpus && f->refcount >= (int32_t)refs);
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP | VMSIM__FRAME_TAIL));
+    f->refcount -= (int32_t)refs;
+    if (!f->refcount)
+        vmsim__folio_free(lru, pfn, cpu);
+}
+static inline void vmsim__folio_put(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
+    vmsim__folio_put_refs(lru, pfn, 1, cpu);
+}
 /* Does any page-table entry map any of its frames? */
 bool vmsim__folio_mapped(const struct vmsim__lru *lru, vmsim__pfn pfn);
 
@@ -96,7 +132,13 @@ uint64_t vmsim__lru_move_back(struct vmsim__lru *lru, const vmsim__pfn *folio, u
 /* A new page. */
 void vmsim__lru_add(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu);
 /* A new page of an area; `locked`: the area is VM_LOCKED, the page mlocked from birth. */
-void vmsim__lru_add_vma(struct vmsim__lru *lru, vmsim__pfn pfn, bool locked, unsigned cpu);
+void vmsim__lru_add_mlocked(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu);
+static inline void vmsim__lru_add_vma(struct vmsim__lru *lru, vmsim__pfn pfn, bool locked, unsigned cpu) {
+    if (VMSIM__UNLIKELY(locked))
+        vmsim__lru_add_mlocked(lru, pfn, cpu);
+    else
+        vmsim__lru_add(lru, pfn, cpu);
+}
 /* read(), GUP, unmap of a young entry. */
 void vmsim__lru_mark_accessed(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu);
 void vmsim__lru_activate(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu);

@@ -14,7 +14,8 @@
 
 /* Kernel: lru_add_fn. Whether a page is evictable is judged now, not when it entered the batch: mlock may have come
  * between. */
-static void add_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
+static VMSIM__NOINLINE void add_fn(struct vmsim__lru *lru, vmsim__pfn pfn) {
+    struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_LRU) && f->refcount > 0);
     bool was_unevictable = vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE);
     uint32_t pages = vmsim__frame_pages(f);
@@ -29,6 +30,7 @@ static void add_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *
             vmsim__lru_event(lru, VMSIM__UNEVICTABLE_PGS_CULLED, pages);
     }
     vmsim__lruvec_add(lru, pfn, f, false);
+    f->flags |= VMSIM__FRAME_LRU;
 }
 
 static void rotate_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
@@ -94,16 +96,11 @@ static void activate_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__fr
     vmsim__lru_folio_event(lru, f, VMSIM__PGACTIVATE, vmsim__frame_pages(f));
 }
 
-/* One page of a batch. All but lru_add and mlock pass over pages that left the lists or became unevictable. */
+/* One page of another batch. All but mlock pass over pages that left the lists or became unevictable. */
 static void apply(struct vmsim__lru *lru, enum vmsim__lru_batch_kind kind, vmsim__pfn pfn, uint8_t tag) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
     if (kind == VMSIM__BATCH_MLOCK) {
         vmsim__mlock_apply(lru, pfn, tag);
-        return;
-    }
-    if (kind == VMSIM__BATCH_ADD) {
-        add_fn(lru, pfn, f);
-        f->flags |= VMSIM__FRAME_LRU;
         return;
     }
     if (!vmsim__frame_is(f, VMSIM__FRAME_LRU) || vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE))
@@ -125,11 +122,15 @@ static void work_off(struct vmsim__lru *lru, enum vmsim__lru_batch_kind kind, un
     VMSIM__ASSERT(lru->batches[cpu].kind[kind].count <= VMSIM__BATCH_MAX);
     struct vmsim__lru_batch *b = &lru->batches[cpu].kind[kind];
     uint32_t count = b->count;
-    for (uint32_t i = 0; i < count; i++)
-        apply(lru, kind, b->page[i], b->tag[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        if (kind == VMSIM__BATCH_ADD)
+            add_fn(lru, b->page[i]);
+        else
+            apply(lru, kind, b->page[i], b->tag[i]);
+    }
     b->count = 0;
     for (uint32_t i = 0; i < count; i++)
-        vmsim__folio_unref(lru, b->page[i], cpu);
+        vmsim__folio_put(lru, b->page[i], cpu);
 }
 
 void vmsim__lru_batch_add(struct vmsim__lru *lru, enum vmsim__lru_batch_kind kind, vmsim__pfn pfn, uint8_t tag,

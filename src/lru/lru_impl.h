@@ -35,23 +35,6 @@ struct vmsim__memcg_stock {
     uint32_t pages;
 };
 
-struct vmsim__lru {
-    struct vmsim__alloc *alloc;
-    struct vmsim__mem *mem;
-    const struct vmsim__kernel *kernel;
-    unsigned cpus;
-    struct vmsim__lruvec *lruvecs; /* of the root cgroup, one a node */
-    struct vmsim__cpu_batches *batches;
-    struct vmsim__memcg_stock *stocks; /* one a CPU */
-    struct {
-        VMSIM__VEC(struct vmsim__memcg *);
-    } memcgs;          /* by id; [0] the root, NULL: free */
-    size_t memcg_hint; /* no lower id is free */
-    uint64_t swap_slots, swap_free;
-    vmsim__memcg_charge_fn *charge; /* NULL: nobody finds room at a limit */
-    void *charge_context;
-};
-
 /* ---- frames and counters ---- */
 
 static inline struct vmsim__frame *vmsim__lru_frame(const struct vmsim__lru *lru, vmsim__pfn pfn) {
@@ -100,11 +83,6 @@ static inline bool vmsim__folio_evictable(const struct vmsim__frame *f) {
 /* ---- lruvec.c ---- */
 
 void vmsim__lruvec_init(struct vmsim__lruvec *v, struct vmsim__memcg *memcg, unsigned node);
-
-/* ---- folio.c ---- */
-
-/* The last reference is gone. */
-void vmsim__folio_free(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f, unsigned cpu);
 
 /* ---- lru_batch.c ---- */
 

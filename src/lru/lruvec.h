@@ -22,11 +22,15 @@ VMSIM__INLINE struct vmsim__lruvec *vmsim__lruvec_count(struct vmsim__lru *lru, 
                                                         enum vmsim__lru_list list, int sign) {
     const int64_t pages = sign * (int64_t)vmsim__frame_pages(f);
     struct vmsim__zone *z = vmsim__lru_zone(lru, f);
-    struct vmsim__lruvec *v = vmsim__lruvec_of(lru, f);
+    struct vmsim__lruvec *v = &lru->lruvecs[z->node];
+    if (VMSIM__UNLIKELY(f->memcg)) {
+        v = vmsim__lruvec_of(lru, f);
+        v->stat[VMSIM__NR_INACTIVE_ANON + list] += pages;
+    }
     VMSIM__ASSERT(pages >= 0 || v->zone_count[z->type][list] >= (uint64_t)-pages);
     v->zone_count[z->type][list] += (uint64_t)pages;
     z->stat[VMSIM__NR_ZONE_INACTIVE_ANON + list] += pages;
-    vmsim__lru_node_add(lru, f, (enum vmsim__node_stat)(VMSIM__NR_INACTIVE_ANON + list), pages);
+    lru->mem->nodes[z->node].stat[VMSIM__NR_INACTIVE_ANON + list] += pages;
     return v;
 }
 
@@ -37,43 +41,23 @@ VMSIM__INLINE void vmsim__lruvec_add(struct vmsim__lru *lru, vmsim__pfn pfn, str
     if (VMSIM__UNLIKELY(list == VMSIM__LRU_UNEVICTABLE))
         return;
     VMSIM__ASSERT((*head == VMSIM__PFN_NONE) == (*tail == VMSIM__PFN_NONE));
-    f->next = to_tail ? VMSIM__PFN_NONE : *head;
-    f->prev = to_tail ? *tail : VMSIM__PFN_NONE;
-    if (f->next != VMSIM__PFN_NONE)
-        vmsim__lru_frame(lru, f->next)->prev = pfn;
-    else
-        *tail = pfn;
-    if (f->prev != VMSIM__PFN_NONE)
-        vmsim__lru_frame(lru, f->prev)->next = pfn;
-    else
-        *head = pfn;
+    const vmsim__pfn next = to_tail ? VMSIM__PFN_NONE : *head, prev = to_tail ? *tail : VMSIM__PFN_NONE;
+    f->next = next;
+    f->prev = prev;
+    *(next != VMSIM__PFN_NONE ? &vmsim__lru_frame(lru, next)->prev : tail) = pfn;
+    *(prev != VMSIM__PFN_NONE ? &vmsim__lru_frame(lru, prev)->next : head) = pfn;
 }
 
 VMSIM__INLINE void vmsim__lruvec_del(struct vmsim__lru *lru, struct vmsim__frame *f) {
     VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_LRU));
     enum vmsim__lru_list list = vmsim__lru_list_of(f);
     struct vmsim__lruvec *v = vmsim__lruvec_count(lru, f, list, -1);
-    if (VMSIM__LIKELY(list != VMSIM__LRU_UNEVICTABLE)) {
-        if (f->next != VMSIM__PFN_NONE)
-            vmsim__lru_frame(lru, f->next)->prev = f->prev;
-        else
-            v->list[list].tail = f->prev;
-        if (f->prev != VMSIM__PFN_NONE)
-            vmsim__lru_frame(lru, f->prev)->next = f->next;
-        else
-            v->list[list].head = f->next;
-    }
+    const vmsim__pfn next = f->next, prev = f->prev;
     f->next = f->prev = VMSIM__PFN_NONE;
-}
-
-/* One reference less, and who has found the last one gone frees the folio. Kernel: folio_put. */
-VMSIM__INLINE void vmsim__folio_unref(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
-    VMSIM__ASSERT(cpu < lru->cpus);
-    struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
-    VMSIM__ASSERT(f->refcount > 0);
-    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP | VMSIM__FRAME_TAIL));
-    if (!--f->refcount)
-        vmsim__folio_free(lru, pfn, f, cpu);
+    if (VMSIM__UNLIKELY(list == VMSIM__LRU_UNEVICTABLE))
+        return;
+    *(next != VMSIM__PFN_NONE ? &vmsim__lru_frame(lru, next)->prev : &v->list[list].tail) = prev;
+    *(prev != VMSIM__PFN_NONE ? &vmsim__lru_frame(lru, prev)->next : &v->list[list].head) = next;
 }
 
 #endif

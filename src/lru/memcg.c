@@ -191,9 +191,3 @@ void vmsim__lru_set_swap(struct vmsim__lru *lru, uint64_t slots, uint64_t free) 
 uint64_t vmsim__lru_swap_slots(const struct vmsim__lru *lru) {
     return lru->swap_slots;
 }
-
-void vmsim__memcg_stat_add(struct vmsim__lru *lru, const struct vmsim__frame *f, enum vmsim__node_stat stat,
-                           int64_t pages) {
-    VMSIM__ASSERT(f->memcg && vmsim__memcg_by_id(lru, f->memcg));
-    vmsim__lruvec_of(lru, f)->stat[stat] += pages;
-}

@@ -70,13 +70,13 @@ int64_t vmsim__memcg_kmem(const struct vmsim__memcg *m);
 void vmsim__memcg_memory_event(struct vmsim__memcg *m, enum vmsim__memcg_event event);
 /* An event of /proc/vmstat that a cgroup counts, too; the machine's side is the caller's. */
 void vmsim__memcg_event_add(struct vmsim__lru *lru, uint16_t memcg, enum vmsim__event_stat event, uint64_t n);
-/* The cgroup's side of a node statistic of a folio; whoever changes one of the node calls it. */
-void vmsim__memcg_stat_add(struct vmsim__lru *lru, const struct vmsim__frame *f, enum vmsim__node_stat stat,
-                           int64_t pages);
+/* The cgroup's side of a statistic of a folio's node; whoever changes that of the node calls it. */
 static inline void vmsim__folio_stat_add(struct vmsim__lru *lru, const struct vmsim__frame *f,
                                          enum vmsim__node_stat stat, int64_t pages) {
-    if (VMSIM__UNLIKELY(f->memcg))
-        vmsim__memcg_stat_add(lru, f, stat, pages);
+    if (VMSIM__UNLIKELY(f->memcg)) {
+        VMSIM__ASSERT(f->memcg < lru->memcgs.count && lru->memcgs.at[f->memcg]);
+        lru->memcgs.at[f->memcg]->lruvec[lru->mem->zones[vmsim__frame_zone(f)].node].stat[stat] += pages;
+    }
 }
 /* Slots of swap that folios of the cgroup may still get. */
 uint64_t vmsim__memcg_swap_room(const struct vmsim__memcg *m);
@@ -108,8 +108,6 @@ struct vmsim__memcg_charge {
 /* Takes `pages` for the cgroup of this id from the CPU's stock or its counters. */
 enum vmsim__charge_outcome vmsim__memcg_try_charge(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, unsigned cpu,
                                                    struct vmsim__memcg_charge *t);
-/* Charges for whoever asks, through whatever it takes; false: it is refused, or the present waits. */
-typedef bool vmsim__memcg_charge_fn(void *context, uint16_t memcg, uint32_t pages, uint32_t gfp, unsigned cpu);
 /* Who finds room at a limit. Without one a charge that does not fit is refused. */
 void vmsim__lru_set_charge(struct vmsim__lru *lru, vmsim__memcg_charge_fn *charge, void *context);
 bool vmsim__memcg_charge(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, uint32_t gfp, unsigned cpu);

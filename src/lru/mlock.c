@@ -29,11 +29,7 @@ void vmsim__lru_munlock(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
     vmsim__lru_batch_add(lru, VMSIM__BATCH_MLOCK, pfn, TAG_MUNLOCK, cpu);
 }
 
-void vmsim__lru_add_vma(struct vmsim__lru *lru, vmsim__pfn pfn, bool locked, unsigned cpu) {
-    if (!locked) {
-        vmsim__lru_add(lru, pfn, cpu);
-        return;
-    }
+void vmsim__lru_add_mlocked(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
     set_mlocked(lru, vmsim__lru_frame(lru, pfn));
     vmsim__lru_batch_add(lru, VMSIM__BATCH_MLOCK, pfn, TAG_LOCK_NEW, cpu);
 }

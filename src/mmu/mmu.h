@@ -215,8 +215,17 @@ static inline void vmsim__pt_write(const struct vmsim__pt_format *f, const struc
         *(uint32_t *)slot->entry = (uint32_t)raw;
 }
 /* The same in common form; get gives the pfn of this very entry also within a Svnapot group. */
-struct vmsim__pte vmsim__pt_get(const struct vmsim__pt_format *f, const struct vmsim__pt_slot *slot);
-void vmsim__pt_set(const struct vmsim__pt_format *f, const struct vmsim__pt_slot *slot, struct vmsim__pte pte);
+static inline struct vmsim__pte vmsim__pt_get(const struct vmsim__pt_format *f, const struct vmsim__pt_slot *slot) {
+    struct vmsim__pte pte = f->decode(f, slot->level, vmsim__pt_read(f, slot));
+    if (VMSIM__UNLIKELY(pte.flags & VMSIM__PTE_CONTIG && f->arch == VMSIM__PT_ARCH_RISCV))
+        pte.pfn += slot->index & ((1u << f->contig_shift[slot->level]) - 1);
+    return pte;
+}
+/* An entry is written in one store, as hardware may read it at any time. */
+static inline void vmsim__pt_set(const struct vmsim__pt_format *f, const struct vmsim__pt_slot *slot,
+                                 struct vmsim__pte pte) {
+    vmsim__pt_write(f, slot, f->encode(f, slot->level, pte));
+}
 /* First non-empty leaf-position entry (leaf, swap or protnone) at or after *va and below end (0 = top); moves *va to
  * the start of what it maps, which is below the *va given when that lies inside a large leaf. Skips holes a table at a
  * time. False: none, *va unchanged. */

@@ -155,18 +155,6 @@ bool vmsim__pt_slot(struct vmsim__pagetable *pt, uint64_t va, unsigned level, bo
     }
 }
 
-struct vmsim__pte vmsim__pt_get(const struct vmsim__pt_format *f, const struct vmsim__pt_slot *slot) {
-    struct vmsim__pte pte = f->decode(f, slot->level, vmsim__pt_read(f, slot));
-    if (f->arch == VMSIM__PT_ARCH_RISCV && pte.flags & VMSIM__PTE_CONTIG)
-        pte.pfn += slot->index & ((1u << f->contig_shift[slot->level]) - 1);
-    return pte;
-}
-
-/* An entry is written in one store, as hardware may read it at any time. */
-void vmsim__pt_set(const struct vmsim__pt_format *f, const struct vmsim__pt_slot *slot, struct vmsim__pte pte) {
-    vmsim__pt_write(f, slot, f->encode(f, slot->level, pte));
-}
-
 /* The first non-empty entry of a table from slot->index on that lies in [*linear, last]; moves both along. */
 static bool next_in_table(const struct vmsim__pt_format *f, void *host, uint64_t *linear, uint64_t last,
                           struct vmsim__pt_slot *slot, uint64_t *raw) {

@@ -86,11 +86,25 @@ VMSIM__INLINE uint64_t touch(uint64_t raw, bool dirty) {
     return raw | A | (dirty ? D : 0);
 }
 
-static uint32_t soft_flags(unsigned level, uint64_t raw) {
-    uint64_t pat = level ? raw & PAT_LARGE : raw & PAT;
-    return (raw & SPECIAL ? VMSIM__PTE_SPECIAL : 0) | (raw & SOFT_DIRTY ? VMSIM__PTE_SOFT_DIRTY : 0) |
-           VMSIM__PTE_MEMTYPE((raw & PWT ? 1 : 0) | (raw & PCD ? 2 : 0) | (pat ? 4 : 0));
+/* The same for what software and the memory type have: special stays at 9, soft-dirty 11 -> 10, PWT and PCD 3, 4 -> 16,
+ * 17, PAT 7, in large leaves 12 -> 18. */
+VMSIM__INLINE uint32_t soft_flags(unsigned level, uint64_t raw) {
+    uint32_t low = (uint32_t)raw;
+    return (low & (uint32_t)SPECIAL) | (low & (uint32_t)SOFT_DIRTY) >> 1 | (low & (uint32_t)(PWT | PCD)) << 13 |
+           (level ? (low & (uint32_t)PAT_LARGE) << 6 : (low & (uint32_t)PAT) << 11);
 }
+/* And back, of a leaf: the inverse of both. */
+VMSIM__INLINE uint32_t encode_flags(unsigned level, uint32_t flags) {
+    uint32_t type = flags >> VMSIM__PTE_MEMTYPE_SHIFT & 7;
+    return (flags & (VMSIM__PTE_WRITE | VMSIM__PTE_ACCESSED | VMSIM__PTE_DIRTY)) >> 1 | (flags & VMSIM__PTE_USER) >> 2 |
+           (flags & VMSIM__PTE_SPECIAL) | (flags & VMSIM__PTE_SOFT_DIRTY) << 1 | (type & 3) << 3 |
+           (level ? (uint32_t)PS | type >> 2 << 12 : type >> 2 << 7);
+}
+static_assert(VMSIM__PTE_WRITE == RW << 1 && VMSIM__PTE_ACCESSED == A << 1 && VMSIM__PTE_DIRTY == D << 1 &&
+                  VMSIM__PTE_USER == US << 2 && VMSIM__PTE_SPECIAL == SPECIAL &&
+                  VMSIM__PTE_SOFT_DIRTY == SOFT_DIRTY >> 1 && VMSIM__PTE_MEMTYPE(1) == PWT << 13 &&
+                  VMSIM__PTE_MEMTYPE(4) == PAT << 11 && VMSIM__PTE_MEMTYPE(4) == PAT_LARGE << 6,
+              "shifts");
 
 struct vmsim__pte vmsim__x86_decode(const struct vmsim__pt_format *f, unsigned level, uint64_t raw) {
     VMSIM__ASSERT(level < f->levels);
@@ -114,16 +128,12 @@ static uint64_t encode_frame(const struct vmsim__pt_format *f, unsigned level, u
 }
 
 uint64_t vmsim__x86_encode(const struct vmsim__pt_format *f, unsigned level, struct vmsim__pte pte) {
-    uint32_t flags = pte.flags, type = flags >> VMSIM__PTE_MEMTYPE_SHIFT & 7;
+    uint32_t flags = pte.flags;
     VMSIM__ASSERT(level < f->levels);
     if (!(flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)))
         return flags & VMSIM__PTE_SWAP ? vmsim__soft_encode(f, pte) : 0;
     VMSIM__ASSERT(!(pte.pfn & ((UINT64_C(1) << (f->shift[level] - 12)) - 1)));
-    uint64_t raw = encode_frame(f, level, pte.pfn);
-    raw |= (flags & VMSIM__PTE_WRITE ? RW : 0) | (flags & VMSIM__PTE_USER ? US : 0);
-    raw |= (flags & VMSIM__PTE_ACCESSED ? A : 0) | (flags & VMSIM__PTE_DIRTY ? D : 0) | (level ? PS : 0);
-    raw |= (flags & VMSIM__PTE_SPECIAL ? SPECIAL : 0) | (flags & VMSIM__PTE_SOFT_DIRTY ? SOFT_DIRTY : 0);
-    raw |= (type & 1 ? PWT : 0) | (type & 2 ? PCD : 0) | (type & 4 ? (level ? PAT_LARGE : PAT) : 0);
+    uint64_t raw = encode_frame(f, level, pte.pfn) | encode_flags(level, flags);
     raw |= f->no_execute && !(flags & VMSIM__PTE_EXEC) ? NX : 0;
     if (flags & VMSIM__PTE_PROTNONE)
         return raw | NONE;

@@ -146,24 +146,12 @@ void vmsim__rss_batch_end(struct vmsim__mm *mm) {
     }
 }
 
-void vmsim__rss_add(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
-    VMSIM__ASSERT(kind < VMSIM__RSS_KINDS);
-    mm->rss[kind] += pages;
-    if (!mm->rss_cpu)
-        return;
+void vmsim__rss_percpu_add(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
+    VMSIM__ASSERT(mm->rss_cpu);
     if (mm->rss_batching)
         mm->rss_batch[kind] += pages;
     else
         count_on_cpu(mm, kind, pages);
-}
-
-/* Kernel: add_mm_counter_fast (6.1): faults of one page each, which alone go through the task's cache. */
-void vmsim__rss_add_fast(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
-    VMSIM__ASSERT(kind < VMSIM__RSS_KINDS);
-    if (mm->rss_cpu)
-        vmsim__rss_add(mm, kind, pages);
-    else
-        mm->rss_cache[kind] += pages;
 }
 
 void vmsim__vdso_mapped(struct vmsim__vma *vma, int entries) {

@@ -107,12 +107,8 @@ static enum vmsim__fault_outcome pte_fault(struct vmsim__fault_at *at) {
 }
 
 /* The levels above the leaf table, then huge pages, then the entry. */
-static enum vmsim__fault_outcome walk_fault(struct vmsim__fault_at *at) {
+static VMSIM__NOINLINE enum vmsim__fault_outcome walk_fault(struct vmsim__fault_at *at) {
     struct vmsim__mm *mm = at->mm;
-    if (vmsim__mm_leaf_entry(mm, at->va)) {
-        vmsim__mm_slot(mm, at->va, false, &at->slot);
-        return pte_fault(at);
-    }
     bool done = false;
     enum vmsim__fault_outcome o = VMSIM__FAULT_OOM;
     if (mm->pt.format->levels > 1 && !vmsim__pt_slot(&mm->pt, at->va, 1, true, &at->slot))
@@ -179,8 +175,8 @@ static enum vmsim__fault_outcome settle(const struct vmsim__vm *vm, struct vmsim
 
 /* Kernel: handle_mm_fault. Until 6.4 pgfault counts every entry, resolved or not; the task's own counters only those
  * resolved. */
-enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t va, bool write, bool fetch,
-                                              unsigned cpu) {
+VMSIM__INLINE enum vmsim__fault_outcome handle_fault(struct vmsim__vma *vma, uint64_t va, bool write, bool fetch,
+                                                     unsigned cpu) {
     VMSIM__ASSERT(va >= vma->start && va < vma->end && cpu < vma->mm->vm->mem->nr_cpus);
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__vm *vm = mm->vm;
@@ -194,11 +190,17 @@ enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t v
         rss_event(mm);
         vmsim__vm_cost(vm, vm->spec.costs.fault);
     }
-    enum vmsim__fault_outcome o = walk_fault(&at);
-    if (VMSIM__UNLIKELY(!vmsim__fault_resolved(o) || call->stalled || call->tried || call->major))
+    enum vmsim__fault_outcome o =
+        VMSIM__LIKELY(vmsim__mm_leaf_slot(mm, at.va, &at.slot)) ? pte_fault(&at) : walk_fault(&at);
+    if (VMSIM__UNLIKELY(!vmsim__fault_resolved(o) | call->stalled | call->tried | call->major))
         o = settle(vm, call, o);
     count_task_fault(mm, o);
     return o;
+}
+
+enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t va, bool write, bool fetch,
+                                              unsigned cpu) {
+    return handle_fault(vma, va, write, fetch, cpu);
 }
 
 /* Kernel: access_error of arch/x86: a fetch is an ordinary read where entries cannot forbid execution. */
@@ -227,8 +229,8 @@ enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, boo
         return VMSIM__FAULT_SIGSEGV_MAPERR;
     enum vmsim__fault_outcome o;
     do
-        o = vmsim__handle_fault(v, va, write, fetch, cpu);
-    while (o == VMSIM__FAULT_RETRY);
+        o = handle_fault(v, va, write, fetch, cpu);
+    while (VMSIM__UNLIKELY(o == VMSIM__FAULT_RETRY));
     return o;
 }
 

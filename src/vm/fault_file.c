@@ -122,7 +122,7 @@ static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
     VMSIM__ASSERT(!at->write && at->vma->file);
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__page_fault page;
-    const bool first = !vmsim__mm_leaf_entry(at->mm, at->va);
+    const bool first = !at->slot.entry || at->slot.level;
     if (fault_around(at))
         return VMSIM__FAULT_MINOR;
     if (!vmsim__fault_table(at))
@@ -140,7 +140,7 @@ static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
     VMSIM__ASSERT(at->write && !(at->vma->flags & VMSIM__VM_SHARED));
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__page_fault page;
-    const bool first = !vmsim__mm_leaf_entry(at->mm, at->va);
+    const bool first = !at->slot.entry || at->slot.level;
     if (vmsim__anon_vma_prepare(at->vma))
         return VMSIM__FAULT_OOM;
     vmsim__pfn pfn = vmsim__vma_alloc_folio(at->vma, at->va, VMSIM__GFP_HIGHUSER_MOVABLE, 0, at->cpu);
@@ -168,7 +168,7 @@ static enum vmsim__fault_outcome shared_fault(struct vmsim__fault_at *at) {
     VMSIM__ASSERT(at->write && at->vma->flags & VMSIM__VM_SHARED);
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__page_fault page;
-    const bool first = !vmsim__mm_leaf_entry(at->mm, at->va);
+    const bool first = !at->slot.entry || at->slot.level;
     if (!vmsim__fault_table(at))
         return VMSIM__FAULT_OOM;
     enum vmsim__fault_outcome o = fetch_page(at, &page);

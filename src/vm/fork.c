@@ -125,7 +125,7 @@ static bool copy_entry(struct vmsim__vma *to, struct vmsim__vma *from, const str
         vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
         struct vmsim__frame *frame = vmsim__vm_frame(vm, pfn), *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
         frame->flags &= ~VMSIM__FRAME_EXCLUSIVE;
-        frame->mapcount++;
+        vmsim__frame_map(frame, 1);
         VMSIM__ASSERT(frame->mapcount > 1 && head->refcount > 0);
         head->refcount++;
         vmsim__rss_add(to->mm, vmsim__rss_kind_of(head), 1);

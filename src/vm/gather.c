@@ -58,6 +58,12 @@ static void flush(struct vmsim__gather *g) {
     g->freed_tables = false;
 }
 
+/* A page that nobody maps any more needs no slot of swap. Kernel: free_swap_cache. */
+static void give_slot_back(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
+    if (vm->swap && vm->swap->free_slot && !vmsim__folio_mapped(vm->lru, pfn))
+        vm->swap->free_slot(vm->swap->context, pfn, cpu);
+}
+
 /* Each batch is released from its end: the order in which the per-CPU lists see the frames. */
 static void release(struct vmsim__gather *g) {
     VMSIM__ASSERT(g->active <= g->batches && g->count <= VMSIM__GATHER_ROOM);
@@ -68,13 +74,9 @@ static void release(struct vmsim__gather *g) {
             vmsim__lru_drain_cpu(vm->lru, g->mm->cpu);
         for (uint32_t i = to; i-- > from;) {
             const struct vmsim__gathered *p = &g->pages[i];
-            VMSIM__ASSERT(vmsim__vm_frame(vm, p->pfn)->refcount >= (int32_t)p->refs);
-            struct vmsim__frame *f = vmsim__vm_frame(vm, p->pfn);
-            if (VMSIM__UNLIKELY(f->flags & VMSIM__FRAME_SWAPCACHE) && vm->swap && vm->swap->free_slot &&
-                !vmsim__folio_mapped(vm->lru, p->pfn)) /* free_swap_cache */
-                vm->swap->free_slot(vm->swap->context, p->pfn, g->mm->cpu);
-            f->refcount -= (int32_t)p->refs - 1;
-            vmsim__folio_put(vm->lru, p->pfn, g->mm->cpu);
+            if (VMSIM__UNLIKELY(vmsim__frame_is(vmsim__vm_frame(vm, p->pfn), VMSIM__FRAME_SWAPCACHE)))
+                give_slot_back(vm, p->pfn, g->mm->cpu);
+            vmsim__folio_put_refs(vm->lru, p->pfn, p->refs, g->mm->cpu);
         }
     }
     reset(g);
@@ -101,23 +103,33 @@ static bool more_room(struct vmsim__gather *g) {
     return true;
 }
 
+/* A batch is full. Where no other can be had, all goes now; that ends the loop over the table. */
+static VMSIM__NOINLINE void full(struct vmsim__gather *g) {
+    if (more_room(g))
+        return;
+    if (g->mm->rss_batching) {
+        vmsim__rss_batch_end(g->mm);
+        vmsim__rss_batch_start(g->mm);
+    }
+    flush(g);
+    release(g);
+}
+
 /* Kernel: __tlb_remove_folio_pages. */
-void vmsim__gather_folio(struct vmsim__gather *g, vmsim__pfn pfn, uint32_t refs) {
+VMSIM__INLINE void gather(struct vmsim__gather *g, vmsim__pfn pfn, uint32_t refs) {
     VMSIM__ASSERT(g->mm->vm->gather == g && g->used < g->room && refs > 0);
     g->pages[g->count++] = (struct vmsim__gathered){pfn, refs};
     g->used += refs > 1 ? 2 : 1;
-    if (g->used >= g->room && !more_room(g)) {
-        if (g->mm->rss_batching) { /* a full batch ends the loop over the table */
-            vmsim__rss_batch_end(g->mm);
-            vmsim__rss_batch_start(g->mm);
-        }
-        flush(g);
-        release(g);
-    }
+    if (VMSIM__UNLIKELY(g->used >= g->room))
+        full(g);
+}
+
+void vmsim__gather_folio(struct vmsim__gather *g, vmsim__pfn pfn, uint32_t refs) {
+    gather(g, pfn, refs);
 }
 
 void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn) {
-    vmsim__gather_folio(g, pfn, 1);
+    gather(g, pfn, 1);
 }
 
 /* Kernel: tlb_finish_mmu: batch frames go last, as they hold what is freed before. */
@@ -144,17 +156,18 @@ static bool zap_present(struct vmsim__gather *g, struct vmsim__vma *vma, struct 
         return even_cows;
     }
     vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
-    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    bool anon = vmsim__frame_is(vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn)), VMSIM__FRAME_ANON);
+    const vmsim__pfn head = vmsim__vm_head(vm, pfn);
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, head);
+    const bool anon = vmsim__frame_is(f, VMSIM__FRAME_ANON);
     if (anon && !even_cows)
         return false;
     if (!anon && (pte.flags & VMSIM__PTE_DIRTY))
         vmsim__page_dirty(vm->cache, pfn);
     if (!anon && (pte.flags & VMSIM__PTE_ACCESSED) && !(vma->flags & VMSIM__VM_SEQ_READ))
         vmsim__lru_mark_accessed(vm->lru, pfn, mm->cpu);
-    vmsim__rss_add(mm, anon ? VMSIM__RSS_ANON : vmsim__rss_kind_of(f), -1);
+    vmsim__rss_add(mm, vmsim__rss_kind_of(f), -1);
     vmsim__unmap_page(vma, pfn, mm->cpu);
-    vmsim__gather_page(g, vmsim__vm_head(vm, pfn));
+    gather(g, head, 1);
     return true;
 }
 
@@ -208,7 +221,7 @@ static uint32_t zap_run(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_
     struct vmsim__vm *vm = vma->mm->vm;
     const struct vmsim__pt_format *f = vm->format;
     const uint64_t left = vmsim__min64((end - va) >> vm->page_shift, (UINT64_C(1) << f->index_bits[0]) - slot->index);
-    const uint32_t n = vm->kernel->gather_pairs ? vmsim__folio_run(vma, *slot, (uint32_t)left) : 0;
+    const uint32_t n = vmsim__folio_run(vma, *slot, (uint32_t)left);
     if (n < 2)
         return 0;
     const vmsim__pfn pfn = (vmsim__pfn)vmsim__pt_get(f, slot).pfn, head = vmsim__vm_head(vm, pfn);
@@ -231,11 +244,12 @@ static uint64_t zap_table(struct vmsim__gather *g, struct vmsim__vma *vma, uint6
     VMSIM__ASSERT(!slot.level && va < end);
     const struct vmsim__pt_format *f = vma->mm->pt.format;
     const uint32_t entries = UINT32_C(1) << f->index_bits[0];
+    const bool runs = vma->mm->vm->kernel->gather_pairs;
     vmsim__rss_batch_start(vma->mm);
     while (va < end && slot.index < entries) {
         uint32_t n = 1;
         if (vmsim__pt_read(f, &slot)) {
-            n = zap_run(g, vma, va, end, &slot, zap);
+            n = runs ? zap_run(g, vma, va, end, &slot, zap) : 0;
             if (!n)
                 zap_entry(g, vma, va, &slot, zap);
             n += !n;

@@ -153,18 +153,8 @@ bool vmsim__ptmem_setup(struct vmsim__mm *mm) {
     return vmsim__pagetable_init(&mm->pt, mm->vm->format, &mm->ptmem);
 }
 
-/* The leaf table used last is kept: faults and walks come in ascending addresses, and the walk from the root costs
- * more than the rest of a minor fault. */
-bool vmsim__mm_slot(struct vmsim__mm *mm, uint64_t va, bool create, struct vmsim__pt_slot *slot) {
+bool vmsim__mm_slot_walk(struct vmsim__mm *mm, uint64_t va, bool create, struct vmsim__pt_slot *slot) {
     const struct vmsim__pt_format *f = mm->pt.format;
-    void *entry = vmsim__mm_leaf_entry(mm, va);
-    if (VMSIM__LIKELY(entry != NULL)) {
-        slot->entry = entry;
-        slot->table = mm->leaf_table;
-        slot->index = (uint32_t)((va - mm->leaf_start) >> f->shift[0]);
-        slot->level = 0;
-        return true;
-    }
     if (!vmsim__pt_slot(&mm->pt, va, 0, create, slot))
         return false;
     if (slot->entry && !slot->level) {
@@ -208,11 +198,6 @@ void vmsim__flush_page(struct vmsim__mm *mm, uint64_t va, unsigned cpu) {
     vmsim__flush_range(mm, va, va + mm->vm->page_size, mm->vm->page_shift, false, cpu);
 }
 
-void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from, unsigned order) {
-    if (VMSIM__UNLIKELY(vm->hooks.fill != NULL))
-        vm->hooks.fill(vm->hooks.context, to, from, order);
-}
-
 /* ---- mapped pages ---- */
 
 /* Kernel: folio_add_new_anon_rmap and folio_add_lru_vma: the page is this process's own from birth. */
@@ -251,44 +236,11 @@ void vmsim__map_anon(struct vmsim__vma *vma, vmsim__pfn pfn, bool exclusive, uns
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     const vmsim__pfn head = vmsim__vm_head(vm, pfn);
     VMSIM__ASSERT(vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_ANON) && f->mapcount >= 0);
-    f->mapcount++;
+    vmsim__frame_map(f, 1);
     if (vmsim__vm_mapcount(vm, pfn) == 1)
         vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, 1);
     if (exclusive)
         f->flags |= VMSIM__FRAME_EXCLUSIVE;
     if (VMSIM__UNLIKELY((vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED) && pfn == head)
         vmsim__lru_mlock(vm->lru, pfn, cpu);
-}
-
-void vmsim__remap_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
-    VMSIM__ASSERT(!vmsim__frame_is(vmsim__vm_frame(vma->mm->vm, pfn), VMSIM__FRAME_ANON | VMSIM__FRAME_TAIL));
-    struct vmsim__vm *vm = vma->mm->vm;
-    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    if (f->mapcount++ == 0)
-        vmsim__vm_node_stat(vm, f, VMSIM__NR_MAPPED, 1);
-    if (VMSIM__UNLIKELY((vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED))
-        vmsim__lru_mlock(vm->lru, pfn, cpu);
-}
-
-/* Kernel: page_add_file_rmap. */
-void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
-    vmsim__rss_add_fast(vma->mm, vmsim__rss_kind_of(vmsim__vm_frame(vma->mm->vm, pfn)), 1);
-    vmsim__remap_file(vma, pfn, cpu);
-}
-
-/* Kernel: page_remove_rmap. */
-void vmsim__unmap_page(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
-    struct vmsim__vm *vm = vma->mm->vm;
-    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    VMSIM__ASSERT(f->mapcount > 0);
-    if (vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL)) {
-        vmsim__thp_unmap_sub(vma, pfn, 1);
-        return;
-    }
-    if (--f->mapcount == 0) {
-        bool anon = vmsim__frame_is(f, VMSIM__FRAME_ANON);
-        vmsim__vm_node_stat(vm, f, anon ? VMSIM__NR_ANON_PAGES : VMSIM__NR_MAPPED, -1);
-    }
-    if (VMSIM__UNLIKELY(vma->flags & VMSIM__VM_LOCKED))
-        vmsim__lru_munlock(vm->lru, pfn, cpu);
 }

@@ -66,9 +66,8 @@ static uint32_t reusable(const struct vmsim__vma *a, const struct vmsim__vma *b,
 }
 
 /* Kernel: __anon_vma_prepare. */
-int vmsim__anon_vma_prepare(struct vmsim__vma *vma) {
-    if (VMSIM__LIKELY(vma->anon_vma))
-        return 0;
+int vmsim__anon_vma_attach(struct vmsim__vma *vma) {
+    VMSIM__ASSERT(!vma->anon_vma);
     struct vmsim__vm *vm = vma->mm->vm;
     uint32_t id = reusable(vma, vma->next, vma->next);
     if (!id)

@@ -294,7 +294,7 @@ static void fill_table(struct vmsim__vma *v, uint64_t start, struct vmsim__pte h
         if (zero)
             continue;
         struct vmsim__frame *f = vmsim__vm_frame(vm, (vmsim__pfn)huge.pfn + i);
-        f->mapcount++;
+        vmsim__frame_map(f, 1);
         if (exclusive)
             f->flags |= VMSIM__FRAME_EXCLUSIVE;
     }
@@ -352,8 +352,7 @@ void vmsim__thp_unmap_sub(struct vmsim__vma *v, vmsim__pfn pfn, uint32_t n) {
     const vmsim__pfn head = vmsim__vm_head(vm, pfn);
     int64_t gone = 0;
     for (uint32_t i = 0; i < n; i++) {
-        VMSIM__ASSERT(vmsim__vm_frame(vm, pfn + i)->mapcount > 0);
-        gone += --vmsim__vm_frame(vm, pfn + i)->mapcount == 0 && !vmsim__vm_mapcount(vm, pfn + i);
+        gone += !vmsim__frame_map(vmsim__vm_frame(vm, pfn + i), -1) && !vmsim__vm_mapcount(vm, pfn + i);
     }
     if (!gone)
         return;

@@ -53,7 +53,7 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
     struct vmsim__gathered *pages = vmsim__malloc(init->alloc, VMSIM__GATHER_ROOM * sizeof *pages);
     if (vm) {
         vm->alloc = init->alloc;
-        vmsim__slab_init(&vm->vmas, vm->alloc, sizeof(struct vmsim__vma));
+        vmsim__slab_init(&vm->vmas, vm->alloc, vmsim__align_up(sizeof(struct vmsim__vma), 64)); /* whole lines */
         vmsim__slab_init(&vm->avcs, vm->alloc, sizeof(struct vmsim__avc));
         vmsim__slab_init(&vm->anon_vmas, vm->alloc, sizeof(struct vmsim__anon_vma));
         vmsim__slab_init(&vm->imaps, vm->alloc, sizeof(struct vmsim__imap));

@@ -173,13 +173,18 @@ static inline vmsim__pfn vmsim__vm_head(const struct vmsim__vm *vm, vmsim__pfn p
 VMSIM__INLINE void vmsim__mm_forget_leaf(struct vmsim__mm *mm) {
     mm->leaf = NULL;
 }
-/* Host address of the level-0 entry of va when its table is the one used last, else NULL. */
-VMSIM__INLINE void *vmsim__mm_leaf_entry(const struct vmsim__mm *mm, uint64_t va) {
+/* The level-0 slot of va when its table is the one used last, which is kept: faults and walks come in ascending
+ * addresses, and the walk from the root costs more than the rest of a minor fault. */
+VMSIM__INLINE bool vmsim__mm_leaf_slot(const struct vmsim__mm *mm, uint64_t va, struct vmsim__pt_slot *slot) {
     const struct vmsim__pt_format *f = mm->pt.format;
-    uint64_t at = va - mm->leaf_start;
-    if (!mm->leaf || at >> (f->shift[0] + f->index_bits[0]))
-        return NULL;
-    return mm->leaf + (at >> f->shift[0]) * f->entry_bytes;
+    const uint64_t index = (va - mm->leaf_start) >> f->shift[0];
+    if (VMSIM__UNLIKELY(!mm->leaf || index >> f->index_bits[0]))
+        return false;
+    slot->entry = mm->leaf + index * f->entry_bytes;
+    slot->table = mm->leaf_table;
+    slot->index = (uint32_t)index;
+    slot->level = 0;
+    return true;
 }
 
 /* ---- vma_tree.c ---- */
@@ -238,9 +243,22 @@ void vmsim__uncommit(struct vmsim__vm *vm, uint64_t pages);
 bool vmsim__mlock_allowed(const struct vmsim__mm *mm);
 /* May `flags` (LOCKED or not) pin `bytes` more? */
 bool vmsim__mlock_room(const struct vmsim__mm *mm, uint32_t flags, uint64_t bytes);
-void vmsim__rss_add_fast(struct vmsim__mm *mm, enum vmsim__rss_kind kind,
-                         int64_t pages); /* through the lagging cache */
-void vmsim__rss_add(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages);
+/* The part of a change that kernels with per-CPU counters see. */
+void vmsim__rss_percpu_add(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages);
+VMSIM__INLINE void vmsim__rss_add(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
+    VMSIM__ASSERT(kind < VMSIM__RSS_KINDS);
+    mm->rss[kind] += pages;
+    if (mm->rss_cpu)
+        vmsim__rss_percpu_add(mm, kind, pages);
+}
+/* Faults of one page each, which alone go through the task's lagging cache. Kernel: add_mm_counter_fast (6.1). */
+VMSIM__INLINE void vmsim__rss_add_fast(struct vmsim__mm *mm, enum vmsim__rss_kind kind, int64_t pages) {
+    VMSIM__ASSERT(kind < VMSIM__RSS_KINDS);
+    if (mm->rss_cpu)
+        vmsim__rss_add(mm, kind, pages);
+    else
+        mm->rss_cache[kind] += pages;
+}
 /* The pages of [vdso] lie in the kernel's image: special entries, which count as a file's. */
 static inline bool vmsim__vma_is_vdso(const struct vmsim__vma *v) {
     return v->name && !(v->flags & VMSIM__VM_PFNMAP);
@@ -272,18 +290,51 @@ bool vmsim__ptmem_setup(struct vmsim__mm *mm);
 void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, unsigned cpu); /* rmap, counters, LRU */
 /* The same for all frames of a large folio, each by an entry of its own: takes the references of those, too. */
 void vmsim__map_new_folio(struct vmsim__vma *vma, vmsim__pfn head, uint64_t va, unsigned order, unsigned cpu);
-void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from,
-                    unsigned order); /* tells the content oracle */
-void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu);
+/* Tells the content oracle. */
+static inline void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from, unsigned order) {
+    if (VMSIM__UNLIKELY(vm->hooks.fill != NULL))
+        vm->hooks.fill(vm->hooks.context, to, from, order);
+}
 /* Maps that come back to a page which has its mapping and index already; RSS is the caller's. */
 void vmsim__map_anon(struct vmsim__vma *vma, vmsim__pfn pfn, bool exclusive, unsigned cpu); /* page_add_anon_rmap */
-void vmsim__remap_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu);
-void vmsim__unmap_page(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu); /* page_remove_rmap */
+static inline void vmsim__remap_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim__vm *vm = vma->mm->vm;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_ANON | VMSIM__FRAME_TAIL));
+    if (vmsim__frame_map(f, 1) == 1)
+        vmsim__vm_node_stat(vm, f, VMSIM__NR_MAPPED, 1);
+    if (VMSIM__UNLIKELY((vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED))
+        vmsim__lru_mlock(vm->lru, pfn, cpu);
+}
+/* Kernel: page_add_file_rmap. */
+static inline void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
+    vmsim__rss_add_fast(vma->mm, vmsim__rss_kind_of(vmsim__vm_frame(vma->mm->vm, pfn)), 1);
+    vmsim__remap_file(vma, pfn, cpu);
+}
+/* Base entries of a compound page go. */
+void vmsim__thp_unmap_sub(struct vmsim__vma *vma, vmsim__pfn pfn, uint32_t n);
+/* Kernel: page_remove_rmap. */
+static inline void vmsim__unmap_page(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim__vm *vm = vma->mm->vm;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    if (VMSIM__UNLIKELY(vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL))) {
+        vmsim__thp_unmap_sub(vma, pfn, 1);
+        return;
+    }
+    if (!vmsim__frame_map(f, -1)) {
+        bool anon = vmsim__frame_is(f, VMSIM__FRAME_ANON);
+        vmsim__vm_node_stat(vm, f, anon ? VMSIM__NR_ANON_PAGES : VMSIM__NR_MAPPED, -1);
+    }
+    if (VMSIM__UNLIKELY(vma->flags & VMSIM__VM_LOCKED))
+        vmsim__lru_munlock(vm->lru, pfn, cpu);
+}
 uint32_t
 vmsim__prot_flags(const struct vmsim__vma *vma); /* PTE flags of vm_page_prot: no WRITE for private or watched ones */
-/* The level-0 slot of va, through the leaf cache. create: makes tables; false: no frame. Without: slot.entry may be
- * NULL. */
-bool vmsim__mm_slot(struct vmsim__mm *mm, uint64_t va, bool create, struct vmsim__pt_slot *slot);
+/* The level-0 slot of va. create: makes tables; false: no frame. Without: slot.entry may be NULL. */
+bool vmsim__mm_slot_walk(struct vmsim__mm *mm, uint64_t va, bool create, struct vmsim__pt_slot *slot);
+VMSIM__INLINE bool vmsim__mm_slot(struct vmsim__mm *mm, uint64_t va, bool create, struct vmsim__pt_slot *slot) {
+    return vmsim__mm_leaf_slot(mm, va, slot) || vmsim__mm_slot_walk(mm, va, create, slot);
+}
 void vmsim__flush_page(struct vmsim__mm *mm, uint64_t va, unsigned cpu);
 void vmsim__flush_pending(struct vmsim__mm *mm,
                           unsigned cpu); /* before rights or pages are taken away (rmap_folio.c) */
@@ -380,7 +431,10 @@ static inline struct vmsim__vma *vmsim__vma_of_file_link(const struct vmsim__int
 static inline struct vmsim__avc *vmsim__avc_of_link(const struct vmsim__interval *link) {
     return (struct vmsim__avc *)((char *)link - offsetof(struct vmsim__avc, link));
 }
-int vmsim__anon_vma_prepare(struct vmsim__vma *vma); /* 0 or -ENOMEM */
+int vmsim__anon_vma_attach(struct vmsim__vma *vma); /* finds or makes it one; 0 or -ENOMEM */
+static inline int vmsim__anon_vma_prepare(struct vmsim__vma *vma) {
+    return VMSIM__LIKELY(vma->anon_vma) ? 0 : vmsim__anon_vma_attach(vma);
+}
 int vmsim__anon_vma_clone(struct vmsim__vma *to, struct vmsim__vma *from);
 int vmsim__anon_vma_fork(struct vmsim__vma *child, struct vmsim__vma *parent);
 void vmsim__anon_vma_unlink(struct vmsim__vma *vma);
@@ -408,8 +462,7 @@ enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *vma, uint64_t va, 
 enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim__pt_slot *slot, bool *done);
 /* Turns a huge entry that covers va into a table of base entries. 0 or -ENOMEM (no deposit: cannot happen for anon). */
 int vmsim__thp_split_pmd(struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot, unsigned cpu);
-void vmsim__thp_split_at(struct vmsim__vma *vma, uint64_t va, unsigned cpu);   /* when va lies inside a huge entry */
-void vmsim__thp_unmap_sub(struct vmsim__vma *vma, vmsim__pfn pfn, uint32_t n); /* base entries of a compound page go */
+void vmsim__thp_split_at(struct vmsim__vma *vma, uint64_t va, unsigned cpu); /* when va lies inside a huge entry */
 void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot);
 int vmsim__thp_copy(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va, const struct vmsim__pt_slot *slot,
                     unsigned cpu);

@@ -144,22 +144,14 @@ vmsim__pfn vmsim__buddy_take(struct vmsim__mem *mem, struct vmsim__zone *z, unsi
 
 /* CMA serves movable requests before stealing does, and first of all where it is more than half of what is free: its
  * frames would be the only ones left in the end. Kernel: __rmqueue. */
-static VMSIM__NOINLINE vmsim__pfn alloc_with_cma(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
-                                                 enum vmsim__migratetype type, uint32_t alloc_flags) {
+vmsim__pfn vmsim__buddy_alloc_cma(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
+                                  enum vmsim__migratetype type, uint32_t alloc_flags) {
     VMSIM__ASSERT(type == VMSIM__MOVABLE);
     bool first = z->stat[VMSIM__NR_FREE_CMA] > z->stat[VMSIM__NR_FREE_PAGES] / 2;
     vmsim__pfn pfn = vmsim__buddy_take(mem, z, order, first ? VMSIM__CMA : type);
     if (pfn == VMSIM__PFN_NONE)
         pfn = vmsim__buddy_take(mem, z, order, first ? type : VMSIM__CMA);
     return pfn != VMSIM__PFN_NONE ? pfn : vmsim__buddy_steal(mem, z, order, type, alloc_flags);
-}
-
-vmsim__pfn vmsim__buddy_alloc(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
-                              enum vmsim__migratetype type, uint32_t alloc_flags) {
-    if (VMSIM__UNLIKELY(alloc_flags & VMSIM__ALLOC_CMA && z->cma))
-        return alloc_with_cma(mem, z, order, type, alloc_flags);
-    vmsim__pfn pfn = vmsim__buddy_take(mem, z, order, type);
-    return VMSIM__LIKELY(pfn != VMSIM__PFN_NONE) ? pfn : vmsim__buddy_steal(mem, z, order, type, alloc_flags);
 }
 
 /* Is the block at `pfn` free, whole, and of this zone? The kernel's page_is_buddy: flag and zone are fields of

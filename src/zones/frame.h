@@ -25,10 +25,15 @@ typedef uint32_t vmsim__pfn;
 struct vmsim__frame {
     vmsim__pfn next, prev; /* list links: free list, per-CPU list, LRU; tails: next is the head's pfn */
     int32_t refcount;      /* 0: free */
-    uint32_t policy : 8;   /* in use: the reclaim policy's. Free, a run of the kernel's own, first tail: the order */
-    int32_t mapcount : 24; /* page-table entries that map this very frame */
-    uint32_t mapping;      /* object it belongs to: anon_vma id (ANON) or file id (FILE); 0: none */
-    uint32_t flags;        /* VMSIM__FRAME_* | zone << 24 */
+    union {
+        struct {
+            uint32_t policy : 8;   /* in use: the reclaim policy's. Free, a kernel's own run, first tail: the order */
+            int32_t mapcount : 24; /* page-table entries that map this very frame: vmsim__frame_map */
+        };
+        uint32_t mapped; /* both, for a single add */
+    };
+    uint32_t mapping; /* object it belongs to: anon_vma id (ANON) or file id (FILE); 0: none */
+    uint32_t flags;   /* VMSIM__FRAME_* | zone << 24 */
     union {
         struct {
             uint64_t index : 48; /* page offset in the object; free: the list's migratetype */
@@ -101,6 +106,12 @@ static inline void vmsim__frame_set_index(struct vmsim__frame *f, uint64_t index
     VMSIM__ASSERT(index <= VMSIM__FRAME_INDEX_MAX);
     f->index = index & VMSIM__FRAME_INDEX_MAX;
 }
+/* `n` page-table entries more or fewer map this very frame; how many do now. */
+static inline int32_t vmsim__frame_map(struct vmsim__frame *f, int32_t n) {
+    VMSIM__ASSERT(f->mapcount + n >= 0 && f->mapcount + n <= VMSIM__FRAME_MAPCOUNT_MAX);
+    f->mapped += (uint32_t)n << 8;
+    return f->mapcount;
+}
 /* Order of a free block, or of a run of frames that is no compound page. */
 static inline unsigned vmsim__block_order(const struct vmsim__frame *f) {
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL));
@@ -120,7 +131,7 @@ static inline void vmsim__frame_set_list(struct vmsim__frame *f, unsigned type) 
 /* Order of the folio that `f` heads. The first tail lies in the same chunk: chunks begin at even frames. */
 static inline unsigned vmsim__folio_order(const struct vmsim__frame *f) {
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_TAIL | VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP));
-    return vmsim__frame_is(f, VMSIM__FRAME_HEAD) ? f[1].policy : 0;
+    return VMSIM__UNLIKELY(vmsim__frame_is(f, VMSIM__FRAME_HEAD)) ? f[1].policy : 0;
 }
 /* Base pages of the folio that `f` heads. */
 static inline uint32_t vmsim__frame_pages(const struct vmsim__frame *f) {

@@ -83,11 +83,19 @@ size_t vmsim__segment_from(const struct vmsim__mem *mem, vmsim__pfn pfn);
 /* Takes a block of 2^order of exactly this migratetype, splitting the smallest one that is large enough. */
 vmsim__pfn vmsim__buddy_take(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
                              enum vmsim__migratetype type);
-/* The same with stealing from other types. Frames are still unmarked: refcount 0, frame->index = type of the list. */
-vmsim__pfn vmsim__buddy_alloc(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
-                              enum vmsim__migratetype type, uint32_t alloc_flags);
 vmsim__pfn vmsim__buddy_steal(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
                               enum vmsim__migratetype type, uint32_t alloc_flags);
+/* From a zone with CMA, for a request that may have it. */
+vmsim__pfn vmsim__buddy_alloc_cma(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
+                                  enum vmsim__migratetype type, uint32_t alloc_flags);
+/* The same with stealing from other types. Frames are still unmarked: refcount 0, frame->index = type of the list. */
+VMSIM__INLINE vmsim__pfn vmsim__buddy_alloc(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order,
+                                            enum vmsim__migratetype type, uint32_t alloc_flags) {
+    if (VMSIM__UNLIKELY(z->cma && alloc_flags & VMSIM__ALLOC_CMA))
+        return vmsim__buddy_alloc_cma(mem, z, order, type, alloc_flags);
+    vmsim__pfn pfn = vmsim__buddy_take(mem, z, order, type);
+    return VMSIM__LIKELY(pfn != VMSIM__PFN_NONE) ? pfn : vmsim__buddy_steal(mem, z, order, type, alloc_flags);
+}
 /* Frees and merges. `type` is the migratetype of the pageblock; `tail`: to the cold end, whatever the merge outlook. */
 void vmsim__buddy_free(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order,
                        enum vmsim__migratetype type, bool tail);
