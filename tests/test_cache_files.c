@@ -340,7 +340,7 @@ static bool log_clean(void *context, struct vmsim__file *f, uint64_t index, vmsi
 
 static void test_mapped_files_are_cleaned_before_writing_and_unmapped_before_truncation(void **state) {
     struct hook_log log = {0};
-    const struct vmsim__cache_hooks hooks = {&log, log_clean, log_unmap, NULL};
+    const struct vmsim__cache_hooks hooks = {.context = &log, .mkclean = log_clean, .unmap = log_unmap};
     (void)state;
     start(VMSIM__FILE_REGULAR, 0);
     vmsim__cache_set_hooks(m.cache, &hooks);

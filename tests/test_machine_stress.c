@@ -16,7 +16,7 @@
 #include "vmsim/config.h"
 #include "vmsim/report.h"
 
-enum { PAGES = 1100, SPACES = 4, TASKS = 6, FILES = 3, FILE_PAGES = 80, OBJECTS = 200, BLOCKS = 300 };
+enum { PAGES = 1100, SPACES = 4, TASKS = 6, FILES = 3, FILE_PAGES = 80, OBJECTS = 200, BLOCKS = 300, SLOTS = 1 << 14 };
 enum kind { NONE, ANON, SHARED, FILE_PRIVATE, FILE_SHARED };
 
 struct page {
@@ -51,8 +51,8 @@ static struct storm {
         unsigned order;
     } block[BLOCKS];
     unsigned blocks;
-    uint64_t *frame_tag;
-    uint64_t next_tag, page, base, step, killed, loads;
+    uint64_t *frame_tag, *slot_tag; /* of frames, of slots of swap */
+    uint64_t next_tag, page, base, step, killed, loads, swaps[2];
     unsigned shift;
 } t;
 
@@ -82,6 +82,16 @@ static void on_fill(void *context, vmsim__pfn to, vmsim__pfn from, unsigned orde
     (void)context;
     for (vmsim__pfn i = 0; i < UINT32_C(1) << order; i++)
         t.frame_tag[to + i] = from == VMSIM__PFN_NONE ? 0 : *content_of(from + i);
+}
+
+static void on_swapped(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool write) {
+    uint64_t *slot = &t.slot_tag[e.type * SLOTS + e.offset];
+    (void)context;
+    if (write)
+        *slot = *content_of(pfn);
+    else
+        *content_of(pfn) = *slot;
+    t.swaps[write]++;
 }
 
 static uint64_t expected(const struct page *g) {
@@ -143,6 +153,11 @@ static struct space *free_space(void) {
             return &t.space[i];
     }
     return NULL;
+}
+
+/* The call did not come back: its task was killed for memory in the middle, and is buried later. */
+static bool died(const struct task *k) {
+    return !vmsim__task_at(t.m, k->id)->mm;
 }
 
 static void do_create(void) {
@@ -286,6 +301,24 @@ static void do_touch(struct task *k) {
         stored(s, i + 1, pfn);
 }
 
+/* Many pages in a row, so that memory runs short. */
+static void do_sweep(struct task *k) {
+    const unsigned first = (unsigned)pick(PAGES), n = (unsigned)pick(300);
+    const bool write = pick(3);
+    for (unsigned i = first; k->space && i < first + n && i < PAGES; i++) {
+        struct space *s = k->space;
+        if (s->at[i].kind == NONE || verdict(s, i, write ? 3 : 1))
+            continue;
+        const vmsim__pfn pfn = refer(k, va_of(i), 8, write ? VMSIM_STORE : VMSIM_LOAD);
+        if (pfn == VMSIM__PFN_NONE)
+            return;
+        if (write)
+            stored(s, i, pfn);
+        else
+            check_load(s, i, pfn);
+    }
+}
+
 /* ---- mappings ---- */
 
 static void range(unsigned *from, unsigned *n) {
@@ -333,6 +366,8 @@ static void do_mmap(struct task *k) {
     flags |= pick(12) ? 0 : VMSIM__MAP_NORESERVE;
     int64_t r = vmsim_task_mmap(t.m, k->id, va_of(from), n * t.page, prot, flags, file ? t.object[object].file : 0,
                                 first * t.page);
+    if (died(k))
+        return;
     if (r == -VMSIM__L_ENOMEM) {
         kill_space(k->space);
         return;
@@ -349,6 +384,8 @@ static void do_munmap(struct task *k) {
     unsigned from, n;
     range(&from, &n);
     int64_t r = vmsim_task_munmap(t.m, k->id, va_of(from), n * t.page);
+    if (died(k))
+        return;
     if (r == -VMSIM__L_ENOMEM) {
         kill_space(k->space);
         return;
@@ -374,6 +411,8 @@ static void do_mprotect(struct task *k) {
     unsigned from, n, prot = prots[pick(TEST_COUNT(prots))];
     range(&from, &n);
     int64_t r = vmsim_task_mprotect(t.m, k->id, va_of(from), n * t.page, prot);
+    if (died(k))
+        return;
     assert_true(r == 0 || r == -VMSIM__L_ENOMEM);
     for (unsigned i = from; !r && i < from + n; i++) {
         assert_int_not_equal(k->space->at[i].kind, NONE);
@@ -391,7 +430,7 @@ static void do_madvise(struct task *k) {
                                  VMSIM__MADV_PAGEOUT,    VMSIM__MADV_MERGEABLE,     VMSIM__MADV_POPULATE_READ,
                                  VMSIM__MADV_SEQUENTIAL, VMSIM__MADV_POPULATE_WRITE};
     unsigned from, n;
-    int a = advice[pick(TEST_COUNT(advice))];
+    int a = t.m->swap && pick(2) ? VMSIM__MADV_PAGEOUT : advice[pick(TEST_COUNT(advice))];
     range(&from, &n);
     for (unsigned i = from; a == VMSIM__MADV_DONTNEED && i < from + n; i++) {
         struct page *g = &k->space->at[i];
@@ -403,6 +442,8 @@ static void do_madvise(struct task *k) {
         g->tag = 0;
     }
     vmsim_task_madvise(t.m, k->id, va_of(from), n * t.page, a);
+    if (died(k))
+        return;
     adopt(k, from, n);
 }
 
@@ -415,6 +456,8 @@ static void do_mremap(struct task *k) {
     bool overlap = from < to + n && to < from + n, mapped = at[from].kind != NONE;
     bool one = v && v->start <= va_of(from) && v->end >= va_of(from + n);
     int64_t r = vmsim_task_mremap(t.m, k->id, va_of(from), n * t.page, n * t.page, 3, va_of(to));
+    if (died(k))
+        return;
     if (r == -VMSIM__L_ENOMEM || r == -VMSIM__L_EAGAIN) {
         kill_space(k->space);
         return;
@@ -440,11 +483,15 @@ static void do_lock(struct task *k) {
         vmsim_task_mlock(t.m, k->id, va_of(from), n * t.page, pick(4) ? 0 : VMSIM__MLOCK_ONFAULT);
     else
         vmsim_task_munlock(t.m, k->id, va_of(from), n * t.page);
+    if (died(k))
+        return;
     adopt(k, from, n);
 }
 
 static void do_brk(struct task *k) {
     int64_t now = vmsim_task_brk(t.m, k->id, 0);
+    if (died(k))
+        return;
     vmsim_task_brk(t.m, k->id, (uint64_t)now + pick(64) * t.page - pick(32) * t.page);
 }
 
@@ -574,8 +621,12 @@ static void step(void) {
     if (!k->space) {
         if (!pick(3))
             do_create();
-        else if (!pick(20))
+        else if (!t.m->swap && !pick(20))
             do_driver();
+        return;
+    }
+    if (t.m->swap && pick(4)) {
+        (pick(5) ? do_sweep : do_madvise)(k);
         return;
     }
     for (size_t i = 0; i < TEST_COUNT(acts); i++) {
@@ -593,7 +644,7 @@ static void step(void) {
         kill_space(k->space);
     else if (what < 6)
         assert_int_equal(vmsim_task_migrate(t.m, k->id, (unsigned)pick(t.m->nr_cpus)), 0);
-    else if (what < 9)
+    else if (what < 9 && !t.m->swap)
         do_driver();
     else
         do_sysctl();
@@ -604,25 +655,37 @@ static void check(void) {
         fail_msg("step %llu: %s", (unsigned long long)t.step, vmsim_machine_error(t.m));
 }
 
-static void boot(const char *arch, const char *kernel, unsigned cpus, unsigned nodes, unsigned mib) {
+/* Two areas on devices that fail now and then, or are slow; on a disk windows follow slots. */
+static const char *const swaps[] = {
+    "",
+    ", devices: [{name: sda, preset: nvme}], swap: [{size: 12MiB}, {size: 4MiB, priority: 5}]",
+    ", devices: [{name: sda, preset: ramdisk}, {name: sdb, preset: hdd, faults: [{kind: error, op: write, after: 30, "
+    "count: 5}]}], swap: [{device: sdb, size: 24MiB}]",
+};
+
+static void boot(const char *arch, const char *kernel, unsigned cpus, unsigned nodes, unsigned mib, unsigned swap) {
     struct vmsim_config *config;
-    char text[600];
+    char text[800];
     static const char *const shapes[] = {"[{memory: %uMiB}]", "[{memory: %uMiB}, {memory: 16MiB}]",
                                          "[{memory: %uMiB}, {memory: 16MiB}, {memory: 8MiB}]"};
     char shape[100];
     snprintf(shape, sizeof shape, shapes[nodes - 1], mib);
-    snprintf(text, sizeof text, "machine: {arch: %s, kernel: '%s', cpus: %u, nodes: %s}\n", arch, kernel, cpus, shape);
+    snprintf(text, sizeof text, "machine: {arch: %s, kernel: '%s', cpus: %u, nodes: %s%s}\n", arch, kernel, cpus, shape,
+             swaps[swap]);
     assert_int_equal(vmsim_config_create(&config), 0);
     assert_int_equal(vmsim_config_load_text(config, "storm", text, strlen(text)), 0);
     if (vmsim_config_resolve(config) || vmsim_machine_create(config, &t.m))
         fail_msg("%s", vmsim_config_error_text(config, 0));
     vmsim_config_destroy(config);
     t.m->vm->hooks.fill = on_fill;
+    t.m->vm->hooks.swapped = on_swapped;
     t.page = t.m->vm->page_size;
     t.shift = t.m->vm->page_shift;
     t.base = (UINT64_C(1) << 30) - t.page * 40; /* across the edge of a table */
     t.frame_tag = calloc(t.m->mem->frames.end, sizeof *t.frame_tag);
+    t.slot_tag = calloc(2 * SLOTS, sizeof *t.slot_tag);
     assert_non_null(t.frame_tag);
+    assert_non_null(t.slot_tag);
     for (unsigned f = 0; f < FILES; f++) {
         char path[16];
         snprintf(path, sizeof path, "/file%u", f);
@@ -634,6 +697,15 @@ static void boot(const char *arch, const char *kernel, unsigned cpus, unsigned n
             t.object[f].content[i] = ++t.next_tag;
     }
     t.objects = FILES;
+}
+
+/* A driver takes what is more than the tasks are to have: less than they ask for. */
+static void leave(uint64_t pages) {
+    while (t.blocks < BLOCKS && vmsim__mem_zone_stat(t.m->mem, VMSIM__NR_FREE_PAGES) > (int64_t)pages) {
+        t.block[t.blocks].order = 4;
+        assert_int_equal(vmsim_machine_alloc_pages(t.m, 0, 4, "any", false, &t.block[t.blocks].pfn), 0);
+        assert_true(t.block[t.blocks++].pfn != UINT64_MAX);
+    }
 }
 
 static void end(void) {
@@ -655,53 +727,65 @@ static void end(void) {
     assert_in_range(vmsim__vm_committed(t.m->vm), 0, FILE_PAGES); /* what the file in shared memory holds */
     assert_int_equal(vmsim_machine_destroy(t.m), 0);
     free(t.frame_tag);
+    free(t.slot_tag);
 }
 
-static void storm(const char *arch, const char *kernel, unsigned cpus, unsigned nodes, unsigned mib) {
+static void storm(const char *arch, const char *kernel, unsigned cpus, unsigned nodes, unsigned mib, unsigned swap) {
     const char *steps = getenv("VMSIM_STEPS");
     uint64_t n = steps ? strtoull(steps, NULL, 0) : 8000;
     char name[64];
     memset(&t, 0, sizeof t);
-    snprintf(name, sizeof name, "storm/%s/%s", arch, kernel);
+    snprintf(name, sizeof name, "storm/%s/%s%s", arch, kernel, swap ? "/swap" : "");
     vmsim__rng_seed_named(&t.rng, test_seed(), name);
-    boot(arch, kernel, cpus, nodes, mib);
+    boot(arch, kernel, cpus, nodes, mib, swap);
+    if (swap)
+        leave(700);
     for (t.step = 0; t.step < n; t.step++) {
         step();
         bury();
         if (t.step % 50 == 0)
             check();
     }
-    print_message("%s: %llu loads compared, %llu spaces ended\n", name, (unsigned long long)t.loads,
-                  (unsigned long long)t.killed);
+    print_message("%s: %llu loads compared, %llu spaces ended, %llu pages swapped out, %llu in\n", name,
+                  (unsigned long long)t.loads, (unsigned long long)t.killed, (unsigned long long)t.swaps[1],
+                  (unsigned long long)t.swaps[0]);
     end();
 }
 
-#define STORM(name, arch, kernel, cpus, nodes, mib)                                                                    \
+#define STORM(name, arch, kernel, cpus, nodes, mib, swap)                                                              \
     static void name(void **state) {                                                                                   \
         (void)state;                                                                                                   \
-        storm(arch, kernel, cpus, nodes, mib);                                                                         \
+        storm(arch, kernel, cpus, nodes, mib, swap);                                                                   \
     }
-STORM(storm_on_x86_32, "x86_32", "6.1", 1, 1, 40)
-STORM(storm_on_x86_pae, "x86_pae", "6.12", 2, 2, 32)
-STORM(storm_on_x86_64, "x86_64", "6.1", 4, 2, 40)
-STORM(storm_on_x86_64_of_the_newer_kernel, "x86_64", "6.12", 2, 1, 40)
-STORM(storm_on_x86_64_la57, "x86_64_la57", "6.1", 3, 3, 32)
-STORM(storm_on_arm64_4k, "arm64_4k", "6.1", 4, 3, 40)
-STORM(storm_on_arm64_16k, "arm64_16k", "6.12", 2, 1, 128)
-STORM(storm_on_arm64_64k, "arm64_64k", "6.1", 2, 1, 512)
-STORM(storm_on_riscv_sv32, "riscv_sv32", "6.1", 2, 1, 40)
-STORM(storm_on_riscv_sv39, "riscv_sv39", "6.12", 4, 2, 40)
-STORM(storm_on_riscv_sv48, "riscv_sv48", "6.1", 1, 1, 32)
-STORM(storm_on_riscv_sv57, "riscv_sv57", "6.12", 3, 1, 40)
+STORM(storm_on_x86_32, "x86_32", "6.1", 1, 1, 40, 0)
+STORM(storm_on_x86_pae, "x86_pae", "6.12", 2, 2, 32, 0)
+STORM(storm_on_x86_64, "x86_64", "6.1", 4, 2, 40, 0)
+STORM(storm_on_x86_64_of_the_newer_kernel, "x86_64", "6.12", 2, 1, 40, 0)
+STORM(storm_on_x86_64_la57, "x86_64_la57", "6.1", 3, 3, 32, 0)
+STORM(storm_on_arm64_4k, "arm64_4k", "6.1", 4, 3, 40, 0)
+STORM(storm_on_arm64_16k, "arm64_16k", "6.12", 2, 1, 128, 0)
+STORM(storm_on_arm64_64k, "arm64_64k", "6.1", 2, 1, 512, 0)
+STORM(storm_on_riscv_sv32, "riscv_sv32", "6.1", 2, 1, 40, 0)
+STORM(storm_on_riscv_sv39, "riscv_sv39", "6.12", 4, 2, 40, 0)
+STORM(storm_on_riscv_sv48, "riscv_sv48", "6.1", 1, 1, 32, 0)
+STORM(storm_on_riscv_sv57, "riscv_sv57", "6.12", 3, 1, 40, 0)
+STORM(storm_with_swap, "x86_64", "6.1", 2, 1, 11, 1)
+STORM(storm_with_swap_on_a_failing_disk, "x86_64", "6.12", 3, 2, 10, 2)
+STORM(storm_with_swap_on_arm64, "arm64_4k", "6.12", 1, 1, 11, 1)
+STORM(storm_with_swap_on_x86_32, "x86_32", "6.1", 1, 1, 11, 2)
+STORM(storm_with_swap_on_riscv, "riscv_sv39", "6.1", 2, 1, 11, 1)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(storm_on_x86_32),      cmocka_unit_test(storm_on_x86_pae),
-        cmocka_unit_test(storm_on_x86_64),      cmocka_unit_test(storm_on_x86_64_of_the_newer_kernel),
-        cmocka_unit_test(storm_on_x86_64_la57), cmocka_unit_test(storm_on_arm64_4k),
-        cmocka_unit_test(storm_on_arm64_16k),   cmocka_unit_test(storm_on_arm64_64k),
-        cmocka_unit_test(storm_on_riscv_sv32),  cmocka_unit_test(storm_on_riscv_sv39),
-        cmocka_unit_test(storm_on_riscv_sv48),  cmocka_unit_test(storm_on_riscv_sv57),
+        cmocka_unit_test(storm_on_x86_32),          cmocka_unit_test(storm_on_x86_pae),
+        cmocka_unit_test(storm_on_x86_64),          cmocka_unit_test(storm_on_x86_64_of_the_newer_kernel),
+        cmocka_unit_test(storm_on_x86_64_la57),     cmocka_unit_test(storm_on_arm64_4k),
+        cmocka_unit_test(storm_on_arm64_16k),       cmocka_unit_test(storm_on_arm64_64k),
+        cmocka_unit_test(storm_on_riscv_sv32),      cmocka_unit_test(storm_on_riscv_sv39),
+        cmocka_unit_test(storm_on_riscv_sv48),      cmocka_unit_test(storm_on_riscv_sv57),
+        cmocka_unit_test(storm_with_swap),          cmocka_unit_test(storm_with_swap_on_a_failing_disk),
+        cmocka_unit_test(storm_with_swap_on_arm64), cmocka_unit_test(storm_with_swap_on_x86_32),
+        cmocka_unit_test(storm_with_swap_on_riscv),
     };
     return cmocka_run_group_tests_name("machine_stress", tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@
 #include "cache/cache_spec.h"
 #include "cache/entry.h"
 #include "lru/lru.h"
+#include "mmu/swp.h"
 
 enum vmsim__file_kind {
     VMSIM__FILE_REGULAR, /* on a disk file system (ext4-like: page_mkwrite on the first write to a shared mapping) */
@@ -72,6 +73,8 @@ struct vmsim__cache_hooks {
     /* A page of a file is wanted, gfp and CPU as in rq: the running task's memory policy says where. NULL: from the
      * CPU's node on. */
     vmsim__pfn (*alloc)(void *context, const struct vmsim__alloc_request *rq);
+    /* The content of a page goes to a slot of swap (`write`), or comes from there. May be NULL. */
+    void (*swapped)(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool write);
 };
 
 /* What the cache asks of the machine: its devices, and the tasks that wait (set by machine/; without it every transfer

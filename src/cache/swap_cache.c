@@ -199,6 +199,8 @@ static void submit(struct vmsim__cache *c, struct vmsim__swp e, vmsim__pfn pfn, 
     VMSIM__ASSERT(cpu <= UINT16_MAX);
     vmsim__cache_event(c, write ? VMSIM__PGPGOUT : VMSIM__PGPGIN, vmsim__cache_page_size(c) >> 10);
     vmsim__cache_event(c, write ? VMSIM__PSWPOUT : VMSIM__PSWPIN, 1);
+    if (c->hooks.swapped)
+        c->hooks.swapped(c->hooks.context, e, pfn, write);
     if (vmsim__swap_submit(c->swap, e, 1, write, cookie, c->mem->now.time)) {
         no_memory(c); /* the run ends with this error: the page need not wait for anything */
         vmsim__swap_io_done(c, cookie, 0);

@@ -98,6 +98,8 @@ struct vmsim__task {
     uint64_t since;              /* ns: when it came into its state, or was last accounted for */
     uint32_t timer;              /* slot of the event that ends its wait; VMSIM__NO_TIMER */
     struct vmsim__task *waiters; /* next of those that wait for a page of the same bucket */
+    vmsim__pfn
+        held; /* the page that it waits for: it has a reference, so that it is there still when it runs; 0: none */
     struct {
         bool pending, write, fetch;
         uint8_t kind, level; /* as struct vmsim__tlb_stop */

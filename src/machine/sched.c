@@ -157,6 +157,14 @@ static struct vmsim__task **bucket_of(struct vmsim_machine *m, uint64_t pfn) {
     return &m->waiters[(pfn * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (VMSIM__WAIT_BUCKETS - 1)];
 }
 
+/* The task runs, or will not: the page that it waited for can go. Kernel: the folio_put behind folio_wait_locked. */
+static void let_go(struct vmsim_machine *m, struct vmsim__task *t) {
+    const vmsim__pfn pfn = t->held;
+    t->held = 0;
+    if (pfn)
+        vmsim__folio_put(m->lru, pfn, t->cpu);
+}
+
 int vmsim__task_block(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE && t->wait.kind != VMSIM__WAIT_NONE && !t->queued);
     t->since = m->cpus[t->cpu].now;
@@ -165,6 +173,9 @@ int vmsim__task_block(struct vmsim_machine *m, struct vmsim__task *t) {
         return no_memory(m);
     t->state = VMSIM__TASK_BLOCKED;
     if (waits_for_page(&t->wait)) {
+        VMSIM__ASSERT(!t->held);
+        t->held = (vmsim__pfn)t->wait.what;
+        vmsim__folio_get(m->lru, t->held);
         struct vmsim__task **last = bucket_of(m, t->wait.what);
         while (*last)
             last = &(*last)->waiters;
@@ -245,6 +256,7 @@ int vmsim__page_wake(struct vmsim_machine *m, enum vmsim__wait_kind kind, uint64
 
 void vmsim__task_withdraw(struct vmsim_machine *m, struct vmsim__task *t) {
     struct vmsim__cpu *c = &m->cpus[t->cpu];
+    let_go(m, t);
     if (t->state == VMSIM__TASK_BLOCKED) {
         unlink_wait(m, t);
         t->wait = (struct vmsim__wait){0};
@@ -366,6 +378,7 @@ static int run_cpu(struct vmsim_machine *m, uint32_t cpu, uint64_t limit) {
     m->horizon = limit;
     m->until = c->queue.count ? vmsim__min64(limit, c->resched ? c->now : c->slice_end) : limit;
     m->stepping = true;
+    let_go(m, t);
     enum vmsim__work how = t->source.run(t->source.context, t);
     m->stepping = false;
     m->horizon = m->until = VMSIM__TIME_NEVER;
@@ -411,6 +424,7 @@ int vmsim__sched_wait(struct vmsim_machine *m, struct vmsim__task *t) {
             break;
         }
     }
+    let_go(m, t);
     if (!err && t->state != VMSIM__TASK_DEAD)
         vmsim__cpu_idle_until(m, t->cpu, t->since);
     return err;

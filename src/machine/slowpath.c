@@ -102,6 +102,11 @@ static bool kill_somebody(struct vmsim_machine *m, const struct vmsim__alloc_req
     return true;
 }
 
+/* Reading ahead ends where it would have to wait: what it has read so far would be gone by then. */
+static bool nobody_waits_for(const struct vmsim__alloc_request *rq) {
+    return (rq->gfp & VMSIM__GFP_NORETRY) && !rq->order;
+}
+
 /* Rounds of reclaim until there is a frame, a wait, or no hope. */
 static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags,
                                   struct vmsim__direct_reclaim *d) {
@@ -110,8 +115,11 @@ static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__a
         if (!d->active)
             d->sc = vmsim__scan_direct(rq->order, rq->gfp, zone_type, nodes_of(rq), rq->cpu);
         d->active = true;
-        if (!vmsim__reclaim_run(m, &d->sc))
-            return VMSIM__PFN_NONE;
+        if (!vmsim__reclaim_run(m, &d->sc)) {
+            if (!nobody_waits_for(rq))
+                return VMSIM__PFN_NONE;
+            m->mem->now.wait = (struct vmsim__wait){0};
+        }
         const bool progress = d->sc.nr_reclaimed > 0;
         d->active = false;
         vmsim__pfn pfn = vmsim__mem_get_frames(m->mem, rq, flags);

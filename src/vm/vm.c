@@ -21,6 +21,12 @@ static vmsim__pfn on_alloc(void *context, const struct vmsim__alloc_request *rq)
     return vmsim__vm_alloc_page(context, rq->gfp, rq->order, rq->cpu);
 }
 
+static void on_swapped(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool write) {
+    const struct vmsim__vm *vm = context;
+    if (vm->hooks.swapped)
+        vm->hooks.swapped(vm->hooks.context, e, pfn, write);
+}
+
 /* First reserved frame that lies in a zone above the first page; the BIOS's page 0 is nobody's. */
 static vmsim__pfn pick_zero(const struct vmsim__mem *mem) {
     for (size_t i = 0; i < mem->nr_reserved; i++) {
@@ -77,7 +83,7 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
     vm->huge_zero = VMSIM__PFN_NONE;
     vm->zero_pfn = pick_zero(init->mem);
     derive_knobs(vm);
-    const struct vmsim__cache_hooks hooks = {vm, on_mkclean, on_unmap, on_alloc};
+    const struct vmsim__cache_hooks hooks = {vm, on_mkclean, on_unmap, on_alloc, on_swapped};
     vmsim__cache_set_hooks(vm->cache, &hooks);
     *out = vm;
     return 0;
@@ -90,7 +96,7 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     VMSIM__ASSERT(!vm->gather && !vm->nr_mms && !vm->committed);
     if (vm->huge_zero != VMSIM__PFN_NONE)
         vmsim__mem_free(vm->mem, vm->huge_zero, vm->format->shift[1] - vm->page_shift, 0);
-    const struct vmsim__cache_hooks none = {NULL, NULL, NULL, NULL};
+    const struct vmsim__cache_hooks none = {0};
     vmsim__cache_set_hooks(vm->cache, &none);
     vmsim__vec_fini(vm->alloc, &vm->anon_table);
     vmsim__vec_fini(vm->alloc, &vm->anon_free);

@@ -148,6 +148,8 @@ struct vmsim__vm_hooks {
     /* The content of a page: `to` becomes a copy of `from` (VMSIM__PFN_NONE: zeroes), 1 << order frames. For the
      * content oracle; may be NULL. */
     void (*fill)(void *context, vmsim__pfn to, vmsim__pfn from, unsigned order);
+    /* The content of a page goes to a slot of swap, or comes from there. For the content oracle; may be NULL. */
+    void (*swapped)(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool write);
     /* A page of mm was unmapped at `va` and may be flushed later, with others: true when it was noted for
      * flush_deferred (try_to_unmap with VMSIM__TTU_BATCH_FLUSH); false: flush now. Both NULL: always now. */
     bool (*flush_defer)(void *context, struct vmsim__mm *mm, uint64_t va, unsigned cpu);
