@@ -3,6 +3,7 @@
  * against its schema, equal bytes of equal runs. VMSIM_UPDATE_GOLDEN=1 writes tests/golden/report/small.txt anew. */
 #include "helpers.h"
 
+#include <regex.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <jansson.h>
@@ -194,6 +195,52 @@ static void stats_obey_their_schema(void **state) {
     json_decref(schema_root);
     json_decref(stats);
     end(&r);
+}
+
+/* The description in the schema of what is called so, or NULL. */
+static const char *described(json_t *patterns, const char *name) {
+    const char *key;
+    json_t *one;
+    json_object_foreach(patterns, key, one) {
+        regex_t r;
+        assert_int_equal(regcomp(&r, key, REG_EXTENDED | REG_NOSUB), 0);
+        bool matches = !regexec(&r, name, 0, NULL, 0);
+        regfree(&r);
+        if (matches)
+            return json_string_value(json_object_get(one, "description"));
+    }
+    return NULL;
+}
+
+/* Of a machine that has each kind, on each kernel: a name, a unit, a meaning; the schema says the same. */
+static void every_counter_has_a_meaning_which_the_schema_tells(void **state) {
+    (void)state;
+    static const char *const kernels[] = {"6.1", "6.12", "6.18"};
+    json_t *schema = json_load_file(VMSIM_SOURCE_DIR "/docs/stats-schema.json", 0, NULL);
+    json_t *of =
+        json_object_get(json_object_get(json_object_get(schema, "properties"), "counters"), "patternProperties");
+    assert_true(json_object_size(of) > 200);
+    for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++) {
+        char kernel[40];
+        snprintf(kernel, sizeof kernel, "machine.kernel=%s", kernels[k]);
+        struct run r = start((const char *[]){kernel, "workload.cgroups=[{path: /a/b}]", NULL});
+        struct vmsim_machine *m = vmsim_scenario_machine(r.s);
+        for (size_t i = 0; i < vmsim_counter_count(m); i++) {
+            const char *unit, *name = vmsim_counter_name(m, i), *meaning = vmsim_counter_meaning(m, i, &unit);
+            char full[200];
+            if (!meaning || !*meaning)
+                fail_msg("%s has no meaning", name);
+            snprintf(full, sizeof full, *unit ? "%s (%s)" : "%s", meaning, unit);
+            const char *told = described(of, name);
+            if (!strncmp(name, "policies.", 9) && !strstr(name, ".fallbacks"))
+                continue;
+            if (!told || strcmp(told, full) != 0)
+                fail_msg("%s: the schema says '%s', the library '%s'", name, told ? told : "nothing", full);
+        }
+        assert_null(vmsim_counter_meaning(m, vmsim_counter_count(m), NULL));
+        end(&r);
+    }
+    json_decref(schema);
 }
 
 static void stats_have_every_counter(void **state) {
@@ -636,6 +683,7 @@ int main(void) {
         cmocka_unit_test(a_report_of_no_kind_is_refused),
         cmocka_unit_test(a_run_without_wishes_has_no_table_of_them),
         cmocka_unit_test(stats_obey_their_schema),
+        cmocka_unit_test(every_counter_has_a_meaning_which_the_schema_tells),
         cmocka_unit_test(stats_have_every_counter),
         cmocka_unit_test(markers_tell_what_changed_between_them),
         cmocka_unit_test(shares_of_time_add_up),

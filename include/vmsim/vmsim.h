@@ -205,6 +205,10 @@ size_t vmsim_counter_count(struct vmsim_machine *machine);
 const char *vmsim_counter_name(const struct vmsim_machine *machine, size_t id);
 /** Resolves a name once. @return 0, or VMSIM_ENOENT with the closest name in the error text. */
 int vmsim_counter_find(struct vmsim_machine *machine, const char *name, size_t *id);
+/** What counter `id` counts, in a line, NULL when there is none. *unit (or NULL) gets its unit: "pages" (base pages),
+ * "bytes", "kB" (1024 bytes), "ns", "cycles" and the like; "" when it counts how often something happened. Both are
+ * constants of the library, for people. */
+const char *vmsim_counter_meaning(const struct vmsim_machine *machine, size_t id, const char **unit);
 /** Reads a counter by id. */
 uint64_t vmsim_counter_read(const struct vmsim_machine *machine, size_t id);
 

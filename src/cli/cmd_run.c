@@ -2,6 +2,7 @@
 /* `vmsim run` and `vmsim check`: scenarios, from the file to the exit status. */
 #include <argp.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct run_options {
     const char *output;
     unsigned long long verify; /* slices between checks; 0: none */
     bool quiet, strict, print_resolved, print_origins, print_counters;
+    const char *pattern; /* of the names of counters; NULL: all */
 };
 
 enum { OPTION_ROOT = 256, OPTION_NO_PLUGINS };
@@ -38,7 +40,11 @@ static const struct argp_option check_argp_options[] = {
     {"directory", 'I', "DIR", 0, "Look for presets and traces in DIR, too", 0},
     {"resolved", 'r', NULL, 0, "Print the whole configuration, defaults and presets included", 0},
     {"origins", 'R', NULL, 0, "The same, each value with where it came from", 0},
-    {"counters", 'c', NULL, 0, "Print the names of all counters that `expect` can use", 0},
+    {"counters", 'c', "PATTERN", OPTION_ARG_OPTIONAL,
+     "Print all counters that `expect` can use, or those whose names match (`*` any text, `?` one character), with "
+     "unit "
+     "and meaning",
+     0},
     {"root", OPTION_ROOT, "DIR", 0, "The scenario may name no file outside of DIR", 0},
     {"no-plugins", OPTION_NO_PLUGINS, NULL, 0, "Refuse a scenario that names plugins (none is run here anyway)", 0},
     {0}};
@@ -74,6 +80,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'c':
         o->print_counters = true;
+        o->pattern = arg;
         return 0;
     case OPTION_ROOT:
         o->in.root = arg;
@@ -232,10 +239,21 @@ int cmd_run(int argc, char **argv) {
     return status;
 }
 
-/* One a line; those of tasks that are forked later come into being with them. */
-static void print_counters(struct vmsim_machine *m) {
-    for (size_t i = 0; i < vmsim_counter_count(m); i++)
-        puts(vmsim_counter_name(m, i));
+/* One a line; those of tasks that are forked later come into being with them. A pattern that fits none is a slip. */
+static int print_counters(struct vmsim_machine *m, const char *pattern) {
+    const size_t count = vmsim_counter_count(m);
+    size_t printed = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = vmsim_counter_name(m, i), *unit;
+        const char *meaning = vmsim_counter_meaning(m, i, &unit);
+        if (pattern && fnmatch(pattern, name, 0) != 0)
+            continue;
+        printf("%-44s  %-10s  %s\n", name, *unit ? unit : "-", meaning ? meaning : "");
+        printed++;
+    }
+    if (printed)
+        return 0;
+    return cli_fail(EXIT_USAGE, "check", "no counter of this machine matches '%s'", pattern);
 }
 
 int cmd_check(int argc, char **argv) {
@@ -248,7 +266,7 @@ int cmd_check(int argc, char **argv) {
                                      "together, as `vmsim run` does.\n\n"
                                      "Examples:\n  vmsim check box.yaml\n"
                                      "  vmsim check --origins box.yaml | grep watermark     where a value came from\n"
-                                     "  vmsim check --counters box.yaml | grep tlb          names for `expect`\n"
+                                     "  vmsim check --counters='vmstat.pgs*' box.yaml       names for `expect`\n"
                                      "  vmsim check --resolved box.yaml > frozen.yaml       the same run, for ever\n\n"
                                      "Exit status: 0 no errors, 2 errors, 3 internal failure.",
                                      NULL,
@@ -266,7 +284,7 @@ int cmd_check(int argc, char **argv) {
         cli_note("check", "note: plugins are not loaded: `vmsim run` tells whether they can be, and checks their "
                           "parameters");
     if (!status && o.print_counters) {
-        print_counters(vmsim_scenario_machine(s));
+        status = print_counters(vmsim_scenario_machine(s), o.pattern);
     } else if (!status && o.print_resolved) {
         const char *text;
         size_t size;
