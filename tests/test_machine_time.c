@@ -97,6 +97,20 @@ static void writing_back_takes_its_time(void **state) {
     end(&o);
 }
 
+static void who_computes_pays_for_the_switch_back(void **state) {
+    (void)state;
+    struct outcome o =
+        run("machine: {cpus: 1, nodes: [{memory: 256MiB}], costs: {context_switch: 2us}, timeslice: 1ms}\n"
+            "workload:\n"
+            "  tasks:\n"
+            "    - {name: a, program: [{compute: {time: 10ms}}]}\n"
+            "    - {name: b, program: [{compute: {time: 10ms}}]}\n");
+    assert_in_range(counter(&o, "cpu0.context_switches"), 18, 22);
+    assert_in_range(task(&o, "a")->stats.switch_ns, 9 * 2000, 11 * 2000);
+    assert_in_range(task(&o, "b")->stats.switch_ns, 9 * 2000, 11 * 2000);
+    end(&o);
+}
+
 /* ---- where the time went ---- */
 
 static void check_accounts(const struct outcome *o) {
@@ -247,15 +261,54 @@ static void a_call_of_the_library_that_waits_runs_the_machine_until_it_is_done(v
     vmsim_config_destroy(config);
 }
 
+/* Neither the call that waited nor the fault is left behind for the next one. */
+static void a_call_that_would_wait_for_ever_comes_back_and_says_why(void **state) {
+    (void)state;
+    const char *text =
+        "machine: {nodes: [{memory: 256MiB}], devices: [{name: sda, faults: [{kind: never, count: 2}]}]}\n";
+    struct vmsim_config *config;
+    struct vmsim_machine *m;
+    uint32_t task, files[3];
+    assert_int_equal(vmsim_config_create(&config), 0);
+    assert_int_equal(vmsim_config_load_text(config, "lib.yaml", text, strlen(text)), 0);
+    assert_int_equal(vmsim_config_resolve(config), 0);
+    assert_int_equal(vmsim_machine_create(config, &m), 0);
+    assert_int_equal(vmsim_task_create(m, "a", 0, &task), 0);
+    for (unsigned i = 0; i < TEST_COUNT(files); i++) {
+        const char name[] = {'/', (char)('a' + i), 0};
+        assert_int_equal(vmsim_file_create(m, VMSIM_FILE_REGULAR, name, 1 << 20, false, &files[i]), 0);
+    }
+    assert_int_equal(vmsim_task_read(m, task, files[0], 0, 4096), -5);
+    assert_non_null(strstr(vmsim_machine_error(m), "task 'a' waits for ever for page 0 of '/a', which is being read"));
+    assert_non_null(strstr(vmsim_machine_error(m), "of device sda first, will never complete"));
+    int64_t at = vmsim_task_mmap(m, task, 0, 1 << 20, 1, 1, files[1], 0);
+    assert_true(at > 0);
+    vmsim_access a = vmsim_access_make((uint64_t)at, 8, VMSIM_LOAD);
+    struct vmsim_access_result r;
+    assert_int_equal(vmsim_task_access(m, task, &a, 1, NULL, &r), VMSIM_ESTATE);
+    assert_int_equal(r.done, 0);
+    assert_non_null(strstr(vmsim_machine_error(m), "'/b'"));
+    assert_int_equal(vmsim_task_read(m, task, files[2], 0, 4096), 4096);
+    at = vmsim_task_mmap(m, task, 0, 4096, 3, 0x22, 0, 0);
+    a = vmsim_access_make((uint64_t)at, 8, VMSIM_STORE);
+    assert_int_equal(vmsim_task_access(m, task, &a, 1, NULL, &r), 0);
+    assert_int_equal(r.done, 1);
+    assert_int_equal(vmsim_machine_check(m), 0);
+    assert_int_equal(vmsim_machine_destroy(m), 0);
+    vmsim_config_destroy(config);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_worker_has_the_cpu_while_a_reader_waits),
         cmocka_unit_test(the_second_mapper_of_a_cold_file_waits_for_the_same_transfer),
         cmocka_unit_test(wait_returns_after_the_exit_that_it_waits_for),
         cmocka_unit_test(writing_back_takes_its_time),
+        cmocka_unit_test(who_computes_pays_for_the_switch_back),
         cmocka_unit_test(the_time_of_every_task_and_cpu_adds_up),
         cmocka_unit_test(counters_do_not_depend_on_what_is_unrelated),
         cmocka_unit_test(a_call_of_the_library_that_waits_runs_the_machine_until_it_is_done),
+        cmocka_unit_test(a_call_that_would_wait_for_ever_comes_back_and_says_why),
     };
     return cmocka_run_group_tests_name("machine_time", tests, NULL, NULL);
 }

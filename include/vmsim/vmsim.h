@@ -82,6 +82,9 @@ int vmsim_task_access(struct vmsim_machine *machine, uint32_t task, const vmsim_
 
 /** System calls, with Linux's arguments and results (a value, or a negative Linux errno).
  *  `file` is a file number of vmsim_file_create(), 0 for anonymous memory. A task that does not exist gives -3 (ESRCH).
+ *  A call that has to wait, for a device say, returns when it is over: the machine goes on until then, with all that is
+ *  due on other CPUs. What it waits for may never come (a device that never answers): the result is then -5 (EIO), and
+ *  vmsim_machine_error() says what that is. vmsim_task_access() and vmsim_task_fork() return VMSIM_ESTATE in its place.
  *  When the *host* has no memory the result is -12 (ENOMEM), vmsim_machine_error() says so, and every later
  *  vmsim_task_access(), also one of no references, returns VMSIM_ENOMEM. */
 int64_t vmsim_task_mmap(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length, unsigned prot,

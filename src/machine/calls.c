@@ -262,7 +262,7 @@ int64_t vmsim__call_with_now(struct vmsim_machine *m, uint32_t task, vmsim__call
         if (!err && t->state == VMSIM__TASK_DEAD)
             return ESRCH_RESULT;
     }
-    return -VMSIM__L_ENOMEM;
+    return err == VMSIM_ESTATE ? -VMSIM__L_EIO : -VMSIM__L_ENOMEM;
 }
 
 int64_t vmsim__call_now(struct vmsim_machine *m, uint32_t task, enum vmsim__call_id id,

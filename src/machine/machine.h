@@ -162,9 +162,14 @@ struct vmsim__cpu {
 };
 #define VMSIM__NO_TIMER UINT32_MAX
 #define VMSIM__NO_PLACE UINT32_MAX
-#define VMSIM__WAIT_BUCKETS 1024u /* kernel: PAGE_WAIT_TABLE_SIZE is 256 */
+#define VMSIM__WAIT_BUCKETS 8192u /* kernel: PAGE_WAIT_TABLE_SIZE is 256; thousands of tasks may wait here */
 /* Virtual time ends here, after 146 years. No step is longer, so that clocks never overflow. */
 #define VMSIM__TIME_END (UINT64_C(1) << 62)
+
+/* Tasks that wait for a page, linked by task->waiters in the order in which they came. */
+struct vmsim__wait_bucket {
+    struct vmsim__task *first, *last;
+};
 
 struct vmsim_machine {
     struct vmsim__err err;
@@ -207,7 +212,7 @@ struct vmsim_machine {
     uint32_t nr_busy;
     bool stepping;   /* a task works in a step: whoever it asks cannot let the machine go on */
     bool host_nomem; /* sticky: the host had no memory for an event or a queue */
-    struct vmsim__task *waiters[VMSIM__WAIT_BUCKETS]; /* for pages, by pfn; first come, first in the list */
+    struct vmsim__wait_bucket waiters[VMSIM__WAIT_BUCKETS]; /* for pages, by pfn */
     bool serial_device; /* the description has no devices: one that serves transfers one after another */
     struct vmsim__slab spaces;
     struct vmsim__task *running; /* whose operation is under way; NULL: nobody's */

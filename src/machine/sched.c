@@ -153,7 +153,7 @@ static bool waits_for_page(const struct vmsim__wait *w) {
 
 /* ---- waiting ---- */
 
-static struct vmsim__task **bucket_of(struct vmsim_machine *m, uint64_t pfn) {
+static struct vmsim__wait_bucket *bucket_of(struct vmsim_machine *m, uint64_t pfn) {
     return &m->waiters[(pfn * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (VMSIM__WAIT_BUCKETS - 1)];
 }
 
@@ -176,10 +176,9 @@ int vmsim__task_block(struct vmsim_machine *m, struct vmsim__task *t) {
         VMSIM__ASSERT(!t->held);
         t->held = (vmsim__pfn)t->wait.what;
         vmsim__folio_get(m->lru, t->held);
-        struct vmsim__task **last = bucket_of(m, t->wait.what);
-        while (*last)
-            last = &(*last)->waiters;
-        *last = t;
+        struct vmsim__wait_bucket *b = bucket_of(m, t->wait.what);
+        *(b->last ? &b->last->waiters : &b->first) = t;
+        b->last = t;
         t->waiters = NULL;
         m->cpus[t->cpu].blocked++;
     }
@@ -194,10 +193,13 @@ static void unlink_wait(struct vmsim_machine *m, struct vmsim__task *t) {
     t->timer = VMSIM__NO_TIMER;
     if (!waits_for_page(&t->wait))
         return;
-    struct vmsim__task **at = bucket_of(m, t->wait.what);
-    while (*at != t)
-        at = &(*at)->waiters;
+    struct vmsim__wait_bucket *b = bucket_of(m, t->wait.what);
+    struct vmsim__task **at = &b->first, *before = NULL;
+    for (; *at != t; at = &before->waiters)
+        before = *at;
     *at = t->waiters;
+    if (b->last == t)
+        b->last = before;
     t->waiters = NULL;
     m->cpus[t->cpu].blocked--;
 }
@@ -244,7 +246,7 @@ int vmsim__task_wake_at(struct vmsim_machine *m, const struct vmsim__task *t, ui
 
 int vmsim__page_wake(struct vmsim_machine *m, enum vmsim__wait_kind kind, uint64_t pfn, int status, uint64_t time) {
     int err = 0;
-    for (struct vmsim__task *t = *bucket_of(m, pfn), *next; t && !err; t = next) {
+    for (struct vmsim__task *t = bucket_of(m, pfn)->first, *next; t && !err; t = next) {
         next = t->waiters;
         if (t->wait.kind != kind || t->wait.what != pfn)
             continue;
@@ -406,6 +408,17 @@ enum vmsim__step vmsim__sched_step(struct vmsim_machine *m, uint64_t limit) {
 
 /* ---- for who drives the machine call by call ---- */
 
+/* What it waits for never happens. Its operation is over, undone: the next one is another. */
+static int give_up(struct vmsim_machine *m, struct vmsim__task *t) {
+    char text[160];
+    VMSIM__ASSERT(t->state == VMSIM__TASK_BLOCKED);
+    vmsim__wait_text(m, t, text, sizeof text);
+    vmsim__task_withdraw(m, t);
+    t->fault.pending = t->in_call = false;
+    vmsim__call_over(&t->call);
+    return vmsim__err_set(&m->err, VMSIM_ESTATE, "task '%s' waits for ever %s", t->name, text);
+}
+
 int vmsim__sched_wait(struct vmsim_machine *m, struct vmsim__task *t) {
     if (m->stepping)
         return vmsim__err_set(&m->err, VMSIM_ESTATE, "task '%s' waits in the middle of another's work", t->name);
@@ -414,12 +427,8 @@ int vmsim__sched_wait(struct vmsim_machine *m, struct vmsim__task *t) {
         switch (vmsim__sched_step(m, VMSIM__TIME_NEVER)) {
         case VMSIM__STEP_FAIL:
             return m->err.code ? m->err.code : VMSIM_ESTATE;
-        case VMSIM__STEP_IDLE: {
-            char text[160];
-            vmsim__wait_text(m, t, text, sizeof text);
-            vmsim__task_withdraw(m, t);
-            return vmsim__err_set(&m->err, VMSIM_ESTATE, "task '%s' waits for ever %s", t->name, text);
-        }
+        case VMSIM__STEP_IDLE:
+            return give_up(m, t);
         default:
             break;
         }

@@ -567,11 +567,10 @@ static enum end do_time(struct run *r) {
     if (!job->entered) {
         job->done = sleep ? c->now + d->time : d->time;
         job->entered = true;
-        if (!sleep)
-            vmsim__cpu_load(r->m, r->t);
     }
     if (sleep)
         return c->now < job->done ? wait_for(r, VMSIM__WAIT_TIME, 0, job->done) : OVER;
+    vmsim__cpu_load(r->m, r->t); /* others may have had the CPU since it stopped */
     while (job->done) {
         const uint64_t ns = vmsim__min64(job->done, COMPUTE_PIECE);
         vmsim__cpu_compute(r->m, r->t, ns);
