@@ -47,6 +47,7 @@ enum vmsim_policy_domain {
     VMSIM_POLICY_READAHEAD,       /**< which pages of a file are read early: struct vmsim_readahead_policy */
     VMSIM_POLICY_OOM,             /**< who is killed when memory is out: struct vmsim_oom_policy */
     VMSIM_POLICY_SWAP,            /**< where in swap a page goes: struct vmsim_swap_policy */
+    VMSIM_POLICY_COMPACTION,      /**< when memory is compacted, and how hard: struct vmsim_compaction_policy */
     VMSIM_POLICY_DOMAINS          /**< number of domains */
 };
 
@@ -507,6 +508,57 @@ struct vmsim_swap_policy {
     void (*place)(void *context, const struct vmsim_swap_request *request, struct vmsim_swap_place *place);
     /** Fill in `neighbour` of each request: it costs a look-up. Without it `neighbour` is UINT64_MAX. */
     bool uses_neighbour;
+};
+
+/* --- When memory is compacted --------------------------------------------------------------------------------------
+ */
+
+/** Who asks whether a zone is to be compacted. */
+enum vmsim_compaction_why {
+    VMSIM_COMPACTION_DIRECT,    /**< an allocation that found no block, and waits for it */
+    VMSIM_COMPACTION_KCOMPACTD, /**< kcompactd, which was woken because kswapd is done or nobody could wait */
+    VMSIM_COMPACTION_PROACTIVE  /**< kcompactd, every 500 ms, for nobody in particular */
+};
+
+/** How hard. Each takes longer than the one before, and moves more. */
+enum vmsim_compaction_verdict {
+    VMSIM_COMPACTION_SKIP,       /**< not at all */
+    VMSIM_COMPACTION_ASYNC,      /**< pages of pageblocks like the request's; what is busy stays */
+    VMSIM_COMPACTION_SYNC_LIGHT, /**< pages of all pageblocks, from where the last run stopped */
+    VMSIM_COMPACTION_FULL,       /**< the whole zone, whatever is known of its pageblocks */
+    VMSIM_COMPACTION_VERDICTS
+};
+
+/** A zone that may be compacted. */
+struct vmsim_compaction_request {
+    uint32_t size;         /**< sizeof this struct, as the host knows it */
+    uint8_t why;           /**< enum vmsim_compaction_why */
+    uint8_t verdict;       /**< what Linux does: enum vmsim_compaction_verdict */
+    uint8_t order;         /**< of the block that is wanted, log2 of base pages; proactive: a huge page's */
+    bool movable;          /**< the block is for movable memory */
+    bool deferred;         /**< attempts failed lately, so that Linux puts this one off */
+    uint32_t node, zone;   /**< zone: DMA 0, DMA32 1, Normal 2, HighMem 3, Movable 4 */
+    uint32_t cpu;          /**< who compacts */
+    int32_t fragmentation; /**< thousandths: 0 memory lacks, 1000 it is in pieces; -1000: a block is free */
+    uint32_t score;        /**< percent of the free memory in pieces smaller than a huge page */
+    uint64_t free;         /**< free base pages of the zone */
+    uint64_t low;          /**< its low watermark, base pages */
+    uint64_t now;          /**< virtual time, ns */
+};
+
+/** When memory is compacted, and how hard. The default is "linux". */
+struct vmsim_compaction_policy {
+    struct vmsim_policy policy; /**< domain VMSIM_POLICY_COMPACTION */
+    /** Makes the state of one machine; may be NULL (context NULL). 0 or a negative vmsim_err. */
+    int (*create)(const struct vmsim_policy_services *services, const void *params, void **context);
+    /** Frees it. May be NULL when create() is. */
+    void (*destroy)(void *context);
+    /**
+     * An enum vmsim_compaction_verdict for one zone. Asked before each run over it: of an allocation only when it may
+     * wait for compaction at all, of kcompactd only when a pageblock of the zone's size makes sense. Any other number
+     * is reported, and Linux's verdict taken. FULL of a proactive run goes on until the whole zone was seen.
+     */
+    int32_t (*decide)(void *context, const struct vmsim_compaction_request *request);
 };
 
 /** What a plugin holds. Static storage of the plugin. */

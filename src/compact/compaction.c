@@ -263,6 +263,7 @@ static enum vmsim__compact_result migrate(struct vmsim__compaction *c, struct vm
                                          .context = &t,
                                          .get = target_get,
                                          .put = target_put};
+    cc->nr_migrate = cc->migrate.pages;
     const struct vmsim__migrated m = vmsim__migrate_pages(c->vm, &how, &cc->migrate, cc->cpu);
     cc->update_cached = false;
     cc->last_migrated = from;

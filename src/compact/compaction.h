@@ -76,6 +76,7 @@ struct vmsim__compact_control {
     vmsim__pfn last_migrated; /* block of the last success since per-CPU lists were drained; 0: none */
     bool update_cached, finish_pageblock, waits;
     struct vmsim__folio_chain migrate; /* isolated by the step */
+    uint32_t nr_migrate;               /* pages that were, while some of them are moved already */
     vmsim__pfn free;                   /* isolated frames, chained by next */
     uint32_t nr_free;
     uint64_t migrate_scanned, free_scanned;

@@ -51,7 +51,7 @@ static vmsim__pfn scan_block(struct vmsim__compaction *c, struct vmsim__compact_
         *isolated += 1u << order;
         scanned += (1u << order) - 1;
         p += 1u << order;
-        if (cc->migrate.pages <= cc->nr_free)
+        if (cc->nr_migrate <= cc->nr_free)
             break;
         p += stride - 1;
     }
@@ -74,7 +74,7 @@ void vmsim__isolate_freepages(struct vmsim__compaction *c, struct vmsim__compact
         from = scan_block(c, cc, from, end, stride, &isolated);
         if (from == end)
             vmsim__skip_free_done(c, cc, start);
-        if (cc->nr_free >= cc->migrate.pages) {
+        if (cc->nr_free >= cc->nr_migrate) {
             if (from >= end) /* the next one goes on with the pageblock before */
                 from = start - vmsim__block_pages(c);
             break;

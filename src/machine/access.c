@@ -11,6 +11,7 @@
  * Nothing is paid per reference here: the TLB's loop does the hits, and costs are folded once a batch. A fault that is
  * met stays met (task->fault): wherever a batch is cut after it, the reference is not looked up a second time, so that
  * walks, counts and charges are the same however work is cut. */
+#include "machine/compact.h"
 #include "machine/sched.h"
 
 /* Faults in a row at one reference that resolve without letting it through. A reference needs at most a handful: one
@@ -71,6 +72,7 @@ static void refresh_stats(struct vmsim_machine *m, unsigned cpu) {
     c->refresh += times * VMSIM__STAT_INTERVAL;
     for (uint64_t i = vmsim__min64(times, REFRESHES_MAX); i--;)
         vmsim__mem_refresh(m->mem, cpu);
+    vmsim__kcompactd_tick(m, c->now);
     VMSIM__ASSERT(c->refresh > c->now);
 }
 
@@ -97,6 +99,8 @@ void vmsim__cpu_compute(struct vmsim_machine *m, struct vmsim__task *t, uint64_t
     c->user_ns += ns;
     t->stats.user_ns += ns;
     t->since = c->now;
+    if (VMSIM__UNLIKELY(c->now >= c->refresh))
+        refresh_stats(m, t->cpu);
 }
 
 /* The user's own time for `n` references: the TLB's, and a fixed cost each. The cost is kept in ns per 1000

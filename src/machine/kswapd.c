@@ -9,6 +9,7 @@
  * balance_pgdat, kswapd_try_to_sleep, wakeup_kswapd of mm/vmscan.c. */
 #include <stdio.h>
 
+#include "machine/compact.h"
 #include "machine/sched.h"
 
 #define NAP UINT64_C(100000000) /* ns: HZ / 10 */
@@ -24,6 +25,7 @@ struct vmsim__kswapd {
     uint8_t state;            /* enum kswapd_state */
     bool asked;               /* since it last looked */
     uint8_t order, zone_type; /* of those who asked */
+    uint8_t run_order;        /* what the run was begun for: sc.order falls to 0 when enough is free */
     uint64_t nap_end;
     /* of the run */
     struct vmsim__scan_control sc;
@@ -54,7 +56,13 @@ static uint64_t boost_of(const struct vmsim_machine *m, unsigned node, unsigned 
     return boost;
 }
 
-void vmsim__kswapd_wake(struct vmsim_machine *m, unsigned node, unsigned order, unsigned zone_type) {
+bool vmsim__kswapd_works(const struct vmsim_machine *m, unsigned node) {
+    return m->kswapd[node].t && m->kswapd[node].state == BALANCING;
+}
+
+/* Where there is memory enough, and no block of the order, kcompactd is asked, unless the request compacts by itself.
+ */
+void vmsim__kswapd_wake(struct vmsim_machine *m, unsigned node, uint32_t gfp, unsigned order, unsigned zone_type) {
     struct vmsim__kswapd *k = &m->kswapd[node];
     if (!k->t)
         return;
@@ -64,8 +72,11 @@ void vmsim__kswapd_wake(struct vmsim_machine *m, unsigned node, unsigned order, 
     if (k->state == BALANCING || k->t->state != VMSIM__TASK_BLOCKED)
         return;
     if (m->vmscan.node[node].kswapd_failures >= HOPELESS ||
-        (balanced(m, node, order, zone_type) && !boost_of(m, node, zone_type)))
+        (balanced(m, node, order, zone_type) && !boost_of(m, node, zone_type))) {
+        if (!(gfp & VMSIM__GFP_DIRECT_RECLAIM))
+            vmsim__kcompactd_wake(m, node, order, zone_type);
         return;
+    }
     if (k->state == NAPPING)
         m->mem->event[VMSIM__KSWAPD_LOW_WMARK_HIT_QUICKLY]++;
     k->state = BALANCING;
@@ -78,6 +89,7 @@ static void begin(struct vmsim__kswapd *k) {
     const struct vmsim__node *n = &m->mem->nodes[k->node];
     k->asked = false;
     k->sc = vmsim__scan_kswapd(k->order, k->zone_type, k->t->cpu);
+    k->run_order = k->order;
     k->boost_left = 0;
     for (unsigned i = 0; i < n->nr_zones; i++) {
         const struct vmsim__zone *z = &m->mem->zones[n->zone[i]];
@@ -88,14 +100,18 @@ static void begin(struct vmsim__kswapd *k) {
     m->mem->event[VMSIM__PAGEOUTRUN]++;
 }
 
-/* The boost that it saw is worked off. */
+/* The boost that it saw is worked off; what is free now may be made into pageblocks. */
 static void end_boost(struct vmsim__kswapd *k) {
     const struct vmsim__node *n = &k->m->mem->nodes[k->node];
+    bool boosted = false;
     for (unsigned i = 0; i < n->nr_zones; i++) {
         struct vmsim__zone *z = &k->m->mem->zones[n->zone[i]];
         z->boost -= vmsim__min64(z->boost, k->boost[i]);
+        boosted = boosted || k->boost[i];
         k->boost[i] = 0;
     }
+    if (boosted)
+        vmsim__kcompactd_wake(k->m, k->node, k->m->mem->pageblock_order, k->sc.zone_type);
 }
 
 /* `given_up`: not because all is well. */
@@ -105,6 +121,10 @@ static enum vmsim__work finish(struct vmsim__kswapd *k, bool given_up) {
         m->vmscan.node[k->node].kswapd_failures++;
     end_boost(k);
     m->vmscan.node[k->node].writeback = m->vmscan.node[k->node].dirty = false;
+    if (!given_up || balanced(m, k->node, k->sc.order, k->sc.zone_type)) {
+        vmsim__compaction_reset_hints(&m->compaction, k->node);
+        vmsim__kcompactd_wake(m, k->node, k->run_order, k->sc.zone_type);
+    }
     k->state = NAPPING;
     k->nap_end = m->cpus[k->t->cpu].now + NAP;
     k->t->wait = (struct vmsim__wait){VMSIM__WAIT_WORK, 0, k->nap_end};

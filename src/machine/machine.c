@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Building and tearing down a machine, and the hooks that tie its layers together (see machine.h). */
+#include "machine/compact.h"
 #include "machine/sched.h"
 
 #include <string.h>
@@ -99,7 +100,8 @@ static int create_cpus(struct vmsim_machine *m) {
     err = err ? err : vmsim__swap_init(m);
     err = err ? err : vmsim__sched_init(m);
     err = err ? err : vmsim__cgroup_init(m);
-    return err ? err : vmsim__reclaim_init(m);
+    err = err ? err : vmsim__reclaim_init(m);
+    return err ? err : vmsim__compact_init(m);
 }
 
 static int write_sysctls(struct vmsim_machine *m) {
@@ -168,6 +170,7 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
     if (!m)
         return 0;
     destroy_tasks(m);
+    vmsim__compact_fini(m);
     vmsim__reclaim_fini(m);
     vmsim__cgroup_fini(m);
     vmsim__vec_fini(m->alloc, &m->named);
@@ -232,6 +235,7 @@ int vmsim_machine_check(struct vmsim_machine *m) {
     err = err ? err : vmsim__io_check(m);
     err = err || !m->swap ? err : vmsim__swap_check(m->swap, &m->err);
     err = err ? err : vmsim__cgroup_check(m);
+    err = err ? err : vmsim__compaction_check(&m->compaction, &m->err);
     return err ? err : vmsim__tlb_system_check(m->tlbs, NULL, &m->err);
 }
 

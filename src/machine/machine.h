@@ -17,6 +17,7 @@
 #include "base/now.h"
 #include "base/vec.h"
 #include "cache/cache.h"
+#include "compact/compaction_policies.h"
 #include "machine/cgroup.h"
 #include "machine/spec.h"
 #include "oom/oom.h"
@@ -43,10 +44,15 @@ struct vmsim__task_stats {
     uint64_t switch_ns;  /* of system_ns: the CPU came to it from another task */
 };
 
-/* Direct reclaim of an allocation, which goes on where it was when the allocation is tried again after a wait. */
+/* An allocation on the slow path, which goes on where it was when it is tried again after a wait. All zero: it is new.
+ */
 struct vmsim__direct_reclaim {
-    bool active;
-    unsigned fruitless; /* rounds without progress (no_progress_loops) */
+    bool active;          /* a reclaim is under way */
+    bool compacted;       /* what comes before reclaim was tried */
+    bool hopeless;        /* nothing more is worth it */
+    uint8_t priority;     /* enum vmsim__compact_priority, once compacted */
+    unsigned fruitless;   /* rounds without progress (no_progress_loops) */
+    unsigned compactions; /* of success at this priority, without a block for us (compaction_retries) */
     struct vmsim__scan_control sc;
 };
 
@@ -132,7 +138,8 @@ static inline bool vmsim__task_is_kthread(const struct vmsim__task *t) {
     return t->id & VMSIM__KTHREAD;
 }
 
-struct vmsim__kswapd; /* kswapd.c */
+struct vmsim__kswapd;    /* kswapd.c */
+struct vmsim__kcompactd; /* kcompactd.c */
 
 #define VMSIM__STAT_INTERVAL UINT64_C(1000000000) /* ns: vm.stat_interval */
 
@@ -219,6 +226,11 @@ struct vmsim_machine {
     struct vmsim__vmscan vmscan;
     struct vmsim__tlb_batch unmapped; /* by reclaim, and not flushed yet: never across a wait */
     struct vmsim__kswapd *kswapd;     /* one a node */
+    struct vmsim__compaction compaction;
+    struct vmsim__compaction_choice compaction_choice;
+    struct vmsim__kcompactd *kcompactd; /* one a node */
+    bool score_due;                     /* an event that looks at the nodes' scores is coming */
+    uint64_t score_traffic;             /* frames that had come and gone when it came last */
     struct vmsim__task *flusher;
     bool flush_asked; /* somebody wants dirty pages written, old or not */
     struct {
@@ -326,8 +338,9 @@ struct vmsim__task *vmsim__kthread_create(struct vmsim_machine *m, const char *n
                                           const struct vmsim__source *source);
 /* The kernel thread has something to do: it wakes at `time` on a CPU of its node that idles, if there is one. */
 void vmsim__kthread_wake(struct vmsim_machine *m, struct vmsim__task *t, unsigned node, uint64_t time);
-/* Kernel: wakeup_kswapd. */
-void vmsim__kswapd_wake(struct vmsim_machine *m, unsigned node, unsigned order, unsigned zone_type);
+/* `gfp`: of the request. Kernel: wakeup_kswapd. */
+void vmsim__kswapd_wake(struct vmsim_machine *m, unsigned node, uint32_t gfp, unsigned order, unsigned zone_type);
+bool vmsim__kswapd_works(const struct vmsim_machine *m, unsigned node); /* kswapd_is_running */
 int vmsim__kswapd_init(struct vmsim_machine *m);
 void vmsim__kswapd_fini(struct vmsim_machine *m);
 int vmsim__flusher_init(struct vmsim_machine *m);

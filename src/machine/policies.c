@@ -2,6 +2,7 @@
 /* The domains of policies that a machine has, in the order of enum vmsim_policy_domain: one line each. What a domain is
  * stands in its row, in the folder that asks its policies. */
 #include "cache/readahead_policies.h"
+#include "compact/compaction_policies.h"
 #include "machine/machine.h"
 #include "oom/oom.h"
 #include "reclaim/reclaim.h"
@@ -16,6 +17,7 @@ const struct vmsim__policy_domain *const vmsim__policy_domains[VMSIM_POLICY_DOMA
     &vmsim__readahead_domain,
     &vmsim__oom_domain,
     &vmsim__swap_domain,
+    &vmsim__compaction_domain,
     NULL,
 };
 

@@ -109,7 +109,7 @@ static void wake_flushers(void *context) {
 }
 
 static void wake_kswapd(void *context, struct vmsim__zone *zone, unsigned order, unsigned highest_type) {
-    vmsim__kswapd_wake(context, zone->node, order, highest_type);
+    vmsim__kswapd_wake(context, zone->node, 0, order, highest_type);
 }
 
 /* ---- threads ---- */

@@ -2,6 +2,8 @@
 /* The scheduler and the machine's events (see sched.h). */
 #include "machine/sched.h"
 
+#include "machine/compact.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -305,6 +307,10 @@ static int event(struct vmsim_machine *m) {
     m->mem->now.call = NULL;
     if (e.kind == VMSIM__EVENT_IO)
         return vmsim__io_event(m, &e);
+    if (e.kind == VMSIM__EVENT_SCORE) {
+        vmsim__kcompactd_event(m, e.time);
+        return vmsim__host_error(m);
+    }
     if (e.kind == VMSIM__EVENT_KILL) {
         vmsim__oom_event(m, (uint32_t)e.arg, e.time);
         return vmsim__host_error(m);

@@ -2,17 +2,26 @@
 /* What an allocation does when nothing is free above the low watermark.
  *
  *     wake kswapd -> dip to the min watermark with the rights of the request
- *         -> direct reclaim -> drain what per-CPU lists hold back, release highatomic blocks -> again, 16 times at most
+ *         -> blocks that are large, or not for movable memory: compaction, async
+ *         -> direct reclaim -> drain what per-CPU lists hold back, release highatomic blocks
+ *         -> compaction, the harder the more often it failed -> again: 16 times at most without progress, once at most
+ *            for large blocks
  *         -> the OOM killer -> wait for the victim -> again
  *
  * Whoever may not wait stops after the first line. Reclaim that has to wait makes the allocation fail with the present
- * waiting; the operation is entered again, and its next allocation goes on with this reclaim (task->reclaim).
- * Compaction is a further means of the same ladder. Kernel counterpart: __alloc_pages_slowpath (mm/page_alloc.c). */
+ * waiting; the operation is entered again, and its next allocation goes on with this reclaim (task->reclaim). Kernel
+ * counterpart: __alloc_pages_slowpath (mm/page_alloc.c). */
+#include "machine/compact.h"
 #include "machine/sched.h"
 
 #define JIFFY UINT64_C(4000000)             /* ns: HZ is 250 in Debian's kernels */
 #define WRITEBACK_PAUSE UINT64_C(100000000) /* ns: HZ / 10 */
 #define FRUITLESS_MAX 16u                   /* MAX_RECLAIM_RETRIES */
+#define COMPACTIONS_MAX 16u                 /* MAX_COMPACT_RETRIES */
+
+static bool is_costly(const struct vmsim__alloc_request *rq) {
+    return rq->order > VMSIM__COSTLY_ORDER;
+}
 
 /* The rights that the request's GFP flags give (gfp_to_alloc_flags). */
 static uint32_t rights_of(uint32_t gfp, unsigned order) {
@@ -40,20 +49,24 @@ static void wake_kswapds(struct vmsim_machine *m, const struct vmsim__alloc_requ
         if (woken >> z->node & 1)
             continue;
         woken |= UINT64_C(1) << z->node;
-        vmsim__kswapd_wake(m, z->node, rq->order, zone_type);
+        vmsim__kswapd_wake(m, z->node, rq->gfp, rq->order, zone_type);
     }
+}
+
+/* Kernel: zone_reclaimable_pages. */
+static int64_t reclaimable(const struct vmsim_machine *m, const struct vmsim__zone *z) {
+    int64_t pages = z->stat[VMSIM__NR_ZONE_INACTIVE_FILE] + z->stat[VMSIM__NR_ZONE_ACTIVE_FILE];
+    if (vmsim__lru_swap_slots(m->lru))
+        pages += z->stat[VMSIM__NR_ZONE_INACTIVE_ANON] + z->stat[VMSIM__NR_ZONE_ACTIVE_ANON];
+    return pages;
 }
 
 /* Could some zone serve the request if all that is reclaimable were free? Kernel: should_reclaim_retry. */
 static bool worth_trying(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, unsigned zone_type,
                          uint32_t flags) {
     struct vmsim__zone_iter it;
-    const bool swap = vmsim__lru_swap_slots(m->lru) > 0;
     for (struct vmsim__zone *z = vmsim__zonelist_first(m->mem, rq, &it); z; z = vmsim__zonelist_next(&it)) {
-        int64_t pages =
-            z->stat[VMSIM__NR_FREE_PAGES] + z->stat[VMSIM__NR_ZONE_INACTIVE_FILE] + z->stat[VMSIM__NR_ZONE_ACTIVE_FILE];
-        if (swap)
-            pages += z->stat[VMSIM__NR_ZONE_INACTIVE_ANON] + z->stat[VMSIM__NR_ZONE_ACTIVE_ANON];
+        const int64_t pages = z->stat[VMSIM__NR_FREE_PAGES] + reclaimable(m, z);
         if (vmsim__zone_watermark_ok_free(m->mem, z, rq->order, vmsim__zone_wmark(z, VMSIM__WMARK_MIN), zone_type,
                                           flags, pages))
             return true;
@@ -94,7 +107,7 @@ static vmsim__pfn drain_and_try(struct vmsim_machine *m, const struct vmsim__all
 /* Kernel: __alloc_pages_may_oom. True: somebody dies, and the request waits for that. */
 static bool kill_somebody(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, unsigned zone_type) {
     const uint32_t never = VMSIM__GFP_RETRY_MAYFAIL | VMSIM__GFP_THISNODE | VMSIM__GFP_NORETRY;
-    if (rq->order > VMSIM__COSTLY_ORDER || (rq->gfp & never) || zone_type < VMSIM__ZONE_NORMAL)
+    if (is_costly(rq) || (rq->gfp & never) || zone_type < VMSIM__ZONE_NORMAL)
         return false;
     if (!vmsim__out_of_memory(m, rq))
         return false;
@@ -107,11 +120,75 @@ static bool nobody_waits_for(const struct vmsim__alloc_request *rq) {
     return (rq->gfp & VMSIM__GFP_NORETRY) && !rq->order;
 }
 
-/* Rounds of reclaim until there is a frame, a wait, or no hope. */
+/* ---- compaction ---- */
+
+static bool may_compact(const struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
+    return rq->order && (rq->gfp & VMSIM__GFP_IO) && !vmsim__compaction_off(m);
+}
+
+/* What comes before reclaim: large blocks seldom lack memory, and movable memory can do without blocks. Who would not
+ * try again (THP faults) gives up where this is known to be in vain. */
+static vmsim__pfn compact_first(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags,
+                                struct vmsim__direct_reclaim *d) {
+    enum vmsim__compact_result how;
+    if (d->compacted)
+        return VMSIM__PFN_NONE;
+    d->compacted = true;
+    d->priority = VMSIM__COMPACT_PRIO_SYNC_LIGHT;
+    if (!may_compact(m, rq) || (!is_costly(rq) && vmsim__gfp_migratetype(m->mem, rq->gfp) == VMSIM__MOVABLE))
+        return VMSIM__PFN_NONE;
+    const vmsim__pfn pfn = vmsim__direct_compact(m, rq, flags, VMSIM__COMPACT_PRIO_ASYNC, &how);
+    if (pfn == VMSIM__PFN_NONE && is_costly(rq) && (rq->gfp & VMSIM__GFP_NORETRY)) {
+        d->hopeless = how <= VMSIM__COMPACTION_DEFERRED || (rq->gfp & VMSIM__GFP_THISNODE);
+        d->priority = VMSIM__COMPACT_PRIO_ASYNC;
+    }
+    return pfn;
+}
+
+/* Would compaction be of use if all that is reclaimable were free? Kernel: compaction_zonelist_suitable. */
+static bool reclaim_helps_compaction(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags) {
+    struct vmsim__zone_iter it;
+    for (struct vmsim__zone *z = vmsim__zonelist_first(m->mem, rq, &it); z; z = vmsim__zonelist_next(&it)) {
+        const int64_t pages = z->stat[VMSIM__NR_FREE_PAGES] + reclaimable(m, z) / rq->order;
+        if (vmsim__compaction_suitable_with(&m->compaction, z, rq->order, flags, vmsim__gfp_zone(m->mem, rq->gfp),
+                                            pages))
+            return true;
+    }
+    return false;
+}
+
+/* Harder the next time? Kernel: check_priority of should_compact_retry. */
+static bool raise_priority(const struct vmsim__alloc_request *rq, struct vmsim__direct_reclaim *d) {
+    const uint8_t hardest = is_costly(rq) ? VMSIM__COMPACT_PRIO_SYNC_LIGHT : VMSIM__COMPACT_PRIO_SYNC_FULL;
+    if (d->priority <= hardest)
+        return false;
+    d->priority--;
+    d->compactions = 0;
+    return true;
+}
+
+/* Kernel: should_compact_retry. */
+static bool compact_again(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags,
+                          struct vmsim__direct_reclaim *d, enum vmsim__compact_result how) {
+    if (!may_compact(m, rq))
+        return false;
+    if (how == VMSIM__COMPACTION_SKIPPED)
+        return reclaim_helps_compaction(m, rq, flags);
+    if (how != VMSIM__COMPACTION_SUCCESS)
+        return raise_priority(rq, d);
+    d->compactions++;
+    return d->compactions <= (is_costly(rq) ? COMPACTIONS_MAX / 4 : COMPACTIONS_MAX) || raise_priority(rq, d);
+}
+
+/* ---- rounds ---- */
+
+/* Rounds of reclaim and compaction until there is a block, a wait, or no hope. */
 static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags,
                                   struct vmsim__direct_reclaim *d) {
     const unsigned zone_type = vmsim__gfp_zone(m->mem, rq->gfp);
-    for (;;) {
+    enum vmsim__compact_result how = VMSIM__COMPACTION_SKIPPED;
+    vmsim__pfn pfn = compact_first(m, rq, flags, d);
+    while (pfn == VMSIM__PFN_NONE && !d->hopeless) {
         if (!d->active)
             d->sc = vmsim__scan_direct(rq->order, rq->gfp, zone_type, nodes_of(rq), rq->cpu);
         d->active = true;
@@ -122,21 +199,26 @@ static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__a
         }
         const bool progress = d->sc.nr_reclaimed > 0;
         d->active = false;
-        vmsim__pfn pfn = vmsim__mem_get_frames(m->mem, rq, flags);
+        pfn = vmsim__mem_get_frames(m->mem, rq, flags);
         if (pfn == VMSIM__PFN_NONE)
             pfn = drain_and_try(m, rq, flags);
+        if (pfn == VMSIM__PFN_NONE && may_compact(m, rq))
+            pfn = vmsim__direct_compact(m, rq, flags, (enum vmsim__compact_priority)d->priority, &how);
         if (pfn != VMSIM__PFN_NONE || (rq->gfp & VMSIM__GFP_NORETRY) ||
-            (rq->order > VMSIM__COSTLY_ORDER && !(rq->gfp & VMSIM__GFP_RETRY_MAYFAIL)))
+            (is_costly(rq) && !(rq->gfp & VMSIM__GFP_RETRY_MAYFAIL)))
             return pfn;
-        d->fruitless = progress && rq->order <= VMSIM__COSTLY_ORDER ? 0 : d->fruitless + 1;
+        d->fruitless = progress && !is_costly(rq) ? 0 : d->fruitless + 1;
         if (d->fruitless <= FRUITLESS_MAX && worth_trying(m, rq, zone_type, flags))
             continue;
         if (vmsim__mem_unreserve_highatomic(m->mem, rq, true))
+            continue;
+        if (progress && compact_again(m, rq, flags, d, how))
             continue;
         d->fruitless = 0;
         kill_somebody(m, rq, zone_type);
         return VMSIM__PFN_NONE;
     }
+    return pfn;
 }
 
 /* Those who free memory, or are about to, may take the last of it. */
@@ -174,6 +256,8 @@ vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_requ
     if (pfn != VMSIM__PFN_NONE || !(rq->gfp & VMSIM__GFP_DIRECT_RECLAIM) || reserves)
         return pfn;
     pfn = t && t->mm ? reclaim_and_try(m, rq, flags, &t->reclaim) : without_task(m, rq, flags);
+    if (t && !vmsim__now_waits(&m->mem->now))
+        t->reclaim = (struct vmsim__direct_reclaim){0};
     if (pfn == VMSIM__PFN_NONE && (rq->gfp & VMSIM__GFP_NOFAIL))
         pfn = vmsim__mem_get_frames(m->mem, rq, (flags | VMSIM__ALLOC_MIN_RESERVE) & ~VMSIM__ALLOC_CPUSET);
     return pfn;

@@ -53,6 +53,9 @@ static const struct vmsim_param cost_params[] = {
     COST("reclaim_scan", reclaim_scan, "100ns",
          "A page that reclaim takes off its list and judges; its mappings cost what memory_manager.costs says. An "
          "estimate: two or three cache misses."),
+    COST("compact_scan", compact_scan, "10ns",
+         "A frame that a scanner of compaction looks at; moving it costs what memory_manager.costs says. An estimate: "
+         "records of frames are read one behind the other."),
     {0},
 };
 #undef COST

@@ -22,6 +22,7 @@ struct vmsim__machine_cost_spec {
     uint64_t context_switch; /* ns, beside what the TLB charges */
     uint64_t short_call, path_call, message_call, message_page, wait_call; /* ns beside `syscall`, of recorded calls */
     uint64_t reclaim_scan; /* ns of a page that reclaim isolates and judges, without its mappings */
+    uint64_t compact_scan; /* ns of a frame that a scanner of compaction looks at */
 };
 
 struct vmsim__machine_spec {
@@ -35,7 +36,7 @@ struct vmsim__machine_spec {
     struct vmsim__machine_cost_spec costs;
     uint64_t timeslice;             /* ns that a task runs while another waits for its CPU */
     struct vmsim_param_list sysctl; /* struct vmsim_param_pair: written after boot */
-    struct vmsim__policy_choice readahead, oom, swap_placement; /* of `policies:` */
+    struct vmsim__policy_choice readahead, oom, swap_placement, compaction; /* of `policies:` */
     struct vmsim_param_list plugins; /* const char *: .so files whose policies the machine knows */
     uint64_t seed;                   /* of every random choice of the machine */
 };

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "machine/compact.h"
 
 /* ---- those of the machine ---- */
 
@@ -33,6 +34,15 @@ static int stat_refresh(void *owner, const struct vmsim__knob *knob, const char 
     (void)knob, (void)text, (void)err;
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
         vmsim__mem_refresh(m->mem, cpu);
+    return 0;
+}
+
+/* Kernel: sysctl_compaction_handler: only 1 is taken. Outside of a task's call nobody can wait. */
+static int compact_memory(void *owner, const struct vmsim__knob *knob, const char *text, struct vmsim__err *err) {
+    struct vmsim_machine *m = owner;
+    if (strcmp(text, "1") != 0)
+        return vmsim__err_set(err, VMSIM_EINVAL, "%s takes 1, not '%s'", knob->value.name, text);
+    vmsim__compact_memory(m, m->running && m->running->in_call);
     return 0;
 }
 
@@ -77,14 +87,17 @@ static const struct vmsim__knob machine_knobs[] = {
                .doc = "A write folds the counters of all CPUs; cannot be read."},
      .write = stat_refresh,
      .read = write_only},
+    {.value = {.name = "vm.compact_memory",
+               .type = VMSIM_PARAM_STRING,
+               .doc = "1 compacts all of memory, and waits for pages under writeback; cannot be read."},
+     .write = compact_memory,
+     .read = write_only},
     {.value = {.name = "transparent_hugepage/enabled",
                .type = VMSIM_PARAM_ENUM,
                .choices = vmsim__thp_mode_names,
                .doc = "Which memory gets huge pages; at first as machine.transparent_hugepage says."},
      .write = thp_enabled,
      .read = read_thp_enabled},
-    SHOWN("vm.compact_unevictable_allowed", "1", "compaction"),
-    SHOWN("vm.compaction_proactiveness", "20", "compaction"),
     SHOWN("vm.dirtytime_expire_seconds", "43200", "write-out of inodes' times"),
     {.value = {.name = "vm.enable_soft_offline", .type = VMSIM_PARAM_STRING, .fallback = "1"},
      .lacks = "soft offlining",
@@ -112,8 +125,7 @@ static const struct vmsim__knob machine_knobs[] = {
     {.value = {0}}};
 
 /* Those that have no row to be shown by: they cannot be read, or their file lies elsewhere. */
-static const struct vmsim__knob hidden_knobs[] = {SHOWN("vm.compact_memory", NULL, "compaction"),
-                                                  SHOWN("kernel.numa_balancing", NULL, "NUMA balancing"),
+static const struct vmsim__knob hidden_knobs[] = {SHOWN("kernel.numa_balancing", NULL, "NUMA balancing"),
                                                   {.value = {0}}};
 
 /* ---- all of them ---- */
@@ -202,6 +214,16 @@ static const char *closest_knob(const struct vmsim_machine *m, const char *name)
     return vmsim__closest(name, names, sizeof *names);
 }
 
+/* What a written knob is to those who keep a copy. */
+static void take_over(struct vmsim_machine *m, const char *name) {
+    const struct vmsim__vm_spec *knobs = vmsim__vm_knobs(m->vm);
+    m->vmscan.swappiness = (unsigned)knobs->swappiness;
+    m->compaction.proactiveness = knobs->compaction_proactiveness;
+    m->compaction.unevictable_allowed = knobs->compact_unevictable_allowed;
+    if (!strcmp(name, "vm.compaction_proactiveness"))
+        vmsim__kcompactd_trigger(m);
+}
+
 int vmsim_machine_sysctl(struct vmsim_machine *m, const char *name, const char *value) {
     static const char weight[] = "mempolicy/weighted_interleave/node";
     if (!m || !name || !value)
@@ -210,7 +232,8 @@ int vmsim_machine_sysctl(struct vmsim_machine *m, const char *name, const char *
     int err = VMSIM_ENOENT;
     if (knob && vmsim__machine_has_knob(m, knob)) {
         err = vmsim__knob_write(knob, owner_of(m, knob), value, &m->err);
-        m->vmscan.swappiness = (unsigned)vmsim__vm_knobs(m->vm)->swappiness;
+        if (!err)
+            take_over(m, name);
         return err;
     }
     if (!strncmp(name, weight, sizeof weight - 1))

@@ -129,7 +129,7 @@ static bool continue_for_compaction(const struct vmsim__vmscan *v, const struct 
     const struct vmsim__node *n = &v->mem->nodes[node];
     if (!sc->order || (sc->order <= VMSIM__COSTLY_ORDER && sc->priority >= VMSIM__DEF_PRIORITY - 2) || !reclaimed)
         return false;
-    if (v->hooks.compaction_ready && v->hooks.compaction_ready(v->hooks.context, node, sc->order, sc->zone_type))
+    if (v->hooks.compaction_suitable && v->hooks.compaction_suitable(v->hooks.context, node, sc->order, sc->zone_type))
         return false;
     int64_t inactive = n->stat[VMSIM__NR_INACTIVE_FILE];
     if (vmsim__memcg_swap_room(vmsim__memcg_root(v->lru)))
@@ -212,9 +212,11 @@ enum vmsim__reclaim_outcome vmsim__reclaim_step(struct vmsim__vmscan *v, struct 
     if (sc->node >= local->order_count)
         return end_of_priority(v, sc);
     const unsigned node = local->order[sc->node];
+    bool all = false;
     if (sc->order > VMSIM__COSTLY_ORDER && v->hooks.compaction_ready &&
-        v->hooks.compaction_ready(v->hooks.context, node, sc->order, sc->zone_type)) {
+        v->hooks.compaction_ready(v->hooks.context, node, sc->order, sc->zone_type, &all))
         sc->compaction_ready = true;
+    if (all) {
         sc->node++;
         return VMSIM__RECLAIM_AGAIN;
     }

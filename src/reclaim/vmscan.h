@@ -59,7 +59,9 @@ struct vmsim__vmscan_hooks {
     /* Objects of caches of the kernel's own: pages freed. NULL: none. */
     uint64_t (*shrink_slab)(void *context, unsigned node, uint16_t memcg, int priority, unsigned cpu);
     /* Would compaction find room for 2^order on the node now? NULL: no. */
-    bool (*compaction_ready)(void *context, unsigned node, unsigned order, unsigned zone_type);
+    bool (*compaction_suitable)(void *context, unsigned node, unsigned order, unsigned zone_type);
+    /* The same beyond doubt, of any zone; *all: of all of the node's. NULL: no. */
+    bool (*compaction_ready)(void *context, unsigned node, unsigned order, unsigned zone_type, bool *all);
 };
 
 /* Why a step ended before it was done. */

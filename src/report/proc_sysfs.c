@@ -84,8 +84,7 @@ static void thp_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
 static void thp_defrag(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
     const struct vmsim__knob *knob = vmsim__knob_find(vmsim__thp_knob_table, "transparent_hugepage/defrag");
     (void)arg;
-    print_choice(out, knob->value.choices,
-                 m->mem->thp_available ? (unsigned)vmsim__vm_knobs(m->vm)->thp_defrag : VMSIM__DEFRAG_NEVER);
+    print_choice(out, knob->value.choices, (unsigned)vmsim__vm_knobs(m->vm)->thp_defrag);
 }
 
 static void thp_size_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t order) {
@@ -102,7 +101,7 @@ static void thp_size_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, u
 
 static void thp_zero_page(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
     (void)arg;
-    vmsim__textbuf_printf(out, "%d\n", m->mem->thp_available && vmsim__vm_knobs(m->vm)->thp_use_zero_page);
+    vmsim__textbuf_printf(out, "%d\n", vmsim__vm_knobs(m->vm)->thp_use_zero_page);
 }
 
 static void khugepaged_defrag(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "scenario/engine.h"
 
 #define FAILURES_KEPT 100u
@@ -206,13 +207,29 @@ static enum end do_mremap(struct run *r) {
     return came_back(r, &d->result, result);
 }
 
+/* One in n, by the seed and the address alone. */
+static bool drawn(const struct vmsim_machine *m, uint64_t address, uint64_t n) {
+    struct vmsim__rng rng;
+    vmsim__rng_seed(&rng, m->spec.seed ^ address);
+    return !vmsim__rng_below(&rng, n);
+}
+
 static enum end do_madvise(struct run *r) {
     const struct vmsim__step_madvise *d = r->data;
     uint64_t base, length;
     if (!resolve(r, &d->range, &base, &length))
         return FAIL;
-    const uint64_t advice = (uint64_t)vmsim__advice_numbers[d->advice];
-    return came_back(r, &d->result, call(r, VMSIM__CALL_MADVISE, VMSIM__ARGS(base, length, advice)));
+    const uint64_t advice = (uint64_t)vmsim__advice_numbers[d->advice], page = UINT64_C(1) << r->m->mem->page_shift;
+    if (d->every == 1)
+        return came_back(r, &d->result, call(r, VMSIM__CALL_MADVISE, VMSIM__ARGS(base, length, advice)));
+    for (; r->job->done < length; r->job->done += d->random ? page : d->every * page) {
+        if (d->random && !drawn(r->m, base + r->job->done, d->every))
+            continue;
+        const int64_t result = call(r, VMSIM__CALL_MADVISE, VMSIM__ARGS(base + r->job->done, page, advice));
+        if (result)
+            return came_back(r, &d->result, result);
+    }
+    return came_back(r, &d->result, 0);
 }
 
 /* The system call returns the old break when it refuses; a step wants to know whether it got what it asked for. */
@@ -581,6 +598,22 @@ static enum end do_time(struct run *r) {
     return job->done ? AGAIN : OVER;
 }
 
+/* A write to vm.compact_memory is over when all is compacted, and may have to wait for pages meanwhile. */
+static int64_t compact_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
+    const struct vmsim__step_sysctl *d = context;
+    (void)t;
+    if (vmsim_machine_sysctl(m, d->name, d->value))
+        return REFUSED;
+    return vmsim__now_waits(&m->mem->now) ? -VMSIM__ERESTARTSYS : 0;
+}
+
+static enum end do_compact(struct run *r) {
+    int64_t result = vmsim__call_with(r->m, r->t, compact_work, (void *)(uintptr_t)r->data);
+    if (result == VMSIM__CALL_WAITS)
+        return WAIT;
+    return result ? problem(r, "%s", vmsim_machine_error(r->m)) : OVER;
+}
+
 static enum end do_small(struct run *r) {
     uint64_t now = r->m->cpus[r->t->cpu].now;
     switch (vmsim__verb_of(r->step)) {
@@ -596,6 +629,8 @@ static enum end do_small(struct run *r) {
     }
     case VMSIM__VERB_SYSCTL: {
         const struct vmsim__step_sysctl *d = r->data;
+        if (!strcmp(d->name, "vm.compact_memory")) /* it may have to wait for pages */
+            return do_compact(r);
         return vmsim_machine_sysctl(r->m, d->name, d->value) ? problem(r, "%s", vmsim_machine_error(r->m)) : OVER;
     }
     case VMSIM__VERB_RLIMIT: {

@@ -196,6 +196,7 @@ static int apply_policies(struct vmsim_config *config, const struct vmsim__scena
     machine->readahead = p.choice[VMSIM_POLICY_READAHEAD];
     machine->oom = p.choice[VMSIM_POLICY_OOM];
     machine->swap_placement = p.choice[VMSIM_POLICY_SWAP];
+    machine->compaction = p.choice[VMSIM_POLICY_COMPACTION];
     err = settle_arrays(config, &p.choice[VMSIM_POLICY_TLB_REPLACEMENT], machine);
     if (!err && skip)
         skip_plugins(config, machine);

@@ -108,7 +108,9 @@ struct vmsim__step_mremap {
 struct vmsim__step_madvise {
     struct vmsim__step_result result;
     struct vmsim__step_range range;
-    int advice; /* index in vmsim__advice_names */
+    int advice;     /* index in vmsim__advice_names */
+    uint64_t every; /* 1: the range as a whole */
+    bool random;    /* each page with a chance of 1 in `every` */
 };
 struct vmsim__step_brk {
     struct vmsim__step_result result;

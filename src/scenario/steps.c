@@ -106,6 +106,14 @@ static const struct vmsim_param madvise_params[] = {
      .offset = AT(advice),
      .choices = vmsim__advice_names,
      .doc = "As madvise(2) names it, without MADV_."},
+    {.name = "every",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(every),
+     .fallback = "1",
+     .min = 1,
+     .max = UINT32_MAX,
+     .doc = "n above 1: every n-th page of the range alone, a call each; dontneed makes fragmentation so."},
+    BOOL("random", random, "With `every`: each page with a chance of one in n, by the machine's seed."),
     {0},
 };
 #undef AT

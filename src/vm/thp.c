@@ -66,8 +66,7 @@ bool vmsim__vma_thp_eligible(const struct vmsim__vma *v) {
 uint32_t vmsim__thp_gfp(const struct vmsim__vma *v) {
     const bool advised = v->flags & VMSIM__VM_HUGEPAGE;
     const uint32_t light = GFP_LIGHT;
-    int defrag = v->mm->vm->mem->thp_available ? v->mm->vm->spec.thp_defrag : VMSIM__DEFRAG_NEVER;
-    switch (defrag) {
+    switch (v->mm->vm->spec.thp_defrag) {
     case VMSIM__DEFRAG_ALWAYS:
         return VMSIM__GFP_TRANSHUGE | (advised ? 0 : VMSIM__GFP_NORETRY);
     case VMSIM__DEFRAG_DEFER:

@@ -48,6 +48,10 @@ static void derive_knobs(struct vmsim__vm *vm) {
         vm->spec.user_reserve_kbytes = vmsim__min64(part, 1u << 17);
     if (!vm->spec.max_map_count)
         vm->spec.max_map_count = vm->kernel->max_map_count;
+    if (!vm->mem->thp_available) { /* too little memory: boot clears all flags; who writes one sets it again */
+        vm->spec.thp_defrag = VMSIM__DEFRAG_NEVER;
+        vm->spec.thp_use_zero_page = false;
+    }
 }
 
 int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, struct vmsim__err *err) {

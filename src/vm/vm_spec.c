@@ -54,6 +54,12 @@ const struct vmsim__knob vmsim__vm_knob_table[] = {
          "Pages that a fault on swap reads at once: 2 to the power of it, 0: one alone."),
     KNOB("oom_kill_allocating_task", oom_kill_allocating_task, "0", 0, 1, NULL,
          "1: who asks for memory dies when there is none, without a search for the largest."),
+    KNOB("compaction_proactiveness", compaction_proactiveness, "20", 0, 100, NULL,
+         "How early kcompactd works ahead of need: from a score of 110 less this much on (percent of a node's free "
+         "memory "
+         "in pieces smaller than a huge page), down to 100 less this much; 0: never."),
+    KNOB("compact_unevictable_allowed", compact_unevictable_allowed, "1", 0, 1, NULL,
+         "1: compaction moves locked memory, too."),
     {.value = {.name = "vm.legacy_va_layout",
                .type = VMSIM_PARAM_BOOL,
                .offset = SPEC(legacy_va_layout),

@@ -68,6 +68,8 @@ struct vmsim__vm_spec {
     uint64_t swappiness;                                /* 0..200 */
     uint64_t page_cluster;                              /* log2 of the pages that a fault on swap reads at most */
     uint64_t oom_kill_allocating_task;                  /* not 0: no search */
+    uint64_t compaction_proactiveness;                  /* 0..100 */
+    uint64_t compact_unevictable_allowed;               /* 0 or 1 */
     uint64_t admin_reserve_kbytes, user_reserve_kbytes; /* 0: derived from free memory at boot */
     uint64_t stack_guard_gap;                           /* pages */
     uint64_t vvar_pages;                                /* of [vvar], at most VMSIM__VVAR_PAGES_MAX */

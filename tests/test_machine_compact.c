@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* Compaction in a whole machine: what huge pages come of each mode, kcompactd, requests, policies. */
+#include "scenario_run.h"
+
+/* Memory that is full but for a little, then free in every second page. */
+#define FRAGMENT                                                                                                       \
+    "{read: {file: /f}}, {mmap: {as: m, length: 160MiB}}, {madvise: {region: m, advice: nohugepage}}, {touch: "        \
+    "{region: m, write: 100%}}, "                                                                                      \
+    "{madvise: {region: m, advice: dontneed, every: 2, random: true}}, {marker: {name: fragmented}}, "
+#define HUGE                                                                                                           \
+    "{mmap: {as: h, length: 40MiB}}, {madvise: {region: h, advice: hugepage}}, {touch: {region: h, write: 100%}}"
+
+static struct outcome fragmented(const char *machine, const char *policies, const char *then, uint64_t verify) {
+    char text[1600];
+    snprintf(text, sizeof text,
+             "machine: {cpus: 1, nodes: [{memory: 256MiB}], kernel: '6.1', sysctl: "
+             "{transparent_hugepage/enabled: always, vm.watermark_boost_factor: 0%s}}\n%sworkload: {files: [{name: /f, "
+             "size: 24MiB}], tasks: [{name: t, "
+             "program: [%s%s]}]}\n",
+             machine, policies, FRAGMENT, then);
+    return run_with(text, verify);
+}
+
+/* Without compaction few huge pages are there; a fault that may compact gets them all. */
+static void a_fault_that_may_compact_gets_its_huge_pages(void **state) {
+    static const struct {
+        const char *defrag;
+        uint64_t least, most;
+        bool stalls;
+    } cases[] = {
+        {"never", 0, 12, false}, {"madvise", 19, 20, true}, {"always", 19, 20, true}, {"defer+madvise", 19, 20, true}};
+    (void)state;
+    for (size_t i = 0; i < VMSIM__COUNT(cases); i++) {
+        char knob[80];
+        snprintf(knob, sizeof knob, ", transparent_hugepage/defrag: %s, vm.compaction_proactiveness: 0",
+                 cases[i].defrag);
+        struct outcome o = fragmented(knob, "", HUGE, 2000);
+        const uint64_t huge = counter(&o, "vmstat.thp_fault_alloc");
+        if (huge < cases[i].least || huge > cases[i].most)
+            fail_msg("defrag %s: %llu huge pages", cases[i].defrag, (unsigned long long)huge);
+        assert_int_equal(counter(&o, "vmstat.compact_stall") > 0, cases[i].stalls);
+        assert_int_equal(counter(&o, "vmstat.compact_stall"),
+                         counter(&o, "vmstat.compact_success") + counter(&o, "vmstat.compact_fail"));
+        assert_int_equal(counter(&o, "vmstat.pgmigrate_success") > 1000, cases[i].stalls);
+        assert_int_equal(counter(&o, "vmstat.compact_daemon_wake"), 0);
+        end(&o);
+    }
+}
+
+static void a_write_to_compact_memory_puts_all_in_order(void **state) {
+    (void)state;
+    struct outcome o = fragmented(", transparent_hugepage/defrag: never, vm.compaction_proactiveness: 0", "",
+                                  "{sysctl: {name: vm.compact_memory, value: '1'}}, " HUGE, 2000);
+    assert_in_range(counter(&o, "vmstat.thp_fault_alloc"), 19, 20);
+    assert_int_equal(counter(&o, "vmstat.compact_stall"), 0);
+    assert_true(counter(&o, "vmstat.pgmigrate_success") > 8000);
+    end(&o);
+}
+
+/* A fault that may only wake kswapd leaves the work to kcompactd. */
+static void kcompactd_works_for_those_who_do_not_wait(void **state) {
+    (void)state;
+    struct outcome o = fragmented(
+        ", transparent_hugepage/defrag: defer, vm.compaction_proactiveness: 0", "",
+        "{mmap: {as: h, length: 60MiB}}, {madvise: {region: h, advice: hugepage}}, {touch: {region: h, write: "
+        "100%, stride: 2MiB}}, {sleep: {time: 300ms}}",
+        2000);
+    assert_true(counter(&o, "vmstat.compact_daemon_wake") > 0);
+    assert_true(counter(&o, "vmstat.compact_daemon_migrate_scanned") > 100);
+    assert_true(counter(&o, "vmstat.pgmigrate_success") > 100);
+    assert_true(counter(&o, "vmstat.pgsteal_kswapd") > 1000);
+    assert_int_equal(counter(&o, "vmstat.compact_stall"), 0);
+    end(&o);
+}
+
+/* Ahead of need: nobody asks for a block. */
+static void kcompactd_works_ahead_of_need(void **state) {
+    static const struct {
+        const char *knob;
+        bool works;
+    } cases[] = {{", vm.compaction_proactiveness: 60", true}, {", vm.compaction_proactiveness: 0", false}};
+    (void)state;
+    for (size_t i = 0; i < VMSIM__COUNT(cases); i++) {
+        struct outcome o = fragmented(
+            cases[i].knob, "", "{repeat: {times: 40, steps: [{compute: {time: 100ms}}, {sleep: {time: 1ms}}]}}", 2000);
+        assert_int_equal(counter(&o, "vmstat.compact_migrate_scanned") > 0, cases[i].works);
+        assert_int_equal(counter(&o, "vmstat.compact_daemon_migrate_scanned"), 0);
+        assert_int_equal(counter(&o, "vmstat.pgmigrate_success") > 1000, cases[i].works);
+        end(&o);
+    }
+}
+
+static void policies_decide_when_and_how_hard(void **state) {
+    (void)state;
+    struct outcome none =
+        fragmented(", transparent_hugepage/defrag: always", "policies: {compaction: {name: none}}\n", HUGE, 2000);
+    assert_int_equal(counter(&none, "vmstat.compact_stall") + counter(&none, "vmstat.pgmigrate_success"), 0);
+    assert_true(counter(&none, "vmstat.thp_fault_alloc") < 13);
+    end(&none);
+    struct outcome eager = fragmented(", transparent_hugepage/defrag: never", "policies: {compaction: {name: eager}}\n",
+                                      "{repeat: {times: 30, steps: [{compute: {time: 100ms}}]}}, " HUGE, 2000);
+    assert_in_range(counter(&eager, "vmstat.thp_fault_alloc"), 19, 20);
+    assert_int_equal(counter(&eager, "vmstat.compact_stall"), 0);
+    end(&eager);
+}
+
+/* Drivers' pages in between: neither compaction nor reclaim makes a block, and the allocation says so. */
+static void memory_that_cannot_move_stays_in_pieces(void **state) {
+    (void)state;
+    struct outcome o = run_with(
+        "machine: {cpus: 1, nodes: [{memory: 256MiB}], kernel: '6.1'}\n"
+        "workload: {tasks: [{name: t, program: [{alloc_pages: {as: f, count: 51600}}, {free_pages: {region: f, every: "
+        "2}}, {alloc_pages: {order: 4, count: 1000, error: ENOMEM}}, {alloc_pages: {order: 9, error: ENOMEM}}]}]}\n",
+        2000);
+    assert_int_equal(task(&o, "t")->stop, VMSIM_STOP_NONE);
+    assert_int_equal(counter(&o, "vmstat.pgmigrate_success"), 0);
+    assert_true(counter(&o, "vmstat.compact_stall") > 0);
+    assert_true(counter(&o, "vmstat.nr_free_pages") > 20000);
+    end(&o);
+}
+
+/* Pages under writeback and pages that are being read: whoever compacts all waits for them, or leaves them. */
+static void files_on_their_way_are_waited_for(void **state) {
+    (void)state;
+    struct outcome o = run_with(
+        "machine: {cpus: 2, nodes: [{memory: 256MiB}], kernel: '6.1', page_cache: {device: {write_bandwidth: 50MiB, "
+        "read_bandwidth: 50MiB}}}\n"
+        "workload:\n"
+        "  files: [{name: /out, size: 0}, {name: /in, size: 100MiB}]\n"
+        "  tasks:\n"
+        "    - {name: w, cpu: 0, program: [{write: {file: /out, length: 60MiB, block: 1MiB}}, {fsync: {file: /out}}]}\n"
+        "    - {name: r, cpu: 1, program: [{read: {file: /in}}]}\n"
+        "    - {name: c, cpu: 1, program: [{mmap: {as: m, length: 60MiB}}, {touch: {region: m, write: 100%}}, "
+        "{madvise: "
+        "{region: m, advice: dontneed, every: 2}}, {repeat: {times: 20, steps: [{sysctl: {name: vm.compact_memory, "
+        "value: '1'}}, {sleep: {time: 50ms}}]}}]}\n",
+        500);
+    for (size_t i = 0; i < o.m->tasks.count; i++)
+        assert_int_equal(o.m->tasks.at[i]->stop, VMSIM_STOP_NONE);
+    assert_true(counter(&o, "vmstat.pgmigrate_success") > 1000);
+    assert_int_equal(counter(&o, "vmstat.nr_writeback") + counter(&o, "vmstat.nr_dirty"), 0);
+    assert_int_equal(counter(&o, "vmstat.nr_written"), 15360);
+    end(&o);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fault_that_may_compact_gets_its_huge_pages),
+        cmocka_unit_test(a_write_to_compact_memory_puts_all_in_order),
+        cmocka_unit_test(kcompactd_works_for_those_who_do_not_wait),
+        cmocka_unit_test(kcompactd_works_ahead_of_need),
+        cmocka_unit_test(policies_decide_when_and_how_hard),
+        cmocka_unit_test(memory_that_cannot_move_stays_in_pieces),
+        cmocka_unit_test(files_on_their_way_are_waited_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
