@@ -230,29 +230,44 @@ void vmsim__references_fini(struct vmsim__references *r) {
     r->chase = NULL;
 }
 
-/* Draws of one call, in registers: the stream, and what stands below the address in a packed reference. */
+/* Draws of one call, in registers: the stream, which goes back in the end, and packed references of granule 0. */
 struct drawing {
     struct vmsim__rng rng;
-    uint64_t write, load_code, store_code;
+    uint64_t write, stored; /* millionths; what a draw is below if it is a store */
+    uint64_t load, store, stride;
 };
+
+/* vmsim__rng_below(rng, MILLION) < share, told by the draw itself: share < MILLION. */
+static uint64_t draws_below(uint64_t share) {
+    VMSIM__ASSERT(share < MILLION);
+    return (uint64_t)((((unsigned __int128)share << 64) + MILLION - 1) / MILLION);
+}
+
+static struct drawing drawing_of(const struct vmsim__references *r) {
+    return (struct drawing){.rng = r->rng,
+                            .write = r->write,
+                            .stored = r->write < MILLION ? draws_below(r->write) : 0,
+                            .load = (r->base << 7) + vmsim_access_make(0, r->bytes, (enum vmsim_access_type)r->load),
+                            .store = (r->base << 7) + vmsim_access_make(0, r->bytes, VMSIM_STORE),
+                            .stride = r->stride << 7};
+}
 
 /* Without a branch: chance is what no processor predicts. */
 VMSIM__INLINE uint64_t one_of(bool first, uint64_t a, uint64_t b) {
     return b ^ ((a ^ b) & -(uint64_t)first);
 }
 
-/* The low bits of a reference that comes next: is it a store? */
+/* What comes next, were it of granule 0: is it a store? */
 VMSIM__INLINE uint64_t draw_code(struct drawing *d) {
     if (!d->write)
-        return d->load_code;
+        return d->load;
     if (d->write >= MILLION)
-        return d->store_code;
-    return one_of(vmsim__rng_below(&d->rng, MILLION) < d->write, d->store_code, d->load_code);
+        return d->store;
+    return one_of(vmsim__rng_next(&d->rng) < d->stored, d->store, d->load);
 }
 
-VMSIM__INLINE vmsim_access reference(const struct vmsim__references *r, uint64_t granule, uint64_t code) {
-    VMSIM__ASSERT(granule < r->granules);
-    return (r->base + granule * r->stride) << 7 | code;
+VMSIM__INLINE vmsim_access reference(const struct drawing *d, uint64_t granule, uint64_t code) {
+    return code + granule * d->stride;
 }
 
 /* Draws whose entries are fetched while others are looked at: most of a large table is far away. */
@@ -260,75 +275,85 @@ VMSIM__INLINE vmsim_access reference(const struct vmsim__references *r, uint64_t
 
 /* The stream gives a rank and a store's chance for each reference in turn; what the table makes of the ranks comes
  * after, so the values do not depend on how many are drawn ahead. */
-static void fill_zipf(struct vmsim__references *r, struct drawing *d, vmsim_access *out, size_t n) {
+static void fill_zipf(struct vmsim__references *r, vmsim_access *restrict out, size_t n) {
+    struct drawing d = drawing_of(r);
     const struct vmsim__alias *entry[ZIPF_AHEAD];
     uint64_t chance[ZIPF_AHEAD], code[ZIPF_AHEAD];
     VMSIM__ASSERT(r->alias);
     for (size_t done = 0; done < n;) {
         size_t some = n - done < ZIPF_AHEAD ? n - done : ZIPF_AHEAD;
         for (size_t i = 0; i < some; i++) {
-            unsigned __int128 product = (unsigned __int128)vmsim__rng_next(&d->rng) * r->granules;
+            unsigned __int128 product = (unsigned __int128)vmsim__rng_next(&d.rng) * r->granules;
             entry[i] = &r->alias[(uint64_t)(product >> 64)];
             __builtin_prefetch(entry[i]);
             chance[i] = (uint64_t)product;
-            code[i] = draw_code(d);
+            code[i] = draw_code(&d);
         }
         for (size_t i = 0; i < some; i++) {
             bool other = (chance[i] >= entry[i]->keep) & (entry[i]->keep != UINT64_MAX);
-            out[done++] = reference(r, one_of(other, entry[i]->other, entry[i]->own), code[i]);
+            out[done++] = reference(&d, one_of(other, entry[i]->other, entry[i]->own), code[i]);
         }
     }
+    r->rng = d.rng;
 }
 
-static void fill_uniform(struct vmsim__references *r, struct drawing *d, vmsim_access *out, size_t n) {
+static void fill_uniform(struct vmsim__references *r, vmsim_access *restrict out, size_t n) {
+    struct drawing d = drawing_of(r);
     for (size_t i = 0; i < n; i++) {
-        uint64_t granule = vmsim__rng_below(&d->rng, r->granules);
-        out[i] = reference(r, granule, draw_code(d));
+        uint64_t granule = vmsim__rng_below(&d.rng, r->granules);
+        out[i] = reference(&d, granule, draw_code(&d));
     }
+    r->rng = d.rng;
 }
 
-static void fill_hot_cold(struct vmsim__references *r, struct drawing *d, vmsim_access *out, size_t n) {
-    const uint64_t cold = r->granules - r->hot;
+static void fill_hot_cold(struct vmsim__references *r, vmsim_access *restrict out, size_t n) {
+    struct drawing d = drawing_of(r);
+    const uint64_t cold = r->granules - r->hot, share = cold ? vmsim__min64(r->hot_share, MILLION) : MILLION;
+    const uint64_t last = share < MILLION ? draws_below(share) - 1 : UINT64_MAX; /* draw of a hot one */
+    /* From cold to hot: the number of granules, and the first. Without a share both are cold. */
+    const uint64_t number = share ? r->hot ^ cold : 0, first = share ? r->hot : 0;
     VMSIM__ASSERT(r->hot > 0 && r->hot <= r->granules);
     for (size_t i = 0; i < n; i++) {
-        bool hot = (vmsim__rng_below(&d->rng, MILLION) < r->hot_share) | !cold;
-        uint64_t granule = vmsim__rng_below(&d->rng, one_of(hot, r->hot, cold)) + one_of(hot, 0, r->hot);
-        out[i] = reference(r, granule, draw_code(d));
+        uint64_t hot = -(uint64_t)(vmsim__rng_next(&d.rng) <= last);
+        uint64_t granule = vmsim__rng_below(&d.rng, cold ^ (number & hot)) + (r->hot ^ (first & hot));
+        out[i] = reference(&d, granule, draw_code(&d));
     }
+    r->rng = d.rng;
 }
 
-static void fill_chase(struct vmsim__references *r, struct drawing *d, vmsim_access *out, size_t n) {
+static void fill_chase(struct vmsim__references *r, vmsim_access *restrict out, size_t n) {
+    struct drawing d = drawing_of(r);
     uint64_t at = r->position;
     VMSIM__ASSERT(r->chase && at < r->granules);
     for (size_t i = 0; i < n; i++) {
-        out[i] = reference(r, r->chase[at], draw_code(d));
+        out[i] = reference(&d, r->chase[at], draw_code(&d));
         at = at + 1 == r->granules ? 0 : at + 1;
     }
     r->position = at;
+    r->rng = d.rng;
 }
 
-static void fill_in_turn(struct vmsim__references *r, struct drawing *d, vmsim_access *out, size_t n) {
+static void fill_in_turn(struct vmsim__references *r, vmsim_access *restrict out, size_t n) {
+    struct drawing d = drawing_of(r);
     uint64_t at = r->position;
     VMSIM__ASSERT(at < r->granules);
     for (size_t i = 0; i < n; i++) {
-        out[i] = reference(r, at, draw_code(d));
+        out[i] = reference(&d, at, draw_code(&d));
         at = at + 1 == r->granules ? 0 : at + 1;
     }
     r->position = at;
+    r->rng = d.rng;
 }
 
 size_t vmsim__references_fill(struct vmsim__references *r, vmsim_access *out, size_t n) {
-    static void (*const fill[])(struct vmsim__references *, struct drawing *, vmsim_access *, size_t) = {
+    static void (*const fill[])(struct vmsim__references *, vmsim_access *, size_t) = {
         [VMSIM__PATTERN_UNIFORM] = fill_uniform,    [VMSIM__PATTERN_ZIPF] = fill_zipf,
         [VMSIM__PATTERN_HOT_COLD] = fill_hot_cold,  [VMSIM__PATTERN_POINTER_CHASE] = fill_chase,
         [VMSIM__PATTERN_SEQUENTIAL] = fill_in_turn, [VMSIM__PATTERN_STRIDE] = fill_in_turn,
     };
-    struct drawing d = {r->rng, r->write, vmsim_access_make(0, r->bytes, (enum vmsim_access_type)r->load),
-                        vmsim_access_make(0, r->bytes, VMSIM_STORE)};
     n = vmsim__min64(n, r->left);
     VMSIM__ASSERT(r->pattern < VMSIM__COUNT(fill) && fill[r->pattern]);
-    fill[r->pattern](r, &d, out, n);
-    r->rng = d.rng;
+    fill[r->pattern](r, out, n);
     r->left -= n;
     return n;
 }
