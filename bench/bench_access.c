@@ -2,10 +2,11 @@
 /* References through whole machines, by TLB geometry and by footprint, as JSON.
  *
  *     gups        alternating instruction fetches and uniform random loads over 1 GiB of base pages, first touch
- *                 included, as the peers were measured: on the TLB of the bars, on 64 and 2,048 entries, on the
- * default, and on every preset of a machine footprint   ns a reference of uniform random loads over 16 MiB to 16 GiB
- * that have been touched cow         loads by Zipf's law over 1 GiB, and the same with 30 % stores, which copy the zero
- * page */
+ *                 included, as the peers were measured: on the TLB of the bars, on 64 and 2,048 entries, and with a
+ *                 second level of 1,536 entries in 12 ways
+ *     presets     the same on the default and on every preset of a machine
+ *     footprint   ns a reference of uniform random loads over 16 MiB to 16 GiB that have been touched
+ *     cow         loads by Zipf's law over 1 GiB, and the same with 30 % stores, which copy the zero page */
 #include "bench.h"
 
 /* --- gups ------------------------------------------------------------------------------------------------------------
@@ -40,8 +41,11 @@ static void print_gups(const char *hardware, const char *const *settings) {
 static void gups_bar(void) {
     static const char *const bar[] = {BAR_ARRAYS, BAR_WALK_CACHES, NULL};
     static const char *const small[] = {SMALL_ARRAYS, BAR_WALK_CACHES, NULL};
+    static const char *const twelve[] = {SMALL_ARRAYS, BAR_WALK_CACHES, "machine.tlb.arrays[2].entries=1536",
+                                         "machine.tlb.arrays[2].ways=12", NULL};
     print_gups("256,16384", bar);
     print_gups("64,2048", small);
+    print_gups("64,1536x12", twelve);
 }
 
 static void gups_presets(void) {

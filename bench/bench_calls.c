@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Host time of single system calls and of small tasks, as JSON:
+/* Host time of single system calls, of small tasks and of checks, as JSON:
  *
- *     mprotect      one page of a written mapping loses and gets back the right to be written, with a store between
- *     munmap        one written page of a task that has been on all of 256 CPUs: mapping, touching and unmapping it
- *     small tasks   first touches, tasks of 16 pages each, against those of one large mapping */
+ *     mprotect   one page of a written mapping loses and gets back the right to be written, with a store between
+ *     munmap     one written page of a task that has been on all of 256 CPUs: mapping, touching and unmapping it
+ *     small      first touches of tasks of 16 pages each, which end before the next one begins or all stay, against
+ *                those of one large mapping
+ *     check      vmsim_machine_check with 1,000 and with 60,000 of such tasks */
 #include "bench.h"
 
 static const char *const plain[] = {NULL};
@@ -59,6 +61,8 @@ static void munmap_wide(void) {
     vmsim_machine_destroy(m);
 }
 
+#define SMALL_PAGES 16u
+
 static double touch_ns(struct vmsim_machine *m, uint32_t task, uint64_t base, uint64_t pages) {
     static vmsim_access batch[BATCH];
     for (uint64_t i = 0; i < pages; i++)
@@ -68,28 +72,56 @@ static double touch_ns(struct vmsim_machine *m, uint32_t task, uint64_t base, ui
     return (now() - begin) * 1e9;
 }
 
-static void small_tasks(void) {
-    struct vmsim_machine *m = boot_with("4GiB", plain);
-    const unsigned tasks = 5000, pages = 16;
-    double small = 0, bulk = 0;
+/* Nanoseconds of the first touches of so many tasks. */
+static double small_tasks_ns(struct vmsim_machine *m, unsigned tasks, int stay) {
+    double spent = 0;
     uint32_t task;
     for (unsigned i = 0; i < tasks; i++) {
         vmsim_task_create(m, "small", 0, &task);
-        small += touch_ns(m, task, map(m, task, pages * 4096), pages);
-        vmsim_task_exit(m, task);
+        spent += touch_ns(m, task, map(m, task, SMALL_PAGES * 4096), SMALL_PAGES);
+        if (!stay)
+            vmsim_task_exit(m, task);
     }
+    return spent;
+}
+
+static void small_tasks(void) {
+    struct vmsim_machine *m = boot_with("4GiB", plain);
+    const unsigned tasks = 5000;
+    double each = small_tasks_ns(m, tasks, 0) / tasks / SMALL_PAGES,
+           stay = small_tasks_ns(m, tasks, 1) / tasks / SMALL_PAGES, bulk = 0;
+    uint32_t task;
     vmsim_task_create(m, "bulk", 0, &task);
     for (unsigned i = 0; i < 8; i++)
-        bulk += touch_ns(m, task, map(m, task, UINT64_C(4096) * BATCH), BATCH);
-    small /= (double)tasks * pages;
-    bulk /= 8.0 * BATCH;
-    printf("{\"bench\": \"first_touch\", \"small_tasks_ns\": %.0f, \"bulk_ns\": %.0f, \"ratio\": %.2f}\n", small, bulk,
-           small / bulk);
+        bulk += touch_ns(m, task, map(m, task, UINT64_C(4096) * BATCH), BATCH) / (8.0 * BATCH);
+    printf("{\"bench\": \"first_touch\", \"small_tasks_ns\": %.0f, \"that_stay_ns\": %.0f, \"bulk_ns\": %.0f, "
+           "\"ratio\": %.2f, \"ratio_that_stay\": %.2f}\n",
+           each, stay, bulk, each / bulk, stay / bulk);
     vmsim_machine_destroy(m);
+}
+
+static double check_us_a_task(unsigned tasks) {
+    struct vmsim_machine *m = boot_with("16GiB", plain);
+    small_tasks_ns(m, tasks, 1);
+    double begin = now();
+    if (vmsim_machine_check(m)) {
+        fprintf(stderr, "%s\n", vmsim_machine_error(m));
+        exit(1);
+    }
+    double spent = now() - begin;
+    vmsim_machine_destroy(m);
+    return spent / tasks * 1e6;
+}
+
+static void checks(void) {
+    double few = check_us_a_task(1000), many = check_us_a_task(60000);
+    printf("{\"bench\": \"machine_check\", \"us_a_task_of_1000\": %.2f, \"us_a_task_of_60000\": %.2f, \"ratio\": "
+           "%.2f}\n",
+           few, many, many / few);
 }
 
 int main(int argc, char **argv) {
     static const struct bench benches[] = {
-        {"mprotect", mprotect_page}, {"munmap", munmap_wide}, {"small", small_tasks}};
+        {"mprotect", mprotect_page}, {"munmap", munmap_wide}, {"small", small_tasks}, {"check", checks}};
     return bench_main(benches, sizeof benches / sizeof benches[0], argc, argv);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Rates of the trace container: decoding with and without a second thread, encoding, bytes a reference. Prints one
- * JSON object. Argument: a trace to read; without one a program-like sample is made and written first. */
+/* Rates of the trace container: decoding and encoding by CPU time of this thread, decoding on a second thread by wall
+ * time, bytes a reference. Prints one JSON object. Argument: a trace to read; without one a program-like sample is made
+ * and written first. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -10,9 +11,9 @@
 
 enum { SAMPLE = 60000000, BLOCKS = 4096 };
 
-static double now(void) {
+static double now(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -44,7 +45,7 @@ static int write_sample(const char *path, double *rate) {
     char error[512];
     uint64_t seed = 88172645463325252u, total = 0;
     int err = vmsim_trace_create(path, NULL, &w);
-    double start = now();
+    double start = now(CLOCK_THREAD_CPUTIME_ID);
     while (!err && total < SAMPLE) {
         size_t n = make_batch(&seed, batch, sizeof batch / sizeof batch[0]);
         err = vmsim_trace_append(w, 0, batch, n);
@@ -55,7 +56,7 @@ static int write_sample(const char *path, double *rate) {
         return err;
     }
     err = vmsim_trace_finish(w, error, sizeof error);
-    *rate = (double)total / (now() - start) / 1e6;
+    *rate = (double)total / (now(CLOCK_THREAD_CPUTIME_ID) - start) / 1e6;
     return err;
 }
 
@@ -65,13 +66,14 @@ static int read_all(const char *path, unsigned flags, double *rate, double *byte
     struct vmsim_trace_item item;
     int err = vmsim_trace_open(path, flags, &r), got = 0;
     uint64_t total = 0, sum = 0;
-    double start = now();
+    const clockid_t clock = flags & VMSIM_TRACE_THREAD ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID;
+    double start = now(clock);
     while (!err && (got = vmsim_trace_next(r, &item)) == 1) {
         for (size_t i = 0; i < item.count; i++)
             sum += item.accesses[i];
         total += item.count;
     }
-    *rate = (double)total / (now() - start) / 1e6;
+    *rate = (double)total / (now(clock) - start) / 1e6;
     if (!err && total)
         *bytes = (double)vmsim_trace_get_info(r)->file_bytes / (double)total;
     if (err || got < 0)
