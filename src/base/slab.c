@@ -12,6 +12,7 @@
  * a general allocator has to find the size class. Slabs are only given back all at once. Under AddressSanitizer free
  * objects are poisoned, so that use after free is seen here, too. Kernel counterpart: mm/slub.c, its per-CPU list. */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/util.h"
@@ -32,6 +33,8 @@
 
 #define SLAB_SIZE ((size_t)64 << 10)
 #define SLAB_ALIGN ((size_t)64)
+#define SLAB_MANY ((size_t)1 << 20) /* bytes in use: what a slab has over is little beside */
+#define HOST_PAGE ((uintptr_t)4096)
 
 struct header {
     struct header *next;
@@ -54,6 +57,14 @@ void vmsim__slab_fini(struct vmsim__slab *s) {
     vmsim__slab_init(s, s->alloc, s->size);
 }
 
+/* Where much is in use, more will be: one call for all pages of the slab is cheaper than a fault of the host for each.
+ * Hosts that cannot, Linux before 5.14, say no. */
+static void populate(struct header *h, size_t size) {
+    uintptr_t first = vmsim__align_up((uintptr_t)h, HOST_PAGE), end = ((uintptr_t)h + size) & ~(HOST_PAGE - 1);
+    if (first < end)
+        madvise((void *)first, end - first, MADV_POPULATE_WRITE);
+}
+
 /* A further slab; an object too large for 64 KiB gets one of its own. */
 static bool slab_grow(struct vmsim__slab *s) {
     size_t size = SLAB_SIZE;
@@ -63,6 +74,8 @@ static bool slab_grow(struct vmsim__slab *s) {
     struct header *h = vmsim__malloc_aligned(s->alloc, SLAB_ALIGN, size);
     if (!h)
         return false;
+    if (s->used * s->size >= SLAB_MANY)
+        populate(h, size);
     h->next = s->slabs;
     h->size = size;
     s->slabs = h;

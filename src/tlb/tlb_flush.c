@@ -57,16 +57,20 @@ static bool sweeps(const struct sweep *what, uint64_t tag) {
     return what->every_asid || asid == what->asid;
 }
 
-/* Of one ASID alone, in a loop of few instructions: it runs over the whole array at many a switch of tasks. */
+/* Of one ASID alone: it runs over the whole array at many a switch of tasks. Sets without any are told without a branch
+ * for each way. */
 static unsigned sweep_asid(struct vmsim__tlb *t, struct tlb_array *r, uint16_t asid) {
-    const uint64_t mask = UINT64_C(0xffff) << TLB_ASID_SHIFT, value = (uint64_t)asid << TLB_ASID_SHIFT;
+    const uint32_t mask = UINT32_C(0xffff) << TLB_ASID_SHIFT, value = (uint32_t)asid << TLB_ASID_SHIFT;
     const uint32_t *left = &r->of_asid[asid % TLB_ASID_COUNTS];
     unsigned dropped = 0;
     VMSIM__ASSERT(asid != VMSIM__ASID_GLOBAL);
     for (uint32_t set = 0; set < r->sets && *left; set++) {
         uint64_t *tags = tlb_tags(r, set);
+        uint32_t any = 0;
         for (uint32_t w = 0; w < r->ways; w++)
-            if (VMSIM__UNLIKELY((tags[w] & mask) == value)) {
+            any |= ((uint32_t)tags[w] & mask) == value;
+        for (uint32_t w = 0; any && w < r->ways; w++)
+            if (((uint32_t)tags[w] & mask) == value) {
                 r->by_size[tlb_tag_class(tags[w])].flush++;
                 vmsim__tlb_array_clear(t, r, tags + w);
                 dropped++;

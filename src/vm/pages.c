@@ -95,10 +95,10 @@ static uint64_t table_alloc(void *context, unsigned level) {
     vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_PGTABLE, order, mm->cpu);
     if (pfn == VMSIM__PFN_NONE)
         return VMSIM__NO_FRAME;
-    void *host = vmsim__calloc_aligned(vm->alloc, 64, vm->page_size);
+    void *host = vmsim__slab_alloc(&vm->tables);
     vm->host_nomem |= !host;
     if (!host || (memcg && !vmsim__kmem_charge_to(vm->lru, memcg, pfn, order, VMSIM__GFP_PGTABLE, mm->cpu))) {
-        vmsim__free_aligned(vm->alloc, host, 64, vm->page_size);
+        vmsim__slab_free(&vm->tables, host);
         vmsim__mem_free(vm->mem, pfn, order, mm->cpu);
         return VMSIM__NO_FRAME;
     }
@@ -119,7 +119,7 @@ static void table_release(void *context, uint64_t pfn, unsigned level) {
     table_account(mm, f, level, -1);
     if (VMSIM__UNLIKELY(f->memcg))
         vmsim__kmem_uncharge(vm->lru, (vmsim__pfn)pfn, table_order(vm, level), mm->cpu);
-    vmsim__free_aligned(vm->alloc, vmsim__frame_table(f), 64, vm->page_size);
+    vmsim__slab_free(&vm->tables, vmsim__frame_table(f));
     f->flags &= ~VMSIM__FRAME_TABLE;
     f->next = f->prev = 0;
     vmsim__mm_forget_leaf(mm);

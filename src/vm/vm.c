@@ -67,6 +67,7 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
         vmsim__slab_init(&vm->avcs, vm->alloc, sizeof(struct vmsim__avc));
         vmsim__slab_init(&vm->anon_vmas, vm->alloc, sizeof(struct vmsim__anon_vma));
         vmsim__slab_init(&vm->imaps, vm->alloc, sizeof(struct vmsim__imap));
+        vmsim__slab_init(&vm->tables, vm->alloc, (size_t)1 << init->format->page_shift);
     }
     if (!vm || !pages || !vmsim__vec_push(vm->alloc, &vm->anon_table, (struct vmsim__anon_vma *)NULL)) {
         vmsim__free(init->alloc, pages, VMSIM__GATHER_ROOM * sizeof *pages);
@@ -97,7 +98,7 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     if (!vm)
         return;
     VMSIM__ASSERT(!vm->first_mm);
-    VMSIM__ASSERT(!vm->gather && !vm->nr_mms && !vm->committed);
+    VMSIM__ASSERT(!vm->gather && !vm->nr_mms && !vm->committed && !vm->tables.used);
     if (vm->huge_zero != VMSIM__PFN_NONE)
         vmsim__mem_free(vm->mem, vm->huge_zero, vm->format->shift[1] - vm->page_shift, 0);
     const struct vmsim__cache_hooks none = {0};
@@ -108,6 +109,7 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     vmsim__slab_fini(&vm->avcs);
     vmsim__slab_fini(&vm->anon_vmas);
     vmsim__slab_fini(&vm->imaps);
+    vmsim__slab_fini(&vm->tables);
     vmsim__free(vm->alloc, vm->gathered, VMSIM__GATHER_ROOM * sizeof *vm->gathered);
     vmsim__free(vm->alloc, vm, sizeof *vm);
 }

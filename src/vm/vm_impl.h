@@ -82,6 +82,7 @@ struct vmsim__vm {
     struct vmsim__mm *first_mm, *last_mm;
     uint32_t next_mm_id, nr_mms;
     struct vmsim__slab vmas, avcs, anon_vmas, imaps;
+    struct vmsim__slab tables; /* host memory of page tables: a frame of ordinary data needs none */
     struct {
         VMSIM__VEC(struct vmsim__anon_vma *);
     } anon_table; /* by id; entry 0 unused */

@@ -125,7 +125,7 @@ static int parse_pages(const struct vmsim__mem *mem, const struct vmsim__knob *k
 
 static int write_pool(void *owner, const struct vmsim__knob *knob, const char *text, struct vmsim__err *err) {
     struct vmsim__mem *mem = owner;
-    uint64_t pages;
+    uint64_t pages = 0;
     int rc = parse_pages(mem, knob, text, &pages, err);
     if (!rc)
         vmsim__hugetlb_set(mem, mem->default_hstate, VMSIM__MAX_NODES, pages, 0);
@@ -143,7 +143,7 @@ static bool read_pool(const void *owner, const struct vmsim__knob *knob, char *t
 
 static int write_overcommit(void *owner, const struct vmsim__knob *knob, const char *text, struct vmsim__err *err) {
     struct vmsim__mem *mem = owner;
-    uint64_t pages;
+    uint64_t pages = 0;
     int rc = parse_pages(mem, knob, text, &pages, err);
     if (!rc && vmsim__hstate_gigantic(mem, mem->default_hstate))
         rc = vmsim__err_set(err, VMSIM_EINVAL,
