@@ -177,6 +177,62 @@ static void test_a_stall_holds_up_who_waits(void **state) {
     end();
 }
 
+static void test_a_step_makes_a_device_fail(void **state) {
+    (void)state;
+    run(MACHINE(", devices: [{name: sda}, {name: sdb}]") //
+        "workload:\n"
+        "  files: [{name: /f, size: 64MiB}, {name: /g, size: 64MiB, device: sdb}]\n"
+        "  tasks:\n"
+        "    - name: a\n"
+        "      program:\n"
+        "        - fadvise: {file: /f, advice: random}\n"
+        "        - fadvise: {file: /g, advice: random}\n"
+        "        - read: {file: /f, length: 4KiB}\n"
+        "        - device_fault: {device: sdb, fault: {kind: error, error: ETIMEDOUT, count: 0}}\n"
+        "        - device_fault: {fault: {kind: error, op: read, after: 1}}\n"
+        "        - read: {file: /f, offset: 1MiB, length: 4KiB}\n" /* one is served well from here on */
+        "        - read: {file: /f, offset: 2MiB, length: 4KiB, error: EIO}\n"
+        "        - read: {file: /f, offset: 2MiB, length: 4KiB}\n"
+        "        - read: {file: /g, length: 4KiB, error: ETIMEDOUT}\n"
+        "        - device_fault: {fault: {kind: stall, delay: 2s}}\n"
+        "        - read: {file: /f, offset: 3MiB, length: 4KiB}\n");
+    assert_int_equal(vmsim_scenario_failures(s), 0);
+    assert_int_equal(counter("block.sda.errors"), 1);
+    assert_int_equal(counter("block.sdb.errors"), 1);
+    assert_in_range(counter("tasks.a.blocked_ns"), 2000 * MS, 2002 * MS);
+    end();
+}
+
+static void fails_with(const char *text, const char *const *wanted) {
+    open_text(text);
+    assert_int_equal(vmsim_scenario_run(s, NULL, NULL), VMSIM_ESTATE);
+    for (; *wanted; wanted++)
+        if (!strstr(vmsim_scenario_error(s), *wanted))
+            fail_msg("'%s' does not say '%s'", vmsim_scenario_error(s), *wanted);
+    assert_int_equal(vmsim_machine_check(vmsim_scenario_machine(s)), 0);
+    assert_int_equal(vmsim_scenario_destroy(s), 0);
+    vmsim_config_destroy(config);
+}
+
+/* The flusher has something to do every five seconds, for good. */
+static void test_a_run_ends_when_nobody_gets_on(void **state) {
+    static const char *const all[] = {"task 'a' waits for ever for page 0 of '/f', which is being written",
+                                      "of device sda first, will never complete", "; task 'p' waits for ever at wait",
+                                      "; task 'b' waits for ever at barrier met", NULL};
+    (void)state;
+    fails_with(
+        MACHINE(", devices: [{name: sda}, {name: sdb}]") //
+        "workload:\n"
+        "  files: [{name: /f, size: 1MiB}, {name: /g, size: 1MiB, device: sdb}]\n"
+        "  tasks:\n"
+        "    - {name: p, program: [{fork: {name: a, program: [{device_fault: {fault: {kind: never, op: write, "
+        "count: 0}}}, {write: {file: /f, length: 1MiB}}, {fsync: {file: /f}}, {barrier: {name: met, tasks: "
+        "2}}]}}, wait]}\n"
+        "    - {name: b, cpu: 1, program: [{sleep: {time: 400s}}, {read: {file: /g}}, {write: {file: /f, length: "
+        "64KiB}}, {barrier: {name: met, tasks: 2}}]}\n",
+        all);
+}
+
 static void test_a_device_that_never_completes_is_named(void **state) {
     (void)state;
     open_text(MACHINE(FAULTY("{kind: never}")) //
@@ -264,6 +320,10 @@ static void test_descriptions_that_cannot_be_are_told_in_their_place(void **stat
         {"machine: {devices: [{name: sda, size: 1MiB}]}\nworkload: {files: [{name: /f, size: 2MiB}]}",
          "the device 'sda' is full"},
         {"workload: {tasks: [{name: a, program: [{create: {name: /f, device: vdx}}]}]}", "there is no device 'vdx'"},
+        {"workload: {tasks: [{name: a, program: [{device_fault: {device: vdx, fault: {}}}]}]}",
+         "there is no device 'vdx'"},
+        {"workload: {tasks: [{name: a, program: [{device_fault: {fault: {kind: stall}}}]}]}",
+         "fault.delay: a stall without a delay"},
     };
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(bad); i++) {
@@ -308,6 +368,8 @@ int main(void) {
         cmocka_unit_test(test_a_failed_write_is_told_by_fsync),
         cmocka_unit_test(test_a_full_device_is_told_by_fsync),
         cmocka_unit_test(test_a_stall_holds_up_who_waits),
+        cmocka_unit_test(test_a_step_makes_a_device_fail),
+        cmocka_unit_test(test_a_run_ends_when_nobody_gets_on),
         cmocka_unit_test(test_a_device_that_never_completes_is_named),
         cmocka_unit_test(test_diskstats_and_sys_block_are_Linuxs),
         cmocka_unit_test(test_the_summary_tells_devices_that_were_used),

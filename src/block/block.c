@@ -98,7 +98,10 @@ const struct vmsim__block_params *vmsim__block_params(const struct vmsim__block 
 
 int vmsim__block_inject(struct vmsim__block *b, uint32_t device, const struct vmsim__block_fault *fault) {
     VMSIM__ASSERT(device < b->count);
-    return vmsim__vec_push(b->alloc, &b->devices[device].faults, *fault) ? 0 : VMSIM_ENOMEM;
+    struct vmsim__device *d = &b->devices[device];
+    struct vmsim__block_fault f = *fault;
+    f.after = f.after > VMSIM__BLOCK_USED - 1 - d->started ? VMSIM__BLOCK_USED - 1 : f.after + d->started;
+    return vmsim__vec_push(b->alloc, &d->faults, f) ? 0 : VMSIM_ENOMEM;
 }
 
 /* ---- submission ---- */

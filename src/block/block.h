@@ -106,7 +106,9 @@ int vmsim__block_submit(struct vmsim__block *b, uint32_t device, uint64_t now, c
  * same event is given again, and nothing twice. */
 int vmsim__block_event(struct vmsim__block *b, uint64_t arg, uint64_t now);
 
-/* From now on this may happen, too (looked at after those that came before). 0 or VMSIM_ENOMEM. */
+/* From now on this may happen, too (looked at after those that came before); `after` counts from now. 0 or
+ * VMSIM_ENOMEM.
+ */
 int vmsim__block_inject(struct vmsim__block *b, uint32_t device, const struct vmsim__block_fault *fault);
 
 /* The device's figures as of `now`; nothing changes. */

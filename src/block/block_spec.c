@@ -170,7 +170,7 @@ const struct vmsim_param vmsim__block_spec_params[] = {
     {0},
 };
 
-static const char *judge_fault(const struct vmsim__block_fault *f, const char **field) {
+const char *vmsim__block_judge_fault(const struct vmsim__block_fault *f, const char **field) {
     if (f->kind == VMSIM__BLOCK_STALL && !f->delay) {
         *field = "delay";
         return "a stall without a delay: say how long, `delay: 500ms`";
@@ -189,7 +189,7 @@ static const char *judge_fault(const struct vmsim__block_fault *f, const char **
 static const char *judge_faults(const struct vmsim__block_spec *spec, char *key, unsigned long key_size) {
     const struct vmsim__block_fault *f = spec->faults.data;
     for (size_t i = 0; i < spec->faults.count; i++) {
-        const char *field = "", *text = judge_fault(&f[i], &field);
+        const char *field = "", *text = vmsim__block_judge_fault(&f[i], &field);
         if (!text)
             continue;
         snprintf(key, key_size, "faults[%zu].%s", i, field);

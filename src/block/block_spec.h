@@ -74,5 +74,7 @@ void vmsim__block_settle(const struct vmsim__block_spec *spec, struct vmsim__blo
 /* What cannot be in a description whose values keep the bounds of the tables: a text, with the key that it is about
  * ("seek_max", "faults[0].delay") printed to `key`; NULL: nothing. */
 const char *vmsim__block_judge(const struct vmsim__block_spec *spec, char *key, unsigned long key_size);
+/* The same of one fault, the key being one of its own ("delay"). */
+const char *vmsim__block_judge_fault(const struct vmsim__block_fault *f, const char **key);
 
 #endif

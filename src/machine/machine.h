@@ -217,6 +217,12 @@ struct vmsim_machine {
     struct vmsim__evq events;
     uint32_t *busy; /* heap of CPUs with something to run: earliest clock, then lowest number first */
     uint32_t nr_busy;
+    struct {
+        uint64_t look;     /* ns: whether anybody gets on is looked at next */
+        uint64_t since;    /* ns: somebody did then */
+        uint64_t progress; /* how far all had come */
+        bool found;        /* nobody will */
+    } stuck;
     bool stepping;   /* a task works in a step: whoever it asks cannot let the machine go on */
     bool host_nomem; /* sticky: the host had no memory for an event or a queue */
     struct vmsim__wait_bucket waiters[VMSIM__WAIT_BUCKETS]; /* for pages, by pfn */

@@ -290,6 +290,51 @@ int vmsim__task_begin(struct vmsim_machine *m, struct vmsim__task *t, const stru
     return 0;
 }
 
+/* ---- nobody gets on ---- */
+
+#define STUCK_LOOK UINT64_C(10000000000)     /* ns between two looks */
+#define STUCK_TIMEOUT UINT64_C(120000000000) /* ns: hung_task_timeout_secs */
+
+/* A number that changes when a task does something, or a device is done with something. */
+static uint64_t progress_of(const struct vmsim_machine *m) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < m->tasks.count; i++) {
+        const struct vmsim__task_stats *s = &m->tasks.at[i]->stats;
+        sum += s->references + s->syscalls + s->user_ns;
+    }
+    for (uint32_t i = 0; i < vmsim__block_devices(m->block); i++) {
+        struct vmsim__block_stat s;
+        vmsim__block_stat(m->block, i, 0, &s);
+        sum += s.ios[VMSIM__BLOCK_READ] + s.ios[VMSIM__BLOCK_WRITE];
+    }
+    return sum;
+}
+
+static bool somebody_sleeps(const struct vmsim_machine *m) {
+    for (size_t i = 0; i < m->tasks.count; i++)
+        if (m->tasks.at[i]->state == VMSIM__TASK_BLOCKED && m->tasks.at[i]->wait.kind == VMSIM__WAIT_TIME)
+            return true;
+    return false;
+}
+
+/* Events go on for ever where writers are held up again and again: without a device that hangs they get their turn. */
+static void look_for_stuck(struct vmsim_machine *m, uint64_t now) {
+    uint32_t device;
+    if (now < m->stuck.look)
+        return;
+    m->stuck.look = now + STUCK_LOOK;
+    const bool hung = vmsim__block_hung(m->block, &device) > 0;
+    const uint64_t progress = hung ? progress_of(m) : 0;
+    if (!hung || progress != m->stuck.progress || somebody_sleeps(m))
+        m->stuck.since = now;
+    m->stuck.progress = progress;
+    m->stuck.found = now - m->stuck.since >= STUCK_TIMEOUT;
+}
+
+bool vmsim__sched_stuck(const struct vmsim_machine *m) {
+    return m->stuck.found;
+}
+
 /* ---- steps ---- */
 
 uint64_t vmsim__sched_next(const struct vmsim_machine *m) {
@@ -406,6 +451,10 @@ enum vmsim__step vmsim__sched_step(struct vmsim_machine *m, uint64_t limit) {
     const uint32_t cpu = m->nr_busy ? m->busy[0] : VMSIM__NO_PLACE;
     if (!e && cpu == VMSIM__NO_PLACE)
         return VMSIM__STEP_IDLE;
+    if (e)
+        look_for_stuck(m, e->time);
+    if (m->stuck.found)
+        return VMSIM__STEP_IDLE;
     if (e && (cpu == VMSIM__NO_PLACE || e->time <= m->cpus[cpu].now))
         return event(m) ? VMSIM__STEP_FAIL : VMSIM__STEP_DONE;
     limit = vmsim__min64(limit, vmsim__min64(second_clock(m), e ? e->time : VMSIM__TIME_NEVER));
@@ -503,6 +552,11 @@ static void page_text(const struct vmsim_machine *m, const struct vmsim__wait *w
     vmsim__io_hung_text(m, out + length, size - length);
 }
 
+static void held_up_text(const struct vmsim_machine *m, char *out, size_t size) {
+    int length = snprintf(out, size, "for memory, or for what is dirty to be written");
+    vmsim__io_hung_text(m, out + length, size - (size_t)length);
+}
+
 static void turn_text(const struct vmsim_machine *m, const struct vmsim__wait *w, char *out, size_t size) {
     const struct vmsim__task *whom = vmsim__task_at(m, (uint32_t)w->what);
     if (whom)
@@ -516,6 +570,9 @@ void vmsim__wait_text(const struct vmsim_machine *m, const struct vmsim__task *t
     case VMSIM__WAIT_LOCKED:
     case VMSIM__WAIT_WRITEBACK:
         page_text(m, &t->wait, out, size);
+        break;
+    case VMSIM__WAIT_THROTTLE:
+        held_up_text(m, out, size);
         break;
     case VMSIM__WAIT_CHILD:
         snprintf(out, size, "at wait");

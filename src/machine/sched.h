@@ -34,7 +34,7 @@ enum vmsim__event_kind {
 
 enum vmsim__step {
     VMSIM__STEP_DONE, /* something happened */
-    VMSIM__STEP_IDLE, /* nothing can happen any more */
+    VMSIM__STEP_IDLE, /* nothing can happen any more, or nothing that matters: see vmsim__sched_stuck */
     VMSIM__STEP_FAIL  /* VMSIM__WORK_FAIL of a task, or no host memory (the machine's error) */
 };
 
@@ -45,6 +45,9 @@ void vmsim__sched_fini(struct vmsim_machine *m);
 uint64_t vmsim__sched_next(const struct vmsim_machine *m);
 /* Lets it happen. No task works beyond `limit`, but for what it cannot leave unfinished. */
 enum vmsim__step vmsim__sched_step(struct vmsim_machine *m, uint64_t limit);
+/* A device never answers, and for two minutes no task has got anywhere, though some are held up, look again, and are
+ * held up again. Kernel: khungtaskd, which tells the same. */
+bool vmsim__sched_stuck(const struct vmsim_machine *m);
 /* Steps until the task can go on; VMSIM_ESTATE: it never can, the machine's error says for what it waits. For who
  * drives the machine call by call. */
 int vmsim__sched_wait(struct vmsim_machine *m, struct vmsim__task *t);

@@ -144,7 +144,11 @@ static int run_loop(struct vmsim_scenario *s) {
         if (now >= VMSIM__TIME_END)
             return vmsim__err_set(&s->err, VMSIM_ELIMIT, "virtual time ends after 146 years, and this run goes on");
         int err = take_intervals(s, now);
-        if (!err && vmsim__sched_step(s->machine, row > now ? row : VMSIM__TIME_NEVER) == VMSIM__STEP_FAIL)
+        const enum vmsim__step step =
+            err ? VMSIM__STEP_FAIL : vmsim__sched_step(s->machine, row > now ? row : VMSIM__TIME_NEVER);
+        if (step == VMSIM__STEP_IDLE)
+            return 0;
+        if (!err && step == VMSIM__STEP_FAIL)
             err = step_error(s);
         err = err ? err : verify(s, false);
         if (err)
@@ -154,20 +158,45 @@ static int run_loop(struct vmsim_scenario *s) {
     }
 }
 
+enum { STUCK_TOLD = 4 };
+
+static void stuck_text(const struct vmsim_scenario *s, const struct vmsim__job *job, char *out, size_t size) {
+    const struct vmsim__task *t = vmsim__task_at(s->machine, job->task);
+    int length = snprintf(out, size, "task '%s' waits for ever ", t->name);
+    if (length < 0 || (size_t)length >= size)
+        return;
+    if (job->barrier != VMSIM__NO_NAME)
+        snprintf(out + length, size - (size_t)length, "at barrier %s", s->barriers.at[job->barrier].text);
+    else
+        vmsim__wait_text(s->machine, t, out + length, size - (size_t)length);
+}
+
+/* Who waits for a device comes first: others may wait for them. */
+static bool is_stuck(const struct vmsim_scenario *s, const struct vmsim__job *job, bool for_device) {
+    const struct vmsim__task *t = vmsim__task_at(s->machine, job->task);
+    const bool device = t->wait.kind == VMSIM__WAIT_LOCKED || t->wait.kind == VMSIM__WAIT_WRITEBACK ||
+                        t->wait.kind == VMSIM__WAIT_THROTTLE;
+    return t->state == VMSIM__TASK_BLOCKED && device == for_device &&
+           !(job->replay && vmsim__replay_ended(job->replay));
+}
+
 /* Tasks that still wait when nothing can happen any more: a barrier that is never full, a device that never answers. */
 static int report_stuck(struct vmsim_scenario *s) {
-    for (size_t i = 0; i < s->jobs.count; i++) {
-        const struct vmsim__job *job = s->jobs.at[i];
-        const struct vmsim__task *t = vmsim__task_at(s->machine, job->task);
-        char text[160];
-        if (t->state != VMSIM__TASK_BLOCKED || (job->replay && vmsim__replay_ended(job->replay)))
-            continue;
-        vmsim__wait_text(s->machine, t, text, sizeof text);
-        if (job->barrier != VMSIM__NO_NAME)
-            snprintf(text, sizeof text, "at barrier %s", s->barriers.at[job->barrier].text);
-        return vmsim__err_set(&s->err, VMSIM_ESTATE, "task '%s' waits for ever %s", t->name, text);
-    }
-    return 0;
+    char text[STUCK_TOLD * 200] = "";
+    size_t length = 0, count = 0;
+    for (unsigned pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < s->jobs.count; i++) {
+            if (!is_stuck(s, s->jobs.at[i], !pass) || count++ >= STUCK_TOLD)
+                continue;
+            length += (size_t)snprintf(text + length, sizeof text - length, "%s", length ? "; " : "");
+            stuck_text(s, s->jobs.at[i], text + length, vmsim__min64(sizeof text - length, 180));
+            length += strlen(text + length);
+        }
+    if (count > STUCK_TOLD)
+        snprintf(text + length, sizeof text - length, "; and %zu more wait", count - STUCK_TOLD);
+    if (!count && vmsim__sched_stuck(s->machine))
+        snprintf(text, sizeof text, "a device never answers, and no task gets on");
+    return *text ? vmsim__err_set(&s->err, VMSIM_ESTATE, "%s", text) : 0;
 }
 
 /* Expectations are settled after a failed run, too: what holds so far may tell why. */

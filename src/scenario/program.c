@@ -643,6 +643,12 @@ static enum end do_small(struct run *r) {
         vmsim__mm_clear_refs(r->t->mm, (int)((const struct vmsim__step_clear_refs *)r->data)->what, r->t->cpu);
         vmsim__cpu_charge(r->m, r->t);
         return OVER;
+    case VMSIM__VERB_DEVICE_FAULT: {
+        const struct vmsim__step_device_fault *d = r->data;
+        const uint32_t device = d->device ? vmsim__block_find(r->m->block, d->device) : 0;
+        VMSIM__ASSERT(device != VMSIM__BLOCK_NO_DEVICE); /* validation has found it */
+        return vmsim__block_inject(r->m->block, device, &d->fault) ? no_memory(r) : OVER;
+    }
     case VMSIM__VERB_LRU_DRAIN:
         vmsim__lru_drain_all(r->m->lru);
         return OVER;
@@ -752,6 +758,7 @@ static step_fn *const functions[VMSIM__VERBS] = {
     [VMSIM__VERB_RLIMIT] = do_small,
     [VMSIM__VERB_CLEAR_REFS] = do_small,
     [VMSIM__VERB_LRU_DRAIN] = do_small,
+    [VMSIM__VERB_DEVICE_FAULT] = do_small,
     [VMSIM__VERB_CALL] = do_call,
     [VMSIM__VERB_CGROUP_CREATE] = do_cgroup,
     [VMSIM__VERB_CGROUP_REMOVE] = do_cgroup,

@@ -214,6 +214,10 @@ struct vmsim__step_rlimit {
 struct vmsim__step_clear_refs {
     uint64_t what;
 };
+struct vmsim__step_device_fault {
+    const char *device; /* NULL: the first */
+    struct vmsim__block_fault fault;
+};
 struct vmsim__step_call {
     struct vmsim__step_result result;
     int call;         /* enum vmsim__raw_call */
@@ -277,6 +281,7 @@ enum vmsim__verb {
     VMSIM__VERB_RLIMIT,
     VMSIM__VERB_CLEAR_REFS,
     VMSIM__VERB_LRU_DRAIN,
+    VMSIM__VERB_DEVICE_FAULT,
     VMSIM__VERB_CALL,
     VMSIM__VERB_CGROUP_CREATE,
     VMSIM__VERB_CGROUP_REMOVE,

@@ -366,6 +366,17 @@ static const struct vmsim_param clear_refs_params[] = {
     {0},
 };
 #undef AT
+#define AT(f) offsetof(struct vmsim__step_device_fault, f)
+static const struct vmsim_param device_fault_params[] = {
+    OPT_STRING("device", device, "Name of the device; absent: the first."),
+    {.name = "fault",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = AT(fault),
+     .fields = vmsim__block_fault_params,
+     .doc = "As in machine.devices; `after` counts from here."},
+    {0},
+};
+#undef AT
 #define AT(f) offsetof(struct vmsim__step_call, f)
 static const char *const raw_call_names[] = {"mmap",    "munmap", "mprotect",      "mremap",        "madvise",
                                              "brk",     "mlock",  "munlock",       "mlockall",      "msync",
@@ -428,6 +439,8 @@ const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
     STEP(FREE_PAGES, "free_pages", free_params, vmsim__step_free_pages, "Gives them back."),
     STEP(RLIMIT, "rlimit", rlimit_step_params, vmsim__step_rlimit, "setrlimit(2) of the task."),
     STEP(CLEAR_REFS, "clear_refs", clear_refs_params, vmsim__step_clear_refs, "Writes /proc/PID/clear_refs."),
+    STEP(DEVICE_FAULT, "device_fault", device_fault_params, vmsim__step_device_fault,
+         "Lets something go wrong with a storage device from now on."),
     STEP(CALL, "call", call_params, vmsim__step_call, "A system call with numbers as they are, right or wrong."),
     STEP(CGROUP_CREATE, "cgroup_create", cgroup_params, vmsim__step_cgroup, "Makes a control group (mkdir)."),
     STEP(CGROUP_REMOVE, "cgroup_remove", cgroup_params, vmsim__step_cgroup,

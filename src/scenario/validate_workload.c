@@ -293,6 +293,15 @@ static void check_cgroup(struct check *c, const char *cgroup, const char *path) 
                 "there is no cgroup '%s': list it in workload.cgroups or create it");
 }
 
+static void check_device_fault(struct check *c, const struct vmsim__step_device_fault *d, const char *path) {
+    const char *field = "", *text = vmsim__block_judge_fault(&d->fault, &field);
+    char suffix[48];
+    look_up(c, &c->devices, d->device, path, ".device", "there is no device '%s' in machine.devices");
+    snprintf(suffix, sizeof suffix, ".fault.%s", field);
+    if (text)
+        wrong(c, path, suffix, "%s", text, NULL);
+}
+
 static void check_step(struct check *c, const struct vmsim_param_variant *step, const char *path) {
     const void *d = step->data;
     switch (vmsim__verb_of(step)) {
@@ -345,6 +354,9 @@ static void check_step(struct check *c, const struct vmsim_param_variant *step, 
     case VMSIM__VERB_CGROUP_WRITE:
         check_error(c, d, path);
         check_cgroup(c, ((const struct vmsim__step_cgroup *)d)->cgroup, path);
+        break;
+    case VMSIM__VERB_DEVICE_FAULT:
+        check_device_fault(c, d, path);
         break;
     case VMSIM__VERB_MIGRATE:
         check_cpu(c, ((const struct vmsim__step_migrate *)d)->cpu, path);
