@@ -313,6 +313,81 @@ static void every_row_of_intervals_has_every_column(void **state) {
     end(&r);
 }
 
+/* The number in a column of a line; the column's place by its name in the header. */
+static uint64_t field(const char *line, size_t column) {
+    for (; column; column--)
+        line = strchr(line, ',') + 1;
+    return strtoull(line, NULL, 10);
+}
+
+static size_t column_of(const char *text, const char *name) {
+    const char *end = strchr(text, '\n'), *at = strstr(text, name);
+    size_t column = 0;
+    if (!at || at > end)
+        fail_msg("there is no column %s", name);
+    for (const char *p = text; p < at; p++)
+        column += *p == ',';
+    return column;
+}
+
+#define TWO_TASKS                                                                                                      \
+    "workload.tasks=[{name: a, program: [{fork: {name: late, cpu: 1, program: [{compute: {time: 9ms}}]}}, {compute: "  \
+    "{time: 30ms}}, wait]}]"
+
+/* More than stays in memory; the columns of a task that came later are 0 until then. */
+static void rows_wait_in_a_file_and_have_the_columns_of_tasks(void **state) {
+    (void)state;
+    static const char *const settings[] = {"report.interval=1us", TWO_TASKS, "expect=[]", NULL};
+    struct run r = start(settings);
+    const char *text;
+    size_t size;
+    assert_true(r.s->rows.spilled > 0 && r.s->rows.capacity < 1u << 20);
+    assert_int_equal(vmsim_report_render(r.s, VMSIM_REPORT_INTERVALS, &text, &size), 0);
+    size_t user = column_of(text, ",tasks.a.user_ns") + 1, late = column_of(text, ",tasks.late.user_ns") + 1;
+    uint64_t rows = 0, before[3] = {0};
+    for (const char *line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1, rows++) {
+        const uint64_t now[3] = {field(line, 0), field(line, user), field(line, late)};
+        const bool last = !*(strchr(line, '\n') + 1);
+        if (!last)
+            assert_int_equal(now[0], (rows + 1) * 1000);
+        assert_true(now[1] >= before[1] && now[1] <= now[0] && now[2] >= before[2] && now[2] <= now[0]);
+        memcpy(before, now, sizeof before);
+    }
+    assert_int_equal(rows, r.s->rows.count + 1);
+    assert_int_equal(before[1], 30000000);
+    assert_int_equal(before[2], 9000000);
+    assert_int_equal(strncmp(strchr(text, '\n') + 1, "1000,", 5), 0);
+    assert_int_equal(field(strchr(text, '\n') + 1, late), 0);
+    char folder[256], out[512], path[512];
+    test_mkdir(folder);
+    path_in(out, folder, "run");
+    assert_int_equal(vmsim_report_write(r.s, out), 0);
+    size_t written;
+    char *file = test_read_file(path_in(path, out, "intervals.csv"), &written);
+    assert_int_equal(written, size);
+    assert_memory_equal(file, text, size);
+    free(file);
+    vmsim_report_free(r.s, text);
+    end(&r);
+}
+
+static void rows_without_a_place_end_the_run(void **state) {
+    (void)state;
+    struct run r = {0};
+    assert_int_equal(vmsim_config_create(&r.config), 0);
+    assert_int_equal(vmsim_config_load_file(r.config, GOLDEN "small.yaml"), 0);
+    assert_int_equal(vmsim_config_set(r.config, "report.interval=1us"), 0);
+    assert_int_equal(vmsim_config_set(r.config, TWO_TASKS), 0);
+    assert_int_equal(vmsim_config_set(r.config, "expect=[]"), 0);
+    assert_int_equal(vmsim_config_resolve(r.config), 0);
+    assert_int_equal(vmsim_scenario_create(r.config, &r.s), 0);
+    setenv("TMPDIR", "/nonexistent", 1);
+    assert_int_equal(vmsim_scenario_run(r.s, NULL, NULL), VMSIM_EIO);
+    unsetenv("TMPDIR");
+    assert_non_null(strstr(vmsim_scenario_error(r.s), "cannot make a file for the rows of intervals"));
+    end(&r);
+}
+
 /* ---- the run directory ---- */
 
 static void check_listed_file(const char *folder, json_t *entry) {
@@ -688,6 +763,8 @@ int main(void) {
         cmocka_unit_test(markers_tell_what_changed_between_them),
         cmocka_unit_test(shares_of_time_add_up),
         cmocka_unit_test(every_row_of_intervals_has_every_column),
+        cmocka_unit_test(rows_wait_in_a_file_and_have_the_columns_of_tasks),
+        cmocka_unit_test(rows_without_a_place_end_the_run),
         cmocka_unit_test(the_manifest_lists_every_file),
         cmocka_unit_test(the_resolved_configuration_makes_the_same_run),
         cmocka_unit_test(an_earlier_run_is_replaced_whole),

@@ -84,6 +84,17 @@ static int write_rendered(struct vmsim_scenario *s, struct vmsim__files *files, 
     return err;
 }
 
+static int write_intervals(struct vmsim_scenario *s, struct vmsim__files *files) {
+    struct vmsim__file_pieces pieces;
+    struct vmsim__textbuf out;
+    vmsim__textbuf_init(&out, s->alloc);
+    int err = vmsim__pieces_begin(&pieces, files, "intervals.csv");
+    err = err ? err : vmsim__report_rows(s, &out, vmsim__pieces_put, &pieces);
+    pieces.error = err;
+    vmsim__textbuf_fini(&out);
+    return vmsim__pieces_end(&pieces);
+}
+
 /* Without origins and with portable names: else it would tell of files of this host. */
 static int write_configuration(struct vmsim_scenario *s, struct vmsim__files *files) {
     const char *text;
@@ -158,7 +169,7 @@ static int write_contents(struct vmsim_scenario *s, const char *part) {
     int err = vmsim__files_open(&files, s->alloc, part, &s->err);
     err = err ? err : write_rendered(s, &files, "summary.txt", vmsim__report_summary);
     err = err ? err : write_rendered(s, &files, "stats.json", vmsim__report_stats);
-    err = err ? err : write_rendered(s, &files, "intervals.csv", vmsim__report_intervals);
+    err = err ? err : write_intervals(s, &files);
     err = err ? err : write_configuration(s, &files);
     err = err ? err : vmsim__proc_write(s->machine, &files);
     err = err ? err : write_manifest(s, &files);
@@ -188,7 +199,13 @@ int vmsim_report_check(struct vmsim_scenario *s, const char *directory) {
     enum vmsim__place place;
     int err = take_name(s, directory, name, sizeof name);
     err = err ? err : vmsim__place_look(s->alloc, name, &place, &s->err);
-    return err ? err : vmsim__place_parent(name, &s->err);
+    err = err ? err : vmsim__place_parent(name, &s->err);
+    if (err)
+        return err;
+    char *slash = strrchr(name, '/');
+    if (slash)
+        slash[slash == name] = '\0';
+    return vmsim__rows_near(s, slash ? name : ".");
 }
 
 /* The old run bears the part's name now. Something may have come into it while the new one was written: then both go

@@ -86,30 +86,55 @@ static int make_file(int directory, const char *name) {
     return S_ISREG(st.st_mode) && !unlinkat(directory, name, 0) ? openat(directory, name, flags, 0666) : -1;
 }
 
-static bool write_file(struct vmsim__files *f, const char *path, const char *text, size_t size) {
-    const char *name;
-    int directory = open_parent(f, path, &name);
-    int fd = directory < 0 ? -1 : make_file(directory, name);
-    bool ok = fd >= 0 && write_all(fd, text, size);
-    int why = errno;
-    if (directory >= 0)
-        close(directory);
-    if (fd >= 0 && close(fd) && ok)
-        return false;
-    errno = why;
-    return ok;
+static int unwritable(struct vmsim__files *f, const char *path) {
+    return vmsim__err_set(f->err, VMSIM_EIO, "cannot write %s/%s: %s", f->directory, path, reason(errno));
 }
 
-int vmsim__files_write(struct vmsim__files *f, const char *path, const char *text, size_t size) {
-    if (!write_file(f, path, text, size))
-        return vmsim__err_set(f->err, VMSIM_EIO, "cannot write %s/%s: %s", f->directory, path, reason(errno));
+int vmsim__pieces_begin(struct vmsim__file_pieces *p, struct vmsim__files *f, const char *path) {
+    const char *name;
     VMSIM__ASSERT(f->fd >= 0 && *path && *path != '/');
-    struct vmsim__file_entry entry = {
-        .path = vmsim__strdup(f->alloc, path), .size = size, .hash = XXH64(text, size, 0)};
+    *p = (struct vmsim__file_pieces){.files = f, .path = path, .fd = -1, .hash = XXH64_createState()};
+    if (!p->hash)
+        return p->error = vmsim__err_set(f->err, VMSIM_ENOMEM, "no memory to write %s", path);
+    XXH64_reset(p->hash, 0);
+    int directory = open_parent(f, path, &name);
+    p->fd = directory < 0 ? -1 : make_file(directory, name);
+    p->error = p->fd < 0 ? unwritable(f, path) : 0;
+    if (directory >= 0)
+        close(directory);
+    return p->error;
+}
+
+int vmsim__pieces_put(void *pieces, const char *text, size_t size) {
+    struct vmsim__file_pieces *p = pieces;
+    VMSIM__ASSERT(!p->error && p->fd >= 0);
+    if (!write_all(p->fd, text, size))
+        return p->error = unwritable(p->files, p->path);
+    XXH64_update(p->hash, text, size);
+    p->size += size;
+    return 0;
+}
+
+int vmsim__pieces_end(struct vmsim__file_pieces *p) {
+    struct vmsim__files *f = p->files;
+    if (p->fd >= 0 && close(p->fd) && !p->error)
+        p->error = unwritable(f, p->path);
+    struct vmsim__file_entry entry = {.size = p->size, .hash = p->hash ? XXH64_digest(p->hash) : 0};
+    XXH64_freeState(p->hash);
+    if (p->error)
+        return p->error;
+    entry.path = vmsim__strdup(f->alloc, p->path);
     if (entry.path && vmsim__vec_push(f->alloc, &f->entries, entry))
         return 0;
     vmsim__strfree(f->alloc, entry.path);
     return vmsim__err_set(f->err, VMSIM_ENOMEM, "no memory for the list of files");
+}
+
+int vmsim__files_write(struct vmsim__files *f, const char *path, const char *text, size_t size) {
+    struct vmsim__file_pieces p;
+    if (!vmsim__pieces_begin(&p, f, path))
+        vmsim__pieces_put(&p, text, size);
+    return vmsim__pieces_end(&p);
 }
 
 /* Removes what `name` is in the directory behind `fd`. */

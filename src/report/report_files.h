@@ -29,6 +29,18 @@ void vmsim__files_close(struct vmsim__files *f);
 /* Writes a file, made or replaced, with the directories on its path (none longer than 255 bytes); links are not
  * followed. 0, VMSIM_EIO, VMSIM_ENOMEM. */
 int vmsim__files_write(struct vmsim__files *f, const char *path, const char *text, size_t size);
+/* The same piece by piece: begin, put as often as need be, end (which puts it into the list). An error of one is the
+ * last call for the file but _end, which is due whatever they return. */
+struct vmsim__file_pieces {
+    struct vmsim__files *files;
+    const char *path;
+    int fd, error;
+    uint64_t size;
+    void *hash; /* XXH64_state_t */
+};
+int vmsim__pieces_begin(struct vmsim__file_pieces *p, struct vmsim__files *f, const char *path);
+int vmsim__pieces_put(void *pieces, const char *text, size_t size);
+int vmsim__pieces_end(struct vmsim__file_pieces *p);
 /* Removes a directory with all that is in it; symbolic links are removed, not followed. Errors are ignored. */
 void vmsim__files_remove_tree(const char *directory);
 /* XXH64 and size of a file of the host. 0, VMSIM_EIO, VMSIM_ENOMEM. */

@@ -93,44 +93,87 @@ void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out, b
 
 /* ---- intervals ---- */
 
-/* Columns must be the same from the first row to the last, and in every run of a machine: counters of the machine are,
- * those of tasks come and go. Of each CPU's TLB only the counters that make rates are taken. */
-static bool is_column(const char *name) {
-    static const char *const tlb[] = {".accesses", ".walks", ".walk_references", ".walk_cycles", ".faults"};
-    const char *dot = strrchr(name, '.');
-    VMSIM__ASSERT(dot);
-    if (!strncmp(name, "vmstat.", 7) || !strncmp(name, "cpu", 3))
-        return true;
-    if (!strncmp(name, "zone.", 5))
-        return !strcmp(dot, ".free") || !strcmp(dot, ".boost") || !strcmp(dot, ".pcp_count");
-    for (size_t i = 0; i < VMSIM__COUNT(tlb) && !strncmp(name, "tlb.", 4); i++) {
-        if (!strcmp(dot, tlb[i]))
-            return strchr(name + 4, '.') == dot; /* of the CPU, not of one array */
-    }
-    return false;
+/* Where the lines go: into one text, or piece by piece to a file. */
+struct csv {
+    struct vmsim_scenario *s;
+    struct vmsim__textbuf *out;
+    vmsim__piece_fn *piece; /* takes out->at when there is enough of it; NULL: it stays */
+    void *context;
+    bool begun;
+};
+
+#define PIECE (UINT32_C(256) << 10)
+
+static int pass_on(struct csv *c, size_t least) {
+    if (c->out->failed)
+        return vmsim__err_set(&c->s->err, VMSIM_ENOMEM, "no memory to render intervals.csv");
+    if (!c->piece || c->out->count < least)
+        return 0;
+    int err = c->piece(c->context, vmsim__textbuf_text(c->out), c->out->count);
+    vmsim__textbuf_clear(c->out);
+    return err;
 }
 
-static void emit_row(struct vmsim_scenario *s, struct vmsim__emitter *e, const struct vmsim__marker *row) {
-    vmsim__emit_object(e, NULL);
-    vmsim__emit_uint(e, "time", row ? row->time : vmsim__machine_uptime(s->machine), VMSIM__UNIT_NS);
-    for (size_t id = 0; id < vmsim_counter_count(s->machine); id++) {
-        const char *name = vmsim_counter_name(s->machine, id);
-        if (is_column(name))
-            vmsim__emit_uint(e, name, row ? value_at(row, id) : vmsim_counter_read(s->machine, id), VMSIM__UNIT_NONE);
+/* The first row, and what the columns are called. */
+static void first_row(struct csv *c, uint64_t time, const uint64_t *values) {
+    const struct vmsim__rows *r = &c->s->rows;
+    struct vmsim__emitter e;
+    vmsim__emitter_csv(&e, c->out);
+    vmsim__emit_array(&e, "intervals");
+    vmsim__emit_object(&e, NULL);
+    vmsim__emit_uint(&e, "time", time, VMSIM__UNIT_NS);
+    for (size_t i = 0; i < r->column.count; i++)
+        vmsim__emit_uint(&e, vmsim_counter_name(c->s->machine, r->column.at[i]), values[i], VMSIM__UNIT_NONE);
+    vmsim__emit_object_end(&e);
+    vmsim__emit_array_end(&e);
+    vmsim__emitter_fini(&e);
+}
+
+/* A number and what ends it. By hand: there may be billions. */
+static void put_number(struct vmsim__textbuf *out, uint64_t n, char end) {
+    char digits[24], *p = digits + sizeof digits;
+    *--p = end;
+    do
+        *--p = (char)('0' + n % 10);
+    while (n /= 10);
+    vmsim__textbuf_add(out, p, (size_t)(digits + sizeof digits - p));
+}
+
+static int put_row(void *context, uint64_t time, const uint64_t *values) {
+    struct csv *c = context;
+    const size_t columns = c->s->rows.column.count;
+    if (!c->begun) {
+        first_row(c, time, values);
+        c->begun = true;
+    } else {
+        put_number(c->out, time, columns ? ',' : '\n');
+        for (size_t i = 0; i < columns; i++)
+            put_number(c->out, values[i], i + 1 < columns ? ',' : '\n');
     }
-    vmsim__emit_object_end(e);
+    return pass_on(c, PIECE);
+}
+
+static int put_end(struct csv *c) {
+    const struct vmsim__rows *r = &c->s->rows;
+    uint64_t *values = vmsim__calloc(c->s->alloc, r->column.count + 1, sizeof *values);
+    if (!values)
+        return vmsim__err_set(&c->s->err, VMSIM_ENOMEM, "no memory to render intervals.csv");
+    for (size_t i = 0; i < r->column.count; i++)
+        values[i] = vmsim_counter_read(c->s->machine, r->column.at[i]);
+    int err = put_row(c, vmsim__machine_uptime(c->s->machine), values);
+    vmsim__free(c->s->alloc, values, (r->column.count + 1) * sizeof *values);
+    return err ? err : pass_on(c, 1);
 }
 
 /* A row an interval, and one for the end of the run. */
+int vmsim__report_rows(struct vmsim_scenario *s, struct vmsim__textbuf *out, vmsim__piece_fn *piece, void *context) {
+    struct csv c = {.s = s, .out = out, .piece = piece, .context = context};
+    int err = vmsim__rows_columns(s);
+    err = err ? err : vmsim__rows_each(s, put_row, &c);
+    return err ? err : put_end(&c);
+}
+
 void vmsim__report_intervals(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places) {
     (void)places;
-    struct vmsim__emitter e;
-    counters_now(s->machine, out);
-    vmsim__emitter_csv(&e, out);
-    vmsim__emit_array(&e, "intervals");
-    for (size_t i = 0; i < s->intervals.count; i++)
-        emit_row(s, &e, &s->intervals.at[i]);
-    emit_row(s, &e, NULL);
-    vmsim__emit_array_end(&e);
-    vmsim__emitter_fini(&e);
+    out->failed |= vmsim__report_rows(s, out, NULL, NULL) != 0;
 }

@@ -93,11 +93,11 @@ static int take_intervals(struct vmsim_scenario *s, uint64_t now) {
     uint64_t interval = s->spec->report.interval;
     if (!interval || s->next_interval > now)
         return 0;
-    int err = vmsim__interval_room(s, (now - s->next_interval) / interval + 1);
+    int err = vmsim__rows_room(s, (now - s->next_interval) / interval + 1);
     while (!err && s->next_interval <= now) {
-        err = vmsim__interval_take(s, s->next_interval);
+        err = vmsim__rows_take(s, s->next_interval);
         s->next_interval += interval;
-        if (!err && s->intervals.count % ROWS_BETWEEN_LOOKS == 0 && vmsim__run_stopped(s, now))
+        if (!err && s->rows.count % ROWS_BETWEEN_LOOKS == 0 && vmsim__run_stopped(s, now))
             err = s->err.code;
     }
     return err;
@@ -214,6 +214,7 @@ int vmsim_scenario_run(struct vmsim_scenario *s, vmsim_progress_fn *progress, vo
     int err = run_loop(s);
     err = err ? err : report_stuck(s);
     err = err ? err : verify(s, true);
+    err = err ? err : vmsim__rows_columns(s); /* of the last tasks, too */
     s->machine->on_exit = NULL;
     int settle = vmsim__expectations_settle(s);
     return err ? err : settle;

@@ -10,14 +10,12 @@
 #include "machine/calls.h"
 #include "scenario/pattern.h"
 #include "scenario/replay_results.h"
+#include "scenario/rows.h"
 #include "scenario/scenario_spec.h"
 #include "vmsim/scenario.h"
 
 #define VMSIM__CHUNK 2048u /* references between looks at the clock */
 #define VMSIM__NO_JOB UINT32_MAX
-/* Bytes that all rows of intervals.csv together may take. */
-#define VMSIM__INTERVAL_BYTES (UINT64_C(512) << 20)
-
 /* Frames that alloc_pages got: 2^order from pfn. */
 struct vmsim__driver_block {
     uint64_t pfn;
@@ -78,7 +76,7 @@ struct vmsim__barrier {
 
 /* All counters as they stood. */
 struct vmsim__marker {
-    const char *name; /* NULL: a row of intervals */
+    const char *name;
     const char *task; /* who set it */
     uint64_t time;
     uint64_t *values;
@@ -109,7 +107,8 @@ struct vmsim_scenario {
     } waiting; /* by number of the barrier's name */
     struct {
         VMSIM__VEC(struct vmsim__marker);
-    } markers, intervals;
+    } markers;
+    struct vmsim__rows rows;
     struct {
         VMSIM__VEC(struct vmsim_expectation);
     } expectations;
@@ -166,9 +165,6 @@ void vmsim__replay_exited(struct vmsim_scenario *s, struct vmsim__job *job);
 
 /* Markers and expectations. */
 int vmsim__marker_take(struct vmsim_scenario *s, const char *name, const char *task, uint64_t time);
-/* Whether `rows` more rows fit into memory: 0 or VMSIM_ELIMIT. */
-int vmsim__interval_room(struct vmsim_scenario *s, uint64_t rows);
-int vmsim__interval_take(struct vmsim_scenario *s, uint64_t time);
 int vmsim__expectations_declare(struct vmsim_scenario *s);
 int vmsim__expectations_settle(struct vmsim_scenario *s);
 void vmsim__markers_release(struct vmsim_scenario *s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Markers, interval rows and expectations: counters as they stood, and whether they are what the scenario wants. */
+/* Markers and expectations: counters as they stood, and whether they are what the scenario wants. */
 #include <stdio.h>
 #include <string.h>
 
@@ -30,35 +30,10 @@ int vmsim__marker_take(struct vmsim_scenario *s, const char *name, const char *t
     return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a marker");
 }
 
-/* The limit is on memory, not on rows: a machine of many CPUs and tasks has many counters. */
-int vmsim__interval_room(struct vmsim_scenario *s, uint64_t rows) {
-    size_t counters = vmsim_counter_count(s->machine);
-    uint64_t most = VMSIM__INTERVAL_BYTES / ((counters + 1) * sizeof(uint64_t));
-    if (rows <= most && s->intervals.count + rows <= most)
-        return 0;
-    return vmsim__err_set(
-        &s->err, VMSIM_ELIMIT,
-        "report.interval: %llu ns are too short for this run: %llu rows of %zu counters are the most that fit",
-        (unsigned long long)s->spec->report.interval, (unsigned long long)most, counters);
-}
-
-int vmsim__interval_take(struct vmsim_scenario *s, uint64_t time) {
-    struct vmsim__marker m = {.time = time};
-    int err = vmsim__interval_room(s, 1);
-    err = err ? err : take(s, &m);
-    if (err || vmsim__vec_push(s->alloc, &s->intervals, m))
-        return err;
-    vmsim__free(s->alloc, m.values, m.count * sizeof *m.values);
-    return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for an interval");
-}
-
 void vmsim__markers_release(struct vmsim_scenario *s) {
     for (size_t i = 0; i < s->markers.count; i++)
         vmsim__free(s->alloc, s->markers.at[i].values, s->markers.at[i].count * sizeof(uint64_t));
-    for (size_t i = 0; i < s->intervals.count; i++)
-        vmsim__free(s->alloc, s->intervals.at[i].values, s->intervals.at[i].count * sizeof(uint64_t));
     vmsim__vec_fini(s->alloc, &s->markers);
-    vmsim__vec_fini(s->alloc, &s->intervals);
 }
 
 /* "= 5", "3 .. 9", ">= 3", "<= 9"; owned by the configuration. In the configuration's memory, as the public struct
