@@ -430,6 +430,52 @@ static void mremap_moves_pages_without_faults(void **state) {
     end();
 }
 
+/* Only one of the two tables at the new place gets pages; both are made, for the old place has one. */
+static void mremap_over_a_border_makes_both_tables(void **state) {
+    (void)state;
+    const uint64_t two = UINT64_C(0x20000000000), to = two + 508 * PG;
+    start();
+    vmm_map(mm, BASE, 8, RW, PRIV_ANON);
+    vmm_touch(mm, BASE, 4, true);
+    const uint64_t before = mm->pgtables_bytes;
+    assert_int_equal(remap(BASE, 8 * PG, 8 * PG, 3, to), to);
+    const uint64_t one_table = mm->pgtables_bytes;
+    vmm_touch(mm, two + 512 * PG, 1, true); /* its table is there already */
+    assert_int_equal(mm->pgtables_bytes, one_table);
+    assert_true(one_table > before);
+    vmm_check(&m);
+    end();
+}
+
+/* What a replay knows to be a hole, though something lies there now. */
+static void mlock_up_to_a_hole_locks_and_populates_nothing(void **state) {
+    (void)state;
+    start();
+    vmm_map(mm, BASE, 8, RW, PRIV_ANON);
+    assert_int_equal(vmsim__mm_mlock(mm, BASE, 4 * PG, VMSIM__MLOCK_HOLE, 0), E(ENOMEM));
+    assert_int_equal(vmsim__mm_rss(mm, VMSIM__RSS_ANON), 0);
+    assert_int_equal(vmm_touch(mm, BASE, 4, true), 4);
+    assert_int_equal(vmsim__mm_munlock(mm, BASE, 8 * PG, 0), 0);
+    vmm_check(&m);
+    end();
+}
+
+/* A recording's first place agrees with its recorded one from there on, and the kernel's own choice is taken. */
+static void mappings_begin_like_those_of_a_recording(void **state) {
+    (void)state;
+    const uint64_t huge = UINT64_C(1) << 21, like = UINT64_C(0x7f1234567000);
+    start();
+    const uint64_t top = mm->mmap_base;
+    vmsim__mm_begin_like(mm, top, like);
+    assert_true(mm->mmap_base <= top && top - mm->mmap_base < huge);
+    assert_int_equal((mm->mmap_base - like) & (huge - 1), 0);
+    const uint64_t base = mm->mmap_base;
+    assert_int_equal(vmsim__mm_mmap(mm, 0, PG, RW, PRIV_ANON, NULL, 0, 0), base - PG);
+    assert_int_equal(vmsim__mm_place_like(mm, like - PG - 1024 * PG, 1024 * PG), 0);
+    vmm_check(&m);
+    end();
+}
+
 static void exec_lays_out_a_process(void **state) {
     (void)state;
     const struct vmsim__exec_segment prog[] = {
@@ -501,6 +547,9 @@ int main(void) {
         cmocka_unit_test(what_is_charged_is_given_back),
         cmocka_unit_test(the_break_grows_and_shrinks),
         cmocka_unit_test(mremap_moves_pages_without_faults),
+        cmocka_unit_test(mremap_over_a_border_makes_both_tables),
+        cmocka_unit_test(mlock_up_to_a_hole_locks_and_populates_nothing),
+        cmocka_unit_test(mappings_begin_like_those_of_a_recording),
         cmocka_unit_test(exec_lays_out_a_process),
         cmocka_unit_test(a_huge_page_left_with_base_entries_alone_waits_for_its_split),
     };

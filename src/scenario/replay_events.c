@@ -98,12 +98,20 @@ static bool place_object(struct vmsim__placement *p, const struct vmsim__mm *mm,
     return true;
 }
 
+/* What the program maps comes below [vvar], here as when it was recorded, whatever the sizes of that are. */
+static void align_with_recording(struct vmsim__replaying *i, struct vmsim__mm *mm) {
+    const struct vmsim_trace_exec *x = i->e->exec;
+    const struct vmsim_machine *m = i->s->machine;
+    if (mm->vdso && x->vdso)
+        vmsim__mm_begin_like(mm, mm->vdso - (m->spec.vm.vvar_pages << m->mem->page_shift), x->vdso - x->vvar_bytes);
+}
+
 /* The new image: program, interpreter and stack, each where the simulated kernel put it. The stack is the topmost
  * mapping; its recorded limit is taken as its size, because references may lie anywhere below the top. */
 static int place_image(struct vmsim__replaying *i, const struct vmsim__exec *image) {
     VMSIM__ASSERT(i->t && i->t->mm && i->t->mm->first && !i->r->recorded);
     const struct vmsim_trace_exec *x = i->e->exec;
-    const struct vmsim__mm *mm = i->t->mm;
+    struct vmsim__mm *mm = i->t->mm;
     const uint64_t page = UINT64_C(1) << i->s->machine->mem->page_shift;
     const struct vmsim__vma *stack = mm->first;
     while (stack->next)
@@ -114,6 +122,7 @@ static int place_image(struct vmsim__replaying *i, const struct vmsim__exec *ima
     vmsim__placement_put(i->r->placements.at[i->trace_task]);
     i->r->placements.at[i->trace_task] = p;
     p->brk_start = x->brk_start;
+    align_with_recording(i, mm);
     uint64_t room = vmsim__min64(x->stack_limit, x->stack_top);
     bool ok = vmsim__placement_set(p, x->stack_top - room, x->stack_top, stack->end - x->stack_top) &&
               vmsim__placement_set(p, x->vdso, x->vdso + x->vdso_bytes, mm->vdso - x->vdso) &&
@@ -267,6 +276,20 @@ static enum vmsim__call_id range_call(unsigned type) {
     }
 }
 
+/* Whether a range with a hole is done up to the hole. Advice and msync go on behind it and say ENOMEM in the end. */
+static bool stops_at_hole(const struct vmsim_trace_event *e) {
+    enum { POPULATE_READ = 22, POPULATE_WRITE = 23 };
+    if (e->type == VMSIM_TRACE_MADVISE)
+        return e->args[2] == POPULATE_READ || e->args[2] == POPULATE_WRITE;
+    return e->type != VMSIM_TRACE_MSYNC && e->type != VMSIM_TRACE_MUNMAP;
+}
+
+static bool has_hole(const struct vmsim__placement *p, uint64_t start, uint64_t end) {
+    for (const struct vmsim__placed *r; start < end && (r = vmsim__placement_from(p, start)) && r->start <= start;)
+        start = r->end;
+    return start < end;
+}
+
 /* A recorded range may have come to several: one call does its work on each. What is behind the cursor has been done
  * before it waited. */
 static int64_t range_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
@@ -276,21 +299,25 @@ static int64_t range_work(struct vmsim_machine *m, struct vmsim__task *t, void *
     const uint64_t start = i->e->args[0], end = start + i->e->args[1];
     if (!p)
         return vmsim__call_work(m, t, id, VMSIM__ARGS(start, end - start, i->e->args[2]));
-    const bool stops = i->e->type == VMSIM_TRACE_MPROTECT || i->e->type == VMSIM_TRACE_MLOCK;
+    const bool stops = stops_at_hole(i->e), unmaps = id == VMSIM__CALL_MUNMAP;
+    const unsigned locks = id == VMSIM__CALL_MLOCK && has_hole(p, start, end) ? VMSIM__MLOCK_HOLE : 0;
     uint64_t va = vmsim__max64(start, i->x->cursor);
-    int64_t first = 0;
+    bool hole = i->x->cursor && i->x->hole;
     for (const struct vmsim__placed *r; va < end && (r = vmsim__placement_from(p, va)) && r->start < end;) {
         uint64_t from = vmsim__max64(va, r->start), to = vmsim__min64(end, r->end);
-        if (from > va && stops)
+        hole |= from > va;
+        if (hole && stops)
             return -VMSIM__L_ENOMEM;
         i->x->cursor = from;
-        int64_t result = vmsim__call_work(m, t, id, VMSIM__ARGS(from + r->delta, to - from, i->e->args[2]));
-        if (result == -VMSIM__ERESTARTSYS || (result && stops))
+        i->x->hole = hole;
+        int64_t result = vmsim__call_work(m, t, id, VMSIM__ARGS(from + r->delta, to - from, i->e->args[2] | locks));
+        if (result == -VMSIM__L_ENOMEM && !stops)
+            hole = true;
+        else if (result)
             return result;
-        first = first ? first : result;
         va = to;
     }
-    return first ? first : va < end && id != VMSIM__CALL_MUNMAP ? i->e->result : 0;
+    return (hole || va < end) && !unmaps ? -VMSIM__L_ENOMEM : 0;
 }
 
 static int replay_range(struct vmsim__replaying *i) {
@@ -505,11 +532,13 @@ static int replay_end(struct vmsim__replaying *i) {
 }
 
 /* A call over several mappings that fails at one of them has changed those before it: ENOMEM at a hole, EACCES at a
- * file that may not be written. Other failures change nothing. */
+ * file that may not be written, EINVAL at one that takes no such advice. Other failures change nothing. */
 static bool has_effect(const struct vmsim_trace_event *e) {
-    const bool ranged =
-        e->type == VMSIM_TRACE_MPROTECT || e->type == VMSIM_TRACE_MLOCK || e->type == VMSIM_TRACE_MADVISE;
-    return e->result >= 0 || (ranged && (e->result == -VMSIM__L_ENOMEM || e->result == -VMSIM__L_EACCES));
+    const bool ranged = e->type == VMSIM_TRACE_MPROTECT || e->type == VMSIM_TRACE_MLOCK ||
+                        e->type == VMSIM_TRACE_MUNLOCK || e->type == VMSIM_TRACE_MADVISE;
+    const bool half = e->result == -VMSIM__L_ENOMEM || e->result == -VMSIM__L_EACCES ||
+                      (e->result == -VMSIM__L_EINVAL && e->type == VMSIM_TRACE_MADVISE);
+    return e->result >= 0 || (ranged && half);
 }
 
 /* AGAIN, 0, or an error. */

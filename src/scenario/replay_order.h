@@ -70,6 +70,7 @@ struct vmsim__replay_item {
     uint64_t done_at; /* ns */
     size_t at;        /* references of a batch that are done */
     uint64_t cursor;  /* of an event: how far it has come when it is entered again */
+    bool hole;        /* of a range so far: part of it is not mapped */
     struct {
         VMSIM__VEC(uint64_t);
     } pages;          /* of a batch, ascending; empty: not asked for yet */

@@ -62,6 +62,16 @@ static uint64_t thp_aligned(struct vmsim__mm *mm, const struct vmsim__area_reque
     return at + (off || !mm->vm->kernel->thp_aligned_mmap ? off : huge); /* until 6.7 the lower of two places */
 }
 
+void vmsim__mm_begin_like(struct vmsim__mm *mm, uint64_t top, uint64_t va) {
+    const struct vmsim__pt_format *f = mm->vm->format;
+    const uint64_t huge = f->levels > 1 ? UINT64_C(1) << f->shift[1] : mm->vm->page_size;
+    const uint64_t below = (top - va) & (huge - 1);
+    if (vmsim__nommu(mm->vm) || !mm->topdown || !below || top > mm->mmap_base || top - mm->mmap_min < below)
+        return;
+    mm->mmap_base = top - below;
+    VMSIM__ASSERT(!((mm->mmap_base - va) & (huge - 1)) && mm->mmap_base >= mm->mmap_min);
+}
+
 uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t length) {
     const struct vmsim__pt_format *f = mm->vm->format;
     const uint64_t huge = f->levels > 1 ? UINT64_C(1) << f->shift[1] : 0;
@@ -69,7 +79,10 @@ uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t length
     if (vmsim__nommu(mm->vm) || !huge || !mm->topdown || length < huge || length > mm->task_size ||
         wants_thp_alignment(mm, &rq, huge))
         return 0;
-    uint64_t at = vmsim__gap_topdown(mm, length + huge, mm->mmap_min, mm->mmap_base);
+    uint64_t at = vmsim__gap_topdown(mm, length, mm->mmap_min, mm->mmap_base);
+    if (at != UINT64_MAX && !((at - va) & (huge - 1)))
+        return 0; /* it lies like that by itself */
+    at = vmsim__gap_topdown(mm, length + huge, mm->mmap_min, mm->mmap_base);
     VMSIM__ASSERT(at == UINT64_MAX || at + length + huge <= mm->mmap_base);
     return at == UINT64_MAX ? 0 : at + huge - ((at - va) & (huge - 1));
 }

@@ -40,11 +40,21 @@ static bool move_table(struct vmsim__mm *mm, uint64_t old, uint64_t new, uint64_
     return true;
 }
 
+/* A table at the old place means one at the new, whether it holds anything or not (kernel: move_page_tables). */
+static bool have_table_too(struct vmsim__mm *mm, uint64_t old, uint64_t new) {
+    struct vmsim__pt_slot slot;
+    if (!vmsim__mm_slot(mm, old, false, &slot) || !slot.entry || slot.level)
+        return true;
+    return vmsim__mm_slot(mm, new, true, &slot);
+}
+
 /* Entries of one leaf table's span. False: no frame for the new table. */
 static bool move_entries(struct vmsim__vma *from, uint64_t old, uint64_t new, uint64_t extent) {
     struct vmsim__mm *mm = from->mm;
     uint64_t end = old + extent;
     struct vmsim__pt_slot src, dst;
+    if (!have_table_too(mm, old, new))
+        return false;
     for (uint64_t va = old; va < end && vmsim__pt_next(&mm->pt, &va, end, &src);) {
         uint64_t size = UINT64_C(1) << mm->pt.format->shift[src.level];
         if (src.level) {

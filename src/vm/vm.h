@@ -82,6 +82,9 @@
 #define VMSIM__MCL_FUTURE 2u
 #define VMSIM__MCL_ONFAULT 4u
 #define VMSIM__MLOCK_ONFAULT 1u
+#define VMSIM__MLOCK_HOLE                                                                                              \
+    0x80000000u /* ours: the call goes on into a hole, so it populates nothing and says ENOMEM                         \
+                 */
 #define VMSIM__MS_ASYNC 1u
 #define VMSIM__MS_INVALIDATE 2u
 #define VMSIM__MS_SYNC 4u
@@ -326,6 +329,9 @@ void vmsim__mm_put(struct vmsim__mm *mm, unsigned cpu); /* the last put is exit_
  * offsets in bytes. */
 int64_t vmsim__mm_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned flags,
                        struct vmsim__file *file, uint64_t offset, unsigned cpu);
+/* Mappings begin below `top` at an address that agrees with `va` below the size of a huge page, as a base that was
+ * drawn by chance might. */
+void vmsim__mm_begin_like(struct vmsim__mm *mm, uint64_t top, uint64_t va);
 /* A hint for a private mapping that shall agree with `va` below the size of a huge page, as if the kernel had aligned
  * it so; 0: it is too short for one, there is no such place, or the kernel aligns by itself. */
 uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t length);

@@ -107,7 +107,7 @@ int64_t vmsim__mm_mlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
     if (vmsim__nommu(mm->vm))
         return -VMSIM__L_ENOSYS;
     vmsim__vm_call_cost(mm->vm, mm->vm->spec.costs.mlock);
-    if (flags & ~VMSIM__MLOCK_ONFAULT)
+    if (flags & ~(VMSIM__MLOCK_ONFAULT | VMSIM__MLOCK_HOLE))
         return fail(VMSIM__L_EINVAL);
     if (!vmsim__mlock_allowed(mm))
         return fail(VMSIM__L_EPERM);
@@ -119,7 +119,7 @@ int64_t vmsim__mm_mlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
         return fail(VMSIM__L_ENOMEM);
     uint32_t lock = VMSIM__VM_LOCKED | (flags & VMSIM__MLOCK_ONFAULT ? VMSIM__VM_LOCKONFAULT : 0);
     int64_t e = apply(mm, start, bytes, lock);
-    return e ? e : fault_in(mm, start, start + bytes);
+    return e ? e : flags & VMSIM__MLOCK_HOLE ? fail(VMSIM__L_ENOMEM) : fault_in(mm, start, start + bytes);
 }
 
 int64_t vmsim__mm_munlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned cpu) {

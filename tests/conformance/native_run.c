@@ -85,7 +85,6 @@ static void count_maps(pid_t pid, struct figures *out) {
 }
 
 static void look(pid_t pid, struct figures *out) {
-    out->peak_rss_kb = sum_kb(pid, "status", "VmHWM");
     out->pte_kb = sum_kb(pid, "status", "VmPTE");
     out->size_kb = sum_kb(pid, "status", "VmSize");
     out->data_kb = sum_kb(pid, "status", "VmData");
@@ -100,7 +99,7 @@ static void look(pid_t pid, struct figures *out) {
 /* ---- running ---- */
 
 /* In the child, which shares this process's memory until exec. */
-static void become(char *const *argv, const char *folder, enum native_thp thp, volatile int64_t *before) {
+static void become(char *const *argv, const char *folder, enum native_thp thp) {
     int null = open("/dev/null", O_RDWR);
     if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 || chdir(folder))
         _exit(127);
@@ -108,9 +107,6 @@ static void become(char *const *argv, const char *folder, enum native_thp thp, v
     personality(ADDR_NO_RANDOMIZE);
     prctl(PR_SET_THP_DISABLE, thp == NATIVE_THP_NEVER, 0, 0, 0);
     ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-    struct rusage r;
-    getrusage(RUSAGE_SELF, &r);
-    *before = r.ru_minflt;
     execve(argv[0], argv, environment);
     _exit(127);
 }
@@ -132,13 +128,11 @@ static bool run_to_exit(pid_t pid) {
 }
 
 bool native_run(char *const *argv, const char *folder, enum native_thp thp, struct figures *out) {
-    volatile int64_t before = 0;
-    struct rusage r;
     int status = -1;
     *out = (struct figures){0};
     pid_t pid = vfork();
     if (!pid)
-        become(argv, folder, thp, &before);
+        become(argv, folder, thp);
     if (pid < 0)
         return false;
     bool there = run_to_exit(pid);
@@ -146,9 +140,37 @@ bool native_run(char *const *argv, const char *folder, enum native_thp thp, stru
         look(pid, out);
         ptrace(PTRACE_CONT, pid, NULL, NULL);
     }
-    if (there && wait4(pid, &status, 0, &r) != pid)
+    return there && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+static void launch(const char *launcher, char *const *argv, const char *folder, const char *output, enum native_thp thp,
+                   int result) {
+    char *all[32] = {(char *)(uintptr_t)launcher, (char *)(uintptr_t)(thp == NATIVE_THP_NEVER ? "never" : "always")};
+    for (unsigned i = 0; argv[i] && i < 29; i++)
+        all[2 + i] = argv[i];
+    if (chdir(folder))
+        _exit(127);
+    int null = open("/dev/null", O_RDWR), out = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (null < 0 || out < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(null, 2) < 0 || dup2(result, 3) < 0)
+        _exit(127);
+    execv(launcher, all);
+    _exit(127);
+}
+
+bool native_totals(const char *launcher, char *const *argv, const char *folder, const char *output, enum native_thp thp,
+                   struct totals *out) {
+    int end[2], status;
+    *out = (struct totals){0};
+    if (pipe(end))
         return false;
-    out->min_flt = r.ru_minflt - before;
-    out->maj_flt = r.ru_majflt;
-    return there && WIFEXITED(status) && !WEXITSTATUS(status);
+    pid_t pid = fork();
+    if (!pid)
+        launch(launcher, argv, folder, output, thp, end[1]);
+    close(end[1]);
+    FILE *f = fdopen(end[0], "r");
+    bool ok = f && fscanf(f, "%d %ld %ld %ld %ld %ld", &out->status, &out->min_flt, &out->maj_flt, &out->peak_rss_kb,
+                          &out->user_us, &out->system_us) == 6;
+    if (f)
+        fclose(f);
+    return pid > 0 && waitpid(pid, &status, 0) == pid && ok && !status;
 }

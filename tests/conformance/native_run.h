@@ -5,10 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Of the first process, when it ends. */
 #define FIGURES(X)                                                                                                     \
-    X(min_flt, "minflt")                                                                                               \
-    X(maj_flt, "majflt")                                                                                               \
-    X(peak_rss_kb, "peak RSS kB")                                                                                      \
     X(rss_kb, "rollup Rss kB at exit")                                                                                 \
     X(anon_kb, "rollup Anonymous kB at exit")                                                                          \
     X(file_kb, "Rss of files kB at exit")                                                                              \
@@ -33,11 +31,29 @@ struct figures {
 #undef FIELD
 };
 
+/* Of all processes, to their ends; the peak is the largest process's. */
+#define TOTALS(X)                                                                                                      \
+    X(min_flt, "minflt")                                                                                               \
+    X(maj_flt, "majflt")                                                                                               \
+    X(peak_rss_kb, "peak RSS kB")
+
+struct totals {
+#define FIELD(name, text) int64_t name;
+    TOTALS(FIELD)
+#undef FIELD
+    int64_t user_us, system_us;
+    int status; /* as wait tells it */
+};
+
 enum native_thp { NATIVE_THP_NEVER, NATIVE_THP_ALWAYS };
 
 /* Runs argv (argv[0]: a path) in `folder`, its output to /dev/null, without address randomisation, and looks at it when
  * it is about to exit. False: it could not be run, or it did not end well. */
 bool native_run(char *const *argv, const char *folder, enum native_thp thp, struct figures *out);
+/* The same by the program `launcher` (native_launch.c), with its output in the file `output` of the folder, whatever
+ * its end. */
+bool native_totals(const char *launcher, char *const *argv, const char *folder, const char *output, enum native_thp thp,
+                   struct totals *out);
 /* Sets /sys/kernel/mm/transparent_hugepage/enabled. False: may not be written. */
 bool native_thp_set(const char *word);
 /* Sets the milliseconds between two scans of khugepaged; returns what they were, or -1. A negative time sets nothing.

@@ -2,17 +2,19 @@
 /* Real programs: each run by this host's kernel, recorded once, and replayed on a simulated machine; the figures of
  * both side by side.
  *
- *     programs [--strict] NAME|all  >  rows.tsv      a table for people goes to stderr; --strict: fails on a figure
- *                                                    outside without a named cause
- *     VMSIM_PROGRAMS=1 programs              all; without it nothing is done, since the figures are this host's
- *     programs -- /usr/bin/tar cf - /etc     any other program, in a folder with the same inputs
+ *     programs [--strict] [--table FILE] NAME...|smoke|all  >  rows.tsv
+ *                                     --strict: fails on a figure outside without a named cause, or a program that
+ *                                     ends or prints otherwise; --table: for people, worst first
+ *     VMSIM_PROGRAMS=1 programs       all; without it nothing is done, since the figures are this host's
+ *     programs [--strict] --random COUNT[:SEED[:CALLS]] calls of chance (tests/recorded/recorded_random.c), to the last
+ * page programs -- /usr/bin/tar cf - /etc    any other program, in a folder with the same inputs
  *
- *     inputs made here --> native run (THP never, always) --------------------.
+ *     inputs made here --> native runs (THP never, always) -------------------.
  *                     \--> vmsim record --> trace --> replay (never, always) --+--> a row a figure
  *
  * The native run is repeated after all files were read, so that they are in the page cache, as the replay has them, and
- * khugepaged, which is not simulated yet, sleeps meanwhile. Figures must agree within 2 %; causes[] names why one does
- * not. */
+ * khugepaged, which is not simulated yet, sleeps meanwhile. Figures must lie within 2 % of what repeated native runs
+ * come to; causes[] names why one does not. */
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/wait.h>
@@ -21,101 +23,66 @@
 #include "config/config.h"
 #include "conformance.h"
 #include "native_run.h"
+#include "programs_table.h"
 #include "scenario/engine.h"
 #include "vmsim/host.h"
 #include "vmsim/trace.h"
 
-struct program {
-    const char *name;
-    char *argv[24];
+enum { RUNS = 3 };
+static const char *const modes[] = {"never", "always"};
+
+/* A program under one mode: native figures over all runs, and ours. */
+struct result {
+    const struct program *program;
+    unsigned mode;
+    struct totals low, high, ours;
+    double worst; /* percent off, of the figure that is furthest */
+    const char *figure;
 };
-static const struct program programs[] = {
-    {"sort", {"/usr/bin/sort", "--parallel=1", "-S", "8M", "words", NULL}},
-    {"cc1", {"/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "-quiet", "-O1", "unit.c", "-o", "unit.s", NULL}},
-    {"python3",
-     {"/usr/bin/python3", "-S", "-c", "d={i:str(i) for i in range(20000)}; print(len(sorted(d.values())))", NULL}},
-    {"sqlite3", {"/usr/bin/sqlite3", ":memory:", ".read rows.sql", NULL}},
-    {"xz", {"/usr/bin/xz", "-T1", "-1", "-k", "-c", "words", NULL}},
-    {"git", {"/usr/bin/git", "hash-object", "words", "unit.c", "rows.sql", NULL}},
-    {"bzip2", {"/bin/bzip2", "-c", "words", NULL}},
-    {"tar", {"/bin/tar", "cf", "/dev/null", "words", "unit.c", "rows.sql", NULL}},
-    {"dash", {"/bin/dash", "-c", "i=0; while [ $i -lt 40 ]; do (:); /bin/true; i=$((i+1)); done", NULL}},
-    {"bash", {"/bin/bash", "-c", "sort words | uniq -c | tail -n 3; for i in 1 2 3 4 5 6; do (:); done", NULL}},
-};
+static struct result results[256];
+static size_t nr_results;
+static unsigned unexplained, skipped;
+static char folder[] = "/tmp/vmsim-programs-XXXXXX", tool[4096], launcher[4096];
 
-static unsigned unexplained;
-static char folder[] = "/tmp/vmsim-programs-XXXXXX", tool[4096];
-
-/* ---- inputs ---- */
-
-static FILE *create(const char *name) {
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *f = fopen(path, "w");
-    if (!f) {
-        perror(path);
-        exit(1);
-    }
-    return f;
-}
-
-static void make_inputs(void) {
-    uint64_t x = UINT64_C(88172645463325252);
-    FILE *f = create("words");
-    for (unsigned i = 0; i < 40000; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        fprintf(f, "%016" PRIx64 " %u some words of a line\n", x, i);
-    }
-    fclose(f);
-    f = create("unit.c");
-    for (unsigned i = 0; i < 300; i++)
-        fprintf(f, "int f%u(int a, int b) { int s = %u; for (int i = 0; i < a; i++) s += i * b ^ %u; return s; }\n", i,
-                i, i * 7);
-    fclose(f);
-    f = create("rows.sql");
-    fprintf(f, "create table t(a integer primary key, b text);\nbegin;\n");
-    for (unsigned i = 0; i < 3000; i++)
-        fprintf(f, "insert into t values(%u, 'row number %u');\n", i, i * 31);
-    fprintf(f, "commit;\nselect count(*), sum(a) from t where b like '%%7%%';\n");
-    fclose(f);
-}
+/* ---- recording and replaying ---- */
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
     (void)st, (void)type, (void)at;
     return remove(path);
 }
 
-/* ---- recording and replaying ---- */
-
-static bool spawn(char *const *argv) {
+/* Runs `argv` in the folder, with its output in the file `output`. Its status, as wait tells it. */
+static int spawn(char *const *argv, const char *output) {
     static char *const environment[] = NATIVE_ENVIRONMENT;
-    int status;
+    int status = -1;
     pid_t pid = fork();
     if (!pid) {
-        int null = open("/dev/null", O_RDWR);
-        if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || chdir(folder))
+        int null = open("/dev/null", O_RDWR), out = -1;
+        if (null >= 0 && !chdir(folder))
+            out = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        if (out < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(null, 2) < 0)
             _exit(127);
         execve(argv[0], argv, environment);
         _exit(127);
     }
-    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status);
+    return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
 }
 
-static bool record(const struct program *p, const char *trace) {
-    char *argv[32] = {tool, "record", "-q", "-o", (char *)(uintptr_t)trace, "--"};
+/* How the recorded program ended, as a shell tells it; -1: it was not recorded. */
+static int record(const struct program *p, const char *trace) {
+    char *argv[32] = {tool, "record", "-q", "-e", "-o", (char *)(uintptr_t)trace, "--"};
     for (size_t i = 0; p->argv[i]; i++)
-        argv[6 + i] = p->argv[i];
-    return spawn(argv);
+        argv[7 + i] = p->argv[i];
+    unlink(trace);
+    int status = spawn(argv, "recorded.out");
+    return WIFEXITED(status) && !access(trace, R_OK) ? WEXITSTATUS(status) : -1;
 }
 
 /* Reads all files of the trace, for the replay begins with them cached whole. */
 static void cache_files(const char *trace) {
     struct vmsim_trace_reader *r;
-    static char path[256], text[1 << 16];
-    snprintf(path, sizeof path, "%s/%s", folder, trace);
-    if (vmsim_trace_open(path, 0, &r))
+    static char text[1 << 16];
+    if (vmsim_trace_open(trace, 0, &r))
         return;
     for (uint32_t i = 0; i < vmsim_trace_get_info(r)->files; i++) {
         const struct vmsim_trace_file *file = vmsim_trace_get_file(r, i);
@@ -140,12 +107,10 @@ static bool replay_failed(struct vmsim_config *c, const char *text) {
 /* The kernel's own pages in every address space: [vvar], and [vdso] of two pages. */
 enum { OUR_SPECIAL_VMAS = 2, OUR_VDSO_PAGES = 2 };
 
-/* The first task; its faults with those of its threads and children, as wait4 tells them. */
-static void read_tasks(const struct vmsim_machine *m, struct figures *out) {
+static void read_first(const struct vmsim_machine *m, struct figures *out) {
     const struct vmsim__task *t = m->tasks.at[0];
     const uint64_t kernels_pages = m->spec.vm.vvar_pages + OUR_VDSO_PAGES;
-    *out = (struct figures){.peak_rss_kb = (int64_t)t->last.vm_hwm,
-                            .rss_kb = (int64_t)t->last_rollup.rss >> 10,
+    *out = (struct figures){.rss_kb = (int64_t)t->last_rollup.rss >> 10,
                             .anon_kb = (int64_t)t->last_rollup.anonymous >> 10,
                             .dirty_kb = (int64_t)t->last_rollup.private_dirty >> 10,
                             .huge_kb = (int64_t)t->last_rollup.anon_huge >> 10,
@@ -154,32 +119,42 @@ static void read_tasks(const struct vmsim_machine *m, struct figures *out) {
                             .data_kb = (int64_t)t->last.vm_data,
                             .vmas = (int64_t)t->last_map_count - OUR_SPECIAL_VMAS};
     out->file_kb = out->rss_kb - out->anon_kb;
+}
+
+static void read_all(const struct vmsim_machine *m, struct totals *out) {
+    *out = (struct totals){0};
     for (size_t i = 0; i < m->tasks.count; i++) {
-        out->min_flt += (int64_t)m->tasks.at[i]->stats.min_flt;
-        out->maj_flt += (int64_t)m->tasks.at[i]->stats.maj_flt;
+        const struct vmsim__task *t = m->tasks.at[i];
+        out->min_flt += (int64_t)t->stats.min_flt;
+        out->maj_flt += (int64_t)t->stats.maj_flt;
+        out->user_us += (int64_t)t->stats.user_ns / 1000;
+        out->system_us += (int64_t)t->stats.system_ns / 1000;
+        out->peak_rss_kb = (int64_t)t->last.vm_hwm > out->peak_rss_kb ? (int64_t)t->last.vm_hwm : out->peak_rss_kb;
     }
 }
 
 /* The trace on the machine imported from this host, with huge pages as asked for. */
-static bool replay(const char *trace, const char *thp, struct figures *out) {
+static bool replay(const char *trace, const char *thp, struct figures *first, struct totals *all) {
     char text[1024], machine[128];
     struct vmsim_config *c;
     struct vmsim_scenario *s;
     snprintf(machine, sizeof machine, "%s/machine.yaml", folder);
     snprintf(text, sizeof text,
              "vmsim: 1\nmachine:\n  sysctl: {transparent_hugepage/enabled: %s}\n"
-             "workload:\n  tasks: [{name: program, trace: \"%s/%s\"}]\n",
-             thp, folder, trace);
+             "workload:\n  tasks: [{name: program, trace: \"%s\"}]\n",
+             thp, trace);
     if (vmsim_config_create(&c))
         return false;
     if (vmsim_config_load_file(c, machine) || vmsim_config_load_text(c, "programs", text, strlen(text)) ||
         vmsim_config_resolve(c) || vmsim_scenario_create(c, &s))
         return replay_failed(c, NULL);
     bool ok = !vmsim_scenario_run(s, NULL, NULL);
-    if (ok)
-        read_tasks(s->machine, out);
-    else
+    if (ok) {
+        read_first(s->machine, first);
+        read_all(s->machine, all);
+    } else {
         fprintf(stderr, "%s\n", vmsim_scenario_error(s));
+    }
     vmsim_scenario_destroy(s);
     vmsim_config_destroy(c);
     return ok;
@@ -205,83 +180,285 @@ static const char *cause_of(const char *program, const char *fact) {
     return "";
 }
 
-static void print_row(const char *name, const char *thp, const char *fact, int64_t native, int64_t ours) {
-    int64_t slack = native / 50, low = native - slack, high = native + slack;
-    const char *why = ours < low || ours > high ? cause_of(name, fact) : "";
-    unexplained += (ours < low || ours > high) && !*why;
+/* A figure against what native runs came to, within 2 % and `slack`. */
+static void print_row(struct result *r, const char *fact, int64_t low, int64_t high, int64_t slack, int64_t ours) {
+    const char *name = r->program->name;
+    int64_t spare = r->program->kind & PROGRAM_EXACT ? 0 : 50;
+    int64_t least = low - (spare ? low / spare : 0) - slack, most = high + (spare ? high / spare : 0) + slack;
+    const char *why = ours < least || ours > most ? cause_of(name, fact) : "";
+    int64_t off = ours < low ? low - ours : ours > high ? ours - high : 0;
+    double percent = off > slack && low ? 100.0 * (double)(off - slack) / (double)low : 0;
+    unexplained += (ours < least || ours > most) && !*why;
+    if (percent > r->worst) {
+        r->worst = percent;
+        r->figure = fact;
+    }
     printf("programs\thost\thost\t%s/thp-%s\t%s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\trange\t%s\n", name,
-           thp, fact, native, low, high, ours, why);
-    fprintf(stderr, "  %-10s %-8s %-32s native %8" PRId64 "  vmsim %8" PRId64 "  %+7.2f %%\n", name, thp, fact, native,
-            ours, native ? 100.0 * (double)(ours - native) / (double)native : 0.0);
+           modes[r->mode], fact, low, least, most, ours, why);
+    fprintf(stderr, "  %-12s %-6s %-28s native %8" PRId64 "-%-8" PRId64 " vmsim %8" PRId64 "  %5.2f %%%s\n", name,
+            modes[r->mode], fact, low, high, ours, percent, ours < least || ours > most ? "  OUTSIDE" : "");
 }
 
-static void print_rows(const char *name, const char *thp, const struct figures *native, const struct figures *ours) {
-#define ROW(field, text) print_row(name, thp, text, native->field, ours->field);
-    FIGURES(ROW)
-#undef ROW
+static void print_text(const struct program *p, const char *fact, const char *native, const char *ours) {
+    const struct conformance c = {.area = "programs", .kernel = "host", .shape = "host", .phase = p->name};
+    conformance_text(&c, fact, native, ours);
+    unexplained += strcmp(native, ours) != 0;
+    if (strcmp(native, ours) != 0)
+        fprintf(stderr, "  %-12s %s: native %s, recorded %s  OUTSIDE\n", p->name, fact, native, ours);
 }
 
-static void not_available(const char *name, const char *thp, const char *why) {
-    char phase[64];
-    const struct conformance c = {.area = "programs", .kernel = "host", .shape = "host", .phase = phase};
-    snprintf(phase, sizeof phase, "%s/thp-%s", name, thp);
+static void not_available(const struct program *p, const char *why) {
+    const struct conformance c = {.area = "programs", .kernel = "host", .shape = "host", .phase = p->name};
     conformance_not_modelled(&c, "all figures", "-", why);
+    fprintf(stderr, "  %-12s skipped: %s\n", p->name, why);
+    skipped++;
 }
 
-static bool measure(const struct program *p, enum native_thp mode, struct figures *out) {
+static bool same_output(void) {
+    char *const argv[] = {"/usr/bin/cmp", "-s", "native.out", "recorded.out", NULL};
+    return spawn(argv, "compare.out") == 0;
+}
+
+static void widen(struct result *r, const struct totals *t, bool first) {
+#define WIDEN(field, text)                                                                                             \
+    r->low.field = first || t->field < r->low.field ? t->field : r->low.field;                                         \
+    r->high.field = first || t->field > r->high.field ? t->field : r->high.field;
+    TOTALS(WIDEN)
+    WIDEN(user_us, "")
+    WIDEN(system_us, "")
+#undef WIDEN
+    r->low.status = t->status;
+}
+
+/* The first run reads what the replay has in its page cache. */
+static bool measure(struct result *r, struct figures *first) {
+    const struct program *p = r->program;
     char before[32];
+    struct totals t;
     native_thp_get(before, sizeof before);
-    if (mode == NATIVE_THP_ALWAYS && strcmp(before, "always") != 0 && !native_thp_set("always"))
-        return false;
+    bool set = r->mode == NATIVE_THP_ALWAYS && strcmp(before, "always") != 0, ok = !set || native_thp_set("always");
     long pause = native_khugepaged_pause(3600000);
-    bool ok = native_run(p->argv, folder, mode, out) && native_run(p->argv, folder, mode, out);
+    ok = ok && native_totals(launcher, p->argv, folder, "native.out", (enum native_thp)r->mode, &t);
+    for (unsigned i = 0; ok && i < RUNS; i++) {
+        ok = native_totals(launcher, p->argv, folder, "native.out", (enum native_thp)r->mode, &t);
+        widen(r, &t, i == 0);
+    }
+    if (p->kind & PROGRAM_DETAILED)
+        ok = ok && native_run(p->argv, folder, (enum native_thp)r->mode, first);
     native_khugepaged_pause(pause);
-    if (mode == NATIVE_THP_ALWAYS && strcmp(before, "always") != 0)
+    if (set)
         native_thp_set(before);
     return ok;
 }
 
-static void run_program(const struct program *p) {
-    static const char *const words[] = {"never", "always"};
-    char trace[64];
-    if (access(p->argv[0], X_OK)) {
-        not_available(p->name, "never", "the program is not installed");
+static void print_details(struct result *r, const struct figures *native, const struct figures *ours) {
+#define ROW(field, text) print_row(r, text, native->field, native->field, 0, ours->field);
+    if (r->program->kind & PROGRAM_DETAILED) {
+        FIGURES(ROW)
+    }
+#undef ROW
+}
+
+/* Linux adds up a process's pages per CPU, and to 32 of them are not in the sum (lib/percpu_counter.c, since 6.2). */
+static int64_t rss_slack_kb(void) {
+    return 32 * 4 * sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+static void print_totals(struct result *r) {
+    print_row(r, "minflt", r->low.min_flt, r->high.min_flt, 0, r->ours.min_flt);
+    print_row(r, "majflt", r->low.maj_flt, r->high.maj_flt, 0, r->ours.maj_flt);
+    print_row(r, "peak RSS kB", r->low.peak_rss_kb, r->high.peak_rss_kb, rss_slack_kb(), r->ours.peak_rss_kb);
+}
+
+static void compare_ends(const struct program *p, int native, int recorded) {
+    char a[16], b[16];
+    snprintf(a, sizeof a, "%d", WIFSIGNALED(native) ? 128 + WTERMSIG(native) : WEXITSTATUS(native));
+    snprintf(b, sizeof b, "%d", recorded);
+    print_text(p, "exit status", a, b);
+    if (!(p->kind & PROGRAM_VARIES))
+        print_text(p, "output", "same", same_output() ? "same" : "different");
+}
+
+/* ---- running ---- */
+
+static bool is_there(const char *name) {
+    char path[512];
+    snprintf(path, sizeof path, "%s%s", *name == '/' ? "" : "/usr/bin/", name);
+    return !access(path, F_OK);
+}
+
+/* NULL, or why the program cannot be run here. */
+static const char *prepare(const struct program *p) {
+    static char why[256];
+    char needs[512];
+    snprintf(needs, sizeof needs, "%s", p->needs ? p->needs : "");
+    for (char *rest = needs, *name; (name = strsep(&rest, " ")) != NULL;)
+        if (*name && !is_there(name)) {
+            snprintf(why, sizeof why, "%s is not installed", name);
+            return why;
+        }
+    char *const shell[] = {"/bin/sh", "-c", (char *)(uintptr_t)p->prepare, NULL};
+    return p->prepare && spawn(shell, "prepare.out") ? "what it needs could not be made" : NULL;
+}
+
+static void run_mode(struct result *r, const char *trace, int recorded) {
+    struct figures native = {0}, ours = {0};
+    if (!measure(r, &native)) {
+        not_available(r->program, "this host does not let the native run be measured");
         return;
     }
-    snprintf(trace, sizeof trace, "%s.vmt", p->name);
-    bool recorded = record(p, trace);
+    if (r->mode == NATIVE_THP_NEVER)
+        compare_ends(r->program, r->low.status, recorded);
+    if (!replay(trace, modes[r->mode], &ours, &r->ours))
+        exit(1);
+    print_totals(r);
+    print_details(r, &native, &ours);
+    nr_results++;
+}
+
+static void run_program(const struct program *p) {
+    char trace[128];
+    const char *why = prepare(p);
+    snprintf(trace, sizeof trace, "%s/%s.vmt", folder, p->name);
+    int recorded = why ? -1 : record(p, trace);
+    if (recorded < 0) {
+        not_available(p, why ? why : "recording failed: qemu-user is needed");
+        return;
+    }
     cache_files(trace);
-    for (unsigned mode = 0; mode < 2; mode++) {
-        struct figures native = {0}, ours = {0};
-        if (!recorded)
-            not_available(p->name, words[mode], "recording failed: qemu-user is needed");
-        else if (!measure(p, (enum native_thp)mode, &native))
-            not_available(p->name, words[mode], "this host does not let the native run be measured");
-        else if (replay(trace, words[mode], &ours))
-            print_rows(p->name, words[mode], &native, &ours);
-        else
-            exit(1);
+    sync(); /* a program that was just built is dirty memory, and its pages count as the process's */
+    for (unsigned mode = 0; mode < (p->kind & PROGRAM_EXACT ? 1 : 2) && nr_results < VMSIM__COUNT(results); mode++) {
+        results[nr_results] = (struct result){.program = p, .mode = mode};
+        run_mode(&results[nr_results], trace, recorded);
+    }
+    unlink(trace);
+}
+
+/* ---- the table ---- */
+
+static int compare_worst(const void *x, const void *y) {
+    const struct result *a = x, *b = y;
+    if (a->worst != b->worst)
+        return a->worst < b->worst ? 1 : -1;
+    int by = strcmp(a->program->name, b->program->name);
+    return by ? by : (int)a->mode - (int)b->mode;
+}
+
+static void put_range(FILE *f, int64_t low, int64_t high) {
+    if (low == high)
+        fprintf(f, "%" PRId64 " | ", low);
+    else
+        fprintf(f, "%" PRId64 "-%" PRId64 " | ", low, high);
+}
+
+static void put_ms(FILE *f, int64_t us) {
+    fprintf(f, "%" PRId64 ".%" PRId64 " | ", us / 1000, us / 100 % 10);
+}
+
+static bool write_table(const char *path) {
+    FILE *f = fopen(path, "w");
+    if (!f)
+        return false;
+    qsort(results, nr_results, sizeof *results, compare_worst);
+    fprintf(f,
+            "| program | what | THP | off %% | faults native | vmsim | major | vmsim | peak RSS kB | vmsim | user ms | "
+            "vmsim | system ms | vmsim | cause |\n"
+            "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n");
+    for (size_t i = 0; i < nr_results; i++) {
+        const struct result *r = &results[i];
+        fprintf(f, "| %s | %s | %s | %.2f | ", r->program->name, r->program->what, modes[r->mode], r->worst);
+        put_range(f, r->low.min_flt, r->high.min_flt);
+        fprintf(f, "%" PRId64 " | ", r->ours.min_flt);
+        put_range(f, r->low.maj_flt, r->high.maj_flt);
+        fprintf(f, "%" PRId64 " | ", r->ours.maj_flt);
+        put_range(f, r->low.peak_rss_kb, r->high.peak_rss_kb);
+        fprintf(f, "%" PRId64 " | ", r->ours.peak_rss_kb);
+        put_ms(f, (r->low.user_us + r->high.user_us) / 2);
+        put_ms(f, r->ours.user_us);
+        put_ms(f, (r->low.system_us + r->high.system_us) / 2);
+        put_ms(f, r->ours.system_us);
+        fprintf(f, "%s |\n", r->worst > 2 ? cause_of(r->program->name, r->figure) : "");
+    }
+    return !fclose(f);
+}
+
+/* ---- */
+
+/* The programs of the build folder that this one is in. */
+static bool find_tools(void) {
+    ssize_t n = readlink("/proc/self/exe", tool, sizeof tool - 32);
+    char *slash = n > 0 ? memrchr(tool, '/', (size_t)n) : NULL;
+    if (!slash)
+        return false;
+    memcpy(launcher, tool, sizeof launcher);
+    strcpy(launcher + (slash - tool), "/../tests/native_launch");
+    strcpy(slash, "/../bin/vmsim");
+    return !access(tool, X_OK) && !access(launcher, X_OK);
+}
+
+static bool is_asked_for(const struct program *p, int argc, char **argv) {
+    for (int i = 0; i < argc; i++)
+        if (!strcmp(argv[i], "all") || !strcmp(argv[i], p->name) ||
+            (!strcmp(argv[i], "smoke") && p->kind & PROGRAM_SMOKE))
+            return true;
+    return argc == 0;
+}
+
+/* "COUNT:SEED:CALLS": so many programs of so many calls by chance, from this seed on. */
+static void run_random(const char *what) {
+    unsigned count = 0, seed = 1, most = 400;
+    char path[4096], name[32], number[16], calls[16];
+    snprintf(path, sizeof path, "%.*s/recorded_random", (int)(strrchr(tool, '/') - tool), tool);
+    sscanf(what, "%u:%u:%u", &count, &seed, &most);
+    snprintf(calls, sizeof calls, "%u", most);
+    for (unsigned i = 0; i < count; i++) {
+        struct program p = {
+            .name = name, .what = "calls of chance, without huge pages", .kind = PROGRAM_DETAILED | PROGRAM_EXACT};
+        snprintf(name, sizeof name, "random-%u", seed + i);
+        snprintf(number, sizeof number, "%u", seed + i);
+        p.needs = path;
+        p.argv[0] = path;
+        p.argv[1] = number;
+        p.argv[2] = calls;
+        run_program(&p);
+        nr_results = 0; /* they are in no table */
     }
 }
 
-/* The vmsim program of the build folder that this program is in. */
-static bool find_tool(void) {
-    ssize_t n = readlink("/proc/self/exe", tool, sizeof tool - 32);
-    char *slash = n > 0 ? memrchr(tool, '/', (size_t)n) : NULL;
-    if (slash)
-        strcpy(slash, "/../bin/vmsim");
-    return slash && !access(tool, X_OK);
+static void run_other(int argc, char **argv) {
+    struct program other = {.name = "program", .what = "", .kind = PROGRAM_VARIES};
+    for (int i = 0; i < argc && i + 1 < (int)VMSIM__COUNT(other.argv); i++)
+        other.argv[i] = argv[i];
+    run_program(&other);
+}
+
+static void import_machine(void) {
+    char machine[128], why[512];
+    snprintf(machine, sizeof machine, "%s/machine.yaml", folder);
+    if (!vmsim_host_import(NULL, machine, NULL, why, sizeof why))
+        return;
+    fprintf(stderr, "this host cannot be imported: %s\n", why);
+    exit(1);
 }
 
 int main(int argc, char **argv) {
-    bool strict = argc > 1 && !strcmp(argv[1], "--strict");
-    argv += strict;
-    argc -= strict;
-    if (argc < 2 && !getenv("VMSIM_PROGRAMS")) {
+    bool strict = false;
+    const char *table = NULL, *random = NULL;
+    for (argc--, argv++; argc && !strncmp(*argv, "--", 2) && (*argv)[2]; argc--, argv++) {
+        strict |= !strcmp(*argv, "--strict");
+        if (!strcmp(*argv, "--table") && argc > 1) {
+            table = *++argv;
+            argc--;
+        } else if (!strcmp(*argv, "--random") && argc > 1) {
+            random = *++argv;
+            argc--;
+        }
+    }
+    if (!argc && !random && !getenv("VMSIM_PROGRAMS")) {
         printf("SKIPPED\tcompares with native runs on this host: set VMSIM_PROGRAMS=1\n");
         return 0;
     }
-    if (!find_tool()) {
+    if (!find_tools()) {
         printf("SKIPPED\tthe vmsim program is not built\n");
         return 0;
     }
@@ -289,23 +466,19 @@ int main(int argc, char **argv) {
         perror(folder);
         return 1;
     }
-    make_inputs();
-    char machine[128], why[512];
-    snprintf(machine, sizeof machine, "%s/machine.yaml", folder);
-    if (vmsim_host_import(NULL, machine, NULL, why, sizeof why)) {
-        fprintf(stderr, "this host cannot be imported: %s\n", why);
-        return 1;
-    }
-    const char *only = argc > 1 && strcmp(argv[1], "all") != 0 ? argv[1] : NULL;
-    struct program other = {.name = "program"};
-    for (int i = 2; i < argc && i < (int)VMSIM__COUNT(other.argv) + 1; i++)
-        other.argv[i - 2] = argv[i];
-    if (argc > 2)
-        run_program(&other);
-    for (size_t i = 0; i < VMSIM__COUNT(programs) && argc <= 2; i++) {
-        if (!only || !strcmp(only, programs[i].name))
-            run_program(&programs[i]);
-    }
+    programs_make_inputs(folder);
+    import_machine();
+    bool other = argc > 1 && !strcmp(*argv, "--");
+    if (other)
+        run_other(argc - 1, argv + 1);
+    if (random)
+        run_random(random);
+    for (size_t i = 0; i < programs_count && !other && !random; i++)
+        if (is_asked_for(&programs_table[i], argc, argv))
+            run_program(&programs_table[i]);
+    bool written = !table || write_table(table);
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    return strict && unexplained ? 1 : 0;
+    fprintf(stderr, "%zu rows, %u figures outside without a named cause, %u skipped\n", nr_results, unexplained,
+            skipped);
+    return !written || (strict && unexplained) ? 1 : 0;
 }

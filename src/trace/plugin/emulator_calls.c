@@ -17,6 +17,7 @@
  * heap can grow behind it, the rest where the kernel wants it. Two pages are QEMU's own (descriptor tables of the
  * simulated CPU): they lie out of the way, and references to them are none of the program's. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,12 @@ const struct vcpu *plugin_calling(void) {
 
 void plugin_program_begins(void) {
     start.running = true;
+}
+
+/* What QEMU needs for itself comes from its break, and not from among the program's mappings. */
+__attribute__((constructor)) static void keep_to_the_break(void) {
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_MAX, 0);
 }
 
 static void *map(uint64_t va, size_t length, int prot, int flags, int fd, int64_t offset) {

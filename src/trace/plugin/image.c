@@ -192,7 +192,8 @@ void plugin_image(struct vcpu *v) {
         add_elf(&image, other, &interpreter, 0, 1);
         e.other = plugin_file(other);
     }
-    e.exec[VDSO] = plugin_vdso((uint64_t *)(uintptr_t)auxv, &e.exec[VDSO_BYTES]);
+    e.exec[VDSO] = plugin_vdso((uint64_t *)(uintptr_t)auxv, &e.exec[VDSO_BYTES], &e.exec[VVAR_BYTES]);
+    e.exec[VVAR] = e.exec[VDSO] - e.exec[VVAR_BYTES];
     e.exec[ENTRY] = qemu_plugin_entry_code();
     e.exec[LOAD_BASE] = program;
     e.exec[INTERPRETER_BASE] = image.interpreter[0] ? interpreter : 0;

@@ -158,8 +158,9 @@ void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result);
 void plugin_copies_in(struct vcpu *v, int64_t result);
 void plugin_copies_out(struct vcpu *v, int64_t result);
 void plugin_image(struct vcpu *v);
-/* Gives the guest a vdso; its address, or 0 where it has one or there is no place for it. */
-uint64_t plugin_vdso(uint64_t *auxv, uint64_t *bytes);
+/* Gives the guest a vdso, with room `below` it where Linux has [vvar]; its address, or 0 where it has one or there is
+ * no place for it. */
+uint64_t plugin_vdso(uint64_t *auxv, uint64_t *bytes, uint64_t *below);
 /* Re-enters the recorder with another program; returns when that is impossible (and says why if it matters). */
 void plugin_exec(struct vcpu *v, int dirfd, uint64_t path, uint64_t argv, uint64_t envp, int flags);
 

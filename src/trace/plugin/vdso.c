@@ -222,19 +222,35 @@ static void fill(struct object *o) {
     fill_sections(o);
 }
 
+/* Bytes of the host's own [vvar] and [vdso]: what the program maps comes right below as many. */
+static uint64_t bytes_of_kernels(void) {
+    FILE *f = fopen("/proc/self/maps", "re");
+    char line[4600];
+    uint64_t from, to, sum = 0;
+    while (f && fgets(line, sizeof line, f))
+        if ((strstr(line, "[vvar") || strstr(line, "[vdso]")) && sscanf(line, "%lx-%lx", &from, &to) == 2)
+            sum += to - from;
+    if (f)
+        fclose(f);
+    return sum > BYTES && sum < 64 * BYTES ? sum : BYTES;
+}
+
 /* `auxv`: the guest's auxiliary vector, before its first instruction. Guest addresses are host addresses. */
-uint64_t plugin_vdso(uint64_t *auxv, uint64_t *bytes) {
+uint64_t plugin_vdso(uint64_t *auxv, uint64_t *bytes, uint64_t *below) {
+    const uint64_t all = bytes_of_kernels();
     while (auxv[0] != AT_NULL && auxv[0] != AT_FLAGS && auxv[0] != AT_SYSINFO_EHDR)
         auxv += 2;
     if (auxv[0] != AT_FLAGS || auxv[1])
         return 0;
-    void *at = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED)
+    char *block = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED)
         return 0;
+    void *at = block + all - BYTES;
     fill(at);
-    mprotect(at, BYTES, PROT_READ);
+    mprotect(block, all, PROT_READ);
     auxv[0] = AT_SYSINFO_EHDR;
     auxv[1] = (uint64_t)(uintptr_t)at;
     *bytes = BYTES;
+    *below = all - BYTES;
     return auxv[1];
 }
