@@ -109,7 +109,7 @@ static unsigned missing_nodes(const struct vmsim__radix *r, uint64_t index) {
 }
 
 /* Builds the way to `index` and returns its lowest node; NULL: no memory, nothing changed. */
-static node *make_leaf(struct vmsim__radix *r, uint64_t index) {
+static VMSIM__NOINLINE node *make_leaf(struct vmsim__radix *r, uint64_t index) {
     node *fresh[2 * MAX_HEIGHT];
     unsigned missing = missing_nodes(r, index), got = 0;
     VMSIM__ASSERT(missing > 0 && missing <= VMSIM__COUNT(fresh));
@@ -155,13 +155,16 @@ static void clear_mark(node *n, uint64_t index, unsigned map) {
     }
 }
 
-/* Sets the marks of one bit mask, clears those of another. */
-VMSIM__INLINE void remark(node *leaf, uint64_t index, unsigned set, unsigned clear) {
-    VMSIM__ASSERT(leaf && leaf->slot[slot_of(index, 0)].value && !(set & clear));
-    for (; set; set &= set - 1)
-        set_mark(leaf, index, FIRST_MARK + (unsigned)__builtin_ctz(set));
-    for (; clear; clear &= clear - 1) {
-        unsigned map = FIRST_MARK + (unsigned)__builtin_ctz(clear);
+static void set_marks(node *leaf, uint64_t index, unsigned marks) {
+    VMSIM__ASSERT(leaf && leaf->slot[slot_of(index, 0)].value && marks < 1u << VMSIM__RADIX_MARKS);
+    for (; marks; marks &= marks - 1)
+        set_mark(leaf, index, FIRST_MARK + (unsigned)__builtin_ctz(marks));
+}
+
+static void clear_marks(node *leaf, uint64_t index, unsigned marks) {
+    VMSIM__ASSERT(leaf && leaf->map[PRESENT] & bit(index) && marks < 1u << VMSIM__RADIX_MARKS);
+    for (; marks; marks &= marks - 1) {
+        unsigned map = FIRST_MARK + (unsigned)__builtin_ctz(marks);
         if (leaf->map[map] & bit(index))
             clear_mark(leaf, index, map);
     }
@@ -176,7 +179,9 @@ bool vmsim__radix_store(struct vmsim__radix *r, uint64_t index, uint64_t value, 
     *slot = value;
     n->map[PRESENT] |= bit(index);
     r->count += !was;
-    remark(n, index, marks, was ? ~marks & ((1u << VMSIM__RADIX_MARKS) - 1) : 0);
+    set_marks(n, index, marks);
+    if (VMSIM__UNLIKELY(was))
+        clear_marks(n, index, ~marks & ((1u << VMSIM__RADIX_MARKS) - 1));
     if (old)
         *old = was;
     return true;
@@ -187,8 +192,10 @@ bool vmsim__radix_set(struct vmsim__radix *r, uint64_t index, uint64_t value, ui
 }
 
 void vmsim__radix_remark(struct vmsim__radix *r, uint64_t index, unsigned set, unsigned clear) {
-    VMSIM__ASSERT((set | clear) < 1u << VMSIM__RADIX_MARKS);
-    remark(vmsim__radix_leaf(r, index), index, set, clear);
+    node *n = vmsim__radix_leaf(r, index);
+    VMSIM__ASSERT(!(set & clear));
+    set_marks(n, index, set);
+    clear_marks(n, index, clear);
 }
 
 void vmsim__radix_mark(struct vmsim__radix *r, uint64_t index, unsigned mark) {
@@ -242,38 +249,38 @@ uint64_t vmsim__radix_remove(struct vmsim__radix *r, uint64_t index) {
         return 0;
     VMSIM__ASSERT(r->count > 0 && n->map[PRESENT] & bit(index));
     r->count--;
-    for (unsigned m = FIRST_MARK; m < MAPS; m++) {
-        if (n->map[m] & bit(index))
-            clear_mark(n, index, m);
-    }
+    clear_marks(n, index, (1u << VMSIM__RADIX_MARKS) - 1);
     clear_slot(r, n, index);
     return old;
 }
 
-/* First entry at or after *index whose way is in bitmap `map` of all nodes. */
+/* First entry at or after *index whose way is in bitmap `map` of all nodes. It goes up from the node that was used last
+ * where that is the one. */
 static uint64_t next_in(const struct vmsim__radix *r, uint64_t *index, unsigned map) {
     uint64_t at = *index;
-    const node *n = beyond(r, at) ? NULL : r->root;
-    unsigned level = r->height - 1;
+    const bool near = at >> BITS == r->recent_index;
+    node *n = near ? r->recent : beyond(r, at) ? NULL : r->root;
+    unsigned shift = near ? 0 : BITS * (r->height - 1);
     while (n) {
-        unsigned slot = slot_of(at, level);
-        uint64_t left = n->map[map] & ~UINT64_C(0) << slot;
+        unsigned slot = (unsigned)(at >> shift) & (SLOTS - 1);
+        uint64_t left = n->map[map] >> slot;
         if (!left) { /* nothing more below this node: on behind it, from the node that leads there */
             n = n->parent;
-            at = n ? ((at >> BITS * (level + 1)) + 1) << BITS * (level + 1) : 0;
-            for (level++; n && !slot_of(at, level); level++)
+            shift += BITS;
+            at = n ? ((at >> shift) + 1) << shift : 0;
+            for (; n && !(at >> shift & (SLOTS - 1)); shift += BITS)
                 n = n->parent;
             continue;
         }
-        unsigned found = (unsigned)__builtin_ctzll(left);
-        if (found != slot) /* zeroes below the found slot */
-            at = ((at >> BITS * level) + (found - slot)) << BITS * level;
-        if (!level) {
+        unsigned further = (unsigned)__builtin_ctzll(left);
+        if (further) /* zeroes below the found slot */
+            at = ((at >> shift) + further) << shift;
+        if (!shift) {
             *index = at;
-            return n->slot[found].value;
+            return keep(r, n, at)->slot[slot + further].value;
         }
-        n = n->slot[found].node;
-        level--;
+        n = n->slot[slot + further].node;
+        shift -= BITS;
     }
     return 0;
 }

@@ -65,6 +65,11 @@ uint64_t vmsim__radix_next(const struct vmsim__radix *r, uint64_t *index);
 /* The entry must be there; setting or clearing a mark twice is no fault. */
 void vmsim__radix_mark(struct vmsim__radix *r, uint64_t index, unsigned mark);
 void vmsim__radix_unmark(struct vmsim__radix *r, uint64_t index, unsigned mark);
+/* Marks of the entry looked up last are about to change: the host fetches where they stand, while the caller looks at
+ * what the entry names. */
+static inline void vmsim__radix_will_mark(const struct vmsim__radix *r) {
+    __builtin_prefetch(r->recent, 1);
+}
 /* Several at once: the marks of bit mask `set` come, those of `clear` go. */
 void vmsim__radix_remark(struct vmsim__radix *r, uint64_t index, unsigned set, unsigned clear);
 bool vmsim__radix_marked(const struct vmsim__radix *r, uint64_t index, unsigned mark); /* absent: false */

@@ -125,7 +125,9 @@ bool vmsim__filemap_settled(struct vmsim__cache *c, vmsim__pfn pfn);
 /* The error with which a transfer ended that the operation waited for, once; 0: none. */
 int vmsim__filemap_error(struct vmsim__cache *c);
 /* Is page `index` stored on the device, or is it a hole? */
-bool vmsim__file_on_disk(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index);
+static inline bool vmsim__file_on_disk(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index) {
+    return f->kind == VMSIM__FILE_REGULAR && index < vmsim__cache_pages_of(c, f->disk_size);
+}
 
 /* ---- readahead.c ---- */
 

@@ -216,7 +216,3 @@ vmsim__pfn vmsim__file_next_mappable(const struct vmsim__cache *c, const struct 
     }
     return VMSIM__PFN_NONE;
 }
-
-bool vmsim__file_on_disk(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index) {
-    return f->kind == VMSIM__FILE_REGULAR && index < vmsim__cache_pages_of(c, f->disk_size);
-}

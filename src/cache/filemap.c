@@ -59,11 +59,11 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
         vmsim__folio_put(c->lru, pfn, cpu);
         return false;
     }
-    fr->flags |= VMSIM__FRAME_FILE;
-    if (f->kind == VMSIM__FILE_SHMEM)
-        fr->flags |= VMSIM__FRAME_SWAPBACKED;
-    else if (f->kind == VMSIM__FILE_RAMFS)
-        fr->flags |= VMSIM__FRAME_PINNED;
+    static const uint32_t flags[] = {[VMSIM__FILE_REGULAR] = VMSIM__FRAME_FILE,
+                                     [VMSIM__FILE_SHMEM] = VMSIM__FRAME_FILE | VMSIM__FRAME_SWAPBACKED,
+                                     [VMSIM__FILE_RAMFS] = VMSIM__FRAME_FILE | VMSIM__FRAME_PINNED};
+    VMSIM__ASSERT(f->kind < VMSIM__COUNT(flags));
+    fr->flags |= flags[f->kind];
     fr->mapping = f->id;
     vmsim__frame_set_index(fr, index);
     f->nrpages++;
@@ -248,7 +248,7 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
 }
 
 /* Between a page of the file, if there is one (a hole of shared memory has none), and the program's buffer. */
-static void charge_copy(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu) {
+VMSIM__INLINE void charge_copy(struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index, unsigned cpu) {
     vmsim__pfn pfn = c->mem->nr_nodes > 1 ? vmsim__file_page(f, index) : VMSIM__PFN_NONE;
     vmsim__cache_charge(c, vmsim__mem_copy_time(c->mem, c->spec.hit_cost, cpu, pfn, VMSIM__PFN_NONE));
 }
@@ -299,6 +299,7 @@ int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct v
 static vmsim__pfn write_get_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, bool whole,
                                  unsigned cpu) {
     vmsim__pfn pfn = vmsim__file_page(f, index);
+    vmsim__radix_will_mark(&f->pages);
     if (pfn != VMSIM__PFN_NONE) {
         if (!vmsim__filemap_arrived(c, pfn))
             return VMSIM__PFN_NONE;

@@ -18,61 +18,71 @@ static bool is_extent_list(const struct vmsim__mem *mem, const struct vmsim__zon
     return order == mem->top_order && type == VMSIM__MOVABLE && has_extents(z);
 }
 
-/* Counts blocks in or out of a list; isolated frames are not free for anyone. The kernel's account_freepages:
+/* Counts frames in or out of what is free; isolated ones are not free for anyone. The kernel's account_freepages:
  * nr_free_pages leaves MIGRATE_ISOLATE out, or memory on its way offline would look allocatable to the watermarks. */
-static void count_free(struct vmsim__zone *z, unsigned order, enum vmsim__migratetype type, int64_t blocks) {
-    VMSIM__ASSERT(order < VMSIM__ORDERS && type < VMSIM__MIGRATE_TYPES);
-    VMSIM__ASSERT(blocks >= 0 || z->area[order].nr[type] >= (uint64_t)-blocks);
-    int64_t frames = blocks * ((int64_t)1 << order);
-    z->area[order].nr[type] += (uint64_t)blocks;
-    if (type != VMSIM__ISOLATE)
+VMSIM__INLINE void count_free(struct vmsim__zone *z, enum vmsim__migratetype type, int64_t frames) {
+    VMSIM__ASSERT(type < VMSIM__MIGRATE_TYPES);
+    if (VMSIM__LIKELY(type != VMSIM__ISOLATE))
         z->stat[VMSIM__NR_FREE_PAGES] += frames;
-    if (type == VMSIM__HIGHATOMIC)
+    if (VMSIM__UNLIKELY(type == VMSIM__HIGHATOMIC))
         z->nr_free_highatomic += (uint64_t)frames;
-    if (type == VMSIM__CMA)
+    if (VMSIM__UNLIKELY(type == VMSIM__CMA))
         z->stat[VMSIM__NR_FREE_CMA] += frames;
 }
 
-void vmsim__buddy_link(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order,
-                       enum vmsim__migratetype type, bool tail) {
+/* Puts a block on its list; the frames are counted by the caller. */
+VMSIM__INLINE void list_block(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order,
+                              enum vmsim__migratetype type, bool tail) {
     VMSIM__ASSERT(order <= mem->top_order && !(pfn & ((1u << order) - 1)));
     VMSIM__ASSERT(pfn >= z->start && pfn + (1u << order) <= z->end);
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
-    struct vmsim__frame_list *list = &z->area[order].list[type];
+    struct vmsim__free_area *area = &z->area[order];
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP) && f->refcount == 0);
     f->flags = (f->flags & VMSIM__FRAME_KEEP) | VMSIM__FRAME_BUDDY;
     vmsim__block_set_order(f, order);
     vmsim__frame_set_list(f, type);
+    area->nr[type]++;
     if (tail)
-        vmsim__list_append(mem, list, pfn, f);
+        vmsim__list_append(mem, &area->list[type], pfn, f);
     else
-        vmsim__list_push(mem, list, pfn, f);
+        vmsim__list_push(mem, &area->list[type], pfn, f);
+}
+
+/* Takes an explicit block off its list, likewise. */
+VMSIM__INLINE void unlist_block(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__frame *f, unsigned order,
+                                enum vmsim__migratetype type) {
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_BUDDY) && vmsim__block_order(f) == order && f->index == type);
+    VMSIM__ASSERT(vmsim__frame_zone(f) == z->index && z->area[order].nr[type] > 0);
+    z->area[order].nr[type]--;
+    vmsim__list_remove(mem, &z->area[order].list[type], f);
+    f->flags &= VMSIM__FRAME_KEEP;
+    vmsim__frame_set_list(f, 0);
+    vmsim__block_set_order(f, 0);
+}
+
+void vmsim__buddy_link(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order,
+                       enum vmsim__migratetype type, bool tail) {
+    list_block(mem, z, pfn, order, type, tail);
     if (is_extent_list(mem, z, order, type)) {
         if (!tail && z->extents.before == VMSIM__PFN_NONE)
             z->extents.before = pfn;
         if (tail && z->extents.after == VMSIM__PFN_NONE)
             z->extents.after = pfn;
     }
-    count_free(z, order, type, 1);
+    count_free(z, type, (int64_t)1 << order);
 }
 
-/* Takes an explicit block off its list. */
 static void unlink_explicit(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn) {
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
     unsigned order = vmsim__block_order(f);
     enum vmsim__migratetype type = (enum vmsim__migratetype)f->index;
-    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_BUDDY));
     VMSIM__ASSERT(!(pfn & ((1u << order) - 1)) && type < VMSIM__MIGRATE_TYPES);
-    VMSIM__ASSERT(vmsim__frame_zone(f) == z->index);
     if (pfn == z->extents.before)
         z->extents.before = f->prev;
     if (pfn == z->extents.after)
         z->extents.after = f->next;
-    vmsim__list_remove(mem, &z->area[order].list[type], f);
-    f->flags &= VMSIM__FRAME_KEEP;
-    vmsim__frame_set_list(f, 0);
-    vmsim__block_set_order(f, 0);
-    count_free(z, order, type, -1);
+    unlist_block(mem, z, f, order, type);
+    count_free(z, type, -((int64_t)1 << order));
 }
 
 /* When the last extent is used up the two explicit parts are one list. */
@@ -82,7 +92,8 @@ static bool unlink_extent(struct vmsim__mem *mem, struct vmsim__zone *z, struct 
         return false;
     if (!has_extents(z))
         z->extents.before = z->extents.after = VMSIM__PFN_NONE;
-    count_free(z, mem->top_order, VMSIM__MOVABLE, -1);
+    z->area[mem->top_order].nr[VMSIM__MOVABLE]--;
+    count_free(z, VMSIM__MOVABLE, -((int64_t)1 << mem->top_order));
     return true;
 }
 
@@ -112,9 +123,10 @@ void vmsim__buddy_expand(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__p
                          enum vmsim__migratetype type) {
     VMSIM__ASSERT(low <= high && high <= mem->top_order);
     VMSIM__ASSERT(!(pfn & ((1u << high) - 1)));
+    count_free(z, type, ((int64_t)1 << high) - ((int64_t)1 << low));
     while (high > low) {
         high--;
-        vmsim__buddy_link(mem, z, pfn + (1u << high), high, type, false);
+        list_block(mem, z, pfn + (1u << high), high, type, false); /* below the top order: no extents */
     }
 }
 
@@ -129,11 +141,12 @@ vmsim__pfn vmsim__buddy_take(struct vmsim__mem *mem, struct vmsim__zone *z, unsi
         vmsim__pfn pfn = vmsim__buddy_first(mem, z, o, type);
         if (pfn == VMSIM__PFN_NONE)
             return pfn;
-        if (o == mem->top_order && type == VMSIM__MOVABLE) {
+        if (VMSIM__UNLIKELY(o == mem->top_order && type == VMSIM__MOVABLE)) {
             if (!vmsim__buddy_unlink(mem, z, pfn))
                 return VMSIM__PFN_NONE;
         } else {
-            unlink_explicit(mem, z, pfn);
+            unlist_block(mem, z, vmsim__frame_of(mem, pfn), o, type);
+            count_free(z, type, -((int64_t)1 << o));
         }
         vmsim__buddy_expand(mem, z, pfn, order, o, type);
         vmsim__frame_set_list(vmsim__frame_of(mem, pfn), type);

@@ -204,6 +204,11 @@ VMSIM__INLINE bool zone_open(struct vmsim__mem *mem, struct vmsim__zone *z, cons
            vmsim__zone_watermark_ok(mem, z, rq->order, mark, highest, alloc_flags);
 }
 
+/* Is the zone's node below its share of dirty pages? */
+static bool may_dirty(const struct vmsim__mem *mem, const struct vmsim__zone *z) {
+    return !mem->hooks.node_dirty_ok || mem->hooks.node_dirty_ok(mem->hooks.context, z->node);
+}
+
 /* One walk. `spread`: pages to be dirtied avoid nodes that have their share of dirty ones (the first try alone).
  * Kernel: get_page_from_freelist. */
 VMSIM__INLINE vmsim__pfn walk(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq, uint32_t alloc_flags,
@@ -220,8 +225,7 @@ VMSIM__INLINE vmsim__pfn walk(struct vmsim__mem *mem, const struct vmsim__alloc_
             z = preferred;
             continue;
         }
-        bool dirty = spread && rq->gfp & VMSIM__GFP_WRITE && mem->hooks.node_dirty_ok &&
-                     !mem->hooks.node_dirty_ok(mem->hooks.context, z->node);
+        bool dirty = spread && rq->gfp & VMSIM__GFP_WRITE && !may_dirty(mem, z);
         if (VMSIM__LIKELY(!dirty) && VMSIM__LIKELY(zone_open(mem, z, rq, it.highest_type, alloc_flags))) {
             vmsim__pfn pfn = take(mem, preferred, z, rq, type, alloc_flags);
             VMSIM__ASSERT(pfn == VMSIM__PFN_NONE || !(pfn & ((1u << rq->order) - 1)));
@@ -276,14 +280,15 @@ VMSIM__INLINE struct vmsim__zone *quick_zone(struct vmsim__mem *mem, const struc
     const struct vmsim__node *node = &mem->nodes[rq->node];
     unsigned which = (rq->gfp & VMSIM__GFP_THISNODE) != 0, highest = mem->gfp_zone[rq->gfp & 15u];
     unsigned at = node->first[which][highest];
-    bool plain = !(rq->order | (rq->gfp & VMSIM__GFP_WRITE)) && !rq->nodemask;
-    if (VMSIM__UNLIKELY(!plain || at >= node->zonelist_count[which]))
+    if (VMSIM__UNLIKELY(rq->order || rq->nodemask || at >= node->zonelist_count[which]))
         return NULL;
     struct vmsim__zone *z = &mem->zones[node->zonelist[which][at]];
     uint64_t mark = z->boost + z->wmark[mem->kernel->pcp_high_auto ? VMSIM__WMARK_HIGH : VMSIM__WMARK_LOW];
     uint64_t reserve = z->lowmem_reserve[highest] + z->nr_reserved_highatomic + (uint64_t)z->stat[VMSIM__NR_FREE_CMA];
     bool above = (uint64_t)z->stat[VMSIM__NR_FREE_PAGES] > mark + reserve;
-    return VMSIM__LIKELY(above && !(z->flags & (VMSIM__ZONE_BOOSTED | VMSIM__ZONE_BELOW_HIGH))) ? z : NULL;
+    if (VMSIM__UNLIKELY(!above || z->flags & (VMSIM__ZONE_BOOSTED | VMSIM__ZONE_BELOW_HIGH)))
+        return NULL;
+    return VMSIM__LIKELY(!(rq->gfp & VMSIM__GFP_WRITE) || may_dirty(mem, z)) ? z : NULL;
 }
 
 vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
