@@ -12,6 +12,7 @@
  * met stays met (task->fault): wherever a batch is cut after it, the reference is not looked up a second time, so that
  * walks, counts and charges are the same however work is cut. */
 #include "machine/compact.h"
+#include "machine/khugepaged.h"
 #include "machine/sched.h"
 
 /* Faults in a row at one reference that resolve without letting it through. A reference needs at most a handful: one
@@ -73,6 +74,7 @@ static void refresh_stats(struct vmsim_machine *m, unsigned cpu) {
     for (uint64_t i = vmsim__min64(times, REFRESHES_MAX); i--;)
         vmsim__mem_refresh(m->mem, cpu);
     vmsim__kcompactd_tick(m, c->now);
+    vmsim__khugepaged_tick(m, c->now);
     VMSIM__ASSERT(c->refresh > c->now);
 }
 

@@ -26,6 +26,9 @@ vmsim__pfn vmsim__direct_compact(struct vmsim_machine *m, const struct vmsim__al
 /* All of memory. False: the present waits, enter again. */
 bool vmsim__compact_memory(struct vmsim_machine *m, bool may_wait);
 
+/* A number that changes with every frame that is allocated or freed. */
+uint64_t vmsim__frame_traffic(const struct vmsim__mem *mem);
+
 int vmsim__kcompactd_init(struct vmsim_machine *m); /* 0 or VMSIM_ENOMEM */
 void vmsim__kcompactd_fini(struct vmsim_machine *m);
 /* A block of 2^order is wanted on the node. Kernel: wakeup_kcompactd. */

@@ -95,8 +95,7 @@ static bool wants_proactive(const struct vmsim__kcompactd *k) {
     return false;
 }
 
-/* A number that changes with every frame that is allocated or freed. */
-static uint64_t traffic(const struct vmsim__mem *mem) {
+uint64_t vmsim__frame_traffic(const struct vmsim__mem *mem) {
     uint64_t frames = mem->event[VMSIM__PGFREE];
     for (unsigned z = 0; z < VMSIM__ZONE_TYPES; z++)
         frames += mem->event[VMSIM__PGALLOC_DMA + z];
@@ -111,7 +110,7 @@ void vmsim__kcompactd_tick(struct vmsim_machine *m, uint64_t now) {
 }
 
 void vmsim__kcompactd_event(struct vmsim_machine *m, uint64_t now) {
-    const uint64_t frames = traffic(m->mem);
+    const uint64_t frames = vmsim__frame_traffic(m->mem);
     bool later = frames != m->score_traffic;
     m->score_due = false;
     m->score_traffic = frames;

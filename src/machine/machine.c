@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Building and tearing down a machine, and the hooks that tie its layers together (see machine.h). */
 #include "machine/compact.h"
+#include "machine/khugepaged.h"
 #include "machine/sched.h"
 
 #include <string.h>
@@ -101,7 +102,8 @@ static int create_cpus(struct vmsim_machine *m) {
     err = err ? err : vmsim__sched_init(m);
     err = err ? err : vmsim__cgroup_init(m);
     err = err ? err : vmsim__reclaim_init(m);
-    return err ? err : vmsim__compact_init(m);
+    err = err ? err : vmsim__compact_init(m);
+    return err ? err : vmsim__khugepaged_init(m);
 }
 
 static int write_sysctls(struct vmsim_machine *m) {
@@ -170,6 +172,7 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
     if (!m)
         return 0;
     destroy_tasks(m);
+    vmsim__khugepaged_fini(m);
     vmsim__compact_fini(m);
     vmsim__reclaim_fini(m);
     vmsim__cgroup_fini(m);

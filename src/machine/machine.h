@@ -140,6 +140,7 @@ static inline bool vmsim__task_is_kthread(const struct vmsim__task *t) {
 
 struct vmsim__kswapd;    /* kswapd.c */
 struct vmsim__kcompactd; /* kcompactd.c */
+struct vmsim__khugepaged;
 
 #define VMSIM__STAT_INTERVAL UINT64_C(1000000000) /* ns: vm.stat_interval */
 
@@ -235,8 +236,9 @@ struct vmsim_machine {
     struct vmsim__compaction compaction;
     struct vmsim__compaction_choice compaction_choice;
     struct vmsim__kcompactd *kcompactd; /* one a node */
-    bool score_due;                     /* an event that looks at the nodes' scores is coming */
-    uint64_t score_traffic;             /* frames that had come and gone when it came last */
+    struct vmsim__khugepaged *khugepaged;
+    bool score_due;         /* an event that looks at the nodes' scores is coming */
+    uint64_t score_traffic; /* frames that had come and gone when it came last */
     struct vmsim__task *flusher;
     bool flush_asked; /* somebody wants dirty pages written, old or not */
     struct {

@@ -12,6 +12,7 @@
 
 #include "base/units.h"
 #include "machine/compact.h"
+#include "machine/khugepaged.h"
 
 /* ---- those of the machine ---- */
 
@@ -222,6 +223,8 @@ static void take_over(struct vmsim_machine *m, const char *name) {
     m->compaction.unevictable_allowed = knobs->compact_unevictable_allowed;
     if (!strcmp(name, "vm.compaction_proactiveness"))
         vmsim__kcompactd_trigger(m);
+    if (!strncmp(name, "transparent_hugepage/", 21))
+        vmsim__khugepaged_ask(m, strstr(name, "_sleep_millisecs"));
 }
 
 int vmsim_machine_sysctl(struct vmsim_machine *m, const char *name, const char *value) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "machine/khugepaged.h"
 #include "report/proc.h"
 
 /* ---- sets of nodes and CPUs ---- */
@@ -106,7 +107,7 @@ static void thp_zero_page(struct vmsim_machine *m, struct vmsim__textbuf *out, u
 
 static void khugepaged_defrag(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
     (void)arg;
-    vmsim__textbuf_puts(out, m->mem->thp_available ? "1\n" : "0\n");
+    vmsim__textbuf_printf(out, "%d\n", vmsim__vm_knobs(m->vm)->khugepaged.defrag);
 }
 
 /* Bits: the core, leaf and non-leaf accessed bits in batches. */
@@ -115,17 +116,31 @@ static void lru_gen_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out,
     vmsim__textbuf_puts(out, vmsim__proc_profile(m)->lru_gen ? "0x0007\n" : "0x0000\n");
 }
 
-/* hpage_pmd_size, and khugepaged's limits, which are parts of a huge page's pages: (pages - a) or pages * 8, / 2, / 8.
- */
-enum huge_number { HUGE_BYTES, HUGE_NONE, HUGE_SHARED, HUGE_SWAP, HUGE_SCAN };
+/* hpage_pmd_size, khugepaged's knobs and what it has done. */
+enum huge_number {
+    HUGE_BYTES,
+    HUGE_NONE,
+    HUGE_SHARED,
+    HUGE_SWAP,
+    HUGE_SCAN,
+    HUGE_SCAN_SLEEP,
+    HUGE_ALLOC_SLEEP,
+    HUGE_COLLAPSED,
+    HUGE_FULL_SCANS
+};
 static void huge_number(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t which) {
-    VMSIM__ASSERT(which <= HUGE_SCAN);
-    uint64_t pages = UINT64_C(1) << m->mem->pageblock_order;
+    VMSIM__ASSERT(which <= HUGE_FULL_SCANS);
+    const struct vmsim__vm_spec *knobs = vmsim__vm_knobs(m->vm);
+    const struct vmsim__khugepaged_done done = vmsim__khugepaged_done(m);
     const uint64_t numbers[] = {[HUGE_BYTES] = vmsim__huge_bytes(m),
-                                [HUGE_NONE] = pages - 1,
-                                [HUGE_SHARED] = pages / 2,
-                                [HUGE_SWAP] = pages / 8,
-                                [HUGE_SCAN] = pages * 8};
+                                [HUGE_NONE] = knobs->khugepaged.max_ptes_none,
+                                [HUGE_SHARED] = knobs->khugepaged.max_ptes_shared,
+                                [HUGE_SWAP] = knobs->khugepaged.max_ptes_swap,
+                                [HUGE_SCAN] = knobs->khugepaged.pages_to_scan,
+                                [HUGE_SCAN_SLEEP] = knobs->khugepaged.scan_sleep_ms,
+                                [HUGE_ALLOC_SLEEP] = knobs->khugepaged.alloc_sleep_ms,
+                                [HUGE_COLLAPSED] = done.pages_collapsed,
+                                [HUGE_FULL_SCANS] = done.full_scans};
     vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)numbers[which]);
 }
 
@@ -166,9 +181,9 @@ static void demote_size(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
 
 /* ---- fixed texts ---- */
 
-static const char *const texts[] = {
-    "0\n", "1\n", "false\n", "true\n", "10000\n", "60000\n", "always within_size advise [never] deny force\n"};
-enum text { TEXT_0, TEXT_1, TEXT_FALSE, TEXT_TRUE, TEXT_10000, TEXT_60000, TEXT_SHMEM };
+static const char *const texts[] = {"0\n", "1\n", "false\n", "true\n",
+                                    "always within_size advise [never] deny force\n"};
+enum text { TEXT_0, TEXT_1, TEXT_FALSE, TEXT_TRUE, TEXT_SHMEM };
 /* Files whose value no part of the simulator changes. */
 static void fixed(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t which) {
     VMSIM__ASSERT(which < VMSIM__COUNT(texts));
@@ -216,15 +231,15 @@ static const struct file {
     {MM "transparent_hugepage/hpage_pmd_size", huge_number, HUGE_BYTES},
     {MM "transparent_hugepage/shmem_enabled", fixed, TEXT_SHMEM},
     {MM "transparent_hugepage/use_zero_page", thp_zero_page, 0},
-    {MM "transparent_hugepage/khugepaged/alloc_sleep_millisecs", fixed, TEXT_60000},
+    {MM "transparent_hugepage/khugepaged/alloc_sleep_millisecs", huge_number, HUGE_ALLOC_SLEEP},
     {MM "transparent_hugepage/khugepaged/defrag", khugepaged_defrag, 0},
-    {MM "transparent_hugepage/khugepaged/full_scans", fixed, TEXT_0},
+    {MM "transparent_hugepage/khugepaged/full_scans", huge_number, HUGE_FULL_SCANS},
     {MM "transparent_hugepage/khugepaged/max_ptes_none", huge_number, HUGE_NONE},
     {MM "transparent_hugepage/khugepaged/max_ptes_shared", huge_number, HUGE_SHARED},
     {MM "transparent_hugepage/khugepaged/max_ptes_swap", huge_number, HUGE_SWAP},
-    {MM "transparent_hugepage/khugepaged/pages_collapsed", fixed, TEXT_0},
+    {MM "transparent_hugepage/khugepaged/pages_collapsed", huge_number, HUGE_COLLAPSED},
     {MM "transparent_hugepage/khugepaged/pages_to_scan", huge_number, HUGE_SCAN},
-    {MM "transparent_hugepage/khugepaged/scan_sleep_millisecs", fixed, TEXT_10000},
+    {MM "transparent_hugepage/khugepaged/scan_sleep_millisecs", huge_number, HUGE_SCAN_SLEEP},
 };
 
 static const struct file node_files[] = {

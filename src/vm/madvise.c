@@ -4,6 +4,7 @@
  * A range is taken VMA by VMA; holes are stepped over and reported as ENOMEM at the end. Advice that sets flags may
  * split and merge VMAs; a failure of that is EAGAIN. PAGEOUT and COLLAPSE check their arguments here and hand the work
  * to the hooks of reclaim and huge pages, where a machine has them. Kernel counterpart: mm/madvise.c. */
+#include "vm/collapse.h"
 #include "vm/vm_impl.h"
 
 static int64_t fail(int e) {
@@ -402,9 +403,7 @@ static int advise_vma(struct vmsim__vma *v, uint64_t start, uint64_t end, int ad
     case VMSIM__MADV_GUARD_REMOVE:
         return remove_guards(v, start, end);
     case VMSIM__MADV_COLLAPSE:
-        return v->mm->vm->hooks.collapse
-                   ? v->mm->vm->hooks.collapse(v->mm->vm->hooks.context, v, start, end, v->mm->cpu)
-                   : VMSIM__L_EINVAL;
+        return vmsim__collapse_range(v, start, end, v->mm->vm->mem->now.memcg, v->mm->cpu);
     default:
         return set_flags(v, start, end, advice);
     }

@@ -82,16 +82,26 @@ uint32_t vmsim__thp_gfp(const struct vmsim__vma *v) {
 
 /* ---- deposits ---- */
 
+static void put_deposit(struct vmsim__mm *mm, vmsim__pfn table) {
+    vmsim__vm_frame(mm->vm, table)->mapping = mm->deposit;
+    mm->deposit = table;
+    mm->deposits++;
+}
+
 /* A table in reserve for one huge entry. Kernel: pgtable_trans_huge_deposit: a split comes from paths that may not
  * fail, as munmap of a part. */
 static bool deposit(struct vmsim__mm *mm) {
     uint64_t pfn = mm->ptmem.alloc(mm, 0);
     if (pfn == VMSIM__NO_FRAME)
         return false;
-    vmsim__vm_frame(mm->vm, (vmsim__pfn)pfn)->mapping = mm->deposit;
-    mm->deposit = (vmsim__pfn)pfn;
-    mm->deposits++;
+    put_deposit(mm, (vmsim__pfn)pfn);
     return true;
+}
+
+void vmsim__thp_deposit_table(struct vmsim__mm *mm, vmsim__pfn table) {
+    VMSIM__ASSERT(vmsim__frame_is(vmsim__vm_frame(mm->vm, table), VMSIM__FRAME_TABLE) && mm->pt.tables[0] > 0);
+    mm->pt.tables[0]--;
+    put_deposit(mm, table);
 }
 
 static vmsim__pfn withdraw(struct vmsim__mm *mm) {
@@ -167,28 +177,35 @@ static enum vmsim__fault_outcome zero_fault(struct vmsim__vma *v, struct vmsim__
     return VMSIM__FAULT_MINOR;
 }
 
-/* A page of alloc_huge, cleared and mapped. Kernel: map_anon_folio_pmd, do_huge_pmd_anonymous_page. */
-static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const struct vmsim__pt_slot *slot,
-                     unsigned cpu) {
+/* Kernel: map_anon_folio_pmd. */
+void vmsim__thp_install(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const struct vmsim__pt_slot *slot,
+                        unsigned cpu) {
     VMSIM__ASSERT(v->anon_vma && !(start & (huge_size(v->mm->vm) - 1)) && slot->level == 1);
     VMSIM__ASSERT(start >= v->start && start + huge_size(v->mm->vm) <= v->end);
     struct vmsim__vm *vm = v->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     int64_t pages = INT64_C(1) << huge_order(vm);
-    vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, huge_order(vm));
     f->flags |= VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_EXCLUSIVE;
     f->mapping = v->anon_vma;
     vmsim__frame_set_index(f, vmsim__vma_index(v, start));
     *huge_mapcount(vm, pfn) = 1;
     vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, pages);
     vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_TRANSPARENT_HUGEPAGES, 1);
-    vmsim__rss_add(v->mm, VMSIM__RSS_ANON, pages);
     vmsim__lru_add_vma(vm->lru, pfn, (v->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, cpu);
     struct vmsim__pte pte = {pfn, vmsim__prot_flags(v) | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY};
     if (v->flags & VMSIM__VM_WRITE)
         pte.flags |= VMSIM__PTE_WRITE;
     vmsim__pt_set(v->mm->pt.format, slot, pte);
     vmsim__vm_cost(vm, vm->spec.costs.map);
+}
+
+/* A page of alloc_huge, cleared and mapped. Kernel: do_huge_pmd_anonymous_page. */
+static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const struct vmsim__pt_slot *slot,
+                     unsigned cpu) {
+    struct vmsim__vm *vm = v->mm->vm;
+    vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, huge_order(vm));
+    vmsim__thp_install(v, start, pfn, slot, cpu);
+    vmsim__rss_add(v->mm, VMSIM__RSS_ANON, INT64_C(1) << huge_order(vm));
     vmsim__vm_clear_cost(vm, vm->spec.costs.zero_huge, pfn, cpu);
     vmsim__thp_count(vm, huge_order(vm), VMSIM__THP_ANON_FAULT_ALLOC, VMSIM__THP_FAULT_ALLOC);
 }

@@ -48,9 +48,14 @@ static void derive_knobs(struct vmsim__vm *vm) {
         vm->spec.user_reserve_kbytes = vmsim__min64(part, 1u << 17);
     if (!vm->spec.max_map_count)
         vm->spec.max_map_count = vm->kernel->max_map_count;
+    const uint64_t huge = UINT64_C(1) << vm->mem->pageblock_order;
+    vm->spec.khugepaged.pages_to_scan = huge * 8;
+    vm->spec.khugepaged.max_ptes_none = huge - 1;
+    vm->spec.khugepaged.max_ptes_swap = huge / 8;
+    vm->spec.khugepaged.max_ptes_shared = huge / 2;
     if (!vm->mem->thp_available) { /* too little memory: boot clears all flags; who writes one sets it again */
         vm->spec.thp_defrag = VMSIM__DEFRAG_NEVER;
-        vm->spec.thp_use_zero_page = false;
+        vm->spec.thp_use_zero_page = vm->spec.khugepaged.defrag = false;
     }
 }
 

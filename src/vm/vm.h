@@ -163,8 +163,6 @@ struct vmsim__vm_hooks {
     /* Reclaims folios of one node that were taken off their lists, with a reference each, and puts the others back;
      * VMSIM__ISOLATE_MAX at most. NULL: MADV_PAGEOUT does no more than age. Kernel: reclaim_pages. */
     void (*reclaim)(void *context, vmsim__pfn *folio, uint32_t count, unsigned cpu);
-    /* madvise(MADV_COLLAPSE) of a checked range: 0 or an errno. May be NULL. */
-    int (*collapse)(void *context, struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned cpu);
 };
 
 /* What a module of swap areas does for address spaces. An entry in a page table holds one count of its slot; so does

@@ -457,6 +457,11 @@ void vmsim__thp_count(struct vmsim__vm *vm, unsigned order, enum vmsim__thp_size
 /* ---- thp.c ---- */
 uint32_t vmsim__thp_gfp(const struct vmsim__vma *vma); /* how hard a fault tries */
 bool vmsim__thp_allowed(const struct vmsim__vma *vma, uint64_t va);
+/* A leaf table, which is empty and out of the page table, becomes the reserve of a huge entry. */
+void vmsim__thp_deposit_table(struct vmsim__mm *mm, vmsim__pfn table);
+/* A new huge page whose contents are there is mapped at an empty entry with a deposit; RSS is the caller's. */
+void vmsim__thp_install(struct vmsim__vma *vma, uint64_t start, vmsim__pfn pfn, const struct vmsim__pt_slot *slot,
+                        unsigned cpu);
 /* Tries a PMD-sized page; *done false: go on with base pages. */
 enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *vma, uint64_t va, bool write, unsigned cpu, bool *done);
 /* A fault on a present huge entry. *done false: it was split, go on with base pages. */

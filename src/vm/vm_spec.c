@@ -81,30 +81,57 @@ static const char *const size_modes[] = {"default", "always", "inherit", "madvis
         .since = "6.12"                                                                                                \
     }
 
-const struct vmsim__knob vmsim__thp_knob_table[] = {{.value = {.name = "transparent_hugepage/defrag",
-                                                               .type = VMSIM_PARAM_ENUM,
-                                                               .offset = SPEC(thp_defrag),
-                                                               .fallback = "madvise",
-                                                               .choices = defrag_names,
-                                                               .doc = "How hard a fault tries to get a huge page."}},
-                                                    {.value = {.name = "transparent_hugepage/use_zero_page",
-                                                               .type = VMSIM_PARAM_BOOL,
-                                                               .offset = SPEC(thp_use_zero_page),
-                                                               .fallback = "true",
-                                                               .doc = "A read fault maps the huge zero page."}},
-                                                    SIZE(16, 0),
-                                                    SIZE(32, 1),
-                                                    SIZE(64, 2),
-                                                    SIZE(128, 3),
-                                                    SIZE(256, 4),
-                                                    SIZE(512, 5),
-                                                    SIZE(1024, 6),
-                                                    SIZE(2048, 7),
-                                                    SIZE(4096, 8),
-                                                    SIZE(8192, 9),
-                                                    SIZE(16384, 10),
-                                                    SIZE(32768, 11),
-                                                    {.value = {0}}};
+#define KHUGEPAGED(file, field, default_text, least, unit_text, doc_text)                                              \
+    {                                                                                                                  \
+        .value = {.name = "transparent_hugepage/khugepaged/" file,                                                     \
+                  .type = VMSIM_PARAM_UINT,                                                                            \
+                  .offset = SPEC(khugepaged.field),                                                                    \
+                  .fallback = default_text,                                                                            \
+                  .min = least,                                                                                        \
+                  .max = UINT32_MAX,                                                                                   \
+                  .doc = doc_text},                                                                                    \
+        .unit = unit_text                                                                                              \
+    }
+
+const struct vmsim__knob vmsim__thp_knob_table[] = {
+    {.value = {.name = "transparent_hugepage/defrag",
+               .type = VMSIM_PARAM_ENUM,
+               .offset = SPEC(thp_defrag),
+               .fallback = "madvise",
+               .choices = defrag_names,
+               .doc = "How hard a fault tries to get a huge page."}},
+    {.value = {.name = "transparent_hugepage/use_zero_page",
+               .type = VMSIM_PARAM_BOOL,
+               .offset = SPEC(thp_use_zero_page),
+               .fallback = "true",
+               .doc = "A read fault maps the huge zero page."}},
+    {.value = {.name = "transparent_hugepage/khugepaged/defrag",
+               .type = VMSIM_PARAM_BOOL,
+               .offset = SPEC(khugepaged.defrag),
+               .fallback = "true",
+               .doc = "khugepaged compacts and reclaims for its huge pages."}},
+    KHUGEPAGED("pages_to_scan", pages_to_scan, NULL, 1, "entries",
+               "What khugepaged looks at in one wake; at first those of 8 huge pages."),
+    KHUGEPAGED("scan_sleep_millisecs", scan_sleep_ms, "10000", 0, "ms", "Time between its wakes."),
+    KHUGEPAGED("alloc_sleep_millisecs", alloc_sleep_ms, "60000", 0, "ms",
+               "How long it sleeps after a huge page was not to be had."),
+    KHUGEPAGED("max_ptes_none", max_ptes_none, NULL, 0, "pages",
+               "Pages of a range that may be missing; at first all but one."),
+    KHUGEPAGED("max_ptes_swap", max_ptes_swap, NULL, 0, "pages", "Pages that may be in swap; at first an eighth."),
+    KHUGEPAGED("max_ptes_shared", max_ptes_shared, NULL, 0, "pages", "Pages that may be shared; at first half."),
+    SIZE(16, 0),
+    SIZE(32, 1),
+    SIZE(64, 2),
+    SIZE(128, 3),
+    SIZE(256, 4),
+    SIZE(512, 5),
+    SIZE(1024, 6),
+    SIZE(2048, 7),
+    SIZE(4096, 8),
+    SIZE(8192, 9),
+    SIZE(16384, 10),
+    SIZE(32768, 11),
+    {.value = {0}}};
 
 const struct vmsim_param vmsim__rlimit_params[] = {
     {.name = "as",
@@ -158,6 +185,7 @@ const struct vmsim_param vmsim__vm_cost_params[] = {
     TIME(fork_page, "60ns", "Copy one entry (30-150 ns a page)."),
     TIME(table, "200ns", "Allocate or free one page table."),
     TIME(rmap_vma, "60ns", "Reverse map: find one VMA of a page and its entry (a walk of warm tables, 40-100 ns)."),
+    TIME(collapse_scan, "1us", "Look at the 512 entries of a range that khugepaged may collapse; an estimate."),
     TIME(
         migrate_page, "300ns",
         "Move a page to another frame, beside its mappings, its copy and the flush (a base page takes 1-3 us in all)."),

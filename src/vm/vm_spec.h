@@ -55,7 +55,8 @@ struct vmsim__vm_cost_spec {
     uint64_t fork_page;                                           /* each entry copied */
     uint64_t table;                                               /* allocate or free one page table */
     uint64_t rmap_vma;                                            /* reverse map: each VMA that may map a page */
-    uint64_t migrate_page;                                        /* moving a page, beside its mappings and its copy */
+    uint64_t collapse_scan; /* looking at the entries of a range that may become a huge page */
+    uint64_t migrate_page;  /* moving a page, beside its mappings and its copy */
 };
 
 #define VMSIM__VVAR_PAGES_MAX 64
@@ -77,6 +78,12 @@ struct vmsim__vm_spec {
     bool privileged; /* tasks run as root: CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO */
     int thp_defrag;  /* enum vmsim__thp_defrag; `enabled` is mem->thp_enabled */
     bool thp_use_zero_page;
+    struct {
+        bool defrag;                                            /* it may compact, and reclaim */
+        uint64_t pages_to_scan;                                 /* entries a wake */
+        uint64_t scan_sleep_ms, alloc_sleep_ms;                 /* between wakes; after a huge page was not to be had */
+        uint64_t max_ptes_none, max_ptes_swap, max_ptes_shared; /* of a range; at first by the size of a huge page */
+    } khugepaged;
     int thp_size[VMSIM__THP_SIZES]; /* enum vmsim__thp_size_mode, by log2 of the size in kB */
     uint64_t fault_around_bytes;
     struct vmsim__rlimit_spec rlimits;

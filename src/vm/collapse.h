@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Collapsing a range of base pages into a huge page, for khugepaged and madvise (collapse.c). */
+#ifndef VMSIM__COLLAPSE_H
+#define VMSIM__COLLAPSE_H
+#include "vm/vm.h"
+
+/* How, and up to what. */
+struct vmsim__collapse {
+    bool forced; /* by madvise: no limits, and no use of the pages is asked for */
+    uint16_t memcg, cpu;
+    uint32_t gfp;
+    uint64_t max_ptes_none, max_ptes_swap, max_ptes_shared;
+};
+enum vmsim__collapse_result {
+    VMSIM__COLLAPSE_DONE,
+    VMSIM__COLLAPSE_IS_HUGE,   /* already */
+    VMSIM__COLLAPSE_REFUSED,   /* too much of it is missing, in swap or shared, or nobody uses it */
+    VMSIM__COLLAPSE_BUSY,      /* a page is on no list, locked, or held by somebody else */
+    VMSIM__COLLAPSE_NO_MEMORY, /* no huge page, or a cgroup at its limit */
+    VMSIM__COLLAPSE_WAITS      /* the present waits, enter again */
+};
+/* May huge pages come to the area at all? `forced`: the switches do not matter. */
+bool vmsim__collapse_allowed(const struct vmsim__vma *v, bool forced);
+/* The aligned range from `start`, which lies in the area. Batches should be drained before. */
+enum vmsim__collapse_result vmsim__collapse(struct vmsim__vma *v, uint64_t start, const struct vmsim__collapse *how);
+/* All aligned ranges of [start, end). 0 or a Linux errno; ERESTARTSYS: the present waits. */
+int vmsim__collapse_range(struct vmsim__vma *v, uint64_t start, uint64_t end, uint16_t memcg, unsigned cpu);
+
+#endif
