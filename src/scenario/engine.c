@@ -29,6 +29,7 @@ static void free_chunk(struct vmsim_scenario *s, struct vmsim__job *job) {
 
 /* Also after a failed run, when references may be in the middle of a touch. */
 void vmsim__job_release(struct vmsim_scenario *s, struct vmsim__job *job) {
+    VMSIM__ASSERT(job->scenario == s);
     for (size_t i = 0; i < job->regions.count; i++)
         vmsim__vec_fini(s->alloc, &job->regions.at[i].blocks);
     vmsim__vec_fini(s->alloc, &job->regions);
@@ -40,6 +41,7 @@ void vmsim__job_release(struct vmsim_scenario *s, struct vmsim__job *job) {
 }
 
 struct vmsim__named_region *vmsim__job_region(struct vmsim__job *job, const char *name) {
+    VMSIM__ASSERT(job && name);
     for (size_t i = 0; i < job->regions.count; i++) {
         if (!strcmp(job->regions.at[i].name, name))
             return &job->regions.at[i];
@@ -71,6 +73,7 @@ struct vmsim__job *vmsim__job_of(const struct vmsim__task *t) {
 
 int vmsim__job_begin(struct vmsim__job *job, uint64_t time) {
     struct vmsim_scenario *s = job->scenario;
+    VMSIM__ASSERT(vmsim__task_at(s->machine, job->task));
     const struct vmsim__source source = {.run = run_job, .context = job};
     if (!vmsim__task_begin(s->machine, vmsim__task_at(s->machine, job->task), &source, time))
         return 0;
@@ -106,6 +109,7 @@ static int take_intervals(struct vmsim_scenario *s, uint64_t now) {
 /* The whole machine held against itself, when it is time. In the middle of a run only between steps, when
  * nothing is half done but what waits. */
 static int verify(struct vmsim_scenario *s, bool at_end) {
+    VMSIM__ASSERT(s->machine);
     if (!s->verify || (!at_end && ++s->unverified < s->verify))
         return 0;
     s->unverified = 0;
@@ -136,6 +140,7 @@ static int step_error(struct vmsim_scenario *s) {
 }
 
 static int run_loop(struct vmsim_scenario *s) {
+    VMSIM__ASSERT(s->ran && s->machine);
     for (;;) {
         const uint64_t now = vmsim__sched_next(s->machine);
         const uint64_t row = s->spec->report.interval ? s->next_interval : VMSIM__TIME_NEVER;
@@ -162,6 +167,7 @@ enum { STUCK_TOLD = 4 };
 
 static void stuck_text(const struct vmsim_scenario *s, const struct vmsim__job *job, char *out, size_t size) {
     const struct vmsim__task *t = vmsim__task_at(s->machine, job->task);
+    VMSIM__ASSERT(size > 0 && t->state == VMSIM__TASK_BLOCKED);
     int length = snprintf(out, size, "task '%s' waits for ever ", t->name);
     if (length < 0 || (size_t)length >= size)
         return;

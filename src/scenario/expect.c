@@ -39,6 +39,7 @@ void vmsim__markers_release(struct vmsim_scenario *s) {
 /* "= 5", "3 .. 9", ">= 3", "<= 9"; owned by the configuration. In the configuration's memory, as the public struct
  * hands it out. */
 static const char *wanted_text(struct vmsim_scenario *s, const struct vmsim__expect_spec *e) {
+    VMSIM__ASSERT(e->has_equals || e->has_min || e->has_max);
     char *text = vmsim__config_alloc(s->config, 1, 64);
     if (!text)
         return NULL;
@@ -61,6 +62,7 @@ static bool holds(const struct vmsim__expect_spec *e, uint64_t value) {
 /* Is there this counter, or can there be? Tasks bring theirs when they begin, under names that only the run knows; but
  * all bring the same. */
 static bool may_exist(struct vmsim_scenario *s, const char *name) {
+    VMSIM__ASSERT(name && *name);
     static const char tasks[] = "tasks.";
     size_t id;
     int err = vmsim_counter_find(s->machine, name, &id);
@@ -78,6 +80,7 @@ static bool may_exist(struct vmsim_scenario *s, const char *name) {
 }
 
 static int check_counter(struct vmsim_scenario *s, const char *name, const char *path) {
+    VMSIM__ASSERT(name && path);
     char at[80];
     if (may_exist(s, name))
         return 0;
@@ -112,6 +115,7 @@ int vmsim__expectations_declare(struct vmsim_scenario *s) {
 
 /* The last one of a name counts: a marker inside a repeat means its last round. */
 static const struct vmsim__marker *marker_named(const struct vmsim_scenario *s, const char *name) {
+    VMSIM__ASSERT(name);
     for (size_t i = s->markers.count; i-- > 0;) {
         if (!strcmp(s->markers.at[i].name, name))
             return &s->markers.at[i];

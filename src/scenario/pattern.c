@@ -69,6 +69,7 @@ static void alias_build(struct vmsim__alias *alias, unsigned __int128 *scaled, u
 }
 
 static uint64_t gcd(uint64_t a, uint64_t b) {
+    VMSIM__ASSERT(a || b);
     while (b) {
         uint64_t r = a % b;
         a = b;
@@ -130,6 +131,7 @@ struct walker {
 /* All walkers take a step in turn, so that many of the loads, each of which waits for memory, are under way at once.
  * Writes each granule to `order` at its walker's place, or NULL: finds lengths and followers. */
 static void walk_parts(struct walker *w, uint32_t walkers, unsigned shift, const uint32_t *next, uint32_t *order) {
+    VMSIM__ASSERT(walkers > 0 && walkers <= WALKERS && next && order);
     uint32_t active[WALKERS], count = walkers;
     for (uint32_t i = 0; i < walkers; i++) {
         active[i] = i;
@@ -244,6 +246,7 @@ static uint64_t draws_below(uint64_t share) {
 }
 
 static struct drawing drawing_of(const struct vmsim__references *r) {
+    VMSIM__ASSERT(r->granules > 0);
     return (struct drawing){.rng = r->rng,
                             .write = r->write,
                             .stored = r->write < MILLION ? draws_below(r->write) : 0,
@@ -298,6 +301,7 @@ static void fill_zipf(struct vmsim__references *r, vmsim_access *restrict out, s
 }
 
 static void fill_uniform(struct vmsim__references *r, vmsim_access *restrict out, size_t n) {
+    VMSIM__ASSERT(r->granules > 0);
     struct drawing d = drawing_of(r);
     for (size_t i = 0; i < n; i++) {
         uint64_t granule = vmsim__rng_below(&d.rng, r->granules);

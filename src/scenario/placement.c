@@ -18,6 +18,7 @@ struct vmsim__placement *vmsim__placement_create(struct vmsim__alloc *a) {
 
 /* A child of fork has its parent's addresses until it maps something of its own. */
 struct vmsim__placement *vmsim__placement_copy(const struct vmsim__placement *from) {
+    VMSIM__ASSERT(from->users > 0);
     struct vmsim__placement *p = vmsim__placement_create(from->alloc);
     for (size_t i = 0; p && i < from->ranges.count; i++) {
         if (!vmsim__vec_push(p->alloc, &p->ranges, from->ranges.at[i])) {
@@ -41,6 +42,7 @@ void vmsim__placement_put(struct vmsim__placement *p) {
 /* Number of the first range that ends behind `va`. Ranges are sorted and disjoint, so that their ends are in order,
  * too. */
 static size_t search(const struct vmsim__placement *p, uint64_t va) {
+    VMSIM__ASSERT(!p->ranges.count || p->ranges.at[p->ranges.count - 1].start < p->ranges.at[p->ranges.count - 1].end);
     size_t low = 0, high = p->ranges.count;
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -134,6 +136,7 @@ static VMSIM__NOINLINE uint64_t remember(struct vmsim__placement *p, vmsim_acces
 /* The difference is kept shifted to the place of the address in a packed reference, so that a translation is one
  * addition; keys are pages plus one, since the memory of a new placement is zero. */
 void vmsim__placement_translate(struct vmsim__placement *p, const vmsim_access *in, vmsim_access *out, size_t n) {
+    VMSIM__ASSERT(p->users > 0 && (in || !n));
     for (size_t i = 0; i < n; i++) {
         uint64_t page = in[i] >> (7 + VMSIM__PLACED_SHIFT), slot = page % VMSIM__PLACED_PAGES,
                  delta = p->page[slot].delta;

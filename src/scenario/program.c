@@ -16,6 +16,7 @@
 
 int vmsim__step_failed(struct vmsim_scenario *s, const struct vmsim_param_variant *step, int64_t result,
                        const char *wanted) {
+    VMSIM__ASSERT(step->variant && step->variant->tag);
     char text[400], number[32];
     s->failed_steps++;
     if (s->failures.count >= FAILURES_KEPT)
@@ -138,6 +139,7 @@ static struct vmsim__file *find_file(struct run *r, const char *name) {
 
 /* The steps have names for flags that programs set; raw calls take numbers (do_call). */
 static enum end do_mmap(struct run *r) {
+    VMSIM__ASSERT(r->t->mm && r->step);
     const struct vmsim__step_mmap *d = r->data;
     unsigned prot, flags = d->shared ? VMSIM__MAP_SHARED : VMSIM__MAP_PRIVATE;
     if (!parse_prot(d->prot, &prot))
@@ -180,6 +182,7 @@ static enum end do_range_call(struct run *r) {
 }
 
 static enum end do_mprotect(struct run *r) {
+    VMSIM__ASSERT(r->t->mm);
     const struct vmsim__step_mprotect *d = r->data;
     uint64_t base, length;
     unsigned prot;
@@ -192,6 +195,7 @@ static enum end do_mprotect(struct run *r) {
 
 /* Where the step names an address the call is MREMAP_FIXED, which needs MAYMOVE. */
 static enum end do_mremap(struct run *r) {
+    VMSIM__ASSERT(r->t->mm);
     const struct vmsim__step_mremap *d = r->data;
     struct vmsim__named_region *region = vmsim__job_region(r->job, d->region);
     if (!region)
@@ -215,6 +219,7 @@ static bool drawn(const struct vmsim_machine *m, uint64_t address, uint64_t n) {
 }
 
 static enum end do_madvise(struct run *r) {
+    VMSIM__ASSERT(r->t->mm);
     const struct vmsim__step_madvise *d = r->data;
     uint64_t base, length;
     if (!resolve(r, &d->range, &base, &length))
@@ -236,6 +241,7 @@ static enum end do_madvise(struct run *r) {
 static enum end do_brk(struct run *r) {
     const struct vmsim__step_brk *d = r->data;
     struct vmsim__mm *mm = r->t->mm;
+    VMSIM__ASSERT(mm);
     if (!r->job->entered)
         r->job->done = mm->brk + (uint64_t)d->grow;
     r->job->entered = true;
@@ -249,6 +255,7 @@ static enum end do_brk(struct run *r) {
 }
 
 static enum end do_mlockall(struct run *r) {
+    VMSIM__ASSERT(r->t->mm);
     const struct vmsim__step_mlockall *d = r->data;
     unsigned flags = VMSIM__MCL_CURRENT | (d->future ? VMSIM__MCL_FUTURE : 0) | (d->on_fault ? VMSIM__MCL_ONFAULT : 0);
     bool lock = vmsim__verb_of(r->step) == VMSIM__VERB_MLOCKALL;
@@ -259,6 +266,7 @@ static enum end do_mlockall(struct run *r) {
  * behind the instruction would. */
 static enum end touch_chunk(struct run *r, const struct vmsim__step_touch *d) {
     struct vmsim__job *job = r->job;
+    VMSIM__ASSERT(job->chunk && job->chunk_end <= VMSIM__CHUNK);
     while (job->chunk_at < job->chunk_end) {
         struct vmsim_access_result result;
         enum vmsim__work how =
@@ -285,6 +293,7 @@ static enum end touch_chunk(struct run *r, const struct vmsim__step_touch *d) {
 
 /* The range is looked for once: a step is about the region as it was when it began. */
 static enum end begin_touch(struct run *r, const struct vmsim__step_touch *d) {
+    VMSIM__ASSERT(!r->job->touching);
     uint64_t base, length;
     char stream[300];
     if (!resolve(r, &d->range, &base, &length))
@@ -302,6 +311,7 @@ static enum end begin_touch(struct run *r, const struct vmsim__step_touch *d) {
 }
 
 static void end_touch(struct run *r) {
+    VMSIM__ASSERT(r->job->touching);
     vmsim__references_fini(&r->job->touch);
     r->job->touching = false;
     vmsim__free(r->s->alloc, r->job->chunk, VMSIM__CHUNK * sizeof *r->job->chunk);
@@ -351,6 +361,7 @@ static enum end do_create(struct run *r) {
 
 /* One call a block, as a program that reads with a buffer of that size; others may have the CPU between two. */
 static enum end do_file_io(struct run *r, struct vmsim__file *f) {
+    VMSIM__ASSERT(f && r->step);
     const struct vmsim__step_file *d = r->data;
     const enum vmsim__call_id id = vmsim__verb_of(r->step) == VMSIM__VERB_READ ? VMSIM__CALL_READ : VMSIM__CALL_WRITE;
     const uint64_t length = d->length ? d->length : f->size - vmsim__min64(d->offset, f->size);
@@ -422,6 +433,7 @@ static bool inherit_regions(struct run *r, struct vmsim__job *child) {
 
 /* A child without frames for its page tables is a failed step, not a failed run. */
 static enum end do_fork(struct run *r) {
+    VMSIM__ASSERT(r->t->state == VMSIM__TASK_RUNNABLE);
     const struct vmsim__step_fork *d = r->data;
     const char *name = d->name ? d->name : r->t->name;
     uint32_t id;
@@ -464,6 +476,7 @@ static enum end do_wait(struct run *r) {
 
 /* Number of a barrier; VMSIM__NO_NAME: no host memory. */
 static uint32_t barrier_of(struct vmsim_scenario *s, const char *name) {
+    VMSIM__ASSERT(s->waiting.count == s->barriers.count && name);
     if (!vmsim__vec_reserve(s->alloc, &s->waiting, s->barriers.count + 1))
         return VMSIM__NO_NAME;
     uint32_t number = vmsim__names_add(s->alloc, &s->barriers, name);
@@ -474,6 +487,7 @@ static uint32_t barrier_of(struct vmsim_scenario *s, const char *name) {
 
 /* Those that were killed while they waited have left. */
 static void forget_dead(struct vmsim_scenario *s, struct vmsim__barrier *b) {
+    VMSIM__ASSERT(b->count <= s->jobs.count);
     size_t kept = 0;
     for (size_t i = 0; i < b->count; i++) {
         const struct vmsim__job *job = s->jobs.at[b->at[i]];
@@ -486,6 +500,7 @@ static void forget_dead(struct vmsim_scenario *s, struct vmsim__barrier *b) {
 /* The last to arrive wakes the others at its own time and goes on without blocking. */
 static enum end do_barrier(struct run *r) {
     const struct vmsim__step_barrier *d = r->data;
+    VMSIM__ASSERT(d->tasks > 0);
     if (r->job->barrier != VMSIM__NO_NAME)
         return wait_for(r, VMSIM__WAIT_BARRIER, r->job->barrier, VMSIM__TIME_NEVER);
     if (r->job->entered)
@@ -526,6 +541,7 @@ static int64_t alloc_work(struct vmsim_machine *m, struct vmsim__task *t, void *
     struct run *r = context;
     const struct vmsim__step_alloc_pages *d = r->data;
     struct vmsim__named_region *region = vmsim__job_region(r->job, d->as ? d->as : "pages");
+    VMSIM__ASSERT(region && r->job->done <= d->count);
     for (; r->job->done < d->count; r->job->done++) {
         struct vmsim__driver_block b = {.order = (unsigned)d->order};
         if (vmsim_machine_alloc_pages(m, t->cpu, b.order, d->zone, d->atomic, &b.pfn))
@@ -554,6 +570,7 @@ static int64_t free_work(struct vmsim_machine *m, struct vmsim__task *t, void *c
     struct run *r = context;
     const struct vmsim__step_free_pages *d = r->data;
     struct vmsim__named_region *region = vmsim__job_region(r->job, d->region);
+    VMSIM__ASSERT(region && d->every > 0);
     size_t kept = 0;
     int err = 0;
     for (size_t i = 0; i < region->blocks.count && !err; i++) {
@@ -577,6 +594,7 @@ static enum end do_free_pages(struct run *r) {
 /* Computing is the user's time, which others may interrupt at certain points of it; sleeping gives the CPU to others.
  */
 static enum end do_time(struct run *r) {
+    VMSIM__ASSERT(r->t->state == VMSIM__TASK_RUNNABLE);
     const struct vmsim__step_time *d = r->data;
     struct vmsim__job *job = r->job;
     const struct vmsim__cpu *c = &r->m->cpus[r->t->cpu];
@@ -660,6 +678,7 @@ static enum end do_small(struct run *r) {
 
 static enum end do_cgroup(struct run *r) {
     const struct vmsim__step_cgroup *d = r->data;
+    VMSIM__ASSERT(d->cgroup);
     int64_t result;
     switch (vmsim__verb_of(r->step)) {
     case VMSIM__VERB_CGROUP_CREATE:
@@ -679,6 +698,7 @@ static enum end do_cgroup(struct run *r) {
 }
 
 static bool parse_numbers(const char *text, uint64_t a[6]) {
+    VMSIM__ASSERT(text);
     memset(a, 0, 6 * sizeof *a);
     for (unsigned i = 0; i < 6; i++) {
         char *end;
@@ -712,6 +732,7 @@ static enum end do_call(struct run *r) {
         [VMSIM__RAW_GET_MEMPOLICY] = VMSIM__CALL_GET_MEMPOLICY,
     };
     const struct vmsim__step_call *d = r->data;
+    VMSIM__ASSERT(d->args && d->call >= 0 && (size_t)d->call < VMSIM__COUNT(ids));
     struct vmsim__call_args args = {.file = NULL};
     if (!parse_numbers(d->args, args.a))
         return problem(r, "args '%s' are not up to six numbers", d->args);

@@ -25,6 +25,7 @@ int vmsim__replay_grow(struct vmsim_scenario *s, struct vmsim__replay *r, uint32
 }
 
 static int take_job(struct vmsim_scenario *s, struct vmsim__replay *r, struct vmsim__job *job) {
+    VMSIM__ASSERT(!job->replay || job->replay == r);
     job->replay = r;
     job->turn.next_waiter = VMSIM__NO_JOB;
     if (vmsim__vec_push(s->alloc, &r->jobs, job))
@@ -34,6 +35,7 @@ static int take_job(struct vmsim_scenario *s, struct vmsim__replay *r, struct vm
 
 int vmsim__replay_open(struct vmsim_scenario *s, struct vmsim__job *root, const struct vmsim__task_decl *decl,
                        const char *path) {
+    VMSIM__ASSERT(decl->trace && path && !root->replay);
     struct vmsim__replay *r = vmsim__calloc(s->alloc, 1, sizeof *r);
     if (r && !vmsim__vec_push(s->alloc, &s->replays, r)) {
         vmsim__free(s->alloc, r, sizeof *r);
@@ -115,6 +117,7 @@ static int wake_idle(struct vmsim_scenario *s, struct vmsim__replay *r, uint64_t
 
 /* An item is over. After the last one it is the root's turn. */
 static int end_item(struct vmsim_scenario *s, struct vmsim__replay *r, struct vmsim__replay_item *x, uint64_t time) {
+    VMSIM__ASSERT(!x->done && x->in.task < r->order.lanes.count);
     int err = 0;
     for (uint32_t i = x->waiters; !err && i != VMSIM__NO_JOB;) {
         struct vmsim__job *job = s->jobs.at[i];
@@ -135,6 +138,7 @@ static int empty_lanes(struct vmsim_scenario *s, struct vmsim__replay *r, uint64
     int err = 0;
     while (!err && r->voids.count) {
         const uint32_t number = r->voids.at[r->voids.count - 1];
+        VMSIM__ASSERT(number < r->order.lanes.count);
         struct vmsim__replay_lane *lane = &r->order.lanes.at[number];
         struct vmsim__replay_item *x = lane->head;
         if (!x || x->generation != lane->settled || lane->job != VMSIM__NO_JOB) {
@@ -157,6 +161,7 @@ static int void_lane(struct vmsim_scenario *s, struct vmsim__replay *r, uint32_t
 
 /* It has not begun: there is nothing to move. */
 static int begin_job(struct vmsim_scenario *s, struct vmsim__replay *r, uint32_t number, uint32_t task, uint64_t time) {
+    VMSIM__ASSERT(number < r->order.lanes.count);
     struct vmsim__job *job = vmsim__job_create(s, task);
     int err = job ? take_job(s, r, job) : VMSIM_ENOMEM;
     if (err)
@@ -184,6 +189,7 @@ int vmsim__replay_settle(struct vmsim_scenario *s, struct vmsim__replay *r, uint
 /* The first task of the trace is the root's. Later ones without a fork (a trace of several programs) begin when all is
  * over that was recorded before, on tasks beside it. */
 static int begin_root(struct vmsim_scenario *s, struct vmsim__replay *r, uint32_t number, uint64_t time) {
+    VMSIM__ASSERT(number < r->order.lanes.count && r->order.lanes.at[number].announced);
     uint32_t id = r->root->task;
     int err = vmsim__replay_grow(s, r, number);
     if (err)
@@ -220,6 +226,7 @@ static int settle(struct vmsim_scenario *s, struct vmsim__replay *r, uint64_t no
 
 /* A task that this machine killed though it had ended by itself when recorded. */
 static void compare_end(struct vmsim_scenario *s, const struct vmsim__replay *r, const struct vmsim__task *t) {
+    VMSIM__ASSERT(t->state == VMSIM__TASK_DEAD);
     for (size_t i = 0; i < r->tasks.count && t->stop != VMSIM_STOP_NONE; i++) {
         const struct vmsim_trace_task *k =
             r->tasks.at[i] == t->id ? vmsim_trace_get_task(r->reader, (uint32_t)i) : NULL;
@@ -238,6 +245,7 @@ static int read_error(struct vmsim_scenario *s, struct vmsim__replay *r, int cod
 
 /* One more item comes into its lane, whose task may wait for it. */
 static int read_one(struct vmsim_scenario *s, struct vmsim__replay *r, uint64_t now) {
+    VMSIM__ASSERT(!r->order.ended);
     struct vmsim__replay_item *x;
     int got = vmsim__order_read(&r->order, &x);
     if (got < 0)
@@ -256,6 +264,7 @@ static int read_one(struct vmsim_scenario *s, struct vmsim__replay *r, uint64_t 
 /* A task has left: what it has not done will not be done, and somebody else has to read on. */
 static int leave(struct vmsim_scenario *s, struct vmsim__job *job, uint64_t time) {
     struct vmsim__replay *r = job->replay;
+    VMSIM__ASSERT(r && !job->turn.item);
     int err = 0;
     const bool begun = job->turn.lane < r->order.lanes.count && (job != r->root || r->root_taken);
     if (begun && r->order.lanes.at[job->turn.lane].job == job->index) {
@@ -290,6 +299,7 @@ static enum vmsim__work wait_for_turn(struct vmsim__task *t, uint64_t whom, uint
 /* The end of the recording ends the root, and finds the others as they are. */
 static enum vmsim__work nothing_left(struct vmsim__replay *r, struct vmsim__job *job, struct vmsim__task *t,
                                      uint64_t now) {
+    VMSIM__ASSERT(!job->turn.item && t->state == VMSIM__TASK_RUNNABLE);
     if (job == r->root && vmsim__replay_ended(r)) {
         if (now >= r->order.settled_at)
             return VMSIM__WORK_END;
@@ -304,6 +314,7 @@ static struct vmsim__replay_item *head_of(const struct vmsim__replay *r, const s
     if (job == r->root && !r->root_taken)
         return NULL;
     const struct vmsim__replay_lane *lane = &r->order.lanes.at[job->turn.lane];
+    VMSIM__ASSERT(job->turn.lane < r->order.lanes.count);
     return lane->job == job->index && lane->head && lane->head->generation == lane->settled ? lane->head : NULL;
 }
 
@@ -315,6 +326,7 @@ static bool has_lane(const struct vmsim__replay *r, const struct vmsim__job *job
 /* MORE: job->turn.item is what it performs next. */
 static enum vmsim__work take_turn(struct vmsim_scenario *s, struct vmsim__job *job, struct vmsim__task *t,
                                   uint64_t now) {
+    VMSIM__ASSERT(!job->turn.item && t->state == VMSIM__TASK_RUNNABLE);
     struct vmsim__replay *r = job->replay;
     struct vmsim__replay_order *o = &r->order;
     struct vmsim__replay_item *x, *d;
@@ -349,6 +361,7 @@ static enum vmsim__work take_turn(struct vmsim_scenario *s, struct vmsim__job *j
 /* The next references of the batch, where they lie here: in job->chunk if they were moved. NULL: no memory. */
 static const vmsim_access *next_references(struct vmsim_scenario *s, struct vmsim__job *job,
                                            struct vmsim__replay_item *x, size_t *count) {
+    VMSIM__ASSERT(x->at < x->in.count && job->chunk_at <= job->chunk_end);
     struct vmsim__placement *p = job->replay->placements.at[x->in.task];
     const bool fresh = job->chunk_at == job->chunk_end;
     if (fresh) {
@@ -368,6 +381,7 @@ static const vmsim_access *next_references(struct vmsim_scenario *s, struct vmsi
 /* References of the batch, a chunk after the other, until all are done or `until` has passed. */
 static enum vmsim__work run_batch(struct vmsim_scenario *s, struct vmsim__job *job, struct vmsim__task *t,
                                   struct vmsim__replay_item *x) {
+    VMSIM__ASSERT(!x->in.event && x->in.accesses);
     while (x->at < x->in.count) {
         struct vmsim_access_result result;
         size_t count;
@@ -390,6 +404,7 @@ static enum vmsim__work run_batch(struct vmsim_scenario *s, struct vmsim__job *j
 static enum vmsim__work perform(struct vmsim_scenario *s, struct vmsim__job *job, struct vmsim__task *t, bool *over) {
     struct vmsim__replay *r = job->replay;
     struct vmsim__replay_item *x = job->turn.item;
+    VMSIM__ASSERT(x && !x->done);
     *over = false;
     if (!x->in.event) {
         enum vmsim__work work = run_batch(s, job, t, x);
@@ -425,6 +440,7 @@ static enum vmsim__work end_turn(struct vmsim_scenario *s, struct vmsim__job *jo
                                  uint64_t now) {
     struct vmsim__replay *r = job->replay;
     struct vmsim__replay_item *x = job->turn.item;
+    VMSIM__ASSERT(x);
     const bool dead = t->state == VMSIM__TASK_DEAD;
     job->turn.item = NULL;
     job->chunk_at = job->chunk_end = 0;
@@ -439,6 +455,7 @@ static enum vmsim__work end_turn(struct vmsim_scenario *s, struct vmsim__job *jo
  * beginning of a step: no other CPU is behind then. */
 enum vmsim__work vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *job) {
     struct vmsim__task *t = vmsim__task_at(s->machine, job->task);
+    VMSIM__ASSERT(job->replay && t->state == VMSIM__TASK_RUNNABLE);
     const unsigned cpu = t->cpu;
     enum vmsim__work how;
     do {

@@ -111,6 +111,7 @@ static bool touch_file(struct reading *r) {
 
 /* A break that grows makes pages, one that shrinks takes them. */
 static void touch_break(struct reading *r) {
+    VMSIM__ASSERT(r->lane->space < r->o->breaks.count);
     uint64_t *before = &r->o->breaks.at[r->lane->space];
     const uint64_t now = (uint64_t)r->e->result, low = vmsim__min64(*before, now);
     if (now != *before)
@@ -161,6 +162,7 @@ static void touch_mapping(struct reading *r) {
 /* ---- tasks ---- */
 
 static bool new_space(struct reading *r, struct vmsim__replay_lane *lane, uint64_t brk) {
+    VMSIM__ASSERT(r->o->breaks.count < UINT32_MAX);
     lane->space = (uint32_t)r->o->breaks.count;
     lane->shared = false;
     return vmsim__vec_push(r->o->alloc, &r->o->breaks, brk);
@@ -179,6 +181,7 @@ uint32_t vmsim__order_child(const struct vmsim__replay_item *x) {
 
 /* The child's lane follows from its parent's. */
 static bool touch_fork(struct reading *r) {
+    VMSIM__ASSERT(r->lane->announced);
     const uint32_t child = vmsim__order_child(r->x);
     const uint64_t flags = r->e->args[1];
     const bool borrows = flags & (VMSIM_TRACE_FORK_VM | VMSIM_TRACE_FORK_VFORK);
@@ -215,6 +218,7 @@ static bool touch_fork(struct reading *r) {
 
 /* It leaves an address space that it borrowed: the parent goes on. */
 static void return_space(struct reading *r) {
+    VMSIM__ASSERT(r->lane->announced);
     if (r->lane->vforked)
         touch(r, VMSIM__TOUCH_VFORK, 0, VMSIM__TOUCH_PUBLISH, r->x->in.task, 1);
     r->lane->vforked = false;
@@ -222,6 +226,7 @@ static void return_space(struct reading *r) {
 
 /* The other threads end, so they come first; but those of the parent of a vfork do not. */
 static bool touch_exec(struct reading *r) {
+    VMSIM__ASSERT(r->lane->announced);
     if (!r->lane->vforked)
         space(r, VMSIM__TOUCH_CHANGE, 0, ALL);
     table(r, VMSIM__TOUCH_USE, 0, ALL);
@@ -232,6 +237,7 @@ static bool touch_exec(struct reading *r) {
 
 /* Threads wait for each other's end at a futex of theirs, processes by wait4, readers of pipes for the last writer. */
 static void touch_end(struct reading *r) {
+    VMSIM__ASSERT(r->lane->announced);
     const struct vmsim_trace_task *t = vmsim_trace_get_task(r->o->reader, r->x->in.task);
     if (r->e->type == VMSIM_TRACE_EXIT && r->e->args[1]) {
         if (!r->lane->vforked)
@@ -257,6 +263,7 @@ static void futex(struct reading *r, enum vmsim__touch_how how, uint64_t address
 }
 
 static void touch_futex(struct reading *r) {
+    VMSIM__ASSERT(r->e->type == VMSIM_TRACE_SYSCALL);
     enum { WAIT, WAKE, FD, REQUEUE, CMP_REQUEUE, WAKE_OP, LOCK_PI, UNLOCK_PI, TRYLOCK_PI, WAIT_BITSET, WAKE_BITSET };
     const uint64_t *a = r->e->args;
     switch (a[2] & FUTEX_OPERATION) {
@@ -313,6 +320,7 @@ static void touch_messenger(struct reading *r) {
 }
 
 static void touch_call(struct reading *r) {
+    VMSIM__ASSERT(r->e->type == VMSIM_TRACE_SYSCALL);
     enum { DUP = 32, DUP2 = 33, PAUSE = 34, WAIT4 = 61, FCNTL = 72, SIGTIMEDWAIT = 128, SIGSUSPEND = 130 };
     enum { FUTEX = 202, WAITID = 247, DUP3 = 292, CLOSE_RANGE = 436 };
     const int64_t result = r->e->result;

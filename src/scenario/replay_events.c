@@ -20,6 +20,7 @@ static int no_memory(struct vmsim__replaying *i) {
 
 /* The child's mappings lie where its parent's do. */
 static int share_placement(struct vmsim__replaying *i, uint32_t child, bool shares) {
+    VMSIM__ASSERT(child < i->r->placements.count);
     struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     if (!p)
         return 0;
@@ -89,6 +90,7 @@ static uint64_t delta_of(const struct vmsim__mm *mm, const struct vmsim__exec_ob
 
 static bool place_object(struct vmsim__placement *p, const struct vmsim__mm *mm, const struct vmsim__exec_object *o,
                          uint64_t bias, uint64_t page) {
+    VMSIM__ASSERT(p->users > 0);
     const uint64_t delta = delta_of(mm, o, bias, page);
     for (size_t k = 0; k < o->count; k++) {
         uint64_t start = o->segments[k].vaddr + bias, end = start + o->segments[k].memory_bytes;
@@ -174,6 +176,7 @@ static int replay_exec(struct vmsim__replaying *i) {
 
 /* A call that failed for want of the host's memory is found by the checks after it; here only the list can fail. */
 static void placed(struct vmsim__replaying *i, uint64_t start, uint64_t length, int64_t result) {
+    VMSIM__ASSERT(i->trace_task < i->r->placements.count);
     struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     uint64_t end = start + vmsim__align_up(length, UINT64_C(1) << i->s->machine->mem->page_shift);
     if (p && !(result < 0 ? vmsim__placement_clear(p, start, end)
@@ -220,6 +223,7 @@ static int replay_mmap(struct vmsim__replaying *i) {
 
 /* The old range is cleared before the new one is placed, for the two may overlap in the recording's addresses. */
 static int replay_mremap(struct vmsim__replaying *i) {
+    VMSIM__ASSERT(i->t->mm && i->e->type == VMSIM_TRACE_MREMAP);
     const uint64_t *a = i->e->args;
     const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     unsigned flags = (unsigned)a[3];
@@ -245,6 +249,7 @@ static int replay_mremap(struct vmsim__replaying *i) {
 
 /* Breaks are counted from the start of the heap, which the simulated kernel puts elsewhere. */
 static int replay_brk(struct vmsim__replaying *i) {
+    VMSIM__ASSERT(i->t->mm && i->e->type == VMSIM_TRACE_BRK);
     struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     struct vmsim__mm *mm = i->t->mm;
     const uint64_t to = (uint64_t)i->e->result;
@@ -321,6 +326,7 @@ static int64_t range_work(struct vmsim_machine *m, struct vmsim__task *t, void *
 }
 
 static int replay_range(struct vmsim__replaying *i) {
+    VMSIM__ASSERT(i->t->mm);
     const int64_t result = vmsim__call_with(i->s->machine, i->t, range_work, i);
     if (result == VMSIM__CALL_WAITS)
         return AGAIN;
@@ -332,6 +338,7 @@ static int replay_range(struct vmsim__replaying *i) {
 
 /* A call whose result nothing depends on. What is no call of the model has none. */
 static int simple_call(struct vmsim__replaying *i, enum vmsim__call_id id, const struct vmsim__call_args *args) {
+    VMSIM__ASSERT(id < VMSIM__CALLS);
     int64_t result = vmsim__call(i->s->machine, i->t, id, args);
     if (result == VMSIM__CALL_WAITS)
         return AGAIN;
@@ -405,6 +412,7 @@ static uint64_t cost_of(const struct vmsim__replaying *i) {
 
 /* The simulated kernel has restartable sequences also where the recorder's host refused them. */
 static int64_t register_rseq(struct vmsim__replaying *i) {
+    VMSIM__ASSERT(i->t->in_call);
     enum { UNREGISTER = 1 };
     const uint64_t *a = i->e->args;
     const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
@@ -438,6 +446,7 @@ static bool read_clock(struct vmsim__replaying *i) {
 /* Calls that have no event of their own, by their numbers. Clocks of CPU time are the kernel's: they are asked for
  * after a look in the vdso. */
 static int replay_other_call(struct vmsim__replaying *i) {
+    VMSIM__ASSERT(i->e->type == VMSIM_TRACE_SYSCALL);
     enum { GETTIMEOFDAY = 96, TIME = 201, CLOCK_GETTIME = 228, GETCPU = 309 };
     enum { PROCESS_CPUTIME = 2, THREAD_CPUTIME = 3, PRCTL = 157, SET_THP_DISABLE = 41 };
     const uint64_t number = i->e->args[0], clock = i->e->args[1];
@@ -456,6 +465,7 @@ static int64_t copy_work(struct vmsim_machine *m, struct vmsim__task *t, void *c
     enum { READ, WRITE };
     struct vmsim__replaying *i = context;
     const struct vmsim_trace_event *e = i->e;
+    VMSIM__ASSERT(e->type == VMSIM_TRACE_COPY);
     const uint64_t bytes = (uint64_t)e->result;
     struct vmsim__file *from = vmsim__replay_file(i->s, &i->r->files, e->file),
                        *to = vmsim__replay_file(i->s, &i->r->files, (uint32_t)e->args[4]);
@@ -471,6 +481,7 @@ static int64_t copy_work(struct vmsim_machine *m, struct vmsim__task *t, void *c
 
 /* Calls on files. Sizes are the results of the recorded calls: what a read gave then is read now. */
 static int replay_file_call(struct vmsim__replaying *i) {
+    VMSIM__ASSERT(i->t->state == VMSIM__TASK_RUNNABLE);
     const struct vmsim_trace_event *e = i->e;
     struct vmsim__file *f = vmsim__replay_file(i->s, &i->r->files, e->file);
     struct vmsim__file_ra *ra = f ? &i->r->files.files.at[e->file].ra : NULL;

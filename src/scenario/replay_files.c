@@ -55,6 +55,7 @@ static bool is_taken(const struct vmsim__replay_files *rf, uint32_t file) {
 }
 
 static bool take(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t file) {
+    VMSIM__ASSERT(file > 0);
     while (rf->taken.count <= file)
         if (!vmsim__vec_push(s->alloc, &rf->taken, false))
             return false;
@@ -64,6 +65,7 @@ static bool take(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint3
 /* Swap-backed files are those of one boot: another trace's of that name is another. */
 static struct vmsim__file *make(struct vmsim_scenario *s, struct vmsim__replay_files *rf,
                                 const struct vmsim_trace_file *f) {
+    VMSIM__ASSERT(f);
     struct vmsim__cache *cache = s->machine->cache;
     const bool shm = f->kind == VMSIM_TRACE_FILE_SHM, named = f->path && *f->path;
     struct vmsim__file *same = named ? vmsim__file_find(cache, f->path) : NULL;
@@ -85,6 +87,7 @@ static struct vmsim__file *make(struct vmsim_scenario *s, struct vmsim__replay_f
 }
 
 struct vmsim__file *vmsim__replay_file(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t id) {
+    VMSIM__ASSERT(rf->reader);
     const struct vmsim_trace_file *f = id == VMSIM_TRACE_NO_FILE ? NULL : vmsim_trace_get_file(rf->reader, id);
     if (!f || f->kind == VMSIM_TRACE_FILE_DEVICE || f->kind == VMSIM_TRACE_FILE_PIPE)
         return NULL;
@@ -117,6 +120,7 @@ static void let_go(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uin
 
 static int unlinked(struct vmsim_scenario *s, struct vmsim__replay_files *rf, const struct vmsim_trace_event *e,
                     unsigned cpu) {
+    VMSIM__ASSERT(e->type == VMSIM_TRACE_UNLINK);
     struct vmsim__file *file = e->args[0] ? NULL : vmsim__replay_file(s, rf, e->file);
     if (!file)
         return 0;
@@ -152,6 +156,7 @@ static void close_one(struct vmsim_scenario *s, struct vmsim__replay_files *rf, 
 
 static int open_one(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t task, uint64_t fd, uint32_t file,
                     bool cloexec, unsigned cpu) {
+    VMSIM__ASSERT(rf->reader);
     if (fd >= DESCRIPTORS || file == VMSIM_TRACE_NO_FILE || !vmsim_trace_get_file(rf->reader, file))
         return 0;
     struct vmsim__replay_fds **t = table_at(s, rf, task);
@@ -183,6 +188,7 @@ static void drop(struct vmsim_scenario *s, struct vmsim__replay_files *rf, struc
 
 static int forked(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t task,
                   const struct vmsim_trace_event *e, unsigned cpu) {
+    VMSIM__ASSERT(e->type == VMSIM_TRACE_FORK);
     uint32_t child = (uint32_t)e->args[0];
     struct vmsim__replay_fds **to = e->args[1] & VMSIM_TRACE_FORK_FAILED ? NULL : table_at(s, rf, child);
     struct vmsim__replay_fds *from = task < rf->tables.count ? rf->tables.at[task] : NULL;
@@ -235,6 +241,7 @@ static void ended(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint
 /* Calls on descriptors that are told by their numbers alone. */
 static int by_number(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t task,
                      const struct vmsim_trace_event *e, unsigned cpu) {
+    VMSIM__ASSERT(e->type == VMSIM_TRACE_SYSCALL);
     const uint64_t number = e->args[0], *a = e->args + 1;
     struct descriptor *d = descriptor_at(rf, task, a[0]);
     if (e->result < 0)

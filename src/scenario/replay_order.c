@@ -8,6 +8,7 @@
 #include "base/util.h"
 
 void vmsim__order_init(struct vmsim__replay_order *o, struct vmsim__alloc *a, struct vmsim_trace_reader *reader) {
+    VMSIM__ASSERT(reader && vmsim_trace_get_info(reader));
     *o = (struct vmsim__replay_order){.alloc = a, .reader = reader};
     vmsim__slab_init(&o->items, a, sizeof(struct vmsim__replay_item));
     o->alone = vmsim_trace_get_info(reader)->tasks <= 1;
@@ -41,6 +42,7 @@ static void free_contents(struct vmsim__replay_order *o, struct vmsim__replay_it
 }
 
 static const struct vmsim_trace_exec *copy_exec(struct vmsim__alloc *a, const struct vmsim_trace_exec *exec) {
+    VMSIM__ASSERT(exec->segments || !exec->segment_count);
     const size_t bytes = exec->segment_count * sizeof *exec->segments;
     struct vmsim_trace_exec *copy = vmsim__malloc(a, sizeof *copy);
     struct vmsim_trace_segment *segments = bytes ? vmsim__malloc(a, bytes) : NULL;
@@ -88,6 +90,7 @@ static uint32_t bucket_of(const struct vmsim__touch *t) {
 }
 
 static void link_touch(struct vmsim__replay_order *o, struct vmsim__touch *t) {
+    VMSIM__ASSERT(t->item && t->from <= t->last);
     const uint32_t b = bucket_of(t);
     struct vmsim__touch **first = t->how == VMSIM__TOUCH_USE ? &o->uses[b].first : &o->changes[b].first,
                         **last = t->how == VMSIM__TOUCH_USE ? &o->uses[b].last : &o->changes[b].last;
@@ -98,6 +101,7 @@ static void link_touch(struct vmsim__replay_order *o, struct vmsim__touch *t) {
 }
 
 static void unlink_touch(struct vmsim__replay_order *o, struct vmsim__touch *t) {
+    VMSIM__ASSERT(t->item && t->item->done);
     const uint32_t b = bucket_of(t);
     struct vmsim__touch **first = t->how == VMSIM__TOUCH_USE ? &o->uses[b].first : &o->changes[b].first,
                         **last = t->how == VMSIM__TOUCH_USE ? &o->uses[b].last : &o->changes[b].last;
@@ -184,6 +188,7 @@ static uint64_t in_use(const struct vmsim__replay_order *o, uint64_t now) {
     const struct vmsim__replay_item *x = o->oldest;
     while (x && is_over(x, now))
         x = x->newer;
+    VMSIM__ASSERT(!x || x->place < o->place);
     return x ? o->place - x->place : 0;
 }
 
@@ -206,6 +211,7 @@ static int by_value(const void *a, const void *b) {
 
 /* The pages of a batch, once each: those met lately are left out before they are sorted. */
 static bool collect_pages(struct vmsim__replay_order *o, struct vmsim__replay_item *x) {
+    VMSIM__ASSERT(x->in.accesses && !x->pages.count);
     uint64_t recent[RECENT] = {0};
     for (size_t i = 0; i < x->in.count; i++) {
         const uint64_t page = vmsim_access_va(x->in.accesses[i]) >> PAGE_SHIFT;
@@ -240,6 +246,7 @@ static bool refers_to(struct vmsim__replay_order *o, struct vmsim__replay_item *
 
 /* Both touch the same part of the same thing. */
 static bool meet(struct vmsim__replay_order *o, const struct vmsim__touch *a, const struct vmsim__touch *b) {
+    VMSIM__ASSERT(a->item != b->item);
     if (a->what != b->what || a->id != b->id || a->from > b->last || b->from > a->last)
         return false;
     if (a->item->in.accesses && a->what == VMSIM__TOUCH_SPACE)
@@ -251,6 +258,7 @@ static bool meet(struct vmsim__replay_order *o, const struct vmsim__touch *a, co
 
 static struct vmsim__replay_item *search(struct vmsim__replay_order *o, const struct vmsim__touch *t,
                                          const struct vmsim__touch *d, uint64_t now) {
+    VMSIM__ASSERT(t->item && t->item->in.task < o->lanes.count);
     const struct vmsim__replay_item *x = t->item;
     for (; d && d->item->number < x->number; d = d->next) {
         const bool both_publish = d->how == VMSIM__TOUCH_PUBLISH && t->how == VMSIM__TOUCH_PUBLISH;
@@ -298,6 +306,7 @@ void vmsim__order_finish(struct vmsim__replay_order *o, struct vmsim__replay_ite
 
 void vmsim__order_retire(struct vmsim__replay_order *o, uint64_t now) {
     while (o->done && o->done->done_at <= now) {
+        VMSIM__ASSERT(o->done->done && o->done->number < o->number);
         struct vmsim__replay_item *x = o->done;
         o->done = x->done_next;
         go(o, x);

@@ -22,6 +22,7 @@ struct root {
 };
 
 static int fill_root(struct root *root) {
+    VMSIM__ASSERT(root);
     const struct vmsim_param fields[] = {
         {.name = "vmsim",
          .type = VMSIM_PARAM_UINT,
@@ -101,6 +102,7 @@ static int settle_plugin(struct vmsim_config *config, const char *path, const ch
 }
 
 static bool is_built_in(const struct vmsim__policy_domain *domain, const char *name) {
+    VMSIM__ASSERT(domain->built_in && name);
     const struct vmsim_policy *const *p = domain->built_in;
     while (*p && strcmp((*p)->name, name) != 0)
         p++;
@@ -167,6 +169,7 @@ static int settle_arrays(struct vmsim_config *config, const struct vmsim__policy
  * as if it had tried a policy is worse than none. */
 static int settle_choice(struct vmsim_config *config, const struct vmsim_policy_domain_info *domain,
                          struct vmsim__policy_choice *choice) {
+    VMSIM__ASSERT(domain->name && choice);
     char path[80];
     snprintf(path, sizeof path, "policies.%s", domain->name);
     if ((choice->name || choice->plugin) && !domain->simulated)
@@ -221,6 +224,7 @@ int vmsim_machine_create(struct vmsim_config *config, struct vmsim_machine **out
 
 /* Takes the knob that `text` begins with out of the machine's list, which is a copy. False: it is about none. */
 static bool drop_knob(struct vmsim__machine_spec *machine, const char *text) {
+    VMSIM__ASSERT(text);
     struct vmsim_param_pair *pairs = machine->sysctl.data;
     for (size_t i = 0; i < machine->sysctl.count; i++) {
         size_t n = strlen(pairs[i].origin);
@@ -238,6 +242,7 @@ static bool drop_knob(struct vmsim__machine_spec *machine, const char *text) {
 static int create_machine(struct vmsim_config *config, const struct vmsim__scenario_spec *spec,
                           struct vmsim__machine_spec *machine, const struct vmsim_allocator *allocator,
                           struct vmsim_machine **out) {
+    VMSIM__ASSERT(out && spec);
     const size_t size = sizeof(struct vmsim_param_pair);
     struct vmsim_param_pair *knobs = vmsim__config_alloc(config, machine->sysctl.count + 1, size);
     int first = knobs ? 0 : VMSIM_ENOMEM, code = first;
@@ -290,6 +295,7 @@ static bool has_no_place(const struct vmsim_scenario *s, const struct vmsim__fil
 }
 
 static int create_files(struct vmsim_scenario *s) {
+    VMSIM__ASSERT(s->machine);
     const struct vmsim__file_decl *files = s->spec->workload.files.data;
     for (size_t i = 0; i < s->spec->workload.files.count; i++) {
         uint32_t id;
@@ -310,6 +316,7 @@ static int create_files(struct vmsim_scenario *s) {
 /* Opens the job's trace or sets its program going. Adds an error and returns its code when that cannot be. */
 static int prepare_job(struct vmsim_scenario *s, struct vmsim__job *job, const struct vmsim__task_decl *decl,
                        const char *path) {
+    VMSIM__ASSERT(job->scenario == s && !job->replay);
     if ((decl->trace != NULL) == (decl->program.count != 0))
         return vmsim__config_error(s->config, path,
                                    decl->trace ? "a task has a trace or a program, not both"
@@ -331,6 +338,7 @@ static int prepare_job(struct vmsim_scenario *s, struct vmsim__job *job, const s
 
 /* Makes those of a path that are not there yet. */
 static int make_cgroup(struct vmsim_machine *m, const char *path) {
+    VMSIM__ASSERT(path && m);
     char above[VMSIM__CGROUP_PATH_MAX];
     int err = 0;
     for (const char *end = strchr(path + 1, '/'); *path == '/' && !err && end; end = strchr(end + 1, '/')) {
@@ -378,6 +386,7 @@ static unsigned first_cpu(struct vmsim_scenario *s, const struct vmsim__task_dec
 
 /* All tasks begin by an event, those that start at 0 as well: one rule decides who is first. */
 static int create_tasks(struct vmsim_scenario *s) {
+    VMSIM__ASSERT(s->machine && !s->jobs.count);
     const struct vmsim__task_decl *tasks = s->spec->workload.tasks.data;
     int result = 0;
     for (size_t i = 0; i < s->spec->workload.tasks.count; i++) {

@@ -27,6 +27,7 @@ static int check_kernel(struct vmsim_config *config, const struct vmsim__machine
 
 /* As the kernel takes them (numa_set_distance): a node is 10 from itself. Others may be as near (numa=fake). */
 static int check_distances(struct vmsim_config *config, const struct vmsim__node_spec *node, size_t at) {
+    VMSIM__ASSERT(node);
     char path[PATH_SIZE];
     const uint64_t *distance = node->distances.data;
     if (distance[at] == 10)
@@ -39,6 +40,7 @@ static int check_distances(struct vmsim_config *config, const struct vmsim__node
 /* A row of a matrix of nodes: none, or as many values as nodes. */
 static int check_row(struct vmsim_config *config, const struct vmsim_param_list *row, size_t nodes, size_t node,
                      const char *key) {
+    VMSIM__ASSERT(node < nodes && key);
     char path[PATH_SIZE];
     if (!row->count || row->count == nodes)
         return 0;
@@ -79,6 +81,7 @@ static int check_arrays(struct vmsim_config *config, const struct vmsim__machine
 }
 
 static bool holds_size(const struct vmsim__tlb_array_spec *a, uint64_t size) {
+    VMSIM__ASSERT(size > 0);
     const uint64_t *sizes = a->sizes.data;
     for (size_t i = 0; i < a->sizes.count; i++) {
         if (sizes[i] == size)
@@ -141,6 +144,7 @@ static const char *behind(const char *text, const char *origin) {
 /* One of `pairs` at `path` is what the text begins with: told there. */
 static bool told_at_pair(struct vmsim_config *config, const struct vmsim_param_list *list, const char *path,
                          const char *text) {
+    VMSIM__ASSERT(path && text);
     const struct vmsim_param_pair *pairs = list->data;
     for (size_t i = 0; i < list->count; i++) {
         const char *rest = behind(text, pairs[i].origin);
@@ -162,6 +166,7 @@ static const char *base_name(const char *path) {
 /* The text is about this choice of a policy: its plugin, its name or its parameters. */
 static bool told_at_choice(struct vmsim_config *config, const struct vmsim__policy_choice *c, const char *path,
                            const char *text) {
+    VMSIM__ASSERT(path && text);
     char words[PATH_SIZE], params[PATH_SIZE];
     snprintf(params, sizeof params, "%.200s.params", path);
     if (told_at_pair(config, &c->params, params, text))
@@ -177,6 +182,7 @@ static bool told_at_choice(struct vmsim_config *config, const struct vmsim__poli
 }
 
 static bool told_at_array(struct vmsim_config *config, const struct vmsim__machine_spec *m, const char *text) {
+    VMSIM__ASSERT(text);
     const struct vmsim__tlb_array_spec *a = m->tlb.arrays.data;
     for (size_t i = 0; i < m->tlb.arrays.count; i++) {
         char path[PATH_SIZE], begin[PATH_SIZE];
@@ -195,6 +201,7 @@ static bool told_at_array(struct vmsim_config *config, const struct vmsim__machi
 }
 
 static bool told_at_plugin(struct vmsim_config *config, const struct vmsim__machine_spec *m, const char *text) {
+    VMSIM__ASSERT(text);
     const char *const *plugins = m->plugins.data;
     for (size_t i = 0; i < m->plugins.count; i++) {
         char path[PATH_SIZE];
@@ -219,6 +226,7 @@ static bool told_at_policies(struct vmsim_config *config, const struct vmsim__po
 
 /* The text begins with a key of the machine: "hugepages: ...", "hugetlb[1]: ...", "tlb.asid.bits: ...". */
 static bool told_at_key(struct vmsim_config *config, const char *text) {
+    VMSIM__ASSERT(text);
     static const char *const keys[] = {"hugepages", "gigantic_pages", "hugetlb", "default_hugepagesz", "tlb.asid.bits"};
     const char *rest = strstr(text, ": ");
     char path[PATH_SIZE];

@@ -46,6 +46,7 @@ struct check {
 
 /* path + suffix at `out`, cut when too long. */
 static const char *extend(char *out, const char *path, const char *suffix) {
+    VMSIM__ASSERT(out != suffix && suffix);
     size_t n = strlen(path), m = strlen(suffix);
     n = n < PATH_SIZE ? n : PATH_SIZE - 1;
     m = m < PATH_SIZE - n ? m : PATH_SIZE - n - 1;
@@ -64,6 +65,7 @@ static const char *extend_step(char *out, const char *path, size_t index, const 
 }
 
 static void add(struct check *c, struct vmsim__names *set, const char *name) {
+    VMSIM__ASSERT(set);
     if (!name || (c->regions_only && set != &c->regions))
         return;
     if (vmsim__names_add(c->alloc, set, name) == VMSIM__NO_NAME)
@@ -72,6 +74,7 @@ static void add(struct check *c, struct vmsim__names *set, const char *name) {
 
 static void wrong(struct check *c, const char *path, const char *field, const char *format, const char *word,
                   const char *close) {
+    VMSIM__ASSERT(path && field && format);
     char at[PATH_SIZE], text[300], hint[120] = "";
     extend(at, path, field);
     snprintf(text, sizeof text, format, word);
@@ -84,6 +87,7 @@ static void wrong(struct check *c, const char *path, const char *field, const ch
  * every use would look like a slip. */
 static void look_up(struct check *c, struct vmsim__names *set, const char *name, const char *path, const char *field,
                     const char *format) {
+    VMSIM__ASSERT(set && path && field);
     const char *close = NULL;
     if (!name || c->no_memory || vmsim__names_find(set, name) != VMSIM__NO_NAME)
         return;
@@ -138,6 +142,7 @@ static void collect_barrier(struct check *c, const struct vmsim__step_barrier *b
 static void collect(struct check *c, const struct vmsim_param_list *steps, const struct place *p);
 
 static void collect_step(struct check *c, const struct vmsim_param_variant *step, const struct place *p) {
+    VMSIM__ASSERT(step->variant);
     char path[PATH_SIZE];
     const void *d = step->data;
     struct place inner = *p;
@@ -207,6 +212,7 @@ static void check_cpu(struct check *c, uint64_t cpu, const char *path) {
 
 /* A described program says where each of its tasks runs; a trace has more of them than anybody would name. */
 static void check_cpus(struct check *c, const struct vmsim__task_decl *t, const char *path) {
+    VMSIM__ASSERT(c->cpus > 0);
     const uint64_t *cpus = t->cpus.data;
     bool found = !t->has_cpu || !t->cpus.count;
     if (t->cpus.count && !t->trace)
@@ -275,6 +281,7 @@ static void check_mmap(struct check *c, const struct vmsim__step_mmap *d, const 
 }
 
 static void check_place(struct check *c, const struct vmsim__file_decl *file, const char *path) {
+    VMSIM__ASSERT(path);
     bool lies = file->kind == VMSIM_FILE_REGULAR || file->kind == VMSIM_FILE_BLOCKDEV;
     look_up(c, &c->devices, file->device, path, ".device", "there is no device '%s' in machine.devices");
     if (file->device && !lies)
@@ -303,6 +310,7 @@ static void check_device_fault(struct check *c, const struct vmsim__step_device_
 }
 
 static void check_step(struct check *c, const struct vmsim_param_variant *step, const char *path) {
+    VMSIM__ASSERT(step->variant && path);
     const void *d = step->data;
     switch (vmsim__verb_of(step)) {
     case VMSIM__VERB_MMAP:
@@ -386,6 +394,7 @@ static void check_steps(struct check *c, const struct vmsim_param_list *steps, c
 /* ---- tasks, barriers, expectations ---- */
 
 static void check_task_name(struct check *c, const struct vmsim__task_decl *tasks, size_t i) {
+    VMSIM__ASSERT(tasks);
     char path[64];
     size_t known = c->tasks.count;
     if (vmsim__names_add(c->alloc, &c->tasks, tasks[i].name) == VMSIM__NO_NAME)
@@ -503,6 +512,7 @@ static void collect_devices(struct check *c, const struct vmsim__machine_spec *m
 }
 
 int vmsim__workload_validate(struct vmsim_config *config, const struct vmsim__scenario_spec *spec, unsigned cpus) {
+    VMSIM__ASSERT(spec && cpus > 0);
     struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);
     if (!alloc)
         return VMSIM_ENOMEM;
