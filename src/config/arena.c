@@ -41,6 +41,7 @@ static struct vmsim__arena_chunk *new_chunk(struct vmsim__arena *a, size_t size)
 }
 
 static void *own_chunk(struct vmsim__arena *a, size_t bytes) {
+    VMSIM__ASSERT(bytes > 0);
     struct vmsim__arena_chunk *c = new_chunk(a, bytes + sizeof *c);
     if (!c)
         return NULL;
@@ -87,6 +88,7 @@ void *vmsim__arena_alloc(struct vmsim__arena *a, size_t count, size_t size) {
 
 /* The end mark comes with the zeroed memory. */
 char *vmsim__arena_copy(struct vmsim__arena *a, const char *text, size_t length) {
+    VMSIM__ASSERT(text || !length);
     char *p = vmsim__arena_alloc(a, length + 1, 1);
     if (p && length)
         memcpy(p, text, length);
@@ -94,6 +96,7 @@ char *vmsim__arena_copy(struct vmsim__arena *a, const char *text, size_t length)
 }
 
 char *vmsim__arena_vprintf(struct vmsim__arena *a, const char *format, va_list args) {
+    VMSIM__ASSERT(format);
     va_list again;
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);

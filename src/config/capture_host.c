@@ -2,6 +2,7 @@
 /* Reading the live host into a capture: one table of what is read, as files or as folders of one-line files.
  *
  * Nothing is written to the host, and nothing needs privileges; what they would show is noted. */
+#include "base/util.h"
 #include "config/capture.h"
 
 #include <dirent.h>
@@ -66,6 +67,7 @@ static const char *const message_words[] = {"ommand line:",     "RAM map:",     
                                             "Booting paravirt", "EFI: mem",       "efi: mem",      "Hugepagesize"};
 
 static void keep(struct vmsim__capture *c, const char *name, struct vmsim__textbuf *b, int error) {
+    VMSIM__ASSERT(name && b);
     if (b->failed || error == ENOMEM)
         c->failed = true;
     if (error)
@@ -83,6 +85,7 @@ static void read_file(struct vmsim__capture *c, const char *path, const char *na
 
 /* One readable file of a folder as "name = value"; further lines of the value are joined by blanks. */
 static bool add_value(struct vmsim__capture *c, struct vmsim__textbuf *out, const char *folder, const char *name) {
+    VMSIM__ASSERT(folder && name);
     char path[4096];
     struct stat st;
     struct vmsim__textbuf b;
@@ -108,6 +111,7 @@ static int no_dots(const struct dirent *e) {
 }
 
 static void read_folder(struct vmsim__capture *c, const char *path, const char *name) {
+    VMSIM__ASSERT(path && name);
     struct vmsim__textbuf b;
     struct dirent **entries;
     unsigned refused = 0;
@@ -216,6 +220,7 @@ static void read_iomem(struct vmsim__capture *c) {
 }
 
 static bool about_memory(const char *message) {
+    VMSIM__ASSERT(message);
     for (size_t i = 0; i < sizeof message_words / sizeof message_words[0]; i++) {
         if (strstr(message, message_words[i]))
             return true;
@@ -225,6 +230,7 @@ static bool about_memory(const char *message) {
 
 /* Behind "<6>" and "[    0.123456] ". */
 static const char *message_text(const char *line) {
+    VMSIM__ASSERT(line);
     if (*line == '<' && strchr(line, '>'))
         line = strchr(line, '>') + 1;
     if (*line == '[' && strspn(line + 1, " 0123456789.") && line[1 + strspn(line + 1, " 0123456789.")] == ']') {

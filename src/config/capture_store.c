@@ -36,6 +36,7 @@ int vmsim__capture_open(struct vmsim__capture *c, const char *directory, struct 
 /* O_NONBLOCK, so that a capture with a pipe in place of a file does not hang; sizes are not asked for, as /proc tells
  * 0. */
 int vmsim__read_whole(struct vmsim__textbuf *b, const char *path) {
+    VMSIM__ASSERT(path && *path);
     char block[16384];
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -56,6 +57,7 @@ int vmsim__read_whole(struct vmsim__textbuf *b, const char *path) {
 }
 
 void vmsim__capture_add(struct vmsim__capture *c, const char *name, const char *text, size_t length) {
+    VMSIM__ASSERT(name && *name);
     struct vmsim__capture_file f = {vmsim__arena_copy(&c->arena, name, strlen(name)),
                                     text ? vmsim__arena_copy(&c->arena, text, length) : NULL};
     if (!f.name || (text && !f.text) || !vmsim__vec_push(c->alloc, &c->files, f))
@@ -75,6 +77,7 @@ void vmsim__capture_note(struct vmsim__capture *c, const char *file, const char 
 /* A file that is not there is no fault of the capture: kernels and rights differ, and its absence is remembered like a
  * text. */
 static void load_file(struct vmsim__capture *c, const char *name) {
+    VMSIM__ASSERT(name);
     char path[4096];
     struct vmsim__textbuf b;
     vmsim__textbuf_init(&b, c->alloc);
@@ -94,6 +97,7 @@ static void load_file(struct vmsim__capture *c, const char *name) {
 }
 
 const char *vmsim__capture_text(struct vmsim__capture *c, const char *name) {
+    VMSIM__ASSERT(name);
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < c->files.count; i++) {
             if (!strcmp(c->files.at[i].name, name))
@@ -107,6 +111,7 @@ const char *vmsim__capture_text(struct vmsim__capture *c, const char *name) {
 }
 
 bool vmsim__capture_has(const struct vmsim__capture *c, const char *path) {
+    VMSIM__ASSERT(path);
     char name[4096];
     bool found = false;
     for (size_t i = 0; c->directory && i < c->files.count && !found; i++) {
@@ -159,6 +164,7 @@ bool vmsim__next_line(const char **at, char *line, size_t size) {
 }
 
 bool vmsim__line_value(const char *text, const char *key, char *value, size_t size) {
+    VMSIM__ASSERT(key && *key && size > 0);
     char line[4096];
     size_t length = strlen(key);
     while (text && vmsim__next_line(&text, line, sizeof line)) {

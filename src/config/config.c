@@ -105,6 +105,7 @@ int vmsim_config_load_text(struct vmsim_config *c, const char *name, const char 
 
 /* Bytes before the first '=' that no quote or index holds. */
 static size_t path_length(const char *text) {
+    VMSIM__ASSERT(text);
     bool quoted = false;
     size_t i = 0;
     for (; text[i] && (quoted || text[i] != '='); i++)
@@ -198,6 +199,7 @@ int vmsim_config_error_code(const struct vmsim_config *c, size_t index) {
 
 /* Hands the text made in `out` to the caller. */
 static int hand_out(struct vmsim_config *c, const char **text, size_t *size) {
+    VMSIM__ASSERT(text);
     *text = c->out.failed ? NULL : vmsim__textbuf_text(&c->out);
     if (size)
         *size = c->out.failed ? 0 : c->out.count;
@@ -288,6 +290,7 @@ int vmsim__config_bind(struct vmsim_config *c, const struct vmsim__node *node, c
 
 /* The message is made first: its arguments may be texts of this configuration. */
 int vmsim__config_error(struct vmsim_config *c, const char *path, const char *format, ...) {
+    VMSIM__ASSERT(path && format);
     va_list args;
     va_start(args, format);
     const char *message = vmsim__arena_vprintf(&c->arena, format, args);
@@ -299,6 +302,7 @@ int vmsim__config_error(struct vmsim_config *c, const char *path, const char *fo
 }
 
 int vmsim__config_error_node(struct vmsim_config *c, const struct vmsim__node *node, const char *format, ...) {
+    VMSIM__ASSERT(format);
     struct vmsim__place nowhere = {0};
     va_list args;
     va_start(args, format);
@@ -328,6 +332,7 @@ const char *vmsim__config_relative(struct vmsim_config *c, const char *config_pa
 }
 
 const char *vmsim__config_find(struct vmsim_config *c, const char *config_path, const char *path) {
+    VMSIM__ASSERT(config_path && path);
     const char *beside = vmsim__config_relative(c, config_path, path);
     if (!beside || *path == '/' || !access(beside, F_OK))
         return beside;

@@ -24,6 +24,7 @@ static int worse(int a, int b) {
 
 /* The path grows on the way down and is cut back on the way up; enter returns the length to go back to. */
 static size_t enter_key(struct vmsim_config *c, const char *key) {
+    VMSIM__ASSERT(key);
     size_t before = c->path.count;
     vmsim__textbuf_puts(&c->path, before && key[0] ? "." : "");
     vmsim__textbuf_puts(&c->path, key);
@@ -61,6 +62,7 @@ static int bad(struct vmsim_config *c, const struct vmsim__node *n, const char *
 
 /* "nothing" is what a key without a value holds: mostly a line whose value was forgotten or commented out. */
 static int wrong_kind(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p) {
+    VMSIM__ASSERT(n && p);
     if (!vmsim__node_is_null(n))
         return vmsim__diag_add(c, VMSIM_ECONFIG, n->place, "%sexpected %s, got %s", where(c), vmsim__param_expects(p),
                                vmsim__node_what(n));
@@ -95,6 +97,7 @@ static int make_list(struct vmsim_config *c, struct vmsim_param_list *list, size
 
 /* Bounds of the number of elements. */
 static int check_count(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p) {
+    VMSIM__ASSERT(n && p);
     char limits[128], message[256];
     if (n->count >= p->min && (!p->max || n->count <= p->max))
         return 0;
@@ -156,6 +159,7 @@ static int bind_struct_map(struct vmsim_config *c, const struct vmsim__node *n, 
 
 /* The origin is kept beside the value: who writes it later (a sysctl at boot) can still say where it came from. */
 static int bind_pair(struct vmsim_config *c, const struct vmsim__entry *e, struct vmsim_param_pair *pair) {
+    VMSIM__ASSERT(e->key && pair);
     static const struct vmsim_param text = {.type = VMSIM_PARAM_STRING};
     pair->key = e->key;
     pair->origin = vmsim__place_text(c, e->value->place);
@@ -179,6 +183,7 @@ static int bind_map(struct vmsim_config *c, const struct vmsim__node *n, const s
 
 /* The tag of a step: a bare word, or the one key of a mapping. NULL: neither. */
 static const char *tag_of(const struct vmsim__node *n, const struct vmsim__node **body, struct vmsim__place *at) {
+    VMSIM__ASSERT(n && body && at);
     *body = NULL;
     *at = n->place;
     if (n->kind == NODE_SCALAR && !vmsim__node_is_null(n))
@@ -231,6 +236,7 @@ static int bind_body(struct vmsim_config *c, const struct vmsim__node *body, str
 
 static int bind_variant(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_variant *variants,
                         struct vmsim_param_variant *out) {
+    VMSIM__ASSERT(variants && out);
     const struct vmsim__node *body;
     struct vmsim__place at;
     const char *tag = tag_of(n, &body, &at);
@@ -298,6 +304,7 @@ static int bind_collection(struct vmsim_config *c, const struct vmsim__node *n, 
 
 /* `n` as the value of `p`, stored at `at`. */
 static int bind_param(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
+    VMSIM__ASSERT(n && p && at);
     if (p->type == VMSIM_PARAM_NODE)
         return bind_node(c, n, at);
     if (p->type == VMSIM_PARAM_STRUCT)
@@ -325,6 +332,7 @@ static int bind_text(struct vmsim_config *c, const struct vmsim_param *p, void *
  * its own: errors point at the section. */
 static int bind_absent(struct vmsim_config *c, const struct vmsim__node *parent, const struct vmsim_param *p,
                        void *at) {
+    VMSIM__ASSERT(p->name && at);
     if (vmsim__param_is_required(p) && c->incomplete)
         return 0;
     if (vmsim__param_is_required(p))
@@ -343,6 +351,7 @@ static int bind_absent(struct vmsim_config *c, const struct vmsim__node *parent,
 /* `present` tells a value that was given from a default of the same value. */
 static int bind_field(struct vmsim_config *c, const struct vmsim__node *mapping, const struct vmsim_param *p,
                       void *out) {
+    VMSIM__ASSERT(mapping && p->name);
     const struct vmsim__node *n = vmsim__node_get(mapping, p->name);
     if (!n)
         return bind_absent(c, mapping, p, (char *)out + p->offset);
@@ -370,6 +379,7 @@ static int check_keys(struct vmsim_config *c, const struct vmsim__node *n, const
 
 /* The key that a mapping of this table would begin with: the first that must be there, or the first of all. */
 static const char *first_wanted(const struct vmsim_param *table) {
+    VMSIM__ASSERT(table);
     const struct vmsim_param *p = table;
     while (p->name && (p->fallback || (p->flags & VMSIM_PARAM_OPTIONAL) || !vmsim__param_is_scalar(p->type)))
         p++;
@@ -395,6 +405,7 @@ static int bind_shorthand(struct vmsim_config *c, const struct vmsim__node *n, c
 /* Unknown keys first: a misspelt key is mostly why a required one is missing. */
 static int bind_mapping(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *table,
                         void *out) {
+    VMSIM__ASSERT(n && table && out);
     if (n->kind != NODE_MAPPING)
         return bind_shorthand(c, n, table, out);
     int err = check_keys(c, n, table);
@@ -405,6 +416,7 @@ static int bind_mapping(struct vmsim_config *c, const struct vmsim__node *n, con
 
 /* One level of the dump, whether the file wrote it out or used a shorthand. */
 int vmsim__bind_table(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *table, void *out) {
+    VMSIM__ASSERT(n && table && out);
     struct vmsim__node empty = {.kind = NODE_MAPPING, .place = n->place};
     if (c->depth >= CONFIG_DEPTH_LIMIT)
         return too_deep(c, n);

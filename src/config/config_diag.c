@@ -31,6 +31,7 @@ static const char *skip_chars(const char *s, const char *end, size_t n) {
 }
 
 static size_t count_chars(const char *s, const char *end) {
+    VMSIM__ASSERT(s <= end);
     size_t n = 0;
     for (; s < end; s += char_size(s))
         n++;
@@ -39,6 +40,7 @@ static size_t count_chars(const char *s, const char *end) {
 
 /* Whether the text can be shown at all: the bytes of an error of encoding cannot. */
 static bool is_printable(const char *s, const char *end) {
+    VMSIM__ASSERT(s <= end);
     unsigned point;
     for (size_t n; s < end; s += n) {
         n = vmsim__utf8_size(s, (size_t)(end - s), &point);
@@ -60,6 +62,7 @@ static void line_of(const struct vmsim__place *at, const char **start, const cha
 
 /* Tabs are kept, so that the caret stands right whatever a terminal makes of them. */
 static void add_caret(struct vmsim__textbuf *b, const char *start, const char *caret, const char *end, size_t length) {
+    VMSIM__ASSERT(start <= caret && caret <= end);
     vmsim__textbuf_puts(b, "\n    ");
     for (const char *s = start; s < caret; s += char_size(s))
         vmsim__textbuf_puts(b, *s == '\t' ? "\t" : " ");
@@ -71,6 +74,7 @@ static void add_caret(struct vmsim__textbuf *b, const char *start, const char *c
 
 /* A long line is cut around the caret; then only the place is marked, not the length. */
 static void add_source_line(struct vmsim__textbuf *b, const struct vmsim__place *at) {
+    VMSIM__ASSERT(at->source);
     if (!at->source->text || !at->line || at->line > at->source->line_count)
         return;
     const char *start, *end;
@@ -110,6 +114,7 @@ static void add_includes(struct vmsim__textbuf *b, const struct vmsim__source *s
 }
 
 static bool is_before(const struct vmsim__diag *a, const struct vmsim__diag *b) {
+    VMSIM__ASSERT(a != b);
     size_t x = a->place.source ? a->place.source->order : SIZE_MAX;
     size_t y = b->place.source ? b->place.source->order : SIZE_MAX;
     if (x != y)
@@ -142,6 +147,7 @@ static int drop(struct vmsim_config *c, int code) {
 }
 
 int vmsim__diag_vadd(struct vmsim_config *c, int code, struct vmsim__place place, const char *format, va_list args) {
+    VMSIM__ASSERT(code < 0 && format);
     c->last_code = code;
     if (c->errors.count >= CONFIG_ERROR_LIMIT)
         return drop(c, code);
@@ -188,6 +194,7 @@ const char *vmsim__diag_suggest(struct vmsim_config *c, const char *word, const 
 
 /* A section of `table` whose own table has the key, or NULL: `machine.memory` belongs to the nodes. */
 static const struct vmsim_param *section_with(const struct vmsim_param *table, const char *key) {
+    VMSIM__ASSERT(table && key);
     for (const struct vmsim_param *p = table; p->name; p++) {
         bool nested = p->type == VMSIM_PARAM_STRUCT || p->type == VMSIM_PARAM_STRUCT_LIST;
         if (nested && p->fields && vmsim__param_find(p->fields, key, strlen(key)))
@@ -197,6 +204,7 @@ static const struct vmsim_param *section_with(const struct vmsim_param *table, c
 }
 
 const char *vmsim__diag_suggest_key(struct vmsim_config *c, const char *key, const struct vmsim_param *table) {
+    VMSIM__ASSERT(key);
     static const char *const directives[] = {"preset", "include", NULL};
     const char *text = vmsim__diag_suggest(c, key, &table->name, sizeof *table);
     if (*text)
@@ -209,6 +217,7 @@ const char *vmsim__diag_suggest_key(struct vmsim_config *c, const char *key, con
 }
 
 const char *vmsim__diag_word(struct vmsim_config *c, const char *word) {
+    VMSIM__ASSERT(word);
     char *text = vmsim__arena_alloc(&c->arena, WORD_SHOWN + 8, 1);
     if (!text)
         return "";

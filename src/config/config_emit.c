@@ -39,6 +39,7 @@ static bool is_plain_char(char c) {
 /* Conservative on purpose: what needs no quotes here needs none in YAML 1.1 and 1.2 of any reader. A relative path is
  * the one text that may begin with a dot. */
 static bool is_plain(const char *s, bool number) {
+    VMSIM__ASSERT(s);
     bool alpha = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '_' || *s == '/';
     bool digit = *s >= '0' && *s <= '9';
     if (!alpha && !(number && digit) && strncmp(s, "./", 2) != 0 && strncmp(s, "../", 3) != 0)
@@ -128,6 +129,7 @@ static bool is_zero(const struct vmsim_param *p, const char *at);
 
 /* Member by member: padding may hold anything. */
 static bool all_zero(const struct vmsim_param *table, const char *data) {
+    VMSIM__ASSERT(table && data);
     for (; table->name; table++)
         if (!is_zero(table, data + table->offset) || (table->present && data[table->present]))
             return false;
@@ -145,6 +147,7 @@ static bool is_zero(const struct vmsim_param *p, const char *at) {
 /* The rule that makes the round trip exact: a value is left out only if reading its absence gives it back. With a
  * `present` flag the flag decides; otherwise an absent OPTIONAL is zero, and so zero is left out. */
 static bool is_left_out(const struct vmsim_param *p, const char *data) {
+    VMSIM__ASSERT(p->name && data);
     const char *at = data + p->offset;
     if (p->present)
         return !data[p->present];
@@ -163,6 +166,7 @@ static bool has_fields(const struct vmsim_param *table, const char *data) {
 /* A struct after "key:", or as the rest of a list's element after "- ". */
 static void emit_body(struct emitter *e, const struct vmsim_param *table, const char *data, const struct vmsim__node *n,
                       size_t indent) {
+    VMSIM__ASSERT(table && data);
     if (!has_fields(table, data)) {
         vmsim__textbuf_puts(e->b, " {}\n");
         return;
@@ -200,6 +204,7 @@ static void emit_struct_map(struct emitter *e, const struct vmsim_param *p, stru
 
 /* A number of the file stays without quotes; the bound value is the text either way. */
 static void emit_map(struct emitter *e, struct vmsim_param_list list, const struct vmsim__node *n, size_t indent) {
+    VMSIM__ASSERT(list.data || !list.count);
     const struct vmsim_param_pair *pair = list.data;
     for (size_t i = 0; i < list.count; i++, pair++) {
         const struct vmsim__node *value = vmsim__node_get(n, pair->key);
@@ -212,6 +217,7 @@ static void emit_map(struct emitter *e, struct vmsim_param_list list, const stru
 
 /* A step indents by four: two for "- " and two for its tag. */
 static void emit_variants(struct emitter *e, struct vmsim_param_list list, const struct vmsim__node *n, size_t indent) {
+    VMSIM__ASSERT(list.data || !list.count);
     const struct vmsim_param_variant *v = list.data;
     for (size_t i = 0; i < list.count; i++, v++) {
         const struct vmsim__node *step = item(n, i);
@@ -230,6 +236,7 @@ static void emit_variants(struct emitter *e, struct vmsim_param_list list, const
 /* A list or map after its key. */
 static void emit_collection(struct emitter *e, const struct vmsim_param *p, const char *at, const struct vmsim__node *n,
                             size_t indent) {
+    VMSIM__ASSERT(p->name && at);
     struct vmsim_param_list list;
     memcpy(&list, at, sizeof list);
     bool map = p->type == VMSIM_PARAM_MAP || p->type == VMSIM_PARAM_STRUCT_MAP;
@@ -252,6 +259,7 @@ static void emit_collection(struct emitter *e, const struct vmsim_param *p, cons
 /* Every type has one form, so that two dumps can be compared as texts. */
 static void emit_param(struct emitter *e, const struct vmsim_param *p, const char *at, const struct vmsim__node *n,
                        size_t indent) {
+    VMSIM__ASSERT(p->name && at);
     put_key(e, p->name, indent);
     if (p->type == VMSIM_PARAM_STRUCT) {
         emit_body(e, p->fields, at, n, indent + 2);
@@ -272,6 +280,7 @@ static void emit_param(struct emitter *e, const struct vmsim_param *p, const cha
  * field, and the others are defaults. */
 static void emit_fields(struct emitter *e, const struct vmsim_param *table, const char *data,
                         const struct vmsim__node *n, size_t indent) {
+    VMSIM__ASSERT(table && data);
     bool shorthand = n && n->kind != NODE_MAPPING && !vmsim__node_is_null(n);
     for (const struct vmsim_param *p = table; p->name; p++) {
         const struct vmsim__node *value = shorthand ? NULL : vmsim__node_get(n, p->name);

@@ -24,6 +24,7 @@ static int reason(const struct vmsim_config *c, size_t errors_before) {
 
 /* Keys of a whole configuration beside the section that is asked for cannot be taken in: say so, for each. */
 static int check_rest(struct vmsim_config *c, const struct vmsim__node *whole, const char *section) {
+    VMSIM__ASSERT(whole);
     int err = 0;
     for (size_t i = 0; i < whole->count; i++) {
         const struct vmsim__entry *e = &whole->entries[i];
@@ -87,6 +88,7 @@ static int include_file(struct vmsim_config *c, const char *path, const struct v
 /* Relative to the file that says it, so that a directory of configurations can be moved. */
 static int take_include(struct vmsim_config *c, const struct vmsim__node *n, struct section section, unsigned depth,
                         struct vmsim__node **under) {
+    VMSIM__ASSERT(n && under);
     if (n->kind != NODE_SCALAR || vmsim__node_is_null(n))
         return vmsim__diag_add(c, VMSIM_ECONFIG, n->place, "include: expected the name of a file, or a list of names");
     const char *path = vmsim__path_beside(c, n->place.source, n->text);
@@ -99,6 +101,7 @@ static int take_include(struct vmsim_config *c, const struct vmsim__node *n, str
 
 static int take_preset(struct vmsim_config *c, const struct vmsim__node *n, struct section section, unsigned depth,
                        struct vmsim__node **under) {
+    VMSIM__ASSERT(n && under);
     if (n->kind != NODE_SCALAR || vmsim__node_is_null(n))
         return vmsim__diag_add(c, VMSIM_ECONFIG, n->place, "preset: expected the name of one preset");
     size_t errors = vmsim__diag_mark(c);
@@ -109,6 +112,7 @@ static int take_preset(struct vmsim_config *c, const struct vmsim__node *n, stru
 /* Takes in what the directives of `n` name, and removes them. All are tried even if one fails. */
 static int take_directives(struct vmsim_config *c, struct vmsim__node *n, struct section section, unsigned depth,
                            struct vmsim__node **under) {
+    VMSIM__ASSERT(n && under);
     struct vmsim__node *preset = NULL, *include = NULL;
     if (vmsim__param_is_directive(section.table, "preset"))
         preset = vmsim__node_get(n, "preset");

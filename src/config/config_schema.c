@@ -262,6 +262,7 @@ static void map(struct json *j, const struct vmsim__tables *t, const struct vmsi
 
 /* What a parameter may hold, as the members of an open object. */
 static void contents(struct json *j, const struct vmsim__tables *t, const struct vmsim_param *p) {
+    VMSIM__ASSERT(p);
     if (vmsim__param_is_scalar(p->type)) {
         scalar(j, p);
     } else if (p->type == VMSIM_PARAM_STRUCT) {
@@ -275,6 +276,7 @@ static void contents(struct json *j, const struct vmsim__tables *t, const struct
 
 /* Known to the engine and not to the tables. */
 static void directives(struct json *j, const struct vmsim_param *fields) {
+    VMSIM__ASSERT(fields);
     if (vmsim__param_is_directive(fields, "preset")) {
         key(j, "preset");
         raw(j, "{\"type\": \"string\", \"description\": \"A file of the preset directories that lies beneath this "
@@ -290,6 +292,7 @@ static void directives(struct json *j, const struct vmsim_param *fields) {
 
 /* A table as the members of an open object. */
 static void table(struct json *j, const struct vmsim__tables *t, const struct vmsim_param *fields) {
+    VMSIM__ASSERT(fields);
     raw_pair(j, "type", "[\"object\", \"null\"]");
     raw_pair(j, "additionalProperties", "false");
     key(j, "properties");
@@ -307,6 +310,7 @@ static void table(struct json *j, const struct vmsim__tables *t, const struct vm
 
 /* An object, or with a shorthand the one value that stands for it. */
 static void definition(struct json *j, const struct vmsim__tables *t, const struct vmsim_param *fields) {
+    VMSIM__ASSERT(fields);
     const struct vmsim_param *shorthand = vmsim__param_shorthand(fields);
     open(j, '{');
     if (!shorthand) {
@@ -327,6 +331,7 @@ static void definition(struct json *j, const struct vmsim__tables *t, const stru
 }
 
 int vmsim__schema_write(const struct vmsim_param *root, struct vmsim__alloc *alloc, struct vmsim__textbuf *b) {
+    VMSIM__ASSERT(root && alloc && b);
     struct vmsim__tables t = {0};
     struct json j = {.b = b, .after_key = true};
     int err = vmsim__tables_collect(alloc, root, &t);

@@ -21,6 +21,7 @@ static struct vmsim__place whole(const struct vmsim__source *s) {
 }
 
 static struct vmsim__source *new_source(struct vmsim_config *c, const char *name) {
+    VMSIM__ASSERT(name);
     struct vmsim__source *s = vmsim__arena_alloc(&c->arena, 1, sizeof *s);
     if (s)
         s->name = vmsim__arena_copy(&c->arena, name, strlen(name));
@@ -82,6 +83,7 @@ static int too_big(struct vmsim_config *c, const struct vmsim__source *s) {
 }
 
 struct vmsim__source *vmsim__source_text(struct vmsim_config *c, const char *name, const char *text, size_t size) {
+    VMSIM__ASSERT(name && (text || !size));
     struct vmsim__source *s = new_source(c, name);
     if (!s)
         return NULL;
@@ -96,6 +98,7 @@ struct vmsim__source *vmsim__source_text(struct vmsim_config *c, const char *nam
 
 /* Reads until the end or one byte beyond the limit. 0 or an errno. */
 static int read_all(int fd, char *buffer, size_t room, size_t *size) {
+    VMSIM__ASSERT(fd >= 0 && buffer);
     for (*size = 0; *size < room;) {
         ssize_t n = read(fd, buffer + *size, room - *size);
         if (n < 0 && errno == EINTR)
@@ -112,6 +115,7 @@ static int read_all(int fd, char *buffer, size_t room, size_t *size) {
 /* Fills `s` from an open file. False after an error, or without memory. */
 /* One byte more than the limit (or than the size that was told) shows that there is more. */
 static bool fill(struct vmsim_config *c, struct vmsim__source *s, int fd, const struct stat *st) {
+    VMSIM__ASSERT(fd >= 0);
     size_t room = S_ISREG(st->st_mode) ? (size_t)st->st_size + 1 : (size_t)CONFIG_FILE_LIMIT + 1;
     char *buffer = vmsim__arena_alloc(&c->arena, room + 1, 1);
     if (!buffer)
@@ -142,6 +146,7 @@ static bool includes_itself(const struct vmsim__source *s) {
 }
 
 static bool open_and_fill(struct vmsim_config *c, struct vmsim__source *s, const char *path) {
+    VMSIM__ASSERT(path);
     struct vmsim__place at = whole(s);
     struct stat st;
     if (stat(path, &st)) {
@@ -178,6 +183,7 @@ static bool open_and_fill(struct vmsim_config *c, struct vmsim__source *s, const
 }
 
 struct vmsim__source *vmsim__source_file(struct vmsim_config *c, const char *path, const struct vmsim__place *from) {
+    VMSIM__ASSERT(path);
     struct vmsim__source *s = new_source(c, path);
     if (!s)
         return NULL;
@@ -192,6 +198,7 @@ struct vmsim__source *vmsim__source_file(struct vmsim_config *c, const char *pat
 }
 
 size_t vmsim__utf8_size(const char *text, size_t left, unsigned *point) {
+    VMSIM__ASSERT(left > 0);
     const unsigned char *s = (const unsigned char *)text;
     unsigned c = s[0];
     size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
@@ -210,6 +217,7 @@ size_t vmsim__utf8_size(const char *text, size_t left, unsigned *point) {
 
 /* Texts are names and paths, which stand in reports and messages as they are. */
 bool vmsim__is_one_line(const char *text) {
+    VMSIM__ASSERT(text);
     const unsigned char *s = (const unsigned char *)text;
     while (*s >= 0x20 && *s != 0x7f && !(*s == 0xc2 && s[1] < 0xa0))
         s++;

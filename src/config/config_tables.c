@@ -34,6 +34,7 @@ static int add_variants(struct vmsim__alloc *alloc, struct vmsim__tables *out, c
 }
 
 int vmsim__tables_collect(struct vmsim__alloc *alloc, const struct vmsim_param *root, struct vmsim__tables *out) {
+    VMSIM__ASSERT(root && out);
     int err = add(alloc, out, root, "", "", "");
     for (size_t i = 0; i < out->count && !err; i++) {
         char title[sizeof out->at[i].title];
@@ -66,6 +67,7 @@ static size_t end_of(const struct vmsim_param *p, size_t struct_size) {
 /* What is wrong with one entry, or NULL. */
 static const char *check_param(const struct vmsim_param *table, const struct vmsim_param *p, size_t struct_size,
                                char *why, size_t size) {
+    VMSIM__ASSERT(table && p->name && size > 0);
     enum vmsim_param_type type = p->type == VMSIM_PARAM_LIST ? p->element : p->type;
     uint64_t value[2];
     if (vmsim__param_find(table, p->name, strlen(p->name)) != p)
@@ -98,6 +100,7 @@ static const char *check_param(const struct vmsim_param *table, const struct vms
 
 static const char *check_table(const struct vmsim_param *table, size_t struct_size, const char *title, char *text,
                                size_t size) {
+    VMSIM__ASSERT(table && size > 0);
     char why[256];
     for (const struct vmsim_param *p = table; p->name; p++) {
         const char *wrong = check_param(table, p, struct_size, why, sizeof why);
@@ -124,6 +127,7 @@ static size_t size_of(const struct vmsim__tables *t, const struct vmsim_param *f
 }
 
 const char *vmsim__param_table_check(const struct vmsim_param *table, size_t struct_size, char *text, size_t size) {
+    VMSIM__ASSERT(table && text && size > 0);
     struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);
     struct vmsim__tables t = {0};
     const char *wrong = "no memory";

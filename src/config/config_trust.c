@@ -26,6 +26,7 @@ int vmsim_config_restrict(struct vmsim_config *c, unsigned limits, const char *r
 
 /* `path` with all links followed; of a file that is yet to be made, its directory's with its name. */
 static bool resolve(const char *path, char real[PATH_MAX]) {
+    VMSIM__ASSERT(path);
     char parent[PATH_MAX];
     const char *slash = strrchr(path, '/');
     if (realpath(path, real))
@@ -49,6 +50,7 @@ bool vmsim__config_may(const struct vmsim_config *c, const char *path) {
 }
 
 int vmsim__config_check_file(struct vmsim_config *c, const char *key, const char *path) {
+    VMSIM__ASSERT(key && path);
     struct vmsim__place place;
     vmsim__path_find(c, key, false, &place);
     bool told = place.source && place.source->is_file; /* else it was typed, by whoever gave the root */
@@ -72,6 +74,7 @@ size_t vmsim_config_plugins_skipped(const struct vmsim_config *c) {
 
 /* Whether the file `real` lies in the directory of the file `beside`. */
 static bool is_beside(const char *real, const char *beside) {
+    VMSIM__ASSERT(real && beside);
     char directory[PATH_MAX];
     if (!realpath(beside, directory))
         return false;

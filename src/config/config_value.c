@@ -68,6 +68,7 @@ static bool has_upper(const struct vmsim_param *p, enum vmsim_param_type type) {
 /* Shortest form: at most six decimals, no trailing zeros. Integer arithmetic: what is printed reads back as the same
  * millionths. */
 static char *format_ratio(uint64_t v, char *text, size_t size) {
+    VMSIM__ASSERT(size > 8);
     snprintf(text, size, "%" PRIu64 ".%06" PRIu64, v / MILLION, v % MILLION);
     size_t n = strlen(text);
     while (n && text[n - 1] == '0')
@@ -99,6 +100,7 @@ static char *format_number(enum vmsim_param_type type, uint64_t v, char *text, s
 }
 
 char *vmsim__param_bounds(const struct vmsim_param *p, enum vmsim_param_type type, char *text, size_t size) {
+    VMSIM__ASSERT(size > 0);
     char low[64], high[64];
     format_number(type, p->min, low, sizeof low);
     format_number(type, p->max, high, sizeof high);
@@ -115,6 +117,7 @@ char *vmsim__param_bounds(const struct vmsim_param *p, enum vmsim_param_type typ
 /* Digits shift left through `scale`, the weight of the last digit in millionths: "0.25" is 0, 2 and 5 at 1000000,
  * 100000 and 10000. A digit with no weight left must be 0. */
 static bool parse_ratio(const char *text, uint64_t *value, const char **why) {
+    VMSIM__ASSERT(text && value && why);
     uint64_t v = 0, scale = MILLION;
     size_t length = strlen(text), digits = 0;
     bool percent = length && text[length - 1] == '%', fraction = false;
@@ -184,6 +187,7 @@ static const char *shown(const char *text, char *buffer, size_t size) {
 }
 
 static bool store_number(const struct vmsim_param *p, const char *text, void *out, char *why, size_t size) {
+    VMSIM__ASSERT(p && text && out);
     uint64_t v = 0;
     const char *reason = "";
     char word[SHOWN], limits[128];
@@ -208,6 +212,7 @@ static bool store_number(const struct vmsim_param *p, const char *text, void *ou
 
 /* YAML 1.1 has a dozen spellings of a boolean and readers differ on them; two are taken, the others get a hint. */
 static bool store_bool(const char *text, void *out, char *why, size_t size) {
+    VMSIM__ASSERT(text && out);
     bool v = !strcmp(text, "true");
     char word[SHOWN];
     if (v || !strcmp(text, "false")) {
@@ -227,6 +232,7 @@ static bool store_bool(const char *text, void *out, char *why, size_t size) {
 
 /* The message lists the choices and then the closest; it may be cut by `size`, never overrun. */
 static bool store_enum(const struct vmsim_param *p, const char *text, void *out, char *why, size_t size) {
+    VMSIM__ASSERT(p->choices && text && out);
     for (int i = 0; p->choices[i]; i++) {
         if (strcmp(text, p->choices[i]) != 0)
             continue;
@@ -244,6 +250,7 @@ static bool store_enum(const struct vmsim_param *p, const char *text, void *out,
 }
 
 bool vmsim__param_parse(const struct vmsim_param *p, const char *text, void *out, char *why, size_t size) {
+    VMSIM__ASSERT(p && text && out);
     if (types[p->type].number)
         return store_number(p, text, out, why, size);
     if (p->type == VMSIM_PARAM_BOOL)
@@ -264,6 +271,7 @@ bool vmsim__param_parse(const struct vmsim_param *p, const char *text, void *out
 
 /* An enum out of range cannot come from a file: it is the caller's struct that is wrong. */
 char *vmsim__param_format(const struct vmsim_param *p, const void *value, char *text, size_t size) {
+    VMSIM__ASSERT(p && value && size > 0);
     const char *s = "";
     if (types[p->type].number) {
         uint64_t v;
@@ -299,6 +307,7 @@ const struct vmsim_param *vmsim__param_shorthand(const struct vmsim_param *table
 }
 
 const struct vmsim_variant *vmsim__variant_find(const struct vmsim_variant *variants, const char *tag, size_t length) {
+    VMSIM__ASSERT(variants && tag);
     for (; variants->tag; variants++)
         if (!strncmp(variants->tag, tag, length) && !variants->tag[length])
             return variants;

@@ -154,6 +154,7 @@ static bool expects_key(const struct loader *l) {
 
 /* A C string cannot hold a NUL, so one that an escape made is an error and not a silently cut text. */
 static bool take_scalar(struct loader *l, const yaml_event_t *e) {
+    VMSIM__ASSERT(e->type == YAML_SCALAR_EVENT);
     const char *text = (const char *)e->data.scalar.value;
     bool has_nul = strlen(text) != e->data.scalar.length;
     const char *copy = keep(l, e->data.scalar.value);
@@ -216,6 +217,7 @@ static bool end_collection(struct loader *l) {
 
 /* An anchor on the stack is not complete: an alias to it would make the tree contain itself. */
 static bool is_open(const struct loader *l, const char *name) {
+    VMSIM__ASSERT(name);
     for (unsigned i = 0; i < l->depth; i++)
         if (l->stack[i].anchor && !strcmp(l->stack[i].anchor, name))
             return true;
@@ -223,6 +225,7 @@ static bool is_open(const struct loader *l, const char *name) {
 }
 
 static bool take_alias(struct loader *l, const yaml_event_t *e) {
+    VMSIM__ASSERT(e->type == YAML_ALIAS_EVENT);
     const char *name = (const char *)e->data.alias.anchor;
     struct vmsim__place at = event_place(l, e);
     struct vmsim_config *c = l->c;
@@ -324,6 +327,7 @@ static void set_start(struct loader *l, size_t skip) {
 }
 
 int vmsim__yaml_load(struct vmsim_config *c, const struct vmsim__source *s, size_t skip, struct vmsim__node **tree) {
+    VMSIM__ASSERT(s && tree);
     *tree = NULL;
     int err = vmsim__source_check(c, s);
     if (err)

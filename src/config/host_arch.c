@@ -24,6 +24,7 @@ static bool ends_with(const char *text, const char *end) {
 
 /* What uname calls a machine. -1: none that is modelled; 32-bit x86 is told apart below. */
 static int arch_of_machine(const char *machine) {
+    VMSIM__ASSERT(machine);
     static const struct {
         const char *name;
         int arch;
@@ -39,6 +40,7 @@ static int arch_of_machine(const char *machine) {
 
 /* What a distribution's release ends in, told by the names of Debian's flavours. */
 static int arch_of_release(const char *release) {
+    VMSIM__ASSERT(release);
     static const struct {
         const char *end;
         int arch;

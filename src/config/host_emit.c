@@ -9,6 +9,7 @@
 
 /* Text of a comment: other people's bytes, made printable and short. */
 static void comment(struct vmsim__textbuf *b, const char *text) {
+    VMSIM__ASSERT(text);
     vmsim__textbuf_puts(b, " # ");
     for (size_t n = 0; *text && n < 200; text++, n++) {
         char c = *text;
@@ -45,6 +46,7 @@ static void range_line(struct vmsim__textbuf *b, const char *indent, const struc
 }
 
 static void number_list(struct vmsim__textbuf *b, const char *key, const uint64_t *at, size_t count) {
+    VMSIM__ASSERT(key && (at || !count));
     vmsim__textbuf_printf(b, "%s: [", key);
     for (size_t i = 0; i < count; i++)
         vmsim__textbuf_printf(b, "%s%llu", i ? ", " : "", (unsigned long long)at[i]);
@@ -103,6 +105,7 @@ static void node(const struct vmsim__import *im, struct vmsim__textbuf *b, unsig
 
 static void option(const struct vmsim__import *im, struct vmsim__textbuf *b, const char *key, const char *value,
                    bool quoted) {
+    VMSIM__ASSERT(key && value);
     vmsim__textbuf_printf(b, "  %s: ", key);
     if (quoted)
         vmsim__textbuf_quote(b, value);
@@ -172,6 +175,7 @@ static void processor(const struct vmsim__import *im, struct vmsim__textbuf *b) 
 }
 
 void vmsim__import_emit(const struct vmsim__import *im, struct vmsim__textbuf *b) {
+    VMSIM__ASSERT(im && b);
     head(im, b);
     processor(im, b);
     options(im, b);

@@ -14,6 +14,7 @@ static const char DMESG[] = "dmesg_mm.txt";
 
 /* "[mem 0xA-0xB]" anywhere in the line; B is inclusive. A range that ends before it begins is none. */
 static bool find_range(const char *line, struct vmsim__range_spec *r) {
+    VMSIM__ASSERT(line && r);
     const char *at = strstr(line, "[mem 0x");
     char *end;
     if (!at)
@@ -30,6 +31,7 @@ static bool find_range(const char *line, struct vmsim__range_spec *r) {
 }
 
 static const char *copy(struct vmsim__import *im, const char *text) {
+    VMSIM__ASSERT(text);
     const char *s = vmsim__arena_copy(&im->capture->arena, text, strlen(text));
     if (!s)
         im->capture->failed = true;
@@ -38,6 +40,7 @@ static const char *copy(struct vmsim__import *im, const char *text) {
 
 /* The end of a comment: where in which file. */
 static const char *origin_of(struct vmsim__import *im, const char *file, const char *text) {
+    VMSIM__ASSERT(file && text);
     const char *s = vmsim__arena_printf(&im->capture->arena, "%s: %s", file, text + strspn(text, " \t"));
     if (!s)
         im->capture->failed = true;
@@ -47,6 +50,7 @@ static const char *origin_of(struct vmsim__import *im, const char *file, const c
 /* ---- kernel messages ---- */
 
 static bool push_map(struct vmsim__import *im, const char *line, bool user, bool reserved) {
+    VMSIM__ASSERT(line);
     struct vmsim__import_range r = {.origin = origin_of(im, DMESG, line)};
     if (!find_range(line, &r.range)) {
         vmsim__capture_note(im->capture, DMESG, "damaged line is ignored: %s", line);

@@ -27,6 +27,7 @@ static void count(struct vmsim__emitter *e, const char *key, uint64_t n) {
 
 /* A row of CSV has all columns; in other formats those of its own curve alone. */
 static void identify(const struct renderer *r, const struct vmsim_curve_series *s, const char *curve) {
+    VMSIM__ASSERT(s && curve);
     if (!r->csv)
         return;
     if (s->task == VMSIM_CURVE_ALL_TASKS)
@@ -44,6 +45,7 @@ static void null(const struct renderer *r, const char *key) {
 }
 
 static void memory_point(const struct renderer *r, uint32_t index, const struct vmsim_curve_series *s, uint64_t pages) {
+    VMSIM__ASSERT(index < vmsim_curve_series_count(r->c));
     uint64_t misses = vmsim_curve_misses(r->c, index, pages);
     vmsim__emit_object(r->e, NULL);
     identify(r, s, "memory");
@@ -67,6 +69,7 @@ static void memory_point(const struct renderer *r, uint32_t index, const struct 
 
 static void tlb_point(const struct renderer *r, uint32_t index, const struct vmsim_curve_series *s, uint32_t sets,
                       uint32_t ways) {
+    VMSIM__ASSERT(sets > 0 && ways > 0 && index < vmsim_curve_series_count(r->c));
     uint64_t misses = vmsim_curve_tlb_misses(r->c, index, sets, ways);
     vmsim__emit_object(r->e, NULL);
     identify(r, s, "tlb");
@@ -86,6 +89,7 @@ static void tlb_point(const struct renderer *r, uint32_t index, const struct vms
 
 static void window_point(const struct renderer *r, const struct vmsim_curve_series *s,
                          const struct vmsim_curve_window *w) {
+    VMSIM__ASSERT(s && w);
     vmsim__emit_object(r->e, NULL);
     identify(r, s, "window");
     null(r, "size");
@@ -111,6 +115,7 @@ static uint64_t next_size(uint64_t pages) {
 }
 
 static void memory_curve(const struct renderer *r, uint32_t index, const struct vmsim_curve_series *s) {
+    VMSIM__ASSERT(s->page_size > 0);
     for (size_t i = 0; i < r->size_count; i++)
         memory_point(r, index, s, r->sizes[i] / s->page_size);
     if (r->size_count || !s->touches)
@@ -155,6 +160,7 @@ static void describe(const struct renderer *r, const struct vmsim_curve_series *
 }
 
 static void json_series(const struct renderer *r, uint32_t index, const struct vmsim_curve_series *s) {
+    VMSIM__ASSERT(index < vmsim_curve_series_count(r->c));
     vmsim__emit_object(r->e, NULL);
     describe(r, s);
     vmsim__emit_array(r->e, "memory");
@@ -170,6 +176,7 @@ static void json_series(const struct renderer *r, uint32_t index, const struct v
 }
 
 static void render_json(struct renderer *r, struct vmsim__textbuf *out) {
+    VMSIM__ASSERT(r->e && out);
     vmsim__emitter_json(r->e, out);
     vmsim__emit_object(r->e, NULL);
     count(r->e, "references", r->c->references);
@@ -185,6 +192,7 @@ static void render_json(struct renderer *r, struct vmsim__textbuf *out) {
 }
 
 static void render_csv(struct renderer *r, struct vmsim__textbuf *out) {
+    VMSIM__ASSERT(r->e && out);
     r->csv = true;
     vmsim__emitter_csv(r->e, out);
     vmsim__emit_array(r->e, NULL);
@@ -212,6 +220,7 @@ static void text_memory(const struct renderer *r, uint32_t index, const struct v
 }
 
 static void text_tlb(const struct renderer *r, uint32_t index, const struct vmsim_curve_series *s) {
+    VMSIM__ASSERT(index < vmsim_curve_series_count(r->c));
     static const struct {
         uint32_t ways;
         const char *key;
@@ -232,6 +241,7 @@ static void text_tlb(const struct renderer *r, uint32_t index, const struct vmsi
 
 /* Bounds of whole doublings; what lies between them is summed. */
 static void text_windows(const struct renderer *r, uint32_t index, const struct vmsim_curve_series *s) {
+    VMSIM__ASSERT(index < vmsim_curve_series_count(r->c));
     struct vmsim_curve_window w;
     uint64_t reuses = 0;
     vmsim__emit_array(r->e, "windows");
@@ -263,6 +273,7 @@ static void text_head(const struct renderer *r, const struct vmsim_curve_series 
 }
 
 static void render_text(struct renderer *r, struct vmsim__textbuf *out) {
+    VMSIM__ASSERT(r->e && out);
     vmsim__emitter_text(r->e, out);
     for (uint32_t i = 0; i < vmsim_curve_series_count(r->c); i++) {
         struct vmsim_curve_series s;

@@ -65,6 +65,7 @@ void vmsim__emit_int(struct vmsim__emitter *e, const char *key, int64_t number, 
 /* Nothing divided by nothing is null, not 0: "no walks" is no hit ratio of 0 %. */
 void vmsim__emit_ratio(struct vmsim__emitter *e, const char *key, uint64_t number, uint64_t of, unsigned decimals,
                        enum vmsim__unit unit) {
+    VMSIM__ASSERT(decimals <= 9);
     struct vmsim__value v = {.type = of ? VMSIM__VALUE_RATIO : VMSIM__VALUE_NULL,
                              .unit = unit,
                              .number = number,
@@ -108,6 +109,7 @@ char *vmsim__ratio_text(uint64_t number, uint64_t of, unsigned decimals, char *b
 }
 
 char *vmsim__grouped_text(uint64_t number, char *buffer, size_t size) {
+    VMSIM__ASSERT(size > 1);
     char digits[24];
     size_t n = (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)number), at = 0;
     for (size_t i = 0; i < n && at + 2 < size; i++) {

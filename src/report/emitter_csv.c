@@ -8,6 +8,7 @@
 #include "report/emitter.h"
 
 static void put_field(struct vmsim__textbuf *out, const char *text) {
+    VMSIM__ASSERT(text);
     if (!strpbrk(text, ",\"\r\n")) {
         vmsim__textbuf_puts(out, text);
         return;

@@ -25,6 +25,7 @@ static size_t sequence(const unsigned char *s) {
 
 /* A string; names of tasks and files come from traces and may hold any bytes: what is not UTF-8 becomes U+FFFD. */
 static void put_string(struct vmsim__textbuf *out, const char *text) {
+    VMSIM__ASSERT(text);
     vmsim__textbuf_puts(out, "\"");
     for (const unsigned char *s = (const unsigned char *)text; *s;) {
         size_t n = sequence(s);
@@ -77,6 +78,7 @@ static void json_end(struct vmsim__emitter *e, bool array) {
 }
 
 static void json_value(struct vmsim__emitter *e, const char *key, const struct vmsim__value *v) {
+    VMSIM__ASSERT(v);
     char digits[64];
     open_item(e, key, vmsim__unit_suffix(v->unit));
     switch (v->type) {

@@ -49,6 +49,7 @@ static void add_cell(struct vmsim__emitter *e, size_t column, const char *text, 
 /* Index of the column of `key`, made when it is new; SIZE_MAX without memory. The search begins behind the last column
  * found: rows have their keys in one order, so that the first look mostly hits. */
 static size_t column_of(struct vmsim__emitter *e, const char *key, bool right) {
+    VMSIM__ASSERT(key);
     struct vmsim__emitter_table *t = &e->table;
     for (size_t i = 0; i < t->columns.count; i++) {
         size_t at = (t->next + i) % t->columns.count;
@@ -68,6 +69,7 @@ static size_t column_of(struct vmsim__emitter *e, const char *key, bool right) {
 }
 
 static void number_text(const struct vmsim__value *v, char *buffer, size_t size) {
+    VMSIM__ASSERT(size > 1);
     switch (v->unit) {
     case VMSIM__UNIT_COUNT:
         vmsim__grouped_text(v->number, buffer, size);
@@ -90,6 +92,7 @@ static void number_text(const struct vmsim__value *v, char *buffer, size_t size)
 }
 
 static void value_text(const struct vmsim__value *v, char *buffer, size_t size) {
+    VMSIM__ASSERT(size > 1);
     switch (v->type) {
     case VMSIM__VALUE_UINT:
         number_text(v, buffer, size);
@@ -145,6 +148,7 @@ static void put_label(struct vmsim__emitter *e, const char *text, size_t length)
 /* Blanks are owed rather than written, because nothing may follow: no line ends in blanks. */
 static void put_aligned(struct vmsim__emitter *e, const struct vmsim__emitter_column *c, const char *text,
                         size_t length, bool label, size_t *owed) {
+    VMSIM__ASSERT(text && owed);
     size_t width = width_of(text, length), fill = c->width > width ? c->width - width : 0;
     *owed += 2 + (c->right ? fill : 0);
     if (length) {

@@ -35,6 +35,7 @@ static const struct kind {
 } kinds[] = {{"sd", 8, 16}, {"vd", 254, 16}, {"nvme", 259, 1}, {"ram", 1, 1}, {"", 240, 1}};
 
 static const struct kind *kind_of(const char *name) {
+    VMSIM__ASSERT(name && *name);
     const struct kind *k = kinds;
     while (strncmp(name, k->prefix, strlen(k->prefix)) != 0)
         k++;
@@ -42,6 +43,7 @@ static const struct kind *kind_of(const char *name) {
 }
 
 static unsigned minor_of(const struct vmsim_machine *m, uint32_t device) {
+    VMSIM__ASSERT(device < vmsim__block_devices(m->block));
     const struct kind *kind = kind_of(vmsim__block_name(m->block, device));
     unsigned minor = 0;
     for (uint32_t i = 0; i < device; i++)
@@ -62,6 +64,7 @@ void vmsim__proc_diskstats(struct vmsim_machine *m, struct vmsim__textbuf *out, 
 }
 
 static void block_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t device) {
+    VMSIM__ASSERT(device < vmsim__block_devices(m->block));
     static const char *const formats[] = {"%8llu ", "%8llu ", "%8u ",
                                           "       0        0        0        0        0        0\n"};
     struct vmsim__block_stat s;
@@ -97,6 +100,7 @@ static void read_ahead(struct vmsim_machine *m, struct vmsim__textbuf *out, uint
 }
 
 int vmsim__proc_each_block(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
+    VMSIM__ASSERT(visit);
     static const struct {
         const char *name;
         vmsim__proc_render *render;

@@ -8,6 +8,7 @@
 #define FILES 64u /* more than a cgroup has: places in the argument of a renderer */
 
 static void memory_file(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    VMSIM__ASSERT(arg / FILES < m->cgroups.count);
     char line[VMSIM__CGROUP_LINE_MAX];
     const char *name = vmsim__cgroup_file_at(arg % FILES)->name;
     for (unsigned i = 0; vmsim__cgroup_line(m, arg / FILES, name, i, line, sizeof line); i++)
@@ -15,6 +16,7 @@ static void memory_file(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
 }
 
 static void procs(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t cgroup) {
+    VMSIM__ASSERT(cgroup < m->cgroups.count);
     for (size_t i = 0; i < m->tasks.count; i++) {
         const struct vmsim__task *t = m->tasks.at[i];
         if (t->cgroup == cgroup && t->id == t->group && t->state != VMSIM__TASK_DEAD)
@@ -51,6 +53,7 @@ static int each_file(struct vmsim_machine *m, uint32_t cgroup, vmsim__proc_visit
 }
 
 int vmsim__proc_each_cgroup(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
+    VMSIM__ASSERT(visit);
     int err = 0;
     for (uint32_t i = 0; !err && m->cgroups.count > 1 && i < m->cgroups.count; i++)
         err = m->cgroups.at[i]->memcg ? each_file(m, i, visit, context) : 0;

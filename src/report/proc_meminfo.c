@@ -20,6 +20,7 @@ static uint64_t node_stat(const struct view *v, enum vmsim__node_stat stat) {
 }
 
 static uint64_t zone_stat(const struct view *v, enum vmsim__zone_stat stat) {
+    VMSIM__ASSERT(v->m && v->m->mem);
     int64_t sum = 0;
     for (unsigned z = 0; z < v->m->mem->nr_zones; z++) {
         if (v->node == NODE_ALL || v->m->mem->zones[z].node == v->node)
@@ -53,6 +54,7 @@ static uint64_t less(uint64_t a, uint64_t b) {
 /* Free memory beyond the reserves, plus what of page cache and slab can go without pushing a zone below low. Kernel:
  * si_mem_available: half of the page cache, or low's worth of it, is taken to be in use. */
 static uint64_t available(const struct view *v) {
+    VMSIM__ASSERT(v->m && v->m->mem);
     const struct vmsim__mem *mem = v->m->mem;
     uint64_t low = 0;
     for (unsigned z = 0; z < mem->nr_zones; z++)
@@ -100,6 +102,7 @@ static void emit_tables(const struct view *v) {
 
 /* The pool of the default size; Hugetlb sums up all sizes. */
 static void emit_hugetlb(const struct view *v) {
+    VMSIM__ASSERT(v->m && v->m->mem);
     const struct vmsim__mem *mem = v->m->mem;
     unsigned h = mem->default_hstate;
     if (!mem->nr_hstates)
@@ -220,6 +223,7 @@ static void emit_node(const struct view *v) {
 }
 
 void vmsim__node_meminfo(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node) {
+    VMSIM__ASSERT(node < m->mem->nr_nodes);
     char prefix[24];
     struct vmsim__emitter e;
     snprintf(prefix, sizeof prefix, "Node %u ", node);

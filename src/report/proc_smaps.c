@@ -6,6 +6,7 @@
 #define NAME_COLUMN 73u /* where a mapping's name begins */
 
 static void pad_name(struct vmsim__textbuf *out, size_t line_start, const char *name) {
+    VMSIM__ASSERT(line_start <= out->count);
     size_t width = out->count - line_start;
     if (width < NAME_COLUMN)
         vmsim__textbuf_fill(out, ' ', NAME_COLUMN - width);
@@ -17,6 +18,7 @@ static void pad_name(struct vmsim__textbuf *out, size_t line_start, const char *
 /* "55c303d17000-55c303d19000 r--p 00000000 08:01 12                         /usr/bin/cat": files of disks are on
  * 08:01, shmem on 00:01; the inode is the file's number. */
 static void print_vma(const struct vmsim__vma *v, struct vmsim__textbuf *out) {
+    VMSIM__ASSERT(v->start < v->end);
     size_t start = out->count;
     const char *name = vmsim__vma_name(v);
     unsigned long long offset = v->file ? v->pgoff << v->mm->pt.format->page_shift : 0;
@@ -45,6 +47,7 @@ static void kb(struct vmsim__emitter *e, const char *label, uint64_t bytes) {
 /* From Rss on; `rollup` adds the kinds of Pss. Proportional values have 12 bits of fraction. */
 static void emit_smaps(const struct vmsim_machine *m, struct vmsim__emitter *e, const struct vmsim__smaps *s,
                        bool rollup) {
+    VMSIM__ASSERT(m && s);
     kb(e, "Rss", s->rss);
     kb(e, "Pss", s->pss >> 12);
     kb(e, "Pss_Dirty", s->pss_dirty >> 12);
@@ -76,6 +79,7 @@ static const struct vmsim__proc_style smaps_style = {.end = ":", .gap = "", .lab
 
 void vmsim__task_smaps(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
     const struct vmsim__task *t = vmsim__task_at(m, id);
+    VMSIM__ASSERT(t);
     for (const struct vmsim__vma *v = t->mm ? t->mm->first : NULL; v; v = v->next) {
         struct vmsim__smaps sum = {0};
         struct vmsim__emitter e;
@@ -98,6 +102,7 @@ void vmsim__task_smaps(struct vmsim_machine *m, struct vmsim__textbuf *out, uint
 }
 
 void vmsim__task_smaps_rollup(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
+    VMSIM__ASSERT(vmsim__task_at(m, id));
     const struct vmsim__task *t = vmsim__task_at(m, id);
     struct vmsim__smaps sum = t->last_rollup;
     uint64_t first = 0, end = 0;

@@ -25,6 +25,7 @@ const struct vmsim__proc_profile *vmsim__proc_profile(const struct vmsim_machine
 }
 
 void vmsim__proc_list(struct vmsim__textbuf *out, const bool *set, unsigned count) {
+    VMSIM__ASSERT(set || !count);
     const char *before = "";
     for (unsigned i = 0; i < count; i++) {
         unsigned first = i;
@@ -39,6 +40,7 @@ void vmsim__proc_list(struct vmsim__textbuf *out, const bool *set, unsigned coun
 
 /* As %*pb prints a bitmap: the leading group is only as wide as its bits need. */
 void vmsim__proc_mask(struct vmsim__textbuf *out, const bool *set, unsigned count, unsigned bits) {
+    VMSIM__ASSERT(bits > 0);
     unsigned groups = (bits + 31) / 32;
     for (unsigned g = groups; g-- > 0;) {
         unsigned long word = 0;
@@ -50,6 +52,7 @@ void vmsim__proc_mask(struct vmsim__textbuf *out, const bool *set, unsigned coun
 }
 
 uint64_t vmsim__machine_uptime(const struct vmsim_machine *m) {
+    VMSIM__ASSERT(m->nr_cpus > 0);
     uint64_t latest = 0;
     for (unsigned i = 0; i < m->nr_cpus; i++)
         latest = vmsim__max64(latest, m->cpus[i].now);
@@ -62,6 +65,7 @@ enum { CPU_USER, CPU_SYSTEM, CPU_IDLE, CPU_IOWAIT, CPU_TIMES };
 
 /* A CPU whose clock has stopped has been idle since. */
 static void cpu_times(const struct vmsim_machine *m, unsigned cpu, uint64_t times[CPU_TIMES]) {
+    VMSIM__ASSERT(cpu < m->nr_cpus);
     const struct vmsim__cpu *c = &m->cpus[cpu];
     const uint64_t now = vmsim__machine_uptime(m), busy = c->user_ns + c->system_ns + c->iowait_ns;
     times[CPU_USER] = c->user_ns;

@@ -13,6 +13,7 @@ static void render(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t
 }
 
 int vmsim__proc_each_sysctl(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
+    VMSIM__ASSERT(visit);
     const struct vmsim__knob *k;
     int err = 0;
     for (uint32_t i = 0; (k = vmsim__machine_knob(i)) && !err; i++) {

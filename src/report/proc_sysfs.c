@@ -13,6 +13,7 @@ enum node_set { NODES_ALL, NODES_WITH_CPU, NODES_WITH_MEMORY };
 
 /* Masks of nodes: all that exist, those that run tasks, those that can give memory. */
 static void node_set(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t which) {
+    VMSIM__ASSERT(m->mem->nr_nodes <= VMSIM__MAX_NODES);
     bool set[VMSIM__MAX_NODES];
     for (unsigned n = 0; n < m->mem->nr_nodes; n++) {
         const struct vmsim__node *node = &m->mem->nodes[n];
@@ -36,6 +37,7 @@ static void normal_nodes(struct vmsim_machine *m, struct vmsim__textbuf *out, ui
 
 /* A node without CPUs has an empty list, which is a line of its own. */
 static void print_cpus(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node, bool mask) {
+    VMSIM__ASSERT(node == UINT32_MAX || node < m->mem->nr_nodes);
     bool *set = vmsim__calloc(out->alloc, m->nr_cpus, sizeof *set);
     if (!set) {
         out->failed = true;
@@ -261,6 +263,7 @@ static const struct file cpu_files[] = {
  * files. */
 static int each_pool_file(struct vmsim_machine *m, const char *directory, uint32_t node, uint32_t hstate,
                           vmsim__proc_visit *visit, void *context) {
+    VMSIM__ASSERT(directory && visit);
     static const struct {
         const char *name;
         vmsim__proc_render *render;
@@ -287,6 +290,7 @@ static int each_pool_file(struct vmsim_machine *m, const char *directory, uint32
 /* The pools under one directory. */
 static int each_pool(struct vmsim_machine *m, const char *directory, uint32_t node, vmsim__proc_visit *visit,
                      void *context) {
+    VMSIM__ASSERT(directory && visit);
     int err = 0;
     for (uint32_t h = 0; h < m->mem->nr_hstates && !err; h++)
         err = each_pool_file(m, directory, node, h, visit, context);
@@ -338,6 +342,7 @@ static int each_cpu(struct vmsim_machine *m, vmsim__proc_visit *visit, void *con
 }
 
 int vmsim__proc_each_sysfs(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
+    VMSIM__ASSERT(visit);
     int err = 0;
     for (size_t i = 0; i < VMSIM__COUNT(machine_files) && !err; i++)
         err = visit(context, machine_files[i].path, machine_files[i].render, machine_files[i].arg);

@@ -21,6 +21,7 @@ static const char *reason(int number) {
 
 int vmsim__files_open(struct vmsim__files *f, struct vmsim__alloc *alloc, const char *directory,
                       struct vmsim__err *err) {
+    VMSIM__ASSERT(directory && *directory);
     *f = (struct vmsim__files){.alloc = alloc, .err = err, .directory = directory, .fd = -1};
     if (mkdir(directory, 0777) && errno != EEXIST)
         return vmsim__err_set(err, VMSIM_EIO, "cannot make the directory %s: %s", directory, reason(errno));
@@ -42,6 +43,7 @@ void vmsim__files_close(struct vmsim__files *f) {
 /* The directory that `path` lies in, made on the way, and the path's last name; -1 with errno. Links are not followed:
  * the tree may be written into a directory that others write into, too. */
 static int open_parent(struct vmsim__files *f, const char *path, const char **name) {
+    VMSIM__ASSERT(f->fd >= 0 && path);
     int fd = dup(f->fd);
     for (const char *slash; fd >= 0 && (slash = strchr(path, '/')) != NULL; path = slash + 1) {
         char part[256];
@@ -63,6 +65,7 @@ static int open_parent(struct vmsim__files *f, const char *path, const char **na
 }
 
 static bool write_all(int fd, const char *text, size_t size) {
+    VMSIM__ASSERT(fd >= 0 && (text || !size));
     while (size) {
         ssize_t n = write(fd, text, size);
         if (n < 0 && errno == EINTR)
@@ -77,6 +80,7 @@ static bool write_all(int fd, const char *text, size_t size) {
 
 /* A new file always: one that bears the name is taken away before, so that none of its other names is written to. */
 static int make_file(int directory, const char *name) {
+    VMSIM__ASSERT(directory >= 0 && name);
     static const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
     struct stat st;
     int fd = openat(directory, name, flags, 0666);
@@ -143,6 +147,7 @@ static void remove_entry(int fd, const char *name);
 /* Empties the directory behind `fd`, which is closed. Not by readdir(), which needs memory: a report that fails for
  * want of it must leave nothing behind. */
 static void empty_directory(int fd) {
+    VMSIM__ASSERT(fd >= 0);
     _Alignas(struct dirent64) char block[2048];
     for (ssize_t n; (n = getdents64(fd, block, sizeof block)) > 0;) {
         for (ssize_t at = 0; at < n;) {
@@ -156,6 +161,7 @@ static void empty_directory(int fd) {
 }
 
 static void remove_entry(int fd, const char *name) {
+    VMSIM__ASSERT(fd >= 0 && name);
     if (!unlinkat(fd, name, 0) || (errno != EISDIR && errno != EPERM))
         return;
     int inner = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -54,6 +54,7 @@ static int no_memory(struct vmsim__err *err) {
 /* ---- the manifest ---- */
 
 static int read_all(int fd, struct vmsim__textbuf *b) {
+    VMSIM__ASSERT(fd >= 0);
     char block[16384];
     ssize_t n;
     while ((n = read(fd, block, sizeof block)) > 0 || (n < 0 && errno == EINTR))
@@ -89,6 +90,7 @@ static bool add_file(struct listing *l, char *path, struct fact fact) {
 
 /* The value of the member `key` in a line; NULL: the line has another. */
 static char *member(char *line, const char *key) {
+    VMSIM__ASSERT(line && key);
     size_t n = strlen(key);
     line += strspn(line, " ");
     if (strncmp(line, key, n) != 0)
@@ -101,6 +103,7 @@ static char *member(char *line, const char *key) {
 
 /* Lines that are no manifest's add nothing, so that their files are strangers. */
 static bool add_files(struct listing *l, char *text) {
+    VMSIM__ASSERT(text);
     char *files = strstr(text, "\n  \"files\": ["), *line, *value, *path = NULL;
     struct fact fact = {.file = true};
     while (files && (line = strsep(&files, "\n")) != NULL) {
@@ -163,6 +166,7 @@ static const struct fact *find_fact(struct listing *l) {
 }
 
 static int check_file(struct listing *l, int directory, const char *name, const struct fact *fact) {
+    VMSIM__ASSERT(directory >= 0 && name);
     uint64_t size = 0, hash = 0;
     int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), number = errno;
     int err = fd < 0 ? VMSIM_EIO : vmsim__fd_hash(fd, &size, &hash);
@@ -182,6 +186,7 @@ static int check_directory(struct listing *l, int fd);
 
 /* `name`, which l->path leads to. */
 static int check_entry(struct listing *l, int fd, const char *name) {
+    VMSIM__ASSERT(fd >= 0 && name);
     struct stat st;
     if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW))
         return errno == ENOENT ? 0 : unreadable(l, errno);
@@ -203,6 +208,7 @@ static int check_entry(struct listing *l, int fd, const char *name) {
 
 /* No deeper than what the manifest lists. */
 static int check_directory(struct listing *l, int fd) {
+    VMSIM__ASSERT(fd >= 0);
     _Alignas(struct dirent64) char block[2048];
     size_t length = l->path.count;
     int err = 0;
@@ -221,6 +227,7 @@ static int check_directory(struct listing *l, int fd) {
 }
 
 static bool is_empty(int fd) {
+    VMSIM__ASSERT(fd >= 0);
     _Alignas(struct dirent64) char block[2048];
     size_t entries = 0;
     for (ssize_t n; (n = getdents64(fd, block, sizeof block)) > 0;)
@@ -244,6 +251,7 @@ static int look_into(struct listing *l, int fd, enum vmsim__place *place) {
 
 int vmsim__place_look(struct vmsim__alloc *alloc, const char *directory, enum vmsim__place *place,
                       struct vmsim__err *err) {
+    VMSIM__ASSERT(directory && place);
     struct listing l = {.alloc = alloc, .err = err, .directory = directory};
     struct stat st;
     *place = VMSIM__PLACE_FREE;
@@ -278,6 +286,7 @@ int vmsim__place_parent(const char *directory, struct vmsim__err *err) {
 }
 
 int vmsim__place_part(const char *directory, char *part, size_t size, struct vmsim__err *err) {
+    VMSIM__ASSERT(directory && size > 0);
     for (unsigned i = 0; i < 100; i++) {
         int n = i ? snprintf(part, size, "%s.part%u", directory, i) : snprintf(part, size, "%s.part", directory);
         if (n < 0 || (size_t)n >= size)
@@ -292,6 +301,7 @@ int vmsim__place_part(const char *directory, char *part, size_t size, struct vms
 
 /* For file systems that cannot exchange two names: the old run goes by way of a third. */
 static bool exchange_by_hand(const char *part, const char *directory) {
+    VMSIM__ASSERT(part && directory);
     char aside[4096];
     struct vmsim__err ignored;
     if (vmsim__place_part(directory, aside, sizeof aside, &ignored))
@@ -309,6 +319,7 @@ static bool exchange_by_hand(const char *part, const char *directory) {
 }
 
 int vmsim__place_take(const char *part, const char *directory, enum vmsim__place place, struct vmsim__err *err) {
+    VMSIM__ASSERT(part && directory);
     bool taken = place == VMSIM__PLACE_RUN ? !renameat2(AT_FDCWD, part, AT_FDCWD, directory, RENAME_EXCHANGE)
                                            : !rename(part, directory);
     if (!taken && place == VMSIM__PLACE_RUN && (errno == EINVAL || errno == ENOSYS))

@@ -71,6 +71,7 @@ void vmsim__section_run(struct vmsim_scenario *s, struct vmsim__emitter *e) {
 #define NOT_COUNTED UINT64_MAX
 
 static void time_row(struct vmsim__emitter *e, const char *what, uint64_t ns, uint64_t of, uint64_t events) {
+    VMSIM__ASSERT(what && ns <= UINT64_MAX / 2);
     vmsim__emit_object(e, NULL);
     vmsim__emit_string(e, "what", what);
     vmsim__emit_uint(e, "time", ns, VMSIM__UNIT_NS);
@@ -124,6 +125,7 @@ void vmsim__section_time(struct vmsim_scenario *s, struct vmsim__emitter *e) {
 /* ---- faults ---- */
 
 static void fault_row(struct vmsim__emitter *e, const char *kind, uint64_t n) {
+    VMSIM__ASSERT(kind);
     if (!n)
         return;
     vmsim__emit_object(e, NULL);
@@ -163,6 +165,7 @@ void vmsim__section_faults(struct vmsim_scenario *s, struct vmsim__emitter *e) {
 /* ---- memory ---- */
 
 static void cpus_text(const struct vmsim_machine *m, unsigned node, struct vmsim__textbuf *out) {
+    VMSIM__ASSERT(node < m->mem->nr_nodes);
     bool *set = vmsim__calloc(out->alloc, m->nr_cpus, sizeof *set);
     if (!set) {
         out->failed = true;
@@ -176,6 +179,7 @@ static void cpus_text(const struct vmsim_machine *m, unsigned node, struct vmsim
 
 /* Free includes per-CPU lists: nodes are about capacity. */
 static void node_row(const struct vmsim_machine *m, unsigned n, const char *cpus, struct vmsim__emitter *e) {
+    VMSIM__ASSERT(n < m->mem->nr_nodes && cpus);
     const struct vmsim__node *node = &m->mem->nodes[n];
     unsigned shift = m->mem->page_shift;
     uint64_t managed = 0, unused = 0, local = 0, other = 0;

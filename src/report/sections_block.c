@@ -6,6 +6,7 @@
 
 /* Nanoseconds a request, waiting included; nothing to say of none. */
 static void await(struct vmsim__emitter *e, const char *key, uint64_t time, uint64_t requests) {
+    VMSIM__ASSERT(key);
     if (requests)
         vmsim__emit_uint(e, key, time / requests, VMSIM__UNIT_NS);
     else
@@ -13,6 +14,7 @@ static void await(struct vmsim__emitter *e, const char *key, uint64_t time, uint
 }
 
 static void device_row(const struct vmsim_machine *m, uint32_t device, uint64_t uptime, struct vmsim__emitter *e) {
+    VMSIM__ASSERT(device < vmsim__block_devices(m->block));
     struct vmsim__block_stat s;
     vmsim__block_stat(m->block, device, uptime, &s);
     vmsim__emit_object(e, NULL);

@@ -31,6 +31,7 @@ void vmsim__section_expectations(struct vmsim_scenario *s, struct vmsim__emitter
  * Programs lie within steps (fork, repeat); the tables of the verbs say where. */
 static bool find_step(const struct vmsim_param_list *steps, const struct vmsim_param_variant *wanted,
                       struct vmsim__textbuf *path) {
+    VMSIM__ASSERT(steps && wanted);
     const struct vmsim_param_variant *step = steps->data;
     size_t length = path->count;
     for (size_t i = 0; i < steps->count; i++, step++) {
@@ -68,6 +69,7 @@ void vmsim__put_failure(struct vmsim_scenario *s, size_t index, bool places, str
 
 /* "ENOMEM", "signal 11", "an address", or the number. */
 static const char *result_text(unsigned kind, int64_t result, char *text, size_t size) {
+    VMSIM__ASSERT(kind < VMSIM__REPLAY_KINDS && size > 1);
     const char *name = kind == VMSIM_TRACE_EXIT ? NULL : vmsim__errno_name(result);
     bool address = kind == VMSIM_TRACE_MMAP || kind == VMSIM_TRACE_MREMAP || kind == VMSIM_TRACE_BRK;
     if (kind == VMSIM_TRACE_EXIT && result < 0)

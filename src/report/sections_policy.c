@@ -9,6 +9,7 @@ static const char *origin_of(const struct vmsim__policy_use *use) {
 }
 
 static void use_row(const struct vmsim__policy_use *use, struct vmsim__emitter *e) {
+    VMSIM__ASSERT(use->domain);
     vmsim__emit_object(e, NULL);
     vmsim__emit_string(e, "domain", use->domain);
     vmsim__emit_string(e, "policy", use->policy->name);

@@ -10,6 +10,7 @@ static const char *const signal_names[] = {
 
 /* "exit 0", "SIGSEGV at 0x1000", "running" */
 static void end_text(const struct vmsim__task *t, char *out, size_t size) {
+    VMSIM__ASSERT(size > 1);
     if (t->mm)
         snprintf(out, size, "running");
     else if (t->stop == VMSIM_STOP_SIGSEGV || t->stop == VMSIM_STOP_SIGBUS)
@@ -112,6 +113,7 @@ static void emit_status(struct vmsim__emitter *e, const struct vmsim__task *t) {
 }
 
 static void emit_rollup(struct vmsim__emitter *e, const struct vmsim__task *t) {
+    VMSIM__ASSERT(t->name);
     struct vmsim__smaps s = t->last_rollup;
     if (t->mm)
         vmsim__mm_rollup(t->mm, &s);
@@ -143,6 +145,7 @@ static void emit_rollup(struct vmsim__emitter *e, const struct vmsim__task *t) {
 }
 
 static void emit_end(struct vmsim__emitter *e, const struct vmsim__task *t) {
+    VMSIM__ASSERT(t->name);
     char address[32];
     snprintf(address, sizeof address, "0x%llx", (unsigned long long)t->stop_address);
     bool signal = t->stop == VMSIM_STOP_SIGSEGV || t->stop == VMSIM_STOP_SIGBUS;

@@ -7,6 +7,7 @@
 #include "report/sections.h"
 
 uint64_t vmsim__tlb_sum(const struct vmsim_machine *m, enum vmsim__tlb_counter counter) {
+    VMSIM__ASSERT(m->nr_cpus > 0);
     struct vmsim__tlb_stats one;
     uint64_t sum = 0;
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++) {
@@ -40,6 +41,7 @@ static void add_stats(struct vmsim__tlb_stats *sum, const struct vmsim__tlb_stat
 }
 
 static void all_cpus(const struct vmsim_machine *m, struct vmsim__tlb_stats *sum) {
+    VMSIM__ASSERT(m->nr_cpus > 0);
     struct vmsim__tlb_stats one;
     vmsim__tlb_snapshot(m->cpus[0].tlb, sum);
     for (unsigned cpu = 1; cpu < m->nr_cpus; cpu++) {

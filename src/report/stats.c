@@ -17,6 +17,7 @@ static size_t counters_now(struct vmsim_machine *m, struct vmsim__textbuf *out) 
 }
 
 static void emit_counters(struct vmsim_machine *m, struct vmsim__emitter *e, size_t count) {
+    VMSIM__ASSERT(count <= vmsim_counter_count(m));
     vmsim__emit_object(e, "counters");
     for (size_t id = 0; id < count; id++)
         vmsim__emit_uint(e, vmsim_counter_name(m, id), vmsim_counter_read(m, id), VMSIM__UNIT_NONE);
@@ -32,6 +33,7 @@ static uint64_t value_at(const struct vmsim__marker *m, size_t id) {
 
 /* "name": [before, after], which a reader may subtract for counters and must not for levels. */
 static void emit_change(struct vmsim__emitter *e, const char *name, uint64_t before, uint64_t after) {
+    VMSIM__ASSERT(name);
     if (before == after)
         return;
     vmsim__emit_array(e, name);

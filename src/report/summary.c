@@ -6,6 +6,7 @@
 
 /* Two sentences that say it all, for those who read no further. */
 static void print_head(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
+    VMSIM__ASSERT(s->machine);
     const struct vmsim_machine *m = s->machine;
     char memory[32], took[32], references[40];
     uint64_t pages = 0, sum = 0;
@@ -44,6 +45,7 @@ static void print_failures(struct vmsim_scenario *s, struct vmsim__textbuf *out,
 }
 
 void vmsim__report_expectations(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places) {
+    VMSIM__ASSERT(out);
     size_t failed = 0;
     for (size_t i = 0; i < s->expectations.count; i++)
         failed += !s->expectations.at[i].met;
@@ -68,6 +70,7 @@ void vmsim__report_expectations(struct vmsim_scenario *s, struct vmsim__textbuf 
 }
 
 void vmsim__report_summary(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places) {
+    VMSIM__ASSERT(s->machine && out);
     static vmsim__section *const sections[] = {
         vmsim__section_machine,     vmsim__section_task_times,  vmsim__section_task_memory, vmsim__section_time,
         vmsim__section_tlb,         vmsim__section_walks,       vmsim__section_faults,      vmsim__section_nodes,

@@ -131,7 +131,7 @@ struct walker {
 /* All walkers take a step in turn, so that many of the loads, each of which waits for memory, are under way at once.
  * Writes each granule to `order` at its walker's place, or NULL: finds lengths and followers. */
 static void walk_parts(struct walker *w, uint32_t walkers, unsigned shift, const uint32_t *next, uint32_t *order) {
-    VMSIM__ASSERT(walkers > 0 && walkers <= WALKERS && next && order);
+    VMSIM__ASSERT(walkers > 0 && walkers <= WALKERS && next);
     uint32_t active[WALKERS], count = walkers;
     for (uint32_t i = 0; i < walkers; i++) {
         active[i] = i;

@@ -16,6 +16,7 @@ bool vmsim__shapes_init(struct vmsim__alloc *a, struct vmsim__shapes *s) {
 }
 
 void vmsim__shapes_fini(struct vmsim__alloc *a, struct vmsim__shapes *s) {
+    VMSIM__ASSERT(!s->words || s->capacity);
     if (s->words)
         vmsim__free_aligned(a, s->words, 64, s->capacity * sizeof *s->words);
     vmsim__free(a, s->offsets, s->room * sizeof *s->offsets);

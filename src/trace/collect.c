@@ -67,6 +67,7 @@ static int append_event(struct collector *c, uint32_t task, const struct vmsim_t
 
 /* A line that is told at the end of the recording; once. */
 static void note_line(struct collector *c, const char *line) {
+    VMSIM__ASSERT(line);
     char *notes = c->result->notes;
     size_t used = strlen(notes), room = sizeof c->result->notes - used;
     if (strstr(notes, line) || strlen(line) + 2 > room)
@@ -90,6 +91,7 @@ static size_t file_place(const struct collector *c, const struct arena_file *f) 
 }
 
 static bool grow_files(struct collector *c) {
+    VMSIM__ASSERT(c->hash_size == 0 || vmsim__is_pow2(c->hash_size));
     size_t size = c->hash_size ? c->hash_size * 2 : 256;
     uint32_t *hash = vmsim__calloc(c->alloc, size, sizeof *hash);
     if (!hash)
@@ -108,6 +110,7 @@ static bool grow_files(struct collector *c) {
 /* The file's id in the trace, introduced by a FILE event when it is new. Files are numbered in the order in which
  * tasks first use them, which the trace keeps: replays number them alike. */
 static int file_id(struct collector *c, uint32_t task, const struct arena_file *f, const char *path, uint32_t *id) {
+    VMSIM__ASSERT(f && id);
     *id = VMSIM_TRACE_NO_FILE;
     if (!f->known)
         return 0;
@@ -138,6 +141,7 @@ static struct task_state *task_state(struct collector *c, uint32_t task) {
 }
 
 static void begin(struct collector *c, struct task_state *t) {
+    VMSIM__ASSERT(t);
     c->live += !t->started && !t->ended;
     t->started = true;
     if (c->live > ARENA_LIVE_TASKS && !atomic_exchange(&c->arena->stop, 1))
@@ -236,6 +240,7 @@ enum { SEGMENTS = 64 };
 
 static int append_exec(struct collector *c, uint32_t task, const struct arena_event *a, struct vmsim_trace_event *e,
                        const char *other, const struct arena_segment *from) {
+    VMSIM__ASSERT(e->type == VMSIM_TRACE_EXEC);
     struct vmsim_trace_segment to[SEGMENTS];
     struct vmsim_trace_exec x;
     uint32_t interpreter;
@@ -260,6 +265,7 @@ static int append_exec(struct collector *c, uint32_t task, const struct arena_ev
 
 /* Keeps the table of running tasks. An exit that ends the whole process ends all tasks with its number. */
 static int note_event(struct collector *c, uint32_t task, const struct vmsim_trace_event *e) {
+    VMSIM__ASSERT((unsigned)e->type < VMSIM_TRACE_EVENT_TYPES);
     struct task_state *me = task_state(c, task);
     if (!me)
         return no_memory(c);
@@ -423,6 +429,7 @@ static int consume(struct collector *c) {
 
 /* One line a kind of what did not come out as on Linux. */
 static int tell_kind(struct collector *c, unsigned kind, uint32_t count) {
+    VMSIM__ASSERT(kind < ARENA_TOLD_KINDS && count > 0);
     static const char *const others[] = {
         [ARENA_TOLD_CLONE - VMSIM__SYSCALLS] =
             "clone: refused for a child in namespaces of its own, or one that shares files but no memory",
@@ -469,6 +476,7 @@ static int tell_differences(struct collector *c) {
 /* The first thing that comes from a program is its exec. An emulator that did not load the plugin, or could not load
  * the program, sends nothing, and how it ended is not how a program ended. */
 static int nothing_came(struct collector *c, int status) {
+    VMSIM__ASSERT(c->result);
     snprintf(
         c->result->error, sizeof c->result->error,
         "nothing was recorded: the emulator %s %d and never ran %.200s with the recorder's plugin; what it printed "

@@ -40,6 +40,7 @@ int vmsim__decode_start(struct vmsim__decoder *d, const unsigned char *in, size_
 
 /* Address of one place of a new shape. NULL: corrupt. */
 static const unsigned char *get_first(struct vmsim__decoder *d, const unsigned char *p, uint64_t *word) {
+    VMSIM__ASSERT(word && p <= d->slow_end);
     uint64_t distance;
     if (d->slow_end - p < 3 || p[0] > 127 || (p[0] & 3) == VMSIM_FETCH || p[1] >= VMSIM__RECENT)
         return NULL;
@@ -55,6 +56,7 @@ static const unsigned char *get_first(struct vmsim__decoder *d, const unsigned c
 
 /* Reads a new shape; 0 and *offset, or an error. */
 static int get_shape(struct vmsim__decoder *d, uint32_t *offset) {
+    VMSIM__ASSERT(d->slow <= d->slow_end);
     const unsigned char *p = d->slow;
     if (d->slow_end - p < 1)
         return VMSIM_ECORRUPT;
@@ -90,6 +92,7 @@ static int get_shape(struct vmsim__decoder *d, uint32_t *offset) {
 
 /* A shape named by its number. */
 static int get_number(struct vmsim__decoder *d, uint32_t *offset) {
+    VMSIM__ASSERT(d->slow <= d->slow_end);
     uint64_t number;
     const unsigned char *p = vmsim__get_varint(d->slow, d->slow_end, &number);
     if (!p || number == 0 || number >= d->shapes.count)

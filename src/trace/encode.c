@@ -138,6 +138,7 @@ static uint32_t find(const struct vmsim__encoder *e, struct group g, size_t *pla
 /* First address of a new shape's place: the nearest recent address and the difference to it. Eight recent addresses,
  * as programs walk a few arrays at a time: the nearest of them makes the shortest difference. */
 static unsigned char *put_first(struct vmsim__recent *r, unsigned char *p, uint64_t va) {
+    VMSIM__ASSERT(p);
     unsigned best = 0;
     uint64_t least = UINT64_MAX;
     for (unsigned i = 0; i < VMSIM__RECENT; i++) {

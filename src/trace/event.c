@@ -54,6 +54,7 @@ static void *take(struct vmsim__event_room *room, size_t bytes) {
 }
 
 static struct vmsim_trace_exec *get_exec(struct vmsim__cursor *c, struct vmsim__event_room *room) {
+    VMSIM__ASSERT(c->at <= c->end);
     uint64_t numbers[VMSIM__EXEC_NUMBERS], count;
     for (unsigned i = 0; i < VMSIM__EXEC_NUMBERS; i++)
         numbers[i] = vmsim__cursor_varint(c);

@@ -8,6 +8,7 @@
 #include "base/util.h"
 
 void vmsim__put_file_header(unsigned char out[VMSIM__FILE_HEADER], const struct vmsim__file_header *h) {
+    VMSIM__ASSERT(h->page_size > 0);
     memset(out, 0, VMSIM__FILE_HEADER);
     memcpy(out, VMSIM__TRACE_MAGIC, 8);
     vmsim__store_le32(out + 8, h->version);
@@ -18,6 +19,7 @@ void vmsim__put_file_header(unsigned char out[VMSIM__FILE_HEADER], const struct 
 }
 
 int vmsim__get_file_header(const unsigned char in[VMSIM__FILE_HEADER], struct vmsim__file_header *h, const char **why) {
+    VMSIM__ASSERT(h && why);
     if (memcmp(in, VMSIM__TRACE_MAGIC, 8) != 0) {
         *why = "not a vmsim trace";
         return VMSIM_EFORMAT;
@@ -52,6 +54,7 @@ void vmsim__put_block_header(unsigned char out[VMSIM__BLOCK_HEADER], const struc
 
 /* Sizes that no writer makes: they would only cost memory. */
 static const char *refuse_sizes(const struct vmsim__block_header *h) {
+    VMSIM__ASSERT(h);
     uint64_t kinds = (uint64_t)h->kinds[0] + h->kinds[1] + h->kinds[2] + h->kinds[3];
     uint64_t events_max = h->kind == VMSIM__BLOCK_DATA ? VMSIM__EVENTS_MAX : VMSIM__INDEX_MAX;
     if (h->kind >= VMSIM__BLOCK_KINDS)
@@ -67,6 +70,7 @@ static const char *refuse_sizes(const struct vmsim__block_header *h) {
 
 int vmsim__get_block_header(const unsigned char in[VMSIM__BLOCK_HEADER], struct vmsim__block_header *h,
                             const char **why) {
+    VMSIM__ASSERT(h && why);
     *why = "a block's header is damaged";
     if (vmsim__load_le32(in) != VMSIM__BLOCK_MAGIC || vmsim__load_le64(in + 88) != XXH64(in, 88, 0))
         return VMSIM_ECORRUPT;
@@ -87,6 +91,7 @@ int vmsim__get_block_header(const unsigned char in[VMSIM__BLOCK_HEADER], struct 
 }
 
 void vmsim__put_trailer(unsigned char out[VMSIM__TRAILER], uint64_t index_offset, uint64_t file_bytes) {
+    VMSIM__ASSERT(index_offset < file_bytes);
     memcpy(out, VMSIM__TRACE_END, 8);
     vmsim__store_le64(out + 8, index_offset);
     vmsim__store_le64(out + 16, file_bytes);
@@ -136,6 +141,7 @@ void vmsim__bytes_fini(struct vmsim__bytes *b) {
 }
 
 uint64_t vmsim__cursor_varint(struct vmsim__cursor *c) {
+    VMSIM__ASSERT(c->at <= c->end);
     uint64_t v = 0;
     const unsigned char *p = c->failed ? NULL : vmsim__get_varint(c->at, c->end, &v);
     if (!p) {
@@ -147,6 +153,7 @@ uint64_t vmsim__cursor_varint(struct vmsim__cursor *c) {
 }
 
 const char *vmsim__cursor_string(struct vmsim__cursor *c, size_t max, size_t *length) {
+    VMSIM__ASSERT(length && c->at <= c->end);
     uint64_t n = vmsim__cursor_varint(c);
     *length = 0;
     if (c->failed || n > max || n > (uint64_t)(c->end - c->at)) {

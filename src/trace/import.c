@@ -36,6 +36,7 @@ static int archive_failed(struct vmsim__import *im, int code, const char *what) 
 /* Makes at least one byte ready. 1, 0 at the end, or an error. libarchive takes off whatever compression there is, or
  * none. */
 static int refill(struct vmsim__import *im) {
+    VMSIM__ASSERT(im->archive);
     const void *block;
     size_t size;
     la_int64_t offset;
@@ -105,6 +106,7 @@ static size_t place_of(const struct vmsim__import_map *m, uint64_t key) {
 }
 
 static bool grow_map(struct vmsim__import *im, struct vmsim__import_map *m) {
+    VMSIM__ASSERT(!m->size || vmsim__is_pow2(m->size));
     struct vmsim__import_map old = *m;
     m->size = old.size ? old.size * 2 : 1024;
     m->keys = vmsim__calloc(im->alloc, m->size, sizeof *m->keys);
@@ -129,6 +131,7 @@ static bool grow_map(struct vmsim__import *im, struct vmsim__import_map *m) {
 /* Dense number of `key`. 1 it is new, 0 it was known, or VMSIM_ENOMEM. Dense numbers in the order of first sight, so
  * that the same input gives the same trace whatever the ids were. */
 static int number_of(struct vmsim__import *im, struct vmsim__import_map *m, uint64_t key, uint64_t *number) {
+    VMSIM__ASSERT(number);
     if (key == UINT64_MAX)
         key--; /* keys are stored plus one; nobody tells these two apart */
     if (m->count * 2 >= m->size && !grow_map(im, m))
@@ -229,6 +232,7 @@ const char *vmsim_trace_format_name(unsigned format) {
 }
 
 static int open_input(struct vmsim__import *im) {
+    VMSIM__ASSERT(im->in);
     struct archive_entry *entry;
     const char *name = strcmp(im->in, "-") ? im->in : NULL;
     im->archive = archive_read_new();
@@ -254,6 +258,7 @@ static int open_input(struct vmsim__import *im) {
 
 /* An input of which no record fits is an error: mostly the format was named wrongly. */
 static int run(struct vmsim__import *im, enum vmsim_trace_format format) {
+    VMSIM__ASSERT((unsigned)format < VMSIM_TRACE_FORMATS);
     struct vmsim_trace_event start = {.type = VMSIM_TRACE_START, .file = VMSIM_TRACE_NO_FILE, .args = {1, 1}};
     int got = 1, err = writer_failed(im, vmsim_trace_append_event(im->writer, 0, &start));
     while (!err && (!im->options->limit || im->options->records < im->options->limit) &&
@@ -267,6 +272,7 @@ static int run(struct vmsim__import *im, enum vmsim_trace_format format) {
 }
 
 static int import(struct vmsim__import *im, enum vmsim_trace_format format, const char *out) {
+    VMSIM__ASSERT(out && (unsigned)format < VMSIM_TRACE_FORMATS);
     const struct vmsim_trace_options o = {.size = sizeof o, .source = formats[format].name, .program = im->in};
     int err = vmsim__same_file(strcmp(im->in, "-") ? im->in : "/dev/stdin", out)
                   ? vmsim__err_set(&im->err, VMSIM_EINVAL, "%s: is the input: name another output", out)

@@ -20,6 +20,7 @@ static int hex_digit(char c) {
 
 /* "addr,size" of a lackey line; false when it is none. */
 static bool parse_reference(const char *p, uint64_t *va, uint64_t *bytes) {
+    VMSIM__ASSERT(p && va && bytes);
     unsigned digits = 0;
     for (*va = 0; hex_digit(*p) >= 0; p++, digits++)
         *va = *va << 4 | (uint64_t)hex_digit(*p);
@@ -33,6 +34,7 @@ static bool parse_reference(const char *p, uint64_t *va, uint64_t *bytes) {
 }
 
 int vmsim__import_lackey(struct vmsim__import *im) {
+    VMSIM__ASSERT(im->in);
     char line[256];
     for (;;) {
         uint64_t va, bytes;
@@ -68,6 +70,7 @@ int vmsim__import_lackey(struct vmsim__import *im) {
 }
 
 int vmsim__import_oracle(struct vmsim__import *im) {
+    VMSIM__ASSERT(im->in);
     unsigned char r[24];
     uint64_t number;
     int got = vmsim__import_take(im, r, sizeof r);
@@ -80,6 +83,7 @@ int vmsim__import_oracle(struct vmsim__import *im) {
 }
 
 int vmsim__import_champsim(struct vmsim__import *im) {
+    VMSIM__ASSERT(im->in);
     unsigned char r[64];
     int got = vmsim__import_take(im, r, sizeof r);
     if (got <= 0)

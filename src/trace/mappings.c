@@ -32,6 +32,7 @@ struct checker {
 /* First interval that ends behind `va`. Mappings are few and references many: a search halves, and `last` spares most
  * of them. */
 static size_t find(const struct space *s, uint64_t va) {
+    VMSIM__ASSERT(s);
     size_t low = 0, high = s->map.count;
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -118,6 +119,7 @@ static struct space *make(struct checker *c, const struct space *of) {
 
 /* The slot of a task's address space, made when there is none. NULL without memory. */
 static struct space **slot_of(struct checker *c, uint32_t task) {
+    VMSIM__ASSERT(task < VMSIM__TASKS_MAX);
     while (c->tasks.count <= task)
         if (!vmsim__vec_push(c->alloc, &c->tasks, NULL))
             return NULL;
@@ -164,6 +166,7 @@ static bool do_fork(struct checker *c, uint32_t task, const struct vmsim_trace_e
 
 /* The first break that a task tells is where its heap starts when the exec event did not say so. */
 static bool do_brk(struct checker *c, struct space *s, uint64_t to) {
+    VMSIM__ASSERT(s);
     bool done = true;
     if (!s->brk_start)
         s->brk_start = s->brk = to;
@@ -176,6 +179,7 @@ static bool do_brk(struct checker *c, struct space *s, uint64_t to) {
 }
 
 static bool take_event(struct checker *c, uint32_t task, const struct vmsim_trace_event *e) {
+    VMSIM__ASSERT((unsigned)e->type < VMSIM_TRACE_EVENT_TYPES);
     struct space **slot = slot_of(c, task), *s = slot ? *slot : NULL;
     bool failed = e->result < 0 && e->result > -4096;
     uint64_t result = (uint64_t)e->result;
@@ -216,6 +220,7 @@ static bool inside(struct space *s, uint64_t va) {
 
 /* A reference over a page border may lie in two mappings: both its ends are looked up. */
 static bool take_batch(struct checker *c, const struct vmsim_trace_item *item) {
+    VMSIM__ASSERT(item->accesses && item->count);
     struct space **slot = slot_of(c, item->task), *s = slot ? *slot : NULL;
     if (!s)
         return false;

@@ -39,6 +39,7 @@ void vmsim__pipe_fini(struct vmsim__pipe *p) {
 }
 
 void vmsim__pipe_seek(struct vmsim__pipe *p, uint64_t index) {
+    VMSIM__ASSERT(p->tables);
     size_t low = 0, high = p->tables->blocks.count;
     while (low < high) { /* first block that holds or follows `index` */
         size_t middle = low + (high - low) / 2;
@@ -60,6 +61,7 @@ static int corrupt(struct vmsim__pipe *p, struct vmsim__err *err, const char *wh
 
 /* What the decoder says of a block's references. */
 static int undecodable(struct vmsim__pipe *p, struct vmsim__err *err, int code) {
+    VMSIM__ASSERT(code < 0);
     if (code != VMSIM_ENOMEM)
         return corrupt(p, err, "a block's references are damaged");
     return vmsim__err_set(err, code, "%s: byte %llu: %s", p->loader.path, (unsigned long long)p->offset,
@@ -68,6 +70,7 @@ static int undecodable(struct vmsim__pipe *p, struct vmsim__err *err, int code) 
 
 /* Reads how far away the next entry is. */
 static int next_entry(struct vmsim__pipe *p, uint64_t last, struct vmsim__err *err) {
+    VMSIM__ASSERT(last <= p->header.refs);
     p->entry = UINT64_MAX;
     if (p->cursor.at == p->cursor.end)
         return 0;
@@ -145,6 +148,7 @@ static bool has_room(const struct vmsim__chunk *c) {
 
 /* Delivers decoded words and the entries among and right behind them; what finds no room is carried over. */
 static int deliver(struct vmsim__pipe *p, struct vmsim__chunk *c, const vmsim_access *words, size_t count) {
+    VMSIM__ASSERT(p->position + count <= p->header.refs);
     uint64_t end = p->position + count;
     while (has_room(c)) {
         uint64_t stop = vmsim__min64(p->entry, end), n = stop - p->position;
@@ -184,6 +188,7 @@ static int fill_from_block(struct vmsim__pipe *p, struct vmsim__chunk *c) {
 }
 
 int vmsim__pipe_fill(struct vmsim__pipe *p, struct vmsim__chunk *c) {
+    VMSIM__ASSERT(c->words && c->items);
     c->count = c->event_count = 0;
     c->room.used = 0;
     c->err = (struct vmsim__err){0};

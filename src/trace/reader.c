@@ -50,6 +50,7 @@ static int fail(struct vmsim_trace_reader *r, int code, const char *why) {
 
 /* Pipes are refused, for the index is at the end. */
 static int open_file(struct vmsim_trace_reader *r, uint64_t *bytes) {
+    VMSIM__ASSERT(r->path && r->fd < 0);
     struct stat st;
     r->fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* without waiting for the writer of a pipe */
     if (r->fd < 0)
@@ -64,6 +65,7 @@ static int open_file(struct vmsim_trace_reader *r, uint64_t *bytes) {
 
 /* The version is looked at before everything else, so that a newer file is told from a damaged one. */
 static int read_header(struct vmsim_trace_reader *r) {
+    VMSIM__ASSERT(r->fd >= 0);
     unsigned char raw[VMSIM__FILE_HEADER];
     struct vmsim__file_header h;
     const char *why;
@@ -87,6 +89,7 @@ static int read_header(struct vmsim_trace_reader *r) {
 
 /* Pairs of strings; those of unknown names are for newer readers. */
 static int read_meta(struct vmsim_trace_reader *r, uint64_t *next) {
+    VMSIM__ASSERT(r->fd >= 0 && next);
     static const char *const names[5] = {"arch", "source", "program", "arguments", "host"};
     struct vmsim__block_header h;
     struct vmsim__loader *l = &r->pipe.loader;
@@ -127,6 +130,7 @@ static bool of_the_host(int code) {
  * without an index is no error: its writer was stopped, and what it wrote can be replayed after a walk over the
  * blocks. */
 static int read_index(struct vmsim_trace_reader *r) {
+    VMSIM__ASSERT(r->fd >= 0);
     struct vmsim__loader *l = &r->pipe.loader;
     unsigned char raw[VMSIM__TRAILER];
     struct vmsim__block_header h;
@@ -160,6 +164,7 @@ static int read_index(struct vmsim_trace_reader *r) {
 /* Takes note of the events and switches of a block whose references are not decoded. Counts what the index would have
  * said, without decoding a reference. */
 static int scan_events(struct vmsim_trace_reader *r, const struct vmsim__block_header *h, unsigned char *space) {
+    VMSIM__ASSERT(h->kind == VMSIM__BLOCK_DATA && space);
     struct vmsim__loader *l = &r->pipe.loader;
     struct vmsim__cursor c = {l->events, l->events + h->events_raw, false};
     uint64_t at = 0, since = 0;
@@ -195,6 +200,7 @@ static int scan_events(struct vmsim_trace_reader *r, const struct vmsim__block_h
 /* Walks all blocks from `offset` on to the last whole one. Stops at the first block that is damaged, cut off or out of
  * order: what follows could belong anywhere. */
 static int scan(struct vmsim_trace_reader *r, uint64_t offset) {
+    VMSIM__ASSERT(offset >= VMSIM__FILE_HEADER);
     struct vmsim__loader *l = &r->pipe.loader;
     struct vmsim__block_header h;
     struct vmsim__err why;
@@ -236,6 +242,7 @@ static void fill_info(struct vmsim_trace_reader *r) {
 
 /* The reader is handed out even when this fails, so that its text can be asked for. */
 static int begin(struct vmsim_trace_reader *r, const char *path, unsigned flags) {
+    VMSIM__ASSERT(path);
     uint64_t offset = 0;
     r->path = vmsim__strdup(r->alloc, path);
     if (!r->path)
@@ -350,6 +357,7 @@ static bool wait_chunk(struct vmsim_trace_reader *r) {
 
 /* The chunks are made when the first is wanted: many a trace is only opened for its facts. */
 static int make_chunks(struct vmsim_trace_reader *r) {
+    VMSIM__ASSERT(r->chunks > 0 && r->chunks <= RING);
     for (unsigned i = 0; i < r->chunks; i++)
         if (!r->ring[i].room.at && !vmsim__chunk_init(&r->ring[i], r->alloc)) {
             vmsim__chunk_fini(&r->ring[i], r->alloc);

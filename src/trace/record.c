@@ -58,6 +58,7 @@ static bool is_executable(const char *path) {
 /* The executable file that execvp would take for `name`. As execvp searches, so that the program recorded is the one
  * that a shell would run. */
 static bool find_program(const char *name, char *out, size_t size) {
+    VMSIM__ASSERT(name && size > 0);
     const char *path = getenv("PATH");
     if (strchr(name, '/'))
         return (size_t)snprintf(out, size, "%s", name) < size && is_executable(out);
@@ -103,6 +104,7 @@ static bool find_plugin(struct recording *r) {
 /* The trace would replace what the program is, reads, or is run by. An argument may be no file, and a file may be no
  * argument: this finds slips, and no more. */
 static int check_output(struct recording *r) {
+    VMSIM__ASSERT(r->options->output);
     const char *out = r->options->output, *const parts[] = {r->script.path, r->qemu, r->plugin};
     bool found = false;
     for (size_t i = 0; i < VMSIM__COUNT(parts); i++)
@@ -113,6 +115,7 @@ static int check_output(struct recording *r) {
 }
 
 static int find_all(struct recording *r) {
+    VMSIM__ASSERT(r->options->argv && r->options->argv[0]);
     const char *program = r->options->argv[0], *qemu = r->options->qemu ? r->options->qemu : "qemu-x86_64";
     if (!find_program(program, r->script.path, sizeof r->script.path))
         return fail(r, VMSIM_ENOENT, program, why_not_a_program(program));
@@ -194,6 +197,7 @@ static int make_arena(struct recording *r) {
 /* ---- qemu's command line */
 
 static size_t count_strings(char *const *list) {
+    VMSIM__ASSERT(list);
     size_t n = 0;
     while (list[n])
         n++;
@@ -252,6 +256,7 @@ static void run_program(void *context) {
 /* ---- the trace */
 
 static void append_quoted(struct vmsim__bytes *b, const char *s) {
+    VMSIM__ASSERT(s);
     static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
     bool plain = *s && strspn(s, safe) == strlen(s);
     unsigned char *p = vmsim__bytes_room(b, 4 * strlen(s) + 4), *from = p;
@@ -275,6 +280,7 @@ static void append_quoted(struct vmsim__bytes *b, const char *s) {
 }
 
 static int make_writer(struct recording *r, struct vmsim_trace_writer **w) {
+    VMSIM__ASSERT(r->options->output && w);
     struct vmsim__bytes line = {.alloc = r->alloc};
     struct utsname host;
     char text[512] = "";

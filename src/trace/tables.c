@@ -39,6 +39,7 @@ int vmsim__tables_task(struct vmsim__tables *t, uint32_t id) {
 }
 
 static int rename_task(struct vmsim__tables *t, uint32_t id, const char *to) {
+    VMSIM__ASSERT(id < t->tasks.count && to);
     char *name = vmsim__strdup(t->alloc, to);
     if (!name)
         return VMSIM_ENOMEM;
@@ -48,6 +49,7 @@ static int rename_task(struct vmsim__tables *t, uint32_t id, const char *to) {
 }
 
 static int note_fork(struct vmsim__tables *t, uint32_t task, const struct vmsim_trace_event *e) {
+    VMSIM__ASSERT(e->type == VMSIM_TRACE_FORK);
     uint64_t child = e->args[0];
     if (child >= VMSIM__TASKS_MAX)
         return VMSIM_ECORRUPT;
@@ -60,6 +62,7 @@ static int note_fork(struct vmsim__tables *t, uint32_t task, const struct vmsim_
 }
 
 static int note_file(struct vmsim__tables *t, const struct vmsim_trace_event *e) {
+    VMSIM__ASSERT(e->type == VMSIM_TRACE_FILE);
     if (e->file != t->files.count || e->args[1] > VMSIM_TRACE_FILE_SHM)
         return VMSIM_ECORRUPT;
     char *path = vmsim__strdup(t->alloc, e->path ? e->path : "");
@@ -75,6 +78,7 @@ static int note_file(struct vmsim__tables *t, const struct vmsim_trace_event *e)
 
 /* An exit_group ends every thread of the address space; each is told by its own event if it ran to its end. */
 int vmsim__tables_event(struct vmsim__tables *t, uint32_t task, const struct vmsim_trace_event *e) {
+    VMSIM__ASSERT((unsigned)e->type < VMSIM_TRACE_EVENT_TYPES);
     int err = vmsim__tables_task(t, task);
     if (err)
         return err;
@@ -117,6 +121,7 @@ int vmsim__tables_block(struct vmsim__tables *t, const struct vmsim__block_heade
 
 /* Notes are one text of lines: the end mark of the last line becomes a line break. */
 int vmsim__tables_note(struct vmsim__tables *t, const char *line) {
+    VMSIM__ASSERT(line);
     size_t n = strlen(line);
     unsigned char *p = vmsim__bytes_room(&t->notes, n + 2);
     if (!p)
@@ -165,6 +170,7 @@ void vmsim__tables_put(const struct vmsim__tables *t, struct vmsim__bytes *out) 
 
 /* A string of the index as a copy of its own; NULL and *err set when damaged or without memory. */
 static char *get_string(struct vmsim__tables *t, struct vmsim__cursor *c, size_t max, int *err) {
+    VMSIM__ASSERT(err);
     size_t length;
     const char *s = vmsim__cursor_string(c, max, &length);
     *err = s ? VMSIM_ENOMEM : VMSIM_ECORRUPT;
