@@ -21,7 +21,8 @@ enum kind { NONE, ANON, SHARED, FILE_PRIVATE, FILE_SHARED };
 
 struct page {
     uint8_t kind, prot;
-    bool own; /* of a private file page: a copy of its own */
+    bool own;  /* of a private file page: a copy of its own */
+    bool free; /* given up by MADV_FREE: may be gone */
     uint16_t object, index;
     uint64_t tag;
 };
@@ -52,6 +53,9 @@ static struct storm {
     } block[BLOCKS];
     unsigned blocks;
     uint64_t *frame_tag, *slot_tag; /* of frames, of slots of swap */
+    uint64_t **slot_owner;          /* where the content of shared memory stands meanwhile; NULL: private */
+    uint64_t unknown;               /* an owner whose content the call in progress is about to change */
+    bool writing;
     uint64_t next_tag, page, base, step, killed, loads, swaps[2];
     unsigned shift;
 } t;
@@ -85,12 +89,20 @@ static void on_fill(void *context, vmsim__pfn to, vmsim__pfn from, unsigned orde
 }
 
 static void on_swapped(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool write) {
-    uint64_t *slot = &t.slot_tag[e.type * SLOTS + e.offset];
+    uint64_t *slot = &t.slot_tag[e.type * SLOTS + e.offset], **owner = &t.slot_owner[e.type * SLOTS + e.offset];
     (void)context;
-    if (write)
+    if (write) {
         *slot = *content_of(pfn);
-    else
+        *owner = !vmsim__frame_is(vmsim__vm_frame(t.m->vm, pfn), VMSIM__FRAME_FILE) ? NULL
+                 : t.writing                                                        ? &t.unknown
+                                                                                    : content_of(pfn);
+    } else if (*owner == &t.unknown) {
+    } else if (*owner && **owner != *slot) { /* shared memory is what its object says, wherever it is */
+        fail_msg("step %llu: slot %llu holds %llu, its object %llu", (unsigned long long)t.step,
+                 (unsigned long long)e.offset, (unsigned long long)*slot, (unsigned long long)**owner);
+    } else {
         *content_of(pfn) = *slot;
+    }
     t.swaps[write]++;
 }
 
@@ -115,7 +127,8 @@ static void kill_space(struct space *s) {
     for (unsigned i = 0; i < TASKS; i++) {
         if (t.task[i].space != s)
             continue;
-        assert_int_equal(vmsim_task_exit(t.m, t.task[i].id), 0);
+        if (vmsim__task_at(t.m, t.task[i].id)->mm) /* else it was killed for memory a moment ago */
+            assert_int_equal(vmsim_task_exit(t.m, t.task[i].id), 0);
         gone(&t.task[i]);
     }
 }
@@ -231,9 +244,13 @@ static vmsim__pfn refer(struct task *k, uint64_t va, uint32_t bytes, enum vmsim_
     return (vmsim__pfn)(pa >> t.shift);
 }
 
-static void check_load(const struct space *s, unsigned i, vmsim__pfn pfn) {
+static void check_load(struct space *s, unsigned i, vmsim__pfn pfn) {
     uint64_t found = *content_of(pfn), wanted = expected(&s->at[i]);
     t.loads++;
+    if (s->at[i].free && !found) { /* and is */
+        s->at[i].tag = 0;
+        return;
+    }
     if (found != wanted)
         fail_msg("step %llu: page %u (kind %u) at frame %u contains %llu, not %llu", (unsigned long long)t.step, i,
                  s->at[i].kind, pfn, (unsigned long long)found, (unsigned long long)wanted);
@@ -243,6 +260,7 @@ static void stored(struct space *s, unsigned i, vmsim__pfn pfn) {
     struct page *g = &s->at[i];
     assert_int_not_equal(pfn, vmsim__vm_zero_pfn(t.m->vm));
     *content_of(pfn) = ++t.next_tag;
+    g->free = false;
     if (g->kind == ANON || g->kind == FILE_PRIVATE) {
         g->tag = t.next_tag;
         g->own = true;
@@ -441,6 +459,8 @@ static void do_madvise(struct task *k) {
         g->own = false;
         g->tag = 0;
     }
+    for (unsigned i = from; a == VMSIM__MADV_FREE && i < from + n; i++)
+        k->space->at[i].free |= k->space->at[i].kind == ANON;
     vmsim_task_madvise(t.m, k->id, va_of(from), n * t.page, a);
     if (died(k))
         return;
@@ -537,7 +557,9 @@ static void do_file(struct task *k) {
         break;
     case 2:
     case 3: {
+        t.writing = true;
         int64_t r = vmsim_task_write(t.m, k->id, o->file, first * t.page, n * t.page);
+        t.writing = false;
         assert_true(r >= -VMSIM__L_ENOMEM || r == -28);
         uint64_t written = r > 0 ? (uint64_t)r >> t.shift : 0;
         for (uint64_t i = 0; i < written; i++)
@@ -684,6 +706,8 @@ static void boot(const char *arch, const char *kernel, unsigned cpus, unsigned n
     t.base = (UINT64_C(1) << 30) - t.page * 40; /* across the edge of a table */
     t.frame_tag = calloc(t.m->mem->frames.end, sizeof *t.frame_tag);
     t.slot_tag = calloc(2 * SLOTS, sizeof *t.slot_tag);
+    t.slot_owner = calloc(2 * SLOTS, sizeof *t.slot_owner);
+    assert_non_null(t.slot_owner);
     assert_non_null(t.frame_tag);
     assert_non_null(t.slot_tag);
     for (unsigned f = 0; f < FILES; f++) {
@@ -728,6 +752,7 @@ static void end(void) {
     assert_int_equal(vmsim_machine_destroy(t.m), 0);
     free(t.frame_tag);
     free(t.slot_tag);
+    free(t.slot_owner);
 }
 
 static void storm(const char *arch, const char *kernel, unsigned cpus, unsigned nodes, unsigned mib, unsigned swap) {

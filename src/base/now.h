@@ -47,6 +47,7 @@ struct vmsim__call {
     bool entered;  /* it has waited before: fixed costs and counts are those of its first entry */
     bool tried;    /* its fault has waited before (FAULT_FLAG_TRIED) */
     bool stalled;  /* its fault waits for memory in the middle: it is not entered again, it goes on */
+    bool inside;   /* ... or for a page, which its fault brings in without being entered again */
     bool major;    /* its fault has started I/O (VM_FAULT_MAJOR) */
     bool started;  /* write-out was started, what is left is to wait for it */
     bool pays;     /* it is over but for what its task owes for memory.high */
@@ -56,6 +57,7 @@ struct vmsim__call {
      * slot), and what it has; 0: none has begun */
     uint64_t readahead;
     uint32_t readahead_pages;
+    uint32_t circles;  /* of a stalled fault: rounds of reclaim that brought nothing */
     uint64_t populate; /* address at which population stopped; 0: it did not */
     uint64_t populate_end;
     int64_t result; /* of the part before population */

@@ -49,6 +49,7 @@ struct vmsim__file {
     uint64_t size;               /* bytes */
     struct vmsim__radix pages;   /* index -> entry (cache/entry.h) */
     uint64_t nrpages;            /* entries that are pages */
+    uint64_t swapped;            /* entries that are slots of swap: of kind SHMEM */
     uint32_t refcount;           /* open files and mappings */
     char *path;                  /* owned; may be NULL (anonymous shared memory) */
     void *mappings;              /* vm/'s list of VMAs that map it (i_mmap); NULL: none */
@@ -59,6 +60,14 @@ struct vmsim__file {
     int write_error;             /* negative Linux errno of a failed write-out that no fsync has told yet */
     struct vmsim__file_ra ra;    /* for users without an open file of their own: calls that are given no `ra` */
 };
+
+/* How reading ahead from swap did of late. Kernel: swap_readahead_info of a VMA, and its like of the machine. */
+struct vmsim__swap_ra {
+    uint64_t last;   /* page (or slot) of the last look-up */
+    uint32_t window; /* pages of the last window */
+    uint32_t hits;   /* of its pages, used since */
+};
+#define VMSIM__SWAP_HITS_FIRST 4u /* what nothing is known of is taken for a success */
 
 struct vmsim__cache; /* all files of a machine, LRU lists and batches */
 

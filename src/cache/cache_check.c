@@ -63,7 +63,7 @@ static int check_page(struct check *k, const struct vmsim__file *f, uint64_t ind
 }
 
 static int check_file(struct check *k, const struct vmsim__file *f) {
-    uint64_t pages = 0, end = vmsim__cache_pages_of(k->c, f->size), index = 0;
+    uint64_t pages = 0, swapped = 0, end = vmsim__cache_pages_of(k->c, f->size), index = 0;
     if (!vmsim__radix_valid(&f->pages))
         FAIL(k, "file %u: its tree of pages is damaged", f->id);
     for (uint64_t entry; (entry = vmsim__radix_next(&f->pages, &index)) != 0; index++) {
@@ -72,13 +72,14 @@ static int check_file(struct check *k, const struct vmsim__file *f) {
         if (rc)
             return rc;
         pages += pfn != VMSIM__PFN_NONE;
+        swapped += vmsim__entry_tag(entry) == VMSIM__ENTRY_SWAP;
         if (index >= end && f->kind != VMSIM__FILE_SHMEM)
             FAIL(k, "file %u of %llu bytes has page %llu", f->id, (unsigned long long)f->size,
                  (unsigned long long)index);
     }
-    if (pages != f->nrpages)
-        FAIL(k, "file %u: %llu pages found, %llu counted", f->id, (unsigned long long)pages,
-             (unsigned long long)f->nrpages);
+    if (pages != f->nrpages || swapped != f->swapped)
+        FAIL(k, "file %u: %llu pages found, %llu counted; in swap %llu, counted %llu", f->id, (unsigned long long)pages,
+             (unsigned long long)f->nrpages, (unsigned long long)swapped, (unsigned long long)f->swapped);
     if (!f->linked && !f->refcount)
         FAIL(k, "file %u has neither path nor user", f->id);
     k->cached += pages;

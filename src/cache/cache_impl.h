@@ -36,12 +36,14 @@ struct vmsim__cache {
     struct vmsim__cache_io io;
     struct {
         VMSIM__VEC(struct vmsim__transfer);
-    } transfers;                                   /* by id */
-    uint32_t transfer_free;                        /* first free id, linked by next_free; UINT32_MAX: none */
-    uint64_t in_flight;                            /* transfers */
-    uint64_t dirtied;                              /* pages that were written to */
-    bool no_reclaim;                               /* pages come from what is free */
-    struct vmsim__swap *swap;                      /* NULL: there is none */
+    } transfers;                  /* by id */
+    uint32_t transfer_free;       /* first free id, linked by next_free; UINT32_MAX: none */
+    uint64_t in_flight;           /* transfers */
+    uint64_t dirtied;             /* pages that were written to */
+    bool no_reclaim;              /* pages come from what is free */
+    struct vmsim__swap *swap;     /* NULL: there is none */
+    const uint64_t *page_cluster; /* the knob vm.page-cluster */
+    struct vmsim__swap_ra swap_ra;
     struct vmsim__radix swapped[VMSIM__SWP_AREAS]; /* the swap cache: slot -> page or shadow, an area */
     struct vmsim__slab nodes;                      /* of all radix trees */
     struct vmsim__slab file_slab;
@@ -145,6 +147,16 @@ void vmsim__ra_around(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
 /* A new zeroed page of a shmem file. VMSIM__PFN_NONE: no frame or no host memory. */
 vmsim__pfn vmsim__shmem_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index,
                                const struct vmsim__alloc_request *policy, unsigned cpu);
+
+/* The page of a shmem file that is in swap comes back. VMSIM__PFN_NONE: the present waits for it or for memory, or
+ * there is none, or it cannot be read (vmsim__filemap_error). `fault`: for a fault, whose major one it is. Kernel:
+ * shmem_swapin_folio. */
+vmsim__pfn vmsim__shmem_swap_in(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index,
+                                const struct vmsim__alloc_request *policy, bool fault, unsigned cpu);
+/* Is the page in swap? */
+bool vmsim__shmem_swapped(const struct vmsim__file *f, uint64_t index);
+/* Slots of [first, end) are given back. */
+void vmsim__shmem_drop_slots(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu);
 
 /* ---- truncate.c ---- */
 

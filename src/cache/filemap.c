@@ -232,6 +232,11 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
     uint64_t index = pos >> shift;
     if (f->kind == VMSIM__FILE_SHMEM) { /* a hole stays one: zeroes are copied */
         vmsim__pfn pfn = vmsim__file_page(f, index);
+        if (pfn == VMSIM__PFN_NONE && vmsim__shmem_swapped(f, index)) {
+            pfn = vmsim__shmem_swap_in(c, f, index, NULL, false, cpu);
+            if (pfn == VMSIM__PFN_NONE)
+                return false;
+        }
         if (pfn != VMSIM__PFN_NONE && pos == index << shift)
             vmsim__lru_mark_accessed(c->lru, pfn, cpu);
         return true;
@@ -300,6 +305,11 @@ static vmsim__pfn write_get_page(struct vmsim__cache *c, struct vmsim__file *f, 
                                  unsigned cpu) {
     vmsim__pfn pfn = vmsim__file_page(f, index);
     vmsim__radix_will_mark(&f->pages);
+    if (pfn == VMSIM__PFN_NONE && vmsim__shmem_swapped(f, index)) {
+        pfn = vmsim__shmem_swap_in(c, f, index, NULL, false, cpu);
+        if (pfn == VMSIM__PFN_NONE)
+            return pfn;
+    }
     if (pfn != VMSIM__PFN_NONE) {
         if (!vmsim__filemap_arrived(c, pfn))
             return VMSIM__PFN_NONE;
@@ -389,6 +399,10 @@ static void shmem_fault(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
                         const struct vmsim__alloc_request *policy, unsigned cpu, struct vmsim__page_fault *out) {
     if (out->pfn != VMSIM__PFN_NONE)
         return;
+    if (vmsim__shmem_swapped(f, index)) {
+        out->pfn = vmsim__shmem_swap_in(c, f, index, policy, true, cpu);
+        return;
+    }
     out->pfn = vmsim__shmem_create(c, f, index, policy, cpu);
     out->created = true;
 }

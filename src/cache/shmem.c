@@ -3,8 +3,128 @@
  *
  * Its pages are born zeroed, need no device, are swap-backed (so they sit on the anonymous LRU lists) and count in
  * nr_shmem besides nr_file_pages; they are never "dirty" for the accounting of dirty pages. read() of a hole allocates
- * nothing; a fault, write() and fallocate() do. Kernel counterpart: mm/shmem.c. */
+ * nothing; a fault, write() and fallocate() do.
+ *
+ *     in the file --write--> in the swap cache alone, and then in its slot; the file's tree names the slot
+ *          ^                                   |
+ *          `-------------- swap_in ------------'
+ *
+ * A page is in its file or in the swap cache, never in both. Kernel counterpart: mm/shmem.c. */
 #include "cache/cache_impl.h"
+#include "cache/swap_cache.h"
+
+#define TYPE_BITS 5u
+
+/* ---- swap ---- */
+
+static uint64_t entry_of(struct vmsim__swp e) {
+    return vmsim__entry_make(VMSIM__ENTRY_SWAP, e.offset << TYPE_BITS | e.type);
+}
+
+static struct vmsim__swp slot_of(uint64_t entry) {
+    const uint64_t content = vmsim__entry_content(entry);
+    return (struct vmsim__swp){.offset = content >> TYPE_BITS, .type = content & ((1u << TYPE_BITS) - 1)};
+}
+
+bool vmsim__shmem_swapped(const struct vmsim__file *f, uint64_t index) {
+    return f->swapped && vmsim__entry_tag(vmsim__radix_get(&f->pages, index)) == VMSIM__ENTRY_SWAP;
+}
+
+static void count_page(struct vmsim__cache *c, struct vmsim__file *f, const struct vmsim__frame *fr, int64_t pages) {
+    f->nrpages = (uint64_t)((int64_t)f->nrpages + pages);
+    f->swapped = (uint64_t)((int64_t)f->swapped - pages);
+    vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, pages);
+    vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, pages);
+}
+
+/* Its reference of the file's goes; the swap cache has one of its own. */
+bool vmsim__shmem_write(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    struct vmsim__file *f = vmsim__file_by_id(c, fr->mapping);
+    const uint64_t index = vmsim__frame_index(fr);
+    VMSIM__ASSERT(f && f->kind == VMSIM__FILE_SHMEM && !fr->mapcount && vmsim__frame_is(fr, VMSIM__FRAME_DIRTY));
+    if (!vmsim__swap_cache_add(c, pfn, NULL, cpu))
+        return false;
+    const struct vmsim__swp e = vmsim__swap_cache_slot(c, pfn);
+    vmsim__swap_entry_get(c, e);
+    vmsim__swap_cache_write(c, pfn, cpu);
+    vmsim__radix_set(&f->pages, index, entry_of(e), NULL);
+    count_page(c, f, fr, -1);
+    fr->flags &= ~VMSIM__FRAME_FILE;
+    fr->mapping = 0;
+    fr->refcount--;
+    VMSIM__ASSERT(fr->refcount > 0);
+    return true;
+}
+
+/* From the swap cache into the file; the slot is given back. */
+static void enter_file(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn,
+                       struct vmsim__swp e, unsigned cpu) {
+    struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    fr->refcount++;
+    vmsim__swap_cache_remove(c, pfn, VMSIM__NO_SHADOW, cpu);
+    vmsim__radix_store(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_PAGE, pfn), 1u << VMSIM__MARK_PAGE, NULL);
+    fr->flags |= VMSIM__FRAME_FILE | VMSIM__FRAME_DIRTY;
+    fr->mapping = f->id;
+    vmsim__frame_set_index(fr, index);
+    count_page(c, f, fr, 1);
+    vmsim__swap_entry_put(c, e, cpu);
+}
+
+struct shmem_reader {
+    struct vmsim__cache *c;
+    const struct vmsim__alloc_request *policy;
+    unsigned cpu;
+};
+
+static vmsim__pfn alloc_page(void *context) {
+    const struct shmem_reader *r = context;
+    return vmsim__filemap_alloc(r->c, 0, r->policy, r->cpu);
+}
+
+/* The page of a slot, there or on its way. */
+static vmsim__pfn find(struct vmsim__cache *c, struct vmsim__swp e, const struct vmsim__alloc_request *policy,
+                       bool fault, unsigned cpu) {
+    struct shmem_reader from = {c, policy, cpu};
+    const struct vmsim__swap_reader reader = {alloc_page, &from, cpu};
+    bool ahead, fresh;
+    const vmsim__pfn pfn = vmsim__swap_look_up(c, e, &ahead);
+    if (ahead)
+        vmsim__swap_ra_hit(c);
+    if (pfn != VMSIM__PFN_NONE)
+        return pfn;
+    if (fault)
+        vmsim__swap_count_major(c);
+    return vmsim__swap_read_cluster(c, e, &reader) ? vmsim__swap_fetch(c, e, &reader, &fresh) : VMSIM__PFN_NONE;
+}
+
+vmsim__pfn vmsim__shmem_swap_in(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index,
+                                const struct vmsim__alloc_request *policy, bool fault, unsigned cpu) {
+    const struct vmsim__swp e = slot_of(vmsim__radix_get(&f->pages, index));
+    const vmsim__pfn pfn = find(c, e, policy, fault, cpu);
+    if (pfn == VMSIM__PFN_NONE)
+        return pfn;
+    if (!vmsim__filemap_settled(c, pfn)) {
+        vmsim__now_call(&c->mem->now)->inside = fault;
+        return VMSIM__PFN_NONE;
+    }
+    enter_file(c, f, index, pfn, e, cpu);
+    return pfn;
+}
+
+void vmsim__shmem_drop_slots(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
+                             unsigned cpu) {
+    uint64_t entry;
+    for (uint64_t i = first; f->swapped && (entry = vmsim__radix_next(&f->pages, &i)) && i < end; i++) {
+        if (vmsim__entry_tag(entry) != VMSIM__ENTRY_SWAP)
+            continue;
+        vmsim__radix_remove(&f->pages, i);
+        f->swapped--;
+        vmsim__swap_entry_put(c, slot_of(entry), cpu);
+    }
+}
+
+/* ---- pages ---- */
 
 /* shmem_get_folio: the page is cleared here, so that who brings it to life pays for it. */
 vmsim__pfn vmsim__shmem_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index,
@@ -23,9 +143,10 @@ static int shmem_allocate(struct vmsim__cache *c, struct vmsim__file *f, uint64_
     for (uint64_t i = first; i < end; i++) {
         vmsim__pfn pfn = vmsim__file_page(f, i);
         if (pfn == VMSIM__PFN_NONE)
-            pfn = vmsim__shmem_create(c, f, i, NULL, cpu);
+            pfn = vmsim__shmem_swapped(f, i) ? vmsim__shmem_swap_in(c, f, i, NULL, false, cpu)
+                                             : vmsim__shmem_create(c, f, i, NULL, cpu);
         if (pfn == VMSIM__PFN_NONE)
-            return -VMSIM__L_ENOMEM;
+            return vmsim__now_waits(&c->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
         vmsim__page_dirty(c, pfn);
     }
     return 0;

@@ -12,9 +12,11 @@
 #define COOKIE_CPU 32u
 #define TYPE_BITS 5u
 
-void vmsim__cache_set_swap(struct vmsim__cache *c, struct vmsim__swap *swap) {
+void vmsim__cache_set_swap(struct vmsim__cache *c, struct vmsim__swap *swap, const uint64_t *page_cluster) {
     VMSIM__ASSERT(!c->swap && swap);
     c->swap = swap;
+    c->page_cluster = page_cluster;
+    c->swap_ra.hits = VMSIM__SWAP_HITS_FIRST;
     for (unsigned i = 0; i < VMSIM__SWP_AREAS; i++)
         vmsim__radix_init(&c->swapped[i], &c->nodes);
     vmsim__lru_set_swap(c->lru, swap->slots, swap->free);
@@ -55,7 +57,7 @@ static void count_page(struct vmsim__cache *c, const struct vmsim__frame *f, int
 /* The slot is marked as cached by the caller. False: no host memory, nothing changed. */
 static bool insert(struct vmsim__cache *c, struct vmsim__swp e, vmsim__pfn pfn, uint64_t *old) {
     struct vmsim__frame *f = vmsim__cache_frame(c, pfn);
-    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE | VMSIM__FRAME_FILE));
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE));
     if (!vmsim__column_write(c->mem, VMSIM__COLUMN_SWAP, pfn, e.offset << TYPE_BITS | e.type))
         return no_memory(c);
     if (!vmsim__radix_set(&c->swapped[e.type], e.offset, vmsim__entry_make(VMSIM__ENTRY_PAGE, pfn), old)) {
@@ -188,8 +190,10 @@ void vmsim__swap_entry_put(struct vmsim__cache *c, struct vmsim__swp e, unsigned
 }
 
 uint64_t vmsim__cache_swapped(const struct vmsim__cache *c) {
-    (void)c;
-    return 0;
+    uint64_t sum = 0;
+    for (size_t i = 1; i < c->files.count; i++)
+        sum += c->files.at[i] ? c->files.at[i]->swapped : 0;
+    return sum;
 }
 
 /* ---- transfers ---- */
@@ -276,19 +280,4 @@ void vmsim__swap_io_done(struct vmsim__cache *c, uint64_t cookie, int status) {
         page_written(c, pfn, status, cpu);
     else
         page_read(c, pfn, status, cpu);
-}
-
-/* ---- readahead ---- */
-
-uint32_t vmsim__swap_ra_window(bool adjacent, uint32_t hits, uint32_t pages, uint32_t last) {
-    uint32_t window = 4;
-    VMSIM__ASSERT(pages > 0);
-    if (!hits) {
-        window = adjacent ? 2 : 1;
-    } else {
-        while (window < hits + 2)
-            window *= 2;
-    }
-    window = window < pages ? window : pages;
-    return window < last / 2 ? last / 2 : window; /* no faster down than by halves */
 }

@@ -16,8 +16,8 @@
 #include "lru/workingset.h"
 #include "swap/swap.h"
 
-/* Once, before pages go to swap; `swap` must outlive the cache. */
-void vmsim__cache_set_swap(struct vmsim__cache *c, struct vmsim__swap *swap);
+/* Once, before pages go to swap; `swap` and the knob vm.page-cluster must outlive the cache. */
+void vmsim__cache_set_swap(struct vmsim__cache *c, struct vmsim__swap *swap, const uint64_t *page_cluster);
 struct vmsim__swap *vmsim__cache_swap(const struct vmsim__cache *c); /* NULL: there is none */
 
 /* The page of a slot, if it is in the cache; VMSIM__PFN_NONE. */
@@ -31,6 +31,9 @@ bool vmsim__swap_cache_add(struct vmsim__cache *c, vmsim__pfn pfn, const struct 
 /* A dirty page that is not mapped goes to its slot; if nothing names the slot any more it leaves the cache instead.
  * Kernel: swap_writepage. */
 void vmsim__swap_cache_write(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+/* A dirty page of a file in shared memory, which nobody maps, gets a slot, goes there, and leaves its file, where an
+ * entry that names the slot takes its place. False: no slot, or no host memory. Kernel: shmem_writepage. */
+bool vmsim__shmem_write(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
 /* A new frame becomes the page of a slot that has none in the cache, and is asked for: LOCKED until it is there. The
  * caller's reference becomes the cache's. False: no host memory, the frame is the caller's still. Kernel: second half
  * of __read_swap_cache_async, swap_readpage. */
@@ -59,6 +62,30 @@ uint64_t vmsim__cache_swapped(const struct vmsim__cache *c);
 #define VMSIM__SWAP_COOKIE (UINT64_C(1) << 63)
 void vmsim__swap_io_done(struct vmsim__cache *c, uint64_t cookie, int status);
 
+/* ---- swap_readahead.c ---- */
+
+/* Whoever brings pages in: where frames for them come from. */
+struct vmsim__swap_reader {
+    vmsim__pfn (*alloc)(void *context); /* refcount 1; VMSIM__PFN_NONE: none, or the present waits */
+    void *context;
+    unsigned cpu;
+};
+/* The page of a slot, if it is there; `ahead`: it was read ahead, and this is its first use (swap_ra_hit). Kernel:
+ * lookup_swap_cache. */
+vmsim__pfn vmsim__swap_look_up(struct vmsim__cache *c, struct vmsim__swp e, bool *ahead);
+/* The page of a slot, which is asked for if it is not there; `fresh`: it was. VMSIM__PFN_NONE: nobody uses the slot, or
+ * there is no memory. Kernel: __read_swap_cache_async. */
+vmsim__pfn vmsim__swap_fetch(struct vmsim__cache *c, struct vmsim__swp e, const struct vmsim__swap_reader *r,
+                             bool *fresh);
+/* The page came with another's miss. */
+void vmsim__swap_mark_ahead(struct vmsim__cache *c, vmsim__pfn pfn);
+/* Asks for the slots around a miss. False: it waits for memory, and goes on with the same window. Kernel:
+ * swap_cluster_readahead. */
+bool vmsim__swap_read_cluster(struct vmsim__cache *c, struct vmsim__swp e, const struct vmsim__swap_reader *r);
+/* One of its pages was used. */
+void vmsim__swap_ra_hit(struct vmsim__cache *c);
+/* The running fault needs a page that is not in memory: once, however often it is entered. */
+void vmsim__swap_count_major(struct vmsim__cache *c);
 /* The window of readahead that has `pages` pages at most: from `hits`, the pages read ahead that were used since,
  * whether this miss is beside the one before, and the last window. Kernel: __swapin_nr_pages. */
 uint32_t vmsim__swap_ra_window(bool adjacent, uint32_t hits, uint32_t pages, uint32_t last);

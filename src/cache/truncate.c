@@ -12,10 +12,10 @@
 /* Shadows of [first, end) go with the data that they remember. Returns how many. Kernel: truncate_exceptional_entries.
  */
 static uint64_t drop_shadows(struct vmsim__file *f, uint64_t first, uint64_t end) {
-    VMSIM__ASSERT(f->pages.count >= f->nrpages);
+    VMSIM__ASSERT(f->pages.count >= f->nrpages + f->swapped);
     uint64_t dropped = 0, entry;
-    for (uint64_t i = first; f->pages.count > f->nrpages && (entry = vmsim__radix_next(&f->pages, &i)) && i < end;
-         i++) {
+    for (uint64_t i = first;
+         f->pages.count > f->nrpages + f->swapped && (entry = vmsim__radix_next(&f->pages, &i)) && i < end; i++) {
         if (vmsim__entry_tag(entry) == VMSIM__ENTRY_SHADOW)
             dropped += vmsim__radix_remove(&f->pages, i) != 0;
     }
@@ -40,6 +40,7 @@ bool vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint6
             return false;
         vmsim__filemap_remove(c, f, i, pfn, cpu);
     }
+    vmsim__shmem_drop_slots(c, f, first, end, cpu);
     drop_shadows(f, first, end);
     return true;
 }
@@ -51,9 +52,11 @@ static int clear_partial(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
         return error;
     vmsim__pfn pfn = vmsim__file_page(f, index);
     if (pfn == VMSIM__PFN_NONE) {
-        if (!vmsim__file_on_disk(c, f, index))
+        const bool swapped = vmsim__shmem_swapped(f, index);
+        if (!swapped && !vmsim__file_on_disk(c, f, index))
             return 0;
-        pfn = vmsim__filemap_read_page(c, f, index, cpu);
+        pfn =
+            swapped ? vmsim__shmem_swap_in(c, f, index, NULL, false, cpu) : vmsim__filemap_read_page(c, f, index, cpu);
         if (pfn == VMSIM__PFN_NONE)
             return vmsim__now_waits(&c->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
     }

@@ -57,13 +57,19 @@ static void free_swap(void *context, vmsim__pfn pfn, unsigned cpu) {
         vmsim__swap_cache_free(m->cache, pfn, cpu);
 }
 
-/* Nobody but reclaim and the cache may hold what is written. Kernel: pageout. */
+/* Nobody but reclaim and the cache may hold what is written. A page of shared memory stays in its file until then.
+ * Kernel: pageout. */
 static enum vmsim__pageout write_to_swap(struct vmsim_machine *m, vmsim__pfn pfn, struct vmsim__frame *f,
                                          unsigned cpu) {
     if (f->refcount != 1 + (int32_t)vmsim__frame_pages(f))
         return VMSIM__PAGEOUT_KEEP;
     f->flags |= VMSIM__FRAME_RECLAIM;
-    vmsim__swap_cache_write(m->cache, pfn, cpu);
+    if (vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE)) {
+        vmsim__swap_cache_write(m->cache, pfn, cpu);
+    } else if (!m->swap || !vmsim__shmem_write(m->cache, pfn, cpu)) {
+        f->flags &= ~VMSIM__FRAME_RECLAIM;
+        return VMSIM__PAGEOUT_ACTIVATE;
+    }
     if (!vmsim__frame_is(f, VMSIM__FRAME_WRITEBACK))
         f->flags &= ~VMSIM__FRAME_RECLAIM;
     return VMSIM__PAGEOUT_SUCCESS;
@@ -73,7 +79,7 @@ static enum vmsim__pageout write_to_swap(struct vmsim_machine *m, vmsim__pfn pfn
 static enum vmsim__pageout pageout(void *context, vmsim__pfn pfn, const struct vmsim__scan_control *sc, unsigned cpu) {
     struct vmsim_machine *m = context;
     struct vmsim__frame *f = vmsim__frame_at(&m->mem->frames, pfn);
-    if (vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE))
+    if (vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED))
         return write_to_swap(m, pfn, f, cpu);
     struct vmsim__file *file = vmsim__frame_is(f, VMSIM__FRAME_FILE) ? vmsim__file_by_id(m->cache, f->mapping) : NULL;
     (void)sc;

@@ -182,6 +182,16 @@ static bool compact_again(struct vmsim_machine *m, const struct vmsim__alloc_req
 
 /* ---- rounds ---- */
 
+/* A fault that needs several frames gives back what it has whenever it waits for one. Where there are too few for all,
+ * each round finds what the one before gave back, for ever; the kernel's, which keeps it, finds that memory is out. */
+static void break_circle(struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
+    struct vmsim__call *call = vmsim__now_call(&m->mem->now);
+    if (!call->stalled || ++call->circles <= FRUITLESS_MAX)
+        return;
+    call->circles = 0;
+    vmsim__out_of_memory(m, rq);
+}
+
 /* Rounds of reclaim and compaction until there is a block, a wait, or no hope. */
 static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags,
                                   struct vmsim__direct_reclaim *d) {
@@ -204,6 +214,8 @@ static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__a
             pfn = drain_and_try(m, rq, flags);
         if (pfn == VMSIM__PFN_NONE && may_compact(m, rq))
             pfn = vmsim__direct_compact(m, rq, flags, (enum vmsim__compact_priority)d->priority, &how);
+        if (pfn != VMSIM__PFN_NONE && !progress)
+            break_circle(m, rq);
         if (pfn != VMSIM__PFN_NONE || (rq->gfp & VMSIM__GFP_NORETRY) ||
             (is_costly(rq) && !(rq->gfp & VMSIM__GFP_RETRY_MAYFAIL)))
             return pfn;
@@ -255,8 +267,13 @@ vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_requ
         pfn = vmsim__mem_get_frames(m->mem, rq, flags | reserves);
     if (pfn != VMSIM__PFN_NONE || !(rq->gfp & VMSIM__GFP_DIRECT_RECLAIM) || reserves)
         return pfn;
-    pfn = t && t->mm ? reclaim_and_try(m, rq, flags, &t->reclaim) : without_task(m, rq, flags);
-    if (t && !vmsim__now_waits(&m->mem->now))
+    struct vmsim__direct_reclaim own = {0}; /* of a request that does not wait: it leaves its task's alone */
+    const bool waits = !nobody_waits_for(rq);
+    if (t && t->mm)
+        pfn = reclaim_and_try(m, rq, flags, waits ? &t->reclaim : &own);
+    else
+        pfn = without_task(m, rq, flags);
+    if (t && waits && !vmsim__now_waits(&m->mem->now))
         t->reclaim = (struct vmsim__direct_reclaim){0};
     if (pfn == VMSIM__PFN_NONE && (rq->gfp & VMSIM__GFP_NOFAIL))
         pfn = vmsim__mem_get_frames(m->mem, rq, (flags | VMSIM__ALLOC_MIN_RESERVE) & ~VMSIM__ALLOC_CPUSET);

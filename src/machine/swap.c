@@ -36,7 +36,7 @@ int vmsim__swap_init(struct vmsim_machine *m) {
         e = swap_on(m, &areas[i], i);
     if (e)
         return e;
-    vmsim__cache_set_swap(m->cache, m->swap);
+    vmsim__cache_set_swap(m->cache, m->swap, &vmsim__vm_knobs(m->vm)->page_cluster);
     vmsim__vm_set_swap_pages(m->vm, m->swap->slots);
     vmsim__vm_use_swap(m->vm);
     return 0;

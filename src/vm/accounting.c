@@ -66,7 +66,7 @@ static uint64_t shmem_committed(const struct vmsim__vm *vm) {
     for (struct vmsim__file *f; (f = vmsim__file_next(vm->cache, &id)); id++) {
         const struct vmsim__imap *map = f->mappings;
         if (f->kind == VMSIM__FILE_SHMEM && !(map && map->precommitted))
-            pages += f->nrpages;
+            pages += f->nrpages + f->swapped;
     }
     return pages;
 }

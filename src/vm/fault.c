@@ -160,7 +160,8 @@ static enum vmsim__fault_outcome settle(const struct vmsim__vm *vm, struct vmsim
                                         enum vmsim__fault_outcome o) {
     if (o == VMSIM__FAULT_OOM && vmsim__now_waits(&vm->mem->now)) /* an allocation waits: wherever that was */
         o = VMSIM__FAULT_WAIT;
-    call->stalled = o == VMSIM__FAULT_WAIT && vm->mem->now.wait.kind == VMSIM__WAIT_THROTTLE;
+    call->stalled = o == VMSIM__FAULT_WAIT && (vm->mem->now.wait.kind == VMSIM__WAIT_THROTTLE || call->inside);
+    call->inside = false;
     if (call->stalled)
         return o;
     if (o == VMSIM__FAULT_RETRY || o == VMSIM__FAULT_WAIT) {
@@ -169,7 +170,10 @@ static enum vmsim__fault_outcome settle(const struct vmsim__vm *vm, struct vmsim
     }
     if (call->tried && vmsim__fault_resolved(o))
         o = after_tries(vm, call);
+    else if (call->major && vmsim__fault_resolved(o))
+        o = VMSIM__FAULT_MAJOR;
     call->tried = call->major = false;
+    call->readahead_pages = call->circles = 0;
     return o;
 }
 

@@ -112,7 +112,7 @@ static enum vmsim__fault_outcome fetch_page(struct vmsim__fault_at *at, struct v
  * next. */
 static enum vmsim__fault_outcome let_go(struct vmsim__fault_at *at, enum vmsim__fault_outcome o, bool table) {
     VMSIM__ASSERT(!vmsim__fault_resolved(o));
-    if (table)
+    if (table && at->slot.entry && !at->slot.level)
         vmsim__fault_table_undo(at);
     return o;
 }

@@ -13,7 +13,6 @@
 #include "vm/vm_impl.h"
 
 #define WINDOW_CEILING 5u /* log2: SWAP_RA_ORDER_CEILING */
-#define HITS_FIRST 4u     /* what nothing is known of is taken for a success */
 #define HITS_MAX 63u
 
 /* A fault, and where its window is. */
@@ -31,46 +30,32 @@ static bool by_address(const struct vmsim__vm *vm) {
 
 /* ---- one page ---- */
 
-/* Its page, if there is one. Kernel: lookup_swap_cache. */
+/* Its page, if there is one. */
 static vmsim__pfn look_up(const struct swap_fault *s) {
-    struct vmsim__vm *vm = s->vm;
-    const vmsim__pfn pfn = vmsim__swap_cache_page(vm->cache, s->e);
+    bool ahead;
+    const vmsim__pfn pfn = vmsim__swap_look_up(s->vm->cache, s->e, &ahead);
+    struct vmsim__swap_ra *ra = &s->vma->swap_ra;
     if (pfn == VMSIM__PFN_NONE)
         return pfn;
-    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    const bool ahead = vmsim__frame_is(f, VMSIM__FRAME_READAHEAD);
-    f->flags &= ~VMSIM__FRAME_READAHEAD;
-    if (ahead)
-        vmsim__vm_event(vm, VMSIM__SWAP_RA_HIT, 1);
-    struct vmsim__swap_ra *ra = by_address(vm) ? &s->vma->swap_ra : &vm->swap_ra;
-    if (by_address(vm)) {
-        ra->hits = ra->last || ra->window ? ra->hits : HITS_FIRST;
-        ra->last = s->va >> vm->page_shift;
+    if (!by_address(s->vm)) {
+        if (ahead)
+            vmsim__swap_ra_hit(s->vm->cache);
+        return pfn;
     }
+    ra->hits = ra->last || ra->window ? ra->hits : VMSIM__SWAP_HITS_FIRST;
     ra->hits += ahead && ra->hits < HITS_MAX;
+    ra->last = s->va >> s->vm->page_shift;
     return pfn;
 }
 
-/* The page of a slot, which is asked for if it is not there. `fresh`: it was. VMSIM__PFN_NONE: nobody uses the slot, or
- * there is no memory. Kernel: __read_swap_cache_async. */
-static vmsim__pfn fetch(const struct swap_fault *s, struct vmsim__swp e, uint64_t va, bool *fresh) {
-    struct vmsim__vm *vm = s->vm;
-    struct vmsim__swap *swap = vmsim__cache_swap(vm->cache);
-    *fresh = false;
-    vmsim__pfn there = vmsim__swap_cache_page(vm->cache, e);
-    if (there != VMSIM__PFN_NONE || !vmsim__swap_users(swap, e))
-        return there;
-    const vmsim__pfn pfn = vmsim__vma_alloc_folio(s->vma, va, VMSIM__GFP_HIGHUSER_MOVABLE, 0, s->cpu);
-    if (pfn == VMSIM__PFN_NONE)
-        return pfn;
-    there = vmsim__swap_cache_page(vm->cache, e);
-    if (there == VMSIM__PFN_NONE && vmsim__swap_users(swap, e)) {
-        *fresh = vmsim__swap_cache_read(vm->cache, e, pfn, s->cpu);
-        if (*fresh)
-            return vmsim__swap_cache_page(vm->cache, e);
-    }
-    vmsim__folio_put(vm->lru, pfn, s->cpu);
-    return there;
+static vmsim__pfn alloc_page(void *context) {
+    const struct swap_fault *s = context;
+    return vmsim__vma_alloc_folio(s->vma, s->va, VMSIM__GFP_HIGHUSER_MOVABLE, 0, s->cpu);
+}
+
+static vmsim__pfn fetch(struct swap_fault s, struct vmsim__swp e, uint64_t va, bool *fresh) {
+    s.va = va;
+    return vmsim__swap_fetch(s.vm->cache, e, &(struct vmsim__swap_reader){alloc_page, &s, s.cpu}, fresh);
 }
 
 /* ---- windows ---- */
@@ -82,7 +67,7 @@ static uint32_t window_by_address(const struct swap_fault *s, uint64_t *first) {
     const uint64_t page = s->va >> shift, table = s->va >> table_shift << (table_shift - shift);
     const unsigned most = (unsigned)vmsim__min64(vm->spec.page_cluster, WINDOW_CEILING);
     const struct vmsim__swap_ra ra = s->vma->swap_ra;
-    const uint32_t hits = ra.last || ra.window ? ra.hits : HITS_FIRST;
+    const uint32_t hits = ra.last || ra.window ? ra.hits : VMSIM__SWAP_HITS_FIRST;
     const bool up = page == ra.last + 1, down = page + 1 == ra.last;
     *first = page;
     if (!most)
@@ -100,34 +85,12 @@ static uint32_t window_by_address(const struct swap_fault *s, uint64_t *first) {
     return (uint32_t)(end - *first);
 }
 
-/* Slots [*first, + the result): a block of the window's size, aligned to it. Kernel: swapin_nr_pages and the beginning
- * of swap_cluster_readahead. */
-static uint32_t window_by_slot(const struct swap_fault *s, uint64_t *first) {
-    struct vmsim__vm *vm = s->vm;
-    struct vmsim__swap_ra *ra = &vm->swap_ra;
-    const uint64_t slot = s->e.offset, slots = vmsim__cache_swap(vm->cache)->area[s->e.type]->seen.slots;
-    *first = slot;
-    if (!vm->spec.page_cluster)
-        return 1;
-    const uint32_t window = vmsim__swap_ra_window(slot == ra->last + 1 || slot + 1 == ra->last, ra->hits,
-                                                  1u << vm->spec.page_cluster, ra->window);
-    if (!ra->hits)
-        ra->last = slot;
-    ra->hits = 0;
-    ra->window = window;
-    *first = vmsim__max64(vmsim__align_down(slot, window), 1);
-    return (uint32_t)(vmsim__min64(vmsim__align_down(slot, window) + window, slots) - *first);
-}
-
 /* What stands at one page of the window. False: nothing in swap. */
 static bool entry_at(const struct swap_fault *s, uint64_t at, struct vmsim__swp *e, uint64_t *va) {
     struct vmsim__pt_slot slot;
-    *va = s->va;
-    if (!by_address(s->vm)) {
-        *e = (struct vmsim__swp){.type = s->e.type, .offset = at};
-        return true;
-    }
     *va = at << s->vm->page_shift;
+    if (*va < s->vma->start || *va >= s->vma->end) /* the VMA has changed while it waited */
+        return false;
     if (!vmsim__mm_slot(s->vma->mm, *va, false, &slot) || !slot.entry || slot.level)
         return false;
     const struct vmsim__pte pte = vmsim__pt_get(s->vm->format, &slot);
@@ -137,17 +100,12 @@ static bool entry_at(const struct swap_fault *s, uint64_t at, struct vmsim__swp 
     return vmsim__swp_is_swap(*e);
 }
 
-static bool same(struct vmsim__swp a, struct vmsim__swp b) {
-    return a.type == b.type && a.offset == b.offset;
-}
-
-/* Kernel: swap_vma_readahead, swap_cluster_readahead. False: it waits for memory. */
-static bool read_ahead(const struct swap_fault *s) {
+/* Kernel: swap_vma_readahead. False: it waits for memory. */
+static bool read_around(const struct swap_fault *s) {
     struct vmsim__vm *vm = s->vm;
     struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
     if (!call->readahead_pages)
-        call->readahead_pages =
-            by_address(vm) ? window_by_address(s, &call->readahead) : window_by_slot(s, &call->readahead);
+        call->readahead_pages = window_by_address(s, &call->readahead);
     const uint64_t first = call->readahead;
     const uint32_t pages = call->readahead_pages;
     for (uint64_t at = first; at < first + pages; at++) {
@@ -156,13 +114,11 @@ static bool read_ahead(const struct swap_fault *s) {
         bool fresh;
         if (!entry_at(s, at, &e, &va))
             continue;
-        const vmsim__pfn pfn = fetch(s, e, va, &fresh);
+        const vmsim__pfn pfn = fetch(*s, e, va, &fresh);
         if (vmsim__now_waits(&vm->mem->now))
             return false;
-        if (pfn == VMSIM__PFN_NONE || !fresh || same(e, s->e))
-            continue;
-        vmsim__vm_frame(vm, pfn)->flags |= VMSIM__FRAME_READAHEAD;
-        vmsim__vm_event(vm, VMSIM__SWAP_RA, 1);
+        if (fresh && pfn != VMSIM__PFN_NONE && va != s->va)
+            vmsim__swap_mark_ahead(vm->cache, pfn);
     }
     call->readahead_pages = 0;
     if (pages > 1)
@@ -172,15 +128,14 @@ static bool read_ahead(const struct swap_fault *s) {
 
 /* ---- the fault ---- */
 
-/* The first entry of a fault that finds nothing is a major one, however often it is entered. */
-static vmsim__pfn read_in(const struct swap_fault *s) {
-    struct vmsim__vm *vm = s->vm;
-    struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
+static vmsim__pfn read_in(struct swap_fault *s) {
+    struct vmsim__cache *c = s->vm->cache;
     bool fresh;
-    if (!call->major)
-        vmsim__vm_event(vm, VMSIM__PGMAJFAULT, 1);
-    call->major = true;
-    return read_ahead(s) ? fetch(s, s->e, s->va, &fresh) : VMSIM__PFN_NONE;
+    vmsim__swap_count_major(c);
+    const bool read = by_address(s->vm)
+                          ? read_around(s)
+                          : vmsim__swap_read_cluster(c, s->e, &(struct vmsim__swap_reader){alloc_page, s, s->cpu});
+    return read ? fetch(*s, s->e, s->va, &fresh) : VMSIM__PFN_NONE;
 }
 
 /* Kernel: do_swap_page. Who writes wants to be the only one that holds the page: those that wait in the CPU's batches
@@ -189,7 +144,7 @@ static enum vmsim__fault_outcome swap_in(void *context, struct vmsim__vma *v, ui
                                          const struct vmsim__pt_slot *slot, bool write, unsigned cpu) {
     struct vmsim__vm *vm = context;
     const struct vmsim__pte entry = vmsim__pt_get(vm->format, slot);
-    const struct swap_fault s = {.vm = vm, .vma = v, .va = va, .e = vmsim__swp_of(entry), .cpu = cpu};
+    struct swap_fault s = {.vm = vm, .vma = v, .va = va, .e = vmsim__swp_of(entry), .cpu = cpu};
     struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
     VMSIM__ASSERT(!(va & (vm->page_size - 1)) && vmsim__swp_is_swap(s.e));
     const int error = call->error;
@@ -209,8 +164,7 @@ static enum vmsim__fault_outcome swap_in(void *context, struct vmsim__vma *v, ui
     if (write && !vmsim__frame_is(f, VMSIM__FRAME_LRU))
         vmsim__lru_drain_cpu(vm->lru, cpu);
     vmsim__folio_get(vm->lru, pfn);
-    const enum vmsim__fault_outcome o = vmsim__swap_map(v, va, entry, pfn, true, write, cpu);
-    return call->major && o == VMSIM__FAULT_MINOR ? VMSIM__FAULT_MAJOR : o;
+    return vmsim__swap_map(v, va, entry, pfn, true, write, cpu);
 }
 
 /* ---- the other services ---- */
@@ -241,7 +195,7 @@ static bool cached(void *context, struct vmsim__swp e) {
 static void prefetch(void *context, struct vmsim__vma *v, uint64_t va, struct vmsim__swp e) {
     const struct swap_fault s = {.vm = context, .vma = v, .va = va, .e = e, .cpu = v->mm->cpu};
     bool fresh;
-    fetch(&s, e, va, &fresh);
+    fetch(s, e, va, &fresh);
 }
 
 static bool free_slot(void *context, vmsim__pfn pfn, unsigned cpu) {
@@ -258,7 +212,6 @@ static bool full(void *context, vmsim__pfn pfn) {
 
 void vmsim__vm_use_swap(struct vmsim__vm *vm) {
     VMSIM__ASSERT(vmsim__cache_swap(vm->cache));
-    vm->swap_ra.hits = HITS_FIRST;
     vm->cache_swap = (struct vmsim__swap_ops){.context = vm,
                                               .slot_of = slot_of,
                                               .duplicate = duplicate,

@@ -196,13 +196,6 @@ enum vmsim__rlimit {
 };
 enum vmsim__rss_kind { VMSIM__RSS_FILE, VMSIM__RSS_ANON, VMSIM__RSS_SWAP, VMSIM__RSS_SHMEM, VMSIM__RSS_KINDS };
 
-/* How reading ahead from swap did of late. Kernel: swap_readahead_info of a VMA, or of the machine. */
-struct vmsim__swap_ra {
-    uint64_t last;   /* page (or slot) of the last look-up */
-    uint32_t window; /* pages of the last window */
-    uint32_t hits;   /* of its pages, used since */
-};
-
 /* One mapping: [start, end), page aligned. Read it freely, change it only through the calls below. */
 struct vmsim__vma {
     struct vmsim__avl node; /* tree by address; what a lookup reads comes first: one cache line */

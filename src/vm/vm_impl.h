@@ -75,7 +75,6 @@ struct vmsim__vm {
     struct vmsim__vm_hooks hooks;
     const struct vmsim__swap_ops *swap;     /* NULL: there is none */
     struct vmsim__swap_ops cache_swap;      /* those of the cache's swap (swap_in.c) */
-    struct vmsim__swap_ra swap_ra;          /* where windows follow slots */
     struct vmsim__task_policy *task_policy; /* of the running task; NULL: local node */
     int64_t committed;                      /* pages, without what tmpfs files hold */
     uint64_t swap_pages;
