@@ -2,7 +2,7 @@
 /* Compaction of a zone: what moves where, what stays, when a run ends, what is remembered of it. */
 #include "vm_swap.h"
 
-#include "compact/compaction.h"
+#include "compact/contig.h"
 
 static struct vm_machine m;
 static struct vmsim__mm *mm;
@@ -274,6 +274,80 @@ static void locked_memory_moves_unless_it_is_forbidden(void **state) {
     end();
 }
 
+/* Four pageblocks in the middle of what is used become the caller's. */
+static void a_contiguous_range_is_emptied(void **state) {
+    (void)state;
+    start(UINT64_C(64) << 20);
+    const uint64_t pages = fill_memory(3500);
+    const vmsim__pfn middle = page_at(mm, BASE + pages / 2 * PG) & ~(vmsim__pfn)2047, end_pfn = middle + 2048;
+    const uint64_t unused = vmm_unused(&m);
+    assert_int_equal(vmsim__alloc_contig(&c, middle, end_pfn, false, 0), VMSIM__HOTPLUG_OK);
+    check();
+    check_tags(pages);
+    assert_true(vmm_unused(&m) <= unused - 1500);
+    for (uint64_t i = 0; i < pages; i++) {
+        const vmsim__pfn pfn = page_at(mm, BASE + i * PG);
+        assert_true(pfn < middle || pfn >= end_pfn);
+    }
+    for (vmsim__pfn p = middle; p < end_pfn; p++) {
+        assert_int_equal(vmsim__vm_frame(m.vm, p)->refcount, 1);
+        vmsim__mem_free(m.mem, p, 0, 0);
+    }
+    end();
+}
+
+/* A pin keeps the range: all is as before, and the next try succeeds. */
+static void a_range_that_cannot_be_emptied_is_given_back(void **state) {
+    (void)state;
+    start(UINT64_C(64) << 20);
+    const uint64_t pages = fill_memory(3500);
+    const vmsim__pfn pinned = page_at(mm, BASE + pages / 2 * PG), block = pinned & ~(vmsim__pfn)511;
+    vmsim__folio_get(m.lru, pinned);
+    assert_int_equal(vmsim__alloc_contig(&c, block, block + 512, false, 0), VMSIM__HOTPLUG_BUSY);
+    check();
+    check_tags(pages);
+    assert_int_equal(vmsim__pageblock_type(m.mem, block), VMSIM__MOVABLE);
+    assert_int_equal(page_at(mm, BASE + pages / 2 * PG), pinned);
+    vmsim__folio_put(m.lru, pinned, 0);
+    vmsim__vm_frame(m.vm, pinned)->flags |= VMSIM__FRAME_WRITEBACK; /* on its way: waited for where that is possible */
+    assert_int_equal(vmsim__alloc_contig(&c, block, block + 512, true, 0), VMSIM__HOTPLUG_BUSY);
+    assert_int_equal(m.mem->now.wait.kind, VMSIM__WAIT_WRITEBACK);
+    m.mem->now.wait = (struct vmsim__wait){0};
+    check();
+    vmsim__vm_frame(m.vm, pinned)->flags &= ~VMSIM__FRAME_WRITEBACK;
+    assert_int_equal(vmsim__alloc_contig(&c, block, block + 512, true, 0), VMSIM__HOTPLUG_OK);
+    for (vmsim__pfn p = block; p < block + 512; p++)
+        vmsim__mem_free(m.mem, p, 0, 0);
+    check_tags(pages);
+    end();
+}
+
+/* Memory in use goes offline, and comes back. */
+static void memory_in_use_goes_offline(void **state) {
+    (void)state;
+    start(UINT64_C(512) << 20);
+    const uint64_t pages = 60000;
+    vmm_map(mm, BASE, pages, RW, PRIV_ANON);
+    for (uint64_t i = 0; i < pages; i++) {
+        vmm_touch(mm, BASE + i * PG, 1, true);
+        swap.tag[page_at(mm, BASE + i * PG)] = (uint32_t)i + 1;
+    }
+    settle();
+    const vmsim__pfn size = (vmsim__pfn)1 << m.mem->memory_block_order;
+    const vmsim__pfn block = page_at(mm, BASE + pages / 2 * PG) & ~(size - 1);
+    if (vmsim__memory_offline_begin(m.mem, block) == VMSIM__HOTPLUG_OK) {
+        assert_true(vmsim__memory_offline_busy(m.mem, block, block) != VMSIM__PFN_NONE);
+        assert_true(vmsim__evacuate(&c, block, block + size, VMSIM__MR_MEMORY_HOTPLUG, false, 0));
+        assert_int_equal(vmsim__memory_offline_end(m.mem, block), VMSIM__HOTPLUG_OK);
+        check();
+        check_tags(pages);
+        assert_int_equal(vmsim__memory_block_state(m.mem, block), VMSIM__BLOCK_OFFLINE);
+        assert_int_equal(vmsim__memory_online(m.mem, block, VMSIM__ONLINE), VMSIM__HOTPLUG_OK);
+    }
+    m.unused = vmm_unused(&m) + pages;
+    end();
+}
+
 /* Files, forks, private memory and drivers' frames come and go; any zone may be compacted meanwhile in any mode. */
 static void contents_survive_random_compaction(void **state) {
     enum { N = 4096, KIDS = 3, FRAMES = 600 };
@@ -384,6 +458,9 @@ int main(void) {
         cmocka_unit_test(failures_put_the_next_attempts_off),
         cmocka_unit_test(scores_and_marks),
         cmocka_unit_test(locked_memory_moves_unless_it_is_forbidden),
+        cmocka_unit_test(a_contiguous_range_is_emptied),
+        cmocka_unit_test(a_range_that_cannot_be_emptied_is_given_back),
+        cmocka_unit_test(memory_in_use_goes_offline),
         cmocka_unit_test(contents_survive_random_compaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
