@@ -29,7 +29,7 @@ static uint64_t chequer(struct vmsim_machine *m, uint32_t task, uint64_t base) {
 }
 
 int main(void) {
-    struct vmsim_machine *m = boot_with("1GiB", (const char *const[]){"machine.kernel='6.1'", NULL});
+    struct vmsim_machine *m = boot_with("1GiB", (const char *const[]){"machine.kernel=6.1", NULL});
     uint32_t task;
     vmsim_task_create(m, "bench", 0, &task);
     const int64_t base = vmsim_task_mmap(m, task, 0, REGION, 3, 0x22, 0, 0);

@@ -2,6 +2,7 @@
 /* Compaction of a zone: what moves where, what stays, when a run ends, what is remembered of it. */
 #include "vm_swap.h"
 
+#include "compact/compaction_policies.h"
 #include "compact/contig.h"
 
 static struct vm_machine m;
@@ -449,6 +450,68 @@ static void contents_survive_random_compaction(void **state) {
     end();
 }
 
+/* ---- policies ---- */
+
+static int32_t answer;
+static int32_t answering_decide(void *context, const struct vmsim_compaction_request *r) {
+    (void)context;
+    assert_int_equal(r->zone, VMSIM__ZONE_DMA32);
+    assert_in_range(r->score, 0, 100);
+    assert_true(r->free > r->low);
+    return answer;
+}
+static const struct vmsim_compaction_policy answering = {
+    .policy = {sizeof answering, VMSIM_POLICY_ABI, VMSIM_POLICY_COMPACTION, "answering", "A test's.", NULL, 0},
+    .decide = answering_decide};
+
+static int32_t decide(struct vmsim__policy_registry *r, const char *policy, uint8_t why, uint8_t linux_verdict,
+                      char *told) {
+    const struct vmsim__policy_choice choice = {.name = policy};
+    struct vmsim__compaction_choice p;
+    struct vmsim__err err;
+    assert_int_equal(vmsim__compaction_choice_create(&p, r, &choice, 1, &err), 0);
+    const int32_t verdict = (int32_t)vmsim__compaction_decide(
+        &p, &c, dma32(), (struct vmsim_compaction_request){.why = why, .verdict = linux_verdict, .order = 9});
+    const char *first = vmsim__policy_first_fallback(&p.instance);
+    (void)snprintf(told, 64, "%s", first ? first : "");
+    vmsim__compaction_choice_destroy(&p);
+    return verdict;
+}
+
+static void policies_say_how_hard(void **state) {
+    static const struct {
+        const char *policy;
+        uint8_t why, linux_verdict;
+        int32_t answer, expected;
+        const char *told;
+    } cases[] = {
+        {NULL, VMSIM_COMPACTION_DIRECT, VMSIM_COMPACTION_ASYNC, 0, VMSIM_COMPACTION_ASYNC, ""},
+        {"linux", VMSIM_COMPACTION_KCOMPACTD, VMSIM_COMPACTION_SKIP, 0, VMSIM_COMPACTION_SKIP, ""},
+        {"none", VMSIM_COMPACTION_DIRECT, VMSIM_COMPACTION_FULL, 0, VMSIM_COMPACTION_SKIP, ""},
+        {"eager", VMSIM_COMPACTION_DIRECT, VMSIM_COMPACTION_SKIP, 0, VMSIM_COMPACTION_FULL, ""},
+        /* nothing is in pieces yet */
+        {"eager", VMSIM_COMPACTION_PROACTIVE, VMSIM_COMPACTION_FULL, 0, VMSIM_COMPACTION_SKIP, ""},
+        {"answering", VMSIM_COMPACTION_DIRECT, VMSIM_COMPACTION_SKIP, VMSIM_COMPACTION_FULL, VMSIM_COMPACTION_FULL, ""},
+        {"answering", VMSIM_COMPACTION_DIRECT, VMSIM_COMPACTION_ASYNC, 4, VMSIM_COMPACTION_ASYNC, "answered 4"},
+        {"answering", VMSIM_COMPACTION_DIRECT, VMSIM_COMPACTION_SYNC_LIGHT, -1, VMSIM_COMPACTION_SYNC_LIGHT,
+         "answered 4"}, /* the first is told */
+    };
+    char told[64];
+    (void)state;
+    start(UINT64_C(64) << 20);
+    struct vmsim__policy_registry *r = vmsim__policy_registry_create(m.alloc);
+    struct vmsim__err err;
+    assert_int_equal(vmsim__policy_domain_add(r, &vmsim__compaction_domain, &err), 0);
+    assert_int_equal(vmsim__policy_add(r, &answering.policy, "linked-in", &err), 0);
+    for (unsigned i = 0; i < TEST_COUNT(cases); i++) {
+        answer = cases[i].answer;
+        assert_int_equal(decide(r, cases[i].policy, cases[i].why, cases[i].linux_verdict, told), cases[i].expected);
+        assert_string_equal(told, cases[i].told);
+    }
+    vmsim__policy_registry_destroy(r);
+    end();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_checkerboard_is_put_in_order),
@@ -461,6 +524,7 @@ int main(void) {
         cmocka_unit_test(a_contiguous_range_is_emptied),
         cmocka_unit_test(a_range_that_cannot_be_emptied_is_given_back),
         cmocka_unit_test(memory_in_use_goes_offline),
+        cmocka_unit_test(policies_say_how_hard),
         cmocka_unit_test(contents_survive_random_compaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

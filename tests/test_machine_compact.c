@@ -54,6 +54,7 @@ static void a_write_to_compact_memory_puts_all_in_order(void **state) {
     assert_in_range(counter(&o, "vmstat.thp_fault_alloc"), 19, 20);
     assert_int_equal(counter(&o, "vmstat.compact_stall"), 0);
     assert_true(counter(&o, "vmstat.pgmigrate_success") > 8000);
+    assert_true(counter(&o, "zone.0.DMA32.unusable") < 400); /* the task has ended: all is free again */
     end(&o);
 }
 

@@ -203,6 +203,8 @@ static const struct row zones[] = {
     {"present", "pages", "of spanned: there"},
     {"managed", "pages", "of present: the allocator's"},
     {"pcp_count", "pages", "on per-CPU lists"},
+    {"unusable", "", "thousandths of the free pages that lie in blocks smaller than a huge page"},
+    {"extfrag", "", "why no huge page can be had, thousandths: 0 memory lacks, or one can; 1000 it is in pieces"},
 };
 
 static const struct row cpus[] = {

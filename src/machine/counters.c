@@ -90,10 +90,12 @@ enum zone_fact {
     ZONE_PRESENT,
     ZONE_MANAGED,
     ZONE_PCP,
+    ZONE_UNUSABLE, /* thousandths of the free frames that lie in blocks smaller than a pageblock */
+    ZONE_EXTFRAG,  /* why a pageblock cannot be had: thousandths from lack of memory to pieces; 0 also where it can */
     ZONE_FACTS
 };
-static const char *const zone_fact_names[ZONE_FACTS] = {"free",    "min",     "low",     "high",     "boost",
-                                                        "spanned", "present", "managed", "pcp_count"};
+static const char *const zone_fact_names[ZONE_FACTS] = {
+    "free", "min", "low", "high", "boost", "spanned", "present", "managed", "pcp_count", "unusable", "extfrag"};
 
 static uint64_t read_zone_fact(const struct vmsim_machine *m, uint32_t fact, uint32_t zone) {
     VMSIM__ASSERT(fact < ZONE_FACTS && zone < m->mem->nr_zones);
@@ -106,7 +108,9 @@ static uint64_t read_zone_fact(const struct vmsim_machine *m, uint32_t fact, uin
                                         z->end - z->start,
                                         z->present,
                                         z->managed,
-                                        vmsim__zone_pcp_count(m->mem, z)};
+                                        vmsim__zone_pcp_count(m->mem, z),
+                                        (uint64_t)vmsim__zone_unusable_index(m->mem, z, m->mem->pageblock_order),
+                                        non_negative(vmsim__zone_extfrag_index(m->mem, z, m->mem->pageblock_order))};
     return facts[fact];
 }
 
