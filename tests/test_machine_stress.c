@@ -681,8 +681,8 @@ static void check(void) {
 static const char *const swaps[] = {
     "",
     ", devices: [{name: sda, preset: nvme}], swap: [{size: 12MiB}, {size: 4MiB, priority: 5}]",
-    ", devices: [{name: sda, preset: ramdisk}, {name: sdb, preset: hdd, faults: [{kind: error, op: write, after: 30, "
-    "count: 5}]}], swap: [{device: sdb, size: 24MiB}]",
+    (", devices: [{name: sda, preset: ramdisk}, {name: sdb, preset: hdd, faults: [{kind: error, op: write, after: 30, "
+     "count: 5}]}], swap: [{device: sdb, size: 24MiB}]"),
 };
 
 static void boot(const char *arch, const char *kernel, unsigned cpus, unsigned nodes, unsigned mib, unsigned swap) {

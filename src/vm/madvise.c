@@ -128,10 +128,11 @@ static void reclaim_aged(struct aged *a) {
 static void add_aged(struct aged *a, struct vmsim__pte pte) {
     struct vmsim__vm *vm = a->vm;
     const vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
-    const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     if (!(pte.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)) ||
-        (pte.flags & (VMSIM__PTE_SPECIAL | VMSIM__PTE_SWAP)) || vmsim__frame_is(f, VMSIM__FRAME_TAIL) ||
-        vmsim__vm_mapcount(vm, pfn) != 1 || !vmsim__lru_isolate(vm->lru, pfn))
+        (pte.flags & (VMSIM__PTE_SPECIAL | VMSIM__PTE_SWAP)))
+        return; /* its pfn is none */
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    if (vmsim__frame_is(f, VMSIM__FRAME_TAIL) || vmsim__vm_mapcount(vm, pfn) != 1 || !vmsim__lru_isolate(vm->lru, pfn))
         return;
     if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE)) {
         vmsim__lru_putback(vm->lru, pfn, a->cpu);
