@@ -34,6 +34,7 @@ static void place(struct vmsim__evq *q, size_t i, const struct vmsim__event *e) 
 
 /* Moves the hole at `i` up to where `e` belongs, and puts it there. */
 static void sift_up(struct vmsim__evq *q, size_t i, const struct vmsim__event *e) {
+    VMSIM__ASSERT(i < q->heap.count);
     while (i > 0 && earlier(e, &q->heap.at[(i - 1) / 2])) {
         place(q, i, &q->heap.at[(i - 1) / 2]);
         i = (i - 1) / 2;
@@ -42,6 +43,7 @@ static void sift_up(struct vmsim__evq *q, size_t i, const struct vmsim__event *e
 }
 
 static void sift_down(struct vmsim__evq *q, size_t i, const struct vmsim__event *e) {
+    VMSIM__ASSERT(i < q->heap.count);
     for (size_t child; (child = 2 * i + 1) < q->heap.count; i = child) {
         if (child + 1 < q->heap.count && earlier(&q->heap.at[child + 1], &q->heap.at[child]))
             child++;
@@ -62,6 +64,7 @@ static uint32_t take_slot(struct vmsim__evq *q) {
 }
 
 bool vmsim__evq_push(struct vmsim__evq *q, uint64_t time, uint32_t kind, uint64_t arg, uint32_t *slot) {
+    VMSIM__ASSERT(time != UINT64_MAX);
     if (q->heap.count >= NO_SLOT - 1 || !vmsim__vec_reserve(q->alloc, &q->heap, q->heap.count + 1) ||
         !vmsim__vec_reserve(q->alloc, &q->position, q->heap.count + 1))
         return false;

@@ -18,6 +18,7 @@ const struct vmsim__knob *vmsim__knob_find(const struct vmsim__knob *table, cons
 }
 
 void vmsim__knob_file(const struct vmsim__knob *knob, char *path, size_t size) {
+    VMSIM__ASSERT(size > 0);
     const char *name = knob->value.name, *dot = strchr(name, '.');
     if (dot)
         snprintf(path, size, "proc/sys/%.*s/%s", (int)(dot - name), name, dot + 1);
@@ -29,6 +30,7 @@ void vmsim__knob_file(const struct vmsim__knob *knob, char *path, size_t size) {
 
 /* A switch is written as 0 or 1, and as true or false in a file of ours. */
 static int set_switch(const struct vmsim__knob *k, bool *to, const char *text, struct vmsim__err *err) {
+    VMSIM__ASSERT(text);
     bool on = !strcmp(text, "1") || !strcmp(text, "true");
     if (!on && strcmp(text, "0") != 0 && strcmp(text, "false") != 0)
         return vmsim__err_set(err, VMSIM_EINVAL, "%s takes 0 or 1, not '%s'", k->value.name, text);
@@ -37,6 +39,7 @@ static int set_switch(const struct vmsim__knob *k, bool *to, const char *text, s
 }
 
 static int set_choice(const struct vmsim__knob *k, int *to, const char *text, struct vmsim__err *err) {
+    VMSIM__ASSERT(k->value.choices && text);
     char all[160] = "";
     for (int i = 0; k->value.choices[i]; i++) {
         size_t n = strlen(all);
@@ -50,6 +53,7 @@ static int set_choice(const struct vmsim__knob *k, int *to, const char *text, st
 }
 
 static int set_number(const struct vmsim__knob *k, uint64_t *to, const char *text, struct vmsim__err *err) {
+    VMSIM__ASSERT(text);
     const uint64_t least = (uint64_t)k->value.min, most = k->value.max ? (uint64_t)k->value.max : UINT64_MAX;
     const char *why = NULL;
     uint64_t v;

@@ -51,6 +51,7 @@ void vmsim__names_fini(struct vmsim__alloc *a, struct vmsim__names *n) {
 }
 
 uint32_t vmsim__names_find(const struct vmsim__names *n, const char *text) {
+    VMSIM__ASSERT(text);
     const uint64_t hash = hash_of(text);
     uint32_t i = n->heads.count ? *head_of(n, hash) : VMSIM__NO_NAME;
     while (i != VMSIM__NO_NAME && (n->at[i].hash != hash || strcmp(n->at[i].text, text) != 0))
@@ -59,6 +60,7 @@ uint32_t vmsim__names_find(const struct vmsim__names *n, const char *text) {
 }
 
 uint32_t vmsim__names_add(struct vmsim__alloc *a, struct vmsim__names *n, const char *text) {
+    VMSIM__ASSERT(text);
     uint32_t i = vmsim__names_find(n, text);
     if (i != VMSIM__NO_NAME)
         return i;

@@ -139,6 +139,7 @@ static VMSIM__NOINLINE node *make_leaf(struct vmsim__radix *r, uint64_t index) {
 
 /* Sets `index` in one bitmap of its leaf node. Where a node had a bit, all above it know already. */
 static void set_mark(node *n, uint64_t index, unsigned map) {
+    VMSIM__ASSERT(map < MAPS);
     bool known = false;
     for (; n && !known; n = n->parent, index >>= BITS) {
         known = n->map[map];
@@ -228,6 +229,7 @@ static void lower(struct vmsim__radix *r) {
 
 /* Takes an entry's slot, and nodes that are empty then. */
 static void clear_slot(struct vmsim__radix *r, node *n, uint64_t index) {
+    VMSIM__ASSERT(n);
     for (node *parent; n; n = parent, index >>= BITS) {
         n->slot[slot_of(index, 0)].value = 0;
         n->map[PRESENT] &= ~bit(index);

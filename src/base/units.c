@@ -172,6 +172,7 @@ bool vmsim__parse_int(const char *text, int64_t *value, const char **why) {
 
 /* The largest unit that divides `value`; 0 has the smallest, which is the last of its scale's first names. */
 static char *format_exact(const struct unit *u, uint64_t value, char *buffer, size_t size) {
+    VMSIM__ASSERT(size > 0);
     while (u->scale > 1 && (!value || value % u->scale))
         u++;
     snprintf(buffer, size, "%llu%s", (unsigned long long)(value / u->scale), u->name);
@@ -239,6 +240,7 @@ char *vmsim__human_count(uint64_t n, char *buffer, size_t size) {
 /* Edits (insert, delete, replace, swap neighbours) that turn `a` into `b`; both shorter than WORD_LIMIT. Three rows
  * of the table are enough: the row made, the one before, and the one before that for swaps. */
 static unsigned edit_distance(const char *a, size_t na, const char *b, size_t nb) {
+    VMSIM__ASSERT(nb < WORD_LIMIT);
     unsigned rows[3][WORD_LIMIT];
     for (unsigned j = 0; j <= nb; j++)
         rows[0][j] = j;

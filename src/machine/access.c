@@ -49,6 +49,7 @@ void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
 }
 
 void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(t->cpu < m->nr_cpus);
     struct vmsim__now *now = &m->mem->now;
     now->system_ns = now->min_flt = now->maj_flt =
         0; /* of what no task did: boot, files that are there from the start */
@@ -96,6 +97,7 @@ void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t) {
 }
 
 void vmsim__cpu_compute(struct vmsim_machine *m, struct vmsim__task *t, uint64_t ns) {
+    VMSIM__ASSERT(t->cpu < m->nr_cpus && ns <= VMSIM__TIME_END);
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     c->now += ns;
     c->user_ns += ns;
@@ -118,6 +120,7 @@ static void charge_user(struct vmsim_machine *m, struct vmsim__task *t, size_t n
 }
 
 static enum vmsim_stop stop_of(enum vmsim__fault_outcome outcome) {
+    VMSIM__ASSERT(!vmsim__fault_resolved(outcome));
     switch (outcome) {
     case VMSIM__FAULT_SIGBUS:
         return VMSIM_STOP_SIGBUS;
@@ -139,6 +142,7 @@ static enum vmsim__work wait_now(struct vmsim_machine *m, struct vmsim__task *t)
 
 /* The kernel's write on the way back to a program that was switched away. */
 static enum vmsim__work resume_rseq(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(t->rseq && t->mm);
     vmsim__mm_put_user(t->mm, t->rseq, t->cpu);
     vmsim__cpu_charge(m, t);
     if (vmsim__now_waits(&m->mem->now))
@@ -188,6 +192,7 @@ static enum vmsim__work handle_fault(struct vmsim_machine *m, struct vmsim__task
 }
 
 static void meet_fault(struct vmsim__task *t, const struct vmsim__tlb_stop *stop) {
+    VMSIM__ASSERT(!t->fault.pending);
     t->fault.pending = true;
     t->fault.kind = (uint8_t)stop->fault;
     t->fault.level = (uint8_t)stop->level;

@@ -212,6 +212,7 @@ int64_t vmsim__call_leave(struct vmsim_machine *m, struct vmsim__task *t, int64_
 /* A call that has only to pay for memory.high, or whose population waits, is over but for that: its work is not done
  * again. */
 int64_t vmsim__call_with(struct vmsim_machine *m, struct vmsim__task *t, vmsim__call_fn *work, void *context) {
+    VMSIM__ASSERT(work);
     vmsim__call_begin(m, t);
     int64_t result = t->call.result;
     if (t->call.populate_end)

@@ -37,6 +37,7 @@ static int no_memory(struct vmsim_machine *m) {
 
 /* NULL: "/a/b" as it should be; else what is wrong with it. */
 static const char *path_fault(const char *path) {
+    VMSIM__ASSERT(path);
     unsigned depth = 0;
     if (*path != '/' || !path[1])
         return *path == '/' ? "the root is always there" : "a path begins with '/'";
@@ -154,6 +155,7 @@ void vmsim__cgroup_leave(struct vmsim_machine *m, struct vmsim__task *t) {
 }
 
 static void move_task(struct vmsim_machine *m, struct vmsim__task *t, uint32_t cgroup) {
+    VMSIM__ASSERT(cgroup < m->cgroups.count);
     vmsim__cgroup_leave(m, t);
     vmsim__cgroup_enter(m, t, cgroup);
     t->limit = (struct vmsim__limit){0};
@@ -197,6 +199,7 @@ void vmsim__cgroup_fini(struct vmsim_machine *m) {
 }
 
 static int check_one(struct vmsim_machine *m, uint32_t number) {
+    VMSIM__ASSERT(number < m->cgroups.count);
     const struct vmsim__cgroup *c = at(m, number);
     uint32_t tasks = 0, children = 0;
     for (size_t i = 0; i < m->tasks.count; i++) {

@@ -140,6 +140,7 @@ static uint64_t usage(const struct vmsim__memcg *c, unsigned which) {
 }
 
 uint64_t vmsim__cgroup_read(const struct vmsim_machine *m, uint32_t cgroup, const struct vmsim__cgroup_number *n) {
+    VMSIM__ASSERT(cgroup < m->cgroups.count && n);
     struct vmsim__memcg *c = m->cgroups.at[cgroup]->memcg;
     const unsigned shift = m->mem->page_shift;
     if (!c)
@@ -199,6 +200,7 @@ static bool is_there(const struct vmsim_machine *m, const char *since) {
 
 bool vmsim__cgroup_line(const struct vmsim_machine *m, uint32_t cgroup, const char *file, unsigned i, char *text,
                         size_t size) {
+    VMSIM__ASSERT(cgroup < m->cgroups.count && file && size > 0);
     for (unsigned at = 0; at < VMSIM__COUNT(numbers); at++) {
         const struct vmsim__cgroup_number *n = &numbers[at];
         if (strcmp(n->file, file) != 0 || !is_there(m, n->since) || i--)
@@ -225,6 +227,7 @@ static int refuse(struct vmsim_machine *m, int error, const char *file, const ch
 
 /* Bytes, rounded down to pages. Kernel: page_counter_memparse. */
 static bool parse_pages(const struct vmsim_machine *m, const char *value, uint64_t *pages, const char **why) {
+    VMSIM__ASSERT(value && pages && why);
     uint64_t bytes;
     *pages = VMSIM__PAGE_COUNTER_MAX;
     if (!strcmp(value, "max"))
@@ -250,6 +253,7 @@ static bool reclaim(struct vmsim_machine *m, const struct vmsim__memcg *c, struc
 /* Kernel: the loops of memory_max_write (`kill`) and memory_high_write. */
 static int shrink_to(struct vmsim_machine *m, struct vmsim__memcg *c, struct vmsim__limit *l, uint64_t pages,
                      bool kill) {
+    VMSIM__ASSERT(c && l);
     while (l->reclaiming || c->memory.usage > pages) {
         if (!l->reclaiming && !l->charge.drained) {
             vmsim__memcg_drain_stocks(m->lru);
@@ -278,6 +282,7 @@ static int shrink_to(struct vmsim_machine *m, struct vmsim__memcg *c, struct vms
  * is asked for. */
 static int reclaim_pages(struct vmsim_machine *m, struct vmsim__memcg *c, struct vmsim__limit *l, uint64_t pages,
                          const char *value) {
+    VMSIM__ASSERT(c && l && value);
     const unsigned parts = m->kernel->reclaim_by_quarters ? 4 : 1;
     while (l->reclaiming || l->reclaimed < pages) {
         if (!l->reclaiming && !l->retries)
@@ -292,6 +297,7 @@ static int reclaim_pages(struct vmsim_machine *m, struct vmsim__memcg *c, struct
 }
 
 static int write_group(struct vmsim_machine *m, struct vmsim__memcg *c, const char *value) {
+    VMSIM__ASSERT(c && value);
     if ((*value != '0' && *value != '1') || value[1])
         return refuse(m, VMSIM__L_EINVAL, "memory.oom.group", value, "0 or 1");
     c->oom_group = *value == '1';
@@ -307,6 +313,7 @@ static const struct vmsim__cgroup_number *number_of(const char *file) {
 
 static int write_size(struct vmsim_machine *m, struct vmsim__memcg *c, const char *file, const char *value,
                       struct vmsim__limit *l) {
+    VMSIM__ASSERT(c && file && value);
     const char *why = "";
     uint64_t pages;
     if (!parse_pages(m, value, &pages, &why))
@@ -320,6 +327,7 @@ static int write_size(struct vmsim_machine *m, struct vmsim__memcg *c, const cha
 
 /* Why a file cannot be written; NULL: it can. */
 static const char *fault_of(const struct vmsim_machine *m, const char *file, bool root, int *error) {
+    VMSIM__ASSERT(file && error);
     const struct vmsim__cgroup_file *f = NULL;
     for (unsigned i = 0; i < VMSIM__COUNT(files); i++)
         f = !strcmp(files[i].name, file) && is_there(m, files[i].since) ? &files[i] : f;
@@ -335,6 +343,7 @@ static const char *fault_of(const struct vmsim_machine *m, const char *file, boo
 
 int vmsim__cgroup_write(struct vmsim_machine *m, const char *path, const char *file, const char *value,
                         struct vmsim__limit *l) {
+    VMSIM__ASSERT(path && file && value);
     const uint32_t number = vmsim__cgroup_find(m, path);
     int error;
     if (number == VMSIM__NO_CGROUP)

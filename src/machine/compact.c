@@ -115,6 +115,7 @@ vmsim__pfn vmsim__direct_compact(struct vmsim_machine *m, const struct vmsim__al
 /* Would a run find room in a zone of the node now, so that reclaim may stop? Kernel: should_continue_reclaim. */
 static bool suitable(void *context, unsigned node, unsigned order, unsigned zone_type) {
     struct vmsim_machine *m = context;
+    VMSIM__ASSERT(node < m->mem->nr_nodes);
     const struct vmsim__node *n = &m->mem->nodes[node];
     for (unsigned i = 0; i < n->nr_zones; i++) {
         const struct vmsim__zone *z = &m->mem->zones[n->zone[i]];
@@ -136,6 +137,7 @@ static bool zone_ready(const struct vmsim_machine *m, const struct vmsim__zone *
 
 static bool ready(void *context, unsigned node, unsigned order, unsigned zone_type, bool *all) {
     struct vmsim_machine *m = context;
+    VMSIM__ASSERT(node < m->mem->nr_nodes && all);
     const struct vmsim__node *n = &m->mem->nodes[node];
     bool any = false;
     *all = true;

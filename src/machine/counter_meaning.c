@@ -336,6 +336,7 @@ static const struct group {
 };
 
 static const struct row *find(const struct row *rows, size_t count, const char *name) {
+    VMSIM__ASSERT(name);
     for (size_t i = 0; i < count; i++) {
         if (!strcmp(rows[i].name, name))
             return &rows[i];
@@ -345,6 +346,7 @@ static const struct row *find(const struct row *rows, size_t count, const char *
 
 /* "tlb.cpu0.walks", "tlb.cpu0.walks.4KiB", "tlb.cpu0.L1D.hits", "tlb.cpu0.L1D.4KiB.hits". */
 static const char *hardware(const char *name, const char **unit) {
+    VMSIM__ASSERT(name && unit);
     const char *rest = strchr(name + strlen("tlb."), '.') + 1, *last = strrchr(name, '.') + 1;
     for (unsigned i = 0; rest == last && i < VMSIM__TLB_COUNTER_COUNT; i++) {
         if (!strcmp(vmsim__tlb_counter_names[i], rest)) {
@@ -360,6 +362,7 @@ static const char *hardware(const char *name, const char **unit) {
 /* "cgroups.PATH.memory.current", "cgroups.PATH.memory.events.oom", "cgroups.PATH.memory.stat.anon". A number of
  * memory.stat that vmstat has too is the same one, of the group. */
 static const struct row *control_group(const char *name) {
+    VMSIM__ASSERT(name);
     const char *last = strrchr(name, '.') + 1;
     for (size_t i = 0; i < VMSIM__COUNT(cgroups); i++) {
         const size_t all = strlen(name), end = strlen(cgroups[i].name);
@@ -372,6 +375,7 @@ static const struct row *control_group(const char *name) {
 }
 
 static const struct row *row_of(const char *name) {
+    VMSIM__ASSERT(name);
     const struct row *row = NULL;
     const char *last = strrchr(name, '.') + 1;
     if (!strncmp(name, "cgroups.", 8))

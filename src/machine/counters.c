@@ -153,6 +153,7 @@ static uint64_t read_tlb_array(const struct vmsim_machine *m, uint32_t number, u
 static const char *const device_fields[] = {"reads",         "writes",  "merged", "read_bytes",
                                             "written_bytes", "busy_ns", "errors"};
 static uint64_t read_device(const struct vmsim_machine *m, uint32_t field, uint32_t device) {
+    VMSIM__ASSERT(device < vmsim__block_devices(m->block));
     struct vmsim__block_stat s;
     uint64_t now = 0;
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
@@ -206,6 +207,7 @@ static const char *const task_names[] = {
 };
 
 static uint64_t read_task(const struct vmsim_machine *m, uint32_t field, uint32_t task) {
+    VMSIM__ASSERT(task < m->tasks.count);
     const struct vmsim__task *t = m->tasks.at[task];
     const uint64_t values[] = {
 #define TASK_VALUE(name, value) (uint64_t)(value),
@@ -279,6 +281,7 @@ static bool add_memory(struct vmsim_machine *m) {
 
 /* Of an array: all sizes together, then each that it takes. */
 static bool add_array(struct vmsim_machine *m, uint32_t cpu, const struct vmsim__tlb_stats *stats, unsigned array) {
+    VMSIM__ASSERT(cpu < m->nr_cpus && array < stats->arrays);
     const char *name = stats->array[array].name;
     bool ok = true;
     for (unsigned f = 0; f < ARRAY_FIELDS; f++)
@@ -354,6 +357,7 @@ static uint64_t read_cgroup(const struct vmsim_machine *m, uint32_t number, uint
 
 /* The root has what the machine has: its counters are vmstat's. */
 static bool add_cgroup(struct vmsim_machine *m, uint32_t cgroup) {
+    VMSIM__ASSERT(cgroup < m->cgroups.count);
     const char *path = m->cgroups.at[cgroup]->path;
     const struct vmsim__cgroup_number *n;
     bool ok = true;

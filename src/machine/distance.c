@@ -14,6 +14,7 @@ static uint32_t cycles_of(const struct vmsim_machine *m, uint64_t ns, uint64_t s
 
 /* True: something is far from it. */
 static bool fill_row(const struct vmsim_machine *m, const struct vmsim__node *from, struct vmsim__tlb_latency *row) {
+    VMSIM__ASSERT(from && row);
     const struct vmsim__latency_spec *spec = &m->spec.mem.latency;
     const uint64_t near = spec->charge == VMSIM__CHARGE_ALL ? 0 : from->latency[from->id];
     bool any = false;

@@ -48,6 +48,7 @@ int vmsim__io_place(struct vmsim_machine *m, struct vmsim__file *f, const char *
 }
 
 static void shrink(void *context, struct vmsim__file *f, uint64_t bytes) {
+    VMSIM__ASSERT(f);
     struct vmsim_machine *m = context;
     if (bytes)
         vmsim__layout_cut(m->block, &f->layout, bytes);
@@ -60,6 +61,7 @@ static void shrink(void *context, struct vmsim__file *f, uint64_t bytes) {
 /* Somebody waits for what is read, or soon will; writes go behind, as the kernel's schedulers have it, which tell them
  * apart by direction (mq-deadline). A full device fails the write: ENOSPC. */
 static bool submit(void *context, uint32_t id, struct vmsim__file *f, uint64_t first, uint64_t pages, bool write) {
+    VMSIM__ASSERT(f && pages > 0);
     struct vmsim_machine *m = context;
     unsigned shift = m->mem->page_shift;
     const struct vmsim__block_io io = {.op = write ? VMSIM__BLOCK_WRITE : VMSIM__BLOCK_READ,
@@ -136,6 +138,7 @@ int vmsim__io_check(struct vmsim_machine *m) {
 }
 
 void vmsim__io_hung_text(const struct vmsim_machine *m, char *out, size_t size) {
+    VMSIM__ASSERT(out && size > 0);
     uint32_t device = 0;
     size_t hung = vmsim__block_hung(m->block, &device);
     out[0] = '\0';

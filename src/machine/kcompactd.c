@@ -42,6 +42,7 @@ static bool kswapd_works(const struct vmsim__kcompactd *k) {
 
 /* Kernel: kcompactd_node_suitable. */
 static bool node_suitable(const struct vmsim__kcompactd *k) {
+    VMSIM__ASSERT(k->node < k->m->mem->nr_nodes);
     const struct vmsim__node *n = &k->m->mem->nodes[k->node];
     for (unsigned i = 0; i < n->nr_zones; i++) {
         const struct vmsim__zone *z = &k->m->mem->zones[n->zone[i]];
@@ -53,6 +54,7 @@ static bool node_suitable(const struct vmsim__kcompactd *k) {
 }
 
 void vmsim__kcompactd_wake(struct vmsim_machine *m, unsigned node, unsigned order, unsigned zone_type) {
+    VMSIM__ASSERT(node < m->mem->nr_nodes);
     struct vmsim__kcompactd *k = m->kcompactd ? &m->kcompactd[node] : NULL;
     if (!k || !k->t || !order || vmsim__compaction_off(m))
         return;
@@ -83,6 +85,7 @@ static enum vmsim_compaction_verdict ask(const struct vmsim__kcompactd *k, const
 
 /* Does the policy want any zone of the node compacted ahead of need? */
 static bool wants_proactive(const struct vmsim__kcompactd *k) {
+    VMSIM__ASSERT(k->node < k->m->mem->nr_nodes);
     const struct vmsim__node *n = &k->m->mem->nodes[k->node];
     const bool high = score_too_high(k);
     if (k->m->compaction_choice.policy == &vmsim__compaction_linux)
@@ -139,6 +142,7 @@ void vmsim__kcompactd_trigger(struct vmsim_machine *m) {
 /* ---- working ---- */
 
 static void begin(struct vmsim__kcompactd *k, enum vmsim_compaction_why why) {
+    VMSIM__ASSERT(!k->working);
     k->working = true;
     k->in_zone = false;
     k->at = 0;
@@ -211,6 +215,7 @@ static void leave_zone(struct vmsim__kcompactd *k, enum vmsim__compact_result ho
 }
 
 static enum vmsim__work step(struct vmsim__kcompactd *k) {
+    VMSIM__ASSERT(k->working);
     struct vmsim_machine *m = k->m;
     const struct vmsim__node *n = &m->mem->nodes[k->node];
     if (!k->in_zone) {

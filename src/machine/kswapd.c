@@ -35,6 +35,7 @@ struct vmsim__kswapd {
 
 /* Kernel: pgdat_balanced: one zone is enough. A node without a managed zone of these is balanced. */
 static bool balanced(const struct vmsim_machine *m, unsigned node, unsigned order, unsigned zone_type) {
+    VMSIM__ASSERT(node < m->mem->nr_nodes);
     const struct vmsim__node *n = &m->mem->nodes[node];
     bool any = false;
     for (unsigned i = 0; i < n->nr_zones; i++) {
@@ -49,6 +50,7 @@ static bool balanced(const struct vmsim_machine *m, unsigned node, unsigned orde
 }
 
 static uint64_t boost_of(const struct vmsim_machine *m, unsigned node, unsigned zone_type) {
+    VMSIM__ASSERT(node < m->mem->nr_nodes);
     const struct vmsim__node *n = &m->mem->nodes[node];
     uint64_t boost = 0;
     for (unsigned i = 0; i < n->nr_zones; i++)
@@ -63,6 +65,7 @@ bool vmsim__kswapd_works(const struct vmsim_machine *m, unsigned node) {
 /* Where there is memory enough, and no block of the order, kcompactd is asked, unless the request compacts by itself.
  */
 void vmsim__kswapd_wake(struct vmsim_machine *m, unsigned node, uint32_t gfp, unsigned order, unsigned zone_type) {
+    VMSIM__ASSERT(node < m->mem->nr_nodes);
     struct vmsim__kswapd *k = &m->kswapd[node];
     if (!k->t)
         return;
@@ -150,6 +153,7 @@ static enum vmsim__work end_nap(struct vmsim__kswapd *k) {
 
 /* Kernel: kswapd_shrink_node. True: enough was scanned to stay at this priority. */
 static bool shrink(struct vmsim__kswapd *k) {
+    VMSIM__ASSERT(k->node < k->m->mem->nr_nodes);
     struct vmsim_machine *m = k->m;
     const struct vmsim__node *n = &m->mem->nodes[k->node];
     k->sc.nr_to_reclaim = 0;

@@ -84,6 +84,7 @@ static int create_memory(struct vmsim_machine *m) {
 }
 
 static int create_cpus(struct vmsim_machine *m) {
+    VMSIM__ASSERT(m->nr_cpus > 0);
     int err = vmsim__tlb_system_create(&m->tlbs, m->alloc, &m->spec.tlb, m->format, m->nr_cpus, m->policies,
                                        m->spec.seed, &m->err);
     if (err)

@@ -42,6 +42,7 @@ static bool reclaimed(struct vmsim_machine *m, struct vmsim__limit *l) {
 }
 
 static bool charge(struct vmsim_machine *m, struct vmsim__task *t, struct vmsim__limit *l, unsigned cpu) {
+    VMSIM__ASSERT(cpu < m->nr_cpus);
     while (reclaimed(m, l)) {
         l->charge.dying = t->oom_victim;
         switch (vmsim__memcg_try_charge(m->lru, l->memcg, l->pages, cpu, &l->charge)) {
@@ -110,6 +111,7 @@ static uint64_t penalty(struct vmsim_machine *m, const struct vmsim__limit *l) {
 
 /* From the cgroup up, in each that is above its limit. False: reclaim waits. Kernel: reclaim_high. */
 static bool reclaim_high(struct vmsim_machine *m, struct vmsim__limit *l, unsigned cpu) {
+    VMSIM__ASSERT(cpu < m->nr_cpus);
     for (struct vmsim__memcg *c; l->at && (c = vmsim__memcg_by_id(m->lru, l->at)) != NULL; l->at = c->parent->id) {
         if (!l->reclaiming && c->memory.usage <= c->memory.high)
             continue;

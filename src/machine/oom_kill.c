@@ -45,6 +45,7 @@ static void kill_soon(struct vmsim_machine *m, struct vmsim__task *victim) {
 
 /* Kernel: __oom_kill_process. */
 static void kill_process(struct vmsim_machine *m, struct vmsim__task *victim) {
+    VMSIM__ASSERT(victim->state != VMSIM__TASK_DEAD);
     m->mem->event[VMSIM__OOM_KILL]++;
     vmsim__memcg_memory_event(vmsim__memcg_by_id(m->lru, victim->memcg), VMSIM__MEMCG_OOM_KILL);
     if (!victim->oom_victim)
@@ -66,6 +67,7 @@ static struct vmsim__memcg *oom_group(struct vmsim_machine *m, const struct vmsi
 
 /* Kernel: oom_kill_process: of a group the victim is killed, and counted, twice. */
 static void kill(struct vmsim_machine *m, struct vmsim__task *victim, const struct vmsim__memcg *root) {
+    VMSIM__ASSERT(victim->state != VMSIM__TASK_DEAD);
     struct vmsim__memcg *group = oom_group(m, victim, root);
     kill_process(m, victim);
     if (!group)
@@ -91,6 +93,7 @@ static void panic(struct vmsim_machine *m) {
  * host has no memory for it. */
 static int32_t choose(struct vmsim_machine *m, struct vmsim_oom_request ask, const struct vmsim__memcg *root,
                       struct vmsim__task **victim) {
+    VMSIM__ASSERT(victim);
     const size_t room = m->tasks.count, each = sizeof(struct vmsim_oom_candidate);
     struct vmsim_oom_candidate *all = vmsim__calloc(m->alloc, room, each);
     const struct vmsim_oom_candidate **list = vmsim__calloc(m->alloc, room, sizeof *list);
@@ -147,6 +150,7 @@ static uint64_t most_pages(const struct vmsim_machine *m, const struct vmsim__me
 
 /* Room that has come since is enough. */
 bool vmsim__memcg_out_of_memory(struct vmsim_machine *m, struct vmsim__memcg *over, unsigned order) {
+    VMSIM__ASSERT(over);
     const struct vmsim__page_counter *c = &over->memory;
     if (c->usage + (UINT64_C(1) << order) <= c->max)
         return true;
@@ -160,6 +164,7 @@ bool vmsim__memcg_out_of_memory(struct vmsim_machine *m, struct vmsim__memcg *ov
 
 void vmsim__oom_event(struct vmsim_machine *m, uint32_t task, uint64_t time) {
     struct vmsim__task *t = vmsim__task_at(m, task);
+    VMSIM__ASSERT(t);
     if (t->state == VMSIM__TASK_DEAD)
         return;
     if (m->cpus[t->cpu].place == VMSIM__NO_PLACE)

@@ -144,6 +144,7 @@ struct vmsim__task *vmsim__kthread_create(struct vmsim_machine *m, const char *n
 
 /* The first idle CPU of the node, or where it ran last. */
 void vmsim__kthread_wake(struct vmsim_machine *m, struct vmsim__task *t, unsigned node, uint64_t time) {
+    VMSIM__ASSERT(vmsim__task_is_kthread(t) && node < m->mem->nr_nodes);
     if (t->state != VMSIM__TASK_BLOCKED)
         return;
     for (unsigned i = 0; i < m->nr_cpus && m->cpus[t->cpu].place != VMSIM__NO_PLACE; i++) {

@@ -76,6 +76,7 @@ static bool task_before(const struct vmsim__task *a, const struct vmsim__task *b
 }
 
 static void queue_sift(struct vmsim__cpu *c, size_t at, struct vmsim__task *t) {
+    VMSIM__ASSERT(at < c->queue.count && t->queued);
     while (at && task_before(t, c->queue.at[(at - 1) / 2])) {
         c->queue.at[at] = c->queue.at[(at - 1) / 2];
         at = (at - 1) / 2;
@@ -142,6 +143,7 @@ void vmsim__task_account(struct vmsim__task *t, uint64_t time) {
 
 /* The CPU had nothing to do until `time`. */
 void vmsim__cpu_idle_until(struct vmsim_machine *m, unsigned cpu, uint64_t time) {
+    VMSIM__ASSERT(cpu < m->nr_cpus);
     struct vmsim__cpu *c = &m->cpus[cpu];
     if (c->now >= time)
         return;
@@ -208,6 +210,7 @@ static void unlink_wait(struct vmsim_machine *m, struct vmsim__task *t) {
 
 /* Kernel: place_entity. */
 static void place_woken(struct vmsim__cpu *c, struct vmsim__task *t, uint64_t time) {
+    VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE && !t->queued);
     settle_min(c, time);
     uint64_t least = c->min_vruntime - vmsim__min64(c->min_vruntime, WAKEUP_CREDIT);
     t->vruntime = vmsim__max64(t->vruntime, least);
@@ -215,6 +218,7 @@ static void place_woken(struct vmsim__cpu *c, struct vmsim__task *t, uint64_t ti
 }
 
 int vmsim__task_wake(struct vmsim_machine *m, struct vmsim__task *t, uint64_t time) {
+    VMSIM__ASSERT(t->cpu < m->nr_cpus);
     if (t->state != VMSIM__TASK_BLOCKED)
         return 0;
     struct vmsim__cpu *c = &m->cpus[t->cpu];
@@ -243,10 +247,12 @@ int vmsim__event_at(struct vmsim_machine *m, uint64_t time, enum vmsim__event_ki
 }
 
 int vmsim__task_wake_at(struct vmsim_machine *m, const struct vmsim__task *t, uint64_t time) {
+    VMSIM__ASSERT(time != VMSIM__TIME_NEVER);
     return push(m, time, VMSIM__EVENT_WAKE, t->id, NULL);
 }
 
 int vmsim__page_wake(struct vmsim_machine *m, enum vmsim__wait_kind kind, uint64_t pfn, int status, uint64_t time) {
+    VMSIM__ASSERT(kind == VMSIM__WAIT_LOCKED || kind == VMSIM__WAIT_WRITEBACK);
     int err = 0;
     for (struct vmsim__task *t = bucket_of(m, pfn)->first, *next; t && !err; t = next) {
         next = t->waiters;
@@ -322,6 +328,7 @@ static void look_for_stuck(struct vmsim_machine *m, uint64_t now) {
     uint32_t device;
     if (now < m->stuck.look)
         return;
+    VMSIM__ASSERT(now >= m->stuck.since);
     m->stuck.look = now + STUCK_LOOK;
     const bool hung = vmsim__block_hung(m->block, &device) > 0;
     const uint64_t progress = hung ? progress_of(m) : 0;
@@ -383,6 +390,7 @@ static void pick(struct vmsim_machine *m, struct vmsim__cpu *c) {
  * check_preempt_wakeup. */
 static int yield(struct vmsim_machine *m, struct vmsim__cpu *c) {
     struct vmsim__task *t = c->current;
+    VMSIM__ASSERT(t);
     const bool woken = c->resched && c->queue.count && c->queue.at[0]->vruntime + WAKEUP_GRANULARITY < t->vruntime;
     c->resched = false;
     if (!c->queue.count || (!woken && c->now < c->slice_end))
@@ -394,6 +402,7 @@ static int yield(struct vmsim_machine *m, struct vmsim__cpu *c) {
 
 /* The task is on another CPU now: it goes on there when that one has come as far. */
 static int move(struct vmsim_machine *m, struct vmsim__cpu *c, struct vmsim__task *t) {
+    VMSIM__ASSERT(t->cpu < m->nr_cpus && c->current == t);
     c->current = NULL;
     t->since = c->now;
     t->vruntime = m->cpus[t->cpu].min_vruntime;
@@ -451,11 +460,12 @@ enum vmsim__step vmsim__sched_step(struct vmsim_machine *m, uint64_t limit) {
     const uint32_t cpu = m->nr_busy ? m->busy[0] : VMSIM__NO_PLACE;
     if (!e && cpu == VMSIM__NO_PLACE)
         return VMSIM__STEP_IDLE;
-    if (e)
+    const bool event_first = e && (cpu == VMSIM__NO_PLACE || e->time <= m->cpus[cpu].now);
+    if (event_first)
         look_for_stuck(m, e->time);
     if (m->stuck.found)
         return VMSIM__STEP_IDLE;
-    if (e && (cpu == VMSIM__NO_PLACE || e->time <= m->cpus[cpu].now))
+    if (event_first)
         return event(m) ? VMSIM__STEP_FAIL : VMSIM__STEP_DONE;
     limit = vmsim__min64(limit, vmsim__min64(second_clock(m), e ? e->time : VMSIM__TIME_NEVER));
     return run_cpu(m, cpu, limit) ? VMSIM__STEP_FAIL : VMSIM__STEP_DONE;
@@ -509,6 +519,7 @@ int vmsim__sched_catch_up(struct vmsim_machine *m, struct vmsim__task *t) {
 /* ---- placing ---- */
 
 unsigned vmsim__cpu_idlest(struct vmsim_machine *m, const struct vmsim__task *t, const uint64_t *cpus, size_t count) {
+    VMSIM__ASSERT(cpus || !count);
     unsigned best = VMSIM__NO_PLACE;
     for (unsigned i = 0; i < m->nr_cpus; i++)
         m->cpus[i].load = 0;
@@ -526,6 +537,7 @@ unsigned vmsim__cpu_idlest(struct vmsim_machine *m, const struct vmsim__task *t,
 /* ---- life ---- */
 
 int vmsim__sched_init(struct vmsim_machine *m) {
+    VMSIM__ASSERT(m->nr_cpus > 0);
     m->busy = vmsim__calloc(m->alloc, m->nr_cpus, sizeof *m->busy);
     if (!m->busy)
         return no_memory(m);

@@ -31,6 +31,7 @@ void vmsim__oom_destroy(struct vmsim__oom *o) {
 }
 
 int32_t vmsim__oom_worst(const struct vmsim_oom_request *r) {
+    VMSIM__ASSERT(r->candidate || !r->count);
     int32_t worst = VMSIM__OOM_NOBODY;
     int64_t most = INT64_MIN;
     for (uint32_t i = 0; i < r->count; i++) {
@@ -44,6 +45,7 @@ int32_t vmsim__oom_worst(const struct vmsim_oom_request *r) {
 }
 
 int32_t vmsim__oom_allocating(const struct vmsim_oom_request *r) {
+    VMSIM__ASSERT(r->candidate || !r->count);
     for (uint32_t i = 0; i < r->count; i++) {
         if (r->candidate[i]->allocating && vmsim__oom_eligible(r->candidate[i]))
             return (int32_t)i;

@@ -22,6 +22,7 @@ const struct vmsim_oom_policy vmsim__oom_badness_policy = {
 typedef uint64_t measure(const struct vmsim_oom_candidate *c);
 
 static int32_t most(const struct vmsim_oom_request *r, measure *of) {
+    VMSIM__ASSERT(of);
     int32_t chosen = VMSIM__OOM_NOBODY;
     for (uint32_t i = 0; i < r->count; i++)
         if (vmsim__oom_eligible(r->candidate[i]) && (chosen < 0 || of(r->candidate[i]) >= of(r->candidate[chosen])))

@@ -41,6 +41,7 @@ void vmsim__swap_destroy(struct vmsim__swap *s) {
 
 static int find_device(const struct vmsim__swap *s, const struct vmsim__swap_spec *spec, uint32_t *device,
                        struct vmsim__err *err) {
+    VMSIM__ASSERT(device);
     *device = spec->device ? vmsim__block_find(s->block, spec->device) : 0;
     if (*device == VMSIM__BLOCK_NO_DEVICE)
         return vmsim__err_set(err, VMSIM_ECONFIG, "there is no device '%s'", spec->device);
@@ -155,6 +156,7 @@ static uint32_t find_in(const struct vmsim__swap_area *a, uint64_t c, uint32_t f
 
 /* From `from` on, then from the beginning. 0: there is no such run. */
 static uint64_t find_run(struct vmsim__swap_area *a, uint64_t from, uint32_t run) {
+    VMSIM__ASSERT(run > 0);
     const uint64_t first = from / VMSIM__SWAP_CLUSTER;
     for (uint64_t n = 0; n <= a->clusters; n++) {
         const uint64_t c = first + n < a->clusters ? first + n : first + n - a->clusters;
