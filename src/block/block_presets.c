@@ -12,6 +12,7 @@
  * of 2 that of mq-deadline. */
 #include "block/block_spec.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -34,6 +35,7 @@ static const struct vmsim__block_params presets[] = {
      .overhead = {100 * US, 100 * US},
      .bandwidth = {150 * MB, 150 * MB},
      .rpm = 7200,
+     .rotational = 1,
      .seek_min = 1 * MS,
      .seek_max = 14500 * US,
      .max_request = 1280 * KIB,
@@ -66,6 +68,7 @@ static const struct vmsim__block_params presets[] = {
      .latency = {180 * US, 180 * US},
      .overhead = {20 * US, 20 * US},
      .bandwidth = {500 * MB, 500 * MB},
+     .rotational = 1, /* virtio_blk never says otherwise, up to 6.12 */
      .max_request = 1280 * KIB},
 };
 _Static_assert(VMSIM__COUNT(presets) + 1 == VMSIM__COUNT(vmsim__block_preset_names), "a name for each preset");
@@ -79,5 +82,9 @@ void vmsim__block_settle(const struct vmsim__block_spec *spec, struct vmsim__blo
             memcpy((char *)out + i * sizeof(uint64_t), (const char *)&spec->own + i * sizeof(uint64_t),
                    sizeof(uint64_t));
     }
+    /* The flags of given[] stand in the order of the figures. */
+    if (spec->given[offsetof(struct vmsim__block_params, rpm) / sizeof(uint64_t)] &&
+        !spec->given[offsetof(struct vmsim__block_params, rotational) / sizeof(uint64_t)])
+        out->rotational = out->rpm > 0;
     VMSIM__ASSERT(out->queue_depth > 0 && out->size > 0);
 }

@@ -135,6 +135,13 @@ const struct vmsim_param vmsim__block_spec_params[] = {
      FIGURE(rpm),
      .max = 100000,
      .doc = "Turns a minute of a disk; 0: nothing moves, and positions cost nothing."},
+    {.name = "rotational",
+     .type = VMSIM_PARAM_UINT,
+     FIGURE(rotational),
+     .max = 1,
+     .doc = "/sys/block/DEV/queue/rotational: what the kernel takes it for, 1: a disk. Swap goes there slot after slot, "
+            "and is read in by what lies side by side. Absent: the preset's, or with `rpm` whether it turns; a virtio "
+            "disk says 1, whatever is behind it."},
     {.name = "seek_min",
      .type = VMSIM_PARAM_TIME,
      FIGURE(seek_min),

@@ -28,6 +28,7 @@ struct vmsim__block_params {
     uint64_t overhead[VMSIM__BLOCK_OPS];  /* ns of the controller, one request after another */
     uint64_t bandwidth[VMSIM__BLOCK_OPS]; /* bytes a second of the link; 0: no time */
     uint64_t rpm;                         /* turns a minute; 0: nothing moves */
+    uint64_t rotational;                  /* 0 or 1: what the kernel takes it for */
     uint64_t seek_min, seek_max;          /* ns, to the next track and across all */
     uint64_t max_request;                 /* bytes of one request (max_sectors_kb); 0: any */
     uint64_t nomerges;                    /* as /sys/block/DEV/queue/nomerges: 0, 1 or 2 */

@@ -77,7 +77,7 @@ static void block_size(struct vmsim_machine *m, struct vmsim__textbuf *out, uint
 }
 
 static void rotational(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t device) {
-    vmsim__textbuf_printf(out, "%d\n", vmsim__block_params(m->block, device)->rpm != 0);
+    vmsim__textbuf_printf(out, "%d\n", vmsim__block_params(m->block, device)->rotational != 0);
 }
 
 static void max_sectors(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t device) {

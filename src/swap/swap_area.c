@@ -80,7 +80,7 @@ static int set_up(struct vmsim__swap *s, struct vmsim__swap_area *a, const struc
         snprintf(a->name, sizeof a->name, s->areas ? "/swapfile%u" : "/swapfile", s->areas);
     a->seen = (struct vmsim_swap_area){.size = sizeof a->seen,
                                        .priority = spec->priority < 0 ? s->next_priority-- : (int32_t)spec->priority,
-                                       .rotational = device->rpm > 0,
+                                       .rotational = device->rotational != 0,
                                        .slots = vmsim__min64(bytes >> s->page_shift, most),
                                        .next = 1};
     a->seen.free = a->seen.slots - 1;

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* Real programs under memory pressure: replayed on the machine of the capture, without and with a limit, and with less
+ * memory, against what the kernel counted.
+ *
+ *     VMSIM_PRESSURE=FOLDER pressure [KERNEL [PROGRAM [CASE]]]  >  rows.tsv      a table for people goes to stderr
+ *
+ *     tools/pressure-programs INPUTS FOLDER --> FOLDER/PROGRAM.vmt --.
+ *     CAPTURES/pressure/pressure.tsv, spread.tsv ---------------------+--> a row a counter
+ *
+ * The machine is the one imported from CAPTURES/qemu/KERNEL/n1_512M, or where that size was not booted one of the
+ * capture's own zones; two virtio disks, 512 MiB of swap on the second. Devices and CPU keep the pace that they had
+ * beside each other: what a reference costs is the time in user mode of the unlimited run over the references of the
+ * trace. With less memory (memNN) two more tasks hold what the kernel and the capturing program held before the run.
+ * A counter is right between the two runs of the kernel, widened by 10 % or by its median spread if that is more. */
+#include <unistd.h>
+
+#include "config/config.h"
+#include "conformance.h"
+#include "scenario/engine.h"
+#include "vmsim/host.h"
+#include "vmsim/trace.h"
+#include "vmsim/vmsim.h"
+
+/* Counters of the capture, and where they are here. Of the whole machine where no cgroup is told: nothing else runs. */
+static const struct {
+    const char *captured, *ours;
+} counters[] = {{"rusage.minflt", "tasks.program.minflt"},
+                {"rusage.majflt", "tasks.program.majflt"},
+                {"vmstat.pgmajfault", "vmstat.pgmajfault"},
+                {"vmstat.pswpin", "vmstat.pswpin"},
+                {"vmstat.pswpout", "vmstat.pswpout"},
+                {"vmstat.swap_ra", "vmstat.swap_ra"},
+                {"vmstat.workingset_refault_anon", "vmstat.workingset_refault_anon"},
+                {"vmstat.workingset_refault_file", "vmstat.workingset_refault_file"},
+                {"vmstat.pgscan_anon", "vmstat.pgscan_anon"},
+                {"vmstat.pgscan_file", "vmstat.pgscan_file"},
+                {"vmstat.pgsteal_anon", "vmstat.pgsteal_anon"},
+                {"vmstat.pgsteal_file", "vmstat.pgsteal_file"},
+                {"after.memory.stat.pgscan", "cgroups./t0.memory.stat.pgscan"},
+                {"after.memory.stat.pgsteal", "cgroups./t0.memory.stat.pgsteal"},
+                {"after.memory.stat.pgrefill", "cgroups./t0.memory.stat.pgrefill"},
+                {"after.memory.stat.pgactivate", "cgroups./t0.memory.stat.pgactivate"},
+                {"after.memory.stat.pgmajfault", "cgroups./t0.memory.stat.pgmajfault"},
+                {"after.memory.events.max", "cgroups./t0.memory.events.max"},
+                {"after.memory.peak", "cgroups./t0.memory.peak"},
+                {"vmstat.oom_kill", "vmstat.oom_kill"}};
+enum { COUNTERS = sizeof counters / sizeof *counters, CASES_MAX = 512 };
+
+/* One case of the capture: both runs of each counter that it has, and the median spread of the counter in percent. */
+struct pressure_case {
+    char kernel[16], program[32], name[32];
+    uint64_t limit;
+    bool has[COUNTERS];
+    int64_t run[COUNTERS][2];
+    double user_s; /* of the first run */
+};
+
+static struct pressure_case cases[CASES_MAX];
+static size_t nr_cases;
+static double spread[COUNTERS];
+static const char *traces;
+static char imported[] = "/tmp/vmsim-pressure-XXXXXX";
+
+/* ---- the capture ---- */
+
+static FILE *open_capture(const char *name) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/pressure/%.2000s", conformance_root(), name);
+    return fopen(path, "r");
+}
+
+static struct pressure_case *case_of(const char *kernel, const char *program, const char *name) {
+    for (size_t i = nr_cases; i-- > 0;) {
+        if (!strcmp(cases[i].kernel, kernel) && !strcmp(cases[i].program, program) && !strcmp(cases[i].name, name))
+            return &cases[i];
+    }
+    if (nr_cases == CASES_MAX)
+        abort();
+    struct pressure_case *c = &cases[nr_cases++];
+    snprintf(c->kernel, sizeof c->kernel, "%s", kernel);
+    snprintf(c->program, sizeof c->program, "%s", program);
+    snprintf(c->name, sizeof c->name, "%s", name);
+    return c;
+}
+
+/* A counter that only one run has was 0 in the other. */
+static void read_cases(FILE *f) {
+    char line[512], kernel[16], program[32], name[32], counter[96], a[32], b[32];
+    while (f && fgets(line, sizeof line, f)) {
+        unsigned long long limit;
+        if (sscanf(line, "%15s %31s %31s %llu %95s %31s %31s", kernel, program, name, &limit, counter, a, b) < 6)
+            continue;
+        struct pressure_case *c = case_of(kernel, program, name);
+        c->limit = limit;
+        if (!strcmp(counter, "run.user_s"))
+            c->user_s = strtod(a, NULL);
+        for (size_t i = 0; i < COUNTERS; i++) {
+            if (strcmp(counter, counters[i].captured) != 0)
+                continue;
+            c->has[i] = true;
+            c->run[i][0] = strtoll(a, NULL, 10);
+            c->run[i][1] = strtoll(b, NULL, 10);
+        }
+    }
+}
+
+static void read_spread(FILE *f) {
+    char line[512], counter[96];
+    while (f && fgets(line, sizeof line, f)) {
+        double median;
+        if (sscanf(line, "%95s %*s %*s %*s %lf", counter, &median) != 2)
+            continue;
+        for (size_t i = 0; i < COUNTERS; i++) {
+            if (!strcmp(counter, counters[i].captured))
+                spread[i] = median;
+        }
+    }
+}
+
+/* The number behind `key` in a file of the capture, as "boot_mem50_a.txt" of a program; 0: none. */
+static int64_t number_in(const struct pressure_case *c, const char *kind, const char *key) {
+    char name[128], line[4096];
+    int64_t value = 0;
+    snprintf(name, sizeof name, "%s/%s/%s%s_a.txt", c->kernel, c->program, kind, c->name);
+    FILE *f = open_capture(name);
+    while (f && !value && fgets(line, sizeof line, f)) {
+        const char *at = strstr(line, key);
+        value = at ? strtoll(at + strlen(key), NULL, 10) : 0;
+    }
+    if (f)
+        fclose(f);
+    return value;
+}
+
+/* ---- the machine ---- */
+
+struct text {
+    char at[8192];
+    size_t size;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct text *t, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    t->size += (size_t)vsnprintf(t->at + t->size, sizeof t->at - t->size, format, args);
+    va_end(args);
+    if (t->size >= sizeof t->at)
+        abort();
+}
+
+static bool is_kind(const struct pressure_case *c, const char *kind) {
+    return !strncmp(c->name, kind, strlen(kind));
+}
+
+/* Zones as QEMU's pc machine has them with that much memory, and as many pages managed as the kernel said. */
+static void add_zones(struct text *t, const struct pressure_case *c) {
+    const int64_t mib = is_kind(c, "mem") ? number_in(c, "machine_", "-m ") : 512;
+    const int64_t dma = number_in(c, "", "zone_before N0.DMA.managed "), dma_present = 3998;
+    const int64_t dma32 = number_in(c, "", "zone_before N0.DMA32.managed "), dma32_present = mib * 256 - 32 - 4096;
+    add(t,
+        "  kernel: \"%s\"\n  memory_map:\n    - {start: 0x0, size: 639KiB}\n"
+        "    - {start: 0x100000, size: %" PRId64 "KiB}\n    - {start: 0x0, size: 4KiB, reserved: true}\n"
+        "    - {start: 0xa0000, size: 384KiB, reserved: true}\n  nodes:\n    - cpus: [0]\n      reserved: "
+        "[{zone: DMA, size: %" PRId64 "KiB}, {zone: DMA32, size: %" PRId64 "KiB}]\n",
+        c->kernel, mib * 1024 - 128 - 1024, (dma_present - dma) * 4, (dma32_present - dma32) * 4);
+}
+
+static bool import_machine(const struct pressure_case *c) {
+    char folder[4096], why[512];
+    struct stat st;
+    snprintf(folder, sizeof folder, "%s/qemu/%s/n1_512M", conformance_root(), c->kernel);
+    return !is_kind(c, "mem") && !stat(folder, &st) && !vmsim_host_import(folder, imported, NULL, why, sizeof why);
+}
+
+/* What is taken before the run begins: pages that nobody can take back, and anonymous ones. */
+static void add_held(struct text *t, const struct pressure_case *c) {
+    const int64_t managed = number_in(c, "", "N0.DMA.managed ") + number_in(c, "", "N0.DMA32.managed ");
+    const int64_t free = number_in(c, "", "vmstat nr_free_pages ") + number_in(c, "", "N0.DMA32.pcp_count ");
+    const int64_t lru = number_in(c, "", "DMA32.nr_zone_inactive_anon ") + number_in(c, "", "nr_zone_active_anon ");
+    add(t,
+        "    - {name: kernel, program: [{mmap: {as: k, length: %" PRId64
+        "KiB}}, {mlock: {region: k}}, {sleep: {time: 200s}}]}\n"
+        "    - {name: init, program: [{mmap: {as: i, length: %" PRId64 "KiB}}, {touch: {region: i, write: 100%%}}, "
+        "{sleep: {time: 200s}}]}\n",
+        (managed - free - lru) * 4, lru * 4);
+}
+
+/* ps of user time a thousand references. */
+static uint64_t reference_ns(const struct pressure_case *c, const char *trace) {
+    struct vmsim_trace_reader *r;
+    const double user_s = case_of(c->kernel, c->program, "cold")->user_s;
+    if (vmsim_trace_open(trace, 0, &r))
+        return 0;
+    const uint64_t references = vmsim_trace_get_info(r)->references;
+    vmsim_trace_close(r);
+    return references ? (uint64_t)(user_s * 1e12 / (double)references) : 0;
+}
+
+static void describe(struct text *t, const struct pressure_case *c, const char *trace, bool import) {
+    add(t, "vmsim: 1\nmachine:\n");
+    if (!import)
+        add_zones(t, c);
+    add(t,
+        "  costs: {references: %" PRIu64 "ns}\n  memory_manager: {privileged: true}\n"
+        "  sysctl: {transparent_hugepage/enabled: %s, vm.swappiness: 60, vm.page-cluster: 3}\n"
+        "  devices: [{name: vda, preset: virtio-qemu, size: 600MiB}, {name: vdb, preset: virtio-qemu, size: 512MiB}]\n",
+        reference_ns(c, trace), is_kind(c, "thp_") ? "always" : "never");
+    if (!strstr(c->name, "noswap"))
+        add(t, "  swap: [{device: vdb}]\n");
+    add(t, "workload:\n  cgroups: [{path: /t0, files: {");
+    if (c->limit)
+        add(t, "%s: %" PRIu64, is_kind(c, "high") ? "memory.high" : "memory.max", c->limit);
+    add(t, "}}]\n  tasks:\n");
+    if (is_kind(c, "mem"))
+        add_held(t, c);
+    add(t, "    - {name: program, trace: \"%s\", cached: %s, cgroup: /t0, start: %s}\n", trace,
+        is_kind(c, "warm") ? "true" : "false", is_kind(c, "mem") ? "1s" : "0");
+}
+
+/* ---- rows ---- */
+
+static void print_counter(const struct pressure_case *c, struct conformance *row, size_t i, int64_t got) {
+    const int64_t a = c->run[i][0], b = c->run[i][1], low = a < b ? a : b, high = a < b ? b : a;
+    const double widen = spread[i] > 10 ? spread[i] : 10;
+    const int64_t slack = (int64_t)((double)high * widen / 100);
+    conformance_range(row, counters[i].captured, a, low - slack, high + slack, got);
+    fprintf(stderr, "  %-8s %-11s %-32s kernel %9" PRId64 " %9" PRId64 "  vmsim %9" PRId64 "  %+7.1f %%%s\n",
+            c->program, c->name, counters[i].captured, a, b, got,
+            a + b ? 200.0 * ((double)got - (double)(a + b) / 2) / (double)(a + b) : 0.0,
+            got < low - slack || got > high + slack ? "  outside" : "");
+}
+
+static void compare(const struct pressure_case *c, struct conformance *row, struct vmsim_machine *m) {
+    for (size_t i = 0; i < COUNTERS; i++) {
+        size_t id;
+        /* A counter that did not change is not in the capture. */
+        if (vmsim_counter_find(m, counters[i].ours, &id)) {
+            fprintf(stderr, "%s: no such counter\n", counters[i].ours);
+            exit(1);
+        }
+        const int64_t got = (int64_t)vmsim_counter_read(m, id);
+        if (c->has[i] || got)
+            print_counter(c, row, i, got);
+    }
+}
+
+/* ---- running ---- */
+
+static bool config_failed(struct vmsim_config *c) {
+    for (size_t i = 0; i < vmsim_config_error_count(c); i++)
+        fprintf(stderr, "%s\n", vmsim_config_error_text(c, i));
+    return false;
+}
+
+static bool run_config(const struct pressure_case *c, struct conformance *row, struct vmsim_config *config) {
+    struct vmsim_scenario *s;
+    if (vmsim_scenario_create(config, &s))
+        return config_failed(config);
+    const bool ok = !vmsim_scenario_run(s, NULL, NULL) && !vmsim_machine_check(s->machine);
+    if (ok)
+        compare(c, row, s->machine);
+    else
+        fprintf(stderr, "%s/%s: %s %s\n", c->program, c->name, vmsim_scenario_error(s),
+                vmsim_machine_error(s->machine));
+    vmsim_scenario_destroy(s);
+    return ok;
+}
+
+static bool run_case(const struct pressure_case *c) {
+    char phase[80], trace[4096];
+    static struct text t;
+    struct conformance row = {.area = "pressure", .kernel = c->kernel, .shape = "n1_512M", .phase = phase};
+    struct vmsim_config *config;
+    snprintf(phase, sizeof phase, "%s/%s", c->program, c->name);
+    snprintf(trace, sizeof trace, "%s/%s.vmt", traces, c->program);
+    if (is_kind(c, "mglru_")) {
+        conformance_not_modelled(&row, "all counters", "-", "multi-generational LRU, not in the foundation");
+        return true;
+    }
+    if (access(trace, R_OK)) {
+        conformance_not_modelled(&row, "all counters", "-", "not recorded: a package, file or input differs here");
+        return true;
+    }
+    t.size = 0;
+    const bool import = import_machine(c);
+    describe(&t, c, trace, import);
+    if (vmsim_config_create(&config))
+        return false;
+    bool ok = (!import || !vmsim_config_load_file(config, imported)) &&
+              !vmsim_config_load_text(config, phase, t.at, t.size) && !vmsim_config_resolve(config);
+    ok = ok ? run_config(c, &row, config) : config_failed(config);
+    vmsim_config_destroy(config);
+    fflush(stdout);
+    return ok;
+}
+
+static bool wanted(const struct pressure_case *c, int argc, char **argv) {
+    return (argc < 2 || !strcmp(argv[1], c->kernel)) && (argc < 3 || !strcmp(argv[2], c->program)) &&
+           (argc < 4 || !strcmp(argv[3], c->name));
+}
+
+int main(int argc, char **argv) {
+    traces = getenv("VMSIM_PRESSURE");
+    if (!conformance_have("pressure"))
+        return 0;
+    if (!traces || !*traces) {
+        printf("SKIPPED\tneeds the programs, recorded: tools/pressure-programs INPUTS FOLDER, VMSIM_PRESSURE=FOLDER\n");
+        return 0;
+    }
+    FILE *tables[] = {open_capture("pressure.tsv"), open_capture("spread.tsv")};
+    read_cases(tables[0]);
+    read_spread(tables[1]);
+    for (size_t i = 0; i < 2; i++) {
+        if (tables[i])
+            fclose(tables[i]);
+    }
+    int fd = mkstemp(imported);
+    if (fd < 0 || close(fd)) {
+        perror(imported);
+        return 1;
+    }
+    unsigned broken = 0;
+    const size_t n = nr_cases;
+    for (size_t i = 0; i < n; i++)
+        broken += wanted(&cases[i], argc, argv) && !run_case(&cases[i]);
+    unlink(imported);
+    return broken ? 1 : 0;
+}
