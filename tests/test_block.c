@@ -580,6 +580,14 @@ static void test_a_description_lies_over_its_preset(void **state) {
     vmsim__block_settle(&spec, &p);
     assert_int_equal(p.rpm, 15000);
     assert_int_equal(p.seek_min, 1 * MS);
+    assert_int_equal(p.rotational, 1);
+    spec.own.rpm = 0;
+    vmsim__block_settle(&spec, &p);
+    assert_int_equal(p.rotational, 0);
+    spec = (struct vmsim__block_spec){.name = "vda", .preset = 4};
+    vmsim__block_settle(&spec, &p); /* a virtio disk does not turn, but is not known not to */
+    assert_int_equal(p.rpm, 0);
+    assert_int_equal(p.rotational, 1);
 }
 
 static void test_what_cannot_be_is_told_with_its_key(void **state) {

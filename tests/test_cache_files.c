@@ -248,6 +248,19 @@ static void test_holes_are_cleared_without_reading(void **state) {
     end();
 }
 
+static void test_nobody_pays_for_what_is_there_from_the_start(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 64 * PAGE);
+    struct vmsim__memcg *cg = vmsim__memcg_create(m.lru, vmsim__memcg_root(m.lru));
+    m.mem.now.memcg = cg->id;
+    assert_int_equal(vmsim__file_preload(m.cache, file, 0), 0);
+    assert_int_equal(m.mem.now.memcg, cg->id);
+    assert_int_equal(cg->memory.usage, 0);
+    m.mem.now.memcg = VMSIM__MEMCG_ROOT;
+    vmsim__memcg_remove(cg);
+    end();
+}
+
 static void test_invalidation_passes_over_pages_in_use(void **state) {
     (void)state;
     start(VMSIM__FILE_REGULAR, 64 * PAGE);
@@ -641,6 +654,7 @@ int main(void) {
         cmocka_unit_test(test_tmpfs_counts_as_in_linux),
         cmocka_unit_test(test_a_reader_of_small_pieces_marks_a_page_once),
         cmocka_unit_test(test_holes_are_cleared_without_reading),
+        cmocka_unit_test(test_nobody_pays_for_what_is_there_from_the_start),
         cmocka_unit_test(test_invalidation_passes_over_pages_in_use),
         cmocka_unit_test(test_fadvise_dontneed_sends_dirty_pages_out_and_keeps_them),
         cmocka_unit_test(test_mapped_files_are_cleaned_before_writing_and_unmapped_before_truncation),

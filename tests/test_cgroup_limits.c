@@ -28,6 +28,24 @@ static uint64_t at(const struct outcome *o, const char *marker, const char *name
     return 0;
 }
 
+/* 12 MiB pass twice through 8 MiB: what comes back from swap are major faults, of the cgroup as of the machine. A
+ * virtio disk says that it turns, so that slots are read side by side. */
+static void faults_on_swap_count_in_the_cgroup(void **state) {
+    (void)state;
+    struct outcome o = run("machine: {nodes: [{memory: 128MiB}], transparent_hugepage: never, "
+                           "devices: [{name: vda, preset: virtio-qemu, size: 64MiB}], swap: [{device: vda}]}\n"
+                           "workload:\n"
+                           "  cgroups: [{path: /a, files: {memory.max: 8MiB}}]\n"
+                           "  tasks: [{name: t, cgroup: /a, program: [{mmap: {as: h, length: 12MiB}}, "
+                           "{repeat: {times: 2, steps: [{touch: {region: h, write: 100%}}]}}]}]\n");
+    const uint64_t major = counter(&o, "tasks.t.majflt");
+    assert_in_range(major, 100, 3072);
+    assert_int_equal(of(&o, "/a", "memory.stat.pgmajfault"), major);
+    assert_int_equal(counter(&o, "vmstat.pgmajfault"), major);
+    assert_in_range(counter(&o, "vmstat.pswpin"), 4 * major, 9 * major);
+    end(&o);
+}
+
 /* ---- memory.high ---- */
 
 static void the_delay_grows_with_the_square_of_the_overage(void **state) {
@@ -431,6 +449,7 @@ static void random_cgroups_keep_their_accounts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(faults_on_swap_count_in_the_cgroup),
         cmocka_unit_test(the_delay_grows_with_the_square_of_the_overage),
         cmocka_unit_test(who_cannot_give_back_is_held_up_above_memory_high),
         cmocka_unit_test(cache_above_memory_high_is_given_back),

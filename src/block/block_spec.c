@@ -139,9 +139,10 @@ const struct vmsim_param vmsim__block_spec_params[] = {
      .type = VMSIM_PARAM_UINT,
      FIGURE(rotational),
      .max = 1,
-     .doc = "/sys/block/DEV/queue/rotational: what the kernel takes it for, 1: a disk. Swap goes there slot after slot, "
-            "and is read in by what lies side by side. Absent: the preset's, or with `rpm` whether it turns; a virtio "
-            "disk says 1, whatever is behind it."},
+     .doc =
+         "/sys/block/DEV/queue/rotational: what the kernel takes it for, 1: a disk. Swap goes there slot after slot, "
+         "and is read in by what lies side by side. Absent: the preset's, or with `rpm` whether it turns; a virtio "
+         "disk says 1, whatever is behind it."},
     {.name = "seek_min",
      .type = VMSIM_PARAM_TIME,
      FIGURE(seek_min),

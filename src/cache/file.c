@@ -190,14 +190,17 @@ static int preload_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     return 0;
 }
 
-/* Nothing is read, nothing reclaimed and nobody waits: for workloads that state that their files are cached when they
- * start. */
+/* Nothing is read, nothing reclaimed, nobody waits and nobody pays: for workloads that state that their files are
+ * cached when they start. */
 int vmsim__file_preload(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
+    const uint16_t memcg = c->mem->now.memcg;
     uint64_t pages = vmsim__cache_pages_of(c, f->size);
     int error = 0;
     c->no_reclaim = true;
+    c->mem->now.memcg = VMSIM__MEMCG_ROOT;
     for (uint64_t i = 0; i < pages && !error; i++)
         error = preload_page(c, f, i, cpu);
+    c->mem->now.memcg = memcg;
     c->no_reclaim = false;
     return error;
 }

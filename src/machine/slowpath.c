@@ -79,6 +79,13 @@ static void wait_for(struct vmsim_machine *m, uint64_t ns) {
     vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, 0, m->mem->now.time + ns);
 }
 
+/* Has a device finished something while the present was busy? Its interrupt would have come by now, and pages that were
+ * being written could be taken. */
+static bool interrupted(const struct vmsim_machine *m) {
+    const struct vmsim__event *e = vmsim__evq_peek(&m->events);
+    return m->running && e && e->kind == VMSIM__EVENT_IO && e->time <= m->mem->now.time;
+}
+
 bool vmsim__reclaim_run(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
     for (;;) {
         const uint64_t before = sc->nr_scanned;
@@ -89,6 +96,10 @@ bool vmsim__reclaim_run(struct vmsim_machine *m, struct vmsim__scan_control *sc)
             return true;
         if (how == VMSIM__RECLAIM_THROTTLED) {
             wait_for(m, sc->throttle == VMSIM__THROTTLE_WRITEBACK ? WRITEBACK_PAUSE : JIFFY);
+            return false;
+        }
+        if (interrupted(m)) {
+            wait_for(m, 0);
             return false;
         }
     }

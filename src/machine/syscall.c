@@ -126,11 +126,7 @@ int vmsim_file_create_on(struct vmsim_machine *m, enum vmsim_file_kind kind, con
     if (err)
         return refuse_file(m, f, err);
     *file = f->id;
-    const uint16_t memcg = m->mem->now.memcg;
-    m->mem->now.memcg = VMSIM__MEMCG_ROOT; /* what is there from the start nobody has brought */
-    const bool lacks = cached && vmsim__file_preload(m->cache, f, 0);
-    m->mem->now.memcg = memcg;
-    if (lacks)
+    if (cached && vmsim__file_preload(m->cache, f, 0))
         return vmsim__host_error(m)
                    ? VMSIM_ENOMEM
                    : vmsim__err_set(&m->err, VMSIM_ELIMIT, "the machine's memory cannot hold the cached file '%s'",
