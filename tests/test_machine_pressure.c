@@ -87,6 +87,28 @@ static void the_largest_dies_and_the_one_that_asked_goes_on(void **state) {
     end(&o);
 }
 
+/* A page that was read in keeps its slot: what was not written since is not written again. A fault on a page that is
+ * read alone waits for it in the middle, and is one fault. */
+static void what_is_read_from_swap_keeps_its_slot(void **state) {
+    (void)state;
+    struct outcome o = run_with("machine: {nodes: [{memory: 64MiB}], transparent_hugepage: never, "
+                                "sysctl: {vm.page-cluster: 0}, "
+                                "devices: [{name: vda, preset: virtio-qemu, size: 64MiB}], swap: [{device: vda}]}\n"
+                                "workload:\n"
+                                "  tasks: [{name: t, program: [{mmap: {as: h, length: 1MiB}}, "
+                                "{touch: {region: h, write: 100%}}, {madvise: {region: h, advice: pageout}}, "
+                                "{sleep: {time: 100ms}}, {madvise: {region: h, advice: pageout}}, "
+                                "{touch: {region: h}}, {madvise: {region: h, advice: pageout}}, "
+                                "{touch: {region: h}}, {marker: {name: read}}, {touch: {region: h, write: 100%}}, "
+                                "{madvise: {region: h, advice: pageout}}]}]\n",
+                                1500);
+    assert_int_equal(counter(&o, "vmstat.pswpin"), 256);
+    assert_int_equal(counter(&o, "vmstat.pswpout"), 512);
+    assert_int_equal(counter(&o, "tasks.t.majflt"), 256);
+    assert_int_equal(counter(&o, "vmstat.pgfault"), counter(&o, "tasks.t.majflt") + counter(&o, "tasks.t.minflt"));
+    end(&o);
+}
+
 /* Alone and without swap there is nobody else. */
 static void who_asks_for_more_than_there_is_dies_of_it(void **state) {
     (void)state;
@@ -204,6 +226,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_larger_than_memory_can_be_read),
         cmocka_unit_test(pages_that_kswapd_unmaps_are_flushed_together),
+        cmocka_unit_test(what_is_read_from_swap_keeps_its_slot),
         cmocka_unit_test(anonymous_memory_takes_the_place_of_clean_cache),
         cmocka_unit_test(a_writer_is_held_up_and_all_is_written),
         cmocka_unit_test(the_largest_dies_and_the_one_that_asked_goes_on),

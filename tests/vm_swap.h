@@ -50,6 +50,11 @@ TEST_UNUSED static void toy_leave_cache(struct toy_swap *t, uint32_t slot) {
     t->content[slot] = t->tag[pfn];
     vmsim__folio_put(t->m->vm->lru, pfn, 0);
 }
+TEST_UNUSED static void toy_put(void *context, struct vmsim__swp e) {
+    struct toy_swap *t = context;
+    assert_true(t->count[e.offset] > 0);
+    t->count[e.offset]--;
+}
 TEST_UNUSED static void toy_release(void *context, struct vmsim__swp e, unsigned cpu) {
     struct toy_swap *t = context;
     (void)cpu;
@@ -111,6 +116,7 @@ TEST_UNUSED static void toy_start(struct toy_swap *t, struct vm_machine *m) {
     t->ops = (struct vmsim__swap_ops){.context = t,
                                       .slot_of = toy_slot_of,
                                       .duplicate = toy_duplicate,
+                                      .put = toy_put,
                                       .release = toy_release,
                                       .count = toy_count,
                                       .cached = toy_cached,

@@ -49,6 +49,7 @@ struct vmsim__call {
     bool stalled;  /* its fault waits for memory in the middle: it is not entered again, it goes on */
     bool inside;   /* ... or for a page, which its fault brings in without being entered again */
     bool major;    /* its fault has started I/O (VM_FAULT_MAJOR) */
+    bool alone;    /* its fault reads one page from swap, and waits for it in the middle */
     bool started;  /* write-out was started, what is left is to wait for it */
     bool pays;     /* it is over but for what its task owes for memory.high */
     int error;     /* negative Linux errno with which a transfer ended that it waited for */

@@ -166,8 +166,11 @@ void vmsim__swap_cache_migrate(struct vmsim__cache *c, vmsim__pfn from, vmsim__p
 }
 
 bool vmsim__swap_cache_full(const struct vmsim__cache *c, vmsim__pfn pfn) {
-    (void)pfn;
-    return c->swap && vmsim__swap_is_full(c->swap);
+    const struct vmsim__memcg *m = vmsim__memcg_by_id(c->lru, vmsim__cache_frame(c, pfn)->memcg);
+    bool full = c->swap && vmsim__swap_is_full(c->swap);
+    for (; m && m->parent && !full; m = m->parent)
+        full = m->swap.usage * 2 >= vmsim__min64(m->swap.high, m->swap.max);
+    return full;
 }
 
 /* ---- users of a slot ---- */
@@ -176,12 +179,14 @@ void vmsim__swap_entry_get(struct vmsim__cache *c, struct vmsim__swp e) {
     vmsim__swap_get(c->swap, e);
 }
 
-void vmsim__swap_entry_put(struct vmsim__cache *c, struct vmsim__swp e, unsigned cpu) {
-    if (vmsim__swap_put(c->swap, e)) {
+void vmsim__swap_entry_put(struct vmsim__cache *c, struct vmsim__swp e) {
+    if (vmsim__swap_put(c->swap, e))
         slot_freed(c, e);
-        return;
-    }
-    if (vmsim__swap_users(c->swap, e))
+}
+
+void vmsim__swap_entry_zap(struct vmsim__cache *c, struct vmsim__swp e, unsigned cpu) {
+    vmsim__swap_entry_put(c, e);
+    if (vmsim__swap_users(c->swap, e) || !vmsim__swap_is_cached(c->swap, e))
         return;
     const vmsim__pfn pfn = vmsim__swap_cache_page(c, e);
     VMSIM__ASSERT(pfn != VMSIM__PFN_NONE);

@@ -50,10 +50,11 @@ void vmsim__swap_cache_migrate(struct vmsim__cache *c, vmsim__pfn from, vmsim__p
 /* Are slots so scarce that one is not kept for this page in memory? Kernel: mem_cgroup_swap_full. */
 bool vmsim__swap_cache_full(const struct vmsim__cache *c, vmsim__pfn pfn);
 
-/* One entry more, or less, names the slot. With the last a page that is in the cache alone goes, too. Kernel:
- * swap_duplicate, free_swap_and_cache. */
+/* One entry more, or less, names the slot; a page in the cache stays there. Kernel: swap_duplicate, swap_free. */
 void vmsim__swap_entry_get(struct vmsim__cache *c, struct vmsim__swp e);
-void vmsim__swap_entry_put(struct vmsim__cache *c, struct vmsim__swp e, unsigned cpu);
+void vmsim__swap_entry_put(struct vmsim__cache *c, struct vmsim__swp e);
+/* As put; with the last entry a page that is in the cache alone goes, too. Kernel: free_swap_and_cache. */
+void vmsim__swap_entry_zap(struct vmsim__cache *c, struct vmsim__swp e, unsigned cpu);
 
 /* Pages of shared memory that are in swap. */
 uint64_t vmsim__cache_swapped(const struct vmsim__cache *c);

@@ -106,6 +106,7 @@ bool vmsim__swap_read_cluster(struct vmsim__cache *c, struct vmsim__swp e, const
             vmsim__swap_mark_ahead(c, pfn);
     }
     call->readahead_pages = 0;
+    call->alone = pages == 1; /* swap_readpage, synchronous */
     if (pages > 1)
         vmsim__lru_drain_cpu(c->lru, r->cpu);
     return true;

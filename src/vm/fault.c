@@ -172,7 +172,7 @@ static enum vmsim__fault_outcome settle(const struct vmsim__vm *vm, struct vmsim
         o = after_tries(vm, call);
     else if (call->major && vmsim__fault_resolved(o))
         o = VMSIM__FAULT_MAJOR;
-    call->tried = call->major = false;
+    call->tried = call->major = call->alone = false;
     call->readahead_pages = call->circles = 0;
     return o;
 }

@@ -47,7 +47,7 @@ static void give_back_slot(const struct vmsim__vma *v, struct vmsim__swp e, vmsi
     const struct vmsim__vm *vm = v->mm->vm;
     const struct vmsim__swap_ops *swap = vm->swap;
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    swap->release(swap->context, e, cpu);
+    swap->put(swap->context, e);
     if (vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE) && swap->free_slot &&
         ((write && f->refcount == 2) || (v->flags & VMSIM__VM_LOCKED) ||
          (swap->full && swap->full(swap->context, pfn))))

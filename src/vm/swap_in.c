@@ -121,6 +121,7 @@ static bool read_around(const struct swap_fault *s) {
             vmsim__swap_mark_ahead(vm->cache, pfn);
     }
     call->readahead_pages = 0;
+    call->alone = pages == 1; /* swap_readpage, synchronous */
     if (pages > 1)
         vmsim__lru_drain_cpu(vm->lru, s->cpu);
     return true;
@@ -158,6 +159,7 @@ static enum vmsim__fault_outcome swap_in(void *context, struct vmsim__vma *v, ui
         return VMSIM__FAULT_OOM;
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     if (vmsim__frame_is(f, VMSIM__FRAME_LOCKED)) {
+        call->inside = call->alone;
         vmsim__now_wait(&vm->mem->now, VMSIM__WAIT_LOCKED, pfn, VMSIM__TIME_NEVER);
         return VMSIM__FAULT_WAIT;
     }
@@ -178,8 +180,12 @@ static bool duplicate(void *context, struct vmsim__swp e) {
     return true;
 }
 
+static void put(void *context, struct vmsim__swp e) {
+    vmsim__swap_entry_put(((struct vmsim__vm *)context)->cache, e);
+}
+
 static void release(void *context, struct vmsim__swp e, unsigned cpu) {
-    vmsim__swap_entry_put(((struct vmsim__vm *)context)->cache, e, cpu);
+    vmsim__swap_entry_zap(((struct vmsim__vm *)context)->cache, e, cpu);
 }
 
 static unsigned count(void *context, struct vmsim__swp e) {
@@ -215,6 +221,7 @@ void vmsim__vm_use_swap(struct vmsim__vm *vm) {
     vm->cache_swap = (struct vmsim__swap_ops){.context = vm,
                                               .slot_of = slot_of,
                                               .duplicate = duplicate,
+                                              .put = put,
                                               .release = release,
                                               .count = count,
                                               .cached = cached,

@@ -172,7 +172,8 @@ struct vmsim__swap_ops {
     /* The slot of a page in the swap cache (VMSIM__FRAME_SWAPCACHE). Kernel: page_private. */
     struct vmsim__swp (*slot_of)(void *context, vmsim__pfn pfn);
     bool (*duplicate)(void *context, struct vmsim__swp e);             /* swap_duplicate; false: no memory */
-    void (*release)(void *context, struct vmsim__swp e, unsigned cpu); /* free_swap_and_cache */
+    void (*put)(void *context, struct vmsim__swp e);                   /* swap_free: a page in the cache stays there */
+    void (*release)(void *context, struct vmsim__swp e, unsigned cpu); /* free_swap_and_cache: unless nobody maps it */
     unsigned (*count)(void *context, struct vmsim__swp e);             /* swp_swapcount: entries that name it */
     bool (*cached)(void *context, struct vmsim__swp e);                /* mincore: is the page in memory? */
     void (*prefetch)(void *context, struct vmsim__vma *vma, uint64_t va, struct vmsim__swp e); /* MADV_WILLNEED */
