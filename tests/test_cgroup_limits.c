@@ -46,6 +46,22 @@ static void faults_on_swap_count_in_the_cgroup(void **state) {
     end(&o);
 }
 
+/* 16 MiB are written to a file where 8 MiB may be held: the flusher begins long before memory as a whole is dirty, so
+ * that reclaim meets hardly a dirty page. */
+static void a_cgroup_has_dirty_limits_of_its_own(void **state) {
+    (void)state;
+    struct outcome o = run("machine: {nodes: [{memory: 256MiB}], devices: [{name: vda, preset: nvme}]}\n"
+                           "workload:\n"
+                           "  cgroups: [{path: /a, files: {memory.max: 8MiB}}]\n"
+                           "  files: [{name: /f, size: 16MiB}]\n"
+                           "  tasks: [{name: t, cgroup: /a, program: [{write: {file: /f, block: 64KiB}}]}]\n");
+    assert_int_equal(counter(&o, "vmstat.nr_dirtied"), 4096);
+    assert_in_range(counter(&o, "vmstat.nr_written"), 4096 - 2048 / 5, 4096);
+    assert_in_range(counter(&o, "vmstat.nr_vmscan_immediate_reclaim"), 0, 64);
+    assert_int_equal(task(&o, "t")->stop, VMSIM_STOP_NONE);
+    end(&o);
+}
+
 /* ---- memory.high ---- */
 
 static void the_delay_grows_with_the_square_of_the_overage(void **state) {
@@ -450,6 +466,7 @@ static void random_cgroups_keep_their_accounts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faults_on_swap_count_in_the_cgroup),
+        cmocka_unit_test(a_cgroup_has_dirty_limits_of_its_own),
         cmocka_unit_test(the_delay_grows_with_the_square_of_the_overage),
         cmocka_unit_test(who_cannot_give_back_is_held_up_above_memory_high),
         cmocka_unit_test(cache_above_memory_high_is_given_back),

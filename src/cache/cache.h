@@ -130,6 +130,11 @@ uint64_t vmsim__cache_drop(struct vmsim__cache *c, unsigned cpu);
 int vmsim__cache_sync(struct vmsim__cache *c, unsigned cpu);
 /* nr_dirty_threshold and nr_dirty_background_threshold, in pages. */
 void vmsim__dirty_limits(struct vmsim__cache *c, uint64_t *thresh, uint64_t *background);
+/* The same of a cgroup and all below, with what is dirty or being written there; no limits for the root. */
+struct vmsim__memcg_dirty {
+    uint64_t dirty, thresh, background;
+};
+void vmsim__memcg_dirty_limits(struct vmsim__cache *c, uint16_t memcg, struct vmsim__memcg_dirty *out);
 /* Pages that may become dirty: global_dirtyable_memory. */
 uint64_t vmsim__dirtyable_memory(struct vmsim__cache *c);
 /* Is the node below its share of dirty pages? What GFP_WRITE asks (struct vmsim__mem_hooks.node_dirty_ok). */

@@ -108,6 +108,52 @@ void vmsim__dirty_limits(struct vmsim__cache *c, uint64_t *thresh, uint64_t *bac
         *background = *thresh / 2;
 }
 
+/* A cgroup's part of a limit that is given in bytes, in 1/PAGE_SIZE of all, else the percentage. */
+static uint64_t memcg_share(const struct vmsim__cache *c, uint64_t memory, uint64_t all, uint64_t bytes,
+                            uint64_t percent) {
+    const uint64_t page = vmsim__cache_page_size(c);
+    if (!bytes)
+        return share(c, memory, percent);
+    return (uint64_t)((unsigned __int128)vmsim__min64((bytes + all - 1) / all, page) * memory >> c->mem->page_shift);
+}
+
+/* Pages below the nearest limit on the way up. */
+static uint64_t headroom(const struct vmsim__memcg *m) {
+    uint64_t room = UINT64_MAX;
+    for (; m->parent; m = m->parent) {
+        const uint64_t ceiling = vmsim__min64(m->memory.max, m->memory.high);
+        room = vmsim__min64(room, ceiling - vmsim__min64(ceiling, m->memory.usage));
+    }
+    return room;
+}
+
+static uint64_t memcg_pages(const struct vmsim__cache *c, const struct vmsim__memcg *m, enum vmsim__node_stat stat) {
+    int64_t pages = 0;
+    for (unsigned n = 0; n < c->mem->nr_nodes; n++)
+        pages += vmsim__lruvec_stat(&m->lruvec[n], stat);
+    return pages > 0 ? (uint64_t)pages : 0;
+}
+
+/* Dirtyable are the cgroup's pages of files, and the room below its limits as far as others' clean pages could give it.
+ * Kernel: mem_cgroup_wb_stats, mdtc_calc_avail. */
+void vmsim__memcg_dirty_limits(struct vmsim__cache *c, uint16_t memcg, struct vmsim__memcg_dirty *out) {
+    const struct vmsim__memcg *m = vmsim__memcg_by_id(c->lru, memcg);
+    const struct vmsim__cache_spec *s = &c->spec;
+    *out = (struct vmsim__memcg_dirty){.thresh = UINT64_MAX, .background = UINT64_MAX};
+    if (!m || !m->parent)
+        return;
+    const uint64_t all = vmsim__dirtyable_memory(c);
+    const uint64_t all_dirty = (uint64_t)vmsim__mem_node_stat(c->mem, VMSIM__NR_DIRTY);
+    const uint64_t files = memcg_pages(c, m, VMSIM__NR_INACTIVE_FILE) + memcg_pages(c, m, VMSIM__NR_ACTIVE_FILE);
+    out->dirty = memcg_pages(c, m, VMSIM__NR_DIRTY) + memcg_pages(c, m, VMSIM__NR_WRITEBACK);
+    const uint64_t clean = files - vmsim__min64(files, out->dirty), all_clean = all - vmsim__min64(all, all_dirty);
+    const uint64_t memory = files + vmsim__min64(headroom(m), all_clean - vmsim__min64(all_clean, clean));
+    out->thresh = memcg_share(c, memory, all, s->dirty_bytes, s->dirty_ratio);
+    out->background = memcg_share(c, memory, all, s->dirty_background_bytes, s->dirty_background_ratio);
+    if (out->background >= out->thresh)
+        out->background = out->thresh / 2;
+}
+
 /* Kernel: node_dirty_limit: a node gets the share of the limit that its dirtyable memory is of all. */
 bool vmsim__node_dirty_ok(struct vmsim__cache *c, unsigned node) {
     VMSIM__ASSERT(node < c->mem->nr_nodes);

@@ -5,8 +5,10 @@
  *                       only old ones  |  the flusher writes   |  writers are slowed  | to half the device's pace
  *
  * One thread writes for all devices, four MiB at a time; it looks every vm.dirty_writeback_centisecs as long as
- * anything is dirty. Kernel counterparts: wb_workfn of fs/fs-writeback.c, balance_dirty_pages of mm/page-writeback.c,
- * whose feedback is reduced here to the device's bandwidth. */
+ * anything is dirty. A cgroup with limits has the same shares of what it may hold: its writers are slowed by these,
+ * too, and its pages are written until it is below its background limit. Kernel counterparts: wb_workfn of
+ * fs/fs-writeback.c, balance_dirty_pages of mm/page-writeback.c, whose feedback is reduced here to the device's
+ * bandwidth. */
 #include "machine/sched.h"
 
 #define CENTISEC UINT64_C(10000000)   /* ns */
@@ -22,6 +24,13 @@ static bool over_background(struct vmsim_machine *m) {
     uint64_t limit, background;
     vmsim__dirty_limits(m->cache, &limit, &background);
     return dirty_pages(m) > background;
+}
+
+/* Kernel: the memcg domain of wb_over_bg_thresh. */
+static bool memcg_over_background(struct vmsim_machine *m) {
+    struct vmsim__memcg_dirty d;
+    vmsim__memcg_dirty_limits(m->cache, m->flush_memcg, &d);
+    return d.dirty > d.background;
 }
 
 /* The next dirty part of any file is sent off. False: there is none that is old enough. */
@@ -44,7 +53,7 @@ static enum vmsim__work run(void *context, struct vmsim__task *t) {
     struct vmsim_machine *m = context;
     vmsim__cpu_load(m, t);
     for (;;) {
-        const bool background = over_background(m) || m->flush_asked;
+        const bool background = over_background(m) || memcg_over_background(m) || m->flush_asked;
         m->flush_asked = false;
         if (!write_some(m, !background, t->cpu))
             break;
@@ -71,16 +80,21 @@ bool vmsim__flusher_throttle(void *machine) {
     uint64_t limit, background;
     const uint64_t dirty = dirty_pages(m) + (uint64_t)vmsim__mem_node_stat(m->mem, VMSIM__NR_WRITEBACK);
     const uint64_t bandwidth = m->spec.cache.device.write_bandwidth;
+    struct vmsim__memcg_dirty own;
     vmsim__dirty_limits(m->cache, &limit, &background);
-    if (dirty > background)
+    vmsim__memcg_dirty_limits(m->cache, m->mem->now.memcg, &own);
+    const bool slow = own.dirty > own.background + (own.thresh - own.background) / 2;
+    if (slow)
+        m->flush_memcg = m->mem->now.memcg;
+    if (dirty > background || slow)
         vmsim__flusher_wake(m);
     else if (m->flusher->state == VMSIM__TASK_BLOCKED && m->flusher->wait.until == VMSIM__TIME_NEVER)
         vmsim__task_wake_at(m, m->flusher, m->mem->now.time); /* the first dirty page starts its clock */
-    if (dirty <= (limit + background) / 2 || !bandwidth)
+    if ((dirty <= (limit + background) / 2 && !slow) || !bandwidth)
         return false;
     uint64_t pause =
         (uint64_t)((unsigned __int128)PAUSE_PAGES * (UINT64_C(1000000000) << m->mem->page_shift) / bandwidth);
-    pause = vmsim__min64(dirty > limit ? 2 * pause : pause, PAUSE_MAX);
+    pause = vmsim__min64(dirty > limit || own.dirty > own.thresh ? 2 * pause : pause, PAUSE_MAX);
     vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, 0, m->mem->now.time + pause);
     return true;
 }

@@ -240,7 +240,8 @@ struct vmsim_machine {
     bool score_due;         /* an event that looks at the nodes' scores is coming */
     uint64_t score_traffic; /* frames that had come and gone when it came last */
     struct vmsim__task *flusher;
-    bool flush_asked; /* somebody wants dirty pages written, old or not */
+    bool flush_asked;     /* somebody wants dirty pages written, old or not */
+    uint16_t flush_memcg; /* a cgroup that was above its background limit when its task last wrote */
     struct {
         VMSIM__VEC(struct vmsim__task *);
     } kthreads; /* by id less VMSIM__KTHREAD */
