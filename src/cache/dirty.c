@@ -143,7 +143,7 @@ void vmsim__memcg_dirty_limits(struct vmsim__cache *c, uint16_t memcg, struct vm
     if (!m || !m->parent)
         return;
     const uint64_t all = vmsim__dirtyable_memory(c);
-    const uint64_t all_dirty = (uint64_t)vmsim__mem_node_stat(c->mem, VMSIM__NR_DIRTY);
+    const uint64_t all_dirty = memcg_pages(c, vmsim__memcg_root(c->lru), VMSIM__NR_DIRTY);
     const uint64_t files = memcg_pages(c, m, VMSIM__NR_INACTIVE_FILE) + memcg_pages(c, m, VMSIM__NR_ACTIVE_FILE);
     out->dirty = memcg_pages(c, m, VMSIM__NR_DIRTY) + memcg_pages(c, m, VMSIM__NR_WRITEBACK);
     const uint64_t clean = files - vmsim__min64(files, out->dirty), all_clean = all - vmsim__min64(all, all_dirty);

@@ -68,7 +68,7 @@ static void enter_file(struct vmsim__cache *c, struct vmsim__file *f, uint64_t i
     fr->mapping = f->id;
     vmsim__frame_set_index(fr, index);
     count_page(c, f, fr, 1);
-    vmsim__swap_entry_put(c, e, cpu);
+    vmsim__swap_entry_put(c, e);
 }
 
 struct shmem_reader {
@@ -120,7 +120,7 @@ void vmsim__shmem_drop_slots(struct vmsim__cache *c, struct vmsim__file *f, uint
             continue;
         vmsim__radix_remove(&f->pages, i);
         f->swapped--;
-        vmsim__swap_entry_put(c, slot_of(entry), cpu);
+        vmsim__swap_entry_zap(c, slot_of(entry), cpu);
     }
 }
 
