@@ -166,10 +166,17 @@ static bool replay(const char *trace, const char *thp, struct figures *first, st
 static const struct {
     const char *program, *fact, *why;
 } causes[] = {
-    {"cc1", "VmPTE",
-     "hash tables over pointers grow at another moment when the emulator puts things elsewhere (malloc's requests show "
-     "it: one of 32 kB comes at another place among 792,448): one chunk of 164 kB is mapped lower, under a table of "
-     "its own"},
+    {"cc1", "",
+     "its hash tables over pointers grow at another moment when the recorded program lies elsewhere: malloc's requests "
+     "differ, and with them what is given back and faulted in again"},
+    {"mimalloc", "minflt",
+     "it gives back what was free for 10 ms, and a recorded program runs ten times slower: 1,500 calls where a native "
+     "run makes 40"},
+    {"gdb", "", "its two threads read symbols in another order, and keep more of what both need"},
+    {"rg-threads", "minflt", "how many threads get work before it is done depends on their speed"},
+    {"pigz", "minflt", "how many buffers are in use at once depends on the speed of reader, writer and two threads"},
+    {"zstd", "", "two threads map at once: whose mapping is next to whose decides where a huge page fits"},
+    {"xz-threads", "", "two threads map at once: whose mapping is next to whose decides where a huge page fits"},
 };
 
 static const char *cause_of(const char *program, const char *fact) {

@@ -80,7 +80,7 @@ const struct program programs_table[] = {
      {"/bin/sh", "-c", "rm -rf clone; git clone -q repo clone"}},
     {"redis", "redis with load", VARIES, "redis-server redis-benchmark", NULL, {"/bin/sh", "redis.sh"}},
     {"postgres", "postgres, single user", VARIES, POSTGRES "postgres",
-     "chmod 755 .; install -d -o nobody pg; runuser -u nobody -- " POSTGRES "initdb -A trust -D pg/data -N >/dev/null",
+     "chmod 755 .; install -d -o nobody pg; /usr/sbin/runuser -u nobody -- " POSTGRES "initdb -A trust -D pg/data -N >/dev/null",
      {"/bin/sh", "-c",
       "/usr/sbin/runuser -u nobody -- " POSTGRES "postgres --single -D pg/data postgres <pg.sql"}},
     {"sqlite3-file", "SQLite on a file", 0, "sqlite3", NULL,
@@ -163,7 +163,7 @@ static const struct {
     {"objects.mk", "all: m1.o m2.o m3.o m4.o\n%.o: %.c\n\tgcc -O1 -c -o $@ $<\n"},
     {"redis.sh", "rm -f redis.sock\n"
                  "redis-server --port 0 --unixsocket redis.sock --save '' --loglevel warning >/dev/null &\n"
-                 "while [ ! -S redis.sock ]; do sleep 0.1; done\n"
+                 "while [ ! -S redis.sock ]; do :; done\n" /* no sleep: how many would depend on the speed */
                  "redis-benchmark -s redis.sock -q -n 4000 -c 5 -t set,get,lpush -r 1000 -d 200 >/dev/null\n"
                  "redis-cli -s redis.sock shutdown nosave\nwait\n"},
     {"pg.sql", "drop table if exists t;\ncreate table t(a int primary key, b text);\n"

@@ -146,6 +146,11 @@ static void start(struct vcpu *v) {
     plugin_event(v, &e, NULL, NULL, NULL);
 }
 
+void plugin_rest(struct vcpu *v) {
+    if (atomic_load(&plugin.arena->free_count) < ARENA_SCARCE)
+        plugin_release(v);
+}
+
 uint64_t plugin_room(struct vcpu *v) {
     if (!v->started)
         start(v);

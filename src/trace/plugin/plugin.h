@@ -81,6 +81,8 @@ void plugin_event(struct vcpu *v, struct arena_event *e, const char *path, const
 void plugin_flush_others(const struct vcpu *v);
 /* Hands over everything and gives the chunk back. */
 void plugin_release(struct vcpu *v);
+/* The thread may sleep now: where chunks are scarce it gives its own back, or who sleeps would starve who runs. */
+void plugin_rest(struct vcpu *v);
 /* Counts what did not come out as on Linux: a call's number, or enum arena_told. */
 void plugin_tell(unsigned kind);
 /* A task number for a child. Ends the process when there are none left. */

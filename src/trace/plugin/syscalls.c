@@ -173,6 +173,7 @@ void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
     default:
         break;
     }
+    plugin_rest(v);
 }
 
 /* ---- after it */
