@@ -23,14 +23,16 @@ static void append(struct vmsim_trace_writer *w, enum vmsim_trace_event_type typ
 /* Replays the trace; the kernel's time of its task. `s` stays for who wants to look. */
 static uint64_t system_time(struct vmsim_trace_writer *w, const char *path, struct vmsim_scenario **s,
                             struct vmsim_config **config) {
-    char text[400], error[300] = "";
+    char text[600], error[300] = "";
     if (vmsim_trace_finish(w, error, sizeof error))
         fail_msg("%s", error);
-    snprintf(text, sizeof text,
-             "machine: {nodes: [{memory: 64MiB}], costs: {syscall: 100ns, path_call: 900ns, message_call: 600ns, "
-             "message_page: 150ns, wait_call: 200ns, short_call: 60ns}}\n"
-             "workload: {tasks: [{name: t, trace: '%s'}]}\n",
-             path);
+    snprintf(
+        text, sizeof text,
+        "machine: {nodes: [{memory: 64MiB}], costs: {syscall: 100ns, path_call: 900ns, message_call: 600ns, "
+        "message_page: 150ns, wait_call: 200ns, short_call: 60ns, open_call: 700ns, name_call: 20us, object_call: 3us, "
+        "entries_page: 16us, socket_call: 1900ns}}\n"
+        "workload: {tasks: [{name: t, trace: '%s'}]}\n",
+        path);
     assert_int_equal(vmsim_config_create(config), 0);
     assert_int_equal(vmsim_config_load_text(*config, "calls", text, strlen(text)), 0);
     assert_int_equal(vmsim_config_resolve(*config), 0);
@@ -56,17 +58,22 @@ static uint64_t cost(enum vmsim_trace_event_type type, uint64_t a0, unsigned tim
 }
 
 static void a_call_costs_what_its_kind_does(void **state) {
-    enum { STAT = 4, POLL = 7, LSEEK = 8, SENDTO = 44, TIMES = 100 };
+    enum { STAT = 4, POLL = 7, LSEEK = 8, PIPE = 22, SENDTO = 44, MKDIR = 83, GETDENTS64 = 217, TIMES = 100 };
     (void)state;
     uint64_t none = cost(VMSIM_TRACE_SYSCALL, STAT, 0, 0);
     assert_int_equal(cost(VMSIM_TRACE_SYSCALL, STAT, TIMES, 0) - none, TIMES * 1000);
     assert_int_equal(cost(VMSIM_TRACE_SYSCALL, POLL, TIMES, 0) - none, TIMES * 300);
     assert_int_equal(cost(VMSIM_TRACE_SYSCALL, LSEEK, TIMES, 0) - none, TIMES * 160);
-    assert_int_equal(cost(VMSIM_TRACE_SYSCALL, SENDTO, TIMES, 0) - none, TIMES * 700);
+    assert_int_equal(cost(VMSIM_TRACE_SYSCALL, SENDTO, TIMES, 0) - none, TIMES * 2000);
+    assert_int_equal(cost(VMSIM_TRACE_SYSCALL, PIPE, TIMES, 0) - none, TIMES * 3100);
+    assert_int_equal(cost(VMSIM_TRACE_SYSCALL, MKDIR, TIMES, 0) - none, TIMES * 20100);
+    assert_int_equal(cost(VMSIM_TRACE_SYSCALL, MKDIR, TIMES, -17) - none, TIMES * 1000);
+    assert_int_equal(cost(VMSIM_TRACE_SYSCALL, GETDENTS64, TIMES, 1024) - none, TIMES * (160 + 4000));
     assert_int_equal(cost(VMSIM_TRACE_SYSCALL, 5000, TIMES, 0) - none, TIMES * 160);
     assert_int_equal(cost(VMSIM_TRACE_READ, 3, TIMES, 10) - none, TIMES * 700);
     assert_int_equal(cost(VMSIM_TRACE_WRITE, 3, TIMES, 65536) - none, TIMES * (700 + 16 * 150));
     assert_int_equal(cost(VMSIM_TRACE_OPEN, 3, TIMES, -2) - none, TIMES * 1000);
+    assert_int_equal(cost(VMSIM_TRACE_OPEN, 3, TIMES, 3) - none, TIMES * 1700);
 }
 
 /* Twice what the machine has: an address when recorded, ENOMEM here. Both are told with the first task. */

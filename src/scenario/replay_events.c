@@ -385,7 +385,7 @@ static uint64_t cost_of(const struct vmsim__replaying *i) {
     const unsigned page_shift = i->s->machine->mem->page_shift;
     switch (i->e->type) {
     case VMSIM_TRACE_OPEN:
-        return c->path_call;
+        return c->path_call + (i->e->result >= 0 ? c->open_call : 0);
     case VMSIM_TRACE_READ:
     case VMSIM_TRACE_WRITE:
     case VMSIM_TRACE_COPY:
@@ -400,6 +400,14 @@ static uint64_t cost_of(const struct vmsim__replaying *i) {
     switch (vmsim__syscall_work(i->e->args[0])) {
     case VMSIM__WORK_OF_PATH:
         return c->path_call;
+    case VMSIM__WORK_OF_NAME:
+        return i->e->result >= 0 ? c->name_call : c->path_call;
+    case VMSIM__WORK_OF_OBJECT:
+        return c->object_call;
+    case VMSIM__WORK_OF_ENTRIES:
+        return c->short_call + (bytes * c->entries_page >> page_shift);
+    case VMSIM__WORK_OF_SOCKET:
+        return c->socket_call + (bytes >> page_shift) * c->message_page;
     case VMSIM__WORK_OF_MESSAGE:
         return c->message_call;
     case VMSIM__WORK_OF_WAIT:
@@ -479,6 +487,23 @@ static int64_t copy_work(struct vmsim_machine *m, struct vmsim__task *t, void *c
     return to ? vmsim__call_work(m, t, VMSIM__CALL_WRITE, VMSIM__FILE_ARGS(to, NULL, e->args[5], bytes)) : 0;
 }
 
+static int64_t write_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
+    struct vmsim__replaying *i = context;
+    const struct vmsim_trace_event *e = i->e;
+    struct vmsim__file *f = vmsim__replay_file(i->s, &i->r->files, e->file);
+    if (!t->call.entered && f->kind == VMSIM__FILE_REGULAR && e->result > 0)
+        vmsim__now_charge(&m->mem->now, m->spec.costs.file_write);
+    return vmsim__call_work(m, t, VMSIM__CALL_WRITE, VMSIM__FILE_ARGS(f, NULL, e->args[3], (uint64_t)e->result));
+}
+
+static int replay_write(struct vmsim__replaying *i) {
+    const int64_t result = vmsim__call_with(i->s->machine, i->t, write_work, i);
+    if (result == VMSIM__CALL_WAITS)
+        return AGAIN;
+    compare(i, result);
+    return 0;
+}
+
 /* Calls on files. Sizes are the results of the recorded calls: what a read gave then is read now. */
 static int replay_file_call(struct vmsim__replaying *i) {
     VMSIM__ASSERT(i->t->state == VMSIM__TASK_RUNNABLE);
@@ -493,7 +518,7 @@ static int replay_file_call(struct vmsim__replaying *i) {
     case VMSIM_TRACE_READ:
         return simple_call(i, VMSIM__CALL_READ, VMSIM__FILE_ARGS(f, ra, e->args[3], (uint64_t)e->result));
     case VMSIM_TRACE_WRITE:
-        return simple_call(i, VMSIM__CALL_WRITE, VMSIM__FILE_ARGS(f, NULL, e->args[3], (uint64_t)e->result));
+        return replay_write(i);
     case VMSIM_TRACE_COPY:
         return vmsim__call_with(i->s->machine, i->t, copy_work, i) == VMSIM__CALL_WAITS ? AGAIN : 0;
     case VMSIM_TRACE_FSYNC:

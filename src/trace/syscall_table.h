@@ -29,7 +29,11 @@ enum vmsim__syscall_host {
 
 enum vmsim__syscall_work {
     VMSIM__WORK_OF_SHORT,
-    VMSIM__WORK_OF_PATH,
+    VMSIM__WORK_OF_PATH,    /* a path is looked up */
+    VMSIM__WORK_OF_NAME,    /* a name is made, moved or removed */
+    VMSIM__WORK_OF_OBJECT,  /* a pipe, socket or the like is made */
+    VMSIM__WORK_OF_ENTRIES, /* of a directory, as many bytes as the result says */
+    VMSIM__WORK_OF_SOCKET,
     VMSIM__WORK_OF_MESSAGE,
     VMSIM__WORK_OF_WAIT,
 };
@@ -61,7 +65,7 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(19, readv, MODELLED, SAME, REFUSED, SHORT, "") \
     X(20, writev, MODELLED, SAME, REFUSED, SHORT, "") \
     X(21, access, COUNTED, SAME, REFUSED, PATH, "") \
-    X(22, pipe, COUNTED, SAME, REFUSED, MESSAGE, "") \
+    X(22, pipe, COUNTED, SAME, REFUSED, OBJECT, "") \
     X(23, select, COUNTED, SAME, REFUSED, WAIT, "") \
     X(24, sched_yield, COUNTED, SAME, REFUSED, WAIT, "") \
     X(25, mremap, MODELLED, SAME, NEVER, SHORT, "") \
@@ -80,19 +84,19 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(38, setitimer, COUNTED, SAME, REFUSED, WAIT, "") \
     X(39, getpid, COUNTED, SAME, REFUSED, SHORT, "") \
     X(40, sendfile, MODELLED, SAME, REFUSED, SHORT, "") \
-    X(41, socket, COUNTED, SAME, REFUSED, MESSAGE, "") \
-    X(42, connect, COUNTED, SAME, REFUSED, MESSAGE, "") \
-    X(43, accept, COUNTED, SAME, REFUSED, MESSAGE, "") \
-    X(44, sendto, COUNTED, SAME, REFUSED, MESSAGE, "") \
-    X(45, recvfrom, COUNTED, SAME, REFUSED, MESSAGE, "") \
-    X(46, sendmsg, COUNTED, SAME, REFUSED, MESSAGE, "") \
-    X(47, recvmsg, COUNTED, SAME, REFUSED, MESSAGE, "") \
+    X(41, socket, COUNTED, SAME, REFUSED, OBJECT, "") \
+    X(42, connect, COUNTED, SAME, REFUSED, SOCKET, "") \
+    X(43, accept, COUNTED, SAME, REFUSED, OBJECT, "") \
+    X(44, sendto, COUNTED, SAME, REFUSED, SOCKET, "") \
+    X(45, recvfrom, COUNTED, SAME, REFUSED, SOCKET, "") \
+    X(46, sendmsg, COUNTED, SAME, REFUSED, SOCKET, "") \
+    X(47, recvmsg, COUNTED, SAME, REFUSED, SOCKET, "") \
     X(48, shutdown, COUNTED, SAME, REFUSED, MESSAGE, "") \
     X(49, bind, COUNTED, SAME, REFUSED, MESSAGE, "") \
     X(50, listen, COUNTED, SAME, REFUSED, MESSAGE, "") \
     X(51, getsockname, COUNTED, SAME, REFUSED, MESSAGE, "") \
     X(52, getpeername, COUNTED, SAME, REFUSED, MESSAGE, "") \
-    X(53, socketpair, COUNTED, SAME, REFUSED, MESSAGE, "") \
+    X(53, socketpair, COUNTED, SAME, REFUSED, OBJECT, "") \
     X(54, setsockopt, COUNTED, SAME, ENOPROTOOPT, MESSAGE, "") \
     X(55, getsockopt, COUNTED, SAME, ENOPROTOOPT, MESSAGE, "") \
     X(56, clone, MODELLED, SAME, NEVER, SHORT, "refused (EINVAL) for a child in namespaces of its own") \
@@ -117,17 +121,17 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(75, fdatasync, MODELLED, SAME, REFUSED, SHORT, "") \
     X(76, truncate, MODELLED, SAME, REFUSED, PATH, "") \
     X(77, ftruncate, MODELLED, SAME, REFUSED, SHORT, "") \
-    X(78, getdents, COUNTED, SAME, REFUSED, PATH, "") \
+    X(78, getdents, COUNTED, SAME, REFUSED, ENTRIES, "") \
     X(79, getcwd, COUNTED, SAME, REFUSED, PATH, "") \
     X(80, chdir, COUNTED, SAME, REFUSED, PATH, "") \
     X(81, fchdir, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(82, rename, MODELLED, SAME, REFUSED, PATH, "") \
-    X(83, mkdir, COUNTED, SAME, REFUSED, PATH, "") \
-    X(84, rmdir, COUNTED, SAME, REFUSED, PATH, "") \
-    X(85, creat, MODELLED, SAME, REFUSED, PATH, "") \
-    X(86, link, COUNTED, SAME, REFUSED, PATH, "") \
-    X(87, unlink, MODELLED, SAME, REFUSED, PATH, "") \
-    X(88, symlink, COUNTED, SAME, REFUSED, PATH, "") \
+    X(82, rename, MODELLED, SAME, REFUSED, NAME, "") \
+    X(83, mkdir, COUNTED, SAME, REFUSED, NAME, "") \
+    X(84, rmdir, COUNTED, SAME, REFUSED, NAME, "") \
+    X(85, creat, MODELLED, SAME, REFUSED, NAME, "") \
+    X(86, link, COUNTED, SAME, REFUSED, NAME, "") \
+    X(87, unlink, MODELLED, SAME, REFUSED, NAME, "") \
+    X(88, symlink, COUNTED, SAME, REFUSED, NAME, "") \
     X(89, readlink, COUNTED, SAME, REFUSED, PATH, "") \
     X(90, chmod, COUNTED, SAME, REFUSED, PATH, "") \
     X(91, fchmod, COUNTED, SAME, REFUSED, SHORT, "") \
@@ -172,7 +176,7 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(130, rt_sigsuspend, COUNTED, SAME, NEVER, WAIT, "") \
     X(131, sigaltstack, COUNTED, SAME, NEVER, SHORT, "") \
     X(132, utime, COUNTED, SAME, REFUSED, PATH, "") \
-    X(133, mknod, COUNTED, SAME, REFUSED, PATH, "") \
+    X(133, mknod, COUNTED, SAME, REFUSED, NAME, "") \
     X(134, uselib, NONE, SAME, NEVER, SHORT, "Linux has none, either") \
     X(135, personality, COUNTED, SAME, REFUSED, SHORT, "") \
     X(136, ustat, NONE, SAME, NEVER, SHORT, "Linux has none, either") \
@@ -252,11 +256,11 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(210, io_cancel, COUNTED, SAME, REFUSED, SHORT, "") \
     X(211, get_thread_area, NONE, SAME, NEVER, SHORT, "Linux has none, either") \
     X(212, lookup_dcookie, NONE, SAME, NEVER, SHORT, "Linux has none, either") \
-    X(213, epoll_create, COUNTED, SAME, REFUSED, WAIT, "") \
+    X(213, epoll_create, COUNTED, SAME, REFUSED, OBJECT, "") \
     X(214, epoll_ctl_old, NONE, SAME, NEVER, SHORT, "Linux has none, either") \
     X(215, epoll_wait_old, NONE, SAME, NEVER, SHORT, "Linux has none, either") \
     X(216, remap_file_pages, COUNTED, UNKNOWN, REFUSED, SHORT, "not in the trace") \
-    X(217, getdents64, COUNTED, SAME, REFUSED, PATH, "") \
+    X(217, getdents64, COUNTED, SAME, REFUSED, ENTRIES, "") \
     X(218, set_tid_address, COUNTED, SAME, NEVER, SHORT, "") \
     X(219, restart_syscall, COUNTED, SAME, NEVER, SHORT, "") \
     X(220, semtimedop, COUNTED, SAME, REFUSED, WAIT, "") \
@@ -292,20 +296,20 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(250, keyctl, COUNTED, SAME, REFUSED, SHORT, "") \
     X(251, ioprio_set, COUNTED, SAME, REFUSED, SHORT, "") \
     X(252, ioprio_get, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(253, inotify_init, COUNTED, SAME, REFUSED, SHORT, "") \
+    X(253, inotify_init, COUNTED, SAME, REFUSED, OBJECT, "") \
     X(254, inotify_add_watch, COUNTED, SAME, REFUSED, PATH, "") \
     X(255, inotify_rm_watch, COUNTED, SAME, REFUSED, SHORT, "") \
     X(256, migrate_pages, COUNTED, SAME, REFUSED, SHORT, "") \
     X(257, openat, MODELLED, SAME, REFUSED, PATH, "") \
-    X(258, mkdirat, COUNTED, SAME, REFUSED, PATH, "") \
-    X(259, mknodat, COUNTED, SAME, REFUSED, PATH, "") \
+    X(258, mkdirat, COUNTED, SAME, REFUSED, NAME, "") \
+    X(259, mknodat, COUNTED, SAME, REFUSED, NAME, "") \
     X(260, fchownat, COUNTED, SAME, REFUSED, PATH, "") \
     X(261, futimesat, COUNTED, SAME, REFUSED, PATH, "") \
     X(262, newfstatat, COUNTED, SAME, REFUSED, PATH, "") \
-    X(263, unlinkat, MODELLED, SAME, REFUSED, PATH, "") \
-    X(264, renameat, MODELLED, SAME, REFUSED, PATH, "") \
-    X(265, linkat, COUNTED, SAME, REFUSED, PATH, "") \
-    X(266, symlinkat, COUNTED, SAME, REFUSED, PATH, "") \
+    X(263, unlinkat, MODELLED, SAME, REFUSED, NAME, "") \
+    X(264, renameat, MODELLED, SAME, REFUSED, NAME, "") \
+    X(265, linkat, COUNTED, SAME, REFUSED, NAME, "") \
+    X(266, symlinkat, COUNTED, SAME, REFUSED, NAME, "") \
     X(267, readlinkat, COUNTED, SAME, REFUSED, PATH, "") \
     X(268, fchmodat, COUNTED, SAME, REFUSED, PATH, "") \
     X(269, faccessat, COUNTED, SAME, REFUSED, PATH, "") \
@@ -321,24 +325,24 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(279, move_pages, COUNTED, SAME, REFUSED, SHORT, "") \
     X(280, utimensat, COUNTED, SAME, REFUSED, PATH, "") \
     X(281, epoll_pwait, COUNTED, SAME, REFUSED, WAIT, "") \
-    X(282, signalfd, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(283, timerfd_create, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(284, eventfd, COUNTED, SAME, REFUSED, WAIT, "") \
+    X(282, signalfd, COUNTED, SAME, REFUSED, OBJECT, "") \
+    X(283, timerfd_create, COUNTED, SAME, REFUSED, OBJECT, "") \
+    X(284, eventfd, COUNTED, SAME, REFUSED, OBJECT, "") \
     X(285, fallocate, MODELLED, SAME, REFUSED, SHORT, "") \
     X(286, timerfd_settime, COUNTED, SAME, REFUSED, WAIT, "") \
     X(287, timerfd_gettime, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(288, accept4, COUNTED, SAME, REFUSED, MESSAGE, "") \
-    X(289, signalfd4, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(290, eventfd2, COUNTED, SAME, REFUSED, WAIT, "") \
-    X(291, epoll_create1, COUNTED, SAME, REFUSED, WAIT, "") \
+    X(288, accept4, COUNTED, SAME, REFUSED, OBJECT, "") \
+    X(289, signalfd4, COUNTED, SAME, REFUSED, OBJECT, "") \
+    X(290, eventfd2, COUNTED, SAME, REFUSED, OBJECT, "") \
+    X(291, epoll_create1, COUNTED, SAME, REFUSED, OBJECT, "") \
     X(292, dup3, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(293, pipe2, COUNTED, SAME, REFUSED, MESSAGE, "") \
-    X(294, inotify_init1, COUNTED, SAME, REFUSED, SHORT, "") \
+    X(293, pipe2, COUNTED, SAME, REFUSED, OBJECT, "") \
+    X(294, inotify_init1, COUNTED, SAME, REFUSED, OBJECT, "") \
     X(295, preadv, MODELLED, SAME, REFUSED, SHORT, "") \
     X(296, pwritev, MODELLED, SAME, REFUSED, SHORT, "") \
     X(297, rt_tgsigqueueinfo, COUNTED, SAME, REFUSED, WAIT, "") \
     X(298, perf_event_open, REFUSED, DIFFERS, NEVER, SHORT, "refused with ENOSYS: it would count the emulator") \
-    X(299, recvmmsg, COUNTED, UNKNOWN, REFUSED, MESSAGE, "what it reads is not in the trace") \
+    X(299, recvmmsg, COUNTED, UNKNOWN, REFUSED, SOCKET, "what it reads is not in the trace") \
     X(300, fanotify_init, COUNTED, SAME, REFUSED, SHORT, "") \
     X(301, fanotify_mark, COUNTED, SAME, REFUSED, SHORT, "") \
     X(302, prlimit64, MODELLED, SAME, REFUSED, SHORT, "limits of memory are kept for the program, not for the emulator") \
@@ -346,7 +350,7 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(304, open_by_handle_at, COUNTED, SAME, REFUSED, PATH, "") \
     X(305, clock_adjtime, COUNTED, SAME, REFUSED, SHORT, "") \
     X(306, syncfs, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(307, sendmmsg, COUNTED, SAME, REFUSED, MESSAGE, "") \
+    X(307, sendmmsg, COUNTED, SAME, REFUSED, SOCKET, "") \
     X(308, setns, COUNTED, SAME, REFUSED, SHORT, "") \
     X(309, getcpu, MODELLED, SAME, REFUSED, SHORT, "") \
     X(310, process_vm_readv, COUNTED, SAME, REFUSED, MESSAGE, "") \
@@ -355,10 +359,10 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(313, finit_module, COUNTED, SAME, REFUSED, SHORT, "") \
     X(314, sched_setattr, COUNTED, SAME, REFUSED, SHORT, "") \
     X(315, sched_getattr, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(316, renameat2, MODELLED, SAME, REFUSED, PATH, "") \
+    X(316, renameat2, MODELLED, SAME, REFUSED, NAME, "") \
     X(317, seccomp, REFUSED, DIFFERS, NEVER, SHORT, "refused with ENOSYS: a filter would end the emulator") \
     X(318, getrandom, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(319, memfd_create, MODELLED, SAME, REFUSED, SHORT, "") \
+    X(319, memfd_create, MODELLED, SAME, REFUSED, OBJECT, "") \
     X(320, kexec_file_load, COUNTED, SAME, REFUSED, SHORT, "") \
     X(321, bpf, COUNTED, SAME, REFUSED, SHORT, "") \
     X(322, execveat, MODELLED, SAME, NEVER, PATH, "") \
@@ -384,7 +388,7 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(431, fsconfig, COUNTED, SAME, REFUSED, SHORT, "") \
     X(432, fsmount, COUNTED, SAME, REFUSED, SHORT, "") \
     X(433, fspick, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(434, pidfd_open, COUNTED, SAME, REFUSED, SHORT, "") \
+    X(434, pidfd_open, COUNTED, SAME, REFUSED, OBJECT, "") \
     X(435, clone3, REFUSED, SAME, NEVER, SHORT, "refused with ENOSYS: callers fall back to clone") \
     X(436, close_range, COUNTED, SAME, REFUSED, SHORT, "") \
     X(437, openat2, MODELLED, SAME, REFUSED, PATH, "") \

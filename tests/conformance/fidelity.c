@@ -316,7 +316,8 @@ static void print_plain(const struct score *s) {
 static void markdown_worst(FILE *out, const struct score *s) {
     size_t nr;
     const struct row **worst = worst_rows(s, &nr);
-    fprintf(out, "\n## Rows with facts outside, worst first\n\n");
+    fprintf(out,
+            "\nReal programs, one by one: [programs.md](programs.md).\n\n## Rows with facts outside, worst first\n\n");
     if (!nr)
         fprintf(out, "None.\n");
     else

@@ -45,6 +45,12 @@ struct totals {
     int status; /* as wait tells it */
 };
 
+/* Of a page of anonymous memory: the fault that writes to it, and its unmapping. */
+struct native_costs {
+    int64_t fault_ns, unmap_ns;
+};
+void native_fault_costs(struct native_costs *out);
+
 enum native_thp { NATIVE_THP_NEVER, NATIVE_THP_ALWAYS };
 
 /* Runs argv (argv[0]: a path) in `folder`, its output to /dev/null, without address randomisation, and looks at it when
