@@ -222,6 +222,7 @@ void vmsim__swap_cache_write(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cp
     if (vmsim__swap_cache_free(c, pfn, cpu))
         return;
     f->flags = (f->flags & ~VMSIM__FRAME_DIRTY) | VMSIM__FRAME_WRITEBACK;
+    c->swap->writing++;
     vmsim__cache_node_add(c, f, VMSIM__NR_WRITEBACK, 1);
     vmsim__cache_zone_add(c, f, VMSIM__NR_ZONE_WRITE_PENDING, 1);
     submit(c, vmsim__swap_cache_slot(c, pfn), pfn, true, cpu);
@@ -266,6 +267,8 @@ static void page_written(struct vmsim__cache *c, vmsim__pfn pfn, int status, uns
     if (status)
         f->flags = (f->flags & ~VMSIM__FRAME_RECLAIM) | VMSIM__FRAME_DIRTY;
     f->flags &= ~VMSIM__FRAME_WRITEBACK;
+    VMSIM__ASSERT(c->swap->writing > 0);
+    c->swap->writing--;
     vmsim__cache_node_add(c, f, VMSIM__NR_WRITEBACK, -1);
     vmsim__cache_zone_add(c, f, VMSIM__NR_ZONE_WRITE_PENDING, -1);
     vmsim__cache_node_add(c, f, VMSIM__NR_WRITTEN, 1);

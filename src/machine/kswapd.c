@@ -190,6 +190,10 @@ static enum vmsim__work balance_round(struct vmsim__kswapd *k) {
     k->boost_left -= vmsim__min64(k->boost_left, reclaimed);
     if (k->boost_left && !reclaimed)
         return finish(k, true);
+    if (m->swap && vmsim__swap_congested(m->swap)) {
+        k->t->wait = (struct vmsim__wait){VMSIM__WAIT_TIME, 0, m->mem->now.time + VMSIM__SWAP_PAUSE};
+        return VMSIM__WORK_WAIT;
+    }
     if ((!light && !scanned_enough) || !reclaimed)
         k->sc.priority--;
     if (k->sc.priority < 1)

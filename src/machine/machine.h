@@ -339,6 +339,8 @@ int vmsim__swap_init(struct vmsim_machine *m);
 
 /* Ties the kernel's reclaim to mappings and files, and makes the threads that work ahead. 0 or VMSIM_ENOMEM. */
 int vmsim__reclaim_init(struct vmsim_machine *m);
+/* ns between two looks at a queue of swap that was full. */
+#define VMSIM__SWAP_PAUSE UINT64_C(100000)
 /* Folios that their owner gave up (MADV_PAGEOUT): vm's hook. */
 void vmsim__machine_reclaim(void *machine, vmsim__pfn *folio, uint32_t count, unsigned cpu);
 void vmsim__reclaim_fini(struct vmsim_machine *m);

@@ -61,8 +61,8 @@ static void free_swap(void *context, vmsim__pfn pfn, unsigned cpu) {
  * Kernel: pageout. */
 static enum vmsim__pageout write_to_swap(struct vmsim_machine *m, vmsim__pfn pfn, struct vmsim__frame *f,
                                          unsigned cpu) {
-    if (f->refcount != 1 + (int32_t)vmsim__frame_pages(f))
-        return VMSIM__PAGEOUT_KEEP;
+    if (f->refcount != 1 + (int32_t)vmsim__frame_pages(f) || !(f->flags & (VMSIM__FRAME_SWAPCACHE | VMSIM__FRAME_FILE)))
+        return VMSIM__PAGEOUT_KEEP; /* somebody else holds it, or nobody has it any more */
     f->flags |= VMSIM__FRAME_RECLAIM;
     if (vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE)) {
         vmsim__swap_cache_write(m->cache, pfn, cpu);
@@ -108,6 +108,11 @@ void vmsim__machine_reclaim(void *context, vmsim__pfn *folio, uint32_t count, un
     vmsim__reclaim_folios(&m->vmscan, m->mem->zones[vmsim__frame_zone(first)].node, folio, count,
                           m->kernel->pageout_keeps_young, cpu);
     vmsim__now_charge(&m->mem->now, count * m->spec.costs.reclaim_scan);
+}
+
+static bool congested(void *context) {
+    const struct vmsim_machine *m = context;
+    return m->swap && vmsim__swap_congested(m->swap);
 }
 
 static void wake_flushers(void *context) {
@@ -168,6 +173,7 @@ int vmsim__reclaim_init(struct vmsim_machine *m) {
                                                  .pageout = pageout,
                                                  .remove_mapping = remove_mapping,
                                                  .split = split,
+                                                 .congested = congested,
                                                  .wake_flushers = wake_flushers}};
     m->mem->hooks.wake_kswapd = wake_kswapd;
     int err = vmsim__oom_create(&m->oom, m->policies, &m->spec.oom, m->spec.seed, &m->err);

@@ -98,6 +98,10 @@ bool vmsim__reclaim_run(struct vmsim_machine *m, struct vmsim__scan_control *sc)
             wait_for(m, sc->throttle == VMSIM__THROTTLE_WRITEBACK ? WRITEBACK_PAUSE : JIFFY);
             return false;
         }
+        if (m->running && m->running->mm && m->swap && vmsim__swap_congested(m->swap)) {
+            wait_for(m, VMSIM__SWAP_PAUSE);
+            return false;
+        }
         if (interrupted(m)) {
             wait_for(m, 0);
             return false;

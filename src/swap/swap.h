@@ -43,6 +43,7 @@ struct vmsim__swap {
     uint64_t slots, free;  /* of all areas, headers apart */
     struct vmsim__swap_placement placement;
     uint64_t rotational; /* areas on disks that turn */
+    uint64_t writing;    /* pages on their way out */
     bool host_nomem;
 };
 
@@ -69,6 +70,13 @@ bool vmsim__swap_uncached(struct vmsim__swap *s, struct vmsim__swp e);
 /* Is more than half of it in use? Then slots are not kept for pages that are in memory. Kernel: vm_swap_full. */
 static inline bool vmsim__swap_is_full(const struct vmsim__swap *s) {
     return s->free * 2 < s->slots;
+}
+
+/* Does whoever writes a page now have to wait for a place in the device's queue? Kernel: blk_mq_get_tag sleeps; there
+ * are 256 places (nr_requests) where a scheduler is at work. */
+#define VMSIM__SWAP_REQUESTS 256u
+static inline bool vmsim__swap_congested(const struct vmsim__swap *s) {
+    return s->writing > VMSIM__SWAP_REQUESTS;
 }
 
 /* Asks the device for `pages` slots from `first` on; `cookie` comes back when they are moved. 0 or VMSIM_ENOMEM. */

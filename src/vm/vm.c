@@ -136,7 +136,7 @@ void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages) {
 }
 
 void vmsim__vm_set_swap(struct vmsim__vm *vm, const struct vmsim__swap_ops *ops) {
-    VMSIM__ASSERT(!ops || (ops->duplicate && ops->release && ops->swap_in));
+    VMSIM__ASSERT(!ops || (ops->duplicate && ops->release && ops->put && ops->swap_in));
     vm->swap = ops;
 }
 

@@ -166,7 +166,7 @@ struct vmsim__vm_hooks {
 };
 
 /* What a module of swap areas does for address spaces. An entry in a page table holds one count of its slot; so does
- * the swap cache. Any function but swap_in, duplicate and release may be NULL. */
+ * the swap cache. Any function but swap_in, duplicate, release and put may be NULL. */
 struct vmsim__swap_ops {
     void *context;
     /* The slot of a page in the swap cache (VMSIM__FRAME_SWAPCACHE). Kernel: page_private. */
