@@ -72,11 +72,17 @@ static int set_flags(struct vmsim__vma *v, uint64_t start, uint64_t end, int adv
 /* One present base page of an advised range; returns whether the entry changed. */
 typedef bool (*page_advice)(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f);
 
+/* Its slot, which holds what it was once, must not come back in its place. */
+static bool leaves_swap(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
+    return !vmsim__frame_is(vmsim__vm_frame(vm, pfn), VMSIM__FRAME_SWAPCACHE) ||
+           (vm->swap && vm->swap->free_slot && vm->swap->free_slot(vm->swap->context, pfn, cpu));
+}
+
 /* Kernel: madvise_free_pte_range: a dirty page of several owners stays, for another may have written it. */
 static bool lazyfree_page(struct vmsim__vma *v, struct vmsim__pte *pte, vmsim__pfn pfn, struct vmsim__frame *f) {
     struct vmsim__vm *vm = v->mm->vm;
     if (f->flags & (VMSIM__FRAME_SWAPCACHE | VMSIM__FRAME_DIRTY)) {
-        if (vmsim__vm_mapcount(vm, pfn) != 1)
+        if (vmsim__vm_mapcount(vm, pfn) != 1 || !leaves_swap(vm, pfn, v->mm->cpu))
             return false;
         f->flags &= ~VMSIM__FRAME_DIRTY;
     }
