@@ -227,7 +227,8 @@ static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__a
         pfn = vmsim__mem_get_frames(m->mem, rq, flags);
         if (pfn == VMSIM__PFN_NONE)
             pfn = drain_and_try(m, rq, flags);
-        if (pfn == VMSIM__PFN_NONE && may_compact(m, rq))
+        if (pfn == VMSIM__PFN_NONE && may_compact(m, rq) &&
+            !vmsim__now_waits(&m->mem->now)) /* a write's wait comes first */
             pfn = vmsim__direct_compact(m, rq, flags, (enum vmsim__compact_priority)d->priority, &how);
         if (pfn != VMSIM__PFN_NONE && !progress)
             break_circle(m, rq);
