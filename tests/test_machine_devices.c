@@ -67,6 +67,25 @@ static void test_a_file_takes_as_long_as_its_device_and_its_pieces(void **state)
     end();
 }
 
+/* A read of more than the window is as long as the file's own device takes it, whatever the first one's does. */
+static void test_readahead_goes_by_the_device_of_the_file(void **state) {
+    (void)state;
+    static const char *const orders[] = {"{name: sda, max_request: 64KiB}, {name: sdb, max_request: 1MiB}",
+                                         "{name: sdb, max_request: 1MiB}, {name: sda, max_request: 64KiB}"};
+    for (size_t i = 0; i < TEST_COUNT(orders); i++) {
+        char text[900];
+        snprintf(text, sizeof text,
+                 MACHINE(", devices: [%s]") //
+                 "workload:\n"
+                 "  files: [{name: /f, size: 8MiB, device: sdb}]\n"
+                 "  tasks: [{name: a, program: [{read: {file: /f, block: 1MiB}}]}]\n",
+                 orders[i]);
+        run(text);
+        assert_int_equal(counter("block.sdb.reads"), 8);
+        end();
+    }
+}
+
 /* The page cache alone: one transfer after another, wherever it lies. */
 static void test_a_machine_without_devices_has_one_that_serves_in_order(void **state) {
     (void)state;
@@ -361,6 +380,7 @@ static void test_files_are_placed_by_the_library(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_file_takes_as_long_as_its_device_and_its_pieces),
+        cmocka_unit_test(test_readahead_goes_by_the_device_of_the_file),
         cmocka_unit_test(test_a_machine_without_devices_has_one_that_serves_in_order),
         cmocka_unit_test(test_two_devices_work_side_by_side),
         cmocka_unit_test(test_an_error_of_the_device_reaches_the_task),

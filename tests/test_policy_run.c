@@ -158,8 +158,31 @@ static void a_domain_that_no_machine_asks_yet_is_refused_with_its_place(void **s
     vmsim_config_destroy(r.config);
 }
 
+static uint64_t counted(const struct run *r, const char *name) {
+    size_t id;
+    assert_int_equal(vmsim_counter_find(vmsim_scenario_machine(r->s), name, &id), 0);
+    return vmsim_counter_read(vmsim_scenario_machine(r->s), id);
+}
+
+/* The arrays are the default ones then; what was said of the rest is not lost with them. */
+static void hardware_without_arrays_keeps_what_else_was_said_of_it(void **state) {
+    (void)state;
+    struct run plain = start("machine: {nodes: [{memory: 64MiB}]}\n" WORKLOAD);
+    struct run said = start("machine: {nodes: [{memory: 64MiB}], tlb: {prefetch: next-page, walk_reference: 100, "
+                            "walk_caches: [{level: 1, entries: 8}]}}\n" WORKLOAD);
+    assert_int_equal(counted(&plain, "tlb.cpu0.prefetch_issued"), 0);
+    assert_true(counted(&said, "tlb.cpu0.prefetch_issued") > 0);
+    uint64_t walks = counted(&said, "tlb.cpu0.walks"), reads = counted(&said, "tlb.cpu0.walk_references");
+    assert_int_equal(counted(&said, "tlb.cpu0.walk_cycles"), walks * 5 + reads * 100);
+    assert_int_equal(counted(&plain, "tlb.cpu0.L2.4KiB.fills") > 0, 1);
+    assert_true(counted(&said, "tlb.cpu0.L2.4KiB.fills") > 0);
+    end(&plain);
+    end(&said);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hardware_without_arrays_keeps_what_else_was_said_of_it),
         cmocka_unit_test(a_policy_that_misbehaves_is_told_by_name),
         cmocka_unit_test(a_run_names_the_policies_that_it_asked),
         cmocka_unit_test(readahead_is_a_choice),

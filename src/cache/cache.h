@@ -98,6 +98,8 @@ struct vmsim__cache_io {
     bool (*throttle)(void *context);
     /* What some may wait for has happened to the page; `status`: 0 or the transfer's error. */
     void (*wake)(void *context, enum vmsim__wait_kind kind, vmsim__pfn pfn, int status);
+    /* Bytes of the largest request that the file's device takes. NULL: what the spec's device says. */
+    uint64_t (*largest)(void *context, const struct vmsim__file *file);
     /* No more than the first `bytes` bytes of the file are left; 0: it goes. May be NULL. */
     void (*shrink)(void *context, struct vmsim__file *file, uint64_t bytes);
 };

@@ -17,9 +17,16 @@ void vmsim__ra_init(struct vmsim__cache *c, struct vmsim__file_ra *ra) {
 
 /* ---- sizes ---- */
 
+/* What the file's device likes at once. Kernel: bdi->io_pages. */
+static uint64_t io_pages_of(const struct vmsim__cache *c, const struct vmsim__file *f) {
+    uint64_t bytes = c->io.largest ? c->io.largest(c->io.context, f) : c->spec.device.optimal_io;
+    return bytes >> c->mem->page_shift;
+}
+
 /* Largest window for this request: more than ra_pages only if the request is and the device likes it. */
-static uint64_t max_size(const struct vmsim__cache *c, const struct vmsim__file_ra *ra, uint64_t pages) {
-    uint64_t io_pages = c->spec.device.optimal_io >> c->mem->page_shift;
+static uint64_t max_size(const struct vmsim__cache *c, const struct vmsim__file *f, const struct vmsim__file_ra *ra,
+                         uint64_t pages) {
+    uint64_t io_pages = io_pages_of(c, f);
     return pages > ra->ra_pages && io_pages > ra->ra_pages ? vmsim__min64(pages, io_pages) : ra->ra_pages;
 }
 
@@ -68,7 +75,7 @@ static void read_window(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
  * device starts. */
 static void force_read(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                        uint64_t pages, unsigned cpu) {
-    uint64_t io_pages = c->spec.device.optimal_io >> c->mem->page_shift, chunk = (2u << 20) >> c->mem->page_shift;
+    uint64_t io_pages = io_pages_of(c, f), chunk = (2u << 20) >> c->mem->page_shift;
     pages = vmsim__min64(pages, vmsim__max64(io_pages, ra->ra_pages));
     while (pages) {
         uint64_t now = vmsim__min64(pages, vmsim__max64(chunk, 1));
@@ -123,7 +130,7 @@ static bool read_ahead(struct vmsim__cache *c, struct vmsim__file *f, struct vms
         .file_pages = vmsim__cache_pages_of(c, f->size),
         .index = index,
         .wanted = wanted,
-        .most = why == VMSIM_READAHEAD_AROUND ? ra->ra_pages : max_size(c, ra, wanted),
+        .most = why == VMSIM_READAHEAD_AROUND ? ra->ra_pages : max_size(c, f, ra, wanted),
         .previous = ra->prev_pos == UINT64_MAX ? UINT64_MAX : ra->prev_pos >> c->mem->page_shift,
         .last = {ra->start, ra->size, ra->async_size},
         .cache = &services};

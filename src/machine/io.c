@@ -104,6 +104,15 @@ int vmsim__io_event(struct vmsim_machine *m, const struct vmsim__event *e) {
 
 /* ---- life ---- */
 
+uint64_t vmsim__io_largest(const struct vmsim_machine *m, uint32_t device) {
+    const uint64_t most = vmsim__block_params(m->block, device)->max_request;
+    return m->serial_device ? m->spec.cache.device.optimal_io : most ? most : UINT64_C(1) << 62;
+}
+
+static uint64_t largest(void *context, const struct vmsim__file *file) {
+    return vmsim__io_largest(context, file->layout.device);
+}
+
 int vmsim__io_init(struct vmsim_machine *m) {
     struct vmsim__block_spec one;
     const struct vmsim__block_spec *devices;
@@ -112,7 +121,12 @@ int vmsim__io_init(struct vmsim_machine *m) {
     m->block = vmsim__block_create(m->alloc, devices, count, &(struct vmsim__block_hooks){m, schedule, complete});
     if (!m->block)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the storage devices");
-    vmsim__cache_set_io(m->cache, &(struct vmsim__cache_io){m, submit, vmsim__flusher_throttle, wake, shrink});
+    vmsim__cache_set_io(m->cache, &(struct vmsim__cache_io){.context = m,
+                                                            .submit = submit,
+                                                            .throttle = vmsim__flusher_throttle,
+                                                            .wake = wake,
+                                                            .largest = largest,
+                                                            .shrink = shrink});
     return 0;
 }
 

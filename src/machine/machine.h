@@ -323,6 +323,8 @@ int vmsim__machine_create_policies(struct vmsim_machine *m);
 int vmsim__distance_init(struct vmsim_machine *m);
 void vmsim__distance_fini(struct vmsim_machine *m);
 int vmsim__io_init(struct vmsim_machine *m); /* 0 or VMSIM_ENOMEM */
+/* Bytes of the largest request that a device takes: max_sectors_kb, io_pages. */
+uint64_t vmsim__io_largest(const struct vmsim_machine *m, uint32_t device);
 /* Lays a new regular file on a device, NULL: the first one; `fragment`: as of a layout. 0, or an error with its text.
  */
 int vmsim__io_place(struct vmsim_machine *m, struct vmsim__file *f, const char *device, uint64_t fragment);

@@ -87,7 +87,8 @@ static const struct vmsim_param own_params[] = {
      .type = VMSIM_PARAM_STRUCT,
      .offset = AT(tlb),
      .fields = vmsim__tlb_params,
-     .doc = "Translation hardware of each CPU. Without arrays: 64 x 4 first level, 1536 x 12 second level."},
+     .doc = "Translation hardware of each CPU. Without arrays: 64 x 4 first level, 1536 x 12 second level, walk caches "
+            "of 32, 4 and 2 entries unless some are given; all else as it says."},
     {.name = "memory_manager",
      .type = VMSIM_PARAM_STRUCT,
      .offset = AT(vm),
@@ -216,18 +217,16 @@ void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec) {
     spec->vm.mmap_min_addr = vmsim__vm_mmap_min_addr(spec->mem.arch);
     spec->mem.page_size = UINT64_C(1) << format->page_shift;
     spec->mem.sysctl = spec->sysctl;
-    if (spec->devices.count) { /* what readahead takes for the largest request */
-        struct vmsim__block_params first;
-        vmsim__block_settle(spec->devices.data, &first);
-        spec->cache.device.optimal_io = first.max_request ? first.max_request : UINT64_C(1) << 62;
-    }
     if (!format->levels) { /* nothing to cache */
         spec->tlb.arrays = spec->tlb.walk_caches = (struct vmsim_param_list){0};
         spec->tlb.walk_latency = 0;
     } else if (!spec->tlb.arrays.count) {
-        uint64_t clock = spec->tlb.clock;
-        spec->tlb = *vmsim__tlb_spec_default();
-        spec->tlb.clock = clock ? clock : spec->tlb.clock;
+        const struct vmsim__tlb_spec *standard = vmsim__tlb_spec_default();
+        const struct vmsim_param_list caches = spec->tlb.walk_caches;
+        if (!spec->tlb.clock) /* nobody has described any of it */
+            spec->tlb = *standard;
+        spec->tlb.arrays = standard->arrays;
+        spec->tlb.walk_caches = caches.count ? caches : standard->walk_caches;
     }
 }
 

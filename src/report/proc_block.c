@@ -81,8 +81,7 @@ static void rotational(struct vmsim_machine *m, struct vmsim__textbuf *out, uint
 }
 
 static void max_sectors(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t device) {
-    uint64_t max = vmsim__block_params(m->block, device)->max_request;
-    vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)((max ? max : m->spec.cache.device.optimal_io) >> 10));
+    vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)(vmsim__io_largest(m, device) >> 10));
 }
 
 static void nomerges(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t device) {

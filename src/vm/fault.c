@@ -150,8 +150,8 @@ static void count_task_fault(struct vmsim__mm *mm, enum vmsim__fault_outcome o) 
 /* What a fault comes to that was entered more than once. Population counts one that waited by the retry, not by the I/O
  * (faultin_page reports VM_FAULT_RETRY). */
 static enum vmsim__fault_outcome after_tries(const struct vmsim__vm *vm, const struct vmsim__call *call) {
-    if (vm->waits != VMSIM__WAIT_FAULT)
-        return vm->waits == VMSIM__WAIT_MAJOR ? VMSIM__FAULT_MAJOR : VMSIM__FAULT_MINOR;
+    if (vm->retries_count != VMSIM__RETRY_BY_IO)
+        return vm->retries_count == VMSIM__RETRY_MAJOR ? VMSIM__FAULT_MAJOR : VMSIM__FAULT_MINOR;
     return call->major || vm->kernel->retry_is_major ? VMSIM__FAULT_MAJOR : VMSIM__FAULT_MINOR;
 }
 
@@ -367,10 +367,10 @@ int vmsim__populate_vma(struct vmsim__vma *vma, uint64_t start, uint64_t end, un
     VMSIM__ASSERT(start <= end && !((start | end) & (vma->mm->vm->page_size - 1)));
     struct vmsim__vm *vm = vma->mm->vm;
     vma->mm->cpu = cpu;
-    vm->waits =
-        mode & VMSIM__POPULATE_ADVICE && vm->kernel->populate_retry_major ? VMSIM__WAIT_MAJOR : VMSIM__WAIT_MINOR;
+    vm->retries_count =
+        mode & VMSIM__POPULATE_ADVICE && vm->kernel->populate_retry_major ? VMSIM__RETRY_MAJOR : VMSIM__RETRY_MINOR;
     int e = populate_pages(vma, start, end, mode & VMSIM__POPULATE_WRITE, cpu);
-    vm->waits = VMSIM__WAIT_FAULT;
+    vm->retries_count = VMSIM__RETRY_BY_IO;
     return e;
 }
 

@@ -70,7 +70,7 @@ struct vmsim__vm {
     struct vmsim__vm_spec spec;
     const struct vmsim__kernel *kernel;
     /* how faults count that wait for a page and are entered again: by whose I/O it was, or as population does */
-    enum { VMSIM__WAIT_FAULT, VMSIM__WAIT_MINOR, VMSIM__WAIT_MAJOR } waits;
+    enum { VMSIM__RETRY_BY_IO, VMSIM__RETRY_MINOR, VMSIM__RETRY_MAJOR } retries_count;
     struct vmsim__alloc *alloc;
     struct vmsim__vm_hooks hooks;
     const struct vmsim__swap_ops *swap;     /* NULL: there is none */
