@@ -45,6 +45,11 @@ enum vmsim_report_kind {
  */
 int vmsim_report_write(struct vmsim_scenario *scenario, const char *directory);
 
+/** The same, and asks `progress` now and then, while rows of intervals are written, whether to go on; when not, all
+ * that was written goes again, and it returns VMSIM_ESTATE. NULL: nobody is asked. */
+int vmsim_report_write_watched(struct vmsim_scenario *scenario, const char *directory, vmsim_progress_fn *progress,
+                               void *context);
+
 /** Whether vmsim_report_write() could take this place now: to ask before a long run. Results as there; writes nothing.
  */
 int vmsim_report_check(struct vmsim_scenario *scenario, const char *directory);

@@ -114,6 +114,12 @@ static void on_interrupt(int number) {
     alarm(1);
 }
 
+/* While the report is written: what is there of it is taken away first. */
+static void on_interrupted_report(int number) {
+    (void)number;
+    interrupted = 1;
+}
+
 static void on_patience_end(int number) {
     static const char text[] = "vmsim run: error: " INTERRUPTED "\n";
     (void)number;
@@ -157,7 +163,11 @@ static int print_results(struct vmsim_scenario *s, const struct run_options *o) 
     const char *directory = o->output ? o->output : vmsim_report_directory(s);
     if (status || !directory)
         return status;
-    err = vmsim_report_write(s, directory);
+    signal(SIGINT, on_interrupted_report);
+    err = vmsim_report_write_watched(s, directory, on_progress, NULL);
+    signal(SIGINT, SIG_DFL);
+    if (err && interrupted)
+        return cli_fail(EXIT_USAGE, "run", INTERRUPTED);
     if (err)
         return cli_fail(cli_status(err), "run", "%s", vmsim_report_error(s));
     if (!o->quiet)

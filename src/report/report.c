@@ -221,6 +221,11 @@ static int retire(struct vmsim_scenario *s, const char *part, const char *direct
 }
 
 int vmsim_report_write(struct vmsim_scenario *s, const char *directory) {
+    return vmsim_report_write_watched(s, directory, NULL, NULL);
+}
+
+int vmsim_report_write_watched(struct vmsim_scenario *s, const char *directory, vmsim_progress_fn *progress,
+                               void *context) {
     if (!s)
         return VMSIM_EINVAL;
     char name[4000], part[4096];
@@ -230,7 +235,10 @@ int vmsim_report_write(struct vmsim_scenario *s, const char *directory) {
     err = err ? err : vmsim__place_part(name, part, sizeof part, &s->err);
     if (err)
         return err;
+    s->progress = progress;
+    s->progress_context = context;
     err = write_contents(s, part);
+    s->progress = NULL;
     err = err ? err : vmsim__place_take(part, name, place, &s->err);
     err = err || place != VMSIM__PLACE_RUN ? err : retire(s, part, name);
     if (err || place == VMSIM__PLACE_RUN)

@@ -106,12 +106,13 @@ struct csv {
 
 #define PIECE (UINT32_C(256) << 10)
 
-static int pass_on(struct csv *c, size_t least) {
+static int pass_on(struct csv *c, uint64_t time, size_t least) {
     if (c->out->failed)
         return vmsim__err_set(&c->s->err, VMSIM_ENOMEM, "no memory to render intervals.csv");
     if (!c->piece || c->out->count < least)
         return 0;
-    int err = c->piece(c->context, vmsim__textbuf_text(c->out), c->out->count);
+    int err = vmsim__run_stopped(c->s, time) ? c->s->err.code
+                                             : c->piece(c->context, vmsim__textbuf_text(c->out), c->out->count);
     vmsim__textbuf_clear(c->out);
     return err;
 }
@@ -152,7 +153,7 @@ static int put_row(void *context, uint64_t time, const uint64_t *values) {
         for (size_t i = 0; i < columns; i++)
             put_number(c->out, values[i], i + 1 < columns ? ',' : '\n');
     }
-    return pass_on(c, PIECE);
+    return pass_on(c, time, PIECE);
 }
 
 static int put_end(struct csv *c) {
@@ -164,7 +165,7 @@ static int put_end(struct csv *c) {
         values[i] = vmsim_counter_read(c->s->machine, r->column.at[i]);
     int err = put_row(c, vmsim__machine_uptime(c->s->machine), values);
     vmsim__free(c->s->alloc, values, (r->column.count + 1) * sizeof *values);
-    return err ? err : pass_on(c, 1);
+    return err ? err : pass_on(c, vmsim__machine_uptime(c->s->machine), 1);
 }
 
 /* A row an interval, and one for the end of the run. */

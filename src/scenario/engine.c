@@ -222,6 +222,7 @@ int vmsim_scenario_run(struct vmsim_scenario *s, vmsim_progress_fn *progress, vo
     err = err ? err : verify(s, true);
     err = err ? err : vmsim__rows_columns(s); /* of the last tasks, too */
     s->machine->on_exit = NULL;
+    s->progress = NULL;
     int settle = vmsim__expectations_settle(s);
     return err ? err : settle;
 }
