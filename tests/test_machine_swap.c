@@ -10,7 +10,7 @@ static struct outcome run(const char *machine, const char *steps) {
              "machine: {cpus: 1, nodes: [{memory: 256MiB}], kernel: '6.1', transparent_hugepage: never, %s}\n"
              "workload: {tasks: [{name: t, program: [%s]}]}\n",
              machine, steps);
-    return run_with(text, 50);
+    return run_with(text, 2000);
 }
 
 #define SSD "devices: [{name: vda, preset: nvme}, {name: vdb, preset: nvme, size: 512MiB}], swap: [{device: vdb}]"
