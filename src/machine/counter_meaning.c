@@ -392,7 +392,7 @@ static const struct row *row_of(const char *name) {
 
 const char *vmsim_counter_meaning(const struct vmsim_machine *m, size_t id, const char **unit) {
     static const char own[] = "a counter of the policy's own";
-    const char *name = vmsim_counter_name(m, id), *ignored;
+    const char *name = vmsim_counter_name(m, id), *ignored = "";
     unit = unit ? unit : &ignored;
     *unit = "";
     if (!name)

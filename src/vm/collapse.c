@@ -155,7 +155,9 @@ static void take_over(const struct range *r, uint32_t i, vmsim__pfn to) {
     struct vmsim__vm *vm = mm->vm;
     const struct vmsim__pt_slot slot = entry_at(r, i);
     const bool none = !vmsim__pt_read(vm->format, &slot);
-    const struct vmsim__pte pte = none ? (struct vmsim__pte){0} : vmsim__pt_get(vm->format, &slot);
+    struct vmsim__pte pte = {0};
+    if (!none)
+        pte = vmsim__pt_get(vm->format, &slot);
     vmsim__pt_write(vm->format, &slot, 0);
     if (none || (pte.flags & VMSIM__PTE_SPECIAL)) {
         vmsim__vm_fill(vm, to + i, VMSIM__PFN_NONE, 0);
