@@ -43,8 +43,8 @@ static void fail(const char *text) {
 /* Host seconds of a run. */
 static double run_tasks(unsigned tasks, unsigned times) {
     static char text[TEXT];
-    struct vmsim_config *config;
-    struct vmsim_scenario *s;
+    struct vmsim_config *config = NULL;
+    struct vmsim_scenario *s = NULL;
     describe(text, tasks, times);
     if (vmsim_config_create(&config))
         exit(1);
