@@ -110,9 +110,11 @@ void vmsim__machine_reclaim(void *context, vmsim__pfn *folio, uint32_t count, un
     vmsim__now_charge(&m->mem->now, count * m->spec.costs.reclaim_scan);
 }
 
-static bool congested(void *context) {
+/* Whoever drives the machine without a task, and a kernel thread that needs a frame, cannot wait. */
+static bool congested(void *context, const struct vmsim__scan_control *sc) {
     const struct vmsim_machine *m = context;
-    return m->swap && vmsim__swap_congested(m->swap);
+    const bool waits = sc->kswapd || (m->running && m->running->mm);
+    return waits && m->swap && vmsim__swap_congested(m->swap);
 }
 
 static void wake_flushers(void *context) {

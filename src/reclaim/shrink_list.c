@@ -127,7 +127,7 @@ void vmsim__shrink_lruvec(struct vmsim__vmscan *v, struct vmsim__scan_control *s
             if (pages)
                 reclaimed += shrink_list(v, sc, lruvec, (enum vmsim__lru_list)l, pages);
         }
-        if (vmsim__vmscan_congested(v))
+        if (vmsim__vmscan_congested(v, sc))
             break;
         if (reclaimed >= sc->nr_to_reclaim && !whole && !stop_in_proportion(nr, targets))
             break;

@@ -221,7 +221,7 @@ enum vmsim__reclaim_outcome vmsim__reclaim_step(struct vmsim__vmscan *v, struct 
         return VMSIM__RECLAIM_AGAIN;
     }
     sc->in_node = vmsim__shrink_node(v, sc, node);
-    if (sc->nr_reclaimed < sc->nr_to_reclaim && vmsim__vmscan_congested(v)) /* it was cut short */
+    if (sc->nr_reclaimed < sc->nr_to_reclaim && vmsim__vmscan_congested(v, sc)) /* it was cut short */
         sc->in_node = true;
     sc->node += !sc->in_node;
     return sc->throttle ? VMSIM__RECLAIM_THROTTLED : VMSIM__RECLAIM_AGAIN;

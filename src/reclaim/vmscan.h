@@ -54,9 +54,9 @@ struct vmsim__vmscan_hooks {
     void (*remove_mapping)(void *context, vmsim__pfn pfn, uint64_t shadow, unsigned cpu);
     /* Splits a large folio; its frames stay where they are. False: it cannot be. NULL: never. */
     bool (*split)(void *context, vmsim__pfn pfn, unsigned cpu);
-    /* Is there no place in a device's queue for what would be written next? The scan stops there, and is to go on when
-     * there is. NULL: there always is. */
-    bool (*congested)(void *context);
+    /* Is there no place in a device's queue for what would be written next, and can this reclaim wait for one? The scan
+     * stops there, and is to go on when there is. NULL: there always is. */
+    bool (*congested)(void *context, const struct vmsim__scan_control *sc);
     /* Everything that reclaim took was dirty, and nobody writes it. */
     void (*wake_flushers)(void *context);
     /* Objects of caches of the kernel's own: pages freed. NULL: none. */

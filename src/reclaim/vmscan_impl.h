@@ -36,8 +36,8 @@ static inline void vmsim__vmscan_node_stat(struct vmsim__vmscan *v, const struct
     v->mem->nodes[v->mem->zones[vmsim__frame_zone(f)].node].stat[stat] += pages;
     vmsim__folio_stat_add(v->lru, f, stat, pages);
 }
-static inline bool vmsim__vmscan_congested(const struct vmsim__vmscan *v) {
-    return v->hooks.congested && v->hooks.congested(v->hooks.context);
+static inline bool vmsim__vmscan_congested(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc) {
+    return v->hooks.congested && v->hooks.congested(v->hooks.context, sc);
 }
 static inline void vmsim__vmscan_flush(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc) {
     if (v->hooks.unmap_flush)
