@@ -176,6 +176,7 @@ int vmsim__task_block(struct vmsim_machine *m, struct vmsim__task *t) {
         !vmsim__evq_push(&m->events, t->wait.until, VMSIM__EVENT_TIMER, t->id, &t->timer))
         return no_memory(m);
     t->state = VMSIM__TASK_BLOCKED;
+    t->rseq_due = t->rseq != 0; /* also where nobody else has its CPU meanwhile: the kernel's idle task does */
     if (waits_for_page(&t->wait)) {
         VMSIM__ASSERT(!t->held);
         t->held = (vmsim__pfn)t->wait.what;

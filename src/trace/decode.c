@@ -136,7 +136,9 @@ VMSIM__INLINE void get_data(uint64_t *shape, struct cursor *c) {
         unsigned control = *c->control++;
         if (!control)
             memcpy(out, slot, 4 * sizeof *out);
+#ifdef __OPTIMIZE__ /* else gcc warns that it does not */
 #pragma GCC unroll 4
+#endif
         for (unsigned j = 0; control && j < 4; j++) {
             data = get_difference(&slot[j], data, control >> 2 * j);
             out[j] = slot[j];
