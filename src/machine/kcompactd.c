@@ -14,6 +14,7 @@
 #include "machine/compact.h"
 #include "machine/sched.h"
 
+#define IDLE_LOOKS 256u                    /* without a frame given or taken: what they would find is known */
 #define CHECK_INTERVAL UINT64_C(500000000) /* ns: HPAGE_FRAG_CHECK_INTERVAL_MSEC */
 #define FRUITLESS_SHIFT 6                  /* COMPACT_MAX_DEFER_SHIFT: the next look after a run in vain */
 
@@ -115,6 +116,7 @@ void vmsim__kcompactd_tick(struct vmsim_machine *m, uint64_t now) {
 void vmsim__kcompactd_event(struct vmsim_machine *m, uint64_t now) {
     const uint64_t frames = vmsim__frame_traffic(m->mem);
     bool later = frames != m->score_traffic;
+    m->score_idle = later ? 0 : m->score_idle + 1;
     m->score_due = false;
     m->score_traffic = frames;
     for (unsigned n = 0; n < m->mem->nr_nodes; n++) {
@@ -127,7 +129,7 @@ void vmsim__kcompactd_event(struct vmsim_machine *m, uint64_t now) {
             vmsim__kthread_wake(m, k->t, n, now);
         later = later || k->trigger;
     }
-    if (later)
+    if (later && m->score_idle < IDLE_LOOKS)
         vmsim__kcompactd_tick(m, now);
 }
 

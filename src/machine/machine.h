@@ -239,6 +239,7 @@ struct vmsim_machine {
     struct vmsim__khugepaged *khugepaged;
     bool score_due;         /* an event that looks at the nodes' scores is coming */
     uint64_t score_traffic; /* frames that had come and gone when it came last */
+    uint32_t score_idle;    /* looks since that changed */
     struct vmsim__task *flusher;
     bool flush_asked;     /* somebody wants dirty pages written, old or not */
     uint16_t flush_memcg; /* a cgroup that was above its background limit when its task last wrote */
