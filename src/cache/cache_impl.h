@@ -169,7 +169,14 @@ bool vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint6
 
 /* ---- dirty.c ---- */
 
-/* The device has a page that was under writeback. */
+/* Under writeback, or no longer: what counts such pages, of files and of the swap cache. */
+static inline void vmsim__writeback_count(struct vmsim__cache *c, const struct vmsim__frame *fr, int64_t pages) {
+    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITEBACK, pages);
+    vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, pages);
+}
+/* A page is under writeback no longer, whatever it belongs to. */
+void vmsim__writeback_over(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+/* The device has a page of a file that was under writeback. */
 void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu);
 /* The page leaves the file, and its marks go with its slot: nobody will write it. */
 void vmsim__dirty_cancel(struct vmsim__cache *c, const struct vmsim__file *f, struct vmsim__frame *fr);

@@ -173,11 +173,6 @@ bool vmsim__node_dirty_ok(struct vmsim__cache *c, unsigned node) {
 
 /* ---- writing ---- */
 
-static void count_writeback(struct vmsim__cache *c, const struct vmsim__frame *fr, int64_t pages) {
-    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITEBACK, pages);
-    vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, pages);
-}
-
 /* One page goes out: stores through mappings are asked for first. Kernel: clear_page_dirty_for_io, then
  * folio_start_writeback. The device grows by what is written: pages beyond were holes. */
 static void start_writeback(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn,
@@ -190,22 +185,28 @@ static void start_writeback(struct vmsim__cache *c, struct vmsim__file *f, uint6
     fr->flags |= VMSIM__FRAME_WRITEBACK;
     vmsim__radix_remark(&f->pages, index, 1u << VMSIM__MARK_WRITEBACK,
                         1u << VMSIM__MARK_DIRTY | 1u << VMSIM__MARK_TOWRITE);
-    count_writeback(c, fr, 1);
+    vmsim__writeback_count(c, fr, 1);
     f->disk_size = vmsim__max64(f->disk_size, vmsim__min64(f->size, (index + 1) << c->mem->page_shift));
 }
 
 /* One that somebody wanted back meanwhile goes where reclaim looks first. Kernel: folio_end_writeback. */
-void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu) {
-    VMSIM__ASSERT(vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_WRITEBACK));
+void vmsim__writeback_over(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_WRITEBACK));
     fr->flags &= ~VMSIM__FRAME_WRITEBACK;
-    vmsim__radix_unmark(&f->pages, vmsim__frame_index(fr), VMSIM__MARK_WRITEBACK);
-    count_writeback(c, fr, -1);
+    vmsim__writeback_count(c, fr, -1);
     vmsim__cache_node_add(c, fr, VMSIM__NR_WRITTEN, 1);
     if (vmsim__frame_is(fr, VMSIM__FRAME_RECLAIM)) {
         fr->flags &= ~VMSIM__FRAME_RECLAIM;
         vmsim__lru_rotate(c->lru, pfn, cpu);
     }
+}
+
+void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu) {
+    VMSIM__ASSERT(vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_WRITEBACK));
+    struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    vmsim__radix_unmark(&f->pages, vmsim__frame_index(fr), VMSIM__MARK_WRITEBACK);
+    vmsim__writeback_over(c, pfn, cpu);
 }
 
 /* Sends the pages of [first, end) that have the mark, neighbours in one transfer. One that is still under writeback

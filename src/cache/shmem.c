@@ -13,17 +13,14 @@
 #include "cache/cache_impl.h"
 #include "cache/swap_cache.h"
 
-#define TYPE_BITS 5u
-
 /* ---- swap ---- */
 
 static uint64_t entry_of(struct vmsim__swp e) {
-    return vmsim__entry_make(VMSIM__ENTRY_SWAP, e.offset << TYPE_BITS | e.type);
+    return vmsim__entry_make(VMSIM__ENTRY_SWAP, vmsim__swp_slot_word(e));
 }
 
 static struct vmsim__swp slot_of(uint64_t entry) {
-    const uint64_t content = vmsim__entry_content(entry);
-    return (struct vmsim__swp){.offset = content >> TYPE_BITS, .type = content & ((1u << TYPE_BITS) - 1)};
+    return vmsim__swp_of_slot_word(vmsim__entry_content(entry));
 }
 
 bool vmsim__shmem_swapped(const struct vmsim__file *f, uint64_t index) {

@@ -10,7 +10,6 @@
 /* 63: of swap | 62: write | 47-32: CPU that asked, and is told | 31-0: pfn */
 #define COOKIE_WRITE (UINT64_C(1) << 62)
 #define COOKIE_CPU 32u
-#define TYPE_BITS 5u
 
 void vmsim__cache_set_swap(struct vmsim__cache *c, struct vmsim__swap *swap, const uint64_t *page_cluster) {
     VMSIM__ASSERT(!c->swap && swap);
@@ -46,7 +45,7 @@ vmsim__pfn vmsim__swap_cache_page(const struct vmsim__cache *c, struct vmsim__sw
 struct vmsim__swp vmsim__swap_cache_slot(const struct vmsim__cache *c, vmsim__pfn pfn) {
     const uint64_t slot = vmsim__column_read(c->mem, VMSIM__COLUMN_SWAP, pfn);
     VMSIM__ASSERT(slot && vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_SWAPCACHE));
-    return (struct vmsim__swp){.offset = slot >> TYPE_BITS, .type = slot & ((1u << TYPE_BITS) - 1)};
+    return vmsim__swp_of_slot_word(slot);
 }
 
 static void count_page(struct vmsim__cache *c, const struct vmsim__frame *f, int64_t pages) {
@@ -58,7 +57,7 @@ static void count_page(struct vmsim__cache *c, const struct vmsim__frame *f, int
 static bool insert(struct vmsim__cache *c, struct vmsim__swp e, vmsim__pfn pfn, uint64_t *old) {
     struct vmsim__frame *f = vmsim__cache_frame(c, pfn);
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE));
-    if (!vmsim__column_write(c->mem, VMSIM__COLUMN_SWAP, pfn, e.offset << TYPE_BITS | e.type))
+    if (!vmsim__column_write(c->mem, VMSIM__COLUMN_SWAP, pfn, vmsim__swp_slot_word(e)))
         return no_memory(c);
     if (!vmsim__radix_set(&c->swapped[e.type], e.offset, vmsim__entry_make(VMSIM__ENTRY_PAGE, pfn), old)) {
         vmsim__column_write(c->mem, VMSIM__COLUMN_SWAP, pfn, 0);
@@ -223,8 +222,7 @@ void vmsim__swap_cache_write(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cp
         return;
     f->flags = (f->flags & ~VMSIM__FRAME_DIRTY) | VMSIM__FRAME_WRITEBACK;
     c->swap->writing++;
-    vmsim__cache_node_add(c, f, VMSIM__NR_WRITEBACK, 1);
-    vmsim__cache_zone_add(c, f, VMSIM__NR_ZONE_WRITE_PENDING, 1);
+    vmsim__writeback_count(c, f, 1);
     submit(c, vmsim__swap_cache_slot(c, pfn), pfn, true, cpu);
 }
 
@@ -266,16 +264,9 @@ static void page_written(struct vmsim__cache *c, vmsim__pfn pfn, int status, uns
     VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_WRITEBACK));
     if (status)
         f->flags = (f->flags & ~VMSIM__FRAME_RECLAIM) | VMSIM__FRAME_DIRTY;
-    f->flags &= ~VMSIM__FRAME_WRITEBACK;
     VMSIM__ASSERT(c->swap->writing > 0);
     c->swap->writing--;
-    vmsim__cache_node_add(c, f, VMSIM__NR_WRITEBACK, -1);
-    vmsim__cache_zone_add(c, f, VMSIM__NR_ZONE_WRITE_PENDING, -1);
-    vmsim__cache_node_add(c, f, VMSIM__NR_WRITTEN, 1);
-    if (vmsim__frame_is(f, VMSIM__FRAME_RECLAIM)) {
-        f->flags &= ~VMSIM__FRAME_RECLAIM;
-        vmsim__lru_rotate(c->lru, pfn, cpu);
-    }
+    vmsim__writeback_over(c, pfn, cpu);
     wake(c, VMSIM__WAIT_WRITEBACK, pfn, 0);
 }
 

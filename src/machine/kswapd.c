@@ -232,16 +232,12 @@ int vmsim__kswapd_init(struct vmsim_machine *m) {
         return VMSIM_ENOMEM;
     for (unsigned n = 0; n < m->mem->nr_nodes; n++) {
         struct vmsim__kswapd *k = &m->kswapd[n];
-        unsigned cpu = 0;
         if (!m->mem->nodes[n].nr_zones)
             continue;
-        while (cpu < m->nr_cpus && m->mem->cpu_node[cpu] != n)
-            cpu++;
         k->m = m;
         k->node = (uint16_t)n;
         snprintf(k->name, sizeof k->name, "kswapd%u", n);
-        k->t = vmsim__kthread_create(m, k->name, cpu < m->nr_cpus ? cpu : 0,
-                                     &(struct vmsim__source){.run = run, .context = k});
+        k->t = vmsim__kthread_create_on(m, k->name, n, &(struct vmsim__source){.run = run, .context = k});
         if (!k->t)
             return VMSIM_ENOMEM;
     }

@@ -350,6 +350,9 @@ void vmsim__reclaim_fini(struct vmsim_machine *m);
 /* A kernel thread that works for `source` from now on; it begins asleep. NULL: no host memory. */
 struct vmsim__task *vmsim__kthread_create(struct vmsim_machine *m, const char *name, unsigned cpu,
                                           const struct vmsim__source *source);
+/* The same, on the first CPU of a node; of the machine where the node has none. */
+struct vmsim__task *vmsim__kthread_create_on(struct vmsim_machine *m, const char *name, unsigned node,
+                                             const struct vmsim__source *source);
 /* The kernel thread has something to do: it wakes at `time` on a CPU of its node that idles, if there is one. */
 void vmsim__kthread_wake(struct vmsim_machine *m, struct vmsim__task *t, unsigned node, uint64_t time);
 /* `gfp`: of the request. Kernel: wakeup_kswapd. */

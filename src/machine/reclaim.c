@@ -149,6 +149,14 @@ struct vmsim__task *vmsim__kthread_create(struct vmsim_machine *m, const char *n
     return NULL;
 }
 
+struct vmsim__task *vmsim__kthread_create_on(struct vmsim_machine *m, const char *name, unsigned node,
+                                             const struct vmsim__source *source) {
+    unsigned cpu = 0;
+    while (cpu < m->nr_cpus && m->mem->cpu_node[cpu] != node)
+        cpu++;
+    return vmsim__kthread_create(m, name, cpu < m->nr_cpus ? cpu : 0, source);
+}
+
 /* The first idle CPU of the node, or where it ran last. */
 void vmsim__kthread_wake(struct vmsim_machine *m, struct vmsim__task *t, unsigned node, uint64_t time) {
     VMSIM__ASSERT(vmsim__task_is_kthread(t) && node < m->mem->nr_nodes);

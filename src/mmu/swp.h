@@ -48,6 +48,19 @@ static inline bool vmsim__swp_is_migration(struct vmsim__swp e) {
 static inline bool vmsim__swp_is_marker(struct vmsim__swp e, uint64_t bits) {
     return e.type == VMSIM__SWP_MARKER && (e.offset & bits);
 }
+/* A slot with its area as one word: beside a frame, in a file's tree of pages, as a key. Never 0, as slot 0 is a
+ * header.
+ */
+#define VMSIM__SWP_TYPE_BITS 5
+static inline uint64_t vmsim__swp_slot_word(struct vmsim__swp e) {
+    VMSIM__ASSERT(vmsim__swp_is_swap(e) && e.offset);
+    return e.offset << VMSIM__SWP_TYPE_BITS | e.type;
+}
+static inline struct vmsim__swp vmsim__swp_of_slot_word(uint64_t word) {
+    VMSIM__ASSERT(word >> VMSIM__SWP_TYPE_BITS);
+    return (struct vmsim__swp){.offset = word >> VMSIM__SWP_TYPE_BITS,
+                               .type = word & ((1u << VMSIM__SWP_TYPE_BITS) - 1)};
+}
 /* Largest slot that an entry can name. Kernel: swapfile_maximum_size. */
 static inline uint64_t vmsim__swp_max_offset(const struct vmsim__pt_format *f) {
     VMSIM__ASSERT(f->swap_bits > VMSIM__SWP_OFFSET_SHIFT);

@@ -16,7 +16,7 @@ struct check {
     struct vmsim__vm *vm;
     struct vmsim__err *err;
     struct vmsim__radix entries; /* pfn -> base entries + (huge entries << 32) */
-    struct vmsim__radix slots;   /* slot << 5 | swap area -> entries that name it */
+    struct vmsim__radix slots;   /* vmsim__swp_slot_word -> entries that name it */
     uint64_t committed, tables, vdso_mapped, swap_entries;
     uint64_t vmas;
 };
@@ -111,7 +111,7 @@ static int check_slot(struct check *c, const struct vmsim__vma *v, uint64_t va, 
     const struct vmsim__vm *vm = c->vm;
     if (!vmsim__swp_is_swap(e) || vm->swap != &vm->cache_swap)
         return 0;
-    const uint64_t key = e.offset << 5 | e.type, n = vmsim__radix_get(&c->slots, key) + 1;
+    const uint64_t key = vmsim__swp_slot_word(e), n = vmsim__radix_get(&c->slots, key) + 1;
     if (n > vmsim__swap_users(vmsim__cache_swap(vm->cache), e))
         FAIL(c, "mm %u: entry at %" PRIx64 " is number %" PRIu64 " to name slot %" PRIu64 " of swap area %u", v->mm->id,
              va, n, e.offset, e.type);
