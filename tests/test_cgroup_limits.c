@@ -342,7 +342,7 @@ static void what_is_wrong_with_a_cgroup_is_told_with_its_place(void **state) {
 
 /* ---- random histories ---- */
 
-enum { GROUPS = 5, TASKS = 6, STEPS = 1200 };
+enum { GROUPS = 5, TASKS = 6, STEPS = 1500 };
 
 static struct {
     struct vmsim_machine *m;
@@ -377,11 +377,12 @@ static void some_memory(uint32_t id) {
 }
 
 static void random_write(uint32_t id) {
-    static const char *const files[] = {"memory.max",  "memory.high",      "memory.low",    "memory.min",
-                                        "memory.high", "memory.oom.group", "memory.reclaim"};
+    static const char *const files[] = {"memory.max",  "memory.high",      "memory.low",     "memory.min",
+                                        "memory.high", "memory.oom.group", "memory.reclaim", "memory.swap.max"};
     char value[24];
     const char *file = files[pick(VMSIM__COUNT(files))];
-    snprintf(value, sizeof value, "%llu", (unsigned long long)(pick(3) ? pick(4 * MIB) + 256 * 1024 : 1));
+    snprintf(value, sizeof value, "%llu",
+             (unsigned long long)(pick(3) || !strcmp(file, "memory.high") ? pick(4 * MIB) + 512 * 1024 : 1));
     vmsim_cgroup_write(st.m, alive(id) && pick(2) ? id : VMSIM_TASK_NONE, random_path(), file, pick(5) ? value : "max");
 }
 
@@ -413,8 +414,12 @@ static void random_step(void) {
         vmsim_task_write(st.m, *id, st.file[pick(3)], pick(8 * MIB), pick(256 * 1024));
         break;
     case 7:
-        if (!vmsim_task_fork(st.m, *id, NULL, &child) && child != VMSIM_TASK_NONE)
-            st.task[pick(TASKS)] = child;
+        if (!vmsim_task_fork(st.m, *id, NULL, &child) && child != VMSIM_TASK_NONE) {
+            uint32_t *other = &st.task[pick(TASKS)];
+            if (alive(*other))
+                vmsim_task_exit(st.m, *other);
+            *other = child;
+        }
         break;
     case 8:
         if (!pick(3))
@@ -426,7 +431,6 @@ static void random_step(void) {
     }
 }
 
-/* Tasks that are not in the list any more live on, and hold their memory. */
 static void random_cgroups_keep_their_accounts(void **state) {
     uint64_t seed = test_seed();
     (void)state;
@@ -437,8 +441,8 @@ static void random_cgroups_keep_their_accounts(void **state) {
         vmsim__rng_seed(&st.rng, seed + round);
         snprintf(text, sizeof text,
                  "machine: {cpus: 2, nodes: [{memory: 64MiB}, {memory: 32MiB}], kernel: '%s', transparent_hugepage: "
-                 "%s}\n",
-                 kernels[round % 2], round < 2 ? "never" : "always");
+                 "%s%s}\n",
+                 kernels[round % 2], round < 2 ? "never" : "always", round & 1 ? ", swap: [{size: 24MiB}]" : "");
         assert_int_equal(vmsim_config_create(&config), 0);
         assert_int_equal(vmsim_config_load_text(config, "test.yaml", text, strlen(text)), 0);
         assert_int_equal(vmsim_config_resolve(config), 0);
@@ -454,7 +458,7 @@ static void random_cgroups_keep_their_accounts(void **state) {
             assert_int_equal(vmsim_task_create(st.m, "t", i % 2, &st.task[i]), 0);
         for (unsigned i = 0; i < STEPS; i++) {
             random_step();
-            if (i % 16 == 0 && vmsim_machine_check(st.m))
+            if (i % 20 == 0 && vmsim_machine_check(st.m))
                 fail_msg("round %u, step %u: %s", round, i, vmsim_machine_error(st.m));
         }
         assert_int_equal(vmsim_machine_check(st.m), 0);

@@ -25,7 +25,7 @@ enum vmsim__wait_kind {
     VMSIM__WAIT_NONE,
     VMSIM__WAIT_LOCKED,    /* a page that is being read: `what` is its pfn; the end of the transfer */
     VMSIM__WAIT_WRITEBACK, /* a page that is being written: `what` is its pfn; the end of the transfer */
-    VMSIM__WAIT_THROTTLE,  /* held up by reclaim or dirty limits: `until` */
+    VMSIM__WAIT_THROTTLE,  /* held up: `until`; `what`: VMSIM__FOR_MEMORY, or 0: by dirty limits */
     VMSIM__WAIT_TIME,      /* nothing but `until` */
     VMSIM__WAIT_CHILD,     /* the exit of a child */
     VMSIM__WAIT_BARRIER,   /* other tasks of the workload; `what` is its number */
@@ -35,6 +35,7 @@ enum vmsim__wait_kind {
     VMSIM__WAIT_KINDS
 };
 #define VMSIM__TIME_NEVER UINT64_MAX
+#define VMSIM__FOR_MEMORY 1u
 
 struct vmsim__wait {
     uint8_t kind; /* enum vmsim__wait_kind */

@@ -69,8 +69,10 @@ static bool insert(struct vmsim__cache *c, struct vmsim__swp e, vmsim__pfn pfn, 
     return true;
 }
 
-/* A slot that is free keeps nothing. */
+/* A slot that is free keeps nothing, and nobody pays for it. */
 static void slot_freed(struct vmsim__cache *c, struct vmsim__swp e) {
+    vmsim__memcg_uncharge_swap(c->lru, vmsim__swap_memcg(c->swap, e), 1);
+    vmsim__swap_set_memcg(c->swap, e, VMSIM__MEMCG_ROOT);
     vmsim__radix_remove(&c->swapped[e.type], e.offset);
     tell_lists(c);
 }
@@ -104,10 +106,19 @@ bool vmsim__swap_cache_add(struct vmsim__cache *c, vmsim__pfn pfn, const struct 
     if (!c->swap || !vmsim__swap_take(c->swap, &r, &e)) {
         if (c->swap && c->swap->host_nomem)
             no_memory(c);
+        if (f->memcg)
+            vmsim__memcg_memory_event(vmsim__memcg_by_id(c->lru, f->memcg), VMSIM__MEMCG_SWAP_FAIL);
         return false;
     }
-    if (!insert(c, e, pfn, &old)) {
+    uint16_t payer;
+    if (!vmsim__memcg_charge_swap(c->lru, f->memcg, 1, &payer)) {
         vmsim__swap_uncached(c->swap, e);
+        return false;
+    }
+    vmsim__swap_set_memcg(c->swap, e, payer);
+    if (!insert(c, e, pfn, &old)) {
+        if (vmsim__swap_uncached(c->swap, e))
+            slot_freed(c, e);
         return false;
     }
     vmsim__folio_get(c->lru, pfn);
@@ -165,11 +176,8 @@ void vmsim__swap_cache_migrate(struct vmsim__cache *c, vmsim__pfn from, vmsim__p
 }
 
 bool vmsim__swap_cache_full(const struct vmsim__cache *c, vmsim__pfn pfn) {
-    const struct vmsim__memcg *m = vmsim__memcg_by_id(c->lru, vmsim__cache_frame(c, pfn)->memcg);
-    bool full = c->swap && vmsim__swap_is_full(c->swap);
-    for (; m && m->parent && !full; m = m->parent)
-        full = m->swap.usage * 2 >= vmsim__min64(m->swap.high, m->swap.max);
-    return full;
+    return c->swap &&
+           (vmsim__swap_is_full(c->swap) || vmsim__memcg_swap_full(c->lru, vmsim__cache_frame(c, pfn)->memcg));
 }
 
 /* ---- users of a slot ---- */

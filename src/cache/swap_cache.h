@@ -67,7 +67,7 @@ void vmsim__swap_io_done(struct vmsim__cache *c, uint64_t cookie, int status);
 
 /* Whoever brings pages in: where frames for them come from. */
 struct vmsim__swap_reader {
-    vmsim__pfn (*alloc)(void *context); /* refcount 1; VMSIM__PFN_NONE: none, or the present waits */
+    vmsim__pfn (*alloc)(void *context); /* refcount 1, charged to nobody; PFN_NONE: none, or the present waits */
     void *context;
     unsigned cpu;
 };

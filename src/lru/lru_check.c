@@ -182,3 +182,20 @@ int vmsim__lru_check(struct vmsim__lru *lru, struct vmsim__err *err) {
     vmsim__free(lru->alloc, k.own, lru->memcgs.count * sizeof *k.own);
     return rc;
 }
+
+size_t vmsim__memcg_ids(const struct vmsim__lru *lru) {
+    return lru->memcgs.count;
+}
+
+int vmsim__memcg_check_swap(const struct vmsim__lru *lru, const uint64_t *slots, struct vmsim__err *err) {
+    struct vmsim__memcg *root = lru->memcgs.at[VMSIM__MEMCG_ROOT];
+    for (struct vmsim__memcg *m = vmsim__memcg_next(root, root); m; m = vmsim__memcg_next(root, m)) {
+        uint64_t found = 0;
+        for (struct vmsim__memcg *at = m; at; at = vmsim__memcg_next(m, at))
+            found += slots[at->id];
+        if (found != m->swap.usage)
+            return vmsim__err_set(err, VMSIM_ECHECK, "cgroup %u: %llu slots of swap are charged, %llu found", m->id,
+                                  (unsigned long long)m->swap.usage, (unsigned long long)found);
+    }
+    return 0;
+}

@@ -78,6 +78,15 @@ static inline void vmsim__folio_stat_add(struct vmsim__lru *lru, const struct vm
         lru->memcgs.at[f->memcg]->lruvec[lru->mem->zones[vmsim__frame_zone(f)].node].stat[stat] += pages;
     }
 }
+/* A slot for a folio of the cgroup: *payer gets who pays, the nearest that is not removed (0: nobody). False: a limit
+ * refuses. Kernel: mem_cgroup_try_charge_swap. */
+bool vmsim__memcg_charge_swap(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, uint16_t *payer);
+void vmsim__memcg_uncharge_swap(struct vmsim__lru *lru, uint16_t payer, uint32_t pages);
+/* Has the cgroup, or one above it, used half of the swap that it may? Kernel: mem_cgroup_swap_full. */
+bool vmsim__memcg_swap_full(const struct vmsim__lru *lru, uint16_t memcg);
+/* Counts of slots by cgroup, `ids` of them, against the counters. 0 or VMSIM_ECHECK. */
+size_t vmsim__memcg_ids(const struct vmsim__lru *lru);
+int vmsim__memcg_check_swap(const struct vmsim__lru *lru, const uint64_t *slots, struct vmsim__err *err);
 /* Slots of swap that folios of the cgroup may still get. */
 uint64_t vmsim__memcg_swap_room(const struct vmsim__memcg *m);
 /* Slots of the machine, all and free, as whoever owns swap areas sees them. */

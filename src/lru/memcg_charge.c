@@ -59,7 +59,7 @@ static struct vmsim__memcg *of_counter(struct vmsim__page_counter *c) {
 /* Does the charge leave an ancestor above memory.high? The task pays for that when it returns to user mode. */
 static void note_high(const struct vmsim__memcg *m, uint32_t batch, struct vmsim__memcg_charge *t) {
     for (; m; m = m->parent) {
-        if (m->memory.usage > m->memory.high) {
+        if (m->memory.usage > m->memory.high || m->swap.usage > m->swap.high) {
             t->over_high = batch;
             return;
         }
@@ -246,4 +246,37 @@ void vmsim__memcg_migrate(struct vmsim__lru *lru, vmsim__pfn from, vmsim__pfn to
     VMSIM__ASSERT(!vmsim__frame_is(old, VMSIM__FRAME_LRU) && !vmsim__frame_is(new, VMSIM__FRAME_LRU));
     new->memcg = old->memcg;
     old->memcg = 0;
+}
+
+/* ---- slots of swap ---- */
+
+bool vmsim__memcg_charge_swap(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, uint16_t *payer) {
+    struct vmsim__memcg *m = vmsim__memcg_by_id(lru, memcg);
+    struct vmsim__page_counter *over;
+    VMSIM__ASSERT(m);
+    while (m->parent && !m->online)
+        m = m->parent;
+    *payer = m->id;
+    if (!m->parent || vmsim__page_counter_try_charge(&m->swap, pages, &over))
+        return true;
+    vmsim__memcg_memory_event(m, VMSIM__MEMCG_SWAP_MAX);
+    vmsim__memcg_memory_event(m, VMSIM__MEMCG_SWAP_FAIL);
+    return false;
+}
+
+void vmsim__memcg_uncharge_swap(struct vmsim__lru *lru, uint16_t payer, uint32_t pages) {
+    struct vmsim__memcg *m = vmsim__memcg_by_id(lru, payer);
+    if (payer == VMSIM__MEMCG_ROOT)
+        return;
+    VMSIM__ASSERT(m && m->swap.usage >= pages);
+    vmsim__page_counter_uncharge(&m->swap, pages);
+    vmsim__memcg_release_dead(m);
+}
+
+bool vmsim__memcg_swap_full(const struct vmsim__lru *lru, uint16_t memcg) {
+    for (const struct vmsim__memcg *m = vmsim__memcg_by_id(lru, memcg); m && m->parent; m = m->parent) {
+        if (m->swap.usage * 2 >= m->swap.high || m->swap.usage * 2 >= m->swap.max)
+            return true;
+    }
+    return false;
 }

@@ -151,7 +151,8 @@ static enum vmsim__work resume_rseq(struct vmsim_machine *m, struct vmsim__task 
     return VMSIM__WORK_MORE;
 }
 
-/* The way back to a program that was charged above memory.high. */
+/* What was charged above memory.high is paid for. The kernel does it before the reference that faulted is done, here it
+ * waits for that: reclaim could take its page, and again, for ever. */
 static enum vmsim__work pay_high(struct vmsim_machine *m, struct vmsim__task *t) {
     m->mem->now.time = m->cpus[t->cpu].now;
     const bool paid = vmsim__limit_pay_high(m, t);
@@ -206,7 +207,7 @@ static enum vmsim__work run_batch(struct vmsim_machine *m, struct vmsim__task *t
                                   uint64_t *physical, struct vmsim_access_result *r) {
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     enum vmsim__work how = t->rseq_due ? resume_rseq(m, t) : VMSIM__WORK_MORE;
-    if (VMSIM__UNLIKELY(t->over_high) && how == VMSIM__WORK_MORE && !t->fault.pending)
+    if (VMSIM__UNLIKELY(t->high_due) && how == VMSIM__WORK_MORE)
         how = pay_high(m, t);
     while (how == VMSIM__WORK_MORE && r->done < n && !r->stop) {
         if (!t->fault.pending) {
@@ -217,15 +218,17 @@ static enum vmsim__work run_batch(struct vmsim_machine *m, struct vmsim__task *t
             VMSIM__ASSERT(done <= n - r->done);
             r->done += done;
             t->faults = done ? 0 : t->faults;
+            t->high_due = t->over_high && (t->high_due || done);
             if (r->done == n)
                 break;
             meet_fault(t, &stop);
             if (c->now > m->horizon)
                 return VMSIM__WORK_CUT;
         }
-        how = handle_fault(m, t, r);
-        if (VMSIM__UNLIKELY(t->over_high) && how == VMSIM__WORK_MORE && !r->stop)
+        if (VMSIM__UNLIKELY(t->high_due))
             how = pay_high(m, t);
+        if (how == VMSIM__WORK_MORE)
+            how = handle_fault(m, t, r);
     }
     return how;
 }

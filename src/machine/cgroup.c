@@ -74,7 +74,8 @@ static struct vmsim__cgroup *record_of(struct vmsim_machine *m, const char *path
     if (number != VMSIM__NO_NAME)
         return at(m, number);
     struct vmsim__cgroup *c = vmsim__calloc(m->alloc, 1, sizeof *c);
-    if (c && vmsim__vec_reserve(m->alloc, &m->cgroups, m->cgroups.count + 1)) {
+    if (c && vmsim__psi_init(&c->psi, m->alloc, m->nr_cpus, m->mem->now.time) &&
+        vmsim__vec_reserve(m->alloc, &m->cgroups, m->cgroups.count + 1)) {
         number = vmsim__names_add(m->alloc, &m->cgroup_paths, path);
         if (number != VMSIM__NO_NAME) {
             VMSIM__ASSERT(number == m->cgroups.count);
@@ -83,6 +84,8 @@ static struct vmsim__cgroup *record_of(struct vmsim_machine *m, const char *path
             return c;
         }
     }
+    if (c)
+        vmsim__psi_fini(&c->psi, m->alloc);
     vmsim__free(m->alloc, c, sizeof *c);
     return NULL;
 }
@@ -105,6 +108,7 @@ int vmsim__cgroup_mkdir(struct vmsim_machine *m, const char *path) {
     if (!memcg)
         return no_memory(m);
     c->memcg = memcg;
+    vmsim__psi_reset(&c->psi, m->mem->now.time);
     c->parent = number;
     c->children = c->tasks = 0;
     parent->children++;
@@ -155,11 +159,15 @@ void vmsim__cgroup_leave(struct vmsim_machine *m, struct vmsim__task *t) {
 }
 
 static void move_task(struct vmsim_machine *m, struct vmsim__task *t, uint32_t cgroup) {
+    const unsigned flags = t->psi;
     VMSIM__ASSERT(cgroup < m->cgroups.count);
+    vmsim__psi_set(m, t, 0, m->mem->now.time);
     vmsim__cgroup_leave(m, t);
     vmsim__cgroup_enter(m, t, cgroup);
+    vmsim__psi_set(m, t, flags, m->mem->now.time);
     t->limit = (struct vmsim__limit){0};
     t->over_high = 0;
+    t->high_due = false;
     if (m->running == t)
         m->mem->now.memcg = t->memcg;
 }
@@ -192,8 +200,10 @@ int vmsim__cgroup_init(struct vmsim_machine *m) {
 }
 
 void vmsim__cgroup_fini(struct vmsim_machine *m) {
-    for (size_t i = 0; i < m->cgroups.count; i++)
+    for (size_t i = 0; i < m->cgroups.count; i++) {
+        vmsim__psi_fini(&m->cgroups.at[i]->psi, m->alloc);
         vmsim__free(m->alloc, m->cgroups.at[i], sizeof *m->cgroups.at[i]);
+    }
     vmsim__vec_fini(m->alloc, &m->cgroups);
     vmsim__names_fini(m->alloc, &m->cgroup_paths);
 }
@@ -221,8 +231,20 @@ static int check_one(struct vmsim_machine *m, uint32_t number) {
     return 0;
 }
 
+static int check_swap(struct vmsim_machine *m) {
+    const size_t ids = vmsim__memcg_ids(m->lru);
+    uint64_t *slots = m->swap ? vmsim__calloc(m->alloc, ids, sizeof *slots) : NULL;
+    if (!slots)
+        return m->swap ? vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a check of cgroups") : 0;
+    vmsim__swap_count_memcgs(m->swap, slots);
+    int err = vmsim__memcg_check_swap(m->lru, slots, &m->err);
+    vmsim__free(m->alloc, slots, ids * sizeof *slots);
+    return err;
+}
+
 int vmsim__cgroup_check(struct vmsim_machine *m) {
-    int err = 0;
+    int err = vmsim__psi_check(m);
+    err = err ? err : check_swap(m);
     for (uint32_t i = 0; !err && i < m->cgroups.count; i++)
         err = check_one(m, i);
     return err;

@@ -13,6 +13,7 @@
 #ifndef VMSIM__CGROUP_H
 #define VMSIM__CGROUP_H
 #include "base/vec.h"
+#include "machine/psi.h"
 #include "reclaim/vmscan.h"
 
 struct vmsim_machine;
@@ -28,6 +29,7 @@ struct vmsim__cgroup {
     uint32_t parent;            /* number */
     uint32_t children;          /* that are there */
     uint32_t tasks;             /* alive in it, not below */
+    struct vmsim__psi psi;      /* of it and all below; the root's is the machine's */
 };
 
 /* What a task does at a limit, kept over its waits: a charge, or what it owes for memory.high. */

@@ -15,7 +15,7 @@
 
 /* ---- numbers ---- */
 
-enum kind { USAGE, PEAK, LIMIT, EVENT, LOCAL, GROUP, BYTES, PAGES, HUGE, VM_EVENT, VM_SUM, KERNEL, NOTHING };
+enum kind { PRESSURE, USAGE, PEAK, LIMIT, EVENT, LOCAL, GROUP, BYTES, PAGES, HUGE, VM_EVENT, VM_SUM, KERNEL, NOTHING };
 enum limit { MEM_MIN, MEM_LOW, MEM_HIGH, MEM_MAX, SWAP_HIGH, SWAP_MAX };
 enum counter { MEMORY, SWAP };
 
@@ -33,6 +33,10 @@ enum counter { MEMORY, SWAP };
     }
 
 static const struct vmsim__cgroup_number numbers[] = {
+    {"memory.pressure", "some_us", PRESSURE, VMSIM__PSI_MEM_SOME, NULL},
+    {"memory.pressure", "full_us", PRESSURE, VMSIM__PSI_MEM_FULL, NULL},
+    {"io.pressure", "some_us", PRESSURE, VMSIM__PSI_IO_SOME, NULL},
+    {"io.pressure", "full_us", PRESSURE, VMSIM__PSI_IO_FULL, NULL},
     {"memory.current", NULL, USAGE, MEMORY, NULL},
     {"memory.peak", NULL, PEAK, MEMORY, NULL},
     {"memory.min", NULL, LIMIT, MEM_MIN, NULL},
@@ -146,6 +150,8 @@ uint64_t vmsim__cgroup_read(const struct vmsim_machine *m, uint32_t cgroup, cons
     if (!c)
         return 0;
     switch ((enum kind)n->kind) {
+    case PRESSURE:
+        return vmsim__psi_total(&m->cgroups.at[cgroup]->psi, (enum vmsim__psi_state)n->arg, m->mem->now.time) / 1000;
     case USAGE:
         return usage(c, n->arg) << shift;
     case PEAK:
@@ -188,6 +194,7 @@ static const struct vmsim__cgroup_file files[] = {
     {"memory.swap.current", false, false, NULL}, {"memory.swap.peak", false, false, "6.12"},
     {"memory.swap.high", false, true, NULL},     {"memory.swap.max", false, true, NULL},
     {"memory.swap.events", false, false, NULL},  {"memory.reclaim", true, true, NULL},
+    {"memory.pressure", true, false, NULL},      {"io.pressure", true, false, NULL},
 };
 
 const struct vmsim__cgroup_file *vmsim__cgroup_file_at(unsigned i) {
@@ -205,6 +212,10 @@ bool vmsim__cgroup_line(const struct vmsim_machine *m, uint32_t cgroup, const ch
         const struct vmsim__cgroup_number *n = &numbers[at];
         if (strcmp(n->file, file) != 0 || !is_there(m, n->since) || i--)
             continue;
+        if (n->kind == PRESSURE) {
+            vmsim__psi_line(&m->cgroups.at[cgroup]->psi, (enum vmsim__psi_state)n->arg, m->mem->now.time, text, size);
+            return true;
+        }
         const uint64_t value = vmsim__cgroup_read(m, cgroup, n);
         if (n->kind == LIMIT && value >> m->mem->page_shift == VMSIM__PAGE_COUNTER_MAX)
             snprintf(text, size, "max");
@@ -272,7 +283,7 @@ static int shrink_to(struct vmsim_machine *m, struct vmsim__memcg *c, struct vms
         vmsim__memcg_memory_event(c, VMSIM__MEMCG_OOM);
         if (!vmsim__memcg_out_of_memory(m, c, 0) || !m->running)
             break;
-        vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, 0, m->mem->now.time + JIFFY);
+        vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, VMSIM__FOR_MEMORY, m->mem->now.time + JIFFY);
         return -VMSIM__ERESTARTSYS;
     }
     return 0;

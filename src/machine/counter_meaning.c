@@ -269,7 +269,16 @@ static const struct row policies[] = {
     {"fallbacks", "", "answers of the policy that could not be: the mechanism decided"},
 };
 
+static const struct row pressure[] = {
+    {"some_us", "us", "in which some task was stalled"},
+    {"full_us", "us", "in which a task was stalled and none got on"},
+};
+
 static const struct row cgroups[] = {
+    {"memory.pressure.some_us", "us", "in which some task was stalled for memory"},
+    {"memory.pressure.full_us", "us", "in which a task was stalled for memory and none got on"},
+    {"io.pressure.some_us", "us", "in which some task waited for I/O"},
+    {"io.pressure.full_us", "us", "in which a task waited for I/O and none got on"},
     {"memory.current", "bytes", "charged to the group and its children"},
     {"memory.peak", "bytes", "most that ever was charged"},
     {"memory.min", "bytes", "protected from reclaim whatever comes"},
@@ -333,6 +342,7 @@ static const struct group {
     {"block.", devices, NULL, VMSIM__COUNT(devices), 0},
     {"thp.", folios, NULL, VMSIM__COUNT(folios), 0},
     {"policies.", policies, NULL, VMSIM__COUNT(policies), 0},
+    {"pressure.", pressure, NULL, VMSIM__COUNT(pressure), 0},
 };
 
 static const struct row *find(const struct row *rows, size_t count, const char *name) {

@@ -351,6 +351,25 @@ static bool add_policies(struct vmsim_machine *m) {
     return ok;
 }
 
+static uint64_t read_pressure(const struct vmsim_machine *m, uint32_t state, uint32_t b) {
+    (void)b;
+    return vmsim__psi_total(&m->cgroups.at[VMSIM__CGROUP_ROOT]->psi, (enum vmsim__psi_state)state, m->mem->now.time) /
+           1000;
+}
+
+static bool add_pressure(struct vmsim_machine *m) {
+    static const char *const names[] = {
+        [VMSIM__PSI_IO_SOME] = "pressure.io.some_us",
+        [VMSIM__PSI_IO_FULL] = "pressure.io.full_us",
+        [VMSIM__PSI_MEM_SOME] = "pressure.memory.some_us",
+        [VMSIM__PSI_MEM_FULL] = "pressure.memory.full_us",
+    };
+    bool ok = true;
+    for (uint32_t i = 0; i < VMSIM__COUNT(names); i++)
+        ok = ok && add(m, read_pressure, i, 0, "%s", names[i]);
+    return ok;
+}
+
 static uint64_t read_cgroup(const struct vmsim_machine *m, uint32_t number, uint32_t cgroup) {
     return vmsim__cgroup_read(m, cgroup, vmsim__cgroup_number_at(number));
 }
@@ -378,7 +397,8 @@ static bool take_back(struct vmsim_machine *m, size_t count) {
 /* Brings the table up to date: a task that has got another name since is counted under both, which read the same.
  * False: no host memory; what is there stays valid. */
 static bool build(struct vmsim_machine *m) {
-    if (!m->counters.count && !(add_vmstat(m) && add_memory(m) && add_devices(m) && add_cpus(m) && add_policies(m)))
+    if (!m->counters.count &&
+        !(add_vmstat(m) && add_memory(m) && add_devices(m) && add_cpus(m) && add_policies(m) && add_pressure(m)))
         return take_back(m, 0);
     for (; m->counted_cgroups < m->cgroups.count; m->counted_cgroups++) {
         size_t before = m->counters.count;

@@ -216,7 +216,9 @@ static enum vmsim__work run(void *context, struct vmsim__task *t) {
         } else if (k->sc.priority < 1) {
             begin(k);
         } else {
+            const uint64_t before = m->mem->now.time;
             how = balance_round(k);
+            vmsim__psi_stalled(m, before);
             vmsim__cpu_charge(m, t);
         }
         if (m->cpus[t->cpu].now >= m->until)

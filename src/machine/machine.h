@@ -19,6 +19,7 @@
 #include "cache/cache.h"
 #include "compact/compaction_policies.h"
 #include "machine/cgroup.h"
+#include "machine/psi.h"
 #include "machine/spec.h"
 #include "oom/oom.h"
 #include "reclaim/vmscan.h"
@@ -115,8 +116,11 @@ struct vmsim__task {
     struct vmsim__direct_reclaim reclaim;
     struct vmsim__limit limit; /* what it does at a limit of its cgroup */
     uint32_t over_high;        /* pages charged above memory.high that it has not paid for */
+    bool high_due;             /* it is to pay for them before it goes on */
     uint32_t cgroup;           /* number of its cgroup; 0: the root */
     uint16_t memcg;            /* whose memory cgroup pays; 0: nobody does */
+    uint16_t psi_cpu;          /* where it counts, as `psi` says (psi.h) */
+    uint8_t psi;
     int16_t oom_score_adj;
     bool oom_victim; /* chosen: it is about to die, and may use the reserves until then */
     struct vmsim__task_stats stats;

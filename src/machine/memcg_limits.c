@@ -47,7 +47,7 @@ static bool charge(struct vmsim_machine *m, struct vmsim__task *t, struct vmsim_
         l->charge.dying = t->oom_victim;
         switch (vmsim__memcg_try_charge(m->lru, l->memcg, l->pages, cpu, &l->charge)) {
         case VMSIM__CHARGE_OK:
-            t->over_high += l->charge.over_high;
+            t->over_high += t->memcg ? l->charge.over_high : 0;
             l->active = false;
             return true;
         case VMSIM__CHARGE_RECLAIM:
@@ -58,7 +58,7 @@ static bool charge(struct vmsim_machine *m, struct vmsim__task *t, struct vmsim_
             l->charge.killed = ask_for_a_victim(m, l);
             if (!l->charge.killed || t->oom_victim) /* its own death waits until the charge is refused */
                 break;
-            vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, 0, m->mem->now.time + JIFFY);
+            vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, VMSIM__FOR_MEMORY, m->mem->now.time + JIFFY);
             return false;
         case VMSIM__CHARGE_NOMEM:
             l->active = false;
@@ -154,10 +154,11 @@ bool vmsim__limit_pay_high(struct vmsim_machine *m, struct vmsim__task *t) {
             continue;
         }
         l->what = VMSIM__LIMIT_ASLEEP;
-        vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, 0, m->mem->now.time + jiffies * JIFFY);
+        vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, VMSIM__FOR_MEMORY, m->mem->now.time + jiffies * JIFFY);
         return false;
     }
     *l = (struct vmsim__limit){0};
     t->over_high = 0;
+    t->high_due = false;
     return true;
 }

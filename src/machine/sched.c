@@ -155,6 +155,18 @@ static bool waits_for_page(const struct vmsim__wait *w) {
     return w->kind == VMSIM__WAIT_LOCKED || w->kind == VMSIM__WAIT_WRITEBACK;
 }
 
+/* What a task that waits counts as: for I/O; for memory, if it was throttled for its sake or reads a page again that
+ * was here and in use (PSI's thrashing). */
+static unsigned stall_of(const struct vmsim_machine *m, const struct vmsim__wait *w) {
+    if (w->kind == VMSIM__WAIT_THROTTLE)
+        return w->what == VMSIM__FOR_MEMORY ? VMSIM__PSI_MEMSTALL : VMSIM__PSI_IOWAIT;
+    if (!waits_for_page(w))
+        return 0;
+    const struct vmsim__frame *f = vmsim__frame_at(&m->mem->frames, (vmsim__pfn)w->what);
+    const bool again = w->kind == VMSIM__WAIT_LOCKED && vmsim__frame_is(f, VMSIM__FRAME_WORKINGSET);
+    return VMSIM__PSI_IOWAIT | (again ? VMSIM__PSI_MEMSTALL : 0);
+}
+
 /* ---- waiting ---- */
 
 static struct vmsim__wait_bucket *bucket_of(struct vmsim_machine *m, uint64_t pfn) {
@@ -177,6 +189,7 @@ int vmsim__task_block(struct vmsim_machine *m, struct vmsim__task *t) {
         return no_memory(m);
     t->state = VMSIM__TASK_BLOCKED;
     t->rseq_due = t->rseq != 0; /* also where nobody else has its CPU meanwhile: the kernel's idle task does */
+    vmsim__psi_set(m, t, stall_of(m, &t->wait), t->since);
     if (waits_for_page(&t->wait)) {
         VMSIM__ASSERT(!t->held);
         t->held = (vmsim__pfn)t->wait.what;
@@ -230,6 +243,7 @@ int vmsim__task_wake(struct vmsim_machine *m, struct vmsim__task *t, uint64_t ti
     unlink_wait(m, t);
     t->wait = (struct vmsim__wait){0};
     t->state = VMSIM__TASK_RUNNABLE;
+    vmsim__psi_set(m, t, t->source.run ? VMSIM__PSI_RUNNING : 0, time);
     if (!t->source.run)
         return 0;
     place_woken(c, t, time);
@@ -268,6 +282,7 @@ int vmsim__page_wake(struct vmsim_machine *m, enum vmsim__wait_kind kind, uint64
 void vmsim__task_withdraw(struct vmsim_machine *m, struct vmsim__task *t) {
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     let_go(m, t);
+    vmsim__psi_set(m, t, 0, c->now);
     if (t->state == VMSIM__TASK_BLOCKED) {
         unlink_wait(m, t);
         t->wait = (struct vmsim__wait){0};
@@ -409,6 +424,7 @@ static int move(struct vmsim_machine *m, struct vmsim__cpu *c, struct vmsim__tas
     t->vruntime = m->cpus[t->cpu].min_vruntime;
     t->wait = (struct vmsim__wait){.kind = VMSIM__WAIT_CPU};
     t->state = VMSIM__TASK_BLOCKED;
+    vmsim__psi_set(m, t, 0, c->now);
     return vmsim__task_wake_at(m, t, c->now);
 }
 

@@ -76,7 +76,7 @@ static bool worth_trying(struct vmsim_machine *m, const struct vmsim__alloc_requ
 
 /* The allocation fails, and is tried again after `ns`. */
 static void wait_for(struct vmsim_machine *m, uint64_t ns) {
-    vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, 0, m->mem->now.time + ns);
+    vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, VMSIM__FOR_MEMORY, m->mem->now.time + ns);
 }
 
 /* Has a device finished something while the present was busy? Its interrupt would have come by now, and pages that were
@@ -86,7 +86,8 @@ static bool interrupted(const struct vmsim_machine *m) {
     return m->running && e && e->kind == VMSIM__EVENT_IO && e->time <= m->mem->now.time;
 }
 
-bool vmsim__reclaim_run(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
+/* Steps until it is done, or has to wait: false. */
+static bool run_steps(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
     for (;;) {
         const uint64_t before = sc->nr_scanned;
         enum vmsim__reclaim_outcome how = vmsim__reclaim_step(&m->vmscan, sc);
@@ -107,6 +108,13 @@ bool vmsim__reclaim_run(struct vmsim_machine *m, struct vmsim__scan_control *sc)
             return false;
         }
     }
+}
+
+bool vmsim__reclaim_run(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
+    const uint64_t begin = m->mem->now.time;
+    const bool done = run_steps(m, sc);
+    vmsim__psi_stalled(m, begin);
+    return done;
 }
 
 static uint64_t nodes_of(const struct vmsim__alloc_request *rq) {

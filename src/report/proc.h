@@ -81,7 +81,7 @@ int vmsim__proc_each_task(struct vmsim_machine *m, vmsim__proc_visit *visit, voi
 void vmsim__task_memory(const struct vmsim__task *t, struct vmsim__mm_status *out);
 vmsim__proc_render vmsim__task_maps, vmsim__task_smaps, vmsim__task_smaps_rollup;
 /* proc_cgroup.c */
-vmsim__proc_render vmsim__task_cgroup;
+vmsim__proc_render vmsim__task_cgroup, vmsim__pressure_io, vmsim__pressure_memory;
 int vmsim__proc_each_cgroup(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context);
 /* proc_sysfs.c */
 int vmsim__proc_each_sysfs(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context);

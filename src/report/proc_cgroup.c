@@ -15,6 +15,13 @@ static void memory_file(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
         vmsim__textbuf_printf(out, "%s\n", line);
 }
 
+/* The machine's is the root's. */
+static void pressure(struct vmsim_machine *m, struct vmsim__textbuf *out, const char *file) {
+    char line[VMSIM__CGROUP_LINE_MAX];
+    for (unsigned i = 0; vmsim__cgroup_line(m, VMSIM__CGROUP_ROOT, file, i, line, sizeof line); i++)
+        vmsim__textbuf_printf(out, "%s\n", line);
+}
+
 static void procs(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t cgroup) {
     VMSIM__ASSERT(cgroup < m->cgroups.count);
     for (size_t i = 0; i < m->tasks.count; i++) {
@@ -22,6 +29,16 @@ static void procs(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t 
         if (t->cgroup == cgroup && t->id == t->group && t->state != VMSIM__TASK_DEAD)
             vmsim__textbuf_printf(out, "%u\n", t->id + 1);
     }
+}
+
+void vmsim__pressure_io(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    (void)arg;
+    pressure(m, out, "io.pressure");
+}
+
+void vmsim__pressure_memory(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    (void)arg;
+    pressure(m, out, "memory.pressure");
 }
 
 void vmsim__task_cgroup(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t task) {

@@ -15,6 +15,7 @@ int vmsim__proc_each(struct vmsim_machine *m, vmsim__proc_visit *visit, void *co
         {"proc/diskstats", vmsim__proc_diskstats}, {"proc/loadavg", vmsim__proc_loadavg},
         {"proc/meminfo", vmsim__proc_meminfo},     {"proc/pagetypeinfo", vmsim__proc_pagetypeinfo},
         {"proc/stat", vmsim__proc_stat},           {"proc/swaps", vmsim__proc_swaps},
+        {"proc/pressure/io", vmsim__pressure_io},  {"proc/pressure/memory", vmsim__pressure_memory},
         {"proc/uptime", vmsim__proc_uptime},       {"proc/version", vmsim__proc_version},
         {"proc/vmstat", vmsim__proc_vmstat},       {"proc/zoneinfo", vmsim__proc_zoneinfo},
     };

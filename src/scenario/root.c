@@ -361,6 +361,8 @@ static int create_cgroups(struct vmsim_scenario *s) {
         snprintf(path, sizeof path, "workload.cgroups[%zu].path", i);
         if (make_cgroup(s->machine, decl[i].path))
             result = vmsim__config_error(s->config, path, "%s", vmsim_machine_error(s->machine));
+        if (vmsim__host_error(s->machine))
+            return VMSIM_ENOMEM;
     }
     for (size_t i = 0; !result && i < s->spec->workload.cgroups.count; i++) {
         const struct vmsim_param_pair *pair = decl[i].files.data;

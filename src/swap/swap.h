@@ -22,6 +22,7 @@
 struct vmsim__swap_cluster {
     uint32_t used; /* slots that are not free */
     uint32_t slot[VMSIM__SWAP_CLUSTER];
+    uint16_t memcg[VMSIM__SWAP_CLUSTER]; /* cgroup that pays for the slot; 0: none */
 };
 struct vmsim__swap_area {
     struct vmsim_swap_area seen; /* what policies see; slots: with the header, which is never free */
@@ -58,6 +59,11 @@ int vmsim__swap_on(struct vmsim__swap *s, const struct vmsim__swap_spec *spec, b
  * slots, cgroup, space, index, and neighbour with its area (a type). False: there are none, or no host memory. Kernel:
  * get_swap_pages. */
 bool vmsim__swap_take(struct vmsim__swap *s, const struct vmsim_swap_request *r, struct vmsim__swp *first);
+/* Which cgroup pays for the slot. Kernel: swap_cgroup_record, lookup_swap_cgroup_id. */
+void vmsim__swap_set_memcg(struct vmsim__swap *s, struct vmsim__swp e, uint16_t memcg);
+uint16_t vmsim__swap_memcg(const struct vmsim__swap *s, struct vmsim__swp e);
+/* Adds the slots that each cgroup pays for to `slots`, by id: for checks. */
+void vmsim__swap_count_memcgs(const struct vmsim__swap *s, uint64_t *slots);
 uint32_t vmsim__swap_users(const struct vmsim__swap *s, struct vmsim__swp e);
 bool vmsim__swap_is_cached(const struct vmsim__swap *s, struct vmsim__swp e);
 /* One more entry names the slot; one less: true when the slot is free now. Kernel: swap_duplicate, swap_free. */

@@ -226,6 +226,27 @@ static bool free_if_unused(struct vmsim__swap *s, struct vmsim__swp e) {
     return true;
 }
 
+void vmsim__swap_set_memcg(struct vmsim__swap *s, struct vmsim__swp e, uint16_t memcg) {
+    struct vmsim__swap_cluster *c = area_of(s, e)->cluster[e.offset / VMSIM__SWAP_CLUSTER];
+    VMSIM__ASSERT(c);
+    c->memcg[e.offset % VMSIM__SWAP_CLUSTER] = memcg;
+}
+
+uint16_t vmsim__swap_memcg(const struct vmsim__swap *s, struct vmsim__swp e) {
+    const struct vmsim__swap_cluster *c = area_of(s, e)->cluster[e.offset / VMSIM__SWAP_CLUSTER];
+    return c ? c->memcg[e.offset % VMSIM__SWAP_CLUSTER] : 0;
+}
+
+void vmsim__swap_count_memcgs(const struct vmsim__swap *s, uint64_t *slots) {
+    for (uint32_t i = 0; i < s->areas; i++) {
+        for (uint64_t c = 0; c < s->area[i]->clusters; c++) {
+            const struct vmsim__swap_cluster *k = s->area[i]->cluster[c];
+            for (uint32_t n = 0; k && n < VMSIM__SWAP_CLUSTER; n++)
+                slots[k->memcg[n]] += k->memcg[n] != 0;
+        }
+    }
+}
+
 uint32_t vmsim__swap_users(const struct vmsim__swap *s, struct vmsim__swp e) {
     return state_of(s, e) & ~VMSIM__SWAP_CACHED;
 }

@@ -50,7 +50,7 @@ static vmsim__pfn look_up(const struct swap_fault *s) {
 
 static vmsim__pfn alloc_page(void *context) {
     const struct swap_fault *s = context;
-    return vmsim__vma_alloc_folio(s->vma, s->va, VMSIM__GFP_HIGHUSER_MOVABLE, 0, s->cpu);
+    return vmsim__vma_alloc_uncharged(s->vma, s->va, VMSIM__GFP_HIGHUSER_MOVABLE, 0, s->cpu);
 }
 
 static vmsim__pfn fetch(struct swap_fault s, struct vmsim__swp e, uint64_t va, bool *fresh) {
