@@ -279,19 +279,17 @@ static VMSIM__NOINLINE vmsim__pfn alloc_walk(struct vmsim__mem *mem, const struc
 VMSIM__INLINE struct vmsim__zone *quick_zone(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
     const struct vmsim__node *node = &mem->nodes[rq->node];
     unsigned which = (rq->gfp & VMSIM__GFP_THISNODE) != 0, highest = mem->gfp_zone[rq->gfp & 15u];
-    unsigned at = node->first[which][highest];
-    if (VMSIM__UNLIKELY(rq->order || rq->nodemask || at >= node->zonelist_count[which]))
+    unsigned first = node->first_zone[which][highest];
+    if (VMSIM__UNLIKELY(rq->order || rq->nodemask || first == VMSIM__NO_ZONE))
         return NULL;
-    struct vmsim__zone *z = &mem->zones[node->zonelist[which][at]];
+    struct vmsim__zone *z = &mem->zones[first];
     uint64_t mark = z->boost + z->wmark[mem->kernel->pcp_high_auto ? VMSIM__WMARK_HIGH : VMSIM__WMARK_LOW];
     uint64_t reserve = z->lowmem_reserve[highest] + z->nr_reserved_highatomic + (uint64_t)z->stat[VMSIM__NR_FREE_CMA];
     bool above = (uint64_t)z->stat[VMSIM__NR_FREE_PAGES] > mark + reserve;
-    if (VMSIM__UNLIKELY(!above || z->flags & (VMSIM__ZONE_BOOSTED | VMSIM__ZONE_BELOW_HIGH)))
-        return NULL;
-    return VMSIM__LIKELY(!(rq->gfp & VMSIM__GFP_WRITE) || may_dirty(mem, z)) ? z : NULL;
+    return VMSIM__LIKELY(above && !(z->flags & (VMSIM__ZONE_BOOSTED | VMSIM__ZONE_BELOW_HIGH))) ? z : NULL;
 }
 
-vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
+VMSIM__INLINE vmsim__pfn alloc_quick(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
     struct vmsim__zone *z = quick_zone(mem, rq);
     if (VMSIM__UNLIKELY(!z))
         return alloc_walk(mem, rq);
@@ -305,6 +303,16 @@ vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_re
     count_numa(mem, z, z, rq->cpu);
     vmsim__frames_hand_out(pfn, vmsim__frame_of(mem, pfn), 0, 0);
     return pfn;
+}
+
+/* A page to be written: the quick way is open while its node may have more of them. */
+static VMSIM__NOINLINE vmsim__pfn alloc_write(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
+    const struct vmsim__zone *z = quick_zone(mem, rq);
+    return z && may_dirty(mem, z) ? alloc_quick(mem, rq) : alloc_walk(mem, rq);
+}
+
+vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
+    return VMSIM__UNLIKELY(rq->gfp & VMSIM__GFP_WRITE) ? alloc_write(mem, rq) : alloc_quick(mem, rq);
 }
 
 /* ---- Freeing ---- */

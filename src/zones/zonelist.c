@@ -69,6 +69,7 @@ static void fill_zonelist(struct vmsim__mem *mem, struct vmsim__node *node, unsi
         while (at < n && mem->zones[list[at]].type > t)
             at++;
         node->first[which][t] = (uint16_t)at;
+        node->first_zone[which][t] = at < n ? list[at] : VMSIM__NO_ZONE;
     }
 }
 

@@ -227,8 +227,9 @@ struct vmsim__node {
     uint8_t order_count;
     uint8_t order[VMSIM__MAX_NODES]; /* fallback order of nodes */
     uint16_t zonelist_count[2];
-    uint8_t *zonelist[2];                 /* zone indices: [0] FALLBACK, [1] NOFALLBACK (GFP_THISNODE) */
-    uint16_t first[2][VMSIM__ZONE_TYPES]; /* place in the zonelist of the first zone up to a type */
+    uint8_t *zonelist[2];                     /* zone indices: [0] FALLBACK, [1] NOFALLBACK (GFP_THISNODE) */
+    uint16_t first[2][VMSIM__ZONE_TYPES];     /* place in the zonelist of the first zone up to a type */
+    uint8_t first_zone[2][VMSIM__ZONE_TYPES]; /* its index; VMSIM__NO_ZONE: there is none */
     struct vmsim__hugetlb_pool hugetlb[VMSIM__HSTATES];
 };
 
