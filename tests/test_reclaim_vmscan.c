@@ -85,7 +85,8 @@ static void start(uint32_t frames) {
     pageout_says = VMSIM__PAGEOUT_SUCCESS;
     m.mem.totalram = frames;
     m.mem.nodes[0].order_count = 1;
-    v = (struct vmsim__vmscan){.lru = m.lru,
+    v = (struct vmsim__vmscan){.ops = &vmsim__linux_lru,
+                               .lru = m.lru,
                                .mem = &m.mem,
                                .kernel = vmsim__kernel_find("6.1"),
                                .swappiness = 60,

@@ -184,6 +184,7 @@ static enum vmsim__work balance_round(struct vmsim__kswapd *k) {
     const bool light = k->boost_left && k->sc.priority == VMSIM__DEF_PRIORITY - 2;
     k->sc.may_writepage = !k->boost_left || k->sc.priority < VMSIM__DEF_PRIORITY - 2;
     k->sc.may_swap = !k->boost_left;
+    vmsim__age_node(&m->vmscan, &k->sc, k->node);
     const uint64_t before = k->sc.nr_reclaimed;
     const bool scanned_enough = shrink(k);
     const uint64_t reclaimed = k->sc.nr_reclaimed - before;

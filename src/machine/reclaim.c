@@ -170,7 +170,8 @@ void vmsim__kthread_wake(struct vmsim_machine *m, struct vmsim__task *t, unsigne
 }
 
 int vmsim__reclaim_init(struct vmsim_machine *m) {
-    m->vmscan = (struct vmsim__vmscan){.lru = m->lru,
+    m->vmscan = (struct vmsim__vmscan){.ops = &vmsim__linux_lru,
+                                       .lru = m->lru,
                                        .mem = m->mem,
                                        .kernel = m->kernel,
                                        .swappiness = (unsigned)vmsim__vm_knobs(m->vm)->swappiness,

@@ -136,3 +136,6 @@ void vmsim__shrink_lruvec(struct vmsim__vmscan *v, struct vmsim__scan_control *s
     if (vmsim__lru_swap_slots(v->lru) && vmsim__inactive_is_low(lruvec, false))
         vmsim__shrink_active_list(v, sc, lruvec, false, VMSIM__SWAP_CLUSTER_MAX);
 }
+
+const struct vmsim__reclaim_ops vmsim__linux_lru = {
+    .name = "linux-lru", .prepare_node = vmsim__prepare_scan_count, .shrink_lruvec = vmsim__shrink_lruvec};

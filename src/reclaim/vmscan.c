@@ -97,7 +97,7 @@ static void shrink_memcgs(struct vmsim__vmscan *v, struct vmsim__scan_control *s
         vmsim__memcg_get(m);
         protect(m, target);
         if (!skip_protected(sc, m, target)) {
-            vmsim__shrink_lruvec(v, sc, &m->lruvec[node]);
+            v->ops->shrink_lruvec(v, sc, &m->lruvec[node]);
             if (v->hooks.shrink_slab)
                 sc->nr_reclaimed += v->hooks.shrink_slab(v->hooks.context, node, m->id, sc->priority, sc->cpu);
         }
@@ -142,7 +142,8 @@ bool vmsim__shrink_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
     const uint64_t before = sc->nr_reclaimed;
     memset(&sc->nr, 0, sizeof sc->nr);
     sc->throttle = VMSIM__THROTTLE_NONE;
-    vmsim__prepare_scan_count(v, sc, node);
+    if (v->ops->prepare_node)
+        v->ops->prepare_node(v, sc, node);
     shrink_memcgs(v, sc, node);
     judge_node(v, sc, node);
     if (sc->nr_reclaimed > before)

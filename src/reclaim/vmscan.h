@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's own reclaim ("linux-lru"): which pages of which lists are looked at, and what becomes of each.
+/* Reclaim: which pages of which lists are looked at, and what becomes of each.
  *
  *   direct, memcg limit:  vmsim__reclaim_step, until it is done     kswapd: vmsim__shrink_node, until it is done
  *                               |  one node a step
- *   shrink_node --- each cgroup of the subtree --- shrink_lruvec --- get_scan_count: how much of each list
- *                                                        |-- shrink_active_list     -> inactive
- *                                                        `-- shrink_inactive_list -- shrink_folio_list -> freed, kept
+ *   shrink_node --- each cgroup of the subtree --- ops->shrink_lruvec
+ *                                                        |
+ *            linux-lru: get_scan_count: how much of each list
+ *                          |-- shrink_active_list     -> inactive
+ *                          `-- shrink_inactive_list -- shrink_folio_list -> freed, kept
+ *
+ * What differs between ways of choosing pages stands in a small table (struct vmsim__reclaim_ops); rounds, priorities,
+ * protection, waits and what becomes of a page that was taken are the same for all.
  *
  * The lists, charges and shadows are lru/'s. What has to do with mappings, files, swap and devices is asked through
  * hooks, so that this mechanism is the same over all of them. It never waits: where the kernel would sleep, the step
@@ -33,6 +38,7 @@ struct vmsim__use {
 };
 
 struct vmsim__scan_control;
+struct vmsim__vmscan;
 
 /* What reclaim asks of the layers that know mappings, files and swap. `cpu` is the CPU on which reclaim runs. */
 struct vmsim__vmscan_hooks {
@@ -101,7 +107,21 @@ struct vmsim__scan_control {
     } nr;
 };
 
+/* A way of choosing pages. */
+struct vmsim__reclaim_ops {
+    const char *name;
+    /* A round over the node begins, for cgroup sc->target. NULL: there is nothing to prepare. */
+    void (*prepare_node)(const struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node);
+    /* Takes from the pages of one node and cgroup what is due at sc->priority; adds to sc->nr_reclaimed, nr_scanned. */
+    void (*shrink_lruvec)(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec);
+    /* Before each round of kswapd's over the node. NULL: nothing. */
+    void (*age_node)(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node);
+};
+/* Active and inactive lists. */
+extern const struct vmsim__reclaim_ops vmsim__linux_lru;
+
 struct vmsim__vmscan {
+    const struct vmsim__reclaim_ops *ops;
     struct vmsim__lru *lru;
     struct vmsim__mem *mem;
     const struct vmsim__kernel *kernel;
@@ -137,6 +157,12 @@ enum vmsim__reclaim_outcome {
 enum vmsim__reclaim_outcome vmsim__reclaim_step(struct vmsim__vmscan *v, struct vmsim__scan_control *sc);
 /* One round over a node; true: another is wanted (sc->throttle may ask for a wait before). Kernel: shrink_node. */
 bool vmsim__shrink_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node);
+/* kswapd, before it. Kernel: kswapd_age_node. */
+static inline void vmsim__age_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node) {
+    VMSIM__ASSERT(sc->kswapd && node < v->mem->nr_nodes);
+    if (v->ops->age_node)
+        v->ops->age_node(v, sc, node);
+}
 
 /* ---- parts, for their tests and for those who reclaim by other rules ---- */
 
