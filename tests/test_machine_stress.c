@@ -56,7 +56,7 @@ static struct storm {
     uint64_t **slot_owner;          /* where the content of shared memory stands meanwhile; NULL: private */
     uint64_t unknown;               /* an owner whose content the call in progress is about to change */
     bool writing;
-    uint64_t next_tag, page, base, step, killed, loads, swaps[2];
+    uint64_t next_tag, page, base, step, killed, loads, swaps[2], swapoffs;
     unsigned shift;
 } t;
 
@@ -576,6 +576,21 @@ static void do_file(struct task *k) {
     }
 }
 
+/* An area goes while it is in use, if memory suffices; later there is another. */
+static void do_swap(struct task *k) {
+    const struct vmsim__swap *s = t.m->swap;
+    const uint32_t areas = s->nr_seen;
+    mm_of(k)->privileged = true;
+    int64_t r = areas < 2 && pick(3)
+                    ? vmsim_task_swapon(t.m, k->id, NULL, (2 + pick(8)) << 20, (int)pick(4) - 1)
+                    : vmsim_task_swapoff(t.m, k->id, areas ? s->area[s->type[pick(areas)]]->name : "/none");
+    if (died(k))
+        return;
+    mm_of(k)->privileged = false;
+    assert_true(r == 0 || r == (areas ? -VMSIM__L_ENOMEM : -VMSIM__L_ENOENT));
+    t.swapoffs += s->nr_seen < areas;
+}
+
 static void do_driver(void) {
     static const char *const zones[] = {"any", "dma", "dma32", "movable"};
     bool fill = !pick(100); /* now and then until nothing is left */
@@ -645,6 +660,10 @@ static void step(void) {
             do_create();
         else if (!t.m->swap && !pick(20))
             do_driver();
+        return;
+    }
+    if (t.m->swap && !pick(250)) {
+        do_swap(k);
         return;
     }
     if (t.m->swap && pick(4)) {
@@ -771,9 +790,9 @@ static void storm(const char *arch, const char *kernel, unsigned cpus, unsigned 
         if (t.step % 50 == 0)
             check();
     }
-    print_message("%s: %llu loads compared, %llu spaces ended, %llu pages swapped out, %llu in\n", name,
+    print_message("%s: %llu loads compared, %llu spaces ended, %llu pages swapped out, %llu in, %llu areas off\n", name,
                   (unsigned long long)t.loads, (unsigned long long)t.killed, (unsigned long long)t.swaps[1],
-                  (unsigned long long)t.swaps[0]);
+                  (unsigned long long)t.swaps[0], (unsigned long long)t.swapoffs);
     end();
 }
 

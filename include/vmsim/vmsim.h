@@ -107,6 +107,16 @@ int64_t vmsim_task_mlock(struct vmsim_machine *machine, uint32_t task, uint64_t 
 /** munlock(2). */
 int64_t vmsim_task_munlock(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length);
 
+/** swapon(2): one more swap area, on `device` (NULL: the first) as a whole, or in a new file of `size` bytes on it (0:
+ * the device as a whole). `priority`: -1, or 0 to 32767. @return 0, -EPERM, -ENOENT (no such device), -EINVAL (too
+ * small), -EBUSY (the device, or a part of it, is in use), -ENOSPC. */
+int64_t vmsim_task_swapon(struct vmsim_machine *machine, uint32_t task, const char *device, uint64_t size,
+                          int priority);
+/** swapoff(2) of the area that /proc/swaps calls so, or that is this device as a whole. It reads back what is in the
+ * area, which takes time and memory; a file goes with it. @return 0, -EPERM, -ENOENT, -EINVAL (no area in use),
+ * -ENOMEM, -EIO; -ESRCH when the OOM killer took the task: the area is in use again then. */
+int64_t vmsim_task_swapoff(struct vmsim_machine *machine, uint32_t task, const char *area);
+
 /** mbind(2): a memory policy for [address, address + length).
  * @param mode  Linux's number: 0 default, 1 preferred, 2 bind, 3 interleave, 4 local, 5 preferred-many, 6 weighted
  *              interleave (kernels from 6.9 on); or'ed with MPOL_F_STATIC_NODES (0x8000), MPOL_F_RELATIVE_NODES

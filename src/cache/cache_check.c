@@ -151,7 +151,7 @@ static int check_swap_area(struct check *k, uint8_t type) {
 static int check_swap(struct check *k) {
     int rc = 0;
     for (uint8_t i = 0; k->c->swap && i < k->c->swap->areas && !rc; i++)
-        rc = check_swap_area(k, i);
+        rc = k->c->swap->area[i] ? check_swap_area(k, i) : 0;
     return rc;
 }
 

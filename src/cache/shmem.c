@@ -109,6 +109,27 @@ vmsim__pfn vmsim__shmem_swap_in(struct vmsim__cache *c, struct vmsim__file *f, u
     return pfn;
 }
 
+/* Begins anew after a wait: what has come back is not looked at again. */
+int vmsim__shmem_unuse(struct vmsim__cache *c, uint8_t type, unsigned cpu) {
+    struct vmsim__call *call = vmsim__now_call(&c->mem->now);
+    uint32_t id = 1;
+    if (call->error) { /* a page could not be read */
+        call->error = 0;
+        return -VMSIM__L_EIO;
+    }
+    for (struct vmsim__file *f; (f = vmsim__file_next(c, &id)) != NULL; id++) {
+        uint64_t entry, i = 0;
+        for (; f->swapped && (entry = vmsim__radix_next(&f->pages, &i)); i++) {
+            if (vmsim__entry_tag(entry) != VMSIM__ENTRY_SWAP || slot_of(entry).type != type)
+                continue;
+            if (vmsim__shmem_swap_in(c, f, i, NULL, false, cpu) == VMSIM__PFN_NONE)
+                return vmsim__now_waits(&c->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
+            call->readahead_pages = 0;
+        }
+    }
+    return 0;
+}
+
 void vmsim__shmem_drop_slots(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end,
                              unsigned cpu) {
     uint64_t entry;

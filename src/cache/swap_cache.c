@@ -35,6 +35,10 @@ static void tell_lists(const struct vmsim__cache *c) {
     vmsim__lru_set_swap(c->lru, c->swap->slots, c->swap->free);
 }
 
+void vmsim__cache_swap_changed(struct vmsim__cache *c) {
+    tell_lists(c);
+}
+
 /* ---- which page, which slot ---- */
 
 vmsim__pfn vmsim__swap_cache_page(const struct vmsim__cache *c, struct vmsim__swp e) {
@@ -199,6 +203,22 @@ void vmsim__swap_entry_zap(struct vmsim__cache *c, struct vmsim__swp e, unsigned
     VMSIM__ASSERT(pfn != VMSIM__PFN_NONE);
     if (!vmsim__folio_mapped(c->lru, pfn) || vmsim__swap_cache_full(c, pfn))
         vmsim__swap_cache_free(c, pfn, cpu);
+}
+
+int vmsim__swap_cache_unuse(struct vmsim__cache *c, uint8_t type, unsigned cpu) {
+    const struct vmsim__swap_area *a = c->swap->area[type];
+    for (uint64_t slot = 1; (slot = vmsim__swap_next_used(a, slot)) != 0; slot++) {
+        const vmsim__pfn pfn = vmsim__swap_cache_page(c, (struct vmsim__swp){.type = type, .offset = slot});
+        if (pfn == VMSIM__PFN_NONE || vmsim__swap_cache_free(c, pfn, cpu))
+            continue;
+        const uint32_t on_its_way = vmsim__cache_frame(c, pfn)->flags & (VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK);
+        if (!on_its_way)
+            continue;
+        vmsim__now_wait(&c->mem->now, on_its_way & VMSIM__FRAME_LOCKED ? VMSIM__WAIT_LOCKED : VMSIM__WAIT_WRITEBACK,
+                        pfn, VMSIM__TIME_NEVER);
+        return -VMSIM__ERESTARTSYS;
+    }
+    return 0;
 }
 
 uint64_t vmsim__cache_swapped(const struct vmsim__cache *c) {

@@ -19,6 +19,8 @@
 /* Once, before pages go to swap; `swap` and the knob vm.page-cluster must outlive the cache. */
 void vmsim__cache_set_swap(struct vmsim__cache *c, struct vmsim__swap *swap, const uint64_t *page_cluster);
 struct vmsim__swap *vmsim__cache_swap(const struct vmsim__cache *c); /* NULL: there is none */
+/* An area has come or gone. */
+void vmsim__cache_swap_changed(struct vmsim__cache *c);
 
 /* The page of a slot, if it is in the cache; VMSIM__PFN_NONE. */
 vmsim__pfn vmsim__swap_cache_page(const struct vmsim__cache *c, struct vmsim__swp e);
@@ -34,6 +36,12 @@ void vmsim__swap_cache_write(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cp
 /* A dirty page of a file in shared memory, which nobody maps, gets a slot, goes there, and leaves its file, where an
  * entry that names the slot takes its place. False: no slot, or no host memory. Kernel: shmem_writepage. */
 bool vmsim__shmem_write(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+/* Pages of an area that files in shared memory name come back. -ERESTARTSYS: to be entered again; -ENOMEM. Kernel:
+ * shmem_unuse. */
+int vmsim__shmem_unuse(struct vmsim__cache *c, uint8_t type, unsigned cpu);
+/* Pages that the cache alone keeps for an area give their slots back. -ERESTARTSYS: one is on its way. Kernel: the end
+ * of try_to_unuse. */
+int vmsim__swap_cache_unuse(struct vmsim__cache *c, uint8_t type, unsigned cpu);
 /* A new frame becomes the page of a slot that has none in the cache, and is asked for: LOCKED until it is there. The
  * caller's reference becomes the cache's. False: no host memory, the frame is the caller's still. Kernel: second half
  * of __read_swap_cache_async, swap_readpage. */

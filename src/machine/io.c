@@ -142,7 +142,9 @@ int vmsim__io_check(struct vmsim_machine *m) {
         for (struct vmsim__file *f; (f = vmsim__file_next(m->cache, &id)) != NULL; id++)
             sum += f->layout.device == d ? vmsim__layout_bytes(&f->layout) : 0;
         for (uint32_t a = 0; m->swap && a < m->swap->areas; a++)
-            sum += m->swap->area[a]->layout.device == d ? vmsim__layout_bytes(&m->swap->area[a]->layout) : 0;
+            sum += m->swap->area[a] && m->swap->area[a]->layout.device == d
+                       ? vmsim__layout_bytes(&m->swap->area[a]->layout)
+                       : 0;
         if (sum != vmsim__block_placed(m->block, d))
             err = vmsim__err_set(&m->err, VMSIM_ECHECK, "device %s: files and swap have %llu bytes of it, it gave %llu",
                                  vmsim__block_name(m->block, d), (unsigned long long)sum,

@@ -122,6 +122,7 @@ struct vmsim__task {
     uint16_t psi_cpu;          /* where it counts, as `psi` says (psi.h) */
     uint8_t psi;
     int16_t oom_score_adj;
+    bool oom_origin; /* it swaps an area off: the first to die when memory does not suffice */
     bool oom_victim; /* chosen: it is about to die, and may use the reserves until then */
     struct vmsim__task_stats stats;
     struct vmsim__mm_status last; /* address space as it was at exit */
@@ -341,6 +342,11 @@ int vmsim__io_event(struct vmsim_machine *m, const struct vmsim__event *e);
 
 /* swap.c: the areas of the description, as at boot. 0 or an error with its text. */
 int vmsim__swap_init(struct vmsim_machine *m);
+/* swapon(2), swapoff(2), as vmsim__call. `name`: as in /proc/swaps, or a device that is swap as a whole. */
+int64_t vmsim__swapon(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__swap_spec *spec);
+int64_t vmsim__swapoff(struct vmsim_machine *m, struct vmsim__task *t, const char *name);
+/* A task dies that was swapping an area off: the area is in use again. */
+void vmsim__swapoff_abandon(struct vmsim_machine *m, struct vmsim__task *t);
 
 /* ---- reclaim.c, kswapd.c, oom_kill.c, flusher.c ---- */
 

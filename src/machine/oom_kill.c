@@ -89,6 +89,16 @@ static void panic(struct vmsim_machine *m) {
     }
 }
 
+/* Whoever asks for memory that others have to give back for, as swapoff does, is not worth a program. Kernel:
+ * oom_task_origin, in oom_evaluate_task. */
+static int32_t origin(const struct vmsim_machine *m, const struct vmsim_oom_request *ask) {
+    for (uint32_t i = 0; i < ask->count; i++) {
+        if (vmsim__task_at(m, ask->candidate[i]->task)->oom_origin)
+            return (int32_t)i;
+    }
+    return VMSIM__OOM_NOBODY;
+}
+
 /* The policy's choice among the tasks of a cgroup (NULL: all) for the question `ask`; VMSIM__OOM_NOBODY also when the
  * host has no memory for it. */
 static int32_t choose(struct vmsim_machine *m, struct vmsim_oom_request ask, const struct vmsim__memcg *root,
@@ -111,6 +121,8 @@ static int32_t choose(struct vmsim_machine *m, struct vmsim_oom_request ask, con
     }
     if (vmsim__vm_knobs(m->vm)->oom_kill_allocating_task)
         chosen = vmsim__oom_allocating(&ask);
+    if (chosen == VMSIM__OOM_NOBODY)
+        chosen = origin(m, &ask);
     if (chosen == VMSIM__OOM_NOBODY)
         chosen = vmsim__oom_choose(&m->oom, &ask);
     *victim = chosen >= 0 ? vmsim__task_at(m, all[chosen].task) : NULL;

@@ -257,6 +257,8 @@ void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim
     vmsim__task_account(t, m->cpus[t->cpu].now);
     vmsim__task_withdraw(m, t);
     vmsim__call_over(&t->call);
+    if (VMSIM__UNLIKELY(t->oom_origin))
+        vmsim__swapoff_abandon(m, t);
     remember(t);
     vmsim__cpu_load(m, t);
     if (t->next_mm)

@@ -158,7 +158,7 @@ static void emit_machine(const struct view *v) {
     pages(v, "Cached", less(node_stat(v, VMSIM__NR_FILE_PAGES), node_stat(v, VMSIM__NR_SWAPCACHED) + buffers));
     emit_lists(v);
     pages(v, "SwapTotal", m->swap ? m->swap->slots : 0);
-    pages(v, "SwapFree", m->swap ? m->swap->free : 0);
+    pages(v, "SwapFree", m->swap ? m->swap->free + m->swap->unusing : 0);
     kb(v, "Zswap", 0);
     kb(v, "Zswapped", 0);
     pages(v, "Dirty", node_stat(v, VMSIM__NR_DIRTY));

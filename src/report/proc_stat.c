@@ -152,6 +152,8 @@ void vmsim__proc_swaps(struct vmsim_machine *m, struct vmsim__textbuf *out, uint
     vmsim__textbuf_puts(out, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
     for (uint32_t i = 0; m->swap && i < m->swap->areas; i++) {
         const struct vmsim__swap_area *a = m->swap->area[i];
+        if (!a)
+            continue;
         const uint64_t size = vmsim__pages_kb(m, a->seen.slots - 1);
         const uint64_t used = vmsim__pages_kb(m, a->seen.slots - 1 - a->seen.free);
         vmsim__textbuf_printf(out, "%-39s %s\t%llu\t%s%llu\t%s%d\n", a->name, a->partition ? "partition" : "file\t",

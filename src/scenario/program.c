@@ -697,6 +697,15 @@ static enum end do_cgroup(struct run *r) {
     return came_back(r, &d->result, result);
 }
 
+static enum end do_swap(struct run *r) {
+    if (vmsim__verb_of(r->step) == VMSIM__VERB_SWAPON) {
+        const struct vmsim__step_swapon *on = r->data;
+        return came_back(r, &on->result, vmsim__swapon(r->m, r->t, &on->area));
+    }
+    const struct vmsim__step_swapoff *off = r->data;
+    return came_back(r, &off->result, vmsim__swapoff(r->m, r->t, off->area));
+}
+
 static bool parse_numbers(const char *text, uint64_t a[6]) {
     VMSIM__ASSERT(text);
     memset(a, 0, 6 * sizeof *a);
@@ -785,6 +794,8 @@ static step_fn *const functions[VMSIM__VERBS] = {
     [VMSIM__VERB_CGROUP_REMOVE] = do_cgroup,
     [VMSIM__VERB_CGROUP_ATTACH] = do_cgroup,
     [VMSIM__VERB_CGROUP_WRITE] = do_cgroup,
+    [VMSIM__VERB_SWAPON] = do_swap,
+    [VMSIM__VERB_SWAPOFF] = do_swap,
 };
 
 /* The next step, or NULL at the end of the program; repeats are unwound here. A frame stays until its last step is

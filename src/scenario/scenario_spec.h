@@ -197,6 +197,14 @@ struct vmsim__step_cgroup { /* cgroup_create, cgroup_remove, cgroup_attach, cgro
     struct vmsim__step_result result;
     const char *cgroup, *file, *value;
 };
+struct vmsim__step_swapon {
+    struct vmsim__step_result result;
+    struct vmsim__swap_spec area;
+};
+struct vmsim__step_swapoff {
+    struct vmsim__step_result result;
+    const char *area;
+};
 struct vmsim__step_alloc_pages {
     const char *as, *zone;
     uint64_t order, count;
@@ -287,6 +295,8 @@ enum vmsim__verb {
     VMSIM__VERB_CGROUP_REMOVE,
     VMSIM__VERB_CGROUP_ATTACH,
     VMSIM__VERB_CGROUP_WRITE,
+    VMSIM__VERB_SWAPON,
+    VMSIM__VERB_SWAPOFF,
     VMSIM__VERBS
 };
 extern const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1];

@@ -318,6 +318,27 @@ static const struct vmsim_param cgroup_write_params[] = {
     STRING("value", value, "What is written: bytes, or max; of memory.oom.group 0 or 1."),
     {0}};
 #undef AT
+#define AT(f) offsetof(struct vmsim__step_swapon, f)
+static const struct vmsim_param swapon_params[] = {
+    RESULT,
+    OPT_STRING("device", area.device, "The storage device (machine.devices); absent: the first."),
+    SIZE("size", area.size, "0", "Size of a new swap file on it; 0: the device as a whole."),
+    {.name = "priority",
+     .type = VMSIM_PARAM_INT,
+     .offset = AT(area.priority),
+     .fallback = "-1",
+     .min = UINT64_MAX, /* -1 */
+     .max = VMSIM__SWAP_PRIORITY_MAX,
+     .doc = "As in `machine.swap`."},
+    {0},
+};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_swapoff, f)
+static const struct vmsim_param swapoff_params[] = {
+    RESULT,
+    STRING("area", area, "As /proc/swaps calls it (/dev/vdb, /swapfile), or the device that it is as a whole."),
+    {0}};
+#undef AT
 #define AT(f) offsetof(struct vmsim__step_alloc_pages, f)
 static const struct vmsim_param alloc_params[] = {
     RESULT,
@@ -448,6 +469,9 @@ const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
     STEP(CGROUP_ATTACH, "cgroup_attach", cgroup_params, vmsim__step_cgroup,
          "The task and its threads go there (cgroup.procs); what they have charged stays where it is."),
     STEP(CGROUP_WRITE, "cgroup_write", cgroup_write_params, vmsim__step_cgroup, "Writes a file of a control group."),
+    STEP(SWAPON, "swapon", swapon_params, vmsim__step_swapon, "swapon(2): one more swap area."),
+    STEP(SWAPOFF, "swapoff", swapoff_params, vmsim__step_swapoff,
+         "swapoff(2): reads back all that is in a swap area, which then is none."),
     [VMSIM__VERB_LRU_DRAIN] =
         {.tag = "lru_drain", .doc = "Empties all per-CPU LRU batches (lru_add_drain_all), so that counters are exact."},
 };

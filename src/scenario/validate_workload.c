@@ -341,6 +341,8 @@ static void check_step(struct check *c, const struct vmsim_param_variant *step, 
         check_error(c, &((const struct vmsim__step_alloc_pages *)d)->result, path);
         break;
     case VMSIM__VERB_BRK:
+    case VMSIM__VERB_SWAPON: /* what it cannot do is its result */
+    case VMSIM__VERB_SWAPOFF:
         check_error(c, d, path);
         break;
     case VMSIM__VERB_CREATE:

@@ -32,16 +32,24 @@ struct vmsim__swap_area {
     struct vmsim__swap_cluster **cluster; /* NULL: all of it is free */
     uint64_t clusters;
     uint64_t searched; /* no cluster before this one has a free slot */
+    bool off;          /* swapoff is at work: no slot of it is given any more (not SWP_WRITEOK) */
+    struct {
+        uint32_t task, mm; /* who empties it, and where it is: an address space, */
+        uint64_t va;       /* and an address there */
+    } unuse;               /* off */
 };
 struct vmsim__swap {
     struct vmsim__alloc *alloc;
     struct vmsim__block *block;
     unsigned page_shift;
-    struct vmsim__swap_area *area[VMSIM__SWP_AREAS]; /* by type */
+    struct vmsim__swap_area *area[VMSIM__SWP_AREAS]; /* by type; NULL: none */
+    uint32_t areas;                                  /* no type at or above has one */
     const struct vmsim_swap_area *seen[VMSIM__SWP_AREAS];
-    uint32_t areas;
+    uint8_t type[VMSIM__SWP_AREAS]; /* of those seen: areas that give slots, by type */
+    uint32_t nr_seen;
     int32_t next_priority; /* of the next area without one of its own: -2, -3, ... */
-    uint64_t slots, free;  /* of all areas, headers apart */
+    uint64_t slots, free;  /* of areas that give slots, headers apart */
+    uint64_t unusing;      /* slots in use of areas that are being swapped off */
     struct vmsim__swap_placement placement;
     uint64_t rotational; /* areas on disks that turn */
     uint64_t writing;    /* pages on their way out */
@@ -54,6 +62,18 @@ void vmsim__swap_destroy(struct vmsim__swap *s);
 /* swapon: one more area. `most`: slots that an entry of a page table can name. 0 or an error with its text. */
 int vmsim__swap_on(struct vmsim__swap *s, const struct vmsim__swap_spec *spec, bool raw, uint64_t most,
                    struct vmsim__err *err);
+/* The type of the area that is called so in /proc/swaps, or lies on this device as a whole; VMSIM__SWP_AREAS: none. */
+uint8_t vmsim__swap_find(const struct vmsim__swap *s, const char *name);
+/* swapoff begins: no more slots of the area are given. It comes back, behind all others of its kind; or it goes, when
+ * no slot of it is in use. Kernel: del_from_avail_list, reinsert_swap_info, the end of swapoff. */
+void vmsim__swap_withdraw(struct vmsim__swap *s, uint8_t type);
+void vmsim__swap_reinsert(struct vmsim__swap *s, uint8_t type);
+void vmsim__swap_off(struct vmsim__swap *s, uint8_t type);
+static inline uint64_t vmsim__swap_inuse(const struct vmsim__swap_area *a) {
+    return a->seen.slots - 1 - a->seen.free;
+}
+/* The first slot at or behind `from` that is in use; 0: none. Kernel: find_next_to_unuse. */
+uint64_t vmsim__swap_next_used(const struct vmsim__swap_area *a, uint64_t from);
 
 /* Takes r->slots consecutive slots for a page that enters the swap cache, and says the first. The asker fills in cpu,
  * slots, cgroup, space, index, and neighbour with its area (a type). False: there are none, or no host memory. Kernel:
@@ -73,9 +93,10 @@ bool vmsim__swap_put(struct vmsim__swap *s, struct vmsim__swp e);
  * put_swap_folio. */
 void vmsim__swap_cached(struct vmsim__swap *s, struct vmsim__swp e);
 bool vmsim__swap_uncached(struct vmsim__swap *s, struct vmsim__swp e);
-/* Is more than half of it in use? Then slots are not kept for pages that are in memory. Kernel: vm_swap_full. */
+/* Is more than half of it in use? Then slots are not kept for pages that are in memory. What is being swapped off
+ * counts as a lack, as it will need room elsewhere. Kernel: vm_swap_full. */
 static inline bool vmsim__swap_is_full(const struct vmsim__swap *s) {
-    return s->free * 2 < s->slots;
+    return s->free * 2 < s->slots + s->unusing * 2;
 }
 
 /* Does whoever writes a page now have to wait for a place in the device's queue? Kernel: blk_mq_get_tag sleeps; there

@@ -20,6 +20,19 @@ struct vmsim__swap *vmsim__swap_create(struct vmsim__alloc *alloc, struct vmsim_
     return s;
 }
 
+/* Policies see the areas that give slots. */
+static void show(struct vmsim__swap *s) {
+    s->nr_seen = 0;
+    while (s->areas && !s->area[s->areas - 1])
+        s->areas--;
+    for (uint32_t i = 0; i < s->areas; i++) {
+        if (!s->area[i] || s->area[i]->off)
+            continue;
+        s->seen[s->nr_seen] = &s->area[i]->seen;
+        s->type[s->nr_seen++] = (uint8_t)i;
+    }
+}
+
 static void free_area(struct vmsim__swap *s, struct vmsim__swap_area *a) {
     for (uint64_t c = 0; a->cluster && c < a->clusters; c++)
         vmsim__free(s->alloc, a->cluster[c], sizeof *a->cluster[c]);
@@ -32,7 +45,8 @@ void vmsim__swap_destroy(struct vmsim__swap *s) {
     if (!s)
         return;
     for (uint32_t i = 0; i < s->areas; i++)
-        free_area(s, s->area[i]);
+        if (s->area[i])
+            free_area(s, s->area[i]);
     vmsim__swap_placement_destroy(&s->placement);
     vmsim__free(s->alloc, s, sizeof *s);
 }
@@ -44,9 +58,16 @@ static int find_device(const struct vmsim__swap *s, const struct vmsim__swap_spe
     VMSIM__ASSERT(device);
     *device = spec->device ? vmsim__block_find(s->block, spec->device) : 0;
     if (*device == VMSIM__BLOCK_NO_DEVICE)
-        return vmsim__err_set(err, VMSIM_ECONFIG, "there is no device '%s'", spec->device);
+        return vmsim__err_set(err, VMSIM_ENOENT, "there is no device '%s'", spec->device);
     if (!spec->size && !spec->device)
-        return vmsim__err_set(err, VMSIM_ECONFIG, "give a size, or a device that is swap as a whole");
+        return vmsim__err_set(err, VMSIM_EINVAL, "give a size, or a device that is swap as a whole");
+    for (uint32_t i = 0; i < s->areas; i++) {
+        const struct vmsim__swap_area *a = s->area[i];
+        if (a && a->layout.device == *device && (a->partition || !spec->size))
+            return vmsim__err_set(err, VMSIM_ESTATE, "the device '%s' %s %s already",
+                                  vmsim__block_name(s->block, *device),
+                                  a->partition ? "is swap as a whole:" : "has the swap area", a->name);
+    }
     return 0;
 }
 
@@ -57,27 +78,28 @@ static int place(struct vmsim__swap *s, struct vmsim__swap_area *a, uint64_t byt
     if (e == VMSIM_ENOMEM)
         return vmsim__err_set(err, e, "no memory for the place of a swap area");
     if (e)
-        return vmsim__err_set(err, VMSIM_ECONFIG, "the device '%s' has no room for %llu bytes of swap",
+        return vmsim__err_set(err, a->partition ? VMSIM_ESTATE : VMSIM_ELIMIT,
+                              "the device '%s' has no room for %llu bytes of swap",
                               vmsim__block_name(s->block, a->layout.device), (unsigned long long)bytes);
     return 0;
 }
 
-static int set_up(struct vmsim__swap *s, struct vmsim__swap_area *a, const struct vmsim__swap_spec *spec, bool raw,
-                  uint64_t most, struct vmsim__err *err) {
+static int set_up(struct vmsim__swap *s, struct vmsim__swap_area *a, uint8_t type, const struct vmsim__swap_spec *spec,
+                  bool raw, uint64_t most, struct vmsim__err *err) {
     const struct vmsim__block_params *device = vmsim__block_params(s->block, a->layout.device);
     uint64_t bytes = spec->size ? spec->size : device->size;
     bytes = vmsim__align_down(bytes, UINT64_C(1) << s->page_shift);
     if (bytes < VMSIM__SWAP_SIZE_MIN || bytes >> s->page_shift < 2)
-        return vmsim__err_set(err, VMSIM_ECONFIG, "%llu bytes are too little for swap: %llu at least",
+        return vmsim__err_set(err, VMSIM_EINVAL, "%llu bytes are too little for swap: %llu at least",
                               (unsigned long long)bytes, (unsigned long long)VMSIM__SWAP_SIZE_MIN);
+    a->partition = !spec->size;
     int e = place(s, a, bytes, raw, err);
     if (e)
         return e;
-    a->partition = !spec->size;
     if (a->partition)
         snprintf(a->name, sizeof a->name, "/dev/%s", spec->device);
     else
-        snprintf(a->name, sizeof a->name, s->areas ? "/swapfile%u" : "/swapfile", s->areas);
+        snprintf(a->name, sizeof a->name, type ? "/swapfile%u" : "/swapfile", type);
     a->seen = (struct vmsim_swap_area){.size = sizeof a->seen,
                                        .priority = spec->priority < 0 ? s->next_priority-- : (int32_t)spec->priority,
                                        .rotational = device->rotational != 0,
@@ -92,8 +114,11 @@ static int set_up(struct vmsim__swap *s, struct vmsim__swap_area *a, const struc
 int vmsim__swap_on(struct vmsim__swap *s, const struct vmsim__swap_spec *spec, bool raw, uint64_t most,
                    struct vmsim__err *err) {
     uint32_t device;
-    if (s->areas == VMSIM__SWP_AREAS)
-        return vmsim__err_set(err, VMSIM_ECONFIG, "Linux has no more than %u swap areas", VMSIM__SWP_AREAS);
+    uint8_t type = 0;
+    while (type < VMSIM__SWP_AREAS && s->area[type])
+        type++;
+    if (type == VMSIM__SWP_AREAS)
+        return vmsim__err_set(err, VMSIM_ENOSYS, "Linux has no more than %u swap areas", VMSIM__SWP_AREAS);
     int e = find_device(s, spec, &device, err);
     if (e)
         return e;
@@ -101,7 +126,7 @@ int vmsim__swap_on(struct vmsim__swap *s, const struct vmsim__swap_spec *spec, b
     if (!a)
         return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a swap area");
     a->layout.device = device;
-    e = set_up(s, a, spec, raw, most, err);
+    e = set_up(s, a, type, spec, raw, most, err);
     if (e) {
         free_area(s, a);
         return e;
@@ -109,15 +134,76 @@ int vmsim__swap_on(struct vmsim__swap *s, const struct vmsim__swap_spec *spec, b
     s->slots += a->seen.free;
     s->free += a->seen.free;
     s->rotational += a->seen.rotational;
-    s->seen[s->areas] = &a->seen;
-    s->area[s->areas++] = a;
+    s->area[type] = a;
+    s->areas = type >= s->areas ? type + 1u : s->areas;
+    show(s);
+    return 0;
+}
+
+/* ---- swapoff ---- */
+
+uint8_t vmsim__swap_find(const struct vmsim__swap *s, const char *name) {
+    for (uint8_t i = 0; i < s->areas; i++) {
+        const struct vmsim__swap_area *a = s->area[i];
+        if (a &&
+            (!strcmp(a->name, name) || (a->partition && !strcmp(vmsim__block_name(s->block, a->layout.device), name))))
+            return i;
+    }
+    return VMSIM__SWP_AREAS;
+}
+
+/* Areas without a priority of their own close up, so that the next one is the last again. */
+void vmsim__swap_withdraw(struct vmsim__swap *s, uint8_t type) {
+    struct vmsim__swap_area *gone = s->area[type];
+    VMSIM__ASSERT(gone && !gone->off);
+    gone->off = true;
+    s->slots -= gone->seen.slots - 1;
+    s->free -= gone->seen.free;
+    s->unusing += vmsim__swap_inuse(gone);
+    for (uint32_t i = 0; gone->seen.priority < 0 && i < s->areas; i++)
+        if (s->area[i] && s->area[i]->seen.priority < gone->seen.priority)
+            s->area[i]->seen.priority++;
+    s->next_priority += gone->seen.priority < 0;
+    show(s);
+}
+
+void vmsim__swap_reinsert(struct vmsim__swap *s, uint8_t type) {
+    struct vmsim__swap_area *back = s->area[type];
+    VMSIM__ASSERT(back && back->off && s->unusing >= vmsim__swap_inuse(back));
+    back->off = false;
+    s->slots += back->seen.slots - 1;
+    s->free += back->seen.free;
+    s->unusing -= vmsim__swap_inuse(back);
+    if (back->seen.priority < 0)
+        back->seen.priority = s->next_priority--;
+    show(s);
+}
+
+void vmsim__swap_off(struct vmsim__swap *s, uint8_t type) {
+    struct vmsim__swap_area *a = s->area[type];
+    VMSIM__ASSERT(a && a->off && !vmsim__swap_inuse(a));
+    s->rotational -= a->seen.rotational;
+    s->area[type] = NULL;
+    free_area(s, a);
+    show(s);
+}
+
+uint64_t vmsim__swap_next_used(const struct vmsim__swap_area *a, uint64_t from) {
+    for (uint64_t slot = from; slot < a->seen.slots; slot++) {
+        const struct vmsim__swap_cluster *c = a->cluster[slot / VMSIM__SWAP_CLUSTER];
+        if (!c || !c->used)
+            slot |= VMSIM__SWAP_CLUSTER - 1;
+        else if (c->slot[slot % VMSIM__SWAP_CLUSTER])
+            return slot;
+    }
     return 0;
 }
 
 /* ---- slots ---- */
 
 static struct vmsim__swap_area *area_of(const struct vmsim__swap *s, struct vmsim__swp e) {
-    VMSIM__ASSERT(e.type < s->areas && e.offset > 0 && e.offset < s->area[e.type]->seen.slots);
+    VMSIM__ASSERT(e.type < s->areas && s->area[e.type]);
+    VMSIM__ASSERT(e.offset > 0 && e.offset < s->area[e.type]->seen.slots);
     return s->area[e.type];
 }
 
@@ -192,24 +278,36 @@ static bool take(struct vmsim__swap *s, struct vmsim__swap_area *a, uint64_t slo
     return true;
 }
 
+/* What a policy is told: areas by their place among those that it sees. */
+static struct vmsim_swap_request as_seen(const struct vmsim__swap *s, const struct vmsim_swap_request *r) {
+    struct vmsim_swap_request asked = *r;
+    uint32_t place = 0;
+    while (place < s->nr_seen && s->type[place] != r->neighbour_area)
+        place++;
+    asked.size = sizeof asked;
+    asked.count = s->nr_seen;
+    asked.area = s->seen;
+    asked.neighbour_area = place;
+    asked.neighbour = place < s->nr_seen ? r->neighbour : UINT64_MAX;
+    return asked;
+}
+
 /* The policy's place; where it has no such run (free slots, but not side by side), any area that has one. */
 bool vmsim__swap_take(struct vmsim__swap *s, const struct vmsim_swap_request *r, struct vmsim__swp *first) {
-    struct vmsim_swap_request asked = *r;
+    const struct vmsim_swap_request asked = as_seen(s, r);
     struct vmsim_swap_place where;
-    asked.size = sizeof asked;
-    asked.count = s->areas;
-    asked.area = s->seen;
     VMSIM__ASSERT(r->slots > 0 && r->slots <= VMSIM__SWAP_CLUSTER);
     if (!vmsim__swap_place(&s->placement, &asked, &where))
         return false;
-    uint64_t slot = find_run(s->area[where.area], where.slot, r->slots);
-    for (uint32_t i = 0; !slot && i < s->areas; i++) {
-        where.area = i;
-        slot = find_run(s->area[i], 0, r->slots);
+    uint8_t type = s->type[where.area];
+    uint64_t slot = find_run(s->area[type], where.slot, r->slots);
+    for (uint32_t i = 0; !slot && i < s->nr_seen; i++) {
+        type = s->type[i];
+        slot = find_run(s->area[type], 0, r->slots);
     }
-    if (!slot || !take(s, s->area[where.area], slot, r->slots))
+    if (!slot || !take(s, s->area[type], slot, r->slots))
         return false;
-    *first = (struct vmsim__swp){.type = (uint8_t)where.area, .offset = slot};
+    *first = (struct vmsim__swp){.type = type, .offset = slot};
     return true;
 }
 
@@ -222,7 +320,10 @@ static bool free_if_unused(struct vmsim__swap *s, struct vmsim__swp e) {
     a->cluster[c]->used--;
     a->searched = vmsim__min64(a->searched, c);
     a->seen.free++;
-    s->free++;
+    if (a->off)
+        s->unusing--;
+    else
+        s->free++;
     return true;
 }
 
@@ -239,7 +340,7 @@ uint16_t vmsim__swap_memcg(const struct vmsim__swap *s, struct vmsim__swp e) {
 
 void vmsim__swap_count_memcgs(const struct vmsim__swap *s, uint64_t *slots) {
     for (uint32_t i = 0; i < s->areas; i++) {
-        for (uint64_t c = 0; c < s->area[i]->clusters; c++) {
+        for (uint64_t c = 0; s->area[i] && c < s->area[i]->clusters; c++) {
             const struct vmsim__swap_cluster *k = s->area[i]->cluster[c];
             for (uint32_t n = 0; k && n < VMSIM__SWAP_CLUSTER; n++)
                 slots[k->memcg[n]] += k->memcg[n] != 0;
@@ -322,7 +423,7 @@ static int check_area(const struct vmsim__swap *s, const struct vmsim__swap_area
 uint64_t vmsim__swap_entries(const struct vmsim__swap *s) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < s->areas; i++) {
-        for (uint64_t c = 0; c < s->area[i]->clusters; c++) {
+        for (uint64_t c = 0; s->area[i] && c < s->area[i]->clusters; c++) {
             for (uint32_t n = 0; s->area[i]->cluster[c] && n < VMSIM__SWAP_CLUSTER; n++)
                 sum += s->area[i]->cluster[c]->slot[n] & ~VMSIM__SWAP_CACHED;
         }
@@ -331,17 +432,20 @@ uint64_t vmsim__swap_entries(const struct vmsim__swap *s) {
 }
 
 int vmsim__swap_check(const struct vmsim__swap *s, struct vmsim__err *err) {
-    uint64_t slots = 0, free = 0;
+    uint64_t slots = 0, free = 0, unusing = 0;
     for (uint32_t i = 0; i < s->areas; i++) {
-        int e = check_area(s, s->area[i], err);
+        const struct vmsim__swap_area *a = s->area[i];
+        int e = a ? check_area(s, a, err) : 0;
         if (e)
             return e;
-        slots += s->area[i]->seen.slots - 1;
-        free += s->area[i]->seen.free;
+        unusing += a && a->off ? vmsim__swap_inuse(a) : 0;
+        slots += a && !a->off ? a->seen.slots - 1 : 0;
+        free += a && !a->off ? a->seen.free : 0;
     }
-    if (slots != s->slots || free != s->free)
-        return vmsim__err_set(err, VMSIM_ECHECK, "swap: %llu of %llu slots free, areas say %llu of %llu",
-                              (unsigned long long)s->free, (unsigned long long)s->slots, (unsigned long long)free,
-                              (unsigned long long)slots);
+    if (slots != s->slots || free != s->free || unusing != s->unusing)
+        return vmsim__err_set(err, VMSIM_ECHECK,
+                              "swap: %llu of %llu slots free, %llu to unuse; areas: %llu of %llu, %llu",
+                              (unsigned long long)s->free, (unsigned long long)s->slots, (unsigned long long)s->unusing,
+                              (unsigned long long)free, (unsigned long long)slots, (unsigned long long)unusing);
     return 0;
 }

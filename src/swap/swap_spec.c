@@ -20,7 +20,7 @@ const struct vmsim_param vmsim__swap_spec_params[] = {
      .offset = offsetof(struct vmsim__swap_spec, priority),
      .fallback = "-1",
      .min = UINT64_MAX, /* -1 */
-     .max = 32767,
+     .max = VMSIM__SWAP_PRIORITY_MAX,
      .doc = "As swapon's: areas of the highest that has room are used, those of the same in turn. -1: below those "
             "named before, as Linux gives -2, -3, and so on."},
     {0},

@@ -16,6 +16,7 @@ struct vmsim__swap_spec {
     uint64_t size;      /* bytes; 0: the whole device */
     int64_t priority;   /* 0 .. 32767; -1: below those before it */
 };
+#define VMSIM__SWAP_PRIORITY_MAX 32767
 #define VMSIM__SWAP_SIZE_MIN UINT64_C(40960) /* mkswap refuses less than ten pages */
 
 extern const struct vmsim_param vmsim__swap_spec_params[];

@@ -88,7 +88,7 @@ uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm) {
 
 /* Kernel: __vm_enough_memory. Mode 0 refuses only what could never fit; mode 2 keeps a reserve for root, and one of
  * at most 1/32 of the process for the user to recover with. */
-static bool enough_memory(const struct vmsim__mm *mm, uint64_t pages) {
+bool vmsim__mm_enough_memory(const struct vmsim__mm *mm, uint64_t pages) {
     const struct vmsim__vm *vm = mm->vm;
     if (vm->spec.overcommit_memory == 1)
         return true;
@@ -104,7 +104,7 @@ static bool enough_memory(const struct vmsim__mm *mm, uint64_t pages) {
 
 bool vmsim__commit(struct vmsim__mm *mm, uint64_t pages) {
     VMSIM__ASSERT(pages < (UINT64_C(1) << 62));
-    if (!enough_memory(mm, pages))
+    if (!vmsim__mm_enough_memory(mm, pages))
         return false;
     mm->vm->committed += (int64_t)pages;
     return true;

@@ -129,10 +129,10 @@ static bool read_around(const struct swap_fault *s) {
 
 /* ---- the fault ---- */
 
+/* Kernel: swapin_readahead. */
 static vmsim__pfn read_in(struct swap_fault *s) {
     struct vmsim__cache *c = s->vm->cache;
     bool fresh;
-    vmsim__swap_count_major(c);
     const bool read = by_address(s->vm)
                           ? read_around(s)
                           : vmsim__swap_read_cluster(c, s->e, &(struct vmsim__swap_reader){alloc_page, s, s->cpu});
@@ -153,8 +153,10 @@ static enum vmsim__fault_outcome swap_in(void *context, struct vmsim__vma *v, ui
     if (error)
         return VMSIM__FAULT_SIGBUS;
     vmsim__pfn pfn = look_up(&s);
-    if (pfn == VMSIM__PFN_NONE)
+    if (pfn == VMSIM__PFN_NONE) {
+        vmsim__swap_count_major(vm->cache);
         pfn = read_in(&s);
+    }
     if (pfn == VMSIM__PFN_NONE)
         return VMSIM__FAULT_OOM;
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
@@ -167,6 +169,85 @@ static enum vmsim__fault_outcome swap_in(void *context, struct vmsim__vma *v, ui
         vmsim__lru_drain_cpu(vm->lru, cpu);
     vmsim__folio_get(vm->lru, pfn);
     return vmsim__swap_map(v, va, entry, pfn, true, write, cpu);
+}
+
+/* ---- swapoff ---- */
+
+/* The page of an entry, when nothing is on its way to it or from it. PFN_NONE: *rc says why, 0: nobody uses the slot
+ * any more. */
+static vmsim__pfn settled(struct swap_fault *s, int *rc) {
+    struct vmsim__now *now = &s->vm->mem->now;
+    vmsim__pfn pfn = look_up(s);
+    if (pfn == VMSIM__PFN_NONE)
+        pfn = read_in(s);
+    const uint32_t flags = pfn == VMSIM__PFN_NONE ? 0 : vmsim__vm_frame(s->vm, pfn)->flags;
+    if (flags & (VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK))
+        vmsim__now_wait(now, flags & VMSIM__FRAME_LOCKED ? VMSIM__WAIT_LOCKED : VMSIM__WAIT_WRITEBACK, pfn,
+                        VMSIM__TIME_NEVER);
+    *rc = -VMSIM__ERESTARTSYS;
+    if (vmsim__now_waits(now))
+        return VMSIM__PFN_NONE;
+    *rc = pfn == VMSIM__PFN_NONE && vmsim__swap_users(vmsim__cache_swap(s->vm->cache), s->e) ? -VMSIM__L_ENOMEM : 0;
+    return pfn;
+}
+
+/* What could not be read is lost to whoever uses it, but to nobody else. Kernel: unuse_pte, of a page that is not up to
+ * date. */
+static void poison(const struct swap_fault *s, const struct vmsim__pt_slot *slot, struct vmsim__pte pte) {
+    const struct vmsim__swp marker = {.type = VMSIM__SWP_MARKER, .offset = VMSIM__MARKER_POISONED};
+    const struct vmsim__pt_format *f = s->vm->format;
+    vmsim__pt_set(f, slot, vmsim__swp_pte(f, marker, pte.flags & VMSIM__PTE_SOFT_DIRTY));
+    vmsim__rss_add(s->vma->mm, VMSIM__RSS_SWAP, -1);
+    vmsim__swap_entry_put(s->vm->cache, s->e);
+}
+
+/* One entry gets its page back, which nobody has used for that. Kernel: unuse_pte_range, unuse_pte. */
+static int unuse_entry(struct vmsim__vma *v, uint64_t va, const struct vmsim__pt_slot *at, struct vmsim__pte pte,
+                       unsigned cpu) {
+    struct vmsim__vm *vm = v->mm->vm;
+    struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
+    struct swap_fault s = {.vm = vm, .vma = v, .va = va, .e = vmsim__swp_of(pte), .cpu = cpu};
+    struct vmsim__pt_slot slot;
+    int rc = 0;
+    if (call->error) {
+        call->error = 0;
+        poison(&s, at, pte);
+        return 0;
+    }
+    const vmsim__pfn pfn = settled(&s, &rc);
+    if (pfn == VMSIM__PFN_NONE)
+        return rc;
+    call->readahead_pages = 0;
+    vmsim__folio_get(vm->lru, pfn);
+    vmsim__swap_map(v, va, pte, pfn, true, false, cpu);
+    if (vmsim__mm_slot(v->mm, va, false, &slot) && slot.entry && !slot.level) {
+        pte = vmsim__pt_get(vm->format, &slot);
+        pte.flags &= ~(pte.flags & VMSIM__PTE_PRESENT ? VMSIM__PTE_ACCESSED : 0u);
+        vmsim__pt_set(vm->format, &slot, pte);
+    }
+    vmsim__swap_cache_free(vm->cache, pfn, cpu);
+    return 0;
+}
+
+int vmsim__mm_unuse(struct vmsim__mm *mm, uint8_t type, uint64_t *va, unsigned cpu) {
+    struct vmsim__pt_slot slot;
+    VMSIM__ASSERT(type < VMSIM__SWP_AREAS);
+    mm->cpu = cpu;
+    for (struct vmsim__vma *v = vmsim__vma_find(mm, *va); v; v = v->next) {
+        uint64_t at = vmsim__max64(*va, v->start);
+        for (; v->anon_vma && at < v->end && vmsim__pt_next(&mm->pt, &at, v->end, &slot);
+             at += UINT64_C(1) << mm->pt.format->shift[slot.level]) {
+            const struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
+            if (slot.level || !(pte.flags & VMSIM__PTE_SWAP) || vmsim__swp_of(pte).type != type)
+                continue;
+            *va = at;
+            const int rc = unuse_entry(v, at, &slot, pte, cpu);
+            if (rc)
+                return rc;
+        }
+    }
+    *va = 0;
+    return 0;
 }
 
 /* ---- the other services ---- */

@@ -291,6 +291,11 @@ void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages); /* total of
 void vmsim__vm_set_swap(struct vmsim__vm *vm, const struct vmsim__swap_ops *ops);
 /* The swap module is the cache's (cache/swap_cache.h), which has areas. */
 void vmsim__vm_use_swap(struct vmsim__vm *vm);
+/* Pages of a swap area that entries of an address space name come back, from the address *va on, which says where to go
+ * on: after -ERESTARTSYS when the present has waited; 0 at the end. -ENOMEM. Kernel: unuse_mm. */
+int vmsim__mm_unuse(struct vmsim__mm *mm, uint8_t type, uint64_t *va, unsigned cpu);
+/* Could this much more be committed? Nothing is. Kernel: security_vm_enough_memory_mm. */
+bool vmsim__mm_enough_memory(const struct vmsim__mm *mm, uint64_t pages);
 /* The slot of the page before this one in the first address space that maps it. False: it has none. */
 bool vmsim__swap_before(struct vmsim__vm *vm, vmsim__pfn pfn, struct vmsim__swp *before);
 struct vmsim__mm *vmsim__vm_first_mm(const struct vmsim__vm *vm);
