@@ -24,6 +24,7 @@ int cmd_check(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_curve(int argc, char **argv);
+int cmd_size(int argc, char **argv);
 int cmd_machine(int argc, char **argv);
 int cmd_walk(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
@@ -41,11 +42,18 @@ struct cli_input {
     size_t dir_count;
     unsigned limits;  /* of vmsim_config_restrict() */
     const char *root; /* likewise, or NULL */
+    const char *task; /* further keys of a trace's task: ", cached: false"; or NULL */
 };
 /* Appends to one of the lists; false: no memory. */
 bool cli_push(char ***list, size_t *count, char *value);
 void cli_input_free(struct cli_input *in);
 
+/* Whether a file holds a recorded trace, by its first bytes, or its name if there are none. */
+bool cli_is_trace(const char *path);
+
+/* Loads files and overrides, and does not resolve: more may be set. 0 and a configuration, or an exit status with
+ * everything said. */
+int cli_read(const struct cli_input *in, struct vmsim_config **config);
 /* Loads files and overrides and resolves. 0 and a configuration, or an exit status with everything said on standard
  * error. */
 int cli_load(const struct cli_input *in, struct vmsim_config **config);
@@ -61,6 +69,8 @@ int cli_misuse(const char *command, const char *usage, const char *format, ...) 
 int cli_usage(const char *command, const char *usage, int argc, char **argv);
 /* A decimal number of 0 to `max` on a command line; anything else is a misuse, which ends the program. */
 uint64_t cli_number(struct argp_state *state, const char *arg, uint64_t max);
+/* "4KiB", "2M", "1g": a number and a unit of 1024s, in bytes; anything else is a misuse, which ends the program. */
+uint64_t cli_size(struct argp_state *state, const char *arg);
 /* Whether two paths lead to one file that is there. */
 bool cli_same_file(const char *a, const char *b);
 /* Exit status that a library error stands for. */

@@ -30,21 +30,6 @@ static const struct argp_option options[] = {
     {"format", 'F', "FORMAT", 0, "text (default), csv or json", 0},
     {0}};
 
-/* "4KiB", "2M", "1g": a number and a unit of 1024s. */
-static uint64_t parse_size(struct argp_state *state, const char *arg) {
-    static const char units[] = "KMGTP";
-    char *end;
-    errno = 0;
-    uint64_t n = strtoull(arg, &end, 10);
-    const char *unit = *end ? strchr(units, *end & ~32) : NULL;
-    unsigned shift = unit && *unit ? 10 * (unsigned)(unit - units + 1) : 0;
-    const char *rest = end + (shift ? 1 : 0);
-    bool ends = !*rest || !strcmp(rest, "B") || (shift && !strcmp(rest, "iB"));
-    if (end == arg || *arg == '-' || errno || !ends || (shift && n > UINT64_MAX >> shift))
-        argp_error(state, "'%s' is not a size (4KiB, 2MiB, 1GiB)", arg);
-    return n << shift;
-}
-
 /* Millionths of "0.01", "1%" or "1": digits, at most six of them behind the point (four of a percentage). */
 static uint32_t parse_share(struct argp_state *state, const char *arg) {
     size_t length = strlen(arg);
@@ -93,7 +78,7 @@ static enum vmsim_curve_format parse_format(struct argp_state *state, const char
 }
 
 static void add_page_size(struct argp_state *state, struct vmsim_curve_options *pass, const char *arg) {
-    uint64_t size = parse_size(state, arg);
+    uint64_t size = cli_size(state, arg);
     if (size < 4096 || size & (size - 1))
         argp_error(state, "'%s' is not a page size: a power of two from 4KiB on", arg);
     if (pass->page_size_count == VMSIM_CURVE_PAGE_SIZES)
@@ -122,7 +107,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case 'm':
         if (o->size_count == SIZES_MAX)
             argp_error(state, "more than %u sizes", SIZES_MAX);
-        o->sizes[o->size_count++] = parse_size(state, arg);
+        o->sizes[o->size_count++] = cli_size(state, arg);
         return 0;
     case 'e':
         set_sets(state, &o->pass, arg);

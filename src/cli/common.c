@@ -170,20 +170,20 @@ static int check_trace(const char *path) {
     return err;
 }
 
-/* A task that replays the trace, named as the file without its ending. */
-static int add_trace(struct vmsim_config *config, const char *path) {
+/* A task that replays the trace, named as the file without its ending; `more`: further keys, ", cached: false". */
+static int add_trace(struct vmsim_config *config, const char *path, const char *more) {
     static const char begin[] = "workload.tasks[+]={name: ", middle[] = ", trace: ";
     const char *name = base_name(path), *dot = strrchr(name, '.');
     size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
     int err = check_trace(path);
     if (err)
         return err;
-    char *text = malloc(sizeof begin + sizeof middle + 2 * (length + strlen(path)) + 8), *at = text;
+    char *text = malloc(sizeof begin + sizeof middle + 2 * (length + strlen(path)) + strlen(more) + 8), *at = text;
     if (!text)
         return VMSIM_ENOMEM;
     at = quote(stpcpy(at, begin), name, length);
     at = quote(stpcpy(at, middle), path, strlen(path));
-    stpcpy(at, "}");
+    stpcpy(stpcpy(at, more), "}");
     err = vmsim_config_set(config, text);
     free(text);
     return err;
@@ -197,14 +197,18 @@ static bool is_own_output(const char *path) {
            in.st_ino == out.st_ino;
 }
 
-static int add_file(struct vmsim_config *config, const char *path) {
+bool cli_is_trace(const char *path) {
+    return kind_of(path) == FILE_TRACE;
+}
+
+static int add_file(struct vmsim_config *config, const char *path, const char *task) {
     if (is_own_output(path)) {
         cli_fail(EXIT_USAGE, NULL, "%s: input file is output file", path);
         return VMSIM_EINVAL;
     }
     switch (kind_of(path)) {
     case FILE_TRACE:
-        return add_trace(config, path);
+        return add_trace(config, path, task ? task : "");
     case FILE_PROGRAM:
         cli_fail(EXIT_USAGE, NULL,
                  "%s is a program, no scenario: record it with `vmsim record -o %s.vmt -- %s`, then `vmsim run %s.vmt`",
@@ -223,7 +227,14 @@ static int add_directory(struct vmsim_config *config, const char *path) {
     return VMSIM_ENOENT;
 }
 
-int cli_load(const struct cli_input *in, struct vmsim_config **config) {
+static int load_failed(struct vmsim_config **config, int err) {
+    cli_print_errors(*config);
+    vmsim_config_destroy(*config);
+    *config = NULL;
+    return cli_status(err);
+}
+
+int cli_read(const struct cli_input *in, struct vmsim_config **config) {
     int err = vmsim_config_create(config);
     if (err)
         return cli_fail(EXIT_INTERNAL, NULL, "%s", vmsim_error_text(err));
@@ -233,16 +244,16 @@ int cli_load(const struct cli_input *in, struct vmsim_config **config) {
     for (size_t i = 0; !err && i < in->dir_count; i++)
         err = add_directory(*config, in->dirs[i]);
     for (size_t i = 0; !err && i < in->file_count; i++)
-        err = add_file(*config, in->files[i]);
+        err = add_file(*config, in->files[i], in->task);
     for (size_t i = 0; !err && i < in->set_count; i++)
         err = vmsim_config_set(*config, in->sets[i]);
-    err = err ? err : vmsim_config_resolve(*config);
-    if (!err)
-        return EXIT_FINE;
-    cli_print_errors(*config);
-    vmsim_config_destroy(*config);
-    *config = NULL;
-    return cli_status(err);
+    return err ? load_failed(config, err) : EXIT_FINE;
+}
+
+int cli_load(const struct cli_input *in, struct vmsim_config **config) {
+    int status = cli_read(in, config);
+    int err = status ? 0 : vmsim_config_resolve(*config);
+    return err ? load_failed(config, err) : status;
 }
 
 int cli_open(const struct cli_input *in, struct vmsim_config **config, struct vmsim_scenario **scenario) {
@@ -270,4 +281,18 @@ uint64_t cli_number(struct argp_state *state, const char *arg, uint64_t max) {
     if (*end || end == arg || *arg == '-' || errno || n > max)
         argp_error(state, "'%s' is not a number from 0 to %" PRIu64, arg, max);
     return n;
+}
+
+uint64_t cli_size(struct argp_state *state, const char *arg) {
+    static const char units[] = "KMGTP";
+    char *end;
+    errno = 0;
+    uint64_t n = strtoull(arg, &end, 10);
+    const char *unit = *end ? strchr(units, *end & ~32) : NULL;
+    unsigned shift = unit && *unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    const char *rest = end + (shift ? 1 : 0);
+    bool ends = !*rest || !strcmp(rest, "B") || (shift && !strcmp(rest, "iB"));
+    if (end == arg || *arg == '-' || errno || !ends || (shift && n > UINT64_MAX >> shift))
+        argp_error(state, "'%s' is not a size (4KiB, 2MiB, 1GiB)", arg);
+    return n << shift;
 }

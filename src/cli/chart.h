@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Simple charts: panels with lines in SVG, and sparklines as text. A panel is drawn at a place of an SVG that the
+ * caller has opened; axes are linear or logarithmic and go over what the series hold. */
+#ifndef VMSIM_CLI_CHART_H
+#define VMSIM_CLI_CHART_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct chart_series {
+    const char *name;
+    const double *x, *y;
+    size_t count;
+    bool dots; /* points alone, no line between them */
+};
+
+struct chart_panel {
+    const char *title, *x_label;
+    double left, top, width, height;
+    bool log_x, log_y;
+    double mark; /* a vertical line at this x; 0: none */
+    const struct chart_series *series;
+    size_t count;
+};
+
+/* "<svg ...>" with white ground, and its end. `inline_in_page`: no XML declaration. */
+void chart_begin(FILE *out, double width, double height, bool inline_in_page);
+void chart_end(FILE *out);
+void chart_panel(FILE *out, const struct chart_panel *panel);
+/* Names of the series with their colours, in a row from (left, top) on. */
+void chart_legend(FILE *out, double left, double top, const char *const *names, size_t count);
+/* Text with what SVG and HTML would take for their own as entities. */
+void chart_escape(FILE *out, const char *text);
+/* One of eight blocks for each value, from the least to the greatest. */
+void chart_sparkline(FILE *out, const double *values, size_t count);
+
+#endif
