@@ -55,7 +55,7 @@ struct vm_machine_options {
 TEST_UNUSED static void vmm_start(struct vm_machine *m, const struct vm_machine_options *o) {
     static const struct vmsim__cache_spec cs = {
         .read_ahead = 128 << 10, .dirty_ratio = 20, .dirty_background_ratio = 10, .device = {.optimal_io = 1280 << 10}};
-    struct vmsim__node_spec node[4];
+    struct vmsim__node_spec node[64];
     struct vmsim__mem_spec ms = {.kernel = o->kernel, .cpus = 2, .transparent_hugepage = o->thp};
     for (unsigned i = 0; i < TEST_COUNT(node); i++)
         node[i] = (struct vmsim__node_spec){.memory = o->memory ? o->memory : UINT64_C(256) << 20};

@@ -122,7 +122,7 @@ int64_t vmsim_task_swapoff(struct vmsim_machine *machine, uint32_t task, const c
  *              interleave (kernels from 6.9 on); or'ed with MPOL_F_STATIC_NODES (0x8000), MPOL_F_RELATIVE_NODES
  * (0x4000), MPOL_F_NUMA_BALANCING (0x2000).
  * @param nodes bit n: node n (a machine has at most 64).
- * @param flags 1 MPOL_MF_STRICT, 2 MPOL_MF_MOVE, 4 MPOL_MF_MOVE_ALL; pages that are there are not moved.
+ * @param flags 1 MPOL_MF_STRICT, 2 MPOL_MF_MOVE (pages that the task alone maps are moved), 4 MPOL_MF_MOVE_ALL (all).
  * @return 0 or a negative Linux errno (-EINVAL, -EFAULT, -EIO, -EPERM, -ENOMEM). */
 int64_t vmsim_task_mbind(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length, unsigned mode,
                          uint64_t nodes, unsigned flags);
@@ -134,6 +134,23 @@ int64_t vmsim_task_set_mempolicy(struct vmsim_machine *machine, uint32_t task, u
  * @return the mode (or, with MPOL_F_NODE, a node), or a negative Linux errno. */
 int64_t vmsim_task_get_mempolicy(struct vmsim_machine *machine, uint32_t task, uint64_t address, unsigned flags,
                                  uint64_t *nodes);
+
+/** set_mempolicy_home_node(2): where the search of areas with policy bind or preferred-many begins.
+ * @return 0 or a negative Linux errno (-EINVAL, -ENOENT: no area with a policy, -EOPNOTSUPP: of another policy). */
+int64_t vmsim_task_set_home_node(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length,
+                                 unsigned node);
+/** migrate_pages(2) by `task` of the pages of task `of`: those on the n-th node of the mask `from` go to the n-th of
+ *  `to`. @return pages that could not be moved, or a negative Linux errno (-ESRCH, -EINVAL). */
+int64_t vmsim_task_migrate_pages(struct vmsim_machine *machine, uint32_t task, uint32_t of, uint64_t from, uint64_t to);
+/** move_pages(2) by `task` of the pages of task `of`.
+ * @param count     entries of each array.
+ * @param addresses any byte of each page.
+ * @param nodes     where each shall go; NULL: the call only tells where they are.
+ * @param status    receives for each its node, or a negative Linux errno.
+ * @param flags     2 MPOL_MF_MOVE, 4 MPOL_MF_MOVE_ALL.
+ * @return 0, pages that were not tried or not moved, or a negative Linux errno (-ENODEV: no such node). */
+int64_t vmsim_task_move_pages(struct vmsim_machine *machine, uint32_t task, uint32_t of, size_t count,
+                              const uint64_t *addresses, const int32_t *nodes, int32_t *status, unsigned flags);
 
 /** What a file lives on. */
 enum vmsim_file_kind {

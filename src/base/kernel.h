@@ -48,6 +48,8 @@ struct vmsim__kernel {
     bool guard_files;         /* and of mappings of files (since 6.15) */
     bool mremap_checks_first; /* all errors before the first change, and several mappings in one move (since 6.17) */
     bool weighted_interleave; /* MPOL_WEIGHTED_INTERLEAVE exists (since 6.9) */
+    bool mbind_counts_shared; /* MPOL_MF_STRICT minds pages that others map, too, and that MOVE leaves (since 6.7) */
+    bool hole_is_enoent;      /* move_pages says so of anonymous memory without a page, not EFAULT (since 6.12) */
     bool thp_per_size;        /* large pages of several orders, each with a switch of its own (since 6.8) */
     bool
         large_never_reused; /* a write copies a page of a large folio that fork shared, whoever is left (6.9 to 6.14) */

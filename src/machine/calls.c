@@ -91,6 +91,45 @@ static int64_t call_get_mempolicy(struct vmsim_machine *m, struct vmsim__task *t
     return vmsim__mm_get_mempolicy(t->mm, &t->policy, c->a[0], (unsigned)c->a[1], &nodes, t->cpu);
 }
 
+static int64_t call_set_home_node(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    (void)m;
+    return vmsim__mm_set_home_node(t->mm, c->a[0], c->a[1], c->a[2], c->a[3], t->cpu);
+}
+
+/* 0 is the caller, as pid 0 is: tasks count from 1 here. */
+static struct vmsim__mm *space_of(struct vmsim_machine *m, struct vmsim__task *t, uint64_t task) {
+    const struct vmsim__task *other = task ? vmsim__task_at(m, (uint32_t)(task - 1)) : t;
+    return other ? other->mm : NULL;
+}
+
+static int64_t call_migrate_pages(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    struct vmsim__mm *mm = space_of(m, t, c->a[2]);
+    return mm ? vmsim__mm_migrate_pages(mm, c->a[0], c->a[1], t->mm->privileged, t->cpu) : -VMSIM__L_ESRCH;
+}
+
+/* Whoever wants statuses and nodes of his own calls vmsim__mm_move_pages with them. */
+static int64_t call_move_pages(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    struct vmsim__mm *mm = space_of(m, t, c->a[4]);
+    const uint64_t page = UINT64_C(1) << m->mem->page_shift, pages = vmsim__align_up(c->a[1], page) / page;
+    const uint64_t each = sizeof(uint64_t) + 2 * sizeof(int32_t);
+    if (!mm)
+        return -VMSIM__L_ESRCH;
+    if (!pages || !c->a[2] || pages > SIZE_MAX / each)
+        return pages ? -VMSIM__L_ENODEV : 0;
+    uint64_t *addresses = vmsim__malloc(m->alloc, pages * each);
+    if (!addresses)
+        return -VMSIM__L_ENOMEM;
+    int32_t *nodes = (int32_t *)(addresses + pages), *status = nodes + pages;
+    for (uint64_t i = 0, left = c->a[2]; i < pages; i++, left = left & (left - 1) ? left & (left - 1) : c->a[2]) {
+        addresses[i] = c->a[0] + i * page;
+        nodes[i] = __builtin_ctzll(left);
+    }
+    const struct vmsim__move_pages mp = {pages, addresses, nodes, status, t->mm->privileged};
+    const int64_t result = vmsim__mm_move_pages(mm, &mp, (unsigned)c->a[3], t->cpu);
+    vmsim__free(m->alloc, addresses, pages * each);
+    return result;
+}
+
 static int64_t call_read(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     return vmsim__file_read(m->cache, c->file, c->ra, c->a[0], c->a[1], t->cpu);
 }
@@ -162,6 +201,9 @@ static const struct {
     [VMSIM__CALL_MBIND] = {call_mbind, false},
     [VMSIM__CALL_SET_MEMPOLICY] = {call_set_mempolicy, false},
     [VMSIM__CALL_GET_MEMPOLICY] = {call_get_mempolicy, false},
+    [VMSIM__CALL_SET_HOME_NODE] = {call_set_home_node, false},
+    [VMSIM__CALL_MIGRATE_PAGES] = {call_migrate_pages, false},
+    [VMSIM__CALL_MOVE_PAGES] = {call_move_pages, false},
     [VMSIM__CALL_READ] = {call_read, true},
     [VMSIM__CALL_WRITE] = {call_write, true},
     [VMSIM__CALL_OPEN] = {call_open, true},

@@ -14,31 +14,34 @@
 
 /* X(id, name): arguments as Linux's, in a[]; files and readahead states instead of descriptors. */
 #define VMSIM__CALL_TABLE(X)                                                                                           \
-    X(MMAP, "mmap")                   /* addr, length, prot, flags, -, offset; file */                                 \
-    X(MUNMAP, "munmap")               /* addr, length */                                                               \
-    X(MPROTECT, "mprotect")           /* addr, length, prot */                                                         \
-    X(MREMAP, "mremap")               /* old, old length, new length, flags, new */                                    \
-    X(BRK, "brk")                     /* addr */                                                                       \
-    X(MADVISE, "madvise")             /* addr, length, advice */                                                       \
-    X(MLOCK, "mlock")                 /* addr, length, flags of mlock2 */                                              \
-    X(MUNLOCK, "munlock")             /* addr, length */                                                               \
-    X(MLOCKALL, "mlockall")           /* flags */                                                                      \
-    X(MUNLOCKALL, "munlockall")       /* */                                                                            \
-    X(MSYNC, "msync")                 /* addr, length, flags */                                                        \
-    X(MINCORE, "mincore")             /* addr, length; the vector is nobody's */                                       \
-    X(MBIND, "mbind")                 /* addr, length, mode, mask of nodes, flags */                                   \
-    X(SET_MEMPOLICY, "set_mempolicy") /* mode, mask of nodes */                                                        \
-    X(GET_MEMPOLICY, "get_mempolicy") /* addr, flags; the mask is nobody's, the mode is the result */                  \
-    X(READ, "read")                   /* offset, length; file, ra */                                                   \
-    X(WRITE, "write")                 /* offset, length; file */                                                       \
-    X(OPEN, "open")                   /* flags; file, ra */                                                            \
-    X(UNLINK, "unlink")               /* file */                                                                       \
-    X(FSYNC, "fsync")                 /* file */                                                                       \
-    X(FTRUNCATE, "ftruncate")         /* length; file */                                                               \
-    X(FALLOCATE, "fallocate")         /* mode, offset, length; file */                                                 \
-    X(FADVISE, "fadvise64")           /* offset, length, advice; file, ra */                                           \
-    X(SYNC, "sync")                   /* */                                                                            \
-    X(OTHER, "other")                 /* number: what memory does not see */
+    X(MMAP, "mmap")                             /* addr, length, prot, flags, -, offset; file */                       \
+    X(MUNMAP, "munmap")                         /* addr, length */                                                     \
+    X(MPROTECT, "mprotect")                     /* addr, length, prot */                                               \
+    X(MREMAP, "mremap")                         /* old, old length, new length, flags, new */                          \
+    X(BRK, "brk")                               /* addr */                                                             \
+    X(MADVISE, "madvise")                       /* addr, length, advice */                                             \
+    X(MLOCK, "mlock")                           /* addr, length, flags of mlock2 */                                    \
+    X(MUNLOCK, "munlock")                       /* addr, length */                                                     \
+    X(MLOCKALL, "mlockall")                     /* flags */                                                            \
+    X(MUNLOCKALL, "munlockall")                 /* */                                                                  \
+    X(MSYNC, "msync")                           /* addr, length, flags */                                              \
+    X(MINCORE, "mincore")                       /* addr, length; the vector is nobody's */                             \
+    X(MBIND, "mbind")                           /* addr, length, mode, mask of nodes, flags */                         \
+    X(SET_MEMPOLICY, "set_mempolicy")           /* mode, mask of nodes */                                              \
+    X(GET_MEMPOLICY, "get_mempolicy")           /* addr, flags; the mask is nobody's, the mode is the result */        \
+    X(SET_HOME_NODE, "set_mempolicy_home_node") /* addr, length, node, flags */                                        \
+    X(MIGRATE_PAGES, "migrate_pages")           /* mask from, mask to, task (0: itself) */                             \
+    X(MOVE_PAGES, "move_pages") /* addr, length, mask, flags, task (0: itself); page n to the n-th node in a circle */ \
+    X(READ, "read")             /* offset, length; file, ra */                                                         \
+    X(WRITE, "write")           /* offset, length; file */                                                             \
+    X(OPEN, "open")             /* flags; file, ra */                                                                  \
+    X(UNLINK, "unlink")         /* file */                                                                             \
+    X(FSYNC, "fsync")           /* file */                                                                             \
+    X(FTRUNCATE, "ftruncate")   /* length; file */                                                                     \
+    X(FALLOCATE, "fallocate")   /* mode, offset, length; file */                                                       \
+    X(FADVISE, "fadvise64")     /* offset, length, advice; file, ra */                                                 \
+    X(SYNC, "sync")             /* */                                                                                  \
+    X(OTHER, "other")           /* number: what memory does not see */
 
 enum vmsim__call_id {
 #define VMSIM__CALL_ID(id, name) VMSIM__CALL_##id,

@@ -91,6 +91,43 @@ int64_t vmsim_task_get_mempolicy(struct vmsim_machine *m, uint32_t task, uint64_
     return result;
 }
 
+int64_t vmsim_task_set_home_node(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length,
+                                 unsigned node) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
+    return vmsim__call_now(m, task, VMSIM__CALL_SET_HOME_NODE, VMSIM__ARGS(address, length, node, 0));
+}
+
+int64_t vmsim_task_migrate_pages(struct vmsim_machine *m, uint32_t task, uint32_t of, uint64_t from, uint64_t to) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
+    return vmsim__call_now(m, task, VMSIM__CALL_MIGRATE_PAGES, VMSIM__ARGS(from, to, (uint64_t)of + 1));
+}
+
+struct move_pages {
+    uint32_t of;
+    unsigned flags;
+    struct vmsim__move_pages mp;
+};
+static int64_t move_pages_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
+    struct move_pages *w = context;
+    const struct vmsim__task *of = vmsim__task_at(m, w->of);
+    if (!of || !of->mm)
+        return -VMSIM__L_ESRCH;
+    w->mp.privileged = t->mm->privileged;
+    return vmsim__mm_move_pages(of->mm, &w->mp, w->flags, t->cpu);
+}
+
+int64_t vmsim_task_move_pages(struct vmsim_machine *m, uint32_t task, uint32_t of, size_t count,
+                              const uint64_t *addresses, const int32_t *nodes, int32_t *status, unsigned flags) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
+    if (count && (!addresses || !status))
+        return -VMSIM__L_EFAULT;
+    struct move_pages w = {of, flags, {count, addresses, nodes, status, false}};
+    return vmsim__call_with_now(m, task, move_pages_work, &w);
+}
+
 int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const char *path, uint64_t size, bool cached,
                       uint32_t *file) {
     return vmsim_file_create_on(m, kind, path, size, cached, NULL, 0, file);

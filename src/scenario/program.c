@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "scenario/numa_steps.h"
 #include "scenario/engine.h"
 
 #define FAILURES_KEPT 100u
@@ -706,6 +707,17 @@ static enum end do_swap(struct run *r) {
     return came_back(r, &off->result, vmsim__swapoff(r->m, r->t, off->area));
 }
 
+static enum end do_numa(struct run *r) {
+    const struct vmsim__step_numa *d = r->data;
+    struct vmsim__call_args args;
+    uint64_t base = 0, length = 0;
+    if (d->range.region && !resolve(r, &d->range, &base, &length))
+        return FAIL;
+    const enum vmsim__call_id id =
+        vmsim__numa_call(vmsim__verb_of(r->step), d, r->m->mem->nr_nodes, base, length, &args);
+    return came_back(r, &d->result, call(r, id, &args));
+}
+
 static bool parse_numbers(const char *text, uint64_t a[6]) {
     VMSIM__ASSERT(text);
     memset(a, 0, 6 * sizeof *a);
@@ -739,6 +751,9 @@ static enum end do_call(struct run *r) {
         [VMSIM__RAW_MBIND] = VMSIM__CALL_MBIND,
         [VMSIM__RAW_SET_MEMPOLICY] = VMSIM__CALL_SET_MEMPOLICY,
         [VMSIM__RAW_GET_MEMPOLICY] = VMSIM__CALL_GET_MEMPOLICY,
+        [VMSIM__RAW_SET_HOME_NODE] = VMSIM__CALL_SET_HOME_NODE,
+        [VMSIM__RAW_MIGRATE_PAGES] = VMSIM__CALL_MIGRATE_PAGES,
+        [VMSIM__RAW_MOVE_PAGES] = VMSIM__CALL_MOVE_PAGES,
     };
     const struct vmsim__step_call *d = r->data;
     VMSIM__ASSERT(d->args && d->call >= 0 && (size_t)d->call < VMSIM__COUNT(ids));
@@ -796,6 +811,11 @@ static step_fn *const functions[VMSIM__VERBS] = {
     [VMSIM__VERB_CGROUP_WRITE] = do_cgroup,
     [VMSIM__VERB_SWAPON] = do_swap,
     [VMSIM__VERB_SWAPOFF] = do_swap,
+    [VMSIM__VERB_MBIND] = do_numa,
+    [VMSIM__VERB_SET_MEMPOLICY] = do_numa,
+    [VMSIM__VERB_HOME_NODE] = do_numa,
+    [VMSIM__VERB_MIGRATE_PAGES] = do_numa,
+    [VMSIM__VERB_MOVE_PAGES] = do_numa,
 };
 
 /* The next step, or NULL at the end of the program; repeats are unwound here. A frame stays until its last step is

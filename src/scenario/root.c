@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "machine/knobs.h"
+#include "scenario/numa_steps.h"
 #include "scenario/engine.h"
 #include "scenario/validate.h"
 
@@ -386,6 +387,20 @@ static unsigned first_cpu(struct vmsim_scenario *s, const struct vmsim__task_dec
     return vmsim__cpu_idlest(s->machine, NULL, cpus, count);
 }
 
+/* What numactl would have set before it ran the program: a policy that the machine refuses is an error of the file. */
+static int set_policy(struct vmsim_scenario *s, struct vmsim__task *t, const struct vmsim__step_numa *numa, size_t i) {
+    struct vmsim__call_args args;
+    char path[64];
+    if (!numa->mode && !numa->nodes)
+        return 0;
+    vmsim__numa_call(VMSIM__VERB_SET_MEMPOLICY, numa, s->machine->mem->nr_nodes, 0, 0, &args);
+    if (!vmsim__vm_set_mempolicy(s->machine->vm, &t->policy, (unsigned)args.a[0], args.a[1]))
+        return 0;
+    snprintf(path, sizeof path, "workload.tasks[%zu].numa", i);
+    return vmsim__config_error(s->config, path, "task '%s': Linux refuses this policy with EINVAL: %s", t->name,
+                               numa->nodes ? "is one of its nodes there and does it have memory?" : "it needs nodes");
+}
+
 /* All tasks begin by an event, those that start at 0 as well: one rule decides who is first. */
 static int create_tasks(struct vmsim_scenario *s) {
     VMSIM__ASSERT(s->machine && !s->jobs.count);
@@ -410,6 +425,7 @@ static int create_tasks(struct vmsim_scenario *s) {
             snprintf(path, sizeof path, "workload.tasks[%zu].cgroup", i);
             result = vmsim__config_error(s->config, path, "%s", vmsim_machine_error(s->machine));
         }
+        result = set_policy(s, t, &tasks[i].numa, i) ? VMSIM_ECONFIG : result;
         struct vmsim__job *job = vmsim__job_create(s, id);
         if (!job)
             return VMSIM_ENOMEM;

@@ -18,6 +18,27 @@ struct vmsim__file_decl {
     uint64_t fragmented; /* longest piece in bytes; 0: in one piece */
 };
 
+/* The part that every step with a system call has: what it must return. */
+struct vmsim__step_result {
+    const char *error; /* "ENOMEM"; NULL: it must succeed */
+};
+
+/* A piece of a named region. length 0: to its end. */
+struct vmsim__step_range {
+    const char *region;
+    uint64_t offset, length;
+};
+
+struct vmsim__step_numa { /* mbind, set_mempolicy, set_mempolicy_home_node, migrate_pages, move_pages (numa_steps.h) */
+    struct vmsim__step_result result;
+    struct vmsim__step_range range;
+    int mode;          /* index of the policy's name: Linux's number */
+    const char *nodes; /* list; migrate_pages: from */
+    const char *to;    /* list of migrate_pages */
+    uint64_t node;     /* home */
+    bool absolute, relative, balancing, strict, move, move_all;
+};
+
 struct vmsim__task_decl {
     const char *name;
     uint64_t cpu;
@@ -28,6 +49,7 @@ struct vmsim__task_decl {
     int64_t oom_score_adj;
     const char *cgroup;              /* path; NULL: the root */
     bool cached;                     /* trace: the files it reads are in the page cache */
+    struct vmsim__step_numa numa;    /* set_mempolicy before it begins */
     bool recorded_addresses;         /* trace: mappings lie where they were recorded */
     struct vmsim_param_list program; /* struct vmsim_param_variant */
 };
@@ -71,17 +93,6 @@ struct vmsim__scenario_spec {
 };
 
 /* ---- steps ---- */
-
-/* The part that every step with a system call has: what it must return. */
-struct vmsim__step_result {
-    const char *error; /* "ENOMEM"; NULL: it must succeed */
-};
-
-/* A piece of a named region. length 0: to its end. */
-struct vmsim__step_range {
-    const char *region;
-    uint64_t offset, length;
-};
 
 struct vmsim__step_mmap {
     struct vmsim__step_result result;
@@ -245,7 +256,10 @@ enum vmsim__raw_call {
     VMSIM__RAW_MINCORE,
     VMSIM__RAW_MBIND,
     VMSIM__RAW_SET_MEMPOLICY,
-    VMSIM__RAW_GET_MEMPOLICY
+    VMSIM__RAW_GET_MEMPOLICY,
+    VMSIM__RAW_SET_HOME_NODE,
+    VMSIM__RAW_MIGRATE_PAGES,
+    VMSIM__RAW_MOVE_PAGES
 };
 struct vmsim__step_exit {
     int64_t status;
@@ -297,6 +311,11 @@ enum vmsim__verb {
     VMSIM__VERB_CGROUP_WRITE,
     VMSIM__VERB_SWAPON,
     VMSIM__VERB_SWAPOFF,
+    VMSIM__VERB_MBIND,
+    VMSIM__VERB_SET_MEMPOLICY,
+    VMSIM__VERB_HOME_NODE,
+    VMSIM__VERB_MIGRATE_PAGES,
+    VMSIM__VERB_MOVE_PAGES,
     VMSIM__VERBS
 };
 extern const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1];

@@ -2,8 +2,7 @@
 /* The verbs of described programs: one table each, and the list of them. What they do is in program.c. */
 #include <stddef.h>
 
-#include "scenario/scenario_spec.h"
-#include "vm/vm.h"
+#include "scenario/numa_steps.h"
 
 const char *const vmsim__advice_names[] = {
     "normal",      "random",        "sequential",     "willneed",     "dontneed",
@@ -399,9 +398,12 @@ static const struct vmsim_param device_fault_params[] = {
 };
 #undef AT
 #define AT(f) offsetof(struct vmsim__step_call, f)
-static const char *const raw_call_names[] = {"mmap",    "munmap", "mprotect",      "mremap",        "madvise",
-                                             "brk",     "mlock",  "munlock",       "mlockall",      "msync",
-                                             "mincore", "mbind",  "set_mempolicy", "get_mempolicy", NULL};
+static const char *const raw_call_names[] = {"mmap",          "munmap",        "mprotect",
+                                             "mremap",        "madvise",       "brk",
+                                             "mlock",         "munlock",       "mlockall",
+                                             "msync",         "mincore",       "mbind",
+                                             "set_mempolicy", "get_mempolicy", "set_mempolicy_home_node",
+                                             "migrate_pages", "move_pages",    NULL};
 static const struct vmsim_param call_params[] = {
     RESULT,
     {.name = "name",
@@ -410,7 +412,8 @@ static const struct vmsim_param call_params[] = {
      .choices = raw_call_names,
      .doc = "The system call. mlock takes MLOCK_ONFAULT as a third number; mmap has no file; of memory policies the "
             "mask of nodes is a number (mbind: addr length mode mask flags; set_mempolicy: mode mask; get_mempolicy: "
-            "addr flags)."},
+            "addr flags; migrate_pages: from to; move_pages: addr length mask flags, page n to the n-th node of the "
+            "mask, in a circle)."},
     STRING("args", args, "Its arguments as numbers (0x for hexadecimal) between blanks; missing ones are 0."),
     {0},
 };
@@ -472,6 +475,15 @@ const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
     STEP(SWAPON, "swapon", swapon_params, vmsim__step_swapon, "swapon(2): one more swap area."),
     STEP(SWAPOFF, "swapoff", swapoff_params, vmsim__step_swapoff,
          "swapoff(2): reads back all that is in a swap area, which then is none."),
+    STEP(MBIND, "mbind", vmsim__mbind_params, vmsim__step_numa, "mbind(2): a memory policy for a region."),
+    STEP(SET_MEMPOLICY, "set_mempolicy", vmsim__set_mempolicy_params, vmsim__step_numa,
+         "set_mempolicy(2): the task's memory policy."),
+    STEP(HOME_NODE, "set_mempolicy_home_node", vmsim__home_node_params, vmsim__step_numa,
+         "set_mempolicy_home_node(2) of a region with policy bind or preferred-many."),
+    STEP(MIGRATE_PAGES, "migrate_pages", vmsim__migrate_pages_params, vmsim__step_numa,
+         "migrate_pages(2): all pages of the task, from nodes to nodes."),
+    STEP(MOVE_PAGES, "move_pages", vmsim__move_pages_params, vmsim__step_numa,
+         "move_pages(2): each page of a range to a node."),
     [VMSIM__VERB_LRU_DRAIN] =
         {.tag = "lru_drain", .doc = "Empties all per-CPU LRU batches (lru_add_drain_all), so that counters are exact."},
 };
@@ -501,6 +513,11 @@ static const struct vmsim_param task_params[] = {
      .fallback = "0",
      .doc =
          "/proc/PID/oom_score_adj: -1000 (the OOM killer never takes it) to 1000 (it first); children have it, too."},
+    {.name = "numa",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = AT(numa),
+     .fields = vmsim__task_numa_params,
+     .doc = "Memory policy that it begins with, as numactl(8) would say; children have it, too."},
     OPT_STRING("cgroup", cgroup, "Control group that it begins in, of `workload.cgroups`; absent: the root."),
     {.name = "trace",
      .type = VMSIM_PARAM_STRING,

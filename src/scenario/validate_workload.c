@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "base/vec.h"
 #include "scenario/engine.h"
+#include "scenario/numa_steps.h"
 #include "scenario/validate.h"
 
 #define PATH_SIZE 1024u /* a longer path is cut: its error then stands at a parent */
@@ -309,6 +310,21 @@ static void check_device_fault(struct check *c, const struct vmsim__step_device_
         wrong(c, path, suffix, "%s", text, NULL);
 }
 
+/* Nodes that are not there are the call's affair, and its errno's. */
+static void check_node_list(struct check *c, const char *list, const char *path, const char *field) {
+    uint64_t mask;
+    if (!vmsim__node_list(list, 1, &mask))
+        wrong(c, path, field, "'%s' is no list of nodes from 0 to 63 such as \"0-3,5\" or all", list, NULL);
+}
+
+static void check_numa(struct check *c, enum vmsim__verb verb, const struct vmsim__step_numa *d, const char *path) {
+    check_error(c, &d->result, path);
+    if (verb == VMSIM__VERB_MBIND || verb == VMSIM__VERB_HOME_NODE || verb == VMSIM__VERB_MOVE_PAGES)
+        check_region(c, d->range.region, path);
+    check_node_list(c, d->nodes, path, verb == VMSIM__VERB_MIGRATE_PAGES ? ".from" : ".nodes");
+    check_node_list(c, d->to, path, ".to");
+}
+
 static void check_step(struct check *c, const struct vmsim_param_variant *step, const char *path) {
     VMSIM__ASSERT(step->variant && path);
     const void *d = step->data;
@@ -364,6 +380,13 @@ static void check_step(struct check *c, const struct vmsim_param_variant *step, 
     case VMSIM__VERB_CGROUP_WRITE:
         check_error(c, d, path);
         check_cgroup(c, ((const struct vmsim__step_cgroup *)d)->cgroup, path);
+        break;
+    case VMSIM__VERB_MBIND:
+    case VMSIM__VERB_SET_MEMPOLICY:
+    case VMSIM__VERB_HOME_NODE:
+    case VMSIM__VERB_MIGRATE_PAGES:
+    case VMSIM__VERB_MOVE_PAGES:
+        check_numa(c, vmsim__verb_of(step), d, path);
         break;
     case VMSIM__VERB_DEVICE_FAULT:
         check_device_fault(c, d, path);
@@ -453,6 +476,7 @@ static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
         char path[64];
         snprintf(path, sizeof path, "workload.tasks[%zu]", i);
         check_cgroup(c, tasks[i].cgroup, path);
+        check_node_list(c, tasks[i].numa.nodes, path, ".numa.nodes");
     }
     for (size_t i = 0; i < w->files.count; i++)
         add(c, &c->files, files[i].name);

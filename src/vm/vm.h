@@ -336,12 +336,28 @@ int64_t vmsim__mm_munmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, u
 int64_t vmsim__mm_mprotect(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned cpu);
 int64_t vmsim__mm_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length, unsigned flags,
                          uint64_t new_addr, unsigned cpu);
-/* mbind; pages that are there stay. flags: VMSIM__MPOL_MF_*. */
+/* mbind: MOVE takes along the pages that are there and this address space alone maps, MOVE_ALL all. flags:
+ * VMSIM__MPOL_MF_*. */
 #define VMSIM__MPOL_MF_STRICT 1u
 #define VMSIM__MPOL_MF_MOVE 2u
 #define VMSIM__MPOL_MF_MOVE_ALL 4u
 int64_t vmsim__mm_mbind(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned mode, uint64_t nodes,
                         unsigned flags, unsigned cpu);
+/* migrate_pages: those on the n-th node of `from` go to the n-th of `to`; `all`: also those that others map. Pages that
+ * stayed, or a negative errno. */
+int64_t vmsim__mm_migrate_pages(struct vmsim__mm *mm, uint64_t from, uint64_t to, bool all, unsigned cpu);
+/* move_pages: a page a request. */
+struct vmsim__move_pages {
+    size_t count;
+    const uint64_t *addresses;
+    const int32_t *nodes; /* NULL: only asks */
+    int32_t *status;      /* out: the node, or a negative errno; untouched behind the request that ended the call */
+    bool privileged;      /* who calls (CAP_SYS_NICE) */
+};
+int64_t vmsim__mm_move_pages(struct vmsim__mm *mm, const struct vmsim__move_pages *mp, unsigned flags, unsigned cpu);
+/* set_mempolicy_home_node. */
+int64_t vmsim__mm_set_home_node(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint64_t node, uint64_t flags,
+                                unsigned cpu);
 /* get_mempolicy: the mode with its flags, or with MPOL_F_NODE a node, or a negative errno; the mask in *nodes. */
 #define VMSIM__MPOL_F_NODE 1u
 #define VMSIM__MPOL_F_ADDR 2u

@@ -235,6 +235,10 @@ int vmsim__vma_modify(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t sta
 int vmsim__vma_set_policy(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, uint64_t end,
                           const struct vmsim__mempolicy *policy, struct vmsim__vma **out);
 
+/* Pages of [start, end) outside `nodes` go where their areas' policies say; `all`: also those that others map, too.
+ * Pages that stayed, or -ERESTARTSYS (vm_relocate.c). */
+int64_t vmsim__relocate_range(struct vmsim__mm *mm, uint64_t start, uint64_t end, uint64_t nodes, bool all);
+
 /* ---- accounting.c ---- */
 bool vmsim__may_expand(const struct vmsim__mm *mm, uint32_t flags, uint64_t pages);
 void vmsim__stat_account(struct vmsim__mm *mm, uint32_t flags, int64_t pages);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* mbind, set_mempolicy, get_mempolicy: policies of areas and of the running task (zones/mempolicy.h has what they do).
  *
- * An area's policy concerns the faults that come; pages that are there stay where they are. Areas that differ in their
- * policy alone do not merge. Kernel counterpart: mm/mempolicy.c. */
+ * An area's policy concerns the faults that come; pages that are there stay where they are unless the call says
+ * MPOL_MF_MOVE (vm_relocate.c). Areas that differ in their policy alone do not merge. Kernel counterpart:
+ * mm/mempolicy.c. */
 #include "vm/vm_impl.h"
+
+#define MOVE_OR_STRICT (VMSIM__MPOL_MF_STRICT | VMSIM__MPOL_MF_MOVE | VMSIM__MPOL_MF_MOVE_ALL)
 
 static int64_t fail(int e) {
     return -(int64_t)e;
@@ -32,17 +35,19 @@ static bool well_placed(struct vmsim__mm *mm, uint64_t start, uint64_t end, uint
     return true;
 }
 
-/* Kernel: queue_pages_test_walk: holes are an error unless the policy is taken away. */
-static int check_range(struct vmsim__mm *mm, uint64_t start, uint64_t end, const struct vmsim__mempolicy *p,
+/* Holes are an error unless the policy is taken away; STRICT alone minds pages that lie elsewhere. Kernel:
+ * queue_pages_test_walk. */
+static int check_range(struct vmsim__mm *mm, uint64_t start, uint64_t end, unsigned mode, uint64_t nodes,
                        unsigned flags) {
+    const bool strict = mode && (flags & MOVE_OR_STRICT) == VMSIM__MPOL_MF_STRICT;
     for (uint64_t at = start; at < end;) {
         const struct vmsim__vma *v = vmsim__vma_find(mm, at);
         const bool hole = !v || v->start > at;
-        if (hole && (p->mode || !v || v->start >= end))
-            return p->mode || at == start ? VMSIM__L_EFAULT : 0;
+        if (hole && (mode || !v || v->start >= end))
+            return mode || at == start ? VMSIM__L_EFAULT : 0;
         at = vmsim__max64(at, v->start);
         const uint64_t to = vmsim__min64(v->end, end);
-        if ((flags & VMSIM__MPOL_MF_STRICT) && p->nodes && !well_placed(mm, at, to, p->nodes))
+        if (strict && !well_placed(mm, at, to, nodes))
             return VMSIM__L_EIO;
         at = to;
     }
@@ -87,8 +92,12 @@ int64_t vmsim__mm_mbind(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
     if (end == addr)
         return 0;
     int e = vmsim__mempolicy_make(mm->vm->mem, mode, nodes, UINT64_MAX, &p);
-    e = e ? e : check_range(mm, addr, end, &p, flags);
-    return fail(e ? e : bind_range(mm, addr, end, &p));
+    e = e ? e : check_range(mm, addr, end, p.mode, nodes, flags);
+    e = e ? e : bind_range(mm, addr, end, &p);
+    if (e || !(flags & MOVE_OR_STRICT & ~VMSIM__MPOL_MF_STRICT))
+        return fail(e);
+    const int64_t left = vmsim__relocate_range(mm, addr, end, nodes, flags & VMSIM__MPOL_MF_MOVE_ALL);
+    return left > 0 ? fail(p.mode && (flags & VMSIM__MPOL_MF_STRICT) ? VMSIM__L_EIO : 0) : left;
 }
 
 /* ---- the task ---- */

@@ -89,17 +89,19 @@ int vmsim__mempolicy_make(const struct vmsim__mem *mem, unsigned mode, uint64_t 
     return 0;
 }
 
-/* The n-th node of the old mask becomes the n-th of the new one. Kernel: nodes_remap. */
+/* The n-th node of the old mask becomes the n-th of the new one. */
+unsigned vmsim__node_remap(unsigned node, uint64_t from, uint64_t to) {
+    VMSIM__ASSERT(node < 64);
+    if (!(from >> node & 1) || !to)
+        return node;
+    return nth(to, weight(from & ((UINT64_C(1) << node) - 1)) % weight(to));
+}
+
+/* Kernel: nodes_remap. */
 static uint64_t remap(uint64_t nodes, uint64_t from, uint64_t to) {
     uint64_t out = 0;
-    for (unsigned n = 0; n < 64; n++) {
-        if (!(nodes >> n & 1))
-            continue;
-        if (!(from >> n & 1) || !weight(to))
-            out |= UINT64_C(1) << n;
-        else
-            out |= UINT64_C(1) << nth(to, weight(from & ((UINT64_C(1) << n) - 1)) % weight(to));
-    }
+    for (; nodes; nodes &= nodes - 1)
+        out |= UINT64_C(1) << vmsim__node_remap(first(nodes), from, to);
     return out;
 }
 
@@ -124,7 +126,8 @@ void vmsim__mempolicy_rebind(const struct vmsim__mem *mem, struct vmsim__mempoli
 }
 
 bool vmsim__mempolicy_equal(const struct vmsim__mempolicy *a, const struct vmsim__mempolicy *b) {
-    return a->mode == b->mode && a->flags == b->flags && a->user == b->user && a->nodes == b->nodes;
+    return a->mode == b->mode && a->flags == b->flags && a->user == b->user && a->nodes == b->nodes &&
+           a->home == b->home;
 }
 
 void vmsim__task_policy_set(struct vmsim__task_policy *t, const struct vmsim__mempolicy *p) {
@@ -220,7 +223,7 @@ static vmsim__pfn alloc_huge(struct vmsim__mem *mem, const struct vmsim__alloc_r
 void vmsim__mempolicy_place(const struct vmsim__mem *mem, const struct vmsim__mempolicy *p, uint64_t index,
                             struct vmsim__alloc_request *rq) {
     VMSIM__ASSERT(rq->cpu < mem->nr_cpus);
-    rq->node = mem->cpu_node[rq->cpu];
+    rq->node = p->home ? (uint16_t)(p->home - 1) : mem->cpu_node[rq->cpu];
     rq->nodemask = NULL;
     if (p->mode == VMSIM__MPOL_INTERLEAVE || p->mode == VMSIM__MPOL_WEIGHTED_INTERLEAVE)
         rq->node = (uint16_t)by_index(mem, p, index);
@@ -241,7 +244,7 @@ vmsim__pfn vmsim__mempolicy_alloc(struct vmsim__mem *mem, struct vmsim__task_pol
     if (p->mode == VMSIM__MPOL_INTERLEAVE || p->mode == VMSIM__MPOL_WEIGHTED_INTERLEAVE)
         return alloc_interleaved(mem, &rq, index == VMSIM__IN_TURN ? in_turn(mem, task) : by_index(mem, p, index));
     if (p->mode == VMSIM__MPOL_PREFERRED_MANY) {
-        rq.node = mem->cpu_node[rq.cpu];
+        rq.node = p->home ? (uint16_t)(p->home - 1) : mem->cpu_node[rq.cpu];
         return alloc_preferred_many(mem, &rq, p);
     }
     vmsim__mempolicy_place(mem, p, 0, &rq);

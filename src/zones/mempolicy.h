@@ -37,6 +37,7 @@ struct vmsim__mempolicy {
     uint64_t user;  /* STATIC, RELATIVE: the mask as given; else the nodes that could be used when it was made */
     uint16_t flags; /* VMSIM__MPOL_F_* */
     uint8_t mode;   /* enum vmsim__mpol_mode; zeroed: none */
+    uint8_t home;   /* BIND, PREFERRED_MANY: node + 1 that is looked at first (set_mempolicy_home_node); 0: the CPU's */
 };
 
 /* What a task has: its policy, and whose turn it is. */
@@ -54,6 +55,8 @@ int vmsim__mempolicy_make(const struct vmsim__mem *mem, unsigned mode, uint64_t 
                           struct vmsim__mempolicy *out);
 /* Other nodes may be used from now on. Kernel: mpol_rebind_policy. */
 void vmsim__mempolicy_rebind(const struct vmsim__mem *mem, struct vmsim__mempolicy *p, uint64_t allowed);
+/* The node that takes the place of `node` when `from` becomes `to`. Kernel: node_remap. */
+unsigned vmsim__node_remap(unsigned node, uint64_t from, uint64_t to);
 bool vmsim__mempolicy_equal(const struct vmsim__mempolicy *a, const struct vmsim__mempolicy *b);
 /* set_mempolicy: who interleaves begins with the first node. */
 void vmsim__task_policy_set(struct vmsim__task_policy *t, const struct vmsim__mempolicy *p);
