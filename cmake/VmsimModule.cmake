@@ -60,5 +60,5 @@ function(vmsim_program)
     set_target_properties(vmsim_program PROPERTIES OUTPUT_NAME vmsim BUILD_RPATH_USE_ORIGIN ON
                           INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
     target_include_directories(vmsim_program PRIVATE ${own})
-    target_link_libraries(vmsim_program PRIVATE vmsim_compiler vmsim vmsim_jemalloc m)
+    target_link_libraries(vmsim_program PRIVATE vmsim_compiler vmsim vmsim_jemalloc PkgConfig::VMSIM_PROGRAM m)
 endfunction()

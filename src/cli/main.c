@@ -17,6 +17,7 @@ static const struct {
     {"trace", cmd_trace, "look at, convert and verify traces"},
     {"curve", cmd_curve, "misses of every memory and TLB size, footprint and reuse of a trace"},
     {"size", cmd_size, "how small the memory limit of a recorded program can be"},
+    {"sweep", cmd_sweep, "many points of a grid, and their results in one file"},
     {"machine", cmd_machine, "capture this host, and import machines from captures"},
     {"walk", cmd_walk, "draw the page-table walk of one address"},
     {"preset", cmd_preset, "list and show machines that come with vmsim"},

@@ -31,7 +31,8 @@ struct pool {
     struct worker *workers;
     struct pollfd *polls;
     unsigned count, busy;
-    bool more; /* next() may have another */
+    bool more;    /* next() may have another */
+    bool stopped; /* done() wants no more */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -178,25 +179,22 @@ static enum pool_end attend(struct pool *p) {
         const int came = receive(w);
         if (came < 0)
             return POOL_FAILED;
-        if (!came && !finish(p, w)) {
-            p->more = false;
-            return POOL_STOPPED;
-        }
+        p->stopped = (!came && !finish(p, w)) || p->stopped;
+        p->more = (!came || p->more) && !p->stopped; /* a job that ended may have to be done again */
     }
     return POOL_ALL;
 }
 
 static enum pool_end run(struct pool *p) {
-    enum pool_end end = POOL_ALL;
-    while (!interrupted && end != POOL_FAILED) {
+    while (!interrupted) {
         if (!fill(p))
             return POOL_FAILED;
         if (!p->busy)
-            return end;
-        const enum pool_end now = attend(p);
-        end = now ? now : end;
+            return p->stopped ? POOL_STOPPED : POOL_ALL;
+        if (attend(p) == POOL_FAILED)
+            return POOL_FAILED;
     }
-    return interrupted ? POOL_INTERRUPTED : end;
+    return POOL_INTERRUPTED;
 }
 
 static void end_all(struct pool *p) {

@@ -25,7 +25,7 @@ struct pool_result {
 
 struct pool_work {
     void *context;
-    bool (*next)(void *context, size_t *job); /* false: nothing (more) to begin */
+    bool (*next)(void *context, size_t *job); /* false: nothing to begin now; asked again when a job is over */
     void (*perform)(void *context, size_t job, FILE *out);
     bool (*done)(void *context, size_t job, const struct pool_result *result); /* false: begin nothing more */
 };

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* `vmsim sweep`: many points of a grid, their results in one file, and what can be made of it. */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/pool.h"
+#include "cli/sweep.h"
+
+#define SHARDS_MAX UINT64_C(1000000)
+
+struct command_line {
+    struct sweep_options o;
+    char **words;
+    size_t count;
+};
+
+enum { OPTION_DRY = 256, OPTION_SLURM, OPTION_RETRY, OPTION_PARTITION };
+
+static const struct argp_option options[] = {
+    {"output", 'o', "FILE", 0, "File of results (default: the grid's name with .db); one that is there is gone on with",
+     0},
+    {"jobs", 'j', "COUNT", 0, "Points at a time (as many as there are CPUs)", 0},
+    {"shard", 'i', "I/N", 0, "Only part I of N, from 1/N to N/N", 0},
+    {"dry-run", OPTION_DRY, NULL, 0, "Check the grid and count its points; with --slurm, print the script", 0},
+    {"retry", OPTION_RETRY, NULL, 0, "Do points that failed anew", 0},
+    {"slurm", OPTION_SLURM, "N", 0, "Submit a job array of N shards to Slurm (sbatch)", 0},
+    {"partition", OPTION_PARTITION, "NAME", 0, "Partition of Slurm", 0},
+    {"quiet", 'q', NULL, 0, "Errors only", 0},
+    {0}};
+
+static void parse_shard(struct argp_state *state, struct sweep_options *o, const char *arg) {
+    char *slash, *end;
+    errno = 0;
+    o->shard = strtoull(arg, &slash, 10);
+    o->shards = *slash == '/' ? strtoull(slash + 1, &end, 10) : 0;
+    if (!o->shards || errno || *end || !o->shard || o->shard > o->shards || o->shards > SHARDS_MAX)
+        argp_error(state, "'%s' is no part: 1/4, 2/4, 3/4 or 4/4, say", arg);
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state) {
+    struct command_line *c = state->input;
+    struct sweep_options *o = &c->o;
+    switch (key) {
+    case 'o':
+        o->output = arg;
+        return 0;
+    case 'j':
+        o->jobs = (unsigned)cli_number(state, arg, POOL_WORKERS);
+        if (!o->jobs)
+            argp_error(state, "0 points at a time come to no end");
+        return 0;
+    case 'i':
+        parse_shard(state, o, arg);
+        return 0;
+    case OPTION_DRY:
+        o->dry_run = true;
+        return 0;
+    case OPTION_RETRY:
+        o->retry = true;
+        return 0;
+    case OPTION_SLURM:
+        o->slurm = true;
+        o->shards = cli_number(state, arg, SHARDS_MAX);
+        if (!o->shards)
+            argp_error(state, "an array of 0 jobs does nothing");
+        return 0;
+    case OPTION_PARTITION:
+        o->partition = arg;
+        return 0;
+    case 'q':
+        o->quiet = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        return cli_push(&c->words, &c->count, arg) ? 0 : ENOMEM;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "no grid given");
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* "study.yaml" -> "study.db", beside it. */
+static char *default_output(const char *grid) {
+    const char *slash = strrchr(grid, '/'), *dot = strrchr(grid, '.');
+    const int length = dot && (!slash || dot > slash + 1) && dot > grid ? (int)(dot - grid) : (int)strlen(grid);
+    char *name;
+    return asprintf(&name, "%.*s.db", length, grid) < 0 ? NULL : name;
+}
+
+static int run_grid(struct command_line *c) {
+    char *name = c->o.output ? NULL : default_output(c->words[0]);
+    if (c->count > 1)
+        return cli_fail(EXIT_USAGE, "sweep", "one grid at a time, not also '%s'", c->words[1]);
+    c->o.grid = c->words[0];
+    c->o.output = c->o.output ? c->o.output : name;
+    if (!c->o.output)
+        return cli_fail(EXIT_INTERNAL, "sweep", "%s", strerror(ENOMEM));
+    const int status = cli_same_file(c->o.grid, c->o.output)
+                           ? cli_fail(EXIT_USAGE, "sweep", "%s: input file is output file", c->o.grid)
+                           : sweep_run(&c->o);
+    free(name);
+    return status;
+}
+
+static int run_command(struct command_line *c) {
+    const char *word = c->words[0];
+    if (!strcmp(word, "export")) {
+        if (c->count != 2)
+            return cli_fail(EXIT_USAGE, "sweep", "export takes one file of results");
+        return sweep_export(c->words[1]);
+    }
+    if (!strcmp(word, "gather")) {
+        if (c->count < 3)
+            return cli_fail(EXIT_USAGE, "sweep", "gather takes the file to make and those to take from");
+        return sweep_gather(c->words[1], c->words + 2, c->count - 2);
+    }
+    return run_grid(c);
+}
+
+int cmd_sweep(int argc, char **argv) {
+    static const struct argp argp = {
+        options,
+        parse_option,
+        "GRID.yaml\nexport RESULTS.db\ngather TO.db FROM.db...",
+        "Run many points, and keep their results in one file.\vA grid names base files, axes (any key as --set takes "
+        "it, with values, a range or a geometric series; several keys zipped), seeds, exclusions and counters: see "
+        "docs/scale.md. Results are an SQLite file. A point is in it whole or not at all: whatever ended a sweep, the "
+        "same command goes on with it. Points that fail are recorded with their message.\n\n"
+        "Examples:\n  vmsim sweep study.yaml\n  vmsim sweep --dry-run study.yaml\n"
+        "  vmsim sweep --shard 2/4 -o part2.db study.yaml\n  vmsim sweep gather study.db part?.db\n"
+        "  vmsim sweep export study.db > study.csv\n  vmsim sweep --slurm 64 -j 8 study.yaml\n\n"
+        "Exit status: 0 when all points of the grid are there, 1 when some failed or their expectations do not hold; 2 "
+        "for bad usage or input, 3 for an internal failure.",
+        NULL,
+        NULL,
+        NULL};
+    struct command_line c = {.o = {.shard = 1, .shards = 1, .jobs = pool_cpus()}};
+    argp_err_exit_status = EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &c))
+        return EXIT_USAGE;
+    const int status = run_command(&c);
+    free(c.words);
+    return status;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of `vmsim sweep` share: a run of a grid, and the commands over its results. */
+#ifndef VMSIM_CLI_SWEEP_H
+#define VMSIM_CLI_SWEEP_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/sweep_grid.h"
+
+struct sweep_options {
+    const char *grid, *output;
+    uint64_t shard, shards; /* this one (from 1 on) of so many */
+    unsigned jobs;
+    bool dry_run, quiet, retry;
+    bool slurm;
+    const char *partition; /* of Slurm, NULL: its default */
+};
+
+/* What a run of a grid did, of this shard; `excluded` is of the grid, `failed` and `unmet` of the file. */
+struct sweep_counts {
+    uint64_t excluded, mine, there, done, unmet, failed, killed, lost, doubled;
+};
+
+/* Runs what is not yet in the file of results; an exit status. */
+int sweep_run(const struct sweep_options *o);
+/* Points of the shard, and those excluded. */
+void sweep_count(const struct grid *g, const struct sweep_options *o, struct sweep_counts *counts);
+
+/* Writes the script of a job array, and hands it to sbatch unless it is a dry run. */
+int sweep_submit(const struct grid *g, const struct sweep_options *o, const struct sweep_counts *counts);
+
+/* Commands over files of results; arguments as on the command line. An exit status. */
+int sweep_export(const char *path);
+int sweep_gather(const char *to, char *const *from, size_t count);
+
+#endif

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs the points of a grid (sweep_grid.h) that are not in the file of results (sweep_store.h), each in a process that
+ * is forked where the base files have been read (pool.h).
+ *
+ *     grid --> next point of the shard, neither excluded nor there --> fork: set, resolve, run
+ *     store <-- one transaction a point <------------------------------- outcome, whole or not
+ *
+ * A point whose process is killed from outside is done again, up to ATTEMPTS times; then it is left for the next run:
+ * nothing of it is in the file. A point that fails by itself is recorded with its message, and is not done again. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/pool.h"
+#include "cli/sweep.h"
+#include "cli/sweep_store.h"
+
+#define ATTEMPTS 5u
+#define SETS_MAX 256u
+#define TRIALS 200u /* points that are resolved before the first is run */
+
+/* A point whose process was killed. */
+struct again {
+    uint64_t point;
+    unsigned attempts;
+    bool waiting;
+};
+
+struct sweep {
+    const struct sweep_options *o;
+    struct grid *g;
+    struct store store;
+    struct vmsim_config *base;
+    struct sweep_counts counts;
+    uint64_t next;
+    struct again *again;
+    size_t again_count;
+    bool broken; /* the file of results cannot be written */
+    struct timespec begin, shown;
+};
+
+/* ---- before the first point ---- */
+
+static bool is_mine(const struct grid *g, const struct sweep_options *o, uint64_t point) {
+    return point % o->shards == o->shard - 1 && !grid_excluded(g, point);
+}
+
+void sweep_count(const struct grid *g, const struct sweep_options *o, struct sweep_counts *counts) {
+    for (uint64_t p = 0; p < g->points; p++) {
+        counts->excluded += g->exclusion_count && grid_excluded(g, p);
+        counts->mine += is_mine(g, o, p);
+    }
+}
+
+/* Reads the base files and applies a point; 0 and a resolved configuration, or the error, in *config too. */
+static int try_point(const struct grid *g, uint64_t point, struct vmsim_config **config) {
+    char *sets[SETS_MAX];
+    const size_t n = grid_sets(g, point, sets, SETS_MAX);
+    *config = NULL;
+    if (n == SIZE_MAX || cli_read(&g->in, config))
+        return n == SIZE_MAX ? VMSIM_ENOMEM : VMSIM_ECONFIG;
+    int err = 0;
+    for (size_t i = 0; !err && i < n; i++)
+        err = vmsim_config_set(*config, sets[i]);
+    err = err ? err : vmsim_config_resolve(*config);
+    grid_free_sets(sets, n);
+    return err;
+}
+
+/* The axis that an error speaks of: the text shows the override that it stands in. */
+static const struct grid_axis *axis_of(const struct grid *g, const char *text) {
+    for (size_t a = 0; a < g->axis_count; a++) {
+        for (size_t k = 0; k < g->axes[a].settings; k++) {
+            char key[256];
+            snprintf(key, sizeof key, " %.250s=", g->axes[a].entries[0].settings[k].key);
+            if (strstr(text, key))
+                return &g->axes[a];
+        }
+    }
+    return NULL;
+}
+
+static void tell_refusal(const struct grid *g, struct vmsim_config *config) {
+    const char *text = vmsim_config_error_text(config, 0), *why = text ? strstr(text, "error: ") : NULL;
+    const struct grid_axis *a = text ? axis_of(g, text) : NULL;
+    if (!a || !why) {
+        cli_print_errors(config);
+        return;
+    }
+    cli_put(stderr, g->path, false);
+    fprintf(stderr, ":%d:%d: error: axis '", a->line, a->column);
+    cli_put(stderr, a->name, false);
+    fprintf(stderr, "': ");
+    cli_put(stderr, why + strlen("error: "), true);
+    fputc('\n', stderr);
+}
+
+/* Points spread over the grid are resolved until one can be; that none can is a mistake in the grid, while one that
+ * cannot is a result. *resolved gets the configuration of that point. */
+static int check_points(struct sweep *s, struct vmsim_config **resolved) {
+    const struct grid *g = s->g;
+    const uint64_t stride = g->points / TRIALS + 1;
+    struct vmsim_config *first = NULL;
+    for (uint64_t p = 0; p < g->points; p += stride) {
+        if (grid_excluded(g, p))
+            continue;
+        const int err = try_point(g, p, resolved);
+        if (!err) {
+            vmsim_config_destroy(first);
+            return EXIT_FINE;
+        }
+        if (!*resolved) { /* the base files themselves; said */
+            vmsim_config_destroy(first);
+            return cli_status(err);
+        }
+        if (first)
+            vmsim_config_destroy(*resolved);
+        else
+            first = *resolved;
+    }
+    *resolved = NULL;
+    if (!first)
+        return cli_fail(EXIT_USAGE, NULL, "%s: all points are excluded", g->path);
+    tell_refusal(g, first);
+    vmsim_config_destroy(first);
+    return EXIT_USAGE;
+}
+
+/* ---- points ---- */
+
+static bool next_point(void *context, size_t *job) {
+    struct sweep *s = context;
+    for (; s->next < s->g->points; s->next++) {
+        if (!is_mine(s->g, s->o, s->next))
+            continue;
+        if (store_has(&s->store, s->next)) {
+            s->counts.there++;
+            continue;
+        }
+        *job = (size_t)s->next++;
+        return true;
+    }
+    for (size_t i = 0; i < s->again_count; i++) {
+        if (s->again[i].waiting) {
+            s->again[i].waiting = false;
+            *job = (size_t)s->again[i].point;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void perform_point(void *context, size_t job, FILE *out) {
+    struct sweep *s = context;
+    char *sets[SETS_MAX];
+    const size_t n = grid_sets(s->g, job, sets, SETS_MAX);
+    if (n != SIZE_MAX)
+        outcome_perform(s->base, (const char *const *)sets, n, s->g->counters, s->g->counter_count, out);
+}
+
+static struct again *again_of(struct sweep *s, uint64_t point) {
+    for (size_t i = 0; i < s->again_count; i++) {
+        if (s->again[i].point == point)
+            return &s->again[i];
+    }
+    struct again *grown = realloc(s->again, (s->again_count + 1) * sizeof *grown);
+    if (!grown)
+        return NULL;
+    s->again = grown;
+    s->again[s->again_count] = (struct again){.point = point};
+    return &s->again[s->again_count++];
+}
+
+static void take_kill(struct sweep *s, uint64_t point, int signal) {
+    struct again *a = again_of(s, point);
+    s->counts.killed++;
+    if (a && ++a->attempts < ATTEMPTS) {
+        a->waiting = true;
+        return;
+    }
+    s->counts.lost++;
+    cli_note("sweep", "point %" PRIu64 ": its process was ended %u times (signal %d); run again to try anew", point,
+             ATTEMPTS, signal);
+}
+
+static void show_progress(struct sweep *s) {
+    struct timespec now;
+    if (s->o->quiet || !isatty(STDERR_FILENO))
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const double since = (double)(now.tv_sec - s->shown.tv_sec) + (double)(now.tv_nsec - s->shown.tv_nsec) / 1e9;
+    const double all = (double)(now.tv_sec - s->begin.tv_sec) + (double)(now.tv_nsec - s->begin.tv_nsec) / 1e9;
+    const uint64_t over = s->counts.there + s->counts.done;
+    if (since < 0.1)
+        return;
+    s->shown = now;
+    fprintf(stderr, "\r\033[K%" PRIu64 " of %" PRIu64 " points, %.1f a second, %.0f s left", over, s->counts.mine,
+            (double)s->counts.done / all, (double)(s->counts.mine - over) * all / (double)s->counts.done);
+}
+
+static bool point_done(void *context, size_t job, const struct pool_result *result) {
+    struct sweep *s = context;
+    const struct store_cost cost = {result->cpu_us, result->memory_kb};
+    struct outcome o;
+    if (!result->text || !outcome_parse(&o, result->text, result->size)) {
+        take_kill(s, job, result->signal);
+        return true;
+    }
+    const enum store_end end = store_add(&s->store, s->g, job, &o, &cost);
+    s->broken = end == STORE_FAILED;
+    s->counts.done += end == STORE_DONE;
+    s->counts.doubled += end == STORE_THERE;
+    outcome_free(&o);
+    show_progress(s);
+    return !s->broken;
+}
+
+/* ---- the whole ---- */
+
+static void put_count(const char *what, uint64_t n) {
+    if (n)
+        printf(", %" PRIu64 " %s", n, what);
+}
+
+static void tell(const struct sweep *s) {
+    const struct sweep_counts *c = &s->counts;
+    if (s->shown.tv_sec != s->begin.tv_sec || s->shown.tv_nsec != s->begin.tv_nsec)
+        fputs("\r\033[K", stderr);
+    if (s->o->quiet)
+        return;
+    printf("%s: %" PRIu64 " points", s->o->output, c->mine);
+    put_count("excluded", c->excluded);
+    put_count("there before", c->there);
+    printf(", %" PRIu64 " done now", c->done);
+    put_count("processes killed, their points begun anew", c->killed);
+    put_count("done by another sweep meanwhile", c->doubled);
+    put_count("not done", c->mine - c->there - c->done - c->doubled);
+    put_count("in the file failed (`--retry` does them anew)", c->failed);
+    put_count("in the file with an expectation that does not hold", c->unmet);
+    putchar('\n');
+}
+
+static int end_status(const struct sweep *s, enum pool_end end) {
+    if (s->broken)
+        return EXIT_INTERNAL; /* said */
+    if (end == POOL_FAILED)
+        return cli_fail(EXIT_INTERNAL, "sweep", "%s", strerror(errno));
+    if (end == POOL_INTERRUPTED)
+        return cli_fail(EXIT_USAGE, "sweep", "interrupted; run again to go on");
+    if (s->counts.lost)
+        return EXIT_INTERNAL;
+    return s->counts.failed || s->counts.unmet ? EXIT_EXPECTATION : EXIT_FINE;
+}
+
+static int run_all(struct sweep *s) {
+    const struct pool_work work = {s, next_point, perform_point, point_done};
+    int status = cli_read(&s->g->in, &s->base);
+    if (!status && s->o->retry && !store_forget_failed(&s->store))
+        status = EXIT_INTERNAL;
+    if (status)
+        return status;
+    clock_gettime(CLOCK_MONOTONIC, &s->begin);
+    s->shown = s->begin;
+    const enum pool_end end = pool_run(&work, s->o->jobs);
+    if (!store_count_failed(&s->store, &s->counts.failed, &s->counts.unmet))
+        s->broken = true;
+    tell(s);
+    return end_status(s, end);
+}
+
+static int run_checked(struct sweep *s, struct vmsim_config *first) {
+    const char *resolved;
+    if (s->o->slurm) {
+        const struct sweep_options whole = {.shard = 1, .shards = 1};
+        sweep_count(s->g, &whole, &s->counts);
+        return sweep_submit(s->g, s->o, &s->counts);
+    }
+    sweep_count(s->g, s->o, &s->counts);
+    if (s->o->dry_run) {
+        printf("%s: %" PRIu64 " points in the grid, %" PRIu64 " excluded, %" PRIu64 " to be done here\n", s->g->path,
+               s->g->points, s->counts.excluded, s->counts.mine);
+        return EXIT_FINE;
+    }
+    const int err = vmsim_config_dump(first, VMSIM_CONFIG_DUMP_PORTABLE, &resolved, NULL);
+    if (err)
+        return cli_fail(cli_status(err), "sweep", "%s", vmsim_error_text(err));
+    int status = store_open(&s->store, s->o->output, s->g, resolved);
+    status = status ? status : run_all(s);
+    store_close(&s->store);
+    return status;
+}
+
+int sweep_run(const struct sweep_options *o) {
+    struct grid g = {0};
+    struct sweep s = {.o = o, .g = &g};
+    struct vmsim_config *first = NULL;
+    int status = grid_read(&g, o->grid);
+    status = status ? status : check_points(&s, &first);
+    status = status ? status : run_checked(&s, first);
+    vmsim_config_destroy(first);
+    vmsim_config_destroy(s.base);
+    free(s.again);
+    grid_free(&g);
+    return status;
+}

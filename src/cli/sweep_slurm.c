@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* A sweep as a job array of Slurm: the script, and handing it over. Each element of the array is a shard with a file of
+ * its own, since SQLite's write-ahead log is of one host; `vmsim sweep gather` puts them together. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/sweep.h"
+
+static void put_quoted(FILE *out, const char *text) {
+    fputc('\'', out);
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputs("'\\''", out);
+        else
+            fputc(*text, out);
+    }
+    fputc('\'', out);
+}
+
+static void put_script(FILE *out, const struct sweep_options *o, uint64_t shards, const char *program) {
+    fprintf(out,
+            "#!/bin/bash\n#SBATCH --job-name=vmsim-sweep\n#SBATCH --array=1-%" PRIu64
+            "\n#SBATCH --ntasks=1\n#SBATCH --cpus-per-task=%u\n#SBATCH --requeue\n",
+            shards, o->jobs);
+    if (o->partition)
+        fprintf(out, "#SBATCH --partition=%s\n", o->partition);
+    fputs("# Run again, or requeued after its node died, a shard goes on where its file ends. When all are over:\n"
+          "#     vmsim sweep gather ",
+          out);
+    fprintf(out, "%s %s.*-of-%" PRIu64 "\nexec ", o->output, o->output, shards);
+    put_quoted(out, program);
+    fprintf(out, " sweep --jobs %u --shard \"$SLURM_ARRAY_TASK_ID/%" PRIu64 "\" --output ", o->jobs, shards);
+    put_quoted(out, o->output);
+    fprintf(out, ".\"$SLURM_ARRAY_TASK_ID\"-of-%" PRIu64 " -- ", shards);
+    put_quoted(out, o->grid);
+    fputc('\n', out);
+}
+
+static int submit(const char *script) {
+    const pid_t pid = fork();
+    int status = 0;
+    if (!pid) {
+        execlp("sbatch", "sbatch", script, (char *)NULL);
+        cli_fail(EXIT_USAGE, "sweep", "sbatch: %s: the script is %s", strerror(errno), script);
+        _exit(127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) < 0)
+        return cli_fail(EXIT_INTERNAL, "sweep", "%s", strerror(errno));
+    if (WIFEXITED(status) && !WEXITSTATUS(status))
+        return EXIT_FINE;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 127 ? EXIT_USAGE
+                                                           : cli_fail(EXIT_USAGE, "sweep", "sbatch refused %s", script);
+}
+
+int sweep_submit(const struct grid *g, const struct sweep_options *o, const struct sweep_counts *counts) {
+    char program[4096], script[4096];
+    const uint64_t shards = o->shards > counts->mine ? counts->mine : o->shards;
+    const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[n < 0 ? 0 : n] = 0;
+    if (o->dry_run) {
+        put_script(stdout, o, shards, n < 0 ? "vmsim" : program);
+        return EXIT_FINE;
+    }
+    snprintf(script, sizeof script, "%.4000s.sbatch", o->output);
+    FILE *f = fopen(script, "w");
+    if (f)
+        put_script(f, o, shards, n < 0 ? "vmsim" : program);
+    const bool bad = !f || ferror(f);
+    if ((f && fclose(f)) || bad)
+        return cli_fail(EXIT_USAGE, "sweep", "%s: %s", script, strerror(errno));
+    if (!o->quiet)
+        printf("%s: %" PRIu64 " points in %" PRIu64 " shards, script %s\n", g->path, counts->mine, shards, script);
+    fflush(stdout);
+    return submit(script);
+}
