@@ -10,6 +10,7 @@
 #include "packed_file.h"
 #include "vmsim/curve.h"
 #include "vmsim/report.h"
+#include "vmsim/run.h"
 #include "vmsim/scenario.h"
 #include "vmsim/trace.h"
 
@@ -356,6 +357,40 @@ static void configurations_written(void **state) {
     each_failing_allocation("dump", dump_file, in_folder(out, "resolved.yaml"), 0, 200);
 }
 
+/* ---- runs ---- */
+
+static struct failing_result show_run(void *context) {
+    struct failing_result r = {.message = message};
+    struct vmsim_run *run;
+    const char *text;
+    size_t size;
+    r.code = vmsim_run_open(context, &run);
+    for (int format = VMSIM_RUN_HTML; !r.code && format <= VMSIM_RUN_MARKDOWN; format++) {
+        r.code = vmsim_run_render(run, (enum vmsim_run_format)format, &text, &size);
+        r.digest = r.code ? 0 : failing_digest(r.digest, text, size);
+        vmsim_run_free_text(run, text);
+    }
+    snprintf(message, sizeof message, "%s", run ? vmsim_run_error(run) : vmsim_error_text(r.code));
+    vmsim_run_close(run);
+    return r;
+}
+
+static void runs_shown(void **state) {
+    char out[512], path[600];
+    static const char stats[] = "{\"schema\": \"vmsim-stats\", \"schema_version\": \"1.0\", \"tasks\": [{\"name\": "
+                                "\"a|b\", \"time_ns\": 5}], \"counters\": {\"vmstat.pgfault\": 3}}";
+    static const char rows[] = "time_ns,vmstat.pgfault,vmstat.pgfree\n1,2,3\n2,3,3\n3,4,3\n";
+    (void)state;
+    failing_spare("libjansson.so"); /* 2.14 asserts that it has room for a string */
+    assert_int_equal(mkdir(in_folder(out, "run"), 0777), 0);
+    snprintf(path, sizeof path, "%s/stats.json", out);
+    test_write_file(path, stats, sizeof stats - 1);
+    snprintf(path, sizeof path, "%s/intervals.csv", out);
+    test_write_file(path, rows, sizeof rows - 1);
+    each_failing_allocation("show", show_run, out, 0, 250);
+    test_rmdir(out);
+}
+
 static int make_folder(void **state) {
     (void)state;
     test_mkdir(folder);
@@ -371,7 +406,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(traces_written_and_read), cmocka_unit_test(foreign_traces),
         cmocka_unit_test(traces_replayed),         cmocka_unit_test(hosts),
-        cmocka_unit_test(configurations_written),
+        cmocka_unit_test(configurations_written),  cmocka_unit_test(runs_shown),
     };
     return cmocka_run_group_tests_name("failure_files", tests, make_folder, remove_folder);
 }

@@ -3,6 +3,7 @@
  * tests/null_calls.py lists the calls; each is made in a process of its own. */
 #include "helpers.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -13,6 +14,7 @@
 #include "vmsim/mmu.h"
 #include "vmsim/policy.h"
 #include "vmsim/report.h"
+#include "vmsim/run.h"
 #include "vmsim/scenario.h"
 #include "vmsim/testing.h"
 #include "vmsim/trace.h"
@@ -82,6 +84,15 @@ static struct vmsim_curve *good_curve(void) {
     assert_int_equal(vmsim_curve_create(NULL, &c), 0);
     assert_int_equal(vmsim_curve_add(c, 0, 0, NULL, &word, 1), 0);
     return c;
+}
+
+static struct vmsim_run *good_run(void) {
+    static const char text[] = "{\"schema\": \"vmsim-stats\", \"schema_version\": \"1.0\"}";
+    struct vmsim_run *r;
+    assert_true(!mkdir("good_run", 0777) || errno == EEXIST);
+    test_write_file("good_run/stats.json", text, sizeof text - 1);
+    assert_int_equal(vmsim_run_open("good_run", &r), 0);
+    return r;
 }
 
 static struct vmsim_mmu *good_mmu(void) {

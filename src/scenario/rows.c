@@ -23,8 +23,10 @@ static bool is_column(const char *name) {
                                         ".blocked_ns", ".waiting_ns", ".rss_anon", ".rss_file", ".rss_shmem"};
     const char *dot = strrchr(name, '.');
     VMSIM__ASSERT(dot);
-    if (!strncmp(name, "vmstat.", 7) || !strncmp(name, "cpu", 3))
+    if (!strncmp(name, "vmstat.", 7) || !strncmp(name, "cpu", 3) || !strncmp(name, "pressure.", 9))
         return true;
+    if (!strncmp(name, "tlb.", 4) && strstr(name, ".walks."))
+        return true; /* by page size */
     if (!strncmp(name, "zone.", 5))
         return !strcmp(dot, ".free") || !strcmp(dot, ".boost") || !strcmp(dot, ".pcp_count");
     for (size_t i = 0; i < VMSIM__COUNT(tlb) && !strncmp(name, "tlb.", 4); i++) {

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSIM_RUN_H
+#define VMSIM_RUN_H
+/**
+ * @file run.h
+ * @brief Run directories that were written: one to look at as a page, several to compare.
+ *
+ *     vmsim_run_open("out", &run);
+ *     vmsim_run_save(run, VMSIM_RUN_HTML, "out.html");    one file for a browser, which needs nothing else
+ *     vmsim_run_close(run);
+ *
+ * What is readable is taken, and what is missing or was changed is named (vmsim_run_note()): a run whose writing was
+ * cut short, or one of an older vmsim, can still be looked at. Nothing is made of a directory that holds no stats.json.
+ */
+#include <stddef.h>
+
+#include "vmsim/error.h"
+#include "vmsim/version.h"
+
+VMSIM_BEGIN_DECLS
+
+/** A run directory that was read. Opaque; of one thread at a time. */
+struct vmsim_run;
+
+/**
+ * Reads a run directory.
+ * @param run receives a handle, which vmsim_run_close() takes back; also on failure, for the text, unless there is no
+ * memory at all: then NULL.
+ * @return 0, VMSIM_ENOENT (no such directory), VMSIM_EFORMAT (it is no run of vmsim), VMSIM_EVERSION (its
+ * stats.json is of a format that this version does not know), VMSIM_ECORRUPT (stats.json is no JSON) or VMSIM_ENOMEM.
+ */
+int vmsim_run_open(const char *directory, struct vmsim_run **run);
+/** Frees it. NULL is fine. */
+void vmsim_run_close(struct vmsim_run *run);
+/** Text of the last error, or "". */
+const char *vmsim_run_error(const struct vmsim_run *run);
+/** Number of things that are not as vmsim writes them: a file is missing, is cut short, or was changed. */
+size_t vmsim_run_notes(const struct vmsim_run *run);
+/** Text of note `index`; NULL beyond the last. */
+const char *vmsim_run_note(const struct vmsim_run *run, size_t index);
+
+/** Documents that vmsim_run_render can make. */
+enum vmsim_run_format {
+    VMSIM_RUN_HTML,    /**< one file: series with a common cursor and zoom, tables, configuration; no network */
+    VMSIM_RUN_MARKDOWN /**< tables for a merge request */
+};
+/**
+ * Makes one document of a run. Equal directories give equal bytes.
+ * @param text receives it, NUL-terminated; free with vmsim_run_free_text(). NULL on failure.
+ * @param size receives its length in bytes; may be NULL.
+ * @return 0, VMSIM_EINVAL or VMSIM_ENOMEM.
+ */
+int vmsim_run_render(struct vmsim_run *run, enum vmsim_run_format format, const char **text, size_t *size);
+/** Frees a text of vmsim_run_render(), before the run is closed. NULL is fine. */
+void vmsim_run_free_text(struct vmsim_run *run, const char *text);
+
+/**
+ * The same into a file. A file of that name is replaced when the document is whole; a device or a pipe is written to.
+ * @return 0, VMSIM_EINVAL, VMSIM_EIO or VMSIM_ENOMEM.
+ */
+int vmsim_run_save(struct vmsim_run *run, enum vmsim_run_format format, const char *path);
+
+VMSIM_END_DECLS
+
+#endif

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: MIT
+// The page of one run: what stands in #data as cards, series, maps and tables. Texts of the run are only ever set as
+// text, never as markup. The page says that it is drawn, or what went wrong, in data-ready and data-error of <html>.
+"use strict";
+const root = document.documentElement;
+window.addEventListener("error", e => { root.dataset.error = e.message + " at line " + e.lineno; });
+
+const run = JSON.parse(document.getElementById("data").textContent);
+const stats = run.stats;
+const page = document.getElementById("page");
+const pageSize = (stats.machine && stats.machine.page_size_bytes) || 4096;
+const short = Charts.short;
+const grouped = n => typeof n === "number" ? n.toLocaleString("en-US") : "–";
+const list = key => Array.isArray(stats[key]) ? stats[key] : [];
+
+// make("td.n", "12") or make("div", {title: "x"}, child, ...)
+function make(what, ...parts) {
+    const [tag, ...classes] = what.split(".");
+    const e = document.createElement(tag);
+    if (classes.length)
+        e.className = classes.join(" ");
+    for (const p of parts) {
+        if (p && typeof p === "object" && !(p instanceof Node))
+            Object.assign(e, p);
+        else if (p !== null && p !== undefined)
+            e.append(p);
+    }
+    return e;
+}
+const section = title => {
+    const s = make("section", make("h2", title));
+    page.append(s);
+    return s;
+};
+
+// ---- series
+
+function sums(steps) {
+    const out = new Array(steps.length);
+    let n = 0;
+    for (let i = 0; i < steps.length; i++)
+        out[i] = n += steps[i];
+    return out;
+}
+const time = sums(run.series.time);
+const columns = new Map(run.series.columns.map(c => [c.name, c.values]));
+const decoded = new Map();
+function column(name) {
+    if (!columns.has(name))
+        return null;
+    if (!decoded.has(name))
+        decoded.set(name, sums(columns.get(name)));
+    return decoded.get(name);
+}
+// Events a second between a row and the one before.
+function rate(values, scale) {
+    return values.map((v, i) => {
+        const dt = time[i] - (i ? time[i - 1] : 0);
+        return dt > 0 ? (v - (i ? values[i - 1] : 0)) * (scale || 1e9) / dt : null;
+    });
+}
+const times = (values, factor) => factor === 1 ? values : values.map(v => v * factor);
+function add(...parts) {
+    const there = parts.filter(Boolean);
+    return there.length ? there[0].map((_, i) => there.reduce((sum, p) => sum + p[i], 0)) : null;
+}
+const peak = values => values.reduce((most, v) => v > most ? v : most, 0);
+
+// [label, counter] pairs as series, those that never change left out.
+function gauges(pairs, factor) {
+    return pairs.filter(p => columns.has(p[1])).map(p => ({label: p[0], values: times(column(p[1]), factor || 1)}));
+}
+function rates(pairs, factor) {
+    return pairs.filter(p => columns.has(p[1]))
+        .map(p => ({label: p[0], values: times(rate(column(p[1])), factor || 1)}));
+}
+const vm = (...names) => names.map(n => [n, "vmstat." + n]);
+// Names of columns that match, with the part in parentheses.
+const matching = pattern => [...columns.keys()].map(n => n.match(pattern)).filter(Boolean);
+// The `n` of them that reach highest; the page says how many were left out.
+function highest(series, n) {
+    const order = series.map(s => [peak(s.values), s]).sort((a, b) => b[0] - a[0]).map(p => p[1]);
+    return order.slice(0, n);
+}
+
+function zoneCharts() {
+    const specs = [];
+    for (const [name, node, zone] of matching(/^zone\.(\d+)\.(.+)\.free$/)) {
+        const z = list("memory_by_zone").find(x => String(x.node) === node && x.zone === zone);
+        const boost = column(`zone.${node}.${zone}.boost`);
+        const flat = (key, label, colour) => ({
+            label, line: true, colour,
+            values: time.map((_, i) => (z[key] + (boost ? boost[i] : 0)) * pageSize),
+        });
+        const lines = z ? [flat("high_pages", "high", 2), flat("low_pages", "low", 4), flat("min_pages", "min", 1)] : [];
+        specs.push({
+            title: `Free memory, node ${node} ${zone}`, unit: "B",
+            series: [{label: "free", values: times(column(name), pageSize), colour: 0, fill: true}, ...lines],
+        });
+    }
+    return specs;
+}
+
+function taskSeries(names) {
+    const tasks = new Set(matching(new RegExp(`^tasks\\.(.+)\\.(?:${names.join("|")})$`)).map(m => m[1]));
+    return [...tasks].map(t => ({label: t, values: add(...names.map(n => column(`tasks.${t}.${n}`)))}));
+}
+
+function cpuCharts() {
+    const cpus = matching(/^cpu(\d+)\.time_ns$/).map(m => m[1]);
+    const used = cpus.map(c => {
+        const busy = add(column(`cpu${c}.user_ns`), column(`cpu${c}.system_ns`));
+        return busy && {label: "CPU " + c, values: rate(busy, 100)};
+    }).filter(Boolean);
+    return {title: "CPUs in use", unit: "%", series: highest(used, 12)};
+}
+
+function tlbSeries() {
+    const walks = add(...matching(/^tlb\.cpu\d+\.walks$/).map(m => column(m[0])));
+    const accesses = add(...matching(/^tlb\.cpu\d+\.accesses$/).map(m => column(m[0])));
+    const sizes = new Map();
+    for (const [name, size] of matching(/^tlb\.cpu\d+\.walks\.([^.]+)$/))
+        sizes.set(size, [...(sizes.get(size) || []), column(name)]);
+    const series = [];
+    if (walks)
+        series.push({label: "walks", values: rate(walks)});
+    if (sizes.size > 1)
+        for (const [size, parts] of sizes)
+            series.push({label: "walks " + size, values: rate(add(...parts))});
+    const ratio = walks && accesses ? {
+        label: "misses of all levels",
+        values: walks.map((w, i) => {
+            const n = accesses[i] - (i ? accesses[i - 1] : 0);
+            return n > 0 ? 100 * (w - (i ? walks[i - 1] : 0)) / n : null;
+        }),
+    } : null;
+    return [{title: "Page walks a second", series}, {title: "References that walk", unit: "%", series: ratio ? [ratio] : []}];
+}
+
+function pressureSeries() {
+    return matching(/^pressure\.(.+)\.(some|full)_us$/)
+        .map(([name, what, kind]) => ({label: `${what} ${kind}`, values: rate(column(name), 1e5)}));
+}
+
+function chartSpecs() {
+    const kb = 1024;
+    return [
+        ...zoneCharts(),
+        {title: "LRU lists", unit: "B", series: gauges(
+            vm("nr_active_anon", "nr_inactive_anon", "nr_active_file", "nr_inactive_file", "nr_unevictable"), pageSize)},
+        {title: "Memory of tasks (RSS)", unit: "B", series: highest(taskSeries(["rss_anon", "rss_file", "rss_shmem"])
+            .map(s => ({...s, values: times(s.values, pageSize)})), 12)},
+        {title: "Page cache, dirty, page tables", unit: "B", series: gauges(
+            vm("nr_file_pages", "nr_dirty", "nr_writeback", "nr_shmem", "nr_page_table_pages"), pageSize)},
+        {title: "Faults a second", series: rates(vm("pgfault", "pgmajfault"))},
+        {title: "Faults of tasks a second", series: highest(taskSeries(["minflt", "majflt"])
+            .map(s => ({...s, values: rate(s.values)})), 12)},
+        {title: "Reclaim: pages a second", series: rates(vm("pgscan_kswapd", "pgscan_direct", "pgsteal_kswapd",
+            "pgsteal_direct", "workingset_refault_anon", "workingset_refault_file"))},
+        {title: "Stalls in allocation a second", series: rates([...vm("compact_stall", "oom_kill"),
+            ...matching(/^vmstat\.(allocstall_\w+)$/).map(m => [m[1], m[0]])])},
+        {title: "Compaction: pages a second", series: rates(vm("compact_migrate_scanned", "compact_free_scanned",
+            "compact_isolated", "pgmigrate_success", "pgmigrate_fail"))},
+        {title: "Huge pages a second", series: rates(vm("thp_fault_alloc", "thp_fault_fallback", "thp_collapse_alloc",
+            "thp_split_page"))},
+        {title: "Swap: pages a second", series: rates(vm("pswpin", "pswpout"))},
+        {title: "Disk: bytes a second", unit: "B", series: rates(vm("pgpgin", "pgpgout"), kb)},
+        {title: "Pressure (PSI): share of time that tasks stall", unit: "%", series: pressureSeries()},
+        ...tlbSeries(),
+        cpuCharts(),
+    ].filter(s => s.series.length);
+}
+
+const GAUGE = /^vmstat\.nr_(?!dirtied|written|throttled|vmscan|foll_pin|tlb)|\.rss_|^zone\./;
+function counterPicker(where) {
+    const names = [...columns.keys()].sort();
+    const choice = make("input", {placeholder: "any counter that changes", size: 34});
+    choice.setAttribute("list", "counters");
+    choice.setAttribute("aria-label", "counter to plot");
+    const options = make("datalist", {id: "counters"}, ...names.map(n => make("option", {value: n})));
+    const remove = make("button", "Remove last");
+    const added = [];
+    choice.addEventListener("change", () => {
+        const values = column(choice.value);
+        if (!values)
+            return;
+        const gauge = GAUGE.test(choice.value);
+        added.push(Charts.add(where, {
+            title: choice.value + (gauge ? "" : ", a second"), time, wide: true,
+            series: [{label: choice.value, values: gauge ? values : rate(values)}],
+        }));
+        choice.value = "";
+    });
+    remove.addEventListener("click", () => { if (added.length) Charts.remove(added.pop()); });
+    return [choice, options, remove];
+}
+
+function showSeries() {
+    const s = section("Over time");
+    if (time.length < 2) {
+        s.append(make("p.faint", "This run has no intervals: "), make("p", make("code",
+            `vmsim run ${run.name}/resolved.yaml --set report.interval=10ms -o ${run.name}`),
+        " writes a row of all counters each 10 ms of virtual time."));
+        return;
+    }
+    const charts = make("div.charts");
+    const all = make("button", "Whole run", {id: "whole"});
+    all.addEventListener("click", () => Charts.zoom(time[0], time[time.length - 1]));
+    s.append(make("div.bar-line", all, ...counterPicker(charts), make("span.faint",
+        `${grouped(run.series.rows)} rows${run.series.every > 1 ? `, each ${run.series.every}th shown` : ""}. ` +
+        "Drag to zoom, double-click for all; a click on a name hides its line.")), charts);
+    Charts.setMarkers(list("markers").map(m => ({name: m.marker, time: m.time_ns})));
+    for (const spec of chartSpecs())
+        Charts.add(charts, {...spec, time});
+}
+
+// ---- maps
+
+// Rows of cells over time, drawn from `cell(row, from, to)` -> 0..1, zoomed with the charts.
+function heatMap(where, rows, height, cell, hint) {
+    const canvas = make("canvas.map");
+    const says = make("p.faint", hint);
+    where.append(canvas, says);
+    let from = 0;
+    let to = time[time.length - 1];
+    const label = 150;
+    function draw() {
+        const scale = devicePixelRatio || 1;
+        const width = canvas.clientWidth || 800;
+        canvas.width = width * scale;
+        canvas.height = (rows.length * height + 20) * scale;
+        canvas.style.height = rows.length * height + 20 + "px";
+        const c = canvas.getContext("2d");
+        c.scale(scale, scale);
+        c.font = "12px sans-serif";
+        c.textBaseline = "middle";
+        const step = 3;
+        rows.forEach((row, r) => {
+            c.fillStyle = Charts.colour("text");
+            c.globalAlpha = 1;
+            c.fillText(row.label, 0, r * height + height / 2, label - 8);
+            const begin = Math.max(from, row.begin || 0);
+            const end = Math.min(to, row.end === undefined ? to : row.end);
+            const x = t => label + (t - from) / (to - from) * (width - label);
+            c.fillStyle = Charts.colour("grid");
+            c.fillRect(x(begin), r * height + 2, Math.max(1, x(end) - x(begin)), height - 4);
+            c.fillStyle = Charts.colour("bar");
+            for (let px = label; px < width; px += step) {
+                const a = from + (px - label) / (width - label) * (to - from);
+                c.globalAlpha = cell(r, a, a + step / (width - label) * (to - from));
+                if (c.globalAlpha > 0)
+                    c.fillRect(px, r * height + 2, step, height - 4);
+            }
+            c.globalAlpha = 1;
+            if (row.mark !== undefined && row.end >= from && row.end <= to) {
+                c.fillStyle = Charts.colour("bad");
+                c.fillText(row.mark, Math.min(x(row.end), width - 12), r * height + height / 2);
+            }
+        });
+        c.fillStyle = Charts.colour("faint");
+        c.fillText(Charts.duration(from), label, rows.length * height + 10);
+        const last = Charts.duration(to);
+        c.fillText(last, width - c.measureText(last).width, rows.length * height + 10);
+    }
+    Charts.onZoom((min, max) => { [from, to] = [min, max]; draw(); });
+    redraws.push(draw);
+    draw();
+    return (x, y) => ({row: rows[Math.floor(y / height)], time: from + (x - label) / (canvas.clientWidth - label) * (to - from)});
+}
+const redraws = [];
+
+// First row at or after a time.
+function rowAt(t) {
+    let low = 0;
+    let high = time.length - 1;
+    while (low < high) {
+        const middle = (low + high) >> 1;
+        if (time[middle] < t)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+function showTaskMap() {
+    const faults = new Map(taskSeries(["minflt", "majflt"]).map(s => [s.label, s.values]));
+    if (time.length < 2 || !faults.size)
+        return;
+    const tasks = list("tasks").filter(t => faults.has(t.name)).slice(0, 60);
+    const most = Math.max(1, ...tasks.map(t => peak(rate(faults.get(t.name)))));
+    const rows = tasks.map(t => ({
+        label: t.name, begin: t.start_ns, end: t.start_ns + t.time_ns,
+        mark: t.end === "killed" ? "✗" : t.end === "running" ? undefined : "|",
+    }));
+    heatMap(section("Faults by task over time"), rows, 22, (r, a, b) => {
+        const values = faults.get(tasks[r].name);
+        const i = Math.max(1, rowAt(a));
+        const j = Math.max(i, rowAt(b));
+        const dt = time[j] - time[i - 1];
+        const perSecond = dt > 0 ? (values[j] - values[i - 1]) * 1e9 / dt : 0;
+        return perSecond > 0 ? 0.15 + 0.85 * Math.log1p(perSecond) / Math.log1p(most) : 0;
+    }, `The darker, the more faults a second (logarithmic, up to ${short(most)}); | ended, ✗ killed.`);
+}
+
+// ---- tables
+
+// columns: [title, key or function, kind]; kind: "n" number, "t" ns, "b" bytes, "k" kB, "p" pages, "r" ratio
+function table(where, rows, spec, most) {
+    const body = make("tbody");
+    const cell = (row, [, key, kind]) => {
+        const v = typeof key === "function" ? key(row) : row[key];
+        if (v === null || v === undefined)
+            return ["–", -1];
+        switch (kind) {
+        case "n": return [grouped(v), v];
+        case "t": return [Charts.duration(v), v];
+        case "b": return [short(v, "B"), v];
+        case "k": return [short(v * 1024, "B"), v];
+        case "p": return [`${grouped(v)}`, v];
+        case "r": return [short(Number(v) * 100, "%"), Number(v)];
+        default: return [String(v), String(v)];
+        }
+    };
+    let order = rows.slice();
+    function fill() {
+        body.replaceChildren(...order.slice(0, most || 500).map(row => make("tr", ...spec.map(c => {
+            const [text] = cell(row, c);
+            const kind = c[2] ? "td.n" : text === "FAILED" ? "td.bad" : text === "ok" ? "td.good" : "td";
+            return make(kind, text);
+        }))));
+    }
+    const heads = spec.map((c, i) => {
+        const th = make(c[2] ? "th.sort.n" : "th.sort", c[0], {tabIndex: 0});
+        const sort = () => {
+            const down = th.getAttribute("aria-sort") !== "descending";
+            heads.forEach(h => h.removeAttribute("aria-sort"));
+            th.setAttribute("aria-sort", down ? "descending" : "ascending");
+            order = rows.map(r => [cell(r, c)[1], r])
+                .sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0) * (down ? -1 : 1)).map(p => p[1]);
+            fill();
+        };
+        th.addEventListener("click", sort);
+        th.addEventListener("keydown", e => { if (e.key === "Enter") sort(); });
+        return th;
+    });
+    fill();
+    where.append(make("div.scroll", make("table", make("thead", make("tr", ...heads)), body)));
+    if (rows.length > (most || 500))
+        where.append(make("p.faint", `${grouped(rows.length - (most || 500))} more in stats.json; sort to see others`));
+}
+
+function showTimes() {
+    const rows = list("where_the_time_went");
+    const total = rows.reduce((n, r) => n + r.time_ns, 0);
+    if (!total)
+        return;
+    const s = section("Where the time went");
+    const bar = make("div.share");
+    rows.forEach((r, i) => {
+        const part = make("i", {title: `${r.what}: ${Charts.duration(r.time_ns)}`});
+        part.style.width = 100 * r.time_ns / total + "%";
+        part.style.background = `var(--s${i % 8})`;
+        bar.append(part);
+    });
+    s.append(bar);
+    table(s, rows, [["What", "what"], ["Time", "time_ns", "t"], ["Share", "share", "r"], ["Events", "events", "n"]]);
+}
+
+function showTables() {
+    const memory = key => t => t.memory && t.memory[key];
+    if (list("tasks").length) {
+        const s = section("Tasks");
+        table(s, list("tasks"), [["Task", "name"], ["CPU", "cpu", "n"], ["Start", "start_ns", "t"], ["Time", "time_ns", "t"],
+            ["User", "user_ns", "t"], ["System", "system_ns", "t"], ["Faults", "fault_ns", "t"], ["Blocked", "blocked_ns", "t"],
+            ["Waiting", "waiting_ns", "t"], ["References", "references", "n"], ["Minor", "minor_faults", "n"],
+            ["Major", "major_faults", "n"], ["Peak RSS", memory("rss_peak_kb"), "k"], ["Anon", memory("rss_anon_kb"), "k"],
+            ["File", memory("rss_file_kb"), "k"], ["Swap", memory("swap_kb"), "k"], ["Tables", memory("page_tables_kb"), "k"],
+            ["End", t => t.signal || (t.end === "exited" ? `exit ${t.exit_status}` : t.end)]]);
+    }
+    showTimes();
+    const wide = make("div.columns");
+    page.append(wide);
+    const part = (title, rows, spec) => {
+        if (!rows.length)
+            return;
+        const s = make("section", make("h2", title));
+        wide.append(s);
+        table(s, rows, spec);
+    };
+    part("Faults by kind", list("faults_by_kind"), [["Kind", "kind"], ["Count", "count", "n"]]);
+    part("TLB", list("tlb"), [["Level", "level", "n"], ["Array", "array"], ["Page", "page"], ["Hits", "hits", "n"],
+        ["Misses", "misses", "n"], ["Miss rate", "miss_rate", "r"], ["Evictions", "evictions", "n"], ["Flushed", "flushed", "n"]]);
+    part("Zones (pages)", list("memory_by_zone"), [["Node", "node", "n"], ["Zone", "zone"], ["Managed", "managed_pages", "p"],
+        ["Free", "free_pages", "p"], ["Min", "min_pages", "p"], ["Low", "low_pages", "p"], ["High", "high_pages", "p"]]);
+    part("Nodes", list("memory_by_node"), [["Node", "node", "n"], ["CPUs", "cpus"], ["Memory", "memory_bytes", "b"],
+        ["Free", "free_bytes", "b"], ["Anon", "anon_bytes", "b"], ["File", "file_bytes", "b"],
+        ["Local allocations", "local_allocs", "n"], ["Remote", "remote", "n"]]);
+    part("Storage devices", list("storage_devices"), [["Device", "device"], ["Reads", "reads", "n"], ["Writes", "writes", "n"],
+        ["Read", "read_bytes", "b"], ["Written", "written_bytes", "b"], ["Read wait", "r_await_ns", "t"],
+        ["Write wait", "w_await_ns", "t"], ["Queue", "queue"], ["In use", "util", "r"], ["Errors", "errors", "n"]]);
+    part("Policies", list("policies"), [["Domain", "domain"], ["Policy", "policy"], ["Origin", "origin"],
+        ["Fallbacks", "fallbacks", "n"], ["First fallback", "first_fallback"]]);
+}
+
+function showExpectations() {
+    const rows = list("expectations");
+    const failed = list("failed_steps");
+    if (!rows.length && !failed.length)
+        return;
+    const s = section("Expectations");
+    if (rows.length)
+        table(s, rows, [["Result", "result"], ["Counter", "counter"], ["At", "at"], ["Value", "value", "n"], ["Wanted", "wanted"],
+            ["Where", "origin"]]);
+    for (const f of failed)
+        s.append(make("div.note", "Failed step: " + f));
+}
+
+function showMarkers() {
+    const rows = list("markers").filter(m => m.marker);
+    if (!rows.length)
+        return;
+    const s = section("Markers");
+    for (const m of rows) {
+        const changed = Object.entries(m.changed || {}).map(([name, [a, b]]) => ({name, a, b, by: b - a}));
+        const d = make("details", make("summary", `${m.marker}`, make("span.faint",
+            ` ${m.task ? `task ${m.task}, ` : ""}at ${m.time_ns === null ? "the end" : Charts.duration(m.time_ns)}: ${changed.length} counters changed since ${m.since || "the start"}`)));
+        d.addEventListener("toggle", () => {
+            if (d.open && d.childElementCount === 1)
+                table(d, changed, [["Counter", "name"], ["Before", "a", "n"], ["Here", "b", "n"], ["Change", "by", "n"]]);
+        });
+        s.append(d);
+    }
+}
+
+// ---- head and foot
+
+function themeButton() {
+    const dark = window.matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = location.hash.includes("dark") ? "dark" : location.hash.includes("light") ? "light" : dark ? "dark" : "light";
+    const b = make("button", "Light or dark", {id: "theme"});
+    b.addEventListener("click", () => {
+        root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+        Charts.redraw();
+        redraws.forEach(f => f());
+    });
+    return b;
+}
+
+function showHead() {
+    const m = stats.machine || {};
+    const r = stats.run || {};
+    page.append(make("header", make("h1", "vmsim: " + run.name), make("span.faint",
+        `${m.architecture}, Linux ${m.kernel}, ${m.cpus} CPUs, ${short(m.memory_bytes, "B")}, ${m.nodes || ""}`),
+    make("span.spacer"), themeButton()));
+    for (const note of run.notes)
+        page.append(make("div.note", note));
+    const met = list("expectations").filter(x => x.result === "ok").length;
+    const killed = list("tasks").filter(t => t.signal).length;
+    const walks = stats.page_walks || {};
+    const cards = [
+        ["virtual time", Charts.duration(r.virtual_time_ns || 0)],
+        ["references", short(r.references)],
+        ["minor faults", short(r.minor_faults)],
+        ["major faults", short(r.major_faults)],
+        ["walks per reference", walks.walks_per_reference === undefined || walks.walks_per_reference === null ? "–"
+            : Number(walks.walks_per_reference).toPrecision(3)],
+        ["reclaimed", short(((stats.counters || {})["vmstat.pgsteal_kswapd"] || 0) * pageSize +
+            ((stats.counters || {})["vmstat.pgsteal_direct"] || 0) * pageSize, "B")],
+        ["swapped out", short(((stats.counters || {})["vmstat.pswpout"] || 0) * pageSize, "B")],
+        ["tasks", grouped(list("tasks").length) + (killed ? `, ${killed} killed` : "")],
+    ];
+    const box = make("div.cards", ...cards.map(([name, value]) => make("div.card", make("b", value), make("span.faint", name))));
+    if (list("expectations").length) {
+        const all = list("expectations").length;
+        box.prepend(make(met === all ? "div.card.good" : "div.card.bad", make("b", `${met} of ${all}`), make("span.faint", "expectations hold")));
+    }
+    page.append(box);
+}
+
+function showFoot() {
+    const s = section("How to get this run again");
+    const traces = run.inputs.length ? " -I TRACES" : "";
+    s.append(make("pre", `vmsim run ${run.name}/resolved.yaml${traces} -o again        # vmsim ${stats.vmsim}`));
+    if (run.inputs.length)
+        table(s, run.inputs, [["Input", "path"], ["Size", "size_bytes", "b"], ["XXH64", "xxh64"]]);
+    s.append(make("details", make("summary", "The whole configuration (resolved.yaml)"), make("pre", run.resolved)));
+}
+
+// ---- a test of the page in a browser: report.html#test does what a reader does, and says what came of it
+
+function selfTest() {
+    const said = [];
+    const check = (what, holds) => { if (!holds) said.push(what); };
+    if (Charts.all.length) {
+        const plots = Charts.all.map(c => c.plot);
+        const middle = time[Math.floor(time.length / 2)];
+        Charts.zoom(time[0], middle);
+        setTimeout(() => {
+            check("zoom is shared", plots.every(p => p.scales.x.max === middle));
+            plots[0].setCursor({left: plots[0].bbox.width / devicePixelRatio / 2, top: 5});
+            check("the cursor shows values", plots[0].cursor.idx !== null && plots[0].cursor.idx !== undefined);
+            document.getElementById("theme").click();
+            check("a theme keeps the zoom", Charts.all.every(c => c.plot));
+            setTimeout(() => {
+                check("zoom outlives a redraw", Charts.all.every(c => c.plot.scales.x.max === middle));
+                document.getElementById("whole").click();
+                setTimeout(() => {
+                    check("the whole run again", Charts.all.every(c => c.plot.scales.x.max === time[time.length - 1]));
+                    root.dataset.test = said.length ? "FAILED: " + said.join(", ") : "ok";
+                }, 20);
+            }, 20);
+        }, 20);
+    } else {
+        root.dataset.test = "ok";
+    }
+    const head = document.querySelector("th.sort.n");
+    if (head) {
+        head.click();
+        check("tables sort", head.getAttribute("aria-sort") === "descending");
+    }
+}
+
+showHead();
+showExpectations();
+showSeries();
+showTaskMap();
+showTables();
+showMarkers();
+showFoot();
+window.addEventListener("resize", () => { Charts.resize(); redraws.forEach(f => f()); });
+root.dataset.ready = `${Charts.all.length} charts`;
+if (location.hash.includes("test"))
+    selfTest();
