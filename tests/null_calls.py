@@ -41,7 +41,7 @@ def good(parameter):
     if "*" not in parameter:
         return "0", False
     for handle in HANDLES:
-        if re.match(rf"(?:const )?struct vmsim_{handle} \*\w", parameter):
+        if re.match(rf"(?:const )?struct vmsim_{handle} \*(?!const)\w", parameter):
             return f"good_{handle}()", True
     if re.match(r"const char \*\w", parameter):
         return '"x"', True

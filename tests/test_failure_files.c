@@ -370,6 +370,14 @@ static struct failing_result show_run(void *context) {
         r.digest = r.code ? 0 : failing_digest(r.digest, text, size);
         vmsim_run_free_text(run, text);
     }
+    for (int format = VMSIM_COMPARE_TEXT; !r.code && format <= VMSIM_COMPARE_JSON; format++) {
+        struct vmsim_run *const both[] = {run, run};
+        const char *gates[] = {"vmstat.*=1%"};
+        const struct vmsim_compare_options o = {.size = sizeof o, .gates = gates, .gate_count = 1};
+        r.code = vmsim_run_compare(both, 2, &o, (enum vmsim_compare_format)format, &text, &size, NULL);
+        r.digest = r.code ? 0 : failing_digest(r.digest, text, size);
+        vmsim_run_free_text(run, text);
+    }
     snprintf(message, sizeof message, "%s", run ? vmsim_run_error(run) : vmsim_error_text(r.code));
     vmsim_run_close(run);
     return r;

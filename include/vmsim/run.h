@@ -13,6 +13,7 @@
  * cut short, or one of an older vmsim, can still be looked at. Nothing is made of a directory that holds no stats.json.
  */
 #include <stddef.h>
+#include <stdint.h>
 
 #include "vmsim/error.h"
 #include "vmsim/version.h"
@@ -59,6 +60,46 @@ void vmsim_run_free_text(struct vmsim_run *run, const char *text);
  * @return 0, VMSIM_EINVAL, VMSIM_EIO or VMSIM_ENOMEM.
  */
 int vmsim_run_save(struct vmsim_run *run, enum vmsim_run_format format, const char *path);
+
+/** Most runs of one comparison. */
+#define VMSIM_COMPARE_RUNS 16
+
+/** How a comparison is written. */
+enum vmsim_compare_format {
+    VMSIM_COMPARE_TEXT,     /**< tables for people */
+    VMSIM_COMPARE_MARKDOWN, /**< tables for a merge request */
+    VMSIM_COMPARE_JSON      /**< one object, with all that changed */
+};
+
+/** What to compare. Zero-initialise, set `size`. */
+struct vmsim_compare_options {
+    size_t size;              /**< sizeof(struct vmsim_compare_options) */
+    uint64_t threshold;       /**< millionths of the first run's value: smaller changes are not shown; 0: all are */
+    size_t rows;              /**< most changes that are shown in text and Markdown; 0: all */
+    const char *pattern;      /**< of names to look at (`*` any text, `?` one character); NULL: all */
+    const char *const *gates; /**< bounds: "vmstat.pgmajfault=1%": no more than 1 % above the first run; "-1%": no more
+                                   than 1 % below; a pattern stands for all names that match */
+    size_t gate_count;        /**< of `gates` */
+};
+
+/** What a comparison found. */
+struct vmsim_compare_result {
+    size_t changed;  /**< names whose value is not the same in all runs, however little; of those that were looked at */
+    size_t breaches; /**< gates that a run broke, each name counted for itself */
+};
+
+/**
+ * Holds runs against the first: counters, the numbers of the run, where the time went. Simulated numbers are exact, so
+ * they are compared exactly. What makes the runs unlike (versions, inputs, keys of the configuration) is told first.
+ * @param runs 2 to VMSIM_COMPARE_RUNS of them, opened; errors are told on the first.
+ * @param text receives the document; free with vmsim_run_free_text() of the first run. NULL on failure.
+ * @param size receives its length in bytes; may be NULL.
+ * @param result may be NULL.
+ * @return 0, VMSIM_EINVAL (a gate or option that is none, a name in no run) or VMSIM_ENOMEM.
+ */
+int vmsim_run_compare(struct vmsim_run *const *runs, size_t count, const struct vmsim_compare_options *options,
+                      enum vmsim_compare_format format, const char **text, size_t *size,
+                      struct vmsim_compare_result *result);
 
 VMSIM_END_DECLS
 

@@ -22,6 +22,7 @@ enum exit_status {
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_curve(int argc, char **argv);
@@ -73,6 +74,9 @@ int cli_usage(const char *command, const char *usage, int argc, char **argv);
 uint64_t cli_number(struct argp_state *state, const char *arg, uint64_t max);
 /* "4KiB", "2M", "1g": a number and a unit of 1024s, in bytes; anything else is a misuse, which ends the program. */
 uint64_t cli_size(struct argp_state *state, const char *arg);
+/* Millionths of "0.01", "1%" or "1": digits, at most six of them behind the point (four of a percentage), not 0;
+ * anything else is a misuse, which ends the program. */
+uint32_t cli_share(struct argp_state *state, const char *arg);
 /* Whether two paths lead to one file that is there. */
 bool cli_same_file(const char *a, const char *b);
 /* Exit status that a library error stands for. */

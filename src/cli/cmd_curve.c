@@ -30,26 +30,6 @@ static const struct argp_option options[] = {
     {"format", 'F', "FORMAT", 0, "text (default), csv or json", 0},
     {0}};
 
-/* Millionths of "0.01", "1%" or "1": digits, at most six of them behind the point (four of a percentage). */
-static uint32_t parse_share(struct argp_state *state, const char *arg) {
-    size_t length = strlen(arg);
-    bool percent = length && arg[length - 1] == '%';
-    uint64_t unit = percent ? 10000 : 1000000, n = 0, point = 0;
-    for (const char *p = arg; *p && !(percent && !p[1]); p++) {
-        if (*p == '.' && !point) {
-            point = unit;
-        } else if (*p >= '0' && *p <= '9' && point != 1 && n <= VMSIM_CURVE_ALL) {
-            n = point ? n + (uint64_t)(*p - '0') * (point /= 10) : n * 10 + (uint64_t)(*p - '0') * unit;
-        } else {
-            n = 0;
-            break;
-        }
-    }
-    if (!n || n > VMSIM_CURVE_ALL)
-        argp_error(state, "'%s' is not a share from 0.000001 to 1 (1%%, 0.01)", arg);
-    return (uint32_t)n;
-}
-
 static uint32_t parse_kind(struct argp_state *state, const char *arg) {
     static const struct {
         const char *name;
@@ -113,7 +93,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         set_sets(state, &o->pass, arg);
         return 0;
     case 's':
-        o->pass.sample = parse_share(state, arg);
+        o->pass.sample = (uint32_t)cli_share(state, arg);
         return 0;
     case 'n':
         o->pass.limit = cli_number(state, arg, UINT64_MAX);

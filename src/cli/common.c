@@ -296,3 +296,24 @@ uint64_t cli_size(struct argp_state *state, const char *arg) {
         argp_error(state, "'%s' is not a size (4KiB, 2MiB, 1GiB)", arg);
     return n << shift;
 }
+
+#define SHARE_ALL 1000000u
+
+uint32_t cli_share(struct argp_state *state, const char *arg) {
+    size_t length = strlen(arg);
+    bool percent = length && arg[length - 1] == '%';
+    uint64_t unit = percent ? 10000 : 1000000, n = 0, point = 0;
+    for (const char *p = arg; *p && !(percent && !p[1]); p++) {
+        if (*p == '.' && !point) {
+            point = unit;
+        } else if (*p >= '0' && *p <= '9' && point != 1 && n <= SHARE_ALL) {
+            n = point ? n + (uint64_t)(*p - '0') * (point /= 10) : n * 10 + (uint64_t)(*p - '0') * unit;
+        } else {
+            n = 0;
+            break;
+        }
+    }
+    if (!n || n > SHARE_ALL)
+        argp_error(state, "'%s' is not a share from 0.000001 to 1 (1%%, 0.01)", arg);
+    return (uint32_t)n;
+}
