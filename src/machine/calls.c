@@ -114,17 +114,17 @@ static int64_t call_move_pages(struct vmsim_machine *m, struct vmsim__task *t, c
     const uint64_t each = sizeof(uint64_t) + 2 * sizeof(int32_t);
     if (!mm)
         return -VMSIM__L_ESRCH;
-    if (!pages || !c->a[2] || pages > SIZE_MAX / each)
-        return pages ? -VMSIM__L_ENODEV : 0;
+    if (!pages || pages > SIZE_MAX / each)
+        return pages ? -VMSIM__L_ENOMEM : 0;
     uint64_t *addresses = vmsim__malloc(m->alloc, pages * each);
     if (!addresses)
         return -VMSIM__L_ENOMEM;
     int32_t *nodes = (int32_t *)(addresses + pages), *status = nodes + pages;
     for (uint64_t i = 0, left = c->a[2]; i < pages; i++, left = left & (left - 1) ? left & (left - 1) : c->a[2]) {
         addresses[i] = c->a[0] + i * page;
-        nodes[i] = __builtin_ctzll(left);
+        nodes[i] = left ? __builtin_ctzll(left) : 0;
     }
-    const struct vmsim__move_pages mp = {pages, addresses, nodes, status, t->mm->privileged};
+    const struct vmsim__move_pages mp = {pages, addresses, c->a[2] ? nodes : NULL, status, t->mm->privileged};
     const int64_t result = vmsim__mm_move_pages(mm, &mp, (unsigned)c->a[3], t->cpu);
     vmsim__free(m->alloc, addresses, pages * each);
     return result;

@@ -31,7 +31,8 @@
     X(GET_MEMPOLICY, "get_mempolicy")           /* addr, flags; the mask is nobody's, the mode is the result */        \
     X(SET_HOME_NODE, "set_mempolicy_home_node") /* addr, length, node, flags */                                        \
     X(MIGRATE_PAGES, "migrate_pages")           /* mask from, mask to, task (0: itself) */                             \
-    X(MOVE_PAGES, "move_pages") /* addr, length, mask, flags, task (0: itself); page n to the n-th node in a circle */ \
+    X(MOVE_PAGES, "move_pages") /* addr, length, mask, flags, task (0: itself); page n to the n-th node in a circle;   \
+                                   no mask: asks */                                                                    \
     X(READ, "read")             /* offset, length; file, ra */                                                         \
     X(WRITE, "write")           /* offset, length; file */                                                             \
     X(OPEN, "open")             /* flags; file, ra */                                                                  \

@@ -30,9 +30,28 @@ static bool within(const struct vmsim_machine *m, const struct vmsim__task *t, c
     return !root || vmsim__memcg_below(vmsim__memcg_by_id(m->lru, t->memcg), root);
 }
 
-static bool one_is_dying(const struct vmsim_machine *m, const struct vmsim__memcg *root) {
+/* Whose death would help: tasks of a cgroup (NULL: of all), with memory on some of the nodes. */
+struct domain {
+    const struct vmsim__memcg *root;
+    uint64_t nodes; /* UINT64_MAX: any */
+};
+
+/* A process all of whose threads are bound to other nodes has nothing there. Kernel: oom_cpuset_eligible,
+ * mempolicy_in_oom_domain. */
+static bool eligible(const struct vmsim_machine *m, const struct vmsim__task *t, const struct domain *d) {
+    if (!within(m, t, d->root))
+        return false;
+    for (uint32_t id = t->group; id != VMSIM_TASK_NONE; id = vmsim__task_at(m, id)->next_thread) {
+        const struct vmsim__mempolicy *p = &vmsim__task_at(m, id)->policy.policy;
+        if (p->mode != VMSIM__MPOL_BIND || (p->nodes & d->nodes))
+            return true;
+    }
+    return false;
+}
+
+static bool one_is_dying(const struct vmsim_machine *m, const struct domain *d) {
     for (size_t i = 0; i < m->tasks.count; i++) {
-        if (m->tasks.at[i]->oom_victim && m->tasks.at[i]->mm && within(m, m->tasks.at[i], root))
+        if (m->tasks.at[i]->oom_victim && m->tasks.at[i]->mm && eligible(m, m->tasks.at[i], d))
             return true;
     }
     return false;
@@ -99,9 +118,9 @@ static int32_t origin(const struct vmsim_machine *m, const struct vmsim_oom_requ
     return VMSIM__OOM_NOBODY;
 }
 
-/* The policy's choice among the tasks of a cgroup (NULL: all) for the question `ask`; VMSIM__OOM_NOBODY also when the
+/* The policy's choice among the tasks of the domain for the question `ask`; VMSIM__OOM_NOBODY also when the
  * host has no memory for it. */
-static int32_t choose(struct vmsim_machine *m, struct vmsim_oom_request ask, const struct vmsim__memcg *root,
+static int32_t choose(struct vmsim_machine *m, struct vmsim_oom_request ask, const struct domain *d,
                       struct vmsim__task **victim) {
     VMSIM__ASSERT(victim);
     const size_t room = m->tasks.count, each = sizeof(struct vmsim_oom_candidate);
@@ -113,7 +132,7 @@ static int32_t choose(struct vmsim_machine *m, struct vmsim_oom_request ask, con
     ask.candidate = list;
     for (size_t i = 0; all && list && i < room; i++) {
         const struct vmsim__task *t = m->tasks.at[i];
-        if (t->id != t->group || !t->mm || !within(m, t, root))
+        if (t->id != t->group || !t->mm || !eligible(m, t, d))
             continue;
         all[ask.count] = vmsim__oom_candidate(m, t);
         list[ask.count] = &all[ask.count];
@@ -131,27 +150,37 @@ static int32_t choose(struct vmsim_machine *m, struct vmsim_oom_request ask, con
     return chosen;
 }
 
-static bool out_of_memory(struct vmsim_machine *m, struct vmsim_oom_request ask, const struct vmsim__memcg *root) {
+static bool out_of_memory(struct vmsim_machine *m, struct vmsim_oom_request ask, const struct domain *d) {
     struct vmsim__task *victim;
-    if (one_is_dying(m, root))
+    if (one_is_dying(m, d))
         return true;
-    int32_t chosen = choose(m, ask, root, &victim);
+    int32_t chosen = choose(m, ask, d, &victim);
     if (chosen == VMSIM_OOM_PANIC) {
         panic(m);
         return true;
     }
     if (victim)
-        kill(m, victim, root);
+        kill(m, victim, d->root);
     return victim != NULL;
 }
 
+/* Pages that those of the nodes are weighed against, unless the nodes are all: then the machine's. Kernel:
+ * constrained_alloc. */
+static bool constrained(const struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint64_t *total) {
+    *total = vmsim__oom_total_pages(m);
+    if (!rq->nodemask || (rq->gfp & VMSIM__GFP_THISNODE) || !(vmsim__memory_nodes(m->mem) & ~*rq->nodemask))
+        return false;
+    *total = vmsim__lru_swap_slots(m->lru);
+    for (unsigned z = 0; z < m->mem->nr_zones; z++)
+        *total += *rq->nodemask >> m->mem->zones[z].node & 1 ? m->mem->zones[z].present : 0;
+    return true;
+}
+
 bool vmsim__out_of_memory(struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
-    return out_of_memory(m,
-                         (struct vmsim_oom_request){.constraint = rq->nodemask ? VMSIM_OOM_MEMPOLICY : VMSIM_OOM_GLOBAL,
-                                                    .order = rq->order,
-                                                    .node = rq->node,
-                                                    .total_pages = vmsim__oom_total_pages(m)},
-                         NULL);
+    struct vmsim_oom_request ask = {.constraint = VMSIM_OOM_GLOBAL, .order = rq->order, .node = rq->node};
+    if (constrained(m, rq, &ask.total_pages))
+        ask.constraint = VMSIM_OOM_MEMPOLICY;
+    return out_of_memory(m, ask, &(struct domain){NULL, rq->nodemask ? *rq->nodemask : UINT64_MAX});
 }
 
 /* What a task of the cgroup is weighed against. Kernel: mem_cgroup_get_max. */
@@ -171,7 +200,7 @@ bool vmsim__memcg_out_of_memory(struct vmsim_machine *m, struct vmsim__memcg *ov
                                                     .order = (uint8_t)order,
                                                     .cgroup = over->id,
                                                     .total_pages = most_pages(m, over)},
-                         over);
+                         &(struct domain){over, UINT64_MAX});
 }
 
 void vmsim__oom_event(struct vmsim_machine *m, uint32_t task, uint64_t time) {

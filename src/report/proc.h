@@ -79,6 +79,7 @@ int vmsim__proc_each_sysctl(struct vmsim_machine *m, vmsim__proc_visit *visit, v
 int vmsim__proc_each_task(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context);
 /* A task without an address space has what it had at its end. */
 void vmsim__task_memory(const struct vmsim__task *t, struct vmsim__mm_status *out);
+vmsim__proc_render vmsim__task_numa_maps; /* proc_numa.c */
 vmsim__proc_render vmsim__task_maps, vmsim__task_smaps, vmsim__task_smaps_rollup;
 /* proc_cgroup.c */
 vmsim__proc_render vmsim__task_cgroup, vmsim__pressure_io, vmsim__pressure_memory;

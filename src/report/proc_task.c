@@ -236,6 +236,7 @@ static const struct {
     {"cmdline", task_cmdline, false, false},
     {"comm", task_comm, false, false},
     {"maps", vmsim__task_maps, true, false},
+    {"numa_maps", vmsim__task_numa_maps, true, true},
     {"oom_score", task_oom_score, false, false},
     {"oom_score_adj", task_oom_score_adj, false, false},
     {"smaps", vmsim__task_smaps, true, true},

@@ -349,11 +349,22 @@ static void fill_in_turn(struct vmsim__references *r, vmsim_access *restrict out
     r->rng = d.rng;
 }
 
+static void fill_backward(struct vmsim__references *r, vmsim_access *restrict out, size_t n) {
+    struct drawing d = drawing_of(r);
+    VMSIM__ASSERT(r->position < r->granules);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = reference(&d, r->granules - 1 - r->position, draw_code(&d));
+        r->position = r->position + 1 == r->granules ? 0 : r->position + 1;
+    }
+    r->rng = d.rng;
+}
+
 size_t vmsim__references_fill(struct vmsim__references *r, vmsim_access *out, size_t n) {
     static void (*const fill[])(struct vmsim__references *, vmsim_access *, size_t) = {
         [VMSIM__PATTERN_UNIFORM] = fill_uniform,    [VMSIM__PATTERN_ZIPF] = fill_zipf,
         [VMSIM__PATTERN_HOT_COLD] = fill_hot_cold,  [VMSIM__PATTERN_POINTER_CHASE] = fill_chase,
         [VMSIM__PATTERN_SEQUENTIAL] = fill_in_turn, [VMSIM__PATTERN_STRIDE] = fill_in_turn,
+        [VMSIM__PATTERN_BACKWARD] = fill_backward,
     };
     n = vmsim__min64(n, r->left);
     VMSIM__ASSERT(r->pattern < VMSIM__COUNT(fill) && fill[r->pattern]);

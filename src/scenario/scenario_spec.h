@@ -139,7 +139,8 @@ enum vmsim__pattern {
     VMSIM__PATTERN_UNIFORM,
     VMSIM__PATTERN_ZIPF,
     VMSIM__PATTERN_HOT_COLD,
-    VMSIM__PATTERN_POINTER_CHASE
+    VMSIM__PATTERN_POINTER_CHASE,
+    VMSIM__PATTERN_BACKWARD
 };
 struct vmsim__step_touch {
     struct vmsim__step_range range;

@@ -18,8 +18,8 @@ const int vmsim__advice_numbers[] = {
     VMSIM__MADV_POPULATE_READ, VMSIM__MADV_POPULATE_WRITE, VMSIM__MADV_PAGEOUT,       VMSIM__MADV_MERGEABLE,
     VMSIM__MADV_UNMERGEABLE,   VMSIM__MADV_COLLAPSE,       VMSIM__MADV_GUARD_INSTALL, VMSIM__MADV_GUARD_REMOVE};
 const char *const vmsim__file_kind_names[] = {"regular", "shmem", "ramfs", "blockdev", NULL};
-static const char *const pattern_names[] = {"sequential", "stride",        "uniform", "zipf",
-                                            "hot-cold",   "pointer-chase", NULL};
+static const char *const pattern_names[] = {"sequential", "stride",        "uniform",  "zipf",
+                                            "hot-cold",   "pointer-chase", "backward", NULL};
 static const char *const rlimit_names[] = {"as", "data", "stack", "memlock", "fsize", NULL};
 static const char *const fadvice_names[] = {"normal", "random", "sequential", "willneed", "dontneed", "noreuse", NULL};
 

@@ -77,6 +77,53 @@ static void note_maps(struct run *r, struct vmsim_machine *m, uint32_t task, con
     vmsim_report_proc_free(m, text);
 }
 
+/* Where the first `pages` pages at `at` lie, as the capturing program prints it. */
+static void note_where(struct run *r, struct vmsim_machine *m, uint32_t task, const char *what) {
+    static const uint64_t page = 4096;
+    uint64_t at, on[64] = {0}, none = 0;
+    unsigned pages;
+    int skip;
+    char key[128], text[200];
+    int32_t status;
+    if (sscanf(what, "%" SCNx64 " %u %n", &at, &pages, &skip) != 2)
+        abort();
+    snprintf(key, sizeof key, "where %.60s after phase %u", what + skip, r->open);
+    char first[64] = "";
+    size_t n = 0;
+    for (unsigned i = 0; i < pages; i++) {
+        const uint64_t address = at + i * page;
+        const struct vmsim__move_pages ask = {1, &address, NULL, &status, true};
+        vmsim__mm_move_pages(vmsim__task_at(m, task)->mm, &ask, 0, vmsim__task_at(m, task)->cpu);
+        if (status >= 0)
+            on[status]++;
+        else
+            none++;
+        if (i < 16)
+            n += (size_t)snprintf(first + n, sizeof first - n, " %d", status);
+    }
+    n = (size_t)snprintf(text, sizeof text, "n=%u", pages);
+    for (unsigned i = 0; i < 64; i++)
+        n += on[i] ? (size_t)snprintf(text + n, sizeof text - n, " N%u=%" PRIu64, i, on[i]) : 0;
+    snprintf(text + n, sizeof text - n, " none=%" PRIu64 " first16:%s", none, first);
+    outcome_add(&r->outcomes, key, text);
+}
+
+/* The line of numa_maps of the mapping at 1 TiB. */
+static void note_numa_maps(struct run *r, struct vmsim_machine *m, uint32_t task) {
+    char path[64], key[64], found[200] = "";
+    const char *text;
+    snprintf(path, sizeof path, "proc/%u/numa_maps", task + 1);
+    snprintf(key, sizeof key, "numa_maps after phase %u", r->open);
+    if (vmsim_report_proc_file(m, path, &text, NULL))
+        abort();
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        if (!strncmp(line, "10000000000 ", 12))
+            snprintf(found, sizeof found, "%.*s", (int)strcspn(line, "\n"), line);
+    }
+    outcome_add(&r->outcomes, key, found);
+    vmsim_report_proc_free(m, text);
+}
+
 static void at_result(void *context, int64_t result) {
     struct run *r = context;
     char text[32] = "ok";
@@ -146,6 +193,14 @@ static void at_marker(void *context, struct vmsim_scenario *s, const char *name,
     }
     if (!strncmp(name, "maps ", 5)) {
         note_maps(r, s->machine, task, name + 5);
+        return;
+    }
+    if (!strncmp(name, "where ", 6)) {
+        note_where(r, s->machine, task, name + 6);
+        return;
+    }
+    if (!strcmp(name, "numa_maps")) {
+        note_numa_maps(r, s->machine, task);
         return;
     }
     if (!strcmp(name, "usage")) {

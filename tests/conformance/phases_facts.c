@@ -162,6 +162,18 @@ static bool read_outcome(struct capture_phases *c, const char *line, char *trace
         outcome_add(&c->outcomes, key, "");
         return true;
     }
+    if (sscanf(line, "where %63[^:]: %199[^\n]", key, word) ==
+        2) { /* "where BIND 1: n=256 N1=256 none=0 first16: 1 1" */
+        char unique[sizeof key + 32];
+        snprintf(unique, sizeof unique, "where %s after phase %zu", key, c->count);
+        outcome_add(&c->outcomes, unique, word);
+        return true;
+    }
+    if (sscanf(line, "numa_maps %199[^\n]", word) == 1) {
+        snprintf(key, sizeof key, "numa_maps after phase %zu", c->count);
+        outcome_add(&c->outcomes, key, word);
+        return true;
+    }
     if (!strncmp(line, "  1", 3) && outcome_add_vma(&c->outcomes, line))
         return true;
     if (cached) {
