@@ -101,6 +101,16 @@ static void tick(FILE *out, const struct chart_panel *p, const struct axis *a, b
     fputs("</text>\n", out);
 }
 
+/* x from 0 to the greatest has names. */
+static void name_ticks(FILE *out, const struct chart_panel *p, const struct axis *a) {
+    for (size_t i = 0; i <= (size_t)a->high; i++) {
+        fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", place(a, (double)i),
+                p->top + p->height + 16);
+        chart_escape(out, p->x_names[i]);
+        fputs("</text>\n", out);
+    }
+}
+
 static void ticks(FILE *out, const struct chart_panel *p, const struct axis *a, bool x) {
     static const double steps[] = {1, 2, 5};
     if (a->log) {
@@ -148,7 +158,10 @@ void chart_panel(FILE *out, const struct chart_panel *p) {
             p->top + p->height + 31);
     chart_escape(out, p->x_label);
     fputs("</text>\n", out);
-    ticks(out, p, &x, true);
+    if (p->x_names)
+        name_ticks(out, p, &x);
+    else
+        ticks(out, p, &x, true);
     ticks(out, p, &y, false);
     fprintf(out, "<path d=\"M%.1f %.1fv%.1fh%.1f\" fill=\"none\" stroke=\"#555\"/>\n", p->left, p->top, p->height,
             p->width);

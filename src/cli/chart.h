@@ -18,7 +18,8 @@ struct chart_panel {
     const char *title, *x_label;
     double left, top, width, height;
     bool log_x, log_y;
-    double mark; /* a vertical line at this x; 0: none */
+    const char *const *x_names; /* of x = 0, 1, 2 ...; NULL: numbers */
+    double mark;                /* a vertical line at this x; 0: none */
     const struct chart_series *series;
     size_t count;
 };

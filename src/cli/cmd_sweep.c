@@ -14,11 +14,12 @@
 
 struct command_line {
     struct sweep_options o;
-    char **words;
-    size_t count;
+    char **words, **measures;
+    size_t count, measure_count;
+    char *pareto; /* "A,B" */
 };
 
-enum { OPTION_DRY = 256, OPTION_SLURM, OPTION_RETRY, OPTION_PARTITION };
+enum { OPTION_DRY = 256, OPTION_SLURM, OPTION_RETRY, OPTION_PARTITION, OPTION_PARETO };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "File of results (default: the grid's name with .db); one that is there is gone on with",
@@ -29,6 +30,8 @@ static const struct argp_option options[] = {
     {"retry", OPTION_RETRY, NULL, 0, "Do points that failed anew", 0},
     {"slurm", OPTION_SLURM, "N", 0, "Submit a job array of N shards to Slurm (sbatch)", 0},
     {"partition", OPTION_PARTITION, "NAME", 0, "Partition of Slurm", 0},
+    {"measure", 'm', "COUNTER", 0, "report: draw this counter; repeat (default: time and what varies most)", 0},
+    {"front", OPTION_PARETO, "A,B", 0, "report: Pareto front of two counters or axes, less being better", 0},
     {"quiet", 'q', NULL, 0, "Errors only", 0},
     {0}};
 
@@ -71,6 +74,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case OPTION_PARTITION:
         o->partition = arg;
         return 0;
+    case 'm':
+        return cli_push(&c->measures, &c->measure_count, arg) ? 0 : ENOMEM;
+    case OPTION_PARETO:
+        if (!strchr(arg, ','))
+            argp_error(state, "'%s': two names, separated by a comma", arg);
+        c->pareto = arg;
+        return 0;
     case 'q':
         o->quiet = true;
         return 0;
@@ -107,6 +117,26 @@ static int run_grid(struct command_line *c) {
     return status;
 }
 
+/* report FILE: FILE's name with .html, unless -o says where. */
+static int run_report(const struct command_line *c) {
+    const char *file = c->words[1], *dot = strrchr(file, '.');
+    const char *pareto[2] = {c->pareto, NULL};
+    char *name = NULL;
+    if (asprintf(&name, "%.*s.html", (int)(dot && dot > file ? (size_t)(dot - file) : strlen(file)), file) < 0)
+        return cli_fail(EXIT_INTERNAL, "sweep", "%s", strerror(ENOMEM));
+    if (c->pareto) {
+        char *comma = strchr(c->pareto, ',');
+        *comma = 0;
+        pareto[1] = comma + 1;
+    }
+    const int status = sweep_report(file, c->o.output ? c->o.output : name, (const char *const *)c->measures,
+                                    c->measure_count, pareto);
+    if (!status && !c->o.quiet)
+        printf("%s\n", c->o.output ? c->o.output : name);
+    free(name);
+    return status;
+}
+
 static int run_command(struct command_line *c) {
     const char *word = c->words[0];
     if (!strcmp(word, "export")) {
@@ -119,6 +149,16 @@ static int run_command(struct command_line *c) {
             return cli_fail(EXIT_USAGE, "sweep", "gather takes the file to make and those to take from");
         return sweep_gather(c->words[1], c->words + 2, c->count - 2);
     }
+    if (!strcmp(word, "report")) {
+        if (c->count != 2)
+            return cli_fail(EXIT_USAGE, "sweep", "report takes one file of results");
+        return run_report(c);
+    }
+    if (!strcmp(word, "compare")) {
+        if (c->count != 3)
+            return cli_fail(EXIT_USAGE, "sweep", "compare takes two files of results");
+        return sweep_compare(c->words[1], c->words[2]);
+    }
     return run_grid(c);
 }
 
@@ -126,14 +166,15 @@ int cmd_sweep(int argc, char **argv) {
     static const struct argp argp = {
         options,
         parse_option,
-        "GRID.yaml\nexport RESULTS.db\ngather TO.db FROM.db...",
+        "GRID.yaml\nexport RESULTS.db\nreport RESULTS.db\ncompare A.db B.db\ngather TO.db FROM.db...",
         "Run many points, and keep their results in one file.\vA grid names base files, axes (any key as --set takes "
         "it, with values, a range or a geometric series; several keys zipped), seeds, exclusions and counters: see "
         "docs/scale.md. Results are an SQLite file. A point is in it whole or not at all: whatever ended a sweep, the "
         "same command goes on with it. Points that fail are recorded with their message.\n\n"
         "Examples:\n  vmsim sweep study.yaml\n  vmsim sweep --dry-run study.yaml\n"
         "  vmsim sweep --shard 2/4 -o part2.db study.yaml\n  vmsim sweep gather study.db part?.db\n"
-        "  vmsim sweep export study.db > study.csv\n  vmsim sweep --slurm 64 -j 8 study.yaml\n\n"
+        "  vmsim sweep export study.db > study.csv\n  vmsim sweep report --front limit,time_ns study.db\n"
+        "  vmsim sweep compare before.db after.db\n  vmsim sweep --slurm 64 -j 8 study.yaml\n\n"
         "Exit status: 0 when all points of the grid are there, 1 when some failed or their expectations do not hold; 2 "
         "for bad usage or input, 3 for an internal failure.",
         NULL,
@@ -145,5 +186,6 @@ int cmd_sweep(int argc, char **argv) {
         return EXIT_USAGE;
     const int status = run_command(&c);
     free(c.words);
+    free(c.measures);
     return status;
 }

@@ -33,5 +33,10 @@ int sweep_submit(const struct grid *g, const struct sweep_options *o, const stru
 /* Commands over files of results; arguments as on the command line. An exit status. */
 int sweep_export(const char *path);
 int sweep_gather(const char *to, char *const *from, size_t count);
+/* `measures`: names of counters, none: chosen here; `pareto`: two of them or of axes, or NULLs. */
+int sweep_report(const char *path, const char *output, const char *const *measures, size_t count,
+                 const char *const pareto[2]);
+/* 0: the same, EXIT_EXPECTATION: not. */
+int sweep_compare(const char *a, const char *b);
 
 #endif

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/* A sweep as one page of HTML that needs nothing else: for each measure its main effects (the mean over all points with
+ * an entry of an axis) and the two axes that matter most beside each other, the Pareto front of two measures, best and
+ * worst points with the overrides that make them, and the points that failed. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/chart.h"
+#include "cli/cli.h"
+#include "cli/sweep.h"
+#include "cli/sweep_data.h"
+
+#define SEED "seed" /* the axis of repetitions */
+#define MEASURES_MAX 12u
+#define MEASURES 6u /* of those that nobody asked for */
+#define SERIES_MAX 8u
+#define POINTS_TOLD 5u
+#define FAILURES_TOLD 20u
+
+struct report {
+    struct data d;
+    size_t measures[MEASURES_MAX]; /* counters */
+    size_t count;
+    FILE *out;
+};
+
+/* ---- measures ---- */
+
+/* Standard deviation over mean, of all that ran. */
+static double variation(const struct data *d, size_t counter) {
+    double n = 0, sum = 0, squares = 0;
+    for (size_t i = 0; i < d->point_count; i++) {
+        const double v = d->points[i].values[counter];
+        if (!data_ran(&d->points[i]) || isnan(v))
+            continue;
+        n++;
+        sum += v;
+        squares += v * v;
+    }
+    const double mean = n ? sum / n : 0, var = n ? squares / n - mean * mean : 0;
+    return mean > 0 && var > 0 ? sqrt(var) / mean : 0;
+}
+
+static bool is_measure(const struct report *r, size_t counter) {
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->measures[i] == counter)
+            return true;
+    }
+    return false;
+}
+
+/* Time first, then what varies most. */
+static void choose_measures(struct report *r) {
+    const size_t time = data_counter(&r->d, "time_ns");
+    if (time != SIZE_MAX)
+        r->measures[r->count++] = time;
+    while (r->count < MEASURES) {
+        size_t best = SIZE_MAX;
+        double most = 0;
+        for (size_t c = 0; c < r->d.counter_count; c++) {
+            const double v = is_measure(r, c) ? 0 : variation(&r->d, c);
+            best = v > most ? c : best;
+            most = v > most ? v : most;
+        }
+        if (best == SIZE_MAX)
+            break;
+        r->measures[r->count++] = best;
+    }
+}
+
+static int take_measures(struct report *r, const char *const *names, size_t count) {
+    if (count > MEASURES_MAX)
+        return cli_fail(EXIT_USAGE, "sweep", "%zu measures; at most %u are drawn", count, MEASURES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const size_t c = data_counter(&r->d, names[i]);
+        if (c == SIZE_MAX)
+            return cli_fail(EXIT_USAGE, "sweep",
+                            "the results have no counter '%s': see the first line of `vmsim sweep "
+                            "export`",
+                            names[i]);
+        r->measures[r->count++] = c;
+    }
+    if (!count)
+        choose_measures(r);
+    return EXIT_FINE;
+}
+
+/* Mean of a measure over the points with `entry` on `axis`, and with `other_entry` on `other` (SIZE_MAX: any). */
+static double mean(const struct data *d, size_t counter, size_t axis, size_t entry, size_t other, size_t other_entry) {
+    double n = 0, sum = 0;
+    for (size_t i = 0; i < d->point_count; i++) {
+        const struct data_point *p = &d->points[i];
+        if (!data_ran(p) || p->entries[axis] != entry || isnan(p->values[counter]) ||
+            (other != SIZE_MAX && p->entries[other] != other_entry))
+            continue;
+        n++;
+        sum += p->values[counter];
+    }
+    return n ? sum / n : NAN;
+}
+
+/* Greatest mean over least, of an axis. */
+static double effect(const struct data *d, size_t counter, size_t axis) {
+    double low = INFINITY, high = 0;
+    for (size_t e = 0; e < d->axes[axis].count; e++) {
+        const double v = mean(d, counter, axis, e, SIZE_MAX, 0);
+        low = fmin(low, v);
+        high = fmax(high, v);
+    }
+    return high > 0 && low < INFINITY ? (high + 1) / (low + 1) : 1;
+}
+
+/* ---- panels ---- */
+
+static bool wants_log(const double *v, size_t n) {
+    double low = INFINITY, high = 0;
+    for (size_t i = 0; i < n; i++) {
+        low = v[i] > 0 ? fmin(low, v[i]) : low;
+        high = fmax(high, v[i]);
+    }
+    return high >= 30 * low;
+}
+
+/* Means along an axis; false: there are none. */
+static bool fill_series(const struct data *d, size_t counter, size_t axis, size_t other, size_t other_entry, double *x,
+                        double *y, struct chart_series *s) {
+    *s = (struct chart_series){.name = other == SIZE_MAX ? "" : d->axes[other].labels[other_entry], .x = x, .y = y};
+    for (size_t e = 0; e < d->axes[axis].count; e++) {
+        const double v = mean(d, counter, axis, e, other, other_entry);
+        if (isnan(v))
+            continue;
+        x[s->count] = d->axes[axis].numbers[e];
+        y[s->count++] = v;
+    }
+    return s->count > 0;
+}
+
+static void draw(FILE *out, const struct data *d, const char *title, size_t axis, const struct chart_series *series,
+                 size_t count, bool legend) {
+    const struct data_axis *a = &d->axes[axis];
+    const char *names[SERIES_MAX];
+    bool log_y = false;
+    for (size_t i = 0; i < count; i++) {
+        names[i] = series[i].name;
+        log_y = log_y || wants_log(series[i].y, series[i].count);
+    }
+    const struct chart_panel panel = {.title = title,
+                                      .x_label = a->name,
+                                      .left = 60,
+                                      .top = legend ? 62 : 28,
+                                      .width = 280,
+                                      .height = 170,
+                                      .log_x = a->numeric && wants_log(a->numbers, a->count),
+                                      .log_y = log_y,
+                                      .x_names = a->numeric ? NULL : (const char *const *)a->labels,
+                                      .series = series,
+                                      .count = count};
+    chart_begin(out, 360, legend ? 275 : 240, true);
+    if (legend)
+        chart_legend(out, 60, 8, names, count);
+    chart_panel(out, &panel);
+    chart_end(out);
+}
+
+static bool draw_effect(struct report *r, size_t counter, size_t axis, size_t other) {
+    const struct data *d = &r->d;
+    const size_t lines = other == SIZE_MAX ? 1 : d->axes[other].count, room = d->axes[axis].count;
+    double *x = calloc(2 * lines * room + 1, sizeof *x), *y = x ? x + lines * room : NULL;
+    struct chart_series series[SERIES_MAX];
+    size_t n = 0;
+    for (size_t i = 0; x && i < lines && n < SERIES_MAX; i++)
+        n += fill_series(d, counter, axis, other, i, x + i * room, y + i * room, &series[n]);
+    char title[128];
+    snprintf(title, sizeof title, "by %.100s", other == SIZE_MAX ? d->axes[axis].name : d->axes[other].name);
+    if (n)
+        draw(r->out, d, title, axis, series, n, other != SIZE_MAX);
+    free(x);
+    return x != NULL;
+}
+
+/* The axis with the greatest effect beside the next one that has few enough entries for lines. */
+static bool draw_interaction(struct report *r, size_t counter) {
+    size_t first = SIZE_MAX, second = SIZE_MAX;
+    double most = 1, next = 1;
+    for (size_t a = 0; a < r->d.axis_count; a++) {
+        const bool many = r->d.axes[a].count > 1 && strcmp(r->d.axes[a].name, SEED) != 0;
+        const double e = many ? effect(&r->d, counter, a) : 0;
+        first = e > most ? a : first;
+        most = e > most ? e : most;
+    }
+    for (size_t a = 0; a < r->d.axis_count; a++) {
+        const size_t entries = r->d.axes[a].count;
+        const bool few = entries > 1 && entries <= SERIES_MAX && strcmp(r->d.axes[a].name, SEED) != 0;
+        const double e = a != first && few ? effect(&r->d, counter, a) : 0;
+        second = e > next ? a : second;
+        next = e > next ? e : next;
+    }
+    return first == SIZE_MAX || second == SIZE_MAX || draw_effect(r, counter, first, second);
+}
+
+/* ---- points in words ---- */
+
+static void put_point(struct report *r, const struct data_point *p) {
+    fprintf(r->out, "<td>%" PRIu64 "</td><td>", p->point);
+    for (size_t a = 0; a < r->d.axis_count; a++) {
+        fputs(a ? ", " : "", r->out);
+        chart_escape(r->out, r->d.axes[a].name);
+        fputs("=", r->out);
+        chart_escape(r->out, r->d.axes[a].labels[p->entries[a]]);
+    }
+    fputs("</td>", r->out);
+}
+
+/* `rank` lesser values than its own stand before it; ties by number. */
+static const struct data_point *ranked(const struct data *d, size_t counter, size_t rank, bool greatest) {
+    const struct data_point *last = NULL;
+    for (size_t k = 0; k <= rank; k++) {
+        const struct data_point *best = NULL;
+        for (size_t i = 0; i < d->point_count; i++) {
+            const struct data_point *p = &d->points[i];
+            const double v = greatest ? -p->values[counter] : p->values[counter];
+            const double l = last ? (greatest ? -last->values[counter] : last->values[counter]) : -INFINITY;
+            if (!data_ran(p) || isnan(v) || v < l || (last && v == l && p <= last))
+                continue;
+            if (!best || v < (greatest ? -best->values[counter] : best->values[counter]))
+                best = p;
+        }
+        if (!best)
+            return NULL;
+        last = best;
+    }
+    return last;
+}
+
+static void put_extremes(struct report *r, size_t counter) {
+    fputs("<table><tr><th></th><th>value</th><th>point</th><th>settings</th></tr>\n", r->out);
+    for (unsigned greatest = 0; greatest < 2; greatest++) {
+        for (size_t i = 0; i < POINTS_TOLD; i++) {
+            const struct data_point *p = ranked(&r->d, counter, i, greatest);
+            if (!p)
+                break;
+            fprintf(r->out, "<tr><td>%s</td><td>%.0f</td>",
+                    i          ? ""
+                    : greatest ? "greatest"
+                               : "least",
+                    p->values[counter]);
+            put_point(r, p);
+            fputs("</tr>\n", r->out);
+        }
+    }
+    fputs("</table>\n", r->out);
+}
+
+static bool put_measure(struct report *r, size_t counter) {
+    bool good = true;
+    fputs("<h2>", r->out);
+    chart_escape(r->out, r->d.counters[counter]);
+    fputs("</h2>\n<div class=\"panels\">\n", r->out);
+    for (size_t a = 0; good && a < r->d.axis_count; a++)
+        good = r->d.axes[a].count < 2 || !strcmp(r->d.axes[a].name, SEED) || draw_effect(r, counter, a, SIZE_MAX);
+    good = good && draw_interaction(r, counter);
+    fputs("</div>\n", r->out);
+    put_extremes(r, counter);
+    return good;
+}
+
+/* ---- the Pareto front ---- */
+
+/* What a point has of a counter or, behind the counters, of an axis. */
+static double measure(const struct data *d, const struct data_point *p, size_t which) {
+    const size_t axis = which - d->counter_count;
+    return which < d->counter_count ? p->values[which] : d->axes[axis].numbers[p->entries[axis]];
+}
+
+static const char *measure_name(const struct data *d, size_t which) {
+    return which < d->counter_count ? d->counters[which] : d->axes[which - d->counter_count].name;
+}
+
+static bool counts(const struct data *d, const struct data_point *p, size_t x, size_t y) {
+    return data_ran(p) && !isnan(measure(d, p, x)) && !isnan(measure(d, p, y));
+}
+
+struct place {
+    double x, y;
+    const struct data_point *point;
+};
+
+static int by_place(const void *a, const void *b) {
+    const struct place *p = a, *q = b;
+    if (p->x != q->x)
+        return p->x < q->x ? -1 : 1;
+    if (p->y != q->y)
+        return p->y < q->y ? -1 : 1;
+    return p->point < q->point ? -1 : p->point > q->point;
+}
+
+/* Less is better of both. In the order of x, a point is in front when its y is less than all before. */
+static void put_front(struct report *r, const struct place *places, size_t n, size_t x, size_t y, double *at) {
+    const struct data *d = &r->d;
+    struct chart_series series[2] = {{.name = "points", .x = at, .y = at + n, .count = n, .dots = true},
+                                     {.name = "front", .x = at + 2 * n, .y = at + 3 * n}};
+    const char *const names[] = {"all points", "front: less of both is not to be had"};
+    double least = INFINITY;
+    fputs("<h2>Pareto front</h2>\n<table><tr><th>", r->out);
+    chart_escape(r->out, measure_name(d, x));
+    fputs("</th><th>", r->out);
+    chart_escape(r->out, measure_name(d, y));
+    fputs("</th><th>point</th><th>settings</th></tr>\n", r->out);
+    for (size_t i = 0; i < n; i++) {
+        at[i] = places[i].x;
+        at[n + i] = places[i].y;
+        if (places[i].y >= least)
+            continue;
+        least = places[i].y;
+        at[2 * n + series[1].count] = places[i].x;
+        at[3 * n + series[1].count++] = places[i].y;
+        fprintf(r->out, "<tr><td>%.0f</td><td>%.0f</td>", places[i].x, places[i].y);
+        put_point(r, places[i].point);
+        fputs("</tr>\n", r->out);
+    }
+    const struct chart_panel panel = {.title = measure_name(d, y),
+                                      .x_label = measure_name(d, x),
+                                      .left = 70,
+                                      .top = 65,
+                                      .width = 500,
+                                      .height = 260,
+                                      .log_x = wants_log(at, n),
+                                      .log_y = wants_log(at + n, n),
+                                      .series = series,
+                                      .count = 2};
+    fputs("</table>\n", r->out);
+    chart_begin(r->out, 620, 380, true);
+    chart_legend(r->out, 70, 8, names, 2);
+    chart_panel(r->out, &panel);
+    chart_end(r->out);
+}
+
+static bool put_pareto(struct report *r, size_t x, size_t y) {
+    const struct data *d = &r->d;
+    struct place *places = calloc(d->point_count + 1, sizeof *places);
+    double *at = calloc(4 * d->point_count + 1, sizeof *at);
+    size_t n = 0;
+    for (size_t i = 0; places && i < d->point_count; i++) {
+        if (counts(d, &d->points[i], x, y))
+            places[n++] = (struct place){measure(d, &d->points[i], x), measure(d, &d->points[i], y), &d->points[i]};
+    }
+    const bool good = places && at;
+    if (good && n) {
+        qsort(places, n, sizeof *places, by_place);
+        put_front(r, places, n, x, y, at);
+    }
+    free(places);
+    free(at);
+    return good;
+}
+
+/* A counter or an axis with numbers; SIZE_MAX: neither. */
+static size_t find_measure(const struct data *d, const char *name) {
+    const size_t counter = data_counter(d, name), axis = data_axis(d, name);
+    if (counter != SIZE_MAX)
+        return counter;
+    return axis != SIZE_MAX && d->axes[axis].numeric ? d->counter_count + axis : SIZE_MAX;
+}
+
+/* The first axis of numbers against the first measure, if nobody asked. */
+static int choose_front(struct report *r, const char *const pareto[2], size_t front[2]) {
+    const struct data *d = &r->d;
+    front[0] = front[1] = SIZE_MAX;
+    for (size_t i = 0; pareto[0] && i < 2; i++) {
+        front[i] = find_measure(d, pareto[i]);
+        if (front[i] == SIZE_MAX)
+            return cli_fail(EXIT_USAGE, "sweep", "'%s' is neither a counter of the results nor an axis of numbers",
+                            pareto[i]);
+    }
+    for (size_t a = d->axis_count; !pareto[0] && r->count && a-- > 0;) {
+        if (d->axes[a].numeric && strcmp(d->axes[a].name, SEED) != 0) {
+            front[0] = d->counter_count + a;
+            front[1] = r->measures[0];
+        }
+    }
+    return EXIT_FINE;
+}
+
+/* ---- the page ---- */
+
+static const char style[] =
+    "<style>body{font-family:sans-serif;margin:2em;max-width:1180px}h2{border-bottom:1px solid "
+    "#ccc;margin-top:2em}table{border-collapse:collapse;font-size:13px;margin:1em 0}td,th{padding:"
+    "2px 10px;text-align:left}tr:nth-child(even){background:#f4f4f4}pre{background:#f4f4f4;padding:"
+    "1em;overflow:auto}.panels{display:flex;flex-wrap:wrap;gap:8px}</style>";
+
+static void put_head(struct report *r, const char *path) {
+    const struct data *d = &r->d;
+    size_t failed = 0;
+    for (size_t i = 0; i < d->point_count; i++)
+        failed += !data_ran(&d->points[i]);
+    fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>", r->out);
+    chart_escape(r->out, path);
+    fprintf(r->out, "</title>%s</head><body>\n<h1>Sweep: ", style);
+    chart_escape(r->out, path);
+    fprintf(r->out, "</h1>\n<p>%zu points, %zu failed; vmsim ", d->point_count, failed);
+    chart_escape(r->out, d->version);
+    fputs(". Each line is the mean of all points with that entry of an axis.</p>\n<details><summary>The "
+          "grid</summary><pre>",
+          r->out);
+    for (const char *at = d->grid, *end; *at; at = end) {
+        char line[512];
+        end = strchr(at, '\n') ? strchr(at, '\n') + 1 : at + strlen(at);
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
+        chart_escape(r->out, line);
+        fputc('\n', r->out);
+    }
+    fputs("</pre></details>\n", r->out);
+}
+
+static void put_failures(struct report *r) {
+    size_t told = 0;
+    for (size_t i = 0; i < r->d.point_count && told < FAILURES_TOLD; i++) {
+        const struct data_point *p = &r->d.points[i];
+        if (data_ran(p))
+            continue;
+        if (!told++)
+            fputs("<h2>Points that failed</h2>\n<table><tr><th>point</th><th>settings</th><th>message</th></tr>\n",
+                  r->out);
+        fputs("<tr>", r->out);
+        put_point(r, p);
+        fputs("<td>", r->out);
+        chart_escape(r->out, p->message);
+        fputs("</td></tr>\n", r->out);
+    }
+    if (told)
+        fputs("</table>\n", r->out);
+}
+
+static bool put_page(struct report *r, const char *path, const size_t front[2]) {
+    bool good = true;
+    put_head(r, path);
+    for (size_t i = 0; good && i < r->count; i++)
+        good = put_measure(r, r->measures[i]);
+    good = good && (front[0] == SIZE_MAX || put_pareto(r, front[0], front[1]));
+    put_failures(r);
+    fputs("</body></html>\n", r->out);
+    return good;
+}
+
+int sweep_report(const char *path, const char *output, const char *const *measures, size_t count,
+                 const char *const pareto[2]) {
+    struct report r = {0};
+    size_t front[2];
+    int status = data_load(&r.d, path);
+    status = status ? status : take_measures(&r, measures, count);
+    status = status ? status : choose_front(&r, pareto, front);
+    if (!status && cli_same_file(path, output))
+        status = cli_fail(EXIT_USAGE, "sweep", "%s: input file is output file", path);
+    if (!status) {
+        r.out = fopen(output, "w");
+        const bool whole = r.out && put_page(&r, path, front) && !ferror(r.out);
+        if ((r.out && fclose(r.out)) || !whole)
+            status = cli_fail(EXIT_USAGE, "sweep", "%s: %s", output, strerror(errno));
+    }
+    data_free(&r.d);
+    return status;
+}
