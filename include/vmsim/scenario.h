@@ -58,13 +58,14 @@ struct vmsim_machine *vmsim_scenario_machine(struct vmsim_scenario *scenario);
 
 /** One `expect:` line after the run. */
 struct vmsim_expectation {
-    const char *counter; /**< its name */
+    const char *counter; /**< its name, or what the value is made of: "a + b", "a / b", "a since filled" */
     const char *at;      /**< marker, NULL: the end */
-    const char *wanted;  /**< "= 0", "<= 100", "10 .. 20" */
+    const char *wanted;  /**< "= 0", "<= 100", "10 .. 20", ">= 16384 (64MiB)" */
     const char *origin;  /**< file:line:col */
     const char *problem; /**< why there is no value (no such counter or marker), or NULL */
     uint64_t value;      /**< what it was */
     bool met;            /**< whether it holds */
+    bool share;          /**< the value is a share, in millionths */
 };
 /** Number of expectations; their values are known after the run. */
 size_t vmsim_scenario_expectations(const struct vmsim_scenario *scenario);

@@ -400,6 +400,19 @@ static const struct row *row_of(const char *name) {
     return row;
 }
 
+const char *vmsim__counter_unit(const char *name) {
+    const char *unit = "";
+    if (!strchr(name, '.'))
+        return unit;
+    if (!strncmp(name, "tlb.", 4)) {
+        if (strchr(name + 4, '.'))
+            hardware(name, &unit);
+        return unit;
+    }
+    const struct row *row = row_of(name);
+    return row ? row->unit : unit;
+}
+
 const char *vmsim_counter_meaning(const struct vmsim_machine *m, size_t id, const char **unit) {
     static const char own[] = "a counter of the policy's own";
     const char *name = vmsim_counter_name(m, id), *ignored = "";

@@ -271,6 +271,10 @@ struct vmsim__counter {
     uint32_t a, b;
 };
 
+/* Unit of the counter of this name, "" for numbers of times; also of one that only the run brings (counter_meaning.c).
+ */
+const char *vmsim__counter_unit(const char *name);
+
 /* From a settled specification (vmsim__machine_spec_settle). */
 int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct vmsim_allocator *allocator,
                           struct vmsim_machine **out, struct vmsim__err *err);

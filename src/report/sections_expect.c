@@ -16,6 +16,8 @@ void vmsim__section_expectations(struct vmsim_scenario *s, struct vmsim__emitter
         vmsim__emit_string(e, "at", x->at ? x->at : "end");
         if (x->problem)
             vmsim__emit_string(e, "value", NULL);
+        else if (x->share)
+            vmsim__emit_ratio(e, "value", x->value, 1000000, 6, VMSIM__UNIT_PERCENT);
         else
             vmsim__emit_uint(e, "value", x->value, VMSIM__UNIT_NONE);
         vmsim__emit_string(e, "wanted", x->wanted);

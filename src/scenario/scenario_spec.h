@@ -72,11 +72,13 @@ struct vmsim__report_spec {
     const char *directory; /* NULL: none is written unless the command line says so */
 };
 
-/* One expectation: a counter at the end of the run (or at a marker) within bounds. */
+/* One expectation: a counter, or a sum of some, at the end of the run or at a marker, as it is, since another marker,
+ * or as a share of another counter, within bounds. Bounds are texts, as their unit is the counter's: 3, 10ms, 64MiB,
+ * 25%, or the name of another counter. */
 struct vmsim__expect_spec {
-    const char *counter, *at;
-    uint64_t equals, min, max;
-    bool has_equals, has_min, has_max, pad; /* which were given */
+    const char *counter, *of, *at, *since;
+    struct vmsim_param_list sum; /* const char * */
+    const char *equals, *min, *max;
 };
 
 struct vmsim__policies_spec {

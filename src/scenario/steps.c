@@ -587,17 +587,23 @@ const struct vmsim_param vmsim__report_params[] = {
 };
 #undef AT
 #define AT(f) offsetof(struct vmsim__expect_spec, f)
-#define BOUND(key, field, text)                                                                                        \
-    {                                                                                                                  \
-        .name = key, .type = VMSIM_PARAM_UINT, .offset = AT(field), .flags = OPTIONAL, .present = AT(has_##field),     \
-        .doc = text                                                                                                    \
-    }
 const struct vmsim_param vmsim__expect_params[] = {
-    STRING("counter", counter, "Name of a counter: vmstat.pgfault, tasks.sort.minflt."),
+    OPT_STRING("counter", counter, "Name of a counter: vmstat.pgfault, tasks.sort.minflt."),
+    {.name = "sum",
+     .type = VMSIM_PARAM_LIST,
+     .element = VMSIM_PARAM_STRING,
+     .offset = AT(sum),
+     .flags = OPTIONAL,
+     .doc = "Names of counters of one unit, which are added; instead of `counter`."},
+    OPT_STRING("of", of, "Name of a counter: the value is the share of it, and bounds are such as 25% or 0.25."),
     OPT_STRING("at", at, "Name of a marker; absent: the end of the run."),
-    BOUND("equals", equals, "The exact value."),
-    BOUND("min", min, "The least value allowed."),
-    BOUND("max", max, "The largest value allowed."),
+    OPT_STRING("since", since, "Name of a marker: what was counted since then."),
+    OPT_STRING(
+        "equals", equals,
+        "The exact value: a number, a time (10ms) or a size (64MiB) where the counter has such a unit, a share with "
+        "`of`, or the name of another counter, whose value at the same time it is."),
+    OPT_STRING("min", min, "The least value allowed, in the same forms."),
+    OPT_STRING("max", max, "The largest value allowed, in the same forms."),
     {0},
 };
 #undef AT

@@ -33,7 +33,8 @@ struct arrival {
 struct check {
     struct vmsim_config *config;
     struct vmsim__alloc *alloc;
-    struct vmsim__names regions, files, markers, devices, tasks, barriers, comings, cgroups;
+    struct vmsim__names regions, files, markers, devices, tasks, doers, barriers, comings,
+        cgroups; /* doers: with forked */
     struct {
         VMSIM__VEC(struct arrival);
     } arrivals;
@@ -178,6 +179,7 @@ static void collect_step(struct check *c, const struct vmsim_param_variant *step
         collect(c, &((const struct vmsim__step_repeat *)d)->steps, &inner);
         break;
     case VMSIM__VERB_FORK:
+        add(c, &c->doers, ((const struct vmsim__step_fork *)d)->name);
         extend(path, p->path, ".program");
         inner.program = ++c->programs;
         inner.many = p->many || p->loop;
@@ -422,6 +424,7 @@ static void check_task_name(struct check *c, const struct vmsim__task_decl *task
     VMSIM__ASSERT(tasks);
     char path[64];
     size_t known = c->tasks.count;
+    VMSIM__ASSERT(c->no_memory || vmsim__names_find(&c->doers, tasks[i].name) != VMSIM__NO_NAME);
     if (vmsim__names_add(c->alloc, &c->tasks, tasks[i].name) == VMSIM__NO_NAME)
         c->no_memory = true;
     snprintf(path, sizeof path, "workload.tasks[%zu]", i);
@@ -442,6 +445,7 @@ static void collect_task(struct check *c, const struct vmsim__task_decl *task, s
     char path[64];
     snprintf(path, sizeof path, "workload.tasks[%zu].program", i);
     vmsim__names_cut(c->alloc, &c->regions, 0);
+    add(c, &c->doers, task->name);
     collect(c, &task->program, &(struct place){.program = ++c->programs, .path = path});
 }
 
@@ -517,15 +521,41 @@ static void check_barriers(struct check *c) {
     }
 }
 
+/* The task of "tasks.NAME.minflt", without the "#2" of those that bear a name again, must be one that is begun. */
+static void check_counter_task(struct check *c, const char *counter, const char *path, const char *field) {
+    static const char tasks[] = "tasks.";
+    char name[256];
+    if (!counter || strncmp(counter, tasks, sizeof tasks - 1) != 0)
+        return;
+    const char *begin = counter + sizeof tasks - 1, *end = strrchr(begin, '.');
+    size_t length = end ? (size_t)(end - begin) : 0;
+    if (!length || length >= sizeof name)
+        return; /* no name of a counter: that is told where it is looked up */
+    memcpy(name, begin, length);
+    name[length] = '\0';
+    char *copy = strrchr(name, '#');
+    if (copy && copy[1] && strspn(copy + 1, "0123456789") == strlen(copy + 1))
+        *copy = '\0';
+    look_up(c, &c->doers, name, path, field, "no task is named '%s'");
+}
+
+/* A trace brings tasks and markers of its own. */
 static void check_expectations(struct check *c, const struct vmsim_param_list *list) {
     const struct vmsim__expect_spec *e = list->data;
-    for (size_t i = 0; i < list->count; i++) {
-        char path[64];
+    for (size_t i = 0; i < list->count && !c->any_trace; i++, e++) {
+        char path[64], field[32];
         snprintf(path, sizeof path, "expect[%zu]", i);
-        if (e[i].has_min && e[i].has_max && e[i].min > e[i].max)
-            wrong(c, path, ".min", "%s", "nothing is at least min and at most max: min is larger", NULL);
-        if (!c->any_trace)
-            look_up(c, &c->markers, e[i].at, path, ".at", "no task has a marker '%s'");
+        look_up(c, &c->markers, e->at, path, ".at", "no task has a marker '%s'");
+        look_up(c, &c->markers, e->since, path, ".since", "no task has a marker '%s'");
+        check_counter_task(c, e->counter, path, ".counter");
+        check_counter_task(c, e->of, path, ".of");
+        check_counter_task(c, e->equals, path, ".equals");
+        check_counter_task(c, e->min, path, ".min");
+        check_counter_task(c, e->max, path, ".max");
+        for (size_t k = 0; k < e->sum.count; k++) {
+            snprintf(field, sizeof field, ".sum[%zu]", k);
+            check_counter_task(c, ((const char *const *)e->sum.data)[k], path, field);
+        }
     }
 }
 
@@ -547,8 +577,8 @@ int vmsim__workload_validate(struct vmsim_config *config, const struct vmsim__sc
     check_tasks(&c, &spec->workload);
     check_barriers(&c);
     check_expectations(&c, &spec->expect);
-    struct vmsim__names *sets[] = {&c.regions, &c.files,    &c.markers, &c.devices,
-                                   &c.tasks,   &c.barriers, &c.comings, &c.cgroups};
+    struct vmsim__names *sets[] = {&c.regions,  &c.files,   &c.markers, &c.devices, &c.tasks,
+                                   &c.barriers, &c.comings, &c.cgroups, &c.doers};
     for (size_t i = 0; i < VMSIM__COUNT(sets); i++)
         vmsim__names_fini(alloc, sets[i]);
     vmsim__vec_fini(alloc, &c.arrivals);
