@@ -29,6 +29,7 @@ int cmd_trace(int argc, char **argv);
 int cmd_curve(int argc, char **argv);
 int cmd_size(int argc, char **argv);
 int cmd_sweep(int argc, char **argv);
+int cmd_calibrate(int argc, char **argv);
 int cmd_machine(int argc, char **argv);
 int cmd_walk(int argc, char **argv);
 int cmd_policy(int argc, char **argv);

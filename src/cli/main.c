@@ -21,6 +21,7 @@ static const struct {
     {"curve", cmd_curve, "misses of every memory and TLB size, footprint and reuse of a trace"},
     {"size", cmd_size, "how small the memory limit of a recorded program can be"},
     {"sweep", cmd_sweep, "many points of a grid, and their results in one file"},
+    {"calibrate", cmd_calibrate, "measure what this host's kernel and memory cost"},
     {"machine", cmd_machine, "capture this host, and import machines from captures"},
     {"walk", cmd_walk, "draw the page-table walk of one address"},
     {"preset", cmd_preset, "list and show machines that come with vmsim"},
@@ -34,7 +35,7 @@ static void print_help(FILE *out) {
           "Usage: vmsim COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:\n",
           out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].text);
+        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].text);
     fputs("\nFirst steps:\n"
           "  vmsim record -o ls.vmt -- ls -l              record a program\n"
           "  vmsim run ls.vmt                             replay it on an x86-64 PC with 4 GiB\n"

@@ -20,6 +20,11 @@ static const char *const arch_names[] = {"x86_32",     "x86_pae",   "x86_64",   
         .max = UINT64_C(10000000000), .doc = text                                                                      \
     }
 static const struct vmsim_param cost_params[] = {
+    {.name = "source",
+     .type = VMSIM_PARAM_STRING,
+     .offset = AT(source),
+     .flags = VMSIM_PARAM_OPTIONAL,
+     .doc = "Where these and the other costs were measured, for the report; `vmsim calibrate` writes it."},
     {.name = "references",
      .type = VMSIM_PARAM_TIME,
      .offset = AT(references),

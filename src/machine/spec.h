@@ -17,6 +17,7 @@
 
 /* Virtual time of what no layer below charges. */
 struct vmsim__machine_cost_spec {
+    const char *source;      /* where they come from, for people; the configuration's; NULL: nobody said */
     uint64_t references;     /* ns of 1000 references that hit the first TLB level: the program's own work */
     uint64_t syscall;        /* ns to enter and leave the kernel */
     uint64_t context_switch; /* ns, beside what the TLB charges */

@@ -41,6 +41,8 @@ void vmsim__section_machine(struct vmsim_scenario *s, struct vmsim__emitter *e) 
     vmsim__emit_string(e, "nodes", vmsim__textbuf_text(&nodes));
     vmsim__emit_uint(e, "page_size", UINT64_C(1) << m->mem->page_shift, VMSIM__UNIT_BYTES);
     vmsim__emit_string(e, "transparent_huge_pages", vmsim__thp_mode_names[m->mem->thp_enabled]);
+    if (s->spec->machine.costs.source)
+        vmsim__emit_string(e, "costs", s->spec->machine.costs.source);
     vmsim__emit_object_end(e);
     e->out->failed |= nodes.failed;
     vmsim__textbuf_fini(&nodes);

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/* The probes (calibrate.h). Every probe takes its memory anew, so that none profits from another. Memory that is
+ * "cold" is COLD bytes, more than the last-level caches of most hosts, touched in order. */
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/calibrate.h"
+
+#define PAGE ((size_t)4096)
+#define HUGE ((size_t)2 << 20)
+#define COLD ((size_t)128 << 20)
+#define FAULTS ((size_t)4096) /* pages that a fault probe touches */
+#define CALLS 20000u          /* of a system call */
+#define SWITCHES 5000u        /* round trips of a ping-pong */
+#define CHASE_PAGES                                                                                                    \
+    ((size_t)8192) /* pages that a chase goes through: more than TLBs hold; their lines fit in 512 KiB */
+#define CHASE_STEPS 400000u
+
+/* What this thread had of the CPU: what others take meanwhile does not count. */
+static uint64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Picoseconds of one of `n` that began at `begin`. */
+static uint64_t each(uint64_t begin, uint64_t n) {
+    const uint64_t ns = now_ns() - begin;
+    return (ns ? ns : 1) * 1000 / n;
+}
+
+static char *map(size_t size, bool huge) {
+    char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    if (madvise(at, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) && huge) {
+        munmap(at, size);
+        return NULL;
+    }
+    return at;
+}
+
+/* Keeps the compiler from leaving a read out. */
+static void use(uint64_t value) {
+    __asm__ volatile("" : : "r"(value) : "memory");
+}
+
+/* ---- calls ---- */
+
+static uint64_t probe_syscall(void) {
+    const uint64_t begin = now_ns();
+    for (unsigned i = 0; i < CALLS; i++)
+        use((uint64_t)syscall(SYS_getppid));
+    return each(begin, CALLS);
+}
+
+/* The other end of the ping-pong; both are bound to one CPU. */
+_Noreturn static void echo(int in, int out) {
+    char byte;
+    while (read(in, &byte, 1) == 1 && write(out, &byte, 1) == 1)
+        ;
+    _exit(0);
+}
+
+/* What this end had of the CPU, in ns; 0: the other end is gone. */
+static uint64_t ping_pong(int out, int in) {
+    char byte = 0;
+    const uint64_t begin = now_ns();
+    for (unsigned i = 0; i < SWITCHES; i++) {
+        if (write(out, &byte, 1) != 1 || read(in, &byte, 1) != 1)
+            return 0;
+    }
+    return now_ns() - begin;
+}
+
+/* Both ends' time: a switch is paid for by who goes and by who comes. */
+static uint64_t play(int there[2], int back[2]) {
+    struct rusage used = {0};
+    const pid_t pid = fork();
+    if (!pid) {
+        close(there[1]);
+        echo(there[0], back[1]);
+    }
+    const uint64_t here = pid > 0 ? ping_pong(there[1], back[0]) : 0;
+    close(there[1]);
+    there[1] = -1;
+    if (pid < 0 || wait4(pid, NULL, 0, &used) < 0 || !here)
+        return 0;
+    const uint64_t us = (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) +
+                        (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000;
+    return (here + us * 1000) * 1000 / (2 * SWITCHES);
+}
+
+static uint64_t probe_switch(void) {
+    int ends[4] = {-1, -1, -1, -1};
+    const uint64_t took = pipe(ends) || pipe(ends + 2) ? 0 : play(ends, ends + 2);
+    for (unsigned i = 0; i < 4; i++) {
+        if (ends[i] >= 0)
+            close(ends[i]);
+    }
+    return took;
+}
+
+static uint64_t probe_mmap(bool unmap) {
+    enum { MAPPINGS = 512 };
+    static const size_t gap = 2 * PAGE; /* neighbours would be one mapping */
+    char *room = mmap(NULL, MAPPINGS * gap, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return 0;
+    munmap(room, MAPPINGS * gap);
+    uint64_t begin = now_ns();
+    for (size_t i = 0; i < MAPPINGS; i++)
+        mmap(room + i * gap, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    uint64_t took = each(begin, MAPPINGS);
+    begin = now_ns();
+    for (size_t i = 0; i < MAPPINGS; i++)
+        munmap(room + i * gap, PAGE);
+    return unmap ? each(begin, MAPPINGS) : took;
+}
+
+static uint64_t probe_mprotect(void) {
+    enum { CHANGES = 1024 };
+    char *at = map(4 * PAGE, false);
+    if (!at)
+        return 0;
+    const uint64_t begin = now_ns();
+    for (unsigned i = 0; i < CHANGES; i++)
+        mprotect(at, 4 * PAGE, i % 2 ? PROT_READ | PROT_WRITE : PROT_READ);
+    const uint64_t took = each(begin, CHANGES);
+    munmap(at, 4 * PAGE);
+    return took;
+}
+
+static uint64_t probe_cached_read(void) {
+    char buffer[4096];
+    const int fd = memfd_create("vmsim-calibrate", 0);
+    uint64_t took = 0;
+    bool good = fd >= 0;
+    memset(buffer, 1, sizeof buffer);
+    for (size_t i = 0; good && i < FAULTS; i++)
+        good = write(fd, buffer, sizeof buffer) == (ssize_t)sizeof buffer;
+    const uint64_t begin = now_ns();
+    for (size_t i = 0; good && i < FAULTS; i++)
+        good = pread(fd, buffer, sizeof buffer, (off_t)(i * PAGE)) == (ssize_t)sizeof buffer;
+    took = each(begin, FAULTS);
+    if (fd >= 0)
+        close(fd);
+    const uint64_t enter = good ? probe_syscall() : 0;
+    return good && took > enter ? took - enter : 0;
+}
+
+/* ---- faults and memory ---- */
+
+static uint64_t probe_fault(bool write) {
+    volatile char *at = map(FAULTS * PAGE, false);
+    if (!at)
+        return 0;
+    const uint64_t begin = now_ns();
+    for (size_t i = 0; i < FAULTS; i++) {
+        if (write)
+            at[i * PAGE] = 1;
+        else
+            use((uint64_t)at[i * PAGE]);
+    }
+    const uint64_t took = each(begin, FAULTS);
+    munmap((char *)at, FAULTS * PAGE);
+    return took;
+}
+
+static uint64_t probe_unmap(void) {
+    char *at = map(FAULTS * PAGE, false);
+    if (!at)
+        return 0;
+    memset(at, 1, FAULTS * PAGE);
+    const uint64_t begin = now_ns();
+    munmap(at, FAULTS * PAGE);
+    return each(begin, FAULTS);
+}
+
+static uint64_t probe_memory(size_t piece, bool copy) {
+    char *at = map(COLD, false);
+    if (!at)
+        return 0;
+    memset(at, 1, COLD);
+    const size_t half = COLD / 2, n = half / piece;
+    const uint64_t begin = now_ns();
+    for (size_t i = 0; i < n; i++) {
+        if (copy)
+            memcpy(at + half + i * piece, at + i * piece, piece);
+        else
+            memset(at + i * piece, 0, piece);
+        use((uint64_t)at[i * piece]);
+    }
+    const uint64_t took = each(begin, n);
+    munmap(at, COLD);
+    return took;
+}
+
+/* ---- the CPU ---- */
+
+static uint64_t probe_cycle(void) {
+    enum { ROUNDS = 200000, ADDITIONS = 16 };
+    uint64_t x = 1;
+    const uint64_t begin = now_ns();
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        for (unsigned k = 0; k < ADDITIONS; k++) {
+            x += i;
+            __asm__ volatile("" : "+r"(x));
+        }
+    }
+    use(x);
+    return each(begin, (uint64_t)ROUNDS * ADDITIONS);
+}
+
+/* A ring through CHASE_PAGES lines in an order that no prefetcher guesses (Sattolo's shuffle by a fixed generator). */
+static uint64_t chase(char *at, size_t stride) {
+    uint32_t *order = malloc(CHASE_PAGES * sizeof *order);
+    uint64_t seed = 1;
+    if (!order)
+        return 0;
+    for (uint32_t i = 0; i < CHASE_PAGES; i++)
+        order[i] = i;
+    for (size_t i = CHASE_PAGES - 1; i > 0; i--) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+        const size_t k = (size_t)(seed >> 33) % i;
+        const uint32_t swapped = order[i];
+        order[i] = order[k];
+        order[k] = swapped;
+    }
+    /* lines of pages differ in their place within the page, or all would fall into few sets of the cache */
+    for (size_t i = 0; i < CHASE_PAGES; i++) {
+        const size_t from = order[i], to = order[(i + 1) % CHASE_PAGES];
+        const size_t spread = stride == PAGE ? 64 : 0;
+        *(char **)(void *)(at + from * stride + from % 64 * spread) = at + to * stride + to % 64 * spread;
+    }
+    char *p = at + order[0] * stride + (stride == PAGE ? order[0] % 64 * 64 : 0);
+    free(order);
+    for (size_t i = 0; i < CHASE_PAGES; i++)
+        p = *(char **)(void *)p;
+    const uint64_t begin = now_ns();
+    for (unsigned i = 0; i < CHASE_STEPS; i++)
+        p = *(char **)(void *)p;
+    use((uint64_t)(uintptr_t)p);
+    return each(begin, CHASE_STEPS);
+}
+
+static uint64_t probe_chase(size_t stride, bool huge) {
+    const size_t size = CHASE_PAGES * stride + HUGE;
+    char *at = map(size, huge);
+    if (!at)
+        return 0;
+    const uint64_t took = chase((char *)(((uintptr_t)at + HUGE - 1) & ~(HUGE - 1)), stride);
+    munmap(at, size);
+    return took;
+}
+
+/* ---- all of them ---- */
+
+static const char *const names[CALIBRATE_PROBES] = {
+    [CALIBRATE_SYSCALL] = "system call (getppid)",
+    [CALIBRATE_SWITCH] = "context switch (half of a pipe's ping-pong)",
+    [CALIBRATE_READ_FAULT] = "first read of an anonymous page",
+    [CALIBRATE_ANON_FAULT] = "first write to an anonymous page",
+    [CALIBRATE_ZERO] = "clear 4 KiB, cold",
+    [CALIBRATE_ZERO_HUGE] = "clear 2 MiB, cold",
+    [CALIBRATE_COPY] = "copy 4 KiB, cold",
+    [CALIBRATE_MMAP] = "mmap",
+    [CALIBRATE_MUNMAP] = "munmap",
+    [CALIBRATE_MPROTECT] = "mprotect",
+    [CALIBRATE_UNMAP] = "page that munmap frees",
+    [CALIBRATE_CACHED_READ] = "read of a cached page, the system call apart",
+    [CALIBRATE_CYCLE] = "cycle of the CPU",
+    [CALIBRATE_NEAR] = "dependent load, lines side by side",
+    [CALIBRATE_FAR] = "dependent load, a line in each 4 KiB page",
+    [CALIBRATE_FAR_HUGE] = "the same in huge pages",
+};
+
+const char *calibrate_name(enum calibrate_probe probe) {
+    return names[probe];
+}
+
+static uint64_t once(enum calibrate_probe probe) {
+    switch (probe) {
+    case CALIBRATE_SYSCALL:
+        return probe_syscall();
+    case CALIBRATE_SWITCH:
+        return probe_switch();
+    case CALIBRATE_READ_FAULT:
+    case CALIBRATE_ANON_FAULT:
+        return probe_fault(probe == CALIBRATE_ANON_FAULT);
+    case CALIBRATE_ZERO:
+        return probe_memory(PAGE, false);
+    case CALIBRATE_ZERO_HUGE:
+        return probe_memory(HUGE, false);
+    case CALIBRATE_COPY:
+        return probe_memory(PAGE, true);
+    case CALIBRATE_MMAP:
+    case CALIBRATE_MUNMAP:
+        return probe_mmap(probe == CALIBRATE_MUNMAP);
+    case CALIBRATE_MPROTECT:
+        return probe_mprotect();
+    case CALIBRATE_UNMAP:
+        return probe_unmap();
+    case CALIBRATE_CACHED_READ:
+        return probe_cached_read();
+    case CALIBRATE_CYCLE:
+        return probe_cycle();
+    case CALIBRATE_NEAR:
+        return probe_chase(64, false);
+    case CALIBRATE_FAR:
+        return probe_chase(PAGE, false);
+    case CALIBRATE_FAR_HUGE:
+        return probe_chase(PAGE, true);
+    case CALIBRATE_PROBES:
+        break;
+    }
+    return 0;
+}
+
+static int by_size(const void *a, const void *b) {
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+struct calibrate_result calibrate_measure(enum calibrate_probe probe, unsigned repeats) {
+    uint64_t took[CALIBRATE_REPEATS_MAX];
+    unsigned n = 0;
+    cpu_set_t all, one;
+    const bool bound = !sched_getaffinity(0, sizeof all, &all);
+    const int cpu = sched_getcpu();
+    CPU_ZERO(&one);
+    CPU_SET(cpu < 0 ? 0 : (unsigned)cpu, &one);
+    sched_setaffinity(0, sizeof one, &one);
+    for (unsigned i = 0; i < repeats; i++) {
+        took[n] = once(probe);
+        n += took[n] > 0;
+    }
+    if (bound)
+        sched_setaffinity(0, sizeof all, &all);
+    if (!n)
+        return (struct calibrate_result){0};
+    qsort(took, n, sizeof *took, by_size);
+    return (struct calibrate_result){true, took[n / 2], took[n / 4], took[n * 3 / 4]};
+}

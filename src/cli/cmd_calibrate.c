@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* `vmsim calibrate`: what this host's kernel and memory cost, as a file that a machine reads beside its own. */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "cli/calibrate.h"
+#include "cli/cli.h"
+#include "vmsim/version.h"
+
+#define DOUBTFUL 20u /* percent */
+
+struct calibrate_options {
+    const char *output;
+    unsigned repeats;
+    bool quiet;
+};
+
+static const struct argp_option options[] = {
+    {"output", 'o', "FILE", 0, "Write the costs to FILE (default: standard output)", 0},
+    {"repeat", 'n', "COUNT", 0, "Repetitions of each probe, of which the median stands (11)", 0},
+    {"quiet", 'q', NULL, 0, "No table of what was measured", 0},
+    {0}};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state) {
+    struct calibrate_options *o = state->input;
+    switch (key) {
+    case 'o':
+        o->output = arg;
+        return 0;
+    case 'n':
+        o->repeats = (unsigned)cli_number(state, arg, CALIBRATE_REPEATS_MAX);
+        if (!o->repeats)
+            argp_error(state, "a probe that is not done says nothing");
+        return 0;
+    case 'q':
+        o->quiet = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "'%s': this command takes no arguments", arg);
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- from probes to costs ---- */
+
+struct costs {
+    struct calibrate_result of[CALIBRATE_PROBES];
+};
+
+static uint64_t ps(const struct costs *c, enum calibrate_probe probe) {
+    return c->of[probe].median;
+}
+
+static uint64_t less(uint64_t a, uint64_t b) {
+    return a > b ? a - b : 0;
+}
+
+/* Half the distance of the quartiles, in percent of the median. */
+static unsigned error_percent(const struct calibrate_result *r) {
+    return r->median ? (unsigned)((r->higher - r->lower) * 50 / r->median) : 0;
+}
+
+/* `ps` of `known` probes with their error behind it; nothing where a probe could not be done. */
+static void put_cost(FILE *out, const char *indent, const char *key, uint64_t ps, const struct calibrate_result *a,
+                     const struct calibrate_result *b) {
+    const unsigned error = error_percent(a) + (b ? error_percent(b) : 0);
+    if (a->known && (!b || b->known) && ps >= 1000)
+        fprintf(out, "%s%s: %" PRIu64 "ns # +- %u %%\n", indent, key, (ps + 500) / 1000, error);
+}
+
+static void put_paths(FILE *out, const struct costs *c) {
+    const struct calibrate_result *r = c->of;
+    put_cost(out, "    ", "syscall", ps(c, CALIBRATE_SYSCALL), &r[CALIBRATE_SYSCALL], NULL);
+    put_cost(out, "    ", "context_switch", ps(c, CALIBRATE_SWITCH), &r[CALIBRATE_SWITCH], NULL);
+    fputs("  memory_manager:\n    costs:\n", out);
+    put_cost(out, "      ", "fault", ps(c, CALIBRATE_READ_FAULT), &r[CALIBRATE_READ_FAULT], NULL);
+    put_cost(out, "      ", "map",
+             less(ps(c, CALIBRATE_ANON_FAULT), ps(c, CALIBRATE_READ_FAULT) + ps(c, CALIBRATE_ZERO)),
+             &r[CALIBRATE_ANON_FAULT], &r[CALIBRATE_ZERO]);
+    put_cost(out, "      ", "zero_page", ps(c, CALIBRATE_ZERO), &r[CALIBRATE_ZERO], NULL);
+    put_cost(out, "      ", "zero_huge", ps(c, CALIBRATE_ZERO_HUGE), &r[CALIBRATE_ZERO_HUGE], NULL);
+    put_cost(out, "      ", "copy_page", ps(c, CALIBRATE_COPY), &r[CALIBRATE_COPY], NULL);
+    put_cost(out, "      ", "mmap", ps(c, CALIBRATE_MMAP), &r[CALIBRATE_MMAP], NULL);
+    put_cost(out, "      ", "munmap", ps(c, CALIBRATE_MUNMAP), &r[CALIBRATE_MUNMAP], NULL);
+    put_cost(out, "      ", "mprotect", ps(c, CALIBRATE_MPROTECT), &r[CALIBRATE_MPROTECT], NULL);
+    put_cost(out, "      ", "unmap_page", ps(c, CALIBRATE_UNMAP), &r[CALIBRATE_UNMAP], NULL);
+    fputs("  page_cache:\n", out);
+    put_cost(out, "    ", "hit_cost", ps(c, CALIBRATE_CACHED_READ), &r[CALIBRATE_CACHED_READ], NULL);
+}
+
+/* A walk is what a load in a page of its own takes beyond one beside its neighbour. Nearly all of its references are to
+ * the lowest level of the table: the levels above are in walk caches. */
+static void put_walk(FILE *out, const struct costs *c) {
+    const struct calibrate_result *r = c->of;
+    const uint64_t cycle = ps(c, CALIBRATE_CYCLE), walk = less(ps(c, CALIBRATE_FAR), ps(c, CALIBRATE_NEAR));
+    const unsigned error = error_percent(&r[CALIBRATE_FAR]) + error_percent(&r[CALIBRATE_NEAR]);
+    if (!cycle || !walk)
+        return;
+    fprintf(out, "  tlb:\n    clock: %" PRIu64 "\n    walk_latency: 0\n    walk_reference: %" PRIu64 " # +- %u %%\n",
+            1000000 / cycle ? 1000000 / cycle : 1, (walk + cycle / 2) / cycle, error);
+}
+
+static void put_source(FILE *out) {
+    struct utsname host;
+    const bool known = !uname(&host);
+    fprintf(out,
+            "# Costs measured by `vmsim calibrate`: medians, with half the distance of the quartiles.\n"
+            "# Put it behind a machine: vmsim run machine.yaml THIS-FILE program.vmt\nvmsim: 1\nmachine:\n"
+            "  costs:\n    source: 'measured by vmsim %s on Linux %.64s, %.64s'\n",
+            vmsim_version(), known ? host.release : "?", known ? host.machine : "?");
+}
+
+static void put_table(const struct costs *c) {
+    fprintf(stderr, "%-46s %12s %10s\n", "one", "median", "error");
+    for (unsigned i = 0; i < CALIBRATE_PROBES; i++) {
+        const struct calibrate_result *r = &c->of[i];
+        if (r->known)
+            fprintf(stderr, "%-46s %9.1f ns   +- %u %%\n", calibrate_name((enum calibrate_probe)i),
+                    (double)r->median / 1000, error_percent(r));
+        else
+            fprintf(stderr, "%-46s   not here\n", calibrate_name((enum calibrate_probe)i));
+    }
+}
+
+/* A host that does other things meanwhile is measured with them. */
+static void warn_busy(const struct costs *c) {
+    unsigned doubtful = 0;
+    for (unsigned i = 0; i < CALIBRATE_PROBES; i++)
+        doubtful += error_percent(&c->of[i]) > DOUBTFUL;
+    if (doubtful)
+        cli_note("calibrate", "warning: %u of the probes vary by more than %u %%: is the host busy?", doubtful,
+                 DOUBTFUL);
+}
+
+static int write_file(const struct calibrate_options *o, const struct costs *c) {
+    FILE *f = o->output ? fopen(o->output, "w") : stdout;
+    if (f) {
+        put_source(f);
+        put_paths(f, c);
+        put_walk(f, c);
+    }
+    const bool bad = !f || fflush(f) || ferror(f);
+    if ((f && f != stdout && fclose(f)) || bad)
+        return cli_fail(EXIT_USAGE, "calibrate", "%s: %s", o->output ? o->output : "standard output", strerror(errno));
+    return EXIT_FINE;
+}
+
+int cmd_calibrate(int argc, char **argv) {
+    static const struct argp argp = {
+        options,
+        parse_option,
+        "",
+        "Measure what this host's kernel and memory cost.\vNative probes on one CPU: system calls, context switches, "
+        "page "
+        "faults, clearing and copying of pages, mappings, page-table walks by chasing pointers. The result is a "
+        "scenario "
+        "file of machine.costs, memory_manager.costs, page_cache and tlb, each value with its error; put it behind a "
+        "machine's file. Measure on a host that is idle.\n\n"
+        "Examples:\n  vmsim calibrate -o host.yaml\n  vmsim run zen4.yaml host.yaml sort.vmt\n"
+        "  vmsim check --origins zen4.yaml host.yaml | grep host.yaml",
+        NULL,
+        NULL,
+        NULL};
+    struct calibrate_options o = {.repeats = 11};
+    struct costs c;
+    argp_err_exit_status = EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+        return EXIT_USAGE;
+    for (unsigned i = 0; i < CALIBRATE_PROBES; i++)
+        c.of[i] = calibrate_measure((enum calibrate_probe)i, o.repeats);
+    if (!o.quiet)
+        put_table(&c);
+    warn_busy(&c);
+    return write_file(&o, &c);
+}
