@@ -56,6 +56,7 @@ static struct storm {
     uint64_t **slot_owner;          /* where the content of shared memory stands meanwhile; NULL: private */
     uint64_t unknown;               /* an owner whose content the call in progress is about to change */
     bool writing;
+    bool generations; /* the machine goes from one kind of LRU to the other and back */
     uint64_t next_tag, page, base, step, killed, loads, swaps[2], swapoffs;
     unsigned shift;
 } t;
@@ -233,7 +234,8 @@ static vmsim__pfn refer(struct task *k, uint64_t va, uint32_t bytes, enum vmsim_
     struct vmsim_access_result r;
     vmsim_access a = vmsim_access_make(va, bytes, type);
     uint64_t pa;
-    assert_int_equal(vmsim_task_access(t.m, k->id, &a, 1, &pa, &r), 0);
+    if (vmsim_task_access(t.m, k->id, &a, 1, &pa, &r))
+        fail_msg("step %llu: %s", (unsigned long long)t.step, vmsim_machine_error(t.m));
     if (died_for_memory(k, r.stop)) {
         signalled(k, VMSIM_STOP_OOM);
         return VMSIM__PFN_NONE;
@@ -517,10 +519,24 @@ static void do_brk(struct task *k) {
 
 /* ---- files, drivers, knobs ---- */
 
+/* Whoever was killed while its call waited leaves the file half done: another one finishes. */
+static bool finished(int64_t result, uint32_t *id, uint32_t own) {
+    const bool done = result != -VMSIM__L_ESRCH;
+    if (!done)
+        assert_int_equal(vmsim_task_create(t.m, "heir", 0, id), 0);
+    else if (*id != own)
+        assert_int_equal(vmsim_task_exit(t.m, *id), 0);
+    return done;
+}
+
 static void truncate_file(const struct task *k, struct object *o) {
     uint64_t pages = pick(FILE_PAGES + 1);
     struct vmsim__file *f = vmsim__file_by_id(t.m->cache, o->file);
-    int64_t r = vmsim__call_now(t.m, k->id, VMSIM__CALL_FTRUNCATE, VMSIM__FILE_ARGS(f, NULL, pages * t.page));
+    uint32_t id = k->id;
+    int64_t r;
+    do
+        r = vmsim__call_now(t.m, id, VMSIM__CALL_FTRUNCATE, VMSIM__FILE_ARGS(f, NULL, pages * t.page));
+    while (!finished(r, &id, k->id));
     assert_int_equal(r, 0);
     for (unsigned s = 0; s < SPACES; s++) {
         for (unsigned i = 0; t.space[s].tasks && i < PAGES; i++) {
@@ -537,9 +553,12 @@ static void truncate_file(const struct task *k, struct object *o) {
 /* Pages of a hole read as zeroes; private copies stay. */
 static void punch(const struct task *k, struct object *o, uint64_t first, uint64_t n) {
     struct vmsim__file *f = vmsim__file_by_id(t.m->cache, o->file);
-    assert_int_equal(
-        vmsim__call_now(t.m, k->id, VMSIM__CALL_FALLOCATE, VMSIM__FILE_ARGS(f, NULL, 3, first * t.page, n * t.page)),
-        0);
+    uint32_t id = k->id;
+    int64_t r;
+    do
+        r = vmsim__call_now(t.m, id, VMSIM__CALL_FALLOCATE, VMSIM__FILE_ARGS(f, NULL, 3, first * t.page, n * t.page));
+    while (!finished(r, &id, k->id));
+    assert_int_equal(r, 0);
     for (uint64_t i = first; i < first + n; i++)
         o->content[i] = 0;
 }
@@ -568,9 +587,11 @@ static void do_file(struct task *k) {
             o->pages = first + written;
         break;
     }
-    case 4:
-        assert_int_equal(vmsim_task_fsync(t.m, k->id, o->file), 0);
+    case 4: {
+        const int64_t r = vmsim_task_fsync(t.m, k->id, o->file);
+        assert_true(!r || (r == -VMSIM__L_ESRCH && died(k)));
         break;
+    }
     default:
         truncate_file(k, o);
     }
@@ -631,8 +652,11 @@ static void do_sysctl(void) {
                                            {"transparent_hugepage/enabled", "always"},
                                            {"transparent_hugepage/enabled", "madvise"},
                                            {"transparent_hugepage/enabled", "never"},
-                                           {"vm.max_map_count", "65530"}};
-    size_t i = pick(TEST_COUNT(knobs));
+                                           {"vm.max_map_count", "65530"},
+                                           {"lru_gen/enabled", "y"},
+                                           {"lru_gen/enabled", "n"},
+                                           {"lru_gen/enabled", "1"}};
+    size_t i = pick(TEST_COUNT(knobs) - (t.generations ? 0 : 3));
     if (vmsim_machine_sysctl(t.m, knobs[i][0], knobs[i][1]))
         fail_msg("%s: %s", knobs[i][0], vmsim_machine_error(t.m));
 }
@@ -702,6 +726,10 @@ static const char *const swaps[] = {
     ", devices: [{name: sda, preset: nvme}], swap: [{size: 12MiB}, {size: 4MiB, priority: 5}]",
     (", devices: [{name: sda, preset: ramdisk}, {name: sdb, preset: hdd, faults: [{kind: error, op: write, after: 30, "
      "count: 5}]}], swap: [{device: sdb, size: 24MiB}]"),
+    (", devices: [{name: sda, preset: nvme}], swap: [{size: 24MiB}], sysctl: {lru_gen/enabled: y, "
+     "lru_gen/min_ttl_ms: 1}"),
+    (", devices: [{name: sda, preset: ramdisk}, {name: sdb, preset: hdd, faults: [{kind: error, op: write, after: 30, "
+     "count: 5}]}], swap: [{device: sdb, size: 24MiB}], sysctl: {lru_gen/enabled: 7}"),
 };
 
 static void boot(const char *arch, const char *kernel, unsigned cpus, unsigned nodes, unsigned mib, unsigned swap) {
@@ -782,6 +810,7 @@ static void storm(const char *arch, const char *kernel, unsigned cpus, unsigned 
     snprintf(name, sizeof name, "storm/%s/%s%s", arch, kernel, swap ? "/swap" : "");
     vmsim__rng_seed_named(&t.rng, test_seed(), name);
     boot(arch, kernel, cpus, nodes, mib, swap);
+    t.generations = swap > 2;
     if (swap)
         leave(700);
     for (t.step = 0; t.step < n; t.step++) {
@@ -818,18 +847,34 @@ STORM(storm_with_swap_on_a_failing_disk, "x86_64", "6.12", 3, 2, 10, 2)
 STORM(storm_with_swap_on_arm64, "arm64_4k", "6.12", 1, 1, 11, 1)
 STORM(storm_with_swap_on_x86_32, "x86_32", "6.1", 1, 1, 11, 2)
 STORM(storm_with_swap_on_riscv, "riscv_sv39", "6.1", 2, 1, 11, 1)
+STORM(storm_of_generations, "x86_64", "6.1", 2, 2, 11, 3)
+STORM(storm_of_generations_of_the_newer_kernel, "x86_64", "6.12", 2, 1, 11, 4)
+STORM(storm_of_generations_without_accessed_bits, "riscv_sv39", "6.1", 2, 1, 11, 3)
+STORM(storm_of_generations_on_arm64, "arm64_4k", "6.12", 1, 2, 11, 3)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(storm_on_x86_32),          cmocka_unit_test(storm_on_x86_pae),
-        cmocka_unit_test(storm_on_x86_64),          cmocka_unit_test(storm_on_x86_64_of_the_newer_kernel),
-        cmocka_unit_test(storm_on_x86_64_la57),     cmocka_unit_test(storm_on_arm64_4k),
-        cmocka_unit_test(storm_on_arm64_16k),       cmocka_unit_test(storm_on_arm64_64k),
-        cmocka_unit_test(storm_on_riscv_sv32),      cmocka_unit_test(storm_on_riscv_sv39),
-        cmocka_unit_test(storm_on_riscv_sv48),      cmocka_unit_test(storm_on_riscv_sv57),
-        cmocka_unit_test(storm_with_swap),          cmocka_unit_test(storm_with_swap_on_a_failing_disk),
-        cmocka_unit_test(storm_with_swap_on_arm64), cmocka_unit_test(storm_with_swap_on_x86_32),
+        cmocka_unit_test(storm_on_x86_32),
+        cmocka_unit_test(storm_on_x86_pae),
+        cmocka_unit_test(storm_on_x86_64),
+        cmocka_unit_test(storm_on_x86_64_of_the_newer_kernel),
+        cmocka_unit_test(storm_on_x86_64_la57),
+        cmocka_unit_test(storm_on_arm64_4k),
+        cmocka_unit_test(storm_on_arm64_16k),
+        cmocka_unit_test(storm_on_arm64_64k),
+        cmocka_unit_test(storm_on_riscv_sv32),
+        cmocka_unit_test(storm_on_riscv_sv39),
+        cmocka_unit_test(storm_on_riscv_sv48),
+        cmocka_unit_test(storm_on_riscv_sv57),
+        cmocka_unit_test(storm_with_swap),
+        cmocka_unit_test(storm_with_swap_on_a_failing_disk),
+        cmocka_unit_test(storm_with_swap_on_arm64),
+        cmocka_unit_test(storm_with_swap_on_x86_32),
         cmocka_unit_test(storm_with_swap_on_riscv),
+        cmocka_unit_test(storm_of_generations),
+        cmocka_unit_test(storm_of_generations_of_the_newer_kernel),
+        cmocka_unit_test(storm_of_generations_without_accessed_bits),
+        cmocka_unit_test(storm_of_generations_on_arm64),
     };
     return cmocka_run_group_tests_name("machine_stress", tests, NULL, NULL);
 }

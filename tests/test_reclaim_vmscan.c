@@ -23,8 +23,9 @@ static struct vmsim__frame *frame(vmsim__pfn pfn) {
     return vmsim__frame_at(&m.mem.frames, pfn);
 }
 
-static void on_referenced(void *context, vmsim__pfn pfn, uint16_t target, unsigned cpu, struct vmsim__use *use) {
-    (void)context, (void)target, (void)cpu;
+static void on_referenced(void *context, vmsim__pfn pfn, uint16_t target, const struct vmsim__young_sink *around,
+                          unsigned cpu, struct vmsim__use *use) {
+    (void)context, (void)target, (void)around, (void)cpu;
     *use = (struct vmsim__use){.ptes = fake[pfn].used, .exec = fake[pfn].exec, .locked = fake[pfn].locked};
     fake[pfn].used = 0;
 }

@@ -23,11 +23,15 @@ struct vmsim__kernel {
     bool arm64_device;               /* arm64 has a zone Device (Debian's builds since 6.12) */
     bool highatomic_serves_nonblock; /* non-blocking requests fall back on HIGHATOMIC blocks (since 6.8) */
     /* what the kernel takes for itself at boot: sizes of Debian's amd64 builds, defaults of the model in zones/ */
-    unsigned image_kb;        /* text, data, bss, without what is freed after boot */
-    unsigned image_init_kb;   /* init sections and gaps, freed after boot */
-    unsigned percpu_kb;       /* first per-CPU chunk, each CPU */
-    unsigned section_kb;      /* tables of memory sections, each node */
-    unsigned early_kb;        /* allocated before boot looks at free memory to derive the reserves of overcommit */
+    unsigned image_kb;      /* text, data, bss, without what is freed after boot */
+    unsigned image_init_kb; /* init sections and gaps, freed after boot */
+    unsigned percpu_kb;     /* first per-CPU chunk, each CPU */
+    unsigned section_kb;    /* tables of memory sections, each node */
+    unsigned early_kb;      /* allocated before boot looks at free memory to derive the reserves of overcommit */
+    /* multi-generational LRU */
+    bool lru_gen_enabled;     /* is on from the start (Debian's builds since 6.12) */
+    bool lru_gen_memcgs;      /* global reclaim takes cgroups in an order of its own (since 6.3) */
+    bool lru_gen_counts_all;  /* every refault is counted as one, and a recent one as an activation, too (since 6.5) */
     bool reclaim_by_quarters; /* memory.reclaim asks for a quarter of what is left at a time (since 6.8) */
     /* vm */
     unsigned lru_batch; /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */

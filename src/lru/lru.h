@@ -34,6 +34,7 @@ struct vmsim__lru {
     } memcgs;          /* by id; [0] the root, NULL: free */
     size_t memcg_hint; /* no lower id is free */
     uint64_t swap_slots, swap_free;
+    bool gen_enabled, gen_made;     /* generations (lru/lru_gen.h): they are on; they were once, and have their state */
     vmsim__memcg_charge_fn *charge; /* NULL: nobody finds room at a limit */
     void *charge_context;
 };
@@ -60,6 +61,7 @@ struct vmsim__lruvec {
     uint64_t refaults[2];                 /* workingset_activate_anon and _file when reclaim last ended */
     int64_t stat[VMSIM__NODE_STAT_COUNT]; /* of its own folios, and of removed cgroups below; unused in the root */
     bool congested;                       /* all dirty pages that reclaim saw were under writeback already */
+    struct vmsim__lru_gen *gen;           /* NULL: generations were never on */
 };
 
 /* `mem` and `kernel` must outlive it; `cpus` CPUs use it. NULL: no host memory. */

@@ -43,7 +43,7 @@ static void rotate_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__fram
 /* Kernel: lru_deactivate_file_fn: a clean page goes to the tail, where reclaim takes it first; a dirty one to the
  * head, since its write-out has to come first, and RECLAIM makes the end of that rotate it. */
 static void deactivate_file_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
-    bool was_active = vmsim__frame_is(f, VMSIM__FRAME_ACTIVE);
+    bool was_active = vmsim__frame_is(f, VMSIM__FRAME_ACTIVE) || lru->gen_enabled;
     bool busy = vmsim__frame_is(f, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK);
     uint32_t pages = vmsim__frame_pages(f);
     if (f->mapcount > 0)
@@ -61,7 +61,7 @@ static void deactivate_file_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vm
 
 /* Kernel: lru_deactivate_fn. */
 static void deactivate_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
-    if (!vmsim__frame_is(f, VMSIM__FRAME_ACTIVE))
+    if (!vmsim__frame_is(f, VMSIM__FRAME_ACTIVE) && !lru->gen_enabled)
         return;
     vmsim__lruvec_del(lru, f);
     f->flags &= ~(VMSIM__FRAME_ACTIVE | VMSIM__FRAME_REFERENCED);
@@ -159,7 +159,12 @@ void vmsim__lru_drain_all(struct vmsim__lru *lru) {
 
 /* ---- requests ---- */
 
+/* Kernel: folio_add_lru: with generations, what a fault brings in begins young, readahead's pages included. */
 void vmsim__lru_add(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
+    if (VMSIM__UNLIKELY(lru->gen_enabled) && lru->mem->now.in_lru_fault &&
+        !vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE))
+        f->flags |= VMSIM__FRAME_ACTIVE;
     vmsim__lru_batch_add(lru, VMSIM__BATCH_ADD, pfn, 0, cpu);
 }
 
@@ -184,6 +189,10 @@ static void activate_in_batch(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned c
  * those evicted. */
 void vmsim__lru_mark_accessed(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
+    if (VMSIM__UNLIKELY(lru->gen_enabled)) {
+        vmsim__folio_inc_refs(f);
+        return;
+    }
     if (!vmsim__frame_is(f, VMSIM__FRAME_REFERENCED)) {
         f->flags |= VMSIM__FRAME_REFERENCED;
         return;
@@ -199,7 +208,8 @@ void vmsim__lru_mark_accessed(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned c
 }
 
 void vmsim__lru_deactivate(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
-    uint32_t flags = vmsim__lru_frame(lru, pfn)->flags, need = VMSIM__FRAME_LRU | VMSIM__FRAME_ACTIVE;
+    const uint32_t flags = vmsim__lru_frame(lru, pfn)->flags;
+    const uint32_t need = VMSIM__FRAME_LRU | (lru->gen_enabled ? 0 : VMSIM__FRAME_ACTIVE);
     if ((flags & need) == need && !(flags & VMSIM__FRAME_UNEVICTABLE))
         vmsim__lru_batch_add(lru, VMSIM__BATCH_DEACTIVATE, pfn, 0, cpu);
 }

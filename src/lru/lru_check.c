@@ -50,9 +50,29 @@ static int check_list(struct check *k, const struct vmsim__lruvec *v, enum vmsim
     return 0;
 }
 
+/* While generations are on, the other lists are empty, and the other way round. */
+static int check_generations(struct check *k, const struct vmsim__lruvec *v, uint64_t *listed) {
+    const uint64_t before = *listed;
+    int rc = vmsim__lru_gen_check(k->lru, v, listed, k->err);
+    for (unsigned l = 0; l < VMSIM__LRU_UNEVICTABLE && k->lru->gen_enabled && !rc; l++) {
+        if (v->list[l].head != VMSIM__PFN_NONE || v->list[l].tail != VMSIM__PFN_NONE)
+            FAIL(k, "list %u of node %u is in use beside generations", l, v->node);
+    }
+    if (!rc && !k->lru->gen_enabled && *listed != before)
+        FAIL(k, "generations of node %u are off and hold folios", v->node);
+    return rc;
+}
+
 static int check_lists(struct check *k, uint64_t *listed) {
     struct vmsim__memcg *root = vmsim__memcg_root(k->lru);
     for (struct vmsim__memcg *m = root; m; m = vmsim__memcg_next(root, m)) {
+        for (unsigned n = 0; n < k->lru->mem->nr_nodes; n++) {
+            int rc = check_generations(k, &m->lruvec[n], listed);
+            if (rc)
+                return rc;
+        }
+        if (k->lru->gen_enabled)
+            continue;
         for (unsigned i = 0; i < k->lru->mem->nr_nodes * VMSIM__LRU_UNEVICTABLE; i++) {
             int rc = check_list(k, &m->lruvec[i / VMSIM__LRU_UNEVICTABLE],
                                 (enum vmsim__lru_list)(i % VMSIM__LRU_UNEVICTABLE), listed);
@@ -88,7 +108,7 @@ static int count_frame(struct check *k, const struct vmsim__frame *f, uint64_t *
     k->own[f->memcg].pages += pages;
     k->own[f->memcg].kmem += vmsim__frame_is(f, VMSIM__FRAME_TABLE) ? pages : 0;
     if (vmsim__frame_is(f, VMSIM__FRAME_LRU)) {
-        enum vmsim__lru_list list = vmsim__lru_list_of(f);
+        const enum vmsim__lru_list list = vmsim__lru_list_in_use(k->lru, f);
         vmsim__recount_node_add(&k->recount, f, (enum vmsim__node_stat)(VMSIM__NR_INACTIVE_ANON + list), pages);
         vmsim__recount_zone_add(&k->recount, f, (enum vmsim__zone_stat)(VMSIM__NR_ZONE_INACTIVE_ANON + list), pages);
         k->own[f->memcg].listed[list] += pages;

@@ -7,6 +7,7 @@
  * counted; `prev` of their frame is the mlock count. Kernel counterpart: include/linux/mm_inline.h. */
 #ifndef VMSIM__LRUVEC_H
 #define VMSIM__LRUVEC_H
+#include "lru/lru_gen.h"
 #include "lru/lru_impl.h"
 
 static inline enum vmsim__lru_list vmsim__lru_list_of(const struct vmsim__frame *f) {
@@ -34,7 +35,20 @@ VMSIM__INLINE struct vmsim__lruvec *vmsim__lruvec_count(struct vmsim__lru *lru, 
     return v;
 }
 
-VMSIM__INLINE void vmsim__lruvec_add(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f, bool to_tail) {
+/* A number of pages of a zone: the same without a folio. */
+static inline void vmsim__lruvec_count_pages(struct vmsim__lru *lru, struct vmsim__lruvec *v, struct vmsim__zone *z,
+                                             enum vmsim__lru_list list, int64_t pages) {
+    VMSIM__ASSERT(z->node == v->node && (pages >= 0 || v->zone_count[z->type][list] >= (uint64_t)-pages));
+    if (v->memcg->parent)
+        v->stat[VMSIM__NR_INACTIVE_ANON + list] += pages;
+    v->zone_count[z->type][list] += (uint64_t)pages;
+    z->stat[VMSIM__NR_ZONE_INACTIVE_ANON + list] += pages;
+    lru->mem->nodes[z->node].stat[VMSIM__NR_INACTIVE_ANON + list] += pages;
+}
+
+/* ---- the lists of active, inactive and unevictable folios ---- */
+
+VMSIM__INLINE void vmsim__list_add(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f, bool to_tail) {
     enum vmsim__lru_list list = vmsim__lru_list_of(f);
     struct vmsim__lruvec *v = vmsim__lruvec_count(lru, f, list, 1);
     vmsim__pfn *head = &v->list[list].head, *tail = &v->list[list].tail;
@@ -48,7 +62,7 @@ VMSIM__INLINE void vmsim__lruvec_add(struct vmsim__lru *lru, vmsim__pfn pfn, str
     *(prev != VMSIM__PFN_NONE ? &vmsim__lru_frame(lru, prev)->next : head) = pfn;
 }
 
-VMSIM__INLINE void vmsim__lruvec_del(struct vmsim__lru *lru, struct vmsim__frame *f) {
+VMSIM__INLINE void vmsim__list_del(struct vmsim__lru *lru, struct vmsim__frame *f) {
     VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_LRU));
     enum vmsim__lru_list list = vmsim__lru_list_of(f);
     struct vmsim__lruvec *v = vmsim__lruvec_count(lru, f, list, -1);
@@ -58,6 +72,31 @@ VMSIM__INLINE void vmsim__lruvec_del(struct vmsim__lru *lru, struct vmsim__frame
         return;
     *(next != VMSIM__PFN_NONE ? &vmsim__lru_frame(lru, next)->prev : &v->list[list].tail) = prev;
     *(prev != VMSIM__PFN_NONE ? &vmsim__lru_frame(lru, prev)->next : &v->list[list].head) = next;
+}
+
+/* ---- the lists that are in use ---- */
+
+/* Where it counts while generations are on. */
+enum vmsim__lru_list vmsim__lru_gen_list_of(const struct vmsim__lruvec *v, const struct vmsim__frame *f);
+
+static inline enum vmsim__lru_list vmsim__lru_list_in_use(struct vmsim__lru *lru, const struct vmsim__frame *f) {
+    return lru->gen_enabled && !vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE)
+               ? vmsim__lru_gen_list_of(vmsim__lruvec_of(lru, f), f)
+               : vmsim__lru_list_of(f);
+}
+
+VMSIM__INLINE void vmsim__lruvec_add(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f, bool to_tail) {
+    if (VMSIM__UNLIKELY(lru->gen_enabled) && !vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE))
+        vmsim__lru_gen_add(lru, pfn, f, to_tail);
+    else
+        vmsim__list_add(lru, pfn, f, to_tail);
+}
+
+VMSIM__INLINE void vmsim__lruvec_del(struct vmsim__lru *lru, struct vmsim__frame *f) {
+    if (VMSIM__UNLIKELY(lru->gen_enabled) && !vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE))
+        vmsim__lru_gen_del(lru, f, false);
+    else
+        vmsim__list_del(lru, f);
 }
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The tree of memory cgroups, their life and their statistics (see memcg.h). */
 #include "lru/memcg.h"
+#include "lru/lru_gen.h"
 #include "lru/lru_impl.h"
 
 /* ---- the tree ---- */
@@ -36,6 +37,24 @@ static void unlink_child(struct vmsim__memcg *m) {
     *(m->next ? &m->next->prev : &m->parent->last_child) = m->prev;
 }
 
+static void free_memcg(struct vmsim__memcg *m) {
+    struct vmsim__lru *lru = m->lru;
+    for (unsigned n = 0; n < lru->mem->nr_nodes; n++)
+        vmsim__lru_gen_fini(lru, &m->lruvec[n]);
+    vmsim__free(lru->alloc, m->lruvec, lru->mem->nr_nodes * sizeof *m->lruvec);
+    vmsim__free(lru->alloc, m, sizeof *m);
+}
+
+/* Generations, if there are any. */
+static bool init_lruvecs(struct vmsim__memcg *m) {
+    bool ok = true;
+    for (unsigned n = 0; n < m->lru->mem->nr_nodes; n++) {
+        vmsim__lruvec_init(&m->lruvec[n], m, n);
+        ok = ok && (!m->lru->gen_made || vmsim__lru_gen_init(m->lru, &m->lruvec[n]));
+    }
+    return ok;
+}
+
 struct vmsim__memcg *vmsim__memcg_create(struct vmsim__lru *lru, struct vmsim__memcg *parent) {
     VMSIM__ASSERT(!parent || (parent->online && parent->lru == lru));
     const unsigned nodes = lru->mem->nr_nodes;
@@ -54,8 +73,10 @@ struct vmsim__memcg *vmsim__memcg_create(struct vmsim__lru *lru, struct vmsim__m
     m->lruvec = v;
     vmsim__page_counter_init(&m->memory, parent ? &parent->memory : NULL);
     vmsim__page_counter_init(&m->swap, parent ? &parent->swap : NULL);
-    for (unsigned n = 0; n < nodes; n++)
-        vmsim__lruvec_init(&v[n], m, n);
+    if (!init_lruvecs(m)) {
+        free_memcg(m);
+        return NULL;
+    }
     if (parent)
         link_child(parent, m);
     if (id == lru->memcgs.count)
@@ -63,12 +84,6 @@ struct vmsim__memcg *vmsim__memcg_create(struct vmsim__lru *lru, struct vmsim__m
     lru->memcgs.at[id] = m;
     lru->memcg_hint = id + 1u;
     return m;
-}
-
-static void free_memcg(struct vmsim__memcg *m) {
-    struct vmsim__lru *lru = m->lru;
-    vmsim__free(lru->alloc, m->lruvec, lru->mem->nr_nodes * sizeof *m->lruvec);
-    vmsim__free(lru->alloc, m, sizeof *m);
 }
 
 /* What it counted since its birth is the parent's from now on. Kernel: css_release, rstat's flush on the way. */

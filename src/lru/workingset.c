@@ -2,6 +2,7 @@
 /* Shadows, the clock of evictions, refaults and the cost of reclaim (see workingset.h; lru_note_cost is mm/swap.c's).
  */
 #include "lru/workingset.h"
+#include "lru/lru_gen.h"
 #include "lru/lru_impl.h"
 
 enum { MEMCG_BITS = 16, NODE_BITS = 6, WORKINGSET_BIT = MEMCG_BITS + NODE_BITS, EVICTION_SHIFT };
@@ -39,9 +40,56 @@ static unsigned bucket_order(const struct vmsim__lru *lru) {
     return vmsim__workingset_bucket_order(lru->mem->totalram);
 }
 
+/* ---- generations: the clock is that of the oldest one ----
+ *
+ *     eviction: min_seq | refs less one, 2 bits        workingset: it had any
+ */
+
+/* Kernel: lru_gen_eviction. */
+static uint64_t gen_eviction(struct vmsim__lru *lru, const struct vmsim__frame *f) {
+    const struct vmsim__lruvec *v = vmsim__lruvec_of(lru, f);
+    const unsigned type = vmsim__folio_type(f), refs = vmsim__folio_refs(f);
+    struct vmsim__lru_gen *g = v->gen;
+    const struct vmsim__shadow s = {.memcg = f->memcg,
+                                    .node = v->node,
+                                    .workingset = refs > 0,
+                                    .eviction = g->min_seq[type] << VMSIM__LRU_REFS_WIDTH | (refs ? refs - 1 : 0)};
+    g->evicted[type][vmsim__tier_of_refs(refs)] += vmsim__frame_pages(f);
+    return vmsim__shadow_pack(s);
+}
+
+/* Within the generation that was oldest when it went, a refault says something about the page's tier. One by a fault,
+ * or of a page that had been read often, is of the working set. Kernel: lru_gen_refault. */
+static void gen_refault(struct vmsim__lru *lru, struct vmsim__frame *f, uint64_t shadow) {
+    const struct vmsim__shadow s = vmsim__shadow_unpack(shadow);
+    struct vmsim__lruvec *v = vmsim__lruvec_of(lru, f);
+    const unsigned type = vmsim__folio_type(f), pages = vmsim__frame_pages(f);
+    struct vmsim__lru_gen *g = v->gen;
+    if (s.memcg != f->memcg || s.node != v->node)
+        return;
+    const bool recent =
+        s.eviction >> VMSIM__LRU_REFS_WIDTH == (g->min_seq[type] & VMSIM__EVICTION_MASK >> VMSIM__LRU_REFS_WIDTH);
+    if (recent || lru->kernel->lru_gen_counts_all)
+        vmsim__lru_node_add(lru, f, (enum vmsim__node_stat)(VMSIM__WORKINGSET_REFAULT_ANON + type), pages);
+    if (!recent)
+        return;
+    const unsigned refs = (s.eviction & ((1u << VMSIM__LRU_REFS_WIDTH) - 1)) + s.workingset;
+    g->refaulted[type][vmsim__tier_of_refs(refs)] += pages;
+    if (lru->kernel->lru_gen_counts_all)
+        vmsim__lru_node_add(lru, f, (enum vmsim__node_stat)(VMSIM__WORKINGSET_ACTIVATE_ANON + type), pages);
+    if (!lru->mem->now.in_lru_fault && refs < (1u << VMSIM__LRU_REFS_WIDTH) - 1)
+        return;
+    vmsim__folio_set_refs_max(f);
+    vmsim__lru_node_add(lru, f, (enum vmsim__node_stat)(VMSIM__WORKINGSET_RESTORE_ANON + type), pages);
+}
+
+/* ---- active and inactive lists ---- */
+
 uint64_t vmsim__workingset_eviction(struct vmsim__lru *lru, vmsim__pfn pfn, uint16_t target) {
     const struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
     unsigned node = vmsim__lru_zone(lru, f)->node;
+    if (lru->gen_enabled)
+        return gen_eviction(lru, f);
     struct vmsim__memcg *m = vmsim__memcg_by_id(lru, target);
     VMSIM__ASSERT(m && vmsim__memcg_below(vmsim__memcg_by_id(lru, f->memcg), m));
     const struct vmsim__shadow s = {.memcg = target,
@@ -77,6 +125,10 @@ bool vmsim__workingset_test_recent(struct vmsim__lru *lru, uint64_t shadow, bool
 void vmsim__workingset_refault(struct vmsim__lru *lru, vmsim__pfn pfn, uint64_t shadow) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_LRU) && f->refcount > 0);
+    if (lru->gen_enabled) {
+        gen_refault(lru, f, shadow);
+        return;
+    }
     struct vmsim__lruvec *v = vmsim__lruvec_of(lru, f);
     bool file = !vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED), workingset;
     uint32_t pages = vmsim__frame_pages(f);

@@ -18,6 +18,7 @@
 /* Faults in a row at one reference that resolve without letting it through. A reference needs at most a handful: one
  * per page it touches, one each for A and D where software sets them. More is a defect of ours. One that waited does
  * not count: what it waited for may be gone again, as often as memory is short. */
+#define JIFFY UINT64_C(4000000) /* ns: HZ is 250 in Debian's kernels */
 #define FAULTS_PER_REFERENCE 64u
 
 /* Kernel: context_switch, switch_mm_irqs_off, rseq_handle_notify_resume. Threads of one address space pay for the
@@ -43,6 +44,8 @@ void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
         c->lazy = false;
         c->asid = vmsim__tlb_switch(m->tlbs, t->cpu, &((struct vmsim__space *)t->mm->user)->tlb);
     }
+    if (other && t->mm && t->mm->user)
+        ((struct vmsim__space *)t->mm->user)->used = UINT64_MAX; /* lru_gen_use_mm */
     vmsim__present(m, t);
     if (other && t->rseq)
         t->rseq_due = true;
@@ -58,6 +61,7 @@ void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t) {
     now->call = &t->call;
     now->memcg = t->memcg;
     now->wait = (struct vmsim__wait){0};
+    now->in_lru_fault = false;
     vmsim__present_policy(m, t);
 }
 
@@ -166,6 +170,35 @@ static enum vmsim__work too_many_faults(struct vmsim_machine *m, struct vmsim__t
     return VMSIM__WORK_FAIL;
 }
 
+static uint64_t steals(const struct vmsim_machine *m) {
+    return m->mem->event[VMSIM__PGSTEAL_ANON] + m->mem->event[VMSIM__PGSTEAL_FILE];
+}
+
+/* A reference to two pages that take each other's frame, because no other is left, goes on for ever: memory is out. The
+ * kernel's does so, too, until somebody else gives some back. */
+static bool break_circle(struct vmsim_machine *m, struct vmsim__task *t) {
+    struct vmsim__memcg *own = vmsim__memcg_by_id(m->lru, t->memcg);
+    const struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_HIGHUSER_MOVABLE, .cpu = t->cpu};
+    if (steals(m) - t->steals < t->faults / 2)
+        return false;
+    m->mem->now.time = m->cpus[t->cpu].now;
+    if (own->parent && own->memory.usage + 1 > own->memory.max)
+        vmsim__memcg_out_of_memory(m, own, 0);
+    else
+        vmsim__out_of_memory(m, &rq);
+    vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, VMSIM__FOR_MEMORY, m->mem->now.time + JIFFY);
+    return true;
+}
+
+/* Another fault of one reference. */
+static enum vmsim__work count_fault(struct vmsim_machine *m, struct vmsim__task *t) {
+    if (!t->faults++)
+        t->steals = steals(m);
+    if (VMSIM__UNLIKELY(t->faults == FAULTS_PER_REFERENCE / 2) && break_circle(m, t))
+        return wait_now(m, t);
+    return VMSIM__UNLIKELY(t->faults > FAULTS_PER_REFERENCE) ? too_many_faults(m, t) : VMSIM__WORK_MORE;
+}
+
 /* Runs the fault handler for what stopped the TLB. Refused: r->stop says why. */
 static enum vmsim__work handle_fault(struct vmsim_machine *m, struct vmsim__task *t, struct vmsim_access_result *r) {
     VMSIM__ASSERT(t->mm && t->fault.pending && t->fault.kind != VMSIM__FAULT_NONE);
@@ -184,7 +217,7 @@ static enum vmsim__work handle_fault(struct vmsim_machine *m, struct vmsim__task
         m->mem->now.wait = (struct vmsim__wait){0};
     }
     if (VMSIM__LIKELY(vmsim__fault_resolved(outcome)))
-        return ++t->faults > FAULTS_PER_REFERENCE ? too_many_faults(m, t) : VMSIM__WORK_MORE;
+        return count_fault(m, t);
     r->stop = stop_of(outcome);
     r->address = t->fault.va;
     r->fault_code = vmsim__fault_code(m->format, (enum vmsim__fault)t->fault.kind, t->fault.level, t->fault.write,

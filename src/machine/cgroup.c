@@ -136,10 +136,12 @@ int vmsim__cgroup_rmdir(struct vmsim_machine *m, const char *path) {
 /* ---- tasks ---- */
 
 /* The address space belongs to the cgroup of whoever began with it. */
-static void own_space(const struct vmsim__task *t) {
+static void own_space(struct vmsim_machine *m, const struct vmsim__task *t) {
     struct vmsim__space *s = t->mm ? t->mm->user : NULL;
-    if (s)
-        s->memcg = t->memcg;
+    if (!s || s->memcg == t->memcg)
+        return;
+    s->memcg = t->memcg;
+    s->joined = ++m->spaces_joined;
 }
 
 void vmsim__cgroup_enter(struct vmsim_machine *m, struct vmsim__task *t, uint32_t cgroup) {
@@ -148,7 +150,7 @@ void vmsim__cgroup_enter(struct vmsim_machine *m, struct vmsim__task *t, uint32_
     c->tasks++;
     t->cgroup = cgroup;
     t->memcg = c->memcg->id;
-    own_space(t);
+    own_space(m, t);
 }
 
 void vmsim__cgroup_leave(struct vmsim_machine *m, struct vmsim__task *t) {

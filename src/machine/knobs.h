@@ -6,6 +6,8 @@
 
 struct vmsim_machine;
 
+extern const struct vmsim__knob vmsim__mglru_knobs[]; /* of a machine (mglru.c) */
+
 /* Row number `i` of all tables; NULL past the end. */
 const struct vmsim__knob *vmsim__machine_knob(size_t i);
 /* By name; NULL: there is none. */

@@ -162,9 +162,9 @@ static bool shrink(struct vmsim__kswapd *k) {
         if (z->type <= k->sc.zone_type && z->managed)
             k->sc.nr_to_reclaim += vmsim__max64(vmsim__zone_wmark(z, VMSIM__WMARK_HIGH), VMSIM__SWAP_CLUSTER_MAX);
     }
-    k->sc.nr_scanned = 0;
+    k->sc.nr_scanned = k->sc.nr_sorted = 0;
     vmsim__shrink_node(&m->vmscan, &k->sc, k->node);
-    vmsim__now_charge(&m->mem->now, k->sc.nr_scanned * m->spec.costs.reclaim_scan);
+    vmsim__now_charge(&m->mem->now, (k->sc.nr_scanned + k->sc.nr_sorted) * m->spec.costs.reclaim_scan);
     if (k->sc.order && k->sc.nr_reclaimed >= UINT64_C(2) << k->sc.order)
         k->sc.order = 0;
     return k->sc.nr_scanned >= k->sc.nr_to_reclaim;

@@ -113,6 +113,7 @@ struct vmsim__task {
         uint64_t va;
     } fault;         /* of the next reference: met, and not handled yet */
     unsigned faults; /* in a row, of one reference */
+    uint64_t steals; /* pages reclaimed before the first of them */
     struct vmsim__direct_reclaim reclaim;
     struct vmsim__limit limit; /* what it does at a limit of its cgroup */
     uint32_t over_high;        /* pages charged above memory.high that it has not paid for */
@@ -135,6 +136,9 @@ struct vmsim__space {
     struct vmsim__tlb_mm tlb;
     struct vmsim__mm *mm;
     uint16_t memcg; /* of the task that began with it, or joined a cgroup last: whose uses of pages its uses are */
+    /* for walks over its page tables: when it came to its cgroup, by m->spaces_joined; the nodes on which nobody has
+     * walked it since it was last given a CPU */
+    uint64_t joined, used;
 };
 
 /* Kernel threads have numbers of their own, and no address space: they run on the one that is there (lazy TLB). */
@@ -236,6 +240,7 @@ struct vmsim_machine {
     struct vmsim__slab spaces;
     struct vmsim__task *running; /* whose operation is under way; NULL: nobody's */
     struct vmsim__vmscan vmscan;
+    uint64_t spaces_joined;           /* address spaces that came to a cgroup so far */
     struct vmsim__tlb_batch unmapped; /* by reclaim, and not flushed yet: never across a wait */
     struct vmsim__kswapd *kswapd;     /* one a node */
     struct vmsim__compaction compaction;
@@ -372,6 +377,8 @@ void vmsim__kthread_wake(struct vmsim_machine *m, struct vmsim__task *t, unsigne
 /* `gfp`: of the request. Kernel: wakeup_kswapd. */
 void vmsim__kswapd_wake(struct vmsim_machine *m, unsigned node, uint32_t gfp, unsigned order, unsigned zone_type);
 bool vmsim__kswapd_works(const struct vmsim_machine *m, unsigned node); /* kswapd_is_running */
+int vmsim__mglru_init(
+    struct vmsim_machine *m); /* generations: what they ask of the machine; on if the kernel says so */
 int vmsim__kswapd_init(struct vmsim_machine *m);
 void vmsim__kswapd_fini(struct vmsim_machine *m);
 int vmsim__flusher_init(struct vmsim_machine *m);

@@ -22,10 +22,11 @@ static bool counts(void *context, const struct vmsim__mm *mm) {
     return vmsim__memcg_below(owner, u->target);
 }
 
-static void referenced(void *context, vmsim__pfn pfn, uint16_t target, unsigned cpu, struct vmsim__use *use) {
+static void referenced(void *context, vmsim__pfn pfn, uint16_t target, const struct vmsim__young_sink *around,
+                       unsigned cpu, struct vmsim__use *use) {
     struct vmsim_machine *m = context;
     struct users users = {m, vmsim__memcg_by_id(m->lru, target)};
-    struct vmsim__referenced r = {.counts = target ? counts : NULL, .context = &users};
+    struct vmsim__referenced r = {.counts = target ? counts : NULL, .context = &users, .around = around};
     vmsim__folio_referenced(m->vm, pfn, &r, cpu);
     *use = (struct vmsim__use){
         .ptes = r.vmas, .exec = r.vm_flags & VMSIM__VM_EXEC, .locked = r.vm_flags & VMSIM__VM_LOCKED};
@@ -187,7 +188,8 @@ int vmsim__reclaim_init(struct vmsim_machine *m) {
                                                  .congested = congested,
                                                  .wake_flushers = wake_flushers}};
     m->mem->hooks.wake_kswapd = wake_kswapd;
-    int err = vmsim__oom_create(&m->oom, m->policies, &m->spec.oom, m->spec.seed, &m->err);
+    int err = vmsim__mglru_init(m);
+    err = err ? err : vmsim__oom_create(&m->oom, m->policies, &m->spec.oom, m->spec.seed, &m->err);
     if (err)
         return err;
     err = vmsim__kswapd_init(m);

@@ -89,10 +89,11 @@ static bool interrupted(const struct vmsim_machine *m) {
 /* Steps until it is done, or has to wait: false. */
 static bool run_steps(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
     for (;;) {
-        const uint64_t before = sc->nr_scanned;
+        const uint64_t before = sc->nr_scanned, sorted = sc->nr_sorted;
         enum vmsim__reclaim_outcome how = vmsim__reclaim_step(&m->vmscan, sc);
         if (sc->nr_scanned > before)
             vmsim__now_charge(&m->mem->now, (sc->nr_scanned - before) * m->spec.costs.reclaim_scan);
+        vmsim__now_charge(&m->mem->now, (sc->nr_sorted - sorted) * m->spec.costs.reclaim_scan);
         if (how == VMSIM__RECLAIM_DONE)
             return true;
         if (how == VMSIM__RECLAIM_THROTTLED) {
@@ -112,7 +113,10 @@ static bool run_steps(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
 
 bool vmsim__reclaim_run(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
     const uint64_t begin = m->mem->now.time;
+    const bool in_fault = m->mem->now.in_lru_fault;
+    m->mem->now.in_lru_fault = false;
     const bool done = run_steps(m, sc);
+    m->mem->now.in_lru_fault = in_fault;
     vmsim__psi_stalled(m, begin);
     return done;
 }
@@ -276,8 +280,7 @@ static vmsim__pfn without_task(struct vmsim_machine *m, const struct vmsim__allo
     return pfn;
 }
 
-vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_request *rq) {
-    struct vmsim_machine *m = machine;
+static vmsim__pfn slowpath(struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
     struct vmsim__task *t = m->running;
     VMSIM__ASSERT(rq->cpu < m->nr_cpus && rq->order <= m->mem->top_order);
     uint32_t flags = rights_of(rq->gfp, rq->order);
@@ -301,5 +304,14 @@ vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_requ
         t->reclaim = (struct vmsim__direct_reclaim){0};
     if (pfn == VMSIM__PFN_NONE && (rq->gfp & VMSIM__GFP_NOFAIL))
         pfn = vmsim__mem_get_frames(m->mem, rq, (flags | VMSIM__ALLOC_MIN_RESERVE) & ~VMSIM__ALLOC_CPUSET);
+    return pfn;
+}
+
+vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_request *rq) {
+    struct vmsim_machine *m = machine;
+    const bool in_fault = m->mem->now.in_lru_fault;
+    m->mem->now.in_lru_fault = false; /* folios that compaction and reclaim put back are not what the fault brings in */
+    const vmsim__pfn pfn = slowpath(m, rq);
+    m->mem->now.in_lru_fault = in_fault;
     return pfn;
 }

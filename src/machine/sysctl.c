@@ -147,11 +147,8 @@ static void *machine_of(const struct vmsim_machine *m) {
 static const struct {
     const struct vmsim__knob *table;
     void *(*owner)(const struct vmsim_machine *m);
-} tables[] = {{vmsim__mem_knobs, mem_of},
-              {vmsim__cache_knobs, cache_of},
-              {vmsim__vm_knob_table, vm_of},
-              {vmsim__thp_knob_table, vm_of},
-              {machine_knobs, machine_of}};
+} tables[] = {{vmsim__mem_knobs, mem_of},     {vmsim__cache_knobs, cache_of},   {vmsim__vm_knob_table, vm_of},
+              {vmsim__thp_knob_table, vm_of}, {vmsim__mglru_knobs, machine_of}, {machine_knobs, machine_of}};
 
 static void *owner_of(const struct vmsim_machine *m, const struct vmsim__knob *knob) {
     for (size_t t = 0; t < VMSIM__COUNT(tables); t++) {

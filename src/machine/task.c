@@ -59,6 +59,7 @@ static bool space_attach(struct vmsim_machine *m, struct vmsim__mm *mm) {
         return false;
     s->mm = mm;
     s->memcg = m->mem->now.memcg;
+    s->joined = ++m->spaces_joined;
     vmsim__tlb_mm_init(m->tlbs, &s->tlb, &mm->pt);
     mm->user = s;
     return true;

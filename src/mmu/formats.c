@@ -16,7 +16,7 @@
     .soft = {.none_bit = 8, .marker_bit = 1, .soft_dirty_bit = 2, .lo_shift = 3, .lo_bits = 5, .hi_shift = 9}
 #define X86_COMMON(walker)                                                                                             \
     .arch = VMSIM__PT_ARCH_X86, .page_shift = 12, .hardware_accessed = true, .hardware_dirty = true,                   \
-    .table_accessed = true, X86_SOFT, .table_mask = 0x81, .table_value = 0x01, .table_shift = 12,                      \
+    .table_accessed = 0x20, X86_SOFT, .table_mask = 0x81, .table_value = 0x01, .table_shift = 12,                      \
     .encode = vmsim__x86_encode, .decode = vmsim__x86_decode, .encode_table = vmsim__x86_encode_table, .walk = walker
 #define X86_WIDE .entry_bytes = 8, .swap_bits = 60, .no_execute = true, .table_address = UINT64_C(0x000ffffffffff000)
 

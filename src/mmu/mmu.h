@@ -97,7 +97,7 @@ struct vmsim__pt_format {
     uint8_t leaf_levels;                    /* bit n: level n may hold leaves */
     uint8_t contig_shift[VMSIM__PT_LEVELS]; /* log2 entries of a contiguous group at each level; 0: none */
     bool hardware_accessed, hardware_dirty; /* default of new page tables: the walker sets A / D itself, or it faults */
-    bool table_accessed;                    /* A is set in upper levels too (x86) */
+    uint64_t table_accessed;                /* the bit A in upper levels (x86); 0: they have none */
     bool no_execute;                        /* entries can forbid execution */
     bool long_mode;                         /* tables of 9 bits over 4 KiB whose leaves mmu/long_leaf.h knows */
     struct vmsim__pt_soft soft;

@@ -165,6 +165,9 @@ static enum verdict shrink_folio(struct at *a, bool ignore_references) {
         return ACTIVATE;
     if (!a->sc->may_unmap && vmsim__folio_mapped(a->v->lru, a->pfn))
         return KEEP;
+    if (a->v->lru->gen_enabled && !ignore_references && vmsim__frame_is(a->f, VMSIM__FRAME_REFERENCED) &&
+        vmsim__folio_mapped(a->v->lru, a->pfn)) /* a walk met it meanwhile */
+        return KEEP;
     count_dirty(a);
     if (vmsim__frame_is(a->f, VMSIM__FRAME_WRITEBACK))
         return under_writeback(a);
@@ -213,8 +216,8 @@ static void free_folios(struct vmsim__vmscan *v, const struct vmsim__scan_contro
 uint64_t vmsim__shrink_folio_list(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node,
                                   vmsim__pfn *folio, uint32_t *count, struct vmsim__reclaim_stat *stat,
                                   bool ignore_references) {
-    VMSIM__ASSERT(*count <= VMSIM__SWAP_CLUSTER_MAX && node < v->mem->nr_nodes);
-    vmsim__pfn freed[VMSIM__SWAP_CLUSTER_MAX];
+    VMSIM__ASSERT(*count <= VMSIM__SHRINK_MAX && node < v->mem->nr_nodes);
+    vmsim__pfn freed[VMSIM__SHRINK_MAX];
     uint32_t nr_freed = 0, kept = 0;
     uint64_t reclaimed = 0;
     *stat = (struct vmsim__reclaim_stat){0};

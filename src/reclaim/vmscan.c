@@ -62,8 +62,8 @@ uint64_t vmsim__reclaim_folios(struct vmsim__vmscan *v, unsigned node, vmsim__pf
 
 /* ---- a node ---- */
 
-/* Effective memory.min and memory.low of a cgroup below the target; parents come before their children. */
-static void protect(struct vmsim__memcg *m, const struct vmsim__memcg *target) {
+/* Parents come before their children. */
+void vmsim__vmscan_protect(struct vmsim__memcg *m, const struct vmsim__memcg *target) {
     uint64_t min = 0, low = 0;
     if (m == target)
         return;
@@ -95,7 +95,7 @@ static void shrink_memcgs(struct vmsim__vmscan *v, struct vmsim__scan_control *s
     struct vmsim__memcg *target = vmsim__memcg_by_id(v->lru, sc->target);
     for (struct vmsim__memcg *m = target, *next; m; m = next) {
         vmsim__memcg_get(m);
-        protect(m, target);
+        vmsim__vmscan_protect(m, target);
         if (!skip_protected(sc, m, target)) {
             v->ops->shrink_lruvec(v, sc, &m->lruvec[node]);
             if (v->hooks.shrink_slab)

@@ -18,6 +18,7 @@
  * Kernel counterpart: mm/vmscan.c (6.1). */
 #ifndef VMSIM__VMSCAN_H
 #define VMSIM__VMSCAN_H
+#include "lru/lru_gen.h"
 #include "lru/memcg.h"
 #include "lru/workingset.h"
 
@@ -40,11 +41,25 @@ struct vmsim__use {
 struct vmsim__scan_control;
 struct vmsim__vmscan;
 
+/* A walk over the page tables of a cgroup's address spaces, for the generations of a node. */
+struct vmsim__mm_walk {
+    uint16_t memcg;
+    uint8_t node;
+    uint64_t walked; /* those that joined the cgroup later are walked whole; out: this walk's time */
+    struct vmsim__young_sink sink;
+};
+
 /* What reclaim asks of the layers that know mappings, files and swap. `cpu` is the CPU on which reclaim runs. */
 struct vmsim__vmscan_hooks {
     void *context;
-    /* Use by address spaces of the subtree of cgroup `target`. NULL: nothing is mapped. */
-    void (*referenced)(void *context, vmsim__pfn pfn, uint16_t target, unsigned cpu, struct vmsim__use *use);
+    /* Use by address spaces of the subtree of cgroup `target`; `around` hears of neighbours that are used (NULL: nobody
+     * does). NULL: nothing is mapped. */
+    void (*referenced)(void *context, vmsim__pfn pfn, uint16_t target, const struct vmsim__young_sink *around,
+                       unsigned cpu, struct vmsim__use *use);
+    /* Tells w->sink which pages the address spaces of a cgroup use. NULL: nothing is mapped. */
+    void (*walk_mms)(void *context, struct vmsim__mm_walk *w);
+    /* Every generation is younger than lru_gen/min_ttl_ms: somebody has to die. NULL: nobody can. */
+    void (*out_of_memory)(void *context, const struct vmsim__scan_control *sc);
     /* Takes the page out of page tables; true: no entry is left. The flush may wait for unmap_flush. */
     bool (*unmap)(void *context, vmsim__pfn pfn, unsigned cpu);
     void (*unmap_flush)(void *context, unsigned cpu);
@@ -96,9 +111,13 @@ struct vmsim__scan_control {
     int priority; /* 12 down to 0; pages scanned: size >> priority */
     bool skipped_deactivate, memcg_low_skipped, compaction_ready;
     uint64_t nr_scanned, nr_reclaimed;
+    uint64_t nr_sorted; /* looked at and moved to other lists, without an end: it takes time, too */
     enum vmsim__throttle throttle;
     unsigned node; /* next of the zonelist's nodes */
     bool in_node;  /* it is to be shrunk once more */
+    /* kswapd's, with generations: did the last round leave ageing to the next, and what was reclaimed before it? */
+    bool memcgs_need_aging;
+    uint64_t last_reclaimed;
     /* of the node that is being shrunk */
     bool may_deactivate[2], cache_trim_mode, file_is_tiny; /* [0] anon, [1] file */
     uint64_t anon_cost, file_cost;
@@ -116,9 +135,11 @@ struct vmsim__reclaim_ops {
     void (*shrink_lruvec)(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec);
     /* Before each round of kswapd's over the node. NULL: nothing. */
     void (*age_node)(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node);
+    /* Use of a mapped folio that was taken off its list, as hooks.referenced. NULL: that, and nobody looks around. */
+    struct vmsim__use (*referenced)(struct vmsim__vmscan *v, const struct vmsim__scan_control *sc, vmsim__pfn pfn);
 };
-/* Active and inactive lists. */
-extern const struct vmsim__reclaim_ops vmsim__linux_lru;
+/* Active and inactive lists; generations (mglru.h). */
+extern const struct vmsim__reclaim_ops vmsim__linux_lru, vmsim__linux_mglru;
 
 struct vmsim__vmscan {
     const struct vmsim__reclaim_ops *ops;
@@ -127,6 +148,8 @@ struct vmsim__vmscan {
     const struct vmsim__kernel *kernel;
     struct vmsim__vmscan_hooks hooks;
     unsigned swappiness; /* vm.swappiness, 0..200 */
+    unsigned lru_gen;    /* VMSIM__LRU_GEN_*: what is on; CORE goes with ops */
+    uint64_t min_ttl;    /* ns: generations younger than this are not evicted; 0: all may be */
     struct {
         bool writeback, dirty;    /* PGDAT_WRITEBACK, PGDAT_DIRTY */
         uint32_t kswapd_failures; /* runs in a row without a page; 16: hopeless */
@@ -179,6 +202,8 @@ void vmsim__shrink_active_list(struct vmsim__vmscan *v, struct vmsim__scan_contr
 uint64_t vmsim__shrink_inactive_list(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
                                      struct vmsim__lruvec *lruvec, bool file, uint32_t pages);
 
+/* What one call of shrink_folio_list takes at most. */
+#define VMSIM__SHRINK_MAX VMSIM__MIN_LRU_BATCH
 /* What shrink_folio_list met, in pages. */
 struct vmsim__reclaim_stat {
     uint64_t dirty, unqueued_dirty, congested, writeback, immediate, pageout, activate[2], ref_keep, unmap_fail,

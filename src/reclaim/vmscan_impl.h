@@ -36,6 +36,8 @@ static inline void vmsim__vmscan_node_stat(struct vmsim__vmscan *v, const struct
     v->mem->nodes[v->mem->zones[vmsim__frame_zone(f)].node].stat[stat] += pages;
     vmsim__folio_stat_add(v->lru, f, stat, pages);
 }
+/* Effective memory.min and memory.low of a cgroup below the target (vmscan.c). */
+void vmsim__vmscan_protect(struct vmsim__memcg *m, const struct vmsim__memcg *target);
 static inline bool vmsim__vmscan_congested(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc) {
     return v->hooks.congested && v->hooks.congested(v->hooks.context, sc);
 }
@@ -44,11 +46,14 @@ static inline void vmsim__vmscan_flush(const struct vmsim__vmscan *v, const stru
         v->hooks.unmap_flush(v->hooks.context, sc->cpu);
 }
 /* Kernel: folio_referenced: no walk for a page that nothing maps. */
-static inline struct vmsim__use vmsim__vmscan_referenced(const struct vmsim__vmscan *v,
-                                                         const struct vmsim__scan_control *sc, vmsim__pfn pfn) {
+static inline struct vmsim__use vmsim__vmscan_referenced(struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
+                                                         vmsim__pfn pfn) {
     struct vmsim__use use = {0};
-    if (v->hooks.referenced && vmsim__folio_mapped(v->lru, pfn))
-        v->hooks.referenced(v->hooks.context, pfn, sc->target, sc->cpu, &use);
+    if (!v->hooks.referenced || !vmsim__folio_mapped(v->lru, pfn))
+        return use;
+    if (v->ops->referenced)
+        return v->ops->referenced(v, sc, pfn);
+    v->hooks.referenced(v->hooks.context, pfn, sc->target, NULL, sc->cpu, &use);
     return use;
 }
 

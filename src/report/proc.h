@@ -31,7 +31,6 @@ struct vmsim__proc_profile {
     bool smaps_ksm;                /* line KSM of smaps */
     bool thp_eligible_wide;        /* THPeligible is right-aligned */
     bool shrink_underused;         /* transparent_hugepage/shrink_underused */
-    bool lru_gen;                  /* the multi-generational LRU is on by default */
     bool pageset_bounds;           /* zoneinfo prints high_min and high_max of per-CPU lists */
     bool balloon;                  /* meminfo has a line Balloon */
     unsigned node_file_huge_width; /* label width of FileHugePages, FilePmdMapped in a node's meminfo */

@@ -8,7 +8,7 @@
 /* What 6.12 and later print. */
 #define SINCE_6_12                                                                                                     \
     .unaccepted = true, .status_kthread = true, .smaps_ksm = true, .thp_eligible_wide = true,                          \
-    .shrink_underused = true, .lru_gen = true, .node_file_huge_width = 16
+    .shrink_underused = true, .node_file_huge_width = 16
 
 /* From the oldest on: a kernel prints what the last that is not newer prints. */
 static const struct vmsim__proc_profile profiles[] = {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "machine/khugepaged.h"
+#include "machine/knobs.h"
 #include "report/proc.h"
 
 /* ---- sets of nodes and CPUs ---- */
@@ -112,10 +113,13 @@ static void khugepaged_defrag(struct vmsim_machine *m, struct vmsim__textbuf *ou
     vmsim__textbuf_printf(out, "%d\n", vmsim__vm_knobs(m->vm)->khugepaged.defrag);
 }
 
-/* Bits: the core, leaf and non-leaf accessed bits in batches. */
-static void lru_gen_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
-    (void)arg;
-    vmsim__textbuf_puts(out, vmsim__proc_profile(m)->lru_gen ? "0x0007\n" : "0x0000\n");
+/* A knob's file that is here because of its place among others. */
+enum { LRU_GEN_ENABLED, LRU_GEN_MIN_TTL };
+static void lru_gen(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t which) {
+    static const char *const names[] = {"lru_gen/enabled", "lru_gen/min_ttl_ms"};
+    char text[64];
+    if (vmsim__machine_knob_read(m, vmsim__machine_knob_find(names[which]), text, sizeof text))
+        vmsim__textbuf_printf(out, "%s\n", text);
 }
 
 /* hpage_pmd_size, khugepaged's knobs and what it has done. */
@@ -224,8 +228,8 @@ static const struct file {
     {NODE "possible", node_set, NODES_ALL},
     {"sys/kernel/debug/extfrag/extfrag_index", vmsim__debug_extfrag_index, 0},
     {"sys/kernel/debug/extfrag/unusable_index", vmsim__debug_unusable_index, 0},
-    {MM "lru_gen/enabled", lru_gen_enabled, 0},
-    {MM "lru_gen/min_ttl_ms", fixed, TEXT_0},
+    {MM "lru_gen/enabled", lru_gen, LRU_GEN_ENABLED},
+    {MM "lru_gen/min_ttl_ms", lru_gen, LRU_GEN_MIN_TTL},
     {MM "numa/demotion_enabled", fixed, TEXT_FALSE},
     {MM "swap/vma_ra_enabled", fixed, TEXT_TRUE},
     {MM "transparent_hugepage/defrag", thp_defrag, 0},

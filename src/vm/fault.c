@@ -188,6 +188,7 @@ VMSIM__INLINE enum vmsim__fault_outcome handle_fault(struct vmsim__vma *vma, uin
         .mm = mm, .vma = vma, .va = va & ~(vm->page_size - 1), .write = write, .fetch = fetch, .cpu = cpu};
     struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
     mm->cpu = cpu;
+    vm->mem->now.in_lru_fault = !(vma->flags & (VMSIM__VM_SEQ_READ | VMSIM__VM_RAND_READ)); /* lru_gen_enter_fault */
     if (!call->stalled) {
         if (!call->tried || vm->kernel->retry_counts_twice)
             vmsim__vm_task_event(vm, VMSIM__PGFAULT, 1);
@@ -196,6 +197,7 @@ VMSIM__INLINE enum vmsim__fault_outcome handle_fault(struct vmsim__vma *vma, uin
     }
     enum vmsim__fault_outcome o =
         VMSIM__LIKELY(vmsim__mm_leaf_slot(mm, at.va, &at.slot)) ? pte_fault(&at) : walk_fault(&at);
+    vm->mem->now.in_lru_fault = false;
     if (VMSIM__UNLIKELY(!vmsim__fault_resolved(o) | call->stalled | call->tried | call->major))
         o = settle(vm, call, o);
     count_task_fault(mm, o);

@@ -39,15 +39,14 @@ static void charge_vma(struct vmsim__vm *vm) {
 
 /* Kernel: ptep_clear_flush_young, pmdp_clear_flush_young. x86 leaves stale translations of base pages alone: they only
  * hide that the page is still used, and are gone soon enough. */
-static bool test_and_clear_young(struct vmsim__mapping *m, unsigned cpu) {
+static void clear_young(struct vmsim__mapping *m, unsigned cpu) {
     struct vmsim__mm *mm = m->vma->mm;
     if (!(m->pte.flags & VMSIM__PTE_ACCESSED))
-        return false;
+        return;
     m->pte.flags &= ~VMSIM__PTE_ACCESSED;
     vmsim__pt_set(mm->pt.format, &m->slot, m->pte);
     if (m->slot.level || mm->pt.format->arch != VMSIM__PT_ARCH_X86)
         vmsim__flush_range(mm, m->va, m->va + entry_size(m), mm->pt.format->shift[m->slot.level], false, cpu);
-    return true;
 }
 
 /* Streams do not make a page hot. Kernel: vma_has_recency; until 6.3 only sequential reads, judged entry by entry. */
@@ -67,7 +66,12 @@ static bool referenced_one(struct vmsim__rmap_walk *w, struct vmsim__referenced 
             r->vm_flags |= VMSIM__VM_LOCKED;
             return false;
         }
-        bool young = test_and_clear_young(&m, cpu);
+        bool young = m.pte.flags & VMSIM__PTE_ACCESSED;
+        if (young && r->around && !m.slot.level && counts_as_use(m.vma)) {
+            vmsim__look_around(&m, r->around);
+            m.pte = vmsim__pt_get(vm->format, &m.slot);
+        }
+        clear_young(&m, cpu);
         used = used || (young && counts_as_use(m.vma));
     }
     if (used) {

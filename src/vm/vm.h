@@ -18,6 +18,7 @@
 #include "base/interval_tree.h"
 #include "base/linux_errno.h"
 #include "cache/cache.h"
+#include "lru/lru_gen.h"
 #include "mmu/swp.h"
 #include "zones/mempolicy.h"
 #include "vm/vm_spec.h"
@@ -486,9 +487,14 @@ struct vmsim__referenced {
     /* Of which address spaces the use counts (those of a memory cgroup); NULL: of all. */
     bool (*counts)(void *context, const struct vmsim__mm *mm);
     void *context;
-    unsigned vmas;     /* out: VMAs through which it was used since the last time */
+    const struct vmsim__young_sink *around; /* hears of the neighbours of used entries, too; NULL: nobody */
+    unsigned vmas;                          /* out: VMAs through which it was used since the last time */
     uint32_t vm_flags; /* out: VMSIM__VM_* of those; VM_LOCKED: the page is locked, and the walk ended there */
 };
+/* All pages of an address space that were used since the last time. Kernel: walk_mm. */
+void vmsim__mm_walk_young(struct vmsim__mm *mm, const struct vmsim__young_sink *s);
+/* The entry and up to 63 neighbours in its table and VMA. Kernel: lru_gen_look_around. */
+void vmsim__look_around(const struct vmsim__mapping *m, const struct vmsim__young_sink *s);
 /* Kernel: folio_referenced. The page must be isolated from the lists or otherwise held. */
 void vmsim__folio_referenced(struct vmsim__vm *vm, vmsim__pfn pfn, struct vmsim__referenced *r, unsigned cpu);
 
