@@ -43,7 +43,7 @@ static void rotate_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__fram
 /* Kernel: lru_deactivate_file_fn: a clean page goes to the tail, where reclaim takes it first; a dirty one to the
  * head, since its write-out has to come first, and RECLAIM makes the end of that rotate it. */
 static void deactivate_file_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
-    bool was_active = vmsim__frame_is(f, VMSIM__FRAME_ACTIVE) || lru->gen_enabled;
+    bool was_active = vmsim__frame_is(f, VMSIM__FRAME_ACTIVE);
     bool busy = vmsim__frame_is(f, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK);
     uint32_t pages = vmsim__frame_pages(f);
     if (f->mapcount > 0)

@@ -259,12 +259,21 @@ static bool run_scenario(struct run *r, struct vmsim_config *c) {
     return ok;
 }
 
+/* The capturing program wrote lru_gen/enabled before it began; the files of the boot are older. */
+static bool choose_lru(const struct run *r, struct vmsim_config *c) {
+    const bool generations = strstr(r->shape, "_mglru"), lists = strstr(r->shape, "_lru");
+    char text[64];
+    snprintf(text, sizeof text, "machine: {sysctl: {lru_gen/enabled: %s}}\n", generations ? "y" : "n");
+    return (!generations && !lists) || !vmsim_config_load_text(c, "lru_gen", text, strlen(text));
+}
+
 /* The imported machine of the shape under the described program of the workload. */
 static bool run_described(struct run *r, const char *yaml) {
     struct vmsim_config *c;
     if (vmsim_config_create(&c))
         abort();
-    bool ok = !vmsim_config_load_file(c, r->imported) && !vmsim_config_load_file(c, yaml) && !vmsim_config_resolve(c);
+    bool ok = !vmsim_config_load_file(c, r->imported) && choose_lru(r, c) && !vmsim_config_load_file(c, yaml) &&
+              !vmsim_config_resolve(c);
     ok = ok ? run_scenario(r, c) : config_failed(c);
     vmsim_config_destroy(c);
     return ok;

@@ -202,9 +202,9 @@ static void describe(struct text *t, const struct pressure_case *c, const char *
         add_zones(t, c);
     add(t,
         "  costs: {references: %" PRIu64 "ns}\n  memory_manager: {privileged: true}\n"
-        "  sysctl: {transparent_hugepage/enabled: %s, vm.swappiness: 60, vm.page-cluster: 3}\n"
+        "  sysctl: {transparent_hugepage/enabled: %s, lru_gen/enabled: %s, vm.swappiness: 60, vm.page-cluster: 3}\n"
         "  devices: [{name: vda, preset: virtio-qemu, size: 600MiB}, {name: vdb, preset: virtio-qemu, size: 512MiB}]\n",
-        reference_ns(c, trace), is_kind(c, "thp_") ? "always" : "never");
+        reference_ns(c, trace), is_kind(c, "thp_") ? "always" : "never", is_kind(c, "mglru_") ? "y" : "n");
     if (!strstr(c->name, "noswap"))
         add(t, "  swap: [{device: vdb}]\n");
     add(t, "workload:\n  cgroups: [{path: /t0, files: {");
@@ -273,10 +273,6 @@ static bool run_case(const struct pressure_case *c) {
     struct vmsim_config *config;
     snprintf(phase, sizeof phase, "%s/%s", c->program, c->name);
     snprintf(trace, sizeof trace, "%s/%s.vmt", traces, c->program);
-    if (is_kind(c, "mglru_")) {
-        conformance_not_modelled(&row, "all counters", "-", "multi-generational LRU, not in the foundation");
-        return true;
-    }
     if (access(trace, R_OK)) {
         conformance_not_modelled(&row, "all counters", "-", "not recorded: a package, file or input differs here");
         return true;
