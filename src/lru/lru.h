@@ -14,6 +14,7 @@
  * the last one takes the page off its list and frees the frame. Nothing here allocates host memory after creation. */
 #ifndef VMSIM__LRU_H
 #define VMSIM__LRU_H
+#include "base/rng.h"
 #include "base/vec.h"
 #include "zones/zones.h"
 
@@ -34,8 +35,10 @@ struct vmsim__lru {
     } memcgs;          /* by id; [0] the root, NULL: free */
     size_t memcg_hint; /* no lower id is free */
     uint64_t swap_slots, swap_free;
-    bool gen_enabled, gen_made;     /* generations (lru/lru_gen.h): they are on; they were once, and have their state */
-    vmsim__memcg_charge_fn *charge; /* NULL: nobody finds room at a limit */
+    bool gen_enabled, gen_made; /* generations (lru/lru_gen.h): they are on; they were once, and have their state */
+    struct vmsim__memcg_lru *memcg_lru; /* one a node; NULL: global reclaim takes cgroups as they come */
+    struct vmsim__rng rng;              /* of memcg_lru */
+    vmsim__memcg_charge_fn *charge;     /* NULL: nobody finds room at a limit */
     void *charge_context;
 };
 

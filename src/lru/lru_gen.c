@@ -198,10 +198,13 @@ bool vmsim__lru_gen_init(struct vmsim__lru *lru, struct vmsim__lruvec *v) {
                 (struct vmsim__lru_gen_list){VMSIM__PFN_NONE, VMSIM__PFN_NONE};
     }
     v->gen = g;
+    vmsim__memcg_lru_join(lru, v);
     return true;
 }
 
 void vmsim__lru_gen_fini(struct vmsim__lru *lru, struct vmsim__lruvec *v) {
+    if (v->gen)
+        vmsim__memcg_lru_leave(lru, v);
     vmsim__free(lru->alloc, v->gen, sizeof *v->gen);
     v->gen = NULL;
 }
@@ -239,6 +242,8 @@ bool vmsim__lru_gen_enable(struct vmsim__lru *lru, bool on) {
     struct vmsim__memcg *root = vmsim__memcg_root(lru);
     if (on == lru->gen_enabled)
         return true;
+    if (on && !vmsim__memcg_lru_make(lru))
+        return false;
     for (struct vmsim__memcg *m = root; on && m; m = vmsim__memcg_next(root, m)) {
         for (unsigned n = 0; n < lru->mem->nr_nodes; n++) {
             if (!vmsim__lru_gen_init(lru, &m->lruvec[n]))

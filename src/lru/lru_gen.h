@@ -53,8 +53,9 @@ struct vmsim__lru_gen {
     bool filtered[2];
     uint64_t walked; /* address spaces that joined since then have not been walked yet */
     /* place among the lruvecs of its node, where the kernel has an order of its own for cgroups */
-    struct vmsim__lruvec *older, *younger;
-    uint8_t memcg_gen, memcg_bin, memcg_seg;
+    struct vmsim__lruvec *before, *after;
+    uint8_t memcg_gen, memcg_bin;
+    bool at_tail; /* it gave too little: once more, after the others */
 };
 
 /* Who wants to hear which pages page tables say were used; each answer takes effect at once. */
@@ -128,6 +129,29 @@ unsigned vmsim__folio_inc_gen(struct vmsim__lru *lru, struct vmsim__frame *f, bo
 void vmsim__folio_update_gen(struct vmsim__lru *lru, struct vmsim__frame *f);
 /* Active and inactive counts change hands as max_seq grows by one. */
 void vmsim__lru_gen_advance(struct vmsim__lru *lru, struct vmsim__lruvec *v);
+
+/* ---- the order of cgroups (memcg_lru.c) ---- */
+
+#define VMSIM__MEMCG_NR_GENS 3u
+#define VMSIM__MEMCG_NR_BINS 8u
+/* Of a node. */
+struct vmsim__memcg_lru {
+    uint64_t seq; /* of the old generation */
+    struct vmsim__lruvec *first[VMSIM__MEMCG_NR_GENS][VMSIM__MEMCG_NR_BINS],
+        *last[VMSIM__MEMCG_NR_GENS][VMSIM__MEMCG_NR_BINS];
+    uint32_t count[VMSIM__MEMCG_NR_GENS];
+};
+enum vmsim__memcg_lru_op {
+    VMSIM__MEMCG_LRU_STAY,
+    VMSIM__MEMCG_LRU_TAIL, /* of its generation, once */
+    VMSIM__MEMCG_LRU_OLD,  /* to the head of the old generation: it was removed */
+    VMSIM__MEMCG_LRU_YOUNG
+};
+bool vmsim__memcg_lru_make(struct vmsim__lru *lru); /* false: no host memory; nothing to do for a kernel without it */
+void vmsim__memcg_lru_fini(struct vmsim__lru *lru);
+void vmsim__memcg_lru_join(struct vmsim__lru *lru, struct vmsim__lruvec *v);
+void vmsim__memcg_lru_leave(struct vmsim__lru *lru, struct vmsim__lruvec *v);
+void vmsim__memcg_lru_rotate(struct vmsim__lru *lru, struct vmsim__lruvec *v, enum vmsim__memcg_lru_op op);
 
 /* ---- on and off ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The LRU lists of each node and cgroup: their making, and how much is on them. What is put on a list or taken off is
  * lruvec.h. Kernel counterparts: mm/mmzone.c, mm/vmscan.c (lruvec_lru_size). */
+#include "lru/lru_gen.h"
 #include "lru/lru_impl.h"
 
 struct vmsim__lru *vmsim__lru_create(struct vmsim__alloc *alloc, struct vmsim__mem *mem,
@@ -27,6 +28,7 @@ void vmsim__lru_destroy(struct vmsim__lru *lru) {
     if (!lru)
         return;
     vmsim__memcg_fini(lru);
+    vmsim__memcg_lru_fini(lru);
     vmsim__free(lru->alloc, lru->batches, lru->cpus * sizeof *lru->batches);
     vmsim__free(lru->alloc, lru->stocks, lru->cpus * sizeof *lru->stocks);
     vmsim__free(lru->alloc, lru, sizeof *lru);

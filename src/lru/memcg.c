@@ -130,6 +130,10 @@ void vmsim__memcg_remove(struct vmsim__memcg *m) {
     vmsim__memcg_drain_stocks(m->lru);
     m->memory.min = m->memory.low = 0;
     m->online = false;
+    for (unsigned n = 0; n < m->lru->mem->nr_nodes; n++) {
+        if (m->lruvec[n].gen)
+            vmsim__memcg_lru_rotate(m->lru, &m->lruvec[n], VMSIM__MEMCG_LRU_OLD);
+    }
     vmsim__memcg_release_dead(m);
 }
 

@@ -63,5 +63,15 @@ void vmsim__mglru_shrink_lruvec(struct vmsim__vmscan *v, struct vmsim__scan_cont
 /* One batch of victims at most. Folios looked at, in pages; 0: there is nothing to evict. Kernel: evict_folios. */
 uint64_t vmsim__evict_folios(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
                              unsigned swappiness, bool *swapping);
+/* Kernel: try_to_shrink_lruvec (since 6.3). True: it was aged, and is low on cold pages. */
+bool vmsim__mglru_try_to_shrink(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec);
+/* Has this reclaim what it wants? Kernel: should_abort_scan (since 6.3). */
+bool vmsim__mglru_should_abort(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
+                               const struct vmsim__lruvec *lruvec);
+
+/* ---- mglru_memcg.c ---- */
+
+bool vmsim__mglru_shrink_global(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node);
+void vmsim__mglru_initial_priority(const struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node);
 
 #endif

@@ -138,6 +138,8 @@ void vmsim__mglru_age_node(struct vmsim__vmscan *v, struct vmsim__scan_control *
         sc->memcgs_need_aging = true;
         return;
     }
+    if (v->kernel->lru_gen_memcgs)
+        vmsim__mglru_initial_priority(v, sc, node);
     for (struct vmsim__memcg *m = root; m; m = vmsim__memcg_next(root, m))
         old_enough = age_lruvec(v, sc, &m->lruvec[node]) || old_enough;
     if (!old_enough && v->min_ttl && !sc->order && v->hooks.out_of_memory)

@@ -11,7 +11,8 @@
 /* ---- one folio ---- */
 
 /* It is on another list now, and not to be evicted. */
-static bool sort_folio(struct vmsim__vmscan *v, struct vmsim__lruvec *lruvec, vmsim__pfn pfn, unsigned tier_idx) {
+static bool sort_folio(struct vmsim__vmscan *v, const struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
+                       vmsim__pfn pfn, unsigned tier_idx) {
     struct vmsim__frame *f = vmsim__frame_at(&v->mem->frames, pfn);
     struct vmsim__lru_gen *g = lruvec->gen;
     const unsigned type = vmsim__folio_type(f), refs = vmsim__folio_refs(f), tier = vmsim__tier_of_refs(refs);
@@ -36,6 +37,11 @@ static bool sort_folio(struct vmsim__vmscan *v, struct vmsim__lruvec *lruvec, vm
         vmsim__lru_gen_sort(v->lru, pfn, true);
         g->protected[type][tier] += pages;
         vmsim__vmscan_node_stat(v, f, (enum vmsim__node_stat)(VMSIM__WORKINGSET_ACTIVATE_ANON + type), pages);
+        return true;
+    }
+    if (v->mem->zones[vmsim__frame_zone(f)].type > sc->zone_type) { /* freeing it would not help */
+        vmsim__folio_inc_gen(v->lru, f, false);
+        vmsim__lru_gen_sort(v->lru, pfn, true);
         return true;
     }
     if (vmsim__frame_is(f, VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK) ||
@@ -82,7 +88,7 @@ static void scan_list(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, s
         const vmsim__pfn pfn = l->tail;
         const uint32_t pages = vmsim__frame_pages(vmsim__frame_at(&v->mem->frames, pfn));
         b->scanned += pages;
-        if (sort_folio(v, lruvec, pfn, b->tier)) {
+        if (sort_folio(v, sc, lruvec, pfn, b->tier)) {
             b->sorted += pages;
         } else if (isolate_folio(v, sc, pfn)) {
             b->folio[b->count++] = pfn;
@@ -108,8 +114,10 @@ static uint32_t scan_folios(struct vmsim__vmscan *v, struct vmsim__scan_control 
     VMSIM__ASSERT(!b->count && !b->isolated);
     if (vmsim__nr_gens(g, type) == VMSIM__MIN_NR_GENS)
         return 0;
-    for (unsigned z = sc->zone_type + 1u; z-- > 0 && b->remaining && b->isolated < VMSIM__MIN_LRU_BATCH;)
+    for (unsigned i = 0; i < VMSIM__ZONE_TYPES && b->remaining && b->isolated < VMSIM__MIN_LRU_BATCH; i++) {
+        const unsigned z = (sc->zone_type + VMSIM__ZONE_TYPES - i) % VMSIM__ZONE_TYPES; /* those that help come first */
         scan_list(v, sc, lruvec, &g->list[gen][type][z], z, b);
+    }
     vmsim__vmscan_count_scan(v, sc, lruvec->memcg, sc->kswapd ? VMSIM__PGSCAN_KSWAPD : VMSIM__PGSCAN_DIRECT,
                              b->isolated);
     vmsim__vmscan_count_scan(v, sc, lruvec->memcg, VMSIM__PGREFILL, b->sorted);
@@ -259,11 +267,70 @@ static unsigned swappiness_of(const struct vmsim__vmscan *v, const struct vmsim_
     return sc->may_swap ? swappiness : vmsim__vmscan_global(sc) && swappiness;
 }
 
+/* ---- since 6.3 ---- */
+
+/* Pages to look at; 0: leave it; -1: and it was aged. Of a cgroup that was removed all goes. Kernel: get_nr_to_scan. */
+static int64_t nr_to_scan_or_aged(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
+                                  bool can_swap) {
+    uint64_t total;
+    const bool due = vmsim__should_run_aging(lruvec->gen, can_swap, &total);
+    if (vmsim__nr_gens(lruvec->gen, can_swap ? VMSIM__LRU_GEN_ANON : VMSIM__LRU_GEN_FILE) == VMSIM__MIN_NR_GENS)
+        total = 0;
+    if (total && !lruvec->memcg->online)
+        return (int64_t)total;
+    if (!due || sc->priority == VMSIM__DEF_PRIORITY)
+        return (int64_t)(total >> sc->priority);
+    vmsim__inc_max_seq(v, sc, lruvec, can_swap);
+    return -1;
+}
+
+bool vmsim__mglru_should_abort(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
+                               const struct vmsim__lruvec *lruvec) {
+    const struct vmsim__node *n = &v->mem->nodes[lruvec->node];
+    if (!vmsim__vmscan_global(sc))
+        return false;
+    if (sc->nr_reclaimed >= vmsim__max64(sc->nr_to_reclaim, UINT64_C(2) << sc->order))
+        return true;
+    if (!sc->kswapd || sc->order)
+        return false;
+    for (unsigned i = 0; i < n->nr_zones; i++) {
+        const struct vmsim__zone *z = &v->mem->zones[n->zone[i]];
+        const uint64_t mark = vmsim__zone_wmark(z, VMSIM__WMARK_HIGH) + VMSIM__MIN_LRU_BATCH;
+        if (z->type <= sc->zone_type && z->managed && !vmsim__zone_watermark_ok(v->mem, z, 0, mark, sc->zone_type, 0))
+            return false;
+    }
+    return true;
+}
+
+bool vmsim__mglru_try_to_shrink(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec) {
+    unsigned swappiness = sc->may_swap ? vmsim__mglru_swappiness(v, lruvec) : 0;
+    uint64_t scanned = 0;
+    int64_t scan;
+    bool swapping = false;
+    if (swappiness && !(sc->gfp & VMSIM__GFP_IO)) /* clean pages of files are more likely to be there */
+        swappiness = 1;
+    while ((scan = nr_to_scan_or_aged(v, sc, lruvec, swappiness)) > 0) {
+        const uint64_t delta = vmsim__evict_folios(v, sc, lruvec, swappiness, &swapping);
+        scanned += delta;
+        if (!delta || scanned >= (uint64_t)scan || vmsim__mglru_should_abort(v, sc, lruvec) ||
+            vmsim__vmscan_congested(v, sc))
+            break;
+    }
+    return scan < 0;
+}
+
+/* ---- whichever ---- */
+
 void vmsim__mglru_shrink_lruvec(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec) {
     const uint64_t max_seq = lruvec->gen->max_seq, before = sc->nr_reclaimed;
     uint64_t scanned = 0;
     bool need_aging = false, swapping = false;
     vmsim__lru_drain_cpu(v->lru, sc->cpu);
+    if (v->kernel->lru_gen_memcgs) {
+        if (vmsim__mglru_try_to_shrink(v, sc, lruvec))
+            vmsim__memcg_lru_rotate(v->lru, lruvec, VMSIM__MEMCG_LRU_YOUNG);
+        return;
+    }
     for (;;) {
         const unsigned swappiness = swappiness_of(v, sc, lruvec);
         const uint64_t scan = nr_to_scan(v, sc, lruvec, swappiness, &need_aging);
@@ -280,5 +347,6 @@ void vmsim__mglru_shrink_lruvec(struct vmsim__vmscan *v, struct vmsim__scan_cont
 
 const struct vmsim__reclaim_ops vmsim__linux_mglru = {.name = "linux-mglru",
                                                       .shrink_lruvec = vmsim__mglru_shrink_lruvec,
+                                                      .shrink_global = vmsim__mglru_shrink_global,
                                                       .age_node = vmsim__mglru_age_node,
                                                       .referenced = vmsim__mglru_referenced};

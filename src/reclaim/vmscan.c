@@ -142,6 +142,11 @@ bool vmsim__shrink_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
     const uint64_t before = sc->nr_reclaimed;
     memset(&sc->nr, 0, sizeof sc->nr);
     sc->throttle = VMSIM__THROTTLE_NONE;
+    if (vmsim__vmscan_global(sc) && v->ops->shrink_global && v->ops->shrink_global(v, sc, node)) {
+        if (sc->nr_reclaimed > before)
+            v->node[node].kswapd_failures = 0;
+        return false;
+    }
     if (v->ops->prepare_node)
         v->ops->prepare_node(v, sc, node);
     shrink_memcgs(v, sc, node);

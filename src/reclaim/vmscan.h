@@ -135,6 +135,8 @@ struct vmsim__reclaim_ops {
     void (*shrink_lruvec)(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec);
     /* Before each round of kswapd's over the node. NULL: nothing. */
     void (*age_node)(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node);
+    /* Global reclaim takes the cgroups of the node in an order of its own; false: it does not. NULL: likewise. */
+    bool (*shrink_global)(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node);
     /* Use of a mapped folio that was taken off its list, as hooks.referenced. NULL: that, and nobody looks around. */
     struct vmsim__use (*referenced)(struct vmsim__vmscan *v, const struct vmsim__scan_control *sc, vmsim__pfn pfn);
 };
