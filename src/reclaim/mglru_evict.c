@@ -293,10 +293,11 @@ bool vmsim__mglru_should_abort(const struct vmsim__vmscan *v, const struct vmsim
         return true;
     if (!sc->kswapd || sc->order)
         return false;
-    for (unsigned i = 0; i < n->nr_zones; i++) {
+    for (unsigned i = 0; i < n->nr_zones; i++) { /* single pages, for anybody: no block has to be there */
         const struct vmsim__zone *z = &v->mem->zones[n->zone[i]];
         const uint64_t mark = vmsim__zone_wmark(z, VMSIM__WMARK_HIGH) + VMSIM__MIN_LRU_BATCH;
-        if (z->type <= sc->zone_type && z->managed && !vmsim__zone_watermark_ok(v->mem, z, 0, mark, sc->zone_type, 0))
+        if (z->type <= sc->zone_type && z->managed &&
+            z->stat[VMSIM__NR_FREE_PAGES] <= (int64_t)(mark + z->lowmem_reserve[sc->zone_type]))
             return false;
     }
     return true;
