@@ -27,8 +27,14 @@ int sweep_run(const struct sweep_options *o);
 /* Points of the shard, and those excluded. */
 void sweep_count(const struct grid *g, const struct sweep_options *o, struct sweep_counts *counts);
 
+/* What a point took of the host that tried it. */
+struct sweep_cost {
+    uint64_t cpu_us, memory_kb;
+};
+
 /* Writes the script of a job array, and hands it to sbatch unless it is a dry run. */
-int sweep_submit(const struct grid *g, const struct sweep_options *o, const struct sweep_counts *counts);
+int sweep_submit(const struct grid *g, const struct sweep_options *o, const struct sweep_counts *counts,
+                 const struct sweep_cost *point);
 
 /* Commands over files of results; arguments as on the command line. An exit status. */
 int sweep_export(const char *path);

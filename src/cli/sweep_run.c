@@ -39,6 +39,7 @@ struct sweep {
     struct again *again;
     size_t again_count;
     bool broken; /* the file of results cannot be written */
+    struct sweep_cost trial;
     struct timespec begin, shown;
 };
 
@@ -255,6 +256,36 @@ static int end_status(const struct sweep *s, enum pool_end end) {
     return s->counts.failed || s->counts.unmet ? EXIT_EXPECTATION : EXIT_FINE;
 }
 
+/* ---- one point, to know what to ask a cluster for ---- */
+
+static bool next_trial(void *context, size_t *job) {
+    struct sweep *s = context;
+    while (s->next < s->g->points && grid_excluded(s->g, s->next))
+        s->next++;
+    const bool there = s->next < s->g->points;
+    *job = (size_t)s->next;
+    s->next = s->g->points;
+    return there;
+}
+
+static bool trial_done(void *context, size_t job, const struct pool_result *result) {
+    struct sweep *s = context;
+    (void)job;
+    s->trial = (struct sweep_cost){result->cpu_us, result->memory_kb};
+    return true;
+}
+
+static int submit(struct sweep *s) {
+    const struct sweep_options whole = {.shard = 1, .shards = 1};
+    const struct pool_work work = {s, next_trial, perform_point, trial_done};
+    sweep_count(s->g, &whole, &s->counts);
+    const int status = cli_read(&s->g->in, &s->base);
+    if (status)
+        return status;
+    const enum pool_end end = pool_run(&work, 1);
+    return end == POOL_ALL ? sweep_submit(s->g, s->o, &s->counts, &s->trial) : end_status(s, end);
+}
+
 static int run_all(struct sweep *s) {
     const struct pool_work work = {s, next_point, perform_point, point_done};
     int status = cli_read(&s->g->in, &s->base);
@@ -273,11 +304,8 @@ static int run_all(struct sweep *s) {
 
 static int run_checked(struct sweep *s, struct vmsim_config *first) {
     const char *resolved;
-    if (s->o->slurm) {
-        const struct sweep_options whole = {.shard = 1, .shards = 1};
-        sweep_count(s->g, &whole, &s->counts);
-        return sweep_submit(s->g, s->o, &s->counts);
-    }
+    if (s->o->slurm)
+        return submit(s);
     sweep_count(s->g, s->o, &s->counts);
     if (s->o->dry_run) {
         printf("%s: %" PRIu64 " points in the grid, %" PRIu64 " excluded, %" PRIu64 " to be done here\n", s->g->path,

@@ -20,13 +20,32 @@ static void put_quoted(FILE *out, const char *text) {
     fputc('\'', out);
 }
 
-static void put_script(FILE *out, const struct sweep_options *o, uint64_t shards, const char *program) {
+struct array {
+    const struct sweep_options *o;
+    uint64_t shards, points; /* points of the largest shard */
+    struct sweep_cost point;
+};
+
+/* The points of a grid differ: twice the memory of the one that was tried for each of those at work, and three times
+ * its time for all of a shard. */
+static void put_needs(FILE *out, const struct array *a) {
+    fprintf(out,
+            "# One point took %" PRIu64 " ms and %" PRIu64 " MiB where this was written.\n#SBATCH --mem=%" PRIu64
+            "M\n#SBATCH --time=%" PRIu64 "\n",
+            a->point.cpu_us / 1000, a->point.memory_kb / 1024, 64 + 2 * a->o->jobs * a->point.memory_kb / 1024,
+            5 + 3 * a->points * a->point.cpu_us / a->o->jobs / 60000000);
+}
+
+static void put_script(FILE *out, const struct array *a, const char *program) {
+    const struct sweep_options *o = a->o;
+    const uint64_t shards = a->shards;
     fprintf(out,
             "#!/bin/bash\n#SBATCH --job-name=vmsim-sweep\n#SBATCH --array=1-%" PRIu64
             "\n#SBATCH --ntasks=1\n#SBATCH --cpus-per-task=%u\n#SBATCH --requeue\n",
             shards, o->jobs);
     if (o->partition)
         fprintf(out, "#SBATCH --partition=%s\n", o->partition);
+    put_needs(out, a);
     fputs("# Run again, or requeued after its node died, a shard goes on where its file ends. When all are over:\n"
           "#     vmsim sweep gather ",
           out);
@@ -55,19 +74,21 @@ static int submit(const char *script) {
                                                            : cli_fail(EXIT_USAGE, "sweep", "sbatch refused %s", script);
 }
 
-int sweep_submit(const struct grid *g, const struct sweep_options *o, const struct sweep_counts *counts) {
+int sweep_submit(const struct grid *g, const struct sweep_options *o, const struct sweep_counts *counts,
+                 const struct sweep_cost *point) {
     char program[4096], script[4096];
     const uint64_t shards = o->shards > counts->mine ? counts->mine : o->shards;
+    const struct array a = {o, shards, counts->mine / shards + 1, *point};
     const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     program[n < 0 ? 0 : n] = 0;
     if (o->dry_run) {
-        put_script(stdout, o, shards, n < 0 ? "vmsim" : program);
+        put_script(stdout, &a, n < 0 ? "vmsim" : program);
         return EXIT_FINE;
     }
     snprintf(script, sizeof script, "%.4000s.sbatch", o->output);
     FILE *f = fopen(script, "w");
     if (f)
-        put_script(f, o, shards, n < 0 ? "vmsim" : program);
+        put_script(f, &a, n < 0 ? "vmsim" : program);
     const bool bad = !f || ferror(f);
     if ((f && fclose(f)) || bad)
         return cli_fail(EXIT_USAGE, "sweep", "%s: %s", script, strerror(errno));
