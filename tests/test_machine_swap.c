@@ -66,6 +66,26 @@ static void on_a_disk_windows_follow_slots(void **state) {
     end(&o);
 }
 
+/* At a limit reclaim for the pages ahead is interrupted by the device again and again; the window is still read whole.
+ * Figures of Linux 6.1: a cgroup of 64 MiB on a virtio disk, 96 MiB written, then read twice. */
+static void at_a_limit_windows_stay_whole(void **state) {
+    (void)state;
+    struct outcome o = run_with(
+        "machine: {cpus: 1, nodes: [{memory: 256MiB}], kernel: '6.1', transparent_hugepage: never, "
+        "devices: [{name: vda, preset: virtio-qemu}, {name: vdb, preset: virtio-qemu, size: 512MiB}], "
+        "swap: [{device: vdb}]}\n"
+        "workload: {cgroups: [{path: /g, files: {memory.max: 64MiB}}], tasks: [{name: t, cgroup: /g, program: ["
+        "{mmap: {as: p, length: 96MiB}}, {touch: {region: p, write: 100%}}, {touch: {region: p}}, {touch: {region: "
+        "p}}]}]}\n",
+        2000);
+    assert_in_range(counter(&o, "vmstat.pgmajfault"), 6148, 6151);
+    assert_in_range(counter(&o, "vmstat.swap_ra"), 42950, 43025);
+    assert_in_range(counter(&o, "vmstat.pswpin"), 49140, 49170);
+    assert_in_range(counter(&o, "vmstat.pswpout"), 23400, 24700);
+    assert_in_range(counter(&o, "vmstat.pgscan_anon"), 145000, 148500);
+    end(&o);
+}
+
 /* What is read back and not written keeps its slot: the second time it goes without being written. */
 static void a_clean_page_leaves_without_a_write(void **state) {
     (void)state;
@@ -229,6 +249,7 @@ int main(void) {
         cmocka_unit_test(pages_come_back_by_windows_that_follow_addresses),
         cmocka_unit_test(without_a_cluster_each_page_comes_alone),
         cmocka_unit_test(on_a_disk_windows_follow_slots),
+        cmocka_unit_test(at_a_limit_windows_stay_whole),
         cmocka_unit_test(a_clean_page_leaves_without_a_write),
         cmocka_unit_test(shared_memory_goes_to_swap_too),
         cmocka_unit_test(more_than_memory_and_swap_hold_is_too_much),

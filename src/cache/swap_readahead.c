@@ -105,7 +105,7 @@ static uint32_t window_at(struct vmsim__cache *c, struct vmsim__swp e, uint64_t 
 
 bool vmsim__swap_read_cluster(struct vmsim__cache *c, struct vmsim__swp e, const struct vmsim__swap_reader *r) {
     struct vmsim__call *call = vmsim__now_call(&c->mem->now);
-    if (!call->readahead_pages)
+    if (e.offset < call->readahead || e.offset - call->readahead >= call->readahead_pages)
         call->readahead_pages = window_at(c, e, &call->readahead);
     const uint64_t first = call->readahead;
     const uint32_t pages = call->readahead_pages;

@@ -104,7 +104,8 @@ static bool entry_at(const struct swap_fault *s, uint64_t at, struct vmsim__swp 
 static bool read_around(const struct swap_fault *s) {
     struct vmsim__vm *vm = s->vm;
     struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
-    if (!call->readahead_pages)
+    const uint64_t page = s->va >> vm->page_shift;
+    if (page < call->readahead || page - call->readahead >= call->readahead_pages)
         call->readahead_pages = window_by_address(s, &call->readahead);
     const uint64_t first = call->readahead;
     const uint32_t pages = call->readahead_pages;
@@ -152,7 +153,7 @@ static enum vmsim__fault_outcome swap_in(void *context, struct vmsim__vma *v, ui
     call->error = 0;
     if (error)
         return VMSIM__FAULT_SIGBUS;
-    vmsim__pfn pfn = look_up(&s);
+    vmsim__pfn pfn = call->readahead_pages ? VMSIM__PFN_NONE : look_up(&s); /* its own window first */
     if (pfn == VMSIM__PFN_NONE) {
         vmsim__swap_count_major(vm->cache);
         pfn = read_in(&s);

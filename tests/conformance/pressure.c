@@ -10,8 +10,9 @@
  * The machine is the one imported from CAPTURES/qemu/KERNEL/n1_512M, or where that size was not booted one of the
  * capture's own zones; two virtio disks, 512 MiB of swap on the second. Devices and CPU keep the pace that they had
  * beside each other: what a reference costs is the time in user mode of the unlimited run over the references of the
- * trace. With less memory (memNN) two more tasks hold what the kernel and the capturing program held before the run.
- * A counter is right between the two runs of the kernel, widened by 10 % or by its median spread if that is more. */
+ * trace; its TLB is the emulator's (machines/qemu-tcg.yaml). With less memory (memNN) two more tasks hold what the
+ * kernel and the capturing program held before the run. A counter is right between the two runs of the kernel, widened
+ * by 10 % or by its median spread if that is more. */
 #include <unistd.h>
 
 #include "config/config.h"
@@ -197,7 +198,7 @@ static uint64_t reference_ns(const struct pressure_case *c, const char *trace) {
 }
 
 static void describe(struct text *t, const struct pressure_case *c, const char *trace, bool import) {
-    add(t, "vmsim: 1\nmachine:\n");
+    add(t, "vmsim: 1\nmachine:\n  preset: qemu-tcg\n");
     if (!import)
         add_zones(t, c);
     add(t,
