@@ -389,6 +389,29 @@ static int event(struct vmsim_machine *m) {
     return vmsim__task_wake(m, t, e.time);
 }
 
+/* The earliest clock of a busy CPU but this one. */
+static uint64_t others_clock(const struct vmsim_machine *m, uint32_t cpu) {
+    return m->nr_busy && m->busy[0] != cpu ? m->cpus[m->busy[0]].now : second_clock(m);
+}
+
+/* False: one is due, but another CPU has not come as far, and would see it too early. */
+bool vmsim__sched_interrupts(struct vmsim_machine *m) {
+    const struct vmsim__now present = m->mem->now;
+    struct vmsim__task *running = m->running;
+    VMSIM__ASSERT(running && !vmsim__now_waits(&present));
+    const uint64_t others = others_clock(m, running->cpu);
+    const struct vmsim__event *e;
+    bool due = false;
+    while ((e = vmsim__evq_peek(&m->events)) != NULL) {
+        due = e->kind == VMSIM__EVENT_IO && e->time <= present.time;
+        if (!due || e->time > others || event(m))
+            break;
+    }
+    m->running = running;
+    m->mem->now = present;
+    return !e || !due || m->host_nomem;
+}
+
 /* Gives the CPU to the next of its queue. */
 static void pick(struct vmsim_machine *m, struct vmsim__cpu *c) {
     VMSIM__ASSERT(!c->current && c->queue.count);

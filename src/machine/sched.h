@@ -48,6 +48,9 @@ enum vmsim__step vmsim__sched_step(struct vmsim_machine *m, uint64_t limit);
 /* A device never answers, and for two minutes no task has got anywhere, though some are held up, look again, and are
  * held up again. Kernel: khungtaskd, which tells the same. */
 bool vmsim__sched_stuck(const struct vmsim_machine *m);
+/* In the middle of a long operation of the running task: what its devices have finished by now has its effect, as their
+ * interrupts would have had it. False: something is left, since another CPU has not come as far; let it. */
+bool vmsim__sched_interrupts(struct vmsim_machine *m);
 /* Steps until the task can go on; VMSIM_ESTATE: it never can, the machine's error says for what it waits. For who
  * drives the machine call by call. */
 int vmsim__sched_wait(struct vmsim_machine *m, struct vmsim__task *t);

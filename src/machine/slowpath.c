@@ -79,15 +79,10 @@ static void wait_for(struct vmsim_machine *m, uint64_t ns) {
     vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, VMSIM__FOR_MEMORY, m->mem->now.time + ns);
 }
 
-/* Has a device finished something while the present was busy? Its interrupt would have come by now, and pages that were
- * being written could be taken. */
-static bool interrupted(const struct vmsim_machine *m) {
-    const struct vmsim__event *e = vmsim__evq_peek(&m->events);
-    return m->running && e && e->kind == VMSIM__EVENT_IO && e->time <= m->mem->now.time;
-}
-
-/* Steps until it is done, or has to wait: false. */
+/* Steps until it is done, or has to wait: false. A window of swap that is being asked for is one request: the device
+ * gets nothing of it before it is whole (the kernel's plug). */
 static bool run_steps(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
+    const bool ahead = vmsim__now_call(&m->mem->now)->readahead_pages > 0;
     for (;;) {
         const uint64_t before = sc->nr_scanned, sorted = sc->nr_sorted;
         enum vmsim__reclaim_outcome how = vmsim__reclaim_step(&m->vmscan, sc);
@@ -104,7 +99,7 @@ static bool run_steps(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
             wait_for(m, VMSIM__SWAP_PAUSE);
             return false;
         }
-        if (interrupted(m)) {
+        if (m->running && !ahead && !vmsim__sched_interrupts(m)) {
             wait_for(m, 0);
             return false;
         }

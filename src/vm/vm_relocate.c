@@ -147,6 +147,7 @@ static int64_t move_chain(struct collecting *c, struct target *t, enum vmsim__mi
     const uint32_t left = c->chain.pages;
     vmsim__folio_chain_putback(vm, &c->chain, c->mm->cpu);
     VMSIM__ASSERT(!m.waits || vmsim__now_waits(&vm->mem->now));
+    (void)m;
     return vmsim__now_waits(&vm->mem->now) ? -VMSIM__ERESTARTSYS : (int64_t)left;
 }
 
