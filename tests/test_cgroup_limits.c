@@ -28,8 +28,9 @@ static uint64_t at(const struct outcome *o, const char *marker, const char *name
     return 0;
 }
 
-/* 12 MiB pass twice through 8 MiB: what comes back from swap are major faults, of the cgroup as of the machine. A
- * virtio disk says that it turns, so that slots are read side by side. */
+/* 12 MiB pass twice through 8 MiB: what comes back from swap are major faults, of the cgroup as of the machine; for the
+ * task also those that waited for a page that another had asked for. A virtio disk says that it turns, so that slots
+ * are read side by side. */
 static void faults_on_swap_count_in_the_cgroup(void **state) {
     (void)state;
     struct outcome o = run("machine: {nodes: [{memory: 128MiB}], transparent_hugepage: never, "
@@ -40,8 +41,8 @@ static void faults_on_swap_count_in_the_cgroup(void **state) {
                            "{repeat: {times: 2, steps: [{touch: {region: h, write: 100%}}]}}]}]\n");
     const uint64_t major = counter(&o, "tasks.t.majflt");
     assert_in_range(major, 100, 3072);
-    assert_int_equal(of(&o, "/a", "memory.stat.pgmajfault"), major);
-    assert_int_equal(counter(&o, "vmstat.pgmajfault"), major);
+    assert_int_equal(of(&o, "/a", "memory.stat.pgmajfault"), counter(&o, "vmstat.pgmajfault"));
+    assert_in_range(counter(&o, "vmstat.pgmajfault"), major - major / 32, major);
     assert_in_range(counter(&o, "vmstat.pswpin"), 4 * major, 9 * major);
     end(&o);
 }

@@ -398,10 +398,11 @@ static uint64_t others_clock(const struct vmsim_machine *m, uint32_t cpu) {
 bool vmsim__sched_interrupts(struct vmsim_machine *m) {
     const struct vmsim__now present = m->mem->now;
     struct vmsim__task *running = m->running;
-    VMSIM__ASSERT(running && !vmsim__now_waits(&present));
+    VMSIM__ASSERT(running);
     const uint64_t others = others_clock(m, running->cpu);
     const struct vmsim__event *e;
     bool due = false;
+    m->mem->now.wait = (struct vmsim__wait){0};
     while ((e = vmsim__evq_peek(&m->events)) != NULL) {
         due = e->kind == VMSIM__EVENT_IO && e->time <= present.time;
         if (!due || e->time > others || event(m))
