@@ -18,6 +18,8 @@
 
 enum size_format { FORMAT_TEXT, FORMAT_CSV, FORMAT_JSON };
 
+#define WAYS 2u /* overrides that choose a policy, at most */
+
 struct size_options {
     struct cli_input in;
     struct size_study study;
@@ -26,7 +28,8 @@ struct size_options {
     const char *plot, *swap_device;
     uint64_t swap;
     bool no_swap, cached;
-    bool named[SIZE_POLICIES]; /* in the configuration; else the policy is what the kernel does without one */
+    const char *sets[SIZE_POLICIES][WAYS]; /* what makes a machine have the policy; NULLs: nothing */
+    char names[SIZE_POLICIES][256];
 };
 
 enum { OPTION_FROM = 256, OPTION_TO, OPTION_STEP, OPTION_SWAP, OPTION_SWAP_DEVICE, OPTION_CACHED };
@@ -182,43 +185,50 @@ static int add_swap(struct vmsim_config *config, const struct size_options *o, c
     return set_all(config, sets + skip, 3 - skip);
 }
 
-/* What the kernel's own mechanism does without a policy, as long as no policy bears the name. */
+/* What the kernel's own mechanism does when nobody chooses. */
 #define LINUX_LRU "linux-lru"
 
-static bool knows_policy(const struct size_options *o, const char *name) {
+/* Whether a machine of these files can be with an override. */
+static bool takes(const struct size_options *o, const char *set) {
     struct vmsim_config *config;
     struct vmsim_scenario *scenario = NULL;
-    char set[256];
-    snprintf(set, sizeof set, "policies.reclaim=%.200s", name);
     if (cli_read(&o->in, &config))
         return false;
-    const bool known = !vmsim_config_set(config, "workload.cgroups[+]={path: /size}") &&
-                       !vmsim_config_set(config, set) && !vmsim_config_resolve(config) &&
-                       !vmsim_scenario_create(config, &scenario);
+    const bool good = !vmsim_config_set(config, "workload.cgroups[+]={path: /size}") &&
+                      !vmsim_config_set(config, set) && !vmsim_config_resolve(config) &&
+                      !vmsim_scenario_create(config, &scenario);
     vmsim_scenario_destroy(scenario);
     vmsim_config_destroy(config);
-    return known;
+    return good;
 }
 
-static void default_policies(struct size_options *o) {
-    static const char *const names[] = {LINUX_LRU, "linux-mglru", "opt"};
-    struct size_study *s = &o->study;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        o->named[s->policy_count] = knows_policy(o, names[i]);
-        if (!i || o->named[s->policy_count])
-            s->policies[s->policy_count++] = names[i];
+/* A policy has a name in `policies:`; the kernel's two also have a switch. False: this machine knows neither. */
+static bool choose_policy(struct size_options *o, size_t i, const char *name) {
+    static const struct {
+        const char *policy, *set;
+    } switches[] = {{LINUX_LRU, "machine.sysctl.lru_gen/enabled=0"},
+                    {"linux-mglru", "machine.sysctl.lru_gen/enabled=7"}};
+    unsigned n = 0;
+    snprintf(o->names[i], sizeof o->names[i], "policies.reclaim=%.200s", name);
+    if (takes(o, o->names[i]))
+        o->sets[i][n++] = o->names[i];
+    for (size_t k = 0; k < sizeof switches / sizeof *switches; k++) {
+        if (!strcmp(name, switches[k].policy) && takes(o, switches[k].set))
+            o->sets[i][n++] = switches[k].set;
     }
+    return n || !strcmp(name, LINUX_LRU);
 }
 
 static int choose_policies(struct size_options *o) {
+    static const char *const defaults[] = {LINUX_LRU, "linux-mglru", "opt"};
     struct size_study *s = &o->study;
-    if (!s->policy_count) {
-        default_policies(o);
-        return EXIT_FINE;
+    const size_t asked = s->policy_count;
+    for (size_t i = 0; !asked && i < sizeof defaults / sizeof *defaults; i++) {
+        if (choose_policy(o, s->policy_count, defaults[i]))
+            s->policies[s->policy_count++] = defaults[i];
     }
-    for (size_t i = 0; i < s->policy_count; i++) {
-        o->named[i] = knows_policy(o, s->policies[i]);
-        if (!o->named[i] && strcmp(s->policies[i], LINUX_LRU) != 0)
+    for (size_t i = 0; i < asked; i++) {
+        if (!choose_policy(o, i, s->policies[i]))
             return cli_fail(EXIT_USAGE, "size",
                             "no machine can have '%s' as its policy of reclaim: `vmsim policy list`", s->policies[i]);
     }
@@ -266,16 +276,18 @@ static void perform_run(void *context, size_t job, FILE *out) {
     const struct size_study *s = &r->o->study;
     const struct size_point *p = &r->points[job];
     const size_t policy = p == &s->unlimited ? 0 : job / s->step_count;
-    char limit[128], reclaim[256];
-    const char *patterns[SIZE_COLUMNS], *sets[] = {limit, reclaim};
+    char limit[128];
+    const char *patterns[SIZE_COLUMNS], *sets[1 + WAYS] = {limit};
+    size_t n = 1;
     for (unsigned i = 0; i < SIZE_COLUMNS; i++)
         patterns[i] = size_column_counter((enum size_column)i);
     if (p->limit == UINT64_MAX)
         snprintf(limit, sizeof limit, "workload.cgroups[+]={path: /size}");
     else
         snprintf(limit, sizeof limit, "workload.cgroups[+]={path: /size, files: {memory.max: %" PRIu64 "}}", p->limit);
-    snprintf(reclaim, sizeof reclaim, "policies.reclaim=%.200s", s->policies[policy]);
-    outcome_perform(r->base, sets, r->o->named[policy] ? 2 : 1, patterns, SIZE_COLUMNS, out);
+    for (unsigned i = 0; i < WAYS && r->o->sets[policy][i]; i++)
+        sets[n++] = r->o->sets[policy][i];
+    outcome_perform(r->base, sets, n, patterns, SIZE_COLUMNS, out);
 }
 
 static void take_outcome(struct size_point *p, const struct pool_result *result) {

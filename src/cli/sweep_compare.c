@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Two sweeps, point by point: points with the same settings are held against each other, whatever their numbers. */
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -35,10 +36,11 @@ static int by_key(const void *a, const void *b) {
 }
 
 static char *key_of(const struct data *d, const struct data_point *p) {
-    const struct data_axis *order[GRID_AXES_MAX];
+    assert(d->axis_count <= GRID_AXES_MAX);
+    const struct data_axis *order[GRID_AXES_MAX] = {0};
     char *key = NULL;
     size_t size;
-    for (size_t i = 0; i < d->axis_count && i < GRID_AXES_MAX; i++)
+    for (size_t i = 0; i < d->axis_count; i++)
         order[i] = &d->axes[i];
     qsort(order, d->axis_count, sizeof *order, by_axis_name);
     FILE *f = open_memstream(&key, &size);

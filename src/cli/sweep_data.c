@@ -43,7 +43,7 @@ static bool load_axes(struct data *d, struct store *s) {
     for (size_t i = 0; d->axes && i < count; i++)
         d->axes[d->axis_count++].name = names[i];
     free(names);
-    return good && d->axes;
+    return good && d->axes && count <= GRID_AXES_MAX;
 }
 
 /* ---- points ---- */

@@ -16,8 +16,9 @@ void *grid_alloc(struct grid *g, size_t size) {
         cli_fail(EXIT_INTERNAL, "sweep", "%s", strerror(ENOMEM));
         exit(EXIT_INTERNAL);
     }
+    blocks[g->block_count++] = block;
     g->blocks = blocks;
-    return g->blocks[g->block_count++] = block;
+    return block;
 }
 
 char *grid_text(struct grid *g, const char *text, size_t length) {

@@ -40,7 +40,7 @@ static double variation(const struct data *d, size_t counter) {
         sum += v;
         squares += v * v;
     }
-    const double mean = n ? sum / n : 0, var = n ? squares / n - mean * mean : 0;
+    const double mean = n > 0 ? sum / n : 0, var = n > 0 ? squares / n - mean * mean : 0;
     return mean > 0 && var > 0 ? sqrt(var) / mean : 0;
 }
 
@@ -99,7 +99,7 @@ static double mean(const struct data *d, size_t counter, size_t axis, size_t ent
         n++;
         sum += p->values[counter];
     }
-    return n ? sum / n : NAN;
+    return n > 0 ? sum / n : NAN;
 }
 
 /* Greatest mean over least, of an axis. */

@@ -175,6 +175,8 @@ static int open_file(struct store *s, const char *path, int flags) {
     if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK)
         return cli_fail(EXIT_USAGE, "sweep", "%s: %s", path, sqlite3_errmsg(s->db));
     sqlite3_busy_timeout(s->db, PATIENCE_MS);
+    if (flags & SQLITE_OPEN_READWRITE)
+        execute(s, "PRAGMA synchronous = NORMAL"); /* of this connection; a file that is none is told of later */
     return EXIT_FINE;
 }
 
@@ -185,8 +187,6 @@ int store_open(struct store *s, const char *path, const struct grid *grid, const
         status = EXIT_USAGE;
     if (!status && !there)
         status = make_tables(s, grid, resolved);
-    if (!status && !execute(s, "PRAGMA synchronous = NORMAL"))
-        status = store_failed(s);
     status = status ? status : check_grid(s, grid);
     return status ? status : prepare(s);
 }
