@@ -30,9 +30,110 @@ static void who_has_nothing_on_the_nodes_is_spared(void **state) {
     end(&o);
 }
 
+/* ---- balancing ---- */
+
+#define IN_BATCH 14 /* pages that a CPU's batch holds beside their entry are left alone, as by Linux */
+
+/* A task fills 16 MiB on node 0, moves to node 1 and goes on using them for some seconds; `knobs` and `policy` as in
+ * YAML. */
+static struct outcome wander(const char *knobs, const char *policy) {
+    char text[1200];
+    snprintf(text, sizeof text,
+             "machine: {cpus: 2, nodes: [{memory: 256MiB}, {memory: 256MiB}], kernel: '6.1', transparent_hugepage: "
+             "never, sysctl: {%s}}\n"
+             "policies: {numa_balancing: {name: %s}}\n"
+             "workload:\n"
+             "  tasks:\n"
+             "    - name: t\n"
+             "      program:\n"
+             "        - mmap: {as: h, length: 16MiB}\n"
+             "        - touch: {region: h, write: 100%%}\n"
+             "        - migrate: {cpu: 1}\n"
+             "        - repeat: {times: 6, steps: [{compute: {time: 700ms}}, {touch: {region: h}}]}\n",
+             knobs, policy);
+    return run_with(text, 50);
+}
+
+static void pages_follow_their_task(void **state) {
+    (void)state;
+    struct outcome o = wander("", "linux");
+    assert_in_range(counter(&o, "vmstat.numa_pages_migrated"), 4096 - IN_BATCH, 4096 + 64);
+    assert_int_equal(counter(&o, "vmstat.numa_pte_updates"), counter(&o, "vmstat.numa_hint_faults"));
+    assert_true(counter(&o, "vmstat.numa_hint_faults") >= 4096 - IN_BATCH);
+    assert_int_equal(counter(&o, "vmstat.pgmigrate_success"), counter(&o, "vmstat.numa_pages_migrated"));
+    end(&o);
+}
+
+static void none_follow_where_nobody_looks(void **state) {
+    (void)state;
+    struct outcome o = wander("kernel.numa_balancing: 0", "linux");
+    assert_int_equal(counter(&o, "vmstat.numa_pte_updates"), 0);
+    end(&o);
+    o = wander("", "none");
+    assert_int_equal(counter(&o, "vmstat.numa_pte_updates"), 0);
+    assert_int_equal(counter(&o, "vmstat.numa_pages_migrated"), 0);
+    end(&o);
+    o = wander("", "follow");
+    assert_true(counter(&o, "vmstat.numa_pages_migrated") >= 4096 - IN_BATCH);
+    end(&o);
+}
+
+/* The program's own policy is obeyed, unless it allows its pages to follow. */
+static void bound_pages_stay(void **state) {
+    (void)state;
+    for (unsigned follows = 0; follows < 2; follows++) {
+        char text[1200];
+        snprintf(text, sizeof text,
+                 "machine: {cpus: 2, nodes: [{memory: 256MiB}, {memory: 256MiB}], kernel: '6.1', "
+                 "transparent_hugepage: never}\n"
+                 "workload:\n"
+                 "  tasks:\n"
+                 "    - name: t\n"
+                 "      program:\n"
+                 "        - mmap: {as: h, length: 4MiB}\n"
+                 "        - mbind: {region: h, policy: bind, nodes: all, balancing: %s}\n"
+                 "        - touch: {region: h, write: 100%%}\n"
+                 "        - migrate: {cpu: 1}\n"
+                 "        - repeat: {times: 6, steps: [{compute: {time: 700ms}}, {touch: {region: h}}]}\n",
+                 follows ? "true" : "false");
+        struct outcome o = run_with(text, 50);
+        assert_int_equal(counter(&o, "vmstat.numa_pages_migrated") >= 1024 - IN_BATCH, follows);
+        end(&o);
+    }
+}
+
+/* Two threads of two nodes use the same pages: the filter lets few of them wander. */
+static void shared_pages_do_not_swing(void **state) {
+    (void)state;
+    struct outcome o = run_with(
+        "machine: {cpus: 2, nodes: [{memory: 256MiB}, {memory: 256MiB}], kernel: '6.1', transparent_hugepage: never}\n"
+        "workload:\n"
+        "  tasks:\n"
+        "    - name: t\n"
+        "      program:\n"
+        "        - mmap: {as: h, length: 4MiB}\n"
+        "        - touch: {region: h, write: 100%}\n"
+        "        - fork:\n"
+        "            name: u\n"
+        "            thread: true\n"
+        "            program:\n"
+        "              - migrate: {cpu: 1}\n"
+        "              - repeat: {times: 200, steps: [{compute: {time: 50ms}}, {touch: {region: h}}]}\n"
+        "        - repeat: {times: 200, steps: [{compute: {time: 50ms}}, {touch: {region: h}}]}\n"
+        "        - wait\n",
+        500);
+    assert_true(counter(&o, "vmstat.numa_hint_faults") > 2048);
+    assert_true(counter(&o, "vmstat.numa_pages_migrated") < counter(&o, "vmstat.numa_hint_faults") / 2);
+    end(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_nothing_on_the_nodes_is_spared),
+        cmocka_unit_test(pages_follow_their_task),
+        cmocka_unit_test(none_follow_where_nobody_looks),
+        cmocka_unit_test(bound_pages_stay),
+        cmocka_unit_test(shared_pages_do_not_swing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,8 @@ enum vmsim_policy_domain {
     VMSIM_POLICY_OOM,             /**< who is killed when memory is out: struct vmsim_oom_policy */
     VMSIM_POLICY_SWAP,            /**< where in swap a page goes: struct vmsim_swap_policy */
     VMSIM_POLICY_COMPACTION,      /**< when memory is compacted, and how hard: struct vmsim_compaction_policy */
+    VMSIM_POLICY_NUMA_BALANCING,  /**< which pages follow their users to other nodes: struct vmsim_numa_policy */
+    VMSIM_POLICY_TIERING,         /**< which pages change between fast and slow memory: struct vmsim_tiering_policy */
     VMSIM_POLICY_DOMAINS          /**< number of domains */
 };
 
@@ -559,6 +561,91 @@ struct vmsim_compaction_policy {
      * is reported, and Linux's verdict taken. FULL of a proactive run goes on until the whole zone was seen.
      */
     int32_t (*decide)(void *context, const struct vmsim_compaction_request *request);
+};
+
+/* --- NUMA balancing -------------------------------------------------------------------------------------------------
+ */
+
+/** A use of a page that NUMA balancing saw by a fault, of a task that runs on another node than the page lies on. */
+struct vmsim_numa_request {
+    uint32_t size;     /**< sizeof this struct, as the host knows it */
+    int32_t verdict;   /**< what Linux does: the node to move the page to, or -1: it stays */
+    uint32_t task;     /**< who used it */
+    uint32_t cpu;      /**< from where */
+    uint32_t cpu_node; /**< node of that CPU */
+    uint32_t node;     /**< node of the page */
+    int32_t last_node; /**< node of the CPU that used it before; -1: not known */
+    bool same_task;    /**< the same task used it before (as far as eight bits of its number tell) */
+    bool shared;       /**< several address spaces map it */
+    uint64_t address;  /**< virtual, of the page */
+    uint64_t free;     /**< free base pages of the CPU's node */
+    uint64_t now;      /**< virtual time, ns */
+};
+
+/** A task is about to be scanned: some of its pages will fault at their next use. */
+struct vmsim_numa_scan {
+    uint32_t size;  /**< sizeof this struct, as the host knows it */
+    uint32_t task;  /**< whose address space */
+    uint64_t pages; /**< what Linux scans: base pages */
+    uint64_t rss;   /**< base pages that the address space has in memory */
+    uint64_t now;   /**< virtual time, ns */
+};
+
+/** Which pages follow their users. The default is "linux". */
+struct vmsim_numa_policy {
+    struct vmsim_policy policy; /**< domain VMSIM_POLICY_NUMA_BALANCING */
+    /** Makes the state of one machine; may be NULL (context NULL). 0 or a negative vmsim_err. */
+    int (*create)(const struct vmsim_policy_services *services, const void *params, void **context);
+    /** Frees it. May be NULL when create() is. */
+    void (*destroy)(void *context);
+    /** The node to which the page shall go, or -1. A node that is not there, or has no memory, is reported, and Linux's
+     * verdict taken. */
+    int32_t (*place)(void *context, const struct vmsim_numa_request *request);
+    /** Base pages to scan now; 0: none. NULL: as Linux. */
+    uint64_t (*scan)(void *context, const struct vmsim_numa_scan *scan);
+};
+
+/* --- Tiers of memory ------------------------------------------------------------------------------------------------
+ */
+
+/** A page in a slow tier was used: is it hot? Scans of NUMA balancing in mode 2 find such uses. */
+struct vmsim_promotion_request {
+    uint32_t size;         /**< sizeof this struct, as the host knows it */
+    bool verdict;          /**< what Linux does: promotes it */
+    uint32_t task;         /**< who used it */
+    uint32_t node;         /**< node of the page */
+    uint32_t target;       /**< node that it would go to: the user's CPU's */
+    uint64_t latency_ms;   /**< from the scan that marked it to this use */
+    uint64_t threshold_ms; /**< below which Linux takes it for hot, now */
+    uint64_t address;      /**< virtual, of the page */
+    uint64_t page;         /**< number of its frame */
+    uint64_t free;         /**< free base pages of the target */
+    uint64_t now;          /**< virtual time, ns */
+};
+
+/** Reclaim is about to give up a page: is it moved to a slower tier instead? */
+struct vmsim_demotion_request {
+    uint32_t size;    /**< sizeof this struct, as the host knows it */
+    int32_t verdict;  /**< what Linux does: the node to move it to, or -1: it goes to swap, or is dropped */
+    uint32_t node;    /**< node of the page */
+    uint64_t slower;  /**< bit n: node n is of a slower tier, and has memory */
+    bool anon, dirty; /**< what it is */
+    bool kswapd;      /**< kswapd reclaims; else a task that needs memory */
+    uint64_t page;    /**< number of its frame */
+    uint64_t now;     /**< virtual time, ns */
+};
+
+/** Which pages change between fast and slow memory. The default is "linux". */
+struct vmsim_tiering_policy {
+    struct vmsim_policy policy; /**< domain VMSIM_POLICY_TIERING */
+    /** Makes the state of one machine; may be NULL (context NULL). 0 or a negative vmsim_err. */
+    int (*create)(const struct vmsim_policy_services *services, const void *params, void **context);
+    /** Frees it. May be NULL when create() is. */
+    void (*destroy)(void *context);
+    /** True: the page is moved to the target, if there is room. */
+    bool (*promote)(void *context, const struct vmsim_promotion_request *request);
+    /** The node to which the page shall go, one of `slower`, or -1. Another is reported, and Linux's verdict taken. */
+    int32_t (*demote)(void *context, const struct vmsim_demotion_request *request);
 };
 
 /** What a plugin holds. Static storage of the plugin. */

@@ -23,7 +23,7 @@ void vmsim__knob_file(const struct vmsim__knob *knob, char *path, size_t size) {
     if (dot)
         snprintf(path, size, "proc/sys/%.*s/%s", (int)(dot - name), name, dot + 1);
     else
-        snprintf(path, size, "sys/kernel/mm/%s", name);
+        snprintf(path, size, "sys/kernel/%s/%s", strncmp(name, "sched/", 6) ? "mm" : "debug", name);
 }
 
 /* ---- writing ---- */

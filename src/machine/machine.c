@@ -73,6 +73,7 @@ static int create_memory(struct vmsim_machine *m) {
                   .flush_mm = flush_mm,
                   .flush_defer = flush_defer,
                   .flush_deferred = flush_deferred,
+                  .numa = &vmsim__machine_numa_hooks,
                   .reclaim = vmsim__machine_reclaim},
     };
     err = vmsim__vm_create(&m->vm, &init, &m->err);
@@ -104,6 +105,7 @@ static int create_cpus(struct vmsim_machine *m) {
     err = err ? err : vmsim__cgroup_init(m);
     err = err ? err : vmsim__reclaim_init(m);
     err = err ? err : vmsim__compact_init(m);
+    err = err ? err : vmsim__numa_init(m);
     return err ? err : vmsim__khugepaged_init(m);
 }
 
@@ -174,6 +176,7 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
         return 0;
     destroy_tasks(m);
     vmsim__khugepaged_fini(m);
+    vmsim__numa_fini(m);
     vmsim__compact_fini(m);
     vmsim__reclaim_fini(m);
     vmsim__cgroup_fini(m);

@@ -21,6 +21,7 @@
 #include "machine/cgroup.h"
 #include "machine/psi.h"
 #include "machine/spec.h"
+#include "numa/balancing.h"
 #include "oom/oom.h"
 #include "reclaim/vmscan.h"
 #include "swap/swap.h"
@@ -94,6 +95,7 @@ struct vmsim__task {
     uint64_t rseq;         /* area of restartable sequences, which the kernel writes to after a switch; 0: none */
     int32_t exit_code;
     struct vmsim__task_policy policy; /* set_mempolicy; inherited by children, kept by exec */
+    struct vmsim__numa_task numa;
     uint64_t start_ns, end_ns;
     /* the scheduler's */
     struct vmsim__source source;
@@ -135,6 +137,7 @@ struct vmsim__task {
 struct vmsim__space {
     struct vmsim__tlb_mm tlb;
     struct vmsim__mm *mm;
+    struct vmsim__numa_space numa;
     uint16_t memcg; /* of the task that began with it, or joined a cgroup last: whose uses of pages its uses are */
     /* for walks over its page tables: when it came to its cgroup, by m->spaces_joined; the nodes on which nobody has
      * walked it since it was last given a CPU */
@@ -257,6 +260,7 @@ struct vmsim_machine {
         VMSIM__VEC(struct vmsim__task *);
     } kthreads; /* by id less VMSIM__KTHREAD */
     struct vmsim__oom oom;
+    struct vmsim__numa numa;
     bool panicked;    /* an OOM policy stopped the machine */
     uint32_t nr_live; /* tasks that have not ended */
     /* Told of each task that has ended, by whoever gives tasks their work; NULL: nobody. */
@@ -348,6 +352,13 @@ void vmsim__io_hung_text(const struct vmsim_machine *m, char *out, size_t size);
 int vmsim__io_check(struct vmsim_machine *m); /* 0 or VMSIM_ECHECK */
 /* An event of a device is due. */
 int vmsim__io_event(struct vmsim_machine *m, const struct vmsim__event *e);
+
+/* numa.c: NUMA balancing. 0, or an error with its text. */
+int vmsim__numa_init(struct vmsim_machine *m);
+void vmsim__numa_fini(struct vmsim_machine *m);
+/* The task is between two pieces of work: are its pages to be scanned? Kernel: task_tick_numa, task_work. */
+void vmsim__numa_tick(struct vmsim_machine *m, struct vmsim__task *t);
+extern const struct vmsim__numa_hooks vmsim__machine_numa_hooks;
 
 /* swap.c: the areas of the description, as at boot. 0 or an error with its text. */
 int vmsim__swap_init(struct vmsim_machine *m);

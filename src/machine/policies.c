@@ -4,6 +4,7 @@
 #include "cache/readahead_policies.h"
 #include "compact/compaction_policies.h"
 #include "machine/machine.h"
+#include "numa/balancing.h"
 #include "oom/oom.h"
 #include "reclaim/reclaim.h"
 #include "swap/swap_policies.h"
@@ -18,6 +19,8 @@ const struct vmsim__policy_domain *const vmsim__policy_domains[VMSIM_POLICY_DOMA
     &vmsim__oom_domain,
     &vmsim__swap_domain,
     &vmsim__compaction_domain,
+    &vmsim__numa_domain,
+    &vmsim__tiering_domain,
     NULL,
 };
 

@@ -481,6 +481,8 @@ static int run_cpu(struct vmsim_machine *m, uint32_t cpu, uint64_t limit) {
     m->horizon = limit;
     m->until = c->queue.count ? vmsim__min64(limit, c->resched ? c->now : c->slice_end) : limit;
     m->stepping = true;
+    if (c->yieldable)
+        vmsim__numa_tick(m, t);
     let_go(m, t);
     enum vmsim__work how = t->source.run(t->source.context, t);
     m->stepping = false;

@@ -57,6 +57,14 @@ int vmsim__sched_wait(struct vmsim_machine *m, struct vmsim__task *t);
 /* Lets everything happen that is due before the task's CPU does something at its present time: 0 or an error. */
 int vmsim__sched_catch_up(struct vmsim_machine *m, struct vmsim__task *t);
 
+/* A preemption point: what is due on the way back to the program is done. True: the task is to come back, and it will
+ * be done when it goes on. */
+static inline bool vmsim__preempted(struct vmsim_machine *m, struct vmsim__task *t) {
+    if (VMSIM__UNLIKELY(m->numa.knobs.mode) && m->cpus[t->cpu].now < m->until)
+        vmsim__numa_tick(m, t);
+    return m->cpus[t->cpu].now >= m->until;
+}
+
 /* The task gets its work from `source` from `time` on. 0 or VMSIM_ENOMEM. */
 int vmsim__task_begin(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__source *source,
                       uint64_t time);

@@ -125,10 +125,6 @@ static const struct vmsim__knob machine_knobs[] = {
     SHOWN("vm.zone_reclaim_mode", "0", "reclaim of one node"),
     {.value = {0}}};
 
-/* Those that have no row to be shown by: they cannot be read, or their file lies elsewhere. */
-static const struct vmsim__knob hidden_knobs[] = {SHOWN("kernel.numa_balancing", NULL, "NUMA balancing"),
-                                                  {.value = {0}}};
-
 /* ---- all of them ---- */
 
 static void *mem_of(const struct vmsim_machine *m) {
@@ -140,6 +136,9 @@ static void *vm_of(const struct vmsim_machine *m) {
 static void *cache_of(const struct vmsim_machine *m) {
     return vmsim__cache_spec(m->cache);
 }
+static void *numa_of(const struct vmsim_machine *m) {
+    return (void *)(uintptr_t)&m->numa.knobs;
+}
 static void *machine_of(const struct vmsim_machine *m) {
     return (void *)(uintptr_t)m; /* who reads does not write */
 }
@@ -148,7 +147,8 @@ static const struct {
     const struct vmsim__knob *table;
     void *(*owner)(const struct vmsim_machine *m);
 } tables[] = {{vmsim__mem_knobs, mem_of},     {vmsim__cache_knobs, cache_of},   {vmsim__vm_knob_table, vm_of},
-              {vmsim__thp_knob_table, vm_of}, {vmsim__mglru_knobs, machine_of}, {machine_knobs, machine_of}};
+              {vmsim__thp_knob_table, vm_of}, {vmsim__mglru_knobs, machine_of}, {vmsim__numa_knob_table, numa_of},
+              {machine_knobs, machine_of}};
 
 static void *owner_of(const struct vmsim_machine *m, const struct vmsim__knob *knob) {
     for (size_t t = 0; t < VMSIM__COUNT(tables); t++) {
@@ -173,7 +173,7 @@ const struct vmsim__knob *vmsim__machine_knob_find(const char *name) {
     const struct vmsim__knob *found = NULL;
     for (size_t t = 0; t < VMSIM__COUNT(tables) && !found; t++)
         found = vmsim__knob_find(tables[t].table, name);
-    return found ? found : vmsim__knob_find(hidden_knobs, name);
+    return found;
 }
 
 bool vmsim__machine_has_knob(const struct vmsim_machine *m, const struct vmsim__knob *knob) {

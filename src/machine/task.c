@@ -80,6 +80,7 @@ static void space_put(struct vmsim_machine *m, struct vmsim__mm *mm, unsigned cp
     vmsim__mm_put(mm, cpu);
     if (last && s) {
         vmsim__tlb_mm_fini(m->tlbs, &s->tlb);
+        vmsim__numa_space_fini(&m->numa, &s->numa);
         vmsim__slab_free(&m->spaces, s);
     }
 }

@@ -338,7 +338,7 @@ static enum end do_touch(struct run *r) {
         }
         if (vmsim__run_stopped(r->s, r->m->cpus[r->t->cpu].now))
             return FAIL;
-        if (r->m->cpus[r->t->cpu].now >= r->m->until)
+        if (vmsim__preempted(r->m, r->t))
             return AGAIN;
     }
     return how;
@@ -375,7 +375,7 @@ static enum end do_file_io(struct run *r, struct vmsim__file *f) {
         *done += result > 0 ? (uint64_t)result : block;
         if (result <= 0 || *done >= length)
             return came_back(r, &d->result, result);
-        if (r->m->cpus[r->t->cpu].now >= r->m->until)
+        if (vmsim__preempted(r->m, r->t))
             return AGAIN;
     }
     return OVER;
@@ -611,7 +611,7 @@ static enum end do_time(struct run *r) {
         const uint64_t ns = vmsim__min64(job->done, COMPUTE_PIECE);
         vmsim__cpu_compute(r->m, r->t, ns);
         job->done -= ns;
-        if (c->now >= r->m->until)
+        if (vmsim__preempted(r->m, r->t))
             break;
     }
     return job->done ? AGAIN : OVER;
@@ -873,6 +873,6 @@ enum vmsim__work vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job 
             return work[how];
         if (job->steps % STEPS_BETWEEN_LOOKS == 0 && vmsim__run_stopped(s, r.m->cpus[cpu].now))
             return VMSIM__WORK_FAIL;
-    } while (r.t->cpu == cpu && r.m->cpus[cpu].now < s->machine->until);
+    } while (r.t->cpu == cpu && !vmsim__preempted(r.m, r.t));
     return VMSIM__WORK_MORE;
 }

@@ -394,7 +394,7 @@ static enum vmsim__work run_batch(struct vmsim_scenario *s, struct vmsim__job *j
         s->references += result.done;
         if (how != VMSIM__WORK_MORE)
             return how;
-        if (s->machine->cpus[t->cpu].now >= s->machine->until)
+        if (vmsim__preempted(s->machine, t))
             break;
     }
     return VMSIM__WORK_MORE;
@@ -475,6 +475,6 @@ enum vmsim__work vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *
             return how;
         if ((how = end_turn(s, job, t, s->machine->cpus[cpu].now)) != VMSIM__WORK_MORE)
             return how;
-    } while (t->cpu == cpu && s->machine->cpus[cpu].now < s->machine->until);
+    } while (t->cpu == cpu && !vmsim__preempted(s->machine, t));
     return VMSIM__WORK_MORE;
 }

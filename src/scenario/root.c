@@ -201,6 +201,8 @@ static int apply_policies(struct vmsim_config *config, const struct vmsim__scena
     machine->oom = p.choice[VMSIM_POLICY_OOM];
     machine->swap_placement = p.choice[VMSIM_POLICY_SWAP];
     machine->compaction = p.choice[VMSIM_POLICY_COMPACTION];
+    machine->numa_balancing = p.choice[VMSIM_POLICY_NUMA_BALANCING];
+    machine->tiering = p.choice[VMSIM_POLICY_TIERING];
     err = settle_arrays(config, &p.choice[VMSIM_POLICY_TLB_REPLACEMENT], machine);
     if (!err && skip)
         skip_plugins(config, machine);

@@ -103,6 +103,8 @@ static enum vmsim__fault_outcome pte_fault(struct vmsim__fault_at *at) {
     at->pte = vmsim__pt_get(f, &at->slot);
     if (at->pte.flags & VMSIM__PTE_SWAP)
         return vmsim__nonpresent_fault(at);
+    if (VMSIM__UNLIKELY(at->pte.flags & VMSIM__PTE_PROTNONE)) /* the area allows the access, or it were refused */
+        return vmsim__numa_fault(at);
     return present_fault(at);
 }
 

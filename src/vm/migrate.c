@@ -7,6 +7,7 @@
 #include "vm/migrate.h"
 
 #include "vm/vm_impl.h"
+#include "zones/columns.h"
 
 #define PASSES 10u     /* NR_MAX_MIGRATE_PAGES_RETRY */
 #define FORCED_PASS 3u /* from this one on it waits, where the mode allows */
@@ -106,6 +107,9 @@ static void move_flags(const struct at *a) {
     new->flags |= a->old->flags &move;
     new->policy = a->old->policy;
     a->old->flags &= ~move;
+    if (VMSIM__UNLIKELY(a->vm->mem->column[VMSIM__COLUMN_CPUPID]))
+        a->vm->host_nomem |= !vmsim__column_write(a->vm->mem, VMSIM__COLUMN_CPUPID, a->to,
+                                                  vmsim__column_read(a->vm->mem, VMSIM__COLUMN_CPUPID, a->from));
 }
 
 /* The new frame takes the place of the old one; entries are migration entries, and nobody else holds it. */

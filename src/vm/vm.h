@@ -137,6 +137,7 @@ struct vmsim__vm;
 struct vmsim__mm;
 struct vmsim__vma;
 struct vmsim__avc;
+struct vmsim__numa_hooks;
 
 /* What vm/ asks of the machine around it. */
 struct vmsim__vm_hooks {
@@ -161,6 +162,7 @@ struct vmsim__vm_hooks {
     /* A fault met a page that is being migrated: what comes of it. NULL: SIGBUS. */
     enum vmsim__fault_outcome (*migration_wait)(void *context, struct vmsim__vma *vma, uint64_t va, vmsim__pfn pfn,
                                                 unsigned cpu);
+    const struct vmsim__numa_hooks *numa; /* of NUMA balancing (numa_hint.h); NULL: entries are only made whole again */
     /* Reclaims folios of one node that were taken off their lists, with a reference each, and puts the others back;
      * VMSIM__ISOLATE_MAX at most. NULL: MADV_PAGEOUT does no more than age. Kernel: reclaim_pages. */
     void (*reclaim)(void *context, vmsim__pfn *folio, uint32_t count, unsigned cpu);

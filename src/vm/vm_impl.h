@@ -410,6 +410,7 @@ struct vmsim__fault_at {
 enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t va, bool write, bool fetch,
                                               unsigned cpu);
 enum vmsim__fault_outcome vmsim__fault_file(struct vmsim__fault_at *at);
+enum vmsim__fault_outcome vmsim__numa_fault(struct vmsim__fault_at *at); /* of an entry that a scan has marked */
 enum vmsim__fault_outcome vmsim__fault_wp(struct vmsim__fault_at *at);
 bool vmsim__fault_table(struct vmsim__fault_at *at);          /* makes the leaf table and fills at->slot */
 void vmsim__fault_table_undo(struct vmsim__fault_at *at);     /* gives an empty leaf table back */

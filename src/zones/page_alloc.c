@@ -6,6 +6,7 @@
  *            +--> hooks.slowpath ---+  vmsim__mem_get_frames with other rights
  *
  * Kernel counterpart: mm/page_alloc.c (__alloc_pages, get_page_from_freelist, rmqueue, __free_pages). */
+#include "zones/columns.h"
 #include "zones/pcp.h"
 
 unsigned vmsim__gfp_zone(const struct vmsim__mem *mem, uint32_t gfp) {
@@ -362,6 +363,8 @@ void vmsim__mem_free(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, uns
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
     struct vmsim__zone *z = take_back(mem, f, 0);
     VMSIM__ASSERT(!f->memcg);
+    if (VMSIM__UNLIKELY(mem->column[VMSIM__COLUMN_CPUPID])) /* page_cpupid_reset_last */
+        vmsim__column_write(mem, VMSIM__COLUMN_CPUPID, pfn, 0);
     f->refcount = f->mapcount = 0;
     f->mapping = 0; /* everything else is written by the list */
     vmsim__pcp_free(mem, z, pfn, f, 0, type, cpu);

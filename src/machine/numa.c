@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* NUMA balancing of a machine: when tasks are scanned, and what the faults that follow come to.
+ *
+ * A task that has run for its period since its last scan makes some of its pages fault, when nobody of its address
+ * space did so lately; that is looked at where it gives others a chance to run, so that it depends on its own work
+ * alone. What one scan takes of its time is added to the time until the next. Kernel counterpart: task_tick_numa,
+ * task_numa_work of kernel/sched/fair.c. */
+#include "machine/machine.h"
+#include "machine/sched.h"
+
+#define MILLISEC UINT64_C(1000000)
+
+static struct vmsim__numa_space *space_of(const struct vmsim__task *t) {
+    return &((struct vmsim__space *)t->mm->user)->numa;
+}
+
+static uint64_t rss_of(const struct vmsim__mm *mm) {
+    return vmsim__mm_rss(mm, VMSIM__RSS_FILE) + vmsim__mm_rss(mm, VMSIM__RSS_ANON) +
+           vmsim__mm_rss(mm, VMSIM__RSS_SHMEM);
+}
+
+static struct vmsim__numa_user user_of(struct vmsim__task *t) {
+    return (struct vmsim__numa_user){&t->numa, space_of(t), t->id, rss_of(t->mm), &t->policy.policy};
+}
+
+/* ---- faults ---- */
+
+static int misplaced(void *context, const struct vmsim__numa_hint *hint) {
+    struct vmsim_machine *m = context;
+    if (!m->running || m->running->mm != hint->vma->mm)
+        return -1;
+    const struct vmsim__numa_user who = user_of(m->running);
+    return vmsim__numa_misplaced(&m->numa, &who, hint);
+}
+
+static void done(void *context, const struct vmsim__numa_hint *hint, unsigned node, enum vmsim__numa_move what) {
+    struct vmsim_machine *m = context;
+    if (!m->running || m->running->mm != hint->vma->mm)
+        return;
+    const struct vmsim__numa_user who = user_of(m->running);
+    vmsim__numa_count(&m->numa, &who, hint, node, what);
+}
+
+const struct vmsim__numa_hooks vmsim__machine_numa_hooks = {misplaced, done};
+
+/* ---- scans ---- */
+
+static uint64_t pages_to_scan(struct vmsim_machine *m, const struct vmsim__task *t) {
+    const uint64_t pages = m->numa.knobs.scan_size_mb << (20 - m->mem->page_shift);
+    if (!m->numa.policy->scan)
+        return pages;
+    const struct vmsim_numa_scan s = {
+        .size = sizeof s, .task = t->id, .pages = pages, .rss = rss_of(t->mm), .now = m->mem->now.time};
+    return vmsim__min64(m->numa.policy->scan(m->numa.instance.context, &s), pages * 8);
+}
+
+/* Kernel: task_numa_work. */
+static void scan(struct vmsim_machine *m, struct vmsim__task *t) {
+    struct vmsim__numa_space *space = space_of(t);
+    const struct vmsim__numa_knobs *k = &m->numa.knobs;
+    const uint64_t pages = pages_to_scan(m, t);
+    const uint64_t slow = k->mode & VMSIM__NUMA_TIERING ? ~m->numa.top_tier : 0;
+    const uint64_t own = UINT64_C(1) << m->mem->cpu_node[t->cpu];
+    struct vmsim__numa_scan s = {.at = space->at,
+                                 .pages = (int64_t)pages,
+                                 .span = (int64_t)pages * 8,
+                                 .task = &t->policy.policy,
+                                 .passed = (t->mm->users == 1 ? own : 0) |
+                                           (k->mode & VMSIM__NUMA_NORMAL ? 0 : m->numa.top_tier),
+                                 .timed = slow,
+                                 .stamp = (uint32_t)(m->mem->now.time / MILLISEC) + 1};
+    if (!pages)
+        return;
+    vmsim__numa_mark(t->mm, &s, t->cpu);
+    space->at = s.at;
+    space->seq += !s.at;
+}
+
+void vmsim__numa_tick(struct vmsim_machine *m, struct vmsim__task *t) {
+    if (!m->numa.knobs.mode || t->state != VMSIM__TASK_RUNNABLE || !t->mm)
+        return;
+    struct vmsim__numa_space *space = space_of(t);
+    const uint64_t ran = t->stats.user_ns + t->stats.system_ns, now = m->cpus[t->cpu].now;
+    const uint64_t period = (t->numa.period_ms ? t->numa.period_ms : m->numa.knobs.scan_delay_ms) * MILLISEC;
+    if (!space->next_scan) /* a new address space */
+        space->next_scan = now + m->numa.knobs.scan_delay_ms * MILLISEC;
+    if (ran <= t->numa.stamp + period)
+        return;
+    t->numa.stamp += period;
+    if (!t->numa.period_ms)
+        t->numa.period_ms = vmsim__numa_scan_min(&m->numa, rss_of(t->mm));
+    if (now < space->next_scan)
+        return;
+    space->next_scan = now + t->numa.period_ms * MILLISEC;
+    vmsim__present(m, t);
+    scan(m, t);
+    vmsim__cpu_charge(m, t);
+    t->numa.stamp += 32 * (t->stats.user_ns + t->stats.system_ns - ran);
+}
+
+/* ---- the machine ---- */
+
+/* Nodes without CPUs whose memory is slower than that of every node with CPUs are no top tier. */
+static uint64_t top_tier(const struct vmsim__mem *mem) {
+    uint64_t slowest = 0, nodes = 0;
+    for (unsigned n = 0; n < mem->nr_nodes; n++) {
+        if (mem->nodes[n].has_cpu && mem->nodes[n].latency[n] > slowest)
+            slowest = mem->nodes[n].latency[n];
+    }
+    for (unsigned n = 0; n < mem->nr_nodes; n++)
+        nodes |= (uint64_t)(mem->nodes[n].has_cpu || mem->nodes[n].latency[n] <= slowest) << n;
+    return nodes;
+}
+
+int vmsim__numa_init(struct vmsim_machine *m) {
+    int err = vmsim__numa_create(&m->numa, m->mem, m->policies, &m->spec.numa_balancing, &m->spec.tiering, m->spec.seed,
+                                 &m->err);
+    m->numa.top_tier = top_tier(m->mem);
+    return err;
+}
+
+void vmsim__numa_fini(struct vmsim_machine *m) {
+    if (m->numa.mem)
+        vmsim__numa_destroy(&m->numa);
+}
