@@ -57,6 +57,8 @@ static struct storm {
     uint64_t unknown;               /* an owner whose content the call in progress is about to change */
     bool writing;
     bool generations; /* the machine goes from one kind of LRU to the other and back */
+    bool hotplug;
+    uint64_t plugged[2]; /* blocks that came, and went */
     uint64_t next_tag, page, base, step, killed, loads, swaps[2], swapoffs;
     unsigned shift;
 } t;
@@ -664,6 +666,40 @@ static void do_sysctl(void) {
 /* ---- a history ---- */
 
 /* Whoever ran short of memory may have had others killed. */
+/* Policies, pages that move because of them, scans of NUMA balancing. */
+static void do_numa(struct task *k) {
+    const uint64_t nodes = 1 + pick(UINT64_C(1) << t.m->mem->nr_nodes);
+    const unsigned mode = (unsigned)pick(7), flags = (unsigned)pick(8) & (t.m->mem->nr_nodes > 1 ? 7u : 0u);
+    struct vmsim__numa_scan scan = {.pages = 300, .span = 2000, .task = &(struct vmsim__mempolicy){0}, .stamp = 1};
+    unsigned from, n;
+    range(&from, &n);
+    switch (pick(4)) {
+    case 0:
+        vmsim_task_mbind(t.m, k->id, va_of(from), n * t.page, mode, nodes, flags);
+        break;
+    case 1:
+        vmsim_task_migrate_pages(t.m, k->id, k->id, nodes, 1 + pick(UINT64_C(1) << t.m->mem->nr_nodes));
+        break;
+    case 2:
+        vmsim_task_set_mempolicy(t.m, k->id, mode, nodes);
+        break;
+    default:
+        if (!died(k))
+            vmsim__numa_mark(mm_of(k), &scan, vmsim__task_at(t.m, k->id)->cpu);
+        break;
+    }
+}
+
+/* Any block, to any state; most of what is asked cannot be. */
+static void do_hotplug(void) {
+    const uint64_t blocks = (t.m->mem->frames.end - 1) >> t.m->mem->memory_block_order;
+    const bool off = !pick(2);
+    const int64_t result =
+        vmsim_memory_block_set(t.m, VMSIM_TASK_NONE, pick(blocks + 1),
+                               off ? VMSIM_BLOCK_OFFLINE : (enum vmsim_memory_block_state)(1 + pick(3)));
+    t.plugged[off] += !result;
+}
+
 static void bury(void) {
     for (unsigned i = 0; i < TASKS; i++) {
         if (t.task[i].space && !vmsim__task_at(t.m, t.task[i].id)->mm)
@@ -684,6 +720,14 @@ static void step(void) {
             do_create();
         else if (!t.m->swap && !pick(20))
             do_driver();
+        return;
+    }
+    if (t.m->mem->nr_nodes > 1 && !pick(25)) {
+        do_numa(k);
+        return;
+    }
+    if (t.hotplug && !pick(40)) {
+        do_hotplug();
         return;
     }
     if (t.m->swap && !pick(250)) {
@@ -736,7 +780,8 @@ static void boot(const char *arch, const char *kernel, unsigned cpus, unsigned n
     struct vmsim_config *config;
     char text[800];
     static const char *const shapes[] = {"[{memory: %uMiB}]", "[{memory: %uMiB}, {memory: 16MiB}]",
-                                         "[{memory: %uMiB}, {memory: 16MiB}, {memory: 8MiB}]"};
+                                         "[{memory: %uMiB}, {memory: 16MiB}, {memory: 8MiB}]",
+                                         "[{memory: %uMiB}, {memory: 16MiB, hotplug_memory: 512MiB}]"};
     char shape[100];
     snprintf(shape, sizeof shape, shapes[nodes - 1], mib);
     snprintf(text, sizeof text, "machine: {arch: %s, kernel: '%s', cpus: %u, nodes: %s%s}\n", arch, kernel, cpus, shape,
@@ -809,6 +854,7 @@ static void storm(const char *arch, const char *kernel, unsigned cpus, unsigned 
     memset(&t, 0, sizeof t);
     snprintf(name, sizeof name, "storm/%s/%s%s", arch, kernel, swap ? "/swap" : "");
     vmsim__rng_seed_named(&t.rng, test_seed(), name);
+    t.hotplug = nodes == 4;
     boot(arch, kernel, cpus, nodes, mib, swap);
     t.generations = swap > 2;
     if (swap)
@@ -819,9 +865,12 @@ static void storm(const char *arch, const char *kernel, unsigned cpus, unsigned 
         if (t.step % 50 == 0)
             check();
     }
-    print_message("%s: %llu loads compared, %llu spaces ended, %llu pages swapped out, %llu in, %llu areas off\n", name,
-                  (unsigned long long)t.loads, (unsigned long long)t.killed, (unsigned long long)t.swaps[1],
-                  (unsigned long long)t.swaps[0], (unsigned long long)t.swapoffs);
+    print_message("%s: %llu loads compared, %llu spaces ended, %llu pages swapped out, %llu in, %llu areas off, %llu "
+                  "blocks on, %llu off\n",
+                  name, (unsigned long long)t.loads, (unsigned long long)t.killed, (unsigned long long)t.swaps[1],
+                  (unsigned long long)t.swaps[0], (unsigned long long)t.swapoffs, (unsigned long long)t.plugged[0],
+                  (unsigned long long)t.plugged[1]);
+    assert_true(!t.hotplug || n < 8000 || (t.plugged[0] > 3 && t.plugged[1] > 3));
     end();
 }
 
@@ -851,6 +900,8 @@ STORM(storm_of_generations, "x86_64", "6.1", 2, 2, 11, 3)
 STORM(storm_of_generations_of_the_newer_kernel, "x86_64", "6.12", 2, 1, 11, 4)
 STORM(storm_of_generations_without_accessed_bits, "riscv_sv39", "6.1", 2, 1, 11, 3)
 STORM(storm_of_generations_on_arm64, "arm64_4k", "6.12", 1, 2, 11, 3)
+STORM(storm_of_memory_that_comes_and_goes, "x86_64", "6.1", 2, 4, 300, 0)
+STORM(storm_of_memory_that_comes_and_goes_on_arm64, "arm64_4k", "6.12", 2, 4, 300, 0)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -875,6 +926,8 @@ int main(void) {
         cmocka_unit_test(storm_of_generations_of_the_newer_kernel),
         cmocka_unit_test(storm_of_generations_without_accessed_bits),
         cmocka_unit_test(storm_of_generations_on_arm64),
+        cmocka_unit_test(storm_of_memory_that_comes_and_goes),
+        cmocka_unit_test(storm_of_memory_that_comes_and_goes_on_arm64),
     };
     return cmocka_run_group_tests_name("machine_stress", tests, NULL, NULL);
 }

@@ -152,6 +152,21 @@ int64_t vmsim_task_migrate_pages(struct vmsim_machine *machine, uint32_t task, u
 int64_t vmsim_task_move_pages(struct vmsim_machine *machine, uint32_t task, uint32_t of, size_t count,
                               const uint64_t *addresses, const int32_t *nodes, int32_t *status, unsigned flags);
 
+/** What a memory block is told: /sys/devices/system/memory/memoryN/state. */
+enum vmsim_memory_block_state {
+    VMSIM_BLOCK_OFFLINE = 0,
+    VMSIM_BLOCK_ONLINE = 1,        /**< to the zone that Linux chooses ("contig-zones") */
+    VMSIM_BLOCK_ONLINE_KERNEL = 2, /**< to a zone of the kernel's */
+    VMSIM_BLOCK_ONLINE_MOVABLE = 3 /**< to the zone Movable */
+};
+/** Brings memory block number `block` (its first physical address divided by the block's size, 128 MiB on x86-64)
+ *  online, or offline: all that is in use there is moved to other memory first. `task` writes the file, and waits for
+ *  pages under I/O; VMSIM_TASK_NONE: nobody, and what would be waited for makes it fail. @return 0, or a negative Linux
+ *  errno: -EINVAL there is no such block, it has holes, or it is in that state already; -EBUSY something in it cannot
+ *  be moved, or there is no other memory; -ESRCH. */
+int64_t vmsim_memory_block_set(struct vmsim_machine *machine, uint32_t task, uint64_t block,
+                               enum vmsim_memory_block_state state);
+
 /** What a file lives on. */
 enum vmsim_file_kind {
     VMSIM_FILE_REGULAR = 0, /**< a disk file system */

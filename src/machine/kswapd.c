@@ -235,7 +235,7 @@ int vmsim__kswapd_init(struct vmsim_machine *m) {
         return VMSIM_ENOMEM;
     for (unsigned n = 0; n < m->mem->nr_nodes; n++) {
         struct vmsim__kswapd *k = &m->kswapd[n];
-        if (!m->mem->nodes[n].nr_zones)
+        if (!vmsim__node_may_have_memory(m->mem, n))
             continue;
         k->m = m;
         k->node = (uint16_t)n;

@@ -360,6 +360,11 @@ void vmsim__numa_fini(struct vmsim_machine *m);
 void vmsim__numa_tick(struct vmsim_machine *m, struct vmsim__task *t);
 extern const struct vmsim__numa_hooks vmsim__machine_numa_hooks;
 
+/* hotplug.c: a memory block's state: 0, or a negative errno (-EINVAL: no such block, or it is in that state; -EBUSY:
+ * something stays); -ERESTARTSYS: it has to wait. */
+int64_t vmsim__memory_block(struct vmsim_machine *m, uint64_t block, enum vmsim_memory_block_state state, bool may_wait,
+                            unsigned cpu);
+
 /* swap.c: the areas of the description, as at boot. 0 or an error with its text. */
 int vmsim__swap_init(struct vmsim_machine *m);
 /* swapon(2), swapoff(2), as vmsim__call. `name`: as in /proc/swaps, or a device that is swap as a whole. */

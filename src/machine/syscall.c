@@ -128,6 +128,20 @@ int64_t vmsim_task_move_pages(struct vmsim_machine *m, uint32_t task, uint32_t o
     return vmsim__call_with_now(m, task, move_pages_work, &w);
 }
 
+/* Nobody's takes no time: what would be waited for is EBUSY. */
+int64_t vmsim_memory_block_set(struct vmsim_machine *m, uint32_t task, uint64_t block,
+                               enum vmsim_memory_block_state state) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
+    if (task != VMSIM_TASK_NONE)
+        return vmsim__call_now(m, task, VMSIM__CALL_MEMORY_BLOCK, VMSIM__ARGS(block, (uint64_t)state));
+    m->running = NULL;
+    m->mem->now.memcg = VMSIM__MEMCG_ROOT;
+    const int64_t result = vmsim__memory_block(m, block, state, false, 0);
+    m->mem->now.wait = (struct vmsim__wait){0};
+    return result == -VMSIM__ERESTARTSYS ? -VMSIM__L_EBUSY : result;
+}
+
 int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const char *path, uint64_t size, bool cached,
                       uint32_t *file) {
     return vmsim_file_create_on(m, kind, path, size, cached, NULL, 0, file);

@@ -8,6 +8,8 @@
 static const char *const policy_names[] = {"default",        "preferred",           "bind", "interleave", "local",
                                            "preferred-many", "weighted-interleave", NULL};
 
+static const char *const block_states[] = {"offline", "online", "online_kernel", "online_movable", NULL};
+
 #define FLAG(key, field, text)                                                                                         \
     { .name = key, .type = VMSIM_PARAM_BOOL, .offset = AT(field), .fallback = "false", .doc = text }
 #define RESULT                                                                                                         \
@@ -77,6 +79,19 @@ const struct vmsim_param vmsim__move_pages_params[] = {
     FLAG("move_all", move_all, "MPOL_MF_MOVE_ALL: those that others map, too."),
     {0},
 };
+const struct vmsim_param vmsim__memory_block_params[] = {
+    RESULT,
+    {.name = "block",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(node),
+     .doc = "Number: its first physical address divided by the block's size (x86-64: 128 MiB)."},
+    {.name = "state",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = AT(mode),
+     .choices = block_states,
+     .doc = "What is written to its file; offline moves away all that is in use there."},
+    {0},
+};
 #undef AT
 
 bool vmsim__node_list(const char *text, unsigned nr_nodes, uint64_t *mask) {
@@ -129,6 +144,9 @@ enum vmsim__call_id vmsim__numa_call(enum vmsim__verb verb, const struct vmsim__
     case VMSIM__VERB_MOVE_PAGES:
         *args = *VMSIM__ARGS(base, length, nodes, flags);
         return VMSIM__CALL_MOVE_PAGES;
+    case VMSIM__VERB_MEMORY_BLOCK:
+        *args = *VMSIM__ARGS(step->node, (uint64_t)step->mode);
+        return VMSIM__CALL_MEMORY_BLOCK;
     default:
         *args = *VMSIM__ARGS(mode_of(step), nodes);
         return VMSIM__CALL_SET_MEMPOLICY;

@@ -35,7 +35,7 @@ struct vmsim__step_numa { /* mbind, set_mempolicy, set_mempolicy_home_node, migr
     int mode;          /* index of the policy's name: Linux's number */
     const char *nodes; /* list; migrate_pages: from */
     const char *to;    /* list of migrate_pages */
-    uint64_t node;     /* home */
+    uint64_t node;     /* home; memory_block: its number */
     bool absolute, relative, balancing, strict, move, move_all;
 };
 
@@ -319,6 +319,7 @@ enum vmsim__verb {
     VMSIM__VERB_HOME_NODE,
     VMSIM__VERB_MIGRATE_PAGES,
     VMSIM__VERB_MOVE_PAGES,
+    VMSIM__VERB_MEMORY_BLOCK,
     VMSIM__VERBS
 };
 extern const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1];

@@ -484,6 +484,8 @@ const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
          "migrate_pages(2): all pages of the task, from nodes to nodes."),
     STEP(MOVE_PAGES, "move_pages", vmsim__move_pages_params, vmsim__step_numa,
          "move_pages(2): each page of a range to a node."),
+    STEP(MEMORY_BLOCK, "memory_block", vmsim__memory_block_params, vmsim__step_numa,
+         "A memory block goes online or offline (/sys/devices/system/memory/memoryN/state)."),
     [VMSIM__VERB_LRU_DRAIN] =
         {.tag = "lru_drain", .doc = "Empties all per-CPU LRU batches (lru_add_drain_all), so that counters are exact."},
 };

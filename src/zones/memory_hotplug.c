@@ -38,6 +38,14 @@ static const struct vmsim__segment *segment_of(const struct vmsim__mem *mem, vms
     return i < mem->nr_segments && s->start <= pfn && pfn + block_frames(mem) <= s->end ? s : NULL;
 }
 
+bool vmsim__node_may_have_memory(const struct vmsim__mem *mem, unsigned node) {
+    for (size_t i = 0; i < mem->nr_ranges; i++) {
+        if (mem->ranges[i].node == node)
+            return true;
+    }
+    return false;
+}
+
 enum vmsim__block_state vmsim__memory_block_state(const struct vmsim__mem *mem, vmsim__pfn pfn) {
     if (!is_block(mem, pfn) || !range_of(mem, pfn))
         return VMSIM__BLOCK_ABSENT;

@@ -78,7 +78,7 @@ int vmsim__mempolicy_make(const struct vmsim__mem *mem, unsigned mode, uint64_t 
         mode = VMSIM__MPOL_LOCAL;
     struct vmsim__mempolicy p = {.flags = (uint16_t)flags, .mode = (uint8_t)mode};
     if (mode != VMSIM__MPOL_DEFAULT && mode != VMSIM__MPOL_LOCAL) {
-        p.user = flags & KEEPS_MASK ? nodes : allowed;
+        p.user = flags & KEEPS_MASK ? nodes : usable;
         p.nodes = flags & VMSIM__MPOL_F_RELATIVE_NODES ? relative(nodes, usable) : nodes & usable;
         if (!p.nodes)
             return EINVAL_RESULT;

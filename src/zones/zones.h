@@ -437,6 +437,8 @@ void vmsim__mem_free_buddy(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned orde
 
 /* ---- Memory blocks (mm/memory_hotplug.c) ---- */
 
+/* Has it memory, or may it get some? */
+bool vmsim__node_may_have_memory(const struct vmsim__mem *mem, unsigned node);
 enum vmsim__block_state { VMSIM__BLOCK_ABSENT, VMSIM__BLOCK_OFFLINE, VMSIM__BLOCK_ONLINE };
 enum vmsim__online { VMSIM__ONLINE, VMSIM__ONLINE_KERNEL, VMSIM__ONLINE_MOVABLE };
 enum vmsim__hotplug {
