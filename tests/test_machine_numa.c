@@ -127,6 +127,72 @@ static void shared_pages_do_not_swing(void **state) {
     end(&o);
 }
 
+/* ---- tiers ---- */
+
+/* 96 MiB in use, hot the last 16: the fast node has 64 MiB, a slow one without CPUs 256 MiB. */
+static struct outcome tiers(const char *knobs, const char *policy) {
+    char text[1400];
+    snprintf(text, sizeof text,
+             "machine: {cpus: 1, nodes: [{memory: 64MiB, cpus: [0]}, {memory: 256MiB, cpus: [], tier: 22}], kernel: "
+             "'6.1', transparent_hugepage: never, sysctl: {%s}}\n"
+             "policies: {tiering: {%s}}\n"
+             "workload:\n"
+             "  tasks:\n"
+             "    - name: t\n"
+             "      numa: {policy: bind, nodes: \"0\"}\n"
+             "      program:\n"
+             "        - mmap: {as: h, length: 96MiB}\n"
+             "        - touch: {region: h, write: 100%%}\n"
+             "        - repeat: {times: 12, steps: [{compute: {time: 500ms}}, {touch: {region: h, offset: 80MiB}}]}\n",
+             knobs, policy);
+    return run_with(text, 400);
+}
+
+static void reclaim_moves_cold_pages_to_slower_memory(void **state) {
+    (void)state;
+    struct outcome o = tiers("numa/demotion_enabled: true", "name: linux");
+    const uint64_t demoted = counter(&o, "vmstat.pgdemote_kswapd") + counter(&o, "vmstat.pgdemote_direct");
+    assert_true(demoted > 1000);
+    assert_int_equal(counter(&o, "vmstat.oom_kill"), 0);
+    end(&o);
+    o = tiers("", "name: linux"); /* without swap there is nowhere to go */
+    assert_int_equal(counter(&o, "vmstat.pgdemote_kswapd") + counter(&o, "vmstat.pgdemote_direct"), 0);
+    assert_int_equal(counter(&o, "vmstat.oom_kill"), 1);
+    end(&o);
+    o = tiers("numa/demotion_enabled: true", "name: none");
+    assert_int_equal(counter(&o, "vmstat.pgdemote_kswapd") + counter(&o, "vmstat.pgdemote_direct"), 0);
+    end(&o);
+}
+
+/* What was cold when memory was short is used all the time now. */
+static void hot_pages_come_back(void **state) {
+    static const char *const policies[] = {"name: none", "name: linux", "name: threshold, params: {latency_ms: 10000}"};
+    (void)state;
+    for (unsigned i = 0; i < TEST_COUNT(policies); i++) {
+        char text[1400];
+        snprintf(text, sizeof text,
+                 "machine: {cpus: 1, nodes: [{memory: 128MiB, cpus: [0]}, {memory: 256MiB, cpus: [], tier: 22}], "
+                 "kernel: '6.1', transparent_hugepage: never, sysctl: {kernel.numa_balancing: 2}}\n"
+                 "policies: {tiering: {%s}}\n"
+                 "workload:\n"
+                 "  tasks:\n"
+                 "    - name: t\n"
+                 "      program:\n"
+                 "        - set_mempolicy: {policy: bind, nodes: \"1\"}\n"
+                 "        - mmap: {as: h, length: 16MiB}\n"
+                 "        - touch: {region: h, write: 100%%}\n"
+                 "        - set_mempolicy: {policy: default}\n"
+                 "        - repeat: {times: 40, steps: [{compute: {time: 100ms}}, {touch: {region: h}}]}\n",
+                 policies[i]);
+        struct outcome o = run_with(text, 400);
+        if (i)
+            assert_true(counter(&o, "vmstat.pgpromote_success") >= 4096 - IN_BATCH);
+        else
+            assert_int_equal(counter(&o, "vmstat.pgpromote_success"), 0);
+        end(&o);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_nothing_on_the_nodes_is_spared),
@@ -134,6 +200,8 @@ int main(void) {
         cmocka_unit_test(none_follow_where_nobody_looks),
         cmocka_unit_test(bound_pages_stay),
         cmocka_unit_test(shared_pages_do_not_swing),
+        cmocka_unit_test(reclaim_moves_cold_pages_to_slower_memory),
+        cmocka_unit_test(hot_pages_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,17 +33,19 @@ struct vmsim__kswapd {
     uint64_t boost_left;               /* pages that are to be reclaimed for them */
 };
 
-/* Kernel: pgdat_balanced: one zone is enough. A node without a managed zone of these is balanced. */
+/* Kernel: pgdat_balanced: one zone is enough, above its promo watermark where hot pages are to come to it. A node
+ * without a managed zone of these is balanced. */
 static bool balanced(const struct vmsim_machine *m, unsigned node, unsigned order, unsigned zone_type) {
     VMSIM__ASSERT(node < m->mem->nr_nodes);
     const struct vmsim__node *n = &m->mem->nodes[node];
+    const enum vmsim__wmark mark = m->numa.knobs.mode & VMSIM__NUMA_TIERING ? VMSIM__WMARK_PROMO : VMSIM__WMARK_HIGH;
     bool any = false;
     for (unsigned i = 0; i < n->nr_zones; i++) {
         const struct vmsim__zone *z = &m->mem->zones[n->zone[i]];
         if (z->type > zone_type || !z->managed)
             continue;
         any = true;
-        if (vmsim__zone_watermark_ok(m->mem, z, order, vmsim__zone_wmark(z, VMSIM__WMARK_HIGH), zone_type, 0))
+        if (vmsim__zone_watermark_ok(m->mem, z, order, vmsim__zone_wmark(z, mark), zone_type, 0))
             return true;
     }
     return !any;

@@ -38,7 +38,10 @@ static void done(void *context, const struct vmsim__numa_hint *hint, unsigned no
     if (!m->running || m->running->mm != hint->vma->mm)
         return;
     const struct vmsim__numa_user who = user_of(m->running);
+    const unsigned to = m->mem->cpu_node[hint->cpu];
     vmsim__numa_count(&m->numa, &who, hint, node, what);
+    if (what == VMSIM__NUMA_FAILED && (m->numa.knobs.mode & VMSIM__NUMA_TIERING)) /* room is made for the next */
+        vmsim__kswapd_wake(m, to, 0, 0, VMSIM__ZONE_MOVABLE);
 }
 
 const struct vmsim__numa_hooks vmsim__machine_numa_hooks = {misplaced, done};
@@ -100,22 +103,22 @@ void vmsim__numa_tick(struct vmsim_machine *m, struct vmsim__task *t) {
 
 /* ---- the machine ---- */
 
-/* Nodes without CPUs whose memory is slower than that of every node with CPUs are no top tier. */
-static uint64_t top_tier(const struct vmsim__mem *mem) {
-    uint64_t slowest = 0, nodes = 0;
-    for (unsigned n = 0; n < mem->nr_nodes; n++) {
-        if (mem->nodes[n].has_cpu && mem->nodes[n].latency[n] > slowest)
-            slowest = mem->nodes[n].latency[n];
-    }
-    for (unsigned n = 0; n < mem->nr_nodes; n++)
-        nodes |= (uint64_t)(mem->nodes[n].has_cpu || mem->nodes[n].latency[n] <= slowest) << n;
-    return nodes;
+static bool demote(void *context, vmsim__pfn pfn, const struct vmsim__scan_control *sc, unsigned node) {
+    struct vmsim_machine *m = context;
+    return vmsim__demote(&m->numa, m->vm, m->lru, pfn, node, sc->kswapd, sc->cpu);
+}
+
+static bool can_demote(void *context, unsigned node) {
+    return vmsim__demotion_target(&((struct vmsim_machine *)context)->numa, node) >= 0;
 }
 
 int vmsim__numa_init(struct vmsim_machine *m) {
     int err = vmsim__numa_create(&m->numa, m->mem, m->policies, &m->spec.numa_balancing, &m->spec.tiering, m->spec.seed,
                                  &m->err);
-    m->numa.top_tier = top_tier(m->mem);
+    if (m->mem->nr_nodes > 1) {
+        m->vmscan.hooks.demote = demote;
+        m->vmscan.hooks.can_demote = can_demote;
+    }
     return err;
 }
 

@@ -56,7 +56,7 @@ static void wake_kswapds(struct vmsim_machine *m, const struct vmsim__alloc_requ
 /* Kernel: zone_reclaimable_pages. */
 static int64_t reclaimable(const struct vmsim_machine *m, const struct vmsim__zone *z) {
     int64_t pages = z->stat[VMSIM__NR_ZONE_INACTIVE_FILE] + z->stat[VMSIM__NR_ZONE_ACTIVE_FILE];
-    if (vmsim__lru_swap_slots(m->lru))
+    if (vmsim__lru_swap_slots(m->lru) || vmsim__demotion_target(&m->numa, z->node) >= 0)
         pages += z->stat[VMSIM__NR_ZONE_INACTIVE_ANON] + z->stat[VMSIM__NR_ZONE_ACTIVE_ANON];
     return pages;
 }

@@ -42,6 +42,11 @@ const struct vmsim__knob vmsim__numa_knob_table[] = {
          "Time from scan to use below which a page of a slower tier is hot, at first."),
     KNOB("kernel.numa_balancing_promote_rate_limit_MBps", promote_rate_limit, "65536", UINT32_MAX, "MB a second",
          "Hot pages that go to one node, at most."),
+    {.value = {.name = "numa/demotion_enabled",
+               .type = VMSIM_PARAM_BOOL,
+               .offset = offsetof(struct vmsim__numa_knobs, demotion_enabled),
+               .fallback = "false",
+               .doc = "Reclaim moves pages to slower tiers before it swaps or drops them."}},
     {.value = {0}}};
 
 /* A machine of one node asks nobody, unless a policy is chosen by name. */
@@ -61,7 +66,7 @@ int vmsim__numa_create(struct vmsim__numa *n, struct vmsim__mem *mem, struct vms
     n->alloc = mem->alloc;
     vmsim__knob_defaults(vmsim__numa_knob_table, &n->knobs);
     n->knobs.mode = mem->nr_nodes > 1 ? VMSIM__NUMA_NORMAL : 0;
-    n->top_tier = vmsim__memory_nodes(mem);
+    n->top_tier = vmsim__tiers_top(mem);
     n->policy = &vmsim__numa_linux;
     n->tiering = &vmsim__tiering_linux;
     int e = start(n, &n->instance, policies, VMSIM_POLICY_NUMA_BALANCING, choice, seed, err);

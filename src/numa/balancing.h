@@ -24,6 +24,7 @@ struct vmsim__numa_knobs {
     uint64_t mode; /* bits */
     uint64_t scan_delay_ms, scan_period_min_ms, scan_period_max_ms, scan_size_mb, hot_threshold_ms;
     uint64_t promote_rate_limit; /* MB a second */
+    bool demotion_enabled;
 };
 extern const struct vmsim__knob vmsim__numa_knob_table[]; /* of a struct vmsim__numa_knobs */
 #define VMSIM__NUMA_NORMAL 1u
@@ -93,5 +94,19 @@ int vmsim__numa_misplaced(struct vmsim__numa *n, const struct vmsim__numa_user *
 /* Counts the fault; its page lies on `node` now. */
 void vmsim__numa_count(struct vmsim__numa *n, const struct vmsim__numa_user *who, const struct vmsim__numa_hint *hint,
                        unsigned node, enum vmsim__numa_move what);
+
+/* ---- tiers (tiers.c) ---- */
+
+/* Nodes that are as fast as the slowest tier with CPUs, or faster. Kernel: node_is_toptier. */
+uint64_t vmsim__tiers_top(const struct vmsim__mem *mem);
+/* Nodes with memory in slower tiers than the node's. */
+uint64_t vmsim__tiers_below(const struct vmsim__mem *mem, unsigned node);
+/* The nearest of the next slower tier, ties to the lowest number; -1: there is none, or demotion is off. Kernel:
+ * next_demotion_node, which chooses among ties by chance. */
+int vmsim__demotion_target(const struct vmsim__numa *n, unsigned node);
+/* Moves a folio that reclaim has taken off its list to a slower tier: true, it is gone; false: it is as it was. Kernel:
+ * demote_folio_list. */
+bool vmsim__demote(struct vmsim__numa *n, struct vmsim__vm *vm, struct vmsim__lru *lru, vmsim__pfn pfn, unsigned node,
+                   bool kswapd, unsigned cpu);
 
 #endif

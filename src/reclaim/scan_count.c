@@ -56,8 +56,8 @@ void vmsim__prepare_scan_count(const struct vmsim__vmscan *v, struct vmsim__scan
 /* ---- of a lruvec ---- */
 
 static enum balance balance_of(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
-                               const struct vmsim__memcg *m) {
-    if (!sc->may_swap || !vmsim__memcg_swap_room(m))
+                               const struct vmsim__memcg *m, unsigned node) {
+    if (!sc->may_swap || (!vmsim__memcg_swap_room(m) && !vmsim__vmscan_can_demote(v, node)))
         return SCAN_FILE;
     if (!global(sc) && !v->swappiness)
         return SCAN_FILE;
@@ -86,7 +86,7 @@ static uint64_t unprotected(struct vmsim__scan_control *sc, const struct vmsim__
 void vmsim__get_scan_count(const struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
                            uint64_t nr[VMSIM__LRU_UNEVICTABLE]) {
     const struct vmsim__memcg *m = lruvec->memcg;
-    const enum balance balance = balance_of(v, sc, m);
+    const enum balance balance = balance_of(v, sc, m, lruvec->node);
     const uint64_t total = sc->anon_cost + sc->file_cost;
     const uint64_t anon = total + sc->anon_cost, file = total + sc->file_cost, sum = anon + file;
     const uint64_t share[2] = {v->swappiness * (sum + 1) / (anon + 1), (200 - v->swappiness) * (sum + 1) / (file + 1)};

@@ -8,7 +8,7 @@
  * Kernel counterparts: shrink_folio_list, folio_check_references, __remove_mapping of mm/vmscan.c. */
 #include "reclaim/vmscan_impl.h"
 
-enum verdict { FREED, KEEP, ACTIVATE };
+enum verdict { FREED, KEEP, ACTIVATE, DEMOTED };
 enum references { REFERENCES_RECLAIM, REFERENCES_RECLAIM_CLEAN, REFERENCES_KEEP, REFERENCES_ACTIVATE };
 
 /* The folio at hand, with what was found out about it. */
@@ -178,6 +178,9 @@ static enum verdict shrink_folio(struct at *a, bool ignore_references) {
         a->stat->ref_keep += a->pages;
         return KEEP;
     }
+    if (VMSIM__UNLIKELY(vmsim__vmscan_can_demote(a->v, a->node)) &&
+        a->v->hooks.demote(a->v->hooks.context, a->pfn, a->sc, a->node))
+        return DEMOTED;
     if (vmsim__frame_is(a->f, VMSIM__FRAME_SWAPBACKED) && !prepare_swap(a, &verdict))
         return verdict;
     if (a->pages > 1 && !vmsim__frame_is(a->f, VMSIM__FRAME_HEAD)) { /* it was split: its tails wait on the list */
@@ -227,8 +230,10 @@ uint64_t vmsim__shrink_folio_list(struct vmsim__vmscan *v, struct vmsim__scan_co
         a.pages = vmsim__frame_pages(a.f);
         VMSIM__ASSERT(!vmsim__frame_is(a.f, VMSIM__FRAME_LRU | VMSIM__FRAME_ACTIVE) && a.f->refcount > 0);
         enum verdict verdict = shrink_folio(&a, ignore_references);
+        reclaimed += verdict == FREED || verdict == DEMOTED ? a.pages : 0;
+        if (verdict == DEMOTED)
+            continue;
         if (verdict == FREED) {
-            reclaimed += a.pages;
             freed[nr_freed++] = a.pfn;
             continue;
         }

@@ -133,7 +133,8 @@ void vmsim__shrink_lruvec(struct vmsim__vmscan *v, struct vmsim__scan_control *s
             break;
     }
     sc->nr_reclaimed += reclaimed;
-    if (vmsim__lru_swap_slots(v->lru) && vmsim__inactive_is_low(lruvec, false))
+    if ((vmsim__lru_swap_slots(v->lru) || vmsim__vmscan_can_demote(v, lruvec->node)) &&
+        vmsim__inactive_is_low(lruvec, false))
         vmsim__shrink_active_list(v, sc, lruvec, false, VMSIM__SWAP_CLUSTER_MAX);
 }
 

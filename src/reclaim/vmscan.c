@@ -132,7 +132,7 @@ static bool continue_for_compaction(const struct vmsim__vmscan *v, const struct 
     if (v->hooks.compaction_suitable && v->hooks.compaction_suitable(v->hooks.context, node, sc->order, sc->zone_type))
         return false;
     int64_t inactive = n->stat[VMSIM__NR_INACTIVE_FILE];
-    if (vmsim__memcg_swap_room(vmsim__memcg_root(v->lru)))
+    if (vmsim__memcg_swap_room(vmsim__memcg_root(v->lru)) || vmsim__vmscan_can_demote(v, node))
         inactive += n->stat[VMSIM__NR_INACTIVE_ANON];
     return inactive > INT64_C(2) << sc->order;
 }

@@ -73,6 +73,10 @@ struct vmsim__vmscan_hooks {
      * The cache's references, one a base page, and reclaim's own are the only ones, so that it cannot fail; the cache's
      * are dropped. */
     void (*remove_mapping)(void *context, vmsim__pfn pfn, uint64_t shadow, unsigned cpu);
+    /* Moves the folio, off its list as it is, to a node of a slower tier: true, it is gone. NULL: there are no tiers.
+     */
+    bool (*demote)(void *context, vmsim__pfn pfn, const struct vmsim__scan_control *sc, unsigned node);
+    bool (*can_demote)(void *context, unsigned node);
     /* Splits a large folio; its frames stay where they are. False: it cannot be. NULL: never. */
     bool (*split)(void *context, vmsim__pfn pfn, unsigned cpu);
     /* Is there no place in a device's queue for what would be written next, and can this reclaim wait for one? The scan
@@ -216,5 +220,10 @@ struct vmsim__reclaim_stat {
 uint64_t vmsim__shrink_folio_list(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node,
                                   vmsim__pfn *folio, uint32_t *count, struct vmsim__reclaim_stat *stat,
                                   bool ignore_references);
+
+/* Kernel: can_demote. */
+static inline bool vmsim__vmscan_can_demote(const struct vmsim__vmscan *v, unsigned node) {
+    return v->hooks.can_demote && v->hooks.can_demote(v->hooks.context, node);
+}
 
 #endif

@@ -69,6 +69,20 @@ static void node_distance(struct vmsim_machine *m, struct vmsim__textbuf *out, u
     vmsim__textbuf_puts(out, "\n");
 }
 
+static void demotion_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    (void)arg;
+    vmsim__textbuf_puts(out, m->numa.knobs.demotion_enabled ? "true\n" : "false\n");
+}
+
+/* Nodes with memory of one tier. Kernel: nodelist_show of mm/memory-tiers.c. */
+static void tier_nodes(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t tier) {
+    bool set[VMSIM__MAX_NODES];
+    for (unsigned n = 0; n < m->mem->nr_nodes; n++)
+        set[n] = m->mem->nodes[n].has_memory && m->mem->nodes[n].tier == tier;
+    vmsim__proc_list(out, set, m->mem->nr_nodes);
+    vmsim__textbuf_puts(out, "\n");
+}
+
 /* ---- huge pages ---- */
 
 /* "always [madvise] never" The kernel marks the value in force by brackets; a write takes the bare word. */
@@ -230,7 +244,7 @@ static const struct file {
     {"sys/kernel/debug/extfrag/unusable_index", vmsim__debug_unusable_index, 0},
     {MM "lru_gen/enabled", lru_gen, LRU_GEN_ENABLED},
     {MM "lru_gen/min_ttl_ms", lru_gen, LRU_GEN_MIN_TTL},
-    {MM "numa/demotion_enabled", fixed, TEXT_FALSE},
+    {MM "numa/demotion_enabled", demotion_enabled, 0},
     {MM "swap/vma_ra_enabled", fixed, TEXT_TRUE},
     {MM "transparent_hugepage/defrag", thp_defrag, 0},
     {MM "transparent_hugepage/enabled", thp_enabled, 0},
@@ -333,6 +347,22 @@ static int each_node(struct vmsim_machine *m, vmsim__proc_visit *visit, void *co
     return err;
 }
 
+/* A folder for each tier that some node with memory is of. */
+static int each_tier(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
+    char path[80];
+    int err = 0;
+    for (uint32_t tier = 1; tier < 256 && !err; tier++) {
+        bool any = false;
+        for (unsigned n = 0; n < m->mem->nr_nodes; n++)
+            any |= m->mem->nodes[n].has_memory && m->mem->nodes[n].tier == tier;
+        if (!any)
+            continue;
+        snprintf(path, sizeof path, "sys/devices/virtual/memory_tiering/memory_tier%u/nodelist", tier);
+        err = visit(context, path, tier_nodes, tier);
+    }
+    return err;
+}
+
 static int each_cpu(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
     char path[128];
     int err = 0;
@@ -355,5 +385,6 @@ int vmsim__proc_each_sysfs(struct vmsim_machine *m, vmsim__proc_visit *visit, vo
     err = err ? err : each_thp_size(m, visit, context);
     err = err ? err : each_pool(m, MM, VMSIM__MAX_NODES, visit, context);
     err = err ? err : each_node(m, visit, context);
+    err = err ? err : each_tier(m, visit, context);
     return err ? err : each_cpu(m, visit, context);
 }

@@ -42,6 +42,8 @@ static int make_nodes(struct boot *b) {
         const struct vmsim_param_list *row = &vmsim__layout_node(&b->layout, n)->distances;
         const struct vmsim_param_list *ns = &vmsim__layout_node(&b->layout, n)->latencies;
         node->id = (uint16_t)n;
+        const uint64_t tier = vmsim__layout_node(&b->layout, n)->tier;
+        node->tier = (uint8_t)(tier ? tier : VMSIM__TIER_DRAM);
         for (unsigned m = 0; m < mem->nr_nodes; m++) {
             uint64_t d = m == n ? 10 : 20;
             node->distance[m] = (uint8_t)(m < row->count ? ((const uint64_t *)row->data)[m] : d);

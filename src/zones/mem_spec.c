@@ -122,6 +122,14 @@ const struct vmsim_param vmsim__node_params[] = {
      .doc = "Latency from the node's CPUs to the memory of each node. Default: memory_latency.local * distance / 10, "
             "which is "
             "what the SLIT means by a distance (ACPI 6.5, 5.2.17); firmware often exaggerates it."},
+    {.name = "tier",
+     .type = VMSIM_PARAM_UINT,
+     .offset = NODE(tier),
+     .fallback = "4",
+     .min = 1,
+     .max = 255,
+     .doc = "Memory tier, as /sys/devices/virtual/memory_tiering numbers it: abstract distance / 128. DRAM 4; CXL and "
+            "persistent memory that the kmem driver brings 22; higher is slower."},
     {.name = "reserved",
      .type = VMSIM_PARAM_STRUCT_LIST,
      .offset = NODE(reserved),

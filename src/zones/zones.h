@@ -184,6 +184,8 @@ struct vmsim__zone {
     } extents;
 };
 
+#define VMSIM__TIER_DRAM 4u /* MEMTIER_ADISTANCE_DRAM 576, in chunks of 128 */
+
 /* Memory of a node, online or not: that of boot, and where more may be plugged in. */
 struct vmsim__mem_range {
     vmsim__pfn start, end;
@@ -223,6 +225,7 @@ struct vmsim__node {
     uint64_t present, totalreserve;                  /* frames */
     int64_t stat[VMSIM__NODE_STAT_COUNT];
     uint8_t distance[VMSIM__MAX_NODES];
+    uint8_t tier;                       /* 4: DRAM's; higher ones are slower */
     uint32_t latency[VMSIM__MAX_NODES]; /* ns: of its CPUs to the memory of each node */
     uint8_t order_count;
     uint8_t order[VMSIM__MAX_NODES]; /* fallback order of nodes */
