@@ -193,6 +193,62 @@ static void hot_pages_come_back(void **state) {
     }
 }
 
+/* ---- slips ---- */
+
+static void refuses(const char *step, const char *numa, const char *wanted) {
+    struct vmsim_config *config;
+    struct vmsim_scenario *s = NULL;
+    char text[800];
+    snprintf(text, sizeof text,
+             TWO_NODES "workload:\n"
+                       "  tasks:\n"
+                       "    - name: t\n"
+                       "      numa: {%s}\n"
+                       "      program: [{mmap: {as: h, length: 4KiB}}, %s]\n",
+             numa, step);
+    assert_int_equal(vmsim_config_create(&config), 0);
+    assert_int_equal(vmsim_config_load_text(config, "test.yaml", text, strlen(text)), 0);
+    assert_true(vmsim_config_resolve(config) || vmsim_scenario_create(config, &s));
+    if (!strstr(vmsim_config_error_text(config, 0), wanted))
+        fail_msg("%s", vmsim_config_error_text(config, 0));
+    vmsim_config_destroy(config);
+}
+
+static void slips_are_told_with_their_place(void **state) {
+    (void)state;
+    refuses("{mbind: {region: h, policy: bind, nodes: \"3-1\"}}", "", "'3-1' is no list of nodes");
+    refuses("{mbind: {region: h, policy: bind, nodes: \"0,\"}}", "", "'0,' is no list of nodes");
+    refuses("{mbind: {region: g, policy: bind, nodes: \"0\"}}", "", "'g'");
+    refuses("{set_mempolicy: {policy: interleave, nodes: \"64\"}}", "", "'64' is no list of nodes");
+    refuses("{migrate_pages: {from: all, to: x}}", "", "'x' is no list of nodes");
+    refuses("{mbind: {region: h, policy: blind}}", "", "blind");
+    refuses("wait", "policy: bind, nodes: \"7\"", "Linux refuses this policy with EINVAL");
+    refuses("wait", "policy: bind", "it needs nodes");
+    refuses("wait", "policy: bind, nodes: a", "'a' is no list of nodes");
+}
+
+/* Nodes and blocks that are not there are the program's own affair, with Linux's errno. */
+static void calls_say_what_linux_says(void **state) {
+    (void)state;
+    struct outcome o = run_with(TWO_NODES "workload:\n"
+                                          "  tasks:\n"
+                                          "    - name: t\n"
+                                          "      program:\n"
+                                          "        - mmap: {as: h, length: 64KiB}\n"
+                                          "        - touch: {region: h, write: 100%}\n"
+                                          "        - mbind: {region: h, policy: bind, nodes: \"5\", error: EINVAL}\n"
+                                          "        - set_mempolicy: {policy: interleave, error: EINVAL}\n"
+                                          "        - move_pages: {region: h, nodes: \"9\", error: ENODEV}\n"
+                                          "        - migrate_pages: {from: \"0\", to: \"9\", error: EINVAL}\n"
+                                          "        - set_mempolicy_home_node: {region: h, node: 1, error: ENOENT}\n"
+                                          "        - memory_block: {block: 999, state: offline, error: EINVAL}\n"
+                                          "        - memory_block: {block: 0, state: offline, error: EINVAL}\n"
+                                          "        - memory_block: {block: 1, state: online, error: EINVAL}\n",
+                                1);
+    assert_int_equal(o.s->failed_steps, 0);
+    end(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_nothing_on_the_nodes_is_spared),
@@ -202,6 +258,8 @@ int main(void) {
         cmocka_unit_test(shared_pages_do_not_swing),
         cmocka_unit_test(reclaim_moves_cold_pages_to_slower_memory),
         cmocka_unit_test(hot_pages_come_back),
+        cmocka_unit_test(slips_are_told_with_their_place),
+        cmocka_unit_test(calls_say_what_linux_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -393,8 +393,11 @@ static unsigned first_cpu(struct vmsim_scenario *s, const struct vmsim__task_dec
 static int set_policy(struct vmsim_scenario *s, struct vmsim__task *t, const struct vmsim__step_numa *numa, size_t i) {
     struct vmsim__call_args args;
     char path[64];
+    uint64_t mask;
     if (!numa->mode && !numa->nodes)
         return 0;
+    if (!vmsim__node_list(numa->nodes, 1, &mask))
+        return VMSIM_ECONFIG; /* vmsim__workload_validate has told */
     vmsim__numa_call(VMSIM__VERB_SET_MEMPOLICY, numa, s->machine->mem->nr_nodes, 0, 0, &args);
     if (!vmsim__vm_set_mempolicy(s->machine->vm, &t->policy, (unsigned)args.a[0], args.a[1]))
         return 0;
