@@ -63,7 +63,7 @@ static int check_counter(struct vmsim_scenario *s, const char *name, const char 
     char at[80];
     if (may_exist(s, name))
         return 0;
-    snprintf(at, sizeof at, "%s.%s", path, field);
+    snprintf(at, sizeof at, "%.39s.%.39s", path, field);
     return vmsim__config_error(s->config, at, "%s; `vmsim check --counters FILE` lists all",
                                vmsim_machine_error(s->machine));
 }

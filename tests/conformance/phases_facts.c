@@ -93,7 +93,7 @@ void outcome_add(struct outcomes *o, const char *key, const char *text) {
     if (!at)
         abort();
     o->at = at;
-    snprintf(at[o->count].key, sizeof at->key, "%s", key);
+    snprintf(at[o->count].key, sizeof at->key, "%.95s", key);
     snprintf(at[o->count++].text, sizeof at->text, "%s", text);
 }
 
