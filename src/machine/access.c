@@ -135,12 +135,13 @@ static enum vmsim_stop stop_of(enum vmsim__fault_outcome outcome) {
     }
 }
 
-/* What the present waits for becomes what the task waits for. */
+/* What the present waits for becomes what the task waits for. Time passes, so that a reference may fault as often as it
+ * likes; but up to where break_circle looks, its faults are counted across waits. */
 static enum vmsim__work wait_now(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(vmsim__now_waits(&m->mem->now));
     t->wait = m->mem->now.wait;
     m->mem->now.wait = (struct vmsim__wait){0};
-    t->faults = 0;
+    t->faults = t->faults < FAULTS_PER_REFERENCE / 2 ? t->faults : 0;
     return VMSIM__WORK_WAIT;
 }
 
