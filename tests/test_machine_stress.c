@@ -750,6 +750,9 @@ static void boot(const char *arch, const char *kernel, unsigned cpus, unsigned n
              swaps[swap]);
     assert_int_equal(vmsim_config_create(&config), 0);
     assert_int_equal(vmsim_config_load_text(config, "storm", text, strlen(text)), 0);
+    static const char *const thp[] = {"policies.thp=linux", "policies.thp=reserve", "policies.thp=utility",
+                                      "policies.thp=always"};
+    assert_int_equal(vmsim_config_set(config, thp[(cpus + swap) % TEST_COUNT(thp)]), 0);
     if (vmsim_config_resolve(config) || vmsim_machine_create(config, &t.m))
         fail_msg("%s", vmsim_config_error_text(config, 0));
     vmsim_config_destroy(config);

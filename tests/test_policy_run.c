@@ -92,7 +92,7 @@ static void a_run_names_the_policies_that_it_asked(void **state) {
     (void)state;
     struct run r = start(MACHINE "policies: {tlb_replacement: {name: ship, params: {by: page}}}\n" WORKLOAD);
     json_t *whole, *rows = policies_of(&r, &whole);
-    assert_int_equal(json_array_size(rows), 5); /* one a domain that is asked */
+    assert_int_equal(json_array_size(rows), 6); /* one a domain that is asked */
     assert_int_equal(json_integer_value(json_object_get(row_of(rows, "ship"), "instances")), 2);
     assert_int_equal(counter(&r, "policies.tlb_replacement.ship.fallbacks"), 0);
     assert_true(counter(&r, "policies.tlb_replacement.ship.died_unused") > 0);

@@ -131,6 +131,12 @@ static void need_qemu(void) {
 static void expect_the_same(const char *name) {
     need_qemu();
     run_natively(name, &native);
+    for (unsigned i = 0; i < 4;
+         i++) { /* a busy host makes faults of its own: threads come to need more stacks at once */
+        struct outcome again;
+        run_natively(name, &again);
+        native.faults = again.faults < native.faults ? again.faults : native.faults;
+    }
     record_it(name, &recorded);
     assert_string_equal(recorded.printed, native.printed);
     assert_int_equal(recorded.status, native.status);

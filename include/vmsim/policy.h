@@ -50,6 +50,7 @@ enum vmsim_policy_domain {
     VMSIM_POLICY_COMPACTION,      /**< when memory is compacted, and how hard: struct vmsim_compaction_policy */
     VMSIM_POLICY_NUMA_BALANCING,  /**< which pages follow their users to other nodes: struct vmsim_numa_policy */
     VMSIM_POLICY_TIERING,         /**< which pages change between fast and slow memory: struct vmsim_tiering_policy */
+    VMSIM_POLICY_THP,             /**< which memory gets huge pages, and when: struct vmsim_thp_policy */
     VMSIM_POLICY_DOMAINS          /**< number of domains */
 };
 
@@ -646,6 +647,73 @@ struct vmsim_tiering_policy {
     bool (*promote)(void *context, const struct vmsim_promotion_request *request);
     /** The node to which the page shall go, one of `slower`, or -1. Another is reported, and Linux's verdict taken. */
     int32_t (*demote)(void *context, const struct vmsim_demotion_request *request);
+};
+
+/* --- Which memory gets huge pages ----------------------------------------------------------------------------------
+ */
+
+/** What the first fault in an empty range of a huge page's size gets. */
+enum vmsim_thp_size {
+    VMSIM_THP_BASE,    /**< a base page */
+    VMSIM_THP_HUGE,    /**< the huge page; a base page when there is none */
+    VMSIM_THP_RESERVE, /**< a base page out of a huge block, whose others are kept for the rest of the range: it becomes
+                            a huge page, without a copy, when all are touched; short memory breaks the oldest ones */
+    VMSIM_THP_SIZES
+};
+
+/** A fault of anonymous memory in such a range. */
+struct vmsim_thp_fault {
+    uint32_t size;      /**< sizeof this struct, as the host knows it */
+    uint8_t verdict;    /**< what Linux does: BASE or HUGE */
+    bool write;         /**< it is a store */
+    bool advised;       /**< MADV_HUGEPAGE */
+    uint32_t space;     /**< number of the address space */
+    uint64_t address;   /**< first byte of the range */
+    uint64_t area;      /**< bytes of the mapping that holds it */
+    uint32_t node, cpu; /**< where the task runs */
+    uint64_t free, low; /**< of that node, base pages: free, and the sum of the low watermarks */
+    uint64_t now;       /**< virtual time, ns */
+};
+
+/** What khugepaged does with a range. */
+enum vmsim_thp_action {
+    VMSIM_THP_LEAVE,    /**< nothing */
+    VMSIM_THP_COLLAPSE, /**< makes it a huge page; not of a huge one */
+    VMSIM_THP_AGE,      /**< nothing, and forgets which pages were used until now */
+    VMSIM_THP_SPLIT,    /**< splits the huge page into base pages; of a huge one alone */
+    VMSIM_THP_ACTIONS
+};
+
+/** A range that khugepaged comes to. */
+struct vmsim_thp_range {
+    uint32_t size;       /**< sizeof this struct, as the host knows it */
+    uint8_t verdict;     /**< what Linux does: enum vmsim_thp_action */
+    bool huge;           /**< one entry maps it */
+    bool advised;        /**< MADV_HUGEPAGE */
+    uint32_t space;      /**< number of the address space */
+    uint64_t address;    /**< first byte */
+    uint32_t pages;      /**< base pages of a huge page */
+    uint32_t none;       /**< of these: nothing there, or the zero page */
+    uint32_t swap;       /**< in swap */
+    uint32_t shared;     /**< mapped by others as well */
+    uint32_t referenced; /**< used since they were looked at (AGE, reclaim); of a huge one all or none */
+    uint64_t free, low;  /**< of node 0, base pages: free, and the sum of the low watermarks */
+    uint64_t now;        /**< virtual time, ns */
+};
+
+/** Which memory gets huge pages, and when. The default is "linux". Nobody is asked while
+ * transparent_hugepage/enabled is `never`. */
+struct vmsim_thp_policy {
+    struct vmsim_policy policy; /**< domain VMSIM_POLICY_THP */
+    /** Makes the state of one machine; may be NULL (context NULL). 0 or a negative vmsim_err. */
+    int (*create)(const struct vmsim_policy_services *services, const void *params, void **context);
+    /** Frees it. May be NULL when create() is. */
+    void (*destroy)(void *context);
+    /** An enum vmsim_thp_size. Any other number is reported, and Linux's verdict taken. */
+    int32_t (*fault)(void *context, const struct vmsim_thp_fault *fault);
+    /** An enum vmsim_thp_action, for each range of an area with huge pages enabled that khugepaged comes to. One that
+     * cannot be is reported, and Linux's verdict taken. */
+    int32_t (*scan)(void *context, const struct vmsim_thp_range *range);
 };
 
 /** What a plugin holds. Static storage of the plugin. */

@@ -42,11 +42,13 @@ static const struct vmsim__kernel kernels[] = {
     {
         .name = "6.12",
         SINCE_6_12,
+        .hugetlb_restores = true,
         .large_never_reused = true,
     },
     {
         .name = "6.18",
         SINCE_6_12,
+        .hugetlb_restores = true,
         .huge_zero_replaced = true,
         .merges_unfaulted = true,
         .guard_regions = true,

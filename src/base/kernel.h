@@ -43,6 +43,7 @@ struct vmsim__kernel {
     bool populate_retry_major;  /* so it is in madvise(MADV_POPULATE_*) (since 6.9) */
     bool mprotect_uncharges;    /* a mapping without a page is uncharged when it loses PROT_WRITE (since 6.8) */
     bool huge_zero_replaced;    /* a write to the huge zero page gets a huge page, not a split (since 6.13) */
+    bool hugetlb_restores;      /* a private hugetlb page that is unmapped gives its promise back (since 6.9) */
     bool pageout_keeps_young;   /* MADV_PAGEOUT leaves accessed bits alone, reclaim ignores them (since 6.9) */
     bool random_has_no_recency; /* uses through MADV_RANDOM count as little as through MADV_SEQUENTIAL (since 6.3) */
     bool map_stack_small;       /* MAP_STACK means no huge pages (since 6.7) */

@@ -26,7 +26,8 @@ enum vmsim__file_kind {
     VMSIM__FILE_REGULAR, /* on a disk file system (ext4-like: page_mkwrite on the first write to a shared mapping) */
     VMSIM__FILE_SHMEM,   /* tmpfs, memfd, SysV, shared anonymous: swap-backed */
     VMSIM__FILE_RAMFS,   /* pages pinned in the cache, never written back (initramfs programs) */
-    VMSIM__FILE_DEVICE   /* /dev/zero and the like: no pages */
+    VMSIM__FILE_DEVICE,  /* /dev/zero and the like: no pages */
+    VMSIM__FILE_HUGETLB  /* huge pages of a pool, which vm/ keeps: none that the cache knows */
 };
 
 /* State of one open file (struct file_ra_state + f_pos). Make it with vmsim__ra_init. */
@@ -53,6 +54,7 @@ struct vmsim__file {
     uint32_t refcount;           /* open files and mappings */
     char *path;                  /* owned; may be NULL (anonymous shared memory) */
     void *mappings;              /* vm/'s list of VMAs that map it (i_mmap); NULL: none */
+    void *huge;                  /* of kind HUGETLB: vm/'s own; it goes with the file */
     uint64_t mkwrite_pages;      /* calls of page_mkwrite that dirtied a page, since creation */
     uint64_t disk_size;          /* bytes that the device holds: pages beyond are holes and are zeroed, not read */
     struct vmsim__layout layout; /* where they lie on it */
@@ -84,6 +86,8 @@ struct vmsim__cache_hooks {
     vmsim__pfn (*alloc)(void *context, const struct vmsim__alloc_request *rq);
     /* The content of a page goes to a slot of swap (`write`), or comes from there. May be NULL. */
     void (*swapped)(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool write);
+    /* A file of kind HUGETLB goes, which nobody maps any more. */
+    void (*huge_gone)(void *context, struct vmsim__file *file, unsigned cpu);
 };
 
 /* What the cache asks of the machine: its devices, and the tasks that wait (set by machine/; without it every transfer

@@ -87,7 +87,7 @@ static struct vmsim__file *no_memory(struct vmsim__cache *c, struct vmsim__file 
 /* Everything that can fail comes before take_id, so that a failure leaves the table as it was. */
 struct vmsim__file *vmsim__file_create(struct vmsim__cache *c, enum vmsim__file_kind kind, const char *path,
                                        uint64_t size) {
-    VMSIM__ASSERT(kind <= VMSIM__FILE_DEVICE);
+    VMSIM__ASSERT(kind <= VMSIM__FILE_HUGETLB);
     uint32_t id;
     if (path && vmsim__file_find(c, path))
         return NULL;
@@ -148,6 +148,8 @@ void vmsim__file_get(struct vmsim__file *f) {
 static void delete_file(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
     VMSIM__ASSERT(!f->linked && !f->refcount && !f->mappings);
     VMSIM__ASSERT(c->files.at[f->id] == f);
+    if (f->kind == VMSIM__FILE_HUGETLB && c->hooks.huge_gone)
+        c->hooks.huge_gone(c->hooks.context, f, cpu);
     bool dropped = vmsim__file_drop_pages(c, f, 0, UINT64_MAX, true, cpu);
     VMSIM__ASSERT(dropped);
     (void)dropped;

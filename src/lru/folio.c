@@ -2,6 +2,7 @@
 /* A folio's references, its end, and the time that it spends off its list with whoever isolated it.
  *
  * Kernel counterparts: include/linux/mm.h, __page_cache_release of mm/swap.c, folio_isolate_lru of mm/vmscan.c. */
+#include "lru/deferred_split.h"
 #include "lru/lruvec.h"
 
 /* Kernel: folio_isolate_lru. */
@@ -96,6 +97,8 @@ bool vmsim__folio_mapped(const struct vmsim__lru *lru, vmsim__pfn pfn) {
 void vmsim__folio_free(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
     VMSIM__ASSERT(!f->refcount && !f->mapcount && !vmsim__frame_is(f, VMSIM__FRAME_FILE));
+    if (VMSIM__UNLIKELY(vmsim__frame_is(f, VMSIM__FRAME_DEFERRED)))
+        vmsim__deferred_del(lru, pfn);
     if (vmsim__frame_is(f, VMSIM__FRAME_LRU))
         vmsim__lruvec_del(lru, f);
     if (VMSIM__UNLIKELY(vmsim__frame_is(f, VMSIM__FRAME_MLOCKED)))

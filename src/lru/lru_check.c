@@ -2,12 +2,13 @@
 /* Do lists, batches, flags and charges agree? Every list of every node and cgroup link by link, every batch, every
  * frame's flags against the lists, charges of cgroups and the counters of this layer against recounts. Cost is linear
  * in touched memory. Kernel counterparts: VM_BUG_ON_FOLIO here and there. */
+#include "lru/deferred_split.h"
 #include "lru/lruvec.h"
 #include "lru/recount.h"
 
 /* What the frames say of one cgroup without those below. */
 struct own {
-    uint64_t pages;
+    uint64_t pages, deferred;
     int64_t kmem;
     int64_t listed[VMSIM__LRU_LISTS];
 };
@@ -114,6 +115,7 @@ static int count_frame(struct check *k, const struct vmsim__frame *f, uint64_t *
         k->own[f->memcg].listed[list] += pages;
         *listed += list != VMSIM__LRU_UNEVICTABLE;
     }
+    k->own[f->memcg].deferred += vmsim__frame_is(f, VMSIM__FRAME_DEFERRED);
     if (vmsim__frame_is(f, VMSIM__FRAME_MLOCKED))
         vmsim__recount_zone_add(&k->recount, f, VMSIM__NR_MLOCK, vmsim__frame_pages(f));
     return 0;
@@ -157,6 +159,26 @@ static uint64_t recount_usage(const struct check *k, struct vmsim__memcg *root) 
     return pages;
 }
 
+/* Folios that wait to be split: each that says so is on the queue of its cgroup. */
+static int check_deferred(const struct check *k) {
+    struct vmsim__memcg *root = vmsim__memcg_root(k->lru);
+    for (struct vmsim__memcg *m = root; m; m = vmsim__memcg_next(root, m)) {
+        uint64_t n = 0;
+        vmsim__pfn pfn = vmsim__deferred_first(m);
+        for (; pfn != VMSIM__PFN_NONE && n <= m->deferred.count; n++) {
+            const struct vmsim__frame *f = vmsim__lru_frame(k->lru, pfn);
+            if (!vmsim__frame_is(f, VMSIM__FRAME_DEFERRED) || f->memcg != m->id || f->refcount <= 0)
+                FAIL(k, "frame %u does not belong on the split queue of cgroup %u", pfn, m->id);
+            pfn = vmsim__lru_frame(k->lru, pfn + 2)->prev;
+        }
+        if (n != m->deferred.count || n != k->own[m->id].deferred)
+            FAIL(k, "cgroup %u: %llu folios wait to be split, %llu are queued, %llu say so", m->id,
+                 (unsigned long long)m->deferred.count, (unsigned long long)n,
+                 (unsigned long long)k->own[m->id].deferred);
+    }
+    return 0;
+}
+
 static int check_memcgs(const struct check *k) {
     struct vmsim__memcg *root = vmsim__memcg_root(k->lru);
     for (struct vmsim__memcg *m = vmsim__memcg_next(root, root); m; m = vmsim__memcg_next(root, m)) {
@@ -189,6 +211,7 @@ static int run(struct check *k) {
     rc = rc ? rc : check_batches(k);
     rc = rc ? rc : check_frames(k, listed);
     rc = rc ? rc : check_memcgs(k);
+    rc = rc ? rc : check_deferred(k);
     return rc ? rc : check_counters(k);
 }
 

@@ -46,6 +46,10 @@ struct vmsim__memcg {
     uint64_t local_event[VMSIM__MEMCG_EVENTS];  /* of itself */
     uint64_t memory_event[VMSIM__MEMCG_EVENTS]; /* and of all that are or were below */
     struct vmsim__lruvec *lruvec;               /* one a node */
+    struct {                                    /* large folios to be split (lru/deferred_split.h) */
+        vmsim__pfn head, tail;
+        uint64_t count, left; /* left: what rounds of reclaim should have looked at and did not */
+    } deferred;
 };
 
 /* ---- the tree ---- */

@@ -233,6 +233,7 @@ static const struct row tasks[] = {
     {"rss_anon", "pages", "anonymous and mapped now"},
     {"rss_file", "pages", "of files and mapped now"},
     {"rss_shmem", "pages", "of shared memory and mapped now"},
+    {"hugetlb_pages", "pages", "base pages of the hugetlb pages that are mapped now"},
     {"pgtables_bytes", "bytes", "page tables"},
     {"map_count", "", "mappings"},
 };
@@ -254,6 +255,13 @@ static const struct row folios[] = {
     {"split", "", "folios of this size split"},
     {"split_failed", "", "folios of this size that could not be split"},
     {"split_deferred", "", "folios of this size queued to be split"},
+};
+
+static const struct row pools[] = {
+    {"nr_hugepages", "huge pages", "in the pool of this size, in use or not"},
+    {"free_hugepages", "huge pages", "of these: not in use"},
+    {"surplus_hugepages", "huge pages", "beyond what was asked for: given back when they are freed"},
+    {"resv_hugepages", "huge pages", "of the free ones: promised to mappings"},
 };
 
 static const struct row arrays[] = {
@@ -341,6 +349,7 @@ static const struct group {
     {"tasks.", tasks, NULL, VMSIM__COUNT(tasks), 0},
     {"block.", devices, NULL, VMSIM__COUNT(devices), 0},
     {"thp.", folios, NULL, VMSIM__COUNT(folios), 0},
+    {"hugetlb.", pools, NULL, VMSIM__COUNT(pools), 0},
     {"policies.", policies, NULL, VMSIM__COUNT(policies), 0},
     {"pressure.", pressure, NULL, VMSIM__COUNT(pressure), 0},
 };

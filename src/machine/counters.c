@@ -3,6 +3,7 @@
  *
  *     vmstat.NAME  block.DEVICE.NAME  nodeN.NAME  zone.N.ZONE.NAME  cpuN.NAME  tasks.TASK.NAME
  *     tlb.cpuN.NAME  tlb.cpuN.walks.SIZE  tlb.cpuN.ARRAY.NAME  tlb.cpuN.ARRAY.SIZE.NAME              SIZE: 4KiB
+ *     hugetlb.hugepages-SIZEkB.NAME                                      pools
  *     thp.hugepages-SIZEkB.NAME                                          of kernels that have those folders
  *     policies.DOMAIN.POLICY.NAME                                        of policies that something asks
  *
@@ -197,6 +198,7 @@ static uint64_t read_cpu(const struct vmsim_machine *m, uint32_t what, uint32_t 
     X("rss_anon", t->mm ? vmsim__mm_rss(t->mm, VMSIM__RSS_ANON) : 0)                                                   \
     X("rss_file", t->mm ? vmsim__mm_rss(t->mm, VMSIM__RSS_FILE) : 0)                                                   \
     X("rss_shmem", t->mm ? vmsim__mm_rss(t->mm, VMSIM__RSS_SHMEM) : 0)                                                 \
+    X("hugetlb_pages", t->mm ? t->mm->hugetlb_pages : 0)                                                               \
     X("pgtables_bytes", t->mm ? t->mm->pgtables_bytes : t->last_pgtables)                                              \
     X("map_count", t->mm ? t->mm->map_count : t->last_map_count)
 
@@ -254,6 +256,28 @@ static bool add_vmstat(struct vmsim_machine *m) {
 
 static uint64_t read_thp_size(const struct vmsim_machine *m, uint32_t stat, uint32_t order) {
     return vmsim__vm_thp_stat(m->vm, order, (enum vmsim__thp_size_stat)stat);
+}
+
+/* Pools of hugetlb pages, by Linux's names below hugepages-<size>kB. `node`: or all. */
+enum pool_fact { POOL_TOTAL, POOL_FREE, POOL_SURPLUS, POOL_RESERVED, POOL_FACTS };
+static const char *const pool_names[POOL_FACTS] = {"nr_hugepages", "free_hugepages", "surplus_hugepages",
+                                                   "resv_hugepages"};
+static uint64_t read_pool(const struct vmsim_machine *m, uint32_t fact, uint32_t hstate) {
+    VMSIM__ASSERT(fact < POOL_FACTS && hstate < m->mem->nr_hstates);
+    const uint64_t facts[POOL_FACTS] = {
+        vmsim__hugetlb_total(m->mem, hstate, VMSIM__MAX_NODES), vmsim__hugetlb_free(m->mem, hstate, VMSIM__MAX_NODES),
+        vmsim__hugetlb_surplus(m->mem, hstate, VMSIM__MAX_NODES), m->mem->hstate[hstate].reserved};
+    return facts[fact];
+}
+
+static bool add_pools(struct vmsim_machine *m) {
+    bool ok = true;
+    for (uint32_t h = 0; h < m->mem->nr_hstates; h++) {
+        const unsigned long long kb = UINT64_C(1) << (m->mem->hstate[h].order + m->mem->page_shift - 10);
+        for (uint32_t i = 0; i < POOL_FACTS; i++)
+            ok = ok && add(m, read_pool, i, h, "hugetlb.hugepages-%llukB.%s", kb, pool_names[i]);
+    }
+    return ok;
 }
 
 static bool add_memory(struct vmsim_machine *m) {
@@ -397,8 +421,8 @@ static bool take_back(struct vmsim_machine *m, size_t count) {
 /* Brings the table up to date: a task that has got another name since is counted under both, which read the same.
  * False: no host memory; what is there stays valid. */
 static bool build(struct vmsim_machine *m) {
-    if (!m->counters.count &&
-        !(add_vmstat(m) && add_memory(m) && add_devices(m) && add_cpus(m) && add_policies(m) && add_pressure(m)))
+    if (!m->counters.count && !(add_vmstat(m) && add_memory(m) && add_pools(m) && add_devices(m) && add_cpus(m) &&
+                                add_policies(m) && add_pressure(m)))
         return take_back(m, 0);
     for (; m->counted_cgroups < m->cgroups.count; m->counted_cgroups++) {
         size_t before = m->counters.count;

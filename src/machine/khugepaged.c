@@ -77,9 +77,18 @@ static bool next_range(struct vmsim_machine *m, struct vmsim__khugepaged *k, str
     return false;
 }
 
+/* What has changed since it looked last: pages that came or went; for a policy that looks at uses, programs that ran.
+ */
+static uint64_t changes(const struct vmsim_machine *m) {
+    uint64_t sum = vmsim__frame_traffic(m->mem);
+    for (unsigned i = 0; i < m->nr_cpus && vmsim__thp_asks(m->vm); i++)
+        sum += m->cpus[i].user_ns;
+    return sum;
+}
+
 /* A round is over: is there a use in another one? */
 static bool round_over(struct vmsim_machine *m, struct vmsim__khugepaged *k) {
-    const uint64_t traffic = vmsim__frame_traffic(m->mem);
+    const uint64_t traffic = changes(m);
     const bool again = k->eligible && (k->collapsed || traffic != k->traffic);
     k->done.full_scans += k->eligible;
     k->mm = 0;
@@ -186,7 +195,7 @@ void vmsim__khugepaged_tick(struct vmsim_machine *m, uint64_t now) {
     if (!k || !enabled(m) || k->scanning || k->due || k->t->state != VMSIM__TASK_BLOCKED ||
         k->t->wait.until != VMSIM__TIME_NEVER)
         return;
-    k->due = k->traffic != vmsim__frame_traffic(m->mem) || k->mm;
+    k->due = k->traffic != changes(m) || k->mm;
     if (k->due)
         vmsim__kthread_wake(m, k->t, m->mem->cpu_node[k->t->cpu], vmsim__max64(now, k->not_before));
 }
@@ -212,6 +221,10 @@ int vmsim__khugepaged_init(struct vmsim_machine *m) {
     m->khugepaged = vmsim__calloc(m->alloc, 1, sizeof *m->khugepaged);
     if (!m->khugepaged)
         return VMSIM_ENOMEM;
+    int err = vmsim__thp_choice_create(&m->thp_choice, m->policies, &m->spec.thp, m->spec.seed, &m->err);
+    if (err)
+        return err;
+    vmsim__vm_set_thp_policy(m->vm, &m->thp_choice);
     m->khugepaged->traffic = UINT64_MAX;
     m->khugepaged->t = vmsim__kthread_create(m, "khugepaged", 0, &(struct vmsim__source){.run = run, .context = m});
     m->khugepaged->on = enabled(m);
@@ -220,6 +233,7 @@ int vmsim__khugepaged_init(struct vmsim_machine *m) {
 }
 
 void vmsim__khugepaged_fini(struct vmsim_machine *m) {
+    vmsim__thp_choice_destroy(&m->thp_choice);
     vmsim__free(m->alloc, m->khugepaged, sizeof *m->khugepaged);
     m->khugepaged = NULL;
 }

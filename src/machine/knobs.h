@@ -14,6 +14,8 @@ const struct vmsim__knob *vmsim__machine_knob(size_t i);
 const struct vmsim__knob *vmsim__machine_knob_find(const char *name);
 /* Does this machine's kernel have it? */
 bool vmsim__machine_has_knob(const struct vmsim_machine *m, const struct vmsim__knob *knob);
+/* May writing it have to wait, for pages that are in use? Then it is written within a call. */
+bool vmsim__machine_knob_waits(const char *name);
 /* As its file shows it, without a newline; false: it cannot be read. A look: it changes nothing. */
 bool vmsim__machine_knob_read(const struct vmsim_machine *m, const struct vmsim__knob *knob, char *text, size_t size);
 

@@ -18,6 +18,7 @@
 #include "base/vec.h"
 #include "cache/cache.h"
 #include "compact/compaction_policies.h"
+#include "vm/thp_policies.h"
 #include "machine/cgroup.h"
 #include "machine/psi.h"
 #include "machine/spec.h"
@@ -248,6 +249,7 @@ struct vmsim_machine {
     struct vmsim__kswapd *kswapd;     /* one a node */
     struct vmsim__compaction compaction;
     struct vmsim__compaction_choice compaction_choice;
+    struct vmsim__thp_choice thp_choice;
     struct vmsim__kcompactd *kcompactd; /* one a node */
     struct vmsim__khugepaged *khugepaged;
     bool score_due;         /* an event that looks at the nodes' scores is coming */

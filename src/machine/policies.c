@@ -9,6 +9,7 @@
 #include "reclaim/reclaim.h"
 #include "swap/swap_policies.h"
 #include "tlb/tlb.h"
+#include "vm/thp_policies.h"
 #include "vmsim/vmsim.h"
 
 const struct vmsim__policy_domain *const vmsim__policy_domains[VMSIM_POLICY_DOMAINS + 1] = {
@@ -21,6 +22,7 @@ const struct vmsim__policy_domain *const vmsim__policy_domains[VMSIM_POLICY_DOMA
     &vmsim__compaction_domain,
     &vmsim__numa_domain,
     &vmsim__tiering_domain,
+    &vmsim__thp_domain,
     NULL,
 };
 

@@ -158,6 +158,13 @@ struct vmsim__task *vmsim__kthread_create_on(struct vmsim_machine *m, const char
     return vmsim__kthread_create(m, name, cpu < m->nr_cpus ? cpu : 0, source);
 }
 
+/* Frames that come of it are the allocator's at once, and are no success of reclaim. A queue is of all nodes. */
+static uint64_t shrink_slab(void *context, unsigned node, uint16_t memcg, int priority, unsigned cpu) {
+    (void)node;
+    vmsim__thp_shrink(((struct vmsim_machine *)context)->vm, memcg, priority, cpu);
+    return 0;
+}
+
 /* The first idle CPU of the node, or where it ran last. */
 void vmsim__kthread_wake(struct vmsim_machine *m, struct vmsim__task *t, unsigned node, uint64_t time) {
     VMSIM__ASSERT(vmsim__task_is_kthread(t) && node < m->mem->nr_nodes);
@@ -186,7 +193,8 @@ int vmsim__reclaim_init(struct vmsim_machine *m) {
                                                  .remove_mapping = remove_mapping,
                                                  .split = split,
                                                  .congested = congested,
-                                                 .wake_flushers = wake_flushers}};
+                                                 .wake_flushers = wake_flushers,
+                                                 .shrink_slab = shrink_slab}};
     m->mem->hooks.wake_kswapd = wake_kswapd;
     int err = vmsim__mglru_init(m);
     err = err ? err : vmsim__oom_create(&m->oom, m->policies, &m->spec.oom, m->spec.seed, &m->err);

@@ -179,7 +179,7 @@ int vmsim__machine_params(struct vmsim_param *table, size_t capacity) {
 }
 #undef AT
 
-static int memory_arch(enum vmsim__pt_format_id format) {
+int vmsim__memory_arch(enum vmsim__pt_format_id format) {
     VMSIM__ASSERT(format < VMSIM__PT_FORMATS);
     switch (format) {
     case VMSIM__PT_X86_32:
@@ -218,7 +218,7 @@ void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec) {
     default_knobs(&spec->vm);
     const struct vmsim__pt_format *format = vmsim__pt_format_get((enum vmsim__pt_format_id)spec->arch);
     VMSIM__ASSERT(format);
-    spec->mem.arch = memory_arch(format->id);
+    spec->mem.arch = vmsim__memory_arch(format->id);
     spec->vm.mmap_min_addr = vmsim__vm_mmap_min_addr(spec->mem.arch);
     spec->mem.page_size = UINT64_C(1) << format->page_shift;
     spec->mem.sysctl = spec->sysctl;

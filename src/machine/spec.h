@@ -28,7 +28,8 @@ struct vmsim__machine_cost_spec {
 };
 
 struct vmsim__machine_spec {
-    int arch; /* enum vmsim__pt_format_id */
+    struct vmsim__policy_choice thp; /* of `policies:` */
+    int arch;                        /* enum vmsim__pt_format_id */
     struct vmsim__mem_spec mem;
     struct vmsim__vm_spec vm;
     struct vmsim__cache_spec cache;
@@ -53,6 +54,8 @@ int vmsim__machine_params(struct vmsim_param *table, size_t capacity);
 
 /* Makes the parts agree: gives every layer the kernel and the architecture, fills a TLB when none is described. */
 void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec);
+/* The architecture (VMSIM__ARCH_*) whose page tables have this format. */
+int vmsim__memory_arch(enum vmsim__pt_format_id format);
 
 /* The storage devices that the machine has: those that it describes, or `one`, made of what its page cache says.
  * Returns how many. */

@@ -16,7 +16,22 @@
 
 /* ---- those of the machine ---- */
 
-/* Kernel: drop_caches_sysctl_handler. There is no slab to shrink: the event alone counts. */
+/* Round after round, as long as one frees more than the one before could hope for. Kernel: drop_slab. */
+static void drop_slab(struct vmsim_machine *m) {
+    for (unsigned shift = 0, cpu = m->running ? m->running->cpu : 0;; shift++) {
+        uint64_t freed = 0;
+        for (struct vmsim__memcg *g = vmsim__memcg_root(m->lru), *next; g; g = next) {
+            vmsim__memcg_get(g);
+            freed += vmsim__thp_shrink(m->vm, g->id, 0, cpu);
+            next = vmsim__memcg_next(vmsim__memcg_root(m->lru), g);
+            vmsim__memcg_put(g);
+        }
+        if (freed >> shift <= 1)
+            return;
+    }
+}
+
+/* Kernel: drop_caches_sysctl_handler. */
 static int drop_caches(void *owner, const struct vmsim__knob *knob, const char *text, struct vmsim__err *err) {
     struct vmsim_machine *m = owner;
     if (strlen(text) != 1 || text[0] < '1' || text[0] > '3')
@@ -24,8 +39,10 @@ static int drop_caches(void *owner, const struct vmsim__knob *knob, const char *
                               knob->value.name, text);
     if (text[0] != '2')
         vmsim__cache_drop(m->cache, 0);
-    if (text[0] != '1')
-        m->mem->event[VMSIM__DROP_SLAB]++;
+    if (text[0] == '1')
+        return 0;
+    drop_slab(m);
+    m->mem->event[VMSIM__DROP_SLAB]++;
     return 0;
 }
 
@@ -199,6 +216,41 @@ static int weight_write(struct vmsim_machine *m, const char *node, const char *v
     return 0;
 }
 
+/* hugepages/hugepages-<size>kB/nr_hugepages and its like, of the machine or (node/nodeN/...) of one node: the pools of
+ * sizes that are no knob of /proc. */
+static int pool_write(struct vmsim_machine *m, const char *name, const char *value) {
+    unsigned node = VMSIM__MAX_NODES, h = 0;
+    uint64_t pages;
+    unsigned long long kb;
+    char file[32];
+    const char *why;
+    int at = 0;
+    if (sscanf(name, "node/node%u/%n", &node, &at) == 1 && node >= m->mem->nr_nodes)
+        return VMSIM_ENOENT;
+    if (sscanf(name + at, "hugepages/hugepages-%llukB/%31s", &kb, file) != 2)
+        return VMSIM_ENOENT;
+    while (h < m->mem->nr_hstates && UINT64_C(1) << (m->mem->hstate[h].order + m->mem->page_shift) != kb << 10)
+        h++;
+    const bool overcommit = !strcmp(file, "nr_overcommit_hugepages") && node == VMSIM__MAX_NODES;
+    if (h == m->mem->nr_hstates || (!overcommit && strcmp(file, "nr_hugepages") != 0))
+        return VMSIM_ENOENT;
+    if (!vmsim__parse_uint(value, &pages, &why))
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "%s: '%s' is not a number of pages", name, value);
+    if (overcommit && vmsim__hstate_gigantic(m->mem, h))
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "%s: gigantic pages cannot be overcommitted", name);
+    if (overcommit)
+        m->mem->hstate[h].overcommit = pages;
+    else
+        vmsim__hugetlb_set(m->mem, h, node, pages, m->running ? m->running->cpu : 0);
+    return 0;
+}
+
+bool vmsim__machine_knob_waits(const char *name) {
+    const char *file = strrchr(name, '/');
+    return !strcmp(name, "vm.compact_memory") || !strncmp(name, "vm.nr_hugepages", 15) ||
+           (file && !strcmp(file, "/nr_hugepages"));
+}
+
 /* The knob that was meant, or NULL. */
 static const char *closest_knob(const struct vmsim_machine *m, const char *name) {
     const char *names[128];
@@ -238,6 +290,8 @@ int vmsim_machine_sysctl(struct vmsim_machine *m, const char *name, const char *
     }
     if (!strncmp(name, weight, sizeof weight - 1))
         err = weight_write(m, name + sizeof weight - 1, value);
+    else
+        err = pool_write(m, name, value);
     if (err != VMSIM_ENOENT)
         return err;
     const char *close = closest_knob(m, name);

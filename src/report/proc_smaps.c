@@ -68,8 +68,8 @@ static void emit_smaps(const struct vmsim_machine *m, struct vmsim__emitter *e, 
     kb(e, "AnonHugePages", s->anon_huge);
     kb(e, "ShmemPmdMapped", s->shmem_pmd);
     kb(e, "FilePmdMapped", s->file_pmd);
-    kb(e, "Shared_Hugetlb", 0);
-    kb(e, "Private_Hugetlb", 0);
+    kb(e, "Shared_Hugetlb", s->shared_hugetlb);
+    kb(e, "Private_Hugetlb", s->private_hugetlb);
     kb(e, "Swap", s->swap);
     kb(e, "SwapPss", s->swap_pss >> 12);
     kb(e, "Locked", s->locked >> 12);
@@ -84,13 +84,12 @@ void vmsim__task_smaps(struct vmsim_machine *m, struct vmsim__textbuf *out, uint
         struct vmsim__smaps sum = {0};
         struct vmsim__emitter e;
         char flags[80];
-        uint64_t page = UINT64_C(1) << m->format->page_shift;
         vmsim__vma_smaps(v, &sum);
         print_vma(v, out);
         vmsim__emitter_proc(&e, out, smaps_style);
         kb(&e, "Size", v->end - v->start);
-        kb(&e, "KernelPageSize", v->flags & VMSIM__VM_HUGETLB ? vmsim__huge_bytes(m) : page);
-        kb(&e, "MMUPageSize", v->flags & VMSIM__VM_HUGETLB ? vmsim__huge_bytes(m) : page);
+        kb(&e, "KernelPageSize", vmsim__vma_page_size(v));
+        kb(&e, "MMUPageSize", vmsim__vma_page_size(v));
         emit_smaps(m, &e, &sum, false);
         vmsim__emitter_fini(&e);
         vmsim__textbuf_printf(

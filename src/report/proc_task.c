@@ -34,7 +34,7 @@ static void emit_memory(struct vmsim__emitter *e, const struct vmsim__mm_status 
         {"VmPeak", s->vm_peak},     {"VmSize", s->vm_size}, {"VmLck", s->vm_lck},     {"VmPin", s->vm_pin},
         {"VmHWM", s->vm_hwm},       {"VmRSS", s->vm_rss},   {"RssAnon", s->rss_anon}, {"RssFile", s->rss_file},
         {"RssShmem", s->rss_shmem}, {"VmData", s->vm_data}, {"VmStk", s->vm_stk},     {"VmExe", s->vm_exe},
-        {"VmLib", s->vm_lib},       {"VmPTE", s->vm_pte},   {"VmSwap", s->vm_swap},   {"HugetlbPages", 0},
+        {"VmLib", s->vm_lib},       {"VmPTE", s->vm_pte},   {"VmSwap", s->vm_swap},   {"HugetlbPages", s->hugetlb},
     };
     e->style.value_width = 8;
     for (size_t i = 0; i < VMSIM__COUNT(lines); i++)

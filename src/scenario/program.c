@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "machine/knobs.h"
 #include "scenario/numa_steps.h"
 #include "scenario/engine.h"
 
@@ -157,9 +158,11 @@ static enum end do_mmap(struct run *r) {
                 {d->populate, VMSIM__MAP_POPULATE},
                 {d->noreserve, VMSIM__MAP_NORESERVE},
                 {d->locked, VMSIM__MAP_LOCKED},
-                {d->grows_down, VMSIM__MAP_GROWSDOWN}};
+                {d->grows_down, VMSIM__MAP_GROWSDOWN},
+                {d->hugetlb || d->huge_size, VMSIM__MAP_HUGETLB}};
     for (size_t i = 0; i < VMSIM__COUNT(bits); i++)
         flags |= bits[i].on ? bits[i].flag : 0;
+    flags |= d->huge_size ? vmsim__log2(d->huge_size) << VMSIM__MAP_HUGE_SHIFT : 0;
     int64_t result =
         call(r, VMSIM__CALL_MMAP, VMSIM__FILE_ARGS(file, NULL, d->address, d->length, prot, flags, 0, d->offset));
     if (result >= 0 && !name_region(r, d->as, (uint64_t)result, d->length))
@@ -617,8 +620,8 @@ static enum end do_time(struct run *r) {
     return job->done ? AGAIN : OVER;
 }
 
-/* A write to vm.compact_memory is over when all is compacted, and may have to wait for pages meanwhile. */
-static int64_t compact_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
+/* A write that is over when all is done that it asks for, and may have to wait for pages meanwhile. */
+static int64_t knob_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
     const struct vmsim__step_sysctl *d = context;
     (void)t;
     if (vmsim_machine_sysctl(m, d->name, d->value))
@@ -626,8 +629,8 @@ static int64_t compact_work(struct vmsim_machine *m, struct vmsim__task *t, void
     return vmsim__now_waits(&m->mem->now) ? -VMSIM__ERESTARTSYS : 0;
 }
 
-static enum end do_compact(struct run *r) {
-    int64_t result = vmsim__call_with(r->m, r->t, compact_work, (void *)(uintptr_t)r->data);
+static enum end do_long_sysctl(struct run *r) {
+    int64_t result = vmsim__call_with(r->m, r->t, knob_work, (void *)(uintptr_t)r->data);
     if (result == VMSIM__CALL_WAITS)
         return WAIT;
     return result ? problem(r, "%s", vmsim_machine_error(r->m)) : OVER;
@@ -648,8 +651,8 @@ static enum end do_small(struct run *r) {
     }
     case VMSIM__VERB_SYSCTL: {
         const struct vmsim__step_sysctl *d = r->data;
-        if (!strcmp(d->name, "vm.compact_memory")) /* it may have to wait for pages */
-            return do_compact(r);
+        if (vmsim__machine_knob_waits(d->name))
+            return do_long_sysctl(r);
         return vmsim_machine_sysctl(r->m, d->name, d->value) ? problem(r, "%s", vmsim_machine_error(r->m)) : OVER;
     }
     case VMSIM__VERB_RLIMIT: {

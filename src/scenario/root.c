@@ -203,6 +203,7 @@ static int apply_policies(struct vmsim_config *config, const struct vmsim__scena
     machine->compaction = p.choice[VMSIM_POLICY_COMPACTION];
     machine->numa_balancing = p.choice[VMSIM_POLICY_NUMA_BALANCING];
     machine->tiering = p.choice[VMSIM_POLICY_TIERING];
+    machine->thp = p.choice[VMSIM_POLICY_THP];
     err = settle_arrays(config, &p.choice[VMSIM_POLICY_TLB_REPLACEMENT], machine);
     if (!err && skip)
         skip_plugins(config, machine);

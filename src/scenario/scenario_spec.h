@@ -99,8 +99,8 @@ struct vmsim__scenario_spec {
 struct vmsim__step_mmap {
     struct vmsim__step_result result;
     const char *as, *file, *prot;
-    uint64_t length, address, offset;
-    bool has_address, shared, fixed, fixed_noreplace, populate, noreserve, locked, grows_down;
+    uint64_t length, address, offset, huge_size;
+    bool has_address, shared, fixed, fixed_noreplace, populate, noreserve, locked, grows_down, hugetlb;
 };
 struct vmsim__step_range_call { /* munmap, mlock, munlock, msync */
     struct vmsim__step_result result;

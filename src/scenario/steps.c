@@ -70,6 +70,8 @@ static const struct vmsim_param mmap_params[] = {
     BOOL("noreserve", noreserve, "MAP_NORESERVE."),
     BOOL("locked", locked, "MAP_LOCKED."),
     BOOL("grows_down", grows_down, "MAP_GROWSDOWN."),
+    BOOL("hugetlb", hugetlb, "MAP_HUGETLB: pages of a pool (vm.nr_hugepages)."),
+    SIZE("huge_size", huge_size, "0", "MAP_HUGETLB with pages of this size (MAP_HUGE_2MB); 0: of the default size."),
     {0},
 };
 #undef AT

@@ -41,7 +41,7 @@ struct check {
     struct {
         VMSIM__VEC(uint64_t);
     } comers; /* by barrier: programs that come, ANY when one is forked in a loop */
-    unsigned cpus, programs;
+    unsigned cpus, programs, arch, page_shift;
     bool any_trace, nommu, regions_only, no_memory;
     int result;
 };
@@ -281,6 +281,14 @@ static void check_mmap(struct check *c, const struct vmsim__step_mmap *d, const 
     check_error(c, &d->result, path);
     check_prot(c, d->prot, path);
     check_file(c, d->file, path);
+    if (d->file && (d->hugetlb || d->huge_size))
+        wrong(c, path, d->huge_size ? ".huge_size" : ".hugetlb", "%s",
+              "a mapping of a file has the file's pages: leave `file` or this out", NULL);
+    if (d->huge_size && !vmsim__hugetlb_size_known(c->arch, c->page_shift, d->huge_size)) {
+        char size[24];
+        snprintf(size, sizeof size, "%llu", (unsigned long long)d->huge_size);
+        wrong(c, path, ".huge_size", "%s bytes is no size of huge pages of this architecture", size, NULL);
+    }
 }
 
 static void check_place(struct check *c, const struct vmsim__file_decl *file, const char *path) {
@@ -574,6 +582,8 @@ int vmsim__workload_validate(struct vmsim_config *config, const struct vmsim__sc
     if (!alloc)
         return VMSIM_ENOMEM;
     struct check c = {.config = config, .alloc = alloc, .cpus = cpus, .nommu = spec->machine.arch == VMSIM__PT_NOMMU};
+    c.arch = (unsigned)vmsim__memory_arch((enum vmsim__pt_format_id)spec->machine.arch);
+    c.page_shift = vmsim__pt_format_get((enum vmsim__pt_format_id)spec->machine.arch)->page_shift;
     collect_devices(&c, &spec->machine);
     check_tasks(&c, &spec->workload);
     check_barriers(&c);

@@ -210,6 +210,7 @@ void vmsim__mm_status(const struct vmsim__mm *mm, struct vmsim__mm_status *out) 
         .vm_exe = text >> 10,
         .vm_lib = (mm->exec_vm << kb) - (text >> 10),
         .vm_pte = mm->pgtables_bytes >> 10,
+        .hugetlb = mm->hugetlb_pages << kb,
         .vm_swap = clamped(mm->rss[VMSIM__RSS_SWAP]) << kb,
     };
 }

@@ -9,7 +9,7 @@
  * what is in swap, may end it early. Kernel counterpart: mm/khugepaged.c (6.1). */
 #include "vm/collapse.h"
 
-#include "vm/vm_impl.h"
+#include "vm/thp_policies.h"
 
 static unsigned huge_shift(const struct vmsim__vm *vm) {
     VMSIM__ASSERT(vm->format->levels > 1);
@@ -40,6 +40,7 @@ struct range {
     struct vmsim__pt_slot pmd; /* its table */
     uint32_t none, swap, shared, referenced;
     bool writable;
+    bool asks; /* a policy decides: all is counted, nothing refused */
 };
 
 /* The place of entry i; its table is there. */
@@ -51,7 +52,7 @@ static struct vmsim__pt_slot entry_at(const struct range *r, uint32_t i) {
 }
 
 static bool over(const struct range *r, uint64_t n, uint64_t limit, enum vmsim__event_stat event) {
-    if (r->how->forced || n <= limit)
+    if (r->how->forced || r->asks || n <= limit)
         return false;
     vmsim__vm_event(r->v->mm->vm, event, 1);
     return true;
@@ -82,6 +83,12 @@ static enum vmsim__collapse_result scan_present(struct range *r, struct vmsim__p
     return VMSIM__COLLAPSE_DONE;
 }
 
+/* Is the range worth it, the limits aside? */
+static bool suits_linux(const struct range *r) {
+    const bool used = r->referenced && (!r->swap || r->referenced >= huge_pages(r->v->mm->vm) / 2);
+    return r->writable && (used || r->how->forced);
+}
+
 /* Kernel: hpage_collapse_scan_pmd. DONE: it may be collapsed. */
 static enum vmsim__collapse_result scan(struct range *r) {
     struct vmsim__vm *vm = r->v->mm->vm;
@@ -108,10 +115,9 @@ static enum vmsim__collapse_result scan(struct range *r) {
         if (one != VMSIM__COLLAPSE_DONE)
             return one;
     }
-    if (!r->writable)
-        return VMSIM__COLLAPSE_REFUSED;
-    const bool used = r->referenced && (!r->swap || r->referenced >= huge_pages(vm) / 2);
-    return used || r->how->forced ? VMSIM__COLLAPSE_DONE : VMSIM__COLLAPSE_REFUSED;
+    if (r->asks)
+        return VMSIM__COLLAPSE_DONE;
+    return suits_linux(r) ? VMSIM__COLLAPSE_DONE : VMSIM__COLLAPSE_REFUSED;
 }
 
 /* What is in swap comes back; what has to be waited for makes this attempt fail. Kernel: __collapse_huge_page_swapin.
@@ -191,9 +197,62 @@ static void collapse(struct range *r, vmsim__pfn to) {
     mm->cpu = own;
 }
 
+/* The pages of the range count as unused until they are used again. */
+static void age(const struct range *r) {
+    struct vmsim__mm *mm = r->v->mm;
+    struct vmsim__vm *vm = mm->vm;
+    const uint64_t end = r->start + (UINT64_C(1) << huge_shift(vm));
+    struct vmsim__pt_slot slot;
+    for (uint64_t va = r->start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);
+         va += UINT64_C(1) << vm->format->shift[slot.level]) {
+        struct vmsim__pte pte = vmsim__pt_get(vm->format, &slot);
+        if (!(pte.flags & VMSIM__PTE_PRESENT) || (pte.flags & VMSIM__PTE_SPECIAL))
+            continue;
+        pte.flags &= ~VMSIM__PTE_ACCESSED;
+        vmsim__vm_frame(vm, vmsim__vm_head(vm, (vmsim__pfn)pte.pfn))->flags &= ~VMSIM__FRAME_REFERENCED;
+        vmsim__pt_set(vm->format, &slot, pte);
+    }
+    vmsim__flush_range(mm, r->start, end, vm->page_shift, false, r->how->cpu);
+}
+
+/* Counts of the range for the policy, and what it wants. */
+static enum vmsim_thp_action ask(const struct range *r) {
+    const struct vmsim__collapse *how = r->how;
+    const bool fits = r->none <= how->max_ptes_none && r->swap <= how->max_ptes_swap &&
+                      r->shared <= how->max_ptes_shared && suits_linux(r);
+    return vmsim__thp_ask_range(r->v, r->start,
+                                (struct vmsim_thp_range){.verdict = fits ? VMSIM_THP_COLLAPSE : VMSIM_THP_LEAVE,
+                                                         .pages = huge_pages(r->v->mm->vm),
+                                                         .none = r->none,
+                                                         .swap = r->swap,
+                                                         .shared = r->shared,
+                                                         .referenced = r->referenced});
+}
+
+/* The same of a huge page, which may be aged, or split. */
+static enum vmsim__collapse_result ask_huge(const struct range *r, struct vmsim__pte pte) {
+    struct vmsim__vm *vm = r->v->mm->vm;
+    const vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
+    if (!(pte.flags & VMSIM__PTE_PRESENT) || (pte.flags & VMSIM__PTE_SPECIAL))
+        return VMSIM__COLLAPSE_IS_HUGE;
+    const bool young =
+        (pte.flags & VMSIM__PTE_ACCESSED) || vmsim__frame_is(vmsim__vm_frame(vm, pfn), VMSIM__FRAME_REFERENCED);
+    const struct vmsim_thp_range range = {.verdict = VMSIM_THP_LEAVE,
+                                          .huge = true,
+                                          .pages = huge_pages(vm),
+                                          .shared = vmsim__vm_mapcount(vm, pfn) > 1 ? huge_pages(vm) : 0,
+                                          .referenced = young ? huge_pages(vm) : 0};
+    const enum vmsim_thp_action action = vmsim__thp_ask_range(r->v, r->start, range);
+    if (action == VMSIM_THP_AGE)
+        age(r);
+    if (action == VMSIM_THP_SPLIT)
+        vmsim__thp_split_page(vm, pfn, r->how->cpu);
+    return VMSIM__COLLAPSE_IS_HUGE;
+}
+
 enum vmsim__collapse_result vmsim__collapse(struct vmsim__vma *v, uint64_t start, const struct vmsim__collapse *how) {
     struct vmsim__vm *vm = v->mm->vm;
-    struct range r = {.v = v, .how = how, .start = start};
+    struct range r = {.v = v, .how = how, .start = start, .asks = vmsim__thp_asks(vm) && !how->forced};
     VMSIM__ASSERT(start >= v->start && start + (UINT64_C(1) << huge_shift(vm)) <= v->end);
     if (!vmsim__pt_slot(&v->mm->pt, start, 1, false, &r.pmd) || !r.pmd.entry || r.pmd.level != 1)
         return VMSIM__COLLAPSE_REFUSED;
@@ -201,10 +260,15 @@ enum vmsim__collapse_result vmsim__collapse(struct vmsim__vma *v, uint64_t start
     if (!raw)
         return VMSIM__COLLAPSE_REFUSED;
     if (!vmsim__pt_is_table(vm->format, 1, raw))
-        return VMSIM__COLLAPSE_IS_HUGE;
+        return r.asks ? ask_huge(&r, vmsim__pt_get(vm->format, &r.pmd)) : VMSIM__COLLAPSE_IS_HUGE;
     enum vmsim__collapse_result o = scan(&r);
     if (o != VMSIM__COLLAPSE_DONE)
         return o;
+    const enum vmsim_thp_action action = r.asks ? ask(&r) : VMSIM_THP_COLLAPSE;
+    if (action == VMSIM_THP_AGE)
+        age(&r);
+    if (action != VMSIM_THP_COLLAPSE)
+        return VMSIM__COLLAPSE_REFUSED;
     const vmsim__pfn to = find_frame(&r);
     if (to == VMSIM__PFN_NONE)
         return vmsim__now_waits(&vm->mem->now) ? VMSIM__COLLAPSE_WAITS : VMSIM__COLLAPSE_NO_MEMORY;

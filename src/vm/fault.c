@@ -9,7 +9,8 @@
  *
  * Kernel counterparts: mm/memory.c (handle_mm_fault and below), mm/mmap.c (expand_downwards), mm/gup.c (populate),
  * arch/x86/mm/fault.c. */
-#include "vm/vm_impl.h"
+#include "vm/thp_policies.h"
+#include "vm/vm_hugetlb.h"
 
 /* The slot is kept in the fault, so that the table is looked for once however many steps the fault takes. */
 bool vmsim__fault_table(struct vmsim__fault_at *at) {
@@ -45,6 +46,12 @@ static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
     uint32_t flags = vmsim__prot_flags(vma);
     if (!vmsim__fault_table(at))
         return VMSIM__FAULT_OOM;
+    if (VMSIM__UNLIKELY(vmsim__thp_asks(vm))) {
+        bool done;
+        enum vmsim__fault_outcome o = vmsim__thp_reserve_fault(at, at->reserve, &done);
+        if (done)
+            return o;
+    }
     if (!at->write) {
         const struct vmsim__pte zero = {vm->zero_pfn, flags | VMSIM__PTE_SPECIAL};
         vmsim__pt_set(mm->pt.format, &at->slot, zero);
@@ -108,6 +115,17 @@ static enum vmsim__fault_outcome pte_fault(struct vmsim__fault_at *at) {
     return present_fault(at);
 }
 
+/* What an empty range begins with. */
+static enum vmsim_thp_size first_size(struct vmsim__fault_at *at) {
+    const bool allowed = vmsim__thp_allowed(at->vma, at->va);
+    if (!vmsim__thp_asks(at->mm->vm) || !vmsim__thp_possible(at->vma, at->va))
+        return allowed ? VMSIM_THP_HUGE : VMSIM_THP_BASE;
+    const uint64_t start = vmsim__align_down(at->va, UINT64_C(1) << at->mm->pt.format->shift[1]);
+    const enum vmsim_thp_size size = vmsim__thp_ask_fault(at->vma, start, at->write, allowed, at->cpu);
+    at->reserve = size == VMSIM_THP_RESERVE;
+    return size;
+}
+
 /* The levels above the leaf table, then huge pages, then the entry. */
 static VMSIM__NOINLINE enum vmsim__fault_outcome walk_fault(struct vmsim__fault_at *at) {
     struct vmsim__mm *mm = at->mm;
@@ -120,7 +138,7 @@ static VMSIM__NOINLINE enum vmsim__fault_outcome walk_fault(struct vmsim__fault_
     if (at->slot.entry && at->slot.level) {
         struct vmsim__pt_slot huge = at->slot;
         o = vmsim__thp_wp(at, &huge, &done);
-    } else if (!at->slot.entry && vmsim__thp_allowed(at->vma, at->va)) {
+    } else if (!at->slot.entry && first_size(at) == VMSIM_THP_HUGE) {
         o = vmsim__thp_fault(at->vma, at->va, at->write, at->cpu, &done);
     }
     if (done)
@@ -197,8 +215,11 @@ VMSIM__INLINE enum vmsim__fault_outcome handle_fault(struct vmsim__vma *vma, uin
         rss_event(mm);
         vmsim__vm_cost(vm, vm->spec.costs.fault);
     }
-    enum vmsim__fault_outcome o =
-        VMSIM__LIKELY(vmsim__mm_leaf_slot(mm, at.va, &at.slot)) ? pte_fault(&at) : walk_fault(&at);
+    enum vmsim__fault_outcome o;
+    if (VMSIM__UNLIKELY(vma->flags & VMSIM__VM_HUGETLB))
+        o = vmsim__hugetlb_fault(&at);
+    else
+        o = VMSIM__LIKELY(vmsim__mm_leaf_slot(mm, at.va, &at.slot)) ? pte_fault(&at) : walk_fault(&at);
     vm->mem->now.in_lru_fault = false;
     if (VMSIM__UNLIKELY(!vmsim__fault_resolved(o) | call->stalled | call->tried | call->major))
         o = settle(vm, call, o);
@@ -331,7 +352,7 @@ static bool present_as_wanted(struct vmsim__vma *vma, uint64_t va, bool write) {
     struct vmsim__pte pte = vmsim__pt_get(f, &slot);
     if (!(pte.flags & VMSIM__PTE_PRESENT) || (write && !(pte.flags & VMSIM__PTE_WRITE)))
         return false;
-    if (pte.flags & VMSIM__PTE_SPECIAL)
+    if ((pte.flags & VMSIM__PTE_SPECIAL) || (vma->flags & VMSIM__VM_HUGETLB))
         return true;
     vmsim__pfn pfn = vmsim__vm_head(mm->vm, (vmsim__pfn)pte.pfn);
     if (write && !(pte.flags & VMSIM__PTE_DIRTY))

@@ -5,7 +5,7 @@
  * by the child. A private page is shared by write-protecting both entries and forgetting that it was exclusive; the
  * child's entry starts old. The parent's translations are flushed once, at the end. Kernel counterparts: kernel/fork.c
  * (dup_mmap), mm/memory.c (copy_page_range), mm/mmap.c (exit_mmap). */
-#include "vm/vm_impl.h"
+#include "vm/vm_hugetlb.h"
 
 /* ---- birth ---- */
 
@@ -214,7 +214,9 @@ static int fork_vma(struct vmsim__mm *mm, struct vmsim__mm *parent, struct vmsim
     vmsim__vm_cost(vm, vm->spec.costs.fork_vma);
     /* vma_needs_copy: what a fault finds again is left to it, which [vvar] is not */
     bool copy = from->anon_vma || (from->flags & VMSIM__VM_PFNMAP);
-    return wipe || !copy ? 0 : copy_pages(v, from);
+    if (wipe || !copy)
+        return 0;
+    return from->flags & VMSIM__VM_HUGETLB ? vmsim__hugetlb_copy(v, from) : copy_pages(v, from);
 }
 
 /* Everything but the VMAs. Kernel: dup_mm copies by memcpy; here each field is named, so that a new one is thought
@@ -302,7 +304,7 @@ void vmsim__mm_put(struct vmsim__mm *mm, unsigned cpu) {
         vmsim__nommu_unmap_all(mm);
     else
         unmap_all(mm);
-    VMSIM__ASSERT(!mm->first && !mm->root && !mm->map_count && !mm->deposits);
+    VMSIM__ASSERT(!mm->first && !mm->root && !mm->map_count && !mm->deposits && !mm->hugetlb_pages);
     vmsim__pagetable_fini(&mm->pt);
     vmsim__nommu_fini(mm);
     *(mm->prev ? &mm->prev->next : &vm->first_mm) = mm->next;

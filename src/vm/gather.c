@@ -6,7 +6,7 @@
  * 19 are full, everything so far is flushed and freed early. These frames are visible in pgalloc and pgfree, as on
  * Linux. Kernel counterparts: mm/mmu_gather.c, mm/memory.c (zap_pte_range), mm/swap_state.c
  * (free_pages_and_swap_cache). */
-#include "vm/vm_impl.h"
+#include "vm/vm_hugetlb.h"
 
 /* Pointers that fit in a batch frame behind its header (struct mmu_gather_batch: a page less its next pointer and two
  * counters). One is kept spare where a folio's number of entries may have to follow it. */
@@ -74,7 +74,12 @@ static void release(struct vmsim__gather *g) {
             vmsim__lru_drain_cpu(vm->lru, g->mm->cpu);
         for (uint32_t i = to; i-- > from;) {
             const struct vmsim__gathered *p = &g->pages[i];
-            if (VMSIM__UNLIKELY(vmsim__frame_is(vmsim__vm_frame(vm, p->pfn), VMSIM__FRAME_SWAPCACHE)))
+            const struct vmsim__frame *f = vmsim__vm_frame(vm, p->pfn);
+            if (VMSIM__UNLIKELY(vmsim__folio_hugetlb(f))) {
+                vmsim__hugetlb_put_refs(vm, p->pfn, p->refs, g->mm->cpu);
+                continue;
+            }
+            if (VMSIM__UNLIKELY(vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE)))
                 give_slot_back(vm, p->pfn, g->mm->cpu);
             vmsim__folio_put_refs(vm->lru, p->pfn, p->refs, g->mm->cpu);
         }
@@ -266,6 +271,10 @@ void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t 
     VMSIM__ASSERT(start >= vma->start && end <= vma->end && g->mm == vma->mm);
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__pt_slot slot;
+    if (vma->flags & VMSIM__VM_HUGETLB) {
+        vmsim__hugetlb_zap(g, vma, start, end);
+        return;
+    }
     vmsim__flush_pending(mm, mm->cpu);
     for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);) {
         uint64_t size = UINT64_C(1) << mm->pt.format->shift[slot.level];

@@ -5,7 +5,7 @@
  * split and merge VMAs; a failure of that is EAGAIN. PAGEOUT and COLLAPSE check their arguments here and hand the work
  * to the hooks of reclaim and huge pages, where a machine has them. Kernel counterpart: mm/madvise.c. */
 #include "vm/collapse.h"
-#include "vm/vm_impl.h"
+#include "vm/vm_hugetlb.h"
 
 static int64_t fail(int e) {
     return -(int64_t)e;
@@ -261,6 +261,14 @@ static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, pag
 /* Kernel: madvise_dontneed_free. */
 static int zap_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, int advice) {
     uint32_t forbidden = VMSIM__VM_PFNMAP | (advice == VMSIM__MADV_DONTNEED_LOCKED ? 0 : VMSIM__VM_LOCKED);
+    if (v->flags & VMSIM__VM_HUGETLB) { /* a part of a page at the end stays: who asks may not know of its size */
+        if (advice == VMSIM__MADV_FREE || !vmsim__vma_huge_aligned(v, start))
+            return VMSIM__L_EINVAL;
+        end = vmsim__align_down(end, vmsim__vma_page_size(v));
+        forbidden = 0;
+    }
+    if (start == end)
+        return 0;
     if (v->flags & forbidden)
         return VMSIM__L_EINVAL;
     if (advice != VMSIM__MADV_FREE) {
@@ -281,6 +289,10 @@ static int remove_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
         return VMSIM__L_EINVAL;
     if ((v->flags & both) != both)
         return VMSIM__L_EACCES;
+    if (v->flags & VMSIM__VM_HUGETLB) {
+        vmsim__hugetlb_punch(vm, v->file, vmsim__vma_index(v, start), vmsim__vma_index(v, end - 1) + 1, v->mm->cpu);
+        return 0;
+    }
     return -vmsim__file_fallocate(vm->cache, v->file, 3, vmsim__vma_index(v, start) << vm->page_shift, end - start,
                                   v->mm->cpu);
 }

@@ -11,7 +11,7 @@
  *
  * The checks come in Linux's order, because that order decides which errno a doubly wrong call gets.
  * Kernel counterparts: mm/mmap.c (do_mmap, mmap_region, do_mas_munmap), arch/x86/mm/mmap.c. */
-#include "vm/vm_impl.h"
+#include "vm/vm_hugetlb.h"
 
 uint32_t vmsim__prot_to_flags(unsigned prot) {
     return (prot & VMSIM__PROT_READ ? VMSIM__VM_READ : 0) | (prot & VMSIM__PROT_WRITE ? VMSIM__VM_WRITE : 0) |
@@ -87,6 +87,16 @@ uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t length
     return at == UINT64_MAX ? 0 : at + huge - ((at - va) & (huge - 1));
 }
 
+/* The place that begins with a huge page; UINT64_MAX: none. Kernel: hugetlb_get_unmapped_area. */
+static uint64_t search_huge(struct vmsim__mm *mm, const struct vmsim__area_request *rq, uint64_t huge) {
+    const uint64_t third = page_align(mm, mm->map_window / 3), room = rq->length + huge - mm->vm->page_size;
+    uint64_t at = mm->topdown ? vmsim__gap_topdown(mm, room, mm->mmap_min, mm->mmap_base) : UINT64_MAX;
+    if (at != UINT64_MAX)
+        return vmsim__align_down(at + room - rq->length, huge);
+    at = vmsim__gap_bottomup(mm, room, third, mm->map_window);
+    return at == UINT64_MAX ? at : vmsim__align_up(at, huge);
+}
+
 static uint64_t search(struct vmsim__mm *mm, const struct vmsim__area_request *rq) {
     const uint64_t third = page_align(mm, mm->map_window / 3);
     const uint64_t beyond = rq->addr > mm->map_window ? mm->task_size - mm->map_window : 0; /* asked for by a hint */
@@ -101,15 +111,27 @@ static uint64_t search(struct vmsim__mm *mm, const struct vmsim__area_request *r
     return at != UINT64_MAX ? at : vmsim__gap_bottomup(mm, rq->length, third, end);
 }
 
+/* Of the pages of a file of hugetlb pages; 0: it is none. */
+static uint64_t huge_bytes(const struct vmsim__mm *mm, const struct vmsim__file *file) {
+    return file && file->kind == VMSIM__FILE_HUGETLB
+               ? UINT64_C(1) << vmsim__hstate_shift(mm->vm, vmsim__hugefile_of(file)->hstate)
+               : 0;
+}
+
 int64_t vmsim__get_unmapped_area(struct vmsim__mm *mm, const struct vmsim__area_request *rq) {
     const uint64_t length = rq->length;
     uint64_t addr = rq->addr;
+    const uint64_t huge = huge_bytes(mm, rq->file);
+    if (huge && (length & (huge - 1)))
+        return fail(VMSIM__L_EINVAL);
     if (length > mm->task_size)
         return fail(VMSIM__L_ENOMEM);
+    if (huge && (rq->map_flags & VMSIM__MAP_FIXED) && (addr & (huge - 1)))
+        return fail(VMSIM__L_EINVAL);
     if (!(rq->map_flags & VMSIM__MAP_FIXED)) {
-        addr = page_align(mm, addr);
+        addr = vmsim__align_up(addr, huge ? huge : mm->vm->page_size);
         if (!addr || !hint_fits(mm, addr, length))
-            addr = search(mm, rq);
+            addr = huge ? search_huge(mm, rq, huge) : search(mm, rq);
         if (addr == UINT64_MAX)
             return fail(VMSIM__L_ENOMEM);
     }
@@ -150,7 +172,7 @@ static struct vmsim__file *shared_zero(struct vmsim__mm *mm, uint64_t length, ui
     return file;
 }
 
-/* A new VMA of its own, linked and counted. */
+/* A new VMA of its own, linked and counted. NULL: -ENOMEM, or the present waits. */
 static struct vmsim__vma *new_vma(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint32_t flags,
                                   struct vmsim__file *file, uint64_t pgoff) {
     struct vmsim__vma *v = vmsim__vma_alloc(mm);
@@ -175,6 +197,10 @@ static struct vmsim__vma *new_vma(struct vmsim__mm *mm, uint64_t addr, uint64_t 
         ((struct vmsim__imap *)own->mappings)->precommitted =
             flags & VMSIM__VM_NORESERVE ? 0 : length >> mm->vm->page_shift;
         vmsim__file_put(mm->vm->cache, own, mm->cpu); /* the VMA holds it now */
+    }
+    if ((flags & VMSIM__VM_HUGETLB) && vmsim__hugetlb_vma_reserve(v)) {
+        vmsim__vma_free(mm, v, mm->cpu);
+        return NULL;
     }
     vmsim__vma_link(mm, v);
     mm->map_count++;
@@ -205,7 +231,7 @@ int64_t vmsim__mmap_region(struct vmsim__mm *mm, uint64_t addr, uint64_t length,
     if (!v) {
         if (flags & VMSIM__VM_ACCOUNT)
             vmsim__uncommit(mm->vm, pages);
-        return fail(VMSIM__L_ENOMEM);
+        return vmsim__now_waits(&mm->vm->mem->now) ? -VMSIM__ERESTARTSYS : fail(VMSIM__L_ENOMEM);
     }
     v->flags |= VMSIM__VM_SOFTDIRTY;
     vmsim__stat_account(mm, flags, (int64_t)pages);
@@ -215,7 +241,8 @@ int64_t vmsim__mmap_region(struct vmsim__mm *mm, uint64_t addr, uint64_t length,
 }
 
 /* MAP_* to VM_*: 0 or an errno. */
-static int mapping_flags(struct vmsim__mm *mm, unsigned prot, unsigned map, bool file, uint32_t *out) {
+static int mapping_flags(struct vmsim__mm *mm, unsigned prot, unsigned map, const struct vmsim__file *file,
+                         uint32_t *out) {
     uint32_t flags =
         vmsim__prot_to_flags(prot) | mm->def_flags | VMSIM__VM_MAYREAD | VMSIM__VM_MAYWRITE | VMSIM__VM_MAYEXEC;
     if (map & VMSIM__MAP_GROWSDOWN)
@@ -243,7 +270,9 @@ static int mapping_flags(struct vmsim__mm *mm, unsigned prot, unsigned map, bool
     default:
         return VMSIM__L_EINVAL;
     }
-    if ((map & VMSIM__MAP_NORESERVE) && mm->vm->spec.overcommit_memory != 2)
+    if (file && file->kind == VMSIM__FILE_HUGETLB)
+        flags |= VMSIM__VM_HUGETLB | VMSIM__VM_DONTEXPAND;
+    if ((map & VMSIM__MAP_NORESERVE) && (mm->vm->spec.overcommit_memory != 2 || (flags & VMSIM__VM_HUGETLB)))
         flags |= VMSIM__VM_NORESERVE;
     *out = flags;
     return 0;
@@ -269,14 +298,38 @@ static int64_t do_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uns
     addr = (uint64_t)at;
     if ((map & VMSIM__MAP_FIXED_NOREPLACE) && vmsim__vma_intersection(mm, addr, addr + length))
         return fail(VMSIM__L_EEXIST);
-    int e = mapping_flags(mm, prot, map, file != NULL, &flags);
+    int e = mapping_flags(mm, prot, map, file, &flags);
     if (e)
         return fail(e);
     if (!vmsim__mlock_room(mm, flags, length))
         return fail(VMSIM__L_EAGAIN);
     if (!file)
         pgoff = flags & VMSIM__VM_SHARED ? 0 : addr >> mm->vm->page_shift;
+    if (flags & VMSIM__VM_HUGETLB) {
+        if ((pgoff << mm->vm->page_shift) & (huge_bytes(mm, file) - 1))
+            return fail(VMSIM__L_EINVAL);
+        if ((flags & VMSIM__VM_WRITE) && file->size < (pgoff << mm->vm->page_shift) + length)
+            file->size = (pgoff << mm->vm->page_shift) + length;
+    }
     return vmsim__mmap_region(mm, addr, length, flags, file, pgoff);
+}
+
+/* MAP_HUGETLB: a nameless file of huge pages, which goes with the last mapping. Kernel: hugetlb_file_setup. */
+static int64_t map_hugetlb(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned flags,
+                           uint64_t pgoff) {
+    struct vmsim__vm *vm = mm->vm;
+    const unsigned h = vmsim__hugetlb_of_flags(vm->mem, flags);
+    if (vmsim__nommu(vm) || h >= vm->mem->nr_hstates || !vmsim__hugetlb_mappable(vm, h))
+        return fail(VMSIM__L_EINVAL);
+    length = vmsim__align_up(length, UINT64_C(1) << vmsim__hstate_shift(vm, h));
+    if (!length)
+        return fail(VMSIM__L_EINVAL);
+    struct vmsim__file *file = vmsim__hugetlb_file(vm, h, NULL, length);
+    if (!file)
+        return fail(VMSIM__L_ENOMEM);
+    const int64_t at = do_mmap(mm, addr, length, prot, flags, file, pgoff);
+    vmsim__file_put(vm->cache, file, mm->cpu);
+    return at;
 }
 
 int64_t vmsim__mm_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned flags,
@@ -290,19 +343,20 @@ int64_t vmsim__mm_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uns
         file = NULL;
     else if (!file)
         return fail(VMSIM__L_EBADF);
-    if (flags & VMSIM__MAP_HUGETLB)
-        return fail(VMSIM__L_ENOMEM); /* no huge page pool belongs to a task yet */
+    else if ((flags & VMSIM__MAP_HUGETLB) && file->kind != VMSIM__FILE_HUGETLB)
+        return fail(VMSIM__L_EINVAL);
     if (!length)
         return fail(VMSIM__L_EINVAL);
-    if (length > UINT64_MAX - vm->page_size)
+    if (length > mm->task_size)
         return fail(VMSIM__L_ENOMEM);
-    length = page_align(mm, length);
+    length = vmsim__align_up(length, file && huge_bytes(mm, file) ? huge_bytes(mm, file) : vm->page_size);
     uint64_t pgoff = offset >> vm->page_shift;
     if (pgoff + (length >> vm->page_shift) < pgoff)
         return fail(VMSIM__L_EOVERFLOW);
     if (vmsim__nommu(vm))
         return vmsim__nommu_mmap(mm, length, prot, flags, file, pgoff);
-    int64_t at = do_mmap(mm, addr, length, prot, flags, file, pgoff);
+    int64_t at = !file && (flags & VMSIM__MAP_HUGETLB) ? map_hugetlb(mm, addr, length, prot, flags, pgoff)
+                                                       : do_mmap(mm, addr, length, prot, flags, file, pgoff);
     if (at < 0)
         return at;
     const struct vmsim__vma *v = vmsim__vma_find(mm, (uint64_t)at);
@@ -319,8 +373,9 @@ static int cut_borders(struct vmsim__mm *mm, uint64_t start, uint64_t end) {
     if (v && start > v->start) {
         if (end < v->end && mm->map_count >= mm->vm->spec.max_map_count)
             return -VMSIM__L_ENOMEM;
-        if (vmsim__vma_split(mm, v, start))
-            return -VMSIM__L_ENOMEM;
+        const int e = vmsim__vma_split(mm, v, start);
+        if (e)
+            return e;
     }
     v = vmsim__vma_find(mm, end - 1);
     return v && v->start < end && end < v->end ? vmsim__vma_split(mm, v, end) : 0;
@@ -352,8 +407,9 @@ int64_t vmsim__do_munmap(struct vmsim__mm *mm, uint64_t start, uint64_t length) 
         return fail(VMSIM__L_EINVAL);
     if (!vmsim__vma_intersection(mm, start, end))
         return 0;
-    if (cut_borders(mm, start, end))
-        return fail(VMSIM__L_ENOMEM);
+    const int e = cut_borders(mm, start, end);
+    if (e)
+        return e;
     mm->hiwater_vm = vmsim__max64(mm->hiwater_vm, mm->total_vm);
     struct vmsim__vma *v = vmsim__vma_find(mm, start);
     unmap_region(mm, v, end);

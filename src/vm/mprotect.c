@@ -114,7 +114,7 @@ static int fixup(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, u
             vmsim__uncommit(mm->vm, pages);
         return e;
     }
-    vmsim__change_protection(v, start, end, wants_upgrade(v), mm->cpu);
+    vmsim__change_protection(v, start, end, wants_upgrade(v) && !(v->flags & VMSIM__VM_HUGETLB), mm->cpu);
     if ((old & (VMSIM__VM_WRITE | VMSIM__VM_SHARED | VMSIM__VM_LOCKED)) == VMSIM__VM_LOCKED &&
         (flags & VMSIM__VM_WRITE))
         vmsim__mm_populate(mm, start, end - start, mm->cpu);

@@ -4,7 +4,7 @@
  * Moving keeps the page offset, so that pages are still found by their index; where source and destination agree modulo
  * the span of a table, the table itself moves to its new place in the level above, else entries move one by one. Kernel
  * counterparts: mm/mremap.c, mm/mmap.c (brk, do_brk_flags, copy_vma). */
-#include "vm/vm_impl.h"
+#include "vm/vm_hugetlb.h"
 
 static int64_t fail(int e) {
     return -(int64_t)e;
@@ -81,6 +81,8 @@ static uint64_t move_tables(struct vmsim__vma *from, uint64_t old, uint64_t new,
     const struct vmsim__pt_format *f = mm->pt.format;
     const uint64_t leaf_span = UINT64_C(1) << (f->shift[0] + f->index_bits[0]);
     uint64_t done = 0;
+    if (from->flags & VMSIM__VM_HUGETLB)
+        return vmsim__hugetlb_move(from, old, new, length);
     vmsim__flush_pending(mm, mm->cpu);
     while (done < length) {
         uint64_t o = old + done, n = new + done, left = length - done;
@@ -135,6 +137,7 @@ static struct vmsim__vma *copy_vma(struct vmsim__mm *mm, struct vmsim__vma *vma,
         vmsim__slab_free(&mm->vm->vmas, v);
         return NULL;
     }
+    vmsim__hugetlb_vma_share(v, vma);
     vmsim__vma_link(mm, v);
     mm->map_count++;
     return v;
@@ -170,6 +173,7 @@ static void leave_mapped(struct vmsim__mm *mm, struct vmsim__vma *moved, uint64_
 /* The charge of the old place went along with the pages: hide it while the old place is unmapped. */
 static void unmap_old(struct vmsim__mm *mm, uint64_t old, uint64_t length, bool accounted) {
     struct vmsim__vma *v = vmsim__vma_find(mm, old);
+    vmsim__hugetlb_vma_forget(v);
     uint64_t hiwater = mm->hiwater_vm;
     bool before = v->start<old, after = v->end> old + length;
     if (accounted)
@@ -188,6 +192,14 @@ static void unmap_old(struct vmsim__mm *mm, uint64_t old, uint64_t length, bool 
         v->flags |= VMSIM__VM_ACCOUNT;
 }
 
+/* The part of a mapping of hugetlb pages that moves, on its own: its promises go with it. NULL: no host memory. */
+static struct vmsim__vma *cut_out(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t start, uint64_t length) {
+    if (v->start < start && vmsim__vma_split(mm, v, start))
+        return NULL;
+    v = vmsim__vma_find(mm, start);
+    return v->end > start + length && vmsim__vma_split(mm, v, start + length) ? NULL : v;
+}
+
 static int64_t move_vma(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t old, uint64_t old_length,
                         uint64_t new_length, uint64_t new, unsigned flags) {
     const unsigned shift = mm->vm->page_shift;
@@ -195,6 +207,8 @@ static int64_t move_vma(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t o
     const uint32_t vm_flags = vma->flags;
     uint64_t charge = (keep ? new_length : new_length - old_length) >> shift;
     if (mm->map_count >= mm->vm->spec.max_map_count - 3)
+        return fail(VMSIM__L_ENOMEM);
+    if ((vma->flags & VMSIM__VM_HUGETLB) && !(vma = cut_out(mm, vma, old, old_length)))
         return fail(VMSIM__L_ENOMEM);
     if (accounted && !vmsim__commit(mm, charge))
         return fail(VMSIM__L_ENOMEM);
@@ -385,6 +399,13 @@ int64_t vmsim__mm_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length
     struct vmsim__vma *v = vmsim__vma_find(mm, old);
     if (!v || v->start > old)
         return fail(VMSIM__L_EFAULT);
+    if (v->flags & VMSIM__VM_HUGETLB) { /* promises cannot grow */
+        const uint64_t huge = vmsim__vma_page_size(v);
+        old_length = vmsim__align_up(old_length, huge);
+        new_length = vmsim__align_up(new_length, huge);
+        if (((old | new_addr) & (huge - 1)) || new_length > old_length)
+            return fail(VMSIM__L_EINVAL);
+    }
     if (flags & to_place) {
         int64_t at = mremap_to(mm, old, old_length, new_length, flags, new_addr);
         v = at < 0 ? NULL : vmsim__vma_find(mm, (uint64_t)at);

@@ -3,7 +3,7 @@
  *
  * Pss is kept with 12 fraction bits, as the kernel does, so that sums round alike. The zero page is not resident
  * memory. Kernel counterpart: fs/proc/task_mmu.c. */
-#include "vm/vm_impl.h"
+#include "vm/vm_hugetlb.h"
 
 #include <string.h>
 
@@ -92,12 +92,35 @@ static void account_vdso(const struct vmsim__vma *vma, struct vmsim__smaps *s) {
     *(vm->vdso_mapped > 1 ? &s->shared_clean : &s->private_clean) += vm->page_size;
 }
 
+/* Kernel: smaps_hugetlb_range. */
+static void account_hugetlb(const struct vmsim__vma *vma, struct vmsim__smaps *s) {
+    struct vmsim__mm *mm = vma->mm;
+    const uint64_t size = vmsim__vma_page_size(vma);
+    struct vmsim__pt_slot slot;
+    for (uint64_t va = vma->start; va < vma->end; va += size) {
+        if (!vmsim__huge_slot(mm, va, vmsim__vma_hstate(vma), false, &slot) || !slot.entry ||
+            !vmsim__pt_read(mm->pt.format, &slot))
+            continue;
+        const vmsim__pfn pfn = (vmsim__pfn)vmsim__pt_get(mm->pt.format, &slot).pfn;
+        *(vmsim__vm_mapcount(mm->vm, pfn) > 1 ? &s->shared_hugetlb : &s->private_hugetlb) += size;
+    }
+}
+
+uint64_t vmsim__vma_page_size(const struct vmsim__vma *vma) {
+    return vma->flags & VMSIM__VM_HUGETLB ? UINT64_C(1) << vmsim__hstate_shift(vma->mm->vm, vmsim__vma_hstate(vma))
+                                          : vma->mm->vm->page_size;
+}
+
 /* Kernel: smap_gather_stats. */
 void vmsim__vma_smaps(const struct vmsim__vma *vma, struct vmsim__smaps *sum) {
     struct vmsim__mm *mm = vma->mm;
     struct vmsim__pt_slot slot;
     if (vmsim__nommu(mm->vm)) /* task_nommu.c has no such file */
         return;
+    if (vma->flags & VMSIM__VM_HUGETLB) {
+        account_hugetlb(vma, sum);
+        return;
+    }
     for (uint64_t va = vma->start; va < vma->end && vmsim__pt_next(&mm->pt, &va, vma->end, &slot);
          va += UINT64_C(1) << mm->pt.format->shift[slot.level]) {
         struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
@@ -203,7 +226,7 @@ int64_t vmsim__mm_clear_refs(struct vmsim__mm *mm, int what, unsigned cpu) {
     for (struct vmsim__vma *v = mm->first; v; v = v->next) {
         if (what == 4)
             v->flags &= ~VMSIM__VM_SOFTDIRTY;
-        if ((v->flags & VMSIM__VM_PFNMAP) || (what == 2 && v->file) || (what == 3 && !v->file))
+        if ((v->flags & (VMSIM__VM_PFNMAP | VMSIM__VM_HUGETLB)) || (what == 2 && v->file) || (what == 3 && !v->file))
             continue;
         clear_vma(v, what == 4);
     }

@@ -8,6 +8,7 @@
  * count it. The deposit is accounted as a frame held in the list below mm->deposit. A compound page stays whole when
  * its huge entry is split; it is freed when the last reference goes (splitting the page itself belongs to reclaim).
  * Kernel counterpart: mm/huge_memory.c. */
+#include "lru/deferred_split.h"
 #include "vm/vm_impl.h"
 
 #define GFP_LIGHT VMSIM__GFP_TRANSHUGE_LIGHT
@@ -55,6 +56,12 @@ bool vmsim__thp_allowed(const struct vmsim__vma *v, uint64_t va) {
     if (VMSIM__LIKELY(v->mm->vm->mem->thp_enabled == VMSIM__THP_NEVER) && !v->mm->vm->kernel->thp_per_size)
         return false;
     return suitable(v) && range_inside(v, va);
+}
+
+bool vmsim__thp_possible(const struct vmsim__vma *v, uint64_t va) {
+    const struct vmsim__vm *vm = v->mm->vm;
+    return vm->mem->thp_enabled != VMSIM__THP_NEVER && vm->format->levels > 1 && (vm->format->leaf_levels & 2) &&
+           huge_order(vm) <= vm->mem->top_order && vmsim__thp_suits(v) && range_inside(v, va);
 }
 
 bool vmsim__vma_thp_eligible(const struct vmsim__vma *v) {
@@ -353,11 +360,11 @@ void vmsim__thp_split_at(struct vmsim__vma *v, uint64_t va, unsigned cpu) {
 }
 
 /* A compound page with unmapped frames waits on the deferred split queue until memory is short. */
-static void defer_split(struct vmsim__vm *vm, vmsim__pfn head) {
-    struct vmsim__frame *f = vmsim__vm_frame(vm, head);
+void vmsim__thp_defer_split(struct vmsim__vm *vm, vmsim__pfn head) {
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, head);
     if (vmsim__frame_is(f, VMSIM__FRAME_DEFERRED))
         return;
-    f->flags |= VMSIM__FRAME_DEFERRED;
+    vmsim__deferred_add(vm->lru, head);
     vmsim__thp_count(vm, vmsim__folio_order(f), VMSIM__THP_SPLIT_DEFERRED, VMSIM__THP_DEFERRED_SPLIT_PAGE);
 }
 
@@ -374,7 +381,7 @@ void vmsim__thp_unmap_sub(struct vmsim__vma *v, vmsim__pfn pfn, uint32_t n) {
         return;
     vmsim__vm_node_stat(vm, vmsim__vm_frame(vm, head), VMSIM__NR_ANON_PAGES, -gone);
     if (vmsim__vm_frame(vm, head)->refcount > (int32_t)n)
-        defer_split(vm, head);
+        vmsim__thp_defer_split(vm, head);
 }
 
 /* Kernel: zap_huge_pmd. */
@@ -398,7 +405,7 @@ void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *v, uint64_t va, 
             left += vmsim__vm_frame(vm, pfn + (vmsim__pfn)i)->mapcount > 0;
         vmsim__vm_node_stat(vm, head, VMSIM__NR_ANON_PAGES, left - pages);
         if (left && left < pages)
-            defer_split(vm, pfn);
+            vmsim__thp_defer_split(vm, pfn);
     }
     vmsim__rss_add(mm, VMSIM__RSS_ANON, -pages);
     if (v->flags & VMSIM__VM_LOCKED)

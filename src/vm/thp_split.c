@@ -7,6 +7,7 @@
  *
  * Frames that no entry maps any more go back to the allocator. Kernel counterpart: mm/huge_memory.c (split_huge_page).
  */
+#include "lru/deferred_split.h"
 #include "vm/vm_impl.h"
 
 struct splitting {
@@ -62,24 +63,59 @@ bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
     const uint32_t pages = vmsim__frame_pages(f);
     struct splitting s = {vm, cpu};
     vmsim__lru_drain_cpu(vm->lru, cpu);
-    bool queued = vmsim__frame_is(f, VMSIM__FRAME_DEFERRED);
     if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE) || !vmsim__lru_isolate(vm->lru, head)) {
         vmsim__thp_count(vm, order, VMSIM__THP_SPLIT_FAILED, VMSIM__THP_SPLIT_PAGE_FAILED);
         return false;
     }
     vmsim__rmap_walk(vm, head, split_entry, &s);
-    if (!queued)
-        vmsim__thp_count(vm, order, VMSIM__THP_SPLIT_DEFERRED, VMSIM__THP_DEFERRED_SPLIT_PAGE);
-    f->flags |= VMSIM__FRAME_DEFERRED;
+    vmsim__thp_defer_split(vm, head);
     if (f->refcount - 1 != mapped_refs(vm, head, pages)) {
         vmsim__lru_putback(vm->lru, head, cpu);
         vmsim__thp_count(vm, order, VMSIM__THP_SPLIT_FAILED, VMSIM__THP_SPLIT_PAGE_FAILED);
         return false;
     }
     VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_HEAD) && !vmsim__frame_is(f, VMSIM__FRAME_LRU));
+    vmsim__deferred_del(vm->lru, head);
     const struct vmsim__frame like = *f;
     for (uint32_t i = 0; i < pages; i++)
         release_frame(vm, head + i, &like, i, cpu);
     vmsim__thp_count(vm, order, VMSIM__THP_SPLIT, VMSIM__THP_SPLIT_PAGE);
     return true;
+}
+
+struct shrink {
+    struct vmsim__vm *vm;
+    unsigned cpu;
+};
+
+/* One folio leaves the queue's front: split, or behind all others. */
+static bool split_first(const struct shrink *s, struct vmsim__memcg *m) {
+    const vmsim__pfn pfn = vmsim__deferred_first(m);
+    vmsim__deferred_del(s->vm->lru, pfn);
+    if (vmsim__thp_split_page(s->vm, pfn, s->cpu))
+        return true;
+    if (!vmsim__frame_is(vmsim__vm_frame(s->vm, pfn), VMSIM__FRAME_DEFERRED))
+        vmsim__deferred_add(s->vm->lru, pfn);
+    return false;
+}
+
+/* Kernel: deferred_split_scan. */
+static uint64_t scan(void *context, struct vmsim__memcg *m, uint64_t objects, bool *stop) {
+    const struct shrink *s = context;
+    uint64_t split = 0;
+    for (uint64_t n = vmsim__min64(objects, m->deferred.count); n && m->deferred.count; n--)
+        split += split_first(s, m);
+    *stop = !split && !m->deferred.count;
+    return split;
+}
+
+uint64_t vmsim__thp_shrink(struct vmsim__vm *vm, uint16_t memcg, int priority, unsigned cpu) {
+    struct vmsim__memcg *m = vmsim__memcg_by_id(vm->lru, memcg);
+    struct shrink s = {vm, cpu};
+    if (!m)
+        return 0;
+    vmsim__memcg_get(m); /* it may lose its last page here */
+    const uint64_t split = vmsim__deferred_shrink(m, priority, scan, &s);
+    vmsim__memcg_put(m);
+    return split;
 }

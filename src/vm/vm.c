@@ -3,7 +3,7 @@
  *
  * The zero page is a page of the kernel's image: a frame that was reserved at boot, so that translations name a true
  * physical address and no allocator frame is spent. Kernel counterparts: mm/init-mm.c, mm/util.c. */
-#include "vm/vm_impl.h"
+#include "vm/vm_hugetlb.h"
 
 #include <string.h>
 
@@ -25,6 +25,18 @@ static void on_swapped(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool 
     const struct vmsim__vm *vm = context;
     if (vm->hooks.swapped)
         vm->hooks.swapped(vm->hooks.context, e, pfn, write);
+}
+
+/* Kernel: hugetlbfs_evict_inode. */
+static void on_huge_gone(void *context, struct vmsim__file *file, unsigned cpu) {
+    struct vmsim__vm *vm = context;
+    struct vmsim__hugefile *huge = vmsim__hugefile_of(file);
+    vmsim__hugefile_drop(vm, file, 0, cpu);
+    VMSIM__ASSERT(!huge->nrpages && !huge->resv.count);
+    vmsim__resv_fini(vm->alloc, &huge->resv);
+    vmsim__radix_fini(&huge->pages);
+    vmsim__free(vm->alloc, huge, sizeof *huge);
+    file->huge = NULL;
 }
 
 /* First reserved frame that lies in a zone above the first page; the BIOS's page 0 is nobody's. */
@@ -72,6 +84,7 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
         vmsim__slab_init(&vm->avcs, vm->alloc, sizeof(struct vmsim__avc));
         vmsim__slab_init(&vm->anon_vmas, vm->alloc, sizeof(struct vmsim__anon_vma));
         vmsim__slab_init(&vm->imaps, vm->alloc, sizeof(struct vmsim__imap));
+        vmsim__radix_slab_init(&vm->huge_nodes, vm->alloc);
         vmsim__slab_init(&vm->tables, vm->alloc, (size_t)1 << init->format->page_shift);
     }
     if (!vm || !pages || !vmsim__vec_push(vm->alloc, &vm->anon_table, (struct vmsim__anon_vma *)NULL)) {
@@ -93,7 +106,7 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
     vm->huge_zero = VMSIM__PFN_NONE;
     vm->zero_pfn = pick_zero(init->mem);
     derive_knobs(vm);
-    const struct vmsim__cache_hooks hooks = {vm, on_mkclean, on_unmap, on_alloc, on_swapped};
+    const struct vmsim__cache_hooks hooks = {vm, on_mkclean, on_unmap, on_alloc, on_swapped, on_huge_gone};
     vmsim__cache_set_hooks(vm->cache, &hooks);
     *out = vm;
     return 0;
@@ -115,6 +128,7 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     vmsim__slab_fini(&vm->anon_vmas);
     vmsim__slab_fini(&vm->imaps);
     vmsim__slab_fini(&vm->tables);
+    vmsim__slab_fini(&vm->huge_nodes);
     vmsim__free(vm->alloc, vm->gathered, VMSIM__GATHER_ROOM * sizeof *vm->gathered);
     vmsim__free(vm->alloc, vm, sizeof *vm);
 }

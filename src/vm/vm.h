@@ -76,6 +76,7 @@
 #define VMSIM__MAP_HUGETLB 0x40000u
 #define VMSIM__MAP_SYNC 0x80000u
 #define VMSIM__MAP_FIXED_NOREPLACE 0x100000u
+#define VMSIM__MAP_HUGE_SHIFT 26 /* log2 of the huge page's bytes stands above; 0: the default size */
 #define VMSIM__MREMAP_MAYMOVE 1u
 #define VMSIM__MREMAP_FIXED 2u
 #define VMSIM__MREMAP_DONTUNMAP 4u
@@ -138,6 +139,7 @@ struct vmsim__mm;
 struct vmsim__vma;
 struct vmsim__avc;
 struct vmsim__numa_hooks;
+struct vmsim__resv_map;
 
 /* What vm/ asks of the machine around it. */
 struct vmsim__vm_hooks {
@@ -216,6 +218,8 @@ struct vmsim__vma {
     struct vmsim__interval file_link; /* its pages of the file, in the file's i_mmap tree */
     const char *name;                 /* "[heap]" is derived; static text of special mappings ("[vdso]"), else NULL */
     bool temporary_stack;             /* during exec: no THP */
+    bool resv_unmapped;               /* of hugetlb pages: lost one to the process that it was forked from */
+    struct vmsim__resv_map *resv;     /* of private hugetlb pages: promises that are used up; NULL: it has none */
     uint64_t top;                     /* nommu: end of its memory, at or above `end` */
     struct vmsim__file_ra ra;         /* readahead state of faults through this mapping */
     struct vmsim__swap_ra swap_ra;    /* ... of faults on pages in swap */
@@ -248,6 +252,7 @@ struct vmsim__mm {
     uint64_t hiwater_rss; /* pages */
     vmsim__pfn deposit;   /* leaf tables in reserve for huge entries, linked by frame.mapping */
     uint32_t deposits;
+    uint64_t hugetlb_pages;    /* base pages of the hugetlb pages that it maps */
     uint64_t pgtables_bytes;   /* VmPTE */
     uint64_t min_flt, maj_flt; /* of all tasks that used it */
     uint64_t task_size, mmap_base, mmap_min;
@@ -422,19 +427,20 @@ uint64_t vmsim__mm_rss(const struct vmsim__mm *mm, enum vmsim__rss_kind kind); /
 /* /proc/PID/status, in kB. The Rss lines lag on kernels without per-CPU counters, as Linux's do. */
 struct vmsim__mm_status {
     uint64_t vm_peak, vm_size, vm_lck, vm_pin, vm_hwm, vm_rss, rss_anon, rss_file, rss_shmem, vm_data, vm_stk, vm_exe,
-        vm_lib, vm_pte, vm_swap;
+        vm_lib, vm_pte, vm_swap, hugetlb;
 };
 void vmsim__mm_status(const struct vmsim__mm *mm, struct vmsim__mm_status *out);
 
 /* /proc/PID/smaps of one VMA, or a sum of them, in bytes; Pss with 12 fraction bits (bytes << 12). */
 struct vmsim__smaps {
     uint64_t rss, pss, pss_anon, pss_file, pss_shmem, pss_dirty, shared_clean, shared_dirty, private_clean,
-        private_dirty, referenced, anonymous, lazyfree, anon_huge, shmem_pmd, file_pmd, swap, swap_pss,
-        locked /* << 12 */;
+        private_dirty, referenced, anonymous, lazyfree, anon_huge, shmem_pmd, file_pmd, shared_hugetlb, private_hugetlb,
+        swap, swap_pss, locked /* << 12 */;
 };
 void vmsim__vma_smaps(const struct vmsim__vma *vma, struct vmsim__smaps *sum); /* adds to *sum */
 void vmsim__mm_rollup(const struct vmsim__mm *mm, struct vmsim__smaps *out);
 bool vmsim__vma_thp_eligible(const struct vmsim__vma *vma);
+uint64_t vmsim__vma_page_size(const struct vmsim__vma *vma); /* of its entries: that of its hugetlb pages, or base */
 /* "rd wr mr mw me ac sd " into out (room for 64 bytes). */
 void vmsim__vma_flags_text(const struct vmsim__vma *vma, char *out, size_t size);
 /* /proc/PID/clear_refs: 1 all, 2 anonymous, 3 file, 4 soft-dirty, 5 peak RSS. 0 or -EINVAL. */
@@ -527,6 +533,12 @@ enum vmsim__fault_outcome vmsim__swap_map(struct vmsim__vma *vma, uint64_t va, s
 /* Splits a compound anonymous page (its huge entries first) into base frames. False: someone else holds a reference;
  * its entries are base entries then. */
 bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu);
+/* A round of reclaim at this priority (12 .. 0) splits folios of which parts are mapped no more. Folios that were
+ * split. Kernel: deferred_split_count, deferred_split_scan. */
+uint64_t vmsim__thp_shrink(struct vmsim__vm *vm, uint16_t memcg, int priority, unsigned cpu);
+/* Whom to ask about huge pages (thp_policies.h); it must outlive the address spaces. NULL: Linux decides. */
+struct vmsim__thp_choice;
+void vmsim__vm_set_thp_policy(struct vmsim__vm *vm, struct vmsim__thp_choice *choice);
 /* hugepages-<size>kB/stats: what happened to large pages of one order, of all sizes (since 6.8). */
 #define VMSIM__THP_SIZE_STAT_LIST(X)                                                                                   \
     X(ANON_FAULT_ALLOC, "anon_fault_alloc")                                                                            \

@@ -8,7 +8,7 @@
  * (validate_mm), mm/debug_vm_pgtable.c. */
 #include "base/err.h"
 #include "cache/swap_cache.h"
-#include "vm/vm_impl.h"
+#include "vm/vm_hugetlb.h"
 
 #include <inttypes.h>
 
@@ -19,6 +19,7 @@ struct check {
     struct vmsim__radix slots;   /* vmsim__swp_slot_word -> entries that name it */
     uint64_t committed, tables, vdso_mapped, swap_entries;
     uint64_t vmas;
+    uint64_t huge_used[VMSIM__HSTATES], huge_promised[VMSIM__HSTATES]; /* hugetlb pages */
 };
 
 #define FAIL(c, ...) return vmsim__err_set((c)->err, VMSIM_ECHECK, __VA_ARGS__)
@@ -122,7 +123,7 @@ static int check_slot(struct check *c, const struct vmsim__vma *v, uint64_t va, 
 }
 
 static int check_entry(struct check *c, const struct vmsim__vma *v, uint64_t va, const struct vmsim__pt_slot *slot,
-                       int64_t rss[VMSIM__RSS_KINDS]) {
+                       int64_t rss[VMSIM__RSS_KINDS + 1]) {
     struct vmsim__vm *vm = c->vm;
     struct vmsim__pte pte = vmsim__pt_get(vm->format, slot);
     if (pte.flags & VMSIM__PTE_SWAP) {
@@ -142,6 +143,9 @@ static int check_entry(struct check *c, const struct vmsim__vma *v, uint64_t va,
     }
     vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn), *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
+    const bool hugetlb = v->flags & VMSIM__VM_HUGETLB;
+    if (hugetlb != vmsim__folio_hugetlb(head))
+        FAIL(c, "mm %u: hugetlb page at %" PRIx64 " in another mapping, or another in one of them", v->mm->id, va);
     if (head->refcount <= 0 || vmsim__frame_is(f, VMSIM__FRAME_TABLE | VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP))
         FAIL(c, "mm %u: entry at %" PRIx64 " maps frame %u, which is free or a table", v->mm->id, va, pfn);
     bool anon = vmsim__frame_is(head, VMSIM__FRAME_ANON);
@@ -149,18 +153,21 @@ static int check_entry(struct check *c, const struct vmsim__vma *v, uint64_t va,
     if (index != vmsim__vma_index(v, va))
         FAIL(c, "mm %u: frame %u at %" PRIx64 " has index %" PRIu64 ", its VMA says %" PRIu64, v->mm->id, pfn, va,
              index, vmsim__vma_index(v, va));
-    if (anon && (pte.flags & VMSIM__PTE_WRITE) && !vmsim__frame_is(f, VMSIM__FRAME_EXCLUSIVE))
+    if (anon && (pte.flags & VMSIM__PTE_WRITE) && !vmsim__frame_is(hugetlb ? head : f, VMSIM__FRAME_EXCLUSIVE))
         FAIL(c, "mm %u: frame %u at %" PRIx64 " is writable, but not exclusive", v->mm->id, pfn, va);
     if (!anon && (!v->file || head->mapping != v->file->id))
         FAIL(c, "mm %u: frame %u at %" PRIx64 " is of another file", v->mm->id, pfn, va);
-    rss[vmsim__rss_kind_of(head)] += INT64_C(1) << (vm->format->shift[slot->level] - vm->page_shift);
-    if (!count_entry(c, pfn, slot->level ? UINT64_C(1) << 32 : 1))
+    if (hugetlb && f != head) /* a run of entries counts once */
+        return 0;
+    rss[hugetlb ? VMSIM__RSS_KINDS : vmsim__rss_kind_of(head)] +=
+        hugetlb ? vmsim__frame_pages(head) : INT64_C(1) << (vm->format->shift[slot->level] - vm->page_shift);
+    if (!count_entry(c, pfn, slot->level || hugetlb ? UINT64_C(1) << 32 : 1))
         return vmsim__err_set(c->err, VMSIM_ENOMEM, "check");
     return 0;
 }
 
 static int check_pages(struct check *c, struct vmsim__mm *mm) {
-    int64_t rss[VMSIM__RSS_KINDS] = {0};
+    int64_t rss[VMSIM__RSS_KINDS + 1] = {0}; /* hugetlb pages at the end */
     struct vmsim__pt_slot slot;
     const struct vmsim__vma *v = mm->first;
     for (uint64_t va = 0; vmsim__pt_next(&mm->pt, &va, mm->task_size, &slot);) {
@@ -178,6 +185,9 @@ static int check_pages(struct check *c, struct vmsim__mm *mm) {
             FAIL(c, "mm %u: RSS kind %u is %" PRId64 ", entries say %" PRId64, mm->id, k, mm->rss[k] + mm->rss_cache[k],
                  rss[k]);
     }
+    if (rss[VMSIM__RSS_KINDS] != (int64_t)mm->hugetlb_pages)
+        FAIL(c, "mm %u: HugetlbPages %" PRIu64 ", entries say %" PRId64, mm->id, mm->hugetlb_pages,
+             rss[VMSIM__RSS_KINDS]);
     return 0;
 }
 
@@ -220,6 +230,8 @@ static int check_frame(struct check *c, vmsim__pfn pfn, uint64_t base, uint64_t 
     if (huge && vmsim__vm_mapcount(vm, pfn) != (int64_t)(base + huge))
         FAIL(c, "frame %u: huge mapcount %" PRId64 ", %" PRIu64 " entries", pfn, vmsim__vm_mapcount(vm, pfn),
              base + huge);
+    if (vmsim__folio_hugetlb(head))
+        return 0;
     if (vmsim__frame_is(head, VMSIM__FRAME_ANON)) {
         int64_t n = !compound || !huge ? 1 : (int64_t)vmsim__frame_pages(head);
         if (!compound || huge || !vmsim__radix_get(&c->entries, vmsim__vm_head(vm, pfn)) ||
@@ -330,6 +342,75 @@ static int check_committed(struct check *c) {
     return 0;
 }
 
+/* ---- hugetlb ---- */
+
+/* Base pages that entries of this page stand for. */
+static uint64_t run_size(const struct check *c, uint64_t pfn) {
+    return vmsim__frame_pages(vmsim__vm_frame(c->vm, (vmsim__pfn)pfn));
+}
+
+static unsigned hstate_with(const struct check *c, uint64_t pages) {
+    unsigned h = 0;
+    while (h < c->vm->mem->nr_hstates && UINT64_C(1) << c->vm->mem->hstate[h].order != pages)
+        h++;
+    return h;
+}
+
+/* Pages of a file count as used, mapped or not; so do promises that nobody has used up. */
+static int check_hugefile(struct check *c, const struct vmsim__file *f) {
+    const struct vmsim__hugefile *huge = vmsim__hugefile_of(f);
+    uint64_t index = 0, entry, pages = 0;
+    for (; (entry = vmsim__radix_next(&huge->pages, &index)); index++, pages++) {
+        const struct vmsim__frame *head = vmsim__vm_frame(c->vm, (vmsim__pfn)(entry - 1));
+        const uint64_t mapped = vmsim__radix_get(&c->entries, entry - 1) >> 32;
+        if (head->mapping != f->id || vmsim__frame_index(head) >> c->vm->mem->hstate[huge->hstate].order != index ||
+            !vmsim__folio_hugetlb(head) || head->refcount != (int32_t)mapped + 1)
+            FAIL(c, "file %u: hugetlb page %" PRIu64 " has %d references, %" PRIu64 " entries", f->id, index,
+                 head->refcount, mapped);
+        c->huge_used[huge->hstate] += !mapped;
+    }
+    const uint64_t noted = vmsim__resv_count(&huge->resv, 0, UINT64_MAX);
+    if (pages != huge->nrpages || noted < pages)
+        FAIL(c, "file %u: %" PRIu64 " hugetlb pages, counted as %" PRIu64 ", %" PRIu64 " noted", f->id, pages,
+             huge->nrpages, noted);
+    c->huge_promised[huge->hstate] += noted - pages;
+    return 0;
+}
+
+static void count_promises(struct check *c, const struct vmsim__vma *v) {
+    if (!(v->flags & VMSIM__VM_HUGETLB) || !v->resv)
+        return;
+    const uint64_t from = vmsim__huge_index(v, v->start), pages = (v->end - v->start) / vmsim__vma_page_size(v);
+    c->huge_promised[vmsim__vma_hstate(v)] += pages - vmsim__resv_count(v->resv, from, from + pages);
+}
+
+static int check_hugetlb(struct check *c) {
+    const struct vmsim__mem *mem = c->vm->mem;
+    uint32_t id = 1;
+    uint64_t pfn = 0;
+    for (; vmsim__radix_next(&c->entries, &pfn); pfn++) {
+        if (vmsim__folio_hugetlb(vmsim__vm_frame(c->vm, (vmsim__pfn)pfn)))
+            c->huge_used[hstate_with(c, run_size(c, pfn))]++;
+    }
+    for (const struct vmsim__mm *mm = c->vm->first_mm; mm; mm = mm->next) {
+        for (const struct vmsim__vma *v = mm->first; v; v = v->next)
+            count_promises(c, v);
+    }
+    for (struct vmsim__file *f; (f = vmsim__file_next(c->vm->cache, &id)); id++) {
+        const int e = f->kind == VMSIM__FILE_HUGETLB ? check_hugefile(c, f) : 0;
+        if (e)
+            return e;
+    }
+    for (unsigned h = 0; h < mem->nr_hstates; h++) {
+        const uint64_t used =
+            vmsim__hugetlb_total(mem, h, VMSIM__MAX_NODES) - vmsim__hugetlb_free(mem, h, VMSIM__MAX_NODES);
+        if (used != c->huge_used[h] || mem->hstate[h].reserved != c->huge_promised[h])
+            FAIL(c, "pool %u: %" PRIu64 " pages in use, %" PRIu64 " promised; recount %" PRIu64 ", %" PRIu64, h, used,
+                 mem->hstate[h].reserved, c->huge_used[h], c->huge_promised[h]);
+    }
+    return 0;
+}
+
 int vmsim__vm_check(struct vmsim__vm *vm, struct vmsim__err *err) {
     struct check c = {.vm = vm, .err = err};
     struct vmsim__slab nodes;
@@ -355,6 +436,8 @@ int vmsim__vm_check(struct vmsim__vm *vm, struct vmsim__err *err) {
                            vm->vdso_mapped, c.vdso_mapped);
     if (!e)
         e = check_frames(&c);
+    if (!e)
+        e = check_hugetlb(&c);
     if (!e)
         e = check_swap(&c);
     if (!e)

@@ -81,7 +81,8 @@ struct vmsim__vm {
     struct vmsim__mm *first_mm, *last_mm;
     uint32_t next_mm_id, nr_mms;
     struct vmsim__slab vmas, avcs, anon_vmas, imaps;
-    struct vmsim__slab tables; /* host memory of page tables: a frame of ordinary data needs none */
+    struct vmsim__slab huge_nodes; /* of the trees of files of hugetlb pages */
+    struct vmsim__slab tables;     /* host memory of page tables: a frame of ordinary data needs none */
     struct {
         VMSIM__VEC(struct vmsim__anon_vma *);
     } anon_table; /* by id; entry 0 unused */
@@ -92,6 +93,7 @@ struct vmsim__vm {
     struct vmsim__gathered *gathered; /* room for all that a gather can hold */
     vmsim__pfn huge_zero;             /* PFN_NONE: not allocated */
     uint64_t huge_zero_users;
+    struct vmsim__thp_choice *thp_policy;         /* NULL: Linux decides */
     uint64_t thp_stat[16][VMSIM__THP_SIZE_STATS]; /* by order */
     bool host_nomem;                              /* the host refused memory: the last call failed for that reason */
 };
@@ -405,6 +407,7 @@ struct vmsim__fault_at {
     struct vmsim__pt_slot slot; /* level 0; entry NULL while its table is missing */
     struct vmsim__pte pte;
     bool write, fetch;
+    bool reserve; /* an empty range begins with a block in reserve */
     unsigned cpu;
 };
 enum vmsim__fault_outcome vmsim__handle_fault(struct vmsim__vma *vma, uint64_t va, bool write, bool fetch,
@@ -461,6 +464,8 @@ void vmsim__thp_count(struct vmsim__vm *vm, unsigned order, enum vmsim__thp_size
 /* ---- thp.c ---- */
 uint32_t vmsim__thp_gfp(const struct vmsim__vma *vma); /* how hard a fault tries */
 bool vmsim__thp_allowed(const struct vmsim__vma *vma, uint64_t va);
+/* Could a huge page lie there at all, the switches aside? */
+bool vmsim__thp_possible(const struct vmsim__vma *vma, uint64_t va);
 /* A leaf table, which is empty and out of the page table, becomes the reserve of a huge entry. */
 void vmsim__thp_deposit_table(struct vmsim__mm *mm, vmsim__pfn table);
 /* A new huge page whose contents are there is mapped at an empty entry with a deposit; RSS is the caller's. */
@@ -470,6 +475,8 @@ void vmsim__thp_install(struct vmsim__vma *vma, uint64_t start, vmsim__pfn pfn, 
 enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *vma, uint64_t va, bool write, unsigned cpu, bool *done);
 /* A fault on a present huge entry. *done false: it was split, go on with base pages. */
 enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim__pt_slot *slot, bool *done);
+/* A folio with frames that nobody maps waits until memory is short. Kernel: deferred_split_folio. */
+void vmsim__thp_defer_split(struct vmsim__vm *vm, vmsim__pfn head);
 /* Turns a huge entry that covers va into a table of base entries. 0 or -ENOMEM (no deposit: cannot happen for anon). */
 int vmsim__thp_split_pmd(struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot, unsigned cpu);
 void vmsim__thp_split_at(struct vmsim__vma *vma, uint64_t va, unsigned cpu); /* when va lies inside a huge entry */

@@ -5,7 +5,7 @@
  * A VMA belongs to a file through the file's i_mmap tree and one reference on it; the tree hangs on file->mappings
  * (struct vmsim__imap) and goes away with the last VMA, and with it what shared anonymous memory had charged to
  * Committed_AS. Kernel counterpart: mm/mmap.c (vm_area_dup, __split_vma, remove_vma), mm/interval_tree.c. */
-#include "vm/vm_impl.h"
+#include "vm/vm_hugetlb.h"
 
 #include <string.h>
 
@@ -89,6 +89,7 @@ void vmsim__vma_complete(struct vmsim__vma *vma) {
 /* Kernel: remove_vma and vm_area_free. */
 void vmsim__vma_free(struct vmsim__mm *mm, struct vmsim__vma *vma, unsigned cpu) {
     VMSIM__ASSERT(vma->mm == mm);
+    vmsim__hugetlb_vma_close(vma);
     vmsim__anon_vma_unlink(vma);
     if (vma->file)
         drop_file(vma, cpu);
@@ -107,12 +108,17 @@ struct vmsim__vma *vmsim__vma_dup(struct vmsim__mm *mm, const struct vmsim__vma 
     v->file_link = (struct vmsim__interval){0};
     v->chain = NULL;
     v->file = NULL;
+    v->resv = NULL;
+    v->resv_unmapped = false;
     return v;
 }
 
-/* Kernel: __split_vma. All that can fail comes first; a huge entry across the border is split before the VMAs part. */
+/* Kernel: __split_vma. All that can fail comes first; a huge entry across the border is split before the VMAs part. A
+ * hugetlb page cannot be. */
 int vmsim__vma_split(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t at) {
     VMSIM__ASSERT(at > vma->start && at < vma->end && !(at & (mm->vm->page_size - 1)));
+    if (!vmsim__vma_huge_aligned(vma, at))
+        return -VMSIM__L_EINVAL;
     struct vmsim__vma *upper = vmsim__vma_dup(mm, vma);
     if (!upper)
         return -VMSIM__L_ENOMEM;
@@ -125,6 +131,7 @@ int vmsim__vma_split(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t at) 
         vmsim__slab_free(&mm->vm->vmas, upper);
         return -VMSIM__L_ENOMEM;
     }
+    vmsim__hugetlb_vma_share(upper, vma);
     vmsim__thp_split_at(vma, at, mm->cpu);
     vmsim__vma_prepare(vma);
     vma->end = at;
@@ -143,7 +150,9 @@ struct vmsim__vma *vmsim__mm_find_vma(struct vmsim__mm *mm, uint64_t va) {
 const char *vmsim__vma_name(const struct vmsim__vma *vma) {
     const struct vmsim__mm *mm = vma->mm;
     if (vma->file)
-        return vma->file->path ? vma->file->path : "/dev/zero (deleted)";
+        return vma->file->path                  ? vma->file->path
+               : vma->flags & VMSIM__VM_HUGETLB ? "/anon_hugepage (deleted)"
+                                                : "/dev/zero (deleted)";
     if (vma->name)
         return vma->name;
     if (vma->start <= mm->brk && vma->end >= mm->start_brk && mm->start_brk)

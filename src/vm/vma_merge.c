@@ -145,8 +145,14 @@ struct vmsim__vma *vmsim__vma_merge(struct vmsim__mm *mm, struct vmsim__vma *pre
     return NULL;
 }
 
+/* Kernel: split_vma. */
+static int split(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t at) {
+    return mm->map_count >= mm->vm->spec.max_map_count ? -VMSIM__L_ENOMEM : vmsim__vma_split(mm, vma, at);
+}
+
 /* Makes [start, end) of vma a VMA of its own that may take the wanted properties, or finds a neighbour that has them:
- * *merged. 0 or -ENOMEM. Kernel: what mprotect, madvise, mlock and mbind have in common, vma_modify since 6.7. */
+ * *merged. 0, -ENOMEM or -EINVAL. Kernel: what mprotect, madvise, mlock and mbind have in common, vma_modify since 6.7.
+ */
 static int carve(struct vmsim__mm *mm, struct vmsim__vma *vma, const struct vmsim__vma_want *w, struct vmsim__vma **out,
                  bool *merged) {
     VMSIM__ASSERT(w->start >= vma->start && w->end <= vma->end && w->start < w->end);
@@ -156,13 +162,12 @@ static int carve(struct vmsim__mm *mm, struct vmsim__vma *vma, const struct vmsi
         return 0;
     *out = vma;
     if (w->start > vma->start) {
-        if (mm->map_count >= mm->vm->spec.max_map_count || vmsim__vma_split(mm, vma, w->start))
-            return -VMSIM__L_ENOMEM;
+        const int e = split(mm, vma, w->start);
+        if (e)
+            return e;
         *out = vma = vma->next;
     }
-    if (w->end < vma->end && (mm->map_count >= mm->vm->spec.max_map_count || vmsim__vma_split(mm, vma, w->end)))
-        return -VMSIM__L_ENOMEM;
-    return 0;
+    return w->end < vma->end ? split(mm, vma, w->end) : 0;
 }
 
 /* What [start, end) of vma is now. */

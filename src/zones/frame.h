@@ -78,6 +78,9 @@ _Static_assert(offsetof(struct vmsim__frame, refcount) == sizeof(void *), "a tab
 #define VMSIM__FRAME_DEFERRED (1u << 23) /* a head: on the deferred split queue */
 #define VMSIM__FRAME_ZONE_SHIFT 24
 
+/* Of a first tail: the folio is one of a pool of hugetlb pages, in use or not. */
+#define VMSIM__TAIL_HUGETLB VMSIM__FRAME_PINNED
+
 #define VMSIM__FRAME_INDEX_MAX ((UINT64_C(1) << 48) - 1)
 #define VMSIM__FRAME_MAPCOUNT_MAX ((INT32_C(1) << 23) - 1)
 #define VMSIM__ORDER_MAX 18u /* of a compound page: 1 GiB of 4 KiB pages */
@@ -132,6 +135,10 @@ static inline void vmsim__frame_set_list(struct vmsim__frame *f, unsigned type) 
 static inline unsigned vmsim__folio_order(const struct vmsim__frame *f) {
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_TAIL | VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP));
     return VMSIM__UNLIKELY(vmsim__frame_is(f, VMSIM__FRAME_HEAD)) ? f[1].policy : 0;
+}
+/* Does `f` head a page of a pool of hugetlb pages? */
+static inline bool vmsim__folio_hugetlb(const struct vmsim__frame *f) {
+    return vmsim__frame_is(f, VMSIM__FRAME_HEAD) && vmsim__frame_is(f + 1, VMSIM__TAIL_HUGETLB);
 }
 /* Base pages of the folio that `f` heads. */
 static inline uint32_t vmsim__frame_pages(const struct vmsim__frame *f) {

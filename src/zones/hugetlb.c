@@ -197,6 +197,37 @@ static vmsim__pfn dequeue(struct vmsim__mem *mem, struct vmsim__node *node, unsi
     return pfn;
 }
 
+/* Frames that came as one block become a page of a pool, or go on as ordinary ones. Gigantic ones are made of blocks
+ * that know nothing of each other. */
+static void make_page(struct vmsim__mem *mem, unsigned hstate, vmsim__pfn pfn) {
+    const unsigned order = mem->hstate[hstate].order;
+    struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+    VMSIM__ASSERT(f->refcount == 1 && !f->mapping && order > 0);
+    if (vmsim__hstate_gigantic(mem, hstate)) {
+        f->flags |= VMSIM__FRAME_HEAD;
+        for (vmsim__pfn i = 1; i < (vmsim__pfn)1 << order; i++) {
+            struct vmsim__frame *tail = vmsim__frame_of(mem, pfn + i);
+            tail->flags |= VMSIM__FRAME_TAIL;
+            tail->next = pfn;
+        }
+        vmsim__frame_of(mem, pfn + 1)->policy = (uint8_t)order;
+    }
+    f[1].flags |= VMSIM__TAIL_HUGETLB;
+}
+
+static void unmake_page(struct vmsim__mem *mem, unsigned hstate, vmsim__pfn pfn) {
+    struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
+    f[1].flags &= ~VMSIM__TAIL_HUGETLB;
+    if (!vmsim__hstate_gigantic(mem, hstate))
+        return;
+    for (vmsim__pfn i = 0; i < (vmsim__pfn)1 << mem->hstate[hstate].order; i++) {
+        struct vmsim__frame *each = vmsim__frame_of(mem, pfn + i);
+        each->flags &= ~(VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL);
+        each->next = 0;
+        each->policy = 0;
+    }
+}
+
 /* Are all frames of [start, start + size) free, in blocks of the top order? */
 static bool all_free(const struct vmsim__mem *mem, const struct vmsim__zone *z, uint64_t start, uint64_t size) {
     if (start < z->start || start + size > z->end)
@@ -223,6 +254,7 @@ static bool take_blocks(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned 
     }
     z->in_use += size;
     vmsim__frame_of(mem, start)->refcount = 1;
+    make_page(mem, hstate, start);
     enqueue(mem, &mem->nodes[z->node], hstate, start);
     mem->nodes[z->node].hugetlb[hstate].total++;
     return true;
@@ -251,6 +283,14 @@ static uint32_t gfp_of(const struct vmsim__mem *mem) {
     return fixed ? VMSIM__GFP_HIGHUSER : VMSIM__GFP_HIGHUSER_MOVABLE;
 }
 
+/* Who waits for memory has not failed. */
+static void count_buddy(struct vmsim__mem *mem, vmsim__pfn pfn) {
+    if (pfn != VMSIM__PFN_NONE)
+        mem->event[VMSIM__HTLB_BUDDY_ALLOC_SUCCESS]++;
+    else if (!vmsim__now_waits(&mem->now))
+        mem->event[VMSIM__HTLB_BUDDY_ALLOC_FAIL]++;
+}
+
 /* A page from the buddy allocator of a node, on no list yet. At boot, what the kernel gets without reclaim: above the
  * low watermark, else above the minimum; later the machine's slow path decides. Kernel: alloc_fresh_huge_page. */
 static vmsim__pfn fresh_page(struct vmsim__mem *mem, const struct vmsim__node *node, unsigned hstate, unsigned cpu) {
@@ -261,7 +301,7 @@ static vmsim__pfn fresh_page(struct vmsim__mem *mem, const struct vmsim__node *n
     vmsim__pfn pfn = vmsim__mem_alloc(mem, &rq);
     if (pfn == VMSIM__PFN_NONE && !mem->hooks.slowpath && !mem->host_nomem)
         pfn = vmsim__mem_get_frames(mem, &rq, VMSIM__ALLOC_WMARK_MIN);
-    mem->event[pfn == VMSIM__PFN_NONE ? VMSIM__HTLB_BUDDY_ALLOC_FAIL : VMSIM__HTLB_BUDDY_ALLOC_SUCCESS]++;
+    count_buddy(mem, pfn);
     return pfn;
 }
 
@@ -269,6 +309,7 @@ static bool take_page(struct vmsim__mem *mem, struct vmsim__node *node, unsigned
     vmsim__pfn pfn = fresh_page(mem, node, hstate, cpu);
     if (pfn == VMSIM__PFN_NONE)
         return false;
+    make_page(mem, hstate, pfn);
     enqueue(mem, node, hstate, pfn);
     node->hugetlb[hstate].total++;
     return true;
@@ -366,6 +407,7 @@ static uint64_t available(const struct vmsim__mem *mem, unsigned hstate) {
 /* Gives a page that is on no list back to the buddy allocator; a gigantic one frame by frame. */
 static void dissolve(struct vmsim__mem *mem, unsigned hstate, vmsim__pfn pfn, unsigned cpu) {
     unsigned order = mem->hstate[hstate].order;
+    unmake_page(mem, hstate, pfn);
     vmsim__frame_of(mem, pfn)->refcount = 0;
     if (!vmsim__hstate_gigantic(mem, hstate)) {
         vmsim__mem_free(mem, pfn, order, cpu);
@@ -463,9 +505,10 @@ static vmsim__pfn surplus_page(struct vmsim__mem *mem, unsigned hstate, const st
     any.gfp = gfp_of(mem) | VMSIM__GFP_COMP | VMSIM__GFP_NOWARN;
     any.order = h->order;
     vmsim__pfn pfn = vmsim__mem_alloc(mem, &any);
-    mem->event[pfn == VMSIM__PFN_NONE ? VMSIM__HTLB_BUDDY_ALLOC_FAIL : VMSIM__HTLB_BUDDY_ALLOC_SUCCESS]++;
+    count_buddy(mem, pfn);
     if (pfn == VMSIM__PFN_NONE)
         return pfn;
+    make_page(mem, hstate, pfn);
     struct vmsim__hugetlb_pool *pool = &mem->nodes[vmsim__mem_zone_of(mem, pfn)->node].hugetlb[hstate];
     pool->total++;
     pool->surplus++;

@@ -35,6 +35,7 @@ struct run {
     struct span spans[PHASES_MAX + 1];
     unsigned open; /* phase whose end is still to come, or 0 */
     struct outcomes outcomes;
+    uint64_t signals;   /* that the task had caught when it was last asked */
     char result_of[96]; /* key of the next step's result, or "" */
     int64_t child_flt;  /* of a child that looks at its own usage: so far in this phase */
     struct tally tally;
@@ -124,6 +125,21 @@ static void note_numa_maps(struct run *r, struct vmsim_machine *m, uint32_t task
     vmsim_report_proc_free(m, text);
 }
 
+static void note_pool(struct run *r, const struct vmsim__mem *mem, const char *when) {
+    const unsigned h = mem->default_hstate;
+    const uint64_t pages[] = {vmsim__hugetlb_total(mem, h, VMSIM__MAX_NODES),
+                              vmsim__hugetlb_free(mem, h, VMSIM__MAX_NODES), mem->hstate[h].reserved,
+                              vmsim__hugetlb_surplus(mem, h, VMSIM__MAX_NODES)};
+    outcome_pool(&r->outcomes, when, pages);
+}
+
+/* Did the task catch a signal since the last time? */
+static void note_signal(struct run *r, struct vmsim_machine *m, uint32_t task, const char *key) {
+    const uint64_t now = vmsim__task_at(m, task)->stats.signals;
+    outcome_add(&r->outcomes, key, now > r->signals ? "SIGBUS" : "none");
+    r->signals = now;
+}
+
 static void at_result(void *context, int64_t result) {
     struct run *r = context;
     char text[32] = "ok";
@@ -191,6 +207,14 @@ static void at_marker(void *context, struct vmsim_scenario *s, const char *name,
         capturer_overcommits(s->machine, task, (unsigned)strtoul(name + 11, NULL, 10), &r->outcomes);
         return;
     }
+    if (!strncmp(name, "pool ", 5)) {
+        note_pool(r, s->machine->mem, name + 5);
+        return;
+    }
+    if (!strncmp(name, "signal ", 7)) {
+        note_signal(r, s->machine, task, name + 7);
+        return;
+    }
     if (!strncmp(name, "maps ", 5)) {
         note_maps(r, s->machine, task, name + 5);
         return;
@@ -231,6 +255,7 @@ static void forget(struct run *r) {
     r->open = 0;
     free(r->outcomes.at);
     r->outcomes = (struct outcomes){0};
+    r->signals = 0;
 }
 
 /* ---- running a described program ---- */

@@ -149,13 +149,43 @@ const char *outcome_get(const struct outcomes *o, const char *key) {
     return NULL;
 }
 
+void outcome_pool(struct outcomes *o, const char *when, const uint64_t pages[4]) {
+    char key[96], text[120];
+    snprintf(key, sizeof key, "pool: %s", when);
+    snprintf(text, sizeof text, "Total %llu Free %llu Rsvd %llu Surp %llu", (unsigned long long)pages[0],
+             (unsigned long long)pages[1], (unsigned long long)pages[2], (unsigned long long)pages[3]);
+    outcome_add(o, key, text);
+}
+
+/* "hugetlb after child cow    Total 8 Free 0 Rsvd 0 Surp 0" and "touch 8 -> signal 7 si_code 2". */
+static bool read_hugetlb(struct capture_phases *c, const char *line) {
+    unsigned long long n[4];
+    const char *numbers = strstr(line, " Total ");
+    char key[96];
+    unsigned page, signal, code;
+    if (sscanf(line, "touch %u -> signal %u si_code %u", &page, &signal, &code) == 3) {
+        snprintf(key, sizeof key, "touch %u", page);
+        outcome_add(&c->outcomes, key, signal == 7 && code == 2 ? "SIGBUS" : "another signal");
+        return true;
+    }
+    if (strncmp(line, "hugetlb ", 8) != 0 || !numbers ||
+        sscanf(numbers, " Total %llu Free %llu Rsvd %llu Surp %llu", &n[0], &n[1], &n[2], &n[3]) != 4)
+        return false;
+    const char *end = numbers;
+    while (end > line + 8 && end[-1] == ' ')
+        end--;
+    snprintf(key, sizeof key, "%.*s", (int)(end - line - 8), line + 8);
+    outcome_pool(&c->outcomes, key, (const uint64_t[]){n[0], n[1], n[2], n[3]});
+    return true;
+}
+
 /* "  read 4 -> cached: 0-27" below "trace NAME"; "first read of 2 pages at 0 -> cached: 0-3"; "mincore cached: 0-511"
  * after a phase; "mmap len 0   -> -1 errno 22 Invalid argument" and "munmap unmapped ok -> 0" or "-> ok". */
 static bool read_outcome(struct capture_phases *c, const char *line, char *trace) {
     char key[96], word[200];
     int errno_number, at;
     const char *arrow = strstr(line, " ->"), *cached = strstr(line, " cached: ");
-    if (sscanf(line, "trace %63s", trace) == 1 || read_overcommit(c, line))
+    if (sscanf(line, "trace %63s", trace) == 1 || read_overcommit(c, line) || read_hugetlb(c, line))
         return true;
     if (sscanf(line, "maps after %79[^\n]", word) == 1) { /* "maps after munmap 20..23:", and a line a VMA */
         snprintf(key, sizeof key, "maps after %.*s", (int)strlen(word) - 1, word);

@@ -43,6 +43,8 @@ void outcome_add(struct outcomes *o, const char *key, const char *text);
  * which is the whole machine's, the sum. */
 enum overcommit { OVERCOMMIT_LIMIT, OVERCOMMIT_LARGEST, OVERCOMMIT_NORESERVE, OVERCOMMIT_READ_ONLY };
 void outcome_overcommit(struct outcomes *o, unsigned mode, enum overcommit what, int64_t value, int64_t committed);
+/* Pages of the default pool: in all, free, reserved, surplus. */
+void outcome_pool(struct outcomes *o, const char *when, const uint64_t pages[4]);
 /* A line of /proc/PID/maps in 1 TiB to 4 TiB, where workloads map: "10000000000-10000010000 rw-p", behind what the
  * newest outcome has. False: no such line. */
 bool outcome_add_vma(struct outcomes *o, const char *line);

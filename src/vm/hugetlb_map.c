@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Entries of hugetlb pages in page tables, and the files that hold them.
+ *
+ * A huge page is mapped by one entry of an upper level, or, where its size is a group of the contiguous hint, by a run
+ * of entries that are written alike. Kernel counterparts: mm/hugetlb.c (huge_pte_alloc, copy_hugetlb_page_range,
+ * __unmap_hugepage_range), fs/hugetlbfs/inode.c. */
+#include "vm/vm_hugetlb.h"
+
+/* ---- entries ---- */
+
+/* The level whose entries map pages of `shift`, alone or in a run of *entries. -1: none does. */
+static int level_of(const struct vmsim__pt_format *f, unsigned shift, uint32_t *entries) {
+    for (int l = f->levels - 1; l >= 0; l--) {
+        if (f->shift[l] > shift)
+            continue;
+        *entries = UINT32_C(1) << (shift - f->shift[l]);
+        const bool run = f->contig_shift[l] && f->shift[l] + f->contig_shift[l] == shift;
+        return (f->leaf_levels >> l & 1) && (f->shift[l] == shift || run) ? l : -1;
+    }
+    return -1;
+}
+
+bool vmsim__hugetlb_mappable(const struct vmsim__vm *vm, unsigned hstate) {
+    uint32_t entries;
+    return level_of(vm->format, vmsim__hstate_shift(vm, hstate), &entries) >= 0;
+}
+
+bool vmsim__huge_slot(struct vmsim__mm *mm, uint64_t va, unsigned hstate, bool create, struct vmsim__pt_slot *slot) {
+    uint32_t entries;
+    const int level = level_of(mm->pt.format, vmsim__hstate_shift(mm->vm, hstate), &entries);
+    VMSIM__ASSERT(level >= 0 && !(va & ((UINT64_C(1) << vmsim__hstate_shift(mm->vm, hstate)) - 1)));
+    if (!vmsim__pt_slot(&mm->pt, va, (unsigned)level, create, slot))
+        return false;
+    VMSIM__ASSERT(!slot->entry || (slot->level == level && slot->index % entries == 0));
+    VMSIM__ASSERT(!slot->entry || !vmsim__pt_is_table(mm->pt.format, slot->level, vmsim__pt_read(mm->pt.format, slot)));
+    return true;
+}
+
+void vmsim__huge_set(struct vmsim__mm *mm, unsigned hstate, const struct vmsim__pt_slot *slot, struct vmsim__pte pte) {
+    const struct vmsim__pt_format *f = mm->pt.format;
+    struct vmsim__pt_slot at = *slot;
+    uint32_t entries;
+    const int level = level_of(f, vmsim__hstate_shift(mm->vm, hstate), &entries);
+    VMSIM__ASSERT(level == slot->level && slot->entry);
+    pte.flags |= entries > 1 && pte.flags ? VMSIM__PTE_CONTIG : 0;
+    for (uint32_t i = 0; i < entries; i++) {
+        vmsim__pt_set(f, &at, pte);
+        pte.pfn += UINT64_C(1) << (f->shift[level] - mm->vm->page_shift);
+        at.entry = (char *)at.entry + f->entry_bytes;
+        at.index++;
+    }
+}
+
+void vmsim__huge_map(struct vmsim__vma *v, vmsim__pfn pfn, int n) {
+    struct vmsim__vm *vm = v->mm->vm;
+    VMSIM__ASSERT(vmsim__folio_hugetlb(vmsim__vm_frame(vm, pfn)));
+    struct vmsim__frame *tail = vmsim__vm_frame(vm, pfn + 1);
+    VMSIM__ASSERT(n == 1 || (n == -1 && tail->mapping > 0));
+    tail->mapping += (uint32_t)n;
+    v->mm->hugetlb_pages += (uint64_t)(n * (INT64_C(1) << vm->mem->hstate[vmsim__vma_hstate(v)].order));
+}
+
+/* The hstate of a page of a pool. */
+static unsigned hstate_of(const struct vmsim__mem *mem, const struct vmsim__frame *f) {
+    unsigned h = 0;
+    while (mem->hstate[h].order != vmsim__folio_order(f))
+        h++;
+    VMSIM__ASSERT(h < mem->nr_hstates);
+    return h;
+}
+
+void vmsim__hugetlb_put_refs(struct vmsim__vm *vm, vmsim__pfn pfn, uint32_t refs, unsigned cpu) {
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    VMSIM__ASSERT(vmsim__folio_hugetlb(f) && f->refcount >= (int32_t)refs);
+    f->refcount -= (int32_t)refs;
+    if (f->refcount)
+        return;
+    const bool restore = vmsim__frame_is(f + 1, VMSIM__FRAME_REFERENCED);
+    VMSIM__ASSERT(!f[1].mapping);
+    f->flags &= ~(VMSIM__FRAME_ANON | VMSIM__FRAME_EXCLUSIVE);
+    f[1].flags &= ~VMSIM__FRAME_REFERENCED;
+    f->mapping = 0;
+    vmsim__frame_set_index(f, 0);
+    f->refcount = 1;
+    vmsim__hugetlb_put(vm->mem, hstate_of(vm->mem, f), pfn, restore, cpu);
+}
+
+/* Kernel: __unmap_hugepage_range. */
+void vmsim__hugetlb_zap(struct vmsim__gather *g, struct vmsim__vma *v, uint64_t start, uint64_t end) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__vm *vm = mm->vm;
+    const unsigned h = vmsim__vma_hstate(v);
+    const uint64_t size = UINT64_C(1) << vmsim__hstate_shift(vm, h);
+    VMSIM__ASSERT(vmsim__vma_huge_aligned(v, start) && vmsim__vma_huge_aligned(v, end));
+    struct vmsim__pt_slot slot;
+    for (uint64_t va = start; va < end; va += size) {
+        if (!vmsim__huge_slot(mm, va, h, false, &slot) || !slot.entry || !vmsim__pt_read(mm->pt.format, &slot))
+            continue;
+        const vmsim__pfn pfn = (vmsim__pfn)vmsim__pt_get(mm->pt.format, &slot).pfn;
+        struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+        vmsim__huge_set(mm, h, &slot, (struct vmsim__pte){0, 0});
+        vmsim__gather_range(g, va, va + size, mm->pt.format->shift[slot.level]);
+        vmsim__vm_cost(vm, vm->spec.costs.unmap_page);
+        if (vmsim__frame_is(f, VMSIM__FRAME_ANON) && f->refcount == 1 && vmsim__hugetlb_restore(v, va))
+            f[1].flags |= VMSIM__FRAME_REFERENCED;
+        vmsim__huge_map(v, pfn, -1);
+        vmsim__gather_page(g, pfn);
+    }
+}
+
+/* One page of the parent for the child: private memory is shared until one of them writes. */
+static void copy_page(struct vmsim__vma *to, struct vmsim__vma *from, const struct vmsim__pt_slot *src,
+                      const struct vmsim__pt_slot *dst) {
+    struct vmsim__vm *vm = from->mm->vm;
+    const unsigned h = vmsim__vma_hstate(from);
+    struct vmsim__pte pte = vmsim__pt_get(vm->format, src);
+    struct vmsim__frame *f = vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn);
+    VMSIM__ASSERT(f->refcount > 0 && !vmsim__pt_read(vm->format, dst));
+    f->flags &= ~VMSIM__FRAME_EXCLUSIVE;
+    f->refcount++;
+    vmsim__huge_map(to, (vmsim__pfn)pte.pfn, 1);
+    if (vmsim__vma_private_writable(from)) {
+        pte.flags &= ~VMSIM__PTE_WRITE;
+        vmsim__huge_set(from->mm, h, src, pte);
+    }
+    vmsim__huge_set(to->mm, h, dst, pte);
+    vmsim__vm_cost(vm, vm->spec.costs.fork_page);
+}
+
+int vmsim__hugetlb_copy(struct vmsim__vma *to, struct vmsim__vma *from) {
+    struct vmsim__vm *vm = from->mm->vm;
+    const unsigned h = vmsim__vma_hstate(from);
+    struct vmsim__pt_slot src, dst;
+    for (uint64_t va = from->start; va < from->end; va += UINT64_C(1) << vmsim__hstate_shift(vm, h)) {
+        if (!vmsim__huge_slot(from->mm, va, h, false, &src) || !src.entry || !vmsim__pt_read(vm->format, &src))
+            continue;
+        if (!vmsim__huge_slot(to->mm, va, h, true, &dst))
+            return -VMSIM__L_ENOMEM;
+        copy_page(to, from, &src, &dst);
+    }
+    return 0;
+}
+
+uint64_t vmsim__hugetlb_move(struct vmsim__vma *from, uint64_t old, uint64_t to, uint64_t length) {
+    struct vmsim__mm *mm = from->mm;
+    const unsigned h = vmsim__vma_hstate(from);
+    const uint64_t size = UINT64_C(1) << vmsim__hstate_shift(mm->vm, h);
+    struct vmsim__pt_slot src, dst;
+    uint64_t done = 0;
+    for (; done < length; done += size) {
+        if (!vmsim__huge_slot(mm, old + done, h, false, &src) || !src.entry || !vmsim__pt_read(mm->pt.format, &src))
+            continue;
+        if (!vmsim__huge_slot(mm, to + done, h, true, &dst))
+            break;
+        VMSIM__ASSERT(!vmsim__pt_read(mm->pt.format, &dst));
+        const struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &src);
+        vmsim__huge_set(mm, h, &src, (struct vmsim__pte){0, 0});
+        vmsim__huge_set(mm, h, &dst, pte);
+        vmsim__vm_cost(mm->vm, mm->vm->spec.costs.move_page);
+    }
+    if (done)
+        vmsim__flush_range(mm, old, old + done, vmsim__hstate_shift(mm->vm, h), true, mm->cpu);
+    return done;
+}
+
+/* ---- files ---- */
+
+unsigned vmsim__hugetlb_of_flags(const struct vmsim__mem *mem, unsigned map_flags) {
+    const unsigned shift = map_flags >> VMSIM__MAP_HUGE_SHIFT & 63u;
+    unsigned h = 0;
+    if (!shift)
+        return mem->nr_hstates ? mem->default_hstate : 0;
+    while (h < mem->nr_hstates && mem->hstate[h].order + mem->page_shift != shift)
+        h++;
+    return h;
+}
+
+struct vmsim__file *vmsim__hugetlb_file(struct vmsim__vm *vm, unsigned hstate, const char *path, uint64_t size) {
+    VMSIM__ASSERT(hstate < vm->mem->nr_hstates);
+    struct vmsim__hugefile *huge = vmsim__calloc(vm->alloc, 1, sizeof *huge);
+    struct vmsim__file *f = huge ? vmsim__file_create(vm->cache, VMSIM__FILE_HUGETLB, path, size) : NULL;
+    if (!f) {
+        vm->host_nomem |= !huge || vmsim__cache_error(vm->cache);
+        vmsim__free(vm->alloc, huge, sizeof *huge);
+        return NULL;
+    }
+    huge->hstate = (uint8_t)hstate;
+    vmsim__radix_init(&huge->pages, &vm->huge_nodes);
+    f->huge = huge;
+    return f;
+}
+
+/* A page of the file goes, its mappings gone before; with it what was noted of it. */
+static void drop_page(struct vmsim__vm *vm, struct vmsim__hugefile *huge, uint64_t index, vmsim__pfn pfn,
+                      unsigned cpu) {
+    vmsim__radix_remove(&huge->pages, index);
+    huge->nrpages--;
+    vmsim__hugetlb_put_refs(vm, pfn, 1, cpu);
+}
+
+/* What was promised there and not used stays promised: a hole may be filled again. */
+void vmsim__hugetlb_punch(struct vmsim__vm *vm, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
+    struct vmsim__hugefile *huge = vmsim__hugefile_of(f);
+    const unsigned order = vm->mem->hstate[huge->hstate].order;
+    uint64_t index = vmsim__align_up(first, UINT64_C(1) << order) >> order, entry;
+    const uint64_t last = end >> order;
+    if (index >= last)
+        return;
+    vmsim__vm_unmap_file(vm, f, index << order, last << order, true, cpu);
+    for (; (entry = vmsim__radix_next(&huge->pages, &index)) && index < last; index++) {
+        if (!vmsim__resv_room(vm->alloc, &huge->resv)) {
+            vm->host_nomem = true;
+            return;
+        }
+        vmsim__resv_del(&huge->resv, index, index + 1);
+        drop_page(vm, huge, index, (vmsim__pfn)(entry - 1), cpu);
+    }
+}
+
+/* Kernel: remove_inode_hugepages, hugetlb_unreserve_pages. */
+void vmsim__hugefile_drop(struct vmsim__vm *vm, struct vmsim__file *f, uint64_t first, unsigned cpu) {
+    struct vmsim__hugefile *huge = vmsim__hugefile_of(f);
+    const uint64_t noted = vmsim__resv_count(&huge->resv, first, UINT64_MAX);
+    uint64_t index = first, entry, freed = 0;
+    for (; (entry = vmsim__radix_next(&huge->pages, &index)); index++, freed++)
+        drop_page(vm, huge, index, (vmsim__pfn)(entry - 1), cpu);
+    if (noted)
+        vmsim__resv_cut(&huge->resv, first);
+    VMSIM__ASSERT(noted >= freed);
+    if (noted > freed)
+        vmsim__hugetlb_unreserve(vm->mem, huge->hstate, noted - freed, cpu);
+}
