@@ -41,8 +41,8 @@ TEST_UNUSED static void rig_complete(void *context, uint64_t cookie, int status,
 TEST_UNUSED static void rig_start(struct block_rig *rig, const struct vmsim__block_spec *specs, size_t count) {
     *rig = (struct block_rig){.alloc = test_alloc()};
     vmsim__evq_init(&rig->events, rig->alloc);
-    rig->block =
-        vmsim__block_create(rig->alloc, specs, count, &(struct vmsim__block_hooks){rig, rig_schedule, rig_complete});
+    rig->block = vmsim__block_create(rig->alloc, specs, count,
+                                     &(struct vmsim__block_hooks){rig, rig_schedule, rig_complete, NULL});
     assert_non_null(rig->block);
     assert_true(vmsim__vec_reserve(rig->alloc, &rig->done, 100000));
 }

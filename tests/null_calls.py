@@ -14,7 +14,7 @@ import sys
 PROTOTYPE = re.compile(r"^((?:const )?(?:enum |struct )?\w+ \**)(vmsim_\w+)\(([^;{}]*?)\)\s*(?:__attribute__[^;]*)?;",
                        re.MULTILINE | re.DOTALL)
 HANDLES = ["config", "scenario", "machine", "trace_reader", "trace_writer", "test_tlb", "test_reclaim", "curve",
-           "mmu", "run"]
+           "mmu", "run", "events"]
 
 
 def prototypes(folder):

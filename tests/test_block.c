@@ -537,7 +537,7 @@ static bool create_step(struct vmsim__alloc *a, void *context) {
     struct vmsim__block_spec specs[2] = {{.name = "sda"}, {.name = "sdb", .faults = {faults, 2}}};
     (void)context;
     struct vmsim__block *b =
-        vmsim__block_create(a, specs, 2, &(struct vmsim__block_hooks){NULL, rig_schedule, rig_complete});
+        vmsim__block_create(a, specs, 2, &(struct vmsim__block_hooks){NULL, rig_schedule, rig_complete, NULL});
     vmsim__block_destroy(b);
     return b != NULL;
 }

@@ -10,6 +10,7 @@
 #include "vmsim/config.h"
 #include "vmsim/curve.h"
 #include "vmsim/error.h"
+#include "vmsim/event.h"
 #include "vmsim/host.h"
 #include "vmsim/mmu.h"
 #include "vmsim/policy.h"
@@ -93,6 +94,12 @@ static struct vmsim_run *good_run(void) {
     test_write_file("good_run/stats.json", text, sizeof text - 1);
     assert_int_equal(vmsim_run_open("good_run", &r), 0);
     return r;
+}
+
+static struct vmsim_events *good_events(void) {
+    struct vmsim_events *e;
+    assert_int_equal(vmsim_events_open(good_scenario(), "good_events.json", NULL, &e), 0);
+    return e;
 }
 
 static struct vmsim_mmu *good_mmu(void) {

@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/watch.h"
+
 /* "Wait, then enter me again", where functions return a negative Linux errno. Never seen by a program. */
 #define VMSIM__ERESTARTSYS 512
 
@@ -72,8 +74,9 @@ struct vmsim__now {
     bool in_lru_fault; /* a fault is resolved whose use of pages counts: what it brings in is young (generations) */
     uint16_t memcg;    /* memory cgroup that pays for what is allocated; 0: the root, which pays for nothing */
     struct vmsim__wait wait;
-    struct vmsim__call *call; /* of the running operation; NULL: `own` */
-    struct vmsim__call own;   /* for who has no record of its own: boot, events, tests of one layer */
+    struct vmsim__call *call;  /* of the running operation; NULL: `own` */
+    struct vmsim__watch watch; /* who is told what happens */
+    struct vmsim__call own;    /* for who has no record of its own: boot, events, tests of one layer */
 };
 
 static inline struct vmsim__call *vmsim__now_call(struct vmsim__now *now) {

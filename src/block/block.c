@@ -276,6 +276,8 @@ static int finish(struct vmsim__block *b, uint32_t index, uint64_t now) {
     }
     struct vmsim__request rq = *vmsim__block_request(b, index);
     count_done(d, &rq);
+    if (b->hooks.served)
+        b->hooks.served(b->hooks.context, rq.device, rq.op, rq.bytes, rq.arrived, d->clock);
     vmsim__request_free(b, index);
     tell(b, rq.first, rq.status, now);
     return 0;

@@ -55,6 +55,9 @@ struct vmsim__block_hooks {
     /* False: no host memory, nothing happened. `time` is never before the event or submission that asks for it. */
     bool (*schedule)(void *context, uint64_t time, uint64_t arg);
     void (*complete)(void *context, uint64_t cookie, int status, uint64_t now);
+    /* NULL: nobody asks. A request of the device `device` was done at `now`, which arrived at `arrived`. */
+    void (*served)(void *context, uint32_t device, enum vmsim__block_op op, uint64_t bytes, uint64_t arrived,
+                   uint64_t now);
 };
 
 /* One contiguous transfer. */

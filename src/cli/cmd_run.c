@@ -11,18 +11,27 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "vmsim/event.h"
 #include "vmsim/report.h"
 #include "vmsim/scenario.h"
 
 struct run_options {
     struct cli_input in;
-    const char *output;
+    const char *output, *events;
+    struct vmsim_events_options event;
     unsigned long long verify; /* slices between checks; 0: none */
     bool quiet, strict, print_resolved, print_origins, print_counters;
     const char *pattern; /* of the names of counters; NULL: all */
 };
 
-enum { OPTION_ROOT = 256, OPTION_NO_PLUGINS };
+enum {
+    OPTION_ROOT = 256,
+    OPTION_NO_PLUGINS,
+    OPTION_EVENTS,
+    OPTION_EVENT_KINDS,
+    OPTION_EVENT_LIMIT,
+    OPTION_EVENT_FORMAT
+};
 
 static const struct argp_option run_argp_options[] = {
     {"output", 'o', "DIR", 0, "Write everything to the directory DIR (made anew; an earlier run there is replaced)", 0},
@@ -32,6 +41,12 @@ static const struct argp_option run_argp_options[] = {
      "Check every structure of the machine after each N slices of a task (default 1000); slow", 0},
     {"strict", 'S', NULL, 0, "Exit with 1 when a recorded call came out otherwise in its replay", 0},
     {"quiet", 'q', NULL, 0, "No summary and no progress: only errors and failed expectations", 0},
+    {"events", OPTION_EVENTS, "FILE", 0, "Write what happens, and how long it takes, to FILE, for Perfetto", 0},
+    {"event-kinds", OPTION_EVENT_KINDS, "LIST", 0,
+     "Only these: run, stall, fault, reclaim, io, kill, alloc (default: all but alloc)", 0},
+    {"event-limit", OPTION_EVENT_LIMIT, "COUNT", 0, "At most so many (default 1000000)", 0},
+    {"event-format", OPTION_EVENT_FORMAT, "FORMAT", 0,
+     "chrome: trace events (default); ftrace: lines as the kernel's tracepoints have", 0},
     {"root", OPTION_ROOT, "DIR", 0, "The scenario may name no file outside of DIR", 0},
     {"no-plugins", OPTION_NO_PLUGINS, NULL, 0, "Refuse a scenario that names plugins, which are programs", 0},
     {0}};
@@ -48,6 +63,52 @@ static const struct argp_option check_argp_options[] = {
     {"root", OPTION_ROOT, "DIR", 0, "The scenario may name no file outside of DIR", 0},
     {"no-plugins", OPTION_NO_PLUGINS, NULL, 0, "Refuse a scenario that names plugins (none is run here anyway)", 0},
     {0}};
+
+/* "fault,stall" */
+static uint32_t parse_kinds(struct argp_state *state, const char *arg) {
+    uint32_t mask = 0;
+    while (*arg) {
+        size_t length = strcspn(arg, ",");
+        unsigned kind = 0;
+        while (kind < VMSIM_EVENT_KINDS && (strlen(vmsim_event_kind_name(kind)) != length ||
+                                            strncmp(vmsim_event_kind_name(kind), arg, length) != 0))
+            kind++;
+        if (kind == VMSIM_EVENT_KINDS)
+            argp_error(state, "unknown kind of events '%.*s' (run, stall, fault, reclaim, io, kill or alloc)",
+                       (int)length, arg);
+        mask |= 1u << kind;
+        arg += length + (arg[length] == ',');
+    }
+    if (!mask)
+        argp_error(state, "no kind of events given");
+    return mask;
+}
+
+static error_t parse_event_option(int key, char *arg, struct argp_state *state) {
+    struct run_options *o = state->input;
+    switch (key) {
+    case OPTION_EVENTS:
+        o->events = arg;
+        return 0;
+    case OPTION_EVENT_KINDS:
+        o->event.kinds = parse_kinds(state, arg);
+        return 0;
+    case OPTION_EVENT_LIMIT:
+        o->event.limit = cli_number(state, arg, UINT64_MAX);
+        return 0;
+    case OPTION_EVENT_FORMAT:
+        if (strcmp(arg, "chrome") != 0 && strcmp(arg, "ftrace") != 0)
+            argp_error(state, "unknown format of events '%s' (chrome or ftrace)", arg);
+        o->event.format = strcmp(arg, "chrome") ? VMSIM_EVENTS_FTRACE : VMSIM_EVENTS_CHROME;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->events && (o->event.kinds || o->event.limit || o->event.format))
+            argp_error(state, "--event-kinds, --event-limit and --event-format go with --events FILE");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
 
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
     struct run_options *o = state->input;
@@ -94,7 +155,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         argp_error(state, "no scenario file given");
         return EINVAL;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_event_option(key, arg, state);
     }
 }
 
@@ -182,6 +243,24 @@ static int check_output(struct vmsim_scenario *s, const struct run_options *o) {
     return err ? cli_fail(cli_status(err), "run", "%s", vmsim_report_error(s)) : EXIT_FINE;
 }
 
+static int open_events(struct vmsim_scenario *s, struct run_options *o, struct vmsim_events **events) {
+    o->event.size = sizeof o->event;
+    int err = o->events ? vmsim_events_open(s, o->events, &o->event, events) : 0;
+    return err ? cli_fail(cli_status(err), "run", "%s", vmsim_scenario_error(s)) : EXIT_FINE;
+}
+
+/* Also of a run that failed: what led there is what one wants to see. */
+static int close_events(struct vmsim_scenario *s, struct vmsim_events *events, int status) {
+    uint64_t left_out = 0;
+    int err = vmsim_events_close(events, &left_out);
+    if (err)
+        return cli_fail(cli_status(err), "run", "%s", vmsim_scenario_error(s));
+    if (left_out)
+        cli_note("run", "note: %llu events are left out: see --event-limit and --event-kinds",
+                 (unsigned long long)left_out);
+    return status;
+}
+
 static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
     struct progress progress = {0};
     if (!o->quiet && !vmsim_task_count(vmsim_scenario_machine(s)))
@@ -237,12 +316,15 @@ int cmd_run(int argc, char **argv) {
     struct run_options o = {0};
     struct vmsim_config *config = NULL;
     struct vmsim_scenario *s = NULL;
+    struct vmsim_events *events = NULL;
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o))
         return EXIT_USAGE;
     int status = cli_open(&o.in, &config, &s);
     status = status ? status : check_output(s, &o);
+    status = status ? status : open_events(s, &o, &events);
     status = status ? status : run_scenario(s, &o);
+    status = close_events(s, events, status);
     vmsim_scenario_destroy(s);
     vmsim_config_destroy(config);
     cli_input_free(&o.in);

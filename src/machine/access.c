@@ -205,12 +205,15 @@ static enum vmsim__work handle_fault(struct vmsim_machine *m, struct vmsim__task
     VMSIM__ASSERT(t->mm && t->fault.pending && t->fault.kind != VMSIM__FAULT_NONE);
     m->mem->now.time = m->cpus[t->cpu].now;
     enum vmsim__fault_outcome outcome = vmsim__mm_fault(t->mm, t->fault.va, t->fault.write, t->fault.fetch, t->cpu);
-    uint64_t before = t->stats.system_ns;
+    uint64_t before = t->stats.system_ns, majors = t->stats.maj_flt;
     vmsim__cpu_charge(m, t);
     t->stats.fault_ns += t->stats.system_ns - before;
     if (outcome == VMSIM__FAULT_WAIT)
         return wait_now(m, t);
     t->fault.pending = false;
+    if (vmsim__watched(&m->mem->now.watch, VMSIM_EVENT_FAULT))
+        vmsim__tell(&m->mem->now.watch, VMSIM_EVENT_FAULT, t->fault.since, m->cpus[t->cpu].now,
+                    t->stats.maj_flt > majors ? "major" : "minor", t->fault.va, t->fault.write, 0, 0);
     if (VMSIM__UNLIKELY(
             vmsim__now_waits(&m->mem->now))) { /* held up beside its errand: readahead was short of memory */
         if (vmsim__fault_resolved(outcome))
@@ -226,8 +229,9 @@ static enum vmsim__work handle_fault(struct vmsim_machine *m, struct vmsim__task
     return VMSIM__WORK_MORE;
 }
 
-static void meet_fault(struct vmsim__task *t, const struct vmsim__tlb_stop *stop) {
+static void meet_fault(struct vmsim__task *t, const struct vmsim__tlb_stop *stop, uint64_t now) {
     VMSIM__ASSERT(!t->fault.pending);
+    t->fault.since = now;
     t->fault.pending = true;
     t->fault.kind = (uint8_t)stop->fault;
     t->fault.level = (uint8_t)stop->level;
@@ -255,7 +259,7 @@ static enum vmsim__work run_batch(struct vmsim_machine *m, struct vmsim__task *t
             t->high_due = t->over_high && (t->high_due || done);
             if (r->done == n)
                 break;
-            meet_fault(t, &stop);
+            meet_fault(t, &stop, c->now);
             if (c->now > m->horizon)
                 return VMSIM__WORK_CUT;
         }

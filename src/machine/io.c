@@ -96,6 +96,14 @@ static void complete(void *context, uint64_t cookie, int status, uint64_t now) {
         vmsim__transfer_done(m->cache, (uint32_t)cookie, status);
 }
 
+static void served(void *context, uint32_t device, enum vmsim__block_op op, uint64_t bytes, uint64_t arrived,
+                   uint64_t now) {
+    const struct vmsim_machine *m = context;
+    if (vmsim__watched(&m->mem->now.watch, VMSIM_EVENT_IO))
+        vmsim__tell(&m->mem->now.watch, VMSIM_EVENT_IO, arrived, now, vmsim__block_name(m->block, device), bytes,
+                    op == VMSIM__BLOCK_WRITE, device, 0);
+}
+
 int vmsim__io_event(struct vmsim_machine *m, const struct vmsim__event *e) {
     if (vmsim__block_event(m->block, e->arg, e->time))
         no_memory(m);
@@ -118,7 +126,8 @@ int vmsim__io_init(struct vmsim_machine *m) {
     const struct vmsim__block_spec *devices;
     size_t count = vmsim__machine_devices(&m->spec, &one, &devices);
     m->serial_device = devices == &one;
-    m->block = vmsim__block_create(m->alloc, devices, count, &(struct vmsim__block_hooks){m, schedule, complete});
+    m->block =
+        vmsim__block_create(m->alloc, devices, count, &(struct vmsim__block_hooks){m, schedule, complete, served});
     if (!m->block)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the storage devices");
     vmsim__cache_set_io(m->cache, &(struct vmsim__cache_io){.context = m,

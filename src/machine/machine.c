@@ -258,3 +258,13 @@ int vmsim_task_walk(struct vmsim_machine *m, uint32_t task, uint64_t address, en
     vmsim__walk_describe(&t->mm->pt, address, mode, line, context);
     return 0;
 }
+
+void vmsim_machine_watch(struct vmsim_machine *m, uint32_t mask, vmsim_event_fn *watch, void *context) {
+    if (!m)
+        return;
+    m->mem->now.watch = (struct vmsim__watch){.kinds = watch ? mask & ((1u << VMSIM_EVENT_KINDS) - 1) : 0,
+                                              .task = VMSIM_TASK_NONE,
+                                              .cpu = UINT32_MAX,
+                                              .tell = watch,
+                                              .context = context};
+}

@@ -114,9 +114,10 @@ struct vmsim__task {
         bool pending, write, fetch;
         uint8_t kind, level; /* as struct vmsim__tlb_stop */
         uint64_t va;
-    } fault;         /* of the next reference: met, and not handled yet */
-    unsigned faults; /* in a row, of one reference */
-    uint64_t steals; /* pages reclaimed before the first of them */
+        uint64_t since; /* ns */
+    } fault;            /* of the next reference: met, and not handled yet */
+    unsigned faults;    /* in a row, of one reference */
+    uint64_t steals;    /* pages reclaimed before the first of them */
     struct vmsim__direct_reclaim reclaim;
     struct vmsim__limit limit; /* what it does at a limit of its cgroup */
     uint32_t over_high;        /* pages charged above memory.high that it has not paid for */

@@ -62,10 +62,22 @@ static void kill_soon(struct vmsim_machine *m, struct vmsim__task *victim) {
     vmsim__event_at(m, m->mem->now.time, VMSIM__EVENT_KILL, victim->id); /* no host memory: the machine's error */
 }
 
+/* An event of the victim, at the time of who found no memory. */
+static void tell_kill(const struct vmsim_machine *m, const struct vmsim__task *victim) {
+    const struct vmsim__watch *w = &m->mem->now.watch;
+    const int64_t *rss = victim->mm ? victim->mm->rss : NULL;
+    const uint64_t pages = rss ? (uint64_t)(rss[VMSIM__RSS_FILE] + rss[VMSIM__RSS_ANON] + rss[VMSIM__RSS_SHMEM]) : 0;
+    const struct vmsim_event e = {VMSIM_EVENT_KILL,      victim->id, w->cpu, m->mem->now.time, 0, "out of memory",
+                                  {pages, w->task, 0, 0}};
+    w->tell(w->context, &e);
+}
+
 /* Kernel: __oom_kill_process. */
 static void kill_process(struct vmsim_machine *m, struct vmsim__task *victim) {
     VMSIM__ASSERT(victim->state != VMSIM__TASK_DEAD);
     m->mem->event[VMSIM__OOM_KILL]++;
+    if (vmsim__watched(&m->mem->now.watch, VMSIM_EVENT_KILL))
+        tell_kill(m, victim);
     vmsim__memcg_memory_event(vmsim__memcg_by_id(m->lru, victim->memcg), VMSIM__MEMCG_OOM_KILL);
     if (!victim->oom_victim)
         kill_soon(m, victim);

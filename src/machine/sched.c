@@ -231,12 +231,36 @@ static void place_woken(struct vmsim__cpu *c, struct vmsim__task *t, uint64_t ti
     c->resched = c->current != NULL;
 }
 
+/* Why a task waited; a kernel thread that had nothing to do did not. */
+static void tell_stall(const struct vmsim_machine *m, const struct vmsim__task *t, uint64_t time) {
+    static const char *const why[] = {[VMSIM__WAIT_NONE] = "nothing",
+                                      [VMSIM__WAIT_LOCKED] = "page read",
+                                      [VMSIM__WAIT_WRITEBACK] = "page written",
+                                      [VMSIM__WAIT_THROTTLE] = "throttle",
+                                      [VMSIM__WAIT_TIME] = "sleep",
+                                      [VMSIM__WAIT_CHILD] = "child",
+                                      [VMSIM__WAIT_BARRIER] = "barrier",
+                                      [VMSIM__WAIT_TURN] = "recorded order",
+                                      [VMSIM__WAIT_CPU] = "CPU",
+                                      [VMSIM__WAIT_WORK] = "work"};
+    _Static_assert(VMSIM__COUNT(why) == VMSIM__WAIT_KINDS, "a word a kind");
+    const struct vmsim__watch *w = &m->mem->now.watch;
+    const bool memory = t->wait.kind == VMSIM__WAIT_THROTTLE && t->wait.what == VMSIM__FOR_MEMORY;
+    const struct vmsim_event e = {
+        VMSIM_EVENT_STALL,      t->id, t->cpu, t->since, time - t->since, memory ? "memory" : why[t->wait.kind],
+        {t->wait.what, 0, 0, 0}};
+    if (t->wait.kind != VMSIM__WAIT_WORK && e.duration)
+        w->tell(w->context, &e);
+}
+
 int vmsim__task_wake(struct vmsim_machine *m, struct vmsim__task *t, uint64_t time) {
     VMSIM__ASSERT(t->cpu < m->nr_cpus);
     if (t->state != VMSIM__TASK_BLOCKED)
         return 0;
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     time = vmsim__max64(time, t->since); /* it may have begun to wait a little ahead of the others */
+    if (vmsim__watched(&m->mem->now.watch, VMSIM_EVENT_STALL))
+        tell_stall(m, t, time);
     vmsim__task_account(t, time);
     if (c->place == VMSIM__NO_PLACE)
         vmsim__cpu_idle_until(m, t->cpu, time);
@@ -481,10 +505,15 @@ static int run_cpu(struct vmsim_machine *m, uint32_t cpu, uint64_t limit) {
     m->horizon = limit;
     m->until = c->queue.count ? vmsim__min64(limit, c->resched ? c->now : c->slice_end) : limit;
     m->stepping = true;
+    m->mem->now.watch.task = t->id;
+    m->mem->now.watch.cpu = cpu;
     if (c->yieldable)
         vmsim__numa_tick(m, t);
     let_go(m, t);
     enum vmsim__work how = t->source.run(t->source.context, t);
+    if (vmsim__watched(&m->mem->now.watch, VMSIM_EVENT_RUN) && c->now > begin)
+        vmsim__tell(&m->mem->now.watch, VMSIM_EVENT_RUN, begin, c->now, "run", 0, 0, 0, 0);
+    m->mem->now.watch.task = m->mem->now.watch.cpu = UINT32_MAX;
     m->stepping = false;
     m->horizon = m->until = VMSIM__TIME_NEVER;
     VMSIM__ASSERT(c->now >= begin);

@@ -64,6 +64,7 @@ uint64_t vmsim__shrink_inactive_list(struct vmsim__vmscan *v, struct vmsim__scan
     struct vmsim__isolation i;
     struct vmsim__reclaim_stat stat;
     struct vmsim__memcg *m = lruvec->memcg;
+    const uint64_t begin = v->mem->now.time;
     isolate(v, sc, lruvec, list_of(file, false), pages, &i);
     vmsim__vmscan_count_scan(v, sc, m, sc->kswapd ? VMSIM__PGSCAN_KSWAPD : VMSIM__PGSCAN_DIRECT, i.scanned);
     v->mem->event[file ? VMSIM__PGSCAN_FILE : VMSIM__PGSCAN_ANON] += i.scanned;
@@ -78,6 +79,12 @@ uint64_t vmsim__shrink_inactive_list(struct vmsim__vmscan *v, struct vmsim__scan
         v->hooks.wake_flushers(v->hooks.context);
     enum vmsim__event_stat steal = sc->kswapd ? VMSIM__PGSTEAL_KSWAPD : VMSIM__PGSTEAL_DIRECT;
     vmsim__vmscan_count_scan(v, sc, m, steal, reclaimed);
+    if (vmsim__watched(&v->mem->now.watch, VMSIM_EVENT_RECLAIM))
+        vmsim__tell(&v->mem->now.watch, VMSIM_EVENT_RECLAIM, begin, v->mem->now.time,
+                    sc->kswapd   ? "kswapd"
+                    : sc->target ? "memcg"
+                                 : "direct",
+                    i.scanned, reclaimed, lruvec->node, file);
     vmsim__lru_note_cost(lruvec, file, stat.pageout);
     vmsim__memcg_put(m);
     return reclaimed;

@@ -164,6 +164,13 @@ static vmsim__pfn take_from_buddy(struct vmsim__mem *mem, struct vmsim__zone *z,
     return pfn;
 }
 
+/* Kernel: trace_mm_page_alloc. */
+static VMSIM__NOINLINE void tell_alloc(const struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order) {
+    const struct vmsim__watch *w = &mem->now.watch;
+    vmsim__tell(w, VMSIM_EVENT_ALLOC, mem->now.time, mem->now.time, "frame", pfn, order,
+                (uint64_t)vmsim__block_type(mem, pfn), 0);
+}
+
 /* A block from a zone that passed its check; the task that raised the boost wakes kswapd. */
 VMSIM__INLINE vmsim__pfn take(struct vmsim__mem *mem, struct vmsim__zone *preferred, struct vmsim__zone *z,
                               const struct vmsim__alloc_request *rq, enum vmsim__migratetype type,
@@ -179,6 +186,8 @@ VMSIM__INLINE vmsim__pfn take(struct vmsim__mem *mem, struct vmsim__zone *prefer
         z->in_use += UINT64_C(1) << order;
         count_numa(mem, preferred, z, rq->cpu);
         vmsim__frames_hand_out(pfn, vmsim__frame_of(mem, pfn), order, rq->gfp);
+        if (vmsim__watched(&mem->now.watch, VMSIM_EVENT_ALLOC))
+            tell_alloc(mem, pfn, order);
     }
     if (VMSIM__UNLIKELY(z->flags & VMSIM__ZONE_BOOSTED) && alloc_flags & VMSIM__ALLOC_KSWAPD) {
         z->flags &= ~VMSIM__ZONE_BOOSTED;
@@ -303,6 +312,8 @@ VMSIM__INLINE vmsim__pfn alloc_quick(struct vmsim__mem *mem, const struct vmsim_
     z->in_use++;
     count_numa(mem, z, z, rq->cpu);
     vmsim__frames_hand_out(pfn, vmsim__frame_of(mem, pfn), 0, 0);
+    if (vmsim__watched(&mem->now.watch, VMSIM_EVENT_ALLOC))
+        tell_alloc(mem, pfn, 0);
     return pfn;
 }
 
