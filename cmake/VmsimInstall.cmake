@@ -9,6 +9,10 @@ if(TARGET vmsim_program)
     install(FILES ${PROJECT_SOURCE_DIR}/docs/vmsim.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
     install(FILES ${PROJECT_SOURCE_DIR}/tools/vmsim-completion.bash
             DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME vmsim)
+    install(FILES ${PROJECT_SOURCE_DIR}/tools/vmsim-completion.fish
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d RENAME vmsim.fish)
+    install(FILES ${PROJECT_SOURCE_DIR}/tools/vmsim-completion.zsh
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _vmsim)
 endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/vmsim DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h")

@@ -14,9 +14,10 @@
 
 enum exit_status {
     EXIT_FINE = 0,
-    EXIT_EXPECTATION = 1, /* an expectation of the scenario does not hold */
-    EXIT_USAGE = 2,       /* bad command line or input */
-    EXIT_INTERNAL = 3     /* the host or vmsim itself failed */
+    EXIT_EXPECTATION = 1,  /* an expectation of the scenario does not hold */
+    EXIT_USAGE = 2,        /* bad command line or input */
+    EXIT_INTERNAL = 3,     /* the host or vmsim itself failed */
+    EXIT_INTERRUPTED = 130 /* as a shell tells of SIGINT */
 };
 
 int cmd_run(int argc, char **argv);
@@ -49,6 +50,8 @@ struct cli_input {
     const char *root; /* likewise, or NULL */
     const char *task; /* further keys of a trace's task: ", cached: false"; or NULL */
 };
+/* Makes the directories above `path` that are not there. An exit status, all said. */
+int cli_make_parents(const char *command, const char *path);
 /* Appends to one of the lists; false: no memory. */
 bool cli_push(char ***list, size_t *count, char *value);
 void cli_input_free(struct cli_input *in);

@@ -49,6 +49,8 @@ static int show(struct vmsim_run *run, const struct report_options *o) {
     for (size_t i = 0; i < vmsim_run_notes(run); i++)
         cli_note("report", "note: %s", vmsim_run_note(run, i));
     bool print = !strcmp(output, "-");
+    if (!print && cli_make_parents("report", output))
+        return EXIT_USAGE;
     int err = print ? vmsim_run_render(run, o->format, &text, &size) : vmsim_run_save(run, o->format, output);
     if (err)
         return cli_fail(cli_status(err), "report", "%s", vmsim_run_error(run));

@@ -20,6 +20,7 @@ struct run_options {
     const char *output, *events;
     struct vmsim_events_options event;
     unsigned long long verify; /* slices between checks; 0: none */
+    enum vmsim_report_kind format;
     bool quiet, strict, print_resolved, print_origins, print_counters;
     const char *pattern; /* of the names of counters; NULL: all */
 };
@@ -37,6 +38,7 @@ static const struct argp_option run_argp_options[] = {
     {"output", 'o', "DIR", 0, "Write everything to the directory DIR (made anew; an earlier run there is replaced)", 0},
     {"set", 's', "KEY=VALUE", 0, "Override one value of the file: machine.nodes[0].memory=4GiB", 0},
     {"directory", 'I', "DIR", 0, "Look for presets and traces in DIR, too; may be given several times", 0},
+    {"format", 'F', "FORMAT", 0, "Print text (default), or json: all figures, as in stats.json", 0},
     {"verify", 'V', "N", OPTION_ARG_OPTIONAL,
      "Check every structure of the machine after each N slices of a task (default 1000); slow", 0},
     {"strict", 'S', NULL, 0, "Exit with 1 when a recorded call came out otherwise in its replay", 0},
@@ -126,6 +128,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         if (!o->verify || (arg && *end))
             argp_error(state, "--verify takes a number of slices, not '%s'", arg);
         return 0;
+    case 'F':
+        if (strcmp(arg, "text") != 0 && strcmp(arg, "json") != 0)
+            argp_error(state, "unknown format '%s' (text or json)", arg);
+        o->format = strcmp(arg, "text") ? VMSIM_REPORT_STATS : VMSIM_REPORT_SUMMARY;
+        return 0;
     case 'q':
         o->quiet = true;
         return 0;
@@ -186,7 +193,7 @@ static void on_patience_end(int number) {
     (void)number;
     if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
         _exit(EXIT_INTERNAL);
-    _exit(EXIT_USAGE);
+    _exit(EXIT_INTERRUPTED);
 }
 
 static double seconds_since(const struct timespec *then) {
@@ -215,11 +222,12 @@ static bool on_progress(void *context, const struct vmsim_progress *p) {
 static int print_results(struct vmsim_scenario *s, const struct run_options *o) {
     const char *text;
     size_t size;
-    enum vmsim_report_kind kind = o->quiet ? VMSIM_REPORT_EXPECTATIONS : VMSIM_REPORT_SUMMARY;
+    const bool json = o->format == VMSIM_REPORT_STATS;
+    enum vmsim_report_kind kind = o->quiet && !json ? VMSIM_REPORT_EXPECTATIONS : o->format;
     int err = vmsim_report_render(s, kind, &text, &size);
     if (err)
         return cli_fail(cli_status(err), "run", "%s", vmsim_report_error(s));
-    int status = o->quiet && !vmsim_scenario_failures(s) ? EXIT_FINE : cli_print("run", text, size);
+    int status = o->quiet && !json && !vmsim_scenario_failures(s) ? EXIT_FINE : cli_print("run", text, size);
     vmsim_report_free(s, text);
     const char *directory = o->output ? o->output : vmsim_report_directory(s);
     if (status || !directory)
@@ -228,10 +236,10 @@ static int print_results(struct vmsim_scenario *s, const struct run_options *o) 
     err = vmsim_report_write_watched(s, directory, on_progress, NULL);
     signal(SIGINT, SIG_DFL);
     if (err && interrupted)
-        return cli_fail(EXIT_USAGE, "run", INTERRUPTED);
+        return cli_fail(EXIT_INTERRUPTED, "run", INTERRUPTED);
     if (err)
         return cli_fail(cli_status(err), "run", "%s", vmsim_report_error(s));
-    if (!o->quiet)
+    if (!o->quiet && !json)
         printf("\nAll figures: %s\n", directory);
     return EXIT_FINE;
 }
@@ -239,6 +247,9 @@ static int print_results(struct vmsim_scenario *s, const struct run_options *o) 
 /* Before a long run: will its directory be refused? The report asks again when it writes. */
 static int check_output(struct vmsim_scenario *s, const struct run_options *o) {
     const char *directory = o->output ? o->output : vmsim_report_directory(s);
+    int status = o->output ? cli_make_parents("run", o->output) : EXIT_FINE; /* not where a scenario says */
+    if (status)
+        return status;
     int err = directory ? vmsim_report_check(s, directory) : 0;
     return err ? cli_fail(cli_status(err), "run", "%s", vmsim_report_error(s)) : EXIT_FINE;
 }
@@ -261,6 +272,23 @@ static int close_events(struct vmsim_scenario *s, struct vmsim_events *events, i
     return status;
 }
 
+/* What was measured so far, in the run's directory if it has one. Who interrupts that, too, gets nothing. */
+static int leave_unfinished(struct vmsim_scenario *s, const struct run_options *o) {
+    const char *directory = o->output ? o->output : vmsim_report_directory(s);
+    if (!directory)
+        return cli_fail(EXIT_INTERRUPTED, "run", "interrupted");
+    interrupted = 0;
+    signal(SIGINT, on_interrupted_report);
+    int err = vmsim_report_write_watched(s, directory, on_progress, NULL);
+    signal(SIGINT, SIG_DFL);
+    if (err && interrupted)
+        return cli_fail(EXIT_INTERRUPTED, "run", INTERRUPTED);
+    if (err)
+        return cli_fail(cli_status(err), "run", "interrupted: %s", vmsim_report_error(s));
+    return cli_fail(EXIT_INTERRUPTED, "run", "interrupted: what was measured until then is in %s, marked as unfinished",
+                    directory);
+}
+
 static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
     struct progress progress = {0};
     if (!o->quiet && !vmsim_task_count(vmsim_scenario_machine(s)))
@@ -276,7 +304,7 @@ static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
     if (progress.shown)
         fputs("\r\033[K", stderr);
     if (interrupted)
-        return cli_fail(EXIT_USAGE, "run", INTERRUPTED);
+        return leave_unfinished(s, o);
     for (size_t i = 0; err && vmsim_scenario_step_failure(s, i); i++) {
         cli_put(stderr, vmsim_scenario_step_failure(s, i), false);
         fputc('\n', stderr);
@@ -298,8 +326,9 @@ int cmd_run(int argc, char **argv) {
         run_argp_options,
         parse_option,
         "SCENARIO...",
-        "Run a scenario and print its summary.\vSCENARIO is a YAML file, or a recorded trace, which stands for a task "
-        "that replays it. Several files are taken together, later ones override. With -o the directory gets "
+        "Run a scenario and print its summary.\vSCENARIO is a YAML file (-: standard input), or a recorded trace, "
+        "which stands for a task that replays it. Several files are taken together, later ones override. With -o the "
+        "directory gets "
         "stats.json, intervals.csv, the resolved configuration and a /proc and /sys tree as Linux's.\n\n"
         "Examples:\n"
         "  vmsim run box.yaml                            the summary\n"
@@ -309,7 +338,9 @@ int cmd_run(int argc, char **argv) {
         "  vmsim run machine.yaml sort.vmt               a machine, and what runs on it\n\n"
         "Exit status: 0 when all expectations hold (or there are none), 1 when one does not, or a step came out "
         "otherwise "
-        "than it says; 2 for bad usage or input; 3 for an internal failure. In CI: vmsim run -q box.yaml",
+        "than it says; 2 for bad usage or input; 3 for an internal failure; 130 when it was interrupted (Ctrl-C): what "
+        "was "
+        "measured until then is written, marked as unfinished. In CI: vmsim run -q box.yaml",
         NULL,
         NULL,
         NULL};

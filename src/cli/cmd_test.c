@@ -2,7 +2,6 @@
 /* `vmsim test`: scenarios with expectations, in parallel, and what CI systems want to read of them. */
 #include <argp.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -80,6 +79,10 @@ static int gather(struct test_options *o) {
     suite_sort(&o->suite);
     if (!status && !o->suite.count)
         return cli_fail(EXIT_USAGE, "test", "no scenario there has a line `expect:`");
+    if (!status && o->suite.output)
+        status = cli_make_parents("test", o->suite.output);
+    if (!status && o->junit)
+        status = cli_make_parents("test", o->junit);
     if (!status && o->suite.output && mkdir(o->suite.output, 0777) && errno != EEXIST)
         return cli_fail(EXIT_USAGE, "test", "cannot make the directory %s: %s", o->suite.output, strerror(errno));
     return status;
@@ -98,7 +101,7 @@ static int run(struct test_options *o) {
     size_t number = 0;
     const enum pool_end end = suite_run(s, o->workers ? o->workers : pool_cpus());
     if (end == POOL_INTERRUPTED)
-        return cli_fail(128 + SIGINT, "test", "interrupted");
+        return cli_fail(EXIT_INTERRUPTED, "test", "interrupted");
     if (end != POOL_ALL)
         return cli_fail(EXIT_INTERNAL, "test", "cannot run the scenarios: %s", strerror(errno));
     if (s->tap)

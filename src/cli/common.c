@@ -201,7 +201,26 @@ bool cli_is_trace(const char *path) {
     return kind_of(path) == FILE_TRACE;
 }
 
+/* Standard input as a scenario; files that it names lie where the program stands. */
+static int add_input(struct vmsim_config *config) {
+    char *text = NULL, piece[16384];
+    size_t size = 0, n;
+    FILE *whole = open_memstream(&text, &size);
+    if (!whole)
+        return VMSIM_ENOMEM;
+    while ((n = fread(piece, 1, sizeof piece, stdin)) > 0)
+        fwrite(piece, 1, n, whole);
+    bool bad = ferror(stdin) || ferror(whole);
+    int err = fclose(whole) || bad ? VMSIM_EIO : vmsim_config_load_text(config, "-", text, size);
+    if (err == VMSIM_EIO)
+        cli_fail(EXIT_USAGE, NULL, "standard input cannot be read");
+    free(text);
+    return err;
+}
+
 static int add_file(struct vmsim_config *config, const char *path, const char *task) {
+    if (!strcmp(path, "-"))
+        return add_input(config);
     if (is_own_output(path)) {
         cli_fail(EXIT_USAGE, NULL, "%s: input file is output file", path);
         return VMSIM_EINVAL;
@@ -316,4 +335,19 @@ uint32_t cli_share(struct argp_state *state, const char *arg) {
     if (!n || n > SHARE_ALL)
         argp_error(state, "'%s' is not a share from 0.000001 to 1 (1%%, 0.01)", arg);
     return (uint32_t)n;
+}
+
+int cli_make_parents(const char *command, const char *path) {
+    char part[4096];
+    if ((size_t)snprintf(part, sizeof part, "%s", path) >= sizeof part)
+        return EXIT_FINE; /* whoever opens it says so */
+    for (size_t n = strlen(part); n > 1 && part[n - 1] == '/'; n--)
+        part[n - 1] = '\0';
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(part, 0777) && errno != EEXIST)
+            return cli_fail(EXIT_USAGE, command, "cannot make the directory %s: %s", part, strerror(errno));
+        *slash = '/';
+    }
+    return EXIT_FINE;
 }

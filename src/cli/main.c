@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include <commit.h> /* made by cmake/commit.cmake */
 #include "vmsim/version.h"
 
 static const struct {
@@ -110,7 +111,7 @@ int main(int argc, char **argv) {
         return EXIT_FINE;
     }
     if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
-        printf("vmsim %s\n", vmsim_version());
+        printf("vmsim %s%s%s\n", vmsim_version(), *VMSIM_COMMIT ? ", commit " : "", VMSIM_COMMIT);
         return EXIT_FINE;
     }
     size_t i = find_command(argv[1]);

@@ -150,6 +150,8 @@ static int write_manifest(struct vmsim_scenario *s, struct vmsim__files *files) 
     vmsim__emit_string(&e, "stats_schema", VMSIM_REPORT_SCHEMA);
     vmsim__emit_string(&e, "kernel", s->machine->kernel->name);
     vmsim__emit_uint(&e, "seed", s->spec->workload.seed, VMSIM__UNIT_NONE);
+    if (s->unfinished)
+        vmsim__emit_bool(&e, "unfinished", true);
     int err = emit_inputs(s, &e);
     vmsim__emit_array(&e, "files");
     for (size_t i = 0; i < files->entries.count; i++)

@@ -197,6 +197,9 @@ int vmsim_run_open(const char *directory, struct vmsim_run **run) {
         copy[n - 1] = '\0';
     int err = copy ? load_stats(r) : VMSIM_ENOMEM;
     err = err ? err : load_manifest(r);
+    if (!err && json_is_true(json_object_get(json_object_get(r->stats, "run"), "unfinished")) &&
+        !vmsim__run_note(r, "the run was stopped before its end: all is as it was then"))
+        err = VMSIM_ENOMEM;
     err = err ? err : load_resolved(r);
     err = err ? err : vmsim__run_read_series(r);
     vmsim__textbuf_fini(&r->file);

@@ -65,6 +65,8 @@ void vmsim__section_run(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     count(e, "system_calls", syscalls);
     count(e, "minor_faults", minor);
     count(e, "major_faults", major);
+    if (s->unfinished)
+        vmsim__emit_bool(e, "unfinished", true);
     vmsim__emit_object_end(e);
 }
 

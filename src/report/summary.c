@@ -19,6 +19,8 @@ static void print_head(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
                           m->nr_cpus == 1 ? "" : "s",
                           vmsim__human_size(pages << m->mem->page_shift, memory, sizeof memory), m->mem->nr_nodes,
                           m->mem->nr_nodes == 1 ? "" : "s");
+    if (s->unfinished)
+        vmsim__textbuf_puts(out, "UNFINISHED: the run was stopped before its end; all is as it was then\n");
     vmsim__textbuf_printf(out, "%s references in %s of virtual time\n",
                           vmsim__grouped_text(sum, references, sizeof references),
                           vmsim__human_time(vmsim__machine_uptime(m), took, sizeof took));

@@ -127,6 +127,7 @@ bool vmsim__run_stopped(struct vmsim_scenario *s, uint64_t now) {
     struct vmsim_progress p = {.references = s->references, .total = s->total_references, .virtual_ns = now};
     if (!s->progress || s->progress(s->progress_context, &p))
         return false;
+    s->stopped = true;
     vmsim__err_set(&s->err, VMSIM_ESTATE, "stopped before the end");
     return true;
 }
@@ -223,6 +224,7 @@ int vmsim_scenario_run(struct vmsim_scenario *s, vmsim_progress_fn *progress, vo
     err = err ? err : vmsim__rows_columns(s); /* of the last tasks, too */
     s->machine->on_exit = NULL;
     s->progress = NULL;
+    s->unfinished = s->stopped;
     int settle = vmsim__expectations_settle(s);
     return err ? err : settle;
 }

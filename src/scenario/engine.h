@@ -108,6 +108,7 @@ struct vmsim_scenario {
     struct {
         VMSIM__VEC(struct vmsim__marker);
     } markers;
+    bool stopped, unfinished; /* by whoever watches; the run itself, not the writing of its report */
     struct vmsim__rows rows;
     struct {
         VMSIM__VEC(struct vmsim_expectation);

@@ -60,7 +60,7 @@ static bool may_exist(struct vmsim_scenario *s, const char *name) {
 
 static int check_counter(struct vmsim_scenario *s, const char *name, const char *path, const char *field) {
     VMSIM__ASSERT(name && path && field);
-    char at[80];
+    char at[112];
     if (may_exist(s, name))
         return 0;
     snprintf(at, sizeof at, "%.39s.%.39s", path, field);
@@ -135,7 +135,7 @@ static bool parse_bound(const struct measure *m, const char *text, struct bound 
 static int check_bound(struct vmsim_scenario *s, const struct measure *m, const char *path, const char *field,
                        const char *text) {
     struct bound b;
-    char at[80];
+    char at[112];
     if (!text)
         return 0;
     if (parse_bound(m, text, &b))
@@ -155,7 +155,7 @@ static int check_bounds(struct vmsim_scenario *s, const struct vmsim__expect_spe
         result = vmsim__config_error(s->config, path, "equals goes without min and max");
     if (e->min && e->max && parse_bound(&m, e->min, &min) && parse_bound(&m, e->max, &max) && !min.counter &&
         !max.counter && min.number > max.number) {
-        char at[80];
+        char at[112];
         snprintf(at, sizeof at, "%s.min", path);
         result = vmsim__config_error(s->config, at, "nothing is at least min and at most max: min is larger");
     }
@@ -346,6 +346,10 @@ static int settle(struct vmsim_scenario *s, struct vmsim_expectation *x, const s
     int err = 0;
     if ((e->at && !when.at) || (e->since && !when.since)) {
         x->problem = "no task reached this marker";
+        return 0;
+    }
+    if (s->unfinished && !e->at) {
+        x->problem = "the run was stopped before its end";
         return 0;
     }
     x->met = true;

@@ -88,9 +88,11 @@ function zoneCharts() {
     for (const [name, node, zone] of matching(/^zone\.(\d+)\.(.+)\.free$/)) {
         const z = list("memory_by_zone").find(x => String(x.node) === node && x.zone === zone);
         const boost = column(`zone.${node}.${zone}.boost`);
+        // what the run ends with has the boost of the end in it
+        const last = (stats.counters || {})[`zone.${node}.${zone}.boost`] || 0;
         const flat = (key, label, colour) => ({
             label, line: true, colour,
-            values: time.map((_, i) => (z[key] + (boost ? boost[i] : 0)) * pageSize),
+            values: time.map((_, i) => (z[key] - last + (boost ? boost[i] : last)) * pageSize),
         });
         const lines = z ? [flat("high_pages", "high", 2), flat("low_pages", "low", 4), flat("min_pages", "min", 1)] : [];
         specs.push({
@@ -498,8 +500,13 @@ function selfTest() {
         Charts.zoom(time[0], middle);
         setTimeout(() => {
             check("zoom is shared", plots.every(p => p.scales.x.max === middle));
-            plots[0].setCursor({left: plots[0].bbox.width / devicePixelRatio / 2, top: 5});
-            check("the cursor shows values", plots[0].cursor.idx !== null && plots[0].cursor.idx !== undefined);
+            const over = plots[0].over.getBoundingClientRect();
+            const at = {bubbles: true, clientX: over.left + over.width / 2, clientY: over.top + 20};
+            plots[0].over.dispatchEvent(new MouseEvent("mouseenter", at));
+            plots[0].over.dispatchEvent(new MouseEvent("mousemove", at));
+            const row = plots[0].cursor.idx;
+            check("the cursor shows values", row > 0);
+            check("the cursor is shared", plots.every(p => p.cursor.idx === row));
             document.getElementById("theme").click();
             check("a theme keeps the zoom", Charts.all.every(c => c.plot));
             setTimeout(() => {
