@@ -148,6 +148,7 @@ static void add_aged(struct aged *a, struct vmsim__pte pte) {
     if (a->count == VMSIM__ISOLATE_MAX || (a->count && node != a->node))
         reclaim_aged(a);
     a->node = node;
+    VMSIM__ASSERT(a->count < VMSIM__ISOLATE_MAX);
     a->folio[a->count++] = pfn;
 }
 
@@ -254,6 +255,7 @@ static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, pag
         }
         va += size;
     }
+    VMSIM__ASSERT(!to || from < to);
     if (to)
         vmsim__flush_range(mm, from, to, vm->page_shift, false, mm->cpu);
 }
@@ -344,6 +346,7 @@ static bool guardable(const struct vmsim__vma *v, bool allow_locked) {
 /* What is there goes; a guard that is there stays. The anon_vma makes fork copy the tables. Kernel:
  * madvise_guard_install. */
 static int install_guards(struct vmsim__vma *v, uint64_t start, uint64_t end) {
+    VMSIM__ASSERT(start >= v->start && end <= v->end && !((start | end) & (v->mm->vm->page_size - 1)));
     struct vmsim__mm *mm = v->mm;
     const struct vmsim__pt_format *f = mm->pt.format;
     const struct vmsim__swp guard = {.type = VMSIM__SWP_MARKER, .offset = VMSIM__MARKER_GUARD};

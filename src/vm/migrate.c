@@ -142,6 +142,7 @@ static bool unmap(const struct at *a) {
 
 /* The new page comes to its list before it is mapped, so that an mlocked one is counted as such. */
 static void settle(const struct at *a, bool was_mapped) {
+    VMSIM__ASSERT(a->from != a->to && !vmsim__frame_is(a->old, VMSIM__FRAME_LRU));
     struct vmsim__lru *lru = a->vm->lru;
     vmsim__lru_add(lru, a->to, a->cpu);
     if (was_mapped) {
@@ -230,6 +231,7 @@ struct vmsim__migrated vmsim__migrate_pages(struct vmsim__vm *vm, const struct v
     VMSIM__ASSERT(!vmsim__nommu(vm) && how->get && how->put && !vmsim__now_waits(&vm->mem->now));
     for (unsigned n = 0; more && n < PASSES; n++)
         more = pass(&a, chain, &stay, n >= FORCED_PASS, &m);
+    VMSIM__ASSERT(!(m.no_memory && m.waits));
     if (more)
         m.failed += chain->pages;
     while (stay.folios)

@@ -30,6 +30,7 @@ static uint64_t page_align(const struct vmsim__mm *mm, uint64_t x) {
 
 /* A mapping may lie below the window's end or above it, not across. Kernel: mmap_address_hint_valid. */
 static bool hint_fits(struct vmsim__mm *mm, uint64_t addr, uint64_t length) {
+    VMSIM__ASSERT(length <= mm->task_size);
     if (addr < mm->mmap_min || addr > mm->task_size - length)
         return false;
     if ((addr > mm->map_window) != (addr + length > mm->map_window))
@@ -209,6 +210,7 @@ static struct vmsim__vma *new_vma(struct vmsim__mm *mm, uint64_t addr, uint64_t 
 
 int64_t vmsim__mmap_region(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint32_t flags,
                            struct vmsim__file *file, uint64_t pgoff) {
+    VMSIM__ASSERT(length && !((addr | length) & (mm->vm->page_size - 1)));
     const uint64_t pages = length >> mm->vm->page_shift;
     if (!vmsim__may_expand(mm, flags, pages) &&
         !vmsim__may_expand(mm, flags, pages - pages_in(mm, addr, addr + length)))
@@ -369,6 +371,7 @@ int64_t vmsim__mm_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uns
 
 /* Cuts VMAs so that [start, end) begins and ends at VMA borders. */
 static int cut_borders(struct vmsim__mm *mm, uint64_t start, uint64_t end) {
+    VMSIM__ASSERT(start < end && !((start | end) & (mm->vm->page_size - 1)));
     struct vmsim__vma *v = vmsim__vma_find(mm, start);
     if (v && start > v->start) {
         if (end < v->end && mm->map_count >= mm->vm->spec.max_map_count)
@@ -412,6 +415,7 @@ int64_t vmsim__do_munmap(struct vmsim__mm *mm, uint64_t start, uint64_t length) 
         return e;
     mm->hiwater_vm = vmsim__max64(mm->hiwater_vm, mm->total_vm);
     struct vmsim__vma *v = vmsim__vma_find(mm, start);
+    VMSIM__ASSERT(v && v->start >= start && v->start < end);
     unmap_region(mm, v, end);
     for (struct vmsim__vma *next; v && v->start < end; v = next) {
         uint64_t pages = vmsim__vma_pages(v, vm->page_shift);

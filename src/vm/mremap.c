@@ -13,6 +13,7 @@ static int64_t fail(int e) {
 /* ---- page tables ---- */
 
 static void move_entry(struct vmsim__mm *mm, const struct vmsim__pt_slot *from, const struct vmsim__pt_slot *to) {
+    VMSIM__ASSERT(!from->level && !to->level && !vmsim__pt_read(mm->pt.format, to));
     const struct vmsim__pt_format *f = mm->pt.format;
     struct vmsim__pte pte = vmsim__pt_get(f, from);
     pte.flags |= VMSIM__PTE_SOFT_DIRTY;
@@ -77,6 +78,7 @@ static bool move_entries(struct vmsim__vma *from, uint64_t old, uint64_t new, ui
 
 /* Bytes moved: less than `length` when tables ran out. */
 static uint64_t move_tables(struct vmsim__vma *from, uint64_t old, uint64_t new, uint64_t length) {
+    VMSIM__ASSERT(!((old | new | length) & (from->mm->vm->page_size - 1)));
     struct vmsim__mm *mm = from->mm;
     const struct vmsim__pt_format *f = mm->pt.format;
     const uint64_t leaf_span = UINT64_C(1) << (f->shift[0] + f->index_bits[0]);
@@ -100,6 +102,7 @@ static uint64_t move_tables(struct vmsim__vma *from, uint64_t old, uint64_t new,
             break;
         done += extent;
     }
+    VMSIM__ASSERT(done <= length);
     if (done)
         vmsim__flush_range(mm, old, old + done, mm->vm->page_shift, true, mm->cpu);
     return done;
@@ -110,6 +113,7 @@ static uint64_t move_tables(struct vmsim__vma *from, uint64_t old, uint64_t new,
 /* A VMA at the new place with the properties of the old one; may be a neighbour that took it in. */
 static struct vmsim__vma *copy_vma(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t addr, uint64_t length,
                                    uint64_t pgoff) {
+    VMSIM__ASSERT(length && !((addr | length) & (mm->vm->page_size - 1)));
     struct vmsim__vma *prev;
     if (!vma->file && !vma->anon_vma)
         pgoff = addr >> mm->vm->page_shift;
@@ -165,6 +169,7 @@ static int resizable(struct vmsim__mm *mm, const struct vmsim__vma *v, uint64_t 
 /* Everything of the old place but the mapping that moved: DONTUNMAP leaves it mapped, empty, unlocked. */
 static void leave_mapped(struct vmsim__mm *mm, struct vmsim__vma *moved, uint64_t old, uint64_t length) {
     struct vmsim__vma *v = vmsim__vma_find(mm, old);
+    VMSIM__ASSERT(v && v->start <= old);
     v->flags &= ~(VMSIM__VM_LOCKED | VMSIM__VM_LOCKONFAULT);
     if (v != moved && v->start == old && v->end == old + length)
         vmsim__anon_vma_unlink(v);
@@ -173,6 +178,7 @@ static void leave_mapped(struct vmsim__mm *mm, struct vmsim__vma *moved, uint64_
 /* The charge of the old place went along with the pages: hide it while the old place is unmapped. */
 static void unmap_old(struct vmsim__mm *mm, uint64_t old, uint64_t length, bool accounted) {
     struct vmsim__vma *v = vmsim__vma_find(mm, old);
+    VMSIM__ASSERT(v && v->start <= old && old + length <= v->end);
     vmsim__hugetlb_vma_forget(v);
     uint64_t hiwater = mm->hiwater_vm;
     bool before = v->start<old, after = v->end> old + length;
@@ -202,6 +208,7 @@ static struct vmsim__vma *cut_out(struct vmsim__mm *mm, struct vmsim__vma *v, ui
 
 static int64_t move_vma(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t old, uint64_t old_length,
                         uint64_t new_length, uint64_t new, unsigned flags) {
+    VMSIM__ASSERT(new_length >= old_length && old >= vma->start && old < vma->end);
     const unsigned shift = mm->vm->page_shift;
     const bool keep = flags & VMSIM__MREMAP_DONTUNMAP, accounted = vma->flags & VMSIM__VM_ACCOUNT;
     const uint32_t vm_flags = vma->flags;
@@ -323,6 +330,7 @@ static int64_t move_many(struct vmsim__mm *mm, uint64_t old, uint64_t length, un
 
 /* Grows at its end, where nothing is in the way. 1: done, 0: cannot, negative: errno. */
 static int64_t grow_in_place(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t delta) {
+    VMSIM__ASSERT(delta && !(delta & (mm->vm->page_size - 1)));
     const uint64_t end = v->end + delta, pages = delta >> mm->vm->page_shift;
     const struct vmsim__vma *next = v->next;
     if (end < v->end || (next && next->start < end) || end > mm->task_size)
@@ -427,6 +435,7 @@ int64_t vmsim__mm_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length
 /* ---- brk ---- */
 
 static bool brk_grow(struct vmsim__mm *mm, uint64_t from, uint64_t to) {
+    VMSIM__ASSERT(from < to && !((from | to) & (mm->vm->page_size - 1)));
     const uint64_t pages = (to - from) >> mm->vm->page_shift;
     const uint32_t flags = VMSIM__VM_READ | VMSIM__VM_WRITE | VMSIM__VM_MAYREAD | VMSIM__VM_MAYWRITE |
                            VMSIM__VM_MAYEXEC | VMSIM__VM_ACCOUNT | mm->def_flags;

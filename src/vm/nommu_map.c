@@ -48,6 +48,7 @@ void vmsim__nommu_fini(struct vmsim__mm *mm) {
 
 /* Kernel: alloc_pages_exact: a block of the next power of two, as single frames, without those that are too many. */
 static vmsim__pfn alloc_run(struct vmsim__mm *mm, uint64_t pages) {
+    VMSIM__ASSERT(pages > 0);
     struct vmsim__vm *vm = mm->vm;
     unsigned order = pages > 1 ? vmsim__log2(pages - 1) + 1 : 0;
     if (order > vm->mem->top_order)
@@ -69,6 +70,7 @@ static vmsim__pfn alloc_run(struct vmsim__mm *mm, uint64_t pages) {
 
 /* Kernel: free_page_series. */
 static void put_run(struct vmsim__mm *mm, uint64_t start, uint64_t end) {
+    VMSIM__ASSERT(start <= end && !((start | end) & (mm->vm->page_size - 1)));
     struct vmsim__vm *vm = mm->vm;
     for (uint64_t va = start; va < end; va += vm->page_size) {
         vmsim__pfn pfn = (vmsim__pfn)(va >> vm->page_shift);

@@ -29,6 +29,7 @@ static bool worth_a_look(const struct vmsim__vma *v, const struct vmsim__mempoli
 
 /* Kernel: change_pte_range with MM_CP_PROT_NUMA. */
 static bool mark(const struct vmsim__vma *v, const struct vmsim__numa_scan *s, const struct vmsim__pt_slot *slot) {
+    VMSIM__ASSERT(!slot->level);
     struct vmsim__vm *vm = v->mm->vm;
     struct vmsim__pte pte = vmsim__pt_get(vm->format, slot);
     if (!(pte.flags & VMSIM__PTE_PRESENT) || (pte.flags & VMSIM__PTE_SPECIAL))

@@ -152,6 +152,7 @@ static void restore(const struct vmsim__mapping *m) {
 
 /* A page given up by MADV_FREE goes without a trace, unless somebody wrote to it or holds it. */
 static bool discard_lazyfree(const struct vmsim__mapping *m, const struct parts *p) {
+    VMSIM__ASSERT(vmsim__frame_is(p->head, VMSIM__FRAME_ANON) && !vmsim__frame_is(p->head, VMSIM__FRAME_SWAPBACKED));
     struct vmsim__vm *vm = m->vma->mm->vm;
     const bool dirty = vmsim__frame_is(p->head, VMSIM__FRAME_DIRTY);
     if (p->head->refcount == 1 + vmsim__vm_mapcount(vm, p->pfn) && !dirty) {
@@ -331,6 +332,7 @@ static void map_migrated(const struct vmsim__mapping *m, vmsim__pfn to, unsigned
     struct vmsim__vma *v = m->vma;
     struct vmsim__vm *vm = v->mm->vm;
     const struct vmsim__swp e = vmsim__swp_of(m->pte);
+    VMSIM__ASSERT(vmsim__swp_is_migration(e));
     const vmsim__pfn head = vmsim__vm_head(vm, to);
     struct vmsim__pte pte = {to, vmsim__prot_flags(v) | (m->pte.flags & VMSIM__PTE_SOFT_DIRTY)};
     if (!e.young)

@@ -44,6 +44,7 @@ enum vmsim__fault_outcome vmsim__nonpresent_fault(struct vmsim__fault_at *at) {
 /* Gives the entry's count of the slot back. A slot that is of no further use to a page in the cache goes, too: one that
  * is written now, or locked, or where slots are scarce. Kernel: swap_free, should_try_to_free_swap. */
 static void give_back_slot(const struct vmsim__vma *v, struct vmsim__swp e, vmsim__pfn pfn, bool write, unsigned cpu) {
+    VMSIM__ASSERT(v->mm->vm->swap && vmsim__swp_is_swap(e));
     const struct vmsim__vm *vm = v->mm->vm;
     const struct vmsim__swap_ops *swap = vm->swap;
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
@@ -136,6 +137,7 @@ static struct vmsim__swp share(const struct vmsim__vma *from, struct vmsim__swp 
 
 bool vmsim__nonpresent_copy(struct vmsim__vma *to, const struct vmsim__vma *from, const struct vmsim__pt_slot *src,
                             const struct vmsim__pt_slot *dst, struct vmsim__pte pte) {
+    VMSIM__ASSERT((pte.flags & VMSIM__PTE_SWAP) && !src->level && !dst->level);
     struct vmsim__vm *vm = from->mm->vm;
     const struct vmsim__pt_format *f = vm->format;
     const struct vmsim__swp e = vmsim__swp_of(pte);
@@ -152,6 +154,7 @@ bool vmsim__nonpresent_copy(struct vmsim__vma *to, const struct vmsim__vma *from
 
 /* The right to write is given back by the fault that follows, when the VMA has it. */
 void vmsim__nonpresent_protect(const struct vmsim__vma *v, const struct vmsim__pt_slot *slot, struct vmsim__pte pte) {
+    VMSIM__ASSERT(pte.flags & VMSIM__PTE_SWAP);
     const struct vmsim__pt_format *f = v->mm->pt.format;
     struct vmsim__swp e = vmsim__swp_of(pte);
     if (e.type != VMSIM__SWP_MIGRATION_WRITE)

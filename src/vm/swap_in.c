@@ -54,6 +54,7 @@ static vmsim__pfn alloc_page(void *context) {
 }
 
 static vmsim__pfn fetch(struct swap_fault s, struct vmsim__swp e, uint64_t va, bool *fresh) {
+    VMSIM__ASSERT(vmsim__swp_is_swap(e));
     s.va = va;
     return vmsim__swap_fetch(s.vm->cache, e, &(struct vmsim__swap_reader){alloc_page, &s, s.cpu}, fresh);
 }
@@ -109,6 +110,7 @@ static bool read_around(const struct swap_fault *s) {
         call->readahead_pages = window_by_address(s, &call->readahead);
     const uint64_t first = call->readahead;
     const uint32_t pages = call->readahead_pages;
+    VMSIM__ASSERT(first <= page && page - first < pages);
     for (uint64_t at = first; at < first + pages; at++) {
         struct vmsim__swp e;
         uint64_t va;

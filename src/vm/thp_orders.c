@@ -144,6 +144,7 @@ static void map_folio(struct vmsim__fault_at *at, vmsim__pfn head, unsigned orde
     vmsim__vm_fill(vm, head, VMSIM__PFN_NONE, order);
     vmsim__map_new_folio(v, head, start, order, at->cpu);
     vmsim__mm_slot(at->mm, start, false, &slot);
+    VMSIM__ASSERT(slot.entry && !slot.level && slot.index + pages <= UINT32_C(1) << f->index_bits[0]);
     for (uint32_t i = 0; i < pages; i++, slot.index++, slot.entry = (char *)slot.entry + f->entry_bytes)
         vmsim__pt_set(f, &slot, (struct vmsim__pte){head + i, flags});
     vmsim__vm_cost(vm, vm->spec.costs.map);

@@ -28,6 +28,7 @@ static int touch(struct vmsim__mm *mm, uint64_t from, uint64_t to, bool downward
 
 static struct vmsim__vma *add_vma(struct vmsim__mm *mm, uint64_t start, uint64_t end, uint32_t flags,
                                   const char *name) {
+    VMSIM__ASSERT(start < end && !((start | end) & (mm->vm->page_size - 1)));
     struct vmsim__vma *v = vmsim__vma_alloc(mm);
     if (!v)
         return NULL;
@@ -243,5 +244,6 @@ int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *x, unsign
         if (e)
             return e;
     }
+    VMSIM__ASSERT(!mm->exec_bss && mm->start_brk <= mm->brk);
     return 0;
 }

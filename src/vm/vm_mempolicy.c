@@ -25,6 +25,7 @@ static int node_of(struct vmsim__mm *mm, uint64_t va) {
 
 /* Is every page of [start, end) where the mask wants it? Kernel: queue_pages_range with MPOL_MF_STRICT. */
 static bool well_placed(struct vmsim__mm *mm, uint64_t start, uint64_t end, uint64_t nodes) {
+    VMSIM__ASSERT(start < end);
     struct vmsim__pt_slot slot;
     for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);
          va += UINT64_C(1) << mm->pt.format->shift[slot.level]) {
@@ -56,6 +57,7 @@ static int check_range(struct vmsim__mm *mm, uint64_t start, uint64_t end, unsig
 
 /* Kernel: mbind_range. */
 static int bind_range(struct vmsim__mm *mm, uint64_t start, uint64_t end, const struct vmsim__mempolicy *p) {
+    VMSIM__ASSERT(start < end && !((start | end) & (mm->vm->page_size - 1)));
     for (uint64_t at = start; at < end;) {
         struct vmsim__vma *v = vmsim__vma_find(mm, at), *out;
         if (!v || v->start >= end)

@@ -45,6 +45,7 @@ static int relock(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t start, ui
     struct vmsim__vma *out;
     if (vmsim__vma_modify(mm, v, start, end, flags, &out))
         return -VMSIM__L_ENOMEM;
+    VMSIM__ASSERT(out->start <= start && end <= out->end);
     if (!(flags & VMSIM__VM_LOCKED))
         pages = -pages;
     else if (old & VMSIM__VM_LOCKED)

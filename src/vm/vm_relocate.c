@@ -48,6 +48,7 @@ static bool collect(struct collecting *c, vmsim__pfn pfn) {
     const vmsim__pfn head = vmsim__vm_head(vm, pfn);
     const struct vmsim__frame *f = vmsim__vm_frame(vm, head);
     const unsigned cpu = c->mm->cpu;
+    VMSIM__ASSERT(f->refcount > 0 && !vmsim__frame_is(f, VMSIM__FRAME_TAIL));
     if (!c->all && vmsim__vm_mapcount(vm, pfn) > 1) {
         c->left += vm->kernel->mbind_counts_shared;
         return true;
@@ -89,6 +90,7 @@ static void reverse(struct vmsim__vm *vm, struct vmsim__folio_chain *chain) {
         vmsim__folio_chain_push(vm, &turned, p);
         p = next;
     }
+    VMSIM__ASSERT(turned.pages == chain->pages);
     *chain = turned;
 }
 
@@ -168,6 +170,7 @@ int64_t vmsim__relocate_range(struct vmsim__mm *mm, uint64_t start, uint64_t end
 
 /* All pages of the address space that lie on one node go to another. Kernel: migrate_to_node. */
 static int64_t migrate_to_node(struct vmsim__mm *mm, unsigned from, unsigned to, bool all) {
+    VMSIM__ASSERT(from != to && to < mm->vm->mem->nr_nodes);
     struct collecting c = {.mm = mm, .nodes = UINT64_C(1) << from, .all = all, .chain = vmsim__folio_chain_empty()};
     struct target t = {mm, (int)to, 0, UINT64_MAX};
     for (struct vmsim__vma *v = mm->first; v; v = v->next) {
@@ -180,6 +183,7 @@ static int64_t migrate_to_node(struct vmsim__mm *mm, unsigned from, unsigned to,
 /* The pair that is moved next: one whose destination nothing is to leave any more, if there is such, so that pages do
  * not wander twice. False: there is none. Kernel: do_migrate_pages. */
 static bool next_pair(uint64_t todo, uint64_t from, uint64_t to, unsigned *source, unsigned *dest) {
+    VMSIM__ASSERT(to && !(todo & ~from));
     bool found = false;
     for (uint64_t rest = todo; rest; rest &= rest - 1) {
         const unsigned s = (unsigned)__builtin_ctzll(rest);
@@ -258,6 +262,7 @@ static bool add_page(struct collecting *c, uint64_t va, unsigned node, int32_t *
 
 /* The pages of the requests [from, to), which go to one node. Kernel: move_pages_and_store_status. */
 static int64_t move_batch(struct collecting *c, const struct vmsim__move_pages *mp, size_t from, size_t to) {
+    VMSIM__ASSERT(from < to && to <= mp->count && mp->nodes[from] >= 0);
     struct target t = {c->mm, mp->nodes[from], 0, UINT64_MAX};
     const int64_t left = c->chain.folios ? move_chain(c, &t, VMSIM__MR_SYSCALL) : 0;
     for (size_t i = from; !left && i < to; i++)

@@ -26,6 +26,7 @@ static struct vmsim__imap *imap_of(const struct vmsim__vma *v) {
 }
 
 static void file_link(struct vmsim__vma *v, struct vmsim__vma *after) {
+    VMSIM__ASSERT(!after || (after->file == v->file && after->pgoff == v->pgoff));
     v->file_link.start = v->pgoff;
     v->file_link.last = vmsim__vma_last_index(v);
     if (after)
@@ -54,6 +55,7 @@ bool vmsim__vma_set_file(struct vmsim__vma *vma, struct vmsim__file *file, struc
 
 /* The last mapping takes the list with it: files that nobody maps cost nothing. */
 static void drop_file(struct vmsim__vma *vma, unsigned cpu) {
+    VMSIM__ASSERT(vmsim__interval_linked(&vma->file_link));
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__file *file = vma->file;
     struct vmsim__imap *map = imap_of(vma);
@@ -139,6 +141,7 @@ int vmsim__vma_split(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t at) 
     vmsim__vma_resized(mm, vma);
     vmsim__vma_link(mm, upper);
     mm->map_count++;
+    VMSIM__ASSERT(vma->next == upper && vma->end == upper->start);
     return 0;
 }
 

@@ -93,6 +93,7 @@ static void visit_table(struct vmsim__vma *v, uint64_t base, uint64_t bytes, con
         total += (uint32_t)((end - start) >> mm->vm->page_shift);
         young += take_range(mm, start, end, at, s);
     }
+    VMSIM__ASSERT(young <= total);
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.rmap_vma);
     s->looked(s->context, slot.table, total, young);
 }
@@ -141,6 +142,7 @@ void vmsim__look_around(const struct vmsim__mapping *m, const struct vmsim__youn
         else
             start = m->va - most / 2, end = start + most;
     }
+    VMSIM__ASSERT(start <= m->va && m->va < end && end - start <= most);
     struct vmsim__pt_slot slot = m->slot;
     const uint32_t back = (uint32_t)((m->va - start) >> f->shift[0]);
     slot.entry = (char *)slot.entry - (size_t)back * f->entry_bytes;
