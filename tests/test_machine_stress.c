@@ -273,6 +273,14 @@ static void stored(struct space *s, unsigned i, vmsim__pfn pfn) {
     }
 }
 
+/* The frame of a page that a store has just reached: another reference would let time pass, and the page go out. */
+static vmsim__pfn written(const struct task *k, unsigned i) {
+    const struct vmsim__pte e = vmsim__mm_pagemap(mm_of(k), va_of(i));
+    const uint32_t want = VMSIM__PTE_PRESENT | VMSIM__PTE_WRITE | VMSIM__PTE_DIRTY;
+    assert_int_equal(e.flags & want, want);
+    return (vmsim__pfn)e.pfn;
+}
+
 /* A reference that must kill. */
 static void refused(struct task *k, uint64_t va, uint32_t bytes, enum vmsim_access_type type, enum vmsim_stop one,
                     enum vmsim_stop other) {
@@ -319,8 +327,8 @@ static void do_touch(struct task *k) {
         return;
     }
     stored(s, i, pfn);
-    if (two && (pfn = refer(k, va_of(i + 1), 1, VMSIM_LOAD)) != VMSIM__PFN_NONE)
-        stored(s, i + 1, pfn);
+    if (two)
+        stored(s, i + 1, written(k, i + 1));
 }
 
 /* Many pages in a row, so that memory runs short. */
@@ -354,11 +362,12 @@ static void adopt(const struct task *k, unsigned from, unsigned n) {
         struct page *g = &k->space->at[i];
         if (g->kind != FILE_PRIVATE || g->own)
             continue;
-        struct vmsim__pte e = vmsim__mm_pagemap(mm_of(k), va_of(i));
-        if (!(e.flags & VMSIM__PTE_PRESENT) || vmsim__vm_frame(t.m->vm, (vmsim__pfn)e.pfn)->flags & VMSIM__FRAME_FILE)
+        const struct vmsim__pte e = vmsim__mm_pagemap(mm_of(k), va_of(i));
+        const bool mapped = e.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE);
+        if (mapped && vmsim__frame_is(vmsim__vm_frame(t.m->vm, (vmsim__pfn)e.pfn), VMSIM__FRAME_FILE))
             continue;
-        g->own = true;
-        g->tag = t.object[g->object].content[g->index];
+        g->own = mapped || e.flags & VMSIM__PTE_SWAP; /* a copy may have gone out already */
+        g->tag = g->own ? t.object[g->object].content[g->index] : 0;
     }
 }
 
@@ -519,85 +528,9 @@ static void do_brk(struct task *k) {
     vmsim_task_brk(t.m, k->id, (uint64_t)now + pick(64) * t.page - pick(32) * t.page);
 }
 
-/* ---- files, drivers, knobs ---- */
+#include "stress_files.h"
 
-/* Whoever was killed while its call waited leaves the file half done: another one finishes. */
-static bool finished(int64_t result, uint32_t *id, uint32_t own) {
-    const bool done = result != -VMSIM__L_ESRCH;
-    if (!done)
-        assert_int_equal(vmsim_task_create(t.m, "heir", 0, id), 0);
-    else if (*id != own)
-        assert_int_equal(vmsim_task_exit(t.m, *id), 0);
-    return done;
-}
-
-static void truncate_file(const struct task *k, struct object *o) {
-    uint64_t pages = pick(FILE_PAGES + 1);
-    struct vmsim__file *f = vmsim__file_by_id(t.m->cache, o->file);
-    uint32_t id = k->id;
-    int64_t r;
-    do
-        r = vmsim__call_now(t.m, id, VMSIM__CALL_FTRUNCATE, VMSIM__FILE_ARGS(f, NULL, pages * t.page));
-    while (!finished(r, &id, k->id));
-    assert_int_equal(r, 0);
-    for (unsigned s = 0; s < SPACES; s++) {
-        for (unsigned i = 0; t.space[s].tasks && i < PAGES; i++) {
-            struct page *g = &t.space[s].at[i];
-            if (g->kind == FILE_PRIVATE && &t.object[g->object] == o && g->index >= pages)
-                g->own = false;
-        }
-    }
-    for (uint64_t i = pages; i < FILE_PAGES; i++)
-        o->content[i] = 0;
-    o->pages = pages;
-}
-
-/* Pages of a hole read as zeroes; private copies stay. */
-static void punch(const struct task *k, struct object *o, uint64_t first, uint64_t n) {
-    struct vmsim__file *f = vmsim__file_by_id(t.m->cache, o->file);
-    uint32_t id = k->id;
-    int64_t r;
-    do
-        r = vmsim__call_now(t.m, id, VMSIM__CALL_FALLOCATE, VMSIM__FILE_ARGS(f, NULL, 3, first * t.page, n * t.page));
-    while (!finished(r, &id, k->id));
-    assert_int_equal(r, 0);
-    for (uint64_t i = first; i < first + n; i++)
-        o->content[i] = 0;
-}
-
-static void do_file(struct task *k) {
-    struct object *o = &t.object[pick(FILES)];
-    uint64_t first = pick(FILE_PAGES), n = pick(FILE_PAGES - first + 1);
-    switch (pick(7)) {
-    case 6:
-        punch(k, o, first, n ? n : 1);
-        break;
-    case 0:
-    case 1:
-        vmsim_task_read(t.m, k->id, o->file, first * t.page + pick(t.page), n * t.page);
-        break;
-    case 2:
-    case 3: {
-        t.writing = true;
-        int64_t r = vmsim_task_write(t.m, k->id, o->file, first * t.page, n * t.page);
-        t.writing = false;
-        assert_true(r >= -VMSIM__L_ENOMEM || r == -28);
-        uint64_t written = r > 0 ? (uint64_t)r >> t.shift : 0;
-        for (uint64_t i = 0; i < written; i++)
-            o->content[first + i] = ++t.next_tag;
-        if (first + written > o->pages && written)
-            o->pages = first + written;
-        break;
-    }
-    case 4: {
-        const int64_t r = vmsim_task_fsync(t.m, k->id, o->file);
-        assert_true(!r || (r == -VMSIM__L_ESRCH && died(k)));
-        break;
-    }
-    default:
-        truncate_file(k, o);
-    }
-}
+/* ---- swap, drivers, knobs ---- */
 
 /* An area goes while it is in use, if memory suffices; later there is another. */
 static void do_swap(struct task *k) {
