@@ -200,7 +200,7 @@ static const char journey[] =
     "        - fsync: {file: /f}\n"
     "        - free_pages: {region: p}\n"
     "        - munmap: {region: file, error: EINVAL}\n"
-    "expect: [{counter: vmstat.pgfault, at: m, min: 1}, {counter: tasks.b.minflt, equals: 1}]\n";
+    "expect: [{counter: vmstat.pgfault, at: m, min: 1}, {counter: tasks.child.minflt, equals: 1}]\n";
 
 static struct failing_result scenario_failed(struct vmsim_scenario *s, struct vmsim_config *c, int code,
                                              const char *message) {

@@ -76,7 +76,8 @@ static void emit_breaches(struct vmsim__emitter *e, const struct vmsim__compare 
         const struct vmsim__breach *b = &c->breaches.at[i];
         uint64_t first, value;
         char text[64];
-        bool both = vmsim__compare_value(c, 0, b->name, &first) & vmsim__compare_value(c, b->run, b->name, &value);
+        bool both = vmsim__compare_value(c, 0, b->name, &first);
+        both = vmsim__compare_value(c, b->run, b->name, &value) && both;
         vmsim__emit_object(e, NULL);
         vmsim__emit_string(e, "counter", b->name);
         vmsim__emit_string(e, "run", letters[b->run]);

@@ -21,12 +21,12 @@ static int level_of(const struct vmsim__pt_format *f, unsigned shift, uint32_t *
 }
 
 bool vmsim__hugetlb_mappable(const struct vmsim__vm *vm, unsigned hstate) {
-    uint32_t entries;
+    uint32_t entries = 0;
     return level_of(vm->format, vmsim__hstate_shift(vm, hstate), &entries) >= 0;
 }
 
 bool vmsim__huge_slot(struct vmsim__mm *mm, uint64_t va, unsigned hstate, bool create, struct vmsim__pt_slot *slot) {
-    uint32_t entries;
+    uint32_t entries = 0;
     const int level = level_of(mm->pt.format, vmsim__hstate_shift(mm->vm, hstate), &entries);
     VMSIM__ASSERT(level >= 0 && !(va & ((UINT64_C(1) << vmsim__hstate_shift(mm->vm, hstate)) - 1)));
     if (!vmsim__pt_slot(&mm->pt, va, (unsigned)level, create, slot))
@@ -39,7 +39,7 @@ bool vmsim__huge_slot(struct vmsim__mm *mm, uint64_t va, unsigned hstate, bool c
 void vmsim__huge_set(struct vmsim__mm *mm, unsigned hstate, const struct vmsim__pt_slot *slot, struct vmsim__pte pte) {
     const struct vmsim__pt_format *f = mm->pt.format;
     struct vmsim__pt_slot at = *slot;
-    uint32_t entries;
+    uint32_t entries = 0;
     const int level = level_of(f, vmsim__hstate_shift(mm->vm, hstate), &entries);
     VMSIM__ASSERT(level == slot->level && slot->entry);
     pte.flags |= entries > 1 && pte.flags ? VMSIM__PTE_CONTIG : 0;

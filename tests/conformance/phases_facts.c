@@ -150,7 +150,7 @@ const char *outcome_get(const struct outcomes *o, const char *key) {
 }
 
 void outcome_pool(struct outcomes *o, const char *when, const uint64_t pages[4]) {
-    char key[96], text[120];
+    char key[128], text[120];
     snprintf(key, sizeof key, "pool: %s", when);
     snprintf(text, sizeof text, "Total %llu Free %llu Rsvd %llu Surp %llu", (unsigned long long)pages[0],
              (unsigned long long)pages[1], (unsigned long long)pages[2], (unsigned long long)pages[3]);
