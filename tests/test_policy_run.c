@@ -142,20 +142,30 @@ static void a_wrong_window_is_told_by_name_and_not_read(void **state) {
     end(&r);
 }
 
-/* A run that looks as if it had tried a policy is worse than none. */
-static void a_domain_that_no_machine_asks_yet_is_refused_with_its_place(void **state) {
-    static const char text[] = MACHINE "policies: {reclaim: {name: arc}}\n" WORKLOAD;
+/* Whatever is wrong with the choice of a policy is told at its place. */
+static void expect_refused(const char *text, const char *place, const char *why) {
     struct run r = {0};
-    (void)state;
     assert_int_equal(vmsim_config_create(&r.config), 0);
     assert_int_equal(vmsim_config_load_text(r.config, "box.yaml", text, strlen(text)), 0);
     assert_int_equal(vmsim_config_resolve(r.config), 0);
     assert_int_not_equal(vmsim_scenario_create(r.config, &r.s), 0);
     assert_null(r.s);
     const char *error = vmsim_config_error_text(r.config, 0);
-    if (!strstr(error, "box.yaml:2:") || !strstr(error, "no part of a machine asks policies of domain reclaim yet"))
+    if (!strstr(error, place) || !strstr(error, why))
         fail_msg("%s", error);
     vmsim_config_destroy(r.config);
+}
+
+static void a_reclaim_policy_that_cannot_be_is_refused_with_its_place(void **state) {
+    (void)state;
+    expect_refused(MACHINE "policies: {reclaim: {name: arcc}}\n" WORKLOAD,
+                   "box.yaml:2:", "no policy arcc of domain reclaim; there are: linux-lru, fifo");
+    expect_refused(MACHINE "policies: {reclaim: {name: opt}}\n" WORKLOAD,
+                   "box.yaml:2:", "policy opt must know the future");
+    expect_refused("machine: {resident_folios: 3}\n" WORKLOAD, "box.yaml:1:", "say `policies: {reclaim: lru}`");
+    expect_refused("workload: {cgroups: [{path: /a, reclaim: {name: s3fifo, params: {threshold: 9}}}], "
+                   "tasks: [{name: a, program: [{mmap: {as: h, length: 4KiB}}]}]}\n",
+                   "box.yaml:1:", "threshold");
 }
 
 static uint64_t counted(const struct run *r, const char *name) {
@@ -187,7 +197,7 @@ int main(void) {
         cmocka_unit_test(a_run_names_the_policies_that_it_asked),
         cmocka_unit_test(readahead_is_a_choice),
         cmocka_unit_test(a_wrong_window_is_told_by_name_and_not_read),
-        cmocka_unit_test(a_domain_that_no_machine_asks_yet_is_refused_with_its_place),
+        cmocka_unit_test(a_reclaim_policy_that_cannot_be_is_refused_with_its_place),
     };
     return cmocka_run_group_tests_name("policy_run", tests, NULL, NULL);
 }

@@ -113,7 +113,7 @@ static void options_that_cannot_be_are_refused(void **state) {
     assert_int_equal(vmsim_test_reclaim_create(&t, &o, NULL, 0), VMSIM_EINVAL);
     o = (struct vmsim_test_reclaim_options){.size = sizeof o, .policy = "lruu"};
     assert_int_equal(vmsim_test_reclaim_create(&t, &o, why, sizeof why), VMSIM_ECONFIG);
-    assert_non_null(strstr(why, "no policy lruu of domain reclaim; there are: fifo, lru, mru"));
+    assert_non_null(strstr(why, "no policy lruu of domain reclaim; there are: linux-lru, fifo, lru, mru"));
 }
 
 /* ---- a policy of this program ---- */
@@ -320,14 +320,17 @@ static uint32_t frames_of_failure;
 /* All of a harness's life over one allocator that fails. */
 static bool whole_life(struct vmsim__alloc *a, void *context) {
     const struct vmsim__policy_choice choice = {.name = context};
-    const struct vmsim_reclaim_services host = *s;
+    struct vmsim__reclaim_pool pool = {0};
+    struct vmsim__reclaim_host host = {.pool = &pool, .services = *s};
     struct vmsim_reclaim_scope scope = {.size = sizeof scope, .capacity = frames_of_failure};
     struct vmsim__policy_registry *r = vmsim__policy_registry_create(a);
     struct vmsim__reclaim x;
     struct vmsim_folio_access access = {.size = sizeof access, .refault_distance = UINT64_MAX};
     bool ok = r && !vmsim__policy_domain_add(r, &vmsim__reclaim_domain, NULL);
+    ok = ok && vmsim__reclaim_pool_init(&pool, a, frames_of_failure);
+    host.services.young = NULL;
     if (ok) {
-        ok = !vmsim__reclaim_create(&x, r, &choice, frames_of_failure, &host, &scope, 1, NULL);
+        ok = !vmsim__reclaim_create(&x, r, &choice, &host, &scope, 1, NULL);
         for (uint32_t f = 1; ok && f <= frames_of_failure; f++)
             vmsim__reclaim_add(&x, f, &access);
         for (uint32_t f = 1; ok && f <= frames_of_failure; f += 2)
@@ -348,6 +351,7 @@ static bool whole_life(struct vmsim__alloc *a, void *context) {
             vmsim__reclaim_destroy(&x);
         }
     }
+    vmsim__reclaim_pool_fini(&pool);
     vmsim__policy_registry_destroy(r);
     return ok;
 }

@@ -223,8 +223,9 @@ struct vmsim_folio_access {
     uint64_t pc;               /**< last instruction fetched, where the trace has fetches; else 0 */
     uint64_t space, index;     /**< which page, as in struct vmsim_folio_facts */
     uint64_t shadow;           /**< what the policy left in this page's place when it went last; 0: nothing */
-    uint64_t refault_distance; /**< folios of this instance that went since; UINT64_MAX: it never was here, or nothing
-                                    remembers it */
+    uint64_t refault_distance; /**< folios that went since it went last: of this instance in the harness, in a machine
+                                    as the kernel's clock of refaults counts (evictions and activations of the cgroup
+                                    that was reclaimed from); UINT64_MAX: it never was here, or nothing remembers it */
 };
 
 /** Why a folio is no longer there. */
@@ -232,6 +233,7 @@ enum vmsim_folio_end {
     VMSIM_FOLIO_RECLAIMED, /**< evict() proposed it (or the mechanism in its place), and it went */
     VMSIM_FOLIO_FREED,     /**< truncated, unmapped by all, or its owner ended */
     VMSIM_FOLIO_MOVED,     /**< to another cgroup or node: another instance gets it */
+    VMSIM_FOLIO_LOCKED,    /**< by mlock: nobody may evict it; it is added again when it is unlocked */
 };
 
 /** What list_iterate() does with the folio that was looked at, and whether it goes on. */
@@ -319,12 +321,18 @@ struct vmsim_reclaim_request {
     const struct vmsim_folio_access *incoming; /**< what room is made for; NULL: reclaim works ahead of need */
 };
 
-/** The policy wants next_use(): it runs in the harness, or replays a trace, and nowhere else. */
+/** The policy wants next_use(): it runs in the harness, or where a run can be made twice (a scenario), and nowhere
+ * else. */
 #define VMSIM_RECLAIM_WANTS_FUTURE 1u
+/**
+ * The policy wants folio_accessed() for every reference of every program, as no kernel can have it: the physical
+ * addresses that the TLB gives out are looked at. It costs a look at every reference, so only those who ask for it pay.
+ */
+#define VMSIM_RECLAIM_WANTS_REFERENCES 2u
 
 /**
- * Which folios leave memory. The default is "lru". The hooks are those of cache_ext (docs/policies.md), so that a
- * policy that was tried here can be written down for it one by one.
+ * Which folios leave memory. The default is "linux-lru": in a machine the kernel's own mechanism. The hooks are those
+ * of cache_ext (docs/policies.md), so that a policy that was tried here can be written down for it one by one.
  */
 struct vmsim_reclaim_policy {
     struct vmsim_policy policy; /**< domain VMSIM_POLICY_RECLAIM */
@@ -336,20 +344,23 @@ struct vmsim_reclaim_policy {
     /** A folio has come. */
     void (*folio_added)(void *context, vmsim_folio folio, const struct vmsim_folio_access *access);
     /**
-     * A folio is used again. NULL where young() does: a hook here sees every use that the host sees (each reference in
-     * the harness; system calls and faults in a machine, whose other references set accessed bits alone).
+     * A folio is used again. NULL where young() does: a hook here sees every use that the host sees. In the harness
+     * that is each reference; in a machine what the kernel calls folio_mark_accessed (read and write calls, a mapping
+     * that goes with its accessed bit set), and with ::VMSIM_RECLAIM_WANTS_REFERENCES each reference but the one whose
+     * fault brought the folio.
      */
     void (*folio_accessed)(void *context, vmsim_folio folio, const struct vmsim_folio_access *access);
     /**
      * Proposes folios to go, up to request->wanted, and returns how many (cache_ext: evict_folios). What it proposes it
-     * leaves as it is: folio_evicted() tells what went, and a folio that could not go stays. Proposals that cannot be
-     * (a folio twice, one that is not there) are reported and passed over. When none is left, and there was no lack of
-     * folios, the mechanism takes some folio itself, and reports that.
+     * leaves as it is: folio_evicted() tells what went, and a folio that could not go stays. A folio whose contents
+     * have to be written counts as gone when that begins. Proposals that cannot be (a folio twice, one that is not
+     * there, mlocked, or another instance's) are reported and passed over. When none is left, and there was no lack of
+     * folios, the mechanism takes some folio itself (in a machine: as linux-lru would), and reports that.
      */
     uint32_t (*evict)(void *context, struct vmsim_reclaim_request *request);
     /** A folio is going: the last moment to look at it and to leave a shadow. May be NULL. */
     void (*folio_evicted)(void *context, vmsim_folio folio, enum vmsim_folio_end end);
-    uint32_t wants; /**< 0, or ::VMSIM_RECLAIM_WANTS_FUTURE */
+    uint32_t wants; /**< 0, or ::VMSIM_RECLAIM_WANTS_FUTURE | ::VMSIM_RECLAIM_WANTS_REFERENCES */
 };
 
 /* --- Readahead ---------------------------------------------------------------------------------------------------- */

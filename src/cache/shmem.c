@@ -88,8 +88,10 @@ static vmsim__pfn find(struct vmsim__cache *c, struct vmsim__swp e, const struct
     const vmsim__pfn pfn = vmsim__swap_look_up(c, e, &ahead);
     if (ahead)
         vmsim__swap_ra_hit(c);
-    if (pfn != VMSIM__PFN_NONE)
+    if (pfn != VMSIM__PFN_NONE) {
+        vmsim__lru_tell_evictable(c->lru, pfn, cpu);
         return pfn;
+    }
     if (fault)
         vmsim__swap_count_major(c);
     return vmsim__swap_read_cluster(c, e, &reader) ? vmsim__swap_fetch(c, e, &reader, &fresh) : VMSIM__PFN_NONE;

@@ -284,10 +284,25 @@ static const char reclaim_test[] =
                               "}\n" TEST_MAIN("what_was_used_is_spared_once");
 
 static const char reclaim_scenario[] =
-    "# The gate. No part of a machine asks reclaim policies yet: this loads the plugin "
-    "and checks it, and when they are\n"
-    "# asked, `policies: {reclaim: {plugin: build/%n.so, name: %n}}` will choose it.\n" SCENARIO_MACHINE
-    "  plugins: [build/%n.so]\n" SCENARIO_WORKLOAD;
+    "# The gate: what the policy has to reach. Twice through 8 MiB with room for 4: everything that comes makes\n"
+    "# something go. Run from here: vmsim run %n.yaml\n"
+    "machine:\n"
+    "  nodes: [{memory: 64MiB}]\n"
+    "  transparent_hugepage: never\n"
+    "  swap: [{size: 64MiB}]\n"
+    "  resident_folios: 1024 # pure: so many pages, and every reference told; without it, memory is the bound\n"
+    "policies:\n"
+    "  reclaim: {plugin: build/%n.so, name: %n}\n"
+    "workload:\n"
+    "  tasks:\n"
+    "    - name: main\n"
+    "      program:\n"
+    "        - mmap: {as: heap, length: 8MiB}\n"
+    "        - loop: {times: 2, steps: [{touch: {region: heap, write: 100%}}]}\n"
+    "expect:\n"
+    "  - {counter: policies.reclaim.%n.fallbacks, equals: 0}\n"
+    "  - {counter: policies.reclaim.%n.victims, min: 3000}\n"
+    "  - {counter: vmstat.pswpin, min: 1}\n";
 
 const struct policy_template policy_templates[] = {
     {"tlb_replacement", replacement_policy, replacement_test, replacement_scenario},

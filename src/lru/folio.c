@@ -103,6 +103,8 @@ void vmsim__folio_free(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
         vmsim__lruvec_del(lru, f);
     if (VMSIM__UNLIKELY(vmsim__frame_is(f, VMSIM__FRAME_MLOCKED)))
         vmsim__mlock_clear(lru, f);
+    if (VMSIM__UNLIKELY(lru->watch != NULL))
+        lru->watch->freed(lru->watch->context, pfn);
     unsigned order = vmsim__folio_order(f);
     if (VMSIM__UNLIKELY(f->memcg))
         vmsim__memcg_uncharge(lru, pfn);

@@ -14,12 +14,32 @@
  * the last one takes the page off its list and frees the frame. Nothing here allocates host memory after creation. */
 #ifndef VMSIM__LRU_H
 #define VMSIM__LRU_H
+#include <limits.h>
+
 #include "base/rng.h"
 #include "base/vec.h"
 #include "zones/zones.h"
 
+struct vmsim__memcg;
+struct vmsim__lruvec_policy; /* reclaim/lruvec_policy.h */
+
 /* Charges for whoever asks, through whatever it takes; false: it is refused, or the present waits. */
 typedef bool vmsim__memcg_charge_fn(void *context, uint16_t memcg, uint32_t pages, uint32_t gfp, unsigned cpu);
+
+/* Who is told what becomes of the folios that reclaim may take: policies that choose in place of the kernel's lists. A
+ * folio is evictable from its birth on, until it is mlocked or freed. */
+struct vmsim__lru_watch {
+    void *context;
+    /* It may be taken from now on, if it could not be before. `cpu`: who brings it, or wants it again; NO_CPU: nobody.
+     */
+    void (*evictable)(void *context, vmsim__pfn pfn, unsigned cpu);
+    void (*unevictable)(void *context, vmsim__pfn pfn);
+    void (*freed)(void *context, vmsim__pfn pfn);                    /* its last reference is gone */
+    void (*accessed)(void *context, vmsim__pfn pfn);                 /* folio_mark_accessed */
+    void (*refault)(void *context, vmsim__pfn pfn, uint64_t shadow); /* it comes again, and is evictable next */
+    void (*memcg_gone)(void *context, struct vmsim__memcg *m);       /* no folio is charged to it */
+};
+#define VMSIM__NO_CPU UINT_MAX
 
 /* Lists and batches of a machine. Its fields are for src/lru/ and the inline functions of its headers alone. */
 struct vmsim__lru {
@@ -40,6 +60,7 @@ struct vmsim__lru {
     struct vmsim__rng rng;              /* of memcg_lru */
     vmsim__memcg_charge_fn *charge;     /* NULL: nobody finds room at a limit */
     void *charge_context;
+    const struct vmsim__lru_watch *watch; /* NULL: nobody */
 };
 
 enum vmsim__lru_list {
@@ -63,6 +84,8 @@ struct vmsim__lruvec {
     uint64_t anon_cost, file_cost;        /* what reclaim of either type cost of late */
     uint64_t refaults[2];                 /* workingset_activate_anon and _file when reclaim last ended */
     int64_t stat[VMSIM__NODE_STAT_COUNT]; /* of its own folios, and of removed cgroups below; unused in the root */
+    struct vmsim__lruvec_policy *policy;  /* who chooses in place of linux-lru; NULL: nobody */
+    bool policy_known;                    /* that has been decided */
     bool congested;                       /* all dirty pages that reclaim saw were under writeback already */
     struct vmsim__lru_gen *gen;           /* NULL: generations were never on */
 };
@@ -131,6 +154,17 @@ void vmsim__lru_isolate_tail(struct vmsim__lru *lru, struct vmsim__lruvec *v, en
  * Folios that nobody else holds are freed; UNEVICTABLE ones, and those that must be, go through the CPU's batch.
  * Returns the pages that were put on a list. Kernel: move_folios_to_lru. */
 uint64_t vmsim__lru_move_back(struct vmsim__lru *lru, const vmsim__pfn *folio, uint32_t count, unsigned cpu);
+
+/* Tells who watches that the folio may be taken: a page of the swap cache that was perhaps on its way out of memory,
+ * and is wanted again; one that is unlocked. */
+static inline void vmsim__lru_tell_evictable(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
+    if (VMSIM__UNLIKELY(lru->watch != NULL))
+        lru->watch->evictable(lru->watch->context, pfn, cpu);
+}
+static inline void vmsim__lru_tell_unevictable(struct vmsim__lru *lru, vmsim__pfn pfn) {
+    if (VMSIM__UNLIKELY(lru->watch != NULL))
+        lru->watch->unevictable(lru->watch->context, pfn);
+}
 
 /* ---- requests: each goes through a batch of the CPU ---- */
 

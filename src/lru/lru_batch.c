@@ -24,6 +24,7 @@ static VMSIM__NOINLINE void add_fn(struct vmsim__lru *lru, vmsim__pfn pfn) {
         if (was_unevictable)
             vmsim__lru_event(lru, VMSIM__UNEVICTABLE_PGS_RESCUED, pages);
     } else {
+        vmsim__lru_tell_unevictable(lru, pfn);
         f->flags = (f->flags & ~VMSIM__FRAME_ACTIVE) | VMSIM__FRAME_UNEVICTABLE;
         f->prev = vmsim__frame_is(f, VMSIM__FRAME_MLOCKED);
         if (!was_unevictable)
@@ -83,6 +84,7 @@ static void lazyfree_fn(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__fr
     vmsim__lruvec_del(lru, f);
     f->flags &= ~(VMSIM__FRAME_ACTIVE | VMSIM__FRAME_REFERENCED | VMSIM__FRAME_SWAPBACKED);
     vmsim__lruvec_add(lru, pfn, f, false);
+    vmsim__lru_tell_evictable(lru, pfn, VMSIM__NO_CPU); /* without swap it was not before */
     vmsim__lru_folio_event(lru, f, VMSIM__PGLAZYFREE, vmsim__frame_pages(f));
 }
 
@@ -162,6 +164,8 @@ void vmsim__lru_drain_all(struct vmsim__lru *lru) {
 /* Kernel: folio_add_lru: with generations, what a fault brings in begins young, readahead's pages included. */
 void vmsim__lru_add(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
+    if (vmsim__folio_evictable(f))
+        vmsim__lru_tell_evictable(lru, pfn, cpu);
     if (VMSIM__UNLIKELY(lru->gen_enabled) && lru->mem->now.in_lru_fault &&
         !vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE))
         f->flags |= VMSIM__FRAME_ACTIVE;
@@ -189,6 +193,8 @@ static void activate_in_batch(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned c
  * those evicted. */
 void vmsim__lru_mark_accessed(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
+    if (VMSIM__UNLIKELY(lru->watch != NULL))
+        lru->watch->accessed(lru->watch->context, pfn);
     if (VMSIM__UNLIKELY(lru->gen_enabled)) {
         vmsim__folio_inc_refs(f);
         return;

@@ -90,6 +90,8 @@ struct vmsim__memcg *vmsim__memcg_create(struct vmsim__lru *lru, struct vmsim__m
 static void release(struct vmsim__memcg *m) {
     VMSIM__ASSERT(!m->online && !m->first_child);
     struct vmsim__memcg *p = m->parent;
+    if (VMSIM__UNLIKELY(m->lru->watch != NULL))
+        m->lru->watch->memcg_gone(m->lru->watch->context, m);
     for (unsigned i = 0; i < m->lru->mem->nr_nodes * VMSIM__NODE_STAT_COUNT; i++) {
         unsigned n = i / VMSIM__NODE_STAT_COUNT, s = i % VMSIM__NODE_STAT_COUNT;
         p->lruvec[n].stat[s] += m->lruvec[n].stat[s];

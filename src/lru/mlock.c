@@ -37,6 +37,7 @@ void vmsim__lru_add_mlocked(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu
 /* Off the lists or from another list to the unevictable one; the page is on none at this moment. */
 static void make_unevictable(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
     VMSIM__ASSERT(!vmsim__folio_evictable(f));
+    vmsim__lru_tell_unevictable(lru, pfn);
     f->flags = (f->flags & ~VMSIM__FRAME_ACTIVE) | VMSIM__FRAME_UNEVICTABLE;
     vmsim__lruvec_add(lru, pfn, f, false);
     f->prev = vmsim__frame_is(f, VMSIM__FRAME_MLOCKED);
@@ -58,6 +59,7 @@ static void lock_page(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__fram
     if (vmsim__folio_evictable(f)) { /* unlocked again before the batch came here */
         if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE))
             rescue(lru, pfn, f);
+        vmsim__lru_tell_evictable(lru, pfn, VMSIM__NO_CPU);
     } else if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE)) {
         f->prev += vmsim__frame_is(f, VMSIM__FRAME_MLOCKED);
     } else {
@@ -70,10 +72,12 @@ static void lock_page(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__fram
 static void lock_new_page(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__frame *f) {
     if (vmsim__frame_is(f, VMSIM__FRAME_LRU))
         return;
-    if (vmsim__folio_evictable(f))
+    if (vmsim__folio_evictable(f)) {
         vmsim__lruvec_add(lru, pfn, f, false);
-    else
+        vmsim__lru_tell_evictable(lru, pfn, VMSIM__NO_CPU);
+    } else {
         make_unevictable(lru, pfn, f);
+    }
     f->flags |= VMSIM__FRAME_LRU;
 }
 
@@ -92,6 +96,8 @@ static void unlock_page(struct vmsim__lru *lru, vmsim__pfn pfn, struct vmsim__fr
     }
     if (listed && unevictable && vmsim__folio_evictable(f))
         rescue(lru, pfn, f);
+    if (listed && vmsim__folio_evictable(f))
+        vmsim__lru_tell_evictable(lru, pfn, VMSIM__NO_CPU);
 }
 
 void vmsim__mlock_apply(struct vmsim__lru *lru, vmsim__pfn pfn, uint8_t tag) {

@@ -133,6 +133,8 @@ void vmsim__workingset_refault(struct vmsim__lru *lru, vmsim__pfn pfn, uint64_t 
     bool file = !vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED), workingset;
     uint32_t pages = vmsim__frame_pages(f);
     const struct vmsim__memcg *evicted_for = vmsim__memcg_by_id(lru, vmsim__shadow_unpack(shadow).memcg);
+    if (VMSIM__UNLIKELY(lru->watch != NULL))
+        lru->watch->refault(lru->watch->context, pfn, shadow);
     if (!evicted_for || !evicted_for->online)
         return;
     bool recent = vmsim__workingset_test_recent(lru, shadow, file, &workingset);

@@ -220,7 +220,8 @@ static enum vmsim__work handle_fault(struct vmsim_machine *m, struct vmsim__task
             return wait_now(m, t);
         m->mem->now.wait = (struct vmsim__wait){0};
     }
-    if (VMSIM__LIKELY(vmsim__fault_resolved(outcome)))
+    t->fault.resolved = vmsim__fault_resolved(outcome);
+    if (VMSIM__LIKELY(t->fault.resolved))
         return count_fault(m, t);
     r->stop = stop_of(outcome);
     r->address = t->fault.va;
@@ -232,12 +233,32 @@ static enum vmsim__work handle_fault(struct vmsim_machine *m, struct vmsim__task
 static void meet_fault(struct vmsim__task *t, const struct vmsim__tlb_stop *stop, uint64_t now) {
     VMSIM__ASSERT(!t->fault.pending);
     t->fault.since = now;
+    t->fault.first = t->fault.resolved ? t->fault.first : now;
     t->fault.pending = true;
     t->fault.kind = (uint8_t)stop->fault;
     t->fault.level = (uint8_t)stop->level;
     t->fault.write = stop->write;
     t->fault.fetch = stop->fetch;
     t->fault.va = stop->va;
+}
+
+/* A batch through the TLB; policies that want every reference look at where it led. */
+static size_t translate(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
+                        uint64_t *physical, struct vmsim__tlb_stop *stop) {
+    const struct vmsim__cpu *c = &m->cpus[t->cpu];
+    const bool wanted = VMSIM__UNLIKELY(m->reclaim.watching);
+    if (wanted) {
+        uint64_t *own = physical ? physical : vmsim__reclaim_wants_used(m);
+        n = physical ? n : vmsim__min64(n, VMSIM__USED_MAX);
+        physical = own;
+    }
+    const size_t done = vmsim__tlb_run(c->tlb, &t->mm->pt, c->asid, true, a, n, physical, stop);
+    if (wanted && physical) {
+        const struct vmsim__used used = {a, physical, done, t->fault.resolved, t->fault.first};
+        vmsim__lruvec_policies_used(&m->reclaim, &used);
+    }
+    t->fault.resolved = t->fault.resolved && !done;
+    return done;
 }
 
 /* References until all are done, one is refused, waits, or would have to be handled behind the horizon. */
@@ -250,8 +271,7 @@ static enum vmsim__work run_batch(struct vmsim_machine *m, struct vmsim__task *t
     while (how == VMSIM__WORK_MORE && r->done < n && !r->stop) {
         if (!t->fault.pending) {
             struct vmsim__tlb_stop stop;
-            size_t done = vmsim__tlb_run(c->tlb, &t->mm->pt, c->asid, true, a + r->done, n - r->done,
-                                         physical ? physical + r->done : NULL, &stop);
+            size_t done = translate(m, t, a + r->done, n - r->done, physical ? physical + r->done : NULL, &stop);
             charge_user(m, t, done);
             VMSIM__ASSERT(done <= n - r->done);
             r->done += done;
@@ -259,6 +279,8 @@ static enum vmsim__work run_batch(struct vmsim_machine *m, struct vmsim__task *t
             t->high_due = t->over_high && (t->high_due || done);
             if (r->done == n)
                 break;
+            if (stop.fault == VMSIM__FAULT_NONE)
+                continue; /* a part of it was looked at */
             meet_fault(t, &stop, c->now);
             if (c->now > m->horizon)
                 return VMSIM__WORK_CUT;

@@ -207,7 +207,7 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
 }
 
 int vmsim__host_error(struct vmsim_machine *m) {
-    if (VMSIM__LIKELY(!m->host_nomem && !m->mem->host_nomem && !vmsim__vm_error(m->vm) &&
+    if (VMSIM__LIKELY(!m->host_nomem && !m->reclaim.host_nomem && !m->mem->host_nomem && !vmsim__vm_error(m->vm) &&
                       !vmsim__cache_error(m->cache)))
         return 0;
     return vmsim__err_set(&m->err, VMSIM_ENOMEM, "the host has no memory for the state of the machine");
@@ -242,6 +242,7 @@ int vmsim_machine_check(struct vmsim_machine *m) {
     err = err ? err : vmsim__io_check(m);
     err = err || !m->swap ? err : vmsim__swap_check(m->swap, &m->err);
     err = err ? err : vmsim__cgroup_check(m);
+    err = err ? err : vmsim__lruvec_policies_check(&m->reclaim, &m->err);
     err = err ? err : vmsim__compaction_check(&m->compaction, &m->err);
     return err ? err : vmsim__tlb_system_check(m->tlbs, NULL, &m->err);
 }

@@ -24,7 +24,7 @@
 #include "machine/spec.h"
 #include "numa/balancing.h"
 #include "oom/oom.h"
-#include "reclaim/vmscan.h"
+#include "reclaim/lruvec_policy.h"
 #include "swap/swap.h"
 #include "tlb/shootdown.h"
 #include "tlb/tlb_memory.h"
@@ -112,9 +112,11 @@ struct vmsim__task {
         held; /* the page that it waits for: it has a reference, so that it is there still when it runs; 0: none */
     struct {
         bool pending, write, fetch;
+        bool resolved;       /* the next reference is the one that faulted */
         uint8_t kind, level; /* as struct vmsim__tlb_stop */
         uint64_t va;
-        uint64_t since; /* ns */
+        uint64_t since; /* ns: when it was met */
+        uint64_t first; /* ns: when the reference faulted first */
     } fault;            /* of the next reference: met, and not handled yet */
     unsigned faults;    /* in a row, of one reference */
     uint64_t steals;    /* pages reclaimed before the first of them */
@@ -245,6 +247,8 @@ struct vmsim_machine {
     struct vmsim__slab spaces;
     struct vmsim__task *running; /* whose operation is under way; NULL: nobody's */
     struct vmsim__vmscan vmscan;
+    struct vmsim__lruvec_policies reclaim;
+    uint64_t *used; /* physical addresses of a batch, for policies that want every reference; NULL: none asked yet */
     uint64_t spaces_joined;           /* address spaces that came to a cgroup so far */
     struct vmsim__tlb_batch unmapped; /* by reclaim, and not flushed yet: never across a wait */
     struct vmsim__kswapd *kswapd;     /* one a node */
@@ -380,6 +384,15 @@ void vmsim__swapoff_abandon(struct vmsim_machine *m, struct vmsim__task *t);
 
 /* Ties the kernel's reclaim to mappings and files, and makes the threads that work ahead. 0 or VMSIM_ENOMEM. */
 int vmsim__reclaim_init(struct vmsim_machine *m);
+/* reclaim_choice.c: the policies that choose what goes, of the machine and of its cgroups. 0, or an error with its
+ * text. */
+int vmsim__reclaim_policies_init(struct vmsim_machine *m);
+void vmsim__reclaim_policies_fini(struct vmsim_machine *m);
+int vmsim__cgroup_choose_reclaim(struct vmsim_machine *m, const char *path, const struct vmsim__policy_choice *choice);
+/* Where the addresses of the next batch of references are to be written, if somebody wants them: room for
+ * VMSIM__USED_MAX; NULL: nobody does, or there is no host memory. */
+#define VMSIM__USED_MAX 2048u
+uint64_t *vmsim__reclaim_wants_used(struct vmsim_machine *m);
 /* ns between two looks at a queue of swap that was full. */
 #define VMSIM__SWAP_PAUSE UINT64_C(100000)
 /* Folios that their owner gave up (MADV_PAGEOUT): vm's hook. */

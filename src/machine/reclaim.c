@@ -197,6 +197,7 @@ int vmsim__reclaim_init(struct vmsim_machine *m) {
                                                  .shrink_slab = shrink_slab}};
     m->mem->hooks.wake_kswapd = wake_kswapd;
     int err = vmsim__mglru_init(m);
+    err = err ? err : vmsim__reclaim_policies_init(m);
     err = err ? err : vmsim__oom_create(&m->oom, m->policies, &m->spec.oom, m->spec.seed, &m->err);
     if (err)
         return err;
@@ -210,5 +211,6 @@ void vmsim__reclaim_fini(struct vmsim_machine *m) {
         vmsim__free(m->alloc, m->kthreads.at[i], sizeof *m->kthreads.at[i]);
     vmsim__vec_fini(m->alloc, &m->kthreads);
     vmsim__kswapd_fini(m);
+    vmsim__reclaim_policies_fini(m);
     vmsim__oom_destroy(&m->oom);
 }

@@ -131,6 +131,15 @@ static const struct vmsim_param own_params[] = {
      .min = 1000,
      .max = UINT64_C(1) << 62,
      .doc = "How long a task runs while another waits for its CPU; the fair scheduler's slice on a few busy tasks."},
+    {.name = "resident_folios",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(resident_folios),
+     .fallback = "0",
+     .max = UINT32_MAX,
+     .doc =
+         "Pages of programs and files that are in memory at most, of each node and cgroup (a large folio is one): for "
+         "one that comes above that, the policy of policies.reclaim lets one go, and is told of every reference. "
+         "Demand paging as textbooks have it. 0: memory itself is the bound, as in a real kernel."},
     {.name = "sysctl",
      .type = VMSIM_PARAM_MAP,
      .offset = AT(sysctl),

@@ -39,8 +39,9 @@ struct vmsim__machine_spec {
     struct vmsim__machine_cost_spec costs;
     uint64_t timeslice;             /* ns that a task runs while another waits for its CPU */
     struct vmsim_param_list sysctl; /* struct vmsim_param_pair: written after boot */
-    struct vmsim__policy_choice readahead, oom, swap_placement, compaction, numa_balancing,
+    struct vmsim__policy_choice readahead, oom, swap_placement, compaction, reclaim, numa_balancing,
         tiering;                     /* of `policies:` */
+    uint64_t resident_folios;        /* pure mode of reclaim policies; 0: none */
     struct vmsim_param_list plugins; /* const char *: .so files whose policies the machine knows */
     uint64_t seed;                   /* of every random choice of the machine */
 };

@@ -135,4 +135,5 @@ const struct vmsim_reclaim_policy vmsim__reclaim_arc = {
     .folio_added = arc_added,
     .folio_accessed = arc_accessed,
     .evict = arc_evict,
-    .folio_evicted = arc_evicted};
+    .folio_evicted = arc_evicted,
+    .wants = VMSIM_RECLAIM_WANTS_REFERENCES};

@@ -83,4 +83,5 @@ const struct vmsim_reclaim_policy vmsim__reclaim_lfu = {
     .folio_added = lfu_added,
     .folio_accessed = lfu_accessed,
     .evict = lfu_evict,
-    .folio_evicted = lfu_evicted};
+    .folio_evicted = lfu_evicted,
+    .wants = VMSIM_RECLAIM_WANTS_REFERENCES};

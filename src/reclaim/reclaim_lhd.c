@@ -178,4 +178,5 @@ const struct vmsim_reclaim_policy vmsim__reclaim_lhd = {
     .folio_added = lhd_added,
     .folio_accessed = lhd_accessed,
     .evict = lhd_evict,
-    .folio_evicted = lhd_evicted};
+    .folio_evicted = lhd_evicted,
+    .wants = VMSIM_RECLAIM_WANTS_REFERENCES};

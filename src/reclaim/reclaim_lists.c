@@ -2,14 +2,20 @@
 /* The services of reclaim policies that are about lists and about what a policy keeps with a folio, and the check of
  * what it proposes. A policy may call with any number: each is looked at first, and what cannot be is reported and
  * changes nothing. */
-#include <string.h>
+#include <stdio.h>
 
 #include "reclaim/reclaim.h"
 
 #define THERE VMSIM__RECLAIM_THERE
 
 VMSIM__INLINE struct vmsim__reclaim_node *node_of(struct vmsim__reclaim *r, vmsim_folio folio) {
-    return VMSIM__LIKELY(folio <= r->folios) && VMSIM__LIKELY(r->node[folio].flags & THERE) ? &r->node[folio] : NULL;
+    return vmsim__reclaim_has(r, folio) ? &r->node[folio] : NULL;
+}
+
+/* Why a folio is none of this instance's. */
+static const char *excuse(const struct vmsim__reclaim *r, vmsim_folio folio) {
+    const bool foreign = folio && folio <= r->folios && (r->node[folio].flags & THERE);
+    return foreign ? "of another node or cgroup" : "not there";
 }
 
 VMSIM__INLINE struct vmsim__reclaim_list *list_of(struct vmsim__reclaim *r, uint32_t list) {
@@ -21,7 +27,7 @@ static VMSIM__NOINLINE bool wrong(struct vmsim__reclaim *r, const char *call, ui
     if (list && !list_of(r, list))
         vmsim__policy_fallback(&r->instance, "called %s() for list %u, which it never made", call, list);
     else if (!node_of(r, folio))
-        vmsim__policy_fallback(&r->instance, "called %s() for folio %llu, which is not there", call, number);
+        vmsim__policy_fallback(&r->instance, "called %s() for folio %llu, which is %s", call, number, excuse(r, folio));
     else if (r->node[folio].list)
         vmsim__policy_fallback(&r->instance, "called %s() for folio %llu, which is on list %u", call, number,
                                r->node[folio].list);
@@ -144,14 +150,17 @@ static uint64_t list_iterate(void *host, uint32_t list, bool tail, uint64_t limi
     return seen;
 }
 
-static bool young(void *host, vmsim_folio folio, bool clear) {
-    struct vmsim__reclaim *r = host;
+bool vmsim__reclaim_young(struct vmsim__reclaim *r, vmsim_folio folio, bool clear) {
     struct vmsim__reclaim_node *n = node_of(r, folio);
     if (VMSIM__UNLIKELY(!n))
         return wrong(r, "young", 0, folio);
     bool was = n->flags & VMSIM__RECLAIM_YOUNG;
     n->flags &= clear ? ~VMSIM__RECLAIM_YOUNG : ~0u;
     return was;
+}
+
+static bool young(void *host, vmsim_folio folio, bool clear) {
+    return vmsim__reclaim_young(host, folio, clear);
 }
 
 static uint64_t *word(void *host, vmsim_folio folio) {
@@ -178,6 +187,7 @@ uint64_t vmsim__reclaim_remove(struct vmsim__reclaim *r, uint32_t number, enum v
     if (n->list)
         unlink_folio(r, n);
     n->flags = 0;
+    VMSIM__ASSERT(r->there);
     r->there--;
     return r->shadow[number];
 }
@@ -187,11 +197,11 @@ static uint32_t unasked(struct vmsim__reclaim *r) {
     VMSIM__ASSERT(r->there);
     do {
         r->unasked = r->unasked < r->folios ? r->unasked + 1 : 1;
-    } while (!(r->node[r->unasked].flags & THERE));
+    } while (!vmsim__reclaim_has(r, r->unasked));
     return r->unasked;
 }
 
-uint32_t vmsim__reclaim_evict(struct vmsim__reclaim *r, struct vmsim_reclaim_request *q) {
+uint32_t vmsim__reclaim_ask(struct vmsim__reclaim *r, struct vmsim_reclaim_request *q) {
     uint32_t n = r->policy->evict(r->instance.context, q), good = 0;
     if (VMSIM__UNLIKELY(n > q->wanted)) {
         vmsim__policy_fallback(&r->instance, "proposed %u folios where %u were wanted", n, q->wanted);
@@ -204,15 +214,20 @@ uint32_t vmsim__reclaim_evict(struct vmsim__reclaim *r, struct vmsim_reclaim_req
             q->folio[good++] = q->folio[i];
         } else {
             vmsim__policy_fallback(&r->instance, "proposed folio %llu, which is %s", (unsigned long long)q->folio[i],
-                                   node ? "in the batch already" : "not there");
+                                   node ? "in the batch already" : excuse(r, q->folio[i]));
         }
     }
     for (uint32_t i = 0; i < good; i++)
         r->node[q->folio[i]].flags &= ~VMSIM__RECLAIM_PROPOSED;
-    if (VMSIM__UNLIKELY(!good && r->there)) {
+    if (VMSIM__UNLIKELY(!good && r->there))
         vmsim__policy_fallback(&r->instance, "proposed none of %u folios", r->there);
+    return good;
+}
+
+uint32_t vmsim__reclaim_evict(struct vmsim__reclaim *r, struct vmsim_reclaim_request *q) {
+    uint32_t good = vmsim__reclaim_ask(r, q);
+    if (VMSIM__UNLIKELY(!good && r->there))
         q->folio[good++] = unasked(r);
-    }
     return good;
 }
 
@@ -232,7 +247,29 @@ static const struct vmsim_reclaim_services lists = {.size = sizeof lists,
                                                     .word = word,
                                                     .shadow_write = shadow_write};
 
-/* Three columns for the folios, and the instance. */
+bool vmsim__reclaim_pool_init(struct vmsim__reclaim_pool *p, struct vmsim__alloc *alloc, uint32_t folios) {
+    VMSIM__ASSERT(folios && folios < UINT32_MAX);
+    const size_t n = (size_t)folios + 1;
+    *p = (struct vmsim__reclaim_pool){.folios = folios, .alloc = alloc};
+    p->node = vmsim__calloc(alloc, n, sizeof *p->node);
+    p->word = vmsim__calloc(alloc, n, sizeof *p->word);
+    p->shadow = vmsim__calloc(alloc, n, sizeof *p->shadow);
+    if (p->node && p->word && p->shadow)
+        return true;
+    vmsim__reclaim_pool_fini(p);
+    return false;
+}
+
+void vmsim__reclaim_pool_fini(struct vmsim__reclaim_pool *p) {
+    const size_t n = (size_t)p->folios + 1;
+    if (p->alloc) {
+        vmsim__free(p->alloc, p->node, n * sizeof *p->node);
+        vmsim__free(p->alloc, p->word, n * sizeof *p->word);
+        vmsim__free(p->alloc, p->shadow, n * sizeof *p->shadow);
+    }
+    *p = (struct vmsim__reclaim_pool){0};
+}
+
 static int create_parts(struct vmsim__reclaim *r, struct vmsim__policy_registry *policies,
                         const struct vmsim__policy_choice *choice, const struct vmsim_reclaim_scope *scope,
                         uint64_t seed, struct vmsim__err *err) {
@@ -244,13 +281,10 @@ static int create_parts(struct vmsim__reclaim *r, struct vmsim__policy_registry 
     if ((r->policy->wants & VMSIM_RECLAIM_WANTS_FUTURE) && !r->services.next_use)
         return vmsim__err_set(err, VMSIM_ECONFIG, "policy %s must know the future, which is there in a replay alone",
                               policy->name);
-    size_t n = (size_t)r->folios + 1;
-    r->node = vmsim__calloc(r->alloc, n, sizeof *r->node);
-    r->word = vmsim__calloc(r->alloc, n, sizeof *r->word);
-    r->shadow = vmsim__calloc(r->alloc, n, sizeof *r->shadow);
-    if (!r->node || !r->word || !r->shadow)
-        return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for the folios of policy %s", policy->name);
-    e = vmsim__policy_instance_init(&r->instance, policies, policy, &choice->params, seed, "reclaim", err);
+    char stream[48];
+    snprintf(stream, sizeof stream, scope->node || scope->cgroup ? "reclaim %u %u" : "reclaim", scope->node,
+             scope->cgroup);
+    e = vmsim__policy_instance_init(&r->instance, policies, policy, &choice->params, seed, stream, err);
     if (e)
         return e;
     r->services.common = &r->instance.services;
@@ -259,16 +293,24 @@ static int create_parts(struct vmsim__reclaim *r, struct vmsim__policy_registry 
 }
 
 int vmsim__reclaim_create(struct vmsim__reclaim *r, struct vmsim__policy_registry *policies,
-                          const struct vmsim__policy_choice *choice, uint32_t folios,
-                          const struct vmsim_reclaim_services *host, const struct vmsim_reclaim_scope *scope,
-                          uint64_t seed, struct vmsim__err *err) {
-    VMSIM__ASSERT(folios && folios < UINT32_MAX && host->facts && host->now && host->capacity);
-    *r = (struct vmsim__reclaim){.folios = folios, .alloc = vmsim__policy_registry_alloc(policies), .services = lists};
+                          const struct vmsim__policy_choice *choice, const struct vmsim__reclaim_host *host,
+                          const struct vmsim_reclaim_scope *scope, uint64_t seed, struct vmsim__err *err) {
+    VMSIM__ASSERT(host->services.facts && host->services.now && host->services.capacity);
+    VMSIM__ASSERT(host->pool->folios && host->id < UINT32_C(1) << (32 - VMSIM__RECLAIM_ID_SHIFT));
+    *r = (struct vmsim__reclaim){.node = host->pool->node,
+                                 .word = host->pool->word,
+                                 .shadow = host->pool->shadow,
+                                 .folios = host->pool->folios,
+                                 .tag = THERE | host->id << VMSIM__RECLAIM_ID_SHIFT,
+                                 .alloc = vmsim__policy_registry_alloc(policies),
+                                 .services = lists};
     r->services.host = r;
-    r->services.facts = host->facts;
-    r->services.now = host->now;
-    r->services.capacity = host->capacity;
-    r->services.next_use = host->next_use;
+    r->services.facts = host->services.facts;
+    r->services.now = host->services.now;
+    r->services.capacity = host->services.capacity;
+    r->services.next_use = host->services.next_use;
+    if (host->services.young)
+        r->services.young = host->services.young;
     int e = create_parts(r, policies, choice, scope, seed, err);
     if (e)
         vmsim__reclaim_destroy(r);
@@ -276,22 +318,19 @@ int vmsim__reclaim_create(struct vmsim__reclaim *r, struct vmsim__policy_registr
 }
 
 void vmsim__reclaim_destroy(struct vmsim__reclaim *r) {
-    size_t n = (size_t)r->folios + 1;
     vmsim__policy_instance_fini(&r->instance);
-    vmsim__free(r->alloc, r->node, n * sizeof *r->node);
-    vmsim__free(r->alloc, r->word, n * sizeof *r->word);
-    vmsim__free(r->alloc, r->shadow, n * sizeof *r->shadow);
-    vmsim__vec_fini(r->alloc, &r->lists);
+    if (r->alloc)
+        vmsim__vec_fini(r->alloc, &r->lists);
     *r = (struct vmsim__reclaim){0};
 }
 
 int vmsim__reclaim_check(const struct vmsim__reclaim *r, struct vmsim__err *err) {
     uint64_t there = 0, listed = 0, on_lists = 0;
     for (uint32_t i = 1; i <= r->folios; i++) {
-        there += (r->node[i].flags & THERE) != 0;
-        listed += r->node[i].list != 0;
         if (r->node[i].list && !(r->node[i].flags & THERE))
             return vmsim__err_set(err, VMSIM_ECHECK, "folio %u is on list %u and not there", i, r->node[i].list);
+        there += vmsim__reclaim_has(r, i);
+        listed += vmsim__reclaim_has(r, i) && r->node[i].list;
     }
     for (uint32_t l = 1; l < r->lists.count; l++) {
         uint32_t before = 0, at = r->lists.at[l].head;

@@ -57,7 +57,8 @@ const struct vmsim_reclaim_policy vmsim__reclaim_lru = {
     .destroy = lru_destroy,
     .folio_added = lru_added,
     .folio_accessed = lru_accessed,
-    .evict = lru_evict};
+    .evict = lru_evict,
+    .wants = VMSIM_RECLAIM_WANTS_REFERENCES};
 
 const struct vmsim_reclaim_policy vmsim__reclaim_mru = {.policy = {sizeof vmsim__reclaim_mru, VMSIM_POLICY_ABI,
                                                                    VMSIM_POLICY_RECLAIM, "mru",
@@ -66,4 +67,5 @@ const struct vmsim_reclaim_policy vmsim__reclaim_mru = {.policy = {sizeof vmsim_
                                                         .destroy = lru_destroy,
                                                         .folio_added = lru_added,
                                                         .folio_accessed = lru_accessed,
-                                                        .evict = mru_evict};
+                                                        .evict = mru_evict,
+                                                        .wants = VMSIM_RECLAIM_WANTS_REFERENCES};

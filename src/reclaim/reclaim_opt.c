@@ -56,4 +56,4 @@ const struct vmsim_reclaim_policy vmsim__reclaim_opt = {
     .folio_accessed = opt_used,
     .evict = opt_evict,
     .folio_evicted = opt_evicted,
-    .wants = VMSIM_RECLAIM_WANTS_FUTURE};
+    .wants = VMSIM_RECLAIM_WANTS_FUTURE | VMSIM_RECLAIM_WANTS_REFERENCES};

@@ -3,15 +3,24 @@
 #include "reclaim/reclaim.h"
 
 static const struct vmsim_policy *const built_in[] = {
-    &vmsim__reclaim_fifo.policy,  &vmsim__reclaim_lru.policy,    &vmsim__reclaim_mru.policy,
-    &vmsim__reclaim_clock.policy, &vmsim__reclaim_random.policy, &vmsim__reclaim_lfu.policy,
-    &vmsim__reclaim_arc.policy,   &vmsim__reclaim_s3fifo.policy, &vmsim__reclaim_sieve.policy,
-    &vmsim__reclaim_lhd.policy,   &vmsim__reclaim_opt.policy,    NULL, /* one a line */
+    &vmsim__reclaim_linux_lru.policy,
+    &vmsim__reclaim_fifo.policy,
+    &vmsim__reclaim_lru.policy,
+    &vmsim__reclaim_mru.policy,
+    &vmsim__reclaim_clock.policy,
+    &vmsim__reclaim_random.policy,
+    &vmsim__reclaim_lfu.policy,
+    &vmsim__reclaim_arc.policy,
+    &vmsim__reclaim_s3fifo.policy,
+    &vmsim__reclaim_sieve.policy,
+    &vmsim__reclaim_lhd.policy,
+    &vmsim__reclaim_opt.policy,
+    NULL, /* one a line */
 };
 
 const struct vmsim__policy_domain vmsim__reclaim_domain = {
-    .info = {sizeof(struct vmsim_policy_domain_info), false, "reclaim", "Which folios leave memory when it is short.",
-             "lru"},
+    .info = {sizeof(struct vmsim_policy_domain_info), true, "reclaim", "Which folios leave memory when it is short.",
+             "linux-lru"},
     .id = VMSIM_POLICY_RECLAIM,
     .size = sizeof(struct vmsim_reclaim_policy),
     .least = VMSIM__POLICY_UP_TO(vmsim_reclaim_policy, folio_evicted),

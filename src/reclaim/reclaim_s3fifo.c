@@ -140,4 +140,5 @@ const struct vmsim_reclaim_policy vmsim__reclaim_s3fifo = {
     .folio_added = s3fifo_added,
     .folio_accessed = s3fifo_accessed,
     .evict = s3fifo_evict,
-    .folio_evicted = s3fifo_evicted};
+    .folio_evicted = s3fifo_evicted,
+    .wants = VMSIM_RECLAIM_WANTS_REFERENCES};

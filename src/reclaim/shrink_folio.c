@@ -6,6 +6,7 @@
  *        active, keep         active     active     keep, active           keep
  *
  * Kernel counterparts: shrink_folio_list, folio_check_references, __remove_mapping of mm/vmscan.c. */
+#include "reclaim/lruvec_policy.h"
 #include "reclaim/vmscan_impl.h"
 
 enum verdict { FREED, KEEP, ACTIVATE, DEMOTED };
@@ -133,6 +134,12 @@ static bool write_out(struct at *a, enum verdict *verdict) {
     return true;
 }
 
+/* While it still belongs somewhere. */
+static void tell_policy(const struct at *a) {
+    if (a->v->policies)
+        vmsim__lruvec_policies_evicted(a->v->policies, a->pfn);
+}
+
 /* Out of the cache that it is in; our own reference, the last, frees it then. Shared memory leaves a shadow in the swap
  * cache's place only. Kernel: __remove_mapping. */
 static enum verdict let_go(struct at *a) {
@@ -142,12 +149,14 @@ static enum verdict let_go(struct at *a) {
         if (a->f->refcount != 1)
             return KEEP;
         vmsim__vmscan_event(a->v, a->f, VMSIM__PGLAZYFREED, a->pages);
+        tell_policy(a);
         return FREED;
     }
     if (!vmsim__frame_is(a->f, VMSIM__FRAME_FILE | VMSIM__FRAME_SWAPCACHE) || a->f->refcount != 1 + (int32_t)a->pages ||
         !h->remove_mapping)
         return KEEP;
     const bool leaves = swapcache || vmsim__vmscan_is_file(a->f);
+    tell_policy(a);
     h->remove_mapping(h->context, a->pfn,
                       leaves ? vmsim__workingset_eviction(a->v->lru, a->pfn, a->sc->target) : VMSIM__NO_SHADOW,
                       a->sc->cpu);

@@ -25,6 +25,7 @@ struct page {
 
 struct vmsim_test_reclaim {
     struct vmsim__reclaim r; /* first: the services find the rest by it */
+    struct vmsim__reclaim_pool pool;
     struct vmsim__alloc *alloc;
     struct vmsim__policy_registry *policies;
     struct vmsim__err err;
@@ -75,12 +76,12 @@ static uint64_t next_use(void *host, vmsim_folio folio) {
  */
 
 static int create_parts(struct vmsim_test_reclaim *t, const struct vmsim_test_reclaim_options *o) {
-    const struct vmsim_reclaim_services services = {
-        .facts = facts, .now = now, .capacity = capacity, .next_use = next_use};
+    const struct vmsim__reclaim_host host = {
+        .pool = &t->pool, .services = {.facts = facts, .now = now, .capacity = capacity, .next_use = next_use}};
     struct vmsim_reclaim_scope scope = {.size = sizeof scope, .capacity = t->frames};
     struct vmsim__policy_choice choice = {.name = o->policy   ? o->policy
                                                   : o->linked ? o->linked->name
-                                                              : NULL,
+                                                              : "lru",
                                           .plugin = o->plugin,
                                           .params = {(void *)(uintptr_t)o->params, o->param_count}};
     size_t n = (size_t)t->frames + 1;
@@ -93,11 +94,11 @@ static int create_parts(struct vmsim_test_reclaim *t, const struct vmsim_test_re
     t->came = vmsim__calloc(t->alloc, n, sizeof *t->came);
     t->next = vmsim__calloc(t->alloc, n, sizeof *t->next);
     t->free = vmsim__calloc(t->alloc, n, sizeof *t->free);
-    if (!t->page_of || !t->came || !t->next || !t->free)
+    if (!t->page_of || !t->came || !t->next || !t->free || !vmsim__reclaim_pool_init(&t->pool, t->alloc, t->frames))
         return vmsim__err_set(&t->err, VMSIM_ENOMEM, "no memory");
     for (uint32_t f = t->frames; f; f--)
         t->free[t->frees++] = f;
-    return vmsim__reclaim_create(&t->r, t->policies, &choice, t->frames, &services, &scope, o->seed, &t->err);
+    return vmsim__reclaim_create(&t->r, t->policies, &choice, &host, &scope, o->seed, &t->err);
 }
 
 static const char *cannot_be(const struct vmsim_test_reclaim_options *o) {
@@ -143,6 +144,7 @@ size_t vmsim_test_reclaim_destroy(struct vmsim_test_reclaim *t) {
     size_t n = (size_t)t->frames + 1;
     if (t->r.policy)
         vmsim__reclaim_destroy(&t->r);
+    vmsim__reclaim_pool_fini(&t->pool);
     vmsim__free(a, t->page_of, n * sizeof *t->page_of);
     vmsim__free(a, t->came, n * sizeof *t->came);
     vmsim__free(a, t->next, n * sizeof *t->next);

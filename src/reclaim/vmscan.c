@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rounds over nodes and cgroups, priorities, and when to wait or to give up. Kernel counterparts: shrink_node,
  * shrink_node_memcgs, should_continue_reclaim, shrink_zones, do_try_to_free_pages of mm/vmscan.c. */
+#include "reclaim/lruvec_policy.h"
 #include "reclaim/vmscan_impl.h"
 
 #include <string.h>
@@ -97,7 +98,8 @@ static void shrink_memcgs(struct vmsim__vmscan *v, struct vmsim__scan_control *s
         vmsim__memcg_get(m);
         vmsim__vmscan_protect(m, target);
         if (!skip_protected(sc, m, target)) {
-            v->ops->shrink_lruvec(v, sc, &m->lruvec[node]);
+            struct vmsim__lruvec *lruvec = &m->lruvec[node];
+            (lruvec->policy ? vmsim__lruvec_policy_shrink : v->ops->shrink_lruvec)(v, sc, lruvec);
             if (v->hooks.shrink_slab)
                 sc->nr_reclaimed += v->hooks.shrink_slab(v->hooks.context, node, m->id, sc->priority, sc->cpu);
         }

@@ -40,6 +40,7 @@ struct vmsim__use {
 
 struct vmsim__scan_control;
 struct vmsim__vmscan;
+struct vmsim__lruvec_policies; /* lruvec_policy.h */
 
 /* A walk over the page tables of a cgroup's address spaces, for the generations of a node. */
 struct vmsim__mm_walk {
@@ -149,6 +150,7 @@ extern const struct vmsim__reclaim_ops vmsim__linux_lru, vmsim__linux_mglru;
 
 struct vmsim__vmscan {
     const struct vmsim__reclaim_ops *ops;
+    struct vmsim__lruvec_policies *policies; /* NULL: none chooses in place of `ops` */
     struct vmsim__lru *lru;
     struct vmsim__mem *mem;
     const struct vmsim__kernel *kernel;

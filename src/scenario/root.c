@@ -200,6 +200,7 @@ static int apply_policies(struct vmsim_config *config, const struct vmsim__scena
     machine->readahead = p.choice[VMSIM_POLICY_READAHEAD];
     machine->oom = p.choice[VMSIM_POLICY_OOM];
     machine->swap_placement = p.choice[VMSIM_POLICY_SWAP];
+    machine->reclaim = p.choice[VMSIM_POLICY_RECLAIM];
     machine->compaction = p.choice[VMSIM_POLICY_COMPACTION];
     machine->numa_balancing = p.choice[VMSIM_POLICY_NUMA_BALANCING];
     machine->tiering = p.choice[VMSIM_POLICY_TIERING];
@@ -356,6 +357,26 @@ static int make_cgroup(struct vmsim_machine *m, const char *path) {
     return !err && vmsim__cgroup_find(m, path) == VMSIM__NO_CGROUP ? vmsim__cgroup_mkdir(m, path) : err;
 }
 
+/* A cgroup's own policy of reclaim. */
+static int choose_reclaim(struct vmsim_scenario *s, const struct vmsim__cgroup_decl *decl, size_t i) {
+    struct vmsim__policy_choice choice = decl->reclaim;
+    char path[80];
+    if (!choice.name && !choice.plugin)
+        return 0;
+    snprintf(path, sizeof path, "workload.cgroups[%zu].reclaim.plugin", i);
+    int err = settle_plugin(s->config, path, &choice.plugin);
+    if (err)
+        return err;
+    if (vmsim__config_limits(s->config) & VMSIM_CONFIG_SKIP_PLUGINS) {
+        skip_choice(s->config, VMSIM_POLICY_RECLAIM, s->spec->machine.plugins.count > 0, &choice);
+        if (!choice.name)
+            return 0;
+    }
+    snprintf(path, sizeof path, "workload.cgroups[%zu].reclaim", i);
+    err = vmsim__cgroup_choose_reclaim(s->machine, decl->path, &choice);
+    return err ? vmsim__config_error(s->config, path, "%s", vmsim_machine_error(s->machine)) : 0;
+}
+
 /* Files are written when all are there. */
 static int create_cgroups(struct vmsim_scenario *s) {
     const struct vmsim__cgroup_decl *decl = s->spec->workload.cgroups.data;
@@ -365,6 +386,8 @@ static int create_cgroups(struct vmsim_scenario *s) {
         snprintf(path, sizeof path, "workload.cgroups[%zu].path", i);
         if (make_cgroup(s->machine, decl[i].path))
             result = vmsim__config_error(s->config, path, "%s", vmsim_machine_error(s->machine));
+        else if (choose_reclaim(s, &decl[i], i))
+            result = VMSIM_ECONFIG;
         if (vmsim__host_error(s->machine))
             return VMSIM_ENOMEM;
     }

@@ -57,7 +57,8 @@ struct vmsim__task_decl {
 /* A control group that exists from the start. */
 struct vmsim__cgroup_decl {
     const char *path;
-    struct vmsim_param_list files; /* struct vmsim_param_pair: what is written to its files */
+    struct vmsim__policy_choice reclaim; /* of it and of those below; nothing: as above it */
+    struct vmsim_param_list files;       /* struct vmsim_param_pair: what is written to its files */
 };
 
 struct vmsim__workload_spec {

@@ -547,6 +547,12 @@ static const struct vmsim_param task_params[] = {
 #define AT(f) offsetof(struct vmsim__cgroup_decl, f)
 static const struct vmsim_param cgroup_decl_params[] = {
     STRING("path", path, "From the root, /, on: /a/b; those above are made, too."),
+    {.name = "reclaim",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = AT(reclaim),
+     .fields = vmsim__policy_choice_params,
+     .doc = "Which of its pages leave memory when it is short, and of those below it: a policy as in policies.reclaim; "
+            "absent: as above it."},
     {.name = "files",
      .type = VMSIM_PARAM_MAP,
      .offset = AT(files),

@@ -299,20 +299,24 @@ static int remove_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
                                   v->mm->cpu);
 }
 
-/* Kernel: swapin_walk_pmd_entry. */
+/* After a wait it goes on where it was: what it has read may be gone again, as often as memory is short. Kernel:
+ * swapin_walk_pmd_entry. */
 static int swapin_willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     struct vmsim__mm *mm = v->mm;
     const struct vmsim__swap_ops *swap = mm->vm->swap;
+    struct vmsim__call *call = vmsim__now_call(&mm->vm->mem->now);
     struct vmsim__pt_slot slot;
     if (!swap || !swap->prefetch)
         return 0;
-    for (uint64_t va = start; va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);
+    for (uint64_t va = vmsim__max64(start, call->done); va < end && vmsim__pt_next(&mm->pt, &va, end, &slot);
          va += UINT64_C(1) << mm->pt.format->shift[slot.level]) {
         const struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);
         if ((pte.flags & VMSIM__PTE_SWAP) && vmsim__swp_is_swap(vmsim__swp_of(pte)))
             swap->prefetch(swap->context, v, va, vmsim__swp_of(pte));
-        if (vmsim__now_waits(&mm->vm->mem->now))
+        if (vmsim__now_waits(&mm->vm->mem->now)) {
+            call->done = va;
             return VMSIM__ERESTARTSYS;
+        }
     }
     vmsim__lru_drain_cpu(mm->vm->lru, mm->cpu);
     return 0;

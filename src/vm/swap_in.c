@@ -37,6 +37,7 @@ static vmsim__pfn look_up(const struct swap_fault *s) {
     struct vmsim__swap_ra *ra = &s->vma->swap_ra;
     if (pfn == VMSIM__PFN_NONE)
         return pfn;
+    vmsim__lru_tell_evictable(s->vm->lru, pfn, s->cpu);
     if (!by_address(s->vm)) {
         if (ahead)
             vmsim__swap_ra_hit(s->vm->cache);

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* Eviction by a policy: what it proposes is taken off the kernel's lists and freed as the kernel frees it (see
+ * lruvec_policy.h).
+ *
+ *     ask --> there, its own, not twice, not mlocked --> isolate --> vmsim__shrink_folio_list --> freed
+ *      ^                                                                  |-- being written: LEAVING, its policy lost
+ * it
+ *      `-- more, behind those that stay <---------------------------------`-- stays where it is
+ *
+ * References do not matter any more: that is what the policy decided. Kernel counterpart: shrink_inactive_list. */
+#include "reclaim/lruvec_policy.h"
+#include "reclaim/vmscan_impl.h"
+
+/* Folios isolated for reclaim, and what they come from. */
+struct batch {
+    struct vmsim__lruvec_policies *all;
+    struct vmsim__scan_control *sc;
+    vmsim__pfn folio[VMSIM__SWAP_CLUSTER_MAX];
+    uint32_t count;
+    uint64_t pages[2]; /* anonymous memory, files */
+};
+
+static struct vmsim__frame *frame_of(const struct vmsim__lruvec_policies *all, vmsim__pfn pfn) {
+    return vmsim__frame_at(&all->v->mem->frames, pfn);
+}
+
+/* Off its list, if it is on one: it may be in the batch of another CPU, or with somebody who moves it. */
+static bool isolate(struct batch *b, vmsim__pfn pfn) {
+    struct vmsim__frame *f = frame_of(b->all, pfn);
+    VMSIM__ASSERT(b->count < VMSIM__SWAP_CLUSTER_MAX);
+    if (!vmsim__lru_isolate(b->all->v->lru, pfn))
+        return false;
+    f->flags &= ~VMSIM__FRAME_ACTIVE;
+    b->pages[vmsim__vmscan_is_file(f)] += vmsim__frame_pages(f);
+    b->folio[b->count++] = pfn;
+    return true;
+}
+
+static void count_scan(const struct batch *b, struct vmsim__memcg *m) {
+    struct vmsim__vmscan *v = b->all->v;
+    const enum vmsim__event_stat scan = b->sc->kswapd ? VMSIM__PGSCAN_KSWAPD : VMSIM__PGSCAN_DIRECT;
+    vmsim__vmscan_count_scan(v, b->sc, m, scan, b->pages[0] + b->pages[1]);
+    v->mem->event[VMSIM__PGSCAN_ANON] += b->pages[0];
+    v->mem->event[VMSIM__PGSCAN_FILE] += b->pages[1];
+}
+
+static void count_steal(const struct batch *b, struct vmsim__memcg *m, uint64_t reclaimed, uint64_t anon) {
+    struct vmsim__vmscan *v = b->all->v;
+    const enum vmsim__event_stat steal = b->sc->kswapd ? VMSIM__PGSTEAL_KSWAPD : VMSIM__PGSTEAL_DIRECT;
+    VMSIM__ASSERT(anon <= reclaimed);
+    vmsim__vmscan_count_scan(v, b->sc, m, steal, reclaimed);
+    v->mem->event[VMSIM__PGSTEAL_ANON] += anon;
+    v->mem->event[VMSIM__PGSTEAL_FILE] += reclaimed - anon;
+}
+
+/* What the node's state and throttling are decided by at the end of the round. */
+static void add_up(const struct batch *b, const struct vmsim__reclaim_stat *stat) {
+    struct vmsim__scan_control *sc = b->sc;
+    sc->nr.dirty += stat->dirty;
+    sc->nr.congested += stat->congested;
+    sc->nr.unqueued_dirty += stat->unqueued_dirty;
+    sc->nr.writeback += stat->writeback;
+    sc->nr.immediate += stat->immediate;
+    sc->nr.taken += b->pages[0] + b->pages[1];
+    sc->nr.file_taken += b->pages[1];
+}
+
+/* Frees what can be freed of a batch of one lruvec; those that stay are left in it. Pages freed. */
+static uint64_t shrink(struct batch *b, struct vmsim__lruvec *lruvec) {
+    struct vmsim__vmscan *v = b->all->v;
+    struct vmsim__memcg *m = lruvec->memcg;
+    struct vmsim__reclaim_stat stat;
+    uint64_t taken = b->pages[0], stay = 0;
+    if (!b->count)
+        return 0;
+    vmsim__memcg_get(m); /* its last page may be freed here */
+    count_scan(b, m);
+    const uint64_t reclaimed = vmsim__shrink_folio_list(v, b->sc, lruvec->node, b->folio, &b->count, &stat, true);
+    for (uint32_t i = 0; i < b->count; i++) {
+        const struct vmsim__frame *f = frame_of(b->all, b->folio[i]);
+        stay += vmsim__vmscan_is_file(f) ? 0 : vmsim__frame_pages(f);
+    }
+    count_steal(b, m, reclaimed, vmsim__min64(reclaimed, taken - vmsim__min64(taken, stay)));
+    add_up(b, &stat);
+    if (stat.unqueued_dirty && stat.unqueued_dirty == b->pages[0] + b->pages[1] && v->hooks.wake_flushers)
+        v->hooks.wake_flushers(v->hooks.context);
+    vmsim__lru_note_cost(lruvec, false, stat.pageout);
+    vmsim__memcg_put(m);
+    return reclaimed;
+}
+
+/* ---- proposals ---- */
+
+/* One that is mlocked, and whose way to the unevictable list has not been gone yet, is no policy's any more. */
+static bool lost(struct vmsim__lruvec_policy *p, vmsim__pfn pfn) {
+    if (!vmsim__frame_is(frame_of(p->all, pfn), VMSIM__FRAME_MLOCKED | VMSIM__FRAME_PINNED))
+        return false;
+    p->all->watch.unevictable(p->all, pfn);
+    return true;
+}
+
+/* Is what is left of a folio on its way out? */
+static bool is_leaving(const struct vmsim__frame *f) {
+    const uint32_t need = VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_WRITEBACK | VMSIM__FRAME_RECLAIM;
+    return (f->flags & need) == need && !f->mapcount;
+}
+
+struct proposal {
+    uint32_t wanted;
+    const struct vmsim_folio_access *incoming;
+    uint32_t asked; /* out: that were proposed and could be */
+    uint64_t freed; /* out: pages */
+    uint32_t left;  /* out: folios that are written, and gone for the policy */
+};
+
+/* Asks once, and does it. A page that came for a reference which is not done yet stays: it may need another page, and
+ * would bring them in turns for ever. */
+static void propose(struct vmsim__lruvec_policy *p, struct vmsim__scan_control *sc, struct proposal *q) {
+    VMSIM__ASSERT(q->wanted && q->wanted <= VMSIM_RECLAIM_BATCH);
+    struct vmsim__lruvec_policies *all = p->all;
+    vmsim_folio folio[VMSIM_RECLAIM_BATCH] = {VMSIM_FOLIO_NONE};
+    struct vmsim_reclaim_request r = {.size = sizeof r,
+                                      .wanted = q->wanted,
+                                      .folio = folio,
+                                      .priority = (uint8_t)sc->priority,
+                                      .may_swap = sc->may_swap && vmsim__memcg_swap_room(p->lruvec->memcg),
+                                      .may_write = sc->may_writepage,
+                                      .may_unmap = sc->may_unmap,
+                                      .incoming = q->incoming};
+    struct batch b = {.all = all, .sc = sc};
+    const uint64_t needed_since = all->needed_since(all->context);
+    ++*p->calls;
+    q->asked = vmsim__reclaim_ask(&p->r, &r);
+    for (uint32_t i = 0; i < q->asked; i++) {
+        if (all->came[folio[i]] < needed_since && !lost(p, (vmsim__pfn)(folio[i] - 1)))
+            isolate(&b, (vmsim__pfn)(folio[i] - 1));
+    }
+    q->freed = shrink(&b, p->lruvec);
+    q->left = 0;
+    for (uint32_t i = 0; i < b.count; i++) {
+        if (!is_leaving(frame_of(all, b.folio[i])) || vmsim__policy_of_folio(all, b.folio[i]) != p)
+            continue;
+        vmsim__lruvec_policy_leaves(p, b.folio[i]);
+        q->left++;
+    }
+    *p->kept += b.count - q->left;
+    vmsim__lru_move_back(all->v->lru, b.folio, b.count, sc->cpu);
+}
+
+/* ---- the queue of those whose write is over ---- */
+
+static bool next_leaving(struct vmsim__lruvec_policies *all, vmsim__pfn *pfn) {
+    while (all->leaving.first < all->leaving.count) {
+        *pfn = all->leaving.at[all->leaving.first];
+        if (!(all->pool.node[*pfn + 1].flags & VMSIM__RECLAIM_LEAVING)) { /* freed, or wanted again */
+            all->leaving.first++;
+            continue;
+        }
+        if (vmsim__frame_is(frame_of(all, *pfn), VMSIM__FRAME_WRITEBACK))
+            return false; /* writes end in their order, or nearly */
+        all->leaving.first++;
+        return true;
+    }
+    all->leaving.first = all->leaving.count = 0;
+    return false;
+}
+
+/* Room of what is behind us is used again before the queue grows. */
+static void compact_queue(struct vmsim__lruvec_policies *all) {
+    if (all->leaving.first < 1024 || all->leaving.first * 2 < all->leaving.count)
+        return;
+    const size_t left = all->leaving.count - all->leaving.first;
+    for (size_t i = 0; i < left; i++)
+        all->leaving.at[i] = all->leaving.at[all->leaving.first + i];
+    all->leaving.first = 0;
+    all->leaving.count = left;
+}
+
+/* Folios of other cgroups than those that are reclaimed from are nobody's success. */
+void vmsim__lruvec_policies_finish(struct vmsim__lruvec_policies *all, struct vmsim__scan_control *sc) {
+    struct vmsim__scan_control others = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, sc->zone_type, UINT64_MAX, sc->cpu);
+    const struct vmsim__memcg *target = vmsim__memcg_by_id(all->v->lru, sc->target);
+    vmsim__pfn pfn;
+    while (next_leaving(all, &pfn)) {
+        struct vmsim__memcg *m = vmsim__memcg_by_id(all->v->lru, frame_of(all, pfn)->memcg);
+        struct batch b = {.all = all, .sc = vmsim__memcg_below(m, target) ? sc : &others};
+        if (isolate(&b, pfn))
+            b.sc->nr_reclaimed += shrink(&b, &m->lruvec[vmsim__frame_node(all->v->mem, pfn)]);
+        vmsim__lru_move_back(all->v->lru, b.folio, b.count, sc->cpu);
+        if (all->pool.node[pfn + 1].flags & VMSIM__RECLAIM_LEAVING) /* it is used again, or could not be written */
+            all->watch.evictable(all, pfn, VMSIM__NO_CPU);
+    }
+    compact_queue(all);
+}
+
+/* ---- a round ---- */
+
+void vmsim__lruvec_policy_shrink(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
+                                 struct vmsim__lruvec *lruvec) {
+    struct vmsim__lruvec_policy *p = lruvec->policy;
+    const bool whole = vmsim__vmscan_global(sc) && !sc->kswapd && sc->priority == VMSIM__DEF_PRIORITY;
+    uint64_t nr[VMSIM__LRU_UNEVICTABLE], due = 0, freed = 0;
+    bool stuck = !p->r.there;
+    VMSIM__ASSERT(!p->all->busy);
+    p->all->busy = true;
+    vmsim__lru_drain_cpu(v->lru, sc->cpu);
+    vmsim__lruvec_policies_finish(p->all, sc);
+    vmsim__get_scan_count(v, sc, lruvec, nr);
+    for (unsigned l = 0; l < VMSIM__LRU_UNEVICTABLE; l++)
+        due += nr[l];
+    while (due && !stuck && p->r.there && (freed < sc->nr_to_reclaim || whole)) {
+        struct proposal q = {.wanted = (uint32_t)vmsim__min64(due, VMSIM_RECLAIM_BATCH)};
+        propose(p, sc, &q);
+        freed += q.freed;
+        stuck = !q.freed && !q.left;
+        due -= vmsim__min64(due, vmsim__max64(q.freed, q.asked));
+        if (vmsim__vmscan_congested(v, sc))
+            break;
+    }
+    sc->nr_reclaimed += freed;
+    if (due && stuck) {
+        *p->overruled += p->r.there != 0;
+        v->ops->shrink_lruvec(v, sc, lruvec);
+    }
+    p->all->busy = false;
+}
+
+/* What cannot go is passed over: the next question is for more. */
+void vmsim__lruvec_policy_make_room(struct vmsim__lruvec_policy *p, const struct vmsim_folio_access *incoming,
+                                    unsigned cpu) {
+    struct vmsim__lruvec_policies *all = p->all;
+    struct vmsim__scan_control sc = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, VMSIM__ZONE_TYPES - 1, UINT64_MAX, cpu);
+    uint32_t wanted = 1;
+    VMSIM__ASSERT(all->resident && !all->busy);
+    all->busy = true;
+    vmsim__lru_drain_cpu(all->v->lru, cpu);
+    vmsim__lruvec_policies_finish(all, &sc);
+    while (p->r.there >= all->resident) {
+        struct proposal q = {.wanted = wanted, .incoming = incoming};
+        propose(p, &sc, &q);
+        wanted = q.freed || q.left ? 1 : wanted * 2;
+        if (!q.asked || wanted > VMSIM_RECLAIM_BATCH)
+            break;
+    }
+    all->busy = false;
+}
