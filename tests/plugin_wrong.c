@@ -44,7 +44,87 @@ static const struct vmsim_readahead_policy readahead = {.policy = {.size = sizeo
                                                                    .doc = "More ahead of need than there is."},
                                                         .window = wrong_window};
 
-static const struct vmsim_policy *const policies[] = {&wrong.policy, &readahead.policy, NULL};
+/* ---- reclaim: what goes is the oldest, and before it something that cannot ---- */
+
+enum wrongs { TWICE, NONE, ABSENT, LOCKED, FOREIGN };
+
+struct reclaim {
+    const struct vmsim_reclaim_services *s;
+    enum wrongs how;
+    uint32_t list, cgroup;
+    vmsim_folio locked;
+};
+
+static vmsim_folio latest[2]; /* of the root, of some other cgroup: what no policy should know of another instance */
+
+static int reclaim_create(const struct vmsim_reclaim_services *s, const struct vmsim_reclaim_scope *scope,
+                          enum wrongs how, void **context) {
+    struct reclaim *r = s->common->allocate(s->common->host, sizeof *r);
+    if (!r)
+        return -1;
+    r->s = s;
+    r->how = how;
+    r->cgroup = scope->cgroup != 0;
+    r->list = s->list_create(s->host);
+    *context = r;
+    return r->list ? 0 : -1;
+}
+
+static void reclaim_destroy(void *context) {
+    struct reclaim *r = context;
+    r->s->common->release(r->s->common->host, r, sizeof *r);
+}
+
+static void reclaim_added(void *context, vmsim_folio folio, const struct vmsim_folio_access *access) {
+    struct reclaim *r = context;
+    (void)access;
+    latest[r->cgroup] = folio;
+    r->s->list_add(r->s->host, r->list, folio, false);
+}
+
+static void reclaim_evicted(void *context, vmsim_folio folio, enum vmsim_folio_end end) {
+    struct reclaim *r = context;
+    r->locked = end == VMSIM_FOLIO_LOCKED ? folio : r->locked;
+}
+
+static uint32_t reclaim_evict(void *context, struct vmsim_reclaim_request *q) {
+    struct reclaim *r = context;
+    const vmsim_folio oldest = r->s->list_end(r->s->host, r->list, true);
+    const vmsim_folio first[] = {oldest, VMSIM_FOLIO_NONE, UINT64_MAX, r->locked, latest[!r->cgroup]};
+    uint32_t n = 0;
+    if (r->how == NONE)
+        return 0;
+    q->folio[n++] = first[r->how];
+    if (n < q->wanted)
+        q->folio[n++] = oldest;
+    return n;
+}
+
+#define WRONG_RECLAIM(id, title, kind)                                                                                 \
+    static int id##_create(const struct vmsim_reclaim_services *s, const struct vmsim_reclaim_scope *scope,            \
+                           const void *params, void **context) {                                                       \
+        (void)params;                                                                                                  \
+        return reclaim_create(s, scope, kind, context);                                                                \
+    }                                                                                                                  \
+    static const struct vmsim_reclaim_policy id = {.policy = {.size = sizeof id,                                       \
+                                                              .abi = VMSIM_POLICY_ABI,                                 \
+                                                              .domain = VMSIM_POLICY_RECLAIM,                          \
+                                                              .name = title,                                           \
+                                                              .doc = "A victim that cannot be, before the oldest."},   \
+                                                   .create = id##_create,                                              \
+                                                   .destroy = reclaim_destroy,                                         \
+                                                   .folio_added = reclaim_added,                                       \
+                                                   .evict = reclaim_evict,                                             \
+                                                   .folio_evicted = reclaim_evicted};
+WRONG_RECLAIM(twice, "twice", TWICE)
+WRONG_RECLAIM(nobody, "nobody", NONE)
+WRONG_RECLAIM(absent, "absent", ABSENT)
+WRONG_RECLAIM(locked, "locked", LOCKED)
+WRONG_RECLAIM(foreign, "foreign", FOREIGN)
+
+static const struct vmsim_policy *const policies[] = {
+    &wrong.policy,  &readahead.policy, &twice.policy,   &nobody.policy,
+    &absent.policy, &locked.policy,    &foreign.policy, NULL};
 
 const struct vmsim_plugin *vmsim_plugin(uint32_t host_abi) {
     static const struct vmsim_plugin plugin = {sizeof plugin, VMSIM_POLICY_ABI, "wrong", policies};

@@ -160,8 +160,6 @@ static void a_reclaim_policy_that_cannot_be_is_refused_with_its_place(void **sta
     (void)state;
     expect_refused(MACHINE "policies: {reclaim: {name: arcc}}\n" WORKLOAD,
                    "box.yaml:2:", "no policy arcc of domain reclaim; there are: linux-lru, fifo");
-    expect_refused(MACHINE "policies: {reclaim: {name: opt}}\n" WORKLOAD,
-                   "box.yaml:2:", "policy opt must know the future");
     expect_refused("machine: {resident_folios: 3}\n" WORKLOAD, "box.yaml:1:", "say `policies: {reclaim: lru}`");
     expect_refused("workload: {cgroups: [{path: /a, reclaim: {name: s3fifo, params: {threshold: 9}}}], "
                    "tasks: [{name: a, program: [{mmap: {as: h, length: 4KiB}}]}]}\n",

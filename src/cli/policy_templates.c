@@ -298,7 +298,7 @@ static const char reclaim_scenario[] =
     "    - name: main\n"
     "      program:\n"
     "        - mmap: {as: heap, length: 8MiB}\n"
-    "        - loop: {times: 2, steps: [{touch: {region: heap, write: 100%}}]}\n"
+    "        - repeat: {times: 2, steps: [{touch: {region: heap, write: 1}}]}\n"
     "expect:\n"
     "  - {counter: policies.reclaim.%n.fallbacks, equals: 0}\n"
     "  - {counter: policies.reclaim.%n.victims, min: 3000}\n"

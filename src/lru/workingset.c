@@ -125,6 +125,8 @@ bool vmsim__workingset_test_recent(struct vmsim__lru *lru, uint64_t shadow, bool
 void vmsim__workingset_refault(struct vmsim__lru *lru, vmsim__pfn pfn, uint64_t shadow) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_LRU) && f->refcount > 0);
+    if (VMSIM__UNLIKELY(lru->watch != NULL))
+        lru->watch->refault(lru->watch->context, pfn, shadow);
     if (lru->gen_enabled) {
         gen_refault(lru, f, shadow);
         return;
@@ -133,8 +135,6 @@ void vmsim__workingset_refault(struct vmsim__lru *lru, vmsim__pfn pfn, uint64_t 
     bool file = !vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED), workingset;
     uint32_t pages = vmsim__frame_pages(f);
     const struct vmsim__memcg *evicted_for = vmsim__memcg_by_id(lru, vmsim__shadow_unpack(shadow).memcg);
-    if (VMSIM__UNLIKELY(lru->watch != NULL))
-        lru->watch->refault(lru->watch->context, pfn, shadow);
     if (!evicted_for || !evicted_for->online)
         return;
     bool recent = vmsim__workingset_test_recent(lru, shadow, file, &workingset);

@@ -47,6 +47,7 @@ int vmsim__reclaim_policies_init(struct vmsim_machine *m) {
                                                                       .present = present,
                                                                       .needed_since = needed_since,
                                                                       .context = m});
+    m->reclaim.future = m->spec.future;
     return vmsim__lruvec_policies_choose(&m->reclaim, vmsim__memcg_root(m->lru), choice, &m->err);
 }
 

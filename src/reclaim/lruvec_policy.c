@@ -121,6 +121,15 @@ static bool young(void *host, vmsim_folio folio, bool clear) {
     return vmsim__reclaim_young(&p->r, folio, clear);
 }
 
+/* Of a frame that no policy has. */
+static const char *excuse(void *host, vmsim_folio folio) {
+    const struct vmsim__lruvec_policies *all = policy_of(host)->all;
+    const vmsim__pfn pfn = (vmsim__pfn)(folio - 1);
+    if (!all->came[folio]) /* it never was a folio, and may have no record */
+        return NULL;
+    return vmsim__frame_is(frame_of(all, pfn), VMSIM__FRAME_MLOCKED | VMSIM__FRAME_PINNED) ? "mlocked or pinned" : NULL;
+}
+
 /* ---- instances ---- */
 
 /* The nearest cgroup's, from this one up. */
@@ -170,6 +179,7 @@ static int start(struct vmsim__lruvec_policies *all, struct vmsim__lruvec_policy
     const struct vmsim__reclaim_host host = {
         .pool = &all->pool,
         .id = number,
+        .excuse = excuse,
         .services = {.facts = facts,
                      .now = now,
                      .capacity = capacity,
@@ -203,7 +213,7 @@ static int decide(struct vmsim__lruvec_policies *all, struct vmsim__lruvec *lruv
         vmsim__free(all->alloc, p, sizeof *p);
         return e;
     }
-    p->references = all->resident || (p->r.policy->wants & VMSIM_RECLAIM_WANTS_REFERENCES);
+    p->references = all->resident || all->wants_future || (p->r.policy->wants & VMSIM_RECLAIM_WANTS_REFERENCES);
     all->watching += p->references;
     all->instances.at[number] = p;
     lruvec->policy = p;
@@ -335,7 +345,7 @@ static void refault(void *context, vmsim__pfn pfn, uint64_t shadow) {
     const unsigned order = vmsim__workingset_bucket_order(all->v->mem->totalram);
     all->coming.pfn = pfn;
     all->coming.shadow = vmsim__reclaim_shadow_take(&all->shadows, place_key(all, pfn));
-    all->coming.distance = m && m->online && s.node < all->v->mem->nr_nodes
+    all->coming.distance = !all->v->lru->gen_enabled && m && m->online && s.node < all->v->mem->nr_nodes
                                ? vmsim__refault_distance(m->lruvec[s.node].nonresident_age, s.eviction, order)
                                : NEVER;
 }
@@ -396,8 +406,7 @@ void vmsim__lruvec_policies_used(struct vmsim__lruvec_policies *all, const struc
 /* ---- choices ---- */
 
 bool vmsim__reclaim_is_kernel(const struct vmsim__policy_choice *choice) {
-    return !choice->plugin && (!choice->name || !strcmp(choice->name, vmsim__reclaim_domain.info.fallback) ||
-                               !strcmp(choice->name, "linux-mglru"));
+    return !choice->plugin && (!choice->name || !strcmp(choice->name, vmsim__reclaim_domain.info.fallback));
 }
 
 static void free_choice(struct vmsim__alloc *a, struct vmsim__policy_choice *c) {
@@ -450,6 +459,12 @@ static int try_parameters(const struct vmsim__lruvec_policies *all, const struct
     return e;
 }
 
+static bool wants_future(const struct vmsim_policy *policy) {
+    return ((const struct vmsim_reclaim_policy *)(const void *)policy)->wants & VMSIM_RECLAIM_WANTS_FUTURE;
+}
+
+/* While the future is recorded, whoever will want it is not asked yet: any other does, for the references of programs
+ * are the same. */
 int vmsim__lruvec_policies_choose(struct vmsim__lruvec_policies *all, struct vmsim__memcg *m,
                                   const struct vmsim__policy_choice *choice, struct vmsim__err *err) {
     const struct vmsim_policy *policy;
@@ -457,6 +472,16 @@ int vmsim__lruvec_policies_choose(struct vmsim__lruvec_policies *all, struct vms
     e = e ? e : try_parameters(all, policy, choice, err);
     if (e)
         return e;
+    struct vmsim__policy_choice stand_in = {.name = vmsim__reclaim_fifo.policy.name};
+    if (all->future && all->future->recording && wants_future(policy)) {
+        all->wants_future = true;
+        choice = &stand_in;
+        policy = vmsim__policy_find(all->registry, VMSIM_POLICY_RECLAIM, stand_in.name);
+    } else if (wants_future(policy) && !all->future) {
+        return vmsim__err_set(err, VMSIM_ECONFIG,
+                              "policy %s must know the future, which a run of a scenario has, and nobody else",
+                              policy->name);
+    }
     struct vmsim__reclaim_choice c = {.kernel = vmsim__reclaim_is_kernel(choice), .memcg = m};
     if (c.kernel && !all->choices.count)
         return 0;

@@ -68,6 +68,7 @@ struct vmsim__lruvec_policies {
         size_t first;
     } leaving;                            /* in the order in which their writes began */
     struct vmsim__reclaim_future *future; /* NULL: it is not known */
+    bool wants_future;                    /* one that wants the future was chosen while it is recorded: not asked */
     uint32_t watching;                    /* instances that are told of every reference */
     bool busy;                            /* reclaim is under way: what comes makes no room */
     bool host_nomem;                      /* sticky */

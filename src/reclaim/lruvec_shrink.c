@@ -105,6 +105,23 @@ static bool is_leaving(const struct vmsim__frame *f) {
     return (f->flags & need) == need && !f->mapcount;
 }
 
+/* A folio that was on its way out, was wanted again, and is to go again before its write is over: it is unmapped, and
+ * waits for that. What was stored to it meanwhile is written then. */
+static bool leave_again(struct vmsim__lruvec_policy *p, const struct vmsim__scan_control *sc, vmsim__pfn pfn) {
+    const struct vmsim__vmscan *v = p->all->v;
+    struct vmsim__frame *f = frame_of(p->all, pfn);
+    const uint32_t need = VMSIM__FRAME_SWAPCACHE | VMSIM__FRAME_WRITEBACK;
+    if ((f->flags & need) != need || !sc->may_unmap || !v->hooks.unmap)
+        return false;
+    const bool unmapped = !vmsim__folio_mapped(v->lru, pfn) || v->hooks.unmap(v->hooks.context, pfn, sc->cpu);
+    vmsim__vmscan_flush(v, sc);
+    if (!unmapped)
+        return false;
+    f->flags |= VMSIM__FRAME_RECLAIM;
+    vmsim__lruvec_policy_leaves(p, pfn);
+    return vmsim__policy_of_folio(p->all, pfn) != p;
+}
+
 struct proposal {
     uint32_t wanted;
     const struct vmsim_folio_access *incoming;
@@ -131,19 +148,25 @@ static void propose(struct vmsim__lruvec_policy *p, struct vmsim__scan_control *
     const uint64_t needed_since = all->needed_since(all->context);
     ++*p->calls;
     q->asked = vmsim__reclaim_ask(&p->r, &r);
-    for (uint32_t i = 0; i < q->asked; i++) {
-        if (all->came[folio[i]] < needed_since && !lost(p, (vmsim__pfn)(folio[i] - 1)))
-            isolate(&b, (vmsim__pfn)(folio[i] - 1));
-    }
-    q->freed = shrink(&b, p->lruvec);
     q->left = 0;
+    for (uint32_t i = 0; i < q->asked; i++) {
+        const vmsim__pfn pfn = (vmsim__pfn)(folio[i] - 1);
+        if (all->came[folio[i]] >= needed_since || lost(p, pfn))
+            continue;
+        if (leave_again(p, sc, pfn))
+            q->left++;
+        else
+            isolate(&b, pfn);
+    }
+    const uint32_t again = q->left;
+    q->freed = shrink(&b, p->lruvec);
     for (uint32_t i = 0; i < b.count; i++) {
         if (!is_leaving(frame_of(all, b.folio[i])) || vmsim__policy_of_folio(all, b.folio[i]) != p)
             continue;
         vmsim__lruvec_policy_leaves(p, b.folio[i]);
         q->left++;
     }
-    *p->kept += b.count - q->left;
+    *p->kept += b.count - (q->left - again);
     vmsim__lru_move_back(all->v->lru, b.folio, b.count, sc->cpu);
 }
 
@@ -186,8 +209,9 @@ void vmsim__lruvec_policies_finish(struct vmsim__lruvec_policies *all, struct vm
         struct batch b = {.all = all, .sc = vmsim__memcg_below(m, target) ? sc : &others};
         if (isolate(&b, pfn))
             b.sc->nr_reclaimed += shrink(&b, &m->lruvec[vmsim__frame_node(all->v->mem, pfn)]);
+        const bool waits = b.count && is_leaving(frame_of(all, pfn)) && vmsim__vec_push(all->alloc, &all->leaving, pfn);
         vmsim__lru_move_back(all->v->lru, b.folio, b.count, sc->cpu);
-        if (all->pool.node[pfn + 1].flags & VMSIM__RECLAIM_LEAVING) /* it is used again, or could not be written */
+        if (!waits && all->pool.node[pfn + 1].flags & VMSIM__RECLAIM_LEAVING) /* it could not be written */
             all->watch.evictable(all, pfn, VMSIM__NO_CPU);
     }
     compact_queue(all);

@@ -60,6 +60,7 @@ struct vmsim__reclaim {
     const struct vmsim_reclaim_policy *policy;
     struct vmsim__policy_instance instance;
     struct vmsim_reclaim_services services;
+    const char *(*excuse)(void *host, vmsim_folio folio);
 };
 
 /* Instance number `id` of a host, for folios of its pool (which must outlive it). `host` answers what is about
@@ -70,6 +71,7 @@ struct vmsim__reclaim_host {
     const struct vmsim__reclaim_pool *pool;
     uint32_t id;
     struct vmsim_reclaim_services services;
+    const char *(*excuse)(void *host, vmsim_folio folio); /* why a folio of nobody's cannot go; NULL: it is not there */
 };
 int vmsim__reclaim_create(struct vmsim__reclaim *r, struct vmsim__policy_registry *policies,
                           const struct vmsim__policy_choice *choice, const struct vmsim__reclaim_host *host,

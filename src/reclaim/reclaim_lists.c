@@ -13,9 +13,12 @@ VMSIM__INLINE struct vmsim__reclaim_node *node_of(struct vmsim__reclaim *r, vmsi
 }
 
 /* Why a folio is none of this instance's. */
-static const char *excuse(const struct vmsim__reclaim *r, vmsim_folio folio) {
-    const bool foreign = folio && folio <= r->folios && (r->node[folio].flags & THERE);
-    return foreign ? "of another node or cgroup" : "not there";
+static const char *excuse(struct vmsim__reclaim *r, vmsim_folio folio) {
+    const bool known = folio && folio <= r->folios;
+    if (known && (r->node[folio].flags & THERE))
+        return "of another node or cgroup";
+    const char *why = known && r->excuse ? r->excuse(r, folio) : NULL;
+    return why ? why : "not there";
 }
 
 VMSIM__INLINE struct vmsim__reclaim_list *list_of(struct vmsim__reclaim *r, uint32_t list) {
@@ -303,7 +306,8 @@ int vmsim__reclaim_create(struct vmsim__reclaim *r, struct vmsim__policy_registr
                                  .folios = host->pool->folios,
                                  .tag = THERE | host->id << VMSIM__RECLAIM_ID_SHIFT,
                                  .alloc = vmsim__policy_registry_alloc(policies),
-                                 .services = lists};
+                                 .services = lists,
+                                 .excuse = host->excuse};
     r->services.host = r;
     r->services.facts = host->services.facts;
     r->services.now = host->services.now;

@@ -144,7 +144,7 @@ bool vmsim__shrink_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
     const uint64_t before = sc->nr_reclaimed;
     memset(&sc->nr, 0, sizeof sc->nr);
     sc->throttle = VMSIM__THROTTLE_NONE;
-    if (vmsim__vmscan_global(sc) && v->ops->shrink_global && v->ops->shrink_global(v, sc, node)) {
+    if (vmsim__vmscan_global(sc) && v->ops->shrink_global && !v->lru->watch && v->ops->shrink_global(v, sc, node)) {
         if (sc->nr_reclaimed > before)
             v->node[node].kswapd_failures = 0;
         return false;

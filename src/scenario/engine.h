@@ -95,6 +95,8 @@ struct vmsim_scenario {
     struct vmsim_config *config;
     const struct vmsim__scenario_spec *spec; /* the configuration's */
     struct vmsim_machine *machine;
+    struct vmsim__reclaim_future *future; /* of a policy that wants it; NULL: none does */
+    struct vmsim__alloc *future_alloc;    /* its own, which goes with this scenario */
     struct {
         VMSIM__VEC(struct vmsim__job *);
     } jobs;

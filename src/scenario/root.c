@@ -271,24 +271,30 @@ static int create_machine(struct vmsim_config *config, const struct vmsim__scena
     return code == VMSIM_ENOMEM ? code : first;
 }
 
-int vmsim_machine_create_with(struct vmsim_config *config, const struct vmsim_allocator *allocator,
-                              struct vmsim_machine **out) {
-    if (out)
-        *out = NULL;
-    if (!config || !out)
-        return VMSIM_EINVAL;
-    *out = NULL;
+/* `future`: what the run will refer to, or where it is recorded; NULL: unknown. */
+static int create_from(struct vmsim_config *config, const struct vmsim_allocator *allocator,
+                       struct vmsim__reclaim_future *future, struct vmsim_machine **out) {
     const struct vmsim__scenario_spec *spec = resolved(config);
     if (!spec)
         return VMSIM_ESTATE;
     struct vmsim__machine_spec machine = spec->machine;
     vmsim__machine_spec_settle(&machine);
     machine.seed = spec->workload.seed;
+    machine.future = future;
     int code = vmsim__machine_validate(config, &machine);
     if (code)
         return code;
     code = apply_policies(config, spec, &machine);
     return code ? code : create_machine(config, spec, &machine, allocator, out);
+}
+
+int vmsim_machine_create_with(struct vmsim_config *config, const struct vmsim_allocator *allocator,
+                              struct vmsim_machine **out) {
+    if (out)
+        *out = NULL;
+    if (!config || !out)
+        return VMSIM_EINVAL;
+    return create_from(config, allocator, NULL, out);
 }
 
 /* vmsim__workload_validate has told. */
@@ -468,28 +474,23 @@ static int create_tasks(struct vmsim_scenario *s) {
 
 /* All parts are tried even when one has errors, so that a user sees them together; tasks alone need the files. */
 static int create_parts(struct vmsim_scenario *s) {
-    int err = vmsim_machine_create(s->config, &s->machine);
+    int err = create_from(s->config, NULL, s->future, &s->machine);
     if (err)
         return err;
     err = vmsim__workload_validate(s->config, s->spec, s->machine->nr_cpus);
     int files = create_files(s), cgroups = create_cgroups(s);
     files = files ? files : cgroups;
-    int tasks = files ? files : create_tasks(s), expect = vmsim__expectations_declare(s);
+    int tasks = files ? files : create_tasks(s),
+        expect = s->machine->reclaim.wants_future ? 0 : vmsim__expectations_declare(s);
     return err ? err : tasks ? tasks : expect;
 }
 
-int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **scenario) {
-    if (scenario)
-        *scenario = NULL;
-    if (!config || !scenario)
-        return VMSIM_EINVAL;
-    *scenario = NULL;
+/* One scenario, ready to run. */
+static int create_scenario(struct vmsim_config *config, struct vmsim__reclaim_future *future,
+                           struct vmsim_scenario **scenario) {
     const struct vmsim__scenario_spec *spec = resolved(config);
-    if (!spec)
-        return VMSIM_ESTATE;
-    const char *out = spec->report.directory;
-    if (out && vmsim__config_check_file(config, "report.directory", out))
-        return VMSIM_ECONFIG;
+    VMSIM__ASSERT(spec);
+    *scenario = NULL;
     struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);
     struct vmsim_scenario *s = alloc ? vmsim__calloc(alloc, 1, sizeof *s) : NULL;
     if (!s) {
@@ -500,6 +501,7 @@ int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **s
     s->alloc = alloc;
     s->config = config;
     s->spec = spec;
+    s->future = future;
     int err = create_parts(s);
     if (err) {
         vmsim_scenario_destroy(s);
@@ -507,6 +509,56 @@ int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **s
     }
     *scenario = s;
     return 0;
+}
+
+/* A run of the same work tells a policy that wants it what will be referred to: *scenario, which is ready, is run and
+ * gives way to another. */
+static int run_ahead(struct vmsim_config *config, struct vmsim__reclaim_future *future,
+                     struct vmsim_scenario **scenario) {
+    struct vmsim_scenario *first = *scenario;
+    *scenario = NULL;
+    int err = vmsim_scenario_run(first, NULL, NULL);
+    if (err)
+        vmsim__config_error(config, "policies.reclaim", "the run that tells the policy the future: %s",
+                            vmsim_scenario_error(first));
+    vmsim_scenario_destroy(first);
+    if (err)
+        return err;
+    return vmsim__reclaim_future_replay(future) ? create_scenario(config, future, scenario) : VMSIM_ENOMEM;
+}
+
+/* The future outlives the machine that records it: it has an allocator of its own. */
+static int create_with_future(struct vmsim_config *config, struct vmsim_scenario **scenario) {
+    struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);
+    struct vmsim__reclaim_future *future = alloc ? vmsim__reclaim_future_create(alloc) : NULL;
+    int err = future ? create_scenario(config, future, scenario) : VMSIM_ENOMEM;
+    bool wanted = !err && (*scenario)->machine->reclaim.wants_future;
+    if (wanted)
+        err = run_ahead(config, future, scenario);
+    if (!err && wanted) {
+        (*scenario)->future_alloc = alloc;
+        return 0;
+    }
+    if (!err) /* nobody wants it */
+        (*scenario)->machine->reclaim.future = (*scenario)->future = NULL;
+    vmsim__reclaim_future_destroy(future);
+    if (alloc)
+        vmsim__alloc_destroy(alloc);
+    return err;
+}
+
+int vmsim_scenario_create(struct vmsim_config *config, struct vmsim_scenario **scenario) {
+    if (scenario)
+        *scenario = NULL;
+    if (!config || !scenario)
+        return VMSIM_EINVAL;
+    const struct vmsim__scenario_spec *spec = resolved(config);
+    if (!spec)
+        return VMSIM_ESTATE;
+    const char *out = spec->report.directory;
+    if (out && vmsim__config_check_file(config, "report.directory", out))
+        return VMSIM_ECONFIG;
+    return create_with_future(config, scenario);
 }
 
 /* What the machine's allocator still held is the leak, which tests want to be 0. */
@@ -532,6 +584,10 @@ size_t vmsim_scenario_destroy(struct vmsim_scenario *s) {
     vmsim__names_fini(s->alloc, &s->barriers);
     leaked = vmsim_machine_destroy(s->machine);
     struct vmsim__alloc *alloc = s->alloc;
+    if (s->future_alloc) {
+        vmsim__reclaim_future_destroy(s->future);
+        leaked += vmsim__alloc_destroy(s->future_alloc);
+    }
     vmsim__free(alloc, s, sizeof *s);
     return leaked + vmsim__alloc_destroy(alloc);
 }

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* Reclaim policies over a machine's memory: in pure mode their misses are those of the harness, reference by reference
+ * through TLB, walk, fault and swap; no policy beats the one that knows the future; cgroups have policies of their own;
+ * wrong answers are named and the run goes on. */
+#include "helpers.h"
+
+#include "scenario/engine.h"
+#include "vmsim/report.h"
+#include "vmsim/testing.h"
+
+enum { PAGES = 400, FRAMES = 60, REFERENCES = 5000 };
+
+struct run {
+    struct vmsim_config *config;
+    struct vmsim_scenario *s;
+};
+
+static struct run open_run(const char *text) {
+    struct run r = {0};
+    assert_int_equal(vmsim_config_create(&r.config), 0);
+    int err = vmsim_config_load_text(r.config, "box.yaml", text, strlen(text));
+    if (err || vmsim_config_resolve(r.config) || vmsim_scenario_create(r.config, &r.s))
+        fail_msg("%s", vmsim_config_error_text(r.config, 0));
+    if (vmsim_scenario_run(r.s, NULL, NULL))
+        fail_msg("%s", vmsim_scenario_error(r.s));
+    if (vmsim_machine_check(r.s->machine))
+        fail_msg("%s", vmsim_machine_error(r.s->machine));
+    return r;
+}
+
+static void close_run(struct run *r) {
+    assert_int_equal(vmsim_scenario_destroy(r->s), 0);
+    vmsim_config_destroy(r->config);
+}
+
+static uint64_t counter_of(struct vmsim_machine *m, const char *policy, const char *name) {
+    char text[100];
+    size_t id;
+    snprintf(text, sizeof text, policy ? "policies.reclaim.%s.%s" : "%s%s", policy ? policy : "", name);
+    if (vmsim_counter_find(m, text, &id))
+        fail_msg("%s", vmsim_machine_error(m));
+    return vmsim_counter_read(m, id);
+}
+
+/* ---- equal to the harness, whose policies equal models of them ---- */
+
+static uint64_t zipf(struct vmsim__rng *rng) {
+    static double below[PAGES];
+    if (below[0] == 0)
+        for (unsigned k = 0; k < PAGES; k++)
+            below[k] = (k ? below[k - 1] : 0) + 1.0 / (k + 1);
+    const double draw = (double)vmsim__rng_below(rng, UINT64_C(1) << 53) / 0x1p53 * below[PAGES - 1];
+    unsigned page = 0;
+    while (below[page] <= draw && page < PAGES - 1)
+        page++;
+    return page;
+}
+
+static uint64_t harness_misses(const char *policy, const uint64_t *pages) {
+    struct vmsim_test_reclaim *t;
+    struct vmsim_test_reclaim_options o = {.size = sizeof o, .frames = FRAMES, .policy = policy, .seed = 1};
+    uint64_t misses = 0;
+    assert_int_equal(vmsim_test_reclaim_create(&t, &o, NULL, 0), 0);
+    assert_int_equal(vmsim_test_reclaim_run(t, pages, REFERENCES, &misses), 0);
+    assert_int_equal(vmsim_test_reclaim_destroy(t), 0);
+    return misses;
+}
+
+static struct vmsim_machine *machine_of(const char *policy, uint32_t *task, uint64_t *base) {
+    struct vmsim_config *config;
+    struct vmsim_machine *m;
+    char text[400];
+    snprintf(text, sizeof text,
+             "machine: {nodes: [{memory: 64MiB}], transparent_hugepage: never, swap: [{size: 16MiB}], "
+             "sysctl: {vm.page-cluster: 0}, resident_folios: %d}\npolicies: {reclaim: %s}\n",
+             FRAMES, policy);
+    assert_int_equal(vmsim_config_create(&config), 0);
+    assert_int_equal(vmsim_config_load_text(config, "box.yaml", text, strlen(text)), 0);
+    if (vmsim_config_resolve(config) || vmsim_machine_create(config, &m))
+        fail_msg("%s", vmsim_config_error_text(config, 0));
+    vmsim_config_destroy(config);
+    assert_int_equal(vmsim_task_create(m, "zipf", 0, task), 0);
+    const int64_t at = vmsim_task_mmap(m, *task, 0, PAGES * 4096, 3, VMSIM__MAP_PRIVATE | VMSIM__MAP_ANONYMOUS, 0, 0);
+    assert_true(at > 0);
+    *base = (uint64_t)at;
+    return m;
+}
+
+/* Batches of any size: what a policy is told does not depend on how references are cut. */
+static uint64_t machine_misses(const char *policy, const uint64_t *pages, struct vmsim__rng *rng) {
+    uint32_t task;
+    uint64_t base;
+    struct vmsim_machine *m = machine_of(policy, &task, &base);
+    for (size_t i = 0, n; i < REFERENCES; i += n) {
+        vmsim_access a[64];
+        struct vmsim_access_result r;
+        n = 1 + (size_t)vmsim__rng_below(rng, TEST_COUNT(a));
+        n = n < REFERENCES - i ? n : REFERENCES - i;
+        for (size_t k = 0; k < n; k++)
+            a[k] = vmsim_access_make(base + pages[i + k] * 4096 + 8 * k, 8, VMSIM_STORE);
+        assert_int_equal(vmsim_task_access(m, task, a, n, NULL, &r), 0);
+        assert_int_equal(r.done, n);
+    }
+    const uint64_t misses = counter_of(m, policy, "added");
+    assert_int_equal(counter_of(m, policy, "fallbacks"), 0);
+    assert_int_equal(counter_of(m, policy, "victims"), misses - FRAMES);
+    assert_int_equal(counter_of(m, policy, "overruled"), 0);
+    if (vmsim_machine_check(m))
+        fail_msg("%s", vmsim_machine_error(m));
+    assert_int_equal(vmsim_machine_destroy(m), 0);
+    return misses;
+}
+
+static void pure_modes_miss_as_often_as_the_harness(void **state) {
+    static const char *const policies[] = {"fifo", "lru", "mru", "clock", "lfu", "arc", "s3fifo", "sieve"};
+    static uint64_t pages[REFERENCES];
+    (void)state;
+    struct vmsim__rng rng = test_rng("reclaim_machine");
+    for (unsigned i = 0; i < REFERENCES; i++)
+        pages[i] = zipf(&rng);
+    for (unsigned i = 0; i < TEST_COUNT(policies); i++) {
+        const uint64_t wanted = harness_misses(policies[i], pages), got = machine_misses(policies[i], pages, &rng);
+        print_message("%s: %llu misses\n", policies[i], (unsigned long long)got);
+        if (wanted != got)
+            fail_msg("%s misses %llu times in the machine, %llu in the harness", policies[i], (unsigned long long)got,
+                     (unsigned long long)wanted);
+    }
+}
+
+/* ---- the bound ---- */
+
+static uint64_t misses_of_scenario(const char *policy, uint64_t seed) {
+    char text[700];
+    snprintf(text, sizeof text,
+             "machine: {nodes: [{memory: 64MiB}], transparent_hugepage: never, swap: [{size: 16MiB}], "
+             "sysctl: {vm.page-cluster: 0}, resident_folios: 40}\npolicies: {reclaim: %s}\n"
+             "workload: {seed: %llu, tasks: [{name: a, program: [{mmap: {as: h, length: 800KiB}}, "
+             "{touch: {region: h, write: 100%%}}, {touch: {region: h, pattern: zipf, count: 1500, write: 50%%}}, "
+             "{touch: {region: h, pattern: uniform, count: 300}}, {touch: {region: h, write: 100%%}}]}]}\n",
+             policy, (unsigned long long)seed);
+    struct run r = open_run(text);
+    const uint64_t misses = counter_of(r.s->machine, policy, "added");
+    assert_int_equal(counter_of(r.s->machine, policy, "fallbacks"), 0);
+    close_run(&r);
+    return misses;
+}
+
+static void no_policy_beats_the_one_that_knows_the_future(void **state) {
+    static const char *const policies[] = {"fifo",  "lru", "mru", "clock",  "random",
+                                           "sieve", "lfu", "arc", "s3fifo", "lhd"};
+    (void)state;
+    for (uint64_t seed = test_seed(); seed < test_seed() + 2; seed++) {
+        const uint64_t best = misses_of_scenario("opt", seed);
+        assert_true(best > 200);
+        for (unsigned i = 0; i < TEST_COUNT(policies); i++) {
+            const uint64_t misses = misses_of_scenario(policies[i], seed);
+            if (misses < best)
+                fail_msg("seed %llu: %s misses %llu times, opt %llu", (unsigned long long)seed, policies[i],
+                         (unsigned long long)misses, (unsigned long long)best);
+        }
+    }
+}
+
+/* ---- memory is short, as in a real kernel ---- */
+
+static void each_cgroup_may_have_its_own_policy(void **state) {
+    (void)state;
+    struct run r = open_run(
+        "machine: {cpus: 2, nodes: [{memory: 64MiB}], transparent_hugepage: never, swap: [{size: 64MiB}]}\n"
+        "policies: {reclaim: clock}\n"
+        "workload: {cgroups: [{path: /a, reclaim: s3fifo, files: {memory.max: 4MiB}}, "
+        "{path: /a/b, files: {memory.max: 2MiB}}, {path: /c, reclaim: linux-lru, files: {memory.max: 2MiB}}], "
+        "tasks: [{name: a, cgroup: /a/b, program: [{mmap: {as: h, length: 8MiB}}, {touch: {region: h, write: 100%}}, "
+        "{touch: {region: h}}]}, {name: c, cpu: 1, cgroup: /c, program: [{mmap: {as: h, length: 8MiB}}, "
+        "{touch: {region: h, write: 100%}}, {touch: {region: h}}]}]}\n");
+    assert_true(counter_of(r.s->machine, "s3fifo", "victims") > 2000);
+    assert_int_equal(counter_of(r.s->machine, "s3fifo", "fallbacks"), 0);
+    assert_int_equal(counter_of(r.s->machine, "clock", "victims"), 0);
+    assert_int_equal(counter_of(r.s->machine, "clock", "added"), 0);
+
+    assert_true(counter_of(r.s->machine, NULL, "vmstat.pswpout") > 3000);
+    close_run(&r);
+}
+
+/* A scan of a file over memory that is too small: fifo keeps nothing of it, mru most. */
+static void the_choice_matters_for_the_page_cache(void **state) {
+    static const char text[] =
+        "machine: {nodes: [{memory: 32MiB}]}\npolicies: {readahead: none, reclaim: %s}\n"
+        "workload: {cgroups: [{path: /a, files: {memory.max: 4MiB}}], files: [{name: /f, size: 6MiB}], tasks: [{name: "
+        "a, "
+        "cgroup: /a, program: [{repeat: {times: 4, steps: [{read: {file: /f, block: 4KiB}}]}}]}]}\n";
+    static const char *const policies[] = {"fifo", "mru"};
+    uint64_t read[2];
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        char full[600];
+        snprintf(full, sizeof full, text, policies[i]);
+        struct run r = open_run(full);
+        read[i] = counter_of(r.s->machine, NULL, "vmstat.pgpgin") / 4;
+        assert_true(counter_of(r.s->machine, policies[i], "victims") > 500);
+        close_run(&r);
+    }
+    assert_int_equal(read[0], 4 * 1536);
+
+    assert_true(read[1] < 3500);
+}
+
+/* ---- wrong answers ---- */
+
+static void wrong_victims_are_named_and_the_run_goes_on(void **state) {
+    static const struct {
+        const char *policy, *what;
+    } cases[] = {{"twice", "is in the batch already"},
+                 {"nobody", "proposed none of "},
+                 {"absent", "proposed folio 18446744073709551615, which is not there"},
+                 {"locked", "which is mlocked or pinned"},
+                 {"foreign", "which is of another node or cgroup"}};
+    (void)state;
+    for (unsigned i = 0; i < TEST_COUNT(cases); i++) {
+        char text[1000], line[100];
+        const char *report;
+        snprintf(
+            text, sizeof text,
+            "machine: {nodes: [{memory: 64MiB}], transparent_hugepage: never, swap: [{size: 64MiB}]}\n"
+            "policies: {reclaim: {plugin: " TEST_PLUGIN_WRONG ", name: %s}}\n"
+            "workload: {cgroups: [{path: /a, files: {memory.max: 4MiB}}], tasks: [{name: b, program: [{mmap: {as: "
+            "k, length: 64KiB}}, {touch: {region: k, write: 100%%}}, {sleep: {time: 10s}}]}, {name: a, start: 1ms, "
+            "cgroup: /a, program: [{mmap: {as: l, length: 64KiB}}, {touch: {region: l, write: 100%%}}, "
+            "{mlock: {region: l}}, {mmap: {as: h, length: 8MiB}}, {touch: {region: h, write: 100%%}}, "
+            "{touch: {region: h}}]}]}\n",
+            cases[i].policy);
+        struct run r = open_run(text);
+        assert_true(counter_of(r.s->machine, cases[i].policy, "fallbacks") > 0);
+        assert_true(counter_of(r.s->machine, NULL, "vmstat.pswpout") > 1500);
+        assert_int_equal(counter_of(r.s->machine, NULL, "vmstat.oom_kill"), 0);
+        assert_int_equal(vmsim_report_text(r.s, &report, NULL), 0);
+        snprintf(line, sizeof line, "Policy %s of domain reclaim was not followed ", cases[i].policy);
+        if (!strstr(report, line) || !strstr(report, cases[i].what))
+            fail_msg("%s: %s", cases[i].policy, strstr(report, "Policy ") ? strstr(report, "Policy ") : report);
+        vmsim_report_free(r.s, report);
+        close_run(&r);
+    }
+}
+
+static void a_machine_alone_has_no_future(void **state) {
+    static const char text[] = "policies: {reclaim: opt}\n";
+    struct vmsim_config *config;
+    struct vmsim_machine *m;
+    (void)state;
+    assert_int_equal(vmsim_config_create(&config), 0);
+    assert_int_equal(vmsim_config_load_text(config, "box.yaml", text, strlen(text)), 0);
+    assert_int_equal(vmsim_config_resolve(config), 0);
+    assert_int_not_equal(vmsim_machine_create(config, &m), 0);
+    assert_non_null(strstr(vmsim_config_error_text(config, 0), "policy opt must know the future"));
+    vmsim_config_destroy(config);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pure_modes_miss_as_often_as_the_harness),
+        cmocka_unit_test(no_policy_beats_the_one_that_knows_the_future),
+        cmocka_unit_test(a_machine_alone_has_no_future),
+        cmocka_unit_test(each_cgroup_may_have_its_own_policy),
+        cmocka_unit_test(the_choice_matters_for_the_page_cache),
+        cmocka_unit_test(wrong_victims_are_named_and_the_run_goes_on),
+    };
+    return cmocka_run_group_tests_name("reclaim_machine", tests, NULL, NULL);
+}
