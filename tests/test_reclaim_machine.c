@@ -182,6 +182,30 @@ static void each_cgroup_may_have_its_own_policy(void **state) {
     close_run(&r);
 }
 
+/* Kernels with generations go over the cgroups of a node in an order of their own when memory itself is short: policies
+ * are asked all the same. What is written once and in order goes in order, but for what came last. */
+static void memory_that_is_short_asks_on_every_kernel(void **state) {
+    static const char *const kernels[] = {"6.1", "6.12"};
+    (void)state;
+    for (unsigned i = 0; i < TEST_COUNT(kernels); i++) {
+        char text[600];
+        snprintf(text, sizeof text,
+                 "machine: {kernel: '%s', nodes: [{memory: 32MiB}], transparent_hugepage: never, swap: [{size: "
+                 "64MiB}]}\npolicies: {reclaim: fifo}\nworkload: {tasks: [{name: a, program: [{mmap: {as: h, length: "
+                 "48MiB}}, {touch: {region: h, write: 100%%}}, {touch: {region: h}}]}]}\n",
+                 kernels[i]);
+        struct run r = open_run(text);
+        const uint64_t stolen = counter_of(r.s->machine, NULL, "vmstat.pgsteal_anon");
+        assert_true(stolen > 12288);
+        assert_true(counter_of(r.s->machine, "fifo", "victims") >= stolen);
+        assert_true(counter_of(r.s->machine, "fifo", "calls") >= stolen / 32); /* all of them were its choice */
+        assert_int_equal(counter_of(r.s->machine, "fifo", "fallbacks"), 0);
+        assert_int_equal(counter_of(r.s->machine, "fifo", "overruled"), 0);
+        assert_int_equal(counter_of(r.s->machine, NULL, "vmstat.pswpin"), 12288); /* the oldest went, each time */
+        close_run(&r);
+    }
+}
+
 /* A scan of a file over memory that is too small: fifo keeps nothing of it, mru most. */
 static void the_choice_matters_for_the_page_cache(void **state) {
     static const char text[] =
@@ -261,6 +285,7 @@ int main(void) {
         cmocka_unit_test(no_policy_beats_the_one_that_knows_the_future),
         cmocka_unit_test(a_machine_alone_has_no_future),
         cmocka_unit_test(each_cgroup_may_have_its_own_policy),
+        cmocka_unit_test(memory_that_is_short_asks_on_every_kernel),
         cmocka_unit_test(the_choice_matters_for_the_page_cache),
         cmocka_unit_test(wrong_victims_are_named_and_the_run_goes_on),
     };

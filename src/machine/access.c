@@ -211,16 +211,16 @@ static enum vmsim__work handle_fault(struct vmsim_machine *m, struct vmsim__task
     if (outcome == VMSIM__FAULT_WAIT)
         return wait_now(m, t);
     t->fault.pending = false;
+    t->fault.resolved = vmsim__fault_resolved(outcome);
     if (vmsim__watched(&m->mem->now.watch, VMSIM_EVENT_FAULT))
         vmsim__tell(&m->mem->now.watch, VMSIM_EVENT_FAULT, t->fault.since, m->cpus[t->cpu].now,
                     t->stats.maj_flt > majors ? "major" : "minor", t->fault.va, t->fault.write, 0, 0);
     if (VMSIM__UNLIKELY(
             vmsim__now_waits(&m->mem->now))) { /* held up beside its errand: readahead was short of memory */
-        if (vmsim__fault_resolved(outcome))
+        if (t->fault.resolved)
             return wait_now(m, t);
         m->mem->now.wait = (struct vmsim__wait){0};
     }
-    t->fault.resolved = vmsim__fault_resolved(outcome);
     if (VMSIM__LIKELY(t->fault.resolved))
         return count_fault(m, t);
     r->stop = stop_of(outcome);
