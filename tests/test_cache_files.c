@@ -327,6 +327,27 @@ static void test_a_sync_that_waits_writes_what_was_dirty_and_nothing_else(void *
     end();
 }
 
+/* Who waits for a page may be killed: no page may stand behind the file's end then, nor come back when it grows. */
+static void test_a_truncation_that_waits_has_not_cut_the_file_yet(void **state) {
+    (void)state;
+    start(VMSIM__FILE_REGULAR, 0);
+    write_pages(10);
+    cache_machine_hold(&m);
+    assert_int_equal(vmsim__file_write_start(m.cache, file, 6, 7, 0), 1);
+    assert_int_equal(vmsim__file_truncate(m.cache, file, 4 * PAGE, 0), -VMSIM__ERESTARTSYS);
+    assert_int_equal(m.mem.now.wait.what, vmsim__file_page(file, 6));
+    assert_int_equal(file->size, 10 * PAGE);
+    assert_int_equal(file->nrpages, 10);
+    cache_machine_check(&m);
+    cache_machine_deliver(&m, 0);
+    m.mem.now.wait.kind = VMSIM__WAIT_NONE;
+    assert_int_equal(vmsim__file_truncate(m.cache, file, 4 * PAGE, 0), 0);
+    assert_int_equal(file->size, 4 * PAGE);
+    assert_int_equal(file->nrpages, 4);
+    cache_machine_check(&m);
+    end();
+}
+
 struct hook_log {
     uint64_t first, last;
     unsigned unmaps, cleans;
@@ -660,6 +681,7 @@ int main(void) {
         cmocka_unit_test(test_mapped_files_are_cleaned_before_writing_and_unmapped_before_truncation),
         cmocka_unit_test(test_pages_in_a_batch_survive_invalidation_until_drained),
         cmocka_unit_test(test_a_sync_that_waits_writes_what_was_dirty_and_nothing_else),
+        cmocka_unit_test(test_a_truncation_that_waits_has_not_cut_the_file_yet),
         cmocka_unit_test(test_an_evicted_page_is_known_when_it_comes_again),
         cmocka_unit_test(test_ramfs_pages_are_unevictable),
         cmocka_unit_test(test_blocks_of_a_device_are_active_from_the_start),

@@ -67,10 +67,20 @@ static int clear_partial(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
     return 0;
 }
 
+/* Nothing is on its way to or from the pages from `first` on; else it waits for the first of which that is not so. */
+static bool at_rest(struct vmsim__cache *c, const struct vmsim__file *f, uint64_t first) {
+    vmsim__pfn pfn;
+    for (uint64_t i = first; (pfn = vmsim__file_next_page(f, &i, UINT64_MAX, VMSIM__MARK_PAGE)) != VMSIM__PFN_NONE; i++)
+        if (!vmsim__filemap_settled(c, pfn))
+            return false;
+    return true;
+}
+
 /* Growth adds a hole. The partial page is cleared before the size changes, while its data is still inside the file;
- * once. */
+ * once. Whoever waits may be killed, in the kernel when the call is over, here at once: the file keeps its size until
+ * all pages behind the new one can go. */
 int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t size, unsigned cpu) {
-    uint64_t page = vmsim__cache_page_size(c);
+    uint64_t page = vmsim__cache_page_size(c), end = vmsim__cache_pages_of(c, size);
     struct vmsim__call *call = vmsim__now_call(&c->mem->now);
     if (size > INT64_MAX)
         return -VMSIM__L_EINVAL;
@@ -85,13 +95,16 @@ int vmsim__file_truncate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
         if (rc)
             return rc;
     }
-    f->size = size;
-    f->disk_size = vmsim__min64(f->disk_size, size);
-    call->started = !vmsim__file_drop_pages(c, f, vmsim__cache_pages_of(c, size), UINT64_MAX, true, cpu);
+    call->started = !at_rest(c, f, end);
     if (call->started)
         return -VMSIM__ERESTARTSYS;
+    f->size = size;
+    f->disk_size = vmsim__min64(f->disk_size, size);
+    bool dropped = vmsim__file_drop_pages(c, f, end, UINT64_MAX, true, cpu);
+    VMSIM__ASSERT(dropped);
+    (void)dropped;
     if (c->io.shrink)
-        c->io.shrink(c->io.context, f, vmsim__cache_pages_of(c, size) << c->mem->page_shift);
+        c->io.shrink(c->io.context, f, end << c->mem->page_shift);
     return 0;
 }
 
