@@ -80,6 +80,7 @@ static void note_line(struct collector *c, const char *line) {
 /* Device and inode alone would take a file for one that was deleted and whose inode was given again: hence the birth
  * time. */
 static size_t file_place(const struct collector *c, const struct arena_file *f) {
+    VMSIM__ASSERT(c->files.count < c->hash_size);
     VMSIM__ASSERT(vmsim__is_pow2(c->hash_size));
     uint64_t h = (f->dev * 31 + f->ino) * UINT64_C(0x9e3779b97f4a7c15) + f->birth;
     for (h ^= h >> 29;; h++) {
@@ -134,6 +135,7 @@ static int file_id(struct collector *c, uint32_t task, const struct arena_file *
 /* ---- tasks */
 
 static struct task_state *task_state(struct collector *c, uint32_t task) {
+    VMSIM__ASSERT(task < ARENA_TASKS);
     while (c->tasks.count <= task)
         if (!vmsim__vec_push(c->alloc, &c->tasks, (struct task_state){0}))
             return NULL;
@@ -503,6 +505,7 @@ static int finish(struct collector *c) {
 
 int vmsim__collect(struct arena *arena, pid_t supervisor, struct vmsim_trace_writer *writer,
                    const struct vmsim_record_options *options, struct vmsim_record_result *result) {
+    VMSIM__ASSERT(arena && writer && supervisor > 0);
     struct collector c = {.alloc = vmsim__alloc_create(NULL),
                           .arena = arena,
                           .writer = writer,

@@ -31,6 +31,7 @@ int vmsim__decode_start(struct vmsim__decoder *d, const unsigned char *in, size_
     d->control_end = d->data = d->control + length[1];
     d->data_end = d->slow = d->data + length[2];
     d->slow_end = d->slow + length[3];
+    VMSIM__ASSERT(d->slow_end == in + bytes);
     d->current = 0;
     d->left = count;
     d->recent = (struct vmsim__recent){0};
@@ -99,6 +100,7 @@ static int get_number(struct vmsim__decoder *d, uint32_t *offset) {
         return VMSIM_ECORRUPT;
     d->slow = p;
     *offset = d->shapes.offsets[number];
+    VMSIM__ASSERT(*offset < d->shapes.used);
     return 0;
 }
 
@@ -152,6 +154,7 @@ VMSIM__INLINE void get_data(uint64_t *shape, struct cursor *c) {
 /* A group whose shape is not the expected one: finds it and makes it the expected one for next time.
  * Returns 0, or 1 when it was new (its references are already in the shape), or an error. */
 static VMSIM__NOINLINE int get_unexpected(struct vmsim__decoder *d, unsigned code, uint32_t *current) {
+    VMSIM__ASSERT(code > 1 && *current < d->shapes.used);
     uint32_t offset;
     int err = code == 3 ? get_shape(d, &offset) : code == 2 ? get_number(d, &offset) : VMSIM_ECORRUPT;
     if (err)
@@ -212,6 +215,7 @@ int64_t vmsim__decode_some(struct vmsim__decoder *d, vmsim_access *out, size_t m
     d->control = c.control;
     d->data = c.data;
     d->current = current;
+    VMSIM__ASSERT(current < d->shapes.used);
     if (!d->left &&
         (code != d->code_end || c.control != d->control_end || c.data != d->data_end || d->slow != d->slow_end))
         return VMSIM_ECORRUPT;

@@ -71,6 +71,7 @@ static struct group cut(const vmsim_access *words, size_t count) {
     size_t i = 1;
     while (i < count && i <= VMSIM__GROUP_DATA && vmsim_access_kind(words[i]) != VMSIM_FETCH)
         i++;
+    VMSIM__ASSERT(i <= count && i - 1 <= VMSIM__GROUP_DATA);
     return (struct group){words, 1, (unsigned)i - 1};
 }
 
@@ -165,6 +166,7 @@ static uint32_t define(struct vmsim__encoder *e, struct group g, size_t place, s
     uint32_t offset = vmsim__shapes_add(e->alloc, &e->shapes, g.k, g.fetch);
     if (!offset)
         return 0;
+    VMSIM__ASSERT(place < e->hash_size && !e->hash[place]);
     e->hash[place] = (uint32_t)(e->shapes.count - 1);
     uint64_t *shape = e->shapes.words + offset;
     unsigned char *p = s->slow;
@@ -236,6 +238,7 @@ static bool put_group(struct vmsim__encoder *e, struct group g, uint32_t *curren
         if (!offset)
             return false;
     }
+    VMSIM__ASSERT(offset && offset < e->shapes.used);
     e->shapes.words[*current + VMSIM__SHAPE_NEXT] = (uint64_t)first << 32 | offset;
     *current = offset;
     return true;
@@ -267,6 +270,7 @@ static int gather(struct vmsim__encoder *e, const struct streams *begin, const s
 
 /* The four streams grow in one buffer at their largest possible sizes, so that nothing is checked while they do. */
 int vmsim__encode(struct vmsim__encoder *e, const vmsim_access *words, size_t count) {
+    VMSIM__ASSERT(words || !count);
     if (!prepare(e, count))
         return VMSIM_ENOMEM;
     struct streams begin = {.code = e->work};

@@ -15,6 +15,7 @@ static void put_exec(struct vmsim__bytes *b, const struct vmsim_trace_exec *x) {
     for (unsigned i = 0; i < VMSIM__EXEC_NUMBERS; i++)
         vmsim__bytes_varint(b, numbers[i]);
     size_t count = x->segment_count < VMSIM__SEGMENTS_MAX ? x->segment_count : VMSIM__SEGMENTS_MAX;
+    VMSIM__ASSERT(!count || x->segments);
     vmsim__bytes_varint(b, count);
     for (size_t i = 0; i < count; i++) {
         const struct vmsim_trace_segment *s = &x->segments[i];
@@ -81,6 +82,7 @@ static struct vmsim_trace_exec *get_exec(struct vmsim__cursor *c, struct vmsim__
 
 bool vmsim__get_event(struct vmsim__cursor *c, unsigned type, struct vmsim_trace_event *e,
                       struct vmsim__event_room *room) {
+    VMSIM__ASSERT(room->used <= room->capacity && room->capacity - room->used >= VMSIM__EVENT_ROOM);
     *e = (struct vmsim_trace_event){.type = (enum vmsim_trace_event_type)type};
     e->file = (uint32_t)vmsim__cursor_varint(c) - 1;
     uint64_t mask = vmsim__cursor_varint(c);

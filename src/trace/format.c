@@ -39,6 +39,7 @@ int vmsim__get_file_header(const unsigned char in[VMSIM__FILE_HEADER], struct vm
 }
 
 void vmsim__put_block_header(unsigned char out[VMSIM__BLOCK_HEADER], const struct vmsim__block_header *h) {
+    VMSIM__ASSERT(h->kind < VMSIM__BLOCK_KINDS && h->refs <= VMSIM__BLOCK_REFS_MAX);
     const uint32_t words[8] = {VMSIM__BLOCK_MAGIC, h->kind,       h->refs_packed, h->refs_raw,
                                h->events_packed,   h->events_raw, h->refs,        h->events};
     memset(out, 0, VMSIM__BLOCK_HEADER);
@@ -133,6 +134,7 @@ void vmsim__bytes_string(struct vmsim__bytes *b, const char *s) {
         return;
     memcpy(p, s, n);
     b->count += n;
+    VMSIM__ASSERT(b->count <= b->capacity);
 }
 
 void vmsim__bytes_fini(struct vmsim__bytes *b) {

@@ -52,6 +52,7 @@ static int refill(struct vmsim__import *im) {
         im->at = block;
         im->end = im->at + size;
     }
+    VMSIM__ASSERT(im->at < im->end);
     return 1;
 }
 
@@ -143,6 +144,7 @@ static int number_of(struct vmsim__import *im, struct vmsim__import_map *m, uint
         m->values[at] = m->count++;
     }
     *number = m->values[at];
+    VMSIM__ASSERT(*number < m->count);
     return fresh;
 }
 
@@ -166,6 +168,7 @@ static int flush(struct vmsim__import *im) {
 
 /* References that wait in the batch go out before the mapping: a trace keeps the order in which things happened. */
 static int need_region(struct vmsim__import *im, uint64_t va) {
+    VMSIM__ASSERT(!(va >> USER_BITS));
     uint64_t region = va >> REGION_SHIFT, number;
     if (region == im->last_region)
         return 0;
@@ -193,6 +196,7 @@ int vmsim__import_add(struct vmsim__import *im, uint64_t va, uint64_t bytes, enu
     }
     uint64_t page = 4096 - (va & 4095), n = type == VMSIM_FETCH ? vmsim__min64(bytes, page) : bytes;
     unsigned code = vmsim_access_size_code((uint32_t)n);
+    VMSIM__ASSERT(n > 0 && n <= bytes);
     while (n <= page && vmsim_access_code_bytes(code) > page)
         code--;
     int err = need_region(im, va);
@@ -232,6 +236,7 @@ const char *vmsim_trace_format_name(unsigned format) {
 }
 
 static int open_input(struct vmsim__import *im) {
+    VMSIM__ASSERT(!im->archive && im->at == im->end);
     VMSIM__ASSERT(im->in);
     struct archive_entry *entry;
     const char *name = strcmp(im->in, "-") ? im->in : NULL;

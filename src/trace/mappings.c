@@ -41,6 +41,7 @@ static size_t find(const struct space *s, uint64_t va) {
         else
             high = middle;
     }
+    VMSIM__ASSERT(low == s->map.count || s->map.at[low].to > va);
     return low;
 }
 
@@ -153,6 +154,7 @@ static bool do_fork(struct checker *c, uint32_t task, const struct vmsim_trace_e
     if (child >= VMSIM__TASKS_MAX || !slot_of(c, child))
         return child >= VMSIM__TASKS_MAX;
     struct space *of = c->tasks.at[task], *s = of;
+    VMSIM__ASSERT(of->users > 0);
     if (e->args[1] & VMSIM_TRACE_FORK_VM)
         of->users++;
     else

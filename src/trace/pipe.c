@@ -39,6 +39,7 @@ void vmsim__pipe_fini(struct vmsim__pipe *p) {
 }
 
 void vmsim__pipe_seek(struct vmsim__pipe *p, uint64_t index) {
+    VMSIM__ASSERT(index <= p->tables->references);
     VMSIM__ASSERT(p->tables);
     size_t low = 0, high = p->tables->blocks.count;
     while (low < high) { /* first block that holds or follows `index` */
@@ -151,6 +152,7 @@ static int deliver(struct vmsim__pipe *p, struct vmsim__chunk *c, const vmsim_ac
     VMSIM__ASSERT(p->position + count <= p->header.refs);
     uint64_t end = p->position + count;
     while (has_room(c)) {
+        VMSIM__ASSERT(p->entry >= p->position && p->position <= end);
         uint64_t stop = vmsim__min64(p->entry, end), n = stop - p->position;
         if (n) {
             if (p->task == VMSIM_TRACE_NO_TASK)

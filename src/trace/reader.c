@@ -190,6 +190,7 @@ static int scan_events(struct vmsim_trace_reader *r, const struct vmsim__block_h
         err = vmsim__get_event(&c, (unsigned)(op - 1), &e, &room) ? vmsim__tables_event(&r->tables, task, &e)
                                                                   : VMSIM_ECORRUPT;
     }
+    VMSIM__ASSERT(err || task == VMSIM_TRACE_NO_TASK || task < r->tables.tasks.count);
     if (!err && h->refs > since && task == VMSIM_TRACE_NO_TASK)
         return VMSIM_ECORRUPT;
     if (!err && h->refs > since)
@@ -349,6 +350,7 @@ static bool wait_chunk(struct vmsim_trace_reader *r) {
     }
     while (!r->filled)
         pthread_cond_wait(&r->changed, &r->lock);
+    VMSIM__ASSERT(r->current < r->chunks && r->filled <= r->chunks);
     pthread_mutex_unlock(&r->lock);
     return true;
 }
@@ -407,6 +409,7 @@ int vmsim_trace_seek(struct vmsim_trace_reader *r, uint64_t index) {
     if (index > r->info.references)
         return fail(r, VMSIM_EINVAL, "seeking beyond the last reference");
     stop_thread(r);
+    VMSIM__ASSERT(!r->running && !r->stop);
     vmsim__pipe_seek(&r->pipe, index);
     r->have = r->ended = false;
     r->item = 0;

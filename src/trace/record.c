@@ -239,6 +239,7 @@ static int make_command(struct recording *r) {
         r->argv[n++] = (char *)(uintptr_t)r->script.front[i];
     for (size_t i = 1; i < argc; i++)
         r->argv[n++] = r->options->argv[i];
+    VMSIM__ASSERT(n < r->argv_room && !r->argv[n]);
     return 0;
 }
 
@@ -308,6 +309,7 @@ static int make_writer(struct recording *r, struct vmsim_trace_writer **w) {
 }
 
 static int run_and_collect(struct recording *r) {
+    VMSIM__ASSERT(r->arena && r->argv && r->envp);
     struct vmsim_trace_writer *w = NULL;
     int err = make_writer(r, &w);
     if (err) {

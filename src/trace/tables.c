@@ -35,6 +35,7 @@ int vmsim__tables_task(struct vmsim__tables *t, uint32_t id) {
             return VMSIM_ENOMEM;
         }
     }
+    VMSIM__ASSERT(id < t->tasks.count);
     return 0;
 }
 
@@ -49,6 +50,7 @@ static int rename_task(struct vmsim__tables *t, uint32_t id, const char *to) {
 }
 
 static int note_fork(struct vmsim__tables *t, uint32_t task, const struct vmsim_trace_event *e) {
+    VMSIM__ASSERT(task < t->tasks.count);
     VMSIM__ASSERT(e->type == VMSIM_TRACE_FORK);
     uint64_t child = e->args[0];
     if (child >= VMSIM__TASKS_MAX)
@@ -130,6 +132,7 @@ int vmsim__tables_note(struct vmsim__tables *t, const char *line) {
         p[-1] = '\n';
     memcpy(p, line, n + 1);
     t->notes.count += n + 1;
+    VMSIM__ASSERT(!t->notes.at[t->notes.count - 1]);
     return 0;
 }
 
@@ -249,6 +252,7 @@ static int get_file(struct vmsim__tables *t, struct vmsim__cursor *c) {
 }
 
 int vmsim__tables_get(struct vmsim__tables *t, struct vmsim__cursor *c) {
+    VMSIM__ASSERT(!t->tasks.count && !t->files.count && !t->blocks.count);
     int err = get_blocks(t, c);
     for (uint64_t n = vmsim__cursor_varint(c); !err && n && !c->failed; n--)
         err = get_task(t, c);

@@ -32,6 +32,7 @@ static int fail(const struct vmsim__loader *l, struct vmsim__err *err, int code,
 
 /* pread, so that the index can be read while a second thread reads blocks: no shared file position. */
 int vmsim__loader_read(struct vmsim__loader *l, uint64_t offset, void *to, size_t n, struct vmsim__err *err) {
+    VMSIM__ASSERT(l->fd >= 0 && (to || !n));
     unsigned char *p = to;
     while (n) {
         ssize_t done = pread(l->fd, p, n, (off_t)offset);
@@ -87,6 +88,7 @@ static bool unpack(struct vmsim__loader *l, unsigned char *to, size_t raw, const
  * what a good frame of another block would pass. */
 int vmsim__loader_block(struct vmsim__loader *l, uint64_t offset, struct vmsim__block_header *h, bool refs,
                         struct vmsim__err *err) {
+    VMSIM__ASSERT(l->zstd && l->alloc);
     int code = vmsim__loader_header(l, offset, h, err);
     if (code)
         return code;

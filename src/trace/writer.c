@@ -74,6 +74,7 @@ static int write_block(struct vmsim_trace_writer *w, struct vmsim__block_header 
     size_t end = middle ? pack(w, middle, events, events_bytes) : 0;
     if (!end)
         return fail(w, VMSIM_ENOMEM, "");
+    VMSIM__ASSERT(end <= w->packed_size);
     h->refs_raw = (uint32_t)refs_bytes;
     h->refs_packed = (uint32_t)(middle - VMSIM__BLOCK_HEADER);
     h->events_raw = (uint32_t)events_bytes;
@@ -92,6 +93,7 @@ static void count_kinds(struct vmsim__block_header *h, const vmsim_access *words
 
 /* A block begins without a current task, so that it can be read without the one before. */
 static int flush_block(struct vmsim_trace_writer *w) {
+    VMSIM__ASSERT(w->event_count <= w->tables.events);
     VMSIM__ASSERT(w->count <= w->block_refs);
     struct vmsim__block_header h = {.kind = VMSIM__BLOCK_DATA,
                                     .refs = (uint32_t)w->count,
@@ -165,6 +167,7 @@ static int allocate(struct vmsim_trace_writer *w) {
 }
 
 static int begin(struct vmsim_trace_writer *w, const char *path, const struct vmsim_trace_options *o) {
+    VMSIM__ASSERT(w->block_refs > 0 && w->block_refs <= VMSIM__BLOCK_REFS_MAX);
     unsigned char header[VMSIM__FILE_HEADER];
     struct vmsim__file_header h = {VMSIM_TRACE_VERSION, o->page_size ? o->page_size : 4096, w->block_refs};
     int err = allocate(w);
@@ -214,6 +217,7 @@ int vmsim_trace_append(struct vmsim_trace_writer *w, uint32_t task, const vmsim_
             break;
         if (switch_task(w, task))
             break;
+        VMSIM__ASSERT(w->count < w->block_refs && task < w->tables.tasks.count);
         size_t n = vmsim__min64(count, w->block_refs - w->count);
         memcpy(w->words + w->count, accesses, n * sizeof *accesses);
         w->count += n;
@@ -250,6 +254,7 @@ int vmsim_trace_append_event(struct vmsim_trace_writer *w, uint32_t task, const 
     int err = vmsim__tables_event(&w->tables, task, event);
     if (err)
         return fail(w, err == VMSIM_ECORRUPT ? VMSIM_EINVAL : err, "an event's file or child number is out of order");
+    VMSIM__ASSERT(w->task == task);
     begin_entry(w, (uint64_t)event->type + 1);
     vmsim__put_event(&w->events, event);
     w->event_count++;
