@@ -77,6 +77,7 @@ void vmsim__compaction_defer(struct vmsim__compaction *c, const struct vmsim__zo
 
 void vmsim__compaction_defer_reset(struct vmsim__compaction *c, const struct vmsim__zone *z, unsigned order,
                                    bool allocated) {
+    VMSIM__ASSERT(order <= c->mem->top_order);
     struct vmsim__compact_zone *r = vmsim__compact_of(c, z);
     if (allocated) {
         r->considered = 0;
@@ -127,6 +128,7 @@ unsigned vmsim__fragmentation_score_zone(const struct vmsim__compaction *c, cons
         free += frames;
         large += o >= order ? frames : 0;
     }
+    VMSIM__ASSERT(large <= free);
     return free ? (unsigned)((free - large) * 100 / free) : 0;
 }
 
@@ -167,6 +169,7 @@ static void place_scanners(struct vmsim__compaction *c, struct vmsim__compact_co
     r->known = true;
     cc->migrate_pfn = r->cached_migrate[sync];
     cc->free_pfn = r->cached_free;
+    VMSIM__ASSERT(vmsim__block_aligned(c, cc->free_pfn) && cc->migrate_pfn >= z->start);
     cc->whole_zone = cc->migrate_pfn <= r->init_migrate;
 }
 
@@ -223,6 +226,7 @@ static vmsim__pfn target_get(void *context, vmsim__pfn from) {
         vmsim__isolate_freepages(t->c, cc);
     if (!cc->nr_free)
         return VMSIM__PFN_NONE;
+    VMSIM__ASSERT(cc->free != VMSIM__PFN_NONE);
     const vmsim__pfn pfn = cc->free;
     struct vmsim__frame *f = vmsim__frame_at(&t->c->mem->frames, pfn);
     cc->free = f->next;
@@ -233,6 +237,7 @@ static vmsim__pfn target_get(void *context, vmsim__pfn from) {
 
 static void target_put(void *context, vmsim__pfn to) {
     const struct target *t = context;
+    VMSIM__ASSERT(vmsim__frame_at(&t->c->mem->frames, to)->refcount == 1);
     vmsim__frame_at(&t->c->mem->frames, to)->next = t->cc->free;
     t->cc->free = to;
     t->cc->nr_free++;
@@ -256,6 +261,7 @@ static bool has_capture(const struct vmsim__compaction *c) {
 /* Moves what was isolated. CONTINUE: go on. */
 static enum vmsim__compact_result migrate(struct vmsim__compaction *c, struct vmsim__compact_control *cc,
                                           vmsim__pfn from) {
+    VMSIM__ASSERT(cc->migrate.folios > 0);
     struct target t = {c, cc};
     const struct vmsim__migration how = {.mode = cc->mode,
                                          .reason = VMSIM__MR_COMPACTION,

@@ -6,6 +6,7 @@
 
 static inline struct vmsim__compact_zone *vmsim__compact_of(const struct vmsim__compaction *c,
                                                             const struct vmsim__zone *z) {
+    VMSIM__ASSERT(z->index < c->mem->nr_zones);
     return &c->zone[z->index];
 }
 static inline vmsim__pfn vmsim__block_pages(const struct vmsim__compaction *c) {

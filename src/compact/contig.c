@@ -33,6 +33,7 @@ static void target_put(void *context, vmsim__pfn to) {
 
 /* Takes pages in use from `from` on off their lists, 32 at most. Returns where it stopped. */
 static vmsim__pfn isolate(struct evacuation *e, vmsim__pfn from, vmsim__pfn end, struct vmsim__folio_chain *chain) {
+    VMSIM__ASSERT(from < end && !chain->folios);
     struct vmsim__compaction *c = e->c;
     vmsim__pfn p = from;
     while (chain->pages < VMSIM__COMPACT_CLUSTER && (p = vmsim__isolated_busy(c->mem, p, end)) != VMSIM__PFN_NONE) {

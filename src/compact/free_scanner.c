@@ -19,6 +19,7 @@ static bool suitable_target(const struct vmsim__compaction *c, const struct vmsi
 }
 
 static void keep_free(struct vmsim__compaction *c, struct vmsim__compact_control *cc, vmsim__pfn pfn, unsigned order) {
+    VMSIM__ASSERT(order <= c->mem->top_order && !(pfn & ((1u << order) - 1)));
     vmsim__mem_split(c->mem, pfn, order);
     for (vmsim__pfn p = pfn; p < pfn + (1u << order); p++) {
         vmsim__frame_at(&c->mem->frames, p)->next = cc->free;
@@ -30,6 +31,7 @@ static void keep_free(struct vmsim__compaction *c, struct vmsim__compact_control
 /* Kernel: isolate_freepages_block. Returns where it stopped. */
 static vmsim__pfn scan_block(struct vmsim__compaction *c, struct vmsim__compact_control *cc, vmsim__pfn from,
                              vmsim__pfn end, unsigned stride, uint32_t *isolated) {
+    VMSIM__ASSERT(from <= end && stride > 0);
     uint32_t scanned = 0;
     vmsim__pfn p = from;
     *isolated = 0;
@@ -87,6 +89,7 @@ void vmsim__isolate_freepages(struct vmsim__compaction *c, struct vmsim__compact
 }
 
 void vmsim__release_freepages(struct vmsim__compaction *c, struct vmsim__compact_control *cc) {
+    VMSIM__ASSERT(!cc->nr_free == (cc->free == VMSIM__PFN_NONE));
     struct vmsim__compact_zone *r = vmsim__compact_of(c, cc->z);
     vmsim__pfn high = 0;
     if (!cc->nr_free)

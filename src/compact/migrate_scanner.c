@@ -76,6 +76,7 @@ static bool hinted(struct scan *s) {
 
 /* The aligned block cannot become free any more: what was taken of it goes back, and the rest is passed over. */
 static void give_up_block(struct scan *s) {
+    VMSIM__ASSERT(s->skip_on_failure && s->cc->order >= 0);
     if (s->isolated) {
         vmsim__folio_chain_putback(s->c->vm, &s->cc->migrate, s->cc->cpu);
         s->isolated = 0;
@@ -125,6 +126,7 @@ static bool scan_frame(struct scan *s) {
 /* Kernel: isolate_migratepages_block. */
 static void scan_block(struct vmsim__compaction *c, struct vmsim__compact_control *cc, vmsim__pfn from,
                        vmsim__pfn end) {
+    VMSIM__ASSERT(from < end && end - from <= vmsim__block_pages(c));
     struct scan s = {.c = c, .cc = cc, .pfn = from, .end = end, .valid = vmsim__block_aligned(c, from)};
     s.skip_on_failure = cc->direct && cc->mode == VMSIM__MIGRATE_ASYNC;
     if (s.skip_on_failure)

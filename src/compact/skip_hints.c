@@ -33,6 +33,7 @@ void vmsim__skip_migrate_done(struct vmsim__compaction *c, const struct vmsim__c
 }
 
 void vmsim__skip_free_done(struct vmsim__compaction *c, const struct vmsim__compact_control *cc, vmsim__pfn block) {
+    VMSIM__ASSERT(vmsim__block_aligned(c, block));
     struct vmsim__compact_zone *r = vmsim__compact_of(c, cc->z);
     vmsim__skip_put(c, block, true);
     if (block < r->cached_free)
