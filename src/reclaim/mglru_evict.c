@@ -17,6 +17,7 @@ static bool sort_folio(struct vmsim__vmscan *v, const struct vmsim__scan_control
     struct vmsim__lru_gen *g = lruvec->gen;
     const unsigned type = vmsim__folio_type(f), refs = vmsim__folio_refs(f), tier = vmsim__tier_of_refs(refs);
     const uint32_t pages = vmsim__frame_pages(f);
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_LRU) && vmsim__folio_gen(f) >= 0);
     if (vmsim__frame_is(f, VMSIM__FRAME_MLOCKED | VMSIM__FRAME_PINNED)) {
         vmsim__lru_gen_cull(v->lru, pfn);
         return true;
@@ -81,6 +82,7 @@ struct batch {
 /* One list of the oldest generation. Those that this reclaim may not take go to its head, in their order. */
 static void scan_list(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
                       const struct vmsim__lru_gen_list *l, unsigned zone, struct batch *b) {
+    VMSIM__ASSERT(b->remaining > 0 && b->count < VMSIM__SHRINK_MAX);
     uint32_t skipped = 0;
     uint64_t passed = 0; /* folios at the head that were passed over: the scan ends where it began */
     vmsim__pfn first = VMSIM__PFN_NONE;
@@ -160,6 +162,7 @@ static uint32_t isolate_folios(struct vmsim__vmscan *v, struct vmsim__scan_contr
 /* Back to the lists. Those that only wait for an end of their write-out that has come meanwhile stay in the batch, to
  * be tried once more. */
 static void put_back(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct batch *b, bool last) {
+    VMSIM__ASSERT(b->count <= VMSIM__SHRINK_MAX);
     vmsim__pfn back[VMSIM__SHRINK_MAX];
     uint32_t nr_back = 0, again = 0;
     for (uint32_t i = 0; i < b->count; i++) {
@@ -200,6 +203,7 @@ uint64_t vmsim__evict_folios(struct vmsim__vmscan *v, struct vmsim__scan_control
     *swapping = *swapping || (b.count && type == VMSIM__LRU_GEN_ANON);
     vmsim__memcg_get(m); /* its last page may be freed here */
     for (unsigned round = 0; b.count; round++) {
+        VMSIM__ASSERT(round < 2);
         const uint64_t reclaimed = vmsim__shrink_folio_list(v, sc, lruvec->node, b.folio, &b.count, &stat, false);
         sc->nr_reclaimed += reclaimed;
         put_back(v, sc, &b, round > 0);
@@ -247,6 +251,7 @@ static bool node_has_enough(const struct vmsim__vmscan *v, const struct vmsim__s
 /* Enough for the sake of the others? Kernel: should_abort_scan (6.1). */
 static bool should_abort(const struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
                          const struct vmsim__lruvec *lruvec, uint64_t max_seq, bool swapping) {
+    VMSIM__ASSERT(sc->nr_reclaimed >= sc->last_reclaimed);
     if (!sc->kswapd) {
         if (lruvec->gen->max_seq > max_seq + 1 || (sc->nr_reclaimed >= sc->nr_to_reclaim && swapping))
             return true;

@@ -47,6 +47,7 @@ static void bloom_reset(struct vmsim__lru_gen *g, uint64_t seq) {
 
 /* One used entry for each line of the host's cache that the walk has to load. Kernel: suitable_to_scan. */
 static bool dense(uint32_t total, uint32_t young) {
+    VMSIM__ASSERT(young <= total);
     return (uint64_t)young * 8 >= total;
 }
 

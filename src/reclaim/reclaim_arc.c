@@ -55,6 +55,7 @@ static uint64_t arc_length(const struct arc *a, unsigned list) {
  */
 static void arc_adapt(struct arc *a, uint8_t from) {
     const uint32_t *ghosts = a->ghosts.count;
+    VMSIM__ASSERT(a->target <= a->c && (!from || ghosts[from]));
     uint64_t t1 = arc_length(a, 1), all = t1 + arc_length(a, 2) + ghosts[1] + ghosts[2];
     if (from == 1) {
         a->target = vmsim__min64(a->c, a->target + vmsim__max64(ghosts[2] / ghosts[1], 1));
@@ -92,6 +93,7 @@ static uint32_t arc_evict(void *context, struct vmsim_reclaim_request *r) {
     }
     for (; n < r->wanted && left[1] + left[2]; n++) {
         unsigned list = arc_choose(a, left[1], left[2], from);
+        VMSIM__ASSERT(left[list] && hand[list]);
         r->folio[n] = hand[list];
         hand[list] = s->list_step(s->host, hand[list], false);
         left[list]--;

@@ -45,6 +45,7 @@ static void lfu_destroy(void *context) {
 }
 
 static void lfu_use(struct lfu *l, vmsim_folio folio, uint64_t uses) {
+    VMSIM__ASSERT(uses > 0);
     reclaim_heap_set(l->s, &l->heap,
                      (struct reclaim_heap_node){.key = l->age + uses, .tie = ++l->time, .folio = folio, .note = uses});
 }

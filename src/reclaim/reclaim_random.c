@@ -37,6 +37,7 @@ static uint32_t random_evict(void *context, struct vmsim_reclaim_request *r) {
     for (; n < r->wanted && n < x->bag.count; n++) {
         uint32_t left = x->bag.count - n;
         uint32_t at = (uint32_t)x->s->common->random(x->s->common->host, left);
+        VMSIM__ASSERT(at < left);
         r->folio[n] = x->bag.at[at];
         reclaim_bag_swap(x->s, &x->bag, at, left - 1);
     }

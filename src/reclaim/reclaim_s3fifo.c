@@ -92,6 +92,7 @@ static vmsim_folio s3fifo_sift(struct s3fifo *f, bool main, vmsim_folio *hand) {
     while (*hand) {
         vmsim_folio at = *hand;
         uint64_t *uses = s->word(s->host, at);
+        VMSIM__ASSERT(*uses <= S3FIFO_USES);
         *hand = s->list_step(s->host, at, false);
         if (*uses < enough)
             return at;
@@ -112,6 +113,7 @@ static uint32_t s3fifo_evict(void *context, struct vmsim_reclaim_request *r) {
     while (n < r->wanted) {
         if (!hand[1] && !out[1]) /* the small queue may have filled main */
             hand[1] = s->list_end(s->host, f->main, true);
+        VMSIM__ASSERT(s->list_length(s->host, f->main) >= out[1]);
         uint64_t in_main = s->list_length(s->host, f->main) - out[1];
         bool main = in_main > f->main_share || !hand[0];
         vmsim_folio victim = s3fifo_sift(f, main, &hand[main]);

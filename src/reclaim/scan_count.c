@@ -14,6 +14,7 @@ static bool global(const struct vmsim__scan_control *sc) {
 
 /* 1 GiB of pages of a type may have three active ones for each inactive, 1 TiB a hundred. */
 bool vmsim__inactive_is_low(const struct vmsim__lruvec *lruvec, bool file) {
+    VMSIM__ASSERT(lruvec->page_shift <= 30);
     uint64_t inactive = vmsim__lruvec_size(lruvec, file ? VMSIM__LRU_INACTIVE_FILE : VMSIM__LRU_INACTIVE_ANON);
     uint64_t active = vmsim__lruvec_size(lruvec, file ? VMSIM__LRU_ACTIVE_FILE : VMSIM__LRU_ACTIVE_ANON);
     uint64_t gb = (inactive + active) >> (30 - lruvec->page_shift);

@@ -43,6 +43,7 @@ void vmsim__shrink_active_list(struct vmsim__vmscan *v, struct vmsim__scan_contr
         f->flags = (f->flags & ~VMSIM__FRAME_ACTIVE) | VMSIM__FRAME_WORKINGSET;
         i.folio[nr_inactive++] = i.folio[n];
     }
+    VMSIM__ASSERT(nr_rotated + nr_inactive <= i.count);
     vmsim__lru_move_back(v->lru, rotated, nr_rotated, sc->cpu);
     uint64_t deactivated = vmsim__lru_move_back(v->lru, i.folio, nr_inactive, sc->cpu);
     vmsim__vmscan_count(v, lruvec->memcg, VMSIM__PGDEACTIVATE, deactivated);
@@ -72,6 +73,7 @@ uint64_t vmsim__shrink_inactive_list(struct vmsim__vmscan *v, struct vmsim__scan
         return 0;
     vmsim__memcg_get(m); /* its last page may be freed here */
     uint64_t reclaimed = vmsim__shrink_folio_list(v, sc, lruvec->node, i.folio, &i.count, &stat, false);
+    VMSIM__ASSERT(reclaimed <= i.taken);
     vmsim__lru_move_back(v->lru, i.folio, i.count, sc->cpu);
     v->mem->event[file ? VMSIM__PGSTEAL_FILE : VMSIM__PGSTEAL_ANON] += reclaimed;
     add_up(sc, &stat, i.taken, file);
@@ -114,6 +116,7 @@ static bool stop_in_proportion(uint64_t nr[VMSIM__LRU_UNEVICTABLE], const uint64
     const uint64_t percent = left[less] * 100 / (targets[drop] + targets[drop + 1] + 1);
     nr[drop] = nr[drop + 1] = 0;
     for (unsigned l = keep; l <= keep + 1; l++) {
+        VMSIM__ASSERT(targets[l] >= nr[l]);
         uint64_t scanned = targets[l] - nr[l];
         nr[l] = targets[l] * (100 - percent) / 100;
         nr[l] -= vmsim__min64(nr[l], scanned);

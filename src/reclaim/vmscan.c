@@ -22,6 +22,7 @@ static struct vmsim__scan_control begin(uint32_t gfp, unsigned cpu) {
 
 struct vmsim__scan_control vmsim__scan_direct(unsigned order, uint32_t gfp, unsigned zone_type, uint64_t nodemask,
                                               unsigned cpu) {
+    VMSIM__ASSERT(zone_type < VMSIM__ZONE_TYPES);
     struct vmsim__scan_control sc = begin(gfp, cpu);
     sc.order = (uint8_t)order;
     sc.zone_type = (uint8_t)zone_type;
@@ -41,6 +42,7 @@ struct vmsim__scan_control vmsim__scan_memcg(uint16_t target, uint64_t pages, ui
 }
 
 struct vmsim__scan_control vmsim__scan_kswapd(unsigned order, unsigned zone_type, unsigned cpu) {
+    VMSIM__ASSERT(zone_type < VMSIM__ZONE_TYPES);
     struct vmsim__scan_control sc = begin(VMSIM__GFP_KERNEL, cpu);
     sc.kswapd = true;
     sc.order = (uint8_t)order;
@@ -65,6 +67,7 @@ uint64_t vmsim__reclaim_folios(struct vmsim__vmscan *v, unsigned node, vmsim__pf
 
 /* Parents come before their children. */
 void vmsim__vmscan_protect(struct vmsim__memcg *m, const struct vmsim__memcg *target) {
+    VMSIM__ASSERT(m == target || m->parent);
     uint64_t min = 0, low = 0;
     if (m == target)
         return;
@@ -110,6 +113,7 @@ static void shrink_memcgs(struct vmsim__vmscan *v, struct vmsim__scan_control *s
 
 /* What the round saw of dirty pages decides about the node and who is held up. */
 static void judge_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node) {
+    VMSIM__ASSERT(sc->nr.file_taken <= sc->nr.taken);
     struct vmsim__lruvec *target = &vmsim__memcg_by_id(v->lru, sc->target)->lruvec[node];
     if (sc->kswapd) {
         if (sc->nr.writeback && sc->nr.writeback == sc->nr.taken)
@@ -173,6 +177,7 @@ static void snapshot_refaults(struct vmsim__vmscan *v, const struct vmsim__scan_
 
 /* Nothing came: once more, this time active pages are taken from, or protection is passed over. */
 static bool another_pass(struct vmsim__scan_control *sc) {
+    VMSIM__ASSERT(!sc->nr_reclaimed && !sc->compaction_ready);
     if (sc->skipped_deactivate) {
         sc->force_deactivate = true;
         sc->skipped_deactivate = false;
@@ -197,6 +202,7 @@ static enum vmsim__reclaim_outcome finish(struct vmsim__vmscan *v, struct vmsim_
 
 /* All nodes were visited at this priority. */
 static enum vmsim__reclaim_outcome end_of_priority(struct vmsim__vmscan *v, struct vmsim__scan_control *sc) {
+    VMSIM__ASSERT(sc->priority >= 0 && !sc->in_node);
     sc->throttle = VMSIM__THROTTLE_NONE;
     if (vmsim__vmscan_global(sc) && sc->priority == 1 && !sc->nr_reclaimed)
         sc->throttle = VMSIM__THROTTLE_NOPROGRESS;
