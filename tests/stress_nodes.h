@@ -44,7 +44,7 @@ static bool do_nodes(struct task *k) {
         do_numa(k);
         return true;
     }
-    if (!t.hotplug || pick(40))
+    if (!t.hotplug || pick(15))
         return false;
     do_hotplug();
     return true;
