@@ -98,9 +98,10 @@ static void files_take_and_give_what_linux_does(void **state) {
         {"memory.low", "1M", 0, "1048576\n"},        {"memory.min", "1M", 0, "1048576\n"},
         {"memory.swap.max", "0", 0, "0\n"},          {"memory.swap.high", "2M", 0, "2097152\n"},
         {"memory.oom.group", "1", 0, "1\n"},         {"memory.oom.group", "2", -22, "1\n"},
-        {"memory.current", "0", -22, "0\n"},         {"memory.zswap.max", "0", -95, NULL},
+        {"memory.current", "0", -22, "0\n"},         {"memory.zswap.max", "1M", 0, "1048576\n"},
         {"memory.nothing", "0", -2, NULL},           {"memory.reclaim", "4K", -11, NULL},
-        {"memory.swap.peak", "0", -2, NULL},
+        {"memory.swap.peak", "0", -2, NULL},         {"memory.zswap.writeback", "0", -2, NULL},
+        {"memory.zswap.current", "0", -22, "0\n"},
     };
     struct vmsim_config *config;
     struct vmsim_machine *m = machine(&config);

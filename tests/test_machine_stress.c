@@ -17,6 +17,7 @@
 #include "vmsim/report.h"
 
 enum { PAGES = 1100, SPACES = 4, TASKS = 6, FILES = 3, FILE_PAGES = 80, OBJECTS = 200, BLOCKS = 300, SLOTS = 1 << 14 };
+#define HUGE_PAGES 7
 enum kind { NONE, ANON, SHARED, FILE_PRIVATE, FILE_SHARED };
 
 struct page {
@@ -191,7 +192,7 @@ static void do_create(void) {
     k->group = k->id;
 }
 
-static void do_fork(const struct task *parent) {
+static void do_fork(struct task *parent) {
     struct task *k = free_task();
     struct space *s = free_space();
     if (!k || !s)
@@ -546,7 +547,6 @@ static void do_swap(struct task *k) {
     assert_true(r == 0 || r == (areas ? -VMSIM__L_ENOMEM : -VMSIM__L_ENOENT));
     t.swapoffs += s->nr_seen < areas;
 }
-
 static void do_driver(void) {
     static const char *const zones[] = {"any", "dma", "dma32", "movable"};
     bool fill = !pick(100); /* now and then until nothing is left */
@@ -625,12 +625,8 @@ static void step(void) {
     }
     if (do_nodes(k))
         return;
-    if (t.m->swap && !pick(250)) {
-        do_swap(k);
-        return;
-    }
     if (t.m->swap && pick(4)) {
-        (pick(5) ? do_sweep : do_madvise)(k);
+        (!pick(200) ? do_swap : pick(5) ? do_sweep : do_madvise)(k);
         return;
     }
     for (size_t i = 0; i < TEST_COUNT(acts); i++) {
@@ -654,6 +650,25 @@ static void step(void) {
         do_sysctl();
 }
 
+/* Whole spaces of private memory, so that there are huge pages: written, swapped out in part or whole, shared by fork.
+ */
+static void step_of_huge_pages(void) {
+    struct task *k = &t.task[pick(3)];
+    const unsigned what = (unsigned)pick(20);
+    if (!k->space) {
+        do_create();
+    } else if (k->space->at[0].kind == NONE || !pick(50)) {
+        int64_t r = vmsim_task_mmap(t.m, k->id, va_of(0), PAGES * t.page, 3, 0x32, 0, 0); /* fixed, private */
+        for (unsigned i = 0; !died(k) && i < PAGES; i++)
+            k->space->at[i] = (struct page){.kind = ANON, .prot = 3};
+        assert_true(died(k) || r == (int64_t)va_of(0));
+    } else if (what < 3) {
+        vmsim_task_madvise(t.m, k->id, va_of(0), PAGES * t.page, VMSIM__MADV_PAGEOUT);
+    } else {
+        (what == 3 ? do_fork : what == 4 ? do_swap : what == 5 ? do_madvise : do_sweep)(k);
+    }
+}
+
 static void check(void) {
     if (vmsim_machine_check(t.m))
         fail_msg("step %llu: %s", (unsigned long long)t.step, vmsim_machine_error(t.m));
@@ -669,6 +684,9 @@ static const char *const swaps[] = {
      "lru_gen/min_ttl_ms: 1}"),
     (", devices: [{name: sda, preset: ramdisk}, {name: sdb, preset: hdd, faults: [{kind: error, op: write, after: 30, "
      "count: 5}]}], swap: [{device: sdb, size: 24MiB}], sysctl: {lru_gen/enabled: 7}"),
+    ", devices: [{name: sda, preset: nvme}], zram: [{size: 24MiB, mem_limit: 4MiB}], swap: [{device: zram0}]",
+    ", devices: [{name: sda, preset: nvme}], zswap: {enabled: true, max_pool_percent: 4}, swap: [{size: 16MiB}]",
+    ", devices: [{name: sda, preset: nvme}], swap: [{size: 56MiB}, {size: 16MiB, priority: 5}]",
 };
 
 static void boot(const char *arch, const char *kernel, unsigned cpus, unsigned nodes, unsigned mib, unsigned swap) {
@@ -747,7 +765,7 @@ static void end(void) {
 
 static void storm(const char *arch, const char *kernel, unsigned cpus, unsigned nodes, unsigned mib, unsigned swap) {
     const char *steps = getenv("VMSIM_STEPS");
-    uint64_t n = steps ? strtoull(steps, NULL, 0) : 8000;
+    uint64_t n = steps ? strtoull(steps, NULL, 0) : swap == HUGE_PAGES ? 2500 : 8000;
     char name[64];
     memset(&t, 0, sizeof t);
     snprintf(name, sizeof name, "storm/%s/%s%s", arch, kernel, swap ? "/swap" : "");
@@ -756,76 +774,62 @@ static void storm(const char *arch, const char *kernel, unsigned cpus, unsigned 
     boot(arch, kernel, cpus, nodes, mib, swap);
     t.generations = swap > 2;
     if (swap)
-        leave(700);
+        leave(swap == HUGE_PAGES ? 12000 : 700);
+    if (swap == HUGE_PAGES)
+        assert_int_equal(vmsim_machine_sysctl(t.m, "transparent_hugepage/enabled", "always"), 0);
     for (t.step = 0; t.step < n; t.step++) {
-        step();
+        (swap == HUGE_PAGES ? step_of_huge_pages : step)();
         bury();
         if (t.step % 50 == 0)
             check();
     }
     print_message("%s: %llu loads compared, %llu spaces ended, %llu pages swapped out, %llu in, %llu areas off, %llu "
-                  "blocks on, %llu off\n",
+                  "huge, %llu blocks on, %llu off\n",
                   name, (unsigned long long)t.loads, (unsigned long long)t.killed, (unsigned long long)t.swaps[1],
-                  (unsigned long long)t.swaps[0], (unsigned long long)t.swapoffs, (unsigned long long)t.plugged[0],
+                  (unsigned long long)t.swaps[0], (unsigned long long)t.swapoffs,
+                  (unsigned long long)t.m->mem->event[VMSIM__THP_SWPOUT], (unsigned long long)t.plugged[0],
                   (unsigned long long)t.plugged[1]);
     assert_true(!t.hotplug || n < 8000 || (t.plugged[0] > 3 && t.plugged[1] > 3));
     end();
 }
 
+#define STORMS(X)                                                                                                      \
+    X(storm_on_x86_32, "x86_32", "6.1", 1, 1, 40, 0)                                                                   \
+    X(storm_on_x86_pae, "x86_pae", "6.12", 2, 2, 32, 0)                                                                \
+    X(storm_on_x86_64, "x86_64", "6.1", 4, 2, 40, 0)                                                                   \
+    X(storm_on_x86_64_of_the_newer_kernel, "x86_64", "6.12", 2, 1, 40, 0)                                              \
+    X(storm_on_x86_64_la57, "x86_64_la57", "6.1", 3, 3, 32, 0)                                                         \
+    X(storm_on_arm64_4k, "arm64_4k", "6.1", 4, 3, 40, 0)                                                               \
+    X(storm_on_arm64_16k, "arm64_16k", "6.12", 2, 1, 128, 0)                                                           \
+    X(storm_on_arm64_64k, "arm64_64k", "6.1", 2, 1, 512, 0)                                                            \
+    X(storm_on_riscv_sv32, "riscv_sv32", "6.1", 2, 1, 40, 0)                                                           \
+    X(storm_on_riscv_sv39, "riscv_sv39", "6.12", 4, 2, 40, 0)                                                          \
+    X(storm_on_riscv_sv48, "riscv_sv48", "6.1", 1, 1, 32, 0)                                                           \
+    X(storm_on_riscv_sv57, "riscv_sv57", "6.12", 3, 1, 40, 0)                                                          \
+    X(storm_with_swap, "x86_64", "6.1", 2, 1, 11, 1)                                                                   \
+    X(storm_with_swap_on_a_failing_disk, "x86_64", "6.12", 3, 2, 10, 2)                                                \
+    X(storm_with_swap_on_arm64, "arm64_4k", "6.12", 1, 1, 11, 1)                                                       \
+    X(storm_with_swap_on_x86_32, "x86_32", "6.1", 1, 1, 11, 2)                                                         \
+    X(storm_with_swap_on_riscv, "riscv_sv39", "6.1", 2, 1, 11, 1)                                                      \
+    X(storm_of_generations, "x86_64", "6.1", 2, 2, 11, 3)                                                              \
+    X(storm_of_generations_of_the_newer_kernel, "x86_64", "6.12", 2, 1, 11, 4)                                         \
+    X(storm_of_generations_without_accessed_bits, "riscv_sv39", "6.1", 2, 1, 11, 3)                                    \
+    X(storm_of_generations_on_arm64, "arm64_4k", "6.12", 1, 2, 11, 3)                                                  \
+    X(storm_with_zram, "x86_64", "6.1", 2, 1, 11, 5)                                                                   \
+    X(storm_with_zswap, "x86_64", "6.1", 2, 1, 11, 6)                                                                  \
+    X(storm_with_zswap_on_arm64, "arm64_4k", "6.12", 3, 2, 10, 6)                                                      \
+    X(storm_with_huge_pages_in_swap, "x86_64", "6.1", 2, 1, 96, HUGE_PAGES)                                            \
+    X(storm_with_large_folios_in_swap, "x86_64", "6.12", 2, 1, 96, HUGE_PAGES)                                         \
+    X(storm_of_memory_that_comes_and_goes, "x86_64", "6.1", 2, 4, 300, 0)                                              \
+    X(storm_of_memory_that_comes_and_goes_on_arm64, "arm64_4k", "6.12", 2, 4, 300, 0)
 #define STORM(name, arch, kernel, cpus, nodes, mib, swap)                                                              \
     static void name(void **state) {                                                                                   \
         (void)state;                                                                                                   \
         storm(arch, kernel, cpus, nodes, mib, swap);                                                                   \
     }
-STORM(storm_on_x86_32, "x86_32", "6.1", 1, 1, 40, 0)
-STORM(storm_on_x86_pae, "x86_pae", "6.12", 2, 2, 32, 0)
-STORM(storm_on_x86_64, "x86_64", "6.1", 4, 2, 40, 0)
-STORM(storm_on_x86_64_of_the_newer_kernel, "x86_64", "6.12", 2, 1, 40, 0)
-STORM(storm_on_x86_64_la57, "x86_64_la57", "6.1", 3, 3, 32, 0)
-STORM(storm_on_arm64_4k, "arm64_4k", "6.1", 4, 3, 40, 0)
-STORM(storm_on_arm64_16k, "arm64_16k", "6.12", 2, 1, 128, 0)
-STORM(storm_on_arm64_64k, "arm64_64k", "6.1", 2, 1, 512, 0)
-STORM(storm_on_riscv_sv32, "riscv_sv32", "6.1", 2, 1, 40, 0)
-STORM(storm_on_riscv_sv39, "riscv_sv39", "6.12", 4, 2, 40, 0)
-STORM(storm_on_riscv_sv48, "riscv_sv48", "6.1", 1, 1, 32, 0)
-STORM(storm_on_riscv_sv57, "riscv_sv57", "6.12", 3, 1, 40, 0)
-STORM(storm_with_swap, "x86_64", "6.1", 2, 1, 11, 1)
-STORM(storm_with_swap_on_a_failing_disk, "x86_64", "6.12", 3, 2, 10, 2)
-STORM(storm_with_swap_on_arm64, "arm64_4k", "6.12", 1, 1, 11, 1)
-STORM(storm_with_swap_on_x86_32, "x86_32", "6.1", 1, 1, 11, 2)
-STORM(storm_with_swap_on_riscv, "riscv_sv39", "6.1", 2, 1, 11, 1)
-STORM(storm_of_generations, "x86_64", "6.1", 2, 2, 11, 3)
-STORM(storm_of_generations_of_the_newer_kernel, "x86_64", "6.12", 2, 1, 11, 4)
-STORM(storm_of_generations_without_accessed_bits, "riscv_sv39", "6.1", 2, 1, 11, 3)
-STORM(storm_of_generations_on_arm64, "arm64_4k", "6.12", 1, 2, 11, 3)
-STORM(storm_of_memory_that_comes_and_goes, "x86_64", "6.1", 2, 4, 300, 0)
-STORM(storm_of_memory_that_comes_and_goes_on_arm64, "arm64_4k", "6.12", 2, 4, 300, 0)
-
+STORMS(STORM)
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(storm_on_x86_32),
-        cmocka_unit_test(storm_on_x86_pae),
-        cmocka_unit_test(storm_on_x86_64),
-        cmocka_unit_test(storm_on_x86_64_of_the_newer_kernel),
-        cmocka_unit_test(storm_on_x86_64_la57),
-        cmocka_unit_test(storm_on_arm64_4k),
-        cmocka_unit_test(storm_on_arm64_16k),
-        cmocka_unit_test(storm_on_arm64_64k),
-        cmocka_unit_test(storm_on_riscv_sv32),
-        cmocka_unit_test(storm_on_riscv_sv39),
-        cmocka_unit_test(storm_on_riscv_sv48),
-        cmocka_unit_test(storm_on_riscv_sv57),
-        cmocka_unit_test(storm_with_swap),
-        cmocka_unit_test(storm_with_swap_on_a_failing_disk),
-        cmocka_unit_test(storm_with_swap_on_arm64),
-        cmocka_unit_test(storm_with_swap_on_x86_32),
-        cmocka_unit_test(storm_with_swap_on_riscv),
-        cmocka_unit_test(storm_of_generations),
-        cmocka_unit_test(storm_of_generations_of_the_newer_kernel),
-        cmocka_unit_test(storm_of_generations_without_accessed_bits),
-        cmocka_unit_test(storm_of_generations_on_arm64),
-        cmocka_unit_test(storm_of_memory_that_comes_and_goes),
-        cmocka_unit_test(storm_of_memory_that_comes_and_goes_on_arm64),
-    };
+#define TEST(name, ...) cmocka_unit_test(name),
+    const struct CMUnitTest tests[] = {STORMS(TEST)};
     return cmocka_run_group_tests_name("machine_stress", tests, NULL, NULL);
 }

@@ -244,6 +244,298 @@ static void swapoff_goes_on_after_an_error_of_the_device(void **state) {
     end(&o);
 }
 
+#define ZRAM(more) "devices: [{name: vda, preset: nvme}], zram: [{size: 512MiB, " more "}], swap: [{device: zram0}]"
+#define PRIVATE                                                                                                        \
+    "{mmap: {as: p, length: 1MiB, address: 0x10000000000}}, {touch: {region: p, write: 100%}}, "                       \
+    "{madvise: {region: p, advice: pageout}}, {marker: {name: out}}, {touch: {region: p}}"
+
+/* Within the call, one page a fault, and its slot is free afterwards: no swap cache, no readahead. Three of four
+ * compressed pages share a frame. */
+static void zram_serves_within_the_call(void **state) {
+    (void)state;
+    struct outcome o = run(ZRAM("compressed: 25%, spread: 0, same_filled: 0, incompressible: 0"), PRIVATE);
+    assert_int_equal(counter_at(&o, "out", "vmstat.pswpout"), 256);
+    assert_int_equal(counter_at(&o, "out", "vmstat.nr_swapcached"), 0);
+    assert_int_equal(counter_at(&o, "out", "zram.zram0.orig_data_size"), 1 << 20);
+    assert_int_equal(counter_at(&o, "out", "zram.zram0.compr_data_size"), 256 * 1024);
+    assert_int_equal(counter_at(&o, "out", "vmstat.nr_zspages"),
+                     counter_at(&o, "out", "zram.zram0.mem_used_total") / 4096);
+    assert_in_range(counter_at(&o, "out", "vmstat.nr_zspages"), 65, 72);
+    assert_int_equal(counter(&o, "vmstat.pswpin"), 256);
+    assert_int_equal(counter(&o, "vmstat.pgmajfault"), 256);
+    assert_int_equal(counter(&o, "vmstat.swap_ra"), 0);
+    assert_int_equal(counter(&o, "vmstat.pgpgin") + counter(&o, "vmstat.pgpgout"), 0);
+    assert_int_equal(counter(&o, "vmstat.nr_zspages"), 0);
+    assert_int_equal(o.m->swap->free, o.m->swap->slots);
+    assert_int_equal(task(&o, "t")->stats.blocked_ns, 0);
+    end(&o);
+}
+
+static void one_word_takes_no_memory_and_noise_takes_all(void **state) {
+    (void)state;
+    struct outcome o = run(ZRAM("same_filled: 100%, incompressible: 0"), PRIVATE);
+    assert_int_equal(counter_at(&o, "out", "zram.zram0.same_pages"), 256);
+    assert_int_equal(counter_at(&o, "out", "vmstat.nr_zspages"), 0);
+    end(&o);
+    o = run(ZRAM("same_filled: 0, incompressible: 100%"), PRIVATE);
+    assert_int_equal(counter_at(&o, "out", "zram.zram0.huge_pages"), 256);
+    assert_int_equal(counter_at(&o, "out", "vmstat.nr_zspages"), 256);
+    end(&o);
+}
+
+/* The page stays in memory; when nothing goes out any more somebody dies. */
+static void a_write_that_finds_no_memory_fails(void **state) {
+    (void)state;
+    struct outcome o =
+        run(ZRAM("mem_limit: 64KiB, same_filled: 0, incompressible: 100%"), "{mmap: {as: p, length: 1MiB}}, {touch: "
+                                                                            "{region: p, write: 100%}}, {madvise: "
+                                                                            "{region: p, advice: pageout}}");
+    assert_int_equal(counter(&o, "zram.zram0.writes"), 16);
+    assert_int_equal(counter(&o, "zram.zram0.failed_writes"), 240);
+    assert_int_equal(counter(&o, "vmstat.pswpout"), 256);
+    end(&o);
+    o = run(ZRAM("same_filled: 0, incompressible: 100%"),
+            "{mmap: {as: h, length: 300MiB}}, {touch: {region: h, write: 100%}}");
+    assert_int_equal(task(&o, "t")->stop, VMSIM_STOP_OOM);
+    assert_int_equal(counter(&o, "vmstat.nr_zspages"), 0);
+    end(&o);
+}
+
+/* A child's entry names the slot, too: then the page comes through the swap cache. */
+static void a_shared_slot_of_zram_comes_through_the_cache(void **state) {
+    (void)state;
+    struct outcome o = run(ZRAM("same_filled: 0"),
+                           "{mmap: {as: p, length: 1MiB}}, {touch: {region: p, write: 100%}}, {madvise: {region: p, "
+                           "advice: pageout}}, {fork: {name: c, program: [{touch: {region: p}}]}}, {wait: {}}, {touch: "
+                           "{region: p}}");
+    assert_int_equal(counter(&o, "vmstat.pswpin"), 256);
+    assert_true(counter(&o, "vmstat.swap_ra_hit") > 200);
+    end(&o);
+}
+
+static void swapoff_empties_zram(void **state) {
+    (void)state;
+    struct outcome o = run(ZRAM("same_filled: 10%") ROOT,
+                           "{mmap: {as: p, length: 1MiB}}, {touch: {region: p, write: 100%}}, {madvise: {region: p, "
+                           "advice: pageout}}, {swapoff: {area: zram0}}, {swapon: {device: zram0}}, {swapon: {device: "
+                           "zram0, error: EBUSY}}, {swapon: {device: zram0, size: 1MiB, error: EINVAL}}, {touch: "
+                           "{region: p}}");
+    assert_int_equal(counter(&o, "vmstat.pgmajfault"), 0);
+    assert_int_equal(counter(&o, "zram.zram0.orig_data_size"), 0);
+    assert_int_equal(o.m->swap->free, o.m->swap->slots);
+    end(&o);
+}
+
+/* 16 MiB go out, and half of them comes back: with zswap in front of a disk, as pages that compress so. */
+static struct outcome through_zswap(const char *kernel, const char *zswap) {
+    char text[2000];
+    snprintf(
+        text, sizeof text,
+        "machine: {cpus: 1, nodes: [{memory: 512MiB}], kernel: '%s', transparent_hugepage: never, zswap: {enabled: "
+        "true, %s}, memory_manager: {privileged: true}, " SSD "}\n"
+        "workload: {tasks: [{name: t, program: [{mmap: {as: p, length: 16MiB, address: 0x10000000000}}, {touch: "
+        "{region: p, write: 100%%}}, {lru_drain: {}}, {marker: {name: full}}, {madvise: {region: p, advice: "
+        "pageout}}, {lru_drain: {}}, {marker: {name: out}}, {touch: {region: p, length: 8MiB}}, {lru_drain: {}}, "
+        "{marker: {name: half}}, {swapoff: {area: vdb}}, {lru_drain: {}}, {marker: {name: off}}]}]}\n",
+        kernel, zswap);
+    return run_with(text, 2000);
+}
+
+static uint64_t change(const struct outcome *o, const char *from, const char *to, const char *name) {
+    return counter_at(o, to, name) - counter_at(o, from, name);
+}
+
+/* Linux 6.1, zbud: what comes back is read ahead like any other, stays in zswap, and swapoff takes the rest. Windows of
+ * eight end 7 pages behind the last that is read. */
+static void zswap_keeps_pages_as_linux_does(void **state) {
+    static const struct {
+        const char *zswap;
+        uint64_t pool;
+    } c[] = {{"same_filled: 100%, incompressible: 0", 0},
+             {"compressed: 35%, spread: 0, same_filled: 0, incompressible: 0", 2048},
+             {"compressed: 1%, spread: 0, same_filled: 0, incompressible: 0", 2048}};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(c); i++) {
+        struct outcome o = through_zswap("6.1", c[i].zswap);
+        assert_int_equal(change(&o, "full", "out", "vmstat.zswpout"), 4096);
+        assert_int_equal(change(&o, "full", "out", "vmstat.pswpout"), 0);
+        assert_int_equal(change(&o, "full", "out", "vmstat.nr_vmscan_write"), 4096);
+        assert_int_equal(change(&o, "full", "out", "vmstat.nr_written"), 4096);
+        assert_int_equal(counter_at(&o, "out", "vmstat.nr_swapcached"), 0);
+        assert_int_equal(counter_at(&o, "out", "zswap.stored_pages"), 4096);
+        assert_int_equal(counter_at(&o, "out", "zswap.pool_pages"), c[i].pool);
+        assert_int_equal(change(&o, "out", "half", "vmstat.pgmajfault"), 258);
+        assert_int_equal(change(&o, "out", "half", "vmstat.pgfault"), 2048);
+        assert_in_range(change(&o, "out", "half", "vmstat.zswpin"), 2048, 2056);
+        assert_int_equal(change(&o, "out", "half", "vmstat.swap_ra_hit"), 1790);
+        assert_int_equal(counter_at(&o, "half", "zswap.stored_pages"), 4096);
+        assert_int_equal(counter_at(&o, "off", "vmstat.zswpin"), 4096);
+        assert_int_equal(counter_at(&o, "off", "vmstat.pgmajfault"), counter_at(&o, "half", "vmstat.pgmajfault"));
+        assert_int_equal(counter_at(&o, "off", "zswap.stored_pages") + counter_at(&o, "off", "zswap.pool_pages"), 0);
+        assert_int_equal(counter(&o, "vmstat.pswpin"), 0);
+        end(&o);
+    }
+}
+
+static void zswap_leaves_noise_to_the_device(void **state) {
+    (void)state;
+    struct outcome o = through_zswap("6.1", "same_filled: 0, incompressible: 100%");
+    assert_int_equal(change(&o, "full", "out", "vmstat.pswpout"), 4096);
+    assert_int_equal(counter_at(&o, "out", "zswap.stored_pages"), 0);
+    assert_int_equal(counter_at(&o, "out", "zswap.reject_compress_poor"), 0);
+    end(&o);
+}
+
+/* zsmalloc packs by size; a page that was read back is in memory alone. */
+static void later_zswap_gives_a_page_away(void **state) {
+    (void)state;
+    struct outcome o = through_zswap("6.12", "compressed: 25%, spread: 0, same_filled: 0, incompressible: 0");
+    assert_in_range(counter_at(&o, "out", "zswap.pool_pages"), 1024, 1070);
+    assert_int_equal(counter_at(&o, "half", "zswap.stored_pages"), 4096 - change(&o, "out", "half", "vmstat.zswpin"));
+    end(&o);
+}
+
+/* A pool of five percent is soon full: its oldest pages go on to the disk, and what finds it full goes there at once.
+ */
+static void a_full_pool_writes_its_oldest_pages(void **state) {
+    static const char *const kernels[] = {"6.1", "6.12"};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(kernels); i++) {
+        char text[900];
+        snprintf(text, sizeof text,
+                 "machine: {cpus: 1, nodes: [{memory: 96MiB}], kernel: '%s', transparent_hugepage: never, zswap: "
+                 "{enabled: true, max_pool_percent: 5}, " SSD "}\n"
+                 "workload: {tasks: [{name: t, program: [{mmap: {as: p, length: 110MiB}}, {touch: {region: p, write: "
+                 "100%%}}, {touch: {region: p}}, {sleep: {time: 100ms}}, {marker: {name: still}}]}]}\n",
+                 kernels[i]);
+        struct outcome o = run_with(text, 2000);
+        assert_int_equal(task(&o, "t")->stop, VMSIM_STOP_NONE);
+        assert_true(counter_at(&o, "still", "zswap.pool_limit_hit") > 0);
+        assert_true(counter_at(&o, "still", "zswap.written_back_pages") > 100);
+        assert_true(counter_at(&o, "still", "zswap.pool_pages") <= o.m->mem->totalram / 20 + 1);
+        assert_true(counter_at(&o, "still", "vmstat.pswpout") > 1000);
+        assert_int_equal(counter(&o, "zswap.stored_pages"), 0);
+        end(&o);
+    }
+}
+
+/* What zswap has of a cgroup is charged to it, up to memory.zswap.max; memory.zswap.writeback keeps it off the disk. */
+static void cgroups_pay_for_zswap(void **state) {
+    static const struct {
+        const char *file;
+        uint64_t zswapped, pswpout, anon;
+    } c[] = {{"memory.zswap.max: max", 1 << 20, 0, 0},
+             {"memory.zswap.max: 0", 0, 256, 0},
+             {"memory.zswap.writeback: 0, memory.zswap.max: 0", 0, 0, 1 << 20}};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(c); i++) {
+        char text[1500];
+        snprintf(
+            text, sizeof text,
+            "machine: {cpus: 1, nodes: [{memory: 256MiB}], kernel: '6.12', transparent_hugepage: never, zswap: "
+            "{enabled: true, compressed: 50%%, spread: 0, same_filled: 0, incompressible: 0}, " SSD "}\n"
+            "workload: {cgroups: [{path: /a, files: {%s}}], tasks: [{name: t, cgroup: /a, program: [{mmap: {as: p, "
+            "length: 1MiB}}, {touch: {region: p, write: 100%%}}, {madvise: {region: p, advice: pageout}}, {sleep: "
+            "{time: 1s}}, {madvise: {region: p, advice: pageout}}, {marker: {name: out}}]}]}\n",
+            c[i].file);
+        struct outcome o = run_with(text, 100);
+        assert_int_equal(counter_at(&o, "out", "cgroups./a.memory.stat.zswapped"), c[i].zswapped);
+        assert_int_equal(counter_at(&o, "out", "cgroups./a.memory.zswap.current"), c[i].zswapped / 2);
+        assert_int_equal(counter_at(&o, "out", "cgroups./a.memory.stat.zswpout"), c[i].zswapped / 4096);
+        assert_int_equal(counter_at(&o, "out", "vmstat.pswpout"), c[i].pswpout);
+        assert_int_equal(counter(&o, "cgroups./a.memory.zswap.current"), 0);
+        if (c[i].anon)
+            assert_true(counter_at(&o, "out", "cgroups./a.memory.current") >= c[i].anon);
+        end(&o);
+    }
+}
+
+/* Eight huge pages, swapped out, looked at and swapped out again: 512 slots side by side each, where nothing turns;
+ * they come back as base pages. `area`: what is swapped to. */
+static struct outcome huge(const char *kernel, const char *area, const char *more) {
+    char text[1500];
+    snprintf(text, sizeof text,
+             "machine: {cpus: 1, nodes: [{memory: 1GiB}], kernel: '%s', transparent_hugepage: always, "
+             "memory_manager: {privileged: true}, %s}\n"
+             "workload: {tasks: [{name: t, program: [{mmap: {as: p, length: 16MiB, address: 0x10000000000}}, {touch: "
+             "{region: p, write: 100%%}}, {lru_drain: {}}, {marker: {name: full}}, {madvise: {region: p, advice: "
+             "pageout}}, {sleep: {time: 1s}}, {marker: {name: out}}%s]}]}\n",
+             kernel, area, more);
+    return run_with(text, 2000);
+}
+
+static void huge_pages_go_whole(void **state) {
+    static const char *const kernels[] = {"6.1", "6.12"};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(kernels); i++) {
+        struct outcome o = huge(kernels[i], SSD, ", {touch: {region: p}}, {swapoff: {area: vdb}}");
+        assert_int_equal(counter_at(&o, "full", "vmstat.thp_fault_alloc"), 8);
+        assert_int_equal(counter_at(&o, "out", "vmstat.thp_swpout"), 8);
+        assert_int_equal(counter_at(&o, "out", "vmstat.thp_swpout_fallback"), 0);
+        assert_int_equal(counter_at(&o, "out", "vmstat.thp_split_page"), 0);
+        assert_int_equal(counter_at(&o, "out", "vmstat.pswpout"), 4096);
+        assert_int_equal(counter_at(&o, "out", "vmstat.nr_anon_transparent_hugepages"), 0);
+        assert_int_equal(counter_at(&o, "out", "vmstat.thp_split_pmd"), 8);
+        assert_int_equal(task(&o, "t")->stop, VMSIM_STOP_NONE);
+        assert_int_equal(o.m->swap->areas, 0);
+        end(&o);
+    }
+}
+
+/* A disk has no clusters: there they are split first. So they are when no cluster of 512 slots is free. */
+static void huge_pages_are_split_where_there_is_no_run_of_slots(void **state) {
+    (void)state;
+    struct outcome o = huge("6.1", HDD, ", {touch: {region: p}}");
+    assert_int_equal(counter_at(&o, "out", "vmstat.thp_swpout"), 0);
+    assert_int_equal(counter_at(&o, "out", "vmstat.thp_swpout_fallback"), 8);
+    assert_int_equal(counter_at(&o, "out", "vmstat.thp_split_page"), 8);
+    assert_true(counter_at(&o, "out", "vmstat.pswpout") >=
+                8); /* the first page of each; the others wait on their list */
+    end(&o);
+    o = huge("6.1", "devices: [{name: vda, preset: nvme}], swap: [{size: 9MiB}]", "");
+    assert_int_equal(counter_at(&o, "out", "vmstat.thp_swpout"), 3);
+    assert_true(counter_at(&o, "out", "vmstat.thp_swpout_fallback") >= 1);
+    end(&o);
+}
+
+static void huge_pages_go_whole_to_zram_too(void **state) {
+    (void)state;
+    struct outcome o = huge("6.1", ZRAM("same_filled: 0"), ", {touch: {region: p}}");
+    assert_int_equal(counter_at(&o, "out", "vmstat.thp_swpout"), 8);
+    assert_int_equal(counter_at(&o, "out", "zram.zram0.orig_data_size"), 16 << 20);
+    assert_int_equal(counter(&o, "vmstat.pswpin"), 4096);
+    end(&o);
+}
+
+/* Needed again while it is still being written: it is split when that is over. */
+static void a_huge_page_on_its_way_out_can_be_used(void **state) {
+    char text[900];
+    (void)state;
+    snprintf(
+        text, sizeof text,
+        "machine: {cpus: 1, nodes: [{memory: 1GiB}], kernel: '6.1', transparent_hugepage: always, " SSD "}\n"
+        "workload: {tasks: [{name: t, program: [{mmap: {as: p, length: 4MiB, address: 0x10000000000}}, {touch: "
+        "{region: p, write: 100%%}}, {lru_drain: {}}, {madvise: {region: p, advice: pageout}}, {touch: {region: p, "
+        "write: 100%%}}, {munmap: {region: p}}]}]}\n");
+    struct outcome o = run_with(text, 50);
+    assert_int_equal(counter(&o, "vmstat.thp_swpout"), 2);
+    assert_int_equal(counter(&o, "vmstat.pswpin"), 0);
+    assert_int_equal(counter(&o, "vmstat.thp_split_page"), 2);
+    assert_int_equal(o.m->swap->free, o.m->swap->slots);
+    end(&o);
+}
+
+/* It goes on where it stopped for memory: what it read first has gone out again by then. */
+static void willneed_of_more_than_memory_ends(void **state) {
+    (void)state;
+    struct outcome o = run(SSD ", sysctl: {vm.overcommit_memory: 1}",
+                           "{mmap: {as: h, length: 320MiB}}, {touch: {region: h, write: 100%}}, {madvise: {region: h, "
+                           "advice: willneed}}");
+    assert_int_equal(task(&o, "t")->stop, VMSIM_STOP_NONE);
+    assert_true(counter(&o, "vmstat.pswpin") > 20000);
+    end(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_come_back_by_windows_that_follow_addresses),
@@ -262,6 +554,21 @@ int main(void) {
         cmocka_unit_test(swapoff_needs_memory),
         cmocka_unit_test(shared_memory_comes_back_too),
         cmocka_unit_test(swapoff_goes_on_after_an_error_of_the_device),
+        cmocka_unit_test(zram_serves_within_the_call),
+        cmocka_unit_test(one_word_takes_no_memory_and_noise_takes_all),
+        cmocka_unit_test(a_write_that_finds_no_memory_fails),
+        cmocka_unit_test(a_shared_slot_of_zram_comes_through_the_cache),
+        cmocka_unit_test(swapoff_empties_zram),
+        cmocka_unit_test(zswap_keeps_pages_as_linux_does),
+        cmocka_unit_test(zswap_leaves_noise_to_the_device),
+        cmocka_unit_test(later_zswap_gives_a_page_away),
+        cmocka_unit_test(a_full_pool_writes_its_oldest_pages),
+        cmocka_unit_test(cgroups_pay_for_zswap),
+        cmocka_unit_test(willneed_of_more_than_memory_ends),
+        cmocka_unit_test(huge_pages_go_whole),
+        cmocka_unit_test(huge_pages_are_split_where_there_is_no_run_of_slots),
+        cmocka_unit_test(huge_pages_go_whole_to_zram_too),
+        cmocka_unit_test(a_huge_page_on_its_way_out_can_be_used),
     };
     return cmocka_run_group_tests_name("machine_swap", tests, NULL, NULL);
 }

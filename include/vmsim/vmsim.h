@@ -201,8 +201,9 @@ int64_t vmsim_cgroup_remove(struct vmsim_machine *machine, const char *path);
 /** Moves a task with all its threads. What they have charged stays where it is; what they bring in from now on is
  *  charged here. A task begins in its parent's cgroup, one of vmsim_task_create() in the root. */
 int64_t vmsim_cgroup_attach(struct vmsim_machine *machine, const char *path, uint32_t task);
-/** Writes a file: memory.min, memory.low, memory.high, memory.max, memory.swap.high, memory.swap.max (bytes with units
- *  as in a scenario, or "max"), memory.oom.group (0 or 1), memory.reclaim (bytes). `task` makes the system call, and
+/** Writes a file: memory.min, memory.low, memory.high, memory.max, memory.swap.high, memory.swap.max, memory.zswap.max
+ *  (bytes with units as in a scenario, or "max"), memory.oom.group, memory.zswap.writeback (0 or 1), memory.reclaim
+ *  (bytes). `task` makes the system call, and
  *  waits while a limit below what is charged is reached; VMSIM_TASK_NONE: nobody, and it takes no time.
  *  @return 0; -EINVAL; -EAGAIN of memory.reclaim; -ENOENT; -EOPNOTSUPP of what is not simulated; -ESRCH. */
 int64_t vmsim_cgroup_write(struct vmsim_machine *machine, uint32_t task, const char *path, const char *file,

@@ -19,7 +19,7 @@
     .pageout_keeps_young = true, .gather_pairs = true, .random_has_no_recency = true, .map_stack_small = true,         \
     .remove_by_right = true, .populate_in_order = true, .weighted_interleave = true, .thp_per_size = true,             \
     .reclaim_by_quarters = true, .mbind_counts_shared = true, .hole_is_enoent = true, .lru_gen_memcgs = true,          \
-    .lru_gen_counts_all = true, .lru_gen_enabled = true
+    .lru_gen_counts_all = true, .lru_gen_enabled = true, .zs_chain = 8, .zswap_exclusive = true
 
 static const struct vmsim__kernel kernels[] = {
     {
@@ -32,6 +32,8 @@ static const struct vmsim__kernel kernels[] = {
         .section_kb = 4,
         .early_kb = 5856,
         .lru_batch = 15,
+        .zs_chain = 4,
+        .rw_page = true,
         .ra_miss_continues = true,
         .retry_counts_twice = true,
         .retry_is_major = true,

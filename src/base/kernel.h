@@ -33,6 +33,11 @@ struct vmsim__kernel {
     bool lru_gen_memcgs;      /* global reclaim takes cgroups in an order of its own (since 6.3) */
     bool lru_gen_counts_all;  /* every refault is counted as one, and a recent one as an activation, too (since 6.5) */
     bool reclaim_by_quarters; /* memory.reclaim asks for a quarter of what is left at a time (since 6.8) */
+    /* swap */
+    unsigned zs_chain;    /* frames of a zspage of zsmalloc, at most: 4, 8 since 6.3 (CONFIG_ZSMALLOC_CHAIN_SIZE) */
+    bool zswap_exclusive; /* a page that comes back from zswap leaves it; entries have a second chance; zsmalloc is its
+                             default (6.5 to 6.12) */
+    bool rw_page;         /* zram serves single pages without a bio, which pgpgin and pgpgout count (until 6.2) */
     /* vm */
     unsigned lru_batch; /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
     bool rss_percpu;    /* RSS counters are per CPU, which decides on peaks alone (since 6.2); else 64-event caches */

@@ -72,6 +72,7 @@ struct vmsim__now {
     uint64_t system_ns; /* the bill: kernel time since it was last taken */
     uint64_t min_flt, maj_flt;
     bool in_lru_fault; /* a fault is resolved whose use of pages counts: what it brings in is young (generations) */
+    uint16_t cpu;      /* that runs, or ran last */
     uint16_t memcg;    /* memory cgroup that pays for what is allocated; 0: the root, which pays for nothing */
     struct vmsim__wait wait;
     struct vmsim__call *call;  /* of the running operation; NULL: `own` */

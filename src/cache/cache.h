@@ -102,6 +102,8 @@ struct vmsim__cache_io {
     bool (*throttle)(void *context);
     /* What some may wait for has happened to the page; `status`: 0 or the transfer's error. */
     void (*wake)(void *context, enum vmsim__wait_kind kind, vmsim__pfn pfn, int status);
+    /* The pool of zswap is full: its oldest pages are to go on to their devices. May be NULL. */
+    void (*zswap_full)(void *context);
     /* Bytes of the largest request that the file's device takes. NULL: what the spec's device says. */
     uint64_t (*largest)(void *context, const struct vmsim__file *file);
     /* No more than the first `bytes` bytes of the file are left; 0: it goes. May be NULL. */

@@ -101,7 +101,9 @@ static int check_files(struct check *k) {
 /* ---- the swap cache ---- */
 
 static int check_swapped(struct check *k, struct vmsim__swp e, vmsim__pfn pfn) {
-    const struct vmsim__frame *f = vmsim__cache_frame(k->c, pfn);
+    const struct vmsim__frame *part = vmsim__cache_frame(k->c, pfn);
+    const struct vmsim__frame *f =
+        vmsim__frame_is(part, VMSIM__FRAME_TAIL) ? vmsim__cache_frame(k->c, part->next) : part;
     const struct vmsim__swp own = vmsim__swap_cache_slot(k->c, pfn);
     if (!vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE) || !vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED) ||
         vmsim__frame_is(f, VMSIM__FRAME_FILE) || f->refcount < 1 || own.type != e.type || own.offset != e.offset)

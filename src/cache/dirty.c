@@ -194,8 +194,8 @@ void vmsim__writeback_over(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu)
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_WRITEBACK));
     fr->flags &= ~VMSIM__FRAME_WRITEBACK;
-    vmsim__writeback_count(c, fr, -1);
-    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITTEN, 1);
+    vmsim__writeback_count(c, fr, -(int64_t)vmsim__frame_pages(fr));
+    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITTEN, vmsim__frame_pages(fr));
     if (vmsim__frame_is(fr, VMSIM__FRAME_RECLAIM)) {
         fr->flags &= ~VMSIM__FRAME_RECLAIM;
         vmsim__lru_rotate(c->lru, pfn, cpu);

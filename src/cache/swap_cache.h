@@ -27,12 +27,13 @@ vmsim__pfn vmsim__swap_cache_page(const struct vmsim__cache *c, struct vmsim__sw
 /* The slot of a page that is in the cache. */
 struct vmsim__swp vmsim__swap_cache_slot(const struct vmsim__cache *c, vmsim__pfn pfn);
 
-/* A base page gets a slot, and is dirty in the cache. `before`: the slot of the page before it in its address space,
- * NULL: not known. False: no slot, or no host memory (vmsim__cache_error). Kernel: add_to_swap. */
+/* A page gets a slot, a large one as many side by side, and is dirty in the cache. `before`: the slot of the page
+ * before it in its address space, NULL: not known. False: no slot, or no host memory (vmsim__cache_error). Kernel:
+ * add_to_swap. */
 bool vmsim__swap_cache_add(struct vmsim__cache *c, vmsim__pfn pfn, const struct vmsim__swp *before, unsigned cpu);
-/* A dirty page that is not mapped goes to its slot; if nothing names the slot any more it leaves the cache instead.
- * Kernel: swap_writepage. */
-void vmsim__swap_cache_write(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+/* A dirty page that is not mapped goes to zswap or to its slot; if nothing names the slot any more it leaves the cache
+ * instead. False: zswap does not take it, and its cgroup lets no page go further. Kernel: swap_writepage. */
+bool vmsim__swap_cache_write(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
 /* A dirty page of a file in shared memory, which nobody maps, gets a slot, goes there, and leaves its file, where an
  * entry that names the slot takes its place. False: no slot, or no host memory. Kernel: shmem_writepage. */
 bool vmsim__shmem_write(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
@@ -46,12 +47,17 @@ int vmsim__swap_cache_unuse(struct vmsim__cache *c, uint8_t type, unsigned cpu);
  * caller's reference becomes the cache's. False: no host memory, the frame is the caller's still. Kernel: second half
  * of __read_swap_cache_async, swap_readpage. */
 bool vmsim__swap_cache_read(struct vmsim__cache *c, struct vmsim__swp e, vmsim__pfn pfn, unsigned cpu);
+/* A new frame gets what a slot of a synchronous device holds, for the only entry that names it, past the cache. */
+void vmsim__swap_read_alone(struct vmsim__cache *c, struct vmsim__swp e, vmsim__pfn pfn, unsigned cpu);
 /* A clean page that nobody maps leaves the cache, and `shadow` where it was (VMSIM__NO_SHADOW: nothing). Kernel:
  * __delete_from_swap_cache. */
 void vmsim__swap_cache_remove(struct vmsim__cache *c, vmsim__pfn pfn, uint64_t shadow, unsigned cpu);
 /* The page leaves the cache and is dirty, its slot is free: unless something names the slot, or the page is on its way.
  * Kernel: folio_free_swap. */
 bool vmsim__swap_cache_free(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
+/* A large page in the cache is about to be split: each of its frames will be in the cache by itself, with a reference.
+ * False: it is on its way out, or no host memory. */
+bool vmsim__swap_cache_may_split(struct vmsim__cache *c, vmsim__pfn head);
 /* `to` takes the place of `from`, with its reference, charge and flag. Kernel:
  * folio_migrate_mapping. */
 void vmsim__swap_cache_migrate(struct vmsim__cache *c, vmsim__pfn from, vmsim__pfn to);
@@ -86,6 +92,10 @@ vmsim__pfn vmsim__swap_look_up(struct vmsim__cache *c, struct vmsim__swp e, bool
  * there is no memory. Kernel: __read_swap_cache_async. */
 vmsim__pfn vmsim__swap_fetch(struct vmsim__cache *c, struct vmsim__swp e, const struct vmsim__swap_reader *r,
                              bool *fresh);
+/* A frame for the page of a slot, charged to whom it belongs, or VMSIM__PFN_NONE. */
+vmsim__pfn vmsim__swap_frame(struct vmsim__cache *c, struct vmsim__swp e, const struct vmsim__swap_reader *r);
+/* The oldest page of zswap goes on to its device; `r` has frames for it. False: not this one, or there is none. */
+bool vmsim__zswap_write_oldest(struct vmsim__cache *c, const struct vmsim__swap_reader *r);
 /* The page came with another's miss. */
 void vmsim__swap_mark_ahead(struct vmsim__cache *c, vmsim__pfn pfn);
 /* Asks for the slots around a miss. False: it waits for memory, and goes on with the same window. Kernel:

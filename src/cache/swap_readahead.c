@@ -34,13 +34,14 @@ vmsim__pfn vmsim__swap_look_up(struct vmsim__cache *c, struct vmsim__swp e, bool
 
 /* A new frame for the page of a slot. The cgroup that pays for the slot pays for the page, if it is still there; else
  * that of who brings it. Kernel: mem_cgroup_swapin_charge_folio. */
-static vmsim__pfn charged(struct vmsim__cache *c, struct vmsim__swp e, vmsim__pfn pfn, unsigned cpu) {
+vmsim__pfn vmsim__swap_frame(struct vmsim__cache *c, struct vmsim__swp e, const struct vmsim__swap_reader *r) {
+    const vmsim__pfn pfn = r->alloc(r->context);
     const uint16_t recorded = vmsim__swap_memcg(c->swap, e);
     const struct vmsim__memcg *m = vmsim__memcg_by_id(c->lru, recorded);
     const uint16_t payer = m && m->online ? recorded : c->mem->now.memcg;
-    if (pfn == VMSIM__PFN_NONE || !payer || vmsim__folio_charge_to(c->lru, payer, pfn, VMSIM__GFP_KERNEL, cpu))
+    if (pfn == VMSIM__PFN_NONE || !payer || vmsim__folio_charge_to(c->lru, payer, pfn, VMSIM__GFP_KERNEL, r->cpu))
         return pfn;
-    vmsim__folio_put(c->lru, pfn, cpu);
+    vmsim__folio_put(c->lru, pfn, r->cpu);
     return VMSIM__PFN_NONE;
 }
 
@@ -50,7 +51,7 @@ vmsim__pfn vmsim__swap_fetch(struct vmsim__cache *c, struct vmsim__swp e, const 
     vmsim__pfn there = vmsim__swap_cache_page(c, e);
     if (there != VMSIM__PFN_NONE || !vmsim__swap_users(c->swap, e))
         return there;
-    const vmsim__pfn pfn = charged(c, e, r->alloc(r->context), r->cpu);
+    const vmsim__pfn pfn = vmsim__swap_frame(c, e, r);
     if (pfn == VMSIM__PFN_NONE)
         return pfn;
     there = vmsim__swap_cache_page(c, e); /* things went on while memory was found */

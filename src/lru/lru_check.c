@@ -152,7 +152,7 @@ static int check_counters(const struct check *k) {
 static uint64_t recount_usage(const struct check *k, struct vmsim__memcg *root) {
     uint64_t pages = 0;
     for (struct vmsim__memcg *m = root; m; m = vmsim__memcg_next(root, m)) {
-        pages += k->own[m->id].pages;
+        pages += k->own[m->id].pages + (uint64_t)vmsim__memcg_zswap_pages(m);
         for (unsigned cpu = 0; cpu < k->lru->cpus; cpu++)
             pages += k->lru->stocks[cpu].memcg == m->id ? k->lru->stocks[cpu].pages : 0;
     }
@@ -188,7 +188,7 @@ static int check_memcgs(const struct check *k) {
         if (pages != m->memory.usage)
             FAIL(k, "cgroup %u: %llu pages are charged, %llu found", m->id, (unsigned long long)m->memory.usage,
                  (unsigned long long)pages);
-        if (k->own[m->id].kmem != m->kmem)
+        if (k->own[m->id].kmem + vmsim__memcg_zswap_pages(m) != m->kmem)
             FAIL(k, "cgroup %u: %lld pages of the kernel's, %lld found", m->id, (long long)m->kmem,
                  (long long)k->own[m->id].kmem);
         if (m->memory.watermark < m->memory.usage)

@@ -73,6 +73,8 @@ struct vmsim__memcg *vmsim__memcg_create(struct vmsim__lru *lru, struct vmsim__m
     m->lruvec = v;
     vmsim__page_counter_init(&m->memory, parent ? &parent->memory : NULL);
     vmsim__page_counter_init(&m->swap, parent ? &parent->swap : NULL);
+    m->zswap_max = VMSIM__PAGE_COUNTER_MAX;
+    m->zswap_writeback = true;
     if (!init_lruvecs(m)) {
         free_memcg(m);
         return NULL;

@@ -41,6 +41,9 @@ struct vmsim__memcg {
     struct vmsim__memcg *parent, *first_child, *last_child, *prev, *next;
     struct vmsim__page_counter memory, swap;
     bool oom_group;                             /* memory.oom.group: its tasks die together */
+    int64_t zswap_bytes, zswapped;              /* what zswap has of it: compressed, and in pages */
+    uint64_t zswap_max;                         /* memory.zswap.max, in pages */
+    bool zswap_writeback;                       /* memory.zswap.writeback: pages may go on to a device */
     int64_t kmem;                               /* pages of the kernel's own among those charged, as `event` */
     uint64_t event[VMSIM__EVENT_COUNT];         /* its own and those of removed cgroups below */
     uint64_t local_event[VMSIM__MEMCG_EVENTS];  /* of itself */
@@ -88,6 +91,18 @@ bool vmsim__memcg_charge_swap(struct vmsim__lru *lru, uint16_t memcg, uint32_t p
 void vmsim__memcg_uncharge_swap(struct vmsim__lru *lru, uint16_t payer, uint32_t pages);
 /* Has the cgroup, or one above it, used half of the swap that it may? Kernel: mem_cgroup_swap_full. */
 bool vmsim__memcg_swap_full(const struct vmsim__lru *lru, uint16_t memcg);
+/* zswap takes `bytes` and `pages` more for the cgroup that pays for the slot (or less), which is charged for the
+ * memory. Kernel: obj_cgroup_charge_zswap. */
+void vmsim__memcg_zswap(struct vmsim__lru *lru, uint16_t payer, int64_t bytes, int64_t pages);
+/* May zswap keep one more page of a folio of the cgroup? May one go to a device? Kernel: obj_cgroup_may_zswap,
+ * mem_cgroup_zswap_writeback_enabled. */
+bool vmsim__memcg_may_zswap(const struct vmsim__lru *lru, uint16_t memcg);
+bool vmsim__memcg_may_write_back(const struct vmsim__lru *lru, uint16_t memcg);
+/* Of the whole subtree. */
+uint64_t vmsim__memcg_zswap_bytes(const struct vmsim__memcg *m);
+uint64_t vmsim__memcg_zswapped(const struct vmsim__memcg *m);
+/* Pages that a cgroup itself is charged for what zswap has. */
+int64_t vmsim__memcg_zswap_pages(const struct vmsim__memcg *m);
 /* Counts of slots by cgroup, `ids` of them, against the counters. 0 or VMSIM_ECHECK. */
 size_t vmsim__memcg_ids(const struct vmsim__lru *lru);
 int vmsim__memcg_check_swap(const struct vmsim__lru *lru, const uint64_t *slots, struct vmsim__err *err);

@@ -280,3 +280,57 @@ bool vmsim__memcg_swap_full(const struct vmsim__lru *lru, uint16_t memcg) {
     }
     return false;
 }
+
+/* ---- zswap ---- */
+
+int64_t vmsim__memcg_zswap_pages(const struct vmsim__memcg *m) {
+    const unsigned shift = m->lru->mem->page_shift;
+    return m->parent ? (m->zswap_bytes + (INT64_C(1) << shift) - 1) >> shift : 0;
+}
+
+void vmsim__memcg_zswap(struct vmsim__lru *lru, uint16_t payer, int64_t bytes, int64_t pages) {
+    struct vmsim__memcg *m = vmsim__memcg_by_id(lru, payer);
+    VMSIM__ASSERT(m);
+    const int64_t before = vmsim__memcg_zswap_pages(m);
+    m->zswap_bytes += bytes;
+    m->zswapped += pages;
+    VMSIM__ASSERT(m->zswap_bytes >= 0 && m->zswapped >= 0);
+    const int64_t more = vmsim__memcg_zswap_pages(m) - before;
+    if (more > 0)
+        vmsim__page_counter_charge(&m->memory, (uint64_t)more);
+    else if (more < 0)
+        vmsim__page_counter_uncharge(&m->memory, (uint64_t)-more);
+    m->kmem += more;
+    vmsim__memcg_release_dead(m);
+}
+
+uint64_t vmsim__memcg_zswap_bytes(const struct vmsim__memcg *root) {
+    int64_t sum = 0;
+    for (const struct vmsim__memcg *m = root; m; m = vmsim__memcg_next(root, vmsim__memcg_by_id(root->lru, m->id)))
+        sum += m->zswap_bytes;
+    return (uint64_t)sum;
+}
+
+uint64_t vmsim__memcg_zswapped(const struct vmsim__memcg *root) {
+    int64_t sum = 0;
+    for (const struct vmsim__memcg *m = root; m; m = vmsim__memcg_next(root, vmsim__memcg_by_id(root->lru, m->id)))
+        sum += m->zswapped;
+    return (uint64_t)sum;
+}
+
+bool vmsim__memcg_may_zswap(const struct vmsim__lru *lru, uint16_t memcg) {
+    for (const struct vmsim__memcg *m = vmsim__memcg_by_id(lru, memcg); m && m->parent; m = m->parent) {
+        if (m->zswap_max != VMSIM__PAGE_COUNTER_MAX &&
+            vmsim__memcg_zswap_bytes(m) >> lru->mem->page_shift >= m->zswap_max)
+            return false;
+    }
+    return true;
+}
+
+bool vmsim__memcg_may_write_back(const struct vmsim__lru *lru, uint16_t memcg) {
+    for (const struct vmsim__memcg *m = vmsim__memcg_by_id(lru, memcg); m; m = m->parent) {
+        if (!m->zswap_writeback)
+            return false;
+    }
+    return true;
+}

@@ -60,6 +60,7 @@ void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t) {
     now->time = m->cpus[t->cpu].now;
     now->call = &t->call;
     now->memcg = t->memcg;
+    now->cpu = t->cpu;
     now->wait = (struct vmsim__wait){0};
     now->in_lru_fault = false;
     vmsim__present_policy(m, t);

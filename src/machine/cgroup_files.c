@@ -15,8 +15,25 @@
 
 /* ---- numbers ---- */
 
-enum kind { PRESSURE, USAGE, PEAK, LIMIT, EVENT, LOCAL, GROUP, BYTES, PAGES, HUGE, VM_EVENT, VM_SUM, KERNEL, NOTHING };
-enum limit { MEM_MIN, MEM_LOW, MEM_HIGH, MEM_MAX, SWAP_HIGH, SWAP_MAX };
+enum kind {
+    PRESSURE,
+    USAGE,
+    PEAK,
+    LIMIT,
+    EVENT,
+    LOCAL,
+    GROUP,
+    BYTES,
+    PAGES,
+    HUGE,
+    VM_EVENT,
+    VM_SUM,
+    KERNEL,
+    ZSWAP,
+    WRITEBACK,
+    NOTHING
+};
+enum limit { MEM_MIN, MEM_LOW, MEM_HIGH, MEM_MAX, SWAP_HIGH, SWAP_MAX, ZSWAP_MAX };
 enum counter { MEMORY, SWAP };
 
 #define STAT(key, kind, id)                                                                                            \
@@ -53,6 +70,9 @@ static const struct vmsim__cgroup_number numbers[] = {
     {"memory.swap.events", "high", EVENT, VMSIM__MEMCG_SWAP_HIGH, NULL},
     {"memory.swap.events", "max", EVENT, VMSIM__MEMCG_SWAP_MAX, NULL},
     {"memory.swap.events", "fail", EVENT, VMSIM__MEMCG_SWAP_FAIL, NULL},
+    {"memory.zswap.current", NULL, ZSWAP, 0, NULL},
+    {"memory.zswap.max", NULL, LIMIT, ZSWAP_MAX, NULL},
+    {"memory.zswap.writeback", NULL, WRITEBACK, 0, "6.12"},
     STAT("anon", BYTES, NR_ANON_PAGES),
     STAT("file", BYTES, NR_FILE_PAGES),
     {"memory.stat", "kernel", KERNEL, 0, NULL},
@@ -63,8 +83,8 @@ static const struct vmsim__cgroup_number numbers[] = {
     NONE("sock"),
     NONE("vmalloc"),
     STAT("shmem", BYTES, NR_SHMEM),
-    NONE("zswap"),
-    NONE("zswapped"),
+    {"memory.stat", "zswap", ZSWAP, 0, NULL},
+    {"memory.stat", "zswapped", ZSWAP, 1, NULL},
     STAT("file_mapped", BYTES, NR_MAPPED),
     STAT("file_dirty", BYTES, NR_DIRTY),
     STAT("file_writeback", BYTES, NR_WRITEBACK),
@@ -100,8 +120,8 @@ static const struct vmsim__cgroup_number numbers[] = {
     STAT("pgdeactivate", VM_EVENT, PGDEACTIVATE),
     STAT("pglazyfree", VM_EVENT, PGLAZYFREE),
     STAT("pglazyfreed", VM_EVENT, PGLAZYFREED),
-    NONE("zswpin"),
-    NONE("zswpout"),
+    STAT("zswpin", VM_EVENT, ZSWPIN),
+    STAT("zswpout", VM_EVENT, ZSWPOUT),
     STAT("thp_fault_alloc", VM_EVENT, THP_FAULT_ALLOC),
     STAT("thp_collapse_alloc", VM_EVENT, THP_COLLAPSE_ALLOC),
     STAT_SINCE("thp_swpout", VM_EVENT, THP_SWPOUT, "6.12"),
@@ -129,6 +149,8 @@ static uint64_t *limit_of(struct vmsim__memcg *c, unsigned which) {
         return &c->swap.high;
     case SWAP_MAX:
         return &c->swap.max;
+    case ZSWAP_MAX:
+        return &c->zswap_max;
     }
     VMSIM__ASSERT(false);
     return NULL;
@@ -177,6 +199,10 @@ uint64_t vmsim__cgroup_read(const struct vmsim_machine *m, uint32_t cgroup, cons
                vmsim__memcg_event_sum(c, (enum vmsim__event_stat)(n->arg + 1));
     case KERNEL:
         return (uint64_t)vmsim__memcg_kmem(c) << shift;
+    case ZSWAP:
+        return n->arg ? vmsim__memcg_zswapped(c) << shift : vmsim__memcg_zswap_bytes(c);
+    case WRITEBACK:
+        return c->zswap_writeback;
     case NOTHING:
         break;
     }
@@ -186,15 +212,27 @@ uint64_t vmsim__cgroup_read(const struct vmsim_machine *m, uint32_t cgroup, cons
 /* ---- files ---- */
 
 static const struct vmsim__cgroup_file files[] = {
-    {"memory.current", false, false, NULL},      {"memory.peak", false, false, NULL},
-    {"memory.min", false, true, NULL},           {"memory.low", false, true, NULL},
-    {"memory.high", false, true, NULL},          {"memory.max", false, true, NULL},
-    {"memory.events", false, false, NULL},       {"memory.events.local", false, false, NULL},
-    {"memory.stat", true, false, NULL},          {"memory.oom.group", false, true, NULL},
-    {"memory.swap.current", false, false, NULL}, {"memory.swap.peak", false, false, "6.12"},
-    {"memory.swap.high", false, true, NULL},     {"memory.swap.max", false, true, NULL},
-    {"memory.swap.events", false, false, NULL},  {"memory.reclaim", true, true, NULL},
-    {"memory.pressure", true, false, NULL},      {"io.pressure", true, false, NULL},
+    {"memory.current", false, false, NULL},
+    {"memory.peak", false, false, NULL},
+    {"memory.min", false, true, NULL},
+    {"memory.low", false, true, NULL},
+    {"memory.high", false, true, NULL},
+    {"memory.max", false, true, NULL},
+    {"memory.events", false, false, NULL},
+    {"memory.events.local", false, false, NULL},
+    {"memory.stat", true, false, NULL},
+    {"memory.oom.group", false, true, NULL},
+    {"memory.swap.current", false, false, NULL},
+    {"memory.swap.peak", false, false, "6.12"},
+    {"memory.swap.high", false, true, NULL},
+    {"memory.swap.max", false, true, NULL},
+    {"memory.swap.events", false, false, NULL},
+    {"memory.reclaim", true, true, NULL},
+    {"memory.pressure", true, false, NULL},
+    {"io.pressure", true, false, NULL},
+    {"memory.zswap.current", false, false, NULL},
+    {"memory.zswap.max", false, true, NULL},
+    {"memory.zswap.writeback", false, true, "6.12"},
 };
 
 const struct vmsim__cgroup_file *vmsim__cgroup_file_at(unsigned i) {
@@ -307,11 +345,11 @@ static int reclaim_pages(struct vmsim_machine *m, struct vmsim__memcg *c, struct
     return 0;
 }
 
-static int write_group(struct vmsim_machine *m, struct vmsim__memcg *c, const char *value) {
-    VMSIM__ASSERT(c && value);
+static int write_bool(struct vmsim_machine *m, const char *file, const char *value, bool *to) {
+    VMSIM__ASSERT(to && value);
     if ((*value != '0' && *value != '1') || value[1])
-        return refuse(m, VMSIM__L_EINVAL, "memory.oom.group", value, "0 or 1");
-    c->oom_group = *value == '1';
+        return refuse(m, VMSIM__L_EINVAL, file, value, "0 or 1");
+    *to = *value == '1';
     return 0;
 }
 
@@ -342,9 +380,6 @@ static const char *fault_of(const struct vmsim_machine *m, const char *file, boo
     const struct vmsim__cgroup_file *f = NULL;
     for (unsigned i = 0; i < VMSIM__COUNT(files); i++)
         f = !strcmp(files[i].name, file) && is_there(m, files[i].since) ? &files[i] : f;
-    *error = VMSIM__L_EOPNOTSUPP;
-    if (!strncmp(file, "memory.zswap.", 13))
-        return "zswap is not simulated";
     *error = VMSIM__L_ENOENT;
     if (!f || (root && !f->root))
         return f ? "the root has no such file" : "there is no such file";
@@ -365,7 +400,9 @@ int vmsim__cgroup_write(struct vmsim_machine *m, const char *path, const char *f
     if (!l->active || l->what != VMSIM__LIMIT_WRITE)
         *l = (struct vmsim__limit){.active = true, .what = VMSIM__LIMIT_WRITE, .retries = VMSIM__MEMCG_RETRIES};
     struct vmsim__memcg *c = m->cgroups.at[number]->memcg;
-    int result = !strcmp(file, "memory.oom.group") ? write_group(m, c, value) : write_size(m, c, file, value, l);
+    int result = !strcmp(file, "memory.oom.group")         ? write_bool(m, file, value, &c->oom_group)
+                 : !strcmp(file, "memory.zswap.writeback") ? write_bool(m, file, value, &c->zswap_writeback)
+                                                           : write_size(m, c, file, value, l);
     if (result != -VMSIM__ERESTARTSYS)
         l->active = false;
     return result;

@@ -248,6 +248,30 @@ static const struct row devices[] = {
     {"errors", "", "requests that failed"},
 };
 
+static const struct row zswaps[] = {
+    {"pool_pages", "pages", "frames that zswap takes"},
+    {"stored_pages", "pages", "kept there"},
+    {"same_filled_pages", "pages", "of them: of one word, without memory"},
+    {"stored_bytes", "bytes", "of them, compressed"},
+    {"written_back_pages", "pages", "that went on to their devices"},
+    {"pool_limit_hit", "", "pages refused because the pool was full"},
+    {"reject_alloc_fail", "", "pages refused because there was no frame"},
+    {"reject_compress_poor", "", "pages refused because they did not compress"},
+    {"reject_reclaim_fail", "", "pages that could not go on to their devices when it was their turn"},
+};
+
+static const struct row zrams[] = {
+    {"orig_data_size", "bytes", "of the pages that it holds, uncompressed"},
+    {"compr_data_size", "bytes", "of them, compressed"},
+    {"mem_used_total", "bytes", "of memory that it takes"},
+    {"mem_used_max", "bytes", "the most that it took"},
+    {"same_pages", "pages", "held that have one word all over and take no memory"},
+    {"huge_pages", "pages", "held that did not compress"},
+    {"writes", "pages", "written"},
+    {"reads", "pages", "read"},
+    {"failed_writes", "pages", "not written: no memory, or above its limit"},
+};
+
 static const struct row folios[] = {
     {"anon_fault_alloc", "", "faults that got a folio of this size"},
     {"anon_fault_fallback", "", "faults that found none of this size"},
@@ -298,6 +322,9 @@ static const struct row cgroups[] = {
     {"memory.swap.peak", "bytes", "most that ever was in swap"},
     {"memory.swap.high", "bytes", "of swap, above which tasks are held up"},
     {"memory.swap.max", "bytes", "limit of swap"},
+    {"memory.zswap.current", "bytes", "that zswap has of it, compressed, which it is charged for"},
+    {"memory.zswap.max", "bytes", "limit of what zswap may have of it, compressed"},
+    {"memory.zswap.writeback", "", "1: its pages may leave zswap for their devices"},
     {"events.low", "", "reclaims of the group although it was within its protection"},
     {"events.high", "", "times a task was held up above memory.high"},
     {"events.max", "", "times usage was about to pass the limit"},
@@ -315,8 +342,8 @@ static const struct row cgroups[] = {
     {"stat.sock", "bytes", "buffers of sockets: not modelled"},
     {"stat.vmalloc", "bytes", "vmalloc: not modelled"},
     {"stat.shmem", "bytes", "shared memory"},
-    {"stat.zswap", "bytes", "zswap's own: none here"},
-    {"stat.zswapped", "bytes", "kept in zswap: none here"},
+    {"stat.zswap", "bytes", "that zswap has of it, compressed"},
+    {"stat.zswapped", "bytes", "that zswap has of it, uncompressed"},
     {"stat.file_mapped", "bytes", "page cache that is mapped"},
     {"stat.file_dirty", "bytes", "page cache to be written"},
     {"stat.file_writeback", "bytes", "page cache being written"},
@@ -348,6 +375,8 @@ static const struct group {
     {"cpu", cpus, NULL, VMSIM__COUNT(cpus), 0},
     {"tasks.", tasks, NULL, VMSIM__COUNT(tasks), 0},
     {"block.", devices, NULL, VMSIM__COUNT(devices), 0},
+    {"zswap.", zswaps, NULL, VMSIM__COUNT(zswaps), 0},
+    {"zram.", zrams, NULL, VMSIM__COUNT(zrams), 0},
     {"thp.", folios, NULL, VMSIM__COUNT(folios), 0},
     {"hugetlb.", pools, NULL, VMSIM__COUNT(pools), 0},
     {"policies.", policies, NULL, VMSIM__COUNT(policies), 0},

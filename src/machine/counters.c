@@ -2,6 +2,7 @@
 /* Every number of a machine under one name, resolved once and then read by id (jemalloc's mallctl habit).
  *
  *     vmstat.NAME  block.DEVICE.NAME  nodeN.NAME  zone.N.ZONE.NAME  cpuN.NAME  tasks.TASK.NAME
+ *     zram.zramN.NAME  zswap.NAME                                        of machines that have them
  *     tlb.cpuN.NAME  tlb.cpuN.walks.SIZE  tlb.cpuN.ARRAY.NAME  tlb.cpuN.ARRAY.SIZE.NAME              SIZE: 4KiB
  *     hugetlb.hugepages-SIZEkB.NAME                                      pools
  *     thp.hugepages-SIZEkB.NAME                                          of kernels that have those folders
@@ -171,6 +172,40 @@ static uint64_t read_device(const struct vmsim_machine *m, uint32_t field, uint3
     return values[field];
 }
 
+static const char *const zswap_fields[] = {"pool_pages",        "stored_pages",         "same_filled_pages",
+                                           "stored_bytes",      "written_back_pages",   "pool_limit_hit",
+                                           "reject_alloc_fail", "reject_compress_poor", "reject_reclaim_fail"};
+static uint64_t read_zswap(const struct vmsim_machine *m, uint32_t field, uint32_t b) {
+    VMSIM__ASSERT(m->swap && m->swap->zswap);
+    const struct vmsim__zswap_stat *s = &m->swap->zswap->stat;
+    const uint64_t values[] = {vmsim__zswap_pages(m->swap->zswap),
+                               s->stored,
+                               s->same,
+                               s->bytes,
+                               s->written_back,
+                               s->limit_hit,
+                               s->alloc_fail,
+                               s->compress_poor,
+                               s->reclaim_fail};
+    (void)b;
+    _Static_assert(VMSIM__COUNT(values) == VMSIM__COUNT(zswap_fields), "a value for each name");
+    return values[field];
+}
+
+static const char *const zram_fields[] = {"orig_data_size", "compr_data_size", "mem_used_total",
+                                          "mem_used_max",   "same_pages",      "huge_pages",
+                                          "writes",         "reads",           "failed_writes"};
+static uint64_t read_zram(const struct vmsim_machine *m, uint32_t field, uint32_t number) {
+    VMSIM__ASSERT(m->swap && number < m->swap->zrams);
+    const struct vmsim__zram *z = &m->swap->zram[number];
+    const struct vmsim__zram_stat *s = &z->stat;
+    const uint64_t page = z->pool.page, values[] = {s->stored * page,   s->bytes, z->pool.pages * page,
+                                                    s->used_max * page, s->same,  s->huge,
+                                                    s->writes,          s->reads, s->failed};
+    _Static_assert(VMSIM__COUNT(values) == VMSIM__COUNT(zram_fields), "a value for each name");
+    return values[field];
+}
+
 #define CPU_FIELDS 6u
 static const char *const cpu_names[CPU_FIELDS] = {"time_ns",   "context_switches", "user_ns",
                                                   "system_ns", "idle_ns",          "iowait_ns"};
@@ -321,6 +356,17 @@ static bool add_array(struct vmsim_machine *m, uint32_t cpu, const struct vmsim_
     return ok;
 }
 
+static bool add_zram(struct vmsim_machine *m) {
+    bool ok = true;
+    for (uint32_t i = 0; m->swap && m->swap->zswap && i < VMSIM__COUNT(zswap_fields); i++)
+        ok = ok && add(m, read_zswap, i, 0, "zswap.%s", zswap_fields[i]);
+    for (uint32_t z = 0; m->swap && z < m->swap->zrams; z++) {
+        for (uint32_t i = 0; i < VMSIM__COUNT(zram_fields); i++)
+            ok = ok && add(m, read_zram, i, z, "zram.%s.%s", m->swap->zram[z].name, zram_fields[i]);
+    }
+    return ok;
+}
+
 static bool add_devices(struct vmsim_machine *m) {
     bool ok = true;
     for (uint32_t d = 0; d < vmsim__block_devices(m->block); d++) {
@@ -421,8 +467,8 @@ static bool take_back(struct vmsim_machine *m, size_t count) {
 /* Brings the table up to date: a task that has got another name since is counted under both, which read the same.
  * False: no host memory; what is there stays valid. */
 static bool build(struct vmsim_machine *m) {
-    if (!m->counters.count && !(add_vmstat(m) && add_memory(m) && add_pools(m) && add_devices(m) && add_cpus(m) &&
-                                add_policies(m) && add_pressure(m)))
+    if (!m->counters.count && !(add_vmstat(m) && add_memory(m) && add_pools(m) && add_devices(m) && add_zram(m) &&
+                                add_cpus(m) && add_policies(m) && add_pressure(m)))
         return take_back(m, 0);
     for (; m->counted_cgroups < m->cgroups.count; m->counted_cgroups++) {
         size_t before = m->counters.count;

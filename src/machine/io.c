@@ -81,6 +81,10 @@ static void wake(void *context, enum vmsim__wait_kind kind, vmsim__pfn pfn, int 
     vmsim__page_wake(m, kind, pfn, status, m->mem->now.time); /* no host memory: the error stays with the machine */
 }
 
+static void zswap_full(void *context) {
+    vmsim__zswap_wake(context);
+}
+
 static bool schedule(void *context, uint64_t time, uint64_t arg) {
     struct vmsim_machine *m = context;
     return !vmsim__event_at(m, time, VMSIM__EVENT_IO, arg);
@@ -134,6 +138,7 @@ int vmsim__io_init(struct vmsim_machine *m) {
                                                             .submit = submit,
                                                             .throttle = vmsim__flusher_throttle,
                                                             .wake = wake,
+                                                            .zswap_full = zswap_full,
                                                             .largest = largest,
                                                             .shrink = shrink});
     return 0;
@@ -151,7 +156,7 @@ int vmsim__io_check(struct vmsim_machine *m) {
         for (struct vmsim__file *f; (f = vmsim__file_next(m->cache, &id)) != NULL; id++)
             sum += f->layout.device == d ? vmsim__layout_bytes(&f->layout) : 0;
         for (uint32_t a = 0; m->swap && a < m->swap->areas; a++)
-            sum += m->swap->area[a] && m->swap->area[a]->layout.device == d
+            sum += m->swap->area[a] && !m->swap->area[a]->zram && m->swap->area[a]->layout.device == d
                        ? vmsim__layout_bytes(&m->swap->area[a]->layout)
                        : 0;
         if (sum != vmsim__block_placed(m->block, d))

@@ -257,9 +257,10 @@ struct vmsim_machine {
     struct vmsim__thp_choice thp_choice;
     struct vmsim__kcompactd *kcompactd; /* one a node */
     struct vmsim__khugepaged *khugepaged;
-    bool score_due;         /* an event that looks at the nodes' scores is coming */
-    uint64_t score_traffic; /* frames that had come and gone when it came last */
-    uint32_t score_idle;    /* looks since that changed */
+    bool score_due;                   /* an event that looks at the nodes' scores is coming */
+    uint64_t score_traffic;           /* frames that had come and gone when it came last */
+    uint32_t score_idle;              /* looks since that changed */
+    struct vmsim__task *zswap_worker; /* NULL: there is no zswap */
     struct vmsim__task *flusher;
     bool flush_asked;     /* somebody wants dirty pages written, old or not */
     uint16_t flush_memcg; /* a cgroup that was above its background limit when its task last wrote */
@@ -377,6 +378,8 @@ int vmsim__swap_init(struct vmsim_machine *m);
 /* swapon(2), swapoff(2), as vmsim__call. `name`: as in /proc/swaps, or a device that is swap as a whole. */
 int64_t vmsim__swapon(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__swap_spec *spec);
 int64_t vmsim__swapoff(struct vmsim_machine *m, struct vmsim__task *t, const char *name);
+/* The pool of zswap is full: its worker goes to work. */
+void vmsim__zswap_wake(struct vmsim_machine *m);
 /* A task dies that was swapping an area off: the area is in use again. */
 void vmsim__swapoff_abandon(struct vmsim_machine *m, struct vmsim__task *t);
 

@@ -40,10 +40,20 @@ static void unmap_flush(void *context, unsigned cpu) {
     vmsim__unmap_flush(((struct vmsim_machine *)context)->vm, cpu);
 }
 
+/* Large pages are swapped out whole by orders: that of a huge page, of later kernels any; and only as long as an entry
+ * maps all of one of them, or it is whole. Kernel: THP_SWAP; the split in shrink_folio_list. */
+static bool goes_whole(const struct vmsim_machine *m, const struct vmsim__frame *f) {
+    const unsigned huge = m->format->levels > 1 ? m->format->shift[1] - m->format->page_shift : 0;
+    if (vmsim__folio_order(f) != huge && !m->kernel->thp_per_size)
+        return false;
+    return vmsim__folio_order(f) == huge ? f[1].mapping : !vmsim__frame_is(f, VMSIM__FRAME_DEFERRED);
+}
+
 /* Beside the page before it, if a policy wants it so. */
 static bool add_to_swap(void *context, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim_machine *m = context;
-    if (!m->swap || vmsim__frame_is(vmsim__frame_at(&m->mem->frames, pfn), VMSIM__FRAME_HEAD))
+    const struct vmsim__frame *f = vmsim__frame_at(&m->mem->frames, pfn);
+    if (!m->swap || (vmsim__frame_is(f, VMSIM__FRAME_HEAD) && !goes_whole(m, f)))
         return false;
     struct vmsim__swp before;
     const bool known = m->swap->placement.policy->uses_neighbour && vmsim__swap_before(m->vm, pfn, &before);
@@ -65,9 +75,9 @@ static enum vmsim__pageout write_to_swap(struct vmsim_machine *m, vmsim__pfn pfn
     if (f->refcount != 1 + (int32_t)vmsim__frame_pages(f) || !(f->flags & (VMSIM__FRAME_SWAPCACHE | VMSIM__FRAME_FILE)))
         return VMSIM__PAGEOUT_KEEP; /* somebody else holds it, or nobody has it any more */
     f->flags |= VMSIM__FRAME_RECLAIM;
-    if (vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE)) {
-        vmsim__swap_cache_write(m->cache, pfn, cpu);
-    } else if (!m->swap || !vmsim__shmem_write(m->cache, pfn, cpu)) {
+    const bool written = vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE) ? vmsim__swap_cache_write(m->cache, pfn, cpu)
+                                                                    : m->swap && vmsim__shmem_write(m->cache, pfn, cpu);
+    if (!written) {
         f->flags &= ~VMSIM__FRAME_RECLAIM;
         return VMSIM__PAGEOUT_ACTIVATE;
     }
@@ -100,7 +110,7 @@ static void remove_mapping(void *context, vmsim__pfn pfn, uint64_t shadow, unsig
 }
 
 static bool split(void *context, vmsim__pfn pfn, unsigned cpu) {
-    return vmsim__thp_split_page(((struct vmsim_machine *)context)->vm, pfn, cpu);
+    return vmsim__thp_split_isolated(((struct vmsim_machine *)context)->vm, pfn, cpu);
 }
 
 void vmsim__machine_reclaim(void *context, vmsim__pfn *folio, uint32_t count, unsigned cpu) {

@@ -10,6 +10,8 @@
 #include "cache/cache_spec.h"
 #include "mmu/mmu.h"
 #include "swap/swap_spec.h"
+#include "swap/zram.h"
+#include "swap/zswap.h"
 #include "tlb/tlb_spec.h"
 #include "vm/vm_spec.h"
 #include "vmsim/param.h"
@@ -38,6 +40,8 @@ struct vmsim__machine_spec {
     struct vmsim__tlb_spec tlb;
     struct vmsim_param_list devices; /* struct vmsim__block_spec; none: that of `cache` */
     struct vmsim_param_list swap;    /* struct vmsim__swap_spec, in the order of swapon */
+    struct vmsim_param_list zram;    /* struct vmsim__zram_spec, by number */
+    struct vmsim__zswap_spec zswap;
     struct vmsim__machine_cost_spec costs;
     uint64_t timeslice;             /* ns that a task runs while another waits for its CPU */
     struct vmsim_param_list sysctl; /* struct vmsim_param_pair: written after boot */

@@ -15,6 +15,56 @@
 #include <string.h>
 
 #define TICK_NS UINT64_C(4000000)
+#define WORKER_RETRIES 14u /* MAX_RECLAIM_RETRIES of mm/zswap.c */
+
+/* ---- zswap's worker ---- */
+
+static vmsim__pfn worker_page(void *context) {
+    const struct vmsim_machine *m = context;
+    const uint32_t gfp = (VMSIM__GFP_HIGHUSER_MOVABLE | VMSIM__GFP_MEMALLOC) & ~VMSIM__GFP_DIRECT_RECLAIM;
+    const uint16_t cpu = m->zswap_worker->cpu;
+    return vmsim__mem_alloc(m->mem,
+                            &(struct vmsim__alloc_request){.gfp = gfp, .cpu = cpu, .node = m->mem->cpu_node[cpu]});
+}
+
+static void rest(struct vmsim__task *t, enum vmsim__wait_kind kind, uint64_t until) {
+    t->wait = (struct vmsim__wait){(uint8_t)kind, 0, until};
+}
+
+/* Oldest pages first, until the pool takes new ones again, or nothing moves. It needs a frame for each: as those who
+ * free memory it may take the last. Kernel: shrink_worker. */
+static enum vmsim__work worker_run(void *context, struct vmsim__task *t) {
+    struct vmsim_machine *m = context;
+    struct vmsim__zswap *z = m->swap->zswap;
+    const struct vmsim__swap_reader reader = {worker_page, m, t->cpu};
+    vmsim__cpu_load(m, t);
+    while (z->shrink && !vmsim__zswap_can_accept(z) && z->failures < WORKER_RETRIES) {
+        if (vmsim__swap_congested(m->swap)) {
+            vmsim__cpu_charge(m, t);
+            rest(t, VMSIM__WAIT_TIME, m->cpus[t->cpu].now + VMSIM__SWAP_PAUSE);
+            return VMSIM__WORK_WAIT;
+        }
+        z->failures = vmsim__zswap_write_oldest(m->cache, &reader) ? 0 : z->failures + 1;
+        m->mem->now.wait = (struct vmsim__wait){0};
+        vmsim__cpu_charge(m, t);
+        if (m->cpus[t->cpu].now >= m->until)
+            return VMSIM__WORK_MORE;
+    }
+    z->shrink = false;
+    z->failures = 0;
+    rest(t, VMSIM__WAIT_WORK, VMSIM__TIME_NEVER);
+    return VMSIM__WORK_WAIT;
+}
+
+static bool worker_init(struct vmsim_machine *m) {
+    m->zswap_worker = vmsim__kthread_create(m, "zswap", 0, &(struct vmsim__source){.run = worker_run, .context = m});
+    return m->zswap_worker;
+}
+
+void vmsim__zswap_wake(struct vmsim_machine *m) {
+    if (m->zswap_worker->state == VMSIM__TASK_BLOCKED && m->zswap_worker->wait.kind == VMSIM__WAIT_WORK)
+        vmsim__task_wake_at(m, m->zswap_worker, m->mem->now.time);
+}
 
 /* ---- swapon ---- */
 
@@ -32,6 +82,11 @@ static int make(struct vmsim_machine *m, const struct vmsim__policy_choice *choi
         return e;
     }
     m->swap = s;
+    if (!vmsim__swap_add_zram(s, m->spec.zram.data, m->spec.zram.count, m->mem, m->spec.seed))
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for zram devices");
+    m->spec.zram = (struct vmsim_param_list){0};
+    if (m->spec.zswap.enabled && (!vmsim__swap_add_zswap(s, &m->spec.zswap, m->mem, m->spec.seed) || !worker_init(m)))
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for zswap");
     vmsim__cache_set_swap(m->cache, s, &vmsim__vm_knobs(m->vm)->page_cluster);
     vmsim__vm_use_swap(m->vm);
     return 0;
@@ -54,7 +109,8 @@ int vmsim__swap_init(struct vmsim_machine *m) {
     const struct vmsim__swap_spec *areas = m->spec.swap.data;
     struct vmsim__err err = {0};
     char text[300];
-    int e = m->spec.swap.count || m->spec.swap_placement.name ? make(m, &m->spec.swap_placement) : 0;
+    int e =
+        m->spec.swap.count || m->spec.zram.count || m->spec.swap_placement.name ? make(m, &m->spec.swap_placement) : 0;
     for (size_t i = 0; i < m->spec.swap.count && !e; i++) {
         e = swap_on(m, &areas[i], &err);
         if (!e)

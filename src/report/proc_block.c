@@ -98,6 +98,65 @@ static void read_ahead(struct vmsim_machine *m, struct vmsim__textbuf *out, uint
     vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)(vmsim__cache_spec(m->cache)->read_ahead >> 10));
 }
 
+/* ---- zram ---- */
+
+static const struct vmsim__zram *zram_at(const struct vmsim_machine *m, uint32_t number) {
+    VMSIM__ASSERT(m->swap && number < m->swap->zrams);
+    return &m->swap->zram[number];
+}
+
+static void disk_size(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t number) {
+    vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)zram_at(m, number)->spec.size);
+}
+
+static void sectors(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t number) {
+    vmsim__textbuf_printf(out, "%llu\n", (unsigned long long)(zram_at(m, number)->spec.size >> 9));
+}
+
+static void algorithms(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t number) {
+    const int chosen = zram_at(m, number)->spec.compress.compressor;
+    for (int i = 0; vmsim__compressor_names[i]; i++)
+        vmsim__textbuf_printf(out, i == chosen ? "%s[%s]" : "%s%s", i ? " " : "", vmsim__compressor_names[i]);
+    vmsim__textbuf_puts(out, "\n");
+}
+
+/* Nothing is compacted. */
+static void mm_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t number) {
+    const struct vmsim__zram *z = zram_at(m, number);
+    const struct vmsim__zram_stat *s = &z->stat;
+    vmsim__textbuf_printf(out, "%8llu %8llu %8llu %8llu %8llu %8llu %8u %8llu %8llu\n",
+                          (unsigned long long)s->stored * z->pool.page, (unsigned long long)s->bytes,
+                          (unsigned long long)z->pool.pages * z->pool.page, (unsigned long long)z->spec.mem_limit,
+                          (unsigned long long)s->used_max * z->pool.page, (unsigned long long)s->same, 0u,
+                          (unsigned long long)s->huge, (unsigned long long)s->huge_since);
+}
+
+static void zram_io_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t number) {
+    const struct vmsim__zram_stat *s = &zram_at(m, number)->stat;
+    vmsim__textbuf_printf(out, "%8u %8llu %8u %8llu\n", 0u, (unsigned long long)s->failed, 0u,
+                          (unsigned long long)s->freed);
+}
+
+static int each_zram(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
+    static const struct {
+        const char *name;
+        vmsim__proc_render *render;
+    } files[] = {{"comp_algorithm", algorithms},
+                 {"disksize", disk_size},
+                 {"io_stat", zram_io_stat},
+                 {"mm_stat", mm_stat},
+                 {"size", sectors}};
+    int err = 0;
+    for (uint32_t z = 0; m->swap && z < m->swap->zrams; z++) {
+        for (size_t i = 0; i < VMSIM__COUNT(files) && !err; i++) {
+            char path[64];
+            snprintf(path, sizeof path, "sys/block/%.16s/%s", m->swap->zram[z].name, files[i].name);
+            err = visit(context, path, files[i].render, z);
+        }
+    }
+    return err;
+}
+
 int vmsim__proc_each_block(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
     VMSIM__ASSERT(visit);
     static const struct {
@@ -120,5 +179,5 @@ int vmsim__proc_each_block(struct vmsim_machine *m, vmsim__proc_visit *visit, vo
             err = visit(context, path, files[i].render, d);
         }
     }
-    return err;
+    return err ? err : each_zram(m, visit, context);
 }

@@ -159,8 +159,9 @@ static void emit_machine(const struct view *v) {
     emit_lists(v);
     pages(v, "SwapTotal", m->swap ? m->swap->slots : 0);
     pages(v, "SwapFree", m->swap ? m->swap->free + m->swap->unusing : 0);
-    kb(v, "Zswap", 0);
-    kb(v, "Zswapped", 0);
+    const struct vmsim__zswap *z = m->swap ? m->swap->zswap : NULL;
+    pages(v, "Zswap", z ? vmsim__zswap_pages(z) : 0);
+    pages(v, "Zswapped", z ? z->stat.stored : 0);
     pages(v, "Dirty", node_stat(v, VMSIM__NR_DIRTY));
     pages(v, "Writeback", node_stat(v, VMSIM__NR_WRITEBACK));
     pages(v, "AnonPages", node_stat(v, VMSIM__NR_ANON_PAGES));

@@ -129,10 +129,76 @@ static int check_devices(struct vmsim_config *config, const struct vmsim__machin
     return result;
 }
 
+/* zram devices without a size, and shares of more than all pages. */
+static int check_zram(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
+    const struct vmsim__zram_spec *z = m->zram.data;
+    int result = 0;
+    for (size_t i = 0; i < m->zram.count; i++) {
+        char path[PATH_SIZE];
+        const char *key, *text = vmsim__zram_judge(&z[i], &key);
+        snprintf(path, sizeof path, "machine.zram[%zu].%s", i, key ? key : "");
+        if (text)
+            result = vmsim__config_error(config, path, "%s", text);
+    }
+    return result;
+}
+
+/* What an area cannot be: a text, with its key; NULL: nothing. */
+static const char *judge_area(const struct vmsim__machine_spec *m, size_t at, const char **key) {
+    const struct vmsim__swap_spec *areas = m->swap.data, *a = &areas[at];
+    struct vmsim__block_spec one;
+    const struct vmsim__block_spec *devices;
+    const size_t count = vmsim__machine_devices(m, &one, &devices);
+    bool found = !a->device, compressed = false;
+    for (size_t i = 0; i < count && !found; i++)
+        found = !strcmp(devices[i].name, a->device);
+    for (size_t i = 0; i < m->zram.count && !found; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "zram%zu", i);
+        compressed = compressed || !strcmp(name, a->device);
+    }
+    *key = "size";
+    if (compressed && a->size)
+        return "no file lies on a zram device: it is swap as a whole, without a size";
+    *key = "device";
+    if (!found && !compressed)
+        return "there is no such device in machine.devices or machine.zram";
+    if (!a->device && !a->size)
+        return "give a size for a swap file, or a device that is swap as a whole";
+    for (size_t i = 0; i < at; i++) {
+        const char *other = areas[i].device ? areas[i].device : devices[0].name;
+        if ((!a->size || !areas[i].size) && !strcmp(other, a->device ? a->device : devices[0].name))
+            return "an area before it lies there: of areas of one device none may be the device as a whole";
+    }
+    *key = "size";
+    return a->size && a->size < VMSIM__SWAP_SIZE_MIN ? "too little for swap: 40KiB at least" : NULL;
+}
+
+static int check_zswap(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
+    char path[PATH_SIZE];
+    const char *key, *text = vmsim__zswap_judge(&m->zswap, &key);
+    snprintf(path, sizeof path, "machine.zswap.%s", key);
+    return text ? vmsim__config_error(config, path, "%s", text) : 0;
+}
+
+static int check_swap(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
+    int result = check_zram(config, m);
+    result = result ? result : check_zswap(config, m);
+    for (size_t i = 0; i < m->swap.count; i++) {
+        char path[PATH_SIZE];
+        const char *key, *text = judge_area(m, i, &key);
+        snprintf(path, sizeof path, "machine.swap[%zu].%s", i, key);
+        if (text)
+            result = vmsim__config_error(config, path, "%s", text);
+    }
+    return result;
+}
+
 int vmsim__machine_validate(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     int kernel = check_kernel(config, m), nodes = check_nodes(config, m), arrays = check_arrays(config, m);
     int sizes = check_page_size(config, m), devices = check_devices(config, m);
-    return kernel ? kernel : nodes ? nodes : arrays ? arrays : sizes ? sizes : devices;
+    int swap = check_swap(config, m);
+    return kernel ? kernel : nodes ? nodes : arrays ? arrays : sizes ? sizes : devices ? devices : swap;
 }
 
 /* `text` behind "ORIGIN: ", or NULL when it does not begin so. */

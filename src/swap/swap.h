@@ -15,6 +15,8 @@
 #include "mmu/swp.h"
 #include "swap/swap_policies.h"
 #include "swap/swap_spec.h"
+#include "swap/zram.h"
+#include "swap/zswap.h"
 
 #define VMSIM__SWAP_CLUSTER 512u                /* slots: SWAPFILE_CLUSTER with huge pages */
 #define VMSIM__SWAP_CACHED UINT32_C(0x80000000) /* SWAP_HAS_CACHE */
@@ -25,10 +27,11 @@ struct vmsim__swap_cluster {
     uint16_t memcg[VMSIM__SWAP_CLUSTER]; /* cgroup that pays for the slot; 0: none */
 };
 struct vmsim__swap_area {
-    struct vmsim_swap_area seen; /* what policies see; slots: with the header, which is never free */
-    char name[64];               /* as in /proc/swaps */
-    bool partition;              /* a device as a whole, not a file on it */
-    struct vmsim__layout layout;
+    struct vmsim_swap_area seen;          /* what policies see; slots: with the header, which is never free */
+    char name[64];                        /* as in /proc/swaps */
+    bool partition;                       /* a device as a whole, not a file on it */
+    struct vmsim__layout layout;          /* not on zram */
+    struct vmsim__zram *zram;             /* NULL: on a storage device */
     struct vmsim__swap_cluster **cluster; /* NULL: all of it is free */
     uint64_t clusters;
     uint64_t searched; /* no cluster before this one has a free slot */
@@ -51,14 +54,24 @@ struct vmsim__swap {
     uint64_t slots, free;  /* of areas that give slots, headers apart */
     uint64_t unusing;      /* slots in use of areas that are being swapped off */
     struct vmsim__swap_placement placement;
-    uint64_t rotational; /* areas on disks that turn */
-    uint64_t writing;    /* pages on their way out */
+    struct vmsim__zram *zram; /* zram devices, by number */
+    uint32_t zrams;
+    struct vmsim__zswap *zswap; /* NULL: the machine has none */
+    struct vmsim__slab nodes;   /* of their trees */
+    uint64_t rotational;        /* areas on disks that turn */
+    uint64_t writing;           /* pages on their way out */
     bool host_nomem;
 };
 
 /* `block` must outlive it. NULL: no host memory. */
 struct vmsim__swap *vmsim__swap_create(struct vmsim__alloc *alloc, struct vmsim__block *block, unsigned page_shift);
 void vmsim__swap_destroy(struct vmsim__swap *s);
+/* Once, before areas: the zram devices. False: no host memory. */
+bool vmsim__swap_add_zram(struct vmsim__swap *s, const struct vmsim__zram_spec *specs, size_t count,
+                          struct vmsim__mem *mem, uint64_t seed);
+/* The same of zswap. */
+bool vmsim__swap_add_zswap(struct vmsim__swap *s, const struct vmsim__zswap_spec *spec, struct vmsim__mem *mem,
+                           uint64_t seed);
 /* swapon: one more area. `most`: slots that an entry of a page table can name. 0 or an error with its text. */
 int vmsim__swap_on(struct vmsim__swap *s, const struct vmsim__swap_spec *spec, bool raw, uint64_t most,
                    struct vmsim__err *err);
@@ -106,6 +119,10 @@ static inline bool vmsim__swap_congested(const struct vmsim__swap *s) {
     return s->writing > VMSIM__SWAP_REQUESTS;
 }
 
+/* Does it move pages within the call? Kernel: SWP_SYNCHRONOUS_IO. */
+static inline bool vmsim__swap_synchronous(const struct vmsim__swap *s, struct vmsim__swp e) {
+    return s->area[e.type]->zram;
+}
 /* Asks the device for `pages` slots from `first` on; `cookie` comes back when they are moved. 0 or VMSIM_ENOMEM. */
 int vmsim__swap_submit(struct vmsim__swap *s, struct vmsim__swp first, uint32_t pages, bool write, uint64_t cookie,
                        uint64_t now);

@@ -15,8 +15,10 @@
 struct vmsim__swap *vmsim__swap_create(struct vmsim__alloc *alloc, struct vmsim__block *block, unsigned page_shift) {
     struct vmsim__swap *s = vmsim__calloc(alloc, 1, sizeof *s);
     VMSIM__ASSERT(block && page_shift >= 12);
-    if (s)
-        *s = (struct vmsim__swap){.alloc = alloc, .block = block, .page_shift = page_shift, .next_priority = -2};
+    if (!s)
+        return NULL;
+    *s = (struct vmsim__swap){.alloc = alloc, .block = block, .page_shift = page_shift, .next_priority = -2};
+    vmsim__radix_slab_init(&s->nodes, alloc);
     return s;
 }
 
@@ -37,7 +39,8 @@ static void free_area(struct vmsim__swap *s, struct vmsim__swap_area *a) {
     for (uint64_t c = 0; a->cluster && c < a->clusters; c++)
         vmsim__free(s->alloc, a->cluster[c], sizeof *a->cluster[c]);
     vmsim__free(s->alloc, a->cluster, a->clusters * sizeof(void *));
-    vmsim__layout_release(s->block, &a->layout);
+    if (!a->zram)
+        vmsim__layout_release(s->block, &a->layout);
     vmsim__free(s->alloc, a, sizeof *a);
 }
 
@@ -48,25 +51,68 @@ void vmsim__swap_destroy(struct vmsim__swap *s) {
         if (s->area[i])
             free_area(s, s->area[i]);
     vmsim__swap_placement_destroy(&s->placement);
+    for (uint32_t i = 0; i < s->zrams; i++)
+        vmsim__zram_fini(&s->zram[i]);
+    if (s->zswap)
+        vmsim__zswap_fini(s->zswap);
+    vmsim__free(s->alloc, s->zswap, sizeof *s->zswap);
+    vmsim__free(s->alloc, s->zram, s->zrams * sizeof *s->zram);
+    vmsim__slab_fini(&s->nodes);
     vmsim__free(s->alloc, s, sizeof *s);
+}
+
+bool vmsim__swap_add_zram(struct vmsim__swap *s, const struct vmsim__zram_spec *specs, size_t count,
+                          struct vmsim__mem *mem, uint64_t seed) {
+    VMSIM__ASSERT(!s->zram);
+    s->zram = count ? vmsim__calloc(s->alloc, count, sizeof *s->zram) : NULL;
+    for (size_t i = 0; s->zram && i < count; i++)
+        vmsim__zram_init(&s->zram[s->zrams++], (unsigned)i, &specs[i], s->alloc, &s->nodes, mem, seed);
+    return !count || s->zram;
+}
+
+bool vmsim__swap_add_zswap(struct vmsim__swap *s, const struct vmsim__zswap_spec *spec, struct vmsim__mem *mem,
+                           uint64_t seed) {
+    VMSIM__ASSERT(!s->zswap);
+    s->zswap = vmsim__calloc(s->alloc, 1, sizeof *s->zswap);
+    if (s->zswap)
+        vmsim__zswap_init(s->zswap, spec, s->alloc, &s->nodes, mem, seed);
+    return s->zswap;
 }
 
 /* ---- swapon ---- */
 
-static int find_device(const struct vmsim__swap *s, const struct vmsim__swap_spec *spec, uint32_t *device,
+static struct vmsim__zram *find_zram(const struct vmsim__swap *s, const char *name) {
+    for (uint32_t i = 0; i < s->zrams; i++) {
+        if (!strcmp(s->zram[i].name, name))
+            return &s->zram[i];
+    }
+    return NULL;
+}
+
+/* The name of what it lies on. */
+static const char *device_name(const struct vmsim__swap *s, const struct vmsim__swap_area *a) {
+    return a->zram ? a->zram->name : vmsim__block_name(s->block, a->layout.device);
+}
+
+/* Says where the area will lie. */
+static int find_device(const struct vmsim__swap *s, const struct vmsim__swap_spec *spec, struct vmsim__swap_area *a,
                        struct vmsim__err *err) {
-    VMSIM__ASSERT(device);
-    *device = spec->device ? vmsim__block_find(s->block, spec->device) : 0;
-    if (*device == VMSIM__BLOCK_NO_DEVICE)
+    a->zram = spec->device ? find_zram(s, spec->device) : NULL;
+    a->layout.device = spec->device && !a->zram ? vmsim__block_find(s->block, spec->device) : 0;
+    a->partition = !spec->size;
+    if (a->layout.device == VMSIM__BLOCK_NO_DEVICE)
         return vmsim__err_set(err, VMSIM_ENOENT, "there is no device '%s'", spec->device);
-    if (!spec->size && !spec->device)
+    if (a->partition && !spec->device)
         return vmsim__err_set(err, VMSIM_EINVAL, "give a size, or a device that is swap as a whole");
+    if (a->zram && !a->partition)
+        return vmsim__err_set(err, VMSIM_EINVAL, "no file lies on %s: it is swap as a whole, without a size",
+                              a->zram->name);
     for (uint32_t i = 0; i < s->areas; i++) {
-        const struct vmsim__swap_area *a = s->area[i];
-        if (a && a->layout.device == *device && (a->partition || !spec->size))
-            return vmsim__err_set(err, VMSIM_ESTATE, "the device '%s' %s %s already",
-                                  vmsim__block_name(s->block, *device),
-                                  a->partition ? "is swap as a whole:" : "has the swap area", a->name);
+        const struct vmsim__swap_area *other = s->area[i];
+        if (other && other->zram == a->zram && other->layout.device == a->layout.device &&
+            (other->partition || a->partition))
+            return vmsim__err_set(err, VMSIM_ESTATE, "the device '%s' %s %s already", device_name(s, a),
+                                  other->partition ? "is swap as a whole:" : "has the swap area", other->name);
     }
     return 0;
 }
@@ -74,7 +120,7 @@ static int find_device(const struct vmsim__swap *s, const struct vmsim__swap_spe
 /* The device's blocks for the area: it fails where files have them already. */
 static int place(struct vmsim__swap *s, struct vmsim__swap_area *a, uint64_t bytes, bool raw, struct vmsim__err *err) {
     a->layout.raw = raw;
-    int e = raw ? 0 : vmsim__layout_place(s->block, &a->layout, 0, bytes);
+    int e = raw || a->zram ? 0 : vmsim__layout_place(s->block, &a->layout, 0, bytes);
     if (e == VMSIM_ENOMEM)
         return vmsim__err_set(err, e, "no memory for the place of a swap area");
     if (e)
@@ -87,12 +133,11 @@ static int place(struct vmsim__swap *s, struct vmsim__swap_area *a, uint64_t byt
 static int set_up(struct vmsim__swap *s, struct vmsim__swap_area *a, uint8_t type, const struct vmsim__swap_spec *spec,
                   bool raw, uint64_t most, struct vmsim__err *err) {
     const struct vmsim__block_params *device = vmsim__block_params(s->block, a->layout.device);
-    uint64_t bytes = spec->size ? spec->size : device->size;
+    uint64_t bytes = spec->size ? spec->size : a->zram ? a->zram->spec.size : device->size;
     bytes = vmsim__align_down(bytes, UINT64_C(1) << s->page_shift);
     if (bytes < VMSIM__SWAP_SIZE_MIN || bytes >> s->page_shift < 2)
         return vmsim__err_set(err, VMSIM_EINVAL, "%llu bytes are too little for swap: %llu at least",
                               (unsigned long long)bytes, (unsigned long long)VMSIM__SWAP_SIZE_MIN);
-    a->partition = !spec->size;
     int e = place(s, a, bytes, raw, err);
     if (e)
         return e;
@@ -102,7 +147,7 @@ static int set_up(struct vmsim__swap *s, struct vmsim__swap_area *a, uint8_t typ
         snprintf(a->name, sizeof a->name, type ? "/swapfile%u" : "/swapfile", type);
     a->seen = (struct vmsim_swap_area){.size = sizeof a->seen,
                                        .priority = spec->priority < 0 ? s->next_priority-- : (int32_t)spec->priority,
-                                       .rotational = device->rotational != 0,
+                                       .rotational = !a->zram && device->rotational,
                                        .slots = vmsim__min64(bytes >> s->page_shift, most),
                                        .next = 1};
     a->seen.free = a->seen.slots - 1;
@@ -113,20 +158,16 @@ static int set_up(struct vmsim__swap *s, struct vmsim__swap_area *a, uint8_t typ
 
 int vmsim__swap_on(struct vmsim__swap *s, const struct vmsim__swap_spec *spec, bool raw, uint64_t most,
                    struct vmsim__err *err) {
-    uint32_t device;
     uint8_t type = 0;
     while (type < VMSIM__SWP_AREAS && s->area[type])
         type++;
     if (type == VMSIM__SWP_AREAS)
         return vmsim__err_set(err, VMSIM_ENOSYS, "Linux has no more than %u swap areas", VMSIM__SWP_AREAS);
-    int e = find_device(s, spec, &device, err);
-    if (e)
-        return e;
     struct vmsim__swap_area *a = vmsim__calloc(s->alloc, 1, sizeof *a);
     if (!a)
         return vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a swap area");
-    a->layout.device = device;
-    e = set_up(s, a, type, spec, raw, most, err);
+    int e = find_device(s, spec, a, err);
+    e = e ? e : set_up(s, a, type, spec, raw, most, err);
     if (e) {
         free_area(s, a);
         return e;
@@ -145,8 +186,7 @@ int vmsim__swap_on(struct vmsim__swap *s, const struct vmsim__swap_spec *spec, b
 uint8_t vmsim__swap_find(const struct vmsim__swap *s, const char *name) {
     for (uint8_t i = 0; i < s->areas; i++) {
         const struct vmsim__swap_area *a = s->area[i];
-        if (a &&
-            (!strcmp(a->name, name) || (a->partition && !strcmp(vmsim__block_name(s->block, a->layout.device), name))))
+        if (a && (!strcmp(a->name, name) || (a->partition && !strcmp(device_name(s, a), name))))
             return i;
     }
     return VMSIM__SWP_AREAS;
@@ -292,6 +332,12 @@ static struct vmsim_swap_request as_seen(const struct vmsim__swap *s, const stru
     return asked;
 }
 
+/* Large pages go side by side only where nothing turns. Kernel: get_swap_pages: areas without clusters have none for
+ * them. */
+static bool holds_runs(const struct vmsim__swap_area *a, uint32_t run) {
+    return run == 1 || !a->seen.rotational;
+}
+
 /* The policy's place; where it has no such run (free slots, but not side by side), any area that has one. */
 bool vmsim__swap_take(struct vmsim__swap *s, const struct vmsim_swap_request *r, struct vmsim__swp *first) {
     const struct vmsim_swap_request asked = as_seen(s, r);
@@ -300,10 +346,10 @@ bool vmsim__swap_take(struct vmsim__swap *s, const struct vmsim_swap_request *r,
     if (!vmsim__swap_place(&s->placement, &asked, &where))
         return false;
     uint8_t type = s->type[where.area];
-    uint64_t slot = find_run(s->area[type], where.slot, r->slots);
+    uint64_t slot = holds_runs(s->area[type], r->slots) ? find_run(s->area[type], where.slot, r->slots) : 0;
     for (uint32_t i = 0; !slot && i < s->nr_seen; i++) {
         type = s->type[i];
-        slot = find_run(s->area[type], 0, r->slots);
+        slot = holds_runs(s->area[type], r->slots) ? find_run(s->area[type], 0, r->slots) : 0;
     }
     if (!slot || !take(s, s->area[type], slot, r->slots))
         return false;
@@ -417,7 +463,7 @@ static int check_area(const struct vmsim__swap *s, const struct vmsim__swap_area
         return vmsim__err_set(err, VMSIM_ECHECK, "%s: %llu slots used, %llu free, of %llu", a->name,
                               (unsigned long long)used, (unsigned long long)a->seen.free,
                               (unsigned long long)a->seen.slots);
-    return vmsim__layout_check(s->block, &a->layout, err);
+    return a->zram ? vmsim__zram_check(a->zram, err) : vmsim__layout_check(s->block, &a->layout, err);
 }
 
 uint64_t vmsim__swap_entries(const struct vmsim__swap *s) {
@@ -432,6 +478,8 @@ uint64_t vmsim__swap_entries(const struct vmsim__swap *s) {
 }
 
 int vmsim__swap_check(const struct vmsim__swap *s, struct vmsim__err *err) {
+    if (s->zswap && vmsim__zswap_check(s->zswap, err))
+        return VMSIM_ECHECK;
     uint64_t slots = 0, free = 0, unusing = 0;
     for (uint32_t i = 0; i < s->areas; i++) {
         const struct vmsim__swap_area *a = s->area[i];

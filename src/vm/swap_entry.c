@@ -74,8 +74,9 @@ enum vmsim__fault_outcome vmsim__swap_map(struct vmsim__vma *v, uint64_t va, str
         vmsim__folio_put(vm->lru, pfn, cpu);
         return VMSIM__FAULT_MINOR; /* somebody else was faster, or it is gone */
     }
+    const bool fresh = !vmsim__frame_is(vmsim__vm_frame(vm, pfn), VMSIM__FRAME_SWAPCACHE); /* nobody has seen it */
     give_back_slot(v, e, pfn, write, cpu);
-    const bool exclusive = e.exclusive || vmsim__vm_frame(vm, pfn)->refcount == 1;
+    const bool exclusive = e.exclusive || fresh || vmsim__vm_frame(vm, pfn)->refcount == 1;
     at.pte = (struct vmsim__pte){pfn, vmsim__prot_flags(v) | (entry.flags & VMSIM__PTE_SOFT_DIRTY)};
     if (exclusive && write) {
         at.pte.flags |= VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY | (v->flags & VMSIM__VM_WRITE ? VMSIM__PTE_WRITE : 0);

@@ -14,6 +14,7 @@
 
 #define WINDOW_CEILING 5u /* log2: SWAP_RA_ORDER_CEILING */
 #define HITS_MAX 63u
+#define SPLIT_PAUSE UINT64_C(1000000) /* ns */
 
 /* A fault, and where its window is. */
 struct swap_fault {
@@ -131,7 +132,50 @@ static bool read_around(const struct swap_fault *s) {
     return true;
 }
 
+/* ---- large pages ---- */
+
+/* A large page is in the cache on its way out: it is split for whoever needs a part of it, once it is written. NONE:
+ * the present waits. */
+static vmsim__pfn base_page(const struct swap_fault *s, vmsim__pfn pfn) {
+    struct vmsim__vm *vm = s->vm;
+    const vmsim__pfn head = vmsim__vm_head(vm, pfn);
+    if (!vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_HEAD))
+        return pfn;
+    if (vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_WRITEBACK)) {
+        vmsim__now_wait(&vm->mem->now, VMSIM__WAIT_WRITEBACK, head, VMSIM__TIME_NEVER);
+        return VMSIM__PFN_NONE;
+    }
+    if (!vmsim__thp_split_page(vm, head, s->cpu)) { /* somebody holds it for a moment */
+        vmsim__lru_drain_all(vm->lru);
+        if (!vmsim__thp_split_page(vm, head, s->cpu)) {
+            vmsim__now_wait(&vm->mem->now, VMSIM__WAIT_TIME, 0, vm->mem->now.time + SPLIT_PAUSE);
+            return VMSIM__PFN_NONE;
+        }
+    }
+    return vmsim__swap_cache_page(vm->cache, s->e);
+}
+
 /* ---- the fault ---- */
+
+/* A slot of memory itself that one entry names: its page comes for that entry alone, no other is read, and the slot is
+ * free afterwards. */
+static bool comes_alone(const struct swap_fault *s) {
+    const struct vmsim__swap *swap = vmsim__cache_swap(s->vm->cache);
+    return vmsim__swap_synchronous(swap, s->e) && vmsim__swap_users(swap, s->e) == 1 &&
+           !vmsim__swap_is_cached(swap, s->e);
+}
+
+static vmsim__pfn read_alone(struct swap_fault *s) {
+    const vmsim__pfn pfn = vmsim__swap_frame(s->vm->cache, s->e, &(struct vmsim__swap_reader){alloc_page, s, s->cpu});
+    if (pfn == VMSIM__PFN_NONE)
+        return pfn;
+    if (comes_alone(s)) {
+        vmsim__swap_read_alone(s->vm->cache, s->e, pfn, s->cpu);
+        return pfn;
+    }
+    vmsim__folio_put(s->vm->lru, pfn, s->cpu); /* things went on while memory was found: it is entered again */
+    return VMSIM__PFN_NONE;
+}
 
 /* Kernel: swapin_readahead. */
 static vmsim__pfn read_in(struct swap_fault *s) {
@@ -159,10 +203,17 @@ static enum vmsim__fault_outcome swap_in(void *context, struct vmsim__vma *v, ui
     vmsim__pfn pfn = call->readahead_pages ? VMSIM__PFN_NONE : look_up(&s); /* its own window first */
     if (pfn == VMSIM__PFN_NONE) {
         vmsim__swap_count_major(vm->cache);
+        if (comes_alone(&s)) {
+            pfn = read_alone(&s);
+            return pfn == VMSIM__PFN_NONE ? VMSIM__FAULT_OOM : vmsim__swap_map(v, va, entry, pfn, true, write, cpu);
+        }
         pfn = read_in(&s);
     }
     if (pfn == VMSIM__PFN_NONE)
         return VMSIM__FAULT_OOM;
+    pfn = base_page(&s, pfn);
+    if (pfn == VMSIM__PFN_NONE)
+        return VMSIM__FAULT_WAIT;
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     if (vmsim__frame_is(f, VMSIM__FRAME_LOCKED)) {
         call->inside = call->alone;
@@ -184,6 +235,8 @@ static vmsim__pfn settled(struct swap_fault *s, int *rc) {
     vmsim__pfn pfn = look_up(s);
     if (pfn == VMSIM__PFN_NONE)
         pfn = read_in(s);
+    if (pfn != VMSIM__PFN_NONE)
+        pfn = base_page(s, pfn);
     const uint32_t flags = pfn == VMSIM__PFN_NONE ? 0 : vmsim__vm_frame(s->vm, pfn)->flags;
     if (flags & (VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK))
         vmsim__now_wait(now, flags & VMSIM__FRAME_LOCKED ? VMSIM__WAIT_LOCKED : VMSIM__WAIT_WRITEBACK, pfn,

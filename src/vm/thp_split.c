@@ -7,6 +7,7 @@
  *
  * Frames that no entry maps any more go back to the allocator. Kernel counterpart: mm/huge_memory.c (split_huge_page).
  */
+#include "cache/swap_cache.h"
 #include "lru/deferred_split.h"
 #include "vm/vm_impl.h"
 
@@ -23,23 +24,23 @@ static bool split_entry(void *context, struct vmsim__mapping *m) {
     return true;
 }
 
-/* References that entries account for. */
+/* References that entries and the swap cache account for. */
 static int64_t mapped_refs(const struct vmsim__vm *vm, vmsim__pfn head, uint32_t pages) {
     VMSIM__ASSERT(pages > 1);
-    int64_t n = 0;
+    int64_t n = vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_SWAPCACHE) ? pages : 0; /* the cache's */
     for (uint32_t i = 0; i < pages; i++)
         n += vmsim__vm_frame(vm, head + i)->mapcount;
     return n;
 }
 
 /* One frame on its own: `like` has the flags that all share. Kernel: __split_huge_page_tail. */
-static void release_frame(struct vmsim__vm *vm, vmsim__pfn pfn, const struct vmsim__frame *like, uint32_t at,
-                          unsigned cpu) {
+static void release_frame(struct vmsim__vm *vm, vmsim__pfn pfn, const struct vmsim__frame *like, uint32_t at) {
     VMSIM__ASSERT(vmsim__vm_frame(vm, pfn)->mapcount >= 0);
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     const uint32_t own = VMSIM__FRAME_EXCLUSIVE;
-    const uint32_t shared = VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_ACTIVE |
+    const uint32_t shared = VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_ACTIVE | VMSIM__FRAME_SWAPCACHE |
                             VMSIM__FRAME_REFERENCED | VMSIM__FRAME_DIRTY | VMSIM__FRAME_WORKINGSET;
+    const bool cached = vmsim__frame_is(like, VMSIM__FRAME_SWAPCACHE);
     uint32_t zone = vmsim__frame_zone(f) << VMSIM__FRAME_ZONE_SHIFT;
     f->flags = zone | (f->flags & own) | (like->flags & shared);
     f->mapping = like->mapping;
@@ -47,40 +48,65 @@ static void release_frame(struct vmsim__vm *vm, vmsim__pfn pfn, const struct vms
     f->memcg = like->memcg;
     vmsim__frame_set_index(f, vmsim__frame_index(like) + at);
     f->next = f->prev = VMSIM__PFN_NONE;
-    f->refcount = f->mapcount + 1; /* the list's, which putback drops */
-    if (f->mapcount)
+    f->refcount = f->mapcount + cached + 1; /* the list's, which putback drops */
+}
+
+/* One that nobody has is freed. */
+static void put_on_list(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
+    if (f->mapcount || vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE))
         vmsim__lru_putback(vm->lru, pfn, cpu);
     else
         vmsim__folio_put(vm->lru, pfn, cpu);
 }
 
-/* Kernel: split_huge_page_to_list. A page that anybody else holds (a batch, a pin) cannot be split: its frames would
- * have no common owner for that reference. */
-bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
-    vmsim__pfn head = vmsim__vm_head(vm, pfn);
+static uint32_t failed(struct vmsim__vm *vm, unsigned order) {
+    vmsim__thp_count(vm, order, VMSIM__THP_SPLIT_FAILED, VMSIM__THP_SPLIT_PAGE_FAILED);
+    return 0;
+}
+
+/* Of a page that is on no list; its frames are on none then, and each has the list's reference still. Returns how many
+ * they are; 0: it could not be split. */
+static uint32_t split(struct vmsim__vm *vm, vmsim__pfn head, unsigned cpu) {
     struct vmsim__frame *f = vmsim__vm_frame(vm, head);
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_HEAD) && !vmsim__frame_is(f, VMSIM__FRAME_LRU));
     const unsigned order = vmsim__folio_order(f);
     const uint32_t pages = vmsim__frame_pages(f);
     struct splitting s = {vm, cpu};
-    vmsim__lru_drain_cpu(vm->lru, cpu);
-    if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE) || !vmsim__lru_isolate(vm->lru, head)) {
-        vmsim__thp_count(vm, order, VMSIM__THP_SPLIT_FAILED, VMSIM__THP_SPLIT_PAGE_FAILED);
-        return false;
-    }
+    const bool cached = vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE);
     vmsim__rmap_walk(vm, head, split_entry, &s);
     vmsim__thp_defer_split(vm, head);
-    if (f->refcount - 1 != mapped_refs(vm, head, pages)) {
-        vmsim__lru_putback(vm->lru, head, cpu);
-        vmsim__thp_count(vm, order, VMSIM__THP_SPLIT_FAILED, VMSIM__THP_SPLIT_PAGE_FAILED);
-        return false;
-    }
-    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_HEAD) && !vmsim__frame_is(f, VMSIM__FRAME_LRU));
+    if (f->refcount - 1 != mapped_refs(vm, head, pages) || (cached && !vmsim__swap_cache_may_split(vm->cache, head)))
+        return failed(vm, order);
     vmsim__deferred_del(vm->lru, head);
     const struct vmsim__frame like = *f;
     for (uint32_t i = 0; i < pages; i++)
-        release_frame(vm, head + i, &like, i, cpu);
+        release_frame(vm, head + i, &like, i);
     vmsim__thp_count(vm, order, VMSIM__THP_SPLIT, VMSIM__THP_SPLIT_PAGE);
-    return true;
+    return pages;
+}
+
+bool vmsim__thp_split_isolated(struct vmsim__vm *vm, vmsim__pfn head, unsigned cpu) {
+    const uint32_t pages = split(vm, head, cpu);
+    for (uint32_t i = 1; i < pages; i++)
+        put_on_list(vm, head + i, cpu);
+    return pages;
+}
+
+/* Kernel: split_huge_page_to_list. A page that anybody else holds (a batch, a pin) cannot be split: its frames would
+ * have no common owner for that reference. */
+bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
+    const vmsim__pfn head = vmsim__vm_head(vm, pfn);
+    const struct vmsim__frame *f = vmsim__vm_frame(vm, head);
+    vmsim__lru_drain_cpu(vm->lru, cpu);
+    if (vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE) || !vmsim__lru_isolate(vm->lru, head))
+        return failed(vm, vmsim__folio_order(f));
+    const uint32_t pages = split(vm, head, cpu);
+    for (uint32_t i = 0; i < pages; i++)
+        put_on_list(vm, head + i, cpu);
+    if (!pages)
+        vmsim__lru_putback(vm->lru, head, cpu);
+    return pages;
 }
 
 struct shrink {

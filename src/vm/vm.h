@@ -533,6 +533,9 @@ enum vmsim__fault_outcome vmsim__swap_map(struct vmsim__vma *vma, uint64_t va, s
 /* Splits a compound anonymous page (its huge entries first) into base frames. False: someone else holds a reference;
  * its entries are base entries then. */
 bool vmsim__thp_split_page(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu);
+/* The same of one that the caller has isolated from its list: its first frame is the caller's still, the others go to
+ * the lists. */
+bool vmsim__thp_split_isolated(struct vmsim__vm *vm, vmsim__pfn head, unsigned cpu);
 /* A round of reclaim at this priority (12 .. 0) splits folios of which parts are mapped no more. Folios that were
  * split. Kernel: deferred_split_count, deferred_split_scan. */
 uint64_t vmsim__thp_shrink(struct vmsim__vm *vm, uint16_t memcg, int priority, unsigned cpu);
