@@ -68,7 +68,7 @@ static uint64_t harness_misses(const char *policy, const uint64_t *pages) {
 
 static struct vmsim_machine *machine_of(const char *policy, uint32_t *task, uint64_t *base) {
     struct vmsim_config *config;
-    struct vmsim_machine *m;
+    struct vmsim_machine *m = NULL;
     char text[400];
     snprintf(text, sizeof text,
              "machine: {nodes: [{memory: 64MiB}], transparent_hugepage: never, swap: [{size: 16MiB}], "
