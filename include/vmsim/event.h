@@ -36,13 +36,13 @@ enum vmsim_event_kind {
 
 /** An event. Texts are good for the call alone. */
 struct vmsim_event {
-    enum vmsim_event_kind kind;
-    uint32_t task;      /**< whose; VMSIM_TASK_NONE: nobody's */
-    uint32_t cpu;       /**< where it ended; UINT32_MAX: on none */
-    uint64_t time;      /**< ns: when it began */
-    uint64_t duration;  /**< ns, 0 for what takes no time */
-    const char *what;   /**< never NULL */
-    uint64_t number[4]; /**< as the kind says; else 0 */
+    enum vmsim_event_kind kind; /**< what happened */
+    uint32_t task;              /**< whose; VMSIM_TASK_NONE: nobody's */
+    uint32_t cpu;               /**< where it ended; UINT32_MAX: on none */
+    uint64_t time;              /**< ns: when it began */
+    uint64_t duration;          /**< ns, 0 for what takes no time */
+    const char *what;           /**< never NULL */
+    uint64_t number[4];         /**< as the kind says; else 0 */
 };
 
 /** Called for each event, in the order in which they end. It may read the machine, and must not change it. */
