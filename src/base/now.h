@@ -50,6 +50,7 @@ struct vmsim__call {
     bool entered;  /* it has waited before: fixed costs and counts are those of its first entry */
     bool tried;    /* its fault has waited before (FAULT_FLAG_TRIED) */
     bool stalled;  /* its fault waits for memory in the middle: it is not entered again, it goes on */
+    bool undone;   /* whenever it waits it gives back what it has, and begins anew */
     bool inside;   /* ... or for a page, which its fault brings in without being entered again */
     bool major;    /* its fault has started I/O (VM_FAULT_MAJOR) */
     bool alone;    /* its fault reads one page from swap, and waits for it in the middle */

@@ -204,11 +204,14 @@ static bool compact_again(struct vmsim_machine *m, const struct vmsim__alloc_req
 
 /* ---- rounds ---- */
 
-/* A fault that needs several frames gives back what it has whenever it waits for one. Where there are too few for all,
- * each round finds what the one before gave back, for ever; the kernel's, which keeps it, finds that memory is out. */
-static void break_circle(struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
+/* A fault or a fork that needs several frames gives back what it has whenever it waits for one. Where there are too few
+ * for all, each round finds what the one before gave back, for ever; the kernel's, which keeps it, finds that memory is
+ * out. A fork may be long: rounds of it that brought something begin the count anew. */
+static void break_circle(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, bool progress) {
     struct vmsim__call *call = vmsim__now_call(&m->mem->now);
-    if (!call->stalled || ++call->circles <= FRUITLESS_MAX)
+    if (progress && call->undone)
+        call->circles = 0;
+    if (progress || !(call->stalled || call->undone) || ++call->circles <= FRUITLESS_MAX)
         return;
     call->circles = 0;
     vmsim__out_of_memory(m, rq);
@@ -237,8 +240,8 @@ static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__a
         if (pfn == VMSIM__PFN_NONE && may_compact(m, rq) &&
             !vmsim__now_waits(&m->mem->now)) /* a write's wait comes first */
             pfn = vmsim__direct_compact(m, rq, flags, (enum vmsim__compact_priority)d->priority, &how);
-        if (pfn != VMSIM__PFN_NONE && !progress)
-            break_circle(m, rq);
+        if (pfn != VMSIM__PFN_NONE)
+            break_circle(m, rq, progress);
         if (pfn != VMSIM__PFN_NONE || (rq->gfp & VMSIM__GFP_NORETRY) ||
             (is_costly(rq) && !(rq->gfp & VMSIM__GFP_RETRY_MAYFAIL)))
             return pfn;

@@ -172,6 +172,7 @@ int vmsim__task_fork(struct vmsim_machine *m, struct vmsim__task *p, const char 
     int error;
     *child = VMSIM_TASK_NONE;
     vmsim__call_begin(m, p);
+    p->call.undone = true;
     struct vmsim__mm *mm = vmsim__mm_fork(p->mm, p->cpu, &error);
     VMSIM__ASSERT(!mm || !vmsim__now_waits(&m->mem->now));
     *waits = vmsim__call_leave(m, p, mm ? 0 : -VMSIM__L_ENOMEM) == VMSIM__CALL_WAITS;
