@@ -27,7 +27,7 @@ static const char text[] =
 static char path[512], folder[256];
 
 static struct vmsim_scenario *start(struct vmsim_config **config) {
-    struct vmsim_scenario *s;
+    struct vmsim_scenario *s = NULL;
     assert_int_equal(vmsim_config_create(config), 0);
     assert_int_equal(vmsim_config_load_text(*config, "test.yaml", text, sizeof text - 1), 0);
     if (vmsim_config_resolve(*config) || vmsim_scenario_create(*config, &s))

@@ -139,6 +139,7 @@ static int32_t choose(struct vmsim_machine *m, struct vmsim_oom_request ask, con
     struct vmsim_oom_candidate *all = vmsim__calloc(m->alloc, room, each);
     const struct vmsim_oom_candidate **list = vmsim__calloc(m->alloc, room, sizeof *list);
     int32_t chosen = VMSIM__OOM_NOBODY;
+    m->host_nomem |= !all || !list; /* a run that would otherwise go on with another victim */
     ask.size = sizeof ask;
     ask.now = m->mem->now.time;
     ask.candidate = list;
