@@ -50,4 +50,23 @@ static inline uint64_t counter(const struct outcome *o, const char *name) {
     return vmsim_counter_read(o->m, id);
 }
 
+/* A figure of a cgroup: "memory.peak". */
+static inline uint64_t cgroup_counter(const struct outcome *o, const char *cgroup, const char *name) {
+    char full[200];
+    snprintf(full, sizeof full, "cgroups.%s.%s", cgroup, name);
+    return counter(o, full);
+}
+
+/* The counter as a marker kept it. */
+static inline uint64_t counter_at(const struct outcome *o, const char *marker, const char *name) {
+    size_t id;
+    assert_int_equal(vmsim_counter_find(o->m, name, &id), 0);
+    for (size_t i = 0; i < o->s->markers.count; i++) {
+        if (!strcmp(o->s->markers.at[i].name, marker))
+            return o->s->markers.at[i].values[id];
+    }
+    fail_msg("there is no marker '%s'", marker);
+    return 0;
+}
+
 #endif

@@ -9,12 +9,6 @@ static struct outcome run(const char *text) {
 }
 
 /* A counter of a cgroup. */
-static uint64_t of(const struct outcome *o, const char *cgroup, const char *name) {
-    char full[200];
-    snprintf(full, sizeof full, "cgroups.%s.%s", cgroup, name);
-    return counter(o, full);
-}
-
 /* ---- the library's calls ---- */
 
 static struct vmsim_machine *machine(struct vmsim_config **config) {
@@ -171,13 +165,14 @@ static void who_grows_beyond_memory_max_dies_of_it_alone(void **state) {
                            "{region: h, write: 100%}}]}\n");
     assert_int_equal(task(&o, "hog")->stop, VMSIM_STOP_OOM);
     assert_int_equal(task(&o, "big")->stop, VMSIM_STOP_NONE);
-    assert_int_equal(of(&o, "/a", "memory.events.max"), 35); /* 2 + 16 rounds, a victim, 1 + 16 rounds */
-    assert_int_equal(of(&o, "/a", "memory.events.oom"), 1);
-    assert_int_equal(of(&o, "/a", "memory.events.oom_kill"), 1);
-    assert_int_equal(of(&o, "/a", "memory.peak"), 32 * MIB);
-    assert_in_range(of(&o, "/a", "memory.current"), 0, 64 * 4096); /* page tables that went are a CPU's stock */
-    assert_int_equal(of(&o, "/a", "memory.stat.kernel"), 0);
-    assert_int_equal(of(&o, "/a", "memory.stat.anon"), 0);
+    assert_int_equal(cgroup_counter(&o, "/a", "memory.events.max"), 35); /* 2 + 16 rounds, a victim, 1 + 16 rounds */
+    assert_int_equal(cgroup_counter(&o, "/a", "memory.events.oom"), 1);
+    assert_int_equal(cgroup_counter(&o, "/a", "memory.events.oom_kill"), 1);
+    assert_int_equal(cgroup_counter(&o, "/a", "memory.peak"), 32 * MIB);
+    assert_in_range(cgroup_counter(&o, "/a", "memory.current"), 0,
+                    64 * 4096); /* page tables that went are a CPU's stock */
+    assert_int_equal(cgroup_counter(&o, "/a", "memory.stat.kernel"), 0);
+    assert_int_equal(cgroup_counter(&o, "/a", "memory.stat.anon"), 0);
     assert_int_equal(counter(&o, "vmstat.oom_kill"), 1);
     assert_int_equal(counter(&o, "vmstat.allocstall_dma32"), 0);
     end(&o);
@@ -257,7 +252,7 @@ static void the_page_cache_of_a_cgroup_is_reclaimed_as_by_linux(void **state) {
         assert_int_equal(between(&o, from, to, "cgroups./c.memory.events.max"), linux_has[i].max);
         assert_int_equal(between(&o, from, to, "cgroups./c.memory.stat.pgscan_direct"), linux_has[i].scan);
     }
-    assert_int_equal(of(&o, "/c", "memory.peak"), 32 * MIB);
+    assert_int_equal(cgroup_counter(&o, "/c", "memory.peak"), 32 * MIB);
     assert_int_equal(counter(&o, "vmstat.pgscan_direct"), 0);
     end(&o);
 }
@@ -301,7 +296,7 @@ static void tasks_of_a_cgroup_die_in_the_order_of_linux(void **state) {
             strcat(order, who);
         }
         assert_string_equal(order, linux_has[i].order);
-        assert_int_equal(of(&o, "/o", "memory.events.oom_kill"), strlen(order));
+        assert_int_equal(cgroup_counter(&o, "/o", "memory.events.oom_kill"), strlen(order));
         end(&o);
     }
 }

@@ -10,24 +10,6 @@ static struct outcome run(const char *text) {
     return run_with(text, 1500);
 }
 
-static uint64_t of(const struct outcome *o, const char *cgroup, const char *name) {
-    char full[200];
-    snprintf(full, sizeof full, "cgroups.%s.%s", cgroup, name);
-    return counter(o, full);
-}
-
-/* The counter as a marker kept it. */
-static uint64_t at(const struct outcome *o, const char *marker, const char *name) {
-    size_t id;
-    assert_int_equal(vmsim_counter_find(o->m, name, &id), 0);
-    for (size_t i = 0; i < o->s->markers.count; i++) {
-        if (!strcmp(o->s->markers.at[i].name, marker))
-            return o->s->markers.at[i].values[id];
-    }
-    fail_msg("there is no marker '%s'", marker);
-    return 0;
-}
-
 /* 12 MiB pass twice through 8 MiB: what comes back from swap are major faults, of the cgroup as of the machine; for the
  * task also those that waited for a page that another had asked for. A virtio disk says that it turns, so that slots
  * are read side by side. */
@@ -41,7 +23,7 @@ static void faults_on_swap_count_in_the_cgroup(void **state) {
                            "{repeat: {times: 2, steps: [{touch: {region: h, write: 100%}}]}}]}]\n");
     const uint64_t major = counter(&o, "tasks.t.majflt");
     assert_in_range(major, 100, 3072);
-    assert_int_equal(of(&o, "/a", "memory.stat.pgmajfault"), counter(&o, "vmstat.pgmajfault"));
+    assert_int_equal(cgroup_counter(&o, "/a", "memory.stat.pgmajfault"), counter(&o, "vmstat.pgmajfault"));
     assert_in_range(counter(&o, "vmstat.pgmajfault"), major - major / 32, major);
     assert_in_range(counter(&o, "vmstat.pswpin"), 4 * major, 9 * major);
     end(&o);
@@ -89,8 +71,8 @@ static void who_cannot_give_back_is_held_up_above_memory_high(void **state) {
     const struct vmsim__task *t = task(&o, "t");
     assert_int_equal(t->stop, VMSIM_STOP_NONE);
     assert_int_equal(t->stats.min_flt, 2560);
-    assert_true(of(&o, "/a", "memory.events.high") > 100);
-    assert_int_equal(of(&o, "/a", "memory.events.max"), 0);
+    assert_true(cgroup_counter(&o, "/a", "memory.events.high") > 100);
+    assert_int_equal(cgroup_counter(&o, "/a", "memory.events.max"), 0);
     /* nine batches, above by 3 to 25 %: 15, 62, 140, 250, 390 jiffies, and then 500, which is the most */
     assert_in_range(t->stats.blocked_ns, UINT64_C(9000000000), UINT64_C(12000000000));
     assert_true(task(&o, "free")->stats.blocked_ns == 0);
@@ -105,9 +87,9 @@ static void cache_above_memory_high_is_given_back(void **state) {
                            "  cgroups: [{path: /a, files: {memory.high: 8MiB}}]\n"
                            "  files: [{name: /f, size: 64MiB}]\n"
                            "  tasks: [{name: t, cgroup: /a, program: [{read: {file: /f, block: 64KiB}}]}]\n");
-    assert_in_range(of(&o, "/a", "memory.stat.file"), 7 * MIB, 9 * MIB);
-    assert_true(of(&o, "/a", "memory.events.high") > 0);
-    assert_in_range(of(&o, "/a", "memory.peak"), 8 * MIB, 9 * MIB);
+    assert_in_range(cgroup_counter(&o, "/a", "memory.stat.file"), 7 * MIB, 9 * MIB);
+    assert_true(cgroup_counter(&o, "/a", "memory.events.high") > 0);
+    assert_in_range(cgroup_counter(&o, "/a", "memory.peak"), 8 * MIB, 9 * MIB);
     end(&o);
 }
 
@@ -130,10 +112,10 @@ static uint64_t left_of_16_mib(const char *protection, uint64_t *low_events) {
              "/theirs, block: 64KiB}}]}\n",
              strcmp(protection, "memory.low: max") ? ", memory.low: 32MiB, memory.min: 32MiB" : "", protection);
     struct outcome o = run(text);
-    uint64_t left = of(&o, "/p/a", "memory.stat.file");
-    *low_events = of(&o, "/p/a", "memory.events.low");
-    assert_in_range(of(&o, "/p", "memory.peak"), 31 * MIB, 32 * MIB);
-    assert_int_equal(of(&o, "/p", "memory.events.oom"), 0);
+    uint64_t left = cgroup_counter(&o, "/p/a", "memory.stat.file");
+    *low_events = cgroup_counter(&o, "/p/a", "memory.events.low");
+    assert_in_range(cgroup_counter(&o, "/p", "memory.peak"), 31 * MIB, 32 * MIB);
+    assert_int_equal(cgroup_counter(&o, "/p", "memory.events.oom"), 0);
     end(&o);
     return left;
 }
@@ -170,8 +152,8 @@ static void low_gives_way_where_min_does_not(void **state) {
         struct outcome o = run(text);
         const bool killed = task(&o, "b")->stop == VMSIM_STOP_OOM;
         assert_int_equal(killed, i);
-        assert_int_equal(of(&o, "/p/a", "memory.events.low") > 0, !i);
-        assert_int_equal(of(&o, "/p/a", "memory.stat.file") == 30 * MIB, i);
+        assert_int_equal(cgroup_counter(&o, "/p/a", "memory.events.low") > 0, !i);
+        assert_int_equal(cgroup_counter(&o, "/p/a", "memory.stat.file") == 30 * MIB, i);
         end(&o);
     }
 }
@@ -205,9 +187,9 @@ static void memory_reclaim_takes_what_it_is_told(void **state) {
         struct outcome o = run(text);
         const char *const file = "cgroups./a.memory.stat.file";
         assert_int_equal(o.s->failed_steps, 0);
-        assert_in_range(at(&o, "full", file) - at(&o, "less", file), 4 * MIB - 256 * 1024, c[i].most);
-        assert_int_equal(of(&o, "/a", "memory.stat.file"), 0);
-        assert_int_equal(of(&o, "/a", "memory.events.max"), 0);
+        assert_in_range(counter_at(&o, "full", file) - counter_at(&o, "less", file), 4 * MIB - 256 * 1024, c[i].most);
+        assert_int_equal(cgroup_counter(&o, "/a", "memory.stat.file"), 0);
+        assert_int_equal(cgroup_counter(&o, "/a", "memory.events.max"), 0);
         end(&o);
     }
 }
@@ -234,11 +216,12 @@ static void a_limit_below_what_is_charged_is_reached_before_the_write_returns(vo
                            "        - marker: {name: dead}\n");
     const char *const current = "cgroups./a.memory.current";
     assert_int_equal(o.s->failed_steps, 0);
-    assert_in_range(at(&o, "high", current), 8 * MIB, 16 * MIB); /* all that is too much at once, and so too much */
-    assert_in_range(at(&o, "fits", current), 8 * MIB, 12 * MIB);
-    assert_in_range(at(&o, "dead", current), 0, 4 * MIB);
+    assert_in_range(counter_at(&o, "high", current), 8 * MIB,
+                    16 * MIB); /* all that is too much at once, and so too much */
+    assert_in_range(counter_at(&o, "fits", current), 8 * MIB, 12 * MIB);
+    assert_in_range(counter_at(&o, "dead", current), 0, 4 * MIB);
     assert_int_equal(task(&o, "a")->stop, VMSIM_STOP_OOM);
-    assert_int_equal(of(&o, "/a", "memory.events.oom_kill"), 1);
+    assert_int_equal(cgroup_counter(&o, "/a", "memory.events.oom_kill"), 1);
     end(&o);
 }
 
@@ -262,11 +245,11 @@ static void a_group_dies_together(void **state) {
     assert_int_equal(task(&o, "second")->stop, VMSIM_STOP_OOM);
     assert_int_equal(task(&o, "spared")->stop, VMSIM_STOP_NONE);
     assert_int_equal(task(&o, "other")->stop, VMSIM_STOP_NONE);
-    assert_int_equal(of(&o, "/g", "memory.events.oom_group_kill"), 1);
-    assert_int_equal(of(&o, "/g", "memory.events.local.oom_group_kill"), 1);
-    assert_int_equal(of(&o, "/g", "memory.events.oom_kill"), 3);
-    assert_int_equal(of(&o, "/g/b", "memory.events.local.oom_kill"), 2);
-    assert_int_equal(of(&o, "/g", "memory.events.local.oom_kill"), 0);
+    assert_int_equal(cgroup_counter(&o, "/g", "memory.events.oom_group_kill"), 1);
+    assert_int_equal(cgroup_counter(&o, "/g", "memory.events.local.oom_group_kill"), 1);
+    assert_int_equal(cgroup_counter(&o, "/g", "memory.events.oom_kill"), 3);
+    assert_int_equal(cgroup_counter(&o, "/g/b", "memory.events.local.oom_kill"), 2);
+    assert_int_equal(cgroup_counter(&o, "/g", "memory.events.local.oom_kill"), 0);
     end(&o);
 }
 
@@ -293,7 +276,7 @@ static void cgroups_come_and_go_while_tasks_run(void **state) {
                            "        - fadvise: {file: /f, advice: dontneed}\n"
                            "        - cgroup_remove: {cgroup: /x}\n");
     assert_int_equal(o.s->failed_steps, 0);
-    assert_int_equal(at(&o, "removed", "cgroups./x.memory.stat.file"), 4 * MIB);
+    assert_int_equal(counter_at(&o, "removed", "cgroups./x.memory.stat.file"), 4 * MIB);
     assert_int_equal(o.m->cgroups.at[VMSIM__CGROUP_ROOT]->children, 0);
     end(&o);
 }

@@ -10,23 +10,6 @@ static struct outcome run(const char *text) {
     return run_with(text, 3000);
 }
 
-static uint64_t of(const struct outcome *o, const char *cgroup, const char *name) {
-    char full[200];
-    snprintf(full, sizeof full, "cgroups.%s.%s", cgroup, name);
-    return counter(o, full);
-}
-
-static uint64_t at(const struct outcome *o, const char *marker, const char *name) {
-    size_t id;
-    assert_int_equal(vmsim_counter_find(o->m, name, &id), 0);
-    for (size_t i = 0; i < o->s->markers.count; i++) {
-        if (!strcmp(o->s->markers.at[i].name, marker))
-            return o->s->markers.at[i].values[id];
-    }
-    fail_msg("there is no marker '%s'", marker);
-    return 0;
-}
-
 #define SWAP_MACHINE                                                                                                   \
     "machine: {nodes: [{memory: 256MiB}], kernel: '6.1', transparent_hugepage: never, swap: [{size: 256MiB}]}\n"
 
@@ -42,15 +25,15 @@ static void what_does_not_fit_goes_to_swap_and_is_paid_for_there(void **state) {
                          "h, write: 100%}}, {marker: {name: full}}, {touch: {region: h}}, {marker: {name: again}}, "
                          "{munmap: {region: h}}, {marker: {name: gone}}]}]\n");
     assert_int_equal(task(&o, "t")->stop, VMSIM_STOP_NONE);
-    assert_int_equal(of(&o, "/a", "memory.events.oom"), 0);
-    assert_int_equal(of(&o, "/a", "memory.peak"), 32 * MIB);
-    const uint64_t swapped = at(&o, "full", "cgroups./a.memory.swap.current");
+    assert_int_equal(cgroup_counter(&o, "/a", "memory.events.oom"), 0);
+    assert_int_equal(cgroup_counter(&o, "/a", "memory.peak"), 32 * MIB);
+    const uint64_t swapped = counter_at(&o, "full", "cgroups./a.memory.swap.current");
     assert_in_range(swapped, 16 * MIB, 18 * MIB);
-    assert_in_range(at(&o, "full", "cgroups./a.memory.stat.anon"), 48 * MIB - swapped, 32 * MIB);
-    assert_true(of(&o, "/a", "memory.stat.workingset_refault_anon") > 4000);
-    assert_true(at(&o, "again", "cgroups./a.memory.swap.current") >= 16 * MIB);
-    assert_int_equal(at(&o, "gone", "cgroups./a.memory.swap.current"), 0);
-    assert_int_equal(at(&o, "gone", "cgroups./a.memory.stat.swapcached"), 0);
+    assert_in_range(counter_at(&o, "full", "cgroups./a.memory.stat.anon"), 48 * MIB - swapped, 32 * MIB);
+    assert_true(cgroup_counter(&o, "/a", "memory.stat.workingset_refault_anon") > 4000);
+    assert_true(counter_at(&o, "again", "cgroups./a.memory.swap.current") >= 16 * MIB);
+    assert_int_equal(counter_at(&o, "gone", "cgroups./a.memory.swap.current"), 0);
+    assert_int_equal(counter_at(&o, "gone", "cgroups./a.memory.stat.swapcached"), 0);
     end(&o);
 }
 
@@ -63,8 +46,9 @@ static void swap_max_leaves_no_room_but_what_it_says(void **state) {
                          "  tasks: [{name: t, cgroup: /p/a, program: [{mmap: {as: h, length: 48MiB}}, {touch: "
                          "{region: h, write: 100%}}]}]\n");
     assert_int_equal(task(&o, "t")->stop, VMSIM_STOP_OOM);
-    assert_int_equal(of(&o, "/p/a", "memory.events.oom_kill"), 1);
-    assert_in_range(of(&o, "/p", "memory.swap.current"), 0, 4 * MIB); /* what is being written stays for now */
+    assert_int_equal(cgroup_counter(&o, "/p/a", "memory.events.oom_kill"), 1);
+    assert_in_range(cgroup_counter(&o, "/p", "memory.swap.current"), 0,
+                    4 * MIB); /* what is being written stays for now */
     assert_int_equal(o.m->cgroups.at[1]->memcg->swap.watermark, 4 * MIB / 4096);
     end(&o);
 }
@@ -77,8 +61,8 @@ static void memory_high_swaps_out_before_it_holds_up(void **state) {
                          "  cgroups: [{path: /a, files: {memory.high: 32MiB}}]\n"
                          "  tasks: [{name: t, cgroup: /a, program: [{mmap: {as: h, length: 36000KiB}}, {touch: "
                          "{region: h, write: 100%}}]}]\n");
-    assert_in_range(of(&o, "/a", "memory.peak"), 32 * MIB, 33 * MIB);
-    assert_true(of(&o, "/a", "memory.events.high") > 0);
+    assert_in_range(cgroup_counter(&o, "/a", "memory.peak"), 32 * MIB, 33 * MIB);
+    assert_true(cgroup_counter(&o, "/a", "memory.events.high") > 0);
     assert_true(task(&o, "t")->stats.blocked_ns < UINT64_C(1000000000));
     end(&o);
 }
@@ -104,11 +88,11 @@ static void a_page_comes_back_to_the_cgroup_that_it_left(void **state) {
                                         "        - cgroup_remove: {cgroup: /a}\n"
                                         "        - munmap: {region: h}\n");
     assert_int_equal(o.s->failed_steps, 0);
-    assert_int_equal(at(&o, "out", "cgroups./a.memory.swap.current"), 8 * MIB);
-    assert_in_range(at(&o, "out", "cgroups./a.memory.stat.anon"), 0, MIB);
-    assert_int_equal(at(&o, "back", "cgroups./a.memory.stat.anon"), 8 * MIB);
-    assert_int_equal(at(&o, "back", "cgroups./b.memory.stat.anon"), 0);
-    assert_true(at(&o, "back", "cgroups./b.memory.stat.pgmajfault") > 0);
+    assert_int_equal(counter_at(&o, "out", "cgroups./a.memory.swap.current"), 8 * MIB);
+    assert_in_range(counter_at(&o, "out", "cgroups./a.memory.stat.anon"), 0, MIB);
+    assert_int_equal(counter_at(&o, "back", "cgroups./a.memory.stat.anon"), 8 * MIB);
+    assert_int_equal(counter_at(&o, "back", "cgroups./b.memory.stat.anon"), 0);
+    assert_true(counter_at(&o, "back", "cgroups./b.memory.stat.pgmajfault") > 0);
     end(&o);
 }
 
@@ -193,13 +177,13 @@ static void who_is_held_up_shows_in_its_cgroup_and_above(void **state) {
             "write: 100%}}]}\n"
             "    - {name: works, cgroup: /p/b, program: [{compute: {time: 20s}}]}\n");
     const uint64_t held_up = task(&o, "t")->stats.blocked_ns / 1000;
-    const uint64_t some = of(&o, "/p/a", "memory.pressure.some_us");
+    const uint64_t some = cgroup_counter(&o, "/p/a", "memory.pressure.some_us");
     assert_true(held_up > 5000000);
     assert_in_range(some, held_up, held_up + held_up / 50);
-    assert_true(of(&o, "/p/a", "memory.pressure.full_us") > some - some / 50);
-    assert_int_equal(of(&o, "/p/b", "memory.pressure.some_us"), 0);
-    assert_in_range(of(&o, "/p", "memory.pressure.some_us"), some - some / 50, some + some / 50);
-    assert_in_range(of(&o, "/p", "memory.pressure.full_us"), 0, some / 50);
+    assert_true(cgroup_counter(&o, "/p/a", "memory.pressure.full_us") > some - some / 50);
+    assert_int_equal(cgroup_counter(&o, "/p/b", "memory.pressure.some_us"), 0);
+    assert_in_range(cgroup_counter(&o, "/p", "memory.pressure.some_us"), some - some / 50, some + some / 50);
+    assert_in_range(cgroup_counter(&o, "/p", "memory.pressure.full_us"), 0, some / 50);
     assert_in_range(counter(&o, "pressure.memory.some_us"), some - some / 50, some + some / 50);
     end(&o);
 }
@@ -224,9 +208,9 @@ static void cold_reads_are_no_stall_for_memory_but_thrashing_is(void **state) {
             "        - mmap: {as: h, length: 6MiB}\n"
             "        - repeat: {times: 6, steps: [{touch: {region: h, write: 100%}}, {touch: {region: f}}]}\n");
     assert_int_equal(task(&o, "tight")->stop, VMSIM_STOP_NONE);
-    assert_int_equal(of(&o, "/cold", "memory.pressure.some_us"), 0);
-    assert_true(of(&o, "/cold", "io.pressure.some_us") > 10000);
-    assert_true(of(&o, "/tight", "memory.pressure.some_us") > 1000);
+    assert_int_equal(cgroup_counter(&o, "/cold", "memory.pressure.some_us"), 0);
+    assert_true(cgroup_counter(&o, "/cold", "io.pressure.some_us") > 10000);
+    assert_true(cgroup_counter(&o, "/tight", "memory.pressure.some_us") > 1000);
     end(&o);
 }
 

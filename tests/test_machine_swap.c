@@ -13,18 +13,6 @@ static struct outcome run(const char *machine, const char *steps) {
     return run_with(text, 2000);
 }
 
-/* The counter as a marker kept it. */
-static uint64_t counter_at(const struct outcome *o, const char *marker, const char *name) {
-    size_t id;
-    assert_int_equal(vmsim_counter_find(o->m, name, &id), 0);
-    for (size_t i = 0; i < o->s->markers.count; i++) {
-        if (!strcmp(o->s->markers.at[i].name, marker))
-            return o->s->markers.at[i].values[id];
-    }
-    fail_msg("there is no marker '%s'", marker);
-    return 0;
-}
-
 #define SSD "devices: [{name: vda, preset: nvme}, {name: vdb, preset: nvme, size: 512MiB}], swap: [{device: vdb}]"
 #define HDD "devices: [{name: vda, preset: nvme}, {name: vdb, preset: hdd, size: 512MiB}], swap: [{device: vdb}]"
 #define ROOT ", memory_manager: {privileged: true}"

@@ -95,7 +95,7 @@ static bool run_steps(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
             wait_for(m, sc->throttle == VMSIM__THROTTLE_WRITEBACK ? WRITEBACK_PAUSE : JIFFY);
             return false;
         }
-        if (m->running && m->running->mm && m->swap && vmsim__swap_congested(m->swap)) {
+        if (m->vmscan.hooks.congested(m, sc)) {
             wait_for(m, VMSIM__SWAP_PAUSE);
             return false;
         }
