@@ -35,9 +35,10 @@ struct run {
     struct span spans[PHASES_MAX + 1];
     unsigned open; /* phase whose end is still to come, or 0 */
     struct outcomes outcomes;
-    uint64_t signals;   /* that the task had caught when it was last asked */
-    char result_of[96]; /* key of the next step's result, or "" */
-    int64_t child_flt;  /* of a child that looks at its own usage: so far in this phase */
+    uint64_t signals;           /* that the task had caught when it was last asked */
+    char result_of[96];         /* key of the next step's result, or "" */
+    int64_t child_flt;          /* of a child that looks at its own usage: so far in this phase */
+    const struct facts *before; /* what the kernel's phases found */
     struct tally tally;
 };
 
@@ -192,6 +193,67 @@ static void note_child(struct run *r, struct vmsim_machine *m, uint32_t task, st
     r->child_flt = 0;
 }
 
+static int64_t unused(const struct vmsim__mem *mem, const struct vmsim__zone *z) {
+    return z->stat[VMSIM__NR_FREE_PAGES] + (int64_t)vmsim__zone_pcp_count(mem, z);
+}
+
+static vmsim__pfn take(struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order, unsigned cpu) {
+    static const uint32_t gfp[VMSIM__ZONE_TYPES] = {
+        [VMSIM__ZONE_DMA] = VMSIM__GFP_DMA, [VMSIM__ZONE_DMA32] = VMSIM__GFP_DMA32};
+    const uint64_t node = UINT64_C(1) << z->node;
+    const struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_NOWAIT | gfp[z->type],
+                                            .order = (uint8_t)order,
+                                            .cpu = (uint16_t)cpu,
+                                            .node = z->node,
+                                            .nodemask = &node};
+    const vmsim__pfn pfn = vmsim__mem_alloc(mem, &rq);
+    if (pfn == VMSIM__PFN_NONE || vmsim__mem_zone_of(mem, pfn) != z) {
+        fprintf(stderr, "no memory of the zone is left to hold\n");
+        exit(2);
+    }
+    return pfn;
+}
+
+/* Takes what is more than `left`, in blocks too large for the lists of CPUs. */
+static void hold(struct vmsim__mem *mem, const struct vmsim__zone *z, int64_t left) {
+    for (unsigned order = mem->pageblock_order - 1; order > VMSIM__COSTLY_ORDER; order--) {
+        while (unused(mem, z) >= left + (INT64_C(1) << order))
+            take(mem, z, order, 0);
+    }
+}
+
+/* The last CPU, which runs nothing of the workload, has had pages of the zone, too: its lists keep some from others. */
+static void fill_lists(struct vmsim_machine *m, const struct vmsim__zone *z, int64_t left, int64_t lists) {
+    enum { MOST = 1000 };
+    vmsim__pfn pages[MOST];
+    const unsigned cpu = m->nr_cpus - 1u;
+    unsigned count = 0;
+    while (cpu && (int64_t)vmsim__zone_pcp_count(m->mem, z) + count < lists && count < MOST)
+        pages[count++] = take(m->mem, z, 0, cpu);
+    while (count)
+        vmsim_machine_free_pages(m, cpu, pages[--count], 0);
+    while (cpu && unused(m->mem, z) > left)
+        take(m->mem, z, 0, cpu);
+}
+
+/* Drivers, slab and programs of the real boot hold memory that no file of it tells by zone: what the phases found
+ * less free than it is here is the kernel's from now on. */
+static void hold_as_captured(const struct run *r, struct vmsim_machine *m) {
+    for (unsigned i = 0; i < m->mem->nr_zones; i++) {
+        const struct vmsim__zone *z = &m->mem->zones[i];
+        char name[FACT_NAME];
+        bool told;
+        snprintf(name, sizeof name, "zone.N%u.%s.free", z->node, z->name);
+        const int64_t blocks = fact_get(r->before, name, &told);
+        snprintf(name, sizeof name, "zone.N%u.%s.pcp_count", z->node, z->name);
+        const int64_t lists = fact_get(r->before, name, NULL);
+        if (told) {
+            hold(m->mem, z, blocks + lists);
+            fill_lists(m, z, blocks + lists, lists);
+        }
+    }
+}
+
 static void at_marker(void *context, struct vmsim_scenario *s, const char *name, uint32_t task) {
     struct run *r = context;
     char *rest;
@@ -242,6 +304,8 @@ static void at_marker(void *context, struct vmsim_scenario *s, const char *name,
         if (*rest)
             return;
     }
+    if (n == 1)
+        hold_as_captured(r, s->machine);
     r->open = (unsigned)n;
     r->spans[n].begin = capturer_begin(s->machine, task);
 }
@@ -360,6 +424,7 @@ static void run_workload(struct run *r, const char *capture) {
     }
     snprintf(path, sizeof path, "%s/facts/phases.tsv", conformance_root());
     capture_phases_again(&c, path, r->shape, r->workload);
+    r->before = &c.before;
     if (rules_later(r->rules, &w) || !find_described(r, path, sizeof path))
         print_missing(&r->tally, r->rules, &w, "no described program");
     else if (!run_described(r, path))

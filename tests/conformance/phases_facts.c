@@ -267,6 +267,10 @@ bool capture_phases_read(const char *path, struct capture_phases *out) {
                    sscanf(line, "%23s %47s %lld %lld %lld", source, counter, &before, &after, &delta) == 5) {
             snprintf(name, sizeof name, "%s.%s", source, counter);
             fact_add(d, name, delta);
+            bool told;
+            fact_get(&out->before, name, &told);
+            if (!told)
+                fact_add(&out->before, name, before);
         }
     }
     fclose(f);

@@ -61,6 +61,7 @@ struct capture_phases {
     size_t count;
     struct outcomes outcomes; /* cached pages after reads, results of calls, limits of overcommit */
     int64_t committed;        /* pages, as the capture last told */
+    struct facts before;      /* what each fact was when a phase first changed it: "zone.N0.DMA32.free" */
 };
 /* Reads the phases of a capture; false: it cannot be read. */
 bool capture_phases_read(const char *path, struct capture_phases *out);
