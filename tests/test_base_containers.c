@@ -184,11 +184,14 @@ static void change_marks(struct vmsim__rng *r, struct vmsim__radix *t, struct ma
             vmsim__radix_unmark(t, index, mark);
         m->marks[i] &= (uint8_t) ~(1u << mark);
         return;
-    case 4:
-        if (m->value[i])
-            vmsim__radix_remark(t, index, marks, 1u << mark & ~marks);
-        m->marks[i] = (uint8_t)(m->value[i] ? (m->marks[i] | marks) & ~(1u << mark & ~marks) : 0);
+    case 4: {
+        const unsigned to = (mark + 1 + marks % (VMSIM__RADIX_MARKS - 1)) % VMSIM__RADIX_MARKS;
+        if (!(m->marks[i] >> mark & 1))
+            return;
+        vmsim__radix_move_mark(t, index, mark, to);
+        m->marks[i] = (uint8_t)((m->marks[i] & ~(1u << mark)) | 1u << to);
         return;
+    }
     default:
         if (m->value[i])
             vmsim__radix_mark(t, index, mark);

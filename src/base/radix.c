@@ -140,8 +140,7 @@ static VMSIM__NOINLINE node *make_leaf(struct vmsim__radix *r, uint64_t index) {
 /* Sets `index` in one bitmap of its leaf node. Where a node had a bit, all above it know already. */
 static void set_mark(node *n, uint64_t index, unsigned map) {
     VMSIM__ASSERT(map < MAPS);
-    bool known = false;
-    for (; n && !known; n = n->parent, index >>= BITS) {
+    for (bool known = false; n && !known; n = n->parent, index >>= BITS) {
         known = n->map[map];
         n->map[map] |= bit(index);
     }
@@ -192,11 +191,11 @@ bool vmsim__radix_set(struct vmsim__radix *r, uint64_t index, uint64_t value, ui
     return vmsim__radix_store(r, index, value, 0, old);
 }
 
-void vmsim__radix_remark(struct vmsim__radix *r, uint64_t index, unsigned set, unsigned clear) {
+void vmsim__radix_move_mark(struct vmsim__radix *r, uint64_t index, unsigned from, unsigned to) {
     node *n = vmsim__radix_leaf(r, index);
-    VMSIM__ASSERT(!(set & clear));
-    set_marks(n, index, set);
-    clear_marks(n, index, clear);
+    VMSIM__ASSERT(from < VMSIM__RADIX_MARKS && to < VMSIM__RADIX_MARKS && from != to && n);
+    set_mark(n, index, FIRST_MARK + to);
+    clear_mark(n, index, FIRST_MARK + from);
 }
 
 void vmsim__radix_mark(struct vmsim__radix *r, uint64_t index, unsigned mark) {

@@ -70,8 +70,8 @@ void vmsim__radix_unmark(struct vmsim__radix *r, uint64_t index, unsigned mark);
 static inline void vmsim__radix_will_mark(const struct vmsim__radix *r) {
     __builtin_prefetch(r->recent, 1);
 }
-/* Several at once: the marks of bit mask `set` come, those of `clear` go. */
-void vmsim__radix_remark(struct vmsim__radix *r, uint64_t index, unsigned set, unsigned clear);
+/* An entry with the mark `from` has the mark `to` in its place. */
+void vmsim__radix_move_mark(struct vmsim__radix *r, uint64_t index, unsigned from, unsigned to);
 bool vmsim__radix_marked(const struct vmsim__radix *r, uint64_t index, unsigned mark); /* absent: false */
 /* Has any entry the mark? */
 static inline bool vmsim__radix_any(const struct vmsim__radix *r, unsigned mark) {

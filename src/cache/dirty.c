@@ -183,8 +183,9 @@ static void start_writeback(struct vmsim__cache *c, struct vmsim__file *f, uint6
         c->hooks.mkclean(c->hooks.context, f, index, pfn, cpu);
     clear_dirty(c, f, fr);
     fr->flags |= VMSIM__FRAME_WRITEBACK;
-    vmsim__radix_remark(&f->pages, index, 1u << VMSIM__MARK_WRITEBACK,
-                        1u << VMSIM__MARK_DIRTY | 1u << VMSIM__MARK_TOWRITE);
+    vmsim__radix_move_mark(&f->pages, index, VMSIM__MARK_DIRTY, VMSIM__MARK_WRITEBACK);
+    if (vmsim__radix_any(&f->pages, VMSIM__MARK_TOWRITE))
+        vmsim__radix_unmark(&f->pages, index, VMSIM__MARK_TOWRITE);
     vmsim__writeback_count(c, fr, 1);
     f->disk_size = vmsim__max64(f->disk_size, vmsim__min64(f->size, (index + 1) << c->mem->page_shift));
 }
