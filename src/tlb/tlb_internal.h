@@ -48,6 +48,7 @@
 #define TLB_CHUNK 255        /* most accesses between two folds of the byte lanes */
 #define TLB_LEAF_TABLES 8192 /* 16 GiB of base pages */
 #define TLB_MIDDLE_TABLES 64
+#define TLB_UPPER_TABLES 8u
 #define TLB_LEAF_SEEN 8
 #define TLB_ASID_COUNTS 64
 #define TLB_LEAF_EPOCHS 0x1000u
@@ -151,7 +152,7 @@ struct tlb_walk_cache {
  * the same, walks need not ask where the table is; and where it is tells what to prefetch. It is forgotten when its
  * page table has released any table since, and when an ASID may have come to stand for another, so nothing is read of a
  * table that is no more. Pages that are flushed change nothing of it. The same for tables of level 1 below entries of
- * level 2. 32 bytes: two a cache line. */
+ * level 2, and of level 2 below entries of level 3. 32 bytes: two a cache line. */
 struct tlb_leaf_table {
     uint64_t key; /* address bits in 51..16, and the tag of the batch; 0: none */
     uint64_t raw; /* the entry of level 1, which tells the pfn; 0: unknown */
@@ -233,8 +234,9 @@ struct vmsim__tlb {
         uint64_t released;
         uint16_t asid;
     } leaf_seen[TLB_LEAF_SEEN];                      /* by ASID: what its leaf tables are known for */
-    struct tlb_leaf_table middle[TLB_MIDDLE_TABLES]; /* tables of level 1, by the address bits above */
-    struct tlb_leaf_table leaf[TLB_LEAF_TABLES];     /* by the address bits above a leaf table's */
+    struct tlb_leaf_table upper[TLB_UPPER_TABLES];   /* tables of level 2, by the address bits above */
+    struct tlb_leaf_table middle[TLB_MIDDLE_TABLES]; /* of level 1 */
+    struct tlb_leaf_table leaf[TLB_LEAF_TABLES];
 };
 
 /* --- tlb_wide.c
@@ -470,6 +472,9 @@ unsigned vmsim__tlb_walk_drop_all(struct vmsim__tlb *t);
 /* One translation that the filter could not make. True: *pa. False: *stop. */
 bool vmsim__tlb_translate(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,
                           struct vmsim__tlb_stop *stop);
+/* The same, of a page that no array of its side holds. */
+bool vmsim__tlb_absent(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,
+                       struct vmsim__tlb_stop *stop);
 
 VMSIM__INLINE void tlb_count_walk(struct vmsim__tlb *t, unsigned refs) {
     uint64_t cost = t->walk_latency + refs * t->walk_reference;
@@ -494,9 +499,10 @@ VMSIM__INLINE void tlb_wait_data(struct vmsim__tlb *t, uint64_t pfn) {
 /* --- tlb_miss.c ------------------------------------------------------------------------------------------------------
  */
 
-/* One translation by a side that has a pair, if it is a plain miss of everything: true, with all done as
- * vmsim__tlb_translate does it. False: nothing has changed. `x`: of a base page, by the user. */
-bool vmsim__tlb_plain_miss(struct vmsim__tlb *t, const struct tlb_side *s, vmsim_access x, uint64_t *pa);
+/* As vmsim__tlb_translate, by a side that has a pair, and quick if it is a plain miss of everything. `x`: of a base
+ * page, by the user. */
+bool vmsim__tlb_plain_miss(struct vmsim__tlb *t, const struct tlb_side *s, vmsim_access x, uint64_t *pa,
+                           struct vmsim__tlb_stop *stop);
 /* Finds out whether a side has a pair, after its looks changed. */
 void vmsim__tlb_find_pair(struct vmsim__tlb *t, struct tlb_side *s);
 

@@ -123,8 +123,8 @@ VMSIM__INLINE bool slow_access(struct vmsim__tlb *t, struct run *run, size_t i, 
     if (VMSIM__UNLIKELY(cross))
         return straddling_access(t, run, x, pa);
     const struct tlb_side *side = &t->side[(x & 3) == VMSIM_FETCH];
-    if (VMSIM__LIKELY(side->pair.first != NULL) && run->user && vmsim__tlb_plain_miss(t, side, x, pa))
-        return true;
+    if (VMSIM__LIKELY(side->pair.first != NULL) && run->user)
+        return vmsim__tlb_plain_miss(t, side, x, pa, run->stop);
     return vmsim__tlb_translate(t, vmsim_access_va(x), x & 3, run->user, pa, run->stop);
 }
 
@@ -178,7 +178,8 @@ VMSIM__INLINE size_t run_all(struct vmsim__tlb *t, struct run *run, uint64_t *pa
         size_t end = run->n - i > TLB_CHUNK ? i + TLB_CHUNK : run->n;
         uint64_t lanes, kinds;
         i = chunk(t, run, i, end, pa_out, page_shift, &lanes, &kinds, &ok);
-        fold_lanes(t, lanes);
+        if (lanes)
+            fold_lanes(t, lanes);
         fold_kinds(t, kinds);
         if (t->lanes_short)
             vmsim__tlb_filter_clear(t);

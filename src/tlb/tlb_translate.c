@@ -127,14 +127,19 @@ static VMSIM__NOINLINE bool hit(struct vmsim__tlb *t, struct request q, struct f
     return true;
 }
 
-static void drop_page(struct vmsim__tlb *t, uint64_t va) {
-    vmsim__tlb_drop_page(t, t->asid, va, t->page_shift);
-    vmsim__tlb_walk_drop_va(t, t->asid, va);
+/* Does what the other kind of access goes through hold the page? */
+static bool other_side_holds(const struct vmsim__tlb *t, struct request q) {
+    for (const struct tlb_place *const *at = t->side[!is_fetch(q)].look; *at; at++)
+        if (tlb_look(*at, t->asid, q.va))
+            return true;
+    return false;
 }
 
 static bool fault(struct vmsim__tlb *t, struct request q, unsigned held, const struct vmsim__walk *w,
                   struct vmsim__tlb_stop *stop) {
-    drop_page(t, q.va);
+    if (VMSIM__UNLIKELY(held < t->levels || other_side_holds(t, q)))
+        vmsim__tlb_drop_page(t, t->asid, q.va, t->page_shift);
+    vmsim__tlb_walk_drop_va(t, t->asid, q.va);
     t->counter[VMSIM__TLB_faults]++;
     for (struct tlb_array *const *at = side_of(t, q)->path; *at && (*at)->level <= held; at++)
         (*at)->fault_miss++;
@@ -226,9 +231,20 @@ static VMSIM__NOINLINE bool insufficient(struct vmsim__tlb *t, struct request q,
         t->counter[VMSIM__TLB_dirty_walks]++;
     } else {
         t->counter[VMSIM__TLB_permission_walks]++;
-        drop_page(t, q.va);
+        vmsim__tlb_drop_page(t, t->asid, q.va, t->page_shift);
+        vmsim__tlb_walk_drop_va(t, t->asid, q.va);
     }
     return miss(t, q, held, t->levels, pa, stop);
+}
+
+bool vmsim__tlb_absent(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,
+                       struct vmsim__tlb_stop *stop) {
+    const struct request q = {va, type | (user ? VMSIM__WALK_USER : 0)};
+    VMSIM__ASSERT(!look_up(t, q).array);
+    t->now++;
+    t->missed = true;
+    t->cycles += side_of(t, q)->before[t->levels];
+    return miss(t, q, t->levels, t->levels, pa, stop);
 }
 
 bool vmsim__tlb_translate(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,

@@ -55,6 +55,9 @@ static void remember_tables(struct vmsim__tlb *t, uint64_t va, unsigned level, c
     if (level >= 2)
         *tlb_middle(t, va) =
             (struct tlb_leaf_table){tlb_middle_key(t, va), entry_in(f, 2, w->table_host[2], va), w->table_host[1], 0};
+    if (level >= 3)
+        *tlb_upper(t, va) =
+            (struct tlb_leaf_table){tlb_upper_key(t, va), entry_in(f, 3, w->table_host[3], va), w->table_host[2], 0};
 }
 
 /* From what the cache of level 1 + `level` holds; from the leaf table at once where that is known. That is one
@@ -134,6 +137,7 @@ void vmsim__tlb_leaf_forget(struct vmsim__tlb *t) {
     if (!t->leaf_epoch) {
         memset(t->leaf, 0, sizeof t->leaf);
         memset(t->middle, 0, sizeof t->middle);
+        memset(t->upper, 0, sizeof t->upper);
         t->leaf_epoch = 1;
     }
 }

@@ -69,6 +69,12 @@ VMSIM__INLINE uint64_t tlb_middle_key(const struct vmsim__tlb *t, uint64_t va) {
 VMSIM__INLINE struct tlb_leaf_table *tlb_middle(struct vmsim__tlb *t, uint64_t va) {
     return &t->middle[va >> t->format->shift[2] & (TLB_MIDDLE_TABLES - 1)];
 }
+VMSIM__INLINE uint64_t tlb_upper_key(const struct vmsim__tlb *t, uint64_t va) {
+    return tlb_va57(va) >> t->format->shift[3] << 16 | t->leaf_tag;
+}
+VMSIM__INLINE struct tlb_leaf_table *tlb_upper(struct vmsim__tlb *t, uint64_t va) {
+    return &t->upper[va >> t->format->shift[3] & (TLB_UPPER_TABLES - 1)];
+}
 
 /* A hardware walk for t->pt and t->asid through the walk caches, which it fills: those that did not know, after the
  * walk and from its result alone, so that a walk that faulted leaves nothing behind. False: w->fault. */
