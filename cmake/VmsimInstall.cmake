@@ -19,6 +19,10 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/vmsim DESTINATION ${CMAKE_INSTAL
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/machines DESTINATION ${CMAKE_INSTALL_DATADIR}/vmsim
         FILES_MATCHING PATTERN "*.yaml")
 
+# For every Python 3, in the place where Debian's looks; it finds the library of the same prefix.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/python/vmsim DESTINATION lib/python3/dist-packages
+        PATTERN "__pycache__" EXCLUDE)
+
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/vmsim)
 install(EXPORT vmsimTargets NAMESPACE vmsim:: DESTINATION ${package})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/vmsimConfig.cmake.in

@@ -12,6 +12,7 @@
 #include "vmsim/error.h"
 #include "vmsim/event.h"
 #include "vmsim/host.h"
+#include "vmsim/inspect.h"
 #include "vmsim/mmu.h"
 #include "vmsim/policy.h"
 #include "vmsim/report.h"

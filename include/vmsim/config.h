@@ -79,6 +79,15 @@ enum vmsim_config_limits {
  * @return 0, VMSIM_ENOENT or VMSIM_EIO (no such directory), VMSIM_ESTATE (something is loaded) or VMSIM_ENOMEM.
  */
 int vmsim_config_restrict(struct vmsim_config *config, unsigned limits, const char *root);
+struct vmsim_policy;
+/**
+ * Makes a policy of the calling program known, as a plugin's would be: machines of this configuration find it by its
+ * name (`policies.reclaim.name=mine`), and tell of it as "linked-in". Its name must not be taken by a built-in one.
+ * Whether it can be used is looked at when a machine is made.
+ * @param policy the domain's struct (vmsim/policy.h), which must outlive all machines of the configuration.
+ * @return 0 or VMSIM_ENOMEM.
+ */
+int vmsim_config_add_policy(struct vmsim_config *config, const struct vmsim_policy *policy);
 /** Plugins that machines of this configuration were made without (::VMSIM_CONFIG_SKIP_PLUGINS). */
 size_t vmsim_config_plugins_skipped(const struct vmsim_config *config);
 

@@ -43,12 +43,25 @@ void vmsim_config_destroy(struct vmsim_config *c) {
     vmsim__vec_fini(a, &c->overrides);
     vmsim__vec_fini(a, &c->search);
     vmsim__vec_fini(a, &c->presets);
+    vmsim__vec_fini(a, &c->policies);
     vmsim__textbuf_fini(&c->out);
     vmsim__textbuf_fini(&c->path);
     vmsim__arena_fini(&c->arena);
     vmsim__free(a, c, sizeof *c);
     if (owns)
         vmsim__alloc_destroy(a);
+}
+
+int vmsim_config_add_policy(struct vmsim_config *c, const struct vmsim_policy *policy) {
+    if (!c || !policy)
+        return VMSIM_EINVAL;
+    return vmsim__vec_push(c->alloc, &c->policies, policy) ? 0 : VMSIM_ENOMEM;
+}
+
+const struct vmsim_policy *const *vmsim__config_policies(const struct vmsim_config *c, size_t *count) {
+    VMSIM__ASSERT(c->policies.at || !c->policies.count);
+    *count = c->policies.count;
+    return c->policies.at;
 }
 
 int vmsim_config_add_search_dir(struct vmsim_config *c, const char *path) {

@@ -60,6 +60,8 @@ const char *vmsim__config_origin(struct vmsim_config *config, const char *path);
 /* Whether the configuration may name the file `path` at `key`: 0, or an error has been added. */
 int vmsim__config_check_file(struct vmsim_config *config, const char *key, const char *path);
 unsigned vmsim__config_limits(const struct vmsim_config *config);
+/* What vmsim_config_add_policy() was given, in that order; the array is the configuration's. */
+const struct vmsim_policy *const *vmsim__config_policies(const struct vmsim_config *config, size_t *count);
 void vmsim__config_skipped(struct vmsim_config *config); /* one plugin was left out */
 /* The name of the file at the key `path` as VMSIM_CONFIG_DUMP_PORTABLE writes it: a part of `name`. */
 const char *vmsim__config_portable(struct vmsim_config *config, const char *path, const char *name);

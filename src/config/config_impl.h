@@ -125,6 +125,9 @@ struct vmsim_config {
     struct {
         VMSIM__VEC(struct vmsim__preset);
     } presets;
+    struct {
+        VMSIM__VEC(const struct vmsim_policy *);
+    } policies; /* the calling program's */
 };
 
 /* config_diag.c: errors. Each returns `code`, or VMSIM_ENOMEM when the error could not be kept. */

@@ -320,25 +320,19 @@ enum vmsim__work vmsim__machine_access(struct vmsim_machine *m, struct vmsim__ta
     return VMSIM__WORK_END;
 }
 
-int vmsim_task_access(struct vmsim_machine *m, uint32_t task, const vmsim_access *a, size_t count, uint64_t *physical,
-                      struct vmsim_access_result *result) {
-    if (!m)
-        return VMSIM_EINVAL;
-    struct vmsim__task *t = vmsim__task_at(m, task);
-    if (!t || !result || (count && !a))
-        return vmsim__err_set(&m->err, VMSIM_EINVAL, t ? "no result or no references given" : "there is no task %u",
-                              task);
-    *result = (struct vmsim_access_result){.stop = VMSIM_STOP_DEAD};
-    if (t->state == VMSIM__TASK_DEAD)
-        return 0;
+int vmsim__task_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t count,
+                       uint64_t *physical, struct vmsim_access_result *result, struct vmsim_access_detail *detail) {
+    VMSIM__ASSERT(t->state != VMSIM__TASK_DEAD && (!detail || count == 1));
     const uint64_t begin = m->cpus[t->cpu].now;
     int err = vmsim__sched_catch_up(m, t);
     enum vmsim__work how = VMSIM__WORK_CUT;
     size_t done = 0;
     while (!err && how != VMSIM__WORK_MORE && t->state != VMSIM__TASK_DEAD) {
+        const vmsim_access *from = count ? a + done : a;
+        uint64_t *to = physical ? physical + done : NULL;
         m->horizon = vmsim__sched_next(m);
-        how =
-            vmsim__machine_access(m, t, count ? a + done : a, count - done, physical ? physical + done : NULL, result);
+        how = detail ? vmsim__machine_access_detailed(m, t, from, count - done, to, result, detail)
+                     : vmsim__machine_access(m, t, from, count - done, to, result);
         m->horizon = VMSIM__TIME_NEVER;
         done += result->done;
         if (how == VMSIM__WORK_WAIT)
@@ -353,4 +347,16 @@ int vmsim_task_access(struct vmsim_machine *m, uint32_t task, const vmsim_access
         result->stop = t->stop ? (enum vmsim_stop)t->stop : VMSIM_STOP_DEAD;
     result->ns = m->cpus[t->cpu].now - begin;
     return err ? err : vmsim__host_error(m);
+}
+
+int vmsim_task_access(struct vmsim_machine *m, uint32_t task, const vmsim_access *a, size_t count, uint64_t *physical,
+                      struct vmsim_access_result *result) {
+    if (!m)
+        return VMSIM_EINVAL;
+    struct vmsim__task *t = vmsim__task_at(m, task);
+    if (!t || !result || (count && !a))
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, t ? "no result or no references given" : "there is no task %u",
+                              task);
+    *result = (struct vmsim_access_result){.stop = VMSIM_STOP_DEAD};
+    return t->state == VMSIM__TASK_DEAD ? 0 : vmsim__task_access(m, t, a, count, physical, result, NULL);
 }

@@ -155,6 +155,7 @@ int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct v
     VMSIM__ASSERT(m->mem && m->cache && m->vm && m->tlbs && m->cpus);
     m->spec.sysctl = m->spec.mem.sysctl = m->spec.plugins = m->spec.devices = m->spec.swap =
         (struct vmsim_param_list){0};
+    m->spec.linked = NULL;
     *out = m;
     return 0;
 }

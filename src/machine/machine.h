@@ -318,6 +318,16 @@ void vmsim__task_kill_group(struct vmsim_machine *m, struct vmsim__task *t, enum
 void vmsim__task_signal(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why);
 int vmsim__task_rename(struct vmsim_machine *m, struct vmsim__task *t, const char *name);
 
+struct vmsim_access_detail; /* vmsim/inspect.h */
+/* References of a live task until all are done or it dies, whatever they wait for. `detail`, of one reference alone,
+ * gets what it came to (NULL: nobody asks). 0 or a negative vmsim_err. */
+int vmsim__task_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t count,
+                       uint64_t *physical, struct vmsim_access_result *result, struct vmsim_access_detail *detail);
+/* inspect.c: as vmsim__machine_access() of one reference, and adds to *detail what it did. */
+enum vmsim__work vmsim__machine_access_detailed(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a,
+                                                size_t n, uint64_t *physical, struct vmsim_access_result *r,
+                                                struct vmsim_access_detail *detail);
+
 /* Makes the task's address space the one its CPU runs; charges the switch. */
 void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t);
 /* Takes the bill of the present and gives it to the task and its CPU's clock. */

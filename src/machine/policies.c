@@ -46,6 +46,8 @@ int vmsim__machine_create_policies(struct vmsim_machine *m) {
         VMSIM__ASSERT(vmsim__policy_domains[i]->id == i);
         err = vmsim__policy_domain_add(m->policies, vmsim__policy_domains[i], &m->err);
     }
+    for (size_t i = 0; !err && i < m->spec.linked_count; i++)
+        err = vmsim__policy_add(m->policies, m->spec.linked[i], "linked-in", &m->err);
     const char *const *plugins = m->spec.plugins.data;
     for (size_t i = 0; !err && i < m->spec.plugins.count; i++)
         err = vmsim__policy_load(m->policies, plugins[i], &m->err);

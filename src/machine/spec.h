@@ -46,11 +46,13 @@ struct vmsim__machine_spec {
     uint64_t timeslice;             /* ns that a task runs while another waits for its CPU */
     struct vmsim_param_list sysctl; /* struct vmsim_param_pair: written after boot */
     struct vmsim__policy_choice readahead, oom, swap_placement, compaction, reclaim, numa_balancing,
-        tiering;                          /* of `policies:` */
-    struct vmsim__reclaim_future *future; /* what the run will refer to, or where that is recorded; NULL: unknown */
-    uint64_t resident_folios;             /* pure mode of reclaim policies; 0: none */
-    struct vmsim_param_list plugins;      /* const char *: .so files whose policies the machine knows */
-    uint64_t seed;                        /* of every random choice of the machine */
+        tiering;                              /* of `policies:` */
+    struct vmsim__reclaim_future *future;     /* what the run will refer to, or where that is recorded; NULL: unknown */
+    uint64_t resident_folios;                 /* pure mode of reclaim policies; 0: none */
+    struct vmsim_param_list plugins;          /* const char *: .so files whose policies the machine knows */
+    const struct vmsim_policy *const *linked; /* those of the calling program; NULL once the machine is made */
+    size_t linked_count;
+    uint64_t seed; /* of every random choice of the machine */
 };
 
 /* The rows of all domains of policies, by their number, ended by NULL. */

@@ -281,6 +281,7 @@ static int create_from(struct vmsim_config *config, const struct vmsim_allocator
     vmsim__machine_spec_settle(&machine);
     machine.seed = spec->workload.seed;
     machine.future = future;
+    machine.linked = vmsim__config_policies(config, &machine.linked_count);
     int code = vmsim__machine_validate(config, &machine);
     if (code)
         return code;

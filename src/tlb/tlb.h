@@ -51,6 +51,14 @@ struct vmsim__tlb_stop {
 size_t vmsim__tlb_run(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid, bool user,
                       const vmsim_access *a, size_t n, uint64_t *pa_out, struct vmsim__tlb_stop *stop);
 
+/* Entries that walks read, by physical address: as many as there is room for, and how many there were. */
+struct vmsim__tlb_record {
+    uint32_t entries, room;
+    uint64_t *entry;
+};
+/* From now on walks are written down in *record (NULL: no longer), prefetch walks apart. All is simulated as before. */
+void vmsim__tlb_set_record(struct vmsim__tlb *t, struct vmsim__tlb_record *record);
+
 /* From now on misses wait for memory as far as `distant` says, by node; both must outlive the TLB. */
 void vmsim__tlb_set_memory(struct vmsim__tlb *t, const struct vmsim__tlb_memory *memory,
                            const struct vmsim__tlb_latency *distant);
@@ -168,6 +176,8 @@ uint64_t vmsim__tlb_walks_by_size(const struct vmsim__tlb *t, unsigned size);
 const struct vmsim__tlb_array_counters *vmsim__tlb_array_by_size(const struct vmsim__tlb *t, unsigned array,
                                                                  unsigned size);
 uint64_t vmsim__tlb_array_fault_miss(const struct vmsim__tlb *t, unsigned array);
+/* Hits of all arrays of each level, level 1 at [0]. */
+void vmsim__tlb_hits_by_level(const struct vmsim__tlb *t, uint64_t hits[VMSIM__TLB_LEVELS]);
 void vmsim__tlb_count(struct vmsim__tlb *t, enum vmsim__tlb_counter counter, uint64_t n);
 
 /* --- Checker --------------------------------------------------------------------------------------------------------

@@ -329,6 +329,14 @@ void vmsim__tlb_set_memory(struct vmsim__tlb *t, const struct vmsim__tlb_memory 
     t->distant = distant;
 }
 
+/* The short way of misses tells nobody what it read: it is not taken meanwhile. */
+void vmsim__tlb_set_record(struct vmsim__tlb *t, struct vmsim__tlb_record *record) {
+    VMSIM__ASSERT(!record || record->entry);
+    t->record = record;
+    for (unsigned fetch = 0; fetch < 2; fetch++)
+        vmsim__tlb_find_pair(t, &t->side[fetch]);
+}
+
 void vmsim__tlb_destroy(struct vmsim__tlb *t) {
     if (!t)
         return;

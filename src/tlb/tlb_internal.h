@@ -213,6 +213,7 @@ struct vmsim__tlb {
     uint64_t walk_latency, walk_reference;
     const struct vmsim__tlb_memory *memory;   /* where frames are; NULL: none is far */
     const struct vmsim__tlb_latency *distant; /* by node */
+    struct vmsim__tlb_record *record;         /* where walks are written down; NULL: nowhere */
 
     bool wants_access;                                /* a policy wants the next three */
     uint8_t access;                                   /* type of the present access */

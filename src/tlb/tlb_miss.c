@@ -19,7 +19,7 @@ void vmsim__tlb_find_pair(struct vmsim__tlb *t, struct tlb_side *s) {
     bool two = t->levels == 2 && last && !s->look[2] && first->array->level == 1 && last->array->level == 2;
     const struct tlb_walk_cache *pde = t->walk_list[0], *pdpte = pde ? t->walk_list[1] : NULL;
     s->pair = (struct tlb_pair){NULL, NULL};
-    if (!two || first != s->home[0][0] || last != s->home[1][0] || t->prefetch)
+    if (!two || first != s->home[0][0] || last != s->home[1][0] || t->prefetch || t->record)
         return;
     const struct tlb_walk_cache *pml4e = pdpte ? t->walk_list[2] : NULL;
     if (t->format->long_mode && pdpte && pde->level == 1 && pdpte->level == 2 && (!pml4e || pml4e->level == 3))

@@ -72,6 +72,16 @@ uint64_t vmsim__tlb_array_fault_miss(const struct vmsim__tlb *t, unsigned array)
     return t->array[array].fault_miss;
 }
 
+void vmsim__tlb_hits_by_level(const struct vmsim__tlb *t, uint64_t hits[VMSIM__TLB_LEVELS]) {
+    memset(hits, 0, VMSIM__TLB_LEVELS * sizeof *hits);
+    for (unsigned i = 0; i < t->arrays; i++) {
+        const struct tlb_array *r = &t->array[i];
+        VMSIM__ASSERT(r->level && r->level <= VMSIM__TLB_LEVELS);
+        for (unsigned size = 0; size < t->classes; size++)
+            hits[r->level - 1] += r->by_size[size].hit;
+    }
+}
+
 void vmsim__tlb_count(struct vmsim__tlb *t, enum vmsim__tlb_counter counter, uint64_t n) {
     VMSIM__ASSERT(counter < VMSIM__TLB_COUNTER_COUNT);
     t->counter[counter] += n;
