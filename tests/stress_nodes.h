@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What random histories of whole machines do with nodes: policies, pages that move, scans, memory that comes and goes.
- * A part of test_machine_stress.c. */
+/* What random histories of whole machines do with nodes: policies, cpusets, pages that move, scans, memory that comes
+ * and goes. A part of test_machine_stress.c. */
 #ifndef STRESS_NODES_H
 #define STRESS_NODES_H
 
@@ -38,10 +38,45 @@ static void do_hotplug(void) {
     t.plugged[off] += !result;
 }
 
+/* A cgroup with a cpuset of its own that tasks come to and leave; its nodes and CPUs change. */
+static void do_cpuset(const struct task *k) {
+    char list[16];
+    const unsigned nodes = t.m->mem->nr_nodes, cpus = t.m->nr_cpus;
+    vmsim_cgroup_create(t.m, "/set");
+    switch (pick(4)) {
+    case 0:
+        snprintf(list, sizeof list, "%u-%u", 0u, (unsigned)pick(nodes));
+        vmsim_cgroup_write(t.m, VMSIM_TASK_NONE, "/set", "cpuset.mems", list);
+        break;
+    case 1:
+        snprintf(list, sizeof list, "%u", (unsigned)pick(nodes));
+        vmsim_cgroup_write(t.m, VMSIM_TASK_NONE, "/set", "cpuset.mems", list);
+        break;
+    case 2:
+        snprintf(list, sizeof list, "%u-%u", (unsigned)pick(cpus), cpus - 1);
+        vmsim_cgroup_write(t.m, VMSIM_TASK_NONE, "/set", "cpuset.cpus", list);
+        break;
+    default:
+        vmsim_cgroup_attach(t.m, pick(2) ? "/set" : "/", k->id);
+        break;
+    }
+}
+
+/* To any CPU: one that its cpuset closes is refused. */
+static void do_migrate(const struct task *k) {
+    const unsigned cpu = (unsigned)pick(t.m->nr_cpus);
+    const bool may = vmsim__cpuset_has_cpu(t.m, vmsim__task_at(t.m, k->id), cpu);
+    assert_int_equal(vmsim_task_migrate(t.m, k->id, cpu), may ? 0 : VMSIM_EINVAL);
+}
+
 /* True: something of it was done. */
 static bool do_nodes(struct task *k) {
     if (t.m->mem->nr_nodes > 1 && !pick(25)) {
         do_numa(k);
+        return true;
+    }
+    if (t.m->mem->nr_nodes > 1 && !pick(60)) {
+        do_cpuset(k);
         return true;
     }
     if (!t.hotplug || pick(15))

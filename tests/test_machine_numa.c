@@ -230,21 +230,22 @@ static void slips_are_told_with_their_place(void **state) {
 /* Nodes and blocks that are not there are the program's own affair, with Linux's errno. */
 static void calls_say_what_linux_says(void **state) {
     (void)state;
-    struct outcome o = run_with(TWO_NODES "workload:\n"
-                                          "  tasks:\n"
-                                          "    - name: t\n"
-                                          "      program:\n"
-                                          "        - mmap: {as: h, length: 64KiB}\n"
-                                          "        - touch: {region: h, write: 100%}\n"
-                                          "        - mbind: {region: h, policy: bind, nodes: \"5\", error: EINVAL}\n"
-                                          "        - set_mempolicy: {policy: interleave, error: EINVAL}\n"
-                                          "        - move_pages: {region: h, nodes: \"9\", error: ENODEV}\n"
-                                          "        - migrate_pages: {from: \"0\", to: \"9\", error: EINVAL}\n"
-                                          "        - set_mempolicy_home_node: {region: h, node: 1, error: ENOENT}\n"
-                                          "        - memory_block: {block: 999, state: offline, error: EINVAL}\n"
-                                          "        - memory_block: {block: 0, state: offline, error: EINVAL}\n"
-                                          "        - memory_block: {block: 1, state: online, error: EINVAL}\n",
-                                1);
+    struct outcome o = run_with(
+        TWO_NODES "workload:\n"
+                  "  tasks:\n"
+                  "    - name: t\n"
+                  "      program:\n"
+                  "        - mmap: {as: h, length: 64KiB}\n"
+                  "        - touch: {region: h, write: 100%}\n"
+                  "        - mbind: {region: h, policy: bind, nodes: \"5\", error: EINVAL}\n"
+                  "        - set_mempolicy: {policy: interleave, error: EINVAL}\n"
+                  "        - move_pages: {region: h, nodes: \"9\", error: ENODEV}\n"
+                  "        - migrate_pages: {from: \"0\", to: \"9\", error: EPERM}\n" /* a privileged one: EINVAL */
+                  "        - set_mempolicy_home_node: {region: h, node: 1, error: ENOENT}\n"
+                  "        - memory_block: {block: 999, state: offline, error: EINVAL}\n"
+                  "        - memory_block: {block: 0, state: offline, error: EINVAL}\n"
+                  "        - memory_block: {block: 1, state: online, error: EINVAL}\n",
+        1);
     assert_int_equal(o.s->failed_steps, 0);
     end(&o);
 }

@@ -643,7 +643,7 @@ static void step(void) {
     else if (what < 4 && !pick(4))
         kill_space(k->space);
     else if (what < 6)
-        assert_int_equal(vmsim_task_migrate(t.m, k->id, (unsigned)pick(t.m->nr_cpus)), 0);
+        do_migrate(k);
     else if (what < 9 && !t.m->swap)
         do_driver();
     else

@@ -138,7 +138,7 @@ static void each_page_has_a_status(void **state) {
         vmm_touch(mm, BASE + 65 * PG, 1, false); /* the zero page */
         const uint64_t at[6] = {BASE, BASE + PG, BASE + 64 * PG, BASE + 65 * PG, BASE + 500 * PG, BASE + 2 * PG};
         int32_t status[6], node[6] = {0, 1, 0, 0, 0, 1};
-        const struct vmsim__move_pages ask = {6, at, NULL, status, true}, mp = {6, at, node, status, true};
+        const struct vmsim__move_pages ask = {6, at, NULL, status, true, 0}, mp = {6, at, node, status, true, 0};
         const int hole = k ? -VMSIM__L_ENOENT : -VMSIM__L_EFAULT;
         assert_int_equal(vmsim__mm_move_pages(mm, &ask, 0, 0), 0);
         const int32_t asked[6] = {0, 0, hole, -VMSIM__L_EFAULT, -VMSIM__L_EFAULT, 0};

@@ -72,7 +72,7 @@ int vmsim_task_create(struct vmsim_machine *machine, const char *name, unsigned 
 int vmsim_task_fork(struct vmsim_machine *machine, uint32_t parent, const char *name, uint32_t *child);
 /** Ends a task; its address space goes when nobody else shares it. */
 int vmsim_task_exit(struct vmsim_machine *machine, uint32_t task);
-/** Moves a task to another CPU. */
+/** Moves a task to another CPU. @return 0, or VMSIM_EINVAL: no such task or CPU, or its cpuset does not allow it. */
 int vmsim_task_migrate(struct vmsim_machine *machine, uint32_t task, unsigned cpu);
 
 /** Performs `count` references in order. `physical` (may be NULL) receives the physical address of each completed one.
@@ -203,9 +203,10 @@ int64_t vmsim_cgroup_remove(struct vmsim_machine *machine, const char *path);
 int64_t vmsim_cgroup_attach(struct vmsim_machine *machine, const char *path, uint32_t task);
 /** Writes a file: memory.min, memory.low, memory.high, memory.max, memory.swap.high, memory.swap.max, memory.zswap.max
  *  (bytes with units as in a scenario, or "max"), memory.oom.group, memory.zswap.writeback (0 or 1), memory.reclaim
- *  (bytes). `task` makes the system call, and
+ *  (bytes), cpuset.cpus, cpuset.mems (lists, "0-3,8"). `task` makes the system call, and
  *  waits while a limit below what is charged is reached; VMSIM_TASK_NONE: nobody, and it takes no time.
- *  @return 0; -EINVAL; -EAGAIN of memory.reclaim; -ENOENT; -EOPNOTSUPP of what is not simulated; -ESRCH. */
+ *  @return 0; -EINVAL; -EAGAIN of memory.reclaim; -ENOENT; -ENOSPC (a cpuset with tasks becomes empty); -EOPNOTSUPP of
+ * what is not simulated; -ESRCH. */
 int64_t vmsim_cgroup_write(struct vmsim_machine *machine, uint32_t task, const char *path, const char *file,
                            const char *value);
 /** A file as Linux shows it (memory.current, memory.stat, memory.events, ...), cut to `size` bytes with the ending 0.

@@ -75,6 +75,7 @@ struct vmsim__now {
     bool in_lru_fault; /* a fault is resolved whose use of pages counts: what it brings in is young (generations) */
     uint16_t cpu;      /* that runs, or ran last */
     uint16_t memcg;    /* memory cgroup that pays for what is allocated; 0: the root, which pays for nothing */
+    uint64_t mems;     /* nodes that the running task's cpuset allows; 0: all (cpuset_current_mems_allowed) */
     struct vmsim__wait wait;
     struct vmsim__call *call;  /* of the running operation; NULL: `own` */
     struct vmsim__watch watch; /* who is told what happens */

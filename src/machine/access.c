@@ -60,6 +60,7 @@ void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t) {
     now->time = m->cpus[t->cpu].now;
     now->call = &t->call;
     now->memcg = t->memcg;
+    now->mems = t->oom_victim ? 0 : t->mems; /* who is to die may use what is left anywhere */
     now->cpu = t->cpu;
     now->wait = (struct vmsim__wait){0};
     now->in_lru_fault = false;

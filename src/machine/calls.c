@@ -96,23 +96,27 @@ static int64_t call_set_home_node(struct vmsim_machine *m, struct vmsim__task *t
     return vmsim__mm_set_home_node(t->mm, c->a[0], c->a[1], c->a[2], c->a[3], t->cpu);
 }
 
-/* 0 is the caller, as pid 0 is: tasks count from 1 here. */
-static struct vmsim__mm *space_of(struct vmsim_machine *m, struct vmsim__task *t, uint64_t task) {
-    const struct vmsim__task *other = task ? vmsim__task_at(m, (uint32_t)(task - 1)) : t;
-    return other ? other->mm : NULL;
+/* 0 is the caller, as pid 0 is: tasks count from 1 here. NULL: it is not there, or dead. */
+static struct vmsim__task *named(struct vmsim_machine *m, struct vmsim__task *t, uint64_t task) {
+    struct vmsim__task *other = task ? vmsim__task_at(m, (uint32_t)(task - 1)) : t;
+    return other && other->mm ? other : NULL;
 }
 
 static int64_t call_migrate_pages(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
-    struct vmsim__mm *mm = space_of(m, t, c->a[2]);
-    return mm ? vmsim__mm_migrate_pages(mm, c->a[0], c->a[1], t->mm->privileged, t->cpu) : -VMSIM__L_ESRCH;
+    struct vmsim__task *of = named(m, t, c->a[2]);
+    if (!of)
+        return -VMSIM__L_ESRCH;
+    if ((c->a[1] & ~vmsim__cpuset_mems(m, of)) && !t->mm->privileged)
+        return -VMSIM__L_EPERM;
+    return vmsim__mm_migrate_pages(of->mm, c->a[0], c->a[1] & vmsim__cpuset_mems(m, t), t->mm->privileged, t->cpu);
 }
 
 /* Whoever wants statuses and nodes of his own calls vmsim__mm_move_pages with them. */
 static int64_t call_move_pages(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
-    struct vmsim__mm *mm = space_of(m, t, c->a[4]);
+    struct vmsim__task *of = named(m, t, c->a[4]);
     const uint64_t page = UINT64_C(1) << m->mem->page_shift, pages = vmsim__align_up(c->a[1], page) / page;
     const uint64_t each = sizeof(uint64_t) + 2 * sizeof(int32_t);
-    if (!mm)
+    if (!of)
         return -VMSIM__L_ESRCH;
     if (!pages || pages > SIZE_MAX / each)
         return pages ? -VMSIM__L_ENOMEM : 0;
@@ -124,8 +128,8 @@ static int64_t call_move_pages(struct vmsim_machine *m, struct vmsim__task *t, c
         addresses[i] = c->a[0] + i * page;
         nodes[i] = left ? __builtin_ctzll(left) : 0;
     }
-    const struct vmsim__move_pages mp = {pages, addresses, c->a[2] ? nodes : NULL, status, t->mm->privileged};
-    const int64_t result = vmsim__mm_move_pages(mm, &mp, (unsigned)c->a[3], t->cpu);
+    const struct vmsim__move_pages mp = {pages, addresses, c->a[2] ? nodes : NULL, status, t->mm->privileged, of->mems};
+    const int64_t result = vmsim__mm_move_pages(of->mm, &mp, (unsigned)c->a[3], t->cpu);
     vmsim__free(m->alloc, addresses, pages * each);
     return result;
 }

@@ -47,8 +47,8 @@ static const char *path_fault(const char *path) {
         const size_t length = strcspn(++name, "/");
         if (!length || (length == 1 && *name == '.') || (length == 2 && !strncmp(name, "..", 2)))
             return "each part of a path is a name";
-        if (!strncmp(name, "memory.", 7) || !strncmp(name, "cgroup.", 7))
-            return "a name that begins with 'memory.' or 'cgroup.' is a file's";
+        if (!strncmp(name, "memory.", 7) || !strncmp(name, "cgroup.", 7) || !strncmp(name, "cpuset.", 7))
+            return "a name that begins with 'memory.', 'cpuset.' or 'cgroup.' is a file's";
         for (size_t i = 0; i < length; i++) {
             if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f)
                 return "a name has no blanks or control characters";
@@ -112,6 +112,7 @@ int vmsim__cgroup_mkdir(struct vmsim_machine *m, const char *path) {
     c->parent = number;
     c->children = c->tasks = 0;
     parent->children++;
+    vmsim__cpuset_init(m, c, parent);
     return 0;
 }
 
@@ -151,6 +152,7 @@ void vmsim__cgroup_enter(struct vmsim_machine *m, struct vmsim__task *t, uint32_
     t->cgroup = cgroup;
     t->memcg = c->memcg->id;
     own_space(m, t);
+    vmsim__cpuset_begin(m, t);
 }
 
 void vmsim__cgroup_leave(struct vmsim_machine *m, struct vmsim__task *t) {
@@ -162,6 +164,7 @@ void vmsim__cgroup_leave(struct vmsim_machine *m, struct vmsim__task *t) {
 
 static void move_task(struct vmsim_machine *m, struct vmsim__task *t, uint32_t cgroup) {
     const unsigned flags = t->psi;
+    const uint64_t mems = vmsim__cpuset_mems(m, t);
     VMSIM__ASSERT(cgroup < m->cgroups.count);
     vmsim__psi_set(m, t, 0, m->mem->now.time);
     vmsim__cgroup_leave(m, t);
@@ -172,6 +175,7 @@ static void move_task(struct vmsim_machine *m, struct vmsim__task *t, uint32_t c
     t->high_due = false;
     if (m->running == t)
         m->mem->now.memcg = t->memcg;
+    vmsim__cpuset_join(m, t, mems);
 }
 
 /* Kernel: cgroup_procs_write: a process moves whole. */
@@ -197,6 +201,7 @@ int vmsim__cgroup_init(struct vmsim_machine *m) {
     if (!root)
         return VMSIM_ENOMEM;
     root->memcg = vmsim__memcg_root(m->lru);
+    vmsim__cpuset_init(m, root, NULL);
     vmsim__lru_set_charge(m->lru, vmsim__limit_charge, m);
     return 0;
 }
@@ -247,6 +252,7 @@ static int check_swap(struct vmsim_machine *m) {
 int vmsim__cgroup_check(struct vmsim_machine *m) {
     int err = vmsim__psi_check(m);
     err = err ? err : check_swap(m);
+    err = err ? err : vmsim__cpuset_check(m);
     for (uint32_t i = 0; !err && i < m->cgroups.count; i++)
         err = check_one(m, i);
     return err;

@@ -13,6 +13,7 @@
 #ifndef VMSIM__CGROUP_H
 #define VMSIM__CGROUP_H
 #include "base/vec.h"
+#include "machine/cpuset.h"
 #include "machine/psi.h"
 #include "reclaim/vmscan.h"
 
@@ -29,7 +30,8 @@ struct vmsim__cgroup {
     uint32_t parent;            /* number */
     uint32_t children;          /* that are there */
     uint32_t tasks;             /* alive in it, not below */
-    struct vmsim__psi psi;      /* of it and all below; the root's is the machine's */
+    struct vmsim__cpuset cpuset;
+    struct vmsim__psi psi; /* of it and all below; the root's is the machine's */
 };
 
 /* What a task does at a limit, kept over its waits: a charge, or what it owes for memory.high. */
@@ -101,7 +103,7 @@ struct vmsim__cgroup_text {
 };
 int64_t vmsim__cgroup_write_call(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__cgroup_text *w);
 /* Line `i` of a file as Linux prints it, without its end; false: past the last. */
-#define VMSIM__CGROUP_LINE_MAX 128u
+#define VMSIM__CGROUP_LINE_MAX 4096u
 bool vmsim__cgroup_line(const struct vmsim_machine *m, uint32_t cgroup, const char *file, unsigned i, char *text,
                         size_t size);
 

@@ -37,6 +37,7 @@ static int64_t write_now(struct vmsim_machine *m, const struct vmsim__cgroup_tex
     int64_t result = -VMSIM__ERESTARTSYS;
     m->running = NULL;
     m->mem->now.memcg = VMSIM__MEMCG_ROOT;
+    m->mem->now.mems = 0;
     while (result == -VMSIM__ERESTARTSYS) {
         result = vmsim__cgroup_write(m, w->path, w->file, w->value, &l);
         m->mem->now.wait = (struct vmsim__wait){0};

@@ -233,6 +233,10 @@ static const struct vmsim__cgroup_file files[] = {
     {"memory.zswap.current", false, false, NULL},
     {"memory.zswap.max", false, true, NULL},
     {"memory.zswap.writeback", false, true, "6.12"},
+    {"cpuset.cpus", false, true, NULL},
+    {"cpuset.cpus.effective", true, false, NULL},
+    {"cpuset.mems", false, true, NULL},
+    {"cpuset.mems.effective", true, false, NULL},
 };
 
 const struct vmsim__cgroup_file *vmsim__cgroup_file_at(unsigned i) {
@@ -246,6 +250,8 @@ static bool is_there(const struct vmsim_machine *m, const char *since) {
 bool vmsim__cgroup_line(const struct vmsim_machine *m, uint32_t cgroup, const char *file, unsigned i, char *text,
                         size_t size) {
     VMSIM__ASSERT(cgroup < m->cgroups.count && file && size > 0);
+    if (vmsim__cpuset_line(m, cgroup, file, text, size))
+        return !i;
     for (unsigned at = 0; at < VMSIM__COUNT(numbers); at++) {
         const struct vmsim__cgroup_number *n = &numbers[at];
         if (strcmp(n->file, file) != 0 || !is_there(m, n->since) || i--)
@@ -397,6 +403,10 @@ int vmsim__cgroup_write(struct vmsim_machine *m, const char *path, const char *f
     const char *fault = fault_of(m, file, number == VMSIM__CGROUP_ROOT, &error);
     if (fault)
         return refuse(m, error, file, value, fault);
+    if (!strncmp(file, "cpuset.", 7)) {
+        const int result = vmsim__cpuset_write(m, number, file, value, &fault);
+        return result ? refuse(m, -result, file, value, fault) : 0;
+    }
     if (!l->active || l->what != VMSIM__LIMIT_WRITE)
         *l = (struct vmsim__limit){.active = true, .what = VMSIM__LIMIT_WRITE, .retries = VMSIM__MEMCG_RETRIES};
     struct vmsim__memcg *c = m->cgroups.at[number]->memcg;

@@ -71,6 +71,8 @@ static enum vmsim__compact_result compact_zones(struct direct *d) {
     enum vmsim__compact_result best = VMSIM__COMPACTION_SKIPPED;
     for (struct vmsim__zone *z = vmsim__zonelist_first(d->m->mem, d->rq, &it); z; z = vmsim__zonelist_next(&it)) {
         bool deferred;
+        if (vmsim__cpuset_closed(d->m->mem, z->node, d->rq->gfp, d->flags))
+            continue;
         const enum vmsim_compaction_verdict verdict = verdict_of(d, z, &deferred);
         enum vmsim__compact_result how = deferred ? VMSIM__COMPACTION_DEFERRED : VMSIM__COMPACTION_SKIPPED;
         if (verdict != VMSIM_COMPACTION_SKIP)

@@ -4,8 +4,8 @@
  *     offline: isolate (zones/) --> all that is in use is moved (compact/contig.c) --> away
  *                                        '--> something stays, or must be waited for: all is taken back
  *
- * When a node gets its first memory, or loses its last, policies that name nodes are bound anew, as Linux's top cpuset
- * does it. Kernel counterparts: online_pages, offline_pages of mm/memory_hotplug.c, cpuset_hotplug_workfn. */
+ * When a node gets its first memory, or loses its last, policies that name nodes are bound anew, as their cpusets do
+ * it. Kernel counterparts: online_pages, offline_pages of mm/memory_hotplug.c, cpuset_hotplug_workfn. */
 #include "compact/contig.h"
 #include "machine/sched.h"
 
@@ -16,17 +16,6 @@ static int64_t errno_of(enum vmsim__hotplug o) {
                                       [VMSIM__HOTPLUG_NOMEM] = -VMSIM__L_ENOMEM};
     VMSIM__ASSERT((size_t)o < VMSIM__COUNT(numbers));
     return numbers[o];
-}
-
-/* Kernel: update_tasks_nodemask, mpol_rebind_mm. Areas that become alike stay two. */
-static void rebind(struct vmsim_machine *m) {
-    const uint64_t nodes = vmsim__memory_nodes(m->mem);
-    for (size_t i = 0; i < m->tasks.count; i++)
-        vmsim__mempolicy_rebind(m->mem, &m->tasks.at[i]->policy.policy, nodes);
-    for (struct vmsim__mm *mm = vmsim__vm_first_mm(m->vm); mm; mm = mm->next) {
-        for (struct vmsim__vma *v = mm->first; v; v = v->next)
-            vmsim__mempolicy_rebind(m->mem, &v->policy, nodes);
-    }
 }
 
 static enum vmsim__hotplug offline(struct vmsim_machine *m, vmsim__pfn pfn, bool may_wait, unsigned cpu) {
@@ -57,6 +46,6 @@ int64_t vmsim__memory_block(struct vmsim_machine *m, uint64_t block, enum vmsim_
     if (vmsim__now_waits(&m->mem->now))
         return -VMSIM__ERESTARTSYS;
     if (before != vmsim__memory_nodes(m->mem))
-        rebind(m);
+        vmsim__cpuset_hotplug(m);
     return errno_of(o);
 }

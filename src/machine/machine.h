@@ -126,6 +126,8 @@ struct vmsim__task {
     bool high_due;             /* it is to pay for them before it goes on */
     uint32_t cgroup;           /* number of its cgroup; 0: the root */
     uint16_t memcg;            /* whose memory cgroup pays; 0: nobody does */
+    uint16_t to_cpu;           /* CPU + 1 to which it moves at its next preemption point; 0: it stays */
+    uint64_t mems;             /* nodes that its cpuset allows; 0: all */
     uint16_t psi_cpu;          /* where it counts, as `psi` says (psi.h) */
     uint8_t psi;
     int16_t oom_score_adj;

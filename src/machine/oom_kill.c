@@ -33,17 +33,22 @@ static bool within(const struct vmsim_machine *m, const struct vmsim__task *t, c
 /* Whose death would help: tasks of a cgroup (NULL: of all), with memory on some of the nodes. */
 struct domain {
     const struct vmsim__memcg *root;
-    uint64_t nodes; /* UINT64_MAX: any */
+    uint64_t nodes; /* of a memory policy; 0: none */
+    uint64_t mems;  /* of a cpuset; 0: none */
 };
 
-/* A process all of whose threads are bound to other nodes has nothing there. Kernel: oom_cpuset_eligible,
- * mempolicy_in_oom_domain. */
+/* A process all of whose threads are bound to other nodes, or kept there by their cpusets, has nothing here. Kernel:
+ * oom_cpuset_eligible, mempolicy_in_oom_domain. */
 static bool eligible(const struct vmsim_machine *m, const struct vmsim__task *t, const struct domain *d) {
     if (!within(m, t, d->root))
         return false;
     for (uint32_t id = t->group; id != VMSIM_TASK_NONE; id = vmsim__task_at(m, id)->next_thread) {
-        const struct vmsim__mempolicy *p = &vmsim__task_at(m, id)->policy.policy;
-        if (p->mode != VMSIM__MPOL_BIND || (p->nodes & d->nodes))
+        const struct vmsim__task *one = vmsim__task_at(m, id);
+        const struct vmsim__mempolicy *p = &one->policy.policy;
+        const bool elsewhere = d->nodes  ? p->mode == VMSIM__MPOL_BIND && !(p->nodes & d->nodes)
+                               : d->mems ? one->mems && !(one->mems & d->mems)
+                                         : false;
+        if (!elsewhere)
             return true;
     }
     return false;
@@ -177,23 +182,27 @@ static bool out_of_memory(struct vmsim_machine *m, struct vmsim_oom_request ask,
     return victim != NULL;
 }
 
-/* Pages that those of the nodes are weighed against, unless the nodes are all: then the machine's. Kernel:
- * constrained_alloc. */
-static bool constrained(const struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint64_t *total) {
+/* What bounds the memory that is out, and the pages that a task's are weighed against: those of the nodes, unless they
+ * are all. Kernel: constrained_alloc. */
+static enum vmsim_oom_constraint constrained(const struct vmsim_machine *m, const struct vmsim__alloc_request *rq,
+                                             uint64_t *total) {
+    const uint64_t all = vmsim__memory_nodes(m->mem), mems = m->mem->now.mems;
+    const bool policy = rq->nodemask && (all & ~*rq->nodemask);
+    const bool cpuset = mems && (rq->gfp & VMSIM__GFP_HARDWALL) && (all & ~mems);
     *total = vmsim__oom_total_pages(m);
-    if (!rq->nodemask || (rq->gfp & VMSIM__GFP_THISNODE) || !(vmsim__memory_nodes(m->mem) & ~*rq->nodemask))
-        return false;
+    if ((rq->gfp & VMSIM__GFP_THISNODE) || !(policy || cpuset))
+        return VMSIM_OOM_GLOBAL;
+    const uint64_t nodes = policy ? *rq->nodemask : mems;
     *total = vmsim__lru_swap_slots(m->lru);
     for (unsigned z = 0; z < m->mem->nr_zones; z++)
-        *total += *rq->nodemask >> m->mem->zones[z].node & 1 ? m->mem->zones[z].present : 0;
-    return true;
+        *total += nodes >> m->mem->zones[z].node & 1 ? m->mem->zones[z].present : 0;
+    return policy ? VMSIM_OOM_MEMPOLICY : VMSIM_OOM_CPUSET;
 }
 
 bool vmsim__out_of_memory(struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
-    struct vmsim_oom_request ask = {.constraint = VMSIM_OOM_GLOBAL, .order = rq->order, .node = rq->node};
-    if (constrained(m, rq, &ask.total_pages))
-        ask.constraint = VMSIM_OOM_MEMPOLICY;
-    return out_of_memory(m, ask, &(struct domain){NULL, rq->nodemask ? *rq->nodemask : UINT64_MAX});
+    struct vmsim_oom_request ask = {.order = rq->order, .node = rq->node};
+    ask.constraint = (uint8_t)constrained(m, rq, &ask.total_pages);
+    return out_of_memory(m, ask, &(struct domain){NULL, rq->nodemask ? *rq->nodemask : 0, m->mem->now.mems});
 }
 
 /* What a task of the cgroup is weighed against. Kernel: mem_cgroup_get_max. */
@@ -213,7 +222,7 @@ bool vmsim__memcg_out_of_memory(struct vmsim_machine *m, struct vmsim__memcg *ov
                                                     .order = (uint8_t)order,
                                                     .cgroup = over->id,
                                                     .total_pages = most_pages(m, over)},
-                         &(struct domain){over, UINT64_MAX});
+                         &(struct domain){over, 0, 0});
 }
 
 void vmsim__oom_event(struct vmsim_machine *m, uint32_t task, uint64_t time) {

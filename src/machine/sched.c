@@ -396,6 +396,7 @@ static int event(struct vmsim_machine *m) {
     m->running = NULL;
     m->mem->now.time = e.time;
     m->mem->now.memcg = 0;
+    m->mem->now.mems = 0;
     m->mem->now.call = NULL;
     if (e.kind == VMSIM__EVENT_IO)
         return vmsim__io_event(m, &e);
@@ -476,6 +477,15 @@ static int move(struct vmsim_machine *m, struct vmsim__cpu *c, struct vmsim__tas
     return vmsim__task_wake_at(m, t, c->now);
 }
 
+/* The task is to be on another CPU (its cpuset closed this one), and is between two pieces of work: it goes. */
+static bool leaves(struct vmsim__task *t) {
+    if (VMSIM__LIKELY(!t->to_cpu) || t->in_call || t->fault.pending)
+        return false;
+    t->cpu = (uint16_t)(t->to_cpu - 1);
+    t->to_cpu = 0;
+    return true;
+}
+
 static int after(struct vmsim_machine *m, uint32_t cpu, struct vmsim__task *t, enum vmsim__work how) {
     struct vmsim__cpu *c = &m->cpus[cpu];
     if (t->state == VMSIM__TASK_DEAD || how == VMSIM__WORK_END) {
@@ -510,7 +520,7 @@ static int run_cpu(struct vmsim_machine *m, uint32_t cpu, uint64_t limit) {
     if (c->yieldable)
         vmsim__numa_tick(m, t);
     let_go(m, t);
-    enum vmsim__work how = t->source.run(t->source.context, t);
+    enum vmsim__work how = leaves(t) ? VMSIM__WORK_MORE : t->source.run(t->source.context, t);
     if (vmsim__watched(&m->mem->now.watch, VMSIM_EVENT_RUN) && c->now > begin)
         vmsim__tell(&m->mem->now.watch, VMSIM_EVENT_RUN, begin, c->now, "run", 0, 0, 0, 0);
     m->mem->now.watch.task = m->mem->now.watch.cpu = UINT32_MAX;
@@ -600,10 +610,11 @@ unsigned vmsim__cpu_idlest(struct vmsim_machine *m, const struct vmsim__task *t,
             m->cpus[m->tasks.at[i]->cpu].load++;
     for (size_t i = 0; i < (count ? count : m->nr_cpus); i++) {
         const uint64_t cpu = count ? cpus[i] : i;
-        if (cpu < m->nr_cpus && (best == VMSIM__NO_PLACE || m->cpus[cpu].load < m->cpus[best].load))
+        if (cpu < m->nr_cpus && (!t || vmsim__cpuset_has_cpu(m, t, (unsigned)cpu)) &&
+            (best == VMSIM__NO_PLACE || m->cpus[cpu].load < m->cpus[best].load))
             best = (unsigned)cpu;
     }
-    return best == VMSIM__NO_PLACE ? 0 : best;
+    return best != VMSIM__NO_PLACE ? best : t ? t->cpu : 0;
 }
 
 /* ---- life ---- */

@@ -46,7 +46,7 @@ static void wake_kswapds(struct vmsim_machine *m, const struct vmsim__alloc_requ
     struct vmsim__zone_iter it;
     uint64_t woken = 0;
     for (struct vmsim__zone *z = vmsim__zonelist_first(m->mem, rq, &it); z; z = vmsim__zonelist_next(&it)) {
-        if (woken >> z->node & 1)
+        if (woken >> z->node & 1 || vmsim__cpuset_closed(m->mem, z->node, rq->gfp, VMSIM__ALLOC_CPUSET))
             continue;
         woken |= UINT64_C(1) << z->node;
         vmsim__kswapd_wake(m, z->node, rq->gfp, rq->order, zone_type);
@@ -67,7 +67,8 @@ static bool worth_trying(struct vmsim_machine *m, const struct vmsim__alloc_requ
     struct vmsim__zone_iter it;
     for (struct vmsim__zone *z = vmsim__zonelist_first(m->mem, rq, &it); z; z = vmsim__zonelist_next(&it)) {
         const int64_t pages = z->stat[VMSIM__NR_FREE_PAGES] + reclaimable(m, z);
-        if (vmsim__zone_watermark_ok_free(m->mem, z, rq->order, vmsim__zone_wmark(z, VMSIM__WMARK_MIN), zone_type,
+        if (!vmsim__cpuset_closed(m->mem, z->node, rq->gfp, flags) &&
+            vmsim__zone_watermark_ok_free(m->mem, z, rq->order, vmsim__zone_wmark(z, VMSIM__WMARK_MIN), zone_type,
                                           flags, pages))
             return true;
     }
@@ -116,8 +117,10 @@ bool vmsim__reclaim_run(struct vmsim_machine *m, struct vmsim__scan_control *sc)
     return done;
 }
 
-static uint64_t nodes_of(const struct vmsim__alloc_request *rq) {
-    return rq->nodemask ? *rq->nodemask : UINT64_MAX;
+/* Reclaim keeps to the cpuset of who asks, whatever he asks for. Kernel: shrink_zones. */
+static uint64_t nodes_of(const struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
+    const uint64_t mems = m->mem->now.mems;
+    return (rq->nodemask ? *rq->nodemask : UINT64_MAX) & (mems ? mems : UINT64_MAX);
 }
 
 static vmsim__pfn drain_and_try(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags) {
@@ -225,7 +228,7 @@ static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__a
     vmsim__pfn pfn = compact_first(m, rq, flags, d);
     while (pfn == VMSIM__PFN_NONE && !d->hopeless) {
         if (!d->active)
-            d->sc = vmsim__scan_direct(rq->order, rq->gfp, zone_type, nodes_of(rq), rq->cpu);
+            d->sc = vmsim__scan_direct(rq->order, rq->gfp, zone_type, nodes_of(m, rq), rq->cpu);
         d->active = true;
         if (!vmsim__reclaim_run(m, &d->sc)) {
             if (!nobody_waits_for(rq))

@@ -115,6 +115,7 @@ static int64_t move_pages_work(struct vmsim_machine *m, struct vmsim__task *t, v
     if (!of || !of->mm)
         return -VMSIM__L_ESRCH;
     w->mp.privileged = t->mm->privileged;
+    w->mp.mems = of->mems;
     return vmsim__mm_move_pages(of->mm, &w->mp, w->flags, t->cpu);
 }
 
@@ -124,7 +125,7 @@ int64_t vmsim_task_move_pages(struct vmsim_machine *m, uint32_t task, uint32_t o
         return -VMSIM__L_EINVAL;
     if (count && (!addresses || !status))
         return -VMSIM__L_EFAULT;
-    struct move_pages w = {of, flags, {count, addresses, nodes, status, false}};
+    struct move_pages w = {of, flags, {count, addresses, nodes, status, false, 0}};
     return vmsim__call_with_now(m, task, move_pages_work, &w);
 }
 
@@ -137,6 +138,7 @@ int64_t vmsim_memory_block_set(struct vmsim_machine *m, uint32_t task, uint64_t 
         return vmsim__call_now(m, task, VMSIM__CALL_MEMORY_BLOCK, VMSIM__ARGS(block, (uint64_t)state));
     m->running = NULL;
     m->mem->now.memcg = VMSIM__MEMCG_ROOT;
+    m->mem->now.mems = 0;
     const int64_t result = vmsim__memory_block(m, block, state, false, 0);
     m->mem->now.wait = (struct vmsim__wait){0};
     return result == -VMSIM__ERESTARTSYS ? -VMSIM__L_EBUSY : result;

@@ -125,6 +125,7 @@ int vmsim_task_create(struct vmsim_machine *m, const char *name, unsigned cpu, u
     if (!t)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
     m->mem->now.memcg = VMSIM__MEMCG_ROOT; /* whoever began it */
+    m->mem->now.mems = 0;
     t->mm = vmsim__mm_create(m->vm, cpu);
     if (t->mm && space_attach(m, t->mm)) {
         *task = t->id;
@@ -276,6 +277,7 @@ void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim
     t->exit_code = exit_code;
     t->end_ns = m->cpus[t->cpu].now;
     m->mem->now.memcg = VMSIM__MEMCG_ROOT;
+    m->mem->now.mems = 0;
     m->nr_live--;
     tell_parent(m, t);
     if (m->on_exit)
@@ -334,9 +336,12 @@ int vmsim_task_migrate(struct vmsim_machine *m, uint32_t task, unsigned cpu) {
         return VMSIM_EINVAL;
     if (cpu >= m->nr_cpus)
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "there is no CPU %u: the machine has %u", cpu, m->nr_cpus);
+    if (!vmsim__cpuset_has_cpu(m, t, cpu))
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "CPU %u is not among those of the task's cpuset", cpu);
     if (!t->source.run && m->cpus[cpu].place == VMSIM__NO_PLACE)
         vmsim__cpu_idle_until(m, cpu, m->cpus[t->cpu].now);
     t->cpu = (uint16_t)cpu;
+    t->to_cpu = 0;
     return 0;
 }
 

@@ -117,16 +117,17 @@ static void emit_signals(const struct vmsim_machine *m, struct vmsim__emitter *e
     vmsim__emit_string(e, "SpeculationIndirectBranch", "always enabled");
 }
 
-/* A task may run on every CPU and take memory of every node that has some. */
-static void print_allowed(struct vmsim_machine *m, struct vmsim__textbuf *out) {
+/* As its cpuset says; a task that is dead has none any more. */
+static void print_allowed(struct vmsim_machine *m, const struct vmsim__task *t, struct vmsim__textbuf *out) {
     bool nodes[VMSIM__MAX_NODES] = {false}, *cpus = vmsim__calloc(out->alloc, m->nr_cpus, sizeof *cpus);
     if (!cpus) {
         out->failed = true;
         return;
     }
-    memset(cpus, true, m->nr_cpus);
+    for (unsigned i = 0; i < m->nr_cpus; i++)
+        cpus[i] = vmsim__cpuset_has_cpu(m, t, i);
     for (unsigned n = 0; n < m->mem->nr_nodes; n++)
-        nodes[n] = m->mem->nodes[n].has_memory;
+        nodes[n] = vmsim__cpuset_mems(m, t) >> n & 1;
     vmsim__textbuf_puts(out, "Cpus_allowed:\t");
     vmsim__proc_mask(out, cpus, m->nr_cpus, m->nr_cpus);
     vmsim__textbuf_puts(out, "\nCpus_allowed_list:\t");
@@ -148,7 +149,7 @@ static void task_status(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
     emit_identity(m, &e, t);
     emit_memory(&e, &memory);
     emit_signals(m, &e, t);
-    print_allowed(m, out);
+    print_allowed(m, t, out);
     number(&e, "voluntary_ctxt_switches", 0);
     number(&e, "nonvoluntary_ctxt_switches", 0);
     if (vmsim__proc_profile(m)->status_kthread && m->format->arch == VMSIM__PT_ARCH_X86) {

@@ -548,6 +548,13 @@ static void set_limit(struct vmsim__replaying *i, uint64_t resource, uint64_t by
             vmsim__mm_set_rlimit(i->t->mm, (enum vmsim__rlimit)limits[k].ours, bytes);
 }
 
+/* Where it ran when it was recorded, unless its cpuset does not allow that here. */
+static int replay_migrate(const struct vmsim__replaying *i) {
+    struct vmsim_machine *m = i->s->machine;
+    const unsigned cpu = (unsigned)(i->e->args[0] % m->nr_cpus);
+    return vmsim__cpuset_has_cpu(m, i->t, cpu) ? vmsim_task_migrate(m, i->t->id, cpu) : 0;
+}
+
 static void replay_limit(struct vmsim__replaying *i) {
     VMSIM__ASSERT(i->t && i->t->mm);
     if (i->e->result >= 0)
@@ -594,7 +601,7 @@ int vmsim__replay_event(struct vmsim__replaying *i) {
     case VMSIM_TRACE_MARKER:
         return vmsim__marker_take(i->s, "trace", i->t->name, i->now);
     case VMSIM_TRACE_MIGRATE:
-        return vmsim_task_migrate(i->s->machine, i->t->id, (unsigned)(i->e->args[0] % i->s->machine->nr_cpus));
+        return replay_migrate(i);
     case VMSIM_TRACE_START: /* its fork has begun it */
     case VMSIM_TRACE_FILE:
     case VMSIM_TRACE_UNFOLLOWED:

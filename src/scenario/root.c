@@ -430,11 +430,16 @@ static int set_policy(struct vmsim_scenario *s, struct vmsim__task *t, const str
     if (!vmsim__node_list(numa->nodes, 1, &mask))
         return VMSIM_ECONFIG; /* vmsim__workload_validate has told */
     vmsim__numa_call(VMSIM__VERB_SET_MEMPOLICY, numa, s->machine->mem->nr_nodes, 0, 0, &args);
-    if (!vmsim__vm_set_mempolicy(s->machine->vm, &t->policy, (unsigned)args.a[0], args.a[1]))
+    s->machine->mem->now.mems = t->mems;
+    const int64_t refused = vmsim__vm_set_mempolicy(s->machine->vm, &t->policy, (unsigned)args.a[0], args.a[1]);
+    s->machine->mem->now.mems = 0;
+    if (!refused)
         return 0;
     snprintf(path, sizeof path, "workload.tasks[%zu].numa", i);
     return vmsim__config_error(s->config, path, "task '%s': Linux refuses this policy with EINVAL: %s", t->name,
-                               numa->nodes ? "is one of its nodes there and does it have memory?" : "it needs nodes");
+                               numa->nodes
+                                   ? "is one of its nodes there, does it have memory and does the cpuset allow it?"
+                                   : "it needs nodes");
 }
 
 /* All tasks begin by an event, those that start at 0 as well: one rule decides who is first. */

@@ -361,6 +361,7 @@ struct vmsim__move_pages {
     const int32_t *nodes; /* NULL: only asks */
     int32_t *status;      /* out: the node, or a negative errno; untouched behind the request that ended the call */
     bool privileged;      /* who calls (CAP_SYS_NICE) */
+    uint64_t mems;        /* nodes that whose pages they are may use (his cpuset); 0: all */
 };
 int64_t vmsim__mm_move_pages(struct vmsim__mm *mm, const struct vmsim__move_pages *mp, unsigned flags, unsigned cpu);
 /* set_mempolicy_home_node. */

@@ -93,7 +93,7 @@ int64_t vmsim__mm_mbind(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
         return fail(VMSIM__L_EINVAL);
     if (end == addr)
         return 0;
-    int e = vmsim__mempolicy_make(mm->vm->mem, mode, nodes, UINT64_MAX, &p);
+    int e = vmsim__mempolicy_make(mm->vm->mem, mode, nodes, vmsim__mems_allowed(mm->vm->mem), &p);
     e = e ? e : check_range(mm, addr, end, p.mode, nodes, flags);
     e = e ? e : bind_range(mm, addr, end, &p);
     if (e || !(flags & MOVE_OR_STRICT & ~VMSIM__MPOL_MF_STRICT))
@@ -110,7 +110,7 @@ void vmsim__vm_set_policy(struct vmsim__vm *vm, struct vmsim__task_policy *polic
 
 int64_t vmsim__vm_set_mempolicy(struct vmsim__vm *vm, struct vmsim__task_policy *task, unsigned mode, uint64_t nodes) {
     struct vmsim__mempolicy p;
-    int e = vmsim__mempolicy_make(vm->mem, mode, nodes, UINT64_MAX, &p);
+    int e = vmsim__mempolicy_make(vm->mem, mode, nodes, vmsim__mems_allowed(vm->mem), &p);
     if (!e)
         vmsim__task_policy_set(task, &p);
     return fail(e);
@@ -144,7 +144,7 @@ int64_t vmsim__mm_get_mempolicy(struct vmsim__mm *mm, const struct vmsim__task_p
     if (flags & ~(VMSIM__MPOL_F_NODE | VMSIM__MPOL_F_ADDR | VMSIM__MPOL_F_MEMS_ALLOWED))
         return fail(VMSIM__L_EINVAL);
     if (flags & VMSIM__MPOL_F_MEMS_ALLOWED) {
-        *nodes = vmsim__memory_nodes(mm->vm->mem);
+        *nodes = vmsim__mems_allowed(mm->vm->mem);
         return flags & (VMSIM__MPOL_F_NODE | VMSIM__MPOL_F_ADDR) ? fail(VMSIM__L_EINVAL) : 0;
     }
     if (flags & VMSIM__MPOL_F_ADDR) {

@@ -283,6 +283,10 @@ static int64_t pages_move(struct collecting *c, const struct vmsim__move_pages *
             e = VMSIM__L_ENODEV;
             break;
         }
+        if (mp->mems && !(mp->mems >> node & 1)) {
+            e = VMSIM__L_EACCES;
+            break;
+        }
         if (start < i && node != mp->nodes[start]) {
             if ((left = move_batch(c, mp, start, i)))
                 break;

@@ -49,6 +49,10 @@ struct vmsim__task_policy {
 
 /* Nodes that have memory. */
 uint64_t vmsim__memory_nodes(const struct vmsim__mem *mem);
+/* Of them those that the running task's cpuset allows. */
+static inline uint64_t vmsim__mems_allowed(const struct vmsim__mem *mem) {
+    return mem->now.mems ? mem->now.mems : vmsim__memory_nodes(mem);
+}
 /* A policy of `mode` (flags or'ed in) over `nodes` of those in `allowed` (cpuset): 0 or an errno (22, EINVAL), *out
  * untouched then. */
 int vmsim__mempolicy_make(const struct vmsim__mem *mem, unsigned mode, uint64_t nodes, uint64_t allowed,

@@ -219,6 +219,12 @@ static bool may_dirty(const struct vmsim__mem *mem, const struct vmsim__zone *z)
     return !mem->hooks.node_dirty_ok || mem->hooks.node_dirty_ok(mem->hooks.context, z->node);
 }
 
+bool vmsim__cpuset_closed(const struct vmsim__mem *mem, unsigned node, uint32_t gfp, uint32_t alloc_flags) {
+    VMSIM__ASSERT(node < mem->nr_nodes);
+    return mem->now.mems && (alloc_flags & VMSIM__ALLOC_CPUSET) && (gfp & VMSIM__GFP_HARDWALL) &&
+           !(mem->now.mems >> node & 1);
+}
+
 /* One walk. `spread`: pages to be dirtied avoid nodes that have their share of dirty ones (the first try alone).
  * Kernel: get_page_from_freelist. */
 VMSIM__INLINE vmsim__pfn walk(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq, uint32_t alloc_flags,
@@ -236,7 +242,8 @@ VMSIM__INLINE vmsim__pfn walk(struct vmsim__mem *mem, const struct vmsim__alloc_
             continue;
         }
         bool dirty = spread && rq->gfp & VMSIM__GFP_WRITE && !may_dirty(mem, z);
-        if (VMSIM__LIKELY(!dirty) && VMSIM__LIKELY(zone_open(mem, z, rq, it.highest_type, alloc_flags))) {
+        if (VMSIM__LIKELY(!dirty) && !vmsim__cpuset_closed(mem, z->node, rq->gfp, alloc_flags) &&
+            VMSIM__LIKELY(zone_open(mem, z, rq, it.highest_type, alloc_flags))) {
             vmsim__pfn pfn = take(mem, preferred, z, rq, type, alloc_flags);
             VMSIM__ASSERT(pfn == VMSIM__PFN_NONE || !(pfn & ((1u << rq->order) - 1)));
             if (VMSIM__LIKELY(pfn != VMSIM__PFN_NONE)) {
@@ -277,7 +284,17 @@ static uint32_t first_try_flags(struct vmsim__mem *mem, const struct vmsim__allo
 static VMSIM__NOINLINE vmsim__pfn alloc_walk(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq) {
     if (rq->order > mem->top_order)
         return VMSIM__PFN_NONE;
-    vmsim__pfn pfn = walk(mem, rq, first_try_flags(mem, rq), true);
+    /* the first try of a task with a cpuset is as strict for the kernel's own memory. Kernel: prepare_alloc_pages */
+    struct vmsim__alloc_request strict = *rq;
+    uint32_t flags = 0;
+    if (VMSIM__UNLIKELY(mem->now.mems)) {
+        strict.gfp |= VMSIM__GFP_HARDWALL;
+        if (rq->nodemask)
+            flags |= VMSIM__ALLOC_CPUSET;
+        else
+            strict.nodemask = &mem->now.mems;
+    }
+    vmsim__pfn pfn = walk(mem, &strict, first_try_flags(mem, &strict) | flags, true);
     if (VMSIM__UNLIKELY(pfn == VMSIM__PFN_NONE) && mem->hooks.slowpath && !mem->host_nomem)
         pfn = mem->hooks.slowpath(mem->hooks.context, rq);
     return pfn;
@@ -290,7 +307,7 @@ VMSIM__INLINE struct vmsim__zone *quick_zone(struct vmsim__mem *mem, const struc
     const struct vmsim__node *node = &mem->nodes[rq->node];
     unsigned which = (rq->gfp & VMSIM__GFP_THISNODE) != 0, highest = mem->gfp_zone[rq->gfp & 15u];
     unsigned first = node->first_zone[which][highest];
-    if (VMSIM__UNLIKELY(rq->order || rq->nodemask || first == VMSIM__NO_ZONE))
+    if (VMSIM__UNLIKELY(rq->order || rq->nodemask || mem->now.mems || first == VMSIM__NO_ZONE))
         return NULL;
     struct vmsim__zone *z = &mem->zones[first];
     uint64_t mark = z->boost + z->wmark[mem->kernel->pcp_high_auto ? VMSIM__WMARK_HIGH : VMSIM__WMARK_LOW];

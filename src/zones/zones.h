@@ -334,6 +334,9 @@ vmsim__pfn vmsim__mem_alloc(struct vmsim__mem *mem, const struct vmsim__alloc_re
 /* Frees a block of 2^order whose references are gone (through the per-CPU list of `cpu`, or the buddy). */
 void vmsim__mem_free(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, unsigned cpu);
 
+/* Does the running task's cpuset keep the request from the node? The kernel's own memory may come from anywhere in
+ * need. Kernel: cpuset_zone_allowed. */
+bool vmsim__cpuset_closed(const struct vmsim__mem *mem, unsigned node, uint32_t gfp, uint32_t alloc_flags);
 /* One walk over the zonelist with given rights; VMSIM__PFN_NONE when no zone passes. What the slow path tries with. */
 vmsim__pfn vmsim__mem_get_frames(struct vmsim__mem *mem, const struct vmsim__alloc_request *rq, uint32_t alloc_flags);
 /* Highest zone type that a request may take (the walk goes downward from it), and its migratetype. */

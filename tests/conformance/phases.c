@@ -94,7 +94,7 @@ static void note_where(struct run *r, struct vmsim_machine *m, uint32_t task, co
     size_t n = 0;
     for (unsigned i = 0; i < pages; i++) {
         const uint64_t address = at + i * page;
-        const struct vmsim__move_pages ask = {1, &address, NULL, &status, true};
+        const struct vmsim__move_pages ask = {1, &address, NULL, &status, true, 0};
         vmsim__mm_move_pages(vmsim__task_at(m, task)->mm, &ask, 0, vmsim__task_at(m, task)->cpu);
         if (status >= 0)
             on[status]++;
