@@ -25,7 +25,7 @@
 #define SLAB_ASAN 1
 #endif
 #ifdef SLAB_ASAN
-#include <sanitizer/asaninterface.cdef>
+#include <sanitizer/asan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
 #define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
