@@ -4,6 +4,8 @@
  * these cuts the work of a CPU elsewhere. And references cost and count the same in batches of any size. */
 #include "scenario_run.h"
 
+#include "machine/khugepaged.h"
+
 #include <dirent.h>
 
 #include "vmsim/trace.h"
@@ -108,13 +110,13 @@ static void with_others(const struct source *src, uint64_t ns, unsigned cpus, un
 }
 
 /* Khugepaged runs on a CPU that is idle: whether others are at work decides whether a task is switched away for it. */
-static bool tries_to_collapse(const struct outcome *o) {
-    return counter(o, "vmstat.thp_collapse_alloc") + counter(o, "vmstat.thp_collapse_alloc_failed") > 0;
+static bool khugepaged_runs(const struct outcome *o) {
+    return vmsim__khugepaged_done(o->m).wakes > 0;
 }
 
 static void does_not_matter(const struct source *src) {
     struct outcome o = run_source(src, NULL, 0);
-    const bool alone = !tries_to_collapse(&o);
+    const bool alone = !khugepaged_runs(&o);
     const uint64_t ns = length_of(&o);
     const unsigned cpus = o.m->nr_cpus, nodes = (unsigned)o.s->spec->machine.mem.nodes.count;
     end(&o);

@@ -12,7 +12,8 @@ static struct outcome three_areas(const char *knobs, const char *then) {
              "workload: {tasks: [{name: t, program: [{mmap: {as: a, length: 32MiB}}, {mmap: {as: b, length: 32MiB}}, "
              "{mmap: {as: c, length: 32MiB}}, {touch: {region: a, write: 100%%}}, {touch: {region: b, write: 100%%, "
              "stride: 8KiB}}, {touch: {region: c, write: 100%%, stride: 2MiB}}, %s{sysctl: {name: "
-             "transparent_hugepage/enabled, value: always}}, {repeat: {times: 100, steps: [{sleep: {time: 100ms}}, "
+             "transparent_hugepage/enabled, value: always}}, {madvise: {region: c, advice: hugepage}}, {repeat: "
+             "{times: 100, steps: [{sleep: {time: 100ms}}, "
              "{touch: {region: a, count: 1}}%s]}}]}]}\n",
              knobs, then);
     return run_with(text, 3000);
@@ -23,7 +24,8 @@ static void all_ranges_become_huge_in_time(void **state) {
     (void)state;
     struct outcome o = three_areas(KNOB("scan_sleep_millisecs", "100") KNOB("pages_to_scan", "4096"), "");
     const uint64_t made = counter(&o, "vmstat.thp_collapse_alloc");
-    assert_in_range(made, 45, 48); /* areas need not begin at a huge page */
+    assert_true(vmsim__khugepaged_done(o.m).wakes > 90); /* ten seconds */
+    assert_in_range(made, 45, 48);                       /* areas need not begin at a huge page */
     assert_int_equal(vmsim__khugepaged_done(o.m).pages_collapsed, made);
     assert_true(vmsim__khugepaged_done(o.m).full_scans > 0);
     assert_int_equal(counter(&o, "vmstat.thp_collapse_alloc_failed"), 0);
@@ -54,13 +56,58 @@ static void missing_pages_forbid_it(void **state) {
     }
 }
 
-/* Nothing is to be done any more: the machine comes to rest. */
-static void it_rests_when_there_is_nothing_to_do(void **state) {
+/* Rounds go on when there is nothing left to make: a sleep of 10 ms is three jiffies and the rest of one, 16 ms, and a
+ * wake looks at 8 of the 46 to 48 ranges. */
+static void it_looks_again_and_again(void **state) {
     (void)state;
-    struct outcome o = three_areas(KNOB("scan_sleep_millisecs", "10"), "");
-    const uint64_t scans = vmsim__khugepaged_done(o.m).full_scans;
-    assert_in_range(scans, 1, 60); /* of a thousand wakes */
+    struct outcome o = three_areas(KNOB("scan_sleep_millisecs", "10") KNOB("pages_to_scan", "4096"), "");
+    assert_in_range(vmsim__khugepaged_done(o.m).full_scans, 98, 109); /* ten seconds */
     end(&o);
+}
+
+/* An address space that never had a huge page and was never advised to is not looked at. Kernel: MMF_VM_HUGEPAGE. */
+static void it_looks_at_who_asked(void **state) {
+    static const char *const asks[] = {"compute: {time: 1ns}", "madvise: {region: b, advice: hugepage}",
+                                       "touch: {region: b, write: 100%, count: 1}"};
+    (void)state;
+    for (size_t i = 0; i < VMSIM__COUNT(asks); i++) {
+        char text[1000];
+        snprintf(text, sizeof text,
+                 "machine: {cpus: 1, nodes: [{memory: 256MiB}], kernel: '6.1', transparent_hugepage: never, sysctl: "
+                 "{transparent_hugepage/khugepaged/scan_sleep_millisecs: 100}}\n"
+                 "workload: {tasks: [{name: t, program: [{mmap: {as: a, length: 16MiB}}, {mmap: {as: b, length: "
+                 "16MiB, address: 0x10000000000}}, {touch: {region: a, write: 100%%}}, {sysctl: {name: "
+                 "transparent_hugepage/enabled, value: "
+                 "always}}, {%s}, {sleep: {time: 2s}}]}]}\n",
+                 asks[i]);
+        struct outcome o = run_with(text, 3000);
+        const uint64_t made = counter(&o, "vmstat.thp_collapse_alloc");
+        if (i == 2)
+            assert_in_range(made, 7, 8);
+        else
+            assert_int_equal(made, 0); /* advice on memory that was never touched: there is no anon_vma */
+        end(&o);
+    }
+}
+
+/* Nobody can do anything any more: the machine comes to its end, and says so. */
+static void it_rests_when_nobody_goes_on(void **state) {
+    static const char text[] =
+        "machine: {cpus: 1, nodes: [{memory: 256MiB}], kernel: '6.1', transparent_hugepage: always}\n"
+        "workload: {tasks: [{name: t, program: [{mmap: {as: a, length: 16MiB}}, {touch: {region: a, write: 100%}}, "
+        "{barrier: {name: one, tasks: 2}}, {barrier: {name: two, tasks: 2}}]}, {name: u, program: [{barrier: {name: "
+        "two, tasks: 2}}, {barrier: {name: one, tasks: 2}}]}]}\n";
+    (void)state;
+    struct vmsim_config *c;
+    struct vmsim_scenario *s;
+    assert_int_equal(vmsim_config_create(&c), 0);
+    assert_int_equal(vmsim_config_load_text(c, "test.yaml", text, strlen(text)), 0);
+    if (vmsim_config_resolve(c) || vmsim_scenario_create(c, &s))
+        fail_msg("%s", vmsim_config_error_text(c, 0));
+    assert_int_not_equal(vmsim_scenario_run(s, NULL, NULL), 0);
+    assert_non_null(strstr(vmsim_scenario_error(s), "waits for ever at barrier"));
+    vmsim_scenario_destroy(s);
+    vmsim_config_destroy(c);
 }
 
 static void madvise_collapse_is_a_call(void **state) {
@@ -77,7 +124,8 @@ static void madvise_collapse_is_a_call(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_ranges_become_huge_in_time), cmocka_unit_test(it_goes_as_fast_as_it_is_told),
-        cmocka_unit_test(missing_pages_forbid_it),        cmocka_unit_test(it_rests_when_there_is_nothing_to_do),
+        cmocka_unit_test(missing_pages_forbid_it),        cmocka_unit_test(it_looks_again_and_again),
+        cmocka_unit_test(it_looks_at_who_asked),          cmocka_unit_test(it_rests_when_nobody_goes_on),
         cmocka_unit_test(madvise_collapse_is_a_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,12 +4,12 @@
  *     address spaces:  mm 3        mm 5           mm 9
  *     cursor:          ------------> address       -->          pages_to_scan entries a wake, then scan_sleep_millisecs
  *
- * It goes round all address spaces that may have huge pages, a range of a huge page's size at a time; others may have
- * the CPU between two ranges. Where no huge page can be had it sleeps alloc_sleep_millisecs once, and gives up this
- * wake the second time. A whole round without any that it could make, in a machine in which no page came or went since,
- * is its last until a CPU works again: nothing changes by itself. A machine boots as if it had just slept in: the first
- * look comes after scan_sleep_millisecs, or when a knob of it is written. Kernel counterpart: mm/khugepaged.c (6.1),
- * without pages of files and shared memory. */
+ * It goes round the address spaces that asked for huge pages once (vmsim__khugepaged_enter), a range of a huge page's
+ * size at a time; others may have the CPU between two ranges. Where no huge page can be had it sleeps
+ * alloc_sleep_millisecs once, and gives up this wake the second time. It rests when nobody else can do anything any
+ * more, until a CPU works again: else a machine whose tasks wait for ever would never be at its end. A machine boots as
+ * if it had just slept in: the first look comes after scan_sleep_millisecs, or when a knob of it is written, or the
+ * first address space comes. Kernel counterpart: mm/khugepaged.c (6.1), without pages of files and shared memory. */
 #include "machine/khugepaged.h"
 
 #include "machine/compact.h"
@@ -17,7 +17,8 @@
 #include "vm/collapse.h"
 
 #define MILLISEC UINT64_C(1000000) /* ns */
-#define START (50 * MILLISEC)      /* until it has a CPU: it is of the lowest priority (nice 19) */
+#define PATIENCE                                                                                                       \
+    (50 * MILLISEC) /* that it leaves the CPU to others once woken: it is of the lowest priority (nice 19) */
 
 struct vmsim__khugepaged {
     struct vmsim__task *t;
@@ -25,15 +26,11 @@ struct vmsim__khugepaged {
     uint64_t address; /* where in it */
     struct vmsim__khugepaged_done done;
     uint64_t not_before; /* ns: end of its sleep */
-    bool due;            /* it will be woken then */
     bool on;             /* huge pages were enabled when somebody wrote a knob last */
     /* of the wake */
     bool scanning, failed; /* failed: to find a huge page, once */
     unsigned heads;        /* times that it came to the first address space */
     uint64_t progress;     /* entries */
-    /* of the round */
-    bool eligible; /* it met an area that may have huge pages */
-    uint64_t collapsed, traffic;
 };
 
 static bool enabled(const struct vmsim_machine *m) {
@@ -46,11 +43,16 @@ static const struct vmsim__vm_spec *knobs_of(const struct vmsim_machine *m) {
 
 /* ---- the cursor ---- */
 
+/* The first from there on that it is to look at. */
 static struct vmsim__mm *mm_from(const struct vmsim_machine *m, uint32_t id) {
     struct vmsim__mm *mm = vmsim__vm_first_mm(m->vm);
-    while (mm && mm->id < id)
+    while (mm && (mm->id < id || !mm->collapsible))
         mm = mm->next;
     return mm;
+}
+
+static bool has_work(const struct vmsim_machine *m) {
+    return mm_from(m, 0) != NULL;
 }
 
 /* The next range at or behind the cursor, which moves there; areas without one count a little. False: the address space
@@ -66,7 +68,6 @@ static bool next_range(struct vmsim_machine *m, struct vmsim__khugepaged *k, str
             k->address = v->end;
             continue;
         }
-        k->eligible = true;
         k->address = vmsim__align_up(vmsim__max64(k->address, v->start), size);
         if (k->address + size <= v->end) {
             *vma = v;
@@ -75,28 +76,6 @@ static bool next_range(struct vmsim_machine *m, struct vmsim__khugepaged *k, str
         k->address = v->end;
     }
     return false;
-}
-
-/* What has changed since it looked last: pages that came or went; for a policy that looks at uses, programs that ran.
- */
-static uint64_t changes(const struct vmsim_machine *m) {
-    uint64_t sum = vmsim__frame_traffic(m->mem);
-    for (unsigned i = 0; i < m->nr_cpus && vmsim__thp_asks(m->vm); i++)
-        sum += m->cpus[i].user_ns;
-    return sum;
-}
-
-/* A round is over: is there a use in another one? */
-static bool round_over(struct vmsim_machine *m, struct vmsim__khugepaged *k) {
-    const uint64_t traffic = changes(m);
-    const bool again = k->eligible && (k->collapsed || traffic != k->traffic);
-    k->done.full_scans += k->eligible;
-    k->mm = 0;
-    k->address = 0;
-    k->eligible = false;
-    k->collapsed = 0;
-    k->traffic = traffic;
-    return again;
 }
 
 /* ---- a wake ---- */
@@ -114,11 +93,16 @@ static void begin(struct vmsim_machine *m, struct vmsim__khugepaged *k) {
     k->heads = !k->mm;
 }
 
-static enum vmsim__work finish(struct vmsim_machine *m, struct vmsim__khugepaged *k, bool useful) {
-    const uint64_t ms = knobs_of(m)->khugepaged.scan_sleep_ms;
+/* Will anybody else do anything? Looks at scores go on for as long as there is something to look at. */
+static bool others_go_on(const struct vmsim_machine *m, const struct vmsim__khugepaged *k) {
+    VMSIM__ASSERT(m->nr_busy > 0);
+    return m->nr_busy > 1 || m->cpus[k->t->cpu].queue.count || m->events.heap.count > (m->score_due ? 1u : 0u);
+}
+
+static enum vmsim__work finish(struct vmsim_machine *m, struct vmsim__khugepaged *k) {
     k->scanning = false;
-    k->not_before = m->cpus[k->t->cpu].now + ms * MILLISEC;
-    return sleep_until(k, useful ? k->not_before : VMSIM__TIME_NEVER);
+    k->not_before = vmsim__timeout_end(m->cpus[k->t->cpu].now, knobs_of(m)->khugepaged.scan_sleep_ms);
+    return sleep_until(k, enabled(m) && has_work(m) && others_go_on(m, k) ? k->not_before : VMSIM__TIME_NEVER);
 }
 
 /* Kernel: the switch on the result in khugepaged_scan_mm_slot and khugepaged_do_scan. */
@@ -134,28 +118,27 @@ static enum vmsim__work scan_range(struct vmsim_machine *m, struct vmsim__khugep
     const enum vmsim__collapse_result result = vmsim__collapse(v, k->address, &how);
     k->address += UINT64_C(1) << m->format->shift[1];
     k->progress += UINT64_C(1) << (m->format->shift[1] - m->format->page_shift);
-    k->collapsed += result == VMSIM__COLLAPSE_DONE;
     k->done.pages_collapsed += result == VMSIM__COLLAPSE_DONE;
     m->mem->now.wait = (struct vmsim__wait){0}; /* of a cgroup's reclaim: this range fails */
     if (result != VMSIM__COLLAPSE_NO_MEMORY)
         return VMSIM__WORK_MORE;
     if (k->failed)
-        return finish(m, k, true);
+        return finish(m, k);
     k->failed = true;
-    return sleep_until(k, m->mem->now.time + knobs->khugepaged.alloc_sleep_ms * MILLISEC);
+    return sleep_until(k, vmsim__timeout_end(m->mem->now.time, knobs->khugepaged.alloc_sleep_ms));
 }
 
 /* Kernel: one turn of khugepaged_do_scan. */
 static enum vmsim__work step(struct vmsim_machine *m, struct vmsim__khugepaged *k) {
     struct vmsim__mm *mm = mm_from(m, k->mm);
     struct vmsim__vma *v = NULL;
-    if (!enabled(m))
-        return finish(m, k, false);
-    if (k->progress >= knobs_of(m)->khugepaged.pages_to_scan)
-        return finish(m, k, true);
-    if (!mm) {
-        const bool again = round_over(m, k);
-        return ++k->heads < 2 && again ? VMSIM__WORK_MORE : finish(m, k, again);
+    if (!enabled(m) || !has_work(m) || k->progress >= knobs_of(m)->khugepaged.pages_to_scan)
+        return finish(m, k);
+    if (!mm) { /* a round is over; a wake does not begin a second one */
+        k->done.full_scans++;
+        k->mm = 0;
+        k->address = 0;
+        return ++k->heads < 2 ? VMSIM__WORK_MORE : finish(m, k);
     }
     if (mm->id != k->mm)
         k->address = 0;
@@ -167,15 +150,24 @@ static enum vmsim__work step(struct vmsim_machine *m, struct vmsim__khugepaged *
     return VMSIM__WORK_MORE;
 }
 
+/* While others want its CPU it lets them have it, for a while. Returns when it looks again; `now`: it begins. */
+static uint64_t yields_until(const struct vmsim_machine *m, const struct vmsim__khugepaged *k, uint64_t now) {
+    VMSIM__ASSERT(now >= k->not_before);
+    return m->cpus[k->t->cpu].queue.count && now < k->not_before + PATIENCE ? now + VMSIM__JIFFY : now;
+}
+
 static enum vmsim__work run(void *context, struct vmsim__task *t) {
     struct vmsim_machine *m = context;
     struct vmsim__khugepaged *k = m->khugepaged;
     enum vmsim__work how = VMSIM__WORK_MORE;
     vmsim__cpu_load(m, t);
-    k->due = false;
-    if (!k->scanning && (!enabled(m) || m->cpus[t->cpu].now < k->not_before)) {
-        vmsim__cpu_charge(m, t);
-        return enabled(m) ? sleep_until(k, k->not_before) : finish(m, k, false);
+    if (!k->scanning && enabled(m)) {
+        k->done.wakes++;
+        const uint64_t now = m->cpus[t->cpu].now, wait = now < k->not_before ? k->not_before : yields_until(m, k, now);
+        if (wait > now) {
+            vmsim__cpu_charge(m, t);
+            return sleep_until(k, wait);
+        }
     }
     while (how == VMSIM__WORK_MORE) {
         if (!k->scanning)
@@ -190,14 +182,22 @@ static enum vmsim__work run(void *context, struct vmsim__task *t) {
 
 /* ---- outside ---- */
 
-void vmsim__khugepaged_tick(struct vmsim_machine *m, uint64_t now) {
+/* Not in the middle of a wake, and there is something to look at. */
+static bool may_wake(const struct vmsim_machine *m) {
+    const struct vmsim__khugepaged *k = m->khugepaged;
+    return k && enabled(m) && !k->scanning && has_work(m);
+}
+
+static void wake(struct vmsim_machine *m, uint64_t time) {
     struct vmsim__khugepaged *k = m->khugepaged;
-    if (!k || !enabled(m) || k->scanning || k->due || k->t->state != VMSIM__TASK_BLOCKED ||
-        k->t->wait.until != VMSIM__TIME_NEVER)
-        return;
-    k->due = k->traffic != changes(m) || k->mm;
-    if (k->due)
-        vmsim__kthread_wake(m, k->t, m->mem->cpu_node[k->t->cpu], vmsim__max64(now, k->not_before));
+    k->not_before = time;
+    vmsim__kthread_wake(m, k->t, m->mem->cpu_node[k->t->cpu], time);
+}
+
+void vmsim__khugepaged_tick(struct vmsim_machine *m, uint64_t now) {
+    const struct vmsim__khugepaged *k = m->khugepaged;
+    if (may_wake(m) && k->t->state == VMSIM__TASK_BLOCKED && k->t->wait.until == VMSIM__TIME_NEVER)
+        wake(m, vmsim__max64(now, k->not_before));
 }
 
 void vmsim__khugepaged_ask(struct vmsim_machine *m, bool sleep_changed) {
@@ -206,11 +206,18 @@ void vmsim__khugepaged_ask(struct vmsim_machine *m, bool sleep_changed) {
         return;
     const bool starts = enabled(m) && !k->on;
     k->on = enabled(m);
-    if (!k->on || k->scanning || !(starts || sleep_changed))
-        return;
-    k->not_before = m->mem->now.time + START;
-    k->due = true;
-    vmsim__kthread_wake(m, k->t, m->mem->cpu_node[k->t->cpu], k->not_before);
+    if ((starts || sleep_changed) && may_wake(m))
+        wake(m, m->mem->now.time);
+}
+
+/* The first one: until then there was nothing to do. */
+void vmsim__khugepaged_entered(void *machine) {
+    struct vmsim_machine *m = machine;
+    unsigned there = 0;
+    for (const struct vmsim__mm *mm = vmsim__vm_first_mm(m->vm); mm && there < 2; mm = mm->next)
+        there += mm->collapsible;
+    if (there == 1 && may_wake(m))
+        wake(m, m->mem->now.time);
 }
 
 struct vmsim__khugepaged_done vmsim__khugepaged_done(const struct vmsim_machine *m) {
@@ -225,10 +232,9 @@ int vmsim__khugepaged_init(struct vmsim_machine *m) {
     if (err)
         return err;
     vmsim__vm_set_thp_policy(m->vm, &m->thp_choice);
-    m->khugepaged->traffic = UINT64_MAX;
     m->khugepaged->t = vmsim__kthread_create(m, "khugepaged", 0, &(struct vmsim__source){.run = run, .context = m});
     m->khugepaged->on = enabled(m);
-    m->khugepaged->not_before = knobs_of(m)->khugepaged.scan_sleep_ms * MILLISEC;
+    m->khugepaged->not_before = vmsim__timeout_end(0, knobs_of(m)->khugepaged.scan_sleep_ms);
     return m->khugepaged->t ? 0 : VMSIM_ENOMEM;
 }
 

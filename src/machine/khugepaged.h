@@ -7,6 +7,7 @@
 /* What it has done: /sys/kernel/mm/transparent_hugepage/khugepaged/pages_collapsed, full_scans. */
 struct vmsim__khugepaged_done {
     uint64_t pages_collapsed, full_scans;
+    uint64_t wakes; /* times that it had a CPU to begin, or to leave it to others */
 };
 
 int vmsim__khugepaged_init(struct vmsim_machine *m); /* 0 or VMSIM_ENOMEM */
@@ -16,6 +17,8 @@ void vmsim__khugepaged_tick(struct vmsim_machine *m, uint64_t now);
 /* Huge pages were enabled or disabled, or how long it sleeps was written: it looks at once if it only starts, or may
  * not sleep on. */
 void vmsim__khugepaged_ask(struct vmsim_machine *m, bool sleep_changed);
+/* An address space asked for huge pages: the hook of address spaces (`collapsible`). */
+void vmsim__khugepaged_entered(void *machine);
 struct vmsim__khugepaged_done vmsim__khugepaged_done(const struct vmsim_machine *m);
 
 #endif

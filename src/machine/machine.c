@@ -74,6 +74,7 @@ static int create_memory(struct vmsim_machine *m) {
                   .flush_defer = flush_defer,
                   .flush_deferred = flush_deferred,
                   .numa = &vmsim__machine_numa_hooks,
+                  .collapsible = vmsim__khugepaged_entered,
                   .reclaim = vmsim__machine_reclaim},
     };
     err = vmsim__vm_create(&m->vm, &init, &m->err);

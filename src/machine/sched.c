@@ -336,6 +336,24 @@ int vmsim__task_begin(struct vmsim_machine *m, struct vmsim__task *t, const stru
     return 0;
 }
 
+/* ---- timers ---- */
+
+#define WHEEL_BITS 3u /* LVL_CLK_SHIFT: each level is eight times as coarse */
+#define WHEEL_SIZE 64u
+#define WHEEL_LEVELS 9u
+
+uint64_t vmsim__timeout_end(uint64_t now, uint64_t ms) {
+    const uint64_t span = (ms * 1000000 + VMSIM__JIFFY - 1) / VMSIM__JIFFY;
+    const uint64_t expires = now / VMSIM__JIFFY + span;
+    unsigned shift = 0;
+    for (unsigned level = 1; level < WHEEL_LEVELS && span >= (uint64_t)(WHEEL_SIZE - 1) << (level - 1) * WHEEL_BITS;
+         level++)
+        shift = level * WHEEL_BITS;
+    const uint64_t end = ((expires >> shift) + 1) << shift;
+    VMSIM__ASSERT(end > now / VMSIM__JIFFY && end >= expires);
+    return end * VMSIM__JIFFY;
+}
+
 /* ---- nobody gets on ---- */
 
 #define STUCK_LOOK UINT64_C(10000000000)     /* ns between two looks */

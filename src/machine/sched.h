@@ -86,6 +86,10 @@ void vmsim__cpu_idle_until(struct vmsim_machine *m, unsigned cpu, uint64_t time)
  * too large are passed over), ties to the first. Kernel: select_task_rq_fair for who is forked. A task stays where it
  * is put, so those that sleep count, too. */
 unsigned vmsim__cpu_idlest(struct vmsim_machine *m, const struct vmsim__task *t, const uint64_t *cpus, size_t count);
+#define VMSIM__JIFFY UINT64_C(4000000) /* ns: HZ is 250 in Debian's kernels */
+/* When a sleep of so many ms ends that begins at `now`: the timer wheel counts jiffies, rounds up, and takes long
+ * sleeps in coarser steps. Kernel: msecs_to_jiffies, calc_wheel_index. */
+uint64_t vmsim__timeout_end(uint64_t now, uint64_t ms);
 /* Brings the accounts of its time up to `time`. */
 void vmsim__task_account(struct vmsim__task *t, uint64_t time);
 /* "for a page of '/cold' that is being read", for messages. */

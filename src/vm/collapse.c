@@ -22,6 +22,17 @@ static uint32_t huge_pages(const struct vmsim__vm *vm) {
     return UINT32_C(1) << huge_order(vm);
 }
 
+void vmsim__khugepaged_enter(struct vmsim__vma *v) {
+    struct vmsim__mm *mm = v->mm;
+    const struct vmsim__vm_hooks *hooks = &mm->vm->hooks;
+    VMSIM__ASSERT(mm->vm->format->levels > 1);
+    if (mm->collapsible || !hooks->collapsible || !vmsim__thp_suits(v) ||
+        !(vmsim__thp_asks(mm->vm) || vmsim__thp_order_enabled(v, huge_order(mm->vm))))
+        return;
+    mm->collapsible = true;
+    hooks->collapsible(hooks->context);
+}
+
 /* Kernel: hugepage_vma_check, outside of faults. Who asks for it by name needs no switch. */
 bool vmsim__collapse_allowed(const struct vmsim__vma *v, bool forced) {
     const struct vmsim__vm *vm = v->mm->vm;

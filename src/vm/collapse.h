@@ -19,6 +19,9 @@ enum vmsim__collapse_result {
     VMSIM__COLLAPSE_NO_MEMORY, /* no huge page, or a cgroup at its limit */
     VMSIM__COLLAPSE_WAITS      /* the present waits, enter again */
 };
+/* The area may have huge pages, and was asked for one or is advised to have them: khugepaged looks at its address space
+ * from now on, and at its children's. Kernel: khugepaged_enter_vma. */
+void vmsim__khugepaged_enter(struct vmsim__vma *v);
 /* May huge pages come to the area at all? `forced`: the switches do not matter. */
 bool vmsim__collapse_allowed(const struct vmsim__vma *v, bool forced);
 /* The aligned range from `start`, which lies in the area. Batches should be drained before. */

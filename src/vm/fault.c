@@ -9,6 +9,7 @@
  *
  * Kernel counterparts: mm/memory.c (handle_mm_fault and below), mm/mmap.c (expand_downwards), mm/gup.c (populate),
  * arch/x86/mm/fault.c. */
+#include "vm/collapse.h"
 #include "vm/thp_policies.h"
 #include "vm/vm_hugetlb.h"
 
@@ -121,6 +122,7 @@ static enum vmsim_thp_size first_size(struct vmsim__fault_at *at) {
     if (!vmsim__thp_asks(at->mm->vm) || !vmsim__thp_possible(at->vma, at->va))
         return allowed ? VMSIM_THP_HUGE : VMSIM_THP_BASE;
     const uint64_t start = vmsim__align_down(at->va, UINT64_C(1) << at->mm->pt.format->shift[1]);
+    vmsim__khugepaged_enter(at->vma);
     const enum vmsim_thp_size size = vmsim__thp_ask_fault(at->vma, start, at->write, allowed, at->cpu);
     at->reserve = size == VMSIM_THP_RESERVE;
     return size;

@@ -229,7 +229,7 @@ static void copy_mm_fields(struct vmsim__mm *mm, const struct vmsim__mm *p) {
     mm->vdso = p->vdso;
     mm->total_vm = p->total_vm, mm->data_vm = p->data_vm, mm->exec_vm = p->exec_vm, mm->stack_vm = p->stack_vm;
     mm->mmap_base = p->mmap_base, mm->mmap_min = p->mmap_min, mm->topdown = p->topdown;
-    mm->privileged = p->privileged, mm->thp_disabled = p->thp_disabled;
+    mm->privileged = p->privileged, mm->thp_disabled = p->thp_disabled, mm->collapsible = p->collapsible;
     for (unsigned i = 0; i < VMSIM__RLIMITS; i++)
         mm->rlimit[i] = p->rlimit[i];
 }

@@ -61,10 +61,12 @@ static int set_flags(struct vmsim__vma *v, uint64_t start, uint64_t end, int adv
     VMSIM__ASSERT(start >= v->start && end <= v->end && start < end);
     int error;
     uint32_t flags = advised_flags(v, advice, &error);
-    if (error || flags == v->flags)
-        return error;
-    struct vmsim__vma *out;
-    return vmsim__vma_modify(v->mm, v, start, end, flags, &out) ? VMSIM__L_EAGAIN : 0;
+    struct vmsim__vma *out = v;
+    if (error || (flags != v->flags && vmsim__vma_modify(v->mm, v, start, end, flags, &out)))
+        return error ? error : VMSIM__L_EAGAIN;
+    if (advice == VMSIM__MADV_HUGEPAGE && out->anon_vma && v->mm->vm->format->levels > 1)
+        vmsim__khugepaged_enter(out);
+    return 0;
 }
 
 /* ---- pages ---- */

@@ -9,6 +9,7 @@
  * its huge entry is split; it is freed when the last reference goes (splitting the page itself belongs to reclaim).
  * Kernel counterpart: mm/huge_memory.c. */
 #include "lru/deferred_split.h"
+#include "vm/collapse.h"
 #include "vm/vm_impl.h"
 
 #define GFP_LIGHT VMSIM__GFP_TRANSHUGE_LIGHT
@@ -228,6 +229,7 @@ enum vmsim__fault_outcome vmsim__thp_fault(struct vmsim__vma *v, uint64_t va, bo
         return VMSIM__FAULT_OOM;
     if (vmsim__anon_vma_prepare(v))
         return VMSIM__FAULT_OOM;
+    vmsim__khugepaged_enter(v);
     if (!write && vm->spec.thp_use_zero_page)
         return zero_fault(v, &slot, cpu, done);
     vmsim__pfn pfn = alloc_huge(v, start, cpu);

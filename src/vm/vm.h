@@ -168,6 +168,8 @@ struct vmsim__vm_hooks {
     /* Reclaims folios of one node that were taken off their lists, with a reference each, and puts the others back;
      * VMSIM__ISOLATE_MAX at most. NULL: MADV_PAGEOUT does no more than age. Kernel: reclaim_pages. */
     void (*reclaim)(void *context, vmsim__pfn *folio, uint32_t count, unsigned cpu);
+    /* An address space comes to those that khugepaged looks at. NULL: nobody does. */
+    void (*collapsible)(void *context);
 };
 
 /* What a module of swap areas does for address spaces. An entry in a page table holds one count of its slot; so does
@@ -261,6 +263,7 @@ struct vmsim__mm {
         env_end, vdso;
     uint64_t rlimit[VMSIM__RLIMITS]; /* bytes; UINT64_MAX: unlimited */
     bool topdown, privileged, thp_disabled;
+    bool collapsible;              /* khugepaged looks at it: MMF_VM_HUGEPAGE */
     uint8_t exec_step;             /* of vmsim__mm_exec: what comes next (vm_exec.c) */
     uint64_t exec_bss;             /* where the memory begins that the step is to clear; 0: nowhere */
     struct vmsim__mm *next, *prev; /* all of a vm, in order of creation */
