@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole-machine figures as JSON: anonymous faults, metadata a touched frame, boot of a 1 TiB machine. */
+/* Whole-machine figures as JSON: anonymous faults, metadata a touched frame, boot of machines with 1 TiB,
+ * and with 64 nodes and 4 TiB. */
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -80,7 +81,24 @@ static void boots(void) {
     vmsim_machine_destroy(m);
 }
 
+/* 64 nodes of 64 GiB and a CPU each. */
+static void boots_nodes(void) {
+    static char nodes[64 * 48], cpus[] = "machine.cpus=64";
+    const char *const settings[] = {cpus, nodes, NULL};
+    size_t n = (size_t)snprintf(nodes, sizeof nodes, "machine.nodes=[");
+    for (unsigned i = 0; i < 64; i++)
+        n += (size_t)snprintf(nodes + n, sizeof nodes - n, "%s{memory: 64GiB, cpus: [%u]}", i ? ", " : "", i);
+    snprintf(nodes + n, sizeof nodes - n, "]");
+    const uint64_t before = resident_bytes();
+    const double begin = now();
+    struct vmsim_machine *m = boot_with("64GiB", settings);
+    const double spent = now() - begin;
+    printf("{\"bench\": \"boot_64_nodes_4TiB\", \"ms\": %.2f, \"MiB\": %.2f}\n", spent * 1e3,
+           (double)(resident_bytes() - before) / 1048576.0);
+    vmsim_machine_destroy(m);
+}
+
 int main(int argc, char **argv) {
-    static const struct bench benches[] = {{"boot", boots}, {"fault", faults}};
+    static const struct bench benches[] = {{"boot", boots}, {"nodes", boots_nodes}, {"fault", faults}};
     return bench_main(benches, sizeof benches / sizeof benches[0], argc, argv);
 }

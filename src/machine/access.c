@@ -67,6 +67,12 @@ void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t) {
     vmsim__present_policy(m, t);
 }
 
+void vmsim__present_nobody(struct vmsim_machine *m) {
+    m->mem->now.memcg = VMSIM__MEMCG_ROOT;
+    m->mem->now.mems = 0;
+    vmsim__vm_set_policy(m->vm, NULL);
+}
+
 void vmsim__present_policy(struct vmsim_machine *m, struct vmsim__task *t) {
     vmsim__vm_set_policy(m->vm, t->policy.policy.mode != VMSIM__MPOL_DEFAULT ? &t->policy : NULL);
 }

@@ -36,8 +36,7 @@ static int64_t write_now(struct vmsim_machine *m, const struct vmsim__cgroup_tex
     struct vmsim__limit l = {0};
     int64_t result = -VMSIM__ERESTARTSYS;
     m->running = NULL;
-    m->mem->now.memcg = VMSIM__MEMCG_ROOT;
-    m->mem->now.mems = 0;
+    vmsim__present_nobody(m);
     while (result == -VMSIM__ERESTARTSYS) {
         result = vmsim__cgroup_write(m, w->path, w->file, w->value, &l);
         m->mem->now.wait = (struct vmsim__wait){0};

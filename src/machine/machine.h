@@ -338,6 +338,8 @@ void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t);
 void vmsim__cpu_compute(struct vmsim_machine *m, struct vmsim__task *t, uint64_t ns);
 /* The present is the task's, at its CPU's time. */
 void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t);
+/* What follows is of no task: nobody pays, no node is closed, no policy is in force. */
+void vmsim__present_nobody(struct vmsim_machine *m);
 /* Its memory policy has changed. */
 void vmsim__present_policy(struct vmsim_machine *m, struct vmsim__task *t);
 

@@ -413,8 +413,7 @@ static int event(struct vmsim_machine *m) {
     vmsim__evq_pop(&m->events, &e);
     m->running = NULL;
     m->mem->now.time = e.time;
-    m->mem->now.memcg = 0;
-    m->mem->now.mems = 0;
+    vmsim__present_nobody(m);
     m->mem->now.call = NULL;
     if (e.kind == VMSIM__EVENT_IO)
         return vmsim__io_event(m, &e);

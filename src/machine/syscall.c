@@ -137,8 +137,7 @@ int64_t vmsim_memory_block_set(struct vmsim_machine *m, uint32_t task, uint64_t 
     if (task != VMSIM_TASK_NONE)
         return vmsim__call_now(m, task, VMSIM__CALL_MEMORY_BLOCK, VMSIM__ARGS(block, (uint64_t)state));
     m->running = NULL;
-    m->mem->now.memcg = VMSIM__MEMCG_ROOT;
-    m->mem->now.mems = 0;
+    vmsim__present_nobody(m);
     const int64_t result = vmsim__memory_block(m, block, state, false, 0);
     m->mem->now.wait = (struct vmsim__wait){0};
     return result == -VMSIM__ERESTARTSYS ? -VMSIM__L_EBUSY : result;

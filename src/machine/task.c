@@ -124,8 +124,7 @@ int vmsim_task_create(struct vmsim_machine *m, const char *name, unsigned cpu, u
     struct vmsim__task *t = task_new(m, name, cpu, VMSIM_TASK_NONE);
     if (!t)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a task");
-    m->mem->now.memcg = VMSIM__MEMCG_ROOT; /* whoever began it */
-    m->mem->now.mems = 0;
+    vmsim__present_nobody(m); /* whoever began it */
     t->mm = vmsim__mm_create(m->vm, cpu);
     if (t->mm && space_attach(m, t->mm)) {
         *task = t->id;
@@ -276,8 +275,7 @@ void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim
     t->stop = (uint8_t)why;
     t->exit_code = exit_code;
     t->end_ns = m->cpus[t->cpu].now;
-    m->mem->now.memcg = VMSIM__MEMCG_ROOT;
-    m->mem->now.mems = 0;
+    vmsim__present_nobody(m);
     m->nr_live--;
     tell_parent(m, t);
     if (m->on_exit)
