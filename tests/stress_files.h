@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What random histories of whole machines do with files: they read, write, sync, punch and truncate them. A part of
- * test_machine_stress.c. */
+ * stress_machine.h. */
 #ifndef STRESS_FILES_H
 #define STRESS_FILES_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What random histories of whole machines do with nodes: policies, cpusets, pages that move, scans, memory that comes
- * and goes. A part of test_machine_stress.c. */
+ * and goes. A part of stress_machine.h. */
 #ifndef STRESS_NODES_H
 #define STRESS_NODES_H
 

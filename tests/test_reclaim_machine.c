@@ -266,6 +266,45 @@ static void wrong_victims_are_named_and_the_run_goes_on(void **state) {
     }
 }
 
+/* madvise waits for what is in swap; what it has read of a file before is not read again each time, which would take
+ * the memory that it waits for. */
+static void advice_that_waits_goes_on_where_it_was(void **state) {
+    enum { FILE_PAGES = 480, ANON_PAGES = 900 };
+    static const char text[] = "machine: {nodes: [{memory: 10MiB}], transparent_hugepage: never, devices: [{name: sda, "
+                               "preset: hdd}], swap: [{size: 16MiB}]}\npolicies: {reclaim: lru}\n";
+    struct vmsim_config *config;
+    struct vmsim_machine *m;
+    uint32_t task, file;
+    uint64_t pfn;
+    (void)state;
+    assert_int_equal(vmsim_config_create(&config), 0);
+    assert_int_equal(vmsim_config_load_text(config, "box.yaml", text, strlen(text)), 0);
+    assert_int_equal(vmsim_config_resolve(config), 0);
+    assert_int_equal(vmsim_machine_create(config, &m), 0);
+    vmsim_config_destroy(config);
+    while (vmsim__mem_zone_stat(m->mem, VMSIM__NR_FREE_PAGES) > 700)
+        assert_int_equal(vmsim_machine_alloc_pages(m, 0, 4, "any", false, &pfn), 0);
+    assert_int_equal(vmsim_task_create(m, "a", 0, &task), 0);
+    assert_int_equal(vmsim_file_create(m, VMSIM_FILE_REGULAR, "/f", FILE_PAGES * 4096, false, &file), 0);
+    const uint64_t base = UINT64_C(1) << 30, anon = base + FILE_PAGES * 4096;
+    assert_int_equal(vmsim_task_mmap(m, task, base, FILE_PAGES * 4096, 1, 0x12, file, 0), base);
+    assert_int_equal(vmsim_task_mmap(m, task, anon, ANON_PAGES * 4096, 3, 0x32, 0, 0), anon);
+    for (unsigned i = 0; i < ANON_PAGES; i++) {
+        struct vmsim_access_result r;
+        const vmsim_access a = vmsim_access_make(anon + i * 4096, 8, VMSIM_STORE);
+        assert_int_equal(vmsim_task_access(m, task, &a, 1, NULL, &r), 0);
+        assert_int_equal(r.done, 1);
+    }
+    const uint64_t in = counter_of(m, NULL, "vmstat.pgpgin"), swapped = counter_of(m, NULL, "vmstat.pswpin");
+    assert_int_equal(vmsim_task_madvise(m, task, base, (FILE_PAGES + ANON_PAGES) * 4096, VMSIM__MADV_WILLNEED), 0);
+    const uint64_t back = counter_of(m, NULL, "vmstat.pswpin") - swapped;
+    print_message("%llu pages came back\n", (unsigned long long)back);
+    assert_true(back > 100);
+    assert_in_range(counter_of(m, NULL, "vmstat.pgpgin") - in, 4 * back, 4 * (back + FILE_PAGES));
+    assert_int_equal(vmsim_machine_check(m), 0);
+    assert_int_equal(vmsim_machine_destroy(m), 0);
+}
+
 static void a_machine_alone_has_no_future(void **state) {
     static const char text[] = "policies: {reclaim: opt}\n";
     struct vmsim_config *config;
@@ -283,6 +322,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pure_modes_miss_as_often_as_the_harness),
         cmocka_unit_test(no_policy_beats_the_one_that_knows_the_future),
+        cmocka_unit_test(advice_that_waits_goes_on_where_it_was),
         cmocka_unit_test(a_machine_alone_has_no_future),
         cmocka_unit_test(each_cgroup_may_have_its_own_policy),
         cmocka_unit_test(memory_that_is_short_asks_on_every_kernel),

@@ -324,15 +324,19 @@ static int swapin_willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     return 0;
 }
 
-/* Kernel: madvise_willneed. */
+/* Entered again for a page of a later VMA, it does not read what is behind it once more: where memory is short, that
+ * would take the page's frame each time. Kernel: madvise_willneed. */
 static int willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     struct vmsim__vm *vm = v->mm->vm;
+    struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
+    if (end <= call->done)
+        return 0;
     if (!v->file)
         return swapin_willneed(v, start, end);
-    if (v->file->kind != VMSIM__FILE_REGULAR)
-        return 0;
-    vmsim__file_willneed(vm->cache, v->file, &v->ra, vmsim__vma_index(v, start), (end - start) >> vm->page_shift,
-                         v->mm->cpu);
+    if (v->file->kind == VMSIM__FILE_REGULAR)
+        vmsim__file_willneed(vm->cache, v->file, &v->ra, vmsim__vma_index(v, start), (end - start) >> vm->page_shift,
+                             v->mm->cpu);
+    call->done = end;
     return 0;
 }
 
@@ -477,5 +481,7 @@ int64_t vmsim__mm_madvise(struct vmsim__mm *mm, uint64_t addr, uint64_t length, 
             return fail(e);
         at = to;
     }
+    if (!vmsim__now_waits(&mm->vm->mem->now))
+        vmsim__now_call(&mm->vm->mem->now)->done = 0;
     return hole ? fail(VMSIM__L_ENOMEM) : 0;
 }

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Random histories of whole machines (stress_machine.h) under every reclaim policy: as memory allows, and as textbooks
+ * have it, with so many folios at most. Each is run twice and must count the same.
+ *
+ * VMSIM_CAMPAIGN=N is a campaign: N operations over all policies, of eight tasks that ask for half as much again as
+ * there is, with swap on a disk that fails. */
+#include "stress_machine.h"
+
+static const char *const policies[] = {"linux-lru", "fifo", "lru",    "mru",   "clock", "random",
+                                       "lfu",       "arc",  "s3fifo", "sieve", "lhd"};
+
+static void twice(uint64_t steps, const struct storm_machine *b) {
+    const uint64_t first = storm_of(steps, b), again = storm_of(steps, b);
+    if (first != again)
+        fail_msg("%s: run again it counts otherwise", b->reclaim);
+}
+
+static void storms_as_memory_allows(void **state) {
+    (void)state;
+    for (unsigned i = 1; i < TEST_COUNT(policies); i++)
+        storm_of(600, &(struct storm_machine){.arch = i % 3 ? "x86_64" : "arm64_4k",
+                                              .kernel = i % 2 ? "6.12" : "6.1",
+                                              .cpus = 1 + i % 3,
+                                              .nodes = 1 + i % 2,
+                                              .mib = 11,
+                                              .swap = 1 + i % 2,
+                                              .reclaim = policies[i]});
+}
+
+static void storms_of_pure_demand_paging(void **state) {
+    (void)state;
+    for (unsigned i = 1; i < TEST_COUNT(policies); i++)
+        storm_of(600, &(struct storm_machine){.arch = i % 3 ? "x86_64" : "arm64_4k",
+                                              .kernel = i % 2 ? "6.1" : "6.12",
+                                              .cpus = 1 + i % 3,
+                                              .nodes = 1,
+                                              .mib = 13,
+                                              .swap = 1 + (i + 1) % 2,
+                                              .reclaim = policies[i],
+                                              .resident = 40 + 60 * i});
+}
+
+/* Some hundred operations each, or the campaign's. */
+static void the_same_history_counts_the_same(void **state) {
+    const char *campaign = getenv("VMSIM_CAMPAIGN");
+    const uint64_t steps = campaign ? strtoull(campaign, NULL, 0) / TEST_COUNT(policies) : 400;
+    (void)state;
+    for (unsigned i = 0; i < TEST_COUNT(policies); i++)
+        twice(steps, &(struct storm_machine){.arch = "x86_64",
+                                             .kernel = i % 2 ? "6.12" : "6.1",
+                                             .cpus = 1 + i % 4,
+                                             .nodes = 1,
+                                             .mib = 11,
+                                             .swap = 2,
+                                             .reclaim = policies[i],
+                                             .tasks = 8,
+                                             .spaces = 6,
+                                             .leave = 700});
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(storms_as_memory_allows),
+        cmocka_unit_test(storms_of_pure_demand_paging),
+        cmocka_unit_test(the_same_history_counts_the_same),
+    };
+    return cmocka_run_group_tests_name("machine_stress_policies", tests, NULL, NULL);
+}
