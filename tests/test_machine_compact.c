@@ -131,7 +131,7 @@ static void files_on_their_way_are_waited_for(void **state) {
         "  tasks:\n"
         "    - {name: w, cpu: 0, program: [{write: {file: /out, length: 60MiB, block: 1MiB}}, {fsync: {file: /out}}]}\n"
         "    - {name: r, cpu: 1, program: [{read: {file: /in}}]}\n"
-        "    - {name: c, cpu: 1, program: [{mmap: {as: m, length: 60MiB}}, {touch: {region: m, write: 100%}}, "
+        "    - {name: c, cpu: 1, program: [{mmap: {as: m, length: 80MiB}}, {touch: {region: m, write: 100%}}, "
         "{madvise: "
         "{region: m, advice: dontneed, every: 2}}, {repeat: {times: 20, steps: [{sysctl: {name: vm.compact_memory, "
         "value: '1'}}, {sleep: {time: 50ms}}]}}]}\n",

@@ -101,8 +101,10 @@ const struct vmsim_param vmsim__cache_params[] = {
         {.name = "hit_cost",
          .type = VMSIM_PARAM_TIME,
          FIELD(vmsim__cache_spec, hit_cost),
-         .fallback = "400ns",
-         .doc = "read() or write() of one cached page: find and copy it. Default: 0.3-0.6 us are typical."},
+         .fallback = "500ns",
+         .doc =
+             "read() or write() of one cached page: find and copy it. Default: 0.3-0.6 us are typical, 1 us of memory "
+             "that no cache holds."},
     {.name = "zero_cost",
      .type = VMSIM_PARAM_TIME,
      FIELD(vmsim__cache_spec, zero_cost),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The probes (calibrate.h). Every probe takes its memory anew, so that none profits from another. Memory that is
  * "cold" is COLD bytes, more than the last-level caches of most hosts, touched in order. */
+#include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +20,9 @@
 #define COLD ((size_t)128 << 20)
 #define FAULTS ((size_t)4096) /* pages that a fault probe touches */
 #define CALLS 20000u          /* of a system call */
-#define SWITCHES 5000u        /* round trips of a ping-pong */
+#define PATHS 2000u           /* of a call on a path or a descriptor */
+#define LOOKED_UP "/usr/lib/os-release"
+#define SWITCHES 5000u /* round trips of a ping-pong */
 #define CHASE_PAGES                                                                                                    \
     ((size_t)8192) /* pages that a chase goes through: more than TLBs hold; their lines fit in 512 KiB */
 #define CHASE_STEPS 400000u
@@ -59,6 +63,48 @@ static uint64_t probe_syscall(void) {
     for (unsigned i = 0; i < CALLS; i++)
         use((uint64_t)syscall(SYS_getppid));
     return each(begin, CALLS);
+}
+
+/* A call on paths and descriptors, many times. 0: the host refuses it. */
+static uint64_t repeated(bool (*call)(const int ends[2]), unsigned calls) {
+    int ends[2];
+    if (pipe(ends))
+        return 0;
+    bool good = true;
+    const uint64_t begin = now_ns();
+    for (unsigned i = 0; good && i < calls; i++)
+        good = call(ends);
+    const uint64_t took = each(begin, calls);
+    close(ends[0]);
+    close(ends[1]);
+    return good ? took : 0;
+}
+
+static bool look_up(const int ends[2]) {
+    (void)ends;
+    return !access(LOOKED_UP, F_OK);
+}
+
+static bool open_file(const int ends[2]) {
+    const int fd = open(LOOKED_UP, O_RDONLY | O_CLOEXEC);
+    (void)ends;
+    return fd >= 0 && !close(fd);
+}
+
+static bool send_byte(const int ends[2]) {
+    char byte = 0;
+    return write(ends[1], &byte, 1) == 1 && read(ends[0], &byte, 1) == 1;
+}
+
+static bool make_pipe(const int ends[2]) {
+    int made[2];
+    (void)ends;
+    return !pipe(made) && !close(made[0]) && !close(made[1]);
+}
+
+static bool ask_ready(const int ends[2]) {
+    struct pollfd asked = {.fd = ends[1], .events = POLLOUT};
+    return poll(&asked, 1, 0) == 1;
 }
 
 /* The other end of the ping-pong; both are bound to one CPU. */
@@ -174,11 +220,15 @@ static uint64_t probe_fault(bool write) {
     return took;
 }
 
-static uint64_t probe_unmap(void) {
+/* Pages that were only read are all one, the zero page: nothing is freed. */
+static uint64_t probe_unmap(bool written) {
     char *at = map(FAULTS * PAGE, false);
     if (!at)
         return 0;
-    memset(at, 1, FAULTS * PAGE);
+    if (written)
+        memset(at, 1, FAULTS * PAGE);
+    for (size_t i = 0; i < FAULTS; i++)
+        use((uint64_t)at[i * PAGE]);
     const uint64_t begin = now_ns();
     munmap(at, FAULTS * PAGE);
     return each(begin, FAULTS);
@@ -265,6 +315,11 @@ static uint64_t probe_chase(size_t stride, bool huge) {
 
 static const char *const names[CALIBRATE_PROBES] = {
     [CALIBRATE_SYSCALL] = "system call (getppid)",
+    [CALIBRATE_PATH] = "access of a path",
+    [CALIBRATE_OPEN] = "open and close",
+    [CALIBRATE_MESSAGE] = "write and read of a byte, a pipe",
+    [CALIBRATE_OBJECT] = "pipe and two closes",
+    [CALIBRATE_WAIT] = "poll of what is ready",
     [CALIBRATE_SWITCH] = "context switch (half of a pipe's ping-pong)",
     [CALIBRATE_READ_FAULT] = "first read of an anonymous page",
     [CALIBRATE_ANON_FAULT] = "first write to an anonymous page",
@@ -275,6 +330,7 @@ static const char *const names[CALIBRATE_PROBES] = {
     [CALIBRATE_MUNMAP] = "munmap",
     [CALIBRATE_MPROTECT] = "mprotect",
     [CALIBRATE_UNMAP] = "page that munmap frees",
+    [CALIBRATE_UNMAP_ZERO] = "page that munmap only takes away",
     [CALIBRATE_CACHED_READ] = "read of a cached page, the system call apart",
     [CALIBRATE_CYCLE] = "cycle of the CPU",
     [CALIBRATE_NEAR] = "dependent load, lines side by side",
@@ -290,6 +346,16 @@ static uint64_t once(enum calibrate_probe probe) {
     switch (probe) {
     case CALIBRATE_SYSCALL:
         return probe_syscall();
+    case CALIBRATE_PATH:
+        return repeated(look_up, PATHS);
+    case CALIBRATE_OPEN:
+        return repeated(open_file, PATHS);
+    case CALIBRATE_MESSAGE:
+        return repeated(send_byte, PATHS);
+    case CALIBRATE_OBJECT:
+        return repeated(make_pipe, PATHS);
+    case CALIBRATE_WAIT:
+        return repeated(ask_ready, PATHS);
     case CALIBRATE_SWITCH:
         return probe_switch();
     case CALIBRATE_READ_FAULT:
@@ -307,7 +373,8 @@ static uint64_t once(enum calibrate_probe probe) {
     case CALIBRATE_MPROTECT:
         return probe_mprotect();
     case CALIBRATE_UNMAP:
-        return probe_unmap();
+    case CALIBRATE_UNMAP_ZERO:
+        return probe_unmap(probe == CALIBRATE_UNMAP);
     case CALIBRATE_CACHED_READ:
         return probe_cached_read();
     case CALIBRATE_CYCLE:

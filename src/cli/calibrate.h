@@ -20,6 +20,11 @@ struct calibrate_result {
 
 enum calibrate_probe {
     CALIBRATE_SYSCALL,
+    CALIBRATE_PATH,       /* access() of a file that is there */
+    CALIBRATE_OPEN,       /* openat() and close() of it */
+    CALIBRATE_MESSAGE,    /* write() and read() of a byte through a pipe: two calls */
+    CALIBRATE_OBJECT,     /* pipe() and closing its ends */
+    CALIBRATE_WAIT,       /* poll() of what is ready */
     CALIBRATE_SWITCH,     /* half of a pipe's ping-pong */
     CALIBRATE_READ_FAULT, /* first read of an anonymous page: the zero page is mapped */
     CALIBRATE_ANON_FAULT, /* first write */
@@ -30,6 +35,7 @@ enum calibrate_probe {
     CALIBRATE_MUNMAP,
     CALIBRATE_MPROTECT,
     CALIBRATE_UNMAP,       /* a page that munmap() takes away and frees */
+    CALIBRATE_UNMAP_ZERO,  /* one that it only takes away, the zero page */
     CALIBRATE_CACHED_READ, /* pread() of 4 KiB in the page cache, its entering of the kernel left out */
     CALIBRATE_CYCLE,       /* of the CPU: an addition that waits for the one before */
     CALIBRATE_NEAR,        /* a load that depends on the one before, of lines side by side */

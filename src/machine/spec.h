@@ -23,6 +23,8 @@ struct vmsim__machine_cost_spec {
     uint64_t references;     /* ns of 1000 references that hit the first TLB level: the program's own work */
     uint64_t syscall;        /* ns to enter and leave the kernel */
     uint64_t context_switch; /* ns, beside what the TLB charges */
+    uint64_t clone, exit;    /* ns of making and ending a task, beside its memory */
+    uint64_t exec;           /* ns of executing a program, beside its mappings and the old ones */
     uint64_t short_call, path_call, message_call, message_page, wait_call; /* ns beside `syscall`, of recorded calls */
     uint64_t open_call, name_call, object_call, entries_page, socket_call, file_write;
     uint64_t reclaim_scan; /* ns of a page that reclaim isolates and judges, without its mappings */

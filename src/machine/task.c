@@ -173,6 +173,8 @@ int vmsim__task_fork(struct vmsim_machine *m, struct vmsim__task *p, const char 
     *child = VMSIM_TASK_NONE;
     vmsim__call_begin(m, p);
     p->call.undone = true;
+    if (!p->call.entered)
+        vmsim__now_charge(&m->mem->now, m->spec.costs.clone);
     struct vmsim__mm *mm = vmsim__mm_fork(p->mm, p->cpu, &error);
     VMSIM__ASSERT(!mm || !vmsim__now_waits(&m->mem->now));
     *waits = vmsim__call_leave(m, p, mm ? 0 : -VMSIM__L_ENOMEM) == VMSIM__CALL_WAITS;
@@ -209,6 +211,7 @@ int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name
     if (!p)
         return err;
     vmsim__call_begin(m, p);
+    vmsim__now_charge(&m->mem->now, m->spec.costs.clone);
     vmsim__call_end(m, p);
     struct vmsim__task *t = task_new(m, name ? name : p->name, p->cpu, parent);
     if (!t)
@@ -267,6 +270,7 @@ void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim
     if (t->next_mm)
         space_put(m, t->next_mm, t->cpu);
     t->next_mm = NULL;
+    vmsim__now_charge(&m->mem->now, m->spec.costs.exit);
     space_put(m, t->mm, t->cpu);
     vmsim__cpu_charge(m, t);
     vmsim__cgroup_leave(m, t);
@@ -368,6 +372,8 @@ int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const c
                          const struct vmsim__exec *image) {
     VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE);
     vmsim__call_begin(m, t);
+    if (!t->call.entered)
+        vmsim__now_charge(&m->mem->now, m->spec.costs.exec);
     if (!t->next_mm && (t->next_mm = space_new(m, t)) != NULL)
         vmsim__mm_inherit(t->next_mm, t->mm);
     struct vmsim__mm *mm = t->next_mm;

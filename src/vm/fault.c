@@ -58,7 +58,6 @@ static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
         vmsim__pt_set(mm->pt.format, &at->slot, zero);
         if (vmsim__vma_is_vdso(vma))
             vmsim__vdso_mapped(vma, 1);
-        vmsim__vm_cost(vm, vm->spec.costs.map / 2);
         return VMSIM__FAULT_MINOR;
     }
     if (vmsim__anon_vma_prepare(vma))

@@ -288,6 +288,7 @@ static void unmap_all(struct vmsim__mm *mm) {
         if (v->flags & VMSIM__VM_ACCOUNT)
             vmsim__uncommit(vm, pages);
         mm->map_count--;
+        vmsim__vm_cost(vm, vm->spec.costs.free_vma);
         vmsim__vma_unlink(mm, v);
         vmsim__vma_free(mm, v, mm->cpu);
     }

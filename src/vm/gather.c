@@ -75,6 +75,8 @@ static void release(struct vmsim__gather *g) {
         for (uint32_t i = to; i-- > from;) {
             const struct vmsim__gathered *p = &g->pages[i];
             const struct vmsim__frame *f = vmsim__vm_frame(vm, p->pfn);
+            if (!f->mapcount && vmsim__frame_is(f, VMSIM__FRAME_ANON)) /* the cache keeps a page that nobody maps */
+                vmsim__vm_cost(vm, vm->spec.costs.free_page);
             if (VMSIM__UNLIKELY(vmsim__folio_hugetlb(f))) {
                 vmsim__hugetlb_put_refs(vm, p->pfn, p->refs, g->mm->cpu);
                 continue;

@@ -48,6 +48,8 @@ struct vmsim__vm_cost_spec {
     uint64_t mkwrite;     /* page_mkwrite of a file system */
     uint64_t mmap, munmap, mprotect, mremap, madvise, brk, mlock; /* entry and VMA work of the system call */
     uint64_t unmap_page;                                          /* each present entry taken out of a page table */
+    uint64_t free_page;                                           /* each anonymous page or folio freed thereby */
+    uint64_t free_vma;                                            /* each VMA that goes with its address space */
     uint64_t protect_page;                                        /* each present entry changed */
     uint64_t move_page;                                           /* each entry moved by mremap */
     uint64_t fork;                                                /* fixed part of dup_mmap */

@@ -16,7 +16,6 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char thp_file[] = "/sys/kernel/mm/transparent_hugepage/enabled";
@@ -145,29 +144,34 @@ bool native_run(char *const *argv, const char *folder, enum native_thp thp, stru
     return there && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
-static void launch(const char *launcher, char *const *argv, const char *folder, const char *output, enum native_thp thp,
-                   int result) {
+static void launch(int procs, const char *launcher, char *const *argv, const char *folder, const char *output,
+                   enum native_thp thp, int result) {
     char *all[32] = {(char *)(uintptr_t)launcher, (char *)(uintptr_t)(thp == NATIVE_THP_NEVER ? "never" : "always")};
     for (unsigned i = 0; argv[i] && i < 29; i++)
         all[2 + i] = argv[i];
     if (chdir(folder))
         _exit(127);
     int null = open("/dev/null", O_RDWR), out = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (null < 0 || out < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(null, 2) < 0 || dup2(result, 3) < 0)
+    result = fcntl(result, F_DUPFD, NATIVE_LAUNCH_PROCS + 1); /* out of the way of where they go */
+    procs = procs < 0 ? -1 : fcntl(procs, F_DUPFD, NATIVE_LAUNCH_PROCS + 1);
+    if (null < 0 || out < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(null, 2) < 0 ||
+        dup2(result, NATIVE_LAUNCH_RESULT) < 0 || (procs >= 0 && dup2(procs, NATIVE_LAUNCH_PROCS) < 0))
         _exit(127);
+    if (procs < 0)
+        close(NATIVE_LAUNCH_PROCS); /* whatever of this program's is there */
     execv(launcher, all);
     _exit(127);
 }
 
-bool native_totals(const char *launcher, char *const *argv, const char *folder, const char *output, enum native_thp thp,
-                   struct totals *out) {
+bool native_totals_in(int procs, const char *launcher, char *const *argv, const char *folder, const char *output,
+                      enum native_thp thp, struct totals *out) {
     int end[2], status;
     *out = (struct totals){0};
     if (pipe(end))
         return false;
     pid_t pid = fork();
     if (!pid)
-        launch(launcher, argv, folder, output, thp, end[1]);
+        launch(procs, launcher, argv, folder, output, thp, end[1]);
     close(end[1]);
     FILE *f = fdopen(end[0], "r");
     bool ok = f && fscanf(f, "%d %ld %ld %ld %ld %ld", &out->status, &out->min_flt, &out->maj_flt, &out->peak_rss_kb,
@@ -177,30 +181,7 @@ bool native_totals(const char *launcher, char *const *argv, const char *folder, 
     return pid > 0 && waitpid(pid, &status, 0) == pid && ok && !status;
 }
 
-/* ---- what the kernel's paths cost here ---- */
-
-static int64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* The least of many batches: others use the machine, too. */
-void native_fault_costs(struct native_costs *out) {
-    enum { PAGE = 4096, PAGES = 256, BATCHES = 200 };
-    *out = (struct native_costs){INT64_MAX, INT64_MAX};
-    for (unsigned k = 0; k < BATCHES; k++) {
-        char *p = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (p == MAP_FAILED)
-            continue;
-        madvise(p, PAGES * PAGE, MADV_NOHUGEPAGE);
-        int64_t begin = now_ns();
-        for (unsigned i = 0; i < PAGES; i++)
-            *(volatile char *)(p + (size_t)i * PAGE) = 1;
-        int64_t touched = now_ns();
-        munmap(p, PAGES * PAGE);
-        int64_t gone = now_ns();
-        out->fault_ns = (touched - begin) / PAGES < out->fault_ns ? (touched - begin) / PAGES : out->fault_ns;
-        out->unmap_ns = (gone - touched) / PAGES < out->unmap_ns ? (gone - touched) / PAGES : out->unmap_ns;
-    }
+bool native_totals(const char *launcher, char *const *argv, const char *folder, const char *output, enum native_thp thp,
+                   struct totals *out) {
+    return native_totals_in(-1, launcher, argv, folder, output, thp, out);
 }

@@ -45,11 +45,8 @@ struct totals {
     int status; /* as wait tells it */
 };
 
-/* Of a page of anonymous memory: the fault that writes to it, and its unmapping. */
-struct native_costs {
-    int64_t fault_ns, unmap_ns;
-};
-void native_fault_costs(struct native_costs *out);
+/* Descriptors that native_launch.c is given: where its result goes, and a cgroup.procs for its child, if any. */
+enum { NATIVE_LAUNCH_RESULT = 3, NATIVE_LAUNCH_PROCS = 4 };
 
 enum native_thp { NATIVE_THP_NEVER, NATIVE_THP_ALWAYS };
 
@@ -60,6 +57,9 @@ bool native_run(char *const *argv, const char *folder, enum native_thp thp, stru
  * its end. */
 bool native_totals(const char *launcher, char *const *argv, const char *folder, const char *output, enum native_thp thp,
                    struct totals *out);
+/* The same in the cgroup whose cgroup.procs is open as `procs`; -1: where this process is. */
+bool native_totals_in(int procs, const char *launcher, char *const *argv, const char *folder, const char *output,
+                      enum native_thp thp, struct totals *out);
 /* Sets /sys/kernel/mm/transparent_hugepage/enabled. False: may not be written. */
 bool native_thp_set(const char *word);
 /* Sets the milliseconds between two scans of khugepaged; returns what they were, or -1. A negative time sets nothing.

@@ -5,9 +5,11 @@
  *     programs [--strict] [--table FILE] NAME...|smoke|all  >  rows.tsv
  *                                     --strict: fails on a figure outside without a named cause, or a program that
  *                                     ends or prints otherwise; --table: for people, worst first
+ *     programs --times FILE NAME...|smoke|all > rows.tsv      what they take of the CPU, natively and simulated
  *     VMSIM_PROGRAMS=1 programs       all; without it nothing is done, since the figures are this host's
- *     programs [--strict] --random COUNT[:SEED[:CALLS]] calls of chance (tests/recorded/recorded_random.c), to the last
- * page programs -- /usr/bin/tar cf - /etc    any other program, in a folder with the same inputs
+ *     programs [--strict] --random COUNT[:SEED[:CALLS]] calls of chance (tests/recorded/recorded_random.c), to
+ *                                     the last page
+ *     programs -- /usr/bin/tar cf - /etc    any other program, in a folder with the same inputs
  *
  *     inputs made here --> native runs (THP never, always) -------------------.
  *                     \--> vmsim record --> trace --> replay (never, always) --+--> a row a figure
@@ -22,7 +24,7 @@
 
 #include "config/config.h"
 #include "conformance.h"
-#include "native_run.h"
+#include "native_time.h"
 #include "programs_table.h"
 #include "scenario/engine.h"
 #include "vmsim/host.h"
@@ -133,35 +135,22 @@ static void read_all(const struct vmsim_machine *m, struct totals *out) {
     }
 }
 
-/* The costs of a fault are scaled to what one takes on this host; all others are the defaults. */
-static void fault_costs(char *text, size_t size) {
-    enum { FAULT = 250, MAP = 150, ZERO = 150, LOOKUP = 100, COPY = 400 }; /* memory_manager.costs by default, ns */
-    static struct native_costs here;
-    if (!here.fault_ns)
-        native_fault_costs(&here);
-#define SCALED(ns) here.fault_ns *(ns) / (FAULT + MAP + ZERO)
-    snprintf(text, size,
-             "{fault: %" PRId64 "ns, map: %" PRId64 "ns, zero_page: %" PRId64 "ns, file_lookup: %" PRId64
-             "ns, copy_page: %" PRId64 "ns, unmap_page: %" PRId64 "ns}",
-             SCALED(FAULT), SCALED(MAP), SCALED(ZERO), SCALED(LOOKUP), SCALED(COPY), here.unmap_ns);
-#undef SCALED
-}
-
-/* The trace on the machine imported from this host, with huge pages as asked for. */
-static bool replay(const char *trace, const char *thp, struct figures *first, struct totals *all) {
-    char text[1024], machine[128], costs[256];
+/* The trace on the machine imported from this host, with huge pages as asked for, and with what `costs` says of times
+ * (a file of `vmsim calibrate`; NULL: the defaults). */
+static bool replay(const char *trace, const char *thp, const char *costs, struct figures *first, struct totals *all) {
+    char text[1024], machine[128];
     struct vmsim_config *c;
     struct vmsim_scenario *s;
     snprintf(machine, sizeof machine, "%s/machine.yaml", folder);
-    fault_costs(costs, sizeof costs);
     snprintf(text, sizeof text,
-             "vmsim: 1\nmachine:\n  sysctl: {transparent_hugepage/enabled: %s}\n  memory_manager: {costs: %s}\n"
+             "vmsim: 1\nmachine:\n  sysctl: {transparent_hugepage/enabled: %s}\n"
              "workload:\n  tasks: [{name: program, trace: \"%s\"}]\n",
-             thp, costs, trace);
+             thp, trace);
     if (vmsim_config_create(&c))
         return false;
-    if (vmsim_config_load_file(c, machine) || vmsim_config_load_text(c, "programs", text, strlen(text)) ||
-        vmsim_config_resolve(c) || vmsim_scenario_create(c, &s))
+    if (vmsim_config_load_file(c, machine) || (costs && vmsim_config_load_file(c, costs)) ||
+        vmsim_config_load_text(c, "programs", text, strlen(text)) || vmsim_config_resolve(c) ||
+        vmsim_scenario_create(c, &s))
         return replay_failed(c, NULL);
     bool ok = !vmsim_scenario_run(s, NULL, NULL);
     if (ok) {
@@ -251,8 +240,6 @@ static void widen(struct result *r, const struct totals *t, bool first) {
     r->low.field = first || t->field < r->low.field ? t->field : r->low.field;                                         \
     r->high.field = first || t->field > r->high.field ? t->field : r->high.field;
     TOTALS(WIDEN)
-    WIDEN(user_us, "")
-    WIDEN(system_us, "")
 #undef WIDEN
     r->low.status = t->status;
 }
@@ -336,24 +323,31 @@ static void run_mode(struct result *r, const char *trace, int recorded) {
     }
     if (r->mode == NATIVE_THP_NEVER)
         compare_ends(r->program, r->low.status, recorded);
-    if (!replay(trace, modes[r->mode], &ours, &r->ours))
+    if (!replay(trace, modes[r->mode], NULL, &ours, &r->ours))
         exit(1);
     print_totals(r);
     print_details(r, &native, &ours);
     nr_results++;
 }
 
+/* The wait status; -1: it cannot be run here, and that is said. */
+static int record_program(const struct program *p, char *trace, size_t size) {
+    const char *why = prepare(p);
+    snprintf(trace, size, "%s/%s.vmt", folder, p->name);
+    int recorded = why ? -1 : record(p, trace);
+    if (recorded < 0)
+        not_available(p, why ? why : "recording failed: qemu-user is needed");
+    else
+        cache_files(trace);
+    sync(); /* a program that was just built is dirty memory, and its pages count as the process's */
+    return recorded;
+}
+
 static void run_program(const struct program *p) {
     char trace[128];
-    const char *why = prepare(p);
-    snprintf(trace, sizeof trace, "%s/%s.vmt", folder, p->name);
-    int recorded = why ? -1 : record(p, trace);
-    if (recorded < 0) {
-        not_available(p, why ? why : "recording failed: qemu-user is needed");
+    const int recorded = record_program(p, trace, sizeof trace);
+    if (recorded < 0)
         return;
-    }
-    cache_files(trace);
-    sync(); /* a program that was just built is dirty memory, and its pages count as the process's */
     for (unsigned mode = 0; mode < (p->kind & PROGRAM_EXACT ? 1 : 2) && nr_results < VMSIM__COUNT(results); mode++) {
         results[nr_results] = (struct result){.program = p, .mode = mode};
         run_mode(&results[nr_results], trace, recorded);
@@ -378,19 +372,14 @@ static void put_range(FILE *f, int64_t low, int64_t high) {
         fprintf(f, "%" PRId64 "-%" PRId64 " | ", low, high);
 }
 
-static void put_ms(FILE *f, int64_t us) {
-    fprintf(f, "%" PRId64 ".%" PRId64 " | ", us / 1000, us / 100 % 10);
-}
-
 static bool write_table(const char *path) {
     FILE *f = fopen(path, "w");
     if (!f)
         return false;
     qsort(results, nr_results, sizeof *results, compare_worst);
     fprintf(f,
-            "| program | what | THP | off %% | faults native | vmsim | major | vmsim | peak RSS kB | vmsim | user ms | "
-            "vmsim | system ms | vmsim | cause |\n"
-            "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n");
+            "| program | what | THP | off %% | faults native | vmsim | major | vmsim | peak RSS kB | vmsim | cause |\n"
+            "|---|---|---|--:|--:|--:|--:|--:|--:|--:|---|\n");
     for (size_t i = 0; i < nr_results; i++) {
         const struct result *r = &results[i];
         fprintf(f, "| %s | %s | %s | %.2f | ", r->program->name, r->program->what, modes[r->mode], r->worst);
@@ -400,11 +389,91 @@ static bool write_table(const char *path) {
         fprintf(f, "%" PRId64 " | ", r->ours.maj_flt);
         put_range(f, r->low.peak_rss_kb, r->high.peak_rss_kb);
         fprintf(f, "%" PRId64 " | ", r->ours.peak_rss_kb);
-        put_ms(f, (r->low.user_us + r->high.user_us) / 2);
-        put_ms(f, r->ours.user_us);
-        put_ms(f, (r->low.system_us + r->high.system_us) / 2);
-        put_ms(f, r->ours.system_us);
         fprintf(f, "%s |\n", r->worst > 2 ? cause_of(r->program->name, r->figure) : "");
+    }
+    return !fclose(f);
+}
+
+/* ---- times ---- */
+
+struct times {
+    const struct program *program;
+    struct native_time native;
+    struct totals ours[2]; /* with the costs of the defaults, and with those of this host */
+    double worst;          /* how many times too much or too little the latter are, user or system */
+};
+static struct times timed[128];
+static size_t nr_timed;
+
+static double apart(int64_t a, int64_t b) {
+    const double x = a > 0 ? (double)a : 1, y = b > 0 ? (double)b : 1;
+    return x > y ? x / y : y / x;
+}
+
+static void print_time(const struct times *t, const char *fact, int64_t native, int64_t ours) {
+    printf("programs\thost\thost\t%s/time\t%s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\trange\t\n",
+           t->program->name, fact, native, native / 2, native * 2, ours);
+}
+
+static void run_timed(const struct program *p, const char *costs) {
+    char trace[128];
+    struct figures first;
+    struct times *t = &timed[nr_timed];
+    if (nr_timed == VMSIM__COUNT(timed) || record_program(p, trace, sizeof trace) < 0)
+        return;
+    *t = (struct times){.program = p};
+    if (!native_time(launcher, p->argv, folder, NATIVE_THP_NEVER, &t->native)) {
+        not_available(p, "its time is counted in a cgroup of version 2, which this host does not let be made");
+        return;
+    }
+    for (unsigned i = 0; i < 2; i++)
+        if (!replay(trace, "never", i ? costs : NULL, &first, &t->ours[i]))
+            exit(1);
+    unlink(trace);
+    const double user = apart(t->ours[1].user_us, t->native.user_us);
+    const double system = apart(t->ours[1].system_us, t->native.system_us);
+    t->worst = user > system ? user : system;
+    print_time(t, "user us", t->native.user_us, t->ours[1].user_us);
+    print_time(t, "system us", t->native.system_us, t->ours[1].system_us);
+    fprintf(stderr,
+            "  %-12s user %8" PRId64 " vmsim %8" PRId64 " %8" PRId64 "  system %8" PRId64 " vmsim %8" PRId64
+            " %8" PRId64 "  %.2f\n",
+            p->name, t->native.user_us, t->ours[0].user_us, t->ours[1].user_us, t->native.system_us,
+            t->ours[0].system_us, t->ours[1].system_us, t->worst);
+    nr_timed++;
+}
+
+static bool calibrate(char *costs) {
+    char *const argv[] = {tool, "calibrate", "-q", "-o", costs, NULL};
+    return !spawn(argv, "calibrate.out");
+}
+
+static int compare_times(const void *x, const void *y) {
+    const struct times *a = x, *b = y;
+    return a->worst != b->worst ? a->worst < b->worst ? 1 : -1 : strcmp(a->program->name, b->program->name);
+}
+
+static void put_ms(FILE *f, int64_t us) {
+    fprintf(f, "%" PRId64 ".%02" PRId64 " | ", us / 1000, us / 10 % 100);
+}
+
+static bool write_times(const char *path) {
+    FILE *f = fopen(path, "w");
+    if (!f)
+        return false;
+    qsort(timed, nr_timed, sizeof *timed, compare_times);
+    fprintf(f,
+            "| program | user ms native | defaults | calibrated | system ms native | defaults | calibrated | times off "
+            "|\n|---|--:|--:|--:|--:|--:|--:|--:|\n");
+    for (const struct times *t = timed; t < timed + nr_timed; t++) {
+        fprintf(f, "| %s | ", t->program->name);
+        put_ms(f, t->native.user_us);
+        put_ms(f, t->ours[0].user_us);
+        put_ms(f, t->ours[1].user_us);
+        put_ms(f, t->native.system_us);
+        put_ms(f, t->ours[0].system_us);
+        put_ms(f, t->ours[1].system_us);
+        fprintf(f, "%.2f |\n", t->worst);
     }
     return !fclose(f);
 }
@@ -470,11 +539,15 @@ static void import_machine(void) {
 
 int main(int argc, char **argv) {
     bool strict = false;
-    const char *table = NULL, *random = NULL;
+    char costs[128];
+    const char *table = NULL, *times = NULL, *random = NULL;
     for (argc--, argv++; argc && !strncmp(*argv, "--", 2) && (*argv)[2]; argc--, argv++) {
         strict |= !strcmp(*argv, "--strict");
         if (!strcmp(*argv, "--table") && argc > 1) {
             table = *++argv;
+            argc--;
+        } else if (!strcmp(*argv, "--times") && argc > 1) {
+            times = *++argv;
             argc--;
         } else if (!strcmp(*argv, "--random") && argc > 1) {
             random = *++argv;
@@ -495,6 +568,9 @@ int main(int argc, char **argv) {
     }
     programs_make_inputs(folder);
     import_machine();
+    snprintf(costs, sizeof costs, "%s/costs.yaml", folder);
+    if (times && !calibrate(costs))
+        return 1;
     bool other = argc > 1 && !strcmp(*argv, "--");
     if (other)
         run_other(argc - 1, argv + 1);
@@ -502,8 +578,8 @@ int main(int argc, char **argv) {
         run_random(random);
     for (size_t i = 0; i < programs_count && !other && !random; i++)
         if (is_asked_for(&programs_table[i], argc, argv))
-            run_program(&programs_table[i]);
-    bool written = !table || write_table(table);
+            times ? run_timed(&programs_table[i], costs) : run_program(&programs_table[i]);
+    bool written = (!table || write_table(table)) && (!times || write_times(times));
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     fprintf(stderr, "%zu rows, %u figures outside without a named cause, %u skipped\n", nr_results, unexplained,
             skipped);
