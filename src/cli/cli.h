@@ -24,6 +24,8 @@ int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_test(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
@@ -79,6 +81,9 @@ int cli_usage(const char *command, const char *usage, int argc, char **argv);
 uint64_t cli_number(struct argp_state *state, const char *arg, uint64_t max);
 /* "4KiB", "2M", "1g": a number and a unit of 1024s, in bytes; anything else is a misuse, which ends the program. */
 uint64_t cli_size(struct argp_state *state, const char *arg);
+/* "12.5ms", "300us", "1s": a number, at most nine digits behind a point, and its unit, in ns; anything else is a
+ * misuse, which ends the program. */
+uint64_t cli_time(struct argp_state *state, const char *arg);
 /* Millionths of "0.01", "1%" or "1": digits, at most six of them behind the point (four of a percentage), not 0;
  * anything else is a misuse, which ends the program. */
 uint32_t cli_share(struct argp_state *state, const char *arg);

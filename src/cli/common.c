@@ -316,6 +316,29 @@ uint64_t cli_size(struct argp_state *state, const char *arg) {
     return n << shift;
 }
 
+uint64_t cli_time(struct argp_state *state, const char *arg) {
+    static const struct {
+        const char *name;
+        uint64_t ns;
+    } units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
+    const char *end = arg + strspn(arg, "0123456789");
+    const size_t digits = *end == '.' ? strspn(end + 1, "0123456789") : 0;
+    const char *unit = end + (digits ? digits + 1 : 0);
+    for (size_t i = 0; i < sizeof units / sizeof *units && end > arg; i++) {
+        if (strcmp(unit, units[i].name) != 0)
+            continue;
+        errno = 0;
+        const uint64_t whole = strtoull(arg, NULL, 10);
+        uint64_t ns = 0, place = units[i].ns;
+        for (size_t k = 0; k < digits && place; k++)
+            ns += (uint64_t)(end[1 + k] - '0') * (place /= 10);
+        if (!errno && digits <= 9 && whole <= (UINT64_MAX / 2 - ns) / units[i].ns)
+            return whole * units[i].ns + ns;
+    }
+    argp_error(state, "'%s' is not a time (300us, 12.5ms, 1s)", arg);
+    return 0;
+}
+
 #define SHARE_ALL 1000000u
 
 uint32_t cli_share(struct argp_state *state, const char *arg) {

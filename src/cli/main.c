@@ -16,6 +16,8 @@ static const struct {
     {"check", cmd_check, "check scenario files without running them"},
     {"report", cmd_report, "show a run directory as a page of HTML, or as tables in Markdown"},
     {"compare", cmd_compare, "tell what came out otherwise in one run than in another"},
+    {"explain", cmd_explain, "tell why a task of a run was slow at some moment"},
+    {"top", cmd_top, "watch a run on a terminal"},
     {"test", cmd_test, "run scenarios that say what they expect, for CI"},
     {"record", cmd_record, "run a program and record its memory references"},
     {"trace", cmd_trace, "look at, convert and verify traces"},

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* `vmsim explain`: why a task was slow at a moment of a run. */
+#include <argp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/cli.h"
+#include "cli/explain.h"
+
+struct explain_options {
+    struct cli_input in;
+    const char *task;
+    uint64_t at, before;
+    bool has_at;
+};
+
+static const struct argp_option explain_argp_options[] = {
+    {"task", 't', "NAME", 0, "Of this task (default: the first)", 0},
+    {"at", 'a', "TIME", 0, "At this virtual time: 12.5ms, 300us, 1s", 0},
+    {"before", 'b', "TIME", 0, "Look so far back for causes (default 100ms)", 0},
+    {"set", 's', "KEY=VALUE", 0, "Override one value, as it was when the run was made", 0},
+    {"directory", 'I', "DIR", 0, "Look for presets and traces in DIR, too", 0},
+    {0}};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state) {
+    struct explain_options *o = state->input;
+    switch (key) {
+    case 't':
+        o->task = arg;
+        return 0;
+    case 'a':
+        o->at = cli_time(state, arg);
+        o->has_at = true;
+        return 0;
+    case 'b':
+        o->before = cli_time(state, arg);
+        return 0;
+    case 's':
+        return cli_push(&o->in.sets, &o->in.set_count, arg) ? 0 : ENOMEM;
+    case 'I':
+        return cli_push(&o->in.dirs, &o->in.dir_count, arg) ? 0 : ENOMEM;
+    case ARGP_KEY_ARG:
+        return cli_push(&o->in.files, &o->in.file_count, arg) ? 0 : ENOMEM;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "no run directory or scenario given");
+        return EINVAL;
+    case ARGP_KEY_END:
+        if (!o->has_at)
+            argp_error(state, "at what time? --at 12.5ms");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* A run directory stands for the configuration that gives the same run again. The path that takes its place is the
+ * caller's to free; NULL: no memory. */
+static char *resolved_of(const char *path) {
+    struct stat st;
+    char *text;
+    const bool directory = !stat(path, &st) && S_ISDIR(st.st_mode);
+    return asprintf(&text, directory ? "%s/resolved.yaml" : "%s", path) < 0 ? NULL : text;
+}
+
+static uint32_t find_task(const struct vmsim_machine *m, const char *name) {
+    for (uint32_t i = 0; i < vmsim_task_count(m); i++) {
+        if (!name || !strcmp(vmsim_task_name(m, i), name))
+            return i;
+    }
+    return VMSIM_TASK_NONE;
+}
+
+struct watched {
+    const struct vmsim_machine *machine;
+    const char *name;
+    struct explain_log log;
+};
+
+/* A wait is told when it is over: so far the run has to go. */
+static bool goes_on(void *context, const struct vmsim_progress *progress) {
+    struct watched *w = context;
+    if (w->log.task == VMSIM_TASK_NONE)
+        w->log.task = find_task(w->machine, w->name);
+    return progress->virtual_ns <= w->log.to || !w->log.later;
+}
+
+static int explain(struct vmsim_scenario *s, const struct explain_options *o) {
+    const uint64_t after = UINT64_C(1000000000);
+    struct vmsim_machine *m = vmsim_scenario_machine(s);
+    struct watched w = {.machine = m, .name = o->task};
+    int status = EXIT_FINE;
+    w.log.from = o->at > o->before ? o->at - o->before : 0;
+    w.log.at_ns = o->at;
+    w.log.to = o->at + after;
+    w.log.task = find_task(m, o->task);
+    vmsim_machine_watch(m, UINT32_MAX & ~(1u << VMSIM_EVENT_ALLOC), explain_watch, &w.log);
+    const int err = vmsim_scenario_run(s, goes_on, &w);
+    w.log.task = find_task(m, o->task);
+    if (err && err != VMSIM_ESTATE) /* a run that has been stopped here is as far as it is needed */
+        status = cli_scenario_failed("explain", err, vmsim_scenario_error(s));
+    else if (w.log.task == VMSIM_TASK_NONE)
+        status = cli_fail(EXIT_USAGE, "explain", "there is no task '%s' until then", o->task ? o->task : "");
+    else
+        explain_task(stdout, m, &w.log);
+    if (w.log.full)
+        cli_note("explain", "note: there is more than fits around that time: a shorter --before shows it whole");
+    explain_free(&w.log);
+    return status;
+}
+
+int cmd_explain(int argc, char **argv) {
+    static const struct argp argp = {
+        explain_argp_options,
+        parse_option,
+        "RUN|SCENARIO...",
+        "Tell why a task was where it was at one moment: what it waited for, and what that waited for.\vRUN is what "
+        "`vmsim run -o RUN` wrote. A run is a function of its description, so it is made again until that moment, with "
+        "an eye on all that happens; nothing has to be kept of it. Traces are looked for where -I says. When something "
+        "was slow, `vmsim run --events` shows on a timeline.\n\n"
+        "Examples:\n"
+        "  vmsim explain out --task reader --at 120ms\n"
+        "  vmsim explain box.yaml --task server --at 1.5s --before 1s\n\n"
+        "Exit status: 0 fine, 2 bad usage or input, 3 internal failure.",
+        NULL,
+        NULL,
+        NULL};
+    struct explain_options o = {.before = UINT64_C(100000000)};
+    struct vmsim_config *config = NULL;
+    struct vmsim_scenario *s = NULL;
+    argp_err_exit_status = EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+        return EXIT_USAGE;
+    int status = EXIT_FINE;
+    for (size_t i = 0; i < o.in.file_count; i++) {
+        o.in.files[i] = resolved_of(o.in.files[i]);
+        status = o.in.files[i] ? status : EXIT_INTERNAL;
+    }
+    status = status ? cli_fail(status, "explain", "no memory") : cli_open(&o.in, &config, &s);
+    status = status ? status : explain(s, &o);
+    vmsim_scenario_destroy(s);
+    vmsim_config_destroy(config);
+    for (size_t i = 0; i < o.in.file_count; i++)
+        free(o.in.files[i]);
+    cli_input_free(&o.in);
+    return status;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* `vmsim explain`: why a task was where it was at one moment, from the events around it.
+ *
+ *     run again --watch--> log of what ended near the moment --> stall, fault, CPU, device that the task was in, and
+ * what those waited for in their turn
+ *
+ * A run is a function of its description, so that nothing has to be kept of it: it is made once more, up to a while
+ * after the moment. */
+#ifndef VMSIM_CLI_EXPLAIN_H
+#define VMSIM_CLI_EXPLAIN_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "vmsim/event.h"
+#include "vmsim/scenario.h"
+
+/* An event with a text of its own. */
+struct explain_event {
+    struct vmsim_event is;
+    char what[24]; /* is.what is of no use */
+};
+
+/* What ended at `from` or later and began at `to` or earlier, in the order in which it ended. */
+struct explain_log {
+    struct explain_event *at;
+    size_t count, room;
+    uint64_t from, at_ns, to; /* ns: the moment is at_ns */
+    uint32_t task;            /* whose moment it is; VMSIM_TASK_NONE: not known yet */
+    bool earlier, later;      /* something of this task ended before the moment; after it */
+    uint64_t last, next;      /* ns: of these, when the last ended, and when the first began */
+    bool killed;              /* the first was its end */
+    bool full;                /* there was more, or no memory for it */
+};
+
+/* For vmsim_machine_watch(): the context is the log. */
+void explain_watch(void *context, const struct vmsim_event *event);
+void explain_free(struct explain_log *log);
+
+/* Where the task was at the moment, and why, as lines; what is told of the time before goes back to log->from. */
+void explain_task(FILE *out, struct vmsim_machine *machine, const struct explain_log *log);
+
+/* "1.25 ms": a time for people. */
+const char *explain_ns(char text[32], uint64_t ns);
+
+#endif
