@@ -144,6 +144,25 @@ static void files_on_their_way_are_waited_for(void **state) {
     end(&o);
 }
 
+/* A pool that grows tries hard: pages of files go, kswapd has its turn between two huge pages and forgets where nothing
+ * was to be had, and compaction goes on. A third of the memory is in use. */
+static void a_pool_grows_with_reclaim_and_compaction(void **state) {
+    (void)state;
+    struct outcome o = run_with(
+        "machine: {cpus: 1, nodes: [{memory: 512MiB}], kernel: '6.1', sysctl: {vm.compaction_proactiveness: 0}, "
+        "devices: [{name: vda, preset: ramdisk, size: 1GiB}]}\n"
+        "workload:\n"
+        "  files: [{name: /f, size: 100MiB}]\n"
+        "  tasks: [{name: t, program: [{mmap: {as: m, length: 300MiB}}, {madvise: {region: m, advice: nohugepage}}, "
+        "{touch: {region: m, write: 100%}}, {read: {file: /f, block: 64KiB}}, {madvise: {region: m, advice: dontneed, "
+        "every: 2, random: true}}, {sysctl: {name: vm.nr_hugepages, value: '200'}}]}]\n",
+        500);
+    assert_in_range(vmsim__hugetlb_total(o.m->mem, o.m->mem->default_hstate, VMSIM__MAX_NODES), 110, 170);
+    assert_true(counter(&o, "vmstat.pgsteal_kswapd") > 10000);
+    assert_true(counter(&o, "vmstat.compact_success") > 10);
+    end(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fault_that_may_compact_gets_its_huge_pages),
@@ -153,6 +172,7 @@ int main(void) {
         cmocka_unit_test(policies_decide_when_and_how_hard),
         cmocka_unit_test(memory_that_cannot_move_stays_in_pieces),
         cmocka_unit_test(files_on_their_way_are_waited_for),
+        cmocka_unit_test(a_pool_grows_with_reclaim_and_compaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,13 +119,19 @@ static void end_boost(struct vmsim__kswapd *k) {
         vmsim__kcompactd_wake(k->m, k->node, k->m->mem->pageblock_order, k->sc.zone_type);
 }
 
-/* `given_up`: not because all is well. */
+/* A run that took less than its order asks for looks whether order 0 suffices, and kcompactd has the rest to do. One
+ * that stayed at its order looks for what was asked meanwhile, nothing as a rule: then the node is at rest, and where
+ * no block was to be had is forgotten. Kernel: the loop of kswapd around kswapd_try_to_sleep. `given_up`: not because
+ * all is well. */
 static enum vmsim__work finish(struct vmsim__kswapd *k, bool given_up) {
     struct vmsim_machine *m = k->m;
     if (given_up && !k->sc.nr_reclaimed)
         m->vmscan.node[k->node].kswapd_failures++;
     end_boost(k);
     m->vmscan.node[k->node].writeback = m->vmscan.node[k->node].dirty = false;
+    if (k->sc.order >= k->run_order)
+        k->sc.order = k->run_order = k->asked ? k->order : 0;
+    VMSIM__ASSERT(k->sc.order <= k->run_order);
     if (!given_up || balanced(m, k->node, k->sc.order, k->sc.zone_type)) {
         vmsim__compaction_reset_hints(&m->compaction, k->node);
         vmsim__kcompactd_wake(m, k->node, k->run_order, k->sc.zone_type);

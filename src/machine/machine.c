@@ -82,6 +82,7 @@ static int create_memory(struct vmsim_machine *m) {
         return err;
     m->mem->hooks.context = m;
     m->mem->hooks.slowpath = vmsim__machine_slowpath;
+    m->mem->hooks.cond_resched = vmsim__sched_cond_resched;
     return 0;
 }
 

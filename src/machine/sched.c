@@ -455,6 +455,20 @@ bool vmsim__sched_interrupts(struct vmsim_machine *m) {
     return !e || !due || m->host_nomem;
 }
 
+bool vmsim__sched_due(const struct vmsim_machine *m) {
+    const struct vmsim__event *e = vmsim__evq_peek(&m->events);
+    return m->stepping && m->running && e && e->time <= m->mem->now.time;
+}
+
+bool vmsim__sched_cond_resched(void *machine) {
+    struct vmsim_machine *m = machine;
+    struct vmsim__now *now = &m->mem->now;
+    if (!vmsim__sched_due(m) || !m->running->in_call)
+        return false;
+    vmsim__now_wait(now, VMSIM__WAIT_CPU, 0, now->time);
+    return true;
+}
+
 /* Gives the CPU to the next of its queue. */
 static void pick(struct vmsim_machine *m, struct vmsim__cpu *c) {
     VMSIM__ASSERT(!c->current && c->queue.count);

@@ -220,12 +220,24 @@ static void break_circle(struct vmsim_machine *m, const struct vmsim__alloc_requ
     vmsim__out_of_memory(m, rq);
 }
 
+/* Kswapd was woken for the block, and has the CPU before whoever compacted for it in vain goes on: the kernel's
+ * scanners give it away (cond_resched). Small blocks are left to rounds of reclaim. */
+static bool kswapd_first(struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
+    if (!is_costly(rq) || (rq->gfp & VMSIM__GFP_NORETRY) || !vmsim__sched_due(m))
+        return false;
+    wait_for(m, 0);
+    return true;
+}
+
 /* Rounds of reclaim and compaction until there is a block, a wait, or no hope. */
 static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags,
                                   struct vmsim__direct_reclaim *d) {
     const unsigned zone_type = vmsim__gfp_zone(m->mem, rq->gfp);
     enum vmsim__compact_result how = VMSIM__COMPACTION_SKIPPED;
+    const bool begins = !d->compacted;
     vmsim__pfn pfn = compact_first(m, rq, flags, d);
+    if (begins && pfn == VMSIM__PFN_NONE && !d->hopeless && kswapd_first(m, rq))
+        return pfn;
     while (pfn == VMSIM__PFN_NONE && !d->hopeless) {
         if (!d->active)
             d->sc = vmsim__scan_direct(rq->order, rq->gfp, zone_type, nodes_of(m, rq), rq->cpu);

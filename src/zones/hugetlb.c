@@ -294,7 +294,8 @@ static void count_buddy(struct vmsim__mem *mem, vmsim__pfn pfn) {
 /* A page from the buddy allocator of a node, on no list yet. At boot, what the kernel gets without reclaim: above the
  * low watermark, else above the minimum; later the machine's slow path decides. Kernel: alloc_fresh_huge_page. */
 static vmsim__pfn fresh_page(struct vmsim__mem *mem, const struct vmsim__node *node, unsigned hstate, unsigned cpu) {
-    struct vmsim__alloc_request rq = {.gfp = gfp_of(mem) | VMSIM__GFP_COMP | VMSIM__GFP_THISNODE | VMSIM__GFP_NOWARN,
+    struct vmsim__alloc_request rq = {.gfp = gfp_of(mem) | VMSIM__GFP_COMP | VMSIM__GFP_THISNODE | VMSIM__GFP_NOWARN |
+                                             VMSIM__GFP_RETRY_MAYFAIL,
                                       .order = mem->hstate[hstate].order,
                                       .cpu = (uint16_t)cpu,
                                       .node = node->id};
@@ -483,8 +484,12 @@ uint64_t vmsim__hugetlb_set(struct vmsim__mem *mem, unsigned hstate, unsigned no
     }
     while (pages > persistent(mem, hstate) && turn_surplus(mem, hstate, node, false))
         ;
-    while (pages > persistent(mem, hstate) && grow(mem, hstate, node, cpu))
-        ;
+    while (pages > persistent(mem, hstate) && grow(mem, hstate, node, cpu)) {
+        if (pages > persistent(mem, hstate) && mem->hooks.cond_resched && mem->hooks.cond_resched(mem->hooks.context))
+            break;
+    }
+    if (vmsim__now_waits(&mem->now))
+        return persistent(mem, hstate);
     uint64_t used = vmsim__hugetlb_total(mem, hstate, VMSIM__MAX_NODES) - available(mem, hstate);
     uint64_t least = vmsim__max64(pages, h->reserved + used);
     if (least < persistent(mem, hstate) && !vmsim__hstate_gigantic(mem, hstate))
@@ -502,7 +507,7 @@ static vmsim__pfn surplus_page(struct vmsim__mem *mem, unsigned hstate, const st
     if (vmsim__hstate_gigantic(mem, hstate) || vmsim__hugetlb_surplus(mem, hstate, VMSIM__MAX_NODES) >= h->overcommit)
         return VMSIM__PFN_NONE;
     struct vmsim__alloc_request any = *rq;
-    any.gfp = gfp_of(mem) | VMSIM__GFP_COMP | VMSIM__GFP_NOWARN;
+    any.gfp = gfp_of(mem) | VMSIM__GFP_COMP | VMSIM__GFP_NOWARN | VMSIM__GFP_RETRY_MAYFAIL;
     any.order = h->order;
     vmsim__pfn pfn = vmsim__mem_alloc(mem, &any);
     count_buddy(mem, pfn);

@@ -243,6 +243,9 @@ struct vmsim__mem_hooks {
     vmsim__pfn (*slowpath)(void *context, const struct vmsim__alloc_request *rq);
     /* A watermark was boosted by an allocation that may wake kswapd. */
     void (*wake_kswapd)(void *context, struct vmsim__zone *zone, unsigned order, unsigned highest_type);
+    /* Between two parts of a long operation of a task's call: true: others want the CPU; the present waits for it, and
+     * the call is to end as it is and to be entered again. NULL: never. Kernel: cond_resched. */
+    bool (*cond_resched)(void *context);
     /* GFP_WRITE in the fast path: is the node below its share of dirty pages? */
     bool (*node_dirty_ok)(void *context, unsigned node);
     /* vm.zone_reclaim_mode: the zone is below its mark; true when it is worth checking again. */

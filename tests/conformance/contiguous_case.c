@@ -311,7 +311,9 @@ static void add_demand(struct contiguous *c, unsigned number, const char *phase,
         ", noreserve: true}\n              - madvise: {region: demand%u, advice: hugepage}\n",
         number, 2 * regions, at, number);
     phase_begin(c, phase);
-    add(c, "              - touch: {region: demand%u, write: 100%%, stride: 2MiB}\n", number);
+    for (int64_t i = 0; i < regions; i++) /* a step each: it may lose the CPU between any two */
+        add(c, "              - touch: {region: demand%u, offset: %" PRId64 "MiB, length: 4KiB, write: 100%%}\n",
+            number, 2 * i);
     phase_end(c, phase);
     add(c, "              - marker: {name: demand %u}\n", number);
 }
