@@ -101,6 +101,7 @@ static struct vmsim__cpumask cpus_in_force(const struct vmsim_machine *m, const 
 }
 
 void vmsim__cpuset_init(struct vmsim_machine *m, struct vmsim__cgroup *c, const struct vmsim__cgroup *parent) {
+    (void)parent; /* of no use but to be looked at */
     VMSIM__ASSERT(c && above(m, c) == parent);
     c->cpuset = (struct vmsim__cpuset){0};
     c->cpuset.mems_effective = mems_in_force(m, c);
