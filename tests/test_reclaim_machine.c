@@ -5,6 +5,7 @@
 #include "helpers.h"
 
 #include "scenario/engine.h"
+#include "vmsim/curve.h"
 #include "vmsim/report.h"
 #include "vmsim/testing.h"
 
@@ -66,14 +67,14 @@ static uint64_t harness_misses(const char *policy, const uint64_t *pages) {
     return misses;
 }
 
-static struct vmsim_machine *machine_of(const char *policy, uint32_t *task, uint64_t *base) {
+static struct vmsim_machine *machine_of(const char *policy, unsigned frames, uint32_t *task, uint64_t *base) {
     struct vmsim_config *config;
     struct vmsim_machine *m = NULL;
     char text[400];
     snprintf(text, sizeof text,
              "machine: {nodes: [{memory: 64MiB}], transparent_hugepage: never, swap: [{size: 16MiB}], "
-             "sysctl: {vm.page-cluster: 0}, resident_folios: %d}\npolicies: {reclaim: %s}\n",
-             FRAMES, policy);
+             "sysctl: {vm.page-cluster: 0}, resident_folios: %u}\npolicies: {reclaim: %s}\n",
+             frames, policy);
     assert_int_equal(vmsim_config_create(&config), 0);
     assert_int_equal(vmsim_config_load_text(config, "box.yaml", text, strlen(text)), 0);
     if (vmsim_config_resolve(config) || vmsim_machine_create(config, &m))
@@ -87,10 +88,10 @@ static struct vmsim_machine *machine_of(const char *policy, uint32_t *task, uint
 }
 
 /* Batches of any size: what a policy is told does not depend on how references are cut. */
-static uint64_t machine_misses(const char *policy, const uint64_t *pages, struct vmsim__rng *rng) {
+static uint64_t machine_misses(const char *policy, unsigned frames, const uint64_t *pages, struct vmsim__rng *rng) {
     uint32_t task;
     uint64_t base;
-    struct vmsim_machine *m = machine_of(policy, &task, &base);
+    struct vmsim_machine *m = machine_of(policy, frames, &task, &base);
     for (size_t i = 0, n; i < REFERENCES; i += n) {
         vmsim_access a[64];
         struct vmsim_access_result r;
@@ -103,7 +104,7 @@ static uint64_t machine_misses(const char *policy, const uint64_t *pages, struct
     }
     const uint64_t misses = counter_of(m, policy, "added");
     assert_int_equal(counter_of(m, policy, "fallbacks"), 0);
-    assert_int_equal(counter_of(m, policy, "victims"), misses - FRAMES);
+    assert_int_equal(counter_of(m, policy, "victims"), misses - frames);
     assert_int_equal(counter_of(m, policy, "overruled"), 0);
     if (vmsim_machine_check(m))
         fail_msg("%s", vmsim_machine_error(m));
@@ -119,12 +120,36 @@ static void pure_modes_miss_as_often_as_the_harness(void **state) {
     for (unsigned i = 0; i < REFERENCES; i++)
         pages[i] = zipf(&rng);
     for (unsigned i = 0; i < TEST_COUNT(policies); i++) {
-        const uint64_t wanted = harness_misses(policies[i], pages), got = machine_misses(policies[i], pages, &rng);
+        const uint64_t wanted = harness_misses(policies[i], pages),
+                       got = machine_misses(policies[i], FRAMES, pages, &rng);
         print_message("%s: %llu misses\n", policies[i], (unsigned long long)got);
         if (wanted != got)
             fail_msg("%s misses %llu times in the machine, %llu in the harness", policies[i], (unsigned long long)got,
                      (unsigned long long)wanted);
     }
+}
+
+/* What one pass says of every size, a machine of that size with exact LRU does. */
+static void the_curve_of_a_trace_is_what_lru_misses_at_twenty_sizes(void **state) {
+    static uint64_t pages[REFERENCES];
+    static vmsim_access a[REFERENCES];
+    const struct vmsim_curve_options options = {.size = sizeof options};
+    struct vmsim_curve *curve;
+    (void)state;
+    struct vmsim__rng rng = test_rng("reclaim_curve");
+    for (unsigned i = 0; i < REFERENCES; i++) {
+        pages[i] = i % 3 ? zipf(&rng) : i / 3 % PAGES; /* a hot set, and a loop over all */
+        a[i] = vmsim_access_make(pages[i] * 4096, 8, VMSIM_STORE);
+    }
+    assert_int_equal(vmsim_curve_create(&options, &curve), 0);
+    assert_int_equal(vmsim_curve_add(curve, 0, 0, "a", a, REFERENCES), 0);
+    for (unsigned frames = 15; frames <= 300; frames += 15) {
+        const uint64_t wanted = vmsim_curve_misses(curve, 0, frames), got = machine_misses("lru", frames, pages, &rng);
+        if (wanted != got)
+            fail_msg("%u frames: %llu misses in the machine, %llu on the curve", frames, (unsigned long long)got,
+                     (unsigned long long)wanted);
+    }
+    vmsim_curve_destroy(curve);
 }
 
 /* ---- the bound ---- */
@@ -325,6 +350,7 @@ static void a_machine_alone_has_no_future(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pure_modes_miss_as_often_as_the_harness),
+        cmocka_unit_test(the_curve_of_a_trace_is_what_lru_misses_at_twenty_sizes),
         cmocka_unit_test(no_policy_beats_the_one_that_knows_the_future),
         cmocka_unit_test(advice_that_waits_goes_on_where_it_was),
         cmocka_unit_test(a_machine_alone_has_no_future),

@@ -80,6 +80,12 @@ static void wait_for(struct vmsim_machine *m, uint64_t ns) {
     vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, VMSIM__FOR_MEMORY, m->mem->now.time + ns);
 }
 
+static uint64_t pause_of(enum vmsim__throttle why) {
+    return why == VMSIM__THROTTLE_WRITEBACK ? WRITEBACK_PAUSE
+           : why == VMSIM__THROTTLE_LEAVING ? VMSIM__SWAP_PAUSE
+                                            : JIFFY;
+}
+
 /* Steps until it is done, or has to wait: false. A window of swap that is being asked for is one request: the device
  * gets nothing of it before it is whole (the kernel's plug). */
 static bool run_steps(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
@@ -93,7 +99,7 @@ static bool run_steps(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
         if (how == VMSIM__RECLAIM_DONE)
             return true;
         if (how == VMSIM__RECLAIM_THROTTLED) {
-            wait_for(m, sc->throttle == VMSIM__THROTTLE_WRITEBACK ? WRITEBACK_PAUSE : JIFFY);
+            wait_for(m, pause_of((enum vmsim__throttle)sc->throttle));
             return false;
         }
         if (m->vmscan.hooks.congested(m, sc)) {

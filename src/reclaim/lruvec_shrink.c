@@ -219,6 +219,12 @@ void vmsim__lruvec_policies_finish(struct vmsim__lruvec_policies *all, struct vm
 
 /* ---- a round ---- */
 
+/* A policy that has nothing left to propose because all is being written is no reason to take something else, or to say
+ * that memory is out: whoever can wait does so for the writes. Not for ever: they may be another cgroup's. */
+static bool await_writes(const struct vmsim__lruvec_policies *all, const struct vmsim__scan_control *sc) {
+    return all->leaving.first < all->leaving.count && !sc->kswapd && sc->priority > 0 && !sc->nr_reclaimed;
+}
+
 void vmsim__lruvec_policy_shrink(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
                                  struct vmsim__lruvec *lruvec) {
     struct vmsim__lruvec_policy *p = lruvec->policy;
@@ -242,7 +248,9 @@ void vmsim__lruvec_policy_shrink(struct vmsim__vmscan *v, struct vmsim__scan_con
             break;
     }
     sc->nr_reclaimed += freed;
-    if (due && stuck) {
+    if (due && stuck && await_writes(p->all, sc)) {
+        sc->throttle = VMSIM__THROTTLE_LEAVING;
+    } else if (due && stuck) {
         *p->overruled += p->r.there != 0;
         v->ops->shrink_lruvec(v, sc, lruvec);
     }

@@ -96,9 +96,10 @@ struct vmsim__vmscan_hooks {
 /* Why a step ended before it was done. */
 enum vmsim__throttle {
     VMSIM__THROTTLE_NONE,
-    VMSIM__THROTTLE_WRITEBACK, /* 100 ms, or until enough is written */
-    VMSIM__THROTTLE_CONGESTED, /* a jiffy */
-    VMSIM__THROTTLE_NOPROGRESS /* a jiffy, or until somebody makes progress */
+    VMSIM__THROTTLE_WRITEBACK,  /* 100 ms, or until enough is written */
+    VMSIM__THROTTLE_CONGESTED,  /* a jiffy */
+    VMSIM__THROTTLE_NOPROGRESS, /* a jiffy, or until somebody makes progress */
+    VMSIM__THROTTLE_LEAVING     /* a moment: all that a policy let go is being written */
 };
 
 /* One reclaim, from beginning to end. Make it with one of the functions below. */
