@@ -47,6 +47,16 @@ function(vmsim_library)
                                $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 endfunction()
 
+# libvmsim.a: the same objects for who links them in; what they need stands in vmsim.pc.
+function(vmsim_static_library)
+    get_property(modules GLOBAL PROPERTY VMSIM_MODULES)
+    add_library(vmsim_static STATIC)
+    foreach(module IN LISTS modules)
+        target_sources(vmsim_static PRIVATE $<TARGET_OBJECTS:vmsim_${module}>)
+    endforeach()
+    set_target_properties(vmsim_static PROPERTIES OUTPUT_NAME vmsim LINKER_LANGUAGE C)
+endfunction()
+
 # The vmsim program: sees the public headers and its own ("cli/x.h" through a link), nothing else of src/.
 function(vmsim_program)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c)
