@@ -21,6 +21,14 @@ _vmsim_argument() {
         awk -v option="$3" '$1 == option "," || $1 == option || $2 == option { print $NF }'
 }
 
+# Keys of scenario files as --set takes them, "machine.nodes[0].memory="; steps of programs apart.
+_vmsim_keys() {
+    "$1" schema --reference 2>/dev/null | awk '
+        /^## `/ { split($0, part, "`"); prefix = part[2]; gsub(/\[\]/, "[0]", prefix); prefix = prefix "." }
+        /^## / && !/`/ { prefix = "" }
+        /^\| `/ && prefix !~ /program/ { split($0, part, "`"); print prefix part[2] "=" }' | sort -u
+}
+
 _vmsim() {
     local program=$1 word=$2 before=$3 command=${COMP_WORDS[1]} argument
     COMPREPLY=()
@@ -32,6 +40,11 @@ _vmsim() {
     argument=$(_vmsim_argument "$program" "$command" "$before")
     case "$argument" in
     "") ;;
+    KEY)
+        mapfile -t COMPREPLY < <(compgen -W "$(_vmsim_keys "$program")" -- "$word")
+        compopt -o nospace 2>/dev/null
+        return
+        ;;
     DIR)
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return

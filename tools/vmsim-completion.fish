@@ -15,6 +15,15 @@ function __vmsim_words
     vmsim $command --help 2>/dev/null | sed -nE "s/^(Usage:|  or:|      ) +vmsim $command (\[OPTION\.\.\.\] )?([a-z]+)( .*)?\$/\3/p"
 end
 
+# Keys of scenario files as --set takes them, "machine.nodes[0].memory="; steps of programs apart.
+function __vmsim_keys
+    vmsim schema --reference 2>/dev/null | awk '
+        /^## `/ { split($0, part, "`"); prefix = part[2]; gsub(/\[\]/, "[0]", prefix); prefix = prefix "." }
+        /^## / && !/`/ { prefix = "" }
+        /^\| `/ && prefix !~ /program/ { split($0, part, "`"); print prefix part[2] "=" }' | sort -u
+end
+
+complete -c vmsim -s s -l set -x -a '(__vmsim_keys)'
 complete -c vmsim -n 'test (count (commandline -opc)) -eq 1' -f -a '(__vmsim_commands)'
 complete -c vmsim -n 'test (count (commandline -opc)) -eq 2' -a '(__vmsim_words)'
 complete -c vmsim -n 'string match -q -- "-*" (commandline -ct)' -f -a '(__vmsim_options)'

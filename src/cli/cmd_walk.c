@@ -16,12 +16,12 @@
 struct walk_options {
     struct cli_input in;
     const char *task;
-    const char *address;
+    char *address;
     enum vmsim_access_type type;
 };
 
 static const struct argp_option options[] = {
-    {"config", 'c', "FILE", 0, "Scenario or machine file (default: an x86-64 PC)", 0},
+    {"config", 'c', "FILE", 0, "Scenario or machine file, as before the address (default: an x86-64 PC)", 0},
     {"set", 's', "KEY=VALUE", 0, "Override one value: machine.arch=riscv_sv48", 0},
     {"task", 't', "NAME", 0, "After running the scenario: draw this task's walk (a task that is alive at the end)", 0},
     {"write", 'w', NULL, 0, "The walk of a store (default: a load)", 0},
@@ -45,8 +45,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         o->type = VMSIM_FETCH;
         return 0;
     case ARGP_KEY_ARG:
-        if (o->address)
-            argp_error(state, "one address at a time");
+        if (o->address && !cli_push(&o->in.files, &o->in.file_count, o->address))
+            return ENOMEM;
         o->address = arg;
         return 0;
     case ARGP_KEY_NO_ARGS:
@@ -103,13 +103,14 @@ int cmd_walk(int argc, char **argv) {
     static const struct argp argp = {
         options,
         parse_option,
-        "ADDRESS",
+        "[FILE...] ADDRESS",
         "Draw the page-table walk of one address, level by level.\v"
         "Each line is one page-table entry that the hardware reads: its index bits, its physical address, its value "
         "and "
         "what that says; the last line is the translation, or the fault a CPU would raise. The page is touched first, "
         "so that there is a table to walk.\n\n"
         "Examples:\n  vmsim walk 0x7f0012345678\n  vmsim walk --write 0x7f0012345678\n"
+        "  vmsim walk box.yaml 0x7f0012345678\n"
         "  vmsim walk --set machine.arch=arm64_16k 0x12345678\n"
         "  vmsim walk 0xffff800000000000     a kernel address: see why it faults",
         NULL,

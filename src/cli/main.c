@@ -45,6 +45,15 @@ static void print_help(FILE *out) {
           "  vmsim run ls.vmt --set machine.preset=zen4   the same on another machine\n"
           "  vmsim run box.yaml -o out                    run a scenario file, all figures in out/\n"
           "  vmsim COMMAND --help                         what a command takes, with examples\n\n"
+          "Environment:\n"
+          "  VMSIM_MACHINES  directories with presets, separated by ':'; before those that are installed\n"
+          "  TMPDIR          where rows of intervals are kept while a run goes on that has no directory yet\n"
+          "  TERM            the terminal that `vmsim top` draws on\n"
+          "  GITHUB_ACTIONS  if set, `vmsim test` prints annotations\n\n"
+          "Files, below the place where vmsim is installed:\n"
+          "  share/vmsim/machines             presets\n"
+          "  share/vmsim/stats-schema.json    JSON schema of a run directory's stats.json\n"
+          "  lib/vmsim/vmsim-record-plugin.so what `vmsim record` loads into qemu-x86_64\n\n"
           "Exit status: 0 fine, 1 an expectation does not hold, 2 bad usage or input, 3 internal failure.\n",
           out);
 }
