@@ -32,6 +32,11 @@ static void do_numa(struct task *k) {
 static void do_hotplug(void) {
     const uint64_t blocks = (t.m->mem->frames.end - 1) >> t.m->mem->memory_block_order;
     const bool off = !pick(2);
+    if (!pick(12)) { /* all of a node: whatever of it can */
+        vmsim_memory_node_set(t.m, VMSIM_TASK_NONE, (unsigned)pick(t.m->mem->nr_nodes + 1),
+                              (enum vmsim_memory_block_state)pick(4));
+        return;
+    }
     const int64_t result =
         vmsim_memory_block_set(t.m, VMSIM_TASK_NONE, pick(blocks + 1),
                                off ? VMSIM_BLOCK_OFFLINE : (enum vmsim_memory_block_state)(1 + pick(3)));

@@ -193,6 +193,46 @@ static void hot_pages_come_back(void **state) {
     }
 }
 
+/* ---- memory that comes and goes ---- */
+
+/* A node without memory gets it, a program moves there, and its pages are moved back when the node goes. */
+static void nodes_come_and_go_under_load(void **state) {
+    (void)state;
+    struct outcome o = run_with(
+        "machine: {cpus: 2, nodes: [{memory: 256MiB, cpus: [0]}, {hotplug_memory: 512MiB, cpus: [1]}], kernel: '6.1', "
+        "transparent_hugepage: never}\n"
+        "workload:\n"
+        "  tasks:\n"
+        "    - name: t\n"
+        "      program:\n"
+        "        - mmap: {as: h, length: 16MiB}\n"
+        "        - touch: {region: h, write: 100%}\n"
+        "        - memory_node: {node: 2, state: online, error: ENODEV}\n"
+        "        - memory_node: {node: 1, state: offline, error: EINVAL}\n"
+        "        - memory_node: {node: 1, state: online}\n" /* watermarks are those of a running machine after it */
+        "        - memory_node: {node: 1, state: offline}\n"
+        "        - marker: {name: before}\n"
+        "        - memory_node: {node: 1, state: online_movable}\n"
+        "        - memory_node: {node: 1, state: online, error: EINVAL}\n"
+        "        - mbind: {region: h, policy: bind, nodes: \"1\", move: true}\n"
+        "        - marker: {name: moved}\n"
+        "        - memory_node: {node: 1, state: offline}\n"
+        "        - marker: {name: gone}\n"
+        "        - touch: {region: h, write: 100%}\n"
+        "        - memory_node: {node: 1, state: online_kernel}\n"
+        "        - memory_node: {node: 0, state: offline, error: EINVAL}\n",
+        1);
+    assert_int_equal(o.s->failed_steps, 0);
+    assert_int_equal(counter_at(&o, "before", "zone.1.Movable.managed"), 0);
+    assert_int_equal(counter_at(&o, "moved", "zone.1.Movable.managed"), 131072);
+    assert_true(counter_at(&o, "moved", "zone.1.Movable.free") <= 131072 - 4096);
+    assert_int_equal(counter_at(&o, "gone", "zone.1.Movable.managed"), 0);
+    assert_true(counter_at(&o, "gone", "vmstat.pgmigrate_success") >= 8192);
+    assert_int_equal(counter_at(&o, "gone", "zone.0.DMA32.low"), counter_at(&o, "before", "zone.0.DMA32.low"));
+    assert_int_equal(counter(&o, "zone.1.Normal.managed"), 131072);
+    end(&o);
+}
+
 /* ---- slips ---- */
 
 static void refuses(const char *step, const char *numa, const char *wanted) {
@@ -259,6 +299,7 @@ int main(void) {
         cmocka_unit_test(shared_pages_do_not_swing),
         cmocka_unit_test(reclaim_moves_cold_pages_to_slower_memory),
         cmocka_unit_test(hot_pages_come_back),
+        cmocka_unit_test(nodes_come_and_go_under_load),
         cmocka_unit_test(slips_are_told_with_their_place),
         cmocka_unit_test(calls_say_what_linux_says),
     };

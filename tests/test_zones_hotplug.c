@@ -161,6 +161,42 @@ static void online_movable_makes_a_zone_and_its_lists(void **state) {
     test_alloc_end(alloc);
 }
 
+/* By itself a block is of the kernel's zone; under auto-movable it is Movable while there is no more of that than three
+ * times the kernel's memory of boot, within its node, too, unless told otherwise. */
+static void online_policy_decides_who_is_not_told(void **state) {
+    (void)state;
+    static const struct {
+        const char *policy, *ratio, *aware;
+        bool own, other; /* of the node with memory of boot, of that without: Movable */
+    } cases[] = {{"contig-zones", "301", "1", false, false},
+                 {"auto-movable", "301", "1", true, false},
+                 {"auto-movable", "301", "0", true, true},
+                 {"auto-movable", "24", "0", false, false}, /* a quarter more would be 25 % */
+                 {"auto-movable", "0", "0", false, false}};
+    struct vmsim__alloc *alloc = test_alloc();
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        struct vmsim__node_spec nodes[2] = {{.memory = 512 * MIB, .hotplug_memory = 128 * MIB},
+                                            {.hotplug_memory = 128 * MIB}};
+        struct vmsim__mem *mem = zm_create(
+            alloc, &(struct vmsim__mem_spec){.arch = VMSIM__ARCH_ARM64, .kernel = "6.1", .nodes = {nodes, 2}});
+        struct vmsim__err err = {0};
+        const vmsim__pfn frames = (vmsim__pfn)1 << mem->memory_block_order;
+        assert_int_equal(vmsim__mem_sysctl_set(mem, "memory_hotplug/online_policy", cases[i].policy, &err), 0);
+        assert_int_equal(vmsim__mem_sysctl_set(mem, "memory_hotplug/auto_movable_ratio", cases[i].ratio, &err), 0);
+        assert_int_equal(vmsim__mem_sysctl_set(mem, "memory_hotplug/auto_movable_numa_aware", cases[i].aware, &err), 0);
+        for (vmsim__pfn block = 0; block < mem->frames.end; block += frames) {
+            if (vmsim__memory_block_state(mem, block) != VMSIM__BLOCK_OFFLINE)
+                continue;
+            assert_int_equal(vmsim__memory_online(mem, block, VMSIM__ONLINE), VMSIM__HOTPLUG_OK);
+            const struct vmsim__zone *z = vmsim__mem_zone_of(mem, block);
+            assert_int_equal(z->type == VMSIM__ZONE_MOVABLE, z->node ? cases[i].other : cases[i].own);
+        }
+        zm_check(mem);
+        zm_destroy(mem);
+    }
+    test_alloc_end(alloc);
+}
+
 /* As lists before: what is plugged in is used after all that was there. */
 static void new_memory_is_used_last(void **state) {
     (void)state;
@@ -373,6 +409,7 @@ int main(void) {
         cmocka_unit_test(what_cannot_leave_keeps_its_block_online),
         cmocka_unit_test(an_isolated_block_gives_nothing_and_keeps_what_is_freed),
         cmocka_unit_test(online_movable_makes_a_zone_and_its_lists),
+        cmocka_unit_test(online_policy_decides_who_is_not_told),
         cmocka_unit_test(new_memory_is_used_last),
         cmocka_unit_test(pageblock_sized_machines_hotplug_by_their_sections),
         cmocka_unit_test(a_contiguous_range_is_taken_and_freed),

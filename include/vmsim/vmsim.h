@@ -155,7 +155,7 @@ int64_t vmsim_task_move_pages(struct vmsim_machine *machine, uint32_t task, uint
 /** What a memory block is told: /sys/devices/system/memory/memoryN/state. */
 enum vmsim_memory_block_state {
     VMSIM_BLOCK_OFFLINE = 0,
-    VMSIM_BLOCK_ONLINE = 1,        /**< to the zone that Linux chooses ("contig-zones") */
+    VMSIM_BLOCK_ONLINE = 1,        /**< to the zone that Linux chooses (memory_hotplug.online_policy) */
     VMSIM_BLOCK_ONLINE_KERNEL = 2, /**< to a zone of the kernel's */
     VMSIM_BLOCK_ONLINE_MOVABLE = 3 /**< to the zone Movable */
 };
@@ -166,6 +166,12 @@ enum vmsim_memory_block_state {
  *  be moved, or there is no other memory; -ESRCH. */
 int64_t vmsim_memory_block_set(struct vmsim_machine *machine, uint32_t task, uint64_t block,
                                enum vmsim_memory_block_state state);
+/** All memory blocks of a node, one after the other: online from the lowest on, offline from the highest, as chmem(8)
+ *  does; blocks that are so already are passed over. The first one that refuses ends it, and those before it stay as
+ *  they have become. @return 0, the errno of that block as above, -ENODEV (no such node), or -EINVAL: there was nothing
+ *  to do, or some memory of the node is in no whole block, and stays. */
+int64_t vmsim_memory_node_set(struct vmsim_machine *machine, uint32_t task, unsigned node,
+                              enum vmsim_memory_block_state state);
 
 /** What a file lives on. */
 enum vmsim_file_kind {

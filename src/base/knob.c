@@ -17,11 +17,14 @@ const struct vmsim__knob *vmsim__knob_find(const struct vmsim__knob *table, cons
     return NULL;
 }
 
+#define MODULE "memory_hotplug/"
 void vmsim__knob_file(const struct vmsim__knob *knob, char *path, size_t size) {
     VMSIM__ASSERT(size > 0);
     const char *name = knob->value.name, *dot = strchr(name, '.');
     if (dot)
         snprintf(path, size, "proc/sys/%.*s/%s", (int)(dot - name), name, dot + 1);
+    else if (!strncmp(name, MODULE, sizeof MODULE - 1))
+        snprintf(path, size, "sys/module/memory_hotplug/parameters/%s", name + sizeof MODULE - 1);
     else
         snprintf(path, size, "sys/kernel/%s/%s", strncmp(name, "sched/", 6) ? "mm" : "debug", name);
 }

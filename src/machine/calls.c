@@ -138,6 +138,10 @@ static int64_t call_memory_block(struct vmsim_machine *m, struct vmsim__task *t,
     return vmsim__memory_block(m, c->a[0], (enum vmsim_memory_block_state)c->a[1], true, t->cpu);
 }
 
+static int64_t call_memory_node(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    return vmsim__memory_node(m, c->a[0], (enum vmsim_memory_block_state)c->a[1], true, t->cpu);
+}
+
 static int64_t call_read(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     return vmsim__file_read(m->cache, c->file, c->ra, c->a[0], c->a[1], t->cpu);
 }
@@ -213,6 +217,7 @@ static const struct {
     [VMSIM__CALL_MIGRATE_PAGES] = {call_migrate_pages, false},
     [VMSIM__CALL_MOVE_PAGES] = {call_move_pages, false},
     [VMSIM__CALL_MEMORY_BLOCK] = {call_memory_block, false},
+    [VMSIM__CALL_MEMORY_NODE] = {call_memory_node, false},
     [VMSIM__CALL_READ] = {call_read, true},
     [VMSIM__CALL_WRITE] = {call_write, true},
     [VMSIM__CALL_OPEN] = {call_open, true},

@@ -34,6 +34,7 @@
     X(MOVE_PAGES, "move_pages") /* addr, length, mask, flags, task (0: itself); page n to the n-th node in a circle;   \
                                    no mask: asks */                                                                    \
     X(MEMORY_BLOCK, "memory_block") /* block, enum vmsim_memory_block_state: a write of its file */                    \
+    X(MEMORY_NODE, "memory_node")   /* node, state: of all its blocks */                                               \
     X(READ, "read")                 /* offset, length; file, ra */                                                     \
     X(WRITE, "write")               /* offset, length; file */                                                         \
     X(OPEN, "open")                 /* flags; file, ra */                                                              \

@@ -315,6 +315,14 @@ static bool add_pools(struct vmsim_machine *m) {
     return ok;
 }
 
+/* Zones that new memory of the node goes to: counted from the start, so that columns stay. */
+static bool may_come(const struct vmsim__mem *mem, const struct vmsim__zone *z) {
+    bool may = false;
+    for (size_t i = 0; i < mem->nr_ranges; i++)
+        may |= mem->ranges[i].plugged && mem->ranges[i].node == z->node;
+    return may && (z->type == VMSIM__ZONE_NORMAL || z->type == VMSIM__ZONE_MOVABLE);
+}
+
 static bool add_memory(struct vmsim_machine *m) {
     bool ok = true;
     for (unsigned order = vmsim__thp_next_order(m->vm, 0); order; order = vmsim__thp_next_order(m->vm, order)) {
@@ -330,9 +338,10 @@ static bool add_memory(struct vmsim_machine *m) {
     }
     for (uint32_t z = 0; z < m->mem->nr_zones; z++) {
         const struct vmsim__zone *zone = &m->mem->zones[z];
-        for (uint32_t i = 0; i < ZONE_FACTS && vmsim__zone_populated(zone); i++)
+        const bool counts = vmsim__zone_populated(zone) || may_come(m->mem, zone);
+        for (uint32_t i = 0; i < ZONE_FACTS && counts; i++)
             ok = ok && add(m, read_zone_fact, i, z, "zone.%u.%s.%s", zone->node, zone->name, zone_fact_names[i]);
-        for (uint32_t i = 0; i < VMSIM__ZONE_STAT_COUNT && vmsim__zone_populated(zone); i++)
+        for (uint32_t i = 0; i < VMSIM__ZONE_STAT_COUNT && counts; i++)
             ok = ok && add(m, read_zone_stat, i, z, "zone.%u.%s.%s", zone->node, zone->name, vmsim__zone_stat_names[i]);
     }
     return ok;

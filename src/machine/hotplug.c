@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory blocks of a running machine that come online and go offline.
+/* Memory blocks of a running machine that come online and go offline, one by one or all of a node.
  *
  *     offline: isolate (zones/) --> all that is in use is moved (compact/contig.c) --> away
  *                                        '--> something stays, or must be waited for: all is taken back
@@ -48,4 +48,39 @@ int64_t vmsim__memory_block(struct vmsim_machine *m, uint64_t block, enum vmsim_
     if (before != vmsim__memory_nodes(m->mem))
         vmsim__cpuset_hotplug(m);
     return errno_of(o);
+}
+
+/* Is the block one of the node's whose state changes? */
+static bool concerns(const struct vmsim_machine *m, uint64_t block, uint64_t node, bool offline) {
+    const struct vmsim__mem *mem = m->mem;
+    const vmsim__pfn pfn = (vmsim__pfn)(block << mem->memory_block_order);
+    for (size_t i = 0; i < mem->nr_ranges; i++) {
+        if (mem->ranges[i].node == node && mem->ranges[i].start <= pfn && pfn < mem->ranges[i].end)
+            return vmsim__memory_block_state(mem, pfn) == (offline ? VMSIM__BLOCK_ONLINE : VMSIM__BLOCK_OFFLINE);
+    }
+    return false;
+}
+
+int64_t vmsim__memory_node(struct vmsim_machine *m, uint64_t node, enum vmsim_memory_block_state state, bool may_wait,
+                           unsigned cpu) {
+    struct vmsim__call *call = vmsim__now_call(&m->mem->now);
+    const uint64_t blocks = ((m->mem->frames.end - 1) >> m->mem->memory_block_order) + 1;
+    const bool offline = state == VMSIM_BLOCK_OFFLINE;
+    int64_t result = -VMSIM__L_EINVAL;
+    if (node >= m->mem->nr_nodes)
+        return -VMSIM__L_ENODEV;
+    VMSIM__ASSERT(call->done <= blocks);
+    for (uint64_t i = call->done; i < blocks; i++) {
+        const uint64_t block = offline ? blocks - 1 - i : i;
+        if (!concerns(m, block, node, offline))
+            continue;
+        call->done = i;
+        result = vmsim__memory_block(m, block, state, may_wait, cpu);
+        if (result == -VMSIM__ERESTARTSYS)
+            return result;
+        if (result)
+            break;
+    }
+    call->done = 0;
+    return !result && offline && m->mem->nodes[node].has_memory ? -VMSIM__L_EINVAL : result;
 }

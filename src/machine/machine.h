@@ -386,6 +386,9 @@ extern const struct vmsim__numa_hooks vmsim__machine_numa_hooks;
  * something stays); -ERESTARTSYS: it has to wait. */
 int64_t vmsim__memory_block(struct vmsim_machine *m, uint64_t block, enum vmsim_memory_block_state state, bool may_wait,
                             unsigned cpu);
+/* All blocks of a node, as vmsim_memory_node_set. How far it has come stands in the present's call. */
+int64_t vmsim__memory_node(struct vmsim_machine *m, uint64_t node, enum vmsim_memory_block_state state, bool may_wait,
+                           unsigned cpu);
 
 /* swap.c: the areas of the description, as at boot. 0 or an error with its text. */
 int vmsim__swap_init(struct vmsim_machine *m);

@@ -130,17 +130,33 @@ int64_t vmsim_task_move_pages(struct vmsim_machine *m, uint32_t task, uint32_t o
 }
 
 /* Nobody's takes no time: what would be waited for is EBUSY. */
+static int64_t plug_now(struct vmsim_machine *m, bool whole_node, uint64_t what, enum vmsim_memory_block_state state) {
+    m->running = NULL;
+    m->mem->now.call = NULL;
+    vmsim__present_nobody(m);
+    const int64_t result =
+        whole_node ? vmsim__memory_node(m, what, state, false, 0) : vmsim__memory_block(m, what, state, false, 0);
+    m->mem->now.wait = (struct vmsim__wait){0};
+    vmsim__call_over(&m->mem->now.own);
+    return result == -VMSIM__ERESTARTSYS ? -VMSIM__L_EBUSY : result;
+}
+
 int64_t vmsim_memory_block_set(struct vmsim_machine *m, uint32_t task, uint64_t block,
                                enum vmsim_memory_block_state state) {
     if (!m)
         return -VMSIM__L_EINVAL;
     if (task != VMSIM_TASK_NONE)
         return vmsim__call_now(m, task, VMSIM__CALL_MEMORY_BLOCK, VMSIM__ARGS(block, (uint64_t)state));
-    m->running = NULL;
-    vmsim__present_nobody(m);
-    const int64_t result = vmsim__memory_block(m, block, state, false, 0);
-    m->mem->now.wait = (struct vmsim__wait){0};
-    return result == -VMSIM__ERESTARTSYS ? -VMSIM__L_EBUSY : result;
+    return plug_now(m, false, block, state);
+}
+
+int64_t vmsim_memory_node_set(struct vmsim_machine *m, uint32_t task, unsigned node,
+                              enum vmsim_memory_block_state state) {
+    if (!m || (unsigned)state > VMSIM_BLOCK_ONLINE_MOVABLE)
+        return -VMSIM__L_EINVAL;
+    if (task != VMSIM_TASK_NONE)
+        return vmsim__call_now(m, task, VMSIM__CALL_MEMORY_NODE, VMSIM__ARGS(node, (uint64_t)state));
+    return plug_now(m, true, node, state);
 }
 
 int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const char *path, uint64_t size, bool cached,

@@ -44,6 +44,8 @@ static const char *const block_states[] = {"offline", "online", "online_kernel",
         FLAG("balancing", balancing, "MPOL_F_NUMA_BALANCING: pages may follow the task within the nodes.")
 #define NODES(key, field, text)                                                                                        \
     { .name = key, .type = VMSIM_PARAM_STRING, .offset = AT(field), .flags = VMSIM_PARAM_OPTIONAL, .doc = text }
+#define STATE(text)                                                                                                    \
+    { .name = "state", .type = VMSIM_PARAM_ENUM, .offset = AT(mode), .choices = block_states, .doc = text }
 #define AT(f) offsetof(struct vmsim__step_numa, f)
 
 const struct vmsim_param vmsim__mbind_params[] = {
@@ -85,11 +87,15 @@ const struct vmsim_param vmsim__memory_block_params[] = {
      .type = VMSIM_PARAM_UINT,
      .offset = AT(node),
      .doc = "Number: its first physical address divided by the block's size (x86-64: 128 MiB)."},
-    {.name = "state",
-     .type = VMSIM_PARAM_ENUM,
-     .offset = AT(mode),
-     .choices = block_states,
-     .doc = "What is written to its file; offline moves away all that is in use there."},
+    STATE("What is written to its file; offline moves away all that is in use there."),
+    {0},
+};
+const struct vmsim_param vmsim__memory_node_params[] = {
+    RESULT,
+    {.name = "node", .type = VMSIM_PARAM_UINT, .offset = AT(node), .doc = "Its number."},
+    STATE("What is written to the file of each block: online from the lowest on, offline from the highest; the first "
+          "that "
+          "refuses ends it."),
     {0},
 };
 #undef AT
@@ -147,6 +153,9 @@ enum vmsim__call_id vmsim__numa_call(enum vmsim__verb verb, const struct vmsim__
     case VMSIM__VERB_MEMORY_BLOCK:
         *args = *VMSIM__ARGS(step->node, (uint64_t)step->mode);
         return VMSIM__CALL_MEMORY_BLOCK;
+    case VMSIM__VERB_MEMORY_NODE:
+        *args = *VMSIM__ARGS(step->node, (uint64_t)step->mode);
+        return VMSIM__CALL_MEMORY_NODE;
     default:
         *args = *VMSIM__ARGS(mode_of(step), nodes);
         return VMSIM__CALL_SET_MEMPOLICY;

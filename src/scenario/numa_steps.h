@@ -12,7 +12,8 @@
 #include "scenario/scenario_spec.h"
 
 extern const struct vmsim_param vmsim__mbind_params[], vmsim__set_mempolicy_params[], vmsim__home_node_params[],
-    vmsim__migrate_pages_params[], vmsim__move_pages_params[], vmsim__memory_block_params[], vmsim__task_numa_params[];
+    vmsim__migrate_pages_params[], vmsim__move_pages_params[], vmsim__memory_block_params[],
+    vmsim__memory_node_params[], vmsim__task_numa_params[];
 
 /* "0-3,5", "all" (of the machine's `nr_nodes`), NULL or "" none, as a mask. False: it is no such list. */
 bool vmsim__node_list(const char *text, unsigned nr_nodes, uint64_t *mask);

@@ -820,6 +820,7 @@ static step_fn *const functions[VMSIM__VERBS] = {
     [VMSIM__VERB_MIGRATE_PAGES] = do_numa,
     [VMSIM__VERB_MOVE_PAGES] = do_numa,
     [VMSIM__VERB_MEMORY_BLOCK] = do_numa,
+    [VMSIM__VERB_MEMORY_NODE] = do_numa,
 };
 
 /* The next step, or NULL at the end of the program; repeats are unwound here. A frame stays until its last step is

@@ -321,6 +321,7 @@ enum vmsim__verb {
     VMSIM__VERB_MIGRATE_PAGES,
     VMSIM__VERB_MOVE_PAGES,
     VMSIM__VERB_MEMORY_BLOCK,
+    VMSIM__VERB_MEMORY_NODE,
     VMSIM__VERBS
 };
 extern const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1];

@@ -488,6 +488,8 @@ const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
          "move_pages(2): each page of a range to a node."),
     STEP(MEMORY_BLOCK, "memory_block", vmsim__memory_block_params, vmsim__step_numa,
          "A memory block goes online or offline (/sys/devices/system/memory/memoryN/state)."),
+    STEP(MEMORY_NODE, "memory_node", vmsim__memory_node_params, vmsim__step_numa,
+         "All memory blocks of a node go online or offline, as chmem(8) does it."),
     [VMSIM__VERB_LRU_DRAIN] =
         {.tag = "lru_drain", .doc = "Empties all per-CPU LRU batches (lru_add_drain_all), so that counters are exact."},
 };

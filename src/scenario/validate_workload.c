@@ -397,6 +397,7 @@ static void check_step(struct check *c, const struct vmsim_param_variant *step, 
     case VMSIM__VERB_MIGRATE_PAGES:
     case VMSIM__VERB_MOVE_PAGES:
     case VMSIM__VERB_MEMORY_BLOCK:
+    case VMSIM__VERB_MEMORY_NODE:
         check_numa(c, vmsim__verb_of(step), d, path);
         break;
     case VMSIM__VERB_DEVICE_FAULT:

@@ -226,7 +226,7 @@ static int make_ranges(struct boot *b) {
     for (size_t i = 0, r = 0, p = 0; i < count; i++) {
         bool plug = r == l->regions.count || (p < l->plug.count && l->plug.at[p].start < l->regions.at[r].start);
         const struct vmsim__region *from = plug ? &l->plug.at[p++] : &l->regions.at[r++];
-        mem->ranges[i] = (struct vmsim__mem_range){(vmsim__pfn)from->start, (vmsim__pfn)from->end, from->node};
+        mem->ranges[i] = (struct vmsim__mem_range){(vmsim__pfn)from->start, (vmsim__pfn)from->end, from->node, plug};
     }
     mem->memory_block_order = (uint8_t)memory_block_order(mem, l);
     mem->movable_node = l->spec->movable_node;

@@ -175,6 +175,8 @@ static bool read_overcommit(const void *owner, const struct vmsim__knob *knob, c
 #define SPECIAL(key, default_text, text)                                                                               \
     .value = {.name = key, .type = VMSIM_PARAM_STRING, .fallback = default_text, .doc = text}
 
+static const char *const online_policies[] = {"contig-zones", "auto-movable", NULL};
+
 const struct vmsim__knob vmsim__mem_knobs[] = {
     {NUMBER("vm.min_free_kbytes", min_free_kbytes, NULL, 0, INT_MAX,
             "What the min watermarks of all zones keep free; at boot 4 * sqrt(low memory in kB), 128 kB to 256 MiB."),
@@ -201,6 +203,23 @@ const struct vmsim__knob vmsim__mem_knobs[] = {
                .fallback = "true",
                .doc = "Whether numa_hit and its kind are counted; switched off, they become 0."},
      .write = write_numa_stat},
+    {.value = {.name = "memory_hotplug/online_policy",
+               .type = VMSIM_PARAM_ENUM,
+               .offset = offsetof(struct vmsim__mem, sysctl) + offsetof(struct vmsim__mem_sysctl, online_policy),
+               .fallback = "contig-zones",
+               .choices = online_policies,
+               .doc =
+                   "To which zone a memory block goes online by itself: that of its neighbours, or Movable while that "
+                   "keeps to auto_movable_ratio."}},
+    {NUMBER("memory_hotplug/auto_movable_ratio", auto_movable_ratio, "301", 0, INT_MAX,
+            "Most Movable memory to the kernel's memory of boot, under auto-movable."),
+     .unit = "%"},
+    {.value = {.name = "memory_hotplug/auto_movable_numa_aware",
+               .type = VMSIM_PARAM_BOOL,
+               .offset =
+                   offsetof(struct vmsim__mem, sysctl) + offsetof(struct vmsim__mem_sysctl, auto_movable_numa_aware),
+               .fallback = "true",
+               .doc = "The ratio holds within each node, too."}},
     {SPECIAL("vm.nr_hugepages", "0", "Huge pages of the default size in the pool: what it can be brought to."),
      .unit = "pages", .write = write_pool, .read = read_pool},
     {SPECIAL("vm.nr_hugepages_mempolicy", "0", "The same pool; written, by the writer's memory policy."),

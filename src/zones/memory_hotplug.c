@@ -141,7 +141,42 @@ static bool intersects(const struct vmsim__mem *mem, const struct vmsim__zone *z
     return z && start < z->end && start + block_frames(mem) > z->start;
 }
 
-/* Kernel: zone_for_pfn_range with the policy "contig-zones". */
+/* The kernel's frames of boot, on a node or (VMSIM__MAX_NODES) all: those of zones that are not Movable. */
+static uint64_t kernel_early(const struct vmsim__mem *mem, unsigned node) {
+    uint64_t frames = 0;
+    for (size_t i = 0; i < mem->nr_segments; i++) {
+        const struct vmsim__segment *s = &mem->segments[i];
+        const struct vmsim__zone *z = &mem->zones[s->zone];
+        if (z->type == VMSIM__ZONE_MOVABLE || (node != VMSIM__MAX_NODES && z->node != node))
+            continue;
+        for (size_t k = 0; k < mem->nr_ranges; k++) {
+            const struct vmsim__mem_range *r = &mem->ranges[k];
+            if (!r->plugged && r->start < s->end && s->start < r->end)
+                frames += vmsim__min64(r->end, s->end) - vmsim__max64(r->start, s->start);
+        }
+    }
+    return frames;
+}
+
+/* May the block be Movable, and the ratio still hold? Kernel: auto_movable_can_online_movable. */
+static bool ratio_holds(const struct vmsim__mem *mem, unsigned node) {
+    uint64_t movable = block_frames(mem);
+    for (unsigned i = 0; i < mem->nr_zones; i++) {
+        const struct vmsim__zone *z = &mem->zones[i];
+        if (z->type == VMSIM__ZONE_MOVABLE && (node == VMSIM__MAX_NODES || z->node == node))
+            movable += z->present;
+    }
+    return movable <= kernel_early(mem, node) * mem->sysctl.auto_movable_ratio / 100;
+}
+
+/* Kernel: auto_movable_zone_for_pfn. */
+static bool auto_movable(const struct vmsim__mem *mem, unsigned node) {
+    VMSIM__ASSERT(node < mem->nr_nodes);
+    return mem->sysctl.auto_movable_ratio && ratio_holds(mem, VMSIM__MAX_NODES) &&
+           (!mem->sysctl.auto_movable_numa_aware || ratio_holds(mem, node));
+}
+
+/* Kernel: zone_for_pfn_range. */
 static struct vmsim__zone *choose_zone(struct vmsim__mem *mem, unsigned node, vmsim__pfn start,
                                        enum vmsim__online how) {
     const uint8_t *possible = mem->nodes[node].possible;
@@ -156,6 +191,8 @@ static struct vmsim__zone *choose_zone(struct vmsim__mem *mem, unsigned node, vm
     }
     if (how != VMSIM__ONLINE)
         return how == VMSIM__ONLINE_KERNEL ? kernel : movable;
+    if (mem->sysctl.online_policy == VMSIM__AUTO_MOVABLE)
+        return auto_movable(mem, node) ? movable : kernel;
     bool in_kernel = intersects(mem, kernel, start), in_movable = intersects(mem, movable, start);
     if (in_kernel != in_movable)
         return in_kernel ? kernel : movable;

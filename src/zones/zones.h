@@ -190,6 +190,7 @@ struct vmsim__zone {
 struct vmsim__mem_range {
     vmsim__pfn start, end;
     uint16_t node;
+    bool plugged; /* it was not there at boot */
 };
 
 /* Frames of one zone without a hole. */
@@ -260,7 +261,9 @@ struct vmsim__mem_sysctl {
     uint64_t lowmem_reserve_ratio[VMSIM__ZONE_TYPES];
     uint64_t percpu_pagelist_high_fraction;
     uint64_t extfrag_threshold;
-    bool numa_stat;
+    uint64_t auto_movable_ratio; /* percent: Movable memory to the kernel's of boot */
+    int online_policy;           /* enum vmsim__online_policy */
+    bool numa_stat, auto_movable_numa_aware;
 };
 
 /* Direct compaction takes the block that it was for at the moment in which it is free. Kernel: struct capture_control.
@@ -450,6 +453,8 @@ void vmsim__mem_free_buddy(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned orde
 bool vmsim__node_may_have_memory(const struct vmsim__mem *mem, unsigned node);
 enum vmsim__block_state { VMSIM__BLOCK_ABSENT, VMSIM__BLOCK_OFFLINE, VMSIM__BLOCK_ONLINE };
 enum vmsim__online { VMSIM__ONLINE, VMSIM__ONLINE_KERNEL, VMSIM__ONLINE_MOVABLE };
+/* To which zone a block goes online of which nobody says so (memory_hotplug.online_policy). */
+enum vmsim__online_policy { VMSIM__CONTIG_ZONES, VMSIM__AUTO_MOVABLE };
 enum vmsim__hotplug {
     VMSIM__HOTPLUG_OK,
     VMSIM__HOTPLUG_INVALID, /* no such block, or it has holes, or it is in that state already: EINVAL */
@@ -458,7 +463,7 @@ enum vmsim__hotplug {
 };
 /* `pfn` is the first frame of a block: a multiple of 1 << mem->memory_block_order. */
 enum vmsim__block_state vmsim__memory_block_state(const struct vmsim__mem *mem, vmsim__pfn pfn);
-/* Gives an offline block's frames to a zone: the one asked for, or the kernel's choice ("contig-zones"). Watermarks,
+/* Gives an offline block's frames to a zone: the one asked for, or the kernel's choice (its online_policy). Watermarks,
  * reserves and limits of per-CPU lists are computed anew, zonelists when the zone had no frames before. */
 enum vmsim__hotplug vmsim__memory_online(struct vmsim__mem *mem, vmsim__pfn pfn, enum vmsim__online how);
 /* Going offline. begin isolates the block; the caller then moves away whatever `busy` finds (the first frame from
