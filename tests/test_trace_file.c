@@ -330,6 +330,42 @@ static void what_is_of_no_task_is_refused(void **state) {
     }
 }
 
+/* A call that no kernel lets succeed is damage, or another program's mistake: told with its place, not believed. */
+static void calls_that_cannot_have_succeeded_are_told_with_their_place(void **state) {
+    static const struct {
+        struct vmsim_trace_event event;
+        const char *says;
+    } rows[] = {
+        {{.type = VMSIM_TRACE_MUNMAP, .args = {0x10001, 0x1000}}, "task 2, after 3 references: munmap at 0x10001"},
+        {{.type = VMSIM_TRACE_MUNMAP, .args = {0x10000, UINT64_MAX}}, "beyond all addresses"},
+        {{.type = VMSIM_TRACE_MUNMAP, .args = {0xfffffffffffff000, 0xfff}}, "beyond all addresses"},
+        {{.type = VMSIM_TRACE_MMAP, .args = {0, 0x1000}, .result = 0x10800}, "mmap at 0x10800"},
+        {{.type = VMSIM_TRACE_MREMAP, .args = {0x10800, 0x1000, 0x2000}, .result = 0x20000}, "mremap at 0x10800"},
+        {{.type = VMSIM_TRACE_MREMAP, .args = {0x10000, 0x1000, 0x2000}, .result = 0x20010}, "mremap to at 0x20010"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct vmsim_trace_event start = {.type = VMSIM_TRACE_START};
+        const struct vmsim_trace_event map = {.type = VMSIM_TRACE_MMAP, .args = {0, 0x4000}, .result = 0x10000};
+        vmsim_access words[3];
+        struct vmsim_trace_mappings m = {.size = sizeof m};
+        struct vmsim_trace_writer *w;
+        char error[256];
+        for (unsigned k = 0; k < 3; k++)
+            words[k] = vmsim_access_make(0x10000 + k, 1, VMSIM_LOAD);
+        assert_int_equal(vmsim_trace_create("odd.vmt", NULL, &w), 0);
+        assert_int_equal(vmsim_trace_append_event(w, 2, &start), 0);
+        assert_int_equal(vmsim_trace_append_event(w, 2, &map), 0);
+        assert_int_equal(vmsim_trace_append(w, 2, words, 3), 0);
+        assert_int_equal(vmsim_trace_append_event(w, 2, &rows[i].event), 0);
+        assert_int_equal(vmsim_trace_finish(w, error, sizeof error), 0);
+        assert_int_equal(vmsim_trace_check_mappings("odd.vmt", &m, error, sizeof error), VMSIM_ECORRUPT);
+        if (strncmp(error, "odd.vmt: ", 9) != 0 || !strstr(error, rows[i].says))
+            fail_msg("row %zu: %s", i, error);
+    }
+    unlink("odd.vmt");
+}
+
 static void a_directory_is_refused_before_anything_is_written(void **state) {
     (void)state;
     struct vmsim_trace_writer *w;
@@ -390,6 +426,7 @@ int main(void) {
         cmocka_unit_test(a_directory_is_refused_before_anything_is_written),
         cmocka_unit_test(without_a_second_thread_the_callers_reads_the_same),
         cmocka_unit_test(what_is_of_no_task_is_refused),
+        cmocka_unit_test(calls_that_cannot_have_succeeded_are_told_with_their_place),
         cmocka_unit_test(verify_accepts_the_whole_and_refuses_the_rest),
     };
     printf("seed %llu\n", (unsigned long long)sample_seed());

@@ -27,6 +27,7 @@ struct checker {
         VMSIM__VEC(struct space *);
     } tasks; /* the address space of each */
     struct vmsim_trace_mappings *report;
+    char why[160]; /* what no kernel does, and where; "": nothing */
 };
 
 /* First interval that ends behind `va`. Mappings are few and references many: a search halves, and `last` spares most
@@ -46,7 +47,7 @@ static size_t find(const struct space *s, uint64_t va) {
 }
 
 static bool unmap(struct checker *c, struct space *s, uint64_t from, uint64_t to) {
-    VMSIM__ASSERT(!(from & (PAGE - 1)));
+    VMSIM__ASSERT(!((from | to) & (PAGE - 1)) && from <= to);
     size_t i = find(s, from);
     s->last = (struct interval){0};
     if (i < s->map.count && s->map.at[i].from < from && s->map.at[i].to > to) { /* a hole within one */
@@ -180,11 +181,37 @@ static bool do_brk(struct checker *c, struct space *s, uint64_t to) {
     return done;
 }
 
+/* What a trace says of a call that succeeded is taken only if a kernel could have let it: whole pages below the end of
+ * the address space. *end is page-aligned. False: it is told. */
+static bool possible(struct checker *c, uint32_t task, const char *call, uint64_t from, uint64_t length,
+                     uint64_t *end) {
+    VMSIM__ASSERT(!*c->why);
+    *end = vmsim__align_up(from + length, PAGE);
+    if (!(from & (PAGE - 1)) && length <= UINT64_MAX - from && *end >= from)
+        return true;
+    snprintf(c->why, sizeof c->why,
+             "task %u, after %llu references: %s at 0x%llx of 0x%llx bytes cannot have succeeded: %s", task,
+             (unsigned long long)c->report->references, call, (unsigned long long)from, (unsigned long long)length,
+             from & (PAGE - 1) ? "no page begins there" : "that is beyond all addresses");
+    return false;
+}
+
+static bool take_mremap(struct checker *c, uint32_t task, struct space *s, const struct vmsim_trace_event *e) {
+    uint64_t old_end, end, result = (uint64_t)e->result;
+    if (!possible(c, task, "mremap", e->args[0], e->args[1], &old_end) ||
+        !possible(c, task, "mremap to", result, e->args[2], &end))
+        return false;
+    if (!(e->args[3] & MREMAP_DONTUNMAP) && !unmap(c, s, e->args[0], old_end))
+        return false;
+    return map(c, s, result, end);
+}
+
+/* False: no memory, or c->why. */
 static bool take_event(struct checker *c, uint32_t task, const struct vmsim_trace_event *e) {
     VMSIM__ASSERT((unsigned)e->type < VMSIM_TRACE_EVENT_TYPES);
     struct space **slot = slot_of(c, task), *s = slot ? *slot : NULL;
     bool failed = e->result < 0 && e->result > -4096;
-    uint64_t result = (uint64_t)e->result;
+    uint64_t end, result = (uint64_t)e->result;
     if (!s)
         return false;
     if (failed)
@@ -195,14 +222,11 @@ static bool take_event(struct checker *c, uint32_t task, const struct vmsim_trac
     case VMSIM_TRACE_FORK:
         return do_fork(c, task, e);
     case VMSIM_TRACE_MMAP:
-        return map(c, s, result, result + e->args[1]);
+        return possible(c, task, "mmap", result, e->args[1], &end) && map(c, s, result, end);
     case VMSIM_TRACE_MUNMAP:
-        return unmap(c, s, e->args[0], vmsim__align_up(e->args[0] + e->args[1], PAGE));
+        return possible(c, task, "munmap", e->args[0], e->args[1], &end) && unmap(c, s, e->args[0], end);
     case VMSIM_TRACE_MREMAP:
-        if (!(e->args[3] & MREMAP_DONTUNMAP) &&
-            !unmap(c, s, e->args[0], vmsim__align_up(e->args[0] + e->args[1], PAGE)))
-            return false;
-        return map(c, s, result, result + e->args[2]);
+        return take_mremap(c, task, s, e);
     case VMSIM_TRACE_BRK:
         return do_brk(c, s, result);
     default:
@@ -250,13 +274,15 @@ int vmsim_trace_check_mappings(const char *path, struct vmsim_trace_mappings *re
     *report = (struct vmsim_trace_mappings){.size = sizeof *report};
     struct checker c = {.alloc = vmsim__alloc_create(NULL), .report = report};
     int err = vmsim_trace_open(path, VMSIM_TRACE_THREAD, &r), status = 0;
-    bool memory = c.alloc != NULL;
-    while (!err && memory && (status = vmsim_trace_next(r, &item)) == 1)
-        memory = item.event ? take_event(&c, item.task, item.event) : take_batch(&c, &item);
+    bool good = c.alloc != NULL;
+    while (!err && good && (status = vmsim_trace_next(r, &item)) == 1)
+        good = item.event ? take_event(&c, item.task, item.event) : take_batch(&c, &item);
     if (!err)
-        err = !memory ? VMSIM_ENOMEM : status < 0 ? status : 0;
-    if (error_size)
-        snprintf(error, error_size, "%s", !err ? "" : memory ? vmsim_trace_reader_error(r) : vmsim_error_text(err));
+        err = *c.why ? VMSIM_ECORRUPT : !good ? VMSIM_ENOMEM : status < 0 ? status : 0;
+    if (*c.why)
+        snprintf(error, error_size, "%s: %s", path, c.why);
+    else if (error_size)
+        snprintf(error, error_size, "%s", !err ? "" : good ? vmsim_trace_reader_error(r) : vmsim_error_text(err));
     vmsim_trace_close(r);
     for (size_t i = 0; i < c.tasks.count; i++)
         drop(&c, c.tasks.at[i]);
