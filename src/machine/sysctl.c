@@ -276,6 +276,19 @@ static void take_over(struct vmsim_machine *m, const char *name) {
         vmsim__khugepaged_ask(m, strstr(name, "_sleep_millisecs"));
 }
 
+/* Limits that a machine's page tables set. Kernel: max_ptes_none_store and its like take HPAGE_PMD_NR - 1 at most. */
+static int check_limit(struct vmsim_machine *m, const char *name, const char *value) {
+    static const char ptes[] = "transparent_hugepage/khugepaged/max_ptes_";
+    const unsigned levels = m->format->levels;
+    const uint64_t most = levels > 1 ? (UINT64_C(1) << (m->format->shift[1] - m->format->page_shift)) - 1 : 0;
+    uint64_t pages;
+    const char *why;
+    if (strncmp(name, ptes, sizeof ptes - 1) != 0 || !vmsim__parse_uint(value, &pages, &why) || pages <= most)
+        return 0;
+    return vmsim__err_set(&m->err, VMSIM_EINVAL, "%s: %s is not within 0..%llu pages, all but one of a huge page", name,
+                          value, (unsigned long long)most);
+}
+
 int vmsim_machine_sysctl(struct vmsim_machine *m, const char *name, const char *value) {
     static const char weight[] = "mempolicy/weighted_interleave/node";
     if (!m || !name || !value)
@@ -283,7 +296,8 @@ int vmsim_machine_sysctl(struct vmsim_machine *m, const char *name, const char *
     const struct vmsim__knob *knob = vmsim__machine_knob_find(name);
     int err = VMSIM_ENOENT;
     if (knob && vmsim__machine_has_knob(m, knob)) {
-        err = vmsim__knob_write(knob, owner_of(m, knob), value, &m->err);
+        err = check_limit(m, name, value);
+        err = err ? err : vmsim__knob_write(knob, owner_of(m, knob), value, &m->err);
         if (!err)
             take_over(m, name);
         return err;

@@ -317,7 +317,7 @@ static bool overlaps(const struct boot *b, vmsim__pfn start, vmsim__pfn end) {
 }
 
 /* Whole pageblocks for CMA, from the top of a zone down, where nothing is reserved. Kernel: cma_declare_contiguous. */
-static int place_cma(struct boot *b, const struct vmsim__zone_layout *z) {
+static int place_cma(struct boot *b, const struct vmsim__zone_layout *z, struct vmsim__err *err) {
     struct vmsim__mem *mem = b->mem;
     const vmsim__pfn size = 1u << mem->pageblock_order;
     uint64_t left = z->cma;
@@ -333,7 +333,13 @@ static int place_cma(struct boot *b, const struct vmsim__zone_layout *z) {
             left -= vmsim__min64(left, size);
         }
     }
-    return 0;
+    if (!left)
+        return 0;
+    return vmsim__err_set(err, VMSIM_ECONFIG,
+                          "nodes[%u]: %llu KiB of CMA find no whole pageblocks in zone %s: the rest of it is holes or "
+                          "reserved",
+                          z->node, (unsigned long long)left << (mem->page_shift - 10),
+                          vmsim__zone_type_name((enum vmsim__zone_type)z->type));
 }
 
 /* Their pageblocks keep their type from here on, so that no free block of another type merges with theirs. */
@@ -350,7 +356,7 @@ static int free_cma(struct boot *b) {
     return 0;
 }
 
-static int place_reserved(struct boot *b) {
+static int place_reserved(struct boot *b, struct vmsim__err *err) {
     struct vmsim__mem *mem = b->mem;
     bool first = true;
     for (size_t i = 0; i < b->layout.zones.count; i++) {
@@ -364,8 +370,11 @@ static int place_reserved(struct boot *b) {
             first = false;
         }
         if (!take_low(b, z->index, 0, low, false) || !take_low(b, z->index, low, z->boot_use, true) ||
-            !take_high(b, z->index, z->reserved - low) || place_cma(b, z))
+            !take_high(b, z->index, z->reserved - low))
             return VMSIM_ENOMEM;
+        const int rc = place_cma(b, z, err);
+        if (rc)
+            return rc;
     }
     if (b->reserved.count) {
         qsort(b->reserved.at, b->reserved.count, sizeof *b->reserved.at, compare_extents);
@@ -507,7 +516,7 @@ static int boot(struct boot *b, struct vmsim__err *err) {
     if (!rc)
         rc = vmsim__zonelists_build(mem);
     if (!rc)
-        rc = place_reserved(b);
+        rc = place_reserved(b, err);
     if (!rc)
         rc = free_segments(b);
     if (!rc)
