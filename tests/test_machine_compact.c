@@ -163,6 +163,25 @@ static void a_pool_grows_with_reclaim_and_compaction(void **state) {
     end(&o);
 }
 
+/* Khugepaged compacts for its huge pages as a program does: it takes no reserves, and does without none. */
+static void khugepaged_compacts_too(void **state) {
+    (void)state;
+    struct outcome o = run_with(
+        "machine: {cpus: 2, nodes: [{memory: 512MiB}], kernel: '6.1', transparent_hugepage: never, sysctl: "
+        "{vm.compaction_proactiveness: 0, transparent_hugepage/khugepaged/defrag: 1, "
+        "transparent_hugepage/khugepaged/scan_sleep_millisecs: 10}}\n"
+        "workload:\n"
+        "  tasks: [{name: t, program: [{mmap: {as: p, length: 400MiB}}, {madvise: {region: p, advice: nohugepage}}, "
+        "{touch: {region: p, write: 100%}}, {madvise: {region: p, advice: dontneed, every: 2, random: true}}, {mmap: "
+        "{as: m, length: 16MiB, address: 0x10000000000}}, {touch: {region: m, write: 100%}}, {alloc_pages: {as: b, "
+        "order: 9, count: 40}}, {marker: {name: aged}}, {sysctl: {name: transparent_hugepage/enabled, value: always}}, "
+        "{madvise: {region: m, advice: hugepage}}, {sleep: {time: 2s}}]}]\n",
+        500);
+    assert_in_range(counter(&o, "vmstat.thp_collapse_alloc"), 7, 8);
+    assert_true(counter(&o, "vmstat.compact_success") > counter_at(&o, "aged", "vmstat.compact_success"));
+    end(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fault_that_may_compact_gets_its_huge_pages),
@@ -172,6 +191,7 @@ int main(void) {
         cmocka_unit_test(policies_decide_when_and_how_hard),
         cmocka_unit_test(memory_that_cannot_move_stays_in_pieces),
         cmocka_unit_test(files_on_their_way_are_waited_for),
+        cmocka_unit_test(khugepaged_compacts_too),
         cmocka_unit_test(a_pool_grows_with_reclaim_and_compaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,6 +150,18 @@ static enum vmsim__work step(struct vmsim_machine *m, struct vmsim__khugepaged *
     return VMSIM__WORK_MORE;
 }
 
+/* Where others want its CPU it goes to one of the node that has nothing to do. */
+static bool moves_on(struct vmsim_machine *m, struct vmsim__khugepaged *k) {
+    const unsigned own = k->t->cpu;
+    for (unsigned i = 0; i < m->nr_cpus && m->cpus[own].queue.count; i++) {
+        if (m->cpus[i].place == VMSIM__NO_PLACE && m->mem->cpu_node[i] == m->mem->cpu_node[own]) {
+            k->t->cpu = (uint16_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* While others want its CPU it lets them have it, for a while. Returns when it looks again; `now`: it begins. */
 static uint64_t yields_until(const struct vmsim_machine *m, const struct vmsim__khugepaged *k, uint64_t now) {
     VMSIM__ASSERT(now >= k->not_before);
@@ -164,6 +176,10 @@ static enum vmsim__work run(void *context, struct vmsim__task *t) {
     if (!k->scanning && enabled(m)) {
         k->done.wakes++;
         const uint64_t now = m->cpus[t->cpu].now, wait = now < k->not_before ? k->not_before : yields_until(m, k, now);
+        if (now >= k->not_before && moves_on(m, k)) {
+            vmsim__cpu_charge(m, t);
+            return VMSIM__WORK_MORE;
+        }
         if (wait > now) {
             vmsim__cpu_charge(m, t);
             return sleep_until(k, wait);
@@ -218,6 +234,11 @@ void vmsim__khugepaged_entered(void *machine) {
         there += mm->collapsible;
     if (there == 1 && may_wake(m))
         wake(m, m->mem->now.time);
+}
+
+bool vmsim__khugepaged_is(const struct vmsim_machine *m, const struct vmsim__task *t) {
+    VMSIM__ASSERT(t);
+    return m->khugepaged && m->khugepaged->t == t;
 }
 
 struct vmsim__khugepaged_done vmsim__khugepaged_done(const struct vmsim_machine *m) {

@@ -19,6 +19,7 @@ void vmsim__khugepaged_tick(struct vmsim_machine *m, uint64_t now);
 void vmsim__khugepaged_ask(struct vmsim_machine *m, bool sleep_changed);
 /* An address space asked for huge pages: the hook of address spaces (`collapsible`). */
 void vmsim__khugepaged_entered(void *machine);
+bool vmsim__khugepaged_is(const struct vmsim_machine *m, const struct vmsim__task *t);
 struct vmsim__khugepaged_done vmsim__khugepaged_done(const struct vmsim_machine *m);
 
 #endif

@@ -12,6 +12,7 @@
  * waiting; the operation is entered again, and its next allocation goes on with this reclaim (task->reclaim). Kernel
  * counterpart: __alloc_pages_slowpath (mm/page_alloc.c). */
 #include "machine/compact.h"
+#include "machine/khugepaged.h"
 #include "machine/sched.h"
 
 #define JIFFY UINT64_C(4000000)             /* ns: HZ is 250 in Debian's kernels */
@@ -229,7 +230,7 @@ static void break_circle(struct vmsim_machine *m, const struct vmsim__alloc_requ
 /* Kswapd was woken for the block, and has the CPU before whoever compacted for it in vain goes on: the kernel's
  * scanners give it away (cond_resched). Small blocks are left to rounds of reclaim. */
 static bool kswapd_first(struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
-    if (!is_costly(rq) || (rq->gfp & VMSIM__GFP_NORETRY) || !vmsim__sched_due(m))
+    if (!is_costly(rq) || (rq->gfp & VMSIM__GFP_NORETRY) || !vmsim__sched_due(m) || !m->running->mm)
         return false;
     wait_for(m, 0);
     return true;
@@ -280,12 +281,12 @@ static vmsim__pfn reclaim_and_try(struct vmsim_machine *m, const struct vmsim__a
     return pfn;
 }
 
-/* Those who free memory, or are about to, may take the last of it. */
+/* Those who free memory, or are about to, may take the last of it; khugepaged only uses it. */
 static uint32_t reserve_rights(const struct vmsim_machine *m, uint32_t gfp) {
     const struct vmsim__task *t = m->running;
     if (gfp & VMSIM__GFP_NOMEMALLOC)
         return 0;
-    if ((gfp & VMSIM__GFP_MEMALLOC) || (t && vmsim__task_is_kthread(t)))
+    if ((gfp & VMSIM__GFP_MEMALLOC) || (t && vmsim__task_is_kthread(t) && !vmsim__khugepaged_is(m, t)))
         return VMSIM__ALLOC_NO_WATERMARKS;
     return t && t->oom_victim ? VMSIM__ALLOC_MIN_RESERVE : 0;
 }
