@@ -291,6 +291,39 @@ static void shares_of_time_add_up(void **state) {
     end(&r);
 }
 
+static uint64_t number(json_t *row, const char *key) {
+    assert_true(json_is_integer(json_object_get(row, key)));
+    return (uint64_t)json_integer_value(json_object_get(row, key));
+}
+
+/* Every fault of a reference is in one histogram, and every histogram adds up. */
+static void latencies_add_up(void **state) {
+    struct run r = start(NULL);
+    json_t *stats = stats_of(&r), *row, *bucket;
+    size_t i, k;
+    uint64_t faults = 0, of_tasks = 0;
+    (void)state;
+    json_array_foreach(json_object_get(stats, "tasks"), i, row) of_tasks +=
+        number(row, "minor_faults") + number(row, "major_faults");
+    json_array_foreach(json_object_get(stats, "latencies"), i, row) {
+        const char *what = json_string_value(json_object_get(row, "what"));
+        uint64_t count = 0, least = 0;
+        json_array_foreach(json_object_get(row, "buckets"), k, bucket) {
+            count += number(bucket, "count");
+            least += number(bucket, "count") * (number(bucket, "below_ns") / 2);
+        }
+        assert_int_equal(count, number(row, "count"));
+        assert_true(least <= number(row, "total_ns") && number(row, "total_ns") < 2 * least + count);
+        assert_true(number(row, "half_below_ns") <= number(row, "p99_below_ns"));
+        assert_true(number(row, "p99_below_ns") <= number(row, "most_ns") + 1);
+        faults += strstr(what, " fault") ? count : 0;
+    }
+    assert_true(faults > 0);
+    assert_int_equal(faults, of_tasks);
+    json_decref(stats);
+    end(&r);
+}
+
 static void every_row_of_intervals_has_every_column(void **state) {
     static const char *const settings[] = {"report.interval=50us", NULL};
     struct run r = start(settings);
@@ -762,6 +795,7 @@ int main(void) {
         cmocka_unit_test(stats_have_every_counter),
         cmocka_unit_test(markers_tell_what_changed_between_them),
         cmocka_unit_test(shares_of_time_add_up),
+        cmocka_unit_test(latencies_add_up),
         cmocka_unit_test(every_row_of_intervals_has_every_column),
         cmocka_unit_test(rows_wait_in_a_file_and_have_the_columns_of_tasks),
         cmocka_unit_test(rows_without_a_place_end_the_run),

@@ -197,6 +197,21 @@ struct vmsim__wait_bucket {
     struct vmsim__task *first, *last;
 };
 
+/* How long something took, by powers of two: bucket k has what took less than 2^k ns, and not less than half of that.
+ */
+#define VMSIM__LATENCY_BUCKETS 64u
+struct vmsim__latency {
+    uint64_t count, total, most; /* ns: total, most */
+    uint64_t bucket[VMSIM__LATENCY_BUCKETS];
+};
+static inline void vmsim__latency_add(struct vmsim__latency *l, uint64_t ns) {
+    VMSIM__ASSERT(ns < UINT64_C(1) << 63);
+    l->count++;
+    l->total += ns;
+    l->most = ns > l->most ? ns : l->most;
+    l->bucket[ns ? 64 - __builtin_clzll(ns) : 0]++;
+}
+
 struct vmsim_machine {
     struct vmsim__err err;
     struct vmsim__alloc *alloc;
@@ -276,6 +291,8 @@ struct vmsim_machine {
     /* Told of each task that has ended, by whoever gives tasks their work; NULL: nobody. */
     void (*on_exit)(void *context, struct vmsim__task *t);
     void *on_exit_context;
+    struct vmsim__latency fault_took[2]; /* of references: minor, major; with what they waited for */
+    struct vmsim__latency stall_took[VMSIM__WAIT_KINDS + 1]; /* of tasks, by vmsim__stall_name */
 };
 
 /* Who was given a name, and the highest n of the "name#n" made of it. */
@@ -319,6 +336,9 @@ void vmsim__task_kill_group(struct vmsim_machine *m, struct vmsim__task *t, enum
 /* A reference was refused: the signal, which nobody catches, ends the group. */
 void vmsim__task_signal(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why);
 int vmsim__task_rename(struct vmsim_machine *m, struct vmsim__task *t, const char *name);
+
+/* sched.c: what a kind of wait is called in events and reports (enum vmsim__wait_kind; VMSIM__WAIT_KINDS: memory). */
+const char *vmsim__stall_name(unsigned kind);
 
 struct vmsim_access_detail; /* vmsim/inspect.h */
 /* References of a live task until all are done or it dies, whatever they wait for. `detail`, of one reference alone,

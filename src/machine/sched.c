@@ -231,8 +231,7 @@ static void place_woken(struct vmsim__cpu *c, struct vmsim__task *t, uint64_t ti
     c->resched = c->current != NULL;
 }
 
-/* Why a task waited; a kernel thread that had nothing to do did not. */
-static void tell_stall(const struct vmsim_machine *m, const struct vmsim__task *t, uint64_t time) {
+const char *vmsim__stall_name(unsigned kind) {
     static const char *const why[] = {[VMSIM__WAIT_NONE] = "nothing",
                                       [VMSIM__WAIT_LOCKED] = "page read",
                                       [VMSIM__WAIT_WRITEBACK] = "page written",
@@ -242,12 +241,23 @@ static void tell_stall(const struct vmsim_machine *m, const struct vmsim__task *
                                       [VMSIM__WAIT_BARRIER] = "barrier",
                                       [VMSIM__WAIT_TURN] = "recorded order",
                                       [VMSIM__WAIT_CPU] = "CPU",
-                                      [VMSIM__WAIT_WORK] = "work"};
-    _Static_assert(VMSIM__COUNT(why) == VMSIM__WAIT_KINDS, "a word a kind");
-    const struct vmsim__watch *w = &m->mem->now.watch;
+                                      [VMSIM__WAIT_WORK] = "work",
+                                      [VMSIM__WAIT_KINDS] = "memory"};
+    _Static_assert(VMSIM__COUNT(why) == VMSIM__WAIT_KINDS + 1, "a word a kind");
+    VMSIM__ASSERT(kind < VMSIM__COUNT(why));
+    return why[kind];
+}
+
+static unsigned stall_kind(const struct vmsim__task *t) {
     const bool memory = t->wait.kind == VMSIM__WAIT_THROTTLE && t->wait.what == VMSIM__FOR_MEMORY;
+    return memory ? VMSIM__WAIT_KINDS : t->wait.kind;
+}
+
+/* Why a task waited; a kernel thread that had nothing to do did not. */
+static void tell_stall(const struct vmsim_machine *m, const struct vmsim__task *t, uint64_t time) {
+    const struct vmsim__watch *w = &m->mem->now.watch;
     const struct vmsim_event e = {
-        VMSIM_EVENT_STALL,      t->id, t->cpu, t->since, time - t->since, memory ? "memory" : why[t->wait.kind],
+        VMSIM_EVENT_STALL,      t->id, t->cpu, t->since, time - t->since, vmsim__stall_name(stall_kind(t)),
         {t->wait.what, 0, 0, 0}};
     if (t->wait.kind != VMSIM__WAIT_WORK && e.duration)
         w->tell(w->context, &e);
@@ -261,6 +271,8 @@ int vmsim__task_wake(struct vmsim_machine *m, struct vmsim__task *t, uint64_t ti
     time = vmsim__max64(time, t->since); /* it may have begun to wait a little ahead of the others */
     if (vmsim__watched(&m->mem->now.watch, VMSIM_EVENT_STALL))
         tell_stall(m, t, time);
+    if (time > t->since && !vmsim__task_is_kthread(t))
+        vmsim__latency_add(&m->stall_took[stall_kind(t)], time - t->since);
     vmsim__task_account(t, time);
     if (c->place == VMSIM__NO_PLACE)
         vmsim__cpu_idle_until(m, t->cpu, time);

@@ -142,12 +142,19 @@ void vmsim__run_markdown(struct vmsim_run *run, struct vmsim__textbuf *out) {
         {"Free", "free_pages", COUNT}, {"Min", "min_pages", COUNT}, {"Low", "low_pages", COUNT},
         {"High", "high_pages", COUNT}, {NULL, NULL, TEXT}};
     static const struct column faults[] = {{"Kind", "kind", TEXT}, {"Count", "count", COUNT}, {NULL, NULL, TEXT}};
+    static const struct column latencies[] = {{"What", "what", TEXT},
+                                              {"Count", "count", COUNT},
+                                              {"Half below", "half_below_ns", NS},
+                                              {"99 % below", "p99_below_ns", NS},
+                                              {"Longest", "most_ns", NS},
+                                              {NULL, NULL, TEXT}};
     put_head(run, out);
     put_verdict(run, out);
     put_table(run, out, "Expectations", "expectations", expectations, SIZE_MAX);
     put_table(run, out, "Tasks", "tasks", tasks, VMSIM__SUMMARY_TASKS);
     put_table(run, out, "Where the time went", "where_the_time_went", times, SIZE_MAX);
     put_table(run, out, "Faults by kind", "faults_by_kind", faults, SIZE_MAX);
+    put_table(run, out, "How long faults and waits took", "latencies", latencies, SIZE_MAX);
     put_table(run, out, "TLB", "tlb", tlb, SIZE_MAX);
     put_table(run, out, "Memory by zone (pages)", "memory_by_zone", zones, VMSIM__SUMMARY_TASKS);
 }

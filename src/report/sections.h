@@ -13,6 +13,8 @@ typedef void vmsim__section(struct vmsim_scenario *s, struct vmsim__emitter *e);
 /* sections.c */
 vmsim__section vmsim__section_machine, vmsim__section_run, vmsim__section_time, vmsim__section_faults,
     vmsim__section_nodes, vmsim__section_zones, vmsim__section_page_cache, vmsim__section_page_tables;
+/* sections_latency.c */
+vmsim__section vmsim__section_latencies;
 /* sections_block.c: all devices, and those that were asked for anything */
 vmsim__section vmsim__section_devices, vmsim__section_devices_used;
 /* sections_tlb.c */

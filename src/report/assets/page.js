@@ -369,6 +369,32 @@ function showTimes() {
     table(s, rows, [["What", "what"], ["Time", "time_ns", "t"], ["Share", "share", "r"], ["Events", "events", "n"]]);
 }
 
+// A card a kind of fault or wait: how many took how long, in powers of two of time from left to right.
+function showLatencies() {
+    const rows = list("latencies").filter(l => l.count && Array.isArray(l.buckets));
+    if (!rows.length)
+        return;
+    const s = section("How long faults and waits took");
+    const grid = make("div.latencies");
+    s.append(grid);
+    for (const l of rows) {
+        const first = l.buckets[0].below_ns;
+        const last = l.buckets[l.buckets.length - 1].below_ns;
+        const most = Math.max(...l.buckets.map(b => b.count));
+        const bars = make("div.bars");
+        for (let below = first; below <= last; below *= 2) {
+            const b = l.buckets.find(x => x.below_ns === below);
+            const bar = make("i", {title: `${short(below / 2, "ns")} to ${short(below, "ns")}: ${grouped(b ? b.count : 0)}`});
+            bar.style.height = b ? `${Math.max(2, 100 * b.count / most)}%` : "0";
+            bars.append(bar);
+        }
+        grid.append(make("div.chart", make("h3", l.what),
+            make("div.faint", `${grouped(l.count)}; half below ${short(l.half_below_ns, "ns")}, 99 % below `
+                + `${short(l.p99_below_ns, "ns")}, longest ${short(l.most_ns, "ns")}`),
+            bars, make("div.ends.faint", make("span", short(first / 2, "ns")), make("span", short(last, "ns")))));
+    }
+}
+
 function showTables() {
     const memory = key => t => t.memory && t.memory[key];
     if (list("tasks").length) {
@@ -532,6 +558,7 @@ showHead();
 showExpectations();
 showSeries();
 showTaskMap();
+showLatencies();
 showTables();
 showMarkers();
 showFoot();
