@@ -58,13 +58,13 @@ static void a_write_to_compact_memory_puts_all_in_order(void **state) {
     end(&o);
 }
 
-/* A fault that may only wake kswapd leaves the work to kcompactd. */
+/* A fault that may only wake kswapd leaves the work to it, and to kcompactd when kswapd finds nothing more to free. */
 static void kcompactd_works_for_those_who_do_not_wait(void **state) {
     (void)state;
     struct outcome o = fragmented(
         ", transparent_hugepage/defrag: defer, vm.compaction_proactiveness: 0", "",
-        "{mmap: {as: h, length: 60MiB}}, {madvise: {region: h, advice: hugepage}}, {touch: {region: h, write: "
-        "100%, stride: 2MiB}}, {sleep: {time: 300ms}}",
+        "{repeat: {times: 20, steps: [{mmap: {as: h, length: 60MiB}}, {madvise: {region: h, advice: hugepage}}, "
+        "{touch: {region: h, write: 100%, stride: 2MiB}}, {sleep: {time: 300ms}}]}}",
         2000);
     assert_true(counter(&o, "vmstat.compact_daemon_wake") > 0);
     assert_true(counter(&o, "vmstat.compact_daemon_migrate_scanned") > 100);

@@ -95,6 +95,48 @@ static void shared_memory_goes_to_swap_too(void **state) {
     end(&o);
 }
 
+static enum vmsim__work keep_rollup(void *context, struct vmsim_scenario *s, const char *name, uint32_t id) {
+    (void)name;
+    vmsim__mm_rollup(vmsim__task_at(s->machine, id)->mm, context);
+    return VMSIM__WORK_MORE;
+}
+
+/* Pages of shared memory that are out have no entry that says so; what a private mapping has copied is its own. */
+static void smaps_tell_of_shared_memory_in_swap(void **state) {
+    static const struct {
+        const char *steps;
+        uint64_t swap;
+    } cases[] = {{"{mmap: {as: s, length: 1MiB, shared: true}}, {touch: {region: s, write: 100%}}, "
+                  "{madvise: {region: s, advice: pageout}}, {sleep: {time: 1s}}, {marker: {name: out}}",
+                  1 << 20},
+                 {"{create: {name: /f, kind: shmem, size: 1MiB}}, {mmap: {as: s, length: 1MiB, file: /f}}, "
+                  "{mmap: {as: w, length: 1MiB, file: /f, shared: true}}, {touch: {region: s, write: 100%, length: "
+                  "64KiB}}, {touch: {region: w, write: 100%}}, {madvise: {region: w, advice: pageout}}, {sleep: {time: "
+                  "1s}}, {munmap: {region: w}}, {marker: {name: out}}",
+                  (1 << 20) - (64 << 10)}};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        char text[2000];
+        struct outcome o = {0};
+        struct vmsim__smaps sum;
+        snprintf(text, sizeof text,
+                 "machine: {cpus: 1, nodes: [{memory: 256MiB}], kernel: '6.1', " SSD "}\n"
+                 "workload: {tasks: [{name: t, program: [%s]}]}\n",
+                 cases[i].steps);
+        assert_int_equal(vmsim_config_create(&o.config), 0);
+        assert_int_equal(vmsim_config_load_text(o.config, "smaps.yaml", text, strlen(text)), 0);
+        assert_int_equal(vmsim_config_resolve(o.config), 0);
+        assert_int_equal(vmsim_scenario_create(o.config, &o.s), 0);
+        o.m = vmsim_scenario_machine(o.s);
+        o.s->on_marker = keep_rollup;
+        o.s->on_context = &sum;
+        assert_int_equal(vmsim_scenario_run(o.s, NULL, NULL), 0);
+        assert_int_equal(sum.swap, cases[i].swap);
+        assert_int_equal(sum.swap_pss, 0);
+        end(&o);
+    }
+}
+
 static void more_than_memory_and_swap_hold_is_too_much(void **state) {
     (void)state;
     struct outcome o = run("swap: [{size: 32MiB}], sysctl: {vm.overcommit_memory: 1}",
@@ -532,6 +574,7 @@ int main(void) {
         cmocka_unit_test(at_a_limit_windows_stay_whole),
         cmocka_unit_test(a_clean_page_leaves_without_a_write),
         cmocka_unit_test(shared_memory_goes_to_swap_too),
+        cmocka_unit_test(smaps_tell_of_shared_memory_in_swap),
         cmocka_unit_test(more_than_memory_and_swap_hold_is_too_much),
         cmocka_unit_test(areas_are_used_by_priority),
         cmocka_unit_test(errors_of_the_device_reach_who_needs_the_page),

@@ -209,8 +209,8 @@ static void each_cgroup_may_have_its_own_policy(void **state) {
 
 /* Kernels with generations go over the cgroups of a node in an order of their own when memory itself is short: policies
  * are asked all the same. What is written once and in order goes in order, but for what came last. Costs are
- * those of a fast CPU: whether somebody asks while all that could go is being written, and the kernel overrules,
- * depends on them. */
+ * those of a fast CPU, and the device keeps up with it: whether somebody asks while all that could go is being written,
+ * and the kernel overrules, depends on them. */
 static void memory_that_is_short_asks_on_every_kernel(void **state) {
     static const char *const kernels[] = {"6.1", "6.12"};
     (void)state;
@@ -220,7 +220,8 @@ static void memory_that_is_short_asks_on_every_kernel(void **state) {
                  "machine: {kernel: '%s', nodes: [{memory: 32MiB}], transparent_hugepage: never, costs: {references: "
                  "400ns, syscall: 100ns, context_switch: 1500ns}, memory_manager: {costs: {fault: 250ns, map: 150ns, "
                  "zero_page: 150ns, file_lookup: 100ns, unmap_page: 80ns, free_page: 0ns, table: 200ns, mmap: 600ns}}, "
-                 "swap: [{size: 64MiB}]}\npolicies: {reclaim: fifo}\nworkload: {tasks: [{name: a, program: [{mmap: "
+                 "devices: [{name: v, preset: nvme, size: 256MiB}], swap: [{device: v}]}\npolicies: {reclaim: "
+                 "fifo}\nworkload: {tasks: [{name: a, program: [{mmap: "
                  "{as: h, length: 48MiB}}, {touch: {region: h, write: 100%%}}, {touch: {region: h}}]}]}\n",
                  kernels[i]);
         struct run r = open_run(text);

@@ -225,6 +225,40 @@ static void every_refusal_of_the_host_is_told_and_nothing_leaks(void **state) {
     }
 }
 
+/* One of three children ends at once; the others are killed by name after it. */
+static void a_parent_waits_for_some_children_and_kills_the_rest(void **state) {
+    (void)state;
+    struct vmsim_config *config = config_of(
+        TASK("{fork: {name: short, program: []}},"
+             "{fork: {name: long, cpu: 1, program: [{sleep: {time: 1h}}]}},"
+             "{fork: {name: long, program: [{mmap: {as: h, length: 1MiB}}, {touch: {region: h, count: 1000000000}}]}},"
+             "{wait: {children: 1}}, {marker: {name: one}}, {kill: {task: long}}, wait,"
+             "{kill: {task: long, error: ESRCH}}"));
+    struct vmsim_scenario *s = scenario_of(config);
+    assert_int_equal(vmsim_scenario_run(s, NULL, NULL), 0);
+    const struct vmsim_machine *m = vmsim_scenario_machine(s);
+    assert_int_equal(m->tasks.count, 4);
+    for (unsigned i = 2; i < 4; i++) {
+        assert_int_equal(m->tasks.at[i]->exit_code, -9);
+        assert_int_equal(m->tasks.at[i]->stop, VMSIM_STOP_NONE);
+        assert_true(m->tasks.at[i]->end_ns < UINT64_C(1000000000));
+    }
+    end(s, config);
+}
+
+static void a_process_says_how_soon_it_is_to_be_killed(void **state) {
+    (void)state;
+    struct vmsim_config *config =
+        config_of(TASK("{oom_score_adj: {value: -500}}, {fork: {name: b, thread: true, program: []}},"
+                       "{oom_score_adj: {value: 300}}, {fork: {name: c, program: []}}, wait"));
+    struct vmsim_scenario *s = scenario_of(config);
+    assert_int_equal(vmsim_scenario_run(s, NULL, NULL), 0);
+    const struct vmsim_machine *m = vmsim_scenario_machine(s);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(m->tasks.at[i]->oom_score_adj, 300);
+    end(s, config);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(endless_programs_can_be_stopped),
@@ -234,6 +268,8 @@ int main(void) {
         cmocka_unit_test(a_reference_to_unmapped_memory_ends_its_task_alone),
         cmocka_unit_test(a_signal_to_a_thread_ends_its_process_at_once),
         cmocka_unit_test(every_refusal_of_the_host_is_told_and_nothing_leaks),
+        cmocka_unit_test(a_parent_waits_for_some_children_and_kills_the_rest),
+        cmocka_unit_test(a_process_says_how_soon_it_is_to_be_killed),
     };
     return cmocka_run_group_tests_name("scenario_edges", tests, NULL, NULL);
 }

@@ -89,6 +89,19 @@ void vmsim__kswapd_wake(struct vmsim_machine *m, unsigned node, uint32_t gfp, un
     vmsim__kthread_wake(m, k->t, node, m->mem->now.time);
 }
 
+/* While kswapd works in a zone, what is freed there goes to the zone and not to the CPUs' own lists: it is what kswapd
+ * waits for. Kernel: set_reclaim_active, clear_reclaim_active. */
+static void reclaim_active(struct vmsim__kswapd *k, bool active) {
+    const struct vmsim__node *n = &k->m->mem->nodes[k->node];
+    for (unsigned i = 0; i < n->nr_zones; i++) {
+        struct vmsim__zone *z = &k->m->mem->zones[n->zone[i]];
+        if (!active)
+            z->flags &= (uint8_t)~VMSIM__ZONE_RECLAIM_ACTIVE;
+        else if (z->type <= k->sc.zone_type && z->managed)
+            z->flags |= VMSIM__ZONE_RECLAIM_ACTIVE;
+    }
+}
+
 static void begin(struct vmsim__kswapd *k) {
     struct vmsim_machine *m = k->m;
     const struct vmsim__node *n = &m->mem->nodes[k->node];
@@ -102,6 +115,7 @@ static void begin(struct vmsim__kswapd *k) {
         k->boost_left += k->boost[i];
     }
     k->order = 0;
+    reclaim_active(k, true);
     m->mem->event[VMSIM__PAGEOUTRUN]++;
 }
 
@@ -128,6 +142,7 @@ static enum vmsim__work finish(struct vmsim__kswapd *k, bool given_up) {
     if (given_up && !k->sc.nr_reclaimed)
         m->vmscan.node[k->node].kswapd_failures++;
     end_boost(k);
+    reclaim_active(k, false);
     m->vmscan.node[k->node].writeback = m->vmscan.node[k->node].dirty = false;
     if (k->sc.order >= k->run_order)
         k->sc.order = k->run_order = k->asked ? k->order : 0;

@@ -335,6 +335,11 @@ void vmsim__task_kill(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim
 void vmsim__task_kill_group(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why, int exit_code);
 /* A reference was refused: the signal, which nobody catches, ends the group. */
 void vmsim__task_signal(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why);
+/* kill(2) with SIGKILL of all processes that are called so, or so with a number behind: "name", "name#2". They die by
+ * events: others than the caller may be in the middle of something. 0, -ESRCH, or 1: no host memory. */
+int64_t vmsim__task_kill_called(struct vmsim_machine *m, const char *name, uint64_t time);
+/* All threads of the process have it: -1000 to 1000. */
+void vmsim__task_set_oom_score_adj(struct vmsim_machine *m, struct vmsim__task *t, int64_t value);
 int vmsim__task_rename(struct vmsim_machine *m, struct vmsim__task *t, const char *name);
 
 /* sched.c: what a kind of wait is called in events and reports (enum vmsim__wait_kind; VMSIM__WAIT_KINDS: memory). */

@@ -5,6 +5,9 @@
  * (oom/oom.h; Linux's is "badness"), and with it all go that share its address space. It dies by an event, since the
  * one that asks is in the middle of an allocation; until then nobody else is chosen. Kernel counterpart:
  * mm/oom_kill.c. */
+#include <string.h>
+
+#include "base/linux_errno.h"
 #include "machine/sched.h"
 
 struct vmsim_oom_candidate vmsim__oom_candidate(const struct vmsim_machine *m, const struct vmsim__task *t) {
@@ -12,10 +15,10 @@ struct vmsim_oom_candidate vmsim__oom_candidate(const struct vmsim_machine *m, c
     return (struct vmsim_oom_candidate){.size = sizeof(struct vmsim_oom_candidate),
                                         .task = t->id,
                                         .adj = t->oom_score_adj,
-                                        .rss_anon = vmsim__mm_rss(mm, VMSIM__RSS_ANON),
-                                        .rss_file = vmsim__mm_rss(mm, VMSIM__RSS_FILE),
-                                        .rss_shmem = vmsim__mm_rss(mm, VMSIM__RSS_SHMEM),
-                                        .swap = vmsim__mm_rss(mm, VMSIM__RSS_SWAP),
+                                        .rss_anon = vmsim__mm_counter(mm, VMSIM__RSS_ANON),
+                                        .rss_file = vmsim__mm_counter(mm, VMSIM__RSS_FILE),
+                                        .rss_shmem = vmsim__mm_counter(mm, VMSIM__RSS_SHMEM),
+                                        .swap = vmsim__mm_counter(mm, VMSIM__RSS_SWAP),
                                         .page_tables = mm->pgtables_bytes >> m->mem->page_shift,
                                         .started = t->start_ns,
                                         .allocating = m->running && m->running->mm == mm};
@@ -232,5 +235,31 @@ void vmsim__oom_event(struct vmsim_machine *m, uint32_t task, uint64_t time) {
         return;
     if (m->cpus[t->cpu].place == VMSIM__NO_PLACE)
         vmsim__cpu_idle_until(m, t->cpu, time);
-    vmsim__task_signal(m, t, VMSIM_STOP_OOM);
+    if (t->oom_victim)
+        vmsim__task_signal(m, t, VMSIM_STOP_OOM);
+    else /* SIGKILL from another process */
+        vmsim__task_kill_group(m, t, VMSIM_STOP_NONE, -9);
+}
+
+int64_t vmsim__task_kill_called(struct vmsim_machine *m, const char *name, uint64_t time) {
+    const size_t length = strlen(name);
+    int64_t result = -VMSIM__L_ESRCH;
+    VMSIM__ASSERT(length);
+    for (size_t i = 0; i < m->tasks.count; i++) {
+        const struct vmsim__task *t = m->tasks.at[i];
+        if (!t->mm || t->id != t->group || strncmp(t->name, name, length) != 0 ||
+            (t->name[length] && t->name[length] != '#'))
+            continue;
+        if (vmsim__event_at(m, time, VMSIM__EVENT_KILL, t->id))
+            return 1;
+        result = 0;
+    }
+    return result;
+}
+
+/* Kernel: __set_oom_adj. */
+void vmsim__task_set_oom_score_adj(struct vmsim_machine *m, struct vmsim__task *t, int64_t value) {
+    VMSIM__ASSERT(value >= -1000 && value <= 1000);
+    for (uint32_t id = t->group; id != VMSIM_TASK_NONE; id = vmsim__task_at(m, id)->next_thread)
+        vmsim__task_at(m, id)->oom_score_adj = (int16_t)value;
 }

@@ -252,7 +252,7 @@ static void tell_parent(struct vmsim_machine *m, const struct vmsim__task *t) {
     if (!p)
         return;
     VMSIM__ASSERT(p->children > 0);
-    if (!--p->children && p->state == VMSIM__TASK_BLOCKED && p->wait.kind == VMSIM__WAIT_CHILD)
+    if (--p->children <= p->wait.what && p->state == VMSIM__TASK_BLOCKED && p->wait.kind == VMSIM__WAIT_CHILD)
         vmsim__task_wake_at(m, p, t->end_ns); /* no host memory: the error stays with the machine */
 }
 

@@ -120,7 +120,7 @@ struct vmsim_scenario {
     } failures;
     /* For tests that look at more than counters: called at each marker, before the counters are kept, and with the
      * result of each system call of a described program. NULL: none. */
-    void (*on_marker)(void *context, struct vmsim_scenario *s, const char *name, uint32_t task);
+    enum vmsim__work (*on_marker)(void *context, struct vmsim_scenario *s, const char *name, uint32_t task);
     void (*on_result)(void *context, int64_t result);
     void *on_context;
     uint64_t failed_steps;

@@ -473,9 +473,20 @@ static enum end wait_for(struct run *r, enum vmsim__wait_kind kind, uint64_t wha
     return WAIT;
 }
 
-/* Neither a time nor a count is waited for: the exit of the last child wakes the task. */
+/* The exit that leaves as many children as may be left wakes the task. */
 static enum end do_wait(struct run *r) {
-    return r->t->children ? wait_for(r, VMSIM__WAIT_CHILD, 0, VMSIM__TIME_NEVER) : OVER;
+    const struct vmsim__step_wait *d = r->data;
+    if (!r->job->entered)
+        r->job->done = d->children && d->children < r->t->children ? r->t->children - d->children : 0;
+    r->job->entered = true;
+    return r->t->children > r->job->done ? wait_for(r, VMSIM__WAIT_CHILD, r->job->done, VMSIM__TIME_NEVER) : OVER;
+}
+
+static enum end do_kill(struct run *r) {
+    const struct vmsim__step_kill *d = r->data;
+    VMSIM__ASSERT(d->task && r->t->mm);
+    const int64_t result = vmsim__task_kill_called(r->m, d->task, r->m->cpus[r->t->cpu].now);
+    return result > 0 ? no_memory(r) : came_back(r, &d->result, result);
 }
 
 /* Number of a barrier; VMSIM__NO_NAME: no host memory. */
@@ -637,7 +648,6 @@ static enum end do_long_sysctl(struct run *r) {
 }
 
 static enum end do_small(struct run *r) {
-    uint64_t now = r->m->cpus[r->t->cpu].now;
     switch (vmsim__verb_of(r->step)) {
     case VMSIM__VERB_MIGRATE:
         if (vmsim_task_migrate(r->m, r->t->id, (unsigned)((const struct vmsim__step_migrate *)r->data)->cpu))
@@ -645,9 +655,11 @@ static enum end do_small(struct run *r) {
         return OVER;
     case VMSIM__VERB_MARKER: {
         const char *name = ((const struct vmsim__step_marker *)r->data)->name;
-        if (r->s->on_marker)
-            r->s->on_marker(r->s->on_context, r->s, name, r->t->id);
-        return vmsim__marker_take(r->s, name, r->t->name, now) ? FAIL : OVER;
+        const enum vmsim__work how =
+            r->s->on_marker ? r->s->on_marker(r->s->on_context, r->s, name, r->t->id) : VMSIM__WORK_MORE;
+        if (how != VMSIM__WORK_MORE)
+            return how == VMSIM__WORK_CUT ? CUT : how == VMSIM__WORK_WAIT ? WAIT : FAIL;
+        return vmsim__marker_take(r->s, name, r->t->name, r->m->cpus[r->t->cpu].now) ? FAIL : OVER;
     }
     case VMSIM__VERB_SYSCTL: {
         const struct vmsim__step_sysctl *d = r->data;
@@ -660,6 +672,9 @@ static enum end do_small(struct run *r) {
         vmsim__mm_set_rlimit(r->t->mm, (enum vmsim__rlimit)d->which, d->bytes);
         return OVER;
     }
+    case VMSIM__VERB_OOM_SCORE_ADJ:
+        vmsim__task_set_oom_score_adj(r->m, r->t, ((const struct vmsim__step_oom_score_adj *)r->data)->value);
+        return OVER;
     case VMSIM__VERB_CLEAR_REFS:
         vmsim__cpu_load(r->m, r->t);
         vmsim__mm_clear_refs(r->t->mm, (int)((const struct vmsim__step_clear_refs *)r->data)->what, r->t->cpu);
@@ -793,6 +808,8 @@ static step_fn *const functions[VMSIM__VERBS] = {
     [VMSIM__VERB_FADVISE] = do_fadvise,
     [VMSIM__VERB_FORK] = do_fork,
     [VMSIM__VERB_WAIT] = do_wait,
+    [VMSIM__VERB_KILL] = do_kill,
+    [VMSIM__VERB_OOM_SCORE_ADJ] = do_small,
     [VMSIM__VERB_EXIT] = do_small,
     [VMSIM__VERB_REPEAT] = do_repeat,
     [VMSIM__VERB_SLEEP] = do_time,

@@ -188,6 +188,16 @@ struct vmsim__step_fork {
     bool has_cpu, thread;
     struct vmsim_param_list program;
 };
+struct vmsim__step_wait {
+    uint64_t children; /* of those there are; 0: all */
+};
+struct vmsim__step_kill {
+    struct vmsim__step_result result;
+    const char *task;
+};
+struct vmsim__step_oom_score_adj {
+    int64_t value;
+};
 struct vmsim__step_repeat {
     uint64_t times;
     struct vmsim_param_list steps;
@@ -294,6 +304,8 @@ enum vmsim__verb {
     VMSIM__VERB_FADVISE,
     VMSIM__VERB_FORK,
     VMSIM__VERB_WAIT,
+    VMSIM__VERB_KILL,
+    VMSIM__VERB_OOM_SCORE_ADJ,
     VMSIM__VERB_EXIT,
     VMSIM__VERB_REPEAT,
     VMSIM__VERB_SLEEP,

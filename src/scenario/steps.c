@@ -272,6 +272,24 @@ static const struct vmsim_param fork_params[] = {
     {0},
 };
 #undef AT
+#define AT(f) offsetof(struct vmsim__step_wait, f)
+static const struct vmsim_param wait_params[] = {
+    UINT("children", children, "0", "How many of the children that there are now must have ended; 0: all."), {0}};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_kill, f)
+static const struct vmsim_param kill_params[] = {RESULT, STRING("task", task, "Name that `fork` gave them."), {0}};
+#undef AT
+#define AT(f) offsetof(struct vmsim__step_oom_score_adj, f)
+static const struct vmsim_param oom_score_adj_params[] = {
+    {.name = "value",
+     .type = VMSIM_PARAM_INT,
+     .offset = AT(value),
+     .min = (uint64_t)-1000,
+     .max = 1000,
+     .doc = "-1000 (the OOM killer never takes it) to 1000 (it first); children that are forked later have it, too."},
+    {0},
+};
+#undef AT
 #define AT(f) offsetof(struct vmsim__step_repeat, f)
 static const struct vmsim_param repeat_params[] = {
     UINT("times", times, NULL, "How often."),
@@ -451,7 +469,10 @@ const struct vmsim_variant vmsim__steps[VMSIM__VERBS + 1] = {
     STEP(FALLOCATE, "fallocate", fallocate_params, vmsim__step_fallocate, "fallocate(2)."),
     STEP(FADVISE, "fadvise", fadvise_params, vmsim__step_fadvise, "posix_fadvise(2)."),
     STEP(FORK, "fork", fork_params, vmsim__step_fork, "fork(2), or a thread; the child runs its own steps."),
-    [VMSIM__VERB_WAIT] = {.tag = "wait", .doc = "Waits until all children have ended."},
+    STEP(WAIT, "wait", wait_params, vmsim__step_wait, "Waits until children have ended, all of them or so many."),
+    STEP(KILL, "kill", kill_params, vmsim__step_kill, "kill(2) with SIGKILL of all processes of a name."),
+    STEP(OOM_SCORE_ADJ, "oom_score_adj", oom_score_adj_params, vmsim__step_oom_score_adj,
+         "Writes /proc/self/oom_score_adj of the process."),
     STEP(EXIT, "exit", exit_params, vmsim__step_exit, "Ends the task."),
     STEP(REPEAT, "repeat", repeat_params, vmsim__step_repeat, "Repeats steps."),
     STEP(SLEEP, "sleep", time_params, vmsim__step_time, "Gives the CPU away for a time."),

@@ -406,6 +406,9 @@ static void check_step(struct check *c, const struct vmsim_param_variant *step, 
     case VMSIM__VERB_MIGRATE:
         check_cpu(c, ((const struct vmsim__step_migrate *)d)->cpu, path);
         break;
+    case VMSIM__VERB_KILL:
+        look_up(c, &c->doers, ((const struct vmsim__step_kill *)d)->task, path, ".task", "there is no task '%s'");
+        break;
     case VMSIM__VERB_FORK:
         if (c->nommu && !((const struct vmsim__step_fork *)d)->thread)
             wrong(c, path, "", "%s", "a machine without an MMU cannot fork: make it a thread (thread: true)", NULL);

@@ -175,6 +175,11 @@ static uint64_t clamped(int64_t n) {
     return n > 0 ? (uint64_t)n : 0;
 }
 
+uint64_t vmsim__mm_counter(const struct vmsim__mm *mm, enum vmsim__rss_kind kind) {
+    VMSIM__ASSERT(kind < VMSIM__RSS_KINDS);
+    return clamped(mm->rss_cpu ? mm->rss_folded[kind] : mm->rss[kind]);
+}
+
 /* Kernel: get_mm_rss: file, anonymous and shared memory; swapped pages are not resident. */
 static uint64_t resident(const int64_t rss[VMSIM__RSS_KINDS]) {
     return clamped(rss[VMSIM__RSS_FILE]) + clamped(rss[VMSIM__RSS_ANON]) + clamped(rss[VMSIM__RSS_SHMEM]);

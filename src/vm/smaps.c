@@ -106,6 +106,29 @@ static void account_hugetlb(const struct vmsim__vma *vma, struct vmsim__smaps *s
     }
 }
 
+static bool maps_nothing(const struct vmsim__vma *vma, uint64_t va) {
+    struct vmsim__pt_slot slot;
+    return !vmsim__pt_slot(&vma->mm->pt, va, 0, false, &slot) || !slot.entry ||
+           !vmsim__pt_read(vma->mm->pt.format, &slot);
+}
+
+/* Pages of shared memory that are in swap have no entries of page tables; private copies have, and count for
+ * themselves. Kernel: shmem_swap_usage, smaps_pte_hole. */
+static void account_shmem_swap(const struct vmsim__vma *vma, struct vmsim__smaps *s) {
+    const struct vmsim__vm *vm = vma->mm->vm;
+    const struct vmsim__file *f = vma->file;
+    const bool private = !(vma->flags & VMSIM__VM_SHARED) && (vma->flags & VMSIM__VM_WRITE);
+    const uint64_t end = vma->pgoff + ((vma->end - vma->start) >> vm->page_shift);
+    uint64_t at = vma->pgoff;
+    if (!f || f->kind != VMSIM__FILE_SHMEM || !f->swapped)
+        return;
+    for (uint64_t entry; (entry = vmsim__radix_next(&f->pages, &at)) && at < end; at++) {
+        const uint64_t va = vma->start + ((at - vma->pgoff) << vm->page_shift);
+        if (vmsim__entry_tag(entry) == VMSIM__ENTRY_SWAP && (!private || maps_nothing(vma, va)))
+            s->swap += vm->page_size;
+    }
+}
+
 uint64_t vmsim__vma_page_size(const struct vmsim__vma *vma) {
     return vma->flags & VMSIM__VM_HUGETLB ? UINT64_C(1) << vmsim__hstate_shift(vma->mm->vm, vmsim__vma_hstate(vma))
                                           : vma->mm->vm->page_size;
@@ -121,6 +144,7 @@ void vmsim__vma_smaps(const struct vmsim__vma *vma, struct vmsim__smaps *sum) {
         account_hugetlb(vma, sum);
         return;
     }
+    account_shmem_swap(vma, sum);
     for (uint64_t va = vma->start; va < vma->end && vmsim__pt_next(&mm->pt, &va, vma->end, &slot);
          va += UINT64_C(1) << mm->pt.format->shift[slot.level]) {
         struct vmsim__pte pte = vmsim__pt_get(mm->pt.format, &slot);

@@ -426,6 +426,8 @@ int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *image, un
 
 struct vmsim__vma *vmsim__mm_find_vma(struct vmsim__mm *mm, uint64_t va); /* first VMA whose end is above va, or NULL */
 const char *vmsim__vma_name(const struct vmsim__vma *vma); /* "[heap]", "[stack]", "[vdso]", path or "" */
+/* As the kernel reads it: it lags behind by what threads or CPUs have not folded in. Kernel: get_mm_counter. */
+uint64_t vmsim__mm_counter(const struct vmsim__mm *mm, enum vmsim__rss_kind kind);
 uint64_t vmsim__mm_rss(const struct vmsim__mm *mm, enum vmsim__rss_kind kind); /* exact, pages */
 
 /* /proc/PID/status, in kB. The Rss lines lag on kernels without per-CPU counters, as Linux's do. */

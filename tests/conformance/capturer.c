@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cache/cache.h"
+#include "visits.h"
 #include "vmsim/report.h"
 
 #define PAGE UINT64_C(4096)
@@ -54,8 +55,11 @@ static void reference(struct vmsim_machine *m, struct vmsim__task *t, uint64_t a
     for (uint64_t va = at; va < at + bytes; va = (va | (PAGE - 1)) + 1) {
         vmsim_access a = vmsim_access_make(va, 8, type);
         struct vmsim_access_result r = {0};
-        while (!r.done && !r.stop)
-            vmsim__machine_try(m, t, &a, 1, NULL, &r);
+        while (!r.done && !r.stop) {
+            const enum vmsim__work how = vmsim__machine_try(m, t, &a, 1, NULL, &r);
+            if (how != VMSIM__WORK_MORE)
+                visit_gives_way(how);
+        }
         if (r.stop) {
             fprintf(stderr, "the capturing program is stopped (%d) at 0x%" PRIx64 "\n", (int)r.stop, va);
             exit(2);
@@ -168,6 +172,15 @@ void capturer_resumes(struct vmsim_machine *m, uint32_t task) {
 
 void capturer_sleeps(struct vmsim_machine *m, uint32_t task) {
     store(m, vmsim__task_get(m, task), THREAD, 8);
+}
+
+/* snprintf and what it calls, and its tables. */
+void capturer_formats(struct vmsim_machine *m, uint32_t task) {
+    static const uint64_t fetched[] = {0x41a000, 0x425000, 0x43f000, 0x46d000, 0x490000, 0};
+    static const uint64_t read[] = {0x4a7000, 0x4c5000, 0};
+    struct vmsim__task *t = vmsim__task_get(m, task);
+    each(m, t, fetched, VMSIM_FETCH);
+    each(m, t, read, VMSIM_LOAD);
 }
 
 void capturer_runs(struct vmsim_machine *m, uint32_t task, uint64_t at) {

@@ -20,6 +20,8 @@ void capturer_resumes(struct vmsim_machine *m, uint32_t task);
 void capturer_sleeps(struct vmsim_machine *m, uint32_t task); /* and wakes */
 /* It prints a line before the first phase: deeper in its stack than before. */
 void capturer_prints(struct vmsim_machine *m, uint32_t task);
+/* It prints a number into a text, as for a file of /proc or of a cgroup that it writes. */
+void capturer_formats(struct vmsim_machine *m, uint32_t task);
 /* It runs code, or writes memory of its own; addresses on its stack are those under 6.1. */
 void capturer_runs(struct vmsim_machine *m, uint32_t task, uint64_t at);
 void capturer_writes(struct vmsim_machine *m, uint32_t task, uint64_t at, uint64_t bytes);

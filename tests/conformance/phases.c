@@ -18,8 +18,10 @@
 #include "conformance.h"
 #include "phases_facts.h"
 #include "phases_rules.h"
+#include "phases_text.h"
 #include "scenario/engine.h"
 #include "vmsim/host.h"
+#include "visits.h"
 #include "vmsim/report.h"
 
 #define PHASES_MAX 64
@@ -32,8 +34,12 @@ struct run {
     const struct rules *rules;
     char shape[128], kernel[16], workload[64];
     char imported[64]; /* machine description of the shape */
+    uint64_t ram_pages;
     struct span spans[PHASES_MAX + 1];
-    unsigned open; /* phase whose end is still to come, or 0 */
+    struct facts groups; /* files of cgroups, look by look */
+    unsigned looks;
+    uint32_t earlier; /* tasks that were there when deaths were last told */
+    unsigned open;    /* phase whose end is still to come, or 0 */
     struct outcomes outcomes;
     uint64_t signals;           /* that the task had caught when it was last asked */
     char result_of[96];         /* key of the next step's result, or "" */
@@ -110,6 +116,103 @@ static void note_where(struct run *r, struct vmsim_machine *m, uint32_t task, co
     outcome_add(&r->outcomes, key, text);
 }
 
+/* "PATH TITLE": the files of a cgroup, as the capturing program prints them. */
+static void note_group(struct run *r, const struct vmsim_machine *m, const char *what) {
+    static const char *const files[] = {"memory.current", "memory.peak", "memory.swap.current", "memory.events",
+                                        "memory.stat"};
+    char path[64], text[8192];
+    int skip;
+    if (sscanf(what, "%63s %n", path, &skip) != 1)
+        abort();
+    r->looks++;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (vmsim_cgroup_read(m, path, files[i], text, sizeof text) < 0)
+            continue;
+        for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+            facts_read_group(&r->groups, r->looks, what + skip, files[i], line);
+    }
+}
+
+/* Is it the newest task that a step called so? */
+static const struct vmsim__task *newest_called(const struct vmsim_machine *m, const char *name) {
+    for (size_t i = m->tasks.count; i-- > 0;) {
+        const struct vmsim__task *t = m->tasks.at[i];
+        if (!strncmp(t->name, name, strlen(name)) && (!t->name[strlen(name)] || t->name[strlen(name)] == '#'))
+            return t;
+    }
+    abort();
+}
+
+static void note_oom_score(struct run *r, struct vmsim_machine *m, const char *name) {
+    char path[64], key[64], score[16];
+    const char *text;
+    snprintf(path, sizeof path, "proc/%u/oom_score", newest_called(m, name)->id + 1);
+    snprintf(key, sizeof key, "oom_score of %.8s before phase %u", name, r->open + 1);
+    if (vmsim_report_proc_file(m, path, &text, NULL))
+        abort();
+    snprintf(score, sizeof score, "%.*s", (int)strcspn(text, "\n"), text);
+    outcome_add(&r->outcomes, key, score);
+    vmsim_report_proc_free(m, text);
+}
+
+static void note_signal_of(struct run *r, const struct vmsim_machine *m, const char *name) {
+    char key[64], text[16];
+    const int32_t code = newest_called(m, name)->exit_code;
+    snprintf(key, sizeof key, "signal after phase %u", r->open);
+    snprintf(text, sizeof text, "%d", code < 0 ? -code : 0);
+    outcome_add(&r->outcomes, key, text);
+}
+
+/* Those of "ABCH" that have died since the last time, as digits from 1 in the order of their deaths. */
+static void note_order(struct run *r, const struct vmsim_machine *m, const char *names) {
+    char key[64], order[16] = "";
+    uint64_t after = 0;
+    for (size_t n = 0; names[n]; n++) { /* the next to die after `after`, ties by number */
+        const struct vmsim__task *next = NULL;
+        for (size_t i = r->earlier; i < m->tasks.count; i++) {
+            const struct vmsim__task *t = m->tasks.at[i];
+            const uint64_t place = t->end_ns << 8 | (uint64_t)(i - r->earlier);
+            if (t->state == VMSIM__TASK_DEAD && strchr(names, *t->name) && place >= after &&
+                (!next || t->end_ns < next->end_ns))
+                next = t;
+        }
+        if (!next)
+            break;
+        after = (next->end_ns << 8 | (next->id - r->earlier)) + 1;
+        order[n] = (char)('1' + (strchr(names, *next->name) - names));
+    }
+    snprintf(key, sizeof key, "order of deaths in phase %u", r->open);
+    outcome_add(&r->outcomes, key, order);
+    r->earlier = (uint32_t)m->tasks.count;
+}
+
+/* boost, min and high of each zone that has pages. */
+static void note_zones(struct run *r, struct vmsim_machine *m) {
+    static struct facts zones;
+    const char *text;
+    zones.count = 0;
+    if (vmsim_report_proc_file(m, "proc/zoneinfo", &text, NULL))
+        abort();
+    facts_read_zoneinfo(&zones, text);
+    vmsim_report_proc_free(m, text);
+    for (size_t i = 0; i < zones.count; i++) {
+        const char *word = strrchr(zones.at[i].name, '.') + 1;
+        char key[FACT_NAME + 8], value[24];
+        snprintf(key, sizeof key, "zone %s", zones.at[i].name + 5);
+        snprintf(value, sizeof value, "%" PRId64, zones.at[i].value);
+        if (!strcmp(word, "boost") || !strcmp(word, "min"))
+            outcome_add(&r->outcomes, key, value);
+    }
+    for (unsigned i = 0; i < m->mem->nr_zones; i++) { /* the reader of facts leaves "high" to the per-CPU lists */
+        const struct vmsim__zone *z = &m->mem->zones[i];
+        static const char *const names[] = {"DMA", "DMA32", "Normal", "HighMem", "Movable", "Device"};
+        char key[64], value[24];
+        snprintf(key, sizeof key, "zone N%u.%s.high", z->node, names[z->type]);
+        snprintf(value, sizeof value, "%" PRIu64, (uint64_t)vmsim__zone_wmark(z, VMSIM__WMARK_HIGH));
+        outcome_add(&r->outcomes, key, value);
+    }
+}
+
 /* The line of numa_maps of the mapping at 1 TiB. */
 static void note_numa_maps(struct run *r, struct vmsim_machine *m, uint32_t task) {
     char path[64], key[64], found[200] = "";
@@ -159,7 +262,7 @@ static bool at_program(struct vmsim_machine *m, const char *what, uint32_t task)
         void (*run)(struct vmsim_machine *, uint32_t);
     } parts[] = {{"boot", capturer_boot},       {"workload", capturer_workload}, {"forks", capturer_forks},
                  {"resumes", capturer_resumes}, {"sleeps", capturer_sleeps},     {"forked", capturer_forked},
-                 {"prints", capturer_prints}};
+                 {"prints", capturer_prints},   {"formats", capturer_formats}};
     uint64_t at, bytes;
     if (sscanf(what, "writes %" SCNx64 " %" SCNu64, &at, &bytes) == 2) {
         capturer_writes(m, task, at, bytes);
@@ -254,8 +357,7 @@ static void hold_as_captured(const struct run *r, struct vmsim_machine *m) {
     }
 }
 
-static void at_marker(void *context, struct vmsim_scenario *s, const char *name, uint32_t task) {
-    struct run *r = context;
+static void read_marker(struct run *r, struct vmsim_scenario *s, const char *name, uint32_t task) {
     char *rest;
     if (!strncmp(name, "cached ", 7)) {
         note_cached(r, s->machine->cache, name + 7);
@@ -271,6 +373,26 @@ static void at_marker(void *context, struct vmsim_scenario *s, const char *name,
     }
     if (!strncmp(name, "pool ", 5)) {
         note_pool(r, s->machine->mem, name + 5);
+        return;
+    }
+    if (!strcmp(name, "zones")) {
+        note_zones(r, s->machine);
+        return;
+    }
+    if (!strncmp(name, "cgroup ", 7)) {
+        note_group(r, s->machine, name + 7);
+        return;
+    }
+    if (!strncmp(name, "oom_score ", 10)) {
+        note_oom_score(r, s->machine, name + 10);
+        return;
+    }
+    if (!strncmp(name, "signal of ", 10)) {
+        note_signal_of(r, s->machine, name + 10);
+        return;
+    }
+    if (!strncmp(name, "order ", 6)) {
+        note_order(r, s->machine, name + 6);
         return;
     }
     if (!strncmp(name, "signal ", 7)) {
@@ -310,7 +432,23 @@ static void at_marker(void *context, struct vmsim_scenario *s, const char *name,
     r->spans[n].begin = capturer_begin(s->machine, task);
 }
 
+struct marker {
+    struct run *run;
+    struct vmsim_scenario *s;
+    const char *name;
+    uint32_t task;
+};
+static void read_it(void *argument) {
+    const struct marker *m = argument;
+    read_marker(m->run, m->s, m->name, m->task);
+}
+static enum vmsim__work at_marker(void *context, struct vmsim_scenario *s, const char *name, uint32_t task) {
+    struct marker m = {context, s, name, task};
+    return visit(task, read_it, &m, sizeof m);
+}
+
 static void forget(struct run *r) {
+    visits_forget();
     for (unsigned i = 0; i <= PHASES_MAX; i++) {
         free(r->spans[i].begin);
         free(r->spans[i].end);
@@ -319,7 +457,8 @@ static void forget(struct run *r) {
     r->open = 0;
     free(r->outcomes.at);
     r->outcomes = (struct outcomes){0};
-    r->signals = 0;
+    r->groups.count = 0;
+    r->signals = r->looks = r->earlier = 0;
 }
 
 /* ---- running a described program ---- */
@@ -357,21 +496,38 @@ static bool choose_lru(const struct run *r, struct vmsim_config *c) {
 }
 
 /* The imported machine of the shape under the described program of the workload. */
-static bool run_described(struct run *r, const char *yaml) {
+static bool run_described(struct run *r, const char *yaml, const struct capture_phases *capture) {
     struct vmsim_config *c;
+    char *text = phases_text(yaml, capture, r->ram_pages);
     if (vmsim_config_create(&c))
         abort();
-    bool ok = !vmsim_config_load_file(c, r->imported) && choose_lru(r, c) && !vmsim_config_load_file(c, yaml) &&
-              !vmsim_config_resolve(c);
+    bool ok = text && !vmsim_config_load_file(c, r->imported) && choose_lru(r, c) &&
+              !vmsim_config_load_text(c, yaml, text, strlen(text)) && !vmsim_config_resolve(c);
     ok = ok ? run_scenario(r, c) : config_failed(c);
     vmsim_config_destroy(c);
+    free(text);
     return ok;
+}
+
+/* MemTotal, in pages. */
+static void read_ram(struct run *r, const char *folder) {
+    char path[4200], line[256];
+    unsigned long long kb;
+    snprintf(path, sizeof path, "%s/proc_meminfo.txt", folder);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "MemTotal: %llu kB", &kb) == 1)
+            r->ram_pages = kb / 4;
+    }
+    if (f)
+        fclose(f);
 }
 
 /* Imports the machine on which the shape's workloads ran. */
 static bool import_machine(struct run *r) {
     char folder[4096], why[512];
     snprintf(folder, sizeof folder, "%s/workloads/%s", conformance_root(), r->shape);
+    read_ram(r, folder);
     if (!vmsim_host_import(folder, r->imported, NULL, why, sizeof why))
         return true;
     fprintf(stderr, "%s: %s\n", folder, why);
@@ -404,6 +560,7 @@ static void compare_workload(struct run *r, const struct capture_phases *c) {
     struct where w = {.kernel = r->kernel, .shape = r->shape, .workload = r->workload};
     for (size_t i = 0; i < c->count; i++)
         compare_phase(r, &c->at[i]);
+    compare_facts(&r->tally, r->rules, &w, c->groups, c->groups, &r->groups);
     for (size_t i = 0; i < c->outcomes.count; i++)
         compare_outcome(&r->tally, r->rules, &w, &c->outcomes.at[i], outcome_get(&r->outcomes, c->outcomes.at[i].key));
 }
@@ -427,7 +584,7 @@ static void run_workload(struct run *r, const char *capture) {
     r->before = &c.before;
     if (rules_later(r->rules, &w) || !find_described(r, path, sizeof path))
         print_missing(&r->tally, r->rules, &w, "no described program");
-    else if (!run_described(r, path))
+    else if (!run_described(r, path, &c))
         r->tally.broken++;
     else
         compare_workload(r, &c);

@@ -179,12 +179,77 @@ static bool read_hugetlb(struct capture_phases *c, const char *line) {
     return true;
 }
 
+void facts_read_group(struct facts *f, unsigned look, const char *title, const char *file, const char *line) {
+    char key[48], name[FACT_NAME];
+    long long value;
+    if (!strncmp(line, "hierarchical", 12))
+        return;
+    if (sscanf(line, "%47s %lld", key, &value) == 2)
+        snprintf(name, sizeof name, "cgroup.%u.%.24s.%s.%s", look, title, file, key);
+    else if (sscanf(line, "%lld", &value) == 1)
+        snprintf(name, sizeof name, "cgroup.%u.%.24s.%s", look, title, file);
+    else
+        return;
+    for (char *c = name; *c; c++) /* globs have no blanks */
+        *c = *c == ' ' ? '_' : *c;
+    fact_add(f, name, value);
+}
+
+/* "memcg after oom:" and below it "  memory.stat pgscan 123". */
+static bool read_group(struct capture_phases *c, const char *line, char *title) {
+    char file[32];
+    int skip;
+    if (sscanf(line, "memcg %63[^:\n]:", title) == 1) {
+        c->looks++;
+        return true;
+    }
+    if (sscanf(line, "  memory.%22s %n", file + 7, &skip) != 1)
+        return false;
+    memcpy(file, "memory.", 7);
+    facts_read_group(c->groups, c->looks, title, file, line + skip);
+    return true;
+}
+
+/* "N0.DMA32.boost 0": of the watermarks of a zone. */
+static bool read_zone(struct capture_phases *c, const char *line) {
+    char zone[24], word[16], value[24], key[64];
+    if (sscanf(line, "N%23[0-9A-Za-z.] %23[0-9]", zone, value) != 2 || !strrchr(zone, '.'))
+        return false;
+    snprintf(word, sizeof word, "%.15s", strrchr(zone, '.') + 1);
+    if (strcmp(word, "boost") != 0 && strcmp(word, "min") != 0 && strcmp(word, "high") != 0)
+        return false;
+    snprintf(key, sizeof key, "zone N%s", zone);
+    outcome_add(&c->outcomes, key, value);
+    return true;
+}
+
+/* "status sig 9 (9=OOM killed)"; "kill order (1=A 2=B 3=C): 231; ..." and "scenario 0 order 2341 (..." after a phase;
+ * before one "child A pid 156 pages 3292 adj 0 oom_score 714" and "scenario 0 child A pages 3072 adj 500 oom_score 9".
+ */
+static bool read_end(struct capture_phases *c, const char *line) {
+    char key[64], text[16];
+    const char *score = strstr(line, " oom_score "), *child = strstr(line, "child ");
+    if (sscanf(line, "status sig %15[0-9]", text) == 1)
+        snprintf(key, sizeof key, "signal after phase %zu", c->count);
+    else if (sscanf(line, "kill order (%*[^)]): %15[0-9]", text) == 1 ||
+             sscanf(line, "kill order %15[0-9]", text) == 1 || sscanf(line, "scenario %*d order %15[0-9]", text) == 1)
+        snprintf(key, sizeof key, "order of deaths in phase %zu", c->count);
+    else if (score && child && sscanf(score, " oom_score %15[0-9]", text) == 1)
+        snprintf(key, sizeof key, "oom_score of %c before phase %zu", child[6], c->count + 1);
+    else
+        return false;
+    outcome_add(&c->outcomes, key, text);
+    return true;
+}
+
 /* "  read 4 -> cached: 0-27" below "trace NAME"; "first read of 2 pages at 0 -> cached: 0-3"; "mincore cached: 0-511"
  * after a phase; "mmap len 0   -> -1 errno 22 Invalid argument" and "munmap unmapped ok -> 0" or "-> ok". */
 static bool read_outcome(struct capture_phases *c, const char *line, char *trace) {
     char key[96], word[200];
     int errno_number, at;
     const char *arrow = strstr(line, " ->"), *cached = strstr(line, " cached: ");
+    if (read_end(c, line) || read_zone(c, line) || read_group(c, line, trace))
+        return true;
     if (sscanf(line, "trace %63s", trace) == 1 || read_overcommit(c, line) || read_hugetlb(c, line))
         return true;
     if (sscanf(line, "maps after %79[^\n]", word) == 1) { /* "maps after munmap 20..23:", and a line a VMA */
@@ -251,7 +316,9 @@ bool capture_phases_read(const char *path, struct capture_phases *out) {
     char trace[64] = "";
     long long before, after, delta;
     FILE *f = fopen(path, "r");
-    *out = (struct capture_phases){0};
+    *out = (struct capture_phases){.groups = calloc(1, sizeof *out->groups)};
+    if (!out->groups)
+        abort();
     if (!f)
         return false;
     while (fgets(line, sizeof line, f)) {
@@ -313,5 +380,6 @@ void capture_phases_free(struct capture_phases *c) {
         free(c->at[i].again);
     }
     free(c->at);
+    free(c->groups);
     free(c->outcomes.at);
 }

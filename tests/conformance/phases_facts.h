@@ -59,10 +59,14 @@ struct phase {
 struct capture_phases {
     struct phase *at;
     size_t count;
-    struct outcomes outcomes; /* cached pages after reads, results of calls, limits of overcommit */
+    struct outcomes outcomes; /* cached pages after reads, results of calls, limits of overcommit, orders of kills */
     int64_t committed;        /* pages, as the capture last told */
     struct facts before;      /* what each fact was when a phase first changed it: "zone.N0.DMA32.free" */
+    struct facts *groups;     /* files of cgroups, look by look */
+    unsigned looks;
 };
+/* A line of a file of a cgroup ("pgscan 123", "4096") as LOOK.TITLE.FILE.KEY; limits of those above are left out. */
+void facts_read_group(struct facts *f, unsigned look, const char *title, const char *file, const char *line);
 /* Reads the phases of a capture; false: it cannot be read. */
 bool capture_phases_read(const char *path, struct capture_phases *out);
 /* Reads what the second boot of `shape` counted in the phases of `workload` (facts/phases.tsv). */

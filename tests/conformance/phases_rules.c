@@ -16,12 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { RULE_UNMODELLED, RULE_LATER, RULE_CAUSE };
+enum kind { RULE_UNMODELLED, RULE_LATER, RULE_CAUSE, RULE_SPREAD };
 struct rule {
     enum kind kind;
     char shape[64], workload[64], facts[80], reason[256];
     unsigned first, last; /* phases */
-    int64_t slack;
+    int64_t slack, percent;
 };
 struct rules {
     struct rule *at;
@@ -36,7 +36,7 @@ static void parse_phases(const char *text, struct rule *r) {
 
 static bool parse_rule(const char *line, struct rule *r) {
     char phases[24];
-    long long slack;
+    long long slack, percent;
     *r = (struct rule){.last = UINT32_MAX};
     if (sscanf(line, "unmodelled %63s %79s %255[^\n]", r->shape, r->facts, r->reason) == 3) {
         r->kind = RULE_UNMODELLED;
@@ -46,6 +46,12 @@ static bool parse_rule(const char *line, struct rule *r) {
     } else if (sscanf(line, "cause %63s %63s %23s %79s %lld %255[^\n]", r->shape, r->workload, phases, r->facts, &slack,
                       r->reason) == 6) {
         r->kind = RULE_CAUSE;
+        r->slack = slack;
+        parse_phases(phases, r);
+    } else if (sscanf(line, "spread %63s %63s %23s %79s %lld %lld %255[^\n]", r->shape, r->workload, phases, r->facts,
+                      &percent, &slack, r->reason) == 7) {
+        r->kind = RULE_SPREAD;
+        r->percent = percent;
         r->slack = slack;
         parse_phases(phases, r);
     } else {
@@ -85,13 +91,24 @@ void rules_free(struct rules *r) {
     free(r);
 }
 
+/* Is the name one of the globs between commas? */
+static bool in_list(const char *list, const char *name) {
+    char glob[64];
+    for (; *list; list += strcspn(list, ","), list += *list == ',') {
+        snprintf(glob, sizeof glob, "%.*s", (int)strcspn(list, ","), list);
+        if (!fnmatch(glob, name, 0))
+            return true;
+    }
+    return false;
+}
+
 /* The first rule of the kind for this place, fact (name NULL: any) and difference. */
 static const struct rule *find_within(const struct rules *r, enum kind kind, const struct where *w, const char *name,
                                       int64_t difference) {
     for (size_t i = 0; i < r->count; i++) {
         const struct rule *rule = &r->at[i];
         if (rule->kind != kind || (*rule->shape && fnmatch(rule->shape, w->shape, 0)) ||
-            (*rule->workload && fnmatch(rule->workload, w->workload, 0)) || w->phase < rule->first ||
+            (*rule->workload && !in_list(rule->workload, w->workload)) || w->phase < rule->first ||
             w->phase > rule->last || rule->slack < difference)
             continue;
         if (!name || !fnmatch(rule->facts, name, 0))
@@ -183,6 +200,16 @@ void print_missing(struct tally *t, const struct rules *r, const struct where *w
     t->missing++;
 }
 
+/* As far apart as further boots of Linux may be. */
+static void spread(struct verdict *v, const struct rules *r, const struct where *w, const char *name,
+                   int64_t expected) {
+    const struct rule *rule = find_within(r, RULE_SPREAD, w, name, INT64_MIN);
+    if (!rule)
+        return;
+    const int64_t by = llabs(expected) * rule->percent / 100 + rule->slack;
+    *v = (struct verdict){.class = "range", .note = rule->reason, .low = expected - by, .high = expected + by};
+}
+
 /* Two boots of Linux that differ span a range. */
 static void widen(struct verdict *v, int64_t expected, int64_t again) {
     if (expected == again)
@@ -201,6 +228,7 @@ static void compare_one(struct tally *t, const struct rules *r, const struct whe
     struct verdict v = judge(name, expected, linux_delta);
     const struct rule *rule = find(r, RULE_UNMODELLED, w, name);
     rule = rule ? rule : find(r, RULE_LATER, w, NULL);
+    spread(&v, r, w, name, expected);
     widen(&v, expected, again);
     bool inside = got >= v.low && got <= v.high;
     t->facts++;

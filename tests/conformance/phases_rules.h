@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* How a fact is compared: exactly, within a range, or not at all; and the rows that say so.
  *
- * Lines of the rules file (words between blanks; a word of globs may hold * and ?):
+ * Lines of the rules file (words between blanks; a word of globs may hold * and ?, WORKLOAD several between commas):
  *
  *     unmodelled SHAPE FACT reason...              vmsim has no such mechanism
  *     later SHAPE WORKLOAD PHASES reason...        not compared, because
  *     cause SHAPE WORKLOAD PHASES FACTS SLACK reason...  PHASES "8-12" or *; within SLACK of Linux for a known reason
+ *     spread SHAPE WORKLOAD PHASES FACTS PERCENT SLACK reason...  right within PERCENT of what Linux counted, and SLACK
  */
 #ifndef PHASES_RULES_H
 #define PHASES_RULES_H
