@@ -127,7 +127,11 @@ static void path_of(const char *name, char *path, size_t size, bool *folder) {
     static const char *const folders[][2] = {
         {"sysctl_vm.txt", "proc/sys/vm"},
         {"sys_kernel_mm_transparent_hugepage.txt", "sys/kernel/mm/transparent_hugepage"},
+        {"sys_kernel_mm_transparent_hugepage_khugepaged.txt", "sys/kernel/mm/transparent_hugepage/khugepaged"},
+        {"sys_kernel_mm_numa.txt", "sys/kernel/mm/numa"},
+        {"sys_kernel_mm_swap.txt", "sys/kernel/mm/swap"},
     };
+    static const char lru_gen[] = "sys_kernel_mm_lru_gen_", tiers[] = "sys_devices_virtual_memory_tiering_";
     static const char pools[] = "sys_kernel_mm_hugepages_";
     char stem[256];
     unsigned node;
@@ -143,6 +147,11 @@ static void path_of(const char *name, char *path, size_t size, bool *folder) {
     }
     if (!strncmp(stem, pools, sizeof pools - 1)) {
         snprintf(path, size, "sys/kernel/mm/hugepages/%s", stem + sizeof pools - 1);
+        *folder = true;
+    } else if (!strncmp(stem, lru_gen, sizeof lru_gen - 1)) {
+        snprintf(path, size, "sys/kernel/mm/lru_gen/%s", stem + sizeof lru_gen - 1);
+    } else if (!strncmp(stem, tiers, sizeof tiers - 1)) {
+        snprintf(path, size, "sys/devices/virtual/memory_tiering/%s", stem + sizeof tiers - 1);
         *folder = true;
     } else if (sscanf(stem, "node_node%u_hugepages_%n", &node, &end) == 1 && end) {
         snprintf(path, size, "sys/devices/system/node/node%u/hugepages/%s", node, stem + end);
