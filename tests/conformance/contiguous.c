@@ -20,11 +20,16 @@ static bool config_failed(struct vmsim_config *c) {
     return false;
 }
 
+static enum vmsim__work at_marker(void *context, struct vmsim_scenario *s, const char *name, uint32_t task) {
+    contiguous_marker(context, s, name, task);
+    return VMSIM__WORK_MORE;
+}
+
 static bool run_config(struct contiguous *c, struct vmsim_config *config) {
     struct vmsim_scenario *s;
     if (vmsim_scenario_create(config, &s))
         return config_failed(config);
-    s->on_marker = contiguous_marker;
+    s->on_marker = at_marker;
     s->on_context = c;
     const bool ok = !vmsim_scenario_run(s, NULL, NULL) && !vmsim_machine_check(s->machine);
     if (!ok)

@@ -51,7 +51,7 @@ struct contiguous {
 /* Reads NAME_a.txt and NAME_b.txt of the folder and describes the case. False: there is nothing to compare. */
 bool contiguous_read(struct contiguous *c, const char *folder, const char *kernel, const char *program);
 void contiguous_forget(struct contiguous *c);
-/* vmsim_scenario's on_marker. */
+/* At a marker of the scenario. */
 void contiguous_marker(void *context, struct vmsim_scenario *s, const char *name, uint32_t task);
 bool contiguous_got(const struct contiguous *c, const struct captured_fact *f, int64_t *value);
 struct slack contiguous_slack(const struct contiguous *c, const struct captured_fact *f);
