@@ -63,7 +63,7 @@ static void kcompactd_works_for_those_who_do_not_wait(void **state) {
     (void)state;
     struct outcome o = fragmented(
         ", transparent_hugepage/defrag: defer, vm.compaction_proactiveness: 0", "",
-        "{repeat: {times: 20, steps: [{mmap: {as: h, length: 60MiB}}, {madvise: {region: h, advice: hugepage}}, "
+        "{repeat: {times: 50, steps: [{mmap: {as: h, length: 60MiB}}, {madvise: {region: h, advice: hugepage}}, "
         "{touch: {region: h, write: 100%, stride: 2MiB}}, {sleep: {time: 300ms}}]}}",
         2000);
     assert_true(counter(&o, "vmstat.compact_daemon_wake") > 0);
