@@ -77,6 +77,33 @@ with_numactl() {
     done
     same numastat "node 0 MemFree (MB)" "$(awk '/MemFree/ { printf "%.2f", $4 / 1024 }' "$sys/devices/system/node/node0/meminfo")" \
         "$(inside numastat -m | awk '/^MemFree/ { print $2 }')"
+    # the table of all nodes has the same figures, in MB and summed
+    same numastat "-n: numa_hit of both (MB)" \
+        "$(awk '/^numa_hit/ { sum += $2 } END { printf "%.2f", sum * 4096 / 1048576 }' "$sys"/devices/system/node/node?/numastat)" \
+        "$(inside numastat -n | awk '/^Numa_Hit/ { print $NF }')"
+    # a run that is interrupted leaves a task alive, whose pages lie where its numa_maps says
+    cat >"$work/alive.yaml" <<'YAML'
+machine: {cpus: 2, nodes: [{cpus: [0], memory: 256MiB}, {cpus: [1], memory: 256MiB}]}
+workload:
+  tasks:
+    - name: alive
+      program:
+        - mmap: {as: heap, length: 8MiB}
+        - mbind: {region: heap, policy: interleave, nodes: 0-1}
+        - touch: {region: heap, write: 100%}
+        - repeat: {times: 100000000, steps: [{touch: {region: heap}}]}
+YAML
+    timeout -s INT 0.5 "$vmsim" run "$work/alive.yaml" -q -o "$work/alive" 2>/dev/null
+    local of_run=$proc
+    proc=$work/alive/proc sys=$work/alive/sys
+    for node in 0 1; do
+        same numastat "-p 1: pages on node $node (MB)" \
+            "$(tr ' ' '\n' <"$proc/1/numa_maps" | awk -F= -v n="N$node" '$1 == n { sum += $2 } END { printf "%.2f", sum * 4096 / 1048576 }')" \
+            "$(inside numastat -p 1 | awk -v c=$((node + 2)) '/^Total/ { print $c }')"
+    done
+    proc=$of_run sys=$work/run/sys
+    same numactl "node 1 size (MB)" "$(awk '/MemTotal/ { printf "%d", $4 / 1024 }' "$sys/devices/system/node/node1/meminfo")" \
+        "$(inside numactl -H | sed -n 's/^node 1 size: \([0-9]*\) MB/\1/p')"
     same numactl "node 0 cpus" "0 1" "$(inside numactl -H | sed -n 's/^node 0 cpus: //p')"
     same numactl "distances" "10 20" "$(inside numactl -H | sed -n 's/^ *0: *//p' | tr -s ' ' | sed 's/ $//')"
 }

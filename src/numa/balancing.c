@@ -67,6 +67,7 @@ int vmsim__numa_create(struct vmsim__numa *n, struct vmsim__mem *mem, struct vms
     vmsim__knob_defaults(vmsim__numa_knob_table, &n->knobs);
     n->knobs.mode = mem->nr_nodes > 1 ? VMSIM__NUMA_NORMAL : 0;
     n->top_tier = vmsim__tiers_top(mem);
+    VMSIM__ASSERT(n->top_tier && mem->nr_nodes <= VMSIM__MAX_NODES);
     n->policy = &vmsim__numa_linux;
     n->tiering = &vmsim__tiering_linux;
     int e = start(n, &n->instance, policies, VMSIM_POLICY_NUMA_BALANCING, choice, seed, err);
@@ -128,11 +129,13 @@ static void update_period(const struct vmsim__numa *n, struct vmsim__numa_task *
         t->period_ms = t->period_ms > less ? t->period_ms - less : 0;
     }
     t->period_ms = vmsim__min64(vmsim__max64(t->period_ms, low), high);
+    VMSIM__ASSERT(low <= high && t->period_ms);
 }
 
 /* A pass over the address space is over: what was seen in it counts half from now on. Kernel: task_numa_placement. */
 static void pass_over(const struct vmsim__numa *n, const struct vmsim__numa_user *who) {
     struct vmsim__numa_task *t = who->task;
+    VMSIM__ASSERT(t->seq != who->space->seq);
     t->seq = who->space->seq;
     for (unsigned i = 0; who->space->faults && i < n->mem->nr_nodes; i++) {
         who->space->faults->memory[i] /= 2;
@@ -146,6 +149,7 @@ static void pass_over(const struct vmsim__numa *n, const struct vmsim__numa_user
 /* ---- hot pages of slower tiers ---- */
 
 static uint64_t free_pages(const struct vmsim__mem *mem, unsigned node) {
+    VMSIM__ASSERT(node < mem->nr_nodes);
     uint64_t pages = 0;
     for (unsigned i = 0; i < mem->nodes[node].nr_zones; i++) {
         const int64_t some = mem->zones[mem->nodes[node].zone[i]].stat[VMSIM__NR_FREE_PAGES];
@@ -156,6 +160,7 @@ static uint64_t free_pages(const struct vmsim__mem *mem, unsigned node) {
 
 /* Kernel: pgdat_free_space_enough. */
 static bool room_enough(const struct vmsim__mem *mem, unsigned node) {
+    VMSIM__ASSERT(node < mem->nr_nodes && mem->nodes[node].has_memory);
     const struct vmsim__node *nd = &mem->nodes[node];
     uint64_t present = 0;
     for (unsigned i = 0; i < nd->nr_zones; i++)
@@ -202,12 +207,14 @@ static bool rate_limited(struct vmsim__numa *n, struct vmsim__numa_promotion *p,
         p->since = now;
         p->candidates = (uint64_t)*candidates;
     }
+    VMSIM__ASSERT((uint64_t)*candidates >= p->candidates);
     return (uint64_t)*candidates - p->candidates >= limit;
 }
 
 /* Kernel: should_numa_migrate_memory, its first part. */
 static bool is_hot(struct vmsim__numa *n, const struct vmsim__numa_hint *h, unsigned to,
                    struct vmsim_promotion_request *r) {
+    VMSIM__ASSERT(to < n->mem->nr_nodes && to != h->node && !(n->top_tier >> h->node & 1));
     struct vmsim__numa_promotion *p = &n->promotion[to];
     const uint64_t limit = n->knobs.promote_rate_limit << (20 - n->mem->page_shift);
     const uint32_t marked = (uint32_t)vmsim__column_read(n->mem, VMSIM__COLUMN_CPUPID, h->pfn);
@@ -243,6 +250,7 @@ static int promoted(struct vmsim__numa *n, const struct vmsim__numa_user *who, c
 /* ---- pages and tasks ---- */
 
 static uint32_t cpupid(unsigned cpu, uint32_t task) {
+    VMSIM__ASSERT(cpu < VMSIM__CPUS_MAX);
     return 1 + (cpu << 8 | (task & 0xff));
 }
 
@@ -262,6 +270,7 @@ static struct last last_of(const struct vmsim__numa *n, uint32_t value, uint32_t
 /* Kernel: should_numa_migrate_memory, the filter: a page follows when it was used from the same node twice in a row;
  * at first, and with one user, at once; between groups' nodes with a margin. */
 static bool passes(const struct vmsim__numa_user *who, const struct last *l, unsigned to, unsigned from) {
+    VMSIM__ASSERT(to != from && to < VMSIM__MAX_NODES && from < VMSIM__MAX_NODES);
     if (who->space->seq <= EARLY_PASSES && (l->node < 0 || l->same))
         return true;
     if (l->node >= 0 && l->node != (int)to)
@@ -295,7 +304,7 @@ static int placed(struct vmsim__numa *n, const struct vmsim__numa_user *who, con
                                          .free = free_pages(n->mem, to),
                                          .now = n->mem->now.time};
     const int32_t node = n->policy->place(n->instance.context, &r);
-    if (node >= -1 && (node < 0 || (vmsim__memory_nodes(n->mem) >> node & 1)))
+    if (node >= -1 && node < VMSIM__MAX_NODES && (node < 0 || (vmsim__memory_nodes(n->mem) >> node & 1)))
         return node == (int32_t)h->node ? -1 : node;
     vmsim__policy_fallback(&n->instance, "answered node %d", node);
     return verdict;
@@ -323,6 +332,7 @@ void vmsim__numa_count(struct vmsim__numa *n, const struct vmsim__numa_user *who
                        unsigned node, enum vmsim__numa_move what) {
     struct vmsim__numa_task *t = who->task;
     const bool mine = n->mine;
+    VMSIM__ASSERT(node < n->mem->nr_nodes && (what == VMSIM__NUMA_MOVED || node == h->node));
     if (!who->space->faults)
         who->space->faults = vmsim__calloc(n->alloc, 1, sizeof *who->space->faults);
     n->host_nomem |= !who->space->faults;
@@ -336,6 +346,7 @@ void vmsim__numa_count(struct vmsim__numa *n, const struct vmsim__numa_user *who
     *(mine ? &t->private_faults : &t->shared_faults) += 1;
     *(node == n->mem->cpu_node[h->cpu] ? &t->local : &t->remote) += 1;
     t->failed += what == VMSIM__NUMA_FAILED;
+    VMSIM__ASSERT(t->local + t->remote == t->private_faults + t->shared_faults); /* each fault is told both ways */
     if (what == VMSIM__NUMA_MOVED && !(n->top_tier >> h->node & 1) && (n->top_tier >> node & 1))
         *node_stat(n->mem, node, VMSIM__PGPROMOTE_SUCCESS) += 1;
 }

@@ -18,6 +18,7 @@ uint64_t vmsim__tiers_top(const struct vmsim__mem *mem) {
     }
     for (unsigned n = 0; n < mem->nr_nodes; n++)
         nodes |= (uint64_t)(mem->nodes[n].tier <= slowest) << n;
+    VMSIM__ASSERT(nodes);
     return nodes;
 }
 
@@ -41,6 +42,7 @@ int vmsim__demotion_target(const struct vmsim__numa *n, unsigned node) {
             (a->tier == b->tier && mem->nodes[node].distance[to] < mem->nodes[node].distance[best]))
             best = to;
     }
+    VMSIM__ASSERT(best < 0 || (best != (int)node && mem->nodes[best].has_memory));
     return best;
 }
 
@@ -59,6 +61,7 @@ static vmsim__pfn target_get(void *context, vmsim__pfn from) {
                                               VMSIM__GFP_NOMEMALLOC | VMSIM__GFP_KSWAPD_RECLAIM | VMSIM__GFP_THISNODE),
                                       .cpu = t->cpu,
                                       .node = t->node};
+    VMSIM__ASSERT(vmsim__mem_zone_of(t->mem, from)->node != t->node && (t->allowed >> t->node & 1));
     (void)from;
     const vmsim__pfn pfn = vmsim__mem_alloc(t->mem, &rq);
     if (pfn != VMSIM__PFN_NONE)
@@ -76,6 +79,7 @@ static void target_put(void *context, vmsim__pfn to) {
 static int decide(struct vmsim__numa *n, vmsim__pfn pfn, unsigned node, bool kswapd, int verdict, uint64_t slower) {
     if (n->tiering == &vmsim__tiering_linux)
         return verdict;
+    VMSIM__ASSERT(verdict < 0 || (slower >> verdict & 1));
     const struct vmsim__frame *f = vmsim__frame_at(&n->mem->frames, pfn);
     const struct vmsim_demotion_request r = {.size = sizeof r,
                                              .verdict = verdict,
@@ -95,6 +99,7 @@ static int decide(struct vmsim__numa *n, vmsim__pfn pfn, unsigned node, bool ksw
 
 bool vmsim__demote(struct vmsim__numa *n, struct vmsim__vm *vm, struct vmsim__lru *lru, vmsim__pfn pfn, unsigned node,
                    bool kswapd, unsigned cpu) {
+    VMSIM__ASSERT(node < n->mem->nr_nodes && cpu < n->mem->nr_cpus);
     struct vmsim__frame *f = vmsim__frame_at(&n->mem->frames, pfn);
     const uint64_t slower = vmsim__tiers_below(n->mem, node);
     if (vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_SWAPCACHE) || vmsim__now_waits(&n->mem->now))
