@@ -94,6 +94,22 @@ const struct program programs_table[] = {
     {"xz-threads", "xz, two threads", 0, "xz", NULL,
      {"/usr/bin/xz", "-T2", "-1", "-k", "-c", "--block-size=1MiB", "words"}},
     {"pigz", "pigz, two threads", 0, "pigz", NULL, {"/usr/bin/pigz", "-p", "2", "-c", "words"}},
+    {"sort-threads", "sort, two threads", 0, "sort", NULL,
+     {"/usr/bin/sort", "--parallel=2", "-S", "8M", "words"}},
+    {"py-threads", "Python, four threads", 0, "python3", NULL, {"/usr/bin/python3", "threads.py"}},
+    {"bash-loop", "a loop of a shell", 0, "bash", NULL,
+     {"/bin/bash", "-c", "x=0; for i in {1..5000}; do x=$((x+i)); a[$i]=$x; done; echo ${#a[@]}"}},
+    {"xargs", "xargs, two at a time", VARIES, "xargs", NULL,
+     {"/usr/bin/xargs", "-a", "words", "-n", "2000", "-P", "2", "/bin/echo"}},
+    {"find-xargs", "find, xargs, ls and wc in a pipe", 0, "find xargs", NULL,
+     {"/bin/sh", "-c", "find /usr/share/doc -name '*.gz' | head -n 200 | xargs -n 20 ls -l | wc -l"}},
+    {"perl-forks", "forks of Perl", 0, "perl", NULL,
+     {"/usr/bin/perl", "-e",
+      "for (1..10) { my $p=fork; if(!$p){ my @a=map {$_*2} 1..5000; exit 0 } waitpid $p,0 } print \"done\\n\""}},
+    {"objdump", "objdump", 0, "objdump", NULL, {"/usr/bin/objdump", "-d", "/bin/true"}},
+    {"nm", "nm", 0, "nm", NULL, {"/usr/bin/nm", "-D", LIB "libc.so.6"}},
+    {"diff", "diff", 0, "diff", NULL, {"/bin/sh", "-c", "diff words rows.sql; :"}},
+    {"file", "file", 0, "file", NULL, {"/usr/bin/file", "/bin/bash", "/bin/ls"}},
     {"find", "find", 0, "find", NULL, {"/usr/bin/find", "/usr/share/doc", "-name", "*.gz", "-newer", "words"}},
     {"grep", "grep", SMOKE, "grep", NULL, {"/bin/grep", "-c", "some", "words", "unit.c", "rows.sql"}},
     {"jq", "jq", 0, "jq", NULL, {"/usr/bin/jq", "-n", "[range(20000)]|map(tostring)|sort|length"}},
@@ -160,6 +176,10 @@ static const struct {
                   "        System.out.println(m.size());\n    }\n}\n"},
     {"sums.tcl", "set l {}\nfor {set i 0} {$i < 20000} {incr i} {lappend l [expr {$i * 7919 % 10007}]}\n"
                  "puts [llength [lsort $l]]\n"},
+    {"threads.py",
+     "import threading\nl = []\n\ndef f(n):\n    l.append(len(sorted(str(i) for i in range(n * 1000))))\n\n"
+     "t = [threading.Thread(target=f, args=(i,)) for i in range(4)]\n"
+     "[x.start() for x in t]\n[x.join() for x in t]\nprint(len(l))\n"},
     {"objects.mk", "all: m1.o m2.o m3.o m4.o\n%.o: %.c\n\tgcc -O1 -c -o $@ $<\n"},
     {"redis.sh", "rm -f redis.sock\n"
                  "redis-server --port 0 --unixsocket redis.sock --save '' --loglevel warning >/dev/null &\n"
