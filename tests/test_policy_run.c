@@ -159,7 +159,7 @@ static void expect_refused(const char *text, const char *place, const char *why)
 static void a_reclaim_policy_that_cannot_be_is_refused_with_its_place(void **state) {
     (void)state;
     expect_refused(MACHINE "policies: {reclaim: {name: arcc}}\n" WORKLOAD,
-                   "box.yaml:2:", "no policy arcc of domain reclaim; there are: linux-lru, fifo");
+                   "box.yaml:2:", "no policy arcc of domain reclaim; there are: linux-lru, linux-mglru, fifo");
     expect_refused("machine: {resident_folios: 3}\n" WORKLOAD, "box.yaml:1:", "say `policies: {reclaim: lru}`");
     expect_refused("workload: {cgroups: [{path: /a, reclaim: {name: s3fifo, params: {threshold: 9}}}], "
                    "tasks: [{name: a, program: [{mmap: {as: h, length: 4KiB}}]}]}\n",

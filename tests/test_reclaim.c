@@ -113,7 +113,7 @@ static void options_that_cannot_be_are_refused(void **state) {
     assert_int_equal(vmsim_test_reclaim_create(&t, &o, NULL, 0), VMSIM_EINVAL);
     o = (struct vmsim_test_reclaim_options){.size = sizeof o, .policy = "lruu"};
     assert_int_equal(vmsim_test_reclaim_create(&t, &o, why, sizeof why), VMSIM_ECONFIG);
-    assert_non_null(strstr(why, "no policy lruu of domain reclaim; there are: linux-lru, fifo, lru, mru"));
+    assert_non_null(strstr(why, "no policy lruu of domain reclaim; there are: linux-lru, linux-mglru, fifo, lru, mru"));
 }
 
 /* ---- a policy of this program ---- */

@@ -207,6 +207,36 @@ static void each_cgroup_may_have_its_own_policy(void **state) {
     close_run(&r);
 }
 
+/* Each of the kernel's two by its name: for the machine; in a cgroup only what the machine has. */
+static void the_kernels_own_are_policies_by_name(void **state) {
+    static const char *const names[] = {"linux-lru", "linux-mglru"};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        char text[400];
+        snprintf(text, sizeof text,
+                 "machine: {nodes: [{memory: 64MiB}], transparent_hugepage: never, swap: [{size: 64MiB}]}\n"
+                 "policies: {reclaim: %s}\nworkload: {cgroups: [{path: /a, reclaim: %s, files: {memory.max: 4MiB}}], "
+                 "tasks: [{name: a, cgroup: /a, program: [{mmap: {as: h, length: 8MiB}}, {touch: {region: h, write: "
+                 "100%%}}]}]}\n",
+                 names[i], names[i]);
+        struct run r = open_run(text);
+        assert_int_equal(r.s->machine->lru->gen_enabled, i);
+        assert_true(counter_of(r.s->machine, NULL, "vmstat.pswpout") > 900);
+        close_run(&r);
+    }
+    static const char wrong[] =
+        "policies: {reclaim: linux-lru}\nworkload: {cgroups: [{path: /a, reclaim: linux-mglru}], "
+        "tasks: [{name: a, program: [{mmap: {as: h, length: 4KiB}}]}]}\n";
+    struct vmsim_config *config;
+    struct vmsim_scenario *s = NULL;
+    assert_int_equal(vmsim_config_create(&config), 0);
+    assert_int_equal(vmsim_config_load_text(config, "box.yaml", wrong, sizeof wrong - 1), 0);
+    assert_int_equal(vmsim_config_resolve(config), 0);
+    assert_int_not_equal(vmsim_scenario_create(config, &s), 0);
+    assert_non_null(strstr(vmsim_config_error_text(config, 0), "generations are the whole machine's"));
+    vmsim_config_destroy(config);
+}
+
 /* Kernels with generations go over the cgroups of a node in an order of their own when memory itself is short: policies
  * are asked all the same. What is written once and in order goes in order, but for what came last. Costs are
  * those of a fast CPU, and the device keeps up with it: whether somebody asks while all that could go is being written,
@@ -356,6 +386,7 @@ int main(void) {
         cmocka_unit_test(advice_that_waits_goes_on_where_it_was),
         cmocka_unit_test(a_machine_alone_has_no_future),
         cmocka_unit_test(each_cgroup_may_have_its_own_policy),
+        cmocka_unit_test(the_kernels_own_are_policies_by_name),
         cmocka_unit_test(memory_that_is_short_asks_on_every_kernel),
         cmocka_unit_test(the_choice_matters_for_the_page_cache),
         cmocka_unit_test(wrong_victims_are_named_and_the_run_goes_on),

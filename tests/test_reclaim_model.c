@@ -315,6 +315,43 @@ static bool lhd(struct model *m, uint64_t page, uint64_t *victim) {
     return hit;
 }
 
+/* Generations: rows by the number of their beginning, modulo 4; `age` and `target` are those of the oldest and of the
+ * youngest. */
+static bool generations(struct model *m, uint64_t page, uint64_t *victim) {
+    uint64_t gone = NOBODY;
+    struct row *const gen[4] = {&m->small, &m->main, &m->t1, &m->t2};
+    const bool hit = has(gen[0], page) || has(gen[1], page) || has(gen[2], page) || has(gen[3], page);
+    const unsigned all = m->small.count + m->main.count + m->t1.count + m->t2.count;
+    m->used[page] = hit;
+    while (!hit && all == m->frames && gone == NOBODY) {
+        for (; m->target < m->age + 2; m->target++) {
+            for (uint64_t g = m->age; g <= m->target; g++) {
+                for (unsigned i = gen[g % 4]->count; i-- > 0;) {
+                    const uint64_t at = gen[g % 4]->page[i];
+                    if (!m->used[at])
+                        continue;
+                    take(gen[g % 4], at);
+                    push(gen[(m->target + 1) % 4], at);
+                    m->used[at] = false;
+                }
+            }
+        }
+        while (gen[m->age % 4]->count && gone == NOBODY) {
+            const uint64_t at = pop(gen[m->age % 4]);
+            if (m->used[at])
+                push(gen[m->target % 4], at);
+            else
+                gone = at;
+            m->used[at] = false;
+        }
+        m->age += gone == NOBODY;
+    }
+    *victim = gone == NOBODY ? *victim : gone;
+    if (!hit)
+        push(gen[m->target % 4], page);
+    return hit;
+}
+
 static struct model *model_new(unsigned frames, uint64_t seed) {
     struct model *m = calloc(1, sizeof *m);
     assert_non_null(m);
@@ -350,7 +387,7 @@ static const struct {
 } policies[] = {{"fifo", NULL, fifo},        {"lru", NULL, lru},          {"mru", NULL, mru},
                 {"clock", NULL, clock_hand}, {"sieve", NULL, sieve},      {"random", NULL, random_draw},
                 {"lfu", NULL, lfu},          {"lfu", "false", plain_lfu}, {"s3fifo", NULL, s3fifo},
-                {"arc", NULL, arc},          {"lhd", NULL, lhd}};
+                {"arc", NULL, arc},          {"lhd", NULL, lhd},          {"linux-mglru", NULL, generations}};
 
 static struct vmsim_test_reclaim *open_reclaim(const char *policy, const char *aging, unsigned frames, uint64_t seed) {
     struct vmsim_test_reclaim *t;

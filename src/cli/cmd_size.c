@@ -18,8 +18,6 @@
 
 enum size_format { FORMAT_TEXT, FORMAT_CSV, FORMAT_JSON };
 
-#define WAYS 2u /* overrides that choose a policy, at most */
-
 struct size_options {
     struct cli_input in;
     struct size_study study;
@@ -28,15 +26,14 @@ struct size_options {
     const char *plot, *swap_device;
     uint64_t swap;
     bool no_swap, cached;
-    const char *sets[SIZE_POLICIES][WAYS]; /* what makes a machine have the policy; NULLs: nothing */
-    char names[SIZE_POLICIES][256];
+    char sets[SIZE_POLICIES][256]; /* what makes a machine have the policy */
 };
 
 enum { OPTION_FROM = 256, OPTION_TO, OPTION_STEP, OPTION_SWAP, OPTION_SWAP_DEVICE, OPTION_CACHED };
 
 static const struct argp_option options[] = {
     {"policy", 'p', "POLICY", 0,
-     "Policy of domain reclaim; repeat for several (default: linux-lru, and linux-mglru and opt where there are)", 0},
+     "Policy of domain reclaim; repeat for several (default: linux-lru, linux-mglru and opt)", 0},
     {"largest", OPTION_FROM, "PERCENT", 0, "Largest limit in percent of the peak (120)", 0},
     {"smallest", OPTION_TO, "PERCENT", 0, "Smallest (25)", 0},
     {"step", OPTION_STEP, "PERCENT", 0, "From one limit to the next (5)", 0},
@@ -202,25 +199,14 @@ static bool takes(const struct size_options *o, const char *set) {
     return good;
 }
 
-/* A policy has a name in `policies:`; the kernel's two also have a switch. False: this machine knows neither. */
+/* False: this machine knows it not. */
 static bool choose_policy(struct size_options *o, size_t i, const char *name) {
-    static const struct {
-        const char *policy, *set;
-    } switches[] = {{LINUX_LRU, "machine.sysctl.lru_gen/enabled=0"},
-                    {"linux-mglru", "machine.sysctl.lru_gen/enabled=7"}};
-    unsigned n = 0;
-    snprintf(o->names[i], sizeof o->names[i], "policies.reclaim=%.200s", name);
-    if (takes(o, o->names[i]))
-        o->sets[i][n++] = o->names[i];
-    for (size_t k = 0; k < sizeof switches / sizeof *switches; k++) {
-        if (!strcmp(name, switches[k].policy) && takes(o, switches[k].set))
-            o->sets[i][n++] = switches[k].set;
-    }
-    return n || !strcmp(name, LINUX_LRU);
+    snprintf(o->sets[i], sizeof o->sets[i], "policies.reclaim=%.200s", name);
+    return takes(o, o->sets[i]);
 }
 
 static int choose_policies(struct size_options *o) {
-    static const char *const defaults[] = {LINUX_LRU, "linux-mglru", "opt"};
+    static const char *const defaults[] = {"linux-lru", "linux-mglru", "opt"};
     struct size_study *s = &o->study;
     const size_t asked = s->policy_count;
     for (size_t i = 0; !asked && i < sizeof defaults / sizeof *defaults; i++) {
@@ -277,17 +263,14 @@ static void perform_run(void *context, size_t job, FILE *out) {
     const struct size_point *p = &r->points[job];
     const size_t policy = p == &s->unlimited ? 0 : job / s->step_count;
     char limit[128];
-    const char *patterns[SIZE_COLUMNS], *sets[1 + WAYS] = {limit};
-    size_t n = 1;
+    const char *patterns[SIZE_COLUMNS], *sets[] = {limit, r->o->sets[policy]};
     for (unsigned i = 0; i < SIZE_COLUMNS; i++)
         patterns[i] = size_column_counter((enum size_column)i);
     if (p->limit == UINT64_MAX)
         snprintf(limit, sizeof limit, "workload.cgroups[+]={path: /size}");
     else
         snprintf(limit, sizeof limit, "workload.cgroups[+]={path: /size, files: {memory.max: %" PRIu64 "}}", p->limit);
-    for (unsigned i = 0; i < WAYS && r->o->sets[policy][i]; i++)
-        sets[n++] = r->o->sets[policy][i];
-    outcome_perform(r->base, sets, n, patterns, SIZE_COLUMNS, out);
+    outcome_perform(r->base, sets, 2, patterns, SIZE_COLUMNS, out);
 }
 
 static void take_outcome(struct size_point *p, const struct pool_result *result) {

@@ -69,10 +69,14 @@ static int set_enabled(struct vmsim_machine *m, unsigned bits, struct vmsim__err
     return 0;
 }
 
+/* A policy that is named says which of the kernel's two it is; lru_gen/enabled may say otherwise later. */
 int vmsim__mglru_init(struct vmsim_machine *m) {
+    const struct vmsim__policy_choice *choice = &m->spec.reclaim;
+    const bool named = choice->name && vmsim__reclaim_is_kernel(choice);
+    const bool on = named ? vmsim__reclaim_is_generations(choice) : m->kernel->lru_gen_enabled;
     m->vmscan.hooks.walk_mms = walk_mms;
     m->vmscan.hooks.out_of_memory = out_of_memory;
-    return m->kernel->lru_gen_enabled && vmsim__vm_format(m->vm)->levels ? set_enabled(m, ALL, &m->err) : 0;
+    return on && vmsim__vm_format(m->vm)->levels ? set_enabled(m, ALL, &m->err) : 0;
 }
 
 /* y, n, or the bits of what is to be on; those above are not looked at. */

@@ -62,6 +62,11 @@ int vmsim__cgroup_choose_reclaim(struct vmsim_machine *m, const char *path, cons
     const uint32_t number = vmsim__cgroup_find(m, path);
     if (number == VMSIM__NO_CGROUP)
         return vmsim__err_set(&m->err, VMSIM_ENOENT, "there is no cgroup '%s'", path);
+    if (vmsim__reclaim_is_generations(choice) && !m->lru->gen_enabled)
+        return vmsim__err_set(&m->err, VMSIM_ECONFIG,
+                              "cgroup '%s': generations are the whole machine's or nobody's: say `policies: {reclaim: "
+                              "linux-mglru}`, or `machine.sysctl.lru_gen/enabled: y`",
+                              path);
     return vmsim__lruvec_policies_choose(&m->reclaim, m->cgroups.at[number]->memcg, choice, &m->err);
 }
 

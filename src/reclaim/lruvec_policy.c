@@ -406,7 +406,12 @@ void vmsim__lruvec_policies_used(struct vmsim__lruvec_policies *all, const struc
 /* ---- choices ---- */
 
 bool vmsim__reclaim_is_kernel(const struct vmsim__policy_choice *choice) {
-    return !choice->plugin && (!choice->name || !strcmp(choice->name, vmsim__reclaim_domain.info.fallback));
+    return !choice->plugin && (!choice->name || !strcmp(choice->name, vmsim__reclaim_linux_lru.policy.name) ||
+                               vmsim__reclaim_is_generations(choice));
+}
+
+bool vmsim__reclaim_is_generations(const struct vmsim__policy_choice *choice) {
+    return !choice->plugin && choice->name && !strcmp(choice->name, vmsim__reclaim_linux_mglru.policy.name);
 }
 
 static void free_choice(struct vmsim__alloc *a, struct vmsim__policy_choice *c) {

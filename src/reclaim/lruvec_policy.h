@@ -100,6 +100,8 @@ int vmsim__lruvec_policies_choose(struct vmsim__lruvec_policies *all, struct vms
                                   const struct vmsim__policy_choice *choice, struct vmsim__err *err);
 /* Is it the name of the machine's own mechanism, which needs no instance? */
 bool vmsim__reclaim_is_kernel(const struct vmsim__policy_choice *choice);
+/* ... and of that with generations? */
+bool vmsim__reclaim_is_generations(const struct vmsim__policy_choice *choice);
 
 /* ---- reclaim asks ---- */
 

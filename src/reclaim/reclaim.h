@@ -118,8 +118,8 @@ uint32_t vmsim__reclaim_evict(struct vmsim__reclaim *r, struct vmsim_reclaim_req
 /* Every list against its nodes: 0, or VMSIM_ECHECK with a text. */
 int vmsim__reclaim_check(const struct vmsim__reclaim *r, struct vmsim__err *err);
 
-extern const struct vmsim_reclaim_policy vmsim__reclaim_linux_lru, vmsim__reclaim_fifo, vmsim__reclaim_lru,
-    vmsim__reclaim_mru, vmsim__reclaim_clock, vmsim__reclaim_random, vmsim__reclaim_lfu, vmsim__reclaim_arc,
-    vmsim__reclaim_s3fifo, vmsim__reclaim_sieve, vmsim__reclaim_lhd, vmsim__reclaim_opt;
+extern const struct vmsim_reclaim_policy vmsim__reclaim_linux_lru, vmsim__reclaim_linux_mglru, vmsim__reclaim_fifo,
+    vmsim__reclaim_lru, vmsim__reclaim_mru, vmsim__reclaim_clock, vmsim__reclaim_random, vmsim__reclaim_lfu,
+    vmsim__reclaim_arc, vmsim__reclaim_s3fifo, vmsim__reclaim_sieve, vmsim__reclaim_lhd, vmsim__reclaim_opt;
 
 #endif

@@ -4,6 +4,7 @@
 
 static const struct vmsim_policy *const built_in[] = {
     &vmsim__reclaim_linux_lru.policy,
+    &vmsim__reclaim_linux_mglru.policy,
     &vmsim__reclaim_fifo.policy,
     &vmsim__reclaim_lru.policy,
     &vmsim__reclaim_mru.policy,
