@@ -4,20 +4,27 @@
  * fault, swap out and in, to a RAM disk and to zram. There one page goes for each that comes, but under the kernel's
  * own policies, which take them by the batch at the limit of a cgroup. Prints one JSON object.
  *
- *     bench_reclaim [-p PAGES] [POLICY...]     so many pages, a twelfth of which fits; without a machine alone
- * libCacheSim's miss ratios on such a stream, another sample of it: FIFO 0.2600, LRU 0.2296, CLOCK 0.2226, S3-FIFO
- * 0.1892, ARC 0.1927. */
+ *     bench_reclaim [-p PAGES] [-n REFERENCES] [-f FRAMES] [-s STREAM] [-w STREAM] [-a] [POLICY...]
+ *
+ * -p: so many pages, a twelfth of which fits unless -f says otherwise; -s: pages from a file of 32-bit numbers; -w:
+ * writes them to one; -a: without a machine alone. tests/reclaim_reference counts after it. libCacheSim's miss ratios
+ * on such a stream, another sample of it: FIFO 0.2600, LRU 0.2296, CLOCK 0.2226, S3-FIFO 0.1892, ARC 0.1927. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/rng.h"
 #include "vmsim/config.h"
 #include "vmsim/testing.h"
 #include "vmsim/vmsim.h"
 
-enum { PAGES = 1000000, REFERENCES = 20000000, FRAMES = 91527 };
+struct work {
+    uint32_t pages, frames;
+    size_t count; /* references */
+    uint64_t *at; /* their pages */
+};
 
 /* Of this process alone: others may run beside it. */
 static double now_s(void) {
@@ -27,21 +34,21 @@ static double now_s(void) {
 }
 
 /* By the inverse of the distribution; pages in an order that has nothing to do with their rank. */
-static uint64_t *zipf_stream(uint32_t count) {
-    uint64_t *pages = malloc(REFERENCES * sizeof *pages);
-    double *below = malloc(count * sizeof *below), sum = 0;
-    uint32_t *name = malloc(count * sizeof *name);
+static void draw_zipf(struct work *w) {
+    double *below = malloc(w->pages * sizeof *below), sum = 0;
+    uint32_t *name = malloc(w->pages * sizeof *name);
     struct vmsim__rng rng;
     vmsim__rng_seed_named(&rng, 1, "bench");
-    for (uint32_t k = 0; pages && below && name && k < count; k++) {
+    w->at = below && name ? malloc(w->count * sizeof *w->at) : NULL;
+    for (uint32_t k = 0; w->at && k < w->pages; k++) {
         below[k] = sum += 1.0 / (k + 1);
         uint32_t j = (uint32_t)vmsim__rng_below(&rng, k + 1);
         name[k] = name[j];
         name[j] = k;
     }
-    for (uint32_t i = 0; pages && below && name && i < REFERENCES; i++) {
+    for (size_t i = 0; w->at && i < w->count; i++) {
         double draw = (double)vmsim__rng_below(&rng, UINT64_C(1) << 53) / 0x1p53 * sum;
-        uint32_t low = 0, high = count - 1;
+        uint32_t low = 0, high = w->pages - 1;
         while (low < high) {
             uint32_t middle = (low + high) / 2;
             if (below[middle] <= draw)
@@ -49,11 +56,34 @@ static uint64_t *zipf_stream(uint32_t count) {
             else
                 high = middle;
         }
-        pages[i] = name[low];
+        w->at[i] = name[low];
     }
     free(below);
     free(name);
-    return pages;
+}
+
+/* All of a file, or its first references. */
+static void read_stream(struct work *w, const char *path) {
+    FILE *in = fopen(path, "rb");
+    uint32_t page;
+    size_t n = 0;
+    w->at = in ? malloc(w->count * sizeof *w->at) : NULL;
+    w->pages = 0;
+    while (w->at && n < w->count && fread(&page, sizeof page, 1, in) == 1) {
+        w->pages = page >= w->pages ? page + 1 : w->pages;
+        w->at[n++] = page;
+    }
+    w->count = n;
+    if (in)
+        fclose(in);
+}
+
+static bool write_stream(const struct work *w, const char *path) {
+    FILE *out = fopen(path, "wb");
+    bool ok = out != NULL;
+    for (size_t i = 0; ok && i < w->count; i++)
+        ok = fwrite(&(uint32_t){(uint32_t)w->at[i]}, sizeof(uint32_t), 1, out) == 1;
+    return out && !fclose(out) && ok;
 }
 
 static const char *const swaps[][2] = {
@@ -66,17 +96,17 @@ static bool is_kernels(const char *policy) {
 }
 
 /* The machine with its task; its number of frames is the policy's, or the cgroup's. */
-static struct vmsim_machine *machine_of(const char *policy, const char *swap, uint32_t *task) {
+static struct vmsim_machine *machine_of(const struct work *w, const char *policy, const char *swap, uint32_t *task) {
     char text[600], pure[64] = "", limit[32];
     struct vmsim_config *config;
     struct vmsim_machine *m = NULL;
     if (!is_kernels(policy))
-        snprintf(pure, sizeof pure, ", resident_folios: %d", FRAMES);
+        snprintf(pure, sizeof pure, ", resident_folios: %u", w->frames);
     snprintf(text, sizeof text,
              "machine: {nodes: [{memory: 8GiB}], transparent_hugepage: never, %s, sysctl: {vm.page-cluster: 0}%s}\n"
              "policies: {reclaim: %s}\n",
              swap, pure, policy);
-    snprintf(limit, sizeof limit, "%llu", FRAMES * 4096ULL);
+    snprintf(limit, sizeof limit, "%llu", w->frames * 4096ULL);
     bool ok = !vmsim_config_create(&config) && !vmsim_config_load_text(config, "bench", text, strlen(text)) &&
               !vmsim_config_resolve(config) && !vmsim_machine_create(config, &m) &&
               !vmsim_task_create(m, "zipf", 0, task);
@@ -91,19 +121,19 @@ static struct vmsim_machine *machine_of(const char *policy, const char *swap, ui
 }
 
 /* Faults, and the time it took; 0: something went wrong. */
-static uint64_t through_machine(const char *policy, const char *swap, const uint64_t *pages, double *took) {
+static uint64_t through_machine(const struct work *w, const char *policy, const char *swap, double *took) {
     enum { BATCH = 2048 };
     static vmsim_access a[BATCH];
     struct vmsim_access_result r = {0};
     uint32_t task;
     size_t id = 0;
-    struct vmsim_machine *m = machine_of(policy, swap, &task);
-    const int64_t base = m ? vmsim_task_mmap(m, task, 0, (uint64_t)PAGES * 4096, 3, 0x22, 0, 0) : 0;
+    struct vmsim_machine *m = machine_of(w, policy, swap, &task);
+    const int64_t base = m ? vmsim_task_mmap(m, task, 0, (uint64_t)w->pages * 4096, 3, 0x22, 0, 0) : 0;
     const double start = now_s();
-    for (size_t i = 0; base > 0 && i < REFERENCES && !r.stop; i += BATCH) {
-        const size_t n = REFERENCES - i < BATCH ? REFERENCES - i : BATCH;
+    for (size_t i = 0; base > 0 && i < w->count && !r.stop; i += BATCH) {
+        const size_t n = w->count - i < BATCH ? w->count - i : BATCH;
         for (size_t k = 0; k < n; k++)
-            a[k] = vmsim_access_make((uint64_t)base + pages[i + k] * 4096, 8, VMSIM_STORE);
+            a[k] = vmsim_access_make((uint64_t)base + w->at[i + k] * 4096, 8, VMSIM_STORE);
         if (vmsim_task_access(m, task, a, n, NULL, &r))
             return 0;
     }
@@ -113,53 +143,74 @@ static uint64_t through_machine(const char *policy, const char *swap, const uint
     return r.stop ? 0 : came;
 }
 
-static void in_machine(const char *const *policies, const uint64_t *pages) {
+static void in_machine(const struct work *w, const char *const *policies) {
     const char *comma = "";
     for (const char *const *p = policies; *p; p++) {
         for (unsigned i = 0; i < sizeof swaps / sizeof *swaps && strcmp(*p, "opt") != 0; i++) {
             double took = 1; /* opt: a scenario has a future, this has none */
-            const uint64_t faults = through_machine(*p, swaps[i][1], pages, &took);
-            printf("%s\n  {\"policy\": \"%s\", \"swap\": \"%s\", \"faults\": %.4f, \"mrefs_per_s\": %.1f}", comma, *p,
-                   swaps[i][0], (double)faults / REFERENCES, REFERENCES / took / 1e6);
+            const uint64_t faults = through_machine(w, *p, swaps[i][1], &took);
+            printf("%s\n  {\"policy\": \"%s\", \"swap\": \"%s\", \"faults\": %llu, \"mrefs_per_s\": %.1f}", comma, *p,
+                   swaps[i][0], (unsigned long long)faults, (double)w->count / took / 1e6);
             comma = ",";
             fflush(stdout);
         }
     }
 }
 
-int main(int argc, char **argv) {
-    static const char *const all[] = {"fifo",  "lru",    "mru", "clock", "random",    "lfu", "arc",
-                                      "sieve", "s3fifo", "lhd", "opt",   "linux-lru", NULL};
-    const bool other = argc > 2 && !strcmp(argv[1], "-p");
-    const uint32_t count = other ? (uint32_t)strtoul(argv[2], NULL, 10) : PAGES;
-    const uint32_t frames = (uint32_t)((uint64_t)count * FRAMES / PAGES);
-    const int first = other ? 3 : 1;
-    const char *const *policies = argc > first ? (const char *const *)argv + first : all;
-    uint64_t *pages = zipf_stream(count);
-    printf("{\"bench\": \"reclaim\", \"pages\": %u, \"frames\": %u, \"references\": %d, \"results\": [", count, frames,
-           REFERENCES);
-    for (const char *const *p = policies; pages && *p; p++) {
-        struct vmsim_test_reclaim *t;
-        struct vmsim_test_reclaim_options o = {.size = sizeof o, .frames = frames, .policy = *p};
-        char why[256];
-        uint64_t misses = 0;
-        if (vmsim_test_reclaim_create(&t, &o, why, sizeof why)) {
-            fprintf(stderr, "%s\n", why);
-            return 1;
-        }
-        double start = now_s();
-        vmsim_test_reclaim_run(t, pages, REFERENCES, &misses);
-        double took = now_s() - start;
-        printf("%s\n  {\"policy\": \"%s\", \"miss_ratio\": %.4f, \"mrefs_per_s\": %.1f}", p == policies ? "" : ",", *p,
-               (double)misses / REFERENCES, REFERENCES / took / 1e6);
-        fflush(stdout);
-        vmsim_test_reclaim_destroy(t);
+static void alone(const struct work *w, const char *policy, const char *comma) {
+    struct vmsim_test_reclaim *t;
+    struct vmsim_test_reclaim_options o = {.size = sizeof o, .frames = w->frames, .policy = policy};
+    char why[256];
+    uint64_t misses = 0;
+    if (vmsim_test_reclaim_create(&t, &o, why, sizeof why)) {
+        fprintf(stderr, "%s\n", why);
+        exit(1);
     }
+    const double start = now_s();
+    vmsim_test_reclaim_run(t, w->at, w->count, &misses);
+    const double took = now_s() - start;
+    printf("%s\n  {\"policy\": \"%s\", \"misses\": %llu, \"miss_ratio\": %.4f, \"mrefs_per_s\": %.1f}", comma, policy,
+           (unsigned long long)misses, (double)misses / (double)w->count, (double)w->count / took / 1e6);
+    fflush(stdout);
+    vmsim_test_reclaim_destroy(t);
+}
+
+int main(int argc, char **argv) {
+    static const char *const all[] = {"fifo",  "lru",    "mru", "clock", "random",      "lfu",       "arc",
+                                      "sieve", "s3fifo", "lhd", "opt",   "linux-mglru", "linux-lru", NULL};
+    struct work w = {.pages = 1000000, .count = 20000000};
+    const char *from = NULL, *to = NULL;
+    bool machine = true;
+    for (int c; (c = getopt(argc, argv, "p:n:f:s:w:a")) != -1;) {
+        if (c == 'p')
+            w.pages = (uint32_t)strtoul(optarg, NULL, 10);
+        else if (c == 'n')
+            w.count = strtoul(optarg, NULL, 10);
+        else if (c == 'f')
+            w.frames = (uint32_t)strtoul(optarg, NULL, 10);
+        else if (c == 's')
+            from = optarg;
+        else if (c == 'w')
+            to = optarg;
+        else
+            machine = false;
+    }
+    if (from)
+        read_stream(&w, from);
+    else
+        draw_zipf(&w);
+    w.frames = w.frames ? w.frames : (uint32_t)((uint64_t)w.pages * 91527 / 1000000);
+    if (!w.at || !w.count || !w.frames || (to && !write_stream(&w, to)))
+        return 1;
+    const char *const *policies = optind < argc ? (const char *const *)argv + optind : all;
+    printf("{\"bench\": \"reclaim\", \"pages\": %u, \"frames\": %u, \"references\": %zu, \"results\": [", w.pages,
+           w.frames, w.count);
+    for (const char *const *p = policies; *p; p++)
+        alone(&w, *p, p == policies ? "" : ",");
     printf("], \"in_machine\": [");
-    if (pages && !other)
-        in_machine(policies, pages);
+    if (machine)
+        in_machine(&w, policies);
     printf("]}\n");
-    bool ok = pages != NULL;
-    free(pages);
-    return ok ? 0 : 1;
+    free(w.at);
+    return 0;
 }

@@ -494,8 +494,10 @@ void vmsim__swap_read_alone(struct vmsim__cache *c, struct vmsim__swp e, vmsim__
     VMSIM__ASSERT(vmsim__swap_synchronous(c->swap, e) && vmsim__swap_users(c->swap, e) == 1);
     VMSIM__ASSERT(f->refcount == 1 && !f->mapping && !vmsim__swap_is_cached(c->swap, e));
     f->flags |= VMSIM__FRAME_SWAPBACKED;
+    c->lru->slot = vmsim__swp_slot_word(e);
     if (vmsim__entry_tag(old) == VMSIM__ENTRY_SHADOW)
         vmsim__workingset_refault(c->lru, pfn, vmsim__entry_content(old));
+    c->lru->slot = 0;
     vmsim__lru_add(c->lru, pfn, cpu);
     told(c, e, pfn, false);
     if (!out_of_zswap(c, e, pfn))

@@ -61,6 +61,7 @@ struct vmsim__lru {
     vmsim__memcg_charge_fn *charge;     /* NULL: nobody finds room at a limit */
     void *charge_context;
     const struct vmsim__lru_watch *watch; /* NULL: nobody */
+    uint64_t slot; /* during a refault: of a page that does not enter the swap cache, which would know it; 0: none */
 };
 
 enum vmsim__lru_list {

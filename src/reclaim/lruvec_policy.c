@@ -33,10 +33,10 @@ static struct vmsim__shadow_key page_key(const struct vmsim__frame *f) {
 /* The place that knows of it when it has gone: its slot, or its page of a file. */
 static struct vmsim__shadow_key place_key(const struct vmsim__lruvec_policies *all, vmsim__pfn pfn) {
     const struct vmsim__frame *f = frame_of(all, pfn);
-    if (vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE))
-        return (struct vmsim__shadow_key){(uint64_t)KEY_SWAP << 32,
-                                          vmsim__column_read(all->v->mem, VMSIM__COLUMN_SWAP, pfn)};
-    return page_key(f);
+    const uint64_t slot = vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE)
+                              ? vmsim__column_read(all->v->mem, VMSIM__COLUMN_SWAP, pfn)
+                              : all->v->lru->slot;
+    return slot ? (struct vmsim__shadow_key){(uint64_t)KEY_SWAP << 32, slot} : page_key(f);
 }
 
 /* ---- services ---- */
