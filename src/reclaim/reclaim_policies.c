@@ -3,8 +3,10 @@
 #include "reclaim/reclaim.h"
 
 static const struct vmsim_policy *const built_in[] = {
+    /* in a machine these two are the kernel's own mechanism */
     &vmsim__reclaim_linux_lru.policy,
     &vmsim__reclaim_linux_mglru.policy,
+    /* one a line */
     &vmsim__reclaim_fifo.policy,
     &vmsim__reclaim_lru.policy,
     &vmsim__reclaim_mru.policy,
@@ -16,7 +18,7 @@ static const struct vmsim_policy *const built_in[] = {
     &vmsim__reclaim_sieve.policy,
     &vmsim__reclaim_lhd.policy,
     &vmsim__reclaim_opt.policy,
-    NULL, /* one a line */
+    NULL,
 };
 
 const struct vmsim__policy_domain vmsim__reclaim_domain = {
