@@ -12,6 +12,7 @@ unsigned vmsim__mglru_swappiness(const struct vmsim__vmscan *v, const struct vms
 }
 
 static uint64_t size_of(const struct vmsim__lru_gen *g, unsigned type, uint64_t seq) {
+    VMSIM__ASSERT(type < VMSIM__LRU_GEN_TYPES && seq >= g->min_seq[type] && seq <= g->max_seq);
     uint64_t pages = 0;
     for (unsigned z = 0; z < VMSIM__ZONE_TYPES; z++)
         pages += g->nr_pages[vmsim__gen_of_seq(seq)][type][z];
@@ -62,6 +63,7 @@ bool vmsim__try_to_inc_min_seq(struct vmsim__lruvec *lruvec, bool can_swap) {
     for (unsigned type = !can_swap; type < VMSIM__LRU_GEN_TYPES; type++) {
         if (min[type] == g->min_seq[type])
             continue;
+        VMSIM__ASSERT(min[type] > g->min_seq[type] && min[type] + VMSIM__MIN_NR_GENS <= g->max_seq + 1);
         vmsim__ctrl_pos_carry(g, type);
         g->min_seq[type] = min[type];
         changed = true;
@@ -74,6 +76,7 @@ bool vmsim__try_to_inc_min_seq(struct vmsim__lruvec *lruvec, bool can_swap) {
 static void inc_min_seq(struct vmsim__vmscan *v, struct vmsim__lruvec *lruvec, unsigned type, bool can_swap) {
     struct vmsim__lru_gen *g = lruvec->gen;
     const unsigned oldest = vmsim__gen_of_seq(g->min_seq[type]);
+    VMSIM__ASSERT(vmsim__nr_gens(g, type) == VMSIM__MAX_NR_GENS);
     for (unsigned z = 0; z < VMSIM__ZONE_TYPES && (type == VMSIM__LRU_GEN_FILE || can_swap); z++) {
         const struct vmsim__lru_gen_list *l = &g->list[oldest][type][z];
         while (l->tail != VMSIM__PFN_NONE) {

@@ -65,6 +65,7 @@ static bool isolate_folio(struct vmsim__vmscan *v, const struct vmsim__scan_cont
     if (!vmsim__frame_is(f, VMSIM__FRAME_REFERENCED))
         vmsim__folio_clear_refs(f);
     f->flags &= ~(VMSIM__FRAME_RECLAIM | VMSIM__FRAME_REFERENCED);
+    VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_LRU) && f->refcount > 0);
     vmsim__lru_gen_del(v->lru, f, true);
     f->flags &= ~VMSIM__FRAME_LRU;
     f->refcount++;
@@ -124,6 +125,7 @@ static uint32_t scan_folios(struct vmsim__vmscan *v, struct vmsim__scan_control 
                              b->isolated);
     vmsim__vmscan_count_scan(v, sc, lruvec->memcg, VMSIM__PGREFILL, b->sorted);
     v->mem->event[type == VMSIM__LRU_GEN_FILE ? VMSIM__PGSCAN_FILE : VMSIM__PGSCAN_ANON] += b->isolated;
+    VMSIM__ASSERT(b->count <= b->isolated && b->isolated + b->sorted <= b->scanned);
     sc->nr_sorted += b->scanned - b->isolated;
     return b->isolated || !b->remaining ? b->scanned : 0;
 }
@@ -154,6 +156,7 @@ static uint32_t isolate_folios(struct vmsim__vmscan *v, struct vmsim__scan_contr
         *type = !*type;
         known = false;
     }
+    VMSIM__ASSERT(swappiness || *type == VMSIM__LRU_GEN_FILE || !b->count);
     return scanned;
 }
 
@@ -206,6 +209,7 @@ uint64_t vmsim__evict_folios(struct vmsim__vmscan *v, struct vmsim__scan_control
         VMSIM__ASSERT(round < 2);
         const uint64_t reclaimed = vmsim__shrink_folio_list(v, sc, lruvec->node, b.folio, &b.count, &stat, false);
         sc->nr_reclaimed += reclaimed;
+        VMSIM__ASSERT(reclaimed <= b.isolated);
         put_back(v, sc, &b, round > 0);
         vmsim__vmscan_count_scan(v, sc, m, steal, reclaimed);
         v->mem->event[type == VMSIM__LRU_GEN_FILE ? VMSIM__PGSTEAL_FILE : VMSIM__PGSTEAL_ANON] += reclaimed;
@@ -222,6 +226,7 @@ static uint64_t nr_to_scan(struct vmsim__vmscan *v, struct vmsim__scan_control *
                            bool can_swap, bool *need_aging) {
     const struct vmsim__lru_gen *g = lruvec->gen;
     uint64_t total;
+    VMSIM__ASSERT(sc->priority >= 0 && sc->priority <= VMSIM__DEF_PRIORITY);
     *need_aging = vmsim__should_run_aging(g, can_swap, &total);
     const uint64_t scan = lruvec->memcg->online ? total >> sc->priority : total;
     if (!*need_aging)

@@ -75,6 +75,7 @@ static bool shrink_bin(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, 
 
 bool vmsim__mglru_shrink_global(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node) {
     const uint64_t before = sc->nr_reclaimed;
+    VMSIM__ASSERT(vmsim__vmscan_global(sc) && node < v->mem->nr_nodes);
     if (!v->lru->memcg_lru)
         return false;
     if (!sc->may_writepage || !sc->may_unmap)

@@ -67,6 +67,7 @@ struct listener {
 /* Kernel: get_pfn_folio. NULL: it is another lruvec's, or of a type that stays anyway. */
 static struct vmsim__frame *folio_of(const struct listener *l, vmsim__pfn pfn) {
     struct vmsim__frame *f = vmsim__frame_at(&l->v->mem->frames, pfn);
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_TAIL) && f->refcount > 0);
     if (l->v->mem->zones[vmsim__frame_zone(f)].node != l->lruvec->node || f->memcg != l->lruvec->memcg->id)
         return NULL;
     return vmsim__vmscan_is_file(f) || l->can_swap ? f : NULL;
@@ -96,6 +97,7 @@ static void walk_looked(void *context, uint64_t table, uint32_t total, uint32_t 
 void vmsim__mglru_walk(struct vmsim__vmscan *v, struct vmsim__lruvec *lruvec, bool can_swap) {
     struct vmsim__lru_gen *g = lruvec->gen;
     struct listener l = {.v = v, .lruvec = lruvec, .can_swap = can_swap};
+    VMSIM__ASSERT(g && lruvec->node < v->mem->nr_nodes);
     if (!(v->lru_gen & VMSIM__LRU_GEN_MM_WALK) || !v->hooks.walk_mms)
         return;
     struct vmsim__mm_walk w = {.memcg = lruvec->memcg->id,
@@ -133,6 +135,7 @@ static void around_looked(void *context, uint64_t table, uint32_t total, uint32_
     struct listener *l = context;
     if (dense(total, young))
         vmsim__bloom_add(l->lruvec->gen, l->lruvec->gen->max_seq, table);
+    VMSIM__ASSERT(l->count <= VMSIM__MIN_LRU_BATCH);
     const bool in_place = l->in_place || (!l->v->kernel->lru_gen_memcgs && l->count >= l->v->kernel->lru_batch);
     for (uint32_t i = 0; i < l->count; i++) {
         if (in_place)
@@ -156,5 +159,6 @@ struct vmsim__use vmsim__mglru_referenced(struct vmsim__vmscan *v, const struct 
     const struct vmsim__young_sink sink = {.context = &l, .anon = true, .young = around_young, .looked = around_looked};
     struct vmsim__use use = {0};
     v->hooks.referenced(v->hooks.context, pfn, sc->target, &sink, sc->cpu, &use);
+    VMSIM__ASSERT(!l.count); /* they were all made young */
     return use;
 }

@@ -25,6 +25,7 @@ bool vmsim__inactive_is_low(const struct vmsim__lruvec *lruvec, bool file) {
 
 /* Have refaults been activated since the last reclaim? Then the workload changes, and the active list has to, too. */
 static bool may_deactivate(const struct vmsim__scan_control *sc, const struct vmsim__lruvec *target, bool file) {
+    VMSIM__ASSERT(target->memcg->id == sc->target);
     uint64_t activated =
         (uint64_t)vmsim__lruvec_stat(target, (enum vmsim__node_stat)(VMSIM__WORKINGSET_ACTIVATE_ANON + file));
     return sc->force_deactivate || activated != target->refaults[file] || vmsim__inactive_is_low(target, file);
@@ -33,6 +34,7 @@ static bool may_deactivate(const struct vmsim__scan_control *sc, const struct vm
 /* So few pages of files that taking them would only thrash. */
 static bool file_is_tiny(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc, unsigned node) {
     const struct vmsim__node *n = &v->mem->nodes[node];
+    VMSIM__ASSERT(global(sc) && n->stat[VMSIM__NR_ACTIVE_FILE] >= 0 && n->stat[VMSIM__NR_INACTIVE_FILE] >= 0);
     int64_t free = 0, high = 0, file = n->stat[VMSIM__NR_ACTIVE_FILE] + n->stat[VMSIM__NR_INACTIVE_FILE];
     for (unsigned i = 0; i < n->nr_zones; i++) {
         const struct vmsim__zone *z = &v->mem->zones[n->zone[i]];

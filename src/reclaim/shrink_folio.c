@@ -58,6 +58,7 @@ static void count_dirty(const struct at *a) {
 /* Under writeback: marked, so that the end of it brings it to the tail. Seen again by kswapd, though all of the node's
  * pages are, reclaim is too fast. */
 static enum verdict under_writeback(const struct at *a) {
+    VMSIM__ASSERT(vmsim__frame_is(a->f, VMSIM__FRAME_WRITEBACK));
     if (a->sc->kswapd && vmsim__frame_is(a->f, VMSIM__FRAME_RECLAIM) && a->v->node[a->node].writeback) {
         a->stat->immediate += a->pages;
     } else {
@@ -71,6 +72,7 @@ static enum verdict under_writeback(const struct at *a) {
 static bool prepare_swap(struct at *a, enum verdict *verdict) {
     const struct vmsim__vmscan_hooks *h = &a->v->hooks;
     const bool large = vmsim__frame_is(a->f, VMSIM__FRAME_HEAD);
+    VMSIM__ASSERT(vmsim__frame_is(a->f, VMSIM__FRAME_SWAPBACKED));
     *verdict = KEEP;
     if (!vmsim__frame_is(a->f, VMSIM__FRAME_ANON)) /* shared memory is written a page at a time (6.1) */
         return !large || (h->split && h->split(h->context, a->pfn, a->sc->cpu));
@@ -107,6 +109,7 @@ static bool may_enter_fs(const struct at *a) {
  * page is clean now, or has been. */
 static bool write_out(struct at *a, enum verdict *verdict) {
     const struct vmsim__vmscan_hooks *h = &a->v->hooks;
+    VMSIM__ASSERT(vmsim__frame_is(a->f, VMSIM__FRAME_DIRTY) && !vmsim__frame_is(a->f, VMSIM__FRAME_WRITEBACK));
     *verdict = ACTIVATE;
     if (vmsim__vmscan_is_file(a->f) &&
         (!a->sc->kswapd || !vmsim__frame_is(a->f, VMSIM__FRAME_RECLAIM) || !a->v->node[a->node].dirty)) {
@@ -145,6 +148,7 @@ static void tell_policy(const struct at *a) {
 static enum verdict let_go(struct at *a) {
     const struct vmsim__vmscan_hooks *h = &a->v->hooks;
     const bool swapcache = vmsim__frame_is(a->f, VMSIM__FRAME_SWAPCACHE);
+    VMSIM__ASSERT(!vmsim__folio_mapped(a->v->lru, a->pfn) && !vmsim__frame_is(a->f, VMSIM__FRAME_MLOCKED));
     if (lazyfree(a->f)) {
         if (a->f->refcount != 1)
             return KEEP;
@@ -209,6 +213,7 @@ static void activate(const struct at *a) {
         h->free_swap(h->context, a->pfn, a->sc->cpu);
     if (vmsim__frame_is(a->f, VMSIM__FRAME_MLOCKED))
         return;
+    VMSIM__ASSERT(!vmsim__frame_is(a->f, VMSIM__FRAME_LRU | VMSIM__FRAME_ACTIVE));
     a->f->flags |= VMSIM__FRAME_ACTIVE;
     a->stat->activate[vmsim__vmscan_is_file(a->f)] += a->pages;
     vmsim__vmscan_event(a->v, a->f, VMSIM__PGACTIVATE, a->pages);
@@ -250,6 +255,7 @@ uint64_t vmsim__shrink_folio_list(struct vmsim__vmscan *v, struct vmsim__scan_co
             activate(&a);
         folio[kept++] = a.pfn;
     }
+    VMSIM__ASSERT(kept + nr_freed <= *count); /* the rest was demoted */
     free_folios(v, sc, freed, nr_freed);
     *count = kept;
     return reclaimed;

@@ -19,6 +19,7 @@ static void isolate(struct vmsim__vmscan *v, const struct vmsim__scan_control *s
     i->zone_type = sc->zone_type;
     i->may_unmap = sc->may_unmap;
     vmsim__lru_isolate_tail(v->lru, lruvec, list, pages, i);
+    VMSIM__ASSERT(i->count <= VMSIM__SWAP_CLUSTER_MAX && i->count <= i->taken); /* folios and their pages */
 }
 
 void vmsim__shrink_active_list(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
@@ -36,6 +37,7 @@ void vmsim__shrink_active_list(struct vmsim__vmscan *v, struct vmsim__scan_contr
         }
         /* the use is forgotten in any case: the page has the time on the inactive list to be used again */
         const struct vmsim__use use = vmsim__vmscan_referenced(v, sc, i.folio[n]);
+        VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_LRU) && f->memcg == lruvec->memcg->id);
         if (use.ptes && use.exec && vmsim__vmscan_is_file(f)) {
             rotated[nr_rotated++] = i.folio[n];
             continue;
@@ -51,6 +53,7 @@ void vmsim__shrink_active_list(struct vmsim__vmscan *v, struct vmsim__scan_contr
 
 /* What the node's state and throttling are decided by at the end of the round. */
 static void add_up(struct vmsim__scan_control *sc, const struct vmsim__reclaim_stat *stat, uint64_t taken, bool file) {
+    VMSIM__ASSERT(stat->dirty <= taken && stat->unqueued_dirty <= stat->dirty && stat->writeback <= taken);
     sc->nr.dirty += stat->dirty;
     sc->nr.congested += stat->congested;
     sc->nr.unqueued_dirty += stat->unqueued_dirty;
@@ -95,6 +98,7 @@ uint64_t vmsim__shrink_inactive_list(struct vmsim__vmscan *v, struct vmsim__scan
 static uint64_t shrink_list(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
                             enum vmsim__lru_list list, uint32_t pages) {
     const bool file = list >= VMSIM__LRU_INACTIVE_FILE, active = list == list_of(file, true);
+    VMSIM__ASSERT(list < VMSIM__LRU_UNEVICTABLE && (active || list == list_of(file, false)));
     if (!active)
         return vmsim__shrink_inactive_list(v, sc, lruvec, file, pages);
     if (sc->may_deactivate[file])

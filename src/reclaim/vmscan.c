@@ -97,6 +97,7 @@ static bool skip_protected(struct vmsim__scan_control *sc, struct vmsim__memcg *
 /* Parents before their children. A removed cgroup may lose its last page here; it goes when the walk has left it. */
 static void shrink_memcgs(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node) {
     struct vmsim__memcg *target = vmsim__memcg_by_id(v->lru, sc->target);
+    VMSIM__ASSERT(target && v->ops->shrink_lruvec);
     for (struct vmsim__memcg *m = target, *next; m; m = next) {
         vmsim__memcg_get(m);
         vmsim__vmscan_protect(m, target);
@@ -156,6 +157,7 @@ bool vmsim__shrink_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
     if (v->ops->prepare_node)
         v->ops->prepare_node(v, sc, node);
     shrink_memcgs(v, sc, node);
+    VMSIM__ASSERT(sc->nr_reclaimed >= before);
     judge_node(v, sc, node);
     if (sc->nr_reclaimed > before)
         v->node[node].kswapd_failures = 0;
@@ -194,6 +196,7 @@ static bool another_pass(struct vmsim__scan_control *sc) {
 }
 
 static enum vmsim__reclaim_outcome finish(struct vmsim__vmscan *v, struct vmsim__scan_control *sc) {
+    VMSIM__ASSERT(!sc->in_node && !sc->node); /* all nodes were visited */
     snapshot_refaults(v, sc);
     if (sc->nr_reclaimed || sc->compaction_ready || !another_pass(sc))
         return VMSIM__RECLAIM_DONE;
@@ -226,6 +229,7 @@ enum vmsim__reclaim_outcome vmsim__reclaim_step(struct vmsim__vmscan *v, struct 
     if (sc->node >= local->order_count)
         return end_of_priority(v, sc);
     const unsigned node = local->order[sc->node];
+    VMSIM__ASSERT(node < v->mem->nr_nodes && sc->nodemask >> node & 1);
     bool all = false;
     if (sc->order > VMSIM__COSTLY_ORDER && v->hooks.compaction_ready &&
         v->hooks.compaction_ready(v->hooks.context, node, sc->order, sc->zone_type, &all))
