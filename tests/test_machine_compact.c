@@ -182,6 +182,22 @@ static void khugepaged_compacts_too(void **state) {
     end(&o);
 }
 
+/* More than two nodes can give: each is asked until it has no more, and the call ends, though it waits in between. */
+static void a_pool_of_two_nodes_ends_where_memory_does(void **state) {
+    (void)state;
+    struct outcome o = run_with(
+        "machine: {nodes: [{memory: 128MiB, cpus: [0]}, {memory: 128MiB, cpus: [1]}], kernel: '6.1', sysctl: "
+        "{vm.compaction_proactiveness: 0}}\n"
+        "workload:\n"
+        "  tasks: [{name: t, program: [{mmap: {as: m, length: 140MiB}}, {madvise: {region: m, advice: nohugepage}}, "
+        "{touch: {region: m, write: 100%}}, {madvise: {region: m, advice: dontneed, every: 2}}, {sysctl: {name: "
+        "vm.nr_hugepages, value: '1000'}}, {sysctl: {name: vm.nr_hugepages, value: '0'}}, {sysctl: {name: "
+        "vm.nr_hugepages, value: '1000'}}]}]\n",
+        500);
+    assert_in_range(vmsim__hugetlb_total(o.m->mem, o.m->mem->default_hstate, VMSIM__MAX_NODES), 30, 110);
+    end(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fault_that_may_compact_gets_its_huge_pages),
@@ -191,6 +207,7 @@ int main(void) {
         cmocka_unit_test(policies_decide_when_and_how_hard),
         cmocka_unit_test(memory_that_cannot_move_stays_in_pieces),
         cmocka_unit_test(files_on_their_way_are_waited_for),
+        cmocka_unit_test(a_pool_of_two_nodes_ends_where_memory_does),
         cmocka_unit_test(khugepaged_compacts_too),
         cmocka_unit_test(a_pool_grows_with_reclaim_and_compaction),
     };

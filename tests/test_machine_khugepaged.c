@@ -99,7 +99,7 @@ static void it_rests_when_nobody_goes_on(void **state) {
         "two, tasks: 2}}, {barrier: {name: one, tasks: 2}}]}]}\n";
     (void)state;
     struct vmsim_config *c;
-    struct vmsim_scenario *s;
+    struct vmsim_scenario *s = NULL;
     assert_int_equal(vmsim_config_create(&c), 0);
     assert_int_equal(vmsim_config_load_text(c, "test.yaml", text, strlen(text)), 0);
     if (vmsim_config_resolve(c) || vmsim_scenario_create(c, &s))

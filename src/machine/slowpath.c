@@ -230,7 +230,8 @@ static void break_circle(struct vmsim_machine *m, const struct vmsim__alloc_requ
 /* Kswapd was woken for the block, and has the CPU before whoever compacted for it in vain goes on: the kernel's
  * scanners give it away (cond_resched). Small blocks are left to rounds of reclaim. */
 static bool kswapd_first(struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
-    if (!is_costly(rq) || (rq->gfp & VMSIM__GFP_NORETRY) || !vmsim__sched_due(m) || !m->running->mm)
+    if (!is_costly(rq) || (rq->gfp & VMSIM__GFP_NORETRY) || !vmsim__sched_due(m) || !m->running->mm ||
+        !vmsim__kswapd_works(m, rq->node))
         return false;
     wait_for(m, 0);
     return true;

@@ -328,13 +328,24 @@ static struct vmsim__node *next_node(struct vmsim__mem *mem, uint8_t *turn, unsi
     return &mem->nodes[n];
 }
 
-/* One more page in a pool; false: no node has one. */
+/* One more page in a pool; false: no node has one, or the present waits. Nodes that had none, one bit each, stand in
+ * the call's record, so that a call that is entered again does not ask them for ever. */
 static bool grow(struct vmsim__mem *mem, unsigned hstate, unsigned only, unsigned cpu) {
-    bool gigantic = vmsim__hstate_gigantic(mem, hstate);
+    const bool gigantic = vmsim__hstate_gigantic(mem, hstate);
+    uint64_t *failed = &vmsim__now_call(&mem->now)->done;
     for (unsigned i = 0; i < (only < mem->nr_nodes ? 1 : mem->nr_nodes); i++) {
         struct vmsim__node *node = next_node(mem, &mem->hstate[hstate].next_alloc, only);
-        if (node->has_memory && (gigantic ? take_gigantic(mem, node, hstate) : take_page(mem, node, hstate, cpu)))
+        if (!node->has_memory || *failed >> node->id & 1)
+            continue;
+        if (gigantic ? take_gigantic(mem, node, hstate) : take_page(mem, node, hstate, cpu)) {
+            *failed = 0;
             return true;
+        }
+        if (vmsim__now_waits(&mem->now)) { /* the same node is asked again */
+            mem->hstate[hstate].next_alloc = (uint8_t)node->id;
+            return false;
+        }
+        *failed |= UINT64_C(1) << node->id;
     }
     return false;
 }
@@ -490,6 +501,7 @@ uint64_t vmsim__hugetlb_set(struct vmsim__mem *mem, unsigned hstate, unsigned no
     }
     if (vmsim__now_waits(&mem->now))
         return persistent(mem, hstate);
+    vmsim__now_call(&mem->now)->done = 0;
     uint64_t used = vmsim__hugetlb_total(mem, hstate, VMSIM__MAX_NODES) - available(mem, hstate);
     uint64_t least = vmsim__max64(pages, h->reserved + used);
     if (least < persistent(mem, hstate) && !vmsim__hstate_gigantic(mem, hstate))
