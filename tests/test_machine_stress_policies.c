@@ -40,6 +40,35 @@ static void storms_of_pure_demand_paging(void **state) {
                                               .resident = 40 + 60 * i});
 }
 
+/* A history of a seed of its own. */
+static void storm_with_seed(const char *seed, uint64_t steps, const struct storm_machine *b) {
+    const char *was = getenv("VMSIM_SEED");
+    char *old = was ? strdup(was) : NULL;
+    assert_int_equal(setenv("VMSIM_SEED", seed, 1), 0);
+    storm_of(steps, b);
+    assert_int_equal(old ? setenv("VMSIM_SEED", old, 1) : unsetenv("VMSIM_SEED"), 0);
+    free(old);
+}
+
+/* Pages of several address spaces went out again before the last had got its own; a window that waited for memory in
+ * the middle lost to the policy what it had read. Neither swapoff ever ended. */
+static void swapoff_ends_where_memory_is_short(void **state) {
+    (void)state;
+    struct storm_machine b = {.arch = "x86_64",
+                              .kernel = "6.1",
+                              .cpus = 1,
+                              .nodes = 1,
+                              .mib = 11,
+                              .swap = 2,
+                              .tasks = 8,
+                              .spaces = 6,
+                              .leave = 700};
+    b.reclaim = "linux-lru";
+    storm_with_seed("3", 29200, &b);
+    b.reclaim = "mru";
+    storm_with_seed("4", 34400, &b);
+}
+
 /* Some hundred operations each, or the campaign's. */
 static void the_same_history_counts_the_same(void **state) {
     const char *campaign = getenv("VMSIM_CAMPAIGN");
@@ -62,6 +91,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(storms_as_memory_allows),
         cmocka_unit_test(storms_of_pure_demand_paging),
+        cmocka_unit_test(swapoff_ends_where_memory_is_short),
         cmocka_unit_test(the_same_history_counts_the_same),
     };
     return cmocka_run_group_tests_name("machine_stress_policies", tests, NULL, NULL);

@@ -205,6 +205,8 @@ static int64_t begin(struct vmsim_machine *m, struct vmsim__task *t, uint8_t typ
     a->unuse.task = t->id;
     a->unuse.mm = 0;
     a->unuse.va = 0;
+    a->unuse.left = 0;
+    a->unuse.since = m->mem->now.time;
     t->oom_origin = true;
     return 0;
 }
@@ -223,6 +225,10 @@ static int64_t swapoff_work(struct vmsim_machine *m, struct vmsim__task *t, void
     int64_t rc = a->off ? a->unuse.task == t->id ? 0 : -VMSIM__L_EINVAL : begin(m, t, type);
     if (rc)
         return rc;
+    if (a->unuse.left != vmsim__swap_inuse(a)) {
+        a->unuse.left = vmsim__swap_inuse(a);
+        a->unuse.since = m->mem->now.time;
+    }
     rc = try_to_unuse(m, a, type, t->cpu);
     if (rc == -VMSIM__ERESTARTSYS)
         return rc;

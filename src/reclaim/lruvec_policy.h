@@ -75,7 +75,8 @@ struct vmsim__lruvec_policies {
     struct vmsim__lru_watch watch;
     /* Who uses a page at present: fills task, cgroup, type, fault and pc. */
     void (*present)(void *context, struct vmsim_folio_access *access);
-    /* ns: what came since may be needed by a reference whose faults are not over; UINT64_MAX: there is none. */
+    /* ns: what came since may be needed by a reference whose faults are not over, or by a swapoff; UINT64_MAX: there is
+     * none. */
     uint64_t (*needed_since)(void *context);
     void *context;
 };

@@ -39,6 +39,8 @@ struct vmsim__swap_area {
     struct {
         uint32_t task, mm; /* who empties it, and where it is: an address space, */
         uint64_t va;       /* and an address there */
+        uint64_t left;     /* slots in use when it was last entered, */
+        uint64_t since;    /* and since when (ns): for what has come since it waits */
     } unuse;               /* off */
 };
 struct vmsim__swap {
@@ -99,6 +101,7 @@ uint16_t vmsim__swap_memcg(const struct vmsim__swap *s, struct vmsim__swp e);
 void vmsim__swap_count_memcgs(const struct vmsim__swap *s, uint64_t *slots);
 uint32_t vmsim__swap_users(const struct vmsim__swap *s, struct vmsim__swp e);
 bool vmsim__swap_is_cached(const struct vmsim__swap *s, struct vmsim__swp e);
+bool vmsim__swap_going(const struct vmsim__swap *s, struct vmsim__swp e); /* its area is being emptied */
 /* One more entry names the slot; one less: true when the slot is free now. Kernel: swap_duplicate, swap_free. */
 void vmsim__swap_get(struct vmsim__swap *s, struct vmsim__swp e);
 bool vmsim__swap_put(struct vmsim__swap *s, struct vmsim__swp e);

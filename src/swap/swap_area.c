@@ -402,6 +402,11 @@ bool vmsim__swap_is_cached(const struct vmsim__swap *s, struct vmsim__swp e) {
     return state_of(s, e) & VMSIM__SWAP_CACHED;
 }
 
+bool vmsim__swap_going(const struct vmsim__swap *s, struct vmsim__swp e) {
+    VMSIM__ASSERT(e.type < s->areas && s->area[e.type]);
+    return s->area[e.type]->off;
+}
+
 void vmsim__swap_get(struct vmsim__swap *s, struct vmsim__swp e) {
     uint32_t *slot = slot_of(s, e);
     VMSIM__ASSERT(slot && *slot && (*slot & ~VMSIM__SWAP_CACHED) < VMSIM__SWAP_CACHED - 1);

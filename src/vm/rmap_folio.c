@@ -165,13 +165,15 @@ static bool discard_lazyfree(const struct vmsim__mapping *m, const struct parts 
     return false;
 }
 
-/* The entry becomes that of the page's slot, which gets one more count. */
+/* The entry becomes that of the page's slot, which gets one more count. Not while a swapoff empties the slot's area: of
+ * a page that several address spaces have, one would lose again what it got back before the last one's turn comes, and
+ * where memory is short the swapoff would never end (the kernel's may not). */
 static bool enter_swap(const struct vmsim__mapping *m, const struct parts *p) {
     struct vmsim__mm *mm = m->vma->mm;
     const struct vmsim__swap_ops *swap = mm->vm->swap;
     VMSIM__ASSERT(swap && vmsim__frame_is(p->head, VMSIM__FRAME_SWAPCACHE));
     struct vmsim__swp e = swap->slot_of(swap->context, p->pfn);
-    if (!swap->duplicate(swap->context, e)) {
+    if ((swap->going && swap->going(swap->context, e)) || !swap->duplicate(swap->context, e)) {
         restore(m);
         return false;
     }

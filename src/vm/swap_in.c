@@ -354,6 +354,11 @@ static bool full(void *context, vmsim__pfn pfn) {
     return vmsim__swap_cache_full(((struct vmsim__vm *)context)->cache, pfn);
 }
 
+static bool going(void *context, struct vmsim__swp e) {
+    VMSIM__ASSERT(vmsim__swp_is_swap(e));
+    return vmsim__swap_going(vmsim__cache_swap(((struct vmsim__vm *)context)->cache), e);
+}
+
 void vmsim__vm_use_swap(struct vmsim__vm *vm) {
     VMSIM__ASSERT(vmsim__cache_swap(vm->cache));
     vm->cache_swap = (struct vmsim__swap_ops){.context = vm,
@@ -367,6 +372,7 @@ void vmsim__vm_use_swap(struct vmsim__vm *vm) {
                                               .free_slot = free_slot,
                                               .migrate = migrate,
                                               .full = full,
+                                              .going = going,
                                               .swap_in = swap_in};
     vmsim__vm_set_swap(vm, &vm->cache_swap);
 }

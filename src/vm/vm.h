@@ -188,7 +188,8 @@ struct vmsim__swap_ops {
     /* `to` takes the place of `from` in the swap cache, with its reference, charge and flag. NULL: such pages are not
      * moved. */
     void (*migrate)(void *context, vmsim__pfn from, vmsim__pfn to);
-    bool (*full)(void *context, vmsim__pfn pfn); /* mem_cgroup_swap_full: a slot is not kept for it */
+    bool (*full)(void *context, vmsim__pfn pfn);       /* mem_cgroup_swap_full: a slot is not kept for it */
+    bool (*going)(void *context, struct vmsim__swp e); /* a swapoff empties the slot's area */
     /* do_swap_page: finds or reads the page, then vmsim__swap_map. */
     enum vmsim__fault_outcome (*swap_in)(void *context, struct vmsim__vma *vma, uint64_t va,
                                          const struct vmsim__pt_slot *slot, bool write, unsigned cpu);
