@@ -48,7 +48,7 @@ static void test_a_charge_counts_in_all_ancestors_and_in_batches(void **state) {
     assert_int_equal(vmsim__memcg_stat(a, VMSIM__NR_INACTIVE_ANON), 65);
     assert_int_equal(vmsim__lruvec_pages(&b->lruvec[0], VMSIM__LRU_INACTIVE_ANON), 65);
     assert_int_equal(vmsim__lruvec_pages(vmsim__lruvec_of_node(m.lru, 0), VMSIM__LRU_INACTIVE_ANON), 0);
-    assert_int_equal(vmsim__lruvec_size(&a->lruvec[0], VMSIM__LRU_INACTIVE_ANON), 65);
+    assert_int_equal(vmsim__lruvec_stat(&a->lruvec[0], VMSIM__NR_INACTIVE_ANON), 65);
     for (unsigned i = 0; i < 65; i++)
         vmsim__folio_put(m.lru, page[i], 0);
     assert_int_equal(a->memory.usage, 0);

@@ -68,8 +68,8 @@ static inline struct vmsim__zone *vmsim__cache_zone(const struct vmsim__cache *c
 }
 static inline void vmsim__cache_node_add(struct vmsim__cache *c, const struct vmsim__frame *f,
                                          enum vmsim__node_stat stat, int64_t pages) {
-    c->mem->nodes[vmsim__cache_zone(c, f)->node].stat[stat] += pages;
     vmsim__folio_stat_add(c->lru, f, stat, pages);
+    c->mem->nodes[vmsim__cache_zone(c, f)->node].stat[stat] += pages;
 }
 static inline void vmsim__cache_zone_add(struct vmsim__cache *c, const struct vmsim__frame *f,
                                          enum vmsim__zone_stat stat, int64_t pages) {

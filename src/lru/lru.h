@@ -56,6 +56,11 @@ struct vmsim__lru {
     size_t memcg_hint; /* no lower id is free */
     uint64_t swap_slots, swap_free;
     bool gen_enabled, gen_made; /* generations (lru/lru_gen.h): they are on; they were once, and have their state */
+    struct {                    /* lru/stat_flush.h */
+        struct vmsim__lruvec *touched; /* changed since the last flush */
+        uint64_t due, changes;         /* of a batch */
+        uint32_t batches;
+    } flush;
     struct vmsim__memcg_lru *memcg_lru; /* one a node; NULL: global reclaim takes cgroups as they come */
     struct vmsim__rng rng;              /* of memcg_lru */
     vmsim__memcg_charge_fn *charge;     /* NULL: nobody finds room at a limit */
@@ -72,6 +77,16 @@ enum vmsim__lru_list {
     VMSIM__LRU_UNEVICTABLE,
     VMSIM__LRU_LISTS
 };
+/* Of a cgroup's statistics those that reclaim goes by, as of their last flush. */
+enum vmsim__seen_stat {
+    VMSIM__SEEN_INACTIVE_ANON, /* as enum vmsim__lru_list */
+    VMSIM__SEEN_ACTIVE_ANON,
+    VMSIM__SEEN_INACTIVE_FILE,
+    VMSIM__SEEN_ACTIVE_FILE,
+    VMSIM__SEEN_ACTIVATE_ANON, /* WORKINGSET_ACTIVATE_ */
+    VMSIM__SEEN_ACTIVATE_FILE,
+    VMSIM__SEEN_STATS
+};
 /* The lists of one node and cgroup. Head: most recently added; reclaim takes from the tail. Unevictable pages are only
  * counted: `prev` of their frame holds the mlock count. */
 struct vmsim__lruvec {
@@ -85,10 +100,14 @@ struct vmsim__lruvec {
     uint64_t anon_cost, file_cost;        /* what reclaim of either type cost of late */
     uint64_t refaults[2];                 /* workingset_activate_anon and _file when reclaim last ended */
     int64_t stat[VMSIM__NODE_STAT_COUNT]; /* of its own folios, and of removed cgroups below; unused in the root */
-    struct vmsim__lruvec_policy *policy;  /* who chooses in place of linux-lru; NULL: nobody */
-    bool policy_known;                    /* that has been decided */
-    bool congested;                       /* all dirty pages that reclaim saw were under writeback already */
-    struct vmsim__lru_gen *gen;           /* NULL: generations were never on */
+    int64_t told[VMSIM__SEEN_STATS];      /* of `stat`: what a flush took up last */
+    int64_t seen[VMSIM__SEEN_STATS];      /* of it and all below, at the last flush */
+    bool touched;                         /* in the list of those that changed since */
+    struct vmsim__lruvec *next_touched;
+    struct vmsim__lruvec_policy *policy; /* who chooses in place of linux-lru; NULL: nobody */
+    bool policy_known;                   /* that has been decided */
+    bool congested;                      /* all dirty pages that reclaim saw were under writeback already */
+    struct vmsim__lru_gen *gen;          /* NULL: generations were never on */
 };
 
 /* `mem` and `kernel` must outlive it; `cpus` CPUs use it. NULL: no host memory. */
@@ -126,10 +145,10 @@ bool vmsim__folio_mapped(const struct vmsim__lru *lru, vmsim__pfn pfn);
 /* ---- lists ---- */
 
 struct vmsim__lruvec *vmsim__lruvec_of_node(struct vmsim__lru *lru, unsigned node); /* the root cgroup's */
-/* A statistic of the node, of the cgroup and all below. Kernel: lruvec_page_state. */
+/* A statistic of the node, of the cgroup and all below. */
 int64_t vmsim__lruvec_stat(const struct vmsim__lruvec *v, enum vmsim__node_stat stat);
-/* Pages on a list, likewise. */
-uint64_t vmsim__lruvec_size(const struct vmsim__lruvec *v, enum vmsim__lru_list list);
+/* The same as reclaim knows it, which is late. Kernel: lruvec_page_state. */
+uint64_t vmsim__lruvec_seen(const struct vmsim__lruvec *v, enum vmsim__seen_stat stat);
 /* Pages of this very lruvec. */
 uint64_t vmsim__lruvec_pages(const struct vmsim__lruvec *v, enum vmsim__lru_list list);
 /* Pages of this very lruvec in zones up to a type. Kernel: lruvec_lru_size. */

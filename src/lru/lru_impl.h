@@ -58,8 +58,8 @@ static inline struct vmsim__lruvec *vmsim__lruvec_parent(const struct vmsim__lru
 /* A statistic of the folio's node and cgroup. */
 static inline void vmsim__lru_node_add(struct vmsim__lru *lru, const struct vmsim__frame *f, enum vmsim__node_stat stat,
                                        int64_t pages) {
-    lru->mem->nodes[vmsim__lru_zone(lru, f)->node].stat[stat] += pages;
     vmsim__folio_stat_add(lru, f, stat, pages);
+    lru->mem->nodes[vmsim__lru_zone(lru, f)->node].stat[stat] += pages;
 }
 static inline void vmsim__lru_zone_add(struct vmsim__lru *lru, const struct vmsim__frame *f, enum vmsim__zone_stat stat,
                                        int64_t pages) {

@@ -3,6 +3,7 @@
  * lruvec.h. Kernel counterparts: mm/mmzone.c, mm/vmscan.c (lruvec_lru_size). */
 #include "lru/lru_gen.h"
 #include "lru/lru_impl.h"
+#include "lru/stat_flush.h"
 
 struct vmsim__lru *vmsim__lru_create(struct vmsim__alloc *alloc, struct vmsim__mem *mem,
                                      const struct vmsim__kernel *kernel, unsigned cpus) {
@@ -57,10 +58,11 @@ int64_t vmsim__lruvec_stat(const struct vmsim__lruvec *v, enum vmsim__node_stat 
     return pages;
 }
 
-uint64_t vmsim__lruvec_size(const struct vmsim__lruvec *v, enum vmsim__lru_list list) {
-    int64_t pages = vmsim__lruvec_stat(v, (enum vmsim__node_stat)(VMSIM__NR_INACTIVE_ANON + list));
-    VMSIM__ASSERT(pages >= 0);
-    return (uint64_t)pages;
+uint64_t vmsim__lruvec_seen(const struct vmsim__lruvec *v, enum vmsim__seen_stat stat) {
+    VMSIM__ASSERT(stat < VMSIM__SEEN_STATS);
+    vmsim__stats_settle(v->memcg->lru);
+    VMSIM__ASSERT(v->seen[stat] >= 0);
+    return (uint64_t)v->seen[stat];
 }
 
 uint64_t vmsim__lruvec_size_up_to(const struct vmsim__lruvec *v, enum vmsim__lru_list list, unsigned zone_type) {

@@ -9,6 +9,7 @@
 #define VMSIM__LRUVEC_H
 #include "lru/lru_gen.h"
 #include "lru/lru_impl.h"
+#include "lru/stat_flush.h"
 
 static inline enum vmsim__lru_list vmsim__lru_list_of(const struct vmsim__frame *f) {
     if (VMSIM__UNLIKELY(vmsim__frame_is(f, VMSIM__FRAME_UNEVICTABLE)))
@@ -23,11 +24,10 @@ VMSIM__INLINE struct vmsim__lruvec *vmsim__lruvec_count(struct vmsim__lru *lru, 
                                                         enum vmsim__lru_list list, int sign) {
     const int64_t pages = sign * (int64_t)vmsim__frame_pages(f);
     struct vmsim__zone *z = vmsim__lru_zone(lru, f);
-    struct vmsim__lruvec *v = &lru->lruvecs[z->node];
-    if (VMSIM__UNLIKELY(f->memcg)) {
-        v = vmsim__lruvec_of(lru, f);
+    struct vmsim__lruvec *v = vmsim__lruvec_of(lru, f);
+    vmsim__stats_touch(lru, v, vmsim__frame_pages(f));
+    if (VMSIM__UNLIKELY(f->memcg))
         v->stat[VMSIM__NR_INACTIVE_ANON + list] += pages;
-    }
     VMSIM__ASSERT(pages >= 0 || v->zone_count[z->type][list] >= (uint64_t)-pages);
     v->zone_count[z->type][list] += (uint64_t)pages;
     z->stat[VMSIM__NR_ZONE_INACTIVE_ANON + list] += pages;
@@ -39,6 +39,7 @@ VMSIM__INLINE struct vmsim__lruvec *vmsim__lruvec_count(struct vmsim__lru *lru, 
 static inline void vmsim__lruvec_count_pages(struct vmsim__lru *lru, struct vmsim__lruvec *v, struct vmsim__zone *z,
                                              enum vmsim__lru_list list, int64_t pages) {
     VMSIM__ASSERT(z->node == v->node && (pages >= 0 || v->zone_count[z->type][list] >= (uint64_t)-pages));
+    vmsim__stats_touch(lru, v, (uint64_t)(pages < 0 ? -pages : pages));
     if (v->memcg->parent)
         v->stat[VMSIM__NR_INACTIVE_ANON + list] += pages;
     v->zone_count[z->type][list] += (uint64_t)pages;

@@ -92,11 +92,16 @@ struct vmsim__memcg *vmsim__memcg_create(struct vmsim__lru *lru, struct vmsim__m
 static void release(struct vmsim__memcg *m) {
     VMSIM__ASSERT(!m->online && !m->first_child);
     struct vmsim__memcg *p = m->parent;
+    vmsim__stats_forget(m);
     if (VMSIM__UNLIKELY(m->lru->watch != NULL))
         m->lru->watch->memcg_gone(m->lru->watch->context, m);
     for (unsigned i = 0; i < m->lru->mem->nr_nodes * VMSIM__NODE_STAT_COUNT; i++) {
         unsigned n = i / VMSIM__NODE_STAT_COUNT, s = i % VMSIM__NODE_STAT_COUNT;
         p->lruvec[n].stat[s] += m->lruvec[n].stat[s];
+    }
+    for (unsigned i = 0; i < m->lru->mem->nr_nodes * VMSIM__SEEN_STATS; i++) {
+        const unsigned n = i / VMSIM__SEEN_STATS, s = i % VMSIM__SEEN_STATS;
+        p->lruvec[n].told[s] += m->lruvec[n].told[s];
     }
     for (unsigned i = 0; i < VMSIM__EVENT_COUNT; i++)
         p->event[i] += m->event[i];
@@ -198,6 +203,7 @@ void vmsim__memcg_memory_event(struct vmsim__memcg *m, enum vmsim__memcg_event e
 
 void vmsim__memcg_event_add(struct vmsim__lru *lru, uint16_t memcg, enum vmsim__event_stat event, uint64_t n) {
     VMSIM__ASSERT(memcg && vmsim__memcg_by_id(lru, memcg));
+    vmsim__stats_touch(lru, &lru->memcgs.at[memcg]->lruvec[0], n);
     lru->memcgs.at[memcg]->event[event] += n;
 }
 

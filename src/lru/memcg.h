@@ -14,6 +14,7 @@
 #define VMSIM__MEMCG_H
 #include "lru/lru.h"
 #include "lru/page_counter.h"
+#include "lru/stat_flush.h"
 
 #define VMSIM__MEMCG_ROOT 0u
 #define VMSIM__MEMCG_IDS 65535u  /* MEM_CGROUP_ID_MAX */
@@ -77,13 +78,17 @@ int64_t vmsim__memcg_kmem(const struct vmsim__memcg *m);
 void vmsim__memcg_memory_event(struct vmsim__memcg *m, enum vmsim__memcg_event event);
 /* An event of /proc/vmstat that a cgroup counts, too; the machine's side is the caller's. */
 void vmsim__memcg_event_add(struct vmsim__lru *lru, uint16_t memcg, enum vmsim__event_stat event, uint64_t n);
-/* The cgroup's side of a statistic of a folio's node; whoever changes that of the node calls it. */
+/* The cgroup's side of a statistic of a folio's node; whoever changes that of the node calls it before. */
 static inline void vmsim__folio_stat_add(struct vmsim__lru *lru, const struct vmsim__frame *f,
                                          enum vmsim__node_stat stat, int64_t pages) {
-    if (VMSIM__UNLIKELY(f->memcg)) {
-        VMSIM__ASSERT(f->memcg < lru->memcgs.count && lru->memcgs.at[f->memcg]);
-        lru->memcgs.at[f->memcg]->lruvec[lru->mem->zones[vmsim__frame_zone(f)].node].stat[stat] += pages;
-    }
+    const unsigned node = lru->mem->zones[vmsim__frame_zone(f)].node;
+    struct vmsim__lruvec *v = &lru->lruvecs[node];
+    VMSIM__ASSERT(f->memcg < lru->memcgs.count && lru->memcgs.at[f->memcg]);
+    if (VMSIM__UNLIKELY(f->memcg))
+        v = &lru->memcgs.at[f->memcg]->lruvec[node];
+    vmsim__stats_touch(lru, v, (uint64_t)(pages < 0 ? -pages : pages));
+    if (VMSIM__UNLIKELY(f->memcg))
+        v->stat[stat] += pages;
 }
 /* A slot for a folio of the cgroup: *payer gets who pays, the nearest that is not removed (0: nobody). False: a limit
  * refuses. Kernel: mem_cgroup_try_charge_swap. */

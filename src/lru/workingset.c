@@ -103,13 +103,13 @@ uint64_t vmsim__workingset_eviction(struct vmsim__lru *lru, vmsim__pfn pfn, uint
 /* What could hold the page if reclaim took nothing else: for a page of a file the active pages of files, and anonymous
  * ones where there is swap for them. */
 static uint64_t workingset_size(const struct vmsim__lruvec *v, bool file) {
-    uint64_t pages = vmsim__lruvec_size(v, VMSIM__LRU_ACTIVE_FILE);
+    uint64_t pages = vmsim__lruvec_seen(v, VMSIM__SEEN_ACTIVE_FILE);
     if (!file)
-        pages += vmsim__lruvec_size(v, VMSIM__LRU_INACTIVE_FILE);
+        pages += vmsim__lruvec_seen(v, VMSIM__SEEN_INACTIVE_FILE);
     if (!vmsim__memcg_swap_room(v->memcg))
         return pages;
-    pages += vmsim__lruvec_size(v, VMSIM__LRU_ACTIVE_ANON);
-    return pages + (file ? vmsim__lruvec_size(v, VMSIM__LRU_INACTIVE_ANON) : 0);
+    pages += vmsim__lruvec_seen(v, VMSIM__SEEN_ACTIVE_ANON);
+    return pages + (file ? vmsim__lruvec_seen(v, VMSIM__SEEN_INACTIVE_ANON) : 0);
 }
 
 bool vmsim__workingset_test_recent(struct vmsim__lru *lru, uint64_t shadow, bool file, bool *workingset) {
@@ -155,8 +155,8 @@ void vmsim__workingset_refault(struct vmsim__lru *lru, vmsim__pfn pfn, uint64_t 
 void vmsim__lru_note_cost(struct vmsim__lruvec *v, bool file, uint64_t pages) {
     for (; v; v = vmsim__lruvec_parent(v)) {
         uint64_t size = 0;
-        for (unsigned l = VMSIM__LRU_INACTIVE_ANON; l <= VMSIM__LRU_ACTIVE_FILE; l++)
-            size += vmsim__lruvec_size(v, (enum vmsim__lru_list)l);
+        for (unsigned l = VMSIM__SEEN_INACTIVE_ANON; l <= VMSIM__SEEN_ACTIVE_FILE; l++)
+            size += vmsim__lruvec_seen(v, (enum vmsim__seen_stat)l);
         *(file ? &v->file_cost : &v->anon_cost) += pages;
         if (v->file_cost + v->anon_cost > size / 4) {
             v->file_cost /= 2;

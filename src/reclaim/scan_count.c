@@ -4,6 +4,7 @@
  * Each type's share follows swappiness and what reclaim of it cost of late: a type whose pages come back soon, or have
  * to be written, is left alone more. Kernel counterparts: inactive_is_low, prepare_scan_count, get_scan_count of
  * mm/vmscan.c. */
+#include "lru/stat_flush.h"
 #include "reclaim/vmscan.h"
 
 enum balance { SCAN_EQUAL, SCAN_FRACT, SCAN_ANON, SCAN_FILE };
@@ -15,8 +16,8 @@ static bool global(const struct vmsim__scan_control *sc) {
 /* 1 GiB of pages of a type may have three active ones for each inactive, 1 TiB a hundred. */
 bool vmsim__inactive_is_low(const struct vmsim__lruvec *lruvec, bool file) {
     VMSIM__ASSERT(lruvec->page_shift <= 30);
-    uint64_t inactive = vmsim__lruvec_size(lruvec, file ? VMSIM__LRU_INACTIVE_FILE : VMSIM__LRU_INACTIVE_ANON);
-    uint64_t active = vmsim__lruvec_size(lruvec, file ? VMSIM__LRU_ACTIVE_FILE : VMSIM__LRU_ACTIVE_ANON);
+    uint64_t inactive = vmsim__lruvec_seen(lruvec, file ? VMSIM__SEEN_INACTIVE_FILE : VMSIM__SEEN_INACTIVE_ANON);
+    uint64_t active = vmsim__lruvec_seen(lruvec, file ? VMSIM__SEEN_ACTIVE_FILE : VMSIM__SEEN_ACTIVE_ANON);
     uint64_t gb = (inactive + active) >> (30 - lruvec->page_shift);
     return inactive * (gb ? vmsim__isqrt(10 * gb) : 1) < active;
 }
@@ -26,8 +27,7 @@ bool vmsim__inactive_is_low(const struct vmsim__lruvec *lruvec, bool file) {
 /* Have refaults been activated since the last reclaim? Then the workload changes, and the active list has to, too. */
 static bool may_deactivate(const struct vmsim__scan_control *sc, const struct vmsim__lruvec *target, bool file) {
     VMSIM__ASSERT(target->memcg->id == sc->target);
-    uint64_t activated =
-        (uint64_t)vmsim__lruvec_stat(target, (enum vmsim__node_stat)(VMSIM__WORKINGSET_ACTIVATE_ANON + file));
+    uint64_t activated = vmsim__lruvec_seen(target, file ? VMSIM__SEEN_ACTIVATE_FILE : VMSIM__SEEN_ACTIVATE_ANON);
     return sc->force_deactivate || activated != target->refaults[file] || vmsim__inactive_is_low(target, file);
 }
 
@@ -47,12 +47,13 @@ static bool file_is_tiny(const struct vmsim__vmscan *v, const struct vmsim__scan
 void vmsim__prepare_scan_count(const struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node) {
     VMSIM__ASSERT(sc->priority >= 0 && sc->priority <= VMSIM__DEF_PRIORITY);
     const struct vmsim__lruvec *target = &vmsim__memcg_by_id(v->lru, sc->target)->lruvec[node];
+    vmsim__stats_flush_for_reclaim(v->lru);
     sc->anon_cost = target->anon_cost;
     sc->file_cost = target->file_cost;
     sc->may_deactivate[0] = may_deactivate(sc, target, false);
     sc->may_deactivate[1] = may_deactivate(sc, target, true);
     sc->cache_trim_mode =
-        vmsim__lruvec_size(target, VMSIM__LRU_INACTIVE_FILE) >> sc->priority && !sc->may_deactivate[1];
+        vmsim__lruvec_seen(target, VMSIM__SEEN_INACTIVE_FILE) >> sc->priority && !sc->may_deactivate[1];
     sc->file_is_tiny = global(sc) && file_is_tiny(v, sc, node);
 }
 

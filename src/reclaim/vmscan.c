@@ -170,8 +170,8 @@ static void snapshot_refaults(struct vmsim__vmscan *v, const struct vmsim__scan_
     struct vmsim__memcg *target = vmsim__memcg_by_id(v->lru, sc->target);
     for (unsigned n = 0; n < v->mem->nr_nodes; n++) {
         struct vmsim__lruvec *lruvec = &target->lruvec[n];
-        lruvec->refaults[0] = (uint64_t)vmsim__lruvec_stat(lruvec, VMSIM__WORKINGSET_ACTIVATE_ANON);
-        lruvec->refaults[1] = (uint64_t)vmsim__lruvec_stat(lruvec, VMSIM__WORKINGSET_ACTIVATE_FILE);
+        lruvec->refaults[0] = vmsim__lruvec_seen(lruvec, VMSIM__SEEN_ACTIVATE_ANON);
+        lruvec->refaults[1] = vmsim__lruvec_seen(lruvec, VMSIM__SEEN_ACTIVATE_FILE);
         if (!vmsim__vmscan_global(sc))
             lruvec->congested = false;
     }

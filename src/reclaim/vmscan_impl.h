@@ -16,7 +16,7 @@ static inline void vmsim__vmscan_count(struct vmsim__vmscan *v, struct vmsim__me
                                        uint64_t n) {
     v->mem->event[event] += n;
     if (m->parent)
-        m->event[event] += n;
+        vmsim__memcg_event_add(v->lru, m->id, event, n);
 }
 /* Of the folio's cgroup. */
 static inline void vmsim__vmscan_event(struct vmsim__vmscan *v, const struct vmsim__frame *f,
@@ -33,8 +33,8 @@ static inline void vmsim__vmscan_count_scan(struct vmsim__vmscan *v, const struc
 }
 static inline void vmsim__vmscan_node_stat(struct vmsim__vmscan *v, const struct vmsim__frame *f,
                                            enum vmsim__node_stat stat, int64_t pages) {
-    v->mem->nodes[v->mem->zones[vmsim__frame_zone(f)].node].stat[stat] += pages;
     vmsim__folio_stat_add(v->lru, f, stat, pages);
+    v->mem->nodes[v->mem->zones[vmsim__frame_zone(f)].node].stat[stat] += pages;
 }
 /* Effective memory.min and memory.low of a cgroup below the target (vmscan.c). */
 void vmsim__vmscan_protect(struct vmsim__memcg *m, const struct vmsim__memcg *target);

@@ -121,8 +121,8 @@ VMSIM__INLINE void vmsim__vm_task_event(struct vmsim__vm *vm, enum vmsim__event_
 }
 VMSIM__INLINE void vmsim__vm_node_stat(struct vmsim__vm *vm, const struct vmsim__frame *f, enum vmsim__node_stat s,
                                        int64_t n) {
-    vm->mem->nodes[vm->mem->zones[vmsim__frame_zone(f)].node].stat[s] += n;
     vmsim__folio_stat_add(vm->lru, f, s, n);
+    vm->mem->nodes[vm->mem->zones[vmsim__frame_zone(f)].node].stat[s] += n;
 }
 VMSIM__INLINE void vmsim__vm_cost(struct vmsim__vm *vm, uint64_t ns) {
     vmsim__now_charge(&vm->mem->now, ns);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Flushing the statistics of cgroups: see lru/stat_flush.h. A lruvec that changed is in one list; a flush adds what it
+ * has more than it told before to what is seen of it and of those above, so that its cost is that of what changed. The
+ * root's are those of its node. Kernel counterpart: kernel/cgroup/rstat.c, mem_cgroup_css_rstat_flush. */
+#include "lru/stat_flush.h"
+#include "lru/lru_impl.h"
+
+static const enum vmsim__node_stat stats[VMSIM__SEEN_STATS] = {
+    [VMSIM__SEEN_INACTIVE_ANON] = VMSIM__NR_INACTIVE_ANON,
+    [VMSIM__SEEN_ACTIVE_ANON] = VMSIM__NR_ACTIVE_ANON,
+    [VMSIM__SEEN_INACTIVE_FILE] = VMSIM__NR_INACTIVE_FILE,
+    [VMSIM__SEEN_ACTIVE_FILE] = VMSIM__NR_ACTIVE_FILE,
+    [VMSIM__SEEN_ACTIVATE_ANON] = VMSIM__WORKINGSET_ACTIVATE_ANON,
+    [VMSIM__SEEN_ACTIVATE_FILE] = VMSIM__WORKINGSET_ACTIVATE_FILE,
+};
+
+static void flush_lruvec(struct vmsim__lru *lru, struct vmsim__lruvec *v) {
+    struct vmsim__lruvec *root = &lru->lruvecs[v->node];
+    for (unsigned s = 0; s < VMSIM__SEEN_STATS; s++) {
+        const int64_t more = v->stat[stats[s]] - v->told[s];
+        v->told[s] += more;
+        for (struct vmsim__lruvec *up = v; more && up != root; up = vmsim__lruvec_parent(up))
+            up->seen[s] += more;
+        root->seen[s] = lru->mem->nodes[v->node].stat[stats[s]];
+    }
+}
+
+static void flush_now(struct vmsim__lru *lru) {
+    for (struct vmsim__lruvec *v; (v = lru->flush.touched) != NULL;) {
+        VMSIM__ASSERT(v->touched && v->node < lru->mem->nr_nodes);
+        flush_lruvec(lru, v);
+        lru->flush.touched = v->next_touched;
+        v->touched = false;
+    }
+    lru->flush.batches = 0;
+}
+
+void vmsim__stats_flush(struct vmsim__lru *lru) {
+    VMSIM__ASSERT(lru->mem->now.time >= lru->flush.due);
+    lru->flush.due = (lru->mem->now.time / VMSIM__STAT_FLUSH_NS + 1) * VMSIM__STAT_FLUSH_NS;
+    flush_now(lru);
+}
+
+/* Of each CPU's changes the kernel counts whole batches; these are of all CPUs together. */
+void vmsim__stats_count_batch(struct vmsim__lru *lru) {
+    if (lru->flush.batches <= lru->cpus)
+        lru->flush.batches += (uint32_t)(lru->flush.changes / VMSIM__STAT_FLUSH_BATCH);
+    lru->flush.changes = 0;
+}
+
+void vmsim__stats_flush_for_reclaim(struct vmsim__lru *lru) {
+    vmsim__stats_settle(lru);
+    if (!lru->kernel->reclaim_sees_late && lru->flush.batches > lru->cpus)
+        flush_now(lru);
+}
+
+void vmsim__stats_forget(struct vmsim__memcg *m) {
+    for (struct vmsim__lruvec **at = &m->lru->flush.touched, *v; (v = *at) != NULL;) {
+        if (v->memcg == m) {
+            flush_lruvec(m->lru, v);
+            v->touched = false;
+            *at = v->next_touched;
+        } else {
+            at = &v->next_touched;
+        }
+    }
+}

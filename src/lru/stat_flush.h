@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Statistics of cgroups as reclaim sees them: those of the last flush.
+ *
+ *     lruvec.stat (now)  --touched-->  flush  -->  lruvec.seen of it and of all above
+ *
+ * What the heuristics of reclaim and refaults go by is not what is, but what was when the cgroups' counts were last
+ * summed up the tree: every two seconds, and in kernels before 6.12 also when reclaim begins and enough has changed
+ * since. In a cgroup that is new and small, a whole program may pass by before its lists are seen to hold anything. A
+ * flush is due at a time; nothing happens then, but the first change or look after it flushes first, which is the same.
+ * Kernel counterparts: memcg_rstat_updated, mem_cgroup_flush_stats, lruvec_page_state of mm/memcontrol.c. */
+#ifndef VMSIM__STAT_FLUSH_H
+#define VMSIM__STAT_FLUSH_H
+#include "lru/lru.h"
+
+#define VMSIM__STAT_FLUSH_NS UINT64_C(2000000000) /* FLUSH_TIME */
+#define VMSIM__STAT_FLUSH_BATCH 64u               /* MEMCG_CHARGE_BATCH */
+
+/* What is due by now. */
+void vmsim__stats_flush(struct vmsim__lru *lru);
+/* More than a batch of changes has come. */
+void vmsim__stats_count_batch(struct vmsim__lru *lru);
+/* Reclaim begins. Kernel: mem_cgroup_flush_stats, by 6.12 mem_cgroup_flush_stats_ratelimited. */
+void vmsim__stats_flush_for_reclaim(struct vmsim__lru *lru);
+/* A cgroup is about to vanish: what it has not told yet is told. */
+void vmsim__stats_forget(struct vmsim__memcg *m);
+
+static inline void vmsim__stats_settle(struct vmsim__lru *lru) {
+    if (VMSIM__UNLIKELY(lru->mem->now.time >= lru->flush.due))
+        vmsim__stats_flush(lru);
+}
+/* So much is about to change in the lruvec's statistics, by pages or events. */
+static inline void vmsim__stats_touch(struct vmsim__lru *lru, struct vmsim__lruvec *v, uint64_t changes) {
+    vmsim__stats_settle(lru);
+    if (VMSIM__UNLIKELY(!v->touched)) {
+        v->touched = true;
+        v->next_touched = lru->flush.touched;
+        lru->flush.touched = v;
+    }
+    lru->flush.changes += changes;
+    if (VMSIM__UNLIKELY(lru->flush.changes > VMSIM__STAT_FLUSH_BATCH))
+        vmsim__stats_count_batch(lru);
+}
+
+#endif
