@@ -5,6 +5,7 @@
 #define CACHE_MACHINE_H
 #include "cache/cache.h"
 #include "helpers.h"
+#include "lru/stat_flush.h"
 
 #define PAGE UINT64_C(4096)
 #define CACHE_MACHINE_CPUS 4
@@ -156,6 +157,10 @@ TEST_UNUSED static uint64_t cache_sync_file(struct cache_machine *m, struct vmsi
     return (uint64_t)(after - before);
 }
 
+/* So much time passes that reclaim knows what there is now. */
+TEST_UNUSED static void cache_machine_settle(struct cache_machine *m) {
+    m->mem.now.time += VMSIM__STAT_FLUSH_NS;
+}
 TEST_UNUSED static void cache_machine_check(struct cache_machine *m) {
     struct vmsim__err err = {0};
     if (vmsim__cache_check(m->cache, &err) || vmsim__lru_check(m->lru, &err))

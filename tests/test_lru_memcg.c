@@ -58,6 +58,48 @@ static void test_a_charge_counts_in_all_ancestors_and_in_batches(void **state) {
     cache_machine_end(&m, true);
 }
 
+static uint64_t seen(const struct vmsim__memcg *c) {
+    return vmsim__lruvec_seen(&c->lruvec[0], VMSIM__SEEN_INACTIVE_ANON);
+}
+
+/* Reclaim sees a cgroup's lists as they were at the last full two seconds; 6.1 looks again where there were more batches
+ * of changes than CPUs. Twenty pages and their way to a list are less than that. */
+static void test_reclaim_sees_late(void **state) {
+    static const char *const kernels[] = {"6.1", "6.12"};
+    (void)state;
+    for (size_t k = 0; k < TEST_COUNT(kernels); k++) {
+        const bool on_demand = k == 0;
+        cache_machine_start(&m, kernels[k], 1, 1024);
+        struct vmsim__memcg *root = vmsim__memcg_root(m.lru), *a = child(NULL), *b = child(a);
+        vmsim__pfn page[620];
+        for (unsigned i = 0; i < 620; i++) {
+            if (i == 20 || i == 600) {
+                vmsim__lru_drain_all(m.lru);
+                vmsim__stats_flush_for_reclaim(m.lru);
+                assert_int_equal(seen(b), i == 600 && on_demand ? 600 : 0);
+                assert_int_equal(seen(a), seen(b));
+                assert_int_equal(seen(root), seen(b));
+            }
+            page[i] = new_page(b, 0);
+        }
+        vmsim__lru_drain_all(m.lru);
+        m.mem.now.time = VMSIM__STAT_FLUSH_NS - 1;
+        assert_int_equal(seen(a), on_demand ? 600 : 0);
+        m.mem.now.time++;
+        for (unsigned i = 0; i < 620; i++)
+            vmsim__folio_put(m.lru, page[i], 0);
+        assert_int_equal(seen(a), 620); /* as it was when the flush was due, before the first page went */
+        cache_machine_check(&m);
+        vmsim__memcg_remove(b);
+        assert_int_equal(seen(a), 620); /* what b told last is a's, who has not been flushed */
+        cache_machine_settle(&m);
+        assert_int_equal(seen(a), 0);
+        assert_int_equal(seen(root), 0);
+        vmsim__memcg_remove(a);
+        cache_machine_end(&m, true);
+    }
+}
+
 static void test_a_stock_serves_one_cgroup(void **state) {
     (void)state;
     cache_machine_start(&m, "6.1", 1, 1024);
@@ -289,6 +331,7 @@ static void test_random_trees_agree_with_recounts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_charge_counts_in_all_ancestors_and_in_batches),
+        cmocka_unit_test(test_reclaim_sees_late),
         cmocka_unit_test(test_a_stock_serves_one_cgroup),
         cmocka_unit_test(test_a_full_cgroup_asks_for_reclaim_and_then_for_a_victim),
         cmocka_unit_test(test_who_is_never_refused),

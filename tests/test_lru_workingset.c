@@ -70,6 +70,7 @@ static void test_a_refault_within_the_active_list_activates(void **state) {
         uint64_t shadow = vmsim__workingset_eviction(m.lru, pfn, VMSIM__MEMCG_ROOT);
         vmsim__workingset_age(vmsim__lruvec_of_node(m.lru, 0), later - 1); /* its own eviction is one */
         frame(pfn)->flags &= ~VMSIM__FRAME_WORKINGSET;
+        cache_machine_settle(&m);
         vmsim__workingset_refault(m.lru, pfn, shadow);
         assert_int_equal(node_stat(&m, VMSIM__WORKINGSET_REFAULT_FILE), 1);
         assert_int_equal(node_stat(&m, VMSIM__WORKINGSET_ACTIVATE_FILE), later <= 20);
@@ -94,6 +95,7 @@ static void test_what_counts_as_room(void **state) {
     fill(page[1], 9, 0);
     fill(page[2], 8, VMSIM__FRAME_ACTIVE | VMSIM__FRAME_SWAPBACKED);
     fill(page[3], 7, VMSIM__FRAME_SWAPBACKED);
+    cache_machine_settle(&m);
     struct vmsim__lruvec *v = vmsim__lruvec_of_node(m.lru, 0);
     static const struct {
         bool file, swap;
@@ -143,6 +145,7 @@ static void test_costs_fade(void **state) {
     (void)state;
     cache_machine_start(&m, "6.1", 1, 64);
     fill(page, 40, 0);
+    cache_machine_settle(&m);
     struct vmsim__lruvec *v = vmsim__lruvec_of_node(m.lru, 0);
     vmsim__lru_note_cost(v, true, 10);
     assert_int_equal(v->file_cost, 10);

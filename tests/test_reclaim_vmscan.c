@@ -207,8 +207,10 @@ static void test_the_inactive_list_is_low_when_the_active_one_is_longer(void **s
     start(256);
     fill(page, 20, CACHED | VMSIM__FRAME_ACTIVE);
     fill(page, 19, CACHED);
+    cache_machine_settle(&m);
     assert_true(vmsim__inactive_is_low(vmsim__lruvec_of_node(m.lru, 0), true));
     fill(page, 1, CACHED);
+    cache_machine_settle(&m);
     assert_false(vmsim__inactive_is_low(vmsim__lruvec_of_node(m.lru, 0), true));
     drop_all();
 }

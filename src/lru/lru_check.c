@@ -179,6 +179,20 @@ static int check_deferred(const struct check *k) {
     return 0;
 }
 
+/* What is seen of a cgroup is what it and those below told. Of the root that is its node's, and as late. */
+static int check_seen(const struct check *k, struct vmsim__memcg *root) {
+    for (unsigned i = 0; i < k->lru->mem->nr_nodes * VMSIM__SEEN_STATS; i++) {
+        const unsigned n = i / VMSIM__SEEN_STATS, s = i % VMSIM__SEEN_STATS;
+        int64_t told = 0;
+        for (struct vmsim__memcg *m = root; m; m = vmsim__memcg_next(root, m))
+            told += m->lruvec[n].told[s];
+        if (told != root->lruvec[n].seen[s])
+            FAIL(k, "cgroup %u: statistic %u is seen as %lld, %lld were told", root->id, s,
+                 (long long)root->lruvec[n].seen[s], (long long)told);
+    }
+    return 0;
+}
+
 static int check_memcgs(const struct check *k) {
     struct vmsim__memcg *root = vmsim__memcg_root(k->lru);
     for (struct vmsim__memcg *m = vmsim__memcg_next(root, root); m; m = vmsim__memcg_next(root, m)) {
@@ -193,6 +207,8 @@ static int check_memcgs(const struct check *k) {
                  (long long)k->own[m->id].kmem);
         if (m->memory.watermark < m->memory.usage)
             FAIL(k, "cgroup %u: its peak is below its usage", m->id);
+        if (check_seen(k, m))
+            return VMSIM_ECHECK;
         for (unsigned l = 0; l < VMSIM__LRU_LISTS; l++) {
             int64_t pages_listed = 0;
             for (unsigned n = 0; n < k->lru->mem->nr_nodes; n++)

@@ -57,9 +57,9 @@ void vmsim__stats_flush_for_reclaim(struct vmsim__lru *lru) {
 void vmsim__stats_forget(struct vmsim__memcg *m) {
     for (struct vmsim__lruvec **at = &m->lru->flush.touched, *v; (v = *at) != NULL;) {
         if (v->memcg == m) {
-            flush_lruvec(m->lru, v);
             v->touched = false;
             *at = v->next_touched;
+            vmsim__stats_touch(m->lru, vmsim__lruvec_parent(v), 0);
         } else {
             at = &v->next_touched;
         }

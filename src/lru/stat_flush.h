@@ -21,7 +21,7 @@ void vmsim__stats_flush(struct vmsim__lru *lru);
 void vmsim__stats_count_batch(struct vmsim__lru *lru);
 /* Reclaim begins. Kernel: mem_cgroup_flush_stats, by 6.12 mem_cgroup_flush_stats_ratelimited. */
 void vmsim__stats_flush_for_reclaim(struct vmsim__lru *lru);
-/* A cgroup is about to vanish: what it has not told yet is told. */
+/* A cgroup is about to vanish: what it has not told yet is its parent's to tell. */
 void vmsim__stats_forget(struct vmsim__memcg *m);
 
 static inline void vmsim__stats_settle(struct vmsim__lru *lru) {
