@@ -62,8 +62,8 @@ static uint64_t seen(const struct vmsim__memcg *c) {
     return vmsim__lruvec_seen(&c->lruvec[0], VMSIM__SEEN_INACTIVE_ANON);
 }
 
-/* Reclaim sees a cgroup's lists as they were at the last full two seconds; 6.1 looks again where there were more batches
- * of changes than CPUs. Twenty pages and their way to a list are less than that. */
+/* Reclaim sees a cgroup's lists as they were at the last full two seconds; 6.1 looks again where there were more
+ * batches of changes than CPUs. Twenty pages and their way to a list are less than that. */
 static void test_reclaim_sees_late(void **state) {
     static const char *const kernels[] = {"6.1", "6.12"};
     (void)state;
