@@ -324,6 +324,10 @@ static size_t earliest(const struct timed *e, size_t count) {
     return best;
 }
 
+static bool has_arg(const void *arg, const struct vmsim__event *e) {
+    return e->arg == *(const uint64_t *)arg;
+}
+
 static void events_fire_by_time_then_in_order_of_scheduling(void **state) {
     (void)state;
     enum { EVENTS = 3000 };
@@ -359,6 +363,10 @@ static void events_fire_by_time_then_in_order_of_scheduling(void **state) {
             assert_int_equal(e.kind, 7);
             all[first].live = false;
             live--;
+        }
+        if (count) {
+            const uint64_t arg = vmsim__rng_below(&r, count), until = vmsim__rng_below(&r, 200);
+            assert_int_equal(vmsim__evq_any(&q, until, has_arg, &arg), all[arg].live && all[arg].time <= until);
         }
         assert_int_equal(q.heap.count, live);
         assert_true(count % 50 || vmsim__evq_valid(&q));

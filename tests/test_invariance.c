@@ -4,8 +4,6 @@
  * these cuts the work of a CPU elsewhere. And references cost and count the same in batches of any size. */
 #include "scenario_run.h"
 
-#include "machine/khugepaged.h"
-
 #include <dirent.h>
 
 #include "vmsim/trace.h"
@@ -88,41 +86,45 @@ static void without_others(const struct source *src, uint64_t ns) {
     end(&plain);
 }
 
-/* Beside somebody who sleeps on a CPU of its own, and beside the same at work. */
+/* Beside somebody who sleeps on a CPU of its own, and beside the same at work. The CPU is of a node of its own, too,
+ * where the machine has but one: threads of the kernel take a CPU of their node that idles, so that who is busy on that
+ * node is not unrelated to whom they interrupt. Both last twice as long as the source: what happens last is not cut off
+ * by the end of one of them. */
 static void with_others(const struct source *src, uint64_t ns, unsigned cpus, unsigned nodes) {
     static const char *const how[] = {"compute", "sleep"};
-    char cpu[64], other[3][200];
-    snprintf(cpu, sizeof cpu, nodes > 1 ? "machine.nodes[0].cpus[+]=%u" : "machine.cpus=%u", cpus + (nodes <= 1));
+    const bool alone = nodes <= 1;
+    char own[2][64], cpu[80], other[3][200];
+    snprintf(own[0], sizeof own[0], "machine.cpus=%u", cpus + 1);
+    int end_of_list = snprintf(own[1], sizeof own[1], "machine.nodes[0].cpus=[0");
+    for (unsigned i = 1; i < cpus; i++)
+        end_of_list += snprintf(own[1] + end_of_list, sizeof own[1] - (size_t)end_of_list, ", %u", i);
+    snprintf(own[1] + end_of_list, sizeof own[1] - (size_t)end_of_list, "]");
+    snprintf(cpu, sizeof cpu, alone ? "machine.nodes[+]={memory: 0, cpus: [%u]}" : "machine.nodes[0].cpus[+]=%u", cpus);
     snprintf(other[2], sizeof other[2],
              "workload.tasks[+]={name: unrelated, cpu: %u, program: [{sleep: {time: %lluns}}]}", cpus,
              (unsigned long long)ns);
-    struct outcome asleep = run_source(src, (const char *const[]){cpu, other[2], NULL}, 0);
+    const char *sets[] = {other[2], cpu, alone ? own[0] : NULL, own[1], NULL};
+    struct outcome asleep = run_source(src, sets, 0);
     for (unsigned i = 0; i < 2; i++) {
         snprintf(other[i], sizeof other[i],
                  "workload.tasks[+]={name: unrelated, cpu: %u, program: [{repeat: {times: %u, steps: [{%s: {time: "
                  "%lluns}}]}}]}",
                  cpus, CUTS, how[i], (unsigned long long)(ns / CUTS));
-        struct outcome busy = run_source(src, (const char *const[]){cpu, other[i], NULL}, 0);
+        sets[0] = other[i];
+        struct outcome busy = run_source(src, sets, 0);
         expect_same(src, how[i], &asleep, &busy, cpus);
         end(&busy);
     }
     end(&asleep);
 }
 
-/* Khugepaged runs on a CPU that is idle: whether others are at work decides whether a task is switched away for it. */
-static bool khugepaged_runs(const struct outcome *o) {
-    return vmsim__khugepaged_done(o->m).wakes > 0;
-}
-
 static void does_not_matter(const struct source *src) {
     struct outcome o = run_source(src, NULL, 0);
-    const bool alone = !khugepaged_runs(&o);
     const uint64_t ns = length_of(&o);
     const unsigned cpus = o.m->nr_cpus, nodes = (unsigned)o.s->spec->machine.mem.nodes.count;
     end(&o);
     without_others(src, ns);
-    if (alone)
-        with_others(src, ns, cpus, nodes);
+    with_others(src, 2 * ns, cpus, nodes);
 }
 
 static int by_name(const void *a, const void *b) {

@@ -79,6 +79,21 @@ const struct vmsim__event *vmsim__evq_peek(const struct vmsim__evq *q) {
     return q->heap.count ? &q->heap.at[0] : NULL;
 }
 
+/* In the heap below `i`: whoever is later than `time` has only later ones below. */
+static bool any_below(const struct vmsim__evq *q, size_t i, uint64_t time,
+                      bool (*is)(const void *context, const struct vmsim__event *e), const void *context) {
+    if (i >= q->heap.count || q->heap.at[i].time > time)
+        return false;
+    return is(context, &q->heap.at[i]) || any_below(q, 2 * i + 1, time, is, context) ||
+           any_below(q, 2 * i + 2, time, is, context);
+}
+
+bool vmsim__evq_any(const struct vmsim__evq *q, uint64_t time,
+                    bool (*is)(const void *context, const struct vmsim__event *e), const void *context) {
+    VMSIM__ASSERT(is);
+    return any_below(q, 0, time, is, context);
+}
+
 /* Takes the event at heap index `i` out: the last one fills the hole. */
 static void remove_at(struct vmsim__evq *q, size_t i) {
     VMSIM__ASSERT(i < q->heap.count && q->position.at[q->heap.at[i].slot] == i);

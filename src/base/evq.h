@@ -29,6 +29,9 @@ void vmsim__evq_fini(struct vmsim__evq *q);
 bool vmsim__evq_push(struct vmsim__evq *q, uint64_t time, uint32_t kind, uint64_t arg, uint32_t *slot);
 /* Earliest event without removing it, or NULL. */
 const struct vmsim__event *vmsim__evq_peek(const struct vmsim__evq *q);
+/* Whether `is` holds for any event up to `time`; looks at no others. */
+bool vmsim__evq_any(const struct vmsim__evq *q, uint64_t time,
+                    bool (*is)(const void *context, const struct vmsim__event *e), const void *context);
 bool vmsim__evq_pop(struct vmsim__evq *q, struct vmsim__event *out);
 void vmsim__evq_cancel(struct vmsim__evq *q, uint32_t slot);
 /* Whether heap order, handles and free slots are as they must be: for checks, O(n). */

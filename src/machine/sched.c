@@ -467,9 +467,15 @@ bool vmsim__sched_interrupts(struct vmsim_machine *m) {
     return !e || !due || m->host_nomem;
 }
 
+/* May somebody want the running task's CPU after the event? What wakes on others does not matter to it. */
+static bool concerns_its_cpu(const void *context, const struct vmsim__event *e) {
+    const struct vmsim_machine *m = context;
+    const bool wakes = e->kind == VMSIM__EVENT_WAKE || e->kind == VMSIM__EVENT_TIMER;
+    return wakes ? vmsim__task_at(m, (uint32_t)e->arg)->cpu == m->running->cpu : e->kind == VMSIM__EVENT_IO;
+}
+
 bool vmsim__sched_due(const struct vmsim_machine *m) {
-    const struct vmsim__event *e = vmsim__evq_peek(&m->events);
-    return m->stepping && m->running && e && e->time <= m->mem->now.time;
+    return m->stepping && m->running && vmsim__evq_any(&m->events, m->mem->now.time, concerns_its_cpu, m);
 }
 
 bool vmsim__sched_cond_resched(void *machine) {

@@ -57,7 +57,7 @@ int vmsim__sched_wait(struct vmsim_machine *m, struct vmsim__task *t);
 /* Lets everything happen that is due before the task's CPU does something at its present time: 0 or an error. */
 int vmsim__sched_catch_up(struct vmsim_machine *m, struct vmsim__task *t);
 
-/* In the middle of a long operation of the running task: is something due, after which others may want the CPU? */
+/* In the middle of a long operation of the running task: is something due, after which others may want its CPU? */
 bool vmsim__sched_due(const struct vmsim_machine *m);
 /* The same, and the call is to be entered again: the present waits. The hook of zones/. */
 bool vmsim__sched_cond_resched(void *machine);
