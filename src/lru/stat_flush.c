@@ -55,6 +55,7 @@ void vmsim__stats_flush_for_reclaim(struct vmsim__lru *lru) {
 }
 
 void vmsim__stats_forget(struct vmsim__memcg *m) {
+    vmsim__stats_settle(m->lru); /* no flush comes between, then */
     for (struct vmsim__lruvec **at = &m->lru->flush.touched, *v; (v = *at) != NULL;) {
         if (v->memcg == m) {
             v->touched = false;
