@@ -56,6 +56,8 @@ struct cli_input {
 int cli_make_parents(const char *command, const char *path);
 /* Appends to one of the lists; false: no memory. */
 bool cli_push(char ***list, size_t *count, char *value);
+/* -s KEY=VALUE, -I DIR and the words that are no options, as argp gives them; else ARGP_ERR_UNKNOWN. */
+error_t cli_input_option(struct cli_input *in, int key, char *arg);
 void cli_input_free(struct cli_input *in);
 
 /* Whether a file holds a recorded trace, by its first bytes, or its name if there are none. */

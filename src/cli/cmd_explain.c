@@ -37,12 +37,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case 'b':
         o->before = cli_time(state, arg);
         return 0;
-    case 's':
-        return cli_push(&o->in.sets, &o->in.set_count, arg) ? 0 : ENOMEM;
-    case 'I':
-        return cli_push(&o->in.dirs, &o->in.dir_count, arg) ? 0 : ENOMEM;
-    case ARGP_KEY_ARG:
-        return cli_push(&o->in.files, &o->in.file_count, arg) ? 0 : ENOMEM;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "no run directory or scenario given");
         return EINVAL;
@@ -51,7 +45,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
             argp_error(state, "at what time? --at 12.5ms");
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_input_option(&o->in, key, arg);
     }
 }
 

@@ -108,7 +108,7 @@ static error_t parse_event_option(int key, char *arg, struct argp_state *state) 
             argp_error(state, "--event-kinds, --event-limit and --event-format go with --events FILE");
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_input_option(&o->in, key, arg);
     }
 }
 
@@ -119,10 +119,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case 'o':
         o->output = arg;
         return 0;
-    case 's':
-        return cli_push(&o->in.sets, &o->in.set_count, arg) ? 0 : ENOMEM;
-    case 'I':
-        return cli_push(&o->in.dirs, &o->in.dir_count, arg) ? 0 : ENOMEM;
     case 'V':
         o->verify = arg ? strtoull(arg, &end, 10) : 1000;
         if (!o->verify || (arg && *end))
@@ -156,8 +152,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case OPTION_NO_PLUGINS:
         o->in.limits |= VMSIM_CONFIG_NO_PLUGINS;
         return 0;
-    case ARGP_KEY_ARG:
-        return cli_push(&o->in.files, &o->in.file_count, arg) ? 0 : ENOMEM;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "no scenario file given");
         return EINVAL;

@@ -119,7 +119,7 @@ static error_t parse_study(int key, char *arg, struct argp_state *state) {
         add_policy(state, &o->study, arg);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_input_option(&o->in, key, arg);
     }
 }
 
@@ -137,12 +137,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case 'o':
         o->plot = arg;
         return 0;
-    case 's':
-        return cli_push(&o->in.sets, &o->in.set_count, arg) ? 0 : ENOMEM;
-    case 'I':
-        return cli_push(&o->in.dirs, &o->in.dir_count, arg) ? 0 : ENOMEM;
-    case ARGP_KEY_ARG:
-        return cli_push(&o->in.files, &o->in.file_count, arg) ? 0 : ENOMEM;
     case ARGP_KEY_END:
         check_options(state, o);
         return 0;

@@ -52,17 +52,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case 'o':
         o->output = arg;
         return 0;
-    case 's':
-        return cli_push(&o->in.sets, &o->in.set_count, arg) ? 0 : ENOMEM;
-    case 'I':
-        return cli_push(&o->in.dirs, &o->in.dir_count, arg) ? 0 : ENOMEM;
-    case ARGP_KEY_ARG:
-        return cli_push(&o->in.files, &o->in.file_count, arg) ? 0 : ENOMEM;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "no scenario file given");
         return EINVAL;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cli_input_option(&o->in, key, arg);
     }
 }
 

@@ -21,6 +21,19 @@ bool cli_push(char ***list, size_t *count, char *value) {
     return true;
 }
 
+error_t cli_input_option(struct cli_input *in, int key, char *arg) {
+    switch (key) {
+    case 's':
+        return cli_push(&in->sets, &in->set_count, arg) ? 0 : ENOMEM;
+    case 'I':
+        return cli_push(&in->dirs, &in->dir_count, arg) ? 0 : ENOMEM;
+    case ARGP_KEY_ARG:
+        return cli_push(&in->files, &in->file_count, arg) ? 0 : ENOMEM;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 void cli_input_free(struct cli_input *in) {
     free(in->files);
     free(in->sets);
