@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What a run says of its policies: which were asked, their own counters and notes, and what they answered that could
  * not be. */
-#include "helpers.h"
+#include "scenario_run.h"
 
 #include <jansson.h>
 
-#include "scenario/engine.h"
 #include "vmsim/report.h"
 
 #define MACHINE                                                                                                        \
@@ -15,37 +14,7 @@
     "workload: {tasks: [{name: a, program: [{mmap: {as: h, length: 256KiB}}, "                                         \
     "{touch: {region: h, write: 100%}}, {touch: {region: h}}, {touch: {region: h}}]}]}\n"
 
-struct run {
-    struct vmsim_config *config;
-    struct vmsim_scenario *s;
-};
-
-static struct run start(const char *text) {
-    struct run r = {0};
-    assert_int_equal(vmsim_config_create(&r.config), 0);
-    int err = vmsim_config_load_text(r.config, "box.yaml", text, strlen(text));
-    if (err || vmsim_config_resolve(r.config) || vmsim_scenario_create(r.config, &r.s))
-        fail_msg("%s", vmsim_config_error_text(r.config, 0));
-    if (vmsim_scenario_run(r.s, NULL, NULL))
-        fail_msg("%s", vmsim_scenario_error(r.s));
-    assert_int_equal(vmsim_machine_check(vmsim_scenario_machine(r.s)), 0);
-    return r;
-}
-
-static void end(struct run *r) {
-    assert_int_equal(vmsim_scenario_destroy(r->s), 0);
-    vmsim_config_destroy(r->config);
-}
-
-static uint64_t counter(struct run *r, const char *name) {
-    struct vmsim_machine *m = vmsim_scenario_machine(r->s);
-    size_t id;
-    if (vmsim_counter_find(m, name, &id))
-        fail_msg("%s", vmsim_machine_error(m));
-    return vmsim_counter_read(m, id);
-}
-
-static json_t *policies_of(struct run *r, json_t **whole) {
+static json_t *policies_of(struct outcome *r, json_t **whole) {
     const char *text;
     assert_int_equal(vmsim_report_render(r->s, VMSIM_REPORT_STATS, &text, NULL), 0);
     *whole = json_loads(text, 0, NULL);
@@ -64,8 +33,8 @@ static json_t *row_of(json_t *rows, const char *policy) {
 
 static void a_policy_that_misbehaves_is_told_by_name(void **state) {
     (void)state;
-    struct run r =
-        start(MACHINE "policies: {tlb_replacement: {plugin: " TEST_PLUGIN_WRONG ", name: wrong}}\n" WORKLOAD);
+    struct outcome r =
+        run_with(MACHINE "policies: {tlb_replacement: {plugin: " TEST_PLUGIN_WRONG ", name: wrong}}\n" WORKLOAD, 0);
     uint64_t asked = counter(&r, "policies.tlb_replacement.wrong.asked");
     assert_true(asked > 50);
     assert_int_equal(counter(&r, "policies.tlb_replacement.wrong.fallbacks"), (asked + 1) / 2);
@@ -90,7 +59,7 @@ static void a_policy_that_misbehaves_is_told_by_name(void **state) {
 
 static void a_run_names_the_policies_that_it_asked(void **state) {
     (void)state;
-    struct run r = start(MACHINE "policies: {tlb_replacement: {name: ship, params: {by: page}}}\n" WORKLOAD);
+    struct outcome r = run_with(MACHINE "policies: {tlb_replacement: {name: ship, params: {by: page}}}\n" WORKLOAD, 0);
     json_t *whole, *rows = policies_of(&r, &whole);
     assert_int_equal(json_array_size(rows), 6); /* one a domain that is asked */
     assert_int_equal(json_integer_value(json_object_get(row_of(rows, "ship"), "instances")), 2);
@@ -112,7 +81,7 @@ static void a_run_names_the_policies_that_it_asked(void **state) {
 static uint64_t pages_read(const char *policies) {
     char text[600];
     snprintf(text, sizeof text, "machine: {cpus: 1, nodes: [{memory: 64MiB}]}\n%s" FILE_WORKLOAD, policies);
-    struct run r = start(text);
+    struct outcome r = run_with(text, 0);
     uint64_t kilobytes = counter(&r, "vmstat.pgpgin");
     end(&r);
     return kilobytes / 4;
@@ -129,8 +98,10 @@ static void readahead_is_a_choice(void **state) {
 
 static void a_wrong_window_is_told_by_name_and_not_read(void **state) {
     (void)state;
-    struct run r = start("machine: {cpus: 1, nodes: [{memory: 64MiB}]}\n"
-                         "policies: {readahead: {plugin: " TEST_PLUGIN_WRONG ", name: wrong-window}}\n" FILE_WORKLOAD);
+    struct outcome r =
+        run_with("machine: {cpus: 1, nodes: [{memory: 64MiB}]}\n"
+                 "policies: {readahead: {plugin: " TEST_PLUGIN_WRONG ", name: wrong-window}}\n" FILE_WORKLOAD,
+                 0);
     assert_int_equal(counter(&r, "vmstat.pgpgin"), 64 * 4);
     assert_int_equal(counter(&r, "policies.readahead.wrong-window.fallbacks"), 1);
     const char *text;
@@ -144,7 +115,7 @@ static void a_wrong_window_is_told_by_name_and_not_read(void **state) {
 
 /* Whatever is wrong with the choice of a policy is told at its place. */
 static void expect_refused(const char *text, const char *place, const char *why) {
-    struct run r = {0};
+    struct outcome r = {0};
     assert_int_equal(vmsim_config_create(&r.config), 0);
     assert_int_equal(vmsim_config_load_text(r.config, "box.yaml", text, strlen(text)), 0);
     assert_int_equal(vmsim_config_resolve(r.config), 0);
@@ -166,7 +137,7 @@ static void a_reclaim_policy_that_cannot_be_is_refused_with_its_place(void **sta
                    "box.yaml:1:", "threshold");
 }
 
-static uint64_t counted(const struct run *r, const char *name) {
+static uint64_t counted(const struct outcome *r, const char *name) {
     size_t id;
     assert_int_equal(vmsim_counter_find(vmsim_scenario_machine(r->s), name, &id), 0);
     return vmsim_counter_read(vmsim_scenario_machine(r->s), id);
@@ -175,9 +146,11 @@ static uint64_t counted(const struct run *r, const char *name) {
 /* The arrays are the default ones then; what was said of the rest is not lost with them. */
 static void hardware_without_arrays_keeps_what_else_was_said_of_it(void **state) {
     (void)state;
-    struct run plain = start("machine: {nodes: [{memory: 64MiB}]}\n" WORKLOAD);
-    struct run said = start("machine: {nodes: [{memory: 64MiB}], tlb: {prefetch: next-page, walk_reference: 100, "
-                            "walk_caches: [{level: 1, entries: 8}]}}\n" WORKLOAD);
+    struct outcome plain = run_with("machine: {nodes: [{memory: 64MiB}]}\n" WORKLOAD, 0);
+    struct outcome said =
+        run_with("machine: {nodes: [{memory: 64MiB}], tlb: {prefetch: next-page, walk_reference: 100, "
+                 "walk_caches: [{level: 1, entries: 8}]}}\n" WORKLOAD,
+                 0);
     assert_int_equal(counted(&plain, "tlb.cpu0.prefetch_issued"), 0);
     assert_true(counted(&said, "tlb.cpu0.prefetch_issued") > 0);
     uint64_t walks = counted(&said, "tlb.cpu0.walks"), reads = counted(&said, "tlb.cpu0.walk_references");

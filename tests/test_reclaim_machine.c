@@ -2,37 +2,13 @@
 /* Reclaim policies over a machine's memory: in pure mode their misses are those of the harness, reference by reference
  * through TLB, walk, fault and swap; no policy beats the one that knows the future; cgroups have policies of their own;
  * wrong answers are named and the run goes on. */
-#include "helpers.h"
+#include "scenario_run.h"
 
-#include "scenario/engine.h"
 #include "vmsim/curve.h"
 #include "vmsim/report.h"
 #include "vmsim/testing.h"
 
 enum { PAGES = 400, FRAMES = 60, REFERENCES = 5000 };
-
-struct run {
-    struct vmsim_config *config;
-    struct vmsim_scenario *s;
-};
-
-static struct run open_run(const char *text) {
-    struct run r = {0};
-    assert_int_equal(vmsim_config_create(&r.config), 0);
-    int err = vmsim_config_load_text(r.config, "box.yaml", text, strlen(text));
-    if (err || vmsim_config_resolve(r.config) || vmsim_scenario_create(r.config, &r.s))
-        fail_msg("%s", vmsim_config_error_text(r.config, 0));
-    if (vmsim_scenario_run(r.s, NULL, NULL))
-        fail_msg("%s", vmsim_scenario_error(r.s));
-    if (vmsim_machine_check(r.s->machine))
-        fail_msg("%s", vmsim_machine_error(r.s->machine));
-    return r;
-}
-
-static void close_run(struct run *r) {
-    assert_int_equal(vmsim_scenario_destroy(r->s), 0);
-    vmsim_config_destroy(r->config);
-}
 
 static uint64_t counter_of(struct vmsim_machine *m, const char *policy, const char *name) {
     char text[100];
@@ -168,10 +144,10 @@ static uint64_t misses_of_scenario(const char *policy, uint64_t seed) {
              "{touch: {region: h, write: 100%%}}, {touch: {region: h, pattern: zipf, count: 1500, write: 50%%}}, "
              "{touch: {region: h, pattern: uniform, count: 300}}, {touch: {region: h, write: 100%%}}]}]}\n",
              policy, (unsigned long long)seed);
-    struct run r = open_run(text);
-    const uint64_t misses = counter_of(r.s->machine, policy, "added");
-    assert_int_equal(counter_of(r.s->machine, policy, "fallbacks"), 0);
-    close_run(&r);
+    struct outcome r = run_with(text, 0);
+    const uint64_t misses = counter_of(r.m, policy, "added");
+    assert_int_equal(counter_of(r.m, policy, "fallbacks"), 0);
+    end(&r);
     return misses;
 }
 
@@ -195,21 +171,22 @@ static void no_policy_beats_the_one_that_knows_the_future(void **state) {
 
 static void each_cgroup_may_have_its_own_policy(void **state) {
     (void)state;
-    struct run r = open_run(
+    struct outcome r = run_with(
         "machine: {cpus: 2, nodes: [{memory: 64MiB}], transparent_hugepage: never, swap: [{size: 64MiB}]}\n"
         "policies: {reclaim: clock}\n"
         "workload: {cgroups: [{path: /a, reclaim: s3fifo, files: {memory.max: 4MiB}}, "
         "{path: /a/b, files: {memory.max: 2MiB}}, {path: /c, reclaim: linux-lru, files: {memory.max: 2MiB}}], "
         "tasks: [{name: a, cgroup: /a/b, program: [{mmap: {as: h, length: 8MiB}}, {touch: {region: h, write: 100%}}, "
         "{touch: {region: h}}]}, {name: c, cpu: 1, cgroup: /c, program: [{mmap: {as: h, length: 8MiB}}, "
-        "{touch: {region: h, write: 100%}}, {touch: {region: h}}]}]}\n");
-    assert_true(counter_of(r.s->machine, "s3fifo", "victims") > 2000);
-    assert_int_equal(counter_of(r.s->machine, "s3fifo", "fallbacks"), 0);
-    assert_int_equal(counter_of(r.s->machine, "clock", "victims"), 0);
-    assert_int_equal(counter_of(r.s->machine, "clock", "added"), 0);
+        "{touch: {region: h, write: 100%}}, {touch: {region: h}}]}]}\n",
+        0);
+    assert_true(counter_of(r.m, "s3fifo", "victims") > 2000);
+    assert_int_equal(counter_of(r.m, "s3fifo", "fallbacks"), 0);
+    assert_int_equal(counter_of(r.m, "clock", "victims"), 0);
+    assert_int_equal(counter_of(r.m, "clock", "added"), 0);
 
-    assert_true(counter_of(r.s->machine, NULL, "vmstat.pswpout") > 3000);
-    close_run(&r);
+    assert_true(counter_of(r.m, NULL, "vmstat.pswpout") > 3000);
+    end(&r);
 }
 
 /* Each of the kernel's two by its name: for the machine; in a cgroup only what the machine has. */
@@ -224,10 +201,10 @@ static void the_kernels_own_are_policies_by_name(void **state) {
                  "tasks: [{name: a, cgroup: /a, program: [{mmap: {as: h, length: 8MiB}}, {touch: {region: h, write: "
                  "100%%}}]}]}\n",
                  names[i], names[i]);
-        struct run r = open_run(text);
-        assert_int_equal(r.s->machine->lru->gen_enabled, i);
-        assert_true(counter_of(r.s->machine, NULL, "vmstat.pswpout") > 900);
-        close_run(&r);
+        struct outcome r = run_with(text, 0);
+        assert_int_equal(r.m->lru->gen_enabled, i);
+        assert_true(counter_of(r.m, NULL, "vmstat.pswpout") > 900);
+        end(&r);
     }
     static const char wrong[] =
         "policies: {reclaim: linux-lru}\nworkload: {cgroups: [{path: /a, reclaim: linux-mglru}], "
@@ -259,15 +236,15 @@ static void memory_that_is_short_asks_on_every_kernel(void **state) {
                  "fifo}\nworkload: {tasks: [{name: a, program: [{mmap: "
                  "{as: h, length: 48MiB}}, {touch: {region: h, write: 100%%}}, {touch: {region: h}}]}]}\n",
                  kernels[i]);
-        struct run r = open_run(text);
-        const uint64_t stolen = counter_of(r.s->machine, NULL, "vmstat.pgsteal_anon");
+        struct outcome r = run_with(text, 0);
+        const uint64_t stolen = counter_of(r.m, NULL, "vmstat.pgsteal_anon");
         assert_true(stolen > 12288);
-        assert_true(counter_of(r.s->machine, "fifo", "victims") >= stolen);
-        assert_true(counter_of(r.s->machine, "fifo", "calls") >= stolen / 32); /* all of them were its choice */
-        assert_int_equal(counter_of(r.s->machine, "fifo", "fallbacks"), 0);
-        assert_int_equal(counter_of(r.s->machine, "fifo", "overruled"), 0);
-        assert_int_equal(counter_of(r.s->machine, NULL, "vmstat.pswpin"), 12288); /* the oldest went, each time */
-        close_run(&r);
+        assert_true(counter_of(r.m, "fifo", "victims") >= stolen);
+        assert_true(counter_of(r.m, "fifo", "calls") >= stolen / 32); /* all of them were its choice */
+        assert_int_equal(counter_of(r.m, "fifo", "fallbacks"), 0);
+        assert_int_equal(counter_of(r.m, "fifo", "overruled"), 0);
+        assert_int_equal(counter_of(r.m, NULL, "vmstat.pswpin"), 12288); /* the oldest went, each time */
+        end(&r);
     }
 }
 
@@ -284,10 +261,10 @@ static void the_choice_matters_for_the_page_cache(void **state) {
     for (unsigned i = 0; i < 2; i++) {
         char full[600];
         snprintf(full, sizeof full, text, policies[i]);
-        struct run r = open_run(full);
-        read[i] = counter_of(r.s->machine, NULL, "vmstat.pgpgin") / 4;
-        assert_true(counter_of(r.s->machine, policies[i], "victims") > 500);
-        close_run(&r);
+        struct outcome r = run_with(full, 0);
+        read[i] = counter_of(r.m, NULL, "vmstat.pgpgin") / 4;
+        assert_true(counter_of(r.m, policies[i], "victims") > 500);
+        end(&r);
     }
     assert_int_equal(read[0], 4 * 1536);
 
@@ -318,16 +295,16 @@ static void wrong_victims_are_named_and_the_run_goes_on(void **state) {
             "{mlock: {region: l}}, {mmap: {as: h, length: 8MiB}}, {touch: {region: h, write: 100%%}}, "
             "{touch: {region: h}}]}]}\n",
             cases[i].policy);
-        struct run r = open_run(text);
-        assert_true(counter_of(r.s->machine, cases[i].policy, "fallbacks") > 0);
-        assert_true(counter_of(r.s->machine, NULL, "vmstat.pswpout") > 1500);
-        assert_int_equal(counter_of(r.s->machine, NULL, "vmstat.oom_kill"), 0);
+        struct outcome r = run_with(text, 0);
+        assert_true(counter_of(r.m, cases[i].policy, "fallbacks") > 0);
+        assert_true(counter_of(r.m, NULL, "vmstat.pswpout") > 1500);
+        assert_int_equal(counter_of(r.m, NULL, "vmstat.oom_kill"), 0);
         assert_int_equal(vmsim_report_text(r.s, &report, NULL), 0);
         snprintf(line, sizeof line, "Policy %s of domain reclaim was not followed ", cases[i].policy);
         if (!strstr(report, line) || !strstr(report, cases[i].what))
             fail_msg("%s: %s", cases[i].policy, strstr(report, "Policy ") ? strstr(report, "Policy ") : report);
         vmsim_report_free(r.s, report);
-        close_run(&r);
+        end(&r);
     }
 }
 
