@@ -58,8 +58,7 @@ struct vmsim__lru {
     bool gen_enabled, gen_made; /* generations (lru/lru_gen.h): they are on; they were once, and have their state */
     struct {                    /* lru/stat_flush.h */
         struct vmsim__lruvec *touched; /* changed since the last flush */
-        uint64_t due, changes;         /* of a batch */
-        uint32_t batches;
+        uint64_t due, changes;
     } flush;
     struct vmsim__memcg_lru *memcg_lru; /* one a node; NULL: global reclaim takes cgroups as they come */
     struct vmsim__rng rng;              /* of memcg_lru */

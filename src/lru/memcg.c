@@ -203,7 +203,7 @@ void vmsim__memcg_memory_event(struct vmsim__memcg *m, enum vmsim__memcg_event e
 
 void vmsim__memcg_event_add(struct vmsim__lru *lru, uint16_t memcg, enum vmsim__event_stat event, uint64_t n) {
     VMSIM__ASSERT(memcg && vmsim__memcg_by_id(lru, memcg));
-    vmsim__stats_touch(lru, &lru->memcgs.at[memcg]->lruvec[0], n);
+    vmsim__stats_changed(lru, n);
     lru->memcgs.at[memcg]->event[event] += n;
 }
 

@@ -81,12 +81,15 @@ void vmsim__memcg_event_add(struct vmsim__lru *lru, uint16_t memcg, enum vmsim__
 /* The cgroup's side of a statistic of a folio's node; whoever changes that of the node calls it before. */
 static inline void vmsim__folio_stat_add(struct vmsim__lru *lru, const struct vmsim__frame *f,
                                          enum vmsim__node_stat stat, int64_t pages) {
-    const unsigned node = lru->mem->zones[vmsim__frame_zone(f)].node;
-    struct vmsim__lruvec *v = &lru->lruvecs[node];
+    const uint64_t changes = (uint64_t)(pages < 0 ? -pages : pages);
     VMSIM__ASSERT(f->memcg < lru->memcgs.count && lru->memcgs.at[f->memcg]);
-    if (VMSIM__UNLIKELY(f->memcg))
-        v = &lru->memcgs.at[f->memcg]->lruvec[node];
-    vmsim__stats_touch(lru, v, (uint64_t)(pages < 0 ? -pages : pages));
+    struct vmsim__lruvec *v = NULL;
+    if (VMSIM__UNLIKELY(f->memcg) || vmsim__stat_is_seen(stat))
+        v = &lru->memcgs.at[f->memcg]->lruvec[lru->mem->zones[vmsim__frame_zone(f)].node];
+    if (vmsim__stat_is_seen(stat))
+        vmsim__stats_touch(lru, v, changes);
+    else
+        vmsim__stats_changed(lru, changes);
     if (VMSIM__UNLIKELY(f->memcg))
         v->stat[stat] += pages;
 }

@@ -5,6 +5,8 @@
 #include "lru/stat_flush.h"
 #include "lru/lru_impl.h"
 
+#define BATCH 65u /* changes of a CPU before it tells: more than MEMCG_CHARGE_BATCH */
+
 static const enum vmsim__node_stat stats[VMSIM__SEEN_STATS] = {
     [VMSIM__SEEN_INACTIVE_ANON] = VMSIM__NR_INACTIVE_ANON,
     [VMSIM__SEEN_ACTIVE_ANON] = VMSIM__NR_ACTIVE_ANON,
@@ -32,7 +34,7 @@ static void flush_now(struct vmsim__lru *lru) {
         lru->flush.touched = v->next_touched;
         v->touched = false;
     }
-    lru->flush.batches = 0;
+    lru->flush.changes %= BATCH;
 }
 
 void vmsim__stats_flush(struct vmsim__lru *lru) {
@@ -41,16 +43,10 @@ void vmsim__stats_flush(struct vmsim__lru *lru) {
     flush_now(lru);
 }
 
-/* Of each CPU's changes the kernel counts whole batches; these are of all CPUs together. */
-void vmsim__stats_count_batch(struct vmsim__lru *lru) {
-    if (lru->flush.batches <= lru->cpus)
-        lru->flush.batches += (uint32_t)(lru->flush.changes / VMSIM__STAT_FLUSH_BATCH);
-    lru->flush.changes = 0;
-}
-
+/* The kernel counts each CPU's changes by themselves; these are of all CPUs together. */
 void vmsim__stats_flush_for_reclaim(struct vmsim__lru *lru) {
     vmsim__stats_settle(lru);
-    if (!lru->kernel->reclaim_sees_late && lru->flush.batches > lru->cpus)
+    if (!lru->kernel->reclaim_sees_late && lru->flush.changes >= (uint64_t)BATCH * (lru->cpus + 1))
         flush_now(lru);
 }
 

@@ -13,12 +13,9 @@
 #include "lru/lru.h"
 
 #define VMSIM__STAT_FLUSH_NS UINT64_C(2000000000) /* FLUSH_TIME */
-#define VMSIM__STAT_FLUSH_BATCH 64u               /* MEMCG_CHARGE_BATCH */
 
 /* What is due by now. */
 void vmsim__stats_flush(struct vmsim__lru *lru);
-/* More than a batch of changes has come. */
-void vmsim__stats_count_batch(struct vmsim__lru *lru);
 /* Reclaim begins. Kernel: mem_cgroup_flush_stats, by 6.12 mem_cgroup_flush_stats_ratelimited. */
 void vmsim__stats_flush_for_reclaim(struct vmsim__lru *lru);
 /* A cgroup is about to vanish: what it has not told yet is its parent's to tell. */
@@ -28,17 +25,24 @@ static inline void vmsim__stats_settle(struct vmsim__lru *lru) {
     if (VMSIM__UNLIKELY(lru->mem->now.time >= lru->flush.due))
         vmsim__stats_flush(lru);
 }
-/* So much is about to change in the lruvec's statistics, by pages or events. */
+/* So much changes in statistics of cgroups, by pages or events. */
+static inline void vmsim__stats_changed(struct vmsim__lru *lru, uint64_t changes) {
+    lru->flush.changes += changes;
+}
+/* The same of what is seen, before it changes in the lruvec. */
 static inline void vmsim__stats_touch(struct vmsim__lru *lru, struct vmsim__lruvec *v, uint64_t changes) {
     vmsim__stats_settle(lru);
+    vmsim__stats_changed(lru, changes);
     if (VMSIM__UNLIKELY(!v->touched)) {
         v->touched = true;
         v->next_touched = lru->flush.touched;
         lru->flush.touched = v;
     }
-    lru->flush.changes += changes;
-    if (VMSIM__UNLIKELY(lru->flush.changes > VMSIM__STAT_FLUSH_BATCH))
-        vmsim__stats_count_batch(lru);
+}
+/* Is it one that is seen? */
+static inline bool vmsim__stat_is_seen(enum vmsim__node_stat stat) {
+    return (stat >= VMSIM__NR_INACTIVE_ANON && stat <= VMSIM__NR_ACTIVE_FILE) ||
+           stat == VMSIM__WORKINGSET_ACTIVATE_ANON || stat == VMSIM__WORKINGSET_ACTIVATE_FILE;
 }
 
 #endif
