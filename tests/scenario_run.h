@@ -34,6 +34,24 @@ static inline void end(struct outcome *o) {
     vmsim_config_destroy(o->config);
 }
 
+/* A machine without a workload, for who drives it call by call. */
+static inline struct vmsim_machine *idle_machine(const char *text) {
+    struct vmsim_config *config;
+    struct vmsim_machine *m = NULL;
+    assert_int_equal(vmsim_config_create(&config), 0);
+    assert_int_equal(vmsim_config_load_text(config, "test.yaml", text, strlen(text)), 0);
+    if (vmsim_config_resolve(config) || vmsim_machine_create(config, &m))
+        fail_msg("%s", vmsim_config_error_text(config, 0));
+    vmsim_config_destroy(config);
+    return m;
+}
+
+static inline void idle_machine_end(struct vmsim_machine *m) {
+    if (vmsim_machine_check(m))
+        fail_msg("%s", vmsim_machine_error(m));
+    assert_int_equal(vmsim_machine_destroy(m), 0);
+}
+
 static inline const struct vmsim__task *task(const struct outcome *o, const char *name) {
     for (size_t i = 0; i < o->m->tasks.count; i++) {
         if (!strcmp(o->m->tasks.at[i]->name, name))

@@ -8,26 +8,9 @@ static struct outcome run(const char *text) {
     return run_with(text, 1500);
 }
 
-/* A counter of a cgroup. */
 /* ---- the library's calls ---- */
 
-static struct vmsim_machine *machine(struct vmsim_config **config) {
-    static const char text[] =
-        "machine: {cpus: 2, nodes: [{memory: 256MiB}], kernel: '6.1', transparent_hugepage: never}\n";
-    struct vmsim_machine *m;
-    assert_int_equal(vmsim_config_create(config), 0);
-    assert_int_equal(vmsim_config_load_text(*config, "test.yaml", text, strlen(text)), 0);
-    assert_int_equal(vmsim_config_resolve(*config), 0);
-    assert_int_equal(vmsim_machine_create(*config, &m), 0);
-    return m;
-}
-
-static void machine_end(struct vmsim_machine *m, struct vmsim_config *config) {
-    if (vmsim_machine_check(m))
-        fail_msg("%s", vmsim_machine_error(m));
-    assert_int_equal(vmsim_machine_destroy(m), 0);
-    vmsim_config_destroy(config);
-}
+#define TWO_CPUS "machine: {cpus: 2, nodes: [{memory: 256MiB}], kernel: '6.1', transparent_hugepage: never}\n"
 
 static uint64_t value(const struct vmsim_machine *m, const char *path, const char *file) {
     char text[4096];
@@ -49,8 +32,7 @@ static enum vmsim_stop touch(struct vmsim_machine *m, uint32_t task, uint64_t pa
 }
 
 static void the_tree_is_made_and_removed_as_by_mkdir(void **state) {
-    struct vmsim_config *config;
-    struct vmsim_machine *m = machine(&config);
+    struct vmsim_machine *m = idle_machine(TWO_CPUS);
     uint32_t t;
     (void)state;
     assert_int_equal(vmsim_cgroup_create(m, "/a/b"), -2);
@@ -75,7 +57,7 @@ static void the_tree_is_made_and_removed_as_by_mkdir(void **state) {
     assert_int_equal(vmsim_task_exit(m, t), 0);
     assert_int_equal(vmsim_cgroup_remove(m, "/a/b"), 0);
     assert_int_equal(vmsim_cgroup_create(m, "/a/b"), 0);
-    machine_end(m, config);
+    idle_machine_end(m);
 }
 
 static void files_take_and_give_what_linux_does(void **state) {
@@ -97,8 +79,7 @@ static void files_take_and_give_what_linux_does(void **state) {
         {"memory.swap.peak", "0", -2, NULL},         {"memory.zswap.writeback", "0", -2, NULL},
         {"memory.zswap.current", "0", -22, "0\n"},
     };
-    struct vmsim_config *config;
-    struct vmsim_machine *m = machine(&config);
+    struct vmsim_machine *m = idle_machine(TWO_CPUS);
     char text[64];
     (void)state;
     assert_int_equal(vmsim_cgroup_create(m, "/a"), 0);
@@ -115,14 +96,13 @@ static void files_take_and_give_what_linux_does(void **state) {
     assert_int_equal(vmsim_cgroup_read(m, "/a", "memory.events", text, sizeof text), 53);
     assert_string_equal(text, "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\noom_group_kill 0\n");
     assert_int_equal(vmsim_cgroup_read(m, "/a", "memory.nothing", text, sizeof text), -2);
-    machine_end(m, config);
+    idle_machine_end(m);
 }
 
 /* Batches of 64 pages show in memory.current; a move takes no charge along; a removed cgroup's pages are its parent's.
  */
 static void who_brings_a_page_pays_for_it_until_it_is_freed(void **state) {
-    struct vmsim_config *config;
-    struct vmsim_machine *m = machine(&config);
+    struct vmsim_machine *m = idle_machine(TWO_CPUS);
     uint32_t t, file;
     uint64_t base, other;
     (void)state;
@@ -147,7 +127,7 @@ static void who_brings_a_page_pays_for_it_until_it_is_freed(void **state) {
     assert_int_equal(vmsim_task_munmap(m, t, base, 100 << 12), 0);
     assert_int_equal(value(m, "/a", "memory.current"), 3 * 4096); /* the page tables */
     assert_int_equal(value(m, "/a", "memory.peak"), 128 * 4096);
-    machine_end(m, config);
+    idle_machine_end(m);
 }
 
 /* ---- limits ---- */

@@ -98,20 +98,10 @@ static void a_page_comes_back_to_the_cgroup_that_it_left(void **state) {
 
 /* ---- pressure ---- */
 
-static struct vmsim_machine *idle_machine(struct vmsim_config **config, const char *text) {
-    struct vmsim_machine *m;
-    assert_int_equal(vmsim_config_create(config), 0);
-    assert_int_equal(vmsim_config_load_text(*config, "test.yaml", text, strlen(text)), 0);
-    assert_int_equal(vmsim_config_resolve(*config), 0);
-    assert_int_equal(vmsim_machine_create(*config, &m), 0);
-    return m;
-}
-
 /* A task that stalls without end: 18.11 % after the first period, then 32.94, as the kernel's fixed point has it; half
  * as much when it stalls half of the time. Reading it in between changes nothing. */
 static void averages_are_those_of_the_kernel(void **state) {
-    struct vmsim_config *config;
-    struct vmsim_machine *m = idle_machine(&config, "machine: {cpus: 2, nodes: [{memory: 64MiB}]}\n");
+    struct vmsim_machine *m = idle_machine("machine: {cpus: 2, nodes: [{memory: 64MiB}]}\n");
     uint32_t id;
     char text[128];
     (void)state;
@@ -139,15 +129,12 @@ static void averages_are_those_of_the_kernel(void **state) {
     assert_true(strstr(text, "some avg10=100.00 avg60=100.00 avg300=100.00 total=2882303"));
     vmsim__psi_set(m, t, 0, begin + years);
     assert_int_equal(vmsim__psi_average(p, VMSIM__PSI_MEM_SOME, 2, begin + years + 10000 * PERIOD), 0);
-    assert_int_equal(vmsim_machine_check(m), 0);
-    assert_int_equal(vmsim_machine_destroy(m), 0);
-    vmsim_config_destroy(config);
+    idle_machine_end(m);
 }
 
 /* Each CPU weighs as much as it was not idle: one stalls, the other works as long. */
 static void cpus_weigh_by_what_they_do(void **state) {
-    struct vmsim_config *config;
-    struct vmsim_machine *m = idle_machine(&config, "machine: {cpus: 2, nodes: [{memory: 64MiB}]}\n");
+    struct vmsim_machine *m = idle_machine("machine: {cpus: 2, nodes: [{memory: 64MiB}]}\n");
     uint32_t a, b;
     (void)state;
     assert_int_equal(vmsim_task_create(m, "a", 0, &a), 0);
@@ -161,8 +148,7 @@ static void cpus_weigh_by_what_they_do(void **state) {
     vmsim__psi_set(m, vmsim__task_at(m, b), 0, begin + 500000000);
     assert_int_equal(vmsim__psi_total(p, VMSIM__PSI_IO_SOME, begin + 1000000000), 666666666);
     vmsim__psi_set(m, vmsim__task_at(m, a), 0, begin + 1000000000);
-    assert_int_equal(vmsim_machine_destroy(m), 0);
-    vmsim_config_destroy(config);
+    idle_machine_end(m);
 }
 
 /* The one that is held up stalls alone: full in its cgroup, some in the machine, where another works. */

@@ -32,20 +32,6 @@ static uint64_t pages_on(const struct vmsim__task *t, int node, uint64_t at, uns
     return found;
 }
 
-static struct vmsim_machine *machine(struct vmsim_config **config) {
-    struct vmsim_machine *m = NULL;
-    assert_int_equal(vmsim_config_create(config), 0);
-    assert_int_equal(vmsim_config_load_text(*config, "test.yaml", FOUR_NODES, strlen(FOUR_NODES)), 0);
-    assert_int_equal(vmsim_config_resolve(*config), 0);
-    assert_int_equal(vmsim_machine_create(*config, &m), 0);
-    return m;
-}
-static void machine_end(struct vmsim_machine *m, struct vmsim_config *config) {
-    if (vmsim_machine_check(m))
-        fail_msg("%s", vmsim_machine_error(m));
-    assert_int_equal(vmsim_machine_destroy(m), 0);
-    vmsim_config_destroy(config);
-}
 static void store_at(struct vmsim_machine *m, uint32_t task, uint64_t va) {
     const vmsim_access a = vmsim_access_make(va, 8, VMSIM_STORE);
     struct vmsim_access_result r;
@@ -57,8 +43,7 @@ static void store_at(struct vmsim_machine *m, uint32_t task, uint64_t va) {
 
 static void what_is_in_force_is_what_those_above_allow(void **state) {
     (void)state;
-    struct vmsim_config *config;
-    struct vmsim_machine *m = machine(&config);
+    struct vmsim_machine *m = idle_machine(FOUR_NODES);
     assert_int_equal(vmsim_cgroup_create(m, "/a"), 0);
     assert_int_equal(vmsim_cgroup_create(m, "/a/b"), 0);
     reads(m, "/", "cpuset.mems.effective", "0-3");
@@ -74,13 +59,12 @@ static void what_is_in_force_is_what_those_above_allow(void **state) {
     writes(m, "/a", "cpuset.cpus", "0,3\n", 0);
     reads(m, "/a", "cpuset.cpus.effective", "0,3");
     reads(m, "/a/b", "cpuset.cpus.effective", "0,3");
-    machine_end(m, config);
+    idle_machine_end(m);
 }
 
 static void a_wrong_list_is_refused_and_changes_nothing(void **state) {
     (void)state;
-    struct vmsim_config *config;
-    struct vmsim_machine *m = machine(&config);
+    struct vmsim_machine *m = idle_machine(FOUR_NODES);
     assert_int_equal(vmsim_cgroup_create(m, "/a"), 0);
     writes(m, "/a", "cpuset.mems", "1", 0);
     static const char *const wrong[] = {"4", "0-9", "2-1", "x", "0,", ",0", "0 1", "-1", "99999999999999999999"};
@@ -97,7 +81,7 @@ static void a_wrong_list_is_refused_and_changes_nothing(void **state) {
     assert_int_equal(vmsim_cgroup_attach(m, "/a", t), 0);
     writes(m, "/a", "cpuset.mems", "", -28);
     assert_non_null(strstr(vmsim_machine_error(m), "it cannot become empty again"));
-    machine_end(m, config);
+    idle_machine_end(m);
 }
 
 /* ---- memory ---- */
@@ -143,8 +127,7 @@ static void who_is_kept_elsewhere_is_spared(void **state) {
 
 static void pages_and_policies_follow_a_change(void **state) {
     (void)state;
-    struct vmsim_config *config;
-    struct vmsim_machine *m = machine(&config);
+    struct vmsim_machine *m = idle_machine(FOUR_NODES);
     uint32_t id;
     uint64_t nodes, at;
     assert_int_equal(vmsim_cgroup_create(m, "/a"), 0);
@@ -168,13 +151,12 @@ static void pages_and_policies_follow_a_change(void **state) {
     assert_int_equal(nodes, 0xc);
     assert_int_equal(vmsim_cgroup_attach(m, "/", id), 0);
     assert_int_equal(t->policy.policy.nodes, 3); /* the first two of all, since the mask is relative */
-    machine_end(m, config);
+    idle_machine_end(m);
 }
 
 static void a_static_policy_comes_back_when_its_nodes_do(void **state) {
     (void)state;
-    struct vmsim_config *config;
-    struct vmsim_machine *m = machine(&config);
+    struct vmsim_machine *m = idle_machine(FOUR_NODES);
     uint32_t id;
     assert_int_equal(vmsim_cgroup_create(m, "/a"), 0);
     assert_int_equal(vmsim_task_create(m, "t", 0, &id), 0);
@@ -187,7 +169,7 @@ static void a_static_policy_comes_back_when_its_nodes_do(void **state) {
     assert_int_equal(p->nodes, 8);
     writes(m, "/a", "cpuset.mems", "0-3", 0);
     assert_int_equal(p->nodes, 6);
-    machine_end(m, config);
+    idle_machine_end(m);
 }
 
 /* ---- CPUs ---- */
@@ -215,8 +197,7 @@ static void tasks_run_where_their_cpuset_allows(void **state) {
 
 static void a_cpu_outside_is_refused(void **state) {
     (void)state;
-    struct vmsim_config *config;
-    struct vmsim_machine *m = machine(&config);
+    struct vmsim_machine *m = idle_machine(FOUR_NODES);
     uint32_t id;
     assert_int_equal(vmsim_cgroup_create(m, "/a"), 0);
     assert_int_equal(vmsim_task_create(m, "t", 3, &id), 0);
@@ -230,7 +211,7 @@ static void a_cpu_outside_is_refused(void **state) {
     assert_non_null(strstr(text, "Cpus_allowed_list:\t1\n"));
     assert_non_null(strstr(text, "Mems_allowed_list:\t0-3\n"));
     vmsim_report_proc_free(m, text);
-    machine_end(m, config);
+    idle_machine_end(m);
 }
 
 /* ---- chance ---- */
@@ -239,8 +220,7 @@ static void a_cpu_outside_is_refused(void **state) {
  * was moved lies where it may not. */
 static void storms_of_cpusets_keep_to_them(void **state) {
     (void)state;
-    struct vmsim_config *config;
-    struct vmsim_machine *m = machine(&config);
+    struct vmsim_machine *m = idle_machine(FOUR_NODES);
     struct vmsim__rng r = test_rng("cpusets");
     static const char *const paths[] = {"/a", "/a/b", "/a/c", "/d"};
     uint32_t tasks[4];
@@ -277,7 +257,7 @@ static void storms_of_cpusets_keep_to_them(void **state) {
         if (vmsim_machine_check(m))
             fail_msg("step %u: %s", step, vmsim_machine_error(m));
     }
-    machine_end(m, config);
+    idle_machine_end(m);
 }
 
 int main(void) {
