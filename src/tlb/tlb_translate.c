@@ -127,17 +127,17 @@ static VMSIM__NOINLINE bool hit(struct vmsim__tlb *t, struct request q, struct f
     return true;
 }
 
-/* Does what the other kind of access goes through hold the page? */
-static bool other_side_holds(const struct vmsim__tlb *t, struct request q) {
-    for (const struct tlb_place *const *at = t->side[!is_fetch(q)].look; *at; at++)
-        if (tlb_look(*at, t->asid, q.va))
+/* Is the page in any array that such accesses go through? */
+static bool holds(const struct vmsim__tlb *t, const struct tlb_side *s, uint64_t va) {
+    for (const struct tlb_place *const *at = s->look; *at; at++)
+        if (tlb_look(*at, t->asid, va))
             return true;
     return false;
 }
 
 static bool fault(struct vmsim__tlb *t, struct request q, unsigned held, const struct vmsim__walk *w,
                   struct vmsim__tlb_stop *stop) {
-    if (VMSIM__UNLIKELY(held < t->levels || other_side_holds(t, q)))
+    if (VMSIM__UNLIKELY(held < t->levels || holds(t, &t->side[!is_fetch(q)], q.va)))
         vmsim__tlb_drop_page(t, t->asid, q.va, t->page_shift);
     vmsim__tlb_walk_drop_va(t, t->asid, q.va);
     t->counter[VMSIM__TLB_faults]++;
@@ -248,7 +248,7 @@ static VMSIM__NOINLINE bool insufficient(struct vmsim__tlb *t, struct request q,
 bool vmsim__tlb_absent(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,
                        struct vmsim__tlb_stop *stop) {
     const struct request q = {va, type | (user ? VMSIM__WALK_USER : 0)};
-    VMSIM__ASSERT(!look_up(t, q).array);
+    VMSIM__ASSERT(!holds(t, &t->side[is_fetch(q)], va));
     t->now++;
     t->missed = true;
     t->cycles += side_of(t, q)->before[t->levels];
