@@ -64,7 +64,7 @@ static int set_flags(struct vmsim__vma *v, uint64_t start, uint64_t end, int adv
     struct vmsim__vma *out = v;
     if (error || (flags != v->flags && vmsim__vma_modify(v->mm, v, start, end, flags, &out)))
         return error ? error : VMSIM__L_EAGAIN;
-    if (advice == VMSIM__MADV_HUGEPAGE && out->anon_vma && v->mm->vm->format->levels > 1)
+    if (advice == VMSIM__MADV_HUGEPAGE && out->anon_vma && out->mm->vm->format->levels > 1)
         vmsim__khugepaged_enter(out);
     return 0;
 }
