@@ -2,6 +2,7 @@
 /* Readers of facts (see phases_facts.h). A capture's delta line is "<source> <counter> <before> <after> <delta>". */
 #include "phases_facts.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -322,6 +323,8 @@ bool capture_phases_read(const char *path, struct capture_phases *out) {
     if (!f)
         return false;
     while (fgets(line, sizeof line, f)) {
+        if (sscanf(line, "free N0 %" SCNu64 " N1 %" SCNu64, &out->node_free[0], &out->node_free[1]) == 2)
+            continue;
         if (begin_phase(out, line) || *line == '#' || read_outcome(out, line, trace) || !out->count)
             continue;
         struct facts *d = out->at[out->count - 1].deltas;

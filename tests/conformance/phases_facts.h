@@ -61,6 +61,7 @@ struct capture_phases {
     size_t count;
     struct outcomes outcomes; /* cached pages after reads, results of calls, limits of overcommit, orders of kills */
     int64_t committed;        /* pages, as the capture last told */
+    uint64_t node_free[2];    /* pages, where the capture tells them before its phases */
     struct facts before;      /* what each fact was when a phase first changed it: "zone.N0.DMA32.free" */
     struct facts *groups;     /* files of cgroups, look by look */
     unsigned looks;

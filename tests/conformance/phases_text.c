@@ -20,12 +20,15 @@ static uint64_t phase_number(const struct capture_phases *c, unsigned phase) {
     return 0;
 }
 
-/* "ram*130/100", "phase1*4", and the rest. False: it is not that. */
+/* "ram*130/100", "free0*4", "phase1*4", and the rest. False: it is not that. */
 static bool print_product(FILE *out, const char *text, const struct capture_phases *c, uint64_t ram) {
     unsigned phase;
     uint64_t value;
+    unsigned node;
     if (!strncmp(text, "ram", 3))
         value = ram;
+    else if (sscanf(text, "free%u", &node) == 1 && node < 2)
+        value = c->node_free[node];
     else if (sscanf(text, "phase%u", &phase) == 1)
         value = phase_number(c, phase);
     else
