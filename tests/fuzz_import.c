@@ -64,20 +64,29 @@ static void add_packed(fuzz_add *add, uint8_t format, const void *bytes, size_t 
 
 void fuzz_seeds(fuzz_add *add) {
     static const char lackey[] = "==1== Lackey\nI  04016d80,3\n L 1ffeffe7e8,8\nout\n S 1ffeffe7e0,8\n M 0421c7f0,4\n";
+    static const char csv[] = "time,obj_id,op\n1,77,get\n2,\"a,b\",set\n3,77,get\n", txt[] = "77\n# no\nname\n77\n";
+    static const char pairs[] = "07b243a0 R\n00228d40 W 4\nhello\n0x7b243c0 I\n";
     int (*const filters[])(struct archive *) = {archive_write_add_filter_none, archive_write_add_filter_gzip,
                                                 archive_write_add_filter_xz, archive_write_add_filter_zstd,
                                                 archive_write_add_filter_bzip2};
     uint8_t oracle[40 * 24] = {0};
-    uint64_t champsim[40 * 8] = {0};
+    uint64_t champsim[40 * 8] = {0}, vscsi[40 * 4] = {0};
     for (uint64_t i = 0; i < 40; i++) {
         uint64_t object = i * i * UINT64_C(0x9e3779b97f4a7c15);
         memcpy(oracle + 24 * i + 4, &object, 8);
         champsim[8 * i] = 0x401000 + 4 * i;
         champsim[8 * i + 2 + i % 6] = 0x7fff0000 + 64 * i * i;
+        vscsi[4 * i] = (i % 5) << 41;                     /* bytes */
+        vscsi[4 * i + 1] = UINT64_C(0x0101) << 48 | 0x2a; /* version and command */
+        vscsi[4 * i + 2] = i * i;
     }
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
         add_packed(add, VMSIM_TRACE_FORMAT_LACKEY, lackey, sizeof lackey - 1, filters[i]);
         add_packed(add, VMSIM_TRACE_FORMAT_ORACLE, oracle, sizeof oracle, filters[i]);
         add_packed(add, VMSIM_TRACE_FORMAT_CHAMPSIM, champsim, sizeof champsim, filters[i]);
+        add_packed(add, VMSIM_TRACE_FORMAT_LACKEY, pairs, sizeof pairs - 1, filters[i]);
+        add_packed(add, VMSIM_TRACE_FORMAT_CSV, csv, sizeof csv - 1, filters[i]);
+        add_packed(add, VMSIM_TRACE_FORMAT_TXT, txt, sizeof txt - 1, filters[i]);
+        add_packed(add, VMSIM_TRACE_FORMAT_VSCSI, vscsi, sizeof vscsi, filters[i]);
     }
 }

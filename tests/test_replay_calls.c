@@ -101,9 +101,38 @@ static void results_that_differ_are_told_by_kind(void **state) {
     vmsim_config_destroy(config);
 }
 
+/* An import's trace of a program at 1 MiB: no exec, and a mapping whose first pages nobody may map. */
+static void a_mapping_below_the_lowest_address_is_placed_elsewhere(void **state) {
+    static const vmsim_access words[] = {UINT64_C(0x108040) << 7 | 2 << 2 | VMSIM_FETCH,
+                                         UINT64_C(0x10c010) << 7 | 3 << 2 | VMSIM_STORE,
+                                         UINT64_C(0x40000010) << 7 | 3 << 2 | VMSIM_LOAD};
+    char path[64];
+    struct vmsim_scenario *s;
+    struct vmsim_config *config;
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/vmsim-low-%ld.vmt", (long)getpid());
+    struct vmsim_trace_writer *w = begin(path);
+    struct vmsim_trace_event low = {
+        .type = VMSIM_TRACE_MMAP, .file = VMSIM_TRACE_NO_FILE, .args = {0, 2 << 20, 7, 0x22}, .result = 0};
+    struct vmsim_trace_event fixed = {.type = VMSIM_TRACE_MMAP,
+                                      .file = VMSIM_TRACE_NO_FILE,
+                                      .args = {0x40000000, 2 << 20, 7, 0x32},
+                                      .result = 0x40000000};
+    assert_int_equal(vmsim_trace_append_event(w, 0, &low), 0);
+    assert_int_equal(vmsim_trace_append_event(w, 0, &fixed), 0);
+    assert_int_equal(vmsim_trace_append(w, 0, words, 3), 0);
+    system_time(w, path, &s, &config);
+    assert_int_equal(vmsim_scenario_differences(s), 0);
+    const struct vmsim__task *t = vmsim__task_at(s->machine, 0);
+    assert_int_equal(t->stats.references, 3);
+    assert_int_equal(vmsim_scenario_destroy(s), 0);
+    vmsim_config_destroy(config);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_costs_what_its_kind_does),
+        cmocka_unit_test(a_mapping_below_the_lowest_address_is_placed_elsewhere),
         cmocka_unit_test(results_that_differ_are_told_by_kind),
     };
     return cmocka_run_group_tests_name("replay_calls", tests, NULL, NULL);

@@ -19,15 +19,39 @@ static void references_of(const char *path, char *text, size_t size) {
     vmsim_trace_close(r);
 }
 
-static void assert_imports(enum vmsim_trace_format format, const char *in, const char *expected) {
+/* What the format does not tell is one of the trace's notes. */
+static void assert_says(const char *path, const char *note) {
+    struct vmsim_trace_reader *r;
+    assert_int_equal(vmsim_trace_open(path, 0, &r), 0);
+    assert_non_null(strstr(vmsim_trace_get_info(r)->notes, note));
+    vmsim_trace_close(r);
+}
+
+static void assert_imports_with(enum vmsim_trace_format format, const char *in, const char *columns,
+                                const char *expected) {
     char text[1000], error[256];
-    struct vmsim_trace_import_options o = {.size = sizeof o};
+    struct vmsim_trace_import_options o = {.size = sizeof o, .columns = columns};
     struct vmsim_trace_mappings m;
     assert_int_equal(vmsim_trace_import(format, in, "imported.vmt", &o), 0);
     references_of("imported.vmt", text, sizeof text);
     assert_string_equal(text, expected);
     assert_int_equal(vmsim_trace_check_mappings("imported.vmt", &m, error, sizeof error), 0);
     assert_true(m.outside == 0);
+    assert_says("imported.vmt", vmsim_trace_format_note(format));
+}
+
+static void assert_imports(enum vmsim_trace_format format, const char *in, const char *expected) {
+    assert_imports_with(format, in, NULL, expected);
+}
+
+/* The import of a text, or its refusal when `expected` is NULL. */
+static void assert_text(enum vmsim_trace_format format, const char *text, const char *columns, const char *expected) {
+    struct vmsim_trace_import_options o = {.size = sizeof o, .columns = columns};
+    write_file("text", text, strlen(text));
+    if (expected)
+        assert_imports_with(format, "text", columns, expected);
+    else
+        assert_int_equal(vmsim_trace_import(format, "text", "no.vmt", &o), VMSIM_EINVAL);
 }
 
 static const char lackey[] = "==123== Lackey, an example Valgrind tool\n"
@@ -43,6 +67,77 @@ static void lackey_lines_become_references(void **state) {
     (void)state;
     write_file("lackey.txt", lackey, sizeof lackey - 1);
     assert_imports(VMSIM_TRACE_FORMAT_LACKEY, "lackey.txt", lackey_words);
+}
+
+static void other_forms_of_a_reference_a_line_are_taken(void **state) {
+    (void)state;
+    const enum vmsim_trace_format lines = VMSIM_TRACE_FORMAT_LACKEY;
+    assert_text(lines, "07b243a0 R\n00228d40 R\n0x07b243c0 W\r\n", NULL, "L 7b243a0 8;L 228d40 8;S 7b243c0 8;");
+    assert_text(lines, "R 07b243a0\nhello\nw 0x228d40 4\nI\t401000,3\n", NULL, "L 7b243a0 8;S 228d40 4;I 401000 3;");
+    assert_text(lines, "07b243a0 R 16\n228d40,W,deadbeef\n", NULL, "L 7b243a0 16;S 228d40 8;");
+    assert_text(lines, " S 00600aa0,1 21\n S 7ff000398,8 17\n L 7ff000398,8 17\n", NULL,
+                "S 600aa0 1;S 7ff000398 8;L 7ff000398 8;");
+    /* the first line decides: what a program prints is no reference */
+    assert_text(lines, " L 600aa0,1\nadd W 5\nR 12345678\n", NULL, "L 600aa0 1;");
+}
+
+/* A program that is not moved lies at 1 MiB under valgrind, in a region whose first pages nobody may map: a replay is
+ * left to place it. */
+static void low_addresses_are_mapped_where_a_replay_likes(void **state) {
+    (void)state;
+    struct vmsim_trace_reader *r;
+    struct vmsim_trace_item item;
+    unsigned maps = 0;
+    assert_text(VMSIM_TRACE_FORMAT_LACKEY, "I  00108040,4\n S 1fff0005f8,8\n L 0010c010,8\n L 00000010,8\n", NULL,
+                "I 108040 4;S 1fff0005f8 8;L 10c010 8;L 10 8;");
+    assert_int_equal(vmsim_trace_open("imported.vmt", 0, &r), 0);
+    while (vmsim_trace_next(r, &item) == 1)
+        if (item.event && item.event->type == VMSIM_TRACE_MMAP)
+            assert_int_equal(!(item.event->args[3] & 0x10), maps++ == 0); /* MAP_FIXED */
+    vmsim_trace_close(r);
+    assert_int_equal(maps, 2);
+}
+
+static void requests_to_caches_become_references_to_pages(void **state) {
+    (void)state;
+    const enum vmsim_trace_format csv = VMSIM_TRACE_FORMAT_CSV, txt = VMSIM_TRACE_FORMAT_TXT;
+    const char *const two = "L 10000000000 64;L 10000001000 64;L 10000000000 64;";
+    assert_text(txt, "77\n# a remark\nname-of-it\n77\n", NULL, two);
+    assert_text(csv, "1,77,4096\n2,5,10\n3,77,4096\n", "time-col=1, obj-id-col=2,obj-size-col=3", two);
+    assert_text(csv, "# time, size, obj_id, op\n1,9,\"a,b\",get\n2,9,x,get\n3,9,\"a,b\",SET\n", NULL,
+                "L 10000000000 64;L 10000001000 64;S 10000000000 64;");
+    assert_text(csv, "8;w;77\n9;r;5\n", "obj-id-col=3,op-col=2,delimiter=;,has-header=false",
+                "S 10000000000 64;L 10000001000 64;");
+    assert_text(csv, "77\n5\n77\n", NULL, two);
+    assert_text(csv, "1,77,4096\n", NULL, NULL);
+    assert_text(csv, "1,77,4096\n", "object=2", NULL);
+    assert_text(csv, "1,77,4096\n", "obj-id-col=0", NULL);
+}
+
+static void put_words(unsigned char *to, const uint64_t *values, const unsigned char *bytes, size_t count) {
+    for (size_t i = 0; i < count; to += bytes[i++])
+        memcpy(to, &values[i], bytes[i]);
+}
+
+static void requests_to_disks_touch_their_pages(void **state) {
+    (void)state;
+    static const unsigned char one[] = {4, 4, 4, 2, 2, 8, 8}, two[] = {2, 2, 4, 4, 4, 8, 8, 8};
+    unsigned char r[80] = {0};
+    put_words(r, (const uint64_t[]){1, 8192, 1, 0x2a, 0x101, 4, 99}, one, 7); /* 8 KiB at sector 4: three pages */
+    put_words(r + 32, (const uint64_t[]){2, 512, 1, 0x28, 0x101, 16, 100}, one, 7);
+    write_file("disk", r, 64);
+    assert_imports(VMSIM_TRACE_FORMAT_VSCSI, "disk",
+                   "S 10000000800 1024;S 10000001000 4096;S 10000002000 4096;L 10000002000 512;");
+    put_words(r, (const uint64_t[]){0x88, 0x202, 1, 4096, 1, 8, 99, 5}, two, 8);
+    put_words(r + 40, (const uint64_t[]){0x8a, 0x202, 2, 4096, 1, 16, 99, 5}, two, 8);
+    write_file("disk", r, 80);
+    assert_imports(VMSIM_TRACE_FORMAT_VSCSI, "disk", "L 10000001000 4096;S 10000002000 4096;");
+    struct vmsim_trace_import_options o = {.size = sizeof o};
+    write_file("disk", r, 70);
+    assert_int_equal(vmsim_trace_import(VMSIM_TRACE_FORMAT_VSCSI, "disk", "no.vmt", &o), VMSIM_ETRUNCATED);
+    r[3] = 9;
+    write_file("disk", r, 80);
+    assert_int_equal(vmsim_trace_import(VMSIM_TRACE_FORMAT_VSCSI, "disk", "no.vmt", &o), VMSIM_EFORMAT);
 }
 
 static void compressed_input_is_unpacked(void **state) {
@@ -111,6 +206,10 @@ static void the_limit_stops_early(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lackey_lines_become_references),
+        cmocka_unit_test(other_forms_of_a_reference_a_line_are_taken),
+        cmocka_unit_test(low_addresses_are_mapped_where_a_replay_likes),
+        cmocka_unit_test(requests_to_caches_become_references_to_pages),
+        cmocka_unit_test(requests_to_disks_touch_their_pages),
         cmocka_unit_test(compressed_input_is_unpacked),
         cmocka_unit_test(oracle_objects_become_pages_in_order_of_sight),
         cmocka_unit_test(champsim_instructions_become_a_fetch_loads_and_stores),

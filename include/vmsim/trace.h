@@ -308,9 +308,12 @@ const char *vmsim_trace_writer_error(const struct vmsim_trace_writer *writer);
 
 /** Formats that vmsim_trace_import() knows. */
 enum vmsim_trace_format {
-    VMSIM_TRACE_FORMAT_LACKEY,   /**< valgrind --tool=lackey --trace-mem=yes, text */
+    VMSIM_TRACE_FORMAT_LACKEY,   /**< valgrind --tool=lackey --trace-mem=yes, text; also "ADDR R|W", "R|W ADDR" */
     VMSIM_TRACE_FORMAT_ORACLE,   /**< libCacheSim oracleGeneral, 24-byte records: one object is one page */
     VMSIM_TRACE_FORMAT_CHAMPSIM, /**< ChampSim, 64-byte instruction records */
+    VMSIM_TRACE_FORMAT_CSV,      /**< libCacheSim csv: one request a line, see vmsim_trace_import_options */
+    VMSIM_TRACE_FORMAT_TXT,      /**< libCacheSim txt: one object a line */
+    VMSIM_TRACE_FORMAT_VSCSI,    /**< libCacheSim vscsi, versions 1 and 2: requests to a disk */
     VMSIM_TRACE_FORMATS
 };
 /** What an import did, and to stop it early. */
@@ -320,11 +323,17 @@ struct vmsim_trace_import_options {
     uint64_t records; /**< out: records read */
     uint64_t skipped; /**< out: lines or records without meaning, skipped */
     char error[512];  /**< out: text of an error, with the input's byte offset or line */
+    /** of csv: "obj-id-col=5,op-col=3,delimiter=;,has-header=true", columns from 1, as libCacheSim spells it. What is
+     *  not said is found in a header; NULL: nothing said */
+    const char *columns;
 };
-/** Format by name ("lackey", "oracle", "champsim"), or -1. */
+/** Format by name ("lackey", "oracle", ...), or -1. */
 int vmsim_trace_format_by_name(const char *name);
 /** Name of a format, NULL past the end. */
 const char *vmsim_trace_format_name(unsigned format);
+/** What a format does not tell, and what an import takes instead: one line, which is a note of each imported trace.
+ *  NULL past the end. Static. */
+const char *vmsim_trace_format_note(unsigned format);
 /** Imports `in` (plain or gz, xz, bz2, lz4, zst; "-" is standard input) to a trace `out`. `options` may be NULL. The
  *  unpacking is libarchive's, which ends the program when the host has no memory for libarchive itself. */
 int vmsim_trace_import(enum vmsim_trace_format format, const char *in, const char *out,

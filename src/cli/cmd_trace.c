@@ -16,7 +16,7 @@ struct trace_options {
     unsigned count;
     uint64_t limit, from;
     int64_t task;
-    const char *format;
+    const char *format, *columns;
     int level;
     bool events;
 };
@@ -26,7 +26,8 @@ static const struct argp_option options[] = {
     {"from", 'f', "INDEX", 0, "print: begin with reference number INDEX", 0},
     {"task", 't', "TASK", 0, "print: only this task", 0},
     {"events", 'e', NULL, 0, "print: only events", 0},
-    {"format", 'F', "FORMAT", 0, "convert: what IN is: lackey, oracle, champsim or vmt", 0},
+    {"format", 'F', "FORMAT", 0, "convert: what IN is: lackey, oracle, champsim, csv, txt, vscsi or vmt", 0},
+    {"columns", 'c', "COLUMNS", 0, "convert: of csv, obj-id-col=N,op-col=N,delimiter=C,has-header=BOOL", 0},
     {"level", 'l', "LEVEL", 0, "convert: zstd level of a vmt copy, 1 to 19", 0},
     {0}};
 
@@ -59,6 +60,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'F':
         o->format = arg;
+        return 0;
+    case 'c':
+        o->columns = arg;
         return 0;
     case 'l':
         o->level = (int)cli_number(state, arg, 19);
@@ -330,9 +334,11 @@ static int copy_trace(const struct trace_options *o) {
 }
 
 static int do_convert(const struct trace_options *o) {
-    struct vmsim_trace_import_options import = {.size = sizeof import, .limit = o->limit};
+    struct vmsim_trace_import_options import = {.size = sizeof import, .limit = o->limit, .columns = o->columns};
     if (!o->format)
-        return cli_fail(EXIT_USAGE, "trace", "convert: say what %s is with --format lackey|oracle|champsim|vmt",
+        return cli_fail(EXIT_USAGE, "trace",
+                        "convert: say what %s is with --format "
+                        "lackey|oracle|champsim|csv|txt|vscsi|vmt",
                         o->files[0]);
     if (cli_same_file(o->files[0], o->files[1]))
         return cli_fail(EXIT_USAGE, "trace", "convert: %s and %s are one file: name another output", o->files[0],
@@ -341,11 +347,13 @@ static int do_convert(const struct trace_options *o) {
         return copy_trace(o);
     int format = vmsim_trace_format_by_name(o->format);
     if (format < 0)
-        return cli_fail(EXIT_USAGE, "trace", "unknown format '%s' (lackey, oracle, champsim or vmt)", o->format);
+        return cli_fail(EXIT_USAGE, "trace", "unknown format '%s' (lackey, oracle, champsim, csv, txt, vscsi or vmt)",
+                        o->format);
     int err = vmsim_trace_import((enum vmsim_trace_format)format, o->files[0], o->files[1], &import);
     if (err)
         return cli_fail(cli_status(err), "trace", "%s", import.error);
-    printf("%s: %" PRIu64 " records read, %" PRIu64 " skipped\n", o->files[1], import.records, import.skipped);
+    printf("%s: %" PRIu64 " records read, %" PRIu64 " skipped\n%s\n", o->files[1], import.records, import.skipped,
+           vmsim_trace_format_note((unsigned)format));
     return end_output();
 }
 

@@ -192,6 +192,18 @@ static void compare(struct vmsim__replaying *i, int64_t here) {
     vmsim__replay_compare(&i->s->results, i->e, here, i->t->id, i->now, f ? f->path : NULL);
 }
 
+/* A trace that tells no exec has its addresses as they are, but for mappings that no program may have here: the kernel
+ * finds a place for one below vm.mmap_min_addr, and references follow it. */
+static int move_up(struct vmsim__replaying *i) {
+    struct vmsim__placement **p = &i->r->placements.at[i->trace_task];
+    VMSIM__ASSERT(i->e->type == VMSIM_TRACE_MMAP);
+    const bool low = i->e->result >= 0 && (uint64_t)i->e->result < i->s->machine->spec.vm.mmap_min_addr;
+    if (*p || i->r->recorded || !low || i->e->args[3] & (VMSIM__MAP_FIXED | VMSIM__MAP_FIXED_NOREPLACE))
+        return 0;
+    *p = vmsim__placement_create(i->s->alloc);
+    return *p ? 0 : no_memory(i);
+}
+
 /* MAP_32BIT and MAP_HUGETLB are dropped: the place is the simulated kernel's affair, and the recorder's host had pages
  * of its own. But programs align what they were given: below the size of a huge page the place agrees with the recorded
  * one. */
@@ -351,7 +363,9 @@ static int simple_call(struct vmsim__replaying *i, enum vmsim__call_id id, const
 static bool replay_memory_call(struct vmsim__replaying *i, int *how) {
     switch (i->e->type) {
     case VMSIM_TRACE_MMAP:
-        *how = replay_mmap(i);
+        *how = move_up(i);
+        if (!*how)
+            *how = replay_mmap(i);
         return true;
     case VMSIM_TRACE_MREMAP:
         *how = replay_mremap(i);

@@ -166,7 +166,9 @@ static int flush(struct vmsim__import *im) {
     return err;
 }
 
-/* References that wait in the batch go out before the mapping: a trace keeps the order in which things happened. */
+/* References that wait in the batch go out before the mapping: a trace keeps the order in which things happened. The
+ * first region is mapped without MAP_FIXED, since programs may not map below vm.mmap_min_addr: a replay places it
+ * elsewhere and moves its references there. */
 static int need_region(struct vmsim__import *im, uint64_t va) {
     VMSIM__ASSERT(!(va >> USER_BITS));
     uint64_t region = va >> REGION_SHIFT, number;
@@ -177,10 +179,10 @@ static int need_region(struct vmsim__import *im, uint64_t va) {
     if (fresh <= 0)
         return fresh;
     uint64_t start = region << REGION_SHIFT;
+    const unsigned flags = MAP_PRIVATE | MAP_ANONYMOUS | (region ? MAP_FIXED : 0);
     struct vmsim_trace_event e = {.type = VMSIM_TRACE_MMAP,
                                   .file = VMSIM_TRACE_NO_FILE,
-                                  .args = {start, 1u << REGION_SHIFT, PROT_READ | PROT_WRITE | PROT_EXEC,
-                                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED},
+                                  .args = {start, 1u << REGION_SHIFT, PROT_READ | PROT_WRITE | PROT_EXEC, flags},
                                   .result = (int64_t)start};
     int err = flush(im);
     return err ? err : writer_failed(im, vmsim_trace_append_event(im->writer, 0, &e));
@@ -190,7 +192,7 @@ static int need_region(struct vmsim__import *im, uint64_t va) {
  * page. Addresses that no user program has are skipped and counted, as foreign traces hold the kernel's, too. */
 int vmsim__import_add(struct vmsim__import *im, uint64_t va, uint64_t bytes, enum vmsim_access_type type) {
     bytes = vmsim__min64(bytes ? bytes : 1, 4096);
-    if (va < 4096 || va >= (UINT64_C(1) << USER_BITS) - 4096) {
+    if (va >= (UINT64_C(1) << USER_BITS) - 4096) {
         im->options->skipped++;
         return 0;
     }
@@ -213,13 +215,39 @@ int vmsim__import_add(struct vmsim__import *im, uint64_t va, uint64_t bytes, enu
 
 /* ---- formats */
 
+/* What a format does not tell is said in each trace made of it. */
 static const struct {
-    const char *name;
+    const char *name, *note;
     int (*record)(struct vmsim__import *im);
 } formats[VMSIM_TRACE_FORMATS] = {
-    [VMSIM_TRACE_FORMAT_LACKEY] = {"lackey", vmsim__import_lackey},
-    [VMSIM_TRACE_FORMAT_ORACLE] = {"oracle", vmsim__import_oracle},
-    [VMSIM_TRACE_FORMAT_CHAMPSIM] = {"champsim", vmsim__import_champsim},
+    [VMSIM_TRACE_FORMAT_LACKEY] =
+        {"lackey",
+         "lackey: no mappings, system calls and threads: memory is anonymous, of one task; without a size a reference "
+         "has 8 bytes; code is there as far as lines of fetches are",
+         vmsim__import_lackey},
+    [VMSIM_TRACE_FORMAT_ORACLE] =
+        {"oracle",
+         "oracle: no stores and no code: a request is a load of 64 bytes in its object's page, whatever the object's "
+         "size; times are not used",
+         vmsim__import_oracle},
+    [VMSIM_TRACE_FORMAT_CHAMPSIM] =
+        {"champsim",
+         "champsim: no sizes, mappings, system calls and threads: a fetch has 4 bytes, data have 8, memory is "
+         "anonymous, of one task",
+         vmsim__import_champsim},
+    [VMSIM_TRACE_FORMAT_CSV] =
+        {"csv",
+         "csv: no code; stores as far as a column of operations tells: a request takes 64 bytes of its object's page, "
+         "whatever the object's size; times are not used",
+         vmsim__import_csv},
+    [VMSIM_TRACE_FORMAT_TXT] =
+        {"txt", "txt: no stores, sizes, times and code: a line is a load of 64 bytes in its object's page",
+         vmsim__import_txt},
+    [VMSIM_TRACE_FORMAT_VSCSI] =
+        {"vscsi",
+         "vscsi: no code: a request is one reference to each page of the device that it touches, as memory; times are "
+         "not used",
+         vmsim__import_vscsi},
 };
 
 int vmsim_trace_format_by_name(const char *name) {
@@ -233,6 +261,10 @@ int vmsim_trace_format_by_name(const char *name) {
 
 const char *vmsim_trace_format_name(unsigned format) {
     return format < VMSIM_TRACE_FORMATS ? formats[format].name : NULL;
+}
+
+const char *vmsim_trace_format_note(unsigned format) {
+    return format < VMSIM_TRACE_FORMATS ? formats[format].note : NULL;
 }
 
 static int open_input(struct vmsim__import *im) {
@@ -286,6 +318,8 @@ static int import(struct vmsim__import *im, enum vmsim_trace_format format, cons
         err = writer_failed(im, vmsim_trace_create(out, &o, &im->writer));
     if (!err)
         err = run(im, format);
+    if (!err)
+        err = writer_failed(im, vmsim_trace_note(im->writer, formats[format].note));
     if (err)
         vmsim_trace_abandon(im->writer);
     else if ((err = vmsim_trace_finish(im->writer, im->err.text, sizeof im->err.text)) != 0)

@@ -27,6 +27,14 @@ struct vmsim__import {
         size_t count, size;
     } regions, objects;
     uint64_t last_region;
+    /* what the first records said of the others */
+    unsigned text_form; /* of lackey's lines, from 1; 0: none has been seen */
+    struct vmsim__import_csv {
+        bool begun;
+        unsigned object, op; /* columns, from 1; 0: none */
+        char delimiter;
+        int header; /* 1: the first line is one, -1: it is not, 0: not known yet */
+    } csv;
 };
 
 /* Takes `n` bytes (n <= 64) into `to`. 1 done, 0 the input ended before the first, or a negative error (also when it
@@ -43,7 +51,10 @@ int vmsim__import_fail(struct vmsim__import *im, int code, const char *what);
 
 /* One record each: 1 done, 0 end, or a negative error. */
 int vmsim__import_lackey(struct vmsim__import *im);
-int vmsim__import_oracle(struct vmsim__import *im);
 int vmsim__import_champsim(struct vmsim__import *im);
+int vmsim__import_oracle(struct vmsim__import *im);
+int vmsim__import_csv(struct vmsim__import *im);
+int vmsim__import_txt(struct vmsim__import *im);
+int vmsim__import_vscsi(struct vmsim__import *im);
 
 #endif

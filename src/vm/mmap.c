@@ -73,9 +73,10 @@ void vmsim__mm_begin_like(struct vmsim__mm *mm, uint64_t top, uint64_t va) {
     VMSIM__ASSERT(!((mm->mmap_base - va) & (huge - 1)) && mm->mmap_base >= mm->mmap_min);
 }
 
-uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t length) {
+uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t asked) {
     const struct vmsim__pt_format *f = mm->vm->format;
     const uint64_t huge = f->levels > 1 ? UINT64_C(1) << f->shift[1] : 0;
+    const uint64_t length = asked > mm->task_size ? asked : page_align(mm, asked); /* as mmap takes it */
     const struct vmsim__area_request rq = {.length = length, .map_flags = VMSIM__MAP_ANONYMOUS};
     if (vmsim__nommu(mm->vm) || !huge || !mm->topdown || length < huge || length > mm->task_size ||
         wants_thp_alignment(mm, &rq, huge))
