@@ -67,6 +67,7 @@ static struct storm {
     unsigned blocks;
     uint64_t *frame_tag, *slot_tag; /* of frames, of slots of swap */
     uint64_t **slot_owner;          /* where the content of shared memory stands meanwhile; NULL: private */
+    struct vmsim__vm_hooks oracle;  /* the machine's own: told, too */
     uint64_t unknown;               /* an owner whose content the call in progress is about to change */
     bool writing;
     bool generations; /* the machine goes from one kind of LRU to the other and back */
@@ -99,14 +100,14 @@ static uint64_t *content_of(vmsim__pfn pfn) {
 }
 
 static void on_fill(void *context, vmsim__pfn to, vmsim__pfn from, unsigned order) {
-    (void)context;
+    t.oracle.fill(context, to, from, order);
     for (vmsim__pfn i = 0; i < UINT32_C(1) << order; i++)
         t.frame_tag[to + i] = from == VMSIM__PFN_NONE ? 0 : *content_of(from + i);
 }
 
 static void on_swapped(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool write) {
     uint64_t *slot = &t.slot_tag[e.type * SLOTS + e.offset], **owner = &t.slot_owner[e.type * SLOTS + e.offset];
-    (void)context;
+    t.oracle.swapped(context, e, pfn, write);
     if (write) {
         *slot = *content_of(pfn);
         *owner = !vmsim__frame_is(vmsim__vm_frame(t.m->vm, pfn), VMSIM__FRAME_FILE) ? NULL
@@ -737,6 +738,8 @@ static void boot(const struct storm_machine *b) {
     if (vmsim_config_resolve(config) || vmsim_machine_create(config, &t.m))
         fail_msg("%s", vmsim_config_error_text(config, 0));
     vmsim_config_destroy(config);
+    assert_int_equal(vmsim_machine_verify_content(t.m), 0); /* a second opinion, by another model */
+    t.oracle = t.m->vm->hooks;
     t.m->vm->hooks.fill = on_fill;
     t.m->vm->hooks.swapped = on_swapped;
     t.page = t.m->vm->page_size;

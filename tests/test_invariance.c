@@ -29,9 +29,14 @@ static struct outcome open_source(const struct source *src, const char *const *s
     return o;
 }
 
+/* In place of a number of steps: contents are followed. */
+#define CONTENT UINT64_MAX
+
 static struct outcome run_source(const struct source *src, const char *const *settings, uint64_t verify) {
     struct outcome o = open_source(src, settings);
-    vmsim_scenario_verify(o.s, verify);
+    vmsim_scenario_verify(o.s, verify == CONTENT ? 0 : verify);
+    if (verify == CONTENT && o.m->format->levels)
+        assert_int_equal(vmsim_machine_verify_content(o.m), 0);
     if (vmsim_scenario_run(o.s, NULL, NULL))
         fail_msg("%s: %s", src->name, vmsim_scenario_error(o.s));
     return o;
@@ -83,6 +88,9 @@ static void without_others(const struct source *src, uint64_t ns) {
     struct outcome checked = run_source(src, NULL, VERIFY_STEPS);
     expect_same(src, "with --verify", &plain, &checked, UINT32_MAX);
     end(&checked);
+    struct outcome followed = run_source(src, NULL, CONTENT);
+    expect_same(src, "with --verify=content", &plain, &followed, UINT32_MAX);
+    end(&followed);
     end(&plain);
 }
 

@@ -273,6 +273,16 @@ unsigned vmsim_machine_cpus(const struct vmsim_machine *machine);
  * wrong. */
 int vmsim_machine_check(struct vmsim_machine *machine);
 
+/** Follows the contents of pages from now on: each store leaves a tag in its page's frame, which goes wherever the page
+ * goes (copies, swap, files and their devices, migration), and each load must find there what was stored last. One that
+ * does not ends the batch or the run with VMSIM_ECHECK and a text that says where. Nothing simulated changes;
+ * references become several times slower. @return 0, VMSIM_EINVAL, VMSIM_ENOMEM, or VMSIM_ENOSYS on a machine without
+ * an MMU. */
+int vmsim_machine_verify_content(struct vmsim_machine *machine);
+/** How many loads were compared and how many stores followed so far (pages that a reference touches); either may be
+ * NULL. 0 and 0 while contents are not followed. */
+void vmsim_machine_content(const struct vmsim_machine *machine, uint64_t *loads, uint64_t *stores);
+
 VMSIM_END_DECLS
 
 #endif

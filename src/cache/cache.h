@@ -71,6 +71,17 @@ struct vmsim__swap_ra {
 };
 #define VMSIM__SWAP_HITS_FIRST 4u /* what nothing is known of is taken for a success */
 
+/* What happens to the contents of a file's pages. */
+enum vmsim__file_content {
+    VMSIM__CONTENT_READ,    /* came from the device */
+    VMSIM__CONTENT_WRITING, /* goes to the device, as it is now */
+    VMSIM__CONTENT_LOST,    /* ... which failed: nobody knows what the device has */
+    VMSIM__CONTENT_STORED,  /* a call has changed it */
+    VMSIM__CONTENT_ZEROED,  /* a new page, of a hole */
+    VMSIM__CONTENT_DROPPED, /* a hole from now on, or behind the file's end */
+    VMSIM__CONTENT_GONE     /* the file goes, and another may get its number */
+};
+
 struct vmsim__cache; /* all files of a machine, LRU lists and batches */
 
 /* What the cache asks of vm/ (set once vm/ exists; without hooks no page is mapped). */
@@ -86,6 +97,10 @@ struct vmsim__cache_hooks {
     vmsim__pfn (*alloc)(void *context, const struct vmsim__alloc_request *rq);
     /* The content of a page goes to a slot of swap (`write`), or comes from there. May be NULL. */
     void (*swapped)(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool write);
+    /* Pages [first, end) of a file; `pfn` is that of the first, where it is in memory. For the content oracle; may be
+     * NULL. */
+    void (*content)(void *context, enum vmsim__file_content what, const struct vmsim__file *file, uint64_t first,
+                    uint64_t end, vmsim__pfn pfn);
     /* A file of kind HUGETLB goes, which nobody maps any more. */
     void (*huge_gone)(void *context, struct vmsim__file *file, unsigned cpu);
 };

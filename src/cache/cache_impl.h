@@ -93,6 +93,12 @@ static inline void vmsim__cache_charge(struct vmsim__cache *c, uint64_t ns) {
 static inline void vmsim__cache_clear(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
     vmsim__cache_charge(c, vmsim__mem_fill_time(c->mem, c->spec.zero_cost, cpu, pfn));
 }
+/* Tells the content oracle of one page. */
+static inline void vmsim__cache_content(const struct vmsim__cache *c, enum vmsim__file_content what,
+                                        const struct vmsim__file *f, uint64_t index, vmsim__pfn pfn) {
+    if (c->hooks.content)
+        c->hooks.content(c->hooks.context, what, f, index, index + 1, pfn);
+}
 static inline bool vmsim__file_accounts_dirty(const struct vmsim__file *f) {
     return f->kind == VMSIM__FILE_REGULAR;
 }

@@ -182,6 +182,7 @@ static void start_writeback(struct vmsim__cache *c, struct vmsim__file *f, uint6
     if (f->mappings && c->hooks.mkclean)
         c->hooks.mkclean(c->hooks.context, f, index, pfn, cpu);
     clear_dirty(c, f, fr);
+    vmsim__cache_content(c, VMSIM__CONTENT_WRITING, f, index, pfn);
     fr->flags |= VMSIM__FRAME_WRITEBACK;
     vmsim__radix_move_mark(&f->pages, index, VMSIM__MARK_DIRTY, VMSIM__MARK_WRITEBACK);
     if (vmsim__radix_any(&f->pages, VMSIM__MARK_TOWRITE))

@@ -154,6 +154,7 @@ static void delete_file(struct vmsim__cache *c, struct vmsim__file *f, unsigned 
     VMSIM__ASSERT(dropped);
     (void)dropped;
     VMSIM__ASSERT(!f->nrpages);
+    vmsim__cache_content(c, VMSIM__CONTENT_GONE, f, 0, VMSIM__PFN_NONE);
     if (c->io.shrink)
         c->io.shrink(c->io.context, f, 0);
     vmsim__vec_fini(c->alloc, &f->layout.extents);
@@ -187,6 +188,7 @@ static int preload_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     vmsim__pfn pfn = vmsim__filemap_create(c, f, index, 0, NULL, cpu);
     if (pfn == VMSIM__PFN_NONE)
         return -VMSIM__L_ENOMEM;
+    vmsim__cache_content(c, VMSIM__CONTENT_READ, f, index, pfn);
     if (f->kind == VMSIM__FILE_SHMEM)
         vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_DIRTY | VMSIM__FRAME_REFERENCED;
     return 0;

@@ -150,6 +150,7 @@ vmsim__pfn vmsim__filemap_create(struct vmsim__cache *c, struct vmsim__file *f, 
 static void fill_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
     if (!vmsim__file_on_disk(c, f, index)) {
         vmsim__cache_clear(c, pfn, cpu);
+        vmsim__cache_content(c, VMSIM__CONTENT_ZEROED, f, index, pfn);
         return;
     }
     vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_LOCKED;
@@ -350,6 +351,7 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
             break;
         }
         vmsim__page_dirty(c, pfn);
+        vmsim__cache_content(c, VMSIM__CONTENT_STORED, f, at >> c->mem->page_shift, pfn);
         charge_copy(c, f, at >> c->mem->page_shift, cpu);
         done += bytes;
         f->size = vmsim__max64(f->size, at + bytes);

@@ -38,8 +38,12 @@ static void submit(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first
     if (f->kind != VMSIM__FILE_REGULAR || !pages)
         return;
     uint64_t stored = first < on_disk ? vmsim__min64(pages, on_disk - first) : 0;
-    for (uint64_t i = stored; i < pages; i++)
-        vmsim__cache_clear(c, vmsim__file_page(f, first + i), cpu);
+    for (uint64_t i = stored; i < pages; i++) {
+        const vmsim__pfn pfn = vmsim__file_page(f, first + i);
+        vmsim__cache_clear(c, pfn, cpu);
+        if (pfn != VMSIM__PFN_NONE) /* reclaim was faster */
+            vmsim__cache_content(c, VMSIM__CONTENT_ZEROED, f, first + i, pfn);
+    }
     if (!stored)
         return;
     vmsim__transfer_start(c, f, first, stored, false, cpu);

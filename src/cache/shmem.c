@@ -151,8 +151,10 @@ vmsim__pfn vmsim__shmem_create(struct vmsim__cache *c, struct vmsim__file *f, ui
                                const struct vmsim__alloc_request *policy, unsigned cpu) {
     VMSIM__ASSERT(f->kind == VMSIM__FILE_SHMEM);
     vmsim__pfn pfn = vmsim__filemap_create(c, f, index, VMSIM__GFP_ZERO, policy, cpu);
-    if (pfn != VMSIM__PFN_NONE)
-        vmsim__cache_clear(c, pfn, cpu);
+    if (pfn == VMSIM__PFN_NONE)
+        return pfn;
+    vmsim__cache_clear(c, pfn, cpu);
+    vmsim__cache_content(c, VMSIM__CONTENT_ZEROED, f, index, pfn);
     return pfn;
 }
 

@@ -36,15 +36,19 @@ static void page_read(struct vmsim__cache *c, const struct vmsim__transfer *t, u
     vmsim__pfn pfn = vmsim__file_page(t->file, index);
     VMSIM__ASSERT(pfn != VMSIM__PFN_NONE && vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_LOCKED));
     vmsim__cache_frame(c, pfn)->flags &= ~VMSIM__FRAME_LOCKED;
+    if (!status)
+        vmsim__cache_content(c, VMSIM__CONTENT_READ, t->file, index, pfn);
     if (c->io.wake)
         c->io.wake(c->io.context, VMSIM__WAIT_LOCKED, pfn, status);
     if (status)
         vmsim__filemap_remove(c, t->file, index, pfn, t->cpu);
 }
 
-static void page_written(struct vmsim__cache *c, const struct vmsim__transfer *t, uint64_t index) {
+static void page_written(struct vmsim__cache *c, const struct vmsim__transfer *t, uint64_t index, int status) {
     vmsim__pfn pfn = vmsim__file_page(t->file, index);
     VMSIM__ASSERT(pfn != VMSIM__PFN_NONE);
+    if (status)
+        vmsim__cache_content(c, VMSIM__CONTENT_LOST, t->file, index, pfn);
     vmsim__writeback_end(c, t->file, pfn, t->cpu);
     if (c->io.wake)
         c->io.wake(c->io.context, VMSIM__WAIT_WRITEBACK, pfn, 0);
@@ -54,7 +58,7 @@ static void finish(struct vmsim__cache *c, const struct vmsim__transfer *t, int 
     VMSIM__ASSERT(t->file && status <= 0);
     for (uint64_t i = t->first; i < t->first + t->pages; i++) {
         if (t->write)
-            page_written(c, t, i);
+            page_written(c, t, i, status);
         else
             page_read(c, t, i, status);
     }

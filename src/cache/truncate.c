@@ -39,7 +39,10 @@ bool vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint6
         if (!vmsim__filemap_settled(c, pfn))
             return false;
         vmsim__filemap_remove(c, f, i, pfn, cpu);
+        vmsim__cache_content(c, VMSIM__CONTENT_DROPPED, f, i, VMSIM__PFN_NONE);
     }
+    if (c->hooks.content)
+        c->hooks.content(c->hooks.context, VMSIM__CONTENT_DROPPED, f, first, end, VMSIM__PFN_NONE);
     vmsim__shmem_drop_slots(c, f, first, end, cpu);
     drop_shadows(f, first, end);
     return true;
@@ -63,6 +66,7 @@ static int clear_partial(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
     if (!vmsim__filemap_arrived(c, pfn))
         return -VMSIM__ERESTARTSYS;
     vmsim__cache_clear(c, pfn, cpu);
+    vmsim__cache_content(c, VMSIM__CONTENT_STORED, f, index, pfn);
     vmsim__page_dirty(c, pfn);
     return 0;
 }

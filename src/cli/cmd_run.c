@@ -20,6 +20,7 @@ struct run_options {
     const char *output, *events;
     struct vmsim_events_options event;
     unsigned long long verify; /* slices between checks; 0: none */
+    bool verify_content;
     enum vmsim_report_kind format;
     bool quiet, strict, print_resolved, print_origins, print_counters;
     const char *pattern; /* of the names of counters; NULL: all */
@@ -40,7 +41,9 @@ static const struct argp_option run_argp_options[] = {
     {"directory", 'I', "DIR", 0, "Look for presets and traces in DIR, too; may be given several times", 0},
     {"format", 'F', "FORMAT", 0, "Print text (default), or json: all figures, as in stats.json", 0},
     {"verify", 'V', "N", OPTION_ARG_OPTIONAL,
-     "Check every structure of the machine after each N slices of a task (default 1000); slow", 0},
+     "Check every structure of the machine after each N slices of a task (default 1000); slow. N may be content: "
+     "follow what each page holds, and compare at every load. May be given twice, for both",
+     0},
     {"strict", 'S', NULL, 0, "Exit with 1 when a recorded call came out otherwise in its replay", 0},
     {"quiet", 'q', NULL, 0, "No summary and no progress: only errors and failed expectations", 0},
     {"events", OPTION_EVENTS, "FILE", 0, "Write what happens, and how long it takes, to FILE, for Perfetto", 0},
@@ -120,9 +123,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         o->output = arg;
         return 0;
     case 'V':
+        if (arg && !strcmp(arg, "content")) {
+            o->verify_content = true;
+            return 0;
+        }
         o->verify = arg ? strtoull(arg, &end, 10) : 1000;
         if (!o->verify || (arg && *end))
-            argp_error(state, "--verify takes a number of slices, not '%s'", arg);
+            argp_error(state, "--verify takes a number of slices, or content, not '%s'", arg);
         return 0;
     case 'F':
         if (strcmp(arg, "text") != 0 && strcmp(arg, "json") != 0)
@@ -283,6 +290,13 @@ static int leave_unfinished(struct vmsim_scenario *s, const struct run_options *
                     directory);
 }
 
+static void tell_content(const struct vmsim_machine *m) {
+    uint64_t loads, stores;
+    vmsim_machine_content(m, &loads, &stores);
+    cli_note("run", "note: contents: %llu loads found what %llu stores, files and zeroes left there",
+             (unsigned long long)loads, (unsigned long long)stores);
+}
+
 static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
     struct progress progress = {0};
     if (!o->quiet && !vmsim_task_count(vmsim_scenario_machine(s)))
@@ -290,9 +304,12 @@ static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
     clock_gettime(CLOCK_MONOTONIC, &progress.begin);
     progress.last = progress.begin;
     vmsim_scenario_verify(s, o->verify);
+    int err = o->verify_content ? vmsim_machine_verify_content(vmsim_scenario_machine(s)) : 0;
+    if (err)
+        return cli_fail(cli_status(err), "run", "--verify=content: %s", vmsim_machine_error(vmsim_scenario_machine(s)));
     signal(SIGALRM, on_patience_end);
     signal(SIGINT, on_interrupt);
-    int err = vmsim_scenario_run(s, on_progress, !o->quiet && isatty(STDERR_FILENO) ? &progress : NULL);
+    err = vmsim_scenario_run(s, on_progress, !o->quiet && isatty(STDERR_FILENO) ? &progress : NULL);
     signal(SIGINT, SIG_DFL); /* what is written from now on is not yet in place */
     alarm(0);
     if (progress.shown)
@@ -306,6 +323,8 @@ static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
     if (err)
         return cli_scenario_failed("run", err, vmsim_scenario_error(s));
     int status = print_results(s, o);
+    if (o->verify_content && !o->quiet)
+        tell_content(vmsim_scenario_machine(s));
     if (vmsim_scenario_differences(s) && (o->quiet || o->strict))
         fprintf(stderr, "vmsim run: %s: %llu recorded call%s came out otherwise here\n",
                 o->strict ? "error" : "warning", (unsigned long long)vmsim_scenario_differences(s),

@@ -12,6 +12,7 @@
  * met stays met (task->fault): wherever a batch is cut after it, the reference is not looked up a second time, so that
  * walks, counts and charges are the same however work is cut. */
 #include "machine/compact.h"
+#include "machine/content.h"
 #include "machine/khugepaged.h"
 #include "machine/sched.h"
 
@@ -252,22 +253,24 @@ static void meet_fault(struct vmsim__task *t, const struct vmsim__tlb_stop *stop
     t->fault.va = stop->va;
 }
 
-/* A batch through the TLB; policies that want every reference look at where it led. */
+/* A batch through the TLB; policies that want every reference, and the content oracle, look at where it led. */
 static size_t translate(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
                         uint64_t *physical, struct vmsim__tlb_stop *stop) {
     const struct vmsim__cpu *c = &m->cpus[t->cpu];
-    const bool wanted = VMSIM__UNLIKELY(m->reclaim.watching);
+    const bool wanted = VMSIM__UNLIKELY(m->reclaim.watching || m->content);
     if (wanted) {
         uint64_t *own = physical ? physical : vmsim__reclaim_wants_used(m);
         n = physical ? n : vmsim__min64(n, VMSIM__USED_MAX);
         physical = own;
     }
     const size_t done = vmsim__tlb_run(c->tlb, &t->mm->pt, c->asid, true, a, n, physical, stop);
-    if (wanted && physical) {
+    if (wanted && physical && m->reclaim.watching) {
         const struct vmsim__used used = {a, physical, done, t->fault.resolved, t->fault.first};
         vmsim__lruvec_policies_used(&m->reclaim, &used);
     }
     t->fault.resolved = t->fault.resolved && !done;
+    if (VMSIM__UNLIKELY(m->content != NULL) && physical)
+        vmsim__content_used(m, t, a, physical, done);
     return done;
 }
 
@@ -285,6 +288,8 @@ static enum vmsim__work run_batch(struct vmsim_machine *m, struct vmsim__task *t
             charge_user(m, t, done);
             VMSIM__ASSERT(done <= n - r->done);
             r->done += done;
+            if (VMSIM__UNLIKELY(m->content_wrong))
+                return VMSIM__WORK_FAIL;
             t->faults = done ? 0 : t->faults;
             t->high_due = t->over_high && (t->high_due || done);
             if (r->done == n)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Building and tearing down a machine, and the hooks that tie its layers together (see machine.h). */
 #include "machine/compact.h"
+#include "machine/content.h"
 #include "machine/khugepaged.h"
 #include "machine/sched.h"
 
@@ -178,6 +179,7 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
     if (!m)
         return 0;
     destroy_tasks(m);
+    vmsim__content_fini(m);
     vmsim__khugepaged_fini(m);
     vmsim__numa_fini(m);
     vmsim__compact_fini(m);

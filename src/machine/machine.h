@@ -159,6 +159,7 @@ static inline bool vmsim__task_is_kthread(const struct vmsim__task *t) {
 struct vmsim__kswapd;    /* kswapd.c */
 struct vmsim__kcompactd; /* kcompactd.c */
 struct vmsim__khugepaged;
+struct vmsim__content;
 
 #define VMSIM__STAT_INTERVAL UINT64_C(1000000000) /* ns: vm.stat_interval */
 
@@ -266,6 +267,8 @@ struct vmsim_machine {
     struct vmsim__vmscan vmscan;
     struct vmsim__lruvec_policies reclaim;
     uint64_t *used; /* physical addresses of a batch, for policies that want every reference; NULL: none asked yet */
+    struct vmsim__content *content;   /* content.c: what pages hold; NULL: nobody follows it */
+    bool content_wrong;               /* a program has found something else: the run ends */
     uint64_t spaces_joined;           /* address spaces that came to a cgroup so far */
     struct vmsim__tlb_batch unmapped; /* by reclaim, and not flushed yet: never across a wait */
     struct vmsim__kswapd *kswapd;     /* one a node */

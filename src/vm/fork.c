@@ -216,6 +216,8 @@ static int fork_vma(struct vmsim__mm *mm, struct vmsim__mm *parent, struct vmsim
     bool copy = from->anon_vma || (from->flags & VMSIM__VM_PFNMAP);
     if (wipe || !copy)
         return 0;
+    if (VMSIM__UNLIKELY(vm->hooks.inherited != NULL))
+        vm->hooks.inherited(vm->hooks.context, mm, parent, v->start, v->end);
     return from->flags & VMSIM__VM_HUGETLB ? vmsim__hugetlb_copy(v, from) : copy_pages(v, from);
 }
 
@@ -279,6 +281,7 @@ static void unmap_all(struct vmsim__mm *mm) {
     vmsim__hiwater_rss(mm);
     for (struct vmsim__vma *v = mm->first; v; v = v->next)
         vmsim__zap_range(&g, v, v->start, v->end, VMSIM__ZAP_COWS | VMSIM__ZAP_MARKERS);
+    vmsim__vm_dropped(mm, 0, UINT64_MAX, false);
     if (mm->first)
         vmsim__pt_free_range(&mm->pt, mm->first->start, mm->task_size, 0, 0);
     vmsim__gather_finish(&g);

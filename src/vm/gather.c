@@ -302,6 +302,7 @@ void vmsim__zap(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned c
     vmsim__gather_start(&g, vma->mm, false);
     vmsim__hiwater_rss(vma->mm);
     vmsim__zap_range(&g, vma, start, end, VMSIM__ZAP_COWS);
+    vmsim__vm_dropped(vma->mm, start, end, false);
     vmsim__gather_finish(&g);
 }
 
@@ -326,8 +327,10 @@ static void unmap_from(struct vmsim__vma *v, const struct unmap *u) {
     mm->cpu = u->cpu;
     vmsim__gather_start(&g, mm, false);
     vmsim__hiwater_rss(mm);
-    vmsim__zap_range(&g, v, v->start + ((from - v->pgoff) << shift), v->start + ((to - v->pgoff) << shift),
-                     u->even_cows ? VMSIM__ZAP_COWS : 0);
+    const uint64_t start = v->start + ((from - v->pgoff) << shift), end = v->start + ((to - v->pgoff) << shift);
+    vmsim__zap_range(&g, v, start, end, u->even_cows ? VMSIM__ZAP_COWS : 0);
+    if (u->even_cows)
+        vmsim__vm_dropped(mm, start, end, false);
     vmsim__gather_finish(&g);
     mm->cpu = cpu;
 }

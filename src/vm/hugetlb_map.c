@@ -206,6 +206,9 @@ void vmsim__hugetlb_punch(struct vmsim__vm *vm, struct vmsim__file *f, uint64_t 
     const uint64_t last = end >> order;
     if (index >= last)
         return;
+    if (vm->hooks.file_content)
+        vm->hooks.file_content(vm->hooks.context, VMSIM__CONTENT_DROPPED, f, index << order, last << order,
+                               VMSIM__PFN_NONE);
     vmsim__vm_unmap_file(vm, f, index << order, last << order, true, cpu);
     for (; (entry = vmsim__radix_next(&huge->pages, &index)) && index < last; index++) {
         if (!vmsim__resv_room(vm->alloc, &huge->resv)) {

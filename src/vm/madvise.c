@@ -282,6 +282,7 @@ static int zap_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, int ad
     if (!is_anonymous(v))
         return VMSIM__L_EINVAL;
     advise_pages(v, start, end, lazyfree_page);
+    vmsim__vm_dropped(v->mm, start, end, true);
     return 0;
 }
 

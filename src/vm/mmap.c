@@ -394,6 +394,7 @@ static void unmap_region(struct vmsim__mm *mm, struct vmsim__vma *first, uint64_
     vmsim__hiwater_rss(mm);
     for (struct vmsim__vma *v = first; v && v->start < end; last = v, v = v->next)
         vmsim__zap_range(&g, v, v->start, v->end, VMSIM__ZAP_COWS | VMSIM__ZAP_MARKERS);
+    vmsim__vm_dropped(mm, first->start, last->end, false);
     uint64_t ceiling = last->next ? last->next->start : 0;
     uint64_t before = mm->pt.tables[0];
     vmsim__pt_free_range(&mm->pt, first->start, last->end, floor, ceiling);

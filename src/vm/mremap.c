@@ -244,6 +244,8 @@ static int64_t move_vma(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t o
             vmsim__uncommit(mm->vm, charge);
         return fail(VMSIM__L_ENOMEM);
     }
+    if (VMSIM__UNLIKELY(mm->vm->hooks.moved != NULL))
+        mm->vm->hooks.moved(mm->vm->hooks.context, mm, old, new, old_length);
     if (vm_flags & VMSIM__VM_LOCKED)
         mm->locked_vm += new_length >> shift;
     if (keep) {

@@ -27,6 +27,13 @@ static void on_swapped(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool 
         vm->hooks.swapped(vm->hooks.context, e, pfn, write);
 }
 
+static void on_content(void *context, enum vmsim__file_content what, const struct vmsim__file *file, uint64_t first,
+                       uint64_t end, vmsim__pfn pfn) {
+    const struct vmsim__vm *vm = context;
+    if (vm->hooks.file_content)
+        vm->hooks.file_content(vm->hooks.context, what, file, first, end, pfn);
+}
+
 /* Kernel: hugetlbfs_evict_inode. */
 static void on_huge_gone(void *context, struct vmsim__file *file, unsigned cpu) {
     struct vmsim__vm *vm = context;
@@ -106,7 +113,7 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
     vm->huge_zero = VMSIM__PFN_NONE;
     vm->zero_pfn = pick_zero(init->mem);
     derive_knobs(vm);
-    const struct vmsim__cache_hooks hooks = {vm, on_mkclean, on_unmap, on_alloc, on_swapped, on_huge_gone};
+    const struct vmsim__cache_hooks hooks = {vm, on_mkclean, on_unmap, on_alloc, on_swapped, on_content, on_huge_gone};
     vmsim__cache_set_hooks(vm->cache, &hooks);
     *out = vm;
     return 0;
@@ -156,6 +163,10 @@ void vmsim__vm_set_swap(struct vmsim__vm *vm, const struct vmsim__swap_ops *ops)
 
 struct vmsim__mm *vmsim__vm_first_mm(const struct vmsim__vm *vm) {
     return vm->first_mm;
+}
+
+struct vmsim__vm_hooks *vmsim__vm_hooks(struct vmsim__vm *vm) {
+    return &vm->hooks;
 }
 
 vmsim__pfn vmsim__vm_zero_pfn(const struct vmsim__vm *vm) {

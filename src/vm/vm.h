@@ -157,6 +157,16 @@ struct vmsim__vm_hooks {
     void (*fill)(void *context, vmsim__pfn to, vmsim__pfn from, unsigned order);
     /* The content of a page goes to a slot of swap, or comes from there. For the content oracle; may be NULL. */
     void (*swapped)(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool write);
+    /* What happens to contents of files (see struct vmsim__cache_hooks). For the content oracle; may be NULL. */
+    void (*file_content)(void *context, enum vmsim__file_content what, const struct vmsim__file *file, uint64_t first,
+                         uint64_t end, vmsim__pfn pfn);
+    /* By its own will, or since a file got shorter, a program has no pages of its own in [start, end) any more;
+     * `lazily`: they may go. [0, UINT64_MAX): the address space ends. For the content oracle; may be NULL. */
+    void (*dropped)(void *context, struct vmsim__mm *mm, uint64_t start, uint64_t end, bool lazily);
+    /* mremap: pages of [from, from + length) stand at `to` now. For the content oracle; may be NULL. */
+    void (*moved)(void *context, struct vmsim__mm *mm, uint64_t from, uint64_t to, uint64_t length);
+    /* fork: `child` has what `parent` has in [start, end). For the content oracle; may be NULL. */
+    void (*inherited)(void *context, struct vmsim__mm *child, struct vmsim__mm *parent, uint64_t start, uint64_t end);
     /* A page of mm was unmapped at `va` and may be flushed later, with others: true when it was noted for
      * flush_deferred (try_to_unmap with VMSIM__TTU_BATCH_FLUSH); false: flush now. Both NULL: always now. */
     bool (*flush_defer)(void *context, struct vmsim__mm *mm, uint64_t va, unsigned cpu);
@@ -269,6 +279,7 @@ struct vmsim__mm {
     uint64_t exec_bss;             /* where the memory begins that the step is to clear; 0: nowhere */
     struct vmsim__mm *next, *prev; /* all of a vm, in order of creation */
     void *user;                    /* machine/'s own */
+    void *contents;                /* the content oracle's */
     unsigned cpu;                  /* of the call in progress */
 };
 
@@ -311,6 +322,8 @@ bool vmsim__mm_enough_memory(const struct vmsim__mm *mm, uint64_t pages);
 /* The slot of the page before this one in the first address space that maps it. False: it has none. */
 bool vmsim__swap_before(struct vmsim__vm *vm, vmsim__pfn pfn, struct vmsim__swp *before);
 struct vmsim__mm *vmsim__vm_first_mm(const struct vmsim__vm *vm);
+/* For who comes later than the machine: the content oracle. */
+struct vmsim__vm_hooks *vmsim__vm_hooks(struct vmsim__vm *vm);
 vmsim__pfn vmsim__vm_zero_pfn(const struct vmsim__vm *vm); /* a reserved frame: no allocator frame */
 
 /* ---- address spaces ---- */

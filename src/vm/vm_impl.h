@@ -301,6 +301,10 @@ static inline void vmsim__vm_fill(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pf
     if (VMSIM__UNLIKELY(vm->hooks.fill != NULL))
         vm->hooks.fill(vm->hooks.context, to, from, order);
 }
+static inline void vmsim__vm_dropped(struct vmsim__mm *mm, uint64_t start, uint64_t end, bool lazily) {
+    if (VMSIM__UNLIKELY(mm->vm->hooks.dropped != NULL))
+        mm->vm->hooks.dropped(mm->vm->hooks.context, mm, start, end, lazily);
+}
 /* Maps that come back to a page which has its mapping and index already; RSS is the caller's. */
 void vmsim__map_anon(struct vmsim__vma *vma, vmsim__pfn pfn, bool exclusive, unsigned cpu); /* page_add_anon_rmap */
 static inline void vmsim__remap_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {

@@ -4,7 +4,7 @@
 
 _Static_assert(VMSIM__COLUMNS == VMSIM__MEM_COLUMNS, "struct vmsim__mem has a place for each");
 
-static const unsigned width[VMSIM__COLUMNS] = {8, 4, 8, 8}; /* bytes a frame */
+static const unsigned width[VMSIM__COLUMNS] = {8, 4, 8}; /* bytes a frame */
 
 static size_t chunks(const struct vmsim__mem *mem) {
     return ((size_t)mem->frames.end + mem->frames.mask) >> mem->frames.shift;

@@ -8,10 +8,9 @@
 #include "zones/zones.h"
 
 enum vmsim__column {
-    VMSIM__COLUMN_SWAP,    /* slot of a page in the swap cache */
-    VMSIM__COLUMN_CPUPID,  /* 32 bits: who touched it last, for NUMA balancing */
-    VMSIM__COLUMN_CONTENT, /* tag of what the page holds, for the content oracle */
-    VMSIM__COLUMN_POLICY,  /* a reclaim policy's word */
+    VMSIM__COLUMN_SWAP,   /* slot of a page in the swap cache */
+    VMSIM__COLUMN_CPUPID, /* 32 bits: who touched it last, for NUMA balancing */
+    VMSIM__COLUMN_POLICY, /* a reclaim policy's word */
     VMSIM__COLUMNS
 };
 

@@ -40,7 +40,7 @@ enum vmsim__migratetype {
 #define VMSIM__NO_ZONE 0xffu /* no index of a zone; zone byte of frames in holes */
 #define VMSIM__HSTATES 4     /* most sizes of hugetlb pages that an architecture has */
 #define VMSIM__COSTLY_ORDER 3
-#define VMSIM__MEM_COLUMNS 4
+#define VMSIM__MEM_COLUMNS 3u
 enum vmsim__wmark { VMSIM__WMARK_MIN, VMSIM__WMARK_LOW, VMSIM__WMARK_HIGH, VMSIM__WMARK_PROMO, VMSIM__WMARKS };
 
 /* GFP flags: the kernel's bits (6.1). */
