@@ -101,6 +101,24 @@ static void results_that_differ_are_told_by_kind(void **state) {
     vmsim_config_destroy(config);
 }
 
+static void marks_of_a_program_are_markers_of_its_replay(void **state) {
+    char path[64], name[] = "loaded";
+    struct vmsim_scenario *s;
+    struct vmsim_config *config;
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/vmsim-marks-%ld.vmt", (long)getpid());
+    struct vmsim_trace_writer *w = begin(path);
+    const struct vmsim_trace_event mark = {.type = VMSIM_TRACE_MARKER, .file = VMSIM_TRACE_NO_FILE, .path = name};
+    assert_int_equal(vmsim_trace_append_event(w, 0, &mark), 0);
+    append(w, VMSIM_TRACE_MARKER, 1, 0, 0);
+    system_time(w, path, &s, &config);
+    assert_int_equal(s->markers.count, 2);
+    assert_string_equal(s->markers.at[0].name, "loaded");
+    assert_string_equal(s->markers.at[1].name, "trace");
+    assert_int_equal(vmsim_scenario_destroy(s), 0);
+    vmsim_config_destroy(config);
+}
+
 /* An import's trace of a program at 1 MiB: no exec, and a mapping whose first pages nobody may map. */
 static void a_mapping_below_the_lowest_address_is_placed_elsewhere(void **state) {
     static const vmsim_access words[] = {UINT64_C(0x108040) << 7 | 2 << 2 | VMSIM_FETCH,
@@ -132,6 +150,7 @@ static void a_mapping_below_the_lowest_address_is_placed_elsewhere(void **state)
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_costs_what_its_kind_does),
+        cmocka_unit_test(marks_of_a_program_are_markers_of_its_replay),
         cmocka_unit_test(a_mapping_below_the_lowest_address_is_placed_elsewhere),
         cmocka_unit_test(results_that_differ_are_told_by_kind),
     };

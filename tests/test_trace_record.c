@@ -202,6 +202,60 @@ static void the_limit_ends_the_program(void **state) {
     vmsim_trace_close(r);
 }
 
+static void on_progress(void *context, const struct vmsim_record_progress *p) {
+    struct vmsim_record_progress *told = context;
+    assert_true(p->seen >= told->seen && p->written <= p->seen && p->elapsed_ms >= told->elapsed_ms);
+    *told = *p;
+}
+
+/* One that computes and one that sleeps, which does not look whether its time is over. */
+static void the_time_ends_the_program(void **state) {
+    (void)state;
+    static char *const loops[] = {"sh", "-c", "while :; do :; done", NULL}, *const sleeps[] = {"sleep", "1000", NULL};
+    need_qemu();
+    for (unsigned i = 0; i < 2; i++) {
+        struct vmsim_record_progress told = {0};
+        const struct vmsim_record_options o = {.size = sizeof o,
+                                               .output = "time.vmt",
+                                               .argv = i ? sleeps : loops,
+                                               .max_ms = 700,
+                                               .progress = on_progress,
+                                               .context = &told};
+        assert_int_equal(vmsim_record(&o, &last), 0);
+        assert_true(last.stopped && last.exit_status == -SIGKILL);
+        assert_true(told.elapsed_ms >= 250 && told.seen <= last.seen);
+        struct vmsim_trace_reader *r = open_whole("time.vmt");
+        assert_true(vmsim_trace_get_info(r)->complete);
+        assert_non_null(strstr(vmsim_trace_get_info(r)->notes, "ended before its end"));
+        vmsim_trace_close(r);
+    }
+}
+
+/* What is left out is not there, and said; the events are. */
+static void what_is_wanted_is_recorded(void **state) {
+    (void)state;
+    char *const argv[] = {"sh", "-c", "test -e vmsim:mark:one; true; test -e vmsim:mark:two; true", NULL};
+    struct vmsim_record_options o = {.size = sizeof o, .output = "part.vmt", .argv = argv};
+    need_qemu();
+    assert_int_equal(vmsim_record(&o, &last), 0);
+    const uint64_t whole = last.references, events = last.events;
+    o.only = VMSIM_RECORD_DATA;
+    assert_int_equal(vmsim_record(&o, &last), 0);
+    struct vmsim_trace_reader *r = open_whole("part.vmt");
+    const struct vmsim_trace_info *i = vmsim_trace_get_info(r);
+    assert_true(i->kinds[VMSIM_FETCH] == 0 && i->kinds[VMSIM_LOAD] > 1000);
+    assert_int_equal(i->event_types[VMSIM_TRACE_MARKER], 2);
+    assert_int_equal(last.events, events);
+    assert_non_null(strstr(i->notes, "only data"));
+    vmsim_trace_close(r);
+    o = (struct vmsim_record_options){
+        .size = sizeof o, .output = "part.vmt", .argv = argv, .from = "one", .to = "two", .page_level = true};
+    assert_int_equal(vmsim_record(&o, &last), 0);
+    assert_true(last.references > 0 && last.references < whole / 20 && last.seen > last.references);
+    assert_int_equal(last.events, events);
+    vmsim_trace_close(open_whole("part.vmt"));
+}
+
 /* The recorder itself is killed: nothing under the final name, a readable part or none, and no process left over. */
 static void a_killed_recorder_leaves_a_readable_part_or_none(void **state) {
     (void)state;
@@ -277,6 +331,8 @@ int main(void) {
         cmocka_unit_test(a_crash_is_a_good_recording),
         cmocka_unit_test(a_missing_program_leaves_nothing),
         cmocka_unit_test(the_limit_ends_the_program),
+        cmocka_unit_test(the_time_ends_the_program),
+        cmocka_unit_test(what_is_wanted_is_recorded),
         cmocka_unit_test(a_killed_recorder_leaves_a_readable_part_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

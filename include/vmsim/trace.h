@@ -341,15 +341,37 @@ int vmsim_trace_import(enum vmsim_trace_format format, const char *in, const cha
 
 /* ------------------------------------------------------------------ recording */
 
+/** What is recorded of a program's references. */
+enum vmsim_record_only {
+    VMSIM_RECORD_ALL,  /**< everything */
+    VMSIM_RECORD_DATA, /**< loads and stores: pages of code are then not used in a replay */
+    VMSIM_RECORD_CODE, /**< fetches */
+};
+/** How far a recording is. */
+struct vmsim_record_progress {
+    uint64_t seen, written; /**< references of the program, and those that are in the trace */
+    uint64_t events;        /**< written */
+    uint32_t tasks;         /**< alive */
+    uint64_t elapsed_ms;    /**< of the host */
+};
+
 /** How to record. Zero-initialise, set `size`. */
 struct vmsim_record_options {
-    size_t size;              /**< sizeof */
-    const char *output;       /**< path of the trace */
-    char *const *argv;        /**< program and arguments, NULL-terminated; searched in PATH */
-    const char *qemu;         /**< NULL: "qemu-x86_64" in PATH */
-    const char *plugin;       /**< NULL: beside the library, or $VMSIM_RECORD_PLUGIN */
-    uint64_t max_references;  /**< stop recording (and end the program) after so many; 0: no limit */
-    const volatile int *stop; /**< set non-zero by a signal handler: end the program, keep what is there; or NULL */
+    size_t size;                 /**< sizeof */
+    const char *output;          /**< path of the trace */
+    char *const *argv;           /**< program and arguments, NULL-terminated; searched in PATH */
+    const char *qemu;            /**< NULL: "qemu-x86_64" in PATH */
+    const char *plugin;          /**< NULL: beside the library, or $VMSIM_RECORD_PLUGIN */
+    uint64_t max_references;     /**< stop recording (and end the program) after so many; 0: no limit */
+    const volatile int *stop;    /**< set non-zero by a signal handler: end the program, keep what is there; or NULL */
+    uint64_t max_ms;             /**< end the program after so many ms of the host; 0: no limit */
+    enum vmsim_record_only only; /**< kinds of references to record */
+    bool page_level;             /**< leave out references to the 8 pages that a task used last, but for first stores */
+    uint64_t sample;  /**< of so many million references record one million whole, the others by page; 0, 1: all */
+    const char *from; /**< references from here: a mark's name or a number of references; NULL: the beginning */
+    const char *to;   /**< references up to here; NULL: the end. Events are recorded all the same */
+    void (*progress)(void *context, const struct vmsim_record_progress *progress); /**< four times a second; or NULL */
+    void *context;                                                                 /**< of progress */
 };
 /** What a recording gave. */
 struct vmsim_record_result {
@@ -358,11 +380,14 @@ struct vmsim_record_result {
     uint32_t tasks;              /**< tasks recorded */
     uint64_t unfollowed;         /**< gaps: see the trace's notes */
     uint64_t differences;        /**< calls that did not come out as on Linux, or may not have: see the notes */
+    uint64_t seen;               /**< references that the program made: `references` of them were wanted */
+    bool stopped;                /**< the program was ended by a limit or *stop */
     char error[512];             /**< text of an error */
     char notes[4096];            /**< gaps and differences, one line a kind; as many as there is room for */
 };
 /**
- * Runs a program under qemu-user with the recording plugin and writes its trace. A program that fails or crashes is
+ * Runs a program under qemu-user with the recording plugin and writes its trace. A mark is left by the program when it
+ * looks for a file "vmsim:mark:NAME" (access(2), test -e): a MARKER event. A program that fails or crashes is
  * a good recording (see result->exit_status). VMSIM_ENOENT: program, qemu or plugin missing. VMSIM_ECHILD:
  * the emulator ended without having run the program with the plugin. VMSIM_EINVAL: the output is what is to be
  * recorded. No trace is left then.

@@ -76,7 +76,7 @@ struct vmsim__barrier {
 
 /* All counters as they stood. */
 struct vmsim__marker {
-    const char *name;
+    char *name;       /* its own: a trace's is gone with its event */
     const char *task; /* who set it */
     uint64_t time;
     uint64_t *values;

@@ -22,19 +22,26 @@ static int take(struct vmsim_scenario *s, struct vmsim__marker *m) {
     return 0;
 }
 
+static void release(struct vmsim_scenario *s, struct vmsim__marker *m) {
+    vmsim__free(s->alloc, m->values, m->count * sizeof *m->values);
+    vmsim__strfree(s->alloc, m->name);
+}
+
 int vmsim__marker_take(struct vmsim_scenario *s, const char *name, const char *task, uint64_t time) {
     VMSIM__ASSERT(name);
-    struct vmsim__marker m = {.name = name, .task = task, .time = time};
-    int err = take(s, &m);
-    if (err || vmsim__vec_push(s->alloc, &s->markers, m))
+    struct vmsim__marker m = {.name = vmsim__strdup(s->alloc, name), .task = task, .time = time};
+    int err = m.name ? take(s, &m) : 0;
+    if (m.values && vmsim__vec_push(s->alloc, &s->markers, m))
+        return 0;
+    release(s, &m);
+    if (err)
         return err;
-    vmsim__free(s->alloc, m.values, m.count * sizeof *m.values);
     return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a marker");
 }
 
 void vmsim__markers_release(struct vmsim_scenario *s) {
     for (size_t i = 0; i < s->markers.count; i++)
-        vmsim__free(s->alloc, s->markers.at[i].values, s->markers.at[i].count * sizeof(uint64_t));
+        release(s, &s->markers.at[i]);
     vmsim__vec_fini(s->alloc, &s->markers);
 }
 

@@ -613,7 +613,7 @@ int vmsim__replay_event(struct vmsim__replaying *i) {
     case VMSIM_TRACE_KILLED:
         return replay_end(i);
     case VMSIM_TRACE_MARKER:
-        return vmsim__marker_take(i->s, "trace", i->t->name, i->now);
+        return vmsim__marker_take(i->s, i->e->path && *i->e->path ? i->e->path : "trace", i->t->name, i->now);
     case VMSIM_TRACE_MIGRATE:
         return replay_migrate(i);
     case VMSIM_TRACE_START: /* its fork has begun it */

@@ -15,9 +15,10 @@
 
 #include "base/util.h"
 #include "base/vec.h"
+#include "trace/filter.h"
 #include "trace/syscall_table.h"
 
-enum { IDLE_MS = 20, STUCK_TURNS = 5000 / IDLE_MS };
+enum { IDLE_MS = 20, STUCK_TURNS = 5000 / IDLE_MS, PROGRESS_MS = 250 };
 
 struct file_key {
     uint64_t dev, ino, birth;
@@ -47,6 +48,8 @@ struct collector {
     pid_t supervisor;
     bool supervisor_gone;
     unsigned stuck;
+    struct vmsim__filter filter;
+    uint64_t begin_ms, told_ms;
 };
 
 static int no_memory(struct collector *c) {
@@ -156,13 +159,21 @@ static void end(struct collector *c, struct task_state *t) {
     t->ended = true;
 }
 
+/* Nobody writes any more, and what sleeps is ended. */
+static void stop(struct collector *c) {
+    c->result->stopped = true;
+    atomic_store(&c->arena->stop, 1);
+}
+
 /* The limit stops the program, not the trace: what was under way still comes in. */
 static int append_words(struct collector *c, uint32_t task, const uint64_t *words, size_t count) {
     VMSIM__ASSERT(count <= ARENA_CHUNK_WORDS);
+    if (vmsim__filter_words(&c->filter, task, &words, &count))
+        return no_memory(c);
     c->result->references += count;
     if (c->options->max_references && c->result->references >= c->options->max_references)
-        atomic_store(&c->arena->stop, 1);
-    return writer_failed(c, vmsim_trace_append(c->writer, task, words, count));
+        stop(c);
+    return count ? writer_failed(c, vmsim_trace_append(c->writer, task, words, count)) : 0;
 }
 
 /* What a task that is no more had written and not handed over. The task is dead, so that nobody writes to its chunk
@@ -268,6 +279,7 @@ static int append_exec(struct collector *c, uint32_t task, const struct arena_ev
 /* Keeps the table of running tasks. An exit that ends the whole process ends all tasks with its number. */
 static int note_event(struct collector *c, uint32_t task, const struct vmsim_trace_event *e) {
     VMSIM__ASSERT((unsigned)e->type < VMSIM_TRACE_EVENT_TYPES);
+    vmsim__filter_event(&c->filter, e);
     struct task_state *me = task_state(c, task);
     if (!me)
         return no_memory(c);
@@ -310,7 +322,8 @@ static int take_event(struct collector *c, uint32_t task, const uint64_t *words,
         err = file_id(c, task, &a.other, other, &out);
         e.args[4] = out;
     }
-    if (e.type == VMSIM_TRACE_OPEN || e.type == VMSIM_TRACE_EXEC || e.type == VMSIM_TRACE_UNFOLLOWED)
+    if (e.type == VMSIM_TRACE_OPEN || e.type == VMSIM_TRACE_EXEC || e.type == VMSIM_TRACE_UNFOLLOWED ||
+        e.type == VMSIM_TRACE_MARKER)
         e.path = path;
     if (!err)
         err = note_event(c, task, &e);
@@ -400,6 +413,30 @@ static void room_again(struct arena *a, uint64_t head) {
     syscall(SYS_futex, &a->room_futex, FUTEX_WAKE, 1 << 30, NULL, NULL, 0);
 }
 
+static uint64_t now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* The clock of the host: a recording is no simulation. */
+static void look_at_clock(struct collector *c) {
+    const struct vmsim_record_options *o = c->options;
+    if (!o->max_ms && !o->progress)
+        return;
+    const uint64_t elapsed = now_ms() - c->begin_ms;
+    if (o->max_ms && elapsed >= o->max_ms)
+        stop(c);
+    if (!o->progress || elapsed < c->told_ms + PROGRESS_MS)
+        return;
+    c->told_ms = elapsed;
+    o->progress(o->context, &(struct vmsim_record_progress){.seen = c->filter.seen,
+                                                            .written = c->filter.written,
+                                                            .events = c->result->events,
+                                                            .tasks = c->live,
+                                                            .elapsed_ms = elapsed});
+}
+
 /* Consumes slices until all are in and nobody is left. The user's stop is looked at with every slice: a program that is
  * faster than the collector never lets it idle. After an error slices are still taken, and thrown away, or the program
  * would wait for room for ever. */
@@ -409,7 +446,8 @@ static int consume(struct collector *c) {
     for (uint64_t head = 0;;) {
         struct arena_slice *s = &a->ring[head % ARENA_RING];
         if (c->options->stop && *c->options->stop)
-            atomic_store(&a->stop, 1);
+            stop(c);
+        look_at_clock(c);
         if (atomic_load(&s->turn) == head + 1) {
             if (!err)
                 err = take_slice(c, s);
@@ -500,6 +538,11 @@ static int finish(struct collector *c) {
         err = c->tasks.at[i].ended ? 0 : salvage(c, i);
     if (!err)
         err = end_task(c, 0, status);
+    c->result->seen = c->filter.seen;
+    if (!err)
+        err = writer_failed(c, vmsim__filter_notes(&c->filter, c->writer));
+    if (!err && c->result->stopped)
+        err = writer_failed(c, vmsim_trace_note(c->writer, "the program was ended before its end, as asked"));
     return err ? err : tell_differences(c);
 }
 
@@ -511,16 +554,20 @@ int vmsim__collect(struct arena *arena, pid_t supervisor, struct vmsim_trace_wri
                           .writer = writer,
                           .options = options,
                           .result = result,
-                          .supervisor = supervisor};
-    if (!c.alloc)
+                          .supervisor = supervisor,
+                          .begin_ms = now_ms()};
+    int err = c.alloc ? vmsim__filter_init(&c.filter, c.alloc, options, ARENA_CHUNK_WORDS) : VMSIM_ENOMEM;
+    if (err)
         atomic_store(&arena->stop, 1);
-    int err = c.alloc ? consume(&c) : VMSIM_ENOMEM;
+    else
+        err = consume(&c);
     if (!err)
         err = finish(&c);
     if (!c.supervisor_gone)
         waitpid(supervisor, NULL, 0);
     if (!c.alloc)
         return err;
+    vmsim__filter_fini(&c.filter);
     vmsim__vec_fini(c.alloc, &c.files);
     vmsim__vec_fini(c.alloc, &c.tasks);
     vmsim__free(c.alloc, c.hash, c.hash_size * sizeof *c.hash);

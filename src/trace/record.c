@@ -191,6 +191,9 @@ static int make_arena(struct recording *r) {
         return fail(r, VMSIM_EIO, r->arena_path, strerror(saved));
     r->arena = at;
     init_arena(r->arena, (uint32_t)chunks);
+    r->arena->left_out = r->options->only == VMSIM_RECORD_DATA   ? ARENA_CODE
+                         : r->options->only == VMSIM_RECORD_CODE ? ARENA_DATA
+                                                                 : 0;
     return 0;
 }
 
@@ -335,7 +338,8 @@ int vmsim_record(const struct vmsim_record_options *options, struct vmsim_record
     if (!options || !result)
         return VMSIM_EINVAL;
     *result = (struct vmsim_record_result){.exit_status = INT32_MIN};
-    if (options->size != sizeof *options || !options->argv || !options->argv[0] || !options->output)
+    if (options->size != sizeof *options || !options->argv || !options->argv[0] || !options->output ||
+        (unsigned)options->only > VMSIM_RECORD_CODE)
         return VMSIM_EINVAL;
     struct vmsim__alloc *a = vmsim__alloc_create(NULL);
     struct recording *r = a ? vmsim__calloc(a, 1, sizeof *r) : NULL;

@@ -185,8 +185,9 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     uint64_t va = qemu_plugin_tb_vaddr(tb);
     if (first || is_syscall(va - 2) || is_syscall(va)) /* where one returns to, or is made again */
         qemu_plugin_register_vcpu_tb_exec_cb(tb, plugin_on_entry, QEMU_PLUGIN_CB_RW_REGS, (void *)(uintptr_t)va);
-    instrument_block(tb, n);
-    for (size_t i = 0; i < n; i++) {
+    if (!(plugin.arena->left_out & ARENA_CODE))
+        instrument_block(tb, n);
+    for (size_t i = 0; i < n && !(plugin.arena->left_out & ARENA_DATA); i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         bool rmw = is_rmw(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn));
         /* QEMU 7.2 takes the wrong ones when asked for loads or stores alone. */

@@ -123,6 +123,9 @@ void plugin_sharer_end(struct vcpu *v);
 void plugin_names_before(struct vcpu *v);
 void plugin_names_after(struct vcpu *v, int64_t result);
 
+/* marks.c: a mark that the call left, if it did. */
+void plugin_mark_after(struct vcpu *v);
+
 /* shm.c: System V segments. */
 bool plugin_shm_after(struct vcpu *v, int64_t result); /* true: an event of memory has told the call */
 

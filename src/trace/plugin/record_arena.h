@@ -31,6 +31,9 @@ enum {
     ARENA_NO_CHUNK = -1,
 };
 
+/* Kinds of references that nobody wants. */
+enum arena_left_out { ARENA_CODE = 1, ARENA_DATA = 2 };
+
 enum arena_slice_flags { ARENA_EVENT = 1, ARENA_RELEASE = 2 };
 
 struct arena_slice {
@@ -67,6 +70,7 @@ struct arena {
     uint64_t magic, bytes;
     uint32_t recorder;      /* pid */
     uint32_t chunks;        /* of ARENA_CHUNKS in use */
+    uint32_t left_out;      /* enum arena_left_out: what plugins need not tell */
     _Atomic int32_t status; /* wait status of the first process */
     _Atomic uint32_t next_task;
     _Atomic uint32_t stop; /* everybody shall end */

@@ -572,5 +572,6 @@ void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result) {
     plugin_copies_in(v, result);
     if (!v->early)
         tell_return(v, result);
+    plugin_mark_after(v);
     plugin_copies_out(v, result);
 }
