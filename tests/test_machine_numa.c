@@ -193,6 +193,54 @@ static void hot_pages_come_back(void **state) {
     }
 }
 
+/* 96 MiB in use, of which a third is hot, and then another: no policy has as many references in the fast node of 64
+ * MiB as the one that knows them all, and none is done sooner. */
+static struct outcome phases(const char *arch, const char *policy) {
+    char text[1600];
+    snprintf(
+        text, sizeof text,
+        "machine: {arch: %s, cpus: 1, nodes: [{memory: 64MiB, cpus: [0], latencies: [90ns, 250ns]}, {memory: 256MiB, "
+        "cpus: [], tier: 22, latencies: [250ns, 90ns]}], kernel: '6.1', transparent_hugepage: never, sysctl: "
+        "{kernel.numa_balancing: 2, numa/demotion_enabled: true}}\n"
+        "policies: {tiering: {%s}}\n"
+        "workload:\n"
+        "  tasks:\n"
+        "    - name: t\n"
+        "      program:\n"
+        "        - mmap: {as: h, length: 96MiB}\n"
+        "        - touch: {region: h, write: 100%%}\n"
+        "        - touch: {region: h, offset: 72MiB, length: 24MiB, pattern: uniform, count: 500000, think: 5us}\n"
+        "        - touch: {region: h, offset: 24MiB, length: 24MiB, pattern: uniform, count: 500000, think: 5us}\n",
+        arch, policy);
+    return run_with(text, 400);
+}
+
+static void nobody_is_better_than_who_knows_the_future(void **state) {
+    static const char *const policies[] = {"name: none", "name: threshold", "name: linux"};
+    uint64_t slow[5], fast[5], took[5];
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        struct outcome o = phases("x86_64", i < 3    ? policies[i]
+                                            : i == 3 ? "name: oracle, params: {period: 100000}"
+                                                     : "name: oracle, params: {period: 20000}");
+        fast[i] = counter(&o, "node0.memory_reads");
+        slow[i] = counter(&o, "node1.memory_reads");
+        took[i] = task(&o, "t")->stats.user_ns + task(&o, "t")->stats.system_ns;
+        if (i >= 3)
+            assert_true(counter(&o, "vmstat.pgpromote_success") >= 2000);
+        end(&o);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(slow[3] < slow[i] && slow[4] < slow[i]);
+        assert_true(took[3] < took[i] && took[4] < took[i]);
+    }
+    assert_true(slow[4] <= slow[3]);
+    assert_true(slow[4] * 20 < fast[4]); /* what is hot fits */
+    struct outcome o = phases("arm64_4k", "name: oracle, params: {period: 100000}");
+    assert_true(counter(&o, "node1.memory_reads") < counter(&o, "node0.memory_reads"));
+    end(&o);
+}
+
 /* ---- memory that comes and goes ---- */
 
 /* A node without memory gets it, a program moves there, and its pages are moved back when the node goes. */
@@ -267,6 +315,27 @@ static void slips_are_told_with_their_place(void **state) {
     refuses("wait", "policy: bind, nodes: a", "'a' is no list of nodes");
 }
 
+/* Without a second run, or without memory that is farther than other, there is nothing to know. */
+static void a_future_that_nobody_has_is_refused(void **state) {
+    static const char *const nodes[] = {"[{memory: 256MiB}]", "[{memory: 256MiB}, {memory: 256MiB}]"},
+                             *const wanted[] = {"no memory is farther", "must know the future"};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct vmsim_config *config;
+        struct vmsim_scenario *s = NULL;
+        struct vmsim_machine *m = NULL;
+        char text[300];
+        snprintf(text, sizeof text, "machine: {cpus: 1, nodes: %s}\npolicies: {tiering: oracle}\n", nodes[i]);
+        assert_int_equal(vmsim_config_create(&config), 0);
+        assert_int_equal(vmsim_config_load_text(config, "test.yaml", text, strlen(text)), 0);
+        assert_int_equal(vmsim_config_resolve(config), 0);
+        assert_int_equal(i ? vmsim_machine_create(config, &m) : vmsim_scenario_create(config, &s), VMSIM_ECONFIG);
+        if (!strstr(vmsim_config_error_text(config, 0), wanted[i]))
+            fail_msg("%s", vmsim_config_error_text(config, 0));
+        vmsim_config_destroy(config);
+    }
+}
+
 /* Nodes and blocks that are not there are the program's own affair, with Linux's errno. */
 static void calls_say_what_linux_says(void **state) {
     (void)state;
@@ -299,6 +368,8 @@ int main(void) {
         cmocka_unit_test(shared_pages_do_not_swing),
         cmocka_unit_test(reclaim_moves_cold_pages_to_slower_memory),
         cmocka_unit_test(hot_pages_come_back),
+        cmocka_unit_test(nobody_is_better_than_who_knows_the_future),
+        cmocka_unit_test(a_future_that_nobody_has_is_refused),
         cmocka_unit_test(nodes_come_and_go_under_load),
         cmocka_unit_test(slips_are_told_with_their_place),
         cmocka_unit_test(calls_say_what_linux_says),

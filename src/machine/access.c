@@ -263,7 +263,13 @@ static size_t translate(struct vmsim_machine *m, struct vmsim__task *t, const vm
         n = physical ? n : vmsim__min64(n, VMSIM__USED_MAX);
         physical = own;
     }
+    const bool foretold = VMSIM__UNLIKELY(m->numa.oracle.read != NULL);
+    n = foretold ? vmsim__oracle_batch(&m->numa.oracle, n) : n;
     const size_t done = vmsim__tlb_run(c->tlb, &t->mm->pt, c->asid, true, a, n, physical, stop);
+    if (foretold) {
+        vmsim__oracle_reads(&m->numa, done, m->reads[t->cpu].frames);
+        m->reads[t->cpu].frames = 0;
+    }
     if (wanted && physical && m->reclaim.watching) {
         const struct vmsim__used used = {a, physical, done, t->fault.resolved, t->fault.first};
         vmsim__lruvec_policies_used(&m->reclaim, &used);

@@ -38,6 +38,23 @@ static bool map_frames(struct vmsim_machine *m) {
     return ok;
 }
 
+static bool count_reads(struct vmsim_machine *m) {
+    const size_t nodes = m->mem->nr_nodes;
+    m->reads = vmsim__calloc(m->alloc, m->nr_cpus, sizeof *m->reads);
+    m->node_reads = m->reads ? vmsim__calloc(m->alloc, nodes * m->nr_cpus, sizeof *m->node_reads) : NULL;
+    for (unsigned cpu = 0; m->node_reads && cpu < m->nr_cpus; cpu++)
+        m->reads[cpu].by_node = m->node_reads + cpu * nodes;
+    return m->node_reads;
+}
+
+uint64_t vmsim__node_reads(const struct vmsim_machine *m, unsigned node) {
+    VMSIM__ASSERT(node < m->mem->nr_nodes);
+    uint64_t sum = 0;
+    for (unsigned cpu = 0; m->reads && cpu < m->nr_cpus; cpu++)
+        sum += m->reads[cpu].by_node[node];
+    return sum;
+}
+
 int vmsim__distance_init(struct vmsim_machine *m) {
     const unsigned nodes = m->mem->nr_nodes;
     bool any = false;
@@ -50,16 +67,21 @@ int vmsim__distance_init(struct vmsim_machine *m) {
         any |= fill_row(m, &m->mem->nodes[n], m->distances + (size_t)n * nodes);
     if (!any)
         return 0;
-    if (!map_frames(m))
+    if (!map_frames(m) || !count_reads(m))
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the map of nodes");
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
-        vmsim__tlb_set_memory(m->cpus[cpu].tlb, &m->frame_nodes, m->distances + (size_t)m->mem->cpu_node[cpu] * nodes);
+        vmsim__tlb_set_memory(m->cpus[cpu].tlb, &m->frame_nodes, m->distances + (size_t)m->mem->cpu_node[cpu] * nodes,
+                              &m->reads[cpu]);
     return 0;
 }
 
 void vmsim__distance_fini(struct vmsim_machine *m) {
     if (m->mem)
         vmsim__free(m->alloc, m->distances, (size_t)m->mem->nr_nodes * m->mem->nr_nodes * sizeof *m->distances);
+    if (m->node_reads)
+        vmsim__free(m->alloc, m->node_reads, (size_t)m->mem->nr_nodes * m->nr_cpus * sizeof *m->node_reads);
+    if (m->reads)
+        vmsim__free(m->alloc, m->reads, m->nr_cpus * sizeof *m->reads);
     if (m->frame_nodes.range)
         vmsim__tlb_memory_destroy(&m->frame_nodes, m->alloc);
 }

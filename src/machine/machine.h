@@ -231,6 +231,8 @@ struct vmsim_machine {
     unsigned nr_cpus;
     struct vmsim__tlb_memory frame_nodes; /* without ranges: nothing is far */
     struct vmsim__tlb_latency *distances; /* a row of all nodes for each node */
+    struct vmsim__tlb_reads *reads;       /* by CPU, where something is far; else NULL */
+    uint64_t *node_reads;                 /* a row of all nodes for each CPU: what `reads` counts in */
     struct {
         VMSIM__VEC(struct vmsim__task *);
     } tasks;                   /* by id; never removed */
@@ -390,6 +392,8 @@ int vmsim__machine_create_policies(struct vmsim_machine *m);
 /* The devices under files (io.c): plugs itself into the cache. */
 /* Tells the TLBs how far memory is (distance.c). 0 or VMSIM_ENOMEM. */
 int vmsim__distance_init(struct vmsim_machine *m);
+/* References that missed every level of a TLB and whose data are on the node; 0 where nothing is far. */
+uint64_t vmsim__node_reads(const struct vmsim_machine *m, unsigned node);
 void vmsim__distance_fini(struct vmsim_machine *m);
 int vmsim__io_init(struct vmsim_machine *m); /* 0 or VMSIM_ENOMEM */
 /* Bytes of the largest request that a device takes: max_sectors_kb, io_pages. */

@@ -79,7 +79,21 @@ static void scan(struct vmsim_machine *m, struct vmsim__task *t) {
     space->seq += !s.at;
 }
 
+/* Pages change places between two references, for nothing: a bound is no mechanism. Flushes of TLBs are felt. */
+static void foresee(struct vmsim_machine *m, struct vmsim__task *t) {
+    vmsim__present(m, t);
+    vmsim__oracle_move(&m->numa, m->vm, m->lru, t->cpu);
+    m->mem->now.time = m->cpus[t->cpu].now;
+    m->mem->now.system_ns = 0;
+    vmsim__cpu_charge(m, t);
+}
+
 void vmsim__numa_tick(struct vmsim_machine *m, struct vmsim__task *t) {
+    if (VMSIM__UNLIKELY(m->numa.oracle.read != NULL)) { /* nobody has to look for what is known */
+        if (vmsim__oracle_due(&m->numa.oracle) && t->state == VMSIM__TASK_RUNNABLE && t->mm)
+            foresee(m, t);
+        return;
+    }
     if (!m->numa.knobs.mode || t->state != VMSIM__TASK_RUNNABLE || !t->mm)
         return;
     struct vmsim__numa_space *space = space_of(t);
@@ -112,9 +126,48 @@ static bool can_demote(void *context, unsigned node) {
     return vmsim__demotion_target(&((struct vmsim_machine *)context)->numa, node) >= 0;
 }
 
+static void mark(void *known) {
+    vmsim__reclaim_future_mark(known);
+}
+static void use(void *known, const struct vmsim__frame *f) {
+    vmsim__reclaim_future_use(known, vmsim__future_key(f));
+}
+static struct vmsim__tiering_uses uses(void *known, const struct vmsim__frame *f, uint64_t period) {
+    const struct vmsim__future_uses u = vmsim__reclaim_future_uses(known, vmsim__future_key(f), period);
+    return (struct vmsim__tiering_uses){u.uses, u.next};
+}
+
+/* Who knows the future is told what misses refer to. */
+static int init_oracle(struct vmsim_machine *m) {
+    if (!vmsim__oracle_wanted(&m->numa))
+        return 0;
+    if (!m->spec.future)
+        return vmsim__err_set(&m->err, VMSIM_ECONFIG,
+                              "policy oracle must know the future, which a run of a scenario has, and nobody else");
+    if (m->reclaim.wants_future || (m->reclaim.future && m->reclaim.watching))
+        return vmsim__err_set(
+            &m->err, VMSIM_ECONFIG,
+            "policies.tiering: oracle, and another policy, want the same run told before: one of them "
+            "has to go");
+    if (!m->reads)
+        return vmsim__err_set(
+            &m->err, VMSIM_ECONFIG,
+            "policies.tiering: oracle: no memory is farther than other here: give a node `distances` or "
+            "`latencies`");
+    const struct vmsim__tiering_future future = {m->spec.future, mark, use, uses, m->spec.future->recording};
+    if (!vmsim__oracle_begin(&m->numa, &future))
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for the oracle of tiers");
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++) {
+        m->reads[cpu].frame = m->numa.oracle.read; /* one batch at a time */
+        m->reads[cpu].room = VMSIM__ORACLE_READS;
+    }
+    return 0;
+}
+
 int vmsim__numa_init(struct vmsim_machine *m) {
     int err = vmsim__numa_create(&m->numa, m->mem, m->policies, &m->spec.numa_balancing, &m->spec.tiering, m->spec.seed,
                                  &m->err);
+    err = err ? err : init_oracle(m);
     if (m->mem->nr_nodes > 1) {
         m->vmscan.hooks.demote = demote;
         m->vmscan.hooks.can_demote = can_demote;

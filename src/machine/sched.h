@@ -65,7 +65,7 @@ bool vmsim__sched_cond_resched(void *machine);
 /* A preemption point: what is due on the way back to the program is done. True: the task is to come back, and it will
  * be done when it goes on. */
 static inline bool vmsim__preempted(struct vmsim_machine *m, struct vmsim__task *t) {
-    if (VMSIM__UNLIKELY(m->numa.knobs.mode) && m->cpus[t->cpu].now < m->until)
+    if (VMSIM__UNLIKELY(m->numa.knobs.mode || m->numa.oracle.read) && m->cpus[t->cpu].now < m->until)
         vmsim__numa_tick(m, t);
     return m->cpus[t->cpu].now >= m->until;
 }

@@ -80,6 +80,7 @@ int vmsim__numa_create(struct vmsim__numa *n, struct vmsim__mem *mem, struct vms
 }
 
 void vmsim__numa_destroy(struct vmsim__numa *n) {
+    vmsim__oracle_end(n);
     vmsim__policy_instance_fini(&n->instance);
     vmsim__policy_instance_fini(&n->tiering_instance);
 }

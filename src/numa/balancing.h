@@ -13,6 +13,7 @@
 #define VMSIM__BALANCING_H
 #include "base/knob.h"
 #include "base/policy_registry.h"
+#include "numa/tiering_oracle.h"
 #include "vm/numa_hint.h"
 
 extern const struct vmsim__policy_domain vmsim__numa_domain, vmsim__tiering_domain;
@@ -66,6 +67,7 @@ struct vmsim__numa {
     const struct vmsim_tiering_policy *tiering;
     struct vmsim__policy_instance instance, tiering_instance;
     struct vmsim__numa_promotion promotion[VMSIM__MAX_NODES];
+    struct vmsim__tiering_oracle oracle;
     bool mine; /* of the fault in progress: nobody else had used the page */
     bool host_nomem;
 };

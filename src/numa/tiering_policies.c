@@ -86,7 +86,8 @@ static const struct vmsim_tiering_policy threshold = {
     .demote = linux_demote};
 
 static const struct vmsim_policy *const built_in[] = {
-    &vmsim__tiering_linux.policy, &none.policy, &threshold.policy, NULL, /* one a line */
+    &vmsim__tiering_linux.policy,         &none.policy, &threshold.policy,
+    &vmsim__tiering_oracle_policy.policy, NULL, /* one a line */
 };
 
 const struct vmsim__policy_domain vmsim__tiering_domain = {

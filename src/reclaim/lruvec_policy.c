@@ -22,21 +22,13 @@ static struct vmsim__reclaim_node *node_of(const struct vmsim__lruvec_policies *
 
 /* ---- where a page is ---- */
 
-enum { KEY_ANON = 1, KEY_FILE, KEY_SWAP };
-
-/* The page as programs see it: the same in two runs of the same work, in memory and out of it. */
-static struct vmsim__shadow_key page_key(const struct vmsim__frame *f) {
-    const uint64_t kind = vmsim__frame_is(f, VMSIM__FRAME_FILE) ? KEY_FILE : KEY_ANON;
-    return (struct vmsim__shadow_key){kind << 32 | f->mapping, vmsim__frame_index(f)};
-}
-
 /* The place that knows of it when it has gone: its slot, or its page of a file. */
 static struct vmsim__shadow_key place_key(const struct vmsim__lruvec_policies *all, vmsim__pfn pfn) {
     const struct vmsim__frame *f = frame_of(all, pfn);
     const uint64_t slot = vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE)
                               ? vmsim__column_read(all->v->mem, VMSIM__COLUMN_SWAP, pfn)
                               : all->v->lru->slot;
-    return slot ? (struct vmsim__shadow_key){(uint64_t)KEY_SWAP << 32, slot} : page_key(f);
+    return slot ? (struct vmsim__shadow_key){(uint64_t)VMSIM__FUTURE_SWAP << 32, slot} : vmsim__future_key(f);
 }
 
 /* ---- services ---- */
@@ -104,7 +96,7 @@ static uint64_t next_use(void *host, vmsim_folio folio) {
     const struct vmsim__lruvec_policy *p = policy_of(host);
     if (!vmsim__reclaim_has(&p->r, folio))
         return NEVER;
-    return vmsim__reclaim_future_next(p->all->future, page_key(frame_of(p->all, (vmsim__pfn)(folio - 1))));
+    return vmsim__reclaim_future_next(p->all->future, vmsim__future_key(frame_of(p->all, (vmsim__pfn)(folio - 1))));
 }
 
 /* Whoever is told of every reference has the mark; for others the entries' accessed bits are harvested. */
@@ -392,7 +384,7 @@ void vmsim__lruvec_policies_used(struct vmsim__lruvec_policies *all, const struc
             continue;
         const struct vmsim__frame *f = frame_of(all, pfn);
         if (VMSIM__UNLIKELY(all->future != NULL))
-            vmsim__reclaim_future_use(all->future, page_key(f));
+            vmsim__reclaim_future_use(all->future, vmsim__future_key(f));
         const bool brought = !i && u->brought && all->came[pfn + 1] >= u->since;
         if (brought && !(p->r.policy->wants & VMSIM_RECLAIM_WANTS_FUTURE))
             continue;

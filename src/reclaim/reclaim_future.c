@@ -17,6 +17,7 @@ void vmsim__reclaim_future_destroy(struct vmsim__reclaim_future *f) {
     vmsim__vec_fini(a, &f->log);
     vmsim__vec_fini(a, &f->at);
     vmsim__vec_fini(a, &f->next);
+    vmsim__vec_fini(a, &f->marks);
     vmsim__free(a, f, sizeof *f);
 }
 
@@ -64,4 +65,27 @@ uint64_t vmsim__reclaim_future_next(const struct vmsim__reclaim_future *f, struc
     const uint64_t known = vmsim__reclaim_shadow_look(&f->pages, page);
     const uint32_t at = known && !f->recording ? f->at.at[known - 1] : VMSIM__FUTURE_NEVER;
     return at == VMSIM__FUTURE_NEVER ? UINT64_MAX : at;
+}
+
+void vmsim__reclaim_future_mark(struct vmsim__reclaim_future *f) {
+    VMSIM__ASSERT(f->recording);
+    f->failed |= f->log.count >= VMSIM__FUTURE_NEVER || !vmsim__vec_push(f->alloc, &f->marks, (uint32_t)f->log.count);
+}
+
+struct vmsim__future_uses vmsim__reclaim_future_uses(struct vmsim__reclaim_future *f, struct vmsim__shadow_key page,
+                                                     uint64_t mark) {
+    const uint64_t known = vmsim__reclaim_shadow_look(&f->pages, page);
+    const uint64_t from = mark < f->marks.count ? f->marks.at[mark] : f->next.count;
+    const uint64_t until = mark + 1 < f->marks.count ? f->marks.at[mark + 1] : f->next.count;
+    struct vmsim__future_uses u = {0, UINT64_MAX};
+    VMSIM__ASSERT(!f->recording && from <= until);
+    if (!known)
+        return u;
+    uint32_t *at = &f->at.at[known - 1], i;
+    while (*at < from) /* NEVER is behind all */
+        *at = f->next.at[*at];
+    for (i = *at; i < until; i = f->next.at[i])
+        u.uses++;
+    u.next = i == VMSIM__FUTURE_NEVER ? UINT64_MAX : i;
+    return u;
 }

@@ -12,6 +12,7 @@
 #define VMSIM__RECLAIM_FUTURE_H
 #include "reclaim/reclaim_shadows.h"
 #include "base/vec.h"
+#include "zones/frame.h"
 
 #define VMSIM__FUTURE_NEVER UINT32_MAX
 
@@ -21,8 +22,18 @@ struct vmsim__reclaim_future {
     struct {
         VMSIM__VEC(uint32_t);
     } log, at, next; /* pages in the order of their uses; by page; by use, made when the log is over */
+    struct {
+        VMSIM__VEC(uint32_t);
+    } marks; /* how long the log was */
     bool recording, failed;
 };
+
+/* The page as programs see it: the same in two runs of the same work, in memory and out of it. */
+enum { VMSIM__FUTURE_ANON = 1, VMSIM__FUTURE_FILE, VMSIM__FUTURE_SWAP };
+static inline struct vmsim__shadow_key vmsim__future_key(const struct vmsim__frame *f) {
+    const uint64_t kind = vmsim__frame_is(f, VMSIM__FRAME_FILE) ? VMSIM__FUTURE_FILE : VMSIM__FUTURE_ANON;
+    return (struct vmsim__shadow_key){kind << 32 | f->mapping, vmsim__frame_index(f)};
+}
 
 /* Begins empty, and records. NULL: no host memory. */
 struct vmsim__reclaim_future *vmsim__reclaim_future_create(struct vmsim__alloc *alloc);
@@ -33,5 +44,14 @@ void vmsim__reclaim_future_use(struct vmsim__reclaim_future *f, struct vmsim__sh
 bool vmsim__reclaim_future_replay(struct vmsim__reclaim_future *f);
 /* The number of the next reference to the page; UINT64_MAX: never. */
 uint64_t vmsim__reclaim_future_next(const struct vmsim__reclaim_future *f, struct vmsim__shadow_key page);
+/* Where the work is may be marked as it is recorded, to be found again however many references there are meanwhile: the
+ * next mark stands here. */
+void vmsim__reclaim_future_mark(struct vmsim__reclaim_future *f);
+/* What the references between mark `mark` and the one behind it are to the page; those before are behind us. */
+struct vmsim__future_uses {
+    uint64_t uses, next; /* next: number of the first one after that; UINT64_MAX: none */
+};
+struct vmsim__future_uses vmsim__reclaim_future_uses(struct vmsim__reclaim_future *f, struct vmsim__shadow_key page,
+                                                     uint64_t mark);
 
 #endif

@@ -478,6 +478,11 @@ static int create_tasks(struct vmsim_scenario *s) {
     return result;
 }
 
+/* This run is to tell a policy of the next what will be referred to. */
+static bool wants_future(const struct vmsim_machine *m) {
+    return m->reclaim.wants_future || (m->numa.oracle.read && m->numa.oracle.future.recording);
+}
+
 /* All parts are tried even when one has errors, so that a user sees them together; tasks alone need the files. */
 static int create_parts(struct vmsim_scenario *s) {
     int err = create_from(s->config, NULL, s->future, &s->machine);
@@ -486,8 +491,7 @@ static int create_parts(struct vmsim_scenario *s) {
     err = vmsim__workload_validate(s->config, s->spec, s->machine->nr_cpus);
     int files = create_files(s), cgroups = create_cgroups(s);
     files = files ? files : cgroups;
-    int tasks = files ? files : create_tasks(s),
-        expect = s->machine->reclaim.wants_future ? 0 : vmsim__expectations_declare(s);
+    int tasks = files ? files : create_tasks(s), expect = wants_future(s->machine) ? 0 : vmsim__expectations_declare(s);
     return err ? err : tasks ? tasks : expect;
 }
 
@@ -525,7 +529,7 @@ static int run_ahead(struct vmsim_config *config, struct vmsim__reclaim_future *
     *scenario = NULL;
     int err = vmsim_scenario_run(first, NULL, NULL);
     if (err)
-        vmsim__config_error(config, "policies.reclaim", "the run that tells the policy the future: %s",
+        vmsim__config_error(config, "policies", "the run that tells the policy the future: %s",
                             vmsim_scenario_error(first));
     vmsim_scenario_destroy(first);
     if (err)
@@ -538,7 +542,7 @@ static int create_with_future(struct vmsim_config *config, struct vmsim_scenario
     struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);
     struct vmsim__reclaim_future *future = alloc ? vmsim__reclaim_future_create(alloc) : NULL;
     int err = future ? create_scenario(config, future, scenario) : VMSIM_ENOMEM;
-    bool wanted = !err && (*scenario)->machine->reclaim.wants_future;
+    bool wanted = !err && wants_future((*scenario)->machine);
     if (wanted)
         err = run_ahead(config, future, scenario);
     if (!err && wanted) {

@@ -20,6 +20,7 @@
 
 struct vmsim__tlb;
 struct vmsim__tlb_memory;
+struct vmsim__tlb_reads;
 struct vmsim__tlb_latency;
 
 /* Tag of entries that match whatever the ASID; never pass it as one. */
@@ -59,9 +60,10 @@ struct vmsim__tlb_record {
 /* From now on walks are written down in *record (NULL: no longer), prefetch walks apart. All is simulated as before. */
 void vmsim__tlb_set_record(struct vmsim__tlb *t, struct vmsim__tlb_record *record);
 
-/* From now on misses wait for memory as far as `distant` says, by node; both must outlive the TLB. */
+/* From now on misses wait for memory as far as `distant` says, by node, and are counted in *reads; all must outlive the
+ * TLB. */
 void vmsim__tlb_set_memory(struct vmsim__tlb *t, const struct vmsim__tlb_memory *memory,
-                           const struct vmsim__tlb_latency *distant);
+                           const struct vmsim__tlb_latency *distant, struct vmsim__tlb_reads *reads);
 
 /* Pure look at what a lookup of `va` would find: the level that holds it (1..), 0 for none; *pa if held (or NULL). */
 unsigned vmsim__tlb_probe(const struct vmsim__tlb *t, uint16_t asid, uint64_t va, bool fetch, uint64_t *pa);

@@ -323,10 +323,11 @@ int vmsim__tlb_create(struct vmsim__tlb **out, struct vmsim__alloc *a, const str
 }
 
 void vmsim__tlb_set_memory(struct vmsim__tlb *t, const struct vmsim__tlb_memory *memory,
-                           const struct vmsim__tlb_latency *distant) {
-    VMSIM__ASSERT(!memory == !distant);
+                           const struct vmsim__tlb_latency *distant, struct vmsim__tlb_reads *reads) {
+    VMSIM__ASSERT(!memory == !distant && !memory == !reads);
     t->memory = memory;
     t->distant = distant;
+    t->reads = reads;
 }
 
 /* The short way of misses tells nobody what it read: it is not taken meanwhile. */

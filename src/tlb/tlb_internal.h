@@ -213,6 +213,7 @@ struct vmsim__tlb {
     uint64_t walk_latency, walk_reference;
     const struct vmsim__tlb_memory *memory;   /* where frames are; NULL: none is far */
     const struct vmsim__tlb_latency *distant; /* by node */
+    struct vmsim__tlb_reads *reads;           /* with `memory` */
     struct vmsim__tlb_record *record;         /* where walks are written down; NULL: nowhere */
 
     bool wants_access;                                /* a policy wants the next three */
@@ -492,9 +493,13 @@ VMSIM__INLINE void tlb_wait_walk(struct vmsim__tlb *t, uint64_t pfn) {
     t->counter[VMSIM__TLB_memory_cycles] += cycles;
 }
 VMSIM__INLINE void tlb_wait_data(struct vmsim__tlb *t, uint64_t pfn) {
-    const uint64_t cycles = t->distant[vmsim__tlb_memory_node(t->memory, pfn)].data;
-    t->cycles += cycles;
-    t->counter[VMSIM__TLB_memory_cycles] += cycles;
+    const unsigned node = vmsim__tlb_memory_node(t->memory, pfn);
+    struct vmsim__tlb_reads *r = t->reads;
+    t->cycles += t->distant[node].data;
+    t->counter[VMSIM__TLB_memory_cycles] += t->distant[node].data;
+    r->by_node[node]++;
+    if (VMSIM__UNLIKELY(r->frames < r->room))
+        r->frame[r->frames++] = (uint32_t)pfn;
 }
 
 /* --- tlb_miss.c ------------------------------------------------------------------------------------------------------

@@ -32,6 +32,13 @@ struct vmsim__tlb_latency {
     uint32_t walk, data; /* cycles of a page-table entry read, and of what was referred to */
 };
 
+/* What a CPU's references that missed every level were about. Whoever owns the arrays outlives the TLB. */
+struct vmsim__tlb_reads {
+    uint64_t *by_node;     /* how many, by the node of their data */
+    uint32_t *frame;       /* whose data, in their order, until somebody has looked; NULL: nobody looks */
+    uint32_t frames, room; /* of `frame`; what finds no room is not written down */
+};
+
 /* From the ranges in ascending order, of which neighbours may be of one node. False: no host memory. */
 bool vmsim__tlb_memory_create(struct vmsim__tlb_memory *m, struct vmsim__alloc *a, const struct vmsim__tlb_range *range,
                               uint32_t n);
