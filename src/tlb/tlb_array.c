@@ -303,19 +303,11 @@ unsigned vmsim__tlb_array_drop(struct vmsim__tlb *t, struct tlb_array *r, uint16
     return dropped;
 }
 
-/* Whether any array may hold part of the page. */
-static bool may_hold(const struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned shift) {
-    for (const struct tlb_place *const *at = t->look; *at; at++)
-        if ((*at)->shift < shift || tlb_look(*at, asid, va))
-            return true;
-    return false;
-}
-
 /* Nearly always it is held nowhere: it has just faulted, or this is one of many CPUs, which never saw it. */
 unsigned vmsim__tlb_drop_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned shift) {
     VMSIM__ASSERT(shift >= t->page_shift && shift < 64);
     unsigned dropped = 0;
-    if (VMSIM__UNLIKELY(may_hold(t, asid, va, shift)))
+    if (VMSIM__UNLIKELY(tlb_holds(t->look, asid, va, shift)))
         for (unsigned i = 0; i < t->arrays; i++)
             dropped += vmsim__tlb_array_drop(t, &t->array[i], asid, va, shift, true);
     return dropped;

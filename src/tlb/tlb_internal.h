@@ -415,6 +415,15 @@ VMSIM__INLINE uint64_t *tlb_look(const struct tlb_place *p, uint16_t asid, uint6
     return tlb_find_page(p, page, tlb_tag(page, asid, 0) | p->tag);
 }
 
+/* Whether any array of the list holds part of the page of `shift` that holds va. Where a smaller size is among them,
+ * this is not asked page by page: it may be. */
+VMSIM__INLINE bool tlb_holds(const struct tlb_place *const *look, uint16_t asid, uint64_t va, unsigned shift) {
+    for (; *look; look++)
+        if ((*look)->shift < shift || tlb_look(*look, asid, va))
+            return true;
+    return false;
+}
+
 /* The entry of the page that holds va in one array, or NULL. No state changes. */
 uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_array *r, uint16_t asid, uint64_t va);
 /* Makes the lists of looks from what the arrays hold. */

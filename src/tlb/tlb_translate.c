@@ -127,17 +127,9 @@ static VMSIM__NOINLINE bool hit(struct vmsim__tlb *t, struct request q, struct f
     return true;
 }
 
-/* Is the page in any array that such accesses go through? */
-static bool holds(const struct vmsim__tlb *t, const struct tlb_side *s, uint64_t va) {
-    for (const struct tlb_place *const *at = s->look; *at; at++)
-        if (tlb_look(*at, t->asid, va))
-            return true;
-    return false;
-}
-
 static bool fault(struct vmsim__tlb *t, struct request q, unsigned held, const struct vmsim__walk *w,
                   struct vmsim__tlb_stop *stop) {
-    if (VMSIM__UNLIKELY(held < t->levels || holds(t, &t->side[!is_fetch(q)], q.va)))
+    if (VMSIM__UNLIKELY(held < t->levels || tlb_holds(t->side[!is_fetch(q)].look, t->asid, q.va, t->page_shift)))
         vmsim__tlb_drop_page(t, t->asid, q.va, t->page_shift);
     vmsim__tlb_walk_drop_va(t, t->asid, q.va);
     t->counter[VMSIM__TLB_faults]++;
