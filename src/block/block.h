@@ -44,8 +44,8 @@
 #include "base/vec.h"
 #include "block/block_spec.h"
 
-/* No time of a device is later (ns; 146 years). */
-#define VMSIM__BLOCK_LATEST ((UINT64_C(1) << 62) - 1)
+/* No time of a device is later (ns; 146 years): here virtual time ends, so that whatever is done then is never seen. */
+#define VMSIM__BLOCK_LATEST (UINT64_C(1) << 62)
 #define VMSIM__BLOCK_NO_DEVICE UINT32_MAX
 
 struct vmsim__block; /* all devices of a machine */

@@ -59,18 +59,20 @@ static void shrink(void *context, struct vmsim__file *f, uint64_t bytes) {
 /* ---- transfers ---- */
 
 /* Somebody waits for what is read, or soon will; writes go behind, as the kernel's schedulers have it, which tell them
- * apart by direction (mq-deadline). A full device fails the write: ENOSPC. */
+ * apart by direction (mq-deadline). A full device fails the write: ENOSPC. The step in which virtual time ends goes a
+ * little beyond it, and may ask a device for something then. */
 static bool submit(void *context, uint32_t id, struct vmsim__file *f, uint64_t first, uint64_t pages, bool write) {
     VMSIM__ASSERT(f && pages > 0);
     struct vmsim_machine *m = context;
     unsigned shift = m->mem->page_shift;
+    const uint64_t now = vmsim__min64(m->mem->now.time, VMSIM__BLOCK_LATEST);
     const struct vmsim__block_io io = {.op = write ? VMSIM__BLOCK_WRITE : VMSIM__BLOCK_READ,
                                        .sync = !write,
                                        .position = first << shift,
                                        .bytes = pages << shift,
                                        .cookie = id};
     int err = place_contents(m, f);
-    err = err == VMSIM_ENOMEM ? err : vmsim__layout_submit(m->block, &f->layout, m->mem->now.time, &io);
+    err = err == VMSIM_ENOMEM ? err : vmsim__layout_submit(m->block, &f->layout, now, &io);
     if (err == VMSIM_ELIMIT)
         vmsim__transfer_done(m->cache, id, -VMSIM__L_ENOSPC);
     return err != VMSIM_ENOMEM || no_memory(m);

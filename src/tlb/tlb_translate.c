@@ -240,7 +240,7 @@ static VMSIM__NOINLINE bool insufficient(struct vmsim__tlb *t, struct request q,
 bool vmsim__tlb_absent(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,
                        struct vmsim__tlb_stop *stop) {
     const struct request q = {va, type | (user ? VMSIM__WALK_USER : 0)};
-    VMSIM__ASSERT(!holds(t, &t->side[is_fetch(q)], va));
+    VMSIM__ASSERT(!tlb_holds(t->side[is_fetch(q)].look, t->asid, va, t->page_shift));
     t->now++;
     t->missed = true;
     t->cycles += side_of(t, q)->before[t->levels];
