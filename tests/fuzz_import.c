@@ -71,6 +71,8 @@ void fuzz_seeds(fuzz_add *add) {
                                                 archive_write_add_filter_bzip2};
     uint8_t oracle[40 * 24] = {0};
     uint64_t champsim[40 * 8] = {0}, vscsi[40 * 4] = {0};
+    uint8_t drmemtrace[42 * 12] = {25, 0, 0, 0, 5};
+    drmemtrace[12] = 22; /* THREAD */
     for (uint64_t i = 0; i < 40; i++) {
         uint64_t object = i * i * UINT64_C(0x9e3779b97f4a7c15);
         memcpy(oracle + 24 * i + 4, &object, 8);
@@ -79,6 +81,10 @@ void fuzz_seeds(fuzz_add *add) {
         vscsi[4 * i] = (i % 5) << 41;                     /* bytes */
         vscsi[4 * i + 1] = UINT64_C(0x0101) << 48 | 0x2a; /* version and command */
         vscsi[4 * i + 2] = i * i;
+        uint8_t *r = drmemtrace + 24 + 12 * i;
+        r[0] = i % 9 == 8 ? 22 : i % 5 == 4 ? 10 : i % 2;
+        r[2] = 8;
+        r[6] = (uint8_t)i;
     }
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
         add_packed(add, VMSIM_TRACE_FORMAT_LACKEY, lackey, sizeof lackey - 1, filters[i]);
@@ -87,6 +93,7 @@ void fuzz_seeds(fuzz_add *add) {
         add_packed(add, VMSIM_TRACE_FORMAT_LACKEY, pairs, sizeof pairs - 1, filters[i]);
         add_packed(add, VMSIM_TRACE_FORMAT_CSV, csv, sizeof csv - 1, filters[i]);
         add_packed(add, VMSIM_TRACE_FORMAT_TXT, txt, sizeof txt - 1, filters[i]);
+        add_packed(add, VMSIM_TRACE_FORMAT_DRMEMTRACE, drmemtrace, sizeof drmemtrace, filters[i]);
         add_packed(add, VMSIM_TRACE_FORMAT_VSCSI, vscsi, sizeof vscsi, filters[i]);
     }
 }

@@ -20,19 +20,13 @@ static void append(struct vmsim_trace_writer *w, enum vmsim_trace_event_type typ
     assert_int_equal(vmsim_trace_append_event(w, 0, &e), 0);
 }
 
-/* Replays the trace; the kernel's time of its task. `s` stays for who wants to look. */
-static uint64_t system_time(struct vmsim_trace_writer *w, const char *path, struct vmsim_scenario **s,
-                            struct vmsim_config **config) {
+/* Replays the trace on a machine; `s` stays for who wants to look. */
+static void replay(struct vmsim_trace_writer *w, const char *path, const char *machine, struct vmsim_scenario **s,
+                   struct vmsim_config **config) {
     char text[600], error[300] = "";
     if (vmsim_trace_finish(w, error, sizeof error))
         fail_msg("%s", error);
-    snprintf(
-        text, sizeof text,
-        "machine: {nodes: [{memory: 64MiB}], costs: {syscall: 100ns, path_call: 900ns, message_call: 600ns, "
-        "message_page: 150ns, wait_call: 200ns, short_call: 60ns, open_call: 700ns, name_call: 20us, object_call: 3us, "
-        "entries_page: 16us, socket_call: 1900ns}}\n"
-        "workload: {tasks: [{name: t, trace: '%s'}]}\n",
-        path);
+    snprintf(text, sizeof text, "machine: {%s}\nworkload: {tasks: [{name: t, trace: '%s'}]}\n", machine, path);
     assert_int_equal(vmsim_config_create(config), 0);
     assert_int_equal(vmsim_config_load_text(*config, "calls", text, strlen(text)), 0);
     assert_int_equal(vmsim_config_resolve(*config), 0);
@@ -40,7 +34,96 @@ static uint64_t system_time(struct vmsim_trace_writer *w, const char *path, stru
     assert_int_equal(vmsim_scenario_run(*s, NULL, NULL), 0);
     assert_int_equal(vmsim_machine_check((*s)->machine), 0);
     unlink(path);
+}
+
+/* The kernel's time of the trace's task. */
+static uint64_t system_time(struct vmsim_trace_writer *w, const char *path, struct vmsim_scenario **s,
+                            struct vmsim_config **config) {
+    replay(w, path,
+           "nodes: [{memory: 64MiB}], costs: {syscall: 100ns, path_call: 900ns, message_call: 600ns, "
+           "message_page: 150ns, wait_call: 200ns, short_call: 60ns, open_call: 700ns, name_call: 20us, object_call: "
+           "3us, entries_page: 16us, socket_call: 1900ns}",
+           s, config);
     return vmsim__task_at((*s)->machine, 0)->stats.system_ns;
+}
+
+static uint64_t counter(const struct vmsim_scenario *s, const char *name) {
+    size_t id;
+    assert_int_equal(vmsim_counter_find(s->machine, name, &id), 0);
+    return vmsim_counter_read(s->machine, id);
+}
+
+static void append_all(struct vmsim_trace_writer *w, enum vmsim_trace_event_type type, const uint64_t args[6],
+                       int64_t result) {
+    struct vmsim_trace_event e = {.type = type, .file = VMSIM_TRACE_NO_FILE, .result = result};
+    memcpy(e.args, args, sizeof e.args);
+    assert_int_equal(vmsim_trace_append_event(w, 0, &e), 0);
+}
+
+/* A store to each of 256 pages. */
+static void append_stores(struct vmsim_trace_writer *w, uint64_t va) {
+    for (unsigned i = 0; i < 256; i++) {
+        const vmsim_access word = (va + i * 4096) << 7 | 3 << 2 | VMSIM_STORE;
+        assert_int_equal(vmsim_trace_append(w, 0, &word, 1), 0);
+    }
+}
+
+/* Two MiB, of which mbind sends the second elsewhere, and one more that set_mempolicy does. Of a policy for a node that
+ * is not there it is told that it failed. */
+static void memory_policies_of_a_program_hold_in_its_replay(void **state) {
+    enum { SET_MEMPOLICY = 238, MBIND = 237, BIND = 2, MIB = 1 << 20 };
+    const uint64_t at = UINT64_C(0x7f0000000000), other = UINT64_C(0x7e0000000000);
+    char path[64];
+    struct vmsim_scenario *s;
+    struct vmsim_config *config;
+    (void)state;
+    for (unsigned nodes = 2; nodes > 0; nodes--) {
+        snprintf(path, sizeof path, "/tmp/vmsim-policy-%ld.vmt", (long)getpid());
+        struct vmsim_trace_writer *w = begin(path);
+        append(w, VMSIM_TRACE_MMAP, 0, 2 * MIB, (int64_t)at);
+        append_all(w, VMSIM_TRACE_MEMPOLICY, (uint64_t[6]){MBIND, BIND, 2, at + MIB, MIB, 0}, 0);
+        append_stores(w, at);
+        append_stores(w, at + MIB);
+        append_all(w, VMSIM_TRACE_MEMPOLICY, (uint64_t[6]){SET_MEMPOLICY, BIND, 2}, 0);
+        append(w, VMSIM_TRACE_MMAP, 0, MIB, (int64_t)other);
+        append_stores(w, other);
+        replay(w, path,
+               nodes == 2 ? "cpus: 2, nodes: [{memory: 64MiB, cpus: [0]}, {memory: 64MiB, cpus: [1]}], "
+                            "transparent_hugepage: never"
+                          : "nodes: [{memory: 64MiB}], transparent_hugepage: never",
+               &s, &config);
+        assert_int_equal(s->results.kinds[VMSIM_TRACE_MEMPOLICY].count, nodes == 2 ? 0 : 2);
+        if (nodes == 2)
+            assert_in_range(counter(s, "node1.numa_hit"), 512, 512 + 16); /* and page tables */
+        assert_int_equal(vmsim_scenario_destroy(s), 0);
+        vmsim_config_destroy(config);
+    }
+}
+
+/* Where the machine has a pool the pages are of it, and elsewhere of ordinary memory. */
+static void pages_of_a_pool_are_pages_of_a_pool(void **state) {
+    enum { HUGETLB = 0x40000, MIB = 1 << 20 };
+    const uint64_t at = UINT64_C(0x7f0000000000);
+    char path[64];
+    struct vmsim_scenario *s;
+    struct vmsim_config *config;
+    (void)state;
+    for (unsigned pool = 0; pool < 2; pool++) {
+        snprintf(path, sizeof path, "/tmp/vmsim-pool-%ld.vmt", (long)getpid());
+        struct vmsim_trace_writer *w = begin(path);
+        append_all(w, VMSIM_TRACE_MMAP, (uint64_t[6]){0, 4 * MIB, 3, 0x22 | HUGETLB | 21u << 26}, (int64_t)at);
+        append_stores(w, at);
+        append_stores(w, at + 2 * MIB);
+        append(w, VMSIM_TRACE_MUNMAP, at + 2 * MIB, 2 * MIB, 0);
+        replay(w, path,
+               pool ? "nodes: [{memory: 64MiB}], hugepages: 4, transparent_hugepage: never"
+                    : "nodes: [{memory: 64MiB}], transparent_hugepage: never",
+               &s, &config);
+        assert_int_equal(vmsim_scenario_differences(s), 0);
+        assert_int_equal(counter(s, "tasks.t.minflt"), pool ? 2 : 512);
+        assert_int_equal(vmsim_scenario_destroy(s), 0);
+        vmsim_config_destroy(config);
+    }
 }
 
 static uint64_t cost(enum vmsim_trace_event_type type, uint64_t a0, unsigned times, int64_t result) {
@@ -152,6 +235,8 @@ int main(void) {
         cmocka_unit_test(a_call_costs_what_its_kind_does),
         cmocka_unit_test(marks_of_a_program_are_markers_of_its_replay),
         cmocka_unit_test(a_mapping_below_the_lowest_address_is_placed_elsewhere),
+        cmocka_unit_test(memory_policies_of_a_program_hold_in_its_replay),
+        cmocka_unit_test(pages_of_a_pool_are_pages_of_a_pool),
         cmocka_unit_test(results_that_differ_are_told_by_kind),
     };
     return cmocka_run_group_tests_name("replay_calls", tests, NULL, NULL);

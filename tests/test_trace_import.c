@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Importers: what the records of the foreign formats become, plain and compressed, and what is refused. */
+#include <sys/stat.h>
+
 #include "packed_file.h"
 #include "trace_sample.h"
 
@@ -140,6 +142,82 @@ static void requests_to_disks_touch_their_pages(void **state) {
     assert_int_equal(vmsim_trace_import(VMSIM_TRACE_FORMAT_VSCSI, "disk", "no.vmt", &o), VMSIM_EFORMAT);
 }
 
+/* ---- drmemtrace */
+
+struct drm {
+    uint16_t type, size;
+    uint64_t address;
+};
+enum { DRM_HEADER = 25, DRM_THREAD = 22, DRM_PID = 24, DRM_MARKER = 28, DRM_FOOTER = 26, DRM_TIME = 2 };
+
+static size_t drm_bytes(unsigned char *to, const struct drm *r, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        memcpy(to + 12 * i, &r[i].type, 2);
+        memcpy(to + 12 * i + 2, &r[i].size, 2);
+        memcpy(to + 12 * i + 4, &r[i].address, 8);
+    }
+    return 12 * count;
+}
+
+/* Two chunks, as members of a zip. */
+static void write_zip(const char *path, const unsigned char *bytes, size_t first, size_t size) {
+    struct archive *a = archive_write_new();
+    assert_int_equal(archive_write_set_format_zip(a), ARCHIVE_OK);
+    assert_int_equal(archive_write_open_filename(a, path), ARCHIVE_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        const size_t n = i ? size - first : first;
+        struct archive_entry *e = archive_entry_new();
+        archive_entry_set_pathname(e, i ? "chunk.0001" : "chunk.0000");
+        archive_entry_set_filetype(e, AE_IFREG);
+        archive_entry_set_size(e, (la_int64_t)n);
+        assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+        assert_int_equal(archive_write_data(a, bytes + (i ? first : 0), n), n);
+        archive_entry_free(e);
+    }
+    assert_int_equal(archive_write_free(a), ARCHIVE_OK);
+}
+
+/* One thread gzipped, one a zip of chunks; the marks of time say who goes first. */
+static void threads_of_drmemtrace_take_turns(void **state) {
+    static const struct drm one[] = {{DRM_HEADER, 0, 5}, {DRM_THREAD, 0, 70}, {DRM_PID, 0, 7},   {DRM_MARKER, 2, 100},
+                                     {10, 3, 0x401000},  {0, 8, 0x7000000},   {17, 2, 0x0504},   {DRM_MARKER, 2, 300},
+                                     {48, 2, 0x401100},  {1, 4, 0x7000010},   {2, 8, 0x6000000}, {DRM_FOOTER, 0, 0}},
+                            two[] = {{DRM_HEADER, 0, 5}, {DRM_THREAD, 0, 71}, {DRM_PID, 0, 7},   {DRM_MARKER, 2, 200},
+                                     {1, 8, 0x7000020},  {47, 3, 0x90},       {0, 2, 0x7000022}, {DRM_FOOTER, 0, 0}};
+    unsigned char bytes[12 * 12];
+    struct vmsim_trace_reader *r;
+    (void)state;
+    mkdir("drm", 0700);
+    mkdir("drm/trace", 0700);
+    size_t n = drm_bytes(bytes, one, TEST_COUNT(one));
+    write_packed("drm/trace/drmemtrace.a.0070.trace.gz", bytes, n, archive_write_add_filter_gzip);
+    n = drm_bytes(bytes, two, TEST_COUNT(two));
+    write_zip("drm/trace/drmemtrace.a.0071.trace.zip", bytes, 12 * 5 + 4, n);
+    assert_imports(VMSIM_TRACE_FORMAT_DRMEMTRACE, "drm",
+                   "I 401000 3;L 7000000 8;I 401003 4;I 401007 5;S 7000020 8;L 7000022 2;I 401100 2;S 7000010 4;");
+    assert_int_equal(vmsim_trace_open("imported.vmt", 0, &r), 0);
+    assert_int_equal(vmsim_trace_get_info(r)->tasks, 2);
+    assert_int_equal(vmsim_trace_get_task(r, 1)->references, 2);
+    assert_int_equal(vmsim_trace_get_task(r, 1)->tid, 71);
+    vmsim_trace_close(r);
+    assert_imports(VMSIM_TRACE_FORMAT_DRMEMTRACE, "drm/trace/drmemtrace.a.0071.trace.zip", "S 7000020 8;L 7000022 2;");
+}
+
+static void what_is_no_final_drmemtrace_is_refused(void **state) {
+    static const struct drm raw[] = {{10, 3, 0x401000}}, two[] = {{DRM_HEADER, 0, 5}, {DRM_PID, 0, 7}, {DRM_PID, 0, 8}};
+    unsigned char bytes[12 * 3];
+    struct vmsim_trace_import_options o = {.size = sizeof o};
+    (void)state;
+    write_file("raw.trace", bytes, drm_bytes(bytes, raw, 1));
+    assert_int_equal(vmsim_trace_import(VMSIM_TRACE_FORMAT_DRMEMTRACE, "raw.trace", "no.vmt", &o), VMSIM_EFORMAT);
+    write_file("two.trace", bytes, drm_bytes(bytes, two, 3));
+    assert_int_equal(vmsim_trace_import(VMSIM_TRACE_FORMAT_DRMEMTRACE, "two.trace", "no.vmt", &o), VMSIM_EINVAL);
+    assert_non_null(strstr(o.error, "two.trace: byte 36: a second process"));
+    mkdir("nothing", 0700);
+    assert_int_equal(vmsim_trace_import(VMSIM_TRACE_FORMAT_DRMEMTRACE, "nothing", "no.vmt", &o), VMSIM_ENOENT);
+    assert_int_equal(access("no.vmt", F_OK), -1);
+}
+
 static void compressed_input_is_unpacked(void **state) {
     (void)state;
     write_packed("lackey.gz", lackey, sizeof lackey - 1, archive_write_add_filter_gzip);
@@ -210,6 +288,8 @@ int main(void) {
         cmocka_unit_test(low_addresses_are_mapped_where_a_replay_likes),
         cmocka_unit_test(requests_to_caches_become_references_to_pages),
         cmocka_unit_test(requests_to_disks_touch_their_pages),
+        cmocka_unit_test(threads_of_drmemtrace_take_turns),
+        cmocka_unit_test(what_is_no_final_drmemtrace_is_refused),
         cmocka_unit_test(compressed_input_is_unpacked),
         cmocka_unit_test(oracle_objects_become_pages_in_order_of_sight),
         cmocka_unit_test(champsim_instructions_become_a_fetch_loads_and_stores),

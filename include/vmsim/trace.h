@@ -308,12 +308,13 @@ const char *vmsim_trace_writer_error(const struct vmsim_trace_writer *writer);
 
 /** Formats that vmsim_trace_import() knows. */
 enum vmsim_trace_format {
-    VMSIM_TRACE_FORMAT_LACKEY,   /**< valgrind --tool=lackey --trace-mem=yes, text; also "ADDR R|W", "R|W ADDR" */
-    VMSIM_TRACE_FORMAT_ORACLE,   /**< libCacheSim oracleGeneral, 24-byte records: one object is one page */
-    VMSIM_TRACE_FORMAT_CHAMPSIM, /**< ChampSim, 64-byte instruction records */
-    VMSIM_TRACE_FORMAT_CSV,      /**< libCacheSim csv: one request a line, see vmsim_trace_import_options */
-    VMSIM_TRACE_FORMAT_TXT,      /**< libCacheSim txt: one object a line */
-    VMSIM_TRACE_FORMAT_VSCSI,    /**< libCacheSim vscsi, versions 1 and 2: requests to a disk */
+    VMSIM_TRACE_FORMAT_LACKEY,     /**< valgrind --tool=lackey --trace-mem=yes, text; also "ADDR R|W", "R|W ADDR" */
+    VMSIM_TRACE_FORMAT_ORACLE,     /**< libCacheSim oracleGeneral, 24-byte records: one object is one page */
+    VMSIM_TRACE_FORMAT_CHAMPSIM,   /**< ChampSim, 64-byte instruction records */
+    VMSIM_TRACE_FORMAT_CSV,        /**< libCacheSim csv: one request a line, see vmsim_trace_import_options */
+    VMSIM_TRACE_FORMAT_TXT,        /**< libCacheSim txt: one object a line */
+    VMSIM_TRACE_FORMAT_VSCSI,      /**< libCacheSim vscsi, versions 1 and 2: requests to a disk */
+    VMSIM_TRACE_FORMAT_DRMEMTRACE, /**< drmemtrace: a file, a zip, or a directory of one process */
     VMSIM_TRACE_FORMATS
 };
 /** What an import did, and to stop it early. */
@@ -334,8 +335,8 @@ const char *vmsim_trace_format_name(unsigned format);
 /** What a format does not tell, and what an import takes instead: one line, which is a note of each imported trace.
  *  NULL past the end. Static. */
 const char *vmsim_trace_format_note(unsigned format);
-/** Imports `in` (plain or gz, xz, bz2, lz4, zst; "-" is standard input) to a trace `out`. `options` may be NULL. The
- *  unpacking is libarchive's, which ends the program when the host has no memory for libarchive itself. */
+/** Imports `in` (plain or gz, xz, bz2, lz4, zst, zip; "-" is standard input) to a trace `out`. `options` may be NULL.
+ * The unpacking is libarchive's, which ends the program when the host has no memory for libarchive itself. */
 int vmsim_trace_import(enum vmsim_trace_format format, const char *in, const char *out,
                        struct vmsim_trace_import_options *options);
 

@@ -26,7 +26,8 @@ static const struct argp_option options[] = {
     {"from", 'f', "INDEX", 0, "print: begin with reference number INDEX", 0},
     {"task", 't', "TASK", 0, "print: only this task", 0},
     {"events", 'e', NULL, 0, "print: only events", 0},
-    {"format", 'F', "FORMAT", 0, "convert: what IN is: lackey, oracle, champsim, csv, txt, vscsi or vmt", 0},
+    {"format", 'F', "FORMAT", 0, "convert: what IN is: lackey, oracle, champsim, csv, txt, vscsi, drmemtrace or vmt",
+     0},
     {"columns", 'c', "COLUMNS", 0, "convert: of csv, obj-id-col=N,op-col=N,delimiter=C,has-header=BOOL", 0},
     {"level", 'l', "LEVEL", 0, "convert: zstd level of a vmt copy, 1 to 19", 0},
     {0}};
@@ -338,7 +339,7 @@ static int do_convert(const struct trace_options *o) {
     if (!o->format)
         return cli_fail(EXIT_USAGE, "trace",
                         "convert: say what %s is with --format "
-                        "lackey|oracle|champsim|csv|txt|vscsi|vmt",
+                        "lackey|oracle|champsim|csv|txt|vscsi|drmemtrace|vmt",
                         o->files[0]);
     if (cli_same_file(o->files[0], o->files[1]))
         return cli_fail(EXIT_USAGE, "trace", "convert: %s and %s are one file: name another output", o->files[0],
@@ -347,7 +348,8 @@ static int do_convert(const struct trace_options *o) {
         return copy_trace(o);
     int format = vmsim_trace_format_by_name(o->format);
     if (format < 0)
-        return cli_fail(EXIT_USAGE, "trace", "unknown format '%s' (lackey, oracle, champsim, csv, txt, vscsi or vmt)",
+        return cli_fail(EXIT_USAGE, "trace",
+                        "unknown format '%s' (lackey, oracle, champsim, csv, txt, vscsi, drmemtrace or vmt)",
                         o->format);
     int err = vmsim_trace_import((enum vmsim_trace_format)format, o->files[0], o->files[1], &import);
     if (err)

@@ -150,6 +150,10 @@ static void touch_mapping(struct reading *r) {
     case VMSIM_TRACE_MUNLOCK:
         space(r, VMSIM__TOUCH_USE, a[0], a[1]);
         return;
+    case VMSIM_TRACE_MEMPOLICY: /* set_mempolicy has no range: it is its task's own */
+        if (a[4])
+            space(r, VMSIM__TOUCH_CHANGE, a[3], a[4]);
+        return;
     case VMSIM_TRACE_MLOCKALL:
     case VMSIM_TRACE_MUNLOCKALL:
         space(r, VMSIM__TOUCH_CHANGE, 0, ALL);

@@ -204,25 +204,33 @@ static int move_up(struct vmsim__replaying *i) {
     return *p ? 0 : no_memory(i);
 }
 
-/* MAP_32BIT and MAP_HUGETLB are dropped: the place is the simulated kernel's affair, and the recorder's host had pages
- * of its own. But programs align what they were given: below the size of a huge page the place agrees with the recorded
- * one. */
+/* Pages of a pool are pages of one here, where there is a pool of that size; else the mapping is of ordinary memory. */
+static bool has_pool(const struct vmsim__mem *mem, unsigned flags) {
+    const unsigned h = vmsim__hugetlb_of_flags(mem, flags);
+    return h < mem->nr_hstates && vmsim__hugetlb_total(mem, h, VMSIM__MAX_NODES) > 0;
+}
+
+/* MAP_32BIT is dropped: the place is the simulated kernel's affair. But programs align what they were given: below the
+ * size of a huge page the place agrees with the recorded one. */
 static int replay_mmap(struct vmsim__replaying *i) {
     VMSIM__ASSERT(i->t && i->t->mm);
     const struct vmsim_trace_event *e = i->e;
     const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     const unsigned fixed = VMSIM__MAP_FIXED | VMSIM__MAP_FIXED_NOREPLACE;
-    unsigned flags = (unsigned)e->args[3] & ~(fixed | VMSIM__MAP_32BIT | VMSIM__MAP_HUGETLB);
+    unsigned flags = (unsigned)e->args[3] & ~(fixed | VMSIM__MAP_32BIT);
     struct vmsim__file *file = flags & VMSIM__MAP_ANONYMOUS ? NULL : vmsim__replay_file(i->s, &i->r->files, e->file);
     uint64_t va = (uint64_t)e->result;
+    if (file || !has_pool(i->s->machine->mem, flags))
+        flags &= ~(VMSIM__MAP_HUGETLB | 63u << VMSIM__MAP_HUGE_SHIFT);
     if (!file)
         flags |= VMSIM__MAP_ANONYMOUS;
     if (!p || e->args[3] & fixed)
         flags |= VMSIM__MAP_FIXED;
     if (p)
-        va = e->args[3] & fixed ? vmsim__placement_of(p, va)
-             : file             ? 0
-                                : vmsim__mm_place_like(i->t->mm, va, e->args[1]);
+        va = e->args[3] & fixed           ? vmsim__placement_of(p, va)
+             : file                       ? 0
+             : flags & VMSIM__MAP_HUGETLB ? 0
+                                          : vmsim__mm_place_like(i->t->mm, va, e->args[1]);
     int64_t result =
         vmsim__call(i->s->machine, i->t, VMSIM__CALL_MMAP,
                     VMSIM__FILE_ARGS(file, NULL, va, e->args[1], e->args[2], flags, 0, file ? e->args[4] : 0));
@@ -348,6 +356,40 @@ static int replay_range(struct vmsim__replaying *i) {
     return 0;
 }
 
+/* mbind of a recorded range, which may have come to several. A hole is EFAULT, and changes nothing behind it. */
+static int64_t mbind_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
+    struct vmsim__replaying *i = context;
+    const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
+    const uint64_t *a = i->e->args, end = a[3] + a[4];
+    int64_t result = 0;
+    if (!p || !a[4] || end < a[3])
+        return vmsim__call_work(m, t, VMSIM__CALL_MBIND, VMSIM__ARGS(a[3], a[4], a[1], a[2], a[5]));
+    for (uint64_t va = vmsim__max64(a[3], i->x->cursor); va < end && !result;) {
+        const struct vmsim__placed *r = vmsim__placement_from(p, va);
+        if (!r || r->start > va)
+            return -VMSIM__L_EFAULT;
+        const uint64_t to = vmsim__min64(end, r->end);
+        VMSIM__ASSERT(to > va);
+        i->x->cursor = va;
+        result = vmsim__call_work(m, t, VMSIM__CALL_MBIND, VMSIM__ARGS(va + r->delta, to - va, a[1], a[2], a[5]));
+        va = to;
+    }
+    return result;
+}
+
+static int replay_mempolicy(struct vmsim__replaying *i) {
+    enum { MBIND = 237 }; /* on x86-64 */
+    const uint64_t *a = i->e->args;
+    VMSIM__ASSERT(i->e->type == VMSIM_TRACE_MEMPOLICY);
+    const int64_t result = a[0] == MBIND
+                               ? vmsim__call_with(i->s->machine, i->t, mbind_work, i)
+                               : vmsim__call(i->s->machine, i->t, VMSIM__CALL_SET_MEMPOLICY, VMSIM__ARGS(a[1], a[2]));
+    if (result == VMSIM__CALL_WAITS)
+        return AGAIN;
+    compare(i, result);
+    return 0;
+}
+
 /* A call whose result nothing depends on. What is no call of the model has none. */
 static int simple_call(struct vmsim__replaying *i, enum vmsim__call_id id, const struct vmsim__call_args *args) {
     VMSIM__ASSERT(id < VMSIM__CALLS);
@@ -380,6 +422,9 @@ static bool replay_memory_call(struct vmsim__replaying *i, int *how) {
     case VMSIM_TRACE_MLOCK:
     case VMSIM_TRACE_MUNLOCK:
         *how = replay_range(i);
+        return true;
+    case VMSIM_TRACE_MEMPOLICY:
+        *how = replay_mempolicy(i);
         return true;
     case VMSIM_TRACE_MLOCKALL:
         *how = simple_call(i, VMSIM__CALL_MLOCKALL, VMSIM__ARGS(i->e->args[0]));

@@ -5,9 +5,6 @@
  * preceded by an anonymous mmap of it. What comes out is a whole trace that replays like a recorded one. */
 #include "trace/import.h"
 
-#include <archive.h>
-#include <archive_entry.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,81 +14,6 @@
 #include "trace/format.h"
 
 enum { REGION_SHIFT = 21, USER_BITS = 47 };
-
-int vmsim__import_fail(struct vmsim__import *im, int code, const char *what) {
-    return vmsim__err_set(&im->err, code, "%s: byte %llu: %s", im->in, (unsigned long long)im->offset, what);
-}
-
-/* ---- bytes */
-
-/* What libarchive met, in its own words where it has some. Memory that a compression library could not have it calls
- * "miscellaneous": then errno, cleared before, still says it. */
-static int archive_failed(struct vmsim__import *im, int code, const char *what) {
-    const char *why = archive_error_string(im->archive);
-    if (errno == ENOMEM || archive_errno(im->archive) == ENOMEM)
-        return vmsim__import_fail(im, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
-    return vmsim__import_fail(im, code, why ? why : what);
-}
-
-/* Makes at least one byte ready. 1, 0 at the end, or an error. libarchive takes off whatever compression there is, or
- * none. */
-static int refill(struct vmsim__import *im) {
-    VMSIM__ASSERT(im->archive);
-    const void *block;
-    size_t size;
-    la_int64_t offset;
-    while (im->at == im->end) {
-        errno = 0;
-        int got = archive_read_data_block(im->archive, &block, &size, &offset);
-        if (got == ARCHIVE_EOF)
-            return 0;
-        if (got == ARCHIVE_RETRY)
-            continue;
-        if (got < ARCHIVE_WARN)
-            return archive_failed(im, VMSIM_ECORRUPT, "the compressed input is damaged");
-        im->at = block;
-        im->end = im->at + size;
-    }
-    VMSIM__ASSERT(im->at < im->end);
-    return 1;
-}
-
-int vmsim__import_take(struct vmsim__import *im, void *to, size_t n) {
-    VMSIM__ASSERT(n > 0);
-    unsigned char *p = to;
-    for (size_t done = 0; done < n;) {
-        int got = refill(im);
-        if (got < 0)
-            return got;
-        if (got == 0)
-            return done ? vmsim__import_fail(im, VMSIM_ETRUNCATED, "the input ends within a record") : 0;
-        size_t some = vmsim__min64(n - done, (uint64_t)(im->end - im->at));
-        memcpy(p + done, im->at, some);
-        im->at += some;
-        im->offset += some;
-        done += some;
-    }
-    return 1;
-}
-
-int vmsim__import_line(struct vmsim__import *im, char *to, size_t size) {
-    VMSIM__ASSERT(size > 0);
-    size_t n = 0;
-    for (bool any = false;; any = true) {
-        int got = refill(im);
-        if (got < 0)
-            return got;
-        to[vmsim__min64(n, size - 1)] = 0;
-        if (got == 0)
-            return any;
-        unsigned char byte = *im->at++;
-        im->offset++;
-        if (byte == '\n')
-            return 1;
-        if (n < size - 1)
-            to[n++] = (char)byte;
-    }
-}
 
 /* ---- maps */
 
@@ -161,7 +83,7 @@ static int writer_failed(struct vmsim__import *im, int err) {
 
 static int flush(struct vmsim__import *im) {
     VMSIM__ASSERT(im->count <= VMSIM__IMPORT_BATCH);
-    int err = writer_failed(im, vmsim_trace_append(im->writer, 0, im->batch, im->count));
+    int err = writer_failed(im, vmsim_trace_append(im->writer, im->task, im->batch, im->count));
     im->count = 0;
     return err;
 }
@@ -185,7 +107,7 @@ static int need_region(struct vmsim__import *im, uint64_t va) {
                                   .args = {start, 1u << REGION_SHIFT, PROT_READ | PROT_WRITE | PROT_EXEC, flags},
                                   .result = (int64_t)start};
     int err = flush(im);
-    return err ? err : writer_failed(im, vmsim_trace_append_event(im->writer, 0, &e));
+    return err ? err : writer_failed(im, vmsim_trace_append_event(im->writer, im->task, &e));
 }
 
 /* What reaches over a page is one reference with a straddle, unless it is a fetch, which the hardware makes page by
@@ -211,6 +133,31 @@ int vmsim__import_add(struct vmsim__import *im, uint64_t va, uint64_t bytes, enu
     VMSIM__ASSERT(im->count < VMSIM__IMPORT_BATCH && code < 32);
     im->batch[im->count++] = va << 7 | (uint64_t)code << 2 | (uint64_t)type;
     return n < bytes ? vmsim__import_add(im, va + n, bytes - n, type) : 0;
+}
+
+/* ---- threads */
+
+int vmsim__import_switch(struct vmsim__import *im, struct vmsim__import_stream *s) {
+    VMSIM__ASSERT(s);
+    im->stream = s;
+    if (s->task == im->task)
+        return 0;
+    const int err = flush(im);
+    im->task = s->task;
+    return err;
+}
+
+int vmsim__import_thread(struct vmsim__import *im, uint32_t task, uint64_t tid) {
+    VMSIM__ASSERT(task && task != im->task);
+    const struct vmsim_trace_event fork = {.type = VMSIM_TRACE_FORK,
+                                           .file = VMSIM_TRACE_NO_FILE,
+                                           .args = {task, VMSIM_TRACE_FORK_VM | VMSIM_TRACE_FORK_FILES}};
+    const struct vmsim_trace_event start = {
+        .type = VMSIM_TRACE_START, .file = VMSIM_TRACE_NO_FILE, .args = {im->pid ? im->pid : 1, tid}};
+    int err = flush(im);
+    if (!err)
+        err = writer_failed(im, vmsim_trace_append_event(im->writer, 0, &fork));
+    return err ? err : writer_failed(im, vmsim_trace_append_event(im->writer, task, &start));
 }
 
 /* ---- formats */
@@ -248,6 +195,11 @@ static const struct {
          "vscsi: no code: a request is one reference to each page of the device that it touches, as memory; times are "
          "not used",
          vmsim__import_vscsi},
+    [VMSIM_TRACE_FORMAT_DRMEMTRACE] = {"drmemtrace",
+                                       "drmemtrace: no mappings and system calls: memory is anonymous; threads take "
+                                       "turns at their marks of time; what "
+                                       "is modified is loaded and stored; prefetches and flushes are left out",
+                                       vmsim__import_drmemtrace},
 };
 
 int vmsim_trace_format_by_name(const char *name) {
@@ -265,32 +217,6 @@ const char *vmsim_trace_format_name(unsigned format) {
 
 const char *vmsim_trace_format_note(unsigned format) {
     return format < VMSIM_TRACE_FORMATS ? formats[format].note : NULL;
-}
-
-static int open_input(struct vmsim__import *im) {
-    VMSIM__ASSERT(!im->archive && im->at == im->end);
-    VMSIM__ASSERT(im->in);
-    struct archive_entry *entry;
-    const char *name = strcmp(im->in, "-") ? im->in : NULL;
-    im->archive = archive_read_new();
-    if (!im->archive)
-        return vmsim__import_fail(im, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
-    if (archive_read_support_filter_all(im->archive) == ARCHIVE_FATAL ||
-        archive_read_support_format_raw(im->archive) == ARCHIVE_FATAL ||
-        archive_read_support_format_empty(im->archive) == ARCHIVE_FATAL)
-        return vmsim__import_fail(im, VMSIM_ENOMEM, vmsim_error_text(VMSIM_ENOMEM));
-    errno = 0;
-    if (archive_read_open_filename(im->archive, name, 1 << 16) != ARCHIVE_OK) {
-        int number = archive_errno(im->archive);
-        const char *why = number > 0 ? strerrordesc_np(number) : NULL; /* shorter than libarchive's */
-        return why && number != ENOMEM
-                   ? vmsim__err_set(&im->err, number == ENOENT ? VMSIM_ENOENT : VMSIM_EIO, "%s: %s", im->in, why)
-                   : archive_failed(im, VMSIM_EIO, "cannot be opened");
-    }
-    int got = archive_read_next_header(im->archive, &entry);
-    if (got == ARCHIVE_EOF)
-        return vmsim__import_fail(im, VMSIM_ETRUNCATED, "the input is empty");
-    return got == ARCHIVE_OK ? 0 : archive_failed(im, VMSIM_EFORMAT, "the compression is not known");
 }
 
 /* An input of which no record fits is an error: mostly the format was named wrongly. */
@@ -313,7 +239,7 @@ static int import(struct vmsim__import *im, enum vmsim_trace_format format, cons
     const struct vmsim_trace_options o = {.size = sizeof o, .source = formats[format].name, .program = im->in};
     int err = vmsim__same_file(strcmp(im->in, "-") ? im->in : "/dev/stdin", out)
                   ? vmsim__err_set(&im->err, VMSIM_EINVAL, "%s: is the input: name another output", out)
-                  : open_input(im);
+                  : vmsim__import_open(im);
     if (!err)
         err = writer_failed(im, vmsim_trace_create(out, &o, &im->writer));
     if (!err)
@@ -346,7 +272,7 @@ int vmsim_trace_import(enum vmsim_trace_format format, const char *in, const cha
         im->last_region = UINT64_MAX;
         err = import(im, format, out);
         snprintf(o->error, sizeof o->error, "%s", err ? vmsim__err_text(&im->err) : "");
-        archive_read_free(im->archive);
+        vmsim__import_close(im);
         struct vmsim__import_map *maps[2] = {&im->regions, &im->objects};
         for (unsigned i = 0; i < 2; i++) {
             vmsim__free(a, maps[i]->keys, maps[i]->size * sizeof *maps[i]->keys);

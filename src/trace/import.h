@@ -8,16 +8,29 @@
 
 enum { VMSIM__IMPORT_BATCH = 4096 };
 
+/* One file of the input. */
+struct vmsim__import_stream {
+    char *name;
+    void *archive;
+    const unsigned char *at, *end; /* bytes that lie ready */
+    uint64_t offset;               /* of `at` in what it unpacks to */
+    uint32_t task;                 /* that its records are of */
+    uint64_t time, pc;             /* of its last records */
+    bool begun, ended, marked;
+};
+
 struct vmsim__import {
     struct vmsim__alloc *alloc;
     struct vmsim__err err;
     const char *in;
     struct vmsim_trace_import_options *options;
     struct vmsim_trace_writer *writer;
-    /* bytes of the input that lie ready */
-    void *archive;
-    const unsigned char *at, *end;
-    uint64_t offset; /* of `at` in the decompressed input */
+    struct {
+        VMSIM__VEC(struct vmsim__import_stream);
+    } streams;
+    struct vmsim__import_stream *stream; /* that is read now; NULL: none is open */
+    uint32_t task;                       /* that the batch is of */
+    uint64_t pid;                        /* 0: not known */
     /* references on their way */
     vmsim_access batch[VMSIM__IMPORT_BATCH];
     size_t count;
@@ -37,6 +50,13 @@ struct vmsim__import {
     } csv;
 };
 
+/* Opens the input, one file or those of a directory, and reads from the first; closes what is open. */
+int vmsim__import_open(struct vmsim__import *im);
+void vmsim__import_close(struct vmsim__import *im);
+/* Reads from this file from now on, and what comes is of its task. */
+int vmsim__import_switch(struct vmsim__import *im, struct vmsim__import_stream *s);
+/* A thread begins. */
+int vmsim__import_thread(struct vmsim__import *im, uint32_t task, uint64_t tid);
 /* Takes `n` bytes (n <= 64) into `to`. 1 done, 0 the input ended before the first, or a negative error (also when it
  * ends in the middle). */
 int vmsim__import_take(struct vmsim__import *im, void *to, size_t n);
@@ -56,5 +76,6 @@ int vmsim__import_oracle(struct vmsim__import *im);
 int vmsim__import_csv(struct vmsim__import *im);
 int vmsim__import_txt(struct vmsim__import *im);
 int vmsim__import_vscsi(struct vmsim__import *im);
+int vmsim__import_drmemtrace(struct vmsim__import *im);
 
 #endif

@@ -280,8 +280,8 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(234, tgkill, MODELLED, SAME, REFUSED, WAIT, "") \
     X(235, utimes, COUNTED, SAME, REFUSED, PATH, "") \
     X(236, vserver, NONE, SAME, NEVER, SHORT, "Linux has none, either") \
-    X(237, mbind, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(238, set_mempolicy, COUNTED, SAME, REFUSED, SHORT, "") \
+    X(237, mbind, MODELLED, SAME, REFUSED, SHORT, "") \
+    X(238, set_mempolicy, MODELLED, SAME, REFUSED, SHORT, "") \
     X(239, get_mempolicy, COUNTED, SAME, REFUSED, SHORT, "") \
     X(240, mq_open, COUNTED, SAME, REFUSED, MESSAGE, "") \
     X(241, mq_unlink, COUNTED, SAME, REFUSED, SHORT, "") \

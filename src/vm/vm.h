@@ -77,6 +77,8 @@
 #define VMSIM__MAP_SYNC 0x80000u
 #define VMSIM__MAP_FIXED_NOREPLACE 0x100000u
 #define VMSIM__MAP_HUGE_SHIFT 26 /* log2 of the huge page's bytes stands above; 0: the default size */
+/* The hstate of a mapping's MAP_HUGE_*; nr_hstates: none. */
+unsigned vmsim__hugetlb_of_flags(const struct vmsim__mem *mem, unsigned map_flags);
 #define VMSIM__MREMAP_MAYMOVE 1u
 #define VMSIM__MREMAP_FIXED 2u
 #define VMSIM__MREMAP_DONTUNMAP 4u

@@ -104,8 +104,6 @@ int vmsim__hugetlb_copy(struct vmsim__vma *to, struct vmsim__vma *from); /* fork
 uint64_t vmsim__hugetlb_move(struct vmsim__vma *from, uint64_t old, uint64_t to, uint64_t length);
 /* The file behind MAP_HUGETLB; NULL: no host memory. */
 struct vmsim__file *vmsim__hugetlb_file(struct vmsim__vm *vm, unsigned hstate, const char *path, uint64_t size);
-/* The hstate of MAP_HUGE_*; nr_hstates: none. */
-unsigned vmsim__hugetlb_of_flags(const struct vmsim__mem *mem, unsigned map_flags);
 /* Pages of the file from `first` on (in huge pages) go, and with them what was promised there. */
 void vmsim__hugefile_drop(struct vmsim__vm *vm, struct vmsim__file *f, uint64_t first, unsigned cpu);
 /* The whole huge pages of base pages [first, end) become a hole, unmapped everywhere. Kernel: hugetlbfs_punch_hole. */
