@@ -2,10 +2,12 @@
 /* Compaction of a zone: what moves where, what stays, when a run ends, what is remembered of it. */
 #include "vm_swap.h"
 
+#include "compact/compaction_impl.h"
 #include "compact/compaction_policies.h"
 #include "compact/contig.h"
 
 static struct vm_machine m;
+static const char *kernel; /* NULL: the reference */
 static struct vmsim__mm *mm;
 static struct toy_swap swap;
 static struct vmsim__compaction c;
@@ -13,8 +15,12 @@ static struct vmsim__compaction c;
 #define PAGES 12000u
 
 static void start(uint64_t memory) {
-    const struct vm_machine_options o = {
-        .memory = memory, .format = VMSIM__PT_X86_64, .thp = VMSIM__THP_NEVER, .fill = toy_fill, .fill_context = &swap};
+    const struct vm_machine_options o = {.memory = memory,
+                                         .kernel = kernel,
+                                         .format = VMSIM__PT_X86_64,
+                                         .thp = VMSIM__THP_NEVER,
+                                         .fill = toy_fill,
+                                         .fill_context = &swap};
     vmm_start(&m, &o);
     toy_start(&swap, &m);
     mm = vmm_mm(&m);
@@ -120,6 +126,93 @@ static void a_checkerboard_is_put_in_order(void **state) {
     assert_true(m.mem->event[VMSIM__PGMIGRATE_FAIL] <= 1); /* the last one found no frame */
     assert_int_equal(m.mem->event[VMSIM__COMPACT_MIGRATE_SCANNED], cc.migrate_scanned);
     assert_true(m.mem->event[VMSIM__COMPACT_ISOLATED] >= 2 * m.mem->event[VMSIM__PGMIGRATE_SUCCESS]);
+    end();
+}
+
+/* Do pages from i on stand in the frames of a block, one after the other? */
+static bool in_one_block(uint64_t i, unsigned order) {
+    const vmsim__pfn pfn = page_at(mm, BASE + i * PG);
+    bool all = !(pfn & ((1u << order) - 1));
+    for (unsigned n = 1; all && n < 1u << order; n++)
+        all = page_at(mm, BASE + (i + n) * PG) == pfn + n;
+    return all;
+}
+
+/* Every second page is given up, and a whole block of 2^order frames that begins in the `eighth` of the zone: its
+ * first. */
+static vmsim__pfn give_up_block(uint64_t pages, unsigned eighth, unsigned order) {
+    const vmsim__pfn size = (dma32()->end - dma32()->start) / 8, at = dma32()->start + eighth * size;
+    uint64_t i = 0;
+    while (page_at(mm, BASE + i * PG) - at >= size || !in_one_block(i, order))
+        assert_true(++i + (1u << order) < pages);
+    const vmsim__pfn block = page_at(mm, BASE + i * PG);
+    for (unsigned n = 0; n < 1u << order; n++)
+        give_up(i + n);
+    for (uint64_t even = 0; even < pages; even += 2)
+        give_up(even);
+    settle();
+    assert_int_equal(vmsim__mem_free_block_order(m.mem, block), order);
+    return block;
+}
+
+/* A run for a huge page that has begun, whatever is free already. */
+static struct vmsim__compact_control begun(enum vmsim__migrate_mode mode) {
+    struct vmsim__compact_control cc = all_of_it(mode);
+    assert_int_equal(vmsim__compact_begin(&c, &cc, dma32()), VMSIM__COMPACTION_CONTINUE);
+    cc.ignore_skip_hint = false;
+    cc.direct = true;
+    cc.order = cc.search_order = 9;
+    return cc;
+}
+
+/* The migrate scanner begins in a pageblock that has a free block of some size, and goes back to it where the lists
+ * know no more. Until 6.3 the pageblock counts as seen by then, so that the scanner passes over it first. */
+static void free_blocks_tell_where_to_begin(void **state) {
+    static const char *const kernels[] = {"6.1", "6.12"};
+    (void)state;
+    for (unsigned k = 0; k < TEST_COUNT(kernels); k++) {
+        kernel = kernels[k];
+        start(UINT64_C(256) << 20);
+        const uint64_t pages = fill_memory(4500);
+        const vmsim__pfn found = give_up_block(pages, 2, 5);
+        struct vmsim__compact_control cc = begun(VMSIM__MIGRATE_SYNC_LIGHT);
+        for (vmsim__pfn p = dma32()->start; p < dma32()->end; p += vmsim__block_pages(&c)) /* others were seen lately */
+            vmsim__skip_put(&c, p, vmsim__block_start(&c, p) != vmsim__block_start(&c, found));
+        assert_int_equal(vmsim__fast_find_source(&c, &cc), vmsim__block_start(&c, found));
+        assert_int_equal(vmsim__skip_get(&c, found), k == 0);
+        assert_int_equal(dma32()->area[5].list[VMSIM__MOVABLE].tail, found);
+        assert_int_equal(cc.search_fail, 0);
+        vmsim__skip_put(&c, found, true);
+        assert_int_equal(vmsim__fast_find_source(&c, &cc), found);
+        assert_true(cc.search_fail == 1 && cc.migrate_pfn == found && cc.fast_over);
+        cc.migrate_pfn = found + 1; /* in the middle of a pageblock: no search */
+        assert_int_equal(vmsim__fast_find_source(&c, &cc), found + 1);
+        assert_int_equal(cc.search_fail, 1);
+        vmsim__compact_end(&c, &cc);
+        end();
+    }
+    kernel = NULL;
+}
+
+/* A free block in the top quarter is taken whole, whatever the free scanner would come to first. */
+static void free_blocks_high_up_are_targets(void **state) {
+    (void)state;
+    start(UINT64_C(256) << 20);
+    const uint64_t pages = fill_memory(4500);
+    const vmsim__pfn found = give_up_block(pages, 6, 6);
+    struct vmsim__compact_control cc = begun(VMSIM__MIGRATE_ASYNC);
+    const vmsim__pfn scanner = cc.free_pfn;
+    vmsim__free_list_turn(m.mem, dma32(), 6, VMSIM__MOVABLE, found, false); /* searched from the tail on */
+    cc.search_order = 6;
+    cc.nr_migrate = 32;
+    vmsim__fast_isolate_free(&c, &cc);
+    assert_int_equal(cc.nr_free, 64);
+    assert_int_equal(cc.free, found + 63);
+    assert_int_equal(cc.free_pfn, scanner);
+    assert_int_equal(cc.search_order, 6);
+    vmsim__compact_end(&c, &cc);
+    settle();
+    assert_int_equal(vmsim__mem_free_block_order(m.mem, found), 6);
     end();
 }
 
@@ -515,6 +608,8 @@ static void policies_say_how_hard(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_checkerboard_is_put_in_order),
+        cmocka_unit_test(free_blocks_tell_where_to_begin),
+        cmocka_unit_test(free_blocks_high_up_are_targets),
         cmocka_unit_test(what_cannot_move_stays),
         cmocka_unit_test(a_direct_run_ends_with_its_block),
         cmocka_unit_test(too_little_memory_is_no_matter_of_order),

@@ -163,6 +163,24 @@ static void a_pool_grows_with_reclaim_and_compaction(void **state) {
     end(&o);
 }
 
+/* A call that takes long gives its CPU away when its time is up, too, and not only to who wakes at that moment: kswapd
+ * comes to work again and again while a pool grows, and has all that there was of the file in the end. */
+static void a_long_call_has_no_more_than_its_time(void **state) {
+    (void)state;
+    struct outcome o = run_with(
+        "machine: {cpus: 1, nodes: [{memory: 512MiB}], kernel: '6.1', sysctl: {vm.compaction_proactiveness: 0}, "
+        "costs: {reclaim_scan: 3500ns}, memory_manager: {costs: {copy_page: 8us}}, "
+        "devices: [{name: vda, preset: ramdisk, size: 1GiB}]}\n"
+        "workload:\n"
+        "  files: [{name: /f, size: 100MiB}]\n"
+        "  tasks: [{name: t, program: [{mmap: {as: m, length: 300MiB}}, {madvise: {region: m, advice: nohugepage}}, "
+        "{touch: {region: m, write: 100%}}, {read: {file: /f, block: 64KiB}}, {madvise: {region: m, advice: dontneed, "
+        "every: 2, random: true}}, {sysctl: {name: vm.nr_hugepages, value: '200'}}]}]\n",
+        500);
+    assert_true(counter(&o, "vmstat.pageoutrun") >= 20);
+    end(&o);
+}
+
 /* Khugepaged compacts for its huge pages as a program does: it takes no reserves, and does without none. */
 static void khugepaged_compacts_too(void **state) {
     (void)state;
@@ -210,6 +228,7 @@ int main(void) {
         cmocka_unit_test(a_pool_of_two_nodes_ends_where_memory_does),
         cmocka_unit_test(khugepaged_compacts_too),
         cmocka_unit_test(a_pool_grows_with_reclaim_and_compaction),
+        cmocka_unit_test(a_long_call_has_no_more_than_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ static const struct vmsim__kernel kernels[] = {
         .name = "6.1",
         .movable_is_lowmem = true,
         .gfp_atomic = true,
+        .fast_find_skips = true,
         .image_kb = 45272,
         .image_init_kb = 8008,
         .percpu_kb = 248,

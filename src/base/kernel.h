@@ -21,6 +21,7 @@ struct vmsim__kernel {
     bool gfp_atomic;                 /* __GFP_ATOMIC exists and is what the boost is ignored for (until 6.2) */
     bool freelist_by_pageblock;      /* a free block is on the list of its pageblock's type, always (since 6.10) */
     bool arm64_device;               /* arm64 has a zone Device (Debian's builds since 6.12) */
+    bool fast_find_skips; /* the pageblock that compaction finds by its free blocks is marked as seen (until 6.3) */
     bool highatomic_serves_nonblock; /* non-blocking requests fall back on HIGHATOMIC blocks (since 6.8) */
     /* what the kernel takes for itself at boot: sizes of Debian's amd64 builds, defaults of the model in zones/ */
     unsigned image_kb;      /* text, data, bss, without what is freed after boot */

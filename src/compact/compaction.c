@@ -188,6 +188,10 @@ enum vmsim__compact_result vmsim__compact_begin(struct vmsim__compaction *c, str
     cc->nr_free = 0;
     cc->last_migrated = 0;
     cc->migrate_scanned = cc->free_scanned = 0;
+    cc->search_fail = 0;
+    cc->search_order = (uint8_t)(cc->order > 0 ? cc->order : 0);
+    cc->fast_start = VMSIM__PFN_NONE;
+    cc->fast_over = false;
     place_scanners(c, cc);
     cc->update_cached = cc->mode == VMSIM__MIGRATE_ASYNC && r->cached_migrate[0] == r->cached_migrate[1];
     vmsim__lru_drain_cpu(c->lru, cc->cpu);

@@ -10,8 +10,7 @@
  * A run over a zone is begun, taken step by step (up to 32 pages each, or the rest of a pageblock) and ended; between
  * two steps whoever runs it may leave its CPU. What a run has isolated between steps are free frames alone, which
  * _pause gives back before a wait. Who runs it, when, and how hard, is machine/'s affair and the policy's
- * (compaction_policies.h). Kernel counterpart: mm/compaction.c (6.1), without its searches of free lists for a place to
- * start (fast_find_migrateblock, fast_isolate_freepages). */
+ * (compaction_policies.h). Kernel counterpart: mm/compaction.c (6.1). */
 #ifndef VMSIM__COMPACTION_H
 #define VMSIM__COMPACTION_H
 #include "vm/migrate.h"
@@ -34,9 +33,9 @@ enum vmsim__compact_result {
 struct vmsim__compact_zone {
     vmsim__pfn cached_migrate[2]; /* where the next run begins: [0] async, [1] sync */
     vmsim__pfn cached_free;
-    vmsim__pfn init_migrate; /* where runs began after hints were reset */
-    bool flush;              /* hints are to be reset when kswapd sleeps */
-    bool known;              /* the positions were set once */
+    vmsim__pfn init_migrate, init_free; /* where runs began after hints were reset; 0: never */
+    bool flush;                         /* hints are to be reset when kswapd sleeps */
+    bool known;                         /* the positions were set once */
     /* deferral: `considered` of 1 << shift attempts of an order from `order_failed` on were passed over */
     uint32_t considered;
     uint8_t defer_shift, order_failed;
@@ -80,6 +79,11 @@ struct vmsim__compact_control {
     vmsim__pfn free;                   /* isolated frames, chained by next */
     uint32_t nr_free;
     uint64_t migrate_scanned, free_scanned;
+    /* searches of free lists (fast_search.c) */
+    uint32_t search_fail;  /* in vain, in a row */
+    uint8_t search_order;  /* where the next one for targets begins */
+    vmsim__pfn fast_start; /* lowest place found; PFN_NONE: none */
+    bool fast_over;        /* the migrate scanner has gone back to it */
 };
 
 /* `vm` and what it stands on must outlive it. 0 or VMSIM_ENOMEM. */

@@ -53,8 +53,20 @@ bool vmsim__isolate_migratepages(struct vmsim__compaction *c, struct vmsim__comp
 void vmsim__isolate_freepages(struct vmsim__compaction *c, struct vmsim__compact_control *cc);
 /* Gives frames back; cached_free follows. */
 void vmsim__release_freepages(struct vmsim__compaction *c, struct vmsim__compact_control *cc);
+/* Adds isolated frames of a block to cc->free, split. */
+void vmsim__keep_free(struct vmsim__compaction *c, struct vmsim__compact_control *cc, vmsim__pfn pfn, unsigned order);
+/* Isolates what is free in [from, end) of a pageblock, until there is enough. */
+void vmsim__scan_free_block(struct vmsim__compaction *c, struct vmsim__compact_control *cc, vmsim__pfn from,
+                            vmsim__pfn end);
 /* Does the whole pageblock lie in the zone and in memory? */
 bool vmsim__block_of_zone(const struct vmsim__compaction *c, const struct vmsim__zone *z, vmsim__pfn start,
                           vmsim__pfn end);
+
+/* ---- fast_search.c ---- */
+
+/* Where the migrate scanner is to go on: migrate_pfn, or the beginning of another pageblock. */
+vmsim__pfn vmsim__fast_find_source(struct vmsim__compaction *c, struct vmsim__compact_control *cc);
+/* Isolates free frames from the lists, if some lie high enough; else nothing. */
+void vmsim__fast_isolate_free(struct vmsim__compaction *c, struct vmsim__compact_control *cc);
 
 #endif

@@ -18,7 +18,7 @@ static bool suitable_target(const struct vmsim__compaction *c, const struct vmsi
     return type == VMSIM__MOVABLE || type == VMSIM__CMA;
 }
 
-static void keep_free(struct vmsim__compaction *c, struct vmsim__compact_control *cc, vmsim__pfn pfn, unsigned order) {
+void vmsim__keep_free(struct vmsim__compaction *c, struct vmsim__compact_control *cc, vmsim__pfn pfn, unsigned order) {
     VMSIM__ASSERT(order <= c->mem->top_order && !(pfn & ((1u << order) - 1)));
     vmsim__mem_split(c->mem, pfn, order);
     for (vmsim__pfn p = pfn; p < pfn + (1u << order); p++) {
@@ -49,7 +49,7 @@ static vmsim__pfn scan_block(struct vmsim__compaction *c, struct vmsim__compact_
         const int order = vmsim__mem_isolate_free(c->mem, p);
         if (order < 0)
             break; /* too little is free */
-        keep_free(c, cc, p, (unsigned)order);
+        vmsim__keep_free(c, cc, p, (unsigned)order);
         *isolated += 1u << order;
         scanned += (1u << order) - 1;
         p += 1u << order;
@@ -62,12 +62,21 @@ static vmsim__pfn scan_block(struct vmsim__compaction *c, struct vmsim__compact_
     return p < end ? p : end;
 }
 
+void vmsim__scan_free_block(struct vmsim__compaction *c, struct vmsim__compact_control *cc, vmsim__pfn from,
+                            vmsim__pfn end) {
+    uint32_t isolated;
+    scan_block(c, cc, from, end, 1, &isolated);
+}
+
 void vmsim__isolate_freepages(struct vmsim__compaction *c, struct vmsim__compact_control *cc) {
+    VMSIM__ASSERT(!cc->nr_free && cc->free == VMSIM__PFN_NONE);
+    vmsim__fast_isolate_free(c, cc);
+    if (cc->nr_free)
+        return;
     const vmsim__pfn low = vmsim__block_end(c, cc->migrate_pfn);
     vmsim__pfn start = vmsim__block_start(c, cc->free_pfn), from = cc->free_pfn;
     vmsim__pfn end = vmsim__block_end(c, start) < cc->z->end ? vmsim__block_end(c, start) : cc->z->end;
     unsigned stride = cc->mode == VMSIM__MIGRATE_ASYNC ? VMSIM__COMPACT_CLUSTER : 1;
-    VMSIM__ASSERT(!cc->nr_free && cc->free == VMSIM__PFN_NONE);
     for (; start >= low; end = start, start -= vmsim__block_pages(c), from = start) {
         uint32_t isolated;
         if (!vmsim__block_of_zone(c, cc->z, start, end) || !suitable_target(c, cc, start) ||

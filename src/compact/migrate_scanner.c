@@ -148,19 +148,26 @@ static void scan_block(struct vmsim__compaction *c, struct vmsim__compact_contro
 
 bool vmsim__isolate_migratepages(struct vmsim__compaction *c, struct vmsim__compact_control *cc) {
     VMSIM__ASSERT(!cc->migrate.folios && cc->migrate_pfn >= cc->z->start);
-    while (vmsim__block_end(c, cc->migrate_pfn) <= cc->free_pfn) {
-        const vmsim__pfn from = cc->migrate_pfn, end = vmsim__block_end(c, from);
+    vmsim__pfn from = vmsim__fast_find_source(c, cc);
+    bool found = from != cc->migrate_pfn && !cc->search_fail;
+    for (; vmsim__block_end(c, from) <= cc->free_pfn; from = cc->migrate_pfn, found = false) {
+        const vmsim__pfn end = vmsim__block_end(c, from);
         const vmsim__pfn start =
             vmsim__block_start(c, from) > cc->z->start ? vmsim__block_start(c, from) : cc->z->start;
         const bool known = vmsim__block_aligned(c, from) && !cc->ignore_skip_hint && vmsim__skip_get(c, from);
         cc->migrate_pfn = end;
-        if (!vmsim__block_of_zone(c, cc->z, start, end) || known)
+        if (!vmsim__block_of_zone(c, cc->z, start, end) || (known && !found))
             continue;
         if (!suitable_source(c, cc, start)) {
             vmsim__skip_migrate_done(c, cc, end);
             continue;
         }
-        scan_block(c, cc, from, end);
+        if (known) { /* by the search that found it */
+            cc->migrate_scanned++;
+            vmsim__skip_migrate_done(c, cc, end);
+        } else {
+            scan_block(c, cc, from, end);
+        }
         return cc->migrate.folios > 0;
     }
     return false;

@@ -25,7 +25,7 @@ void vmsim__skip_put(struct vmsim__compaction *c, vmsim__pfn pfn, bool skip) {
 
 void vmsim__skip_migrate_done(struct vmsim__compaction *c, const struct vmsim__compact_control *cc, vmsim__pfn pfn) {
     struct vmsim__compact_zone *r = vmsim__compact_of(c, cc->z);
-    const vmsim__pfn end = vmsim__block_aligned(c, pfn) ? pfn : vmsim__block_end(c, pfn);
+    const vmsim__pfn end = vmsim__block_end(c, pfn);
     if (end > r->cached_migrate[0])
         r->cached_migrate[0] = end;
     if (cc->mode != VMSIM__MIGRATE_ASYNC && end > r->cached_migrate[1])
@@ -89,7 +89,7 @@ void vmsim__skip_reset(struct vmsim__compaction *c, struct vmsim__zone *z) {
         }
         if (reset_block(c, z, high, target, true) && !target) {
             target = true;
-            r->cached_free = high;
+            r->init_free = r->cached_free = high;
         }
         if (high < vmsim__block_pages(c))
             break;

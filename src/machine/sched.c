@@ -474,8 +474,15 @@ static bool concerns_its_cpu(const void *context, const struct vmsim__event *e) 
     return wakes ? vmsim__task_at(m, (uint32_t)e->arg)->cpu == m->running->cpu : e->kind == VMSIM__EVENT_IO;
 }
 
+/* Has the running task had its time, while another waits for the CPU? */
+static bool time_is_up(const struct vmsim_machine *m) {
+    const struct vmsim__cpu *c = &m->cpus[m->running->cpu];
+    return c->current == m->running && c->queue.count && m->mem->now.time >= c->slice_end;
+}
+
 bool vmsim__sched_due(const struct vmsim_machine *m) {
-    return m->stepping && m->running && vmsim__evq_any(&m->events, m->mem->now.time, concerns_its_cpu, m);
+    return m->stepping && m->running &&
+           (time_is_up(m) || vmsim__evq_any(&m->events, m->mem->now.time, concerns_its_cpu, m));
 }
 
 bool vmsim__sched_cond_resched(void *machine) {

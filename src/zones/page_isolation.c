@@ -123,6 +123,20 @@ int vmsim__mem_isolate_free(struct vmsim__mem *mem, vmsim__pfn pfn) {
     return order;
 }
 
+void vmsim__free_list_turn(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order, enum vmsim__migratetype type,
+                           vmsim__pfn pfn, bool first) {
+    VMSIM__ASSERT(order < mem->top_order && vmsim__mem_free_block_order(mem, pfn) == (int)order);
+    struct vmsim__frame_list *list = &z->area[order].list[type];
+    const vmsim__pfn head = first ? pfn : vmsim__frame_of(mem, pfn)->next;
+    if (head == VMSIM__PFN_NONE || head == list->head)
+        return; /* it is the last, or the first, already */
+    const vmsim__pfn tail = vmsim__frame_of(mem, head)->prev;
+    vmsim__frame_of(mem, list->tail)->next = list->head;
+    vmsim__frame_of(mem, list->head)->prev = list->tail;
+    vmsim__frame_of(mem, tail)->next = vmsim__frame_of(mem, head)->prev = VMSIM__PFN_NONE;
+    *list = (struct vmsim__frame_list){head, tail};
+}
+
 void vmsim__isolated_unlink(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end) {
     struct vmsim__zone *z = vmsim__mem_zone_of(mem, start);
     for (vmsim__pfn p = start, run; p < end; p += run) {

@@ -435,6 +435,10 @@ int vmsim__mem_isolate_block(struct vmsim__mem *mem, vmsim__pfn pfn);
 /* The same for who compacts: not below the min watermark; what is half a pageblock or more makes its pageblock MOVABLE.
  * Kernel: __isolate_free_page. */
 int vmsim__mem_isolate_free(struct vmsim__mem *mem, vmsim__pfn pfn);
+/* The list of free blocks is a circle from now on cut so that `pfn` is its first block, or its last. Not of the top
+ * order. Kernel: move_freelist_head, move_freelist_tail of mm/compaction.c. */
+void vmsim__free_list_turn(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned order, enum vmsim__migratetype type,
+                           vmsim__pfn pfn, bool first);
 /* Could a request of 2^order of this type be served now, from its own lists or by taking over a pageblock? Kernel: the
  * end of __compact_finished. */
 bool vmsim__zone_serves(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order,

@@ -289,7 +289,8 @@ static void add_machine(struct contiguous *c) {
         "[{zone: DMA, size: %" PRId64 "KiB}, {zone: DMA32, size: %" PRId64 "KiB}]\n",
         c->kernel, c->mib * 1024 - 128 - 1024, (present[0] - c->managed[0]) * 4, (present[1] - c->managed[1]) * 4);
     add(c,
-        "  memory_manager: {privileged: true, costs: {copy_page: 8us, zero_page: 3us, zero_huge: 1ms}}\n"
+        "  costs: {reclaim_scan: 3500ns, compact_scan: 100ns}\n  memory_manager: {privileged: true, costs: {copy_page: "
+        "8us, zero_page: 3us, zero_huge: 1ms}}\n"
         "  sysctl: {transparent_hugepage/enabled: never, transparent_hugepage/khugepaged/defrag: %d, "
         "lru_gen/enabled: n}\n  devices: [{name: vda, preset: ramdisk, size: 1GiB}]\nworkload:\n  tasks:\n    - name: "
         "init\n      program:\n",
