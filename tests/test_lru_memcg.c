@@ -62,6 +62,26 @@ static uint64_t seen(const struct vmsim__memcg *c) {
     return vmsim__lruvec_seen(&c->lruvec[0], VMSIM__SEEN_INACTIVE_ANON);
 }
 
+/* Events count as changes do: those of the root, too. Charging and uncharging a page is one each. */
+static void test_events_make_reclaim_look_again(void **state) {
+    (void)state;
+    cache_machine_start(&m, "6.1", 1, 1024);
+    struct vmsim__memcg *a = child(NULL);
+    vmsim__stats_settle(m.lru); /* the first flush is due at once */
+    const uint64_t before = m.lru->flush.changes;
+    vmsim__memcg_event_add(m.lru, a->id, VMSIM__PGSCAN_DIRECT, 40);
+    vmsim__memcg_event_add(m.lru, VMSIM__MEMCG_ROOT, VMSIM__PGSTEAL_DIRECT, 60);
+    assert_int_equal(m.lru->flush.changes - before, 100);
+    vmsim__pfn page = new_page(a, 0);
+    vmsim__lru_drain_all(m.lru);
+    const uint64_t charged = m.lru->flush.changes - before;
+    assert_int_equal(charged, 100 + 2); /* its charge, and its way to a list */
+    vmsim__folio_put(m.lru, page, 0);
+    assert_int_equal(m.lru->flush.changes - before, charged + 2);
+    vmsim__memcg_remove(a);
+    cache_machine_end(&m, true);
+}
+
 /* Reclaim sees a cgroup's lists as they were at the last full two seconds; 6.1 looks again where there were more
  * batches of changes than CPUs. Twenty pages and their way to a list are less than that. */
 static void test_reclaim_sees_late(void **state) {
@@ -332,6 +352,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_charge_counts_in_all_ancestors_and_in_batches),
         cmocka_unit_test(test_reclaim_sees_late),
+        cmocka_unit_test(test_events_make_reclaim_look_again),
         cmocka_unit_test(test_a_stock_serves_one_cgroup),
         cmocka_unit_test(test_a_full_cgroup_asks_for_reclaim_and_then_for_a_victim),
         cmocka_unit_test(test_who_is_never_refused),

@@ -72,8 +72,7 @@ static inline void vmsim__lru_event(struct vmsim__lru *lru, enum vmsim__event_st
 static inline void vmsim__lru_folio_event(struct vmsim__lru *lru, const struct vmsim__frame *f,
                                           enum vmsim__event_stat event, uint64_t n) {
     vmsim__lru_event(lru, event, n);
-    if (VMSIM__UNLIKELY(f->memcg))
-        vmsim__memcg_event_add(lru, f->memcg, event, n);
+    vmsim__memcg_event_add(lru, f->memcg, event, n);
 }
 /* May the page be reclaimed, or is it mlocked or pinned by what it belongs to? Kernel: folio_evictable. */
 static inline bool vmsim__folio_evictable(const struct vmsim__frame *f) {

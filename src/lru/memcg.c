@@ -202,9 +202,10 @@ void vmsim__memcg_memory_event(struct vmsim__memcg *m, enum vmsim__memcg_event e
 }
 
 void vmsim__memcg_event_add(struct vmsim__lru *lru, uint16_t memcg, enum vmsim__event_stat event, uint64_t n) {
-    VMSIM__ASSERT(memcg && vmsim__memcg_by_id(lru, memcg));
+    VMSIM__ASSERT(vmsim__memcg_by_id(lru, memcg));
     vmsim__stats_changed(lru, n);
-    lru->memcgs.at[memcg]->event[event] += n;
+    if (memcg != VMSIM__MEMCG_ROOT)
+        lru->memcgs.at[memcg]->event[event] += n;
 }
 
 uint64_t vmsim__memcg_swap_room(const struct vmsim__memcg *m) {

@@ -76,7 +76,7 @@ uint64_t vmsim__memcg_event_sum(const struct vmsim__memcg *m, enum vmsim__event_
 int64_t vmsim__memcg_kmem(const struct vmsim__memcg *m);
 /* Something happened to the cgroup: all above it hear of it. */
 void vmsim__memcg_memory_event(struct vmsim__memcg *m, enum vmsim__memcg_event event);
-/* An event of /proc/vmstat that a cgroup counts, too; the machine's side is the caller's. */
+/* An event of /proc/vmstat that a cgroup counts, too; the machine's side is the caller's, and all of the root's. */
 void vmsim__memcg_event_add(struct vmsim__lru *lru, uint16_t memcg, enum vmsim__event_stat event, uint64_t n);
 /* The cgroup's side of a statistic of a folio's node; whoever changes that of the node calls it before. */
 static inline void vmsim__folio_stat_add(struct vmsim__lru *lru, const struct vmsim__frame *f,

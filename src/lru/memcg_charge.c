@@ -7,6 +7,7 @@
  * record of the charge says where it stood. Kernel counterpart: try_charge_memcg of mm/memcontrol.c (6.1). */
 #include "lru/memcg.h"
 #include "lru/lru_impl.h"
+#include "lru/stat_flush.h"
 
 /* ---- the stock of a CPU ---- */
 
@@ -215,6 +216,7 @@ void vmsim__kmem_uncharge(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned order
 void vmsim__memcg_commit(struct vmsim__lru *lru, uint16_t memcg, vmsim__pfn pfn) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
     VMSIM__ASSERT(!f->memcg && f->refcount > 0 && vmsim__memcg_by_id(lru, memcg));
+    vmsim__stats_changed(lru, 1); /* PGPGIN */
     if (memcg == VMSIM__MEMCG_ROOT)
         return;
     f->memcg = memcg;
@@ -232,6 +234,7 @@ void vmsim__memcg_cancel(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages)
 void vmsim__memcg_uncharge(struct vmsim__lru *lru, vmsim__pfn pfn) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
     struct vmsim__memcg *m = vmsim__memcg_by_id(lru, f->memcg);
+    vmsim__stats_changed(lru, 1); /* PGPGOUT */
     if (!f->memcg)
         return;
     VMSIM__ASSERT(m && m->memory.usage >= vmsim__frame_pages(f));

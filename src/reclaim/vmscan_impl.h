@@ -15,8 +15,7 @@ static inline bool vmsim__vmscan_is_file(const struct vmsim__frame *f) {
 static inline void vmsim__vmscan_count(struct vmsim__vmscan *v, struct vmsim__memcg *m, enum vmsim__event_stat event,
                                        uint64_t n) {
     v->mem->event[event] += n;
-    if (m->parent)
-        vmsim__memcg_event_add(v->lru, m->id, event, n);
+    vmsim__memcg_event_add(v->lru, m->id, event, n);
 }
 /* Of the folio's cgroup. */
 static inline void vmsim__vmscan_event(struct vmsim__vmscan *v, const struct vmsim__frame *f,
@@ -28,8 +27,7 @@ static inline void vmsim__vmscan_count_scan(struct vmsim__vmscan *v, const struc
                                             struct vmsim__memcg *m, enum vmsim__event_stat event, uint64_t n) {
     if (vmsim__vmscan_global(sc))
         v->mem->event[event] += n;
-    if (m->parent)
-        m->event[event] += n;
+    vmsim__memcg_event_add(v->lru, m->id, event, n);
 }
 static inline void vmsim__vmscan_node_stat(struct vmsim__vmscan *v, const struct vmsim__frame *f,
                                            enum vmsim__node_stat stat, int64_t pages) {
@@ -40,6 +38,9 @@ static inline void vmsim__vmscan_node_stat(struct vmsim__vmscan *v, const struct
 void vmsim__vmscan_protect(struct vmsim__memcg *m, const struct vmsim__memcg *target);
 static inline bool vmsim__vmscan_congested(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc) {
     return v->hooks.congested && v->hooks.congested(v->hooks.context, sc);
+}
+static inline bool vmsim__vmscan_interrupted(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc) {
+    return v->hooks.interrupted && v->hooks.interrupted(v->hooks.context, sc);
 }
 static inline void vmsim__vmscan_flush(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc) {
     if (v->hooks.unmap_flush)
