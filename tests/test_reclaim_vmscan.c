@@ -345,6 +345,46 @@ static uint64_t reclaim(struct vmsim__scan_control *sc, unsigned *steps) {
 }
 
 /* With nothing but active pages the first pass finds none: the second deactivates by force. */
+static bool every_time(void *context, const struct vmsim__scan_control *sc) {
+    (void)context, (void)sc;
+    return true;
+}
+
+/* Interrupts come into the middle of a round, which goes on where it was: what is scanned and reclaimed at which
+ * priority is the same as without any. */
+static void test_a_round_that_is_interrupted_goes_on(void **state) {
+    static vmsim__pfn page[9000];
+    uint64_t scanned[2], anon[2], reclaimed[2];
+    unsigned steps[2];
+    int priority[2];
+    (void)state;
+    for (unsigned k = 0; k < 2; k++) {
+        start(12000);
+        slots = 4000;
+        fill(page, 4000, ANON);
+        fill(page + 4000, 4500, CACHED);
+        fill(page + 8500, 500, CACHED | VMSIM__FRAME_ACTIVE);
+        for (unsigned i = 0; i < 9000; i += 3)
+            fake[page[i]].used = 1;
+        v.hooks.interrupted = k ? every_time : NULL;
+        struct vmsim__scan_control sc = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, VMSIM__ZONE_TYPES - 1, UINT64_MAX, 0);
+        sc.nr_to_reclaim = 700;
+        for (steps[k] = 1; vmsim__reclaim_step(&v, &sc) != VMSIM__RECLAIM_DONE; steps[k]++)
+            check();
+        scanned[k] = sc.nr_scanned;
+        reclaimed[k] = sc.nr_reclaimed;
+        priority[k] = sc.priority;
+        anon[k] = m.mem.event[VMSIM__PGSCAN_ANON];
+        assert_false(sc.rest.cut);
+        drop_all();
+    }
+    assert_int_equal(reclaimed[0], reclaimed[1]);
+    assert_int_equal(scanned[0], scanned[1]);
+    assert_int_equal(anon[0], anon[1]);
+    assert_int_equal(priority[0], priority[1]);
+    assert_true(steps[1] > steps[0] + 10);
+}
+
 static void test_active_pages_are_taken_by_force_in_a_second_pass(void **state) {
     static vmsim__pfn page[10];
     unsigned steps;
@@ -459,6 +499,7 @@ int main(void) {
         cmocka_unit_test(test_an_anonymous_page_without_a_slot_becomes_active),
         cmocka_unit_test(test_writing_costs_the_type_that_was_written),
         cmocka_unit_test(test_a_page_that_others_hold_stays),
+        cmocka_unit_test(test_a_round_that_is_interrupted_goes_on),
         cmocka_unit_test(test_active_pages_are_taken_by_force_in_a_second_pass),
         cmocka_unit_test(test_protected_cgroups_are_spared),
         cmocka_unit_test(test_the_page_cache_of_a_cgroup_as_a_real_kernel_has_it),

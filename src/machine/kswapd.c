@@ -31,6 +31,7 @@ struct vmsim__kswapd {
     struct vmsim__scan_control sc;
     uint64_t boost[VMSIM__ZONE_TYPES]; /* of its zones, as they were when it began */
     uint64_t boost_left;               /* pages that are to be reclaimed for them */
+    uint64_t reclaimed_before;         /* nr_reclaimed when the round began */
 };
 
 /* Kernel: pgdat_balanced: one zone is enough, above its promo watermark where hot pages are to come to it. A node
@@ -185,48 +186,65 @@ static bool shrink(struct vmsim__kswapd *k) {
         if (z->type <= k->sc.zone_type && z->managed)
             k->sc.nr_to_reclaim += vmsim__max64(vmsim__zone_wmark(z, VMSIM__WMARK_HIGH), VMSIM__SWAP_CLUSTER_MAX);
     }
-    k->sc.nr_scanned = k->sc.nr_sorted = 0;
+    if (!k->sc.rest.cut)
+        k->sc.nr_scanned = k->sc.nr_sorted = 0;
+    const uint64_t before = k->sc.nr_scanned + k->sc.nr_sorted;
     vmsim__shrink_node(&m->vmscan, &k->sc, k->node);
-    vmsim__now_charge(&m->mem->now, (k->sc.nr_scanned + k->sc.nr_sorted) * m->spec.costs.reclaim_scan);
+    vmsim__now_charge(&m->mem->now, (k->sc.nr_scanned + k->sc.nr_sorted - before) * m->spec.costs.reclaim_scan);
+    if (k->sc.rest.cut)
+        return false;
     if (k->sc.order && k->sc.nr_reclaimed >= UINT64_C(2) << k->sc.order)
         k->sc.order = 0;
     return k->sc.nr_scanned >= k->sc.nr_to_reclaim;
 }
 
-/* One turn of balance_pgdat's loop. */
-static enum vmsim__work balance_round(struct vmsim__kswapd *k) {
+/* What the round may do, and the ageing before it. False: there is nothing to do, or another priority to begin with. */
+static bool begin_round(struct vmsim__kswapd *k, enum vmsim__work *how) {
     struct vmsim_machine *m = k->m;
     const bool fine = balanced(m, k->node, k->sc.order, k->sc.zone_type);
     if (!fine && k->boost_left) { /* boosts are worked off only while nothing else is to do */
         k->boost_left = 0;
         k->sc.priority = VMSIM__DEF_PRIORITY;
-        return VMSIM__WORK_MORE;
+        *how = VMSIM__WORK_MORE;
+        return false;
     }
-    if (fine && !k->boost_left)
-        return finish(k, false);
-    const bool light = k->boost_left && k->sc.priority == VMSIM__DEF_PRIORITY - 2;
+    if (fine && !k->boost_left) {
+        *how = finish(k, false);
+        return false;
+    }
     k->sc.may_writepage = !k->boost_left || k->sc.priority < VMSIM__DEF_PRIORITY - 2;
     k->sc.may_swap = !k->boost_left;
     vmsim__age_node(&m->vmscan, &k->sc, k->node);
-    const uint64_t before = k->sc.nr_reclaimed;
-    const bool scanned_enough = shrink(k);
-    const uint64_t reclaimed = k->sc.nr_reclaimed - before;
+    k->reclaimed_before = k->sc.nr_reclaimed;
+    return true;
+}
+
+static enum vmsim__work pause_for(struct vmsim__kswapd *k, uint64_t ns) {
+    k->t->wait = (struct vmsim__wait){VMSIM__WAIT_TIME, 0, k->m->mem->now.time + ns};
+    return VMSIM__WORK_WAIT;
+}
+
+/* One turn of balance_pgdat's loop, or what is left of it. */
+static enum vmsim__work balance_round(struct vmsim__kswapd *k) {
+    struct vmsim_machine *m = k->m;
+    enum vmsim__work how;
+    if (!k->sc.rest.cut && !begin_round(k, &how))
+        return how;
+    const bool light = k->boost_left && k->sc.priority == VMSIM__DEF_PRIORITY - 2, scanned_enough = shrink(k);
+    const bool congested = m->swap && vmsim__swap_congested(m->swap);
+    if (k->sc.rest.cut)
+        return congested ? pause_for(k, VMSIM__SWAP_PAUSE) : VMSIM__WORK_MORE;
+    const uint64_t reclaimed = k->sc.nr_reclaimed - k->reclaimed_before;
     k->boost_left -= vmsim__min64(k->boost_left, reclaimed);
     if (k->boost_left && !reclaimed)
         return finish(k, true);
-    if (m->swap && vmsim__swap_congested(m->swap)) {
-        k->t->wait = (struct vmsim__wait){VMSIM__WAIT_TIME, 0, m->mem->now.time + VMSIM__SWAP_PAUSE};
-        return VMSIM__WORK_WAIT;
-    }
+    if (congested && !vmsim__vmscan_goes_on(&m->vmscan))
+        return pause_for(k, VMSIM__SWAP_PAUSE);
     if ((!light && !scanned_enough) || !reclaimed)
         k->sc.priority--;
     if (k->sc.priority < 1)
         return finish(k, true);
-    if (k->sc.throttle == VMSIM__THROTTLE_WRITEBACK) {
-        k->t->wait = (struct vmsim__wait){VMSIM__WAIT_TIME, 0, m->mem->now.time + NAP};
-        return VMSIM__WORK_WAIT;
-    }
-    return VMSIM__WORK_MORE;
+    return k->sc.throttle == VMSIM__THROTTLE_WRITEBACK ? pause_for(k, NAP) : VMSIM__WORK_MORE;
 }
 
 static enum vmsim__work run(void *context, struct vmsim__task *t) {
@@ -245,7 +263,7 @@ static enum vmsim__work run(void *context, struct vmsim__task *t) {
             vmsim__psi_stalled(m, before);
             vmsim__cpu_charge(m, t);
         }
-        if (m->cpus[t->cpu].now >= m->until)
+        if (m->cpus[t->cpu].now >= m->until || k->sc.rest.cut)
             break;
     }
     vmsim__cpu_charge(m, t);

@@ -128,6 +128,13 @@ static bool congested(void *context, const struct vmsim__scan_control *sc) {
     return waits && m->swap && vmsim__swap_congested(m->swap);
 }
 
+static bool interrupted(void *context, const struct vmsim__scan_control *sc) {
+    const struct vmsim_machine *m = context;
+    if (!sc->kswapd && !(m->running && m->running->mm))
+        return false;
+    return congested(context, sc) || vmsim__sched_interrupted(m);
+}
+
 static void wake_flushers(void *context) {
     vmsim__flusher_wake(context);
 }
@@ -203,6 +210,7 @@ int vmsim__reclaim_init(struct vmsim_machine *m) {
                                                  .remove_mapping = remove_mapping,
                                                  .split = split,
                                                  .congested = congested,
+                                                 .interrupted = interrupted,
                                                  .wake_flushers = wake_flushers,
                                                  .shrink_slab = shrink_slab}};
     m->mem->hooks.wake_kswapd = wake_kswapd;

@@ -448,23 +448,31 @@ static uint64_t others_clock(const struct vmsim_machine *m, uint32_t cpu) {
     return m->nr_busy && m->busy[0] != cpu ? m->cpus[m->busy[0]].now : second_clock(m);
 }
 
-/* False: one is due, but another CPU has not come as far, and would see it too early. */
+static bool is_transfer(const void *context, const struct vmsim__event *e) {
+    (void)context;
+    return e->kind == VMSIM__EVENT_IO;
+}
+
+bool vmsim__sched_interrupted(const struct vmsim_machine *m) {
+    return vmsim__evq_any(&m->events, m->mem->now.time, is_transfer, NULL);
+}
+
+/* False: one is due, but another CPU has not come as far, and would see it too early; or something else comes first. */
 bool vmsim__sched_interrupts(struct vmsim_machine *m) {
     const struct vmsim__now present = m->mem->now;
     struct vmsim__task *running = m->running;
     VMSIM__ASSERT(running);
     const uint64_t others = others_clock(m, running->cpu);
     const struct vmsim__event *e;
-    bool due = false;
     m->mem->now.wait = (struct vmsim__wait){0};
     while ((e = vmsim__evq_peek(&m->events)) != NULL) {
-        due = e->kind == VMSIM__EVENT_IO && e->time <= present.time;
+        const bool due = e->kind == VMSIM__EVENT_IO && e->time <= present.time;
         if (!due || e->time > others || event(m))
             break;
     }
     m->running = running;
     m->mem->now = present;
-    return !e || !due || m->host_nomem;
+    return !e || !vmsim__sched_interrupted(m) || m->host_nomem;
 }
 
 /* May somebody want the running task's CPU after the event? What wakes on others does not matter to it. */
@@ -542,6 +550,11 @@ static bool leaves(struct vmsim__task *t) {
     return true;
 }
 
+/* Does it wait for nothing but that others come as far as it is, for an interrupt at its time? It keeps its CPU. */
+static bool lets_others_catch_up(const struct vmsim__cpu *c, const struct vmsim__task *t) {
+    return t->wait.kind == VMSIM__WAIT_THROTTLE && t->wait.until <= c->now;
+}
+
 static int after(struct vmsim_machine *m, uint32_t cpu, struct vmsim__task *t, enum vmsim__work how) {
     struct vmsim__cpu *c = &m->cpus[cpu];
     if (t->state == VMSIM__TASK_DEAD || how == VMSIM__WORK_END) {
@@ -551,6 +564,10 @@ static int after(struct vmsim_machine *m, uint32_t cpu, struct vmsim__task *t, e
     }
     VMSIM__ASSERT(c->current == t);
     c->yieldable = how == VMSIM__WORK_MORE;
+    if (how == VMSIM__WORK_WAIT && lets_others_catch_up(c, t)) {
+        t->wait = (struct vmsim__wait){0};
+        return 0;
+    }
     if (how == VMSIM__WORK_WAIT) {
         c->current = NULL;
         return vmsim__task_block(m, t);

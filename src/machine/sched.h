@@ -51,6 +51,8 @@ bool vmsim__sched_stuck(const struct vmsim_machine *m);
 /* In the middle of a long operation of the running task: what its devices have finished by now has its effect, as their
  * interrupts would have had it. False: something is left, since another CPU has not come as far; let it. */
 bool vmsim__sched_interrupts(struct vmsim_machine *m);
+/* Is a transfer over that the CPU has not been interrupted for? */
+bool vmsim__sched_interrupted(const struct vmsim_machine *m);
 /* Steps until the task can go on; VMSIM_ESTATE: it never can, the machine's error says for what it waits. For who
  * drives the machine call by call. */
 int vmsim__sched_wait(struct vmsim_machine *m, struct vmsim__task *t);

@@ -7,6 +7,8 @@
  * Kernel counterparts: shrink_active_list, shrink_inactive_list, shrink_list, shrink_lruvec of mm/vmscan.c. */
 #include "reclaim/vmscan_impl.h"
 
+#include <string.h>
+
 static enum vmsim__lru_list list_of(bool file, bool active) {
     return (enum vmsim__lru_list)((file ? VMSIM__LRU_INACTIVE_FILE : VMSIM__LRU_INACTIVE_ANON) + active);
 }
@@ -128,26 +130,48 @@ static bool stop_in_proportion(uint64_t nr[VMSIM__LRU_UNEVICTABLE], const uint64
     return true;
 }
 
+static bool any_left(const uint64_t nr[VMSIM__LRU_UNEVICTABLE]) {
+    return nr[VMSIM__LRU_INACTIVE_ANON] || nr[VMSIM__LRU_ACTIVE_FILE] || nr[VMSIM__LRU_INACTIVE_FILE];
+}
+
+/* A batch of each list: pages reclaimed. */
+static uint64_t shrink_lists(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
+                             uint64_t nr[VMSIM__LRU_UNEVICTABLE]) {
+    uint64_t reclaimed = 0;
+    for (unsigned l = 0; l < VMSIM__LRU_UNEVICTABLE; l++) {
+        const uint32_t pages = (uint32_t)vmsim__min64(nr[l], VMSIM__SWAP_CLUSTER_MAX);
+        nr[l] -= pages;
+        if (pages)
+            reclaimed += shrink_list(v, sc, lruvec, (enum vmsim__lru_list)l, pages);
+    }
+    return reclaimed;
+}
+
+static void begin_lruvec(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec) {
+    vmsim__get_scan_count(v, sc, lruvec, sc->rest.nr);
+    memcpy(sc->rest.targets, sc->rest.nr, sizeof sc->rest.nr);
+    sc->rest.memcg = lruvec->memcg->id;
+    sc->rest.reclaimed = 0;
+}
+
 void vmsim__shrink_lruvec(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec) {
-    uint64_t nr[VMSIM__LRU_UNEVICTABLE], targets[VMSIM__LRU_UNEVICTABLE], reclaimed = 0;
+    struct vmsim__scan_rest *r = &sc->rest;
     const bool whole = vmsim__vmscan_global(sc) && !sc->kswapd && sc->priority == VMSIM__DEF_PRIORITY;
-    vmsim__get_scan_count(v, sc, lruvec, nr);
-    for (unsigned l = 0; l < VMSIM__LRU_UNEVICTABLE; l++)
-        targets[l] = nr[l];
-    while (nr[VMSIM__LRU_INACTIVE_ANON] || nr[VMSIM__LRU_ACTIVE_FILE] || nr[VMSIM__LRU_INACTIVE_FILE]) {
-        for (unsigned l = 0; l < VMSIM__LRU_UNEVICTABLE; l++) {
-            uint32_t pages = (uint32_t)vmsim__min64(nr[l], VMSIM__SWAP_CLUSTER_MAX);
-            nr[l] -= pages;
-            if (pages)
-                reclaimed += shrink_list(v, sc, lruvec, (enum vmsim__lru_list)l, pages);
-        }
-        if (vmsim__vmscan_congested(v, sc))
+    if (!r->cut)
+        begin_lruvec(v, sc, lruvec);
+    VMSIM__ASSERT(r->memcg == lruvec->memcg->id);
+    r->cut = false;
+    while (any_left(r->nr) && !r->cut) {
+        const uint64_t reclaimed = shrink_lists(v, sc, lruvec, r->nr);
+        r->reclaimed += reclaimed;
+        sc->nr_reclaimed += reclaimed;
+        if (r->reclaimed >= sc->nr_to_reclaim && !whole && !stop_in_proportion(r->nr, r->targets))
             break;
-        if (reclaimed >= sc->nr_to_reclaim && !whole && !stop_in_proportion(nr, targets))
+        r->cut = vmsim__vmscan_goes_on(v) && vmsim__vmscan_interrupted(v, sc);
+        if (!vmsim__vmscan_goes_on(v) && vmsim__vmscan_congested(v, sc))
             break;
     }
-    sc->nr_reclaimed += reclaimed;
-    if ((vmsim__lru_swap_slots(v->lru) || vmsim__vmscan_can_demote(v, lruvec->node)) &&
+    if (!r->cut && (vmsim__lru_swap_slots(v->lru) || vmsim__vmscan_can_demote(v, lruvec->node)) &&
         vmsim__inactive_is_low(lruvec, false))
         vmsim__shrink_active_list(v, sc, lruvec, false, VMSIM__SWAP_CLUSTER_MAX);
 }

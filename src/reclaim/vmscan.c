@@ -94,18 +94,34 @@ static bool skip_protected(struct vmsim__scan_control *sc, struct vmsim__memcg *
     return false;
 }
 
+/* Where the walk over the cgroups begins: where it stopped, if that cgroup is there still. */
+static struct vmsim__memcg *first_memcg(const struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
+                                        struct vmsim__memcg *target, unsigned node) {
+    struct vmsim__memcg *m = sc->rest.cut ? vmsim__memcg_by_id(v->lru, sc->rest.memcg) : NULL;
+    sc->rest.cut = m && vmsim__memcg_below(m, target) && !m->lruvec[node].policy && vmsim__vmscan_goes_on(v);
+    return sc->rest.cut ? m : target;
+}
+
+static void shrink_memcg(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__memcg *m,
+                         unsigned node) {
+    struct vmsim__lruvec *lruvec = &m->lruvec[node];
+    (lruvec->policy ? vmsim__lruvec_policy_shrink : v->ops->shrink_lruvec)(v, sc, lruvec);
+    if (v->hooks.shrink_slab && !sc->rest.cut)
+        sc->nr_reclaimed += v->hooks.shrink_slab(v->hooks.context, node, m->id, sc->priority, sc->cpu);
+}
+
 /* Parents before their children. A removed cgroup may lose its last page here; it goes when the walk has left it. */
 static void shrink_memcgs(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node) {
     struct vmsim__memcg *target = vmsim__memcg_by_id(v->lru, sc->target);
     VMSIM__ASSERT(target && v->ops->shrink_lruvec);
-    for (struct vmsim__memcg *m = target, *next; m; m = next) {
+    for (struct vmsim__memcg *m = first_memcg(v, sc, target, node), *next; m; m = next) {
         vmsim__memcg_get(m);
         vmsim__vmscan_protect(m, target);
-        if (!skip_protected(sc, m, target)) {
-            struct vmsim__lruvec *lruvec = &m->lruvec[node];
-            (lruvec->policy ? vmsim__lruvec_policy_shrink : v->ops->shrink_lruvec)(v, sc, lruvec);
-            if (v->hooks.shrink_slab)
-                sc->nr_reclaimed += v->hooks.shrink_slab(v->hooks.context, node, m->id, sc->priority, sc->cpu);
+        if (sc->rest.cut || !skip_protected(sc, m, target))
+            shrink_memcg(v, sc, m, node);
+        if (sc->rest.cut) {
+            vmsim__memcg_put(m);
+            return;
         }
         next = vmsim__memcg_next(target, m);
         vmsim__memcg_put(m);
@@ -146,17 +162,23 @@ static bool continue_for_compaction(const struct vmsim__vmscan *v, const struct 
 
 bool vmsim__shrink_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node) {
     VMSIM__ASSERT(node < v->mem->nr_nodes && vmsim__memcg_by_id(v->lru, sc->target));
-    const uint64_t before = sc->nr_reclaimed;
-    memset(&sc->nr, 0, sizeof sc->nr);
+    const bool goes_on = sc->rest.cut;
+    const uint64_t before = goes_on ? sc->rest.begun_before : sc->nr_reclaimed;
     sc->throttle = VMSIM__THROTTLE_NONE;
-    if (vmsim__vmscan_global(sc) && v->ops->shrink_global && !v->lru->watch && v->ops->shrink_global(v, sc, node)) {
+    sc->rest.begun_before = before;
+    if (!goes_on)
+        memset(&sc->nr, 0, sizeof sc->nr);
+    if (!goes_on && vmsim__vmscan_global(sc) && v->ops->shrink_global && !v->lru->watch &&
+        v->ops->shrink_global(v, sc, node)) {
         if (sc->nr_reclaimed > before)
             v->node[node].kswapd_failures = 0;
         return false;
     }
-    if (v->ops->prepare_node)
+    if (!goes_on && v->ops->prepare_node)
         v->ops->prepare_node(v, sc, node);
     shrink_memcgs(v, sc, node);
+    if (sc->rest.cut)
+        return true;
     VMSIM__ASSERT(sc->nr_reclaimed >= before);
     judge_node(v, sc, node);
     if (sc->nr_reclaimed > before)
@@ -231,7 +253,7 @@ enum vmsim__reclaim_outcome vmsim__reclaim_step(struct vmsim__vmscan *v, struct 
     const unsigned node = local->order[sc->node];
     VMSIM__ASSERT(node < v->mem->nr_nodes && sc->nodemask >> node & 1);
     bool all = false;
-    if (sc->order > VMSIM__COSTLY_ORDER && v->hooks.compaction_ready &&
+    if (!sc->rest.cut && sc->order > VMSIM__COSTLY_ORDER && v->hooks.compaction_ready &&
         v->hooks.compaction_ready(v->hooks.context, node, sc->order, sc->zone_type, &all))
         sc->compaction_ready = true;
     if (all) {
@@ -239,7 +261,7 @@ enum vmsim__reclaim_outcome vmsim__reclaim_step(struct vmsim__vmscan *v, struct 
         return VMSIM__RECLAIM_AGAIN;
     }
     sc->in_node = vmsim__shrink_node(v, sc, node);
-    if (sc->nr_reclaimed < sc->nr_to_reclaim && vmsim__vmscan_congested(v, sc)) /* it was cut short */
+    if (!vmsim__vmscan_goes_on(v) && sc->nr_reclaimed < sc->nr_to_reclaim && vmsim__vmscan_congested(v, sc))
         sc->in_node = true;
     sc->node += !sc->in_node;
     return sc->throttle ? VMSIM__RECLAIM_THROTTLED : VMSIM__RECLAIM_AGAIN;

@@ -83,6 +83,9 @@ struct vmsim__vmscan_hooks {
     /* Is there no place in a device's queue for what would be written next, and can this reclaim wait for one? The scan
      * stops there, and is to go on when there is. NULL: there always is. */
     bool (*congested)(void *context, const struct vmsim__scan_control *sc);
+    /* The same, or is a transfer over that the CPU would be interrupted for? Pages that were written are free sooner
+     * then. NULL: never. */
+    bool (*interrupted)(void *context, const struct vmsim__scan_control *sc);
     /* Everything that reclaim took was dirty, and nobody writes it. */
     void (*wake_flushers)(void *context);
     /* Objects of caches of the kernel's own: pages freed. NULL: none. */
@@ -100,6 +103,15 @@ enum vmsim__throttle {
     VMSIM__THROTTLE_CONGESTED,  /* a jiffy */
     VMSIM__THROTTLE_NOPROGRESS, /* a jiffy, or until somebody makes progress */
     VMSIM__THROTTLE_LEAVING     /* a moment: all that a policy let go is being written */
+};
+
+/* What a round over a lruvec has left to do when it stops in its middle, for an interrupt. */
+struct vmsim__scan_rest {
+    bool cut;       /* it stopped: the next round goes on with it */
+    uint16_t memcg; /* at that cgroup */
+    uint64_t nr[VMSIM__LRU_UNEVICTABLE], targets[VMSIM__LRU_UNEVICTABLE]; /* pages to scan, now and at its beginning */
+    uint64_t reclaimed;                                                   /* of the lruvec */
+    uint64_t begun_before; /* nr_reclaimed when the round over the node began */
 };
 
 /* One reclaim, from beginning to end. Make it with one of the functions below. */
@@ -127,6 +139,7 @@ struct vmsim__scan_control {
     /* of the node that is being shrunk */
     bool may_deactivate[2], cache_trim_mode, file_is_tiny; /* [0] anon, [1] file */
     uint64_t anon_cost, file_cost;
+    struct vmsim__scan_rest rest;
     struct {
         uint64_t dirty, unqueued_dirty, congested, writeback, immediate, file_taken, taken;
     } nr;
@@ -187,6 +200,10 @@ enum vmsim__reclaim_outcome {
 };
 /* One node at one priority. Kernel: do_try_to_free_pages, taken apart. */
 enum vmsim__reclaim_outcome vmsim__reclaim_step(struct vmsim__vmscan *v, struct vmsim__scan_control *sc);
+/* Does a round that stopped go on where it was? Others begin anew. */
+static inline bool vmsim__vmscan_goes_on(const struct vmsim__vmscan *v) {
+    return v->ops == &vmsim__linux_lru && !v->lru->watch;
+}
 /* One round over a node; true: another is wanted (sc->throttle may ask for a wait before). Kernel: shrink_node. */
 bool vmsim__shrink_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node);
 /* kswapd, before it. Kernel: kswapd_age_node. */
