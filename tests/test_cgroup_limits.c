@@ -29,6 +29,21 @@ static void faults_on_swap_count_in_the_cgroup(void **state) {
     end(&o);
 }
 
+/* Pages in the swap cache are cached on their node, but memory.stat of a cgroup calls them swapcached alone. */
+static void the_swap_cache_is_no_file_of_a_cgroup(void **state) {
+    (void)state;
+    struct outcome o = run("machine: {nodes: [{memory: 128MiB}], transparent_hugepage: never, "
+                           "devices: [{name: vda, preset: virtio-icount, size: 64MiB}], swap: [{device: vda}]}\n"
+                           "workload:\n  cgroups: [{path: /a}]\n"
+                           "  tasks: [{name: t, cgroup: /a, program: [{mmap: {as: h, length: 4MiB}}, "
+                           "{touch: {region: h, write: 100%}}, {madvise: {region: h, advice: pageout}}, {sleep: {time: "
+                           "10ms}}, {touch: {region: h}}, {marker: {name: in}}]}]\n");
+    assert_int_equal(counter_at(&o, "in", "cgroups./a.memory.stat.swapcached"), 4 * MIB);
+    assert_int_equal(counter_at(&o, "in", "cgroups./a.memory.stat.file"), 0);
+    assert_true(counter_at(&o, "in", "vmstat.nr_file_pages") >= 1024);
+    end(&o);
+}
+
 /* 16 MiB are written to a file where 8 MiB may be held: the flusher begins long before memory as a whole is dirty, so
  * that reclaim meets hardly a dirty page. */
 static void a_cgroup_has_dirty_limits_of_its_own(void **state) {
@@ -454,6 +469,7 @@ static void random_cgroups_keep_their_accounts(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faults_on_swap_count_in_the_cgroup),
+        cmocka_unit_test(the_swap_cache_is_no_file_of_a_cgroup),
         cmocka_unit_test(a_cgroup_has_dirty_limits_of_its_own),
         cmocka_unit_test(the_delay_grows_with_the_square_of_the_overage),
         cmocka_unit_test(who_cannot_give_back_is_held_up_above_memory_high),

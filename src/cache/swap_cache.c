@@ -64,8 +64,9 @@ struct vmsim__swp vmsim__swap_cache_slot(const struct vmsim__cache *c, vmsim__pf
     return slot_at(vmsim__swp_of_slot_word(slot), pfn - head);
 }
 
+/* Cached on the node, but no file of a cgroup's memory.stat. Kernel: add_to_swap_cache. */
 static void count_page(struct vmsim__cache *c, const struct vmsim__frame *f, int64_t pages) {
-    vmsim__cache_node_add(c, f, VMSIM__NR_FILE_PAGES, pages);
+    c->mem->nodes[vmsim__cache_zone(c, f)->node].stat[VMSIM__NR_FILE_PAGES] += pages;
     vmsim__cache_node_add(c, f, VMSIM__NR_SWAPCACHED, pages);
 }
 
