@@ -181,8 +181,8 @@ static bool make_machine(struct growing *g, const char *memory) {
     snprintf(folder, sizeof folder, "%s/qemu/%s/%s", conformance_root(), g->kernel, g->shape);
     snprintf(
         text, sizeof text,
-        "vmsim: 1\nmachine:\n  preset: qemu-tcg\n  devices: [{name: vda, preset: virtio-qemu}, {name: vdb, preset: "
-        "virtio-qemu, size: 16MiB}]\n%s",
+        "vmsim: 1\nmachine:\n  preset: qemu-tcg\n  devices: [{name: vda, preset: virtio-icount}, {name: vdb, preset: "
+        "virtio-icount, size: 16MiB}]\n%s",
         number(g, "swapon", 1) ? "  swap: [{device: vdb}]\n" : "");
     bool ok = !vmsim_config_add_search_dir(c, VMSIM_SOURCE_DIR "/machines") &&
               !vmsim_host_import(folder, imported, NULL, why, sizeof why) && !vmsim_config_load_file(c, imported) &&
