@@ -151,8 +151,68 @@ static void with_one_node_only_a_charge_of_all_is_felt(void **state) {
     end(&all);
 }
 
+/* ---- bandwidth ---- */
+
+#define NODE(bandwidth) "[{cpus: [0, 1], memory: 512MiB" bandwidth "}]"
+#define LINES(o, cpu)                                                                                                  \
+    (counter(o, "tlb.cpu" cpu ".walk_references") + counter(o, "tlb.cpu" cpu ".walks") -                               \
+     counter(o, "tlb.cpu" cpu ".faults"))
+
+/* 64 bytes in a microsecond: whatever else a miss costs is shorter. */
+static void who_is_alone_gets_the_bandwidth_and_no_more(void **state) {
+    (void)state;
+    const char program[] = MAP WRITE READ;
+    struct outcome o = run(&(struct build){.nodes = NODE(", bandwidth: 64000000"), .program = program});
+    const struct vmsim__task *t = task(&o, "t");
+    const uint64_t lines = LINES(&o, "0"), hits = counter(&o, "tasks.t.references");
+    assert_in_range(t->stats.user_ns, lines * 1000, lines * 1000 + hits);
+    assert_in_range(t->stats.system_ns, PAGES * UINT64_C(64000), PAGES * UINT64_C(66000)); /* pages are cleared */
+    assert_true(counter(&o, "node0.queue_ns") < t->end_ns);
+    end(&o);
+}
+
+static void bandwidth_that_nobody_uses_up_is_not_felt(void **state) {
+    (void)state;
+    const char program[] = MAP WRITE READ "        - {read: {file: /f, length: 4MiB, block: 4MiB}}\n";
+    struct outcome o = run(&(struct build){.nodes = NODE(""), .program = program});
+    struct outcome wide = run(&(struct build){.nodes = NODE(", bandwidth: 1TiB"), .program = program});
+    assert_int_equal(counter(&wide, "node0.queue_ns"), 0);
+    assert_int_equal(task(&wide, "t")->end_ns, task(&o, "t")->end_ns);
+    assert_int_equal(task(&wide, "t")->stats.user_ns, task(&o, "t")->stats.user_ns);
+    end(&o);
+    end(&wide);
+}
+
+/* Two CPUs, each of which would use up most of it: together they get what there is, and wait for each other. */
+static void users_of_a_node_share_its_bandwidth(void **state) {
+    (void)state;
+    const char alone[] = MAP WRITE "        - {marker: {name: filled}}\n" READ;
+    const char both[] =
+        MAP "        - {fork: {name: c, cpu: 1, program: [{touch: {region: m, stride: 4KiB, write: 1}}, "
+            "{barrier: {name: b, tasks: 2}}, {marker: {name: filled}}, {touch: {region: m, stride: "
+            "4KiB}}]}}\n" WRITE "        - {barrier: {name: b, tasks: 2}}\n" READ "        - wait\n";
+    const char memory[] = "local: 100ns, charge: all", nodes[] = NODE(", bandwidth: 640000000"); /* 100 ns a line */
+    struct outcome one = run(&(struct build){.nodes = nodes, .memory = memory, .program = alone});
+    struct outcome two = run(&(struct build){.nodes = nodes, .memory = memory, .program = both});
+    struct outcome free = run(&(struct build){.nodes = NODE(""), .memory = memory, .program = both});
+    const uint64_t lines = LINES(&two, "0") + LINES(&two, "1"), pages = 2 * PAGES;
+    assert_true(task(&two, "t")->end_ns >= lines * 100 + pages * 6400); /* no more gets through */
+    assert_true(task(&two, "t")->end_ns < (lines * 100 + pages * 6400) * 11 / 10);
+    assert_true(task(&two, "t")->end_ns > task(&one, "t")->end_ns * 3 / 2);
+    const struct vmsim__task *a = task(&two, "t"), *b = task(&two, "c"), *x = task(&free, "t"), *y = task(&free, "c");
+    const uint64_t waited = a->stats.user_ns + a->stats.system_ns + b->stats.user_ns + b->stats.system_ns -
+                            (x->stats.user_ns + x->stats.system_ns + y->stats.user_ns + y->stats.system_ns);
+    assert_in_range(counter(&two, "node0.queue_ns"), waited - waited / 100, waited + waited / 100);
+    end(&one);
+    end(&two);
+    end(&free);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_is_alone_gets_the_bandwidth_and_no_more),
+        cmocka_unit_test(bandwidth_that_nobody_uses_up_is_not_felt),
+        cmocka_unit_test(users_of_a_node_share_its_bandwidth),
         cmocka_unit_test(misses_wait_for_tables_and_data_as_far_as_they_are),
         cmocka_unit_test(tables_and_data_count_where_each_is),
         cmocka_unit_test(clears_and_copies_take_as_often_longer_as_the_latency_is),

@@ -91,7 +91,8 @@ static inline void vmsim__cache_charge(struct vmsim__cache *c, uint64_t ns) {
 }
 /* It clears a page. */
 static inline void vmsim__cache_clear(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
-    vmsim__cache_charge(c, vmsim__mem_fill_time(c->mem, c->spec.zero_cost, cpu, pfn));
+    vmsim__cache_charge(c,
+                        vmsim__mem_fill_time(c->mem, c->spec.zero_cost, UINT64_C(1) << c->mem->page_shift, cpu, pfn));
 }
 /* Tells the content oracle of one page. */
 static inline void vmsim__cache_content(const struct vmsim__cache *c, enum vmsim__file_content what,

@@ -255,8 +255,9 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
 
 /* Between a page of the file, if there is one (a hole of shared memory has none), and the program's buffer. */
 VMSIM__INLINE void charge_copy(struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index, unsigned cpu) {
-    vmsim__pfn pfn = c->mem->nr_nodes > 1 ? vmsim__file_page(f, index) : VMSIM__PFN_NONE;
-    vmsim__cache_charge(c, vmsim__mem_copy_time(c->mem, c->spec.hit_cost, cpu, pfn, VMSIM__PFN_NONE));
+    vmsim__pfn pfn = c->mem->nr_nodes > 1 || c->mem->limited ? vmsim__file_page(f, index) : VMSIM__PFN_NONE;
+    vmsim__cache_charge(c, vmsim__mem_copy_time(c->mem, c->spec.hit_cost, UINT64_C(1) << c->mem->page_shift, cpu, pfn,
+                                                VMSIM__PFN_NONE));
 }
 
 /* No call moves more. Kernel: MAX_RW_COUNT. */

@@ -263,6 +263,8 @@ static size_t translate(struct vmsim_machine *m, struct vmsim__task *t, const vm
         n = physical ? n : vmsim__min64(n, VMSIM__USED_MAX);
         physical = own;
     }
+    if (VMSIM__UNLIKELY(m->mem->limited)) /* each has its own place in the queues of memory, however they are cut */
+        n = vmsim__min64(n, 1);
     const bool foretold = VMSIM__UNLIKELY(m->numa.oracle.read != NULL);
     n = foretold ? vmsim__oracle_batch(&m->numa.oracle, n) : n;
     const size_t done = vmsim__tlb_run(c->tlb, &t->mm->pt, c->asid, true, a, n, physical, stop);
@@ -290,8 +292,11 @@ static enum vmsim__work run_batch(struct vmsim_machine *m, struct vmsim__task *t
     while (how == VMSIM__WORK_MORE && r->done < n && !r->stop) {
         if (!t->fault.pending) {
             struct vmsim__tlb_stop stop;
+            const uint64_t begin = c->now;
             size_t done = translate(m, t, a + r->done, n - r->done, physical ? physical + r->done : NULL, &stop);
             charge_user(m, t, done);
+            if (VMSIM__UNLIKELY(m->mem->limited))
+                vmsim__bandwidth_wait(m, t, begin);
             VMSIM__ASSERT(done <= n - r->done);
             r->done += done;
             if (VMSIM__UNLIKELY(m->content_wrong))

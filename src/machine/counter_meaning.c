@@ -73,6 +73,7 @@ static const struct row memory[] = {
     {"nr_sec_page_table_pages", "pages", "page tables of devices and guests: none here"},
     {"nr_swapcached", "pages", "in memory with a slot of swap"},
     {"memory_reads", "", "references that missed the TLB and whose data are on the node; where something is far"},
+    {"queue_ns", "ns", "that users of the node's memory waited for others; of nodes with a bandwidth"},
     {"pgpromote_success", "pages", "moved to a faster tier"},
     {"pgpromote_candidate", "pages", "that might be moved to a faster tier"},
     {"nr_dirty_threshold", "pages", "dirty pages at which writers are held up"},

@@ -82,6 +82,11 @@ static uint64_t read_node_reads(const struct vmsim_machine *m, uint32_t unused, 
     return vmsim__node_reads(m, node);
 }
 
+static uint64_t read_node_queue(const struct vmsim_machine *m, uint32_t unused, uint32_t node) {
+    (void)unused;
+    return m->mem->nodes[node].queue_ns;
+}
+
 static uint64_t read_zone_stat(const struct vmsim_machine *m, uint32_t stat, uint32_t zone) {
     VMSIM__ASSERT(stat < VMSIM__ZONE_STAT_COUNT && zone < m->mem->nr_zones);
     return non_negative(m->mem->zones[zone].stat[stat]);
@@ -341,6 +346,8 @@ static bool add_memory(struct vmsim_machine *m) {
         for (uint32_t i = 0; i < VMSIM__NODE_STAT_COUNT; i++)
             ok = ok && add(m, read_node_stat, i, n, "node%u.%s", n, vmsim__node_stat_names[i]);
         ok = ok && add(m, read_node_reads, 0, n, "node%u.memory_reads", n);
+        if (m->mem->nodes[n].bandwidth)
+            ok = ok && add(m, read_node_queue, 0, n, "node%u.queue_ns", n);
     }
     for (uint32_t z = 0; z < m->mem->nr_zones; z++) {
         const struct vmsim__zone *zone = &m->mem->zones[z];

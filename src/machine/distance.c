@@ -6,6 +6,9 @@
  *
  * Without an MMU nothing misses; where no row holds more than zeroes the TLBs are not told of any. */
 #include "machine/machine.h"
+#include "machine/sched.h"
+
+#define LINE_BYTES 64
 
 static uint32_t cycles_of(const struct vmsim_machine *m, uint64_t ns, uint64_t share) {
     VMSIM__ASSERT(ns <= VMSIM__LATENCY_MAX * UINT64_C(254) / 10 && share <= 100);
@@ -41,9 +44,11 @@ static bool map_frames(struct vmsim_machine *m) {
 static bool count_reads(struct vmsim_machine *m) {
     const size_t nodes = m->mem->nr_nodes;
     m->reads = vmsim__calloc(m->alloc, m->nr_cpus, sizeof *m->reads);
-    m->node_reads = m->reads ? vmsim__calloc(m->alloc, nodes * m->nr_cpus, sizeof *m->node_reads) : NULL;
-    for (unsigned cpu = 0; m->node_reads && cpu < m->nr_cpus; cpu++)
-        m->reads[cpu].by_node = m->node_reads + cpu * nodes;
+    m->node_reads = m->reads ? vmsim__calloc(m->alloc, 2 * nodes * m->nr_cpus, sizeof *m->node_reads) : NULL;
+    for (unsigned cpu = 0; m->node_reads && cpu < m->nr_cpus; cpu++) {
+        m->reads[cpu].by_node = m->node_reads + 2 * cpu * nodes;
+        m->reads[cpu].lines = m->reads[cpu].by_node + nodes;
+    }
     return m->node_reads;
 }
 
@@ -55,9 +60,24 @@ uint64_t vmsim__node_reads(const struct vmsim_machine *m, unsigned node) {
     return sum;
 }
 
+/* All that it read was under way at once, to each node: the last to arrive counts. */
+void vmsim__bandwidth_wait(struct vmsim_machine *m, struct vmsim__task *t, uint64_t begin) {
+    VMSIM__ASSERT(m->mem->limited && m->cpus[t->cpu].now >= begin);
+    const uint64_t own = m->cpus[t->cpu].now - begin;
+    uint64_t wait = 0;
+    for (unsigned node = 0; m->reads && node < m->mem->nr_nodes; node++) {
+        const uint64_t lines = m->reads[t->cpu].lines[node];
+        m->reads[t->cpu].lines[node] = 0;
+        if (lines)
+            wait = vmsim__max64(wait, vmsim__node_wait(m->mem, node, begin, own, lines * LINE_BYTES));
+    }
+    if (wait)
+        vmsim__cpu_compute(m, t, wait);
+}
+
 int vmsim__distance_init(struct vmsim_machine *m) {
     const unsigned nodes = m->mem->nr_nodes;
-    bool any = false;
+    bool any = m->mem->limited;
     if (!m->format->levels)
         return 0;
     m->distances = vmsim__calloc(m->alloc, (size_t)nodes * nodes, sizeof *m->distances);
@@ -79,7 +99,7 @@ void vmsim__distance_fini(struct vmsim_machine *m) {
     if (m->mem)
         vmsim__free(m->alloc, m->distances, (size_t)m->mem->nr_nodes * m->mem->nr_nodes * sizeof *m->distances);
     if (m->node_reads)
-        vmsim__free(m->alloc, m->node_reads, (size_t)m->mem->nr_nodes * m->nr_cpus * sizeof *m->node_reads);
+        vmsim__free(m->alloc, m->node_reads, 2 * (size_t)m->mem->nr_nodes * m->nr_cpus * sizeof *m->node_reads);
     if (m->reads)
         vmsim__free(m->alloc, m->reads, m->nr_cpus * sizeof *m->reads);
     if (m->frame_nodes.range)

@@ -394,6 +394,9 @@ int vmsim__machine_create_policies(struct vmsim_machine *m);
 int vmsim__distance_init(struct vmsim_machine *m);
 /* References that missed every level of a TLB and whose data are on the node; 0 where nothing is far. */
 uint64_t vmsim__node_reads(const struct vmsim_machine *m, unsigned node);
+/* The task made a reference from `begin` to now: its CPU waits until what that read has got through. Nodes that have a
+ * bandwidth; else nothing is to be asked. */
+void vmsim__bandwidth_wait(struct vmsim_machine *m, struct vmsim__task *t, uint64_t begin);
 void vmsim__distance_fini(struct vmsim_machine *m);
 int vmsim__io_init(struct vmsim_machine *m); /* 0 or VMSIM_ENOMEM */
 /* Bytes of the largest request that a device takes: max_sectors_kb, io_pages. */

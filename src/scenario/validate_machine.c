@@ -12,6 +12,7 @@
 
 #define PATH_SIZE 256u
 #define MEMORY_MIN (1u << 20)
+#define BANDWIDTH_MIN (UINT64_C(1) << 20)
 
 static int check_kernel(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     char known[128] = "";
@@ -58,6 +59,11 @@ static int check_nodes(struct vmsim_config *config, const struct vmsim__machine_
         if (nodes[i].memory && nodes[i].memory < MEMORY_MIN)
             result = vmsim__config_error(config, path, "%llu bytes are too little for a node (a unit is missing?)",
                                          (unsigned long long)nodes[i].memory);
+        snprintf(path, sizeof path, "machine.nodes[%zu].bandwidth", i);
+        if (nodes[i].bandwidth && nodes[i].bandwidth < BANDWIDTH_MIN)
+            result =
+                vmsim__config_error(config, path, "%llu bytes a second are too few for memory (a unit is missing?)",
+                                    (unsigned long long)nodes[i].bandwidth);
         if (check_row(config, &nodes[i].distances, m->mem.nodes.count, i, "distances") ||
             check_row(config, &nodes[i].latencies, m->mem.nodes.count, i, "latencies"))
             result = VMSIM_ECONFIG;

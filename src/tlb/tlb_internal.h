@@ -497,9 +497,10 @@ VMSIM__INLINE void tlb_count_walk(struct vmsim__tlb *t, unsigned refs) {
 
 /* What the frame at `pfn` makes a miss wait for. */
 VMSIM__INLINE void tlb_wait_walk(struct vmsim__tlb *t, uint64_t pfn) {
-    const uint64_t cycles = t->distant[vmsim__tlb_memory_node(t->memory, pfn)].walk;
-    t->cycles += cycles;
-    t->counter[VMSIM__TLB_memory_cycles] += cycles;
+    const unsigned node = vmsim__tlb_memory_node(t->memory, pfn);
+    t->cycles += t->distant[node].walk;
+    t->counter[VMSIM__TLB_memory_cycles] += t->distant[node].walk;
+    t->reads->lines[node]++;
 }
 VMSIM__INLINE void tlb_wait_data(struct vmsim__tlb *t, uint64_t pfn) {
     const unsigned node = vmsim__tlb_memory_node(t->memory, pfn);
@@ -507,6 +508,7 @@ VMSIM__INLINE void tlb_wait_data(struct vmsim__tlb *t, uint64_t pfn) {
     t->cycles += t->distant[node].data;
     t->counter[VMSIM__TLB_memory_cycles] += t->distant[node].data;
     r->by_node[node]++;
+    r->lines[node]++;
     if (VMSIM__UNLIKELY(r->frames < r->room))
         r->frame[r->frames++] = (uint32_t)pfn;
 }

@@ -35,6 +35,7 @@ struct vmsim__tlb_latency {
 /* What a CPU's references that missed every level were about. Whoever owns the arrays outlives the TLB. */
 struct vmsim__tlb_reads {
     uint64_t *by_node;     /* how many, by the node of their data */
+    uint64_t *lines;       /* that they and the walks before them read, by node, until somebody has looked */
     uint32_t *frame;       /* whose data, in their order, until somebody has looked; NULL: nobody looks */
     uint32_t frames, room; /* of `frame`; what finds no room is not written down */
 };

@@ -87,7 +87,7 @@ static enum vmsim__fault_outcome copy(struct vmsim__fault_at *at) {
         vmsim__vm_fill(vm, pfn, old, 0);
         vmsim__vm_cost(vm, vm->spec.costs.map);
         if (zero)
-            vmsim__vm_clear_cost(vm, vm->spec.costs.zero_page, pfn, at->cpu);
+            vmsim__vm_clear_cost(vm, vm->spec.costs.zero_page, 1, pfn, at->cpu);
         else
             vmsim__vm_copy_cost(vm, pfn, old, at->cpu);
         replace(at, head, pfn);

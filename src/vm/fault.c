@@ -79,7 +79,7 @@ static enum vmsim__fault_outcome anon_fault(struct vmsim__fault_at *at) {
     const struct vmsim__pte pte = {pfn, flags};
     vmsim__pt_write(mm->pt.format, &at->slot, mm->pt.format->encode(mm->pt.format, 0, pte));
     vmsim__vm_cost(vm, vm->spec.costs.map);
-    vmsim__vm_clear_cost(vm, vm->spec.costs.zero_page, pfn, at->cpu);
+    vmsim__vm_clear_cost(vm, vm->spec.costs.zero_page, 1, pfn, at->cpu);
     return VMSIM__FAULT_MINOR;
 }
 

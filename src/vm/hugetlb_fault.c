@@ -102,7 +102,8 @@ static void replace(const struct huge_fault *h, vmsim__pfn old, vmsim__pfn copy)
     struct vmsim__mm *mm = h->vma->mm;
     const unsigned order = vm->mem->hstate[h->hstate].order;
     vmsim__vm_fill(vm, copy, old, order);
-    vmsim__vm_cost(vm, vmsim__mem_copy_time(vm->mem, vm->spec.costs.copy_page << order, h->at->cpu, copy, old));
+    vmsim__vm_cost(vm, vmsim__mem_copy_time(vm->mem, vm->spec.costs.copy_page << order,
+                                            UINT64_C(1) << (vm->mem->page_shift + order), h->at->cpu, copy, old));
     vmsim__huge_set(mm, h->hstate, &h->slot, (struct vmsim__pte){0, 0});
     vmsim__flush_range(mm, h->va, h->va + (UINT64_C(1) << vmsim__hstate_shift(vm, h->hstate)),
                        vmsim__hstate_shift(vm, h->hstate), false, h->at->cpu);
@@ -179,7 +180,7 @@ static bool new_page(const struct huge_fault *h, vmsim__pfn *pfn, enum vmsim__fa
         return false;
     }
     vmsim__vm_fill(vm, *pfn, VMSIM__PFN_NONE, order);
-    vmsim__vm_clear_cost(vm, clear_time(vm, order), *pfn, h->at->cpu);
+    vmsim__vm_clear_cost(vm, clear_time(vm, order), UINT64_C(1) << order, *pfn, h->at->cpu);
     return true;
 }
 

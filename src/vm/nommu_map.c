@@ -62,7 +62,7 @@ static vmsim__pfn alloc_run(struct vmsim__mm *mm, uint64_t pages) {
         vmsim__mem_free(vm->mem, pfn + (vmsim__pfn)i, 0, mm->cpu);
     }
     vmsim__vm_cost(vm, pages * vm->spec.costs.map);
-    vmsim__vm_clear_cost(vm, pages * vm->spec.costs.zero_page, pfn, mm->cpu);
+    vmsim__vm_clear_cost(vm, pages * vm->spec.costs.zero_page, pages, pfn, mm->cpu);
     for (uint64_t i = 0; i < pages; i++)
         vmsim__vm_fill(vm, pfn + (vmsim__pfn)i, VMSIM__PFN_NONE, 0);
     return pfn;

@@ -158,7 +158,7 @@ static bool huge_zero_get(struct vmsim__vm *vm, unsigned cpu) {
         }
         vmsim__vm_fill(vm, vm->huge_zero, VMSIM__PFN_NONE, huge_order(vm));
         vmsim__vm_event(vm, VMSIM__THP_ZERO_PAGE_ALLOC, 1);
-        vmsim__vm_clear_cost(vm, vm->spec.costs.zero_huge, vm->huge_zero, cpu);
+        vmsim__vm_clear_cost(vm, vm->spec.costs.zero_huge, UINT64_C(1) << huge_order(vm), vm->huge_zero, cpu);
     }
     return true;
 }
@@ -214,7 +214,7 @@ static void map_huge(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, const
     vmsim__vm_fill(vm, pfn, VMSIM__PFN_NONE, huge_order(vm));
     vmsim__thp_install(v, start, pfn, slot, cpu);
     vmsim__rss_add(v->mm, VMSIM__RSS_ANON, INT64_C(1) << huge_order(vm));
-    vmsim__vm_clear_cost(vm, vm->spec.costs.zero_huge, pfn, cpu);
+    vmsim__vm_clear_cost(vm, vm->spec.costs.zero_huge, UINT64_C(1) << huge_order(vm), pfn, cpu);
     vmsim__thp_count(vm, huge_order(vm), VMSIM__THP_ANON_FAULT_ALLOC, VMSIM__THP_FAULT_ALLOC);
 }
 

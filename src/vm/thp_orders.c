@@ -148,7 +148,7 @@ static void map_folio(struct vmsim__fault_at *at, vmsim__pfn head, unsigned orde
     for (uint32_t i = 0; i < pages; i++, slot.index++, slot.entry = (char *)slot.entry + f->entry_bytes)
         vmsim__pt_set(f, &slot, (struct vmsim__pte){head + i, flags});
     vmsim__vm_cost(vm, vm->spec.costs.map);
-    vmsim__vm_clear_cost(vm, pages * vm->spec.costs.zero_page, head, at->cpu);
+    vmsim__vm_clear_cost(vm, pages * vm->spec.costs.zero_page, pages, head, at->cpu);
     count(vm, order, VMSIM__THP_ANON_FAULT_ALLOC);
 }
 

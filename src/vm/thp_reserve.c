@@ -59,7 +59,7 @@ static void map_frame(struct vmsim__fault_at *at, vmsim__pfn head, uint32_t i) {
         flags |= VMSIM__PTE_WRITE | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY;
     vmsim__pt_set(vm->format, &at->slot, (struct vmsim__pte){head + i, flags});
     vmsim__vm_cost(vm, vm->spec.costs.map);
-    vmsim__vm_clear_cost(vm, vm->spec.costs.zero_page, head + i, at->cpu);
+    vmsim__vm_clear_cost(vm, vm->spec.costs.zero_page, 1, head + i, at->cpu);
 }
 
 /* Is every entry of the table its frame's, with the rights of the area? */

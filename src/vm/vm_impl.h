@@ -127,12 +127,14 @@ VMSIM__INLINE void vmsim__vm_node_stat(struct vmsim__vm *vm, const struct vmsim_
 VMSIM__INLINE void vmsim__vm_cost(struct vmsim__vm *vm, uint64_t ns) {
     vmsim__now_charge(&vm->mem->now, ns);
 }
-/* 2^order base pages are cleared, which takes `ns` where the memory is the CPU's own; one is copied. */
-VMSIM__INLINE void vmsim__vm_clear_cost(struct vmsim__vm *vm, uint64_t ns, vmsim__pfn pfn, unsigned cpu) {
-    vmsim__vm_cost(vm, vmsim__mem_fill_time(vm->mem, ns, cpu, pfn));
+/* Base pages from `pfn` on are cleared, which takes `ns` where the memory is the CPU's own; one is copied. */
+VMSIM__INLINE void vmsim__vm_clear_cost(struct vmsim__vm *vm, uint64_t ns, uint64_t pages, vmsim__pfn pfn,
+                                        unsigned cpu) {
+    vmsim__vm_cost(vm, vmsim__mem_fill_time(vm->mem, ns, pages << vm->mem->page_shift, cpu, pfn));
 }
 VMSIM__INLINE void vmsim__vm_copy_cost(struct vmsim__vm *vm, vmsim__pfn to, vmsim__pfn from, unsigned cpu) {
-    vmsim__vm_cost(vm, vmsim__mem_copy_time(vm->mem, vm->spec.costs.copy_page, cpu, to, from));
+    vmsim__vm_cost(
+        vm, vmsim__mem_copy_time(vm->mem, vm->spec.costs.copy_page, UINT64_C(1) << vm->mem->page_shift, cpu, to, from));
 }
 /* Fixed costs of a call, which it does not pay again when it is entered again. */
 VMSIM__INLINE void vmsim__vm_call_cost(struct vmsim__vm *vm, uint64_t ns) {

@@ -44,6 +44,8 @@ static int make_nodes(struct boot *b) {
         node->id = (uint16_t)n;
         const uint64_t tier = vmsim__layout_node(&b->layout, n)->tier;
         node->tier = (uint8_t)(tier ? tier : VMSIM__TIER_DRAM);
+        node->bandwidth = vmsim__layout_node(&b->layout, n)->bandwidth;
+        mem->limited |= node->bandwidth != 0;
         for (unsigned m = 0; m < mem->nr_nodes; m++) {
             uint64_t d = m == n ? 10 : 20;
             node->distance[m] = (uint8_t)(m < row->count ? ((const uint64_t *)row->data)[m] : d);

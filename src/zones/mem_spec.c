@@ -122,6 +122,14 @@ const struct vmsim_param vmsim__node_params[] = {
      .doc = "Latency from the node's CPUs to the memory of each node. Default: memory_latency.local * distance / 10, "
             "which is "
             "what the SLIT means by a distance (ACPI 6.5, 5.2.17); firmware often exaggerates it."},
+    {.name = "bandwidth",
+     .type = VMSIM_PARAM_SIZE,
+     .offset = NODE(bandwidth),
+     .fallback = "0",
+     .doc =
+         "Bytes a second that all users of the node's memory together get: page-table entries and data that misses of "
+         "TLBs read, a line of 64 bytes each, and pages that the kernel clears or copies. Who comes while others are "
+         "served waits. 0: without limit."},
     {.name = "tier",
      .type = VMSIM_PARAM_UINT,
      .offset = NODE(tier),

@@ -76,6 +76,7 @@ struct vmsim__node_spec {
     struct vmsim_param_list ranges;    /* struct vmsim__range_spec */
     struct vmsim_param_list distances; /* uint64_t: to node 0, 1, ...; empty: 10 to itself, 20 to others */
     struct vmsim_param_list latencies; /* uint64_t ns: its CPUs to the memory of node 0, 1, ...; empty: by distance */
+    uint64_t bandwidth;                /* bytes a second, of all users together; 0: without limit */
     uint64_t tier;                     /* of memory_tiering: 4 is that of DRAM, higher ones are slower */
     struct vmsim_param_list reserved;  /* struct vmsim__reserve_spec; empty: the built-in model */
 };

@@ -228,6 +228,9 @@ struct vmsim__node {
     uint8_t distance[VMSIM__MAX_NODES];
     uint8_t tier;                       /* 4: DRAM's; higher ones are slower */
     uint32_t latency[VMSIM__MAX_NODES]; /* ns: of its CPUs to the memory of each node */
+    uint64_t bandwidth;                 /* bytes a second; 0: without limit */
+    uint64_t busy_until, busy_rest;     /* ns: it serves those who came before; billionths of bytes beyond it */
+    uint64_t queue_ns;                  /* that its users waited for others */
     uint8_t order_count;
     uint8_t order[VMSIM__MAX_NODES]; /* fallback order of nodes */
     uint16_t zonelist_count[2];
@@ -284,6 +287,7 @@ struct vmsim__mem {
     uint16_t nr_zones, nr_nodes, nr_cpus;
     uint8_t arch, page_shift, top_order, pageblock_order;
     uint8_t zone_configured; /* bit per zone type that this architecture has: columns of protection, ratios */
+    bool limited;            /* a node has a bandwidth */
     bool movable_is_highmem; /* MOVABLE is cut from HIGHMEM, which has the highest frames */
     bool mobility_disabled;  /* too little memory to group by mobility */
     uint8_t thp_enabled;     /* enum vmsim__thp_mode; change with vmsim__mem_thp_set */
@@ -382,16 +386,28 @@ static inline uint64_t vmsim__mem_time_at(const struct vmsim__mem *mem, uint64_t
     const unsigned node = pfn == VMSIM__PFN_NONE ? own->id : vmsim__frame_node(mem, pfn);
     return own->latency[own->id] ? ns * own->latency[node] / own->latency[own->id] : ns;
 }
-static inline uint64_t vmsim__mem_fill_time(const struct vmsim__mem *mem, uint64_t ns, unsigned cpu, vmsim__pfn pfn) {
-    return VMSIM__LIKELY(mem->nr_nodes == 1) ? ns : vmsim__mem_time_at(mem, ns, cpu, pfn);
+/* `bytes` go to or from the node's memory from `at` on, which takes `own` ns by itself: how much longer it takes
+ * because others are served first, and no more gets through (bandwidth.c). */
+uint64_t vmsim__node_wait(struct vmsim__mem *mem, unsigned node, uint64_t at, uint64_t own, uint64_t bytes);
+/* The same of the frame's node, together with what it takes by itself, of which `ns` is what it would locally. */
+uint64_t vmsim__mem_transfer(struct vmsim__mem *mem, uint64_t ns, uint64_t at, uint64_t bytes, unsigned cpu,
+                             vmsim__pfn pfn);
+
+/* What a CPU takes now to fill `bytes`, which is `ns` on its own node. */
+static inline uint64_t vmsim__mem_fill_time(struct vmsim__mem *mem, uint64_t ns, uint64_t bytes, unsigned cpu,
+                                            vmsim__pfn pfn) {
+    if (VMSIM__LIKELY(mem->nr_nodes == 1 && !mem->limited))
+        return ns;
+    return vmsim__mem_transfer(mem, ns, mem->now.time, bytes, cpu, pfn);
 }
 /* The same of a copy: half of it is reading, half writing. PFN_NONE: what is local, or not simulated (a program's
  * buffer, a pipe's). */
-static inline uint64_t vmsim__mem_copy_time(const struct vmsim__mem *mem, uint64_t ns, unsigned cpu, vmsim__pfn to,
-                                            vmsim__pfn from) {
-    if (VMSIM__LIKELY(mem->nr_nodes == 1))
+static inline uint64_t vmsim__mem_copy_time(struct vmsim__mem *mem, uint64_t ns, uint64_t bytes, unsigned cpu,
+                                            vmsim__pfn to, vmsim__pfn from) {
+    if (VMSIM__LIKELY(mem->nr_nodes == 1 && !mem->limited))
         return ns;
-    return vmsim__mem_time_at(mem, ns / 2, cpu, to) + vmsim__mem_time_at(mem, ns - ns / 2, cpu, from);
+    const uint64_t writes = vmsim__mem_transfer(mem, ns / 2, mem->now.time, bytes, cpu, to);
+    return writes + vmsim__mem_transfer(mem, ns - ns / 2, mem->now.time + writes, bytes, cpu, from);
 }
 
 /* ---- Watermarks ---- */
