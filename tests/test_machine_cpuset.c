@@ -172,6 +172,25 @@ static void a_static_policy_comes_back_when_its_nodes_do(void **state) {
     idle_machine_end(m);
 }
 
+/* Whoever was the last to run waits for something: that is no reason for the pages of another to stay. */
+static void pages_follow_while_others_wait(void **state) {
+    (void)state;
+    struct vmsim_machine *m = idle_machine(FOUR_NODES);
+    uint32_t id;
+    assert_int_equal(vmsim_cgroup_create(m, "/a"), 0);
+    assert_int_equal(vmsim_task_create(m, "t", 0, &id), 0);
+    const uint64_t at = (uint64_t)vmsim_task_mmap(m, id, 0, 64 * 4096, 3, 0x22, 0, 0);
+    for (unsigned i = 0; i < 64; i++)
+        store_at(m, id, at + i * 4096u);
+    writes(m, "/a", "cpuset.mems", "2", 0);
+    vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, VMSIM__FOR_MEMORY, m->mem->now.time + 1);
+    assert_int_equal(vmsim_cgroup_attach(m, "/a", id), 0);
+    assert_true(vmsim__now_waits(&m->mem->now));
+    m->mem->now.wait = (struct vmsim__wait){0};
+    assert_int_equal(pages_on(vmsim__task_at(m, id), 2, at, 64), 64);
+    idle_machine_end(m);
+}
+
 /* ---- CPUs ---- */
 
 static void tasks_run_where_their_cpuset_allows(void **state) {
@@ -267,6 +286,7 @@ int main(void) {
                                        cmocka_unit_test(who_is_kept_elsewhere_is_spared),
                                        cmocka_unit_test(pages_and_policies_follow_a_change),
                                        cmocka_unit_test(a_static_policy_comes_back_when_its_nodes_do),
+                                       cmocka_unit_test(pages_follow_while_others_wait),
                                        cmocka_unit_test(tasks_run_where_their_cpuset_allows),
                                        cmocka_unit_test(a_cpu_outside_is_refused),
                                        cmocka_unit_test(storms_of_cpusets_keep_to_them)};

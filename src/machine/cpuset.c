@@ -165,6 +165,7 @@ static void move_pages(struct vmsim_machine *m, const struct vmsim__task *t, uin
     if (from == to || vmsim__nommu(m->vm))
         return;
     now->mems = 0;
+    now->wait = (struct vmsim__wait){0}; /* whoever ran last may wait: the worker does not, for that */
     vmsim__mm_migrate_pages(t->mm, from, to, true, m->running ? m->running->cpu : t->cpu);
     now->mems = mems;
     now->wait = wait;
