@@ -56,24 +56,38 @@ static double place(const struct axis *a, double value) {
     return a->from + (at - low) / (high - low) * (a->to - a->from);
 }
 
+static void reach(struct axis *a, double v) {
+    if (a->log && v <= 0)
+        return;
+    a->low = fmin(a->low, v);
+    a->high = fmax(a->high, v);
+}
+
+/* Half a step beside the first and the last of what has names: texts stand in the middle below. */
+static void make_room(struct axis *a) {
+    a->low -= 0.5;
+    a->high += 0.5;
+}
+
 /* A logarithmic axis begins with the least value above 0; what is 0 lies at its foot. Within a decade it is linear: it
  * would have hardly a tick. */
 static struct axis make_axis(const struct chart_panel *p, bool x) {
     struct axis a = {.low = INFINITY, .high = -INFINITY, .log = x ? p->log_x : p->log_y};
     for (size_t s = 0; s < p->count; s++) {
-        for (size_t i = 0; i < p->series[s].count; i++) {
-            const double v = x ? p->series[s].x[i] : p->series[s].y[i];
-            if (a.log && v <= 0)
-                continue;
-            a.low = fmin(a.low, v);
-            a.high = fmax(a.high, v);
-        }
+        for (size_t i = 0; i < p->series[s].count; i++)
+            reach(&a, x ? p->series[s].x[i] : p->series[s].y[i]);
+    }
+    if (!x && (p->y_low != 0 || p->y_high != 0)) {
+        reach(&a, p->y_low);
+        reach(&a, p->y_high);
     }
     if (a.low > a.high)
         a.low = a.high = 1;
     if (!a.log && !x)
         a.low = fmin(a.low, 0);
     a.log = a.log && a.high >= 10 * a.low;
+    if (x && p->x_names)
+        make_room(&a);
     if (a.low == a.high)
         a.high = a.log ? a.low * 10 : a.low + 1;
     return a;
@@ -172,11 +186,13 @@ void chart_panel(FILE *out, const struct chart_panel *p) {
         line(out, &p->series[i], &x, &y, colours[i % COLOURS]);
 }
 
-void chart_legend(FILE *out, double left, double top, const char *const *names, size_t count) {
+void chart_legend(FILE *out, double left, double top, size_t columns, const char *const *names, size_t count) {
+    assert(columns > 0);
     for (size_t i = 0; i < count; i++) {
+        const double x = left + CHART_LEGEND_WIDTH * (double)(i % columns);
+        const double y = top + CHART_LEGEND_HEIGHT * (double)(i / columns);
         fprintf(out, "<rect x=\"%.0f\" y=\"%.0f\" width=\"12\" height=\"12\" fill=\"%s\"/><text x=\"%.0f\" y=\"%.0f\">",
-                left + 160 * (double)(i % 5), top + 18 * (double)(i / 5), colours[i % COLOURS],
-                left + 160 * (double)(i % 5) + 17, top + 18 * (double)(i / 5) + 10);
+                x, y, colours[i % COLOURS], x + 17, y + 10);
         chart_escape(out, names[i]);
         fputs("</text>\n", out);
     }

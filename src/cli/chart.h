@@ -20,6 +20,7 @@ struct chart_panel {
     bool log_x, log_y;
     const char *const *x_names; /* of x = 0, 1, 2 ...; NULL: numbers */
     double mark;                /* a vertical line at this x; 0: none */
+    double y_low, y_high;       /* to be on the axis in any case; both 0: nothing */
     const struct chart_series *series;
     size_t count;
 };
@@ -28,8 +29,10 @@ struct chart_panel {
 void chart_begin(FILE *out, double width, double height, bool inline_in_page);
 void chart_end(FILE *out);
 void chart_panel(FILE *out, const struct chart_panel *panel);
-/* Names of the series with their colours, in a row from (left, top) on. */
-void chart_legend(FILE *out, double left, double top, const char *const *names, size_t count);
+/* Names of the series with their colours, from (left, top) on, in rows of so many columns of CHART_LEGEND_WIDTH. */
+#define CHART_LEGEND_WIDTH 160.0
+#define CHART_LEGEND_HEIGHT 18.0
+void chart_legend(FILE *out, double left, double top, size_t columns, const char *const *names, size_t count);
 /* Text with what SVG and HTML would take for their own as entities. */
 void chart_escape(FILE *out, const char *text);
 /* One of eight blocks for each value, from the least to the greatest. */

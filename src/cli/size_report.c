@@ -246,7 +246,7 @@ static void draw_panel(FILE *out, const struct size_study *s, unsigned panel) {
 
 void size_print_svg(FILE *out, const struct size_study *s) {
     chart_begin(out, 830, 560, false);
-    chart_legend(out, 55, 12, s->policies, s->policy_count);
+    chart_legend(out, 55, 12, 5, s->policies, s->policy_count);
     for (unsigned i = 0; i < PANELS; i++)
         draw_panel(out, s, i);
     chart_end(out);

@@ -242,3 +242,7 @@ size_t data_axis(const struct data *d, const char *name) {
 bool data_ran(const struct data_point *p) {
     return p->status <= EXIT_EXPECTATION;
 }
+
+bool data_repeats(const struct data_axis *axis) {
+    return !strcmp(axis->name, "seed");
+}

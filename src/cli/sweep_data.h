@@ -40,6 +40,8 @@ void data_free(struct data *d);
 /* Index of a counter or an axis, SIZE_MAX: there is none. */
 size_t data_counter(const struct data *d, const char *name);
 size_t data_axis(const struct data *d, const char *name);
+/* Whether its entries are repetitions by seed. */
+bool data_repeats(const struct data_axis *axis);
 /* Whether its counters can be compared: it ran. */
 bool data_ran(const struct data_point *p);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A sweep as one page of HTML that needs nothing else: for each measure its main effects (the mean over all points with
- * an entry of an axis) and the two axes that matter most beside each other, the Pareto front of two measures, best and
- * worst points with the overrides that make them, and the points that failed. */
+/* A sweep as one page of HTML that needs nothing else: for each measure small multiples over the axes that matter most
+ * and its main effects (sweep_panels.h), the Pareto front of two measures, best and worst points with the overrides
+ * that make them, and the points that failed. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -12,11 +12,10 @@
 #include "cli/cli.h"
 #include "cli/sweep.h"
 #include "cli/sweep_data.h"
+#include "cli/sweep_panels.h"
 
-#define SEED "seed" /* the axis of repetitions */
 #define MEASURES_MAX 12u
 #define MEASURES 6u /* of those that nobody asked for */
-#define SERIES_MAX 8u
 #define POINTS_TOLD 5u
 #define FAILURES_TOLD 20u
 
@@ -88,119 +87,6 @@ static int take_measures(struct report *r, const char *const *names, size_t coun
     return EXIT_FINE;
 }
 
-/* Mean of a measure over the points with `entry` on `axis`, and with `other_entry` on `other` (SIZE_MAX: any). */
-static double mean(const struct data *d, size_t counter, size_t axis, size_t entry, size_t other, size_t other_entry) {
-    double n = 0, sum = 0;
-    for (size_t i = 0; i < d->point_count; i++) {
-        const struct data_point *p = &d->points[i];
-        if (!data_ran(p) || p->entries[axis] != entry || isnan(p->values[counter]) ||
-            (other != SIZE_MAX && p->entries[other] != other_entry))
-            continue;
-        n++;
-        sum += p->values[counter];
-    }
-    return n > 0 ? sum / n : NAN;
-}
-
-/* Greatest mean over least, of an axis. */
-static double effect(const struct data *d, size_t counter, size_t axis) {
-    double low = INFINITY, high = 0;
-    for (size_t e = 0; e < d->axes[axis].count; e++) {
-        const double v = mean(d, counter, axis, e, SIZE_MAX, 0);
-        low = fmin(low, v);
-        high = fmax(high, v);
-    }
-    return high > 0 && low < INFINITY ? (high + 1) / (low + 1) : 1;
-}
-
-/* ---- panels ---- */
-
-static bool wants_log(const double *v, size_t n) {
-    double low = INFINITY, high = 0;
-    for (size_t i = 0; i < n; i++) {
-        low = v[i] > 0 ? fmin(low, v[i]) : low;
-        high = fmax(high, v[i]);
-    }
-    return high >= 30 * low;
-}
-
-/* Means along an axis; false: there are none. */
-static bool fill_series(const struct data *d, size_t counter, size_t axis, size_t other, size_t other_entry, double *x,
-                        double *y, struct chart_series *s) {
-    *s = (struct chart_series){.name = other == SIZE_MAX ? "" : d->axes[other].labels[other_entry], .x = x, .y = y};
-    for (size_t e = 0; e < d->axes[axis].count; e++) {
-        const double v = mean(d, counter, axis, e, other, other_entry);
-        if (isnan(v))
-            continue;
-        x[s->count] = d->axes[axis].numbers[e];
-        y[s->count++] = v;
-    }
-    return s->count > 0;
-}
-
-static void draw(FILE *out, const struct data *d, const char *title, size_t axis, const struct chart_series *series,
-                 size_t count, bool legend) {
-    const struct data_axis *a = &d->axes[axis];
-    const char *names[SERIES_MAX];
-    bool log_y = false;
-    for (size_t i = 0; i < count; i++) {
-        names[i] = series[i].name;
-        log_y = log_y || wants_log(series[i].y, series[i].count);
-    }
-    const struct chart_panel panel = {.title = title,
-                                      .x_label = a->name,
-                                      .left = 60,
-                                      .top = legend ? 62 : 28,
-                                      .width = 280,
-                                      .height = 170,
-                                      .log_x = a->numeric && wants_log(a->numbers, a->count),
-                                      .log_y = log_y,
-                                      .x_names = a->numeric ? NULL : (const char *const *)a->labels,
-                                      .series = series,
-                                      .count = count};
-    chart_begin(out, 360, legend ? 275 : 240, true);
-    if (legend)
-        chart_legend(out, 60, 8, names, count);
-    chart_panel(out, &panel);
-    chart_end(out);
-}
-
-static bool draw_effect(struct report *r, size_t counter, size_t axis, size_t other) {
-    const struct data *d = &r->d;
-    const size_t lines = other == SIZE_MAX ? 1 : d->axes[other].count, room = d->axes[axis].count;
-    double *x = calloc(2 * lines * room + 1, sizeof *x), *y = x ? x + lines * room : NULL;
-    struct chart_series series[SERIES_MAX];
-    size_t n = 0;
-    for (size_t i = 0; x && i < lines && n < SERIES_MAX; i++)
-        n += fill_series(d, counter, axis, other, i, x + i * room, y + i * room, &series[n]);
-    char title[128];
-    snprintf(title, sizeof title, "by %.100s", other == SIZE_MAX ? d->axes[axis].name : d->axes[other].name);
-    if (n)
-        draw(r->out, d, title, axis, series, n, other != SIZE_MAX);
-    free(x);
-    return x != NULL;
-}
-
-/* The axis with the greatest effect beside the next one that has few enough entries for lines. */
-static bool draw_interaction(struct report *r, size_t counter) {
-    size_t first = SIZE_MAX, second = SIZE_MAX;
-    double most = 1, next = 1;
-    for (size_t a = 0; a < r->d.axis_count; a++) {
-        const bool many = r->d.axes[a].count > 1 && strcmp(r->d.axes[a].name, SEED) != 0;
-        const double e = many ? effect(&r->d, counter, a) : 0;
-        first = e > most ? a : first;
-        most = e > most ? e : most;
-    }
-    for (size_t a = 0; a < r->d.axis_count; a++) {
-        const size_t entries = r->d.axes[a].count;
-        const bool few = entries > 1 && entries <= SERIES_MAX && strcmp(r->d.axes[a].name, SEED) != 0;
-        const double e = a != first && few ? effect(&r->d, counter, a) : 0;
-        second = e > next ? a : second;
-        next = e > next ? e : next;
-    }
-    return first == SIZE_MAX || second == SIZE_MAX || draw_effect(r, counter, first, second);
-}
-
 /* ---- points in words ---- */
 
 static void put_point(struct report *r, const struct data_point *p) {
@@ -255,14 +141,10 @@ static void put_extremes(struct report *r, size_t counter) {
 }
 
 static bool put_measure(struct report *r, size_t counter) {
-    bool good = true;
     fputs("<h2>", r->out);
     chart_escape(r->out, r->d.counters[counter]);
-    fputs("</h2>\n<div class=\"panels\">\n", r->out);
-    for (size_t a = 0; good && a < r->d.axis_count; a++)
-        good = r->d.axes[a].count < 2 || !strcmp(r->d.axes[a].name, SEED) || draw_effect(r, counter, a, SIZE_MAX);
-    good = good && draw_interaction(r, counter);
-    fputs("</div>\n", r->out);
+    fputs("</h2>\n", r->out);
+    const bool good = panels_multiples(r->out, &r->d, counter) && panels_effects(r->out, &r->d, counter);
     put_extremes(r, counter);
     return good;
 }
@@ -327,13 +209,13 @@ static void put_front(struct report *r, const struct place *places, size_t n, si
                                       .top = 65,
                                       .width = 500,
                                       .height = 260,
-                                      .log_x = wants_log(at, n),
-                                      .log_y = wants_log(at + n, n),
+                                      .log_x = panels_log(at, n),
+                                      .log_y = panels_log(at + n, n),
                                       .series = series,
                                       .count = 2};
     fputs("</table>\n", r->out);
     chart_begin(r->out, 620, 380, true);
-    chart_legend(r->out, 70, 8, names, 2);
+    chart_legend(r->out, 70, 8, 3, names, 2);
     chart_panel(r->out, &panel);
     chart_end(r->out);
 }
@@ -376,7 +258,7 @@ static int choose_front(struct report *r, const char *const pareto[2], size_t fr
                             pareto[i]);
     }
     for (size_t a = d->axis_count; !pareto[0] && r->count && a-- > 0;) {
-        if (d->axes[a].numeric && strcmp(d->axes[a].name, SEED) != 0) {
+        if (d->axes[a].numeric && !data_repeats(&d->axes[a])) {
             front[0] = d->counter_count + a;
             front[1] = r->measures[0];
         }
@@ -387,7 +269,7 @@ static int choose_front(struct report *r, const char *const pareto[2], size_t fr
 /* ---- the page ---- */
 
 static const char style[] =
-    "<style>body{font-family:sans-serif;margin:2em;max-width:1180px}h2{border-bottom:1px solid "
+    "<style>body{font-family:sans-serif;margin:2em;max-width:1500px}h2{border-bottom:1px solid "
     "#ccc;margin-top:2em}table{border-collapse:collapse;font-size:13px;margin:1em 0}td,th{padding:"
     "2px 10px;text-align:left}tr:nth-child(even){background:#f4f4f4}pre{background:#f4f4f4;padding:"
     "1em;overflow:auto}.panels{display:flex;flex-wrap:wrap;gap:8px}</style>";
@@ -403,7 +285,7 @@ static void put_head(struct report *r, const char *path) {
     chart_escape(r->out, path);
     fprintf(r->out, "</h1>\n<p>%zu points, %zu failed; vmsim ", d->point_count, failed);
     chart_escape(r->out, d->version);
-    fputs(". Each line is the mean of all points with that entry of an axis.</p>\n<details><summary>The "
+    fputs(". What is drawn is the mean of all points with the entries that are named there.</p>\n<details><summary>The "
           "grid</summary><pre>",
           r->out);
     for (const char *at = d->grid, *end; *at; at = end) {
