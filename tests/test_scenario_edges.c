@@ -259,8 +259,39 @@ static void a_process_says_how_soon_it_is_to_be_killed(void **state) {
     end(s, config);
 }
 
+/* Elements of lists by their names, those of cgroups by their paths. */
+static void overrides_find_elements_by_name(void **state) {
+    static const char text[] = "machine:\n  nodes: [{memory: 64MiB}]\n  tlb:\n    arrays:\n"
+                               "      - {name: L1I, level: 1, holds: instruction, entries: 64}\n"
+                               "      - {name: L1D, level: 1, holds: data, entries: 72}\n"
+                               "workload:\n  cgroups: [{path: /a.b, files: {memory.max: max}}]\n"
+                               "  tasks: [{name: t, program: [{sleep: {time: 1ms}}]}]\n";
+    static const char *const sets[] = {"machine.tlb.arrays[L1D].entries=96",
+                                       "workload.cgroups[/a.b].files.memory.max=3MiB", "workload.tasks[t].start=7ms"};
+    struct vmsim_config *config;
+    const char *all;
+    (void)state;
+    assert_int_equal(vmsim_config_create(&config), 0);
+    assert_int_equal(vmsim_config_load_text(config, "named.yaml", text, strlen(text)), 0);
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        assert_int_equal(vmsim_config_set(config, sets[i]), 0);
+    if (vmsim_config_resolve(config))
+        fail_msg("%s", vmsim_config_error_text(config, 0));
+    assert_int_equal(vmsim_config_dump(config, 0, &all, NULL), 0);
+    assert_true(strstr(all, "entries: 64") && strstr(all, "entries: 96") && !strstr(all, "entries: 72"));
+    assert_true(strstr(all, "3MiB") && strstr(all, "start: 7ms"));
+    vmsim_config_destroy(config);
+    assert_int_equal(vmsim_config_create(&config), 0);
+    assert_int_equal(vmsim_config_load_text(config, "named.yaml", text, strlen(text)), 0);
+    assert_int_equal(vmsim_config_set(config, "machine.tlb.arrays[L2].entries=96"), 0);
+    assert_int_equal(vmsim_config_resolve(config), VMSIM_ECONFIG);
+    assert_non_null(strstr(vmsim_config_error_text(config, 0), "no element is called 'L2'; there are L1I, L1D\n"));
+    vmsim_config_destroy(config);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(overrides_find_elements_by_name),
         cmocka_unit_test(endless_programs_can_be_stopped),
         cmocka_unit_test(virtual_time_has_an_end_and_never_goes_back),
         cmocka_unit_test(rows_of_intervals_that_would_fill_the_host_are_refused),

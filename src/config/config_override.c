@@ -254,7 +254,8 @@ static bool step_key(struct walk *w) {
     case SHAPE_STEP:
         return step_tag(w);
     case SHAPE_ITEMS:
-        return fail(w, word_length(w), "a list stands before this key (choose an element: [0], or [+] to append)");
+        return fail(w, word_length(w),
+                    "a list stands before this key (choose an element: [0], [NAME], or [+] to append)");
     case SHAPE_VALUE:
         return fail(w, word_length(w), "one value stands before this key (it has no fields)");
     default:
@@ -288,30 +289,47 @@ static bool append(struct walk *w, size_t length) {
     return vmsim__node_push(w->c, *w->slot, n) || no_memory(w, errors);
 }
 
-/* "[12]" or "[+]". */
-static bool step_index(struct walk *w) {
-    VMSIM__ASSERT(w->at < w->end && *w->at == '[');
-    const char *close = memchr(w->at, ']', (size_t)(w->end - w->at));
-    size_t length = close ? (size_t)(close - w->at) + 1 : 1;
-    char digits[24] = "";
-    uint64_t index = 0;
-    if (w->shape.kind != SHAPE_ITEMS && w->shape.kind != SHAPE_FREE)
-        return fail(w, length, "an index after what is not a list");
-    if (length > 2 && length < sizeof digits)
-        memcpy(digits, w->at + 1, length - 2);
-    bool plus = !strcmp(digits, "+");
-    if (!plus && !vmsim__parse_uint(digits, &index, &(const char *){NULL}))
+/* What an element of a list is called: its `name`, or the `path` of a cgroup. NULL: it has none. */
+static const char *element_name(const struct vmsim__node *n) {
+    const struct vmsim__entry *e = NULL;
+    if (n->kind == NODE_MAPPING) {
+        e = vmsim__node_find(n, "name");
+        e = e ? e : vmsim__node_find(n, "path");
+    }
+    return e && e->value->kind == NODE_SCALAR ? e->value->text : NULL;
+}
+
+static bool no_such_name(struct walk *w, const struct vmsim__node *list, size_t length, const char *name) {
+    char there[160] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < list->count && used < sizeof there; i++) {
+        const char *is = element_name(list->items[i]);
+        if (is)
+            used += (size_t)snprintf(there + used, sizeof there - used, "%s%s", used ? ", " : "; there are ", is);
+    }
+    if (!used)
         return fail(w, length, "expected an index: [0], [1], ... or [+] to append");
-    if (!become_sequence(w, length))
-        return false;
-    size_t count = (*w->slot)->count;
-    plus |= w->source && !index && !count; /* the first of none */
-    if (plus && w->source && !append(w, length))
-        return false;
-    if (plus)
-        index = count;
-    else if (index >= count)
-        return fail(w, length, "no element %s: the list has %zu ([+] appends)", digits, count);
+    return fail(w, length, "no element is called '%s'%s%s", vmsim__diag_word(w->c, name), there,
+                used >= sizeof there ? "..." : "");
+}
+
+/* `machine.tlb.arrays[L1D]`: the first element of that name. */
+static bool named_index(struct walk *w, size_t length, const char *name, uint64_t *index) {
+    const struct vmsim__node *list = *w->slot;
+    if (list->kind != NODE_SEQUENCE)
+        return fail(w, length, "%s stands before this name (expected a list)", vmsim__node_what(list));
+    for (size_t i = 0; i < list->count; i++) {
+        const char *is = element_name(list->items[i]);
+        if (!is || strcmp(is, name) != 0)
+            continue;
+        *index = i;
+        return true;
+    }
+    return no_such_name(w, list, length, name);
+}
+
+/* Element `index` of the list that is there. */
+static bool enter_element(struct walk *w, size_t length, uint64_t index) {
     struct vmsim__node *list = *w->slot;
     if (index >= list->count)
         return fail(w, length, "missing");
@@ -321,6 +339,35 @@ static bool step_index(struct walk *w) {
     w->shape = element_shape(w->shape);
     w->at += length;
     return true;
+}
+
+/* "[12]", "[+]" or "[NAME]". */
+static bool step_index(struct walk *w) {
+    VMSIM__ASSERT(w->at < w->end && *w->at == '[');
+    const char *close = memchr(w->at, ']', (size_t)(w->end - w->at));
+    size_t length = close ? (size_t)(close - w->at) + 1 : 1;
+    uint64_t index = 0;
+    if (w->shape.kind != SHAPE_ITEMS && w->shape.kind != SHAPE_FREE)
+        return fail(w, length, "an index after what is not a list");
+    if (length <= 2)
+        return fail(w, length, "expected an index: [0], [1], ... or [+] to append");
+    const char *word = vmsim__arena_copy(&w->c->arena, w->at + 1, length - 2);
+    if (!word)
+        return w->err = VMSIM_ENOMEM, false;
+    bool plus = !strcmp(word, "+");
+    if (!plus && !vmsim__parse_uint(word, &index, &(const char *){NULL}))
+        return named_index(w, length, word, &index) && enter_element(w, length, index);
+    if (!become_sequence(w, length))
+        return false;
+    size_t count = (*w->slot)->count;
+    plus |= w->source && !index && !count; /* the first of none */
+    if (plus && w->source && !append(w, length))
+        return false;
+    if (plus)
+        index = count;
+    else if (index >= count)
+        return fail(w, length, "no element %s: the list has %zu ([+] appends)", word, count);
+    return enter_element(w, length, index);
 }
 
 /* Goes the whole path, or as far as it can. */
