@@ -63,6 +63,7 @@ static int switch_thread(struct vmsim__import *im, uint64_t tid) {
 }
 
 static int take_pid(struct vmsim__import *im, uint64_t pid) {
+    VMSIM__ASSERT(im->stream->begun);
     if (im->pid && im->pid != pid)
         return vmsim__import_fail(im, VMSIM_EINVAL, "a second process: each is imported by itself");
     im->pid = pid;
@@ -71,6 +72,7 @@ static int take_pid(struct vmsim__import *im, uint64_t pid) {
 
 /* Instructions that follow the last one: their lengths, a byte each, in place of the address. */
 static int add_bundle(struct vmsim__import *im, const unsigned char *lengths, unsigned count) {
+    VMSIM__ASSERT(im->stream->begun);
     int err = 0;
     for (unsigned i = 0; i < count && i < 8 && !err; i++) {
         err = vmsim__import_add(im, im->stream->pc, lengths[i], VMSIM_FETCH);
@@ -86,6 +88,7 @@ static bool is_instruction(unsigned type) {
 
 static int take_record(struct vmsim__import *im, const unsigned char *r) {
     struct vmsim__import_stream *s = im->stream;
+    VMSIM__ASSERT(!s->ended && s->task == im->task);
     const unsigned type = r[0] | (unsigned)r[1] << 8, size = r[2] | (unsigned)r[3] << 8;
     const uint64_t address = vmsim__load_le64(r + 4);
     if (type > LARGEST || (!s->begun && type != HEADER))

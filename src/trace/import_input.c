@@ -145,8 +145,8 @@ static int refill(struct vmsim__import *im) {
             got = archive_read_next_header(s->archive, &entry);
             if (got == ARCHIVE_EOF)
                 return 0;
-            block = NULL;
-            size = 0;
+            if (got >= ARCHIVE_WARN)
+                continue;
         }
         if (got == ARCHIVE_RETRY)
             continue;
