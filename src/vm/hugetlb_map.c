@@ -25,6 +25,8 @@ bool vmsim__hugetlb_mappable(const struct vmsim__vm *vm, unsigned hstate) {
     return level_of(vm->format, vmsim__hstate_shift(vm, hstate), &entries) >= 0;
 }
 
+/* A size that the format has no level for (64 KiB, 32 MiB on arm64) is a run of entries of the level below, with the
+ * contiguous bit; the slot is its first. */
 bool vmsim__huge_slot(struct vmsim__mm *mm, uint64_t va, unsigned hstate, bool create, struct vmsim__pt_slot *slot) {
     uint32_t entries = 0;
     const int level = level_of(mm->pt.format, vmsim__hstate_shift(mm->vm, hstate), &entries);
@@ -36,6 +38,7 @@ bool vmsim__huge_slot(struct vmsim__mm *mm, uint64_t va, unsigned hstate, bool c
     return true;
 }
 
+/* All entries of a run say the same and are read by the hardware as one. Kernel: set_huge_pte_at. */
 void vmsim__huge_set(struct vmsim__mm *mm, unsigned hstate, const struct vmsim__pt_slot *slot, struct vmsim__pte pte) {
     const struct vmsim__pt_format *f = mm->pt.format;
     struct vmsim__pt_slot at = *slot;
@@ -51,6 +54,8 @@ void vmsim__huge_set(struct vmsim__mm *mm, unsigned hstate, const struct vmsim__
     }
 }
 
+/* Mappings of a pool's page are counted in its first tail, as those of huge pages are; HugetlbPages counts base pages,
+ * and VmRSS does not have them. */
 void vmsim__huge_map(struct vmsim__vma *v, vmsim__pfn pfn, int n) {
     struct vmsim__vm *vm = v->mm->vm;
     VMSIM__ASSERT(vmsim__folio_hugetlb(vmsim__vm_frame(vm, pfn)));
@@ -69,6 +74,8 @@ static unsigned hstate_of(const struct vmsim__mem *mem, const struct vmsim__fram
     return h;
 }
 
+/* The last reference: the page goes to its pool, and gives the promise back that its owner never used (REFERENCED of
+ * the first tail). Kernel: free_huge_folio. */
 void vmsim__hugetlb_put_refs(struct vmsim__vm *vm, vmsim__pfn pfn, uint32_t refs, unsigned cpu) {
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     VMSIM__ASSERT(vmsim__folio_hugetlb(f) && f->refcount >= (int32_t)refs);
@@ -127,6 +134,7 @@ static void copy_page(struct vmsim__vma *to, struct vmsim__vma *from, const stru
     vmsim__vm_cost(vm, vm->spec.costs.fork_page);
 }
 
+/* Tables cost little for huge pages, so that fork copies shared mappings as well. Kernel: copy_hugetlb_page_range. */
 int vmsim__hugetlb_copy(struct vmsim__vma *to, struct vmsim__vma *from) {
     struct vmsim__vm *vm = from->mm->vm;
     const unsigned h = vmsim__vma_hstate(from);
@@ -141,6 +149,8 @@ int vmsim__hugetlb_copy(struct vmsim__vma *to, struct vmsim__vma *from) {
     return 0;
 }
 
+/* Ends where no table can be had; the caller moves back what has moved. One flush at the end covers all. Kernel:
+ * move_hugetlb_page_tables. */
 uint64_t vmsim__hugetlb_move(struct vmsim__vma *from, uint64_t old, uint64_t to, uint64_t length) {
     struct vmsim__mm *mm = from->mm;
     const unsigned h = vmsim__vma_hstate(from);
@@ -165,6 +175,7 @@ uint64_t vmsim__hugetlb_move(struct vmsim__vma *from, uint64_t old, uint64_t to,
 
 /* ---- files ---- */
 
+/* MAP_HUGE_SHIFT's six bits hold the binary logarithm of the size; none of them: the default size. */
 unsigned vmsim__hugetlb_of_flags(const struct vmsim__mem *mem, unsigned map_flags) {
     const unsigned shift = map_flags >> VMSIM__MAP_HUGE_SHIFT & 63u;
     unsigned h = 0;
@@ -175,6 +186,7 @@ unsigned vmsim__hugetlb_of_flags(const struct vmsim__mem *mem, unsigned map_flag
     return h;
 }
 
+/* A file of a pool keeps its pages in a tree of its own: they are on no LRU list, and reclaim is not to see them. */
 struct vmsim__file *vmsim__hugetlb_file(struct vmsim__vm *vm, unsigned hstate, const char *path, uint64_t size) {
     VMSIM__ASSERT(hstate < vm->mem->nr_hstates);
     struct vmsim__hugefile *huge = vmsim__calloc(vm->alloc, 1, sizeof *huge);

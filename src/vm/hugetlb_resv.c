@@ -34,6 +34,7 @@ static size_t first_region(const struct vmsim__resv_map *m, uint64_t index) {
     return low;
 }
 
+/* Pages of the range that regions cover. Kernel: the part of region_chg that counts what is there. */
 uint64_t vmsim__resv_count(const struct vmsim__resv_map *m, uint64_t from, uint64_t to) {
     VMSIM__ASSERT(from <= to);
     uint64_t n = 0;
@@ -58,6 +59,9 @@ static void replace(struct vmsim__resv_map *m, size_t i, size_t n, const struct 
     m->count = m->count - n + k;
 }
 
+/* Neighbours and what overlaps become one region, so that a file that is written from end to end needs one. Room for it
+ * was made before (vmsim__resv_room), since this comes after the page was taken and must not fail. Kernel:
+ * region_add. */
 void vmsim__resv_add(struct vmsim__resv_map *m, uint64_t from, uint64_t to) {
     VMSIM__ASSERT(from < to);
     struct vmsim__resv_region all = {from, to};
@@ -71,6 +75,7 @@ void vmsim__resv_add(struct vmsim__resv_map *m, uint64_t from, uint64_t to) {
     check_map(m);
 }
 
+/* A hole may leave two rests of one region: the one case in which a deletion needs room. Kernel: region_del. */
 void vmsim__resv_del(struct vmsim__resv_map *m, uint64_t from, uint64_t to) {
     VMSIM__ASSERT(from < to);
     struct vmsim__resv_region rest[2];
@@ -122,6 +127,8 @@ static bool make_map(struct vmsim__vma *v) {
     return true;
 }
 
+/* A private mapping asks for all its pages, each of which it may have to copy; a shared one only for those that its
+ * file has no promise of yet, since whoever maps the file shares them. Kernel: hugetlb_reserve_pages. */
 int vmsim__hugetlb_vma_reserve(struct vmsim__vma *v) {
     struct vmsim__vm *vm = v->mm->vm;
     struct vmsim__hugefile *huge = vmsim__hugefile_of(v->file);
@@ -149,6 +156,7 @@ void vmsim__hugetlb_vma_share(struct vmsim__vma *to, const struct vmsim__vma *fr
         to->resv->users++;
 }
 
+/* A split or a fork's copy shares the map; the last one frees it. */
 void vmsim__hugetlb_vma_forget(struct vmsim__vma *v) {
     struct vmsim__resv_map *m = v->resv;
     v->resv = NULL;
@@ -158,6 +166,8 @@ void vmsim__hugetlb_vma_forget(struct vmsim__vma *v) {
     vmsim__free(v->mm->vm->alloc, m, sizeof *m);
 }
 
+/* What was promised and never used returns to the pool; what was used has gone with its pages. Kernel:
+ * hugetlb_vm_op_close. */
 void vmsim__hugetlb_vma_close(struct vmsim__vma *v) {
     struct vmsim__vm *vm = v->mm->vm;
     if (!v->resv)
@@ -195,6 +205,8 @@ static struct vmsim__alloc_request place(const struct vmsim__vma *v, uint64_t va
     return rq;
 }
 
+/* The map notes that the promise is used before the fault can fail for another reason; map_changed tells the caller
+ * what to undo then. Kernel: alloc_hugetlb_folio, restore_reserve_on_error. */
 struct vmsim__huge_page vmsim__hugetlb_alloc(struct vmsim__vma *v, uint64_t va, bool avoid_reserve, unsigned cpu) {
     struct vmsim__vm *vm = v->mm->vm;
     struct vmsim__resv_map *m = map_of(v);

@@ -31,6 +31,8 @@ struct at {
 
 /* ---- chains ---- */
 
+/* Isolated folios are on no LRU list, so that their links are free to make this chain; the isolating reference keeps
+ * them. */
 void vmsim__folio_chain_push(struct vmsim__vm *vm, struct vmsim__folio_chain *chain, vmsim__pfn pfn) {
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_LRU | VMSIM__FRAME_TAIL) && f->refcount > 0);
@@ -58,6 +60,8 @@ void vmsim__folio_chain_putback(struct vmsim__vm *vm, struct vmsim__folio_chain 
 
 /* ---- what a folio may be held by ---- */
 
+/* Whole mappings are counted in the first tail, single pages in each frame: their sum is the references that entries
+ * hold. */
 static int32_t entries_of(const struct vmsim__vm *vm, vmsim__pfn pfn) {
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     const uint32_t pages = vmsim__frame_pages(f);
@@ -131,6 +135,8 @@ static void move(const struct at *a) {
     move_flags(a);
 }
 
+/* A page of an mlocked mapping may have gone to a batch when its entry went, and the batch holds a reference that would
+ * look like somebody's pin. */
 static bool unmap(const struct at *a) {
     if (!vmsim__folio_mapped(a->vm->lru, a->from))
         return true;
@@ -177,6 +183,8 @@ static bool movable(const struct at *a) {
     return !vmsim__frame_is(a->old, VMSIM__FRAME_HEAD);
 }
 
+/* Only our own reference left: its users have gone since it was isolated, and freeing it is the best of moves. Kernel:
+ * migrate_folio_unmap's first case. */
 static enum outcome migrate_one(struct at *a, bool forced) {
     if (a->old->refcount == 1) {
         a->old->flags &= ~(VMSIM__FRAME_ACTIVE | VMSIM__FRAME_UNEVICTABLE);
@@ -222,6 +230,8 @@ static bool pass(struct at *a, struct vmsim__folio_chain *chain, struct vmsim__f
     return more;
 }
 
+/* Ten rounds over what stays busy, the last ones waiting for locks and writeback: most pins are short. What is left at
+ * the end returns to the caller's chain, whose business it is to put it back. Kernel: migrate_pages. */
 struct vmsim__migrated vmsim__migrate_pages(struct vmsim__vm *vm, const struct vmsim__migration *how,
                                             struct vmsim__folio_chain *chain, unsigned cpu) {
     struct at a = {.vm = vm, .how = how, .cpu = cpu};

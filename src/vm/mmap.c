@@ -63,6 +63,8 @@ static uint64_t thp_aligned(struct vmsim__mm *mm, const struct vmsim__area_reque
     return at + (off || !mm->vm->kernel->thp_aligned_mmap ? off : huge); /* until 6.7 the lower of two places */
 }
 
+/* Programs compute with addresses (arenas that are aligned by hand), and what they see has to lie in its huge page as
+ * it did when it was recorded: the base goes down by less than one huge page for that. */
 void vmsim__mm_begin_like(struct vmsim__mm *mm, uint64_t top, uint64_t va) {
     const struct vmsim__pt_format *f = mm->vm->format;
     const uint64_t huge = f->levels > 1 ? UINT64_C(1) << f->shift[1] : mm->vm->page_size;
@@ -73,6 +75,8 @@ void vmsim__mm_begin_like(struct vmsim__mm *mm, uint64_t top, uint64_t va) {
     VMSIM__ASSERT(!((mm->mmap_base - va) & (huge - 1)) && mm->mmap_base >= mm->mmap_min);
 }
 
+/* The same for one mapping that mmap would place otherwise. A gap with a huge page to spare always has such a place;
+ * what the kernel aligns by itself is left to it. */
 uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t asked) {
     const struct vmsim__pt_format *f = mm->vm->format;
     const uint64_t huge = f->levels > 1 ? UINT64_C(1) << f->shift[1] : 0;
@@ -99,6 +103,9 @@ static uint64_t search_huge(struct vmsim__mm *mm, const struct vmsim__area_reque
     return at == UINT64_MAX ? at : vmsim__align_up(at, huge);
 }
 
+/* Down from the stack, as all do since 2.6.7; if that region is full, up from a third of the space, the legacy place. A
+ * hint above 2^47 opens the upper part, which a program that keeps tags in pointers must never get unasked. Kernel:
+ * arch_get_unmapped_area_topdown. */
 static uint64_t search(struct vmsim__mm *mm, const struct vmsim__area_request *rq) {
     const uint64_t third = page_align(mm, mm->map_window / 3);
     const uint64_t beyond = rq->addr > mm->map_window ? mm->task_size - mm->map_window : 0; /* asked for by a hint */
@@ -120,6 +127,8 @@ static uint64_t huge_bytes(const struct vmsim__mm *mm, const struct vmsim__file 
                : 0;
 }
 
+/* Errors in the kernel's order: length before address, address before rights. Kernel: get_unmapped_area, with
+ * hugetlb_get_unmapped_area. */
 int64_t vmsim__get_unmapped_area(struct vmsim__mm *mm, const struct vmsim__area_request *rq) {
     const uint64_t length = rq->length;
     uint64_t addr = rq->addr;
@@ -209,6 +218,8 @@ static struct vmsim__vma *new_vma(struct vmsim__mm *mm, uint64_t addr, uint64_t 
     return v;
 }
 
+/* What lies there goes first, and the limit is asked twice, since replacing costs less than adding. A mapping that may
+ * wait for memory leaves the hole: the call is entered again and finds nothing to unmap. Kernel: mmap_region. */
 int64_t vmsim__mmap_region(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint32_t flags,
                            struct vmsim__file *file, uint64_t pgoff) {
     VMSIM__ASSERT(length && !((addr | length) & (mm->vm->page_size - 1)));
@@ -335,6 +346,8 @@ static int64_t map_hugetlb(struct vmsim__mm *mm, uint64_t addr, uint64_t length,
     return at;
 }
 
+/* The arguments that do not depend on the machine come first, in ksys_mmap_pgoff's and do_mmap's order. Populating
+ * comes after the mapping is there, and its failure is not mmap's. */
 int64_t vmsim__mm_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned flags,
                        struct vmsim__file *file, uint64_t offset, unsigned cpu) {
     struct vmsim__vm *vm = mm->vm;
@@ -403,6 +416,8 @@ static void unmap_region(struct vmsim__mm *mm, struct vmsim__vma *first, uint64_
     vmsim__gather_finish(&g);
 }
 
+/* Split at the borders first, the only step that may fail; then pages go, and at last the mappings and what was charged
+ * for them. Unmapping nothing succeeds. Kernel: do_vmi_align_munmap. */
 int64_t vmsim__do_munmap(struct vmsim__mm *mm, uint64_t start, uint64_t length) {
     struct vmsim__vm *vm = mm->vm;
     if ((start & (vm->page_size - 1)) || start > mm->task_size || length > mm->task_size - start)

@@ -12,6 +12,8 @@ static int64_t fail(int e) {
 
 /* ---- page tables ---- */
 
+/* The page keeps its frame: reverse map and counts do not change, since rmap finds it through the mapping's own pgoff,
+ * which moved along. Soft-dirty is set, as the kernel cannot tell whether a write came between. Kernel: move_ptes. */
 static void move_entry(struct vmsim__mm *mm, const struct vmsim__pt_slot *from, const struct vmsim__pt_slot *to) {
     VMSIM__ASSERT(!from->level && !to->level && !vmsim__pt_read(mm->pt.format, to));
     const struct vmsim__pt_format *f = mm->pt.format;
@@ -206,6 +208,9 @@ static struct vmsim__vma *cut_out(struct vmsim__mm *mm, struct vmsim__vma *v, ui
     return v->end > start + length && vmsim__vma_split(mm, v, start + length) ? NULL : v;
 }
 
+/* A new mapping first, then the tables' entries, and the old mapping last, so that running out of memory half-way can
+ * be undone by moving back what has moved. The new place is charged before anything changes; three mappings may be
+ * needed at once (two of a split, one new), hence map_count is asked for three. Kernel: move_vma. */
 static int64_t move_vma(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t old, uint64_t old_length,
                         uint64_t new_length, uint64_t new, unsigned flags) {
     VMSIM__ASSERT(new_length >= old_length && old >= vma->start && old < vma->end);
@@ -359,6 +364,8 @@ static int64_t grow_in_place(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_
     return 1;
 }
 
+/* In place if what follows is free, since nothing has to be moved; only then somewhere else, and only with
+ * MREMAP_MAYMOVE. */
 static int64_t grow(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t old, uint64_t old_length, uint64_t new_length,
                     unsigned flags) {
     int e = resizable(mm, v, old, old_length, new_length, flags);
@@ -379,6 +386,9 @@ static int64_t grow(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t old, ui
     return at < 0 ? at : move_vma(mm, v, old, old_length, new_length, (uint64_t)at, flags);
 }
 
+/* The order of these checks is what programs see as errno, and it changed: releases with mremap_checks_first judge
+ * addresses before they look whether anything is mapped (EINVAL before EFAULT). A locked mapping's new pages are
+ * faulted in at once. Kernel: sys_mremap, check_prep_vma. */
 int64_t vmsim__mm_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length, unsigned flags,
                          uint64_t new_addr, unsigned cpu) {
     const uint64_t page = mm->vm->page_size;
@@ -436,6 +446,8 @@ int64_t vmsim__mm_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length
 
 /* ---- brk ---- */
 
+/* The heap is one mapping as long as nothing comes between; each growth goes through the same limits as mmap (data,
+ * locked, count, overcommit) but never moves. Kernel: do_brk_flags. */
 static bool brk_grow(struct vmsim__mm *mm, uint64_t from, uint64_t to) {
     VMSIM__ASSERT(from < to && !((from | to) & (mm->vm->page_size - 1)));
     const uint64_t pages = (to - from) >> mm->vm->page_shift;
@@ -472,6 +484,8 @@ static bool brk_grow(struct vmsim__mm *mm, uint64_t from, uint64_t to) {
     return true;
 }
 
+/* brk fails by giving back the old end, never by an errno: that is all that malloc sees. The end itself may lie within
+ * a page, and only whole pages are mapped. Kernel: sys_brk. */
 int64_t vmsim__mm_brk(struct vmsim__mm *mm, uint64_t brk, unsigned cpu) {
     const uint64_t page = mm->vm->page_size, limit = mm->rlimit[VMSIM__RLIMIT_DATA];
     mm->cpu = cpu;

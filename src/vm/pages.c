@@ -18,6 +18,8 @@ static VMSIM__NOINLINE vmsim__pfn alloc_placed(struct vmsim__vm *vm, const struc
     return vmsim__mempolicy_alloc(vm->mem, vm->task_policy, area, index, huge, rq);
 }
 
+/* Without policies, nor anybody who watches, there is one node to ask for: the short way, since every fault comes
+ * here. */
 vmsim__pfn vmsim__vm_alloc_page(struct vmsim__vm *vm, uint32_t gfp, unsigned order, unsigned cpu) {
     VMSIM__ASSERT(cpu < vm->mem->nr_cpus && order <= vm->mem->top_order);
     const struct vmsim__alloc_request rq = {
@@ -131,6 +133,8 @@ static void table_release(void *context, uint64_t pfn, unsigned level) {
     }
 }
 
+/* A walker may follow an entry that was never one of ours (a torn or wrong one in tests of hardware alone): only what
+ * is a table's frame is read. */
 static void *table_host(void *context, uint64_t pfn) {
     struct vmsim__mm *mm = context;
     const struct vmsim__frames *t = &mm->vm->mem->frames;
@@ -153,6 +157,7 @@ bool vmsim__ptmem_setup(struct vmsim__mm *mm) {
     return vmsim__pagetable_init(&mm->pt, mm->vm->format, &mm->ptmem);
 }
 
+/* The leaf table is kept: the next slot is nearly always in it, and found by one subtraction. */
 bool vmsim__mm_slot_walk(struct vmsim__mm *mm, uint64_t va, bool create, struct vmsim__pt_slot *slot) {
     const struct vmsim__pt_format *f = mm->pt.format;
     if (!vmsim__pt_slot(&mm->pt, va, 0, create, slot))
@@ -173,6 +178,9 @@ static bool wants_writenotify(const struct vmsim__vma *vma) {
     return !(vma->flags & VMSIM__VM_SOFTDIRTY) || (vma->file && vmsim__file_wants_mkwrite(vma->file));
 }
 
+/* Shared and writable begins read-only where the file system wants to hear of the first store (dirty accounting).
+ * PROT_NONE keeps the entry, without PRESENT, so that the frame is found again. Kernel: vm_get_page_prot,
+ * vma_wants_writenotify. */
 uint32_t vmsim__prot_flags(const struct vmsim__vma *vma) {
     uint32_t flags = VMSIM__PTE_USER | VMSIM__PTE_ACCESSED | VMSIM__PTE_READ;
     if (!vmsim__vma_accessible(vma))
@@ -218,6 +226,8 @@ void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, un
     new_anon(vma, pfn, va, 1, cpu);
 }
 
+/* Each base page is one mapping and one reference, as mTHP has it since 6.8: any of them may be unmapped alone. Order 1
+ * does not exist for anonymous memory, which has no room for its deferred list then. */
 void vmsim__map_new_folio(struct vmsim__vma *vma, vmsim__pfn head, uint64_t va, unsigned order, unsigned cpu) {
     VMSIM__ASSERT(order > 1 && !(va & ((vma->mm->vm->page_size << order) - 1)));
     struct vmsim__vm *vm = vma->mm->vm;
@@ -231,6 +241,8 @@ void vmsim__map_new_folio(struct vmsim__vma *vma, vmsim__pfn head, uint64_t va, 
     new_anon(vma, head, va, pages, cpu);
 }
 
+/* nr_anon_pages counts frames, not entries: only the first mapping adds. A locked mapping's pages leave the LRU lists
+ * with the head, which stands for the folio. */
 void vmsim__map_anon(struct vmsim__vma *vma, vmsim__pfn pfn, bool exclusive, unsigned cpu) {
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);

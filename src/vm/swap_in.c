@@ -165,6 +165,9 @@ static bool comes_alone(const struct swap_fault *s) {
            !vmsim__swap_is_cached(swap, s->e);
 }
 
+/* A device that needs no read-around (zram, one user): the page never enters the swap cache, and its slot is free at
+ * once. While memory was found the entry may have become somebody else's. Kernel: do_swap_page with
+ * SWP_SYNCHRONOUS_IO. */
 static vmsim__pfn read_alone(struct swap_fault *s) {
     const vmsim__pfn pfn = vmsim__swap_frame(s->vm->cache, s->e, &(struct vmsim__swap_reader){alloc_page, s, s->cpu});
     if (pfn == VMSIM__PFN_NONE)
@@ -286,6 +289,8 @@ static int unuse_entry(struct vmsim__vma *v, uint64_t va, const struct vmsim__pt
     return 0;
 }
 
+/* Where it waits, *va stays at the entry: a swapoff of gigabytes is entered again many times and does not begin anew.
+ * Kernel: unuse_mm. */
 int vmsim__mm_unuse(struct vmsim__mm *mm, uint8_t type, uint64_t *va, unsigned cpu) {
     struct vmsim__pt_slot slot;
     VMSIM__ASSERT(type < VMSIM__SWP_AREAS);

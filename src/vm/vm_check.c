@@ -26,6 +26,8 @@ struct check {
 
 /* ---- VMAs ---- */
 
+/* The tree, bottom up: order, balance and the largest gap below each node, which every search for free addresses
+ * trusts. The list is taken as right here; check_vmas holds the two against each other by their counts. */
 static int check_node(struct check *c, const struct vmsim__mm *mm, const struct vmsim__vma *v, unsigned *height,
                       uint64_t *gap, uint64_t *count) {
     unsigned lh = 0, rh = 0;
@@ -54,6 +56,8 @@ static int check_node(struct check *c, const struct vmsim__mm *mm, const struct 
     return 0;
 }
 
+/* An address space's own anon_vma has to be on the chain, or rmap would miss pages that it faulted in itself; those of
+ * its parents may be missing, where they have ended. */
 static int check_chain(struct check *c, const struct vmsim__vma *v) {
     bool own = !v->anon_vma;
     for (const struct vmsim__avc *a = v->chain; a; a = a->same) {
@@ -66,6 +70,8 @@ static int check_chain(struct check *c, const struct vmsim__vma *v) {
     return 0;
 }
 
+/* The sums that VmSize, VmData, VmLck and their limits go by, counted anew from what is mapped. Kernel: validate_mm,
+ * with what it leaves out. */
 static int check_vmas(struct check *c, struct vmsim__mm *mm) {
     const struct vmsim__vma *prev = NULL;
     struct vmsim__mm sum = {.vm = c->vm};
@@ -122,6 +128,9 @@ static int check_slot(struct check *c, const struct vmsim__vma *v, uint64_t va, 
     return 0;
 }
 
+/* What an entry claims has to agree with three others: its mapping (rights, place in the file), its frame (in use, of
+ * this file or this anon_vma's index), and the counts that check_frame makes of all entries. A base page counts 1, a
+ * huge mapping 2^32, so that one number in the tree keeps both apart. */
 static int check_entry(struct check *c, const struct vmsim__vma *v, uint64_t va, const struct vmsim__pt_slot *slot,
                        int64_t rss[VMSIM__RSS_KINDS + 1]) {
     struct vmsim__vm *vm = c->vm;
@@ -166,6 +175,8 @@ static int check_entry(struct check *c, const struct vmsim__vma *v, uint64_t va,
     return 0;
 }
 
+/* Residence by kind, of pages and entries of swap. What a task keeps in its cache of counters (SPLIT_RSS_COUNTING) is
+ * part of it. */
 static int check_pages(struct check *c, struct vmsim__mm *mm) {
     int64_t rss[VMSIM__RSS_KINDS + 1] = {0}; /* hugetlb pages at the end */
     struct vmsim__pt_slot slot;
@@ -191,6 +202,8 @@ static int check_pages(struct check *c, struct vmsim__mm *mm) {
     return 0;
 }
 
+/* VmPTE counts PMD and PTE tables (and deposited ones); which of them are in nr_page_table_pages changed with the
+ * release. */
 static int check_tables(struct check *c, struct vmsim__mm *mm) {
     uint64_t held = mm->deposits, counted = held;
     const unsigned top = mm->pt.format->levels - 1u;
@@ -215,6 +228,8 @@ static bool tally_one(void *context, struct vmsim__mapping *m) {
     return true;
 }
 
+/* From a frame's side: as many entries as its counts say, the reverse map finds them all, and no reference is missing.
+ * Parts of a huge page share the head's references, and count for nr_anon_pages once. */
 static int check_frame(struct check *c, vmsim__pfn pfn, uint64_t base, uint64_t huge, int64_t *anon, int64_t *mapped) {
     struct vmsim__vm *vm = c->vm;
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn), *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
@@ -243,6 +258,8 @@ static int check_frame(struct check *c, vmsim__pfn pfn, uint64_t base, uint64_t 
     return 0;
 }
 
+/* Totals of the machine follow from the frames that entries name, so nothing that is mapped is left out or counted
+ * twice. */
 static int check_frames(struct check *c) {
     struct vmsim__vm *vm = c->vm;
     int64_t anon = 0, mapped = 0;
@@ -264,6 +281,8 @@ static int check_frames(struct check *c) {
     return 0;
 }
 
+/* A slot has one user an entry, whoever holds it: an address space, or a file in shared memory. One too many is never
+ * freed, one too few gives the slot to somebody else's page. */
 static int check_swap(struct check *c) {
     const struct vmsim__vm *vm = c->vm;
     if (!vm->swap || vm->swap != &vm->cache_swap)
@@ -295,6 +314,8 @@ static int check_anon_vma(struct check *c, const struct vmsim__anon_vma *a, uint
     return 0;
 }
 
+/* An anon_vma stays while it has mappings or children; the children are counted first, since nothing links from a
+ * parent to them. */
 static int check_anon_vmas(struct check *c) {
     const struct vmsim__vm *vm = c->vm;
     const size_t n = vm->anon_table.count;
@@ -314,6 +335,8 @@ static int check_anon_vmas(struct check *c) {
     return e;
 }
 
+/* Committed_AS is every accountable mapping and shared file, and the trees of file mappings have each mapping at its
+ * pages: both change in many places, and a leak shows as an ENOMEM hours later. */
 static int check_committed(struct check *c) {
     uint32_t id = 1;
     uint64_t mapped = 0;
@@ -384,6 +407,8 @@ static void count_promises(struct check *c, const struct vmsim__vma *v) {
     c->huge_promised[vmsim__vma_hstate(v)] += pages - vmsim__resv_count(v->resv, from, from + pages);
 }
 
+/* A pool has promised what mappings and files may still ask for: one promise too few, and a fault that was promised a
+ * page is killed by SIGBUS. */
 static int check_hugetlb(struct check *c) {
     const struct vmsim__mem *mem = c->vm->mem;
     uint32_t id = 1;

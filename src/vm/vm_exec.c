@@ -26,6 +26,8 @@ static int touch(struct vmsim__mm *mm, uint64_t from, uint64_t to, bool downward
     return 0;
 }
 
+/* A mapping that exec knows nothing lies in the way of: the stack, [vvar] and [vdso] are made without mmap's checks.
+ * Kernel: _install_special_mapping, __bprm_mm_init. */
 static struct vmsim__vma *add_vma(struct vmsim__mm *mm, uint64_t start, uint64_t end, uint32_t flags,
                                   const char *name) {
     VMSIM__ASSERT(start < end && !((start | end) & (mm->vm->page_size - 1)));
@@ -116,6 +118,8 @@ static int64_t clear_bss(struct vmsim__mm *mm) {
     return e;
 }
 
+/* Each segment is mapped at page borders, so a page that two segments share is mapped twice, the later one on top. What
+ * memory is larger than the file by is bss. Kernel: elf_load, elf_map. */
 static int64_t map_segments(struct vmsim__mm *mm, const struct vmsim__exec_object *o, uint64_t bias, uint64_t *end,
                             bool program) {
     const uint64_t page = mm->vm->page_size;
@@ -163,6 +167,7 @@ static int64_t place(struct vmsim__mm *mm, const struct vmsim__exec_object *o, b
     return at < 0 ? at : 0;
 }
 
+/* Data before code, one mapping each, near the place that the recorded program had it at; both count to no limit. */
 static int64_t map_vdso(struct vmsim__mm *mm, uint64_t hint) {
     const uint64_t page = mm->vm->page_size;
     const uint32_t may = VMSIM__VM_MAYREAD | VMSIM__VM_DONTEXPAND | VMSIM__VM_READ | VMSIM__VM_SOFTDIRTY;
@@ -180,6 +185,7 @@ static int64_t map_vdso(struct vmsim__mm *mm, uint64_t hint) {
     return 0;
 }
 
+/* The heap begins behind the program's last page, unless a recording says where it did (randomized brk). */
 static int64_t map_program(struct vmsim__mm *mm, const struct vmsim__exec *x) {
     uint64_t bias, end;
     int64_t e = place(mm, &x->program, x->interpreter.file != NULL, &bias);
@@ -210,6 +216,7 @@ static int64_t lay_vectors(struct vmsim__mm *mm, const struct vmsim__exec *x) {
 /* What may wait is a step of its own, which can be done again from its start. */
 enum { STACK, ARGUMENTS, PROGRAM, BSS, INTERPRETER, INTERPRETER_BSS, VDSO, LAY_VECTORS, VECTORS, DONE };
 
+/* One step at a time, each of which may wait for memory or a file's page; exec_step is how far it had come. */
 static int64_t step(struct vmsim__mm *mm, const struct vmsim__exec *x) {
     switch (mm->exec_step) {
     case STACK:
@@ -231,6 +238,7 @@ static int64_t step(struct vmsim__mm *mm, const struct vmsim__exec *x) {
     }
 }
 
+/* Entered again after each wait, until all steps are done. Kernel: load_elf_binary. */
 int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *x, unsigned cpu) {
     if ((mm->exec_step == STACK && mm->first) || !x->program.file || !x->program.count)
         return -VMSIM__L_EINVAL;

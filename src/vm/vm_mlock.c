@@ -102,6 +102,8 @@ static int64_t fault_in(struct vmsim__mm *mm, uint64_t start, uint64_t end) {
     return 0;
 }
 
+/* What is locked already does not count against the limit again, which the kernel looks up only when the simple sum is
+ * too large. Where a hole ends the range, what came before stays locked. Kernel: do_mlock. */
 int64_t vmsim__mm_mlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned flags, unsigned cpu) {
     const uint64_t page = mm->vm->page_size;
     mm->cpu = cpu;
@@ -123,6 +125,7 @@ int64_t vmsim__mm_mlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
     return e ? e : flags & VMSIM__MLOCK_HOLE ? fail(VMSIM__L_ENOMEM) : fault_in(mm, start, start + bytes);
 }
 
+/* No limit and no rights are asked: giving up is always allowed. Kernel: sys_munlock. */
 int64_t vmsim__mm_munlock(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned cpu) {
     const uint64_t page = mm->vm->page_size;
     mm->cpu = cpu;
@@ -142,6 +145,8 @@ static void apply_all(struct vmsim__mm *mm, uint32_t lock) {
     }
 }
 
+/* The limit is compared with all of VmSize, touched or not. MCL_FUTURE alone touches nothing: it is def_flags, which
+ * later mappings take over. Errors of populating are dropped, as in the kernel. */
 int64_t vmsim__mm_mlockall(struct vmsim__mm *mm, unsigned flags, unsigned cpu) {
     const unsigned all = VMSIM__MCL_CURRENT | VMSIM__MCL_FUTURE | VMSIM__MCL_ONFAULT;
     mm->cpu = cpu;
@@ -167,6 +172,7 @@ int64_t vmsim__mm_mlockall(struct vmsim__mm *mm, unsigned flags, unsigned cpu) {
     return 0;
 }
 
+/* def_flags go as well, or the next mmap would be locked again. */
 int64_t vmsim__mm_munlockall(struct vmsim__mm *mm, unsigned cpu) {
     mm->cpu = cpu;
     if (vmsim__nommu(mm->vm))
@@ -179,6 +185,8 @@ int64_t vmsim__mm_munlockall(struct vmsim__mm *mm, unsigned cpu) {
 
 /* ---- msync ---- */
 
+/* Only shared mappings of files have anything to write. MS_INVALIDATE is refused on locked pages, and needs no work
+ * otherwise: mapping and cache are one here, as in the kernel. */
 static int sync_vma(struct vmsim__vma *v, uint64_t start, uint64_t end, unsigned flags) {
     VMSIM__ASSERT(start >= v->start && end <= v->end);
     struct vmsim__vm *vm = v->mm->vm;
@@ -190,6 +198,8 @@ static int sync_vma(struct vmsim__vma *v, uint64_t start, uint64_t end, unsigned
     return -vmsim__file_sync(vm->cache, v->file, first, first + ((end - start) >> vm->page_shift), v->mm->cpu);
 }
 
+/* A hole is passed over and told at the end (ENOMEM), after everything else has been written. How far it had come, and
+ * whether there was a hole, outlive the waiting in the call's record. */
 int64_t vmsim__mm_msync(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned flags, unsigned cpu) {
     const uint64_t page = mm->vm->page_size;
     const unsigned both = VMSIM__MS_ASYNC | VMSIM__MS_SYNC;
@@ -240,6 +250,8 @@ static bool resident_page(struct vmsim__vma *v, uint64_t va) {
     return pfn != VMSIM__PFN_NONE && !vmsim__frame_is(vmsim__vm_frame(v->mm->vm, pfn), VMSIM__FRAME_LOCKED);
 }
 
+/* Page cache and swap cache count as resident, mapped here or not: the question is whether a touch would read from a
+ * device. Kernel: mincore_pte_range. */
 int64_t vmsim__mm_mincore(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint64_t *resident, unsigned cpu) {
     const uint64_t page = mm->vm->page_size;
     mm->cpu = cpu;

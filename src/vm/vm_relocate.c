@@ -155,6 +155,8 @@ static int64_t move_chain(struct collecting *c, struct target *t, enum vmsim__mi
 
 /* ---- calls ---- */
 
+/* Batches are drained first: a page that waits in one cannot be isolated, and would be told as one that could not move.
+ * Kernel: queue_pages_range, do_mbind. */
 int64_t vmsim__relocate_range(struct vmsim__mm *mm, uint64_t start, uint64_t end, uint64_t nodes, bool all) {
     struct collecting c = {.mm = mm, .nodes = ~nodes, .all = all, .chain = vmsim__folio_chain_empty()};
     struct target t = {mm, -1, start, end};
@@ -201,6 +203,8 @@ static bool next_pair(uint64_t todo, uint64_t from, uint64_t to, unsigned *sourc
     return found;
 }
 
+/* Pairs are chosen so that a node that is a source later is not filled first: {0,1} to {1,2} moves 1 to 2, then 0 to 1.
+ * Kernel: do_migrate_pages. */
 int64_t vmsim__mm_migrate_pages(struct vmsim__mm *mm, uint64_t from, uint64_t to, bool all, unsigned cpu) {
     uint64_t todo = from;
     unsigned source, dest;
@@ -307,6 +311,7 @@ static int64_t pages_move(struct collecting *c, const struct vmsim__move_pages *
     return e ? fail(e) : left ? left + (int64_t)(mp->count - i) : 0;
 }
 
+/* Without nodes it moves nothing and tells where each page is. Kernel: kernel_move_pages, do_pages_stat. */
 int64_t vmsim__mm_move_pages(struct vmsim__mm *mm, const struct vmsim__move_pages *mp, unsigned flags, unsigned cpu) {
     struct collecting c = {.mm = mm, .all = flags & VMSIM__MPOL_MF_MOVE_ALL, .chain = vmsim__folio_chain_empty()};
     vmsim__pfn pfn;
@@ -326,6 +331,8 @@ int64_t vmsim__mm_move_pages(struct vmsim__mm *mm, const struct vmsim__move_page
 
 /* ---- home node ---- */
 
+/* Only policies of several nodes have a home among them; ranges without a policy are passed over, and if all are,
+ * ENOENT tells so. */
 int64_t vmsim__mm_set_home_node(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uint64_t node, uint64_t flags,
                                 unsigned cpu) {
     const uint64_t page = mm->vm->page_size, end = addr + vmsim__align_up(length, page);

@@ -70,6 +70,8 @@ static struct vmsim__vma *merge_both(struct vmsim__mm *mm, struct vmsim__vma *pr
     return prev;
 }
 
+/* Three of the eight cases: a fresh range behind prev, one that takes the beginning of mid along, and one that swallows
+ * mid whole. Both trees (by address and by file page) forget a mapping before its borders change. */
 static struct vmsim__vma *merge_into_prev(struct vmsim__mm *mm, struct vmsim__vma *prev,
                                           const struct vmsim__vma_want *w) {
     struct vmsim__vma *mid = w->self;
@@ -96,6 +98,7 @@ static struct vmsim__vma *merge_into_prev(struct vmsim__mm *mm, struct vmsim__vm
     return prev;
 }
 
+/* The mirror image, in which next's pgoff moves down with its start: what is at an address must not change. */
 static struct vmsim__vma *merge_into_next(struct vmsim__mm *mm, struct vmsim__vma *next,
                                           const struct vmsim__vma_want *w) {
     struct vmsim__vma *mid = w->self;
@@ -120,6 +123,8 @@ static struct vmsim__vma *merge_into_next(struct vmsim__mm *mm, struct vmsim__vm
     return next;
 }
 
+/* Both neighbours only if their anon_vmas can be one. A new mapping between two different ones goes to prev in older
+ * releases, to next where new_merges_next says so. Kernel: vma_merge, can_vma_merge_before and _after. */
 struct vmsim__vma *vmsim__vma_merge(struct vmsim__mm *mm, struct vmsim__vma *prev, const struct vmsim__vma_want *w) {
     VMSIM__ASSERT(w->start < w->end && !((w->start | w->end) & (mm->vm->page_size - 1)));
     if (w->flags & VMSIM__VM_SPECIAL)
@@ -183,6 +188,7 @@ static struct vmsim__vma_want as_it_is(struct vmsim__vma *vma, uint64_t start, u
                                     .pages_of = vma};
 }
 
+/* A stack that begins or ceases to grow changes the gap below it (the guard gap). */
 int vmsim__vma_modify(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t start, uint64_t end, uint32_t flags,
                       struct vmsim__vma **out) {
     struct vmsim__vma_want w = as_it_is(vma, start, end);

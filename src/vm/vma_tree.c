@@ -59,6 +59,8 @@ void vmsim__vma_resized(struct vmsim__mm *mm, struct vmsim__vma *vma) {
     vmsim__mm_forget_leaf(mm);
 }
 
+/* Faults come one after another in one mapping, so that the last one found is asked first (the kernel's vmacache, gone
+ * with the maple tree). What is found may begin behind va: the caller asks. */
 struct vmsim__vma *vmsim__vma_find(struct vmsim__mm *mm, uint64_t va) {
     struct vmsim__vma *best = mm->cached, *v = vmsim__vma_of_node(mm->root);
     if (best && va >= best->start && va < best->end)
@@ -97,6 +99,8 @@ struct vmsim__vma *vmsim__vma_intersection(struct vmsim__mm *mm, uint64_t start,
     return v && v->start < end ? v : NULL;
 }
 
+/* List and tree know the same order: a new mapping is the right child of its predecessor, or the left one of its
+ * successor, and one of these places is free in every search tree. */
 void vmsim__vma_link(struct vmsim__mm *mm, struct vmsim__vma *vma) {
     VMSIM__ASSERT(vma->start < vma->end && !((vma->start | vma->end) & (mm->vm->page_size - 1)));
     struct vmsim__vma *prev, *next = vmsim__vma_find_prev(mm, vma->start, &prev);
@@ -114,6 +118,8 @@ void vmsim__vma_link(struct vmsim__mm *mm, struct vmsim__vma *vma) {
     regap(mm, next);
 }
 
+/* The gap of what follows grows by what goes. The leaf table that was kept may be freed by whoever unmaps, so it is
+ * forgotten here. */
 void vmsim__vma_unlink(struct vmsim__mm *mm, struct vmsim__vma *vma) {
     VMSIM__ASSERT((vma->prev ? vma->prev->next : mm->first) == vma && vma->mm == mm);
     vmsim__avl_remove(&mm->root, &vma->node, augment);
@@ -144,6 +150,8 @@ static uint64_t search_down(const struct vmsim__vma *v, uint64_t length, uint64_
     return gap_low(v) > low ? search_down(left_of(v), length, low, high) : UINT64_MAX;
 }
 
+/* Leftmost gap that fits: the subtree's largest gap prunes what cannot have one, so that a search is O(log n). Kernel:
+ * unmapped_area. */
 static uint64_t search_up(const struct vmsim__vma *v, uint64_t length, uint64_t low, uint64_t high) {
     if (!v || v->max_gap < length)
         return UINT64_MAX;
@@ -175,6 +183,7 @@ uint64_t vmsim__gap_topdown(struct vmsim__mm *mm, uint64_t length, uint64_t low,
     return search_down(vmsim__vma_of_node(mm->root), length, low, high);
 }
 
+/* Behind the last mapping there is no node to hold the gap, so it is looked at apart. */
 uint64_t vmsim__gap_bottomup(struct vmsim__mm *mm, uint64_t length, uint64_t low, uint64_t high) {
     VMSIM__ASSERT(length && !(length & (mm->vm->page_size - 1)));
     uint64_t found = search_up(vmsim__vma_of_node(mm->root), length, low, high);
