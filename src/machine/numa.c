@@ -10,7 +10,9 @@
 
 #define MILLISEC UINT64_C(1000000)
 
+/* The scan belongs to the address space, not to one of its threads: whichever runs when it is due does the work. */
 static struct vmsim__numa_space *space_of(const struct vmsim__task *t) {
+    VMSIM__ASSERT(t->mm && t->mm->user);
     return &((struct vmsim__space *)t->mm->user)->numa;
 }
 
@@ -20,11 +22,14 @@ static uint64_t rss_of(const struct vmsim__mm *mm) {
 }
 
 static struct vmsim__numa_user user_of(struct vmsim__task *t) {
+    VMSIM__ASSERT(t->mm);
     return (struct vmsim__numa_user){&t->numa, space_of(t), t->id, rss_of(t->mm), &t->policy.policy};
 }
 
 /* ---- faults ---- */
 
+/* A hint fault is judged for the task that faulted; others (a kernel thread that reads user memory) leave pages where
+ * they are. Kernel: mpol_misplaced. */
 static int misplaced(void *context, const struct vmsim__numa_hint *hint) {
     struct vmsim_machine *m = context;
     if (!m->running || m->running->mm != hint->vma->mm)
@@ -33,12 +38,15 @@ static int misplaced(void *context, const struct vmsim__numa_hint *hint) {
     return vmsim__numa_misplaced(&m->numa, &who, hint);
 }
 
+/* A promotion that failed for lack of room wakes the faster node's kswapd, whose watermark then includes room for
+ * promotions. Kernel: migrate_misplaced_folio, wakeup_kswapd. */
 static void done(void *context, const struct vmsim__numa_hint *hint, unsigned node, enum vmsim__numa_move what) {
     struct vmsim_machine *m = context;
     if (!m->running || m->running->mm != hint->vma->mm)
         return;
     const struct vmsim__numa_user who = user_of(m->running);
     const unsigned to = m->mem->cpu_node[hint->cpu];
+    VMSIM__ASSERT(node < m->mem->nr_nodes);
     vmsim__numa_count(&m->numa, &who, hint, node, what);
     if (what == VMSIM__NUMA_FAILED && (m->numa.knobs.mode & VMSIM__NUMA_TIERING)) /* room is made for the next */
         vmsim__kswapd_wake(m, to, 0, 0, VMSIM__ZONE_MOVABLE);
@@ -48,7 +56,10 @@ const struct vmsim__numa_hooks vmsim__machine_numa_hooks = {misplaced, done};
 
 /* ---- scans ---- */
 
+/* A policy may scan more than the knob says, but at most eight times: one scan is one piece of system time that nobody
+ * interrupts. */
 static uint64_t pages_to_scan(struct vmsim_machine *m, const struct vmsim__task *t) {
+    VMSIM__ASSERT(t->mm && m->mem->page_shift <= 20);
     const uint64_t pages = m->numa.knobs.scan_size_mb << (20 - m->mem->page_shift);
     if (!m->numa.policy->scan)
         return pages;
@@ -59,6 +70,7 @@ static uint64_t pages_to_scan(struct vmsim_machine *m, const struct vmsim__task 
 
 /* Kernel: task_numa_work. */
 static void scan(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(t->mm && m->numa.knobs.mode);
     struct vmsim__numa_space *space = space_of(t);
     const struct vmsim__numa_knobs *k = &m->numa.knobs;
     const uint64_t pages = pages_to_scan(m, t);
@@ -81,6 +93,7 @@ static void scan(struct vmsim_machine *m, struct vmsim__task *t) {
 
 /* Pages change places between two references, for nothing: a bound is no mechanism. Flushes of TLBs are felt. */
 static void foresee(struct vmsim_machine *m, struct vmsim__task *t) {
+    VMSIM__ASSERT(t->mm && m->numa.oracle.read);
     vmsim__present(m, t);
     vmsim__oracle_move(&m->numa, m->vm, m->lru, t->cpu);
     m->mem->now.time = m->cpus[t->cpu].now;
@@ -88,6 +101,9 @@ static void foresee(struct vmsim_machine *m, struct vmsim__task *t) {
     vmsim__cpu_charge(m, t);
 }
 
+/* Time is the task's own (user and system), so that one that sleeps is not scanned; the space's next_scan keeps its
+ * threads from scanning one after the other. After a scan the stamp moves by 32 times what it cost: scanning takes at
+ * most 3 % of the CPU. Kernel: task_tick_numa, task_numa_work. */
 void vmsim__numa_tick(struct vmsim_machine *m, struct vmsim__task *t) {
     if (VMSIM__UNLIKELY(m->numa.oracle.read != NULL)) { /* nobody has to look for what is known */
         if (vmsim__oracle_due(&m->numa.oracle) && t->state == VMSIM__TASK_RUNNABLE && t->mm)
@@ -118,6 +134,7 @@ void vmsim__numa_tick(struct vmsim_machine *m, struct vmsim__task *t) {
 /* ---- the machine ---- */
 
 static bool demote(void *context, vmsim__pfn pfn, const struct vmsim__scan_control *sc, unsigned node) {
+    VMSIM__ASSERT(node < ((struct vmsim_machine *)context)->mem->nr_nodes);
     struct vmsim_machine *m = context;
     return vmsim__demote(&m->numa, m->vm, m->lru, pfn, node, sc->kswapd, sc->cpu);
 }
@@ -164,6 +181,7 @@ static int init_oracle(struct vmsim_machine *m) {
     return 0;
 }
 
+/* Demotion exists where there is another node to go to; with one node reclaim is not even asked. */
 int vmsim__numa_init(struct vmsim_machine *m) {
     int err = vmsim__numa_create(&m->numa, m->mem, m->policies, &m->spec.numa_balancing, &m->spec.tiering, m->spec.seed,
                                  &m->err);

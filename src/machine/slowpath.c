@@ -81,6 +81,7 @@ static void wait_for(struct vmsim_machine *m, uint64_t ns) {
     vmsim__now_wait(&m->mem->now, VMSIM__WAIT_THROTTLE, VMSIM__FOR_MEMORY, m->mem->now.time + ns);
 }
 
+/* How long a writer is held up depends on what it waits for. Kernel: reclaim_throttle. */
 static uint64_t pause_of(enum vmsim__throttle why) {
     return why == VMSIM__THROTTLE_WRITEBACK ? WRITEBACK_PAUSE
            : why == VMSIM__THROTTLE_LEAVING ? VMSIM__SWAP_PAUSE
@@ -114,7 +115,10 @@ static bool run_steps(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
     }
 }
 
+/* Pages that reclaim touches are not the fault's own: the mark in the present is put aside meanwhile. All of its time
+ * is a stall of memory for PSI. */
 bool vmsim__reclaim_run(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
+    VMSIM__ASSERT(sc->cpu < m->nr_cpus);
     const uint64_t begin = m->mem->now.time;
     const bool in_fault = m->mem->now.in_lru_fault;
     m->mem->now.in_lru_fault = false;
@@ -130,7 +134,10 @@ static uint64_t nodes_of(const struct vmsim_machine *m, const struct vmsim__allo
     return (rq->nodemask ? *rq->nodemask : UINT64_MAX) & (mems ? mems : UINT64_MAX);
 }
 
+/* A last look before giving up: pages that were reclaimed may lie in per-CPU lists, or in a block that is kept for
+ * atomic requests. Kernel: __alloc_pages_direct_reclaim's retry. */
 static vmsim__pfn drain_and_try(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags) {
+    VMSIM__ASSERT(rq->cpu < m->nr_cpus);
     vmsim__mem_unreserve_highatomic(m->mem, rq, false);
     vmsim__mem_drain(m->mem);
     return vmsim__mem_get_frames(m->mem, rq, flags);
@@ -301,6 +308,10 @@ static vmsim__pfn without_task(struct vmsim_machine *m, const struct vmsim__allo
     return pfn;
 }
 
+/* The kernel's order: wake kswapd, try with fewer scruples, then reserves for who may take them, and only then reclaim
+ * in the caller's time. A task keeps how many rounds it has gone in its own record, since it may leave its CPU between
+ * them; a request that must not wait has a record that ends with it. NOFAIL goes below the lowest watermark rather than
+ * fail. Kernel: __alloc_pages_slowpath. */
 static vmsim__pfn slowpath(struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
     struct vmsim__task *t = m->running;
     VMSIM__ASSERT(rq->cpu < m->nr_cpus && rq->order <= m->mem->top_order);
@@ -330,6 +341,7 @@ static vmsim__pfn slowpath(struct vmsim_machine *m, const struct vmsim__alloc_re
 
 vmsim__pfn vmsim__machine_slowpath(void *machine, const struct vmsim__alloc_request *rq) {
     struct vmsim_machine *m = machine;
+    VMSIM__ASSERT(m->mem && rq->order <= m->mem->top_order);
     const bool in_fault = m->mem->now.in_lru_fault;
     m->mem->now.in_lru_fault = false; /* folios that compaction and reclaim put back are not what the fault brings in */
     const vmsim__pfn pfn = slowpath(m, rq);

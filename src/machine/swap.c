@@ -19,8 +19,10 @@
 
 /* ---- zswap's worker ---- */
 
+/* zswap's worker makes room, so it may use reserves and must not reclaim: it would wait for itself. */
 static vmsim__pfn worker_page(void *context) {
     const struct vmsim_machine *m = context;
+    VMSIM__ASSERT(m->zswap_worker && !m->zswap_worker->mm);
     const uint32_t gfp = (VMSIM__GFP_HIGHUSER_MOVABLE | VMSIM__GFP_MEMALLOC) & ~VMSIM__GFP_DIRECT_RECLAIM;
     const uint16_t cpu = m->zswap_worker->cpu;
     return vmsim__mem_alloc(m->mem,
@@ -98,6 +100,7 @@ static void totals_changed(struct vmsim_machine *m) {
     vmsim__vm_set_swap_pages(m->vm, m->swap->slots);
 }
 
+/* Totals of swap are in /proc/meminfo and in overcommit's limit; both are told. */
 static int swap_on(struct vmsim_machine *m, const struct vmsim__swap_spec *spec, struct vmsim__err *err) {
     int e = vmsim__swap_on(m->swap, spec, m->serial_device, vmsim__swp_max_offset(m->format) + 1, err);
     if (!e)
@@ -105,6 +108,7 @@ static int swap_on(struct vmsim_machine *m, const struct vmsim__swap_spec *spec,
     return e;
 }
 
+/* A machine that has no area and no policy for them has no swap at all, which reclaim asks on every anonymous page. */
 int vmsim__swap_init(struct vmsim_machine *m) {
     const struct vmsim__swap_spec *areas = m->spec.swap.data;
     struct vmsim__err err = {0};
@@ -138,6 +142,7 @@ static int64_t result_of(struct vmsim_machine *m, int e) {
     return e ? e == VMSIM_ENOMEM ? -VMSIM__L_ENOMEM : -VMSIM__L_EINVAL : 0;
 }
 
+/* Without page tables there are no entries that could name a slot (ENOSYS as in a kernel without MMU). */
 static int64_t swapon_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
     if (!t->mm->privileged)
         return -VMSIM__L_EPERM;
@@ -190,14 +195,20 @@ static int try_to_unuse(struct vmsim_machine *m, struct vmsim__swap_area *a, uin
     return 0;
 }
 
+/* A swapoff that was interrupted: the area takes slots again, and the task is no longer the one that is killed
+ * first. */
 static void give_up(struct vmsim_machine *m, struct vmsim__task *t, uint8_t type) {
+    VMSIM__ASSERT(m->swap && m->swap->area[type]);
     t->oom_origin = false;
     vmsim__swap_reinsert(m->swap, type);
     totals_changed(m);
 }
 
+/* A swapoff needs as much memory as there is in the area, and asks before it begins, as the kernel does with
+ * security_vm_enough_memory_mm; then no slot of the area is given any more. How far it comes stands with the area. */
 static int64_t begin(struct vmsim_machine *m, struct vmsim__task *t, uint8_t type) {
     struct vmsim__swap_area *a = m->swap->area[type];
+    VMSIM__ASSERT(a && a->seen.slots > 0);
     if (!vmsim__mm_enough_memory(t->mm, a->seen.slots - 1))
         return -VMSIM__L_ENOMEM;
     vmsim__swap_withdraw(m->swap, type);

@@ -77,6 +77,8 @@ int64_t vmsim_task_set_mempolicy(struct vmsim_machine *m, uint32_t task, unsigne
     return vmsim__call_now(m, task, VMSIM__CALL_SET_MEMPOLICY, VMSIM__ARGS(mode, nodes));
 }
 
+/* A mask is no result of a call, which is one number: it is asked for after the call, from what cannot have changed
+ * since. */
 int64_t vmsim_task_get_mempolicy(struct vmsim_machine *m, uint32_t task, uint64_t address, unsigned flags,
                                  uint64_t *nodes) {
     if (!m)
@@ -109,6 +111,8 @@ struct move_pages {
     unsigned flags;
     struct vmsim__move_pages mp;
 };
+/* The caller's rights, and the other's memory: cpusets bind whose pages are moved. Kernel: kernel_move_pages,
+ * find_mm_struct. */
 static int64_t move_pages_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
     struct move_pages *w = context;
     const struct vmsim__task *of = vmsim__task_at(m, w->of);
@@ -141,6 +145,8 @@ static int64_t plug_now(struct vmsim_machine *m, bool whole_node, uint64_t what,
     return result == -VMSIM__ERESTARTSYS ? -VMSIM__L_EBUSY : result;
 }
 
+/* With a task it is the task's write to /sys, which waits where pages have to move away; without, it is done when this
+ * returns. */
 int64_t vmsim_memory_block_set(struct vmsim_machine *m, uint32_t task, uint64_t block,
                                enum vmsim_memory_block_state state) {
     if (!m)
@@ -171,6 +177,8 @@ static int refuse_file(struct vmsim_machine *m, struct vmsim__file *f, int err) 
     return err;
 }
 
+/* All that may be refused is refused before the file exists, but for its place on a device: whoever asks for a device
+ * that is full has the file taken back. */
 int vmsim_file_create_on(struct vmsim_machine *m, enum vmsim_file_kind kind, const char *path, uint64_t size,
                          bool cached, const char *device, uint64_t fragment, uint32_t *file) {
     if (!m || !file)
@@ -240,6 +248,8 @@ static bool driver_gfp(const char *zone, bool atomic, uint32_t *gfp) {
     return false;
 }
 
+/* A driver's memory: nobody's charge, no task waits for it, and it stays until vmsim_machine_free_pages. No frame is a
+ * result, not an error. */
 int vmsim_machine_alloc_pages(struct vmsim_machine *m, unsigned cpu, unsigned order, const char *zone, bool atomic,
                               uint64_t *pfn) {
     if (!m || !pfn)
@@ -261,6 +271,7 @@ int vmsim_machine_alloc_pages(struct vmsim_machine *m, unsigned cpu, unsigned or
     return 0;
 }
 
+/* Numbers come from the caller, so each is doubted: a frame in use by the machine itself must not be freed by guess. */
 int vmsim_machine_free_pages(struct vmsim_machine *m, unsigned cpu, uint64_t pfn, unsigned order) {
     if (!m)
         return VMSIM_EINVAL;

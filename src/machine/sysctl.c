@@ -64,6 +64,7 @@ static int compact_memory(void *owner, const struct vmsim__knob *knob, const cha
     return 0;
 }
 
+/* Files of mode 0200, as vm.compact_memory: reading one fails in Linux, so nothing is shown here. */
 static bool write_only(const void *owner, const struct vmsim__knob *knob, char *text, size_t size) {
     (void)owner, (void)knob, (void)size;
     *text = '\0';
@@ -167,7 +168,10 @@ static const struct {
               {vmsim__thp_knob_table, vm_of}, {vmsim__mglru_knobs, machine_of}, {vmsim__numa_knob_table, numa_of},
               {machine_knobs, machine_of}};
 
+/* Each layer keeps its own knobs, and the structure that a knob's offset means is its layer's; those of several layers
+ * are the machine's own. */
 static void *owner_of(const struct vmsim_machine *m, const struct vmsim__knob *knob) {
+    VMSIM__ASSERT(knob->value.name);
     for (size_t t = 0; t < VMSIM__COUNT(tables); t++) {
         if (vmsim__knob_find(tables[t].table, knob->value.name) == knob)
             return tables[t].owner(m);
@@ -175,6 +179,7 @@ static void *owner_of(const struct vmsim_machine *m, const struct vmsim__knob *k
     return machine_of(m);
 }
 
+/* All tables as one list, in a fixed order: reports and /proc/sys go through it. */
 const struct vmsim__knob *vmsim__machine_knob(size_t i) {
     for (size_t t = 0; t < VMSIM__COUNT(tables); t++) {
         const struct vmsim__knob *k = tables[t].table;
@@ -187,6 +192,7 @@ const struct vmsim__knob *vmsim__machine_knob(size_t i) {
 }
 
 const struct vmsim__knob *vmsim__machine_knob_find(const char *name) {
+    VMSIM__ASSERT(name);
     const struct vmsim__knob *found = NULL;
     for (size_t t = 0; t < VMSIM__COUNT(tables) && !found; t++)
         found = vmsim__knob_find(tables[t].table, name);
@@ -245,7 +251,10 @@ static int pool_write(struct vmsim_machine *m, const char *name, const char *val
     return 0;
 }
 
+/* Writing these takes memory or moves pages, so the writer may wait: such a write goes through a call that can be
+ * entered again. All others are done at once. */
 bool vmsim__machine_knob_waits(const char *name) {
+    VMSIM__ASSERT(name);
     const char *file = strrchr(name, '/');
     return !strcmp(name, "vm.compact_memory") || !strncmp(name, "vm.nr_hugepages", 15) ||
            (file && !strcmp(file, "/nr_hugepages"));
@@ -289,6 +298,7 @@ static int check_limit(struct vmsim_machine *m, const char *name, const char *va
                           value, (unsigned long long)most);
 }
 
+/* Names that are in no table are made by the machine that is there: pools of its page sizes, weights of its nodes. */
 int vmsim_machine_sysctl(struct vmsim_machine *m, const char *name, const char *value) {
     static const char weight[] = "mempolicy/weighted_interleave/node";
     if (!m || !name || !value)

@@ -25,6 +25,7 @@ static struct vmsim__reclaim_node *node_of(const struct vmsim__lruvec_policies *
 /* The place that knows of it when it has gone: its slot, or its page of a file. */
 static struct vmsim__shadow_key place_key(const struct vmsim__lruvec_policies *all, vmsim__pfn pfn) {
     const struct vmsim__frame *f = frame_of(all, pfn);
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_TAIL));
     const uint64_t slot = vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE)
                               ? vmsim__column_read(all->v->mem, VMSIM__COLUMN_SWAP, pfn)
                               : all->v->lru->slot;
@@ -34,6 +35,7 @@ static struct vmsim__shadow_key place_key(const struct vmsim__lruvec_policies *a
 /* ---- services ---- */
 
 static struct vmsim__lruvec_policy *policy_of(void *host) {
+    VMSIM__ASSERT(host);
     static_assert(offsetof(struct vmsim__lruvec_policy, r) == 0, "the cast");
     return host;
 }
@@ -44,6 +46,7 @@ static uint8_t kind_of(const struct vmsim__frame *f) {
     return vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED) ? VMSIM_FOLIO_SHMEM : VMSIM_FOLIO_FILE;
 }
 
+/* What a policy may know of a folio; a plugin that is older gets as much as its struct has room for. */
 static bool facts(void *host, vmsim_folio folio, struct vmsim_folio_facts *out) {
     const struct vmsim__lruvec_policy *p = policy_of(host);
     if (!vmsim__reclaim_has(&p->r, folio))
@@ -117,6 +120,7 @@ static bool young(void *host, vmsim_folio folio, bool clear) {
 static const char *excuse(void *host, vmsim_folio folio) {
     const struct vmsim__lruvec_policies *all = policy_of(host)->all;
     const vmsim__pfn pfn = (vmsim__pfn)(folio - 1);
+    VMSIM__ASSERT(folio && pfn < all->pool.folios);
     if (!all->came[folio]) /* it never was a folio, and may have no record */
         return NULL;
     return vmsim__frame_is(frame_of(all, pfn), VMSIM__FRAME_MLOCKED | VMSIM__FRAME_PINNED) ? "mlocked or pinned" : NULL;
@@ -136,7 +140,10 @@ static const struct vmsim__reclaim_choice *choice_of(const struct vmsim__lruvec_
     return NULL;
 }
 
+/* Counters of the mechanism about the policy, beside its own: what it was asked, what came of it, and where it was
+ * overruled. */
 static bool make_counters(struct vmsim__lruvec_policy *p) {
+    VMSIM__ASSERT(p->all && p->lruvec);
     const struct vmsim_policy_services *s = &p->r.instance.services;
     p->added = s->counter(s->host, "added");
     p->calls = s->counter(s->host, "calls");
@@ -158,6 +165,7 @@ static uint32_t free_number(struct vmsim__lruvec_policies *all) {
     return (uint32_t)i;
 }
 
+/* One record a frame, made when the first policy starts: a machine that has none pays nothing. */
 static bool make_pool(struct vmsim__lruvec_policies *all) {
     const uint32_t folios = all->v->mem->frames.end;
     if (all->pool.folios)
@@ -212,7 +220,10 @@ static int decide(struct vmsim__lruvec_policies *all, struct vmsim__lruvec *lruv
     return 0;
 }
 
+/* Its number may be used again, so that no folio keeps it: a cgroup that ends has given its folios to its parent
+ * before. */
 static void end_instance(struct vmsim__lruvec_policies *all, struct vmsim__lruvec *lruvec) {
+    VMSIM__ASSERT(lruvec->policy_known || !lruvec->policy);
     struct vmsim__lruvec_policy *p = lruvec->policy;
     lruvec->policy = NULL;
     lruvec->policy_known = false;
@@ -238,6 +249,7 @@ static bool stays(const struct vmsim__lruvec_policies *all, const struct vmsim__
     return vmsim__frame_is(f, VMSIM__FRAME_SWAPBACKED) && !vmsim__lru_swap_slots(all->v->lru);
 }
 
+/* Who touches it, as the present says, and which page it is, as the frame says. */
 static struct vmsim_folio_access describe(struct vmsim__lruvec_policies *all, const struct vmsim__frame *f) {
     struct vmsim_folio_access a = {.size = sizeof a, .refault_distance = NEVER};
     if (all->present)
@@ -262,6 +274,8 @@ static void recall(struct vmsim__lruvec_policies *all, struct vmsim__lruvec_poli
     all->coming.pfn = VMSIM__PFN_NONE;
 }
 
+/* A folio comes to its policy when reclaim could take it, not when it is allocated. Room is made before, at a size that
+ * is given (`resident`), never in the middle of reclaim. */
 static void evictable(void *context, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__lruvec_policies *all = context;
     const struct vmsim__frame *f = frame_of(all, pfn);
@@ -282,6 +296,7 @@ static void evictable(void *context, vmsim__pfn pfn, unsigned cpu) {
 /* The folio goes; its place keeps what the policy wants to find there. */
 static void goes(struct vmsim__lruvec_policy *p, vmsim__pfn pfn, enum vmsim_folio_end end) {
     struct vmsim__lruvec_policies *all = p->all;
+    VMSIM__ASSERT(vmsim__reclaim_has(&p->r, pfn + 1));
     const uint64_t shadow = vmsim__reclaim_remove(&p->r, pfn + 1, end);
     if (end != VMSIM_FOLIO_RECLAIMED)
         return;
@@ -296,8 +311,11 @@ void vmsim__lruvec_policies_evicted(struct vmsim__lruvec_policies *all, vmsim__p
         goes(p, pfn, VMSIM_FOLIO_RECLAIMED);
 }
 
+/* For the policy it is gone when its write begins, as in a cache whose writes take no time; the folio waits on
+ * `leaving` until its write is over. */
 void vmsim__lruvec_policy_leaves(struct vmsim__lruvec_policy *p, vmsim__pfn pfn) {
     struct vmsim__lruvec_policies *all = p->all;
+    VMSIM__ASSERT(pfn < all->pool.folios);
     if (!vmsim__vec_push(all->alloc, &all->leaving, pfn))
         return; /* it stays the policy's, and is proposed again */
     goes(p, pfn, VMSIM_FOLIO_RECLAIMED);
@@ -311,6 +329,7 @@ static void unevictable(void *context, vmsim__pfn pfn) {
         goes(p, pfn, VMSIM_FOLIO_LOCKED);
 }
 
+/* Freed while it was on its way out: the record is cleared, which next_leaving finds. */
 static void freed(void *context, vmsim__pfn pfn) {
     struct vmsim__lruvec_policies *all = context;
     struct vmsim__lruvec_policy *p = vmsim__policy_of_folio(all, pfn);
@@ -320,6 +339,8 @@ static void freed(void *context, vmsim__pfn pfn) {
         node_of(all, pfn)->flags = node_of(all, pfn)->next = 0;
 }
 
+/* A use that the kernel itself sees (read and write, mark_page_accessed); those through page tables come by accessed
+ * bits, or one by one where the policy wants them. */
 static void accessed(void *context, vmsim__pfn pfn) {
     struct vmsim__lruvec_policies *all = context;
     struct vmsim__lruvec_policy *p = vmsim__policy_of_folio(all, pfn);
@@ -342,7 +363,9 @@ static void refault(void *context, vmsim__pfn pfn, uint64_t shadow) {
                                : NEVER;
 }
 
+/* A choice for a cgroup outlives it only as a name: another of that name begins anew. */
 static void memcg_gone(void *context, struct vmsim__memcg *m) {
+    VMSIM__ASSERT(m->parent);
     struct vmsim__lruvec_policies *all = context;
     for (unsigned n = 0; n < all->v->mem->nr_nodes; n++)
         end_instance(all, &m->lruvec[n]);
@@ -356,6 +379,7 @@ static void memcg_gone(void *context, struct vmsim__memcg *m) {
 
 /* Pages of a large folio are told as its head's. */
 static vmsim__pfn folio_at(const struct vmsim__lruvec_policies *all, vmsim__pfn pfn) {
+    VMSIM__ASSERT(pfn < all->pool.folios);
     if (VMSIM__LIKELY(all->pool.node[pfn + 1].flags & VMSIM__RECLAIM_THERE))
         return pfn;
     const struct vmsim__frame *f = frame_of(all, pfn);
@@ -370,7 +394,11 @@ VMSIM__INLINE void prefetch(const struct vmsim__lruvec_policies *all, uint64_t p
     __builtin_prefetch(&all->pool.word[pfn + 1], 1);
 }
 
+/* Every reference of a batch, in its order. The one that brought the page was told as its coming, and is not told
+ * twice. Frames and records are fetched a few references ahead: with millions of pages each is a miss of the host's
+ * caches. */
 void vmsim__lruvec_policies_used(struct vmsim__lruvec_policies *all, const struct vmsim__used *u) {
+    VMSIM__ASSERT(all->present && u);
     const unsigned shift = all->v->mem->page_shift;
     struct vmsim_folio_access a = {.size = sizeof a, .refault_distance = NEVER};
     all->present(all->context, &a);
@@ -406,6 +434,7 @@ bool vmsim__reclaim_is_generations(const struct vmsim__policy_choice *choice) {
     return !choice->plugin && choice->name && !strcmp(choice->name, vmsim__reclaim_linux_mglru.policy.name);
 }
 
+/* A choice that was made at run time owns its strings; those of the configuration stay where they are. */
 static void free_choice(struct vmsim__alloc *a, struct vmsim__policy_choice *c) {
     struct vmsim_param_pair *pairs = c->params.data;
     for (size_t i = 0; pairs && i < c->params.count; i++) {
@@ -437,6 +466,7 @@ static bool copy_choice(struct vmsim__alloc *a, const struct vmsim_policy *polic
 
 /* The root's instances at once: a plugin that cannot start is told with its choice. */
 static int start_now(struct vmsim__lruvec_policies *all, struct vmsim__memcg *m, struct vmsim__err *err) {
+    VMSIM__ASSERT(m && err);
     int e = 0;
     for (unsigned n = 0; !e && !m->parent && n < all->v->mem->nr_nodes; n++) {
         if (!m->lruvec[n].policy_known)
@@ -514,6 +544,7 @@ void vmsim__lruvec_policies_init(struct vmsim__lruvec_policies *all, const struc
     init->vmscan->policies = all;
 }
 
+/* Watching ends first: instances that end give folios up, and nobody is to be told. */
 void vmsim__lruvec_policies_fini(struct vmsim__lruvec_policies *all) {
     if (!all->v)
         return;
@@ -537,6 +568,7 @@ void vmsim__lruvec_policies_fini(struct vmsim__lruvec_policies *all) {
 
 /* ---- check ---- */
 
+/* A folio of a policy is a folio in use, of the lruvec that the policy decides for; then each policy's lists. */
 int vmsim__lruvec_policies_check(struct vmsim__lruvec_policies *all, struct vmsim__err *err) {
     for (vmsim__pfn pfn = 0; all->v && pfn < all->pool.folios; pfn++) {
         const struct vmsim__lruvec_policy *p = vmsim__policy_of_folio(all, pfn);

@@ -36,6 +36,7 @@ static bool isolate(struct batch *b, vmsim__pfn pfn) {
     return true;
 }
 
+/* pgscan_* is counted twice in Linux, by who scans and by what is scanned; both are in /proc/vmstat. */
 static void count_scan(const struct batch *b, struct vmsim__memcg *m) {
     struct vmsim__vmscan *v = b->all->v;
     const enum vmsim__event_stat scan = b->sc->kswapd ? VMSIM__PGSCAN_KSWAPD : VMSIM__PGSCAN_DIRECT;
@@ -44,6 +45,7 @@ static void count_scan(const struct batch *b, struct vmsim__memcg *m) {
     v->mem->event[VMSIM__PGSCAN_FILE] += b->pages[1];
 }
 
+/* The same of what was taken. */
 static void count_steal(const struct batch *b, struct vmsim__memcg *m, uint64_t reclaimed, uint64_t anon) {
     struct vmsim__vmscan *v = b->all->v;
     const enum vmsim__event_stat steal = b->sc->kswapd ? VMSIM__PGSTEAL_KSWAPD : VMSIM__PGSTEAL_DIRECT;
@@ -172,6 +174,7 @@ static void propose(struct vmsim__lruvec_policy *p, struct vmsim__scan_control *
 
 /* ---- the queue of those whose write is over ---- */
 
+/* Folios that may go now, oldest write first. One that somebody wanted again meanwhile is not taken. */
 static bool next_leaving(struct vmsim__lruvec_policies *all, vmsim__pfn *pfn) {
     while (all->leaving.first < all->leaving.count) {
         *pfn = all->leaving.at[all->leaving.first];
@@ -225,6 +228,9 @@ static bool await_writes(const struct vmsim__lruvec_policies *all, const struct 
     return all->leaving.first < all->leaving.count && !sc->kswapd && sc->priority > 0 && !sc->nr_reclaimed;
 }
 
+/* As much as the kernel would scan (get_scan_count) is asked for in batches, until enough is free. A policy that names
+ * nothing which can go is stuck: what it let go is waited for, and if that is nothing, the kernel's own way takes over
+ * for this round, which the run's report tells (`overruled`). Kernel: shrink_lruvec. */
 void vmsim__lruvec_policy_shrink(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
                                  struct vmsim__lruvec *lruvec) {
     struct vmsim__lruvec_policy *p = lruvec->policy;

@@ -192,6 +192,9 @@ static void put_back(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, st
     vmsim__lru_move_back(v->lru, back, nr_back, sc->cpu);
 }
 
+/* A second round tries folios that were clean or referenced only at the first look, which has become known meanwhile.
+ * At two generations nothing older can be made young by another look, so that 0 makes the caller age. Kernel:
+ * evict_folios. */
 uint64_t vmsim__evict_folios(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
                              unsigned swappiness, bool *swapping) {
     struct batch b = {.tier = 0};
@@ -294,6 +297,8 @@ static int64_t nr_to_scan_or_aged(struct vmsim__vmscan *v, struct vmsim__scan_co
     return -1;
 }
 
+/* kswapd stops when every zone that may serve the request is above its high watermark by one batch; direct reclaim when
+ * it has what it came for. Kernel: should_abort_scan. */
 bool vmsim__mglru_should_abort(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
                                const struct vmsim__lruvec *lruvec) {
     const struct vmsim__node *n = &v->mem->nodes[lruvec->node];

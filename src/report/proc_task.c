@@ -12,6 +12,7 @@
 
 /* PID 0 is the idle task's. */
 static unsigned pid_of(uint32_t task) {
+    VMSIM__ASSERT(task != VMSIM_TASK_NONE);
     return task + 1;
 }
 
@@ -48,6 +49,7 @@ static void number(struct vmsim__emitter *e, const char *label, uint64_t n) {
 
 /* From Name to NSsid; tasks run as root, in no session, unless there is more to say. */
 static void emit_identity(const struct vmsim_machine *m, struct vmsim__emitter *e, const struct vmsim__task *t) {
+    VMSIM__ASSERT(t->name);
     char name[COMM_LENGTH + 1];
     snprintf(name, sizeof name, "%s", t->name);
     vmsim__emit_string(e, "Name", name);
@@ -78,6 +80,7 @@ struct group {
 };
 
 static struct group group_of(const struct vmsim_machine *m, const struct vmsim__task *member) {
+    VMSIM__ASSERT(vmsim__task_at(m, member->group));
     struct group g = {0};
     for (const struct vmsim__task *t = vmsim__task_at(m, member->group); t; t = vmsim__task_at(m, t->next_thread)) {
         g.threads += t->mm != NULL;
@@ -142,6 +145,7 @@ static void print_allowed(struct vmsim_machine *m, const struct vmsim__task *t, 
 
 static void task_status(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
     const struct vmsim__task *t = vmsim__task_at(m, id);
+    VMSIM__ASSERT(t);
     struct vmsim__mm_status memory;
     struct vmsim__emitter e;
     vmsim__task_memory(t, &memory);
@@ -182,6 +186,7 @@ static void print_layout(struct vmsim__textbuf *out, const struct vmsim__mm *mm)
 static void task_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
     static const struct vmsim__mm none;
     const struct vmsim__task *t = vmsim__task_at(m, id);
+    VMSIM__ASSERT(t);
     const struct vmsim__mm *mm = t->mm ? t->mm : &none;
     const struct group g = group_of(m, t);
     struct vmsim__mm_status s;
@@ -202,6 +207,7 @@ static void task_stat(struct vmsim_machine *m, struct vmsim__textbuf *out, uint3
 }
 
 static void task_comm(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
+    VMSIM__ASSERT(vmsim__task_at(m, id));
     vmsim__textbuf_printf(out, "%.*s\n", COMM_LENGTH, vmsim__task_at(m, id)->name);
 }
 
@@ -213,6 +219,7 @@ static void task_cmdline(struct vmsim_machine *m, struct vmsim__textbuf *out, ui
 /* Resident, swapped and page-table pages in thousandths of all memory, moved and scaled to 0 .. 2000. */
 static void task_oom_score(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t id) {
     const struct vmsim__task *t = vmsim__task_at(m, id);
+    VMSIM__ASSERT(t);
     int64_t score = 0;
     if (t->mm) {
         const struct vmsim_oom_candidate c = vmsim__oom_candidate(m, t);

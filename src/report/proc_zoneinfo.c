@@ -19,6 +19,7 @@ static void print_protection(const struct vmsim__mem *mem, const struct vmsim__z
 /* The lines that every zone has, populated or not (z == NULL: it cannot be). Labels begin with the line break, since a
  * zone without memory ends after `protection`. */
 static void print_facts(const struct vmsim_machine *m, const struct vmsim__zone *z, struct vmsim__textbuf *out) {
+    VMSIM__ASSERT(!z || z->type < VMSIM__ZONE_TYPES);
     const struct vmsim__zone none = {0}, *s = z ? z : &none;
     const struct {
         const char *label;
@@ -64,6 +65,7 @@ static void print_pagesets(const struct vmsim_machine *m, const struct vmsim__zo
 /* The counters of the node come with its first populated zone, between the zone's name and its facts. Only the first
  * populated zone of a node carries the node's counters (is_zone_first_populated). */
 static void print_zone(struct vmsim_machine *m, unsigned node, unsigned type, struct vmsim__textbuf *out) {
+    VMSIM__ASSERT(node < m->mem->nr_nodes);
     unsigned index = m->mem->nodes[node].possible[type];
     const struct vmsim__zone *z = index == VMSIM__NO_ZONE ? NULL : &m->mem->zones[index];
     const struct vmsim__zone *first = m->mem->nodes[node].nr_zones ? &m->mem->zones[m->mem->nodes[node].zone[0]] : NULL;
@@ -163,6 +165,7 @@ static bool has_type(const struct vmsim__mem *mem, unsigned type) {
 
 /* Kernel: pagetypeinfo_showfree_print; it stops counting because it holds the zone's lock meanwhile. */
 static void print_free_types(const struct vmsim__mem *mem, const struct vmsim__zone *z, struct vmsim__textbuf *out) {
+    VMSIM__ASSERT(z && mem);
     for (unsigned type = 0; type < VMSIM__MIGRATE_TYPES; type++) {
         if (!has_type(mem, type))
             continue;

@@ -75,6 +75,7 @@ const char *vmsim_report_error(const struct vmsim_scenario *s) {
 /* ---- the files of a run ---- */
 
 static int write_rendered(struct vmsim_scenario *s, struct vmsim__files *files, const char *path, render_fn *render) {
+    VMSIM__ASSERT(path && render);
     struct vmsim__textbuf out;
     vmsim__textbuf_init(&out, s->alloc);
     render(s, &out, false);
@@ -106,6 +107,7 @@ static int write_configuration(struct vmsim_scenario *s, struct vmsim__files *fi
 }
 
 static void emit_file(struct vmsim__emitter *e, const char *path, uint64_t size, uint64_t hash) {
+    VMSIM__ASSERT(path);
     char digits[24];
     snprintf(digits, sizeof digits, "%016llx", (unsigned long long)hash);
     vmsim__emit_object(e, NULL);
@@ -183,6 +185,7 @@ static int write_contents(struct vmsim_scenario *s, const char *part) {
 
 /* The directory's name without slashes behind it, for what is made beside. */
 static int take_name(struct vmsim_scenario *s, const char *directory, char *name, size_t size) {
+    VMSIM__ASSERT(name && size > 1);
     size_t length = directory ? strlen(directory) : 0;
     while (length > 1 && directory[length - 1] == '/')
         length--;
@@ -213,6 +216,7 @@ int vmsim_report_check(struct vmsim_scenario *s, const char *directory) {
 /* The old run bears the part's name now. Something may have come into it while the new one was written: then both go
  * back to where they were. */
 static int retire(struct vmsim_scenario *s, const char *part, const char *directory) {
+    VMSIM__ASSERT(part && directory);
     enum vmsim__place place;
     struct vmsim__err why = {0}, ignored = {0};
     if (!vmsim__place_look(s->alloc, part, &place, &why))

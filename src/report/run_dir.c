@@ -21,6 +21,7 @@
 #define FILE_MOST (UINT64_C(1) << 30) /* of what is read whole */
 
 bool vmsim__run_note(struct vmsim_run *run, const char *format, ...) {
+    VMSIM__ASSERT(format);
     char text[600];
     va_list args;
     va_start(args, format);
@@ -35,11 +36,13 @@ bool vmsim__run_note(struct vmsim_run *run, const char *format, ...) {
 
 /* "DIRECTORY/NAME"; false: it is too long to be a file's. */
 static bool path_of(const struct vmsim_run *run, const char *name, char *path, size_t size) {
+    VMSIM__ASSERT(name && size);
     int length = snprintf(path, size, "%s/%s", run->directory, name);
     return length > 0 && (size_t)length < size;
 }
 
 static int read_all(struct vmsim_run *run, int fd) {
+    VMSIM__ASSERT(fd >= 0);
     char piece[16384];
     ssize_t n = 0;
     while (run->file.count <= FILE_MOST && (n = read(fd, piece, sizeof piece)) != 0) {
@@ -76,6 +79,7 @@ const char *vmsim__json_text(const json_t *object, const char *key) {
 }
 
 const char *vmsim__run_name(const struct vmsim_run *run) {
+    VMSIM__ASSERT(run->directory);
     const char *slash = strrchr(run->directory, '/');
     return slash && slash[1] ? slash + 1 : run->directory;
 }

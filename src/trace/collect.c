@@ -64,6 +64,7 @@ static int writer_failed(struct collector *c, int err) {
 }
 
 static int append_event(struct collector *c, uint32_t task, const struct vmsim_trace_event *e) {
+    VMSIM__ASSERT(e && (unsigned)e->type < VMSIM_TRACE_EVENT_TYPES);
     c->result->events++;
     return writer_failed(c, vmsim_trace_append_event(c->writer, task, e));
 }
@@ -395,6 +396,7 @@ static void idle(struct collector *c, uint64_t head) {
 
 /* A ticket whose taker died before it filled its slice would stop all others: it is passed over in the end. */
 static bool pass_over(struct collector *c, uint64_t head) {
+    VMSIM__ASSERT(c->arena);
     if (atomic_load(&c->arena->tail) == head)
         return false;
     if (!c->supervisor_gone && ++c->stuck < STUCK_TURNS)

@@ -54,6 +54,7 @@ static bool grow_map(struct vmsim__import *im, struct vmsim__import_map *m) {
 /* Dense number of `key`. 1 it is new, 0 it was known, or VMSIM_ENOMEM. Dense numbers in the order of first sight, so
  * that the same input gives the same trace whatever the ids were. */
 static int number_of(struct vmsim__import *im, struct vmsim__import_map *m, uint64_t key, uint64_t *number) {
+    VMSIM__ASSERT(m);
     VMSIM__ASSERT(number);
     if (key == UINT64_MAX)
         key--; /* keys are stored plus one; nobody tells these two apart */
@@ -71,6 +72,7 @@ static int number_of(struct vmsim__import *im, struct vmsim__import_map *m, uint
 }
 
 int vmsim__import_number(struct vmsim__import *im, uint64_t object, uint64_t *number) {
+    VMSIM__ASSERT(im->writer);
     int got = number_of(im, &im->objects, object, number);
     return got < 0 ? got : 0;
 }
@@ -113,6 +115,7 @@ static int need_region(struct vmsim__import *im, uint64_t va) {
 /* What reaches over a page is one reference with a straddle, unless it is a fetch, which the hardware makes page by
  * page. Addresses that no user program has are skipped and counted, as foreign traces hold the kernel's, too. */
 int vmsim__import_add(struct vmsim__import *im, uint64_t va, uint64_t bytes, enum vmsim_access_type type) {
+    VMSIM__ASSERT((unsigned)type <= VMSIM_RMW);
     bytes = vmsim__min64(bytes ? bytes : 1, 4096);
     if (va >= (UINT64_C(1) << USER_BITS) - 4096) {
         im->options->skipped++;

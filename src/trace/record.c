@@ -44,6 +44,7 @@ struct recording {
 };
 
 static int fail(struct recording *r, int code, const char *what, const char *why) {
+    VMSIM__ASSERT(what && why && code);
     snprintf(r->result->error, sizeof r->result->error, "%.300s: %.200s", what, why);
     return code;
 }
@@ -82,6 +83,7 @@ static const char *why_not_a_program(const char *name) {
 
 /* The plugin beside the code that runs: installed, in the build tree, or where the user says. */
 static bool find_plugin(struct recording *r) {
+    VMSIM__ASSERT(r->options);
     static const char *const beside[] = {"vmsim/", "", "../lib/", "../lib/vmsim/", "../lib/x86_64-linux-gnu/vmsim/"};
     const char *given = r->options->plugin ? r->options->plugin : getenv("VMSIM_RECORD_PLUGIN");
     char base[PATH_MAX];
@@ -210,6 +212,7 @@ static size_t count_strings(char *const *list) {
 /* Variables go by qemu's -E to the guest alone, as LD_PRELOAD would act on qemu as well. The plugin is preloaded into
  * qemu, where it takes qemu's calls for memory (plugin/emulator_calls.c). */
 static int make_command(struct recording *r) {
+    VMSIM__ASSERT(r->options->argv && r->options->argv[0]);
     char plugin[2 * PATH_MAX];
     size_t argc = count_strings(r->options->argv), envc = count_strings(environ), n = 0, kept = 0;
     vmsim__double_commas(plugin, sizeof plugin, r->plugin);

@@ -9,8 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/util.h"
+
 /* Splits "#!interpreter argument" like the kernel: one argument, blanks around it dropped. */
 static bool parse_script(char *text, char line[2][VMSIM__SCRIPT_LINE]) {
+    VMSIM__ASSERT(text[0] == '#' && text[1] == '!');
     char *p = text + 2, *end = strchr(text, '\n');
     if (!end)
         return false;
@@ -39,6 +42,7 @@ static enum vmsim__script_verdict judge_elf(const unsigned char *head, ssize_t n
 
 /* Follows #! lines from t->path until an ELF file; the arguments collected are in reverse. */
 enum vmsim__script_verdict vmsim__script_resolve(struct vmsim__script *t) {
+    VMSIM__ASSERT(t->path[0]);
     for (unsigned depth = 0; depth <= VMSIM__SCRIPT_DEPTH; depth++) {
         _Alignas(8) unsigned char head[VMSIM__SCRIPT_LINE + 1] = {0};
         struct stat st;
@@ -64,6 +68,7 @@ enum vmsim__script_verdict vmsim__script_resolve(struct vmsim__script *t) {
 }
 
 void vmsim__double_commas(char *to, size_t size, const char *from) {
+    VMSIM__ASSERT(size > 3);
     size_t n = 0;
     for (; *from && n + 3 < size; from++) {
         to[n++] = *from;
