@@ -264,6 +264,8 @@ enum vmsim__fault_outcome vmsim__mm_fault(struct vmsim__mm *mm, uint64_t va, boo
     return o;
 }
 
+/* The kernel's own store to user memory (clear_child_tid, a futex of a robust list): through the entry if it allows it,
+ * else by a fault that cannot raise a signal. */
 bool vmsim__mm_put_user(struct vmsim__mm *mm, uint64_t va, unsigned cpu) {
     struct vmsim__pt_slot slot;
     if (va < mm->task_size && vmsim__mm_slot(mm, va & ~(mm->vm->page_size - 1), false, &slot) && slot.entry) {
@@ -278,6 +280,8 @@ bool vmsim__mm_put_user(struct vmsim__mm *mm, uint64_t va, unsigned cpu) {
     return vmsim__fault_resolved(vmsim__mm_fault(mm, va, true, false, cpu));
 }
 
+/* clock_gettime and its like touch code and data of the vDSO; both pages are the kernel's, so that the first call has
+ * two minor faults. */
 void vmsim__mm_vdso_call(struct vmsim__mm *mm, unsigned cpu) {
     const uint64_t at[] = {mm->vdso, mm->vdso - (mm->vm->spec.vvar_pages << mm->vm->page_shift)};
     struct vmsim__pt_slot slot;

@@ -65,6 +65,8 @@ static size_t rss_bytes(const struct vmsim__mm *mm) {
     return mm->vm->kernel->rss_percpu ? mm->vm->mem->nr_cpus * VMSIM__RSS_KINDS * sizeof *mm->rss_cpu : 0;
 }
 
+/* Per-CPU counters of residence where the release has them (percpu_counter, 6.2): readers see the sum without what CPUs
+ * keep to themselves. */
 static bool rss_setup(struct vmsim__mm *mm) {
     if (!rss_bytes(mm))
         return true;
@@ -77,6 +79,8 @@ static void rss_fini(struct vmsim__mm *mm) {
     vmsim__free(mm->vm->alloc, mm->rss_cpu, rss_bytes(mm));
 }
 
+/* An address space begins with one user, limits of the specification, and no mapping; exec or fork gives it the rest.
+ * Kernel: mm_init. */
 struct vmsim__mm *vmsim__mm_create(struct vmsim__vm *vm, unsigned cpu) {
     struct vmsim__mm *mm = vmsim__calloc(vm->alloc, 1, sizeof *mm);
     if (!mm) {
@@ -236,6 +240,8 @@ static void copy_mm_fields(struct vmsim__mm *mm, const struct vmsim__mm *p) {
         mm->rlimit[i] = p->rlimit[i];
 }
 
+/* All mappings are the child's before anything is flushed: entries became read-only in the parent on the way, one flush
+ * tells its CPUs. What fails half-way leaves a child that is put like any other. Kernel: dup_mmap. */
 struct vmsim__mm *vmsim__mm_fork(struct vmsim__mm *parent, unsigned cpu, int *error) {
     struct vmsim__vm *vm = parent->vm;
     parent->cpu = cpu;

@@ -125,6 +125,7 @@ struct aged {
     vmsim__pfn folio[VMSIM__ISOLATE_MAX];
 };
 
+/* MADV_PAGEOUT hands over what it has isolated in one go: reclaim writes neighbours in one transfer. */
 static void reclaim_aged(struct aged *a) {
     const struct vmsim__vm_hooks *h = &a->vm->hooks;
     if (a->count)
@@ -456,6 +457,8 @@ static bool steps_over_holes(const struct vmsim__vm *vm, int advice) {
     return !populates || !vm->kernel->populate_in_order;
 }
 
+/* Holes are ENOMEM, told at the end by advice that goes on behind them and at once by the rest. Only advice that waits
+ * leaves how far it had come. Kernel: do_madvise, madvise_walk_vmas. */
 int64_t vmsim__mm_madvise(struct vmsim__mm *mm, uint64_t addr, uint64_t length, int advice, unsigned cpu) {
     const uint64_t page = mm->vm->page_size;
     mm->cpu = cpu;

@@ -41,6 +41,8 @@ static bool change_entry(struct vmsim__vma *vma, const struct vmsim__pt_slot *sl
     return lost & (VMSIM__PTE_PRESENT | VMSIM__PTE_RWXU);
 }
 
+/* One flush for the range from the first entry that changed to the last: rights that grow need none on x86, where a
+ * stale entry costs one spurious fault. A huge page that is half inside is split first. Kernel: change_protection. */
 void vmsim__change_protection(struct vmsim__vma *vma, uint64_t start, uint64_t end, bool upgrade_writable,
                               unsigned cpu) {
     VMSIM__ASSERT(start >= vma->start && end <= vma->end && start < end);
@@ -143,6 +145,8 @@ static int64_t protect_range(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_
     return 0;
 }
 
+/* A hole is an error only when it is reached: what lies before it has changed. PROT_GROWSDOWN takes in the whole stack
+ * below. Kernel: do_mprotect_pkey. */
 int64_t vmsim__mm_mprotect(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned cpu) {
     const unsigned grows = prot & (VMSIM__PROT_GROWSDOWN | VMSIM__PROT_GROWSUP);
     const uint64_t page = mm->vm->page_size;

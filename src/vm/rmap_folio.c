@@ -17,6 +17,7 @@ struct parts {
     struct vmsim__frame *frame, *head;
     vmsim__pfn pfn, head_pfn;
 };
+/* An entry names a base page; counts that entries share stand in its folio's head. */
 static struct parts parts_of(struct vmsim__vm *vm, const struct vmsim__mapping *m) {
     VMSIM__ASSERT(!m->slot.level);
     struct parts p = {.pfn = (vmsim__pfn)m->pte.pfn};
@@ -81,6 +82,9 @@ static bool referenced_one(struct vmsim__rmap_walk *w, struct vmsim__referenced 
     return true;
 }
 
+/* Mappings of other cgroups do not count when a cgroup reclaims its own, nor do those that their owner reads once
+ * (MADV_SEQUENTIAL, MADV_RANDOM) where the release has it so. An mlocked one ends the walk: the folio stays. Kernel:
+ * folio_referenced. */
 void vmsim__folio_referenced(struct vmsim__vm *vm, vmsim__pfn pfn, struct vmsim__referenced *r, unsigned cpu) {
     struct vmsim__rmap_walk w;
     r->vmas = r->vm_flags = 0;
@@ -240,6 +244,7 @@ static bool on_cpu(struct vmsim__rmap_walk *w, vma_fn fn, unsigned ttu, unsigned
     return go_on;
 }
 
+/* Unmapping works on another CPU than its owner's: flushes go out from the one that reclaims. */
 static bool each_vma(struct vmsim__vm *vm, vmsim__pfn pfn, vma_fn fn, unsigned ttu, unsigned cpu) {
     struct vmsim__rmap_walk w;
     VMSIM__ASSERT(vmsim__vm_frame(vm, pfn)->refcount > 0 && !vmsim__nommu(vm));
@@ -285,6 +290,8 @@ static bool clean_entry(void *context, struct vmsim__mapping *m) {
     return true;
 }
 
+/* Before a page is written its entries become read-only, so that the next store faults and makes it dirty anew. Kernel:
+ * folio_mkclean. */
 unsigned vmsim__page_mkclean(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
     struct clean c = {cpu, 0};
     if (!vmsim__nommu(vm))
@@ -294,6 +301,7 @@ unsigned vmsim__page_mkclean(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu)
 
 /* ---- migration ---- */
 
+/* What the entry knew goes with it: rights, exclusiveness, accessed and dirty, of which a release may keep less. */
 static struct vmsim__swp migration_entry(const struct vmsim__mapping *m, const struct parts *p, bool anon) {
     const bool exclusive = anon && vmsim__frame_is(p->frame, VMSIM__FRAME_EXCLUSIVE);
     return (struct vmsim__swp){.offset = p->pfn,
@@ -352,6 +360,8 @@ static void map_migrated(const struct vmsim__mapping *m, vmsim__pfn to, unsigned
     vmsim__vm_cost(vm, vm->spec.costs.map);
 }
 
+/* The walk goes by the new folio, which has the old one's mapping and index by now, and looks for entries that name the
+ * old frame. Kernel: remove_migration_ptes. */
 void vmsim__remove_migration(struct vmsim__vm *vm, vmsim__pfn from, vmsim__pfn to, unsigned cpu) {
     struct vmsim__rmap_walk w;
     struct vmsim__mapping m;

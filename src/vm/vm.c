@@ -27,6 +27,8 @@ static void on_swapped(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool 
         vm->hooks.swapped(vm->hooks.context, e, pfn, write);
 }
 
+/* Contents of files pass through the cache, which knows no address spaces; whoever watches contents hears of both
+ * here. */
 static void on_content(void *context, enum vmsim__file_content what, const struct vmsim__file *file, uint64_t first,
                        uint64_t end, vmsim__pfn pfn) {
     const struct vmsim__vm *vm = context;
@@ -78,6 +80,8 @@ static void derive_knobs(struct vmsim__vm *vm) {
     }
 }
 
+/* The gather's room is there from the start: unmapping must not fail for lack of host memory. Anonymous reverse maps
+ * are numbered from 1, so that 0 in a frame is none. */
 int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, struct vmsim__err *err) {
     *out = NULL;
     if (init->format->page_shift != init->mem->page_shift)
@@ -119,6 +123,8 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
     return 0;
 }
 
+/* Nothing may be left by then: each address space has given back what it was charged, and a difference is a leak of
+ * ours. */
 void vmsim__vm_destroy(struct vmsim__vm *vm) {
     if (!vm)
         return;

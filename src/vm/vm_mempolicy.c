@@ -74,6 +74,8 @@ static int bind_range(struct vmsim__mm *mm, uint64_t start, uint64_t end, const 
     return 0;
 }
 
+/* The order of errors is the kernel's. With MF_STRICT alone nothing moves, and what lies elsewhere is EIO before the
+ * policy is set; with MF_MOVE what could not move is told after. Kernel: do_mbind. */
 int64_t vmsim__mm_mbind(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned mode, uint64_t nodes,
                         unsigned flags, unsigned cpu) {
     const uint64_t page = mm->vm->page_size;
@@ -136,6 +138,8 @@ static int64_t node_asked_for(struct vmsim__mm *mm, const struct vmsim__task_pol
     return vmsim__task_policy_next(mm->vm->mem, task);
 }
 
+/* The address's own policy, or the task's where it has none; MPOL_F_NODE asks where the page is (or the next of an
+ * interleave would be) instead of the mode. Kernel: do_get_mempolicy. */
 int64_t vmsim__mm_get_mempolicy(struct vmsim__mm *mm, const struct vmsim__task_policy *task, uint64_t addr,
                                 unsigned flags, uint64_t *nodes, unsigned cpu) {
     const struct vmsim__mempolicy *p = task ? &task->policy : &(const struct vmsim__mempolicy){0};

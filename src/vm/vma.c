@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+/* Each mapping reads ahead by itself, as each open file does: the kernel's struct file is not modelled. */
 struct vmsim__vma *vmsim__vma_alloc(struct vmsim__mm *mm) {
     struct vmsim__vma *v = vmsim__slab_alloc(&mm->vm->vmas);
     if (!v) {
@@ -25,6 +26,7 @@ static struct vmsim__imap *imap_of(const struct vmsim__vma *v) {
     return v->file->mappings;
 }
 
+/* A copy by fork has the same place in the file as its original, so it goes beside it, without a search. */
 static void file_link(struct vmsim__vma *v, struct vmsim__vma *after) {
     VMSIM__ASSERT(!after || (after->file == v->file && after->pgoff == v->pgoff));
     v->file_link.start = v->pgoff;
@@ -35,6 +37,7 @@ static void file_link(struct vmsim__vma *v, struct vmsim__vma *after) {
         vmsim__interval_insert(&imap_of(v)->vmas, &v->file_link);
 }
 
+/* The tree of a file's mappings exists while the file is mapped at all: most files are read, never mapped. */
 bool vmsim__vma_set_file(struct vmsim__vma *vma, struct vmsim__file *file, struct vmsim__vma *after) {
     VMSIM__ASSERT(!vmsim__interval_linked(&vma->file_link) && vma->start < vma->end);
     struct vmsim__vm *vm = vma->mm->vm;
@@ -77,6 +80,7 @@ void vmsim__vma_prepare(struct vmsim__vma *vma) {
         vmsim__interval_remove(&c->anon_vma->vmas, &c->link);
 }
 
+/* Its borders have changed: back into the trees that vmsim__vma_prepare took it out of. Kernel: vma_complete. */
 void vmsim__vma_complete(struct vmsim__vma *vma) {
     VMSIM__ASSERT(vma->start < vma->end);
     for (struct vmsim__avc *c = vma->chain; c; c = c->same) {

@@ -98,6 +98,8 @@ static void visit_table(struct vmsim__vma *v, uint64_t base, uint64_t bytes, con
     s->looked(s->context, slot.table, total, young);
 }
 
+/* A leaf table is visited once, even where several mappings share it: the walk goes on behind it. Kernel: walk_mm,
+ * walk_pmd_range. */
 void vmsim__mm_walk_young(struct vmsim__mm *mm, const struct vmsim__young_sink *s) {
     const struct vmsim__pt_format *f = mm->vm->format;
     VMSIM__ASSERT(!vmsim__nommu(mm->vm));
@@ -125,6 +127,8 @@ void vmsim__mm_walk_young(struct vmsim__mm *mm, const struct vmsim__young_sink *
 
 #define AROUND 64u /* entries: MIN_LRU_BATCH */
 
+/* Neighbours of a page that was found young are likely so: 64 entries around it, within its table and its mapping, cost
+ * one look instead of one reverse walk each. Kernel: lru_gen_look_around. */
 void vmsim__look_around(const struct vmsim__mapping *m, const struct vmsim__young_sink *s) {
     struct vmsim__vma *v = m->vma;
     const struct vmsim__pt_format *f = v->mm->vm->format;
