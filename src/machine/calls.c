@@ -102,6 +102,8 @@ static struct vmsim__task *named(struct vmsim_machine *m, struct vmsim__task *t,
     return other && other->mm ? other : NULL;
 }
 
+/* Rights are asked by nodes: somebody else's pages may not leave what his cpuset allows, unless the caller is
+ * privileged. */
 static int64_t call_migrate_pages(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     struct vmsim__task *of = named(m, t, c->a[2]);
     if (!of)
@@ -150,6 +152,7 @@ static int64_t call_write(struct vmsim_machine *m, struct vmsim__task *t, const 
     return vmsim__file_write(m->cache, c->file, c->a[0], c->a[1], t->cpu);
 }
 
+/* The cost of coming by the file is paid once, though truncation may wait and enter the call again. */
 static int64_t call_open(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     if (!t->call.entered) /* what it costs to come by the file; 0: it is at hand */
         vmsim__now_charge(&m->mem->now, c->a[1]);
@@ -230,6 +233,7 @@ static const struct {
     [VMSIM__CALL_OTHER] = {call_other, false},
 };
 
+/* A call that was entered again is neither counted nor paid for twice. */
 void vmsim__call_begin(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE);
     vmsim__cpu_load(m, t);
@@ -248,6 +252,7 @@ void vmsim__call_end(struct vmsim_machine *m, struct vmsim__task *t) {
     t->in_call = false;
 }
 
+/* Where the call waits, what for goes to the task, and the record stays, so that the same call can be entered again. */
 int64_t vmsim__call_leave(struct vmsim_machine *m, struct vmsim__task *t, int64_t result) {
     VMSIM__ASSERT(t->in_call);
     if (!vmsim__now_waits(&m->mem->now)) {
@@ -302,6 +307,8 @@ int64_t vmsim__call(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim__
     return vmsim__call_with(m, t, row_work, &(struct row_call){id, args});
 }
 
+/* For whoever drives the machine call by call: the machine runs until this call is over. The task must be nobody
+ * else's: one of a scenario has its own next step. */
 int64_t vmsim__call_with_now(struct vmsim_machine *m, uint32_t task, vmsim__call_fn *work, void *context) {
     struct vmsim__task *t = vmsim__task_get(m, task);
     if (!t)

@@ -145,6 +145,7 @@ static void own_space(struct vmsim_machine *m, const struct vmsim__task *t) {
     s->joined = ++m->spaces_joined;
 }
 
+/* A task's charges from here on; pages that it has stay where they are charged (cgroup v2 moves no charges). */
 void vmsim__cgroup_enter(struct vmsim_machine *m, struct vmsim__task *t, uint32_t cgroup) {
     struct vmsim__cgroup *c = at(m, cgroup);
     VMSIM__ASSERT(c->memcg && t->state != VMSIM__TASK_DEAD);
@@ -162,6 +163,8 @@ void vmsim__cgroup_leave(struct vmsim_machine *m, struct vmsim__task *t) {
     t->memcg = VMSIM__MEMCG_ROOT;
 }
 
+/* Pressure is taken from the old one and given to the new one at this time, and what a limit had the task do is
+ * void. */
 static void move_task(struct vmsim_machine *m, struct vmsim__task *t, uint32_t cgroup) {
     const unsigned flags = t->psi;
     const uint64_t mems = vmsim__cpuset_mems(m, t);
@@ -196,6 +199,7 @@ int vmsim__cgroup_attach(struct vmsim_machine *m, const char *path, struct vmsim
 
 /* ---- life ---- */
 
+/* The root has the memcg that the LRU has from the start; machines without other cgroups never come here again. */
 int vmsim__cgroup_init(struct vmsim_machine *m) {
     struct vmsim__cgroup *root = record_of(m, "/");
     if (!root)
@@ -215,6 +219,7 @@ void vmsim__cgroup_fini(struct vmsim_machine *m) {
     vmsim__names_fini(m->alloc, &m->cgroup_paths);
 }
 
+/* Tasks are counted anew, and pay where they are; a cgroup that was removed has neither tasks nor children. */
 static int check_one(struct vmsim_machine *m, uint32_t number) {
     VMSIM__ASSERT(number < m->cgroups.count);
     const struct vmsim__cgroup *c = at(m, number);
@@ -238,6 +243,7 @@ static int check_one(struct vmsim_machine *m, uint32_t number) {
     return 0;
 }
 
+/* Slots know who pays: their sum by cgroup is memory.swap.current. */
 static int check_swap(struct vmsim_machine *m) {
     const size_t ids = vmsim__memcg_ids(m->lru);
     uint64_t *slots = m->swap ? vmsim__calloc(m->alloc, ids, sizeof *slots) : NULL;

@@ -98,6 +98,7 @@ static uint64_t initial(const struct content_file *cf, const struct vmsim__file 
     return index < cf->initial ? INITIAL | (uint64_t)(f->id & 0xffffff) << INDEX_BITS | low : 0;
 }
 
+/* Ids of files are used again: what the last one held must not be found in the next. */
 static void forget_file(struct vmsim_machine *m, const struct vmsim__file *f) {
     struct vmsim__content *c = m->content;
     struct content_file *cf = f->id < c->files.count ? c->files.at[f->id] : NULL;
@@ -121,6 +122,8 @@ static void drop_pages(struct vmsim_machine *m, struct content_file *cf, uint64_
     }
 }
 
+/* A frame takes its tag from the disk when it is read and gives it to the disk when it is written, at the moments at
+ * which the simulated transfer moves data. A write that failed leaves the disk with neither content. */
 static void on_file(void *context, enum vmsim__file_content what, const struct vmsim__file *f, uint64_t first,
                     uint64_t end, vmsim__pfn pfn) {
     struct vmsim_machine *m = context;
@@ -196,6 +199,8 @@ static void give_up_lazily(struct vmsim__radix *r, uint64_t first, uint64_t end)
         vmsim__radix_set(r, i, value | LAZY, NULL); /* it replaces one */
 }
 
+/* What an address space gives up: at once, lazily (MADV_FREE: old contents or zeroes, both are right until the next
+ * store), or all when it ends. */
 static void on_dropped(void *context, struct vmsim__mm *mm, uint64_t start, uint64_t end, bool lazily) {
     struct vmsim_machine *m = context;
     struct content_space *s = mm->contents;
@@ -213,6 +218,7 @@ static void on_dropped(void *context, struct vmsim__mm *mm, uint64_t start, uint
     }
 }
 
+/* mremap: what was stored at the old address is expected at the new one. */
 static void on_moved(void *context, struct vmsim__mm *mm, uint64_t from, uint64_t to, uint64_t length) {
     struct vmsim_machine *m = context;
     struct content_space *s = mm->contents;
@@ -226,6 +232,7 @@ static void on_moved(void *context, struct vmsim__mm *mm, uint64_t from, uint64_
     }
 }
 
+/* A child expects its parent's contents, whoever has the frame; what either stores later is its own. */
 static void on_inherited(void *context, struct vmsim__mm *child, struct vmsim__mm *parent, uint64_t start,
                          uint64_t end) {
     struct vmsim_machine *m = context;
@@ -250,6 +257,8 @@ struct at {
     vmsim__pfn pfn;
 };
 
+/* The first one found: later ones follow from it. A load that finds something else is a defect of ours, never a
+ * simulated outcome. */
 static bool wrong(const struct at *x, const char *what, uint64_t wanted, uint64_t found) {
     struct vmsim_machine *m = x->m;
     m->content_wrong = true;
@@ -287,6 +296,8 @@ static bool check_common(const struct at *x, uint64_t found) {
     return true;
 }
 
+/* Private memory has to hold what this space stored last (wanted), shared memory and untouched pages what file or disk
+ * say. */
 static bool check_load(const struct at *x) {
     struct vmsim_machine *m = x->m;
     const struct content_space *s = x->t->mm->contents;
@@ -303,6 +314,8 @@ static bool check_load(const struct at *x) {
     return true;
 }
 
+/* A new tag for each store: an old page that comes back cannot pass for the new one. A store to the zero page or to a
+ * private file page that was not copied is the fault itself. */
 static bool note_store(const struct at *x) {
     struct vmsim_machine *m = x->m;
     const bool shared = x->v->flags & VMSIM__VM_SHARED;
@@ -331,6 +344,8 @@ static bool look(struct at *x, enum vmsim_access_type type) {
     return type == VMSIM_LOAD || type == VMSIM_FETCH || note_store(x);
 }
 
+/* An access that crosses into another page is looked at in both: the second frame is asked of the page table, since the
+ * batch has one physical address an access. */
 void vmsim__content_used(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a,
                          const uint64_t *physical, size_t n) {
     const unsigned shift = m->mem->page_shift;
@@ -364,6 +379,8 @@ static void take_files(struct vmsim_machine *m) {
     }
 }
 
+/* Before anything runs: what already lies in files has a tag of its own from here on. Hooks that nobody uses cost one
+ * comparison where contents move. */
 int vmsim__content_start(struct vmsim_machine *m) {
     if (m->content)
         return 0;

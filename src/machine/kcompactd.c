@@ -54,6 +54,8 @@ static bool node_suitable(const struct vmsim__kcompactd *k) {
     return false;
 }
 
+/* The largest order and the highest zone that anybody asked for meanwhile count, as for kswapd. Kernel:
+ * wakeup_kcompactd. */
 void vmsim__kcompactd_wake(struct vmsim_machine *m, unsigned node, unsigned order, unsigned zone_type) {
     VMSIM__ASSERT(node < m->mem->nr_nodes);
     struct vmsim__kcompactd *k = m->kcompactd ? &m->kcompactd[node] : NULL;

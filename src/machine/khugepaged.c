@@ -168,6 +168,8 @@ static uint64_t yields_until(const struct vmsim_machine *m, const struct vmsim__
     return m->cpus[k->t->cpu].queue.count && now < k->not_before + PATIENCE ? now + VMSIM__JIFFY : now;
 }
 
+/* A scan of pages_to_scan pages, then a sleep. What it had begun when its slice ended stands in the record, not on the
+ * stack. Kernel: khugepaged, khugepaged_do_scan. */
 static enum vmsim__work run(void *context, struct vmsim__task *t) {
     struct vmsim_machine *m = context;
     struct vmsim__khugepaged *k = m->khugepaged;
@@ -216,6 +218,7 @@ void vmsim__khugepaged_tick(struct vmsim_machine *m, uint64_t now) {
         wake(m, vmsim__max64(now, k->not_before));
 }
 
+/* Switching it on, or a shorter sleep, wakes it: it would else sleep out the old one. Kernel: start_stop_khugepaged. */
 void vmsim__khugepaged_ask(struct vmsim_machine *m, bool sleep_changed) {
     struct vmsim__khugepaged *k = m->khugepaged;
     if (!k)
@@ -245,6 +248,7 @@ struct vmsim__khugepaged_done vmsim__khugepaged_done(const struct vmsim_machine 
     return m->khugepaged->done;
 }
 
+/* The thread exists even if it is off, so that switching it on later cannot fail for lack of memory. */
 int vmsim__khugepaged_init(struct vmsim_machine *m) {
     m->khugepaged = vmsim__calloc(m->alloc, 1, sizeof *m->khugepaged);
     if (!m->khugepaged)

@@ -19,6 +19,8 @@ static const uint32_t decay[3] = {1677, 1981, 2034};
 
 /* ---- states of a CPU ---- */
 
+/* FULL is that nobody gets on: for I/O no task runs, for memory all that run are stalled themselves (reclaim is work,
+ * but not theirs). Kernel: test_state. */
 static bool in_state(const struct vmsim__psi_cpu *c, enum vmsim__psi_state s) {
     switch (s) {
     case VMSIM__PSI_IO_SOME:
@@ -62,6 +64,8 @@ static uint64_t pending(const struct vmsim__psi *p, enum vmsim__psi_state s, uin
     return (uint64_t)(sum / (all ? all : 1));
 }
 
+/* Each CPU's time since the last look goes to the totals, weighted by how busy it was, so that idle CPUs do not dilute
+ * a busy one's stalls. Kernel: collect_percpu_times. */
 static void collect(struct vmsim__psi *p, uint64_t time) {
     for (unsigned s = 0; s < VMSIM__PSI_NONIDLE; s++)
         p->total[s] += pending(p, (enum vmsim__psi_state)s, time);
@@ -156,6 +160,7 @@ static void change(struct vmsim_machine *m, const struct vmsim__task *t, unsigne
     }
 }
 
+/* The state belongs to a CPU: a task that moved is taken out where it was counted. */
 void vmsim__psi_set(struct vmsim_machine *m, struct vmsim__task *t, unsigned flags, uint64_t time) {
     if (t->psi == flags && t->psi_cpu == t->cpu)
         return;
@@ -167,6 +172,7 @@ void vmsim__psi_set(struct vmsim_machine *m, struct vmsim__task *t, unsigned fla
         change(m, t, flags, 1, time);
 }
 
+/* Reclaim in one's own time: the span is known when it is over, so it is set and unset then. */
 void vmsim__psi_stalled(struct vmsim_machine *m, uint64_t begin) {
     struct vmsim__task *t = m->running;
     if (!t || begin >= m->mem->now.time)
@@ -190,6 +196,7 @@ uint32_t vmsim__psi_average(struct vmsim__psi *p, enum vmsim__psi_state state, u
     return (average >> FSHIFT) * 100 + ((average & (FIXED_1 - 1)) * 100 >> FSHIFT);
 }
 
+/* One line of /proc/pressure or memory.pressure, whose format monitoring tools parse. */
 void vmsim__psi_line(struct vmsim__psi *p, enum vmsim__psi_state state, uint64_t time, char *text, size_t size) {
     static const char *const names[] = {"avg10", "avg60", "avg300"};
     const bool full = state == VMSIM__PSI_IO_FULL || state == VMSIM__PSI_MEM_FULL;
@@ -229,6 +236,7 @@ static void uncount(const struct vmsim_machine *m, const struct vmsim__task *t, 
         count(left, t->psi, -1);
 }
 
+/* What CPUs count, less what each task says it is counted as, is nothing. */
 int vmsim__psi_check(struct vmsim_machine *m) {
     for (uint32_t g = 0; g < m->cgroups.count; g++) {
         const struct vmsim__cgroup *c = m->cgroups.at[g];
