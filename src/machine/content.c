@@ -299,6 +299,7 @@ static bool check_common(const struct at *x, uint64_t found) {
 /* Private memory has to hold what this space stored last (wanted), shared memory and untouched pages what file or disk
  * say. */
 static bool check_load(const struct at *x) {
+    VMSIM__ASSERT(x->t->mm && x->v);
     struct vmsim_machine *m = x->m;
     const struct content_space *s = x->t->mm->contents;
     const uint64_t found = x->pfn == vmsim__vm_zero_pfn(m->vm) ? 0 : *frame_at(m, x->pfn);
@@ -317,6 +318,7 @@ static bool check_load(const struct at *x) {
 /* A new tag for each store: an old page that comes back cannot pass for the new one. A store to the zero page or to a
  * private file page that was not copied is the fault itself. */
 static bool note_store(const struct at *x) {
+    VMSIM__ASSERT(x->t->mm && x->v);
     struct vmsim_machine *m = x->m;
     const bool shared = x->v->flags & VMSIM__VM_SHARED;
     m->content->stores++;
@@ -348,6 +350,7 @@ static bool look(struct at *x, enum vmsim_access_type type) {
  * batch has one physical address an access. */
 void vmsim__content_used(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a,
                          const uint64_t *physical, size_t n) {
+    VMSIM__ASSERT(t->mm && m->content);
     const unsigned shift = m->mem->page_shift;
     struct at x = {.m = m, .t = t};
     for (size_t i = 0; i < n && !m->content_wrong; i++) {

@@ -162,6 +162,7 @@ static void change(struct vmsim_machine *m, const struct vmsim__task *t, unsigne
 
 /* The state belongs to a CPU: a task that moved is taken out where it was counted. */
 void vmsim__psi_set(struct vmsim_machine *m, struct vmsim__task *t, unsigned flags, uint64_t time) {
+    VMSIM__ASSERT(t->cpu < m->nr_cpus);
     if (t->psi == flags && t->psi_cpu == t->cpu)
         return;
     if (t->psi)
@@ -198,6 +199,7 @@ uint32_t vmsim__psi_average(struct vmsim__psi *p, enum vmsim__psi_state state, u
 
 /* One line of /proc/pressure or memory.pressure, whose format monitoring tools parse. */
 void vmsim__psi_line(struct vmsim__psi *p, enum vmsim__psi_state state, uint64_t time, char *text, size_t size) {
+    VMSIM__ASSERT(size > 0 && state < VMSIM__PSI_NONIDLE);
     static const char *const names[] = {"avg10", "avg60", "avg300"};
     const bool full = state == VMSIM__PSI_IO_FULL || state == VMSIM__PSI_MEM_FULL;
     size_t n = (size_t)snprintf(text, size, "%s", full ? "full" : "some");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A job is what a task of the scenario does next; the machine's task knows nothing of steps or traces. */
 struct vmsim__job *vmsim__job_create(struct vmsim_scenario *s, uint32_t task) {
     VMSIM__ASSERT(s->jobs.count < VMSIM__NO_JOB && vmsim__task_at(s->machine, task));
     struct vmsim__job *job = vmsim__calloc(s->alloc, 1, sizeof *job);
@@ -140,6 +141,8 @@ static int step_error(struct vmsim_scenario *s) {
     return vmsim__err_set(&s->err, err, "%s", vmsim_machine_error(s->machine));
 }
 
+/* The machine is asked what comes next, and a row of intervals is cut before anything later happens. The end of time is
+ * looked for here alone: no step is longer than what is left then, so that clocks cannot overflow in between. */
 static int run_loop(struct vmsim_scenario *s) {
     VMSIM__ASSERT(s->ran && s->machine);
     for (;;) {
@@ -166,6 +169,7 @@ static int run_loop(struct vmsim_scenario *s) {
 
 enum { STUCK_TOLD = 4 };
 
+/* Who waits for what, for the error of a run in which nobody gets on any more: such a run ends, it does not hang. */
 static void stuck_text(const struct vmsim_scenario *s, const struct vmsim__job *job, char *out, size_t size) {
     const struct vmsim__task *t = vmsim__task_at(s->machine, job->task);
     VMSIM__ASSERT(size > 0 && t->state == VMSIM__TASK_BLOCKED);

@@ -8,6 +8,7 @@
 #include "config/textbuf.h"
 #include "scenario/engine.h"
 
+/* A snapshot of all counters: which ones expectations will ask of a marker is not known where it is passed. */
 static int take(struct vmsim_scenario *s, struct vmsim__marker *m) {
     size_t any; /* looking for it brings the table of counters up to date */
     if (vmsim_counter_find(s->machine, "vmstat.nr_free_pages", &any))
@@ -27,6 +28,7 @@ static void release(struct vmsim_scenario *s, struct vmsim__marker *m) {
     vmsim__strfree(s->alloc, m->name);
 }
 
+/* A marker may be passed many times (in a repeat); each has its own record, and expectations ask for the last. */
 int vmsim__marker_take(struct vmsim_scenario *s, const char *name, const char *task, uint64_t time) {
     VMSIM__ASSERT(name);
     struct vmsim__marker m = {.name = vmsim__strdup(s->alloc, name), .task = task, .time = time};
@@ -65,6 +67,7 @@ static bool may_exist(struct vmsim_scenario *s, const char *name) {
     return same || !any;
 }
 
+/* Checked before the run: a slip in a name should not cost a night's simulation. */
 static int check_counter(struct vmsim_scenario *s, const char *name, const char *path, const char *field) {
     VMSIM__ASSERT(name && path && field);
     char at[112];
@@ -105,6 +108,8 @@ static bool whole(uint64_t number, uint64_t one, uint64_t *result) {
     return number % one == 0;
 }
 
+/* A bound may be written with a unit that the counter's own can express without a rest: 4MiB of a counter in pages, 1ms
+ * of one in ns. */
 static bool parse_quantity(const struct measure *m, const char *text, uint64_t *number) {
     const char *why;
     if (vmsim__parse_uint(text, number, &why))
@@ -126,6 +131,7 @@ static const char *forms(const struct measure *m) {
                                                      : "a number or a counter";
 }
 
+/* What does not begin with a digit and has a point is the name of a counter, to compare with. */
 static bool parse_bound(const struct measure *m, const char *text, struct bound *b) {
     static const struct vmsim_param ratio = {.type = VMSIM_PARAM_RATIO};
     char why[160];
@@ -151,6 +157,7 @@ static int check_bound(struct vmsim_scenario *s, const struct measure *m, const 
     return vmsim__config_error(s->config, at, "'%s' is no bound here: expected %s", text, forms(m));
 }
 
+/* All of an expectation's bounds are judged, so that all that is wrong is told at once. */
 static int check_bounds(struct vmsim_scenario *s, const struct vmsim__expect_spec *e, const char *path) {
     const struct measure m = measure_of(s, e);
     struct bound min, max;
@@ -225,6 +232,7 @@ static const char *value_text(struct vmsim_scenario *s, const struct vmsim__expe
 
 /* ---- before the run ---- */
 
+/* A sum over counters of different units would be a number without meaning. */
 static int check_names(struct vmsim_scenario *s, const struct vmsim__expect_spec *e, const char *path) {
     const char *const *sum = e->sum.data;
     char field[32];
@@ -316,6 +324,8 @@ static int add_value(struct vmsim_scenario *s, struct vmsim_expectation *x, cons
     return 0;
 }
 
+/* A counter that does not exist at that moment (a task that never came) is the expectation's problem, told with it, not
+ * a bound that is missed. */
 static int meets(struct vmsim_scenario *s, struct vmsim_expectation *x, const struct moment *when,
                  const struct measure *m, const char *text, int side) {
     struct bound b;
@@ -372,6 +382,7 @@ static int settle(struct vmsim_scenario *s, struct vmsim_expectation *x, const s
     return err;
 }
 
+/* After the run, when all markers have been passed. */
 int vmsim__expectations_settle(struct vmsim_scenario *s) {
     VMSIM__ASSERT(s->expectations.count <= s->spec->expect.count);
     const struct vmsim__expect_spec *specs = s->spec->expect.data;

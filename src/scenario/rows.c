@@ -44,6 +44,8 @@ static int no_memory(struct vmsim_scenario *s) {
     return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for a row of intervals");
 }
 
+/* Tasks and cgroups come while a run goes on, and bring columns; those that are there keep their places, so that a row
+ * is read with the columns of its own time. */
 int vmsim__rows_columns(struct vmsim_scenario *s) {
     struct vmsim__rows *r = &s->rows;
     size_t any; /* looking for it brings the table of counters up to date */
@@ -61,6 +63,8 @@ int vmsim__rows_columns(struct vmsim_scenario *s) {
     return 0;
 }
 
+/* The limit is of values, not of rows: it bounds the file of a run with thousands of tasks as well, and is told before
+ * the rows are written. */
 int vmsim__rows_room(struct vmsim_scenario *s, uint64_t rows) {
     int err = vmsim__rows_columns(s);
     if (err)
@@ -102,6 +106,7 @@ static int file_error(struct vmsim_scenario *s, const char *what) {
     return vmsim__err_set(&s->err, VMSIM_EIO, "cannot %s the rows of intervals: %s", what, why ? why : "unknown error");
 }
 
+/* A file without a name: what an interrupted run leaves behind is nothing. */
 static int open_file(struct vmsim_scenario *s) {
     const char *temporary = getenv("TMPDIR"), *directory = s->rows.directory;
     if (!directory)
@@ -114,6 +119,8 @@ static int open_file(struct vmsim_scenario *s) {
     return 0;
 }
 
+/* A signal may come in the middle of a write; a disk that is full is an error of the run, with the rows that were
+ * written still whole. */
 static int spill(struct vmsim_scenario *s) {
     struct vmsim__rows *r = &s->rows;
     int err = r->opened ? 0 : open_file(s);
@@ -130,6 +137,7 @@ static int spill(struct vmsim_scenario *s) {
 
 /* ---- taking ---- */
 
+/* One row has to fit; the buffer is never larger than two of them or BUFFER, however long the run. */
 static int make_place(struct vmsim_scenario *s, size_t bytes) {
     struct vmsim__rows *r = &s->rows;
     int err = r->used + bytes > r->capacity && r->used ? spill(s) : 0;
