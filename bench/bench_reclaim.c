@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Reclaim policies on Zipf's law of exponent 1 over a million pages, a twelfth of which fits, twenty million
  * references: miss ratio and references a second, without a machine, and ("in_machine") through a whole one: TLB, walk,
- * fault, swap out and in, to a RAM disk and to zram. There one page goes for each that comes, but under the kernel's
- * own policies, which take them by the batch at the limit of a cgroup. Prints one JSON object.
+ * fault, swap out and in, to a RAM disk and to zram; and through the manager alone, without a TLB. There one page goes
+ * for each that comes, but under the kernel's own policies, which take them by the batch at the limit of a cgroup.
+ * Prints one JSON object.
  *
  *     bench_reclaim [-p PAGES] [-n REFERENCES] [-f FRAMES] [-s STREAM] [-w STREAM] [-a] [POLICY...]
  *
@@ -96,16 +97,17 @@ static bool is_kernels(const char *policy) {
 }
 
 /* The machine with its task; its number of frames is the policy's, or the cgroup's. */
-static struct vmsim_machine *machine_of(const struct work *w, const char *policy, const char *swap, uint32_t *task) {
+static struct vmsim_machine *machine_of(const struct work *w, const char *policy, const char *swap, bool tlb,
+                                        uint32_t *task) {
     char text[600], pure[64] = "", limit[32];
     struct vmsim_config *config;
     struct vmsim_machine *m = NULL;
     if (!is_kernels(policy))
         snprintf(pure, sizeof pure, ", resident_folios: %u", w->frames);
     snprintf(text, sizeof text,
-             "machine: {nodes: [{memory: 8GiB}], transparent_hugepage: never, %s, sysctl: {vm.page-cluster: 0}%s}\n"
+             "machine: {nodes: [{memory: 8GiB}], transparent_hugepage: never, %s, sysctl: {vm.page-cluster: 0}%s%s}\n"
              "policies: {reclaim: %s}\n",
-             swap, pure, policy);
+             swap, pure, tlb ? "" : ", tlb: {bypass: true}", policy);
     snprintf(limit, sizeof limit, "%llu", w->frames * 4096ULL);
     bool ok = !vmsim_config_create(&config) && !vmsim_config_load_text(config, "bench", text, strlen(text)) &&
               !vmsim_config_resolve(config) && !vmsim_machine_create(config, &m) &&
@@ -121,13 +123,13 @@ static struct vmsim_machine *machine_of(const struct work *w, const char *policy
 }
 
 /* Faults, and the time it took; 0: something went wrong. */
-static uint64_t through_machine(const struct work *w, const char *policy, const char *swap, double *took) {
+static uint64_t through_machine(const struct work *w, const char *policy, const char *swap, bool tlb, double *took) {
     enum { BATCH = 2048 };
     static vmsim_access a[BATCH];
     struct vmsim_access_result r = {0};
     uint32_t task;
     size_t id = 0;
-    struct vmsim_machine *m = machine_of(w, policy, swap, &task);
+    struct vmsim_machine *m = machine_of(w, policy, swap, tlb, &task);
     const int64_t base = m ? vmsim_task_mmap(m, task, 0, (uint64_t)w->pages * 4096, 3, 0x22, 0, 0) : 0;
     const double start = now_s();
     for (size_t i = 0; base > 0 && i < w->count && !r.stop; i += BATCH) {
@@ -146,11 +148,13 @@ static uint64_t through_machine(const struct work *w, const char *policy, const 
 static void in_machine(const struct work *w, const char *const *policies) {
     const char *comma = "";
     for (const char *const *p = policies; *p; p++) {
-        for (unsigned i = 0; i < sizeof swaps / sizeof *swaps && strcmp(*p, "opt") != 0; i++) {
+        for (unsigned i = 0; i < 2 * (sizeof swaps / sizeof *swaps) && strcmp(*p, "opt") != 0; i++) {
             double took = 1; /* opt: a scenario has a future, this has none */
-            const uint64_t faults = through_machine(w, *p, swaps[i][1], &took);
-            printf("%s\n  {\"policy\": \"%s\", \"swap\": \"%s\", \"faults\": %llu, \"mrefs_per_s\": %.1f}", comma, *p,
-                   swaps[i][0], (unsigned long long)faults, (double)w->count / took / 1e6);
+            const bool tlb = !(i & 1);
+            const uint64_t faults = through_machine(w, *p, swaps[i / 2][1], tlb, &took);
+            printf("%s\n  {\"policy\": \"%s\", \"swap\": \"%s\", \"tlb\": %s, \"faults\": %llu, \"mrefs_per_s\": %.1f}",
+                   comma, *p, swaps[i / 2][0], tlb ? "true" : "false", (unsigned long long)faults,
+                   (double)w->count / took / 1e6);
             comma = ",";
             fflush(stdout);
         }

@@ -49,6 +49,7 @@ struct storm_machine {
     unsigned cpus, nodes, mib, swap; /* nodes: of shapes; mib: of node 0; swap: of swaps */
     const char *reclaim;             /* who chooses what leaves memory; NULL: the kernel's lists */
     unsigned resident;               /* pure mode: folios at most; 0: none */
+    bool alone;                      /* the manager without a TLB */
     unsigned tasks, spaces, leave;   /* at most so many; pages that they have to share; 0: the usual */
 };
 
@@ -735,6 +736,8 @@ static void boot(const struct storm_machine *b) {
     static const char *const thp[] = {"policies.thp=linux", "policies.thp=reserve", "policies.thp=utility",
                                       "policies.thp=always"};
     assert_int_equal(vmsim_config_set(config, thp[(b->cpus + b->swap) % TEST_COUNT(thp)]), 0);
+    if (b->alone)
+        assert_int_equal(vmsim_config_set(config, "machine.tlb.bypass=true"), 0);
     if (vmsim_config_resolve(config) || vmsim_machine_create(config, &t.m))
         fail_msg("%s", vmsim_config_error_text(config, 0));
     vmsim_config_destroy(config);

@@ -40,6 +40,21 @@ static void storms_of_pure_demand_paging(void **state) {
                                               .resident = 40 + 60 * i});
 }
 
+/* Huge pages are made and split meanwhile, whose tables come and go. */
+static void storms_of_the_manager_alone(void **state) {
+    static const char *const archs[] = {"x86_64", "arm64_4k", "x86_64_la57", "riscv_sv48"};
+    (void)state;
+    for (unsigned i = 0; i < 8; i++)
+        storm_of(600, &(struct storm_machine){.arch = archs[i % 4],
+                                              .kernel = i % 2 ? "6.1" : "6.12",
+                                              .cpus = 1 + i % 3,
+                                              .nodes = 1 + i % 2,
+                                              .mib = i == 4 ? 64 : 11,
+                                              .swap = i == 4 ? HUGE_PAGES : 1 + i % 2,
+                                              .reclaim = policies[i],
+                                              .alone = true});
+}
+
 /* A history of a seed of its own. */
 static void storm_with_seed(const char *seed, uint64_t steps, const struct storm_machine *b) {
     const char *was = getenv("VMSIM_SEED");
@@ -89,9 +104,8 @@ static void the_same_history_counts_the_same(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(storms_as_memory_allows),
-        cmocka_unit_test(storms_of_pure_demand_paging),
-        cmocka_unit_test(swapoff_ends_where_memory_is_short),
+        cmocka_unit_test(storms_as_memory_allows),          cmocka_unit_test(storms_of_pure_demand_paging),
+        cmocka_unit_test(storms_of_the_manager_alone),      cmocka_unit_test(swapoff_ends_where_memory_is_short),
         cmocka_unit_test(the_same_history_counts_the_same),
     };
     return cmocka_run_group_tests_name("machine_stress_policies", tests, NULL, NULL);

@@ -45,6 +45,7 @@ static uint64_t harness_misses(const char *policy, const uint64_t *pages) {
 
 static const char *const swaps[] = {"swap: [{size: 16MiB}]", "zram: [{size: 16MiB}], swap: [{device: zram0}]"};
 static unsigned swap; /* which of them */
+static bool alone;    /* the manager without a TLB */
 
 static struct vmsim_machine *machine_of(const char *policy, unsigned frames, uint32_t *task, uint64_t *base) {
     struct vmsim_config *config;
@@ -52,8 +53,8 @@ static struct vmsim_machine *machine_of(const char *policy, unsigned frames, uin
     char text[400];
     snprintf(text, sizeof text,
              "machine: {nodes: [{memory: 64MiB}], transparent_hugepage: never, %s, "
-             "sysctl: {vm.page-cluster: 0}, resident_folios: %u}\npolicies: {reclaim: %s}\n",
-             swaps[swap], frames, policy);
+             "sysctl: {vm.page-cluster: 0}, resident_folios: %u%s}\npolicies: {reclaim: %s}\n",
+             swaps[swap], frames, alone ? ", tlb: {bypass: true}" : "", policy);
     assert_int_equal(vmsim_config_create(&config), 0);
     assert_int_equal(vmsim_config_load_text(config, "box.yaml", text, strlen(text)), 0);
     if (vmsim_config_resolve(config) || vmsim_machine_create(config, &m))
@@ -100,14 +101,60 @@ static void pure_modes_miss_as_often_as_the_harness(void **state) {
         pages[i] = zipf(&rng);
     for (unsigned i = 0; i < TEST_COUNT(policies); i++) {
         const uint64_t wanted = harness_misses(policies[i], pages);
-        for (swap = 0; swap < TEST_COUNT(swaps); swap++) {
+        for (unsigned way = 0; way < 2 * TEST_COUNT(swaps); way++) {
+            swap = way / 2;
+            alone = way & 1;
             const uint64_t got = machine_misses(policies[i], FRAMES, pages, &rng);
             if (wanted != got)
-                fail_msg("%s misses %llu times in the machine (%s), %llu in the harness", policies[i],
-                         (unsigned long long)got, swaps[swap], (unsigned long long)wanted);
+                fail_msg("%s misses %llu times in the machine (%s%s), %llu in the harness", policies[i],
+                         (unsigned long long)got, swaps[swap], alone ? ", without a TLB" : "",
+                         (unsigned long long)wanted);
         }
     }
     swap = 0;
+    alone = false;
+}
+
+/* ---- the manager alone ---- */
+
+static enum vmsim_stop refer(struct vmsim_machine *m, uint32_t task, uint64_t va, uint32_t bytes,
+                             enum vmsim_access_type type, uint64_t *pa) {
+    struct vmsim_access_result r;
+    const vmsim_access a = vmsim_access_make(va, bytes, type);
+    assert_int_equal(vmsim_task_access(m, task, &a, 1, pa, &r), 0);
+    return r.stop;
+}
+
+static void the_manager_alone_walks_nothing_and_marks_every_use(void **state) {
+    static const char *const archs[] = {"x86_64", "x86_64_la57", "x86_pae", "arm64_16k", "riscv_sv39"};
+    (void)state;
+    for (unsigned i = 0; i < TEST_COUNT(archs); i++) {
+        char text[200];
+        uint32_t task;
+        uint64_t pa, again;
+        snprintf(text, sizeof text, "machine: {preset: zen4, arch: %s, tlb: {bypass: true}}\n", archs[i]);
+        struct vmsim_machine *m = idle_machine(text);
+        const uint64_t page = UINT64_C(1) << m->mem->page_shift;
+        assert_int_equal(vmsim_task_create(m, "a", 0, &task), 0);
+        struct vmsim__mm *mm = vmsim__task_at(m, task)->mm;
+        const int64_t at = vmsim_task_mmap(m, task, 0, 8 * page, 3, 0x22, 0, 0);
+        assert_true(at > 0);
+        const uint64_t va = (uint64_t)at;
+        assert_int_equal(refer(m, task, va + 8, 8, VMSIM_LOAD, &pa), VMSIM_STOP_NONE);
+        assert_false(vmsim__mm_pagemap(mm, va).flags & VMSIM__PTE_DIRTY);
+        assert_int_equal(refer(m, task, va + 8, 8, VMSIM_STORE, &pa), VMSIM_STOP_NONE);
+        assert_true(vmsim__mm_pagemap(mm, va).flags & VMSIM__PTE_DIRTY);
+        assert_int_equal(refer(m, task, va + 2 * page - 4, 8, VMSIM_RMW, &again), VMSIM_STOP_NONE);
+        assert_int_equal(refer(m, task, va + 8, 8, VMSIM_LOAD, &again), VMSIM_STOP_NONE);
+        assert_int_equal(again, pa);
+        assert_int_equal(vmsim_task_mprotect(m, task, va, page, 1), 0);
+        assert_int_equal(counter_of(m, NULL, "tlb.cpu0.accesses"), 4);
+        assert_int_equal(counter_of(m, NULL, "tlb.cpu0.straddles"), 1);
+        assert_int_equal(counter_of(m, NULL, "tlb.cpu0.walks"), 0);
+        assert_int_equal(counter_of(m, NULL, "tlb.cpu0.faults"), counter_of(m, NULL, "vmstat.pgfault"));
+        assert_int_equal(refer(m, task, va, 8, VMSIM_STORE, NULL), VMSIM_STOP_SIGSEGV);
+        idle_machine_end(m);
+    }
 }
 
 /* What one pass says of every size, a machine of that size with exact LRU does. */
@@ -363,6 +410,7 @@ static void a_machine_alone_has_no_future(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pure_modes_miss_as_often_as_the_harness),
+        cmocka_unit_test(the_manager_alone_walks_nothing_and_marks_every_use),
         cmocka_unit_test(the_curve_of_a_trace_is_what_lru_misses_at_twenty_sizes),
         cmocka_unit_test(no_policy_beats_the_one_that_knows_the_future),
         cmocka_unit_test(advice_that_waits_goes_on_where_it_was),

@@ -101,7 +101,7 @@ static int check_page_size(struct vmsim_config *config, const struct vmsim__mach
     const struct vmsim__tlb_array_spec *a = m->tlb.arrays.data;
     const struct vmsim__pt_format *format = vmsim__pt_format_get((enum vmsim__pt_format_id)m->arch);
     uint64_t page = UINT64_C(1) << format->page_shift;
-    bool held = !m->tlb.arrays.count || !format->levels;
+    bool held = !m->tlb.arrays.count || !format->levels || m->tlb.bypass;
     for (size_t i = 0; i < m->tlb.arrays.count && !held; i++)
         held = holds_size(&a[i], page);
     return held ? 0

@@ -308,6 +308,7 @@ int vmsim__tlb_create(struct vmsim__tlb **out, struct vmsim__alloc *a, const str
     t->format = f;
     t->page_shift = f->page_shift;
     t->clock = spec->clock;
+    t->bypass = spec->bypass;
     t->leaf_epoch = 1;
     t->walk_latency = spec->walk_latency;
     t->walk_reference = spec->walk_reference;
@@ -325,6 +326,8 @@ int vmsim__tlb_create(struct vmsim__tlb **out, struct vmsim__alloc *a, const str
 void vmsim__tlb_set_memory(struct vmsim__tlb *t, const struct vmsim__tlb_memory *memory,
                            const struct vmsim__tlb_latency *distant, struct vmsim__tlb_reads *reads) {
     VMSIM__ASSERT(!memory == !distant && !memory == !reads);
+    if (t->bypass) /* nothing is known of misses */
+        return;
     t->memory = memory;
     t->distant = distant;
     t->reads = reads;

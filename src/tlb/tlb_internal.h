@@ -206,6 +206,7 @@ struct vmsim__tlb {
     uint8_t class_of[64]; /* by page shift; TLB_NONE */
     uint8_t levels;
     bool missed; /* the last translation was not in level 1 */
+    bool bypass; /* there is no hardware: the page table is asked at each reference */
     uint8_t arrays;
     struct tlb_array array[VMSIM__TLB_ARRAYS];
     struct tlb_side side[2];                            /* of data [0] and fetches [1] */
@@ -240,6 +241,13 @@ struct vmsim__tlb {
     struct tlb_leaf_table middle[TLB_MIDDLE_TABLES]; /* of level 1 */
     struct tlb_leaf_table leaf[TLB_LEAF_TABLES];
 };
+
+/* --- tlb_bypass.c
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* vmsim__tlb_run without hardware, once the batch has begun. */
+size_t vmsim__tlb_run_bypass(struct vmsim__tlb *t, bool user, const vmsim_access *a, size_t n, uint64_t *pa_out,
+                             struct vmsim__tlb_stop *stop);
 
 /* --- tlb_wide.c
  * ------------------------------------------------------------------------------------------------------- */

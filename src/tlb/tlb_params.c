@@ -189,6 +189,12 @@ const struct vmsim_param vmsim__tlb_params[] = {
      .min = 1,
      .max = 100000,
      .doc = "MHz: what turns the cycles of this section into time."},
+    {.name = "bypass",
+     .type = VMSIM_PARAM_BOOL,
+     .offset = AT(tlb_spec, bypass),
+     .fallback = "false",
+     .doc = "The memory manager alone: arrays, walk caches and prefetchers are left out, and each reference asks the "
+            "page table, at no cost."},
     {.name = "arrays",
      .type = VMSIM_PARAM_STRUCT_LIST,
      .offset = AT(tlb_spec, arrays),

@@ -72,6 +72,7 @@ struct vmsim__shootdown_spec {
 
 struct vmsim__tlb_spec {
     uint64_t clock;                      /* MHz */
+    bool bypass;                         /* no hardware: arrays and walk caches are empty */
     struct vmsim_param_list arrays;      /* struct vmsim__tlb_array_spec */
     struct vmsim_param_list walk_caches; /* struct vmsim__walk_cache_spec */
     uint64_t walk_latency;               /* cycles to start a walk */
