@@ -78,19 +78,19 @@ static struct content_file *file_of(struct vmsim_machine *m, const struct vmsim_
             return NULL;
         }
     }
-    struct content_file **at = &c->files.at[f->id];
-    if (*at)
-        return *at;
-    *at = vmsim__slab_alloc(&c->file_slab);
-    if (!*at) {
+    struct content_file *cf = c->files.at[f->id];
+    if (cf)
+        return cf;
+    cf = c->files.at[f->id] = vmsim__slab_alloc(&c->file_slab);
+    if (!cf) {
         no_memory(m);
         return NULL;
     }
     const uint64_t page = UINT64_C(1) << m->mem->page_shift;
-    (*at)->initial = f->kind == VMSIM__FILE_REGULAR ? vmsim__align_up(f->disk_size, page) >> m->mem->page_shift : 0;
-    vmsim__radix_init(&(*at)->disk, &c->nodes);
-    vmsim__radix_init(&(*at)->wanted, &c->nodes);
-    return *at;
+    cf->initial = f->kind == VMSIM__FILE_REGULAR ? vmsim__align_up(f->disk_size, page) >> m->mem->page_shift : 0;
+    vmsim__radix_init(&cf->disk, &c->nodes);
+    vmsim__radix_init(&cf->wanted, &c->nodes);
+    return cf;
 }
 
 static uint64_t initial(const struct content_file *cf, const struct vmsim__file *f, uint64_t index) {
