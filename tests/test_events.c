@@ -26,13 +26,24 @@ static const char text[] =
 
 static char path[512], folder[256];
 
-static struct vmsim_scenario *start(struct vmsim_config **config) {
+/* A driver that takes more frames than the kernel's pageblocks have: it spoils those of programs. */
+static const char pieces[] =
+    "machine: {nodes: [{memory: 64MiB}], transparent_hugepage: never, kernel: '6.1'}\n"
+    "workload:\n"
+    "  tasks: [{name: t, program: [{mmap: {as: m, length: 16MiB}}, {touch: {region: m, write: 100%}}, {alloc_pages: "
+    "{as: b, order: 0, count: 6000}}]}]\n";
+
+static struct vmsim_scenario *start_text(const char *yaml, struct vmsim_config **config) {
     struct vmsim_scenario *s = NULL;
     assert_int_equal(vmsim_config_create(config), 0);
-    assert_int_equal(vmsim_config_load_text(*config, "test.yaml", text, sizeof text - 1), 0);
+    assert_int_equal(vmsim_config_load_text(*config, "test.yaml", yaml, strlen(yaml)), 0);
     if (vmsim_config_resolve(*config) || vmsim_scenario_create(*config, &s))
         fail_msg("%s", vmsim_config_error_text(*config, 0));
     return s;
+}
+
+static struct vmsim_scenario *start(struct vmsim_config **config) {
+    return start_text(text, config);
 }
 
 static void stop(struct vmsim_scenario *s, struct vmsim_config *config) {
@@ -264,15 +275,19 @@ static void the_kernels_text_has_its_form(void **state) {
     assert_int_equal(vmsim_events_open(s, path, &o, &e), 0);
     assert_int_equal(vmsim_scenario_run(s, NULL, NULL), 0);
     assert_int_equal(vmsim_events_close(e, NULL), 0);
-    assert_int_equal(regcomp(&form,
-                             "^ *[^ ].*-[0-9]+ +\\[[0-9]{3}\\] \\.{5} +[0-9]+\\.[0-9]{6}: "
-                             "(mm_vmscan_lru_shrink_inactive: nid=0 nr_scanned=[0-9]+ nr_reclaimed=[0-9]+ "
-                             "flags=RECLAIM_WB_(FILE|ANON)|mm_page_alloc: pfn=0x[0-9a-f]+ order=[0-9]+ "
-                             "migratetype=[0-9]|mark_victim: pid=2|page_fault_user: address=0x[0-9a-f]+ "
-                             "error_code=0x[46]|sched_stat_(iowait|blocked|sleep): comm=.* pid=[0-9]+ delay=[0-9]+ "
-                             "\\[ns\\])$",
-                             REG_EXTENDED | REG_NOSUB),
-                     0);
+    assert_int_equal(
+        regcomp(
+            &form,
+            "^ *[^ ].*-[0-9]+ +\\[[0-9]{3}\\] \\.{5} +[0-9]+\\.[0-9]{6}: "
+            "(mm_vmscan_lru_shrink_inactive: nid=0 nr_scanned=[0-9]+ nr_reclaimed=[0-9]+ "
+            "flags=RECLAIM_WB_(FILE|ANON)|mm_page_alloc: pfn=0x[0-9a-f]+ order=[0-9]+ "
+            "migratetype=[0-9]|mm_page_alloc_extfrag: pfn=0x[0-9a-f]+ "
+            "alloc_order=[0-9]+ fallback_order=[0-9]+ alloc_migratetype=[0-2] "
+            "fallback_migratetype=[0-2] change_ownership=[01]|mark_victim: pid=2|page_fault_user: address=0x[0-9a-f]+ "
+            "error_code=0x[46]|sched_stat_(iowait|blocked|sleep): comm=.* pid=[0-9]+ delay=[0-9]+ "
+            "\\[ns\\])$",
+            REG_EXTENDED | REG_NOSUB),
+        0);
     char *all = test_read_file(path, NULL), *next;
     for (char *line = all; (next = strchr(line, '\n')) != NULL; line = next + 1) {
         *next = '\0';
@@ -315,6 +330,43 @@ static int remove_folder(void **state) {
     return 0;
 }
 
+static void look_at_pieces(void *context, const struct vmsim_event *e) {
+    unsigned *claimed = context;
+    assert_int_equal(e->kind, VMSIM_EVENT_EXTFRAG);
+    assert_int_equal(e->duration, 0);
+    assert_int_equal(e->number[1], 0);               /* of single frames, */
+    assert_in_range(e->number[2], e->number[1], 10); /* from blocks that were larger, */
+    assert_int_equal(e->number[3], 0x10);            /* for the kernel, from movable memory */
+    if (!strcmp(e->what, "claimed"))
+        ++*claimed;
+    else
+        assert_string_equal(e->what, "mixed");
+}
+
+/* Each request that takes a block of another type says so: whose, for whom, and whether the pageblock went with it. */
+static void memory_that_falls_into_pieces_is_told(void **state) {
+    struct vmsim_events_options o = {
+        .size = sizeof o, .format = VMSIM_EVENTS_FTRACE, .kinds = 1u << VMSIM_EVENT_EXTFRAG};
+    struct vmsim_config *config;
+    struct vmsim_events *e;
+    unsigned claimed = 0;
+    (void)state;
+    struct vmsim_scenario *s = start_text(pieces, &config);
+    vmsim_machine_watch(vmsim_scenario_machine(s), 1u << VMSIM_EVENT_EXTFRAG, look_at_pieces, &claimed);
+    assert_int_equal(vmsim_scenario_run(s, NULL, NULL), 0);
+    assert_true(claimed >= 3);
+    stop(s, config);
+    s = start_text(pieces, &config);
+    assert_int_equal(vmsim_events_open(s, path, &o, &e), 0);
+    assert_int_equal(vmsim_scenario_run(s, NULL, NULL), 0);
+    assert_int_equal(vmsim_events_close(e, NULL), 0);
+    char *all = test_read_file(path, NULL);
+    assert_non_null(strstr(all, ": mm_page_alloc_extfrag: pfn=0x"));
+    assert_non_null(strstr(all, " alloc_migratetype=0 fallback_migratetype=1 change_ownership=1\n"));
+    free(all);
+    stop(s, config);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_told_agrees_with_what_is_counted),
@@ -322,6 +374,7 @@ int main(void) {
         cmocka_unit_test(files_in_chromes_form_are_valid),
         cmocka_unit_test(kinds_span_and_limit_choose),
         cmocka_unit_test(the_kernels_text_has_its_form),
+        cmocka_unit_test(memory_that_falls_into_pieces_is_told),
         cmocka_unit_test(what_cannot_be_written_is_told),
     };
     return cmocka_run_group_tests_name("events", tests, make_folder, remove_folder);

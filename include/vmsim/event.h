@@ -31,6 +31,10 @@ enum vmsim_event_kind {
     VMSIM_EVENT_IO,      /**< a request of a device was done; `what` is its name; numbers: bytes, 1 for a write */
     VMSIM_EVENT_KILL,    /**< the OOM killer chose `task`; numbers: pages it had */
     VMSIM_EVENT_ALLOC,   /**< frames were given; numbers: page frame number, order, migratetype of its block */
+    VMSIM_EVENT_EXTFRAG, /**< memory fell into pieces: a request that its own lists could not serve took a block of
+                              another type; `what` is "claimed" where it took over the pageblock, else "mixed"; numbers:
+                              page frame number, order asked for, order of the block, migratetype of the request + 16
+                              times that of the list it was taken from */
     VMSIM_EVENT_KINDS    /**< how many kinds there are */
 };
 
@@ -59,8 +63,10 @@ const char *vmsim_event_kind_name(enum vmsim_event_kind kind);
 enum vmsim_events_format {
     VMSIM_EVENTS_CHROME, /**< Chrome's trace-event JSON, for Perfetto and chrome://tracing */
     VMSIM_EVENTS_FTRACE  /**< lines as the kernel's tracepoints are printed, with the fields that are known here:
-                              mm_vmscan_lru_shrink_inactive, mm_page_alloc, mark_victim, page_fault_user,
-                              sched_stat_iowait, sched_stat_blocked, sched_stat_sleep; others have no line */
+                              mm_vmscan_lru_shrink_inactive, mm_page_alloc, mm_page_alloc_extfrag, mark_victim,
+                            page_fault_user,  sched_stat_iowait, sched_stat_blocked, sched_stat_sleep; others have no
+                            line
+                          */
 };
 
 /** What is written. Zero-initialise, set `size`. */

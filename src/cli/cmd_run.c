@@ -48,7 +48,7 @@ static const struct argp_option run_argp_options[] = {
     {"quiet", 'q', NULL, 0, "No summary and no progress: only errors and failed expectations", 0},
     {"events", OPTION_EVENTS, "FILE", 0, "Write what happens, and how long it takes, to FILE, for Perfetto", 0},
     {"event-kinds", OPTION_EVENT_KINDS, "LIST", 0,
-     "Only these: run, stall, fault, reclaim, io, kill, alloc (default: all but alloc)", 0},
+     "Only these: run, stall, fault, reclaim, io, kill, alloc, extfrag (default: all but alloc)", 0},
     {"event-limit", OPTION_EVENT_LIMIT, "COUNT", 0, "At most so many (default 1000000)", 0},
     {"event-format", OPTION_EVENT_FORMAT, "FORMAT", 0,
      "chrome: trace events (default); ftrace: lines as the kernel's tracepoints have", 0},
@@ -79,7 +79,7 @@ static uint32_t parse_kinds(struct argp_state *state, const char *arg) {
                                             strncmp(vmsim_event_kind_name(kind), arg, length) != 0))
             kind++;
         if (kind == VMSIM_EVENT_KINDS)
-            argp_error(state, "unknown kind of events '%.*s' (run, stall, fault, reclaim, io, kill or alloc)",
+            argp_error(state, "unknown kind of events '%.*s' (run, stall, fault, reclaim, io, kill, alloc or extfrag)",
                        (int)length, arg);
         mask |= 1u << kind;
         arg += length + (arg[length] == ',');

@@ -34,7 +34,8 @@ struct vmsim_events {
     int err;                  /* the first that stopped the file */
 };
 
-static const char *const kinds[VMSIM_EVENT_KINDS] = {"run", "stall", "fault", "reclaim", "io", "kill", "alloc"};
+static const char *const kinds[VMSIM_EVENT_KINDS] = {"run", "stall", "fault", "reclaim",
+                                                     "io",  "kill",  "alloc", "extfrag"};
 
 const char *vmsim_event_kind_name(enum vmsim_event_kind kind) {
     return (unsigned)kind < VMSIM_EVENT_KINDS ? kinds[kind] : NULL;
@@ -97,6 +98,13 @@ static void begin_event(struct vmsim_events *e, const char *phase, unsigned pid,
     put_us(&e->text, ns);
 }
 
+/* Whose block: of the three types that requests have. */
+static const char *mobility(uint64_t type) {
+    static const char *const names[] = {"unmovable", "movable", "reclaimable"};
+    VMSIM__ASSERT(type < VMSIM__COUNT(names));
+    return names[type];
+}
+
 /* What the numbers of a kind mean. */
 static void put_arguments(struct vmsim_events *e, const struct vmsim_event *v) {
     const uint64_t *n = v->number;
@@ -122,6 +130,12 @@ static void put_arguments(struct vmsim_events *e, const struct vmsim_event *v) {
     case VMSIM_EVENT_ALLOC:
         vmsim__textbuf_printf(&e->text, ",\"args\":{\"pfn\":%" PRIu64 ",\"order\":%" PRIu64 "}", n[0], n[1]);
         break;
+    case VMSIM_EVENT_EXTFRAG:
+        vmsim__textbuf_printf(&e->text,
+                              ",\"args\":{\"pfn\":%" PRIu64 ",\"order\":%" PRIu64 ",\"block order\":%" PRIu64
+                              ",\"for\":\"%s\",\"from\":\"%s\"}",
+                              n[0], n[1], n[2], mobility(n[3] & 15), mobility(n[3] >> 4));
+        break;
     default:
         break;
     }
@@ -129,7 +143,7 @@ static void put_arguments(struct vmsim_events *e, const struct vmsim_event *v) {
 
 static void put_span(struct vmsim_events *e, const struct vmsim_event *v, unsigned pid, uint64_t tid,
                      const char *name) {
-    const bool instant = v->kind == VMSIM_EVENT_KILL || v->kind == VMSIM_EVENT_ALLOC;
+    const bool instant = v->kind == VMSIM_EVENT_KILL || v->kind == VMSIM_EVENT_ALLOC || v->kind == VMSIM_EVENT_EXTFRAG;
     begin_event(e, instant ? "i" : "X", pid, tid, v->time, kinds[v->kind], name);
     if (instant) {
         vmsim__textbuf_puts(&e->text, ",\"s\":\"t\"");
@@ -199,6 +213,8 @@ static const char *tracepoint(const struct vmsim_event *v) {
         return "mm_vmscan_lru_shrink_inactive";
     case VMSIM_EVENT_ALLOC:
         return "mm_page_alloc";
+    case VMSIM_EVENT_EXTFRAG:
+        return "mm_page_alloc_extfrag";
     case VMSIM_EVENT_KILL:
         return "mark_victim";
     case VMSIM_EVENT_FAULT:
@@ -228,6 +244,11 @@ static void put_ftrace(struct vmsim_events *e, const struct vmsim_event *v) {
     else if (v->kind == VMSIM_EVENT_ALLOC)
         vmsim__textbuf_printf(&e->text, "pfn=0x%" PRIx64 " order=%" PRIu64 " migratetype=%" PRIu64 "\n", n[0], n[1],
                               n[2]);
+    else if (v->kind == VMSIM_EVENT_EXTFRAG)
+        vmsim__textbuf_printf(&e->text,
+                              "pfn=0x%" PRIx64 " alloc_order=%" PRIu64 " fallback_order=%" PRIu64
+                              " alloc_migratetype=%" PRIu64 " fallback_migratetype=%" PRIu64 " change_ownership=%u\n",
+                              n[0], n[1], n[2], n[3] & 15, n[3] >> 4, v->what[0] == 'c');
     else if (v->kind == VMSIM_EVENT_KILL)
         vmsim__textbuf_printf(&e->text, "pid=%" PRIu64 "\n", pid);
     else if (v->kind == VMSIM_EVENT_FAULT)

@@ -151,6 +151,16 @@ static bool claim_pageblock(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim
     return take || !early;
 }
 
+/* Kernel: trace_mm_page_alloc_extfrag. */
+static void tell_extfrag(const struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, unsigned found,
+                         enum vmsim__migratetype type, enum vmsim__migratetype from) {
+    const struct vmsim__watch *w = &mem->now.watch;
+    if (vmsim__watched(w, VMSIM_EVENT_EXTFRAG))
+        vmsim__tell(w, VMSIM_EVENT_EXTFRAG, mem->now.time, mem->now.time,
+                    vmsim__block_type(mem, pfn) == type ? "claimed" : "mixed", pfn, order, found,
+                    (uint64_t)type | (uint64_t)from << 4);
+}
+
 /* Makes the found block (or its pageblock) serve `type`. */
 static vmsim__pfn steal(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn pfn, unsigned order, unsigned found,
                         enum vmsim__migratetype type, enum vmsim__migratetype from, uint32_t alloc_flags, bool claim) {
@@ -209,7 +219,12 @@ vmsim__pfn vmsim__buddy_steal(struct vmsim__mem *mem, struct vmsim__zone *z, uns
         if (!claim && type == VMSIM__MOVABLE && found > order)
             found = smallest(z, order, mem->top_order, type, &from);
         vmsim__pfn pfn = vmsim__buddy_first(mem, z, found, from);
-        return pfn == VMSIM__PFN_NONE ? pfn : steal(mem, z, pfn, order, found, type, from, alloc_flags, claim);
+        if (pfn == VMSIM__PFN_NONE)
+            return pfn;
+        const vmsim__pfn taken = steal(mem, z, pfn, order, found, type, from, alloc_flags, claim);
+        if (taken != VMSIM__PFN_NONE)
+            tell_extfrag(mem, pfn, order, found, type, from);
+        return taken;
     }
     return VMSIM__PFN_NONE;
 }

@@ -395,6 +395,13 @@ static void read_marker(struct run *r, struct vmsim_scenario *s, const char *nam
         note_order(r, s->machine, name + 6);
         return;
     }
+    if (!strncmp(name, "got ", 4)) { /* pages in the pool */
+        char text[32];
+        const struct vmsim__mem *mem = s->machine->mem;
+        snprintf(text, sizeof text, "%" PRIu64, vmsim__hugetlb_total(mem, mem->default_hstate, VMSIM__MAX_NODES));
+        outcome_add(&r->outcomes, name + 4, text);
+        return;
+    }
     if (!strncmp(name, "signal ", 7)) {
         note_signal(r, s->machine, task, name + 7);
         return;

@@ -251,6 +251,10 @@ static bool read_outcome(struct capture_phases *c, const char *line, char *trace
     const char *arrow = strstr(line, " ->"), *cached = strstr(line, " cached: ");
     if (read_end(c, line) || read_zone(c, line) || read_group(c, line, trace))
         return true;
+    if (sscanf(line, "nr_hugepages got %199s", word) == 1) {
+        outcome_add(&c->outcomes, "nr_hugepages", word);
+        return true;
+    }
     if (sscanf(line, "trace %63s", trace) == 1 || read_overcommit(c, line) || read_hugetlb(c, line))
         return true;
     if (sscanf(line, "maps after %79[^\n]", word) == 1) { /* "maps after munmap 20..23:", and a line a VMA */
@@ -323,6 +327,8 @@ bool capture_phases_read(const char *path, struct capture_phases *out) {
     if (!f)
         return false;
     while (fgets(line, sizeof line, f)) {
+        if (*line == '#')
+            sscanf(line, "# %*s write n=%" SCNu64 " pages", &out->written);
         if (sscanf(line, "free N0 %" SCNu64 " N1 %" SCNu64, &out->node_free[0], &out->node_free[1]) == 2)
             continue;
         if (begin_phase(out, line) || *line == '#' || read_outcome(out, line, trace) || !out->count)

@@ -62,6 +62,7 @@ struct capture_phases {
     struct outcomes outcomes; /* cached pages after reads, results of calls, limits of overcommit, orders of kills */
     int64_t committed;        /* pages, as the capture last told */
     uint64_t node_free[2];    /* pages, where the capture tells them before its phases */
+    uint64_t written;         /* pages, where its head says "write n=26112 pages" */
     struct facts before;      /* what each fact was when a phase first changed it: "zone.N0.DMA32.free" */
     struct facts *groups;     /* files of cgroups, look by look */
     unsigned looks;

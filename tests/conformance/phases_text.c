@@ -29,6 +29,8 @@ static bool print_product(FILE *out, const char *text, const struct capture_phas
         value = ram;
     else if (sscanf(text, "free%u", &node) == 1 && node < 2)
         value = c->node_free[node];
+    else if (!strncmp(text, "written", 7))
+        value = c->written;
     else if (sscanf(text, "phase%u", &phase) == 1)
         value = phase_number(c, phase);
     else

@@ -4,6 +4,7 @@
  *
  *     %{ram*130/100*4}KiB     pages of memory, from left to right without precedence
  *     %{free1*40/100*4}KiB    pages that were free on node 1
+ *     %{written*4}KiB       pages that the capture's head says are written
  *     %{phase1*4}KiB          the first number in the title of phase 1
  *     %{ram*2<1000}           a < b: the smaller of both; there is + as well
  *     %{cubes 0 24576 p}      steps that write one page of region p each: page n * u^3 of n, u a fraction out of a
