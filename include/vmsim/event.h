@@ -64,9 +64,8 @@ enum vmsim_events_format {
     VMSIM_EVENTS_CHROME, /**< Chrome's trace-event JSON, for Perfetto and chrome://tracing */
     VMSIM_EVENTS_FTRACE  /**< lines as the kernel's tracepoints are printed, with the fields that are known here:
                               mm_vmscan_lru_shrink_inactive, mm_page_alloc, mm_page_alloc_extfrag, mark_victim,
-                            page_fault_user,  sched_stat_iowait, sched_stat_blocked, sched_stat_sleep; others have no
-                            line
-                          */
+                              page_fault_user, sched_stat_iowait, sched_stat_blocked, sched_stat_sleep; others have
+                              no line */
 };
 
 /** What is written. Zero-initialise, set `size`. */

@@ -121,6 +121,7 @@ static vmsim__pfn search_target(struct vmsim__compaction *c, struct vmsim__compa
 
 /* The next order down, then from the largest; -1: all were searched, and the next search begins one lower. */
 static int next_order(struct vmsim__compact_control *cc, int order) {
+    VMSIM__ASSERT(order >= 0 && order < cc->order && cc->search_order < cc->order);
     order = order ? order - 1 : cc->order - 1;
     if (order != cc->search_order)
         return order;
@@ -131,6 +132,7 @@ static int next_order(struct vmsim__compact_control *cc, int order) {
 /* Takes what was found. False: too little memory is free for that. */
 static bool take(struct vmsim__compaction *c, struct vmsim__compact_control *cc, vmsim__pfn pfn,
                  struct target_search *s) {
+    VMSIM__ASSERT(!cc->nr_free && pfn >= cc->z->start && pfn < cc->z->end);
     const int order = vmsim__mem_isolate_free(c->mem, pfn);
     if (order < 0)
         return false;
@@ -154,6 +156,7 @@ static void take_around(struct vmsim__compaction *c, struct vmsim__compact_contr
 
 /* A run that begins goes by what it has seen: to the highest pageblock that will do, or else half way. */
 static void place_free_scanner(struct vmsim__compact_control *cc, const struct target_search *s) {
+    VMSIM__ASSERT(s->least <= s->preferred);
     if (s->highest >= s->least)
         cc->free_pfn = s->highest;
     else if (cc->direct)
@@ -186,8 +189,10 @@ void vmsim__fast_isolate_free(struct vmsim__compaction *c, struct vmsim__compact
         if (begins)
             place_free_scanner(cc, &s);
     }
-    if (s.highest && s.highest >= r->cached_free)
-        r->cached_free = s.highest - vmsim__block_pages(c);
+    if (s.highest && s.highest >= r->cached_free) /* below the zone's first pageblock: the next run begins at its end */
+        r->cached_free =
+            vmsim__block_start(c, s.highest) - (s.highest >= vmsim__block_pages(c) ? vmsim__block_pages(c) : 0);
+    VMSIM__ASSERT(!r->known || vmsim__block_aligned(c, r->cached_free));
     cc->free_scanned += s.seen;
     if (found != VMSIM__PFN_NONE)
         take_around(c, cc, found);
