@@ -240,7 +240,7 @@ static bool kswapd_first(struct vmsim_machine *m, const struct vmsim__alloc_requ
     if (!is_costly(rq) || (rq->gfp & VMSIM__GFP_NORETRY) || !vmsim__sched_due(m) || !m->running->mm ||
         !vmsim__kswapd_works(m, rq->node))
         return false;
-    wait_for(m, 0);
+    vmsim__now_wait(&m->mem->now, VMSIM__WAIT_CPU, 0, m->mem->now.time);
     return true;
 }
 
