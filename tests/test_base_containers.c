@@ -85,6 +85,63 @@ static void check_iteration(const struct vmsim__radix *t, const struct model *m,
     assert_int_equal(i, m->count);
 }
 
+struct paid {
+    uint32_t by[3];
+};
+static void paid_less(void *context, uint32_t payer) {
+    struct paid *p = context;
+    assert_true(payer < 3 && p->by[payer] > 0);
+    p->by[payer]--;
+}
+static void paid_for(void *context, uint32_t payer) {
+    struct paid *p = context;
+    p->by[payer]++;
+}
+
+/* Nodes told of before, made, still there and freed add up, whoever pays. */
+static void radix_nodes_are_billed_to_who_makes_them(void **state) {
+    (void)state;
+    struct vmsim__rng r = test_rng("bill");
+    struct vmsim__alloc *a = test_alloc();
+    struct vmsim__slab nodes;
+    struct paid billed = {{0}};
+    struct vmsim__radix_bill bill = {.freed = paid_less, .context = &billed};
+    vmsim__radix_slab_init(&nodes, a);
+    struct vmsim__radix t;
+    vmsim__radix_init(&t, &nodes);
+    t.bill = &bill;
+    assert_int_equal(vmsim__radix_billed(&t, 0), 0);
+    assert_int_equal(vmsim__radix_billed(&t, 63), 1);
+    assert_int_equal(vmsim__radix_billed(&t, 64), 2);
+    bill.payer = 1;
+    assert_true(vmsim__radix_set(&t, 0, 1, NULL));
+    assert_int_equal(vmsim__radix_billed(&t, 1), 1); /* a lone entry had none */
+    assert_int_equal(vmsim__radix_billed(&t, 64), 3);
+    for (unsigned i = 0; i < 20000; i++) {
+        const uint64_t index = some_index(&r);
+        struct paid found = {{0}};
+        bill.payer = (uint32_t)vmsim__rng_below(&r, 3);
+        if (vmsim__rng_below(&r, 4) < (i / 2000 % 2 ? 1u : 3u)) {
+            if (bill.payer)
+                billed.by[bill.payer] += vmsim__radix_billed(&t, index);
+            assert_true(vmsim__radix_set(&t, index, i + 1, NULL));
+        } else {
+            uint64_t at = index;
+            if (vmsim__radix_next(&t, &at))
+                vmsim__radix_remove(&t, at);
+        }
+        if (i % 100 && i < 19900)
+            continue;
+        vmsim__radix_each_payer(&t, paid_for, &found);
+        assert_int_equal(found.by[1], billed.by[1]);
+        assert_int_equal(found.by[2], billed.by[2]);
+    }
+    vmsim__radix_fini(&t);
+    assert_int_equal(billed.by[1] + billed.by[2], 0);
+    vmsim__slab_fini(&nodes);
+    test_alloc_end(a);
+}
+
 static void radix_agrees_with_a_sorted_array(void **state) {
     (void)state;
     struct vmsim__rng r = test_rng("radix");
@@ -560,6 +617,7 @@ static void a_set_of_names_without_memory_keeps_what_it_has(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(radix_agrees_with_a_sorted_array),
+        cmocka_unit_test(radix_nodes_are_billed_to_who_makes_them),
         cmocka_unit_test(radix_marks_agree_with_an_array),
         cmocka_unit_test(radix_marks_survive_growth_and_shrinking),
         cmocka_unit_test(radix_height_follows_the_largest_index),

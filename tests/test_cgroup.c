@@ -119,8 +119,8 @@ static void who_brings_a_page_pays_for_it_until_it_is_freed(void **state) {
     assert_int_equal(vmsim_cgroup_attach(m, "/c", t), 0);
     assert_int_equal(vmsim_file_create(m, VMSIM_FILE_REGULAR, "/f", 1 * MIB, false, &file), 0);
     assert_int_equal(vmsim_task_read(m, t, file, 0, 1 * MIB), 1 * MIB);
-    assert_int_equal(value(m, "/a/b", "memory.current"), 103 * 4096); /* the stock is another's now */
-    assert_int_equal(value(m, "/c", "memory.current"), 256 * 4096);
+    assert_int_equal(value(m, "/a/b", "memory.current"), 103 * 4096);      /* the stock is another's now */
+    assert_int_equal(value(m, "/c", "memory.current"), (256 + 64) * 4096); /* and a page for nodes, of one more batch */
     assert_int_equal(vmsim_cgroup_remove(m, "/a/b"), 0);
     assert_int_equal(value(m, "/a", "memory.current"), 103 * 4096);
     assert_int_equal(touch(m, t, 10, &other), VMSIM_STOP_NONE);
@@ -173,9 +173,58 @@ static uint64_t between(const struct outcome *o, const char *from, const char *t
     return value[1] - value[0];
 }
 
+/* What a line of memory.stat says. */
+static uint64_t stat_of(const struct vmsim_machine *m, const char *path, const char *key) {
+    char text[4096];
+    assert_true(vmsim_cgroup_read(m, path, "memory.stat", text, sizeof text) > 0);
+    const char *at = strstr(text, key);
+    assert_non_null(at);
+    return strtoull(at + strlen(key), NULL, 10);
+}
+
+/* Sizes of 6.1 with the pointer that says who pays: an inode of ext4 1200, a name 200, a node 592, a buffer head 112.
+ */
+static void objects_of_the_kernel_are_paid_for_by_the_byte(void **state) {
+    struct vmsim_machine *m = idle_machine(TWO_CPUS);
+    enum { NAMED = 1200 + 200, NODE = 592, HEAD = 112 };
+    uint32_t t, other, large, small, same;
+    (void)state;
+    assert_int_equal(vmsim_cgroup_create(m, "/a"), 0);
+    assert_int_equal(vmsim_cgroup_create(m, "/b"), 0);
+    assert_int_equal(vmsim_task_create(m, "t", 0, &t), 0);
+    assert_int_equal(vmsim_task_create(m, "other", 1, &other), 0);
+    assert_int_equal(vmsim_cgroup_attach(m, "/a", t), 0);
+    assert_int_equal(vmsim_cgroup_attach(m, "/b", other), 0);
+    assert_int_equal(vmsim_file_create(m, VMSIM_FILE_REGULAR, "/usr/lib/large", MIB, false, &large), 0);
+    assert_int_equal(vmsim_file_create(m, VMSIM_FILE_REGULAR, "/usr/lib/small", 100, false, &small), 0);
+    assert_int_equal(vmsim_file_create(m, VMSIM_FILE_REGULAR, "/usr/bin/same", 2 * 4096, false, &same), 0);
+    assert_int_equal(stat_of(m, "/a", "slab_reclaimable "), 0);
+    assert_int_equal(vmsim_task_read(m, t, large, 0, MIB), MIB);
+    uint64_t expected = 3 * NAMED + 5 * NODE; /* /usr and /usr/lib, four nodes below a root */
+    assert_int_equal(stat_of(m, "/a", "slab_reclaimable "), expected);
+    assert_int_equal(vmsim_task_read(m, t, small, 0, 100), 100);
+    expected += NAMED; /* a page alone needs no node */
+    assert_int_equal(stat_of(m, "/a", "slab_reclaimable "), expected);
+    assert_int_equal(vmsim_task_write(m, t, small, 0, 100), 100);
+    assert_int_equal(vmsim_task_write(m, t, small, 0, 50), 50);
+    expected += HEAD;
+    assert_int_equal(stat_of(m, "/a", "slab_reclaimable "), expected);
+    assert_int_equal(stat_of(m, "/a", "slab "), expected);
+    assert_int_equal(stat_of(m, "/a", "slab_unreclaimable "), 0);
+    assert_int_equal(stat_of(m, "/a", "kernel "), vmsim__align_up(expected, 4096));
+    assert_int_equal(stat_of(m, "/b", "slab_reclaimable "), 0); /* who comes later finds them */
+    assert_int_equal(vmsim_task_read(m, other, large, 0, MIB), MIB);
+    assert_int_equal(stat_of(m, "/b", "slab_reclaimable "), 0);
+    assert_int_equal(vmsim_task_read(m, other, same, 0, 2 * 4096), 2 * 4096);
+    assert_int_equal(stat_of(m, "/b", "slab_reclaimable "), 2 * NAMED + NODE); /* and the directory /usr/bin */
+    assert_int_equal(vmsim_machine_sysctl(m, "vm.drop_caches", "1"), 0);
+    assert_int_equal(stat_of(m, "/a", "slab_reclaimable "), expected - 5 * NODE);
+    idle_machine_end(m);
+}
+
 /* 64 MiB of a file in 32 MiB of memory: three passes, a hot set of 16 MiB four times, a scan, the hot set again. Each
- * reclaim takes 57 pages: 1, 3, 7, 15, 31 of some 8,030 at priorities 12 to 8. What the captured process had charged
- * besides, slab among it, some 128 pages, is anonymous memory and pages of another file here. */
+ * reclaim takes 57 pages: 1, 3, 7, 15, 31 of some 8,030 at priorities 12 to 8. The captured process had 45 anonymous
+ * pages and 35 of another file besides, as here, and 41 pages of nodes of its files' trees. */
 static void the_page_cache_of_a_cgroup_is_reclaimed_as_by_linux(void **state) {
     static const struct {
         const char *phase;
@@ -195,7 +244,7 @@ static void the_page_cache_of_a_cgroup_is_reclaimed_as_by_linux(void **state) {
                  "    - name: reader\n"
                  "      cgroup: /c\n"
                  "      program:\n"
-                 "        - mmap: {as: a, length: 336KiB}\n"
+                 "        - mmap: {as: a, length: 180KiB}\n"
                  "        - touch: {region: a, write: 100%}\n"
                  "        - read: {file: /own}\n"
                  "        - read: {file: /own}\n"
@@ -287,6 +336,7 @@ int main(void) {
         cmocka_unit_test(files_take_and_give_what_linux_does),
         cmocka_unit_test(who_brings_a_page_pays_for_it_until_it_is_freed),
         cmocka_unit_test(who_grows_beyond_memory_max_dies_of_it_alone),
+        cmocka_unit_test(objects_of_the_kernel_are_paid_for_by_the_byte),
         cmocka_unit_test(the_page_cache_of_a_cgroup_is_reclaimed_as_by_linux),
         cmocka_unit_test(tasks_of_a_cgroup_die_in_the_order_of_linux),
     };

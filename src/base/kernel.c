@@ -20,7 +20,7 @@
     .remove_by_right = true, .populate_in_order = true, .weighted_interleave = true, .thp_per_size = true,             \
     .reclaim_by_quarters = true, .reclaim_sees_late = true, .mbind_counts_shared = true, .hole_is_enoent = true,       \
     .lru_gen_memcgs = true, .lru_gen_counts_all = true, .lru_gen_enabled = true, .zs_chain = 8,                        \
-    .zswap_exclusive = true
+    .zswap_exclusive = true, .ext4_inode = 1168
 
 static const struct vmsim__kernel kernels[] = {
     {
@@ -35,6 +35,7 @@ static const struct vmsim__kernel kernels[] = {
         .early_kb = 5856,
         .lru_batch = 15,
         .zs_chain = 4,
+        .ext4_inode = 1192,
         .rw_page = true,
         .ra_miss_continues = true,
         .retry_counts_twice = true,

@@ -71,17 +71,30 @@ void vmsim__radix_init(struct vmsim__radix *r, struct vmsim__slab *nodes) {
     *r = (struct vmsim__radix){.nodes = nodes, .recent_index = UINT64_MAX};
 }
 
-static void free_nodes(struct vmsim__slab *nodes, node *n, unsigned level) {
+static void free_node(struct vmsim__radix *r, node *n) {
+    if (VMSIM__UNLIKELY(n->payer))
+        r->bill->freed(r->bill->context, n->payer);
+    vmsim__slab_free(r->nodes, n);
+}
+
+/* Empty again, and paid for as before. */
+static void reset(struct vmsim__radix *r) {
+    const struct vmsim__radix_bill *bill = r->bill;
+    vmsim__radix_init(r, r->nodes);
+    r->bill = bill;
+}
+
+static void free_nodes(struct vmsim__radix *r, node *n, unsigned level) {
     VMSIM__ASSERT(n->map[PRESENT] && level < MAX_HEIGHT);
     for (uint64_t left = level ? n->map[PRESENT] : 0; left; left &= left - 1)
-        free_nodes(nodes, n->slot[__builtin_ctzll(left)].node, level - 1);
-    vmsim__slab_free(nodes, n);
+        free_nodes(r, n->slot[__builtin_ctzll(left)].node, level - 1);
+    free_node(r, n);
 }
 
 void vmsim__radix_fini(struct vmsim__radix *r) {
     if (r->height)
-        free_nodes(r->nodes, r->root, r->height - 1);
-    vmsim__radix_init(r, r->nodes);
+        free_nodes(r, r->root, r->height - 1);
+    reset(r);
 }
 
 /* `child` may have marked entries: a tree that gets a new root. */
@@ -108,11 +121,36 @@ static unsigned missing_nodes(const struct vmsim__radix *r, uint64_t index) {
     return n ? 0 : level + 1;
 }
 
+/* Is the only entry that of index 0, in a node that nobody pays for? */
+static bool lone_root(const struct vmsim__radix *r) {
+    return r->height == 1 && r->root->map[PRESENT] == 1 && !r->root->payer;
+}
+
+unsigned vmsim__radix_billed(const struct vmsim__radix *r, uint64_t index) {
+    if (!r->height && !index)
+        return 0;
+    return missing_nodes(r, index) + (index && r->height && lone_root(r));
+}
+
+static void each_payer(const node *n, unsigned level, void (*tell)(void *context, uint32_t payer), void *context) {
+    VMSIM__ASSERT(n && level < MAX_HEIGHT);
+    if (n->payer)
+        tell(context, n->payer);
+    for (uint64_t left = level ? n->map[PRESENT] : 0; left; left &= left - 1)
+        each_payer(n->slot[__builtin_ctzll(left)].node, level - 1, tell, context);
+}
+
+void vmsim__radix_each_payer(const struct vmsim__radix *r, void (*tell)(void *context, uint32_t payer), void *context) {
+    if (r->height)
+        each_payer(r->root, r->height - 1, tell, context);
+}
+
 /* Builds the way to `index` and returns its lowest node; NULL: no memory, nothing changed. */
 static VMSIM__NOINLINE node *make_leaf(struct vmsim__radix *r, uint64_t index) {
     node *fresh[2 * MAX_HEIGHT];
     unsigned missing = missing_nodes(r, index), got = 0;
     VMSIM__ASSERT(missing > 0 && missing <= VMSIM__COUNT(fresh));
+    const uint32_t payer = r->bill && vmsim__radix_billed(r, index) ? r->bill->payer : 0;
     while (got < missing && (fresh[got] = vmsim__slab_alloc(r->nodes)))
         got++;
     if (got < missing) {
@@ -120,6 +158,8 @@ static VMSIM__NOINLINE node *make_leaf(struct vmsim__radix *r, uint64_t index) {
             vmsim__slab_free(r->nodes, fresh[--got]);
         return NULL;
     }
+    for (unsigned i = 0; i < got; i++)
+        fresh[i]->payer = payer;
     if (!r->height)
         set_root(r, fresh[--got], height_for(index));
     while (r->height < height_for(index)) {
@@ -173,8 +213,12 @@ static void clear_marks(node *leaf, uint64_t index, unsigned marks) {
 bool vmsim__radix_store(struct vmsim__radix *r, uint64_t index, uint64_t value, unsigned marks, uint64_t *old) {
     VMSIM__ASSERT(value && marks < 1u << VMSIM__RADIX_MARKS);
     node *n = vmsim__radix_leaf(r, index);
+    const bool billed = VMSIM__UNLIKELY(r->bill && r->bill->payer);
+    node *lone = billed && index && r->height && lone_root(r) ? r->root : NULL;
     if (!n && !(n = make_leaf(r, index)))
         return false;
+    if (lone)
+        lone->payer = r->bill->payer;
     uint64_t *slot = &n->slot[slot_of(index, 0)].value, was = *slot;
     *slot = value;
     n->map[PRESENT] |= bit(index);
@@ -222,7 +266,7 @@ static void lower(struct vmsim__radix *r) {
     while (r->height > 1 && r->root->map[PRESENT] == 1) {
         node *old = r->root;
         set_root(r, old->slot[0].node, r->height - 1);
-        vmsim__slab_free(r->nodes, old);
+        free_node(r, old);
     }
 }
 
@@ -237,10 +281,10 @@ static void clear_slot(struct vmsim__radix *r, node *n, uint64_t index) {
             return;
         }
         parent = n->parent;
-        vmsim__slab_free(r->nodes, n);
+        free_node(r, n);
         r->recent_index = UINT64_MAX;
     }
-    vmsim__radix_init(r, r->nodes);
+    reset(r);
 }
 
 uint64_t vmsim__radix_remove(struct vmsim__radix *r, uint64_t index) {

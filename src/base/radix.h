@@ -22,14 +22,22 @@ enum {
 /* Seen by radix.c and the lookup below alone. */
 struct vmsim__radix_node {
     uint64_t map[VMSIM__RADIX_MAPS];  /* bit i: slot i */
+    uint32_t payer;                   /* as struct vmsim__radix_bill had it when the node was made */
     struct vmsim__radix_node *parent; /* NULL: the root */
     union {
         struct vmsim__radix_node *node; /* above the lowest level */
         uint64_t value;
     } slot[VMSIM__RADIX_SLOTS];
 };
+/* Who pays for nodes, where somebody does; shared by trees. */
+struct vmsim__radix_bill {
+    uint32_t payer; /* of nodes that are made from now on; 0: nobody */
+    void (*freed)(void *context, uint32_t payer);
+    void *context;
+};
 struct vmsim__radix {
-    struct vmsim__slab *nodes; /* shared slab of nodes (see vmsim__radix_slab_init) */
+    struct vmsim__slab *nodes;            /* shared slab of nodes (see vmsim__radix_slab_init) */
+    const struct vmsim__radix_bill *bill; /* NULL: nobody pays. Set while the tree is empty */
     struct vmsim__radix_node *root;
     unsigned height; /* levels below the root pointer; 0 = empty tree */
     uint64_t count;  /* entries present */
@@ -57,6 +65,11 @@ bool vmsim__radix_store(struct vmsim__radix *r, uint64_t index, uint64_t value, 
 /* The same without marks. */
 bool vmsim__radix_set(struct vmsim__radix *r, uint64_t index, uint64_t value, uint64_t *old);
 uint64_t vmsim__radix_remove(struct vmsim__radix *r, uint64_t index); /* the old value, or 0 */
+/* Nodes that a store at `index` makes. The kernel's tree keeps a lone entry of index 0 in its root pointer, and pays
+ * for no node until another comes: so does the bill of this one. */
+unsigned vmsim__radix_billed(const struct vmsim__radix *r, uint64_t index);
+/* Tells who pays for each node that somebody pays for. */
+void vmsim__radix_each_payer(const struct vmsim__radix *r, void (*tell)(void *context, uint32_t payer), void *context);
 /* First entry at or after *index: returns its value and moves *index there; 0 when there is none. */
 uint64_t vmsim__radix_next(const struct vmsim__radix *r, uint64_t *index);
 

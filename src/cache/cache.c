@@ -7,6 +7,12 @@ static void free_tables(struct vmsim__cache *c) {
     vmsim__free(c->alloc, c->by_path, c->path_slots * sizeof *c->by_path);
 }
 
+/* A node of a file's tree goes. */
+static void node_freed(void *context, uint32_t payer) {
+    struct vmsim__cache *c = context;
+    vmsim__obj_uncharge(c->lru, (uint16_t)payer, VMSIM__OBJ_RADIX_NODE, VMSIM__OBJ_RECLAIMABLE, c->mem->now.cpu);
+}
+
 /* File 0 stays NULL: frame.mapping uses 0 for "no owner". */
 struct vmsim__cache *vmsim__cache_create(struct vmsim__alloc *alloc, struct vmsim__mem *mem, struct vmsim__lru *lru,
                                          const struct vmsim__kernel *kernel, const struct vmsim__cache_spec *spec) {
@@ -16,6 +22,7 @@ struct vmsim__cache *vmsim__cache_create(struct vmsim__alloc *alloc, struct vmsi
         return NULL;
     *c = (struct vmsim__cache){
         .alloc = alloc, .mem = mem, .lru = lru, .kernel = kernel, .spec = *spec, .transfer_free = UINT32_MAX};
+    c->bill = (struct vmsim__radix_bill){.freed = node_freed, .context = c};
     c->path_slots = 16;
     c->readahead.policy = &vmsim__readahead_linux;
     c->by_path = vmsim__calloc(alloc, c->path_slots, sizeof *c->by_path);

@@ -23,11 +23,12 @@
 #include "mmu/swp.h"
 
 enum vmsim__file_kind {
-    VMSIM__FILE_REGULAR, /* on a disk file system (ext4-like: page_mkwrite on the first write to a shared mapping) */
-    VMSIM__FILE_SHMEM,   /* tmpfs, memfd, SysV, shared anonymous: swap-backed */
-    VMSIM__FILE_RAMFS,   /* pages pinned in the cache, never written back (initramfs programs) */
-    VMSIM__FILE_DEVICE,  /* /dev/zero and the like: no pages */
-    VMSIM__FILE_HUGETLB  /* huge pages of a pool, which vm/ keeps: none that the cache knows */
+    VMSIM__FILE_REGULAR,  /* on a disk file system (ext4-like: page_mkwrite on the first write to a shared mapping) */
+    VMSIM__FILE_SHMEM,    /* tmpfs, memfd, SysV, shared anonymous: swap-backed */
+    VMSIM__FILE_RAMFS,    /* pages pinned in the cache, never written back (initramfs programs) */
+    VMSIM__FILE_DEVICE,   /* /dev/zero and the like: no pages */
+    VMSIM__FILE_HUGETLB,  /* huge pages of a pool, which vm/ keeps: none that the cache knows */
+    VMSIM__FILE_DIRECTORY /* on the way to a file that is in use: a name and an inode, no pages (dcache.c) */
 };
 
 /* State of one open file (struct file_ra_state + f_pos). Make it with vmsim__ra_init. */
@@ -47,6 +48,8 @@ struct vmsim__file {
     bool linked;                 /* a path leads to it: it outlives its last user */
     bool segment;                /* of kind SHMEM: System V's, which is mapped page by page (shm_vm_ops) */
     bool blockdev;               /* of kind REGULAR: a block device itself; its pages are Buffers */
+    bool in_core;                /* its inode and name are in memory (dcache.c) */
+    uint16_t payer;              /* and who pays for them */
     uint64_t size;               /* bytes */
     struct vmsim__radix pages;   /* index -> entry (cache/entry.h) */
     uint64_t nrpages;            /* entries that are pages */

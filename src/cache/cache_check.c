@@ -12,7 +12,8 @@ struct check {
     struct vmsim__cache *c;
     struct vmsim__err *err;
     struct vmsim__recount recount;
-    uint64_t cached; /* pages of all files */
+    uint64_t cached;   /* pages of all files */
+    uint64_t *objects; /* bytes that each cgroup pays for, by id */
 };
 
 #define FAIL(k, ...) return vmsim__err_set((k)->err, VMSIM_ECHECK, __VA_ARGS__)
@@ -86,12 +87,26 @@ static int check_file(struct check *k, const struct vmsim__file *f) {
     return 0;
 }
 
+static void node_found(void *objects, uint32_t payer) {
+    uint64_t *bytes = objects;
+    bytes[payer] += VMSIM__OBJ_RADIX_NODE;
+}
+
+/* What cgroups pay for: nodes of the tree, the inode and its name. Buffers are counted with their pages. */
+static void count_objects(struct check *k, const struct vmsim__file *f) {
+    VMSIM__ASSERT(f->payer < vmsim__memcg_ids(k->c->lru));
+    vmsim__radix_each_payer(&f->pages, node_found, k->objects);
+    if (f->in_core)
+        k->objects[f->payer] += vmsim__dcache_bytes(k->c);
+}
+
 static int check_files(struct check *k) {
     uint32_t id = 1;
     for (struct vmsim__file *f; (f = vmsim__file_next(k->c, &id)) != NULL; id++) {
         int rc = check_file(k, f);
         if (rc)
             return rc;
+        count_objects(k, f);
         if (f->linked && vmsim__file_find(k->c, f->path) != f)
             FAIL(k, "file %u is not found by its path %s", f->id, f->path);
     }
@@ -169,6 +184,8 @@ static int check_frame(struct check *k, const struct vmsim__frame *f, vmsim__pfn
              (unsigned long long)vmsim__frame_index(f), f->mapping);
     if (vmsim__frame_is(f, VMSIM__FRAME_PINNED) != (file->kind == VMSIM__FILE_RAMFS))
         FAIL(k, "frame %u of file %u: pinned or not, contrary to its file", pfn, f->mapping);
+    if (vmsim__frame_is(f, VMSIM__FRAME_BUFFERS))
+        k->objects[f->memcg] += VMSIM__OBJ_BUFFER_HEAD;
     ++*cached;
     return 0;
 }
@@ -206,14 +223,18 @@ static int run(struct check *k) {
     int rc = check_files(k);
     rc = rc ? rc : check_swap(k);
     rc = rc ? rc : check_frames(k);
+    rc = rc ? rc : vmsim__memcg_check_objects(k->c->lru, k->objects, k->err);
     return rc ? rc : check_counters(k);
 }
 
 int vmsim__cache_check(struct vmsim__cache *c, struct vmsim__err *err) {
     struct check k = {.c = c, .err = err};
-    int rc = vmsim__recount_init(&k.recount, c->mem)
+    const size_t ids = vmsim__memcg_ids(c->lru);
+    k.objects = vmsim__calloc(c->alloc, ids, sizeof *k.objects);
+    int rc = vmsim__recount_init(&k.recount, c->mem) && k.objects
                  ? run(&k)
                  : vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a check of the cache");
     vmsim__recount_fini(&k.recount);
+    vmsim__free(c->alloc, k.objects, ids * sizeof *k.objects);
     return rc;
 }

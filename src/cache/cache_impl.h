@@ -6,6 +6,7 @@
 #include "base/vec.h"
 #include "cache/cache.h"
 #include "lru/memcg.h"
+#include "lru/obj_cgroup.h"
 #include "swap/swap.h"
 
 #define VMSIM__READ_BATCH 15      /* pages looked up, invalidated, dropped at once (PAGEVEC_SIZE) */
@@ -46,6 +47,7 @@ struct vmsim__cache {
     struct vmsim__swap_ra swap_ra;
     struct vmsim__radix swapped[VMSIM__SWP_AREAS]; /* the swap cache: slot -> page or shadow, an area */
     struct vmsim__slab nodes;                      /* of all radix trees */
+    struct vmsim__radix_bill bill;                 /* who pays for those of files */
     struct vmsim__slab file_slab;
     struct {
         VMSIM__VEC(struct vmsim__file *);
@@ -120,6 +122,9 @@ vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const stru
  * host has no memory, the frame was freed. */
 bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
                         unsigned cpu);
+/* The page is written through buffers, or is a block of a file system itself: heads of buffers hang on it until it
+ * goes, and its cgroup pays for them (vmsim__obj_charge). */
+bool vmsim__filemap_add_buffers(struct vmsim__cache *c, struct vmsim__frame *fr, uint32_t gfp);
 /* Takes page `index` out of the file: counters, dirtiness, the cache's reference. The page is no longer mapped. */
 void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu);
 /* Allocates and adds a page, to be filled by the caller. VMSIM__PFN_NONE: no frame or no host memory. */
@@ -164,6 +169,16 @@ vmsim__pfn vmsim__shmem_swap_in(struct vmsim__cache *c, struct vmsim__file *f, u
 bool vmsim__shmem_swapped(const struct vmsim__file *f, uint64_t index);
 /* Slots of [first, end) are given back. */
 void vmsim__shmem_drop_slots(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu);
+
+/* ---- dcache.c ---- */
+
+/* The file is used: its inode and its name, and those of the directories that lead to it, are in memory from now on,
+ * and whoever is at it pays for those that were not. */
+void vmsim__dcache_enter(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
+/* It goes: nobody pays any more. */
+void vmsim__dcache_leave(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
+/* Bytes that the payer of a file pays for it. */
+uint32_t vmsim__dcache_bytes(const struct vmsim__cache *c);
 
 /* ---- truncate.c ---- */
 

@@ -87,7 +87,7 @@ static struct vmsim__file *no_memory(struct vmsim__cache *c, struct vmsim__file 
 /* Everything that can fail comes before take_id, so that a failure leaves the table as it was. */
 struct vmsim__file *vmsim__file_create(struct vmsim__cache *c, enum vmsim__file_kind kind, const char *path,
                                        uint64_t size) {
-    VMSIM__ASSERT(kind <= VMSIM__FILE_HUGETLB);
+    VMSIM__ASSERT(kind <= VMSIM__FILE_DIRECTORY);
     uint32_t id;
     if (path && vmsim__file_find(c, path))
         return NULL;
@@ -102,6 +102,7 @@ struct vmsim__file *vmsim__file_create(struct vmsim__cache *c, enum vmsim__file_
     f->size = vmsim__min64(size, VMSIM__FILE_SIZE_MAX);
     f->disk_size = kind == VMSIM__FILE_REGULAR ? f->size : 0;
     vmsim__radix_init(&f->pages, &c->nodes);
+    f->pages.bill = &c->bill;
     vmsim__ra_init(c, &f->ra);
     if (path) {
         f->path = vmsim__strdup(c->alloc, path);
@@ -155,6 +156,7 @@ static void delete_file(struct vmsim__cache *c, struct vmsim__file *f, unsigned 
     (void)dropped;
     VMSIM__ASSERT(!f->nrpages);
     vmsim__cache_content(c, VMSIM__CONTENT_GONE, f, 0, VMSIM__PFN_NONE);
+    vmsim__dcache_leave(c, f, cpu);
     if (c->io.shrink)
         c->io.shrink(c->io.context, f, 0);
     vmsim__vec_fini(c->alloc, &f->layout.extents);

@@ -41,6 +41,49 @@ VMSIM__INLINE void count_page(struct vmsim__cache *c, const struct vmsim__file *
     }
 }
 
+/* The page goes into its slot; who brings it pays for the nodes that the tree gets for it. False: they are refused, or
+ * the present waits, or the host has no memory. */
+static bool store_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
+                       uint64_t *old, unsigned cpu) {
+    const uint16_t memcg = c->mem->now.memcg;
+    const uint32_t bytes = VMSIM__UNLIKELY(memcg) ? vmsim__radix_billed(&f->pages, index) * VMSIM__OBJ_RADIX_NODE : 0;
+    VMSIM__ASSERT(!c->bill.payer);
+    if (VMSIM__UNLIKELY(!f->in_core))
+        vmsim__dcache_enter(c, f, cpu);
+    if (bytes && !vmsim__obj_charge(c->lru, memcg, bytes, VMSIM__OBJ_RECLAIMABLE, gfp, cpu))
+        return false;
+    c->bill.payer = memcg;
+    const bool stored =
+        vmsim__radix_store(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_PAGE, pfn), 1u << VMSIM__MARK_PAGE, old);
+    c->bill.payer = 0;
+    if (!stored) {
+        c->error = VMSIM_ENOMEM;
+        if (bytes)
+            vmsim__obj_uncharge(c->lru, memcg, bytes, VMSIM__OBJ_RECLAIMABLE, cpu);
+    }
+    return stored;
+}
+
+/* Kernel: folio_alloc_buffers. */
+bool vmsim__filemap_add_buffers(struct vmsim__cache *c, struct vmsim__frame *fr, uint32_t gfp) {
+    VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_FILE));
+    if (vmsim__frame_is(fr, VMSIM__FRAME_BUFFERS))
+        return true;
+    if (VMSIM__UNLIKELY(fr->memcg) &&
+        !vmsim__obj_charge(c->lru, fr->memcg, VMSIM__OBJ_BUFFER_HEAD, VMSIM__OBJ_RECLAIMABLE, gfp, c->mem->now.cpu))
+        return false;
+    fr->flags |= VMSIM__FRAME_BUFFERS;
+    return true;
+}
+
+static void drop_buffers(struct vmsim__cache *c, struct vmsim__frame *fr, unsigned cpu) {
+    if (!vmsim__frame_is(fr, VMSIM__FRAME_BUFFERS))
+        return;
+    fr->flags &= ~VMSIM__FRAME_BUFFERS;
+    if (VMSIM__UNLIKELY(fr->memcg))
+        vmsim__obj_uncharge(c->lru, fr->memcg, VMSIM__OBJ_BUFFER_HEAD, VMSIM__OBJ_RECLAIMABLE, cpu);
+}
+
 /* Kernel: filemap_add_folio. Who brings a page pays for it. A page that takes the place of a shadow comes again; one
  * that is about to be written (GFP_WRITE) tells nothing about what was missed. */
 bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
@@ -53,9 +96,7 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
         vmsim__folio_put(c->lru, pfn, cpu);
         return false;
     }
-    if (!vmsim__radix_store(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_PAGE, pfn), 1u << VMSIM__MARK_PAGE,
-                            &old)) {
-        c->error = VMSIM_ENOMEM;
+    if (!store_page(c, f, index, pfn, gfp_of(c, gfp), &old, cpu)) {
         vmsim__folio_put(c->lru, pfn, cpu);
         return false;
     }
@@ -81,6 +122,7 @@ static void forget(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn
     VMSIM__ASSERT(f->nrpages > 0);
     f->nrpages--;
     count_page(c, f, fr, -1);
+    drop_buffers(c, fr, cpu);
     fr->flags &= ~(VMSIM__FRAME_FILE | VMSIM__FRAME_PINNED);
     fr->mapping = 0;
     vmsim__folio_put(c->lru, pfn, cpu);
@@ -115,7 +157,8 @@ void vmsim__filemap_evict(struct vmsim__cache *c, vmsim__pfn pfn, uint64_t shado
  * folio_migrate_mapping. */
 void vmsim__filemap_migrate(struct vmsim__cache *c, vmsim__pfn from, vmsim__pfn to) {
     struct vmsim__frame *old = vmsim__cache_frame(c, from), *new = vmsim__cache_frame(c, to);
-    const uint32_t move = VMSIM__FRAME_FILE | VMSIM__FRAME_PINNED | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_DIRTY;
+    const uint32_t move =
+        VMSIM__FRAME_FILE | VMSIM__FRAME_PINNED | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_DIRTY | VMSIM__FRAME_BUFFERS;
     const uint64_t index = vmsim__frame_index(old);
     struct vmsim__file *f = vmsim__file_by_id(c, old->mapping);
     VMSIM__ASSERT(f && vmsim__file_page(f, index) == from && !old->mapcount && old->refcount > 1);
@@ -218,6 +261,7 @@ static bool read_block(struct vmsim__cache *c, struct vmsim__file *f, uint64_t i
         if (pfn == VMSIM__PFN_NONE)
             return false;
         vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_REFERENCED;
+        vmsim__filemap_add_buffers(c, vmsim__cache_frame(c, pfn), VMSIM__GFP_NOFAIL);
     }
     if (!vmsim__filemap_arrived(c, pfn))
         return false;
@@ -347,7 +391,8 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
     while (!error && done < count) {
         uint64_t at = pos + done, bytes = vmsim__min64(page - (at & (page - 1)), count - done);
         vmsim__pfn pfn = write_get_page(c, f, at >> c->mem->page_shift, bytes == page, cpu);
-        if (pfn == VMSIM__PFN_NONE) {
+        if (pfn == VMSIM__PFN_NONE || (vmsim__file_accounts_dirty(f) &&
+                                       !vmsim__filemap_add_buffers(c, vmsim__cache_frame(c, pfn), gfp_of(c, 0)))) {
             error = no_page(c);
             break;
         }

@@ -4,6 +4,7 @@
  * in touched memory. Kernel counterparts: VM_BUG_ON_FOLIO here and there. */
 #include "lru/deferred_split.h"
 #include "lru/lruvec.h"
+#include "lru/obj_cgroup.h"
 #include "lru/recount.h"
 
 /* What the frames say of one cgroup without those below. */
@@ -152,7 +153,7 @@ static int check_counters(const struct check *k) {
 static uint64_t recount_usage(const struct check *k, struct vmsim__memcg *root) {
     uint64_t pages = 0;
     for (struct vmsim__memcg *m = root; m; m = vmsim__memcg_next(root, m)) {
-        pages += k->own[m->id].pages + (uint64_t)vmsim__memcg_zswap_pages(m);
+        pages += k->own[m->id].pages + (uint64_t)(vmsim__memcg_zswap_pages(m) + m->objects.pages);
         for (unsigned cpu = 0; cpu < k->lru->cpus; cpu++)
             pages += k->lru->stocks[cpu].memcg == m->id ? k->lru->stocks[cpu].pages : 0;
     }
@@ -202,7 +203,10 @@ static int check_memcgs(const struct check *k) {
         if (pages != m->memory.usage)
             FAIL(k, "cgroup %u: %llu pages are charged, %llu found", m->id, (unsigned long long)m->memory.usage,
                  (unsigned long long)pages);
-        if (k->own[m->id].kmem + vmsim__memcg_zswap_pages(m) != m->kmem)
+        if (!vmsim__obj_valid(k->lru, m))
+            FAIL(k, "cgroup %u: %lld pages of objects do not hold what they should", m->id,
+                 (long long)m->objects.pages);
+        if (k->own[m->id].kmem + vmsim__memcg_zswap_pages(m) + m->objects.pages != m->kmem)
             FAIL(k, "cgroup %u: %lld pages of the kernel's, %lld found", m->id, (long long)m->kmem,
                  (long long)k->own[m->id].kmem);
         if (m->memory.watermark < m->memory.usage)

@@ -29,10 +29,11 @@ struct vmsim__cpu_batches {
     struct vmsim__lru_batch kind[VMSIM__BATCH_KINDS];
 };
 
-/* Pages that a CPU has charged ahead to the cgroup that charged last. */
+/* Pages that a CPU has charged ahead to the cgroup that charged last; and bytes of a page or two, to the cgroup that
+ * charged an object last. */
 struct vmsim__memcg_stock {
-    uint16_t memcg;
-    uint32_t pages;
+    uint16_t memcg, obj_memcg;
+    uint32_t pages, bytes;
 };
 
 /* ---- frames and counters ---- */

@@ -7,6 +7,7 @@
  * record of the charge says where it stood. Kernel counterpart: try_charge_memcg of mm/memcontrol.c (6.1). */
 #include "lru/memcg.h"
 #include "lru/lru_impl.h"
+#include "lru/obj_cgroup.h"
 #include "lru/stat_flush.h"
 
 /* ---- the stock of a CPU ---- */
@@ -22,7 +23,8 @@ static bool consume_stock(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages
 static void drain_stock(struct vmsim__lru *lru, struct vmsim__memcg_stock *s) {
     if (s->pages)
         vmsim__page_counter_uncharge(&vmsim__memcg_by_id(lru, s->memcg)->memory, s->pages);
-    *s = (struct vmsim__memcg_stock){0};
+    s->memcg = 0;
+    s->pages = 0;
 }
 
 static void refill_stock(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, unsigned cpu) {
@@ -43,6 +45,7 @@ static void drain_stocks_below(struct vmsim__lru *lru, const struct vmsim__memcg
         if (s->pages && vmsim__memcg_below(vmsim__memcg_by_id(lru, s->memcg), root))
             drain_stock(lru, s);
     }
+    vmsim__obj_drain(lru, root);
 }
 
 void vmsim__memcg_drain_stocks(struct vmsim__lru *lru) {

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "lru/obj_cgroup.h"
 #include "machine/machine.h"
 
 /* ---- numbers ---- */
@@ -29,6 +30,7 @@ enum kind {
     VM_EVENT,
     VM_SUM,
     KERNEL,
+    OBJECTS,
     ZSWAP,
     WRITEBACK,
     NOTHING
@@ -97,9 +99,9 @@ static const struct vmsim__cgroup_number numbers[] = {
     STAT("inactive_file", BYTES, NR_INACTIVE_FILE),
     STAT("active_file", BYTES, NR_ACTIVE_FILE),
     STAT("unevictable", BYTES, NR_UNEVICTABLE),
-    NONE("slab_reclaimable"),
-    NONE("slab_unreclaimable"),
-    NONE("slab"),
+    {"memory.stat", "slab_reclaimable", OBJECTS, 1u << VMSIM__OBJ_RECLAIMABLE, NULL},
+    {"memory.stat", "slab_unreclaimable", OBJECTS, 1u << VMSIM__OBJ_UNRECLAIMABLE, NULL},
+    {"memory.stat", "slab", OBJECTS, 1u << VMSIM__OBJ_RECLAIMABLE | 1u << VMSIM__OBJ_UNRECLAIMABLE, NULL},
     STAT("workingset_refault_anon", PAGES, WORKINGSET_REFAULT_ANON),
     STAT("workingset_refault_file", PAGES, WORKINGSET_REFAULT_FILE),
     STAT("workingset_activate_anon", PAGES, WORKINGSET_ACTIVATE_ANON),
@@ -199,6 +201,9 @@ uint64_t vmsim__cgroup_read(const struct vmsim_machine *m, uint32_t cgroup, cons
                vmsim__memcg_event_sum(c, (enum vmsim__event_stat)(n->arg + 1));
     case KERNEL:
         return (uint64_t)vmsim__memcg_kmem(c) << shift;
+    case OBJECTS:
+        return (n->arg & 1u << VMSIM__OBJ_RECLAIMABLE ? vmsim__memcg_object_bytes(c, VMSIM__OBJ_RECLAIMABLE) : 0) +
+               (n->arg & 1u << VMSIM__OBJ_UNRECLAIMABLE ? vmsim__memcg_object_bytes(c, VMSIM__OBJ_UNRECLAIMABLE) : 0);
     case ZSWAP:
         return n->arg ? vmsim__memcg_zswapped(c) << shift : vmsim__memcg_zswap_bytes(c);
     case WRITEBACK:

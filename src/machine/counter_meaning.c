@@ -358,9 +358,9 @@ static const struct row cgroups[] = {
     {"stat.inactive_file", "bytes", "on the inactive file list"},
     {"stat.active_file", "bytes", "on the active file list"},
     {"stat.unevictable", "bytes", "on the unevictable list"},
-    {"stat.slab_reclaimable", "bytes", "slab that shrinkers could free: not modelled"},
-    {"stat.slab_unreclaimable", "bytes", "slab that stays: not modelled"},
-    {"stat.slab", "bytes", "slab: not modelled"},
+    {"stat.slab_reclaimable", "bytes", "inodes, names, buffer heads and nodes of files that the cgroup pays for"},
+    {"stat.slab_unreclaimable", "bytes", "other objects of the kernel: not modelled"},
+    {"stat.slab", "bytes", "the sum of both"},
     {"stat.pgscan", "pages", "looked at by reclaim"},
     {"stat.pgsteal", "pages", "reclaimed"},
 };

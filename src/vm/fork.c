@@ -128,7 +128,8 @@ static bool copy_entry(struct vmsim__vma *to, struct vmsim__vma *from, const str
     } else {
         vmsim__pfn pfn = (vmsim__pfn)pte.pfn;
         struct vmsim__frame *frame = vmsim__vm_frame(vm, pfn), *head = vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn));
-        frame->flags &= ~VMSIM__FRAME_EXCLUSIVE;
+        if (vmsim__frame_is(head, VMSIM__FRAME_ANON)) /* of a file's page the bit means BUFFERS */
+            frame->flags &= ~VMSIM__FRAME_EXCLUSIVE;
         vmsim__frame_map(frame, 1);
         VMSIM__ASSERT(frame->mapcount > 1 && head->refcount > 0);
         head->refcount++;

@@ -327,7 +327,8 @@ static bool migrate_one(struct vmsim__rmap_walk *w, unsigned ttu, unsigned cpu) 
         else if (m.pte.flags & VMSIM__PTE_DIRTY)
             vmsim__page_dirty(vm->cache, p.head_pfn);
         vmsim__pt_set(vm->format, &m.slot, vmsim__swp_pte(vm->format, e, m.pte.flags & VMSIM__PTE_SOFT_DIRTY));
-        p.frame->flags &= ~VMSIM__FRAME_EXCLUSIVE;
+        if (w->anon) /* of a file's page the bit means BUFFERS */
+            p.frame->flags &= ~VMSIM__FRAME_EXCLUSIVE;
         drop_mapping(&m, &p, cpu);
     }
     return true;

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Names and inodes of files on disks: what a cgroup pays for when it uses a file first.
+ *
+ *     /usr/lib/libc.so  -->  inode + dentry of the file       VMSIM__FILE_REGULAR
+ *                            inode + dentry of /usr/lib, /usr  VMSIM__FILE_DIRECTORY, by the path "/usr/lib/."
+ *
+ * A directory is a file without pages in the cache's table. What is in memory stays there until the file goes: every
+ * file of a workload counts as in use, and an inode in use is nothing that a shrinker takes. The root is in memory from
+ * boot on. Kernel counterparts: fs/dcache.c, fs/inode.c, ext4_alloc_inode. */
+#include <string.h>
+
+#include "cache/cache_impl.h"
+
+uint32_t vmsim__dcache_bytes(const struct vmsim__cache *c) {
+    return c->kernel->ext4_inode + VMSIM__OBJ_OWNER + VMSIM__OBJ_DENTRY;
+}
+
+static void pay(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
+    VMSIM__ASSERT(!f->in_core && !f->payer);
+    f->in_core = true;
+    f->payer = c->mem->now.memcg;
+    vmsim__obj_charge(c->lru, f->payer, vmsim__dcache_bytes(c), VMSIM__OBJ_RECLAIMABLE, VMSIM__GFP_NOFAIL, cpu);
+}
+
+/* The directory whose path is the first `length` bytes of `path`; NULL: the host has no memory, and nobody pays. */
+static struct vmsim__file *directory(struct vmsim__cache *c, const char *path, size_t length) {
+    char *name = vmsim__malloc(c->alloc, length + sizeof "/.");
+    if (!name) {
+        c->error = VMSIM_ENOMEM;
+        return NULL;
+    }
+    memcpy(name, path, length);
+    memcpy(name + length, "/.", sizeof "/.");
+    struct vmsim__file *d = vmsim__file_find(c, name);
+    if (!d)
+        d = vmsim__file_create(c, VMSIM__FILE_DIRECTORY, name, 0);
+    vmsim__free(c->alloc, name, length + sizeof "/.");
+    return d && d->kind == VMSIM__FILE_DIRECTORY ? d : NULL;
+}
+
+void vmsim__dcache_enter(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
+    if (f->in_core || f->kind != VMSIM__FILE_REGULAR || f->blockdev || !f->path)
+        return;
+    pay(c, f, cpu);
+    for (const char *slash = strrchr(f->path, '/'); slash && slash > f->path;) {
+        const size_t length = (size_t)(slash - f->path);
+        struct vmsim__file *d = directory(c, f->path, length);
+        if (!d || d->in_core) /* those above it are, too */
+            return;
+        pay(c, d, cpu);
+        for (slash--; slash > f->path && *slash != '/';)
+            slash--;
+    }
+}
+
+void vmsim__dcache_leave(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
+    VMSIM__ASSERT(f->in_core || !f->payer);
+    if (f->in_core)
+        vmsim__obj_uncharge(c->lru, f->payer, vmsim__dcache_bytes(c), VMSIM__OBJ_RECLAIMABLE, cpu);
+    f->in_core = false;
+    f->payer = 0;
+}
