@@ -55,6 +55,7 @@ struct vmsim__call {
     bool major;    /* its fault has started I/O (VM_FAULT_MAJOR) */
     bool alone;    /* its fault reads one page from swap, and waits for it in the middle */
     bool started;  /* write-out was started, what is left is to wait for it */
+    bool plugged;  /* it asks for a window of a file, of which the device gets nothing before it is whole */
     bool pays;     /* it is over but for what its task owes for memory.high */
     int error;     /* negative Linux errno with which a transfer ended that it waited for */
     uint64_t done; /* bytes, pages or addresses that are behind it: each operation's own unit */

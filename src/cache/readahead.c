@@ -58,6 +58,8 @@ static void read_window(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     uint32_t gfp = VMSIM__GFP_NORETRY | VMSIM__GFP_NOWARN;
     end = first < end ? vmsim__min64(end, first + pages) : first;
     uint64_t marked = ahead && end - first >= ahead ? end - ahead : UINT64_MAX;
+    struct vmsim__call *call = vmsim__now_call(&c->mem->now);
+    call->plugged = true;
     for (; i < end; i++) {
         if (vmsim__file_page(f, i) != VMSIM__PFN_NONE) {
             submit(c, f, run, i - run, cpu);
@@ -72,6 +74,7 @@ static void read_window(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
         if (i == marked)
             vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_READAHEAD;
     }
+    call->plugged = false;
     submit(c, f, run, i - run, cpu);
 }
 

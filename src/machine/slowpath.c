@@ -88,10 +88,11 @@ static uint64_t pause_of(enum vmsim__throttle why) {
                                             : JIFFY;
 }
 
-/* Steps until it is done, or has to wait: false. A window of swap that is being asked for is one request: the device
- * gets nothing of it before it is whole (the kernel's plug). */
+/* Steps until it is done, or has to wait: false. A window of swap or of a file that is being asked for is one request:
+ * the device gets nothing of it before it is whole (the kernel's plug), whatever the other CPUs are at. */
 static bool run_steps(struct vmsim_machine *m, struct vmsim__scan_control *sc) {
-    const bool ahead = vmsim__now_call(&m->mem->now)->readahead_pages > 0;
+    const struct vmsim__call *call = vmsim__now_call(&m->mem->now);
+    const bool ahead = call->readahead_pages > 0 || call->plugged;
     for (;;) {
         const uint64_t before = sc->nr_scanned, sorted = sc->nr_sorted;
         enum vmsim__reclaim_outcome how = vmsim__reclaim_step(&m->vmscan, sc);
