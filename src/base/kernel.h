@@ -41,7 +41,7 @@ struct vmsim__kernel {
     bool zswap_exclusive; /* a page that comes back from zswap leaves it; entries have a second chance; zsmalloc is its
                              default (6.5 to 6.12) */
     bool rw_page;         /* zram serves single pages without a bio, which pgpgin and pgpgout count (until 6.2) */
-    unsigned ext4_inode; /* bytes of an ext4_inode_cache object: 1192, 1168 since 6.12 */
+    unsigned ext4_inode;  /* bytes of an ext4_inode_cache object: 1192, 1168 since 6.12 */
     /* vm */
     unsigned lru_batch; /* folios in a per-CPU LRU batch: 15, 31 since 6.6 */
     bool rss_percpu;    /* RSS counters are per CPU, which decides on peaks alone (since 6.2); else 64-event caches */

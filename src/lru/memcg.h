@@ -41,15 +41,15 @@ struct vmsim__memcg {
     struct vmsim__lru *lru;
     struct vmsim__memcg *parent, *first_child, *last_child, *prev, *next;
     struct vmsim__page_counter memory, swap;
-    bool oom_group;                             /* memory.oom.group: its tasks die together */
-    int64_t zswap_bytes, zswapped;              /* what zswap has of it: compressed, and in pages */
-    uint64_t zswap_max;                         /* memory.zswap.max, in pages */
-    bool zswap_writeback;                       /* memory.zswap.writeback: pages may go on to a device */
-    int64_t kmem;                               /* pages of the kernel's own among those charged, as `event` */
-    struct {                                    /* objects of the kernel's own (lru/obj_cgroup.h) */
-        int64_t pages;                          /* charged for them, among kmem */
-        uint64_t bytes[2];                      /* of objects: enum vmsim__obj_kind */
-        uint32_t spare;                         /* bytes of those pages that neither an object nor a CPU has */
+    bool oom_group;                /* memory.oom.group: its tasks die together */
+    int64_t zswap_bytes, zswapped; /* what zswap has of it: compressed, and in pages */
+    uint64_t zswap_max;            /* memory.zswap.max, in pages */
+    bool zswap_writeback;          /* memory.zswap.writeback: pages may go on to a device */
+    int64_t kmem;                  /* pages of the kernel's own among those charged, as `event` */
+    struct {                       /* objects of the kernel's own (lru/obj_cgroup.h) */
+        int64_t pages;             /* charged for them, among kmem */
+        uint64_t bytes[2];         /* of objects: enum vmsim__obj_kind */
+        uint32_t spare;            /* bytes of those pages that neither an object nor a CPU has */
     } objects;
     uint64_t event[VMSIM__EVENT_COUNT];         /* its own and those of removed cgroups below */
     uint64_t local_event[VMSIM__MEMCG_EVENTS];  /* of itself */

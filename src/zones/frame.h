@@ -54,15 +54,15 @@ _Static_assert(offsetof(struct vmsim__frame, refcount) == sizeof(void *), "a tab
 #define VMSIM__FRAME_TABLE (1u << 4)    /* a page table lives here */
 #define VMSIM__FRAME_RESERVED (1u << 5) /* never handed to the allocator */
 /* Whose it is, and in what state its contents are. */
-#define VMSIM__FRAME_ANON (1u << 6)       /* mapping is an anon_vma */
-#define VMSIM__FRAME_FILE (1u << 7)       /* mapping is a file: in the page cache */
-#define VMSIM__FRAME_SWAPBACKED (1u << 8) /* reclaimed to swap: anonymous, shmem */
-#define VMSIM__FRAME_SWAPCACHE (1u << 9)  /* has a slot of swap, too */
-#define VMSIM__FRAME_EXCLUSIVE (1u << 10) /* anonymous and owned by one mm alone (PageAnonExclusive) */
+#define VMSIM__FRAME_ANON (1u << 6)                 /* mapping is an anon_vma */
+#define VMSIM__FRAME_FILE (1u << 7)                 /* mapping is a file: in the page cache */
+#define VMSIM__FRAME_SWAPBACKED (1u << 8)           /* reclaimed to swap: anonymous, shmem */
+#define VMSIM__FRAME_SWAPCACHE (1u << 9)            /* has a slot of swap, too */
+#define VMSIM__FRAME_EXCLUSIVE (1u << 10)           /* anonymous and owned by one mm alone (PageAnonExclusive) */
 #define VMSIM__FRAME_BUFFERS VMSIM__FRAME_EXCLUSIVE /* of a file's page: buffer heads hang on it (PG_private) */
-#define VMSIM__FRAME_PINNED (1u << 11)    /* what it belongs to never lets go of it (ramfs; AS_UNEVICTABLE) */
-#define VMSIM__FRAME_LOCKED (1u << 12)    /* being read: nobody maps, copies or frees it */
-#define VMSIM__FRAME_UPTODATE (1u << 13)  /* holds what it should */
+#define VMSIM__FRAME_PINNED (1u << 11)              /* what it belongs to never lets go of it (ramfs; AS_UNEVICTABLE) */
+#define VMSIM__FRAME_LOCKED (1u << 12)              /* being read: nobody maps, copies or frees it */
+#define VMSIM__FRAME_UPTODATE (1u << 13)            /* holds what it should */
 #define VMSIM__FRAME_DIRTY (1u << 14)
 #define VMSIM__FRAME_WRITEBACK (1u << 15)
 /* Where reclaim stands with it. */
