@@ -222,6 +222,23 @@ static void objects_of_the_kernel_are_paid_for_by_the_byte(void **state) {
     idle_machine_end(m);
 }
 
+/* At the limit each page of buffer heads is charged by reclaim, and the page next to go is the one that is written. */
+static void a_page_that_gets_buffers_is_not_what_reclaim_takes_for_them(void **state) {
+    (void)state;
+    for (unsigned kib = 0; kib < 256; kib += 4) {
+        char text[800];
+        snprintf(text, sizeof text,
+                 TWO_CPUS "workload:\n  cgroups: [{path: /c, files: {memory.max: %uKiB}}]\n"
+                          "  files: [{name: /f, size: 1MiB}]\n  tasks:\n    - name: t\n      cgroup: /c\n"
+                          "      program:\n        - read: {file: /f}\n        - lru_drain\n"
+                          "        - write: {file: /f, length: 1MiB, block: 4KiB}\n"
+                          "        - lru_drain\n        - read: {file: /f}\n",
+                 1024 + kib);
+        struct outcome o = run(text); /* the whole machine is checked */
+        end(&o);
+    }
+}
+
 /* 64 MiB of a file in 32 MiB of memory: three passes, a hot set of 16 MiB four times, a scan, the hot set again. Each
  * reclaim takes 57 pages: 1, 3, 7, 15, 31 of some 8,030 at priorities 12 to 8. The captured process had 45 anonymous
  * pages and 35 of another file besides, as here, and 41 pages of nodes of its files' trees. */
@@ -337,6 +354,7 @@ int main(void) {
         cmocka_unit_test(who_brings_a_page_pays_for_it_until_it_is_freed),
         cmocka_unit_test(who_grows_beyond_memory_max_dies_of_it_alone),
         cmocka_unit_test(objects_of_the_kernel_are_paid_for_by_the_byte),
+        cmocka_unit_test(a_page_that_gets_buffers_is_not_what_reclaim_takes_for_them),
         cmocka_unit_test(the_page_cache_of_a_cgroup_is_reclaimed_as_by_linux),
         cmocka_unit_test(tasks_of_a_cgroup_die_in_the_order_of_linux),
     };

@@ -124,7 +124,7 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
                         unsigned cpu);
 /* The page is written through buffers, or is a block of a file system itself: heads of buffers hang on it until it
  * goes, and its cgroup pays for them (vmsim__obj_charge). */
-bool vmsim__filemap_add_buffers(struct vmsim__cache *c, struct vmsim__frame *fr, uint32_t gfp);
+bool vmsim__filemap_add_buffers(struct vmsim__cache *c, vmsim__pfn pfn, uint32_t gfp);
 /* Takes page `index` out of the file: counters, dirtiness, the cache's reference. The page is no longer mapped. */
 void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu);
 /* Allocates and adds a page, to be filled by the caller. VMSIM__PFN_NONE: no frame or no host memory. */

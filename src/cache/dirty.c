@@ -26,7 +26,7 @@ bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn) {
         if (!vmsim__radix_any(&f->pages, VMSIM__MARK_DIRTY))
             f->dirtied_when = c->mem->now.time;
         vmsim__radix_mark(&f->pages, vmsim__frame_index(fr), VMSIM__MARK_DIRTY);
-        vmsim__filemap_add_buffers(c, fr, VMSIM__GFP_NOFAIL);
+        vmsim__filemap_add_buffers(c, pfn, VMSIM__GFP_NOFAIL);
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, 1);
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTIED, 1);
         vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, 1);

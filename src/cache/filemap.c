@@ -41,16 +41,38 @@ VMSIM__INLINE void count_page(struct vmsim__cache *c, const struct vmsim__file *
     }
 }
 
-/* The page goes into its slot; who brings it pays for the nodes that the tree gets for it. False: they are refused, or
- * the present waits, or the host has no memory. */
+/* Whoever brings page `index` pays for the nodes that the tree gets for it. What is reclaimed for that may be the
+ * file's own, and nodes go with it: until it fits. False: they are refused, or the present waits; nothing is paid. */
+static bool pay_for_nodes(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, uint32_t gfp, uint32_t *paid,
+                          unsigned cpu) {
+    const uint16_t memcg = c->mem->now.memcg;
+    uint32_t due;
+    *paid = 0;
+    if (VMSIM__LIKELY(!memcg))
+        return true;
+    while (*paid < (due = vmsim__radix_billed(&f->pages, index) * VMSIM__OBJ_RADIX_NODE)) {
+        if (!vmsim__obj_charge(c->lru, memcg, due - *paid, VMSIM__OBJ_RECLAIMABLE, gfp, cpu)) {
+            if (*paid)
+                vmsim__obj_uncharge(c->lru, memcg, *paid, VMSIM__OBJ_RECLAIMABLE, cpu);
+            return false;
+        }
+        *paid = due;
+    }
+    if (*paid > due)
+        vmsim__obj_uncharge(c->lru, memcg, *paid - due, VMSIM__OBJ_RECLAIMABLE, cpu);
+    *paid = due;
+    return true;
+}
+
+/* The page goes into its slot. False: the nodes for it are not paid for, or the host has no memory. */
 static bool store_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
                        uint64_t *old, unsigned cpu) {
     const uint16_t memcg = c->mem->now.memcg;
-    const uint32_t bytes = VMSIM__UNLIKELY(memcg) ? vmsim__radix_billed(&f->pages, index) * VMSIM__OBJ_RADIX_NODE : 0;
+    uint32_t paid;
     VMSIM__ASSERT(!c->bill.payer);
     if (VMSIM__UNLIKELY(!f->in_core))
         vmsim__dcache_enter(c, f, cpu);
-    if (bytes && !vmsim__obj_charge(c->lru, memcg, bytes, VMSIM__OBJ_RECLAIMABLE, gfp, cpu))
+    if (!pay_for_nodes(c, f, index, gfp, &paid, cpu))
         return false;
     c->bill.payer = memcg;
     const bool stored =
@@ -58,20 +80,28 @@ static bool store_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t i
     c->bill.payer = 0;
     if (!stored) {
         c->error = VMSIM_ENOMEM;
-        if (bytes)
-            vmsim__obj_uncharge(c->lru, memcg, bytes, VMSIM__OBJ_RECLAIMABLE, cpu);
+        if (paid)
+            vmsim__obj_uncharge(c->lru, memcg, paid, VMSIM__OBJ_RECLAIMABLE, cpu);
     }
     return stored;
 }
 
-/* Kernel: folio_alloc_buffers. */
-bool vmsim__filemap_add_buffers(struct vmsim__cache *c, struct vmsim__frame *fr, uint32_t gfp) {
+/* The charge may reclaim, but not the page itself, which the kernel has locked. Kernel: folio_alloc_buffers. */
+bool vmsim__filemap_add_buffers(struct vmsim__cache *c, vmsim__pfn pfn, uint32_t gfp) {
+    struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    const unsigned cpu = c->mem->now.cpu;
     VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_FILE));
     if (vmsim__frame_is(fr, VMSIM__FRAME_BUFFERS))
         return true;
-    if (VMSIM__UNLIKELY(fr->memcg) &&
-        !vmsim__obj_charge(c->lru, fr->memcg, VMSIM__OBJ_BUFFER_HEAD, VMSIM__OBJ_RECLAIMABLE, gfp, c->mem->now.cpu))
-        return false;
+    if (VMSIM__UNLIKELY(fr->memcg)) {
+        vmsim__folio_get(c->lru, pfn);
+        const bool paid =
+            vmsim__obj_charge(c->lru, fr->memcg, VMSIM__OBJ_BUFFER_HEAD, VMSIM__OBJ_RECLAIMABLE, gfp, cpu);
+        VMSIM__ASSERT(fr->refcount > 1 && vmsim__frame_is(fr, VMSIM__FRAME_FILE));
+        vmsim__folio_put(c->lru, pfn, cpu);
+        if (!paid)
+            return false;
+    }
     fr->flags |= VMSIM__FRAME_BUFFERS;
     return true;
 }
@@ -261,7 +291,7 @@ static bool read_block(struct vmsim__cache *c, struct vmsim__file *f, uint64_t i
         if (pfn == VMSIM__PFN_NONE)
             return false;
         vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_REFERENCED;
-        vmsim__filemap_add_buffers(c, vmsim__cache_frame(c, pfn), VMSIM__GFP_NOFAIL);
+        vmsim__filemap_add_buffers(c, pfn, VMSIM__GFP_NOFAIL);
     }
     if (!vmsim__filemap_arrived(c, pfn))
         return false;
@@ -391,8 +421,8 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
     while (!error && done < count) {
         uint64_t at = pos + done, bytes = vmsim__min64(page - (at & (page - 1)), count - done);
         vmsim__pfn pfn = write_get_page(c, f, at >> c->mem->page_shift, bytes == page, cpu);
-        if (pfn == VMSIM__PFN_NONE || (vmsim__file_accounts_dirty(f) &&
-                                       !vmsim__filemap_add_buffers(c, vmsim__cache_frame(c, pfn), gfp_of(c, 0)))) {
+        if (pfn == VMSIM__PFN_NONE ||
+            (vmsim__file_accounts_dirty(f) && !vmsim__filemap_add_buffers(c, pfn, gfp_of(c, 0)))) {
             error = no_page(c);
             break;
         }

@@ -204,7 +204,7 @@ static void describe(struct text *t, const struct pressure_case *c, const char *
     add(t,
         "  costs: {references: %" PRIu64 "ns}\n  memory_manager: {privileged: true}\n"
         "  sysctl: {transparent_hugepage/enabled: %s, lru_gen/enabled: %s, vm.swappiness: 60, vm.page-cluster: 3}\n"
-        "  devices: [{name: vda, preset: virtio-icount, size: 600MiB}, {name: vdb, preset: virtio-icount, size: "
+        "  devices: [{name: vda, preset: virtio-qemu, size: 600MiB}, {name: vdb, preset: virtio-qemu, size: "
         "512MiB}]\n",
         reference_ns(c, trace), is_kind(c, "thp_") ? "always" : "never", is_kind(c, "mglru_") ? "y" : "n");
     if (!strstr(c->name, "noswap"))
