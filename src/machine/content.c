@@ -382,6 +382,17 @@ static void take_files(struct vmsim_machine *m) {
     }
 }
 
+static void listen(struct vmsim_machine *m, bool on) {
+    struct vmsim__vm_hooks *h = vmsim__vm_hooks(m->vm);
+    VMSIM__ASSERT(!on || m->content);
+    h->fill = on ? on_fill : NULL;
+    h->swapped = on ? on_swapped : NULL;
+    h->file_content = on ? on_file : NULL;
+    h->dropped = on ? on_dropped : NULL;
+    h->moved = on ? on_moved : NULL;
+    h->inherited = on ? on_inherited : NULL;
+}
+
 /* Before anything runs: what already lies in files has a tag of its own from here on. Hooks that nobody uses cost one
  * comparison where contents move. */
 int vmsim__content_start(struct vmsim_machine *m) {
@@ -403,13 +414,7 @@ int vmsim__content_start(struct vmsim_machine *m) {
     for (unsigned i = 0; i < VMSIM__SWP_AREAS; i++)
         vmsim__radix_init(&c->slot[i], &c->nodes);
     m->content = c;
-    struct vmsim__vm_hooks *h = vmsim__vm_hooks(m->vm);
-    h->fill = on_fill;
-    h->swapped = on_swapped;
-    h->file_content = on_file;
-    h->dropped = on_dropped;
-    h->moved = on_moved;
-    h->inherited = on_inherited;
+    listen(m, true);
     take_files(m);
     return vmsim__host_error(m);
 }
@@ -418,13 +423,7 @@ void vmsim__content_fini(struct vmsim_machine *m) {
     struct vmsim__content *c = m->content;
     if (!c)
         return;
-    struct vmsim__vm_hooks *h = vmsim__vm_hooks(m->vm);
-    h->fill = NULL;
-    h->swapped = NULL;
-    h->file_content = NULL;
-    h->dropped = NULL;
-    h->moved = NULL;
-    h->inherited = NULL;
+    listen(m, false);
     vmsim__slab_fini(&c->nodes);
     vmsim__slab_fini(&c->spaces);
     vmsim__slab_fini(&c->file_slab);

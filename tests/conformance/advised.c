@@ -126,16 +126,10 @@ static void at_result(void *context, int64_t result) {
     advised_result(context, result);
 }
 
-static bool config_failed(struct vmsim_config *c) {
-    for (size_t i = 0; i < vmsim_config_error_count(c); i++)
-        fprintf(stderr, "%s\n", vmsim_config_error_text(c, i));
-    return false;
-}
-
 static bool run_config(struct advised *c, struct vmsim_config *config) {
     struct vmsim_scenario *s;
     if (vmsim_scenario_create(config, &s))
-        return config_failed(config);
+        return conformance_refused(config);
     s->on_marker = at_marker;
     s->on_result = at_result;
     s->on_context = c;
@@ -154,7 +148,7 @@ static unsigned run_case(struct advised *c) {
     bool ok = !vmsim_config_add_search_dir(config, VMSIM_SOURCE_DIR "/machines") &&
               captured_machine_load(&c->machine, config) &&
               !vmsim_config_load_text(config, c->name, c->text.at, c->text.size) && !vmsim_config_resolve(config);
-    ok = ok ? run_config(c, config) : config_failed(config);
+    ok = ok ? run_config(c, config) : conformance_refused(config);
     vmsim_config_destroy(config);
     if (ok)
         compare(c);
@@ -177,11 +171,8 @@ int main(int argc, char **argv) {
         snprintf(path, sizeof path, "%s/pressure2/%.64s/madv", conformance_root(), kernels[i]);
         const unsigned files = conformance_list(path, names, 512);
         for (unsigned f = 0; f < files; f++) {
-            const char *end = strstr(names[f], "_a.txt");
-            if (!end || end[6] || !strncmp(names[f], "boot_", 5) || !strncmp(names[f], "machine_", 8))
-                continue;
-            snprintf(name, sizeof name, "%.*s", (int)(end - names[f]), names[f]);
-            if ((argc > 2 && strcmp(argv[2], name) != 0) || !advised_read(&c, path, kernels[i], name))
+            if (!conformance_case(names[f], name) || (argc > 2 && strcmp(argv[2], name) != 0) ||
+                !advised_read(&c, path, kernels[i], name))
                 continue;
             broken += run_case(&c);
             advised_forget(&c);

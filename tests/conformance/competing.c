@@ -168,20 +168,6 @@ static bool read_case(struct competing *c, const char *folder, const char *kerne
 
 /* ---- describing ---- */
 
-struct text {
-    char at[8192];
-    size_t size;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct text *t, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    t->size += (size_t)vsnprintf(t->at + t->size, sizeof t->at - t->size, format, args);
-    va_end(args);
-    if (t->size >= sizeof t->at)
-        abort();
-}
-
 static const char *setting(const struct competing *c, const char *file, const char *otherwise) {
     for (unsigned i = 0; i < c->settings; i++) {
         if (!strcmp(c->set[i][0], file))
@@ -203,32 +189,33 @@ static uint64_t reference_ps(const struct competing *c) {
     return references ? (uint64_t)(c->user_s * 1e12 / (double)references) : 0;
 }
 
-static void add_groups(struct text *t, const struct competing *c) {
-    add(t, "workload:\n  cgroups:");
+static void add_groups(struct conformance_yaml *t, const struct competing *c) {
+    conformance_add(t, "workload:\n  cgroups:");
     for (unsigned p = 0; c->grouped && p < c->count; p++) {
         char prefix[24];
         const char *comma = "";
         snprintf(prefix, sizeof prefix, "/cg/t%u/", p);
-        add(t, "\n    - {path: /t%u, files: {", p);
+        conformance_add(t, "\n    - {path: /t%u, files: {", p);
         if (c->limit && c->count == 1) {
-            add(t, "memory.max: %" PRId64, c->limit);
+            conformance_add(t, "memory.max: %" PRId64, c->limit);
             comma = ", ";
         }
         for (unsigned i = 0; i < c->settings; i++) {
             if (strncmp(c->set[i][0], prefix, strlen(prefix)) != 0)
                 continue;
-            add(t, "%s%s: %s", comma, c->set[i][0] + strlen(prefix), c->set[i][1]);
+            conformance_add(t, "%s%s: %s", comma, c->set[i][0] + strlen(prefix), c->set[i][1]);
             comma = ", ";
         }
-        add(t, "}}");
+        conformance_add(t, "}}");
     }
-    add(t, c->grouped ? "\n" : " []\n");
+    conformance_add(t, c->grouped ? "\n" : " []\n");
 }
 
-static void describe(struct text *t, const struct competing *c) {
+static void describe(struct conformance_yaml *t, const struct competing *c) {
     const int64_t held = c->machine.managed[0] + c->machine.managed[1] - c->free - c->lru;
     t->size = 0;
-    add(t,
+    conformance_add(
+        t,
         "vmsim: 1\nmachine:\n  preset: qemu-tcg\n  costs: {references: %" PRIu64
         "ns}\n  memory_manager: {privileged: true}\n  sysctl: {transparent_hugepage/enabled: never, lru_gen/enabled: "
         "n, "
@@ -236,18 +223,19 @@ static void describe(struct text *t, const struct competing *c) {
         "vdb, preset: virtio-icount, size: 512MiB}]\n  swap: [{device: vdb}]\n",
         reference_ps(c), setting(c, "/proc/sys/vm/swappiness", "60"));
     if (*setting(c, "/sys/module/zswap/parameters/enabled", "N") == 'Y')
-        add(t, "  zswap: {enabled: true}\n");
+        conformance_add(t, "  zswap: {enabled: true}\n");
     add_groups(t, c);
-    add(t,
+    conformance_add(
+        t,
         "  tasks:\n    - {name: kernel, program: [{mmap: {as: k, length: %" PRId64
         "KiB}}, {mlock: {region: k}}, {sleep: {time: 200s}}]}\n    - {name: init, program: [{mmap: {as: i, length: "
         "%" PRId64 "KiB}}, {touch: {region: i, write: 100%%}}, {sleep: {time: 200s}}]}\n",
         4 * (held > 1 ? held : 1), 4 * (c->lru > 1 ? c->lru : 1));
     for (unsigned p = 0; p < c->count; p++) {
-        add(t, "    - {name: p%u, trace: \"%s\", cached: false, start: 3s", p, c->trace[p]);
+        conformance_add(t, "    - {name: p%u, trace: \"%s\", cached: false, start: 3s", p, c->trace[p]);
         if (c->grouped)
-            add(t, ", cgroup: /t%u", p);
-        add(t, "}\n");
+            conformance_add(t, ", cgroup: /t%u", p);
+        conformance_add(t, "}\n");
     }
 }
 
@@ -277,16 +265,10 @@ static void compare(const struct competing *c, struct vmsim_machine *m) {
     }
 }
 
-static bool config_failed(struct vmsim_config *c) {
-    for (size_t i = 0; i < vmsim_config_error_count(c); i++)
-        fprintf(stderr, "%s\n", vmsim_config_error_text(c, i));
-    return false;
-}
-
 static bool run_config(const struct competing *c, struct vmsim_config *config) {
     struct vmsim_scenario *s;
     if (vmsim_scenario_create(config, &s))
-        return config_failed(config);
+        return conformance_refused(config);
     const bool ok = !vmsim_scenario_run(s, NULL, NULL) && !vmsim_machine_check(s->machine);
     if (ok)
         compare(c, s->machine);
@@ -310,7 +292,7 @@ static bool find_traces(struct competing *c, const char *traces) {
 }
 
 static bool run_case(struct competing *c, const char *traces) {
-    static struct text t;
+    static struct conformance_yaml t;
     char phase[160];
     struct conformance row = {.area = "competing", .kernel = c->kernel, .shape = c->machine.shape, .phase = phase};
     struct vmsim_config *config;
@@ -325,7 +307,7 @@ static bool run_case(struct competing *c, const char *traces) {
     bool ok = !vmsim_config_add_search_dir(config, VMSIM_SOURCE_DIR "/machines") &&
               captured_machine_load(&c->machine, config) && !vmsim_config_load_text(config, phase, t.at, t.size) &&
               !vmsim_config_resolve(config);
-    ok = ok ? run_config(c, config) : config_failed(config);
+    ok = ok ? run_config(c, config) : conformance_refused(config);
     vmsim_config_destroy(config);
     fflush(stdout);
     return ok;
@@ -341,11 +323,8 @@ static unsigned run_folder(const char *kernel, const char *programs, const char 
     snprintf(folder, sizeof folder, "%s/pressure2/%.64s/%.64s", conformance_root(), kernel, programs);
     const unsigned n = conformance_list(folder, names, 512);
     for (unsigned i = 0; i < n; i++) {
-        const char *end = strstr(names[i], "_a.txt");
-        if (!end || end[6] || !strncmp(names[i], "boot_", 5) || !strncmp(names[i], "machine_", 8))
-            continue;
-        snprintf(name, sizeof name, "%.*s", (int)(end - names[i]), names[i]);
-        if ((!only || !strcmp(only, name)) && read_case(&c, folder, kernel, programs, name))
+        if (conformance_case(names[i], name) && (!only || !strcmp(only, name)) &&
+            read_case(&c, folder, kernel, programs, name))
             broken += !run_case(&c, traces);
     }
     return broken;

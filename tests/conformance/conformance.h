@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "vmsim/config.h"
+
 /* Folder of the captures: $VMSIM_GROUNDTRUTH, else ../shared/groundtruth beside the sources. */
 static inline const char *conformance_root(void) {
     const char *folder = getenv("VMSIM_GROUNDTRUTH");
@@ -73,6 +75,38 @@ static inline unsigned conformance_list(const char *path, char (*names)[128], un
         closedir(d);
     qsort(names, n, sizeof *names, conformance_compare_names);
     return n;
+}
+
+/* Is the file of a folder of cases the first run of one, "CASE_a.txt"? Boots and machines lie beside them. */
+static inline bool conformance_case(const char *file, char name[128]) {
+    const char *end = strstr(file, "_a.txt");
+    if (!end || end[6] || !strncmp(file, "boot_", 5) || !strncmp(file, "machine_", 8))
+        return false;
+    snprintf(name, 128, "%.*s", (int)(end - file), file);
+    return true;
+}
+
+/* A description that grows; what does not fit is a fault of the producer. */
+struct conformance_yaml {
+    char at[8192];
+    size_t size;
+};
+
+__attribute__((format(printf, 2, 3))) static inline void conformance_add(struct conformance_yaml *t, const char *format,
+                                                                         ...) {
+    va_list args;
+    va_start(args, format);
+    t->size += (size_t)vsnprintf(t->at + t->size, sizeof t->at - t->size, format, args);
+    va_end(args);
+    if (t->size >= sizeof t->at)
+        abort();
+}
+
+/* Says why; false. */
+static inline bool conformance_refused(const struct vmsim_config *c) {
+    for (size_t i = 0; i < vmsim_config_error_count(c); i++)
+        fprintf(stderr, "%s\n", vmsim_config_error_text(c, i));
+    return false;
 }
 
 #endif

@@ -14,12 +14,6 @@
 #include "conformance.h"
 #include "contiguous_case.h"
 
-static bool config_failed(struct vmsim_config *c) {
-    for (size_t i = 0; i < vmsim_config_error_count(c); i++)
-        fprintf(stderr, "%s\n", vmsim_config_error_text(c, i));
-    return false;
-}
-
 static enum vmsim__work at_marker(void *context, struct vmsim_scenario *s, const char *name, uint32_t task) {
     contiguous_marker(context, s, name, task);
     return VMSIM__WORK_MORE;
@@ -28,7 +22,7 @@ static enum vmsim__work at_marker(void *context, struct vmsim_scenario *s, const
 static bool run_config(struct contiguous *c, struct vmsim_config *config) {
     struct vmsim_scenario *s;
     if (vmsim_scenario_create(config, &s))
-        return config_failed(config);
+        return conformance_refused(config);
     s->on_marker = at_marker;
     s->on_context = c;
     const bool ok = !vmsim_scenario_run(s, NULL, NULL) && !vmsim_machine_check(s->machine);
@@ -44,7 +38,7 @@ static bool run_case(struct contiguous *c) {
     if (vmsim_config_create(&config))
         return false;
     bool ok = !vmsim_config_load_text(config, c->name, c->text.at, c->text.size) && !vmsim_config_resolve(config);
-    ok = ok ? run_config(c, config) : config_failed(config);
+    ok = ok ? run_config(c, config) : conformance_refused(config);
     vmsim_config_destroy(config);
     return ok;
 }

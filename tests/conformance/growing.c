@@ -454,10 +454,8 @@ int main(int argc, char **argv) {
         snprintf(path, sizeof path, "%s/pressure2/%.64s/oom", conformance_root(), kernels[i]);
         const unsigned files = conformance_list(path, names, 512);
         for (unsigned f = 0; f < files; f++) {
-            const char *end = strstr(names[f], "_a.txt");
-            if (!end || end[6] || !strncmp(names[f], "boot_", 5) || !strncmp(names[f], "machine_", 8))
+            if (!conformance_case(names[f], name))
                 continue;
-            snprintf(name, sizeof name, "%.*s", (int)(end - names[f]), names[f]);
             if (argc < 3 || !strcmp(argv[2], name))
                 broken += run_case(path, kernels[i], name);
         }

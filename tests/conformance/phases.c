@@ -470,16 +470,10 @@ static void forget(struct run *r) {
 
 /* ---- running a described program ---- */
 
-static bool config_failed(struct vmsim_config *c) {
-    for (size_t i = 0; i < vmsim_config_error_count(c); i++)
-        fprintf(stderr, "%s\n", vmsim_config_error_text(c, i));
-    return false;
-}
-
 static bool run_scenario(struct run *r, struct vmsim_config *c) {
     struct vmsim_scenario *s;
     if (vmsim_scenario_create(c, &s))
-        return config_failed(c);
+        return conformance_refused(c);
     s->on_marker = at_marker;
     s->on_result = at_result;
     s->on_context = r;
@@ -510,7 +504,7 @@ static bool run_described(struct run *r, const char *yaml, const struct capture_
         abort();
     bool ok = text && !vmsim_config_load_file(c, r->imported) && choose_lru(r, c) &&
               !vmsim_config_load_text(c, yaml, text, strlen(text)) && !vmsim_config_resolve(c);
-    ok = ok ? run_scenario(r, c) : config_failed(c);
+    ok = ok ? run_scenario(r, c) : conformance_refused(c);
     vmsim_config_destroy(c);
     free(text);
     return ok;

@@ -135,35 +135,21 @@ static int64_t number_in(const struct pressure_case *c, const char *kind, const 
 
 /* ---- the machine ---- */
 
-struct text {
-    char at[8192];
-    size_t size;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct text *t, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    t->size += (size_t)vsnprintf(t->at + t->size, sizeof t->at - t->size, format, args);
-    va_end(args);
-    if (t->size >= sizeof t->at)
-        abort();
-}
-
 static bool is_kind(const struct pressure_case *c, const char *kind) {
     return !strncmp(c->name, kind, strlen(kind));
 }
 
 /* Zones as QEMU's pc machine has them with that much memory, and as many pages managed as the kernel said. */
-static void add_zones(struct text *t, const struct pressure_case *c) {
+static void add_zones(struct conformance_yaml *t, const struct pressure_case *c) {
     const int64_t mib = is_kind(c, "mem") ? number_in(c, "machine_", "-m ") : 512;
     const int64_t dma = number_in(c, "", "zone_before N0.DMA.managed "), dma_present = 3998;
     const int64_t dma32 = number_in(c, "", "zone_before N0.DMA32.managed "), dma32_present = mib * 256 - 32 - 4096;
-    add(t,
-        "  kernel: \"%s\"\n  memory_map:\n    - {start: 0x0, size: 639KiB}\n"
-        "    - {start: 0x100000, size: %" PRId64 "KiB}\n    - {start: 0x0, size: 4KiB, reserved: true}\n"
-        "    - {start: 0xa0000, size: 384KiB, reserved: true}\n  nodes:\n    - cpus: [0]\n      reserved: "
-        "[{zone: DMA, size: %" PRId64 "KiB}, {zone: DMA32, size: %" PRId64 "KiB}]\n",
-        c->kernel, mib * 1024 - 128 - 1024, (dma_present - dma) * 4, (dma32_present - dma32) * 4);
+    conformance_add(t,
+                    "  kernel: \"%s\"\n  memory_map:\n    - {start: 0x0, size: 639KiB}\n"
+                    "    - {start: 0x100000, size: %" PRId64 "KiB}\n    - {start: 0x0, size: 4KiB, reserved: true}\n"
+                    "    - {start: 0xa0000, size: 384KiB, reserved: true}\n  nodes:\n    - cpus: [0]\n      reserved: "
+                    "[{zone: DMA, size: %" PRId64 "KiB}, {zone: DMA32, size: %" PRId64 "KiB}]\n",
+                    c->kernel, mib * 1024 - 128 - 1024, (dma_present - dma) * 4, (dma32_present - dma32) * 4);
 }
 
 static bool import_machine(const struct pressure_case *c) {
@@ -174,16 +160,17 @@ static bool import_machine(const struct pressure_case *c) {
 }
 
 /* What is taken before the run begins: pages that nobody can take back, and anonymous ones. */
-static void add_held(struct text *t, const struct pressure_case *c) {
+static void add_held(struct conformance_yaml *t, const struct pressure_case *c) {
     const int64_t managed = number_in(c, "", "N0.DMA.managed ") + number_in(c, "", "N0.DMA32.managed ");
     const int64_t free = number_in(c, "", "vmstat nr_free_pages ") + number_in(c, "", "N0.DMA32.pcp_count ");
     const int64_t lru = number_in(c, "", "DMA32.nr_zone_inactive_anon ") + number_in(c, "", "nr_zone_active_anon ");
-    add(t,
-        "    - {name: kernel, program: [{mmap: {as: k, length: %" PRId64
-        "KiB}}, {mlock: {region: k}}, {sleep: {time: 200s}}]}\n"
-        "    - {name: init, program: [{mmap: {as: i, length: %" PRId64 "KiB}}, {touch: {region: i, write: 100%%}}, "
-        "{sleep: {time: 200s}}]}\n",
-        (managed - free - lru) * 4, lru * 4);
+    conformance_add(t,
+                    "    - {name: kernel, program: [{mmap: {as: k, length: %" PRId64
+                    "KiB}}, {mlock: {region: k}}, {sleep: {time: 200s}}]}\n"
+                    "    - {name: init, program: [{mmap: {as: i, length: %" PRId64
+                    "KiB}}, {touch: {region: i, write: 100%%}}, "
+                    "{sleep: {time: 200s}}]}\n",
+                    (managed - free - lru) * 4, lru * 4);
 }
 
 /* ps of user time a thousand references. */
@@ -197,26 +184,27 @@ static uint64_t reference_ns(const struct pressure_case *c, const char *trace) {
     return references ? (uint64_t)(user_s * 1e12 / (double)references) : 0;
 }
 
-static void describe(struct text *t, const struct pressure_case *c, const char *trace, bool import) {
-    add(t, "vmsim: 1\nmachine:\n  preset: qemu-tcg\n");
+static void describe(struct conformance_yaml *t, const struct pressure_case *c, const char *trace, bool import) {
+    conformance_add(t, "vmsim: 1\nmachine:\n  preset: qemu-tcg\n");
     if (!import)
         add_zones(t, c);
-    add(t,
+    conformance_add(
+        t,
         "  costs: {references: %" PRIu64 "ns}\n  memory_manager: {privileged: true}\n"
         "  sysctl: {transparent_hugepage/enabled: %s, lru_gen/enabled: %s, vm.swappiness: 60, vm.page-cluster: 3}\n"
         "  devices: [{name: vda, preset: virtio-qemu, size: 600MiB}, {name: vdb, preset: virtio-qemu, size: "
         "512MiB}]\n",
         reference_ns(c, trace), is_kind(c, "thp_") ? "always" : "never", is_kind(c, "mglru_") ? "y" : "n");
     if (!strstr(c->name, "noswap"))
-        add(t, "  swap: [{device: vdb}]\n");
-    add(t, "workload:\n  cgroups: [{path: /t0, files: {");
+        conformance_add(t, "  swap: [{device: vdb}]\n");
+    conformance_add(t, "workload:\n  cgroups: [{path: /t0, files: {");
     if (c->limit)
-        add(t, "%s: %" PRIu64, is_kind(c, "high") ? "memory.high" : "memory.max", c->limit);
-    add(t, "}}]\n  tasks:\n");
+        conformance_add(t, "%s: %" PRIu64, is_kind(c, "high") ? "memory.high" : "memory.max", c->limit);
+    conformance_add(t, "}}]\n  tasks:\n");
     if (is_kind(c, "mem"))
         add_held(t, c);
-    add(t, "    - {name: program, trace: \"%s\", cached: %s, cgroup: /t0, start: %s}\n", trace,
-        is_kind(c, "warm") ? "true" : "false", is_kind(c, "mem") ? "1s" : "0");
+    conformance_add(t, "    - {name: program, trace: \"%s\", cached: %s, cgroup: /t0, start: %s}\n", trace,
+                    is_kind(c, "warm") ? "true" : "false", is_kind(c, "mem") ? "1s" : "0");
 }
 
 /* ---- rows ---- */
@@ -248,16 +236,10 @@ static void compare(const struct pressure_case *c, struct conformance *row, stru
 
 /* ---- running ---- */
 
-static bool config_failed(struct vmsim_config *c) {
-    for (size_t i = 0; i < vmsim_config_error_count(c); i++)
-        fprintf(stderr, "%s\n", vmsim_config_error_text(c, i));
-    return false;
-}
-
 static bool run_config(const struct pressure_case *c, struct conformance *row, struct vmsim_config *config) {
     struct vmsim_scenario *s;
     if (vmsim_scenario_create(config, &s))
-        return config_failed(config);
+        return conformance_refused(config);
     const bool ok = !vmsim_scenario_run(s, NULL, NULL) && !vmsim_machine_check(s->machine);
     if (ok)
         compare(c, row, s->machine);
@@ -270,7 +252,7 @@ static bool run_config(const struct pressure_case *c, struct conformance *row, s
 
 static bool run_case(const struct pressure_case *c) {
     char phase[80], trace[4096];
-    static struct text t;
+    static struct conformance_yaml t;
     struct conformance row = {.area = "pressure", .kernel = c->kernel, .shape = "n1_512M", .phase = phase};
     struct vmsim_config *config;
     snprintf(phase, sizeof phase, "%s/%s", c->program, c->name);
@@ -286,7 +268,7 @@ static bool run_case(const struct pressure_case *c) {
         return false;
     bool ok = (!import || !vmsim_config_load_file(config, imported)) &&
               !vmsim_config_load_text(config, phase, t.at, t.size) && !vmsim_config_resolve(config);
-    ok = ok ? run_config(c, &row, config) : config_failed(config);
+    ok = ok ? run_config(c, &row, config) : conformance_refused(config);
     vmsim_config_destroy(config);
     fflush(stdout);
     return ok;
