@@ -216,6 +216,71 @@ static void free_blocks_high_up_are_targets(void **state) {
     end();
 }
 
+/* The type of a pageblock that is in use: what is given up of it goes to lists of that type. */
+static void make_unmovable(vmsim__pfn pfn) {
+    const vmsim__pfn block = pfn >> m.mem->pageblock_order;
+    const unsigned shift = (block & 1) * 4, type = VMSIM__UNMOVABLE ^ VMSIM__MOVABLE;
+    uint8_t *byte = &m.mem->pageblocks[block >> 1];
+    *byte = (uint8_t)((*byte & ~(15u << shift)) | type << shift);
+    assert_int_equal(vmsim__pageblock_type(m.mem, pfn), VMSIM__UNMOVABLE);
+}
+
+/* No free block lies high enough: a run that begins goes half way down, and takes what is free in that pageblock even
+ * where the lists of movable memory do not have it. An async run leaves it at the place. */
+static void half_way_down_is_looked_around(void **state) {
+    static const enum vmsim__migrate_mode modes[] = {VMSIM__MIGRATE_SYNC_LIGHT, VMSIM__MIGRATE_ASYNC};
+    (void)state;
+    for (unsigned i = 0; i < TEST_COUNT(modes); i++) {
+        start(UINT64_C(256) << 20);
+        const uint64_t pages = fill_memory(4500);
+        struct vmsim__compact_control cc = begun(modes[i]);
+        const vmsim__pfn half = vmsim__block_start(&c, cc.free_pfn - (cc.free_pfn - cc.migrate_pfn) / 2);
+        make_unmovable(half);
+        for (uint64_t p = 0; p < pages; p += 2) {
+            const vmsim__pfn pfn = page_at(mm, BASE + p * PG);
+            if (pfn < half + vmsim__block_pages(&c))
+                give_up(p);
+        }
+        settle();
+        cc.search_order = 8;
+        cc.nr_migrate = 32;
+        vmsim__fast_isolate_free(&c, &cc);
+        assert_int_equal(cc.free_pfn, half);
+        assert_int_equal(cc.search_fail, 1);
+        assert_int_equal(cc.nr_free, i ? 0 : 32);
+        assert_true(i || vmsim__block_start(&c, cc.free) == half);
+        vmsim__compact_end(&c, &cc);
+        end();
+    }
+}
+
+/* Forgotten hints: frames are looked for from the zone's last frame on, a pageblock's worth at a time, and that is
+ * where the free scanner begins, within its pageblock. */
+static void forgotten_hints_begin_from_the_last_frame(void **state) {
+    (void)state;
+    start(UINT64_C(250) << 20); /* the zone ends within a pageblock */
+    const uint64_t pages = fill_memory(4500);
+    for (uint64_t i = 0; i < pages; i += 3) /* the samples see both kinds */
+        give_up(i);
+    settle();
+    for (vmsim__pfn p = dma32()->start; p < dma32()->end; p += vmsim__block_pages(&c))
+        vmsim__skip_put(&c, p, true);
+    struct vmsim__compact_zone *r = vmsim__compact_of(&c, dma32());
+    vmsim__skip_restart(&c, dma32());
+    assert_true(vmsim__block_aligned(&c, r->cached_free));
+    r->flush = true;
+    vmsim__compaction_reset_hints(&c, 0);
+    assert_false(r->flush);
+    assert_int_equal((dma32()->end - 1 - r->cached_free) % vmsim__block_pages(&c), 0);
+    assert_int_equal(r->init_free, r->cached_free);
+    assert_int_equal((r->cached_migrate[1] - dma32()->start) % vmsim__block_pages(&c), 0);
+    assert_false(vmsim__skip_get(&c, r->cached_free));
+    struct vmsim__compact_control cc = for_block(9, VMSIM__MIGRATE_SYNC_LIGHT);
+    assert_true(vmsim__compact_zone(&c, &cc, dma32()) >= VMSIM__COMPACTION_COMPLETE);
+    check_tags(pages);
+    end();
+}
+
 /* Every fourth page is a driver's, every fourth is pinned, every fourth is given up. */
 static void what_cannot_move_stays(void **state) {
     enum { N = 6000 };
@@ -610,6 +675,8 @@ int main(void) {
         cmocka_unit_test(a_checkerboard_is_put_in_order),
         cmocka_unit_test(free_blocks_tell_where_to_begin),
         cmocka_unit_test(free_blocks_high_up_are_targets),
+        cmocka_unit_test(half_way_down_is_looked_around),
+        cmocka_unit_test(forgotten_hints_begin_from_the_last_frame),
         cmocka_unit_test(what_cannot_move_stays),
         cmocka_unit_test(a_direct_run_ends_with_its_block),
         cmocka_unit_test(too_little_memory_is_no_matter_of_order),

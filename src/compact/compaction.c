@@ -41,8 +41,7 @@ int vmsim__compaction_check(const struct vmsim__compaction *c, struct vmsim__err
             r->order_failed > c->mem->top_order + 1u)
             return vmsim__err_set(err, VMSIM_ECHECK, "compaction of zone %u: %u of 1 << %u attempts from order %u on",
                                   i, r->considered, r->defer_shift, r->order_failed);
-        if (r->known && (!vmsim__block_aligned(c, r->cached_free) || r->cached_free >= c->mem->frames.end ||
-                         r->cached_migrate[0] < r->cached_migrate[1]))
+        if (r->known && (r->cached_free >= c->mem->frames.end || r->cached_migrate[0] < r->cached_migrate[1]))
             return vmsim__err_set(err, VMSIM_ECHECK, "compaction of zone %u: scanners begin at %u, %u and %u", i,
                                   r->cached_migrate[0], r->cached_migrate[1], r->cached_free);
     }
@@ -169,7 +168,7 @@ static void place_scanners(struct vmsim__compaction *c, struct vmsim__compact_co
     r->known = true;
     cc->migrate_pfn = r->cached_migrate[sync];
     cc->free_pfn = r->cached_free;
-    VMSIM__ASSERT(vmsim__block_aligned(c, cc->free_pfn) && cc->migrate_pfn >= z->start);
+    VMSIM__ASSERT(cc->free_pfn >= z->start && cc->free_pfn < z->end && cc->migrate_pfn >= z->start);
     cc->whole_zone = cc->migrate_pfn <= r->init_migrate;
 }
 
@@ -309,6 +308,8 @@ enum vmsim__compact_result vmsim__compact_step(struct vmsim__compaction *c, stru
         r->cached_migrate[1] = r->cached_migrate[0];
     if (how == VMSIM__COMPACTION_CONTINUE && !cc->waits)
         drain_passed(c, cc);
+    if (has_capture(c))
+        how = VMSIM__COMPACTION_SUCCESS;
     vmsim__now_charge(&c->mem->now, (cc->migrate_scanned + cc->free_scanned - seen) * c->scan_cost);
     return how;
 }

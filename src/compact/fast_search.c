@@ -154,13 +154,17 @@ static void take_around(struct vmsim__compaction *c, struct vmsim__compact_contr
         vmsim__skip_put(c, block, true);
 }
 
-/* A run that begins goes by what it has seen: to the highest pageblock that will do, or else half way. */
-static void place_free_scanner(struct vmsim__compact_control *cc, const struct target_search *s) {
+/* A run that begins goes by what it has seen: to the highest pageblock that will do, or else half way. Returns where it
+ * looks around; PFN_NONE: nowhere. */
+static vmsim__pfn place_free_scanner(struct vmsim__compact_control *cc, const struct target_search *s) {
     VMSIM__ASSERT(s->least <= s->preferred);
     if (s->highest >= s->least)
         cc->free_pfn = s->highest;
     else if (cc->direct)
         cc->free_pfn = s->least;
+    else
+        return VMSIM__PFN_NONE;
+    return cc->free_pfn;
 }
 
 void vmsim__fast_isolate_free(struct vmsim__compaction *c, struct vmsim__compact_control *cc) {
@@ -180,19 +184,19 @@ void vmsim__fast_isolate_free(struct vmsim__compaction *c, struct vmsim__compact
     for (int o = cc->search_order; o >= 0 && found == VMSIM__PFN_NONE; o = next_order(cc, o)) {
         found = search_target(c, cc, (unsigned)o, &s);
         if (found != VMSIM__PFN_NONE && !take(c, cc, found, &s)) {
-            found = VMSIM__PFN_NONE;
+            found = VMSIM__PFN_NONE; /* and it ends, as if every order had been looked at */
+            next_order(cc, cc->search_order + 1);
             break;
         }
     }
     if (found == VMSIM__PFN_NONE) {
         cc->search_fail++;
         if (begins)
-            place_free_scanner(cc, &s);
+            found = place_free_scanner(cc, &s);
     }
     if (s.highest && s.highest >= r->cached_free) /* below the zone's first pageblock: the next run begins at its end */
         r->cached_free =
             vmsim__block_start(c, s.highest) - (s.highest >= vmsim__block_pages(c) ? vmsim__block_pages(c) : 0);
-    VMSIM__ASSERT(!r->known || vmsim__block_aligned(c, r->cached_free));
     cc->free_scanned += s.seen;
     if (found != VMSIM__PFN_NONE)
         take_around(c, cc, found);

@@ -87,6 +87,20 @@ static void give_up_block(struct scan *s) {
     }
 }
 
+/* Frames that have no record yet: free as a whole, or kept from boot on, which the kernel looks at one by one. */
+static void untouched(struct scan *s) {
+    const struct vmsim__frames *t = &s->c->mem->frames;
+    VMSIM__ASSERT(!t->chunk[s->pfn >> t->shift] && s->pfn < s->end);
+    const bool free = vmsim__mem_free_block_order(s->c->mem, s->pfn & ~t->mask) >= 0;
+    if (!free && s->skip_on_failure) {
+        give_up_block(s);
+        s->pfn++;
+        return;
+    }
+    s->scanned += free ? 0 : s->end - s->pfn - 1;
+    s->pfn = s->end;
+}
+
 /* One frame, or a run of frames that is passed over as one. False: the scan ends here. */
 static bool scan_frame(struct scan *s) {
     const struct vmsim__frames *t = &s->c->mem->frames;
@@ -96,8 +110,8 @@ static bool scan_frame(struct scan *s) {
         s->next_skip = vmsim__order_start(s->pfn, s->cc->order) + (1u << s->cc->order);
     }
     s->scanned++;
-    if (!t->chunk[s->pfn >> t->shift]) { /* free as a whole, or kept from boot on */
-        s->pfn = s->end;
+    if (!t->chunk[s->pfn >> t->shift]) {
+        untouched(s);
         return true;
     }
     const struct vmsim__frame *f = vmsim__frame_at(t, s->pfn);

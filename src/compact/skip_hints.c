@@ -3,7 +3,7 @@
  *
  * A bit is set where nothing was isolated, or where a scanner has been; all of a zone are forgotten when kswapd goes to
  * sleep after a direct run has seen the whole zone, or when deferral starts over. The places where the next run begins
- * are then the first and last pageblocks in which a sample shows something to isolate. Kernel counterparts:
+ * are then in the first and last pageblocks in which a sample shows something to isolate. Kernel counterparts:
  * isolation_suitable, update_cached_migrate, update_pageblock_skip, __reset_isolation_suitable of mm/compaction.c. */
 #include "compact/compaction_impl.h"
 
@@ -54,11 +54,21 @@ static const struct vmsim__frame *sample(const struct vmsim__compaction *c, vmsi
     return t->chunk[pfn >> t->shift] ? vmsim__frame_at(t, pfn) : NULL;
 }
 
-/* Is there something to isolate for a scanner? Its hint goes then. */
-static bool reset_block(struct vmsim__compaction *c, const struct vmsim__zone *z, vmsim__pfn block, bool source,
+/* Does a folio take the whole pageblock? */
+static bool whole_folio(const struct vmsim__compaction *c, vmsim__pfn block) {
+    const struct vmsim__frame *f = sample(c, block);
+    return f && vmsim__frame_is(f, VMSIM__FRAME_HEAD) && vmsim__folio_order(f) >= c->mem->pageblock_order;
+}
+
+/* Is there something to isolate for a scanner in the pageblock of `pfn`? Its hint goes then. Kernel:
+ * __reset_isolation_pfn. */
+static bool reset_block(struct vmsim__compaction *c, const struct vmsim__zone *z, vmsim__pfn pfn, bool source,
                         bool target) {
-    const vmsim__pfn start = block > z->start ? block : z->start,
+    const vmsim__pfn block = vmsim__block_start(c, pfn), start = block > z->start ? block : z->start,
                      end = vmsim__block_end(c, block) < z->end ? vmsim__block_end(c, block) : z->end;
+    VMSIM__ASSERT(pfn >= z->start && pfn < z->end && (source || target));
+    if (whole_folio(c, block))
+        return false; /* a huge page: it stays as it is until it is given up */
     if (source && target && !vmsim__skip_get(c, block))
         return true;
     if (!source && vmsim__pageblock_type(c->mem, start) != VMSIM__MOVABLE)
@@ -75,17 +85,20 @@ static bool reset_block(struct vmsim__compaction *c, const struct vmsim__zone *z
     return false;
 }
 
+/* The walk for frames goes by the zone's last frame, and so does where the free scanner begins: it sees of that
+ * pageblock only what lies behind. */
 void vmsim__skip_reset(struct vmsim__compaction *c, struct vmsim__zone *z) {
     struct vmsim__compact_zone *r = vmsim__compact_of(c, z);
-    vmsim__pfn low = vmsim__block_start(c, z->start), high = vmsim__zone_last_block(c, z);
+    vmsim__pfn low = z->start, high = z->end - 1;
     bool source = false, target = false;
+    VMSIM__ASSERT(z->start < z->end);
     if (!r->flush)
         return;
     r->flush = false;
     for (; low < high; low += vmsim__block_pages(c), high -= vmsim__block_pages(c)) {
         if (reset_block(c, z, low, true, source) && !source) {
             source = true;
-            r->init_migrate = r->cached_migrate[0] = r->cached_migrate[1] = low > z->start ? low : z->start;
+            r->init_migrate = r->cached_migrate[0] = r->cached_migrate[1] = low;
         }
         if (reset_block(c, z, high, target, true) && !target) {
             target = true;
@@ -96,7 +109,7 @@ void vmsim__skip_reset(struct vmsim__compaction *c, struct vmsim__zone *z) {
     }
     if (source && target)
         return;
-    r->cached_migrate[0] = r->cached_migrate[1] = low > z->start ? low : z->start;
+    r->cached_migrate[0] = r->cached_migrate[1] = low;
     r->cached_free = high;
 }
 
