@@ -71,6 +71,21 @@ static void lackey_lines_become_references(void **state) {
     assert_imports(VMSIM_TRACE_FORMAT_LACKEY, "lackey.txt", lackey_words);
 }
 
+static void a_last_line_without_a_newline_counts(void **state) {
+    (void)state;
+    write_file("lackey.txt", lackey, sizeof lackey - 2);
+    assert_imports(VMSIM_TRACE_FORMAT_LACKEY, "lackey.txt", lackey_words);
+    write_packed("packed", lackey, sizeof lackey - 2, archive_write_add_filter_gzip);
+    assert_imports(VMSIM_TRACE_FORMAT_LACKEY, "packed", lackey_words);
+}
+
+static void input_without_lines_is_no_text(void **state) {
+    (void)state;
+    struct vmsim_trace_import_options o = {.size = sizeof o};
+    assert_int_equal(vmsim_trace_import(VMSIM_TRACE_FORMAT_LACKEY, "/dev/zero", "no.vmt", &o), VMSIM_EFORMAT);
+    assert_non_null(strstr(o.error, "this is no text"));
+}
+
 static void other_forms_of_a_reference_a_line_are_taken(void **state) {
     (void)state;
     const enum vmsim_trace_format lines = VMSIM_TRACE_FORMAT_LACKEY;
@@ -284,6 +299,8 @@ static void the_limit_stops_early(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lackey_lines_become_references),
+        cmocka_unit_test(a_last_line_without_a_newline_counts),
+        cmocka_unit_test(input_without_lines_is_no_text),
         cmocka_unit_test(other_forms_of_a_reference_a_line_are_taken),
         cmocka_unit_test(low_addresses_are_mapped_where_a_replay_likes),
         cmocka_unit_test(requests_to_caches_become_references_to_pages),

@@ -56,6 +56,16 @@ int vmsim_host_capture(const char *directory, const struct vmsim_host_options *o
 int vmsim_host_import(const char *directory, const char *output, const struct vmsim_host_options *options, char *why,
                       size_t size);
 
+/**
+ * Writes a file of the host as vmsim writes its own (traces, descriptions, pages): what bore the name is replaced at
+ * once when all is written, and stays as it was if that fails. Character devices and pipes are written to; links,
+ * directories and block devices are refused. For programs over this library, whose users name files.
+ * @param bytes what the file is to hold; may be NULL with `length` 0.
+ * @param why receives one line on failure; may be NULL with `size` 0.
+ * @return 0, VMSIM_EIO, VMSIM_ENOMEM, VMSIM_EINVAL (no name, an empty one, no bytes).
+ */
+int vmsim_host_write(const char *path, const void *bytes, size_t length, char *why, size_t size);
+
 VMSIM_END_DECLS
 
 #endif

@@ -89,6 +89,24 @@ uint64_t cli_time(struct argp_state *state, const char *arg);
 /* Millionths of "0.01", "1%" or "1": digits, at most six of them behind the point (four of a percentage), not 0;
  * anything else is a misuse, which ends the program. */
 uint32_t cli_share(struct argp_state *state, const char *arg);
+/* The one file that a command writes; without a path, or with "-", standard output.
+ *
+ *     struct cli_out out;
+ *     FILE *f = cli_out_begin(&out, "size", path);
+ *     if (f)
+ *         draw(f);
+ *     return cli_out_end(&out, true);      due in any case */
+struct cli_out {
+    const char *command, *path;
+    FILE *f;
+    char *text; /* what was written, once `f` is closed */
+    size_t size;
+};
+/* NULL: no memory, which cli_out_end() says. */
+FILE *cli_out_begin(struct cli_out *o, const char *command, const char *path);
+/* An exit status, all said. `whole`: all was printed; else memory ran short on the way (errno), and the file stays. */
+int cli_out_end(struct cli_out *o, bool whole);
+
 /* Whether two paths lead to one file that is there. */
 bool cli_same_file(const char *a, const char *b);
 /* Exit status that a library error stands for. */

@@ -172,16 +172,14 @@ static void warn_busy(const struct costs *c) {
 }
 
 static int write_file(const struct calibrate_options *o, const struct costs *c) {
-    FILE *f = o->output ? fopen(o->output, "w") : stdout;
+    struct cli_out out;
+    FILE *f = cli_out_begin(&out, "calibrate", o->output);
     if (f) {
         put_source(f);
         put_paths(f, c);
         put_walk(f, c);
     }
-    const bool bad = !f || fflush(f) || ferror(f);
-    if ((f && f != stdout && fclose(f)) || bad)
-        return cli_fail(EXIT_USAGE, "calibrate", "%s: %s", o->output ? o->output : "standard output", strerror(errno));
-    return EXIT_FINE;
+    return cli_out_end(&out, true);
 }
 
 int cmd_calibrate(int argc, char **argv) {

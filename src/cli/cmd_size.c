@@ -341,13 +341,11 @@ static int run_limited(struct size_options *o, struct vmsim_config *base) {
 /* ---- telling ---- */
 
 static int draw(const struct size_options *o) {
-    FILE *f = fopen(o->plot, "w");
+    struct cli_out out;
+    FILE *f = cli_out_begin(&out, "size", o->plot);
     if (f)
         size_print_svg(f, &o->study);
-    const bool bad = !f || ferror(f);
-    if ((f && fclose(f)) || bad)
-        return cli_fail(EXIT_USAGE, "size", "%s: %s", o->plot, strerror(errno));
-    return EXIT_FINE;
+    return cli_out_end(&out, true);
 }
 
 static int tell(const struct size_options *o) {

@@ -69,7 +69,7 @@ bool suite_place(const char *text, struct suite_place *place);
 void suite_tell(const struct suite *s, const struct suite_case *c, size_t *number);
 size_t suite_checks(const struct suite *s); /* lines of TAP */
 void suite_summary(const struct suite *s);
-/* JUnit's XML; false: it could not be written. */
-bool suite_junit(const struct suite *s, const char *path);
+/* JUnit's XML. */
+void suite_junit(const struct suite *s, FILE *out);
 
 #endif

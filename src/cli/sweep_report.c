@@ -338,10 +338,9 @@ int sweep_report(const char *path, const char *output, const char *const *measur
     if (!status && cli_same_file(path, output))
         status = cli_fail(EXIT_USAGE, "sweep", "%s: input file is output file", path);
     if (!status) {
-        r.out = fopen(output, "w");
-        const bool whole = r.out && put_page(&r, path, front) && !ferror(r.out);
-        if ((r.out && fclose(r.out)) || !whole)
-            status = cli_fail(EXIT_USAGE, "sweep", "%s: %s", output, strerror(errno));
+        struct cli_out out;
+        r.out = cli_out_begin(&out, "sweep", output);
+        status = cli_out_end(&out, !r.out || put_page(&r, path, front));
     }
     data_free(&r.d);
     return status;

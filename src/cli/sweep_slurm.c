@@ -86,12 +86,13 @@ int sweep_submit(const struct grid *g, const struct sweep_options *o, const stru
         return EXIT_FINE;
     }
     snprintf(script, sizeof script, "%.4000s.sbatch", o->output);
-    FILE *f = fopen(script, "w");
+    struct cli_out out;
+    FILE *f = cli_out_begin(&out, "sweep", script);
     if (f)
         put_script(f, &a, n < 0 ? "vmsim" : program);
-    const bool bad = !f || ferror(f);
-    if ((f && fclose(f)) || bad)
-        return cli_fail(EXIT_USAGE, "sweep", "%s: %s", script, strerror(errno));
+    const int status = cli_out_end(&out, true);
+    if (status)
+        return status;
     if (!o->quiet)
         printf("%s: %" PRIu64 " points in %" PRIu64 " shards, script %s\n", g->path, counts->mine, shards, script);
     fflush(stdout);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The file of a sweep's results (sweep_store.h). synchronous=NORMAL: a host that loses power may lose the last points,
  * which are then done again; what is in the file is whole. */
+#include <errno.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/sweep_store.h"
 #include "vmsim/version.h"
@@ -170,8 +172,25 @@ static int prepare(struct store *s) {
     return s->has && s->point && s->setting && s->counter && s->value ? EXIT_FINE : EXIT_INTERNAL;
 }
 
+/* What SQLite would make of a name that is no plain file: of an empty one a file that is gone at the end, of a link
+ * that leads nowhere a file elsewhere, of a device an error that says nothing, and a journal beside it. */
+static int check_place(const char *path) {
+    struct stat st;
+    if (!*path)
+        return cli_fail(EXIT_USAGE, "sweep", "the name of the file of results is empty");
+    if (lstat(path, &st))
+        return errno == ENOENT ? EXIT_FINE : cli_fail(EXIT_USAGE, "sweep", "%s: %s", path, strerror(errno));
+    if (S_ISLNK(st.st_mode) && stat(path, &st))
+        return cli_fail(EXIT_USAGE, "sweep", "%s: is a symbolic link that leads nowhere: it is not followed", path);
+    return S_ISREG(st.st_mode) ? EXIT_FINE
+                               : cli_fail(EXIT_USAGE, "sweep", "%s: is no regular file: results need one", path);
+}
+
 static int open_file(struct store *s, const char *path, int flags) {
     *s = (struct store){.path = path};
+    const int status = check_place(path);
+    if (status)
+        return status;
     if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK)
         return cli_fail(EXIT_USAGE, "sweep", "%s: %s", path, sqlite3_errmsg(s->db));
     sqlite3_busy_timeout(s->db, PATIENCE_MS);

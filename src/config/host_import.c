@@ -151,3 +151,18 @@ int vmsim_host_import(const char *directory, const char *output, const struct vm
         vmsim__free(alloc, im, sizeof *im);
     return finish(&c, alloc, &err, rc, why, size);
 }
+
+int vmsim_host_write(const char *path, const void *bytes, size_t length, char *why, size_t size) {
+    struct vmsim__err err = {0};
+    int rc;
+    if (!path || (!bytes && length))
+        return VMSIM_EINVAL;
+    struct vmsim__alloc *alloc = begin(NULL, why, size, &rc);
+    if (!alloc)
+        return rc;
+    rc = vmsim__output_whole(alloc, path, bytes, length, &err);
+    vmsim__alloc_destroy(alloc);
+    if (size)
+        snprintf(why, size, "%s", rc ? vmsim__err_text(&err) : "");
+    return rc;
+}

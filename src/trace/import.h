@@ -17,6 +17,7 @@ struct vmsim__import_stream {
     uint32_t task;                 /* that its records are of */
     uint64_t time, pc;             /* of its last records */
     bool begun, ended, marked;
+    bool drained; /* libarchive has said that there is no more, and may not be asked again */
 };
 
 struct vmsim__import {

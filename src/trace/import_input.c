@@ -14,6 +14,9 @@
 #include "trace/import.h"
 
 enum { MAX_STREAMS = 4096 };
+/* Programs print between a tracer's lines, long ones too, but what has no newline for so long is no text: a device that
+ * never ends would be read for ever. */
+enum { LONGEST_LINE = 16 << 20 };
 
 int vmsim__import_fail(struct vmsim__import *im, int code, const char *what) {
     const struct vmsim__import_stream *s = im->stream;
@@ -139,13 +142,14 @@ static int refill(struct vmsim__import *im) {
     la_int64_t offset;
     struct archive_entry *entry;
     while (s->at == s->end) {
+        if (s->drained)
+            return 0;
         errno = 0;
         int got = archive_read_data_block(s->archive, &block, &size, &offset);
         if (got == ARCHIVE_EOF) {
             got = archive_read_next_header(s->archive, &entry);
-            if (got == ARCHIVE_EOF)
-                return 0;
-            if (got >= ARCHIVE_WARN)
+            s->drained = got == ARCHIVE_EOF;
+            if (s->drained || got >= ARCHIVE_WARN)
                 continue;
         }
         if (got == ARCHIVE_RETRY)
@@ -181,14 +185,15 @@ int vmsim__import_take(struct vmsim__import *im, void *to, size_t n) {
 int vmsim__import_line(struct vmsim__import *im, char *to, size_t size) {
     VMSIM__ASSERT(size > 0);
     struct vmsim__import_stream *s = im->stream;
+    const uint64_t begin = s->offset;
     size_t n = 0;
-    for (bool any = false;; any = true) {
+    while (s->offset - begin <= LONGEST_LINE) {
         int got = refill(im);
         if (got < 0)
             return got;
         to[vmsim__min64(n, size - 1)] = 0;
         if (got == 0)
-            return any;
+            return s->offset > begin;
         unsigned char byte = *s->at++;
         s->offset++;
         if (byte == '\n')
@@ -196,4 +201,5 @@ int vmsim__import_line(struct vmsim__import *im, char *to, size_t size) {
         if (n < size - 1)
             to[n++] = (char)byte;
     }
+    return vmsim__import_fail(im, VMSIM_EFORMAT, "a line of more than 16 MiB: this is no text");
 }
