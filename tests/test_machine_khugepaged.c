@@ -110,6 +110,30 @@ static void it_rests_when_nobody_goes_on(void **state) {
     vmsim_config_destroy(c);
 }
 
+/* Collapses of a program that has base pages where huge ones may be, and then sleeps. */
+static uint64_t collapsed_while_asleep(const char *at_boot, const char *first, const char *sleep) {
+    static char text[1000];
+    snprintf(text, sizeof text,
+             "machine: {cpus: 2, nodes: [{memory: 1GiB}], transparent_hugepage: %s}\n"
+             "workload: {tasks: [{name: t, program: [%s{mmap: {as: a, length: 16MiB}}, {madvise: {region: a, advice: "
+             "nohugepage}}, {touch: {region: a, write: 100%%}}, {madvise: {region: a, advice: hugepage}}, {sleep: "
+             "{time: %s}}, {touch: {region: a, count: 1}}]}]}\n",
+             at_boot, first, sleep);
+    struct outcome o = run_with(text, 2000);
+    const uint64_t made = counter(&o, "vmstat.thp_collapse_alloc");
+    end(&o);
+    return made;
+}
+
+/* The other programs of a machine are on its list, unless it has just been switched on. */
+static void the_first_program_wakes_it_only_where_it_was_just_switched_on(void **state) {
+    static const char on[] = "{sysctl: {name: transparent_hugepage/enabled, value: always}}, ";
+    (void)state;
+    assert_int_equal(collapsed_while_asleep("always", "", "2s"), 0);
+    assert_in_range(collapsed_while_asleep("always", "", "12s"), 7, 8);
+    assert_in_range(collapsed_while_asleep("never", on, "2s"), 7, 8);
+}
+
 static void madvise_collapse_is_a_call(void **state) {
     (void)state;
     struct outcome o = run_with(
@@ -123,10 +147,14 @@ static void madvise_collapse_is_a_call(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_ranges_become_huge_in_time), cmocka_unit_test(it_goes_as_fast_as_it_is_told),
-        cmocka_unit_test(missing_pages_forbid_it),        cmocka_unit_test(it_looks_again_and_again),
-        cmocka_unit_test(it_looks_at_who_asked),          cmocka_unit_test(it_rests_when_nobody_goes_on),
+        cmocka_unit_test(all_ranges_become_huge_in_time),
+        cmocka_unit_test(it_goes_as_fast_as_it_is_told),
+        cmocka_unit_test(missing_pages_forbid_it),
+        cmocka_unit_test(it_looks_again_and_again),
+        cmocka_unit_test(it_looks_at_who_asked),
+        cmocka_unit_test(it_rests_when_nobody_goes_on),
         cmocka_unit_test(madvise_collapse_is_a_call),
+        cmocka_unit_test(the_first_program_wakes_it_only_where_it_was_just_switched_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

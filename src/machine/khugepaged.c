@@ -8,8 +8,10 @@
  * size at a time; others may have the CPU between two ranges. Where no huge page can be had it sleeps
  * alloc_sleep_millisecs once, and gives up this wake the second time. It rests when nobody else can do anything any
  * more, until a CPU works again: else a machine whose tasks wait for ever would never be at its end. A machine boots as
- * if it had just slept in: the first look comes after scan_sleep_millisecs, or when a knob of it is written, or the
- * first address space comes. Kernel counterpart: mm/khugepaged.c (6.1), without pages of files and shared memory. */
+ * if it had just slept in: the first look comes after scan_sleep_millisecs, or when a knob of it is written. For what
+ * else a machine runs has been on its list since it booted; only when huge pages were switched on later is nobody
+ * there, and the first address space wakes it. Kernel counterpart: mm/khugepaged.c (6.1), without pages of files and
+ * shared memory. */
 #include "machine/khugepaged.h"
 
 #include "machine/compact.h"
@@ -27,6 +29,7 @@ struct vmsim__khugepaged {
     struct vmsim__khugepaged_done done;
     uint64_t not_before; /* ns: end of its sleep */
     bool on;             /* huge pages were enabled when somebody wrote a knob last */
+    bool fresh;          /* they were switched on in this run: the list began empty */
     /* of the wake */
     bool scanning, failed; /* failed: to find a huge page, once */
     unsigned heads;        /* times that it came to the first address space */
@@ -225,18 +228,19 @@ void vmsim__khugepaged_ask(struct vmsim_machine *m, bool sleep_changed) {
         return;
     const bool starts = enabled(m) && !k->on;
     k->on = enabled(m);
+    k->fresh |= starts;
     if ((starts || sleep_changed) && may_wake(m))
         wake(m, m->mem->now.time);
 }
 
-/* The first one: until then there was nothing to do. */
+/* The first one: until then there was nothing to do, or it sleeps. */
 void vmsim__khugepaged_entered(void *machine) {
     struct vmsim_machine *m = machine;
     unsigned there = 0;
     for (const struct vmsim__mm *mm = vmsim__vm_first_mm(m->vm); mm && there < 2; mm = mm->next)
         there += mm->collapsible;
     if (there == 1 && may_wake(m))
-        wake(m, m->mem->now.time);
+        wake(m, m->khugepaged->fresh ? m->mem->now.time : vmsim__max64(m->mem->now.time, m->khugepaged->not_before));
 }
 
 bool vmsim__khugepaged_is(const struct vmsim_machine *m, const struct vmsim__task *t) {

@@ -15,8 +15,8 @@
  *                     \--> vmsim record --> trace --> replay (never, always) --+--> a row a figure
  *
  * The native run is repeated after all files were read, so that they are in the page cache, as the replay has them, and
- * khugepaged, which is not simulated yet, sleeps meanwhile. Figures must lie within 2 % of what repeated native runs
- * come to; causes[] names why one does not. */
+ * khugepaged sleeps meanwhile, as it does in the first seconds of a replay. Figures must lie within 2 % of what
+ * repeated native runs come to; causes[] names why one does not. */
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/wait.h>
