@@ -117,6 +117,14 @@ static void *place_at_start(size_t length) {
 
 /* ---- the program's mmap, mremap, munmap, mprotect */
 
+/* QEMU leaves PROT_EXEC out, as nothing of the program's is executed by the CPU. But /proc/self/maps, which it makes of
+ * the kernel's, then has code and read-only data in one line: here pages are as executable as they are for the program.
+ */
+static int executable(const struct vcpu *v, int64_t number, const void *addr) {
+    const bool own = v && v->number == number && (uint64_t)(uintptr_t)addr - v->args[0] < v->args[1];
+    return own ? (int)v->args[2] & PROT_EXEC : 0;
+}
+
 /* The place is the kernel's choice for the very mapping that is asked for. */
 static void *place_mapping(struct vcpu *v) {
     const uint64_t *a = v->args;
@@ -144,7 +152,7 @@ EXPORT void *mmap64(void *addr, size_t length, int prot, int flags, int fd, off6
         flags & MAP_FIXED && !(v->args[2] & PROT_EXEC))
         return (void *)decide(
             v, syscall(SYS_mmap, v->args[0], v->args[1], v->args[2], v->args[3], v->args[4], v->args[5]));
-    return map((uint64_t)(uintptr_t)addr, length, prot, flags, fd, offset);
+    return map((uint64_t)(uintptr_t)addr, length, prot | executable(v, SYS_mmap, addr), flags, fd, offset);
 }
 
 EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...) {
@@ -174,6 +182,7 @@ EXPORT int munmap(void *addr, size_t length) {
 EXPORT int mprotect(void *addr, size_t length, int prot) {
     if (is_huge(calling, SYS_mprotect, addr) && !(calling->args[2] & PROT_EXEC))
         return (int)decide(calling, syscall(SYS_mprotect, addr, calling->args[1], calling->args[2]));
+    prot |= executable(calling, SYS_mprotect, addr) | executable(calling, SYS_pkey_mprotect, addr);
     return (int)syscall(SYS_mprotect, addr, length, prot);
 }
 

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "trace/plugin/plugin.h"
@@ -150,6 +151,18 @@ static uint64_t find_stack(struct arena_event *e) {
     return auxv;
 }
 
+/* What QEMU's loader mapped is as executable as Linux maps it (see emulator_calls.c). QEMU may just have taken the
+ * right to write from pages that have all three: those stay. */
+static void mark_executable(const struct image *image) {
+    for (unsigned i = 0; i < image->segments; i++) {
+        const struct arena_segment *s = &image->segment[i];
+        const uint64_t from = s->va & ~(uint64_t)(PAGE - 1),
+                       to = (s->va + s->length + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+        if (s->prot == (PROT_READ | PROT_EXEC))
+            syscall(SYS_mprotect, from, to - from, s->prot);
+    }
+}
+
 /* A setuid program runs with the rights of who started it, as the emulator is no setuid program. */
 static void tell_setuid(int fd) {
     struct stat st;
@@ -192,6 +205,7 @@ void plugin_image(struct vcpu *v) {
         add_elf(&image, other, &interpreter, 0, 1);
         e.other = plugin_file(other);
     }
+    mark_executable(&image);
     e.exec[VDSO] = plugin_vdso((uint64_t *)(uintptr_t)auxv, &e.exec[VDSO_BYTES], &e.exec[VVAR_BYTES]);
     e.exec[VVAR] = e.exec[VDSO] - e.exec[VVAR_BYTES];
     e.exec[ENTRY] = qemu_plugin_entry_code();

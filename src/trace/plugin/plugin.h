@@ -30,6 +30,7 @@ struct vcpu {
     uint64_t args[6];
     uint64_t offset;        /* file position before it */
     struct arena_file file; /* file of its descriptor before it */
+    _Atomic bool in_call;   /* with the kernel, or with QEMU on the way there and back */
     bool early;             /* its event was emitted before it ran */
     bool decided;           /* the kernel has answered it, whatever QEMU says */
     int64_t decision;

@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "trace/plugin/answer.h"
@@ -186,9 +187,25 @@ static void show_registers(const struct vcpu *o, uint64_t va) {
     memcpy(io.iov_base, &r, sizeof r);
 }
 
+/* A thread that stops with a lock of this plugin or of QEMU would stop its tracer, too. So it is stopped in a call, if
+ * it makes one soon, and while the tracer has the plugin's lock. */
+static int64_t stop_thread(const struct vcpu *v, const struct vcpu *o) {
+    enum { LONGEST_MS = 200 };
+    siginfo_t how;
+    for (unsigned ms = 0; !o->in_call && ms < LONGEST_MS; ms++)
+        usleep(1000);
+    pthread_mutex_lock(&plugin.lock);
+    int64_t result = plugin_host_call(v);
+    if (!result)
+        waitid(P_PID, (id_t)v->args[1], &how, WSTOPPED | WNOWAIT | __WALL);
+    pthread_mutex_unlock(&plugin.lock);
+    return result;
+}
+
 int64_t plugin_sharer_ptrace(const struct vcpu *v) {
     const struct vcpu *o = vcpu_of(v->args[1]);
-    int64_t result = plugin_host_call(v);
+    const bool stops = v->args[0] == PTRACE_ATTACH || v->args[0] == PTRACE_INTERRUPT;
+    int64_t result = o && stops ? stop_thread(v, o) : plugin_host_call(v);
     if (!result && o && o->registers && v->args[0] == PTRACE_GETREGSET && v->args[2] == NT_PRSTATUS)
         show_registers(o, v->args[3]);
     return result;

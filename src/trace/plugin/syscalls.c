@@ -174,6 +174,7 @@ void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
         break;
     }
     plugin_rest(v);
+    v->in_call = true;
 }
 
 /* ---- after it */
@@ -560,6 +561,7 @@ static int64_t settle(struct vcpu *v, int64_t emulated) {
 }
 
 void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result) {
+    v->in_call = false;
     if (number == SYS_fork || number == SYS_vfork || number == SYS_clone) {
         leave_fork(v, result);
         return;
