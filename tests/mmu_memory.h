@@ -9,8 +9,9 @@
 
 struct mmu_memory {
     struct vmsim__ptmem mem;
+    const struct vmsim__pt_format *format;
     unsigned page_shift;
-    void *frame[MMU_FRAMES]; /* [0] is never used */
+    void *frame[MMU_FRAMES]; /* [0] is never used; a table of several frames stands in each of them */
     uint64_t used, made;
     uint64_t fail_after; /* allocations that still succeed */
 };
@@ -19,16 +20,25 @@ TEST_UNUSED static void *mmu_memory_table(void *context, uint64_t pfn) {
     struct mmu_memory *m = context;
     return pfn < MMU_FRAMES ? m->frame[pfn] : NULL;
 }
+/* Frames that a table of the level takes. */
+TEST_UNUSED static unsigned mmu_memory_frames(const struct mmu_memory *m, unsigned level) {
+    return level + 1u == m->format->levels ? 1u << m->format->root_order : 1;
+}
 TEST_UNUSED static uint64_t mmu_memory_take(void *context, unsigned level) {
     struct mmu_memory *m = context;
-    (void)level;
+    const unsigned frames = mmu_memory_frames(m, level);
     if (!m->fail_after)
         return VMSIM__NO_FRAME;
-    for (uint64_t pfn = 1; pfn < MMU_FRAMES; pfn++) {
-        if (m->frame[pfn])
+    for (uint64_t pfn = 1; pfn + frames <= MMU_FRAMES; pfn++) {
+        unsigned unused = 0;
+        while (unused < frames && !m->frame[pfn + unused])
+            unused++;
+        if (unused < frames)
             continue;
-        m->frame[pfn] = calloc(1, (size_t)1 << m->page_shift);
-        assert_non_null(m->frame[pfn]);
+        unsigned char *host = calloc(frames, (size_t)1 << m->page_shift);
+        assert_non_null(host);
+        for (unsigned i = 0; i < frames; i++)
+            m->frame[pfn + i] = host + ((size_t)i << m->page_shift);
         m->used++, m->made++, m->fail_after--;
         return pfn;
     }
@@ -36,19 +46,19 @@ TEST_UNUSED static uint64_t mmu_memory_take(void *context, unsigned level) {
 }
 TEST_UNUSED static void mmu_memory_release(void *context, uint64_t pfn, unsigned level) {
     struct mmu_memory *m = context;
-    (void)level;
     assert_true(pfn < MMU_FRAMES);
     assert_non_null(m->frame[pfn]); /* neither twice nor unknown */
     free(m->frame[pfn]);
-    m->frame[pfn] = NULL;
+    memset(&m->frame[pfn], 0, mmu_memory_frames(m, level) * sizeof *m->frame);
     m->used--;
 }
-TEST_UNUSED static struct mmu_memory *mmu_memory_new(unsigned page_shift) {
+TEST_UNUSED static struct mmu_memory *mmu_memory_new(const struct vmsim__pt_format *format) {
     struct mmu_memory *m = calloc(1, sizeof *m);
     assert_non_null(m);
     m->mem = (struct vmsim__ptmem){
         .context = m, .table = mmu_memory_table, .alloc = mmu_memory_take, .release = mmu_memory_release};
-    m->page_shift = page_shift;
+    m->format = format;
+    m->page_shift = format->page_shift;
     m->fail_after = UINT64_MAX;
     return m;
 }

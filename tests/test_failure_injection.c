@@ -143,9 +143,9 @@ static struct failing_result create_machine(void *context) {
 }
 
 static void machines_of_every_format(void **state) {
-    static const char *const formats[] = {"x86_32",     "x86_pae",    "x86_64",    "x86_64_la57",
-                                          "arm64_4k",   "arm64_16k",  "arm64_64k", "riscv_sv32",
-                                          "riscv_sv39", "riscv_sv48", "riscv_sv57"};
+    static const char *const formats[] = {"x86_32",     "x86_pae",   "x86_64",     "x86_64_la57", "arm64_4k",
+                                          "arm64_16k",  "arm64_64k", "riscv_sv32", "riscv_sv39",  "riscv_sv48",
+                                          "riscv_sv57", "arm",       "arm_lpae"};
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(formats); i++) {
         char text[200];

@@ -107,6 +107,39 @@ static void foreign_machines_are_refused(void **state) {
     }
 }
 
+/* 32-bit ARM has huge pages with long descriptors only. */
+static void captures_of_32_bit_arm_tell_their_descriptors(void **state) {
+    (void)state;
+    static const struct {
+        const char *version, *format;
+    } flavours[] = {{"Linux version 6.1.0-50-armmp (debian) #1 SMP\n", "arch: arm #"},
+                    {"Linux version 6.1.0-50-armmp-lpae (debian) #1 SMP\n", "arch: arm_lpae #"}};
+    for (size_t i = 0; i < TEST_COUNT(flavours); i++) {
+        const struct sample_file files[] = {
+            {"machine.txt", NULL},
+            {"proc_version.txt", flavours[i].version},
+            {"proc_cpuinfo.txt", "CPU implementer : 0x41\nCPU part : 0xc0f\n"},
+            {"dmesg_mm.txt", "Booting Linux on physical CPU 0x0\n  node   0: [mem 0x40000000-0x7fffffff]\n"},
+            {"proc_iomem.txt", "40000000-7fffffff : System RAM\n"},
+            {"node_node1_cpulist.txt", NULL},
+            {"node_node1_distance.txt", NULL},
+            {"node_online.txt", "0\n"},
+            {"node_node0_distance.txt", "10\n"},
+            {"proc_meminfo.txt", NULL},
+            {"proc_zoneinfo.txt", NULL}};
+        struct imported *o = sample_import(files, TEST_COUNT(files));
+        assert_int_equal(o->rc, 0);
+        assert_non_null(strstr(o->yaml, flavours[i].format));
+        assert_non_null(strstr(o->notes, "no preset for implementer 0x41, part 0xc0f"));
+        struct vmsim_machine *m = sample_machine(o->yaml);
+        assert_true(has_zone(m, 0, "DMA", 0x40000, 0x30000, 0x30000));
+        assert_true(has_zone(m, 0, "HighMem", 0x70000, 0x10000, 0x10000));
+        assert_int_equal(m->mem->nr_hstates, i);
+        assert_int_equal(vmsim_machine_destroy(m), 0);
+        sample_free(o);
+    }
+}
+
 /* One node of 1 GiB with the zones given; everything else is unknown. */
 #define ARM_LOG                                                                                                        \
     "Booting Linux on physical CPU 0x0000000000 [0x411fd070]\n"                                                        \
@@ -437,6 +470,7 @@ int main(void) {
         cmocka_unit_test(memtotal_is_the_last_resort),
         cmocka_unit_test(any_file_may_be_missing),
         cmocka_unit_test(foreign_machines_are_refused),
+        cmocka_unit_test(captures_of_32_bit_arm_tell_their_descriptors),
         cmocka_unit_test(arm64_captures_tell_their_page_size_and_cma),
         cmocka_unit_test(arm_processors_have_presets_by_their_part),
         cmocka_unit_test(thirty_two_bit_captures_have_high_memory),

@@ -297,9 +297,9 @@ static void odd_names_of_tasks_are_unique_too(void **state) {
 }
 
 static void every_architecture_runs(void **state) {
-    static const char *const archs[] = {"x86_32",     "x86_pae",    "x86_64",    "x86_64_la57",
-                                        "arm64_4k",   "arm64_16k",  "arm64_64k", "riscv_sv32",
-                                        "riscv_sv39", "riscv_sv48", "riscv_sv57"};
+    static const char *const archs[] = {"x86_32",     "x86_pae",   "x86_64",     "x86_64_la57", "arm64_4k",
+                                        "arm64_16k",  "arm64_64k", "riscv_sv32", "riscv_sv39",  "riscv_sv48",
+                                        "riscv_sv57", "arm",       "arm_lpae"};
     (void)state;
     for (size_t i = 0; i < sizeof archs / sizeof archs[0]; i++) {
         char arch[64];

@@ -13,7 +13,7 @@ struct user {
 };
 
 static void user_begin(struct user *u, const char *format) {
-    u->m = mmu_memory_new(vmsim__pt_format_find(format)->page_shift);
+    u->m = mmu_memory_new(vmsim__pt_format_find(format));
     u->memory = (struct vmsim_mmu_memory){
         .context = u->m, .table = mmu_memory_table, .alloc = mmu_memory_take, .release = mmu_memory_release};
     assert_int_equal(vmsim_mmu_init(&u->mmu, format, &u->memory), 0);
@@ -38,7 +38,8 @@ static void what_is_mapped_is_translated_and_unmapping_gives_the_tables_back(voi
             assert_null(walk.fault);
             assert_int_equal(walk.flags & (RWU | VMSIM_MMU_GLOBAL), RWU);
         }
-        assert_true(pages < 3000); /* large ones were used */
+        assert_int_equal(pages < 3000,
+                         strcmp(u.mmu.format, "arm") != 0); /* large ones were used, where there are any */
         assert_int_equal(vmsim_mmu_map(&u.mmu, va + size - page, pa, page, RWU, 0), VMSIM_EINVAL);
         assert_int_equal(vmsim_mmu_protect(&u.mmu, va, size, VMSIM_MMU_READ | VMSIM_MMU_ACCESSED), 0);
         assert_false(vmsim_mmu_walk(&u.mmu, va, VMSIM_MMU_AS_USER, &walk));

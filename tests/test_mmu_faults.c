@@ -44,6 +44,10 @@ static void entries_are_encoded_as_the_manuals_say(void **state) {
          0x12200000 | BIT(54) | BIT(53) | BIT(52) | BIT(10) | 3 << 8 | BIT(7) | 1 << 2 | 1},
         {VMSIM__PT_ARM64_16K, 0, 0x12345, P | U | X, /* execute-only */
          UINT64_C(0x12345) << 14 | BIT(53) | BIT(11) | 3 << 8 | BIT(7) | 3},
+        {VMSIM__PT_ARM, 0, 0x12345, P | R | W | X | U | A | D, UINT64_C(0x12345c7e1234515f)},
+        {VMSIM__PT_ARM, 0, 0x12345, P | R | W | U | A, UINT64_C(0x12345e7f1234531f)}, /* clean: AP[2] is set */
+        {VMSIM__PT_ARM, 0, 0x12345, P | R | W | U | D, 0x1234535d},                   /* not young: no word */
+        {VMSIM__PT_ARM_LPAE, 0, 0x12345, P | R | X | U | A, UINT64_C(0x20000012345fc3)},
         {VMSIM__PT_ARM64_64K, 1, 0x2000, VMSIM__PTE_PROTNONE | R,
          UINT64_C(0x2000) << 16 | BIT(58) | BIT(54) | BIT(53) | BIT(11) | 3 << 8 | BIT(7)},
         {VMSIM__PT_RISCV_SV39, 0, 0x12345, P | R | W | U | A | D, 0x12345 << 10 | 0xd7},
@@ -68,7 +72,7 @@ static void every_leaf_size_is_walked_as_it_was_encoded(void **state) {
     struct vmsim__rng r = test_rng("leaf sizes");
     for (int id = 0; id < VMSIM__PT_NOMMU; id++) {
         const struct vmsim__pt_format *f = vmsim__pt_format_get((enum vmsim__pt_format_id)id);
-        struct mmu_memory *m = mmu_memory_new(f->page_shift);
+        struct mmu_memory *m = mmu_memory_new(f);
         struct vmsim__pagetable pt;
         struct vmsim__pt_slot slot;
         struct vmsim__walk w;
@@ -198,12 +202,17 @@ static void causes_and_codes_are_those_of_the_architecture(void **state) {
         {VMSIM__PT_RISCV_SV48, P | X | U | A, US, VMSIM__FAULT_READ, 13},
         {VMSIM__PT_RISCV_SV48, P | R | U, US, VMSIM__FAULT_ACCESSED, 13},
         {VMSIM__PT_RISCV_SV57, P | R | W | U | A, US | WR, VMSIM__FAULT_DIRTY, 15},
+        {VMSIM__PT_ARM, 0, US, VMSIM__FAULT_NOT_PRESENT, 0x07},
+        {VMSIM__PT_ARM, P | R | U, US | WR, VMSIM__FAULT_ACCESSED, 0x07},
+        {VMSIM__PT_ARM, P | R | W | U | A, US | WR, VMSIM__FAULT_DIRTY, 0x0f},
+        {VMSIM__PT_ARM, P | R | A, US, VMSIM__FAULT_USER, 0x0f},
+        {VMSIM__PT_ARM_LPAE, P | R | W | U, US, VMSIM__FAULT_ACCESSED, 0x0b},
         {VMSIM__PT_RISCV_SV32, P | R | X | U | A, FE, VMSIM__FAULT_EXEC, 12},
     };
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
         const struct fault_case *c = &cases[i];
         const struct vmsim__pt_format *f = vmsim__pt_format_get(c->id);
-        struct mmu_memory *m = mmu_memory_new(f->page_shift);
+        struct mmu_memory *m = mmu_memory_new(f);
         struct vmsim__pagetable pt;
         struct vmsim__pt_slot slot;
         struct vmsim__walk w;
@@ -286,7 +295,7 @@ static void each_reserved_bit_faults_and_no_other(void **state) {
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
         const struct reserved_case *c = &cases[i];
         const struct vmsim__pt_format *f = vmsim__pt_format_get(c->id);
-        struct mmu_memory *m = mmu_memory_new(f->page_shift);
+        struct mmu_memory *m = mmu_memory_new(f);
         struct vmsim__pagetable pt;
         struct vmsim__pt_slot slot;
         struct vmsim__walk w;
@@ -314,7 +323,7 @@ static void hardware_updates_what_the_access_used(void **state) {
     (void)state;
     for (int id = 0; id < VMSIM__PT_NOMMU; id++) {
         const struct vmsim__pt_format *f = vmsim__pt_format_get((enum vmsim__pt_format_id)id);
-        struct mmu_memory *m = mmu_memory_new(f->page_shift);
+        struct mmu_memory *m = mmu_memory_new(f);
         struct vmsim__pagetable pt;
         struct vmsim__pt_slot leaf, up;
         struct vmsim__walk w;

@@ -23,8 +23,8 @@ static void set(struct vmsim__pagetable *pt, uint64_t va, unsigned level, uint64
 
 static void nest_begin(struct nest *n, enum vmsim__pt_format_id guest, enum vmsim__pt_format_id host, bool large) {
     const struct vmsim__pt_format *g = vmsim__pt_format_get(guest), *h = vmsim__pt_format_get(host);
-    n->guest_memory = mmu_memory_new(12);
-    n->host_memory = mmu_memory_new(12);
+    n->guest_memory = mmu_memory_new(g);
+    n->host_memory = mmu_memory_new(h);
     n->large = large;
     assert_true(vmsim__pagetable_init(&n->guest, g, &n->guest_memory->mem));
     assert_true(vmsim__pagetable_init(&n->host, h, &n->host_memory->mem));

@@ -27,7 +27,7 @@ static uint64_t va_of(struct world *w, uint64_t page) {
 
 static void world_begin(struct world *w, enum vmsim__pt_format_id id, const char *name) {
     *w = (struct world){.f = vmsim__pt_format_get(id), .r = test_rng(name)};
-    w->m = mmu_memory_new(w->f->page_shift);
+    w->m = mmu_memory_new(w->f);
     assert_true(vmsim__pagetable_init(&w->pt, w->f, &w->m->mem));
     /* The middle of the address space: where the halves meet, and every level's tables change. */
     w->base = (UINT64_C(1) << (w->f->va_bits - 1)) - ((uint64_t)WINDOW_PAGES / 2 << w->f->page_shift);
@@ -237,7 +237,7 @@ static void a_missing_table_frame_leaves_a_consistent_tree(void **state) {
     for (int id = 0; id < VMSIM__PT_NOMMU; id++) {
         const struct vmsim__pt_format *f = vmsim__pt_format_get((enum vmsim__pt_format_id)id);
         for (uint64_t frames = 0; frames <= f->levels; frames++) {
-            struct mmu_memory *m = mmu_memory_new(f->page_shift);
+            struct mmu_memory *m = mmu_memory_new(f);
             struct vmsim__pagetable pt;
             struct vmsim__pt_slot slot;
             uint64_t va = 0x12345000 & ~((UINT64_C(1) << f->page_shift) - 1), from = 0;
@@ -263,7 +263,7 @@ static void a_missing_table_frame_leaves_a_consistent_tree(void **state) {
 static void neighbours_keep_their_tables(void **state) {
     (void)state;
     const struct vmsim__pt_format *f = vmsim__pt_format_get(VMSIM__PT_X86_64);
-    struct mmu_memory *m = mmu_memory_new(12);
+    struct mmu_memory *m = mmu_memory_new(f);
     struct vmsim__pagetable pt;
     struct vmsim__pt_slot slot;
     assert_true(vmsim__pagetable_init(&pt, f, &m->mem));

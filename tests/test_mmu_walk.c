@@ -137,11 +137,13 @@ static void arm64_leaf(struct world *w, unsigned mode, uint64_t e, struct expect
 }
 
 static void arm64_expect(struct world *w, uint64_t va, unsigned mode, struct expected *x) {
-    unsigned g = w->f->page_shift, stride = g - 3, level = g == 16 ? 1 : 0, shift; /* Arm's level */
+    const bool lpae = w->f->id == VMSIM__PT_ARM_LPAE;
+    unsigned g = w->f->page_shift, stride = g - 3, level = g == 16 || lpae ? 1 : 0, shift; /* Arm's level */
+    const unsigned va_bits = lpae ? 32 : 48, pa_top = lpae ? 39 : 47;
     uint64_t table = w->pt.root, e;
     for (;; level++) {
         shift = (3 - level) * stride + g;
-        uint64_t at = (table << g) + ((va >> shift) & (BIT(stride) - 1) & (BIT(48 - shift) - 1)) * 8;
+        uint64_t at = (table << g) + ((va >> shift) & (BIT(stride) - 1) & (BIT(va_bits - shift) - 1)) * 8;
         x->ref[x->refs++] = at;
         x->level = 3 - level;
         e = load(w, at);
@@ -154,7 +156,7 @@ static void arm64_expect(struct world *w, uint64_t va, unsigned mode, struct exp
         }
         if (!table_type)
             break;
-        table = (e & BITS(47, g)) >> g;
+        table = (e & BITS(pa_top, g)) >> g;
         if (!is_memory(w, table)) {
             x->fault = VMSIM__FAULT_BUS;
             return;
@@ -169,13 +171,77 @@ static void arm64_expect(struct world *w, uint64_t va, unsigned mode, struct exp
     if (!(mode & VMSIM__WALK_PROBE))
         store(w, x->ref[x->refs - 1], after);
     static const unsigned pages[3] = {16, 128, 32}, blocks[3] = {16, 32, 32};
-    uint64_t group = (level == 3 ? pages : blocks)[(g - 12) / 2], out = e & BITS(47, shift);
+    uint64_t group = (level == 3 ? pages : blocks)[(g - 12) / 2], out = e & BITS(pa_top, shift);
     x->shift = shift;
     x->pa = out + (va & (BIT(shift) - 1));
-    if (e & BIT(52) && (out >> shift) % group == (va >> shift) % group) {
+    if (lpae && level == 1) /* four entries are no group */
+        group = 0;
+    if (group && e & BIT(52) && (out >> shift) % group == (va >> shift) % group) {
         x->contig = true;
         x->shift += (unsigned)__builtin_ctzll(group);
     }
+}
+
+/* ---- 32-bit ARM: ARMv7-A B3.5, short descriptors, with the OS's word in front of each ---- */
+
+/* Where the hardware reads a word that stands in a pair here: the tables of 1 KiB lie in the second half of the page.
+ */
+static void arm_refs(uint64_t va, struct expected *x) {
+    for (unsigned i = 0; i < x->refs; i++) {
+        const uint64_t page = x->ref[i] & ~BITS(11, 0), index = (va >> 12) % 256, table = va >> 20 & 1;
+        x->ref[i] = i ? page + 0x800 + table * 0x400 + index * 4 : x->ref[i] + table * 4;
+    }
+}
+
+static void arm_leaf(struct world *w, unsigned mode, uint64_t e, struct expected *x) {
+    const bool user = mode & VMSIM__WALK_USER, write = mode & VMSIM__WALK_WRITE, fetch = mode & VMSIM__WALK_FETCH;
+    const bool probe = mode & VMSIM__WALK_PROBE, missing = !(e >> 32 & 3);
+    const bool dirty = e & BIT(6), clean = e & BIT(0) && !(e & BIT(7)) && !dirty;
+    x->read = true;
+    x->user = missing ? e & BIT(8) : e >> 32 & BIT(5);
+    x->exec = missing ? !(e & BIT(9)) : !(e >> 32 & 1);
+    x->write = missing ? !(e & BIT(7)) : !(e >> 32 & BIT(9)) || clean;
+    const bool set = missing ? dirty : !(e >> 32 & BIT(9)) || dirty;
+    if (missing && !w->pt.hardware_accessed && !probe)
+        x->fault = VMSIM__FAULT_ACCESSED;
+    else if (user && !x->user)
+        x->fault = VMSIM__FAULT_USER;
+    else if (write && !x->write)
+        x->fault = VMSIM__FAULT_WRITE;
+    else if (fetch && (!x->exec || (!user && x->user)))
+        x->fault = VMSIM__FAULT_EXEC;
+    else if (write && !set && !w->pt.hardware_dirty && !probe)
+        x->fault = VMSIM__FAULT_DIRTY;
+    if (x->fault || probe || !(missing || (write && !set)))
+        return;
+    uint64_t os = (e & BITS(31, 0)) | BIT(1) | (write ? BIT(6) : 0);
+    uint64_t hw = (os & BITS(31, 12)) | BIT(1) | BIT(4) | BIT(10) | (os & BIT(9) ? 1 : 0) | (os & BIT(8) ? BIT(5) : 0);
+    hw |= (os >> 2 & 3) << 2 | (os & BIT(4) ? BIT(6) : 0) | (os & BIT(11) ? 0 : BIT(11));
+    hw |= os & BIT(7) || !(os & BIT(6)) ? BIT(9) : 0;
+    store(w, x->ref[x->refs - 1], os | hw << 32);
+}
+
+static void arm_expect(struct world *w, uint64_t va, unsigned mode, struct expected *x) {
+    x->ref[0] = w->pt.root * 4096 + (va >> 21) * 8;
+    x->refs = 1;
+    x->level = 1;
+    uint64_t e = load(w, x->ref[0]), low = e & BITS(31, 0);
+    if ((low & 0xc03) != 0x801 || e >> 32 != ((low + 0x400) & BITS(31, 0)))
+        x->fault = low & 3 ? VMSIM__FAULT_RESERVED : VMSIM__FAULT_NOT_PRESENT;
+    else if (!is_memory(w, low >> 12))
+        x->fault = VMSIM__FAULT_BUS;
+    if (x->fault)
+        return;
+    x->ref[x->refs++] = (low & BITS(31, 12)) + (va >> 12) % 512 * 8;
+    x->level = 0;
+    e = load(w, x->ref[1]);
+    const uint64_t hw = e >> 32;
+    if (hw & 3 ? !(hw & BIT(1)) || !(hw & BIT(4)) : !(e & 1))
+        x->fault = hw & 3 ? VMSIM__FAULT_RESERVED : VMSIM__FAULT_NOT_PRESENT;
+    if (!x->fault)
+        arm_leaf(w, mode, e, x);
+    x->shift = 12;
+    x->pa = ((hw & 3 ? hw : e) & BITS(31, 12)) + (va & BITS(11, 0));
 }
 
 /* ---- RISC-V: privileged specification, "Virtual Address Translation Process" ---- */
@@ -255,10 +321,10 @@ static void riscv_expect(struct world *w, uint64_t va, unsigned mode, struct exp
 
 /* ---- random tables ---- */
 
-/* Frame 1 is the root, the others take turns as tables of the lower levels. */
+/* The first table is the root, the others take turns as tables of the lower levels. */
 static unsigned frame_level(struct world *w, uint64_t frame) {
     unsigned top = w->f->levels - 1u;
-    return frame == 1 ? top : (unsigned)(frame % top);
+    return frame <= BIT(w->f->root_order) ? top : (unsigned)(frame % top);
 }
 static uint64_t random_table(struct world *w, struct vmsim__rng *r, unsigned level) {
     for (unsigned n = 0;; n++) {
@@ -294,6 +360,17 @@ static uint64_t random_entry(struct world *w, struct vmsim__rng *r, unsigned lev
         e = pointer ? table << g | 3 : (frame << g & ~(BIT(w->f->shift[level]) - 1)) | (level ? 1 : 3);
         e |= vmsim__rng_next(r) & (BIT(6) | BIT(7) | BIT(10) | BIT(11) | BITS(58, 51));
         break;
+    case VMSIM__PT_ARCH_ARM:
+        if (level) {
+            e = ((vmsim__rng_below(r, 40) ? table : noise) << 12 & BITS(31, 12)) | 0x831;
+            e |= (e + 0x400) << 32;
+            break;
+        }
+        e = (frame << 12 & BITS(31, 12)) | (vmsim__rng_next(r) & 0xfff);
+        e |= (e & BITS(31, 12)) << 32 | (vmsim__rng_next(r) & 0xfef) << 32 | BIT(36);
+        if (!vmsim__rng_below(r, 3))
+            e &= BITS(31, 0);
+        break;
     default:
         if (level)
             frame &= ~(BIT(w->f->shift[level] - 12) - 1);
@@ -323,6 +400,8 @@ static void expect(struct world *w, uint64_t va, unsigned mode, struct expected 
         x86_expect(w, va, mode, x);
     else if (w->f->arch == VMSIM__PT_ARCH_ARM64)
         arm64_expect(w, va, mode, x);
+    else if (w->f->arch == VMSIM__PT_ARCH_ARM)
+        arm_expect(w, va, mode, x);
     else
         riscv_expect(w, va, mode, x);
 }
@@ -361,6 +440,8 @@ static void walk_once(struct world *w, uint64_t va, unsigned mode, uint64_t *tra
         store(w, before.ref[i], old[i]);
     bool ok = vmsim__mmu_walk(&w->pt, va, mode, &k);
     assert_int_equal(ok, !k.fault);
+    if (w->f->arch == VMSIM__PT_ARCH_ARM)
+        arm_refs(va, &x);
     if (!x.unclear || mode & VMSIM__WALK_USER) {
         compare(w, &x, &k);
         entries(w, &before, walked);
@@ -377,8 +458,10 @@ static uint64_t random_va(struct world *w, struct vmsim__rng *r) {
     return mmu_va(w->f, w->f->va_bits == 64 ? va : va & (BIT(w->f->va_bits) - 1));
 }
 
-/* x86 has no unreadable pages and updates A and D itself; its 32-bit mode has no NX. */
+/* x86 has no unreadable pages and updates A and D itself; its 32-bit mode has no NX. Nor has 32-bit ARM such pages. */
 static bool never(const struct vmsim__pt_format *f, unsigned fault) {
+    if (f->arch == VMSIM__PT_ARCH_ARM)
+        return fault == VMSIM__FAULT_READ;
     bool x86 = fault == VMSIM__FAULT_READ || fault == VMSIM__FAULT_ACCESSED || fault == VMSIM__FAULT_DIRTY;
     return f->arch == VMSIM__PT_ARCH_X86 && (x86 || (fault == VMSIM__FAULT_EXEC && f->id == VMSIM__PT_X86_32));
 }
@@ -387,7 +470,7 @@ static void walk_format(enum vmsim__pt_format_id id) {
     struct vmsim__rng r = test_rng("walk");
     struct world w = {.f = vmsim__pt_format_get(id)};
     uint64_t translated = 0, faults[VMSIM__FAULT_BUS + 1] = {0};
-    w.m = mmu_memory_new(w.f->page_shift);
+    w.m = mmu_memory_new(w.f);
     assert_true(vmsim__pagetable_init(&w.pt, w.f, &w.m->mem));
     while (w.m->used < TABLES)
         mmu_memory_take(w.m, 0);
@@ -405,7 +488,9 @@ static void walk_format(enum vmsim__pt_format_id id) {
     assert_true(translated > 500); /* the test tests something */
     for (unsigned i = VMSIM__FAULT_NOT_PRESENT; i <= VMSIM__FAULT_BUS; i++)
         assert_int_equal(faults[i] == 0, never(w.f, i));
-    for (unsigned frame = 1; frame <= TABLES; frame++)
+    const unsigned root = 1u << w.f->root_order;
+    mmu_memory_release(w.m, 1, w.f->levels - 1u);
+    for (unsigned frame = 1 + root; frame < TABLES + root; frame++)
         mmu_memory_release(w.m, frame, 0);
     mmu_memory_end(w.m);
 }

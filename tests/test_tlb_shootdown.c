@@ -22,7 +22,7 @@ static struct machine *machine_open(unsigned cpus, struct vmsim__asid_spec asid,
     assert_non_null(m);
     spec.asid = asid;
     spec.shootdown.mode = mode;
-    m->memory = mmu_memory_new(12);
+    m->memory = mmu_memory_new(f);
     m->alloc = test_alloc();
     m->policies = vmsim__policy_registry_create(m->alloc);
     assert_int_equal(vmsim__tlb_policies_add(m->policies, NULL), 0);

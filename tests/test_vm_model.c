@@ -297,6 +297,7 @@ static void step(void) {
         p = &t.p[pick(PROCESSES)];
     while (!p->mm);
     unsigned what = (unsigned)pick(100), i = (unsigned)pick(t.pages);
+    *vmsim__now_call(&t.m.mem->now) = (struct vmsim__call){0}; /* another call begins */
     if (what < 30)
         load(p, i);
     else if (what < 66)
@@ -378,8 +379,8 @@ static void histories_with_16k_pages(void **state) {
 }
 static void histories_on_every_other_format(void **state) {
     static const enum vmsim__pt_format_id formats[] = {
-        VMSIM__PT_X86_32,     VMSIM__PT_X86_PAE,    VMSIM__PT_X86_64_LA57, VMSIM__PT_RISCV_SV32,
-        VMSIM__PT_RISCV_SV48, VMSIM__PT_RISCV_SV57, VMSIM__PT_ARM64_64K};
+        VMSIM__PT_X86_32,     VMSIM__PT_X86_PAE,   VMSIM__PT_X86_64_LA57, VMSIM__PT_RISCV_SV32, VMSIM__PT_RISCV_SV48,
+        VMSIM__PT_RISCV_SV57, VMSIM__PT_ARM64_64K, VMSIM__PT_ARM,         VMSIM__PT_ARM_LPAE};
     (void)state;
     for (unsigned i = 0; i < TEST_COUNT(formats); i++)
         history(

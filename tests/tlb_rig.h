@@ -22,7 +22,7 @@ TEST_UNUSED static void rig_open(struct tlb_rig *r, const char *format, const st
     struct vmsim__err err = {0};
     assert_non_null(f);
     memset(r, 0, sizeof *r);
-    r->memory = mmu_memory_new(f->page_shift);
+    r->memory = mmu_memory_new(f);
     assert_true(vmsim__pagetable_init(&r->pt, f, &r->memory->mem));
     r->alloc = test_alloc();
     r->policies = vmsim__policy_registry_create(r->alloc);

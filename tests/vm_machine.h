@@ -73,6 +73,8 @@ TEST_UNUSED static void vmm_start(struct vm_machine *m, const struct vm_machine_
         ms.arch = VMSIM__ARCH_X86_32;
     if (f->id == VMSIM__PT_X86_PAE)
         ms.arch = VMSIM__ARCH_X86_PAE;
+    if (f->id == VMSIM__PT_ARM || f->id == VMSIM__PT_ARM_LPAE)
+        ms.arch = f->id == VMSIM__PT_ARM ? VMSIM__ARCH_ARM : VMSIM__ARCH_ARM_LPAE;
     ms.page_size = UINT64_C(1) << f->page_shift;
     m->alloc = test_alloc();
     if (vmsim__mem_create(m->alloc, &ms, &m->mem, &err))

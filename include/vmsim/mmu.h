@@ -18,8 +18,8 @@
  * @endcode
  *
  * Formats: x86_32, x86_pae, x86_64, x86_64_la57, arm64_4k, arm64_16k, arm64_64k, riscv_sv32, riscv_sv39, riscv_sv48,
- * riscv_sv57. Addresses and sizes are in bytes; a *frame* is a physical address divided by the format's base page size.
- * Levels count from the leaf: 0 is the table of last-level entries.
+ * riscv_sv57, arm, arm_lpae. Addresses and sizes are in bytes; a *frame* is a physical address divided by the format's
+ * base page size. Levels count from the leaf: 0 is the table of last-level entries.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,7 +42,8 @@ VMSIM_BEGIN_DECLS
 #define VMSIM_MMU_AS_USER 4u  /**< walk in user mode; otherwise as the supervisor */
 #define VMSIM_MMU_PROBE 8u    /**< change no accessed or dirty flag, and raise no fault for the lack of one */
 
-/** Memory of the tables. A table is one base page of the format; `frame` numbers are yours to choose. */
+/** Memory of the tables. A table is one base page of the format, but for the top one of arm (level 1), which takes four
+ *  in a row: `alloc` gives the first. `frame` numbers are yours to choose. */
 struct vmsim_mmu_memory {
     void *context; /**< handed to the callbacks */
     /** Host memory of a frame, aligned to 8 bytes, or NULL where there is no memory. Valid while the frame is a table.
@@ -93,7 +94,7 @@ int vmsim_mmu_attach(struct vmsim_mmu *mmu, const char *format, const struct vms
 void vmsim_mmu_fini(struct vmsim_mmu *mmu);
 
 /** Whether the hardware sets A and D itself; otherwise it faults (Armv8.0, RISC-V Svade). Default: x86 and arm64 yes,
- *  RISC-V no. */
+ *  RISC-V and 32-bit ARM no. */
 void vmsim_mmu_hardware_update(struct vmsim_mmu *mmu, bool accessed, bool dirty);
 
 /** arm64 has a page table for each half of the addresses: TTBR0 for those that begin with zeros, TTBR1 for those that

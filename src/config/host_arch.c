@@ -65,7 +65,7 @@ static bool has_wide_entries(struct vmsim__import *im) {
 }
 
 static int refuse(struct vmsim__import *im, const char *name, const char *what) {
-    return vmsim__err_set(im->err, VMSIM_ENOSYS, "%s: %s; captures of x86, arm64 and RISC-V machines can be imported",
+    return vmsim__err_set(im->err, VMSIM_ENOSYS, "%s: %s; captures of x86, ARM and RISC-V machines can be imported",
                           name, what);
 }
 
@@ -174,8 +174,9 @@ const char *vmsim__import_format(const struct vmsim__import *im) {
     case VMSIM__ARCH_RISCV:
         return "riscv_sv48";
     case VMSIM__ARCH_ARM:
+        return "arm";
     case VMSIM__ARCH_ARM_LPAE:
-        return NULL;
+        return "arm_lpae";
     default:
         return im->la57 ? "x86_64_la57" : "x86_64";
     }

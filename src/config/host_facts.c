@@ -286,7 +286,8 @@ static void read_processor(struct vmsim__import *im) {
     static const char name[] = "proc_cpuinfo.txt";
     char vendor[64], family[32], model[32], virt[128], flags[4096] = "";
     const char *text = vmsim__capture_text(im->capture, name);
-    if (text && im->spec.arch == VMSIM__ARCH_ARM64) {
+    if (text && (im->spec.arch == VMSIM__ARCH_ARM64 || im->spec.arch == VMSIM__ARCH_ARM ||
+                 im->spec.arch == VMSIM__ARCH_ARM_LPAE)) {
         read_arm_processor(im, text);
         return;
     }

@@ -140,9 +140,6 @@ int vmsim_host_import(const char *directory, const char *output, const struct vm
     if (!rc) {
         c.notes.count = directory ? c.notes.count : 0; /* what a capture lacks matters when the import misses it */
         rc = vmsim__import_run(im, &c, options ? options->flags : 0, &err);
-        if (!rc && !vmsim__import_format(im))
-            rc = vmsim__err_set(&err, VMSIM_ENOSYS, "%s: a 32-bit ARM machine, whose page tables are not modelled",
-                                im->arch_origin);
         rc = rc ? rc : write_yaml(im, &c, output);
         report_notes(&c, options);
         vmsim__import_fini(im);

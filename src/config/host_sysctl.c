@@ -189,6 +189,8 @@ static int thp_knobs(struct vmsim__import *im, const struct vmsim__mem *mem) {
     const struct vmsim__knob *defrag = vmsim__knob_find(vmsim__thp_knob_table, "transparent_hugepage/defrag");
     char word[32];
     const char *text = vmsim__capture_text(im->capture, THP);
+    if (im->spec.arch == VMSIM__ARCH_ARM) /* has no huge pages */
+        return 0;
     if (!text) {
         vmsim__capture_note(im->capture, THP, "missing: transparent huge pages are as the kernel's options say");
         return 0;

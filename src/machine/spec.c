@@ -11,7 +11,7 @@
 /* In the order of enum vmsim__pt_format_id. */
 static const char *const arch_names[] = {"x86_32",     "x86_pae",   "x86_64",     "x86_64_la57", "arm64_4k",
                                          "arm64_16k",  "arm64_64k", "riscv_sv32", "riscv_sv39",  "riscv_sv48",
-                                         "riscv_sv57", "nommu",     NULL};
+                                         "riscv_sv57", "arm",       "arm_lpae",   "nommu",       NULL};
 
 #define AT(field) offsetof(struct vmsim__machine_cost_spec, field)
 #define COST(key, field, default_time, text)                                                                           \
@@ -221,6 +221,10 @@ int vmsim__memory_arch(enum vmsim__pt_format_id format) {
     case VMSIM__PT_RISCV_SV48:
     case VMSIM__PT_RISCV_SV57:
         return VMSIM__ARCH_RISCV;
+    case VMSIM__PT_ARM:
+        return VMSIM__ARCH_ARM;
+    case VMSIM__PT_ARM_LPAE:
+        return VMSIM__ARCH_ARM_LPAE;
     default:
         return VMSIM__ARCH_X86_64;
     }

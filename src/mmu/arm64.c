@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Armv8-A entries (VMSAv8-64, stage 1) for the 4, 16 and 64 KiB granules, 48-bit addresses. A page table is one half,
- * TTBR0's or TTBR1's; the latter hangs at the former as `upper`.
+ * TTBR0's or TTBR1's; the latter hangs at the former as `upper`. 32-bit ARM with LPAE has the same for three levels and
+ * 40 bits of output address.
  *
  *     63  58     57  56    55   54   53   52    51   50  47 ...... 12|14|16  11  10  9:8  7   6   5   4:2   1     0
  *     -   none   sd  spec  drty UXN  PXN  Cont  DBM  -   output address      nG  AF  SH   RO  U   NS  attr  type  valid
@@ -30,10 +31,9 @@
 #define SPECIAL (UINT64_C(1) << 56)
 #define SOFT_DIRTY (UINT64_C(1) << 57)
 #define NONE (UINT64_C(1) << 58)
-#define OUTPUT UINT64_C(0x0000ffffffffffff)
 
 VMSIM__INLINE uint64_t leaf_frame(const struct vmsim__pt_format *f, unsigned level, uint64_t raw) {
-    return (raw & OUTPUT) >> f->shift[level] << (f->shift[level] - f->page_shift);
+    return (raw & ((UINT64_C(1) << f->pa_bits) - 1)) >> f->shift[level] << (f->shift[level] - f->page_shift);
 }
 
 /* Who may do what, and the bits the hardware keeps. What only the kernel may do with a page that user mode can reach is

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The formats as data, one row each. Sources: Intel SDM volume 3 chapter 4, Arm ARM D8 (VMSAv8-64), RISC-V privileged
- * specification chapter "Supervisor-Level ISA". Bit positions of leaves are in x86.c, arm64.c, riscv.c.
+ * specification chapter "Supervisor-Level ISA", ARMv7-A ARM B3. Bit positions of leaves are in x86.c, arm64.c, riscv.c,
+ * arm.c.
  *
  * Not-present entries of the OS (struct vmsim__pt_soft), bit by bit from 0, for a 64-bit entry:
  *
  *     x86:    P=0  marker  soft-dirty  payload 3-7   PROTNONE 8   payload 9-63
  *     arm64:  V=0  0       marker  soft-dirty  payload 4-57       PROTNONE 58
  *     riscv:  V=0  marker  soft-dirty  payload 3-4   PROTNONE 5   payload 6-63
+ *     arm:    V=0  0       marker  soft-dirty  payload 4-10       PROTNONE 11   payload 12-31
  *
  * PROTNONE entries keep the layout of a present leaf, less its present bit. The PROTNONE bits are Linux's. */
 #include "mmu/walker.h"
@@ -20,14 +22,18 @@
     .encode = vmsim__x86_encode, .decode = vmsim__x86_decode, .encode_table = vmsim__x86_encode_table, .walk = walker
 #define X86_WIDE .entry_bytes = 8, .swap_bits = 60, .no_execute = true, .table_address = UINT64_C(0x000ffffffffff000)
 
-/* The output address of a descriptor is bits 47 down to the page's. DBM is on by default: Armv8.1 and later. */
-#define ARM64_COMMON(shift_)                                                                                           \
-    .arch = VMSIM__PT_ARCH_ARM64, .page_shift = shift_, .entry_bytes = 8, .va_bits = 48, .pa_bits = 48,                \
-    .swap_bits = 54, .no_execute = true, .hardware_accessed = true, .hardware_dirty = true,                            \
+/* Long descriptors. The output address is bits 47 (LPAE: 39) down to the page's. */
+#define ARM_LONG(shift_, pa_bits_)                                                                                     \
+    .arch = VMSIM__PT_ARCH_ARM64, .page_shift = shift_, .entry_bytes = 8, .pa_bits = pa_bits_, .swap_bits = 54,        \
+    .no_execute = true,                                                                                                \
     .soft = {.none_bit = 58, .marker_bit = 2, .soft_dirty_bit = 3, .lo_shift = 4, .lo_bits = 54, .hi_shift = 58},      \
     .table_mask = 3, .table_value = 3, .table_shift = shift_,                                                          \
-    .table_address = UINT64_C(0x0000ffffffffffff) >> (shift_) << (shift_), .encode = vmsim__arm64_encode,              \
+    .table_address = ((UINT64_C(1) << (pa_bits_)) - 1) >> (shift_) << (shift_), .encode = vmsim__arm64_encode,         \
     .decode = vmsim__arm64_decode, .encode_table = vmsim__arm64_encode_table, .walk = vmsim__arm64_walk
+/* DBM is on by default: Armv8.1 and later. */
+#define ARM64_COMMON(shift_) ARM_LONG(shift_, 48), .va_bits = 48, .hardware_accessed = true, .hardware_dirty = true
+/* Both flags are the OS's to set. Bit 51, which the hardware of LPAE ignores, stands for what Linux keeps in bit 58. */
+#define ARM_LPAE ARM_LONG(12, 40), .va_bits = 32
 
 /* A and D fault by default (Svade), as in SiFive's cores. */
 #define RISCV_COMMON                                                                                                   \
@@ -146,6 +152,38 @@ static const struct vmsim__pt_format formats[VMSIM__PT_FORMATS] = {
                               .index_bits = {9, 9, 9, 9, 9},
                               .shift = {12, 21, 30, 39, 48},
                               .leaf_levels = 0x1f},
+    [VMSIM__PT_ARM] =
+        {.name = "arm",
+         .id = VMSIM__PT_ARM,
+         .arch = VMSIM__PT_ARCH_ARM,
+         .page_shift = 12,
+         .levels = 2,
+         .entry_bytes = 8,
+         .root_order = 2,
+         .va_bits = 32,
+         .pa_bits = 32,
+         .swap_bits = 27,
+         .index_bits = {9, 11},
+         .shift = {12, 21},
+         .leaf_levels = 0x1,
+         .no_execute = true,
+         .soft = {.none_bit = 11, .marker_bit = 2, .soft_dirty_bit = 3, .lo_shift = 4, .lo_bits = 7, .hi_shift = 12},
+         .table_mask = 3,
+         .table_value = 1,
+         .table_address = 0xfffff000,
+         .table_shift = 12,
+         .encode = vmsim__arm_encode,
+         .decode = vmsim__arm_decode,
+         .encode_table = vmsim__arm_encode_table,
+         .walk = vmsim__arm_walk},
+    [VMSIM__PT_ARM_LPAE] = {.name = "arm_lpae",
+                            .id = VMSIM__PT_ARM_LPAE,
+                            ARM_LPAE,
+                            .levels = 3,
+                            .index_bits = {9, 9, 2},
+                            .shift = {12, 21, 30},
+                            .leaf_levels = 0x7,
+                            .contig_shift = {4, 4}},
     [VMSIM__PT_NOMMU] = {.name = "nommu",
                          .id = VMSIM__PT_NOMMU,
                          .arch = VMSIM__PT_ARCH_NOMMU,
@@ -201,6 +239,8 @@ uint32_t vmsim__fault_code(const struct vmsim__pt_format *f, enum vmsim__fault f
         return vmsim__arm64_fault_code(fault, fault == VMSIM__FAULT_NONCANONICAL ? 0 : 3 - level);
     case VMSIM__PT_ARCH_RISCV:
         return vmsim__riscv_fault_code(fault, write, fetch);
+    case VMSIM__PT_ARCH_ARM:
+        return vmsim__arm_fault_code(fault, fault == VMSIM__FAULT_NONCANONICAL ? 1 : level);
     case VMSIM__PT_ARCH_NOMMU:
         break;
     }

@@ -35,11 +35,20 @@ enum vmsim__pt_format_id {
     VMSIM__PT_RISCV_SV39,
     VMSIM__PT_RISCV_SV48,
     VMSIM__PT_RISCV_SV57,
+    VMSIM__PT_ARM,
+    VMSIM__PT_ARM_LPAE,
     VMSIM__PT_NOMMU,
     VMSIM__PT_FORMATS
 };
 
-enum vmsim__pt_arch { VMSIM__PT_ARCH_X86, VMSIM__PT_ARCH_ARM64, VMSIM__PT_ARCH_RISCV, VMSIM__PT_ARCH_NOMMU };
+/* ARM64 has the long descriptors of 32-bit ARM (LPAE) as well, ARM the short ones. */
+enum vmsim__pt_arch {
+    VMSIM__PT_ARCH_X86,
+    VMSIM__PT_ARCH_ARM64,
+    VMSIM__PT_ARCH_RISCV,
+    VMSIM__PT_ARCH_ARM,
+    VMSIM__PT_ARCH_NOMMU
+};
 
 /* Common flags of an entry, whatever the encoding. */
 #define VMSIM__PTE_PRESENT (1u << 0) /* the hardware may use it */
@@ -88,6 +97,7 @@ struct vmsim__pt_format {
     uint8_t page_shift;  /* of the base page */
     uint8_t levels;      /* tables passed by a full walk; 0: no translation (nommu) */
     uint8_t entry_bytes; /* 4 or 8 */
+    uint8_t root_order;  /* log2 of the base pages of the top table */
     uint8_t va_bits;     /* width of an address that is translated */
     bool va_signed;      /* upper half: addresses sign-extend; otherwise they are below 2^va_bits (arm64: a half) */
     uint8_t pa_bits;     /* default physical width of the page tables of this format */
@@ -130,7 +140,8 @@ static inline uint64_t vmsim__pt_table_pfn(const struct vmsim__pt_format *f, uin
 }
 
 /* Where table frames live. pfns are in units of the format's base page; every table takes one base page, also where
- * fewer entries are used (the top of PAE and arm64). */
+ * fewer entries are used (the top of PAE and arm64); the top of a format with root_order takes so many in a row, and
+ * `alloc` gives the first. */
 struct vmsim__ptmem {
     void *context;
     void *(*table)(void *context, uint64_t pfn);      /* host memory of a table frame; NULL: not memory -> bus error */

@@ -108,7 +108,7 @@ int vmsim_mmu_set_upper(struct vmsim_mmu *mmu, const struct vmsim_mmu *upper) {
     if (!mmu)
         return VMSIM_EINVAL;
     struct vmsim__pagetable *pt = &inner_of(mmu)->pt;
-    if (!pt->format || pt->format->arch != VMSIM__PT_ARCH_ARM64 || upper == mmu ||
+    if (!pt->format || pt->format->arch != VMSIM__PT_ARCH_ARM64 || pt->format->va_bits < 48 || upper == mmu ||
         (upper && pt_of(upper)->format != pt->format))
         return VMSIM_EINVAL;
     pt->upper = upper ? pt_of(upper) : NULL;

@@ -2,14 +2,14 @@
 /* What a not-present entry of a page table stands for: a page in swap, one that is being migrated, one that broke, or a
  * mark that the operating system left.
  *
- *     payload of a VMSIM__PTE_SWAP entry (format->swap_bits of them, 28 to 60; where they lie is the format's affair)
+ *     payload of a VMSIM__PTE_SWAP entry (format->swap_bits of them, 27 to 60; where they lie is the format's affair)
  *     | offset ........................ | E |  type |      E: swap: the page is its owner's alone (exclusive)
  *      bits-1                          6  5  4     0          migration: the entry was young
  *
  *     offset: swap       slot in the area            migration, hwpoison   pfn (bit 32, where there is room: dirty)
  *             marker     VMSIM__MARKER_* bits
  *
- * All types fit every format: the narrowest, with 22 bits of offset, name 16 GiB of swap or memory. Kernel
+ * All types fit every format: the narrowest, with 21 bits of offset, names 8 GiB of swap or memory. Kernel
  * counterparts: include/linux/swapops.h, include/linux/swap.h (MAX_SWAPFILES and what follows it). */
 #ifndef VMSIM__SWP_H
 #define VMSIM__SWP_H

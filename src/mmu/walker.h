@@ -182,10 +182,12 @@ VMSIM__DECLARE_WALK(x86_long4);
 VMSIM__DECLARE_WALK(x86_long5);
 VMSIM__DECLARE_ARCH(arm64);
 VMSIM__DECLARE_ARCH(riscv);
+VMSIM__DECLARE_ARCH(arm);
 VMSIM__DECLARE_ARCH(nommu);
 uint32_t vmsim__x86_fault_code(const struct vmsim__pt_format *f, enum vmsim__fault fault, bool write, bool fetch,
                                bool user);
 uint32_t vmsim__arm64_fault_code(enum vmsim__fault fault, unsigned level);
+uint32_t vmsim__arm_fault_code(enum vmsim__fault fault, unsigned level);
 uint32_t vmsim__riscv_fault_code(enum vmsim__fault fault, bool write, bool fetch);
 
 #endif

@@ -10,7 +10,7 @@
 /* ---- birth ---- */
 
 /* TASK_SIZE of each architecture: a guard page below 2^47 or 2^56 on x86-64, the 3 GiB / 1 GiB split on 32-bit x86, the
- * start of the fixmap on riscv32. */
+ * start of the fixmap on riscv32; 32-bit ARM keeps 16 MiB below its 3 GiB for modules. */
 static uint64_t task_size(const struct vmsim__vm *vm) {
     const struct vmsim__pt_format *f = vm->format;
     switch (f->id) {
@@ -22,6 +22,9 @@ static uint64_t task_size(const struct vmsim__vm *vm) {
         return UINT64_C(0xC0000000);
     case VMSIM__PT_RISCV_SV32:
         return UINT64_C(0x9C800000);
+    case VMSIM__PT_ARM:
+    case VMSIM__PT_ARM_LPAE:
+        return UINT64_C(0xBF000000);
     case VMSIM__PT_NOMMU:
         return UINT64_C(1) << 56; /* all that a reference can name */
     default:

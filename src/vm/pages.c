@@ -67,11 +67,33 @@ const struct vmsim__alloc_request *vmsim__shared_place(const struct vmsim__vma *
 
 /* ---- page tables ---- */
 
-/* PGD_ALLOCATION_ORDER 1: the second half is the user's copy of the kernel's top table under page-table isolation. */
+/* x86-64's PGD_ALLOCATION_ORDER is 1: the second half is the user's copy of the kernel's top table under page-table
+ * isolation. */
 static unsigned table_order(const struct vmsim__vm *vm, unsigned level) {
     VMSIM__ASSERT(level < vm->format->levels);
     const struct vmsim__pt_format *f = vm->format;
-    return f->arch == VMSIM__PT_ARCH_X86 && f->levels > 3 && level + 1u == f->levels;
+    if (level + 1u != f->levels)
+        return 0;
+    return f->arch == VMSIM__PT_ARCH_X86 && f->levels > 3 ? 1 : f->root_order;
+}
+
+/* Host memory of a table's entries. */
+static void *table_entries(struct vmsim__vm *vm, unsigned level) {
+    if (vm->format->root_order && level + 1u == vm->format->levels)
+        return vmsim__calloc(vm->alloc, 1, vm->page_size << vm->format->root_order);
+    return vmsim__slab_alloc(&vm->tables);
+}
+static void table_entries_free(struct vmsim__vm *vm, unsigned level, void *host) {
+    if (vm->format->root_order && level + 1u == vm->format->levels)
+        vmsim__free(vm->alloc, host, vm->page_size << vm->format->root_order);
+    else
+        vmsim__slab_free(&vm->tables, host);
+}
+
+/* What VmPTE counts of a table: its entries, which on 32-bit ARM fill half of the page; their twins are the hardware's.
+ * Kernel: mm_inc_nr_ptes. */
+uint64_t vmsim__table_bytes(const struct vmsim__vm *vm) {
+    return vm->format->arch == VMSIM__PT_ARCH_ARM ? vm->page_size / 2 : vm->page_size;
 }
 
 /* Counts a table that comes (+1) or goes (-1). */
@@ -84,7 +106,7 @@ static void table_account(struct vmsim__mm *mm, const struct vmsim__frame *f, un
     if (level <= (vm->kernel->pud_accounted ? 2u : 1u))
         vmsim__vm_node_stat(vm, f, VMSIM__NR_PAGE_TABLE_PAGES, sign);
     if (level <= 2)
-        mm->pgtables_bytes += (uint64_t)((int64_t)vm->page_size * sign);
+        mm->pgtables_bytes += (uint64_t)((int64_t)vmsim__table_bytes(vm) * sign);
 }
 
 /* The frame is simulated memory, the entries are in host memory beside it: frames of ordinary data need no host memory
@@ -97,10 +119,10 @@ static uint64_t table_alloc(void *context, unsigned level) {
     vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_PGTABLE, order, mm->cpu);
     if (pfn == VMSIM__PFN_NONE)
         return VMSIM__NO_FRAME;
-    void *host = vmsim__slab_alloc(&vm->tables);
+    void *host = table_entries(vm, level);
     vm->host_nomem |= !host;
     if (!host || (memcg && !vmsim__kmem_charge_to(vm->lru, memcg, pfn, order, VMSIM__GFP_PGTABLE, mm->cpu))) {
-        vmsim__slab_free(&vm->tables, host);
+        table_entries_free(vm, level, host);
         vmsim__mem_free(vm->mem, pfn, order, mm->cpu);
         return VMSIM__NO_FRAME;
     }
@@ -121,7 +143,7 @@ static void table_release(void *context, uint64_t pfn, unsigned level) {
     table_account(mm, f, level, -1);
     if (VMSIM__UNLIKELY(f->memcg))
         vmsim__kmem_uncharge(vm->lru, (vmsim__pfn)pfn, table_order(vm, level), mm->cpu);
-    vmsim__slab_free(&vm->tables, vmsim__frame_table(f));
+    table_entries_free(vm, level, vmsim__frame_table(f));
     f->flags &= ~VMSIM__FRAME_TABLE;
     f->next = f->prev = 0;
     vmsim__mm_forget_leaf(mm);

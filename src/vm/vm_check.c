@@ -211,7 +211,7 @@ static int check_tables(struct check *c, struct vmsim__mm *mm) {
         held += l <= 2 ? mm->pt.tables[l] : 0;
         counted += l <= (c->vm->kernel->pud_accounted ? 2u : 1u) ? mm->pt.tables[l] : 0;
     }
-    if (held * c->vm->page_size != mm->pgtables_bytes)
+    if (held * vmsim__table_bytes(c->vm) != mm->pgtables_bytes)
         FAIL(c, "mm %u: VmPTE %" PRIu64 " bytes, tables %" PRIu64, mm->id, mm->pgtables_bytes, held);
     c->tables += counted;
     return 0;

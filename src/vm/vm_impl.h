@@ -295,6 +295,7 @@ vmsim__pfn vmsim__vm_charge(struct vmsim__vm *vm, vmsim__pfn pfn, uint32_t gfp, 
 const struct vmsim__alloc_request *vmsim__shared_place(const struct vmsim__vma *vma, uint64_t va, unsigned cpu,
                                                        struct vmsim__alloc_request *rq);
 bool vmsim__ptmem_setup(struct vmsim__mm *mm);
+uint64_t vmsim__table_bytes(const struct vmsim__vm *vm);
 void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, unsigned cpu); /* rmap, counters, LRU */
 /* The same for all frames of a large folio, each by an entry of its own: takes the references of those, too. */
 void vmsim__map_new_folio(struct vmsim__vma *vma, vmsim__pfn head, uint64_t va, unsigned order, unsigned cpu);

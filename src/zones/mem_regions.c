@@ -145,10 +145,20 @@ static int place_nodes(struct vmsim__layout *l, const struct spans *ram, const s
     return 0;
 }
 
-/* Memory above it is left alone: x86 entries of 32 bits reach 4 GiB, and PAE kernels take 64. Kernel: MAX_NONPAE_PFN
- * and highmem_pfn_init. */
+/* Memory above it is left alone: entries of 32 bits reach 4 GiB, PAE kernels take 64, LPAE has 40 bits of address.
+ * Kernel: MAX_NONPAE_PFN and highmem_pfn_init; early_init_dt_add_memory_arch. */
 static uint64_t kernel_reach(int arch) {
-    return arch == VMSIM__ARCH_X86_32 ? 4 * GIB : arch == VMSIM__ARCH_X86_PAE ? 64 * GIB : UINT64_MAX;
+    switch (arch) {
+    case VMSIM__ARCH_X86_32:
+    case VMSIM__ARCH_ARM:
+        return 4 * GIB;
+    case VMSIM__ARCH_X86_PAE:
+        return 64 * GIB;
+    case VMSIM__ARCH_ARM_LPAE:
+        return UINT64_C(1) << 40;
+    default:
+        return UINT64_MAX;
+    }
 }
 
 /* ---- Low memory of 32-bit machines ---- */

@@ -62,11 +62,6 @@ static char *import(struct boot *b, unsigned flags, char *path) {
     return read_text(path);
 }
 
-/* 32-bit ARM: its memory is held against the captures by test_zones_groundtruth. */
-static bool have_page_tables(const struct boot *b) {
-    return vmsim__import_format(&b->capture.import);
-}
-
 static void create(struct boot *b) {
     char path[64], other[64];
     char *plain = import(b, VMSIM_HOST_NO_SYSCTL, path), *full = import(b, 0, other);
@@ -298,7 +293,7 @@ static void leave(struct boot *b, const char *last, const char *next) {
     for (unsigned i = 0; i < 6; i++) {
         if (!begins(last, groups[i]) || begins(next, groups[i]))
             continue;
-        if (i == 5)
+        if (i == 5 && *b->capture.thp_enabled)
             set(b, "transparent_hugepage/enabled", b->capture.thp_enabled);
         if (i == 0 || i == 2 || i == 5)
             set_number(b, "vm.min_free_kbytes", b->capture.boot_min_free_kbytes);
@@ -328,10 +323,10 @@ static void enter(struct boot *b, const char *setting) {
         set(b, "vm.lowmem_reserve_ratio", text);
     } else if (begins(setting, "percpu_pagelist_high_fraction="))
         set(b, "vm.percpu_pagelist_high_fraction", text);
-    else if (begins(setting, "thp=")) {
+    else if (begins(setting, "thp=") && *b->capture.thp_enabled) {
         text[strcspn(text, ",")] = '\0';
         set(b, "transparent_hugepage/enabled", text);
-    } else if (strcmp(setting, "boot") && strcmp(setting, "restored"))
+    } else if (!begins(setting, "thp=") && strcmp(setting, "boot") && strcmp(setting, "restored"))
         fail(b, "sweep.txt: unknown setting", setting);
 }
 
@@ -612,13 +607,6 @@ static void run_shape(const char *part, const char *kernel, const char *shape) {
     snprintf(release, sizeof release, "%.*s", (int)strcspn(kernel, "-"), kernel);
     if (capture_load(&b->capture, alloc, b->folder, release, &err))
         fail(b, "capture", vmsim__err_text(&err));
-    if (!have_page_tables(b)) {
-        b->row.area = "import";
-        b->row.phase = "boot/import";
-        conformance_not_modelled(&b->row, "machine", "-", "page tables of 32-bit ARM are not modelled");
-        end_shape(b, alloc);
-        return;
-    }
     create(b);
     b->row.phase = "boot/files";
     unsigned count = conformance_list(b->folder, files, 256);
