@@ -53,6 +53,10 @@ configure_file(${PROJECT_SOURCE_DIR}/cmake/vmsim.pc.in ${PROJECT_BINARY_DIR}/vms
 install(FILES ${PROJECT_BINARY_DIR}/vmsim.pc.configured DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev
         RENAME vmsim.pc)
 
-# The build folder has the shape of an installation, so that what is built finds the presets beside itself.
-file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/share/vmsim)
+# The build folder has the shape of an installation: what is built finds the presets beside itself, and who has its bin/
+# in PATH can build a policy or a program at once, as CMake looks for packages beside the programs.
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/share/vmsim ${PROJECT_BINARY_DIR}/lib/pkgconfig)
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/machines ${PROJECT_BINARY_DIR}/share/vmsim/machines SYMBOLIC)
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_INCLUDEDIR} SYMBOLIC)
+configure_file(${PROJECT_BINARY_DIR}/vmsim.pc.configured ${PROJECT_BINARY_DIR}/lib/pkgconfig/vmsim.pc COPYONLY)
+export(EXPORT vmsimTargets NAMESPACE vmsim:: FILE ${PROJECT_BINARY_DIR}/vmsimTargets.cmake) # vmsimConfig.cmake is there

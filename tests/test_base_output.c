@@ -56,6 +56,20 @@ static void assert_refused(const char *path, const char *why) {
         fail_msg("'%s' does not begin with '%s' or lacks '%s'", err.text, path, why);
 }
 
+/* Hours of recording or sweeping are not lost to a slip of the command line. */
+static void recordings_and_databases_give_way_to_their_kind_alone(void **state) {
+    static const char trace[] = "VMSIMTRC and so on", sweep[] = "SQLite format 3", other[] = "VMSIMTRC of later";
+    (void)state;
+    make("sort.vmt", trace);
+    make("grid.sqlite", sweep);
+    assert_refused("sort.vmt", "is a recording, and is not replaced by a file of another kind");
+    assert_refused("grid.sqlite", "is a database");
+    assert_holds("sort.vmt", trace);
+    assert_holds("grid.sqlite", sweep);
+    assert_int_equal(whole("sort.vmt", other, NULL), 0);
+    assert_holds("sort.vmt", other);
+}
+
 static void a_file_is_there_whole_or_not_at_all(void **state) {
     (void)state;
     struct vmsim__alloc *a = vmsim__alloc_create(NULL);
@@ -236,6 +250,7 @@ static void one_file_is_known_by_all_its_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_there_whole_or_not_at_all),
+        cmocka_unit_test(recordings_and_databases_give_way_to_their_kind_alone),
         cmocka_unit_test(a_change_of_directory_leads_no_file_elsewhere),
         cmocka_unit_test(what_is_no_file_stays_what_it_is),
         cmocka_unit_test(what_stands_at_the_name_of_a_part_is_left_alone),

@@ -363,6 +363,26 @@ static size_t column_of(const char *text, const char *name) {
     return column;
 }
 
+/* A task that faults for milliseconds, alone: each row shows what had happened by then, not what the task did after it.
+ */
+static void no_row_is_ahead_of_its_time(void **state) {
+    static const char *const settings[] = {
+        "report.interval=100us", "expect=[]", "machine.transparent_hugepage=never",
+        "workload.tasks=[{name: a, program: [{mmap: {as: h, length: 16MiB}}, {touch: {region: h, write: 100%}}]}]",
+        NULL};
+    struct run r = start(settings);
+    const char *text;
+    (void)state;
+    assert_int_equal(vmsim_report_render(r.s, VMSIM_REPORT_INTERVALS, &text, NULL), 0);
+    const size_t user = column_of(text, ",tasks.a.user_ns") + 1, system = column_of(text, ",tasks.a.system_ns") + 1;
+    size_t rows = 0;
+    for (const char *line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1, rows++)
+        assert_true(field(line, user) + field(line, system) <= field(line, 0) + 50000);
+    assert_true(rows > 20);
+    vmsim_report_free(r.s, text);
+    end(&r);
+}
+
 #define TWO_TASKS                                                                                                      \
     "workload.tasks=[{name: a, program: [{fork: {name: late, cpu: 1, program: [{compute: {time: 9ms}}]}}, {compute: "  \
     "{time: 30ms}}, wait]}]"
@@ -797,6 +817,7 @@ int main(void) {
         cmocka_unit_test(shares_of_time_add_up),
         cmocka_unit_test(latencies_add_up),
         cmocka_unit_test(every_row_of_intervals_has_every_column),
+        cmocka_unit_test(no_row_is_ahead_of_its_time),
         cmocka_unit_test(rows_wait_in_a_file_and_have_the_columns_of_tasks),
         cmocka_unit_test(rows_without_a_place_end_the_run),
         cmocka_unit_test(the_manifest_lists_every_file),

@@ -186,6 +186,32 @@ static void what_is_missing_or_changed_is_named(void **state) {
     test_rmdir(out);
 }
 
+/* A disk that was full: wherever stats.json ends, what stands before is shown, and that there was more is said. */
+static void of_half_a_run_the_half_is_shown(void **state) {
+    char out[512], path[600];
+    const char *html;
+    size_t size, shown = 0;
+    (void)state;
+    make_run(out, "50us");
+    snprintf(path, sizeof path, "%s/stats.json", out);
+    char *stats = test_read_file(path, &size);
+    for (size_t length = size - 3; length > 200; length -= size / 97) {
+        struct vmsim_run *run;
+        test_write_file(path, stats, length);
+        assert_int_equal(vmsim_run_open(out, &run), 0);
+        assert_true(noted(run, "stats.json is cut short or damaged at line"));
+        assert_int_equal(vmsim_run_render(run, VMSIM_RUN_HTML, &html, NULL), 0);
+        json_t *data = data_of(html);
+        shown += json_array_size(json_object_get(json_object_get(data, "stats"), "tasks"));
+        json_decref(data);
+        vmsim_run_free_text(run, html);
+        vmsim_run_close(run);
+    }
+    assert_true(shown > 100);
+    free(stats);
+    test_rmdir(out);
+}
+
 static void other_directories_are_refused(void **state) {
     char out[512], path[600];
     static const char other[] = "{\"schema\": \"other\"}", newer[] =
@@ -259,9 +285,10 @@ static int remove_folder(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_page_holds_the_run),        cmocka_unit_test(the_page_needs_no_network),
-        cmocka_unit_test(markdown_is_of_tables),         cmocka_unit_test(what_is_missing_or_changed_is_named),
-        cmocka_unit_test(other_directories_are_refused), cmocka_unit_test(of_too_many_rows_some_are_kept),
+        cmocka_unit_test(the_page_holds_the_run),          cmocka_unit_test(the_page_needs_no_network),
+        cmocka_unit_test(markdown_is_of_tables),           cmocka_unit_test(what_is_missing_or_changed_is_named),
+        cmocka_unit_test(other_directories_are_refused),   cmocka_unit_test(of_too_many_rows_some_are_kept),
+        cmocka_unit_test(of_half_a_run_the_half_is_shown),
     };
     return cmocka_run_group_tests_name("run_dir", tests, make_folder, remove_folder);
 }

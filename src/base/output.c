@@ -157,6 +157,28 @@ static const char *why_refused(mode_t mode) {
     return S_ISLNK(mode) ? "is a symbolic link: name the file that it leads to" : "is no regular file";
 }
 
+/* What took hours to make and begins with a word of its own: nothing of another kind takes its place by a slip of the
+ * command line. */
+static const struct precious {
+    const char *magic, *what;
+} precious[] = {{"VMSIMTRC", "a recording"}, {"SQLite format 3", "a database"}};
+enum { MAGIC_MAX = 15 };
+
+static bool begins_with(const struct precious *p, const void *bytes, size_t size) {
+    return size >= strlen(p->magic) && !memcmp(bytes, p->magic, strlen(p->magic));
+}
+
+/* Notes what the file is that would be replaced. One that cannot be read is taken to be of no such kind. */
+static void look_at_old(struct vmsim__output *o) {
+    char head[MAGIC_MAX];
+    const int fd = openat(o->directory, base_of(o->path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    const ssize_t n = fd >= 0 ? read(fd, head, sizeof head) : 0;
+    if (fd >= 0)
+        close(fd);
+    for (unsigned i = 0; i < sizeof precious / sizeof *precious && n > 0; i++)
+        o->replaces = begins_with(&precious[i], head, (size_t)n) ? &precious[i] : o->replaces;
+}
+
 static int open_by_kind(struct vmsim__output *o, struct vmsim__err *err) {
     const char *name = base_of(o->path);
     struct stat st;
@@ -173,6 +195,7 @@ static int open_by_kind(struct vmsim__output *o, struct vmsim__err *err) {
         return refuse(o, err, why_refused(S_ISREG(st.st_mode) ? S_IFLNK : st.st_mode));
     if (faccessat(o->directory, name, W_OK, AT_EACCESS))
         return unwritable(o, err, errno);
+    look_at_old(o);
     return make_part(o, &st, err);
 }
 
@@ -191,6 +214,11 @@ int vmsim__output_open(struct vmsim__output *o, struct vmsim__alloc *alloc, cons
 
 int vmsim__output_write(struct vmsim__output *o, const void *bytes, size_t size, struct vmsim__err *err) {
     VMSIM__ASSERT(o->fd >= 0);
+    if (size && !o->offset && o->replaces && !begins_with(o->replaces, bytes, size))
+        return vmsim__err_set(err, VMSIM_EIO,
+                              "%s is %s, and is not replaced by a file of another kind: choose another "
+                              "name, or remove it before",
+                              o->path, o->replaces->what);
     for (const unsigned char *at = bytes; size;) {
         ssize_t n = write(o->fd, at, size);
         if (n < 0 && errno == EINTR)

@@ -8,10 +8,11 @@
  *
  * What bears the name decides:
  *
- *     nothing, a regular file    a new file NAME.part (NAME.part1 ... when that is taken) is written beside it, and
- * takes the name when it is whole; the mode of the file replaced stays a character device, a FIFO written to as it is,
- * also through a link (/dev/stdout); never replaced by a file anything else              refused: directories, block
- * devices, sockets, links (the user names what they lead to)
+ *   - nothing, a regular file: a new file NAME.part (NAME.part1 ... when that is taken) is written beside it, and takes
+ *     the name when it is whole; the mode of the file replaced stays. A recording or a database gives way to its own
+ *     kind alone.
+ *   - a character device, a FIFO: written to as it is, also through a link (/dev/stdout); never replaced by a file.
+ *   - anything else is refused: directories, block devices, sockets, links (the user names what they lead to).
  *
  * The part is made anew (O_EXCL), so that no link or file which stands at its name is followed or changed, and is
  * locked while it is written: a second writer of the same NAME is refused. */
@@ -30,7 +31,8 @@ struct vmsim__output {
     bool parted;       /* `part` is there and ours */
     dev_t device;      /* of the part, to know it again */
     ino_t inode;
-    uint64_t offset; /* bytes written */
+    const struct precious *replaces; /* of the kinds that only their own kind replaces, the one that bears the name */
+    uint64_t offset;                 /* bytes written */
 };
 
 /* 0, VMSIM_ENOMEM, VMSIM_EINVAL (an empty name) or VMSIM_EIO; the text begins with the path. */

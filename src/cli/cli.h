@@ -60,6 +60,8 @@ bool cli_push(char ***list, size_t *count, char *value);
 error_t cli_input_option(struct cli_input *in, int key, char *arg);
 void cli_input_free(struct cli_input *in);
 
+/* Whether vmsim wrote this directory: its manifest says so. */
+bool cli_is_run(const char *directory);
 /* Whether a file holds a recorded trace, by its first bytes, or its name if there are none. */
 bool cli_is_trace(const char *path);
 
@@ -79,6 +81,9 @@ int cli_scenario_failed(const char *command, int err, const char *text);
 int cli_misuse(const char *command, const char *usage, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* "--help" anywhere prints `usage`; other words, which the command does not take, are a misuse. An exit status. */
 int cli_usage(const char *command, const char *usage, int argc, char **argv);
+/* A command line by `argp`, as its parser takes it; a long option that does not exist is told with the one that was
+ * meant. EXIT_FINE, or EXIT_USAGE with everything said. */
+int cli_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input);
 /* A decimal number of 0 to `max` on a command line; anything else is a misuse, which ends the program. */
 uint64_t cli_number(struct argp_state *state, const char *arg, uint64_t max);
 /* "4KiB", "2M", "1g": a number and a unit of 1024s, in bytes; anything else is a misuse, which ends the program. */

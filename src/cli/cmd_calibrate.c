@@ -200,8 +200,7 @@ int cmd_calibrate(int argc, char **argv) {
         NULL};
     struct calibrate_options o = {.repeats = 11};
     struct costs c;
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+    if (cli_parse(&argp, argc, argv, 0, &o))
         return EXIT_USAGE;
     for (unsigned i = 0; i < CALIBRATE_PROBES; i++)
         c.of[i] = calibrate_measure((enum calibrate_probe)i, o.repeats);

@@ -104,8 +104,7 @@ int cmd_compare(int argc, char **argv) {
         NULL};
     struct compare_args o = {.options = {.size = sizeof o.options, .rows = 40}};
     struct vmsim_run *runs[VMSIM_COMPARE_RUNS] = {0};
-    argp_err_exit_status = EXIT_USAGE;
-    int status = argp_parse(&argp, argc, argv, 0, NULL, &o) ? EXIT_USAGE : EXIT_FINE;
+    int status = cli_parse(&argp, argc, argv, 0, &o) ? EXIT_USAGE : EXIT_FINE;
     for (size_t i = 0; !status && i < o.run_count; i++) {
         int err = vmsim_run_open(o.runs[i], &runs[i]);
         if (err)

@@ -147,8 +147,7 @@ int cmd_curve(int argc, char **argv) {
         NULL};
     struct curve_options o = {.pass = {.size = sizeof o.pass}};
     struct vmsim_curve *c;
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+    if (cli_parse(&argp, argc, argv, 0, &o))
         return EXIT_USAGE;
     int err = vmsim_curve_create(&o.pass, &c);
     if (err)

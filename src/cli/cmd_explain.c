@@ -123,8 +123,7 @@ int cmd_explain(int argc, char **argv) {
     struct explain_options o = {.before = UINT64_C(100000000)};
     struct vmsim_config *config = NULL;
     struct vmsim_scenario *s = NULL;
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+    if (cli_parse(&argp, argc, argv, 0, &o))
         return EXIT_USAGE;
     int status = EXIT_FINE;
     for (size_t i = 0; i < o.in.file_count; i++) {

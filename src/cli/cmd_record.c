@@ -212,8 +212,7 @@ int cmd_record(int argc, char **argv) {
     struct record_options o = {.record = {.size = sizeof o.record, .stop = &stop}};
     struct vmsim_record_result result;
     char output[4096];
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o))
+    if (cli_parse(&argp, argc, argv, ARGP_IN_ORDER, &o))
         return EXIT_USAGE;
     if (o.calls)
         return print_calls();

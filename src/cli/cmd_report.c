@@ -78,8 +78,7 @@ int cmd_report(int argc, char **argv) {
         NULL};
     struct report_options o = {0};
     struct vmsim_run *run;
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+    if (cli_parse(&argp, argc, argv, 0, &o))
         return EXIT_USAGE;
     int err = vmsim_run_open(o.run, &run);
     int status = err ? cli_fail(cli_status(err), "report", "%s", run ? vmsim_run_error(run) : vmsim_error_text(err))

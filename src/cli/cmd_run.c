@@ -361,8 +361,7 @@ int cmd_run(int argc, char **argv) {
     struct vmsim_config *config = NULL;
     struct vmsim_scenario *s = NULL;
     struct vmsim_events *events = NULL;
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+    if (cli_parse(&argp, argc, argv, 0, &o))
         return EXIT_USAGE;
     int status = cli_open(&o.in, &config, &s);
     status = status ? status : check_output(s, &o);
@@ -411,8 +410,7 @@ int cmd_check(int argc, char **argv) {
     struct run_options o = {0};
     struct vmsim_config *config = NULL;
     struct vmsim_scenario *s = NULL;
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+    if (cli_parse(&argp, argc, argv, 0, &o))
         return EXIT_USAGE;
     o.in.limits |= VMSIM_CONFIG_SKIP_PLUGINS;
     int status = cli_open(&o.in, &config, &s);

@@ -399,8 +399,7 @@ int cmd_size(int argc, char **argv) {
     struct size_options o = {.from = 120, .to = 25, .step = 5, .jobs = pool_cpus(), .swap_device = "nvme"};
     o.swap = UINT64_C(4) << 30;
     o.study.tolerance = 5;
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+    if (cli_parse(&argp, argc, argv, 0, &o))
         return EXIT_USAGE;
     const int status = run_size(&o);
     free_options(&o);

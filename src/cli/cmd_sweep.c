@@ -181,8 +181,7 @@ int cmd_sweep(int argc, char **argv) {
         NULL,
         NULL};
     struct command_line c = {.o = {.shard = 1, .shards = 1, .jobs = pool_cpus()}};
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &c))
+    if (cli_parse(&argp, argc, argv, 0, &c))
         return EXIT_USAGE;
     const int status = run_command(&c);
     free(c.words);

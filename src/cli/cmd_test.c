@@ -140,8 +140,7 @@ int cmd_test(int argc, char **argv) {
         NULL,
         NULL};
     struct test_options o = {.suite = {.github = getenv("GITHUB_ACTIONS") != NULL}};
-    argp_err_exit_status = EXIT_USAGE;
-    int status = argp_parse(&argp, argc, argv, 0, NULL, &o) ? EXIT_USAGE : gather(&o);
+    int status = cli_parse(&argp, argc, argv, 0, &o) ? EXIT_USAGE : gather(&o);
     status = status ? status : run(&o);
     suite_free(&o.suite);
     free(o.paths);

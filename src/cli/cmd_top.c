@@ -260,8 +260,7 @@ int cmd_top(int argc, char **argv) {
     struct top_options o = {.interval = UINT64_C(100000000)};
     struct vmsim_config *config = NULL;
     struct vmsim_scenario *s = NULL;
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+    if (cli_parse(&argp, argc, argv, 0, &o))
         return EXIT_USAGE;
     int status = !o.plain && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
                      ? cli_fail(EXIT_USAGE, "top", "standard input and output are no terminal; --plain prints text")

@@ -376,8 +376,7 @@ int cmd_trace(int argc, char **argv) {
         int (*run)(const struct trace_options *o);
     } verbs[] = {{"info", do_info}, {"print", do_print}, {"verify", do_verify}, {"convert", do_convert}};
     struct trace_options o = {.task = -1};
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+    if (cli_parse(&argp, argc, argv, 0, &o))
         return EXIT_USAGE;
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (!strcmp(verbs[i].name, o.verb))

@@ -120,8 +120,7 @@ int cmd_walk(int argc, char **argv) {
     struct vmsim_config *config = NULL;
     struct vmsim_scenario *s = NULL;
     char *end;
-    argp_err_exit_status = EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &o))
+    if (cli_parse(&argp, argc, argv, 0, &o))
         return EXIT_USAGE;
     errno = 0;
     uint64_t va = strtoull(o.address, &end, 0);

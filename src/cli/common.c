@@ -210,6 +210,16 @@ static bool is_own_output(const char *path) {
            in.st_ino == out.st_ino;
 }
 
+bool cli_is_run(const char *directory) {
+    char path[4096], head[64] = "";
+    FILE *f =
+        (size_t)snprintf(path, sizeof path, "%s/manifest.json", directory) < sizeof path ? fopen(path, "re") : NULL;
+    const bool found = f && fread(head, 1, sizeof head - 1, f) && strstr(head, "\"vmsim_run\"");
+    if (f)
+        fclose(f);
+    return found;
+}
+
 bool cli_is_trace(const char *path) {
     return kind_of(path) == FILE_TRACE;
 }
@@ -259,6 +269,23 @@ static int add_directory(struct vmsim_config *config, const char *path) {
     return VMSIM_ENOENT;
 }
 
+/* A run's resolved.yaml names traces as its scenario did, which mostly lies beside the run directory or where the
+ * program is started. */
+static int add_places_of_run(struct vmsim_config *config, const char *path) {
+    static const char name[] = "resolved.yaml";
+    char folder[4096];
+    const size_t length = strlen(path) - strlen(base_name(path));
+    if (strcmp(base_name(path), name) != 0 || length + sizeof "/.." > sizeof folder)
+        return 0;
+    memcpy(folder, length ? path : "./", length ? length : 2);
+    folder[length ? length : 2] = '\0';
+    if (!cli_is_run(folder))
+        return 0;
+    stpcpy(folder + strlen(folder), "..");
+    const int err = vmsim_config_add_search_dir(config, folder);
+    return err ? err : vmsim_config_add_search_dir(config, ".");
+}
+
 static int load_failed(struct vmsim_config **config, int err) {
     cli_print_errors(*config);
     vmsim_config_destroy(*config);
@@ -275,6 +302,8 @@ int cli_read(const struct cli_input *in, struct vmsim_config **config) {
         cli_fail(EXIT_USAGE, NULL, "--root %s: %s", in->root, vmsim_error_text(err));
     for (size_t i = 0; !err && i < in->dir_count; i++)
         err = add_directory(*config, in->dirs[i]);
+    for (size_t i = 0; !err && i < in->file_count; i++)
+        err = add_places_of_run(*config, in->files[i]);
     for (size_t i = 0; !err && i < in->file_count; i++)
         err = add_file(*config, in->files[i], in->task);
     for (size_t i = 0; !err && i < in->set_count; i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which files are tests (suite.h): those that are named, and in a folder each YAML file that has a line `expect:`.
- * Files that others include, presets and half-scenarios have none and are left alone. */
+ * Files that others include, presets and half-scenarios have none and are left alone, as are the run directories that
+ * earlier runs left there: each holds a resolved.yaml, which repeats its scenario. */
 #include <errno.h>
 #include <fts.h>
 #include <stdlib.h>
@@ -53,7 +54,7 @@ static int add_folder(struct suite *s, const char *path) {
     FTS *tree = copy ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name) : NULL;
     int status = tree ? EXIT_FINE : cli_fail(EXIT_INTERNAL, "test", "%s: %s", path, strerror(errno));
     for (FTSENT *e; !status && (e = fts_read(tree)) != NULL;) {
-        if (e->fts_info == FTS_D && e->fts_level > 0 && *e->fts_name == '.')
+        if (e->fts_info == FTS_D && e->fts_level > 0 && (*e->fts_name == '.' || cli_is_run(e->fts_path)))
             fts_set(tree, e, FTS_SKIP);
         else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR)
             status = cli_fail(EXIT_USAGE, "test", "%s: %s", e->fts_path, strerror(e->fts_errno));

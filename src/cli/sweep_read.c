@@ -114,7 +114,7 @@ static void check_keys(struct reader *r, const yaml_node_t *n, const char *known
         char word[64];
         snprintf(word, sizeof word, " %.50s ", name);
         if (known && !strstr(known, word))
-            say(r, key, "unknown key '%s'; there are:%s", name, known);
+            say(r, key, "unknown key '%s'; there are:%.*s", name, (int)strlen(known) - 1, known);
         for (size_t k = 0; k < i; k++) {
             if (key->type == YAML_SCALAR_NODE && find(r, n, name) != value_of(r, n, i)) {
                 say(r, key, "'%s' stands here twice", name);
@@ -401,6 +401,10 @@ static void take_root(struct reader *r) {
     if (!root || !is_mapping(r, root, "a grid")) {
         if (!root)
             say(r, &nothing, "the file is empty");
+        return;
+    }
+    if (find(r, root, "machine") || find(r, root, "workload")) {
+        say(r, root, "this is a scenario, not a grid: a grid names it as `base: %s`, and has `axes:`", r->g->path);
         return;
     }
     check_keys(r, root, " base set axes seeds exclude counters ");

@@ -94,6 +94,42 @@ static int parse(struct vmsim_run *run, json_t **value, json_error_t *why) {
     return !*why->text || json_error_code(why) == json_error_out_of_memory ? VMSIM_ENOMEM : VMSIM_ECORRUPT;
 }
 
+/* Cuts run->file behind the last value that stands there in full, and closes what is open then: what a run had written
+ * of its stats.json when its disk was full or its host went down. false: nothing is left. */
+static bool close_torn(struct vmsim_run *run) {
+    enum { DEPTH = 64 };
+    char open[DEPTH];
+    const char *text = vmsim__textbuf_text(&run->file);
+    size_t depth = 0, whole = 0, whole_depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < run->file.count; i++) {
+        const char c = text[i];
+        if (quoted) {
+            i += c == '\\';
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            if (depth == DEPTH)
+                return false;
+            open[depth++] = c == '{' ? '}' : ']';
+        } else if (c == '}' || c == ']') {
+            if (!depth || open[--depth] != c)
+                return false;
+        } else if (c == ',') {
+            whole = i;
+            whole_depth = depth;
+        }
+    }
+    VMSIM__ASSERT(whole_depth <= DEPTH && whole <= run->file.count);
+    if (!whole)
+        return false;
+    run->file.count = whole;
+    while (whole_depth)
+        vmsim__textbuf_add(&run->file, &open[--whole_depth], 1);
+    return !run->file.failed;
+}
+
 static int load_stats(struct vmsim_run *run) {
     static const char major[] = "1.";
     json_error_t why;
@@ -107,7 +143,13 @@ static int load_stats(struct vmsim_run *run) {
                               run->directory);
     if (err)
         return vmsim__err_set(&run->err, err, "%s/stats.json cannot be read", run->directory);
+    json_error_t whole;
     err = parse(run, &run->stats, &why);
+    if (err == VMSIM_ECORRUPT && close_torn(run) && !parse(run, &run->stats, &whole))
+        err =
+            vmsim__run_note(run, "stats.json is cut short or damaged at line %d: what stands before is shown", why.line)
+                ? 0
+                : VMSIM_ENOMEM;
     if (err)
         return vmsim__err_set(&run->err, err, "%s/stats.json:%d:%d: %s", run->directory, why.line, why.column,
                               why.text);

@@ -147,14 +147,14 @@ static int run_loop(struct vmsim_scenario *s) {
     VMSIM__ASSERT(s->ran && s->machine);
     for (;;) {
         const uint64_t now = vmsim__sched_next(s->machine);
-        const uint64_t row = s->spec->report.interval ? s->next_interval : VMSIM__TIME_NEVER;
         if (now == VMSIM__TIME_NEVER || !s->machine->nr_live)
             return 0;
         if (now >= VMSIM__TIME_END)
             return vmsim__err_set(&s->err, VMSIM_ELIMIT, "virtual time ends after 146 years, and this run goes on");
         int err = take_intervals(s, now);
-        const enum vmsim__step step =
-            err ? VMSIM__STEP_FAIL : vmsim__sched_step(s->machine, row > now ? row : VMSIM__TIME_NEVER);
+        const uint64_t row = s->spec->report.interval ? s->next_interval : VMSIM__TIME_NEVER;
+        VMSIM__ASSERT(err || row > now);
+        const enum vmsim__step step = err ? VMSIM__STEP_FAIL : vmsim__sched_step(s->machine, row);
         if (step == VMSIM__STEP_IDLE)
             return 0;
         if (!err && step == VMSIM__STEP_FAIL)

@@ -342,7 +342,8 @@ static int prepare_job(struct vmsim_scenario *s, struct vmsim__job *job, const s
         return VMSIM_ECONFIG;
     int err = file ? vmsim__replay_open(s, job, decl, file) : VMSIM_ENOMEM;
     if (err)
-        vmsim__config_error(s->config, key, "%s", vmsim__err_text(&s->err));
+        vmsim__config_error(s->config, key, "%s%s", vmsim__err_text(&s->err),
+                            err == VMSIM_ENOENT ? " (looked for beside this file, and where -I says)" : "");
     else
         s->total_references += vmsim__replay_references(job->replay);
     return err;

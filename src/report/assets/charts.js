@@ -46,9 +46,11 @@ const Charts = (() => {
         c.strokeStyle = colour("faint");
         c.fillStyle = colour("faint");
         c.font = `${11 * devicePixelRatio}px sans-serif`;
+        c.textAlign = "left";
+        c.textBaseline = "alphabetic";
         c.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
         c.lineWidth = devicePixelRatio;
-        let end = -Infinity;
+        const ends = [-Infinity, -Infinity, -Infinity]; // of the names in each row: where they would cover others, one lower
         for (const m of markers) {
             const x = Math.round(u.valToPos(m.time, "x", true));
             if (x < u.bbox.left || x > u.bbox.left + u.bbox.width)
@@ -57,11 +59,12 @@ const Charts = (() => {
             c.moveTo(x, u.bbox.top);
             c.lineTo(x, u.bbox.top + u.bbox.height);
             c.stroke();
-            if (x > end) { // names do not cover each other
-                const width = c.measureText(m.name).width;
-                const left = Math.min(x, u.bbox.left + u.bbox.width - width);
-                c.fillText(m.name, left, u.bbox.top - 5 * devicePixelRatio);
-                end = left + width + 6 * devicePixelRatio;
+            const width = c.measureText(m.name).width;
+            const left = Math.min(x, u.bbox.left + u.bbox.width - width);
+            const row = ends.findIndex(end => left > end);
+            if (row >= 0) {
+                c.fillText(m.name, left + (row ? 3 * devicePixelRatio : 0), u.bbox.top + (13 * row - 5) * devicePixelRatio);
+                ends[row] = left + width + 6 * devicePixelRatio;
             }
         }
         c.restore();
@@ -94,7 +97,7 @@ const Charts = (() => {
             dash: s.line ? [4, 4] : DASHES[Math.floor(i / 8) % 4],
             fill: spec.stacked || s.fill ? colour("s" + (s.colour ?? i) % 8) + "30" : undefined,
             points: {show: s.values.length < 3},
-            value: (u, v) => short(v, spec.unit),
+            value: (u, v, i, at) => short(at === null ? last(u, i) : v, spec.unit),
         }));
         return {
             width: Math.max(260, host.clientWidth - 22),
@@ -109,9 +112,15 @@ const Charts = (() => {
                 {...axis, values: (u, ticks) => ticks.map(t => short(t, spec.unit)), size: 72,
                     ...(spec.unit === "B" ? {incrs: POWERS} : {})},
             ],
-            series: [{label: "time", value: (u, v) => v === null ? "–" : duration(v)}, ...lines],
+            series: [{label: "time", value: (u, v, i, at) => duration(at === null ? last(u, 0) : v)}, ...lines],
             hooks: {draw: [drawMarkers], setScale: [zoomed]},
         };
+    }
+    // Without a cursor the legend tells what is at the right end.
+    function last(u, series) {
+        const values = u.data[series];
+        const shown = u.series[0].idxs;
+        return values.length ? values[shown ? shown[1] : values.length - 1] : null;
     }
     function range(spec, min, max) {
         if (min === null || max === min && !max)

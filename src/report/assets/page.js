@@ -108,11 +108,24 @@ function taskSeries(names) {
     return [...tasks].map(t => ({label: t, values: add(...names.map(n => column(`tasks.${t}.${n}`)))}));
 }
 
+// Time of a CPU as its share of each row. A call that is not interrupted is told whole when it begins: what of it is more
+// than a row holds belongs to the rows after.
+function shares(busy) {
+    let ahead = 0;
+    return busy.map((v, i) => {
+        const dt = time[i] - (i ? time[i - 1] : 0);
+        ahead += v - (i ? busy[i - 1] : 0);
+        const here = Math.min(ahead, dt);
+        ahead -= here;
+        return dt > 0 ? 100 * here / dt : null;
+    });
+}
+
 function cpuCharts() {
     const cpus = matching(/^cpu(\d+)\.time_ns$/).map(m => m[1]);
     const used = cpus.map(c => {
         const busy = add(column(`cpu${c}.user_ns`), column(`cpu${c}.system_ns`));
-        return busy && {label: "CPU " + c, values: rate(busy, 100)};
+        return busy && {label: "CPU " + c, values: shares(busy)};
     }).filter(Boolean);
     return {title: "CPUs in use", unit: "%", series: highest(used, 12)};
 }
@@ -130,18 +143,19 @@ function tlbSeries() {
         for (const [size, parts] of sizes)
             series.push({label: "walks " + size, values: rate(add(...parts))});
     const ratio = walks && accesses ? {
-        label: "misses of all levels",
+        label: "walks",
         values: walks.map((w, i) => {
             const n = accesses[i] - (i ? accesses[i - 1] : 0);
-            return n > 0 ? 100 * (w - (i ? walks[i - 1] : 0)) / n : null;
+            return n > 0 ? (w - (i ? walks[i - 1] : 0)) / n : null;
         }),
     } : null;
-    return [{title: "Page walks a second", series}, {title: "References that walk", unit: "%", series: ratio ? [ratio] : []}];
+    return [{title: "Page walks a second", series}, {title: "Walks a reference", series: ratio ? [ratio] : []}];
 }
 
+// The kernel weighs CPUs by how busy they were until now, so that a total may come out a little lower than the one before.
 function pressureSeries() {
     return matching(/^pressure\.(.+)\.(some|full)_us$/)
-        .map(([name, what, kind]) => ({label: `${what} ${kind}`, values: rate(column(name), 1e5)}));
+        .map(([name, what, kind]) => ({label: `${what} ${kind}`, values: rate(column(name), 1e5).map(v => Math.max(0, v))}));
 }
 
 function chartSpecs() {
@@ -197,12 +211,19 @@ function counterPicker(where) {
     return [choice, options, remove];
 }
 
+// Microseconds of a length that people choose: 1, 2 or 5 and noughts.
+function roundStep(ns) {
+    const power = 10 ** Math.floor(Math.log10(Math.max(1, ns / 1000)));
+    return power * [1, 2, 5, 10].find(n => n * power >= ns / 1000);
+}
+
 function showSeries() {
     const s = section("Over time");
     if (time.length < 2) {
+        const step = roundStep(((stats.run || {}).virtual_time_ns || 0) / 300);
         s.append(make("p.faint", "This run has no intervals: "), make("p", make("code",
-            `vmsim run ${run.name}/resolved.yaml --set report.interval=10ms -o ${run.name}`),
-        " writes a row of all counters each 10 ms of virtual time."));
+            `vmsim run ${run.name}/resolved.yaml --set report.interval=${step}us -o ${run.name}`),
+        ` writes a row of all counters each ${Charts.duration(step * 1000)} of virtual time.`));
         return;
     }
     const charts = make("div.charts");
@@ -412,7 +433,7 @@ function showTables() {
     const part = (title, rows, spec) => {
         if (!rows.length)
             return;
-        const s = make("section", make("h2", title));
+        const s = make(spec.length > 6 ? "section.wide" : "section", make("h2", title));
         wide.append(s);
         table(s, rows, spec);
     };
@@ -475,6 +496,9 @@ function themeButton() {
     return b;
 }
 
+// 0.000006 is nothing that one sees; "1 in 167 k" is.
+const oneIn = ratio => ratio >= 0.01 ? String(Number(ratio.toPrecision(3))) : ratio > 0 ? `1 in ${short(1 / ratio)}` : "none";
+
 function showHead() {
     const m = stats.machine || {};
     const r = stats.run || {};
@@ -491,8 +515,7 @@ function showHead() {
         ["references", short(r.references)],
         ["minor faults", short(r.minor_faults)],
         ["major faults", short(r.major_faults)],
-        ["walks per reference", walks.walks_per_reference === undefined || walks.walks_per_reference === null ? "–"
-            : Number(walks.walks_per_reference).toPrecision(3)],
+        ["walks a reference", oneIn(Number(walks.walks_per_reference || 0))],
         ["reclaimed", short(((stats.counters || {})["vmstat.pgsteal_kswapd"] || 0) * pageSize +
             ((stats.counters || {})["vmstat.pgsteal_direct"] || 0) * pageSize, "B")],
         ["swapped out", short(((stats.counters || {})["vmstat.pswpout"] || 0) * pageSize, "B")],

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Command lines, by argp, of one kind for all commands: an option that is none is told with the one that was meant.
+ * argp itself says no more than getopt does, so long options are looked at before it has its turn. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct argp_option *short_option(const struct argp *argp, int key) {
+    const struct argp_option *o = argp->options;
+    while (o->name && o->key != key)
+        o++;
+    return o->name ? o : NULL;
+}
+
+/* Whether the word after argv[i] is the argument of an option in argv[i]: "-o FILE", "-qo FILE". */
+static bool takes_next(const struct argp *argp, const char *word) {
+    for (const char *c = word + 1; *c; c++) {
+        const struct argp_option *o = short_option(argp, *c);
+        if (o && o->arg)
+            return !c[1] && !(o->flags & OPTION_ARG_OPTIONAL);
+    }
+    return false;
+}
+
+/* The long option that `length` letters stand for: in full, or a beginning as getopt allows it. `known`: whether getopt
+ * will understand them, which it does of --help and --usage, too, and complains itself where two are meant. */
+static const struct argp_option *long_option(const struct argp *argp, const char *name, size_t length, bool *known) {
+    static const char *const own[] = {"help", "usage"};
+    *known = !strncmp(name, own[0], length) || !strncmp(name, own[1], length);
+    const struct argp_option *found = NULL;
+    for (const struct argp_option *o = argp->options; o->name; o++) {
+        if (!strncmp(o->name, name, length) && (!found || !o->name[length]))
+            found = o;
+    }
+    *known = *known || found;
+    return found;
+}
+
+/* Letters that have to be put in, left out or changed to make `b` of `a`; two that changed places are one slip. */
+static size_t slips(const char *a, size_t length, const char *b) {
+    enum { WORD = 31 };
+    size_t row[3][WORD + 1];
+    const size_t other = strlen(b);
+    if (length > WORD || other > WORD)
+        return WORD;
+    for (size_t j = 0; j <= other; j++)
+        row[0][j] = j;
+    for (size_t i = 1; i <= length; i++) {
+        size_t *now = row[i % 3];
+        const size_t *last = row[(i + 2) % 3], *before = row[(i + 1) % 3];
+        now[0] = i;
+        for (size_t j = 1; j <= other; j++) {
+            const size_t changed = last[j - 1] + (a[i - 1] != b[j - 1]), put = now[j - 1] + 1, left = last[j] + 1;
+            now[j] = changed < put ? changed : put;
+            now[j] = left < now[j] ? left : now[j];
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < now[j])
+                now[j] = before[j - 2] + 1;
+        }
+    }
+    return row[length % 3][other];
+}
+
+static const char *closest(const struct argp *argp, const char *name, size_t length) {
+    const char *best = NULL;
+    size_t least = length / 3 + 1; /* beyond it the words have nothing to do with each other */
+    for (const struct argp_option *o = argp->options; o->name; o++) {
+        const size_t n = slips(name, length, o->name);
+        if (n <= least && (!best || n < least)) {
+            least = n;
+            best = o->name;
+        }
+    }
+    return best;
+}
+
+/* Says which option of the line does not exist; false: all do, as far as this can tell. */
+static bool unknown_option(const struct argp *argp, int argc, char **argv, unsigned flags) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        const char *word = argv[i];
+        if (*word != '-' || !word[1]) {
+            if (flags & ARGP_IN_ORDER)
+                return false;
+            continue;
+        }
+        if (word[1] != '-') {
+            i += takes_next(argp, word);
+            continue;
+        }
+        const size_t length = strcspn(word + 2, "=");
+        bool known;
+        const struct argp_option *o = long_option(argp, word + 2, length, &known);
+        if (!known) {
+            const char *meant = closest(argp, word + 2, length);
+            fprintf(stderr, "%s: error: unknown option '", argv[0]);
+            cli_put(stderr, word, false);
+            if (meant)
+                fprintf(stderr, "' (did you mean '--%s'?)\n", meant);
+            else
+                fprintf(stderr, "': see `%s --help`\n", argv[0]);
+            return true;
+        }
+        i += o && o->arg && !(o->flags & OPTION_ARG_OPTIONAL) && !word[2 + length];
+    }
+    return false;
+}
+
+int cli_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input) {
+    argp_err_exit_status = EXIT_USAGE;
+    if (unknown_option(argp, argc, argv, flags))
+        return EXIT_USAGE;
+    return argp_parse(argp, argc, argv, flags, NULL, input) ? EXIT_USAGE : EXIT_FINE;
+}
