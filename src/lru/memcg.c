@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The tree of memory cgroups, their life and their statistics (see memcg.h). */
 #include "lru/memcg.h"
+#include "lru/hugetlb_cgroup.h"
 #include "lru/lru_gen.h"
 #include "lru/lru_impl.h"
 
@@ -55,6 +56,11 @@ static bool init_lruvecs(struct vmsim__memcg *m) {
     return ok;
 }
 
+static struct vmsim__page_counter *hugetlb_counter(struct vmsim__memcg *m, unsigned i) {
+    VMSIM__ASSERT(i < VMSIM__HSTATES * VMSIM__HUGETLB_USES);
+    return &m->hugetlb[i / VMSIM__HUGETLB_USES].use[i % VMSIM__HUGETLB_USES];
+}
+
 struct vmsim__memcg *vmsim__memcg_create(struct vmsim__lru *lru, struct vmsim__memcg *parent) {
     VMSIM__ASSERT(!parent || (parent->online && parent->lru == lru));
     const unsigned nodes = lru->mem->nr_nodes;
@@ -73,6 +79,8 @@ struct vmsim__memcg *vmsim__memcg_create(struct vmsim__lru *lru, struct vmsim__m
     m->lruvec = v;
     vmsim__page_counter_init(&m->memory, parent ? &parent->memory : NULL);
     vmsim__page_counter_init(&m->swap, parent ? &parent->swap : NULL);
+    for (unsigned i = 0; i < VMSIM__HSTATES * VMSIM__HUGETLB_USES; i++)
+        vmsim__page_counter_init(hugetlb_counter(m, i), parent ? hugetlb_counter(parent, i) : NULL);
     m->zswap_max = VMSIM__PAGE_COUNTER_MAX;
     m->zswap_writeback = true;
     if (!init_lruvecs(m)) {
@@ -115,7 +123,8 @@ static void release(struct vmsim__memcg *m) {
 
 /* Charged pages and slots of swap hold a removed cgroup, and with it those above. */
 void vmsim__memcg_release_dead(struct vmsim__memcg *m) {
-    while (!m->online && !m->first_child && !m->memory.usage && !m->swap.usage && !m->refs) {
+    while (!m->online && !m->first_child && !m->memory.usage && !m->swap.usage && !m->refs &&
+           !vmsim__hugetlb_holds(m)) {
         struct vmsim__memcg *parent = m->parent;
         release(m);
         m = parent;

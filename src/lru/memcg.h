@@ -34,6 +34,9 @@ enum vmsim__memcg_event { /* memory.events and memory.swap.events, in their orde
                           VMSIM__MEMCG_EVENTS
 };
 
+/* Of a hugetlb page: in use, or promised (lru/hugetlb_cgroup.h). */
+enum vmsim__hugetlb_use { VMSIM__HUGETLB_FAULT, VMSIM__HUGETLB_RSVD, VMSIM__HUGETLB_USES };
+
 struct vmsim__memcg {
     uint16_t id;
     bool online;   /* false: removed, and held by its charges and by `refs` */
@@ -51,6 +54,10 @@ struct vmsim__memcg {
         uint64_t bytes[2];         /* of objects: enum vmsim__obj_kind */
         uint32_t spare;            /* bytes of those pages that neither an object nor a CPU has */
     } objects;
+    struct { /* hugetlb pages, a size each */
+        struct vmsim__page_counter use[VMSIM__HUGETLB_USES];
+        uint64_t refused, local_refused; /* by limits: of it and all that are or were below; its own */
+    } hugetlb[VMSIM__HSTATES];
     uint64_t event[VMSIM__EVENT_COUNT];         /* its own and those of removed cgroups below */
     uint64_t local_event[VMSIM__MEMCG_EVENTS];  /* of itself */
     uint64_t memory_event[VMSIM__MEMCG_EVENTS]; /* and of all that are or were below */

@@ -93,6 +93,8 @@ struct vmsim__cgroup_file {
 };
 /* Number `i`; NULL past the last. */
 const struct vmsim__cgroup_file *vmsim__cgroup_file_at(unsigned i);
+/* Has the kernel the file, and the machine what it is about? */
+bool vmsim__cgroup_file_there(const struct vmsim_machine *m, const char *file, const char *since);
 /* Writes a file of a cgroup: 0 or a negative Linux errno, with a text. `l` is what a writer that waits goes on with
  * (-VMSIM__ERESTARTSYS); zero when it begins. */
 int vmsim__cgroup_write(struct vmsim_machine *m, const char *path, const char *file, const char *value,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "lru/hugetlb_cgroup.h"
 #include "lru/obj_cgroup.h"
 #include "machine/machine.h"
 
@@ -33,6 +34,10 @@ enum kind {
     OBJECTS,
     ZSWAP,
     WRITEBACK,
+    POOL_USAGE, /* of hugetlb pages, whose size the file's name has; arg: enum vmsim__hugetlb_use */
+    POOL_LIMIT,
+    POOL_EVENT,
+    POOL_LOCAL,
     NOTHING
 };
 enum limit { MEM_MIN, MEM_LOW, MEM_HIGH, MEM_MAX, SWAP_HIGH, SWAP_MAX, ZSWAP_MAX };
@@ -49,6 +54,16 @@ enum counter { MEMORY, SWAP };
         {file, "max", kind, VMSIM__MEMCG_MAX, NULL}, {file, "oom", kind, VMSIM__MEMCG_OOM, NULL},                      \
         {file, "oom_kill", kind, VMSIM__MEMCG_OOM_KILL, NULL}, {                                                       \
         file, "oom_group_kill", kind, VMSIM__MEMCG_OOM_GROUP_KILL, NULL                                                \
+    }
+
+/* Kernel: hugetlb_cgroup_file_dfl_init. */
+#define HUGETLB(size)                                                                                                  \
+    {"hugetlb." size ".current", NULL, POOL_USAGE, VMSIM__HUGETLB_FAULT, NULL},                                        \
+        {"hugetlb." size ".max", NULL, POOL_LIMIT, VMSIM__HUGETLB_FAULT, NULL},                                        \
+        {"hugetlb." size ".rsvd.current", NULL, POOL_USAGE, VMSIM__HUGETLB_RSVD, NULL},                                \
+        {"hugetlb." size ".rsvd.max", NULL, POOL_LIMIT, VMSIM__HUGETLB_RSVD, NULL},                                    \
+        {"hugetlb." size ".events", "max", POOL_EVENT, 0, NULL}, {                                                     \
+        "hugetlb." size ".events.local", "max", POOL_LOCAL, 0, NULL                                                    \
     }
 
 static const struct vmsim__cgroup_number numbers[] = {
@@ -128,6 +143,13 @@ static const struct vmsim__cgroup_number numbers[] = {
     STAT("thp_collapse_alloc", VM_EVENT, THP_COLLAPSE_ALLOC),
     STAT_SINCE("thp_swpout", VM_EVENT, THP_SWPOUT, "6.12"),
     STAT_SINCE("thp_swpout_fallback", VM_EVENT, THP_SWPOUT_FALLBACK, "6.12"),
+    HUGETLB("64KB"),
+    HUGETLB("2MB"),
+    HUGETLB("4MB"),
+    HUGETLB("32MB"),
+    HUGETLB("512MB"),
+    HUGETLB("1GB"),
+    HUGETLB("16GB"),
 };
 /* memory.stat's last lines, of which each sums two neighbours. */
 _Static_assert(VMSIM__PGSCAN_DIRECT == VMSIM__PGSCAN_KSWAPD + 1 && VMSIM__PGSTEAL_DIRECT == VMSIM__PGSTEAL_KSWAPD + 1,
@@ -156,6 +178,44 @@ static uint64_t *limit_of(struct vmsim__memcg *c, unsigned which) {
     }
     VMSIM__ASSERT(false);
     return NULL;
+}
+
+/* The pool whose size the name of a file has: "hugetlb.2MB.max"; nr_hstates: the machine has none. Kernel: mem_fmt. */
+static unsigned pool_of(const struct vmsim_machine *m, const char *file) {
+    static const char *const units[] = {"KB", "MB", "GB"};
+    unsigned h = 0;
+    for (; h < m->mem->nr_hstates; h++) {
+        char name[32];
+        uint64_t size = UINT64_C(1) << (m->mem->hstate[h].order + m->mem->page_shift - 10);
+        unsigned unit = 0;
+        for (; size >= 1024 && unit < 2; unit++)
+            size >>= 10;
+        const int n = snprintf(name, sizeof name, "hugetlb.%u%s.", (unsigned)size, units[unit]);
+        if (!strncmp(file, name, (size_t)n))
+            break;
+    }
+    return h;
+}
+
+static bool of_pool(const char *file) {
+    return !strncmp(file, "hugetlb.", strlen("hugetlb."));
+}
+
+/* Kernel: hugetlb_cgroup_read_u64_max, hugetlb_events_show. */
+static uint64_t read_pool(const struct vmsim_machine *m, const struct vmsim__memcg *c,
+                          const struct vmsim__cgroup_number *n) {
+    const unsigned h = pool_of(m, n->file), shift = m->mem->page_shift;
+    VMSIM__ASSERT(h < m->mem->nr_hstates);
+    switch ((enum kind)n->kind) {
+    case POOL_USAGE:
+        return c->hugetlb[h].use[n->arg].usage << shift;
+    case POOL_LIMIT:
+        return c->hugetlb[h].use[n->arg].max << shift;
+    case POOL_EVENT:
+        return c->hugetlb[h].refused;
+    default:
+        return c->hugetlb[h].local_refused;
+    }
 }
 
 /* The root's own use is the machine's. Kernel: mem_cgroup_usage. */
@@ -208,6 +268,11 @@ uint64_t vmsim__cgroup_read(const struct vmsim_machine *m, uint32_t cgroup, cons
         return n->arg ? vmsim__memcg_zswapped(c) << shift : vmsim__memcg_zswap_bytes(c);
     case WRITEBACK:
         return c->zswap_writeback;
+    case POOL_USAGE:
+    case POOL_LIMIT:
+    case POOL_EVENT:
+    case POOL_LOCAL:
+        return read_pool(m, c, n);
     case NOTHING:
         break;
     }
@@ -215,6 +280,13 @@ uint64_t vmsim__cgroup_read(const struct vmsim_machine *m, uint32_t cgroup, cons
 }
 
 /* ---- files ---- */
+
+#define HUGETLB_FILES(size)                                                                                            \
+    {"hugetlb." size ".current", false, false, NULL}, {"hugetlb." size ".max", false, true, NULL},                     \
+        {"hugetlb." size ".rsvd.current", false, false, NULL}, {"hugetlb." size ".rsvd.max", false, true, NULL},       \
+        {"hugetlb." size ".events", false, false, NULL}, {                                                             \
+        "hugetlb." size ".events.local", false, false, NULL                                                            \
+    }
 
 static const struct vmsim__cgroup_file files[] = {
     {"memory.current", false, false, NULL},
@@ -242,14 +314,23 @@ static const struct vmsim__cgroup_file files[] = {
     {"cpuset.cpus.effective", true, false, NULL},
     {"cpuset.mems", false, true, NULL},
     {"cpuset.mems.effective", true, false, NULL},
+    HUGETLB_FILES("64KB"),
+    HUGETLB_FILES("2MB"),
+    HUGETLB_FILES("4MB"),
+    HUGETLB_FILES("32MB"),
+    HUGETLB_FILES("512MB"),
+    HUGETLB_FILES("1GB"),
+    HUGETLB_FILES("16GB"),
 };
 
 const struct vmsim__cgroup_file *vmsim__cgroup_file_at(unsigned i) {
     return i < VMSIM__COUNT(files) ? &files[i] : NULL;
 }
 
-static bool is_there(const struct vmsim_machine *m, const char *since) {
-    return !since || vmsim__kernel_since(m->kernel, since);
+bool vmsim__cgroup_file_there(const struct vmsim_machine *m, const char *file, const char *since) {
+    VMSIM__ASSERT(file);
+    return (!since || vmsim__kernel_since(m->kernel, since)) &&
+           (!of_pool(file) || pool_of(m, file) < m->mem->nr_hstates);
 }
 
 bool vmsim__cgroup_line(const struct vmsim_machine *m, uint32_t cgroup, const char *file, unsigned i, char *text,
@@ -259,14 +340,14 @@ bool vmsim__cgroup_line(const struct vmsim_machine *m, uint32_t cgroup, const ch
         return !i;
     for (unsigned at = 0; at < VMSIM__COUNT(numbers); at++) {
         const struct vmsim__cgroup_number *n = &numbers[at];
-        if (strcmp(n->file, file) != 0 || !is_there(m, n->since) || i--)
+        if (strcmp(n->file, file) != 0 || !vmsim__cgroup_file_there(m, file, n->since) || i--)
             continue;
         if (n->kind == PRESSURE) {
             vmsim__psi_line(&m->cgroups.at[cgroup]->psi, (enum vmsim__psi_state)n->arg, m->mem->now.time, text, size);
             return true;
         }
         const uint64_t value = vmsim__cgroup_read(m, cgroup, n);
-        if (n->kind == LIMIT && value >> m->mem->page_shift == VMSIM__PAGE_COUNTER_MAX)
+        if ((n->kind == LIMIT || n->kind == POOL_LIMIT) && value >> m->mem->page_shift == VMSIM__PAGE_COUNTER_MAX)
             snprintf(text, size, "max");
         else
             snprintf(text, size, "%s%s%llu", n->key ? n->key : "", n->key ? " " : "", (unsigned long long)value);
@@ -385,12 +466,22 @@ static int write_size(struct vmsim_machine *m, struct vmsim__memcg *c, const cha
     return which == MEM_MAX || which == MEM_HIGH ? shrink_to(m, c, l, pages, which == MEM_MAX) : 0;
 }
 
+/* Kernel: hugetlb_cgroup_write. */
+static int write_pool(struct vmsim_machine *m, struct vmsim__memcg *c, const char *file, const char *value) {
+    const char *why = "";
+    uint64_t pages;
+    if (!parse_pages(m, value, &pages, &why))
+        return refuse(m, VMSIM__L_EINVAL, file, value, why);
+    const int result = vmsim__hugetlb_limit(c, pool_of(m, file), (enum vmsim__hugetlb_use)number_of(file)->arg, pages);
+    return result ? refuse(m, -result, file, value, "more is in use") : 0;
+}
+
 /* Why a file cannot be written; NULL: it can. */
 static const char *fault_of(const struct vmsim_machine *m, const char *file, bool root, int *error) {
     VMSIM__ASSERT(file && error);
     const struct vmsim__cgroup_file *f = NULL;
     for (unsigned i = 0; i < VMSIM__COUNT(files); i++)
-        f = !strcmp(files[i].name, file) && is_there(m, files[i].since) ? &files[i] : f;
+        f = !strcmp(files[i].name, file) && vmsim__cgroup_file_there(m, file, files[i].since) ? &files[i] : f;
     *error = VMSIM__L_ENOENT;
     if (!f || (root && !f->root))
         return f ? "the root has no such file" : "there is no such file";
@@ -417,6 +508,7 @@ int vmsim__cgroup_write(struct vmsim_machine *m, const char *path, const char *f
     struct vmsim__memcg *c = m->cgroups.at[number]->memcg;
     int result = !strcmp(file, "memory.oom.group")         ? write_bool(m, file, value, &c->oom_group)
                  : !strcmp(file, "memory.zswap.writeback") ? write_bool(m, file, value, &c->zswap_writeback)
+                 : of_pool(file)                           ? write_pool(m, c, file, value)
                                                            : write_size(m, c, file, value, l);
     if (result != -VMSIM__ERESTARTSYS)
         l->active = false;

@@ -424,12 +424,28 @@ static const struct row *control_group(const char *name) {
     return find(memory, VMSIM__COUNT(memory), last);
 }
 
+/* "cgroups.PATH.hugetlb.2MB.rsvd.current": what follows the size. */
+static const struct row *pool(const char *name) {
+    static const struct row rows[] = {
+        {"current", "bytes", "of hugetlb pages of this size in use"},
+        {"max", "bytes", "limit of hugetlb pages in use: a fault above it gets SIGBUS"},
+        {"rsvd.current", "bytes", "of hugetlb pages of this size promised to mappings, used or not"},
+        {"rsvd.max", "bytes", "limit of what may be promised: mmap above it gets ENOMEM"},
+        {"events.max", "", "pages and promises that a limit refused, in the group and below"},
+        {"events.local.max", "", "pages and promises that a limit refused, in the group itself"},
+    };
+    const char *size = strstr(name, ".hugetlb.");
+    VMSIM__ASSERT(size);
+    size = strchr(size + strlen(".hugetlb."), '.');
+    return size ? find(rows, VMSIM__COUNT(rows), size + 1) : NULL;
+}
+
 static const struct row *row_of(const char *name) {
     VMSIM__ASSERT(name);
     const struct row *row = NULL;
     const char *last = strrchr(name, '.') + 1;
     if (!strncmp(name, "cgroups.", 8))
-        return control_group(name);
+        return strstr(name, ".hugetlb.") ? pool(name) : control_group(name);
     for (size_t i = 0; i < VMSIM__COUNT(groups) && !row; i++) {
         const struct group *g = &groups[i];
         if (strncmp(name, g->prefix, strlen(g->prefix)) != 0)

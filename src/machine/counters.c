@@ -473,7 +473,7 @@ static bool add_cgroup(struct vmsim_machine *m, uint32_t cgroup) {
     const struct vmsim__cgroup_number *n;
     bool ok = true;
     for (uint32_t i = 0; ok && cgroup != VMSIM__CGROUP_ROOT && (n = vmsim__cgroup_number_at(i)) != NULL; i++) {
-        if (!n->since || vmsim__kernel_since(m->kernel, n->since))
+        if (vmsim__cgroup_file_there(m, n->file, n->since))
             ok = add(m, read_cgroup, i, cgroup, n->key ? "cgroups.%s.%s.%s" : "cgroups.%s.%s", path, n->file, n->key);
     }
     return ok;

@@ -5,7 +5,7 @@
 
 #include "report/proc.h"
 
-#define FILES 64u /* more than a cgroup has: places in the argument of a renderer */
+#define FILES 128u /* more than a cgroup has: places in the argument of a renderer */
 
 static void memory_file(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
     VMSIM__ASSERT(arg / FILES < m->cgroups.count);
@@ -48,7 +48,7 @@ void vmsim__task_cgroup(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
 
 static bool has_file(const struct vmsim_machine *m, uint32_t cgroup, const struct vmsim__cgroup_file *f) {
     char line[VMSIM__CGROUP_LINE_MAX];
-    return (f->root || cgroup != VMSIM__CGROUP_ROOT) && (!f->since || vmsim__kernel_since(m->kernel, f->since)) &&
+    return (f->root || cgroup != VMSIM__CGROUP_ROOT) && vmsim__cgroup_file_there(m, f->name, f->since) &&
            vmsim__cgroup_line(m, cgroup, f->name, 0, line, sizeof line);
 }
 

@@ -580,7 +580,8 @@ static const struct vmsim_param cgroup_decl_params[] = {
      .type = VMSIM_PARAM_MAP,
      .offset = AT(files),
      .doc = "What is written to its files: memory.min, memory.low, memory.high, memory.max, memory.swap.high, "
-            "memory.swap.max (bytes, or max), memory.oom.group (0 or 1), cpuset.cpus, cpuset.mems (0-3,8)."},
+            "memory.swap.max (bytes, or max), memory.oom.group (0 or 1), hugetlb.2MB.max, hugetlb.2MB.rsvd.max, "
+            "cpuset.cpus, cpuset.mems (0-3,8)."},
     {0},
 };
 #undef AT

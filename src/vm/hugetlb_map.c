@@ -89,7 +89,9 @@ void vmsim__hugetlb_put_refs(struct vmsim__vm *vm, vmsim__pfn pfn, uint32_t refs
     f->mapping = 0;
     vmsim__frame_set_index(f, 0);
     f->refcount = 1;
-    vmsim__hugetlb_put(vm->mem, hstate_of(vm->mem, f), pfn, restore, cpu);
+    const unsigned h = hstate_of(vm->mem, f);
+    vmsim__hugetlb_page_uncharge(vm->lru, pfn, h);
+    vmsim__hugetlb_put(vm->mem, h, pfn, restore, cpu);
 }
 
 /* Kernel: __unmap_hugepage_range. */
@@ -227,6 +229,7 @@ void vmsim__hugetlb_punch(struct vmsim__vm *vm, struct vmsim__file *f, uint64_t 
             vm->host_nomem = true;
             return;
         }
+        vmsim__resv_uncharge(vm, huge, index, index + 1);
         vmsim__resv_del(&huge->resv, index, index + 1);
         drop_page(vm, huge, index, (vmsim__pfn)(entry - 1), cpu);
     }
@@ -239,8 +242,10 @@ void vmsim__hugefile_drop(struct vmsim__vm *vm, struct vmsim__file *f, uint64_t 
     uint64_t index = first, entry, freed = 0;
     for (; (entry = vmsim__radix_next(&huge->pages, &index)); index++, freed++)
         drop_page(vm, huge, index, (vmsim__pfn)(entry - 1), cpu);
-    if (noted)
+    if (noted) {
+        vmsim__resv_uncharge(vm, huge, first, UINT64_MAX);
         vmsim__resv_cut(&huge->resv, first);
+    }
     VMSIM__ASSERT(noted >= freed);
     if (noted > freed)
         vmsim__hugetlb_unreserve(vm->mem, huge->hstate, noted - freed, cpu);

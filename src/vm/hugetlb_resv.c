@@ -17,7 +17,8 @@
 
 static void check_map(const struct vmsim__resv_map *m) {
     for (size_t i = 0; i < m->count; i++)
-        VMSIM__ASSERT(m->at[i].from < m->at[i].to && (!i || m->at[i - 1].to < m->at[i].from));
+        VMSIM__ASSERT(m->at[i].from < m->at[i].to &&
+                      (!i || m->at[i - 1].to + (m->at[i - 1].memcg == m->at[i].memcg) <= m->at[i].from));
     (void)m;
 }
 
@@ -46,7 +47,7 @@ uint64_t vmsim__resv_count(const struct vmsim__resv_map *m, uint64_t from, uint6
 }
 
 bool vmsim__resv_room(struct vmsim__alloc *a, struct vmsim__resv_map *m) {
-    return vmsim__vec_reserve(a, m, m->count + 1);
+    return vmsim__vec_reserve(a, m, 2 * m->count + 1);
 }
 
 /* `n` regions from place i on become those of `with`. */
@@ -59,19 +60,27 @@ static void replace(struct vmsim__resv_map *m, size_t i, size_t n, const struct 
     m->count = m->count - n + k;
 }
 
-/* Neighbours and what overlaps become one region, so that a file that is written from end to end needs one. Room for it
- * was made before (vmsim__resv_room), since this comes after the page was taken and must not fail. Kernel:
+/* A gap before region i becomes one with its neighbours where the same cgroup pays for them, so that a file that is
+ * written from end to end needs one region. */
+static void fill_gap(struct vmsim__resv_map *m, size_t i, struct vmsim__resv_region gap) {
+    const bool below = i && m->at[i - 1].to == gap.from && m->at[i - 1].memcg == gap.memcg;
+    const bool above = i < m->count && m->at[i].from == gap.to && m->at[i].memcg == gap.memcg;
+    gap.from = below ? m->at[i - 1].from : gap.from;
+    gap.to = above ? m->at[i].to : gap.to;
+    replace(m, i - below, (size_t)below + above, &gap, 1);
+}
+
+/* Room for it was made before (vmsim__resv_room), since this comes after the page was taken and must not fail. Kernel:
  * region_add. */
-void vmsim__resv_add(struct vmsim__resv_map *m, uint64_t from, uint64_t to) {
+void vmsim__resv_add(struct vmsim__resv_map *m, uint64_t from, uint64_t to, uint16_t memcg) {
     VMSIM__ASSERT(from < to);
-    struct vmsim__resv_region all = {from, to};
-    const size_t i = first_region(m, from);
-    size_t n = 0;
-    for (; i + n < m->count && m->at[i + n].from <= to; n++) {
-        all.from = vmsim__min64(all.from, m->at[i + n].from);
-        all.to = vmsim__max64(all.to, m->at[i + n].to);
+    for (uint64_t at = from; at < to;) {
+        const size_t i = first_region(m, at + 1);
+        const uint64_t end = i < m->count && m->at[i].from < to ? m->at[i].from : to;
+        if (at < end)
+            fill_gap(m, i, (struct vmsim__resv_region){at, end, memcg});
+        at = at < end ? end : m->at[i].to;
     }
-    replace(m, i, n, &all, 1);
     check_map(m);
 }
 
@@ -84,9 +93,9 @@ void vmsim__resv_del(struct vmsim__resv_map *m, uint64_t from, uint64_t to) {
     for (; i + n < m->count && m->at[i + n].from < to; n++) {
         const struct vmsim__resv_region r = m->at[i + n];
         if (r.from < from)
-            rest[k++] = (struct vmsim__resv_region){r.from, vmsim__min64(r.to, from)};
+            rest[k++] = (struct vmsim__resv_region){r.from, vmsim__min64(r.to, from), r.memcg};
         if (r.to > to)
-            rest[k++] = (struct vmsim__resv_region){to, r.to};
+            rest[k++] = (struct vmsim__resv_region){to, r.to, r.memcg};
     }
     VMSIM__ASSERT(k <= 2);
     replace(m, i, n, rest, k);
@@ -100,6 +109,17 @@ void vmsim__resv_cut(struct vmsim__resv_map *m, uint64_t from) {
         m->at[i].to = from;
     m->count = vmsim__min64(m->count, i + part);
     check_map(m);
+}
+
+void vmsim__resv_uncharge(struct vmsim__vm *vm, const struct vmsim__hugefile *huge, uint64_t from, uint64_t to) {
+    const struct vmsim__resv_map *m = &huge->resv;
+    VMSIM__ASSERT(from < to);
+    for (size_t i = first_region(m, from); i < m->count && m->at[i].from < to; i++) {
+        const uint64_t low = vmsim__max64(m->at[i].from, from), high = vmsim__min64(m->at[i].to, to);
+        if (high > low)
+            vmsim__hugetlb_uncharge(vm->lru, m->at[i].memcg, huge->hstate, VMSIM__HUGETLB_RSVD,
+                                    (high - low) << vm->mem->hstate[huge->hstate].order);
+    }
 }
 
 void vmsim__resv_fini(struct vmsim__alloc *a, struct vmsim__resv_map *m) {
@@ -138,13 +158,22 @@ int vmsim__hugetlb_vma_reserve(struct vmsim__vma *v) {
         return 0;
     if (shared(v) ? !vmsim__resv_room(vm->alloc, &huge->resv) && !no_memory(vm) : !make_map(v))
         return -VMSIM__L_ENOMEM;
-    const uint64_t pages = to - from - (shared(v) ? vmsim__resv_count(&huge->resv, from, to) : 0);
+    const uint64_t pages = to - from - (shared(v) ? vmsim__resv_count(&huge->resv, from, to) : 0),
+                   base = pages << vm->mem->hstate[huge->hstate].order;
+    const uint16_t memcg = vm->mem->now.memcg;
+    if (!vmsim__hugetlb_charge(vm->lru, memcg, huge->hstate, VMSIM__HUGETLB_RSVD, base)) {
+        vmsim__hugetlb_vma_forget(v);
+        return -VMSIM__L_ENOMEM;
+    }
     if (!vmsim__hugetlb_reserve(vm->mem, huge->hstate, pages, v->mm->cpu)) {
+        vmsim__hugetlb_uncharge(vm->lru, memcg, huge->hstate, VMSIM__HUGETLB_RSVD, base);
         vmsim__hugetlb_vma_forget(v);
         return vmsim__now_waits(&vm->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
     }
-    if (shared(v) && pages)
-        vmsim__resv_add(&huge->resv, from, to);
+    if (!shared(v))
+        v->resv->memcg = memcg;
+    else if (pages)
+        vmsim__resv_add(&huge->resv, from, to, memcg);
     return 0;
 }
 
@@ -175,6 +204,7 @@ void vmsim__hugetlb_vma_close(struct vmsim__vma *v) {
     const unsigned h = vmsim__vma_hstate(v);
     const uint64_t from = vmsim__huge_index(v, v->start), pages = (v->end - v->start) >> vmsim__hstate_shift(vm, h);
     const uint64_t left = pages - vmsim__resv_count(v->resv, from, from + pages);
+    vmsim__hugetlb_uncharge(vm->lru, v->resv->memcg, h, VMSIM__HUGETLB_RSVD, pages << vm->mem->hstate[h].order);
     vmsim__hugetlb_vma_forget(v);
     if (left)
         vmsim__hugetlb_unreserve(vm->mem, h, left, v->mm->cpu);
@@ -205,6 +235,23 @@ static struct vmsim__alloc_request place(const struct vmsim__vma *v, uint64_t va
     return rq;
 }
 
+/* A page without a promise is paid for twice. Kernel: hugetlb_cgroup_charge_cgroup, _rsvd. */
+static bool charge(struct vmsim__vm *vm, unsigned hstate, uint16_t memcg, bool on_promise) {
+    const uint64_t pages = UINT64_C(1) << vm->mem->hstate[hstate].order;
+    if (!on_promise && !vmsim__hugetlb_charge(vm->lru, memcg, hstate, VMSIM__HUGETLB_RSVD, pages))
+        return false;
+    if (vmsim__hugetlb_charge(vm->lru, memcg, hstate, VMSIM__HUGETLB_FAULT, pages))
+        return true;
+    vmsim__hugetlb_uncharge(vm->lru, on_promise ? VMSIM__MEMCG_ROOT : memcg, hstate, VMSIM__HUGETLB_RSVD, pages);
+    return false;
+}
+
+static void uncharge(struct vmsim__vm *vm, unsigned hstate, uint16_t memcg, bool on_promise) {
+    const uint64_t pages = UINT64_C(1) << vm->mem->hstate[hstate].order;
+    vmsim__hugetlb_uncharge(vm->lru, on_promise ? VMSIM__MEMCG_ROOT : memcg, hstate, VMSIM__HUGETLB_RSVD, pages);
+    vmsim__hugetlb_uncharge(vm->lru, memcg, hstate, VMSIM__HUGETLB_FAULT, pages);
+}
+
 /* The map notes that the promise is used before the fault can fail for another reason; map_changed tells the caller
  * what to undo then. Kernel: alloc_hugetlb_folio, restore_reserve_on_error. */
 struct vmsim__huge_page vmsim__hugetlb_alloc(struct vmsim__vma *v, uint64_t va, bool avoid_reserve, unsigned cpu) {
@@ -217,11 +264,20 @@ struct vmsim__huge_page vmsim__hugetlb_alloc(struct vmsim__vma *v, uint64_t va, 
         return page;
     }
     const struct vmsim__alloc_request rq = place(v, va, cpu);
-    page.pfn = vmsim__hugetlb_take(vm->mem, vmsim__vma_hstate(v), &rq, page.on_promise);
-    if (page.pfn == VMSIM__PFN_NONE || !m)
+    const unsigned h = vmsim__vma_hstate(v);
+    const uint16_t memcg = vm->mem->now.memcg;
+    if (!charge(vm, h, memcg, page.on_promise))
+        return page;
+    page.pfn = vmsim__hugetlb_take(vm->mem, h, &rq, page.on_promise);
+    if (page.pfn == VMSIM__PFN_NONE) {
+        uncharge(vm, h, memcg, page.on_promise);
+        return page;
+    }
+    vmsim__hugetlb_commit(vm->lru, page.pfn, memcg, !page.on_promise);
+    if (!m)
         return page;
     page.map_changed = !vmsim__resv_count(m, index, index + 1);
-    vmsim__resv_add(m, index, index + 1);
+    vmsim__resv_add(m, index, index + 1, VMSIM__MEMCG_ROOT);
     return page;
 }
 
@@ -230,6 +286,7 @@ void vmsim__hugetlb_unalloc(struct vmsim__vma *v, uint64_t va, struct vmsim__hug
     VMSIM__ASSERT(page.pfn != VMSIM__PFN_NONE);
     if (page.map_changed)
         vmsim__resv_del(map_of(v), index, index + 1);
+    vmsim__hugetlb_page_uncharge(v->mm->vm->lru, page.pfn, vmsim__vma_hstate(v));
     vmsim__hugetlb_put(v->mm->vm->mem, vmsim__vma_hstate(v), page.pfn, page.on_promise, cpu);
 }
 

@@ -12,6 +12,11 @@
 
 #include <inttypes.h>
 
+/* Base pages of hugetlb pages that a cgroup should be charged for. */
+struct huge_charges {
+    uint64_t pages[VMSIM__HSTATES][VMSIM__HUGETLB_USES];
+};
+
 struct check {
     struct vmsim__vm *vm;
     struct vmsim__err *err;
@@ -20,6 +25,7 @@ struct check {
     uint64_t committed, tables, vdso_mapped, swap_entries;
     uint64_t vmas;
     uint64_t huge_used[VMSIM__HSTATES], huge_promised[VMSIM__HSTATES]; /* hugetlb pages */
+    struct huge_charges *charged;                                      /* by cgroup, of itself alone */
 };
 
 #define FAIL(c, ...) return vmsim__err_set((c)->err, VMSIM_ECHECK, __VA_ARGS__)
@@ -379,6 +385,18 @@ static unsigned hstate_with(const struct check *c, uint64_t pages) {
     return h;
 }
 
+static void count_charge(struct check *c, uint16_t memcg, unsigned hstate, enum vmsim__hugetlb_use use, uint64_t base) {
+    VMSIM__ASSERT(memcg < vmsim__memcg_ids(c->vm->lru) && hstate < c->vm->mem->nr_hstates);
+    c->charged[memcg].pages[hstate][use] += base;
+}
+
+/* A page in use, and who pays for it. */
+static void count_used(struct check *c, unsigned hstate, const struct vmsim__frame *head) {
+    c->huge_used[hstate]++;
+    count_charge(c, head[1].memcg, hstate, VMSIM__HUGETLB_FAULT, vmsim__frame_pages(head));
+    count_charge(c, head[2].memcg, hstate, VMSIM__HUGETLB_RSVD, vmsim__frame_pages(head));
+}
+
 /* Pages of a file count as used, mapped or not; so do promises that nobody has used up. */
 static int check_hugefile(struct check *c, const struct vmsim__file *f) {
     const struct vmsim__hugefile *huge = vmsim__hugefile_of(f);
@@ -390,8 +408,12 @@ static int check_hugefile(struct check *c, const struct vmsim__file *f) {
             !vmsim__folio_hugetlb(head) || head->refcount != (int32_t)mapped + 1)
             FAIL(c, "file %u: hugetlb page %" PRIu64 " has %d references, %" PRIu64 " entries", f->id, index,
                  head->refcount, mapped);
-        c->huge_used[huge->hstate] += !mapped;
+        if (!mapped)
+            count_used(c, huge->hstate, head);
     }
+    for (size_t i = 0; i < huge->resv.count; i++)
+        count_charge(c, huge->resv.at[i].memcg, huge->hstate, VMSIM__HUGETLB_RSVD,
+                     (huge->resv.at[i].to - huge->resv.at[i].from) << c->vm->mem->hstate[huge->hstate].order);
     const uint64_t noted = vmsim__resv_count(&huge->resv, 0, UINT64_MAX);
     if (pages != huge->nrpages || noted < pages)
         FAIL(c, "file %u: %" PRIu64 " hugetlb pages, counted as %" PRIu64 ", %" PRIu64 " noted", f->id, pages,
@@ -405,6 +427,25 @@ static void count_promises(struct check *c, const struct vmsim__vma *v) {
         return;
     const uint64_t from = vmsim__huge_index(v, v->start), pages = (v->end - v->start) / vmsim__vma_page_size(v);
     c->huge_promised[vmsim__vma_hstate(v)] += pages - vmsim__resv_count(v->resv, from, from + pages);
+    count_charge(c, v->resv->memcg, vmsim__vma_hstate(v), VMSIM__HUGETLB_RSVD,
+                 (v->end - v->start) >> c->vm->page_shift);
+}
+
+/* Each cgroup pays for itself and for those below. */
+static int check_charges(const struct check *c) {
+    struct vmsim__memcg *root = vmsim__memcg_root(c->vm->lru);
+    for (struct vmsim__memcg *m = vmsim__memcg_next(root, root); m; m = vmsim__memcg_next(root, m)) {
+        for (unsigned i = 0; i < c->vm->mem->nr_hstates * VMSIM__HUGETLB_USES; i++) {
+            const unsigned h = i / VMSIM__HUGETLB_USES, use = i % VMSIM__HUGETLB_USES;
+            uint64_t pages = 0;
+            for (struct vmsim__memcg *below = m; below; below = vmsim__memcg_next(m, below))
+                pages += c->charged[below->id].pages[h][use];
+            if (pages != m->hugetlb[h].use[use].usage)
+                FAIL(c, "cgroup %u: %" PRIu64 " base pages of pool %u are charged (use %u), %" PRIu64 " found", m->id,
+                     m->hugetlb[h].use[use].usage, h, use, pages);
+        }
+    }
+    return 0;
 }
 
 /* A pool has promised what mappings and files may still ask for: one promise too few, and a fault that was promised a
@@ -415,7 +456,7 @@ static int check_hugetlb(struct check *c) {
     uint64_t pfn = 0;
     for (; vmsim__radix_next(&c->entries, &pfn); pfn++) {
         if (vmsim__folio_hugetlb(vmsim__vm_frame(c->vm, (vmsim__pfn)pfn)))
-            c->huge_used[hstate_with(c, run_size(c, pfn))]++;
+            count_used(c, hstate_with(c, run_size(c, pfn)), vmsim__vm_frame(c->vm, (vmsim__pfn)pfn));
     }
     for (const struct vmsim__mm *mm = c->vm->first_mm; mm; mm = mm->next) {
         for (const struct vmsim__vma *v = mm->first; v; v = v->next)
@@ -433,13 +474,15 @@ static int check_hugetlb(struct check *c) {
             FAIL(c, "pool %u: %" PRIu64 " pages in use, %" PRIu64 " promised; recount %" PRIu64 ", %" PRIu64, h, used,
                  mem->hstate[h].reserved, c->huge_used[h], c->huge_promised[h]);
     }
-    return 0;
+    return check_charges(c);
 }
 
 int vmsim__vm_check(struct vmsim__vm *vm, struct vmsim__err *err) {
     struct check c = {.vm = vm, .err = err};
     struct vmsim__slab nodes;
-    int e = 0;
+    const size_t charges = vmsim__memcg_ids(vm->lru) * sizeof *c.charged;
+    c.charged = vmsim__calloc(vm->alloc, 1, charges);
+    int e = c.charged ? 0 : vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a check of address spaces");
     vmsim__radix_slab_init(&nodes, vm->alloc);
     vmsim__radix_init(&c.entries, &nodes);
     vmsim__radix_init(&c.slots, &nodes);
@@ -472,5 +515,6 @@ int vmsim__vm_check(struct vmsim__vm *vm, struct vmsim__err *err) {
     vmsim__radix_fini(&c.entries);
     vmsim__radix_fini(&c.slots);
     vmsim__slab_fini(&nodes);
+    vmsim__free(vm->alloc, c.charged, charges);
     return e;
 }

@@ -17,15 +17,18 @@
  * charge of ordinary memory. Kernel counterparts: mm/hugetlb.c, fs/hugetlbfs/inode.c. */
 #ifndef VMSIM__VM_HUGETLB_H
 #define VMSIM__VM_HUGETLB_H
+#include "lru/hugetlb_cgroup.h"
 #include "vm/vm_impl.h"
 
-/* Ranges of indices, ascending, disjoint, not touching. */
+/* Ranges of indices, ascending, disjoint; what one cgroup pays for is one range. */
 struct vmsim__resv_region {
     uint64_t from, to;
+    uint16_t memcg; /* of a file: who was charged when it was promised; 0: nobody */
 };
 struct vmsim__resv_map {
     VMSIM__VEC(struct vmsim__resv_region);
     uint32_t users; /* VMAs that share it: parts of one mapping */
+    uint16_t memcg; /* of a private mapping: who was charged for all of it; 0: nobody */
 };
 
 /* What a file of huge pages has beyond other files. */
@@ -39,11 +42,15 @@ struct vmsim__hugefile {
 /* ---- hugetlb_resv.c: who was promised what ---- */
 /* Indices of [from, to) in the map. */
 uint64_t vmsim__resv_count(const struct vmsim__resv_map *m, uint64_t from, uint64_t to);
-/* Room for one more add or del, so that they cannot fail. False: no host memory. */
+/* Room for one more add or del, whatever its range, so that they cannot fail. False: no host memory. */
 bool vmsim__resv_room(struct vmsim__alloc *a, struct vmsim__resv_map *m);
-void vmsim__resv_add(struct vmsim__resv_map *m, uint64_t from, uint64_t to);
+/* What of the range is not there yet, paid for by the cgroup. */
+void vmsim__resv_add(struct vmsim__resv_map *m, uint64_t from, uint64_t to, uint16_t memcg);
 void vmsim__resv_del(struct vmsim__resv_map *m, uint64_t from, uint64_t to);
 void vmsim__resv_cut(struct vmsim__resv_map *m, uint64_t from); /* all from there on; needs no room */
+/* Cgroups get back what they paid for promises of the range, which are deleted next. Kernel:
+ * hugetlb_cgroup_uncharge_file_region. */
+void vmsim__resv_uncharge(struct vmsim__vm *vm, const struct vmsim__hugefile *huge, uint64_t from, uint64_t to);
 void vmsim__resv_fini(struct vmsim__alloc *a, struct vmsim__resv_map *m);
 /* Promises for a new mapping. 0, or -ENOMEM, -ERESTARTSYS. Kernel: hugetlb_reserve_pages. */
 int vmsim__hugetlb_vma_reserve(struct vmsim__vma *v);
