@@ -217,6 +217,13 @@ static void a_program_sees_its_mappings_as_it_made_them(void **state) {
     expect_the_same("maps");
 }
 
+static void calls_on_other_processes_come_out_alike(void **state) {
+    (void)state;
+    expect_the_same("remote");
+    assert_int_equal(last_differences, 0);
+    assert_int_equal(result.differences, 0);
+}
+
 static void many_sleepers_starve_nobody(void **state) {
     (void)state;
     expect_the_same("sleepers");
@@ -288,6 +295,7 @@ int main(void) {
         cmocka_unit_test(files_are_known_by_what_they_are),
         cmocka_unit_test(calls_of_chance_come_out_alike),
         cmocka_unit_test(a_program_sees_its_mappings_as_it_made_them),
+        cmocka_unit_test(calls_on_other_processes_come_out_alike),
         cmocka_unit_test(many_sleepers_starve_nobody),
         cmocka_unit_test(limits_that_a_program_sets_hold_for_it),
         cmocka_unit_test(a_program_that_wants_no_huge_pages_gets_none),

@@ -126,6 +126,105 @@ static void pages_of_a_pool_are_pages_of_a_pool(void **state) {
     }
 }
 
+static struct vmsim_trace_event event_of(enum vmsim_trace_event_type type, uint32_t file, const uint64_t args[6],
+                                         int64_t result, const char *path) {
+    struct vmsim_trace_event e = {.type = type, .file = file, .result = result, .path = path};
+    memcpy(e.args, args, sizeof e.args);
+    return e;
+}
+
+enum { PROCESS_MADVISE = 440, MIGRATE_PAGES = 256, MOVE_PAGES = 279, SWAPON = 167, SWAPOFF = 168, PAGEOUT = 21 };
+
+/* The task with number `child` of the trace, process 101, maps and stores a MiB. */
+static void append_child(struct vmsim_trace_writer *w, uint64_t at) {
+    const struct vmsim_trace_event fork = event_of(VMSIM_TRACE_FORK, VMSIM_TRACE_NO_FILE, (uint64_t[6]){1}, 0, NULL),
+                                   start = event_of(VMSIM_TRACE_START, VMSIM_TRACE_NO_FILE, (uint64_t[6]){101, 101}, 0,
+                                                    NULL),
+                                   map = event_of(VMSIM_TRACE_MMAP, VMSIM_TRACE_NO_FILE,
+                                                  (uint64_t[6]){0, 1 << 20, 3, 0x22}, (int64_t)at, NULL);
+    assert_int_equal(vmsim_trace_append_event(w, 0, &fork), 0);
+    assert_int_equal(vmsim_trace_append_event(w, 1, &start), 0);
+    assert_int_equal(vmsim_trace_append_event(w, 1, &map), 0);
+    for (unsigned i = 0; i < 256; i++) {
+        const vmsim_access word = (at + i * 4096) << 7 | 3 << 2 | VMSIM_STORE;
+        assert_int_equal(vmsim_trace_append(w, 1, &word, 1), 0);
+    }
+}
+
+/* The parent acts on its child's pages after the child made them: it pages half of them out, and moves the rest. */
+static void calls_on_another_process_act_on_its_memory(void **state) {
+    enum { MIB = 1 << 20, HALF = MIB / 2 };
+    const uint64_t at = UINT64_C(0x7f0000000000);
+    char path[64];
+    struct vmsim_scenario *s;
+    struct vmsim_config *config;
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/vmsim-remote-%ld.vmt", (long)getpid());
+    struct vmsim_trace_writer *w = begin(path);
+    append_child(w, at);
+    append_all(w, VMSIM_TRACE_REMOTE, (uint64_t[6]){PROCESS_MADVISE, 101, at, HALF, PAGEOUT}, HALF);
+    append_all(w, VMSIM_TRACE_REMOTE, (uint64_t[6]){MOVE_PAGES, 101, at + HALF, HALF / 2, 0, 2}, 0);
+    append_all(w, VMSIM_TRACE_REMOTE, (uint64_t[6]){MIGRATE_PAGES, 101, 0, 0, 1, 2}, 0);
+    replay(w, path,
+           "cpus: 2, nodes: [{memory: 64MiB, cpus: [0]}, {memory: 64MiB, cpus: [1]}], transparent_hugepage: never, "
+           "memory_manager: {privileged: true}, devices: [{name: sda, preset: ramdisk, size: 64MiB}], "
+           "swap: [{device: sda}]",
+           &s, &config);
+    assert_int_equal(vmsim_scenario_differences(s), 0);
+    assert_int_equal(counter(s, "vmstat.pswpout"), 128);
+    assert_true(counter(s, "vmstat.pgmigrate_success") >= 64);
+    assert_int_equal(vmsim_scenario_destroy(s), 0);
+    vmsim_config_destroy(config);
+}
+
+/* A process that the trace does not know cannot be acted on, and that is told. */
+static void calls_on_a_process_that_is_not_recorded_are_told(void **state) {
+    char path[64];
+    struct vmsim_scenario *s;
+    struct vmsim_config *config;
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/vmsim-remote-%ld.vmt", (long)getpid());
+    struct vmsim_trace_writer *w = begin(path);
+    append_all(w, VMSIM_TRACE_REMOTE, (uint64_t[6]){PROCESS_MADVISE, 7777, 4096, 4096, PAGEOUT}, 4096);
+    replay(w, path, "nodes: [{memory: 64MiB}]", &s, &config);
+    assert_int_equal(s->results.kinds[VMSIM_TRACE_REMOTE].count, 1);
+    assert_int_equal(vmsim_scenario_destroy(s), 0);
+    vmsim_config_destroy(config);
+}
+
+/* A swap file is swapped on, takes what is paged out, and gives it back when it goes. */
+static void areas_are_swapped_on_and_off_as_recorded(void **state) {
+    enum { MIB = 1 << 20 };
+    const uint64_t at = UINT64_C(0x7f0000000000);
+    char path[64];
+    struct vmsim_scenario *s;
+    struct vmsim_config *config;
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/vmsim-swap-%ld.vmt", (long)getpid());
+    struct vmsim_trace_writer *w = begin(path);
+    const struct vmsim_trace_event file =
+                                       event_of(VMSIM_TRACE_FILE, 0,
+                                                (uint64_t[6]){4 * MIB, VMSIM_TRACE_FILE_REGULAR, 1, 2}, 0, "/swap.img"),
+                                   on = event_of(VMSIM_TRACE_SWAP, 0, (uint64_t[6]){SWAPON, 0, 4 * MIB}, 0, NULL),
+                                   off = event_of(VMSIM_TRACE_SWAP, 0, (uint64_t[6]){SWAPOFF}, 0, NULL),
+                                   again = event_of(VMSIM_TRACE_SWAP, 0, (uint64_t[6]){SWAPOFF}, 0, NULL);
+    assert_int_equal(vmsim_trace_append_event(w, 0, &file), 0);
+    assert_int_equal(vmsim_trace_append_event(w, 0, &on), 0);
+    append(w, VMSIM_TRACE_MMAP, 0, MIB, (int64_t)at);
+    append_stores(w, at);
+    append_all(w, VMSIM_TRACE_MADVISE, (uint64_t[6]){at, MIB, PAGEOUT}, 0);
+    assert_int_equal(vmsim_trace_append_event(w, 0, &off), 0);
+    assert_int_equal(vmsim_trace_append_event(w, 0, &again), 0);
+    replay(w, path, "nodes: [{memory: 64MiB}], transparent_hugepage: never", &s, &config);
+    assert_int_equal(s->results.kinds[VMSIM_TRACE_SWAP].count, 1); /* the second time it was off already */
+    assert_int_equal(vmsim_scenario_differences(s), 1);
+    assert_int_equal(counter(s, "vmstat.pswpout"), 256);
+    assert_null(s->machine->swap->area[0]);
+    assert_int_equal(vmsim__task_at(s->machine, 0)->last.vm_swap, 0);
+    assert_int_equal(vmsim_scenario_destroy(s), 0);
+    vmsim_config_destroy(config);
+}
+
 static uint64_t cost(enum vmsim_trace_event_type type, uint64_t a0, unsigned times, int64_t result) {
     char path[64];
     struct vmsim_scenario *s;
@@ -232,6 +331,9 @@ static void a_mapping_below_the_lowest_address_is_placed_elsewhere(void **state)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calls_on_another_process_act_on_its_memory),
+        cmocka_unit_test(calls_on_a_process_that_is_not_recorded_are_told),
+        cmocka_unit_test(areas_are_swapped_on_and_off_as_recorded),
         cmocka_unit_test(a_call_costs_what_its_kind_does),
         cmocka_unit_test(marks_of_a_program_are_markers_of_its_replay),
         cmocka_unit_test(a_mapping_below_the_lowest_address_is_placed_elsewhere),

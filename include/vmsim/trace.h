@@ -87,7 +87,11 @@ extern "C" {
     X(UNFOLLOWED, "unfollowed", "number errno; path=what and why: the recording has a gap here")                       \
     X(UNLINK, "unlink", "links left; file")                                                                            \
     X(RLIMIT, "rlimit", "resource soft hard; result")                                                                  \
-    X(MEMPOLICY, "mempolicy", "number mode nodes(0 to 63) addr length flags; result; set_mempolicy: no addr")
+    X(MEMPOLICY, "mempolicy", "number mode nodes(0 to 63) addr length flags; result; set_mempolicy: no addr")          \
+    X(REMOTE, "remote",                                                                                                \
+      "number pid(0: itself) addr length value more; result; process_madvise: advice; migrate_pages: nodes(0 to 63) "  \
+      "from, to, no addr; move_pages: node, flags, of pages that are side by side")                                    \
+    X(SWAP, "swap", "number flags; file, result; swapon, swapoff")
 
 /** Types of events; numbers are part of the file format. */
 enum vmsim_trace_event_type {

@@ -136,6 +136,19 @@ static int64_t call_move_pages(struct vmsim_machine *m, struct vmsim__task *t, c
     return result;
 }
 
+/* Somebody else is given advice that changes no contents alone. Kernel: process_madvise_behavior_valid. */
+static int64_t call_process_madvise(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    struct vmsim__task *of = named(m, t, c->a[3]);
+    const int advice = (int)c->a[2];
+    const bool harmless = advice == VMSIM__MADV_WILLNEED || advice == VMSIM__MADV_COLD ||
+                          advice == VMSIM__MADV_PAGEOUT || advice == VMSIM__MADV_COLLAPSE;
+    if (!of)
+        return -VMSIM__L_ESRCH;
+    if (!harmless && of->mm != t->mm)
+        return -VMSIM__L_EINVAL;
+    return vmsim__mm_madvise(of->mm, c->a[0], c->a[1], advice, t->cpu);
+}
+
 static int64_t call_memory_block(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     return vmsim__memory_block(m, c->a[0], (enum vmsim_memory_block_state)c->a[1], true, t->cpu);
 }
@@ -219,6 +232,7 @@ static const struct {
     [VMSIM__CALL_SET_HOME_NODE] = {call_set_home_node, false},
     [VMSIM__CALL_MIGRATE_PAGES] = {call_migrate_pages, false},
     [VMSIM__CALL_MOVE_PAGES] = {call_move_pages, false},
+    [VMSIM__CALL_PROCESS_MADVISE] = {call_process_madvise, false},
     [VMSIM__CALL_MEMORY_BLOCK] = {call_memory_block, false},
     [VMSIM__CALL_MEMORY_NODE] = {call_memory_node, false},
     [VMSIM__CALL_READ] = {call_read, true},

@@ -33,18 +33,19 @@
     X(MIGRATE_PAGES, "migrate_pages")           /* mask from, mask to, task (0: itself) */                             \
     X(MOVE_PAGES, "move_pages") /* addr, length, mask, flags, task (0: itself); page n to the n-th node in a circle;   \
                                    no mask: asks */                                                                    \
-    X(MEMORY_BLOCK, "memory_block") /* block, enum vmsim_memory_block_state: a write of its file */                    \
-    X(MEMORY_NODE, "memory_node")   /* node, state: of all its blocks */                                               \
-    X(READ, "read")                 /* offset, length; file, ra */                                                     \
-    X(WRITE, "write")               /* offset, length; file */                                                         \
-    X(OPEN, "open")                 /* flags; file, ra */                                                              \
-    X(UNLINK, "unlink")             /* file */                                                                         \
-    X(FSYNC, "fsync")               /* file */                                                                         \
-    X(FTRUNCATE, "ftruncate")       /* length; file */                                                                 \
-    X(FALLOCATE, "fallocate")       /* mode, offset, length; file */                                                   \
-    X(FADVISE, "fadvise64")         /* offset, length, advice; file, ra */                                             \
-    X(SYNC, "sync")                 /* */                                                                              \
-    X(OTHER, "other")               /* number: what memory does not see */
+    X(PROCESS_MADVISE, "process_madvise") /* addr, length, advice, task (0: itself) */                                 \
+    X(MEMORY_BLOCK, "memory_block")       /* block, enum vmsim_memory_block_state: a write of its file */              \
+    X(MEMORY_NODE, "memory_node")         /* node, state: of all its blocks */                                         \
+    X(READ, "read")                       /* offset, length; file, ra */                                               \
+    X(WRITE, "write")                     /* offset, length; file */                                                   \
+    X(OPEN, "open")                       /* flags; file, ra */                                                        \
+    X(UNLINK, "unlink")                   /* file */                                                                   \
+    X(FSYNC, "fsync")                     /* file */                                                                   \
+    X(FTRUNCATE, "ftruncate")             /* length; file */                                                           \
+    X(FALLOCATE, "fallocate")             /* mode, offset, length; file */                                             \
+    X(FADVISE, "fadvise64")               /* offset, length, advice; file, ra */                                       \
+    X(SYNC, "sync")                       /* */                                                                        \
+    X(OTHER, "other")                     /* number: what memory does not see */
 
 enum vmsim__call_id {
 #define VMSIM__CALL_ID(id, name) VMSIM__CALL_##id,

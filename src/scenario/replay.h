@@ -52,6 +52,10 @@ struct vmsim__replaying {
 /* What the event does: AGAIN (its task waits), 0, or an error. */
 int vmsim__replay_event(struct vmsim__replaying *i);
 
+/* The same of a call on another process's memory or on swap areas (replay_remote.c). */
+int vmsim__replay_remote(struct vmsim__replaying *i);
+int vmsim__replay_swap(struct vmsim__replaying *i);
+
 /* Room in the tables for a task of the trace. Its number comes from a file: the reader allows VMSIM__TASKS_MAX. */
 int vmsim__replay_grow(struct vmsim_scenario *s, struct vmsim__replay *r, uint32_t trace_task);
 /* A beginning that was announced happens at `time`: the machine's task performs what the lane has, on a CPU that it

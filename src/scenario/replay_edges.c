@@ -154,6 +154,10 @@ static void touch_mapping(struct reading *r) {
         if (a[4])
             space(r, VMSIM__TOUCH_CHANGE, a[3], a[4]);
         return;
+    case VMSIM_TRACE_REMOTE: /* of another's memory: vmsim__order_blocker has him come first */
+        if (!a[1])
+            space(r, VMSIM__TOUCH_CHANGE, a[2], a[3] ? a[3] : ALL);
+        return;
     case VMSIM_TRACE_MLOCKALL:
     case VMSIM_TRACE_MUNLOCKALL:
         space(r, VMSIM__TOUCH_CHANGE, 0, ALL);

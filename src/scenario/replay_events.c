@@ -671,6 +671,10 @@ int vmsim__replay_event(struct vmsim__replaying *i) {
         return 0;
     case VMSIM_TRACE_SYSCALL:
         return replay_other_call(i);
+    case VMSIM_TRACE_REMOTE:
+        return vmsim__replay_remote(i);
+    case VMSIM_TRACE_SWAP:
+        return vmsim__replay_swap(i);
     default:
         break;
     }

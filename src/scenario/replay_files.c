@@ -86,6 +86,12 @@ static struct vmsim__file *make(struct vmsim_scenario *s, struct vmsim__replay_f
     return file;
 }
 
+struct vmsim__replay_file *vmsim__replay_file_known(struct vmsim_scenario *s, struct vmsim__replay_files *rf,
+                                                    uint32_t id) {
+    VMSIM__ASSERT(rf->reader);
+    return id == VMSIM_TRACE_NO_FILE || !vmsim_trace_get_file(rf->reader, id) ? NULL : file_at(s, rf, id);
+}
+
 struct vmsim__file *vmsim__replay_file(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t id) {
     VMSIM__ASSERT(rf->reader);
     const struct vmsim_trace_file *f = id == VMSIM_TRACE_NO_FILE ? NULL : vmsim_trace_get_file(rf->reader, id);

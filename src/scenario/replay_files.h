@@ -13,6 +13,7 @@ struct vmsim__replay_file {
     uint32_t file;  /* id in the machine's cache; 0: none yet, or gone */
     uint32_t opens; /* descriptors */
     bool unlinked;  /* no name leads to it */
+    uint8_t swap;   /* type of the swap area that it is, + 1; 0: none */
     struct vmsim__file_ra ra;
 };
 
@@ -33,6 +34,9 @@ struct vmsim__replay_files {
 void vmsim__replay_files_fini(struct vmsim_scenario *s, struct vmsim__replay_files *rf);
 /* The simulated file, made when first met; NULL: it has no pages (a pipe, a terminal), or no memory. */
 struct vmsim__file *vmsim__replay_file(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t id);
+/* What is known of a file of the trace, whatever it is; NULL: it is none of its files, or there is no memory. */
+struct vmsim__replay_file *vmsim__replay_file_known(struct vmsim_scenario *s, struct vmsim__replay_files *rf,
+                                                    uint32_t id);
 /* What opens, copies, closes descriptors, or takes a file's name; other events are none of its business. Not 0 with
  * s->err set: no host memory. */
 int vmsim__replay_descriptors(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t task,

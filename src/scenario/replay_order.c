@@ -275,6 +275,19 @@ static struct vmsim__replay_item *earlier_life(struct vmsim__replay_order *o, co
     return head && child != x->in.task && head->number < x->number ? head : NULL;
 }
 
+/* A call on another process's memory finds it as it was: what that process did before comes first. */
+static struct vmsim__replay_item *owner_before(const struct vmsim__replay_order *o,
+                                               const struct vmsim__replay_item *x) {
+    const uint64_t pid = x->in.event && x->event.type == VMSIM_TRACE_REMOTE ? x->event.args[1] : 0;
+    for (size_t n = o->lanes.count; pid && n-- > 0;) {
+        const struct vmsim_trace_task *k = vmsim_trace_get_task(o->reader, (uint32_t)n);
+        struct vmsim__replay_item *head = o->lanes.at[n].head;
+        if (k && k->pid == pid && n != x->in.task && head && head->number < x->number)
+            return head;
+    }
+    return NULL;
+}
+
 struct vmsim__replay_item *vmsim__order_blocker(struct vmsim__replay_order *o, struct vmsim__replay_item *x,
                                                 uint64_t now) {
     VMSIM__ASSERT(!x->done && o->lanes.at[x->in.task].head == x);
@@ -287,7 +300,8 @@ struct vmsim__replay_item *vmsim__order_blocker(struct vmsim__replay_order *o, s
         if (d)
             return d;
     }
-    return earlier_life(o, x);
+    struct vmsim__replay_item *before = earlier_life(o, x);
+    return before ? before : owner_before(o, x);
 }
 
 void vmsim__order_finish(struct vmsim__replay_order *o, struct vmsim__replay_item *x, uint64_t time) {

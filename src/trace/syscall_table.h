@@ -210,8 +210,8 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(164, settimeofday, COUNTED, SAME, REFUSED, SHORT, "") \
     X(165, mount, COUNTED, SAME, REFUSED, PATH, "") \
     X(166, umount2, COUNTED, SAME, REFUSED, PATH, "") \
-    X(167, swapon, COUNTED, SAME, REFUSED, PATH, "") \
-    X(168, swapoff, COUNTED, SAME, REFUSED, PATH, "") \
+    X(167, swapon, MODELLED, SAME, REFUSED, PATH, "") \
+    X(168, swapoff, MODELLED, SAME, REFUSED, PATH, "") \
     X(169, reboot, COUNTED, SAME, REFUSED, SHORT, "") \
     X(170, sethostname, COUNTED, SAME, REFUSED, SHORT, "") \
     X(171, setdomainname, COUNTED, SAME, REFUSED, SHORT, "") \
@@ -299,7 +299,7 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(253, inotify_init, COUNTED, SAME, REFUSED, OBJECT, "") \
     X(254, inotify_add_watch, COUNTED, SAME, REFUSED, PATH, "") \
     X(255, inotify_rm_watch, COUNTED, SAME, REFUSED, SHORT, "") \
-    X(256, migrate_pages, COUNTED, SAME, REFUSED, SHORT, "") \
+    X(256, migrate_pages, MODELLED, SAME, REFUSED, SHORT, "") \
     X(257, openat, MODELLED, SAME, REFUSED, PATH, "") \
     X(258, mkdirat, COUNTED, SAME, REFUSED, NAME, "") \
     X(259, mknodat, COUNTED, SAME, REFUSED, NAME, "") \
@@ -322,7 +322,7 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(276, tee, COUNTED, UNKNOWN, REFUSED, MESSAGE, "") \
     X(277, sync_file_range, MODELLED, SAME, REFUSED, SHORT, "") \
     X(278, vmsplice, COUNTED, SAME, REFUSED, MESSAGE, "") \
-    X(279, move_pages, COUNTED, SAME, REFUSED, SHORT, "") \
+    X(279, move_pages, MODELLED, SAME, REFUSED, SHORT, "") \
     X(280, utimensat, COUNTED, SAME, REFUSED, PATH, "") \
     X(281, epoll_pwait, COUNTED, SAME, REFUSED, WAIT, "") \
     X(282, signalfd, COUNTED, SAME, REFUSED, OBJECT, "") \
@@ -394,7 +394,7 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(437, openat2, MODELLED, SAME, REFUSED, PATH, "") \
     X(438, pidfd_getfd, COUNTED, SAME, REFUSED, SHORT, "") \
     X(439, faccessat2, COUNTED, SAME, REFUSED, PATH, "") \
-    X(440, process_madvise, COUNTED, UNKNOWN, REFUSED, SHORT, "what it does to another process is not in the trace") \
+    X(440, process_madvise, MODELLED, SAME, REFUSED, SHORT, "") \
     X(441, epoll_pwait2, COUNTED, SAME, REFUSED, WAIT, "") \
     X(442, mount_setattr, COUNTED, SAME, REFUSED, SHORT, "") \
     X(443, quotactl_fd, COUNTED, SAME, REFUSED, SHORT, "") \

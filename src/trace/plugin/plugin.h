@@ -130,6 +130,9 @@ void plugin_mark_after(struct vcpu *v);
 /* shm.c: System V segments. */
 bool plugin_shm_after(struct vcpu *v, int64_t result); /* true: an event of memory has told the call */
 
+/* remote.c: calls on the memory of other processes, and on swap areas. */
+bool plugin_remote_after(struct vcpu *v, int64_t result); /* true: events of memory have told the call */
+
 /* limits.c: limits that QEMU keeps from the kernel. */
 void plugin_limits_begin(struct vcpu *v);
 void plugin_limits_after(struct vcpu *v, int64_t result);

@@ -436,6 +436,14 @@ static void tell_return(struct vcpu *v, int64_t result) {
         if (!plugin_shm_after(v, result))
             leave_other(v, result);
         break;
+    case SYS_process_madvise:
+    case SYS_migrate_pages:
+    case SYS_move_pages:
+    case SYS_swapon:
+    case SYS_swapoff:
+        if (!plugin_remote_after(v, result))
+            leave_other(v, result);
+        break;
     case SYS_set_mempolicy:
     case SYS_mbind:
         leave_mempolicy(v, result);
