@@ -14,6 +14,7 @@
 #include "helpers.h"
 
 #include "machine/calls.h"
+#include "machine/sched.h"
 #include "vm/vm_impl.h"
 #include "vmsim/config.h"
 #include "vmsim/report.h"
@@ -51,12 +52,15 @@ struct storm_machine {
     unsigned resident;               /* pure mode: folios at most; 0: none */
     bool alone;                      /* the manager without a TLB */
     unsigned tasks, spaces, leave;   /* at most so many; pages that they have to share; 0: the usual */
+    unsigned ask;                    /* pages that they are to ask for together; 0: as it comes */
 };
 
 static struct storm {
     struct vmsim_machine *m;
     struct vmsim__rng rng;
     unsigned tasks, spaces; /* that there may be */
+    int64_t held;           /* frames in use when it began */
+    unsigned ask;           /* pages that they map more, as long as they have not asked for so many */
     struct space space[SPACES];
     struct task task[TASKS];
     struct object object[OBJECTS];
@@ -198,8 +202,11 @@ static void do_create(void) {
         return;
     int err = vmsim_task_create(t.m, "storm", (unsigned)pick(t.m->nr_cpus), &k->id);
     assert_true(err == 0 || err == VMSIM_ELIMIT);
-    if (err)
+    if (err) { /* nobody waits for the memory: kswapd is on its way */
+        for (unsigned i = 0; t.ask && i < 100 && vmsim__sched_next(t.m) != VMSIM__TIME_NEVER; i++)
+            assert_int_not_equal(vmsim__sched_step(t.m, VMSIM__TIME_NEVER), VMSIM__STEP_FAIL);
         return;
+    }
     memset(s, 0, sizeof *s);
     s->tasks = 1;
     k->space = s;
@@ -655,6 +662,14 @@ static void step(void) {
     }
     if (do_nodes(k))
         return;
+    if (t.ask && vmsim__vm_committed(t.m->vm) < t.ask && pick(2)) {
+        (pick(3) ? do_mmap : do_sweep)(k);
+        return;
+    }
+    if (t.ask && !t.m->swap->nr_seen && !pick(10)) { /* not for long: whoever asks for so much would be killed */
+        do_swap(k);
+        return;
+    }
     if (t.m->swap && pick(4)) {
         (!pick(200) ? do_swap : pick(5) ? do_sweep : do_madvise)(k);
         return;
@@ -776,6 +791,13 @@ static void leave(uint64_t pages) {
     }
 }
 
+/* Frames that are in use for anything but pages of files, once no page waits in a batch or on a CPU's list. */
+static int64_t held(void) {
+    vmsim__lru_drain_all(t.m->lru);
+    vmsim__mem_drain(t.m->mem);
+    return -vmsim__mem_zone_stat(t.m->mem, VMSIM__NR_FREE_PAGES) - vmsim__mem_node_stat(t.m->mem, VMSIM__NR_FILE_PAGES);
+}
+
 /* Of all that the machine has counted. */
 static uint64_t digest(void) {
     uint64_t sum = 0;
@@ -801,6 +823,8 @@ static uint64_t end(void) {
     while (t.blocks--)
         assert_int_equal(vmsim_machine_free_pages(t.m, 0, t.block[t.blocks].pfn, t.block[t.blocks].order), 0);
     check();
+    if (t.ask) /* no frame is lost, whatever was killed, failed or waited for */
+        assert_int_equal(held(), t.held);
     assert_in_range(vmsim__vm_committed(t.m->vm), 0, FILE_PAGES); /* what the file in shared memory holds */
     assert_int_equal(vmsim_machine_destroy(t.m), 0);
     free(t.frame_tag);
@@ -821,8 +845,10 @@ static uint64_t storm_of(uint64_t n, const struct storm_machine *b) {
     t.hotplug = b->nodes == 4;
     t.tasks = b->tasks ? b->tasks : 6;
     t.spaces = b->spaces ? b->spaces : 4;
+    t.ask = b->ask;
     boot(b);
     t.generations = b->swap > 2;
+    t.held = b->ask ? held() : 0;
     if (b->swap)
         leave(b->leave ? b->leave : b->swap == HUGE_PAGES ? 12000 : 700);
     if (b->swap == HUGE_PAGES)

@@ -36,7 +36,7 @@
     static void name(void **state) {                                                                                   \
         (void)state;                                                                                                   \
         storm_of(swap == HUGE_PAGES ? 2500 : 8000,                                                                     \
-                 &(struct storm_machine){arch, kernel, cpus, nodes, mib, swap, NULL, 0, false, 0, 0, 0});              \
+                 &(struct storm_machine){arch, kernel, cpus, nodes, mib, swap, NULL, 0, false, 0, 0, 0, 0});           \
     }
 STORMS(STORM)
 int main(void) {

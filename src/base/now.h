@@ -63,8 +63,9 @@ struct vmsim__call {
      * slot), and what it has; 0: none has begun */
     uint64_t readahead;
     uint32_t readahead_pages;
-    uint32_t circles;  /* of a stalled fault: rounds of reclaim that brought nothing */
-    uint64_t populate; /* address at which population stopped; 0: it did not */
+    uint64_t fault_since; /* ns: when its fault, which has waited, was entered first; 0: none has */
+    uint32_t circles;     /* of a stalled fault: rounds of reclaim that brought nothing */
+    uint64_t populate;    /* address at which population stopped; 0: it did not */
     uint64_t populate_end;
     int64_t result; /* of the part before population */
 };

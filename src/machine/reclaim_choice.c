@@ -19,7 +19,8 @@ static void present(void *context, struct vmsim_folio_access *access) {
                                      : VMSIM_LOAD;
 }
 
-/* Of all tasks whose reference at hand has faulted, and of areas that a swapoff empties: since it got on. */
+/* Of all tasks whose reference at hand, or whose call's own fault, is not over, and of areas that a swapoff empties:
+ * since it got on. */
 static uint64_t needed_since(void *context) {
     const struct vmsim_machine *m = context;
     uint64_t since = VMSIM__TIME_NEVER;
@@ -27,6 +28,8 @@ static uint64_t needed_since(void *context) {
         const struct vmsim__task *t = m->tasks.at[i];
         if (t->state != VMSIM__TASK_DEAD && (t->fault.pending || t->fault.resolved))
             since = vmsim__min64(since, t->fault.first);
+        if (t->state != VMSIM__TASK_DEAD && t->call.fault_since) /* of a call that populates, or copies */
+            since = vmsim__min64(since, t->call.fault_since);
     }
     for (uint8_t i = 0; m->swap && i < m->swap->areas; i++) {
         const struct vmsim__swap_area *a = m->swap->area[i];

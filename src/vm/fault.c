@@ -176,13 +176,17 @@ static enum vmsim__fault_outcome after_tries(const struct vmsim__vm *vm, const s
     return call->major || vm->kernel->retry_is_major ? VMSIM__FAULT_MAJOR : VMSIM__FAULT_MINOR;
 }
 
-/* The outcome of an entry that waits, fails, or is not the first; what the next one has to know stands in `call`. */
+/* The outcome of an entry, begun at `begin`, that waits, fails, or is not the first; what the next one has to know
+ * stands in `call`. */
 static enum vmsim__fault_outcome settle(const struct vmsim__vm *vm, struct vmsim__call *call,
-                                        enum vmsim__fault_outcome o) {
+                                        enum vmsim__fault_outcome o, uint64_t begin) {
+    VMSIM__ASSERT(call->fault_since <= begin && begin <= vm->mem->now.time);
     if (o == VMSIM__FAULT_OOM && vmsim__now_waits(&vm->mem->now)) /* an allocation waits: wherever that was */
         o = VMSIM__FAULT_WAIT;
     call->stalled = o == VMSIM__FAULT_WAIT && (vm->mem->now.wait.kind == VMSIM__WAIT_THROTTLE || call->inside);
     call->inside = false;
+    if (o == VMSIM__FAULT_WAIT && !call->fault_since)
+        call->fault_since = begin;
     if (call->stalled)
         return o;
     if (o == VMSIM__FAULT_RETRY || o == VMSIM__FAULT_WAIT) {
@@ -195,6 +199,7 @@ static enum vmsim__fault_outcome settle(const struct vmsim__vm *vm, struct vmsim
         o = VMSIM__FAULT_MAJOR;
     call->tried = call->major = call->alone = false;
     call->readahead_pages = call->circles = 0;
+    call->fault_since = 0;
     return o;
 }
 
@@ -208,6 +213,7 @@ VMSIM__INLINE enum vmsim__fault_outcome handle_fault(struct vmsim__vma *vma, uin
     struct vmsim__fault_at at = {
         .mm = mm, .vma = vma, .va = va & ~(vm->page_size - 1), .write = write, .fetch = fetch, .cpu = cpu};
     struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
+    const uint64_t begin = vm->mem->now.time;
     mm->cpu = cpu;
     vm->mem->now.in_lru_fault = !(vma->flags & (VMSIM__VM_SEQ_READ | VMSIM__VM_RAND_READ)); /* lru_gen_enter_fault */
     if (!call->stalled) {
@@ -223,7 +229,7 @@ VMSIM__INLINE enum vmsim__fault_outcome handle_fault(struct vmsim__vma *vma, uin
         o = VMSIM__LIKELY(vmsim__mm_leaf_slot(mm, at.va, &at.slot)) ? pte_fault(&at) : walk_fault(&at);
     vm->mem->now.in_lru_fault = false;
     if (VMSIM__UNLIKELY(!vmsim__fault_resolved(o) | call->stalled | call->tried | call->major))
-        o = settle(vm, call, o);
+        o = settle(vm, call, o, begin);
     count_task_fault(mm, o);
     return o;
 }
