@@ -5,11 +5,12 @@
  * for each that comes, but under the kernel's own policies, which take them by the batch at the limit of a cgroup.
  * Prints one JSON object.
  *
- *     bench_reclaim [-p PAGES] [-n REFERENCES] [-f FRAMES] [-s STREAM] [-w STREAM] [-a] [POLICY...]
+ *     bench_reclaim [-p PAGES] [-n REFERENCES] [-f FRAMES] [-s STREAM] [-w STREAM] [-a | -m N] [POLICY...]
  *
  * -p: so many pages, a twelfth of which fits unless -f says otherwise; -s: pages from a file of 32-bit numbers; -w:
- * writes them to one; -a: without a machine alone. tests/reclaim_reference counts after it. libCacheSim's miss ratios
- * on such a stream, another sample of it: FIFO 0.2600, LRU 0.2296, CLOCK 0.2226, S3-FIFO 0.1892, ARC 0.1927. */
+ * writes them to one; -a: without a machine alone; -m: one of the four machines alone, for a profile.
+ * tests/reclaim_reference counts after it. libCacheSim's miss ratios on such a stream, another sample of it: FIFO
+ * 0.2600, LRU 0.2296, CLOCK 0.2226, S3-FIFO 0.1892, ARC 0.1927. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,14 +146,15 @@ static uint64_t through_machine(const struct work *w, const char *policy, const 
     return r.stop ? 0 : came;
 }
 
-static void in_machine(const struct work *w, const char *const *policies) {
+/* In machines FIRST..LAST of the four. */
+static void in_machine(const struct work *w, const char *const *policies, unsigned first, unsigned last) {
     const char *comma = "";
     for (const char *const *p = policies; *p; p++) {
-        for (unsigned i = 0; i < 2 * (sizeof swaps / sizeof *swaps) && strcmp(*p, "opt") != 0; i++) {
+        for (unsigned i = first; i <= last && strcmp(*p, "opt") != 0; i++) {
             double took = 1; /* opt: a scenario has a future, this has none */
             const bool tlb = !(i & 1);
             const uint64_t faults = through_machine(w, *p, swaps[i / 2][1], tlb, &took);
-            printf("%s\n  {\"policy\": \"%s\", \"swap\": \"%s\", \"tlb\": %s, \"faults\": %llu, \"mrefs_per_s\": %.1f}",
+            printf("%s\n  {\"policy\": \"%s\", \"swap\": \"%s\", \"tlb\": %s, \"faults\": %llu, \"mrefs_per_s\": %.2f}",
                    comma, *p, swaps[i / 2][0], tlb ? "true" : "false", (unsigned long long)faults,
                    (double)w->count / took / 1e6);
             comma = ",";
@@ -184,8 +186,9 @@ int main(int argc, char **argv) {
                                       "sieve", "s3fifo", "lhd", "opt",   "linux-mglru", "linux-lru", NULL};
     struct work w = {.pages = 1000000, .count = 20000000};
     const char *from = NULL, *to = NULL;
-    bool machine = true;
-    for (int c; (c = getopt(argc, argv, "p:n:f:s:w:a")) != -1;) {
+    bool bare = true, machine = true;
+    unsigned first = 0, last = 2 * (sizeof swaps / sizeof *swaps) - 1;
+    for (int c; (c = getopt(argc, argv, "p:n:f:s:w:am:")) != -1;) {
         if (c == 'p')
             w.pages = (uint32_t)strtoul(optarg, NULL, 10);
         else if (c == 'n')
@@ -196,7 +199,10 @@ int main(int argc, char **argv) {
             from = optarg;
         else if (c == 'w')
             to = optarg;
-        else
+        else if (c == 'm') {
+            first = last = (unsigned)strtoul(optarg, NULL, 10) % (last + 1);
+            bare = false;
+        } else
             machine = false;
     }
     if (from)
@@ -209,11 +215,11 @@ int main(int argc, char **argv) {
     const char *const *policies = optind < argc ? (const char *const *)argv + optind : all;
     printf("{\"bench\": \"reclaim\", \"pages\": %u, \"frames\": %u, \"references\": %zu, \"results\": [", w.pages,
            w.frames, w.count);
-    for (const char *const *p = policies; *p; p++)
+    for (const char *const *p = policies; bare && *p; p++)
         alone(&w, *p, p == policies ? "" : ",");
     printf("], \"in_machine\": [");
     if (machine)
-        in_machine(&w, policies);
+        in_machine(&w, policies, first, last);
     printf("]}\n");
     free(w.at);
     return 0;

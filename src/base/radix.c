@@ -63,6 +63,17 @@ node *vmsim__radix_descend(const struct vmsim__radix *r, uint64_t index) {
     return n ? keep(r, n, index) : NULL;
 }
 
+/* The way down, for neighbouring indices, stays in the host's caches; the lowest node does not. */
+void vmsim__radix_expect(const struct vmsim__radix *r, uint64_t index) {
+    const node *n = beyond(r, index) ? NULL : r->root;
+    for (unsigned shift = BITS * (r->height - 1); n && shift; shift -= BITS)
+        n = n->slot[index >> shift & (SLOTS - 1)].node;
+    if (!n)
+        return;
+    __builtin_prefetch(&n->map[PRESENT], 1);
+    __builtin_prefetch(&n->slot[slot_of(index, 0)], 1);
+}
+
 void vmsim__radix_slab_init(struct vmsim__slab *nodes, struct vmsim__alloc *a) {
     vmsim__slab_init(nodes, a, sizeof(node));
 }

@@ -59,6 +59,8 @@ static inline uint64_t vmsim__radix_get(const struct vmsim__radix *r, uint64_t i
     const struct vmsim__radix_node *n = vmsim__radix_leaf(r, index);
     return n ? n->slot[index & (VMSIM__RADIX_SLOTS - 1)].value : 0;
 }
+/* An entry will be looked up soon: the host fetches it, and the bitmaps of its node. */
+void vmsim__radix_expect(const struct vmsim__radix *r, uint64_t index);
 /* Stores a value (non-zero) that has the marks of the bit mask `marks` and no others; the old value is returned through
  * `old` if not NULL. False: no memory, nothing changed; it cannot happen where an entry is replaced. */
 bool vmsim__radix_store(struct vmsim__radix *r, uint64_t index, uint64_t value, unsigned marks, uint64_t *old);

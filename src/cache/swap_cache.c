@@ -46,6 +46,12 @@ vmsim__pfn vmsim__swap_cache_page(const struct vmsim__cache *c, struct vmsim__sw
     return vmsim__entry_pfn(vmsim__radix_get(&c->swapped[e.type], e.offset));
 }
 
+void vmsim__swap_cache_expect(const struct vmsim__cache *c, struct vmsim__swp e) {
+    VMSIM__ASSERT(vmsim__swp_is_swap(e));
+    if (vmsim__swap_expect(c->swap, e))
+        vmsim__radix_expect(&c->swapped[e.type], e.offset);
+}
+
 /* The frame that holds and is flagged for all of a large page. */
 static vmsim__pfn head_of(const struct vmsim__cache *c, vmsim__pfn pfn) {
     const struct vmsim__frame *f = vmsim__cache_frame(c, pfn);

@@ -24,6 +24,8 @@ void vmsim__cache_swap_changed(struct vmsim__cache *c);
 
 /* The page of a slot, if it is in the cache; VMSIM__PFN_NONE. */
 vmsim__pfn vmsim__swap_cache_page(const struct vmsim__cache *c, struct vmsim__swp e);
+/* The page of a slot will be wanted soon: the host fetches what says where it is. */
+void vmsim__swap_cache_expect(const struct vmsim__cache *c, struct vmsim__swp e);
 /* The slot of a page that is in the cache. */
 struct vmsim__swp vmsim__swap_cache_slot(const struct vmsim__cache *c, vmsim__pfn pfn);
 

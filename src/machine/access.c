@@ -257,6 +257,7 @@ static void meet_fault(struct vmsim__task *t, const struct vmsim__tlb_stop *stop
 static size_t translate(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
                         uint64_t *physical, struct vmsim__tlb_stop *stop) {
     const struct vmsim__cpu *c = &m->cpus[t->cpu];
+    const size_t whole = n;
     const bool wanted = VMSIM__UNLIKELY(m->reclaim.watching || m->content);
     if (wanted) {
         uint64_t *own = physical ? physical : vmsim__reclaim_wants_used(m);
@@ -272,6 +273,8 @@ static size_t translate(struct vmsim_machine *m, struct vmsim__task *t, const vm
         vmsim__oracle_reads(&m->numa, done, m->reads[t->cpu].frames);
         m->reads[t->cpu].frames = 0;
     }
+    if (VMSIM__UNLIKELY(stop->fault == VMSIM__FAULT_NOT_PRESENT && m->swap && m->swap->free < m->swap->slots))
+        vmsim__look_ahead(m, &m->cpus[t->cpu], a + done + 1, whole - done - 1);
     if (wanted && physical && m->reclaim.watching) {
         const struct vmsim__used used = {a, physical, done, t->fault.resolved, t->fault.first};
         vmsim__lruvec_policies_used(&m->reclaim, &used);

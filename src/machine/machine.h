@@ -168,6 +168,7 @@ struct vmsim__cpu {
     uint64_t idle_ns, iowait_ns, user_ns, system_ns; /* what `now` is made of; iowait: idle while a task of it blocks */
     uint64_t refresh;                                /* ns: when it does vmsim__mem_refresh next */
     struct vmsim__tlb *tlb;
+    uintptr_t looked;     /* host only: where the references begin that nobody has looked at ahead (ahead.c) */
     struct vmsim__mm *mm; /* loaded */
     bool lazy;            /* a kernel thread runs on it */
     uint16_t asid;
@@ -187,6 +188,9 @@ struct vmsim__cpu {
     uint32_t blocked;      /* tasks of it that wait for devices */
     uint32_t load;         /* live tasks, as vmsim__cpu_idlest last counted them */
 };
+/* A reference has met a page that is not there: what those behind it will need is fetched meanwhile (ahead.c). Right
+ * behind vmsim__tlb_run. */
+void vmsim__look_ahead(const struct vmsim_machine *m, struct vmsim__cpu *c, const vmsim_access *a, size_t n);
 #define VMSIM__NO_TIMER UINT32_MAX
 #define VMSIM__NO_PLACE UINT32_MAX
 #define VMSIM__WAIT_BUCKETS 8192u /* kernel: PAGE_WAIT_TABLE_SIZE is 256; thousands of tasks may wait here */
@@ -263,6 +267,7 @@ struct vmsim_machine {
     bool stepping;   /* a task works in a step: whoever it asks cannot let the machine go on */
     bool host_nomem; /* sticky: the host had no memory for an event or a queue */
     struct vmsim__wait_bucket waiters[VMSIM__WAIT_BUCKETS]; /* for pages, by pfn */
+    uint32_t page_waiters;                                  /* tasks in them */
     bool serial_device; /* the description has no devices: one that serves transfers one after another */
     struct vmsim__slab spaces;
     struct vmsim__task *running; /* whose operation is under way; NULL: nobody's */

@@ -36,6 +36,10 @@ static bool unmap(void *context, vmsim__pfn pfn, unsigned cpu) {
     return vmsim__try_to_unmap(((struct vmsim_machine *)context)->vm, pfn, VMSIM__TTU_BATCH_FLUSH, cpu);
 }
 
+static void expect(void *context, vmsim__pfn pfn) {
+    vmsim__rmap_expect(((struct vmsim_machine *)context)->vm, pfn);
+}
+
 static void unmap_flush(void *context, unsigned cpu) {
     vmsim__unmap_flush(((struct vmsim_machine *)context)->vm, cpu);
 }
@@ -204,6 +208,7 @@ int vmsim__reclaim_init(struct vmsim_machine *m) {
                                                  .referenced = referenced,
                                                  .unmap = unmap,
                                                  .unmap_flush = unmap_flush,
+                                                 .expect = expect,
                                                  .add_to_swap = add_to_swap,
                                                  .free_swap = free_swap,
                                                  .pageout = pageout,

@@ -198,6 +198,7 @@ int vmsim__task_block(struct vmsim_machine *m, struct vmsim__task *t) {
         *(b->last ? &b->last->waiters : &b->first) = t;
         b->last = t;
         t->waiters = NULL;
+        m->page_waiters++;
         m->cpus[t->cpu].blocked++;
     }
     return 0;
@@ -219,6 +220,8 @@ static void unlink_wait(struct vmsim_machine *m, struct vmsim__task *t) {
     if (b->last == t)
         b->last = before;
     t->waiters = NULL;
+    VMSIM__ASSERT(m->page_waiters > 0);
+    m->page_waiters--;
     m->cpus[t->cpu].blocked--;
 }
 
@@ -305,6 +308,8 @@ int vmsim__task_wake_at(struct vmsim_machine *m, const struct vmsim__task *t, ui
 int vmsim__page_wake(struct vmsim_machine *m, enum vmsim__wait_kind kind, uint64_t pfn, int status, uint64_t time) {
     VMSIM__ASSERT(kind == VMSIM__WAIT_LOCKED || kind == VMSIM__WAIT_WRITEBACK);
     int err = 0;
+    if (!m->page_waiters)
+        return 0;
     for (struct vmsim__task *t = bucket_of(m, pfn)->first, *next; t && !err; t = next) {
         next = t->waiters;
         if (t->wait.kind != kind || t->wait.what != pfn)

@@ -22,6 +22,11 @@ static struct vmsim__reclaim_node *node_of(const struct vmsim__lruvec_policies *
 
 /* ---- where a page is ---- */
 
+static struct vmsim__shadow_key slot_key(uint64_t slot) {
+    VMSIM__ASSERT(slot);
+    return (struct vmsim__shadow_key){(uint64_t)VMSIM__FUTURE_SWAP << 32, slot};
+}
+
 /* The place that knows of it when it has gone: its slot, or its page of a file. */
 static struct vmsim__shadow_key place_key(const struct vmsim__lruvec_policies *all, vmsim__pfn pfn) {
     const struct vmsim__frame *f = frame_of(all, pfn);
@@ -29,7 +34,7 @@ static struct vmsim__shadow_key place_key(const struct vmsim__lruvec_policies *a
     const uint64_t slot = vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE)
                               ? vmsim__column_read(all->v->mem, VMSIM__COLUMN_SWAP, pfn)
                               : all->v->lru->slot;
-    return slot ? (struct vmsim__shadow_key){(uint64_t)VMSIM__FUTURE_SWAP << 32, slot} : vmsim__future_key(f);
+    return slot ? slot_key(slot) : vmsim__future_key(f);
 }
 
 /* ---- services ---- */
@@ -387,6 +392,18 @@ static vmsim__pfn folio_at(const struct vmsim__lruvec_policies *all, vmsim__pfn 
 }
 
 #define EARLY 16u /* references between a prefetch and the use */
+
+void vmsim__lruvec_policies_expect(const struct vmsim__lruvec_policies *all, uint64_t pfn) {
+    if (pfn >= all->pool.folios)
+        return;
+    __builtin_prefetch(&all->pool.node[pfn + 1], 1);
+    __builtin_prefetch(&all->pool.word[pfn + 1], 1);
+    vmsim__frame_prefetch(&all->v->mem->frames, (vmsim__pfn)pfn);
+}
+
+void vmsim__lruvec_policies_expect_slot(const struct vmsim__lruvec_policies *all, uint64_t slot) {
+    vmsim__reclaim_shadow_expect(&all->shadows, slot_key(slot));
+}
 
 VMSIM__INLINE void prefetch(const struct vmsim__lruvec_policies *all, uint64_t physical) {
     const vmsim__pfn pfn = (vmsim__pfn)(physical >> all->v->mem->page_shift);

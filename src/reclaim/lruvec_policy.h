@@ -129,6 +129,10 @@ struct vmsim__used {
     bool brought;
     uint64_t since;
 };
+/* Host only: a page in this frame, or one whose contents are in this slot (vmsim__swp_slot_word), is referenced soon.
+ */
+void vmsim__lruvec_policies_expect(const struct vmsim__lruvec_policies *all, uint64_t pfn);
+void vmsim__lruvec_policies_expect_slot(const struct vmsim__lruvec_policies *all, uint64_t slot);
 void vmsim__lruvec_policies_used(struct vmsim__lruvec_policies *all, const struct vmsim__used *u);
 
 /* Every folio that a policy has against frames, lists and counts: 0 or VMSIM_ECHECK. */

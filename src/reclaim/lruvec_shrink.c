@@ -24,6 +24,14 @@ static struct vmsim__frame *frame_of(const struct vmsim__lruvec_policies *all, v
     return vmsim__frame_at(&all->v->mem->frames, pfn);
 }
 
+#define AHEAD 2u /* folios between a fetch and its use */
+
+/* What is known of a folio by its number, which is to be looked at soon. */
+VMSIM__INLINE void fetch(const struct vmsim__lruvec_policies *all, vmsim__pfn pfn) {
+    __builtin_prefetch(&all->pool.node[pfn + 1], 1);
+    vmsim__frame_prefetch(&all->v->mem->frames, pfn);
+}
+
 /* Off its list, if it is on one: it may be in the batch of another CPU, or with somebody who moves it. */
 static bool isolate(struct batch *b, vmsim__pfn pfn) {
     struct vmsim__frame *f = frame_of(b->all, pfn);
@@ -124,6 +132,30 @@ static bool leave_again(struct vmsim__lruvec_policy *p, const struct vmsim__scan
     return vmsim__policy_of_folio(p->all, pfn) != p;
 }
 
+/* The next on a folio's list, away from the end that it is at; 0: none. What was taken off just now still says who was
+ * beside it. */
+static uint32_t behind(const struct vmsim__reclaim *r, uint32_t folio) {
+    VMSIM__ASSERT(vmsim__reclaim_has(r, folio));
+    return r->node[folio].prev ? r->node[folio].prev : r->node[folio].next;
+}
+
+/* Where a policy takes from a list, the next victims are known before it names them, and the host has the time of a
+ * whole eviction to fetch what each needs: of the next but one its records, of the next, whose records are there, what
+ * they lead to. Where it does not, some lines are fetched in vain. */
+static void expect_next(struct vmsim__lruvec_policy *p, uint32_t victim) {
+    const struct vmsim__lruvec_policies *all = p->all;
+    const uint32_t next = behind(&p->r, victim);
+    if (!next || !vmsim__reclaim_has(&p->r, next))
+        return;
+    vmsim__vmscan_expect(all->v, next - 1);
+    const uint32_t after = behind(&p->r, next);
+    if (!after || after > all->pool.folios)
+        return;
+    fetch(all, after - 1);
+    __builtin_prefetch(&all->came[after]);
+    __builtin_prefetch(&all->pool.shadow[after]);
+}
+
 struct proposal {
     uint32_t wanted;
     const struct vmsim_folio_access *incoming;
@@ -151,6 +183,8 @@ static void propose(struct vmsim__lruvec_policy *p, struct vmsim__scan_control *
     ++*p->calls;
     q->asked = vmsim__reclaim_ask(&p->r, &r);
     q->left = 0;
+    if (q->asked == 1)
+        expect_next(p, (uint32_t)folio[0]);
     for (uint32_t i = 0; i < q->asked; i++) {
         const vmsim__pfn pfn = (vmsim__pfn)(folio[i] - 1);
         if (all->came[folio[i]] >= needed_since || lost(p, pfn))
@@ -177,6 +211,8 @@ static void propose(struct vmsim__lruvec_policy *p, struct vmsim__scan_control *
 /* Folios that may go now, oldest write first. One that somebody wanted again meanwhile is not taken. */
 static bool next_leaving(struct vmsim__lruvec_policies *all, vmsim__pfn *pfn) {
     while (all->leaving.first < all->leaving.count) {
+        if (all->leaving.first + AHEAD < all->leaving.count)
+            fetch(all, all->leaving.at[all->leaving.first + AHEAD]);
         *pfn = all->leaving.at[all->leaving.first];
         if (!(all->pool.node[*pfn + 1].flags & VMSIM__RECLAIM_LEAVING)) { /* freed, or wanted again */
             all->leaving.first++;

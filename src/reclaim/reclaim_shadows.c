@@ -51,6 +51,11 @@ uint64_t vmsim__reclaim_shadow_look(const struct vmsim__reclaim_shadows *s, stru
     return s->count ? s->slot[find(s, key)].shadow : 0;
 }
 
+void vmsim__reclaim_shadow_expect(const struct vmsim__reclaim_shadows *s, struct vmsim__shadow_key key) {
+    if (s->count)
+        __builtin_prefetch(&s->slot[home_of(s, key)], 1);
+}
+
 uint64_t vmsim__reclaim_shadow_take(struct vmsim__reclaim_shadows *s, struct vmsim__shadow_key key) {
     if (!s->count)
         return 0;

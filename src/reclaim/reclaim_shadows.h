@@ -28,6 +28,8 @@ void vmsim__reclaim_shadows_fini(struct vmsim__reclaim_shadows *s);
 void vmsim__reclaim_shadow_put(struct vmsim__reclaim_shadows *s, struct vmsim__shadow_key key, uint64_t shadow);
 /* What was put there last; 0: nothing. */
 uint64_t vmsim__reclaim_shadow_look(const struct vmsim__reclaim_shadows *s, struct vmsim__shadow_key key);
+/* Host only: it will be looked for soon. */
+void vmsim__reclaim_shadow_expect(const struct vmsim__reclaim_shadows *s, struct vmsim__shadow_key key);
 /* The same, taken out. */
 uint64_t vmsim__reclaim_shadow_take(struct vmsim__reclaim_shadows *s, struct vmsim__shadow_key key);
 

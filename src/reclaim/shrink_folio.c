@@ -240,6 +240,8 @@ uint64_t vmsim__shrink_folio_list(struct vmsim__vmscan *v, struct vmsim__scan_co
     *stat = (struct vmsim__reclaim_stat){0};
     for (uint32_t i = 0; i < *count; i++) {
         struct at a = {.v = v, .sc = sc, .stat = stat, .node = node, .pfn = folio[i]};
+        if (i + 1 < *count)
+            vmsim__vmscan_expect(v, folio[i + 1]);
         a.f = vmsim__frame_at(&v->mem->frames, a.pfn);
         a.pages = vmsim__frame_pages(a.f);
         VMSIM__ASSERT(!vmsim__frame_is(a.f, VMSIM__FRAME_LRU | VMSIM__FRAME_ACTIVE) && a.f->refcount > 0);

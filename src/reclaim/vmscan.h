@@ -64,6 +64,8 @@ struct vmsim__vmscan_hooks {
     /* Takes the page out of page tables; true: no entry is left. The flush may wait for unmap_flush. */
     bool (*unmap)(void *context, vmsim__pfn pfn, unsigned cpu);
     void (*unmap_flush)(void *context, unsigned cpu);
+    /* The page is likely to be unmapped next but one or so: the host fetches what that will read. NULL: it does not. */
+    void (*expect)(void *context, vmsim__pfn pfn);
     /* Gives an anonymous page a slot and puts it into the swap cache, dirty. False: no slot (or no memory). */
     bool (*add_to_swap)(void *context, vmsim__pfn pfn, unsigned cpu);
     /* A page in the swap cache stays in memory: its slot may be given back. NULL: never. */

@@ -46,6 +46,17 @@ static inline void vmsim__vmscan_flush(const struct vmsim__vmscan *v, const stru
     if (v->hooks.unmap_flush)
         v->hooks.unmap_flush(v->hooks.context, sc->cpu);
 }
+/* The folio, whose frame the host has at hand, is taken soon: so are its neighbours' links, and its entry. Each would
+ * be a miss of the host's caches in the middle of a chain of them. */
+static inline void vmsim__vmscan_expect(const struct vmsim__vmscan *v, vmsim__pfn pfn) {
+    const struct vmsim__frame *f = vmsim__frame_at(&v->mem->frames, pfn);
+    if (vmsim__frame_is(f, VMSIM__FRAME_LRU)) {
+        vmsim__frame_prefetch(&v->mem->frames, f->next);
+        vmsim__frame_prefetch(&v->mem->frames, f->prev);
+    }
+    if (v->hooks.expect)
+        v->hooks.expect(v->hooks.context, pfn);
+}
 /* Kernel: folio_referenced: no walk for a page that nothing maps. */
 static inline struct vmsim__use vmsim__vmscan_referenced(struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
                                                          vmsim__pfn pfn) {

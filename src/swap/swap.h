@@ -99,6 +99,8 @@ void vmsim__swap_set_memcg(struct vmsim__swap *s, struct vmsim__swp e, uint16_t 
 uint16_t vmsim__swap_memcg(const struct vmsim__swap *s, struct vmsim__swp e);
 /* Adds the slots that each cgroup pays for to `slots`, by id: for checks. */
 void vmsim__swap_count_memcgs(const struct vmsim__swap *s, uint64_t *slots);
+/* Host only: the slot will be looked at soon. False: there is none. */
+bool vmsim__swap_expect(const struct vmsim__swap *s, struct vmsim__swp e);
 uint32_t vmsim__swap_users(const struct vmsim__swap *s, struct vmsim__swp e);
 bool vmsim__swap_is_cached(const struct vmsim__swap *s, struct vmsim__swp e);
 bool vmsim__swap_going(const struct vmsim__swap *s, struct vmsim__swp e); /* its area is being emptied */

@@ -394,6 +394,18 @@ void vmsim__swap_count_memcgs(const struct vmsim__swap *s, uint64_t *slots) {
     }
 }
 
+bool vmsim__swap_expect(const struct vmsim__swap *s, struct vmsim__swp e) {
+    const struct vmsim__swap_area *a = e.type < s->areas ? s->area[e.type] : NULL;
+    const struct vmsim__swap_cluster *c =
+        a && e.offset < a->seen.slots ? a->cluster[e.offset / VMSIM__SWAP_CLUSTER] : NULL;
+    if (!c)
+        return false;
+    __builtin_prefetch(&c->used, 1);
+    __builtin_prefetch(&c->slot[e.offset % VMSIM__SWAP_CLUSTER], 1);
+    __builtin_prefetch(&c->memcg[e.offset % VMSIM__SWAP_CLUSTER], 1);
+    return true;
+}
+
 uint32_t vmsim__swap_users(const struct vmsim__swap *s, struct vmsim__swp e) {
     return state_of(s, e) & ~VMSIM__SWAP_CACHED;
 }

@@ -86,6 +86,10 @@ unsigned vmsim__tlb_flush_asid(struct vmsim__tlb *t, uint16_t asid); /* all but 
 unsigned vmsim__tlb_flush_nonglobal(struct vmsim__tlb *t);           /* every ASID */
 unsigned vmsim__tlb_flush_all(struct vmsim__tlb *t);                 /* global too */
 
+/* Host only, between vmsim__tlb_run and the next change of its page table: what stands in the leaf entry of a page, as
+ * far as where it stands is known without a walk. It may be out of date, and is for guesses alone. False: unknown. */
+bool vmsim__tlb_peek(const struct vmsim__tlb *t, uint64_t va, uint64_t *raw);
+
 /* Host only: pages of it will be flushed soon. */
 void vmsim__tlb_expect_flush(const struct vmsim__tlb *t);
 

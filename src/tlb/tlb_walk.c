@@ -158,6 +158,16 @@ void vmsim__tlb_leaf_begin(struct vmsim__tlb *t) {
     t->leaf_tag = (uint64_t)t->leaf_epoch << 52 | t->asid;
 }
 
+bool vmsim__tlb_peek(const struct vmsim__tlb *t, uint64_t va, uint64_t *raw) {
+    const struct vmsim__pt_format *f = t->format;
+    const struct tlb_leaf_table *leaf = &t->leaf[va >> f->shift[1] & (TLB_LEAF_TABLES - 1)];
+    const size_t index = va >> f->shift[0] & ((UINT64_C(1) << f->index_bits[0]) - 1);
+    if (leaf->key != tlb_leaf_key(t, va) || !leaf->host)
+        return false;
+    *raw = f->entry_bytes == 8 ? ((const uint64_t *)leaf->host)[index] : ((const uint32_t *)leaf->host)[index];
+    return true;
+}
+
 /* Those of an ASID, or all. */
 static unsigned walk_drop(struct vmsim__tlb *t, uint16_t asid, bool all) {
     unsigned dropped = 0;

@@ -269,6 +269,17 @@ bool vmsim__rmap_next(struct vmsim__rmap_walk *w, struct vmsim__mapping *m) {
     return false;
 }
 
+/* Entries of pages that go one after the other lie anywhere: the host would wait for each. */
+void vmsim__rmap_expect(struct vmsim__vm *vm, vmsim__pfn pfn) {
+    struct vmsim__rmap_walk w;
+    struct vmsim__pt_slot slot;
+    if (vmsim__nommu(vm))
+        return;
+    vmsim__rmap_start(&w, vm, pfn);
+    if (vmsim__rmap_next_vma(&w) && vmsim__pt_slot(&w.vma->mm->pt, w.va, 0, false, &slot))
+        __builtin_prefetch(slot.entry, 1);
+}
+
 void vmsim__rmap_again(struct vmsim__rmap_walk *w) {
     VMSIM__ASSERT(w->met < w->va);
     w->va = w->met;

@@ -502,6 +502,8 @@ struct vmsim__rmap_walk {
     bool migration;             /* entries that wait for these frames are looked for, not those that map them */
 };
 void vmsim__rmap_start(struct vmsim__rmap_walk *w, struct vmsim__vm *vm, vmsim__pfn pfn);
+/* The page will be looked for soon: the host fetches the first entry that may map it. */
+void vmsim__rmap_expect(struct vmsim__vm *vm, vmsim__pfn pfn);
 bool vmsim__rmap_next_vma(struct vmsim__rmap_walk *w);
 bool vmsim__rmap_next(struct vmsim__rmap_walk *w, struct vmsim__mapping *m);
 void vmsim__rmap_again(struct vmsim__rmap_walk *w); /* looks at the last one's place again: it was split */

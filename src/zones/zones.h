@@ -119,6 +119,12 @@ VMSIM__INLINE struct vmsim__frame *vmsim__frame_at(const struct vmsim__frames *t
     return t->chunk[pfn >> t->shift] + (pfn & t->mask);
 }
 
+/* The host fetches the record of a frame that is about to be looked at; of none, nothing. */
+VMSIM__INLINE void vmsim__frame_prefetch(const struct vmsim__frames *t, vmsim__pfn pfn) {
+    if (VMSIM__LIKELY(pfn < t->end && t->chunk[pfn >> t->shift]))
+        __builtin_prefetch(vmsim__frame_at(t, pfn), 1);
+}
+
 /* A doubly linked list of frames, by pfn. */
 struct vmsim__frame_list {
     vmsim__pfn head, tail; /* VMSIM__PFN_NONE: empty */
