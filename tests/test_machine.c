@@ -317,6 +317,48 @@ static void every_architecture_runs(void **state) {
     }
 }
 
+/* Who leaves the flags to the kernel pays for each with a fault, where nobody has touched the page through the entry.
+ */
+static void flags_that_the_hardware_does_not_set_cost_faults(void **state) {
+    static const char *const flags[] = {"machine.hardware_flags=usual", "machine.hardware_flags=none"};
+    uint64_t faults[2];
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        const char *const settings[] = {"machine.nodes=[{memory: 256MiB}]", "machine.arch=arm64_4k", flags[i], NULL};
+        struct vmsim_machine *m = boot(settings);
+        const uint32_t task = new_task(m, "t");
+        uint32_t child;
+        const uint64_t base = (uint64_t)vmsim_task_mmap(m, task, 0, 16 * PAGE, RW, ANON, 0, 0);
+        for (uint64_t at = 0; at < 16 * PAGE; at += PAGE)
+            assert_int_equal(touch(m, task, base + at, VMSIM_STORE).stop, VMSIM_STOP_NONE);
+        assert_int_equal(vmsim_task_fork(m, task, "child", &child), 0);
+        for (uint64_t at = 0; at < 16 * PAGE; at += PAGE) /* its entries are old */
+            assert_int_equal(touch(m, child, base + at, VMSIM_LOAD).stop, VMSIM_STOP_NONE);
+        faults[i] = counter(m, "tasks.child.minflt");
+        end(m);
+    }
+    assert_int_equal(faults[0], 0);
+    assert_int_equal(faults[1], 16);
+}
+
+static void kernels_without_numa_know_no_calls_about_nodes(void **state) {
+    (void)state;
+    static const struct {
+        const char *arch, *nodes;
+        int64_t result;
+    } cases[] = {{"machine.arch=x86_pae", "machine.nodes=[{memory: 256MiB}]", -38},
+                 {"machine.arch=arm", "machine.nodes=[{memory: 256MiB}]", -38},
+                 {"machine.arch=x86_pae", "machine.nodes=[{memory: 128MiB}, {memory: 128MiB}]", 0},
+                 {"machine.arch=arm64_4k", "machine.nodes=[{memory: 256MiB}]", 0}};
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        const char *const settings[] = {cases[i].arch, cases[i].nodes, NULL};
+        struct vmsim_machine *m = boot(settings);
+        const uint32_t task = new_task(m, "t");
+        assert_int_equal(vmsim_task_set_mempolicy(m, task, 2, 1), cases[i].result);
+        end(m);
+    }
+}
+
 static void memory_that_entries_cannot_name_is_left_alone_or_refused(void **state) {
     (void)state;
     static const char *const settings[] = {"machine.nodes=[{memory: 6GiB}]", "machine.arch=x86_32", NULL};
@@ -412,6 +454,8 @@ int main(void) {
         cmocka_unit_test(odd_names_of_tasks_are_unique_too),
         cmocka_unit_test(tlb_counters_by_page_size_add_up_to_those_of_all),
         cmocka_unit_test(every_architecture_runs),
+        cmocka_unit_test(flags_that_the_hardware_does_not_set_cost_faults),
+        cmocka_unit_test(kernels_without_numa_know_no_calls_about_nodes),
         cmocka_unit_test(memory_that_entries_cannot_name_is_left_alone_or_refused),
         cmocka_unit_test(unknown_counters_and_knobs_are_told_with_a_suggestion),
     };

@@ -166,6 +166,10 @@ static void processor(const struct vmsim__import *im, struct vmsim__textbuf *b) 
     }
     vmsim__textbuf_printf(b, "  arch: %s", vmsim__import_format(im));
     comment(b, im->la57 ? "proc_cpuinfo.txt: la57, 57 bits of virtual address" : im->arch_origin);
+    if (im->no_hardware_flags) {
+        vmsim__textbuf_printf(b, "  hardware_flags: none");
+        comment(b, im->preset_origin);
+    }
     vmsim__textbuf_printf(b, "  kernel: \"%s\"", im->spec.kernel);
     comment(b, im->kernel_comment);
     if (im->nr_cpus) {

@@ -265,12 +265,16 @@ static const struct {
 /* Arm's part numbers (MIDR_EL1) with a preset; their TLBs are described for pages of 4 KiB. */
 static void read_arm_processor(struct vmsim__import *im, const char *text) {
     static const char *const parts[][2] = {{"0xd08", "cortex-a72"}, {"0xd0c", "neoverse-n1"}, {"0xd40", "neoverse-v1"}};
+    static const char *const first[] = {"0xd03", "0xd04", "0xd07", "0xd08", "0xd09"}; /* Armv8.0: A53 to A73 */
     char implementer[32], part[32], where[96];
     if (!vmsim__line_value(text, "CPU implementer", implementer, sizeof implementer) ||
         !vmsim__line_value(text, "CPU part", part, sizeof part)) {
         vmsim__capture_note(im->capture, "proc_cpuinfo.txt", "damaged: the TLBs are vmsim's default ones");
         return;
     }
+    for (size_t i = 0; i < VMSIM__COUNT(first); i++)
+        im->no_hardware_flags |=
+            im->spec.arch == VMSIM__ARCH_ARM64 && !strcmp(implementer, "0x41") && !strcmp(part, first[i]);
     for (size_t i = 0; i < VMSIM__COUNT(parts); i++) {
         if (!strcmp(implementer, "0x41") && !strcmp(part, parts[i][0]) && im->page == 4096)
             im->preset = parts[i][1];

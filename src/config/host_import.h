@@ -62,6 +62,7 @@ struct vmsim__import {
     const char *cmdline;        /* or NULL */
     const char *cmdline_origin;
     const char *preset, *preset_origin; /* of TLBs, or NULL */
+    bool no_hardware_flags;             /* Armv8.0: entries' flags are the kernel's to set */
     bool la57;
     const char *arch_origin;
     uint64_t page;       /* bytes of a page */

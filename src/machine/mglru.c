@@ -56,7 +56,7 @@ static void out_of_memory(void *context, const struct vmsim__scan_control *sc) {
 /* What the CPU cannot do is never on. */
 static unsigned supported(const struct vmsim_machine *m) {
     const struct vmsim__pt_format *f = vmsim__vm_format(m->vm);
-    return VMSIM__LRU_GEN_CORE | (f->hardware_accessed ? VMSIM__LRU_GEN_MM_WALK : 0) |
+    return VMSIM__LRU_GEN_CORE | (vmsim__vm_hardware_accessed(m->vm) ? VMSIM__LRU_GEN_MM_WALK : 0) |
            (f->table_accessed ? VMSIM__LRU_GEN_NONLEAF_YOUNG : 0);
 }
 

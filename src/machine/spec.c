@@ -84,6 +84,9 @@ static const struct vmsim_param cost_params[] = {
 #undef COST
 #undef AT
 
+/* In the order of enum vmsim__hardware_flags. */
+static const char *const hardware_flag_names[] = {"usual", "none", "accessed", "both", NULL};
+
 #define AT(field) offsetof(struct vmsim__machine_spec, field)
 static const struct vmsim_param own_params[] = {
     {.name = "arch",
@@ -93,6 +96,13 @@ static const struct vmsim_param own_params[] = {
      .choices = arch_names,
      .doc = "Instruction set and paging mode: page-table format, zones and user address space follow from it. nommu "
             "has no translation: mappings are runs of frames, had at once; described programs run, without fork."},
+    {.name = "hardware_flags",
+     .type = VMSIM_PARAM_ENUM,
+     .offset = AT(hardware_flags),
+     .fallback = "usual",
+     .choices = hardware_flag_names,
+     .doc = "Which flags of an entry a CPU sets itself, accessed and dirty; it faults for the others. Usual: both, on "
+            "RISC-V and 32-bit ARM none. Armv8.0 (Cortex-A53, A57, A72) has none."},
     {.name = "tlb",
      .type = VMSIM_PARAM_STRUCT,
      .offset = AT(tlb),
@@ -249,6 +259,7 @@ void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec) {
     const struct vmsim__pt_format *format = vmsim__pt_format_get((enum vmsim__pt_format_id)spec->arch);
     VMSIM__ASSERT(format);
     spec->mem.arch = vmsim__memory_arch(format->id);
+    spec->vm.hardware_flags = (enum vmsim__hardware_flags)spec->hardware_flags;
     spec->vm.mmap_min_addr = vmsim__vm_mmap_min_addr(spec->mem.arch);
     spec->mem.page_size = UINT64_C(1) << format->page_shift;
     spec->mem.sysctl = spec->sysctl;

@@ -37,6 +37,7 @@ struct vmsim__machine_spec {
     struct vmsim__policy_choice thp; /* of `policies:` */
     int arch;                        /* enum vmsim__pt_format_id */
     struct vmsim__mem_spec mem;
+    int hardware_flags; /* enum vmsim__hardware_flags */
     struct vmsim__vm_spec vm;
     struct vmsim__cache_spec cache;
     struct vmsim__tlb_spec tlb;

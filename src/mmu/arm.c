@@ -126,6 +126,7 @@ struct vmsim__pte vmsim__arm_decode(const struct vmsim__pt_format *f, unsigned l
 
 uint64_t vmsim__arm_encode(const struct vmsim__pt_format *f, unsigned level, struct vmsim__pte pte) {
     const uint32_t flags = pte.flags;
+    (void)level;
     VMSIM__ASSERT(level < f->levels);
     if (!(flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE)))
         return flags & VMSIM__PTE_SWAP ? vmsim__soft_encode(f, pte) : 0;

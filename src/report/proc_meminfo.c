@@ -81,6 +81,31 @@ static void emit_lists(const struct view *v) {
     pages(v, "Mlocked", zone_stat(v, VMSIM__NR_MLOCK));
 }
 
+/* What the kernel does not map for good, and the rest. Kernel: si_meminfo. */
+static void emit_high(const struct view *v) {
+    const struct vmsim__mem *mem = v->m->mem;
+    uint64_t total = 0, unused = 0;
+    for (unsigned i = 0; i < mem->nr_zones; i++) {
+        const struct vmsim__zone *z = &mem->zones[i];
+        if (!vmsim__zone_is_highmem(mem, z))
+            continue;
+        total += z->managed;
+        unused += vmsim__non_negative(z->stat[VMSIM__NR_FREE_PAGES]);
+    }
+    pages(v, "HighTotal", total);
+    pages(v, "HighFree", unused);
+    pages(v, "LowTotal", less(mem->totalram, total));
+    pages(v, "LowFree", less(zone_stat(v, VMSIM__NR_FREE_PAGES), unused));
+}
+
+static void emit_cma(const struct view *v) {
+    uint64_t total = 0;
+    for (unsigned i = 0; i < v->m->mem->nr_zones; i++)
+        total += v->m->mem->zones[i].cma;
+    pages(v, "CmaTotal", total);
+    pages(v, "CmaFree", zone_stat(v, VMSIM__NR_FREE_CMA));
+}
+
 static void emit_slab(const struct view *v) {
     uint64_t reclaimable = node_stat(v, VMSIM__NR_SLAB_RECLAIMABLE);
     uint64_t unreclaimable = node_stat(v, VMSIM__NR_SLAB_UNRECLAIMABLE);
@@ -115,23 +140,32 @@ static void emit_hugetlb(const struct view *v) {
     pages(v, "Hugetlb", vmsim__hugetlb_frames(mem, VMSIM__MAX_NODES));
 }
 
-/* The kernel's own mapping of all memory: as large as present memory, in 2 MiB pages but for the odd ends. A section
- * of memory that does not begin and end at 2 MiB costs up to 511 small entries at each end. */
+/* The kernel's own mapping of all memory that it maps for good: as large as present memory, in large pages (2 MiB, 4
+ * without PAE) but for the odd ends. A section of memory that does not begin and end at one costs small entries there.
+ */
 static void emit_direct_map(const struct view *v) {
-    uint64_t large = 0, small = 0;
-    for (size_t i = 0; i < v->m->mem->nr_segments; i++) {
-        uint64_t start = vmsim__pages_kb(v->m, v->m->mem->segments[i].start);
-        uint64_t end = vmsim__pages_kb(v->m, v->m->mem->segments[i].end);
-        uint64_t first = vmsim__align_up(start, 2048), last = vmsim__align_down(end, 2048);
-        uint64_t whole = first < last ? last - first : 0;
+    const struct vmsim__mem *mem = v->m->mem;
+    const uint64_t page = mem->arch == VMSIM__ARCH_X86_32 ? 4096 : 2048;
+    uint64_t large = 0, small = 0, limit = UINT64_MAX;
+    for (unsigned i = 0; i < mem->nr_zones; i++) {
+        if (mem->zones[i].type == VMSIM__ZONE_HIGHMEM && vmsim__zone_populated(&mem->zones[i]))
+            limit = vmsim__pages_kb(v->m, mem->zones[i].start);
+    }
+    for (size_t i = 0; i < mem->nr_segments; i++) {
+        const uint64_t start = vmsim__min64(vmsim__pages_kb(v->m, mem->segments[i].start), limit);
+        const uint64_t end = vmsim__min64(vmsim__pages_kb(v->m, mem->segments[i].end), limit);
+        const uint64_t first = vmsim__align_up(start, page), last = vmsim__align_down(end, page);
+        const uint64_t whole = first < last ? last - first : 0;
         large += whole;
         small += end - start - whole;
     }
     kb(v, "DirectMap4k", small);
-    kb(v, "DirectMap2M", large);
+    kb(v, page == 4096 ? "DirectMap4M" : "DirectMap2M", large);
 }
 
 static void emit_huge(const struct view *v) {
+    if (!vmsim__mem_has_thp(v->m->mem))
+        return;
     huge(v, "AnonHugePages", VMSIM__NR_ANON_TRANSPARENT_HUGEPAGES);
     huge(v, "ShmemHugePages", VMSIM__NR_SHMEM_HUGEPAGES);
     huge(v, "ShmemPmdMapped", VMSIM__NR_SHMEM_PMDMAPPED);
@@ -140,7 +174,7 @@ static void emit_huge(const struct view *v) {
     huge(v, "FileHugePages", VMSIM__NR_FILE_HUGEPAGES);
     huge(v, "FilePmdMapped", VMSIM__NR_FILE_PMDMAPPED);
     v->e->style.label_width = 16;
-    if (vmsim__proc_profile(v->m)->unaccepted)
+    if (vmsim__proc_profile(v->m)->unaccepted && v->m->mem->arch == VMSIM__ARCH_X86_64)
         kb(v, "Unaccepted", 0);
     if (vmsim__proc_profile(v->m)->balloon && v->node == NODE_ALL)
         kb(v, "Balloon", 0);
@@ -157,6 +191,8 @@ static void emit_machine(const struct view *v) {
     pages(v, "Buffers", buffers);
     pages(v, "Cached", less(node_stat(v, VMSIM__NR_FILE_PAGES), node_stat(v, VMSIM__NR_SWAPCACHED) + buffers));
     emit_lists(v);
+    if (m->mem->zone_configured >> VMSIM__ZONE_HIGHMEM & 1)
+        emit_high(v);
     pages(v, "SwapTotal", m->swap ? m->swap->slots : 0);
     pages(v, "SwapFree", m->swap ? m->swap->free + m->swap->unusing : 0);
     const struct vmsim__zswap *z = m->swap ? m->swap->zswap : NULL;
@@ -177,10 +213,13 @@ static void emit_machine(const struct view *v) {
     kb(v, "Percpu", 0);
     v->e->style.gap = " "; /* of five places, behind a blank */
     v->e->style.value_width = 5;
-    kb(v, "HardwareCorrupted", 0);
+    if (m->format->id != VMSIM__PT_ARM && m->format->id != VMSIM__PT_ARM_LPAE) /* no MEMORY_FAILURE */
+        kb(v, "HardwareCorrupted", 0);
     v->e->style.gap = "";
     v->e->style.value_width = 8;
     emit_huge(v);
+    if (vmsim__mem_has_cma(m->mem))
+        emit_cma(v);
     emit_hugetlb(v);
     if (m->format->arch == VMSIM__PT_ARCH_X86)
         emit_direct_map(v);

@@ -30,6 +30,8 @@ static const struct addition {
     {"6.12", "pgscan_direct", "pgscan_khugepaged"},
     {"6.18", "pgscan_khugepaged", "pgscan_proactive"},
     {"6.12", "pgsteal_file", "zone_reclaim_success"},
+    {"6.1", "htlb_buddy_alloc_fail", "cma_alloc_success"},
+    {"6.1", "cma_alloc_success", "cma_alloc_fail"},
     {"6.12", "thp_deferred_split_page", "thp_underused_split_page"},
     {"6.12", "swap_ra_hit", "swpin_zero"},
     {"6.12", "swpin_zero", "swpout_zero"},
@@ -54,6 +56,52 @@ static bool is_gone(const struct vmsim_machine *m, const char *name) {
             return true;
     }
     return false;
+}
+
+/* ---- what an architecture's kernel is built without ---- */
+
+static bool has_numa(const struct vmsim_machine *m) {
+    return vmsim__mem_has_numa(m->mem);
+}
+static bool has_thp(const struct vmsim_machine *m) {
+    return vmsim__mem_has_thp(m->mem);
+}
+static bool has_hugetlb(const struct vmsim_machine *m) {
+    return m->mem->nr_hstates > 0;
+}
+static bool has_cma(const struct vmsim_machine *m) {
+    return vmsim__mem_has_cma(m->mem);
+}
+static bool is_x86(const struct vmsim_machine *m) {
+    return vmsim__arch_is_x86(m->mem->arch);
+}
+static bool is_x86_64(const struct vmsim_machine *m) {
+    return m->mem->arch == VMSIM__ARCH_X86_64;
+}
+
+/* Names that begin so are printed where it holds; the first that fits decides. */
+static const struct {
+    const char *prefix;
+    bool (*holds)(const struct vmsim_machine *m);
+} options[] = {{"numa_", has_numa},          {"pgpromote_", has_numa}, {"zone_reclaim_", has_numa},
+               {"thp_split_pud", is_x86_64}, {"thp_", has_thp},        {"htlb_", has_hugetlb},
+               {"direct_map_level", is_x86}, {"cma_", has_cma},        {"nr_unaccepted", is_x86_64}};
+
+/* A counter of a zone type that this architecture does not have ("pgalloc_high") is not printed. */
+static bool exists(const struct vmsim_machine *m, const char *name) {
+    static const char *const prefixes[] = {"pgalloc_", "allocstall_", "pgskip_"};
+    for (size_t i = 0; i < VMSIM__COUNT(prefixes); i++) {
+        size_t n = strlen(prefixes[i]);
+        for (unsigned t = 0; t < VMSIM__ZONE_TYPES && !strncmp(name, prefixes[i], n); t++) {
+            if (!strcmp(name + n, vmsim__zone_type_suffix((enum vmsim__zone_type)t)))
+                return m->mem->zone_configured >> t & 1;
+        }
+    }
+    for (size_t i = 0; i < VMSIM__COUNT(options); i++) {
+        if (!strncmp(name, options[i].prefix, strlen(options[i].prefix)))
+            return options[i].holds(m);
+    }
+    return true;
 }
 
 /* What a list of counters is about: one zone, one node, or with neither the machine. Only a machine's has events. */
@@ -111,7 +159,8 @@ static uint64_t addition_value(const struct scope *s, const char *name) {
 
 /* One counter, and whatever this kernel prints behind it. */
 static void emit(const struct scope *s, struct vmsim__emitter *e, const char *name, uint64_t value) {
-    vmsim__emit_uint(e, name, value, VMSIM__UNIT_NONE);
+    if (exists(s->m, name))
+        vmsim__emit_uint(e, name, value, VMSIM__UNIT_NONE);
     for (size_t i = 0; i < VMSIM__COUNT(additions); i++) {
         if (!strcmp(additions[i].after, name) && vmsim__kernel_since(s->m->kernel, additions[i].since))
             emit(s, e, additions[i].name, addition_value(s, additions[i].name));
@@ -122,19 +171,6 @@ static void emit(const struct scope *s, struct vmsim__emitter *e, const char *na
 static void emit_listed(const struct scope *s, struct vmsim__emitter *e, const char *name, uint64_t value) {
     if (!is_gone(s->m, name))
         emit(s, e, name, value);
-}
-
-/* A counter of a zone type that this architecture does not have ("pgalloc_high") is not printed. */
-static bool event_exists(const struct vmsim_machine *m, const char *name) {
-    static const char *const prefixes[] = {"pgalloc_", "allocstall_", "pgskip_"};
-    for (size_t i = 0; i < VMSIM__COUNT(prefixes); i++) {
-        size_t n = strlen(prefixes[i]);
-        for (unsigned t = 0; t < VMSIM__ZONE_TYPES && !strncmp(name, prefixes[i], n); t++) {
-            if (!strcmp(name + n, vmsim__zone_type_suffix((enum vmsim__zone_type)t)))
-                return m->mem->zone_configured >> t & 1;
-        }
-    }
-    return true;
 }
 
 void vmsim__emit_zone_stats(struct vmsim_machine *m, struct vmsim__emitter *e, const struct vmsim__zone *z) {
@@ -214,10 +250,8 @@ void vmsim__proc_vmstat(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
     vmsim__dirty_limits(m->cache, &dirty, &background);
     emit(&s, &e, "nr_dirty_threshold", dirty);
     emit(&s, &e, "nr_dirty_background_threshold", background);
-    for (unsigned i = 0; i < VMSIM__EVENT_COUNT; i++) {
-        if (event_exists(m, vmsim__event_names[i]))
-            emit_listed(&s, &e, vmsim__event_names[i], m->mem->event[i]);
-    }
+    for (unsigned i = 0; i < VMSIM__EVENT_COUNT; i++)
+        emit_listed(&s, &e, vmsim__event_names[i], m->mem->event[i]);
     emit(&s, &e, "nr_unstable", 0);
     vmsim__emitter_fini(&e);
 }

@@ -116,7 +116,8 @@ static uint64_t table_alloc(void *context, unsigned level) {
     struct vmsim__vm *vm = mm->vm;
     unsigned order = table_order(vm, level);
     const uint16_t memcg = vm->mem->now.memcg;
-    vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_PGTABLE, order, mm->cpu);
+    const uint32_t high = level == 0 && vmsim__arch_is_narrow(vm->mem->arch) ? VMSIM__GFP_HIGHMEM : 0; /* HIGHPTE */
+    vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_PGTABLE | high, order, mm->cpu);
     if (pfn == VMSIM__PFN_NONE)
         return VMSIM__NO_FRAME;
     void *host = table_entries(vm, level);
@@ -166,6 +167,16 @@ static void *table_host(void *context, uint64_t pfn) {
     return vmsim__frame_is(f, VMSIM__FRAME_TABLE) ? vmsim__frame_table(f) : NULL;
 }
 
+/* A PAE kernel makes the middle tables of the user's three gigabytes with the top one, whose entries a CPU keeps in
+ * registers. Kernel: preallocate_pmds. */
+static bool make_middle(struct vmsim__mm *mm) {
+    struct vmsim__pt_slot slot;
+    bool ok = true;
+    for (uint64_t at = 0; ok && mm->vm->format->id == VMSIM__PT_X86_PAE && at < UINT64_C(3) << 30; at += 1u << 30)
+        ok = vmsim__pt_slot(&mm->pt, at, 1, true, &slot);
+    return ok;
+}
+
 /* Walkers find tables by the frames' own records, without a call: see struct vmsim__ptmem.directory. */
 bool vmsim__ptmem_setup(struct vmsim__mm *mm) {
     const struct vmsim__frames *t = &mm->vm->mem->frames;
@@ -176,7 +187,16 @@ bool vmsim__ptmem_setup(struct vmsim__mm *mm) {
     mm->ptmem.directory.row_shift = (uint8_t)t->shift;
     mm->ptmem.directory.record_shift = 5;
     mm->ptmem.directory.record_offset = 0;
-    return vmsim__pagetable_init(&mm->pt, mm->vm->format, &mm->ptmem);
+    if (!vmsim__pagetable_init(&mm->pt, mm->vm->format, &mm->ptmem))
+        return false;
+    if (mm->vm->spec.hardware_flags) {
+        mm->pt.hardware_accessed = vmsim__vm_hardware_accessed(mm->vm);
+        mm->pt.hardware_dirty = mm->vm->spec.hardware_flags == VMSIM__HARDWARE_BOTH;
+    }
+    if (make_middle(mm))
+        return true;
+    vmsim__pagetable_fini(&mm->pt);
+    return false;
 }
 
 /* The leaf table is kept: the next slot is nearly always in it, and found by one subtraction. */

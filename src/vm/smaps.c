@@ -57,7 +57,12 @@ static void account_entry(const struct vmsim__vma *vma, struct vmsim__smaps *s, 
     }
     if ((pte.flags & VMSIM__PTE_ACCESSED) || vmsim__frame_is(head, VMSIM__FRAME_REFERENCED))
         s->referenced += size;
+    /* A 32-bit kernel has no room for the share of a whole huge page that is nobody else's: 2^21 << 12 is 0. */
     struct page_view p = {vm->page_size, 0, dirty, vma->flags & VMSIM__VM_LOCKED};
+    if (VMSIM__UNLIKELY(slot->level && vmsim__arch_is_narrow(vm->mem->arch) && head->refcount == 1)) {
+        *(dirty ? &s->private_dirty : &s->private_clean) += size;
+        return;
+    }
     for (uint64_t i = 0; i < size >> vm->page_shift; i++) {
         p.mapcount = vmsim__vm_mapcount(vm, pfn + (vmsim__pfn)i);
         add_share(s, head, &p);

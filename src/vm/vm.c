@@ -158,6 +158,11 @@ const struct vmsim__pt_format *vmsim__vm_format(const struct vmsim__vm *vm) {
     return vm->format;
 }
 
+bool vmsim__vm_hardware_accessed(const struct vmsim__vm *vm) {
+    const enum vmsim__hardware_flags flags = vm->spec.hardware_flags;
+    return flags ? flags != VMSIM__HARDWARE_NONE : vm->format->hardware_accessed;
+}
+
 void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages) {
     vm->swap_pages = pages;
 }

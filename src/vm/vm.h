@@ -305,8 +305,9 @@ void vmsim__vm_destroy(struct vmsim__vm *vm);
 int vmsim__vm_error(struct vmsim__vm *vm);
 struct vmsim__vm_spec *vmsim__vm_knobs(struct vmsim__vm *vm); /* sysctl writes at run time go here */
 const struct vmsim__pt_format *vmsim__vm_format(const struct vmsim__vm *vm);
-uint64_t vmsim__vm_committed(const struct vmsim__vm *vm);    /* Committed_AS, pages */
-uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm); /* CommitLimit, pages */
+bool vmsim__vm_hardware_accessed(const struct vmsim__vm *vm); /* CPUs set the accessed flag themselves */
+uint64_t vmsim__vm_committed(const struct vmsim__vm *vm);     /* Committed_AS, pages */
+uint64_t vmsim__vm_commit_limit(const struct vmsim__vm *vm);  /* CommitLimit, pages */
 /* Memory policy of the running task; NULL: local node. The pointer is kept. */
 void vmsim__vm_set_policy(struct vmsim__vm *vm, struct vmsim__task_policy *policy);
 /* set_mempolicy: 0 or -EINVAL. mode: VMSIM__MPOL_* with flags or'ed in; nodes: a mask. */

@@ -296,6 +296,10 @@ const struct vmsim__alloc_request *vmsim__shared_place(const struct vmsim__vma *
                                                        struct vmsim__alloc_request *rq);
 bool vmsim__ptmem_setup(struct vmsim__mm *mm);
 uint64_t vmsim__table_bytes(const struct vmsim__vm *vm);
+/* Does the kernel know calls about nodes? One without MMU or CONFIG_NUMA answers ENOSYS. */
+static inline bool vmsim__vm_has_numa(const struct vmsim__vm *vm) {
+    return !vmsim__nommu(vm) && vmsim__mem_has_numa(vm->mem);
+}
 void vmsim__map_new_anon(struct vmsim__vma *vma, vmsim__pfn pfn, uint64_t va, unsigned cpu); /* rmap, counters, LRU */
 /* The same for all frames of a large folio, each by an entry of its own: takes the references of those, too. */
 void vmsim__map_new_folio(struct vmsim__vma *vma, vmsim__pfn head, uint64_t va, unsigned order, unsigned cpu);

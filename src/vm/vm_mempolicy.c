@@ -81,7 +81,7 @@ int64_t vmsim__mm_mbind(struct vmsim__mm *mm, uint64_t addr, uint64_t length, un
     const uint64_t page = mm->vm->page_size;
     struct vmsim__mempolicy p;
     mm->cpu = cpu;
-    if (vmsim__nommu(mm->vm))
+    if (!vmsim__vm_has_numa(mm->vm))
         return fail(VMSIM__L_ENOSYS);
     vmsim__vm_call_cost(mm->vm, mm->vm->spec.costs.mprotect);
     if (flags & ~(VMSIM__MPOL_MF_STRICT | VMSIM__MPOL_MF_MOVE | VMSIM__MPOL_MF_MOVE_ALL))
@@ -112,6 +112,8 @@ void vmsim__vm_set_policy(struct vmsim__vm *vm, struct vmsim__task_policy *polic
 
 int64_t vmsim__vm_set_mempolicy(struct vmsim__vm *vm, struct vmsim__task_policy *task, unsigned mode, uint64_t nodes) {
     struct vmsim__mempolicy p;
+    if (!vmsim__vm_has_numa(vm))
+        return fail(VMSIM__L_ENOSYS);
     int e = vmsim__mempolicy_make(vm->mem, mode, nodes, vmsim__mems_allowed(vm->mem), &p);
     if (!e)
         vmsim__task_policy_set(task, &p);
@@ -145,6 +147,8 @@ int64_t vmsim__mm_get_mempolicy(struct vmsim__mm *mm, const struct vmsim__task_p
     const struct vmsim__mempolicy *p = task ? &task->policy : &(const struct vmsim__mempolicy){0};
     mm->cpu = cpu;
     *nodes = 0;
+    if (!vmsim__vm_has_numa(mm->vm))
+        return fail(VMSIM__L_ENOSYS);
     if (flags & ~(VMSIM__MPOL_F_NODE | VMSIM__MPOL_F_ADDR | VMSIM__MPOL_F_MEMS_ALLOWED))
         return fail(VMSIM__L_EINVAL);
     if (flags & VMSIM__MPOL_F_MEMS_ALLOWED) {

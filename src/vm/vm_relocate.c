@@ -210,7 +210,7 @@ int64_t vmsim__mm_migrate_pages(struct vmsim__mm *mm, uint64_t from, uint64_t to
     unsigned source, dest;
     int64_t left = 0;
     mm->cpu = cpu;
-    if (vmsim__nommu(mm->vm))
+    if (!vmsim__vm_has_numa(mm->vm))
         return fail(VMSIM__L_ENOSYS);
     to &= vmsim__memory_nodes(mm->vm->mem);
     if (!to)
@@ -316,12 +316,12 @@ int64_t vmsim__mm_move_pages(struct vmsim__mm *mm, const struct vmsim__move_page
     struct collecting c = {.mm = mm, .all = flags & VMSIM__MPOL_MF_MOVE_ALL, .chain = vmsim__folio_chain_empty()};
     vmsim__pfn pfn;
     mm->cpu = cpu;
+    if (!vmsim__vm_has_numa(mm->vm))
+        return fail(VMSIM__L_ENOSYS);
     if (flags & ~(VMSIM__MPOL_MF_MOVE | VMSIM__MPOL_MF_MOVE_ALL))
         return fail(VMSIM__L_EINVAL);
     if ((flags & VMSIM__MPOL_MF_MOVE_ALL) && !mp->privileged)
         return fail(VMSIM__L_EPERM);
-    if (vmsim__nommu(mm->vm))
-        return fail(VMSIM__L_ENOSYS);
     if (mp->nodes)
         return pages_move(&c, mp);
     for (size_t i = 0; i < mp->count; i++)

@@ -63,6 +63,14 @@ struct vmsim__vm_cost_spec {
 
 #define VMSIM__VVAR_PAGES_MAX 64
 
+/* Which flags of an entry the hardware sets: as the format's usual CPUs do, or so. */
+enum vmsim__hardware_flags {
+    VMSIM__HARDWARE_USUAL,
+    VMSIM__HARDWARE_NONE,
+    VMSIM__HARDWARE_ACCESSED,
+    VMSIM__HARDWARE_BOTH
+};
+
 struct vmsim__vm_spec {
     uint64_t overcommit_memory;                         /* 0 guess, 1 always, 2 never */
     uint64_t overcommit_ratio, overcommit_kbytes;       /* of CommitLimit; kbytes wins when not 0 */
@@ -88,6 +96,7 @@ struct vmsim__vm_spec {
     } khugepaged;
     int thp_size[VMSIM__THP_SIZES]; /* enum vmsim__thp_size_mode, by log2 of the size in kB */
     uint64_t fault_around_bytes;
+    enum vmsim__hardware_flags hardware_flags;
     struct vmsim__rlimit_spec rlimits;
     struct vmsim__vm_cost_spec costs;
 };

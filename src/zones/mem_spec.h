@@ -30,6 +30,11 @@ enum vmsim__arch {
 static inline bool vmsim__arch_is_x86(int arch) {
     return arch == VMSIM__ARCH_X86_64 || arch == VMSIM__ARCH_X86_32 || arch == VMSIM__ARCH_X86_PAE;
 }
+/* 32-bit kernels that map a part of memory only; Debian's are built without NUMA. */
+static inline bool vmsim__arch_is_narrow(int arch) {
+    return arch == VMSIM__ARCH_X86_32 || arch == VMSIM__ARCH_X86_PAE || arch == VMSIM__ARCH_ARM ||
+           arch == VMSIM__ARCH_ARM_LPAE;
+}
 enum vmsim__thp_mode { VMSIM__THP_ALWAYS, VMSIM__THP_MADVISE, VMSIM__THP_NEVER };
 
 /* Bytes of physical address space. */

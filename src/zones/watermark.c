@@ -167,13 +167,8 @@ static void raise_min_free(struct vmsim__mem *mem) {
     mem->sysctl.min_free_kbytes = vmsim__max64(mem->sysctl.min_free_kbytes, wanted);
 }
 
-/* Tables of 32-bit ARM without LPAE know sections of 1 MiB, of which the kernel makes no huge pages. */
-static bool has_thp(const struct vmsim__mem *mem) {
-    return mem->arch != VMSIM__ARCH_ARM;
-}
-
 void vmsim__mem_thp_set(struct vmsim__mem *mem, enum vmsim__thp_mode mode) {
-    if (!has_thp(mem))
+    if (!vmsim__mem_has_thp(mem))
         return;
     mem->thp_enabled = (uint8_t)mode;
     if (mode == VMSIM__THP_NEVER)
@@ -199,7 +194,7 @@ void vmsim__mem_boot_watermarks(struct vmsim__mem *mem) {
 }
 
 void vmsim__mem_boot_thp(struct vmsim__mem *mem, enum vmsim__thp_mode mode) {
-    mem->thp_available = has_thp(mem) && mem->totalram >= (UINT64_C(512) << 20) >> mem->page_shift;
+    mem->thp_available = vmsim__mem_has_thp(mem) && mem->totalram >= (UINT64_C(512) << 20) >> mem->page_shift;
     mem->thp_enabled = VMSIM__THP_NEVER;
     if (mem->thp_available)
         vmsim__mem_thp_set(mem, mode);

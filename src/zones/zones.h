@@ -562,6 +562,14 @@ uint64_t vmsim__mem_numa_stat(const struct vmsim__mem *mem, enum vmsim__numa_sta
 static inline bool vmsim__mem_has_cma(const struct vmsim__mem *mem) {
     return mem->arch == VMSIM__ARCH_ARM64 || mem->arch == VMSIM__ARCH_ARM || mem->arch == VMSIM__ARCH_ARM_LPAE;
 }
+/* And with NUMA? One for several nodes must be. */
+static inline bool vmsim__mem_has_numa(const struct vmsim__mem *mem) {
+    return !vmsim__arch_is_narrow(mem->arch) || mem->nr_nodes > 1;
+}
+/* Tables of 32-bit ARM without LPAE know sections of 1 MiB, of which the kernel makes no huge pages. */
+static inline bool vmsim__mem_has_thp(const struct vmsim__mem *mem) {
+    return mem->arch != VMSIM__ARCH_ARM;
+}
 /* Is this a zone that the kernel cannot address directly? MOVABLE is one where it was cut from HIGHMEM. */
 static inline bool vmsim__zone_is_highmem(const struct vmsim__mem *mem, const struct vmsim__zone *z) {
     return z->type == VMSIM__ZONE_HIGHMEM || (z->type == VMSIM__ZONE_MOVABLE && mem->movable_is_highmem);

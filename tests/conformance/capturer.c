@@ -19,7 +19,9 @@
 #define HEAP_PAGES 34            /* thread block, malloc's first arena */
 #define STACK_TOP UINT64_C(0x7ffffffff000)
 #define STACK(n) (STACK_TOP - (n)*PAGE) /* n-th page from the top */
-#define LOG_BYTES 22000                 /* of the kernel's log, which its boot part reads and prints */
+#define STACK_ROOM                                                                                                     \
+    (UINT64_C(1) << 20) /* what is so near to the top is on the stack, which begins elsewhere on others */
+#define LOG_BYTES 22000 /* of the kernel's log, which its boot part reads and prints */
 
 /* Its variables. */
 #define FILES UINT64_C(0x4dd160) /* descriptors of the files that it reads */
@@ -50,8 +52,14 @@ static const uint64_t text_at[TEXTS] = {0, 16384, 16384 + 65536, 16384 + 65536 +
 
 /* ---- references ---- */
 
+static bool on_stack(uint64_t at) {
+    return at > STACK_TOP - STACK_ROOM && at < STACK_TOP;
+}
+
 static void reference(struct vmsim_machine *m, struct vmsim__task *t, uint64_t at, uint64_t bytes,
                       enum vmsim_access_type type) {
+    if (on_stack(at))
+        at = t->mm->task_size - (STACK_TOP - at);
     for (uint64_t va = at; va < at + bytes; va = (va | (PAGE - 1)) + 1) {
         vmsim_access a = vmsim_access_make(va, 8, type);
         struct vmsim_access_result r = {0};
@@ -188,7 +196,7 @@ void capturer_runs(struct vmsim_machine *m, uint32_t task, uint64_t at) {
 }
 
 void capturer_writes(struct vmsim_machine *m, uint32_t task, uint64_t at, uint64_t bytes) {
-    if (at > STACK_TOP - (UINT64_C(1) << 20))
+    if (on_stack(at))
         at -= 16 * (m->kernel->auxv_entries - 21); /* frames lie below the auxiliary vector */
     store(m, vmsim__task_get(m, task), at, bytes);
 }
@@ -378,7 +386,9 @@ static bool gets(struct vmsim_machine *m, uint32_t task, uint64_t pages, unsigne
 
 void capturer_overcommits(struct vmsim_machine *m, uint32_t task, unsigned mode, struct outcomes *out) {
     const unsigned rw = VMSIM__PROT_READ | VMSIM__PROT_WRITE;
-    const uint64_t most = m->mem->totalram * 4;
+    const bool narrow = m->format->va_bits == 32;
+    const uint64_t most = narrow ? vmsim__min64(m->mem->totalram * 4, 0xbf000) : m->mem->totalram * 4;
+    const uint64_t four = narrow ? vmsim__min64(m->mem->totalram * 4, 0x80000) : most;
     static struct facts f;
     char value[8];
     snprintf(value, sizeof value, "%u", mode);
@@ -396,6 +406,6 @@ void capturer_overcommits(struct vmsim_machine *m, uint32_t task, unsigned mode,
         *(gets(m, task, middle, rw, 0) ? &low : &high) = middle;
     }
     outcome_overcommit(out, mode, OVERCOMMIT_LARGEST, (int64_t)low, fact_get(&f, "meminfo_kB.Committed_AS", NULL) / 4);
-    outcome_overcommit(out, mode, OVERCOMMIT_NORESERVE, gets(m, task, most, rw, VMSIM__MAP_NORESERVE), 0);
-    outcome_overcommit(out, mode, OVERCOMMIT_READ_ONLY, gets(m, task, most, VMSIM__PROT_READ, 0), 0);
+    outcome_overcommit(out, mode, OVERCOMMIT_NORESERVE, gets(m, task, four, rw, VMSIM__MAP_NORESERVE), 0);
+    outcome_overcommit(out, mode, OVERCOMMIT_READ_ONLY, gets(m, task, four, VMSIM__PROT_READ, 0), 0);
 }

@@ -3,7 +3,7 @@
  *
  *     phases [--strict] [SHAPE [WORKLOAD]]  >  rows.tsv      --strict: fails on facts outside without a named cause
  *
- *     CAPTURES/workloads/SHAPE/NAME.txt --- phases of facts -------------------------.
+ *     CAPTURES/[more/|arch/]workloads/SHAPE/NAME.txt --- phases of facts ------------.
  *     workloads/NAME.yaml -- run on the machine of SHAPE -- /proc at each marker -----+-- phases.rules --> a row a fact
  *
  * A described program sets marker "N" where phase N begins and "N end" where it ends (absent: where the next one
@@ -32,7 +32,8 @@ struct span {
 
 struct run {
     const struct rules *rules;
-    char shape[128], kernel[16], workload[64];
+    const char *part; /* folder of the captures: "", "more/", "arch/" */
+    char shape[128], kernel[24], workload[64];
     char imported[64]; /* machine description of the shape */
     uint64_t ram_pages;
     struct span spans[PHASES_MAX + 1];
@@ -301,8 +302,9 @@ static int64_t unused(const struct vmsim__mem *mem, const struct vmsim__zone *z)
 }
 
 static vmsim__pfn take(struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order, unsigned cpu) {
-    static const uint32_t gfp[VMSIM__ZONE_TYPES] = {
-        [VMSIM__ZONE_DMA] = VMSIM__GFP_DMA, [VMSIM__ZONE_DMA32] = VMSIM__GFP_DMA32};
+    static const uint32_t gfp[VMSIM__ZONE_TYPES] = {[VMSIM__ZONE_DMA] = VMSIM__GFP_DMA,
+                                                    [VMSIM__ZONE_DMA32] = VMSIM__GFP_DMA32,
+                                                    [VMSIM__ZONE_HIGHMEM] = VMSIM__GFP_HIGHMEM};
     const uint64_t node = UINT64_C(1) << z->node;
     const struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_NOWAIT | gfp[z->type],
                                             .order = (uint8_t)order,
@@ -499,7 +501,7 @@ static bool choose_lru(const struct run *r, struct vmsim_config *c) {
 /* The imported machine of the shape under the described program of the workload. */
 static bool run_described(struct run *r, const char *yaml, const struct capture_phases *capture) {
     struct vmsim_config *c;
-    char *text = phases_text(yaml, capture, r->ram_pages);
+    char *text = phases_text(yaml, capture, r->ram_pages, phases_space_of(r->kernel));
     if (vmsim_config_create(&c))
         abort();
     bool ok = text && !vmsim_config_load_file(c, r->imported) && choose_lru(r, c) &&
@@ -527,7 +529,7 @@ static void read_ram(struct run *r, const char *folder) {
 /* Imports the machine on which the shape's workloads ran. */
 static bool import_machine(struct run *r) {
     char folder[4096], why[512];
-    snprintf(folder, sizeof folder, "%s/workloads/%s", conformance_root(), r->shape);
+    snprintf(folder, sizeof folder, "%.3000s/%sworkloads/%s", conformance_root(), r->part, r->shape);
     read_ram(r, folder);
     if (!vmsim_host_import(folder, r->imported, NULL, why, sizeof why))
         return true;
@@ -580,7 +582,7 @@ static void run_workload(struct run *r, const char *capture) {
         capture_phases_free(&c);
         return; /* a boot file, or a workload that tells other things than counters */
     }
-    snprintf(path, sizeof path, "%s/facts/phases.tsv", conformance_root());
+    snprintf(path, sizeof path, "%.3000s/%sfacts/phases.tsv", conformance_root(), r->part);
     capture_phases_again(&c, path, r->shape, r->workload);
     r->before = &c.before;
     if (rules_later(r->rules, &w) || !find_described(r, path, sizeof path))
@@ -610,13 +612,13 @@ static void run_shape(struct run *r, const char *shape, const char *only) {
         r->tally.broken++;
         return;
     }
-    snprintf(path, sizeof path, "%s/workloads/%.100s", conformance_root(), shape);
+    snprintf(path, sizeof path, "%.3000s/%sworkloads/%.100s", conformance_root(), r->part, shape);
     unsigned n = conformance_list(path, names, 512);
     for (unsigned i = 0; i < n; i++) {
         char *end = strstr(names[i], ".txt");
         if (!end || end[4])
             continue;
-        snprintf(path, sizeof path, "%s/workloads/%.100s/%.100s", conformance_root(), shape, names[i]);
+        snprintf(path, sizeof path, "%.3000s/%sworkloads/%.100s/%.100s", conformance_root(), r->part, shape, names[i]);
         snprintf(r->workload, sizeof r->workload, "%.*s", (int)(end - names[i]), names[i]);
         if (!only || !strcmp(only, r->workload))
             run_workload(r, path);
@@ -624,10 +626,26 @@ static void run_shape(struct run *r, const char *shape, const char *only) {
     tally_print(&r->tally, shape);
 }
 
-int main(int argc, char **argv) {
+/* Shapes of one folder; counts workloads that broke and facts outside without a cause. */
+static void run_part(struct run *r, const char *part, const char *shape, const char *workload, unsigned count[2]) {
     static char shapes[64][128];
     char path[4096];
+    r->part = part;
+    snprintf(path, sizeof path, "%.3000s/%sworkloads", conformance_root(), part);
+    const unsigned n = conformance_list(path, shapes, 64);
+    for (unsigned i = 0; i < n; i++) {
+        if (shape && strcmp(shape, shapes[i]))
+            continue;
+        run_shape(r, shapes[i], workload);
+        count[0] += r->tally.broken;
+        count[1] += r->tally.outside - r->tally.caused;
+    }
+}
+
+int main(int argc, char **argv) {
+    static const char *const parts[] = {"", "more/", "arch/"};
     bool strict = argc > 1 && !strcmp(argv[1], "--strict");
+    unsigned count[2] = {0, 0};
     argv += strict;
     argc -= strict;
     if (!conformance_have("workloads"))
@@ -641,16 +659,9 @@ int main(int argc, char **argv) {
         perror(r.imported);
         return 1;
     }
-    snprintf(path, sizeof path, "%s/workloads", conformance_root());
-    unsigned n = conformance_list(path, shapes, 64), broken = 0, unexplained = 0;
-    for (unsigned i = 0; i < n; i++) {
-        if (argc > 1 && strcmp(argv[1], shapes[i]))
-            continue;
-        run_shape(&r, shapes[i], argc > 2 ? argv[2] : NULL);
-        broken += r.tally.broken;
-        unexplained += r.tally.outside - r.tally.caused;
-    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        run_part(&r, parts[i], argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL, count);
     unlink(r.imported);
     rules_free(rules);
-    return broken || (strict && unexplained) ? 1 : 0;
+    return count[0] || (strict && count[1]) ? 1 : 0;
 }

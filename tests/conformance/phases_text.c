@@ -10,6 +10,74 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- other address spaces ---- */
+
+#define TIB(n) (UINT64_C(n) << 40)
+
+/* Where the capturing program maps on a 32-bit machine: 1, 2 and 3 TiB become 1 GiB and addresses behind it, what is
+ * 1 GiB apart is 32 MiB apart, and a run across the edge of a top table lies at 2 GiB. */
+static uint64_t narrow_address(uint64_t at) {
+    if (at < TIB(1) || at >= TIB(4))
+        return at;
+    if (TIB(2) - at <= 4096)
+        return UINT64_C(0x80000000) - (TIB(2) - at);
+    if (at < TIB(2))
+        return UINT64_C(0x40000000) + ((at >> 30 & 1023) << 25) + (at & 0x3fffffff);
+    return (at < TIB(3) ? UINT64_C(0x60000000) : UINT64_C(0x70000000)) + (at & (TIB(1) - 1));
+}
+
+/* What is said otherwise there: on x86-64, arm64, 32-bit machines. */
+static const struct {
+    const char *usual, *arm64, *narrow;
+} words[] = {{"mmap FIXED at top of user space 0x7ffffffff000",
+              "mmap FIXED at TASK_SIZE (first address above user space)", NULL},
+             {"mmap FIXED at 0x7fffffffe000", "mmap FIXED_NOREPLACE 2 pages below TASK_SIZE", NULL},
+             {"mmap len 2^47", "mmap len 2^48", "mmap len 3 GiB"},
+             {"\"0 0x800000000000 ", "\"0 0x1000000000000 ", "\"0 0xc0000000 "},
+             {"\"0x7ffffffff000 ", "\"0x1000000000000 ", "\"0xc0000000 "},
+             {"\"0x7fffffffe000 ", "\"0xffffffffe000 ", "\"0xbfffe000 "},
+             {"0xffff800000000000", "0xffff800000000000", "0xc0100000"},
+             {"0xffffffffffffffff", "0xffffffffffffffff", "0xffffffff"}};
+
+static void replace(char *line, size_t size, const char *usual, const char *with) {
+    char rest[1024];
+    for (char *at = line; (at = strstr(at, usual)); at += strlen(with)) {
+        snprintf(rest, sizeof rest, "%s", at + strlen(usual));
+        snprintf(at, size - (size_t)(at - line), "%s%s", with, rest);
+    }
+}
+
+static void narrow_numbers(char *line, size_t size) {
+    for (char *at = line; (at = strstr(at, "0x")); at += 2) {
+        char *end, number[24], rest[1024];
+        const uint64_t value = strtoull(at, &end, 16);
+        snprintf(rest, sizeof rest, "%s", end);
+        snprintf(number, sizeof number, "0x%" PRIx64, narrow_address(value));
+        if (narrow_address(value) != value)
+            snprintf(at, size - (size_t)(at - line), "%s%s", number, rest);
+    }
+}
+
+/* A line of a described program, in the words of the machine that was captured. */
+static void settle_line(char *line, size_t size, enum phases_space space) {
+    if (space == PHASES_X86_64)
+        return;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const bool narrow = space == PHASES_NARROW && words[i].narrow;
+        replace(line, size, words[i].usual, narrow ? words[i].narrow : words[i].arm64);
+    }
+    if (space == PHASES_NARROW)
+        narrow_numbers(line, size);
+}
+
+enum phases_space phases_space_of(const char *kernel) {
+    if (!strchr(kernel, '-'))
+        return PHASES_X86_64;
+    return strstr(kernel, "-arm64") ? PHASES_ARM64 : PHASES_NARROW;
+}
+
+/* ---- sizes ---- */
+
 /* The first number in the title of a phase; 0: none. */
 static uint64_t phase_number(const struct capture_phases *c, unsigned phase) {
     for (size_t i = 0; i < c->count; i++) {
@@ -95,7 +163,7 @@ static bool print_line(FILE *out, const char *line, const struct capture_phases 
     return true;
 }
 
-char *phases_text(const char *path, const struct capture_phases *capture, uint64_t ram_pages) {
+char *phases_text(const char *path, const struct capture_phases *capture, uint64_t ram_pages, enum phases_space space) {
     char line[1024], *text = NULL;
     size_t size;
     bool good = true;
@@ -105,6 +173,7 @@ char *phases_text(const char *path, const struct capture_phases *capture, uint64
         exit(2);
     }
     for (unsigned number = 1; good && fgets(line, sizeof line, in); number++) {
+        settle_line(line, sizeof line, space);
         good = print_line(out, line, capture, ram_pages);
         if (!good)
             fprintf(stderr, "%s:%u: not known: %s", path, number, line);

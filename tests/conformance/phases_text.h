@@ -14,7 +14,12 @@
 #define PHASES_TEXT_H
 #include "phases_facts.h"
 
+/* The captured machine's address space. Described programs have x86-64's addresses; on others they, and the few titles
+ * that tell of them, become what the capturing program has there. */
+enum phases_space { PHASES_X86_64, PHASES_ARM64, PHASES_NARROW };
+enum phases_space phases_space_of(const char *kernel); /* "6.1", "6.1-i386pae" */
+
 /* The text of a program with everything put in; the caller frees it. NULL: told on stderr. */
-char *phases_text(const char *path, const struct capture_phases *capture, uint64_t ram_pages);
+char *phases_text(const char *path, const struct capture_phases *capture, uint64_t ram_pages, enum phases_space space);
 
 #endif
