@@ -224,6 +224,12 @@ static void calls_on_other_processes_come_out_alike(void **state) {
     assert_int_equal(result.differences, 0);
 }
 
+/* Also on a stack of their own, one in the other, and left by a jump. */
+static void signal_handlers_have_their_stack_as_linux_gives_it(void **state) {
+    (void)state;
+    expect_the_same("signals");
+}
+
 static void many_sleepers_starve_nobody(void **state) {
     (void)state;
     expect_the_same("sleepers");
@@ -296,6 +302,7 @@ int main(void) {
         cmocka_unit_test(calls_of_chance_come_out_alike),
         cmocka_unit_test(a_program_sees_its_mappings_as_it_made_them),
         cmocka_unit_test(calls_on_other_processes_come_out_alike),
+        cmocka_unit_test(signal_handlers_have_their_stack_as_linux_gives_it),
         cmocka_unit_test(many_sleepers_starve_nobody),
         cmocka_unit_test(limits_that_a_program_sets_hold_for_it),
         cmocka_unit_test(a_program_that_wants_no_huge_pages_gets_none),

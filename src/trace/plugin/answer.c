@@ -35,6 +35,7 @@ __attribute__((visibility("hidden"))) void plugin_entered(unsigned index, void *
     struct vcpu *v = &plugin_vcpu[index];
     (void)block;
     v->registers = registers;
+    plugin_handler_entered((uint64_t)(uintptr_t)block, registers);
     for (unsigned i = v->answers; i-- > 0;) {
         const struct answer *a = &v->answer[i];
         if (a->rip != (uint64_t)(uintptr_t)block || a->rsp != registers[RSP])

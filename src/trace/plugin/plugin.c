@@ -183,7 +183,8 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     if (!n)
         return;
     uint64_t va = qemu_plugin_tb_vaddr(tb);
-    if (first || is_syscall(va - 2) || is_syscall(va)) /* where one returns to, or is made again */
+    if (first || is_syscall(va - 2) || is_syscall(va) || /* where one returns to, or is made again */
+        plugin_handler_is(va))
         qemu_plugin_register_vcpu_tb_exec_cb(tb, plugin_on_entry, QEMU_PLUGIN_CB_RW_REGS, (void *)(uintptr_t)va);
     if (!(plugin.arena->left_out & ARENA_CODE))
         instrument_block(tb, n);

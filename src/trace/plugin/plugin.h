@@ -124,6 +124,13 @@ void plugin_sharer_end(struct vcpu *v);
 void plugin_names_before(struct vcpu *v);
 void plugin_names_after(struct vcpu *v, int64_t result);
 
+/* signals.c: stacks of signal handlers. The program has set one. */
+void plugin_handler_set(const struct vcpu *v);
+/* Whether a handler begins at this address. */
+bool plugin_handler_is(uint64_t va);
+/* The code at a handler's address begins: if the kernel would have called it, its stack is put right. */
+void plugin_handler_entered(uint64_t va, uint64_t *registers);
+
 /* marks.c: a mark that the call left, if it did. */
 void plugin_mark_after(struct vcpu *v);
 

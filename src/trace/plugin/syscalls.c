@@ -579,6 +579,8 @@ void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result) {
     result = settle(v, result);
     if (changes_mappings(number) && plugin_vfork_is_child())
         plugin_tell(ARENA_TOLD_VFORK);
+    if (number == SYS_rt_sigaction && !result)
+        plugin_handler_set(v);
     plugin_copies_in(v, result);
     if (!v->early)
         tell_return(v, result);
