@@ -6,6 +6,7 @@
 #include "helpers.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -230,6 +231,16 @@ static void signal_handlers_have_their_stack_as_linux_gives_it(void **state) {
     expect_the_same("signals");
 }
 
+/* Nobody knows whether the emulator is to blame. */
+static void a_program_that_dies_of_a_fault_is_told(void **state) {
+    (void)state;
+    need_qemu();
+    record_it("crash", &recorded);
+    assert_int_equal(recorded.status, SIGSEGV);
+    assert_int_equal(result.differences, 2);
+    assert_non_null(strstr(result.notes, "died of a fault"));
+}
+
 static void many_sleepers_starve_nobody(void **state) {
     (void)state;
     expect_the_same("sleepers");
@@ -303,6 +314,7 @@ int main(void) {
         cmocka_unit_test(a_program_sees_its_mappings_as_it_made_them),
         cmocka_unit_test(calls_on_other_processes_come_out_alike),
         cmocka_unit_test(signal_handlers_have_their_stack_as_linux_gives_it),
+        cmocka_unit_test(a_program_that_dies_of_a_fault_is_told),
         cmocka_unit_test(many_sleepers_starve_nobody),
         cmocka_unit_test(limits_that_a_program_sets_hold_for_it),
         cmocka_unit_test(a_program_that_wants_no_huge_pages_gets_none),

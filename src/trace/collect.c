@@ -44,7 +44,8 @@ struct collector {
     struct {
         VMSIM__VEC(struct task_state);
     } tasks;
-    unsigned live; /* tasks that started and have not ended */
+    unsigned live;    /* tasks that started and have not ended */
+    uint32_t crashes; /* that died of what they did */
     pid_t supervisor;
     bool supervisor_gone;
     unsigned stuck;
@@ -191,6 +192,13 @@ static int salvage(struct collector *c, uint32_t task) {
     return append_words(c, task, c->arena->words + start, (size_t)(pos - start));
 }
 
+/* Signals that an instruction brings upon itself. Nobody knows whether it would have on Linux, too. */
+static bool is_crash(int status) {
+    const int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGTRAP || number == SIGFPE ||
+           number == SIGSYS;
+}
+
 /* Ends a task by its wait status, unless its own exit was seen. */
 static int end_task(struct collector *c, uint32_t task, int status) {
     VMSIM__ASSERT(task < c->tasks.count);
@@ -215,14 +223,17 @@ static int end_task(struct collector *c, uint32_t task, int status) {
 /* A wait call of the program told how process `pid` ended. A wait call may be the only witness of a death: a process
  * killed by a signal writes no exit event. */
 static int reaped(struct collector *c, uint64_t pid, int status) {
+    bool known = false;
     if (!WIFSIGNALED(status) && !WIFEXITED(status))
         return 0;
     for (uint32_t i = 0; i < c->tasks.count; i++)
         if (c->tasks.at[i].pid == pid) {
+            known |= !c->tasks.at[i].ended;
             int err = end_task(c, i, status);
             if (err)
                 return err;
         }
+    c->crashes += known && is_crash(status);
     return 0;
 }
 
@@ -506,8 +517,18 @@ static int tell_kind(struct collector *c, unsigned kind, uint32_t count) {
     return writer_failed(c, vmsim_trace_note(c->writer, line));
 }
 
+static int tell_crashes(struct collector *c) {
+    char line[200];
+    snprintf(line, sizeof line,
+             "died of a fault: if it does not without the recorder, the emulator is to blame (%u %s)", c->crashes,
+             c->crashes == 1 ? "process" : "processes");
+    c->result->differences += c->crashes;
+    note_line(c, line);
+    return writer_failed(c, vmsim_trace_note(c->writer, line));
+}
+
 static int tell_differences(struct collector *c) {
-    int err = 0;
+    int err = c->crashes ? tell_crashes(c) : 0;
     for (unsigned i = 0; i < ARENA_TOLD_KINDS && !err; i++) {
         uint32_t count = atomic_load(&c->arena->told[i]);
         err = count ? tell_kind(c, i, count) : 0;
@@ -538,6 +559,7 @@ static int finish(struct collector *c) {
     c->result->tasks = atomic_load(&c->arena->next_task);
     for (uint32_t i = 1; i < c->tasks.count && !err; i++)
         err = c->tasks.at[i].ended ? 0 : salvage(c, i);
+    c->crashes += !c->tasks.at[0].ended && is_crash(status);
     if (!err)
         err = end_task(c, 0, status);
     c->result->seen = c->filter.seen;
