@@ -96,6 +96,11 @@ static int write_intervals(struct vmsim_scenario *s, struct vmsim__files *files)
     return vmsim__pieces_end(&pieces);
 }
 
+/* Of a run without intervals there are none. */
+static int write_blocks(struct vmsim_scenario *s, struct vmsim__files *files) {
+    return s->blocks.cells ? write_rendered(s, files, "pageblocks.json", vmsim__report_blocks) : 0;
+}
+
 /* Without origins and with portable names: else it would tell of files of this host. */
 static int write_configuration(struct vmsim_scenario *s, struct vmsim__files *files) {
     const char *text;
@@ -174,6 +179,7 @@ static int write_contents(struct vmsim_scenario *s, const char *part) {
     err = err ? err : write_rendered(s, &files, "summary.txt", vmsim__report_summary);
     err = err ? err : write_rendered(s, &files, "stats.json", vmsim__report_stats);
     err = err ? err : write_intervals(s, &files);
+    err = err ? err : write_blocks(s, &files);
     err = err ? err : write_configuration(s, &files);
     err = err ? err : vmsim__proc_write(s->machine, &files);
     err = err ? err : write_manifest(s, &files);

@@ -220,6 +220,22 @@ static int load_resolved(struct vmsim_run *run) {
     return !err || vmsim__run_note(run, "resolved.yaml is missing") ? 0 : VMSIM_ENOMEM;
 }
 
+/* Runs without intervals have none, nor have those of older vmsim; the manifest has told of one that is missing. */
+static int load_blocks(struct vmsim_run *run) {
+    json_error_t why;
+    int err = vmsim__run_file(run, "pageblocks.json");
+    if (err)
+        return err == VMSIM_ENOMEM ? err : 0;
+    err = parse(run, &run->blocks, &why);
+    if (err == VMSIM_ENOMEM)
+        return err;
+    if (!err && !strncmp(vmsim__json_text(run->blocks, "schema_version"), "1.", 2))
+        return 0;
+    json_decref(run->blocks);
+    run->blocks = NULL;
+    return vmsim__run_note(run, "pageblocks.json is damaged, or newer than this vmsim") ? 0 : VMSIM_ENOMEM;
+}
+
 int vmsim_run_open(const char *directory, struct vmsim_run **run) {
     if (!run)
         return VMSIM_EINVAL;
@@ -247,6 +263,7 @@ int vmsim_run_open(const char *directory, struct vmsim_run **run) {
         !vmsim__run_note(r, "the run was stopped before its end: all is as it was then"))
         err = VMSIM_ENOMEM;
     err = err ? err : load_resolved(r);
+    err = err ? err : load_blocks(r);
     err = err ? err : vmsim__run_read_series(r);
     vmsim__textbuf_fini(&r->file);
     if (err) { /* nothing is made of half a run */
@@ -262,6 +279,7 @@ void vmsim_run_close(struct vmsim_run *run) {
     struct vmsim__alloc *alloc = run->alloc;
     json_decref(run->stats);
     json_decref(run->manifest);
+    json_decref(run->blocks);
     for (size_t i = 0; i < run->notes.count; i++)
         vmsim__strfree(alloc, run->notes.at[i]);
     vmsim__vec_fini(alloc, &run->notes);

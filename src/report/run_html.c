@@ -2,7 +2,7 @@
 /* A run as one page of HTML: what stands in the run directory as JSON within the page, and the scripts that draw it
  * (assets/charts.js, assets/page.js, uPlot). Nothing is laid out here, and nothing is fetched by a browser.
  *
- *     {"name": "out", "notes": [...], "stats": {...}, "resolved": "...",
+ *     {"name": "out", "notes": [...], "stats": {...}, "inputs": [...], "blocks": {...}, "resolved": "...",
  *      "series": {"rows": n, "every": k, "time": [first, step, step ...], "columns": [{"name": ..., "values": [...]}]}}
  *
  * Values are differences to the one before: mostly short, and often 0. A "<" is written as \u003c, so that no name can
@@ -27,6 +27,13 @@ static void put_json(struct vmsim__textbuf *out, const char *text, size_t size) 
 static int dump_piece(const char *text, size_t size, void *out) {
     put_json(out, text, size);
     return 0;
+}
+
+static void put_tree(struct vmsim__textbuf *out, const json_t *tree, const char *otherwise) {
+    if (!tree)
+        vmsim__textbuf_puts(out, otherwise);
+    else if (json_dump_callback(tree, dump_piece, out, JSON_COMPACT))
+        out->failed = true;
 }
 
 static void put_string(struct vmsim_run *run, struct vmsim__textbuf *out, const char *text) {
@@ -75,14 +82,11 @@ static void put_data(struct vmsim_run *run, struct vmsim__textbuf *out) {
         put_string(run, out, run->notes.at[i]);
     }
     vmsim__textbuf_puts(out, "],\n\"stats\":");
-    if (json_dump_callback(run->stats, dump_piece, out, JSON_COMPACT))
-        out->failed = true;
+    put_tree(out, run->stats, "{}");
     vmsim__textbuf_puts(out, ",\n\"inputs\":");
-    json_t *inputs = json_object_get(run->manifest, "inputs");
-    if (!inputs)
-        vmsim__textbuf_puts(out, "[]");
-    else if (json_dump_callback(inputs, dump_piece, out, JSON_COMPACT))
-        out->failed = true;
+    put_tree(out, json_object_get(run->manifest, "inputs"), "[]");
+    vmsim__textbuf_puts(out, ",\n\"blocks\":");
+    put_tree(out, run->blocks, "null");
     vmsim__textbuf_puts(out, ",\n\"resolved\":");
     put_string(run, out, vmsim__textbuf_text(&run->resolved));
     vmsim__textbuf_puts(out, ",\n\"series\":");

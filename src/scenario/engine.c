@@ -100,6 +100,7 @@ static int take_intervals(struct vmsim_scenario *s, uint64_t now) {
     int err = vmsim__rows_room(s, (now - s->next_interval) / interval + 1);
     while (!err && s->next_interval <= now) {
         err = vmsim__rows_take(s, s->next_interval);
+        err = err ? err : vmsim__block_map_take(s, s->next_interval);
         s->next_interval += interval;
         if (!err && s->rows.count % ROWS_BETWEEN_LOOKS == 0 && vmsim__run_stopped(s, now))
             err = s->err.code;

@@ -10,6 +10,7 @@
 #include "machine/calls.h"
 #include "scenario/pattern.h"
 #include "scenario/replay_results.h"
+#include "scenario/block_map.h"
 #include "scenario/rows.h"
 #include "scenario/scenario_spec.h"
 #include "vmsim/scenario.h"
@@ -112,6 +113,7 @@ struct vmsim_scenario {
     } markers;
     bool stopped, unfinished; /* by whoever watches; the run itself, not the writing of its report */
     struct vmsim__rows rows;
+    struct vmsim__block_map blocks;
     struct {
         VMSIM__VEC(struct vmsim_expectation);
     } expectations;

@@ -326,6 +326,101 @@ function showTaskMap() {
     }, `The darker, the more faults a second (logarithmic, up to ${short(most)}); | ended, ✗ killed.`);
 }
 
+// ---- what each part of memory holds
+
+const KINDS = [["M", "movable", 0], ["U", "unmovable", 1], ["R", "reclaimable", 2], ["H", "high-order atomic", 4],
+    ["C", "CMA", 5], ["I", "isolated", 6]];
+
+// A strip of cells a range of memory, filled from the bottom as far as it is in use: what it is for by colour.
+function drawBlocks(canvas, blocks, map) {
+    const scale = devicePixelRatio || 1;
+    const width = canvas.clientWidth || 800;
+    const label = 150;
+    const size = blocks.maps[0].cells.length / 2 > 1200 ? 8 : 12;
+    const across = Math.max(1, Math.floor((width - label) / size));
+    const rows = blocks.ranges.map(r => Math.ceil(r.cells / across));
+    const height = rows.reduce((n, r) => n + r * size + 8, 0);
+    canvas.width = width * scale;
+    canvas.height = height * scale;
+    canvas.style.height = height + "px";
+    const c = canvas.getContext("2d");
+    c.scale(scale, scale);
+    c.font = "12px sans-serif";
+    c.textBaseline = "top";
+    let cell = 0;
+    let top = 0;
+    blocks.ranges.forEach((range, r) => {
+        c.fillStyle = Charts.colour("text");
+        c.fillText(`node ${range.node}, ${short(range.start_bytes, "B")}`, 0, top, label - 8);
+        for (let i = 0; i < range.cells; i++, cell++) {
+            const kind = map.cells[2 * cell];
+            if (kind === ".")
+                continue;
+            const x = label + i % across * size;
+            const y = top + Math.floor(i / across) * size;
+            const filled = (size - 1) * parseInt(map.cells[2 * cell + 1], 16) / 15;
+            const colour = Charts.colour("s" + (KINDS.find(k => k[0] === kind) || KINDS[0])[2]);
+            c.fillStyle = colour;
+            c.globalAlpha = 0.18;
+            c.fillRect(x, y, size - 1, size - 1);
+            c.globalAlpha = 1;
+            c.fillRect(x, y + size - 1 - filled, size - 1, filled);
+        }
+        top += rows[r] * size + 8;
+    });
+}
+
+function showBlocks() {
+    const blocks = run.blocks;
+    if (!blocks || !Array.isArray(blocks.maps) || !blocks.maps.length)
+        return;
+    const s = section("What each part of memory holds");
+    const maps = blocks.maps;
+    const slider = make("input", {type: "range", id: "blocks", min: 0, max: maps.length - 1, value: maps.length - 1, step: 1});
+    slider.setAttribute("aria-label", "time of the map");
+    const says = make("span", {id: "blocks-time"});
+    const canvas = make("canvas.map");
+    const play = make("button", "Play");
+    let timer = 0;
+    function draw() {
+        const map = maps[slider.value];
+        drawBlocks(canvas, blocks, map);
+        const marker = list("markers").filter(m => m.time_ns !== null && m.time_ns <= map.time_ns).pop();
+        says.textContent = Charts.duration(map.time_ns) + (marker && marker.marker ? `, after "${marker.marker}"` : "");
+        slider.setAttribute("aria-valuetext", says.textContent);
+    }
+    function stop() {
+        clearInterval(timer);
+        timer = 0;
+        play.textContent = "Play";
+    }
+    play.addEventListener("click", () => {
+        if (timer)
+            return stop();
+        if (Number(slider.value) === maps.length - 1)
+            slider.value = 0;
+        play.textContent = "Stop";
+        timer = setInterval(() => {
+            slider.value = Number(slider.value) + 1;
+            draw();
+            if (Number(slider.value) === maps.length - 1)
+                stop();
+        }, 80);
+    });
+    slider.addEventListener("input", () => { stop(); draw(); });
+    const there = KINDS.filter(k => maps.some(m => m.cells.includes(k[0])));
+    const key = there.map(([, name, colour]) => {
+        const square = make("i.key");
+        square.style.background = `var(--s${colour})`;
+        return make("span", square, name + "\u2003");
+    });
+    s.append(make("div.bar-line.still", play, slider, says), canvas, make("p.faint", ...key,
+        `A square is ${short(blocks.cell_bytes, "B")}, filled as far as it is in use` +
+        (blocks.cell_bytes > blocks.pageblock_bytes ? "; its colour is that of most of its pageblocks." : ".")));
+    redraws.push(draw);
+    draw();
+}
+
 // ---- tables
 
 // columns: [title, key or function, kind]; kind: "n" number, "t" ns, "b" bytes, "k" kB, "p" pages, "r" ratio
@@ -570,6 +665,15 @@ function selfTest() {
     } else {
         root.dataset.test = "ok";
     }
+    const slider = document.getElementById("blocks");
+    if (slider) {
+        const canvas = slider.closest("section").querySelector("canvas");
+        const end = [canvas.toDataURL(), document.getElementById("blocks-time").textContent];
+        slider.value = 0;
+        slider.dispatchEvent(new Event("input"));
+        check("the slider changes the map", canvas.toDataURL() !== end[0]);
+        check("the slider changes the time", document.getElementById("blocks-time").textContent !== end[1]);
+    }
     const head = document.querySelector("th.sort.n");
     if (head) {
         head.click();
@@ -581,6 +685,7 @@ showHead();
 showExpectations();
 showSeries();
 showTaskMap();
+showBlocks();
 showLatencies();
 showTables();
 showMarkers();
