@@ -70,6 +70,14 @@ int vmsim_task_create(struct vmsim_machine *machine, const char *name, unsigned 
 /** fork(): a copy-on-write child. @return 0 and *child; VMSIM_OK with *child == VMSIM_TASK_NONE when the machine had no
  * memory (ENOMEM); VMSIM_ENOSYS on a machine without an MMU. */
 int vmsim_task_fork(struct vmsim_machine *machine, uint32_t parent, const char *name, uint32_t *child);
+/** clone(): a task that shares the parent's address space, on the parent's CPU until vmsim_task_migrate() moves it.
+ *  @param name   NULL: the parent's.
+ *  @param thread true: a thread of the parent's group (CLONE_THREAD), which goes with the group; false: a process of
+ * its own, as of vfork().
+ *  @param child  receives its number, VMSIM_TASK_NONE on failure.
+ *  @return 0, VMSIM_EINVAL (no such task), VMSIM_ESTATE (it waits, or is a scenario's that has not begun) or
+ *  VMSIM_ENOMEM (of the host). */
+int vmsim_task_clone(struct vmsim_machine *machine, uint32_t parent, const char *name, bool thread, uint32_t *child);
 /** Ends a task; its address space goes when nobody else shares it. */
 int vmsim_task_exit(struct vmsim_machine *machine, uint32_t task);
 /** Moves a task to another CPU. @return 0, or VMSIM_EINVAL: no such task or CPU, or its cpuset does not allow it. */
@@ -106,6 +114,42 @@ int64_t vmsim_task_mlock(struct vmsim_machine *machine, uint32_t task, uint64_t 
                          unsigned flags);
 /** munlock(2). */
 int64_t vmsim_task_munlock(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length);
+
+/** msync(2). @param flags 1 MS_ASYNC, 2 MS_INVALIDATE, 4 MS_SYNC: what is dirty there is written, and waited for.
+ *  @return 0 or a negative Linux errno (-EINVAL, -ENOMEM: a part is not mapped, -EBUSY, -EIO). */
+int64_t vmsim_task_msync(struct vmsim_machine *machine, uint32_t task, uint64_t address, uint64_t length,
+                         unsigned flags);
+
+/** A part of a program's file, as a program header (PT_LOAD) has it. All in bytes. */
+struct vmsim_exec_segment {
+    uint64_t address;      /**< where it begins, in the file's own addresses */
+    uint64_t offset;       /**< in the file; the same place within a page as `address` */
+    uint64_t file_bytes;   /**< mapped of the file */
+    uint64_t memory_bytes; /**< in all, at least `file_bytes`: what is more is zeroed memory (bss) */
+    unsigned prot;         /**< 1 read, 2 write, 4 execute */
+};
+/** A program or its interpreter. */
+struct vmsim_exec_object {
+    uint32_t file; /**< of vmsim_file_create(); 0: none */
+    bool fixed;    /**< addresses are meant (ET_EXEC); else it goes where the kernel puts it */
+    const struct vmsim_exec_segment *segments; /**< by ascending address, not overlapping; the caller's */
+    size_t count;                              /**< of them, 1 to 64 */
+};
+/** What a task is to become. */
+struct vmsim_exec {
+    size_t size;                          /**< sizeof(struct vmsim_exec) */
+    struct vmsim_exec_object program;     /**< what is executed */
+    struct vmsim_exec_object interpreter; /**< the dynamic loader; file 0: a static program */
+    uint64_t argument_bytes;              /**< of the strings of arguments and environment, with their NULs */
+    uint32_t argument_count;              /**< of these strings; with a pointer each, 6 MiB together at most */
+};
+/** execve(2): the address space of `image` in place of the task's, whose other threads end. Argument pages are written,
+ *  segments, stack and vdso mapped; pages of the file come when they are used.
+ *  @param name the task's new name; NULL: as before.
+ *  @return 0, or a negative Linux errno, with the old address space still there: -ENOENT (no such file), -EINVAL
+ * (segments that overlap, fit no page, or reach further than a quarter of the address space), -E2BIG, -ENOMEM, -ENOSYS
+ * (a machine without an MMU), -ESRCH. */
+int64_t vmsim_task_exec(struct vmsim_machine *machine, uint32_t task, const char *name, const struct vmsim_exec *image);
 
 /** swapon(2): one more swap area, on `device` (NULL: the first) as a whole, or in a new file of `size` bytes on it (0:
  * the device as a whole). `priority`: -1, or 0 to 32767. @return 0, -EPERM, -ENOENT (no such device), -EINVAL (too
@@ -195,6 +239,12 @@ int64_t vmsim_task_read(struct vmsim_machine *machine, uint32_t task, uint32_t f
 int64_t vmsim_task_write(struct vmsim_machine *machine, uint32_t task, uint32_t file, uint64_t offset, uint64_t length);
 /** fsync(2)-like. */
 int64_t vmsim_task_fsync(struct vmsim_machine *machine, uint32_t task, uint32_t file);
+
+/** posix_fadvise(2). @param length bytes; 0: to the end. @param advice Linux's number: 0 normal, 1 random, 2
+ * sequential, 3 willneed (reading begins), 4 dontneed (clean pages go), 5 noreuse. @return 0 or a negative Linux errno
+ * (-EINVAL, -EBADF). */
+int64_t vmsim_task_fadvise(struct vmsim_machine *machine, uint32_t task, uint32_t file, uint64_t offset,
+                           uint64_t length, int advice);
 
 /** Control groups (cgroup v2, its memory controller). Paths begin at the root, "/": "/a", "/a/b". Every call returns 0
  *  (vmsim_cgroup_read(): bytes) or a negative Linux errno, and vmsim_machine_error() says more.

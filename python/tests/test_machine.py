@@ -138,3 +138,26 @@ def test_what_is_wrong_in_a_description_is_told_at_once():
         vmsim.Machine(text="machine: {cpus: 0, nodes: [{memroy: 1GiB}]}")
     assert "did you mean 'memory'?" in str(wrong.value) and "cpus" in str(wrong.value)
     assert wrong.value.name == "VMSIM_ECONFIG"
+
+
+def test_threads_exec_msync_and_fadvise():
+    machine = vmsim.Machine(set=["machine.nodes=[{memory: 64MiB}]"])
+    task = machine.task("shell")
+    base = task.mmap(1 << 20)
+    task.access(base, write=True)
+    thread = task.clone("thread")
+    thread.access(base)
+    assert machine.counter("tasks.thread.minflt") == 0
+    data = machine.file("/data", 1 << 20)
+    shared = task.mmap(1 << 20, file=data)
+    task.access(shared, write=True)
+    task.msync(shared, 1 << 20)
+    assert machine.counter("vmstat.nr_dirty") == 0
+    task.fadvise(data, 0, 0, 3)
+    program = machine.file("/bin/x", 65536)
+    with pytest.raises(OSError):
+        task.exec("x", program, [(0, 0, 8192, 4096, 5)])
+    task.exec("x", program, [(0, 0, 40960, 40960, 5), (0xa000, 0xa000, 8192, 65536, 3)])
+    assert machine.counter("tasks.x.rss_anon") > 0
+    with pytest.raises(OSError):
+        task.exec("y", 99, [(0, 0, 4096, 4096, 5)])

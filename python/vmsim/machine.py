@@ -237,6 +237,14 @@ class Task:
         """fsync(2)-like"""
         self._call(lib.vmsim_task_fsync(self.machine._handle, self.number, file))
 
+    def msync(self, address: int, length: int, flags: int = 4) -> None:
+        """msync(2); MS_SYNC unless told otherwise: back when all is written."""
+        self._call(lib.vmsim_task_msync(self.machine._handle, self.number, address, length, flags))
+
+    def fadvise(self, file: int, offset: int, length: int, advice: int) -> None:
+        """posix_fadvise(2)"""
+        self._call(lib.vmsim_task_fadvise(self.machine._handle, self.number, file, offset, length, advice))
+
     def fork(self, name: str) -> "Task":
         """fork(2): a copy-on-write child. MemoryError where the machine had no memory for it."""
         child = ffi.new("uint32_t *")
@@ -244,6 +252,24 @@ class Task:
         if child[0] == lib.VMSIM_TASK_NONE:
             raise MemoryError("fork: the machine has no memory (ENOMEM)")
         return Task(self.machine, child[0])
+
+    def clone(self, name: str, thread: bool = True) -> "Task":
+        """clone(2): a thread, or a process that shares the address space (vfork), on this task's CPU."""
+        child = ffi.new("uint32_t *")
+        check(lib.vmsim_task_clone(self.machine._handle, self.number, name.encode(), thread, child), self.machine.error)
+        return Task(self.machine, child[0])
+
+    def exec(self, name: str, file: int, segments: Sequence[Sequence[int]], interpreter: int = 0,
+             interpreter_segments: Sequence[Sequence[int]] = (), fixed: bool = False, argument_bytes: int = 4096,
+             argument_count: int = 32) -> None:
+        """execve(2). Segments are tuples as of a program header: address, offset, file bytes, memory bytes, prot."""
+        image = ffi.new("struct vmsim_exec *", {"size": ffi.sizeof("struct vmsim_exec"), "argument_bytes": argument_bytes,
+                                                "argument_count": argument_count})
+        kept = []
+        for part, number, rows in ((image.program, file, segments), (image.interpreter, interpreter, interpreter_segments)):
+            kept.append(ffi.new("struct vmsim_exec_segment[]", [tuple(row) for row in rows]))
+            part.file, part.segments, part.count, part.fixed = number, kept[-1], len(rows), fixed
+        self._call(lib.vmsim_task_exec(self.machine._handle, self.number, name.encode(), image))
 
     def exit(self) -> None:
         """Ends the task."""

@@ -13,6 +13,7 @@
     X(ENOENT, 2)                                                                                                       \
     X(ESRCH, 3)                                                                                                        \
     X(EIO, 5)                                                                                                          \
+    X(E2BIG, 7)                                                                                                        \
     X(EBADF, 9)                                                                                                        \
     X(EAGAIN, 11)                                                                                                      \
     X(ENOMEM, 12)                                                                                                      \

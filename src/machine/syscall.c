@@ -64,6 +64,12 @@ int64_t vmsim_task_munlock(struct vmsim_machine *m, uint32_t task, uint64_t addr
     return vmsim__call_now(m, task, VMSIM__CALL_MUNLOCK, VMSIM__ARGS(address, length));
 }
 
+int64_t vmsim_task_msync(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, unsigned flags) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
+    return vmsim__call_now(m, task, VMSIM__CALL_MSYNC, VMSIM__ARGS(address, length, flags));
+}
+
 int64_t vmsim_task_mbind(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, unsigned mode,
                          uint64_t nodes, unsigned flags) {
     if (!m)
@@ -226,6 +232,14 @@ int64_t vmsim_task_fsync(struct vmsim_machine *m, uint32_t task, uint32_t file) 
     if (!m)
         return -VMSIM__L_EINVAL;
     return vmsim__call_now(m, task, VMSIM__CALL_FSYNC, VMSIM__FILE_ARGS(file_of(m, file), NULL, 0));
+}
+
+int64_t vmsim_task_fadvise(struct vmsim_machine *m, uint32_t task, uint32_t file, uint64_t offset, uint64_t length,
+                           int advice) {
+    if (!m)
+        return -VMSIM__L_EINVAL;
+    return vmsim__call_now(m, task, VMSIM__CALL_FADVISE,
+                           VMSIM__FILE_ARGS(file_of(m, file), NULL, offset, length, (uint64_t)(int64_t)advice));
 }
 
 /* GFP flags of a kernel or driver allocation; false: no such zone. */
