@@ -297,6 +297,29 @@ static uint64_t number(json_t *row, const char *key) {
 }
 
 /* Every fault of a reference is in one histogram, and every histogram adds up. */
+/* Who read whose memory: what is told of pairs of nodes adds up to what the counters say of each node. */
+static void traffic_between_nodes_adds_up(void **state) {
+    static const char *const settings[] = {
+        "machine.nodes=[{memory: 128MiB, distances: [10, 21]}, {memory: 128MiB, cpus: [], distances: [21, 10]}]",
+        "machine.transparent_hugepage=never", "expect=[]",
+        "workload.tasks=[{name: a, program: [{mmap: {as: h, length: 160MiB}}, {touch: {region: h, write: 100%}}]}]",
+        NULL};
+    struct run r = start(settings);
+    json_t *stats = stats_of(&r), *row, *counters = json_object_get(stats, "counters");
+    size_t i;
+    uint64_t by_node[2] = {0};
+    (void)state;
+    json_array_foreach(json_object_get(stats, "node_traffic"), i, row) {
+        assert_int_equal(number(row, "cpu_node"), 0);
+        by_node[number(row, "memory_node")] += number(row, "references");
+    }
+    assert_true(by_node[0] > 0 && by_node[1] > 0);
+    assert_int_equal(by_node[0], number(counters, "node0.memory_reads"));
+    assert_int_equal(by_node[1], number(counters, "node1.memory_reads"));
+    json_decref(stats);
+    end(&r);
+}
+
 static void latencies_add_up(void **state) {
     struct run r = start(NULL);
     json_t *stats = stats_of(&r), *row, *bucket;
@@ -815,6 +838,7 @@ int main(void) {
         cmocka_unit_test(stats_have_every_counter),
         cmocka_unit_test(markers_tell_what_changed_between_them),
         cmocka_unit_test(shares_of_time_add_up),
+        cmocka_unit_test(traffic_between_nodes_adds_up),
         cmocka_unit_test(latencies_add_up),
         cmocka_unit_test(every_row_of_intervals_has_every_column),
         cmocka_unit_test(no_row_is_ahead_of_its_time),

@@ -134,10 +134,12 @@ int vmsim_config_dump(struct vmsim_config *config, unsigned flags, const char **
 /** As vmsim_config_dump, into a file as vmsim_trace_create() makes it: replaced at once, VMSIM_EIO or VMSIM_EINVAL. */
 int vmsim_config_dump_file(struct vmsim_config *config, unsigned flags, const char *path);
 
-/** The JSON schema (draft 2020-12) of the YAML; parameters as of vmsim_config_dump. Works in any state. */
+/** The JSON schema (draft 2020-12) of the YAML. Parameters, errors and the text's life as vmsim_config_dump() has them.
+ *  Works in any state. */
 int vmsim_config_schema(struct vmsim_config *config, const char **text, size_t *size);
 
-/** The reference of all keys in Markdown; parameters as of vmsim_config_dump. Works in any state. */
+/** The reference of all keys in Markdown. Parameters, errors and the text's life as vmsim_config_dump() has them. Works
+ * in any state. */
 int vmsim_config_reference(struct vmsim_config *config, const char **text, size_t *size);
 
 /**

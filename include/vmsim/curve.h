@@ -68,7 +68,7 @@ struct vmsim_curve_options {
 struct vmsim_curve;
 
 /**
- * Makes an empty pass. `options` may be NULL.
+ * Makes an empty pass, which vmsim_curve_destroy() frees. `options` may be NULL, and is copied.
  * @return 0, VMSIM_ENOMEM or VMSIM_EINVAL (an option is out of its range; *curve is then NULL).
  */
 int vmsim_curve_create(const struct vmsim_curve_options *options, struct vmsim_curve **curve);

@@ -39,7 +39,7 @@ struct vmsim_host_options {
  * Writes what describes this host's memory system into a folder, which is made if need be; files in it are replaced.
  * Needs no privileges: what they would show is noted, and listed in `missing.txt` of the folder.
  * @param options may be NULL.
- * @param why receives one line on failure; may be NULL with `size` 0.
+ * @param why receives one line on failure, cut to `size` bytes; may be NULL with `size` 0.
  * @return 0, VMSIM_EIO (the folder cannot be written), VMSIM_ENOMEM, VMSIM_EINVAL.
  */
 int vmsim_host_capture(const char *directory, const struct vmsim_host_options *options, char *why, size_t size);

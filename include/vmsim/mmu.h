@@ -108,8 +108,8 @@ int vmsim_mmu_set_upper(struct vmsim_mmu *mmu, const struct vmsim_mmu *upper);
  * the base page or to `page_size`, no such size, not canonical, wraps, or something is mapped there already (nothing is
  * changed then); VMSIM_ENOMEM: no frame for a table (what was mapped of it is unmapped again). */
 int vmsim_mmu_map(struct vmsim_mmu *mmu, uint64_t va, uint64_t pa, uint64_t size, unsigned flags, uint64_t page_size);
-/** Unmaps all within [va, va + size) and releases tables that hold nothing more. VMSIM_EINVAL: the range cuts a leaf or
- * a contiguous group, or is not aligned (nothing is changed then). Holes are no error. */
+/** Unmaps all within [va, va + size), in bytes, and releases tables that hold nothing more. VMSIM_EINVAL: the range
+ * cuts a leaf or a contiguous group, or is not aligned (nothing is changed then). Holes are no error. */
 int vmsim_mmu_unmap(struct vmsim_mmu *mmu, uint64_t va, uint64_t size);
 /** Gives all that is mapped within [va, va + size) new permissions: VMSIM_MMU_READ, WRITE, EXEC, USER, GLOBAL,
  * ACCESSED, DIRTY as in `flags`. Errors as vmsim_mmu_unmap(). */

@@ -742,7 +742,8 @@ typedef const struct vmsim_plugin *vmsim_plugin_function(uint32_t host_abi);
 
 #ifdef VMSIM_PLUGIN
 VMSIM_BEGIN_DECLS
-/** The one symbol of a plugin; declared for files that define VMSIM_PLUGIN before the include. */
+/** The one symbol of a plugin; what it returns is the plugin's, and good until that is unloaded. Declared for files
+ * that define VMSIM_PLUGIN before the include. */
 const struct vmsim_plugin *vmsim_plugin(uint32_t host_abi);
 VMSIM_END_DECLS
 #endif

@@ -50,7 +50,8 @@ int vmsim_report_write(struct vmsim_scenario *scenario, const char *directory);
 int vmsim_report_write_watched(struct vmsim_scenario *scenario, const char *directory, vmsim_progress_fn *progress,
                                void *context);
 
-/** Whether vmsim_report_write() could take this place now: to ask before a long run. Results as there; writes nothing.
+/** Whether vmsim_report_write() could take this place now: to ask before a long run. @return as vmsim_report_write();
+ *  nothing is written.
  */
 int vmsim_report_check(struct vmsim_scenario *scenario, const char *directory);
 
@@ -66,7 +67,7 @@ const char *vmsim_report_directory(const struct vmsim_scenario *scenario);
  */
 int vmsim_report_render(struct vmsim_scenario *scenario, enum vmsim_report_kind kind, const char **text, size_t *size);
 
-/** vmsim_report_render() of ::VMSIM_REPORT_SUMMARY. */
+/** As vmsim_report_render() of ::VMSIM_REPORT_SUMMARY. */
 int vmsim_report_text(struct vmsim_scenario *scenario, const char **text, size_t *size);
 
 /** Frees a text of vmsim_report_render() or vmsim_report_text(); before the scenario is destroyed. NULL is fine. */

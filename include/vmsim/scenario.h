@@ -69,7 +69,7 @@ struct vmsim_expectation {
 };
 /** Number of expectations; their values are known after the run. */
 size_t vmsim_scenario_expectations(const struct vmsim_scenario *scenario);
-/** Number `index`; NULL beyond the last. */
+/** Number `index`, good as long as the scenario; NULL beyond the last. */
 const struct vmsim_expectation *vmsim_scenario_expectation(const struct vmsim_scenario *scenario, size_t index);
 /** Number of expectations that do not hold, plus steps of programs that did not come out as they say. */
 size_t vmsim_scenario_failures(const struct vmsim_scenario *scenario);

@@ -234,9 +234,9 @@ int vmsim_trace_next(struct vmsim_trace_reader *reader, struct vmsim_trace_item 
 int vmsim_trace_seek(struct vmsim_trace_reader *reader, uint64_t index);
 /** Facts of the whole trace; good until close. */
 const struct vmsim_trace_info *vmsim_trace_get_info(const struct vmsim_trace_reader *reader);
-/** Task by id, NULL when there is none. */
+/** Task by id, good until the reader is closed; NULL when there is none. */
 const struct vmsim_trace_task *vmsim_trace_get_task(const struct vmsim_trace_reader *reader, uint32_t id);
-/** File by id, NULL when there is none. */
+/** File by id, good until the reader is closed; NULL when there is none. */
 const struct vmsim_trace_file *vmsim_trace_get_file(const struct vmsim_trace_reader *reader, uint32_t id);
 /** Text of the last error: "path: byte 1234: what is wrong", or "". */
 const char *vmsim_trace_reader_error(const struct vmsim_trace_reader *reader);
@@ -247,7 +247,9 @@ const char *vmsim_trace_event_name(unsigned type);
 /** Space-separated names of an event type's arguments, as in VMSIM_TRACE_EVENTS. Static. */
 const char *vmsim_trace_event_args(unsigned type);
 
-/** Reads everything; *first_error gets a copy of the first error's text (`size` bytes). 0 when all is well. */
+/** Reads everything; *first_error gets a copy of the first error's text (`size` bytes).
+ *  @return 0 when all is well; VMSIM_EINVAL, VMSIM_ENOENT, VMSIM_EIO, VMSIM_ENOMEM, or what is wrong with the trace:
+ *  VMSIM_EFORMAT, VMSIM_EVERSION, VMSIM_ECORRUPT, VMSIM_ETRUNCATED. */
 int vmsim_trace_verify(const char *path, char *first_error, size_t size);
 
 /** What vmsim_trace_check_mappings() found. */
@@ -289,19 +291,22 @@ struct vmsim_trace_options {
  * the final name (and "path.part" is itself readable up to its last whole block). `options` may be NULL.
  * A character device or a pipe is written to as it is. VMSIM_EIO: `path` cannot be written, is a directory, a block
  * device or a link, or is being written by another (docs/safety.md); VMSIM_EINVAL: it is empty.
- * On failure *writer as in vmsim_trace_open().
+ * vmsim_trace_finish() or vmsim_trace_abandon() frees the writer; on failure *writer is as vmsim_trace_open() leaves
+ * its reader.
  */
 int vmsim_trace_create(const char *path, const struct vmsim_trace_options *options, struct vmsim_trace_writer **writer);
-/** Appends references of a task. */
+/** Appends references of a task. @return 0, VMSIM_EINVAL (no such task), VMSIM_EIO or VMSIM_ENOMEM. */
 int vmsim_trace_append(struct vmsim_trace_writer *writer, uint32_t task, const vmsim_access *accesses, size_t count);
-/** Appends an event; it is copied. A FORK introduces args[0] as a task, a FILE introduces its file id. */
+/** Appends an event; it is copied. A FORK introduces args[0] as a task, a FILE introduces its file id. @return 0,
+ *  VMSIM_EINVAL (what it names is not there, or out of order), VMSIM_EIO or VMSIM_ENOMEM. */
 int vmsim_trace_append_event(struct vmsim_trace_writer *writer, uint32_t task, const struct vmsim_trace_event *event);
 /** Adds a file to the table (and a FILE event of `task`) unless the same path, dev and ino are known; its id. */
 int vmsim_trace_append_file(struct vmsim_trace_writer *writer, uint32_t task, const struct vmsim_trace_file *file,
                             uint32_t *id);
-/** Adds a line to the trace's notes. */
+/** Adds a line to the trace's notes; it is copied. @return 0, VMSIM_EINVAL or VMSIM_ENOMEM. */
 int vmsim_trace_note(struct vmsim_trace_writer *writer, const char *line);
-/** Writes the rest and the index, syncs, renames, frees the writer. On error the .part file is removed. */
+/** Writes the rest and the index, syncs, renames, frees the writer. On error the .part file is removed, and `error`
+ *  receives the text, cut to `error_size` bytes. @return 0, VMSIM_EINVAL, VMSIM_EIO or VMSIM_ENOMEM. */
 int vmsim_trace_finish(struct vmsim_trace_writer *writer, char *error, size_t error_size);
 /** Gives up: removes the .part file and frees the writer; NULL is fine. */
 void vmsim_trace_abandon(struct vmsim_trace_writer *writer);
@@ -332,7 +337,7 @@ struct vmsim_trace_import_options {
      *  not said is found in a header; NULL: nothing said */
     const char *columns;
 };
-/** Format by name ("lackey", "oracle", ...), or -1. */
+/** @return the format of this name ("lackey", "oracle", ...), or -1. */
 int vmsim_trace_format_by_name(const char *name);
 /** Name of a format, NULL past the end. */
 const char *vmsim_trace_format_name(unsigned format);

@@ -78,7 +78,8 @@ int vmsim_task_fork(struct vmsim_machine *machine, uint32_t parent, const char *
  *  @return 0, VMSIM_EINVAL (no such task), VMSIM_ESTATE (it waits, or is a scenario's that has not begun) or
  *  VMSIM_ENOMEM (of the host). */
 int vmsim_task_clone(struct vmsim_machine *machine, uint32_t parent, const char *name, bool thread, uint32_t *child);
-/** Ends a task; its address space goes when nobody else shares it. */
+/** Ends a task; its address space goes when nobody else shares it. @return 0, VMSIM_EINVAL (no such task) or
+ *  VMSIM_ENOMEM. */
 int vmsim_task_exit(struct vmsim_machine *machine, uint32_t task);
 /** Moves a task to another CPU. @return 0, or VMSIM_EINVAL: no such task or CPU, or its cpuset does not allow it. */
 int vmsim_task_migrate(struct vmsim_machine *machine, uint32_t task, unsigned cpu);
@@ -225,7 +226,9 @@ enum vmsim_file_kind {
     VMSIM_FILE_BLOCKDEV = 3 /**< a block device itself, as file systems read their own blocks: Buffers of meminfo */
 };
 /** Makes a file of `size` bytes; `cached`: all its pages are in the page cache already. *file gets its number (never
- * 0). A regular file lies on the machine's first storage device, behind those made before. */
+ * 0). A regular file lies on the machine's first storage device, behind those made before.
+ *  @return 0, VMSIM_EINVAL (there is one of this name, no such kind, too long), VMSIM_ENOMEM, or VMSIM_ELIMIT (the
+ * device is full, or memory cannot hold what is to be cached). */
 int vmsim_file_create(struct vmsim_machine *machine, enum vmsim_file_kind kind, const char *path, uint64_t size,
                       bool cached, uint32_t *file);
 /** The same of a regular file or a block device itself, on the device that bears this name (NULL: the first one).
@@ -255,7 +258,8 @@ int64_t vmsim_cgroup_create(struct vmsim_machine *machine, const char *path);
 /** rmdir: -EBUSY while it has children or tasks. What is charged to it stays charged until it is freed. */
 int64_t vmsim_cgroup_remove(struct vmsim_machine *machine, const char *path);
 /** Moves a task with all its threads. What they have charged stays where it is; what they bring in from now on is
- *  charged here. A task begins in its parent's cgroup, one of vmsim_task_create() in the root. */
+ *  charged here. A task begins in its parent's cgroup, one of vmsim_task_create() in the root. -ENOENT,
+ *  -ESRCH, -EBUSY (it has children). */
 int64_t vmsim_cgroup_attach(struct vmsim_machine *machine, const char *path, uint32_t task);
 /** Writes a file: memory.min, memory.low, memory.high, memory.max, memory.swap.high, memory.swap.max, memory.zswap.max
  *  (bytes with units as in a scenario, or "max"), memory.oom.group, memory.zswap.writeback (0 or 1), memory.reclaim
@@ -271,10 +275,11 @@ int64_t vmsim_cgroup_read(const struct vmsim_machine *machine, const char *path,
                           size_t size);
 
 /** Allocates 2^order frames for the kernel or a driver. `zone`: "any", "dma", "dma32", "movable"; `atomic`: may not
- * wait. *pfn gets the first frame number, UINT64_MAX when there is none (a result, not an error). */
+ * wait. *pfn gets the first frame number, UINT64_MAX when there is none (a result, not an error).
+ * @return 0, VMSIM_EINVAL (no such CPU, zone or order) or VMSIM_ENOMEM (of the host). */
 int vmsim_machine_alloc_pages(struct vmsim_machine *machine, unsigned cpu, unsigned order, const char *zone,
                               bool atomic, uint64_t *pfn);
-/** Gives such a block back. */
+/** Gives such a block back. @return 0 or VMSIM_EINVAL: none of this order begins there. */
 int vmsim_machine_free_pages(struct vmsim_machine *machine, unsigned cpu, uint64_t pfn, unsigned order);
 
 /** Writes a sysctl or a knob ("vm.min_free_kbytes", "vm.drop_caches"), as text. @return 0, VMSIM_ENOENT, VMSIM_EINVAL.
@@ -290,7 +295,8 @@ int vmsim_task_walk(struct vmsim_machine *machine, uint32_t task, uint64_t addre
 
 struct vmsim_policy;
 struct vmsim_policy_domain_info;
-/** Domain number `index` (enum vmsim_policy_domain of vmsim/policy.h), NULL past the last. */
+/** Domain number `index` (enum vmsim_policy_domain of vmsim/policy.h), a constant of the library; NULL past the last.
+ */
 const struct vmsim_policy_domain_info *vmsim_policy_domain_at(size_t index);
 /** Policy number `index` that the machine knows (vmsim/policy.h), NULL past the last. *origin (or NULL) gets
  *  "built-in", "linked-in" or the path of its plugin. */

@@ -209,6 +209,41 @@ static void node_row(const struct vmsim_machine *m, unsigned n, const char *cpus
     vmsim__emit_object_end(e);
 }
 
+/* References of one node's CPUs that missed their TLBs, by where the data were. */
+static uint64_t traffic(const struct vmsim_machine *m, unsigned from, unsigned to) {
+    uint64_t sum = 0;
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
+        sum += vmsim__node_has(&m->mem->nodes[from], cpu) ? m->reads[cpu].by_node[to] : 0;
+    return sum;
+}
+
+static void traffic_rows(const struct vmsim_machine *m, unsigned from, struct vmsim__emitter *e) {
+    uint64_t all = 0, n;
+    for (unsigned to = 0; to < m->mem->nr_nodes; to++)
+        all += traffic(m, from, to);
+    for (unsigned to = 0; all && to < m->mem->nr_nodes; to++) {
+        if (!(n = traffic(m, from, to)))
+            continue;
+        vmsim__emit_object(e, NULL);
+        vmsim__emit_uint(e, "cpu_node", from, VMSIM__UNIT_NONE);
+        vmsim__emit_uint(e, "memory_node", to, VMSIM__UNIT_NONE);
+        count(e, "references", n);
+        vmsim__emit_ratio(e, "share", n, all, 4, VMSIM__UNIT_PERCENT);
+        vmsim__emit_object_end(e);
+    }
+}
+
+/* Who read whose memory: pairs of nodes between which there was something. Not where nothing is far, as nobody counts
+ * there. */
+static void section_traffic(const struct vmsim_machine *m, struct vmsim__emitter *e) {
+    if (!m->reads)
+        return;
+    vmsim__emit_array(e, "node_traffic");
+    for (unsigned from = 0; from < m->mem->nr_nodes; from++)
+        traffic_rows(m, from, e);
+    vmsim__emit_array_end(e);
+}
+
 void vmsim__section_nodes(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     struct vmsim__textbuf cpus;
     vmsim__textbuf_init(&cpus, s->alloc);
@@ -221,6 +256,7 @@ void vmsim__section_nodes(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     }
     vmsim__emit_array_end(e);
     vmsim__textbuf_fini(&cpus);
+    section_traffic(s->machine, e);
 }
 
 /* Used: managed frames that are neither in the buddy lists nor on per-CPU lists, which only look used. */

@@ -511,6 +511,26 @@ function showLatencies() {
     }
 }
 
+// Who read whose memory, as a square of nodes: the fuller a cell, the more of the row's references went there.
+function showTraffic() {
+    const rows = list("node_traffic");
+    if (!rows.length)
+        return;
+    const s = section("Memory read across nodes");
+    const froms = [...new Set(rows.map(r => r.cpu_node))];
+    const tos = [...new Set(rows.map(r => r.memory_node))].sort((a, b) => a - b);
+    const body = froms.map(from => make("tr", make("th", `CPUs of node ${from}`), ...tos.map(to => {
+        const r = rows.find(x => x.cpu_node === from && x.memory_node === to);
+        const cell = make("td.n.heat", r ? short(Number(r.share) * 100, "%") : "–",
+            {title: `CPUs of node ${from}, memory of node ${to}: ${grouped(r ? r.references : 0)} references`});
+        cell.style.setProperty("--share", `${r ? Number(r.share) * 100 : 0}%`);
+        return cell;
+    })));
+    s.append(make("div.scroll", make("table.traffic", make("thead", make("tr", make("th", ""),
+        ...tos.map(to => make("th.n", `memory of node ${to}`)))), make("tbody", ...body))),
+    make("p.faint", "Of the references that missed the TLBs of a node's CPUs, the share whose data were on each node."));
+}
+
 function showTables() {
     const memory = key => t => t.memory && t.memory[key];
     if (list("tasks").length) {
@@ -523,6 +543,7 @@ function showTables() {
             ["End", t => t.signal || (t.end === "exited" ? `exit ${t.exit_status}` : t.end)]]);
     }
     showTimes();
+    showTraffic();
     const wide = make("div.columns");
     page.append(wide);
     const part = (title, rows, spec) => {
