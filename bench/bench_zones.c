@@ -5,9 +5,9 @@
  *   pcp_batch_512  512 frames allocated, then all freed: refills and trims included
  *   huge_pair      a pageblock through the per-CPU list; order5_pair: past it, straight to the buddy
  *   random_orders  pairs of orders 0 to 10 at random, 1,024 blocks held: splits, merges, per-CPU lists; freeing all
- * must give back as many blocks of the top order as there were fill           every frame of 1 GiB allocated one by
- * one, then freed: splits, merges, first touch of metadata boot_1tib      host time and host bytes of a machine with 1
- * TiB */
+ *                  must give back as many blocks of the top order as there were
+ *   fill           every frame of 1 GiB allocated one by one, then freed: splits, merges, first touch of metadata
+ *   boot_1tib      host time and host bytes of a machine with 1 TiB */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

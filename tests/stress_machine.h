@@ -2,9 +2,9 @@
 /* Random histories of whole machines: tasks, threads, files, drivers and knobs at once, on every architecture and both
  * kernels, with memory scarce, against a model of what each page contains.
  *
- *     task --> space --> page[i]: kind, rights, content           object --> content of each page (files, shared
- * memory) |                   |                                          | vmsim_task_access: physical address -->
- * frame --> content of a private frame, or of its object's page
+ *     task --> space --> page[i]: kind, rights, content; shared ones name an object
+ *                        object --> content of each page (files, shared memory)
+ *     vmsim_task_access: physical address --> frame --> content of a private frame, or of its object's page
  *
  * Each store writes a tag that nobody wrote before, into what lies at the physical address that came back; each load
  * must find there what the model says. A stale TLB entry, a frame given out twice, a copy not made or made too often

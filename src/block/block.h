@@ -5,9 +5,9 @@
  * tasks are the callers' and come back as the cookie that they gave. Kernel counterparts: block/blk-mq.c,
  * block/blk-merge.c, block/mq-deadline.c, block/genhd.c (the statistics), and the drive itself.
  *
- *     submit --> [sync  queue] --+  a free one of        controller       latency          link
- *                                +--> queue_depth slots --> one after --> all side by --> one after -->
- * complete(cookie) submit --> [async queue] --+                          another       side             another
+ *     submit --> [sync  queue] --+  a free one of       controller      latency         link
+ *     submit --> [async queue] --+->queue_depth slots -> one after    -> all side by -> one after -> complete(cookie)
+ *                                                        another         side           another
  *
  * HOW TO USE IT. The machine owns the clock: it gives two hooks at creation.
  *   schedule(context, time, arg)            put an event into the machine's queue. When the clock is there, call

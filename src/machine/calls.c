@@ -13,6 +13,8 @@ const char *const vmsim__call_names[VMSIM__CALLS] = {
 
 typedef int64_t call_fn(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c);
 
+/* Rows have one signature, also where a call needs no machine: the table is what makes step verbs, replays and the
+ * library's functions enter a call in one way. */
 static int64_t call_mmap(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     (void)m;
     return vmsim__mm_mmap(t->mm, c->a[0], c->a[1], (unsigned)c->a[2], (unsigned)c->a[3], c->file, c->a[5], t->cpu);
@@ -68,6 +70,7 @@ static int64_t call_msync(struct vmsim_machine *m, struct vmsim__task *t, const 
     return vmsim__mm_msync(t->mm, c->a[0], c->a[1], (unsigned)c->a[2], t->cpu);
 }
 
+/* The vector itself is asked for by nobody: programs are shown the one that they recorded. */
 static int64_t call_mincore(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     (void)m;
     return vmsim__mm_mincore(t->mm, c->a[0], c->a[1], NULL, t->cpu);
@@ -113,7 +116,9 @@ static int64_t call_migrate_pages(struct vmsim_machine *m, struct vmsim__task *t
     return vmsim__mm_migrate_pages(of->mm, c->a[0], c->a[1] & vmsim__cpuset_mems(m, t), t->mm->privileged, t->cpu);
 }
 
-/* Whoever wants statuses and nodes of his own calls vmsim__mm_move_pages with them. */
+/* Whoever wants statuses and nodes of his own calls vmsim__mm_move_pages with them. A range of pages stands for the
+ * list of addresses: destinations go round the nodes of the mask, none means that only places are asked for. The
+ * list is taken from the host, as the kernel's is from the user. */
 static int64_t call_move_pages(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     struct vmsim__task *of = named(m, t, c->a[4]);
     const uint64_t page = UINT64_C(1) << m->mem->page_shift, pages = vmsim__align_up(c->a[1], page) / page;
@@ -149,6 +154,7 @@ static int64_t call_process_madvise(struct vmsim_machine *m, struct vmsim__task 
     return vmsim__mm_madvise(of->mm, c->a[0], c->a[1], advice, t->cpu);
 }
 
+/* Writes to /sys by a task wait where pages have to move away; without one they are EBUSY (syscall.c). */
 static int64_t call_memory_block(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     return vmsim__memory_block(m, c->a[0], (enum vmsim_memory_block_state)c->a[1], true, t->cpu);
 }
@@ -182,6 +188,7 @@ static int64_t call_unlink(struct vmsim_machine *m, struct vmsim__task *t, const
     return 0;
 }
 
+/* The whole file: fdatasync and sync_file_range come here too, as no metadata is modelled. */
 static int64_t call_fsync(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     return vmsim__file_sync(m->cache, c->file, 0, UINT64_MAX, t->cpu);
 }
@@ -203,6 +210,8 @@ static int64_t call_sync(struct vmsim_machine *m, struct vmsim__task *t, const s
     return vmsim__cache_sync(m->cache, t->cpu);
 }
 
+/* A call that touches no memory: it is in the table for its time, which is most of what a recorded program spends in
+ * the kernel. */
 static int64_t call_other(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     (void)t;
     VMSIM__ASSERT(t->in_call);
@@ -210,6 +219,7 @@ static int64_t call_other(struct vmsim_machine *m, struct vmsim__task *t, const 
     return 0;
 }
 
+/* A call without a file where the kernel would want a descriptor is EBADF for all of them, said once. */
 static const struct {
     call_fn *fn;
     bool needs_file;
@@ -259,6 +269,7 @@ void vmsim__call_begin(struct vmsim_machine *m, struct vmsim__task *t) {
     vmsim__now_charge(&m->mem->now, m->spec.costs.syscall);
 }
 
+/* What the call cost goes to the task as system time: charges are gathered in the present while it runs. */
 void vmsim__call_end(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(t->in_call);
     vmsim__cpu_charge(m, t);
@@ -343,6 +354,7 @@ int64_t vmsim__call_with_now(struct vmsim_machine *m, uint32_t task, vmsim__call
     return err == VMSIM_ESTATE ? -VMSIM__L_EIO : -VMSIM__L_ENOMEM;
 }
 
+/* The machine runs until it is over. */
 int64_t vmsim__call_now(struct vmsim_machine *m, uint32_t task, enum vmsim__call_id id,
                         const struct vmsim__call_args *args) {
     return vmsim__call_with_now(m, task, row_work, &(struct row_call){id, args});

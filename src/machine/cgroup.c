@@ -8,15 +8,19 @@
 
 /* ---- the tree ---- */
 
+/* Records stay for ever, and with them their numbers: a task or counter of a cgroup that was removed still knows
+ * where it was. */
 static struct vmsim__cgroup *at(const struct vmsim_machine *m, uint32_t number) {
     VMSIM__ASSERT(number < m->cgroups.count);
     return m->cgroups.at[number];
 }
 
+/* Of dead tasks, too: the one that they were in last. */
 struct vmsim__cgroup *vmsim__cgroup_of(const struct vmsim_machine *m, const struct vmsim__task *t) {
     return at(m, t->cgroup);
 }
 
+/* Of those that are there now: a record without memcg is one that was removed. */
 uint32_t vmsim__cgroup_find(const struct vmsim_machine *m, const char *path) {
     uint32_t number = vmsim__names_find(&m->cgroup_paths, path);
     return number != VMSIM__NO_NAME && at(m, number)->memcg ? number : VMSIM__NO_CGROUP;
@@ -29,6 +33,7 @@ static int refuse(struct vmsim_machine *m, int error, const char *path, const ch
     return -error;
 }
 
+/* The call fails as for lack of simulated memory, and the machine keeps the error. */
 static int no_memory(struct vmsim_machine *m) {
     m->host_nomem = true;
     vmsim__host_error(m);
@@ -68,7 +73,8 @@ static uint32_t parent_of(const struct vmsim_machine *m, const char *path) {
     return vmsim__cgroup_find(m, length ? text : "/");
 }
 
-/* The record of a path, which may have had a cgroup before. NULL: no host memory. */
+/* The record of a path, which may have had a cgroup before. NULL: no host memory. One that is made again under the
+ * same path goes on with its record: counters by name go on, too. */
 static struct vmsim__cgroup *record_of(struct vmsim_machine *m, const char *path) {
     uint32_t number = vmsim__names_find(&m->cgroup_paths, path);
     if (number != VMSIM__NO_NAME)
@@ -156,6 +162,8 @@ void vmsim__cgroup_enter(struct vmsim_machine *m, struct vmsim__task *t, uint32_
     vmsim__cpuset_begin(m, t);
 }
 
+/* Its last charges are the root's, as those of an exiting task's tables may be: the cgroup may be removed the moment
+ * it is empty. */
 void vmsim__cgroup_leave(struct vmsim_machine *m, struct vmsim__task *t) {
     struct vmsim__cgroup *c = vmsim__cgroup_of(m, t);
     VMSIM__ASSERT(c->memcg && c->tasks > 0);
@@ -210,6 +218,7 @@ int vmsim__cgroup_init(struct vmsim_machine *m) {
     return 0;
 }
 
+/* Their memcgs are the LRU's. */
 void vmsim__cgroup_fini(struct vmsim_machine *m) {
     for (size_t i = 0; i < m->cgroups.count; i++) {
         vmsim__psi_fini(&m->cgroups.at[i]->psi, m->alloc);
@@ -255,6 +264,7 @@ static int check_swap(struct vmsim_machine *m) {
     return err;
 }
 
+/* Sums are taken anew from slots and tasks: a charge that was moved twice or not at all shows here. */
 int vmsim__cgroup_check(struct vmsim_machine *m) {
     int err = vmsim__psi_check(m);
     err = err ? err : check_swap(m);

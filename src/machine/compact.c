@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Compaction tied to the machine: for an allocation that waits for it, on request, and what reclaim asks of it.
  *
- *     slow path --_direct_compact--> each zone of its list: deferred? suitable? policy? -> run -> block captured or
- * free vm.compact_memory --> every zone of every node, whole kcompactd (kcompactd.c)
+ *     slow path           each zone of its list: deferred? suitable? policy? then a run, which captures the block
+ *     vm.compact_memory   every zone of every node, whole
+ *     kcompactd           in its own time (kcompactd.c)
  *
  * A direct run waits for nothing and so is over when it returns, as the kernel's, which compacts with PF_MEMALLOC.
  * Kernel counterparts: try_to_compact_pages, compact_nodes of mm/compaction.c, __alloc_pages_direct_compact of

@@ -23,6 +23,8 @@ static uint64_t non_negative(int64_t n) {
     return n < 0 ? 0 : (uint64_t)n;
 }
 
+/* Readers are called with two numbers that the table holds beside them, so that a row costs no memory of its own and
+ * a read no look-up by name. */
 static uint64_t read_zone_sum(const struct vmsim_machine *m, uint32_t stat, uint32_t b) {
     VMSIM__ASSERT(stat < VMSIM__ZONE_STAT_COUNT);
     (void)b;
@@ -41,6 +43,8 @@ static uint64_t read_numa_sum(const struct vmsim_machine *m, uint32_t stat, uint
     return sum;
 }
 
+/* Summed over nodes, as /proc/vmstat is; of zones the same counter may be there by zone (nodeN has what nodes
+ * count). */
 static uint64_t read_node_sum(const struct vmsim_machine *m, uint32_t stat, uint32_t b) {
     VMSIM__ASSERT(stat < VMSIM__NODE_STAT_COUNT);
     (void)b;
@@ -69,6 +73,7 @@ static uint64_t read_node_stat(const struct vmsim_machine *m, uint32_t stat, uin
     return non_negative(m->mem->nodes[node].stat[stat]);
 }
 
+/* By zones of the node: the kernel counts hits where the page lies, which is what numastat shows. */
 static uint64_t read_node_numa(const struct vmsim_machine *m, uint32_t stat, uint32_t node) {
     VMSIM__ASSERT(stat < VMSIM__NUMA_STAT_COUNT && node < m->mem->nr_nodes);
     uint64_t sum = 0;
@@ -164,6 +169,7 @@ static uint64_t read_tlb_array(const struct vmsim_machine *m, uint32_t number, u
 
 static const char *const device_fields[] = {"reads",         "writes",  "merged", "read_bytes",
                                             "written_bytes", "busy_ns", "errors"};
+/* Busy time goes on while a request is in flight: it is asked as of the CPU that has come furthest. */
 static uint64_t read_device(const struct vmsim_machine *m, uint32_t field, uint32_t device) {
     VMSIM__ASSERT(device < vmsim__block_devices(m->block));
     struct vmsim__block_stat s;
@@ -219,6 +225,7 @@ static uint64_t read_zram(const struct vmsim_machine *m, uint32_t field, uint32_
 #define CPU_FIELDS 6u
 static const char *const cpu_names[CPU_FIELDS] = {"time_ns",   "context_switches", "user_ns",
                                                   "system_ns", "idle_ns",          "iowait_ns"};
+/* In the order of cpu_names. */
 static uint64_t read_cpu(const struct vmsim_machine *m, uint32_t what, uint32_t cpu) {
     const struct vmsim__cpu *c = &m->cpus[cpu];
     const uint64_t values[CPU_FIELDS] = {c->now, c->switches, c->user_ns, c->system_ns, c->idle_ns, c->iowait_ns};
@@ -253,6 +260,7 @@ static const char *const task_names[] = {
 #undef TASK_NAME
 };
 
+/* Of one that has ended: what it had last, and no memory. */
 static uint64_t read_task(const struct vmsim_machine *m, uint32_t field, uint32_t task) {
     VMSIM__ASSERT(task < m->tasks.count);
     const struct vmsim__task *t = m->tasks.at[task];
@@ -266,6 +274,7 @@ static uint64_t read_task(const struct vmsim_machine *m, uint32_t field, uint32_
 
 static bool add(struct vmsim_machine *m, reader *read, uint32_t a, uint32_t b, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* A name stands once: two counters of one name would make an expectation ambiguous. */
 static bool add(struct vmsim_machine *m, reader *read, uint32_t a, uint32_t b, const char *format, ...) {
     char text[320];
     va_list args;
@@ -398,6 +407,7 @@ static bool add_devices(struct vmsim_machine *m) {
     return ok;
 }
 
+/* TLBs are asked what arrays and sizes they have: only those that exist get names. */
 static bool add_cpus(struct vmsim_machine *m) {
     bool ok = true;
     struct vmsim__tlb_stats stats;
@@ -418,6 +428,7 @@ static bool add_cpus(struct vmsim_machine *m) {
     return ok;
 }
 
+/* How often the mechanism did not take what the policy said (vmsim__policy_fallback). */
 static uint64_t read_fallbacks(const struct vmsim_machine *m, uint32_t policy, uint32_t b) {
     (void)b;
     struct vmsim__policy_use use = {0};
@@ -510,6 +521,7 @@ static bool build(struct vmsim_machine *m) {
     return true;
 }
 
+/* Not const: asking is what makes the table. */
 size_t vmsim_counter_count(struct vmsim_machine *m) {
     if (!m)
         return 0;
@@ -523,6 +535,7 @@ const char *vmsim_counter_name(const struct vmsim_machine *m, size_t id) {
     return id < m->counters.count ? m->counters.at[id].name : NULL;
 }
 
+/* An id that was never given reads as 0, since a task that counts in a row may not have begun. */
 uint64_t vmsim_counter_read(const struct vmsim_machine *m, size_t id) {
     if (!m)
         return 0;

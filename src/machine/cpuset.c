@@ -19,6 +19,7 @@ static bool has(const struct vmsim__cpumask *s, unsigned cpu) {
     return s->word[cpu / 64] >> cpu % 64 & 1;
 }
 
+/* An empty mask that was written stands for "as above". */
 static bool is_empty(const struct vmsim__cpumask *s) {
     uint64_t any = 0;
     for (unsigned i = 0; i < WORDS; i++)
@@ -26,6 +27,7 @@ static bool is_empty(const struct vmsim__cpumask *s) {
     return !any;
 }
 
+/* By words: a machine may have 1024 CPUs. */
 static struct vmsim__cpumask both(const struct vmsim__cpumask *a, const struct vmsim__cpumask *b) {
     struct vmsim__cpumask out;
     for (unsigned i = 0; i < WORDS; i++)
@@ -80,6 +82,8 @@ static const struct vmsim__cgroup *above(const struct vmsim_machine *m, const st
     return c == m->cgroups.at[VMSIM__CGROUP_ROOT] ? NULL : m->cgroups.at[c->parent];
 }
 
+/* A cgroup whose nodes have all gone offline, or are not among those above, has those above: a task always has some
+ * node. Kernel: guarantee_online_mems, effective_mems. */
 static uint64_t mems_in_force(const struct vmsim_machine *m, const struct vmsim__cgroup *c) {
     const struct vmsim__cgroup *up = above(m, c);
     if (!up)
@@ -127,6 +131,8 @@ static uint64_t mask_of(const struct vmsim_machine *m, const struct vmsim__cgrou
     return some == all ? 0 : some;
 }
 
+/* The running task's are in the present as well; a victim of the OOM killer may take memory anywhere, so that it can
+ * end. */
 static void set_mems(struct vmsim_machine *m, struct vmsim__task *t) {
     t->mems = mask_of(m, vmsim__cgroup_of(m, t));
     if (m->running == t)
@@ -186,11 +192,13 @@ static void follow(struct vmsim_machine *m, struct vmsim__task *t, uint64_t from
         move_pages(m, t, from, nodes);
 }
 
+/* A task that has not run has no memory to move. */
 void vmsim__cpuset_begin(struct vmsim_machine *m, struct vmsim__task *t) {
     set_mems(m, t);
     leave_cpu(m, t);
 }
 
+/* `from`: the nodes that were in force where it comes from. */
 void vmsim__cpuset_join(struct vmsim_machine *m, struct vmsim__task *t, uint64_t from) {
     follow(m, t, from, true);
     leave_cpu(m, t);
@@ -219,6 +227,7 @@ static void settle(struct vmsim_machine *m, bool move) {
     }
 }
 
+/* Pages of a node that went are moved by offlining itself. */
 void vmsim__cpuset_hotplug(struct vmsim_machine *m) {
     settle(m, false);
 }

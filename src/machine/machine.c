@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+/* NULL while an address space is made or was never given to a task: then no TLB has seen it, and there is nothing to
+ * flush. */
 static struct vmsim__space *space_of(const struct vmsim__mm *mm) {
     return mm->user;
 }
@@ -20,6 +22,7 @@ static void flush_range(void *context, struct vmsim__mm *mm, uint64_t start, uin
         vmsim__tlb_flush_mm(m->tlbs, cpu, &space_of(mm)->tlb, start, end, stride_shift, freed_tables);
 }
 
+/* Kernel: flush_tlb_mm. */
 static void flush_mm(void *context, struct vmsim__mm *mm, unsigned cpu) {
     VMSIM__ASSERT(cpu < ((struct vmsim_machine *)context)->nr_cpus);
     struct vmsim_machine *m = context;
@@ -27,6 +30,7 @@ static void flush_mm(void *context, struct vmsim__mm *mm, unsigned cpu) {
         vmsim__tlb_flush_mm(m->tlbs, cpu, &space_of(mm)->tlb, 0, UINT64_MAX, m->format->page_shift, false);
 }
 
+/* False: the caller flushes at once. Kernel: set_tlb_ubc_flush_pending; flush_deferred is try_to_unmap_flush. */
 static bool flush_defer(void *context, struct vmsim__mm *mm, uint64_t va, unsigned cpu) {
     struct vmsim_machine *m = context;
     (void)va;
@@ -50,6 +54,8 @@ static int check_reach(struct vmsim_machine *m) {
                           (unsigned long long)(UINT64_C(1) << (m->format->pa_bits - 30u)), m->format->name);
 }
 
+/* From frames upwards: each layer is given those below it and hooks into what stands above, which is how an
+ * allocation down there can reclaim up here without its including anything. */
 static int create_memory(struct vmsim_machine *m) {
     int err = vmsim__mem_create(m->alloc, &m->spec.mem, &m->mem, &m->err);
     err = err ? err : check_reach(m);
@@ -87,6 +93,7 @@ static int create_memory(struct vmsim_machine *m) {
     return 0;
 }
 
+/* Order matters: distances need nodes, swap needs devices, kernel threads need a scheduler and their cgroup. */
 static int create_cpus(struct vmsim_machine *m) {
     VMSIM__ASSERT(m->nr_cpus > 0);
     int err = vmsim__tlb_system_create(&m->tlbs, m->alloc, &m->spec.tlb, m->format, m->nr_cpus, m->policies,
@@ -112,6 +119,8 @@ static int create_cpus(struct vmsim_machine *m) {
     return err ? err : vmsim__khugepaged_init(m);
 }
 
+/* After everything exists: a knob's hook may resize pools or start threads, as `sysctl -w` does after boot. The
+ * message is copied, since the next one is made in the same place. */
 static int write_sysctls(struct vmsim_machine *m) {
     const struct vmsim_param_pair *pairs = m->spec.sysctl.data;
     for (size_t i = 0; i < m->spec.sysctl.count; i++) {
@@ -126,6 +135,7 @@ static int write_sysctls(struct vmsim_machine *m) {
     return 0;
 }
 
+/* Whatever fails, one function takes down what there is: each part's end accepts that it was never made. */
 int vmsim__machine_create(const struct vmsim__machine_spec *spec, const struct vmsim_allocator *allocator,
                           struct vmsim_machine **out, struct vmsim__err *err) {
     *out = NULL;
@@ -211,6 +221,8 @@ size_t vmsim_machine_destroy(struct vmsim_machine *m) {
     return vmsim__alloc_destroy(alloc);
 }
 
+/* Layers cannot tell the machine that the host ran out of memory in the middle of an operation: they note it, finish
+ * it somehow, and the machine asks here when it is over. From then on it may be wrong and says so. */
 int vmsim__host_error(struct vmsim_machine *m) {
     if (VMSIM__LIKELY(!m->host_nomem && !m->reclaim.host_nomem && !m->mem->host_nomem && !vmsim__vm_error(m->vm) &&
                       !vmsim__cache_error(m->cache)))
@@ -252,6 +264,7 @@ int vmsim_machine_check(struct vmsim_machine *m) {
     return err ? err : vmsim__tlb_system_check(m->tlbs, NULL, &m->err);
 }
 
+/* A probe: no bit is set, no counter counts. */
 int vmsim_task_walk(struct vmsim_machine *m, uint32_t task, uint64_t address, enum vmsim_access_type type,
                     vmsim_line_fn *line, void *context) {
     if (!m || !line)
@@ -265,6 +278,7 @@ int vmsim_task_walk(struct vmsim_machine *m, uint32_t task, uint64_t address, en
     return 0;
 }
 
+/* One watcher at a time; nobody watching costs a test of a word. */
 void vmsim_machine_watch(struct vmsim_machine *m, uint32_t mask, vmsim_event_fn *watch, void *context) {
     if (!m)
         return;

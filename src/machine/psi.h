@@ -3,8 +3,8 @@
  *
  *     some: at least one task of the group is stalled        full: and none of those that want to run is not
  *
- *     task flags (IOWAIT, MEMSTALL, RUNNING) --count--> CPU of each group on the way to the root --times--> totals,
- * each CPU weighed by the time it was not idle --2 s--> avg10, 60, 300
+ *     flags of tasks (IOWAIT, MEMSTALL, RUNNING) --count--> each CPU of each group on the way to the root
+ *       --times--> totals, each CPU weighed by the time it was not idle --every 2 s--> avg10, avg60, avg300
  *
  * A task stalls for memory while it reclaims, is throttled by reclaim or memory.high, or waits for a page that was
  * evicted though it belonged to the working set; it stalls for I/O while it waits for any page. Averages are brought up

@@ -18,10 +18,14 @@ static int no_memory(struct vmsim_machine *m) {
 
 /* ---- busy CPUs ---- */
 
+/* Ties go to the lower number, so that the order of steps is one function of the clocks and never of where a CPU
+ * happens to lie in the heap. */
 static bool cpu_before(const struct vmsim_machine *m, uint32_t a, uint32_t b) {
     return m->cpus[a].now != m->cpus[b].now ? m->cpus[a].now < m->cpus[b].now : a < b;
 }
 
+/* The heap knows its members by number and each member its place, since a CPU whose clock changes must be found
+ * again without a search. */
 static void cpu_put(struct vmsim_machine *m, uint32_t place, uint32_t cpu) {
     m->busy[place] = cpu;
     m->cpus[cpu].place = place;
@@ -45,6 +49,7 @@ static void cpu_sift(struct vmsim_machine *m, uint32_t cpu) {
     cpu_put(m, at, cpu);
 }
 
+/* Idle CPUs are in no heap: a machine of many costs what its busy ones cost. */
 static void cpu_busy(struct vmsim_machine *m, uint32_t cpu) {
     VMSIM__ASSERT(m->cpus[cpu].place == VMSIM__NO_PLACE && m->nr_busy < m->nr_cpus);
     cpu_put(m, m->nr_busy++, cpu);
@@ -71,10 +76,14 @@ static uint64_t second_clock(const struct vmsim_machine *m) {
 
 /* ---- the queue of a CPU ---- */
 
+/* Kernel: entity_before. Ids decide between equals, as addresses would in the kernel: here they are the same in
+ * every run. */
 static bool task_before(const struct vmsim__task *a, const struct vmsim__task *b) {
     return a->vruntime != b->vruntime ? a->vruntime < b->vruntime : a->id < b->id;
 }
 
+/* A heap in place of the kernel's tree: the first of a queue is all that is ever asked for, and a task that leaves
+ * from the middle is rare. */
 static void queue_sift(struct vmsim__cpu *c, size_t at, struct vmsim__task *t) {
     VMSIM__ASSERT(at < c->queue.count && t->queued);
     while (at && task_before(t, c->queue.at[(at - 1) / 2])) {
@@ -100,7 +109,9 @@ static void queue_remove(struct vmsim__cpu *c, size_t at) {
         queue_sift(c, at, last);
 }
 
-/* As of `time`, which the CPU may have passed already: how far it has gone beyond depends on where it was cut. */
+/* As of `time`, which the CPU may have passed already: how far it has gone beyond depends on where it was cut. It
+ * only grows: a sleeper is placed against it, and one that were placed against a smaller value would be ahead of all
+ * who waited meanwhile. Kernel: update_min_vruntime. */
 static void settle_min(struct vmsim__cpu *c, uint64_t time) {
     uint64_t least = VMSIM__TIME_NEVER;
     if (c->current)
@@ -111,6 +122,7 @@ static void settle_min(struct vmsim__cpu *c, uint64_t time) {
         c->min_vruntime = vmsim__max64(c->min_vruntime, least);
 }
 
+/* The CPU becomes busy with its first task; its clock was brought up to now by whoever woke that one. */
 static int enqueue(struct vmsim_machine *m, struct vmsim__task *t) {
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE && !t->queued && c->current != t);
@@ -151,6 +163,7 @@ void vmsim__cpu_idle_until(struct vmsim_machine *m, unsigned cpu, uint64_t time)
     c->now = time;
 }
 
+/* These two alone have waiters by page, a reference that is held, and count as I/O of their CPU. */
 static bool waits_for_page(const struct vmsim__wait *w) {
     return w->kind == VMSIM__WAIT_LOCKED || w->kind == VMSIM__WAIT_WRITEBACK;
 }
@@ -169,6 +182,7 @@ static unsigned stall_of(const struct vmsim_machine *m, const struct vmsim__wait
 
 /* ---- waiting ---- */
 
+/* Fibonacci hashing: pages that are waited for lie one behind the other. Kernel: folio_waitqueue. */
 static struct vmsim__wait_bucket *bucket_of(struct vmsim_machine *m, uint64_t pfn) {
     return &m->waiters[(pfn * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (VMSIM__WAIT_BUCKETS - 1)];
 }
@@ -181,6 +195,9 @@ static void let_go(struct vmsim_machine *m, struct vmsim__task *t) {
         vmsim__folio_put(m->lru, pfn, t->cpu);
 }
 
+/* From here on nothing of the task is on any list but that of its page, and only an event can go on with it. It
+ * holds a reference on the page meanwhile: one that is read and then truncated may not become another's frame while
+ * somebody sleeps for it by its number. */
 int vmsim__task_block(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE && t->wait.kind != VMSIM__WAIT_NONE && !t->queued);
     t->since = m->cpus[t->cpu].now;
@@ -225,7 +242,9 @@ static void unlink_wait(struct vmsim_machine *m, struct vmsim__task *t) {
     m->cpus[t->cpu].blocked--;
 }
 
-/* Kernel: place_entity. */
+/* Kernel: place_entity. A sleeper comes ahead of the others by a latency's half at most, however long it slept:
+ * without that bound it could keep the CPU for as long as it had slept. Whether the one that runs gives way is
+ * decided at its next preemption point. */
 static void place_woken(struct vmsim__cpu *c, struct vmsim__task *t, uint64_t time) {
     VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE && !t->queued);
     settle_min(c, time);
@@ -234,6 +253,8 @@ static void place_woken(struct vmsim__cpu *c, struct vmsim__task *t, uint64_t ti
     c->resched = c->current != NULL;
 }
 
+/* Words for events and reports; VMSIM__WAIT_KINDS is no kind of its own but a throttle for the sake of memory, which
+ * people want to tell from one for a device. */
 const char *vmsim__stall_name(unsigned kind) {
     static const char *const why[] = {[VMSIM__WAIT_NONE] = "nothing",
                                       [VMSIM__WAIT_LOCKED] = "page read",
@@ -266,6 +287,9 @@ static void tell_stall(const struct vmsim_machine *m, const struct vmsim__task *
         w->tell(w->context, &e);
 }
 
+/* May be called of a task that runs already, as two events may end one wait: the second finds nothing to do. A CPU
+ * without work had nothing to do until now; one with work is somewhere in its own time, and the task takes its place
+ * in the queue. */
 int vmsim__task_wake(struct vmsim_machine *m, struct vmsim__task *t, uint64_t time) {
     VMSIM__ASSERT(t->cpu < m->nr_cpus);
     if (t->state != VMSIM__TASK_BLOCKED)
@@ -296,6 +320,8 @@ static int push(struct vmsim_machine *m, uint64_t time, enum vmsim__event_kind k
     return vmsim__evq_push(&m->events, time, kind, arg, slot) ? 0 : no_memory(m);
 }
 
+/* Events of one time happen in the order in which they were made (base/evq.h): which device or timer was
+ * asked first decides, not a heap's chance. */
 int vmsim__event_at(struct vmsim_machine *m, uint64_t time, enum vmsim__event_kind kind, uint64_t arg) {
     return push(m, time, kind, arg, NULL);
 }
@@ -305,6 +331,8 @@ int vmsim__task_wake_at(struct vmsim_machine *m, const struct vmsim__task *t, ui
     return push(m, time, VMSIM__EVENT_WAKE, t->id, NULL);
 }
 
+/* Waiters of one page wake in the order in which they came. A bucket has waiters of other pages, too, and what wakes
+ * may put itself there again for another page: the next one is remembered before. */
 int vmsim__page_wake(struct vmsim_machine *m, enum vmsim__wait_kind kind, uint64_t pfn, int status, uint64_t time) {
     VMSIM__ASSERT(kind == VMSIM__WAIT_LOCKED || kind == VMSIM__WAIT_WRITEBACK);
     int err = 0;
@@ -320,6 +348,8 @@ int vmsim__page_wake(struct vmsim_machine *m, enum vmsim__wait_kind kind, uint64
     return err;
 }
 
+/* For a task that ends, whatever it does now. After it, no list and no queue knows the task, and a CPU that it was
+ * alone on is idle. */
 void vmsim__task_withdraw(struct vmsim_machine *m, struct vmsim__task *t) {
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     let_go(m, t);
@@ -340,6 +370,7 @@ void vmsim__task_withdraw(struct vmsim_machine *m, struct vmsim__task *t) {
         cpu_idle(m, t->cpu);
 }
 
+/* It begins as a sleeper whose timer is its start: a task that starts later is no special case for anybody. */
 int vmsim__task_begin(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__source *source,
                       uint64_t time) {
     VMSIM__ASSERT(source->run && t->state == VMSIM__TASK_RUNNABLE && !t->queued);
@@ -359,6 +390,9 @@ int vmsim__task_begin(struct vmsim_machine *m, struct vmsim__task *t, const stru
 #define WHEEL_SIZE 64u
 #define WHEEL_LEVELS 9u
 
+/* When a timeout of the kernel's ends, which is later than asked for: timers are kept in a wheel whose levels are
+ * ever coarser, and end with the slot. Kernel: calc_wheel_index, whose levels begin at 63 jiffies, 504, 4032 and so
+ * on. */
 uint64_t vmsim__timeout_end(uint64_t now, uint64_t ms) {
     const uint64_t span = (ms * 1000000 + VMSIM__JIFFY - 1) / VMSIM__JIFFY;
     const uint64_t expires = now / VMSIM__JIFFY + span;
@@ -376,7 +410,8 @@ uint64_t vmsim__timeout_end(uint64_t now, uint64_t ms) {
 #define STUCK_LOOK UINT64_C(10000000000)     /* ns between two looks */
 #define STUCK_TIMEOUT UINT64_C(120000000000) /* ns: hung_task_timeout_secs */
 
-/* A number that changes when a task does something, or a device is done with something. */
+/* A number that changes when a task does something, or a device is done with something. Sums suffice: each part only
+ * grows. */
 static uint64_t progress_of(const struct vmsim_machine *m) {
     uint64_t sum = 0;
     for (size_t i = 0; i < m->tasks.count; i++) {
@@ -391,6 +426,7 @@ static uint64_t progress_of(const struct vmsim_machine *m) {
     return sum;
 }
 
+/* A sleeper will wake and may do something then: whoever waits for it is not stuck. */
 static bool somebody_sleeps(const struct vmsim_machine *m) {
     for (size_t i = 0; i < m->tasks.count; i++)
         if (m->tasks.at[i]->state == VMSIM__TASK_BLOCKED && m->tasks.at[i]->wait.kind == VMSIM__WAIT_TIME)
@@ -419,12 +455,15 @@ bool vmsim__sched_stuck(const struct vmsim_machine *m) {
 
 /* ---- steps ---- */
 
+/* VMSIM__TIME_NEVER: nothing will ever happen again. */
 uint64_t vmsim__sched_next(const struct vmsim_machine *m) {
     const struct vmsim__event *e = vmsim__evq_peek(&m->events);
     uint64_t next = e ? e->time : VMSIM__TIME_NEVER;
     return m->nr_busy ? vmsim__min64(next, m->cpus[m->busy[0]].now) : next;
 }
 
+/* What an event does is done by nobody: no task is charged, no call is entered, and the present has the event's
+ * time, which may lie behind the clock of the CPU that it concerns. */
 static int event(struct vmsim_machine *m) {
     struct vmsim__event e;
     vmsim__evq_pop(&m->events, &e);
@@ -458,11 +497,14 @@ static bool is_transfer(const void *context, const struct vmsim__event *e) {
     return e->kind == VMSIM__EVENT_IO;
 }
 
+/* A device has been done meanwhile, and nobody has looked: a path that polls (congestion_wait, direct reclaim) would
+ * find pages that were never given back. */
 bool vmsim__sched_interrupted(const struct vmsim_machine *m) {
     return vmsim__evq_any(&m->events, m->mem->now.time, is_transfer, NULL);
 }
 
-/* False: one is due, but another CPU has not come as far, and would see it too early; or something else comes first. */
+/* False: one is due, but another CPU has not come as far, and would see it too early; or something else comes first.
+ * The present is put back as it was: in the kernel an interrupt leaves the interrupted task where it stood, too. */
 bool vmsim__sched_interrupts(struct vmsim_machine *m) {
     const struct vmsim__now present = m->mem->now;
     struct vmsim__task *running = m->running;
@@ -487,17 +529,21 @@ static bool concerns_its_cpu(const void *context, const struct vmsim__event *e) 
     return wakes ? vmsim__task_at(m, (uint32_t)e->arg)->cpu == m->running->cpu : e->kind == VMSIM__EVENT_IO;
 }
 
-/* Has the running task had its time, while another waits for the CPU? */
+/* Has the running task had its time, while another waits for the CPU? Kernel: check_preempt_tick. */
 static bool time_is_up(const struct vmsim_machine *m) {
     const struct vmsim__cpu *c = &m->cpus[m->running->cpu];
     return c->current == m->running && c->queue.count && m->mem->now.time >= c->slice_end;
 }
 
+/* Only while the scheduler itself has the task run (`stepping`): whoever drives the machine call by call has no
+ * queue to go back into. */
 bool vmsim__sched_due(const struct vmsim_machine *m) {
     return m->stepping && m->running &&
            (time_is_up(m) || vmsim__evq_any(&m->events, m->mem->now.time, concerns_its_cpu, m));
 }
 
+/* Kernel: cond_resched. A wait for the CPU itself, which lasts no longer than it takes to see who is next; in a
+ * fault there is no record to come back to, so a fault is never cut here. */
 bool vmsim__sched_cond_resched(void *machine) {
     struct vmsim_machine *m = machine;
     struct vmsim__now *now = &m->mem->now;
@@ -507,7 +553,8 @@ bool vmsim__sched_cond_resched(void *machine) {
     return true;
 }
 
-/* Gives the CPU to the next of its queue. */
+/* Gives the CPU to the next of its queue. Its slice begins now, also if it was put back before its last one ended.
+ * Kernel: pick_next_entity, set_next_entity. */
 static void pick(struct vmsim_machine *m, struct vmsim__cpu *c) {
     VMSIM__ASSERT(!c->current && c->queue.count);
     struct vmsim__task *t = c->queue.at[0];
@@ -534,7 +581,8 @@ static int yield(struct vmsim_machine *m, struct vmsim__cpu *c) {
     return enqueue(m, t);
 }
 
-/* The task is on another CPU now: it goes on there when that one has come as far. */
+/* The task is on another CPU now: it goes on there when that one has come as far. Its virtual run time begins anew
+ * there, since those of two CPUs cannot be compared. Kernel: migrate_task_rq_fair. */
 static int move(struct vmsim_machine *m, struct vmsim__cpu *c, struct vmsim__task *t) {
     VMSIM__ASSERT(t->cpu < m->nr_cpus && c->current == t);
     c->current = NULL;
@@ -560,6 +608,9 @@ static bool lets_others_catch_up(const struct vmsim__cpu *c, const struct vmsim_
     return t->wait.kind == VMSIM__WAIT_THROTTLE && t->wait.until <= c->now;
 }
 
+/* What the source said of the work that it did. A task that still runs keeps its CPU as `current` and is in no
+ * queue; yieldable only where it stands between two pieces of work, as one cut in the middle must come back to the
+ * same point first. */
 static int after(struct vmsim_machine *m, uint32_t cpu, struct vmsim__task *t, enum vmsim__work how) {
     struct vmsim__cpu *c = &m->cpus[cpu];
     if (t->state == VMSIM__TASK_DEAD || how == VMSIM__WORK_END) {
@@ -580,7 +631,9 @@ static int after(struct vmsim_machine *m, uint32_t cpu, struct vmsim__task *t, e
     return t->cpu != cpu ? move(m, c, t) : 0;
 }
 
-/* Work until the horizon, or while others want the CPU until the end of its slice. */
+/* Work until the horizon, or while others want the CPU until the end of its slice. `limit` is how far it may go
+ * before somebody else is behind it: nothing that it does then can come before something that another should have
+ * done first. A CPU whose slice is over without anybody waiting goes on. */
 static int run_cpu(struct vmsim_machine *m, uint32_t cpu, uint64_t limit) {
     struct vmsim__cpu *c = &m->cpus[cpu];
     if (c->current && c->yieldable && yield(m, c))
@@ -615,6 +668,8 @@ static int run_cpu(struct vmsim_machine *m, uint32_t cpu, uint64_t limit) {
     return err;
 }
 
+/* One event or one piece of work. An event of the same time as a CPU's clock comes first: a task that looks at what
+ * the event changes sees it done. */
 enum vmsim__step vmsim__sched_step(struct vmsim_machine *m, uint64_t limit) {
     const struct vmsim__event *e = vmsim__evq_peek(&m->events);
     const uint32_t cpu = m->nr_busy ? m->busy[0] : VMSIM__NO_PLACE;
@@ -644,6 +699,8 @@ static int give_up(struct vmsim_machine *m, struct vmsim__task *t) {
     return vmsim__err_set(&m->err, VMSIM_ESTATE, "task '%s' waits for ever %s", t->name, text);
 }
 
+/* The task is not in the scheduler's hands: its next call comes from outside. So the machine takes steps until the
+ * wait is over, which may let other tasks and devices go far ahead of it. */
 int vmsim__sched_wait(struct vmsim_machine *m, struct vmsim__task *t) {
     if (m->stepping)
         return vmsim__err_set(&m->err, VMSIM_ESTATE, "task '%s' waits in the middle of another's work", t->name);
@@ -664,6 +721,8 @@ int vmsim__sched_wait(struct vmsim_machine *m, struct vmsim__task *t) {
     return err;
 }
 
+/* A caller's clock may be ahead of everybody: what should have happened by then happens first, so that the call
+ * finds the machine as it is at that time. */
 int vmsim__sched_catch_up(struct vmsim_machine *m, struct vmsim__task *t) {
     struct vmsim__cpu *c = &m->cpus[t->cpu];
     while (!m->stepping && vmsim__sched_next(m) <= c->now) {
@@ -678,6 +737,8 @@ int vmsim__sched_catch_up(struct vmsim_machine *m, struct vmsim__task *t) {
 
 /* ---- placing ---- */
 
+/* Load is counted anew for each placing: placings are rare, and a counter kept up to date would have to be right at
+ * every fork, move and death. */
 unsigned vmsim__cpu_idlest(struct vmsim_machine *m, const struct vmsim__task *t, const uint64_t *cpus, size_t count) {
     VMSIM__ASSERT(cpus || !count);
     unsigned best = VMSIM__NO_PLACE;
@@ -697,6 +758,7 @@ unsigned vmsim__cpu_idlest(struct vmsim_machine *m, const struct vmsim__task *t,
 
 /* ---- life ---- */
 
+/* `busy` has room for all CPUs, so that no wake can fail for lack of memory there. */
 int vmsim__sched_init(struct vmsim_machine *m) {
     VMSIM__ASSERT(m->nr_cpus > 0);
     m->busy = vmsim__calloc(m->alloc, m->nr_cpus, sizeof *m->busy);
@@ -738,6 +800,7 @@ static void turn_text(const struct vmsim_machine *m, const struct vmsim__wait *w
         snprintf(out, size, "for its turn in a trace");
 }
 
+/* Behind "task NAME waits for ever": what a person needs in order to see why. */
 void vmsim__wait_text(const struct vmsim_machine *m, const struct vmsim__task *t, char *out, size_t size) {
     switch (t->wait.kind) {
     case VMSIM__WAIT_LOCKED:

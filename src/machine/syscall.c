@@ -9,6 +9,8 @@ static struct vmsim__file *file_of(struct vmsim_machine *m, uint32_t file) {
     return file ? vmsim__file_by_id(m->cache, file) : NULL;
 }
 
+/* Each of these is one call of the table, made and waited for; a handle of nobody is EINVAL before anything is
+ * counted. */
 int64_t vmsim_task_mmap(struct vmsim_machine *m, uint32_t task, uint64_t address, uint64_t length, unsigned prot,
                         unsigned flags, uint32_t file, uint64_t offset) {
     if (!m)
@@ -171,6 +173,7 @@ int64_t vmsim_memory_node_set(struct vmsim_machine *m, uint32_t task, unsigned n
     return plug_now(m, true, node, state);
 }
 
+/* On the machine's first device, in one piece. */
 int vmsim_file_create(struct vmsim_machine *m, enum vmsim_file_kind kind, const char *path, uint64_t size, bool cached,
                       uint32_t *file) {
     return vmsim_file_create_on(m, kind, path, size, cached, NULL, 0, file);
@@ -216,6 +219,7 @@ int vmsim_file_create_on(struct vmsim_machine *m, enum vmsim_file_kind kind, con
     return 0;
 }
 
+/* Readahead by the file's own state: whoever reads in two places at once opens it twice. */
 int64_t vmsim_task_read(struct vmsim_machine *m, uint32_t task, uint32_t file, uint64_t offset, uint64_t length) {
     if (!m)
         return -VMSIM__L_EINVAL;

@@ -10,12 +10,14 @@
 #include "base/units.h"
 #include "machine/calls.h"
 
+/* One space of numbers for both: events, waits and watchers name a task without saying of which kind it is. */
 struct vmsim__task *vmsim__task_at(const struct vmsim_machine *m, uint32_t id) {
     if (id & VMSIM__KTHREAD)
         return id - VMSIM__KTHREAD < m->kthreads.count ? m->kthreads.at[id - VMSIM__KTHREAD] : NULL;
     return id < m->tasks.count ? m->tasks.at[id] : NULL;
 }
 
+/* For numbers that come from outside: of a task that has ended nothing can be asked but its last figures. */
 struct vmsim__task *vmsim__task_get(struct vmsim_machine *m, uint32_t id) {
     struct vmsim__task *t = vmsim__task_at(m, id);
     if (t && t->state != VMSIM__TASK_DEAD)
@@ -51,7 +53,8 @@ static bool name_task(struct vmsim_machine *m, struct vmsim__task *t, const char
     return take_name(m, t, text);
 }
 
-/* Ties an address space to the TLBs' world. False: no host memory. */
+/* Ties an address space to the TLBs' world. False: no host memory. `joined` orders address spaces by when they came
+ * to their cgroup, which is the order in which its reclaim ages them (lru_gen_add_mm). */
 static bool space_attach(struct vmsim_machine *m, struct vmsim__mm *mm) {
     VMSIM__ASSERT(!mm->user && mm->users == 1);
     struct vmsim__space *s = vmsim__slab_alloc(&m->spaces);
@@ -85,6 +88,8 @@ static void space_put(struct vmsim_machine *m, struct vmsim__mm *mm, unsigned cp
     }
 }
 
+/* It is in the table and in its parent's cgroup when this returns, and has no address space: until the caller gives
+ * it one, or takes it back, nothing may look at it. */
 static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, unsigned cpu, uint32_t parent) {
     VMSIM__ASSERT(cpu < m->nr_cpus && m->tasks.count < VMSIM__KTHREAD);
     struct vmsim__task *t = vmsim__calloc(m->alloc, 1, sizeof *t);
@@ -106,7 +111,7 @@ static struct vmsim__task *task_new(struct vmsim_machine *m, const char *name, u
     return NULL;
 }
 
-/* Takes back the task that task_new just made; its name stays taken. */
+/* Takes back the task that task_new just made; its name stays taken. Nothing may have been made after it. */
 static void task_undo(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(m->tasks.count && m->tasks.at[m->tasks.count - 1] == t);
     m->tasks.count--;
@@ -115,6 +120,8 @@ static void task_undo(struct vmsim_machine *m, struct vmsim__task *t) {
     vmsim__free(m->alloc, t, sizeof *t);
 }
 
+/* Two kinds of lack, told apart: the host's memory is our defect to report, a simulated machine without a frame for
+ * the first table is a result. */
 int vmsim_task_create(struct vmsim_machine *m, const char *name, unsigned cpu, uint32_t *task) {
     if (!m || !task)
         return VMSIM_EINVAL;
@@ -148,7 +155,8 @@ static struct vmsim__task *caller(struct vmsim_machine *m, uint32_t id, int *err
     return *error ? NULL : t;
 }
 
-/* A child that has its address space already; `mm` is its own then, or goes. */
+/* A child that has its address space already; `mm` is its own then, or goes. What a child inherits is here and in
+ * vmsim__mm_fork, nowhere else. Kernel: copy_process. */
 static int child_of(struct vmsim_machine *m, struct vmsim__task *p, const char *name, struct vmsim__mm *mm,
                     uint32_t *child) {
     struct vmsim__task *t = task_new(m, name ? name : p->name, p->cpu, p->id);
@@ -183,6 +191,8 @@ int vmsim__task_fork(struct vmsim_machine *m, struct vmsim__task *p, const char 
     return child_of(m, p, name, mm, child);
 }
 
+/* Waits are the caller's: the machine runs until the copy is made. The parent may be killed meanwhile, for lack of
+ * the very memory that it asks for. */
 int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, uint32_t *child) {
     if (!m || !child)
         return VMSIM_EINVAL;
@@ -204,6 +214,8 @@ int vmsim_task_fork(struct vmsim_machine *m, uint32_t parent, const char *name, 
     return err;
 }
 
+/* CLONE_VM, with CLONE_THREAD if `thread`. A process that shares memory (vfork, posix_spawn) is a user of the
+ * address space without being of the group: it does not die with it, but an OOM kill takes both. */
 int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name, bool thread, uint32_t *child) {
     int err;
     struct vmsim__task *p = caller(m, parent, &err);
@@ -231,6 +243,7 @@ int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name
     return 0;
 }
 
+/* Counters under the old name stay: an expectation may speak of either. */
 int vmsim__task_rename(struct vmsim_machine *m, struct vmsim__task *t, const char *name) {
     if (!strcmp(t->name, name) || name_task(m, t, name))
         return 0;
@@ -246,7 +259,8 @@ static void remember(struct vmsim__task *t) {
     t->last_pgtables = t->mm->pgtables_bytes;
 }
 
-/* Kernel: exit_notify. */
+/* Kernel: exit_notify. Woken at the time of the child's end, which the parent's CPU may not have reached: the wake
+ * is an event, so that no effect comes before its cause. */
 static void tell_parent(struct vmsim_machine *m, const struct vmsim__task *t) {
     struct vmsim__task *p = vmsim__task_at(m, t->parent);
     if (!p)
@@ -304,7 +318,8 @@ static void kill_others(struct vmsim_machine *m, const struct vmsim__task *t, en
     }
 }
 
-/* Kernel: do_group_exit. */
+/* Kernel: do_group_exit. The others first: the last user's exit takes the address space down, and it is the caller's
+ * CPU that pays. */
 void vmsim__task_kill_group(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim_stop why, int exit_code) {
     kill_others(m, t, why, exit_code);
     vmsim__task_kill(m, t, why, exit_code);
@@ -316,6 +331,7 @@ void vmsim__task_signal(struct vmsim_machine *m, struct vmsim__task *t, enum vms
     vmsim__task_kill_group(m, t, why, why == VMSIM_STOP_SIGSEGV ? -11 : why == VMSIM_STOP_SIGBUS ? -7 : -9);
 }
 
+/* What is due before the task's time happens first, and may be its own death. */
 int vmsim_task_exit(struct vmsim_machine *m, uint32_t task) {
     if (!m)
         return VMSIM_EINVAL;
@@ -357,6 +373,8 @@ static struct vmsim__mm *space_new(struct vmsim_machine *m, struct vmsim__task *
     return NULL;
 }
 
+/* The new one is loaded before the old one goes: a CPU that still had the old one loaded would name an address space
+ * that is gone. */
 static void space_replace(struct vmsim_machine *m, struct vmsim__task *t, struct vmsim__mm *mm) {
     VMSIM__ASSERT(mm != t->mm);
     struct vmsim__mm *old = t->mm;
@@ -368,6 +386,8 @@ static void space_replace(struct vmsim_machine *m, struct vmsim__task *t, struct
     vmsim__cpu_charge(m, t);
 }
 
+/* Until the image is mapped whole the new address space stands with the task (`next_mm`), so that a wait in the
+ * middle keeps what was done; a failure leaves the program as it was, as before the kernel's point of no return. */
 int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const char *name,
                          const struct vmsim__exec *image) {
     VMSIM__ASSERT(t->state == VMSIM__TASK_RUNNABLE);

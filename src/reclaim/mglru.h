@@ -5,8 +5,8 @@
  *     kswapd, before a round: age_node ----.                    walk (mglru_walk.c): page tables tell what was used,
  *     shrink_lruvec: too few generations? --+-> inc_max_seq --- its folios become youngest; filters remember tables
  *         |                                    (mglru_aging.c)
- *         `-> evict_folios (mglru_evict.c): sort_folio, isolate_folio ... shrink_folio_list; a use that this finds
- * through |                        the reverse map makes neighbours young, too
+ *         `-> evict_folios (mglru_evict.c): sort_folio, isolate_folio ... shrink_folio_list
+ *                  |                        a use that this finds by the reverse map makes neighbours young, too
  *                  `-- which type, and which tiers of it are left alone (mglru_tiers.c)
  *
  * A tier holds pages of the oldest generation that were read about equally often. Those of which too many came back

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Reclaim "linux-lru": two lists, and a second use leads from the inactive to the active one.
  *
- *     new --> [ inactive ] --used twice--> [ active ]        the tail of active, used or not, becomes inactive again
- * when |   ^--used once: again        |            that list is the longer one; a folio that comes back after v | fewer
- * goings than active is long is active at once gone   <-------------------------'
+ *     new --> [ inactive ] --used twice--> [ active ]
+ *      ^         |    ^--used once: again      |
+ *      |         v    `------------------------'   the tail of active, used or not, while active is the longer list
+ *      |       gone
+ *      `---------'   a folio that comes back after fewer goings than active is long is active at once
  *
  * In a machine this name stands for the kernel's mechanism itself (vmscan.c), with its balance of anonymous memory and
  * files, its batches and its costs; this is its rule of choice in small, for the harness. The word of a folio has its

@@ -2,11 +2,11 @@
 /* TLB replacement "tree-plru": one bit a node of a binary tree over the ways points away from the half that was touched
  * last.
  *
- *              bit 0                  a touch of way w turns the bits on its path away from w;
- *            /       \                the victim is found by following the bits from the root
+ *              bit 0                a touch of way w turns the bits on its path away from w; the victim is found
+ *            /       \              by following the bits from the root
  *        bit 1       bit 2
- *        /   \       /   \            A node's bit points to the half whose latest touch is the older one, whatever
- * happened w0    w1    w2    w3          before, so the tree is a function of the last-use times, and no bits are kept.
+ *        /   \       /   \          a bit points to the half whose latest touch is the older one, whatever happened
+ *       w0    w1    w2    w3        before: the tree is a function of the last-use times, and no bits are kept
  *
  * For a number of ways that is no power of two the left half is the largest power of two below it. */
 #include "tlb/tlb_internal.h"

@@ -8,10 +8,12 @@
  *         COUNTED   is in the trace with its arguments and result
  *         REFUSED   the program gets an error that Linux would not give
  *         NONE      Linux has no such call any more
- * trust   SAME      comes out as on Linux; DIFFERS: it does not; UNKNOWN: nobody has looked closely enough. Calls of
- * the two latter are counted and told at the end of a recording host    the emulator's word is replaced by the
- * kernel's: NEVER, ALWAYS, when it was REFUSED (ENOSYS, or EFAULT because the emulator does not know the buffer), or
- * also when the emulator gave the error named here, as it does for what it has never heard of */
+ * trust   SAME      comes out as on Linux
+ *         DIFFERS   it does not
+ *         UNKNOWN   nobody has looked closely enough; calls of these two are counted and told when a recording ends
+ * host    when the emulator's word is replaced by the kernel's: NEVER, ALWAYS, when it was REFUSED (ENOSYS, or EFAULT
+ *         because the emulator does not know the buffer), or also when the emulator gave the error named here, as it
+ *         does for what it has never heard of */
 #ifndef VMSIM__SYSCALL_TABLE_H
 #define VMSIM__SYSCALL_TABLE_H
 #include <stdint.h>

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Base pages become one huge page: what khugepaged does to ranges that it finds, and madvise(MADV_COLLAPSE).
  *
- *   scan: each of the range's entries        none, zero page: how many may there be?    in swap: the same, read in
- * first present: of anonymous memory, on a list, held by its entries alone frame found, and charged entries out, flush
- * --> contents copied, missing ones cleared --> old pages let go --> the table a deposit, huge entry
+ *     scan      each entry of the range: none or zero page (how many may there be?), in swap (the same; read in
+ *               first), present (of anonymous memory, on a list, held by its entries alone)
+ *     frame     found and charged
+ *     collapse  entries out, one flush; contents copied, missing ones cleared; old pages let go; the table becomes
+ *               the deposit of the huge entry
  *
  * It happens within one piece of work, so that nobody meets the range half done; only finding the frame, or reading
  * what is in swap, may end it early. Kernel counterpart: mm/khugepaged.c (6.1). */

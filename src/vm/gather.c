@@ -14,6 +14,7 @@ static uint32_t batch_room(const struct vmsim__vm *vm) {
     return (uint32_t)((vm->page_size - 16) / 8) - vm->kernel->gather_pairs;
 }
 
+/* Of the 8 in place one is kept, too. */
 static uint32_t local_room(const struct vmsim__vm *vm) {
     return VMSIM__GATHER_LOCAL - vm->kernel->gather_pairs;
 }
@@ -24,7 +25,9 @@ static void reset(struct vmsim__gather *g) {
     g->room = local_room(g->mm->vm);
 }
 
-/* Kernel: tlb_gather_mmu. LRU batches are drained first, so that pages in them have no reference but those that go. */
+/* Kernel: tlb_gather_mmu. LRU batches are drained first, so that pages in them have no reference but those that go.
+ * Gathers nest, as an unmap may truncate what somebody else maps: only the outermost has the large room, an inner
+ * one lives with its 8 pages and flushes more often. */
 void vmsim__gather_start(struct vmsim__gather *g, struct vmsim__mm *mm, bool whole) {
     *g = (struct vmsim__gather){.mm = mm, .start = UINT64_MAX, .whole = whole, .outer = mm->vm->gather};
     g->pages = g->outer ? g->local : mm->vm->gathered;
@@ -43,7 +46,8 @@ void vmsim__gather_range(struct vmsim__gather *g, uint64_t start, uint64_t end, 
     g->end = vmsim__max64(g->end, end);
 }
 
-/* Kernel: tlb_flush_mmu_tlbonly. */
+/* Kernel: tlb_flush_mmu_tlbonly. With `whole` the address space goes: what its entries were matters to nobody, and
+ * one flush of all is cheaper than ranges. */
 static void flush(struct vmsim__gather *g) {
     VMSIM__ASSERT(g->start == UINT64_MAX || g->start < g->end);
     struct vmsim__vm *vm = g->mm->vm;
@@ -58,7 +62,8 @@ static void flush(struct vmsim__gather *g) {
     g->freed_tables = false;
 }
 
-/* A page that nobody maps any more needs no slot of swap. Kernel: free_swap_cache. */
+/* A page that nobody maps any more needs no slot of swap. Kernel: free_swap_cache. The page would else keep its slot
+ * until reclaim met it, and swap would look fuller than it is. */
 static void give_slot_back(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
     if (vm->swap && vm->swap->free_slot && !vmsim__folio_mapped(vm->lru, pfn))
         vm->swap->free_slot(vm->swap->context, pfn, cpu);
@@ -198,7 +203,8 @@ static void zap_entry(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t 
 }
 
 /* How many entries from `slot` on map one frame of a large folio after the other, with the same rights? Kernel:
- * folio_pte_batch. */
+ * folio_pte_batch. Accessed and dirty may differ: they are gathered per page when the run is worked off. EXCLUSIVE
+ * is a frame's, not an entry's. */
 uint32_t vmsim__folio_run(const struct vmsim__vma *vma, struct vmsim__pt_slot slot, uint32_t most) {
     const struct vmsim__vm *vm = vma->mm->vm;
     const struct vmsim__pt_format *f = vm->format;
@@ -269,6 +275,7 @@ static uint64_t zap_table(struct vmsim__gather *g, struct vmsim__vma *vma, uint6
     return va;
 }
 
+/* Entries first, tables after (vmsim__pt_free_range): a table is freed only when no VMA is left that could use it. */
 void vmsim__zap_range(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned zap) {
     VMSIM__ASSERT(start >= vma->start && end <= vma->end && g->mm == vma->mm);
     struct vmsim__mm *mm = vma->mm;
@@ -306,6 +313,8 @@ void vmsim__zap(struct vmsim__vma *vma, uint64_t start, uint64_t end, unsigned c
     vmsim__gather_finish(&g);
 }
 
+/* Truncation, hole punching and invalidation of a range of a file. `even_cows` is truncation's: private copies go as
+ * well, since a page behind the file's end is SIGBUS for everybody. */
 struct unmap {
     struct vmsim__file *file;
     uint64_t first, end;

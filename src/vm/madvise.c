@@ -174,7 +174,9 @@ static void drop_swap(struct vmsim__mm *mm, const struct vmsim__pt_slot *slot, s
         vmsim__nonpresent_zap(mm, slot, pte, VMSIM__ZAP_COWS);
 }
 
-/* A compound page that is advised in part is split first; true: look at the entry again. */
+/* A compound page that is advised in part is split first; true: look at the entry again. Advice is for pages, and a
+ * folio has one place on the lists: the part that is not advised must not go with it. Kernel:
+ * madvise_cold_or_pageout_pte_range, madvise_free_pte_range. */
 static bool parted(struct vmsim__vma *v, uint64_t va, uint64_t start, uint64_t end, const struct vmsim__pt_slot *slot,
                    struct vmsim__pte pte) {
     struct vmsim__vm *vm = v->mm->vm;
@@ -223,7 +225,8 @@ static uint32_t advise_folio(struct vmsim__vma *v, uint64_t va, uint64_t end, co
     return pages;
 }
 
-/* One flush for all entries that changed, from the first to the last. */
+/* One flush for all entries that changed, from the first to the last. Batches are drained first: a page that waits
+ * in one could not be taken off its list. */
 static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, page_advice advise) {
     VMSIM__ASSERT(start >= v->start && end <= v->end);
     struct vmsim__mm *mm = v->mm;
@@ -263,7 +266,8 @@ static void advise_pages(struct vmsim__vma *v, uint64_t start, uint64_t end, pag
         vmsim__flush_range(mm, from, to, vm->page_shift, false, mm->cpu);
 }
 
-/* Kernel: madvise_dontneed_free. */
+/* Kernel: madvise_dontneed_free. Locked pages are kept from DONTNEED by an error, as the lock promises that they
+ * stay; FREE is for anonymous memory alone, since of a file's page the file would keep the old contents. */
 static int zap_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, int advice) {
     uint32_t forbidden = VMSIM__VM_PFNMAP | (advice == VMSIM__MADV_DONTNEED_LOCKED ? 0 : VMSIM__VM_LOCKED);
     if (v->flags & VMSIM__VM_HUGETLB) { /* a part of a page at the end stays: who asks may not know of its size */
@@ -287,7 +291,8 @@ static int zap_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, int ad
     return 0;
 }
 
-/* Kernel: madvise_remove: 3 is FALLOC_FL_PUNCH_HOLE with KEEP_SIZE. */
+/* Kernel: madvise_remove: 3 is FALLOC_FL_PUNCH_HOLE with KEEP_SIZE. The hole is in the file, so that everybody who
+ * maps it loses the pages. Since 6.7 the right to write at all suffices (MAYWRITE). */
 static int remove_pages(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     struct vmsim__vm *vm = v->mm->vm;
     const uint32_t both = VMSIM__VM_SHARED | (vm->kernel->remove_by_right ? VMSIM__VM_MAYWRITE : VMSIM__VM_WRITE);
@@ -344,19 +349,22 @@ static int willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
 
 /* ---- guards ---- */
 
+/* A marker in place of an entry: no page, no rights, SIGSEGV on touch, and no VMA of its own. */
 static bool is_guard(const struct vmsim__vma *v, const struct vmsim__pt_slot *slot) {
     const struct vmsim__pte pte = vmsim__pt_get(v->mm->pt.format, slot);
     return !slot->level && (pte.flags & VMSIM__PTE_SWAP) &&
            vmsim__swp_is_marker(vmsim__swp_of(pte), VMSIM__MARKER_GUARD);
 }
 
+/* Files since 6.15. */
 static bool guardable(const struct vmsim__vma *v, bool allow_locked) {
     const uint32_t bar = VMSIM__VM_SPECIAL | VMSIM__VM_HUGETLB | (allow_locked ? 0 : VMSIM__VM_LOCKED);
     return !(v->flags & bar) && (is_anonymous(v) || (v->file && v->mm->vm->kernel->guard_files));
 }
 
 /* What is there goes; a guard that is there stays. The anon_vma makes fork copy the tables. Kernel:
- * madvise_guard_install. */
+ * madvise_guard_install. Tables are made for every page, also where nothing was mapped: that is what a guard costs
+ * in place of a VMA. */
 static int install_guards(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     VMSIM__ASSERT(start >= v->start && end <= v->end && !((start | end) & (v->mm->vm->page_size - 1)));
     struct vmsim__mm *mm = v->mm;
@@ -399,7 +407,8 @@ static int remove_guards(struct vmsim__vma *v, uint64_t start, uint64_t end) {
 
 /* ---- one VMA ---- */
 
-/* Kernel: madvise_populate; rights are checked before the first page, unlike in a fault. */
+/* Kernel: madvise_populate; rights are checked before the first page, unlike in a fault. Unlike MAP_POPULATE it
+ * reports what it met, and stops there. */
 static int populate_advice(struct vmsim__vma *v, uint64_t start, uint64_t end, bool write) {
     if ((v->flags & (VMSIM__VM_IO | VMSIM__VM_PFNMAP)) || (write && !(v->flags & VMSIM__VM_WRITE)) ||
         (!write && !(v->flags & VMSIM__VM_READ)))

@@ -6,7 +6,9 @@
  * dirty page of a shared mapping. Kernel counterpart: mm/mprotect.c. */
 #include "vm/vm_impl.h"
 
-/* can_change_pte_writable: is the write bit safe without a fault? */
+/* can_change_pte_writable: is the write bit safe without a fault? A shared page that is clean must fault, so that
+ * its file learns that it becomes dirty; a private one that others map must be copied; and soft-dirty tracking wants
+ * to see the first write. */
 static bool may_upgrade(const struct vmsim__vma *vma, struct vmsim__pte pte) {
     const struct vmsim__vm *vm = vma->mm->vm;
     if (!(vma->flags & VMSIM__VM_WRITE) || !(pte.flags & VMSIM__PTE_PRESENT) || (pte.flags & VMSIM__PTE_SPECIAL))
@@ -21,7 +23,8 @@ static bool may_upgrade(const struct vmsim__vma *vma, struct vmsim__pte pte) {
 }
 
 /* Kernel: change_pte_range. True when rights were lost, so that a TLB may allow too much; what was gained needs no
- * flush, a stale entry only faults once more. */
+ * flush, a stale entry only faults once more. What was counted in the entry (accessed, dirty, soft-dirty) is kept:
+ * only rights change. */
 static bool change_entry(struct vmsim__vma *vma, const struct vmsim__pt_slot *slot, bool upgrade) {
     VMSIM__ASSERT(slot->entry);
     const struct vmsim__pt_format *f = vma->mm->pt.format;
@@ -68,7 +71,8 @@ void vmsim__change_protection(struct vmsim__vma *vma, uint64_t start, uint64_t e
         vmsim__flush_range(mm, from, to, shift, false, cpu);
 }
 
-/* Kernel: vma_wants_manual_pte_write_upgrade. */
+/* Kernel: vma_wants_manual_pte_write_upgrade. Without it each page of a mapping that becomes writable again would
+ * fault once for nothing; for a shared mapping that tracks dirty pages that fault is the point. */
 static bool wants_upgrade(const struct vmsim__vma *v) {
     if (v->flags & VMSIM__VM_SHARED)
         return (v->flags & VMSIM__VM_WRITE) && !(vmsim__prot_flags(v) & VMSIM__PTE_WRITE);

@@ -6,6 +6,7 @@
  * counterparts: mm/mremap.c, mm/mmap.c (brk, do_brk_flags, copy_vma). */
 #include "vm/vm_hugetlb.h"
 
+/* Results of calls are signed 64-bit numbers, of which negative ones are errors: addresses never look like one. */
 static int64_t fail(int e) {
     return -(int64_t)e;
 }
@@ -24,7 +25,8 @@ static void move_entry(struct vmsim__mm *mm, const struct vmsim__pt_slot *from, 
     vmsim__vm_cost(mm->vm, mm->vm->spec.costs.move_page);
 }
 
-/* Moves a whole table below `level` when both addresses begin one, the source has one and the destination none. */
+/* Moves a whole table below `level` when both addresses begin one, the source has one and the destination none. Linux
+ * moves tables of two levels (move_normal_pmd, move_normal_pud), here 1 and 2. */
 static bool move_table(struct vmsim__mm *mm, uint64_t old, uint64_t new, uint64_t left, unsigned level) {
     const struct vmsim__pt_format *f = mm->pt.format;
     uint64_t span = UINT64_C(1) << f->shift[level];
@@ -51,7 +53,9 @@ static bool have_table_too(struct vmsim__mm *mm, uint64_t old, uint64_t new) {
     return vmsim__mm_slot(mm, new, true, &slot);
 }
 
-/* Entries of one leaf table's span. False: no frame for the new table. */
+/* Entries of one leaf table's span. False: no frame for the new table. A huge page moves whole if it may be huge at
+ * the new place as well; if not it is split first, and its entries move one by one. A page that is split stands at
+ * `va` again, hence the loop looks at the same address once more. */
 static bool move_entries(struct vmsim__vma *from, uint64_t old, uint64_t new, uint64_t extent) {
     struct vmsim__mm *mm = from->mm;
     uint64_t end = old + extent;
@@ -78,7 +82,9 @@ static bool move_entries(struct vmsim__vma *from, uint64_t old, uint64_t new, ui
     return true;
 }
 
-/* Bytes moved: less than `length` when tables ran out. */
+/* Bytes moved: less than `length` when tables ran out. No TLB may go on with what has left: one flush at the end,
+ * for what moved, before anybody can learn of the new address. A translation that a pending flush still allows must
+ * not survive the move, so that is done before. */
 static uint64_t move_tables(struct vmsim__vma *from, uint64_t old, uint64_t new, uint64_t length) {
     VMSIM__ASSERT(!((old | new | length) & (from->mm->vm->page_size - 1)));
     struct vmsim__mm *mm = from->mm;
@@ -112,7 +118,9 @@ static uint64_t move_tables(struct vmsim__vma *from, uint64_t old, uint64_t new,
 
 /* ---- VMAs ---- */
 
-/* A VMA at the new place with the properties of the old one; may be a neighbour that took it in. */
+/* A VMA at the new place with the properties of the old one; may be a neighbour that took it in. A mapping without
+ * pages of its own gets the pgoff of its new address, so that it can merge there as a fresh one would; one with
+ * pages keeps its pgoff, by which rmap finds them. Kernel: copy_vma. */
 static struct vmsim__vma *copy_vma(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t addr, uint64_t length,
                                    uint64_t pgoff) {
     VMSIM__ASSERT(length && !((addr | length) & (mm->vm->page_size - 1)));
@@ -149,7 +157,8 @@ static struct vmsim__vma *copy_vma(struct vmsim__mm *mm, struct vmsim__vma *vma,
     return v;
 }
 
-/* May the mapping at addr change its size, or move? 0 or an errno. */
+/* May the mapping at addr change its size, or move? 0 or an errno. In the kernel's order of checks: programs see
+ * which one speaks first. Kernel: vma_to_resize. */
 static int resizable(struct vmsim__mm *mm, const struct vmsim__vma *v, uint64_t addr, uint64_t old, uint64_t new,
                      unsigned flags) {
     if (!old && !(v->flags & (VMSIM__VM_SHARED | VMSIM__VM_MAYSHARE)))
@@ -200,7 +209,8 @@ static void unmap_old(struct vmsim__mm *mm, uint64_t old, uint64_t length, bool 
         v->flags |= VMSIM__VM_ACCOUNT;
 }
 
-/* The part of a mapping of hugetlb pages that moves, on its own: its promises go with it. NULL: no host memory. */
+/* The part of a mapping of hugetlb pages that moves, on its own: its promises go with it. NULL: no host memory. What
+ * is charged for a hugetlb mapping is promised page by page, and a promise cannot belong to two mappings. */
 static struct vmsim__vma *cut_out(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t start, uint64_t length) {
     if (v->start < start && vmsim__vma_split(mm, v, start))
         return NULL;
@@ -263,7 +273,8 @@ static int64_t move_vma(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t o
     return (int64_t) new;
 }
 
-/* May a mapping go to this place? 0 or an errno. */
+/* May a mapping go to this place? 0 or an errno. Old and new may not overlap: entries that move one by one would
+ * overwrite those that have not moved yet. */
 static int place_allowed(const struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length,
                          uint64_t new) {
     if ((new &(mm->vm->page_size - 1)) || new_length > mm->task_size || new > mm->task_size - new_length)
@@ -280,7 +291,8 @@ static int mapping_allowed(struct vmsim__mm *mm, uint64_t old, uint64_t old_leng
     return !v || v->start > old ? VMSIM__L_EFAULT : resizable(mm, v, old, old_length, new_length, flags);
 }
 
-/* Newer kernels know all that speaks against it before they unmap what is in the way. */
+/* Newer kernels know all that speaks against it before they unmap what is in the way. Before 6.17 the target is gone
+ * already when the source turns out to be no mapping. Kernel: mremap_to. */
 static int64_t mremap_to(struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length, unsigned flags,
                          uint64_t new) {
     const bool checks_first = mm->vm->kernel->mremap_checks_first;

@@ -29,6 +29,7 @@ static struct vmsim__anon_vma *anon_vma_new(struct vmsim__vm *vm) {
     return a;
 }
 
+/* Its id comes back at once: no frame names it any more, as a page keeps the VMAs that may map it until it is freed. */
 static void anon_vma_free(struct vmsim__vm *vm, struct vmsim__anon_vma *a) {
     VMSIM__ASSERT(!a->vmas.root && !a->active && vm->anon_table.at[a->id] == a);
     vm->anon_table.at[a->id] = NULL;
@@ -86,12 +87,14 @@ int vmsim__anon_vma_attach(struct vmsim__vma *vma) {
     return 0;
 }
 
+/* Both ends at once: an avc is in one chain and one tree, and the caller has taken it out of the chain. */
 static void avc_unlink(struct vmsim__vm *vm, struct vmsim__avc *c) {
     vmsim__interval_remove(&c->anon_vma->vmas, &c->link);
     vmsim__slab_free(&vm->avcs, c);
 }
 
-/* Kernel: unlink_anon_vmas. */
+/* Kernel: unlink_anon_vmas. `active` counts VMAs that fault new pages in here, which is what makes an anon_vma of no
+ * VMA of its own reusable by a later fork. */
 void vmsim__anon_vma_unlink(struct vmsim__vma *vma) {
     struct vmsim__vm *vm = vma->mm->vm;
     if (vma->anon_vma) {
@@ -157,7 +160,8 @@ int vmsim__anon_vma_clone(struct vmsim__vma *to, struct vmsim__vma *from) {
     return 0;
 }
 
-/* Kernel: anon_vma_fork. */
+/* Kernel: anon_vma_fork. A child's new pages belong to it alone: with an anon_vma of its own, rmap of such a page
+ * does not walk the parent's mappings. Pages from before the fork are found through the chain. */
 int vmsim__anon_vma_fork(struct vmsim__vma *child, struct vmsim__vma *parent) {
     VMSIM__ASSERT(!child->chain);
     struct vmsim__vm *vm = child->mm->vm;
@@ -227,7 +231,8 @@ bool vmsim__rmap_next_vma(struct vmsim__rmap_walk *w) {
     return true;
 }
 
-/* Does this entry map the frame that the walk expects at its address, or has it taken the place of one that did? */
+/* Does this entry map the frame that the walk expects at its address, or has it taken the place of one that did? A
+ * present entry proves nothing by itself: the VMA may have copied the page (COW) or map another in its place. */
 static bool expected(const struct vmsim__rmap_walk *w, uint64_t va, struct vmsim__pte pte, unsigned level) {
     const struct vmsim__pt_format *f = w->vm->format;
     const uint64_t base = va & ~((UINT64_C(1) << f->shift[level]) - 1);
@@ -241,7 +246,9 @@ static bool expected(const struct vmsim__rmap_walk *w, uint64_t va, struct vmsim
     return pte.pfn + ((va - base) >> w->vm->page_shift) == pfn;
 }
 
-/* One descent for each table that the page touches in this VMA. Kernel: page_vma_mapped_walk. */
+/* One descent for each table that the page touches in this VMA. Kernel: page_vma_mapped_walk. Entries of one table
+ * lie one behind the other: after the first only the pointer moves on, which makes a run of a large folio's pages
+ * cost one descent. */
 bool vmsim__rmap_next(struct vmsim__rmap_walk *w, struct vmsim__mapping *m) {
     struct vmsim__pagetable *pt = &w->vma->mm->pt;
     const struct vmsim__pt_format *f = pt->format;
@@ -280,12 +287,14 @@ void vmsim__rmap_expect(struct vmsim__vm *vm, vmsim__pfn pfn) {
         __builtin_prefetch(slot.entry, 1);
 }
 
+/* For whoever has split the huge entry that was met: its place is walked once more, by base entries. */
 void vmsim__rmap_again(struct vmsim__rmap_walk *w) {
     VMSIM__ASSERT(w->met < w->va);
     w->va = w->met;
     w->slot.entry = NULL;
 }
 
+/* False: `fn` ended it. It may change the entry that it is given, not the tree of VMAs. */
 bool vmsim__rmap_walk(struct vmsim__vm *vm, vmsim__pfn pfn, vmsim__rmap_fn fn, void *context) {
     struct vmsim__rmap_walk w;
     struct vmsim__mapping m;

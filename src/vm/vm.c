@@ -7,20 +7,24 @@
 
 #include <string.h>
 
+/* The page cache knows files and frames; whose page tables map them is known here. These five are what it asks. */
 static bool on_mkclean(void *context, struct vmsim__file *file, uint64_t index, vmsim__pfn pfn, unsigned cpu) {
     (void)file, (void)index;
     return vmsim__page_mkclean(context, pfn, cpu) > 0;
 }
 
+/* The cache gives the last index, UINT64_MAX for "to the end"; the walk wants what is behind it. */
 static void on_unmap(void *context, struct vmsim__file *file, uint64_t first, uint64_t last, bool even_cows,
                      unsigned cpu) {
     vmsim__vm_unmap_file(context, file, first, last == UINT64_MAX ? last : last + 1, even_cows, cpu);
 }
 
+/* By the memory policy of whoever faults, not by the file's. */
 static vmsim__pfn on_alloc(void *context, const struct vmsim__alloc_request *rq) {
     return vmsim__vm_alloc_page(context, rq->gfp, rq->order, rq->cpu);
 }
 
+/* The pair of slot and page, for who follows contents; nobody listens otherwise. */
 static void on_swapped(void *context, struct vmsim__swp e, vmsim__pfn pfn, bool write) {
     const struct vmsim__vm *vm = context;
     if (vm->hooks.swapped)
@@ -48,7 +52,8 @@ static void on_huge_gone(void *context, struct vmsim__file *file, unsigned cpu) 
     file->huge = NULL;
 }
 
-/* First reserved frame that lies in a zone above the first page; the BIOS's page 0 is nobody's. */
+/* First reserved frame that lies in a zone above the first page; the BIOS's page 0 is nobody's, and stands for it where
+ * nothing else is reserved. */
 static vmsim__pfn pick_zero(const struct vmsim__mem *mem) {
     for (size_t i = 0; i < mem->nr_reserved; i++) {
         vmsim__pfn pfn = mem->reserved[i].start ? mem->reserved[i].start : 1;
@@ -59,7 +64,8 @@ static vmsim__pfn pick_zero(const struct vmsim__mem *mem) {
 }
 
 /* Free memory at boot decides what overcommit mode 2 keeps: 1/32 of it, at most 8 MiB and 128 MiB. Kernel:
- * init_user_reserve, init_admin_reserve. */
+ * init_user_reserve, init_admin_reserve. Also what depends on the size of a huge page. Kernel: hugepage_init,
+ * khugepaged's defaults. */
 static void derive_knobs(struct vmsim__vm *vm) {
     const unsigned kb = vm->page_shift - 10;
     uint64_t part = (vmsim__mem_early_free(vm->mem) << kb) / 32;
@@ -146,6 +152,8 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     vmsim__free(vm->alloc, vm, sizeof *vm);
 }
 
+/* Sticky: an operation that lacked host memory has failed half-way, and all that follows may differ from a run with
+ * enough. */
 int vmsim__vm_error(struct vmsim__vm *vm) {
     return vm->host_nomem ? VMSIM_ENOMEM : 0;
 }
@@ -163,10 +171,12 @@ bool vmsim__vm_hardware_accessed(const struct vmsim__vm *vm) {
     return flags ? flags != VMSIM__HARDWARE_NONE : vm->format->hardware_accessed;
 }
 
+/* What overcommit and CommitLimit go by; changes with swapon and swapoff. */
 void vmsim__vm_set_swap_pages(struct vmsim__vm *vm, uint64_t pages) {
     vm->swap_pages = pages;
 }
 
+/* NULL: entries of swap cannot come to be. A table, since swap lies in the cache's layer and tests put their own in. */
 void vmsim__vm_set_swap(struct vmsim__vm *vm, const struct vmsim__swap_ops *ops) {
     VMSIM__ASSERT(!ops || (ops->duplicate && ops->release && ops->put && ops->swap_in));
     vm->swap = ops;
@@ -176,6 +186,7 @@ struct vmsim__mm *vmsim__vm_first_mm(const struct vmsim__vm *vm) {
     return vm->first_mm;
 }
 
+/* For those who listen while a machine runs (the content oracle): set and taken away between operations. */
 struct vmsim__vm_hooks *vmsim__vm_hooks(struct vmsim__vm *vm) {
     return &vm->hooks;
 }

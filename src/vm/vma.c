@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a VMA: birth, its place among the file's mappings, splitting, death. Also the shared part's own
- * life.
+/* The life of a VMA: birth, its place among the file's mappings, splitting, death.
  *
  * A VMA belongs to a file through the file's i_mmap tree and one reference on it; the tree hangs on file->mappings
  * (struct vmsim__imap) and goes away with the last VMA, and with it what shared anonymous memory had charged to
@@ -21,6 +20,7 @@ struct vmsim__vma *vmsim__vma_alloc(struct vmsim__mm *mm) {
     return v;
 }
 
+/* Of a VMA that is linked: there is a tree as long as it is in it. */
 static struct vmsim__imap *imap_of(const struct vmsim__vma *v) {
     VMSIM__ASSERT(v->file && v->file->mappings);
     return v->file->mappings;
@@ -72,7 +72,8 @@ static void drop_file(struct vmsim__vma *vma, unsigned cpu) {
     vma->file = NULL;
 }
 
-/* The order among VMAs with the same first page is that of the last change, as in the kernel. */
+/* The order among VMAs with the same first page is that of the last change, as in the kernel. Trees are sorted by
+ * the borders that are about to change: out before, in after. Kernel: vma_prepare. */
 void vmsim__vma_prepare(struct vmsim__vma *vma) {
     if (vma->file)
         vmsim__interval_remove(&imap_of(vma)->vmas, &vma->file_link);
@@ -102,7 +103,8 @@ void vmsim__vma_free(struct vmsim__mm *mm, struct vmsim__vma *vma, unsigned cpu)
     vmsim__slab_free(&mm->vm->vmas, vma);
 }
 
-/* A copy that is in no list yet: without anon_vma chain and file link. */
+/* A copy that is in no list yet: without anon_vma chain and file link. Everything else is as in the original, policy
+ * and flags too. What the original owns by reference is not copied: whoever completes the copy takes its own. */
 struct vmsim__vma *vmsim__vma_dup(struct vmsim__mm *mm, const struct vmsim__vma *from) {
     struct vmsim__vma *v = vmsim__vma_alloc(mm);
     if (!v)
@@ -149,6 +151,7 @@ int vmsim__vma_split(struct vmsim__mm *mm, struct vmsim__vma *vma, uint64_t at) 
     return 0;
 }
 
+/* The first that ends above `va`, which need not begin below it. Kernel: find_vma. */
 struct vmsim__vma *vmsim__mm_find_vma(struct vmsim__mm *mm, uint64_t va) {
     return vmsim__vma_find(mm, va);
 }

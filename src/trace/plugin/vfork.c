@@ -9,7 +9,8 @@
  * The child locks the mutex, which is robust: the kernel gives it up when the child execs or dies, whatever way, and
  * that wakes the parent. No descriptor is in it, because such children close all they know. Which bytes the child
  * stored is read from the references that it records anyway; what they hold is copied when it is about to leave. What
- * the child maps or unmaps stays its own.                       Kernel counterpart: kernel/fork.c, vfork_done */
+ * the child maps or unmaps stays its own. Kernel counterpart:
+ * kernel/fork.c (vfork_done). */
 #include <errno.h>
 #include <linux/futex.h>
 #include <string.h>
