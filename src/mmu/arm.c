@@ -6,8 +6,8 @@
  * two tables of the hardware and their twins, for 2 MiB, and the top is handled in pairs of words. Here an entry is
  * such a pair, in 64 bits; where the words lie in memory is told by the references of a walk alone.
  *
- *     top:    31 .......... 0   the table of the lower 1 MiB       63 .......... 32   of the upper one, 1 KiB further
- * on leaf:   31 .......... 0   the OS's own word                  63 .......... 32   the hardware's
+ *     top:    31 .......... 0   the table of the lower 1 MiB       63 .......... 32   of the upper one, 1 KiB on
+ *     leaf:   31 .......... 0   the OS's own word                  63 .......... 32   the hardware's
  *
  *     OS      31 .. 12  11         10  9   8  7   6      5     4:2   1      0       11 without valid: PROTNONE
  *             frame     global     sd  XN  U  RO  dirty  spec  type  young  valid
