@@ -3,7 +3,7 @@
  * tables.
  *
  * The steps of a described program are a list of one-key mappings (`- mmap: {as: heap, length: 64MiB}`); each verb has
- * a struct here and a table in steps.c, and program.c runs them. */
+ * a struct here and a table in steps.c, and program*.c run them. */
 #ifndef VMSIM__SCENARIO_SPEC_H
 #define VMSIM__SCENARIO_SPEC_H
 #include "machine/spec.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs of described programs: one table each, and the list of them. What they do is in program.c. */
+/* The verbs of described programs: one table each, and the list of them. What they do is in program_memory.c and
+ * program_tasks.c. */
 #include <stddef.h>
 
 #include "scenario/numa_steps.h"
