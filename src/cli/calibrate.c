@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The probes (calibrate.h). Every probe takes its memory anew, so that none profits from another. Memory that is
  * "cold" is COLD bytes, more than the last-level caches of most hosts, touched in order. */
+#include <assert.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -36,11 +37,13 @@ static uint64_t now_ns(void) {
 
 /* Picoseconds of one of `n` that began at `begin`. */
 static uint64_t each(uint64_t begin, uint64_t n) {
+    assert(n > 0);
     const uint64_t ns = now_ns() - begin;
     return (ns ? ns : 1) * 1000 / n;
 }
 
 static char *map(size_t size, bool huge) {
+    assert(size % PAGE == 0);
     char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
         return NULL;
@@ -339,10 +342,12 @@ static const char *const names[CALIBRATE_PROBES] = {
 };
 
 const char *calibrate_name(enum calibrate_probe probe) {
+    assert(probe < CALIBRATE_PROBES);
     return names[probe];
 }
 
 static uint64_t once(enum calibrate_probe probe) {
+    assert(probe < CALIBRATE_PROBES);
     switch (probe) {
     case CALIBRATE_SYSCALL:
         return probe_syscall();
@@ -397,6 +402,7 @@ static int by_size(const void *a, const void *b) {
 }
 
 struct calibrate_result calibrate_measure(enum calibrate_probe probe, unsigned repeats) {
+    assert(repeats > 0);
     uint64_t took[CALIBRATE_REPEATS_MAX];
     unsigned n = 0;
     cpu_set_t all, one;

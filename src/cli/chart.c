@@ -199,6 +199,7 @@ void chart_legend(FILE *out, double left, double top, size_t columns, const char
 }
 
 void chart_sparkline(FILE *out, const double *values, size_t count) {
+    assert(values || !count);
     static const char *const blocks[] = {"\u2581", "\u2582", "\u2583", "\u2584",
                                          "\u2585", "\u2586", "\u2587", "\u2588"};
     double low = INFINITY, high = -INFINITY;

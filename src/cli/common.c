@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the subcommands share: loading configurations and saying what is wrong. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include "vmsim/trace.h"
 
 bool cli_push(char ***list, size_t *count, char *value) {
+    assert(value);
     char **grown = realloc(*list, (*count + 1) * sizeof *grown);
     if (!grown)
         return false;
@@ -69,6 +71,7 @@ void cli_note(const char *command, const char *format, ...) {
 }
 
 int cli_fail(int status, const char *command, const char *format, ...) {
+    assert(format);
     va_list args;
     va_start(args, format);
     fprintf(stderr, "vmsim%s%s: error: ", command ? " " : "", command ? command : "");
@@ -163,6 +166,7 @@ static const char *base_name(const char *path) {
 
 /* `text` as a quoted YAML word at `out`; returns its end. */
 static char *quote(char *out, const char *text, size_t length) {
+    assert(out && text);
     *out++ = '\'';
     for (size_t i = 0; i < length; i++) {
         if (text[i] == '\'')
@@ -336,6 +340,7 @@ int cli_print(const char *command, const char *text, size_t size) {
 }
 
 uint64_t cli_number(struct argp_state *state, const char *arg, uint64_t max) {
+    assert(arg && max);
     char *end;
     errno = 0;
     uint64_t n = strtoull(arg, &end, 10);
@@ -403,6 +408,7 @@ uint32_t cli_share(struct argp_state *state, const char *arg) {
 }
 
 int cli_make_parents(const char *command, const char *path) {
+    assert(command && path);
     char part[4096];
     if ((size_t)snprintf(part, sizeof part, "%s", path) >= sizeof part)
         return EXIT_FINE; /* whoever opens it says so */

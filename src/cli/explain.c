@@ -2,6 +2,7 @@
 /* The log of events and the chain that is read from it (see explain.h). */
 #include "cli/explain.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,10 @@ static uint64_t end_of(const struct explain_event *e) {
     return e->is.time + e->is.duration;
 }
 
+/* The log is bounded: a run tells millions of events, and only those around the moment are kept. What did not fit is
+ * said at the end. */
 static bool grow(struct explain_log *log) {
+    assert(log->count == log->room);
     const size_t room = log->room ? 2 * log->room : 4096;
     struct explain_event *grown = room <= LOG_MAX ? realloc(log->at, room * sizeof *grown) : NULL;
     if (!grown)
@@ -37,6 +41,7 @@ static bool grow(struct explain_log *log) {
 
 /* What became of the task before and after the moment, however long ago. */
 static void look_beside(struct explain_log *log, const struct vmsim_event *event) {
+    assert(event->task == log->task);
     const uint64_t end = event->time + event->duration;
     if (end <= log->at_ns) {
         log->earlier = true;
@@ -48,6 +53,8 @@ static void look_beside(struct explain_log *log, const struct vmsim_event *event
     }
 }
 
+/* Called for every event of the run: what does not touch the window is forgotten at once, but for how the task's own
+ * story goes on outside of it. */
 void explain_watch(void *context, const struct vmsim_event *event) {
     struct explain_log *log = context;
     if (event->task == log->task)
@@ -94,12 +101,15 @@ static const char *size_text(char text[32], uint64_t bytes) {
     return text;
 }
 
+/* Events may be of nobody, or of a kernel thread, which has no name among tasks. */
 static const char *name_of(const struct story *s, uint32_t task) {
     const char *name = task == VMSIM_TASK_NONE ? NULL : vmsim_task_name(s->machine, task);
     return name ? name : "nobody";
 }
 
+/* Two blanks a step down the chain of who waits for whom. */
 static void begin_line(const struct story *s, unsigned more) {
+    assert(s->depth < DEPTH_MAX);
     fprintf(s->out, "%*s", (int)(2 * (s->depth + more)), "");
 }
 
@@ -138,6 +148,7 @@ static const struct explain_event *runner(const struct story *s, uint32_t cpu) {
 
 /* --- A fault, and what it is made of --- */
 
+/* Waits and reclaim within the fault are its parts: they are summed, as a fault may wait more than once. */
 static void tell_fault(const struct story *s, uint32_t task) {
     const struct explain_event *f = around(s, VMSIM_EVENT_FAULT, task);
     char span[32], waited[32], reclaimed[32];
@@ -177,6 +188,7 @@ static const struct explain_event *request_of(const struct story *s, const struc
     return found;
 }
 
+/* What the device had to do already says why a request took long. */
 static void tell_queue(const struct story *s, const struct explain_event *request) {
     uint64_t count[2] = {0, 0}, bytes[2] = {0, 0};
     char size[2][32];
@@ -196,7 +208,9 @@ static void tell_queue(const struct story *s, const struct explain_event *reques
             count[1] == 1 ? "" : "s", size_text(size[1], bytes[1]));
 }
 
+/* No request is known where the page came from memory, or before the window. */
 static void tell_request(const struct story *s, const struct explain_event *stall, bool write) {
+    assert(stall->is.kind == VMSIM_EVENT_STALL);
     const struct explain_event *r = request_of(s, stall, write);
     char from[32], span[32], size[32];
     if (!r)
@@ -215,7 +229,9 @@ struct reclaimer {
     uint64_t scanned, reclaimed, ns;
 };
 
+/* By who did it and how; more than so many are not told. */
 static void add_reclaim(struct reclaimer *list, size_t *count, const struct explain_event *e) {
+    assert(*count <= NAMES_MAX && e->is.kind == VMSIM_EVENT_RECLAIM);
     size_t i = 0;
     while (i < *count && (list[i].task != e->is.task || strcmp(list[i].how, e->what) != 0))
         i++;
@@ -257,6 +273,7 @@ static void tell_memory(const struct story *s, uint64_t from, uint64_t to, const
 
 static void tell(const struct story *s, uint32_t task);
 
+/* The chain ends at some depth: tasks may wait for each other in a ring. */
 static void tell_other(const struct story *s, uint64_t task) {
     const struct story next = {s->out, s->machine, s->log, s->at, s->depth + 1};
     if (s->depth + 1 < DEPTH_MAX && task < vmsim_task_count(s->machine))
@@ -282,7 +299,9 @@ static void tell_cause(const struct story *s, const struct explain_event *stall)
     }
 }
 
+/* Words of the event (the scheduler's) become words for people; one that is new is told as it is. */
 static void tell_stall(const struct story *s, const struct explain_event *stall) {
+    assert(stall->is.kind == VMSIM_EVENT_STALL && stall->is.time <= s->at && s->at < end_of(stall));
     static const char *const words[][2] = {{"page read", "waits for a page that is being read"},
                                            {"page written", "waits for a page that is being written"},
                                            {"memory", "waits for memory"},
@@ -303,6 +322,7 @@ static void tell_stall(const struct story *s, const struct explain_event *stall)
 }
 
 static void tell_running(const struct story *s, const struct explain_event *run) {
+    assert(run->is.kind == VMSIM_EVENT_RUN);
     const struct explain_event *reclaim = around(s, VMSIM_EVENT_RECLAIM, run->is.task);
     const bool faults = around(s, VMSIM_EVENT_FAULT, run->is.task) != NULL;
     fprintf(s->out, "runs on CPU %u%s\n", run->is.cpu,
@@ -314,6 +334,7 @@ static void tell_running(const struct story *s, const struct explain_event *run)
         tell_memory(s, reclaim->is.time, end_of(reclaim), "now");
 }
 
+/* By its counter, which stays when the task is gone. */
 static bool was_killed(const struct story *s, uint32_t task) {
     char name[256];
     size_t id;

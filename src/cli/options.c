@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Command lines, by argp, of one kind for all commands: an option that is none is told with the one that was meant.
  * argp itself says no more than getopt does, so long options are looked at before it has its turn. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ static const struct argp_option *long_option(const struct argp *argp, const char
 
 /* Letters that have to be put in, left out or changed to make `b` of `a`; two that changed places are one slip. */
 static size_t slips(const char *a, size_t length, const char *b) {
+    assert(a && b);
     enum { WORD = 31 };
     size_t row[3][WORD + 1];
     const size_t other = strlen(b);

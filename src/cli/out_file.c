@@ -2,6 +2,7 @@
 /* The one file that a command writes: gathered in memory, so that a command which fails half-way leaves the old file
  * alone, and handed whole to the library, which knows what a user's name may lead to (vmsim_host_write()). Traces and
  * run directories do not fit in memory and have writers of their own, with the same rules. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ static bool is_standard(const struct cli_out *o) {
 }
 
 FILE *cli_out_begin(struct cli_out *o, const char *command, const char *path) {
+    assert(o && command);
     *o = (struct cli_out){.command = command, .path = path};
     o->f = is_standard(o) ? stdout : open_memstream(&o->text, &o->size);
     return o->f;

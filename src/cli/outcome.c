@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One run, told in lines (outcome.h). */
+#include <assert.h>
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,7 +9,9 @@
 #include "cli/cli.h"
 #include "cli/outcome.h"
 
+/* FNV-1a: the same on every host, for names of configurations, not against malice. */
 uint64_t outcome_hash(const char *text, size_t size) {
+    assert(text || !size);
     uint64_t h = UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < size; i++)
         h = (h ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
@@ -17,7 +20,9 @@ uint64_t outcome_hash(const char *text, size_t size) {
 
 /* ---- making one ---- */
 
+/* One line: what comes back is read by lines. */
 static void put_failure(FILE *out, int status, const char *text) {
+    assert(status > EXIT_FINE);
     fprintf(out, "status %d\nmessage ", status);
     for (const char *p = text; *p; p++)
         fputc(*p == '\n' ? ' ' : *p, out);
@@ -33,7 +38,9 @@ static void put_config_failure(FILE *out, struct vmsim_config *config, int err) 
     put_failure(out, cli_status(err), line);
 }
 
+/* Patterns as the shell has them: a grid names counters of tasks that only the run knows. */
 static bool asked_for(const char *name, const char *const *patterns, size_t count) {
+    assert(name && (patterns || !count));
     for (size_t i = 0; i < count; i++) {
         if (!fnmatch(patterns[i], name, 0))
             return true;
@@ -41,6 +48,7 @@ static bool asked_for(const char *name, const char *const *patterns, size_t coun
     return false;
 }
 
+/* Three numbers come first that are no counters of the machine. Time is that of the CPU that has come furthest. */
 static void put_counters(FILE *out, struct vmsim_scenario *s, const char *const *patterns, size_t count) {
     struct vmsim_machine *m = vmsim_scenario_machine(s);
     uint64_t time = 0;
@@ -55,6 +63,7 @@ static void put_counters(FILE *out, struct vmsim_scenario *s, const char *const 
     }
 }
 
+/* Of the portable dump, in which no path of this host stands: the same point has the same hash elsewhere. */
 static int put_hash(FILE *out, struct vmsim_config *config) {
     const char *text;
     size_t size;
@@ -64,6 +73,8 @@ static int put_hash(FILE *out, struct vmsim_config *config) {
     return err;
 }
 
+/* A step or expectation that failed has its numbers all the same: a study of limits wants the points that were
+ * killed, too. */
 static void put_run(FILE *out, struct vmsim_config *config, struct vmsim_scenario *s, const char *const *patterns,
                     size_t count) {
     int err = vmsim_scenario_run(s, NULL, NULL);
@@ -78,8 +89,10 @@ static void put_run(FILE *out, struct vmsim_config *config, struct vmsim_scenari
         put_counters(out, s, patterns, count);
 }
 
+/* In a child: what it takes of memory and leaves behind goes with the process. */
 void outcome_perform(struct vmsim_config *config, const char *const *sets, size_t set_count,
                      const char *const *patterns, size_t pattern_count, FILE *out) {
+    assert(config && out);
     struct vmsim_scenario *s = NULL;
     int err = 0;
     for (size_t i = 0; !err && i < set_count; i++)
@@ -126,6 +139,7 @@ static bool take_line(struct outcome *o, char *line) {
     return true;
 }
 
+/* False: not what outcome_perform() writes, or no memory; nothing is to be freed then. */
 bool outcome_parse(struct outcome *o, const char *text, size_t size) {
     *o = (struct outcome){.status = -1, .message = "", .hash = "", .text = malloc(size + 1)};
     if (!o->text)
@@ -150,6 +164,7 @@ void outcome_free(struct outcome *o) {
     *o = (struct outcome){0};
 }
 
+/* 0 for what is not there, as counters of things that a machine lacks. */
 uint64_t outcome_value(const struct outcome *o, const char *name) {
     for (size_t i = 0; i < o->count; i++) {
         if (!strcmp(o->values[i].name, name))

@@ -37,10 +37,12 @@ struct pool {
 
 static volatile sig_atomic_t interrupted;
 
+/* Nothing but a mark: the loop ends by itself, kills its children and reaps them. */
 static void on_interrupt(int number) {
     interrupted = number;
 }
 
+/* Those that this process may use, which in a container or a batch job are fewer than there are. */
 unsigned pool_cpus(void) {
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
@@ -49,6 +51,7 @@ unsigned pool_cpus(void) {
 
 /* ---- the child ---- */
 
+/* A pipe takes what fits; the parent may be busy with others. */
 static bool write_all(int fd, const void *bytes, size_t size) {
     for (const char *at = bytes; size;) {
         ssize_t n = write(fd, at, size);
@@ -83,6 +86,7 @@ _Noreturn static void be_worker(const struct pool_work *work, size_t job, int fd
 
 /* ---- the parent ---- */
 
+/* The child learns its parent's pid beforehand: one that died before prctl would never be told. */
 static bool start(struct pool *p, struct worker *w, size_t job) {
     int ends[2];
     const pid_t parent = getpid();
@@ -108,6 +112,7 @@ static bool start(struct pool *p, struct worker *w, size_t job) {
 
 /* 1: something came, 0: that was all, -1: the host failed. */
 static int receive(struct worker *w) {
+    assert(w->pid && w->size <= w->room);
     if (w->room - w->size < READ_SIZE) {
         char *grown = realloc(w->bytes, w->size + 2 * READ_SIZE);
         if (!grown)
@@ -122,7 +127,9 @@ static int receive(struct worker *w) {
     return n > 0;
 }
 
+/* Closing first: a child that writes still gets EPIPE and ends, rather than waits for ever. */
 static int reap(struct worker *w, struct rusage *used) {
+    assert(w->pid > 0);
     int status = 0;
     close(w->fd);
     while (wait4(w->pid, &status, 0, used) < 0 && errno == EINTR)
@@ -135,7 +142,9 @@ static uint64_t microseconds(const struct timeval *t) {
     return (uint64_t)t->tv_sec * 1000000 + (uint64_t)t->tv_usec;
 }
 
+/* A child that was killed, or a text cut short, is a result without text: the caller says what that means. */
 static bool finish(struct pool *p, struct worker *w) {
+    assert(p->busy > 0 && w->room > w->size);
     struct rusage used = {0};
     const int status = reap(w, &used);
     struct pool_result r = {.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
@@ -155,6 +164,7 @@ static bool finish(struct pool *p, struct worker *w) {
 
 /* Gives free workers something to do. */
 static bool fill(struct pool *p) {
+    assert(p->busy <= p->count);
     for (unsigned i = 0; p->more && i < p->count; i++) {
         size_t job;
         if (p->workers[i].pid)
@@ -168,6 +178,7 @@ static bool fill(struct pool *p) {
 
 /* Waits for news and takes it in. */
 static enum pool_end attend(struct pool *p) {
+    assert(p->busy > 0);
     for (unsigned i = 0; i < p->count; i++)
         p->polls[i] = (struct pollfd){.fd = p->workers[i].pid ? p->workers[i].fd : -1, .events = POLLIN};
     if (poll(p->polls, p->count, -1) < 0)
@@ -197,6 +208,7 @@ static enum pool_end run(struct pool *p) {
     return POOL_INTERRUPTED;
 }
 
+/* SIGKILL: their work is of no use any more, and they hold nothing that must be put back. */
 static void end_all(struct pool *p) {
     struct rusage used;
     for (unsigned i = 0; i < p->count; i++) {
@@ -208,6 +220,7 @@ static void end_all(struct pool *p) {
     }
 }
 
+/* Handlers are put back as they were, whatever happens: the program goes on after it. */
 enum pool_end pool_run(const struct pool_work *work, unsigned workers) {
     assert(workers > 0 && workers <= POOL_WORKERS);
     struct sigaction act = {.sa_handler = on_interrupt}, before[2];

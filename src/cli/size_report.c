@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A study of limits (size.h) as a table with its advice, as CSV, as JSON, and as a picture. */
+#include <assert.h>
 #include <inttypes.h>
 
 #include "cli/chart.h"
@@ -50,6 +51,7 @@ static void put_row(FILE *out, const struct size_study *s, const struct size_poi
 }
 
 static void put_sparkline(FILE *out, const struct size_study *s, size_t policy) {
+    assert(policy < s->policy_count);
     double slow[SIZE_STEPS];
     size_t n = 0;
     while (n < s->step_count && size_point_whole(size_point_at(s, policy, n))) {
@@ -67,6 +69,7 @@ static void put_sparkline(FILE *out, const struct size_study *s, size_t policy) 
 }
 
 static void put_below(FILE *out, const struct size_study *s, size_t policy, size_t step) {
+    assert(policy < s->policy_count && step < s->step_count);
     if (step + 1 >= s->step_count) {
         fputs("; none smaller was tested", out);
         return;
@@ -79,6 +82,7 @@ static void put_below(FILE *out, const struct size_study *s, size_t policy, size
 }
 
 static void put_advice(FILE *out, const struct size_study *s, size_t policy) {
+    assert(policy < s->policy_count);
     const size_t best = size_recommended(s, policy), knee = size_knee(s, policy);
     if (best == SIZE_NONE) {
         fprintf(out,
@@ -167,6 +171,7 @@ static void json_point(FILE *out, const struct size_study *s, const struct size_
 }
 
 static void json_policy(FILE *out, const struct size_study *s, size_t policy) {
+    assert(policy < s->policy_count);
     const size_t best = size_recommended(s, policy), knee = size_knee(s, policy);
     fprintf(out, "    {\"policy\": \"%s\", \"recommended\": ", s->policies[policy]);
     if (best == SIZE_NONE)

@@ -39,7 +39,9 @@ struct size_point *size_point_at(const struct size_study *study, size_t policy, 
     return &study->points[policy * study->step_count + step];
 }
 
+/* In thousandths of the run without a limit, rounded. */
 uint64_t size_slowdown(const struct size_study *study, const struct size_point *point) {
+    assert(study->step_count > 0);
     const uint64_t whole = study->unlimited.value[SIZE_TIME];
     return whole ? (point->value[SIZE_TIME] * 1000 + whole / 2) / whole : 1000;
 }
@@ -48,7 +50,10 @@ bool size_point_whole(const struct size_point *point) {
     return !point->failed && !point->value[SIZE_OOM_KILLS];
 }
 
+/* Limits fall from step to step: the last before the first that is too slow. A smaller one that is quick by luck is
+ * none. */
 size_t size_recommended(const struct size_study *study, size_t policy) {
+    assert(policy < study->policy_count);
     size_t best = SIZE_NONE;
     for (size_t i = 0; i < study->step_count; i++) {
         const struct size_point *p = size_point_at(study, policy, i);
@@ -61,6 +66,7 @@ size_t size_recommended(const struct size_study *study, size_t policy) {
 
 /* Growth is a ratio: from 1.0 to 1.5 is more than from 10 to 14. */
 size_t size_knee(const struct size_study *study, size_t policy) {
+    assert(policy < study->policy_count);
     size_t knee = SIZE_NONE;
     uint64_t most = 1100; /* less than a tenth is no knee */
     for (size_t i = 1; i < study->step_count; i++) {

@@ -4,6 +4,7 @@
  *     TAP 13         a line a check, what was wrong as YAML below it
  *     JUnit          a testsuite a file, a testcase a check: GitLab, Jenkins
  *     annotations    ::error file=...,line=...:: GitHub shows them at the line of the scenario */
+#include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -103,6 +104,7 @@ static void annotate_case(const struct suite_case *c) {
 /* ---- people ---- */
 
 static size_t failed_checks(const struct suite_case *c) {
+    assert(c->checks || !c->check_count);
     size_t n = 0;
     for (size_t i = 0; i < c->check_count; i++)
         n += !c->checks[i].met;

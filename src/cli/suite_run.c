@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Cases in processes of their own (suite.h, pool.h): a crash, a kill or a run without an end costs one case. */
+#include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -111,6 +112,7 @@ static int load(const struct suite *s, const char *path, struct vmsim_config *co
 }
 
 static void perform(void *context, size_t job, FILE *out) {
+    assert(job < ((const struct suite *)context)->count);
     const struct suite *suite = context;
     const struct suite_case *c = &suite->cases[job];
     struct vmsim_config *config = NULL;
@@ -182,10 +184,12 @@ static bool take_text(struct suite_case *c, const struct pool_result *r) {
     return true;
 }
 
+/* Cases end in any order and are told in theirs: a case waits until those before it are done. */
 static bool done(void *context, size_t job, const struct pool_result *r) {
+    assert(job < ((const struct suite *)context)->count);
     struct suite *s = context;
     struct suite_case *c = &s->cases[job];
-    static size_t none;
+    size_t none = 0; /* lines of TAP, which are told at the end */
     c->done = true;
     c->cpu_us = r->cpu_us;
     c->signal = r->signal;
@@ -197,7 +201,9 @@ static bool done(void *context, size_t job, const struct pool_result *r) {
     return true;
 }
 
+/* A process a case: one that is killed or hangs takes no other with it. */
 enum pool_end suite_run(struct suite *s, unsigned workers) {
+    assert(workers > 0);
     const struct pool_work work = {s, next, perform, done};
     return pool_run(&work, workers);
 }

@@ -35,6 +35,7 @@ static int by_key(const void *a, const void *b) {
     return strcmp(((const struct keyed *)a)->key, ((const struct keyed *)b)->key);
 }
 
+/* Axes by name, as two grids may have them in another order. */
 static char *key_of(const struct data *d, const struct data_point *p) {
     assert(d->axis_count <= GRID_AXES_MAX);
     const struct data_axis *order[GRID_AXES_MAX] = {0};
@@ -51,6 +52,7 @@ static char *key_of(const struct data *d, const struct data_point *p) {
     return key;
 }
 
+/* NULL: no memory. */
 static struct keyed *keys_of(const struct data *d) {
     struct keyed *keys = calloc(d->point_count + 1, sizeof *keys);
     bool good = keys != NULL;
@@ -69,6 +71,7 @@ static void free_keys(struct keyed *keys, size_t count) {
     free(keys);
 }
 
+/* Both in the order of their keys, walked side by side. */
 static bool pair_up(struct pairs *p) {
     struct keyed *a = keys_of(&p->a), *b = keys_of(&p->b);
     size_t i = 0, k = 0;
@@ -89,6 +92,7 @@ static bool pair_up(struct pairs *p) {
 
 /* ---- differences ---- */
 
+/* From nothing to something has no percentage. */
 static double change(double a, double b) {
     return a == b ? 0 : a != 0 ? (b - a) / a : INFINITY;
 }
@@ -102,6 +106,7 @@ static void put_percent(double share) {
 
 /* One line if it differs anywhere; whether it does. */
 static bool compare_counter(const struct pairs *p, size_t ca, size_t cb) {
+    assert(ca < p->a.counter_count && cb < p->b.counter_count);
     double sum_a = 0, sum_b = 0, worst = 0;
     size_t both = 0, differ = 0;
     const struct pair *at = NULL;
@@ -125,6 +130,7 @@ static bool compare_counter(const struct pairs *p, size_t ca, size_t cb) {
     return true;
 }
 
+/* A point that failed in one only is a difference, whatever its numbers. */
 static size_t compare_ends(const struct pairs *p) {
     size_t differ = 0;
     for (size_t i = 0; i < p->count; i++)
@@ -148,6 +154,7 @@ static bool compare(const struct pairs *p) {
     return ends || counters || p->alone;
 }
 
+/* Counters that only one file has are not compared: grids may ask for more than they did. */
 int sweep_compare(const char *a, const char *b) {
     struct pairs p = {0};
     int status = data_load(&p.a, a);

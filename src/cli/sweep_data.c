@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads the results of a sweep into memory (sweep_data.h). */
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <sqlite3.h>
@@ -15,6 +16,7 @@ static const char *text_at(sqlite3_stmt *q, int column) {
     return text ? text : "";
 }
 
+/* In the order of the file, which is that of the grid. */
 static bool load_names(struct store *s, const char *sql, char ***list, size_t *count) {
     sqlite3_stmt *q = store_query(s, sql);
     bool good = q != NULL;
@@ -35,6 +37,7 @@ static bool load_sweep(struct data *d, struct store *s) {
     return good && d->grid && d->version;
 }
 
+/* More axes than a grid may have were not written by this program. */
 static bool load_axes(struct data *d, struct store *s) {
     char **names = NULL;
     size_t count = 0;
@@ -48,6 +51,7 @@ static bool load_axes(struct data *d, struct store *s) {
 
 /* ---- points ---- */
 
+/* Values are NAN until they are read: a counter that a point has not is not 0. */
 static bool add_point(struct data *d, sqlite3_stmt *q) {
     struct data_point *p = &d->points[d->point_count++];
     p->point = (uint64_t)sqlite3_column_int64(q, 0);
@@ -60,6 +64,7 @@ static bool add_point(struct data *d, sqlite3_stmt *q) {
     return p->message && p->entries && p->values;
 }
 
+/* Counted first: the array does not move while settings and values are put in. */
 static bool load_points(struct data *d, struct store *s) {
     sqlite3_stmt *n = store_query(s, "SELECT count(*) FROM point");
     sqlite3_stmt *q = store_query(s, "SELECT point, status, message FROM point ORDER BY point");
@@ -75,6 +80,7 @@ static bool load_points(struct data *d, struct store *s) {
 
 /* Number of a label on its axis, a new one if it was not seen before; SIZE_MAX: no memory. */
 static size_t label_of(struct data_axis *a, const char *label) {
+    assert(a->name && label);
     for (size_t i = 0; i < a->count; i++) {
         if (!strcmp(a->labels[i], label))
             return i;
@@ -90,6 +96,7 @@ static struct data_point *find_point(struct data *d, size_t *at, uint64_t point)
     return *at < d->point_count && d->points[*at].point == point ? &d->points[*at] : NULL;
 }
 
+/* An axis that the file's list does not have is passed over, as a newer version may write more. */
 static bool load_settings(struct data *d, struct store *s) {
     sqlite3_stmt *q = store_query(s, "SELECT point, axis, value FROM setting ORDER BY point");
     size_t at = 0;
@@ -122,6 +129,7 @@ static bool load_values(struct data *d, struct store *s) {
 
 /* ---- numbers of labels ---- */
 
+/* "64MiB" is a number, "3/8" is not: labels of zipped keys have a slash. */
 static bool parse_number(const char *label, double *number) {
     static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB"};
     char *end;
@@ -146,6 +154,7 @@ static int by_number(const void *a, const void *b) {
 
 /* Labels of an axis of numbers in their order, and the entries of all points with them. */
 static bool sort_axis(struct data *d, size_t axis) {
+    assert(axis < d->axis_count && d->axes[axis].numeric);
     struct data_axis *a = &d->axes[axis];
     struct numbered *order = calloc(a->count + 1, sizeof *order);
     size_t *place = calloc(a->count + 1, sizeof *place);
@@ -166,7 +175,9 @@ static bool sort_axis(struct data *d, size_t axis) {
     return good;
 }
 
+/* An axis of one value, or of words, keeps the grid's order. */
 static bool number_axis(struct data *d, size_t axis) {
+    assert(axis < d->axis_count && !d->axes[axis].numbers);
     struct data_axis *a = &d->axes[axis];
     a->numbers = calloc(a->count + 1, sizeof *a->numbers);
     a->numeric = a->numbers && a->count > 1;
@@ -179,6 +190,7 @@ static bool number_axis(struct data *d, size_t axis) {
 
 /* ---- the whole ---- */
 
+/* 0 and all of it, or an exit status with everything said; data_free() is due in any case. */
 int data_load(struct data *d, const char *path) {
     struct store s;
     *d = (struct data){0};
@@ -226,12 +238,14 @@ static int by_name(const void *key, const void *name) {
     return strcmp(key, *(char *const *)name);
 }
 
+/* SIZE_MAX: no point has it. */
 size_t data_counter(const struct data *d, const char *name) {
     char **found = d->counter_count ? bsearch(name, d->counters, d->counter_count, sizeof *d->counters, by_name) : NULL;
     return found ? (size_t)(found - d->counters) : SIZE_MAX;
 }
 
 size_t data_axis(const struct data *d, const char *name) {
+    assert(d->axes || !d->axis_count);
     for (size_t i = 0; i < d->axis_count; i++) {
         if (!strcmp(d->axes[i].name, name))
             return i;
@@ -239,10 +253,12 @@ size_t data_axis(const struct data *d, const char *name) {
     return SIZE_MAX;
 }
 
+/* One whose expectation does not hold ran to its end, and has its numbers. */
 bool data_ran(const struct data_point *p) {
     return p->status <= EXIT_EXPECTATION;
 }
 
+/* Points that differ in the seed alone are the same experiment. */
 bool data_repeats(const struct data_axis *axis) {
     return !strcmp(axis->name, "seed");
 }

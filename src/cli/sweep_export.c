@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Results of a sweep as CSV: a row a point, a column an axis and a counter. Rows leave as they are read. */
+#include <assert.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ static bool names(struct table *t, const char *sql, char ***list, size_t *count)
 }
 
 static void put_header(const struct table *t) {
+    assert(t->axis_count + t->counter_count > 0);
     fputs("point", stdout);
     for (size_t i = 0; i < t->axis_count + t->counter_count; i++) {
         putchar(',');
@@ -127,6 +129,7 @@ int sweep_export(const char *path) {
 }
 
 int sweep_gather(const char *to, char *const *from, size_t count) {
+    assert(to && from && count);
     struct store store;
     int status = store_make(&store, to);
     for (size_t i = 0; !status && i < count; i++) {

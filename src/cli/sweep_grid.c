@@ -9,6 +9,8 @@
 #include "cli/outcome.h"
 #include "cli/sweep_grid.h"
 
+/* Everything of a grid goes at once, so nothing is freed by itself. Without memory for a description there is
+ * nothing to go on with. */
 void *grid_alloc(struct grid *g, size_t size) {
     void **blocks = g->block_count % 64 ? g->blocks : realloc(g->blocks, (g->block_count + 64) * sizeof *blocks);
     void *block = calloc(1, size ? size : 1);
@@ -22,6 +24,7 @@ void *grid_alloc(struct grid *g, size_t size) {
 }
 
 char *grid_text(struct grid *g, const char *text, size_t length) {
+    assert(text || !length);
     char *copy = grid_alloc(g, length + 1);
     memcpy(copy, text, length);
     return copy;
@@ -36,6 +39,7 @@ void grid_free(struct grid *g) {
     *g = (struct grid){0};
 }
 
+/* Points are numbered like digits, the last axis running fastest: a number says all, and shards need no list. */
 size_t grid_entry_of(const struct grid *g, uint64_t point, size_t axis) {
     assert(point < g->points && axis < g->axis_count);
     for (size_t i = g->axis_count - 1; i > axis; i--)
@@ -49,7 +53,9 @@ static const struct grid_entry *entry_at(const struct grid *g, uint64_t point, s
 
 /* ---- exclusion ---- */
 
+/* By the axis' own name and label, or by a key and the value that is set. */
 static bool has(const struct grid *g, uint64_t point, const struct grid_setting *pair) {
+    assert(pair->key && pair->value);
     for (size_t a = 0; a < g->axis_count; a++) {
         const struct grid_entry *e = entry_at(g, point, a);
         if (!strcmp(g->axes[a].name, pair->key) && !strcmp(e->label, pair->value))
@@ -64,6 +70,7 @@ static bool has(const struct grid *g, uint64_t point, const struct grid_setting 
 
 /* Pairs of one key are alternatives and stand beside each other. */
 static bool matches(const struct grid *g, uint64_t point, const struct grid_exclusion *x) {
+    assert(x->count > 0);
     for (size_t i = 0; i < x->count;) {
         const char *key = x->pairs[i].key;
         bool any = false;
@@ -90,7 +97,9 @@ void grid_free_sets(char **sets, size_t count) {
         free(sets[i]);
 }
 
+/* "KEY=VALUE" as --set takes it; SIZE_MAX: more than `max`, or no memory. */
 size_t grid_sets(const struct grid *g, uint64_t point, char **sets, size_t max) {
+    assert(point < g->points && max > 0);
     size_t n = 0;
     for (size_t a = 0; a < g->axis_count; a++) {
         const struct grid_entry *e = entry_at(g, point, a);
@@ -107,6 +116,7 @@ size_t grid_sets(const struct grid *g, uint64_t point, char **sets, size_t max) 
 
 /* ---- identity ---- */
 
+/* In pieces, each hashed by itself: recordings are larger than memory. */
 bool grid_hash_file(const char *path, uint64_t *hash, uint64_t *bytes) {
     char buffer[65536];
     FILE *f = fopen(path, "rb");
@@ -128,6 +138,8 @@ static void add(uint64_t *hash, const char *text) {
     *hash = *hash * 31 + outcome_hash(text, strlen(text));
 }
 
+/* Whatever makes a point's result: a file of results goes on only with the grid that began it. Labels and the grid's
+ * name do not count. */
 bool grid_hash(const struct grid *g, uint64_t *hash) {
     *hash = 1;
     for (size_t i = 0; i < g->in.file_count; i++) {

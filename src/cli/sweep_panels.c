@@ -24,6 +24,7 @@ struct choice {
     size_t entries[GRID_AXES_MAX];
 };
 
+/* Every point is chosen until entries are named. */
 static struct choice any_entry(void) {
     struct choice c;
     for (size_t a = 0; a < GRID_AXES_MAX; a++)
@@ -32,6 +33,7 @@ static struct choice any_entry(void) {
 }
 
 static bool chosen(const struct data *d, const struct data_point *p, const struct choice *c) {
+    assert(d->axis_count <= GRID_AXES_MAX);
     for (size_t a = 0; a < d->axis_count; a++) {
         if (c->entries[a] != SIZE_MAX && p->entries[a] != c->entries[a])
             return false;
@@ -41,6 +43,7 @@ static bool chosen(const struct data *d, const struct data_point *p, const struc
 
 /* NAN: no point has it. */
 static double mean(const struct data *d, size_t counter, const struct choice *c) {
+    assert(counter < d->counter_count);
     double n = 0, sum = 0;
     for (size_t i = 0; i < d->point_count; i++) {
         const struct data_point *p = &d->points[i];
@@ -54,6 +57,7 @@ static double mean(const struct data *d, size_t counter, const struct choice *c)
 
 /* Greatest mean over least, of an axis. */
 static double effect(const struct data *d, size_t counter, size_t axis) {
+    assert(axis < d->axis_count);
     double low = INFINITY, high = 0;
     struct choice c = any_entry();
     for (size_t e = 0; e < d->axes[axis].count; e++) {
@@ -65,6 +69,7 @@ static double effect(const struct data *d, size_t counter, size_t axis) {
     return high > 0 && low < INFINITY ? (high + 1) / (low + 1) : 1;
 }
 
+/* Over more than a factor of thirty a linear scale shows the largest value alone. */
 bool panels_log(const double *v, size_t n) {
     double low = INFINITY, high = 0;
     for (size_t i = 0; i < n; i++) {
@@ -105,6 +110,7 @@ static void row_end(struct row *r) {
 
 /* Means along x of what `c` chooses, as line `i`. */
 static struct chart_series series(const struct row *r, struct choice c, size_t i) {
+    assert(i < line_count(r));
     const struct data_axis *x = &r->d->axes[r->x];
     double *xs = r->xs + i * x->count, *ys = r->ys + i * x->count;
     struct chart_series s = {.name = "", .x = xs, .y = ys, .dots = !x->numeric};
@@ -123,6 +129,7 @@ static struct chart_series series(const struct row *r, struct choice c, size_t i
     return s;
 }
 
+/* Lines without any point are not drawn. */
 static size_t fill(const struct row *r, const struct choice *c, struct chart_series *lines) {
     size_t n = 0;
     for (size_t i = 0; i < line_count(r); i++) {
@@ -146,6 +153,7 @@ static void widen(struct row *r, const struct choice *c) {
     r->log_y = r->high >= 30 * r->low;
 }
 
+/* One drawing a panel: the page sets them side by side as its width allows. */
 static void draw(const struct row *r, const struct choice *c, const char *title) {
     const struct data_axis *x = &r->d->axes[r->x];
     struct chart_series lines[LINES_MAX];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads a grid from YAML (sweep_grid.h). Each key of the document, and of an axis, is a row of a table. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -49,14 +50,17 @@ static size_t items(const yaml_node_t *n) {
 }
 
 static yaml_node_t *item(struct reader *r, const yaml_node_t *n, size_t i) {
+    assert(n->type == YAML_SEQUENCE_NODE && i < items(n));
     return node(r, n->data.sequence.items.start[i]);
 }
 
 static yaml_node_t *key_of(struct reader *r, const yaml_node_t *n, size_t i) {
+    assert(n->type == YAML_MAPPING_NODE);
     return node(r, n->data.mapping.pairs.start[i].key);
 }
 
 static yaml_node_t *value_of(struct reader *r, const yaml_node_t *n, size_t i) {
+    assert(n->type == YAML_MAPPING_NODE);
     return node(r, n->data.mapping.pairs.start[i].value);
 }
 
@@ -386,6 +390,7 @@ static void take_counters(struct reader *r, const yaml_node_t *n) {
 }
 
 static void count_points(struct reader *r, const yaml_node_t *root) {
+    assert(r->g->axis_count <= GRID_AXES_MAX);
     unsigned __int128 all = 1;
     for (size_t a = 0; a < r->g->axis_count && all <= UINT64_MAX; a++)
         all *= r->g->axes[a].count;

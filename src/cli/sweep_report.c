@@ -2,6 +2,7 @@
 /* A sweep as one page of HTML that needs nothing else: for each measure small multiples over the axes that matter most
  * and its main effects (sweep_panels.h), the Pareto front of two measures, best and worst points with the overrides
  * that make them, and the points that failed. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -30,6 +31,7 @@ struct report {
 
 /* Standard deviation over mean, of all that ran. */
 static double variation(const struct data *d, size_t counter) {
+    assert(counter < d->counter_count);
     double n = 0, sum = 0, squares = 0;
     for (size_t i = 0; i < d->point_count; i++) {
         const double v = d->points[i].values[counter];
@@ -44,6 +46,7 @@ static double variation(const struct data *d, size_t counter) {
 }
 
 static bool is_measure(const struct report *r, size_t counter) {
+    assert(r->count <= MEASURES_MAX);
     for (size_t i = 0; i < r->count; i++) {
         if (r->measures[i] == counter)
             return true;
@@ -102,6 +105,7 @@ static void put_point(struct report *r, const struct data_point *p) {
 
 /* `rank` lesser values than its own stand before it; ties by number. */
 static const struct data_point *ranked(const struct data *d, size_t counter, size_t rank, bool greatest) {
+    assert(counter < d->counter_count);
     const struct data_point *last = NULL;
     for (size_t k = 0; k <= rank; k++) {
         const struct data_point *best = NULL;
@@ -141,6 +145,7 @@ static void put_extremes(struct report *r, size_t counter) {
 }
 
 static bool put_measure(struct report *r, size_t counter) {
+    assert(counter < r->d.counter_count);
     fputs("<h2>", r->out);
     chart_escape(r->out, r->d.counters[counter]);
     fputs("</h2>\n", r->out);
@@ -221,6 +226,7 @@ static void put_front(struct report *r, const struct place *places, size_t n, si
 }
 
 static bool put_pareto(struct report *r, size_t x, size_t y) {
+    assert(x != SIZE_MAX);
     const struct data *d = &r->d;
     struct place *places = calloc(d->point_count + 1, sizeof *places);
     double *at = calloc(4 * d->point_count + 1, sizeof *at);

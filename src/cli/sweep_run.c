@@ -7,6 +7,7 @@
  *
  * A point whose process is killed from outside is done again, up to ATTEMPTS times; then it is left for the next run:
  * nothing of it is in the file. A point that fails by itself is recorded with its message, and is not done again. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -46,6 +47,7 @@ struct sweep {
 /* ---- before the first point ---- */
 
 static bool is_mine(const struct grid *g, const struct sweep_options *o, uint64_t point) {
+    assert(o->shards > 0 && o->shard > 0 && o->shard <= o->shards);
     return point % o->shards == o->shard - 1 && !grid_excluded(g, point);
 }
 
@@ -58,6 +60,7 @@ void sweep_count(const struct grid *g, const struct sweep_options *o, struct swe
 
 /* Reads the base files and applies a point; 0 and a resolved configuration, or the error, in *config too. */
 static int try_point(const struct grid *g, uint64_t point, struct vmsim_config **config) {
+    assert(point < g->points);
     char *sets[SETS_MAX];
     const size_t n = grid_sets(g, point, sets, SETS_MAX);
     *config = NULL;

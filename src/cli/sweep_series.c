@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Series of values of a grid's axis: steps and factors over numbers with units (sweep_grid.h). */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct quantity {
 static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
 #define UNITS (sizeof units / sizeof *units)
 
+/* "20%" and "3" keep what stands behind the number; sizes are counted in bytes so that 512KiB and 1MiB can meet. */
 static bool parse(const char *text, struct quantity *q) {
     char *end;
     errno = 0;
@@ -38,6 +40,7 @@ static bool parse(const char *text, struct quantity *q) {
 
 /* 96MiB, not 100663296B. */
 static const char *print(struct grid *g, const struct quantity *q, uint64_t n) {
+    assert(q->size || q->unit);
     char text[64];
     unsigned i = 0;
     if (!q->size) {
@@ -64,6 +67,7 @@ static bool advance(uint64_t *n, uint64_t to, uint64_t step, uint64_t factor) {
     return true;
 }
 
+/* Told before the values are made, so that a slip in a step does not fill the host's memory. */
 static uint64_t count_values(uint64_t from, uint64_t to, uint64_t step, uint64_t factor) {
     if (step)
         return (to - from) / step + 1;
@@ -79,6 +83,7 @@ static const char *disagree(const struct quantity *a, const struct quantity *b) 
     return NULL;
 }
 
+/* NULL and *why, or NULL and a *count that is too large to be made. */
 const char **grid_series(struct grid *g, const char *from, const char *to, const char *step, uint64_t factor,
                          uint64_t *count, const char **why) {
     struct quantity a, b, s = {0};

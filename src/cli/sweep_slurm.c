@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A sweep as a job array of Slurm: the script, and handing it over. Each element of the array is a shard with a file of
  * its own, since SQLite's write-ahead log is of one host; `vmsim sweep gather` puts them together. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -76,6 +77,7 @@ static int submit(const char *script) {
 
 int sweep_submit(const struct grid *g, const struct sweep_options *o, const struct sweep_counts *counts,
                  const struct sweep_cost *point) {
+    assert(o->shards > 0 && counts->mine > 0);
     char program[4096], script[4096];
     const uint64_t shards = o->shards > counts->mine ? counts->mine : o->shards;
     const struct array a = {o, shards, counts->mine / shards + 1, *point};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The file of a sweep's results (sweep_store.h). synchronous=NORMAL: a host that loses power may lose the last points,
  * which are then done again; what is in the file is whole. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -26,6 +27,7 @@ static const char schema[] =
     "CREATE VIEW results AS SELECT point, name, value FROM value JOIN counter ON counter = id;";
 
 int store_failed(const struct store *s) {
+    assert(s->path);
     return cli_fail(EXIT_INTERNAL, "sweep", "%s: %s", s->path, sqlite3_errmsg(s->db));
 }
 
@@ -34,6 +36,7 @@ static bool execute(struct store *s, const char *sql) {
 }
 
 struct sqlite3_stmt *store_query(struct store *s, const char *sql) {
+    assert(s->db && sql);
     sqlite3_stmt *q = NULL;
     if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK)
         store_failed(s);
@@ -42,6 +45,7 @@ struct sqlite3_stmt *store_query(struct store *s, const char *sql) {
 
 /* Runs a statement that gives no rows, and makes it ready for the next time. */
 static bool step(sqlite3_stmt *q) {
+    assert(q);
     const int result = sqlite3_step(q);
     sqlite3_reset(q);
     sqlite3_clear_bindings(q);
@@ -49,6 +53,7 @@ static bool step(sqlite3_stmt *q) {
 }
 
 static void bind_text(sqlite3_stmt *q, int at, const char *text) {
+    assert(q && at > 0);
     sqlite3_bind_text(q, at, text, -1, SQLITE_TRANSIENT);
 }
 
@@ -254,6 +259,7 @@ static bool add_point(struct store *s, uint64_t point, const struct outcome *o, 
 }
 
 static bool add_settings(struct store *s, const struct grid *grid, uint64_t point) {
+    assert(point < grid->points);
     bool good = true;
     for (size_t a = 0; good && a < grid->axis_count; a++) {
         bind_number(s->setting, 1, point);

@@ -3,6 +3,7 @@
  * second, TLBs, tasks. Everything comes from counters by their names, so that a machine that lacks some shows less. */
 #include "cli/top.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -68,6 +69,7 @@ static uint64_t since(const struct frame *f, const char *format, ...) {
 
 /* Of a virtual second. */
 static uint64_t rate(const struct frame *f, uint64_t added) {
+    assert(f && f->view);
     const uint64_t ns = f->view->progress.virtual_ns - f->view->before_ns;
     return ns ? (uint64_t)((double)added * 1e9 / (double)ns + 0.5) : 0;
 }
@@ -96,6 +98,7 @@ static const char *kib(char text[16], uint64_t bytes) {
 /* Free memory of a zone, with its watermarks: ####.m.l.h....... of the managed pages, but no more than the fourfold of
  * the high watermark is drawn, or nothing could be told apart. */
 static void bar(char text[BAR + 1], uint64_t free, uint64_t min, uint64_t low, uint64_t high, uint64_t managed) {
+    assert(min <= low && low <= high);
     uint64_t whole = 4 * high < managed && high ? 4 * high : managed;
     whole = whole ? whole : 1;
     for (unsigned i = 0; i < BAR; i++)
