@@ -171,6 +171,8 @@ static bool count_distance(struct vmsim_curve *c, struct vmsim__curve_series *s,
     return true;
 }
 
+/* A page that the sample leaves out costs its hash and nothing else; those that are kept go through the stack, the
+ * reuse counts and the sets alike. */
 static bool touch(struct vmsim_curve *c, struct vmsim__curve_series *s, uint64_t key) {
     bool samples = vmsim__curve_samples(c);
     uint64_t h = samples ? hash(key) : 0, distance;
@@ -191,7 +193,8 @@ static bool touch(struct vmsim_curve *c, struct vmsim__curve_series *s, uint64_t
     return count_distance(c, s, samples ? distance * VMSIM__CURVE_GROUPS + h % VMSIM__CURVE_GROUPS : distance);
 }
 
-/* The pages of one reference. */
+/* The pages of one reference. The address space stands above the page's number in the key, so that equal addresses
+ * of two programs are two pages. */
 static bool refer(struct vmsim_curve *c, struct vmsim__curve_series *s, uint64_t space, vmsim_access a) {
     const uint64_t mask = (UINT64_C(1) << SPACE_SHIFT) - 1;
     uint64_t va = vmsim_access_va(a), first = va >> s->page_shift & mask;
@@ -199,6 +202,7 @@ static bool refer(struct vmsim_curve *c, struct vmsim__curve_series *s, uint64_t
     return touch(c, s, space << SPACE_SHIFT | first) && (first == last || touch(c, s, space << SPACE_SHIFT | last));
 }
 
+/* One pass for each page size over the same batch, which is in the host's cache by then. */
 static bool refer_all(struct vmsim_curve *c, struct vmsim__curve_series *const *row, uint64_t space,
                       const vmsim_access *accesses, size_t count) {
     for (uint32_t p = 0; p < c->options.page_size_count; p++) {
@@ -210,6 +214,7 @@ static bool refer_all(struct vmsim_curve *c, struct vmsim__curve_series *const *
     return true;
 }
 
+/* Once memory for a touch was lacking the counts are of part of a trace: every later call says so. */
 int vmsim_curve_add(struct vmsim_curve *c, uint32_t task, uint32_t space, const char *name,
                     const vmsim_access *accesses, size_t count) {
     if (!c)
@@ -240,6 +245,7 @@ uint32_t vmsim_curve_series_count(const struct vmsim_curve *c) {
     return (uint32_t)c->series.count;
 }
 
+/* "" for all tasks together, and for one without a name. */
 static const char *name_of(const struct vmsim_curve *c, uint32_t task) {
     for (size_t i = 0; i < c->tasks.count; i++) {
         if (c->tasks.at[i].task == task && c->tasks.at[i].name)
@@ -259,6 +265,7 @@ static uint64_t depth(const struct vmsim_curve *c, const struct vmsim__curve_ser
                                    : s->distances.count;
 }
 
+/* Row 0 is all tasks together. */
 int vmsim_curve_get_series(const struct vmsim_curve *c, uint32_t index, struct vmsim_curve_series *out) {
     if (!c || !out)
         return VMSIM_EINVAL;
@@ -285,6 +292,7 @@ static uint64_t first_miss(const struct vmsim_curve *c, uint64_t pages) {
     return d + (scaled_down % VMSIM_CURVE_ALL != 0);
 }
 
+/* First touches miss in any memory. Never more than there were touches: what the sample's scale makes of it may be. */
 uint64_t vmsim_curve_misses(const struct vmsim_curve *c, uint32_t series, uint64_t pages) {
     if (!c)
         return 0;
@@ -348,6 +356,7 @@ uint32_t vmsim_curve_deviation(const struct vmsim_curve *c, uint32_t series, uin
     return (uint32_t)vmsim__min64((uint64_t)((unsigned __int128)off * VMSIM_CURVE_ALL / s->touches), VMSIM_CURVE_ALL);
 }
 
+/* Not of a sample: pages that are left out would have shared the sets. */
 uint64_t vmsim_curve_tlb_misses(const struct vmsim_curve *c, uint32_t series, uint32_t sets, uint32_t ways) {
     if (!c)
         return 0;

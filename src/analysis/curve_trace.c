@@ -23,6 +23,7 @@ static uint32_t *space_of(struct vmsim_curve *c, struct spaces *s, uint32_t task
     return &s->of_task.at[task];
 }
 
+/* Numbers are never used again: pages of a program that has ended are no other's. */
 static uint32_t new_space(struct spaces *s) {
     return s->next++;
 }
@@ -42,6 +43,7 @@ static int fork_task(struct vmsim_curve *c, struct spaces *s, uint32_t parent, c
     return 0;
 }
 
+/* Cut where the limit is: references beyond it count nowhere. */
 static int add_batch(struct vmsim_curve *c, struct spaces *s, struct vmsim_trace_reader *reader,
                      const struct vmsim_trace_item *item) {
     uint64_t left = c->options.limit ? c->options.limit - vmsim__min64(c->options.limit, c->references) : UINT64_MAX;
@@ -55,6 +57,7 @@ static int add_batch(struct vmsim_curve *c, struct spaces *s, struct vmsim_trace
                            (size_t)vmsim__min64(item->count, left));
 }
 
+/* Of events only those matter that make address spaces. */
 static int add_item(struct vmsim_curve *c, struct spaces *s, struct vmsim_trace_reader *reader,
                     const struct vmsim_trace_item *item) {
     if (!item->event)
@@ -69,10 +72,12 @@ static int add_item(struct vmsim_curve *c, struct spaces *s, struct vmsim_trace_
     return space ? 0 : VMSIM_ENOMEM;
 }
 
+/* 0: no limit. */
 static bool at_limit(const struct vmsim_curve *c) {
     return c->options.limit && c->references >= c->options.limit;
 }
 
+/* The reader decompresses on a thread of its own, if it can have one. */
 int vmsim_curve_trace(struct vmsim_curve *c, const char *path) {
     if (!c || !path)
         return VMSIM_EINVAL;

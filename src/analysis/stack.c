@@ -22,7 +22,8 @@ void vmsim__stack_fini(struct vmsim__stack *s) {
 
 /* ---- keys ---- */
 
-/* Where a key is found depends on it, never what is found. */
+/* Where a key is found depends on it, never what is found. The key's place, or the free one where it would go: the
+ * table is never full. */
 static uint32_t slot_of(const struct vmsim__stack *s, uint64_t key) {
     VMSIM__ASSERT(vmsim__is_pow2(s->nr_slots));
     uint64_t hash = key * UINT64_C(0x9E3779B97F4A7C15);
@@ -32,7 +33,8 @@ static uint32_t slot_of(const struct vmsim__stack *s, uint64_t key) {
     return i;
 }
 
-/* Room for one more key at a load of at most one half. */
+/* Room for one more key at a load of at most one half. Keys are found by number, which stays: only the table over
+ * them is made anew. */
 static bool grow_slots(struct vmsim__stack *s) {
     if (2 * (s->keys.count + 1) <= s->nr_slots)
         return true;
@@ -52,6 +54,7 @@ static bool grow_slots(struct vmsim__stack *s) {
 
 /* ---- marks ---- */
 
+/* A Fenwick tree over marks: how many of them stand to the right of one is the distance. */
 static void add(struct vmsim__stack *s, uint32_t mark, uint32_t by) {
     for (uint32_t i = mark + 1; i <= s->nr_marks; i += i & -i)
         s->tree[i] += by;
@@ -112,6 +115,7 @@ static bool make_room(struct vmsim__stack *s) {
     return true;
 }
 
+/* The place stays empty until all are pushed together. */
 static void unmark(struct vmsim__stack *s, uint32_t mark) {
     VMSIM__ASSERT(mark < s->next_mark && s->owner[mark] != NONE && s->live > 0);
     s->owner[mark] = NONE;
@@ -119,6 +123,7 @@ static void unmark(struct vmsim__stack *s, uint32_t mark) {
     add(s, mark, UINT32_MAX); /* less one */
 }
 
+/* To the right of all others: newer keys have larger marks. */
 static void mark_newest(struct vmsim__stack *s, uint32_t index) {
     VMSIM__ASSERT(s->next_mark < s->nr_marks);
     s->owner[s->next_mark] = index;
@@ -139,6 +144,7 @@ static void raise(struct vmsim__stack *s, uint32_t from, uint64_t key, uint32_t 
     s->top_index[0] = index;
 }
 
+/* The youngest keys are kept in a short array, since most touches are of them; who falls out of it gets a mark. */
 static void push(struct vmsim__stack *s, uint64_t key, uint32_t index) {
     if (s->top_count == VMSIM__STACK_TOP)
         mark_newest(s, s->top_index[VMSIM__STACK_TOP - 1]);
@@ -147,6 +153,7 @@ static void push(struct vmsim__stack *s, uint64_t key, uint32_t index) {
     raise(s, s->top_count - 1, key, index);
 }
 
+/* All that can fail comes first: a use that fails has changed nothing. */
 static bool use_older(struct vmsim__stack *s, uint64_t key, uint64_t *distance, uint32_t *index) {
     if (!grow_slots(s) || !make_room(s) || !vmsim__vec_reserve(s->alloc, &s->keys, s->keys.count + 1))
         return false;
@@ -166,6 +173,7 @@ static bool use_older(struct vmsim__stack *s, uint64_t key, uint64_t *distance, 
     return true;
 }
 
+/* *distance: distinct keys since its last use; COLD at the first. */
 bool vmsim__stack_use(struct vmsim__stack *s, uint64_t key, uint64_t *distance, uint32_t *index) {
     for (uint32_t i = 0; i < s->top_count; i++) {
         if (s->top[i] != key)

@@ -85,6 +85,7 @@ void vmsim__numa_destroy(struct vmsim__numa *n) {
     vmsim__policy_instance_fini(&n->tiering_instance);
 }
 
+/* Faults of an address space are counted only from the first one on: most spaces never have any. */
 void vmsim__numa_space_fini(struct vmsim__numa *n, struct vmsim__numa_space *s) {
     if (s->faults)
         vmsim__free(n->alloc, s->faults, sizeof *s->faults);
@@ -100,6 +101,8 @@ static uint64_t windows(const struct vmsim__numa *n, uint64_t rss) {
     return w ? w : 1;
 }
 
+/* In ms of CPU time. A large space is scanned in windows, each the sooner; never more than 2,560 MB a second.
+ * Kernel: task_scan_min, task_scan_max. */
 uint64_t vmsim__numa_scan_min(const struct vmsim__numa *n, uint64_t rss) {
     VMSIM__ASSERT(n->knobs.scan_size_mb);
     const uint64_t most = n->knobs.scan_size_mb < MAX_SCAN_WINDOW ? MAX_SCAN_WINDOW / n->knobs.scan_size_mb : 1;
@@ -149,6 +152,7 @@ static void pass_over(const struct vmsim__numa *n, const struct vmsim__numa_user
 
 /* ---- hot pages of slower tiers ---- */
 
+/* Counters may be below zero for a moment: no policy is to see that as very much. */
 static uint64_t free_pages(const struct vmsim__mem *mem, unsigned node) {
     VMSIM__ASSERT(node < mem->nr_nodes);
     uint64_t pages = 0;
@@ -159,7 +163,7 @@ static uint64_t free_pages(const struct vmsim__mem *mem, unsigned node) {
     return pages;
 }
 
-/* Kernel: pgdat_free_space_enough. */
+/* Kernel: pgdat_free_space_enough. 1 GiB, or a 16th of the node if that is more. */
 static bool room_enough(const struct vmsim__mem *mem, unsigned node) {
     VMSIM__ASSERT(node < mem->nr_nodes && mem->nodes[node].has_memory);
     const struct vmsim__node *nd = &mem->nodes[node];
@@ -231,6 +235,7 @@ static bool is_hot(struct vmsim__numa *n, const struct vmsim__numa_hint *h, unsi
     return r->latency_ms < r->threshold_ms && !rate_limited(n, p, to, limit);
 }
 
+/* -1: it stays. The policy of domain tiering has the last word, Linux's rule being its advice. */
 static int promoted(struct vmsim__numa *n, const struct vmsim__numa_user *who, const struct vmsim__numa_hint *h,
                     unsigned to) {
     struct vmsim_promotion_request r = {.size = sizeof r,
@@ -250,6 +255,8 @@ static int promoted(struct vmsim__numa *n, const struct vmsim__numa_user *who, c
 
 /* ---- pages and tasks ---- */
 
+/* CPU and the low bits of who used a page last, in a column of its frame; 0 is nothing known. Kernel:
+ * cpu_pid_to_cpupid, whose pid has eight bits as well. */
 static uint32_t cpupid(unsigned cpu, uint32_t task) {
     VMSIM__ASSERT(cpu < VMSIM__CPUS_MAX);
     return 1 + (cpu << 8 | (task & 0xff));

@@ -7,6 +7,7 @@
 #define POLICY(object, its_name, text, table, bytes)                                                                   \
     { sizeof object, VMSIM_POLICY_ABI, VMSIM_POLICY_TIERING, its_name, text, table, bytes }
 
+/* The verdict comes with the request, so that a policy may start from what Linux would do. */
 static bool linux_promote(void *context, const struct vmsim_promotion_request *r) {
     (void)context;
     return r->verdict;
@@ -30,6 +31,7 @@ static bool none_promote(void *context, const struct vmsim_promotion_request *r)
     (void)context, (void)r;
     return false;
 }
+/* -1: the page is given up where it is. */
 static int32_t none_demote(void *context, const struct vmsim_demotion_request *r) {
     (void)context, (void)r;
     return -1;
@@ -72,6 +74,7 @@ static void threshold_destroy(void *context) {
     const struct threshold *t = context;
     t->services->release(t->services->host, context, sizeof *t);
 }
+/* No rate limit: what a fixed cut costs in traffic is what a study of it wants to see. */
 static bool threshold_promote(void *context, const struct vmsim_promotion_request *r) {
     const struct threshold *t = context;
     return r->latency_ms <= t->latency_ms;

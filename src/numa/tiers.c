@@ -9,6 +9,8 @@
 #include "numa/balancing.h"
 #include "vm/migrate.h"
 
+/* As fast as the slowest node with CPUs: pages there are at home wherever a task runs, and are promoted no further.
+ * Kernel: establish_demotion_targets, top_tier_adistance. */
 uint64_t vmsim__tiers_top(const struct vmsim__mem *mem) {
     unsigned slowest = 0;
     uint64_t nodes = 0;
@@ -22,6 +24,7 @@ uint64_t vmsim__tiers_top(const struct vmsim__mem *mem) {
     return nodes;
 }
 
+/* Any slower node with memory, however far. */
 uint64_t vmsim__tiers_below(const struct vmsim__mem *mem, unsigned node) {
     uint64_t nodes = 0;
     VMSIM__ASSERT(node < mem->nr_nodes);
@@ -30,6 +33,7 @@ uint64_t vmsim__tiers_below(const struct vmsim__mem *mem, unsigned node) {
     return nodes;
 }
 
+/* -1: it stays, as without the switch, or on the slowest tier. */
 int vmsim__demotion_target(const struct vmsim__numa *n, unsigned node) {
     const struct vmsim__mem *mem = n->mem;
     int best = -1;

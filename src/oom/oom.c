@@ -17,6 +17,7 @@ const struct vmsim__policy_domain vmsim__oom_domain = {
     .destroy = VMSIM__POLICY_HOOK(vmsim_oom_policy, destroy),
     .built_in = built_in};
 
+/* One instance a machine: policies may keep what they learn from kill to kill. */
 int vmsim__oom_create(struct vmsim__oom *o, struct vmsim__policy_registry *policies,
                       const struct vmsim__policy_choice *choice, uint64_t seed, struct vmsim__err *err) {
     *o = (struct vmsim__oom){0};
@@ -30,6 +31,8 @@ void vmsim__oom_destroy(struct vmsim__oom *o) {
     *o = (struct vmsim__oom){0};
 }
 
+/* Of equals the last, as the kernel's walk over tasks has it (oom_evaluate_task keeps a victim only against fewer
+ * points). */
 int32_t vmsim__oom_worst(const struct vmsim_oom_request *r) {
     VMSIM__ASSERT(r->candidate || !r->count);
     int32_t worst = VMSIM__OOM_NOBODY;
@@ -44,6 +47,7 @@ int32_t vmsim__oom_worst(const struct vmsim_oom_request *r) {
     return worst;
 }
 
+/* Kernel: sysctl_oom_kill_allocating_task, for which current must be killable. */
 int32_t vmsim__oom_allocating(const struct vmsim_oom_request *r) {
     VMSIM__ASSERT(r->candidate || !r->count);
     for (uint32_t i = 0; i < r->count; i++) {
@@ -53,11 +57,13 @@ int32_t vmsim__oom_allocating(const struct vmsim_oom_request *r) {
     return VMSIM__OOM_NOBODY;
 }
 
-/* Why this candidate cannot be meant. */
+/* Why this candidate cannot be meant. For the report of a policy that chose it. */
 static const char *excuse(const struct vmsim_oom_candidate *c) {
+    VMSIM__ASSERT(!vmsim__oom_eligible(c));
     return c->dying ? "is dying already" : "may not be killed";
 }
 
+/* Nobody can be killed: no policy is asked, as it could only be wrong. */
 int32_t vmsim__oom_choose(struct vmsim__oom *o, const struct vmsim_oom_request *r) {
     int32_t worst = vmsim__oom_worst(r);
     VMSIM__ASSERT(r->count <= INT32_MAX);

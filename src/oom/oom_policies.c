@@ -21,6 +21,7 @@ const struct vmsim_oom_policy vmsim__oom_badness_policy = {
 
 typedef uint64_t measure(const struct vmsim_oom_candidate *c);
 
+/* By a number of each; nobody eligible: nobody. */
 static int32_t most(const struct vmsim_oom_request *r, measure *of) {
     VMSIM__ASSERT(of);
     int32_t chosen = VMSIM__OOM_NOBODY;
@@ -57,6 +58,7 @@ const struct vmsim_oom_policy vmsim__oom_newest = {
 
 /* ---- vm.oom_kill_allocating_task, vm.panic_on_oom ---- */
 
+/* Where who asked cannot be killed, the worst goes, as with the sysctl. */
 static int32_t allocating_task_choose(void *context, const struct vmsim_oom_request *r) {
     (void)context;
     int32_t allocating = vmsim__oom_allocating(r);

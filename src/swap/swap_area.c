@@ -61,6 +61,7 @@ void vmsim__swap_destroy(struct vmsim__swap *s) {
     vmsim__free(s->alloc, s, sizeof *s);
 }
 
+/* Before any swapon, which may name them. */
 bool vmsim__swap_add_zram(struct vmsim__swap *s, const struct vmsim__zram_spec *specs, size_t count,
                           struct vmsim__mem *mem, uint64_t seed) {
     VMSIM__ASSERT(!s->zram);
@@ -70,6 +71,7 @@ bool vmsim__swap_add_zram(struct vmsim__swap *s, const struct vmsim__zram_spec *
     return !count || s->zram;
 }
 
+/* It stands in front of all areas, once: there is no second pool. */
 bool vmsim__swap_add_zswap(struct vmsim__swap *s, const struct vmsim__zswap_spec *spec, struct vmsim__mem *mem,
                            uint64_t seed) {
     VMSIM__ASSERT(!s->zswap);
@@ -94,7 +96,8 @@ static const char *device_name(const struct vmsim__swap *s, const struct vmsim__
     return a->zram ? a->zram->name : vmsim__block_name(s->block, a->layout.device);
 }
 
-/* Says where the area will lie. */
+/* Says where the area will lie. An area is a file on a device, or a device as a whole; the latter leaves no room for
+ * anything else on it. */
 static int find_device(const struct vmsim__swap *s, const struct vmsim__swap_spec *spec, struct vmsim__swap_area *a,
                        struct vmsim__err *err) {
     a->zram = spec->device ? find_zram(s, spec->device) : NULL;
@@ -130,6 +133,7 @@ static int place(struct vmsim__swap *s, struct vmsim__swap_area *a, uint64_t byt
     return 0;
 }
 
+/* Slot 0 is the header's and never given. An area without a priority gets one below all others (least_priority). */
 static int set_up(struct vmsim__swap *s, struct vmsim__swap_area *a, uint8_t type, const struct vmsim__swap_spec *spec,
                   bool raw, uint64_t most, struct vmsim__err *err) {
     const struct vmsim__block_params *device = vmsim__block_params(s->block, a->layout.device);
@@ -156,6 +160,7 @@ static int set_up(struct vmsim__swap *s, struct vmsim__swap_area *a, uint8_t typ
     return a->cluster ? 0 : vmsim__err_set(err, VMSIM_ENOMEM, "no memory for a swap area");
 }
 
+/* The lowest number that is free: entries of page tables carry it. All or nothing. */
 int vmsim__swap_on(struct vmsim__swap *s, const struct vmsim__swap_spec *spec, bool raw, uint64_t most,
                    struct vmsim__err *err) {
     uint8_t type = 0;
@@ -183,6 +188,7 @@ int vmsim__swap_on(struct vmsim__swap *s, const struct vmsim__swap_spec *spec, b
 
 /* ---- swapoff ---- */
 
+/* As /proc/swaps shows it, or by its device's name. VMSIM__SWP_AREAS: none. */
 uint8_t vmsim__swap_find(const struct vmsim__swap *s, const char *name) {
     for (uint8_t i = 0; i < s->areas; i++) {
         const struct vmsim__swap_area *a = s->area[i];
@@ -192,7 +198,9 @@ uint8_t vmsim__swap_find(const struct vmsim__swap *s, const char *name) {
     return VMSIM__SWP_AREAS;
 }
 
-/* Areas without a priority of their own close up, so that the next one is the last again. */
+/* Areas without a priority of their own close up, so that the next one is the last again. From here on nothing new
+ * goes there; what is in use has to come back before the area can go. Kernel: the first half of swapoff
+ * (del_from_avail_list, SWP_WRITEOK). */
 void vmsim__swap_withdraw(struct vmsim__swap *s, uint8_t type) {
     struct vmsim__swap_area *gone = s->area[type];
     VMSIM__ASSERT(gone && !gone->off);
@@ -207,6 +215,7 @@ void vmsim__swap_withdraw(struct vmsim__swap *s, uint8_t type) {
     show(s);
 }
 
+/* A swapoff that was given up. Its priority is the last again, not the one it had. Kernel: reinsert_swap_info. */
 void vmsim__swap_reinsert(struct vmsim__swap *s, uint8_t type) {
     struct vmsim__swap_area *back = s->area[type];
     VMSIM__ASSERT(back && back->off && s->unusing >= vmsim__swap_inuse(back));
@@ -219,6 +228,7 @@ void vmsim__swap_reinsert(struct vmsim__swap *s, uint8_t type) {
     show(s);
 }
 
+/* Nothing names a slot of it any more. */
 void vmsim__swap_off(struct vmsim__swap *s, uint8_t type) {
     struct vmsim__swap_area *a = s->area[type];
     VMSIM__ASSERT(a && a->off && !vmsim__swap_inuse(a));
@@ -228,6 +238,7 @@ void vmsim__swap_off(struct vmsim__swap *s, uint8_t type) {
     show(s);
 }
 
+/* For swapoff, which looks slot by slot; 0: none from there on, slot 0 being nobody's. Kernel: find_next_to_unuse. */
 uint64_t vmsim__swap_next_used(const struct vmsim__swap_area *a, uint64_t from) {
     for (uint64_t slot = from; slot < a->seen.slots; slot++) {
         const struct vmsim__swap_cluster *c = a->cluster[slot / VMSIM__SWAP_CLUSTER];
@@ -241,12 +252,14 @@ uint64_t vmsim__swap_next_used(const struct vmsim__swap_area *a, uint64_t from) 
 
 /* ---- slots ---- */
 
+/* Entries come from page tables: one that names no area or no slot is a defect of ours. */
 static struct vmsim__swap_area *area_of(const struct vmsim__swap *s, struct vmsim__swp e) {
     VMSIM__ASSERT(e.type < s->areas && s->area[e.type]);
     VMSIM__ASSERT(e.offset > 0 && e.offset < s->area[e.type]->seen.slots);
     return s->area[e.type];
 }
 
+/* NULL: no slot of the cluster was ever used. */
 static uint32_t *slot_of(const struct vmsim__swap *s, struct vmsim__swp e) {
     struct vmsim__swap_cluster *c = area_of(s, e)->cluster[e.offset / VMSIM__SWAP_CLUSTER];
     return c ? &c->slot[e.offset % VMSIM__SWAP_CLUSTER] : NULL;
@@ -262,8 +275,8 @@ static uint32_t room_of(const struct vmsim__swap_area *a, uint64_t c) {
     return (uint32_t)vmsim__min64(a->seen.slots - c * VMSIM__SWAP_CLUSTER, VMSIM__SWAP_CLUSTER) - (c == 0);
 }
 
-/* The first run of `run` free slots, aligned to its length, of cluster `c` at or behind its slot `from`; the cluster's
- * size: none. */
+/* The first run of `run` free slots, aligned to its length, of cluster `c` at or behind its slot `from`; the
+ * cluster's size: none. Aligned: a large page's slots are one entry with its low bits. */
 static uint32_t find_in(const struct vmsim__swap_area *a, uint64_t c, uint32_t from, uint32_t run) {
     const struct vmsim__swap_cluster *cluster = a->cluster[c];
     const uint64_t base = c * VMSIM__SWAP_CLUSTER;
@@ -280,7 +293,8 @@ static uint32_t find_in(const struct vmsim__swap_area *a, uint64_t c, uint32_t f
     return VMSIM__SWAP_CLUSTER;
 }
 
-/* From `from` on, then from the beginning. 0: there is no such run. */
+/* From `from` on, then from the beginning. 0: there is no such run. `searched` clusters at the beginning are known
+ * to be full; it moves back when one of their slots is freed, so that a full area is not searched over and over. */
 static uint64_t find_run(struct vmsim__swap_area *a, uint64_t from, uint32_t run) {
     VMSIM__ASSERT(run > 0);
     const uint64_t first = from / VMSIM__SWAP_CLUSTER;
@@ -299,6 +313,7 @@ static uint64_t find_run(struct vmsim__swap_area *a, uint64_t from, uint32_t run
     return 0;
 }
 
+/* Cached from the first moment: a slot belongs to the page on its way out before any entry names it. */
 static bool take(struct vmsim__swap *s, struct vmsim__swap_area *a, uint64_t slot, uint32_t run) {
     struct vmsim__swap_cluster **at = &a->cluster[slot / VMSIM__SWAP_CLUSTER];
     if (!*at)
@@ -357,6 +372,7 @@ bool vmsim__swap_take(struct vmsim__swap *s, const struct vmsim_swap_request *r,
     return true;
 }
 
+/* Neither entry nor cached page names it. Areas on their way out do not count as free swap. */
 static bool free_if_unused(struct vmsim__swap *s, struct vmsim__swp e) {
     struct vmsim__swap_area *a = area_of(s, e);
     const uint64_t c = e.offset / VMSIM__SWAP_CLUSTER;
@@ -384,6 +400,7 @@ uint16_t vmsim__swap_memcg(const struct vmsim__swap *s, struct vmsim__swp e) {
     return c ? c->memcg[e.offset % VMSIM__SWAP_CLUSTER] : 0;
 }
 
+/* For the check of charges: slots by who pays. */
 void vmsim__swap_count_memcgs(const struct vmsim__swap *s, uint64_t *slots) {
     for (uint32_t i = 0; i < s->areas; i++) {
         for (uint64_t c = 0; s->area[i] && c < s->area[i]->clusters; c++) {
@@ -406,6 +423,7 @@ bool vmsim__swap_expect(const struct vmsim__swap *s, struct vmsim__swp e) {
     return true;
 }
 
+/* Entries that name it. A cached page is no user: reclaim may drop it. */
 uint32_t vmsim__swap_users(const struct vmsim__swap *s, struct vmsim__swp e) {
     return state_of(s, e) & ~VMSIM__SWAP_CACHED;
 }
@@ -414,6 +432,7 @@ bool vmsim__swap_is_cached(const struct vmsim__swap *s, struct vmsim__swp e) {
     return state_of(s, e) & VMSIM__SWAP_CACHED;
 }
 
+/* A swapoff is at work: pages that are read from there must not stay in their slots. */
 bool vmsim__swap_going(const struct vmsim__swap *s, struct vmsim__swp e) {
     VMSIM__ASSERT(e.type < s->areas && s->area[e.type]);
     return s->area[e.type]->off;
@@ -462,6 +481,8 @@ int vmsim__swap_submit(struct vmsim__swap *s, struct vmsim__swp first, uint32_t 
 
 /* ---- check ---- */
 
+/* The shortcut (`searched`) is held against what is there as well: a search that skips room would lose swap without
+ * anybody noticing. */
 static int check_area(const struct vmsim__swap *s, const struct vmsim__swap_area *a, struct vmsim__err *err) {
     uint64_t used = 0;
     for (uint64_t c = 0; c < a->clusters; c++) {
@@ -483,6 +504,7 @@ static int check_area(const struct vmsim__swap *s, const struct vmsim__swap_area
     return a->zram ? vmsim__zram_check(a->zram, err) : vmsim__layout_check(s->block, &a->layout, err);
 }
 
+/* What all page tables and files must name together (vm_check.c). */
 uint64_t vmsim__swap_entries(const struct vmsim__swap *s) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < s->areas; i++) {

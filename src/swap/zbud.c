@@ -13,11 +13,14 @@ void vmsim__zbud_init(struct vmsim__zbud *z, struct vmsim__alloc *alloc, struct 
         z->unbuddied[i] = NONE;
 }
 
+/* Whoever had objects has freed them: what is left would be a leak of frames. */
 void vmsim__zbud_fini(struct vmsim__zbud *z) {
     VMSIM__ASSERT(!z->objects && !z->pages);
     vmsim__vec_fini(z->alloc, &z->frames);
 }
 
+/* Space in a frame is counted in 64ths, as the kernel does (NCHUNKS): two objects fit when their chunks and the
+ * header's do. */
 static uint32_t chunk_of(const struct vmsim__zbud *z) {
     return z->page / VMSIM__ZBUD_CHUNKS;
 }
@@ -27,11 +30,13 @@ bool vmsim__zbud_takes(const struct vmsim__zbud *z, uint32_t bytes) {
     return bytes <= z->page - 2 * chunk_of(z);
 }
 
+/* Of a frame with one object: how large the other may be. */
 static unsigned free_chunks(const struct vmsim__zbud_frame *f) {
     VMSIM__ASSERT(f->chunks[0] + f->chunks[1] < VMSIM__ZBUD_CHUNKS);
     return VMSIM__ZBUD_CHUNKS - 1 - f->chunks[0] - f->chunks[1];
 }
 
+/* First in the list of frames with as much room: the newest is filled first. */
 static void enlist(struct vmsim__zbud *z, uint32_t at) {
     struct vmsim__zbud_frame *f = &z->frames.at[at];
     uint32_t *first = &z->unbuddied[free_chunks(f)];
@@ -42,6 +47,7 @@ static void enlist(struct vmsim__zbud *z, uint32_t at) {
     *first = at;
 }
 
+/* Before its chunks change, which say in which list it is. */
 static void delist(struct vmsim__zbud *z, uint32_t at) {
     const struct vmsim__zbud_frame *f = &z->frames.at[at];
     if (f->prev != NONE)
@@ -72,6 +78,8 @@ static uint32_t new_frame(struct vmsim__zbud *z, uint32_t gfp, unsigned cpu) {
     return at;
 }
 
+/* The tightest frame that has room, else a new one. A handle is number and place, plus one: 0 is none. Kernel:
+ * zbud_alloc. */
 uint32_t vmsim__zbud_alloc(struct vmsim__zbud *z, uint32_t bytes, uint32_t gfp, unsigned cpu) {
     VMSIM__ASSERT(bytes > 0 && vmsim__zbud_takes(z, bytes));
     const unsigned chunks = (bytes + chunk_of(z) - 1) / chunk_of(z);
@@ -93,6 +101,7 @@ uint32_t vmsim__zbud_alloc(struct vmsim__zbud *z, uint32_t bytes, uint32_t gfp, 
     return at * 2 + place + 1;
 }
 
+/* The last object gives the frame back; its record is used again. */
 void vmsim__zbud_free(struct vmsim__zbud *z, uint32_t object, unsigned cpu) {
     const uint32_t at = (object - 1) / 2, place = (object - 1) % 2;
     VMSIM__ASSERT(object && at < z->frames.count && z->frames.at[at].chunks[place]);
@@ -112,6 +121,7 @@ void vmsim__zbud_free(struct vmsim__zbud *z, uint32_t object, unsigned cpu) {
     z->free = at;
 }
 
+/* Frames with one object are on the list of their room, and no others are. */
 int vmsim__zbud_check(const struct vmsim__zbud *z, struct vmsim__err *err) {
     uint64_t pages = 0, objects = 0, single = 0, listed = 0;
     for (size_t i = 0; i < z->frames.count; i++) {

@@ -30,6 +30,7 @@ const struct vmsim_param vmsim__zram_spec_params[] = {
     {0},
 };
 
+/* NULL: it can be; else what is wrong, and *key is the key that it is about. */
 const char *vmsim__zram_judge(const struct vmsim__zram_spec *spec, const char **key) {
     *key = "size";
     if (!spec->size)
@@ -48,6 +49,7 @@ void vmsim__zram_init(struct vmsim__zram *z, unsigned number, const struct vmsim
     vmsim__compress_settle(&z->spec.compress, z->pool.page, seed);
 }
 
+/* CPU 0 frees: the machine is going. */
 void vmsim__zram_fini(struct vmsim__zram *z) {
     uint64_t block = 0;
     while (vmsim__radix_next(&z->blocks, &block))
@@ -60,7 +62,8 @@ static void pay(const struct vmsim__zram *z, uint64_t ns) {
     vmsim__now_charge(&z->pool.mem->now, ns);
 }
 
-/* Frames for so many bytes; 0: none, or more than allowed. */
+/* Frames for so many bytes; 0: none, or more than allowed. The limit is asked behind the allocation, since only then
+ * is it known how many frames it took. Kernel: zs_get_total_pages against limit_pages. */
 static uint32_t store(struct vmsim__zram *z, uint32_t bytes, unsigned cpu) {
     const uint32_t object = vmsim__zs_alloc(&z->pool, bytes, GFP_STORE, cpu);
     if (!object)
@@ -88,7 +91,8 @@ static void release(struct vmsim__zram *z, uint64_t entry, unsigned cpu) {
     vmsim__zs_free(&z->pool, (uint32_t)entry, cpu);
 }
 
-/* Kernel: __zram_bvec_write. */
+/* Kernel: __zram_bvec_write. The new contents are there before the old ones go: a write that fails leaves what was
+ * stored. What does not compress well is stored whole, a page of one word in no frame at all. */
 int vmsim__zram_write(struct vmsim__zram *z, uint64_t block, uint64_t space, uint64_t index, unsigned cpu) {
     const struct vmsim__compress_spec *c = &z->spec.compress;
     uint32_t bytes = vmsim__compressed_size(c, space, index, z->pool.page), object = 0;
@@ -118,6 +122,7 @@ int vmsim__zram_write(struct vmsim__zram *z, uint64_t block, uint64_t space, uin
     return 0;
 }
 
+/* Contents are nobody's business here: what it costs is. */
 void vmsim__zram_read(struct vmsim__zram *z, uint64_t block) {
     const uint64_t entry = vmsim__radix_get(&z->blocks, block);
     const bool whole = entry & SAME || entry >> 32 == z->pool.page;
@@ -126,6 +131,8 @@ void vmsim__zram_read(struct vmsim__zram *z, uint64_t block) {
     pay(z, whole ? z->spec.compress.copy : z->spec.compress.decompress);
 }
 
+/* A slot that is given back is discarded at once (swap_slot_free_notify): the device does not fill up with what
+ * nobody wants. */
 void vmsim__zram_free(struct vmsim__zram *z, uint64_t block, unsigned cpu) {
     const uint64_t entry = vmsim__radix_remove(&z->blocks, block);
     z->stat.freed += entry != 0;

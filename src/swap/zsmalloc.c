@@ -10,6 +10,7 @@
 
 /* ---- classes ---- */
 
+/* ZS_SIZE_CLASS_DELTA. */
 static uint32_t step_of(const struct vmsim__zspool *p) {
     return p->page >> 8;
 }
@@ -72,6 +73,7 @@ static unsigned group_of(const struct vmsim__zspool *p, const struct vmsim__zspa
     return p->groups == 2 ? z->used * 4u > objects * 3u : z->used * 10u / objects;
 }
 
+/* A full zspage is on no list: nothing can be put into it. */
 static void enlist(struct vmsim__zspool *p, uint32_t at) {
     struct vmsim__zspage *z = &p->zspages.at[at];
     if (z->used == p->class[z->class].objects)
@@ -98,6 +100,7 @@ static void delist(struct vmsim__zspool *p, uint32_t at) {
 
 /* ---- zspages ---- */
 
+/* NR_ZSPAGES is of the frame's zone. */
 static void give_frame(struct vmsim__zspool *p, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__frame *f = vmsim__frame_at(&p->mem->frames, pfn);
     VMSIM__ASSERT(f->refcount == 1 && p->pages > 0);
@@ -107,6 +110,7 @@ static void give_frame(struct vmsim__zspool *p, vmsim__pfn pfn, unsigned cpu) {
     vmsim__mem_free(p->mem, pfn, 0, cpu);
 }
 
+/* All frames of a zspage or none. */
 static bool take_frames(struct vmsim__zspool *p, struct vmsim__zspage *z, uint32_t gfp, unsigned cpu) {
     const struct vmsim__alloc_request rq = {.gfp = gfp, .cpu = (uint16_t)cpu, .node = p->mem->cpu_node[cpu]};
     for (unsigned i = 0; i < p->class[z->class].pages; i++) {
@@ -142,6 +146,8 @@ static uint32_t new_zspage(struct vmsim__zspool *p, uint8_t class, uint32_t gfp,
     return at;
 }
 
+/* From the fullest group that has room, so that zspages fill up and others empty. Which object of a zspage it is
+ * nobody asks: a handle is the zspage's number plus one. Kernel: zs_malloc, find_get_zspage. */
 uint32_t vmsim__zs_alloc(struct vmsim__zspool *p, uint32_t bytes, uint32_t gfp, unsigned cpu) {
     VMSIM__ASSERT(bytes > 0 && bytes <= p->page && !(gfp & VMSIM__GFP_DIRECT_RECLAIM));
     const uint32_t size = bytes + HANDLE, step = step_of(p);
@@ -162,6 +168,7 @@ uint32_t vmsim__zs_alloc(struct vmsim__zspool *p, uint32_t bytes, uint32_t gfp, 
     return at + 1;
 }
 
+/* Groups change with what is in use: out of the old one first. */
 void vmsim__zs_free(struct vmsim__zspool *p, uint32_t object, unsigned cpu) {
     VMSIM__ASSERT(object && object <= p->zspages.count && p->objects > 0);
     const uint32_t at = object - 1;

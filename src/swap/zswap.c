@@ -119,6 +119,7 @@ static void give_room(struct vmsim__zswap *z, uint32_t object, unsigned cpu) {
 
 /* ---- order: of those that take memory ---- */
 
+/* Oldest first: what is written back when the pool is full. Pages of one word take no memory, and are not in it. */
 static void append(struct vmsim__zswap *z, uint32_t i) {
     z->at.at[i].next = NONE;
     z->at.at[i].prev = z->newest;
@@ -141,6 +142,7 @@ static void unlink_entry(struct vmsim__zswap *z, uint32_t i) {
         z->newest = n->prev;
 }
 
+/* By slot: area and place in one word, as swap entries are. */
 static uint32_t number_of(const struct vmsim__zswap *z, struct vmsim__swp e) {
     const uint64_t found = vmsim__radix_get(&z->entries, vmsim__swp_slot_word(e));
     return found ? (uint32_t)found - 1 : NONE;
@@ -151,6 +153,8 @@ const struct vmsim__zswap_entry *vmsim__zswap_find(const struct vmsim__zswap *z,
     return i == NONE ? NULL : &z->at.at[i];
 }
 
+/* A second chance for what was stored or used since it came by last; after one round everybody has had it. Kernel:
+ * zswap_shrink since 6.8; before, `referenced` is never set. */
 bool vmsim__zswap_victim(struct vmsim__zswap *z, struct vmsim__swp *e) {
     for (uint64_t n = 0; z->oldest != NONE && n <= z->stat.stored; n++) {
         struct vmsim__zswap_entry *oldest = &z->at.at[z->oldest];
@@ -162,6 +166,7 @@ bool vmsim__zswap_victim(struct vmsim__zswap *z, struct vmsim__swp *e) {
     return false;
 }
 
+/* Also for a victim that cannot go now: the next one is tried. */
 void vmsim__zswap_rotate(struct vmsim__zswap *z, struct vmsim__swp e) {
     const uint32_t i = number_of(z, e);
     VMSIM__ASSERT(i != NONE);
@@ -172,7 +177,8 @@ void vmsim__zswap_rotate(struct vmsim__zswap *z, struct vmsim__swp e) {
 
 /* ---- entries ---- */
 
-/* May a page be taken now? Kernel: the beginning of both stores. */
+/* May a page be taken now? Kernel: the beginning of both stores. With hysteresis: once it was full it takes nothing
+ * until it has shrunk below the acceptance threshold, or it would write one page out for each that it takes in. */
 static bool accepts(struct vmsim__zswap *z) {
     if (!z->spec.enabled)
         return false;
@@ -198,6 +204,7 @@ static uint32_t new_entry(struct vmsim__zswap *z) {
     return (uint32_t)z->at.count - 1;
 }
 
+/* NULL: no host memory; the caller has its room back. */
 static const struct vmsim__zswap_entry *insert(struct vmsim__zswap *z, const struct vmsim__zswap_entry *what) {
     const uint32_t i = new_entry(z);
     const bool kept = i != NONE && vmsim__radix_set(&z->entries, what->slot, (uint64_t)i + 1, NULL);
@@ -218,6 +225,7 @@ static const struct vmsim__zswap_entry *insert(struct vmsim__zswap *z, const str
     return &z->at.at[i];
 }
 
+/* NULL: the page goes to its device. Time is paid for compression also where the pool then has no room. */
 const struct vmsim__zswap_entry *vmsim__zswap_store(struct vmsim__zswap *z, struct vmsim__swp e, uint64_t space,
                                                     uint64_t index, unsigned cpu) {
     const struct vmsim__compress_spec *c = &z->spec.compress;
@@ -241,6 +249,7 @@ const struct vmsim__zswap_entry *vmsim__zswap_store(struct vmsim__zswap *z, stru
     return entry;
 }
 
+/* The entry stays; newer kernels drop it then, which is the caller's choice (zswap_exclusive). */
 void vmsim__zswap_load(struct vmsim__zswap *z, const struct vmsim__zswap_entry *entry) {
     const struct vmsim__compress_spec *c = &z->spec.compress;
     VMSIM__ASSERT(entry && entry->slot);

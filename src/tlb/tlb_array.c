@@ -2,6 +2,7 @@
 /* One array of TLB entries: find, touch, fill with eviction, invalidate. Layout in tlb/tlb_internal.h. */
 #include "tlb/tlb_fill.h"
 
+/* Sizes of which nothing is there are not looked for: most programs have one. */
 uint64_t *vmsim__tlb_array_find(const struct vmsim__tlb *t, const struct tlb_array *r, uint16_t asid, uint64_t va) {
     VMSIM__ASSERT(r >= t->array && r < t->array + t->arrays);
     (void)t;
@@ -43,7 +44,9 @@ VMSIM__NOINLINE void vmsim__tlb_list_looks(struct vmsim__tlb *t) {
     }
 }
 
-/* An entry comes or goes. The first and last of a size, or global ones of it, change what is to be looked for. */
+/* An entry comes or goes. The first and last of a size, or global ones of it, change what is to be looked for.
+ * Counts are what lets a flush of an address space with no entries, or a look for a size that is not there, cost
+ * nothing. */
 static void count_in(struct vmsim__tlb *t, struct tlb_array *r, uint64_t tag) {
     unsigned c = tlb_tag_class(tag);
     bool global = tlb_tag_asid(tag) == VMSIM__ASID_GLOBAL;
@@ -71,7 +74,8 @@ static uint32_t set_number(const struct tlb_array *r, const uint64_t *tag) {
     return (uint32_t)((size_t)(tag - r->block) / r->stride);
 }
 
-/* What a policy sees of a set, when it is about the translation of tag `about`. */
+/* What a policy sees of a set, when it is about the translation of tag `about`. Pages of 57 bits are signed again,
+ * so that a policy sees kernel addresses as they are. */
 static struct vmsim_tlb_set set_of(const struct vmsim__tlb *t, const struct tlb_array *r, uint32_t set,
                                    uint64_t about) {
     unsigned class = tlb_tag_class(about);
@@ -98,6 +102,7 @@ static uint64_t *order_of(const struct tlb_array *r, const uint64_t *tag) {
     return &r->order[(size_t)(tag - r->block) / r->stride];
 }
 
+/* An order knows no times: nothing but which way was used after which. */
 void vmsim__tlb_array_touch(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag) {
     VMSIM__ASSERT(*tag != TLB_INVALID);
     if (r->order) {
@@ -205,7 +210,8 @@ static uint32_t find_room(struct vmsim__tlb *t, struct tlb_array *r, uint32_t se
     return policy_victim(t, r, set, about);
 }
 
-/* Out of the way for a page that looks go by alike? */
+/* Out of the way for a page that looks go by alike? Then what is to be looked for stays as it is, and the counts
+ * need no change. */
 static bool evict(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag, uint64_t for_tag) {
     uint64_t old = *tag;
     bool alike = tlb_replaces(r, old, for_tag);
@@ -218,6 +224,8 @@ static bool evict(struct vmsim__tlb *t, struct tlb_array *r, uint64_t *tag, uint
     return alike;
 }
 
+/* `absent`: the caller has just missed, so that the page cannot be there. A page that is there already is replaced
+ * where it is, with its new rights. */
 uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint64_t va, unsigned class, uint64_t data,
                                 uint16_t asid, bool absent) {
     VMSIM__ASSERT(class < t->classes && r->count[class]);
@@ -251,6 +259,7 @@ uint64_t *vmsim__tlb_array_fill(struct vmsim__tlb *t, struct tlb_array *r, uint6
     return at;
 }
 
+/* At most one: a tag stands once in its set. */
 static unsigned drop_tag(struct vmsim__tlb *t, struct tlb_array *r, uint64_t page, uint16_t asid, unsigned class) {
     VMSIM__ASSERT(class < t->classes);
     uint64_t *hit = tlb_find_tag(r, tlb_tags(r, tlb_set(r, page)), tlb_tag(page, asid, class));

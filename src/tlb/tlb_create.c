@@ -24,6 +24,7 @@ static void find_classes(struct vmsim__tlb *t, const struct vmsim__pt_format *f)
     /* A size beyond the last class (no format has it) would be kept in pieces of the largest. */
 }
 
+/* Largest first in class_at, which is the order in which sizes are looked for. */
 static int array_sizes(struct vmsim__tlb *t, struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
                        struct vmsim__err *err) {
     const uint64_t *size = s->sizes.data;
@@ -42,6 +43,8 @@ static int array_sizes(struct vmsim__tlb *t, struct tlb_array *r, const struct v
     return 0;
 }
 
+/* Limits are of ways by number, as processors partition an array between page sizes; without any each size may take
+ * all. */
 static int array_ways(struct vmsim__tlb *t, struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
                       struct vmsim__err *err) {
     VMSIM__ASSERT(r->ways > 0);
@@ -63,6 +66,8 @@ static int array_ways(struct vmsim__tlb *t, struct tlb_array *r, const struct vm
     return 0;
 }
 
+/* Any number of sets: one that is no power of two is indexed by a remainder (mask 0), which real arrays with 1536
+ * entries have. */
 static int array_geometry(struct vmsim__tlb *t, struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
                           struct vmsim__err *err) {
     uint64_t ways = s->ways ? s->ways : s->entries;
@@ -86,6 +91,8 @@ static int array_geometry(struct vmsim__tlb *t, struct tlb_array *r, const struc
     return e ? e : array_ways(t, r, s, err);
 }
 
+/* lru and tree-plru are known by name, since both can be served without a call: their last-use times are all they go
+ * by. */
 static int array_policy(struct tlb_array *r, const struct vmsim__tlb_array_spec *s,
                         struct vmsim__policy_registry *policies, uint64_t seed, struct vmsim__err *err) {
     const struct vmsim_policy *policy;
@@ -105,7 +112,8 @@ static int array_policy(struct tlb_array *r, const struct vmsim__tlb_array_spec 
              : 0;
 }
 
-/* Which of the three layouts; allocates it, empty. */
+/* Which of the three layouts; allocates it, empty. An order fits up to 16 ways in one word, which is why such an
+ * array keeps no times. Wide ones find their oldest way by a list (tlb_wide.c), narrow ones by a scan. */
 static bool array_memory(struct vmsim__tlb *t, struct tlb_array *r, bool limited) {
     const bool order = r->level > 1 && r->lru && r->ways <= TLB_ORDER_WAYS, wide = !order && r->ways > 8 && !limited;
     const size_t columns = order ? 2 : 3;
@@ -125,6 +133,7 @@ static bool array_memory(struct vmsim__tlb *t, struct tlb_array *r, bool limited
     return !wide || vmsim__tlb_wide_create(&r->wide, t->alloc, r->block, r->block + r->use, r->sets, r->ways);
 }
 
+/* Which of the hand-made fills serves an array; NONE goes the general way (tlb_fill.h). */
 static enum tlb_quick quick_of(const struct tlb_array *r, unsigned class) {
     if (r->inclusive || r->count[class] != r->ways || !(r->lru || r->tree))
         return TLB_QUICK_NONE;
@@ -135,6 +144,8 @@ static enum tlb_quick quick_of(const struct tlb_array *r, unsigned class) {
     return r->ways == 4 ? TLB_QUICK_4 : r->ways == 8 ? TLB_QUICK_8 : r->ways < 8 ? TLB_QUICK_FEW : TLB_QUICK_NONE;
 }
 
+/* What a look needs of an array and page size, gathered in one line of the host's cache: once for entries of an
+ * address space, once for global ones. */
 static void array_places(struct vmsim__tlb *t, struct tlb_array *r) {
     for (unsigned global = 0; global < 2; global++)
         for (unsigned c = 0; c < t->classes; c++)
@@ -153,6 +164,7 @@ static void array_places(struct vmsim__tlb *t, struct tlb_array *r) {
                                                      .quick = (uint8_t)quick_of(r, c)};
 }
 
+/* The array counts as there from its number on, so that vmsim__tlb_destroy takes down what a failure leaves. */
 static int array_create(struct vmsim__tlb *t, const struct vmsim__tlb_array_spec *s,
                         struct vmsim__policy_registry *policies, uint64_t seed, struct vmsim__err *err) {
     VMSIM__ASSERT(t->arrays < VMSIM__TLB_ARRAYS);
@@ -172,6 +184,7 @@ static int array_create(struct vmsim__tlb *t, const struct vmsim__tlb_array_spec
     return 0;
 }
 
+/* A ring of its ways a set, from the oldest: use moves an entry without a time. */
 static int walk_cache_create(struct vmsim__tlb *t, const struct vmsim__walk_cache_spec *s, struct vmsim__err *err) {
     uint64_t ways = s->ways ? s->ways : s->entries;
     if (s->level < 1 || s->level >= VMSIM__PT_LEVELS || !s->entries || s->entries > 1 << 16 || s->entries % ways)

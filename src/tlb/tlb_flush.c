@@ -2,6 +2,7 @@
 /* Invalidations: what INVLPG, INVPCID, CR3 writes, TLBI and SFENCE.VMA do to one CPU's arrays and walk caches. */
 #include "tlb/tlb_internal.h"
 
+/* A flush counts once, whatever it found: what hardware counts is the instruction. */
 static unsigned counted(struct vmsim__tlb *t, enum vmsim__tlb_counter what, unsigned entries) {
     VMSIM__ASSERT(what < VMSIM__TLB_COUNTER_COUNT);
     t->counter[what]++;
@@ -9,6 +10,8 @@ static unsigned counted(struct vmsim__tlb *t, enum vmsim__tlb_counter what, unsi
     return entries;
 }
 
+/* For a shootdown over many CPUs: what the flush of the next will touch is fetched from the host's memory while this
+ * one is at work. */
 void vmsim__tlb_expect_flush(const struct vmsim__tlb *t) {
     __builtin_prefetch(&t->ns, 1);
     __builtin_prefetch(t->look);
@@ -29,7 +32,8 @@ unsigned vmsim__tlb_flush_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va,
     return counted(t, VMSIM__TLB_flush_page, dropped);
 }
 
-/* `va >= start` ends a range that runs over the top of the address space. */
+/* `va >= start` ends a range that runs over the top of the address space. Page by page, as Linux does below its
+ * ceiling of 33 (tlb_single_page_flush_ceiling); above it flushes all, which is the caller's choice. */
 unsigned vmsim__tlb_flush_range(struct vmsim__tlb *t, uint16_t asid, uint64_t start, uint64_t end,
                                 unsigned stride_shift) {
     VMSIM__ASSERT(stride_shift >= t->page_shift && stride_shift < 64);
@@ -79,6 +83,7 @@ static unsigned sweep_asid(struct vmsim__tlb *t, struct tlb_array *r, uint16_t a
     return dropped;
 }
 
+/* It ends with the last valid entry, not with the array. */
 static unsigned sweep_some(struct vmsim__tlb *t, struct tlb_array *r, const struct sweep *what) {
     unsigned dropped = 0;
     for (uint32_t set = 0; set < r->sets && r->valid; set++) {
@@ -103,6 +108,8 @@ static unsigned sweep(struct vmsim__tlb *t, const struct sweep *what) {
     return dropped;
 }
 
+/* Global entries stay: INVPCID type 1, TLBI ASIDE1. The leaf tables that are remembered go too, since what was
+ * flushed may be freed. */
 unsigned vmsim__tlb_flush_asid(struct vmsim__tlb *t, uint16_t asid) {
     struct sweep what = {.asid = asid};
     vmsim__tlb_leaf_forget(t);
@@ -110,6 +117,7 @@ unsigned vmsim__tlb_flush_asid(struct vmsim__tlb *t, uint16_t asid) {
     return counted(t, VMSIM__TLB_flush_asid, sweep(t, &what));
 }
 
+/* A CR3 write without PCID, or TLBI VMALLE1 where the kernel's entries are global. */
 unsigned vmsim__tlb_flush_nonglobal(struct vmsim__tlb *t) {
     struct sweep what = {.every_asid = true};
     vmsim__tlb_leaf_forget(t);
@@ -117,6 +125,7 @@ unsigned vmsim__tlb_flush_nonglobal(struct vmsim__tlb *t) {
     return counted(t, VMSIM__TLB_flush_nonglobal, sweep(t, &what));
 }
 
+/* A write to CR4.PGE; TLBI VMALLE1. */
 unsigned vmsim__tlb_flush_all(struct vmsim__tlb *t) {
     struct sweep what = {.every_asid = true, .global = true};
     vmsim__tlb_leaf_forget(t);

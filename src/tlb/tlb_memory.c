@@ -17,6 +17,8 @@ static void join(struct vmsim__tlb_range *to, const struct vmsim__tlb_range *fro
     to[count - 1].end = UINT64_MAX;
 }
 
+/* A table of blocks leads to the first range that may hold a frame; blocks are as large as it takes for all memory
+ * to fit. */
 bool vmsim__tlb_memory_create(struct vmsim__tlb_memory *m, struct vmsim__alloc *a, const struct vmsim__tlb_range *range,
                               uint32_t n) {
     VMSIM__ASSERT(n > 0 && n <= UINT16_MAX);

@@ -24,6 +24,7 @@ static uint32_t locate(struct vmsim__tlb *t, const struct tlb_walk_cache *c, uin
     return tlb_walk_scan(c, tag);
 }
 
+/* For hardware that drops by address (SFENCE.VMA, TLBI VAE1); INVLPG drops more (tlb_flush.c). */
 void vmsim__tlb_walk_drop_va(struct vmsim__tlb *t, uint16_t asid, uint64_t va) {
     for (struct tlb_walk_cache *const *list = t->walk_list; *list; list++) {
         uint32_t at = locate(t, *list, va, asid);
@@ -91,6 +92,8 @@ static void remember_entry(struct vmsim__tlb *t, uint64_t va, uint32_t e, const 
     leaf->entry = e;
 }
 
+/* Those that missed learn where the walk went, as far as it came through their level: a huge page's walk never had a
+ * leaf table. */
 static void fill_missed(struct vmsim__tlb *t, struct tlb_walk_cache *const *end, uint64_t va,
                         const struct vmsim__walk *w) {
     for (struct tlb_walk_cache *const *missed = t->walk_list; missed < end; missed++) {
@@ -104,6 +107,8 @@ static void fill_missed(struct vmsim__tlb *t, struct tlb_walk_cache *const *end,
     }
 }
 
+/* From the lowest level that is cached; a miss in one cache asks the next higher. What a fault walked is not
+ * learned. */
 bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vmsim__walk *w) {
     struct tlb_walk_cache *const *at = t->walk_list, *c;
     bool ok;
@@ -131,7 +136,8 @@ bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vm
     return ok;
 }
 
-/* All of them: a new epoch begins. Epoch 0 is never, so that an empty key is nobody's. */
+/* All of them: a new epoch begins. Epoch 0 is never, so that an empty key is nobody's. Epochs make it cheap: keys
+ * carry theirs, and only when they begin anew is anything cleared. */
 void vmsim__tlb_leaf_forget(struct vmsim__tlb *t) {
     t->leaf_epoch = (t->leaf_epoch + 1) % TLB_LEAF_EPOCHS;
     if (!t->leaf_epoch) {
@@ -142,6 +148,7 @@ void vmsim__tlb_leaf_forget(struct vmsim__tlb *t) {
     }
 }
 
+/* Tables that were freed since may be anything now: `released` counts them. */
 bool vmsim__tlb_leaf_current(const struct vmsim__tlb *t, const struct vmsim__pagetable *pt, uint16_t asid) {
     unsigned at = asid % TLB_LEAF_SEEN;
     return t->leaf_seen[at].pt == pt && t->leaf_seen[at].released == pt->released && t->leaf_seen[at].asid == asid;

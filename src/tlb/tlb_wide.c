@@ -4,8 +4,7 @@
  *
  *     hash of tag --> head --> entry --> entry        one chain a bucket, mostly empty or of one
  *
- *     set:  newest <-> ... <-> oldest                 sorted by `seen`, the last_use when the entry was last put in its
- * place
+ *     set:  newest <-> ... <-> oldest                 sorted by `seen`, the last_use when the entry was last placed
  *
  * A touch of an array stores last_use and nothing else, so the list falls behind. It is mended where that shows: when a
  * victim is wanted and the oldest entry was touched since it was placed, it is placed anew by its true time. When it

@@ -6,6 +6,7 @@ _Static_assert(VMSIM__COLUMNS == VMSIM__MEM_COLUMNS, "struct vmsim__mem has a pl
 
 static const unsigned width[VMSIM__COLUMNS] = {8, 4, 8}; /* bytes a frame */
 
+/* In step with chunks of frames: a frame's chunk and its place there are the column's, too. */
 static size_t chunks(const struct vmsim__mem *mem) {
     return ((size_t)mem->frames.end + mem->frames.mask) >> mem->frames.shift;
 }
@@ -14,6 +15,7 @@ static size_t chunk_bytes(const struct vmsim__mem *mem, enum vmsim__column colum
     return ((size_t)mem->frames.mask + 1) * width[column];
 }
 
+/* What was never written reads as 0, without memory for it. */
 uint64_t vmsim__column_read(const struct vmsim__mem *mem, enum vmsim__column column, vmsim__pfn pfn) {
     VMSIM__ASSERT(column < VMSIM__COLUMNS && pfn < mem->frames.end);
     void *const *table = mem->column[column];
@@ -36,6 +38,7 @@ static void *make_chunk(struct vmsim__mem *mem, enum vmsim__column column, vmsim
     return *slot;
 }
 
+/* False: no host memory, and nothing has changed. Zeroes are not worth a chunk. */
 bool vmsim__column_write(struct vmsim__mem *mem, enum vmsim__column column, vmsim__pfn pfn, uint64_t value) {
     VMSIM__ASSERT(column < VMSIM__COLUMNS && pfn < mem->frames.end);
     VMSIM__ASSERT(width[column] == 8 || value <= UINT32_MAX);

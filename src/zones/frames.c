@@ -25,6 +25,7 @@ size_t vmsim__segment_from(const struct vmsim__mem *mem, vmsim__pfn pfn) {
     return low;
 }
 
+/* By segments, not by the frame: it may be asked of frames whose chunk was never made. */
 struct vmsim__zone *vmsim__mem_zone_of(const struct vmsim__mem *mem, vmsim__pfn pfn) {
     size_t i = vmsim__segment_from(mem, pfn);
     return i < mem->nr_segments && mem->segments[i].start <= pfn ? &mem->zones[mem->segments[i].zone] : NULL;
@@ -44,6 +45,7 @@ static void mark_zones(struct vmsim__mem *mem, struct vmsim__frame *chunk, vmsim
     }
 }
 
+/* What boot keeps for ever, found by bisection: a chunk overlaps few of them. */
 static void mark_reserved(struct vmsim__mem *mem, struct vmsim__frame *chunk, vmsim__pfn start, vmsim__pfn end) {
     VMSIM__ASSERT(start < end);
     size_t low = 0, high = mem->nr_reserved;
@@ -92,6 +94,7 @@ bool vmsim__chunk_make(struct vmsim__mem *mem, vmsim__pfn pfn) {
     return true;
 }
 
+/* All or as many as there was memory for: those that were made stay, and are right. */
 bool vmsim__chunks_make(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end) {
     VMSIM__ASSERT(start < end && end <= mem->frames.end);
     bool sticky = mem->host_nomem, ok = true;
@@ -101,6 +104,7 @@ bool vmsim__chunks_make(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end
     return ok;
 }
 
+/* For memory that goes offline: nothing may point into the chunk any more. */
 void vmsim__chunk_drop(struct vmsim__mem *mem, vmsim__pfn pfn) {
     VMSIM__ASSERT(pfn < mem->frames.end);
     struct vmsim__frame **slot = &mem->frames.chunk[pfn >> mem->frames.shift];
@@ -111,6 +115,8 @@ void vmsim__chunk_drop(struct vmsim__mem *mem, vmsim__pfn pfn) {
     mem->chunks--;
 }
 
+/* For who comes with a number from outside; NULL in holes. Paths that were given a frame know that its chunk is
+ * there. */
 struct vmsim__frame *vmsim__mem_frame(struct vmsim__mem *mem, vmsim__pfn pfn) {
     if (pfn >= mem->frames.end)
         return NULL;
@@ -157,6 +163,8 @@ static void remove_extent(struct vmsim__zone *z, size_t i) {
     }
 }
 
+/* The block leaves the extent and is on no list yet: its frame says so. An extent that is cut in the middle becomes
+ * two. */
 bool vmsim__extent_take(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__extent *e, vmsim__pfn pfn) {
     VMSIM__ASSERT(!(pfn & mem->frames.mask) && pfn >= e->start && pfn < e->end);
     VMSIM__ASSERT(e >= z->extents.at + z->extents.first && e < z->extents.at + z->extents.count);

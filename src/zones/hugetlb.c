@@ -38,6 +38,7 @@ static const struct size_row {
     {VMSIM__ARCH_ARM, 12, 0, {0}, true}, /* none */
 };
 
+/* NULL: pages of that size are unknown to the architecture; machines are not made with it. */
 static const struct size_row *find_row(unsigned arch, unsigned page_shift) {
     for (unsigned i = 0; i < VMSIM__COUNT(size_rows); i++) {
         if (size_rows[i].arch == arch && size_rows[i].page_shift == page_shift)
@@ -55,6 +56,8 @@ bool vmsim__hugetlb_size_known(unsigned arch, unsigned page_shift, uint64_t byte
     return false;
 }
 
+/* Kernels list only pools that the command line or the processor asks for; what is never asked for would show as a
+ * file in /sys. */
 static bool wanted(const struct vmsim__mem_spec *spec, uint64_t bytes) {
     const struct vmsim__hugetlb_spec *pools = spec->hugetlb.data;
     for (size_t i = 0; i < spec->hugetlb.count; i++) {
@@ -64,6 +67,8 @@ static bool wanted(const struct vmsim__mem_spec *spec, uint64_t bytes) {
     return spec->default_hugepagesz == bytes || (bytes == GIB && spec->gigantic_pages);
 }
 
+/* With the key of the description: a pool that cannot be is refused, where a kernel would print a line and go on
+ * without it. */
 static int check_pools(const struct vmsim__mem *mem, const struct vmsim__mem_spec *spec, struct vmsim__err *err) {
     const struct vmsim__hugetlb_spec *pools = spec->hugetlb.data;
     for (size_t i = 0; i < spec->hugetlb.count; i++) {
@@ -80,6 +85,7 @@ static int check_pools(const struct vmsim__mem *mem, const struct vmsim__mem_spe
     return 0;
 }
 
+/* Before zones exist: only sizes and empty pools. */
 int vmsim__hugetlb_init(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec, struct vmsim__err *err) {
     const struct size_row *row = find_row(mem->arch, mem->page_shift);
     VMSIM__ASSERT(row);
@@ -97,6 +103,7 @@ int vmsim__hugetlb_init(struct vmsim__mem *mem, const struct vmsim__mem_spec *sp
     return check_pools(mem, spec, err);
 }
 
+/* VMSIM__MAX_NODES stands for all nodes together throughout this file. */
 static bool on(unsigned n, unsigned node) {
     return node == VMSIM__MAX_NODES || n == node;
 }
@@ -142,6 +149,7 @@ static unsigned hstate_of(const struct vmsim__mem *mem, uint64_t bytes) {
 
 /* ---- Counts ---- */
 
+/* Counts are kept by node alone, so that none can disagree with their sum. */
 static struct vmsim__hugetlb_pool sums(const struct vmsim__mem *mem, unsigned hstate, unsigned node) {
     VMSIM__ASSERT(hstate < mem->nr_hstates);
     struct vmsim__hugetlb_pool all = {.head = VMSIM__PFN_NONE};
@@ -177,6 +185,7 @@ uint64_t vmsim__hugetlb_frames(const struct vmsim__mem *mem, unsigned node) {
 
 /* ---- Pages ---- */
 
+/* Free pages keep a reference of their own: to the buddy allocator they are in use. Kernel: enqueue_huge_page. */
 static void enqueue(struct vmsim__mem *mem, struct vmsim__node *node, unsigned hstate, vmsim__pfn pfn) {
     struct vmsim__hugetlb_pool *pool = &node->hugetlb[hstate];
     VMSIM__ASSERT(vmsim__frame_of(mem, pfn)->refcount == 1);
@@ -215,6 +224,7 @@ static void make_page(struct vmsim__mem *mem, unsigned hstate, vmsim__pfn pfn) {
     f[1].flags |= VMSIM__TAIL_HUGETLB;
 }
 
+/* Back to what the buddy allocator wants of frames that are freed. */
 static void unmake_page(struct vmsim__mem *mem, unsigned hstate, vmsim__pfn pfn) {
     struct vmsim__frame *f = vmsim__frame_of(mem, pfn);
     f[1].flags &= ~VMSIM__TAIL_HUGETLB;
@@ -239,8 +249,8 @@ static bool all_free(const struct vmsim__mem *mem, const struct vmsim__zone *z, 
     return true;
 }
 
-/* Takes free blocks of the top order out of the buddy as one page. False: no host memory; what was taken is put back.
- */
+/* Takes free blocks of the top order out of the buddy as one page. False: no host memory; what was taken is put
+ * back. Nothing is counted before all are there. */
 static bool take_blocks(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned hstate, vmsim__pfn start) {
     vmsim__pfn size = (vmsim__pfn)1 << mem->hstate[hstate].order, block = mem->frames.mask + 1;
     for (vmsim__pfn p = start; p < start + size; p += block) {
@@ -306,6 +316,7 @@ static vmsim__pfn fresh_page(struct vmsim__mem *mem, const struct vmsim__node *n
     return pfn;
 }
 
+/* Kernel: alloc_pool_huge_page. */
 static bool take_page(struct vmsim__mem *mem, struct vmsim__node *node, unsigned hstate, unsigned cpu) {
     vmsim__pfn pfn = fresh_page(mem, node, hstate, cpu);
     if (pfn == VMSIM__PFN_NONE)
@@ -408,6 +419,7 @@ void vmsim__hugetlb_fill(struct vmsim__mem *mem, const struct vmsim__mem_spec *s
 
 /* ---- Run time ---- */
 
+/* What nr_hugepages says: pages beyond it are surplus, and go when they are freed. */
 static uint64_t persistent(const struct vmsim__mem *mem, unsigned hstate) {
     return vmsim__hugetlb_total(mem, hstate, VMSIM__MAX_NODES) - vmsim__hugetlb_surplus(mem, hstate, VMSIM__MAX_NODES);
 }
@@ -470,7 +482,8 @@ static void shrink_low(struct vmsim__mem *mem, unsigned hstate, unsigned only, u
     }
 }
 
-/* Turns a page into a surplus one (or back) on paper. Kernel: adjust_pool_surplus. */
+/* Turns a page into a surplus one (or back) on paper. Kernel: adjust_pool_surplus. That is how nr_hugepages falls
+ * below what is in use: those in use become surplus. */
 static bool turn_surplus(struct vmsim__mem *mem, unsigned hstate, unsigned only, bool into) {
     struct vmsim__hstate *h = &mem->hstate[hstate];
     for (unsigned i = 0; i < (only < mem->nr_nodes ? 1 : mem->nr_nodes); i++) {
@@ -484,7 +497,9 @@ static bool turn_surplus(struct vmsim__mem *mem, unsigned hstate, unsigned only,
     return false;
 }
 
-/* Kernel: set_max_huge_pages. */
+/* Kernel: set_max_huge_pages. Growing first makes surplus pages persistent, then takes new ones, and stops where a
+ * node has none; shrinking never takes what is in use or promised. How far it had come stands in the call's record,
+ * since taking may wait. */
 uint64_t vmsim__hugetlb_set(struct vmsim__mem *mem, unsigned hstate, unsigned node, uint64_t pages, unsigned cpu) {
     VMSIM__ASSERT(hstate < mem->nr_hstates && cpu < mem->nr_cpus);
     struct vmsim__hstate *h = &mem->hstate[hstate];
@@ -532,7 +547,8 @@ static vmsim__pfn surplus_page(struct vmsim__mem *mem, unsigned hstate, const st
     return pfn;
 }
 
-/* Kernel: hugetlb_acct_memory, gather_surplus_pages. What was made for a promise that cannot be kept is freed again. */
+/* Kernel: hugetlb_acct_memory, gather_surplus_pages. What was made for a promise that cannot be kept is freed again.
+ * A promise is kept by pages that are free now or are made now: a fault that comes later must find one. */
 bool vmsim__hugetlb_reserve(struct vmsim__mem *mem, unsigned hstate, uint64_t pages, unsigned cpu) {
     VMSIM__ASSERT(hstate < mem->nr_hstates && cpu < mem->nr_cpus);
     struct vmsim__hstate *h = &mem->hstate[hstate];
@@ -576,7 +592,8 @@ static vmsim__pfn nearest(struct vmsim__mem *mem, unsigned hstate, const struct 
     return VMSIM__PFN_NONE;
 }
 
-/* Kernel: alloc_huge_page. */
+/* Kernel: alloc_huge_page. Who has a promise takes any free page, who has none only those that are promised to
+ * nobody. */
 vmsim__pfn vmsim__hugetlb_take(struct vmsim__mem *mem, unsigned hstate, const struct vmsim__alloc_request *rq,
                                bool reserved) {
     VMSIM__ASSERT(hstate < mem->nr_hstates && rq->cpu < mem->nr_cpus);
@@ -591,7 +608,8 @@ vmsim__pfn vmsim__hugetlb_take(struct vmsim__mem *mem, unsigned hstate, const st
     return pfn;
 }
 
-/* Kernel: free_huge_page. */
+/* Kernel: free_huge_page. On a node with surplus pages one that comes back goes, whichever it is; the promise that
+ * came with it (`restore`) stays. */
 void vmsim__hugetlb_put(struct vmsim__mem *mem, unsigned hstate, vmsim__pfn pfn, bool restore, unsigned cpu) {
     VMSIM__ASSERT(hstate < mem->nr_hstates && cpu < mem->nr_cpus);
     struct vmsim__node *node = &mem->nodes[vmsim__mem_zone_of(mem, pfn)->node];

@@ -31,6 +31,8 @@ struct boot {
 
 /* ---- Tables ---- */
 
+/* Distances as the SLIT has them (10 is local), latencies as given or in the proportion of distances; a tier that
+ * nobody names is DRAM's. */
 static int make_nodes(struct boot *b) {
     struct vmsim__mem *mem = b->mem;
     mem->nodes = vmsim__calloc(mem->alloc, b->layout.nr_nodes, sizeof *mem->nodes);
@@ -112,6 +114,7 @@ static bool is_possible(const struct vmsim__layout *l, unsigned node, unsigned t
     return l->zone_configured >> type & later >> type & 1;
 }
 
+/* A number stays a zone's for good: frames carry it in eight bits, and hotplug must not renumber what they carry. */
 static int number_zones(struct boot *b, struct vmsim__err *err) {
     struct vmsim__mem *mem = b->mem;
     unsigned count = 0;
@@ -131,6 +134,7 @@ static int number_zones(struct boot *b, struct vmsim__err *err) {
     return 0;
 }
 
+/* Empty, also where memory will come at boot: lists end in PFN_NONE, since frame 0 is a frame. */
 static void init_zone(struct vmsim__zone *z, unsigned index, unsigned node, unsigned type) {
     VMSIM__ASSERT(index < VMSIM__NO_ZONE && type < VMSIM__ZONE_TYPES);
     z->index = (uint8_t)index;
@@ -144,6 +148,7 @@ static void init_zone(struct vmsim__zone *z, unsigned index, unsigned node, unsi
     }
 }
 
+/* Managed frames are what boot hands over now; what boot itself uses comes later (free_late). */
 static int populate_zone(struct vmsim__mem *mem, struct vmsim__zone_layout *from) {
     from->index = mem->nodes[from->node].possible[from->type];
     struct vmsim__zone *z = &mem->zones[from->index];
@@ -235,6 +240,8 @@ static int make_ranges(struct boot *b) {
     return 0;
 }
 
+/* Tables reach from frame 0 to the highest that may ever come, in pointers alone: chunks of frames are made when
+ * somebody looks (frames.c). Two migratetypes fit in a byte of pageblocks. */
 static int make_frames(struct boot *b) {
     VMSIM__ASSERT(b->mem->nr_segments > 0);
     struct vmsim__mem *mem = b->mem;
@@ -288,6 +295,7 @@ static bool take_low(struct boot *b, unsigned zone, uint64_t skip, uint64_t coun
     return true;
 }
 
+/* From the top down, over as many segments as it takes. */
 static bool take_high(struct boot *b, unsigned zone, uint64_t count) {
     VMSIM__ASSERT(zone < b->mem->nr_zones);
     const struct vmsim__mem *mem = b->mem;
@@ -304,11 +312,13 @@ static bool take_high(struct boot *b, unsigned zone, uint64_t count) {
     return true;
 }
 
+/* Extents do not overlap: their starts order them. */
 static int compare_extents(const void *a, const void *b) {
     vmsim__pfn x = ((const struct vmsim__extent *)a)->start, y = ((const struct vmsim__extent *)b)->start;
     return x < y ? -1 : x > y;
 }
 
+/* Linear: CMA areas are few, and boot is once. */
 static bool overlaps(const struct boot *b, vmsim__pfn start, vmsim__pfn end) {
     for (size_t i = 0; i < b->reserved.count + b->late.count; i++) {
         const struct vmsim__extent *e = i < b->reserved.count ? &b->reserved.at[i] : &b->late.at[i - b->reserved.count];
@@ -358,6 +368,7 @@ static int free_cma(struct boot *b) {
     return 0;
 }
 
+/* Where the head of this file has drawn it. The zone of the kernel is the first that is not x86's DMA. */
 static int place_reserved(struct boot *b, struct vmsim__err *err) {
     struct vmsim__mem *mem = b->mem;
     bool first = true;
@@ -391,7 +402,8 @@ static int place_reserved(struct boot *b, struct vmsim__err *err) {
 
 /* ---- Hand-over of free memory ---- */
 
-/* Frees a range in the largest aligned blocks, at the cold end; whole top-order blocks become one extent. */
+/* Frees a range in the largest aligned blocks, at the cold end; whole top-order blocks become one extent. At the
+ * cold end of the lists, so that what boot frees first is given out last, as memblock's order makes it. */
 static int hand_over(struct vmsim__mem *mem, struct vmsim__zone *z, vmsim__pfn start, vmsim__pfn end, bool extents) {
     VMSIM__ASSERT(start > end || (start >= z->start && end <= z->end));
     vmsim__pfn block = mem->frames.mask + 1;
@@ -445,6 +457,8 @@ static int free_segments(struct boot *b) {
     return 0;
 }
 
+/* Managed grows and no watermark is computed anew: those of boot are a few frames short for ever, as on Linux until
+ * somebody writes min_free_kbytes. Kernel: free_initmem, free_initrd_mem. */
 static int free_late(struct boot *b) {
     struct vmsim__mem *mem = b->mem;
     for (size_t i = 0; i < b->late.count; i++) {
@@ -462,6 +476,7 @@ static int free_late(struct boot *b) {
 
 /* ---- Life ---- */
 
+/* Knobs of other layers are theirs to apply (VMSIM_ENOENT here). */
 static int apply_sysctls(struct vmsim__mem *mem, const struct vmsim_param_list *list, struct vmsim__err *err) {
     const struct vmsim_param_pair *pair = list->data;
     for (size_t i = 0; i < list->count; i++) {
@@ -473,6 +488,9 @@ static int apply_sysctls(struct vmsim__mem *mem, const struct vmsim_param_list *
     return 0;
 }
 
+/* The order of boot: gigantic pages are taken while no watermark holds anything back, the others once there are
+ * some. Mobility is not grouped on machines with too few pageblocks to give each type one
+ * (page_group_by_mobility_disabled). */
 static void start_up(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec) {
     uint64_t types = VMSIM__MIGRATE_TYPES - !vmsim__mem_has_cma(mem), least = types << mem->pageblock_order;
     mem->mobility_disabled = mem->totalram < least;
@@ -483,11 +501,13 @@ static void start_up(struct vmsim__mem *mem, const struct vmsim__mem_spec *spec)
     vmsim__mem_boot_thp(mem, (enum vmsim__thp_mode)spec->transparent_hugepage);
 }
 
+/* What boot's own allocations left behind, as captures show it: a boost goes when kswapd has run. */
 static void set_boosts(struct boot *b) {
     for (size_t i = 0; i < b->layout.zones.count; i++)
         b->mem->zones[b->layout.zones.at[i].index].boost = b->layout.zones.at[i].boost;
 }
 
+/* Each step needs those before it; the first that fails ends it, and vmsim__mem_destroy takes down what there is. */
 static int boot(struct boot *b, struct vmsim__err *err) {
     struct vmsim__mem *mem = b->mem;
     const struct vmsim__layout *l = &b->layout;
@@ -568,6 +588,7 @@ static void destroy_zone(struct vmsim__mem *mem, struct vmsim__zone *z) {
         vmsim__free_aligned(mem->alloc, z->pcp, 64, mem->nr_cpus * sizeof *z->pcp);
 }
 
+/* Chunks are counted, so that the walk over the table ends with the last of them and not with the table. */
 static void destroy_frames(struct vmsim__mem *mem) {
     size_t count = mem->frames.end >> mem->top_order,
            chunk = ((size_t)mem->frames.mask + 1) * sizeof(struct vmsim__frame);

@@ -84,6 +84,7 @@ static int check_list(struct check *c, const struct vmsim__zone *z, unsigned ord
     return list->tail == previous ? 0 : FAIL(c, "tail of order %u, type %u is 0x%x", order, type, list->tail);
 }
 
+/* Never-touched memory is on the list of the top order by number alone. */
 static uint64_t extent_blocks(const struct vmsim__mem *mem, const struct vmsim__zone *z) {
     uint64_t n = 0;
     for (size_t i = z->extents.first; i < z->extents.count; i++)
@@ -113,6 +114,7 @@ static int check_lists(struct check *c, const struct vmsim__zone *z) {
     return 0;
 }
 
+/* Which order a list has follows from its place alone (pcp.h). */
 static int check_pcp(struct check *c, const struct vmsim__zone *z, unsigned cpu) {
     const struct vmsim__pcp *pcp = &z->pcp[cpu];
     int64_t count = 0;
@@ -169,6 +171,7 @@ static uint64_t marked_extents(const struct check *c, const struct vmsim__zone *
     return n;
 }
 
+/* Ascending, apart, whole top-order blocks. */
 static int check_extents(struct check *c, const struct vmsim__zone *z) {
     vmsim__pfn last = 0;
     for (size_t i = z->extents.first; i < z->extents.count; i++) {
@@ -180,6 +183,8 @@ static int check_extents(struct check *c, const struct vmsim__zone *z) {
     return 0;
 }
 
+/* Free frames are those on lists and in extents; each frame that is managed is free, on a CPU's list or in use, and
+ * no fourth thing. */
 static int check_counts(struct check *c, const struct vmsim__zone *z) {
     uint64_t isolated = 0, lists = c->free - (extent_blocks(c->mem, z) << c->mem->top_order);
     for (unsigned o = 0; o <= c->mem->top_order; o++)
@@ -278,6 +283,7 @@ static int check_pool(const struct vmsim__mem *mem, unsigned h, unsigned n, stru
     return 0;
 }
 
+/* A promise is a free page that nobody else may take: more promises than free pages are promises broken. */
 static int check_pools(const struct vmsim__mem *mem, struct vmsim__err *err) {
     int rc = 0;
     for (unsigned h = 0; !rc && h < mem->nr_hstates; h++) {
@@ -290,6 +296,7 @@ static int check_pools(const struct vmsim__mem *mem, struct vmsim__err *err) {
     return rc;
 }
 
+/* What is present first: the other checks walk segments and zones and trust them. */
 int vmsim__mem_check(const struct vmsim__mem *mem, struct vmsim__err *err) {
     int bad = check_present(mem, err);
     for (unsigned n = 0; !bad && n < mem->nr_nodes; n++)

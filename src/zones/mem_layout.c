@@ -15,6 +15,7 @@
 
 #define GIB4 (UINT64_C(1) << 32)
 
+/* Regions ascend and do not touch (mem_regions.c). */
 static uint64_t first_frame(const struct vmsim__layout *l) {
     VMSIM__ASSERT(l->regions.count > 0);
     return l->regions.at[0].start;
@@ -44,7 +45,8 @@ static int choose_orders(struct vmsim__layout *l, struct vmsim__err *err) {
     return 0;
 }
 
-/* SECTION_SIZE_BITS of each architecture. */
+/* SECTION_SIZE_BITS of each architecture. Holes are told in sections: pageblocks of a section without memory are
+ * counted nowhere. */
 unsigned vmsim__section_shift(int arch, unsigned page_shift) {
     if (arch == VMSIM__ARCH_X86_32)
         return 26;
@@ -54,6 +56,8 @@ unsigned vmsim__section_shift(int arch, unsigned page_shift) {
 }
 
 #define BIT(type) (1u << VMSIM__ZONE_##type)
+/* Zones that the kernel was built with, with memory or without: /proc/zoneinfo, GFP bits and lowmem reserves have a
+ * place for each. */
 static uint8_t configured_zones(int arch, const struct vmsim__kernel *kernel) {
     switch (arch) {
     case VMSIM__ARCH_X86_32:
@@ -101,6 +105,7 @@ static void zone_limits(const struct vmsim__layout *l, uint64_t limit[VMSIM__ZON
     }
 }
 
+/* Each type begins where the one below it ends, also when it is empty. Kernel: free_area_init. */
 static void zone_bounds(struct vmsim__layout *l) {
     uint64_t limit[VMSIM__ZONE_TYPES], at = first_frame(l), end = end_frame(l);
     zone_limits(l, limit);
@@ -126,7 +131,8 @@ static uint64_t present_in(const struct vmsim__layout *l, unsigned node, uint64_
     return n;
 }
 
-/* Spanned frames of a node; false: it has no memory. */
+/* Spanned frames of a node; false: it has no memory. A node may be interleaved with others: its span holds their
+ * frames, too, which are then none of its own. */
 static bool node_span(const struct vmsim__layout *l, unsigned node, uint64_t *start, uint64_t *end) {
     VMSIM__ASSERT(node < l->nr_nodes);
     *start = UINT64_MAX;
@@ -163,7 +169,7 @@ static int parse_core(const struct vmsim__layout *l, const char *name, const cha
     return 0;
 }
 
-/* The highest zone type that has any frames: what ZONE_MOVABLE is cut from. */
+/* The highest zone type that has any frames: what ZONE_MOVABLE is cut from. Kernel: find_usable_zone_for_movable. */
 static unsigned movable_source(const struct vmsim__layout *l) {
     unsigned t = VMSIM__ZONE_MOVABLE;
     while (t-- > 0) {
@@ -233,6 +239,8 @@ static void movable_from_hotplug(struct vmsim__layout *l) {
     }
 }
 
+/* kernelcore= asks for what stays unmovable, movablecore= for the rest; of both the larger kernel part wins. Starts
+ * are rounded up to the largest block, so that no block has two zones. */
 static int carve_movable(struct vmsim__layout *l, struct vmsim__err *err) {
     l->movable_is_highmem = movable_source(l) == VMSIM__ZONE_HIGHMEM;
     uint64_t total = 0, core, movable, block = UINT64_C(1) << l->top_order;

@@ -16,11 +16,14 @@ const char *vmsim__zone_type_name(enum vmsim__zone_type type) {
     return (unsigned)type < VMSIM__ZONE_TYPES ? names[type] : "?";
 }
 
+/* As in pgalloc_dma32 of /proc/vmstat. */
 const char *vmsim__zone_type_suffix(enum vmsim__zone_type type) {
     static const char *const names[] = {"dma", "dma32", "normal", "high", "movable", "device"};
     return (unsigned)type < VMSIM__ZONE_TYPES ? names[type] : "?";
 }
 
+/* Zone counters are kept by zone alone, node counters by node alone: sums are made when somebody asks, which is
+ * rarer than counting. */
 int64_t vmsim__mem_zone_stat(const struct vmsim__mem *mem, enum vmsim__zone_stat stat) {
     int64_t sum = 0;
     for (unsigned i = 0; i < mem->nr_zones; i++)
@@ -42,8 +45,9 @@ uint64_t vmsim__mem_numa_stat(const struct vmsim__mem *mem, enum vmsim__numa_sta
     return sum;
 }
 
-/* At that time boot holds its own frames still, what the kernel has allocated by then is in use, and hugetlb has taken
- * gigantic pages only. */
+/* At that time boot holds its own frames still, what the kernel has allocated by then is in use, and hugetlb has
+ * taken gigantic pages only. Sizes that the kernel computes once from free memory go by it (user and admin
+ * reserves). */
 uint64_t vmsim__mem_early_free(const struct vmsim__mem *mem) {
     uint64_t free = (uint64_t)vmsim__mem_zone_stat(mem, VMSIM__NR_FREE_PAGES);
     uint64_t used = mem->boot_freed + (((uint64_t)mem->kernel->early_kb << 10) >> mem->page_shift);
@@ -79,6 +83,8 @@ static struct contig contig_info(const struct vmsim__mem *mem, const struct vmsi
     return c;
 }
 
+/* -1000: a block of the order is there. Else thousandths: towards 0 memory is lacking, towards 1000 it is in pieces.
+ * Kernel: __fragmentation_index. */
 int vmsim__zone_extfrag_index(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order) {
     struct contig c = contig_info(mem, z, order);
     if (order > mem->top_order || !c.blocks)
@@ -88,6 +94,7 @@ int vmsim__zone_extfrag_index(const struct vmsim__mem *mem, const struct vmsim__
     return (int)(1000 - (int64_t)((1000 + c.frames * 1000 / (UINT64_C(1) << order)) / c.blocks));
 }
 
+/* Thousandths of free memory that a request of the order cannot use. Kernel: unusable_free_index. */
 int vmsim__zone_unusable_index(const struct vmsim__mem *mem, const struct vmsim__zone *z, unsigned order) {
     struct contig c = contig_info(mem, z, order);
     return c.frames ? (int)((c.frames - (c.suitable << order)) * 1000 / c.frames) : 1000;
@@ -101,6 +108,7 @@ static bool section_present(const struct vmsim__mem *mem, vmsim__pfn pfn) {
     return i < mem->nr_segments && mem->segments[i].start < (uint64_t)start + (UINT64_C(1) << shift);
 }
 
+/* By the pageblock's first frame, as /proc/pagetypeinfo counts them. */
 void vmsim__zone_pageblocks(const struct vmsim__mem *mem, const struct vmsim__zone *z,
                             uint64_t counts[VMSIM__MIGRATE_TYPES]) {
     uint64_t size = UINT64_C(1) << mem->pageblock_order;

@@ -8,6 +8,7 @@
 #define EINVAL_RESULT 22
 #define KEEPS_MASK (VMSIM__MPOL_F_STATIC_NODES | VMSIM__MPOL_F_RELATIVE_NODES)
 
+/* N_MEMORY of the kernel. */
 uint64_t vmsim__memory_nodes(const struct vmsim__mem *mem) {
     uint64_t nodes = 0;
     for (unsigned n = 0; n < mem->nr_nodes; n++)
@@ -15,6 +16,7 @@ uint64_t vmsim__memory_nodes(const struct vmsim__mem *mem) {
     return nodes;
 }
 
+/* Kernel: nodes_weight, first_node. */
 static unsigned weight(uint64_t nodes) {
     return (unsigned)__builtin_popcountll(nodes);
 }
@@ -67,6 +69,8 @@ static bool sensible(const struct vmsim__mem *mem, unsigned mode, unsigned flags
     }
 }
 
+/* What the caller asked for is kept (`user`) where the mode says that it shall be followed when the allowed nodes
+ * change; else what was allowed, as the base of a remap. */
 int vmsim__mempolicy_make(const struct vmsim__mem *mem, unsigned mode, uint64_t nodes, uint64_t allowed,
                           struct vmsim__mempolicy *out) {
     const unsigned flags = mode & VMSIM__MPOL_F_ALL;
@@ -89,7 +93,8 @@ int vmsim__mempolicy_make(const struct vmsim__mem *mem, unsigned mode, uint64_t 
     return 0;
 }
 
-/* The n-th node of the old mask becomes the n-th of the new one. */
+/* The n-th node of the old mask becomes the n-th of the new one. A node that was not in the old mask stays: nothing
+ * says what became of it. Kernel: node_remap, bitmap_bitremap. */
 unsigned vmsim__node_remap(unsigned node, uint64_t from, uint64_t to) {
     VMSIM__ASSERT(node < 64);
     if (!(from >> node & 1) || !to)
@@ -105,6 +110,8 @@ static uint64_t remap(uint64_t nodes, uint64_t from, uint64_t to) {
     return out;
 }
 
+/* Nodes that a policy may use have changed (cpusets, hotplug). An empty outcome would be a policy that no allocation
+ * can follow: then all allowed nodes serve. Kernel: mpol_rebind_policy. */
 void vmsim__mempolicy_rebind(const struct vmsim__mem *mem, struct vmsim__mempolicy *p, uint64_t allowed) {
     allowed &= vmsim__memory_nodes(mem);
     if (p->mode == VMSIM__MPOL_DEFAULT || p->mode == VMSIM__MPOL_LOCAL || !allowed)
@@ -125,11 +132,14 @@ void vmsim__mempolicy_rebind(const struct vmsim__mem *mem, struct vmsim__mempoli
     p->nodes = nodes ? nodes : allowed;
 }
 
+/* Field by field: padding is not compared. */
 bool vmsim__mempolicy_equal(const struct vmsim__mempolicy *a, const struct vmsim__mempolicy *b) {
     return a->mode == b->mode && a->flags == b->flags && a->user == b->user && a->nodes == b->nodes &&
            a->home == b->home;
 }
 
+/* Interleaving begins with the first node of the mask: `previous` is the last there can be. Kernel:
+ * do_set_mempolicy. */
 void vmsim__task_policy_set(struct vmsim__task_policy *t, const struct vmsim__mempolicy *p) {
     t->policy = *p;
     if (p->mode == VMSIM__MPOL_INTERLEAVE || p->mode == VMSIM__MPOL_WEIGHTED_INTERLEAVE) {
@@ -145,6 +155,7 @@ static unsigned node_weight(const struct vmsim__mem *mem, unsigned node) {
     return mem->interleave_weight[node] ? mem->interleave_weight[node] : 1;
 }
 
+/* For who asks without taking (MPOL_F_NODE): the turn does not move on. */
 unsigned vmsim__task_policy_next(const struct vmsim__mem *mem, const struct vmsim__task_policy *t) {
     (void)mem;
     if (t->policy.mode == VMSIM__MPOL_WEIGHTED_INTERLEAVE && t->left && (t->policy.nodes >> t->previous & 1))
@@ -152,7 +163,7 @@ unsigned vmsim__task_policy_next(const struct vmsim__mem *mem, const struct vmsi
     return next_in(t->policy.nodes, t->previous);
 }
 
-/* Kernel: interleave_nodes, weighted_interleave_nodes. */
+/* Kernel: interleave_nodes, weighted_interleave_nodes. With weights a node keeps the turn for as many pages. */
 static unsigned in_turn(const struct vmsim__mem *mem, struct vmsim__task_policy *t) {
     const unsigned node = vmsim__task_policy_next(mem, t);
     if (t->policy.mode == VMSIM__MPOL_WEIGHTED_INTERLEAVE) {
@@ -164,7 +175,8 @@ static unsigned in_turn(const struct vmsim__mem *mem, struct vmsim__task_policy 
     return node;
 }
 
-/* Kernel: offset_il_node, weighted_interleave_nid. */
+/* Kernel: offset_il_node, weighted_interleave_nid. Of shared memory and of areas the page's index decides and not
+ * who faults first, so that a file's pages lie alike for everybody. */
 static unsigned by_index(const struct vmsim__mem *mem, const struct vmsim__mempolicy *p, uint64_t index) {
     if (p->mode == VMSIM__MPOL_INTERLEAVE)
         return nth(p->nodes, (unsigned)(index % weight(p->nodes)));
@@ -200,7 +212,8 @@ static bool binds(const struct vmsim__mem *mem, uint32_t gfp) {
     return vmsim__gfp_zone(mem, gfp) >= policy_zone;
 }
 
-/* Kernel: alloc_pages_preferred_many. */
+/* Kernel: alloc_pages_preferred_many. The preferred nodes are asked without reclaim: falling back to others costs
+ * less than making room. */
 static vmsim__pfn alloc_preferred_many(struct vmsim__mem *mem, struct vmsim__alloc_request *rq,
                                        const struct vmsim__mempolicy *p) {
     struct vmsim__alloc_request light = *rq;
@@ -220,6 +233,7 @@ static vmsim__pfn alloc_huge(struct vmsim__mem *mem, const struct vmsim__alloc_r
     return again ? vmsim__mem_alloc(mem, rq) : pfn;
 }
 
+/* For who allocates by itself (reclaim's own, hugetlb): the same choice as below, without the allocation. */
 void vmsim__mempolicy_place(const struct vmsim__mem *mem, const struct vmsim__mempolicy *p, uint64_t index,
                             struct vmsim__alloc_request *rq) {
     VMSIM__ASSERT(rq->cpu < mem->nr_cpus);
@@ -233,6 +247,7 @@ void vmsim__mempolicy_place(const struct vmsim__mem *mem, const struct vmsim__me
         rq->nodemask = &p->nodes;
 }
 
+/* The area's policy counts before the task's. Kernel: get_vma_policy, alloc_pages_mpol. */
 vmsim__pfn vmsim__mempolicy_alloc(struct vmsim__mem *mem, struct vmsim__task_policy *task,
                                   const struct vmsim__mempolicy *area, uint64_t index, bool huge,
                                   struct vmsim__alloc_request rq) {
