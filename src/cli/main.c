@@ -58,7 +58,7 @@ static void print_help(FILE *out) {
           out);
 }
 
-/* How unlike two words are: letters that stand in one alone. Enough to find a slip among eight commands. */
+/* How unlike two words are: letters that stand in one alone. Enough to find a slip among so few commands. */
 static unsigned unlike(const char *a, const char *b) {
     unsigned n = 0;
     for (const char *p = a; *p; p++)
@@ -119,11 +119,11 @@ int main(int argc, char **argv) {
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
         print_help(stdout);
-        return EXIT_FINE;
+        return end_output(NULL, EXIT_FINE);
     }
     if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
         printf("vmsim %s%s%s\n", vmsim_version(), *VMSIM_COMMIT ? ", commit " : "", VMSIM_COMMIT);
-        return EXIT_FINE;
+        return end_output(NULL, EXIT_FINE);
     }
     size_t i = find_command(argv[1]);
     return i < COMMANDS ? hand_over(i, argc - 1, argv + 1) : unknown_command(argv[1]);
