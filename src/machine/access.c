@@ -68,12 +68,14 @@ void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t) {
     vmsim__present_policy(m, t);
 }
 
+/* For events and writes of nobody: allocations then follow no policy and are charged to the root. */
 void vmsim__present_nobody(struct vmsim_machine *m) {
     m->mem->now.memcg = VMSIM__MEMCG_ROOT;
     m->mem->now.mems = 0;
     vmsim__vm_set_policy(m->vm, NULL);
 }
 
+/* NULL where the policy is the default: allocations do not even ask then. */
 void vmsim__present_policy(struct vmsim_machine *m, struct vmsim__task *t) {
     vmsim__vm_set_policy(m->vm, t->policy.policy.mode != VMSIM__MPOL_DEFAULT ? &t->policy : NULL);
 }
@@ -92,6 +94,8 @@ static void refresh_stats(struct vmsim_machine *m, unsigned cpu) {
     VMSIM__ASSERT(c->refresh > c->now);
 }
 
+/* What a path cost is gathered in the present while it runs, and given to its task here: once, however often it
+ * charged. The TLB's own cost of flushes is the kernel's as well. */
 void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(t->cpu < m->nr_cpus);
     struct vmsim__cpu *c = &m->cpus[t->cpu];
@@ -109,6 +113,7 @@ void vmsim__cpu_charge(struct vmsim_machine *m, struct vmsim__task *t) {
         refresh_stats(m, t->cpu);
 }
 
+/* User time, in which nothing but the clock moves. */
 void vmsim__cpu_compute(struct vmsim_machine *m, struct vmsim__task *t, uint64_t ns) {
     VMSIM__ASSERT(t->cpu < m->nr_cpus && ns <= VMSIM__TIME_END);
     struct vmsim__cpu *c = &m->cpus[t->cpu];
@@ -132,6 +137,7 @@ static void charge_user(struct vmsim_machine *m, struct vmsim__task *t, size_t n
     vmsim__cpu_compute(m, t, thousandths / 1000 + vmsim__tlb_take_ns(c->tlb));
 }
 
+/* Which signal a program gets; out of memory is none, but its end. */
 static enum vmsim_stop stop_of(enum vmsim__fault_outcome outcome) {
     VMSIM__ASSERT(!vmsim__fault_resolved(outcome));
     switch (outcome) {
@@ -174,12 +180,14 @@ static enum vmsim__work pay_high(struct vmsim_machine *m, struct vmsim__task *t)
     return paid ? VMSIM__WORK_MORE : wait_now(m, t);
 }
 
+/* A defect of ours, whatever the program does: told as one, never as a simulated outcome. */
 static enum vmsim__work too_many_faults(struct vmsim_machine *m, struct vmsim__task *t) {
     vmsim__err_set(&m->err, VMSIM_ECHECK, "task '%s': %u faults at 0x%llx resolve, and the reference faults again",
                    t->name, FAULTS_PER_REFERENCE, (unsigned long long)t->fault.va);
     return VMSIM__WORK_FAIL;
 }
 
+/* Pages that reclaim took from anybody. */
 static uint64_t steals(const struct vmsim_machine *m) {
     return m->mem->event[VMSIM__PGSTEAL_ANON] + m->mem->event[VMSIM__PGSTEAL_FILE];
 }
@@ -241,6 +249,7 @@ static enum vmsim__work handle_fault(struct vmsim_machine *m, struct vmsim__task
     return VMSIM__WORK_MORE;
 }
 
+/* `first` is when the reference faulted first: faults one behind the other are one delay to whoever waits for it. */
 static void meet_fault(struct vmsim__task *t, const struct vmsim__tlb_stop *stop, uint64_t now) {
     VMSIM__ASSERT(!t->fault.pending);
     t->fault.since = now;

@@ -159,6 +159,7 @@ const struct vmsim__cgroup_number *vmsim__cgroup_number_at(unsigned i) {
     return i < VMSIM__COUNT(numbers) ? &numbers[i] : NULL;
 }
 
+/* Pages, as the charging code keeps them; PAGE_COUNTER_MAX is "max". */
 static uint64_t *limit_of(struct vmsim__memcg *c, unsigned which) {
     switch ((enum limit)which) {
     case MEM_MIN:
@@ -197,6 +198,7 @@ static unsigned pool_of(const struct vmsim_machine *m, const char *file) {
     return h;
 }
 
+/* Files of pools that the machine lacks are not there, as in the kernel, which makes them for each hstate. */
 static bool of_pool(const char *file) {
     return !strncmp(file, "hugetlb.", strlen("hugetlb."));
 }
@@ -227,6 +229,7 @@ static uint64_t usage(const struct vmsim__memcg *c, unsigned which) {
     return (uint64_t)(vmsim__memcg_stat(c, VMSIM__NR_FILE_PAGES) + vmsim__memcg_stat(c, VMSIM__NR_ANON_PAGES));
 }
 
+/* One way for texts, counters and reports: a number that is wrong in one place is wrong in all. */
 uint64_t vmsim__cgroup_read(const struct vmsim_machine *m, uint32_t cgroup, const struct vmsim__cgroup_number *n) {
     VMSIM__ASSERT(cgroup < m->cgroups.count && n);
     struct vmsim__memcg *c = m->cgroups.at[cgroup]->memcg;
@@ -327,12 +330,14 @@ const struct vmsim__cgroup_file *vmsim__cgroup_file_at(unsigned i) {
     return i < VMSIM__COUNT(files) ? &files[i] : NULL;
 }
 
+/* By kernel and by what the machine has. */
 bool vmsim__cgroup_file_there(const struct vmsim_machine *m, const char *file, const char *since) {
     VMSIM__ASSERT(file);
     return (!since || vmsim__kernel_since(m->kernel, since)) &&
            (!of_pool(file) || pool_of(m, file) < m->mem->nr_hstates);
 }
 
+/* Line `i` of a file, or false behind its last: texts have no size that must be known before. */
 bool vmsim__cgroup_line(const struct vmsim_machine *m, uint32_t cgroup, const char *file, unsigned i, char *text,
                         size_t size) {
     VMSIM__ASSERT(cgroup < m->cgroups.count && file && size > 0);
@@ -391,7 +396,8 @@ static bool reclaim(struct vmsim_machine *m, const struct vmsim__memcg *c, struc
     return !l->reclaiming;
 }
 
-/* Kernel: the loops of memory_max_write (`kill`) and memory_high_write. */
+/* Kernel: the loops of memory_max_write (`kill`) and memory_high_write. Stocks that CPUs hold count as charged, so
+ * they are given back before anybody is reclaimed from or killed. */
 static int shrink_to(struct vmsim_machine *m, struct vmsim__memcg *c, struct vmsim__limit *l, uint64_t pages,
                      bool kill) {
     VMSIM__ASSERT(c && l);

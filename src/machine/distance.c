@@ -10,6 +10,7 @@
 
 #define LINE_BYTES 64
 
+/* Rounded to the nearest cycle: kHz times ns times percent. */
 static uint32_t cycles_of(const struct vmsim_machine *m, uint64_t ns, uint64_t share) {
     VMSIM__ASSERT(ns <= VMSIM__LATENCY_MAX * UINT64_C(254) / 10 && share <= 100);
     return (uint32_t)((ns * m->spec.tlb.clock * share + 50000) / 100000);
@@ -29,6 +30,7 @@ static bool fill_row(const struct vmsim_machine *m, const struct vmsim__node *fr
     return any;
 }
 
+/* By ranges of nodes, also where memory may come later. */
 static bool map_frames(struct vmsim_machine *m) {
     const struct vmsim__mem *mem = m->mem;
     struct vmsim__tlb_range *range = vmsim__calloc(m->alloc, mem->nr_ranges, sizeof *range);
@@ -41,6 +43,7 @@ static bool map_frames(struct vmsim_machine *m) {
     return ok;
 }
 
+/* One array for all CPUs: reads of each node since the start, and lines since the last wait. */
 static bool count_reads(struct vmsim_machine *m) {
     const size_t nodes = m->mem->nr_nodes;
     m->reads = vmsim__calloc(m->alloc, m->nr_cpus, sizeof *m->reads);
@@ -75,6 +78,7 @@ void vmsim__bandwidth_wait(struct vmsim_machine *m, struct vmsim__task *t, uint6
         vmsim__cpu_compute(m, t, wait);
 }
 
+/* Machines whose memory is all equally near pay nothing: their TLBs know of no distances. */
 int vmsim__distance_init(struct vmsim_machine *m) {
     const unsigned nodes = m->mem->nr_nodes;
     bool any = m->mem->limited;
@@ -95,6 +99,7 @@ int vmsim__distance_init(struct vmsim_machine *m) {
     return 0;
 }
 
+/* Each part may be missing. */
 void vmsim__distance_fini(struct vmsim_machine *m) {
     if (m->mem)
         vmsim__free(m->alloc, m->distances, (size_t)m->mem->nr_nodes * m->mem->nr_nodes * sizeof *m->distances);

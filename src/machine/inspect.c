@@ -13,6 +13,7 @@
 
 static_assert(VMSIM_WALK_ENTRIES >= VMSIM__PT_LEVELS, "room for every level");
 
+/* As a program would, and without a trace. */
 static unsigned walk_mode(enum vmsim_access_type type) {
     const unsigned probe = VMSIM__WALK_USER | VMSIM__WALK_PROBE;
     if (type == VMSIM_STORE || type == VMSIM_RMW)
@@ -39,6 +40,7 @@ static uint32_t tlb_level(const struct vmsim_machine *m, const struct vmsim__tas
     return c->mm == t->mm ? vmsim__tlb_probe(c->tlb, c->asid, va, fetch, NULL) : 0;
 }
 
+/* What the page table says now; a TLB may still say something else, which is told beside it. */
 static void translate(struct vmsim_machine *m, const struct vmsim__task *t, uint64_t va, enum vmsim_access_type type,
                       struct vmsim_translation *out) {
     struct vmsim__walk w = {0};
@@ -63,6 +65,7 @@ static void translate(struct vmsim_machine *m, const struct vmsim__task *t, uint
     VMSIM__ASSERT(out->page_size >> f->page_shift && !((out->physical ^ va) & ((UINT64_C(1) << f->page_shift) - 1)));
 }
 
+/* As much of the struct as the caller was compiled with. */
 int vmsim_task_translate(struct vmsim_machine *m, uint32_t task, uint64_t address, enum vmsim_access_type type,
                          struct vmsim_translation *translation, size_t size) {
     if (!m || !translation || !size)
@@ -81,6 +84,7 @@ struct counted {
     uint64_t hits[VMSIM__TLB_LEVELS], walks, cycles, minor, major;
 };
 
+/* All of these only grow: what one reference added is a difference. */
 static struct counted count(const struct vmsim_machine *m, const struct vmsim__task *t) {
     const struct vmsim__tlb *tlb = m->cpus[t->cpu].tlb;
     struct counted n = {.walks = vmsim__tlb_counted(tlb, VMSIM__TLB_walks),
@@ -103,6 +107,8 @@ static void add(struct vmsim_access_detail *d, const struct counted *from, const
             d->tlb_level = level + 1;
 }
 
+/* Recording switches the fast path off for the one reference: entries that a walk reads are told where they are
+ * read. */
 enum vmsim__work vmsim__machine_access_detailed(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a,
                                                 size_t n, uint64_t *physical, struct vmsim_access_result *r,
                                                 struct vmsim_access_detail *detail) {
@@ -120,6 +126,7 @@ enum vmsim__work vmsim__machine_access_detailed(struct vmsim_machine *m, struct 
     return how;
 }
 
+/* The page's size is asked afterwards, as the reference may have changed it. */
 static int access_one(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a,
                       struct vmsim_access_detail *d, struct vmsim_access_result *r) {
     const uint64_t user = t->stats.user_ns;
@@ -136,6 +143,7 @@ static int access_one(struct vmsim_machine *m, struct vmsim__task *t, const vmsi
     return err;
 }
 
+/* Reference by reference, as batches would tell only sums. It ends at the first that is not done. */
 int vmsim_task_access_detailed(struct vmsim_machine *m, uint32_t task, const vmsim_access *a, size_t count,
                                struct vmsim_access_detail *details, size_t size, struct vmsim_access_result *result) {
     if (!m)

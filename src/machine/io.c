@@ -19,7 +19,8 @@ static bool no_memory(struct vmsim_machine *m) {
 
 /* ---- places ---- */
 
-/* What the file holds on disk gets its place, if there is room; 0, VMSIM_ELIMIT or VMSIM_ENOMEM. */
+/* What the file holds on disk gets its place, if there is room; 0, VMSIM_ELIMIT or VMSIM_ENOMEM. Files that are
+ * written grow on their device as pages reach it, not as a program writes them (delayed allocation). */
 static int place_contents(struct vmsim_machine *m, struct vmsim__file *f) {
     f->layout.raw = m->serial_device || f->blockdev;
     if (!f->disk_size || f->layout.extents.count)
@@ -28,6 +29,7 @@ static int place_contents(struct vmsim_machine *m, struct vmsim__file *f) {
                                vmsim__align_up(f->disk_size, UINT64_C(1) << m->mem->page_shift));
 }
 
+/* Once, before anything of the file is on disk: where it lies does not change after. */
 int vmsim__io_place(struct vmsim_machine *m, struct vmsim__file *f, const char *device, uint64_t fragment) {
     VMSIM__ASSERT(f->kind == VMSIM__FILE_REGULAR && !f->layout.extents.count);
     uint32_t found = device ? vmsim__block_find(m->block, device) : 0;
@@ -47,6 +49,7 @@ int vmsim__io_place(struct vmsim_machine *m, struct vmsim__file *f, const char *
     return 0;
 }
 
+/* Space of a truncated file goes back to its device at once; the kernel's does with the transaction. */
 static void shrink(void *context, struct vmsim__file *f, uint64_t bytes) {
     VMSIM__ASSERT(f);
     struct vmsim_machine *m = context;
@@ -78,6 +81,7 @@ static bool submit(void *context, uint32_t id, struct vmsim__file *f, uint64_t f
     return err != VMSIM_ENOMEM || no_memory(m);
 }
 
+/* Called by the cache when a page is unlocked or written: the waiters are the scheduler's. */
 static void wake(void *context, enum vmsim__wait_kind kind, vmsim__pfn pfn, int status) {
     struct vmsim_machine *m = context;
     vmsim__page_wake(m, kind, pfn, status, m->mem->now.time); /* no host memory: the error stays with the machine */
@@ -87,11 +91,13 @@ static void zswap_full(void *context) {
     vmsim__zswap_wake(context);
 }
 
+/* Devices have no clock of their own: their events are the machine's. */
 static bool schedule(void *context, uint64_t time, uint64_t arg) {
     struct vmsim_machine *m = context;
     return !vmsim__event_at(m, time, VMSIM__EVENT_IO, arg);
 }
 
+/* Swap and files share the devices and are told apart by the cookie. */
 static void complete(void *context, uint64_t cookie, int status, uint64_t now) {
     struct vmsim_machine *m = context;
     VMSIM__ASSERT(m->mem->now.time == now);
@@ -102,6 +108,7 @@ static void complete(void *context, uint64_t cookie, int status, uint64_t now) {
         vmsim__transfer_done(m->cache, (uint32_t)cookie, status);
 }
 
+/* For whoever watches: from arrival to completion, queueing included. */
 static void served(void *context, uint32_t device, enum vmsim__block_op op, uint64_t bytes, uint64_t arrived,
                    uint64_t now) {
     const struct vmsim_machine *m = context;
@@ -110,6 +117,7 @@ static void served(void *context, uint32_t device, enum vmsim__block_op op, uint
                     op == VMSIM__BLOCK_WRITE, device, 0);
 }
 
+/* What completes may wake, start other transfers, or find no host memory: the machine is asked at the end. */
 int vmsim__io_event(struct vmsim_machine *m, const struct vmsim__event *e) {
     if (vmsim__block_event(m->block, e->arg, e->time))
         no_memory(m);
@@ -118,6 +126,7 @@ int vmsim__io_event(struct vmsim_machine *m, const struct vmsim__event *e) {
 
 /* ---- life ---- */
 
+/* Bytes of one request; readahead cuts there. A device without a limit takes anything. */
 uint64_t vmsim__io_largest(const struct vmsim_machine *m, uint32_t device) {
     const uint64_t most = vmsim__block_params(m->block, device)->max_request;
     return m->serial_device ? m->spec.cache.device.optimal_io : most ? most : UINT64_C(1) << 62;
@@ -127,6 +136,7 @@ static uint64_t largest(void *context, const struct vmsim__file *file) {
     return vmsim__io_largest(context, file->layout.device);
 }
 
+/* The cache knows no devices, the devices no pages: this is where they meet. */
 int vmsim__io_init(struct vmsim_machine *m) {
     struct vmsim__block_spec one;
     const struct vmsim__block_spec *devices;
@@ -169,6 +179,7 @@ int vmsim__io_check(struct vmsim_machine *m) {
     return err;
 }
 
+/* Behind what a task waits for; nothing where no device hangs. */
 void vmsim__io_hung_text(const struct vmsim_machine *m, char *out, size_t size) {
     VMSIM__ASSERT(out && size > 0);
     uint32_t device = 0;

@@ -26,6 +26,7 @@ const struct vmsim__policy_domain *const vmsim__policy_domains[VMSIM_POLICY_DOMA
     NULL,
 };
 
+/* Without a machine, for who lists what there is to choose. */
 const struct vmsim_policy_domain_info *vmsim_policy_domain_at(size_t index) {
     return index < VMSIM_POLICY_DOMAINS ? &vmsim__policy_domains[index]->info : NULL;
 }

@@ -5,6 +5,7 @@
  * The TLB's loop gives out physical addresses only where somebody asks, so that whoever does not pays nothing. */
 #include "machine/sched.h"
 
+/* Nobody runs while an event happens: then a policy is told nothing of a task. */
 static void present(void *context, struct vmsim_folio_access *access) {
     const struct vmsim_machine *m = context;
     const struct vmsim__task *t = m->running;
@@ -39,6 +40,7 @@ static uint64_t needed_since(void *context) {
     return since;
 }
 
+/* The root's choice holds for cgroups that make none. */
 int vmsim__reclaim_policies_init(struct vmsim_machine *m) {
     const struct vmsim__policy_choice *choice = &m->spec.reclaim;
     VMSIM__ASSERT(m->lru && m->policies && m->vmscan.lru);
@@ -59,6 +61,7 @@ int vmsim__reclaim_policies_init(struct vmsim_machine *m) {
     return vmsim__lruvec_policies_choose(&m->reclaim, vmsim__memcg_root(m->lru), choice, &m->err);
 }
 
+/* Policies may ask the machine until their end. */
 void vmsim__reclaim_policies_fini(struct vmsim_machine *m) {
     vmsim__lruvec_policies_fini(&m->reclaim);
     if (m->used)
@@ -66,6 +69,7 @@ void vmsim__reclaim_policies_fini(struct vmsim_machine *m) {
     m->used = NULL;
 }
 
+/* Before the run: a cgroup's folios belong to the policy that saw them come. */
 int vmsim__cgroup_choose_reclaim(struct vmsim_machine *m, const char *path, const struct vmsim__policy_choice *choice) {
     const uint32_t number = vmsim__cgroup_find(m, path);
     if (number == VMSIM__NO_CGROUP)
@@ -78,6 +82,7 @@ int vmsim__cgroup_choose_reclaim(struct vmsim_machine *m, const char *path, cons
     return vmsim__lruvec_policies_choose(&m->reclaim, m->cgroups.at[number]->memcg, choice, &m->err);
 }
 
+/* Room for the physical addresses of a batch, made when the first policy asks for them. */
 uint64_t *vmsim__reclaim_wants_used(struct vmsim_machine *m) {
     if (!m->used)
         m->used = vmsim__malloc(m->alloc, VMSIM__USED_MAX * sizeof *m->used);

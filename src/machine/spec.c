@@ -190,6 +190,7 @@ static bool settled_here(const char *name) {
     return false;
 }
 
+/* Offsets of a layer's table are of its own struct: they are moved to where that lies in this one. */
 int vmsim__machine_params(struct vmsim_param *table, size_t capacity) {
     size_t n = 0;
     for (const struct vmsim_param *p = own_params; p->name; p++) {
@@ -215,6 +216,7 @@ int vmsim__machine_params(struct vmsim_param *table, size_t capacity) {
 }
 #undef AT
 
+/* Page-table formats that differ share zones: x86-64 with four or five levels is one architecture to memory. */
 int vmsim__memory_arch(enum vmsim__pt_format_id format) {
     VMSIM__ASSERT(format < VMSIM__PT_FORMATS);
     switch (format) {
@@ -254,6 +256,8 @@ static void default_knobs(struct vmsim__vm_spec *vm) {
     *vm = knobs;
 }
 
+/* After defaults and presets, before anything is made. What is described in part is filled up, so that a description
+ * that names one array of a TLB does not lose the walk caches. */
 void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec) {
     default_knobs(&spec->vm);
     const struct vmsim__pt_format *format = vmsim__pt_format_get((enum vmsim__pt_format_id)spec->arch);
@@ -277,7 +281,8 @@ void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec) {
     }
 }
 
-/* One request at a time, whole and by itself: latency + bytes / bandwidth. */
+/* One request at a time, whole and by itself: latency + bytes / bandwidth. A device of old descriptions
+ * (page_cache.device), with no merging and no queue. */
 static void serial_device(const struct vmsim__device_spec *d, struct vmsim__block_spec *out) {
     *out = (struct vmsim__block_spec){
         .name = VMSIM__DEVICE_NAME,
@@ -290,6 +295,7 @@ static void serial_device(const struct vmsim__device_spec *d, struct vmsim__bloc
     memset(out->given, true, sizeof out->given);
 }
 
+/* The list is the description's own, or `one`. */
 size_t vmsim__machine_devices(const struct vmsim__machine_spec *spec, struct vmsim__block_spec *one,
                               const struct vmsim__block_spec **devices) {
     *devices = spec->devices.data;

@@ -29,6 +29,7 @@ static vmsim__pfn worker_page(void *context) {
                             &(struct vmsim__alloc_request){.gfp = gfp, .cpu = cpu, .node = m->mem->cpu_node[cpu]});
 }
 
+/* The worker sleeps until it is woken, or for a time. */
 static void rest(struct vmsim__task *t, enum vmsim__wait_kind kind, uint64_t until) {
     t->wait = (struct vmsim__wait){(uint8_t)kind, 0, until};
 }
@@ -58,11 +59,13 @@ static enum vmsim__work worker_run(void *context, struct vmsim__task *t) {
     return VMSIM__WORK_WAIT;
 }
 
+/* Made with the first area, as it has nothing to do before. */
 static bool worker_init(struct vmsim_machine *m) {
     m->zswap_worker = vmsim__kthread_create(m, "zswap", 0, &(struct vmsim__source){.run = worker_run, .context = m});
     return m->zswap_worker;
 }
 
+/* One that is at work, or pauses for its device, will see for itself. */
 void vmsim__zswap_wake(struct vmsim_machine *m) {
     if (m->zswap_worker->state == VMSIM__TASK_BLOCKED && m->zswap_worker->wait.kind == VMSIM__WAIT_WORK)
         vmsim__task_wake_at(m, m->zswap_worker, m->mem->now.time);
@@ -152,6 +155,7 @@ static int64_t swapon_work(struct vmsim_machine *m, struct vmsim__task *t, void 
     return result_of(m, e ? e : swap_on(m, context, &m->err));
 }
 
+/* The description is copied: a wait may outlive the step that it is from. */
 int64_t vmsim__swapon(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__swap_spec *spec) {
     struct vmsim__swap_spec copy = *spec;
     return vmsim__call_with(m, t, swapon_work, &copy);
@@ -252,10 +256,13 @@ static int64_t swapoff_work(struct vmsim_machine *m, struct vmsim__task *t, void
     return 0;
 }
 
+/* The name is looked for at every entry: while the call waits, areas may come and go. */
 int64_t vmsim__swapoff(struct vmsim_machine *m, struct vmsim__task *t, const char *name) {
     return vmsim__call_with(m, t, swapoff_work, (void *)(uintptr_t)name);
 }
 
+/* The task was killed in the middle of it, most likely for the memory that it asked for. Kernel: a fatal signal ends
+ * try_to_unuse. */
 void vmsim__swapoff_abandon(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(m->swap && t->oom_origin);
     for (uint8_t i = 0; i < m->swap->areas; i++) {
@@ -267,6 +274,7 @@ void vmsim__swapoff_abandon(struct vmsim_machine *m, struct vmsim__task *t) {
 
 /* ---- the library's functions ---- */
 
+/* -1: a priority below all others, as swapon without -p. */
 int64_t vmsim_task_swapon(struct vmsim_machine *m, uint32_t task, const char *device, uint64_t size, int priority) {
     if (!m || priority < -1 || priority > VMSIM__SWAP_PRIORITY_MAX)
         return -VMSIM__L_EINVAL;

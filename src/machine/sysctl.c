@@ -145,6 +145,7 @@ static const struct vmsim__knob machine_knobs[] = {
 
 /* ---- all of them ---- */
 
+/* The structure that the knobs of a table are fields of. */
 static void *mem_of(const struct vmsim_machine *m) {
     return m->mem;
 }

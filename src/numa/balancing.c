@@ -109,6 +109,7 @@ uint64_t vmsim__numa_scan_min(const struct vmsim__numa *n, uint64_t rss) {
     return vmsim__max64(1000 / most, n->knobs.scan_period_min_ms / windows(n, rss));
 }
 
+/* Never below the least, whatever the knobs say. */
 uint64_t vmsim__numa_scan_max(const struct vmsim__numa *n, uint64_t rss) {
     return vmsim__max64(vmsim__numa_scan_min(n, rss), n->knobs.scan_period_max_ms / windows(n, rss));
 }
@@ -181,6 +182,7 @@ static bool room_enough(const struct vmsim__mem *mem, unsigned node) {
     return false;
 }
 
+/* Counters of /proc/vmstat by node, which the rate limit goes by, as the kernel's does. */
 static int64_t *node_stat(struct vmsim__mem *mem, unsigned node, enum vmsim__node_stat stat) {
     return &mem->nodes[node].stat[stat];
 }
@@ -291,6 +293,7 @@ static bool passes(const struct vmsim__numa_user *who, const struct last *l, uns
     return (uint64_t)f->cpu[to] * f->memory[from] * 3 > (uint64_t)f->cpu[from] * f->memory[to] * 4;
 }
 
+/* -1: it stays; else the node of the CPU that used it. */
 static int placed(struct vmsim__numa *n, const struct vmsim__numa_user *who, const struct vmsim__numa_hint *h,
                   unsigned to) {
     const uint32_t before = (uint32_t)vmsim__column_read(n->mem, VMSIM__COLUMN_CPUPID, h->pfn);

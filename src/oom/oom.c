@@ -26,6 +26,7 @@ int vmsim__oom_create(struct vmsim__oom *o, struct vmsim__policy_registry *polic
     return e;
 }
 
+/* Also of one that was never made. */
 void vmsim__oom_destroy(struct vmsim__oom *o) {
     vmsim__policy_instance_fini(&o->instance);
     *o = (struct vmsim__oom){0};

@@ -70,6 +70,7 @@ const struct vmsim_oom_policy vmsim__oom_allocating_task = {
                      "Kills who asked for the memory (vm.oom_kill_allocating_task)."),
     .choose = allocating_task_choose};
 
+/* No candidate: the machine stops, and the run says so. */
 static int32_t panic_choose(void *context, const struct vmsim_oom_request *r) {
     (void)context, (void)r;
     return VMSIM_OOM_PANIC;

@@ -22,6 +22,7 @@ struct vmsim__job *vmsim__job_create(struct vmsim_scenario *s, uint32_t task) {
     return NULL;
 }
 
+/* Of a touch that was cut off by the end of the run. */
 static void free_chunk(struct vmsim_scenario *s, struct vmsim__job *job) {
     if (job->chunk)
         vmsim__free(s->alloc, job->chunk, VMSIM__CHUNK * sizeof *job->chunk);
@@ -41,6 +42,7 @@ void vmsim__job_release(struct vmsim_scenario *s, struct vmsim__job *job) {
     vmsim__free(s->alloc, job, sizeof *job);
 }
 
+/* Programs have few regions: the list is searched. */
 struct vmsim__named_region *vmsim__job_region(struct vmsim__job *job, const char *name) {
     VMSIM__ASSERT(job && name);
     for (size_t i = 0; i < job->regions.count; i++) {
@@ -50,6 +52,7 @@ struct vmsim__named_region *vmsim__job_region(struct vmsim__job *job, const char
     return NULL;
 }
 
+/* Steps are the configuration's, which outlives the run; the frame only points at them. */
 int vmsim__job_push(struct vmsim_scenario *s, struct vmsim__job *job, const struct vmsim_param_list *steps,
                     uint64_t times) {
     VMSIM__ASSERT(times > 0);
@@ -61,6 +64,7 @@ int vmsim__job_push(struct vmsim_scenario *s, struct vmsim__job *job, const stru
 
 /* ---- the machine asks for work ---- */
 
+/* The task's source: whatever a task does, described or recorded, begins here. */
 static enum vmsim__work run_job(void *context, struct vmsim__task *t) {
     struct vmsim__job *job = context;
     VMSIM__ASSERT(job->task == t->id);
@@ -68,10 +72,12 @@ static enum vmsim__work run_job(void *context, struct vmsim__task *t) {
     return job->replay ? vmsim__replay_run(job->scenario, job) : vmsim__program_run(job->scenario, job);
 }
 
+/* NULL for kernel threads, and for tasks that somebody drives call by call. */
 struct vmsim__job *vmsim__job_of(const struct vmsim__task *t) {
     return t->source.run == run_job ? t->source.context : NULL;
 }
 
+/* From here on the scheduler asks for work when its time has come. */
 int vmsim__job_begin(struct vmsim__job *job, uint64_t time) {
     struct vmsim_scenario *s = job->scenario;
     VMSIM__ASSERT(vmsim__task_at(s->machine, job->task));
@@ -81,6 +87,7 @@ int vmsim__job_begin(struct vmsim__job *job, uint64_t time) {
     return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory to begin a task");
 }
 
+/* However it ended, others of its trace may wait for what it would have done next. */
 static void on_exit(void *context, struct vmsim__task *t) {
     struct vmsim__job *job = vmsim__job_of(t);
     if (job && job->replay)
@@ -119,12 +126,14 @@ static int verify(struct vmsim_scenario *s, bool at_end) {
     return err ? vmsim__err_set(&s->err, err, "%s", vmsim_machine_error(s->machine)) : 0;
 }
 
+/* 0: at no step but, where anything was asked for, the end. */
 void vmsim_scenario_verify(struct vmsim_scenario *s, uint64_t steps) {
     if (!s)
         return;
     s->verify = steps;
 }
 
+/* By whoever watches (Ctrl-C); the state stays as it is, and can be reported. */
 bool vmsim__run_stopped(struct vmsim_scenario *s, uint64_t now) {
     struct vmsim_progress p = {.references = s->references, .total = s->total_references, .virtual_ns = now};
     if (!s->progress || s->progress(s->progress_context, &p))
@@ -192,7 +201,8 @@ static bool is_stuck(const struct vmsim_scenario *s, const struct vmsim__job *jo
            !(job->replay && vmsim__replay_ended(job->replay));
 }
 
-/* Tasks that still wait when nothing can happen any more: a barrier that is never full, a device that never answers. */
+/* Tasks that still wait when nothing can happen any more: a barrier that is never full, a device that never answers.
+ * A few of them, since the others wait for the same. */
 static int report_stuck(struct vmsim_scenario *s) {
     char text[STUCK_TOLD * 200] = "";
     size_t length = 0, count = 0;

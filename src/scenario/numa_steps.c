@@ -100,6 +100,8 @@ const struct vmsim_param vmsim__memory_node_params[] = {
 };
 #undef AT
 
+/* Nodes beyond those that the machine has are taken as they are: the call is to refuse them, as it would for a
+ * program. */
 bool vmsim__node_list(const char *text, unsigned nr_nodes, uint64_t *mask) {
     VMSIM__ASSERT(mask && nr_nodes <= VMSIM__MAX_NODES);
     *mask = 0;
@@ -124,11 +126,13 @@ bool vmsim__node_list(const char *text, unsigned nr_nodes, uint64_t *mask) {
     return true;
 }
 
+/* Mode and flags in one number, as set_mempolicy takes them. */
 static uint64_t mode_of(const struct vmsim__step_numa *s) {
     return (uint64_t)s->mode | (s->absolute ? VMSIM__MPOL_F_STATIC_NODES : 0) |
            (s->relative ? VMSIM__MPOL_F_RELATIVE_NODES : 0) | (s->balancing ? VMSIM__MPOL_F_NUMA_BALANCING : 0);
 }
 
+/* Arguments as the table of calls has them; which call it is follows from the verb. */
 enum vmsim__call_id vmsim__numa_call(enum vmsim__verb verb, const struct vmsim__step_numa *step, unsigned nr_nodes,
                                      uint64_t base, uint64_t length, struct vmsim__call_args *args) {
     uint64_t nodes, to;

@@ -7,6 +7,7 @@
 
 #include "base/util.h"
 
+/* A trace of one task has nobody to wait for: nothing of all this is kept for it. */
 void vmsim__order_init(struct vmsim__replay_order *o, struct vmsim__alloc *a, struct vmsim_trace_reader *reader) {
     VMSIM__ASSERT(reader && vmsim_trace_get_info(reader));
     *o = (struct vmsim__replay_order){.alloc = a, .reader = reader};
@@ -14,6 +15,7 @@ void vmsim__order_init(struct vmsim__replay_order *o, struct vmsim__alloc *a, st
     o->alone = vmsim_trace_get_info(reader)->tasks <= 1;
 }
 
+/* NULL: no host memory. Lanes are made when a task is first met, which may be before its job exists. */
 struct vmsim__replay_lane *vmsim__order_lane(struct vmsim__replay_order *o, uint32_t task) {
     const struct vmsim__replay_lane none = {.job = VMSIM__NO_JOB};
     while (o->lanes.count <= task)
@@ -31,6 +33,7 @@ static void free_exec(struct vmsim__alloc *a, const struct vmsim_trace_exec *exe
     vmsim__free(a, (void *)(uintptr_t)exec, sizeof *exec);
 }
 
+/* Of an item that still borrows from the reader, nothing is its own. */
 static void free_contents(struct vmsim__replay_order *o, struct vmsim__replay_item *x) {
     vmsim__vec_fini(o->alloc, &x->pages);
     if (!x->owned)
@@ -41,6 +44,7 @@ static void free_contents(struct vmsim__replay_order *o, struct vmsim__replay_it
     free_exec(o->alloc, x->event.exec);
 }
 
+/* NULL: no host memory, and nothing is left. */
 static const struct vmsim_trace_exec *copy_exec(struct vmsim__alloc *a, const struct vmsim_trace_exec *exec) {
     VMSIM__ASSERT(exec->segments || !exec->segment_count);
     const size_t bytes = exec->segment_count * sizeof *exec->segments;
@@ -85,10 +89,12 @@ static bool own(struct vmsim__replay_order *o, struct vmsim__replay_item *x) {
 
 /* ---- lists ---- */
 
+/* By the thing, not by its part: whoever touches the same thing meets in one bucket, where parts are compared. */
 static uint32_t bucket_of(const struct vmsim__touch *t) {
     return (t->what * 31 + t->id) % VMSIM__ORDER_BUCKETS;
 }
 
+/* In the order of the recording; uses and changes apart, since two uses never wait for each other. */
 static void link_touch(struct vmsim__replay_order *o, struct vmsim__touch *t) {
     VMSIM__ASSERT(t->item && t->from <= t->last);
     const uint32_t b = bucket_of(t);
@@ -100,6 +106,7 @@ static void link_touch(struct vmsim__replay_order *o, struct vmsim__touch *t) {
     *last = t;
 }
 
+/* Of an item that is over: nobody has to wait for it any more. */
 static void unlink_touch(struct vmsim__replay_order *o, struct vmsim__touch *t) {
     VMSIM__ASSERT(t->item && t->item->done);
     const uint32_t b = bucket_of(t);
@@ -109,6 +116,7 @@ static void unlink_touch(struct vmsim__replay_order *o, struct vmsim__touch *t) 
     *(t->next ? &t->next->before : last) = t->before;
 }
 
+/* Places count references, so that the window is as wide in work as in items. */
 static void append(struct vmsim__replay_order *o, struct vmsim__replay_item *x, struct vmsim__replay_lane *lane) {
     VMSIM__ASSERT(x->generation <= lane->announced && x->touch_count <= VMSIM__TOUCHES_MAX);
     x->number = o->number++;
@@ -127,6 +135,7 @@ static void append(struct vmsim__replay_order *o, struct vmsim__replay_item *x, 
     }
 }
 
+/* Items leave in the order of the recording, though they end in another. */
 static void go(struct vmsim__replay_order *o, struct vmsim__replay_item *x) {
     VMSIM__ASSERT(x->done && x != o->first);
     for (uint32_t i = 0; i < x->touch_count; i++)
@@ -146,6 +155,7 @@ static int no_memory(struct vmsim__replay_order *o) {
     return VMSIM_ENOMEM;
 }
 
+/* 1 and an item, 0 at the end, or an error. The item borrows from the reader until the next call. */
 int vmsim__order_read(struct vmsim__replay_order *o, struct vmsim__replay_item **item) {
     struct vmsim_trace_item in;
     VMSIM__ASSERT(!o->ended);
@@ -179,6 +189,7 @@ int vmsim__order_read(struct vmsim__replay_order *o, struct vmsim__replay_item *
     return 1;
 }
 
+/* By virtual time: what another CPU did later than now has not happened yet. */
 static bool is_over(const struct vmsim__replay_item *x, uint64_t now) {
     return x->done && x->done_at <= now;
 }
@@ -192,10 +203,12 @@ static uint64_t in_use(const struct vmsim__replay_order *o, uint64_t now) {
     return x ? o->place - x->place : 0;
 }
 
+/* Reading stops there, so that memory is bounded however far tasks drift apart. */
 bool vmsim__order_full(const struct vmsim__replay_order *o, uint64_t now) {
     return in_use(o, now) > VMSIM__ORDER_WINDOW;
 }
 
+/* And goes on only here: reading a little at a time would wake everybody at each item. */
 bool vmsim__order_roomy(const struct vmsim__replay_order *o, uint64_t now) {
     return in_use(o, now) <= VMSIM__ORDER_WINDOW / 2;
 }
@@ -204,6 +217,7 @@ bool vmsim__order_roomy(const struct vmsim__replay_order *o, uint64_t now) {
 
 enum { PAGE_SHIFT = 12, RECENT = 256 };
 
+/* Values differ: the order is one. */
 static int by_value(const void *a, const void *b) {
     const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? -1 : x > y;

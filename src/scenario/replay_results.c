@@ -7,14 +7,17 @@
 
 #include "base/util.h"
 
+/* As a system call tells it: the last page of addresses. */
 static bool is_error(int64_t result) {
     return result < 0 && result > -4096;
 }
 
+/* Addresses need not be the same; that there is one must be. */
 static bool gives_address(unsigned type) {
     return type == VMSIM_TRACE_MMAP || type == VMSIM_TRACE_MREMAP || type == VMSIM_TRACE_BRK;
 }
 
+/* The first of each kind is kept whole: it is what a person looks into. */
 static void count(struct vmsim__replay_results *r, unsigned kind, const struct vmsim__replay_difference *first) {
     VMSIM__ASSERT(kind < VMSIM__REPLAY_KINDS);
     struct vmsim__replay_difference *d = &r->kinds[kind];
@@ -39,6 +42,7 @@ void vmsim__replay_compare(struct vmsim__replay_results *r, const struct vmsim_t
     count(r, e->type, &d);
 }
 
+/* A task that was to end by itself and was killed here: everything behind it in its recording did not happen. */
 void vmsim__replay_died(struct vmsim__replay_results *r, int64_t recorded, int64_t here, uint32_t task, uint64_t time) {
     VMSIM__ASSERT(recorded >= 0);
     const struct vmsim__replay_difference d = {.time = time, .task = task, .recorded = recorded, .here = here};

@@ -22,6 +22,7 @@ struct root {
     struct vmsim_param table[8];
 };
 
+/* Tables are data, and this one depends on what the layers declare: it is put together at run time. */
 static int fill_root(struct root *root) {
     VMSIM__ASSERT(root);
     const struct vmsim_param fields[] = {
@@ -102,6 +103,7 @@ static int settle_plugin(struct vmsim_config *config, const char *path, const ch
     return *plugin ? vmsim__config_check_file(config, path, *plugin) : VMSIM_ENOMEM;
 }
 
+/* Without any plugin loaded, as for `vmsim check`. */
 static bool is_built_in(const struct vmsim__policy_domain *domain, const char *name) {
     VMSIM__ASSERT(domain->built_in && name);
     const struct vmsim_policy *const *p = domain->built_in;
@@ -134,6 +136,7 @@ static void skip_plugins(struct vmsim_config *config, struct vmsim__machine_spec
         skip_choice(config, VMSIM_POLICY_TLB_REPLACEMENT, plugins, &arrays[i].replacement);
 }
 
+/* Paths are seen from the file that names them, so they are settled while that is known. */
 static int settle_plugins(struct vmsim_config *config, struct vmsim__machine_spec *machine) {
     const char **paths = vmsim__config_alloc(config, machine->plugins.count + 1, sizeof *paths);
     int err = paths ? 0 : VMSIM_ENOMEM;
@@ -306,6 +309,7 @@ static bool has_no_place(const struct vmsim_scenario *s, const struct vmsim__fil
     return file->fragmented % VMSIM__LAYOUT_BLOCK || (!lies && (file->device || file->fragmented));
 }
 
+/* With an index, so that the message has the file's place in the description. */
 static int create_files(struct vmsim_scenario *s) {
     VMSIM__ASSERT(s->machine);
     const struct vmsim__file_decl *files = s->spec->workload.files.data;

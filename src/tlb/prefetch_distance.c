@@ -51,6 +51,7 @@ static size_t distance_bytes(uint64_t rows) {
     return sizeof(struct distance) + (size_t)rows * sizeof(struct distance_row);
 }
 
+/* Rows behind the head in one block: a miss touches the head and one row. */
 static int distance_create(const struct vmsim_policy_services *services, const void *params, void **context) {
     const struct distance_params *p = params;
     struct distance *d = services->allocate(services->host, distance_bytes(p->rows));
@@ -68,11 +69,13 @@ static void distance_destroy(void *context) {
     d->services->release(d->services->host, d, distance_bytes(d->rows));
 }
 
+/* By the distance's bits: negative ones are as good as others. */
 static struct distance_row *row_of(struct distance *d, int64_t distance) {
     VMSIM__ASSERT(d->rows > 0);
     return &d->row[(uint64_t)distance % d->rows];
 }
 
+/* A row that belongs to another distance is taken over whole. What is known already stays in its slot. */
 static void learn(struct distance *d, int64_t distance) {
     VMSIM__ASSERT(d->misses == 2);
     struct distance_row *r = row_of(d, d->before);
@@ -86,6 +89,8 @@ static void learn(struct distance *d, int64_t distance) {
     r->count = (uint8_t)(r->count < d->slots ? r->count + 1u : r->count);
 }
 
+/* Learning first, so that a pattern of two is known at its third miss. A prefetch that was useful counts as a miss:
+ * without it there had been one. */
 static uint32_t distance_miss(void *context, const struct vmsim_tlb_miss *miss, uint64_t *pages, uint32_t limit) {
     struct distance *d = context;
     int64_t now = (int64_t)(miss->page - d->page);

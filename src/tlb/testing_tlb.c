@@ -158,6 +158,7 @@ enum vmsim_test_outcome vmsim_test_tlb_step_at(struct vmsim_test_tlb *t, uint64_
     return VMSIM_TEST_FILL;
 }
 
+/* By its name in reports, "fallbacks" included. */
 int vmsim_test_tlb_counter(const struct vmsim_test_tlb *t, const char *name, uint64_t *value) {
     if (!t || !name || !value)
         return VMSIM_EINVAL;
@@ -165,6 +166,7 @@ int vmsim_test_tlb_counter(const struct vmsim_test_tlb *t, const char *name, uin
     return vmsim__policy_counter_find(t->policies, policy, name, value) ? 0 : VMSIM_ENOENT;
 }
 
+/* Nothing is counted, touched or filled. */
 bool vmsim_test_tlb_probe(const struct vmsim_test_tlb *t, uint64_t page) {
     if (!t)
         return false;
@@ -186,6 +188,7 @@ void vmsim_test_tlb_counts(const struct vmsim_test_tlb *t, uint64_t *hits, uint6
         *misses = t->tlb->array[0].by_size[0].miss;
 }
 
+/* A fallback at any word is the policy's fault at that word: it is asked after each. */
 static int expect_word(struct vmsim_test_tlb *t, const struct vmsim__script_word *w) {
     uint64_t victim = 0, fallbacks = 0;
     if (w->before == '!') {
@@ -212,6 +215,7 @@ int vmsim_test_tlb_expect(struct vmsim_test_tlb *t, const char *script, char *wh
     return vmsim__script_tell(&t->err, e, why, why_size);
 }
 
+/* There is one address space, whatever its number. */
 static const struct vmsim__pagetable *resolve(void *context, uint16_t asid) {
     const struct vmsim_test_tlb *const *t = context;
     (void)asid;

@@ -13,6 +13,7 @@
 
 #include "vm/thp_policies.h"
 
+/* Huge means one entry of the second level throughout. */
 static unsigned huge_shift(const struct vmsim__vm *vm) {
     VMSIM__ASSERT(vm->format->levels > 1);
     return vm->format->shift[1];
@@ -24,6 +25,7 @@ static uint32_t huge_pages(const struct vmsim__vm *vm) {
     return UINT32_C(1) << huge_order(vm);
 }
 
+/* An address space is entered once, and leaves with its end. Kernel: khugepaged_enter_vma. */
 void vmsim__khugepaged_enter(struct vmsim__vma *v) {
     struct vmsim__mm *mm = v->mm;
     const struct vmsim__vm_hooks *hooks = &mm->vm->hooks;
@@ -64,6 +66,7 @@ static struct vmsim__pt_slot entry_at(const struct range *r, uint32_t i) {
     return slot;
 }
 
+/* Limits are khugepaged's alone: who asks for a collapse by name has no limits. */
 static bool over(const struct range *r, uint64_t n, uint64_t limit, enum vmsim__event_stat event) {
     if (r->how->forced || r->asks || n <= limit)
         return false;
@@ -81,6 +84,7 @@ static bool held_by_entries_alone(const struct vmsim__vm *vm, vmsim__pfn head) {
     return f->refcount == expected + (vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE) ? (int64_t)pages : 0);
 }
 
+/* BUSY may be otherwise at the next look, REFUSED is not: khugepaged and madvise tell them apart. */
 static enum vmsim__collapse_result scan_present(struct range *r, struct vmsim__pte pte) {
     const struct vmsim__vm *vm = r->v->mm->vm;
     const vmsim__pfn pfn = (vmsim__pfn)pte.pfn, head = vmsim__vm_head(vm, pfn);
@@ -263,6 +267,8 @@ static enum vmsim__collapse_result ask_huge(const struct range *r, struct vmsim_
     return VMSIM__COLLAPSE_IS_HUGE;
 }
 
+/* Everything is looked at twice, before the frame is found and after: finding it may have waited, reclaimed or let
+ * others run. What has changed in between makes it BUSY, and the frame goes back. */
 enum vmsim__collapse_result vmsim__collapse(struct vmsim__vma *v, uint64_t start, const struct vmsim__collapse *how) {
     struct vmsim__vm *vm = v->mm->vm;
     struct range r = {.v = v, .how = how, .start = start, .asks = vmsim__thp_asks(vm) && !how->forced};

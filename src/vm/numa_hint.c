@@ -6,12 +6,14 @@
 #include "vm/vm_impl.h"
 #include "zones/columns.h"
 
+/* By the frame's zone: of tail frames, too. */
 static unsigned node_of(const struct vmsim__vm *vm, vmsim__pfn pfn) {
     return vm->mem->zones[vmsim__frame_zone(vmsim__vm_frame(vm, pfn))].node;
 }
 
 /* ---- marking ---- */
 
+/* A policy that says where pages lie is followed, unless it allows balancing within its nodes. */
 bool vmsim__numa_follows(const struct vmsim__mempolicy *area, const struct vmsim__mempolicy *task) {
     const struct vmsim__mempolicy *p = area->mode ? area : task;
     return !p->mode || (p->flags & VMSIM__MPOL_F_NUMA_BALANCING);
@@ -27,7 +29,9 @@ static bool worth_a_look(const struct vmsim__vma *v, const struct vmsim__mempoli
     return vmsim__numa_follows(&v->policy, task);
 }
 
-/* Kernel: change_pte_range with MM_CP_PROT_NUMA. */
+/* Kernel: change_pte_range with MM_CP_PROT_NUMA. A page that others map, or that is dirty and a file's, would not be
+ * moved: its fault would be for nothing. The column has the time of the mark, where the page's node is timed
+ * (tiering). */
 static bool mark(const struct vmsim__vma *v, const struct vmsim__numa_scan *s, const struct vmsim__pt_slot *slot) {
     VMSIM__ASSERT(!slot->level);
     struct vmsim__vm *vm = v->mm->vm;
@@ -51,7 +55,7 @@ static bool mark(const struct vmsim__vma *v, const struct vmsim__numa_scan *s, c
     return true;
 }
 
-/* Kernel: change_prot_numa. */
+/* Kernel: change_prot_numa. One flush for all: an entry that a TLB still has would never fault. */
 static uint64_t mark_range(const struct vmsim__vma *v, const struct vmsim__numa_scan *s, uint64_t start, uint64_t end,
                            unsigned cpu) {
     struct vmsim__mm *mm = v->mm;
@@ -68,6 +72,8 @@ static uint64_t mark_range(const struct vmsim__vma *v, const struct vmsim__numa_
     return updates;
 }
 
+/* In huge-page steps, from where the last scan ended; at the end of the address space it begins anew. Two bounds:
+ * pages that were marked, and span that was looked at, so that sparse spaces cost no more. Kernel: task_numa_work. */
 void vmsim__numa_mark(struct vmsim__mm *mm, struct vmsim__numa_scan *s, unsigned cpu) {
     const struct vmsim__vm *vm = mm->vm;
     const uint64_t huge = UINT64_C(1) << vm->format->shift[1];
@@ -103,7 +109,7 @@ struct target {
     uint16_t node, cpu;
 };
 
-/* Kernel: alloc_misplaced_dst_page. */
+/* Kernel: alloc_misplaced_dst_page. From that node or not at all, and without reclaim: moving a page is a favour. */
 static vmsim__pfn target_get(void *context, vmsim__pfn from) {
     const struct target *t = context;
     const struct vmsim__alloc_request rq = {.gfp = ((VMSIM__GFP_HIGHUSER_MOVABLE | VMSIM__GFP_THISNODE |
@@ -114,6 +120,7 @@ static vmsim__pfn target_get(void *context, vmsim__pfn from) {
     (void)from;
     return vmsim__mem_alloc(t->vm->mem, &rq);
 }
+/* A frame that was not needed after all. */
 static void target_put(void *context, vmsim__pfn to) {
     const struct target *t = context;
     vmsim__folio_put(t->vm->lru, to, t->cpu);
@@ -131,7 +138,7 @@ static bool has_room(const struct vmsim__mem *mem, unsigned node) {
     return false;
 }
 
-/* Kernel: migrate_misplaced_page. */
+/* Kernel: migrate_misplaced_page. Executable pages that several map stay: they are in everybody's caches. */
 static bool move(const struct vmsim__numa_hint *h, unsigned node) {
     struct vmsim__vm *vm = h->vma->mm->vm;
     const struct vmsim__frame *f = vmsim__vm_frame(vm, h->pfn);
@@ -166,6 +173,7 @@ static void restore(const struct vmsim__fault_at *at) {
     vmsim__vm_cost(at->mm->vm, at->mm->vm->spec.costs.map);
 }
 
+/* The entry is restored first, so that whatever becomes of the page, the reference goes on. Kernel: do_numa_page. */
 enum vmsim__fault_outcome vmsim__numa_fault(struct vmsim__fault_at *at) {
     struct vmsim__vm *vm = at->mm->vm;
     const struct vmsim__numa_hooks *hooks = vm->hooks.numa;

@@ -7,6 +7,7 @@
 
 /* ---- linux, always, never ---- */
 
+/* The verdict that comes with the question is Linux's own. */
 static int32_t linux_fault(void *context, const struct vmsim_thp_fault *f) {
     (void)context;
     return f->verdict;
@@ -28,6 +29,7 @@ static int32_t always_fault(void *context, const struct vmsim_thp_fault *f) {
     return VMSIM_THP_HUGE;
 }
 
+/* Those that are huge already stay. */
 static int32_t always_scan(void *context, const struct vmsim_thp_range *r) {
     (void)context;
     return r->huge ? VMSIM_THP_LEAVE : VMSIM_THP_COLLAPSE;
@@ -56,6 +58,7 @@ static const struct vmsim_thp_policy thp_never = {
 
 /* ---- reserve ---- */
 
+/* No room for a reservation: then the fault gets a base page, as FreeBSD's does. */
 static int32_t reserve_fault(void *context, const struct vmsim_thp_fault *f) {
     (void)context, (void)f;
     return VMSIM_THP_RESERVE;
@@ -103,6 +106,7 @@ struct utility {
     struct utility_params params;
 };
 
+/* Memory of a policy comes from the services, so that the machine can account for it. */
 static int utility_create(const struct vmsim_policy_services *services, const void *params, void **context) {
     struct utility *u = services->allocate(services->host, sizeof *u);
     if (!u)
@@ -157,6 +161,7 @@ const struct vmsim__policy_domain vmsim__thp_domain = {
 
 /* ---- the questions ---- */
 
+/* One instance for the machine: huge pages are nobody's in particular. */
 int vmsim__thp_choice_create(struct vmsim__thp_choice *p, struct vmsim__policy_registry *policies,
                              const struct vmsim__policy_choice *choice, uint64_t seed, struct vmsim__err *err) {
     *p = (struct vmsim__thp_choice){0};
@@ -170,6 +175,7 @@ void vmsim__thp_choice_destroy(struct vmsim__thp_choice *p) {
     *p = (struct vmsim__thp_choice){0};
 }
 
+/* Linux's own is NULL: faults ask nobody then, and cost what they did. */
 void vmsim__vm_set_thp_policy(struct vmsim__vm *vm, struct vmsim__thp_choice *choice) {
     vm->thp_policy = choice && choice->policy != &thp_linux ? choice : NULL;
 }
