@@ -11,7 +11,8 @@ static void do_numa(struct task *k) {
     struct vmsim__numa_scan scan = {.pages = 300, .span = 2000, .task = &(struct vmsim__mempolicy){0}, .stamp = 1};
     unsigned from, n;
     range(&from, &n);
-    switch (pick(4)) {
+    char text[4];
+    switch (pick(5)) {
     case 0:
         vmsim_task_mbind(t.m, k->id, va_of(from), n * t.page, mode, nodes, flags);
         break;
@@ -20,6 +21,10 @@ static void do_numa(struct task *k) {
         break;
     case 2:
         vmsim_task_set_mempolicy(t.m, k->id, mode, nodes);
+        break;
+    case 3: /* nodes give up pages of files, or not */
+        snprintf(text, sizeof text, "%u", (unsigned)pick(8));
+        assert_int_equal(vmsim_machine_sysctl(t.m, "vm.zone_reclaim_mode", text), 0);
         break;
     default:
         if (!died(k))

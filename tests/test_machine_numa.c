@@ -30,6 +30,61 @@ static void who_has_nothing_on_the_nodes_is_spared(void **state) {
     end(&o);
 }
 
+/* ---- vm.zone_reclaim_mode ---- */
+
+#define READ "read: {file: f, length: 160MiB}"
+
+/* A file of 160 MiB fills most of node 0, whose task then wants 160 MiB more. */
+static struct outcome crowd(const char *distance, const char *knobs, const char *how) {
+    char text[1400];
+    snprintf(
+        text, sizeof text,
+        "machine: {cpus: 2, nodes: [{memory: 256MiB, distances: [10, %s]}, {memory: 256MiB, distances: [%s, 10]}], "
+        "kernel: '6.12', transparent_hugepage: never, sysctl: {lru_gen/enabled: n, %s}}\n"
+        "workload:\n"
+        "  files: [{name: f, size: 160MiB}]\n"
+        "  tasks:\n"
+        "    - name: t\n"
+        "      program:\n"
+        "        - mmap: {as: m, file: f, length: 160MiB}\n"
+        "        - %s\n"
+        "        - mmap: {as: h, length: 160MiB}\n"
+        "        - touch: {region: h, write: 100%%}\n",
+        distance, distance, knobs, how);
+    return run_with(text, 50);
+}
+
+static void a_node_gives_up_files_before_the_next_is_taken(void **state) {
+    (void)state;
+    struct outcome o = crowd("20", "vm.zone_reclaim_mode: 0", READ);
+    const uint64_t away = counter(&o, "vmstat.numa_miss");
+    assert_true(away > 10000);
+    assert_int_equal(counter(&o, "vmstat.pgscan_direct"), 0);
+    end(&o);
+    o = crowd("20", "vm.zone_reclaim_mode: 1", READ);
+    assert_true(counter(&o, "vmstat.numa_miss") < away / 10);
+    assert_true(counter(&o, "vmstat.pgsteal_direct") > 10000);
+    assert_int_equal(counter(&o, "vmstat.allocstall_normal"), 0); /* it is no direct reclaim */
+    end(&o);
+}
+
+static void far_nodes_mapped_pages_and_the_last_percents_are_left(void **state) {
+    (void)state;
+    static const char mapped[] = "touch: {region: m}";
+    struct outcome o = crowd("40", "vm.zone_reclaim_mode: 1", READ); /* node 0 is near itself, whatever the other is */
+    assert_true(counter(&o, "vmstat.pgsteal_direct") > 10000);
+    end(&o);
+    o = crowd("20", "vm.zone_reclaim_mode: 1", mapped);
+    assert_int_equal(counter(&o, "vmstat.pgsteal_direct"), 0);
+    end(&o);
+    o = crowd("20", "vm.zone_reclaim_mode: 5", mapped);
+    assert_true(counter(&o, "vmstat.pgsteal_direct") > 1000);
+    end(&o);
+    o = crowd("20", "vm.zone_reclaim_mode: 1, vm.min_unmapped_ratio: 90", READ);
+    assert_int_equal(counter(&o, "vmstat.pgscan_direct"), 0);
+    end(&o);
+}
+
 /* ---- balancing ---- */
 
 #define IN_BATCH 14 /* pages that a CPU's batch holds beside their entry are left alone, as by Linux */
@@ -361,6 +416,8 @@ static void calls_say_what_linux_says(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_node_gives_up_files_before_the_next_is_taken),
+        cmocka_unit_test(far_nodes_mapped_pages_and_the_last_percents_are_left),
         cmocka_unit_test(who_has_nothing_on_the_nodes_is_spared),
         cmocka_unit_test(pages_follow_their_task),
         cmocka_unit_test(none_follow_where_nobody_looks),

@@ -20,6 +20,8 @@
     X(storm_with_swap_on_a_failing_disk, "x86_64", "6.12", 3, 2, 10, 2)                                                \
     X(storm_with_swap_on_arm64, "arm64_4k", "6.12", 1, 1, 11, 1)                                                       \
     X(storm_with_swap_on_x86_32, "x86_32", "6.1", 1, 1, 11, 2)                                                         \
+    X(storm_with_swap_on_arm, "arm", "6.1", 2, 1, 11, 1)                                                               \
+    X(storm_with_swap_on_arm_with_long_descriptors, "arm_lpae", "6.1", 1, 1, 11, 1)                                    \
     X(storm_with_swap_on_riscv, "riscv_sv39", "6.1", 2, 1, 11, 1)                                                      \
     X(storm_of_generations, "x86_64", "6.1", 2, 2, 11, 3)                                                              \
     X(storm_of_generations_of_the_newer_kernel, "x86_64", "6.12", 2, 1, 11, 4)                                         \

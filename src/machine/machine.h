@@ -279,6 +279,8 @@ struct vmsim_machine {
     uint64_t spaces_joined;           /* address spaces that came to a cgroup so far */
     struct vmsim__tlb_batch unmapped; /* by reclaim, and not flushed yet: never across a wait */
     struct vmsim__kswapd *kswapd;     /* one a node */
+    uint64_t node_reclaiming;         /* node_reclaim.c: nodes where somebody is at it (PGDAT_RECLAIM_LOCKED) */
+    uint64_t node_reclaims;           /* that freed enough: zone_reclaim_success */
     struct vmsim__compaction compaction;
     struct vmsim__compaction_choice compaction_choice;
     struct vmsim__thp_choice thp_choice;
@@ -444,6 +446,8 @@ void vmsim__swapoff_abandon(struct vmsim_machine *m, struct vmsim__task *t);
 
 /* Ties the kernel's reclaim to mappings and files, and makes the threads that work ahead. 0 or VMSIM_ENOMEM. */
 int vmsim__reclaim_init(struct vmsim_machine *m);
+/* node_reclaim.c: the hook of the allocator for a zone below its mark; true: it is worth another look. */
+bool vmsim__node_reclaim(void *context, struct vmsim__zone *zone, const struct vmsim__alloc_request *rq);
 /* reclaim_choice.c: the policies that choose what goes, of the machine and of its cgroups. 0, or an error with its
  * text. */
 int vmsim__reclaim_policies_init(struct vmsim_machine *m);

@@ -219,6 +219,7 @@ int vmsim__reclaim_init(struct vmsim_machine *m) {
                                                  .wake_flushers = wake_flushers,
                                                  .shrink_slab = shrink_slab}};
     m->mem->hooks.wake_kswapd = wake_kswapd;
+    m->mem->hooks.node_reclaim = vmsim__node_reclaim;
     int err = vmsim__mglru_init(m);
     err = err ? err : vmsim__reclaim_policies_init(m);
     err = err ? err : vmsim__oom_create(&m->oom, m->policies, &m->spec.oom, m->spec.seed, &m->err);

@@ -130,7 +130,6 @@ static const struct vmsim__knob machine_knobs[] = {
     SHOWN("vm.memory_failure_early_kill", "0", "failing memory"),
     SHOWN("vm.memory_failure_recovery", "1", "failing memory"),
     SHOWN("vm.min_slab_ratio", "5", "slab"),
-    SHOWN("vm.min_unmapped_ratio", "1", "reclaim of one node"),
     SHOWN("vm.mmap_rnd_bits", "28", "random placement of mappings"),
     SHOWN("vm.mmap_rnd_compat_bits", "8", "random placement of mappings"),
     SHOWN("vm.numa_zonelist_order", "Node", "another order of zonelists"),
@@ -140,7 +139,6 @@ static const struct vmsim__knob machine_knobs[] = {
     SHOWN("vm.stat_interval", "1", "another interval"),
     SHOWN("vm.unprivileged_userfaultfd", "0", "userfaultfd"),
     SHOWN("vm.vfs_cache_pressure", "100", "reclaim of inodes"),
-    SHOWN("vm.zone_reclaim_mode", "0", "reclaim of one node"),
     {.value = {0}}};
 
 /* ---- all of them ---- */

@@ -146,6 +146,8 @@ static uint64_t memmap_pages(const struct vmsim_machine *m) {
 static uint64_t addition_value(const struct scope *s, const char *name) {
     if (!strcmp(name, "nr_memmap_boot_pages"))
         return memmap_pages(s->m);
+    if (!strcmp(name, "zone_reclaim_success"))
+        return s->m->node_reclaims;
     if (!strcmp(name, "zswpwb"))
         return s->m->swap && s->m->swap->zswap ? s->m->swap->zswap->stat.written_back : 0;
     if (!strcmp(name, "nr_free_pages_blocks"))

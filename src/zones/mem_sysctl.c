@@ -197,6 +197,13 @@ const struct vmsim__knob vmsim__mem_knobs[] = {
     {NUMBER("vm.extfrag_threshold", extfrag_threshold, "500", 0, 1000,
             "Fragmentation index above which compaction is preferred to reclaim."),
      .unit = "1/1000"},
+    {NUMBER(
+        "vm.zone_reclaim_mode", zone_reclaim_mode, "0", 0, 7,
+        "A node that is short gives up pages of files before memory of the next node is taken: 1, besides dirty ones "
+        "2, mapped ones 4; 0: never.")},
+    {NUMBER("vm.min_unmapped_ratio", min_unmapped_ratio, "1", 0, 100,
+            "Pages of files, as a part of a node, that vm.zone_reclaim_mode leaves."),
+     .unit = "%"},
     {.value = {.name = "vm.numa_stat",
                .type = VMSIM_PARAM_BOOL,
                .offset = offsetof(struct vmsim__mem, sysctl) + offsetof(struct vmsim__mem_sysctl, numa_stat),

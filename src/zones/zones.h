@@ -270,8 +270,9 @@ struct vmsim__mem_sysctl {
     uint64_t lowmem_reserve_ratio[VMSIM__ZONE_TYPES];
     uint64_t percpu_pagelist_high_fraction;
     uint64_t extfrag_threshold;
-    uint64_t auto_movable_ratio; /* percent: Movable memory to the kernel's of boot */
-    int online_policy;           /* enum vmsim__online_policy */
+    uint64_t zone_reclaim_mode, min_unmapped_ratio; /* bits 1, 2, 4; percent */
+    uint64_t auto_movable_ratio;                    /* percent: Movable memory to the kernel's of boot */
+    int online_policy;                              /* enum vmsim__online_policy */
     bool numa_stat, auto_movable_numa_aware;
 };
 
