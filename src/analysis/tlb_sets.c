@@ -8,10 +8,12 @@
 
 #define WAYS VMSIM__TLB_SETS_WAYS
 
+/* Twice as many sets a level, each of WAYS keys; 0 is none, which is why keys are kept as tags, one more. */
 static size_t bytes_of(uint32_t level) {
     return ((size_t)WAYS << level) * sizeof(uint64_t);
 }
 
+/* False: no host memory, and nothing is left. */
 bool vmsim__tlb_sets_init(struct vmsim__alloc *alloc, struct vmsim__tlb_sets *t, uint32_t sets) {
     VMSIM__ASSERT(vmsim__is_pow2(sets) && vmsim__log2(sets) < VMSIM__TLB_SETS_LEVELS);
     memset(t, 0, sizeof *t);
@@ -26,6 +28,7 @@ bool vmsim__tlb_sets_init(struct vmsim__alloc *alloc, struct vmsim__tlb_sets *t,
     return true;
 }
 
+/* As many levels as were made. */
 void vmsim__tlb_sets_fini(struct vmsim__alloc *alloc, struct vmsim__tlb_sets *t) {
     for (uint32_t level = 0; level < t->levels; level++)
         vmsim__free(alloc, t->keys[level], bytes_of(level));
@@ -47,6 +50,8 @@ static uint32_t move_to_front(uint64_t *set, uint64_t tag) {
     return WAYS;
 }
 
+/* Who is first in its set is first in the smaller sets that it is parted into, too: levels behind need not be looked
+ * at, and keep their order. */
 void vmsim__tlb_sets_use(struct vmsim__tlb_sets *t, uint64_t key) {
     uint64_t tag = key + 1;
     VMSIM__ASSERT(tag != 0);
@@ -62,6 +67,7 @@ void vmsim__tlb_sets_use(struct vmsim__tlb_sets *t, uint64_t key) {
     }
 }
 
+/* Firsts of a level are hits of all finer ones; places further back are hits of as many ways. */
 uint64_t vmsim__tlb_sets_hits(const struct vmsim__tlb_sets *t, uint32_t sets, uint32_t ways) {
     VMSIM__ASSERT(vmsim__is_pow2(sets) && vmsim__log2(sets) < t->levels && ways > 0 && ways <= WAYS);
     uint64_t sum = 0;

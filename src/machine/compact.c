@@ -211,6 +211,7 @@ int vmsim__compact_init(struct vmsim_machine *m) {
     return err ? vmsim__err_set(&m->err, err, "no memory for kcompactd") : 0;
 }
 
+/* Each part may never have been made. */
 void vmsim__compact_fini(struct vmsim_machine *m) {
     vmsim__kcompactd_fini(m);
     vmsim__compaction_choice_destroy(&m->compaction_choice);

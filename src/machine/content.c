@@ -37,15 +37,18 @@ struct vmsim__content {
     uint64_t last, loads, stores;
 };
 
+/* The run ends with this error: from here on the oracle knows too little to accuse anybody. */
 static void no_memory(struct vmsim_machine *m) {
     m->host_nomem = true;
 }
 
+/* The tag, LAZY or not; `otherwise` where the tree says nothing. */
 static uint64_t get(const struct vmsim__radix *r, uint64_t index, uint64_t otherwise) {
     const uint64_t value = vmsim__radix_get(r, index) & ~LAZY;
     return value ? value - 1 : otherwise;
 }
 
+/* An entry is written whole: whatever was given up lazily is stored anew. */
 static void set(struct vmsim_machine *m, struct vmsim__radix *r, uint64_t index, uint64_t tag) {
     VMSIM__ASSERT(!(tag & LAZY));
     if (!vmsim__radix_set(r, index, tag + 1, NULL))
@@ -58,6 +61,7 @@ static void clear(struct vmsim__radix *r, uint64_t first, uint64_t end) {
         vmsim__radix_remove(r, i);
 }
 
+/* By number, for all frames that may come: the oracle has no chunks. */
 static uint64_t *frame_at(const struct vmsim_machine *m, vmsim__pfn pfn) {
     VMSIM__ASSERT(pfn < m->content->frames);
     return &m->content->frame[pfn];
@@ -93,6 +97,7 @@ static struct content_file *file_of(struct vmsim_machine *m, const struct vmsim_
     return cf;
 }
 
+/* Beyond what was on the device at first there are zeroes. */
 static uint64_t initial(const struct content_file *cf, const struct vmsim__file *f, uint64_t index) {
     const uint64_t low = index & ((UINT64_C(1) << INDEX_BITS) - 1);
     return index < cf->initial ? INITIAL | (uint64_t)(f->id & 0xffffff) << INDEX_BITS | low : 0;

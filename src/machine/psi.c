@@ -41,6 +41,8 @@ static uint64_t time_in(const struct vmsim__psi_cpu *c, enum vmsim__psi_state s,
     return c->times[s] + (time > c->since && in_state(c, s) ? time - c->since : 0);
 }
 
+/* Before anything of the CPU changes: until then it was in the states that it was in. Events a little behind it
+ * change nothing. */
 static void record(struct vmsim__psi_cpu *c, uint64_t time) {
     if (time <= c->since)
         return;
@@ -75,6 +77,7 @@ static void collect(struct vmsim__psi *p, uint64_t time) {
     }
 }
 
+/* Rounded up while it rises, as the kernel's, so that a full stall reaches 100. Kernel: calc_load. */
 static uint32_t decayed(uint64_t average, uint32_t by, uint64_t percent) {
     const uint64_t sum = average * by + percent * (FIXED_1 - by) + (percent >= average ? FIXED_1 - 1 : 0);
     return (uint32_t)(sum / FIXED_1);
@@ -107,6 +110,7 @@ static void average(struct vmsim__psi *p, uint64_t time) {
     p->avg_last = time;
 }
 
+/* Nothing would come of any average until somebody does something. */
 static bool idle(const struct vmsim__psi *p) {
     for (unsigned i = 0; i < p->cpus; i++) {
         if (in_state(&p->cpu[i], VMSIM__PSI_NONIDLE) || p->cpu[i].times[VMSIM__PSI_NONIDLE])
@@ -141,6 +145,7 @@ static void catch_up(struct vmsim__psi *p, uint64_t time) {
 
 /* ---- tasks ---- */
 
+/* Who runs and is stalled (it reclaims) is counted apart: FULL asks whether anybody runs who is not. */
 static void count(struct vmsim__psi_cpu *c, unsigned flags, int sign) {
     c->iowait += (uint32_t)(flags & VMSIM__PSI_IOWAIT ? sign : 0);
     c->memstall += (uint32_t)(flags & VMSIM__PSI_MEMSTALL ? sign : 0);

@@ -50,6 +50,7 @@ int vmsim__demotion_target(const struct vmsim__numa *n, unsigned node) {
     return best;
 }
 
+/* What moving needs to know of where to, and whose time it is. */
 struct target {
     struct vmsim__vm *vm;
     struct vmsim__mem *mem;

@@ -42,6 +42,7 @@ static int32_t largest_rss_choose(void *context, const struct vmsim_oom_request 
     (void)context;
     return most(r, rss);
 }
+/* Of those that began at once the last made. */
 static int32_t newest_choose(void *context, const struct vmsim_oom_request *r) {
     (void)context;
     return most(r, started);
