@@ -58,7 +58,12 @@ static void check_cell(const struct vmsim__block_map *b, const struct vmsim__mem
         assert_int_equal(cell, VMSIM__CELL_ABSENT);
         return;
     }
-    assert_int_equal(cell >> 4, vmsim__pageblock_type(mem, (vmsim__pfn)from));
+    const struct vmsim__zone *z = vmsim__mem_zone_of(mem, (vmsim__pfn)from);
+    const unsigned kind = z ? vmsim__pageblock_kind(mem, z, (vmsim__pfn)from) : VMSIM__PAGEBLOCK_KEPT;
+    if (kind == VMSIM__PAGEBLOCK_HUGE || kind == VMSIM__PAGEBLOCK_MIXED)
+        assert_int_equal(cell >> 4, kind == VMSIM__PAGEBLOCK_HUGE ? VMSIM__PURPOSE_HUGE : VMSIM__PURPOSE_MIXED);
+    else
+        assert_int_equal(cell >> 4, vmsim__pageblock_type(mem, (vmsim__pfn)from));
     assert_true((used == 0) == (free == present) && (used == 15) == (free == 0));
     if (used && used < 15) {
         assert_int_equal(used, 1 + (present - free) * 14 / present);

@@ -8,8 +8,8 @@
 
 /* A cell is two characters: what it is for, and sixteenths in use; ".." where there is no memory. */
 static void put_cell(struct vmsim__textbuf *out, uint8_t cell) {
-    static const char types[VMSIM__MIGRATE_TYPES] = {'U', 'M', 'R', 'H', 'C', 'I'}, digits[] = "0123456789abcdef";
-    VMSIM__ASSERT(cell == VMSIM__CELL_ABSENT || cell >> 4 < VMSIM__MIGRATE_TYPES);
+    static const char types[VMSIM__PURPOSES] = {'U', 'M', 'R', 'H', 'C', 'I', 'T', 'X'}, digits[] = "0123456789abcdef";
+    VMSIM__ASSERT(cell == VMSIM__CELL_ABSENT || cell >> 4 < VMSIM__PURPOSES);
     const char text[2] = {cell == VMSIM__CELL_ABSENT ? '.' : types[cell >> 4],
                           cell == VMSIM__CELL_ABSENT ? '.' : digits[cell & 15]};
     vmsim__textbuf_add(out, text, sizeof text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Maps of physical memory over time (see block_map.h). What is free is found on the free lists, whose length is what
- * memory is in pieces, and not by looking at every frame: a terabyte that was never touched is one extent. */
+ * memory is in pieces; frames are looked at only where memory was touched: a terabyte that never was is one extent. */
 #include "scenario/block_map.h"
 
 #include <string.h>
@@ -100,13 +100,21 @@ static void count_free(const struct vmsim__block_map *b, const struct vmsim__mem
         add(b, b->count, z->extents.at[i].start, z->extents.at[i].end);
 }
 
-/* The migratetype that most pageblocks of a cell have; the lower of two that are as frequent. */
+static unsigned purpose_of(const struct vmsim__mem *mem, vmsim__pfn block) {
+    const struct vmsim__zone *z = vmsim__mem_zone_of(mem, block);
+    const enum vmsim__pageblock_kind kind = z ? vmsim__pageblock_kind(mem, z, block) : VMSIM__PAGEBLOCK_KEPT;
+    return kind == VMSIM__PAGEBLOCK_HUGE    ? VMSIM__PURPOSE_HUGE
+           : kind == VMSIM__PAGEBLOCK_MIXED ? VMSIM__PURPOSE_MIXED
+                                            : vmsim__pageblock_type(mem, block);
+}
+
+/* The purpose that most pageblocks of a cell have; the lower of two that are as frequent. */
 static unsigned type_of(const struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end) {
-    size_t seen[VMSIM__MIGRATE_TYPES] = {0};
+    size_t seen[VMSIM__PURPOSES] = {0};
     unsigned best = 0;
     for (uint64_t p = start; p < end; p += UINT64_C(1) << mem->pageblock_order)
-        seen[vmsim__pageblock_type(mem, (vmsim__pfn)p)]++;
-    for (unsigned t = 1; t < VMSIM__MIGRATE_TYPES; t++)
+        seen[purpose_of(mem, (vmsim__pfn)p)]++;
+    for (unsigned t = 1; t < VMSIM__PURPOSES; t++)
         best = seen[t] > seen[best] ? t : best;
     return best;
 }

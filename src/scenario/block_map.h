@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Maps of physical memory over time: what each part of it is for, and how much of it is in use, as a report draws it.
  *
- *     cell:  migratetype of most pageblocks << 4 | sixteenths in use, 15 only if no frame is free; ABSENT: no memory
+ *     cell:  purpose of most pageblocks << 4 | sixteenths in use, 15 only if no frame is free; ABSENT: no memory
  *     maps:  [cell 0, cell 1 ... of the first row kept][... of the next] ...      VMSIM__MAPS + 1 of them, the last for
  * the end
  *
@@ -14,9 +14,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "zones/pageblock_kind.h"
+
 struct vmsim_scenario;
 
 enum { VMSIM__MAPS = 128, VMSIM__MAP_CELLS = 4096, VMSIM__CELL_ABSENT = 0xff };
+/* Purposes: the migratetypes, and what says more than they do. */
+enum {
+    VMSIM__PURPOSE_HUGE = VMSIM__MIGRATE_TYPES, /* a folio takes all of it */
+    VMSIM__PURPOSE_MIXED,                       /* movable pages beside some that cannot move */
+    VMSIM__PURPOSES
+};
 
 /* Cells of one node's memory without a gap, by their place in physical memory (pfn >> shift). */
 struct vmsim__map_range {

@@ -329,7 +329,7 @@ function showTaskMap() {
 // ---- what each part of memory holds
 
 const KINDS = [["M", "movable", 0], ["U", "unmovable", 1], ["R", "reclaimable", 2], ["H", "high-order atomic", 4],
-    ["C", "CMA", 5], ["I", "isolated", 6]];
+    ["C", "CMA", 5], ["I", "isolated", 6], ["T", "huge page", 3], ["X", "mixed with what cannot move", 7]];
 
 // A strip of cells a range of memory, filled from the bottom as far as it is in use: what it is for by colour.
 function drawBlocks(canvas, blocks, map) {
