@@ -296,9 +296,9 @@ static void the_dump_goes_to_a_file_or_says_why_not(void **state) {
     assert_int_equal(vmsim_config_resolve(again), 0);
     vmsim_config_destroy(again);
     unlink(path);
-    assert_int_equal(vmsim_config_dump_file(c, 0, "/nonexistent/x.yaml"), VMSIM_EIO);
+    assert_int_equal(vmsim_config_dump_file(c, 0, "/proc/nonexistent/x.yaml"), VMSIM_EIO);
     assert_string_equal(vmsim_config_error_text(c, 0),
-                        "error: /nonexistent/x.yaml: cannot be written: No such file or directory");
+                        "error: /proc/nonexistent/x.yaml: cannot be written: No such file or directory");
     vmsim_config_destroy(c);
 }
 
