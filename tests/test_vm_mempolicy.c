@@ -204,6 +204,105 @@ static void bound_memory_runs_out_and_preferred_does_not(void **state) {
     }
 }
 
+/* ---- every mode, on machines of any size, with full nodes among them, against a model ---- */
+
+#define MODEL_PAGES 70u /* more than nodes */
+
+struct held {
+    vmsim__pfn pfn[4096];
+    uint8_t order[4096];
+    unsigned count;
+};
+
+/* Takes all of a node that a request may have. */
+static void fill_node(struct held *h, unsigned node) {
+    const uint64_t mask = UINT64_C(1) << node;
+    for (unsigned order = m.mem->top_order + 1u; order-- > 0;) {
+        const struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_HIGHUSER_MOVABLE & ~VMSIM__GFP_DIRECT_RECLAIM,
+                                                .order = (uint8_t)order,
+                                                .node = (uint8_t)node,
+                                                .nodemask = &mask};
+        for (vmsim__pfn pfn; (pfn = vmsim__mem_alloc(m.mem, &rq)) != VMSIM__PFN_NONE; h->count++) {
+            assert_true(h->count < TEST_COUNT(h->pfn));
+            h->pfn[h->count] = pfn;
+            h->order[h->count] = (uint8_t)order;
+        }
+    }
+}
+
+/* The nearest node of the mask, seen from `from`, that has room; -1: none. */
+static int nearest(unsigned from, uint64_t mask, uint64_t full) {
+    const struct vmsim__node *n = &m.mem->nodes[from];
+    for (unsigned i = 0; i < n->order_count; i++) {
+        if (mask >> n->order[i] & 1 && !(full >> n->order[i] & 1))
+            return n->order[i];
+    }
+    return -1;
+}
+
+static unsigned nth(uint64_t mask, uint64_t n) {
+    for (n %= (uint64_t)__builtin_popcountll(mask); n; n--)
+        mask &= mask - 1;
+    return (unsigned)__builtin_ctzll(mask);
+}
+
+/* Where a page of the area goes; the task is on node 0. -1: nowhere. */
+static int model_node(unsigned mode, uint64_t mask, uint64_t full, uint64_t page) {
+    switch (mode) {
+    case VMSIM__MPOL_BIND:
+        return nearest(0, mask, full);
+    case VMSIM__MPOL_PREFERRED:
+        return nearest((unsigned)__builtin_ctzll(mask), UINT64_MAX, full);
+    case VMSIM__MPOL_PREFERRED_MANY:
+        return nearest(0, mask, full) >= 0 ? nearest(0, mask, full) : nearest(0, UINT64_MAX, full);
+    case VMSIM__MPOL_INTERLEAVE:
+    case VMSIM__MPOL_WEIGHTED_INTERLEAVE: /* all weights are 1 */
+        return nearest(nth(mask, page), UINT64_MAX, full);
+    default:
+        return nearest(0, UINT64_MAX, full);
+    }
+}
+
+static void place_and_compare(unsigned nodes, struct vmsim__rng *r, uint64_t full) {
+    const uint64_t all = nodes == 64 ? UINT64_MAX : (UINT64_C(1) << nodes) - 1;
+    for (unsigned mode = 0; mode < VMSIM__MPOL_MODES; mode++) {
+        uint64_t mask = vmsim__rng_next(r) & all;
+        mask = mask ? mask : all;
+        vmm_map(mm, BASE, MODEL_PAGES, RW, PRIV_ANON);
+        const bool none = mode == VMSIM__MPOL_DEFAULT || mode == VMSIM__MPOL_LOCAL;
+        assert_int_equal(bind(MODEL_PAGES, mode, none ? 0 : mask), 0);
+        for (unsigned i = 0; i < MODEL_PAGES; i++) {
+            const int node = model_node(mode, mask, full, BASE / PG + i);
+            const bool got = vmsim__fault_resolved(vmm_access(mm, BASE + i * PG, true));
+            assert_int_equal(got, node >= 0);
+            if (got)
+                assert_int_equal(node_at(BASE + i * PG), node);
+        }
+        assert_int_equal(vmsim__mm_munmap(mm, BASE, MODEL_PAGES * PG, 0), 0);
+    }
+}
+
+static void every_mode_places_as_a_model_says_on_any_number_of_nodes(void **state) {
+    static const unsigned sizes[] = {1, 2, 4, 8, 64};
+    static struct held h;
+    struct vmsim__rng r = test_rng("modes");
+    (void)state;
+    for (unsigned s = 0; s < TEST_COUNT(sizes); s++) {
+        start("6.12", sizes[s], VMSIM__THP_NEVER);
+        place_and_compare(sizes[s], &r, 0);
+        uint64_t full = 0;
+        h.count = 0;
+        for (unsigned n = 0; n + 1 < sizes[s]; n += 1 + (unsigned)vmsim__rng_below(&r, sizes[s] / 8 + 1)) {
+            fill_node(&h, n); /* the last one has room */
+            full |= UINT64_C(1) << n;
+        }
+        place_and_compare(sizes[s], &r, full);
+        while (h.count--)
+            vmsim__mem_free(m.mem, h.pfn[h.count], h.order[h.count], 0);
+        end();
+    }
+}
+
 static void huge_pages_follow_policies_too(void **state) {
     (void)state;
     start("6.1", 2, VMSIM__THP_ALWAYS);
@@ -332,6 +431,7 @@ int main(void) {
         cmocka_unit_test(tasks_take_turns_for_what_has_no_place),
         cmocka_unit_test(weights_say_how_often_a_node_is_taken),
         cmocka_unit_test(bound_memory_runs_out_and_preferred_does_not),
+        cmocka_unit_test(every_mode_places_as_a_model_says_on_any_number_of_nodes),
         cmocka_unit_test(huge_pages_follow_policies_too),
         cmocka_unit_test(shared_memory_goes_where_its_area_says),
         cmocka_unit_test(areas_of_different_policies_are_two),
