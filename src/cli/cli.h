@@ -118,6 +118,10 @@ bool cli_same_file(const char *a, const char *b);
 int cli_status(int err);
 /* "vmsim CMD: ..." on standard error. */
 void cli_note(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Notes, one at most each, that nodes are not as far one way as the other, or nearer by way of a third: Linux takes
+ * such distances, but few mean them. */
+struct vmsim_machine;
+void cli_note_distances(const char *command, struct vmsim_machine *m);
 /* "vmsim CMD: error: ..." on standard error; returns `status`. */
 int cli_fail(int status, const char *command, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* `text` with control characters as \ooo: what comes from files and traces must not steer a terminal. Newlines stay

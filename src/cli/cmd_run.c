@@ -301,6 +301,8 @@ static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
     struct progress progress = {0};
     if (!o->quiet && !vmsim_task_count(vmsim_scenario_machine(s)))
         fputs("vmsim run: note: there are no tasks: this is the machine as it boots\n", stderr);
+    if (!o->quiet)
+        cli_note_distances("run", vmsim_scenario_machine(s));
     clock_gettime(CLOCK_MONOTONIC, &progress.begin);
     progress.last = progress.begin;
     vmsim_scenario_verify(s, o->verify);
@@ -417,6 +419,8 @@ int cmd_check(int argc, char **argv) {
     if (!status && vmsim_config_plugins_skipped(config))
         cli_note("check", "note: plugins are not loaded: `vmsim run` tells whether they can be, and checks their "
                           "parameters");
+    if (!status)
+        cli_note_distances("check", vmsim_scenario_machine(s));
     if (!status && o.print_counters) {
         status = print_counters(vmsim_scenario_machine(s), o.pattern);
     } else if (!status && o.print_resolved) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "vmsim/report.h"
 #include "vmsim/trace.h"
 
 bool cli_push(char ***list, size_t *count, char *value) {
@@ -68,6 +69,52 @@ void cli_note(const char *command, const char *format, ...) {
     put_formatted(format, args);
     fputc('\n', stderr);
     va_end(args);
+}
+
+#define NODES_MAX 64u
+
+/* The distances of a node to all, as /sys tells them; false: there is no such node. */
+static bool read_distances(struct vmsim_machine *m, unsigned node, unsigned row[NODES_MAX]) {
+    char path[80], *end;
+    const char *text;
+    snprintf(path, sizeof path, "sys/devices/system/node/node%u/distance", node);
+    if (vmsim_report_proc_file(m, path, &text, NULL))
+        return false;
+    const char *at = text;
+    for (unsigned i = 0; i < NODES_MAX; i++, at = end)
+        row[i] = (unsigned)strtoul(at, &end, 10);
+    vmsim_report_proc_free(m, text);
+    return true;
+}
+
+/* Of all pairs of nodes the first that is nearer by way of a third. */
+static bool find_detour(unsigned (*d)[NODES_MAX], unsigned nodes, unsigned way[3]) {
+    for (unsigned n = 0; n < nodes * nodes * nodes; n++) {
+        const unsigned a = n / nodes / nodes, b = n / nodes % nodes, c = n % nodes;
+        if (a == b || b == c || d[a][b] + d[b][c] >= d[a][c])
+            continue;
+        way[0] = a, way[1] = b, way[2] = c;
+        return true;
+    }
+    return false;
+}
+
+void cli_note_distances(const char *command, struct vmsim_machine *m) {
+    unsigned d[NODES_MAX][NODES_MAX], nodes = 0, way[3] = {0, 0, 0};
+    while (nodes < NODES_MAX && read_distances(m, nodes, d[nodes]))
+        nodes++;
+    for (unsigned n = 0; n < nodes * nodes; n++) {
+        const unsigned a = n / nodes, b = n % nodes;
+        if (d[a][b] == d[b][a])
+            continue;
+        cli_note(command, "note: machine.nodes: node %u is %u from node %u, and %u the other way, as Linux takes it", a,
+                 d[a][b], b, d[b][a]);
+        break;
+    }
+    if (find_detour(d, nodes, way))
+        cli_note(command,
+                 "note: machine.nodes: node %u is %u from node %u, but %u by way of node %u, as Linux takes it", way[0],
+                 d[way[0]][way[2]], way[2], d[way[0]][way[1]] + d[way[1]][way[2]], way[1]);
 }
 
 int cli_fail(int status, const char *command, const char *format, ...) {
