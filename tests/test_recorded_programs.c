@@ -235,10 +235,18 @@ static void signal_handlers_have_their_stack_as_linux_gives_it(void **state) {
 static void a_program_that_dies_of_a_fault_is_told(void **state) {
     (void)state;
     need_qemu();
-    record_it("crash", &recorded);
+    record_it("struck", &recorded);
     assert_int_equal(recorded.status, SIGSEGV);
     assert_int_equal(result.differences, 2);
     assert_non_null(strstr(result.notes, "died of a fault"));
+}
+
+/* A program that is refused its filter goes another way. That it does not hold is told. */
+static void a_filter_of_calls_is_taken_and_told(void **state) {
+    (void)state;
+    expect_the_same("seccomp");
+    assert_int_equal(result.differences, 2);
+    assert_non_null(strstr(result.notes, "seccomp: a filter"));
 }
 
 static void many_sleepers_starve_nobody(void **state) {
@@ -315,6 +323,7 @@ int main(void) {
         cmocka_unit_test(calls_on_other_processes_come_out_alike),
         cmocka_unit_test(signal_handlers_have_their_stack_as_linux_gives_it),
         cmocka_unit_test(a_program_that_dies_of_a_fault_is_told),
+        cmocka_unit_test(a_filter_of_calls_is_taken_and_told),
         cmocka_unit_test(many_sleepers_starve_nobody),
         cmocka_unit_test(limits_that_a_program_sets_hold_for_it),
         cmocka_unit_test(a_program_that_wants_no_huge_pages_gets_none),

@@ -140,6 +140,10 @@ bool plugin_shm_after(struct vcpu *v, int64_t result); /* true: an event of memo
 /* remote.c: calls on the memory of other processes, and on swap areas. */
 bool plugin_remote_after(struct vcpu *v, int64_t result); /* true: events of memory have told the call */
 
+/* seccomp.c: the call is about filters; what the program is told of it. */
+bool plugin_seccomp_is(const struct vcpu *v);
+int64_t plugin_seccomp(const struct vcpu *v);
+
 /* limits.c: limits that QEMU keeps from the kernel. */
 void plugin_limits_begin(struct vcpu *v);
 void plugin_limits_after(struct vcpu *v, int64_t result);

@@ -62,6 +62,7 @@ enum arena_told {
     ARENA_TOLD_VFORK,       /* a vforked child changed mappings */
     ARENA_TOLD_ANSWER,      /* the right answer is known and could not be given */
     ARENA_TOLD_SETUID,      /* a program that would have another user's rights */
+    ARENA_TOLD_SECCOMP,     /* a filter that does not hold */
     ARENA_TOLD_TASKS,       /* too many tasks: the program was ended */
     ARENA_TOLD_KINDS
 };

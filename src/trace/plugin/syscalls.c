@@ -556,14 +556,17 @@ static int64_t settle(struct vcpu *v, int64_t emulated) {
         return emulated;
     if (rules[v->number].trust != SAME && !(v->number == SYS_ptrace && v->sharer))
         plugin_tell((unsigned)v->number);
-    bool asked = !v->decided && kernel_decides(v, emulated);
+    bool asked = !v->decided && (plugin_seccomp_is(v) || kernel_decides(v, emulated));
     if (!v->decided && !asked)
         return emulated;
     if (!plugin_can_answer(v)) {
         plugin_tell(ARENA_TOLD_ANSWER);
         return emulated;
     }
-    int64_t right = v->decided ? v->decision : v->number == SYS_ptrace ? plugin_sharer_ptrace(v) : plugin_host_call(v);
+    int64_t right = v->decided                ? v->decision
+                    : v->number == SYS_ptrace ? plugin_sharer_ptrace(v)
+                    : plugin_seccomp_is(v)    ? plugin_seccomp(v)
+                                              : plugin_host_call(v);
     plugin_answer(v, emulated, right);
     return right;
 }
