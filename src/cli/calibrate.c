@@ -2,6 +2,7 @@
 /* The probes (calibrate.h). Every probe takes its memory anew, so that none profits from another. Memory that is
  * "cold" is COLD bytes, more than the last-level caches of most hosts, touched in order. */
 #include <assert.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,6 +25,7 @@
 #define CALLS 20000u          /* of a system call */
 #define PATHS 2000u           /* of a call on a path or a descriptor */
 #define LOOKED_UP "/usr/lib/os-release"
+#define CHILDREN 200u  /* that a probe of processes makes */
 #define SWITCHES 5000u /* round trips of a ping-pong */
 #define CHASE_PAGES                                                                                                    \
     ((size_t)8192) /* pages that a chase goes through: more than TLBs hold; their lines fit in 512 KiB */
@@ -68,10 +71,16 @@ static uint64_t probe_syscall(void) {
     return each(begin, CALLS);
 }
 
+typedef int make_pair(int ends[2]);
+
+static int make_sockets(int ends[2]) {
+    return socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+}
+
 /* A call on paths and descriptors, many times. 0: the host refuses it. */
-static uint64_t repeated(bool (*call)(const int ends[2]), unsigned calls) {
+static uint64_t repeated(bool (*call)(const int ends[2]), make_pair *make, unsigned calls) {
     int ends[2];
-    if (pipe(ends))
+    if (make(ends))
         return 0;
     bool good = true;
     const uint64_t begin = now_ns();
@@ -108,6 +117,86 @@ static bool make_pipe(const int ends[2]) {
 static bool ask_ready(const int ends[2]) {
     struct pollfd asked = {.fd = ends[1], .events = POLLOUT};
     return poll(&asked, 1, 0) == 1;
+}
+
+/* ---- processes ---- */
+
+/* exit(0) and nothing else: _start is mov $60, %eax; xor %edi, %edi; syscall. */
+struct least_program {
+    Elf64_Ehdr head;
+    Elf64_Phdr load;
+    unsigned char code[9];
+};
+
+/* A descriptor of the program; -1: this host runs no such programs. */
+static int least_program(void) {
+#ifdef __x86_64__
+    enum { AT = 0x400000 };
+    const struct least_program p = {
+        .head = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+                 .e_type = ET_EXEC,
+                 .e_machine = EM_X86_64,
+                 .e_version = EV_CURRENT,
+                 .e_entry = AT + offsetof(struct least_program, code),
+                 .e_phoff = offsetof(struct least_program, load),
+                 .e_ehsize = sizeof(Elf64_Ehdr),
+                 .e_phentsize = sizeof(Elf64_Phdr),
+                 .e_phnum = 1},
+        .load = {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = AT, .p_filesz = sizeof p, .p_memsz = sizeof p},
+        .code = {0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05}};
+    const int fd = memfd_create("vmsim-calibrate", MFD_CLOEXEC);
+    if (fd >= 0 && write(fd, &p, sizeof p) == (ssize_t)sizeof p)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+#endif
+    return -1;
+}
+
+/* What all children that were waited for had of the CPU, in ns. */
+static uint64_t of_children(void) {
+    struct rusage r;
+    getrusage(RUSAGE_CHILDREN, &r);
+    return (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000000 +
+           (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1000;
+}
+
+/* Children that end at once, or execute `program` first. False: the host makes none. */
+static bool make_children(int program) {
+    char *const none[] = {NULL};
+    for (unsigned i = 0; i < CHILDREN; i++) {
+        int status;
+        const pid_t pid = vfork();
+        if (!pid) {
+            if (program >= 0)
+                fexecve(program, none, none);
+            _exit(program >= 0);
+        }
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+            return false;
+    }
+    return true;
+}
+
+/* The parent's part of a child, or the child's. */
+static uint64_t probe_child(bool parent) {
+    const uint64_t begin = now_ns(), before = of_children();
+    if (!make_children(-1))
+        return 0;
+    return (parent ? now_ns() - begin : of_children() - before) * 1000 / CHILDREN;
+}
+
+static uint64_t probe_exec(void) {
+    const int program = least_program();
+    if (program < 0)
+        return 0;
+    const uint64_t begin = of_children();
+    const bool plain = make_children(-1);
+    const uint64_t middle = of_children();
+    const bool good = make_children(program) && plain;
+    const uint64_t end = of_children(), least = middle - begin, most = end - middle;
+    close(program);
+    return good && most > least ? (most - least) * 1000 / CHILDREN : 0;
 }
 
 /* The other end of the ping-pong; both are bound to one CPU. */
@@ -321,8 +410,12 @@ static const char *const names[CALIBRATE_PROBES] = {
     [CALIBRATE_PATH] = "access of a path",
     [CALIBRATE_OPEN] = "open and close",
     [CALIBRATE_MESSAGE] = "write and read of a byte, a pipe",
+    [CALIBRATE_SOCKET] = "write and read of a byte, a Unix socket",
     [CALIBRATE_OBJECT] = "pipe and two closes",
     [CALIBRATE_WAIT] = "poll of what is ready",
+    [CALIBRATE_CLONE] = "vfork and wait for a child, the parent's part",
+    [CALIBRATE_EXIT] = "child that ends at once, its part",
+    [CALIBRATE_EXEC] = "exec of a program that ends at once",
     [CALIBRATE_SWITCH] = "context switch (half of a pipe's ping-pong)",
     [CALIBRATE_READ_FAULT] = "first read of an anonymous page",
     [CALIBRATE_ANON_FAULT] = "first write to an anonymous page",
@@ -352,15 +445,22 @@ static uint64_t once(enum calibrate_probe probe) {
     case CALIBRATE_SYSCALL:
         return probe_syscall();
     case CALIBRATE_PATH:
-        return repeated(look_up, PATHS);
+        return repeated(look_up, pipe, PATHS);
     case CALIBRATE_OPEN:
-        return repeated(open_file, PATHS);
+        return repeated(open_file, pipe, PATHS);
     case CALIBRATE_MESSAGE:
-        return repeated(send_byte, PATHS);
+        return repeated(send_byte, pipe, PATHS);
+    case CALIBRATE_SOCKET:
+        return repeated(send_byte, make_sockets, PATHS);
     case CALIBRATE_OBJECT:
-        return repeated(make_pipe, PATHS);
+        return repeated(make_pipe, pipe, PATHS);
     case CALIBRATE_WAIT:
-        return repeated(ask_ready, PATHS);
+        return repeated(ask_ready, pipe, PATHS);
+    case CALIBRATE_CLONE:
+    case CALIBRATE_EXIT:
+        return probe_child(probe == CALIBRATE_CLONE);
+    case CALIBRATE_EXEC:
+        return probe_exec();
     case CALIBRATE_SWITCH:
         return probe_switch();
     case CALIBRATE_READ_FAULT:

@@ -23,8 +23,12 @@ enum calibrate_probe {
     CALIBRATE_PATH,       /* access() of a file that is there */
     CALIBRATE_OPEN,       /* openat() and close() of it */
     CALIBRATE_MESSAGE,    /* write() and read() of a byte through a pipe: two calls */
+    CALIBRATE_SOCKET,     /* write() and read() of a byte between two Unix sockets: two calls */
     CALIBRATE_OBJECT,     /* pipe() and closing its ends */
     CALIBRATE_WAIT,       /* poll() of what is ready */
+    CALIBRATE_CLONE,      /* vfork() and waitpid() of a child that ends at once: the parent's part */
+    CALIBRATE_EXIT,       /* what that child takes */
+    CALIBRATE_EXEC,       /* what it takes more if it executes a program of three instructions */
     CALIBRATE_SWITCH,     /* half of a pipe's ping-pong */
     CALIBRATE_READ_FAULT, /* first read of an anonymous page: the zero page is mapped */
     CALIBRATE_ANON_FAULT, /* first write */

@@ -99,8 +99,12 @@ static void put_calls(FILE *out, const struct costs *c) {
     put_call(out, c, "path_call", CALIBRATE_PATH, 1, 0);
     put_call(out, c, "open_call", CALIBRATE_OPEN, 1, path + syscall);
     put_call(out, c, "message_call", CALIBRATE_MESSAGE, 2, 0);
+    put_call(out, c, "socket_call", CALIBRATE_SOCKET, 2, 0);
     put_call(out, c, "object_call", CALIBRATE_OBJECT, 1, closes);
     put_call(out, c, "wait_call", CALIBRATE_WAIT, 1, 0);
+    put_cost(out, "    ", "clone", between(less(ps(c, CALIBRATE_CLONE), 2 * syscall)), &r[CALIBRATE_CLONE], NULL);
+    put_cost(out, "    ", "exit", between(less(ps(c, CALIBRATE_EXIT), syscall)), &r[CALIBRATE_EXIT], NULL);
+    put_cost(out, "    ", "exec", between(less(ps(c, CALIBRATE_EXEC), syscall)), &r[CALIBRATE_EXEC], NULL);
 }
 
 static void put_paths(FILE *out, const struct costs *c) {
@@ -187,9 +191,9 @@ int cmd_calibrate(int argc, char **argv) {
         options,
         parse_option,
         "",
-        "Measure what this host's kernel and memory cost.\vNative probes on one CPU: system calls, context switches, "
-        "page "
-        "faults, clearing and copying of pages, mappings, page-table walks by chasing pointers. The result is a "
+        "Measure what this host's kernel and memory cost.\vNative probes on one CPU: system calls, processes, context "
+        "switches, "
+        "page faults, clearing and copying of pages, mappings, page-table walks by chasing pointers. The result is a "
         "scenario "
         "file of machine.costs, memory_manager.costs, page_cache and tlb, each value with its error; put it behind a "
         "machine's file. Measure on a host that is idle.\n\n"
