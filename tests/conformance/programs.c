@@ -178,7 +178,10 @@ static const struct {
      "run makes 40"},
     {"gdb", "", "its two threads read symbols side by side: differs from recording to recording"},
     {"rg-threads", "minflt", "how many threads get work before it is done depends on their speed"},
-    {"py-threads", "peak RSS kB", "how many of its threads hold their lists at once depends on their speed"},
+    {"go", "",
+     "its runtime interrupts what has run for 10 ms, and a recorded program runs ten times slower: more of its tables "
+     "are read"},
+    {"py-threads", "", "how many of its threads hold their lists at once depends on their speed"},
     {"pigz", "minflt", "how many buffers are in use at once depends on the speed of reader, writer and two threads"},
     {"zstd", "",
      "differs from recording to recording: how many jobs are under way depends on the speed of two threads, and whose "

@@ -121,6 +121,11 @@ const struct program programs_table[] = {
     {"bc", "bc", SMOKE, "bc", NULL, {"/bin/sh", "-c", "echo 'scale=200; a(1)*4' | bc -l"}},
     {"openssl", "openssl", SMOKE, "openssl", NULL, {"/usr/bin/openssl", "dgst", "-sha256", "words"}},
     {"cmake", "cmake", 0, "cmake", NULL, {"/usr/bin/cmake", "--help-command-list"}},
+    {"valgrind", "valgrind, a program in its JIT", VARIES, "valgrind", NULL, {"/usr/bin/valgrind", "-q", "/bin/true"}},
+    {"ruby-forks", "forks, threads and signals of Ruby", 0, "ruby", NULL,
+     {"/usr/bin/ruby", "-e", "t = 3.times.map { Thread.new { (1..3000).map(&:to_s).sort.size } }; puts t.sum(&:value); "
+                             "5.times { Process.wait(fork { exit!(0) }) }"}},
+    {"gold", "a second linker", 0, "gcc ld.gold", NULL, {"/usr/bin/gcc", "-fuse-ld=gold", "-o", "gold.out", "alloc.c"}},
 };
 /* clang-format on */
 const size_t programs_count = sizeof programs_table / sizeof programs_table[0];
