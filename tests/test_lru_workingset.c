@@ -147,12 +147,30 @@ static void test_costs_fade(void **state) {
     fill(page, 40, 0);
     cache_machine_settle(&m);
     struct vmsim__lruvec *v = vmsim__lruvec_of_node(m.lru, 0);
-    vmsim__lru_note_cost(v, true, 10);
+    vmsim__lru_note_cost(v, true, 10, 100); /* 6.1 counts I/O alone */
     assert_int_equal(v->file_cost, 10);
-    vmsim__lru_note_cost(v, false, 2);
+    vmsim__lru_note_cost(v, false, 2, 0);
     assert_int_equal(v->file_cost, 5); /* 12 of 40 are more than a quarter */
     assert_int_equal(v->anon_cost, 1);
     drop(page, 40);
+    cache_machine_end(&m, true);
+}
+
+static void test_costs_of_looking_are_counted_since_6_12(void **state) {
+    vmsim__pfn page[200];
+    (void)state;
+    cache_machine_start(&m, "6.12", 1, 256);
+    fill(page, 200, 0);
+    cache_machine_settle(&m);
+    struct vmsim__lruvec *v = vmsim__lruvec_of_node(m.lru, 0);
+    vmsim__lru_note_cost(v, true, 1, 3);
+    assert_int_equal(v->file_cost, 35);
+    vmsim__lru_note_cost(v, false, 0, 15);
+    assert_int_equal(v->anon_cost, 15); /* 50 of 200 are a quarter, not more */
+    vmsim__lru_note_cost(v, false, 0, 1);
+    assert_int_equal(v->file_cost, 17);
+    assert_int_equal(v->anon_cost, 8);
+    drop(page, 200);
     cache_machine_end(&m, true);
 }
 
@@ -214,6 +232,7 @@ int main(void) {
         cmocka_unit_test(test_what_counts_as_room),
         cmocka_unit_test(test_a_shadow_of_a_gone_cgroup_says_nothing),
         cmocka_unit_test(test_costs_fade),
+        cmocka_unit_test(test_costs_of_looking_are_counted_since_6_12),
         cmocka_unit_test(test_isolation_takes_the_tail_and_putting_back_keeps_the_order),
         cmocka_unit_test(test_isolation_passes_over_zones_that_do_not_help_and_mapped_pages),
     };

@@ -35,7 +35,9 @@ struct vmsim__kernel {
     bool lru_gen_counts_all; /* every refault is counted as one, and a recent one as an activation, too (since 6.5) */
     bool reclaim_sees_late; /* it goes by statistics of cgroups that are flushed every two seconds, not on demand (6.12)
                              */
-    bool reclaim_by_quarters; /* memory.reclaim asks for a quarter of what is left at a time (since 6.8) */
+    bool cost_counts_rotations; /* balance of reclaim: a page scanned in vain is 1, one of I/O 32; else I/O alone
+                                   (since 6.2) */
+    bool reclaim_by_quarters;   /* memory.reclaim asks for a quarter of what is left at a time (since 6.8) */
     /* swap */
     unsigned zs_chain;    /* frames of a zspage of zsmalloc, at most: 4, 8 since 6.3 (CONFIG_ZSMALLOC_CHAIN_SIZE) */
     bool zswap_exclusive; /* a page that comes back from zswap leaves it; entries have a second chance; zsmalloc is its

@@ -4,6 +4,7 @@
  * Kernel counterparts: include/linux/mm.h, __page_cache_release of mm/swap.c, folio_isolate_lru of mm/vmscan.c. */
 #include "lru/deferred_split.h"
 #include "lru/lruvec.h"
+#include "lru/workingset.h"
 
 /* Kernel: folio_isolate_lru. */
 bool vmsim__lru_isolate(struct vmsim__lru *lru, vmsim__pfn pfn) {
@@ -69,6 +70,8 @@ uint64_t vmsim__lru_move_back(struct vmsim__lru *lru, const vmsim__pfn *folio, u
             vmsim__lruvec_add(lru, folio[i], f, false);
             f->flags |= VMSIM__FRAME_LRU;
             moved += vmsim__frame_pages(f);
+            if (vmsim__frame_is(f, VMSIM__FRAME_ACTIVE)) /* it takes room that those evicted would have */
+                vmsim__workingset_age(vmsim__lruvec_of(lru, f), vmsim__frame_pages(f));
         }
         vmsim__folio_put(lru, folio[i], cpu);
     }

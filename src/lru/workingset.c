@@ -147,17 +147,19 @@ void vmsim__workingset_refault(struct vmsim__lru *lru, vmsim__pfn pfn, uint64_t 
     if (!workingset)
         return;
     f->flags |= VMSIM__FRAME_WORKINGSET;
-    vmsim__lru_note_cost(v, file, pages);
+    vmsim__lru_note_cost(v, file, pages, 0);
     vmsim__lru_node_add(lru, f, (enum vmsim__node_stat)(VMSIM__WORKINGSET_RESTORE_ANON + file), pages);
 }
 
-/* Old costs fade: both halve as long as they are more than a quarter of what the lists hold. */
-void vmsim__lru_note_cost(struct vmsim__lruvec *v, bool file, uint64_t pages) {
+/* Old costs fade: both halve once whenever they are more than a quarter of what the lists hold. I/O of a page outweighs
+ * looking at one: rotations decide only where I/O is about even. */
+void vmsim__lru_note_cost(struct vmsim__lruvec *v, bool file, uint64_t io, uint64_t rotated) {
+    const uint64_t cost = v->memcg->lru->kernel->cost_counts_rotations ? io * VMSIM__COST_OF_IO + rotated : io;
     for (; v; v = vmsim__lruvec_parent(v)) {
         uint64_t size = 0;
         for (unsigned l = VMSIM__SEEN_INACTIVE_ANON; l <= VMSIM__SEEN_ACTIVE_FILE; l++)
             size += vmsim__lruvec_seen(v, (enum vmsim__seen_stat)l);
-        *(file ? &v->file_cost : &v->anon_cost) += pages;
+        *(file ? &v->file_cost : &v->anon_cost) += cost;
         if (v->file_cost + v->anon_cost > size / 4) {
             v->file_cost /= 2;
             v->anon_cost /= 2;

@@ -94,7 +94,7 @@ static uint64_t shrink(struct batch *b, struct vmsim__lruvec *lruvec) {
     add_up(b, &stat);
     if (stat.unqueued_dirty && stat.unqueued_dirty == b->pages[0] + b->pages[1] && v->hooks.wake_flushers)
         v->hooks.wake_flushers(v->hooks.context);
-    vmsim__lru_note_cost(lruvec, false, stat.pageout);
+    vmsim__lru_note_cost(lruvec, false, stat.pageout, 0);
     vmsim__memcg_put(m);
     return reclaimed;
 }

@@ -29,6 +29,7 @@ void vmsim__shrink_active_list(struct vmsim__vmscan *v, struct vmsim__scan_contr
     struct vmsim__isolation i;
     vmsim__pfn rotated[VMSIM__SWAP_CLUSTER_MAX];
     uint32_t nr_rotated = 0, nr_inactive = 0;
+    uint64_t pages_rotated = 0;
     isolate(v, sc, lruvec, list_of(file, true), pages, &i);
     vmsim__vmscan_count_scan(v, sc, lruvec->memcg, VMSIM__PGREFILL, i.scanned);
     for (uint32_t n = 0; n < i.count; n++) {
@@ -42,6 +43,7 @@ void vmsim__shrink_active_list(struct vmsim__vmscan *v, struct vmsim__scan_contr
         VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_LRU) && f->memcg == lruvec->memcg->id);
         if (use.ptes && use.exec && vmsim__vmscan_is_file(f)) {
             rotated[nr_rotated++] = i.folio[n];
+            pages_rotated += vmsim__frame_pages(f);
             continue;
         }
         f->flags = (f->flags & ~VMSIM__FRAME_ACTIVE) | VMSIM__FRAME_WORKINGSET;
@@ -51,6 +53,8 @@ void vmsim__shrink_active_list(struct vmsim__vmscan *v, struct vmsim__scan_contr
     vmsim__lru_move_back(v->lru, rotated, nr_rotated, sc->cpu);
     uint64_t deactivated = vmsim__lru_move_back(v->lru, i.folio, nr_inactive, sc->cpu);
     vmsim__vmscan_count(v, lruvec->memcg, VMSIM__PGDEACTIVATE, deactivated);
+    if (pages_rotated)
+        vmsim__lru_note_cost(lruvec, file, 0, pages_rotated);
 }
 
 /* What the node's state and throttling are decided by at the end of the round. */
@@ -92,7 +96,7 @@ uint64_t vmsim__shrink_inactive_list(struct vmsim__vmscan *v, struct vmsim__scan
                     : sc->target ? "memcg"
                                  : "direct",
                     i.scanned, reclaimed, lruvec->node, file);
-    vmsim__lru_note_cost(lruvec, file, stat.pageout);
+    vmsim__lru_note_cost(lruvec, file, stat.pageout, i.scanned - reclaimed);
     vmsim__memcg_put(m);
     return reclaimed;
 }
