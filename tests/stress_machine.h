@@ -51,6 +51,7 @@ struct storm_machine {
     const char *reclaim;             /* who chooses what leaves memory; NULL: the kernel's lists */
     unsigned resident;               /* pure mode: folios at most; 0: none */
     bool alone;                      /* the manager without a TLB */
+    bool emulated;                   /* tables of an emulator in its place */
     unsigned tasks, spaces, leave;   /* at most so many; pages that they have to share; 0: the usual */
     unsigned ask;                    /* pages that they are to ask for together; 0: as it comes */
 };
@@ -753,6 +754,8 @@ static void boot(const struct storm_machine *b) {
     assert_int_equal(vmsim_config_set(config, thp[(b->cpus + b->swap) % TEST_COUNT(thp)]), 0);
     if (b->alone)
         assert_int_equal(vmsim_config_set(config, "machine.tlb.bypass=true"), 0);
+    if (b->emulated)
+        assert_int_equal(vmsim_config_set(config, "machine.tlb.softmmu.entries=64"), 0);
     if (vmsim_config_resolve(config) || vmsim_machine_create(config, &t.m))
         fail_msg("%s", vmsim_config_error_text(config, 0));
     vmsim_config_destroy(config);

@@ -55,6 +55,19 @@ static void storms_of_the_manager_alone(void **state) {
                                               .alone = true});
 }
 
+static void storms_of_an_emulated_cpu(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        storm_of(600, &(struct storm_machine){.arch = i % 2 ? "arm64_4k" : "x86_64",
+                                              .kernel = i % 2 ? "6.1" : "6.12",
+                                              .cpus = 1 + i % 3,
+                                              .nodes = 1 + i % 2,
+                                              .mib = i == 2 ? 64 : 11,
+                                              .swap = i == 2 ? HUGE_PAGES : 1 + i % 2,
+                                              .reclaim = policies[i],
+                                              .emulated = true});
+}
+
 /* A history of a seed of its own. */
 static void storm_with_seed(const char *seed, uint64_t steps, const struct storm_machine *b) {
     const char *was = getenv("VMSIM_SEED");
@@ -129,6 +142,7 @@ int main(void) {
         cmocka_unit_test(storms_of_the_manager_alone),
         cmocka_unit_test(swapoff_ends_where_memory_is_short),
         cmocka_unit_test(population_ends_where_memory_is_short),
+        cmocka_unit_test(storms_of_an_emulated_cpu),
         cmocka_unit_test(the_same_history_counts_the_same),
     };
     return cmocka_run_group_tests_name("machine_stress_policies", tests, NULL, NULL);

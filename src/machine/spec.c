@@ -267,9 +267,11 @@ void vmsim__machine_spec_settle(struct vmsim__machine_spec *spec) {
     spec->vm.mmap_min_addr = vmsim__vm_mmap_min_addr(spec->mem.arch);
     spec->mem.page_size = UINT64_C(1) << format->page_shift;
     spec->mem.sysctl = spec->sysctl;
-    if (!format->levels || spec->tlb.bypass) { /* nothing to cache */
+    if (!format->levels || spec->tlb.bypass)
+        spec->tlb.softmmu.entries = 0;
+    if (!format->levels || spec->tlb.bypass || spec->tlb.softmmu.entries) { /* nothing to cache, or not in arrays */
         spec->tlb.arrays = spec->tlb.walk_caches = (struct vmsim_param_list){0};
-        spec->tlb.walk_latency = 0;
+        spec->tlb.walk_latency = spec->tlb.softmmu.entries ? spec->tlb.walk_latency : 0;
         spec->tlb.bypass = spec->tlb.bypass && format->levels;
     } else if (!spec->tlb.arrays.count) {
         const struct vmsim__tlb_spec *standard = vmsim__tlb_spec_default();

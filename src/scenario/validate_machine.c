@@ -101,7 +101,7 @@ static int check_page_size(struct vmsim_config *config, const struct vmsim__mach
     const struct vmsim__tlb_array_spec *a = m->tlb.arrays.data;
     const struct vmsim__pt_format *format = vmsim__pt_format_get((enum vmsim__pt_format_id)m->arch);
     uint64_t page = UINT64_C(1) << format->page_shift;
-    bool held = !m->tlb.arrays.count || !format->levels || m->tlb.bypass;
+    bool held = !m->tlb.arrays.count || !format->levels || m->tlb.bypass || m->tlb.softmmu.entries;
     for (size_t i = 0; i < m->tlb.arrays.count && !held; i++)
         held = holds_size(&a[i], page);
     return held ? 0
@@ -109,6 +109,19 @@ static int check_page_size(struct vmsim_config *config, const struct vmsim__mach
                                       "no TLB array of this machine holds the pages of %llu KiB: "
                                       "give it arrays that do (machine.tlb.arrays), or another preset",
                                       (unsigned long long)(page >> 10));
+}
+
+/* 0 stands for none, which is no power of two: so the table of parameters cannot ask for one. */
+static int check_softmmu(struct vmsim_config *config, const struct vmsim__softmmu_spec *s) {
+    const struct {
+        const char *path;
+        uint64_t value;
+    } powers[] = {{"machine.tlb.softmmu.entries", s->entries}, {"machine.tlb.softmmu.blocks", s->blocks}};
+    for (size_t i = 0; i < VMSIM__COUNT(powers); i++)
+        if (powers[i].value & (powers[i].value - 1))
+            return vmsim__config_error(config, powers[i].path, "'%llu' is neither 0 nor a power of two",
+                                       (unsigned long long)powers[i].value);
+    return 0;
 }
 
 /* What a device cannot be, names given twice, and two ways of saying it at once. */
@@ -203,8 +216,8 @@ static int check_swap(struct vmsim_config *config, const struct vmsim__machine_s
 int vmsim__machine_validate(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     int kernel = check_kernel(config, m), nodes = check_nodes(config, m), arrays = check_arrays(config, m);
     int sizes = check_page_size(config, m), devices = check_devices(config, m);
-    int swap = check_swap(config, m);
-    return kernel ? kernel : nodes ? nodes : arrays ? arrays : sizes ? sizes : devices ? devices : swap;
+    int swap = check_swap(config, m), soft = check_softmmu(config, &m->tlb.softmmu);
+    return soft ? soft : kernel ? kernel : nodes ? nodes : arrays ? arrays : sizes ? sizes : devices ? devices : swap;
 }
 
 /* `text` behind "ORIGIN: ", or NULL when it does not begin so. */

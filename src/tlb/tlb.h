@@ -107,6 +107,8 @@ void vmsim__tlb_expect_flush(const struct vmsim__tlb *t);
     X(walk_references, "walk_references", "page-table entries read by walks")                                          \
     X(walk_cycles, "walk_cycles", "cycles spent in walks, memory_cycles apart")                                        \
     X(memory_cycles, "memory_cycles", "cycles that misses waited for memory, by its distance")                         \
+    X(block_hits, "block_hits", "fetches of code known to an emulated CPU, which asked for no page")                   \
+    X(victim_hits, "victim_hits", "pages that an emulated CPU found among those displaced last")                       \
     X(dirty_walks, "dirty_walks", "walks of stores that hit an entry without its dirty bit")                           \
     X(permission_walks, "permission_walks", "walks because a held entry forbids the access")                           \
     X(faults, "faults", "translations that ended in a fault")                                                          \

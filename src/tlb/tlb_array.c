@@ -316,6 +316,8 @@ unsigned vmsim__tlb_array_drop(struct vmsim__tlb *t, struct tlb_array *r, uint16
 unsigned vmsim__tlb_drop_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned shift) {
     VMSIM__ASSERT(shift >= t->page_shift && shift < 64);
     unsigned dropped = 0;
+    if (VMSIM__UNLIKELY(t->softmmu.max))
+        return asid == t->softmmu.asid ? vmsim__tlb_softmmu_drop(t, va, shift) : 0;
     if (VMSIM__UNLIKELY(tlb_holds(t->look, asid, va, shift)))
         for (unsigned i = 0; i < t->arrays; i++)
             dropped += vmsim__tlb_array_drop(t, &t->array[i], asid, va, shift, true);

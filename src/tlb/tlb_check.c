@@ -148,9 +148,24 @@ static int check_filter(const struct check *c) {
     return 0;
 }
 
+static int check_softmmu(const struct check *c) {
+    const struct tlb_softmmu *s = &c->t->softmmu;
+    const struct vmsim__pagetable *pt = s->max ? c->resolve(c->context, s->asid) : NULL;
+    struct vmsim__walk w;
+    uint64_t va, pa;
+    for (uint32_t i = 0; pt && i < tlb_softmmu_entries(s); i++)
+        if (vmsim__tlb_softmmu_entry(c->t, i, &va, &pa) && (!look(pt, sign_extend(va), &w) || w.pa != pa))
+            return vmsim__err_set(c->err, VMSIM_ECHECK,
+                                  "softmmu: the page table has nothing, or another frame, at 0x%llx",
+                                  (unsigned long long)va);
+    return 0;
+}
+
 int vmsim__tlb_check(const struct vmsim__tlb *t, vmsim__tlb_resolver *resolve, void *context, struct vmsim__err *err) {
     struct check c = {t, resolve, context, err};
     int e = check_filter(&c);
+    if (!e)
+        e = check_softmmu(&c);
     for (unsigned i = 0; i < t->arrays && !e; i++)
         e = check_array(&c, &t->array[i]);
     for (unsigned level = 1; level < VMSIM__PT_LEVELS && !e; level++)

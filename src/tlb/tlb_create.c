@@ -326,7 +326,9 @@ int vmsim__tlb_create(struct vmsim__tlb **out, struct vmsim__alloc *a, const str
     t->walk_latency = spec->walk_latency;
     t->walk_reference = spec->walk_reference;
     find_classes(t, f);
-    int e = create_parts(t, spec, policies, seed + cpu * UINT64_C(0x9e3779b97f4a7c15), err);
+    int e = vmsim__tlb_softmmu_create(&t->softmmu, a, &spec->softmmu)
+                ? vmsim__err_set(err, VMSIM_ENOMEM, "no memory for an emulated TLB")
+                : create_parts(t, spec, policies, seed + cpu * UINT64_C(0x9e3779b97f4a7c15), err);
     vmsim__tlb_filter_clear(t);
     if (e) {
         vmsim__tlb_destroy(t);
@@ -339,7 +341,7 @@ int vmsim__tlb_create(struct vmsim__tlb **out, struct vmsim__alloc *a, const str
 void vmsim__tlb_set_memory(struct vmsim__tlb *t, const struct vmsim__tlb_memory *memory,
                            const struct vmsim__tlb_latency *distant, struct vmsim__tlb_reads *reads) {
     VMSIM__ASSERT(!memory == !distant && !memory == !reads);
-    if (t->bypass) /* nothing is known of misses */
+    if (t->bypass || t->softmmu.max) /* nothing is known of misses, or memory is as near as the host's */
         return;
     t->memory = memory;
     t->distant = distant;
@@ -372,6 +374,8 @@ void vmsim__tlb_destroy(struct vmsim__tlb *t) {
         vmsim__free(t->alloc, c->link, c->entries * sizeof *c->link);
         vmsim__free(t->alloc, c->oldest, c->sets * sizeof *c->oldest);
     }
+    if (t->softmmu.max)
+        vmsim__tlb_softmmu_destroy(&t->softmmu, t->alloc);
     vmsim__policy_instance_fini(&t->prefetch_instance);
     vmsim__free_aligned(t->alloc, t, 64, sizeof *t);
 }

@@ -102,6 +102,8 @@ static unsigned sweep_some(struct vmsim__tlb *t, struct tlb_array *r, const stru
 static unsigned sweep(struct vmsim__tlb *t, const struct sweep *what) {
     VMSIM__ASSERT(what->global || what->every_asid || what->asid != VMSIM__ASID_GLOBAL);
     unsigned dropped = 0;
+    if (VMSIM__UNLIKELY(t->softmmu.max))
+        vmsim__tlb_softmmu_clear(t);
     for (unsigned i = 0; i < t->arrays; i++)
         dropped += what->every_asid || what->global ? sweep_some(t, &t->array[i], what)
                                                     : sweep_asid(t, &t->array[i], what->asid);

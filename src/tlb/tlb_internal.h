@@ -177,6 +177,30 @@ struct tlb_side {
     const struct tlb_place *look[VMSIM__TLB_ARRAYS * 2 * VMSIM__TLB_SIZES + 1];
 };
 
+/* Tables of an emulated CPU: see tlb_softmmu.c. */
+struct tlb_soft_entry {
+    uint64_t page;         /* number of the base page; TLB_INVALID: none */
+    uint64_t frame_rights; /* frame | what needs no walk, 3 bits */
+};
+struct tlb_soft_block {
+    uint64_t va, frame; /* of its first byte; TLB_INVALID: none */
+};
+struct tlb_soft_side {
+    struct tlb_soft_entry *entry, *victim; /* a slot for each page number modulo `entries` */
+    uint32_t entries, next_victim;
+    uint64_t used, window_used, window_begin; /* since the last flush; most of the window, which began at an access */
+    uint64_t large, large_mask;               /* pages that the large ones lie in; TLB_INVALID: there is none */
+};
+struct tlb_softmmu {
+    uint32_t max, victims, blocks; /* max: pages of a side; 0: the CPU is hardware */
+    uint8_t offset_bits;           /* of a block's slot */
+    bool fetch_user;
+    uint16_t asid;                /* whose all of it is */
+    struct tlb_soft_side side[2]; /* of the kernel [0] and user mode [1] */
+    struct tlb_soft_block *block;
+    uint64_t fetch_page, fetch_frame; /* of the last fetch; TLB_INVALID: the next one is looked up */
+};
+
 struct vmsim__tlb {
     struct tlb_filter_slot filter[4 * TLB_FILTER_SLOTS];
     struct {
@@ -217,6 +241,7 @@ struct vmsim__tlb {
     struct vmsim__tlb_reads *reads;           /* with `memory` */
     struct vmsim__tlb_record *record;         /* where walks are written down; NULL: nowhere */
 
+    struct tlb_softmmu softmmu;
     bool wants_access;                                /* a policy wants the next three */
     uint8_t access;                                   /* type of the present access */
     uint16_t fetch_asid;                              /* whose last_fetch is */
@@ -248,6 +273,25 @@ struct vmsim__tlb {
 /* vmsim__tlb_run without hardware, once the batch has begun. */
 size_t vmsim__tlb_run_bypass(struct vmsim__tlb *t, bool user, const vmsim_access *a, size_t n, uint64_t *pa_out,
                              struct vmsim__tlb_stop *stop);
+
+/* --- tlb_softmmu.c
+ * ----------------------------------------------------------------------------------------------------- */
+
+int vmsim__tlb_softmmu_create(struct tlb_softmmu *s, struct vmsim__alloc *a, const struct vmsim__softmmu_spec *spec);
+void vmsim__tlb_softmmu_destroy(struct tlb_softmmu *s, struct vmsim__alloc *a);
+void vmsim__tlb_softmmu_clear(struct vmsim__tlb *t);
+/* The page of `shift` that holds va is flushed: how many entries went, at least. */
+unsigned vmsim__tlb_softmmu_drop(struct vmsim__tlb *t, uint64_t va, unsigned shift);
+/* vmsim__tlb_run by these tables, once the batch has begun. */
+size_t vmsim__tlb_run_softmmu(struct vmsim__tlb *t, bool user, const vmsim_access *a, size_t n, uint64_t *pa_out,
+                              struct vmsim__tlb_stop *stop);
+/* Is user mode's page known? *pa: what va is then (or NULL). */
+bool vmsim__tlb_softmmu_probe(const struct vmsim__tlb *t, uint64_t va, uint64_t *pa);
+/* For the checker: entry i of all tables, a page and where it is. False: it is empty. */
+bool vmsim__tlb_softmmu_entry(const struct vmsim__tlb *t, uint32_t i, uint64_t *va, uint64_t *pa);
+static inline uint32_t tlb_softmmu_entries(const struct tlb_softmmu *s) {
+    return s->max ? s->side[0].entries + s->side[1].entries + 2 * s->victims + s->blocks : 0;
+}
 
 /* --- tlb_wide.c
  * ------------------------------------------------------------------------------------------------------- */
@@ -501,6 +545,14 @@ VMSIM__INLINE void tlb_count_walk(struct vmsim__tlb *t, unsigned refs) {
     t->counter[VMSIM__TLB_walks]++;
     t->counter[VMSIM__TLB_walk_references] += refs;
     t->counter[VMSIM__TLB_walk_cycles] += cost;
+}
+
+/* Written down for who asked for it, as far as there is room. */
+VMSIM__INLINE void tlb_record_walk(struct vmsim__tlb *t, const struct vmsim__walk *w) {
+    struct vmsim__tlb_record *r = t->record;
+    for (unsigned i = 0; VMSIM__UNLIKELY(r != NULL) && i < w->refs; i++, r->entries++)
+        if (r->entries < r->room)
+            r->entry[r->entries] = w->ref[i];
 }
 
 /* What the frame at `pfn` makes a miss wait for. */

@@ -181,6 +181,39 @@ static const struct vmsim_param shootdown_params[] = {
      .doc = "A flush of an address space or of everything (CR3 write, 100-300 cycles)."},
     {0}};
 
+static const struct vmsim_param softmmu_params[] = {
+    {.name = "entries",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(softmmu_spec, entries),
+     .fallback = "0",
+     .max = 1 << 20,
+     .doc = "Pages, at first, in a table that the page number indexes; user mode and the kernel have one each (QEMU: "
+            "256). 0: the CPU is no emulated one, and the arrays are what it has."},
+    {.name = "entries_max",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(softmmu_spec, entries_max),
+     .fallback = "65536",
+     .max = 1 << 22,
+     .flags = VMSIM_PARAM_POW2,
+     .doc =
+         "What such a table may grow to, where it was much in use when all is flushed (QEMU: 4194304); not more than "
+         "`entries`: it stays as it is."},
+    {.name = "victims",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(softmmu_spec, victims),
+     .fallback = "8",
+     .max = 64,
+     .doc = "Pages that were displaced last and are looked for where the table fails (QEMU: 8)."},
+    {.name = "blocks",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(softmmu_spec, blocks),
+     .fallback = "4096",
+     .max = 1 << 20,
+     .doc =
+         "Translated blocks of code that are known by their address; a fetch that begins one, or goes on in its page, "
+         "asks for no page (QEMU: 4096). 0: each fetch asks."},
+    {0}};
+
 const struct vmsim_param vmsim__tlb_params[] = {
     {.name = "clock",
      .type = VMSIM_PARAM_UINT,
@@ -195,6 +228,11 @@ const struct vmsim_param vmsim__tlb_params[] = {
      .fallback = "false",
      .doc = "The memory manager alone: arrays, walk caches and prefetchers are left out, and each reference asks the "
             "page table, at no cost."},
+    {.name = "softmmu",
+     .type = VMSIM_PARAM_STRUCT,
+     .offset = AT(tlb_spec, softmmu),
+     .fields = softmmu_params,
+     .doc = "The CPU is emulated: its tables, in place of arrays and walk caches."},
     {.name = "arrays",
      .type = VMSIM_PARAM_STRUCT_LIST,
      .offset = AT(tlb_spec, arrays),

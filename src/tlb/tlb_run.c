@@ -212,6 +212,8 @@ size_t vmsim__tlb_run(struct vmsim__tlb *t, const struct vmsim__pagetable *pt, u
     vmsim__tlb_leaf_begin(t);
     if (VMSIM__UNLIKELY(t->bypass))
         return vmsim__tlb_run_bypass(t, user, a, n, pa_out, stop);
+    if (VMSIM__UNLIKELY(t->softmmu.max))
+        return vmsim__tlb_run_softmmu(t, user, a, n, pa_out, stop);
     if (t->wants_access && t->fetch_asid != asid) {
         t->fetch_asid = asid;
         t->last_fetch = 0;

@@ -70,9 +70,18 @@ struct vmsim__shootdown_spec {
     uint64_t flush_all;   /* ns of a full one (CR3 write) */
 };
 
+/* The tables of an emulated CPU, in place of arrays and walk caches. */
+struct vmsim__softmmu_spec {
+    uint64_t entries;     /* direct-mapped pages at first, 2^n; 0: the CPU is hardware */
+    uint64_t entries_max; /* a table that is much used grows up to there, 2^n */
+    uint64_t victims;     /* pages that were displaced last */
+    uint64_t blocks;      /* of code, known by their address, 2^n; 0: each fetch asks for its page */
+};
+
 struct vmsim__tlb_spec {
-    uint64_t clock;                      /* MHz */
-    bool bypass;                         /* no hardware: arrays and walk caches are empty */
+    uint64_t clock; /* MHz */
+    bool bypass;    /* no hardware: arrays and walk caches are empty */
+    struct vmsim__softmmu_spec softmmu;
     struct vmsim_param_list arrays;      /* struct vmsim__tlb_array_spec */
     struct vmsim_param_list walk_caches; /* struct vmsim__walk_cache_spec */
     uint64_t walk_latency;               /* cycles to start a walk */

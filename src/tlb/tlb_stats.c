@@ -112,6 +112,8 @@ unsigned vmsim__tlb_page_shift(const struct vmsim__tlb *t) {
 }
 
 unsigned vmsim__tlb_probe(const struct vmsim__tlb *t, uint16_t asid, uint64_t va, bool fetch, uint64_t *pa) {
+    if (VMSIM__UNLIKELY(t->softmmu.max))
+        return asid == t->softmmu.asid && vmsim__tlb_softmmu_probe(t, va, pa);
     for (struct tlb_array *const *at = t->side[fetch].path; *at; at++) {
         const struct tlb_array *r = *at;
         uint64_t *tag = vmsim__tlb_array_find(t, r, asid, va);

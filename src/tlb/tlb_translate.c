@@ -191,12 +191,6 @@ static VMSIM__NOINLINE void wait_for_memory(struct vmsim__tlb *t, const struct v
         tlb_wait_data(t, w->pa >> t->page_shift);
 }
 
-static VMSIM__NOINLINE void record_walk(struct vmsim__tlb_record *r, const struct vmsim__walk *w) {
-    for (unsigned i = 0; i < w->refs; i++, r->entries++)
-        if (r->entries < r->room)
-            r->entry[r->entries] = w->ref[i];
-}
-
 /* Walks, and enters what is found into all `levels`. `held`: the level, from 0, whose entry did not do; `levels`: none
  * had one. A page that was held nowhere comes to the filter with its second use: many have none. */
 static bool miss(struct vmsim__tlb *t, struct request q, unsigned held, unsigned levels, uint64_t *pa,
@@ -206,8 +200,7 @@ static bool miss(struct vmsim__tlb *t, struct request q, unsigned held, unsigned
     tlb_count_walk(t, w.refs);
     if (VMSIM__UNLIKELY(t->memory != NULL))
         wait_for_memory(t, &w, ok && held == levels);
-    if (VMSIM__UNLIKELY(t->record != NULL))
-        record_walk(t->record, &w);
+    tlb_record_walk(t, &w);
     if (VMSIM__UNLIKELY(!ok))
         return fault(t, q, held, &w, stop);
     unsigned class = t->class_of[w.page_shift];
