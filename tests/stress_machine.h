@@ -44,14 +44,15 @@ struct object {
     uint64_t content[PAGES];
 };
 
+enum { TLB_USUAL, TLB_BYPASS, TLB_EMULATED };
+
 /* What a machine is made of. */
 struct storm_machine {
     const char *arch, *kernel;
     unsigned cpus, nodes, mib, swap; /* nodes: of shapes; mib: of node 0; swap: of swaps */
     const char *reclaim;             /* who chooses what leaves memory; NULL: the kernel's lists */
     unsigned resident;               /* pure mode: folios at most; 0: none */
-    bool alone;                      /* the manager without a TLB */
-    bool emulated;                   /* tables of an emulator in its place */
+    unsigned tlb;                    /* TLB_USUAL, or another one */
     unsigned tasks, spaces, leave;   /* at most so many; pages that they have to share; 0: the usual */
     unsigned ask;                    /* pages that they are to ask for together; 0: as it comes */
 };
@@ -752,9 +753,9 @@ static void boot(const struct storm_machine *b) {
     static const char *const thp[] = {"policies.thp=linux", "policies.thp=reserve", "policies.thp=utility",
                                       "policies.thp=always"};
     assert_int_equal(vmsim_config_set(config, thp[(b->cpus + b->swap) % TEST_COUNT(thp)]), 0);
-    if (b->alone)
+    if (b->tlb == TLB_BYPASS)
         assert_int_equal(vmsim_config_set(config, "machine.tlb.bypass=true"), 0);
-    if (b->emulated)
+    if (b->tlb == TLB_EMULATED)
         assert_int_equal(vmsim_config_set(config, "machine.tlb.softmmu.entries=64"), 0);
     if (vmsim_config_resolve(config) || vmsim_machine_create(config, &t.m))
         fail_msg("%s", vmsim_config_error_text(config, 0));

@@ -52,7 +52,7 @@ static void storms_of_the_manager_alone(void **state) {
                                               .mib = i == 4 ? 64 : 11,
                                               .swap = i == 4 ? HUGE_PAGES : 1 + i % 2,
                                               .reclaim = policies[i],
-                                              .alone = true});
+                                              .tlb = TLB_BYPASS});
 }
 
 static void storms_of_an_emulated_cpu(void **state) {
@@ -65,7 +65,7 @@ static void storms_of_an_emulated_cpu(void **state) {
                                               .mib = i == 2 ? 64 : 11,
                                               .swap = i == 2 ? HUGE_PAGES : 1 + i % 2,
                                               .reclaim = policies[i],
-                                              .emulated = true});
+                                              .tlb = TLB_EMULATED});
 }
 
 /* A history of a seed of its own. */
