@@ -10,7 +10,8 @@
  * The machine is the one imported from CAPTURES/qemu/KERNEL/n1_512M, or where that size was not booted one of the
  * capture's own zones; two virtio disks, 512 MiB of swap on the second. Devices and CPU keep the pace that they had
  * beside each other: what a reference costs is the time in user mode of the unlimited run over the references of the
- * trace; its TLB is the emulator's (machines/qemu-tcg.yaml). With less memory (memNN) two more tasks hold what the
+ * trace; its TLB is the emulator's (machines/qemu-tcg.yaml), and the smallest one when a program begins: the capturing
+ * program used few pages while it waited. With less memory (memNN) two more tasks hold what the
  * kernel and the capturing program held before the run. A counter is right between the two runs of the kernel, widened
  * by 10 % or by its median spread if that is more. */
 #include <unistd.h>
@@ -190,7 +191,7 @@ static void describe(struct conformance_yaml *t, const struct pressure_case *c, 
         add_zones(t, c);
     conformance_add(
         t,
-        "  costs: {references: %" PRIu64 "ns}\n  memory_manager: {privileged: true}\n"
+        "  tlb: {softmmu: {entries: 64}}\n  costs: {references: %" PRIu64 "ns}\n  memory_manager: {privileged: true}\n"
         "  sysctl: {transparent_hugepage/enabled: %s, lru_gen/enabled: %s, vm.swappiness: 60, vm.page-cluster: 3}\n"
         "  devices: [{name: vda, preset: virtio-qemu, size: 600MiB}, {name: vdb, preset: virtio-qemu, size: "
         "512MiB}]\n",
