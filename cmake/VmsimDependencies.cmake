@@ -10,7 +10,7 @@ pkg_check_modules(VMSIM_DEPS REQUIRED IMPORTED_TARGET yaml-0.1 libzstd libxxhash
 pkg_check_modules(VMSIM_JEMALLOC REQUIRED jemalloc)
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
-pkg_check_modules(VMSIM_PROGRAM REQUIRED IMPORTED_TARGET sqlite3 yaml-0.1 ncurses) # the program's own, beside the library
+pkg_check_modules(VMSIM_PROGRAM REQUIRED IMPORTED_TARGET sqlite3 yaml-0.1 ncurses jansson) # the program's own, beside the library
 
 add_library(vmsim_deps INTERFACE)
 target_link_libraries(vmsim_deps INTERFACE PkgConfig::VMSIM_DEPS Threads::Threads m ${CMAKE_DL_LIBS})

@@ -80,42 +80,64 @@ static bool goes_on(void *context, const struct vmsim_progress *progress) {
     return progress->virtual_ns <= w->log.to || !w->log.later;
 }
 
-static int explain(struct vmsim_scenario *s, const struct explain_options *o) {
+/* An empty log of what matters to a moment. */
+static struct explain_log log_of(const struct explain_options *o) {
     const uint64_t after = UINT64_C(1000000000);
+    return (struct explain_log){.from = o->at > o->before ? o->at - o->before : 0,
+                                .at_ns = o->at,
+                                .to = o->at + after,
+                                .task = VMSIM_TASK_NONE};
+}
+
+static int finish(const struct explain_options *o, const struct explain_names *names, struct explain_log *log,
+                  int status) {
+    if (!status && log->task == VMSIM_TASK_NONE)
+        status = cli_fail(EXIT_USAGE, "explain", "there is no task '%s' until then", o->task ? o->task : "");
+    else if (!status)
+        explain_task(stdout, names, log);
+    if (log->full)
+        cli_note("explain", "note: there is more than fits around that time: a shorter --before shows it whole");
+    explain_free(log);
+    return status;
+}
+
+static int explain_file(const struct explain_options *o) {
+    struct explain_log log = log_of(o);
+    struct explain_names names = {0};
+    if (o->in.file_count > 1 || o->in.set_count)
+        return cli_fail(EXIT_USAGE, "explain", "a file of events stands for a whole run: nothing can be set or added");
+    const int status = finish(o, &names, &log, explain_read(o->in.files[0], o->task, &names, &log));
+    explain_names_free(&names);
+    return status;
+}
+
+static int explain(struct vmsim_scenario *s, const struct explain_options *o) {
     struct vmsim_machine *m = vmsim_scenario_machine(s);
     struct watched w = {.machine = m, .name = o->task};
     int status = EXIT_FINE;
-    w.log.from = o->at > o->before ? o->at - o->before : 0;
-    w.log.at_ns = o->at;
-    w.log.to = o->at + after;
+    w.log = log_of(o);
     w.log.task = find_task(m, o->task);
     vmsim_machine_watch(m, UINT32_MAX & ~(1u << VMSIM_EVENT_ALLOC), explain_watch, &w.log);
     const int err = vmsim_scenario_run(s, goes_on, &w);
     w.log.task = find_task(m, o->task);
     if (err && err != VMSIM_ESTATE) /* a run that has been stopped here is as far as it is needed */
         status = cli_scenario_failed("explain", err, vmsim_scenario_error(s));
-    else if (w.log.task == VMSIM_TASK_NONE)
-        status = cli_fail(EXIT_USAGE, "explain", "there is no task '%s' until then", o->task ? o->task : "");
-    else
-        explain_task(stdout, m, &w.log);
-    if (w.log.full)
-        cli_note("explain", "note: there is more than fits around that time: a shorter --before shows it whole");
-    explain_free(&w.log);
-    return status;
+    return finish(o, &(struct explain_names){.machine = m}, &w.log, status);
 }
 
 int cmd_explain(int argc, char **argv) {
     static const struct argp argp = {
         explain_argp_options,
         parse_option,
-        "RUN|SCENARIO...",
+        "RUN|EVENTS|SCENARIO...",
         "Tell why a task was where it was at one moment: what it waited for, and what that waited for.\vRUN is what "
         "`vmsim run -o RUN` wrote. A run is a function of its description, so it is made again until that moment, with "
-        "an eye on all that happens; nothing has to be kept of it. Traces are looked for where -I says. When something "
-        "was slow, `vmsim run --events` shows on a timeline.\n\n"
+        "an eye on all that happens; nothing has to be kept of it. Traces are looked for where -I says. EVENTS is what "
+        "`vmsim run --events` wrote, and needs no second run; it also shows on a timeline when something was slow.\n\n"
         "Examples:\n"
         "  vmsim explain out --task reader --at 120ms\n"
-        "  vmsim explain box.yaml --task server --at 1.5s --before 1s\n\n"
+        "  vmsim explain box.yaml --task server --at 1.5s --before 1s\n"
+        "  vmsim explain events.json --task server --at 1.5s\n\n"
         "Exit status: 0 fine, 2 bad usage or input, 3 internal failure.",
         NULL,
         NULL,
@@ -126,6 +148,11 @@ int cmd_explain(int argc, char **argv) {
     if (cli_parse(&argp, argc, argv, 0, &o))
         return EXIT_USAGE;
     int status = EXIT_FINE;
+    if (explain_is_file(o.in.files[0])) {
+        status = explain_file(&o);
+        cli_input_free(&o.in);
+        return status;
+    }
     for (size_t i = 0; i < o.in.file_count; i++) {
         o.in.files[i] = resolved_of(o.in.files[i]);
         status = o.in.files[i] ? status : EXIT_INTERNAL;

@@ -16,7 +16,7 @@
 
 struct story {
     FILE *out;
-    struct vmsim_machine *machine;
+    const struct explain_names *names;
     const struct explain_log *log;
     uint64_t at;
     unsigned depth;
@@ -45,6 +45,7 @@ static void look_beside(struct explain_log *log, const struct vmsim_event *event
     const uint64_t end = event->time + event->duration;
     if (end <= log->at_ns) {
         log->earlier = true;
+        log->dead |= event->kind == VMSIM_EVENT_KILL;
         log->last = end;
     } else if (!log->later) {
         log->later = true;
@@ -103,8 +104,17 @@ static const char *size_text(char text[32], uint64_t bytes) {
 
 /* Events may be of nobody, or of a kernel thread, which has no name among tasks. */
 static const char *name_of(const struct story *s, uint32_t task) {
-    const char *name = task == VMSIM_TASK_NONE ? NULL : vmsim_task_name(s->machine, task);
+    const struct explain_names *n = s->names;
+    const char *name = NULL;
+    if (task != EXPLAIN_NOBODY && n->machine)
+        name = vmsim_task_name(n->machine, task);
+    else if (task < n->count)
+        name = n->at[task].text;
     return name ? name : "nobody";
+}
+
+static uint32_t task_count(const struct story *s) {
+    return s->names->machine ? (uint32_t)vmsim_task_count(s->names->machine) : s->names->count;
 }
 
 /* Two blanks a step down the chain of who waits for whom. */
@@ -275,8 +285,8 @@ static void tell(const struct story *s, uint32_t task);
 
 /* The chain ends at some depth: tasks may wait for each other in a ring. */
 static void tell_other(const struct story *s, uint64_t task) {
-    const struct story next = {s->out, s->machine, s->log, s->at, s->depth + 1};
-    if (s->depth + 1 < DEPTH_MAX && task < vmsim_task_count(s->machine))
+    const struct story next = {s->out, s->names, s->log, s->at, s->depth + 1};
+    if (s->depth + 1 < DEPTH_MAX && task < task_count(s))
         tell(&next, (uint32_t)task);
 }
 
@@ -292,7 +302,7 @@ static void tell_cause(const struct story *s, const struct explain_event *stall)
     } else if (!strcmp(what, "recorded order")) {
         tell_other(s, stall->is.number[0]);
     } else if (!strcmp(what, "barrier") || !strcmp(what, "child")) {
-        for (uint32_t i = 0; i < vmsim_task_count(s->machine) && i < NAMES_MAX; i++) {
+        for (uint32_t i = 0; i < task_count(s) && i < NAMES_MAX; i++) {
             if (i != stall->is.task && (around(s, VMSIM_EVENT_RUN, i) || around(s, VMSIM_EVENT_FAULT, i)))
                 tell_other(s, i);
         }
@@ -338,8 +348,10 @@ static void tell_running(const struct story *s, const struct explain_event *run)
 static bool was_killed(const struct story *s, uint32_t task) {
     char name[256];
     size_t id;
+    if (!s->names->machine)
+        return task == s->log->task && s->log->dead;
     snprintf(name, sizeof name, "tasks.%s.oom_kills", name_of(s, task));
-    return !vmsim_counter_find(s->machine, name, &id) && vmsim_counter_read(s->machine, id);
+    return !vmsim_counter_find(s->names->machine, name, &id) && vmsim_counter_read(s->names->machine, id);
 }
 
 /* Neither runs nor waits for anything but a CPU; or is not there. */
@@ -383,6 +395,6 @@ static void tell(const struct story *s, uint32_t task) {
         tell_ready(s, task);
 }
 
-void explain_task(FILE *out, struct vmsim_machine *machine, const struct explain_log *log) {
-    tell(&(struct story){out, machine, log, log->at_ns, 0}, log->task);
+void explain_task(FILE *out, const struct explain_names *names, const struct explain_log *log) {
+    tell(&(struct story){out, names, log, log->at_ns, 0}, log->task);
 }

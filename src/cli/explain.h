@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* `vmsim explain`: why a task was where it was at one moment, from the events around it.
  *
- *     run again --watch--> log of what ended near the moment --> stall, fault, CPU, device that the task was in, and
- * what those waited for in their turn
+ *     run again --watch--.
+ *                         >-- log of what ended near the moment --> stall, fault, CPU, device that the task was in, and
+ *     file of events -----'                                         what those waited for in their turn
  *
  * A run is a function of its description, so that nothing has to be kept of it: it is made once more, up to a while
- * after the moment. */
+ * after the moment. Who has kept its events (`vmsim run --events`) needs no second run. */
 #ifndef VMSIM_CLI_EXPLAIN_H
 #define VMSIM_CLI_EXPLAIN_H
 #include <stdbool.h>
@@ -22,6 +23,19 @@ struct explain_event {
     char what[24]; /* is.what is of no use */
 };
 
+#define EXPLAIN_NOBODY UINT32_MAX /* VMSIM_TASK_NONE */
+
+/* What tasks are called, by number: as the machine says, or as a file of events does (machine NULL). */
+struct explain_name {
+    char *text;
+    uint64_t pid, tid; /* of its track */
+};
+struct explain_names {
+    struct vmsim_machine *machine;
+    struct explain_name *at;
+    uint32_t count;
+};
+
 /* What ended at `from` or later and began at `to` or earlier, in the order in which it ended. */
 struct explain_log {
     struct explain_event *at;
@@ -31,6 +45,7 @@ struct explain_log {
     bool earlier, later;      /* something of this task ended before the moment; after it */
     uint64_t last, next;      /* ns: of these, when the last ended, and when the first began */
     bool killed;              /* the first was its end */
+    bool dead;                /* the OOM killer had taken it before the moment */
     bool full;                /* there was more, or no memory for it */
 };
 
@@ -39,7 +54,13 @@ void explain_watch(void *context, const struct vmsim_event *event);
 void explain_free(struct explain_log *log);
 
 /* Where the task was at the moment, and why, as lines; what is told of the time before goes back to log->from. */
-void explain_task(FILE *out, struct vmsim_machine *machine, const struct explain_log *log);
+void explain_task(FILE *out, const struct explain_names *names, const struct explain_log *log);
+
+/* explain_file.c: whether a file is one of events in Chrome's form; its events near the moment, with the task of this
+ * name (NULL: the first) as log->task, EXPLAIN_NOBODY if there is none. An exit status, all said. */
+bool explain_is_file(const char *path);
+int explain_read(const char *path, const char *task, struct explain_names *names, struct explain_log *log);
+void explain_names_free(struct explain_names *names);
 
 /* "1.25 ms": a time for people. */
 const char *explain_ns(char text[32], uint64_t ns);

@@ -109,6 +109,13 @@ static const char *mobility(uint64_t type) {
 static void put_arguments(struct vmsim_events *e, const struct vmsim_event *v) {
     const uint64_t *n = v->number;
     switch (v->kind) {
+    case VMSIM_EVENT_STALL:
+        if (strcmp(v->what, "recorded order") != 0)
+            break;
+        vmsim__textbuf_puts(&e->text, ",\"args\":{\"for\":");
+        vmsim__textbuf_quote(&e->text, task_name(e, (uint32_t)n[0]));
+        vmsim__textbuf_puts(&e->text, "}");
+        break;
     case VMSIM_EVENT_FAULT:
         vmsim__textbuf_printf(&e->text, ",\"args\":{\"address\":\"0x%" PRIx64 "\",\"write\":%s,\"cpu\":%u}", n[0],
                               n[1] ? "true" : "false", v->cpu);
