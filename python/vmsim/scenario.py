@@ -36,7 +36,7 @@ class Scenario:
         self._handle = ffi.gc(out[0], lib.vmsim_scenario_destroy)
         self.machine = Machine.__new__(Machine)
         self.machine._adopt(lib.vmsim_scenario_machine(self._handle), self._config._policies)
-        self.machine.close = lambda: None  # type: ignore[method-assign]  # the scenario's own
+        self.machine.close = lambda: None  # type: ignore  # the scenario's own
 
     def run(self, progress: Optional[Callable[[int, int, int], bool]] = None) -> "Scenario":
         """To the end. progress(references, total or 0, virtual ns) is called now and then; False stops the run."""

@@ -16,10 +16,11 @@ struct command_line {
     struct sweep_options o;
     char **words, **measures;
     size_t count, measure_count;
-    char *pareto; /* "A,B" */
+    char *pareto;   /* "A,B" */
+    uint64_t point; /* to be run alone; UINT64_MAX: the grid is */
 };
 
-enum { OPTION_DRY = 256, OPTION_SLURM, OPTION_RETRY, OPTION_PARTITION, OPTION_PARETO };
+enum { OPTION_DRY = 256, OPTION_SLURM, OPTION_RETRY, OPTION_PARTITION, OPTION_PARETO, OPTION_POINT };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "File of results (default: the grid's name with .db); one that is there is gone on with",
@@ -28,6 +29,7 @@ static const struct argp_option options[] = {
     {"shard", 'i', "I/N", 0, "Only part I of N, from 1/N to N/N", 0},
     {"dry-run", OPTION_DRY, NULL, 0, "Check the grid and count its points; with --slurm, print the script", 0},
     {"retry", OPTION_RETRY, NULL, 0, "Do points that failed anew", 0},
+    {"point", OPTION_POINT, "N", 0, "Run point N alone, into FILE's name with .runs/N, and make a page of it", 0},
     {"slurm", OPTION_SLURM, "N", 0, "Submit a job array of N shards to Slurm (sbatch)", 0},
     {"partition", OPTION_PARTITION, "NAME", 0, "Partition of Slurm", 0},
     {"measure", 'm', "COUNTER", 0, "report: draw this counter; repeat (default: time and what varies most)", 0},
@@ -64,6 +66,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case OPTION_RETRY:
         o->retry = true;
+        return 0;
+    case OPTION_POINT:
+        c->point = cli_number(state, arg, UINT64_MAX - 1);
         return 0;
     case OPTION_SLURM:
         o->slurm = true;
@@ -112,7 +117,8 @@ static int run_grid(struct command_line *c) {
         return cli_fail(EXIT_INTERNAL, "sweep", "%s", strerror(ENOMEM));
     const int status = cli_same_file(c->o.grid, c->o.output)
                            ? cli_fail(EXIT_USAGE, "sweep", "%s: input file is output file", c->o.grid)
-                           : sweep_run(&c->o);
+                       : c->point != UINT64_MAX ? sweep_point(&c->o, c->point)
+                                                : sweep_run(&c->o);
     free(name);
     return status;
 }
@@ -174,13 +180,14 @@ int cmd_sweep(int argc, char **argv) {
         "Examples:\n  vmsim sweep study.yaml\n  vmsim sweep --dry-run study.yaml\n"
         "  vmsim sweep --shard 2/4 -o part2.db study.yaml\n  vmsim sweep gather study.db part?.db\n"
         "  vmsim sweep export study.db > study.csv\n  vmsim sweep report --front limit,time_ns study.db\n"
+        "  vmsim sweep --point 17 study.yaml      one point as a run, with its page\n"
         "  vmsim sweep compare before.db after.db\n  vmsim sweep --slurm 64 -j 8 study.yaml\n\n"
         "Exit status: 0 when all points of the grid are there, 1 when some failed or their expectations do not hold; 2 "
         "for bad usage or input, 3 for an internal failure.",
         NULL,
         NULL,
         NULL};
-    struct command_line c = {.o = {.shard = 1, .shards = 1, .jobs = pool_cpus()}};
+    struct command_line c = {.o = {.shard = 1, .shards = 1, .jobs = pool_cpus()}, .point = UINT64_MAX};
     if (cli_parse(&argp, argc, argv, 0, &c))
         return EXIT_USAGE;
     const int status = run_command(&c);

@@ -2,6 +2,7 @@
 /* A file of events (`vmsim run --events`) as the log that a chain of causes is read from: what a second run would have
  * told. In Chrome's form a task is a track of one process, a device's requests are pairs of another, and the tracks'
  * names stand in events of their own, before what happens on them. */
+#include <assert.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ static uint64_t ns_of(const json_t *object, const char *key) {
 /* Tasks and threads of the kernel by where their tracks are, in the order in which they are named. */
 static uint32_t task_of(struct reading *r, uint64_t pid, uint64_t tid, const char *name) {
     struct explain_names *n = r->names;
+    assert(!n->machine && n->count < EXPLAIN_NOBODY);
     for (uint32_t i = 0; i < n->count; i++) {
         if (n->at[i].pid == pid && n->at[i].tid == tid)
             return i;
@@ -129,6 +131,7 @@ static void take_span(struct reading *r, const json_t *e, uint64_t pid, uint64_t
 
 static void take(struct reading *r, json_t *e) {
     const char *phase = text_of(e, "ph");
+    assert(r->log && r->names);
     const uint64_t pid = whole_of(e, "pid"), tid = whole_of(e, "tid");
     switch (*phase) {
     case 'M':
@@ -168,6 +171,7 @@ bool explain_is_file(const char *path) {
 
 int explain_read(const char *path, const char *task, struct explain_names *names, struct explain_log *log) {
     json_error_t why;
+    assert(!names->count && log->task == EXPLAIN_NOBODY);
     json_t *file = json_load_file(path, 0, &why);
     const json_t *events = json_object_get(file, "traceEvents");
     struct reading r = {names, log, json_object(), json_object(), false};

@@ -2,13 +2,14 @@
 /* Command lines, by argp, of one kind for all commands: an option that is none is told with the one that was meant.
  * argp itself says no more than getopt does, so long options are looked at before it has its turn. */
 #include <assert.h>
-#include <stdlib.h>
+#include <assert.h>
 #include <string.h>
 
 #include "cli/cli.h"
 
 static const struct argp_option *short_option(const struct argp *argp, int key) {
     const struct argp_option *o = argp->options;
+    assert(o);
     while (o->name && o->key != key)
         o++;
     return o->name ? o : NULL;
@@ -46,6 +47,7 @@ static size_t slips(const char *a, size_t length, const char *b) {
     const size_t other = strlen(b);
     if (length > WORD || other > WORD)
         return WORD;
+    assert(other); /* no option is without a name */
     for (size_t j = 0; j <= other; j++)
         row[0][j] = j;
     for (size_t i = 1; i <= length; i++) {
@@ -108,6 +110,7 @@ static bool unknown_option(const struct argp *argp, int argc, char **argv, unsig
 }
 
 int cli_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input) {
+    assert(argp->options && argc > 0);
     argp_err_exit_status = EXIT_USAGE;
     if (unknown_option(argp, argc, argv, flags))
         return EXIT_USAGE;

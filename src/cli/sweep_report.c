@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/chart.h"
 #include "cli/cli.h"
@@ -24,6 +25,8 @@ struct report {
     struct data d;
     size_t measures[MEASURES_MAX]; /* counters */
     size_t count;
+    const char *runs; /* where runs of single points lie */
+    bool beside;      /* so does the page */
     FILE *out;
 };
 
@@ -92,8 +95,24 @@ static int take_measures(struct report *r, const char *const *names, size_t coun
 
 /* ---- points in words ---- */
 
+/* The number leads to the page of the point's run, if somebody has made it (`vmsim sweep --point`). */
+static void put_number(struct report *r, uint64_t point) {
+    char page[4096];
+    const char *slash = strrchr(r->runs, '/');
+    const bool fits = (size_t)snprintf(page, sizeof page, "%s/%" PRIu64 ".html", r->runs, point) < sizeof page;
+    const bool there = r->beside && fits && !access(page, R_OK);
+    if (there) {
+        fputs("<a href=\"", r->out);
+        chart_escape(r->out, page + (slash ? slash + 1 - r->runs : 0));
+        fputs("\">", r->out);
+    }
+    fprintf(r->out, there ? "%" PRIu64 "</a>" : "%" PRIu64, point);
+}
+
 static void put_point(struct report *r, const struct data_point *p) {
-    fprintf(r->out, "<td>%" PRIu64 "</td><td>", p->point);
+    fputs("<td>", r->out);
+    put_number(r, p->point);
+    fputs("</td><td>", r->out);
     for (size_t a = 0; a < r->d.axis_count; a++) {
         fputs(a ? ", " : "", r->out);
         chart_escape(r->out, r->d.axes[a].name);
@@ -291,9 +310,11 @@ static void put_head(struct report *r, const char *path) {
     chart_escape(r->out, path);
     fprintf(r->out, "</h1>\n<p>%zu points, %zu failed; vmsim ", d->point_count, failed);
     chart_escape(r->out, d->version);
-    fputs(". What is drawn is the mean of all points with the entries that are named there.</p>\n<details><summary>The "
-          "grid</summary><pre>",
-          r->out);
+    fputs(
+        ". What is drawn is the mean of all points with the entries that are named there. <code>vmsim sweep --point N "
+        "GRID</code> runs a point again, and its number leads to that run's page then.</p>\n<details><summary>The "
+        "grid</summary><pre>",
+        r->out);
     for (const char *at = d->grid, *end; *at; at = end) {
         char line[512];
         end = strchr(at, '\n') ? strchr(at, '\n') + 1 : at + strlen(at);
@@ -338,6 +359,11 @@ int sweep_report(const char *path, const char *output, const char *const *measur
                  const char *const pareto[2]) {
     struct report r = {0};
     size_t front[2];
+    char *runs = sweep_runs(path);
+    const char *from = strrchr(path, '/'), *to = strrchr(output, '/');
+    const size_t folder = from ? (size_t)(from - path) : 0;
+    r.runs = runs ? runs : "";
+    r.beside = folder == (to ? (size_t)(to - output) : 0) && !strncmp(path, output, folder);
     int status = data_load(&r.d, path);
     status = status ? status : take_measures(&r, measures, count);
     status = status ? status : choose_front(&r, pareto, front);
@@ -349,5 +375,6 @@ int sweep_report(const char *path, const char *output, const char *const *measur
         status = cli_out_end(&out, !r.out || put_page(&r, path, front));
     }
     data_free(&r.d);
+    free(runs);
     return status;
 }

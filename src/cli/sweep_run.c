@@ -58,9 +58,8 @@ void sweep_count(const struct grid *g, const struct sweep_options *o, struct swe
     }
 }
 
-/* Reads the base files and applies a point; 0 and a resolved configuration, or the error, in *config too. */
-static int try_point(const struct grid *g, uint64_t point, struct vmsim_config **config) {
-    assert(point < g->points);
+int sweep_resolve(const struct grid *g, uint64_t point, struct vmsim_config **config) {
+    assert(point < g->points && config);
     char *sets[SETS_MAX];
     const size_t n = grid_sets(g, point, sets, SETS_MAX);
     *config = NULL;
@@ -111,7 +110,7 @@ static int check_points(struct sweep *s, struct vmsim_config **resolved) {
     for (uint64_t p = 0; p < g->points; p += stride) {
         if (grid_excluded(g, p))
             continue;
-        const int err = try_point(g, p, resolved);
+        const int err = sweep_resolve(g, p, resolved);
         if (!err) {
             vmsim_config_destroy(first);
             return EXIT_FINE;
