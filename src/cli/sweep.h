@@ -27,7 +27,8 @@ int sweep_run(const struct sweep_options *o);
 /* Points of the shard, and those excluded. */
 void sweep_count(const struct grid *g, const struct sweep_options *o, struct sweep_counts *counts);
 
-/* Reads the base files and applies a point; 0 and a resolved configuration, or the error, in *config too (NULL: said). */
+/* Reads the base files and applies a point; 0 and a resolved configuration, or the error, in *config too (NULL: said).
+ */
 int sweep_resolve(const struct grid *g, uint64_t point, struct vmsim_config **config);
 /* Runs one point into a directory of its own, beside the file of results, and makes a page of it; an exit status. */
 int sweep_point(const struct sweep_options *o, uint64_t point);
