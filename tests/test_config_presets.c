@@ -64,7 +64,7 @@ static void presets_are_listed_by_name_with_their_first_comment(void **state) {
     write_file(p, "fast.yaml", "vmsim: 1\n");
     write_file(p, "note.txt", "# no preset\n");
     struct vmsim_config *c = fx_create(NULL);
-    vmsim_config_add_search_dir(c, "/nonexistent");
+    vmsim_config_add_search_dir(c, "/proc/nonexistent");
     vmsim_config_add_search_dir(c, p->directory);
     vmsim_config_add_search_dir(c, GOLDEN);
     size_t own = find(c, "own"), small = find(c, "small"), fast = find(c, "fast");
@@ -87,7 +87,7 @@ static void the_environment_names_search_directories(void **state) {
     struct place *p = *state;
     char list[256];
     write_file(p, "own.yaml", FX_MINIMAL "  cpus: 9\n");
-    snprintf(list, sizeof list, "/nonexistent::%s", p->directory);
+    snprintf(list, sizeof list, "/proc/nonexistent::%s", p->directory);
     setenv("VMSIM_MACHINES", list, 1);
     struct vmsim_config *c = fx_create(NULL);
     assert_int_equal(fx_load(c, "vmsim: 1\nmachine: {preset: own}\n"), 0);

@@ -457,7 +457,7 @@ static void rows_without_a_place_end_the_run(void **state) {
     assert_int_equal(vmsim_config_set(r.config, "expect=[]"), 0);
     assert_int_equal(vmsim_config_resolve(r.config), 0);
     assert_int_equal(vmsim_scenario_create(r.config, &r.s), 0);
-    setenv("TMPDIR", "/nonexistent", 1);
+    setenv("TMPDIR", "/proc/nonexistent", 1);
     assert_int_equal(vmsim_scenario_run(r.s, NULL, NULL), VMSIM_EIO);
     unsetenv("TMPDIR");
     assert_non_null(strstr(vmsim_scenario_error(r.s), "cannot make a file for the rows of intervals"));
