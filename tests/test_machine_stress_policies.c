@@ -115,6 +115,24 @@ static void population_ends_where_memory_is_short(void **state) {
                                             .ask = 1200});
 }
 
+/* What a fault had read of its window it read again whenever it had waited for memory, while the kernel's own lists
+ * gave it up meanwhile: for ever. */
+static void a_window_ends_where_memory_is_short(void **state) {
+    (void)state;
+    storm_with_seed("1", 3400,
+                    &(struct storm_machine){.arch = "x86_64",
+                                            .kernel = "6.12",
+                                            .cpus = 2,
+                                            .nodes = 1,
+                                            .mib = 11,
+                                            .swap = 2,
+                                            .reclaim = "linux-mglru",
+                                            .tasks = 8,
+                                            .spaces = 6,
+                                            .leave = 700,
+                                            .ask = 1200});
+}
+
 /* Some hundred operations each, or the campaign's. */
 static void the_same_history_counts_the_same(void **state) {
     const char *campaign = getenv("VMSIM_CAMPAIGN"), *only = getenv("VMSIM_CAMPAIGN_POLICY");
@@ -143,6 +161,7 @@ int main(void) {
         cmocka_unit_test(swapoff_ends_where_memory_is_short),
         cmocka_unit_test(population_ends_where_memory_is_short),
         cmocka_unit_test(storms_of_an_emulated_cpu),
+        cmocka_unit_test(a_window_ends_where_memory_is_short),
         cmocka_unit_test(the_same_history_counts_the_same),
     };
     return cmocka_run_group_tests_name("machine_stress_policies", tests, NULL, NULL);

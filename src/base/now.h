@@ -60,9 +60,11 @@ struct vmsim__call {
     int error;     /* negative Linux errno with which a transfer ended that it waited for */
     uint64_t done; /* bytes, pages or addresses that are behind it: each operation's own unit */
     /* of a fault that waits for memory in the middle of reading ahead from swap: where the window begins (page or
-     * slot), and what it has; 0: none has begun */
+     * slot), how many it has (0: none has begun), and how many it has asked for, be they still there or not */
     uint64_t readahead;
-    uint32_t readahead_pages;
+    uint32_t readahead_pages,
+        readahead_done;   /* done: pages of it that have been asked for, whether they are still there */
+    bool readahead_over;  /* the window is behind it: what it waits for is its own page */
     uint64_t fault_since; /* ns: when its fault, which has waited, was entered first; 0: none has */
     uint32_t circles;     /* of a stalled fault: rounds of reclaim that brought nothing */
     uint64_t populate;    /* address at which population stopped; 0: it did not */
@@ -100,6 +102,11 @@ static inline bool vmsim__now_waits(const struct vmsim__now *now) {
 static inline void vmsim__now_wait(struct vmsim__now *now, enum vmsim__wait_kind kind, uint64_t what, uint64_t until) {
     if (!vmsim__now_waits(now))
         now->wait = (struct vmsim__wait){(uint8_t)kind, what, until};
+}
+/* The page is there that swap was read for: the next one has a window of its own. */
+static inline void vmsim__readahead_end(struct vmsim__call *call) {
+    call->readahead_pages = call->readahead_done = 0;
+    call->readahead_over = false;
 }
 /* The operation is over: its record is that of the next one. */
 static inline void vmsim__call_over(struct vmsim__call *call) {

@@ -107,6 +107,7 @@ vmsim__pfn vmsim__shmem_swap_in(struct vmsim__cache *c, struct vmsim__file *f, u
         vmsim__now_call(&c->mem->now)->inside = fault;
         return VMSIM__PFN_NONE;
     }
+    vmsim__readahead_end(vmsim__now_call(&c->mem->now));
     enter_file(c, f, index, pfn, e, cpu);
     return pfn;
 }
@@ -126,7 +127,6 @@ int vmsim__shmem_unuse(struct vmsim__cache *c, uint8_t type, unsigned cpu) {
                 continue;
             if (vmsim__shmem_swap_in(c, f, i, NULL, false, cpu) == VMSIM__PFN_NONE)
                 return vmsim__now_waits(&c->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
-            call->readahead_pages = 0;
         }
     }
     return 0;

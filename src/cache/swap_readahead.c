@@ -106,11 +106,17 @@ static uint32_t window_at(struct vmsim__cache *c, struct vmsim__swp e, uint64_t 
 
 bool vmsim__swap_read_cluster(struct vmsim__cache *c, struct vmsim__swp e, const struct vmsim__swap_reader *r) {
     struct vmsim__call *call = vmsim__now_call(&c->mem->now);
-    if (e.offset < call->readahead || e.offset - call->readahead >= call->readahead_pages)
+    if (call->readahead_over)
+        return true;
+    if (e.offset < call->readahead || e.offset - call->readahead >= call->readahead_pages) {
         call->readahead_pages = window_at(c, e, &call->readahead);
+        call->readahead_done = 0;
+    }
     const uint64_t first = call->readahead;
     const uint32_t pages = call->readahead_pages;
-    for (uint64_t slot = first; slot < first + pages; slot++) {
+    VMSIM__ASSERT(call->readahead_done <= pages);
+    for (; call->readahead_done < pages; call->readahead_done++) {
+        const uint64_t slot = first + call->readahead_done;
         bool fresh;
         const vmsim__pfn pfn = vmsim__swap_fetch(c, (struct vmsim__swp){.type = e.type, .offset = slot}, r, &fresh);
         if (vmsim__now_waits(&c->mem->now))
@@ -119,6 +125,7 @@ bool vmsim__swap_read_cluster(struct vmsim__cache *c, struct vmsim__swp e, const
             vmsim__swap_mark_ahead(c, pfn);
     }
     call->readahead_pages = 0;
+    call->readahead_over = true;
     call->alone = pages == 1; /* swap_readpage, synchronous */
     if (pages > 1)
         vmsim__lru_drain_cpu(c->lru, r->cpu);

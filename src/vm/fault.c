@@ -191,6 +191,7 @@ static enum vmsim__fault_outcome settle(const struct vmsim__vm *vm, struct vmsim
         return o;
     if (o == VMSIM__FAULT_RETRY || o == VMSIM__FAULT_WAIT) {
         call->tried = true;
+        call->readahead_over = false; /* entered anew, it looks for its page first */
         return o;
     }
     if (call->tried && vmsim__fault_resolved(o))
@@ -198,7 +199,8 @@ static enum vmsim__fault_outcome settle(const struct vmsim__vm *vm, struct vmsim
     else if (call->major && vmsim__fault_resolved(o))
         o = VMSIM__FAULT_MAJOR;
     call->tried = call->major = call->alone = false;
-    call->readahead_pages = call->circles = 0;
+    vmsim__readahead_end(call);
+    call->circles = 0;
     call->fault_since = 0;
     return o;
 }

@@ -7,8 +7,9 @@
  *
  * The window follows the addresses of the faults, or, once an area lies on a disk that turns, the slots: what lies side
  * by side there is read in one go. Pages read ahead carry a mark that their first use takes away, and the share used
- * decides how large the next window is. A fault that waits for memory in the middle of its window goes on with that
- * window. Kernel counterparts: do_swap_page of mm/memory.c, mm/swap_state.c. */
+ * decides how large the next window is. A fault that waits for memory in the middle of its window goes on where it was:
+ * what it has asked for may be gone again, and to ask for that anew, as often as memory is short, would never end.
+ * Kernel counterparts: do_swap_page of mm/memory.c, mm/swap_state.c. */
 #include "cache/swap_cache.h"
 #include "vm/vm_impl.h"
 
@@ -108,12 +109,17 @@ static bool read_around(const struct swap_fault *s) {
     struct vmsim__vm *vm = s->vm;
     struct vmsim__call *call = vmsim__now_call(&vm->mem->now);
     const uint64_t page = s->va >> vm->page_shift;
-    if (page < call->readahead || page - call->readahead >= call->readahead_pages)
+    if (call->readahead_over)
+        return true;
+    if (page < call->readahead || page - call->readahead >= call->readahead_pages) {
         call->readahead_pages = window_by_address(s, &call->readahead);
+        call->readahead_done = 0;
+    }
     const uint64_t first = call->readahead;
     const uint32_t pages = call->readahead_pages;
     VMSIM__ASSERT(first <= page && page - first < pages);
-    for (uint64_t at = first; at < first + pages; at++) {
+    for (; call->readahead_done < pages; call->readahead_done++) {
+        const uint64_t at = first + call->readahead_done;
         struct vmsim__swp e;
         uint64_t va;
         bool fresh;
@@ -126,6 +132,7 @@ static bool read_around(const struct swap_fault *s) {
             vmsim__swap_mark_ahead(vm->cache, pfn);
     }
     call->readahead_pages = 0;
+    call->readahead_over = true;
     call->alone = pages == 1; /* swap_readpage, synchronous */
     if (pages > 1)
         vmsim__lru_drain_cpu(vm->lru, s->cpu);
@@ -277,7 +284,7 @@ static int unuse_entry(struct vmsim__vma *v, uint64_t va, const struct vmsim__pt
     const vmsim__pfn pfn = settled(&s, &rc);
     if (pfn == VMSIM__PFN_NONE)
         return rc;
-    call->readahead_pages = 0;
+    vmsim__readahead_end(call);
     vmsim__folio_get(vm->lru, pfn);
     vmsim__swap_map(v, va, pte, pfn, true, false, cpu);
     if (vmsim__mm_slot(v->mm, va, false, &slot) && slot.entry && !slot.level) {
