@@ -16,12 +16,16 @@
 
 /* Makes room for `n` elements in all; false when there is no memory. */
 #define vmsim__vec_reserve(alloc, v, n)                                                                                \
-    vmsim__vec_grow((alloc), (void **)&(v)->at, &(v)->capacity, (n), sizeof *(v)->at)
+    vmsim__vec_ensure((alloc), (void **)&(v)->at, &(v)->capacity, (n), sizeof *(v)->at)
 #define vmsim__vec_push(alloc, v, ...)                                                                                 \
     (vmsim__vec_reserve((alloc), (v), (v)->count + 1) ? ((v)->at[(v)->count++] = (__VA_ARGS__), true) : false)
 #define vmsim__vec_fini(alloc, v)                                                                                      \
     (vmsim__free((alloc), (v)->at, (v)->capacity * sizeof *(v)->at), (v)->at = NULL, (v)->count = (v)->capacity = 0)
 
 bool vmsim__vec_grow(struct vmsim__alloc *a, void **at, size_t *capacity, size_t need, size_t element);
+/* Nearly always there is room. */
+static inline bool vmsim__vec_ensure(struct vmsim__alloc *a, void **at, size_t *capacity, size_t need, size_t element) {
+    return need <= *capacity || vmsim__vec_grow(a, at, capacity, need, element);
+}
 
 #endif

@@ -304,7 +304,9 @@ uint64_t vmsim__cache_swapped(const struct vmsim__cache *c) {
 
 /* Whoever follows contents is told. */
 static void told(struct vmsim__cache *c, struct vmsim__swp e, vmsim__pfn pfn, bool write) {
-    for (uint32_t i = 0; c->hooks.swapped && i < vmsim__frame_pages(vmsim__cache_frame(c, pfn)); i++)
+    if (VMSIM__LIKELY(!c->hooks.swapped))
+        return;
+    for (uint32_t i = 0; i < vmsim__frame_pages(vmsim__cache_frame(c, pfn)); i++)
         c->hooks.swapped(c->hooks.context, slot_at(e, i), pfn + i, write);
 }
 

@@ -32,6 +32,14 @@ VMSIM__INLINE void fetch(const struct vmsim__lruvec_policies *all, vmsim__pfn pf
     vmsim__frame_prefetch(&all->v->mem->frames, pfn);
 }
 
+/* Its folios are looked at as far as there are some: they need not be cleared, for one folio at a time. */
+VMSIM__INLINE void begin(struct batch *b, struct vmsim__lruvec_policies *all, struct vmsim__scan_control *sc) {
+    b->all = all;
+    b->sc = sc;
+    b->count = 0;
+    b->pages[0] = b->pages[1] = 0;
+}
+
 /* Off its list, if it is on one: it may be in the batch of another CPU, or with somebody who moves it. */
 static bool isolate(struct batch *b, vmsim__pfn pfn) {
     struct vmsim__frame *f = frame_of(b->all, pfn);
@@ -169,7 +177,7 @@ struct proposal {
 static void propose(struct vmsim__lruvec_policy *p, struct vmsim__scan_control *sc, struct proposal *q) {
     VMSIM__ASSERT(q->wanted && q->wanted <= VMSIM_RECLAIM_BATCH);
     struct vmsim__lruvec_policies *all = p->all;
-    vmsim_folio folio[VMSIM_RECLAIM_BATCH] = {VMSIM_FOLIO_NONE};
+    vmsim_folio folio[VMSIM_RECLAIM_BATCH];
     struct vmsim_reclaim_request r = {.size = sizeof r,
                                       .wanted = q->wanted,
                                       .folio = folio,
@@ -178,9 +186,12 @@ static void propose(struct vmsim__lruvec_policy *p, struct vmsim__scan_control *
                                       .may_write = sc->may_writepage,
                                       .may_unmap = sc->may_unmap,
                                       .incoming = q->incoming};
-    struct batch b = {.all = all, .sc = sc};
+    struct batch b;
     const uint64_t needed_since = all->needed_since(all->context);
+    begin(&b, all, sc);
     ++*p->calls;
+    for (uint32_t i = 0; i < q->wanted; i++) /* whoever says that it proposes more than it does, proposes none */
+        folio[i] = VMSIM_FOLIO_NONE;
     q->asked = vmsim__reclaim_ask(&p->r, &r);
     q->left = 0;
     if (q->asked == 1)
@@ -238,20 +249,32 @@ static void compact_queue(struct vmsim__lruvec_policies *all) {
     all->leaving.count = left;
 }
 
+/* One whose write is over is freed, unless it was stored to meanwhile. */
+static void finish(struct vmsim__lruvec_policies *all, struct vmsim__scan_control *sc, struct vmsim__memcg *m,
+                   vmsim__pfn pfn) {
+    VMSIM__ASSERT(!vmsim__frame_is(frame_of(all, pfn), VMSIM__FRAME_WRITEBACK));
+    struct batch b;
+    begin(&b, all, sc);
+    if (isolate(&b, pfn))
+        sc->nr_reclaimed += shrink(&b, &m->lruvec[vmsim__frame_node(all->v->mem, pfn)]);
+    const bool waits = b.count && is_leaving(frame_of(all, pfn)) && vmsim__vec_push(all->alloc, &all->leaving, pfn);
+    vmsim__lru_move_back(all->v->lru, b.folio, b.count, sc->cpu);
+    if (!waits && all->pool.node[pfn + 1].flags & VMSIM__RECLAIM_LEAVING) /* it could not be written */
+        all->watch.evictable(all, pfn, VMSIM__NO_CPU);
+}
+
 /* Folios of other cgroups than those that are reclaimed from are nobody's success. */
 void vmsim__lruvec_policies_finish(struct vmsim__lruvec_policies *all, struct vmsim__scan_control *sc) {
-    struct vmsim__scan_control others = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, sc->zone_type, UINT64_MAX, sc->cpu);
     const struct vmsim__memcg *target = vmsim__memcg_by_id(all->v->lru, sc->target);
     vmsim__pfn pfn;
     while (next_leaving(all, &pfn)) {
         struct vmsim__memcg *m = vmsim__memcg_by_id(all->v->lru, frame_of(all, pfn)->memcg);
-        struct batch b = {.all = all, .sc = vmsim__memcg_below(m, target) ? sc : &others};
-        if (isolate(&b, pfn))
-            b.sc->nr_reclaimed += shrink(&b, &m->lruvec[vmsim__frame_node(all->v->mem, pfn)]);
-        const bool waits = b.count && is_leaving(frame_of(all, pfn)) && vmsim__vec_push(all->alloc, &all->leaving, pfn);
-        vmsim__lru_move_back(all->v->lru, b.folio, b.count, sc->cpu);
-        if (!waits && all->pool.node[pfn + 1].flags & VMSIM__RECLAIM_LEAVING) /* it could not be written */
-            all->watch.evictable(all, pfn, VMSIM__NO_CPU);
+        if (VMSIM__LIKELY(vmsim__memcg_below(m, target))) {
+            finish(all, sc, m, pfn);
+            continue;
+        }
+        struct vmsim__scan_control other = vmsim__scan_direct(0, VMSIM__GFP_KERNEL, sc->zone_type, UINT64_MAX, sc->cpu);
+        finish(all, &other, m, pfn);
     }
     compact_queue(all);
 }

@@ -2,7 +2,7 @@
 /* The harness of vmsim/testing.h for reclaim policies: pages by number, N frames, and nothing else.
  *
  *     page[p]    folio that holds it (0: none)        folio f of the policy is frame f, 1 to N
- *                when it went last, its shadow        page_of[f]   the page that it holds
+ *                when it went last, its shadow        folio[f]     the page that it holds, when it came
  *
  * Without a machine there is no time: now() is the number of references so far. A page's shadow is never forgotten.
  * What the future holds is reckoned once for a whole run, from its end. */
@@ -23,6 +23,13 @@ struct page {
     uint64_t shadow;
 };
 
+/* On one line of the host's cache: with millions of them each line is a miss. */
+struct folio {
+    uint64_t page;       /* that it holds */
+    uint64_t came, next; /* next: when it is used next, if that is known */
+    uint64_t unused;     /* 32 bytes */
+};
+
 struct vmsim_test_reclaim {
     struct vmsim__reclaim r; /* first: the services find the rest by it */
     struct vmsim__reclaim_pool pool;
@@ -30,9 +37,9 @@ struct vmsim_test_reclaim {
     struct vmsim__policy_registry *policies;
     struct vmsim__err err;
     struct page *page;
-    uint64_t pages; /* room for so many */
-    uint64_t *page_of, *came, *next;
-    uint32_t *free; /* frames without a page */
+    uint64_t pages;      /* room for so many */
+    struct folio *folio; /* by number; [0] is nobody */
+    uint32_t *free;      /* frames without a page */
     uint32_t frames, batch, frees, goings;
     uint64_t time, hits, misses;
     uint64_t *future; /* of the running call: next use of what each of its references uses; NULL: not asked for */
@@ -51,8 +58,11 @@ static bool facts(void *host, vmsim_folio folio, struct vmsim_folio_facts *out) 
     const struct vmsim_test_reclaim *t = test_of(host);
     if (!folio || folio > t->frames || !(t->r.node[folio].flags & VMSIM__RECLAIM_THERE))
         return false;
-    struct vmsim_folio_facts all = {
-        .size = sizeof all, .kind = VMSIM_FOLIO_FILE, .space = 1, .index = t->page_of[folio], .came = t->came[folio]};
+    struct vmsim_folio_facts all = {.size = sizeof all,
+                                    .kind = VMSIM_FOLIO_FILE,
+                                    .space = 1,
+                                    .index = t->folio[folio].page,
+                                    .came = t->folio[folio].came};
     uint32_t size = out->size < sizeof all ? out->size : (uint32_t)sizeof all;
     memcpy(out, &all, size);
     out->size = size;
@@ -69,7 +79,7 @@ static uint64_t capacity(void *host) {
 
 static uint64_t next_use(void *host, vmsim_folio folio) {
     const struct vmsim_test_reclaim *t = test_of(host);
-    return folio && folio <= t->frames ? t->next[folio] : NEVER;
+    return folio && folio <= t->frames ? t->folio[folio].next : NEVER;
 }
 
 /* --- making ---------------------------------------------------------------------------------------------------------
@@ -90,11 +100,9 @@ static int create_parts(struct vmsim_test_reclaim *t, const struct vmsim_test_re
         e = vmsim__policy_add(t->policies, o->linked, "linked-in", &t->err);
     if (e)
         return e;
-    t->page_of = vmsim__calloc(t->alloc, n, sizeof *t->page_of);
-    t->came = vmsim__calloc(t->alloc, n, sizeof *t->came);
-    t->next = vmsim__calloc(t->alloc, n, sizeof *t->next);
+    t->folio = vmsim__calloc(t->alloc, n, sizeof *t->folio);
     t->free = vmsim__calloc(t->alloc, n, sizeof *t->free);
-    if (!t->page_of || !t->came || !t->next || !t->free || !vmsim__reclaim_pool_init(&t->pool, t->alloc, t->frames))
+    if (!t->folio || !t->free || !vmsim__reclaim_pool_init(&t->pool, t->alloc, t->frames))
         return vmsim__err_set(&t->err, VMSIM_ENOMEM, "no memory");
     for (uint32_t f = t->frames; f; f--)
         t->free[t->frees++] = f;
@@ -145,9 +153,7 @@ size_t vmsim_test_reclaim_destroy(struct vmsim_test_reclaim *t) {
     if (t->r.policy)
         vmsim__reclaim_destroy(&t->r);
     vmsim__reclaim_pool_fini(&t->pool);
-    vmsim__free(a, t->page_of, n * sizeof *t->page_of);
-    vmsim__free(a, t->came, n * sizeof *t->came);
-    vmsim__free(a, t->next, n * sizeof *t->next);
+    vmsim__free(a, t->folio, n * sizeof *t->folio);
     vmsim__free(a, t->free, n * sizeof *t->free);
     vmsim__free(a, t->page, t->pages * sizeof *t->page);
     vmsim__policy_registry_destroy(t->policies);
@@ -179,13 +185,28 @@ static int reach(struct vmsim_test_reclaim *t, uint64_t page) {
  */
 
 static void let_go(struct vmsim_test_reclaim *t, uint32_t folio, enum vmsim_folio_end end) {
-    struct page *p = &t->page[t->page_of[folio]];
+    struct page *p = &t->page[t->folio[folio].page];
     VMSIM__ASSERT(p->folio == folio);
     p->shadow = vmsim__reclaim_remove(&t->r, folio, end);
     p->folio = 0;
     t->goings += t->goings + 1 ? 1 : 2; /* 0 means never */
     p->gone = t->goings;
     t->free[t->frees++] = folio;
+}
+
+/* A policy that takes from the end of a list takes the next one there next time: its page, and what is known of the one
+ * behind it, are fetched until then. For others some lines are fetched in vain. */
+VMSIM__INLINE void fetch_victims(const struct vmsim_test_reclaim *t, uint32_t victim) {
+    const struct vmsim__reclaim_node *node = t->r.node;
+    const uint32_t next = node[victim].prev ? node[victim].prev : node[victim].next;
+    const uint32_t after = node[next].prev ? node[next].prev : node[next].next;
+    VMSIM__ASSERT(next <= t->frames && after <= t->frames);
+    if (next)
+        __builtin_prefetch(&t->page[t->folio[next].page], 1);
+    __builtin_prefetch(&t->r.node[after], 1);
+    __builtin_prefetch(&t->folio[after], 1);
+    __builtin_prefetch(&t->r.word[after], 1);
+    __builtin_prefetch(&t->r.shadow[after], 1);
 }
 
 /* Makes room for what t->access tells; the page that went first. */
@@ -201,7 +222,8 @@ static VMSIM__NOINLINE uint64_t make_room(struct vmsim_test_reclaim *t) {
                                       .incoming = &t->access};
     uint32_t n = vmsim__reclaim_evict(&t->r, &q);
     VMSIM__ASSERT(n && n <= t->batch);
-    uint64_t first = t->page_of[victims[0]];
+    fetch_victims(t, (uint32_t)victims[0]);
+    uint64_t first = t->folio[victims[0]].page;
     for (uint32_t i = 0; i < n; i++)
         let_go(t, (uint32_t)victims[i], VMSIM_FOLIO_RECLAIMED);
     return first;
@@ -216,7 +238,7 @@ VMSIM__INLINE enum vmsim_test_outcome reference(struct vmsim_test_reclaim *t, ui
     if (VMSIM__LIKELY(p->folio)) {
         t->hits++;
         if (VMSIM__UNLIKELY(t->future != NULL))
-            t->next[p->folio] = next;
+            t->folio[p->folio].next = next;
         vmsim__reclaim_use(&t->r, p->folio, &t->access);
         return VMSIM_TEST_HIT;
     }
@@ -228,9 +250,7 @@ VMSIM__INLINE enum vmsim_test_outcome reference(struct vmsim_test_reclaim *t, ui
         *victim = make_room(t);
     uint32_t folio = t->free[--t->frees];
     p->folio = folio;
-    t->page_of[folio] = page;
-    t->came[folio] = t->time;
-    t->next[folio] = next;
+    t->folio[folio] = (struct folio){.page = page, .came = t->time, .next = next};
     vmsim__reclaim_add(&t->r, folio, &t->access);
     t->access.shadow = 0;
     t->access.refault_distance = NEVER;
@@ -401,9 +421,9 @@ int vmsim_test_reclaim_check(const struct vmsim_test_reclaim *t, char *why, size
     struct vmsim__err err = {0};
     int e = vmsim__reclaim_check(&t->r, &err);
     for (uint32_t f = 1; !e && f <= t->frames; f++)
-        if ((t->r.node[f].flags & VMSIM__RECLAIM_THERE) && t->page[t->page_of[f]].folio != f)
+        if ((t->r.node[f].flags & VMSIM__RECLAIM_THERE) && t->page[t->folio[f].page].folio != f)
             e = vmsim__err_set(&err, VMSIM_ECHECK, "frame %u holds page %llu, which is not there", f,
-                               (unsigned long long)t->page_of[f]);
+                               (unsigned long long)t->folio[f].page);
     if (!e && t->r.there + t->frees != t->frames)
         e = vmsim__err_set(&err, VMSIM_ECHECK, "%u of %u frames are taken, and %u free", t->r.there, t->frames,
                            t->frees);

@@ -503,7 +503,9 @@ uint64_t vmsim__tlb_batch_flush(struct vmsim__tlb_system *s, unsigned cpu, struc
     VMSIM__ASSERT(cpu < s->cpus && (!b->pending || s->asid.mode != VMSIM__ASID_ARCHITECTURAL));
     unsigned targets = 0;
     uint64_t ns = 0;
-    for (unsigned i = 0; i < s->cpus && b->pending; i++) {
+    if (!b->pending) /* reclaim asks before each write, and before it frees */
+        return 0;
+    for (unsigned i = 0; i < s->cpus; i++) {
         struct cpu *c = &s->cpu[i];
         if (!mask_test(&b->cpus, i))
             continue;

@@ -175,18 +175,28 @@ bool vmsim__tlb_peek(const struct vmsim__tlb *t, uint64_t va, uint64_t *raw) {
     return true;
 }
 
-/* Those of an ASID, or all. */
+/* Those of an ASID, or all, of one set: from the newest on, as empty ways are the oldest. A flush of one page comes
+ * here, too, and finds few that were filled since the last. */
+static unsigned set_drop(struct tlb_walk_cache *c, uint32_t set, uint16_t asid, bool all) {
+    VMSIM__ASSERT(set < c->sets);
+    unsigned dropped = 0;
+    uint32_t at = c->link[c->oldest[set]].older;
+    for (uint32_t left = c->ways; left && c->tag[at] != TLB_INVALID; left--) {
+        const uint32_t next = c->link[at].older;
+        if (all || (uint16_t)c->tag[at] == asid) {
+            walk_clear(c, at);
+            dropped++;
+        }
+        at = next;
+    }
+    return dropped;
+}
+
 static unsigned walk_drop(struct vmsim__tlb *t, uint16_t asid, bool all) {
     unsigned dropped = 0;
     for (struct tlb_walk_cache *const *list = t->walk_list; *list; list++) {
-        struct tlb_walk_cache *c = *list;
-        for (uint32_t at = 0; at < c->entries && c->valid; at++) {
-            uint64_t tag = c->tag[at];
-            if (tag != TLB_INVALID && (all || (uint16_t)tag == asid)) {
-                walk_clear(c, at);
-                dropped++;
-            }
-        }
+        for (uint32_t set = 0; set < (*list)->sets && (*list)->valid; set++)
+            dropped += set_drop(*list, set, asid, all);
     }
     return dropped;
 }
