@@ -216,7 +216,7 @@ static void describe(struct conformance_yaml *t, const struct competing *c) {
     t->size = 0;
     conformance_add(
         t,
-        "vmsim: 1\nmachine:\n  preset: qemu-tcg\n  costs: {references: %" PRIu64
+        "vmsim: 1\nmachine:\n  preset: qemu-tcg\n  tlb: {softmmu: {entries: 64}}\n  costs: {references: %" PRIu64
         "ns}\n  memory_manager: {privileged: true}\n  sysctl: {transparent_hugepage/enabled: never, lru_gen/enabled: "
         "n, "
         "vm.swappiness: %s, vm.page-cluster: 3}\n  devices: [{name: vda, preset: virtio-icount, size: 600MiB}, {name: "
