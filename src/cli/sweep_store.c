@@ -35,6 +35,17 @@ static bool execute(struct store *s, const char *sql) {
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
+/* Begins to write a file that may be new. SQLite waits for others by itself, but not where a file turns to a log of
+ * writes while another sweep opens it, too. */
+static bool begin(struct store *s) {
+    for (unsigned ms = 0; !execute(s, "PRAGMA journal_mode = WAL"); ms += 10) {
+        if (sqlite3_errcode(s->db) != SQLITE_BUSY || ms >= PATIENCE_MS)
+            return false;
+        sqlite3_sleep(10);
+    }
+    return execute(s, "BEGIN IMMEDIATE");
+}
+
 struct sqlite3_stmt *store_query(struct store *s, const char *sql) {
     assert(s->db && sql);
     sqlite3_stmt *q = NULL;
@@ -132,7 +143,7 @@ static int make_tables(struct store *s, const struct grid *grid, const char *res
     uint64_t hash;
     if (!grid_hash(grid, &hash))
         return EXIT_USAGE;
-    if (!execute(s, "PRAGMA journal_mode = WAL") || !execute(s, "BEGIN IMMEDIATE"))
+    if (!begin(s))
         return store_failed(s);
     const int there = what_is_there(s);
     const bool good = there > 0 || (!there && execute(s, schema) && add_inputs(s, grid) && add_axes(s, grid) &&
@@ -330,8 +341,7 @@ static bool take_description(struct store *s) {
     const int there = what_is_there(s);
     if (there)
         return there > 0;
-    return execute(s, "PRAGMA journal_mode = WAL") && execute(s, "BEGIN IMMEDIATE") && execute(s, schema) &&
-           execute(s, "INSERT INTO main.sweep SELECT * FROM other.sweep") &&
+    return begin(s) && execute(s, schema) && execute(s, "INSERT INTO main.sweep SELECT * FROM other.sweep") &&
            execute(s, "INSERT INTO main.axis SELECT * FROM other.axis") &&
            execute(s, "INSERT INTO main.input SELECT * FROM other.input") && execute(s, "COMMIT");
 }
