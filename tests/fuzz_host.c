@@ -54,7 +54,7 @@ static void add_files(struct vmsim__capture *c, char *at) {
         char *next = strstr(text, "\n== ");
         size_t length = next ? (size_t)(next + 1 - text) : strlen(text);
         char *copy = strndup(text, length); /* ends as the file would */
-        if (*name) /* no file of a folder has an empty one */
+        if (*name)                          /* no file of a folder has an empty one */
             vmsim__capture_add(c, name, copy, length);
         free(copy);
         at = text + length;
