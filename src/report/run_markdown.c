@@ -82,17 +82,18 @@ static void put_head(struct vmsim_run *run, struct vmsim__textbuf *out) {
     char memory[32], time[32], references[40], minor[40], major[40];
     vmsim__textbuf_puts(out, "## vmsim: ");
     put_text(out, vmsim__run_name(run));
-    vmsim__textbuf_printf(
-        out,
-        "\n\n%s, Linux %s, %" PRIu64 " CPUs, %s. %s references in %s of virtual time, %s minor and %s major faults. "
-        "vmsim %s, seed %" PRIu64 ".\n",
-        vmsim__json_text(m, "architecture"), vmsim__json_text(m, "kernel"), vmsim__json_uint(m, "cpus"),
-        vmsim__human_size(vmsim__json_uint(m, "memory_bytes"), memory, sizeof memory),
-        vmsim__grouped_text(vmsim__json_uint(r, "references"), references, sizeof references),
-        vmsim__human_time(vmsim__json_uint(r, "virtual_time_ns"), time, sizeof time),
-        vmsim__grouped_text(vmsim__json_uint(r, "minor_faults"), minor, sizeof minor),
-        vmsim__grouped_text(vmsim__json_uint(r, "major_faults"), major, sizeof major),
-        vmsim__json_text(run->stats, "vmsim"), vmsim__json_uint(r, "seed"));
+    vmsim__textbuf_printf(out,
+                          "\n\n%s, Linux %s, %" PRIu64
+                          " CPU%s, %s. %s references in %s of virtual time, %s minor and %s major faults. "
+                          "vmsim %s, seed %" PRIu64 ".\n",
+                          vmsim__json_text(m, "architecture"), vmsim__json_text(m, "kernel"),
+                          vmsim__json_uint(m, "cpus"), vmsim__json_uint(m, "cpus") == 1 ? "" : "s",
+                          vmsim__human_size(vmsim__json_uint(m, "memory_bytes"), memory, sizeof memory),
+                          vmsim__grouped_text(vmsim__json_uint(r, "references"), references, sizeof references),
+                          vmsim__human_time(vmsim__json_uint(r, "virtual_time_ns"), time, sizeof time),
+                          vmsim__grouped_text(vmsim__json_uint(r, "minor_faults"), minor, sizeof minor),
+                          vmsim__grouped_text(vmsim__json_uint(r, "major_faults"), major, sizeof major),
+                          vmsim__json_text(run->stats, "vmsim"), vmsim__json_uint(r, "seed"));
     for (size_t i = 0; i < run->notes.count; i++) {
         vmsim__textbuf_puts(out, i ? "" : "\n");
         vmsim__textbuf_puts(out, "- **Note**: ");

@@ -619,7 +619,7 @@ function showHead() {
     const m = stats.machine || {};
     const r = stats.run || {};
     page.append(make("header", make("h1", "vmsim: " + run.name), make("span.faint",
-        `${m.architecture}, Linux ${m.kernel}, ${m.cpus} CPUs, ${short(m.memory_bytes, "B")}, ${m.nodes || ""}`),
+        `${m.architecture}, Linux ${m.kernel}, ${m.cpus} CPU${m.cpus === 1 ? "" : "s"}, ${short(m.memory_bytes, "B")}, ${m.nodes || ""}`),
     make("span.spacer"), themeButton()));
     for (const note of run.notes)
         page.append(make("div.note", note));
