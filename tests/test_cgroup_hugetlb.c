@@ -99,15 +99,21 @@ static void a_limit_refuses_faults_and_promises(void **state) {
     idle_machine_end(m);
 }
 
+/* Cgroups /a and /b, and a task in /a. */
+static struct vmsim_machine *machine_of_two(uint32_t *task) {
+    struct vmsim_machine *m = idle_machine(POOL);
+    assert_int_equal(vmsim_cgroup_create(m, "/a"), 0);
+    assert_int_equal(vmsim_cgroup_create(m, "/b"), 0);
+    *task = task_in(m, "/a");
+    return m;
+}
+
 /* Without a promise a page is paid for twice at its fault. A child copies at its own cost; the parent's pages stay the
  * parent's. */
 static void who_takes_a_page_pays_for_it(void **state) {
-    struct vmsim_machine *m = idle_machine(POOL);
-    uint32_t child;
+    uint32_t t, child;
     (void)state;
-    assert_int_equal(vmsim_cgroup_create(m, "/a"), 0);
-    assert_int_equal(vmsim_cgroup_create(m, "/b"), 0);
-    const uint32_t t = task_in(m, "/a");
+    struct vmsim_machine *m = machine_of_two(&t);
     const int64_t base = map(m, t, 2, PRIVATE | NORESERVE);
     uses(m, "/a", 0, 0);
     assert_int_equal(touch(m, t, base, 0), VMSIM_STOP_NONE);
@@ -127,12 +133,9 @@ static void who_takes_a_page_pays_for_it(void **state) {
 /* Shared memory: whoever maps first pays for the promises, whoever touches first for the page; a cgroup that was
  * removed lives on until they go. */
 static void shared_pages_are_paid_for_once(void **state) {
-    struct vmsim_machine *m = idle_machine(POOL);
-    uint32_t child;
+    uint32_t t, child;
     (void)state;
-    assert_int_equal(vmsim_cgroup_create(m, "/a"), 0);
-    assert_int_equal(vmsim_cgroup_create(m, "/b"), 0);
-    const uint32_t t = task_in(m, "/a");
+    struct vmsim_machine *m = machine_of_two(&t);
     const int64_t base = map(m, t, 4, SHARED);
     uses(m, "/a", 0, 4);
     assert_int_equal(vmsim_task_fork(m, t, "child", &child), 0);

@@ -78,20 +78,24 @@ static void storm_with_seed(const char *seed, uint64_t steps, const struct storm
     free(old);
 }
 
+static struct storm_machine short_of_memory(const char *kernel, unsigned cpus, const char *reclaim) {
+    return (struct storm_machine){.arch = "x86_64",
+                                  .kernel = kernel,
+                                  .cpus = cpus,
+                                  .nodes = 1,
+                                  .mib = 11,
+                                  .swap = 2,
+                                  .reclaim = reclaim,
+                                  .tasks = 8,
+                                  .spaces = 6,
+                                  .leave = 700};
+}
+
 /* Pages of several address spaces went out again before the last had got its own; a window that waited for memory in
  * the middle lost to the policy what it had read. Neither swapoff ever ended. */
 static void swapoff_ends_where_memory_is_short(void **state) {
     (void)state;
-    struct storm_machine b = {.arch = "x86_64",
-                              .kernel = "6.1",
-                              .cpus = 1,
-                              .nodes = 1,
-                              .mib = 11,
-                              .swap = 2,
-                              .tasks = 8,
-                              .spaces = 6,
-                              .leave = 700};
-    b.reclaim = "linux-lru";
+    struct storm_machine b = short_of_memory("6.1", 1, "linux-lru");
     storm_with_seed("3", 29200, &b);
     b.reclaim = "mru";
     storm_with_seed("4", 34400, &b);
@@ -101,36 +105,18 @@ static void swapoff_ends_where_memory_is_short(void **state) {
  * of the window, before the call could map it: for ever. */
 static void population_ends_where_memory_is_short(void **state) {
     (void)state;
-    storm_with_seed("1", 1100,
-                    &(struct storm_machine){.arch = "x86_64",
-                                            .kernel = "6.12",
-                                            .cpus = 4,
-                                            .nodes = 1,
-                                            .mib = 11,
-                                            .swap = 2,
-                                            .reclaim = "lfu",
-                                            .tasks = 8,
-                                            .spaces = 6,
-                                            .leave = 700,
-                                            .ask = 1200});
+    struct storm_machine b = short_of_memory("6.12", 4, "lfu");
+    b.ask = 1200;
+    storm_with_seed("1", 1100, &b);
 }
 
 /* What a fault had read of its window it read again whenever it had waited for memory, while the kernel's own lists
  * gave it up meanwhile: for ever. */
 static void a_window_ends_where_memory_is_short(void **state) {
     (void)state;
-    storm_with_seed("1", 3400,
-                    &(struct storm_machine){.arch = "x86_64",
-                                            .kernel = "6.12",
-                                            .cpus = 2,
-                                            .nodes = 1,
-                                            .mib = 11,
-                                            .swap = 2,
-                                            .reclaim = "linux-mglru",
-                                            .tasks = 8,
-                                            .spaces = 6,
-                                            .leave = 700,
-                                            .ask = 1200});
+    struct storm_machine b = short_of_memory("6.12", 2, "linux-mglru");
+    b.ask = 1200;
+    storm_with_seed("1", 3400, &b);
 }
 
 /* Some hundred operations each, or the campaign's. */

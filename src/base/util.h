@@ -34,6 +34,10 @@ static inline bool vmsim__is_pow2(uint64_t x) {
 static inline unsigned vmsim__log2(uint64_t x) {
     return 63u - (unsigned)__builtin_clzll(x);
 }
+/* log2 of the least power of two that is no less than x; of 0 and 1: 0. */
+static inline unsigned vmsim__log2_up(uint64_t x) {
+    return x > 1 ? vmsim__log2(x - 1) + 1 : 0;
+}
 /* Floor of the square root, as the kernel's int_sqrt. */
 static inline uint64_t vmsim__isqrt(uint64_t x) {
     uint64_t r = 0;

@@ -9,7 +9,7 @@
 
 static uint64_t roundup_pow2(uint64_t n) {
     VMSIM__ASSERT(n <= UINT64_C(1) << 63);
-    return n <= 1 ? 1 : UINT64_C(1) << (vmsim__log2(n - 1) + 1);
+    return UINT64_C(1) << vmsim__log2_up(n);
 }
 
 /* First window of a stream whose first request is for `pages`. Kernel: get_init_ra_size. */

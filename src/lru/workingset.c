@@ -22,7 +22,7 @@ struct vmsim__shadow vmsim__shadow_unpack(uint64_t packed) {
 }
 
 unsigned vmsim__workingset_bucket_order(uint64_t totalram_pages) {
-    unsigned bits = totalram_pages > 1 ? vmsim__log2(totalram_pages - 1) + 1 : 0;
+    unsigned bits = vmsim__log2_up(totalram_pages);
     return bits > VMSIM__EVICTION_BITS ? bits - VMSIM__EVICTION_BITS : 0;
 }
 
@@ -154,7 +154,7 @@ void vmsim__workingset_refault(struct vmsim__lru *lru, vmsim__pfn pfn, uint64_t 
 /* Old costs fade: both halve once whenever they are more than a quarter of what the lists hold. I/O of a page outweighs
  * looking at one: rotations decide only where I/O is about even. */
 void vmsim__lru_note_cost(struct vmsim__lruvec *v, bool file, uint64_t io, uint64_t rotated) {
-    const uint64_t cost = v->memcg->lru->kernel->cost_counts_rotations ? io * VMSIM__COST_OF_IO + rotated : io;
+    const uint64_t cost = v->memcg->lru->kernel->cost_counts_rotations ? io * VMSIM__ISOLATE_MAX + rotated : io;
     for (; v; v = vmsim__lruvec_parent(v)) {
         uint64_t size = 0;
         for (unsigned l = VMSIM__SEEN_INACTIVE_ANON; l <= VMSIM__SEEN_ACTIVE_FILE; l++)

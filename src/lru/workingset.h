@@ -37,7 +37,6 @@ uint64_t vmsim__workingset_eviction(struct vmsim__lru *lru, vmsim__pfn pfn, uint
 bool vmsim__workingset_test_recent(struct vmsim__lru *lru, uint64_t shadow, bool file, bool *workingset);
 /* A folio that is not on a list yet takes the place of a shadow: counters, and perhaps ACTIVE and WORKINGSET. */
 void vmsim__workingset_refault(struct vmsim__lru *lru, vmsim__pfn pfn, uint64_t shadow);
-enum { VMSIM__COST_OF_IO = 32 }; /* rotations that weigh as much as a page of I/O: SWAP_CLUSTER_MAX in lru_note_cost */
 /* Reclaim of this type costs: it wrote pages or working set came back (`io` pages), and pages were scanned in vain. */
 void vmsim__lru_note_cost(struct vmsim__lruvec *v, bool file, uint64_t io, uint64_t rotated);
 

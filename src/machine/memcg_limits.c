@@ -23,7 +23,7 @@
 /* Kernel: mem_cgroup_oom. True: somebody dies, or there is room again. */
 static bool ask_for_a_victim(struct vmsim_machine *m, const struct vmsim__limit *l) {
     struct vmsim__memcg *over = vmsim__memcg_by_id(m->lru, l->charge.over);
-    const unsigned order = l->pages > 1 ? vmsim__log2(l->pages - 1) + 1 : 0;
+    const unsigned order = vmsim__log2_up(l->pages);
     if (!over || order > VMSIM__COSTLY_ORDER)
         return false;
     vmsim__memcg_memory_event(over, VMSIM__MEMCG_OOM);

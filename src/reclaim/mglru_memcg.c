@@ -13,7 +13,7 @@ void vmsim__mglru_initial_priority(const struct vmsim__vmscan *v, struct vmsim__
     if (vmsim__memcg_swap_room(vmsim__memcg_root(v->lru)))
         pages += n->stat[VMSIM__NR_INACTIVE_ANON];
     const int have = pages > 0 ? (int)vmsim__log2((uint64_t)pages) : -1;
-    const int want = (int)vmsim__log2(sc->nr_to_reclaim - 1) + 1;
+    const int want = (int)vmsim__log2_up(sc->nr_to_reclaim);
     const int priority = have - want;
     sc->priority = priority < VMSIM__DEF_PRIORITY / 2 ? VMSIM__DEF_PRIORITY / 2
                    : priority > VMSIM__DEF_PRIORITY   ? VMSIM__DEF_PRIORITY

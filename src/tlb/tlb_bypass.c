@@ -27,17 +27,13 @@ VMSIM__INLINE const uint64_t *known_entry(const struct vmsim__tlb *t, uint64_t p
 
 static VMSIM__NOINLINE bool ask(struct vmsim__tlb *t, uint64_t va, unsigned type, bool user, uint64_t *pa,
                                 struct vmsim__tlb_stop *stop) {
-    const bool write = type == VMSIM_STORE || type == VMSIM_RMW;
-    const unsigned mode =
-        (write ? VMSIM__WALK_WRITE : 0) | (type == VMSIM_FETCH ? VMSIM__WALK_FETCH : 0) | (user ? VMSIM__WALK_USER : 0);
     struct vmsim__walk w;
     VMSIM__ASSERT(!t->walk_list[0] && !t->arrays);
-    if (VMSIM__LIKELY(vmsim__tlb_walk(t, va, mode, &w))) {
+    if (VMSIM__LIKELY(vmsim__tlb_walk(t, va, tlb_walk_mode(type, user), &w))) {
         *pa = w.pa;
         return true;
     }
-    t->counter[VMSIM__TLB_faults]++;
-    *stop = (struct vmsim__tlb_stop){w.fault, w.level, write, type == VMSIM_FETCH, va};
+    tlb_fault(t, &w, type, va, stop);
     return false;
 }
 
@@ -54,7 +50,7 @@ static VMSIM__NOINLINE bool straddling(struct vmsim__tlb *t, vmsim_access x, boo
 
 /* A user's reference within a page of x86 long mode. */
 VMSIM__INLINE bool plain(struct vmsim__tlb *t, vmsim_access x, uint64_t *pa, struct vmsim__tlb_stop *stop) {
-    const unsigned type = x & 3, mode = VMSIM__WALK_USER | (type == VMSIM_RMW ? VMSIM__WALK_WRITE : type);
+    const unsigned type = x & 3, mode = tlb_walk_mode(type, true);
     const uint64_t *entry = known_entry(t, x >> 19);
     const uint64_t data = VMSIM__LIKELY(entry != NULL) ? vmsim__long_leaf(t->pt, *entry, mode) : 0;
     if (VMSIM__UNLIKELY(!data))
@@ -89,9 +85,6 @@ size_t vmsim__tlb_run_bypass(struct vmsim__tlb *t, bool user, const vmsim_access
         if (pa_out)
             pa_out[i] = pa;
     }
-    t->counter[VMSIM__TLB_accesses] += i;
-    t->counter[VMSIM__TLB_loads] += count[VMSIM_LOAD];
-    t->counter[VMSIM__TLB_stores] += count[VMSIM_STORE] + count[VMSIM_RMW];
-    t->counter[VMSIM__TLB_fetches] += count[VMSIM_FETCH];
+    tlb_count_types(t, count);
     return i;
 }

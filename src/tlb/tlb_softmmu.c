@@ -41,10 +41,6 @@ static void begin_window(struct tlb_soft_side *side, uint64_t now, uint64_t used
     side->window_used = used;
 }
 
-static uint32_t power_above(uint64_t n) {
-    return n > 1 ? UINT32_C(1) << (vmsim__log2(n - 1) + 1) : 1;
-}
-
 /* What was used may be more than there is: an entry that gets more rights counts again. */
 static uint32_t size_wanted(const struct tlb_softmmu *s, const struct tlb_soft_side *side, bool expired) {
     const uint64_t percent = side->window_used * 100 / side->entries;
@@ -52,7 +48,7 @@ static uint32_t size_wanted(const struct tlb_softmmu *s, const struct tlb_soft_s
         return side->entries < s->max ? side->entries * 2 : s->max;
     if (percent >= 30 || !expired)
         return side->entries;
-    uint32_t size = power_above(side->window_used);
+    uint32_t size = UINT32_C(1) << vmsim__log2_up(side->window_used);
     if (side->window_used * 100 / size > 70)
         size *= 2;
     return size > SMALLEST ? size : SMALLEST;
@@ -223,16 +219,12 @@ static void fill(const struct vmsim__tlb *t, const struct request *q, uint64_t p
 }
 
 static VMSIM__NOINLINE bool walk(struct vmsim__tlb *t, const struct request *q, uint64_t va, uint64_t *frame) {
-    const bool write = q->type == VMSIM_STORE || q->type == VMSIM_RMW, fetch = q->type == VMSIM_FETCH;
     struct vmsim__walk w;
-    const bool ok = vmsim__tlb_walk(
-        t, va, (write ? VMSIM__WALK_WRITE : 0) | (fetch ? VMSIM__WALK_FETCH : 0) | (q->user ? VMSIM__WALK_USER : 0),
-        &w);
+    const bool ok = vmsim__tlb_walk(t, va, tlb_walk_mode(q->type, q->user), &w);
     tlb_count_walk(t, w.refs);
     tlb_record_walk(t, &w);
     if (!ok) {
-        t->counter[VMSIM__TLB_faults]++;
-        *q->stop = (struct vmsim__tlb_stop){w.fault, w.level, write, fetch, va};
+        tlb_fault(t, &w, q->type, va, q->stop);
         return false;
     }
     t->walks_by_size[t->class_of[w.page_shift]]++;
@@ -327,10 +319,7 @@ size_t vmsim__tlb_run_softmmu(struct vmsim__tlb *t, bool user, const vmsim_acces
         if (pa_out)
             pa_out[i] = frame << t->page_shift | (vmsim_access_va(a[i]) & inside);
     }
-    t->counter[VMSIM__TLB_accesses] += i;
-    t->counter[VMSIM__TLB_loads] += count[VMSIM_LOAD];
-    t->counter[VMSIM__TLB_stores] += count[VMSIM_STORE] + count[VMSIM_RMW];
-    t->counter[VMSIM__TLB_fetches] += count[VMSIM_FETCH];
+    tlb_count_types(t, count);
     return i;
 }
 

@@ -49,13 +49,6 @@ VMSIM__INLINE uint32_t need_of(struct request q) {
     return need[type_of(q)] | (q.how & VMSIM__WALK_USER ? VMSIM__PTE_USER : 0);
 }
 
-/* The bits are the same, but for a read-modify-write: a write to the walker. */
-VMSIM__INLINE unsigned walk_mode(struct request q) {
-    static_assert(VMSIM_STORE == VMSIM__WALK_WRITE && VMSIM_FETCH == VMSIM__WALK_FETCH && VMSIM__WALK_USER == 4,
-                  "bits");
-    return type_of(q) == VMSIM_RMW ? q.how & ~VMSIM__WALK_FETCH : q.how;
-}
-
 /* Level after level, and the time that takes if it is found. */
 VMSIM__INLINE struct found look_up(struct vmsim__tlb *t, struct request q) {
     const struct tlb_place *p;
@@ -132,10 +125,9 @@ static bool fault(struct vmsim__tlb *t, struct request q, unsigned held, const s
     if (VMSIM__UNLIKELY(held < t->levels || tlb_holds(t->side[!is_fetch(q)].look, t->asid, q.va, t->page_shift)))
         vmsim__tlb_drop_page(t, t->asid, q.va, t->page_shift);
     vmsim__tlb_walk_drop_va(t, t->asid, q.va);
-    t->counter[VMSIM__TLB_faults]++;
     for (struct tlb_array *const *at = side_of(t, q)->path; *at && (*at)->level <= held; at++)
         (*at)->fault_miss++;
-    *stop = (struct vmsim__tlb_stop){w->fault, w->level, is_write(q), is_fetch(q), q.va};
+    tlb_fault(t, w, type_of(q), q.va, stop);
     return false;
 }
 
@@ -152,7 +144,7 @@ static void prefetch_one(struct vmsim__tlb *t, struct request q, uint64_t page) 
     for (struct tlb_array *const *at = side_of(t, p)->path; *at; at++)
         if ((*at)->level == t->levels && vmsim__tlb_array_find(t, *at, t->asid, p.va))
             return;
-    bool ok = vmsim__mmu_walk(t->pt, p.va, walk_mode(p) | VMSIM__WALK_PROBE, &w);
+    bool ok = vmsim__mmu_walk(t->pt, p.va, tlb_walk_mode(type_of(p), p.how & VMSIM__WALK_USER) | VMSIM__WALK_PROBE, &w);
     t->counter[VMSIM__TLB_prefetch_references] += w.refs;
     if (!ok || !(w.flags & VMSIM__PTE_ACCESSED))
         return;
@@ -196,7 +188,7 @@ static VMSIM__NOINLINE void wait_for_memory(struct vmsim__tlb *t, const struct v
 static bool miss(struct vmsim__tlb *t, struct request q, unsigned held, unsigned levels, uint64_t *pa,
                  struct vmsim__tlb_stop *stop) {
     struct vmsim__walk w;
-    bool ok = vmsim__tlb_walk(t, q.va, walk_mode(q), &w);
+    bool ok = vmsim__tlb_walk(t, q.va, tlb_walk_mode(type_of(q), q.how & VMSIM__WALK_USER), &w);
     tlb_count_walk(t, w.refs);
     if (VMSIM__UNLIKELY(t->memory != NULL))
         wait_for_memory(t, &w, ok && held == levels);

@@ -76,6 +76,29 @@ VMSIM__INLINE struct tlb_leaf_table *tlb_upper(struct vmsim__tlb *t, uint64_t va
     return &t->upper[va >> t->format->shift[3] & (TLB_UPPER_TABLES - 1)];
 }
 
+/* How a walk is made for an access of `type`: the bits are the same, but for a read-modify-write, a write to the
+ * walker.
+ */
+VMSIM__INLINE unsigned tlb_walk_mode(unsigned type, bool user) {
+    static_assert(VMSIM_STORE == VMSIM__WALK_WRITE && VMSIM_FETCH == VMSIM__WALK_FETCH && VMSIM_RMW == 3, "bits");
+    return (type == VMSIM_RMW ? VMSIM__WALK_WRITE : type) | (user ? VMSIM__WALK_USER : 0);
+}
+
+/* A walk for an access of `type` to va faulted: counted, and told. */
+VMSIM__INLINE void tlb_fault(struct vmsim__tlb *t, const struct vmsim__walk *w, unsigned type, uint64_t va,
+                             struct vmsim__tlb_stop *stop) {
+    t->counter[VMSIM__TLB_faults]++;
+    *stop = (struct vmsim__tlb_stop){w->fault, w->level, type & VMSIM_STORE, type == VMSIM_FETCH, va};
+}
+
+/* So many accesses of each type were completed. */
+VMSIM__INLINE void tlb_count_types(struct vmsim__tlb *t, const uint64_t count[4]) {
+    t->counter[VMSIM__TLB_loads] += count[VMSIM_LOAD];
+    t->counter[VMSIM__TLB_stores] += count[VMSIM_STORE] + count[VMSIM_RMW];
+    t->counter[VMSIM__TLB_fetches] += count[VMSIM_FETCH];
+    t->counter[VMSIM__TLB_accesses] += count[VMSIM_LOAD] + count[VMSIM_STORE] + count[VMSIM_RMW] + count[VMSIM_FETCH];
+}
+
 /* A hardware walk for t->pt and t->asid through the walk caches, which it fills: those that did not know, after the
  * walk and from its result alone, so that a walk that faulted leaves nothing behind. False: w->fault. */
 bool vmsim__tlb_walk(struct vmsim__tlb *t, uint64_t va, unsigned mode, struct vmsim__walk *w);

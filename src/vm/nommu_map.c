@@ -50,7 +50,7 @@ void vmsim__nommu_fini(struct vmsim__mm *mm) {
 static vmsim__pfn alloc_run(struct vmsim__mm *mm, uint64_t pages) {
     VMSIM__ASSERT(pages > 0);
     struct vmsim__vm *vm = mm->vm;
-    unsigned order = pages > 1 ? vmsim__log2(pages - 1) + 1 : 0;
+    unsigned order = vmsim__log2_up(pages);
     if (order > vm->mem->top_order)
         return VMSIM__PFN_NONE;
     vmsim__pfn pfn = vmsim__vm_alloc_page(vm, VMSIM__GFP_KERNEL, order, mm->cpu);
