@@ -96,6 +96,32 @@ static void times_need_a_unit(void **state) {
     refuse(vmsim__parse_time, "-1s", "negative");
 }
 
+static void units_of_others_are_understood_and_refused(void **state) {
+    (void)state;
+    static const struct {
+        bool (*parse)(const char *, uint64_t *, const char **);
+        const char *text, *reason;
+    } slips[] = {
+        {vmsim__parse_size, "1gb", "did you mean 'GiB'"},
+        {vmsim__parse_size, "1Gi", "did you mean 'GiB'"},
+        {vmsim__parse_size, "256MIB", "did you mean 'MiB'"},
+        {vmsim__parse_size, "4 kbytes", "did you mean 'KiB'"},
+        {vmsim__parse_size, "64b", "did you mean 'B'"},
+        {vmsim__parse_time, "10sec", "did you mean 's'"},
+        {vmsim__parse_time, "5m", "mean 'min' or 'ms'"},
+        {vmsim__parse_time, "5mS", "did you mean 'ms'"},
+        {vmsim__parse_time, "3usec", "did you mean 'us'"},
+        {vmsim__parse_time, "3\302\265s", "did you mean 'us'"},
+        {vmsim__parse_time, "2hours", "did you mean 'h'"},
+        {vmsim__parse_time, "3parsecs", "times take ns"},
+        {vmsim__parse_size, "1 GiB GiB", "sizes take B"},
+        {vmsim__parse_size, "1xx", "sizes take B"},
+        {vmsim__parse_size, "1gigagigagigagigagigabytes", "sizes take B"},
+    };
+    for (unsigned i = 0; i < TEST_COUNT(slips); i++)
+        refuse(slips[i].parse, slips[i].text, slips[i].reason);
+}
+
 static void whole_numbers_have_no_unit(void **state) {
     (void)state;
     OK(vmsim__parse_uint, "0", 0);
@@ -209,6 +235,7 @@ int main(void) {
         cmocka_unit_test(sizes_are_read_as_proc_and_the_kernel_command_line_write_them),
         cmocka_unit_test(bad_sizes_are_refused_with_a_reason),
         cmocka_unit_test(times_need_a_unit),
+        cmocka_unit_test(units_of_others_are_understood_and_refused),
         cmocka_unit_test(whole_numbers_have_no_unit),
         cmocka_unit_test(exact_texts_are_short_and_read_back),
         cmocka_unit_test(people_get_three_significant_digits),

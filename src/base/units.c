@@ -122,6 +122,42 @@ static const struct unit *find_unit(const struct unit *units, const char *name) 
     return NULL;
 }
 
+/* What people write for a unit (lower case, a blank on either side), and what is said of it. */
+struct slip {
+    const char *words, *why;
+};
+#define MEANT(unit) "unknown unit: did you mean '" unit "'?"
+static const struct slip size_slips[] = {
+    {" b byte bytes ", MEANT("B")},
+    {" kb ki kib kbyte kbytes kilobyte kilobytes ", MEANT("KiB")},
+    {" mb mi mib mbyte mbytes meg megabyte megabytes ", MEANT("MiB")},
+    {" gb gi gib gbyte gbytes gig gigabyte gigabytes ", MEANT("GiB")},
+    {" tb ti tib tbyte tbytes terabyte terabytes ", MEANT("TiB")},
+    {" pb pi pib pbyte pbytes petabyte petabytes ", MEANT("PiB")},
+    {NULL, "unknown unit; sizes take B, kB (1024 bytes), KiB, MiB, GiB, TiB, PiB or K, M, G, T, P"},
+};
+static const struct slip time_slips[] = {
+    {" ns nsec nsecs nanosecond nanoseconds ", MEANT("ns")},
+    {" us usec usecs microsecond microseconds \302\265s \316\274s ", MEANT("us")}, /* micro sign, Greek mu */
+    {" ms msec msecs milli millis millisecond milliseconds ", MEANT("ms")},
+    {" s sec secs second seconds ", MEANT("s")},
+    {" m ", "unknown unit: did you mean 'min' or 'ms'?"},
+    {" min mins minute minutes ", MEANT("min")},
+    {" h hr hrs hour hours ", MEANT("h")},
+    {NULL, "unknown unit; times take ns, us, ms, s, min or h"},
+};
+
+static const char *slip_of(const struct slip *slips, const char *unit) {
+    char word[24] = " ";
+    size_t n = 1;
+    for (; *unit && *unit != ' ' && n < sizeof word - 2; unit++)
+        word[n++] = (char)(*unit >= 'A' && *unit <= 'Z' ? *unit | 0x20 : *unit);
+    word[n] = ' ';
+    while (slips->words && (*unit || !strstr(slips->words, word)))
+        slips++;
+    return slips->why;
+}
+
 bool vmsim__parse_size(const char *text, uint64_t *bytes, const char **why) {
     struct number n;
     if (!read_number(&text, &n, why))
@@ -130,7 +166,7 @@ bool vmsim__parse_size(const char *text, uint64_t *bytes, const char **why) {
         text++;
     const struct unit *u = find_unit(size_units, *text ? text : "B");
     if (!u)
-        return fail(why, "unknown unit; sizes take B, kB (1024 bytes), KiB, MiB, GiB, TiB, PiB or K, M, G, T, P");
+        return fail(why, slip_of(size_slips, text));
     return scale_number(&n, u->scale, bytes, "not a whole number of bytes", why);
 }
 
@@ -144,7 +180,7 @@ bool vmsim__parse_time(const char *text, uint64_t *ns, const char **why) {
         return fail(why, "a unit is required: ns, us, ms, s, min or h");
     const struct unit *u = find_unit(time_units, *text ? text : "ns");
     if (!u)
-        return fail(why, "unknown unit; times take ns, us, ms, s, min or h");
+        return fail(why, slip_of(time_slips, text));
     return scale_number(&n, u->scale, ns, "not a whole number of nanoseconds", why);
 }
 

@@ -84,6 +84,8 @@ int cli_usage(const char *command, const char *usage, int argc, char **argv);
 /* A command line by `argp`, as its parser takes it; a long option that does not exist is told with the one that was
  * meant. EXIT_FINE, or EXIT_USAGE with everything said. */
 int cli_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input);
+/* How many slips of a typist lie between `length` letters and a word; more than about one in four: it is not meant. */
+size_t cli_slips(const char *a, size_t length, const char *b);
 /* A decimal number of 0 to `max` on a command line; anything else is a misuse, which ends the program. */
 uint64_t cli_number(struct argp_state *state, const char *arg, uint64_t max);
 /* "4KiB", "2M", "1g": a number and a unit of 1024s, in bytes; anything else is a misuse, which ends the program. */

@@ -414,7 +414,12 @@ uint64_t cli_time(struct argp_state *state, const char *arg) {
     static const struct {
         const char *name;
         uint64_t ns;
-    } units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
+    } units[] = {{"ns", 1},
+                 {"us", 1000},
+                 {"ms", 1000000},
+                 {"s", 1000000000},
+                 {"min", UINT64_C(60000000000)},
+                 {"h", UINT64_C(3600000000000)}};
     const char *end = arg + strspn(arg, "0123456789");
     const size_t digits = *end == '.' ? strspn(end + 1, "0123456789") : 0;
     const char *unit = end + (digits ? digits + 1 : 0);

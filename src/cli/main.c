@@ -16,7 +16,7 @@ static const struct {
     {"check", cmd_check, "check scenario files without running them"},
     {"report", cmd_report, "show a run directory as a page of HTML, or as tables in Markdown"},
     {"compare", cmd_compare, "tell what came out otherwise in one run than in another"},
-    {"explain", cmd_explain, "tell why a task of a run was slow at some moment"},
+    {"explain", cmd_explain, "tell what cost most in a run and why, or why a task was slow at a moment"},
     {"top", cmd_top, "watch a run on a terminal"},
     {"test", cmd_test, "run scenarios that say what they expect, for CI"},
     {"record", cmd_record, "run a program and record its memory references"},
@@ -58,23 +58,15 @@ static void print_help(FILE *out) {
           out);
 }
 
-/* How unlike two words are: letters that stand in one alone. Enough to find a slip among so few commands. */
-static unsigned unlike(const char *a, const char *b) {
-    unsigned n = 0;
-    for (const char *p = a; *p; p++)
-        n += !strchr(b, *p);
-    for (const char *p = b; *p; p++)
-        n += !strchr(a, *p);
-    return n;
-}
-
 static int unknown_command(const char *name) {
-    size_t best = 0;
-    for (size_t i = 1; i < COMMANDS; i++) {
-        if (unlike(name, commands[i].name) < unlike(name, commands[best].name))
-            best = i;
+    const size_t length = strlen(name);
+    size_t best = 0, least = length / 4 + 2;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const size_t n = cli_slips(name, length, commands[i].name);
+        best = n < least ? i : best;
+        least = n < least ? n : least;
     }
-    if (unlike(name, commands[best].name) <= 2)
+    if (least <= length / 4 + 1)
         return cli_fail(EXIT_USAGE, NULL, "unknown command '%s' (did you mean '%s'?)", name, commands[best].name);
     if (*name == '-')
         return cli_fail(EXIT_USAGE, NULL, "unknown option '%s': options stand behind a command, see `vmsim --help`",

@@ -40,7 +40,7 @@ static const struct argp_option *long_option(const struct argp *argp, const char
 }
 
 /* Letters that have to be put in, left out or changed to make `b` of `a`; two that changed places are one slip. */
-static size_t slips(const char *a, size_t length, const char *b) {
+size_t cli_slips(const char *a, size_t length, const char *b) {
     assert(a && b);
     enum { WORD = 31 };
     size_t row[3][WORD + 1];
@@ -69,7 +69,7 @@ static const char *closest(const struct argp *argp, const char *name, size_t len
     const char *best = NULL;
     size_t least = length / 3 + 1; /* beyond it the words have nothing to do with each other */
     for (const struct argp_option *o = argp->options; o->name; o++) {
-        const size_t n = slips(name, length, o->name);
+        const size_t n = cli_slips(name, length, o->name);
         if (n <= least && (!best || n < least)) {
             least = n;
             best = o->name;
