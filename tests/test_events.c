@@ -100,6 +100,25 @@ static void what_is_told_agrees_with_what_is_counted(void **state) {
     stop(s, config);
 }
 
+/* Whatever chooses what goes: what is told of reclaim is what was scanned and what was freed. */
+static void reclaim_is_told_under_every_policy(void **state) {
+    static const char *const policies[] = {"linux-lru", "linux-mglru", "clock", "s3fifo"};
+    (void)state;
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        struct vmsim_config *config;
+        struct sums sums = {0};
+        char yaml[2048];
+        snprintf(yaml, sizeof yaml, "policies: {reclaim: {name: %s}}\n%s", policies[i], text);
+        struct vmsim_scenario *s = start_text(yaml, &config);
+        vmsim_machine_watch(vmsim_scenario_machine(s), 1u << VMSIM_EVENT_RECLAIM, add_up, &sums);
+        assert_int_equal(vmsim_scenario_run(s, NULL, NULL), 0);
+        assert_true(sums.count[VMSIM_EVENT_RECLAIM] > 0);
+        assert_int_equal(sums.reclaimed, counted(s, "vmstat.pgsteal_kswapd") + counted(s, "vmstat.pgsteal_direct"));
+        assert_int_equal(sums.scanned, counted(s, "vmstat.pgscan_kswapd") + counted(s, "vmstat.pgscan_direct"));
+        stop(s, config);
+    }
+}
+
 static void who_listens_changes_nothing(void **state) {
     struct vmsim_config *config[2];
     struct vmsim_scenario *s[2];
@@ -370,6 +389,7 @@ static void memory_that_falls_into_pieces_is_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_told_agrees_with_what_is_counted),
+        cmocka_unit_test(reclaim_is_told_under_every_policy),
         cmocka_unit_test(who_listens_changes_nothing),
         cmocka_unit_test(files_in_chromes_form_are_valid),
         cmocka_unit_test(kinds_span_and_limit_choose),

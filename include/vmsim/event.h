@@ -26,10 +26,10 @@ enum vmsim_event_kind {
     VMSIM_EVENT_STALL, /**< a task waited; `what` says for what; numbers: page frame number or task, where known */
     VMSIM_EVENT_FAULT, /**< a page fault was handled, waits included; `what` is "minor" or "major"; numbers: address, 1
                             for a store */
-    VMSIM_EVENT_RECLAIM, /**< a list was shrunk; `what` is "kswapd", "direct" or "memcg"; numbers: scanned and reclaimed
-                              pages, node, 1 for pages of files */
+    VMSIM_EVENT_RECLAIM, /**< pages were scanned, whatever policy chose them; `what` is "kswapd", "direct" or "memcg";
+                              numbers: scanned and reclaimed pages, node, 1 if most are of files */
     VMSIM_EVENT_IO,      /**< a request of a device was done; `what` is its name; numbers: bytes, 1 for a write */
-    VMSIM_EVENT_KILL,    /**< the OOM killer chose `task`; numbers: pages it had */
+    VMSIM_EVENT_KILL,    /**< the OOM killer chose `task`; numbers: pages it had, the task that wanted memory */
     VMSIM_EVENT_ALLOC,   /**< frames were given; numbers: page frame number, order, migratetype of its block */
     VMSIM_EVENT_EXTFRAG, /**< memory fell into pieces: a request that its own lists could not serve took a block of
                               another type; `what` is "claimed" where it took over the pageblock, else "mixed"; numbers:

@@ -89,6 +89,7 @@ static uint64_t shrink(struct batch *b, struct vmsim__lruvec *lruvec) {
     struct vmsim__memcg *m = lruvec->memcg;
     struct vmsim__reclaim_stat stat;
     uint64_t taken = b->pages[0], stay = 0;
+    const uint64_t begun = v->mem->now.time;
     if (!b->count)
         return 0;
     vmsim__memcg_get(m); /* its last page may be freed here */
@@ -100,6 +101,7 @@ static uint64_t shrink(struct batch *b, struct vmsim__lruvec *lruvec) {
     }
     count_steal(b, m, reclaimed, vmsim__min64(reclaimed, taken - vmsim__min64(taken, stay)));
     add_up(b, &stat);
+    vmsim__vmscan_tell(v, b->sc, begun, b->pages[0] + b->pages[1], reclaimed, lruvec->node, b->pages[1] > b->pages[0]);
     if (stat.unqueued_dirty && stat.unqueued_dirty == b->pages[0] + b->pages[1] && v->hooks.wake_flushers)
         v->hooks.wake_flushers(v->hooks.context);
     vmsim__lru_note_cost(lruvec, false, stat.pageout, 0);

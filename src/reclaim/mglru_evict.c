@@ -200,6 +200,8 @@ uint64_t vmsim__evict_folios(struct vmsim__vmscan *v, struct vmsim__scan_control
     struct batch b = {.tier = 0};
     struct vmsim__reclaim_stat stat;
     struct vmsim__memcg *m = lruvec->memcg;
+    const uint64_t begin = v->mem->now.time;
+    uint64_t freed = 0;
     unsigned type;
     uint64_t scanned = isolate_folios(v, sc, lruvec, swappiness, &type, &b);
     scanned += vmsim__try_to_inc_min_seq(lruvec, swappiness);
@@ -212,11 +214,14 @@ uint64_t vmsim__evict_folios(struct vmsim__vmscan *v, struct vmsim__scan_control
         VMSIM__ASSERT(round < 2);
         const uint64_t reclaimed = vmsim__shrink_folio_list(v, sc, lruvec->node, b.folio, &b.count, &stat, false);
         sc->nr_reclaimed += reclaimed;
-        VMSIM__ASSERT(reclaimed <= b.isolated);
+        freed += reclaimed;
+        VMSIM__ASSERT(freed <= b.isolated);
         put_back(v, sc, &b, round > 0);
         vmsim__vmscan_count_scan(v, sc, m, steal, reclaimed);
         v->mem->event[type == VMSIM__LRU_GEN_FILE ? VMSIM__PGSTEAL_FILE : VMSIM__PGSTEAL_ANON] += reclaimed;
     }
+    if (b.isolated)
+        vmsim__vmscan_tell(v, sc, begin, b.isolated, freed, lruvec->node, type == VMSIM__LRU_GEN_FILE);
     vmsim__memcg_put(m);
     return scanned;
 }

@@ -90,12 +90,7 @@ uint64_t vmsim__shrink_inactive_list(struct vmsim__vmscan *v, struct vmsim__scan
         v->hooks.wake_flushers(v->hooks.context);
     enum vmsim__event_stat steal = sc->kswapd ? VMSIM__PGSTEAL_KSWAPD : VMSIM__PGSTEAL_DIRECT;
     vmsim__vmscan_count_scan(v, sc, m, steal, reclaimed);
-    if (vmsim__watched(&v->mem->now.watch, VMSIM_EVENT_RECLAIM))
-        vmsim__tell(&v->mem->now.watch, VMSIM_EVENT_RECLAIM, begin, v->mem->now.time,
-                    sc->kswapd   ? "kswapd"
-                    : sc->target ? "memcg"
-                                 : "direct",
-                    i.scanned, reclaimed, lruvec->node, file);
+    vmsim__vmscan_tell(v, sc, begin, i.scanned, reclaimed, lruvec->node, file);
     vmsim__lru_note_cost(lruvec, file, stat.pageout, i.scanned - reclaimed);
     vmsim__memcg_put(m);
     return reclaimed;

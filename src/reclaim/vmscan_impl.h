@@ -22,6 +22,17 @@ static inline void vmsim__vmscan_event(struct vmsim__vmscan *v, const struct vms
                                        enum vmsim__event_stat event, uint64_t n) {
     vmsim__vmscan_count(v, vmsim__memcg_by_id(v->lru, f->memcg), event, n);
 }
+/* Tells who watches what came of one look at a list, whatever policy chose from it. */
+static inline void vmsim__vmscan_tell(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
+                                      uint64_t begin, uint64_t scanned, uint64_t reclaimed, unsigned node, bool file) {
+    VMSIM__ASSERT(begin <= v->mem->now.time);
+    if (vmsim__watched(&v->mem->now.watch, VMSIM_EVENT_RECLAIM))
+        vmsim__tell(&v->mem->now.watch, VMSIM_EVENT_RECLAIM, begin, v->mem->now.time,
+                    sc->kswapd   ? "kswapd"
+                    : sc->target ? "memcg"
+                                 : "direct",
+                    scanned, reclaimed, node, file);
+}
 /* Scans and steals for a limit are the cgroup's alone. */
 static inline void vmsim__vmscan_count_scan(struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
                                             struct vmsim__memcg *m, enum vmsim__event_stat event, uint64_t n) {
