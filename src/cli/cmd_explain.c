@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `vmsim explain`: why a task was slow at a moment of a run. */
+/* `vmsim explain`: why a task was slow at a moment of a run; without a moment, what cost most in all of it. */
 #include <argp.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -7,18 +7,18 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
-#include "cli/explain.h"
+#include "cli/explain_whole.h"
 
 struct explain_options {
     struct cli_input in;
     const char *task;
     uint64_t at, before;
-    bool has_at;
+    bool has_at, has_before;
 };
 
 static const struct argp_option explain_argp_options[] = {
-    {"task", 't', "NAME", 0, "Of this task (default: the first)", 0},
-    {"at", 'a', "TIME", 0, "At this virtual time: 12.5ms, 300us, 1s", 0},
+    {"task", 't', "NAME", 0, "Of this task (default: of all of them, and at a moment of the first)", 0},
+    {"at", 'a', "TIME", 0, "At this virtual time: 12.5ms, 300us, 1s (default: all of the run)", 0},
     {"before", 'b', "TIME", 0, "Look so far back for causes (default 100ms)", 0},
     {"set", 's', "KEY=VALUE", 0, "Override one value, as it was when the run was made", 0},
     {"directory", 'I', "DIR", 0, "Look for presets and traces in DIR, too", 0},
@@ -36,13 +36,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'b':
         o->before = cli_time(state, arg);
+        o->has_before = true;
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "no run directory or scenario given");
         return EINVAL;
     case ARGP_KEY_END:
-        if (!o->has_at)
-            argp_error(state, "at what time? --at 12.5ms");
+        if (o->has_before && !o->has_at)
+            argp_error(state, "before what time? --at 12.5ms");
         return 0;
     default:
         return cli_input_option(&o->in, key, arg);
@@ -56,6 +57,22 @@ static char *resolved_of(const char *path) {
     char *text;
     const bool directory = !stat(path, &st) && S_ISDIR(st.st_mode);
     return asprintf(&text, directory ? "%s/resolved.yaml" : "%s", path) < 0 ? NULL : text;
+}
+
+/* No task has that name: which one may have been meant? */
+static int no_task(const struct explain_names *names, const char *name, const char *when) {
+    const size_t length = strlen(name);
+    size_t least = length / 4 + 2;
+    const char *meant = NULL;
+    for (uint32_t i = 0; explain_is_task(names, i) || i < names->count; i++) {
+        const char *other = explain_name(names, i);
+        const size_t n = explain_is_task(names, i) && *other ? cli_slips(name, length, other) : least;
+        meant = n < least ? other : meant;
+        least = n < least ? n : least;
+    }
+    if (!meant)
+        return cli_fail(EXIT_USAGE, "explain", "there is no task '%s'%s", name, when);
+    return cli_fail(EXIT_USAGE, "explain", "there is no task '%s'%s (did you mean '%s'?)", name, when, meant);
 }
 
 static uint32_t find_task(const struct vmsim_machine *m, const char *name) {
@@ -92,7 +109,7 @@ static struct explain_log log_of(const struct explain_options *o) {
 static int finish(const struct explain_options *o, const struct explain_names *names, struct explain_log *log,
                   int status) {
     if (!status && log->task == VMSIM_TASK_NONE)
-        status = cli_fail(EXIT_USAGE, "explain", "there is no task '%s' until then", o->task ? o->task : "");
+        status = no_task(names, o->task ? o->task : "", " until then");
     else if (!status)
         explain_task(stdout, names, log);
     if (log->full)
@@ -101,23 +118,58 @@ static int finish(const struct explain_options *o, const struct explain_names *n
     return status;
 }
 
+/* ---- without a moment: all of the run ---- */
+
+static int finish_whole(const struct explain_options *o, const struct explain_names *names, struct explain_sums *sums,
+                        uint32_t task, int status) {
+    if (!status && o->task && task == EXPLAIN_NOBODY)
+        status = no_task(names, o->task, "");
+    status = status ? status : explain_whole(stdout, names, sums, o->task ? task : EXPLAIN_NOBODY);
+    explain_sums_free(sums);
+    return status;
+}
+
 static int explain_file(const struct explain_options *o) {
     struct explain_log log = log_of(o);
     struct explain_names names = {0};
+    struct explain_sums sums = {0};
+    uint32_t task = EXPLAIN_NOBODY;
+    int status;
     if (o->in.file_count > 1 || o->in.set_count)
         return cli_fail(EXIT_USAGE, "explain", "a file of events stands for a whole run: nothing can be set or added");
-    const int status = finish(o, &names, &log, explain_read(o->in.files[0], o->task, &names, &log));
+    if (o->has_at) {
+        status = explain_read(o->in.files[0], o->task, &names, &log.task, explain_watch, &log);
+        status = finish(o, &names, &log, status);
+    } else {
+        status = explain_read(o->in.files[0], o->task, &names, &task, explain_sum, &sums);
+        status = finish_whole(o, &names, &sums, task, status);
+    }
     explain_names_free(&names);
     return status;
 }
 
-static int explain(struct vmsim_scenario *s, const struct explain_options *o) {
+#define WATCHED (UINT32_MAX & ~(1u << VMSIM_EVENT_ALLOC))
+
+static int explain_run(struct vmsim_scenario *s, const struct explain_options *o) {
+    struct vmsim_machine *m = vmsim_scenario_machine(s);
+    struct explain_sums sums = {0};
+    int status = EXIT_FINE;
+    vmsim_machine_watch(m, WATCHED, explain_sum, &sums);
+    const int err = vmsim_scenario_run(s, NULL, NULL);
+    if (err)
+        status = cli_scenario_failed("explain", err, vmsim_scenario_error(s));
+    return finish_whole(o, &(struct explain_names){.machine = m}, &sums, find_task(m, o->task), status);
+}
+
+/* ---- a moment ---- */
+
+static int explain_at(struct vmsim_scenario *s, const struct explain_options *o) {
     struct vmsim_machine *m = vmsim_scenario_machine(s);
     struct watched w = {.machine = m, .name = o->task};
     int status = EXIT_FINE;
     w.log = log_of(o);
     w.log.task = find_task(m, o->task);
-    vmsim_machine_watch(m, UINT32_MAX & ~(1u << VMSIM_EVENT_ALLOC), explain_watch, &w.log);
+    vmsim_machine_watch(m, WATCHED, explain_watch, &w.log);
     const int err = vmsim_scenario_run(s, goes_on, &w);
     w.log.task = find_task(m, o->task);
     if (err && err != VMSIM_ESTATE) /* a run that has been stopped here is as far as it is needed */
@@ -130,11 +182,13 @@ int cmd_explain(int argc, char **argv) {
         explain_argp_options,
         parse_option,
         "RUN|EVENTS|SCENARIO...",
-        "Tell why a task was where it was at one moment: what it waited for, and what that waited for.\vRUN is what "
-        "`vmsim run -o RUN` wrote. A run is a function of its description, so it is made again until that moment, with "
+        "Tell what cost most in a run, and why; or why a task was where it was at one moment: what it waited for, and "
+        "what that waited for.\vRUN is what "
+        "`vmsim run -o RUN` wrote. A run is a function of its description, so it is made again, with "
         "an eye on all that happens; nothing has to be kept of it. Traces are looked for where -I says. EVENTS is what "
         "`vmsim run --events` wrote, and needs no second run; it also shows on a timeline when something was slow.\n\n"
         "Examples:\n"
+        "  vmsim explain out\n"
         "  vmsim explain out --task reader --at 120ms\n"
         "  vmsim explain box.yaml --task server --at 1.5s --before 1s\n"
         "  vmsim explain events.json --task server --at 1.5s\n\n"
@@ -158,7 +212,7 @@ int cmd_explain(int argc, char **argv) {
         status = o.in.files[i] ? status : EXIT_INTERNAL;
     }
     status = status ? cli_fail(status, "explain", "no memory") : cli_open(&o.in, &config, &s);
-    status = status ? status : explain(s, &o);
+    status = status ? status : o.has_at ? explain_at(s, &o) : explain_run(s, &o);
     vmsim_scenario_destroy(s);
     vmsim_config_destroy(config);
     for (size_t i = 0; i < o.in.file_count; i++)

@@ -89,12 +89,12 @@ const char *explain_ns(char text[32], uint64_t ns) {
 }
 
 /* A moment, to the microsecond. */
-static const char *moment(char text[32], uint64_t ns) {
+const char *explain_moment(char text[32], uint64_t ns) {
     snprintf(text, 32, "%" PRIu64 ".%03u ms", ns / 1000000, (unsigned)(ns / 1000 % 1000));
     return text;
 }
 
-static const char *size_text(char text[32], uint64_t bytes) {
+const char *explain_size(char text[32], uint64_t bytes) {
     if (bytes < 1 << 20)
         snprintf(text, 32, "%" PRIu64 " KiB", bytes >> 10);
     else
@@ -102,15 +102,22 @@ static const char *size_text(char text[32], uint64_t bytes) {
     return text;
 }
 
-/* Events may be of nobody, or of a kernel thread, which has no name among tasks. */
-static const char *name_of(const struct story *s, uint32_t task) {
-    const struct explain_names *n = s->names;
+/* Events may be of nobody. */
+const char *explain_name(const struct explain_names *n, uint32_t task) {
     const char *name = NULL;
     if (task != EXPLAIN_NOBODY && n->machine)
         name = vmsim_task_name(n->machine, task);
     else if (task < n->count)
         name = n->at[task].text;
     return name ? name : "nobody";
+}
+
+bool explain_is_task(const struct explain_names *n, uint32_t task) {
+    return n->machine ? task < vmsim_task_count(n->machine) : task < n->count && n->at[task].of_program;
+}
+
+static const char *name_of(const struct story *s, uint32_t task) {
+    return explain_name(s->names, task);
 }
 
 static uint32_t task_count(const struct story *s) {
@@ -214,8 +221,8 @@ static void tell_queue(const struct story *s, const struct explain_event *reques
         return;
     begin_line(s, 2);
     fprintf(s->out, "when it came, %s had others: %" PRIu64 " read%s (%s) and %" PRIu64 " write%s (%s)\n",
-            request->what, count[0], count[0] == 1 ? "" : "s", size_text(size[0], bytes[0]), count[1],
-            count[1] == 1 ? "" : "s", size_text(size[1], bytes[1]));
+            request->what, count[0], count[0] == 1 ? "" : "s", explain_size(size[0], bytes[0]), count[1],
+            count[1] == 1 ? "" : "s", explain_size(size[1], bytes[1]));
 }
 
 /* No request is known where the page came from memory, or before the window. */
@@ -227,7 +234,7 @@ static void tell_request(const struct story *s, const struct explain_event *stal
         return;
     begin_line(s, 1);
     fprintf(s->out, "%s %s %s for it: asked at %s, done %s later\n", r->what, write ? "wrote" : "read",
-            size_text(size, r->is.number[0]), moment(from, r->is.time), explain_ns(span, r->is.duration));
+            explain_size(size, r->is.number[0]), explain_moment(from, r->is.time), explain_ns(span, r->is.duration));
     tell_queue(s, r);
 }
 
@@ -325,7 +332,7 @@ static void tell_stall(const struct story *s, const struct explain_event *stall)
     char from[32], span[32], rest[32];
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         text = strcmp(words[i][0], stall->what) ? text : words[i][1];
-    fprintf(s->out, "%s: since %s, for %s in all, %s to go\n", text, moment(from, stall->is.time),
+    fprintf(s->out, "%s: since %s, for %s in all, %s to go\n", text, explain_moment(from, stall->is.time),
             explain_ns(span, stall->is.duration), explain_ns(rest, end_of(stall) - s->at));
     tell_fault(s, stall->is.task);
     tell_cause(s, stall);
@@ -364,9 +371,9 @@ static void tell_ready(const struct story *s, uint32_t task) {
     for (size_t i = 0; i < s->log->count; i++)
         later |= s->log->at[i].is.task == task && s->log->at[i].is.time > s->at;
     if (asked && later && s->log->earlier && (!other || s->log->killed)) {
-        fprintf(s->out, "waits, since %s or later: %s at %s\n", moment(last, s->log->last),
+        fprintf(s->out, "waits, since %s or later: %s at %s\n", explain_moment(last, s->log->last),
                 s->log->killed ? "and was still waiting when it was killed" : "until it went on",
-                moment(next, s->log->next));
+                explain_moment(next, s->log->next));
         tell_memory(s, s->log->from, s->log->next, "until then");
     } else if (other && later) {
         fprintf(s->out, "could run, and waits for CPU %u, which %s has\n", cpu, name_of(s, other->is.task));
@@ -386,7 +393,7 @@ static void tell(const struct story *s, uint32_t task) {
     const struct explain_event *run = around(s, VMSIM_EVENT_RUN, task);
     begin_line(s, 0);
     cli_put(s->out, name_of(s, task), false);
-    fprintf(s->out, " at %s ", moment(at, s->at));
+    fprintf(s->out, " at %s ", explain_moment(at, s->at));
     if (stall)
         tell_stall(s, stall);
     else if (run)

@@ -29,6 +29,7 @@ struct explain_event {
 struct explain_name {
     char *text;
     uint64_t pid, tid; /* of its track */
+    bool of_program;   /* else a thread of the kernel */
 };
 struct explain_names {
     struct vmsim_machine *machine;
@@ -56,13 +57,20 @@ void explain_free(struct explain_log *log);
 /* Where the task was at the moment, and why, as lines; what is told of the time before goes back to log->from. */
 void explain_task(FILE *out, const struct explain_names *names, const struct explain_log *log);
 
-/* explain_file.c: whether a file is one of events in Chrome's form; its events near the moment, with the task of this
- * name (NULL: the first) as log->task, EXPLAIN_NOBODY if there is none. An exit status, all said. */
+/* explain_file.c: whether a file is one of events in Chrome's form; all its events, for `watch`. Before the first of
+ * them *found is the task of that name (NULL: the first), EXPLAIN_NOBODY if there is none. An exit status, all said. */
 bool explain_is_file(const char *path);
-int explain_read(const char *path, const char *task, struct explain_names *names, struct explain_log *log);
+int explain_read(const char *path, const char *task, struct explain_names *names, uint32_t *found,
+                 vmsim_event_fn *watch, void *context);
 void explain_names_free(struct explain_names *names);
 
-/* "1.25 ms": a time for people. */
+/* What a task or thread is called ("nobody" if it is none); whether it is a task of a program. */
+const char *explain_name(const struct explain_names *names, uint32_t task);
+bool explain_is_task(const struct explain_names *names, uint32_t task);
+
+/* For people: "1.25 ms"; a moment of a run, "1250.000 ms"; "64 KiB". */
 const char *explain_ns(char text[32], uint64_t ns);
+const char *explain_moment(char text[32], uint64_t ns);
+const char *explain_size(char text[32], uint64_t bytes);
 
 #endif

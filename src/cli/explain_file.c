@@ -15,7 +15,8 @@ enum { PID_CPUS = 1, PID_TASKS, PID_KERNEL, PID_DEVICES };
 
 struct reading {
     struct explain_names *names;
-    struct explain_log *log;
+    vmsim_event_fn *watch;
+    void *context;
     json_t *begun;   /* requests that have begun, by id */
     json_t *devices; /* names by track */
     bool failed;     /* no memory */
@@ -51,7 +52,7 @@ static uint32_t task_of(struct reading *r, uint64_t pid, uint64_t tid, const cha
     r->failed |= !copy;
     if (!copy)
         return EXPLAIN_NOBODY;
-    n->at[n->count] = (struct explain_name){copy, pid, tid};
+    n->at[n->count] = (struct explain_name){copy, pid, tid, pid == PID_TASKS};
     return n->count++;
 }
 
@@ -87,14 +88,14 @@ static void take_request(struct reading *r, json_t *e, uint64_t tid, bool ends) 
     const json_t *begin = json_object_get(r->begun, id);
     const uint64_t from = ns_of(begin, "ts"), to = ns_of(e, "ts");
     if (begin && to >= from)
-        explain_watch(r->log, &(struct vmsim_event){.kind = VMSIM_EVENT_IO,
-                                                    .task = EXPLAIN_NOBODY,
-                                                    .cpu = UINT32_MAX,
-                                                    .time = from,
-                                                    .duration = to - from,
-                                                    .what = text_of(r->devices, track),
-                                                    .number = {whole_of(json_object_get(begin, "args"), "bytes"),
-                                                               !strcmp(text_of(begin, "name"), "write")}});
+        r->watch(r->context, &(struct vmsim_event){.kind = VMSIM_EVENT_IO,
+                                                   .task = EXPLAIN_NOBODY,
+                                                   .cpu = UINT32_MAX,
+                                                   .time = from,
+                                                   .duration = to - from,
+                                                   .what = text_of(r->devices, track),
+                                                   .number = {whole_of(json_object_get(begin, "args"), "bytes"),
+                                                              !strcmp(text_of(begin, "name"), "write")}});
     json_object_del(r->begun, id);
 }
 
@@ -123,15 +124,16 @@ static void take_span(struct reading *r, const json_t *e, uint64_t pid, uint64_t
         v.number[1] = whole_of(args, "reclaimed");
     } else if (v.kind == VMSIM_EVENT_KILL) {
         v.number[0] = whole_of(args, "pages");
+        v.number[1] = task_called(r, text_of(args, "found by"));
     } else if (v.kind == VMSIM_EVENT_STALL) {
         v.number[0] = task_called(r, text_of(args, "for"));
     }
-    explain_watch(r->log, &v);
+    r->watch(r->context, &v);
 }
 
 static void take(struct reading *r, json_t *e) {
     const char *phase = text_of(e, "ph");
-    assert(r->log && r->names);
+    assert(r->watch && r->names);
     const uint64_t pid = whole_of(e, "pid"), tid = whole_of(e, "tid");
     switch (*phase) {
     case 'M':
@@ -169,21 +171,22 @@ bool explain_is_file(const char *path) {
     return found;
 }
 
-int explain_read(const char *path, const char *task, struct explain_names *names, struct explain_log *log) {
+int explain_read(const char *path, const char *task, struct explain_names *names, uint32_t *found,
+                 vmsim_event_fn *watch, void *context) {
     json_error_t why;
-    assert(!names->count && log->task == EXPLAIN_NOBODY);
+    assert(!names->count && *found == EXPLAIN_NOBODY);
     json_t *file = json_load_file(path, 0, &why);
     const json_t *events = json_object_get(file, "traceEvents");
-    struct reading r = {names, log, json_object(), json_object(), false};
+    struct reading r = {names, watch, context, json_object(), json_object(), false};
     int status = EXIT_FINE;
     if (!json_is_array(events)) {
         status = cli_fail(EXIT_USAGE, "explain", "%s:%d:%d: %s", path, file ? 1 : why.line, file ? 1 : why.column,
                           file ? "no events of vmsim: it has no traceEvents" : why.text);
     } else { /* names first: who runs on a CPU is told by name, maybe before its own track is */
         take_those(&r, events, true);
-        for (uint32_t t = 0; t < names->count && log->task == EXPLAIN_NOBODY; t++) {
-            if (names->at[t].pid == PID_TASKS && (!task || !strcmp(names->at[t].text, task)))
-                log->task = t;
+        for (uint32_t t = 0; t < names->count && *found == EXPLAIN_NOBODY; t++) {
+            if (names->at[t].of_program && (!task || !strcmp(names->at[t].text, task)))
+                *found = t;
         }
         take_those(&r, events, false);
     }
