@@ -386,6 +386,38 @@ static size_t column_of(const char *text, const char *name) {
     return column;
 }
 
+/* A task is killed while another waits for its memory, and its end takes longer than a row: nobody stalls for longer
+ * than there was time. */
+static void no_row_has_more_stalls_than_time(void **state) {
+    static const char *const settings[] = {
+        "report.interval=1ms",
+        "expect=[]",
+        "machine.transparent_hugepage=never",
+        "machine.nodes=[{memory: 64MiB}]",
+        "machine.cpus=2",
+        "workload.tasks=[{name: a, cpu: 1, program: [{mmap: {as: h, length: 40MiB}}, {touch: {region: h, write: "
+        "100%}}, {sleep: {time: 10s}}]}, {name: b, cpu: 1, start: 100ms, oom_score_adj: -500, program: [{mmap: {as: h, "
+        "length: 40MiB}}, {touch: {region: h, write: 100%}}]}]",
+        NULL};
+    struct run r = start(settings);
+    uint64_t time = 0, stalled = 0;
+    const char *text;
+    (void)state;
+    assert_int_equal(vmsim_report_render(r.s, VMSIM_REPORT_INTERVALS, &text, NULL), 0);
+    const size_t column = column_of(text, ",pressure.memory.some_us") + 1;
+    for (const char *line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
+        const uint64_t now = field(line, 0), then = field(line, column);
+        if (then > stalled + (now - time) / 1000 + 1)
+            fail_msg("at %llu ns %llu us of stalls, %llu before", (unsigned long long)now, (unsigned long long)then,
+                     (unsigned long long)stalled);
+        time = now;
+        stalled = then;
+    }
+    assert_true(stalled > 0);
+    vmsim_report_free(r.s, text);
+    end(&r);
+}
+
 /* A task that faults for milliseconds, alone: each row shows what had happened by then, not what the task did after it.
  */
 static void no_row_is_ahead_of_its_time(void **state) {
@@ -842,6 +874,7 @@ int main(void) {
         cmocka_unit_test(latencies_add_up),
         cmocka_unit_test(every_row_of_intervals_has_every_column),
         cmocka_unit_test(no_row_is_ahead_of_its_time),
+        cmocka_unit_test(no_row_has_more_stalls_than_time),
         cmocka_unit_test(rows_wait_in_a_file_and_have_the_columns_of_tasks),
         cmocka_unit_test(rows_without_a_place_end_the_run),
         cmocka_unit_test(the_manifest_lists_every_file),

@@ -152,6 +152,16 @@ static int make_place(struct vmsim_scenario *s, size_t bytes) {
     return 0;
 }
 
+/* What is counted in time (stalls that go on) is read as of the row: whoever acted last may be far behind it, or ahead.
+ */
+static uint64_t read_at(struct vmsim_machine *m, size_t counter, uint64_t time) {
+    const uint64_t now = m->mem->now.time;
+    m->mem->now.time = time;
+    const uint64_t value = vmsim_counter_read(m, counter);
+    m->mem->now.time = now;
+    return value;
+}
+
 int vmsim__rows_take(struct vmsim_scenario *s, uint64_t time) {
     struct vmsim__rows *r = &s->rows;
     int err = vmsim__rows_room(s, 1);
@@ -163,7 +173,7 @@ int vmsim__rows_take(struct vmsim_scenario *s, uint64_t time) {
     p = vmsim__put_varint(p, time - r->time);
     uint64_t same = 0;
     for (size_t i = 0; i < r->column.count; i++) {
-        uint64_t value = vmsim_counter_read(s->machine, r->column.at[i]);
+        const uint64_t value = read_at(s->machine, r->column.at[i], time);
         if (value == r->last.at[i]) {
             same++;
             continue;

@@ -323,7 +323,7 @@ function showTaskMap() {
         const dt = time[j] - time[i - 1];
         const perSecond = dt > 0 ? (values[j] - values[i - 1]) * 1e9 / dt : 0;
         return perSecond > 0 ? 0.15 + 0.85 * Math.log1p(perSecond) / Math.log1p(most) : 0;
-    }, `The darker, the more faults a second (logarithmic, up to ${short(most)}); | ended, ✗ killed.`);
+    }, `The stronger the colour, the more faults a second (logarithmic, up to ${short(most)}); | ended, ✗ killed.`);
 }
 
 // ---- what each part of memory holds
@@ -351,7 +351,7 @@ function drawBlocks(canvas, blocks, map) {
     let top = 0;
     blocks.ranges.forEach((range, r) => {
         c.fillStyle = Charts.colour("text");
-        c.fillText(`node ${range.node}, ${short(range.start_bytes, "B")}`, 0, top, label - 8);
+        c.fillText(`node ${range.node} from ${short(range.start_bytes, "B")}`, 0, top, label - 8);
         for (let i = 0; i < range.cells; i++, cell++) {
             const kind = map.cells[2 * cell];
             if (kind === ".")
@@ -535,12 +535,15 @@ function showTables() {
     const memory = key => t => t.memory && t.memory[key];
     if (list("tasks").length) {
         const s = section("Tasks");
-        table(s, list("tasks"), [["Task", "name"], ["CPU", "cpu", "n"], ["Start", "start_ns", "t"], ["Time", "time_ns", "t"],
-            ["User", "user_ns", "t"], ["System", "system_ns", "t"], ["Faults", "fault_ns", "t"], ["Blocked", "blocked_ns", "t"],
-            ["Waiting", "waiting_ns", "t"], ["References", "references", "n"], ["Minor", "minor_faults", "n"],
+        const ended = t => t.signal || (t.end === "exited" ? `exit ${t.exit_status}` : t.end);
+        const always = [["Task", "name"], ["End", ended], ["CPU", "cpu", "n"], ["Start", "start_ns", "t"],
+            ["Time", "time_ns", "t"], ["User", "user_ns", "t"], ["System", "system_ns", "t"]];
+        const some = [["Faults", "fault_ns", "t"], ["Blocked", "blocked_ns", "t"], ["Waiting", "waiting_ns", "t"],
+            ["Asleep", "asleep_ns", "t"], ["References", "references", "n"], ["Minor", "minor_faults", "n"],
             ["Major", "major_faults", "n"], ["Peak RSS", memory("rss_peak_kb"), "k"], ["Anon", memory("rss_anon_kb"), "k"],
-            ["File", memory("rss_file_kb"), "k"], ["Swap", memory("swap_kb"), "k"], ["Tables", memory("page_tables_kb"), "k"],
-            ["End", t => t.signal || (t.end === "exited" ? `exit ${t.exit_status}` : t.end)]]);
+            ["File", memory("rss_file_kb"), "k"], ["Swap", memory("swap_kb"), "k"], ["Tables", memory("page_tables_kb"), "k"]];
+        const counted = ([, key]) => list("tasks").some(t => Number(typeof key === "function" ? key(t) : t[key]));
+        table(s, list("tasks"), [...always, ...some.filter(counted)]);
     }
     showTimes();
     showTraffic();
