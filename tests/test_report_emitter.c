@@ -135,6 +135,26 @@ static void text_aligns_and_cuts_by_letters_not_bytes(void **state) {
                 "  sort                                               2\n");
 }
 
+static void one_long_text(struct vmsim__emitter *e) {
+    vmsim__emit_object(e, NULL);
+    vmsim__emit_array(e, "places");
+    vmsim__emit_object(e, NULL);
+    vmsim__emit_string(e, "what", TEN TEN TEN TEN TEN);
+    vmsim__emit_string(e, "where", TEN TEN TEN TEN TEN ":7:5");
+    vmsim__emit_object_end(e);
+    vmsim__emit_array_end(e);
+    vmsim__emit_object_end(e);
+}
+
+/* Nothing is behind it that it would push away, and a place in a file is of use only whole. */
+static void the_last_column_is_whole(void **state) {
+    (void)state;
+    expect_text(vmsim__emitter_text, one_long_text,
+                "Places\n"
+                "  what                                          where\n"
+                "  " TEN TEN TEN TEN "\u00e4\u00e4\u00e4\u00e4  " TEN TEN TEN TEN TEN ":7:5\n");
+}
+
 static void csv_has_one_header_and_quotes_what_needs_it(void **state) {
     (void)state;
     expect_text(vmsim__emitter_csv, csv_rows,
@@ -243,6 +263,7 @@ int main(void) {
         cmocka_unit_test(json_has_units_in_keys_and_ratios_as_digits),
         cmocka_unit_test(text_aligns_tables_and_lines),
         cmocka_unit_test(text_aligns_and_cuts_by_letters_not_bytes),
+        cmocka_unit_test(the_last_column_is_whole),
         cmocka_unit_test(csv_has_one_header_and_quotes_what_needs_it),
         cmocka_unit_test(proc_lines_have_the_style_s_columns),
         cmocka_unit_test(strings_of_any_bytes_make_json),

@@ -26,19 +26,20 @@ static size_t width_of(const char *text, size_t length) {
     return width;
 }
 
-/* Bytes of a text that a cell takes: whole characters. */
-static size_t cut_cell(const char *text) {
-    size_t length = 0, width = 0;
-    while (text[length] && (is_inside(text[length]) || width++ < LONGEST_CELL))
-        length++;
-    return length;
+/* Bytes of a text that a cell takes which others follow: whole characters. */
+static size_t cut_cell(const char *text, size_t length) {
+    size_t n = 0, width = 0;
+    while (n < length && (is_inside(text[n]) || width++ < LONGEST_CELL))
+        n++;
+    return n;
 }
 
-static void add_cell(struct vmsim__emitter *e, size_t column, const char *text, size_t length) {
+/* `shown` of its bytes count for the width of the column. */
+static void add_cell(struct vmsim__emitter *e, size_t column, const char *text, size_t shown, size_t length) {
     VMSIM__ASSERT(column < e->table.columns.count && text);
     struct vmsim__emitter_table *t = &e->table;
     struct vmsim__emitter_cell cell = {.row = t->rows, .column = column, .at = t->text.count, .length = length};
-    size_t width = width_of(text, length);
+    size_t width = width_of(text, shown);
     if (width > t->columns.at[column].width)
         t->columns.at[column].width = width;
     vmsim__textbuf_add(&t->text, text, length);
@@ -116,7 +117,7 @@ static void value_text(const struct vmsim__value *v, char *buffer, size_t size) 
     }
 }
 
-/* Long texts are cut in tables alone, where one would push all columns apart. */
+/* Long texts are cut in tables alone, where one would push all columns behind it apart (put_row). */
 static void text_value(struct vmsim__emitter *e, const char *key, const struct vmsim__value *v) {
     char buffer[64];
     const char *text = v->text;
@@ -128,14 +129,14 @@ static void text_value(struct vmsim__emitter *e, const char *key, const struct v
     if (in_table) {
         size_t column = column_of(e, key, v->type != VMSIM__VALUE_STRING && v->type != VMSIM__VALUE_NULL);
         if (column != SIZE_MAX)
-            add_cell(e, column, text, cut_cell(text));
+            add_cell(e, column, text, cut_cell(text, strlen(text)), strlen(text));
         return;
     }
     size_t label = column_of(e, "", false), second = column_of(e, " ", false);
     if (label == SIZE_MAX || second == SIZE_MAX)
         return;
-    add_cell(e, label, key ? key : "", key ? strlen(key) : 0);
-    add_cell(e, second, text, strlen(text));
+    add_cell(e, label, key ? key : "", key ? strlen(key) : 0, key ? strlen(key) : 0);
+    add_cell(e, second, text, strlen(text), strlen(text));
     e->table.rows++;
 }
 
@@ -164,7 +165,7 @@ static void put_aligned(struct vmsim__emitter *e, const struct vmsim__emitter_co
     *owed += c->right ? 0 : fill;
 }
 
-static void put_row(struct vmsim__emitter *e, size_t row, size_t *cell) {
+static void put_row(struct vmsim__emitter *e, size_t row, bool headings, size_t *cell) {
     struct vmsim__emitter_table *t = &e->table;
     VMSIM__ASSERT(*cell == t->cells.count || t->cells.at[*cell].row >= row);
     size_t owed = 0; /* blanks before the next text: none are left at the end of a line */
@@ -172,8 +173,12 @@ static void put_row(struct vmsim__emitter *e, size_t row, size_t *cell) {
         const struct vmsim__emitter_cell *found = NULL;
         for (size_t i = *cell; i < t->cells.count && t->cells.at[i].row == row && !found; i++)
             found = t->cells.at[i].column == c ? &t->cells.at[i] : NULL;
-        bool label = !*t->columns.at[c].key;
-        put_aligned(e, &t->columns.at[c], found ? t->text.at + found->at : "", found ? found->length : 0, label, &owed);
+        const bool label = !*t->columns.at[c].key;
+        const char *text = found ? t->text.at + found->at : "";
+        size_t length = found ? found->length : 0;
+        if (headings && c + 1 < t->columns.count)
+            length = cut_cell(text, length);
+        put_aligned(e, &t->columns.at[c], text, length, label, &owed);
     }
     while (*cell < t->cells.count && t->cells.at[*cell].row == row)
         ++*cell;
@@ -193,7 +198,7 @@ static void flush_table(struct vmsim__emitter *e, bool headings) {
         vmsim__textbuf_puts(e->out, "\n");
     }
     for (size_t row = 0; row < t->rows && !e->out->failed; row++)
-        put_row(e, row, &cell);
+        put_row(e, row, headings, &cell);
     t->columns.count = t->cells.count = t->rows = t->next = 0;
     vmsim__textbuf_clear(&t->text);
 }
