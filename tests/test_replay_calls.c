@@ -5,66 +5,79 @@
 #include "scenario/engine.h"
 #include "vmsim/trace.h"
 
-static struct vmsim_trace_writer *begin(const char *path) {
+/* A trace as it is written, and its replay on a machine; from begin_trace() to end_replay(). */
+struct replay {
+    char path[64];
     struct vmsim_trace_writer *w;
-    struct vmsim_trace_event e = {.type = VMSIM_TRACE_START, .file = VMSIM_TRACE_NO_FILE, .args = {100, 100}};
-    assert_int_equal(vmsim_trace_create(path, NULL, &w), 0);
-    assert_int_equal(vmsim_trace_append_event(w, 0, &e), 0);
-    return w;
+    struct vmsim_config *config;
+    struct vmsim_scenario *s;
+};
+
+static void append_event(struct replay *r, unsigned task, struct vmsim_trace_event e) {
+    assert_int_equal(vmsim_trace_append_event(r->w, task, &e), 0);
 }
 
-static void append(struct vmsim_trace_writer *w, enum vmsim_trace_event_type type, uint64_t a0, uint64_t a1,
-                   int64_t result) {
-    struct vmsim_trace_event e = {
-        .type = type, .file = VMSIM_TRACE_NO_FILE, .args = {a0, a1, 3, 0x22}, .result = result};
-    assert_int_equal(vmsim_trace_append_event(w, 0, &e), 0);
+static struct vmsim_trace_event event_of(enum vmsim_trace_event_type type, const uint64_t args[6], int64_t result) {
+    struct vmsim_trace_event e = {.type = type, .file = VMSIM_TRACE_NO_FILE, .result = result};
+    memcpy(e.args, args, sizeof e.args);
+    return e;
 }
 
-/* Replays the trace on a machine; `s` stays for who wants to look. */
-static void replay(struct vmsim_trace_writer *w, const char *path, const char *machine, struct vmsim_scenario **s,
-                   struct vmsim_config **config) {
+static void append_all(struct replay *r, enum vmsim_trace_event_type type, const uint64_t args[6], int64_t result) {
+    append_event(r, 0, event_of(type, args, result));
+}
+
+static void append(struct replay *r, enum vmsim_trace_event_type type, uint64_t a0, uint64_t a1, int64_t result) {
+    append_all(r, type, (uint64_t[6]){a0, a1, 3, 0x22}, result);
+}
+
+static struct replay begin_trace(void) {
+    struct replay r = {.w = NULL};
+    snprintf(r.path, sizeof r.path, "/tmp/vmsim-calls-%ld.vmt", (long)getpid());
+    assert_int_equal(vmsim_trace_create(r.path, NULL, &r.w), 0);
+    append_all(&r, VMSIM_TRACE_START, (uint64_t[6]){100, 100}, 0);
+    return r;
+}
+
+/* Replays the trace as task `t` of a machine, which stays for who wants to look. */
+static void replay_on(struct replay *r, const char *machine) {
     char text[600], error[300] = "";
-    if (vmsim_trace_finish(w, error, sizeof error))
+    if (vmsim_trace_finish(r->w, error, sizeof error))
         fail_msg("%s", error);
-    snprintf(text, sizeof text, "machine: {%s}\nworkload: {tasks: [{name: t, trace: '%s'}]}\n", machine, path);
-    assert_int_equal(vmsim_config_create(config), 0);
-    assert_int_equal(vmsim_config_load_text(*config, "calls", text, strlen(text)), 0);
-    assert_int_equal(vmsim_config_resolve(*config), 0);
-    assert_int_equal(vmsim_scenario_create(*config, s), 0);
-    assert_int_equal(vmsim_scenario_run(*s, NULL, NULL), 0);
-    assert_int_equal(vmsim_machine_check((*s)->machine), 0);
-    unlink(path);
+    snprintf(text, sizeof text, "machine: {%s}\nworkload: {tasks: [{name: t, trace: '%s'}]}\n", machine, r->path);
+    assert_int_equal(vmsim_config_create(&r->config), 0);
+    assert_int_equal(vmsim_config_load_text(r->config, "calls", text, strlen(text)), 0);
+    assert_int_equal(vmsim_config_resolve(r->config), 0);
+    assert_int_equal(vmsim_scenario_create(r->config, &r->s), 0);
+    assert_int_equal(vmsim_scenario_run(r->s, NULL, NULL), 0);
+    assert_int_equal(vmsim_machine_check(r->s->machine), 0);
+    unlink(r->path);
+}
+
+static void end_replay(struct replay *r) {
+    assert_int_equal(vmsim_scenario_destroy(r->s), 0);
+    vmsim_config_destroy(r->config);
 }
 
 /* The kernel's time of the trace's task. */
-static uint64_t system_time(struct vmsim_trace_writer *w, const char *path, struct vmsim_scenario **s,
-                            struct vmsim_config **config) {
-    replay(w, path,
-           "nodes: [{memory: 64MiB}], costs: {syscall: 100ns, path_call: 900ns, message_call: 600ns, "
-           "message_page: 150ns, wait_call: 200ns, short_call: 60ns, open_call: 700ns, name_call: 20us, object_call: "
-           "3us, entries_page: 16us, socket_call: 1900ns}",
-           s, config);
-    return vmsim__task_at((*s)->machine, 0)->stats.system_ns;
+static uint64_t system_time(struct replay *r) {
+    replay_on(r, "nodes: [{memory: 64MiB}], costs: {syscall: 100ns, path_call: 900ns, message_call: 600ns, "
+                 "message_page: 150ns, wait_call: 200ns, short_call: 60ns, open_call: 700ns, name_call: 20us, "
+                 "object_call: 3us, entries_page: 16us, socket_call: 1900ns}");
+    return vmsim__task_at(r->s->machine, 0)->stats.system_ns;
 }
 
-static uint64_t counter(const struct vmsim_scenario *s, const char *name) {
+static uint64_t counter(const struct replay *r, const char *name) {
     size_t id;
-    assert_int_equal(vmsim_counter_find(s->machine, name, &id), 0);
-    return vmsim_counter_read(s->machine, id);
-}
-
-static void append_all(struct vmsim_trace_writer *w, enum vmsim_trace_event_type type, const uint64_t args[6],
-                       int64_t result) {
-    struct vmsim_trace_event e = {.type = type, .file = VMSIM_TRACE_NO_FILE, .result = result};
-    memcpy(e.args, args, sizeof e.args);
-    assert_int_equal(vmsim_trace_append_event(w, 0, &e), 0);
+    assert_int_equal(vmsim_counter_find(r->s->machine, name, &id), 0);
+    return vmsim_counter_read(r->s->machine, id);
 }
 
 /* A store to each of 256 pages. */
-static void append_stores(struct vmsim_trace_writer *w, uint64_t va) {
+static void append_stores(struct replay *r, unsigned task, uint64_t va) {
     for (unsigned i = 0; i < 256; i++) {
         const vmsim_access word = (va + i * 4096) << 7 | 3 << 2 | VMSIM_STORE;
-        assert_int_equal(vmsim_trace_append(w, 0, &word, 1), 0);
+        assert_int_equal(vmsim_trace_append(r->w, task, &word, 1), 0);
     }
 }
 
@@ -73,30 +86,23 @@ static void append_stores(struct vmsim_trace_writer *w, uint64_t va) {
 static void memory_policies_of_a_program_hold_in_its_replay(void **state) {
     enum { SET_MEMPOLICY = 238, MBIND = 237, BIND = 2, MIB = 1 << 20 };
     const uint64_t at = UINT64_C(0x7f0000000000), other = UINT64_C(0x7e0000000000);
-    char path[64];
-    struct vmsim_scenario *s;
-    struct vmsim_config *config;
     (void)state;
     for (unsigned nodes = 2; nodes > 0; nodes--) {
-        snprintf(path, sizeof path, "/tmp/vmsim-policy-%ld.vmt", (long)getpid());
-        struct vmsim_trace_writer *w = begin(path);
-        append(w, VMSIM_TRACE_MMAP, 0, 2 * MIB, (int64_t)at);
-        append_all(w, VMSIM_TRACE_MEMPOLICY, (uint64_t[6]){MBIND, BIND, 2, at + MIB, MIB, 0}, 0);
-        append_stores(w, at);
-        append_stores(w, at + MIB);
-        append_all(w, VMSIM_TRACE_MEMPOLICY, (uint64_t[6]){SET_MEMPOLICY, BIND, 2}, 0);
-        append(w, VMSIM_TRACE_MMAP, 0, MIB, (int64_t)other);
-        append_stores(w, other);
-        replay(w, path,
-               nodes == 2 ? "cpus: 2, nodes: [{memory: 64MiB, cpus: [0]}, {memory: 64MiB, cpus: [1]}], "
-                            "transparent_hugepage: never"
-                          : "nodes: [{memory: 64MiB}], transparent_hugepage: never",
-               &s, &config);
-        assert_int_equal(s->results.kinds[VMSIM_TRACE_MEMPOLICY].count, nodes == 2 ? 0 : 2);
+        struct replay r = begin_trace();
+        append(&r, VMSIM_TRACE_MMAP, 0, 2 * MIB, (int64_t)at);
+        append_all(&r, VMSIM_TRACE_MEMPOLICY, (uint64_t[6]){MBIND, BIND, 2, at + MIB, MIB, 0}, 0);
+        append_stores(&r, 0, at);
+        append_stores(&r, 0, at + MIB);
+        append_all(&r, VMSIM_TRACE_MEMPOLICY, (uint64_t[6]){SET_MEMPOLICY, BIND, 2}, 0);
+        append(&r, VMSIM_TRACE_MMAP, 0, MIB, (int64_t)other);
+        append_stores(&r, 0, other);
+        replay_on(&r, nodes == 2 ? "cpus: 2, nodes: [{memory: 64MiB, cpus: [0]}, {memory: 64MiB, cpus: [1]}], "
+                                   "transparent_hugepage: never"
+                                 : "nodes: [{memory: 64MiB}], transparent_hugepage: never");
+        assert_int_equal(r.s->results.kinds[VMSIM_TRACE_MEMPOLICY].count, nodes == 2 ? 0 : 2);
         if (nodes == 2)
-            assert_in_range(counter(s, "node1.numa_hit"), 512, 512 + 16); /* and page tables */
-        assert_int_equal(vmsim_scenario_destroy(s), 0);
-        vmsim_config_destroy(config);
+            assert_in_range(counter(&r, "node1.numa_hit"), 512, 512 + 16); /* and page tables */
+        end_replay(&r);
     }
 }
 
@@ -104,138 +110,91 @@ static void memory_policies_of_a_program_hold_in_its_replay(void **state) {
 static void pages_of_a_pool_are_pages_of_a_pool(void **state) {
     enum { HUGETLB = 0x40000, MIB = 1 << 20 };
     const uint64_t at = UINT64_C(0x7f0000000000);
-    char path[64];
-    struct vmsim_scenario *s;
-    struct vmsim_config *config;
     (void)state;
     for (unsigned pool = 0; pool < 2; pool++) {
-        snprintf(path, sizeof path, "/tmp/vmsim-pool-%ld.vmt", (long)getpid());
-        struct vmsim_trace_writer *w = begin(path);
-        append_all(w, VMSIM_TRACE_MMAP, (uint64_t[6]){0, 4 * MIB, 3, 0x22 | HUGETLB | 21u << 26}, (int64_t)at);
-        append_stores(w, at);
-        append_stores(w, at + 2 * MIB);
-        append(w, VMSIM_TRACE_MUNMAP, at + 2 * MIB, 2 * MIB, 0);
-        replay(w, path,
-               pool ? "nodes: [{memory: 64MiB}], hugepages: 4, transparent_hugepage: never"
-                    : "nodes: [{memory: 64MiB}], transparent_hugepage: never",
-               &s, &config);
-        assert_int_equal(vmsim_scenario_differences(s), 0);
-        assert_int_equal(counter(s, "tasks.t.minflt"), pool ? 2 : 512);
-        assert_int_equal(vmsim_scenario_destroy(s), 0);
-        vmsim_config_destroy(config);
+        struct replay r = begin_trace();
+        append_all(&r, VMSIM_TRACE_MMAP, (uint64_t[6]){0, 4 * MIB, 3, 0x22 | HUGETLB | 21u << 26}, (int64_t)at);
+        append_stores(&r, 0, at);
+        append_stores(&r, 0, at + 2 * MIB);
+        append(&r, VMSIM_TRACE_MUNMAP, at + 2 * MIB, 2 * MIB, 0);
+        replay_on(&r, pool ? "nodes: [{memory: 64MiB}], hugepages: 4, transparent_hugepage: never"
+                           : "nodes: [{memory: 64MiB}], transparent_hugepage: never");
+        assert_int_equal(vmsim_scenario_differences(r.s), 0);
+        assert_int_equal(counter(&r, "tasks.t.minflt"), pool ? 2 : 512);
+        end_replay(&r);
     }
-}
-
-static struct vmsim_trace_event event_of(enum vmsim_trace_event_type type, uint32_t file, const uint64_t args[6],
-                                         int64_t result, const char *path) {
-    struct vmsim_trace_event e = {.type = type, .file = file, .result = result, .path = path};
-    memcpy(e.args, args, sizeof e.args);
-    return e;
 }
 
 enum { PROCESS_MADVISE = 440, MIGRATE_PAGES = 256, MOVE_PAGES = 279, SWAPON = 167, SWAPOFF = 168, PAGEOUT = 21 };
 
-/* The task with number `child` of the trace, process 101, maps and stores a MiB. */
-static void append_child(struct vmsim_trace_writer *w, uint64_t at) {
-    const struct vmsim_trace_event fork = event_of(VMSIM_TRACE_FORK, VMSIM_TRACE_NO_FILE, (uint64_t[6]){1}, 0, NULL),
-                                   start = event_of(VMSIM_TRACE_START, VMSIM_TRACE_NO_FILE, (uint64_t[6]){101, 101}, 0,
-                                                    NULL),
-                                   map = event_of(VMSIM_TRACE_MMAP, VMSIM_TRACE_NO_FILE,
-                                                  (uint64_t[6]){0, 1 << 20, 3, 0x22}, (int64_t)at, NULL);
-    assert_int_equal(vmsim_trace_append_event(w, 0, &fork), 0);
-    assert_int_equal(vmsim_trace_append_event(w, 1, &start), 0);
-    assert_int_equal(vmsim_trace_append_event(w, 1, &map), 0);
-    for (unsigned i = 0; i < 256; i++) {
-        const vmsim_access word = (at + i * 4096) << 7 | 3 << 2 | VMSIM_STORE;
-        assert_int_equal(vmsim_trace_append(w, 1, &word, 1), 0);
-    }
+/* Task 1 of the trace, process 101, maps and stores a MiB. */
+static void append_child(struct replay *r, uint64_t at) {
+    append_all(r, VMSIM_TRACE_FORK, (uint64_t[6]){1}, 0);
+    append_event(r, 1, event_of(VMSIM_TRACE_START, (uint64_t[6]){101, 101}, 0));
+    append_event(r, 1, event_of(VMSIM_TRACE_MMAP, (uint64_t[6]){0, 1 << 20, 3, 0x22}, (int64_t)at));
+    append_stores(r, 1, at);
 }
 
 /* The parent acts on its child's pages after the child made them: it pages half of them out, and moves the rest. */
 static void calls_on_another_process_act_on_its_memory(void **state) {
     enum { MIB = 1 << 20, HALF = MIB / 2 };
     const uint64_t at = UINT64_C(0x7f0000000000);
-    char path[64];
-    struct vmsim_scenario *s;
-    struct vmsim_config *config;
     (void)state;
-    snprintf(path, sizeof path, "/tmp/vmsim-remote-%ld.vmt", (long)getpid());
-    struct vmsim_trace_writer *w = begin(path);
-    append_child(w, at);
-    append_all(w, VMSIM_TRACE_REMOTE, (uint64_t[6]){PROCESS_MADVISE, 101, at, HALF, PAGEOUT}, HALF);
-    append_all(w, VMSIM_TRACE_REMOTE, (uint64_t[6]){MOVE_PAGES, 101, at + HALF, HALF / 2, 0, 2}, 0);
-    append_all(w, VMSIM_TRACE_REMOTE, (uint64_t[6]){MIGRATE_PAGES, 101, 0, 0, 1, 2}, 0);
-    replay(w, path,
-           "cpus: 2, nodes: [{memory: 64MiB, cpus: [0]}, {memory: 64MiB, cpus: [1]}], transparent_hugepage: never, "
-           "memory_manager: {privileged: true}, devices: [{name: sda, preset: ramdisk, size: 64MiB}], "
-           "swap: [{device: sda}]",
-           &s, &config);
-    assert_int_equal(vmsim_scenario_differences(s), 0);
-    assert_int_equal(counter(s, "vmstat.pswpout"), 128);
-    assert_true(counter(s, "vmstat.pgmigrate_success") >= 64);
-    assert_int_equal(vmsim_scenario_destroy(s), 0);
-    vmsim_config_destroy(config);
+    struct replay r = begin_trace();
+    append_child(&r, at);
+    append_all(&r, VMSIM_TRACE_REMOTE, (uint64_t[6]){PROCESS_MADVISE, 101, at, HALF, PAGEOUT}, HALF);
+    append_all(&r, VMSIM_TRACE_REMOTE, (uint64_t[6]){MOVE_PAGES, 101, at + HALF, HALF / 2, 0, 2}, 0);
+    append_all(&r, VMSIM_TRACE_REMOTE, (uint64_t[6]){MIGRATE_PAGES, 101, 0, 0, 1, 2}, 0);
+    replay_on(&r,
+              "cpus: 2, nodes: [{memory: 64MiB, cpus: [0]}, {memory: 64MiB, cpus: [1]}], transparent_hugepage: never, "
+              "memory_manager: {privileged: true}, devices: [{name: sda, preset: ramdisk, size: 64MiB}], "
+              "swap: [{device: sda}]");
+    assert_int_equal(vmsim_scenario_differences(r.s), 0);
+    assert_int_equal(counter(&r, "vmstat.pswpout"), 128);
+    assert_true(counter(&r, "vmstat.pgmigrate_success") >= 64);
+    end_replay(&r);
 }
 
 /* A process that the trace does not know cannot be acted on, and that is told. */
 static void calls_on_a_process_that_is_not_recorded_are_told(void **state) {
-    char path[64];
-    struct vmsim_scenario *s;
-    struct vmsim_config *config;
     (void)state;
-    snprintf(path, sizeof path, "/tmp/vmsim-remote-%ld.vmt", (long)getpid());
-    struct vmsim_trace_writer *w = begin(path);
-    append_all(w, VMSIM_TRACE_REMOTE, (uint64_t[6]){PROCESS_MADVISE, 7777, 4096, 4096, PAGEOUT}, 4096);
-    replay(w, path, "nodes: [{memory: 64MiB}]", &s, &config);
-    assert_int_equal(s->results.kinds[VMSIM_TRACE_REMOTE].count, 1);
-    assert_int_equal(vmsim_scenario_destroy(s), 0);
-    vmsim_config_destroy(config);
+    struct replay r = begin_trace();
+    append_all(&r, VMSIM_TRACE_REMOTE, (uint64_t[6]){PROCESS_MADVISE, 7777, 4096, 4096, PAGEOUT}, 4096);
+    replay_on(&r, "nodes: [{memory: 64MiB}]");
+    assert_int_equal(r.s->results.kinds[VMSIM_TRACE_REMOTE].count, 1);
+    end_replay(&r);
 }
 
 /* A swap file is swapped on, takes what is paged out, and gives it back when it goes. */
 static void areas_are_swapped_on_and_off_as_recorded(void **state) {
     enum { MIB = 1 << 20 };
     const uint64_t at = UINT64_C(0x7f0000000000);
-    char path[64];
-    struct vmsim_scenario *s;
-    struct vmsim_config *config;
     (void)state;
-    snprintf(path, sizeof path, "/tmp/vmsim-swap-%ld.vmt", (long)getpid());
-    struct vmsim_trace_writer *w = begin(path);
-    const struct vmsim_trace_event file =
-                                       event_of(VMSIM_TRACE_FILE, 0,
-                                                (uint64_t[6]){4 * MIB, VMSIM_TRACE_FILE_REGULAR, 1, 2}, 0, "/swap.img"),
-                                   on = event_of(VMSIM_TRACE_SWAP, 0, (uint64_t[6]){SWAPON, 0, 4 * MIB}, 0, NULL),
-                                   off = event_of(VMSIM_TRACE_SWAP, 0, (uint64_t[6]){SWAPOFF}, 0, NULL),
-                                   again = event_of(VMSIM_TRACE_SWAP, 0, (uint64_t[6]){SWAPOFF}, 0, NULL);
-    assert_int_equal(vmsim_trace_append_event(w, 0, &file), 0);
-    assert_int_equal(vmsim_trace_append_event(w, 0, &on), 0);
-    append(w, VMSIM_TRACE_MMAP, 0, MIB, (int64_t)at);
-    append_stores(w, at);
-    append_all(w, VMSIM_TRACE_MADVISE, (uint64_t[6]){at, MIB, PAGEOUT}, 0);
-    assert_int_equal(vmsim_trace_append_event(w, 0, &off), 0);
-    assert_int_equal(vmsim_trace_append_event(w, 0, &again), 0);
-    replay(w, path, "nodes: [{memory: 64MiB}], transparent_hugepage: never", &s, &config);
-    assert_int_equal(s->results.kinds[VMSIM_TRACE_SWAP].count, 1); /* the second time it was off already */
-    assert_int_equal(vmsim_scenario_differences(s), 1);
-    assert_int_equal(counter(s, "vmstat.pswpout"), 256);
-    assert_null(s->machine->swap->area[0]);
-    assert_int_equal(vmsim__task_at(s->machine, 0)->last.vm_swap, 0);
-    assert_int_equal(vmsim_scenario_destroy(s), 0);
-    vmsim_config_destroy(config);
+    struct replay r = begin_trace();
+    append_event(&r, 0,
+                 (struct vmsim_trace_event){
+                     .type = VMSIM_TRACE_FILE, .args = {4 * MIB, VMSIM_TRACE_FILE_REGULAR, 1, 2}, .path = "/swap.img"});
+    append_event(&r, 0, (struct vmsim_trace_event){.type = VMSIM_TRACE_SWAP, .args = {SWAPON, 0, 4 * MIB}});
+    append(&r, VMSIM_TRACE_MMAP, 0, MIB, (int64_t)at);
+    append_stores(&r, 0, at);
+    append_all(&r, VMSIM_TRACE_MADVISE, (uint64_t[6]){at, MIB, PAGEOUT}, 0);
+    for (unsigned times = 0; times < 2; times++)
+        append_event(&r, 0, (struct vmsim_trace_event){.type = VMSIM_TRACE_SWAP, .args = {SWAPOFF}});
+    replay_on(&r, "nodes: [{memory: 64MiB}], transparent_hugepage: never");
+    assert_int_equal(r.s->results.kinds[VMSIM_TRACE_SWAP].count, 1); /* the second time it was off already */
+    assert_int_equal(vmsim_scenario_differences(r.s), 1);
+    assert_int_equal(counter(&r, "vmstat.pswpout"), 256);
+    assert_null(r.s->machine->swap->area[0]);
+    assert_int_equal(vmsim__task_at(r.s->machine, 0)->last.vm_swap, 0);
+    end_replay(&r);
 }
 
 static uint64_t cost(enum vmsim_trace_event_type type, uint64_t a0, unsigned times, int64_t result) {
-    char path[64];
-    struct vmsim_scenario *s;
-    struct vmsim_config *config;
-    snprintf(path, sizeof path, "/tmp/vmsim-calls-%ld.vmt", (long)getpid());
-    struct vmsim_trace_writer *w = begin(path);
+    struct replay r = begin_trace();
     for (unsigned i = 0; i < times; i++)
-        append(w, type, a0, 0, result);
-    uint64_t ns = system_time(w, path, &s, &config);
-    assert_int_equal(vmsim_scenario_destroy(s), 0);
-    vmsim_config_destroy(config);
+        append(&r, type, a0, 0, result);
+    uint64_t ns = system_time(&r);
+    end_replay(&r);
     return ns;
 }
 
@@ -260,45 +219,36 @@ static void a_call_costs_what_its_kind_does(void **state) {
 
 /* Twice what the machine has: an address when recorded, ENOMEM here. Both are told with the first task. */
 static void results_that_differ_are_told_by_kind(void **state) {
-    char path[64];
-    struct vmsim_scenario *s;
-    struct vmsim_config *config;
     (void)state;
-    snprintf(path, sizeof path, "/tmp/vmsim-results-%ld.vmt", (long)getpid());
-    struct vmsim_trace_writer *w = begin(path);
-    append(w, VMSIM_TRACE_MMAP, 0, UINT64_C(1) << 20, INT64_C(0x7f0000000000));
-    append(w, VMSIM_TRACE_MMAP, 0, UINT64_C(1) << 40, INT64_C(0x7e0000000000));
-    append(w, VMSIM_TRACE_MMAP, 0, UINT64_C(1) << 40, INT64_C(0x7d0000000000));
-    append(w, VMSIM_TRACE_MUNMAP, UINT64_C(0x7f0000000000), UINT64_C(1) << 20, 0);
-    append(w, VMSIM_TRACE_MUNMAP, 1, 4096, 0);
-    system_time(w, path, &s, &config);
-    const struct vmsim__replay_difference *d = &s->results.kinds[VMSIM_TRACE_MMAP];
+    struct replay r = begin_trace();
+    append(&r, VMSIM_TRACE_MMAP, 0, UINT64_C(1) << 20, INT64_C(0x7f0000000000));
+    append(&r, VMSIM_TRACE_MMAP, 0, UINT64_C(1) << 40, INT64_C(0x7e0000000000));
+    append(&r, VMSIM_TRACE_MMAP, 0, UINT64_C(1) << 40, INT64_C(0x7d0000000000));
+    append(&r, VMSIM_TRACE_MUNMAP, UINT64_C(0x7f0000000000), UINT64_C(1) << 20, 0);
+    append(&r, VMSIM_TRACE_MUNMAP, 1, 4096, 0);
+    system_time(&r);
+    const struct vmsim__replay_difference *d = &r.s->results.kinds[VMSIM_TRACE_MMAP];
     assert_int_equal(d->count, 2);
     assert_int_equal(d->recorded, INT64_C(0x7e0000000000));
     assert_int_equal(d->here, -12);
     assert_int_equal(d->task, 0);
-    assert_int_equal(s->results.compared, 5);
-    assert_int_equal(vmsim_scenario_differences(s), 2 + s->results.kinds[VMSIM_TRACE_MUNMAP].count);
-    assert_int_equal(vmsim_scenario_destroy(s), 0);
-    vmsim_config_destroy(config);
+    assert_int_equal(r.s->results.compared, 5);
+    assert_int_equal(vmsim_scenario_differences(r.s), 2 + r.s->results.kinds[VMSIM_TRACE_MUNMAP].count);
+    end_replay(&r);
 }
 
 static void marks_of_a_program_are_markers_of_its_replay(void **state) {
-    char path[64], name[] = "loaded";
-    struct vmsim_scenario *s;
-    struct vmsim_config *config;
+    char name[] = "loaded";
     (void)state;
-    snprintf(path, sizeof path, "/tmp/vmsim-marks-%ld.vmt", (long)getpid());
-    struct vmsim_trace_writer *w = begin(path);
+    struct replay r = begin_trace();
     const struct vmsim_trace_event mark = {.type = VMSIM_TRACE_MARKER, .file = VMSIM_TRACE_NO_FILE, .path = name};
-    assert_int_equal(vmsim_trace_append_event(w, 0, &mark), 0);
-    append(w, VMSIM_TRACE_MARKER, 1, 0, 0);
-    system_time(w, path, &s, &config);
-    assert_int_equal(s->markers.count, 2);
-    assert_string_equal(s->markers.at[0].name, "loaded");
-    assert_string_equal(s->markers.at[1].name, "trace");
-    assert_int_equal(vmsim_scenario_destroy(s), 0);
-    vmsim_config_destroy(config);
+    append_event(&r, 0, mark);
+    append(&r, VMSIM_TRACE_MARKER, 1, 0, 0);
+    system_time(&r);
+    assert_int_equal(r.s->markers.count, 2);
+    assert_string_equal(r.s->markers.at[0].name, "loaded");
+    assert_string_equal(r.s->markers.at[1].name, "trace");
+    end_replay(&r);
 }
 
 /* An import's trace of a program at 1 MiB: no exec, and a mapping whose first pages nobody may map. */
@@ -306,27 +256,22 @@ static void a_mapping_below_the_lowest_address_is_placed_elsewhere(void **state)
     static const vmsim_access words[] = {UINT64_C(0x108040) << 7 | 2 << 2 | VMSIM_FETCH,
                                          UINT64_C(0x10c010) << 7 | 3 << 2 | VMSIM_STORE,
                                          UINT64_C(0x40000010) << 7 | 3 << 2 | VMSIM_LOAD};
-    char path[64];
-    struct vmsim_scenario *s;
-    struct vmsim_config *config;
     (void)state;
-    snprintf(path, sizeof path, "/tmp/vmsim-low-%ld.vmt", (long)getpid());
-    struct vmsim_trace_writer *w = begin(path);
+    struct replay r = begin_trace();
     struct vmsim_trace_event low = {
         .type = VMSIM_TRACE_MMAP, .file = VMSIM_TRACE_NO_FILE, .args = {0, 2 << 20, 7, 0x22}, .result = 0};
     struct vmsim_trace_event fixed = {.type = VMSIM_TRACE_MMAP,
                                       .file = VMSIM_TRACE_NO_FILE,
                                       .args = {0x40000000, 2 << 20, 7, 0x32},
                                       .result = 0x40000000};
-    assert_int_equal(vmsim_trace_append_event(w, 0, &low), 0);
-    assert_int_equal(vmsim_trace_append_event(w, 0, &fixed), 0);
-    assert_int_equal(vmsim_trace_append(w, 0, words, 3), 0);
-    system_time(w, path, &s, &config);
-    assert_int_equal(vmsim_scenario_differences(s), 0);
-    const struct vmsim__task *t = vmsim__task_at(s->machine, 0);
+    append_event(&r, 0, low);
+    append_event(&r, 0, fixed);
+    assert_int_equal(vmsim_trace_append(r.w, 0, words, 3), 0);
+    system_time(&r);
+    assert_int_equal(vmsim_scenario_differences(r.s), 0);
+    const struct vmsim__task *t = vmsim__task_at(r.s->machine, 0);
     assert_int_equal(t->stats.references, 3);
-    assert_int_equal(vmsim_scenario_destroy(s), 0);
-    vmsim_config_destroy(config);
+    end_replay(&r);
 }
 
 int main(void) {

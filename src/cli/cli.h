@@ -131,5 +131,8 @@ int cli_fail(int status, const char *command, const char *format, ...) __attribu
 void cli_put(FILE *out, const char *text, bool lines);
 /* Writes all of `text` to standard output as cli_put() does; an exit status. */
 int cli_print(const char *command, const char *text, size_t size);
+/* The status of a program that ends with `status`: all that it printed must have arrived, and what it said of that
+ * already is not said again. */
+int cli_end_output(const char *command, int status);
 
 #endif

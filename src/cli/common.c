@@ -128,6 +128,13 @@ int cli_fail(int status, const char *command, const char *format, ...) {
     return status;
 }
 
+int cli_end_output(const char *command, int status) {
+    const bool arrived = !fflush(stdout) && !ferror(stdout);
+    if (arrived || status == EXIT_USAGE || status == EXIT_INTERNAL)
+        return status;
+    return cli_fail(EXIT_USAGE, command, "cannot write to standard output");
+}
+
 int cli_status(int err) {
     switch (err) {
     case 0:

@@ -74,14 +74,6 @@ static int unknown_command(const char *name) {
     return cli_fail(EXIT_USAGE, NULL, "unknown command '%s': see `vmsim --help`", name);
 }
 
-/* Everything printed must have arrived: what a command said of that already is not said again. */
-static int end_output(const char *command, int status) {
-    bool arrived = !fflush(stdout) && !ferror(stdout);
-    if (arrived || status == EXIT_USAGE || status == EXIT_INTERNAL)
-        return status;
-    return cli_fail(EXIT_USAGE, command, "cannot write to standard output");
-}
-
 /* Hands over with argv[0] as the user knows the command, "vmsim run": messages and help begin with it. */
 static int hand_over(size_t index, int argc, char **argv) {
     char full[32], help[] = "--help";
@@ -89,7 +81,7 @@ static int hand_over(size_t index, int argc, char **argv) {
     argv[0] = full;
     if (argc > 1 && !strcmp(argv[1], "-h")) /* argp calls it -? */
         argv[1] = help;
-    return end_output(commands[index].name, commands[index].run(argc, argv));
+    return cli_end_output(commands[index].name, commands[index].run(argc, argv));
 }
 
 static size_t find_command(const char *name) {
@@ -111,11 +103,11 @@ int main(int argc, char **argv) {
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
         print_help(stdout);
-        return end_output(NULL, EXIT_FINE);
+        return cli_end_output(NULL, EXIT_FINE);
     }
     if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
         printf("vmsim %s%s%s\n", vmsim_version(), *VMSIM_COMMIT ? ", commit " : "", VMSIM_COMMIT);
-        return end_output(NULL, EXIT_FINE);
+        return cli_end_output(NULL, EXIT_FINE);
     }
     size_t i = find_command(argv[1]);
     return i < COMMANDS ? hand_over(i, argc - 1, argv + 1) : unknown_command(argv[1]);

@@ -2,7 +2,7 @@
 /* Command lines, by argp, of one kind for all commands: an option that is none is told with the one that was meant.
  * argp itself says no more than getopt does, so long options are looked at before it has its turn. */
 #include <assert.h>
-#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -109,10 +109,28 @@ static bool unknown_option(const struct argp *argp, int argc, char **argv, unsig
     return false;
 }
 
+enum { KEY_HELP = '?', KEY_USAGE = -3 }; /* as argp numbers its own */
+
+/* argp would end the program right behind its help, and not ask whether anybody received it. */
+static error_t give_help(int key, char *arg, struct argp_state *state) {
+    (void)arg;
+    if (key != KEY_HELP && key != KEY_USAGE)
+        return ARGP_ERR_UNKNOWN;
+    argp_state_help(state, stdout, key == KEY_HELP ? ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK : ARGP_HELP_USAGE);
+    const char *command = strchr(state->name, ' ');
+    exit(cli_end_output(command ? command + 1 : NULL, EXIT_FINE));
+}
+
 int cli_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input) {
+    static const struct argp_option helps[] = {{"help", KEY_HELP, NULL, 0, "Give this help list", -1},
+                                               {"usage", KEY_USAGE, NULL, 0, "Give a short usage message", 0},
+                                               {0}};
+    static const struct argp help = {.options = helps, .parser = give_help};
+    const struct argp_child children[] = {{.argp = argp}, {.argp = &help}, {0}};
+    const struct argp both = {.children = children}; /* whose first child takes the input */
     assert(argp->options && argc > 0);
     argp_err_exit_status = EXIT_USAGE;
     if (unknown_option(argp, argc, argv, flags))
         return EXIT_USAGE;
-    return argp_parse(argp, argc, argv, flags, NULL, input) ? EXIT_USAGE : EXIT_FINE;
+    return argp_parse(&both, argc, argv, flags | ARGP_NO_HELP, NULL, input) ? EXIT_USAGE : EXIT_FINE;
 }
