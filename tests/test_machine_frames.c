@@ -5,7 +5,8 @@
 
 #include <pthread.h>
 
-#include "machine/machine.h"
+#include "machine/compact.h"
+#include "machine/sched.h"
 #include "vm/vm_impl.h"
 #include "vmsim/config.h"
 #include "vmsim/report.h"
@@ -190,10 +191,54 @@ static void machines_in_threads_come_out_as_alone(void **state) {
     free(alone);
 }
 
+/* Frames that go and come when a page and the tables above it are unmapped: at once, and until 100 ms have passed. */
+struct table_way {
+    uint64_t freed, freed_later, allocated;
+};
+
+static struct table_way unmap_one_page(const char *machine, unsigned tables) {
+    const uint64_t at = UINT64_C(0x2000000000);
+    struct vmsim_machine *m = boot(machine);
+    uint32_t task;
+    struct vmsim_access_result r;
+    const vmsim_access store = vmsim_access_make(at, 8, VMSIM_STORE);
+    assert_int_equal(vmsim_task_create(m, "t", 0, &task), 0);
+    assert_int_equal(vmsim_task_mmap(m, task, at, PAGE, 3, 0x32, 0, 0), at);
+    assert_int_equal(vmsim_task_access(m, task, &store, 1, NULL, &r), 0);
+    const struct vmsim__mm *mm = vmsim__task_at(m, task)->mm;
+    assert_int_equal(mm->pt.tables[0] + mm->pt.tables[1] + mm->pt.tables[2], tables);
+    const uint64_t freed = m->mem->event[VMSIM__PGFREE], traffic = vmsim__frame_traffic(m->mem);
+    assert_int_equal(vmsim_task_munmap(m, task, at, PAGE), 0);
+    check(m);
+    struct table_way way = {.freed = m->mem->event[VMSIM__PGFREE] - freed};
+    way.allocated = vmsim__frame_traffic(m->mem) - traffic - way.freed;
+    assert_true(vmsim__sched_next(m) > 1000000); /* a millisecond is not enough */
+    while (vmsim__sched_next(m) < 100000000)
+        assert_int_equal(vmsim__sched_step(m, VMSIM__TIME_NEVER), VMSIM__STEP_DONE);
+    check(m);
+    way.freed_later = m->mem->event[VMSIM__PGFREE] - freed - way.freed;
+    vmsim_machine_destroy(m);
+    return way;
+}
+
+/* On arm64 the page is free at once, and its three tables after a grace period, with the frame that lists them. */
+static void tables_are_freed_after_a_grace_period_where_walks_take_no_lock(void **state) {
+    (void)state;
+    struct table_way x86 = unmap_one_page("machine: {nodes: [{memory: 64MiB}]}", 3);
+    assert_int_equal(x86.freed, 1 + 3);
+    assert_int_equal(x86.freed_later, 0);
+    assert_int_equal(x86.allocated, 0);
+    struct table_way arm64 = unmap_one_page("machine: {arch: arm64_4k, nodes: [{memory: 64MiB}]}", 3);
+    assert_int_equal(arm64.freed, 1);
+    assert_int_equal(arm64.freed_later, 3 + 1);
+    assert_int_equal(arm64.allocated, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_are_shared_by_fork_alone_and_all_come_back),
         cmocka_unit_test(machines_in_threads_come_out_as_alone),
+        cmocka_unit_test(tables_are_freed_after_a_grace_period_where_walks_take_no_lock),
     };
     return cmocka_run_group_tests_name("machine_frames", tests, NULL, NULL);
 }

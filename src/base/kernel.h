@@ -72,6 +72,7 @@ struct vmsim__kernel {
     bool new_merges_next;   /* a new mapping between two that cannot be one joins the upper one (until 6.11) */
     bool merges_unfaulted;  /* a mapping without pages takes in a neighbour that has some (since 6.16) */
     bool gather_pairs;      /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
+    bool riscv_tables_wait; /* page tables of RISC-V are freed after a grace period (since 6.10) */
     uint32_t max_map_count; /* default of vm.max_map_count */
     unsigned auxv_entries;  /* of the vector on a new stack: 21, 23 with restartable sequences' two (since 6.3) */
     bool ra_async_half;     /* initial readahead: async_size = size/2 when size <= request */

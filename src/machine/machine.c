@@ -42,6 +42,15 @@ static void flush_deferred(void *context, unsigned cpu) {
     vmsim__tlb_batch_flush(m->tlbs, cpu, &m->unmapped);
 }
 
+/* A grace period ends when each CPU has been seen elsewhere: two ticks to look, and one until callbacks are run.
+ * Kernel: RCU_JIFFIES_TILL_FORCE_QS, rcu_sched_clock_irq. */
+static bool grace(void *context, unsigned cpu, uint64_t batch) {
+    struct vmsim_machine *m = context;
+    VMSIM__ASSERT(cpu < m->nr_cpus && batch < UINT64_MAX >> 16);
+    const uint64_t end = m->mem->now.time + 3 * VMSIM__JIFFY;
+    return !vmsim__event_at(m, end, VMSIM__EVENT_GRACE, batch << 16 | cpu);
+}
+
 /* A frame that no entry can name must not be given out. */
 static int check_reach(struct vmsim_machine *m) {
     const unsigned bits = m->format->pa_bits - m->format->page_shift;
@@ -80,6 +89,7 @@ static int create_memory(struct vmsim_machine *m) {
                   .flush_mm = flush_mm,
                   .flush_defer = flush_defer,
                   .flush_deferred = flush_deferred,
+                  .grace = grace,
                   .numa = &vmsim__machine_numa_hooks,
                   .collapsible = vmsim__khugepaged_entered,
                   .reclaim = vmsim__machine_reclaim},

@@ -477,6 +477,10 @@ static int event(struct vmsim_machine *m) {
         vmsim__kcompactd_event(m, e.time);
         return vmsim__host_error(m);
     }
+    if (e.kind == VMSIM__EVENT_GRACE) {
+        vmsim__tables_grace_over(m->vm, e.arg & UINT16_MAX, e.arg >> 16);
+        return vmsim__host_error(m);
+    }
     if (e.kind == VMSIM__EVENT_KILL) {
         vmsim__oom_event(m, (uint32_t)e.arg, e.time);
         return vmsim__host_error(m);

@@ -29,7 +29,8 @@ enum vmsim__event_kind {
     VMSIM__EVENT_TIMER, /* the wait of task `arg` has lasted long enough */
     VMSIM__EVENT_IO,    /* a device's: `arg` is its own */
     VMSIM__EVENT_KILL,  /* the OOM killer's signal reaches task `arg` */
-    VMSIM__EVENT_SCORE  /* is memory to be compacted ahead of need? */
+    VMSIM__EVENT_SCORE, /* is memory to be compacted ahead of need? */
+    VMSIM__EVENT_GRACE  /* a grace period is over for page tables: batch << 16 | CPU */
 };
 
 enum vmsim__step {

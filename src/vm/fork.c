@@ -293,7 +293,7 @@ static void unmap_all(struct vmsim__mm *mm) {
         vmsim__zap_range(&g, v, v->start, v->end, VMSIM__ZAP_COWS | VMSIM__ZAP_MARKERS);
     vmsim__vm_dropped(mm, 0, UINT64_MAX, false);
     if (mm->first)
-        vmsim__pt_free_range(&mm->pt, mm->first->start, mm->task_size, 0, 0);
+        vmsim__gather_tables(&g, mm->first->start, mm->task_size, 0, 0);
     vmsim__gather_finish(&g);
     while (mm->first) {
         struct vmsim__vma *v = mm->first;

@@ -149,6 +149,7 @@ void vmsim__gather_finish(struct vmsim__gather *g) {
     VMSIM__ASSERT(g->mm->vm->gather == g);
     struct vmsim__vm *vm = g->mm->vm;
     flush(g);
+    vmsim__tables_queue(g);
     release(g);
     for (uint32_t i = 0; i < g->batches; i++)
         vmsim__mem_free(vm->mem, g->batch[i], 0, g->mm->cpu);

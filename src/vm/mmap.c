@@ -410,7 +410,7 @@ static void unmap_region(struct vmsim__mm *mm, struct vmsim__vma *first, uint64_
     vmsim__vm_dropped(mm, first->start, last->end, false);
     uint64_t ceiling = last->next ? last->next->start : 0;
     uint64_t before = mm->pt.tables[0];
-    vmsim__pt_free_range(&mm->pt, first->start, last->end, floor, ceiling);
+    vmsim__gather_tables(&g, first->start, last->end, floor, ceiling);
     if (mm->pt.tables[0] != before)
         vmsim__gather_range(&g, first->start, last->end, g.stride_shift);
     vmsim__gather_finish(&g);

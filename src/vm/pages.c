@@ -135,25 +135,35 @@ static uint64_t table_alloc(void *context, unsigned level) {
     return pfn;
 }
 
-/* A table that goes in an unmap waits for the flush with the pages: a walker may still be in it. */
-static void table_release(void *context, uint64_t pfn, unsigned level) {
-    struct vmsim__mm *mm = context;
-    struct vmsim__vm *vm = mm->vm;
-    struct vmsim__frame *f = vmsim__vm_frame(vm, (vmsim__pfn)pfn);
+/* A table's frame becomes an ordinary one, which nobody is charged for. */
+void vmsim__table_strip(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned level, unsigned cpu) {
+    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
     VMSIM__ASSERT(vmsim__frame_is(f, VMSIM__FRAME_TABLE) && vmsim__frame_table(f));
-    table_account(mm, f, level, -1);
     if (VMSIM__UNLIKELY(f->memcg))
-        vmsim__kmem_uncharge(vm->lru, (vmsim__pfn)pfn, table_order(vm, level), mm->cpu);
+        vmsim__kmem_uncharge(vm->lru, pfn, table_order(vm, level), cpu);
     table_entries_free(vm, level, vmsim__frame_table(f));
     f->flags &= ~VMSIM__FRAME_TABLE;
     f->next = f->prev = 0;
+}
+
+/* A table that goes in an unmap waits for the flush with the pages, as a walker may still be in it; or for longer
+ * (table_rcu.c). */
+static void table_release(void *context, uint64_t pfn, unsigned level) {
+    struct vmsim__mm *mm = context;
+    struct vmsim__vm *vm = mm->vm;
+    const bool gathered = vm->gather && vm->gather->mm == mm && level + 1u != vm->format->levels;
+    table_account(mm, vmsim__vm_frame(vm, (vmsim__pfn)pfn), level, -1);
     vmsim__mm_forget_leaf(mm);
-    if (vm->gather && vm->gather->mm == mm && level + 1u != vm->format->levels) {
+    if (gathered) {
         vm->gather->freed_tables = true;
-        vmsim__gather_page(vm->gather, (vmsim__pfn)pfn);
-    } else {
-        vmsim__mem_free(vm->mem, (vmsim__pfn)pfn, table_order(vm, level), mm->cpu);
+        if (vm->gather->tables_go && vmsim__gather_table(vm->gather, (vmsim__pfn)pfn))
+            return;
     }
+    vmsim__table_strip(vm, (vmsim__pfn)pfn, level, mm->cpu);
+    if (gathered)
+        vmsim__gather_page(vm->gather, (vmsim__pfn)pfn);
+    else
+        vmsim__mem_free(vm->mem, (vmsim__pfn)pfn, table_order(vm, level), mm->cpu);
 }
 
 /* A walker may follow an entry that was never one of ours (a torn or wrong one in tests of hardware alone): only what

@@ -95,6 +95,8 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
                               init->format->name);
     struct vmsim__vm *vm = vmsim__calloc(init->alloc, 1, sizeof *vm);
     struct vmsim__gathered *pages = vmsim__malloc(init->alloc, VMSIM__GATHER_ROOM * sizeof *pages);
+    const bool wait = vmsim__tables_wait(init->format, init->kernel);
+    struct vmsim__table_queue *queues = wait ? vmsim__calloc(init->alloc, init->mem->nr_cpus, sizeof *queues) : NULL;
     if (vm) {
         vm->alloc = init->alloc;
         vmsim__slab_init(&vm->vmas, vm->alloc, vmsim__align_up(sizeof(struct vmsim__vma), 64)); /* whole lines */
@@ -104,8 +106,11 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
         vmsim__radix_slab_init(&vm->huge_nodes, vm->alloc);
         vmsim__slab_init(&vm->tables, vm->alloc, (size_t)1 << init->format->page_shift);
     }
-    if (!vm || !pages || !vmsim__vec_push(vm->alloc, &vm->anon_table, (struct vmsim__anon_vma *)NULL)) {
+    if (!vm || !pages || (wait && !queues) ||
+        !vmsim__vec_push(vm->alloc, &vm->anon_table, (struct vmsim__anon_vma *)NULL)) {
         vmsim__free(init->alloc, pages, VMSIM__GATHER_ROOM * sizeof *pages);
+        if (queues)
+            vmsim__free(init->alloc, queues, init->mem->nr_cpus * sizeof *queues);
         if (vm)
             vmsim__free(init->alloc, vm, sizeof *vm);
         return vmsim__err_set(err, VMSIM_ENOMEM, "address spaces");
@@ -120,6 +125,7 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
     vm->kernel = init->kernel;
     vm->hooks = init->hooks;
     vm->gathered = pages;
+    vm->table_queues = queues;
     vm->huge_zero = VMSIM__PFN_NONE;
     vm->zero_pfn = pick_zero(init->mem);
     derive_knobs(vm);
@@ -135,6 +141,7 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     if (!vm)
         return;
     VMSIM__ASSERT(!vm->first_mm);
+    vmsim__tables_barrier(vm);
     VMSIM__ASSERT(!vm->gather && !vm->nr_mms && !vm->committed && !vm->tables.used);
     if (vm->huge_zero != VMSIM__PFN_NONE)
         vmsim__mem_free(vm->mem, vm->huge_zero, vm->format->shift[1] - vm->page_shift, 0);
@@ -149,6 +156,8 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     vmsim__slab_fini(&vm->tables);
     vmsim__slab_fini(&vm->huge_nodes);
     vmsim__free(vm->alloc, vm->gathered, VMSIM__GATHER_ROOM * sizeof *vm->gathered);
+    if (vm->table_queues)
+        vmsim__free(vm->alloc, vm->table_queues, vm->mem->nr_cpus * sizeof *vm->table_queues);
     vmsim__free(vm->alloc, vm, sizeof *vm);
 }
 

@@ -173,6 +173,9 @@ struct vmsim__vm_hooks {
      * flush_deferred (try_to_unmap with VMSIM__TTU_BATCH_FLUSH); false: flush now. Both NULL: always now. */
     bool (*flush_defer)(void *context, struct vmsim__mm *mm, uint64_t va, unsigned cpu);
     void (*flush_deferred)(void *context, unsigned cpu);
+    /* vmsim__tables_grace_over(cpu, batch) is to be called after a grace period from now; false: it cannot. NULL:
+     * grace periods take no time. Kernel: call_rcu. */
+    bool (*grace)(void *context, unsigned cpu, uint64_t batch);
     /* A fault met a page that is being migrated: what comes of it. NULL: SIGBUS. */
     enum vmsim__fault_outcome (*migration_wait)(void *context, struct vmsim__vma *vma, uint64_t va, vmsim__pfn pfn,
                                                 unsigned cpu);
@@ -299,6 +302,10 @@ struct vmsim__vm_init {
 };
 /* Plugs itself into the cache's hooks. Everything that `init` points to must outlive it. */
 int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, struct vmsim__err *err);
+/* Page tables that a CPU unmapped up to this batch are freed. Kernel: rcu_do_batch. */
+void vmsim__tables_grace_over(struct vmsim__vm *vm, unsigned cpu, uint64_t batch);
+/* All page tables that wait for a grace period are freed now. Kernel: rcu_barrier. */
+void vmsim__tables_barrier(struct vmsim__vm *vm);
 /* All address spaces must be gone; gives the zero pages back. */
 void vmsim__vm_destroy(struct vmsim__vm *vm);
 /* 0, or VMSIM_ENOMEM once the host refused memory (calls then return -ENOMEM or VMSIM__FAULT_OOM). */

@@ -49,13 +49,21 @@ struct vmsim__gather {
     struct vmsim__gathered local[VMSIM__GATHER_LOCAL];
     uint64_t start, end; /* to flush */
     unsigned stride_shift;
-    bool freed_tables, whole;
+    bool freed_tables, whole, tables_go;
     uint32_t count;                            /* entries of vm->gathered in use */
     uint32_t used, room;                       /* places of the batch that is filled: taken, in all */
     uint32_t active;                           /* which it is; 0: the one in place */
     uint32_t batches;                          /* batch frames taken, at least `active` */
     uint32_t first[VMSIM__GATHER_BATCHES + 1]; /* entry with which each batch begins */
     vmsim__pfn batch[VMSIM__GATHER_BATCHES];
+    vmsim__pfn table_batch, table_last; /* tables that wait for a grace period, while there are any (table_rcu.c) */
+    uint32_t tables_count;
+};
+
+/* Batches of tables that a CPU has to free, in order: numbers `over` to `begun` - 1. */
+struct vmsim__table_queue {
+    uint64_t begun, over;
+    vmsim__pfn first, last;
 };
 
 struct vmsim__vm {
@@ -89,9 +97,10 @@ struct vmsim__vm {
     struct {
         VMSIM__VEC(uint32_t);
     } anon_free;
-    struct vmsim__gather *gather;     /* the innermost unmap in progress, or NULL */
-    struct vmsim__gathered *gathered; /* room for all that a gather can hold */
-    vmsim__pfn huge_zero;             /* PFN_NONE: not allocated */
+    struct vmsim__gather *gather;            /* the innermost unmap in progress, or NULL */
+    struct vmsim__gathered *gathered;        /* room for all that a gather can hold */
+    struct vmsim__table_queue *table_queues; /* by CPU; NULL: tables are freed at once */
+    vmsim__pfn huge_zero;                    /* PFN_NONE: not allocated */
     uint64_t huge_zero_users;
     struct vmsim__thp_choice *thp_policy;         /* NULL: Linux decides */
     uint64_t thp_stat[16][VMSIM__THP_SIZE_STATS]; /* by order */
@@ -295,6 +304,7 @@ vmsim__pfn vmsim__vm_charge(struct vmsim__vm *vm, vmsim__pfn pfn, uint32_t gfp, 
 const struct vmsim__alloc_request *vmsim__shared_place(const struct vmsim__vma *vma, uint64_t va, unsigned cpu,
                                                        struct vmsim__alloc_request *rq);
 bool vmsim__ptmem_setup(struct vmsim__mm *mm);
+void vmsim__table_strip(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned level, unsigned cpu);
 uint64_t vmsim__table_bytes(const struct vmsim__vm *vm);
 /* Does the kernel know calls about nodes? One without MMU or CONFIG_NUMA answers ENOSYS. */
 static inline bool vmsim__vm_has_numa(const struct vmsim__vm *vm) {
@@ -364,6 +374,17 @@ void vmsim__gather_page(struct vmsim__gather *g, vmsim__pfn pfn);
 void vmsim__gather_folio(struct vmsim__gather *g, vmsim__pfn pfn, uint32_t refs); /* a run of its entries */
 void vmsim__gather_range(struct vmsim__gather *g, uint64_t start, uint64_t end, unsigned shift);
 void vmsim__gather_finish(struct vmsim__gather *g);
+
+/* ---- table_rcu.c ---- */
+/* Do they wait for a grace period before they are freed? */
+bool vmsim__tables_wait(const struct vmsim__pt_format *f, const struct vmsim__kernel *k);
+/* Tables of [start, end) below the top level go, where nothing within [floor, ceiling) needs them. Kernel:
+ * free_pgd_range. */
+void vmsim__gather_tables(struct vmsim__gather *g, uint64_t start, uint64_t end, uint64_t floor, uint64_t ceiling);
+/* One of them, which is counted as gone; false: there is no frame for the batch, it goes with the pages. */
+bool vmsim__gather_table(struct vmsim__gather *g, vmsim__pfn pfn);
+/* Those of a gather begin to wait. Kernel: tlb_table_flush. */
+void vmsim__tables_queue(struct vmsim__gather *g);
 /* Entries from `slot` on, at most `most`, that map one frame of a large folio after the other; 0: not of one. */
 uint32_t vmsim__folio_run(const struct vmsim__vma *vma, struct vmsim__pt_slot slot, uint32_t most);
 /* Takes the pages of [start, end) of vma out of the page table. */

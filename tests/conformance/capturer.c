@@ -334,7 +334,8 @@ static uint64_t printed(const struct facts *begin, const struct facts *end, uint
     return bytes;
 }
 
-/* It copies the texts, flattens the zones (which cuts the text of /proc/zoneinfo up) and prints the differences. */
+/* It copies the texts, flattens the zones (which cuts the text of /proc/zoneinfo up) and prints the differences. A
+ * serial line takes longer for them than a grace period lasts. */
 static void print(struct vmsim_machine *m, struct vmsim__task *t, const struct facts *begin, const struct facts *end,
                   uint64_t zoneinfo_bytes) {
     static const uint64_t fetched[] = {0x419000, 0x470000, 0x480000, 0};
@@ -351,6 +352,7 @@ static void print(struct vmsim_machine *m, struct vmsim__task *t, const struct f
     store(m, t, ZONES_AFTER, zones);
     store(m, t, AFTER + text_at[TEXT_ZONEINFO], zoneinfo_bytes);
     store(m, t, OUTPUT, bytes);
+    vmsim__tables_barrier(m->vm);
 }
 
 struct facts *capturer_end(struct vmsim_machine *m, uint32_t task, const struct facts *begin) {
