@@ -151,6 +151,49 @@ static void only_a_hint_leads_above_the_window(void **state) {
     end();
 }
 
+/* Mappings of whole huge pages begin with one since 6.7, when they are private, nobody asked for a place, and however
+ * their pages are numbered. */
+static void only_private_memory_begins_with_a_huge_page(void **state) {
+    static const char *const kernels[] = {"6.1", "6.18"};
+    const uint64_t huge = 512 * PG;
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        start(kernels[i]);
+        const uint64_t top = mm->mmap_base;
+        const int64_t page = vmsim__mm_mmap(mm, 0, PG, RW, PRIV_ANON, NULL, 0, 0);
+        assert_int_equal(page, top - PG);
+        const int64_t shared = vmsim__mm_mmap(mm, 0, 2 * huge, RW, SHARED_ANON, NULL, 0, 0);
+        assert_int_equal(shared, page - (int64_t)(2 * huge));
+        const int64_t hinted = vmsim__mm_mmap(mm, (uint64_t)page, huge, RW, PRIV_ANON, NULL, 0, 0); /* taken */
+        assert_int_equal(hinted, shared - (int64_t)huge);
+        const int64_t like = (int64_t)vmsim__mm_place_like(mm, BASE, 2 * huge, SHARED_ANON);
+        assert_int_equal((uint64_t)like & (huge - 1), BASE & (huge - 1));
+        const int64_t grown = remap((uint64_t)hinted, 512, 1024, VMSIM__MREMAP_MAYMOVE, 0);
+        const uint64_t below = (uint64_t)hinted - 2 * huge;
+        assert_int_equal(grown, i ? vmsim__align_down(below, huge) : below);
+        end();
+    }
+}
+
+/* What getrusage tells lags behind /proc/PID/status by what a CPU keeps to itself. */
+static void the_peak_of_getrusage_lags(void **state) {
+    struct vmsim__mm_status s;
+    (void)state;
+    start("6.18");
+    vmm_map(mm, BASE, 100, RW, PRIV_ANON);
+    vmm_touch(mm, BASE, 70, true);
+    vmsim__mm_status(mm, &s);
+    assert_int_equal(s.vm_hwm, 70 * 4);
+    assert_int_equal(s.max_rss, 64 * 4); /* two batches of 32 */
+    end();
+    start("6.1");
+    vmm_map(mm, BASE, 100, RW, PRIV_ANON);
+    vmm_touch(mm, BASE, 70, true);
+    vmsim__mm_status(mm, &s);
+    assert_int_equal(s.max_rss, s.vm_hwm);
+    end();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(remove_asks_for_the_right_to_write),
@@ -159,6 +202,8 @@ int main(void) {
         cmocka_unit_test(mremap_says_first_what_is_wrong_with_the_place),
         cmocka_unit_test(mremap_moves_several_mappings_and_the_gaps_between),
         cmocka_unit_test(only_a_hint_leads_above_the_window),
+        cmocka_unit_test(only_private_memory_begins_with_a_huge_page),
+        cmocka_unit_test(the_peak_of_getrusage_lags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -471,7 +471,7 @@ static void mappings_begin_like_those_of_a_recording(void **state) {
     assert_int_equal((mm->mmap_base - like) & (huge - 1), 0);
     const uint64_t base = mm->mmap_base;
     assert_int_equal(vmsim__mm_mmap(mm, 0, PG, RW, PRIV_ANON, NULL, 0, 0), base - PG);
-    assert_int_equal(vmsim__mm_place_like(mm, like - PG - 1024 * PG, 1024 * PG), 0);
+    assert_int_equal(vmsim__mm_place_like(mm, like - PG - 1024 * PG, 1024 * PG, PRIV_ANON), 0);
     vmm_check(&m);
     end();
 }

@@ -230,7 +230,7 @@ static int replay_mmap(struct vmsim__replaying *i) {
         va = e->args[3] & fixed           ? vmsim__placement_of(p, va)
              : file                       ? 0
              : flags & VMSIM__MAP_HUGETLB ? 0
-                                          : vmsim__mm_place_like(i->t->mm, va, e->args[1]);
+                                          : vmsim__mm_place_like(i->t->mm, va, e->args[1], flags);
     int64_t result =
         vmsim__call(i->s->machine, i->t, VMSIM__CALL_MMAP,
                     VMSIM__FILE_ARGS(file, NULL, va, e->args[1], e->args[2], flags, 0, file ? e->args[4] : 0));

@@ -185,10 +185,14 @@ static uint64_t resident(const int64_t rss[VMSIM__RSS_KINDS]) {
     return clamped(rss[VMSIM__RSS_FILE]) + clamped(rss[VMSIM__RSS_ANON]) + clamped(rss[VMSIM__RSS_SHMEM]);
 }
 
+static uint64_t folded(const struct vmsim__mm *mm) {
+    return resident(mm->rss_cpu ? mm->rss_folded : mm->rss);
+}
+
 /* Kernel: update_hiwater_rss, called before pages go: the peak is only known then. It reads what is folded in, while
  * /proc sums the CPUs up. */
 void vmsim__hiwater_rss(struct vmsim__mm *mm) {
-    mm->hiwater_rss = vmsim__max64(mm->hiwater_rss, resident(mm->rss_cpu ? mm->rss_folded : mm->rss));
+    mm->hiwater_rss = vmsim__max64(mm->hiwater_rss, folded(mm));
 }
 
 uint64_t vmsim__mm_rss(const struct vmsim__mm *mm, enum vmsim__rss_kind kind) {
@@ -207,6 +211,7 @@ void vmsim__mm_status(const struct vmsim__mm *mm, struct vmsim__mm_status *out) 
         .vm_lck = mm->locked_vm << kb,
         .vm_hwm = vmsim__max64(mm->hiwater_rss, resident(mm->rss)) << kb,
         .vm_rss = resident(mm->rss) << kb,
+        .max_rss = vmsim__max64(mm->hiwater_rss, folded(mm)) << kb,
         .rss_anon = clamped(mm->rss[VMSIM__RSS_ANON]) << kb,
         .rss_file = clamped(mm->rss[VMSIM__RSS_FILE]) << kb,
         .rss_shmem = clamped(mm->rss[VMSIM__RSS_SHMEM]) << kb,

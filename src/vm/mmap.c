@@ -40,14 +40,15 @@ static bool hint_fits(struct vmsim__mm *mm, uint64_t addr, uint64_t length) {
 }
 
 /* Does the mapping begin where a huge page could? Of a disk file it does when a huge page fits into it; since 6.7 of
- * anonymous memory, too, when it is whole huge pages. Both also when huge pages are off. */
+ * private anonymous memory, too, when it is whole huge pages and no place was asked for. Both also when huge pages are
+ * off. What is shared is a file of shmem's, which aligns none without huge pages of its own. */
 static bool wants_thp_alignment(const struct vmsim__mm *mm, const struct vmsim__area_request *rq, uint64_t huge) {
     if (rq->file) {
         uint64_t first = vmsim__align_up(rq->offset, huge), end = rq->offset + rq->length;
         return rq->file->kind == VMSIM__FILE_REGULAR && end > first && end - first >= huge;
     }
-    return mm->vm->kernel->thp_aligned_mmap && rq->map_flags & VMSIM__MAP_ANONYMOUS && rq->length &&
-           !(rq->length & (huge - 1));
+    const bool private = rq->map_flags & VMSIM__MAP_ANONYMOUS && !(rq->map_flags & VMSIM__MAP_SHARED);
+    return mm->vm->kernel->thp_aligned_mmap && private && !rq->addr && rq->length && !(rq->length & (huge - 1));
 }
 
 /* The place at which file offset and address agree below the size of a huge page; UINT64_MAX: not wanted, or none. */
@@ -77,11 +78,11 @@ void vmsim__mm_begin_like(struct vmsim__mm *mm, uint64_t top, uint64_t va) {
 
 /* The same for one mapping that mmap would place otherwise. A gap with a huge page to spare always has such a place;
  * what the kernel aligns by itself is left to it. */
-uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t asked) {
+uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t asked, unsigned map_flags) {
     const struct vmsim__pt_format *f = mm->vm->format;
     const uint64_t huge = f->levels > 1 ? UINT64_C(1) << f->shift[1] : 0;
     const uint64_t length = asked > mm->task_size ? asked : page_align(mm, asked); /* as mmap takes it */
-    const struct vmsim__area_request rq = {.length = length, .map_flags = VMSIM__MAP_ANONYMOUS};
+    const struct vmsim__area_request rq = {.length = length, .map_flags = map_flags | VMSIM__MAP_ANONYMOUS};
     if (vmsim__nommu(mm->vm) || !huge || !mm->topdown || length < huge || length > mm->task_size ||
         wants_thp_alignment(mm, &rq, huge))
         return 0;

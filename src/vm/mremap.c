@@ -393,7 +393,7 @@ static int64_t grow(struct vmsim__mm *mm, struct vmsim__vma *v, uint64_t old, ui
     const struct vmsim__area_request rq = {.length = new_length,
                                            .map_flags = v->flags & VMSIM__VM_MAYSHARE ? 0 : VMSIM__MAP_ANONYMOUS,
                                            .file = v->file,
-                                           .offset = v->pgoff << mm->vm->page_shift};
+                                           .offset = v->file ? vmsim__vma_index(v, old) << mm->vm->page_shift : 0};
     int64_t at = vmsim__get_unmapped_area(mm, &rq);
     return at < 0 ? at : move_vma(mm, v, old, old_length, new_length, (uint64_t)at, flags);
 }

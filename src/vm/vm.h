@@ -366,7 +366,7 @@ int64_t vmsim__mm_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uns
 void vmsim__mm_begin_like(struct vmsim__mm *mm, uint64_t top, uint64_t va);
 /* A hint for a private mapping that shall agree with `va` below the size of a huge page, as if the kernel had aligned
  * it so; 0: it is too short for one, there is no such place, or the kernel aligns by itself. */
-uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t length);
+uint64_t vmsim__mm_place_like(struct vmsim__mm *mm, uint64_t va, uint64_t length, unsigned map_flags);
 int64_t vmsim__mm_munmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned cpu);
 int64_t vmsim__mm_mprotect(struct vmsim__mm *mm, uint64_t addr, uint64_t length, unsigned prot, unsigned cpu);
 int64_t vmsim__mm_mremap(struct vmsim__mm *mm, uint64_t old, uint64_t old_length, uint64_t new_length, unsigned flags,
@@ -454,10 +454,11 @@ const char *vmsim__vma_name(const struct vmsim__vma *vma); /* "[heap]", "[stack]
 uint64_t vmsim__mm_counter(const struct vmsim__mm *mm, enum vmsim__rss_kind kind);
 uint64_t vmsim__mm_rss(const struct vmsim__mm *mm, enum vmsim__rss_kind kind); /* exact, pages */
 
-/* /proc/PID/status, in kB. The Rss lines lag on kernels without per-CPU counters, as Linux's do. */
+/* /proc/PID/status, in kB. The Rss lines lag on kernels without per-CPU counters, as Linux's do. max_rss is
+ * getrusage's, which never asks what CPUs keep to themselves. */
 struct vmsim__mm_status {
     uint64_t vm_peak, vm_size, vm_lck, vm_pin, vm_hwm, vm_rss, rss_anon, rss_file, rss_shmem, vm_data, vm_stk, vm_exe,
-        vm_lib, vm_pte, vm_swap, hugetlb;
+        vm_lib, vm_pte, vm_swap, hugetlb, max_rss;
 };
 void vmsim__mm_status(const struct vmsim__mm *mm, struct vmsim__mm_status *out);
 

@@ -131,7 +131,7 @@ static void read_all(const struct vmsim_machine *m, struct totals *out) {
         out->maj_flt += (int64_t)t->stats.maj_flt;
         out->user_us += (int64_t)t->stats.user_ns / 1000;
         out->system_us += (int64_t)t->stats.system_ns / 1000;
-        out->peak_rss_kb = (int64_t)t->last.vm_hwm > out->peak_rss_kb ? (int64_t)t->last.vm_hwm : out->peak_rss_kb;
+        out->peak_rss_kb = (int64_t)t->last.max_rss > out->peak_rss_kb ? (int64_t)t->last.max_rss : out->peak_rss_kb;
     }
 }
 
@@ -283,11 +283,12 @@ static int64_t rss_slack_kb(void) {
 }
 
 /* /proc/PID/smaps_rollup is exact: a peak that is told to be less than what was there at exit was not the peak. */
-static void lift_peaks(struct result *r, const struct figures *native) {
+static void lift_peaks(struct result *r, const struct figures *native, const struct figures *ours) {
     if (!(r->program->kind & PROGRAM_DETAILED))
         return;
     r->low.peak_rss_kb = r->low.peak_rss_kb < native->rss_kb ? native->rss_kb : r->low.peak_rss_kb;
     r->high.peak_rss_kb = r->high.peak_rss_kb < native->rss_kb ? native->rss_kb : r->high.peak_rss_kb;
+    r->ours.peak_rss_kb = r->ours.peak_rss_kb < ours->rss_kb ? ours->rss_kb : r->ours.peak_rss_kb;
 }
 
 static void print_totals(struct result *r) {
@@ -337,7 +338,7 @@ static void run_mode(struct result *r, const char *trace, int recorded) {
         compare_ends(r->program, r->low.status, recorded);
     if (!replay(trace, modes[r->mode], NULL, &ours, &r->ours))
         exit(1);
-    lift_peaks(r, &native);
+    lift_peaks(r, &native, &ours);
     print_totals(r);
     print_details(r, &native, &ours);
     nr_results++;
