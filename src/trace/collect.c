@@ -489,7 +489,7 @@ static int tell_kind(struct collector *c, unsigned kind, uint32_t count) {
         [ARENA_TOLD_PROC - VMSIM__SYSCALLS] =
             "open: a file of /proc that shows the emulator's memory, not the program's",
         [ARENA_TOLD_LIMIT - VMSIM__SYSCALLS] =
-            "setrlimit: a limit of the address space or data does not hold while recording; replays keep it",
+            "setrlimit: a limit of data does not hold while recording; replays keep it",
         [ARENA_TOLD_VFORK - VMSIM__SYSCALLS] =
             "vfork: a child changed mappings before its exec, which its parent does not see",
         [ARENA_TOLD_ANSWER - VMSIM__SYSCALLS] = "calls that this emulator answers otherwise than Linux",

@@ -22,8 +22,8 @@ int main(void) {
         waitpid(made, NULL, 0);
     say("io_uring_setup", syscall(SYS_io_uring_setup, 4, params) < 0 ? -1 : 0);
     struct rlimit limit = {1ul << 40, 1ul << 40}, seen = {0};
-    say("setrlimit", setrlimit(RLIMIT_AS, &limit));
-    say("getrlimit", getrlimit(RLIMIT_AS, &seen));
+    say("setrlimit", setrlimit(RLIMIT_DATA, &limit));
+    say("getrlimit", getrlimit(RLIMIT_DATA, &seen));
     say("as it was set", seen.rlim_cur == limit.rlim_cur && seen.rlim_max == limit.rlim_max);
     return made > 0;
 }

@@ -78,6 +78,11 @@ static long decide(struct vcpu *v, long result) {
     return -1;
 }
 
+static void *out_of_memory(void) {
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
 /* ---- before the program runs */
 
 /* Holes among the libraries of QEMU are closed: there the kernel would put what the program maps first. */
@@ -142,6 +147,8 @@ EXPORT void *mmap64(void *addr, size_t length, int prot, int flags, int fd, off6
         if (search)
             return place_at_start(length);
     }
+    if (v && search && v->number != SYS_mremap && plugin_limits_refuse(length))
+        return out_of_memory();
     if (v && search && v->number == SYS_mmap)
         return place_mapping(v);
     if (v && search && v->number == SYS_mremap)
@@ -164,6 +171,8 @@ EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...)
     if (!v || v->number != SYS_mremap || (uint64_t)(uintptr_t)old != v->args[0])
         return (void *)syscall(SYS_mremap, old, old_length, length, flags, to);
     const uint64_t *a = v->args;
+    if (a[2] > a[1] && plugin_limits_refuse(a[2] - a[1]))
+        return out_of_memory();
     long at = syscall(SYS_mremap, a[0], a[1], a[2], a[3], a[4]);
     return (void *)(a[1] >= HUGE || a[2] >= HUGE ? decide(v, at) : at);
 }

@@ -5,10 +5,12 @@
  * (trace/script.c). What QEMU cannot run (another architecture) and what would fail anyway is left to the real call. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -101,7 +103,9 @@ static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t
     char **environment = list + 3 * MAX_STRINGS - 8, **old = list + 2 * MAX_STRINGS - 16;
     size_t envc = add_strings(environment, 0, envp), argc = add_strings(old, 0, argv);
     vmsim__double_commas(self, sizeof self, plugin.path);
-    snprintf(option, sizeof option, "%s,self=%s,arena=%s,task=%u", self, self, plugin.arena_path, v->task);
+    int used = snprintf(option, sizeof option, "%s,self=%s,arena=%s,task=%u", self, self, plugin.arena_path, v->task);
+    if (plugin_limits_space() != RLIM_INFINITY)
+        snprintf(option + used, sizeof option - (size_t)used, ",space=%" PRIu64, plugin_limits_space());
     snprintf(preload, sizeof preload, "LD_PRELOAD=%s", plugin.path);
     list[n++] = qemu;
     list[n++] = (char *)(uintptr_t) "-plugin";

@@ -171,6 +171,16 @@ static void tell_setuid(int fd) {
         plugin_tell(ARENA_TOLD_SETUID);
 }
 
+/* Bytes of the mappings of program and interpreter. */
+static uint64_t image_bytes(const struct image *image) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < image->segments; i++) {
+        const struct arena_segment *s = &image->segment[i];
+        sum += ((s->va + s->length + PAGE - 1) & ~(uint64_t)(PAGE - 1)) - (s->va & ~(uint64_t)(PAGE - 1));
+    }
+    return sum;
+}
+
 static void plugin_unfollowed(struct vcpu *v, const char *text) {
     struct arena_event e = {.type = VMSIM_TRACE_UNFOLLOWED};
     plugin_event(v, &e, text, NULL, NULL);
@@ -213,6 +223,7 @@ void plugin_image(struct vcpu *v) {
     e.exec[INTERPRETER_BASE] = image.interpreter[0] ? interpreter : 0;
     e.exec[BRK_START] = (image.end + PAGE - 1) & ~(uint64_t)(PAGE - 1);
     e.segments = image.segments;
+    plugin_limits_loaded(image_bytes(&image) + e.exec[VDSO_BYTES] + e.exec[VVAR_BYTES], plugin.space);
     if (plugin.first_task == 0)
         plugin_limits_begin(v);
     plugin_event(v, &e, real, image.interpreter[0] ? image.interpreter : NULL, image.segment);

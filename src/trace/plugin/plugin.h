@@ -58,6 +58,7 @@ struct plugin {
     char path[4096]; /* of this plugin, as on the command line */
     char arena_path[4096];
     char program[4096];
+    char space[24]; /* the limit of the address space that was inherited; "": none */
 };
 extern struct plugin plugin;
 extern struct arena_slot *plugin_slots[PLUGIN_VCPUS]; /* by vcpu index: what the hot path reads */
@@ -147,6 +148,13 @@ int64_t plugin_seccomp(const struct vcpu *v);
 /* limits.c: limits that QEMU keeps from the kernel. */
 void plugin_limits_begin(struct vcpu *v);
 void plugin_limits_after(struct vcpu *v, int64_t result);
+/* QEMU has mapped the program, which is so many bytes; `space`: the address space that what executed it has left it, as
+ * text, or "". */
+void plugin_limits_loaded(uint64_t bytes, const char *space);
+/* Whether so many more bytes of mappings are too many for it. */
+bool plugin_limits_refuse(uint64_t more);
+/* Bytes of address space that the next program may have. */
+uint64_t plugin_limits_space(void);
 /* The program is about to execute another. */
 void plugin_limits_exec(void);
 
