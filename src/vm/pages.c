@@ -190,6 +190,7 @@ static bool make_middle(struct vmsim__mm *mm) {
 /* Walkers find tables by the frames' own records, without a call: see struct vmsim__ptmem.directory. */
 bool vmsim__ptmem_setup(struct vmsim__mm *mm) {
     const struct vmsim__frames *t = &mm->vm->mem->frames;
+    vmsim__mm_forget_leaf(mm);
     mm->ptmem =
         (struct vmsim__ptmem){.context = mm, .table = table_host, .alloc = table_alloc, .release = table_release};
     mm->ptmem.directory.row = (const unsigned char *const *)t->chunk;
@@ -209,6 +210,26 @@ bool vmsim__ptmem_setup(struct vmsim__mm *mm) {
     return false;
 }
 
+static unsigned leaf_shift(const struct vmsim__pt_format *f) {
+    return f->shift[0] + f->index_bits[0];
+}
+
+static struct vmsim__leaf *leaf_of(const struct vmsim__mm *mm, uint64_t va) {
+    return &mm->vm->leaves[va >> leaf_shift(mm->pt.format) & (VMSIM__LEAVES - 1)];
+}
+
+bool vmsim__mm_leaf_recall(struct vmsim__mm *mm, uint64_t va) {
+    VMSIM__ASSERT(mm->pt.format->levels && mm->leaf_stamp);
+    const struct vmsim__leaf *l = leaf_of(mm, va);
+    if (l->stamp != mm->leaf_stamp || (va ^ l->start) >> leaf_shift(mm->pt.format))
+        return false;
+    VMSIM__ASSERT(l->host);
+    mm->leaf = l->host;
+    mm->leaf_table = l->table;
+    mm->leaf_start = l->start;
+    return true;
+}
+
 /* The leaf table is kept: the next slot is nearly always in it, and found by one subtraction. */
 bool vmsim__mm_slot_walk(struct vmsim__mm *mm, uint64_t va, bool create, struct vmsim__pt_slot *slot) {
     const struct vmsim__pt_format *f = mm->pt.format;
@@ -217,7 +238,8 @@ bool vmsim__mm_slot_walk(struct vmsim__mm *mm, uint64_t va, bool create, struct 
     if (slot->entry && !slot->level) {
         mm->leaf = (unsigned char *)slot->entry - (size_t)slot->index * f->entry_bytes;
         mm->leaf_table = slot->table;
-        mm->leaf_start = va & ~((UINT64_C(1) << (f->shift[0] + f->index_bits[0])) - 1);
+        mm->leaf_start = va & ~((UINT64_C(1) << leaf_shift(f)) - 1);
+        *leaf_of(mm, va) = (struct vmsim__leaf){mm->leaf_stamp, mm->leaf_start, mm->leaf, mm->leaf_table};
     }
     return true;
 }

@@ -250,10 +250,9 @@ static bool expected(const struct vmsim__rmap_walk *w, uint64_t va, struct vmsim
  * lie one behind the other: after the first only the pointer moves on, which makes a run of a large folio's pages
  * cost one descent. */
 bool vmsim__rmap_next(struct vmsim__rmap_walk *w, struct vmsim__mapping *m) {
-    struct vmsim__pagetable *pt = &w->vma->mm->pt;
-    const struct vmsim__pt_format *f = pt->format;
+    const struct vmsim__pt_format *f = w->vm->format;
     while (w->va < w->end) {
-        if (!w->slot.entry && !vmsim__pt_slot(pt, w->va, 0, false, &w->slot))
+        if (!w->slot.entry && !vmsim__mm_slot(w->vma->mm, w->va, false, &w->slot))
             return false;
         const struct vmsim__pt_slot slot = w->slot;
         const uint64_t va = w->va, size = UINT64_C(1) << f->shift[slot.level];
@@ -283,7 +282,7 @@ void vmsim__rmap_expect(struct vmsim__vm *vm, vmsim__pfn pfn) {
     if (vmsim__nommu(vm))
         return;
     vmsim__rmap_start(&w, vm, pfn);
-    if (vmsim__rmap_next_vma(&w) && vmsim__pt_slot(&w.vma->mm->pt, w.va, 0, false, &slot))
+    if (vmsim__rmap_next_vma(&w) && vmsim__mm_slot(w.vma->mm, w.va, false, &slot))
         __builtin_prefetch(slot.entry, 1);
 }
 

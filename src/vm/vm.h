@@ -256,6 +256,7 @@ struct vmsim__mm {
     uint64_t leaf_start;
     unsigned char *leaf;
     uint64_t leaf_table;
+    uint64_t leaf_stamp; /* what the machine remembers of its other leaf tables is true under this stamp alone */
     uint32_t map_count;
     uint32_t def_flags;                                                   /* of new mappings: mlockall(MCL_FUTURE) */
     uint64_t total_vm, locked_vm, data_vm, exec_vm, stack_vm, hiwater_vm; /* pages */

@@ -223,6 +223,19 @@ static int check_tables(struct check *c, struct vmsim__mm *mm) {
     return 0;
 }
 
+/* What is remembered of leaf tables against a walk from the root. */
+static int check_leaves(struct check *c, struct vmsim__mm *mm) {
+    for (unsigned i = 0; i < VMSIM__LEAVES; i++) {
+        const struct vmsim__leaf *l = &c->vm->leaves[i];
+        struct vmsim__pt_slot slot;
+        if (l->stamp != mm->leaf_stamp)
+            continue;
+        if (!vmsim__pt_slot(&mm->pt, l->start, 0, false, &slot) || slot.entry != l->host || slot.table != l->table)
+            FAIL(c, "mm %u: the leaf table at %#" PRIx64 " is not the one that is remembered", mm->id, l->start);
+    }
+    return 0;
+}
+
 /* ---- frames ---- */
 
 struct tally {
@@ -496,6 +509,8 @@ int vmsim__vm_check(struct vmsim__vm *vm, struct vmsim__err *err) {
             e = check_pages(&c, mm);
         if (!e)
             e = check_tables(&c, mm);
+        if (!e)
+            e = check_leaves(&c, mm);
     }
     if (!e && c.vmas != vm->vmas.used)
         e = vmsim__err_set(err, VMSIM_ECHECK, "%zu VMAs allocated, %" PRIu64 " in use", vm->vmas.used, c.vmas);

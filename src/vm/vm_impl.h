@@ -66,6 +66,15 @@ struct vmsim__table_queue {
     vmsim__pfn first, last;
 };
 
+/* Leaf tables used before the last one, each in the place that its addresses give it: a reference anywhere in a few
+ * gigabytes finds its entry by one look, where a walk takes four, the last of which is a miss of the host's caches. */
+#define VMSIM__LEAVES 2048u
+struct vmsim__leaf {
+    uint64_t stamp, start; /* of the address space since it last let a table go; first address */
+    unsigned char *host;   /* NULL: none */
+    uint64_t table;
+};
+
 struct vmsim__vm {
     struct vmsim__mem *mem; /* hot fields first */
     struct vmsim__lru *lru;
@@ -105,6 +114,8 @@ struct vmsim__vm {
     struct vmsim__thp_choice *thp_policy;         /* NULL: Linux decides */
     uint64_t thp_stat[16][VMSIM__THP_SIZE_STATS]; /* by order */
     bool host_nomem;                              /* the host refused memory: the last call failed for that reason */
+    uint64_t leaf_stamps;                         /* given out */
+    struct vmsim__leaf leaves[VMSIM__LEAVES];     /* of all address spaces */
 };
 
 #define VMSIM__GATHER_ROOM (VMSIM__GATHER_LOCAL + VMSIM__GATHER_BATCHES * 512u)
@@ -185,14 +196,19 @@ static inline vmsim__pfn vmsim__vm_head(const struct vmsim__vm *vm, vmsim__pfn p
  */
 VMSIM__INLINE void vmsim__mm_forget_leaf(struct vmsim__mm *mm) {
     mm->leaf = NULL;
+    mm->leaf_stamp = ++mm->vm->leaf_stamps;
 }
-/* The level-0 slot of va when its table is the one used last, which is kept: faults and walks come in ascending
+bool vmsim__mm_leaf_recall(struct vmsim__mm *mm, uint64_t va); /* is its table remembered? It is the last one then */
+/* The level-0 slot of va when its table is one used before, mostly the last: faults and walks come in ascending
  * addresses, and the walk from the root costs more than the rest of a minor fault. */
-VMSIM__INLINE bool vmsim__mm_leaf_slot(const struct vmsim__mm *mm, uint64_t va, struct vmsim__pt_slot *slot) {
+VMSIM__INLINE bool vmsim__mm_leaf_slot(struct vmsim__mm *mm, uint64_t va, struct vmsim__pt_slot *slot) {
     const struct vmsim__pt_format *f = mm->pt.format;
-    const uint64_t index = (va - mm->leaf_start) >> f->shift[0];
-    if (VMSIM__UNLIKELY(!mm->leaf || index >> f->index_bits[0]))
-        return false;
+    uint64_t index = (va - mm->leaf_start) >> f->shift[0];
+    if (VMSIM__UNLIKELY(!mm->leaf || index >> f->index_bits[0])) {
+        if (!vmsim__mm_leaf_recall(mm, va))
+            return false;
+        index = (va - mm->leaf_start) >> f->shift[0];
+    }
     slot->entry = mm->leaf + index * f->entry_bytes;
     slot->table = mm->leaf_table;
     slot->index = (uint32_t)index;
