@@ -119,6 +119,15 @@ static void a_window_ends_where_memory_is_short(void **state) {
     storm_with_seed("1", 3400, &b);
 }
 
+/* A fault on a page in swap gives its leaf table back when it waits for the page, and took the page's frame for the
+ * table when it was entered again: for ever. So did one that copies, for the copy. */
+static void a_fault_ends_where_a_frame_is_lacking(void **state) {
+    (void)state;
+    struct storm_machine b = short_of_memory("6.12", 2, "linux-mglru");
+    b.ask = 1200;
+    storm_with_seed("31", 2800, &b);
+}
+
 /* Some hundred operations each, or the campaign's. */
 static void the_same_history_counts_the_same(void **state) {
     const char *campaign = getenv("VMSIM_CAMPAIGN"), *only = getenv("VMSIM_CAMPAIGN_POLICY");
@@ -148,6 +157,7 @@ int main(void) {
         cmocka_unit_test(population_ends_where_memory_is_short),
         cmocka_unit_test(storms_of_an_emulated_cpu),
         cmocka_unit_test(a_window_ends_where_memory_is_short),
+        cmocka_unit_test(a_fault_ends_where_a_frame_is_lacking),
         cmocka_unit_test(the_same_history_counts_the_same),
     };
     return cmocka_run_group_tests_name("machine_stress_policies", tests, NULL, NULL);

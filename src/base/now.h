@@ -66,6 +66,7 @@ struct vmsim__call {
         readahead_done;   /* done: pages of it that have been asked for, whether they are still there */
     bool readahead_over;  /* the window is behind it: what it waits for is its own page */
     uint64_t fault_since; /* ns: when its fault, which has waited, was entered first; 0: none has */
+    uint64_t page;        /* of a fault that has waited for a page: its pfn plus one; 0: it has not */
     uint32_t circles;     /* of a stalled fault: rounds of reclaim that brought nothing */
     uint64_t populate;    /* address at which population stopped; 0: it did not */
     uint64_t populate_end;

@@ -168,10 +168,17 @@ static enum verdict let_go(struct at *a) {
     return FREED;
 }
 
+/* The page that the fault of who reclaims has waited for. The kernel's fault may let it go, since it keeps the frame of
+ * its copy while it reads the page again; one that gives back all it has whenever it waits would take the one for the
+ * other for ever. */
+static bool awaited(const struct at *a) {
+    return a->pfn + UINT64_C(1) == vmsim__now_call(&a->v->mem->now)->page;
+}
+
 /* All that is asked of one page, in the kernel's order. */
 static enum verdict shrink_folio(struct at *a, bool ignore_references) {
     enum verdict verdict;
-    if (vmsim__frame_is(a->f, VMSIM__FRAME_LOCKED))
+    if (vmsim__frame_is(a->f, VMSIM__FRAME_LOCKED) || VMSIM__UNLIKELY(awaited(a)))
         return KEEP;
     a->sc->nr_scanned += a->pages;
     if (vmsim__frame_is(a->f, VMSIM__FRAME_MLOCKED | VMSIM__FRAME_PINNED))

@@ -183,6 +183,8 @@ static enum vmsim__fault_outcome settle(const struct vmsim__vm *vm, struct vmsim
     VMSIM__ASSERT(call->fault_since <= begin && begin <= vm->mem->now.time);
     if (o == VMSIM__FAULT_OOM && vmsim__now_waits(&vm->mem->now)) /* an allocation waits: wherever that was */
         o = VMSIM__FAULT_WAIT;
+    if (o == VMSIM__FAULT_WAIT && vm->mem->now.wait.kind == VMSIM__WAIT_LOCKED)
+        call->page = vm->mem->now.wait.what + 1;
     call->stalled = o == VMSIM__FAULT_WAIT && (vm->mem->now.wait.kind == VMSIM__WAIT_THROTTLE || call->inside);
     call->inside = false;
     if (o == VMSIM__FAULT_WAIT && !call->fault_since)
@@ -201,7 +203,7 @@ static enum vmsim__fault_outcome settle(const struct vmsim__vm *vm, struct vmsim
     call->tried = call->major = call->alone = false;
     vmsim__readahead_end(call);
     call->circles = 0;
-    call->fault_since = 0;
+    call->fault_since = call->page = 0;
     return o;
 }
 
