@@ -60,6 +60,50 @@ static void the_tree_is_made_and_removed_as_by_mkdir(void **state) {
     idle_machine_end(m);
 }
 
+/* memory.reclaim: a size, and since 6.11 what swappiness is to be for it; since 6.16 anonymous memory alone. */
+static void memory_reclaim_reads_what_its_kernel_does(void **state) {
+    static const struct {
+        const char *value;
+        int64_t result[3]; /* 6.1, 6.12, 6.18; EAGAIN: it was understood, and there is nothing to take */
+    } c[] = {
+        {"4K", {-11, -11, -11}},
+        {" 4K\n", {-11, -11, -11}},
+        {"0", {0, 0, 0}},
+        {"", {-22, -22, -22}},
+        {"max", {-22, -22, -22}},
+        {"-4K", {-22, -22, -22}},
+        {"4K swappiness=0", {-22, -11, -11}},
+        {"4K  swappiness=200 ", {-22, -11, -11}},
+        {"0 swappiness=60", {-22, 0, 0}},
+        {"4K swappiness=10 swappiness=60", {-22, -11, -11}},
+        {"4K swappiness=201", {-22, -22, -22}},
+        {"4K swappiness=-1", {-22, -22, -22}},
+        {"4K swappiness=", {-22, -22, -22}},
+        {"4K swappiness=60x", {-22, -22, -22}},
+        {"4K swappiness = 60", {-22, -22, -22}},
+        {"4K swappiness=max", {-22, -22, -11}},
+        {"4K max", {-22, -22, -22}},
+        {"4K 4K", {-22, -22, -22}},
+        {"swappiness=60", {-22, -22, -22}},
+        {"swappiness=60 4K", {-22, -22, -22}},
+        {"4K swappiness=00000000000000000000000000000000060", {-22, -22, -22}},
+    };
+    static const char *const kernels[] = {"6.1", "6.12", "6.18"};
+    (void)state;
+    for (unsigned k = 0; k < VMSIM__COUNT(kernels); k++) {
+        char text[100];
+        snprintf(text, sizeof text, "machine: {kernel: '%s', cpus: 1, nodes: [{memory: 64MiB}]}\n", kernels[k]);
+        struct vmsim_machine *m = idle_machine(text);
+        assert_int_equal(vmsim_cgroup_create(m, "/a"), 0);
+        for (size_t i = 0; i < VMSIM__COUNT(c); i++) {
+            const int64_t result = vmsim_cgroup_write(m, VMSIM_TASK_NONE, "/a", "memory.reclaim", c[i].value);
+            if (result != c[i].result[k])
+                fail_msg("%s: '%s' gives %lld", kernels[k], c[i].value, (long long)result);
+        }
+        idle_machine_end(m);
+    }
+}
+
 static void files_take_and_give_what_linux_does(void **state) {
     static const struct {
         const char *file, *value;
@@ -350,6 +394,7 @@ static void tasks_of_a_cgroup_die_in_the_order_of_linux(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_tree_is_made_and_removed_as_by_mkdir),
+        cmocka_unit_test(memory_reclaim_reads_what_its_kernel_does),
         cmocka_unit_test(files_take_and_give_what_linux_does),
         cmocka_unit_test(who_brings_a_page_pays_for_it_until_it_is_freed),
         cmocka_unit_test(who_grows_beyond_memory_max_dies_of_it_alone),

@@ -209,6 +209,53 @@ static void memory_reclaim_takes_what_it_is_told(void **state) {
     }
 }
 
+/* A cgroup has 8 MiB of anonymous memory and 8 of a file; of either kind as much is asked for as goes. */
+static void memory_reclaim_has_a_swappiness_of_its_own(void **state) {
+    static const struct {
+        const char *kernel, *reclaim, *options;
+        bool anon, file; /* is that left alone? */
+    } c[] = {
+        {"6.12", "linux-lru", "swappiness=0", true, false},
+        {"6.12", "linux-lru", "swappiness=200", false,
+         false}, /* cache goes first where there is much, whatever it is */
+        {"6.12", "linux-mglru", "swappiness=0", true, false},
+        {"6.18", "linux-lru", "swappiness=max", false, true},
+        {"6.18", "linux-mglru", "swappiness=max", false, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < VMSIM__COUNT(c); i++) {
+        char text[1200];
+        snprintf(text, sizeof text,
+                 "machine: {kernel: '%s', nodes: [{memory: 256MiB}], transparent_hugepage: never, "
+                 "devices: [{name: ram0, preset: ramdisk}], swap: [{device: ram0, size: 64MiB}]}\n"
+                 "policies: {reclaim: %s}\n"
+                 "workload:\n"
+                 "  cgroups: [{path: /a}]\n"
+                 "  files: [{name: /f, size: 8MiB}]\n"
+                 "  tasks:\n"
+                 "    - name: t\n"
+                 "      cgroup: /a\n"
+                 "      program:\n"
+                 "        - read: {file: /f, block: 64KiB}\n"
+                 "        - mmap: {as: h, length: 8MiB}\n"
+                 "        - touch: {region: h, write: 100%%}\n"
+                 "        - lru_drain\n"
+                 "        - marker: {name: full}\n"
+                 "        - cgroup_write: {cgroup: /a, file: memory.reclaim, value: 4MiB %s}\n"
+                 "        - marker: {name: less}\n",
+                 c[i].kernel, c[i].reclaim, c[i].options);
+        struct outcome o = run(text);
+        const char *const anon = "cgroups./a.memory.stat.anon", *const file = "cgroups./a.memory.stat.file";
+        assert_int_equal(o.s->failed_steps, 0);
+        const uint64_t gone[2] = {counter_at(&o, "full", anon) - counter_at(&o, "less", anon),
+                                  counter_at(&o, "full", file) - counter_at(&o, "less", file)};
+        if (!gone[0] != c[i].anon || !gone[1] != c[i].file)
+            fail_msg("%s %s %s: %llu bytes anonymous, %llu of the file", c[i].kernel, c[i].reclaim, c[i].options,
+                     (unsigned long long)gone[0], (unsigned long long)gone[1]);
+        end(&o);
+    }
+}
+
 /* The writer waits until it fits: cache goes, and then somebody dies. */
 static void a_limit_below_what_is_charged_is_reached_before_the_write_returns(void **state) {
     (void)state;
@@ -477,6 +524,7 @@ int main(void) {
         cmocka_unit_test(protected_memory_stays_while_there_is_other),
         cmocka_unit_test(low_gives_way_where_min_does_not),
         cmocka_unit_test(memory_reclaim_takes_what_it_is_told),
+        cmocka_unit_test(memory_reclaim_has_a_swappiness_of_its_own),
         cmocka_unit_test(a_limit_below_what_is_charged_is_reached_before_the_write_returns),
         cmocka_unit_test(a_group_dies_together),
         cmocka_unit_test(cgroups_come_and_go_while_tasks_run),

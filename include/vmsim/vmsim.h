@@ -263,8 +263,9 @@ int64_t vmsim_cgroup_remove(struct vmsim_machine *machine, const char *path);
 int64_t vmsim_cgroup_attach(struct vmsim_machine *machine, const char *path, uint32_t task);
 /** Writes a file: memory.min, memory.low, memory.high, memory.max, memory.swap.high, memory.swap.max, memory.zswap.max
  *  (bytes with units as in a scenario, or "max"), memory.oom.group, memory.zswap.writeback (0 or 1), memory.reclaim
- *  (bytes), cpuset.cpus, cpuset.mems (lists, "0-3,8"). `task` makes the system call, and
- *  waits while a limit below what is charged is reached; VMSIM_TASK_NONE: nobody, and it takes no time.
+ *  (bytes, and behind them "swappiness=N" from kernel 6.12 on), cpuset.cpus, cpuset.mems (lists, "0-3,8"). `task` makes
+ * the system call, and waits while a limit below what is charged is reached; VMSIM_TASK_NONE: nobody, and it takes no
+ * time.
  *  @return 0; -EINVAL; -EAGAIN of memory.reclaim; -ENOENT; -ENOSPC (a cpuset with tasks becomes empty); -EOPNOTSUPP of
  * what is not simulated; -ESRCH. */
 int64_t vmsim_cgroup_write(struct vmsim_machine *machine, uint32_t task, const char *path, const char *file,

@@ -38,6 +38,8 @@ struct vmsim__kernel {
     bool cost_counts_rotations; /* balance of reclaim: a page scanned in vain is 1, one of I/O 32; else I/O alone
                                    (since 6.2) */
     bool reclaim_by_quarters;   /* memory.reclaim asks for a quarter of what is left at a time (since 6.8) */
+    bool reclaim_swappiness;    /* memory.reclaim takes swappiness=0..200 behind the size (since 6.11) */
+    bool reclaim_anon_only;     /* and swappiness=max: anonymous memory alone (since 6.16) */
     /* swap */
     unsigned zs_chain;    /* frames of a zspage of zsmalloc, at most: 4, 8 since 6.3 (CONFIG_ZSMALLOC_CHAIN_SIZE) */
     bool zswap_exclusive; /* a page that comes back from zswap leaves it; entries have a second chance; zsmalloc is its

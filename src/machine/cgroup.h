@@ -39,7 +39,8 @@ struct vmsim__limit {
     bool active; /* it goes on when it is entered again */
     bool reclaiming;
     uint8_t retries;
-    uint16_t memcg, at; /* whose charge; where on the way up it reclaims */
+    uint8_t own_swappiness; /* of the scan control, for what is asked of memory.reclaim */
+    uint16_t memcg, at;     /* whose charge; where on the way up it reclaims */
     uint32_t pages;
     uint64_t reclaimed;
     enum {

@@ -391,6 +391,7 @@ static bool reclaim(struct vmsim_machine *m, const struct vmsim__memcg *c, struc
     if (!l->reclaiming) {
         l->sc = vmsim__scan_memcg(c->id, pages, VMSIM__GFP_KERNEL, true, cpu);
         l->sc.proactive = proactive;
+        l->sc.own_swappiness = proactive ? l->own_swappiness : 0;
     }
     l->reclaiming = !vmsim__reclaim_run(m, &l->sc);
     return !l->reclaiming;
@@ -443,6 +444,55 @@ static int reclaim_pages(struct vmsim_machine *m, struct vmsim__memcg *c, struct
     return 0;
 }
 
+/* Of `swappiness=N`, what is kept of it in a scan control; 0: that is none. "max" is anonymous memory alone. */
+static uint8_t parse_swappiness(const struct vmsim_machine *m, const char *option) {
+    static const char key[] = "swappiness=";
+    const char *why, *value = option + sizeof key - 1;
+    uint64_t n = 0;
+    if (!m->kernel->reclaim_swappiness || strncmp(option, key, sizeof key - 1) != 0)
+        return 0;
+    if (m->kernel->reclaim_anon_only && !strcmp(value, "max"))
+        n = VMSIM__SWAPPINESS_ANON_ONLY;
+    else if (!vmsim__parse_uint(value, &n, &why) || n > VMSIM__SWAPPINESS_MAX)
+        return 0;
+    return (uint8_t)(n + 1);
+}
+
+/* "SIZE [swappiness=N]", between blanks as they come; of several the last counts. NULL, or what is wrong. */
+static const char *parse_reclaim(const struct vmsim_machine *m, const char *value, uint64_t *pages,
+                                 uint8_t *own_swappiness) {
+    static const char blanks[] = " \t\n";
+    VMSIM__ASSERT(value && pages && own_swappiness);
+    char word[32];
+    const char *why = NULL;
+    uint64_t bytes = 0;
+    *pages = 0;
+    *own_swappiness = 0;
+    for (unsigned i = 0; *(value += strspn(value, blanks)) || !i; i++) {
+        const size_t length = strcspn(value, blanks);
+        if (length >= sizeof word)
+            return "a size, and swappiness= behind it";
+        memcpy(word, value, length);
+        word[length] = '\0';
+        value += length;
+        if (!i && !vmsim__parse_size(word, &bytes, &why))
+            return why;
+        if (i && !(*own_swappiness = parse_swappiness(m, word)))
+            return m->kernel->reclaim_swappiness ? "what may follow the size is swappiness=0 to 200"
+                                                 : "nothing may follow the size (swappiness= is of 6.12)";
+    }
+    *pages = bytes >> m->mem->page_shift;
+    return NULL;
+}
+
+/* Kernel: memory_reclaim. */
+static int write_reclaim(struct vmsim_machine *m, struct vmsim__memcg *c, const char *file, const char *value,
+                         struct vmsim__limit *l) {
+    uint64_t pages = 0;
+    const char *why = parse_reclaim(m, value, &pages, &l->own_swappiness);
+    return why ? refuse(m, VMSIM__L_EINVAL, file, value, why) : reclaim_pages(m, c, l, pages, value);
+}
+
 static int write_bool(struct vmsim_machine *m, const char *file, const char *value, bool *to) {
     VMSIM__ASSERT(to && value);
     if ((*value != '0' && *value != '1') || value[1])
@@ -465,8 +515,6 @@ static int write_size(struct vmsim_machine *m, struct vmsim__memcg *c, const cha
     uint64_t pages;
     if (!parse_pages(m, value, &pages, &why))
         return refuse(m, VMSIM__L_EINVAL, file, value, why);
-    if (!strcmp(file, "memory.reclaim"))
-        return reclaim_pages(m, c, l, pages, value);
     const unsigned which = number_of(file)->arg;
     *limit_of(c, which) = pages;
     return which == MEM_MAX || which == MEM_HIGH ? shrink_to(m, c, l, pages, which == MEM_MAX) : 0;
@@ -515,6 +563,7 @@ int vmsim__cgroup_write(struct vmsim_machine *m, const char *path, const char *f
     int result = !strcmp(file, "memory.oom.group")         ? write_bool(m, file, value, &c->oom_group)
                  : !strcmp(file, "memory.zswap.writeback") ? write_bool(m, file, value, &c->zswap_writeback)
                  : of_pool(file)                           ? write_pool(m, c, file, value)
+                 : !strcmp(file, "memory.reclaim")         ? write_reclaim(m, c, file, value, l)
                                                            : write_size(m, c, file, value, l);
     if (result != -VMSIM__ERESTARTSYS)
         l->active = false;

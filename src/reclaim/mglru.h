@@ -38,11 +38,19 @@ void vmsim__ctrl_pos_carry(struct vmsim__lru_gen *g, unsigned type);
 /* ---- mglru_aging.c ---- */
 
 /* 0: anonymous memory is left alone. Kernel: get_swappiness. */
-unsigned vmsim__mglru_swappiness(const struct vmsim__vmscan *v, const struct vmsim__lruvec *lruvec);
+unsigned vmsim__mglru_swappiness(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
+                                 const struct vmsim__lruvec *lruvec);
+/* The types that may be evicted, from the first to the one before the end. Kernel: for_each_evictable_type. */
+static inline unsigned vmsim__first_type(unsigned swappiness) {
+    return swappiness ? VMSIM__LRU_GEN_ANON : VMSIM__LRU_GEN_FILE;
+}
+static inline unsigned vmsim__end_type(unsigned swappiness) {
+    return swappiness == VMSIM__SWAPPINESS_ANON_ONLY ? VMSIM__LRU_GEN_FILE : VMSIM__LRU_GEN_TYPES;
+}
 /* Is a new generation due? *total: pages of the types that may be evicted. Kernel: should_run_aging. */
-bool vmsim__should_run_aging(const struct vmsim__lru_gen *g, bool can_swap, uint64_t *total);
+bool vmsim__should_run_aging(const struct vmsim__lru_gen *g, unsigned swappiness, uint64_t *total);
 /* Generations of which nothing is left go. True: one did. Kernel: try_to_inc_min_seq. */
-bool vmsim__try_to_inc_min_seq(struct vmsim__lruvec *lruvec, bool can_swap);
+bool vmsim__try_to_inc_min_seq(struct vmsim__lruvec *lruvec, unsigned swappiness);
 /* A walk over page tables, and a new generation. Kernel: try_to_inc_max_seq. */
 void vmsim__inc_max_seq(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
                         bool can_swap);

@@ -7,8 +7,9 @@
  * lru_gen_age_node of mm/vmscan.c. */
 #include "reclaim/mglru.h"
 
-unsigned vmsim__mglru_swappiness(const struct vmsim__vmscan *v, const struct vmsim__lruvec *lruvec) {
-    return vmsim__memcg_swap_room(lruvec->memcg) < VMSIM__MIN_LRU_BATCH ? 0 : v->swappiness;
+unsigned vmsim__mglru_swappiness(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
+                                 const struct vmsim__lruvec *lruvec) {
+    return vmsim__memcg_swap_room(lruvec->memcg) < VMSIM__MIN_LRU_BATCH ? 0 : vmsim__vmscan_swappiness(v, sc);
 }
 
 static uint64_t size_of(const struct vmsim__lru_gen *g, unsigned type, uint64_t seq) {
@@ -20,11 +21,11 @@ static uint64_t size_of(const struct vmsim__lru_gen *g, unsigned type, uint64_t 
 }
 
 /* With three generations: when the youngest holds more than half, or the oldest less than a quarter. */
-bool vmsim__should_run_aging(const struct vmsim__lru_gen *g, bool can_swap, uint64_t *total) {
+bool vmsim__should_run_aging(const struct vmsim__lru_gen *g, unsigned swappiness, uint64_t *total) {
     uint64_t young = 0, old = 0;
-    const uint64_t min_seq = g->min_seq[can_swap ? VMSIM__LRU_GEN_ANON : VMSIM__LRU_GEN_FILE];
+    const uint64_t min_seq = g->min_seq[vmsim__first_type(swappiness)];
     *total = 0;
-    for (unsigned type = !can_swap; type < VMSIM__LRU_GEN_TYPES; type++) {
+    for (unsigned type = vmsim__first_type(swappiness); type < vmsim__end_type(swappiness); type++) {
         for (uint64_t seq = g->min_seq[type]; seq <= g->max_seq; seq++) {
             const uint64_t size = size_of(g, type, seq);
             *total += size;
@@ -47,20 +48,20 @@ static bool generation_empty(const struct vmsim__lru_gen *g, unsigned type, uint
     return true;
 }
 
-/* Anonymous memory is never younger than files, so that both can be told by one number. */
-bool vmsim__try_to_inc_min_seq(struct vmsim__lruvec *lruvec, bool can_swap) {
+/* Anonymous memory is never younger than files, so that both can be told by one number, unless it alone is evicted. */
+bool vmsim__try_to_inc_min_seq(struct vmsim__lruvec *lruvec, unsigned swappiness) {
     struct vmsim__lru_gen *g = lruvec->gen;
     uint64_t min[VMSIM__LRU_GEN_TYPES] = {g->min_seq[VMSIM__LRU_GEN_ANON], g->min_seq[VMSIM__LRU_GEN_FILE]};
     bool changed = false;
-    for (unsigned type = !can_swap; type < VMSIM__LRU_GEN_TYPES; type++) {
+    for (unsigned type = vmsim__first_type(swappiness); type < vmsim__end_type(swappiness); type++) {
         while (min[type] + VMSIM__MIN_NR_GENS <= g->max_seq && generation_empty(g, type, min[type]))
             min[type]++;
     }
-    if (can_swap) {
+    if (swappiness && swappiness <= VMSIM__SWAPPINESS_MAX) {
         min[VMSIM__LRU_GEN_ANON] = vmsim__min64(min[VMSIM__LRU_GEN_ANON], min[VMSIM__LRU_GEN_FILE]);
         min[VMSIM__LRU_GEN_FILE] = vmsim__max64(min[VMSIM__LRU_GEN_ANON], g->min_seq[VMSIM__LRU_GEN_FILE]);
     }
-    for (unsigned type = !can_swap; type < VMSIM__LRU_GEN_TYPES; type++) {
+    for (unsigned type = vmsim__first_type(swappiness); type < vmsim__end_type(swappiness); type++) {
         if (min[type] == g->min_seq[type])
             continue;
         VMSIM__ASSERT(min[type] > g->min_seq[type] && min[type] + VMSIM__MIN_NR_GENS <= g->max_seq + 1);
@@ -116,7 +117,7 @@ static bool below_min(struct vmsim__vmscan *v, struct vmsim__memcg *m) {
 /* Until 6.2 kswapd ages what needs it. False: all of it is younger than min_ttl, or there is next to nothing. */
 static bool age_lruvec(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec) {
     const struct vmsim__lru_gen *g = lruvec->gen;
-    const bool can_swap = vmsim__mglru_swappiness(v, lruvec);
+    const bool can_swap = vmsim__mglru_swappiness(v, sc, lruvec);
     uint64_t total;
     if (below_min(v, lruvec->memcg))
         return false;

@@ -142,16 +142,17 @@ static uint32_t isolate_folios(struct vmsim__vmscan *v, struct vmsim__scan_contr
         *type = VMSIM__LRU_GEN_ANON;
     } else if (swappiness > 1) {
         *type = VMSIM__LRU_GEN_ANON;
-        if (swappiness < 200) {
+        if (swappiness < VMSIM__SWAPPINESS_MAX) {
             *type = vmsim__type_to_scan(g, swappiness, &b->tier);
             known = true;
         }
     }
-    for (unsigned i = !swappiness; i < VMSIM__LRU_GEN_TYPES; i++) {
+    const unsigned end = vmsim__end_type(swappiness);
+    for (unsigned i = vmsim__first_type(swappiness); i < end; i++) {
         if (!known)
             b->tier = vmsim__tier_idx(g, *type);
         scanned = scan_folios(v, sc, lruvec, *type, b);
-        if (scanned || i + 1 == VMSIM__LRU_GEN_TYPES)
+        if (scanned || i + 1 == end)
             break;
         *type = !*type;
         known = false;
@@ -205,7 +206,7 @@ uint64_t vmsim__evict_folios(struct vmsim__vmscan *v, struct vmsim__scan_control
     unsigned type;
     uint64_t scanned = isolate_folios(v, sc, lruvec, swappiness, &type, &b);
     scanned += vmsim__try_to_inc_min_seq(lruvec, swappiness);
-    if (vmsim__nr_gens(lruvec->gen, swappiness ? VMSIM__LRU_GEN_ANON : VMSIM__LRU_GEN_FILE) == VMSIM__MIN_NR_GENS)
+    if (vmsim__nr_gens(lruvec->gen, vmsim__first_type(swappiness)) == VMSIM__MIN_NR_GENS)
         scanned = 0;
     const enum vmsim__event_stat steal = sc->kswapd ? VMSIM__PGSTEAL_KSWAPD : VMSIM__PGSTEAL_DIRECT;
     *swapping = *swapping || (b.count && type == VMSIM__LRU_GEN_ANON);
@@ -281,7 +282,7 @@ static bool should_abort(const struct vmsim__vmscan *v, struct vmsim__scan_contr
 
 static unsigned swappiness_of(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
                               const struct vmsim__lruvec *lruvec) {
-    const unsigned swappiness = vmsim__mglru_swappiness(v, lruvec);
+    const unsigned swappiness = vmsim__mglru_swappiness(v, sc, lruvec);
     return sc->may_swap ? swappiness : vmsim__vmscan_global(sc) && swappiness;
 }
 
@@ -289,16 +290,16 @@ static unsigned swappiness_of(const struct vmsim__vmscan *v, const struct vmsim_
 
 /* Pages to look at; 0: leave it; -1: and it was aged. Of a cgroup that was removed all goes. Kernel: get_nr_to_scan. */
 static int64_t nr_to_scan_or_aged(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
-                                  bool can_swap) {
+                                  unsigned swappiness) {
     uint64_t total;
-    const bool due = vmsim__should_run_aging(lruvec->gen, can_swap, &total);
-    if (vmsim__nr_gens(lruvec->gen, can_swap ? VMSIM__LRU_GEN_ANON : VMSIM__LRU_GEN_FILE) == VMSIM__MIN_NR_GENS)
+    const bool due = vmsim__should_run_aging(lruvec->gen, swappiness, &total);
+    if (vmsim__nr_gens(lruvec->gen, vmsim__first_type(swappiness)) == VMSIM__MIN_NR_GENS)
         total = 0;
     if (total && !lruvec->memcg->online)
         return (int64_t)total;
     if (!due || sc->priority == VMSIM__DEF_PRIORITY)
         return (int64_t)(total >> sc->priority);
-    vmsim__inc_max_seq(v, sc, lruvec, can_swap);
+    vmsim__inc_max_seq(v, sc, lruvec, swappiness);
     return -1;
 }
 
@@ -324,7 +325,7 @@ bool vmsim__mglru_should_abort(const struct vmsim__vmscan *v, const struct vmsim
 }
 
 bool vmsim__mglru_try_to_shrink(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec) {
-    unsigned swappiness = sc->may_swap ? vmsim__mglru_swappiness(v, lruvec) : 0;
+    unsigned swappiness = sc->may_swap ? vmsim__mglru_swappiness(v, sc, lruvec) : 0;
     uint64_t scanned = 0;
     int64_t scan;
     bool swapping = false;

@@ -24,7 +24,7 @@ void vmsim__mglru_initial_priority(const struct vmsim__vmscan *v, struct vmsim__
 static bool sizable(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
                     const struct vmsim__lruvec *lruvec) {
     uint64_t total;
-    vmsim__should_run_aging(lruvec->gen, vmsim__mglru_swappiness(v, lruvec), &total);
+    vmsim__should_run_aging(lruvec->gen, vmsim__mglru_swappiness(v, sc, lruvec), &total);
     return lruvec->memcg->online ? total >> sc->priority : total;
 }
 

@@ -63,9 +63,12 @@ static enum balance balance_of(const struct vmsim__vmscan *v, const struct vmsim
                                const struct vmsim__memcg *m, unsigned node) {
     if (!sc->may_swap || (!vmsim__memcg_swap_room(m) && !vmsim__vmscan_can_demote(v, node)))
         return SCAN_FILE;
-    if (!global(sc) && !v->swappiness)
+    const unsigned swappiness = vmsim__vmscan_swappiness(v, sc);
+    if (!global(sc) && !swappiness)
         return SCAN_FILE;
-    if (!sc->priority && v->swappiness)
+    if (swappiness == VMSIM__SWAPPINESS_ANON_ONLY)
+        return SCAN_ANON;
+    if (!sc->priority && swappiness)
         return SCAN_EQUAL;
     if (sc->file_is_tiny)
         return SCAN_ANON;
@@ -93,9 +96,11 @@ void vmsim__get_scan_count(const struct vmsim__vmscan *v, struct vmsim__scan_con
     const enum balance balance = balance_of(v, sc, m, lruvec->node);
     const uint64_t total = sc->anon_cost + sc->file_cost;
     const uint64_t anon = total + sc->anon_cost, file = total + sc->file_cost, sum = anon + file;
-    const uint64_t share[2] = {v->swappiness * (sum + 1) / (anon + 1), (200 - v->swappiness) * (sum + 1) / (file + 1)};
+    const unsigned swappiness = (unsigned)vmsim__min64(vmsim__vmscan_swappiness(v, sc), VMSIM__SWAPPINESS_MAX);
+    const uint64_t share[2] = {swappiness * (sum + 1) / (anon + 1),
+                               (VMSIM__SWAPPINESS_MAX - swappiness) * (sum + 1) / (file + 1)};
     const uint64_t whole = share[0] + share[1];
-    VMSIM__ASSERT(v->swappiness <= 200 && (whole || balance != SCAN_FRACT));
+    VMSIM__ASSERT(whole || balance != SCAN_FRACT);
     for (unsigned l = 0; l < VMSIM__LRU_UNEVICTABLE; l++) {
         const bool is_file = l >= VMSIM__LRU_INACTIVE_FILE;
         uint64_t size = vmsim__lruvec_size_up_to(lruvec, (enum vmsim__lru_list)l, sc->zone_type);

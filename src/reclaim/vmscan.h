@@ -124,6 +124,7 @@ struct vmsim__scan_control {
     uint32_t gfp;
     uint16_t target; /* cgroup whose subtree is reclaimed from; root: global reclaim */
     uint16_t cpu;
+    uint8_t own_swappiness;   /* memory.reclaim's swappiness= plus one; 0: vm.swappiness */
     uint8_t order, zone_type; /* zone_type: highest zone that helps */
     bool kswapd, may_writepage, may_unmap, may_swap, proactive;
     bool memcg_low_reclaim, force_deactivate; /* second and third pass */
@@ -242,6 +243,14 @@ struct vmsim__reclaim_stat {
 uint64_t vmsim__shrink_folio_list(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node,
                                   vmsim__pfn *folio, uint32_t *count, struct vmsim__reclaim_stat *stat,
                                   bool ignore_references);
+
+#define VMSIM__SWAPPINESS_MAX 200u
+#define VMSIM__SWAPPINESS_ANON_ONLY (VMSIM__SWAPPINESS_MAX + 1) /* proactive reclaim's alone: swappiness=max */
+/* What reclaim of anonymous memory costs beside that of files. Kernel: sc_swappiness. */
+static inline unsigned vmsim__vmscan_swappiness(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc) {
+    VMSIM__ASSERT(v->swappiness <= VMSIM__SWAPPINESS_MAX && (sc->proactive || !sc->own_swappiness));
+    return sc->own_swappiness ? sc->own_swappiness - 1u : v->swappiness;
+}
 
 /* Kernel: can_demote. */
 static inline bool vmsim__vmscan_can_demote(const struct vmsim__vmscan *v, unsigned node) {
