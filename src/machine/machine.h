@@ -298,7 +298,7 @@ struct vmsim_machine {
     } kthreads; /* by id less VMSIM__KTHREAD */
     struct vmsim__oom oom;
     struct vmsim__numa numa;
-    bool panicked;    /* an OOM policy stopped the machine */
+    bool panicked;    /* it stopped for want of memory (oom_kill.c) */
     uint32_t nr_live; /* tasks that have not ended */
     /* Told of each task that has ended, by whoever gives tasks their work; NULL: nobody. */
     void (*on_exit)(void *context, struct vmsim__task *t);

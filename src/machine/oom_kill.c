@@ -159,7 +159,7 @@ static int32_t choose(struct vmsim_machine *m, struct vmsim_oom_request ask, con
         list[ask.count] = &all[ask.count];
         ask.count++;
     }
-    if (vmsim__vm_knobs(m->vm)->oom_kill_allocating_task)
+    if (vmsim__vm_knobs(m->vm)->oom_kill_allocating_task && ask.constraint != VMSIM_OOM_MEMCG)
         chosen = vmsim__oom_allocating(&ask);
     if (chosen == VMSIM__OOM_NOBODY)
         chosen = origin(m, &ask);
@@ -171,12 +171,31 @@ static int32_t choose(struct vmsim_machine *m, struct vmsim_oom_request ask, con
     return chosen;
 }
 
+/* Kernel: check_panic_on_oom, before anybody is looked for. */
+static bool panics_on_oom(const struct vmsim_machine *m, enum vmsim_oom_constraint constraint) {
+    const uint64_t mode = vmsim__vm_knobs(m->vm)->panic_on_oom;
+    VMSIM__ASSERT(mode <= 2);
+    return mode == 2 || (mode && constraint == VMSIM_OOM_GLOBAL);
+}
+
+/* Tasks wait for memory that no death can bring ("System is deadlocked on memory"). At a limit of a cgroup the charge
+ * fails instead. */
+static bool deadlocked(const struct vmsim_machine *m, int32_t chosen, enum vmsim_oom_constraint constraint) {
+    return chosen == VMSIM__OOM_NOBODY && constraint != VMSIM_OOM_MEMCG && m->running && m->running->mm &&
+           !m->host_nomem;
+}
+
 static bool out_of_memory(struct vmsim_machine *m, struct vmsim_oom_request ask, const struct domain *d) {
+    const enum vmsim_oom_constraint constraint = (enum vmsim_oom_constraint)ask.constraint;
     struct vmsim__task *victim;
+    if (panics_on_oom(m, constraint)) {
+        panic(m);
+        return true;
+    }
     if (one_is_dying(m, d))
         return true;
     int32_t chosen = choose(m, ask, d, &victim);
-    if (chosen == VMSIM_OOM_PANIC) {
+    if (chosen == VMSIM_OOM_PANIC || deadlocked(m, chosen, constraint)) {
         panic(m);
         return true;
     }

@@ -135,7 +135,6 @@ static const struct vmsim__knob machine_knobs[] = {
     SHOWN("vm.numa_zonelist_order", "Node", "another order of zonelists"),
     SHOWN("vm.oom_dump_tasks", "1", "the kernel's log"),
     SHOWN("vm.page_lock_unfairness", "5", "unfair page locks"),
-    SHOWN("vm.panic_on_oom", "0", "a panic by itself (policy `panic` of domain oom is)"),
     SHOWN("vm.stat_interval", "1", "another interval"),
     SHOWN("vm.unprivileged_userfaultfd", "0", "userfaultfd"),
     SHOWN("vm.vfs_cache_pressure", "100", "reclaim of inodes"),

@@ -56,7 +56,12 @@ const struct vmsim__knob vmsim__vm_knob_table[] = {
     KNOB("page-cluster", page_cluster, "3", 0, 31, NULL,
          "Pages that a fault on swap reads at once: 2 to the power of it, 0: one alone."),
     KNOB("oom_kill_allocating_task", oom_kill_allocating_task, "0", 0, 1, NULL,
-         "1: who asks for memory dies when there is none, without a search for the largest."),
+         "1: who asks for memory dies when there is none, without a search for the largest; not at a limit of a "
+         "cgroup."),
+    KNOB("panic_on_oom", panic_on_oom, "0", 0, 2, NULL,
+         "1: the machine stops when memory is out, but for limits of cgroups, cpusets and memory policies; 2: for "
+         "those, "
+         "too; 0: somebody is killed."),
     KNOB("compaction_proactiveness", compaction_proactiveness, "20", 0, 100, NULL,
          "How early kcompactd works ahead of need: from a score of 110 less this much on (percent of a node's free "
          "memory "

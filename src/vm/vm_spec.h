@@ -79,6 +79,7 @@ struct vmsim__vm_spec {
     uint64_t swappiness;                                /* 0..200 */
     uint64_t page_cluster;                              /* log2 of the pages that a fault on swap reads at most */
     uint64_t oom_kill_allocating_task;                  /* not 0: no search */
+    uint64_t panic_on_oom;                              /* 1: where nothing bounds the memory; 2: always */
     uint64_t compaction_proactiveness;                  /* 0..100 */
     uint64_t compact_unevictable_allowed;               /* 0 or 1 */
     uint64_t admin_reserve_kbytes, user_reserve_kbytes; /* 0: derived from free memory at boot */
