@@ -46,7 +46,7 @@ static const struct vmsim_readahead_policy readahead = {.policy = {.size = sizeo
 
 /* ---- reclaim: what goes is the oldest, and before it something that cannot ---- */
 
-enum wrongs { TWICE, NONE, ABSENT, LOCKED, FOREIGN };
+enum wrongs { TWICE, NONE, ABSENT, LOCKED, FOREIGN, REQUEST };
 
 struct reclaim {
     const struct vmsim_reclaim_services *s;
@@ -94,6 +94,12 @@ static uint32_t reclaim_evict(void *context, struct vmsim_reclaim_request *q) {
     uint32_t n = 0;
     if (r->how == NONE)
         return 0;
+    if (r->how == REQUEST) { /* an array of its own, which is longer */
+        static vmsim_folio own[4096];
+        own[0] = oldest;
+        q->folio = own;
+        return q->wanted = 4096;
+    }
     q->folio[n++] = first[r->how];
     if (n < q->wanted)
         q->folio[n++] = oldest;
@@ -121,10 +127,53 @@ WRONG_RECLAIM(nobody, "nobody", NONE)
 WRONG_RECLAIM(absent, "absent", ABSENT)
 WRONG_RECLAIM(locked, "locked", LOCKED)
 WRONG_RECLAIM(foreign, "foreign", FOREIGN)
+WRONG_RECLAIM(request, "request", REQUEST)
 
-static const struct vmsim_policy *const policies[] = {
-    &wrong.policy,  &readahead.policy, &twice.policy,   &nobody.policy,
-    &absent.policy, &locked.policy,    &foreign.policy, NULL};
+/* ---- oom: one that is not asked about, one that may not be killed, a number that means nothing ---- */
+
+static int32_t unkillable(const struct vmsim_oom_request *q) {
+    for (uint32_t i = 0; i < q->count; i++)
+        if (q->candidate[i]->adj == -1000)
+            return (int32_t)i;
+    return (int32_t)q->count;
+}
+
+static int32_t oom_beyond(void *context, const struct vmsim_oom_request *q) {
+    (void)context;
+    return (int32_t)q->count;
+}
+static int32_t oom_spared(void *context, const struct vmsim_oom_request *q) {
+    (void)context;
+    return unkillable(q);
+}
+static int32_t oom_below(void *context, const struct vmsim_oom_request *q) {
+    (void)context, (void)q;
+    return INT32_MIN;
+}
+
+#define WRONG_OOM(id, title)                                                                                           \
+    static const struct vmsim_oom_policy id##_policy = {.policy = {.size = sizeof id##_policy,                         \
+                                                                   .abi = VMSIM_POLICY_ABI,                            \
+                                                                   .domain = VMSIM_POLICY_OOM,                         \
+                                                                   .name = title,                                      \
+                                                                   .doc = "A victim that cannot be."},                 \
+                                                        .choose = id};
+WRONG_OOM(oom_beyond, "oom-beyond")
+WRONG_OOM(oom_spared, "oom-spared")
+WRONG_OOM(oom_below, "oom-below")
+
+static const struct vmsim_policy *const policies[] = {&wrong.policy,
+                                                      &readahead.policy,
+                                                      &twice.policy,
+                                                      &nobody.policy,
+                                                      &absent.policy,
+                                                      &locked.policy,
+                                                      &foreign.policy,
+                                                      &request.policy,
+                                                      &oom_beyond_policy.policy,
+                                                      &oom_spared_policy.policy,
+                                                      &oom_below_policy.policy,
+                                                      NULL};
 
 const struct vmsim_plugin *vmsim_plugin(uint32_t host_abi) {
     static const struct vmsim_plugin plugin = {sizeof plugin, VMSIM_POLICY_ABI, "wrong", policies};

@@ -3,6 +3,8 @@
  * has; who of those inside dies is the policy's choice; and where the kernel panics, nothing runs any more. */
 #include "scenario_run.h"
 
+#include "vmsim/report.h"
+
 #define MACHINE "machine: {cpus: 2, nodes: [{memory: 192MiB}, {memory: 64MiB}], transparent_hugepage: never, "
 
 /* Inside there is room for some 60 MiB. */
@@ -125,6 +127,29 @@ static void nobody_who_may_be_killed_is_a_panic(void **state) {
     end(&o);
 }
 
+/* Of a plugin: it is told by name, and who Linux would kill dies. */
+static void wrong_victims_are_named_and_linux_is_followed(void **state) {
+    static const char *const cases[][2] = {{"oom-beyond", "chose candidate 3 of 3"},
+                                           {"oom-spared", "chose task 1, which may not be killed"},
+                                           {"oom-below", "chose candidate -2147483648 of 3"}};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        char policy[400], line[200];
+        const char *report;
+        snprintf(policy, sizeof policy, "%s, plugin: " TEST_PLUGIN_WRONG, cases[i][0]);
+        struct outcome o = out_of_memory(&bounds[0], policy, "", -1000);
+        assert_int_equal(task(&o, "younger")->stop, VMSIM_STOP_OOM);
+        assert_int_equal(task(&o, "elder")->stop, VMSIM_STOP_NONE);
+        assert_int_equal(vmsim_report_text(o.s, &report, NULL), 0);
+        snprintf(line, sizeof line, "Policy %s of domain oom was not followed 1 time; the first: it %s", cases[i][0],
+                 cases[i][1]);
+        if (!strstr(report, line))
+            fail_msg("%s: %s", cases[i][0], strstr(report, "Policy ") ? strstr(report, "Policy ") : report);
+        vmsim_report_free(o.s, report);
+        end(&o);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_dies_is_one_of_those_inside),
@@ -132,6 +157,7 @@ int main(void) {
         cmocka_unit_test(a_panic_stops_those_outside_too),
         cmocka_unit_test(memory_without_bounds_panics_when_it_is_told_to),
         cmocka_unit_test(nobody_who_may_be_killed_is_a_panic),
+        cmocka_unit_test(wrong_victims_are_named_and_linux_is_followed),
     };
     return cmocka_run_group_tests_name("machine_oom", tests, NULL, NULL);
 }

@@ -327,7 +327,8 @@ static void wrong_victims_are_named_and_the_run_goes_on(void **state) {
                  {"nobody", "proposed none of "},
                  {"absent", "proposed folio 18446744073709551615, which is not there"},
                  {"locked", "which is mlocked or pinned"},
-                 {"foreign", "which is of another node or cgroup"}};
+                 {"foreign", "which is of another node or cgroup"},
+                 {"request", "changed the request that it was to fill"}};
     (void)state;
     for (unsigned i = 0; i < TEST_COUNT(cases); i++) {
         char text[1000], line[100];

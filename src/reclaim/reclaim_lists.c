@@ -204,8 +204,14 @@ static uint32_t unasked(struct vmsim__reclaim *r) {
     return r->unasked;
 }
 
+/* The request is the host's: how many there is room for, and where, is not what a policy left in it. */
 uint32_t vmsim__reclaim_ask(struct vmsim__reclaim *r, struct vmsim_reclaim_request *q) {
-    uint32_t n = r->policy->evict(r->instance.context, q), good = 0;
+    VMSIM__ASSERT(q->folio && q->wanted);
+    struct vmsim_reclaim_request theirs = *q;
+    uint32_t n = r->policy->evict(r->instance.context, &theirs), good = 0;
+    if (VMSIM__UNLIKELY(theirs.folio != q->folio || theirs.wanted != q->wanted))
+        vmsim__policy_fallback(&r->instance, "changed the request that it was to fill: %u folios were wanted, not %u%s",
+                               q->wanted, theirs.wanted, theirs.folio == q->folio ? "" : ", and somewhere else");
     if (VMSIM__UNLIKELY(n > q->wanted)) {
         vmsim__policy_fallback(&r->instance, "proposed %u folios where %u were wanted", n, q->wanted);
         n = q->wanted;
