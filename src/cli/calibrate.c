@@ -79,6 +79,7 @@ static int make_sockets(int ends[2]) {
 
 /* A call on paths and descriptors, many times. 0: the host refuses it. */
 static uint64_t repeated(bool (*call)(const int ends[2]), make_pair *make, unsigned calls) {
+    assert(calls > 0);
     int ends[2];
     if (make(ends))
         return 0;
@@ -209,6 +210,7 @@ _Noreturn static void echo(int in, int out) {
 
 /* What this end had of the CPU, in ns; 0: the other end is gone. */
 static uint64_t ping_pong(int out, int in) {
+    assert(out >= 0 && in >= 0);
     char byte = 0;
     const uint64_t begin = now_ns();
     for (unsigned i = 0; i < SWITCHES; i++) {
@@ -327,6 +329,7 @@ static uint64_t probe_unmap(bool written) {
 }
 
 static uint64_t probe_memory(size_t piece, bool copy) {
+    assert(piece > 0 && piece <= COLD / 2);
     char *at = map(COLD, false);
     if (!at)
         return 0;
@@ -363,6 +366,7 @@ static uint64_t probe_cycle(void) {
 
 /* A ring through CHASE_PAGES lines in an order that no prefetcher guesses (Sattolo's shuffle by a fixed generator). */
 static uint64_t chase(char *at, size_t stride) {
+    assert(at && stride >= 64 && stride % sizeof(char *) == 0);
     uint32_t *order = malloc(CHASE_PAGES * sizeof *order);
     uint64_t seed = 1;
     if (!order)
@@ -394,6 +398,7 @@ static uint64_t chase(char *at, size_t stride) {
 }
 
 static uint64_t probe_chase(size_t stride, bool huge) {
+    assert(stride <= PAGE);
     const size_t size = CHASE_PAGES * stride + HUGE;
     char *at = map(size, huge);
     if (!at)
@@ -514,6 +519,7 @@ struct calibrate_result calibrate_measure(enum calibrate_probe probe, unsigned r
     for (unsigned i = 0; i < repeats; i++) {
         took[n] = once(probe);
         n += took[n] > 0;
+        assert(n <= i + 1);
     }
     if (bound)
         sched_setaffinity(0, sizeof all, &all);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `vmsim calibrate`: what this host's kernel and memory cost, as a file that a machine reads beside its own. */
+#include <assert.h>
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -54,6 +55,7 @@ struct costs {
 };
 
 static uint64_t ps(const struct costs *c, enum calibrate_probe probe) {
+    assert(probe < CALIBRATE_PROBES);
     return c->of[probe].median;
 }
 
@@ -63,12 +65,14 @@ static uint64_t less(uint64_t a, uint64_t b) {
 
 /* Half the distance of the quartiles, in percent of the median. */
 static unsigned error_percent(const struct calibrate_result *r) {
+    assert(!r->known || (r->lower <= r->median && r->median <= r->higher));
     return r->median ? (unsigned)((r->higher - r->lower) * 50 / r->median) : 0;
 }
 
 /* `ps` of `known` probes with their error behind it; nothing where a probe could not be done. */
 static void put_cost(FILE *out, const char *indent, const char *key, uint64_t ps, const struct calibrate_result *a,
                      const struct calibrate_result *b) {
+    assert(a && key);
     const unsigned error = error_percent(a) + (b ? error_percent(b) : 0);
     if (a->known && (!b || b->known) && ps >= 1000)
         fprintf(out, "%s%s: %" PRIu64 "ns # +- %u %%\n", indent, key, (ps + 500) / 1000, error);
@@ -83,6 +87,7 @@ static uint64_t between(uint64_t ps) {
 /* What `calls` of the probe take beside entering the kernel, each. */
 static void put_call(FILE *out, const struct costs *c, const char *key, enum calibrate_probe probe, unsigned calls,
                      uint64_t less_ps) {
+    assert(calls > 0);
     const struct calibrate_result *r = c->of;
     put_cost(out, "    ", key, between(less(ps(c, probe), calls * ps(c, CALIBRATE_SYSCALL) + less_ps) / calls),
              &r[probe], &r[CALIBRATE_SYSCALL]);
@@ -176,6 +181,7 @@ static void warn_busy(const struct costs *c) {
 }
 
 static int write_file(const struct calibrate_options *o, const struct costs *c) {
+    assert(o->repeats > 0);
     struct cli_out out;
     FILE *f = cli_out_begin(&out, "calibrate", o->output);
     if (f) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `vmsim curve`: misses of every memory and every TLB, footprint and reuse times of a trace, in one pass. */
+#include <assert.h>
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -58,6 +59,7 @@ static enum vmsim_curve_format parse_format(struct argp_state *state, const char
 }
 
 static void add_page_size(struct argp_state *state, struct vmsim_curve_options *pass, const char *arg) {
+    assert(pass->page_size_count <= VMSIM_CURVE_PAGE_SIZES);
     uint64_t size = cli_size(state, arg);
     if (size < 4096 || size & (size - 1))
         argp_error(state, "'%s' is not a page size: a power of two from 4KiB on", arg);
@@ -87,6 +89,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case 'm':
         if (o->size_count == SIZES_MAX)
             argp_error(state, "more than %u sizes", SIZES_MAX);
+        assert(o->size_count < SIZES_MAX);
         o->sizes[o->size_count++] = cli_size(state, arg);
         return 0;
     case 'e':
@@ -115,6 +118,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
 }
 
 static int show(struct vmsim_curve *c, const struct curve_options *o) {
+    assert(o->trace && o->size_count <= SIZES_MAX);
     const char *text;
     size_t size;
     int err = vmsim_curve_trace(c, o->trace);

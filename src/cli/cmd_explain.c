@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `vmsim explain`: why a task was slow at a moment of a run; without a moment, what cost most in all of it. */
+#include <assert.h>
 #include <argp.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -53,6 +54,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
 /* A run directory stands for the configuration that gives the same run again. The path that takes its place is the
  * caller's to free; NULL: no memory. */
 static char *resolved_of(const char *path) {
+    assert(path);
     struct stat st;
     char *text;
     const bool directory = !stat(path, &st) && S_ISDIR(st.st_mode);
@@ -108,6 +110,7 @@ static struct explain_log log_of(const struct explain_options *o) {
 
 static int finish(const struct explain_options *o, const struct explain_names *names, struct explain_log *log,
                   int status) {
+    assert(names && (log->at || !log->count));
     if (!status && log->task == VMSIM_TASK_NONE)
         status = no_task(names, o->task ? o->task : "", " until then");
     else if (!status)
@@ -130,6 +133,7 @@ static int finish_whole(const struct explain_options *o, const struct explain_na
 }
 
 static int explain_file(const struct explain_options *o) {
+    assert(o->in.file_count > 0);
     struct explain_log log = log_of(o);
     struct explain_names names = {0};
     struct explain_sums sums = {0};
@@ -168,6 +172,7 @@ static int explain_at(struct vmsim_scenario *s, const struct explain_options *o)
     struct watched w = {.machine = m, .name = o->task};
     int status = EXIT_FINE;
     w.log = log_of(o);
+    assert(w.log.from <= w.log.at_ns && w.log.at_ns <= w.log.to);
     w.log.task = find_task(m, o->task);
     vmsim_machine_watch(m, WATCHED, explain_watch, &w.log);
     const int err = vmsim_scenario_run(s, goes_on, &w);

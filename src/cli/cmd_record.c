@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `vmsim record`: runs a program under qemu-user and writes what it does to its memory as a trace. */
+#include <assert.h>
 #include <argp.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -56,6 +57,7 @@ static void leave_to_program(int signal_number) {
 }
 
 static error_t parse_count(struct argp_state *state, const char *arg, uint64_t *count) {
+    assert(arg && count);
     char *end;
     *count = strtoull(arg, &end, 10);
     if (*end || end == arg || *arg == '-' || !*count)
@@ -64,6 +66,7 @@ static error_t parse_count(struct argp_state *state, const char *arg, uint64_t *
 }
 
 static error_t parse_only(struct argp_state *state, const char *arg, enum vmsim_record_only *only) {
+    assert(only);
     if (strcmp(arg, "data") != 0 && strcmp(arg, "code") != 0)
         argp_error(state, "--only %s: there are data and code", arg);
     *only = *arg == 'd' ? VMSIM_RECORD_DATA : VMSIM_RECORD_CODE;
@@ -146,6 +149,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
 
 /* The progress line: on a terminal alone, where the program may print, too. */
 static void on_progress(void *context, const struct vmsim_record_progress *p) {
+    assert(context);
     bool *shown = context;
     const double seconds = (double)p->elapsed_ms / 1000, written = (double)p->written / 1e6;
     *shown = true;
@@ -155,11 +159,13 @@ static void on_progress(void *context, const struct vmsim_record_progress *p) {
 
 /* "PROGRAM.vmt" in the current directory. */
 static void default_output(const char *program, char *out, size_t size) {
+    assert(program && size > 0);
     const char *slash = strrchr(program, '/');
     snprintf(out, size, "%s.vmt", slash ? slash + 1 : program);
 }
 
 static void say(const struct record_options *o, const struct vmsim_record_result *r) {
+    assert(r->seen >= r->references || !r->seen);
     char end[100];
     if (r->stopped)
         snprintf(end, sizeof end, "was ended before its end, as asked");
@@ -216,6 +222,7 @@ int cmd_record(int argc, char **argv) {
         return EXIT_USAGE;
     if (o.calls)
         return print_calls();
+    assert(o.record.argv && o.record.argv[0]); /* or argp would have ended it */
     if (!o.record.output) {
         default_output(o.record.argv[0], output, sizeof output);
         o.record.output = output;

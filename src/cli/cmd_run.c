@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `vmsim run` and `vmsim check`: scenarios, from the file to the exit status. */
+#include <assert.h>
 #include <argp.h>
 #include <errno.h>
 #include <fnmatch.h>
@@ -81,6 +82,7 @@ static uint32_t parse_kinds(struct argp_state *state, const char *arg) {
         if (kind == VMSIM_EVENT_KINDS)
             argp_error(state, "unknown kind of events '%.*s' (run, stall, fault, reclaim, io, kill, alloc or extfrag)",
                        (int)length, arg);
+        assert(kind < VMSIM_EVENT_KINDS && kind < 32); /* bits of a mask */
         mask |= 1u << kind;
         arg += length + (arg[length] == ',');
     }
@@ -90,6 +92,7 @@ static uint32_t parse_kinds(struct argp_state *state, const char *arg) {
 }
 
 static error_t parse_event_option(int key, char *arg, struct argp_state *state) {
+    assert(state->input);
     struct run_options *o = state->input;
     switch (key) {
     case OPTION_EVENTS:
@@ -221,6 +224,7 @@ static bool on_progress(void *context, const struct vmsim_progress *p) {
 }
 
 static int print_results(struct vmsim_scenario *s, const struct run_options *o) {
+    assert(o->format == VMSIM_REPORT_SUMMARY || o->format == VMSIM_REPORT_STATS);
     const char *text;
     size_t size;
     const bool json = o->format == VMSIM_REPORT_STATS;
@@ -256,6 +260,7 @@ static int check_output(struct vmsim_scenario *s, const struct run_options *o) {
 }
 
 static int open_events(struct vmsim_scenario *s, struct run_options *o, struct vmsim_events **events) {
+    assert(!*events);
     o->event.size = sizeof o->event;
     int err = o->events ? vmsim_events_open(s, o->events, &o->event, events) : 0;
     return err ? cli_fail(cli_status(err), "run", "%s", vmsim_scenario_error(s)) : EXIT_FINE;
@@ -275,6 +280,7 @@ static int close_events(struct vmsim_scenario *s, struct vmsim_events *events, i
 
 /* What was measured so far, in the run's directory if it has one. Who interrupts that, too, gets nothing. */
 static int leave_unfinished(struct vmsim_scenario *s, const struct run_options *o) {
+    assert(interrupted);
     const char *directory = o->output ? o->output : vmsim_report_directory(s);
     if (!directory)
         return cli_fail(EXIT_INTERRUPTED, "run", "interrupted");
@@ -314,6 +320,7 @@ static int run_scenario(struct vmsim_scenario *s, const struct run_options *o) {
     err = vmsim_scenario_run(s, on_progress, !o->quiet && isatty(STDERR_FILENO) ? &progress : NULL);
     signal(SIGINT, SIG_DFL); /* what is written from now on is not yet in place */
     alarm(0);
+    assert(!progress.shown || !o->quiet);
     if (progress.shown)
         fputs("\r\033[K", stderr);
     if (interrupted)
@@ -367,6 +374,7 @@ int cmd_run(int argc, char **argv) {
         return EXIT_USAGE;
     int status = cli_open(&o.in, &config, &s);
     status = status ? status : check_output(s, &o);
+    assert(status || s);
     status = status ? status : open_events(s, &o, &events);
     status = status ? status : run_scenario(s, &o);
     status = close_events(s, events, status);
@@ -390,6 +398,7 @@ static int print_counters(struct vmsim_machine *m, const char *pattern) {
     }
     if (printed)
         return 0;
+    assert(pattern); /* without one all are printed, and no machine is without any */
     return cli_fail(EXIT_USAGE, "check", "no counter of this machine matches '%s'", pattern);
 }
 

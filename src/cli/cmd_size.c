@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `vmsim size`: how small can the memory limit of a recorded program be? Runs it in a cgroup without a limit, then with
  * limits from above its peak to far below (size.h), side by side in processes of their own. */
+#include <assert.h>
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -51,6 +52,7 @@ static const struct argp_option options[] = {
     {0}};
 
 static void add_policy(struct argp_state *state, struct size_study *s, const char *name) {
+    assert(s->policy_count <= SIZE_POLICIES);
     if (s->policy_count == SIZE_POLICIES)
         argp_error(state, "more than %u policies", SIZE_POLICIES);
     s->policies[s->policy_count++] = name;
@@ -67,6 +69,7 @@ static enum size_format parse_format(struct argp_state *state, const char *arg) 
 }
 
 static void check_options(struct argp_state *state, struct size_options *o) {
+    assert(o->step && o->from && o->to); /* percent() took none of 0 */
     size_t traces = 0;
     if (!o->in.file_count)
         argp_error(state, "no trace given");
@@ -82,6 +85,7 @@ static void check_options(struct argp_state *state, struct size_options *o) {
 }
 
 static unsigned percent(struct argp_state *state, const char *arg, unsigned max) {
+    assert(max > 0);
     const unsigned n = (unsigned)cli_number(state, arg, max);
     if (!n)
         argp_error(state, "0 percent is no limit");
@@ -149,6 +153,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
 
 /* Whether a machine lacks a list ("devices", "swap"): the resolved configuration says so in a line. */
 static bool lacks(const char *resolved, const char *list) {
+    assert(resolved && *list);
     char line[64];
     snprintf(line, sizeof line, "\n  %s: []\n", list);
     return strstr(resolved, line) != NULL;
@@ -163,6 +168,7 @@ static int set_all(struct vmsim_config *config, char *const *sets, size_t count)
 
 /* Files first: a regular file lies on the machine's first device. */
 static int add_swap(struct vmsim_config *config, const struct size_options *o, const char *resolved) {
+    assert(o->swap_device);
     char device[256], swap[256];
     char files[256];
     snprintf(files, sizeof files, "machine.devices[+]={name: vda, preset: %.100s}", o->swap_device);
@@ -195,6 +201,7 @@ static bool takes(const struct size_options *o, const char *set) {
 
 /* False: this machine knows it not. */
 static bool choose_policy(struct size_options *o, size_t i, const char *name) {
+    assert(i < SIZE_POLICIES && name);
     snprintf(o->sets[i], sizeof o->sets[i], "policies.reclaim=%.200s", name);
     return takes(o, o->sets[i]);
 }
@@ -217,6 +224,7 @@ static int choose_policies(struct size_options *o) {
 
 /* What all runs share, read but not resolved: each adds its limit and its policy. */
 static int make_base(struct size_options *o, struct vmsim_config **base) {
+    assert(o->in.file_count > 0 && !*base);
     struct vmsim_config *trial;
     const char *resolved;
     o->in.task = o->cached ? ", cgroup: /size" : ", cgroup: /size, cached: false";
@@ -256,6 +264,7 @@ static void perform_run(void *context, size_t job, FILE *out) {
     const struct size_study *s = &r->o->study;
     const struct size_point *p = &r->points[job];
     const size_t policy = p == &s->unlimited ? 0 : job / s->step_count;
+    assert(job < r->count && policy < SIZE_POLICIES && *r->o->sets[policy]);
     char limit[128];
     const char *patterns[SIZE_COLUMNS], *sets[] = {limit, r->o->sets[policy]};
     for (unsigned i = 0; i < SIZE_COLUMNS; i++)
@@ -283,9 +292,11 @@ static void take_outcome(struct size_point *p, const struct pool_result *result)
 }
 
 static bool run_done(void *context, size_t job, const struct pool_result *result) {
+    assert(job < ((struct runs *)context)->count);
     struct runs *r = context;
     take_outcome(&r->points[job], result);
     r->over++;
+    assert(r->over <= r->begun);
     if (isatty(STDERR_FILENO) && r->count > 1)
         fprintf(stderr, "\r\033[K%zu of %zu runs%s", r->over, r->count, r->over == r->count ? "\r\033[K" : "");
     return true;
@@ -304,6 +315,7 @@ static int run_points(struct runs *r) {
 }
 
 static int run_unlimited(struct size_options *o, struct vmsim_config *base) {
+    assert(!o->study.points && !o->study.unlimited.failed);
     struct size_study *s = &o->study;
     struct runs r = {.o = o, .base = base, .points = &s->unlimited, .count = 1};
     s->unlimited.limit = UINT64_MAX;
@@ -326,6 +338,7 @@ static int run_unlimited(struct size_options *o, struct vmsim_config *base) {
 static int run_limited(struct size_options *o, struct vmsim_config *base) {
     struct size_study *s = &o->study;
     const size_t count = s->policy_count * s->step_count;
+    assert(s->step_count <= SIZE_STEPS && !s->points);
     struct runs r = {.o = o, .base = base, .count = count};
     s->points = r.points = calloc(count, sizeof *s->points);
     if (!s->points)
@@ -341,6 +354,7 @@ static int run_limited(struct size_options *o, struct vmsim_config *base) {
 /* ---- telling ---- */
 
 static int draw(const struct size_options *o) {
+    assert(o->plot && o->study.points);
     struct cli_out out;
     FILE *f = cli_out_begin(&out, "size", o->plot);
     if (f)
@@ -349,6 +363,7 @@ static int draw(const struct size_options *o) {
 }
 
 static int tell(const struct size_options *o) {
+    assert(o->format <= FORMAT_JSON);
     static void (*const print[])(FILE *, const struct size_study *) = {size_print_text, size_print_csv,
                                                                        size_print_json};
     print[o->format](stdout, &o->study);

@@ -3,6 +3,7 @@
  *
  * The run calls back between steps; there the screen is drawn, keys are read, and a run that is paused or held to a
  * speed waits. What is simulated does not know of it. */
+#include <assert.h>
 #include <argp.h>
 #include <curses.h>
 #include <errno.h>
@@ -79,6 +80,7 @@ static double seconds_since(const struct timespec *then) {
 }
 
 static void nap(double seconds) {
+    assert(seconds >= 0);
     const struct timespec t = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
     nanosleep(&t, NULL);
 }
@@ -86,15 +88,18 @@ static void nap(double seconds) {
 /* ---- text ---- */
 
 static bool print_frame(struct top *t) {
+    assert(t->o->interval > 0);
     t->broken = t->broken || !top_frame(&t->view, stdout, 400);
     fputs("\n", stdout);
     t->broken = t->broken || fflush(stdout);
     t->frames++;
     t->next = (t->view.progress.virtual_ns / t->o->interval + 1) * t->o->interval;
+    assert(t->next > t->view.progress.virtual_ns);
     return !t->broken && (!t->o->frames || t->frames < t->o->frames);
 }
 
 static bool on_text(void *context, const struct vmsim_progress *p) {
+    assert(!((struct top *)context)->screen);
     struct top *t = context;
     t->view.progress = *p;
     t->quit = p->virtual_ns >= t->next && !print_frame(t);
@@ -105,6 +110,7 @@ static bool on_text(void *context, const struct vmsim_progress *p) {
 
 /* The frame is made as text, and put up line by line: curses finds out what changed. */
 static void draw(struct top *t, const char *state) {
+    assert(t->screen && state);
     char *text = NULL, *rest;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
@@ -126,6 +132,7 @@ static void draw(struct top *t, const char *state) {
 
 /* From now on the speed counts from here. */
 static void set_speed(struct top *t, double speed) {
+    assert(speed >= 0);
     t->speed = speed;
     t->begin_ns = t->view.progress.virtual_ns;
     clock_gettime(CLOCK_MONOTONIC, &t->begin);
@@ -200,6 +207,7 @@ static void wait_for_key(struct top *t) {
 }
 
 static bool open_screen(struct top *t) {
+    assert(!t->screen);
     t->screen = newterm(NULL, stdout, stdin);
     if (!t->screen)
         return false;
@@ -220,6 +228,7 @@ static void close_screen(struct top *t) {
 }
 
 static int show(struct vmsim_scenario *s, const struct top_options *o) {
+    assert(o->interval > 0);
     struct top t = {.o = o, .view.machine = vmsim_scenario_machine(s), .next = o->interval};
     clock_gettime(CLOCK_MONOTONIC, &t.begin);
     t.drawn = t.begin;

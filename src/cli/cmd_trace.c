@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `vmsim trace`: info, print, verify and convert. */
+#include <assert.h>
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -34,6 +35,7 @@ static const struct argp_option options[] = {
 
 /* The verb first: what is wrong with `import IN OUT` is not the number of files. */
 static void check_verb(const struct trace_options *o, struct argp_state *state) {
+    assert(o->verb);
     static const char *const verbs[] = {"info", "print", "verify", "convert"};
     size_t i = 0;
     while (i < 4 && strcmp(o->verb, verbs[i]) != 0)
@@ -85,6 +87,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
 }
 
 static int open_trace(const struct trace_options *o, struct vmsim_trace_reader **r) {
+    assert(o->count && o->files[0]);
     int err = vmsim_trace_open(o->files[0], VMSIM_TRACE_THREAD, r);
     if (!err)
         return EXIT_FINE;
@@ -139,6 +142,7 @@ static void print_tables(const struct vmsim_trace_reader *r, const struct vmsim_
     }
     for (uint32_t n = 0; n < i->files; n++) {
         const struct vmsim_trace_file *f = vmsim_trace_get_file(r, n);
+        assert(f->kind < sizeof kinds / sizeof *kinds); /* the reader refuses others */
         printf("file %-7u ", n);
         cli_put(stdout, f->path, false);
         printf(": %s, %" PRIu64 " bytes\n", kinds[f->kind], f->size);
@@ -146,6 +150,7 @@ static void print_tables(const struct vmsim_trace_reader *r, const struct vmsim_
 }
 
 static void print_fact(const char *before, const char *text) {
+    assert(text);
     fputs(before, stdout);
     cli_put(stdout, text, false);
 }
@@ -186,6 +191,7 @@ static int do_info(const struct trace_options *o) {
 /* ---- print */
 
 static void print_exec(const struct vmsim_trace_exec *x) {
+    assert(x->segments || !x->segment_count);
     printf("  entry=0x%" PRIx64 " base=0x%" PRIx64 " interpreter=0x%" PRIx64 " brk=0x%" PRIx64 "\n", x->entry,
            x->load_base, x->interpreter_base, x->brk_start);
     printf("  stack: top=0x%" PRIx64 " pointer=0x%" PRIx64 " limit=%" PRIu64 " argc=%" PRIu64 " envc=%" PRIu64 "\n",
@@ -200,7 +206,9 @@ static void print_exec(const struct vmsim_trace_exec *x) {
 }
 
 static void print_event(uint32_t task, const struct vmsim_trace_event *e) {
+    assert(e->type < VMSIM_TRACE_EVENT_TYPES);
     const char *names = vmsim_trace_event_args(e->type);
+    assert(names);
     printf("%u %s", task, vmsim_trace_event_name(e->type));
     for (unsigned i = 0; i < 6 && e->type != VMSIM_TRACE_EXEC; i++) {
         size_t n = strcspn(names, " ;(");
@@ -270,6 +278,7 @@ static int do_verify(const struct trace_options *o) {
         err = vmsim_trace_check_mappings(o->files[0], &m, text, sizeof text);
     if (err)
         return cli_fail(cli_status(err), "trace", "%s", text);
+    assert(m.outside <= m.references);
     printf("%s: whole, %" PRIu64 " references, %" PRIu64 " of them outside of every mapping", o->files[0], m.references,
            m.outside);
     if (m.outside)
@@ -293,6 +302,7 @@ static int copy_items(const struct trace_options *o, struct vmsim_trace_reader *
             return got;
         }
         size_t n = item.count < left ? item.count : (size_t)left;
+        assert(n <= left && (item.accesses || !n));
         err = item.event ? vmsim_trace_append_event(w, item.task, item.event)
                          : vmsim_trace_append(w, item.task, item.accesses, n);
         left -= n;
@@ -302,6 +312,7 @@ static int copy_items(const struct trace_options *o, struct vmsim_trace_reader *
 }
 
 static int copy_trace(const struct trace_options *o) {
+    assert(o->count == 2 && o->files[1]);
     struct vmsim_trace_reader *r;
     struct vmsim_trace_writer *w;
     const char *text = "";
@@ -335,6 +346,7 @@ static int copy_trace(const struct trace_options *o) {
 }
 
 static int do_convert(const struct trace_options *o) {
+    assert(o->count == 2);
     struct vmsim_trace_import_options import = {.size = sizeof import, .limit = o->limit, .columns = o->columns};
     if (!o->format)
         return cli_fail(EXIT_USAGE, "trace",

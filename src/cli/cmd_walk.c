@@ -3,6 +3,7 @@
  *
  * Without a scenario a task maps pages around the address, touches it, and the walk is drawn; with one it is run first
  * and the walk is that of the named task's table as the run left it (a task that has exited has none). */
+#include <assert.h>
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -77,6 +78,7 @@ static uint32_t make_task(struct vmsim_machine *m, uint64_t va, enum vmsim_acces
 }
 
 static uint32_t find_task(const struct vmsim_machine *m, const char *name) {
+    assert(name);
     for (uint32_t i = 0; i < vmsim_task_count(m); i++) {
         if (!strcmp(vmsim_task_name(m, i), name))
             return i;
@@ -85,6 +87,7 @@ static uint32_t find_task(const struct vmsim_machine *m, const char *name) {
 }
 
 static int draw(struct vmsim_scenario *s, const struct walk_options *o, uint64_t va) {
+    assert(o->address);
     struct vmsim_machine *m = vmsim_scenario_machine(s);
     if (o->task && vmsim_scenario_run(s, NULL, NULL))
         return cli_scenario_failed("walk", VMSIM_ECONFIG, vmsim_scenario_error(s));

@@ -44,6 +44,7 @@ void cli_input_free(struct cli_input *in) {
 }
 
 void cli_put(FILE *out, const char *text, bool lines) {
+    assert(out && text);
     for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
         bool c1 = *s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0; /* two bytes of UTF-8 */
         if ((*s >= 0x20 && *s != 0x7f && !c1) || (lines && (*s == '\n' || *s == '\t')))
@@ -75,6 +76,7 @@ void cli_note(const char *command, const char *format, ...) {
 
 /* The distances of a node to all, as /sys tells them; false: there is no such node. */
 static bool read_distances(struct vmsim_machine *m, unsigned node, unsigned row[NODES_MAX]) {
+    assert(node < NODES_MAX);
     char path[80], *end;
     const char *text;
     snprintf(path, sizeof path, "sys/devices/system/node/node%u/distance", node);
@@ -89,6 +91,7 @@ static bool read_distances(struct vmsim_machine *m, unsigned node, unsigned row[
 
 /* Of all pairs of nodes the first that is nearer by way of a third. */
 static bool find_detour(unsigned (*d)[NODES_MAX], unsigned nodes, unsigned way[3]) {
+    assert(nodes <= NODES_MAX);
     for (unsigned n = 0; n < nodes * nodes * nodes; n++) {
         const unsigned a = n / nodes / nodes, b = n / nodes % nodes, c = n % nodes;
         if (a == b || b == c || d[a][b] + d[b][c] >= d[a][c])
@@ -129,6 +132,7 @@ int cli_fail(int status, const char *command, const char *format, ...) {
 }
 
 int cli_end_output(const char *command, int status) {
+    assert(status >= EXIT_FINE);
     const bool arrived = !fflush(stdout) && !ferror(stdout);
     if (arrived || status == EXIT_USAGE || status == EXIT_INTERNAL)
         return status;
@@ -158,6 +162,7 @@ void cli_print_errors(struct vmsim_config *config) {
 }
 
 int cli_scenario_failed(const char *command, int err, const char *text) {
+    assert(text);
     if (!strstr(text, ": error: "))
         return cli_fail(cli_status(err), command, "%s", text);
     put_line(text);
@@ -165,6 +170,7 @@ int cli_scenario_failed(const char *command, int err, const char *text) {
 }
 
 int cli_misuse(const char *command, const char *usage, const char *format, ...) {
+    assert(command && usage);
     const char *end = strstr(usage, "\n\n");
     va_list args;
     va_start(args, format);
@@ -190,6 +196,7 @@ int cli_usage(const char *command, const char *usage, int argc, char **argv) {
 }
 
 bool cli_same_file(const char *a, const char *b) {
+    assert(a && b);
     struct stat x, y;
     return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
@@ -243,6 +250,7 @@ static int check_trace(const char *path) {
 
 /* A task that replays the trace, named as the file without its ending; `more`: further keys, ", cached: false". */
 static int add_trace(struct vmsim_config *config, const char *path, const char *more) {
+    assert(more);
     static const char begin[] = "workload.tasks[+]={name: ", middle[] = ", trace: ";
     const char *name = base_name(path), *dot = strrchr(name, '.');
     size_t length = dot && dot > name ? (size_t)(dot - name) : strlen(name);
@@ -345,6 +353,7 @@ static int add_places_of_run(struct vmsim_config *config, const char *path) {
 }
 
 static int load_failed(struct vmsim_config **config, int err) {
+    assert(err && *config);
     cli_print_errors(*config);
     vmsim_config_destroy(*config);
     *config = NULL;
@@ -386,6 +395,7 @@ int cli_open(const struct cli_input *in, struct vmsim_config **config, struct vm
 }
 
 int cli_print(const char *command, const char *text, size_t size) {
+    assert(text && text[size] == '\0');
     (void)size;
     cli_put(stdout, text, true);
     if (!ferror(stdout) && !fflush(stdout))
@@ -404,6 +414,7 @@ uint64_t cli_number(struct argp_state *state, const char *arg, uint64_t max) {
 }
 
 uint64_t cli_size(struct argp_state *state, const char *arg) {
+    assert(arg);
     static const char units[] = "KMGTP";
     char *end;
     errno = 0;
@@ -418,6 +429,7 @@ uint64_t cli_size(struct argp_state *state, const char *arg) {
 }
 
 uint64_t cli_time(struct argp_state *state, const char *arg) {
+    assert(arg);
     static const struct {
         const char *name;
         uint64_t ns;
@@ -463,6 +475,7 @@ uint32_t cli_share(struct argp_state *state, const char *arg) {
     }
     if (!n || n > SHARE_ALL)
         argp_error(state, "'%s' is not a share from 0.000001 to 1 (1%%, 0.01)", arg);
+    assert(n > 0 && n <= SHARE_ALL);
     return (uint32_t)n;
 }
 

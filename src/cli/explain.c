@@ -57,6 +57,7 @@ static void look_beside(struct explain_log *log, const struct vmsim_event *event
 /* Called for every event of the run: what does not touch the window is forgotten at once, but for how the task's own
  * story goes on outside of it. */
 void explain_watch(void *context, const struct vmsim_event *event) {
+    assert(event->what);
     struct explain_log *log = context;
     if (event->task == log->task)
         look_beside(log, event);
@@ -67,6 +68,7 @@ void explain_watch(void *context, const struct vmsim_event *event) {
         return;
     }
     struct explain_event *e = &log->at[log->count++];
+    assert(log->count <= log->room && log->room <= LOG_MAX);
     e->is = *event;
     snprintf(e->what, sizeof e->what, "%s", event->what);
 }
@@ -292,6 +294,7 @@ static void tell(const struct story *s, uint32_t task);
 
 /* The chain ends at some depth: tasks may wait for each other in a ring. */
 static void tell_other(const struct story *s, uint64_t task) {
+    assert(s->depth < DEPTH_MAX);
     const struct story next = {s->out, s->names, s->log, s->at, s->depth + 1};
     if (s->depth + 1 < DEPTH_MAX && task < task_count(s))
         tell(&next, (uint32_t)task);

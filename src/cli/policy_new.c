@@ -2,6 +2,7 @@
 /* Writing the files of a new policy from the templates. */
 #include "cli/policy_new.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,7 @@ static const char cmake_lists[] =
 
 /* `%n` the name, `%i` an identifier made of it, `%%` a sign. */
 static void put(FILE *f, const char *text, const char *name) {
+    assert(text && *name);
     for (const char *c = text; *c; c++) {
         if (*c != '%') {
             fputc(*c, f);
@@ -47,6 +49,7 @@ enum { FILE_POLICY, FILE_TEST, FILE_SCENARIO, FILE_CMAKE, FILES };
 static const char *const file_names[FILES] = {"%s/%s.c", "%s/test_%s.c", "%s/%s.yaml", "%s/CMakeLists.txt"};
 
 static bool path_of(char *path, size_t size, const char *directory, const char *name, unsigned file) {
+    assert(file < FILES);
     int length = snprintf(path, size, file_names[file], directory, name);
     return length > 0 && (size_t)length < size;
 }
@@ -64,6 +67,7 @@ static int write_file(const char *path, const char *text, const char *name) {
 
 /* Looks before it writes: a folder with half of the files would be worse than none. */
 static int write_files(const struct policy_template *t, const char *directory, const char *name) {
+    assert(t->policy && t->test && t->scenario);
     const char *const text[FILES] = {t->policy, t->test, t->scenario, cmake_lists};
     char path[4096];
     for (unsigned i = 0; i < FILES; i++) {
@@ -94,6 +98,7 @@ static int unknown_domain(const char *domain) {
     for (const struct policy_template *t = policy_templates; t->domain; t++) {
         size_t at = strlen(known);
         snprintf(known + at, sizeof known - at, "%s%s", at ? ", " : "", t->domain);
+        assert(strlen(known) + 1 < sizeof known); /* all of them fit */
     }
     return cli_fail(EXIT_USAGE, "policy", "there is nothing to begin with for domain '%s', but for: %s", domain, known);
 }

@@ -2,6 +2,7 @@
 /* Which files are tests (suite.h): those that are named, and in a folder each YAML file that has a line `expect:`.
  * Files that others include, presets and half-scenarios have none and are left alone, as are the run directories that
  * earlier runs left there: each holds a resolved.yaml, which repeats its scenario. */
+#include <assert.h>
 #include <errno.h>
 #include <fts.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "cli/suite.h"
 
 static bool add_case(struct suite *s, const char *path, bool named) {
+    assert(s->count <= s->room && path);
     if (s->count == s->room) {
         size_t room = s->room ? 2 * s->room : 64;
         struct suite_case *grown = realloc(s->cases, room * sizeof *grown);
@@ -28,6 +30,7 @@ static bool add_case(struct suite *s, const char *path, bool named) {
 }
 
 static bool is_yaml(const char *name) {
+    assert(name);
     const char *dot = strrchr(name, '.');
     return dot && (!strcmp(dot, ".yaml") || !strcmp(dot, ".yml"));
 }
@@ -82,6 +85,7 @@ static int by_path(const void *a, const void *b) {
 }
 
 void suite_sort(struct suite *s) {
+    assert(s->cases || !s->count);
     size_t kept = 0;
     if (s->count)
         qsort(s->cases, s->count, sizeof *s->cases, by_path);
@@ -91,6 +95,7 @@ void suite_sort(struct suite *s) {
         else
             s->cases[kept++] = s->cases[i];
     }
+    assert(kept <= s->count);
     s->count = kept;
 }
 

@@ -27,6 +27,7 @@ bool suite_place(const char *text, struct suite_place *place) {
         if (rest != stop || (size_t)(p - text) >= sizeof place->file)
             continue;
         memcpy(place->file, text, (size_t)(p - text));
+        assert((size_t)(p - text) < sizeof place->file);
         place->file[p - text] = '\0';
         place->line = (unsigned)line;
         place->column = (unsigned)column;
@@ -37,6 +38,7 @@ bool suite_place(const char *text, struct suite_place *place) {
 
 /* What a case without a text of its own died of. */
 static const char *fate(const struct suite_case *c) {
+    assert(!c->error_count); /* else that says it */
     return !c->done ? "was not run"
            : c->signal
                ? c->signal == SIGXCPU ? "needed more of the CPU than --timeout" : "the simulator was killed by a signal"
@@ -46,10 +48,12 @@ static const char *fate(const struct suite_case *c) {
 
 /* Whether something beside its checks is wrong. */
 static bool is_broken(const struct suite_case *c) {
+    assert(c->errors || !c->error_count);
     return c->error_count || !c->done || !c->text;
 }
 
 static void put_check(FILE *out, const struct suite_check *k) {
+    assert(k->what && k->at && k->wanted);
     cli_put(out, k->what, false);
     if (strcmp(k->at, "end") != 0) {
         fputs(" at ", out);
@@ -72,6 +76,7 @@ static void put_escaped(const char *text, bool property) {
 }
 
 static void annotate(const char *origin, const char *path, const char *title, const char *text) {
+    assert(origin && path);
     struct suite_place place;
     bool placed = suite_place(origin, &place);
     fputs("::error file=", stdout);
@@ -178,6 +183,7 @@ size_t suite_checks(const struct suite *s) {
 }
 
 void suite_tell(const struct suite *s, const struct suite_case *c, size_t *number) {
+    assert(!s->tap || number);
     if (s->tap)
         tell_tap(c, number);
     else
@@ -193,6 +199,7 @@ void suite_summary(const struct suite *s) {
         fine += suite_fine(&s->cases[i]);
         checks += s->cases[i].check_count;
         failed += failed_checks(&s->cases[i]);
+        assert(failed <= checks && fine <= i + 1);
     }
     printf("%s%zu scenarios, %zu of %zu expectations hold: %zu passed, %zu failed\n", s->tap ? "# " : "", s->count,
            checks - failed, checks, fine, s->count - fine);
@@ -213,6 +220,7 @@ static void put_xml(FILE *out, const char *text) {
 }
 
 static void put_testcase(FILE *out, const struct suite_case *c, const struct suite_check *k) {
+    assert(k >= c->checks && k < c->checks + c->check_count);
     struct suite_place place;
     fputs("    <testcase classname=\"", out);
     put_xml(out, c->path);

@@ -31,6 +31,7 @@ static void put_cell(const char *text) {
 }
 
 static bool names(struct table *t, const char *sql, char ***list, size_t *count) {
+    assert(!*list && !*count);
     sqlite3_stmt *q = store_query(&t->store, sql);
     bool good = q != NULL;
     while (good && sqlite3_step(q) == SQLITE_ROW) {
@@ -90,6 +91,7 @@ static void put_row(struct table *t, sqlite3_stmt *point) {
 }
 
 static int put_table(struct table *t) {
+    assert(t->cells);
     sqlite3_stmt *point =
         store_query(&t->store, "SELECT point, status, message, config_hash FROM point ORDER BY point");
     sqlite3_stmt *setting = store_query(&t->store, "SELECT axis, value FROM setting WHERE point = ?");

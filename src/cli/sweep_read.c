@@ -27,6 +27,7 @@ static const char *const default_counters[] = {
 /* ---- nodes ---- */
 
 __attribute__((format(printf, 3, 4))) static void say(struct reader *r, const yaml_node_t *n, const char *format, ...) {
+    assert(r->g && n);
     char text[1024];
     va_list args;
     va_start(args, format);
@@ -40,6 +41,7 @@ __attribute__((format(printf, 3, 4))) static void say(struct reader *r, const ya
 }
 
 static yaml_node_t *node(struct reader *r, int id) {
+    assert(id > 0);
     return yaml_document_get_node(&r->doc, id);
 }
 
@@ -66,6 +68,7 @@ static yaml_node_t *value_of(struct reader *r, const yaml_node_t *n, size_t i) {
 
 /* Marks count characters. */
 static const char *at_mark(const struct reader *r, const yaml_mark_t *mark) {
+    assert(r->g->text);
     const char *at = r->g->text, *end = at + r->g->size;
     for (size_t n = mark->index; at < end && (n || (*at & 0xc0) == 0x80); at++)
         n -= (*at & 0xc0) != 0x80;
@@ -88,6 +91,7 @@ static const char *text_of(struct reader *r, const yaml_node_t *n) {
 
 /* The value of a key of a mapping, NULL: it has none. */
 static yaml_node_t *find(struct reader *r, const yaml_node_t *n, const char *name) {
+    assert(n->type == YAML_MAPPING_NODE);
     for (size_t i = 0; i < items(n); i++) {
         const yaml_node_t *key = key_of(r, n, i);
         if (key->type == YAML_SCALAR_NODE && !strcmp((const char *)key->data.scalar.value, name))
@@ -112,6 +116,7 @@ static bool is_list(struct reader *r, const yaml_node_t *n, const char *what) {
 
 /* Every key stands in `known` (separated by blanks), none twice. */
 static void check_keys(struct reader *r, const yaml_node_t *n, const char *known) {
+    assert(n->type == YAML_MAPPING_NODE && (!known || *known == ' '));
     for (size_t i = 0; i < items(n); i++) {
         const yaml_node_t *key = key_of(r, n, i);
         const char *name = key->type == YAML_SCALAR_NODE ? (const char *)key->data.scalar.value : "?";
@@ -171,6 +176,7 @@ static const char **series_values(struct reader *r, const yaml_node_t *n, bool g
 }
 
 static const char **listed_values(struct reader *r, const yaml_node_t *n, size_t *count) {
+    assert(n && count);
     if (!is_list(r, n, "`values`"))
         return NULL;
     *count = items(n);
@@ -212,6 +218,7 @@ static void one_key(struct reader *r, const yaml_node_t *n, struct grid_axis *a)
 }
 
 static void label_entries(struct reader *r, struct grid_axis *a) {
+    assert(a->entries || !a->count);
     for (size_t i = 0; i < a->count; i++) {
         size_t size = 1;
         for (size_t k = 0; k < a->settings; k++)
@@ -264,6 +271,7 @@ static void take_axes(struct reader *r, const yaml_node_t *n) {
     for (size_t i = 0; i < items(n); i++) {
         const yaml_node_t *axis = item(r, n, i);
         struct grid_axis *a = &r->g->axes[r->g->axis_count++];
+        assert(r->g->axis_count <= GRID_AXES_MAX);
         if (!is_mapping(r, axis, "an axis"))
             continue;
         const yaml_node_t *zip = find(r, axis, "zip"), *name = find(r, axis, "name");
@@ -314,6 +322,7 @@ static void take_set(struct reader *r, const yaml_node_t *n) {
 }
 
 static void take_seeds(struct reader *r, const yaml_node_t *n) {
+    assert(!r->failed && r->g->axis_count < GRID_AXES_MAX); /* take_axes() left one */
     struct grid_axis *a = &r->g->axes[r->g->axis_count++];
     const char **values = NULL, *why;
     uint64_t many = 0;
@@ -371,6 +380,7 @@ static void take_exclusion(struct reader *r, const yaml_node_t *n, struct grid_e
 }
 
 static void take_exclusions(struct reader *r, const yaml_node_t *n) {
+    assert(!r->failed && !r->g->exclusions);
     if (!is_list(r, n, "`exclude`"))
         return;
     r->g->exclusions = grid_alloc(r->g, items(n) * sizeof *r->g->exclusions);
@@ -380,6 +390,7 @@ static void take_exclusions(struct reader *r, const yaml_node_t *n) {
 }
 
 static void take_counters(struct reader *r, const yaml_node_t *n) {
+    assert(!r->g->counters);
     const size_t defaults = sizeof default_counters / sizeof *default_counters;
     if (n && !is_list(r, n, "`counters`"))
         return;
@@ -435,6 +446,7 @@ static void take_root(struct reader *r) {
 /* ---- the file ---- */
 
 static int load_text(struct grid *g) {
+    assert(!g->text);
     FILE *f = fopen(g->path, "rb");
     int status = EXIT_FINE;
     if (f) {

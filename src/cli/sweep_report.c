@@ -59,6 +59,7 @@ static bool is_measure(const struct report *r, size_t counter) {
 
 /* Time first, then what varies most. */
 static void choose_measures(struct report *r) {
+    assert(!r->count);
     const size_t time = data_counter(&r->d, "time_ns");
     if (time != SIZE_MAX)
         r->measures[r->count++] = time;
@@ -97,6 +98,7 @@ static int take_measures(struct report *r, const char *const *names, size_t coun
 
 /* The number leads to the page of the point's run, if somebody has made it (`vmsim sweep --point`). */
 static void put_number(struct report *r, uint64_t point) {
+    assert(r->runs);
     char page[4096];
     const char *slash = strrchr(r->runs, '/');
     const bool fits = (size_t)snprintf(page, sizeof page, "%s/%" PRIu64 ".html", r->runs, point) < sizeof page;
@@ -110,6 +112,7 @@ static void put_number(struct report *r, uint64_t point) {
 }
 
 static void put_point(struct report *r, const struct data_point *p) {
+    assert(data_ran(p) || p->message);
     fputs("<td>", r->out);
     put_number(r, p->point);
     fputs("</td><td>", r->out);
@@ -177,11 +180,13 @@ static bool put_measure(struct report *r, size_t counter) {
 
 /* What a point has of a counter or, behind the counters, of an axis. */
 static double measure(const struct data *d, const struct data_point *p, size_t which) {
+    assert(which < d->counter_count + d->axis_count);
     const size_t axis = which - d->counter_count;
     return which < d->counter_count ? p->values[which] : d->axes[axis].numbers[p->entries[axis]];
 }
 
 static const char *measure_name(const struct data *d, size_t which) {
+    assert(which < d->counter_count + d->axis_count);
     return which < d->counter_count ? d->counters[which] : d->axes[which - d->counter_count].name;
 }
 
@@ -205,6 +210,7 @@ static int by_place(const void *a, const void *b) {
 
 /* Less is better of both. In the order of x, a point is in front when its y is less than all before. */
 static void put_front(struct report *r, const struct place *places, size_t n, size_t x, size_t y, double *at) {
+    assert(n > 0 && n <= r->d.point_count);
     const struct data *d = &r->d;
     struct chart_series series[2] = {{.name = "points", .x = at, .y = at + n, .count = n, .dots = true},
                                      {.name = "front", .x = at + 2 * n, .y = at + 3 * n}};
@@ -223,6 +229,7 @@ static void put_front(struct report *r, const struct place *places, size_t n, si
         least = places[i].y;
         at[2 * n + series[1].count] = places[i].x;
         at[3 * n + series[1].count++] = places[i].y;
+        assert(series[1].count <= i + 1);
         fprintf(r->out, "<tr><td>%.0f</td><td>%.0f</td>", places[i].x, places[i].y);
         put_point(r, places[i].point);
         fputs("</tr>\n", r->out);
@@ -286,6 +293,7 @@ static int choose_front(struct report *r, const char *const pareto[2], size_t fr
         if (d->axes[a].numeric && !data_repeats(&d->axes[a])) {
             front[0] = d->counter_count + a;
             front[1] = r->measures[0];
+            assert(front[1] < d->counter_count);
         }
     }
     return EXIT_FINE;

@@ -77,6 +77,7 @@ int sweep_resolve(const struct grid *g, uint64_t point, struct vmsim_config **co
 static const struct grid_axis *axis_of(const struct grid *g, const char *text) {
     for (size_t a = 0; a < g->axis_count; a++) {
         for (size_t k = 0; k < g->axes[a].settings; k++) {
+            assert(g->axes[a].count > 0); /* an axis without values is refused */
             char key[256];
             snprintf(key, sizeof key, " %.250s=", g->axes[a].entries[0].settings[k].key);
             if (strstr(text, key))
@@ -87,6 +88,7 @@ static const struct grid_axis *axis_of(const struct grid *g, const char *text) {
 }
 
 static void tell_refusal(const struct grid *g, struct vmsim_config *config) {
+    assert(vmsim_config_error_count(config) > 0);
     const char *text = vmsim_config_error_text(config, 0), *why = text ? strstr(text, "error: ") : NULL;
     const struct grid_axis *a = text ? axis_of(g, text) : NULL;
     if (!a || !why) {
@@ -104,6 +106,7 @@ static void tell_refusal(const struct grid *g, struct vmsim_config *config) {
 /* Points spread over the grid are resolved until one can be; that none can is a mistake in the grid, while one that
  * cannot is a result. *resolved gets the configuration of that point. */
 static int check_points(struct sweep *s, struct vmsim_config **resolved) {
+    assert(s->g->points > 0 && s->g->points <= GRID_POINTS_MAX);
     const struct grid *g = s->g;
     const uint64_t stride = g->points / TRIALS + 1;
     struct vmsim_config *first = NULL;
@@ -165,6 +168,7 @@ static void perform_point(void *context, size_t job, FILE *out) {
 }
 
 static struct again *again_of(struct sweep *s, uint64_t point) {
+    assert(point < s->g->points);
     for (size_t i = 0; i < s->again_count; i++) {
         if (s->again[i].point == point)
             return &s->again[i];
@@ -180,6 +184,7 @@ static struct again *again_of(struct sweep *s, uint64_t point) {
 static void take_kill(struct sweep *s, uint64_t point, int signal) {
     struct again *a = again_of(s, point);
     s->counts.killed++;
+    assert(!a || (!a->waiting && a->attempts < ATTEMPTS));
     if (a && ++a->attempts < ATTEMPTS) {
         a->waiting = true;
         return;
@@ -207,13 +212,14 @@ static void show_progress(struct sweep *s) {
 static bool point_done(void *context, size_t job, const struct pool_result *result) {
     struct sweep *s = context;
     const struct store_cost cost = {result->cpu_us, result->memory_kb};
+    assert(job < s->g->points);
     struct outcome o;
     if (!result->text || !outcome_parse(&o, result->text, result->size)) {
         take_kill(s, job, result->signal);
         return true;
     }
     const enum store_end end = store_add(&s->store, s->g, job, &o, &cost);
-    s->broken = end == STORE_FAILED;
+    s->broken |= end == STORE_FAILED; /* others that run still come to their end afterwards */
     s->counts.done += end == STORE_DONE;
     s->counts.doubled += end == STORE_THERE;
     outcome_free(&o);
@@ -230,6 +236,7 @@ static void put_count(const char *what, uint64_t n) {
 
 static void tell(const struct sweep *s) {
     const struct sweep_counts *c = &s->counts;
+    assert(c->there + c->done + c->doubled <= c->mine);
     if (s->shown.tv_sec != s->begin.tv_sec || s->shown.tv_nsec != s->begin.tv_nsec)
         fputs("\r\033[K", stderr);
     if (s->o->quiet)
@@ -278,6 +285,7 @@ static bool trial_done(void *context, size_t job, const struct pool_result *resu
 }
 
 static int submit(struct sweep *s) {
+    assert(!s->base && s->o->slurm);
     const struct sweep_options whole = {.shard = 1, .shards = 1};
     const struct pool_work work = {s, next_trial, perform_point, trial_done};
     sweep_count(s->g, &whole, &s->counts);
@@ -289,6 +297,7 @@ static int submit(struct sweep *s) {
 }
 
 static int run_all(struct sweep *s) {
+    assert(!s->base && s->next == 0);
     const struct pool_work work = {s, next_point, perform_point, point_done};
     int status = cli_read(&s->g->in, &s->base);
     if (!status && s->o->retry && !store_forget_failed(&s->store))
@@ -305,6 +314,7 @@ static int run_all(struct sweep *s) {
 }
 
 static int run_checked(struct sweep *s, struct vmsim_config *first) {
+    assert(first);
     const char *resolved;
     if (s->o->slurm)
         return submit(s);

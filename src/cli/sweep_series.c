@@ -57,6 +57,7 @@ static const char *print(struct grid *g, const struct quantity *q, uint64_t n) {
 
 /* The value behind `n`; false: there is none up to `to`. */
 static bool advance(uint64_t *n, uint64_t to, uint64_t step, uint64_t factor) {
+    assert(step || factor > 1000); /* else it would never end */
     uint64_t next;
     if (step ? __builtin_add_overflow(*n, step, &next) : __builtin_mul_overflow(*n, factor, &next))
         return false;
@@ -69,6 +70,7 @@ static bool advance(uint64_t *n, uint64_t to, uint64_t step, uint64_t factor) {
 
 /* Told before the values are made, so that a slip in a step does not fill the host's memory. */
 static uint64_t count_values(uint64_t from, uint64_t to, uint64_t step, uint64_t factor) {
+    assert(from <= to);
     if (step)
         return (to - from) / step + 1;
     uint64_t n = 1;

@@ -30,6 +30,7 @@ struct array {
 /* The points of a grid differ: twice the memory of the one that was tried for each of those at work, and three times
  * its time for all of a shard. */
 static void put_needs(FILE *out, const struct array *a) {
+    assert(a->o->jobs > 0 && a->shards > 0);
     fprintf(out,
             "# One point took %" PRIu64 " ms and %" PRIu64 " MiB where this was written.\n#SBATCH --mem=%" PRIu64
             "M\n#SBATCH --time=%" PRIu64 "\n",

@@ -32,6 +32,7 @@ int store_failed(const struct store *s) {
 }
 
 static bool execute(struct store *s, const char *sql) {
+    assert(s->db && sql);
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
@@ -73,6 +74,7 @@ static void bind_number(sqlite3_stmt *q, int at, uint64_t n) {
 }
 
 static void bind_hash(sqlite3_stmt *q, int at, uint64_t hash) {
+    assert(q);
     char text[17];
     snprintf(text, sizeof text, "%016" PRIx64, hash);
     bind_text(q, at, text);
@@ -82,6 +84,7 @@ static void bind_hash(sqlite3_stmt *q, int at, uint64_t hash) {
 
 /* 1: has our tables, 0: empty, -1: neither, said. */
 static int what_is_there(struct store *s) {
+    assert(s->db);
     sqlite3_stmt *q = NULL;
     int there = -1;
     const int result = sqlite3_prepare_v2(
@@ -180,6 +183,7 @@ static int check_grid(struct store *s, const struct grid *grid) {
 }
 
 static int prepare(struct store *s) {
+    assert(s->db && !s->has);
     s->has = store_query(s, "SELECT 1 FROM point WHERE point = ?");
     s->point = store_query(s, "INSERT OR IGNORE INTO point VALUES(?, ?, ?, ?, ?, ?, ?)");
     s->setting = store_query(s, "INSERT INTO setting VALUES(?, ?, ?)");
@@ -191,6 +195,7 @@ static int prepare(struct store *s) {
 /* What SQLite would make of a name that is no plain file: of an empty one a file that is gone at the end, of a link
  * that leads nowhere a file elsewhere, of a device an error that says nothing, and a journal beside it. */
 static int check_place(const char *path) {
+    assert(path);
     struct stat st;
     if (!*path)
         return cli_fail(EXIT_USAGE, "sweep", "the name of the file of results is empty");
@@ -251,6 +256,7 @@ void store_close(struct store *s) {
 /* ---- points ---- */
 
 bool store_has(struct store *s, uint64_t point) {
+    assert(s->has);
     bind_number(s->has, 1, point);
     const bool has = sqlite3_step(s->has) == SQLITE_ROW;
     sqlite3_reset(s->has);
@@ -258,6 +264,7 @@ bool store_has(struct store *s, uint64_t point) {
 }
 
 static bool add_point(struct store *s, uint64_t point, const struct outcome *o, const struct store_cost *cost) {
+    assert(s->point && o->message && o->hash);
     bind_number(s->point, 1, point);
     sqlite3_bind_int(s->point, 2, o->status);
     if (*o->message)
@@ -282,6 +289,7 @@ static bool add_settings(struct store *s, const struct grid *grid, uint64_t poin
 }
 
 static bool add_values(struct store *s, uint64_t point, const struct outcome *o) {
+    assert(o->values || !o->count);
     bool good = true;
     for (size_t i = 0; good && i < o->count; i++) {
         bind_text(s->counter, 1, o->values[i].name);
@@ -307,6 +315,7 @@ enum store_end store_add(struct store *s, const struct grid *grid, uint64_t poin
 }
 
 bool store_count_failed(struct store *s, uint64_t *failed, uint64_t *unmet) {
+    assert(failed && unmet);
     sqlite3_stmt *q = store_query(s, "SELECT count(*) FILTER (WHERE status >= 2), count(*) FILTER (WHERE status = 1) "
                                      "FROM point");
     const bool good = q && sqlite3_step(q) == SQLITE_ROW;
@@ -357,6 +366,7 @@ static const char take_points[] =
     "COMMIT";
 
 int store_gather(struct store *s, const char *from, uint64_t *added) {
+    assert(s->path && from);
     *added = 0;
     sqlite3_stmt *q = store_query(s, "ATTACH ? AS other");
     if (!q)
