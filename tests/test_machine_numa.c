@@ -119,6 +119,41 @@ static void pages_follow_their_task(void **state) {
     end(&o);
 }
 
+/* All memory of `t` is on node 1, and may not leave it; its CPUs are 2 and 3. `t` begins on CPU 0. */
+static unsigned cpu_at_last(const char *follows, const char *others) {
+    char text[1200];
+    snprintf(text, sizeof text,
+             "machine: {cpus: 4, nodes: [{memory: 256MiB, cpus: [0, 1]}, {memory: 256MiB, cpus: [2, 3]}], kernel: "
+             "'6.1', transparent_hugepage: never}\n"
+             "workload:\n"
+             "  tasks:\n"
+             "    - name: t\n"
+             "      numa: {policy: bind, nodes: '1', balancing: true}\n"
+             "      follow_memory: %s\n"
+             "      program:\n"
+             "        - mmap: {as: h, length: 16MiB}\n"
+             "        - touch: {region: h, write: 100%%}\n"
+             "        - repeat: {times: 12, steps: [{compute: {time: 700ms}}, {touch: {region: h}}]}\n"
+             "%s",
+             follows, others);
+    struct outcome o = run_with(text, 50);
+    const unsigned cpu = task(&o, "t")->cpu;
+    end(&o);
+    return cpu;
+}
+
+/* To a CPU that no other program has; bound to its CPU it stays, as it does where there is none. */
+static void a_task_follows_memory_that_cannot_follow_it(void **state) {
+    static const char one[] = "    - {name: a, cpu: 2, program: [{sleep: {time: 20s}}]}\n",
+                      two[] = "    - {name: a, cpu: 2, program: [{sleep: {time: 20s}}]}\n"
+                              "    - {name: b, cpu: 3, program: [{sleep: {time: 20s}}]}\n";
+    (void)state;
+    assert_int_equal(cpu_at_last("true", ""), 2);
+    assert_int_equal(cpu_at_last("true", one), 3);
+    assert_int_equal(cpu_at_last("true", two), 0);
+    assert_int_equal(cpu_at_last("false", ""), 0);
+}
+
 static void none_follow_where_nobody_looks(void **state) {
     (void)state;
     struct outcome o = wander("kernel.numa_balancing: 0", "linux");
@@ -420,6 +455,7 @@ int main(void) {
         cmocka_unit_test(far_nodes_mapped_pages_and_the_last_percents_are_left),
         cmocka_unit_test(who_has_nothing_on_the_nodes_is_spared),
         cmocka_unit_test(pages_follow_their_task),
+        cmocka_unit_test(a_task_follows_memory_that_cannot_follow_it),
         cmocka_unit_test(none_follow_where_nobody_looks),
         cmocka_unit_test(bound_pages_stay),
         cmocka_unit_test(shared_pages_do_not_swing),

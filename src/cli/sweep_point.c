@@ -68,6 +68,8 @@ static int run_config(struct vmsim_config *config, const char *directory) {
 int sweep_point(const struct sweep_options *o, uint64_t point) {
     struct grid g = {0};
     struct vmsim_config *config = NULL;
+    if (!*o->output)
+        return cli_fail(EXIT_USAGE, "sweep", "the name of the file of results is empty");
     char *runs = sweep_runs(o->output), *directory = NULL;
     int status = grid_read(&g, o->grid);
     if (!status && point >= g.points)

@@ -131,6 +131,7 @@ struct vmsim__task {
     uint16_t psi_cpu;          /* where it counts, as `psi` says (psi.h) */
     uint8_t psi;
     int16_t oom_score_adj;
+    bool roams;      /* NUMA balancing may move it to another CPU */
     bool oom_origin; /* it swaps an area off: the first to die when memory does not suffice */
     bool oom_victim; /* chosen: it is about to die, and may use the reserves until then */
     struct vmsim__task_stats stats;

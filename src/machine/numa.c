@@ -5,6 +5,7 @@
  * space did so lately; that is looked at where it gives others a chance to run, so that it depends on its own work
  * alone. What one scan takes of its time is added to the time until the next. Kernel counterpart: task_tick_numa,
  * task_numa_work of kernel/sched/fair.c. */
+#include "machine/cpuset.h"
 #include "machine/machine.h"
 #include "machine/sched.h"
 
@@ -38,6 +39,31 @@ static int misplaced(void *context, const struct vmsim__numa_hint *hint) {
     return vmsim__numa_misplaced(&m->numa, &who, hint);
 }
 
+/* A CPU of the node that no program has been put on; VMSIM__CPUS_MAX: there is none. Programs that sleep count, as they
+ * stay where they are. Kernel: task_numa_find_cpu, which would also let two tasks change places. */
+static unsigned free_cpu(const struct vmsim_machine *m, const struct vmsim__task *t, unsigned node) {
+    for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++) {
+        bool taken = m->mem->cpu_node[cpu] != node || !vmsim__cpuset_has_cpu(m, t, cpu);
+        for (size_t i = 0; !taken && i < m->tasks.count; i++) {
+            const struct vmsim__task *other = m->tasks.at[i];
+            taken = other->mm && other->state != VMSIM__TASK_DEAD &&
+                    (other->to_cpu ? other->to_cpu - 1u : other->cpu) == cpu;
+        }
+        if (!taken)
+            return cpu;
+    }
+    return VMSIM__CPUS_MAX;
+}
+
+/* The task goes to its memory where its description allows it. Kernel: task_numa_migrate. */
+static void follow(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__numa_user *who) {
+    const int node = t->roams && !t->to_cpu ? vmsim__numa_follow(&m->numa, who, m->mem->cpu_node[t->cpu]) : -1;
+    const unsigned cpu = node < 0 ? VMSIM__CPUS_MAX : free_cpu(m, t, (unsigned)node);
+    VMSIM__ASSERT(node < 0 || t->source.run);
+    if (cpu < VMSIM__CPUS_MAX)
+        t->to_cpu = (uint16_t)(cpu + 1);
+}
+
 /* A promotion that failed for lack of room wakes the faster node's kswapd, whose watermark then includes room for
  * promotions. Kernel: migrate_misplaced_folio, wakeup_kswapd. */
 static void done(void *context, const struct vmsim__numa_hint *hint, unsigned node, enum vmsim__numa_move what) {
@@ -48,6 +74,7 @@ static void done(void *context, const struct vmsim__numa_hint *hint, unsigned no
     const unsigned to = m->mem->cpu_node[hint->cpu];
     VMSIM__ASSERT(node < m->mem->nr_nodes);
     vmsim__numa_count(&m->numa, &who, hint, node, what);
+    follow(m, m->running, &who);
     if (what == VMSIM__NUMA_FAILED && (m->numa.knobs.mode & VMSIM__NUMA_TIERING)) /* room is made for the next */
         vmsim__kswapd_wake(m, to, 0, 0, VMSIM__ZONE_MOVABLE);
 }

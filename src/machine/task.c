@@ -163,6 +163,7 @@ static int child_of(struct vmsim_machine *m, struct vmsim__task *p, const char *
     if (t && space_attach(m, mm)) {
         t->mm = mm;
         t->policy = p->policy;
+        t->roams = p->roams;
         t->rseq = p->rseq; /* rseq_fork: a thread's begins without */
         t->oom_score_adj = p->oom_score_adj;
         *child = t->id;
@@ -232,6 +233,7 @@ int vmsim__task_clone(struct vmsim_machine *m, uint32_t parent, const char *name
     vmsim__mm_get(t->mm);
     t->oom_score_adj = p->oom_score_adj;
     t->policy = p->policy;
+    t->roams = p->roams;
     if (thread) {
         struct vmsim__task *leader = vmsim__task_at(m, p->group);
         t->group = leader->id;

@@ -4,6 +4,7 @@
 
 #include "zones/columns.h"
 
+#include <limits.h>
 #include <stddef.h>
 
 #define SLOTS 10u               /* NUMA_PERIOD_SLOTS */
@@ -137,11 +138,50 @@ static void update_period(const struct vmsim__numa *n, struct vmsim__numa_task *
     VMSIM__ASSERT(low <= high && t->period_ms);
 }
 
+static bool has_cpus(const struct vmsim__mem *mem, unsigned node) {
+    for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++)
+        if (mem->cpu_node[cpu] == node)
+            return true;
+    return false;
+}
+
+/* The node itself, or the nearest that has CPUs. Kernel: numa_nearest_node. */
+static unsigned nearest_with_cpus(const struct vmsim__mem *mem, unsigned node) {
+    unsigned best = node, least = UINT_MAX;
+    for (unsigned i = 0; i < mem->nr_nodes; i++) {
+        if (mem->nodes[node].distance[i] < least && has_cpus(mem, i)) {
+            least = mem->nodes[node].distance[i];
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* By the faults of all that share the address space, as the kernel goes by those of a group; 0: there were none. */
+static uint8_t preferred_node(const struct vmsim__numa *n, const struct vmsim__numa_faults *f) {
+    unsigned best = 0;
+    for (unsigned i = 1; i < n->mem->nr_nodes; i++)
+        best = f->memory[i] > f->memory[best] ? i : best;
+    return f->memory[best] ? (uint8_t)(nearest_with_cpus(n->mem, best) + 1) : 0;
+}
+
+/* It tries sixteen times a period, and once a second at least. */
+int vmsim__numa_follow(const struct vmsim__numa *n, const struct vmsim__numa_user *who, unsigned node) {
+    struct vmsim__numa_task *t = who->task;
+    VMSIM__ASSERT(node < n->mem->nr_nodes && t->preferred <= n->mem->nr_nodes);
+    if (!t->preferred || n->mem->now.time < t->retry)
+        return -1;
+    t->retry = n->mem->now.time + vmsim__min64(SECOND, t->period_ms * 1000000 / 16);
+    return t->preferred - 1u == node ? -1 : t->preferred - 1;
+}
+
 /* A pass over the address space is over: what was seen in it counts half from now on. Kernel: task_numa_placement. */
 static void pass_over(const struct vmsim__numa *n, const struct vmsim__numa_user *who) {
     struct vmsim__numa_task *t = who->task;
     VMSIM__ASSERT(t->seq != who->space->seq);
     t->seq = who->space->seq;
+    if (who->space->faults && (n->knobs.mode & VMSIM__NUMA_NORMAL))
+        t->preferred = preferred_node(n, who->space->faults);
     for (unsigned i = 0; who->space->faults && i < n->mem->nr_nodes; i++) {
         who->space->faults->memory[i] /= 2;
         who->space->faults->cpu[i] /= 2;

@@ -41,6 +41,8 @@ struct vmsim__numa_task {
     uint64_t period_ms; /* 0: none has begun */
     uint32_t seq;       /* pass over the address space that it has looked at */
     uint32_t private_faults, shared_faults, local, remote, failed; /* pages, since then */
+    uint64_t retry;                                                /* ns: when it next tries to follow its memory */
+    uint8_t preferred;                                             /* node + 1 that has most of what it uses; 0: none */
 };
 
 struct vmsim__numa_space {
@@ -96,6 +98,11 @@ int vmsim__numa_misplaced(struct vmsim__numa *n, const struct vmsim__numa_user *
 /* Counts the fault; its page lies on `node` now. */
 void vmsim__numa_count(struct vmsim__numa *n, const struct vmsim__numa_user *who, const struct vmsim__numa_hint *hint,
                        unsigned node, enum vmsim__numa_move what);
+
+/* The node that the task should run on, if it is time to look; -1: it stays where it is. Kernel:
+ * numa_migrate_preferred.
+ */
+int vmsim__numa_follow(const struct vmsim__numa *n, const struct vmsim__numa_user *who, unsigned node);
 
 /* ---- tiers (tiers.c) ---- */
 

@@ -465,6 +465,7 @@ static int create_tasks(struct vmsim_scenario *s) {
         }
         struct vmsim__task *t = vmsim__task_at(s->machine, id);
         t->oom_score_adj = (int16_t)tasks[i].oom_score_adj;
+        t->roams = tasks[i].follow_memory;
         if (tasks[i].cgroup && vmsim__cgroup_find(s->machine, tasks[i].cgroup) == VMSIM__NO_CGROUP) {
             result = VMSIM_ECONFIG; /* vmsim__workload_validate has told */
         } else if (tasks[i].cgroup && vmsim__cgroup_attach(s->machine, tasks[i].cgroup, t)) {

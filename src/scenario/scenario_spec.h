@@ -48,6 +48,7 @@ struct vmsim__task_decl {
     const char *trace;            /* path, relative to the file that says so; NULL: described by `program` */
     int64_t oom_score_adj;
     const char *cgroup;              /* path; NULL: the root */
+    bool follow_memory;              /* NUMA balancing may move it to another CPU */
     bool cached;                     /* trace: the files it reads are in the page cache */
     struct vmsim__step_numa numa;    /* set_mempolicy before it begins */
     bool recorded_addresses;         /* trace: mappings lie where they were recorded */

@@ -541,6 +541,10 @@ static const struct vmsim_param task_params[] = {
      .fallback = "0",
      .doc =
          "/proc/PID/oom_score_adj: -1000 (the OOM killer never takes it) to 1000 (it first); children have it, too."},
+    BOOL("follow_memory", follow_memory,
+         "NUMA balancing may move it to a CPU without programs on the node that has most of what it uses; else it "
+         "stays on "
+         "its CPU, as if bound by taskset(1). Children have it, too."),
     {.name = "numa",
      .type = VMSIM_PARAM_STRUCT,
      .offset = AT(numa),
