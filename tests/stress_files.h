@@ -55,7 +55,12 @@ static void do_file(struct task *k) {
     case 6:
         punch(k, o, first, n ? n : 1);
         break;
-    case 0:
+    case 0: /* as one that is opened first: what leads to it is read */
+        if (vmsim__file_by_id(t.m->cache, o->file)->kind == VMSIM__FILE_REGULAR)
+            vmsim_file_set_inode(t.m, o->file, 1 + pick(20000));
+        vmsim_task_read(t.m, k->id, o->file, first * t.page, n * t.page);
+        vmsim_file_set_inode(t.m, o->file, 0);
+        break;
     case 1:
         vmsim_task_read(t.m, k->id, o->file, first * t.page + pick(t.page), n * t.page);
         break;

@@ -102,6 +102,8 @@ static uint64_t *content_of(vmsim__pfn pfn) {
         if (t.object[o].file == f->mapping)
             return &t.object[o].content[vmsim__frame_index(f)];
     }
+    if (vmsim__file_by_id(t.m->cache, f->mapping)->blockdev) /* blocks of the file system: nobody maps them */
+        return &t.frame_tag[pfn];
     fail_msg("step %llu: frame %u belongs to file %u, which nobody has", (unsigned long long)t.step, pfn, f->mapping);
     return NULL;
 }
@@ -777,7 +779,7 @@ static void boot(const struct storm_machine *b) {
     assert_non_null(t.slot_tag);
     for (unsigned f = 0; f < FILES; f++) {
         char path[16];
-        snprintf(path, sizeof path, "/file%u", f);
+        snprintf(path, sizeof path, "/d/d%u/file", f);
         assert_int_equal(vmsim_file_create(t.m, f == 2 ? VMSIM_FILE_SHMEM : VMSIM_FILE_REGULAR, path,
                                            FILE_PAGES * t.page, false, &t.object[f].file),
                          0);

@@ -382,6 +382,8 @@ struct vmsim_record_options {
     const char *to;   /**< references up to here; NULL: the end. Events are recorded all the same */
     void (*progress)(void *context, const struct vmsim_record_progress *progress); /**< four times a second; or NULL */
     void *context;                                                                 /**< of progress */
+    const char *cpu; /**< what the program finds itself on, as the emulator's -cpu ("qemu64"); NULL: its default. C
+                          libraries and others choose code by it, at most 255 bytes */
 };
 /** What a recording gave. */
 struct vmsim_record_result {

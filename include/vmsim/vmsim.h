@@ -220,10 +220,11 @@ int64_t vmsim_memory_node_set(struct vmsim_machine *machine, uint32_t task, unsi
 
 /** What a file lives on. */
 enum vmsim_file_kind {
-    VMSIM_FILE_REGULAR = 0, /**< a disk file system */
-    VMSIM_FILE_SHMEM = 1,   /**< tmpfs, memfd */
-    VMSIM_FILE_RAMFS = 2,   /**< pinned in memory */
-    VMSIM_FILE_BLOCKDEV = 3 /**< a block device itself, as file systems read their own blocks: Buffers of meminfo */
+    VMSIM_FILE_REGULAR = 0,  /**< a disk file system */
+    VMSIM_FILE_SHMEM = 1,    /**< tmpfs, memfd */
+    VMSIM_FILE_RAMFS = 2,    /**< pinned in memory */
+    VMSIM_FILE_BLOCKDEV = 3, /**< a block device itself, as file systems read their own blocks: Buffers of meminfo */
+    VMSIM_FILE_DIRECTORY = 4 /**< no pages; it is made for its inode number (vmsim_file_set_inode()) */
 };
 /** Makes a file of `size` bytes; `cached`: all its pages are in the page cache already. *file gets its number (never
  * 0). A regular file lies on the machine's first storage device, behind those made before.
@@ -236,6 +237,11 @@ int vmsim_file_create(struct vmsim_machine *machine, enum vmsim_file_kind kind, 
  * device. VMSIM_ELIMIT: the device is full. */
 int vmsim_file_create_on(struct vmsim_machine *machine, enum vmsim_file_kind kind, const char *path, uint64_t size,
                          bool cached, const char *device, uint64_t fragment, uint32_t *file);
+/** The number of a regular file's or a directory's inode on its device, at most 2^48; 0, as when it is made: what leads
+ * to the file is in memory. Before a task first uses a file with a number it reads the inodes and the entries of the
+ * directories of its path, and the inode, as blocks of the device (Buffers), 512 inodes (128 KiB) at a time.
+ *  @return 0 or VMSIM_EINVAL: there is no such file, or one of another kind. */
+int vmsim_file_set_inode(struct vmsim_machine *machine, uint32_t file, uint64_t inode);
 /** read(2)-like: brings the bytes into the page cache. @return bytes read or a negative Linux errno. */
 int64_t vmsim_task_read(struct vmsim_machine *machine, uint32_t task, uint32_t file, uint64_t offset, uint64_t length);
 /** write(2)-like. @return bytes written or a negative Linux errno. */

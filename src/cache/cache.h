@@ -49,7 +49,9 @@ struct vmsim__file {
     bool segment;                /* of kind SHMEM: System V's, which is mapped page by page (shm_vm_ops) */
     bool blockdev;               /* of kind REGULAR: a block device itself; its pages are Buffers */
     bool in_core;                /* its inode and name are in memory (dcache.c) */
+    bool found;                  /* what leads to its inode has been read from the device (metadata.c) */
     uint16_t payer;              /* and who pays for them */
+    uint64_t ino;                /* number of its inode on its device; 0: what leads to it is in memory */
     uint64_t size;               /* bytes */
     struct vmsim__radix pages;   /* index -> entry (cache/entry.h) */
     uint64_t nrpages;            /* entries that are pages */
@@ -124,6 +126,9 @@ struct vmsim__cache_io {
     void (*zswap_full)(void *context);
     /* Bytes of the largest request that the file's device takes. NULL: what the spec's device says. */
     uint64_t (*largest)(void *context, const struct vmsim__file *file);
+    /* The device that the file lies on, as the file whose pages are its blocks; NULL: it has none, or the host has no
+     * memory. May be NULL. */
+    struct vmsim__file *(*blockdev)(void *context, const struct vmsim__file *file);
     /* No more than the first `bytes` bytes of the file are left; 0: it goes. May be NULL. */
     void (*shrink)(void *context, struct vmsim__file *file, uint64_t bytes);
 };
@@ -217,6 +222,18 @@ uint64_t vmsim__file_invalidate(struct vmsim__cache *c, struct vmsim__file *f, u
 
 /* Cached pages of block devices. Kernel: nr_blockdev_pages. */
 uint64_t vmsim__blockdev_pages(const struct vmsim__cache *c);
+
+#define VMSIM__INO_MAX (UINT64_C(1) << 48)
+/* The directory whose path is the first `length` bytes of `path`, as a file of that path and "/."; NULL: the host has
+ * no memory. */
+struct vmsim__file *vmsim__directory(struct vmsim__cache *c, const char *path, size_t length);
+/* Before a call that uses the file: is anything that leads to its inode still on the device alone? */
+static inline bool vmsim__file_is_lost(const struct vmsim__file *f) {
+    return f->ino && !f->found;
+}
+/* Reads that: of each directory of its path the inode and the entries, then its own inode. 0, -ERESTARTSYS, -ENOMEM or
+ * -EIO. Kernel: path_openat, __ext4_get_inode_loc. */
+int vmsim__file_lookup(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
 
 /* The cached page, or VMSIM__PFN_NONE. No reference, no side effect (mincore, tests). */
 static inline vmsim__pfn vmsim__file_page(const struct vmsim__file *f, uint64_t index) {

@@ -138,6 +138,10 @@ bool vmsim__filemap_arrived(struct vmsim__cache *c, vmsim__pfn pfn);
 bool vmsim__filemap_settled(struct vmsim__cache *c, vmsim__pfn pfn);
 /* The error with which a transfer ended that the operation waited for, once; 0: none. */
 int vmsim__filemap_error(struct vmsim__cache *c);
+/* Why an operation ends at a page that it did not get: -ERESTARTSYS, it has to wait; -ENOMEM, there is no frame. */
+int vmsim__filemap_no_page(const struct vmsim__cache *c);
+/* A block as a file system gets it for itself: one page of a block device, without readahead. True when it is there. */
+bool vmsim__filemap_read_block(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu);
 /* Is page `index` stored on the device, or is it a hole? */
 static inline bool vmsim__file_on_disk(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index) {
     return f->kind == VMSIM__FILE_REGULAR && index < vmsim__cache_pages_of(c, f->disk_size);

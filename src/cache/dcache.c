@@ -22,8 +22,7 @@ static void pay(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
     vmsim__obj_charge(c->lru, f->payer, vmsim__dcache_bytes(c), VMSIM__OBJ_RECLAIMABLE, VMSIM__GFP_NOFAIL, cpu);
 }
 
-/* The directory whose path is the first `length` bytes of `path`; NULL: the host has no memory, and nobody pays. */
-static struct vmsim__file *directory(struct vmsim__cache *c, const char *path, size_t length) {
+struct vmsim__file *vmsim__directory(struct vmsim__cache *c, const char *path, size_t length) {
     char *name = vmsim__malloc(c->alloc, length + sizeof "/.");
     if (!name) {
         c->error = VMSIM_ENOMEM;
@@ -44,7 +43,7 @@ void vmsim__dcache_enter(struct vmsim__cache *c, struct vmsim__file *f, unsigned
     pay(c, f, cpu);
     for (const char *slash = strrchr(f->path, '/'); slash && slash > f->path;) {
         const size_t length = (size_t)(slash - f->path);
-        struct vmsim__file *d = directory(c, f->path, length);
+        struct vmsim__file *d = vmsim__directory(c, f->path, length);
         if (!d || d->in_core) /* those above it are, too */
             return;
         pay(c, d, cpu);

@@ -259,8 +259,7 @@ int vmsim__filemap_error(struct vmsim__cache *c) {
     return error;
 }
 
-/* Why an operation ends at a page that it did not get: it has to wait, or there is no frame. */
-static int no_page(const struct vmsim__cache *c) {
+int vmsim__filemap_no_page(const struct vmsim__cache *c) {
     return vmsim__now_waits(&c->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
 }
 
@@ -282,9 +281,10 @@ static vmsim__pfn read_get_page(struct vmsim__cache *c, struct vmsim__file *f, s
     return pfn;
 }
 
-/* A block as a file system gets it for itself: one page, without readahead, referenced from the start and marked each
- * time, so that it is active at once. Kernel: __getblk (grow_dev_page, touch_buffer). */
-static bool read_block(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu) {
+/* Referenced from the start and marked each time, so that it is active at once. Kernel: __getblk (grow_dev_page,
+ * touch_buffer). */
+bool vmsim__filemap_read_block(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu) {
+    VMSIM__ASSERT(f->blockdev);
     vmsim__pfn pfn = vmsim__file_page(f, index);
     if (pfn == VMSIM__PFN_NONE) {
         pfn = vmsim__filemap_read_page(c, f, index, cpu);
@@ -317,7 +317,7 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
         return true;
     }
     if (f->blockdev)
-        return read_block(c, f, index, cpu);
+        return vmsim__filemap_read_block(c, f, index, cpu);
     vmsim__pfn pfn = read_get_page(c, f, ra, index, last, cpu);
     if (pfn == VMSIM__PFN_NONE || !vmsim__filemap_arrived(c, pfn))
         return false;
@@ -363,7 +363,7 @@ int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct v
             charge_copy(c, f, at >> c->mem->page_shift, cpu);
             done += bytes;
         } else {
-            error = no_page(c);
+            error = vmsim__filemap_no_page(c);
         }
     }
     return partly(call, done, error);
@@ -423,7 +423,7 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
         vmsim__pfn pfn = write_get_page(c, f, at >> c->mem->page_shift, bytes == page, cpu);
         if (pfn == VMSIM__PFN_NONE ||
             (vmsim__file_accounts_dirty(f) && !vmsim__filemap_add_buffers(c, pfn, gfp_of(c, 0)))) {
-            error = no_page(c);
+            error = vmsim__filemap_no_page(c);
             break;
         }
         vmsim__page_dirty(c, pfn);

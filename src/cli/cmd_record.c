@@ -17,7 +17,7 @@ struct record_options {
     bool quiet, forward, strict, calls;
 };
 
-enum { ONLY = 256, PAGE_LEVEL, FROM, TO, SAMPLE };
+enum { ONLY = 256, PAGE_LEVEL, FROM, TO, SAMPLE, CPU };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "The trace to write (default: PROGRAM.vmt)", 0},
@@ -30,6 +30,8 @@ static const struct argp_option options[] = {
     {"from", FROM, "MARK", 0, "Record references from a mark on, or from a number of references", 0},
     {"to", TO, "MARK", 0, "Record references up to a mark, or to a number of references", 0},
     {"qemu", 'Q', "PATH", 0, "The emulator (default: qemu-x86_64 in PATH)", 0},
+    {"cpu", CPU, "MODEL", 0,
+     "What the program finds itself on, as the emulator's -cpu says it (default: the emulator's)", 0},
     {"plugin", 'P', "PATH", 0, "The recording plugin (default: the installed one)", 0},
     {"quiet", 'q', NULL, 0, "Say nothing when all went well", 0},
     {"strict", 's', NULL, 0, "Exit with 1 when something did not come out as on Linux, or may not have", 0},
@@ -117,6 +119,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return parse_count(state, arg, &o->record.max_references);
     case 'Q':
         o->record.qemu = arg;
+        return 0;
+    case CPU:
+        o->record.cpu = arg;
         return 0;
     case 'P':
         o->record.plugin = arg;

@@ -17,7 +17,11 @@ typedef int64_t call_fn(struct vmsim_machine *m, struct vmsim__task *t, const st
  * library's functions enter a call in one way. */
 static int64_t call_mmap(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     (void)m;
-    return vmsim__mm_mmap(t->mm, c->a[0], c->a[1], (unsigned)c->a[2], (unsigned)c->a[3], c->file, c->a[5], t->cpu);
+    t->mm->mapped_ra = c->ra;
+    const int64_t result =
+        vmsim__mm_mmap(t->mm, c->a[0], c->a[1], (unsigned)c->a[2], (unsigned)c->a[3], c->file, c->a[5], t->cpu);
+    t->mm->mapped_ra = NULL;
+    return result;
 }
 
 static int64_t call_munmap(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
@@ -173,9 +177,10 @@ static int64_t call_write(struct vmsim_machine *m, struct vmsim__task *t, const 
 
 /* The cost of coming by the file is paid once, though truncation may wait and enter the call again. */
 static int64_t call_open(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
-    if (!t->call.entered) /* what it costs to come by the file; 0: it is at hand */
-        vmsim__now_charge(&m->mem->now, c->a[1]);
     int64_t result = c->a[0] & O_TRUNC_BIT ? vmsim__file_truncate(m->cache, c->file, 0, t->cpu) : 0;
+    if (result == -VMSIM__ERESTARTSYS)
+        return result;
+    vmsim__now_charge(&m->mem->now, c->a[1]); /* what it costs to come by the file; 0: it is at hand */
     if (!result)
         vmsim__ra_init(m->cache, c->ra ? c->ra : &c->file->ra);
     return result;
@@ -188,7 +193,7 @@ static int64_t call_unlink(struct vmsim_machine *m, struct vmsim__task *t, const
     return 0;
 }
 
-/* The whole file: fdatasync and sync_file_range come here too, as no metadata is modelled. */
+/* The whole file: fdatasync and sync_file_range come here too, as no metadata is ever written. */
 static int64_t call_fsync(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
     return vmsim__file_sync(m->cache, c->file, 0, UINT64_MAX, t->cpu);
 }
@@ -312,10 +317,18 @@ int64_t vmsim__call_with(struct vmsim_machine *m, struct vmsim__task *t, vmsim__
     return vmsim__call_leave(m, t, result);
 }
 
+int64_t vmsim__call_find(struct vmsim_machine *m, const struct vmsim__task *t, struct vmsim__file *file) {
+    VMSIM__ASSERT(t->in_call);
+    return file && vmsim__file_is_lost(file) ? vmsim__file_lookup(m->cache, file, t->cpu) : 0;
+}
+
 int64_t vmsim__call_work(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim__call_id id,
                          const struct vmsim__call_args *args) {
     VMSIM__ASSERT(id < VMSIM__CALLS && t->in_call);
-    return rows[id].needs_file && !args->file ? -VMSIM__L_EBADF : rows[id].fn(m, t, args);
+    if (rows[id].needs_file && !args->file)
+        return -VMSIM__L_EBADF;
+    const int64_t result = vmsim__call_find(m, t, args->file);
+    return result ? result : rows[id].fn(m, t, args);
 }
 
 struct row_call {

@@ -81,6 +81,8 @@ typedef int64_t vmsim__call_fn(struct vmsim_machine *m, struct vmsim__task *t, v
 int64_t vmsim__call_with(struct vmsim_machine *m, struct vmsim__task *t, vmsim__call_fn *work, void *context);
 /* The same for who drives the machine call by call: see vmsim__call_now. */
 int64_t vmsim__call_with_now(struct vmsim_machine *m, uint32_t task, vmsim__call_fn *work, void *context);
+/* Within a call that uses the file, or none (NULL), before anything of it is looked at: vmsim__file_lookup's result. */
+int64_t vmsim__call_find(struct vmsim_machine *m, const struct vmsim__task *t, struct vmsim__file *file);
 /* The work of a row alone, within a call: its result, or -ERESTARTSYS. */
 int64_t vmsim__call_work(struct vmsim_machine *m, struct vmsim__task *t, enum vmsim__call_id id,
                          const struct vmsim__call_args *args);

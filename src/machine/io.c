@@ -136,6 +136,22 @@ static uint64_t largest(void *context, const struct vmsim__file *file) {
     return vmsim__io_largest(context, file->layout.device);
 }
 
+/* As the device node of its name; one that a workload reads as a file is the same. */
+static struct vmsim__file *blockdev(void *context, const struct vmsim__file *file) {
+    struct vmsim_machine *m = context;
+    VMSIM__ASSERT(file->kind == VMSIM__FILE_REGULAR);
+    char path[256];
+    if (snprintf(path, sizeof path, "/dev/%s", vmsim__block_name(m->block, file->layout.device)) >= (int)sizeof path)
+        return NULL;
+    struct vmsim__file *f = vmsim__file_find(m->cache, path);
+    if (!f && (f = vmsim__file_create(m->cache, VMSIM__FILE_REGULAR, path,
+                                      vmsim__block_params(m->block, file->layout.device)->size))) {
+        f->blockdev = true;
+        f->layout.device = file->layout.device;
+    }
+    return f && f->blockdev ? f : NULL;
+}
+
 /* The cache knows no devices, the devices no pages: this is where they meet. */
 int vmsim__io_init(struct vmsim_machine *m) {
     struct vmsim__block_spec one;
@@ -152,6 +168,7 @@ int vmsim__io_init(struct vmsim_machine *m) {
                                                             .wake = wake,
                                                             .zswap_full = zswap_full,
                                                             .largest = largest,
+                                                            .blockdev = blockdev,
                                                             .shrink = shrink});
     return 0;
 }

@@ -193,7 +193,7 @@ int vmsim_file_create_on(struct vmsim_machine *m, enum vmsim_file_kind kind, con
     if (!m || !file)
         return VMSIM_EINVAL;
     static const enum vmsim__file_kind kinds[] = {VMSIM__FILE_REGULAR, VMSIM__FILE_SHMEM, VMSIM__FILE_RAMFS,
-                                                  VMSIM__FILE_REGULAR};
+                                                  VMSIM__FILE_REGULAR, VMSIM__FILE_DIRECTORY};
     *file = 0;
     if ((unsigned)kind >= VMSIM__COUNT(kinds))
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "there is no kind of file %d", (int)kind);
@@ -203,7 +203,9 @@ int vmsim_file_create_on(struct vmsim_machine *m, enum vmsim_file_kind kind, con
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "the file '%s' exists", path);
     if ((device || fragment) && kinds[kind] != VMSIM__FILE_REGULAR)
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "only a regular file lies on a device");
-    struct vmsim__file *f = vmsim__file_create(m->cache, kinds[kind], path, size);
+    struct vmsim__file *f = kind == VMSIM_FILE_DIRECTORY && path
+                                ? vmsim__directory(m->cache, path, strlen(path))
+                                : vmsim__file_create(m->cache, kinds[kind], path, size);
     if (!f)
         return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a file");
     f->blockdev = kind == VMSIM_FILE_BLOCKDEV;
@@ -216,6 +218,19 @@ int vmsim_file_create_on(struct vmsim_machine *m, enum vmsim_file_kind kind, con
                    ? VMSIM_ENOMEM
                    : vmsim__err_set(&m->err, VMSIM_ELIMIT, "the machine's memory cannot hold the cached file '%s'",
                                     path ? path : "");
+    return 0;
+}
+
+int vmsim_file_set_inode(struct vmsim_machine *m, uint32_t file, uint64_t inode) {
+    struct vmsim__file *f = m ? file_of(m, file) : NULL;
+    if (!m)
+        return VMSIM_EINVAL;
+    if (!f || f->blockdev || (f->kind != VMSIM__FILE_REGULAR && f->kind != VMSIM__FILE_DIRECTORY))
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "file %u is no regular file or directory", file);
+    if (inode > VMSIM__INO_MAX)
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "there is no inode %llu", (unsigned long long)inode);
+    f->ino = inode;
+    f->found = false;
     return 0;
 }
 

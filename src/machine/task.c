@@ -399,7 +399,11 @@ int64_t vmsim__task_exec(struct vmsim_machine *m, struct vmsim__task *t, const c
     if (!t->next_mm && (t->next_mm = space_new(m, t)) != NULL)
         vmsim__mm_inherit(t->next_mm, t->mm);
     struct vmsim__mm *mm = t->next_mm;
-    int64_t result = mm ? vmsim__mm_exec(mm, image, t->cpu) : -VMSIM__L_ENOMEM;
+    int64_t result = mm ? vmsim__call_find(m, t, image->program.file) : -VMSIM__L_ENOMEM;
+    if (!result)
+        result = vmsim__call_find(m, t, image->interpreter.file);
+    if (!result)
+        result = vmsim__mm_exec(mm, image, t->cpu);
     if (result == -VMSIM__ERESTARTSYS)
         return vmsim__call_leave(m, t, result);
     t->next_mm = NULL;

@@ -111,6 +111,7 @@ struct vmsim_scenario {
     struct {
         VMSIM__VEC(struct vmsim__marker);
     } markers;
+    bool inodes_described;    /* some file of the description has the number of its inode */
     bool stopped, unfinished; /* by whoever watches; the run itself, not the writing of its report */
     struct vmsim__rows rows;
     struct vmsim__block_map blocks;

@@ -13,8 +13,9 @@ static int64_t create_work(struct vmsim_machine *m, struct vmsim__task *t, void 
     const struct vmsim__step_create *d = context;
     uint32_t file;
     (void)t;
-    return vmsim_file_create_on(m, (enum vmsim_file_kind)d->file.kind, d->file.name, d->file.size, d->file.cached,
-                                d->file.device, d->file.fragmented, &file);
+    const int err = vmsim_file_create_on(m, (enum vmsim_file_kind)d->file.kind, d->file.name, d->file.size,
+                                         d->file.cached, d->file.device, d->file.fragmented, &file);
+    return err || !d->file.inode ? err : vmsim_file_set_inode(m, file, d->file.inode);
 }
 
 enum step_end vmsim__do_create(struct step_run *r) {

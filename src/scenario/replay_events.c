@@ -231,9 +231,9 @@ static int replay_mmap(struct vmsim__replaying *i) {
              : file                       ? 0
              : flags & VMSIM__MAP_HUGETLB ? 0
                                           : vmsim__mm_place_like(i->t->mm, va, e->args[1], flags);
-    int64_t result =
-        vmsim__call(i->s->machine, i->t, VMSIM__CALL_MMAP,
-                    VMSIM__FILE_ARGS(file, NULL, va, e->args[1], e->args[2], flags, 0, file ? e->args[4] : 0));
+    int64_t result = vmsim__call(i->s->machine, i->t, VMSIM__CALL_MMAP,
+                                 VMSIM__FILE_ARGS(file, file ? &i->r->files.files.at[e->file].ra : NULL, va, e->args[1],
+                                                  e->args[2], flags, 0, file ? e->args[4] : 0));
     if (result == VMSIM__CALL_WAITS)
         return AGAIN;
     compare(i, result);

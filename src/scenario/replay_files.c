@@ -62,10 +62,21 @@ static bool take(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint3
     return rf->taken.at[file] = true;
 }
 
+/* A description that numbers inodes knows the file system, and not the recorded machine's numbers: a file that it does
+ * not name is new there, and lies beside its directory. */
+static uint64_t number_of(struct vmsim_scenario *s, const struct vmsim__replay_file *mine, const char *path) {
+    if (!s->inodes_described)
+        return mine->ino <= VMSIM__INO_MAX ? mine->ino : 0;
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    const struct vmsim__file *in =
+        slash && slash > path ? vmsim__directory(s->machine->cache, path, (size_t)(slash - path)) : NULL;
+    return in ? in->ino : 0;
+}
+
 /* Swap-backed files are those of one boot: another trace's of that name is another. */
 static struct vmsim__file *make(struct vmsim_scenario *s, struct vmsim__replay_files *rf,
-                                const struct vmsim_trace_file *f) {
-    VMSIM__ASSERT(f);
+                                const struct vmsim__replay_file *mine, const struct vmsim_trace_file *f) {
+    VMSIM__ASSERT(f && mine);
     struct vmsim__cache *cache = s->machine->cache;
     const bool shm = f->kind == VMSIM_TRACE_FILE_SHM, named = f->path && *f->path;
     struct vmsim__file *same = named ? vmsim__file_find(cache, f->path) : NULL;
@@ -81,6 +92,8 @@ static struct vmsim__file *make(struct vmsim_scenario *s, struct vmsim__replay_f
     struct vmsim__file *file = vmsim__file_create(cache, shm ? VMSIM__FILE_SHMEM : VMSIM__FILE_REGULAR, path, f->size);
     if (file && rf->cached && !shm)
         vmsim__file_preload(cache, file, 0);
+    if (file && !rf->cached && !shm)
+        file->ino = number_of(s, mine, path);
     if (file && shm)
         file->segment = named && !strncmp(f->path, segment_name, sizeof segment_name - 1);
     return file;
@@ -102,7 +115,7 @@ struct vmsim__file *vmsim__replay_file(struct vmsim_scenario *s, struct vmsim__r
         return NULL;
     if (mine->file)
         return vmsim__file_by_id(s->machine->cache, mine->file);
-    struct vmsim__file *file = make(s, rf, f);
+    struct vmsim__file *file = make(s, rf, mine, f);
     if (!file || !take(s, rf, file->id)) {
         if (file)
             vmsim__file_put(s->machine->cache, file, 0);
@@ -274,10 +287,19 @@ static int by_number(struct vmsim_scenario *s, struct vmsim__replay_files *rf, u
     return 0;
 }
 
+static int introduced(struct vmsim_scenario *s, struct vmsim__replay_files *rf, const struct vmsim_trace_event *e) {
+    struct vmsim__replay_file *f = vmsim__replay_file_known(s, rf, e->file);
+    if (f)
+        f->ino = e->args[3];
+    return f ? 0 : no_memory(s);
+}
+
 int vmsim__replay_descriptors(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t task,
                               const struct vmsim_trace_event *e, unsigned cpu) {
     struct descriptor *d;
     switch (e->type) {
+    case VMSIM_TRACE_FILE:
+        return introduced(s, rf, e);
     case VMSIM_TRACE_OPEN:
         if (e->result < 0)
             return 0;

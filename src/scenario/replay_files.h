@@ -14,6 +14,7 @@ struct vmsim__replay_file {
     uint32_t opens; /* descriptors */
     bool unlinked;  /* no name leads to it */
     uint8_t swap;   /* type of the swap area that it is, + 1; 0: none */
+    uint64_t ino;   /* of the recorded machine's file system; 0: the trace does not say */
     struct vmsim__file_ra ra;
 };
 

@@ -319,6 +319,9 @@ static int create_files(struct vmsim_scenario *s) {
             return VMSIM_ECONFIG;
         int err = vmsim_file_create_on(s->machine, (enum vmsim_file_kind)files[i].kind, files[i].name, files[i].size,
                                        files[i].cached, files[i].device, files[i].fragmented, &id);
+        if (!err && files[i].inode)
+            err = vmsim_file_set_inode(s->machine, id, files[i].inode);
+        s->inodes_described |= files[i].inode != 0;
         if (err) {
             char path[64];
             snprintf(path, sizeof path, "workload.files[%zu]", i);

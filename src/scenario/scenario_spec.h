@@ -13,6 +13,7 @@ struct vmsim__file_decl {
     const char *name;
     int kind; /* enum vmsim_file_kind */
     uint64_t size;
+    uint64_t inode;      /* on its device; 0: what leads to it is in memory */
     bool cached;         /* its pages are in the page cache when the run begins */
     const char *device;  /* NULL: the first */
     uint64_t fragmented; /* longest piece in bytes; 0: in one piece */

@@ -18,7 +18,7 @@ const int vmsim__advice_numbers[] = {
     VMSIM__MADV_DODUMP,        VMSIM__MADV_WIPEONFORK,     VMSIM__MADV_KEEPONFORK,    VMSIM__MADV_COLD,
     VMSIM__MADV_POPULATE_READ, VMSIM__MADV_POPULATE_WRITE, VMSIM__MADV_PAGEOUT,       VMSIM__MADV_MERGEABLE,
     VMSIM__MADV_UNMERGEABLE,   VMSIM__MADV_COLLAPSE,       VMSIM__MADV_GUARD_INSTALL, VMSIM__MADV_GUARD_REMOVE};
-const char *const vmsim__file_kind_names[] = {"regular", "shmem", "ramfs", "blockdev", NULL};
+const char *const vmsim__file_kind_names[] = {"regular", "shmem", "ramfs", "blockdev", "directory", NULL};
 static const char *const pattern_names[] = {"sequential", "stride",        "uniform",  "zipf",
                                             "hot-cold",   "pointer-chase", "backward", NULL};
 static const char *const rlimit_names[] = {"as", "data", "stack", "memlock", "fsize", NULL};
@@ -203,8 +203,15 @@ const struct vmsim_param vmsim__file_decl_params[] = {
      .fallback = "regular",
      .choices = vmsim__file_kind_names,
      .doc = "regular: on a disk; shmem: tmpfs, memfd; ramfs: pinned in memory; blockdev: a disk itself, as file "
-            "systems read their own blocks (Buffers)."},
+            "systems read their own blocks (Buffers); directory: for the number of its inode."},
     SIZE("size", size, "0", "Bytes."),
+    {.name = "inode",
+     .type = VMSIM_PARAM_UINT,
+     .offset = AT(inode),
+     .fallback = "0",
+     .max = VMSIM__INO_MAX,
+     .doc = "Number of its inode on its device: who uses it first reads the directories of its path and the table of "
+            "inodes around it, 512 (128 KiB) at a time. 0: they are in memory. Of regular files and directories."},
     BOOL("cached", cached, "All its pages are in the page cache from the start."),
     OPT_STRING("device", device,
                "The storage device (machine.devices) that it lies on, behind the files named before; default: the "

@@ -297,6 +297,9 @@ static void check_place(struct check *c, const struct vmsim__file_decl *file, co
     look_up(c, &c->devices, file->device, path, ".device", "there is no device '%s' in machine.devices");
     if (file->device && !lies)
         wrong(c, path, ".device", "a file of kind %s lies on no device", vmsim__file_kind_names[file->kind], NULL);
+    if (file->inode && file->kind != VMSIM_FILE_REGULAR && file->kind != VMSIM_FILE_DIRECTORY)
+        wrong(c, path, ".inode", "a file of kind %s has no inode on a device", vmsim__file_kind_names[file->kind],
+              NULL);
     if (file->fragmented && file->kind != VMSIM_FILE_REGULAR)
         wrong(c, path, ".fragmented", "a file of kind %s has no pieces on a device", vmsim__file_kind_names[file->kind],
               NULL);

@@ -40,7 +40,7 @@ struct recording {
     struct vmsim__script script;
     char **argv, **envp; /* of qemu */
     size_t argv_room, envp_room;
-    char option[3 * PATH_MAX], preload[PATH_MAX + 16];
+    char option[3 * PATH_MAX + 2 * VMSIM__CPU_MAX], preload[PATH_MAX + 16];
 };
 
 static int fail(struct recording *r, int code, const char *what, const char *why) {
@@ -213,11 +213,15 @@ static size_t count_strings(char *const *list) {
  * qemu, where it takes qemu's calls for memory (plugin/emulator_calls.c). */
 static int make_command(struct recording *r) {
     VMSIM__ASSERT(r->options->argv && r->options->argv[0]);
-    char plugin[2 * PATH_MAX];
+    char plugin[2 * PATH_MAX], cpu[2 * VMSIM__CPU_MAX];
+    const char *model = r->options->cpu ? r->options->cpu : "";
+    if (strlen(model) >= VMSIM__CPU_MAX)
+        return fail(r, VMSIM_EINVAL, "cpu", "the model's name is too long");
     size_t argc = count_strings(r->options->argv), envc = count_strings(environ), n = 0, kept = 0;
     vmsim__double_commas(plugin, sizeof plugin, r->plugin);
-    if (snprintf(r->option, sizeof r->option, "%s,self=%s,arena=%s,task=0", plugin, plugin, r->arena_path) >=
-        (int)sizeof r->option)
+    vmsim__double_commas(cpu, sizeof cpu, model);
+    if (snprintf(r->option, sizeof r->option, "%s,self=%s,arena=%s,cpu=%s,task=0", plugin, plugin, r->arena_path,
+                 cpu) >= (int)sizeof r->option)
         return fail(r, VMSIM_ELIMIT, r->plugin, "the path is too long");
     r->argv_room = argc + 2 * envc + 32;
     r->envp_room = envc + 2;
@@ -229,6 +233,10 @@ static int make_command(struct recording *r) {
     const char *const head[] = {r->qemu, "-plugin", r->option, "-0", zero, "-U", "LD_PRELOAD"};
     for (; n < VMSIM__COUNT(head); n++)
         r->argv[n] = (char *)(uintptr_t)head[n];
+    if (*model) {
+        r->argv[n++] = (char *)(uintptr_t) "-cpu";
+        r->argv[n++] = (char *)(uintptr_t)model;
+    }
     for (size_t i = 0; i < envc; i++) {
         if (!vmsim__steers_qemu(environ[i])) {
             r->envp[kept++] = environ[i];

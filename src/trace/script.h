@@ -25,6 +25,8 @@ enum vmsim__script_verdict {
 
 enum vmsim__script_verdict vmsim__script_resolve(struct vmsim__script *t);
 
+enum { VMSIM__CPU_MAX = 256 }; /* bytes of the emulator's CPU model, with the ending 0 */
+
 /* QEMU splits the plugin's option at commas; two stand for one. Cuts what does not fit. */
 void vmsim__double_commas(char *to, size_t size, const char *from);
 /* Whether a variable of the environment would steer the host's loader, or QEMU; its first five characters tell. */

@@ -58,7 +58,7 @@ static bool map_around(struct vmsim__fault_at *at, uint64_t first, uint64_t end)
         hit = hit || va == at->va;
     }
     vmsim__rss_batch_end(at->mm);
-    vmsim__ra_mapped(&vma->ra, mapped);
+    vmsim__ra_mapped(&vma->opened->ra, mapped);
     return hit;
 }
 
@@ -88,8 +88,8 @@ static enum vmsim__fault_outcome fetch_page(struct vmsim__fault_at *at, struct v
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__alloc_request place;
     enum vmsim__page_outcome o =
-        vmsim__file_fault(vm->cache, at->vma->file, &at->vma->ra, vmsim__vma_index(at->vma, at->va), advice_of(at->vma),
-                          vmsim__shared_place(at->vma, at->va, at->cpu, &place), at->cpu, out);
+        vmsim__file_fault(vm->cache, at->vma->file, &at->vma->opened->ra, vmsim__vma_index(at->vma, at->va),
+                          advice_of(at->vma), vmsim__shared_place(at->vma, at->va, at->cpu, &place), at->cpu, out);
     vmsim__vm_cost(vm, vm->spec.costs.file_lookup);
     if (out->major)
         vmsim__now_call(&vm->mem->now)->major = true;

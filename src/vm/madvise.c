@@ -341,8 +341,8 @@ static int willneed(struct vmsim__vma *v, uint64_t start, uint64_t end) {
     if (!v->file)
         return swapin_willneed(v, start, end);
     if (v->file->kind == VMSIM__FILE_REGULAR)
-        vmsim__file_willneed(vm->cache, v->file, &v->ra, vmsim__vma_index(v, start), (end - start) >> vm->page_shift,
-                             v->mm->cpu);
+        vmsim__file_willneed(vm->cache, v->file, &v->opened->ra, vmsim__vma_index(v, start),
+                             (end - start) >> vm->page_shift, v->mm->cpu);
     call->done = end;
     return 0;
 }

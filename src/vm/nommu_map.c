@@ -124,8 +124,10 @@ static bool back(struct vmsim__mm *mm, struct vmsim__vma *v, struct vmsim__file 
         if (pfn == VMSIM__PFN_NONE)
             return false;
         v->start = (uint64_t)pfn << vm->page_shift;
+        struct vmsim__file_ra ra;
+        vmsim__ra_init(vm->cache, &ra);
         if (file)
-            vmsim__file_read(vm->cache, file, &v->ra, v->pgoff << vm->page_shift, pages << vm->page_shift, mm->cpu);
+            vmsim__file_read(vm->cache, file, &ra, v->pgoff << vm->page_shift, pages << vm->page_shift, mm->cpu);
     }
     v->end = v->top = v->start + (pages << vm->page_shift);
     return true;

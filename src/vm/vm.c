@@ -103,6 +103,7 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
         vmsim__slab_init(&vm->avcs, vm->alloc, sizeof(struct vmsim__avc));
         vmsim__slab_init(&vm->anon_vmas, vm->alloc, sizeof(struct vmsim__anon_vma));
         vmsim__slab_init(&vm->imaps, vm->alloc, sizeof(struct vmsim__imap));
+        vmsim__slab_init(&vm->opened, vm->alloc, sizeof(struct vmsim__opened));
         vmsim__radix_slab_init(&vm->huge_nodes, vm->alloc);
         vmsim__slab_init(&vm->tables, vm->alloc, (size_t)1 << init->format->page_shift);
     }
@@ -153,6 +154,7 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     vmsim__slab_fini(&vm->avcs);
     vmsim__slab_fini(&vm->anon_vmas);
     vmsim__slab_fini(&vm->imaps);
+    vmsim__slab_fini(&vm->opened);
     vmsim__slab_fini(&vm->tables);
     vmsim__slab_fini(&vm->huge_nodes);
     vmsim__free(vm->alloc, vm->gathered, VMSIM__GATHER_ROOM * sizeof *vm->gathered);

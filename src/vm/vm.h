@@ -239,8 +239,15 @@ struct vmsim__vma {
     bool resv_unmapped;               /* of hugetlb pages: lost one to the process that it was forked from */
     struct vmsim__resv_map *resv;     /* of private hugetlb pages: promises that are used up; NULL: it has none */
     uint64_t top;                     /* nommu: end of its memory, at or above `end` */
-    struct vmsim__file_ra ra;         /* readahead state of faults through this mapping */
-    struct vmsim__swap_ra swap_ra;    /* ... of faults on pages in swap */
+    struct vmsim__opened *opened;     /* that `file` was mapped through; NULL without one */
+    struct vmsim__swap_ra swap_ra;    /* readahead state of faults on pages in swap */
+};
+
+/* An open file as its mappings know it, which share how its faults read ahead: those that lie side by side in one
+ * address space, as a loader maps an object, and their copies by fork. Kernel: struct file. */
+struct vmsim__opened {
+    uint32_t users; /* VMAs */
+    struct vmsim__file_ra ra;
 };
 
 struct vmsim__mm {
@@ -280,13 +287,15 @@ struct vmsim__mm {
         env_end, vdso;
     uint64_t rlimit[VMSIM__RLIMITS]; /* bytes; UINT64_MAX: unlimited */
     bool topdown, privileged, thp_disabled;
-    bool collapsible;              /* khugepaged looks at it: MMF_VM_HUGEPAGE */
-    uint8_t exec_step;             /* of vmsim__mm_exec: what comes next (vm_exec.c) */
-    uint64_t exec_bss;             /* where the memory begins that the step is to clear; 0: nowhere */
-    struct vmsim__mm *next, *prev; /* all of a vm, in order of creation */
-    void *user;                    /* machine/'s own */
-    void *contents;                /* the content oracle's */
-    unsigned cpu;                  /* of the call in progress */
+    bool collapsible;                       /* khugepaged looks at it: MMF_VM_HUGEPAGE */
+    uint8_t exec_step;                      /* of vmsim__mm_exec: what comes next (vm_exec.c) */
+    struct vmsim__file_ra exec_ra[2];       /* of the program as exec opened it, and of the interpreter */
+    const struct vmsim__file_ra *mapped_ra; /* state that a file's first mapping begins with; NULL: a fresh one */
+    uint64_t exec_bss;                      /* where the memory begins that the step is to clear; 0: nowhere */
+    struct vmsim__mm *next, *prev;          /* all of a vm, in order of creation */
+    void *user;                             /* machine/'s own */
+    void *contents;                         /* the content oracle's */
+    unsigned cpu;                           /* of the call in progress */
 };
 
 /* ---- the shared part ---- */

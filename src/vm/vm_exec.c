@@ -3,10 +3,12 @@
  *
  *   1. one page of stack at the top, the strings of argv and envp written from the top down (each page faults)
  *   2. the stack grows by 128 KiB (within its limit)
- *   3. the program's segments; the rest of its last data page is cleared (a private copy), its bss is anonymous memory
- *   4. the interpreter below mmap_base, likewise
- *   5. [vvar] and [vdso], the break after the bss
- *   6. argument and auxiliary vectors on the stack
+ *   3. the first page of program and interpreter is read, for their headers: by read(), whose readahead goes on with
+ *      the first faults
+ *   4. the program's segments; the rest of its last data page is cleared (a private copy), its bss is anonymous memory
+ *   5. the interpreter below mmap_base, likewise
+ *   6. [vvar] and [vdso], the break after the bss
+ *   7. argument and auxiliary vectors on the stack
  *
  * Kernel counterparts: fs/exec.c (setup_arg_pages), fs/binfmt_elf.c (load_elf_binary), arch/x86/entry/vdso/vma.c. */
 #include "vm/vm_impl.h"
@@ -185,6 +187,17 @@ static int64_t map_vdso(struct vmsim__mm *mm, uint64_t hint) {
     return 0;
 }
 
+/* What the device cannot give is met by the faults that follow. Kernel: prepare_binprm, load_elf_phdrs. */
+static int64_t read_headers(struct vmsim__mm *mm, struct vmsim__file *file, struct vmsim__file_ra *ra) {
+    enum { BINPRM_BUF_SIZE = 256 };
+    if (!ra->ra_pages)
+        vmsim__ra_init(mm->vm->cache, ra);
+    if (!file || file->kind != VMSIM__FILE_REGULAR)
+        return 0;
+    const int64_t e = vmsim__file_read(mm->vm->cache, file, ra, 0, BINPRM_BUF_SIZE, mm->cpu);
+    return e == -VMSIM__ERESTARTSYS || e == -VMSIM__L_ENOMEM ? e : 0;
+}
+
 /* The heap begins behind the program's last page, unless a recording says where it did (randomized brk). */
 static int64_t map_program(struct vmsim__mm *mm, const struct vmsim__exec *x) {
     uint64_t bias, end;
@@ -214,7 +227,20 @@ static int64_t lay_vectors(struct vmsim__mm *mm, const struct vmsim__exec *x) {
 }
 
 /* What may wait is a step of its own, which can be done again from its start. */
-enum { STACK, ARGUMENTS, PROGRAM, BSS, INTERPRETER, INTERPRETER_BSS, VDSO, LAY_VECTORS, VECTORS, DONE };
+enum {
+    STACK,
+    ARGUMENTS,
+    HEADERS,
+    INTERPRETER_HEADERS,
+    PROGRAM,
+    BSS,
+    INTERPRETER,
+    INTERPRETER_BSS,
+    VDSO,
+    LAY_VECTORS,
+    VECTORS,
+    DONE
+};
 
 /* One step at a time, each of which may wait for memory or a file's page; exec_step is how far it had come. */
 static int64_t step(struct vmsim__mm *mm, const struct vmsim__exec *x) {
@@ -223,6 +249,10 @@ static int64_t step(struct vmsim__mm *mm, const struct vmsim__exec *x) {
         return make_stack(mm, x);
     case ARGUMENTS:
         return fill_stack(mm);
+    case HEADERS:
+        return read_headers(mm, x->program.file, &mm->exec_ra[0]);
+    case INTERPRETER_HEADERS:
+        return read_headers(mm, x->interpreter.file, &mm->exec_ra[1]);
     case PROGRAM:
         return map_program(mm, x);
     case INTERPRETER:
@@ -248,7 +278,9 @@ int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *x, unsign
     if (mm->exec_step == STACK)
         vmsim__mm_layout(mm);
     for (; mm->exec_step < DONE; mm->exec_step++) {
+        mm->mapped_ra = mm->exec_step < PROGRAM ? NULL : &mm->exec_ra[mm->exec_step >= INTERPRETER];
         int64_t e = step(mm, x);
+        mm->mapped_ra = NULL;
         if (e)
             return e;
     }

@@ -97,7 +97,7 @@ struct vmsim__vm {
     uint64_t swap_pages;
     struct vmsim__mm *first_mm, *last_mm;
     uint32_t next_mm_id, nr_mms;
-    struct vmsim__slab vmas, avcs, anon_vmas, imaps;
+    struct vmsim__slab vmas, avcs, anon_vmas, imaps, opened;
     struct vmsim__slab huge_nodes; /* of the trees of files of hugetlb pages */
     struct vmsim__slab tables;     /* host memory of page tables: a frame of ordinary data needs none */
     struct {

@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-/* Each mapping reads ahead by itself, as each open file does: the kernel's struct file is not modelled. */
 struct vmsim__vma *vmsim__vma_alloc(struct vmsim__mm *mm) {
     struct vmsim__vma *v = vmsim__slab_alloc(&mm->vm->vmas);
     if (!v) {
@@ -16,7 +15,6 @@ struct vmsim__vma *vmsim__vma_alloc(struct vmsim__mm *mm) {
         return NULL;
     }
     v->mm = mm;
-    vmsim__ra_init(mm->vm->cache, &v->ra);
     return v;
 }
 
@@ -37,19 +35,54 @@ static void file_link(struct vmsim__vma *v, struct vmsim__vma *after) {
         vmsim__interval_insert(&imap_of(v)->vmas, &v->file_link);
 }
 
+/* A neighbour that maps the same file came of the same open file. A copy has its original's (vmsim__vma_dup). */
+static struct vmsim__opened *opened_beside(const struct vmsim__vma *vma, const struct vmsim__file *file) {
+    struct vmsim__mm *mm = vma->mm;
+    const struct vmsim__vma *before = vma->start ? vmsim__vma_find(mm, vma->start - 1) : NULL;
+    const struct vmsim__vma *behind = vmsim__vma_find(mm, vma->end);
+    if (vma->opened)
+        return vma->opened;
+    if (before && before->start < vma->start && before->file == file)
+        return before->opened;
+    return behind && behind->start == vma->end && behind->file == file ? behind->opened : NULL;
+}
+
+static bool set_opened(struct vmsim__vma *vma, const struct vmsim__file *file) {
+    struct vmsim__vm *vm = vma->mm->vm;
+    struct vmsim__opened *o = opened_beside(vma, file);
+    if (!o && (o = vmsim__slab_alloc(&vm->opened)) != NULL) {
+        if (vma->mm->mapped_ra)
+            o->ra = *vma->mm->mapped_ra;
+        else
+            vmsim__ra_init(vm->cache, &o->ra);
+    }
+    if (!o)
+        return false;
+    VMSIM__ASSERT(o->users < UINT32_MAX);
+    o->users++;
+    vma->opened = o;
+    return true;
+}
+
+static void drop_opened(struct vmsim__vma *vma) {
+    VMSIM__ASSERT(vma->opened && vma->opened->users > 0);
+    if (!--vma->opened->users)
+        vmsim__slab_free(&vma->mm->vm->opened, vma->opened);
+    vma->opened = NULL;
+}
+
 /* The tree of a file's mappings exists while the file is mapped at all: most files are read, never mapped. */
 bool vmsim__vma_set_file(struct vmsim__vma *vma, struct vmsim__file *file, struct vmsim__vma *after) {
     VMSIM__ASSERT(!vmsim__interval_linked(&vma->file_link) && vma->start < vma->end);
     struct vmsim__vm *vm = vma->mm->vm;
-    struct vmsim__imap *map = file->mappings;
-    if (!map) {
-        map = vmsim__slab_alloc(&vm->imaps);
-        if (!map) {
-            vm->host_nomem = true;
-            return false;
-        }
-        file->mappings = map;
+    struct vmsim__imap *map = file->mappings ? file->mappings : vmsim__slab_alloc(&vm->imaps);
+    if (!map || !set_opened(vma, file)) {
+        if (map && !file->mappings)
+            vmsim__slab_free(&vm->imaps, map);
+        vm->host_nomem = true;
+        return false;
     }
+    file->mappings = map;
     vma->file = file;
     file_link(vma, after);
     vmsim__file_get(file);
@@ -62,6 +95,7 @@ static void drop_file(struct vmsim__vma *vma, unsigned cpu) {
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__file *file = vma->file;
     struct vmsim__imap *map = imap_of(vma);
+    drop_opened(vma);
     vmsim__interval_remove(&map->vmas, &vma->file_link);
     if (!map->vmas.root) {
         vmsim__uncommit(vm, map->precommitted);

@@ -88,7 +88,7 @@ static inline bool conformance_case(const char *file, char name[128]) {
 
 /* A description that grows; what does not fit is a fault of the producer. */
 struct conformance_yaml {
-    char at[8192];
+    char at[1 << 20];
     size_t size;
 };
 

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "trace/plugin/plugin.h"
-#include "trace/script.h"
 
 enum { MAX_STRINGS = 1 << 17 };
 
@@ -94,7 +93,8 @@ static void end_others(struct vcpu *v) {
 }
 
 static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t envp) {
-    static char qemu[4096], self[8200], preload[4096 + 16], option[2 * sizeof self + sizeof plugin.arena_path + 64];
+    static char qemu[4096], self[8200], preload[4096 + 16], cpu[2 * VMSIM__CPU_MAX];
+    static char option[2 * sizeof self + sizeof plugin.arena_path + sizeof cpu + 64];
     size_t bytes = 4 * MAX_STRINGS * sizeof(char *), n = 0;
     char **list = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ssize_t length = readlink("/proc/self/exe", qemu, sizeof qemu - 1);
@@ -103,13 +103,19 @@ static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t
     char **environment = list + 3 * MAX_STRINGS - 8, **old = list + 2 * MAX_STRINGS - 16;
     size_t envc = add_strings(environment, 0, envp), argc = add_strings(old, 0, argv);
     vmsim__double_commas(self, sizeof self, plugin.path);
-    int used = snprintf(option, sizeof option, "%s,self=%s,arena=%s,task=%u", self, self, plugin.arena_path, v->task);
+    vmsim__double_commas(cpu, sizeof cpu, plugin.cpu);
+    int used = snprintf(option, sizeof option, "%s,self=%s,arena=%s,cpu=%s,task=%u", self, self, plugin.arena_path, cpu,
+                        v->task);
     if (plugin_limits_space() != RLIM_INFINITY)
         snprintf(option + used, sizeof option - (size_t)used, ",space=%" PRIu64, plugin_limits_space());
     snprintf(preload, sizeof preload, "LD_PRELOAD=%s", plugin.path);
     list[n++] = qemu;
     list[n++] = (char *)(uintptr_t) "-plugin";
     list[n++] = option;
+    if (*plugin.cpu) {
+        list[n++] = (char *)(uintptr_t) "-cpu";
+        list[n++] = plugin.cpu;
+    }
     const char *zero = t->fronts ? t->path : argc ? old[0] : "";
     list[n++] = (char *)(uintptr_t) "-0";
     list[n++] = (char *)(uintptr_t)zero;

@@ -254,6 +254,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, 
     snprintf(plugin.path, sizeof plugin.path, "%s", argument(argc, argv, "self"));
     snprintf(plugin.arena_path, sizeof plugin.arena_path, "%s", argument(argc, argv, "arena"));
     snprintf(plugin.space, sizeof plugin.space, "%s", argument(argc, argv, "space"));
+    snprintf(plugin.cpu, sizeof plugin.cpu, "%s", argument(argc, argv, "cpu"));
     plugin.first_task = (uint32_t)strtoul(argument(argc, argv, "task"), NULL, 10);
     if (plugin_arena_open(plugin.arena_path)) {
         fprintf(stderr, "vmsim record: cannot open the recorder's memory %s\n", plugin.arena_path);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "trace/plugin/record_arena.h"
+#include "trace/script.h"
 #include "vmsim/access.h"
 #include "vmsim/trace.h"
 
@@ -57,6 +58,7 @@ struct plugin {
     uint32_t first_task;
     char path[4096]; /* of this plugin, as on the command line */
     char arena_path[4096];
+    char cpu[VMSIM__CPU_MAX]; /* the emulator's model; "": its default */
     char program[4096];
     char space[24]; /* the limit of the address space that was inherited; "": none */
 };
