@@ -175,6 +175,29 @@ static void only_private_memory_begins_with_a_huge_page(void **state) {
     }
 }
 
+/* A segment's mapping does not vanish in another; until 6.3 its border did not move, either. */
+static void mappings_of_segments_do_not_vanish(void **state) {
+    static const char *const kernels[] = {"6.1", "6.12", "6.18"};
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        start(kernels[i]);
+        struct vmsim__file *f = vmsim__file_create(m.cache, VMSIM__FILE_SHMEM, "/SYSV00000001", 8 * PG);
+        f->segment = true;
+        assert_int_equal(vmsim__mm_mmap(mm, BASE, 8 * PG, RW, VMSIM__MAP_SHARED | VMSIM__MAP_FIXED, f, 0, 0), BASE);
+        const uint64_t one = mm->map_count;
+        assert_int_equal(vmsim__mm_mprotect(mm, BASE + 2 * PG, 2 * PG, VMSIM__PROT_READ, 0), 0);
+        assert_int_equal(mm->map_count, one + 2);
+        assert_int_equal(vmsim__mm_mprotect(mm, BASE + 2 * PG, 2 * PG, RW, 0), 0);
+        assert_int_equal(mm->map_count, one + 2);
+        assert_int_equal(vmsim__mm_mprotect(mm, BASE + 2 * PG, 2 * PG, VMSIM__PROT_READ, 0), 0);
+        assert_int_equal(vmsim__mm_mprotect(mm, BASE + 3 * PG, PG, RW, 0), 0);
+        assert_int_equal(mm->map_count, i ? one + 2 : one + 3);
+        assert_int_equal(vmsim__mm_munmap(mm, BASE, 8 * PG, 0), 0);
+        vmsim__file_put(m.cache, f, 0);
+        end();
+    }
+}
+
 /* What getrusage tells lags behind /proc/PID/status by what a CPU keeps to itself. */
 static void the_peak_of_getrusage_lags(void **state) {
     struct vmsim__mm_status s;
@@ -203,6 +226,7 @@ int main(void) {
         cmocka_unit_test(mremap_moves_several_mappings_and_the_gaps_between),
         cmocka_unit_test(only_a_hint_leads_above_the_window),
         cmocka_unit_test(only_private_memory_begins_with_a_huge_page),
+        cmocka_unit_test(mappings_of_segments_do_not_vanish),
         cmocka_unit_test(the_peak_of_getrusage_lags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

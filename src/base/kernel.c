@@ -43,6 +43,7 @@ static const struct vmsim__kernel kernels[] = {
         .max_map_count = 65530,
         .auxv_entries = 21,
         .new_merges_next = true,
+        .close_bars_merge = true,
     },
     {
         .name = "6.12",

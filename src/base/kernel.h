@@ -72,6 +72,7 @@ struct vmsim__kernel {
     bool
         large_never_reused; /* a write copies a page of a large folio that fork shared, whoever is left (6.9 to 6.14) */
     bool new_merges_next;   /* a new mapping between two that cannot be one joins the upper one (until 6.11) */
+    bool close_bars_merge;  /* what has a close operation, as System V's segments, merges with nothing (until 6.3) */
     bool merges_unfaulted;  /* a mapping without pages takes in a neighbour that has some (since 6.16) */
     bool gather_pairs;      /* a batch of freed pages keeps an entry spare for a number of pages (since 6.9) */
     bool riscv_tables_wait; /* page tables of RISC-V are freed after a grace period (since 6.10) */

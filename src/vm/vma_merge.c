@@ -6,8 +6,9 @@
  *
  * Two VMAs agree when flags (but soft-dirty), file, page offset and memory policy agree and their anon_vmas can be one:
  * equal, or one of them missing while the other was never shared by fork. When both may and 3. says no, prev has it,
- * but for new mappings of older kernels. The range may be empty so far (mmap) or covered by one VMA (mprotect, madvise,
- * mlock), which then shrinks or vanishes. Kernel counterpart: mm/mmap.c (vma_merge, __vma_adjust).
+ * but for new mappings of older kernels. What has a close operation does not vanish in another. The range may be empty
+ * so far (mmap) or covered by one VMA (mprotect, madvise, mlock), which then shrinks or vanishes. Kernel counterpart:
+ * mm/mmap.c (vma_merge, __vma_adjust).
  */
 #include "vm/vm_impl.h"
 
@@ -26,9 +27,16 @@ static bool anon_vmas_agree(const struct vmsim__vma *v, const struct vmsim__vma 
     return !forked(v) && !(wanted && forked(pages_of));
 }
 
+/* Its file counts who maps it, and would not hear of a mapping that vanished. Kernel: vm_ops->close. */
+static bool has_close(const struct vmsim__vma *v) {
+    return v->file && v->file->segment;
+}
+
 /* Kernel: is_mergeable_vma. Names stand for special mappings, whose operations forbid a merge. */
 static bool agrees(const struct vmsim__vma *v, const struct vmsim__vma_want *w, uint32_t anon_vma) {
     VMSIM__ASSERT(!((v->start | v->end) & (v->mm->vm->page_size - 1)));
+    if (v->mm->vm->kernel->close_bars_merge && has_close(v))
+        return false;
     return !((v->flags ^ w->flags) & ~VMSIM__VM_SOFTDIRTY) && v->file == w->file && !v->name &&
            vmsim__mempolicy_equal(&v->policy, &w->policy) && anon_vmas_agree(v, w->pages_of, anon_vma);
 }
@@ -130,6 +138,8 @@ struct vmsim__vma *vmsim__vma_merge(struct vmsim__mm *mm, struct vmsim__vma *pre
     if (w->flags & VMSIM__VM_SPECIAL)
         return NULL;
     struct vmsim__vma *mid = w->self;
+    if (mid && mid->start == w->start && mid->end == w->end && has_close(mid))
+        return NULL; /* it would vanish: can_merge_remove_vma */
     struct vmsim__vma *next = mid && mid->end == w->end ? mid->next : prev ? prev->next : mm->first;
     if (mid && mid->end > w->end)
         next = NULL; /* the range is at the beginning of mid */
