@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
 static struct vmsim_record_result last;
@@ -319,6 +320,25 @@ static void a_killed_recorder_leaves_no_process(void **state) {
     assert_false(runs(word));
 }
 
+/* Of recorders that were killed together with their supervisors. One at work holds a lock. */
+static void memory_that_killed_recorders_left_is_given_back(void **state) {
+    char left[] = "/dev/shm/vmsim-arena-XXXXXX", used[] = "/dev/shm/vmsim-arena-XXXXXX";
+    char *const argv[] = {"true", NULL};
+    (void)state;
+    need_qemu();
+    const int a = mkstemp(left), b = mkstemp(used);
+    if (a < 0 || b < 0)
+        skip();
+    close(a);
+    assert_int_equal(flock(b, LOCK_SH), 0);
+    assert_int_equal(record("swept.vmt", argv, 0), 0);
+    assert_int_equal(access(left, F_OK), -1);
+    assert_int_equal(access(used, F_OK), 0);
+    unlink(used);
+    close(b);
+    unlink("swept.vmt");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_killed_recorder_leaves_no_process),
@@ -334,6 +354,7 @@ int main(void) {
         cmocka_unit_test(the_time_ends_the_program),
         cmocka_unit_test(what_is_wanted_is_recorded),
         cmocka_unit_test(a_killed_recorder_leaves_a_readable_part_or_none),
+        cmocka_unit_test(memory_that_killed_recorders_left_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
  *     collect.c: arena -> writer  <---  waits for all of them     --->  plugin -> arena
  *
  * The supervisor is a process of its own so that orphans are waited for without touching the caller's children. */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -37,6 +39,7 @@ struct recording {
     struct vmsim_record_result *result;
     char qemu[PATH_MAX], plugin[PATH_MAX], arena_path[PATH_MAX];
     struct arena *arena;
+    int arena_fd; /* keeps the lock; -1: none */
     struct vmsim__script script;
     char **argv, **envp; /* of qemu */
     size_t argv_room, envp_room;
@@ -169,24 +172,59 @@ static void init_arena(struct arena *a, uint32_t chunks) {
     a->magic = ARENA_MAGIC;
 }
 
+#define SHM "/dev/shm"
+#define IN_SHM "vmsim-arena-"
+
+/* Recorder and supervisor hold a lock on their arena. One that can be locked was left behind: by two that were killed
+ * together. */
+static void sweep_arenas(void) {
+    DIR *shm = opendir(SHM);
+    const struct dirent *entry;
+    struct stat st;
+    while (shm && (entry = readdir(shm)) != NULL) {
+        if (strncmp(entry->d_name, IN_SHM, sizeof IN_SHM - 1) != 0)
+            continue;
+        int fd = openat(dirfd(shm), entry->d_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0 && !fstat(fd, &st) && st.st_uid == geteuid() && !flock(fd, LOCK_EX | LOCK_NB))
+            unlinkat(dirfd(shm), entry->d_name, 0);
+        if (fd >= 0)
+            close(fd);
+    }
+    if (shm)
+        closedir(shm);
+}
+
+/* A file with a lock on it; another recorder may have swept it away before it had one. -1: errno tells why not. */
+static int create_arena(struct recording *r, bool shm) {
+    struct stat st;
+    int fd;
+    do {
+        if (shm)
+            snprintf(r->arena_path, sizeof r->arena_path, SHM "/" IN_SHM "XXXXXX");
+        else
+            snprintf(r->arena_path, sizeof r->arena_path, "%.4000s.arena-XXXXXX", r->options->output);
+        fd = mkostemp(r->arena_path, O_CLOEXEC);
+        if (fd < 0 || (!flock(fd, LOCK_EX) && !fstat(fd, &st) && st.st_nlink))
+            return fd;
+        close(fd);
+    } while (unlink(r->arena_path) && errno == ENOENT);
+    return -1;
+}
+
 /* In memory if there is enough of it, else beside the trace. The file is sparse: what is never written takes no
  * memory. */
 static int make_arena(struct recording *r) {
-    uint64_t chunk = ARENA_CHUNK_WORDS * 8, fixed = offsetof(struct arena, words), room = room_of("/dev/shm");
+    uint64_t chunk = ARENA_CHUNK_WORDS * 8, fixed = offsetof(struct arena, words), room = room_of(SHM);
     bool shm = room > fixed + 32 * chunk;
     uint64_t chunks = shm ? vmsim__min64((room - fixed) / 2 / chunk, ARENA_CHUNKS) : 64;
-    if (shm)
-        snprintf(r->arena_path, sizeof r->arena_path, "/dev/shm/vmsim-record-XXXXXX");
-    else
-        snprintf(r->arena_path, sizeof r->arena_path, "%.4000s.arena-XXXXXX", r->options->output);
-    int fd = mkostemp(r->arena_path, O_CLOEXEC);
+    sweep_arenas();
+    const int fd = r->arena_fd = create_arena(r, shm);
     if (fd < 0)
         return fail(r, VMSIM_EIO, r->arena_path, strerror(errno));
     void *at = MAP_FAILED;
     if (ftruncate(fd, sizeof(struct arena)) == 0)
         at = mmap(NULL, sizeof(struct arena), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     int saved = errno;
-    close(fd);
     if (at == MAP_FAILED)
         unlink(r->arena_path);
     if (at == MAP_FAILED)
@@ -357,7 +395,7 @@ int vmsim_record(const struct vmsim_record_options *options, struct vmsim_record
     int err = VMSIM_ENOMEM;
     snprintf(result->error, sizeof result->error, "%s", r ? "" : vmsim_error_text(err));
     if (r) {
-        *r = (struct recording){.alloc = a, .options = options, .result = result};
+        *r = (struct recording){.alloc = a, .options = options, .result = result, .arena_fd = -1};
         err = find_all(r);
         if (!err)
             err = make_arena(r);
@@ -369,6 +407,8 @@ int vmsim_record(const struct vmsim_record_options *options, struct vmsim_record
             munmap(r->arena, sizeof *r->arena);
             unlink(r->arena_path);
         }
+        if (r->arena_fd >= 0)
+            close(r->arena_fd);
         vmsim__free(a, r->argv, r->argv_room * sizeof *r->argv);
         vmsim__free(a, r->envp, r->envp_room * sizeof *r->envp);
         vmsim__free(a, r, sizeof *r);
