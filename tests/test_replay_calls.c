@@ -274,6 +274,20 @@ static void a_mapping_below_the_lowest_address_is_placed_elsewhere(void **state)
     end_replay(&r);
 }
 
+/* Two MiB above what was mapped before, which here lies elsewhere: both are mappings of their own, as they were. */
+static void a_hint_that_was_taken_is_taken_again(void **state) {
+    enum { MIB2 = 2 << 20 };
+    (void)state;
+    struct replay r = begin_trace();
+    append(&r, VMSIM_TRACE_MMAP, 0, MIB2, 0); /* nobody may map there: it is placed */
+    append(&r, VMSIM_TRACE_MMAP, 2 * MIB2, MIB2, 2 * MIB2);
+    append(&r, VMSIM_TRACE_MMAP, 0, MIB2, 9 * MIB2); /* no hint: below, and one with the first */
+    system_time(&r);
+    assert_int_equal(vmsim_scenario_differences(r.s), 0);
+    assert_int_equal(vmsim__task_at(r.s->machine, 0)->last_map_count, 2);
+    end_replay(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_on_another_process_act_on_its_memory),
@@ -282,6 +296,7 @@ int main(void) {
         cmocka_unit_test(a_call_costs_what_its_kind_does),
         cmocka_unit_test(marks_of_a_program_are_markers_of_its_replay),
         cmocka_unit_test(a_mapping_below_the_lowest_address_is_placed_elsewhere),
+        cmocka_unit_test(a_hint_that_was_taken_is_taken_again),
         cmocka_unit_test(memory_policies_of_a_program_hold_in_its_replay),
         cmocka_unit_test(pages_of_a_pool_are_pages_of_a_pool),
         cmocka_unit_test(results_that_differ_are_told_by_kind),

@@ -73,8 +73,28 @@ static void a_placement_may_lie_below_the_recording(void **state) {
     test_alloc_end(a);
 }
 
+/* What was asked for beside a mapping lies beside it again; far from all it stays where it was. */
+static void a_place_beside_a_mapping_moves_with_it(void **state) {
+    (void)state;
+    struct vmsim__alloc *a = test_alloc();
+    struct vmsim__placement *p = vmsim__placement_create(a);
+    const uint64_t low = UINT64_C(0x10000000000), high = low + 1000 * PAGE, far = low + (UINT64_C(1) << 32);
+    assert_int_equal(vmsim__placement_beside(p, low), low);
+    assert_true(vmsim__placement_set(p, low, low + 10 * PAGE, 3 * PAGE));
+    assert_true(vmsim__placement_set(p, high, high + 10 * PAGE, 7 * PAGE));
+    assert_int_equal(vmsim__placement_beside(p, low - PAGE), low + 2 * PAGE);
+    assert_int_equal(vmsim__placement_beside(p, low + PAGE), low + 4 * PAGE);
+    assert_int_equal(vmsim__placement_beside(p, low + 20 * PAGE), low + 23 * PAGE);
+    assert_int_equal(vmsim__placement_beside(p, high - 2 * PAGE), high + 5 * PAGE);
+    assert_int_equal(vmsim__placement_beside(p, high + 30 * PAGE), high + 37 * PAGE);
+    assert_int_equal(vmsim__placement_beside(p, far), far);
+    vmsim__placement_put(p);
+    test_alloc_end(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(ranges_are_the_last_that_was_said_of_each_page),
-                                       cmocka_unit_test(a_placement_may_lie_below_the_recording)};
+                                       cmocka_unit_test(a_placement_may_lie_below_the_recording),
+                                       cmocka_unit_test(a_place_beside_a_mapping_moves_with_it)};
     return cmocka_run_group_tests_name("scenario_placement", tests, NULL, NULL);
 }

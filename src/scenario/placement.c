@@ -7,6 +7,8 @@
 
 #include "base/util.h"
 
+#define BESIDE (UINT64_C(1) << 30) /* what is further away was not chosen for what lies there */
+
 struct vmsim__placement *vmsim__placement_create(struct vmsim__alloc *a) {
     struct vmsim__placement *p = vmsim__calloc(a, 1, sizeof *p);
     if (p) {
@@ -122,6 +124,17 @@ const struct vmsim__placed *vmsim__placement_from(const struct vmsim__placement 
 uint64_t vmsim__placement_of(const struct vmsim__placement *p, uint64_t va) {
     const struct vmsim__placed *r = vmsim__placement_from(p, va);
     return r && r->start <= va ? va + r->delta : va;
+}
+
+uint64_t vmsim__placement_beside(const struct vmsim__placement *p, uint64_t va) {
+    const size_t at = search(p, va);
+    const struct vmsim__placed *above = at < p->ranges.count ? &p->ranges.at[at] : NULL;
+    const struct vmsim__placed *below = at ? above ? above - 1 : &p->ranges.at[at - 1] : NULL;
+    VMSIM__ASSERT((!above || above->end > va) && (!below || below->end <= va));
+    const uint64_t up = !above ? UINT64_MAX : above->start <= va ? 0 : above->start - va;
+    const uint64_t down = below ? va - below->end : UINT64_MAX;
+    const struct vmsim__placed *nearest = up <= down ? above : below;
+    return vmsim__min64(up, down) < BESIDE ? va + nearest->delta : va;
 }
 
 /* A reference to a page that is not remembered. */

@@ -46,6 +46,9 @@ bool vmsim__placement_clear(struct vmsim__placement *p, uint64_t start, uint64_t
 /* The first range that ends behind `va`, or NULL. */
 const struct vmsim__placed *vmsim__placement_from(const struct vmsim__placement *p, uint64_t va);
 uint64_t vmsim__placement_of(const struct vmsim__placement *p, uint64_t va);
+/* The simulated address that is as far from what is mapped nearest as `va` was; `va` itself if nothing is within 1 GiB.
+ */
+uint64_t vmsim__placement_beside(const struct vmsim__placement *p, uint64_t va);
 void vmsim__placement_translate(struct vmsim__placement *p, const vmsim_access *in, vmsim_access *out, size_t n);
 
 #endif

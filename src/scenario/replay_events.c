@@ -210,6 +210,18 @@ static bool has_pool(const struct vmsim__mem *mem, unsigned flags) {
     return h < mem->nr_hstates && vmsim__hugetlb_total(mem, h, VMSIM__MAX_NODES) > 0;
 }
 
+/* What to ask mmap for. A hint that was taken is asked for again, beside the same neighbour. */
+static uint64_t place(const struct vmsim__replaying *i, const struct vmsim__placement *p, unsigned flags,
+                      const struct vmsim__file *file) {
+    const struct vmsim_trace_event *e = i->e;
+    const uint64_t va = (uint64_t)e->result, page = UINT64_C(1) << i->s->machine->mem->page_shift;
+    if (e->args[3] & (VMSIM__MAP_FIXED | VMSIM__MAP_FIXED_NOREPLACE))
+        return vmsim__placement_of(p, va);
+    if (e->args[0] && va == vmsim__align_up(e->args[0], page))
+        return vmsim__placement_beside(p, va);
+    return file || flags & VMSIM__MAP_HUGETLB ? 0 : vmsim__mm_place_like(i->t->mm, va, e->args[1], flags);
+}
+
 /* MAP_32BIT is dropped: the place is the simulated kernel's affair. But programs align what they were given: below the
  * size of a huge page the place agrees with the recorded one. */
 static int replay_mmap(struct vmsim__replaying *i) {
@@ -227,10 +239,7 @@ static int replay_mmap(struct vmsim__replaying *i) {
     if (!p || e->args[3] & fixed)
         flags |= VMSIM__MAP_FIXED;
     if (p)
-        va = e->args[3] & fixed           ? vmsim__placement_of(p, va)
-             : file                       ? 0
-             : flags & VMSIM__MAP_HUGETLB ? 0
-                                          : vmsim__mm_place_like(i->t->mm, va, e->args[1], flags);
+        va = place(i, p, flags, file);
     int64_t result = vmsim__call(i->s->machine, i->t, VMSIM__CALL_MMAP,
                                  VMSIM__FILE_ARGS(file, file ? &i->r->files.files.at[e->file].ra : NULL, va, e->args[1],
                                                   e->args[2], flags, 0, file ? e->args[4] : 0));

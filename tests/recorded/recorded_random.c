@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,11 +84,55 @@ static void do_map(struct region *r) {
     bool named = !below(3), shared = !below(3);
     unsigned pages = 1 + below(below(3) ? 64 : named ? FILE_PAGES : PAGES);
     int flags = (shared ? MAP_SHARED : MAP_PRIVATE) | (named ? 0 : MAP_ANONYMOUS) | more[below(6)];
-    char *at = mmap(NULL, (size_t)pages * PAGE, PROT_READ | PROT_WRITE, flags, named ? file : -1, 0);
+    off_t offset = named && !below(2) ? (off_t)below(FILE_PAGES - pages + 1) * PAGE : 0;
+    char *at = mmap(NULL, (size_t)pages * PAGE, PROT_READ | PROT_WRITE, flags, named ? file : -1, offset);
     say("mmap", at == MAP_FAILED ? -1 : 0);
     if (at == MAP_FAILED)
         return;
     *r = (struct region){.at = at, .pages = pages, .shared = shared, .file = named, .whole = true};
+    set(r, 0, pages, WRITABLE);
+}
+
+/* A place is asked for: beside another region, or where something lies. */
+static void do_map_at(struct region *r) {
+    const struct region *other = &regions[below(REGIONS)];
+    unsigned pages = 1 + below(below(3) ? 64 : PAGES), up = below(300);
+    if (r->at || !other->at)
+        return;
+    bool named = !below(4) && pages <= FILE_PAGES;
+    char *wish = other->at - (below(3) ? (size_t)(up + pages) * PAGE : 0);
+    char *at = mmap(wish, (size_t)pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | (named ? 0 : MAP_ANONYMOUS),
+                    named ? file : -1, 0);
+    say("mmap at", at == MAP_FAILED ? -1 : at == wish);
+    if (at == MAP_FAILED)
+        return;
+    *r = (struct region){.at = at, .pages = pages, .file = named, .whole = true};
+    set(r, 0, pages, WRITABLE);
+}
+
+/* Fresh memory in place of a part. */
+static void do_replace(struct region *r) {
+    unsigned from, count;
+    if (!choose(r, &from, &count) || !all(r, from, count, MAPPED))
+        return;
+    char *at = mmap(r->at + (size_t)from * PAGE, (size_t)count * PAGE, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    say("mmap fixed", at == MAP_FAILED ? -1 : 0);
+    set(r, from, count, WRITABLE);
+    r->whole = false;
+}
+
+static void do_segment(struct region *r) {
+    unsigned pages = 1 + below(64);
+    if (r->at)
+        return;
+    int id = shmget(IPC_PRIVATE, (size_t)pages * PAGE, 0600);
+    char *at = shmat(id, NULL, 0);
+    say("shmat", at == (char *)-1 ? -1 : 0);
+    shmctl(id, IPC_RMID, NULL);
+    if (at == (char *)-1)
+        return;
+    *r = (struct region){.at = at, .pages = pages, .shared = true, .file = true, .whole = true};
     set(r, 0, pages, WRITABLE);
 }
 
@@ -164,11 +210,40 @@ static void do_remap(struct region *r) {
     set(r, 0, pages, WRITABLE);
 }
 
+/* To a place of the program's own choice, or so that the old place stays mapped. */
+static void do_move(struct region *r) {
+    const size_t bytes = (size_t)r->pages * PAGE;
+    char *at;
+    if (!r->at || !r->whole || r->file)
+        return;
+    if (!r->shared && below(2)) {
+        at = mremap(r->at, bytes, bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+        say("mremap dontunmap", at == MAP_FAILED ? -1 : 0);
+        if (at != MAP_FAILED)
+            say("munmap", munmap(r->at, bytes));
+    } else {
+        char *to = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        at = to == MAP_FAILED ? to : mremap(r->at, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+        say("mremap fixed", at == MAP_FAILED ? -1 : 0);
+    }
+    if (at != MAP_FAILED)
+        r->at = at;
+}
+
+/* Holes in shared memory. */
+static void do_remove(struct region *r) {
+    unsigned from, count;
+    if (choose(r, &from, &count) && r->shared && !r->file && all(r, from, count, WRITABLE))
+        say("remove", madvise(r->at + (size_t)from * PAGE, (size_t)count * PAGE, MADV_REMOVE));
+}
+
 static void do_lock(struct region *r) {
     unsigned from, count;
     if (!choose(r, &from, &count))
         return;
-    if (below(2))
+    if (!below(4))
+        say("mlock2", syscall(SYS_mlock2, r->at + (size_t)from * PAGE, (size_t)count * PAGE, MLOCK_ONFAULT));
+    else if (below(2))
         say("mlock", mlock(r->at + (size_t)from * PAGE, (size_t)count * PAGE));
     else
         say("munlock", munlock(r->at + (size_t)from * PAGE, (size_t)count * PAGE));
@@ -241,9 +316,10 @@ static bool make_file(void) {
 }
 
 int main(int argc, char **argv) {
-    static void (*const calls[])(struct region *) = {do_map,   do_map,   do_map,   do_unmap,  do_protect, do_touch,
-                                                     do_touch, do_touch, do_touch, do_advise, do_advise,  do_remap,
-                                                     do_lock,  do_break, do_file,  do_sync,   do_fork};
+    static void (*const calls[])(struct region *) = {do_map,     do_map,   do_map_at, do_segment, do_unmap,  do_protect,
+                                                     do_replace, do_touch, do_touch,  do_touch,   do_touch,  do_advise,
+                                                     do_advise,  do_remap, do_move,   do_lock,    do_remove, do_break,
+                                                     do_file,    do_sync,  do_fork};
     unsigned seed = argc > 1 ? (unsigned)atoi(argv[1]) : 1, n = argc > 2 ? (unsigned)atoi(argv[2]) : 300;
     x = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
     if (!make_file())
