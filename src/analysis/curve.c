@@ -12,6 +12,7 @@
 
 /* ---- making ---- */
 
+/* Of another size: a caller built against another header, of whose fields nothing is known. */
 static const char *bad_options(const struct vmsim_curve_options *o) {
     if (o->size != sizeof *o)
         return "options of another version";
@@ -74,6 +75,7 @@ static bool add_row(struct vmsim_curve *c, uint32_t task) {
     return true;
 }
 
+/* A row for all tasks together is there from the start; those of single tasks come when they are met. */
 int vmsim_curve_create(const struct vmsim_curve_options *options, struct vmsim_curve **out) {
     if (!out)
         return VMSIM_EINVAL;

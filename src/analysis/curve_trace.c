@@ -28,6 +28,7 @@ static uint32_t new_space(struct spaces *s) {
     return s->next++;
 }
 
+/* A child of vfork uses its parent's memory until it executes something, and so its pages. */
 static int fork_task(struct vmsim_curve *c, struct spaces *s, uint32_t parent, const struct vmsim_trace_event *event) {
     uint32_t *own = space_of(c, s, parent);
     if (!own)

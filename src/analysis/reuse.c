@@ -22,6 +22,8 @@ uint32_t vmsim__reuse_bucket(uint64_t time) {
     return EXACT + (k - 3) * 4 + (uint32_t)quarter;
 }
 
+/* Small times are told apart one by one, longer ones in quarters of a power of two: a bucket is a quarter as wide as
+ * the times in it, at most. */
 uint64_t vmsim__reuse_bound(uint32_t bucket) {
     VMSIM__ASSERT(bucket < VMSIM__REUSE_BUCKETS);
     if (bucket < EXACT)

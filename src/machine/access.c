@@ -52,6 +52,8 @@ void vmsim__cpu_load(struct vmsim_machine *m, struct vmsim__task *t) {
         t->rseq_due = true;
 }
 
+/* Everything below goes by the present; what is left from whoever ran last must not be taken for this task's.
+ * Kernel: what `current` and the per-CPU area stand for. */
 void vmsim__present(struct vmsim_machine *m, struct vmsim__task *t) {
     VMSIM__ASSERT(t->cpu < m->nr_cpus);
     struct vmsim__now *now = &m->mem->now;
@@ -331,6 +333,7 @@ static enum vmsim__work run_batch(struct vmsim_machine *m, struct vmsim__task *t
     return how;
 }
 
+/* A signal is only told of, not delivered: a system call that touches user memory returns an error instead. */
 enum vmsim__work vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
                                     uint64_t *physical, struct vmsim_access_result *r) {
     *r = (struct vmsim_access_result){0};
@@ -344,6 +347,7 @@ enum vmsim__work vmsim__machine_try(struct vmsim_machine *m, struct vmsim__task 
     return how;
 }
 
+/* Without memory on the host the task would seem to run out of the simulated machine's: that is a failure of ours. */
 enum vmsim__work vmsim__machine_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t n,
                                        uint64_t *physical, struct vmsim_access_result *r) {
     enum vmsim__work how = vmsim__machine_try(m, t, a, n, physical, r);
@@ -357,6 +361,8 @@ enum vmsim__work vmsim__machine_access(struct vmsim_machine *m, struct vmsim__ta
     return VMSIM__WORK_END;
 }
 
+/* For who drives the machine call by call there is no scheduler to come back to: waits and what others do meanwhile
+ * happen in here. */
 int vmsim__task_access(struct vmsim_machine *m, struct vmsim__task *t, const vmsim_access *a, size_t count,
                        uint64_t *physical, struct vmsim_access_result *result, struct vmsim_access_detail *detail) {
     VMSIM__ASSERT(t->state != VMSIM__TASK_DEAD && (!detail || count == 1));

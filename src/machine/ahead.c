@@ -29,6 +29,8 @@ static void fetch(const struct vmsim_machine *m, struct vmsim__pte pte) {
     }
 }
 
+/* Entries are looked at without a trace: neither counters nor ages of the TLB change, or what is fetched ahead would
+ * show. */
 void vmsim__look_ahead(const struct vmsim_machine *m, struct vmsim__cpu *c, const vmsim_access *a, size_t n) {
     VMSIM__ASSERT(c->tlb && c->mm && m->swap);
     const size_t end = vmsim__min64(n, AHEAD);

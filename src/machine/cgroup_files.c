@@ -508,6 +508,8 @@ static const struct vmsim__cgroup_number *number_of(const char *file) {
     return n;
 }
 
+/* A lower limit is in force at once, and pages go afterwards: so that nothing is charged meanwhile that would have
+ * to go again. Kernel: memory_max_write, memory_high_write. */
 static int write_size(struct vmsim_machine *m, struct vmsim__memcg *c, const char *file, const char *value,
                       struct vmsim__limit *l) {
     VMSIM__ASSERT(c && file && value);
@@ -543,6 +545,8 @@ static const char *fault_of(const struct vmsim_machine *m, const char *file, boo
     return f->writable ? NULL : "it can only be read";
 }
 
+/* A write that reclaims may wait and is entered again: `l` keeps how far it has come, and another file's progress is
+ * none of this one's. */
 int vmsim__cgroup_write(struct vmsim_machine *m, const char *path, const char *file, const char *value,
                         struct vmsim__limit *l) {
     VMSIM__ASSERT(path && file && value);

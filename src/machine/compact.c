@@ -29,6 +29,7 @@ struct direct {
     vmsim__pfn pfn; /* captured */
 };
 
+/* A deferred zone is skipped but by the last priority, which nobody defers. Kernel: try_to_compact_pages. */
 static enum vmsim_compaction_verdict verdict_of(const struct direct *d, struct vmsim__zone *z, bool *deferred) {
     struct vmsim__compaction *c = &d->m->compaction;
     static const enum vmsim_compaction_verdict by_priority[] = {[VMSIM__COMPACT_PRIO_SYNC_FULL] = VMSIM_COMPACTION_FULL,
@@ -138,6 +139,7 @@ static bool zone_ready(const struct vmsim_machine *m, const struct vmsim__zone *
                                     zone_type, 0);
 }
 
+/* Zones above the one asked for do not help whoever waits, so they are not asked. Kernel: compaction_ready. */
 static bool ready(void *context, unsigned node, unsigned order, unsigned zone_type, bool *all) {
     struct vmsim_machine *m = context;
     VMSIM__ASSERT(node < m->mem->nr_nodes && all);
@@ -195,6 +197,7 @@ bool vmsim__compact_memory(struct vmsim_machine *m, bool may_wait) {
 
 /* ---- life ---- */
 
+/* Reclaim asks whether compaction could go on instead, which it cannot know by itself: the layers meet here. */
 int vmsim__compact_init(struct vmsim_machine *m) {
     int err = vmsim__compaction_init(&m->compaction, m->alloc, m->vm, m->mem, m->lru);
     if (err)

@@ -424,6 +424,7 @@ int vmsim__content_start(struct vmsim_machine *m) {
     return vmsim__host_error(m);
 }
 
+/* Hooks go first: what is torn down later would tell of contents that nobody keeps any more. */
 void vmsim__content_fini(struct vmsim_machine *m) {
     struct vmsim__content *c = m->content;
     if (!c)

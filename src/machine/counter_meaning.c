@@ -440,6 +440,8 @@ static const struct row *pool(const char *name) {
     return size ? find(rows, VMSIM__COUNT(rows), size + 1) : NULL;
 }
 
+/* Counters of cgroups and hugetlb pools have names with parts that users chose; of all others the last part says
+ * what is counted. */
 static const struct row *row_of(const char *name) {
     VMSIM__ASSERT(name);
     const struct row *row = NULL;
@@ -456,6 +458,7 @@ static const struct row *row_of(const char *name) {
     return row;
 }
 
+/* A name without a dot is in no table. */
 const char *vmsim__counter_unit(const char *name) {
     const char *unit = "";
     if (!strchr(name, '.'))

@@ -114,6 +114,8 @@ enum zone_fact {
 static const char *const zone_fact_names[ZONE_FACTS] = {
     "free", "min", "low", "high", "boost", "spanned", "present", "managed", "pcp_count", "unusable", "extfrag"};
 
+/* In the order of zone_fact_names. Free pages may be below zero for a moment, as in the kernel, where differences of
+ * CPUs are folded in late. */
 static uint64_t read_zone_fact(const struct vmsim_machine *m, uint32_t fact, uint32_t zone) {
     VMSIM__ASSERT(fact < ZONE_FACTS && zone < m->mem->nr_zones);
     const struct vmsim__zone *z = &m->mem->zones[zone];
@@ -293,6 +295,7 @@ static bool add(struct vmsim_machine *m, reader *read, uint32_t a, uint32_t b, c
     return true;
 }
 
+/* In the kernel's order, which is that of /proc/vmstat: zones, NUMA, nodes, limits, events. */
 static bool add_vmstat(struct vmsim_machine *m) {
     bool ok = true;
     for (uint32_t i = 0; i < VMSIM__ZONE_STAT_COUNT; i++)
@@ -342,6 +345,7 @@ static bool may_come(const struct vmsim__mem *mem, const struct vmsim__zone *z) 
     return may && (z->type == VMSIM__ZONE_NORMAL || z->type == VMSIM__ZONE_MOVABLE);
 }
 
+/* Zones that are empty and stay so have no counters: a machine of 64 nodes would have thousands that are always 0. */
 static bool add_memory(struct vmsim_machine *m) {
     bool ok = true;
     for (unsigned order = vmsim__thp_next_order(m->vm, 0); order; order = vmsim__thp_next_order(m->vm, order)) {
@@ -440,6 +444,7 @@ static uint64_t read_policy(const struct vmsim_machine *m, uint32_t policy, uint
     return vmsim__policy_counter_read(m->policies, policy, counter);
 }
 
+/* A policy that decides nothing has no counters: 0 fallbacks would look like a policy that never failed. */
 static bool add_policies(struct vmsim_machine *m) {
     bool ok = true;
     struct vmsim__policy_use use;
@@ -557,6 +562,7 @@ static const char *closest_counter(struct vmsim_machine *m, const char *name) {
     return close;
 }
 
+/* A slip in a name is common in expectations: what was probably meant is looked for among all. */
 int vmsim_counter_find(struct vmsim_machine *m, const char *name, size_t *id) {
     if (!m || !name || !id)
         return VMSIM_EINVAL;

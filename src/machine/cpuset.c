@@ -92,6 +92,8 @@ static uint64_t mems_in_force(const struct vmsim_machine *m, const struct vmsim_
     return some ? some : up->cpuset.mems_effective;
 }
 
+/* An empty list, or one that nothing is left of, means those above: tasks must be able to run somewhere. Kernel:
+ * compute_effective_cpumask. */
 static struct vmsim__cpumask cpus_in_force(const struct vmsim_machine *m, const struct vmsim__cgroup *c) {
     const struct vmsim__cgroup *up = above(m, c);
     if (up) {
@@ -277,6 +279,8 @@ bool vmsim__cpuset_line(const struct vmsim_machine *m, uint32_t cgroup, const ch
 
 /* ---- check ---- */
 
+/* A task that is on its way to another CPU counts as there: it leaves as soon as it stands between two pieces of
+ * work. */
 int vmsim__cpuset_check(struct vmsim_machine *m) {
     for (size_t i = 0; i < m->cgroups.count; i++) {
         const struct vmsim__cgroup *c = m->cgroups.at[i];

@@ -49,6 +49,8 @@ static bool write_some(struct vmsim_machine *m, bool old_only, unsigned cpu) {
     return false;
 }
 
+/* It goes on until it is below the limits, in steps that others can come between, and then sleeps; without dirty
+ * pages nobody wakes it by time, so that an idle machine has no events. Kernel: wb_workfn. */
 static enum vmsim__work run(void *context, struct vmsim__task *t) {
     struct vmsim_machine *m = context;
     vmsim__cpu_load(m, t);

@@ -18,6 +18,8 @@ static int64_t errno_of(enum vmsim__hotplug o) {
     return numbers[o];
 }
 
+/* Half-way is no state to stay in: what could not be emptied is given back to the allocator as it was. Kernel:
+ * offline_pages. */
 static enum vmsim__hotplug offline(struct vmsim_machine *m, vmsim__pfn pfn, bool may_wait, unsigned cpu) {
     const vmsim__pfn end = pfn + ((vmsim__pfn)1 << m->mem->memory_block_order);
     vmsim__lru_drain_all(m->lru); /* a page in a batch would count as unmovable */

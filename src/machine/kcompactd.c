@@ -73,6 +73,7 @@ static bool score_too_high(const struct vmsim__kcompactd *k) {
     return c->proactiveness && vmsim__fragmentation_score(c, k->node) > vmsim__fragmentation_mark(c, false);
 }
 
+/* It never asks for full effort: nobody waits for it. What it moves for is any movable page. */
 static enum vmsim_compaction_verdict ask(const struct vmsim__kcompactd *k, const struct vmsim__zone *z,
                                          enum vmsim_compaction_why why, unsigned order, bool wanted, bool deferred) {
     struct vmsim_machine *m = k->m;
@@ -115,6 +116,8 @@ void vmsim__kcompactd_tick(struct vmsim_machine *m, uint64_t now) {
     vmsim__event_at(m, now + CHECK_INTERVAL, VMSIM__EVENT_SCORE, 0); /* no host memory: the machine's error */
 }
 
+/* While nothing was allocated or freed the score cannot have changed: after a few such looks there are no more, or
+ * an idle machine would never be without events. Kernel: the timeout of kcompactd. */
 void vmsim__kcompactd_event(struct vmsim_machine *m, uint64_t now) {
     const uint64_t frames = vmsim__frame_traffic(m->mem);
     bool later = frames != m->score_traffic;
@@ -145,6 +148,8 @@ void vmsim__kcompactd_trigger(struct vmsim_machine *m) {
 
 /* ---- working ---- */
 
+/* Ahead of need it works for the order of a huge page and for all zones; else for what was asked for, which may grow
+ * meanwhile. */
 static void begin(struct vmsim__kcompactd *k, enum vmsim_compaction_why why) {
     VMSIM__ASSERT(!k->working);
     k->working = true;
@@ -157,6 +162,8 @@ static void begin(struct vmsim__kcompactd *k, enum vmsim_compaction_why why) {
     k->m->mem->event[VMSIM__COMPACT_DAEMON_WAKE] += why == VMSIM_COMPACTION_KCOMPACTD;
 }
 
+/* After work in vain it is left alone for longer. What was asked for meanwhile stays asked for. Kernel:
+ * proactive_defer of kcompactd. */
 static void finish(struct vmsim__kcompactd *k) {
     struct vmsim_machine *m = k->m;
     k->working = false;
@@ -201,6 +208,8 @@ static void enter_zone(struct vmsim__kcompactd *k, struct vmsim__zone *z) {
     k->in_zone = vmsim__compact_begin(&k->m->compaction, &k->cc, z) == VMSIM__COMPACTION_CONTINUE;
 }
 
+/* Who worked for somebody tells the zone how it went, so that allocations do not try the same in vain. Kernel:
+ * kcompactd_do_work. */
 static void leave_zone(struct vmsim__kcompactd *k, enum vmsim__compact_result how) {
     struct vmsim_machine *m = k->m;
     struct vmsim__zone *z = k->cc.z;
@@ -218,6 +227,8 @@ static void leave_zone(struct vmsim__kcompactd *k, enum vmsim__compact_result ho
     }
 }
 
+/* One zone is entered, or worked on for a step, at a time: between two steps others get the CPU. It gives way to
+ * kswapd, whose free pages it would take. */
 static enum vmsim__work step(struct vmsim__kcompactd *k) {
     VMSIM__ASSERT(k->working);
     struct vmsim_machine *m = k->m;

@@ -103,6 +103,8 @@ static void reclaim_active(struct vmsim__kswapd *k, bool active) {
     }
 }
 
+/* The boosts of watermarks are noted at the start: only what was there then is paid off at the end, as allocations
+ * go on boosting meanwhile. Kernel: balance_pgdat. */
 static void begin(struct vmsim__kswapd *k) {
     struct vmsim_machine *m = k->m;
     const struct vmsim__node *n = &m->mem->nodes[k->node];

@@ -41,6 +41,8 @@ static bool reclaimed(struct vmsim_machine *m, struct vmsim__limit *l) {
     return true;
 }
 
+/* As often as it takes: each answer says what to do before it is tried again, and a kill takes effect only after a
+ * wait. Kernel: try_charge_memcg. */
 static bool charge(struct vmsim_machine *m, struct vmsim__task *t, struct vmsim__limit *l, unsigned cpu) {
     VMSIM__ASSERT(cpu < m->nr_cpus);
     while (reclaimed(m, l)) {
@@ -68,6 +70,7 @@ static bool charge(struct vmsim_machine *m, struct vmsim__task *t, struct vmsim_
     return false;
 }
 
+/* A record of another charge is of one that was given up when its operation was cut short: it begins anew. */
 bool vmsim__limit_charge(void *machine, uint16_t memcg, uint32_t pages, uint32_t gfp, unsigned cpu) {
     struct vmsim_machine *m = machine;
     struct vmsim__task *t = m->running;
@@ -129,6 +132,8 @@ static bool reclaim_high(struct vmsim_machine *m, struct vmsim__limit *l, unsign
     return true;
 }
 
+/* Reclaim first, and sleep for what is left, the longer the more it is above. The sleep is the last: whoever has
+ * slept has paid. Kernel: mem_cgroup_handle_over_high. */
 bool vmsim__limit_pay_high(struct vmsim_machine *m, struct vmsim__task *t) {
     struct vmsim__limit *l = &t->limit;
     VMSIM__ASSERT(t->over_high && t->memcg);

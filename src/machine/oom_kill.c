@@ -185,6 +185,7 @@ static bool deadlocked(const struct vmsim_machine *m, int32_t chosen, enum vmsim
            !m->host_nomem;
 }
 
+/* While one is dying nobody else is chosen, as its memory is about to come back. Kernel: out_of_memory. */
 static bool out_of_memory(struct vmsim_machine *m, struct vmsim_oom_request ask, const struct domain *d) {
     const enum vmsim_oom_constraint constraint = (enum vmsim_oom_constraint)ask.constraint;
     struct vmsim__task *victim;
@@ -247,6 +248,7 @@ bool vmsim__memcg_out_of_memory(struct vmsim_machine *m, struct vmsim__memcg *ov
                          &(struct domain){over, 0, 0});
 }
 
+/* The signal arrives at its own time: the CPU of the victim may have been idle until then, or be behind. */
 void vmsim__oom_event(struct vmsim_machine *m, uint32_t task, uint64_t time) {
     struct vmsim__task *t = vmsim__task_at(m, task);
     VMSIM__ASSERT(t);

@@ -60,6 +60,7 @@ static int start(const struct vmsim__numa *n, struct vmsim__policy_instance *i, 
                                         domain == VMSIM_POLICY_TIERING ? "tiering" : "numa", err);
 }
 
+/* Without a policy that was chosen the kernel's own rules are asked directly: a machine of one node makes none. */
 int vmsim__numa_create(struct vmsim__numa *n, struct vmsim__mem *mem, struct vmsim__policy_registry *policies,
                        const struct vmsim__policy_choice *choice, const struct vmsim__policy_choice *tiering,
                        uint64_t seed, struct vmsim__err *err) {
@@ -138,6 +139,7 @@ static void update_period(const struct vmsim__numa *n, struct vmsim__numa_task *
     VMSIM__ASSERT(low <= high && t->period_ms);
 }
 
+/* Nodes of memory alone have none: pages lie there that nobody can be put beside. */
 static bool has_cpus(const struct vmsim__mem *mem, unsigned node) {
     for (unsigned cpu = 0; cpu < mem->nr_cpus; cpu++)
         if (mem->cpu_node[cpu] == node)
@@ -165,7 +167,8 @@ static uint8_t preferred_node(const struct vmsim__numa *n, const struct vmsim__n
     return f->memory[best] ? (uint8_t)(nearest_with_cpus(n->mem, best) + 1) : 0;
 }
 
-/* It tries sixteen times a period, and once a second at least. */
+/* It tries sixteen times a period, and once a second at least: another program may have gone from a CPU there, and
+ * faults come in crowds. */
 int vmsim__numa_follow(const struct vmsim__numa *n, const struct vmsim__numa_user *who, unsigned node) {
     struct vmsim__numa_task *t = who->task;
     VMSIM__ASSERT(node < n->mem->nr_nodes && t->preferred <= n->mem->nr_nodes);

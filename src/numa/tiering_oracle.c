@@ -196,6 +196,7 @@ struct destination {
     uint16_t node, cpu;
 };
 
+/* It neither reclaims nor goes elsewhere: a bound that disturbed the machine would be none. */
 static vmsim__pfn destination_get(void *context, vmsim__pfn from) {
     const struct destination *t = context;
     const struct vmsim__alloc_request rq = {
@@ -218,6 +219,7 @@ struct mover {
     unsigned cpu;
 };
 
+/* Only single pages: of a larger folio the references would have to be weighed against each other. */
 static bool move(const struct mover *m, const struct candidate *c, int node) {
     struct destination t = {m->mem, m->lru, (uint16_t)node, (uint16_t)m->cpu};
     const struct vmsim__migration how = {.mode = VMSIM__MIGRATE_ASYNC,
@@ -266,6 +268,8 @@ static void exchange(const struct vmsim__numa *n, const struct mover *m, const s
     }
 }
 
+/* Both tiers are looked at as a whole and pages exchanged in pairs, the most used against the least. What the last
+ * period was late by is taken off this one, so that moves do not drift behind the recording. */
 void vmsim__oracle_move(struct vmsim__numa *n, struct vmsim__vm *vm, struct vmsim__lru *lru, unsigned cpu) {
     VMSIM__ASSERT(vmsim__oracle_due(&n->oracle) && cpu < n->mem->nr_cpus);
     struct candidates all = {0};

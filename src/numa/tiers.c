@@ -102,6 +102,8 @@ static int decide(struct vmsim__numa *n, vmsim__pfn pfn, unsigned node, bool ksw
     return verdict;
 }
 
+/* What is in the swap cache has a copy on its way already, and large folios would need room in one piece: both are
+ * left to reclaim. It never waits, since whoever reclaims has other pages to try. Kernel: demote_folio_list. */
 bool vmsim__demote(struct vmsim__numa *n, struct vmsim__vm *vm, struct vmsim__lru *lru, vmsim__pfn pfn, unsigned node,
                    bool kswapd, unsigned cpu) {
     VMSIM__ASSERT(node < n->mem->nr_nodes && cpu < n->mem->nr_cpus);

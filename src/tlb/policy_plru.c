@@ -19,6 +19,8 @@ static uint64_t latest(const uint64_t *use, uint32_t n) {
     return most;
 }
 
+/* The tree's bits follow from the times of use: a bit points away from the half that was used last. So none has to
+ * be kept, and ways need not be a power of two. */
 uint32_t vmsim__tlb_plru_victim(const uint64_t *last_use, uint32_t ways) {
     uint32_t at = 0, n = ways;
     while (n > 1) {

@@ -54,6 +54,7 @@ static const struct vmsim_param ship_table[] = {{.name = "by",
                                                         "16 base pages. References without fetches have no pc."},
                                                 {0}};
 
+/* Counters begin at 1: a signature that was never seen is neither trusted nor taken for dead. */
 static int ship_create(const struct vmsim_policy_services *services, const struct vmsim_tlb_geometry *g,
                        const void *params, void **context) {
     size_t bytes = sizeof(struct ship) + (size_t)g->sets * g->ways * sizeof(struct ship_entry);
@@ -94,6 +95,8 @@ static void learn(struct ship *s, struct ship_entry *e, uint64_t last_use) {
     e->reused = true;
 }
 
+/* What goes unused teaches its signature; the others age by as much as the victim lacked, as in RRIP, in one step
+ * instead of many rounds. */
 static uint32_t ship_victim(void *context, const struct vmsim_tlb_set *set) {
     struct ship *s = context;
     struct ship_entry *e = s->at + (size_t)set->set * s->ways;

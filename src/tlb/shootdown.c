@@ -64,6 +64,8 @@ static bool mask_test(const struct vmsim__cpumask *m, unsigned cpu) {
     return m->word[cpu / 64] >> cpu % 64 & 1;
 }
 
+/* With numbers for the whole machine there have to be more than CPUs: each keeps the one that it runs with over a
+ * new generation. */
 static int choose_asids(struct vmsim__tlb_system *s, const struct vmsim__asid_spec *spec, struct vmsim__err *err) {
     s->asid = *spec;
     s->slots = 1;
@@ -260,6 +262,8 @@ static void new_generation(struct vmsim__tlb_system *s) {
     }
 }
 
+/* A new generation makes all numbers free but those in use, and every CPU flush once before it uses one: cheaper
+ * than to flush at each reuse. Kernel: new_context, check_and_switch_context. */
 static uint16_t switch_number(struct vmsim__tlb_system *s, struct cpu *c, struct vmsim__tlb_mm *mm) {
     VMSIM__ASSERT(s->used);
     if (mm->asid >> GENERATION_SHIFT != s->generation) {
@@ -295,6 +299,8 @@ static void catch_up(struct vmsim__tlb_system *s, struct cpu *c) {
     }
 }
 
+/* Back to the address space that is loaded already costs nothing but what the CPU missed meanwhile: that is what
+ * lazy mode is for. */
 uint16_t vmsim__tlb_switch(struct vmsim__tlb_system *s, unsigned cpu, struct vmsim__tlb_mm *mm) {
     VMSIM__ASSERT(cpu < s->cpus && mm && mm->pt);
     struct cpu *c = &s->cpu[cpu];
@@ -451,6 +457,7 @@ uint64_t vmsim__tlb_flush_mm(struct vmsim__tlb_system *s, unsigned cpu, struct v
     return s->cost.mode == VMSIM__SHOOTDOWN_BROADCAST ? flush_by_broadcast(s, cpu, &f) : flush_numbers(s, cpu, &f);
 }
 
+/* The kernel's half is every address space's: no mask says who could do without. Kernel: flush_tlb_kernel_range. */
 uint64_t vmsim__tlb_flush_kernel(struct vmsim__tlb_system *s, unsigned cpu, uint64_t start, uint64_t end) {
     VMSIM__ASSERT(cpu < s->cpus && start <= end);
     unsigned shift = vmsim__tlb_page_shift(s->cpu[0].tlb);
@@ -548,6 +555,8 @@ static const struct vmsim__pagetable *resolve_slot(const struct resolve *r, unsi
     return mm && (running || slot->tlb_gen == mm->tlb_gen) ? mm->pt : NULL;
 }
 
+/* Numbers of an older generation belong to nobody: their entries wait for the flush that is pending, and are not
+ * held against a table. */
 static const struct vmsim__pagetable *resolve_asid(void *context, uint16_t asid) {
     const struct resolve *r = context;
     if (asid == VMSIM__ASID_GLOBAL)

@@ -50,6 +50,7 @@ static void give_table(void *context, uint64_t pfn, unsigned level) {
     t->frames.at[pfn] = NULL;
 }
 
+/* A TLB of one array and nothing else: what a script sees is the policy's doing alone. */
 static int create_tlb(struct vmsim_test_tlb *t, const struct vmsim_test_tlb_options *o) {
     uint64_t ways = o->ways ? o->ways : 4, sets = o->sets ? o->sets : 1;
     struct vmsim__tlb_array_spec array = {
@@ -116,6 +117,7 @@ size_t vmsim_test_tlb_destroy(struct vmsim_test_tlb *t) {
     return vmsim__alloc_destroy(a);
 }
 
+/* Entries are young and dirty from the start: no walk has to write them, which would count as another access. */
 static bool map_page(struct vmsim_test_tlb *t, uint64_t page) {
     struct vmsim__pt_slot slot;
     if (page >= PAGE_LIMIT || !vmsim__pt_slot(&t->pt, page << 12, 0, true, &slot))
@@ -133,6 +135,7 @@ enum vmsim_test_outcome vmsim_test_tlb_step(struct vmsim_test_tlb *t, uint64_t p
     return vmsim_test_tlb_step_at(t, page, 0, victim);
 }
 
+/* The victim is who is gone: tags of the set are compared with those before, whatever the policy said. */
 enum vmsim_test_outcome vmsim_test_tlb_step_at(struct vmsim_test_tlb *t, uint64_t page, uint64_t pc, uint64_t *victim) {
     if (!t)
         return VMSIM_TEST_ERROR;

@@ -19,6 +19,8 @@ static uint32_t room_of(const struct vmsim__vm *vm) {
     return (uint32_t)(vm->page_size / word) - 3;
 }
 
+/* The kernel's choice by architecture: where a flush interrupts all CPUs, whoever walks with interrupts off holds
+ * tables back by that; where hardware broadcasts flushes, nothing would. */
 bool vmsim__tables_wait(const struct vmsim__pt_format *f, const struct vmsim__kernel *k) {
     switch (f->arch) {
     case VMSIM__PT_ARCH_ARM64:
@@ -70,6 +72,7 @@ void vmsim__tables_queue(struct vmsim__gather *g) {
     g->tables_count = 0;
 }
 
+/* Only what goes in here waits: deposits of huge pages, which are freed by the way, no walk has ever seen. */
 void vmsim__gather_tables(struct vmsim__gather *g, uint64_t start, uint64_t end, uint64_t floor, uint64_t ceiling) {
     VMSIM__ASSERT(g->mm->vm->gather == g && !g->tables_go);
     g->tables_go = g->mm->vm->table_queues != NULL;
@@ -96,6 +99,7 @@ bool vmsim__gather_table(struct vmsim__gather *g, vmsim__pfn pfn) {
     return true;
 }
 
+/* A CPU's callbacks are run in the order in which they came. */
 void vmsim__tables_grace_over(struct vmsim__vm *vm, unsigned cpu, uint64_t batch) {
     struct vmsim__table_queue *q = &vm->table_queues[cpu];
     VMSIM__ASSERT(q->over <= q->begun && batch < q->begun);
@@ -107,6 +111,7 @@ void vmsim__tables_grace_over(struct vmsim__vm *vm, unsigned cpu, uint64_t batch
     }
 }
 
+/* For the end of a machine, and for who compares with one that was idle for longer than a grace period. */
 void vmsim__tables_barrier(struct vmsim__vm *vm) {
     for (unsigned cpu = 0; vm->table_queues && cpu < vm->mem->nr_cpus; cpu++)
         if (vm->table_queues[cpu].begun)
