@@ -14,6 +14,18 @@ static bool finished(int64_t result, uint32_t *id, uint32_t own) {
     return done;
 }
 
+/* What lay behind the new end is in no page table, copies of it neither. */
+static void behind_the_end(const struct space *s, unsigned i) {
+    for (unsigned n = 0; n < TASKS; n++) {
+        if (t.task[n].space != s || died(&t.task[n]))
+            continue;
+        const struct vmsim__pte e = vmsim__mm_pagemap(mm_of(&t.task[n]), va_of(i));
+        if (e.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE | VMSIM__PTE_SWAP))
+            fail_msg("step %llu: page %u lies behind the end of its file, and is still mapped (flags %x)",
+                     (unsigned long long)t.step, i, e.flags);
+    }
+}
+
 static void truncate_file(const struct task *k, struct object *o) {
     uint64_t pages = pick(FILE_PAGES + 1);
     struct vmsim__file *f = vmsim__file_by_id(t.m->cache, o->file);
@@ -28,6 +40,8 @@ static void truncate_file(const struct task *k, struct object *o) {
             struct page *g = &t.space[s].at[i];
             if (g->kind == FILE_PRIVATE && &t.object[g->object] == o && g->index >= pages)
                 g->own = false;
+            if ((g->kind == FILE_PRIVATE || g->kind == FILE_SHARED) && &t.object[g->object] == o && g->index >= pages)
+                behind_the_end(&t.space[s], i);
         }
     }
     for (uint64_t i = pages; i < FILE_PAGES; i++)
@@ -75,6 +89,8 @@ static void do_file(struct task *k) {
             o->content[first + i] = ++t.next_tag;
         if (first + written > o->pages && written)
             o->pages = first + written;
+        if (r == -VMSIM__L_ESRCH) /* killed in the middle: how far it came is what the file says */
+            o->pages = vmsim__align_up(vmsim__file_by_id(t.m->cache, o->file)->size, t.page) >> t.shift;
         break;
     }
     case 4: {
