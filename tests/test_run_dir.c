@@ -227,10 +227,36 @@ static void other_directories_are_refused(void **state) {
     test_write_file(path, other, sizeof other - 1);
     fails_to_open(out, VMSIM_EFORMAT, "\"schema\" is not vmsim-stats");
     test_write_file(path, newer, sizeof newer - 1);
-    fails_to_open(out, VMSIM_EVERSION, "is of format 2.0, and this vmsim knows 1.0");
+    fails_to_open(out, VMSIM_EVERSION, "is of format 2.0, and this vmsim knows 1.0: a newer vmsim reads it");
+    fails_to_open(path, VMSIM_EFORMAT, "is a file of a run: the directory is meant");
+    snprintf(path, sizeof path, "%s/other.yaml", out);
+    test_write_file(path, newer, sizeof newer - 1);
+    fails_to_open(path, VMSIM_EFORMAT, "other.yaml is a file, no run directory");
+    snprintf(path, sizeof path, "%s/stats.json", out);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(mkfifo(path, 0666), 0);
     fails_to_open(out, VMSIM_EIO, "stats.json cannot be read");
+    test_rmdir(out);
+}
+
+/* What an older format had in common is shown, and the page says that it is old. */
+static void an_older_run_is_shown(void **state) {
+    char out[512], path[600];
+    static const char older[] = "{\"schema\": \"vmsim-stats\", \"schema_version\": \"0.9\", \"tasks\": [{\"name\": "
+                                "\"sort\", \"minor_faults\": 7}]}";
+    struct vmsim_run *run;
+    const char *html;
+    (void)state;
+    in_folder(out, "older");
+    assert_int_equal(mkdir(out, 0777), 0);
+    snprintf(path, sizeof path, "%s/stats.json", out);
+    test_write_file(path, older, sizeof older - 1);
+    assert_int_equal(vmsim_run_open(out, &run), 0);
+    assert_true(noted(run, "stats.json is of format 0.9, older than this vmsim's 1.0"));
+    assert_int_equal(vmsim_run_render(run, VMSIM_RUN_HTML, &html, NULL), 0);
+    assert_non_null(strstr(html, "older than this vmsim"));
+    vmsim_run_free_text(run, html);
+    vmsim_run_close(run);
     test_rmdir(out);
 }
 
@@ -285,10 +311,10 @@ static int remove_folder(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_page_holds_the_run),          cmocka_unit_test(the_page_needs_no_network),
-        cmocka_unit_test(markdown_is_of_tables),           cmocka_unit_test(what_is_missing_or_changed_is_named),
-        cmocka_unit_test(other_directories_are_refused),   cmocka_unit_test(of_too_many_rows_some_are_kept),
-        cmocka_unit_test(of_half_a_run_the_half_is_shown),
+        cmocka_unit_test(the_page_holds_the_run),         cmocka_unit_test(the_page_needs_no_network),
+        cmocka_unit_test(markdown_is_of_tables),          cmocka_unit_test(what_is_missing_or_changed_is_named),
+        cmocka_unit_test(other_directories_are_refused),  cmocka_unit_test(an_older_run_is_shown),
+        cmocka_unit_test(of_too_many_rows_some_are_kept), cmocka_unit_test(of_half_a_run_the_half_is_shown),
     };
     return cmocka_run_group_tests_name("run_dir", tests, make_folder, remove_folder);
 }

@@ -201,8 +201,8 @@ void suite_summary(const struct suite *s) {
         failed += failed_checks(&s->cases[i]);
         assert(failed <= checks && fine <= i + 1);
     }
-    printf("%s%zu scenarios, %zu of %zu expectations hold: %zu passed, %zu failed\n", s->tap ? "# " : "", s->count,
-           checks - failed, checks, fine, s->count - fine);
+    printf("%s%zu scenario%s, %zu of %zu expectations hold: %zu passed, %zu failed\n", s->tap ? "# " : "", s->count,
+           s->count == 1 ? "" : "s", checks - failed, checks, fine, s->count - fine);
 }
 
 /* ---- JUnit ---- */

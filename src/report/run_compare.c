@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "base/util.h"
 #include "report/report_files.h"
 
@@ -173,6 +174,17 @@ static int check_name(struct vmsim__compare *c, const char *gate, const char *na
     return 0;
 }
 
+/* Which of them may have been meant? Without memory to look, none. */
+static int no_counter(struct vmsim__compare *c, const char *pattern, const char *where) {
+    const char **all = vmsim__calloc(c->alloc, c->names.count + 1, sizeof *all);
+    for (size_t i = 0; all && i < c->names.count; i++)
+        all[i] = c->names.at[i].text;
+    const char *meant = all ? vmsim__closest(pattern, all, sizeof *all) : NULL;
+    vmsim__free(c->alloc, all, (c->names.count + 1) * sizeof *all);
+    return vmsim__err_set(c->err, VMSIM_EINVAL, "none of the runs has a counter '%s'%s%s%s%s", pattern, where,
+                          meant ? " (did you mean '" : "", meant ? meant : "", meant ? "'?)" : "");
+}
+
 static int check_gate(struct vmsim__compare *c, const char *gate) {
     const char *equals = strrchr(gate, '=');
     char pattern[600];
@@ -192,9 +204,7 @@ static int check_gate(struct vmsim__compare *c, const char *gate) {
         if (check_name(c, gate, name, share, below))
             return VMSIM_ENOMEM;
     }
-    return any ? 0
-               : vmsim__err_set(c->err, VMSIM_EINVAL, "none of the runs has a counter '%s'%s", pattern,
-                                c->options->pattern ? " among those that are looked at" : "");
+    return any ? 0 : no_counter(c, pattern, c->options->pattern ? " among those that are looked at" : "");
 }
 
 /* ---- all of it ---- */
@@ -209,7 +219,7 @@ static int gather(struct vmsim__compare *c) {
     int err = find_unlike(c);
     err = err ? err : find_changes(c);
     if (!err && c->options->pattern && !c->names.count)
-        return vmsim__err_set(c->err, VMSIM_EINVAL, "none of the runs has a counter '%s'", c->options->pattern);
+        return no_counter(c, c->options->pattern, "");
     for (size_t i = 0; !err && i < c->options->gate_count; i++)
         err = check_gate(c, c->options->gates[i]);
     return err;

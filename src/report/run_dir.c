@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -130,17 +131,44 @@ static bool close_torn(struct vmsim_run *run) {
     return !run->file.failed;
 }
 
-static int load_stats(struct vmsim_run *run) {
-    static const char major[] = "1.";
-    json_error_t why;
-    int err = vmsim__run_file(run, "stats.json");
+/* There is no stats.json: what is it that was named instead of a run? */
+static int no_stats(struct vmsim_run *run) {
     struct stat st;
-    if (err == VMSIM_ENOENT && stat(run->directory, &st))
-        return vmsim__err_set(&run->err, err, "%s: no such directory", run->directory);
-    if (err == VMSIM_ENOENT)
+    const char *slash = strrchr(run->directory, '/');
+    if (stat(run->directory, &st))
+        return vmsim__err_set(&run->err, VMSIM_ENOENT, "%s: no such directory", run->directory);
+    if (S_ISDIR(st.st_mode))
         return vmsim__err_set(&run->err, VMSIM_EFORMAT,
                               "%s is no run directory: it has no stats.json (`vmsim run box.yaml -o DIR` makes one)",
                               run->directory);
+    if (!strcmp(slash ? slash + 1 : run->directory, "stats.json"))
+        return vmsim__err_set(&run->err, VMSIM_EFORMAT, "%s is a file of a run: the directory is meant, %.*s",
+                              run->directory, slash ? (int)(slash - run->directory) : 1, slash ? run->directory : ".");
+    return vmsim__err_set(&run->err, VMSIM_EFORMAT,
+                          "%s is a file, no run directory (`vmsim run box.yaml -o DIR` makes one)", run->directory);
+}
+
+/* What is of an older format is read as far as both are the same; a newer one may mean something else by a name. */
+static int check_version(struct vmsim_run *run) {
+    const char *version = vmsim__json_text(run->stats, "schema_version");
+    const unsigned long known = strtoul(VMSIM_REPORT_SCHEMA, NULL, 10), major = strtoul(version, NULL, 10);
+    if (major == known)
+        return 0;
+    if (major > known)
+        return vmsim__err_set(&run->err, VMSIM_EVERSION,
+                              "%s/stats.json is of format %s, and this vmsim knows %s: a newer vmsim reads it",
+                              run->directory, version, VMSIM_REPORT_SCHEMA);
+    return vmsim__run_note(run, "stats.json is of format %s, older than this vmsim's %s: what both have is shown",
+                           *version ? version : "(none)", VMSIM_REPORT_SCHEMA)
+               ? 0
+               : VMSIM_ENOMEM;
+}
+
+static int load_stats(struct vmsim_run *run) {
+    json_error_t why;
+    int err = vmsim__run_file(run, "stats.json");
+    if (err == VMSIM_ENOENT)
+        return no_stats(run);
     if (err)
         return vmsim__err_set(&run->err, err, "%s/stats.json cannot be read", run->directory);
     json_error_t whole;
@@ -156,11 +184,7 @@ static int load_stats(struct vmsim_run *run) {
     if (strcmp(vmsim__json_text(run->stats, "schema"), "vmsim-stats") != 0)
         return vmsim__err_set(&run->err, VMSIM_EFORMAT, "%s/stats.json is not of vmsim: \"schema\" is not vmsim-stats",
                               run->directory);
-    const char *version = vmsim__json_text(run->stats, "schema_version");
-    if (strncmp(version, major, sizeof major - 1) != 0)
-        return vmsim__err_set(&run->err, VMSIM_EVERSION, "%s/stats.json is of format %s, and this vmsim knows %s",
-                              run->directory, version, VMSIM_REPORT_SCHEMA);
-    return 0;
+    return check_version(run);
 }
 
 /* One file of the manifest against what is there. Nothing is read of a file whose size tells already. */
