@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Charts in SVG and as text (chart.h). Ticks stand at 1, 2 and 5 times a power of ten. */
+/* Charts in SVG and as text (chart.h). Ticks stand at 1, 2 and 5 times a power of ten, those of bytes at powers of two
+ * and their multiples. */
 #include <assert.h>
 #include <math.h>
 
@@ -86,6 +87,8 @@ static struct axis make_axis(const struct chart_panel *p, bool x) {
     if (!a.log && !x)
         a.low = fmin(a.low, 0);
     a.log = a.log && a.high >= 10 * a.low;
+    if (!x) /* nothing lies on the edge above */
+        a.high *= a.log ? 1.1 : 1.04;
     if (x && p->x_names)
         make_room(&a);
     if (a.low == a.high)
@@ -93,14 +96,18 @@ static struct axis make_axis(const struct chart_panel *p, bool x) {
     return a;
 }
 
-static void number(FILE *out, double v) {
-    static const char units[] = " kMGT";
-    unsigned unit = 0;
-    for (; fabs(v) >= 1000 && unit < 4; unit++)
-        v /= 1000;
-    fprintf(out, "%.4g", v);
-    if (unit)
-        fputc(units[unit], out);
+void chart_number(FILE *out, double v, enum chart_unit unit) {
+    static const struct {
+        const char *names[5];
+        double step;
+    } units[] = {[CHART_NUMBER] = {{"", "k", "M", "G", "T"}, 1000},
+                 [CHART_BYTES] = {{" B", " KiB", " MiB", " GiB", " TiB"}, 1024},
+                 [CHART_NS] = {{" ns", " \u00b5s", " ms", " s", NULL}, 1000}};
+    const char *const *names = units[unit].names;
+    unsigned at = 0;
+    for (; fabs(v) >= units[unit].step && at < 4 && names[at + 1]; at++)
+        v /= units[unit].step;
+    fprintf(out, fabs(v) >= 1e6 ? "%.0f%s" : "%.4g%s", v, v == 0 ? "" : names[at]);
 }
 
 static void tick(FILE *out, const struct chart_panel *p, const struct axis *a, bool x, double v) {
@@ -111,7 +118,7 @@ static void tick(FILE *out, const struct chart_panel *p, const struct axis *a, b
     else
         fprintf(out, "<path d=\"M%.1f %.1fh%.1f\" stroke=\"#ddd\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">",
                 left, at, p->width, left - 5, at + 4);
-    number(out, v);
+    chart_number(out, v, x ? p->x_unit : p->y_unit);
     fputs("</text>\n", out);
 }
 
@@ -125,16 +132,35 @@ static void name_ticks(FILE *out, const struct chart_panel *p, const struct axis
     }
 }
 
-static void ticks(FILE *out, const struct chart_panel *p, const struct axis *a, bool x) {
+/* At powers of two on a logarithmic axis, and at multiples of one on a linear axis: seven at most. */
+static void ticks_of_bytes(FILE *out, const struct chart_panel *p, const struct axis *a, bool x) {
+    const double range = a->log ? log2(a->high / a->low) : a->high - a->low;
+    const double step = a->log ? fmax(1, ceil(range / 6)) : exp2(fmax(0, ceil(log2(range / 6))));
+    const double low = a->log ? log2(a->low) : a->low, high = a->log ? log2(a->high) : a->high;
+    assert(step >= 1 && high > low);
+    for (double i = ceil(low / step - 0.001); i <= floor(high / step + 0.001); i++)
+        tick(out, p, a, x, a->log ? exp2(i * step) : i * step + 0.0);
+}
+
+static void ticks_of_decades(FILE *out, const struct chart_panel *p, const struct axis *a, bool x) {
     static const double steps[] = {1, 2, 5};
-    if (a->log) {
-        const bool few = log10(a->high / a->low) > 2;
-        for (double ten = pow(10, floor(log10(a->low))); ten <= a->high; ten *= 10) {
-            for (int i = 0; i < (few ? 1 : 3); i++) {
-                if (ten * steps[i] >= a->low * 0.999 && ten * steps[i] <= a->high * 1.001)
-                    tick(out, p, a, x, ten * steps[i]);
-            }
+    const bool few = log10(a->high / a->low) > 2;
+    assert(a->log && a->low > 0);
+    for (double ten = pow(10, floor(log10(a->low))); ten <= a->high; ten *= 10) {
+        for (int i = 0; i < (few ? 1 : 3); i++) {
+            if (ten * steps[i] >= a->low * 0.999 && ten * steps[i] <= a->high * 1.001)
+                tick(out, p, a, x, ten * steps[i]);
         }
+    }
+}
+
+static void ticks(FILE *out, const struct chart_panel *p, const struct axis *a, bool x) {
+    if ((x ? p->x_unit : p->y_unit) == CHART_BYTES) {
+        ticks_of_bytes(out, p, a, x);
+        return;
+    }
+    if (a->log) {
+        ticks_of_decades(out, p, a, x);
         return;
     }
     double step = pow(10, floor(log10((a->high - a->low) / 4)));

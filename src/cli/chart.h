@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
+/* What an axis counts, for its numbers and where these stand. */
+enum chart_unit { CHART_NUMBER, CHART_BYTES, CHART_NS };
+
 struct chart_series {
     const char *name;
     const double *x, *y;
@@ -17,6 +20,7 @@ struct chart_series {
 struct chart_panel {
     const char *title, *x_label;
     double left, top, width, height;
+    enum chart_unit x_unit, y_unit;
     bool log_x, log_y;
     const char *const *x_names; /* of x = 0, 1, 2 ...; NULL: numbers */
     double mark;                /* a vertical line at this x; 0: none */
@@ -33,6 +37,8 @@ void chart_panel(FILE *out, const struct chart_panel *panel);
 #define CHART_LEGEND_WIDTH 160.0
 #define CHART_LEGEND_HEIGHT 18.0
 void chart_legend(FILE *out, double left, double top, size_t columns, const char *const *names, size_t count);
+/* "12.5k", "64 MiB", "1.25 s": four digits, for people. */
+void chart_number(FILE *out, double value, enum chart_unit unit);
 /* Text with what SVG and HTML would take for their own as entities. */
 void chart_escape(FILE *out, const char *text);
 /* One of eight blocks for each value, from the least to the greatest. */

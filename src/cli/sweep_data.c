@@ -130,15 +130,29 @@ static bool load_values(struct data *d, struct store *s) {
 /* ---- numbers of labels ---- */
 
 /* "64MiB" is a number, "3/8" is not: labels of zipped keys have a slash. */
-static bool parse_number(const char *label, double *number) {
-    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB"};
+/* A label such as 3, 25%, 64MiB or 10ms. False: it is a name. */
+static bool parse_number(const char *label, double *number, enum chart_unit *unit) {
+    static const struct {
+        const char *name;
+        double scale;
+        enum chart_unit unit;
+    } units[] = {{"", 1, CHART_NUMBER},        {"%", 1, CHART_NUMBER},       {"B", 1, CHART_BYTES},
+                 {"kB", 0x1p10, CHART_BYTES},  {"KiB", 0x1p10, CHART_BYTES}, {"MiB", 0x1p20, CHART_BYTES},
+                 {"GiB", 0x1p30, CHART_BYTES}, {"TiB", 0x1p40, CHART_BYTES}, {"PiB", 0x1p50, CHART_BYTES},
+                 {"K", 0x1p10, CHART_BYTES},   {"M", 0x1p20, CHART_BYTES},   {"G", 0x1p30, CHART_BYTES},
+                 {"T", 0x1p40, CHART_BYTES},   {"ns", 1, CHART_NS},          {"us", 1e3, CHART_NS},
+                 {"ms", 1e6, CHART_NS},        {"s", 1e9, CHART_NS},         {"min", 60e9, CHART_NS},
+                 {"h", 3600e9, CHART_NS}};
     char *end;
     *number = strtod(label, &end);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (!strcmp(end, units[i]))
-            *number = ldexp(*number, 10 * (int)(i + 1));
+    for (size_t i = 0; i < sizeof units / sizeof *units && end != label; i++) {
+        if (strcmp(end, units[i].name) != 0)
+            continue;
+        *number *= units[i].scale;
+        *unit = units[i].unit;
+        return true;
     }
-    return end != label && !strchr(end, '/');
+    return false;
 }
 
 struct numbered {
@@ -181,8 +195,12 @@ static bool number_axis(struct data *d, size_t axis) {
     struct data_axis *a = &d->axes[axis];
     a->numbers = calloc(a->count + 1, sizeof *a->numbers);
     a->numeric = a->numbers && a->count > 1;
-    for (size_t i = 0; a->numbers && i < a->count; i++)
-        a->numeric = parse_number(a->labels[i], &a->numbers[i]) && a->numeric;
+    enum chart_unit unit = CHART_NUMBER;
+    for (size_t i = 0; a->numeric && i < a->count; i++) {
+        a->numeric = parse_number(a->labels[i], &a->numbers[i], &unit) && (!i || unit == a->unit);
+        a->unit = unit;
+    }
+    a->unit = a->numeric ? a->unit : CHART_NUMBER;
     for (size_t i = 0; a->numbers && !a->numeric && i < a->count; i++)
         a->numbers[i] = (double)i;
     return a->numbers && (!a->numeric || sort_axis(d, axis));
@@ -261,4 +279,19 @@ bool data_ran(const struct data_point *p) {
 /* Points that differ in the seed alone are the same experiment. */
 bool data_repeats(const struct data_axis *axis) {
     return !strcmp(axis->name, "seed");
+}
+
+enum chart_unit data_unit(const struct data *d, size_t counter) {
+    assert(counter < d->counter_count);
+    static const struct {
+        const char *end;
+        enum chart_unit unit;
+    } ends[] = {
+        {"_ns", CHART_NS}, {"_bytes", CHART_BYTES}, {".memory.peak", CHART_BYTES}, {".memory.current", CHART_BYTES}};
+    const char *name = d->counters[counter];
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        if (strlen(name) > strlen(ends[i].end) && !strcmp(name + strlen(name) - strlen(ends[i].end), ends[i].end))
+            return ends[i].unit;
+    }
+    return CHART_NUMBER;
 }

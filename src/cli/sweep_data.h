@@ -8,12 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/chart.h"
+
 struct data_axis {
     char *name;
     char **labels;
     double *numbers; /* of the labels, units applied */
     size_t count;
-    bool numeric; /* every label begins with a number */
+    bool numeric;         /* every label is a number, all with units of one kind or all without */
+    enum chart_unit unit; /* of the numbers */
 };
 
 struct data_point {
@@ -40,6 +43,8 @@ void data_free(struct data *d);
 /* Index of a counter or an axis, SIZE_MAX: there is none. */
 size_t data_counter(const struct data *d, const char *name);
 size_t data_axis(const struct data *d, const char *name);
+/* Of a counter's numbers, as its name says. */
+enum chart_unit data_unit(const struct data *d, size_t counter);
 /* Whether its entries are repetitions by seed. */
 bool data_repeats(const struct data_axis *axis);
 /* Whether its counters can be compared: it ran. */

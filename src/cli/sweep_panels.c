@@ -164,6 +164,8 @@ static void draw(const struct row *r, const struct choice *c, const char *title)
                                       .top = 28,
                                       .width = 280,
                                       .height = 170,
+                                      .x_unit = x->unit,
+                                      .y_unit = data_unit(r->d, r->counter),
                                       .log_x = x->numeric && panels_log(x->numbers, x->count),
                                       .log_y = r->log_y,
                                       .y_low = r->low < INFINITY ? r->low : 0,

@@ -147,6 +147,17 @@ static const struct data_point *ranked(const struct data *d, size_t counter, siz
     return last;
 }
 
+static enum chart_unit unit_of(const struct data *d, size_t which) {
+    return which < d->counter_count ? data_unit(d, which) : d->axes[which - d->counter_count].unit;
+}
+
+/* As people read it, with all its digits when pointed at. */
+static void put_value(struct report *r, size_t which, double value) {
+    fprintf(r->out, "<span title=\"%.0f\">", value);
+    chart_number(r->out, value, unit_of(&r->d, which));
+    fputs("</span>", r->out);
+}
+
 static void put_extremes(struct report *r, size_t counter) {
     fputs("<table><tr><th></th><th>value</th><th>point</th><th>settings</th></tr>\n", r->out);
     for (unsigned greatest = 0; greatest < 2; greatest++) {
@@ -154,11 +165,9 @@ static void put_extremes(struct report *r, size_t counter) {
             const struct data_point *p = ranked(&r->d, counter, i, greatest);
             if (!p)
                 break;
-            fprintf(r->out, "<tr><td>%s</td><td>%.0f</td>",
-                    i          ? ""
-                    : greatest ? "greatest"
-                               : "least",
-                    p->values[counter]);
+            fprintf(r->out, "<tr><td>%s</td><td>", i ? "" : greatest ? "greatest" : "least");
+            put_value(r, counter, p->values[counter]);
+            fputs("</td>", r->out);
             put_point(r, p);
             fputs("</tr>\n", r->out);
         }
@@ -230,7 +239,11 @@ static void put_front(struct report *r, const struct place *places, size_t n, si
         at[2 * n + series[1].count] = places[i].x;
         at[3 * n + series[1].count++] = places[i].y;
         assert(series[1].count <= i + 1);
-        fprintf(r->out, "<tr><td>%.0f</td><td>%.0f</td>", places[i].x, places[i].y);
+        fputs("<tr><td>", r->out);
+        put_value(r, x, places[i].x);
+        fputs("</td><td>", r->out);
+        put_value(r, y, places[i].y);
+        fputs("</td>", r->out);
         put_point(r, places[i].point);
         fputs("</tr>\n", r->out);
     }
@@ -240,6 +253,8 @@ static void put_front(struct report *r, const struct place *places, size_t n, si
                                       .top = 65,
                                       .width = 500,
                                       .height = 260,
+                                      .x_unit = unit_of(d, x),
+                                      .y_unit = unit_of(d, y),
                                       .log_x = panels_log(at, n),
                                       .log_y = panels_log(at + n, n),
                                       .series = series,
@@ -305,7 +320,9 @@ static const char style[] =
     "<style>body{font-family:sans-serif;margin:2em;max-width:1500px}h2{border-bottom:1px solid "
     "#ccc;margin-top:2em}table{border-collapse:collapse;font-size:13px;margin:1em 0}td,th{padding:"
     "2px 10px;text-align:left}tr:nth-child(even){background:#f4f4f4}pre{background:#f4f4f4;padding:"
-    "1em;overflow:auto}.panels{display:flex;flex-wrap:wrap;gap:8px}</style>";
+    "1em;overflow:auto}.panels{display:flex;flex-wrap:wrap;gap:8px}@media(prefers-color-scheme:dark){body{background:"
+    "#14171a;color:#e8e8e8}a{color:#8ab4f8}svg{filter:invert(.9) hue-rotate(180deg)}pre,tr:nth-child(even)"
+    "{background:#20242a}}</style>";
 
 static void put_head(struct report *r, const char *path) {
     const struct data *d = &r->d;
