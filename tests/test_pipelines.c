@@ -48,6 +48,7 @@ static void check(const char *name, const char *key) {
     assert_true(has_key(&document, root, key));
     assert_true(holds(&document, root, "vmsim test scenarios --junit scenarios.xml -o runs"));
     assert_true(holds(&document, root, "vmsim report"));
+    assert_true(holds(&document, root, "ctest --test-dir \"$policy/build\" --output-on-failure"));
     yaml_document_delete(&document);
     yaml_parser_delete(&parser);
     free(text);

@@ -76,9 +76,9 @@ static int write_files(const struct policy_template *t, const char *directory, c
         if (access(path, F_OK) == 0)
             return cli_fail(EXIT_USAGE, "policy", "%s is there already; nothing is overwritten", path);
     }
-    if (mkdir(directory, 0777) && errno != EEXIST)
-        return cli_fail(EXIT_USAGE, "policy", "%s: %s", directory, strerror(errno));
-    int status = EXIT_FINE;
+    int status = cli_make_parents("policy", directory);
+    if (!status && mkdir(directory, 0777) && errno != EEXIST)
+        status = cli_fail(EXIT_USAGE, "policy", "%s: %s", directory, strerror(errno));
     for (unsigned i = 0; !status && i < FILES; i++) {
         path_of(path, sizeof path, directory, name, i);
         status = write_file(path, text[i], name);
