@@ -29,7 +29,7 @@ struct block {
 struct aged {
     int64_t anon, file, pipes, sockets, inodes; /* pages, pages, numbers */
     uint64_t seed;
-    struct vmsim__file *f;
+    struct vmsim__file *f, *metadata;
     struct vmsim__file_ra ra;
     struct block *block;
     size_t blocks, room;
@@ -116,6 +116,15 @@ static void read_pages(struct aged *a, struct vmsim_machine *m, int64_t from, in
         vmsim__file_read(m->cache, a->f, &a->ra, (uint64_t)i * PAGE, PAGE, 0);
 }
 
+/* Inodes lie many to a block: a page of them is written as the first comes, and again as others do. */
+static void write_metadata(struct aged *a, struct vmsim_machine *m, int64_t pages, int64_t i) {
+    if (!pages)
+        return;
+    const int64_t page = share_of(pages, i, a->inodes) ? pages * i / a->inodes : -1;
+    for (unsigned k = 0; k < 2 && page >= 0; k++)
+        vmsim__file_write(m->cache, a->metadata, (uint64_t)page * PAGE, PAGE, 0);
+}
+
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
@@ -130,7 +139,8 @@ void age_fill(struct contiguous *c, struct vmsim_machine *m, uint32_t task) {
     a->inodes = case_number(c, "inodes", 1500);
     a->seed = (uint64_t)case_number(c, "seed", 1) * UINT64_C(0x9E3779B97F4A7C15) | 1;
     a->f = vmsim__file_create(m->cache, VMSIM__FILE_REGULAR, "/agefile", (uint64_t)a->file * PAGE);
-    if (!a->f)
+    a->metadata = vmsim__file_create(m->cache, VMSIM__FILE_REGULAR, "/inodes", (uint64_t)c->metadata * PAGE);
+    if (!a->f || !a->metadata)
         abort();
     vmsim__file_fadvise(m->cache, a->f, &a->ra, 0, 0, 1, 0);
     for (;;) {
@@ -151,8 +161,10 @@ void age_fill(struct contiguous *c, struct vmsim_machine *m, uint32_t task) {
             take(a, m, USE_PIPE, done[2], 0);
         if (kind == 3)
             take_slab(a, m, USE_SOCKET, c->slab[0][0], done[3], a->sockets);
-        if (kind == 4)
+        if (kind == 4) {
             take_slab(a, m, USE_INODE, c->slab[0][1], done[4], a->inodes);
+            write_metadata(a, m, c->metadata, done[4]);
+        }
         done[kind] += kind < 2 ? some : 1;
     }
 }

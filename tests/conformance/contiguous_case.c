@@ -141,6 +141,8 @@ static void read_slab(struct contiguous *c, const char *phase, const char *count
         c->slab[freeing][0] = freeing ? -delta : delta;
     if (!strcmp(counter, "nr_slab_reclaimable") && (filling || freeing))
         c->slab[freeing][1] = freeing ? -delta : delta;
+    if (!strcmp(counter, "nr_active_file") && filling)
+        c->metadata = delta;
 }
 
 /* "p3_demand1 KIND rest". */

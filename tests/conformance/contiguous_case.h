@@ -30,6 +30,7 @@ struct contiguous {
     int64_t aged_pages[3], demand;                  /* of the task, of the file; pipes; huge pages asked for */
     int64_t before[8];                              /* counters as the phase began */
     int64_t slab[2][2]; /* pages that filling took of (un)reclaimable slab, and freeing gave back */
+    int64_t metadata;   /* pages of the file system's own that making inodes used time and again */
     struct {
         struct captured_fact *at;
         size_t count;
