@@ -216,6 +216,76 @@ static void a_pool_of_two_nodes_ends_where_memory_does(void **state) {
     end(&o);
 }
 
+/* ---- ranges ---- */
+
+static struct outcome run_content(const char *text) {
+    struct outcome o;
+    assert_int_equal(vmsim_config_create(&o.config), 0);
+    assert_int_equal(vmsim_config_load_text(o.config, "test.yaml", text, strlen(text)), 0);
+    if (vmsim_config_resolve(o.config) || vmsim_scenario_create(o.config, &o.s))
+        fail_msg("%s", vmsim_config_error_text(o.config, 0));
+    o.m = vmsim_scenario_machine(o.s);
+    assert_int_equal(vmsim_machine_verify_content(o.m), 0);
+    if (vmsim_scenario_run(o.s, NULL, NULL))
+        fail_msg("%s", vmsim_scenario_error(o.s));
+    return o;
+}
+
+/* No free block is larger than 4 MiB, and every second page is in use. */
+static void a_gigantic_page_is_made_of_memory_in_use(void **state) {
+    (void)state;
+    struct outcome o = run_content(
+        "machine: {preset: cortex-a72, nodes: [{memory: 256MiB}], kernel: '6.1', sysctl: "
+        "{transparent_hugepage/enabled: never}}\n"
+        "workload: {tasks: [{name: t, program: [{mmap: {as: m, length: 200MiB}}, {touch: {region: m, write: 100%}}, "
+        "{madvise: {region: m, advice: dontneed, every: 2, random: true}}, {alloc_pages: {as: d, count: 300}}, "
+        "{sysctl: {name: hugepages/hugepages-32768kB/nr_hugepages, value: '2'}}, {marker: {name: pool}}, "
+        "{mmap: {as: h, length: 64MiB, hugetlb: true, huge_size: 32MiB}}, {touch: {region: h, write: 100%}}, "
+        "{touch: {region: m}}, {munmap: {region: h}}, "
+        "{sysctl: {name: hugepages/hugepages-32768kB/nr_hugepages, value: '0'}}]}]}\n");
+    assert_int_equal(counter_at(&o, "pool", "hugetlb.hugepages-32768kB.free_hugepages"), 2);
+    assert_int_equal(counter(&o, "hugetlb.hugepages-32768kB.nr_hugepages"), 0);
+    assert_true(counter(&o, "vmstat.pgmigrate_success") > 4000);
+    end(&o);
+}
+
+/* The area serves programs while no driver wants it; then it is emptied, range after range. */
+static void a_range_of_cma_is_emptied_for_a_driver(void **state) {
+    (void)state;
+    struct outcome o = run_content(
+        "machine: {preset: cortex-a72, nodes: [{memory: 128MiB, reserved: [{zone: DMA, size: 4MiB, cma: 32MiB}]}], "
+        "kernel: '6.1'}\n"
+        "workload: {tasks: [{name: t, program: [{mmap: {as: m, length: 108MiB}}, {touch: {region: m, write: 100%}}, "
+        "{madvise: {region: m, advice: dontneed, every: 2}}, {marker: {name: pieces}}, {alloc_pages: {as: a, "
+        "contiguous: 12MiB, cma: true}}, {alloc_pages: {as: b, contiguous: 20MiB, cma: true}}, {alloc_pages: {as: c, "
+        "contiguous: 1MiB, cma: true, error: ENOMEM}}, {alloc_pages: {as: d, contiguous: 9MiB}}, {touch: {region: m}}, "
+        "{free_pages: {region: a}}, {alloc_pages: {as: c, contiguous: 1MiB, cma: true}}, {free_pages: {region: d}}]}]}\n");
+    assert_int_equal(counter(&o, "vmstat.cma_alloc_success"), 3);
+    assert_int_equal(counter(&o, "vmstat.cma_alloc_fail"), 1);
+    assert_true(counter(&o, "vmstat.pgmigrate_success") > 3000);
+    end(&o);
+}
+
+static void ranges_are_taken_and_given_back_by_who_knows_them(void **state) {
+    (void)state;
+    struct vmsim_machine *m = idle_machine("machine: {nodes: [{memory: 128MiB}]}\n");
+    uint64_t pfn = 0, block = 0;
+    assert_int_equal(vmsim_machine_alloc_contig(m, 0, 5 << 20, false, &pfn), 0);
+    assert_int_equal(pfn % 2048, 0); /* aligned to its size, rounded up */
+    assert_int_equal(vmsim_machine_alloc_contig(m, 1, 1 << 20, false, &block), VMSIM_EINVAL);
+    assert_int_equal(vmsim_machine_alloc_contig(m, 0, 0, false, &block), VMSIM_EINVAL);
+    assert_int_equal(vmsim_machine_alloc_contig(m, 0, 1 << 20, true, &block), 0);
+    assert_int_equal(block, UINT64_MAX); /* there is no area */
+    assert_int_equal(vmsim_machine_alloc_contig(m, 0, UINT64_MAX, false, &block), 0);
+    assert_int_equal(block, UINT64_MAX);
+    assert_int_equal(vmsim_machine_free_contig(m, 0, pfn, 8 << 20), VMSIM_EINVAL); /* longer than it is */
+    assert_int_equal(vmsim_machine_free_contig(m, 0, pfn + 1, 2 << 20), VMSIM_EINVAL);
+    assert_int_equal(vmsim_machine_free_contig(m, 0, UINT64_MAX - 511, 2 << 20), VMSIM_EINVAL);
+    assert_int_equal(vmsim_machine_free_contig(m, 0, pfn, 5 << 20), 0);
+    assert_int_equal(vmsim_machine_free_contig(m, 0, pfn, 5 << 20), VMSIM_EINVAL); /* twice */
+    idle_machine_end(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fault_that_may_compact_gets_its_huge_pages),
@@ -229,6 +299,9 @@ int main(void) {
         cmocka_unit_test(khugepaged_compacts_too),
         cmocka_unit_test(a_pool_grows_with_reclaim_and_compaction),
         cmocka_unit_test(a_long_call_has_no_more_than_its_time),
+        cmocka_unit_test(a_gigantic_page_is_made_of_memory_in_use),
+        cmocka_unit_test(a_range_of_cma_is_emptied_for_a_driver),
+        cmocka_unit_test(ranges_are_taken_and_given_back_by_who_knows_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

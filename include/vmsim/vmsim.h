@@ -288,6 +288,13 @@ int vmsim_machine_alloc_pages(struct vmsim_machine *machine, unsigned cpu, unsig
                               bool atomic, uint64_t *pfn);
 /** Gives such a block back. @return 0 or VMSIM_EINVAL: none of this order begins there. */
 int vmsim_machine_free_pages(struct vmsim_machine *machine, unsigned cpu, uint64_t pfn, unsigned order);
+/** Allocates one range for a driver: `bytes`, rounded up to whole pageblocks, from any zone of the kernel's or (`cma`)
+ * from areas kept for that. Pages in use there are moved away, so that it may be larger than any free block. *pfn gets
+ * the first frame number, UINT64_MAX when no range could be emptied (a result, not an error).
+ * @return 0, VMSIM_EINVAL (no such CPU, no bytes) or VMSIM_ENOMEM (of the host). */
+int vmsim_machine_alloc_contig(struct vmsim_machine *machine, unsigned cpu, uint64_t bytes, bool cma, uint64_t *pfn);
+/** Gives a range back, frame by frame. @return 0 or VMSIM_EINVAL: not all of its frames are such a range's. */
+int vmsim_machine_free_contig(struct vmsim_machine *machine, unsigned cpu, uint64_t pfn, uint64_t bytes);
 
 /** Writes a sysctl or a knob ("vm.min_free_kbytes", "vm.drop_caches"), as text. @return 0, VMSIM_ENOENT, VMSIM_EINVAL.
  */

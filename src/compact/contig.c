@@ -82,9 +82,24 @@ bool vmsim__evacuate(struct vmsim__compaction *c, vmsim__pfn start, vmsim__pfn e
     return is_empty(c, start, end);
 }
 
+/* What the range's pageblocks are of afterwards: CMA's stay CMA's, and others are movable, whatever they were. ISOLATE:
+ * some are kept for others. */
+static enum vmsim__migratetype type_of(const struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn end) {
+    VMSIM__ASSERT(start < end && end <= mem->frames.end);
+    const bool cma = vmsim__pageblock_type(mem, start) == VMSIM__CMA;
+    for (vmsim__pfn p = start; p < end; p += (vmsim__pfn)1 << mem->pageblock_order) {
+        const enum vmsim__migratetype type = vmsim__pageblock_type(mem, p);
+        if (cma ? type != VMSIM__CMA : type >= VMSIM__PCP_TYPES)
+            return VMSIM__ISOLATE;
+    }
+    return cma ? VMSIM__CMA : VMSIM__MOVABLE;
+}
+
 enum vmsim__hotplug vmsim__alloc_contig(struct vmsim__compaction *c, vmsim__pfn start, vmsim__pfn end, bool may_wait,
                                         unsigned cpu) {
-    const enum vmsim__migratetype type = vmsim__pageblock_type(c->mem, start);
+    const enum vmsim__migratetype type = type_of(c->mem, start, end);
+    if (type == VMSIM__ISOLATE)
+        return VMSIM__HOTPLUG_BUSY;
     vmsim__lru_drain_all(c->lru); /* a page in a batch would count as unmovable */
     enum vmsim__hotplug o = vmsim__isolate_begin(c->mem, start, end);
     if (o != VMSIM__HOTPLUG_OK)

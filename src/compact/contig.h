@@ -8,8 +8,8 @@
  * the present waits (vmsim__now_waits): enter again. What was moved stays moved. */
 bool vmsim__evacuate(struct vmsim__compaction *c, vmsim__pfn start, vmsim__pfn end, enum vmsim__migrate_reason reason,
                      bool may_wait, unsigned cpu);
-/* Whole pageblocks of one zone and type, emptied and handed out frame by frame, each with a reference. BUSY: something
- * stays, or the present waits; nothing is held then. Kernel: alloc_contig_range. */
+/* Whole pageblocks of one zone, all of CMA or none, emptied and handed out frame by frame, each with a reference. BUSY:
+ * something stays, or the present waits; nothing is held then. Kernel: alloc_contig_range. */
 enum vmsim__hotplug vmsim__alloc_contig(struct vmsim__compaction *c, vmsim__pfn start, vmsim__pfn end, bool may_wait,
                                         unsigned cpu);
 

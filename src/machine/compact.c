@@ -4,11 +4,13 @@
  *     slow path           each zone of its list: deferred? suitable? policy? then a run, which captures the block
  *     vm.compact_memory   every zone of every node, whole
  *     kcompactd           in its own time (kcompactd.c)
+ *     pools               a range for a gigantic page is emptied (compact/contig.c)
  *
  * A direct run waits for nothing and so is over when it returns, as the kernel's, which compacts with PF_MEMALLOC.
  * Kernel counterparts: try_to_compact_pages, compact_nodes of mm/compaction.c, __alloc_pages_direct_compact of
  * mm/page_alloc.c, compaction_ready and should_continue_reclaim of mm/vmscan.c. */
 #include "machine/compact.h"
+#include "compact/contig.h"
 #include "machine/sched.h"
 
 void vmsim__compact_as(struct vmsim__compact_control *cc, enum vmsim_compaction_verdict verdict) {
@@ -195,6 +197,50 @@ bool vmsim__compact_memory(struct vmsim_machine *m, bool may_wait) {
     return true;
 }
 
+/* ---- ranges ---- */
+
+/* Who writes to a pool waits for pages under writeback; where nobody runs nobody can. */
+static bool contig_range(void *context, vmsim__pfn start, vmsim__pfn end) {
+    struct vmsim_machine *m = context;
+    const struct vmsim__task *t = m->running;
+    VMSIM__ASSERT(start < end && !m->mem->capture.active);
+    return vmsim__alloc_contig(&m->compaction, start, end, t && t->mm, t ? t->cpu : 0) == VMSIM__HOTPLUG_OK;
+}
+
+/* Kernel: cma_alloc, alloc_contig_pages: one place after the other, of CMA areas pageblock by pageblock. */
+static vmsim__pfn range_in(struct vmsim_machine *m, const struct vmsim__zone *z, vmsim__pfn frames, bool cma) {
+    const uint64_t block = UINT64_C(1) << m->mem->pageblock_order;
+    const uint64_t step = cma ? block : vmsim__max64(block, UINT64_C(1) << vmsim__log2_up(frames));
+    VMSIM__ASSERT(frames && !(frames & (block - 1)));
+    for (uint64_t p = vmsim__align_up(z->start, step); p + frames <= z->end; p += step) {
+        const bool of_cma = vmsim__pageblock_type(m->mem, (vmsim__pfn)p) == VMSIM__CMA;
+        if (of_cma == cma && contig_range(m, (vmsim__pfn)p, (vmsim__pfn)(p + frames)))
+            return (vmsim__pfn)p;
+        if (vmsim__now_waits(&m->mem->now))
+            break;
+    }
+    return VMSIM__PFN_NONE;
+}
+
+vmsim__pfn vmsim__machine_contig(struct vmsim_machine *m, unsigned cpu, vmsim__pfn frames, bool cma) {
+    VMSIM__ASSERT(cpu < m->nr_cpus);
+    const struct vmsim__alloc_request rq = {.gfp = cma ? VMSIM__GFP_HIGHUSER_MOVABLE : VMSIM__GFP_KERNEL,
+                                            .cpu = (uint16_t)cpu,
+                                            .node = m->mem->cpu_node[cpu]};
+    struct vmsim__zone_iter it;
+    vmsim__pfn pfn = VMSIM__PFN_NONE;
+    for (struct vmsim__zone *z = vmsim__zonelist_first(m->mem, &rq, &it); z && pfn == VMSIM__PFN_NONE;
+         z = vmsim__zonelist_next(&it)) {
+        if (!cma || z->cma)
+            pfn = range_in(m, z, frames, cma);
+        if (vmsim__now_waits(&m->mem->now))
+            return VMSIM__PFN_NONE;
+    }
+    if (cma)
+        m->mem->event[pfn == VMSIM__PFN_NONE ? VMSIM__CMA_ALLOC_FAIL : VMSIM__CMA_ALLOC_SUCCESS]++;
+    return pfn;
+}
+
 /* ---- life ---- */
 
 /* Reclaim asks whether compaction could go on instead, which it cannot know by itself: the layers meet here. */
@@ -205,6 +251,7 @@ int vmsim__compact_init(struct vmsim_machine *m) {
     m->compaction.scan_cost = m->spec.costs.compact_scan;
     m->vmscan.hooks.compaction_suitable = suitable;
     m->vmscan.hooks.compaction_ready = ready;
+    m->mem->hooks.contig_range = contig_range;
     err =
         vmsim__compaction_choice_create(&m->compaction_choice, m->policies, &m->spec.compaction, m->spec.seed, &m->err);
     if (err)

@@ -23,6 +23,9 @@ void vmsim__compact_as(struct vmsim__compact_control *cc, enum vmsim_compaction_
  * __alloc_pages_direct_compact. */
 vmsim__pfn vmsim__direct_compact(struct vmsim_machine *m, const struct vmsim__alloc_request *rq, uint32_t flags,
                                  enum vmsim__compact_priority priority, enum vmsim__compact_result *result);
+/* A range of `frames`, whole pageblocks, out of CMA areas or out of all other memory, emptied. PFN_NONE: there is none,
+ * or the present waits, enter again. Kernel: cma_alloc, alloc_contig_pages. */
+vmsim__pfn vmsim__machine_contig(struct vmsim_machine *m, unsigned cpu, vmsim__pfn frames, bool cma);
 /* All of memory. False: the present waits, enter again. */
 bool vmsim__compact_memory(struct vmsim_machine *m, bool may_wait);
 

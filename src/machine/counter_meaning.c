@@ -154,6 +154,8 @@ static const struct row memory[] = {
     {"compact_daemon_free_scanned", "pages", "looked at by kcompactd for free ones"},
     {"htlb_buddy_alloc_success", "huge pages", "of hugetlb that the allocator gave"},
     {"htlb_buddy_alloc_fail", "", "times the allocator had no huge page for hugetlb"},
+    {"cma_alloc_success", "", "ranges of CMA areas that were emptied and given out"},
+    {"cma_alloc_fail", "", "times no range of a CMA area could be emptied"},
     {"unevictable_pgs_culled", "pages", "moved to the unevictable list"},
     {"unevictable_pgs_scanned", "pages", "of the unevictable list looked at"},
     {"unevictable_pgs_rescued", "pages", "moved off the unevictable list"},

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "machine/calls.h"
+#include "machine/compact.h"
 
 /* Arguments that name a file that does not exist: EBADF comes of it, after the entry was paid. */
 static struct vmsim__file *file_of(struct vmsim_machine *m, uint32_t file) {
@@ -301,6 +302,54 @@ int vmsim_machine_alloc_pages(struct vmsim_machine *m, unsigned cpu, unsigned or
     if (got == VMSIM__PFN_NONE)
         return vmsim__host_error(m);
     *pfn = got;
+    return 0;
+}
+
+/* Whole pageblocks; 0: more than there are frames. */
+static vmsim__pfn contig_frames(const struct vmsim_machine *m, uint64_t bytes) {
+    const uint64_t block = UINT64_C(1) << (m->mem->pageblock_order + m->mem->page_shift);
+    const uint64_t size = bytes <= UINT64_MAX - block ? vmsim__align_up(bytes, block) >> m->mem->page_shift : 0;
+    return size < m->mem->frames.end ? (vmsim__pfn)size : 0;
+}
+
+int vmsim_machine_alloc_contig(struct vmsim_machine *m, unsigned cpu, uint64_t bytes, bool cma, uint64_t *pfn) {
+    if (!m || !pfn)
+        return VMSIM_EINVAL;
+    *pfn = UINT64_MAX;
+    if (cpu >= m->nr_cpus || !bytes)
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "no CPU %u, or a range of 0 bytes", cpu);
+    const vmsim__pfn frames = contig_frames(m, bytes);
+    const vmsim__pfn got = frames ? vmsim__machine_contig(m, cpu, frames, cma) : VMSIM__PFN_NONE;
+    if (got == VMSIM__PFN_NONE)
+        return vmsim__host_error(m);
+    *pfn = got;
+    return 0;
+}
+
+/* A frame that is the caller's alone, of no block larger than itself. */
+static bool is_drivers(struct vmsim_machine *m, uint64_t pfn) {
+    const struct vmsim__frame *f =
+        vmsim__mem_zone_of(m->mem, (vmsim__pfn)pfn) ? vmsim__mem_frame(m->mem, (vmsim__pfn)pfn) : NULL;
+    const uint32_t others = VMSIM__FRAME_TABLE | VMSIM__FRAME_TAIL | VMSIM__FRAME_HEAD | VMSIM__FRAME_LRU |
+                            VMSIM__FRAME_BUDDY | VMSIM__FRAME_PCP | VMSIM__FRAME_RESERVED;
+    return f && f->refcount == 1 && !f->mapping && !(f->flags & others) && !vmsim__block_order(f);
+}
+
+int vmsim_machine_free_contig(struct vmsim_machine *m, unsigned cpu, uint64_t pfn, uint64_t bytes) {
+    if (!m)
+        return VMSIM_EINVAL;
+    const uint64_t frames = contig_frames(m, bytes), block = UINT64_C(1) << m->mem->pageblock_order;
+    bool ok = cpu < m->nr_cpus && frames && !(pfn & (block - 1)) && pfn < m->mem->frames.end &&
+              frames <= m->mem->frames.end - pfn;
+    for (uint64_t i = 0; ok && i < frames; i++)
+        ok = is_drivers(m, pfn + i);
+    if (!ok)
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "frames from %llu on are no range of %llu bytes, or no CPU %u",
+                              (unsigned long long)pfn, (unsigned long long)bytes, cpu);
+    for (uint64_t i = 0; i < frames; i++) {
+        vmsim__mem_frame(m->mem, (vmsim__pfn)(pfn + i))->refcount = 0;
+        vmsim__mem_free(m->mem, (vmsim__pfn)(pfn + i), 0, cpu);
+    }
     return 0;
 }
 

@@ -30,8 +30,6 @@ static const struct addition {
     {"6.12", "pgscan_direct", "pgscan_khugepaged"},
     {"6.18", "pgscan_khugepaged", "pgscan_proactive"},
     {"6.12", "pgsteal_file", "zone_reclaim_success"},
-    {"6.1", "htlb_buddy_alloc_fail", "cma_alloc_success"},
-    {"6.1", "cma_alloc_success", "cma_alloc_fail"},
     {"6.12", "thp_deferred_split_page", "thp_underused_split_page"},
     {"6.12", "swap_ra_hit", "swpin_zero"},
     {"6.12", "swpin_zero", "swpout_zero"},

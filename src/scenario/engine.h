@@ -17,9 +17,9 @@
 
 #define VMSIM__CHUNK 2048u /* references between looks at the clock */
 #define VMSIM__NO_JOB UINT32_MAX
-/* Frames that alloc_pages got: 2^order from pfn. */
+/* Frames that alloc_pages got: 2^order from pfn, or one range. */
 struct vmsim__driver_block {
-    uint64_t pfn;
+    uint64_t pfn, contiguous; /* bytes of a range; 0: none */
     unsigned order;
 };
 

@@ -306,8 +306,9 @@ static int64_t alloc_work(struct vmsim_machine *m, struct vmsim__task *t, void *
     struct vmsim__named_region *region = vmsim__job_region(r->job, d->as ? d->as : "pages");
     VMSIM__ASSERT(region && r->job->done <= d->count);
     for (; r->job->done < d->count; r->job->done++) {
-        struct vmsim__driver_block b = {.order = (unsigned)d->order};
-        if (vmsim_machine_alloc_pages(m, t->cpu, b.order, d->zone, d->atomic, &b.pfn))
+        struct vmsim__driver_block b = {.order = (unsigned)d->order, .contiguous = d->contiguous};
+        if (b.contiguous ? vmsim_machine_alloc_contig(m, t->cpu, b.contiguous, d->cma, &b.pfn)
+                         : vmsim_machine_alloc_pages(m, t->cpu, b.order, d->zone, d->atomic, &b.pfn))
             return REFUSED;
         if (b.pfn == UINT64_MAX)
             return vmsim__now_waits(&m->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
@@ -341,7 +342,8 @@ static int64_t free_work(struct vmsim_machine *m, struct vmsim__task *t, void *c
         if (i % d->every)
             region->blocks.at[kept++] = b;
         else
-            err = vmsim_machine_free_pages(m, t->cpu, b.pfn, b.order);
+            err = b.contiguous ? vmsim_machine_free_contig(m, t->cpu, b.pfn, b.contiguous)
+                               : vmsim_machine_free_pages(m, t->cpu, b.pfn, b.order);
     }
     region->blocks.count = kept;
     return err;

@@ -234,8 +234,8 @@ struct vmsim__step_swapoff {
 };
 struct vmsim__step_alloc_pages {
     const char *as, *zone;
-    uint64_t order, count;
-    bool atomic;
+    uint64_t order, count, contiguous;
+    bool atomic, cma;
     struct vmsim__step_result result;
 };
 struct vmsim__step_free_pages {

@@ -379,6 +379,9 @@ static const struct vmsim_param alloc_params[] = {
     UINT("count", count, "1", "How many blocks."),
     OPT_STRING("zone", zone, "any, dma, dma32 or movable; default any."),
     BOOL("atomic", atomic, "GFP_ATOMIC instead of GFP_KERNEL."),
+    SIZE("contiguous", contiguous, "0",
+         "Instead of blocks of an order: ranges of this size, which are emptied of what can be moved."),
+    BOOL("cma", cma, "Such ranges out of the areas that `reserved` keeps for them."),
     {0},
 };
 #undef AT

@@ -338,6 +338,16 @@ static void check_numa(struct check *c, enum vmsim__verb verb, const struct vmsi
     check_node_list(c, d->to, path, ".to");
 }
 
+/* A range has no order and no zone, and only ranges come out of CMA areas. */
+static void check_alloc_pages(struct check *c, const struct vmsim__step_alloc_pages *d, const char *path) {
+    check_error(c, &d->result, path);
+    if (d->contiguous && (d->order || d->zone || d->atomic))
+        wrong(c, path, ".contiguous", "%s",
+              "ranges are of one size, from any zone, and may be waited for: leave order, zone and atomic out", NULL);
+    if (d->cma && !d->contiguous)
+        wrong(c, path, ".cma", "%s", "areas of CMA are for ranges: say how large with contiguous", NULL);
+}
+
 static void check_step(struct check *c, const struct vmsim_param_variant *step, const char *path) {
     VMSIM__ASSERT(step->variant && path);
     const void *d = step->data;
@@ -367,7 +377,7 @@ static void check_step(struct check *c, const struct vmsim_param_variant *step, 
         check_region(c, ((const struct vmsim__step_free_pages *)d)->region, path);
         break;
     case VMSIM__VERB_ALLOC_PAGES:
-        check_error(c, &((const struct vmsim__step_alloc_pages *)d)->result, path);
+        check_alloc_pages(c, d, path);
         break;
     case VMSIM__VERB_BRK:
     case VMSIM__VERB_SWAPON: /* what it cannot do is its result */

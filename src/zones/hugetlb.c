@@ -7,6 +7,7 @@
  *
  * Pages above the buddy's top order are gigantic: boot takes them from the top of a node before anything is handed
  * over, and they count as managed memory only once the pools have taken them over, which is after the first watermarks.
+ * Later they are ranges that are free, or that the machine empties.
  * Kernel counterparts: mm/hugetlb.c, hugetlbpage.c of each architecture. */
 #include <stdio.h>
 
@@ -270,18 +271,47 @@ static bool take_blocks(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned 
     return true;
 }
 
+/* Frames that the hook emptied and handed out one by one are one page. */
+static void adopt_range(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned hstate, vmsim__pfn start) {
+    for (vmsim__pfn i = 1; i < (vmsim__pfn)1 << mem->hstate[hstate].order; i++) {
+        struct vmsim__frame *f = vmsim__frame_of(mem, start + i);
+        VMSIM__ASSERT(f->refcount == 1 && !f->mapping);
+        f->refcount = 0;
+    }
+    make_page(mem, hstate, start);
+    enqueue(mem, &mem->nodes[z->node], hstate, start);
+    mem->nodes[z->node].hugetlb[hstate].total++;
+}
+
+/* Pages in use are moved out of the way where the range is not free as it is. What is kept for others is no use. */
+static bool take_range(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned hstate, vmsim__pfn start,
+                       vmsim__pfn size) {
+    for (vmsim__pfn p = start; p < start + size; p += (vmsim__pfn)1 << mem->pageblock_order) {
+        if (vmsim__block_type(mem, p) >= VMSIM__PCP_TYPES)
+            return false;
+    }
+    if (all_free(mem, z, start, size))
+        return take_blocks(mem, z, hstate, start);
+    if (!mem->hooks.contig_range || !mem->hooks.contig_range(mem->hooks.context, start, start + size))
+        return false;
+    adopt_range(mem, z, hstate, start);
+    return true;
+}
+
 /* One gigantic page: at boot from the top of a node's memory downward, as memblock gives it; later from the bottom up,
- * where all is free. Kernel: alloc_bootmem_huge_page, alloc_contig_pages (which would move what is in the way). */
+ * the first range that is free or can be emptied. Kernel: alloc_bootmem_huge_page, alloc_contig_pages. */
 static bool take_gigantic(struct vmsim__mem *mem, struct vmsim__node *node, unsigned hstate) {
-    uint64_t size = UINT64_C(1) << mem->hstate[hstate].order;
-    bool booting = !mem->totalreserve; /* no watermarks yet */
+    const uint64_t size = UINT64_C(1) << mem->hstate[hstate].order;
+    const bool booting = !mem->totalreserve; /* no watermarks yet */
     for (unsigned i = node->nr_zones; i-- > 0;) {
         struct vmsim__zone *z = &mem->zones[node->zone[i]];
-        uint64_t first = vmsim__align_up(z->start, size), end = z->end & ~(size - 1);
+        const uint64_t first = vmsim__align_up(z->start, size), end = z->end & ~(size - 1);
         for (uint64_t n = 0; first < end && n < (end - first) / size; n++) {
-            uint64_t start = booting ? end - (n + 1) * size : first + n * size;
-            if (all_free(mem, z, start, size))
-                return take_blocks(mem, z, hstate, (vmsim__pfn)start);
+            const uint64_t start = booting ? end - (n + 1) * size : first + n * size;
+            if (take_range(mem, z, hstate, (vmsim__pfn)start, (vmsim__pfn)size))
+                return true;
+            if (vmsim__now_waits(&mem->now))
+                return false;
         }
     }
     return false;

@@ -149,6 +149,8 @@
     X(COMPACT_DAEMON_FREE_SCANNED, "compact_daemon_free_scanned")                                                      \
     X(HTLB_BUDDY_ALLOC_SUCCESS, "htlb_buddy_alloc_success")                                                            \
     X(HTLB_BUDDY_ALLOC_FAIL, "htlb_buddy_alloc_fail")                                                                  \
+    X(CMA_ALLOC_SUCCESS, "cma_alloc_success")                                                                          \
+    X(CMA_ALLOC_FAIL, "cma_alloc_fail")                                                                                \
     X(UNEVICTABLE_PGS_CULLED, "unevictable_pgs_culled")                                                                \
     X(UNEVICTABLE_PGS_SCANNED, "unevictable_pgs_scanned")                                                              \
     X(UNEVICTABLE_PGS_RESCUED, "unevictable_pgs_rescued")                                                              \
