@@ -13,15 +13,29 @@ struct outcome {
     struct vmsim_machine *m;
 };
 
-/* `verify`: the whole machine is checked each so many slices; 0: never. */
-static inline struct outcome run_with(const char *text, uint64_t verify) {
+static inline struct outcome outcome_of(const char *text) {
     struct outcome o;
     assert_int_equal(vmsim_config_create(&o.config), 0);
     assert_int_equal(vmsim_config_load_text(o.config, "test.yaml", text, strlen(text)), 0);
     if (vmsim_config_resolve(o.config) || vmsim_scenario_create(o.config, &o.s))
         fail_msg("%s", vmsim_config_error_text(o.config, 0));
     o.m = vmsim_scenario_machine(o.s);
+    return o;
+}
+
+/* `verify`: the whole machine is checked each so many slices; 0: never. */
+static inline struct outcome run_with(const char *text, uint64_t verify) {
+    struct outcome o = outcome_of(text);
     vmsim_scenario_verify(o.s, verify);
+    if (vmsim_scenario_run(o.s, NULL, NULL))
+        fail_msg("%s", vmsim_scenario_error(o.s));
+    return o;
+}
+
+/* With contents followed and compared at every load. */
+static inline struct outcome run_content(const char *text) {
+    struct outcome o = outcome_of(text);
+    assert_int_equal(vmsim_machine_verify_content(o.m), 0);
     if (vmsim_scenario_run(o.s, NULL, NULL))
         fail_msg("%s", vmsim_scenario_error(o.s));
     return o;

@@ -80,7 +80,7 @@ static struct storm {
     bool generations; /* the machine goes from one kind of LRU to the other and back */
     bool hotplug;
     uint64_t plugged[2]; /* blocks that came, and went */
-    uint64_t next_tag, page, base, step, killed, loads, swaps[2], swapoffs, asked;
+    uint64_t next_tag, page, base, step, killed, loads, swaps[2], swapoffs, asked, ranges;
     unsigned shift;
 } t;
 
@@ -590,8 +590,21 @@ static void do_swap(struct task *k) {
     assert_true(r == 0 || r == (areas ? -VMSIM__L_ENOMEM : -VMSIM__L_ENOENT));
     t.swapoffs += s->nr_seen < areas;
 }
+/* A range that is emptied for it, and given back. */
+static void do_range(void) {
+    const uint64_t bytes = (UINT64_C(1) << (t.m->mem->pageblock_order + t.shift)) * (1 + pick(2));
+    uint64_t pfn;
+    assert_int_equal(vmsim_machine_alloc_contig(t.m, (unsigned)pick(t.m->nr_cpus), bytes, false, &pfn), 0);
+    if (pfn != UINT64_MAX)
+        assert_int_equal(vmsim_machine_free_contig(t.m, 0, pfn, bytes), 0);
+    t.ranges += pfn != UINT64_MAX;
+}
 static void do_driver(void) {
     static const char *const zones[] = {"any", "dma", "dma32", "movable"};
+    if (!pick(4)) {
+        do_range();
+        return;
+    }
     bool fill = !pick(100); /* now and then until nothing is left */
     if (pick(2) || fill) {
         for (bool more = true; more && t.blocks < BLOCKS;) {
@@ -869,11 +882,12 @@ static uint64_t storm_of(uint64_t n, const struct storm_machine *b) {
         t.asked += (uint64_t)vmsim__vm_committed(t.m->vm);
     }
     print_message("%s: %llu loads compared, %llu spaces ended, %llu pages swapped out, %llu in, %llu areas off, %llu "
-                  "huge, %llu blocks on, %llu off; %llu pages asked for\n",
+                  "huge, %llu blocks on, %llu off, %llu ranges; %llu pages asked for\n",
                   name, (unsigned long long)t.loads, (unsigned long long)t.killed, (unsigned long long)t.swaps[1],
                   (unsigned long long)t.swaps[0], (unsigned long long)t.swapoffs,
                   (unsigned long long)t.m->mem->event[VMSIM__THP_SWPOUT], (unsigned long long)t.plugged[0],
-                  (unsigned long long)t.plugged[1], (unsigned long long)(t.asked / (n + !n)));
+                  (unsigned long long)t.plugged[1], (unsigned long long)t.ranges,
+                  (unsigned long long)(t.asked / (n + !n)));
     assert_true(!t.ask || n < 4000 || t.asked / n > b->leave); /* a history in which nobody lives shows nothing */
     assert_true(!t.hotplug || n < 8000 || (t.plugged[0] > 3 && t.plugged[1] > 3));
     return end();

@@ -218,19 +218,6 @@ static void a_pool_of_two_nodes_ends_where_memory_does(void **state) {
 
 /* ---- ranges ---- */
 
-static struct outcome run_content(const char *text) {
-    struct outcome o;
-    assert_int_equal(vmsim_config_create(&o.config), 0);
-    assert_int_equal(vmsim_config_load_text(o.config, "test.yaml", text, strlen(text)), 0);
-    if (vmsim_config_resolve(o.config) || vmsim_scenario_create(o.config, &o.s))
-        fail_msg("%s", vmsim_config_error_text(o.config, 0));
-    o.m = vmsim_scenario_machine(o.s);
-    assert_int_equal(vmsim_machine_verify_content(o.m), 0);
-    if (vmsim_scenario_run(o.s, NULL, NULL))
-        fail_msg("%s", vmsim_scenario_error(o.s));
-    return o;
-}
-
 /* No free block is larger than 4 MiB, and every second page is in use. */
 static void a_gigantic_page_is_made_of_memory_in_use(void **state) {
     (void)state;
@@ -259,7 +246,8 @@ static void a_range_of_cma_is_emptied_for_a_driver(void **state) {
         "{madvise: {region: m, advice: dontneed, every: 2}}, {marker: {name: pieces}}, {alloc_pages: {as: a, "
         "contiguous: 12MiB, cma: true}}, {alloc_pages: {as: b, contiguous: 20MiB, cma: true}}, {alloc_pages: {as: c, "
         "contiguous: 1MiB, cma: true, error: ENOMEM}}, {alloc_pages: {as: d, contiguous: 9MiB}}, {touch: {region: m}}, "
-        "{free_pages: {region: a}}, {alloc_pages: {as: c, contiguous: 1MiB, cma: true}}, {free_pages: {region: d}}]}]}\n");
+        "{free_pages: {region: a}}, {alloc_pages: {as: c, contiguous: 1MiB, cma: true}}, {free_pages: {region: "
+        "d}}]}]}\n");
     assert_int_equal(counter(&o, "vmstat.cma_alloc_success"), 3);
     assert_int_equal(counter(&o, "vmstat.cma_alloc_fail"), 1);
     assert_true(counter(&o, "vmstat.pgmigrate_success") > 3000);

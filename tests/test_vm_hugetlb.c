@@ -326,6 +326,31 @@ static void gigantic_pages_are_made_of_free_blocks(void **state) {
 
 /* ---- random operations ---- */
 
+/* Of a file that all know by name. */
+static void random_file_call(struct vmsim__rng *rng, struct vmsim__mm *of, struct vmsim__file *f) {
+    const uint64_t at = BASE + vmsim__rng_below(rng, 24) * HUGE, n = 1 + vmsim__rng_below(rng, 6);
+    const unsigned shared = vmsim__rng_below(rng, 3) ? VMSIM__MAP_SHARED : VMSIM__MAP_PRIVATE;
+    const uint64_t pos = vmsim__rng_below(rng, 8 * 512) * PG;
+    switch (vmsim__rng_below(rng, 6)) {
+    case 0:
+        vmsim__hugetlb_truncate(m.vm, f, vmsim__rng_below(rng, 8) * HUGE, 0);
+        break;
+    case 1:
+        vmsim__hugetlb_fallocate(of, f, 3, pos, n * HUGE);
+        break;
+    case 2:
+        vmsim__hugetlb_fallocate(of, f, (unsigned)vmsim__rng_below(rng, 2), pos, n * HUGE);
+        break;
+    case 3:
+        assert_true(vmsim__hugetlb_read(m.vm, f, pos, n * HUGE) <= (int64_t)f->size);
+        break;
+    default:
+        vmsim__mm_mmap(of, at, n * HUGE, vmsim__rng_below(rng, 4) ? RW : VMSIM__PROT_READ,
+                       shared | FIXED | (vmsim__rng_below(rng, 4) ? 0 : VMSIM__MAP_NORESERVE), f,
+                       vmsim__rng_below(rng, 8) * HUGE, 0);
+    }
+}
+
 static void random_call(struct vmsim__rng *rng, struct vmsim__mm *of) {
     const uint64_t at = BASE + vmsim__rng_below(rng, 24) * HUGE, length = (1 + vmsim__rng_below(rng, 6)) * HUGE;
     const unsigned kind = vmsim__rng_below(rng, 2) ? HUGETLB : SHARED_HUGETLB;
@@ -363,6 +388,8 @@ static void random_operations_keep_the_accounts(void **state) {
     for (unsigned k = 0; k < TEST_COUNT(kernels); k++) {
         struct vmsim__mm *of[4] = {0};
         start(kernels[k], "8");
+        struct vmsim__file *f = vmsim__hugetlb_file(m.vm, m.mem->default_hstate, "/huge", 0);
+        assert_non_null(f);
         of[0] = mm;
         for (unsigned i = 0; i < 3000; i++) {
             const unsigned who = (unsigned)vmsim__rng_below(&rng, TEST_COUNT(of));
@@ -374,6 +401,8 @@ static void random_operations_keep_the_accounts(void **state) {
             else if (!vmsim__rng_below(&rng, 40))
                 sysctl(vmsim__rng_below(&rng, 2) ? "vm.nr_hugepages" : "vm.nr_overcommit_hugepages",
                        sizes[vmsim__rng_below(&rng, TEST_COUNT(sizes))]);
+            else if (!vmsim__rng_below(&rng, 4))
+                random_file_call(&rng, of[who], f);
             else
                 random_call(&rng, of[who]);
             if (!(i % 8))
@@ -384,6 +413,7 @@ static void random_operations_keep_the_accounts(void **state) {
                 vmsim__mm_put(of[i], 0);
         }
         vmm_check(&m);
+        vmsim__hugetlb_truncate(m.vm, f, 0, 0);
         end();
     }
 }

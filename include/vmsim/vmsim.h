@@ -220,11 +220,12 @@ int64_t vmsim_memory_node_set(struct vmsim_machine *machine, uint32_t task, unsi
 
 /** What a file lives on. */
 enum vmsim_file_kind {
-    VMSIM_FILE_REGULAR = 0,  /**< a disk file system */
-    VMSIM_FILE_SHMEM = 1,    /**< tmpfs, memfd */
-    VMSIM_FILE_RAMFS = 2,    /**< pinned in memory */
-    VMSIM_FILE_BLOCKDEV = 3, /**< a block device itself, as file systems read their own blocks: Buffers of meminfo */
-    VMSIM_FILE_DIRECTORY = 4 /**< no pages; it is made for its inode number (vmsim_file_set_inode()) */
+    VMSIM_FILE_REGULAR = 0,   /**< a disk file system */
+    VMSIM_FILE_SHMEM = 1,     /**< tmpfs, memfd */
+    VMSIM_FILE_RAMFS = 2,     /**< pinned in memory */
+    VMSIM_FILE_BLOCKDEV = 3,  /**< a block device itself, as file systems read their own blocks: Buffers of meminfo */
+    VMSIM_FILE_DIRECTORY = 4, /**< no pages; it is made for its inode number (vmsim_file_set_inode()) */
+    VMSIM_FILE_HUGETLB = 5 /**< hugetlbfs: huge pages of a pool, of the default size or vmsim_file_create_hugetlb()'s */
 };
 /** Makes a file of `size` bytes; `cached`: all its pages are in the page cache already. *file gets its number (never
  * 0). A regular file lies on the machine's first storage device, behind those made before.
@@ -242,6 +243,12 @@ int vmsim_file_create_on(struct vmsim_machine *machine, enum vmsim_file_kind kin
  * directories of its path, and the inode, as blocks of the device (Buffers), 512 inodes (128 KiB) at a time.
  *  @return 0 or VMSIM_EINVAL: there is no such file, or one of another kind. */
 int vmsim_file_set_inode(struct vmsim_machine *machine, uint32_t file, uint64_t inode);
+/** A file of a hugetlbfs whose pages are `page_size` bytes (0: the machine's default). Its size is a multiple of that,
+ *  and grows with mappings that may be written; its pages come from the pool when they are touched or fallocate(2)
+ * asks.
+ *  @return 0, VMSIM_EINVAL (there is one of this name, no pool of this size, no whole pages) or VMSIM_ENOMEM. */
+int vmsim_file_create_hugetlb(struct vmsim_machine *machine, const char *path, uint64_t size, uint64_t page_size,
+                              uint32_t *file);
 /** read(2)-like: brings the bytes into the page cache. @return bytes read or a negative Linux errno. */
 int64_t vmsim_task_read(struct vmsim_machine *machine, uint32_t task, uint32_t file, uint64_t offset, uint64_t length);
 /** write(2)-like. @return bytes written or a negative Linux errno. */

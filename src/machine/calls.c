@@ -167,17 +167,31 @@ static int64_t call_memory_node(struct vmsim_machine *m, struct vmsim__task *t, 
     return vmsim__memory_node(m, c->a[0], (enum vmsim_memory_block_state)c->a[1], true, t->cpu);
 }
 
+/* Files of hugetlb pages are vm/'s, not the page cache's: reading ahead and writing back are nothing to them, and there
+ * is no write(2). */
+static bool is_huge(const struct vmsim__file *f) {
+    return f->kind == VMSIM__FILE_HUGETLB;
+}
+
+static int64_t truncate(struct vmsim_machine *m, struct vmsim__file *f, uint64_t size, unsigned cpu) {
+    return is_huge(f) ? vmsim__hugetlb_truncate(m->vm, f, size, cpu) : vmsim__file_truncate(m->cache, f, size, cpu);
+}
+
 static int64_t call_read(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    if (is_huge(c->file))
+        return vmsim__hugetlb_read(m->vm, c->file, c->a[0], c->a[1]);
     return vmsim__file_read(m->cache, c->file, c->ra, c->a[0], c->a[1], t->cpu);
 }
 
 static int64_t call_write(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    if (is_huge(c->file))
+        return -VMSIM__L_EINVAL;
     return vmsim__file_write(m->cache, c->file, c->a[0], c->a[1], t->cpu);
 }
 
 /* The cost of coming by the file is paid once, though truncation may wait and enter the call again. */
 static int64_t call_open(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
-    int64_t result = c->a[0] & O_TRUNC_BIT ? vmsim__file_truncate(m->cache, c->file, 0, t->cpu) : 0;
+    int64_t result = c->a[0] & O_TRUNC_BIT ? truncate(m, c->file, 0, t->cpu) : 0;
     if (result == -VMSIM__ERESTARTSYS)
         return result;
     vmsim__now_charge(&m->mem->now, c->a[1]); /* what it costs to come by the file; 0: it is at hand */
@@ -195,18 +209,24 @@ static int64_t call_unlink(struct vmsim_machine *m, struct vmsim__task *t, const
 
 /* The whole file: fdatasync and sync_file_range come here too, as no metadata is ever written. */
 static int64_t call_fsync(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
-    return vmsim__file_sync(m->cache, c->file, 0, UINT64_MAX, t->cpu);
+    return is_huge(c->file) ? 0 : vmsim__file_sync(m->cache, c->file, 0, UINT64_MAX, t->cpu);
 }
 
 static int64_t call_ftruncate(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
-    return vmsim__file_truncate(m->cache, c->file, c->a[0], t->cpu);
+    return truncate(m, c->file, c->a[0], t->cpu);
 }
 
 static int64_t call_fallocate(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    if (is_huge(c->file)) {
+        t->mm->cpu = t->cpu;
+        return vmsim__hugetlb_fallocate(t->mm, c->file, (unsigned)c->a[0], c->a[1], c->a[2]);
+    }
     return vmsim__file_fallocate(m->cache, c->file, (unsigned)c->a[0], c->a[1], c->a[2], t->cpu);
 }
 
 static int64_t call_fadvise(struct vmsim_machine *m, struct vmsim__task *t, const struct vmsim__call_args *c) {
+    if (is_huge(c->file))
+        return 0;
     return vmsim__file_fadvise(m->cache, c->file, c->ra, c->a[0], c->a[1], (int)c->a[2], t->cpu);
 }
 

@@ -187,12 +187,41 @@ static int refuse_file(struct vmsim_machine *m, struct vmsim__file *f, int err) 
     return err;
 }
 
+int vmsim_file_create_hugetlb(struct vmsim_machine *m, const char *path, uint64_t size, uint64_t page_size,
+                              uint32_t *file) {
+    if (!m || !file)
+        return VMSIM_EINVAL;
+    const struct vmsim__mem *mem = m->mem;
+    unsigned h = page_size ? 0 : mem->default_hstate;
+    *file = 0;
+    while (page_size && h < mem->nr_hstates && UINT64_C(1) << (mem->hstate[h].order + mem->page_shift) != page_size)
+        h++;
+    if (!mem->nr_hstates || !m->format->levels)
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "this architecture has no huge pages");
+    if (h >= mem->nr_hstates || !vmsim__hugetlb_mappable(m->vm, h))
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "the machine has no pool of huge pages of %llu bytes",
+                              (unsigned long long)page_size);
+    const uint64_t bytes = UINT64_C(1) << (mem->hstate[h].order + mem->page_shift);
+    if (size > VMSIM__FILE_SIZE_MAX || (size & (bytes - 1)))
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "a file of huge pages of %llu bytes has whole ones: %llu bytes",
+                              (unsigned long long)bytes, (unsigned long long)size);
+    if (path && vmsim__file_find(m->cache, path))
+        return vmsim__err_set(&m->err, VMSIM_EINVAL, "the file '%s' exists", path);
+    const struct vmsim__file *f = vmsim__hugetlb_file(m->vm, h, path, size);
+    if (!f)
+        return vmsim__err_set(&m->err, VMSIM_ENOMEM, "no memory for a file");
+    *file = f->id;
+    return 0;
+}
+
 /* All that may be refused is refused before the file exists, but for its place on a device: whoever asks for a device
  * that is full has the file taken back. */
 int vmsim_file_create_on(struct vmsim_machine *m, enum vmsim_file_kind kind, const char *path, uint64_t size,
                          bool cached, const char *device, uint64_t fragment, uint32_t *file) {
     if (!m || !file)
         return VMSIM_EINVAL;
+    if (kind == VMSIM_FILE_HUGETLB && !device && !fragment && !cached)
+        return vmsim_file_create_hugetlb(m, path, size, 0, file);
     static const enum vmsim__file_kind kinds[] = {VMSIM__FILE_REGULAR, VMSIM__FILE_SHMEM, VMSIM__FILE_RAMFS,
                                                   VMSIM__FILE_REGULAR, VMSIM__FILE_DIRECTORY};
     *file = 0;

@@ -43,6 +43,8 @@ step_fn vmsim__do_create, vmsim__do_file, vmsim__do_fallocate, vmsim__do_fadvise
     vmsim__do_kill, vmsim__do_barrier, vmsim__do_repeat, vmsim__do_time, vmsim__do_small, vmsim__do_cgroup,
     vmsim__do_swap;
 
+/* Makes a file that a description tells of; *file: its number. 0 or an error, whose text is the machine's. */
+int vmsim__file_declared(struct vmsim_machine *m, const struct vmsim__file_decl *d, uint32_t *file);
 /* A system call came back: is that what the step says? A result that the step does not say is no error of the run: it
  * is listed, and the exit status tells. */
 enum step_end vmsim__step_came_back(struct step_run *r, const struct vmsim__step_result *wanted, int64_t result);

@@ -8,14 +8,21 @@
 
 /* ---- files ---- */
 
+int vmsim__file_declared(struct vmsim_machine *m, const struct vmsim__file_decl *d, uint32_t *file) {
+    VMSIM__ASSERT(d->name && file);
+    const int err = d->kind == VMSIM_FILE_HUGETLB
+                        ? vmsim_file_create_hugetlb(m, d->name, d->size, d->huge_size, file)
+                        : vmsim_file_create_on(m, (enum vmsim_file_kind)d->kind, d->name, d->size, d->cached, d->device,
+                                               d->fragmented, file);
+    return err || !d->inode ? err : vmsim_file_set_inode(m, *file, d->inode);
+}
+
 /* Files of a description exist by name, without descriptors: nothing here depends on which number one has. */
 static int64_t create_work(struct vmsim_machine *m, struct vmsim__task *t, void *context) {
     const struct vmsim__step_create *d = context;
     uint32_t file;
     (void)t;
-    const int err = vmsim_file_create_on(m, (enum vmsim_file_kind)d->file.kind, d->file.name, d->file.size,
-                                         d->file.cached, d->file.device, d->file.fragmented, &file);
-    return err || !d->file.inode ? err : vmsim_file_set_inode(m, file, d->file.inode);
+    return vmsim__file_declared(m, &d->file, &file);
 }
 
 enum step_end vmsim__do_create(struct step_run *r) {

@@ -9,6 +9,7 @@
 #include "machine/knobs.h"
 #include "scenario/numa_steps.h"
 #include "scenario/engine.h"
+#include "scenario/program.h"
 #include "scenario/validate.h"
 
 #define AT(f) offsetof(struct vmsim__scenario_spec, f)
@@ -306,6 +307,9 @@ static bool has_no_place(const struct vmsim_scenario *s, const struct vmsim__fil
     bool lies = file->kind == VMSIM_FILE_REGULAR || file->kind == VMSIM_FILE_BLOCKDEV;
     if (file->device && vmsim__block_find(s->machine->block, file->device) == VMSIM__BLOCK_NO_DEVICE)
         return true;
+    if (file->huge_size &&
+        !vmsim__hugetlb_size_known(s->machine->mem->arch, s->machine->mem->page_shift, file->huge_size))
+        return true;
     return file->fragmented % VMSIM__LAYOUT_BLOCK || (!lies && (file->device || file->fragmented));
 }
 
@@ -317,10 +321,7 @@ static int create_files(struct vmsim_scenario *s) {
         uint32_t id;
         if (has_no_place(s, &files[i]))
             return VMSIM_ECONFIG;
-        int err = vmsim_file_create_on(s->machine, (enum vmsim_file_kind)files[i].kind, files[i].name, files[i].size,
-                                       files[i].cached, files[i].device, files[i].fragmented, &id);
-        if (!err && files[i].inode)
-            err = vmsim_file_set_inode(s->machine, id, files[i].inode);
+        int err = vmsim__file_declared(s->machine, &files[i], &id);
         s->inodes_described |= files[i].inode != 0;
         if (err) {
             char path[64];

@@ -17,6 +17,7 @@ struct vmsim__file_decl {
     bool cached;         /* its pages are in the page cache when the run begins */
     const char *device;  /* NULL: the first */
     uint64_t fragmented; /* longest piece in bytes; 0: in one piece */
+    uint64_t huge_size;  /* of kind hugetlb; 0: the default */
 };
 
 /* The part that every step with a system call has: what it must return. */

@@ -18,7 +18,7 @@ const int vmsim__advice_numbers[] = {
     VMSIM__MADV_DODUMP,        VMSIM__MADV_WIPEONFORK,     VMSIM__MADV_KEEPONFORK,    VMSIM__MADV_COLD,
     VMSIM__MADV_POPULATE_READ, VMSIM__MADV_POPULATE_WRITE, VMSIM__MADV_PAGEOUT,       VMSIM__MADV_MERGEABLE,
     VMSIM__MADV_UNMERGEABLE,   VMSIM__MADV_COLLAPSE,       VMSIM__MADV_GUARD_INSTALL, VMSIM__MADV_GUARD_REMOVE};
-const char *const vmsim__file_kind_names[] = {"regular", "shmem", "ramfs", "blockdev", "directory", NULL};
+const char *const vmsim__file_kind_names[] = {"regular", "shmem", "ramfs", "blockdev", "directory", "hugetlb", NULL};
 static const char *const pattern_names[] = {"sequential", "stride",        "uniform",  "zipf",
                                             "hot-cold",   "pointer-chase", "backward", NULL};
 static const char *const rlimit_names[] = {"as", "data", "stack", "memlock", "fsize", NULL};
@@ -203,7 +203,8 @@ const struct vmsim_param vmsim__file_decl_params[] = {
      .fallback = "regular",
      .choices = vmsim__file_kind_names,
      .doc = "regular: on a disk; shmem: tmpfs, memfd; ramfs: pinned in memory; blockdev: a disk itself, as file "
-            "systems read their own blocks (Buffers); directory: for the number of its inode."},
+            "systems read their own blocks (Buffers); directory: for the number of its inode; hugetlb: on a "
+            "hugetlbfs, in pages of a pool."},
     SIZE("size", size, "0", "Bytes."),
     {.name = "inode",
      .type = VMSIM_PARAM_UINT,
@@ -222,6 +223,7 @@ const struct vmsim_param vmsim__file_decl_params[] = {
      .fallback = "0",
      .doc = "It lies in pieces of this size, a multiple of 4KiB, spread over the device; 0: in one piece if there is "
             "room."},
+    SIZE("huge_size", huge_size, "0", "Of kind hugetlb: the size of its pages; 0: the default one."),
     {0},
 };
 #undef AT

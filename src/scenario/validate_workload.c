@@ -277,6 +277,13 @@ static void check_range_call(struct check *c, const struct vmsim__step_range_cal
     check_region(c, d->range.region, path);
 }
 
+static void check_huge_size(struct check *c, uint64_t bytes, const char *path) {
+    char size[24];
+    snprintf(size, sizeof size, "%llu", (unsigned long long)bytes);
+    if (bytes && !vmsim__hugetlb_size_known(c->arch, c->page_shift, bytes))
+        wrong(c, path, ".huge_size", "%s bytes is no size of huge pages of this architecture", size, NULL);
+}
+
 static void check_mmap(struct check *c, const struct vmsim__step_mmap *d, const char *path) {
     check_error(c, &d->result, path);
     check_prot(c, d->prot, path);
@@ -284,11 +291,7 @@ static void check_mmap(struct check *c, const struct vmsim__step_mmap *d, const 
     if (d->file && (d->hugetlb || d->huge_size))
         wrong(c, path, d->huge_size ? ".huge_size" : ".hugetlb", "%s",
               "a mapping of a file has the file's pages: leave `file` or this out", NULL);
-    if (d->huge_size && !vmsim__hugetlb_size_known(c->arch, c->page_shift, d->huge_size)) {
-        char size[24];
-        snprintf(size, sizeof size, "%llu", (unsigned long long)d->huge_size);
-        wrong(c, path, ".huge_size", "%s bytes is no size of huge pages of this architecture", size, NULL);
-    }
+    check_huge_size(c, d->huge_size, path);
 }
 
 static void check_place(struct check *c, const struct vmsim__file_decl *file, const char *path) {
@@ -305,6 +308,17 @@ static void check_place(struct check *c, const struct vmsim__file_decl *file, co
               NULL);
     if (file->fragmented % VMSIM__LAYOUT_BLOCK)
         wrong(c, path, ".fragmented", "%s", "pieces are multiples of 4KiB", NULL);
+}
+
+static void check_new_file(struct check *c, const struct vmsim__file_decl *file, const char *path) {
+    const bool huge = file->kind == VMSIM_FILE_HUGETLB;
+    check_place(c, file, path);
+    check_huge_size(c, file->huge_size, path);
+    if (file->huge_size && !huge)
+        wrong(c, path, ".huge_size", "a file of kind %s has the machine's pages", vmsim__file_kind_names[file->kind],
+              NULL);
+    if (file->cached && huge)
+        wrong(c, path, ".cached", "%s", "pages of a pool are not in the page cache: fallocate them", NULL);
 }
 
 /* Whether it is there when its time comes is the run's affair. */
@@ -385,7 +399,7 @@ static void check_step(struct check *c, const struct vmsim_param_variant *step, 
         check_error(c, d, path);
         break;
     case VMSIM__VERB_CREATE:
-        check_place(c, &((const struct vmsim__step_create *)d)->file, path);
+        check_new_file(c, &((const struct vmsim__step_create *)d)->file, path);
         break;
     case VMSIM__VERB_UNLINK:
     case VMSIM__VERB_READ:
@@ -513,7 +527,7 @@ static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
     for (size_t i = 0; !c->no_memory && i < w->files.count; i++) {
         char path[64];
         snprintf(path, sizeof path, "workload.files[%zu]", i);
-        check_place(c, &files[i], path);
+        check_new_file(c, &files[i], path);
     }
     for (size_t i = 0; i < w->tasks.count; i++) {
         c->any_trace |= tasks[i].trace != NULL;

@@ -22,12 +22,6 @@ static struct vmsim__vm *vm_of(const struct huge_fault *h) {
     return h->vma->mm->vm;
 }
 
-/* Clearing or copying takes as long as that of all base pages, or of huge ones where it is known. */
-static uint64_t clear_time(const struct vmsim__vm *vm, unsigned order) {
-    const unsigned huge = vm->format->levels > 1 ? vm->format->shift[1] - vm->page_shift : 64;
-    return order >= huge ? vm->spec.costs.zero_huge << (order - huge) : vm->spec.costs.zero_page << order;
-}
-
 static enum vmsim__fault_outcome no_page(const struct vmsim__vm *vm) {
     return vmsim__now_waits(&vm->mem->now) || vm->host_nomem ? VMSIM__FAULT_OOM : VMSIM__FAULT_SIGBUS;
 }
@@ -146,21 +140,6 @@ static vmsim__pfn file_page(const struct huge_fault *h) {
     return entry ? (vmsim__pfn)(entry - 1) : VMSIM__PFN_NONE;
 }
 
-/* Kernel: hugetlb_add_to_page_cache. */
-static bool into_file(const struct huge_fault *h, vmsim__pfn pfn) {
-    struct vmsim__vm *vm = vm_of(h);
-    struct vmsim__hugefile *huge = vmsim__hugefile_of(h->vma->file);
-    if (!vmsim__radix_set(&huge->pages, vmsim__huge_index(h->vma, h->va), (uint64_t)pfn + 1, NULL)) {
-        vm->host_nomem = true;
-        return false;
-    }
-    struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    huge->nrpages++;
-    f->mapping = h->vma->file->id;
-    vmsim__frame_set_index(f, vmsim__vma_index(h->vma, h->va));
-    return true;
-}
-
 /* A page that nobody has had. False: none; *o says what becomes of the fault. */
 static bool new_page(const struct huge_fault *h, vmsim__pfn *pfn, enum vmsim__fault_outcome *o) {
     struct vmsim__vm *vm = vm_of(h);
@@ -174,13 +153,12 @@ static bool new_page(const struct huge_fault *h, vmsim__pfn *pfn, enum vmsim__fa
     *o = no_page(vm);
     if (*pfn == VMSIM__PFN_NONE)
         return false;
-    if ((h->vma->flags & VMSIM__VM_MAYSHARE) && !into_file(h, *pfn)) {
+    if ((h->vma->flags & VMSIM__VM_MAYSHARE) && !vmsim__hugetlb_into_file(h->vma, h->va, *pfn)) {
         vmsim__hugetlb_unalloc(h->vma, h->va, page, h->at->cpu);
         *o = VMSIM__FAULT_OOM;
         return false;
     }
-    vmsim__vm_fill(vm, *pfn, VMSIM__PFN_NONE, order);
-    vmsim__vm_clear_cost(vm, clear_time(vm, order), UINT64_C(1) << order, *pfn, h->at->cpu);
+    vmsim__hugetlb_clear(vm, *pfn, order, h->at->cpu);
     return true;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Entries of hugetlb pages in page tables, and the files that hold them.
+/* Entries of hugetlb pages in page tables.
  *
  * A huge page is mapped by one entry of an upper level, or, where its size is a group of the contiguous hint, by a run
  * of entries that are written alike. Kernel counterparts: mm/hugetlb.c (huge_pte_alloc, copy_hugetlb_page_range,
- * __unmap_hugepage_range), fs/hugetlbfs/inode.c. */
+ * __unmap_hugepage_range). */
 #include "vm/vm_hugetlb.h"
 
 /* ---- entries ---- */
@@ -175,8 +175,6 @@ uint64_t vmsim__hugetlb_move(struct vmsim__vma *from, uint64_t old, uint64_t to,
     return done;
 }
 
-/* ---- files ---- */
-
 /* MAP_HUGE_SHIFT's six bits hold the binary logarithm of the size; none of them: the default size. */
 unsigned vmsim__hugetlb_of_flags(const struct vmsim__mem *mem, unsigned map_flags) {
     const unsigned shift = map_flags >> VMSIM__MAP_HUGE_SHIFT & 63u;
@@ -186,67 +184,4 @@ unsigned vmsim__hugetlb_of_flags(const struct vmsim__mem *mem, unsigned map_flag
     while (h < mem->nr_hstates && mem->hstate[h].order + mem->page_shift != shift)
         h++;
     return h;
-}
-
-/* A file of a pool keeps its pages in a tree of its own: they are on no LRU list, and reclaim is not to see them. */
-struct vmsim__file *vmsim__hugetlb_file(struct vmsim__vm *vm, unsigned hstate, const char *path, uint64_t size) {
-    VMSIM__ASSERT(hstate < vm->mem->nr_hstates);
-    struct vmsim__hugefile *huge = vmsim__calloc(vm->alloc, 1, sizeof *huge);
-    struct vmsim__file *f = huge ? vmsim__file_create(vm->cache, VMSIM__FILE_HUGETLB, path, size) : NULL;
-    if (!f) {
-        vm->host_nomem |= !huge || vmsim__cache_error(vm->cache);
-        vmsim__free(vm->alloc, huge, sizeof *huge);
-        return NULL;
-    }
-    huge->hstate = (uint8_t)hstate;
-    vmsim__radix_init(&huge->pages, &vm->huge_nodes);
-    f->huge = huge;
-    return f;
-}
-
-/* A page of the file goes, its mappings gone before; with it what was noted of it. */
-static void drop_page(struct vmsim__vm *vm, struct vmsim__hugefile *huge, uint64_t index, vmsim__pfn pfn,
-                      unsigned cpu) {
-    vmsim__radix_remove(&huge->pages, index);
-    huge->nrpages--;
-    vmsim__hugetlb_put_refs(vm, pfn, 1, cpu);
-}
-
-/* What was promised there and not used stays promised: a hole may be filled again. */
-void vmsim__hugetlb_punch(struct vmsim__vm *vm, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu) {
-    struct vmsim__hugefile *huge = vmsim__hugefile_of(f);
-    const unsigned order = vm->mem->hstate[huge->hstate].order;
-    uint64_t index = vmsim__align_up(first, UINT64_C(1) << order) >> order, entry;
-    const uint64_t last = end >> order;
-    if (index >= last)
-        return;
-    if (vm->hooks.file_content)
-        vm->hooks.file_content(vm->hooks.context, VMSIM__CONTENT_DROPPED, f, index << order, last << order,
-                               VMSIM__PFN_NONE);
-    vmsim__vm_unmap_file(vm, f, index << order, last << order, true, cpu);
-    for (; (entry = vmsim__radix_next(&huge->pages, &index)) && index < last; index++) {
-        if (!vmsim__resv_room(vm->alloc, &huge->resv)) {
-            vm->host_nomem = true;
-            return;
-        }
-        vmsim__resv_uncharge(vm, huge, index, index + 1);
-        vmsim__resv_del(&huge->resv, index, index + 1);
-        drop_page(vm, huge, index, (vmsim__pfn)(entry - 1), cpu);
-    }
-}
-
-/* Kernel: remove_inode_hugepages, hugetlb_unreserve_pages. */
-void vmsim__hugefile_drop(struct vmsim__vm *vm, struct vmsim__file *f, uint64_t first, unsigned cpu) {
-    struct vmsim__hugefile *huge = vmsim__hugefile_of(f);
-    const uint64_t noted = vmsim__resv_count(&huge->resv, first, UINT64_MAX);
-    uint64_t index = first, entry, freed = 0;
-    for (; (entry = vmsim__radix_next(&huge->pages, &index)); index++, freed++)
-        drop_page(vm, huge, index, (vmsim__pfn)(entry - 1), cpu);
-    if (noted) {
-        vmsim__resv_uncharge(vm, huge, first, UINT64_MAX);
-        vmsim__resv_cut(&huge->resv, first);
-    }
-    VMSIM__ASSERT(noted >= freed);
-    if (noted > freed)
-        vmsim__hugetlb_unreserve(vm->mem, huge->hstate, noted - freed, cpu);
 }

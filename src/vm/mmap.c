@@ -214,6 +214,8 @@ static struct vmsim__vma *new_vma(struct vmsim__mm *mm, uint64_t addr, uint64_t 
         vmsim__vma_free(mm, v, mm->cpu);
         return NULL;
     }
+    if (flags & VMSIM__VM_HUGETLB)
+        vmsim__hugetlb_extend(v);
     vmsim__vma_link(mm, v);
     mm->map_count++;
     return v;
@@ -320,12 +322,8 @@ static int64_t do_mmap(struct vmsim__mm *mm, uint64_t addr, uint64_t length, uns
         return fail(VMSIM__L_EAGAIN);
     if (!file)
         pgoff = flags & VMSIM__VM_SHARED ? 0 : addr >> mm->vm->page_shift;
-    if (flags & VMSIM__VM_HUGETLB) {
-        if ((pgoff << mm->vm->page_shift) & (huge_bytes(mm, file) - 1))
-            return fail(VMSIM__L_EINVAL);
-        if ((flags & VMSIM__VM_WRITE) && file->size < (pgoff << mm->vm->page_shift) + length)
-            file->size = (pgoff << mm->vm->page_shift) + length;
-    }
+    if ((flags & VMSIM__VM_HUGETLB) && ((pgoff << mm->vm->page_shift) & (huge_bytes(mm, file) - 1)))
+        return fail(VMSIM__L_EINVAL);
     return vmsim__mmap_region(mm, addr, length, flags, file, pgoff);
 }
 

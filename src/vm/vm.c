@@ -146,6 +146,11 @@ void vmsim__vm_destroy(struct vmsim__vm *vm) {
     VMSIM__ASSERT(!vm->gather && !vm->nr_mms && !vm->committed && !vm->tables.used);
     if (vm->huge_zero != VMSIM__PFN_NONE)
         vmsim__mem_free(vm->mem, vm->huge_zero, vm->format->shift[1] - vm->page_shift, 0);
+    uint32_t id = 1;
+    for (struct vmsim__file *f; (f = vmsim__file_next(vm->cache, &id)) != NULL; id++) {
+        if (f->kind == VMSIM__FILE_HUGETLB) /* named ones outlive their mappings */
+            on_huge_gone(vm, f, 0);
+    }
     const struct vmsim__cache_hooks none = {0};
     vmsim__cache_set_hooks(vm->cache, &none);
     vmsim__vec_fini(vm->alloc, &vm->anon_table);

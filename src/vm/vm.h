@@ -602,6 +602,17 @@ unsigned vmsim__thp_next_order(const struct vmsim__vm *vm, unsigned order);
 /* hugepages-<size>kB/enabled of an order: enum vmsim__thp_size_mode, never DEFAULT. */
 int vmsim__thp_size_mode(const struct vmsim__vm *vm, unsigned order);
 
+/* Files of hugetlb pages, of MAP_HUGETLB (path NULL) and of a hugetlbfs (hugetlb_file.c). NULL: there is one of this
+ * name, or no host memory. */
+struct vmsim__file *vmsim__hugetlb_file(struct vmsim__vm *vm, unsigned hstate, const char *path, uint64_t size);
+/* What their calls return, as far as they differ from those of other files: bytes, 0 or a negative errno. Waits for
+ * pages of the pool are -ERESTARTSYS. */
+int64_t vmsim__hugetlb_read(struct vmsim__vm *vm, const struct vmsim__file *f, uint64_t pos, uint64_t count);
+int vmsim__hugetlb_truncate(struct vmsim__vm *vm, struct vmsim__file *f, uint64_t size, unsigned cpu);
+int vmsim__hugetlb_fallocate(struct vmsim__mm *mm, struct vmsim__file *f, unsigned mode, uint64_t pos, uint64_t length);
+/* Can the page tables map pages of this size? */
+bool vmsim__hugetlb_mappable(const struct vmsim__vm *vm, unsigned hstate);
+
 /* Entries that map one base frame, huge ones included. */
 int64_t vmsim__vm_mapcount(const struct vmsim__vm *vm, vmsim__pfn pfn);
 

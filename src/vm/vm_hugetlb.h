@@ -75,7 +75,7 @@ void vmsim__hugetlb_unalloc(struct vmsim__vma *v, uint64_t va, struct vmsim__hug
  * since 6.9. */
 bool vmsim__hugetlb_restore(struct vmsim__vma *v, uint64_t va);
 
-/* ---- hugetlb_map.c: entries and files ---- */
+/* ---- hugetlb_map.c: entries ---- */
 static inline struct vmsim__hugefile *vmsim__hugefile_of(const struct vmsim__file *f) {
     VMSIM__ASSERT(f->kind == VMSIM__FILE_HUGETLB && f->huge);
     return f->huge;
@@ -95,8 +95,6 @@ static inline bool vmsim__vma_huge_aligned(const struct vmsim__vma *v, uint64_t 
     return !(v->flags & VMSIM__VM_HUGETLB) ||
            !(x & ((UINT64_C(1) << vmsim__hstate_shift(v->mm->vm, vmsim__vma_hstate(v))) - 1));
 }
-/* Can the page tables map pages of this size? */
-bool vmsim__hugetlb_mappable(const struct vmsim__vm *vm, unsigned hstate);
 /* The first entry of the huge page at va. False: no frame for a table. entry NULL: there is no table. */
 bool vmsim__huge_slot(struct vmsim__mm *mm, uint64_t va, unsigned hstate, bool create, struct vmsim__pt_slot *slot);
 /* All entries of it: those of a run with the contiguous hint are written alike. pte.flags 0 empties them. */
@@ -109,8 +107,13 @@ void vmsim__hugetlb_zap(struct vmsim__gather *g, struct vmsim__vma *v, uint64_t 
 int vmsim__hugetlb_copy(struct vmsim__vma *to, struct vmsim__vma *from); /* fork; 0 or -ENOMEM */
 /* mremap; bytes moved. Kernel: move_hugetlb_page_tables. */
 uint64_t vmsim__hugetlb_move(struct vmsim__vma *from, uint64_t old, uint64_t to, uint64_t length);
-/* The file behind MAP_HUGETLB; NULL: no host memory. */
-struct vmsim__file *vmsim__hugetlb_file(struct vmsim__vm *vm, unsigned hstate, const char *path, uint64_t size);
+
+/* ---- hugetlb_file.c ---- */
+/* A page of the pool becomes the file's at the place that `va` has in it. False: no host memory. */
+bool vmsim__hugetlb_into_file(const struct vmsim__vma *v, uint64_t va, vmsim__pfn pfn);
+void vmsim__hugetlb_clear(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned order, unsigned cpu);
+/* A new mapping that may be written makes the file as long as it reaches. */
+void vmsim__hugetlb_extend(const struct vmsim__vma *v);
 /* Pages of the file from `first` on (in huge pages) go, and with them what was promised there. */
 void vmsim__hugefile_drop(struct vmsim__vm *vm, struct vmsim__file *f, uint64_t first, unsigned cpu);
 /* The whole huge pages of base pages [first, end) become a hole, unmapped everywhere. Kernel: hugetlbfs_punch_hole. */

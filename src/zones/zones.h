@@ -256,8 +256,8 @@ struct vmsim__mem_hooks {
     /* Between two parts of a long operation of a task's call: true: others want the CPU; the present waits for it, and
      * the call is to end as it is and to be entered again. NULL: never. Kernel: cond_resched. */
     bool (*cond_resched)(void *context);
-    /* Empties whole pageblocks of one zone and hands their frames out one by one (vmsim__isolate_take); false: something
-     * stays, or the present waits, and nothing is held. Kernel: alloc_contig_range. */
+    /* Empties whole pageblocks of one zone and hands their frames out one by one (vmsim__isolate_take); false:
+     * something stays, or the present waits, and nothing is held. Kernel: alloc_contig_range. */
     bool (*contig_range)(void *context, vmsim__pfn start, vmsim__pfn end);
     /* GFP_WRITE in the fast path: is the node below its share of dirty pages? */
     bool (*node_dirty_ok)(void *context, unsigned node);
