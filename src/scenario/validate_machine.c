@@ -124,6 +124,18 @@ static int check_softmmu(struct vmsim_config *config, const struct vmsim__softmm
     return 0;
 }
 
+/* A processor without translation maps nothing by large entries. */
+static int check_pools(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
+    const struct vmsim__mem_spec *mem = &m->mem;
+    const char *key = mem->hugepages        ? "machine.hugepages"
+                      : mem->gigantic_pages ? "machine.gigantic_pages"
+                      : mem->hugetlb.count  ? "machine.hugetlb"
+                                            : NULL;
+    if (!key || vmsim__pt_format_get((enum vmsim__pt_format_id)m->arch)->levels)
+        return 0;
+    return vmsim__config_error(config, key, "without an MMU there are no huge pages");
+}
+
 /* What a device cannot be, names given twice, and two ways of saying it at once. */
 static int check_devices(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     const struct vmsim__block_spec *d = m->devices.data;
@@ -216,8 +228,15 @@ static int check_swap(struct vmsim_config *config, const struct vmsim__machine_s
 int vmsim__machine_validate(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     int kernel = check_kernel(config, m), nodes = check_nodes(config, m), arrays = check_arrays(config, m);
     int sizes = check_page_size(config, m), devices = check_devices(config, m);
-    int swap = check_swap(config, m), soft = check_softmmu(config, &m->tlb.softmmu);
-    return soft ? soft : kernel ? kernel : nodes ? nodes : arrays ? arrays : sizes ? sizes : devices ? devices : swap;
+    int swap = check_swap(config, m), soft = check_softmmu(config, &m->tlb.softmmu), pools = check_pools(config, m);
+    return pools     ? pools
+           : soft    ? soft
+           : kernel  ? kernel
+           : nodes   ? nodes
+           : arrays  ? arrays
+           : sizes   ? sizes
+           : devices ? devices
+                     : swap;
 }
 
 /* `text` behind "ORIGIN: ", or NULL when it does not begin so. */
@@ -312,7 +331,8 @@ static bool told_at_policies(struct vmsim_config *config, const struct vmsim__po
 /* The text begins with a key of the machine: "hugepages: ...", "hugetlb[1]: ...", "tlb.asid.bits: ...". */
 static bool told_at_key(struct vmsim_config *config, const char *text) {
     VMSIM__ASSERT(text);
-    static const char *const keys[] = {"hugepages", "gigantic_pages", "hugetlb", "default_hugepagesz", "tlb.asid.bits"};
+    static const char *const keys[] = {"hugepages",          "gigantic_pages", "hugetlb",
+                                       "default_hugepagesz", "nodes",          "tlb.asid.bits"};
     const char *rest = strstr(text, ": ");
     char path[PATH_SIZE];
     for (size_t i = 0; i < VMSIM__COUNT(keys) && rest; i++) {

@@ -251,7 +251,8 @@ static int add_up(const struct vmsim__layout *l, uint64_t *total, struct vmsim__
         const struct vmsim__range_spec *r = node->ranges.data;
         for (size_t i = 0; i < node->ranges.count; i++) {
             if (r[i].start + r[i].size < r[i].start)
-                return vmsim__err_set(err, VMSIM_ECONFIG, "nodes[%u].ranges[%zu] reaches past the last address", n, i);
+                return vmsim__err_set(err, VMSIM_ECONFIG, "nodes[%u].ranges[%zu]: it reaches past the last address", n,
+                                      i);
         }
         if (node->memory > most_bytes(l) - *total)
             return ends_too_high(l, err);

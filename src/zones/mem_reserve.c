@@ -267,8 +267,13 @@ static int given(struct vmsim__layout *l, unsigned node, struct vmsim__err *err)
         z->cma = vmsim__align_up(r[i].cma >> l->page_shift, UINT64_C(1) << l->pageblock_order);
         if (z->reserved > z->present || z->boot_use > z->present - z->reserved ||
             z->cma > z->present - z->reserved - z->boot_use)
-            return vmsim__err_set(err, VMSIM_ECONFIG, "nodes[%u].reserved[%zu] exceeds the zone's %llu frames", node, i,
-                                  (unsigned long long)z->present);
+            return vmsim__err_set(
+                err, VMSIM_ECONFIG,
+                "nodes[%u].reserved[%zu]: %llu KiB reserved, %llu KiB of boot and %llu KiB of CMA are "
+                "more than the %llu KiB that zone %s has",
+                node, i, (unsigned long long)(r[i].size >> 10), (unsigned long long)(r[i].boot_use >> 10),
+                (unsigned long long)(r[i].cma >> 10), (unsigned long long)(z->present << l->page_shift >> 10),
+                vmsim__zone_type_name((enum vmsim__zone_type)r[i].zone));
     }
     return 0;
 }
