@@ -193,11 +193,41 @@ static void indices_of_aged_machines_follow_from_their_free_blocks(void **state)
     assert_true(t.moved * 100 <= t.lines);
 }
 
+/* A pageblock of the kernel's with a free half and a free frame: the half is taken by compaction. */
+static void what_is_left_of_half_a_pageblock_follows_its_type(void **state) {
+    static const char *const kernels[] = {"6.1", "6.12"};
+    (void)state;
+    for (size_t k = 0; k < TEST_COUNT(kernels); k++) {
+        struct vmsim__alloc *alloc = test_alloc();
+        struct vmsim__mem *mem = zm_plain(alloc, kernels[k], 64 * MIB, 1);
+        const vmsim__pfn block = zm_get(mem, VMSIM__GFP_HIGHUSER_MOVABLE, 9, VMSIM__ALLOC_NO_WATERMARKS);
+        assert_int_not_equal(block, VMSIM__PFN_NONE);
+        vmsim__mem_split(mem, block, 9);
+        for (vmsim__pfn i = 256; i < 512; i++)
+            vmsim__mem_free_buddy(mem, block + i, 0);
+        vmsim__mem_free_buddy(mem, block + 3, 0);
+        vmsim__pageblock_set(mem, block, VMSIM__UNMOVABLE);
+        zm_check(mem);
+        assert_int_equal(vmsim__mem_isolate_free(mem, block + 256), 8);
+        assert_int_equal(vmsim__pageblock_type(mem, block), VMSIM__MOVABLE);
+        zm_check(mem);
+        vmsim__mem_free_buddy(mem, block + 256, 8);
+        for (vmsim__pfn i = 0; i < 256; i++) {
+            if (i != 3)
+                vmsim__mem_free_buddy(mem, block + i, 0);
+        }
+        zm_check(mem);
+        zm_destroy(mem);
+        test_alloc_end(alloc);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_index_tells_fragmentation_from_lack_of_memory),
         cmocka_unit_test(a_comb_of_single_frames_is_all_unusable),
         cmocka_unit_test(indices_of_aged_machines_follow_from_their_free_blocks),
+        cmocka_unit_test(what_is_left_of_half_a_pageblock_follows_its_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

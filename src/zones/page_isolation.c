@@ -104,6 +104,17 @@ void vmsim__isolate_cancel(struct vmsim__mem *mem, vmsim__pfn start, vmsim__pfn 
     }
 }
 
+/* Half a pageblock that is taken makes the whole movable. Kernel: __isolate_free_page; since 6.10 what is still free in
+ * it moves to the other list at once. */
+static void make_movable(struct vmsim__mem *mem, vmsim__pfn pfn) {
+    if (vmsim__block_type(mem, pfn) >= VMSIM__PCP_TYPES)
+        return;
+    if (mem->kernel->freelist_by_pageblock)
+        vmsim__pageblock_set(mem, pfn, VMSIM__MOVABLE);
+    else
+        vmsim__block_set_type(mem, pfn, VMSIM__MOVABLE);
+}
+
 /* Kernel: __isolate_free_page. */
 int vmsim__mem_isolate_free(struct vmsim__mem *mem, vmsim__pfn pfn) {
     const int order = vmsim__mem_free_block_order(mem, pfn);
@@ -116,10 +127,8 @@ int vmsim__mem_isolate_free(struct vmsim__mem *mem, vmsim__pfn pfn) {
         return -1;
     if (vmsim__mem_isolate_block(mem, pfn) < 0)
         return -1;
-    for (vmsim__pfn p = pfn; order >= mem->pageblock_order - 1 && p < pfn + (1u << order); p += block_size(mem)) {
-        if (vmsim__block_type(mem, p) < VMSIM__PCP_TYPES)
-            vmsim__block_set_type(mem, p, VMSIM__MOVABLE);
-    }
+    for (vmsim__pfn p = pfn; order >= mem->pageblock_order - 1 && p < pfn + (1u << order); p += block_size(mem))
+        make_movable(mem, p);
     return order;
 }
 
