@@ -98,12 +98,13 @@ static uint64_t *content_of(vmsim__pfn pfn) {
     const struct vmsim__frame *f = vmsim__vm_frame(t.m->vm, pfn);
     if (!(f->flags & VMSIM__FRAME_FILE))
         return &t.frame_tag[pfn];
+    /* blocks of the file system: nobody maps them; their file may have the number of an object that is gone */
+    if (vmsim__file_by_id(t.m->cache, f->mapping)->blockdev)
+        return &t.frame_tag[pfn];
     for (unsigned o = 0; o < t.objects; o++) {
         if (t.object[o].file == f->mapping)
             return &t.object[o].content[vmsim__frame_index(f)];
     }
-    if (vmsim__file_by_id(t.m->cache, f->mapping)->blockdev) /* blocks of the file system: nobody maps them */
-        return &t.frame_tag[pfn];
     fail_msg("step %llu: frame %u belongs to file %u, which nobody has", (unsigned long long)t.step, pfn, f->mapping);
     return NULL;
 }
