@@ -76,3 +76,15 @@ void captured_disk_add(struct conformance_yaml *t, const char *const *traces) {
         add_trace(t, *traces);
     conformance_add(t, "]\n");
 }
+
+/* Superblock and group descriptors are in use. The others are the last ones that were read, on a CPU's way to the
+ * lists: the end of the first window of inodes, which mounting reads. */
+void captured_disk_left(struct conformance_yaml *t, int64_t buffers_kb) {
+    enum { USED_KB = 8, WINDOW_KB = 128 };
+    const int64_t kb = buffers_kb - USED_KB;
+    if (kb > 0 && kb <= WINDOW_KB)
+        conformance_add(t,
+                        "    - {name: left, program: [{read: {file: /dev/vda, offset: %" PRId64 "KiB, length: %" PRId64
+                        "KiB}}]}\n",
+                        WINDOW_KB - kb, kb);
+}

@@ -9,4 +9,9 @@
  * has the numbers (tools/pressure-programs); without it nothing is added, and the recorded ones count. */
 void captured_disk_add(struct conformance_yaml *t, const char *const *traces);
 
+/* Adds a task that reads what dropping caches had left of the file system's blocks, `buffers_kb` of meminfo as the case
+ * began: it is done after CAPTURED_DISK_MS. */
+enum { CAPTURED_DISK_MS = 50 };
+void captured_disk_left(struct conformance_yaml *t, int64_t buffers_kb);
+
 #endif

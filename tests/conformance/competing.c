@@ -12,6 +12,7 @@
  */
 #include <unistd.h>
 
+#include "captured_disk.h"
 #include "captured_machine.h"
 #include "config/config.h"
 #include "conformance.h"
@@ -32,6 +33,7 @@ struct competing {
     unsigned settings;
     bool grouped;
     int64_t limit, free, lru; /* free, lru: pages as the case began */
+    int64_t buffers_kb;       /* as the case began */
     double user_s;            /* of all programs */
     struct captured_machine machine;
     struct counter counters[COUNTERS];
@@ -141,6 +143,8 @@ static bool read_run(struct competing *c, const char *folder, unsigned run) {
         else if (sscanf(line, "run%*[0-9 ]wall_s %*f user_s %lf", &user) == 1 ||
                  sscanf(line, "run wall_s %*f user_s %lf", &user) == 1)
             c->user_s += user;
+        else if (sscanf(line, "meminfo_before Buffers: %" SCNd64, &c->buffers_kb) == 1)
+            continue;
         else if (!strncmp(line, "# program ", 10) && strstr(line, "limit_bytes "))
             c->limit = strtoll(strstr(line, "limit_bytes ") + 12, NULL, 10);
     }
@@ -190,7 +194,12 @@ static uint64_t reference_ps(const struct competing *c) {
 }
 
 static void add_groups(struct conformance_yaml *t, const struct competing *c) {
-    conformance_add(t, "workload:\n  cgroups:");
+    const char *traces[PROGRAMS + 1] = {NULL};
+    for (unsigned p = 0; p < c->count; p++)
+        traces[p] = c->trace[p];
+    conformance_add(t, "workload:\n");
+    captured_disk_add(t, traces);
+    conformance_add(t, "  cgroups:");
     for (unsigned p = 0; c->grouped && p < c->count; p++) {
         char prefix[24];
         const char *comma = "";
@@ -231,6 +240,7 @@ static void describe(struct conformance_yaml *t, const struct competing *c) {
         "KiB}}, {mlock: {region: k}}, {sleep: {time: 200s}}]}\n    - {name: init, program: [{mmap: {as: i, length: "
         "%" PRId64 "KiB}}, {touch: {region: i, write: 100%%}}, {sleep: {time: 200s}}]}\n",
         4 * (held > 1 ? held : 1), 4 * (c->lru > 1 ? c->lru : 1));
+    captured_disk_left(t, c->buffers_kb);
     for (unsigned p = 0; p < c->count; p++) {
         conformance_add(t, "    - {name: p%u, trace: \"%s\", cached: false, start: 3s", p, c->trace[p]);
         if (c->grouped)
