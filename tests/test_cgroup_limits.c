@@ -513,8 +513,55 @@ static void random_cgroups_keep_their_accounts(void **state) {
     }
 }
 
+/* What is seen of a cgroup's dirty pages is two seconds old with 6.12: nobody writes them before. */
+static void dirty_pages_are_seen_as_late_as_statistics(void **state) {
+    static const char *const kernels[] = {"6.1", "6.12"};
+    (void)state;
+    for (unsigned k = 0; k < VMSIM__COUNT(kernels); k++) {
+        for (unsigned late = 0; late < 2; late++) {
+            char text[600];
+            snprintf(
+                text, sizeof text,
+                "machine: {kernel: '%s', cpus: 1, nodes: [{memory: 256MiB}], devices: [{name: vda, preset: nvme}]}\n"
+                "workload:\n"
+                "  cgroups: [{path: /a, files: {memory.max: 16MiB}}]\n"
+                "  files: [{name: /f}]\n"
+                "  tasks: [{name: w, cgroup: /a, start: %s, program: [{write: {file: /f, length: 8MiB, block: "
+                "64KiB}}, {sleep: {time: 300ms}}]}]\n",
+                kernels[k], late ? "1900ms" : "0");
+            struct outcome o = run(text);
+            assert_int_equal(counter(&o, "vmstat.nr_dirtied"), 2048);
+            if (k && !late)
+                assert_int_equal(counter(&o, "vmstat.nr_written"), 0);
+            else if (!k)
+                assert_true(counter(&o, "vmstat.nr_written") > 0);
+            end(&o);
+        }
+    }
+}
+
+/* Generations meet dirty pages alone: flushers are woken, and what they have written is evicted first. */
+static void generations_of_dirty_pages_wake_the_flushers(void **state) {
+    (void)state;
+    struct outcome o =
+        run("machine: {kernel: '6.12', cpus: 1, nodes: [{memory: 256MiB}], sysctl: {lru_gen/enabled: y}, "
+            "devices: [{name: vda, preset: nvme}]}\n"
+            "workload:\n"
+            "  cgroups: [{path: /a, files: {memory.max: 4MiB}}]\n"
+            "  files: [{name: /f}]\n"
+            "  tasks: [{name: w, cgroup: /a, program: [{write: {file: /f, length: 12MiB, block: "
+            "64KiB}}]}]\n");
+    assert_int_equal(counter(&o, "vmstat.oom_kill"), 0);
+    assert_int_equal(counter(&o, "vmstat.nr_dirtied"), 3072);
+    assert_true(counter(&o, "vmstat.nr_written") > 2048);
+    assert_true(counter(&o, "vmstat.pgrotated") > 1024);
+    end(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(dirty_pages_are_seen_as_late_as_statistics),
+        cmocka_unit_test(generations_of_dirty_pages_wake_the_flushers),
         cmocka_unit_test(faults_on_swap_count_in_the_cgroup),
         cmocka_unit_test(the_swap_cache_is_no_file_of_a_cgroup),
         cmocka_unit_test(a_cgroup_has_dirty_limits_of_its_own),

@@ -30,8 +30,9 @@ struct vmsim__kernel {
     unsigned section_kb;    /* tables of memory sections, each node */
     unsigned early_kb;      /* allocated before boot looks at free memory to derive the reserves of overcommit */
     /* multi-generational LRU */
-    bool lru_gen_enabled;    /* is on from the start (Debian's builds since 6.12) */
-    bool lru_gen_memcgs;     /* global reclaim takes cgroups in an order of its own (since 6.3) */
+    bool lru_gen_enabled;        /* is on from the start (Debian's builds since 6.12) */
+    bool lru_gen_memcgs;         /* global reclaim takes cgroups in an order of its own (since 6.3) */
+    bool lru_gen_wakes_flushers; /* where all that could go is dirty (since 6.14, and 6.12's updates) */
     bool lru_gen_counts_all; /* every refault is counted as one, and a recent one as an activation, too (since 6.5) */
     bool reclaim_sees_late; /* it goes by statistics of cgroups that are flushed every two seconds, not on demand (6.12)
                              */

@@ -128,15 +128,15 @@ static uint64_t headroom(const struct vmsim__memcg *m) {
     return room;
 }
 
-static uint64_t memcg_pages(const struct vmsim__cache *c, const struct vmsim__memcg *m, enum vmsim__node_stat stat) {
-    int64_t pages = 0;
+static uint64_t memcg_pages(const struct vmsim__cache *c, const struct vmsim__memcg *m, enum vmsim__seen_stat stat) {
+    uint64_t pages = 0;
     for (unsigned n = 0; n < c->mem->nr_nodes; n++)
-        pages += vmsim__lruvec_stat(&m->lruvec[n], stat);
-    return pages > 0 ? (uint64_t)pages : 0;
+        pages += vmsim__lruvec_seen(&m->lruvec[n], stat);
+    return pages;
 }
 
-/* Dirtyable are the cgroup's pages of files, and the room below its limits as far as others' clean pages could give it.
- * Kernel: mem_cgroup_wb_stats, mdtc_calc_avail. */
+/* As its statistics are seen. Dirtyable are the cgroup's pages of files, and the room below its limits as far as
+ * others' clean pages could give it. Kernel: mem_cgroup_wb_stats, mdtc_calc_avail. */
 void vmsim__memcg_dirty_limits(struct vmsim__cache *c, uint16_t memcg, struct vmsim__memcg_dirty *out) {
     const struct vmsim__memcg *m = vmsim__memcg_by_id(c->lru, memcg);
     const struct vmsim__cache_spec *s = &c->spec;
@@ -144,9 +144,12 @@ void vmsim__memcg_dirty_limits(struct vmsim__cache *c, uint16_t memcg, struct vm
     if (!m || !m->parent)
         return;
     const uint64_t all = vmsim__dirtyable_memory(c);
-    const uint64_t all_dirty = memcg_pages(c, vmsim__memcg_root(c->lru), VMSIM__NR_DIRTY);
-    const uint64_t files = memcg_pages(c, m, VMSIM__NR_INACTIVE_FILE) + memcg_pages(c, m, VMSIM__NR_ACTIVE_FILE);
-    out->dirty = memcg_pages(c, m, VMSIM__NR_DIRTY) + memcg_pages(c, m, VMSIM__NR_WRITEBACK);
+    uint64_t all_dirty = 0;
+    for (unsigned n = 0; n < c->mem->nr_nodes; n++)
+        all_dirty += (uint64_t)c->mem->nodes[n].stat[VMSIM__NR_DIRTY];
+    vmsim__stats_flush_for_reclaim(c->lru);
+    const uint64_t files = memcg_pages(c, m, VMSIM__SEEN_INACTIVE_FILE) + memcg_pages(c, m, VMSIM__SEEN_ACTIVE_FILE);
+    out->dirty = memcg_pages(c, m, VMSIM__SEEN_DIRTY) + memcg_pages(c, m, VMSIM__SEEN_WRITEBACK);
     const uint64_t clean = files - vmsim__min64(files, out->dirty), all_clean = all - vmsim__min64(all, all_dirty);
     const uint64_t memory = files + vmsim__min64(headroom(m), all_clean - vmsim__min64(all_clean, clean));
     out->thresh = memcg_share(c, memory, all, s->dirty_bytes, s->dirty_ratio);

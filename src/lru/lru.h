@@ -76,7 +76,7 @@ enum vmsim__lru_list {
     VMSIM__LRU_UNEVICTABLE,
     VMSIM__LRU_LISTS
 };
-/* Of a cgroup's statistics those that reclaim goes by, as of their last flush. */
+/* Of a cgroup's statistics those that reclaim and the limits of dirty pages go by, as of their last flush. */
 enum vmsim__seen_stat {
     VMSIM__SEEN_INACTIVE_ANON, /* as enum vmsim__lru_list */
     VMSIM__SEEN_ACTIVE_ANON,
@@ -84,6 +84,8 @@ enum vmsim__seen_stat {
     VMSIM__SEEN_ACTIVE_FILE,
     VMSIM__SEEN_ACTIVATE_ANON, /* WORKINGSET_ACTIVATE_ */
     VMSIM__SEEN_ACTIVATE_FILE,
+    VMSIM__SEEN_DIRTY,
+    VMSIM__SEEN_WRITEBACK,
     VMSIM__SEEN_STATS
 };
 /* The lists of one node and cgroup. Head: most recently added; reclaim takes from the tail. Unevictable pages are only

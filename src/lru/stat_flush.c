@@ -14,6 +14,8 @@ static const enum vmsim__node_stat stats[VMSIM__SEEN_STATS] = {
     [VMSIM__SEEN_ACTIVE_FILE] = VMSIM__NR_ACTIVE_FILE,
     [VMSIM__SEEN_ACTIVATE_ANON] = VMSIM__WORKINGSET_ACTIVATE_ANON,
     [VMSIM__SEEN_ACTIVATE_FILE] = VMSIM__WORKINGSET_ACTIVATE_FILE,
+    [VMSIM__SEEN_DIRTY] = VMSIM__NR_DIRTY,
+    [VMSIM__SEEN_WRITEBACK] = VMSIM__NR_WRITEBACK,
 };
 
 static void flush_lruvec(struct vmsim__lru *lru, struct vmsim__lruvec *v) {

@@ -55,10 +55,15 @@ static enum vmsim__work run(void *context, struct vmsim__task *t) {
     struct vmsim_machine *m = context;
     vmsim__cpu_load(m, t);
     for (;;) {
-        const bool background = over_background(m) || memcg_over_background(m) || m->flush_asked;
+        const bool background = over_background(m) || memcg_over_background(m) || m->flush_asked || m->flush_pages;
+        const uint64_t before = dirty_pages(m);
         m->flush_asked = false;
-        if (!write_some(m, !background, t->cpu))
+        if (!write_some(m, !background, t->cpu)) {
+            m->flush_pages = 0;
             break;
+        }
+        const uint64_t written = before - vmsim__min64(before, dirty_pages(m));
+        m->flush_pages = written ? m->flush_pages - vmsim__min64(m->flush_pages, written) : 0;
         vmsim__cpu_charge(m, t);
         if (m->cpus[t->cpu].now >= m->until)
             return VMSIM__WORK_MORE;
@@ -75,6 +80,12 @@ void vmsim__flusher_wake(struct vmsim_machine *m) {
         return;
     m->flush_asked = true;
     vmsim__task_wake_at(m, m->flusher, m->mem->now.time);
+}
+
+/* Kernel: wakeup_flusher_threads. */
+void vmsim__flusher_wake_all(struct vmsim_machine *m) {
+    m->flush_pages = vmsim__max64(m->flush_pages, dirty_pages(m));
+    vmsim__flusher_wake(m);
 }
 
 bool vmsim__flusher_throttle(void *machine) {

@@ -102,8 +102,8 @@ static uint64_t shrink(struct batch *b, struct vmsim__lruvec *lruvec) {
     count_steal(b, m, reclaimed, vmsim__min64(reclaimed, taken - vmsim__min64(taken, stay)));
     add_up(b, &stat);
     vmsim__vmscan_tell(v, b->sc, begun, b->pages[0] + b->pages[1], reclaimed, lruvec->node, b->pages[1] > b->pages[0]);
-    if (stat.unqueued_dirty && stat.unqueued_dirty == b->pages[0] + b->pages[1] && v->hooks.wake_flushers)
-        v->hooks.wake_flushers(v->hooks.context);
+    if (stat.unqueued_dirty && stat.unqueued_dirty == b->pages[0] + b->pages[1])
+        vmsim__vmscan_wake_flushers(v, b->sc);
     vmsim__lru_note_cost(lruvec, false, stat.pageout, 0);
     vmsim__memcg_put(m);
     return reclaimed;

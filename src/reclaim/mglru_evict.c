@@ -10,8 +10,18 @@
 
 /* ---- one folio ---- */
 
+/* Pages of files that were met, and those of them that wait for a flusher: if all do, it is woken. Kernels before did
+ * not look. */
+static void note_files(const struct vmsim__vmscan *v, struct vmsim__scan_control *sc, uint64_t met, uint64_t dirty) {
+    VMSIM__ASSERT(!met || dirty <= met);
+    if (!v->kernel->lru_gen_wakes_flushers)
+        return;
+    sc->nr.file_taken += met;
+    sc->nr.unqueued_dirty += dirty;
+}
+
 /* It is on another list now, and not to be evicted. */
-static bool sort_folio(struct vmsim__vmscan *v, const struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
+static bool sort_folio(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
                        vmsim__pfn pfn, unsigned tier_idx) {
     struct vmsim__frame *f = vmsim__frame_at(&v->mem->frames, pfn);
     struct vmsim__lru_gen *g = lruvec->gen;
@@ -45,8 +55,10 @@ static bool sort_folio(struct vmsim__vmscan *v, const struct vmsim__scan_control
         vmsim__lru_gen_sort(v->lru, pfn, true);
         return true;
     }
-    if (vmsim__frame_is(f, VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK) ||
-        (type == VMSIM__LRU_GEN_FILE && vmsim__frame_is(f, VMSIM__FRAME_DIRTY))) {
+    const bool dirty = type == VMSIM__LRU_GEN_FILE && vmsim__frame_is(f, VMSIM__FRAME_DIRTY);
+    if (dirty)
+        note_files(v, sc, pages, vmsim__frame_is(f, VMSIM__FRAME_WRITEBACK) ? 0 : pages);
+    if (dirty || vmsim__frame_is(f, VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK)) {
         vmsim__folio_inc_gen(v->lru, f, true);
         vmsim__lru_gen_sort(v->lru, pfn, false);
         return true;
@@ -125,6 +137,8 @@ static uint32_t scan_folios(struct vmsim__vmscan *v, struct vmsim__scan_control 
                              b->isolated);
     vmsim__vmscan_count_scan(v, sc, lruvec->memcg, VMSIM__PGREFILL, b->sorted);
     v->mem->event[type == VMSIM__LRU_GEN_FILE ? VMSIM__PGSCAN_FILE : VMSIM__PGSCAN_ANON] += b->isolated;
+    if (type == VMSIM__LRU_GEN_FILE)
+        note_files(v, sc, b->isolated, 0);
     VMSIM__ASSERT(b->count <= b->isolated && b->isolated + b->sorted <= b->scanned);
     sc->nr_sorted += b->scanned - b->isolated;
     return b->isolated || !b->remaining ? b->scanned : 0;
@@ -215,6 +229,7 @@ uint64_t vmsim__evict_folios(struct vmsim__vmscan *v, struct vmsim__scan_control
         VMSIM__ASSERT(round < 2);
         const uint64_t reclaimed = vmsim__shrink_folio_list(v, sc, lruvec->node, b.folio, &b.count, &stat, false);
         sc->nr_reclaimed += reclaimed;
+        note_files(v, sc, 0, stat.unqueued_dirty);
         freed += reclaimed;
         VMSIM__ASSERT(freed <= b.isolated);
         put_back(v, sc, &b, round > 0);
@@ -338,6 +353,8 @@ bool vmsim__mglru_try_to_shrink(struct vmsim__vmscan *v, struct vmsim__scan_cont
             vmsim__vmscan_congested(v, sc))
             break;
     }
+    if (sc->nr.unqueued_dirty && sc->nr.unqueued_dirty == sc->nr.file_taken)
+        vmsim__vmscan_wake_flushers(v, sc);
     return scan < 0;
 }
 

@@ -86,8 +86,8 @@ uint64_t vmsim__shrink_inactive_list(struct vmsim__vmscan *v, struct vmsim__scan
     vmsim__lru_move_back(v->lru, i.folio, i.count, sc->cpu);
     v->mem->event[file ? VMSIM__PGSTEAL_FILE : VMSIM__PGSTEAL_ANON] += reclaimed;
     add_up(sc, &stat, i.taken, file);
-    if (stat.unqueued_dirty == i.taken && v->hooks.wake_flushers)
-        v->hooks.wake_flushers(v->hooks.context);
+    if (stat.unqueued_dirty == i.taken)
+        vmsim__vmscan_wake_flushers(v, sc);
     enum vmsim__event_stat steal = sc->kswapd ? VMSIM__PGSTEAL_KSWAPD : VMSIM__PGSTEAL_DIRECT;
     vmsim__vmscan_count_scan(v, sc, m, steal, reclaimed);
     vmsim__vmscan_tell(v, sc, begin, i.scanned, reclaimed, lruvec->node, file);

@@ -128,9 +128,17 @@ static void shrink_memcgs(struct vmsim__vmscan *v, struct vmsim__scan_control *s
     }
 }
 
+void vmsim__vmscan_wake_flushers(struct vmsim__vmscan *v, struct vmsim__scan_control *sc) {
+    VMSIM__ASSERT(sc->nr.unqueued_dirty > 0);
+    if (!v->hooks.wake_flushers)
+        return;
+    v->hooks.wake_flushers(v->hooks.context);
+    sc->nr.flushers_woken = true;
+}
+
 /* What the round saw of dirty pages decides about the node and who is held up. */
-static void judge_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node) {
-    VMSIM__ASSERT(sc->nr.file_taken <= sc->nr.taken);
+static void judge_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node, bool progress) {
+    VMSIM__ASSERT(node < v->mem->nr_nodes);
     struct vmsim__lruvec *target = &vmsim__memcg_by_id(v->lru, sc->target)->lruvec[node];
     if (sc->kswapd) {
         if (sc->nr.writeback && sc->nr.writeback == sc->nr.taken)
@@ -142,6 +150,8 @@ static void judge_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, 
     }
     if ((sc->kswapd || !vmsim__vmscan_global(sc)) && sc->nr.dirty && sc->nr.dirty == sc->nr.congested)
         target->congested = true;
+    if (!sc->kswapd && !vmsim__vmscan_global(sc) && sc->nr.flushers_woken && !progress)
+        sc->throttle = VMSIM__THROTTLE_LEAVING; /* woken, they have the CPU first (cond_resched) */
     if (!sc->kswapd && target->congested)
         sc->throttle = VMSIM__THROTTLE_CONGESTED;
 }
@@ -180,7 +190,7 @@ bool vmsim__shrink_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
     if (sc->rest.cut)
         return true;
     VMSIM__ASSERT(sc->nr_reclaimed >= before);
-    judge_node(v, sc, node);
+    judge_node(v, sc, node, sc->nr_reclaimed > before);
     if (sc->nr_reclaimed > before)
         v->node[node].kswapd_failures = 0;
     return continue_for_compaction(v, sc, node, sc->nr_reclaimed - before);

@@ -145,6 +145,7 @@ struct vmsim__scan_control {
     struct vmsim__scan_rest rest;
     struct {
         uint64_t dirty, unqueued_dirty, congested, writeback, immediate, file_taken, taken;
+        bool flushers_woken;
     } nr;
 };
 

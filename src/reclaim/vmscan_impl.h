@@ -4,6 +4,9 @@
 #define VMSIM__VMSCAN_IMPL_H
 #include "reclaim/vmscan.h"
 
+/* All that was met is dirty, and nobody writes it yet. Kernel: wakeup_flusher_threads. */
+void vmsim__vmscan_wake_flushers(struct vmsim__vmscan *v, struct vmsim__scan_control *sc);
+
 static inline bool vmsim__vmscan_global(const struct vmsim__scan_control *sc) {
     return sc->target == VMSIM__MEMCG_ROOT;
 }
