@@ -121,7 +121,7 @@ static void test_a_block_that_cannot_be_read_is_an_error_of_the_call(void **stat
         "  files: [" A "]\n"
         "  tasks: [{name: a, program: [{read: {file: /usr/bin/a, length: 4KiB, error: EIO}}, {sleep: {time: "
         "2ms}}, " READ("/usr/bin/a") "]}]\n");
-    assert_int_equal(end(), WINDOW + 2);
+    assert_int_equal(end(), 1 + 2); /* what lies around it is not asked for again */
 }
 
 static void test_two_that_open_it_at_once_read_it_once(void **state) {

@@ -49,6 +49,7 @@ struct vmsim__file {
     bool segment;                /* of kind SHMEM: System V's, which is mapped page by page (shm_vm_ops) */
     bool blockdev;               /* of kind REGULAR: a block device itself; its pages are Buffers */
     bool in_core;                /* its inode and name are in memory (dcache.c) */
+    bool asked;                  /* the blocks around its inode have been asked for */
     bool found;                  /* what leads to its inode has been read from the device (metadata.c) */
     uint16_t payer;              /* and who pays for them */
     uint64_t ino;                /* number of its inode on its device; 0: what leads to it is in memory */

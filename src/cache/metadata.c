@@ -65,11 +65,16 @@ static bool read_ahead(struct vmsim__cache *c, struct vmsim__file *f, uint64_t f
     return framed;
 }
 
-static bool read_inode(struct vmsim__cache *c, const struct disk *d, uint64_t ino, unsigned cpu) {
-    VMSIM__ASSERT(ino > 0);
+/* The window is asked for once: where memory is short it may be gone again before anybody comes by. */
+static bool read_inode(struct vmsim__cache *c, const struct disk *d, struct vmsim__file *f, unsigned cpu) {
+    const uint64_t ino = f->ino;
+    const bool alone = f->asked;
+    VMSIM__ASSERT(ino > 0 && !f->found);
     const uint64_t first = (ino - 1) / INODES_A_WINDOW * d->window % d->half;
     const uint64_t index = first + (ino - 1) % INODES_A_WINDOW * d->window / INODES_A_WINDOW;
-    if (vmsim__file_page(d->file, index) == VMSIM__PFN_NONE && !read_ahead(c, d->file, first, first + d->window, cpu))
+    f->asked = true;
+    if (!alone && vmsim__file_page(d->file, index) == VMSIM__PFN_NONE &&
+        !read_ahead(c, d->file, first, first + d->window, cpu))
         return false;
     return vmsim__filemap_read_block(c, d->file, index, cpu);
 }
@@ -80,7 +85,7 @@ static bool read_directory(struct vmsim__cache *c, const struct disk *d, struct 
     if (dir->found)
         return true;
     dir->ino = dir->ino ? dir->ino : ino;
-    dir->found = read_inode(c, d, dir->ino, cpu) &&
+    dir->found = read_inode(c, d, dir, cpu) &&
                  vmsim__filemap_read_block(c, d->file, d->half + dir->id % (d->pages - d->half), cpu);
     return dir->found;
 }
@@ -110,7 +115,7 @@ int vmsim__file_lookup(struct vmsim__cache *c, struct vmsim__file *f, unsigned c
     const int error = vmsim__filemap_error(c);
     if (error)
         return error;
-    if (disk_of(c, f, &d) && (!read_path(c, &d, f, cpu) || !read_inode(c, &d, f->ino, cpu) ||
+    if (disk_of(c, f, &d) && (!read_path(c, &d, f, cpu) || !read_inode(c, &d, f, cpu) ||
                               (!f->size && !f->disk_size && !read_bitmaps(c, &d, f->ino, cpu))))
         return vmsim__filemap_no_page(c);
     f->found = true;

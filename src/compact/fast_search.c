@@ -121,7 +121,7 @@ static vmsim__pfn search_target(struct vmsim__compaction *c, struct vmsim__compa
 
 /* The next order down, then from the largest; -1: all were searched, and the next search begins one lower. */
 static int next_order(struct vmsim__compact_control *cc, int order) {
-    VMSIM__ASSERT(order >= 0 && order < cc->order && cc->search_order < cc->order);
+    VMSIM__ASSERT(order >= 0 && order <= cc->order && cc->search_order < cc->order);
     order = order ? order - 1 : cc->order - 1;
     if (order != cc->search_order)
         return order;

@@ -260,7 +260,7 @@ int vmsim_file_set_inode(struct vmsim_machine *m, uint32_t file, uint64_t inode)
     if (inode > VMSIM__INO_MAX)
         return vmsim__err_set(&m->err, VMSIM_EINVAL, "there is no inode %llu", (unsigned long long)inode);
     f->ino = inode;
-    f->found = false;
+    f->found = f->asked = false;
     return 0;
 }
 
