@@ -150,8 +150,8 @@ static void judge_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, 
     }
     if ((sc->kswapd || !vmsim__vmscan_global(sc)) && sc->nr.dirty && sc->nr.dirty == sc->nr.congested)
         target->congested = true;
-    if (!sc->kswapd && !vmsim__vmscan_global(sc) && sc->nr.flushers_woken && !progress)
-        sc->throttle = VMSIM__THROTTLE_LEAVING; /* woken, they have the CPU first (cond_resched) */
+    if (!sc->kswapd && !vmsim__vmscan_global(sc) && sc->nr.flushers_woken && !progress && sc->priority <= 1)
+        sc->throttle = VMSIM__THROTTLE_LEAVING; /* before it gives up, they have the CPU (cond_resched) */
     if (!sc->kswapd && target->congested)
         sc->throttle = VMSIM__THROTTLE_CONGESTED;
 }
