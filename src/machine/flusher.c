@@ -55,9 +55,8 @@ static enum vmsim__work run(void *context, struct vmsim__task *t) {
     struct vmsim_machine *m = context;
     vmsim__cpu_load(m, t);
     for (;;) {
-        const bool background = over_background(m) || memcg_over_background(m) || m->flush_asked || m->flush_pages;
+        const bool background = over_background(m) || memcg_over_background(m) || m->flush_pages;
         const uint64_t before = dirty_pages(m);
-        m->flush_asked = false;
         if (!write_some(m, !background, t->cpu)) {
             m->flush_pages = 0;
             break;
@@ -75,17 +74,16 @@ static enum vmsim__work run(void *context, struct vmsim__task *t) {
     return VMSIM__WORK_WAIT;
 }
 
-void vmsim__flusher_wake(struct vmsim_machine *m) {
-    if (m->flush_asked)
-        return;
-    m->flush_asked = true;
-    vmsim__task_wake_at(m, m->flusher, m->mem->now.time);
+static void wake_for(struct vmsim_machine *m, uint64_t pages) {
+    const bool woken = m->flush_pages > 0;
+    m->flush_pages = vmsim__max64(m->flush_pages, pages);
+    if (!woken)
+        vmsim__task_wake_at(m, m->flusher, m->mem->now.time);
 }
 
 /* Kernel: wakeup_flusher_threads. */
-void vmsim__flusher_wake_all(struct vmsim_machine *m) {
-    m->flush_pages = vmsim__max64(m->flush_pages, dirty_pages(m));
-    vmsim__flusher_wake(m);
+void vmsim__flusher_wake(struct vmsim_machine *m) {
+    wake_for(m, dirty_pages(m));
 }
 
 bool vmsim__flusher_throttle(void *machine) {
@@ -100,7 +98,7 @@ bool vmsim__flusher_throttle(void *machine) {
     if (slow)
         m->flush_memcg = m->mem->now.memcg;
     if (dirty > background || slow)
-        vmsim__flusher_wake(m);
+        wake_for(m, 1); /* as far as the limits want it */
     else if (m->flusher->state == VMSIM__TASK_BLOCKED && m->flusher->wait.until == VMSIM__TIME_NEVER)
         vmsim__task_wake_at(m, m->flusher, m->mem->now.time); /* the first dirty page starts its clock */
     if ((dirty <= (limit + background) / 2 && !slow) || !bandwidth)

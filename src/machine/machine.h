@@ -292,8 +292,7 @@ struct vmsim_machine {
     uint32_t score_idle;              /* looks since that changed */
     struct vmsim__task *zswap_worker; /* NULL: there is no zswap */
     struct vmsim__task *flusher;
-    bool flush_asked;     /* somebody wants dirty pages written, old or not */
-    uint64_t flush_pages; /* ... and so many, whatever the limits say: all that were dirty when reclaim asked */
+    uint64_t flush_pages; /* somebody wants at least so many dirty pages written, old or not */
     uint16_t flush_memcg; /* a cgroup that was above its background limit when its task last wrote */
     struct {
         VMSIM__VEC(struct vmsim__task *);
@@ -480,9 +479,8 @@ int vmsim__mglru_init(
 int vmsim__kswapd_init(struct vmsim_machine *m);
 void vmsim__kswapd_fini(struct vmsim_machine *m);
 int vmsim__flusher_init(struct vmsim_machine *m);
-void vmsim__flusher_wake(struct vmsim_machine *m);
 /* Reclaim meets dirty pages alone: all that are dirty now are written. */
-void vmsim__flusher_wake_all(struct vmsim_machine *m);
+void vmsim__flusher_wake(struct vmsim_machine *m);
 bool vmsim__flusher_throttle(void *machine);
 /* Somebody is chosen, and dies at once or as soon as it runs. True: memory will come back, the request may be tried
  * again. Kernel: out_of_memory. */

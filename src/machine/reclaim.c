@@ -140,7 +140,7 @@ static bool interrupted(void *context, const struct vmsim__scan_control *sc) {
 }
 
 static void wake_flushers(void *context) {
-    vmsim__flusher_wake_all(context);
+    vmsim__flusher_wake(context);
 }
 
 static void wake_kswapd(void *context, struct vmsim__zone *zone, unsigned order, unsigned highest_type) {

@@ -71,18 +71,6 @@ static void count_steal(const struct batch *b, struct vmsim__memcg *m, uint64_t 
     v->mem->event[VMSIM__PGSTEAL_FILE] += reclaimed - anon;
 }
 
-/* What the node's state and throttling are decided by at the end of the round. */
-static void add_up(const struct batch *b, const struct vmsim__reclaim_stat *stat) {
-    struct vmsim__scan_control *sc = b->sc;
-    sc->nr.dirty += stat->dirty;
-    sc->nr.congested += stat->congested;
-    sc->nr.unqueued_dirty += stat->unqueued_dirty;
-    sc->nr.writeback += stat->writeback;
-    sc->nr.immediate += stat->immediate;
-    sc->nr.taken += b->pages[0] + b->pages[1];
-    sc->nr.file_taken += b->pages[1];
-}
-
 /* Frees what can be freed of a batch of one lruvec; those that stay are left in it. Pages freed. */
 static uint64_t shrink(struct batch *b, struct vmsim__lruvec *lruvec) {
     struct vmsim__vmscan *v = b->all->v;
@@ -100,10 +88,8 @@ static uint64_t shrink(struct batch *b, struct vmsim__lruvec *lruvec) {
         stay += vmsim__vmscan_is_file(f) ? 0 : vmsim__frame_pages(f);
     }
     count_steal(b, m, reclaimed, vmsim__min64(reclaimed, taken - vmsim__min64(taken, stay)));
-    add_up(b, &stat);
+    vmsim__vmscan_add_up(v, b->sc, &stat, b->pages[0] + b->pages[1], b->pages[1]);
     vmsim__vmscan_tell(v, b->sc, begun, b->pages[0] + b->pages[1], reclaimed, lruvec->node, b->pages[1] > b->pages[0]);
-    if (stat.unqueued_dirty && stat.unqueued_dirty == b->pages[0] + b->pages[1])
-        vmsim__vmscan_wake_flushers(v, b->sc);
     vmsim__lru_note_cost(lruvec, false, stat.pageout, 0);
     vmsim__memcg_put(m);
     return reclaimed;

@@ -57,18 +57,6 @@ void vmsim__shrink_active_list(struct vmsim__vmscan *v, struct vmsim__scan_contr
         vmsim__lru_note_cost(lruvec, file, 0, pages_rotated);
 }
 
-/* What the node's state and throttling are decided by at the end of the round. */
-static void add_up(struct vmsim__scan_control *sc, const struct vmsim__reclaim_stat *stat, uint64_t taken, bool file) {
-    VMSIM__ASSERT(stat->dirty <= taken && stat->unqueued_dirty <= stat->dirty && stat->writeback <= taken);
-    sc->nr.dirty += stat->dirty;
-    sc->nr.congested += stat->congested;
-    sc->nr.unqueued_dirty += stat->unqueued_dirty;
-    sc->nr.writeback += stat->writeback;
-    sc->nr.immediate += stat->immediate;
-    sc->nr.taken += taken;
-    sc->nr.file_taken += file ? taken : 0;
-}
-
 uint64_t vmsim__shrink_inactive_list(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
                                      struct vmsim__lruvec *lruvec, bool file, uint32_t pages) {
     struct vmsim__isolation i;
@@ -85,9 +73,7 @@ uint64_t vmsim__shrink_inactive_list(struct vmsim__vmscan *v, struct vmsim__scan
     VMSIM__ASSERT(reclaimed <= i.taken);
     vmsim__lru_move_back(v->lru, i.folio, i.count, sc->cpu);
     v->mem->event[file ? VMSIM__PGSTEAL_FILE : VMSIM__PGSTEAL_ANON] += reclaimed;
-    add_up(sc, &stat, i.taken, file);
-    if (stat.unqueued_dirty == i.taken)
-        vmsim__vmscan_wake_flushers(v, sc);
+    vmsim__vmscan_add_up(v, sc, &stat, i.taken, file ? i.taken : 0);
     enum vmsim__event_stat steal = sc->kswapd ? VMSIM__PGSTEAL_KSWAPD : VMSIM__PGSTEAL_DIRECT;
     vmsim__vmscan_count_scan(v, sc, m, steal, reclaimed);
     vmsim__vmscan_tell(v, sc, begin, i.scanned, reclaimed, lruvec->node, file);

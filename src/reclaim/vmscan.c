@@ -136,6 +136,21 @@ void vmsim__vmscan_wake_flushers(struct vmsim__vmscan *v, struct vmsim__scan_con
     sc->nr.flushers_woken = true;
 }
 
+void vmsim__vmscan_add_up(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
+                          const struct vmsim__reclaim_stat *stat, uint64_t taken, uint64_t files) {
+    VMSIM__ASSERT(stat->dirty <= taken && stat->unqueued_dirty <= stat->dirty && stat->writeback <= taken);
+    VMSIM__ASSERT(taken > 0 && files <= taken);
+    sc->nr.dirty += stat->dirty;
+    sc->nr.congested += stat->congested;
+    sc->nr.unqueued_dirty += stat->unqueued_dirty;
+    sc->nr.writeback += stat->writeback;
+    sc->nr.immediate += stat->immediate;
+    sc->nr.taken += taken;
+    sc->nr.file_taken += files;
+    if (stat->unqueued_dirty == taken)
+        vmsim__vmscan_wake_flushers(v, sc);
+}
+
 /* What the round saw of dirty pages decides about the node and who is held up. */
 static void judge_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node, bool progress) {
     VMSIM__ASSERT(node < v->mem->nr_nodes);

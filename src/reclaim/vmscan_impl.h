@@ -6,6 +6,10 @@
 
 /* All that was met is dirty, and nobody writes it yet. Kernel: wakeup_flusher_threads. */
 void vmsim__vmscan_wake_flushers(struct vmsim__vmscan *v, struct vmsim__scan_control *sc);
+/* What a batch of `taken` pages, `files` of them of files, met: the node's state and throttling are decided by it at
+ * the end of the round. Flushers are woken where all of it is dirty. */
+void vmsim__vmscan_add_up(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
+                          const struct vmsim__reclaim_stat *stat, uint64_t taken, uint64_t files);
 
 static inline bool vmsim__vmscan_global(const struct vmsim__scan_control *sc) {
     return sc->target == VMSIM__MEMCG_ROOT;
