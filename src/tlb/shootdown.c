@@ -155,8 +155,7 @@ static void flush_context(struct vmsim__tlb_system *s, struct cpu *c, uint16_t a
         vmsim__tlb_flush_nonglobal(c->tlb);
     else
         vmsim__tlb_flush_asid(c->tlb, asid);
-    vmsim__tlb_count(c->tlb, VMSIM__TLB_local_flush_all, 1);
-    vmsim__tlb_add_ns(c->tlb, s->cost.flush_all);
+    vmsim__tlb_count_ns(c->tlb, VMSIM__TLB_local_flush_all, 1, s->cost.flush_all);
 }
 
 /* Kernel: destroy_context. Entries are flushed here rather than by generation: the context id will never come back,
@@ -335,6 +334,7 @@ struct flush {
     uint64_t start, end; /* end UINT64_MAX: everything */
     unsigned stride_shift;
     uint64_t gen;
+    uint64_t pages, ns; /* of a range: strides, and what they cost */
 };
 
 static uint64_t strides(uint64_t start, uint64_t end, unsigned shift) {
@@ -345,18 +345,16 @@ static uint64_t strides(uint64_t start, uint64_t end, unsigned shift) {
 
 /* What the kernel does on a CPU that has the mm loaded; returns its cost. Kernel: flush_tlb_func. More than one
  * generation behind means that another flush was missed, of which only the fact is known. */
-static uint64_t flush_loaded(struct vmsim__tlb_system *s, struct cpu *c, const struct flush *f) {
+VMSIM__INLINE uint64_t flush_loaded(struct vmsim__tlb_system *s, struct cpu *c, const struct flush *f) {
     VMSIM__ASSERT(c->mm == f->mm);
     struct slot *slot = &c->slots[c->slot];
     if (slot->tlb_gen == f->mm->tlb_gen)
         return 0;
     if (f->end != UINT64_MAX && slot->tlb_gen + 1 == f->gen && f->gen == f->mm->tlb_gen) {
-        uint64_t n = strides(f->start, f->end, f->stride_shift);
         vmsim__tlb_flush_range(c->tlb, c->asid, f->start, f->end, f->stride_shift);
-        vmsim__tlb_count(c->tlb, VMSIM__TLB_local_flush_one, n);
+        vmsim__tlb_count_ns(c->tlb, VMSIM__TLB_local_flush_one, f->pages, f->ns);
         slot->tlb_gen = f->gen;
-        vmsim__tlb_add_ns(c->tlb, n * s->cost.flush_one);
-        return n * s->cost.flush_one;
+        return f->ns;
     }
     flush_context(s, c, c->asid);
     slot->tlb_gen = f->mm->tlb_gen;
@@ -369,18 +367,16 @@ static uint64_t ipi_cost(const struct vmsim__tlb_system *s, struct cpu *from, un
     if (!targets)
         return 0;
     uint64_t ns = s->cost.ipi + (targets - 1) * s->cost.ipi_each;
-    vmsim__tlb_count(from->tlb, VMSIM__TLB_ipi_sent, 1);
-    vmsim__tlb_add_ns(from->tlb, ns);
+    vmsim__tlb_count_ns(from->tlb, VMSIM__TLB_ipi_sent, 1, ns);
     return ns;
 }
 
 static void ipi_arrives(const struct vmsim__tlb_system *s, struct cpu *c) {
-    vmsim__tlb_count(c->tlb, VMSIM__TLB_ipi_received, 1);
-    vmsim__tlb_add_ns(c->tlb, s->cost.ipi_receive);
+    vmsim__tlb_count_ns(c->tlb, VMSIM__TLB_ipi_received, 1, s->cost.ipi_receive);
 }
 
 static bool is_target(const struct vmsim__tlb_system *s, unsigned cpu, const struct flush *f) {
-    return cpu < s->cpus && s->cpu[cpu].mm == f->mm && mask_test(&f->mm->cpus, cpu);
+    return s->cpu[cpu].mm == f->mm && mask_test(&f->mm->cpus, cpu);
 }
 
 /* The hardware of hundreds of CPUs lies far apart in the host's memory: that of this many further is fetched while one
@@ -395,7 +391,7 @@ static uint64_t flush_by_ipi(struct vmsim__tlb_system *s, unsigned cpu, const st
     uint64_t ns = 0;
     for (unsigned i = 0; i < s->cpus; i++) {
         struct cpu *c = &s->cpu[i];
-        if (is_target(s, i + AHEAD, f))
+        if (i + AHEAD < s->cpus && mask_test(&f->mm->cpus, i + AHEAD))
             vmsim__tlb_expect_flush(s->cpu[i + AHEAD].tlb);
         if (!is_target(s, i, f))
             continue;
@@ -449,8 +445,9 @@ static uint64_t flush_numbers(struct vmsim__tlb_system *s, unsigned cpu, const s
 uint64_t vmsim__tlb_flush_mm(struct vmsim__tlb_system *s, unsigned cpu, struct vmsim__tlb_mm *mm, uint64_t start,
                              uint64_t end, unsigned stride_shift, bool freed_tables) {
     VMSIM__ASSERT(cpu < s->cpus && start <= end);
-    struct flush f = {mm, start, end, stride_shift, ++mm->tlb_gen};
-    if (end != UINT64_MAX && strides(start, end, stride_shift) > s->cost.ceiling)
+    struct flush f = {mm, start, end, stride_shift, ++mm->tlb_gen, strides(start, end, stride_shift), 0};
+    f.ns = f.pages * s->cost.flush_one;
+    if (f.pages > s->cost.ceiling)
         f.end = UINT64_MAX;
     if (s->asid.mode != VMSIM__ASID_ARCHITECTURAL)
         return flush_by_ipi(s, cpu, &f, freed_tables);

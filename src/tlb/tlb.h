@@ -187,6 +187,8 @@ uint64_t vmsim__tlb_array_fault_miss(const struct vmsim__tlb *t, unsigned array)
 /* Hits of all arrays of each level, level 1 at [0]. */
 void vmsim__tlb_hits_by_level(const struct vmsim__tlb *t, uint64_t hits[VMSIM__TLB_LEVELS]);
 void vmsim__tlb_count(struct vmsim__tlb *t, enum vmsim__tlb_counter counter, uint64_t n);
+/* The same, and what it makes this CPU wait. */
+void vmsim__tlb_count_ns(struct vmsim__tlb *t, enum vmsim__tlb_counter counter, uint64_t n, uint64_t ns);
 
 /* --- Checker --------------------------------------------------------------------------------------------------------
  */

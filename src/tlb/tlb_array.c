@@ -312,11 +312,11 @@ unsigned vmsim__tlb_array_drop(struct vmsim__tlb *t, struct tlb_array *r, uint16
     return dropped;
 }
 
-/* Nearly always it is held nowhere: it has just faulted, or this is one of many CPUs, which never saw it. */
+/* Nearly always it is held nowhere: it has just faulted. */
 unsigned vmsim__tlb_drop_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned shift) {
     VMSIM__ASSERT(shift >= t->page_shift && shift < 64);
     unsigned dropped = 0;
-    if (VMSIM__UNLIKELY(t->softmmu.max))
+    if (VMSIM__UNLIKELY(t->soft))
         return asid == t->softmmu.asid ? vmsim__tlb_softmmu_drop(t, va, shift) : 0;
     if (VMSIM__UNLIKELY(tlb_holds(t->look, asid, va, shift)))
         for (unsigned i = 0; i < t->arrays; i++)

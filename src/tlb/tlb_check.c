@@ -99,12 +99,17 @@ static int check_walk_entry(const struct check *c, unsigned level, uint64_t tag,
 
 static int check_walk_cache(const struct check *c, unsigned level) {
     const struct tlb_walk_cache *cache = &c->t->walk_cache[level];
+    uint32_t valid = 0;
     for (uint32_t at = 0; at < cache->entries; at++) {
         uint64_t tag = cache->tag[at];
         int e = tag == TLB_INVALID ? 0 : check_walk_entry(c, level, tag, &cache->way[at]);
+        valid += tag != TLB_INVALID;
         if (e)
             return e;
     }
+    if (valid != c->t->walk_valid[level])
+        return vmsim__err_set(c->err, VMSIM_ECHECK, "walk cache %u: %u entries are valid, %u are counted", level, valid,
+                              c->t->walk_valid[level]);
     return 0;
 }
 

@@ -198,6 +198,7 @@ static int walk_cache_create(struct vmsim__tlb *t, const struct vmsim__walk_cach
     c->sets = c->entries / c->ways;
     c->shift = t->format->shift[s->level];
     c->level = (uint8_t)s->level;
+    c->valid = &t->walk_valid[s->level];
     c->tag = vmsim__calloc_aligned(t->alloc, 64, c->entries * sizeof *c->tag);
     c->way = vmsim__calloc_aligned(t->alloc, 64, c->entries * sizeof *c->way);
     c->link = vmsim__calloc(t->alloc, c->entries, sizeof *c->link);
@@ -329,6 +330,7 @@ int vmsim__tlb_create(struct vmsim__tlb **out, struct vmsim__alloc *a, const str
     int e = vmsim__tlb_softmmu_create(&t->softmmu, a, &spec->softmmu)
                 ? vmsim__err_set(err, VMSIM_ENOMEM, "no memory for an emulated TLB")
                 : create_parts(t, spec, policies, seed + cpu * UINT64_C(0x9e3779b97f4a7c15), err);
+    t->soft = t->softmmu.max;
     vmsim__tlb_filter_clear(t);
     if (e) {
         vmsim__tlb_destroy(t);

@@ -3,7 +3,7 @@
 #include "tlb/tlb_internal.h"
 
 /* A flush counts once, whatever it found: what hardware counts is the instruction. */
-static unsigned counted(struct vmsim__tlb *t, enum vmsim__tlb_counter what, unsigned entries) {
+VMSIM__INLINE unsigned counted(struct vmsim__tlb *t, enum vmsim__tlb_counter what, unsigned entries) {
     VMSIM__ASSERT(what < VMSIM__TLB_COUNTER_COUNT);
     t->counter[what]++;
     t->counter[VMSIM__TLB_flushed_entries] += entries;
@@ -19,17 +19,23 @@ void vmsim__tlb_expect_flush(const struct vmsim__tlb *t) {
     __builtin_prefetch(&t->counter[VMSIM__TLB_ipi_received], 1);
     for (unsigned i = 0; i < VMSIM__TLB_LEVELS; i++)
         __builtin_prefetch(&t->array[i].place[0][0]);
-    for (unsigned level = 1; level < VMSIM__PT_LEVELS; level++)
-        __builtin_prefetch(&t->walk_cache[level]);
 }
 
 /* Walk caches lose all of the ASID: INVLPG drops paging-structure entries whatever the address (Intel SDM volume 3,
- * 4.10.4.1). */
+ * 4.10.4.1). Nearly always the page is held nowhere, and after the first of several flushes no walk is: it has just
+ * faulted, or this is one of many CPUs, which never saw it. So much is found out here, without a call. */
+VMSIM__INLINE unsigned flush_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned page_shift) {
+    unsigned dropped = 0;
+    if (VMSIM__UNLIKELY(t->soft || tlb_holds(t->look, asid, va, page_shift)))
+        dropped = vmsim__tlb_drop_page(t, asid, va, page_shift);
+    if (VMSIM__UNLIKELY(tlb_walk_any(t)))
+        vmsim__tlb_walk_drop_asid(t, asid);
+    return counted(t, VMSIM__TLB_flush_page, dropped);
+}
+
 unsigned vmsim__tlb_flush_page(struct vmsim__tlb *t, uint16_t asid, uint64_t va, unsigned page_shift) {
     VMSIM__ASSERT(page_shift >= t->page_shift);
-    unsigned dropped = vmsim__tlb_drop_page(t, asid, va, page_shift);
-    vmsim__tlb_walk_drop_asid(t, asid);
-    return counted(t, VMSIM__TLB_flush_page, dropped);
+    return flush_page(t, asid, va, page_shift);
 }
 
 /* `va >= start` ends a range that runs over the top of the address space. Page by page, as Linux does below its
@@ -41,7 +47,7 @@ unsigned vmsim__tlb_flush_range(struct vmsim__tlb *t, uint16_t asid, uint64_t st
     uint64_t stride = UINT64_C(1) << stride_shift;
     start &= ~(stride - 1);
     for (uint64_t va = start; va < end && va >= start; va += stride)
-        dropped += vmsim__tlb_flush_page(t, asid, va, stride_shift);
+        dropped += flush_page(t, asid, va, stride_shift);
     t->counter[VMSIM__TLB_flush_range]++;
     return dropped;
 }

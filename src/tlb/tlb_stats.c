@@ -107,6 +107,12 @@ void vmsim__tlb_add_ns(struct vmsim__tlb *t, uint64_t ns) {
     t->ns += ns;
 }
 
+void vmsim__tlb_count_ns(struct vmsim__tlb *t, enum vmsim__tlb_counter counter, uint64_t n, uint64_t ns) {
+    VMSIM__ASSERT(counter < VMSIM__TLB_COUNTER_COUNT);
+    t->counter[counter] += n;
+    t->ns += ns;
+}
+
 unsigned vmsim__tlb_page_shift(const struct vmsim__tlb *t) {
     return t->page_shift;
 }

@@ -6,11 +6,11 @@
 
 /* An empty way is the first victim. */
 static void walk_clear(struct tlb_walk_cache *c, uint32_t e) {
-    VMSIM__ASSERT(e < c->entries && c->tag[e] != TLB_INVALID && c->valid);
+    VMSIM__ASSERT(e < c->entries && c->tag[e] != TLB_INVALID && *c->valid);
     c->tag[e] = TLB_INVALID;
     tlb_walk_touch(c, e);
     c->oldest[e / c->ways] = e;
-    c->valid--;
+    --*c->valid;
     c->flush++;
 }
 
@@ -195,7 +195,7 @@ static unsigned set_drop(struct tlb_walk_cache *c, uint32_t set, uint16_t asid, 
 static unsigned walk_drop(struct vmsim__tlb *t, uint16_t asid, bool all) {
     unsigned dropped = 0;
     for (struct tlb_walk_cache *const *list = t->walk_list; *list; list++) {
-        for (uint32_t set = 0; set < (*list)->sets && (*list)->valid; set++)
+        for (uint32_t set = 0; set < (*list)->sets && *(*list)->valid; set++)
             dropped += set_drop(*list, set, asid, all);
     }
     return dropped;

@@ -49,7 +49,7 @@ VMSIM__INLINE void tlb_walk_touch(struct tlb_walk_cache *c, uint32_t e) {
 VMSIM__INLINE uint32_t tlb_walk_fill(struct tlb_walk_cache *c, uint64_t tag, struct tlb_walk_way way) {
     uint32_t *oldest = &c->oldest[tlb_walk_set(c, tag)], e = *oldest;
     bool empty = c->tag[e] == TLB_INVALID;
-    c->valid += empty;
+    *c->valid += empty;
     c->evict += !empty;
     c->tag[e] = tag;
     c->way[e] = way;
