@@ -71,7 +71,7 @@ static bool slab_grow(struct vmsim__slab *s) {
     if (s->size > SLAB_SIZE - sizeof(struct header) && __builtin_add_overflow(s->size, sizeof(struct header), &size))
         return false;
     VMSIM__ASSERT(!s->free && s->fresh == s->fresh_end);
-    struct header *h = vmsim__malloc_aligned(s->alloc, SLAB_ALIGN, size);
+    struct header *h = vmsim__calloc_aligned(s->alloc, SLAB_ALIGN, size);
     if (!h)
         return false;
     if (s->used * s->size >= SLAB_MANY)
@@ -85,19 +85,25 @@ static bool slab_grow(struct vmsim__slab *s) {
     return true;
 }
 
+/* One that was never used is zero as the host gave it: a page table of 4 KiB is not cleared twice. */
+static void *alloc_fresh(struct vmsim__slab *s) {
+    if (s->fresh == s->fresh_end && !slab_grow(s))
+        return NULL;
+    void *object = s->fresh;
+    VMSIM__ASSERT(((uintptr_t)object & 15) == 0 && s->fresh < s->fresh_end);
+    ASAN_UNPOISON_MEMORY_REGION(object, s->size);
+    s->fresh += s->size;
+    s->used++;
+    return object;
+}
+
 void *vmsim__slab_alloc(struct vmsim__slab *s) {
     void *object = s->free;
-    if (VMSIM__LIKELY(object)) {
-        ASAN_UNPOISON_MEMORY_REGION(object, s->size);
-        memcpy(&s->free, object, sizeof s->free);
-    } else {
-        if (s->fresh == s->fresh_end && !slab_grow(s))
-            return NULL;
-        object = s->fresh;
-        ASAN_UNPOISON_MEMORY_REGION(object, s->size);
-        s->fresh += s->size;
-    }
-    VMSIM__ASSERT(((uintptr_t)object & 15) == 0 && s->fresh <= s->fresh_end);
+    if (VMSIM__UNLIKELY(!object))
+        return alloc_fresh(s);
+    VMSIM__ASSERT(((uintptr_t)object & 15) == 0);
+    ASAN_UNPOISON_MEMORY_REGION(object, s->size);
+    memcpy(&s->free, object, sizeof s->free);
     s->used++;
     return memset(object, 0, s->size);
 }
