@@ -249,8 +249,21 @@ bool vmsim__radix_set(struct vmsim__radix *r, uint64_t index, uint64_t value, ui
 void vmsim__radix_move_mark(struct vmsim__radix *r, uint64_t index, unsigned from, unsigned to) {
     node *n = vmsim__radix_leaf(r, index);
     VMSIM__ASSERT(from < VMSIM__RADIX_MARKS && to < VMSIM__RADIX_MARKS && from != to && n);
-    set_mark(n, index, FIRST_MARK + to);
-    clear_mark(n, index, FIRST_MARK + from);
+    VMSIM__ASSERT(n->map[FIRST_MARK + from] & bit(index));
+    const unsigned gains = FIRST_MARK + to, loses = FIRST_MARK + from;
+    uint64_t had, left;
+    do { /* as long as both go on up, in one pass: mostly it is a lone page's way */
+        had = n->map[gains];
+        left = n->map[loses] & ~bit(index);
+        n->map[gains] = had | bit(index);
+        n->map[loses] = left;
+        n = n->parent;
+        index >>= BITS;
+    } while (n && !had && !left);
+    if (n && !had)
+        set_mark(n, index, gains);
+    if (n && !left)
+        clear_mark(n, index, loses);
 }
 
 void vmsim__radix_mark(struct vmsim__radix *r, uint64_t index, unsigned mark) {
@@ -310,6 +323,20 @@ uint64_t vmsim__radix_remove(struct vmsim__radix *r, uint64_t index) {
     return old;
 }
 
+/* The first entry of bitmap `map` below node n, whose indices begin at `at`. There is one: its parent has the bit. */
+static uint64_t first_below(const struct vmsim__radix *r, node *n, uint64_t at, unsigned shift, uint64_t *index,
+                            unsigned map) {
+    unsigned slot = (unsigned)__builtin_ctzll(n->map[map]);
+    for (; shift; slot = (unsigned)__builtin_ctzll(n->map[map])) {
+        VMSIM__ASSERT(n->map[map]);
+        at += (uint64_t)slot << shift;
+        n = n->slot[slot].node;
+        shift -= BITS;
+    }
+    *index = at += slot;
+    return keep(r, n, at)->slot[slot].value;
+}
+
 /* First entry at or after *index whose way is in bitmap `map` of all nodes. It goes up from the node that was used last
  * where that is the one. */
 static uint64_t next_in(const struct vmsim__radix *r, uint64_t *index, unsigned map) {
@@ -329,8 +356,11 @@ static uint64_t next_in(const struct vmsim__radix *r, uint64_t *index, unsigned 
             continue;
         }
         unsigned further = (unsigned)__builtin_ctzll(left);
-        if (further) /* zeroes below the found slot */
+        if (further) { /* zeroes below the found slot */
             at = ((at >> shift) + further) << shift;
+            if (shift)
+                return first_below(r, n->slot[slot + further].node, at, shift - BITS, index, map);
+        }
         if (!shift) {
             *index = at;
             return keep(r, n, at)->slot[slot + further].value;

@@ -185,13 +185,14 @@ static void start_writeback(struct vmsim__cache *c, struct vmsim__file *f, uint6
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     if (f->mappings && c->hooks.mkclean)
         c->hooks.mkclean(c->hooks.context, f, index, pfn, cpu);
-    clear_dirty(c, f, fr);
+    VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_DIRTY) && vmsim__file_accounts_dirty(f));
+    fr->flags = (fr->flags & ~VMSIM__FRAME_DIRTY) | VMSIM__FRAME_WRITEBACK;
+    vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, -1);
+    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITEBACK, 1); /* pending it was and is */
     vmsim__cache_content(c, VMSIM__CONTENT_WRITING, f, index, pfn);
-    fr->flags |= VMSIM__FRAME_WRITEBACK;
     vmsim__radix_move_mark(&f->pages, index, VMSIM__MARK_DIRTY, VMSIM__MARK_WRITEBACK);
     if (vmsim__radix_any(&f->pages, VMSIM__MARK_TOWRITE))
         vmsim__radix_unmark(&f->pages, index, VMSIM__MARK_TOWRITE);
-    vmsim__writeback_count(c, fr, 1);
     f->disk_size = vmsim__max64(f->disk_size, vmsim__min64(f->size, (index + 1) << c->mem->page_shift));
 }
 
