@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of system calls (see calls.h). */
+/* The table of system calls (see calls.h): a row's function is what it does, between the common beginning (the entry's
+ * cost, the present, who pays) and the common end (a wait, the result, the cost of what it did), which stand below
+ * once.
+ *
+ * A row's function takes its arguments as Linux's numbers, and may be entered again after a wait: what it had done is
+ * in the task's call record. */
 #include "machine/calls.h"
 
 #define ESRCH_RESULT (-3)

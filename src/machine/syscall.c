@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls of tasks, as the public interface offers them (the table is in calls.h), and a driver's allocations. */
+/* System calls of tasks, as the public interface offers them (the table is in calls.h), and a driver's allocations.
+ *
+ * Nothing is decided here. Each function puts its arguments into the order of the table's row and has the call made
+ * for the task as a described program or a replay would; if it has to wait, the machine runs until it is over, so that
+ * who drives the machine call by call sees results only. */
 #include <string.h>
 
 #include "machine/calls.h"

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The row of OOM policies, the instance of a machine, and the check of what it answers. */
+/* The row of OOM policies, the instance of a machine, and the check of what it answers.
+ *
+ * A policy chooses among candidates by number; who they are and what killing means is the asker's
+ * (machine/oom_kill.c), so that the same policies serve the whole machine and one cgroup, and are tested without
+ * either. */
 #include "oom/oom.h"
 
 static const struct vmsim_policy *const built_in[] = {

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Instances of reclaim policies for lruvecs: their making, the folios that they hear of, and the services about what
- * folios are (see lruvec_policy.h). */
+ * folios are (see lruvec_policy.h).
+ *
+ * A policy knows a page by its folio number, which is its pfn + 1, so that no table is needed from one to the other;
+ * what was known of a page that has gone is found by where it would come back to, a page of a file or a slot of swap.
+ * What policies are told of is told from the places where the kernel's own lists change (lru_add, activation,
+ * removal), which makes that the two can be compared; what only they want, every single reference, is told by the
+ * batch, and only if one has said that it wants it. */
 #include "reclaim/lruvec_policy.h"
 
 #include <string.h>
@@ -100,6 +106,7 @@ static uint64_t capacity(void *host) {
     return capacity_of(p->all, p->lruvec);
 }
 
+/* Of a folio that is not there nobody asks; NEVER is also what one gets that the trace does not use again. */
 static uint64_t next_use(void *host, vmsim_folio folio) {
     const struct vmsim__lruvec_policy *p = policy_of(host);
     if (!vmsim__reclaim_has(&p->r, folio))

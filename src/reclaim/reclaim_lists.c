@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* The services of reclaim policies that are about lists and about what a policy keeps with a folio, and the check of
  * what it proposes. A policy may call with any number: each is looked at first, and what cannot be is reported and
- * changes nothing. */
+ * changes nothing.
+ *
+ *         pool (one a machine)   node[]    word[]   shadow[]      by folio number; 0 is nobody
+ *         instance               lists[]   head, tail, length     by list number; 0 is none
+ *
+ * A folio is on one list of one instance at most, so that links lie in its node and a list costs nothing for each
+ * folio. Nodes say whose a folio is by the instance's tag in their flags: a number of another node or cgroup is as
+ * wrong as one that never was. Lists and nodes are found by number and not by pointer, because a plugin hands back
+ * what it likes. The shape of the services is that of the kernel's cache_ext lists (list add, move, del, iterate),
+ * which is why they are no richer than that. */
 #include <stdio.h>
 
 #include "reclaim/reclaim.h"
 
 #define THERE VMSIM__RECLAIM_THERE
 
+/* NULL: no folio of this instance, be it out of range, gone, or of another. */
 VMSIM__INLINE struct vmsim__reclaim_node *node_of(struct vmsim__reclaim *r, vmsim_folio folio) {
     return vmsim__reclaim_has(r, folio) ? &r->node[folio] : NULL;
 }
@@ -25,6 +35,8 @@ VMSIM__INLINE struct vmsim__reclaim_list *list_of(struct vmsim__reclaim *r, uint
     return VMSIM__LIKELY(list && list < r->lists.count) ? &r->lists.at[list] : NULL;
 }
 
+/* Out of line, since it formats a text and no sound policy comes here. Which of the reasons it was is found out anew:
+ * callers look at all at once. Always false, 0 or none, whatever the caller returns. */
 static VMSIM__NOINLINE bool wrong(struct vmsim__reclaim *r, const char *call, uint32_t list, vmsim_folio folio) {
     unsigned long long number = (unsigned long long)folio;
     if (list && !list_of(r, list))
@@ -39,6 +51,8 @@ static VMSIM__NOINLINE bool wrong(struct vmsim__reclaim *r, const char *call, ui
     return false;
 }
 
+/* Neighbour 0 is the list itself: its head or tail is what then changes. Both this and the next are inlined into every
+ * service, for a policy such as lru does little else at a reference. */
 VMSIM__INLINE void unlink_folio(struct vmsim__reclaim *r, struct vmsim__reclaim_node *n) {
     struct vmsim__reclaim_list *l = &r->lists.at[n->list];
     VMSIM__ASSERT(n->list && l->length);
@@ -60,6 +74,7 @@ VMSIM__INLINE void link_folio(struct vmsim__reclaim *r, uint32_t list, struct vm
     l->length++;
 }
 
+/* The first list that is made is number 1: 0 stays free for "on no list". */
 static uint32_t list_create(void *host) {
     struct vmsim__reclaim *r = host;
     struct vmsim__reclaim_list none = {0};
@@ -77,6 +92,8 @@ static bool list_add(void *host, uint32_t list, vmsim_folio folio, bool tail) {
     return true;
 }
 
+/* A move to where it is already is the usual case of a hot page, and touches no neighbours. Moving between lists is
+ * one call and not two, so that a policy cannot lose a folio between them. */
 static bool list_move(void *host, uint32_t list, vmsim_folio folio, bool tail) {
     struct vmsim__reclaim *r = host;
     struct vmsim__reclaim_node *n = node_of(r, folio);
@@ -99,6 +116,7 @@ static bool list_remove(void *host, vmsim_folio folio) {
     return true;
 }
 
+/* For list 0, too, a number is reported that was never given, and not "no list". */
 static vmsim_folio list_end(void *host, uint32_t list, bool tail) {
     struct vmsim__reclaim *r = host;
     const struct vmsim__reclaim_list *l = list_of(r, list);
@@ -114,6 +132,7 @@ static vmsim_folio list_pop(void *host, uint32_t list, bool tail) {
     return folio;
 }
 
+/* From a folio that is on no list there is no next one: an iteration that removed its folio first is told so. */
 static vmsim_folio list_step(void *host, vmsim_folio folio, bool tail) {
     struct vmsim__reclaim *r = host;
     const struct vmsim__reclaim_node *n = node_of(r, folio);
@@ -166,6 +185,7 @@ static bool young(void *host, vmsim_folio folio, bool clear) {
     return vmsim__reclaim_young(host, folio, clear);
 }
 
+/* What a policy keeps with a folio: it lasts as long as the folio, and begins as 0. */
 static uint64_t *word(void *host, vmsim_folio folio) {
     struct vmsim__reclaim *r = host;
     if (VMSIM__LIKELY(node_of(r, folio) != NULL))
@@ -174,6 +194,8 @@ static uint64_t *word(void *host, vmsim_folio folio) {
     return NULL;
 }
 
+/* Kept here until the folio goes; then the host stores it where the folio was, as the kernel stores a shadow entry.
+ */
 static bool shadow_write(void *host, vmsim_folio folio, uint64_t value) {
     struct vmsim__reclaim *r = host;
     if (VMSIM__UNLIKELY(!node_of(r, folio)))
@@ -182,6 +204,8 @@ static bool shadow_write(void *host, vmsim_folio folio, uint64_t value) {
     return true;
 }
 
+/* The policy hears of it first, while the folio is still what it was and on its list; what the policy has forgotten to
+ * take off a list is taken off here, without a report: most need not care. */
 uint64_t vmsim__reclaim_remove(struct vmsim__reclaim *r, uint32_t number, enum vmsim_folio_end end) {
     struct vmsim__reclaim_node *n = node_of(r, number);
     VMSIM__ASSERT(n);
@@ -233,6 +257,8 @@ uint32_t vmsim__reclaim_ask(struct vmsim__reclaim *r, struct vmsim_reclaim_reque
     return good;
 }
 
+/* Somebody has to go even if the policy names nobody, or memory would never be had again; reported it was already by
+ * vmsim__reclaim_ask. */
 uint32_t vmsim__reclaim_evict(struct vmsim__reclaim *r, struct vmsim_reclaim_request *q) {
     uint32_t good = vmsim__reclaim_ask(r, q);
     if (VMSIM__UNLIKELY(!good && r->there))
@@ -240,6 +266,7 @@ uint32_t vmsim__reclaim_evict(struct vmsim__reclaim *r, struct vmsim_reclaim_req
     return good;
 }
 
+/* What asks about a folio (facts, now, capacity) is the host's, which knows frames; it is added at creation. */
 static const struct vmsim_reclaim_services lists = {.size = sizeof lists,
                                                     .abi = VMSIM_POLICY_ABI,
                                                     .list_create = list_create,
@@ -256,6 +283,8 @@ static const struct vmsim_reclaim_services lists = {.size = sizeof lists,
                                                     .word = word,
                                                     .shadow_write = shadow_write};
 
+/* Columns and not an array of structs: words and shadows are not touched by most policies, nodes at every reference.
+ */
 bool vmsim__reclaim_pool_init(struct vmsim__reclaim_pool *p, struct vmsim__alloc *alloc, uint32_t folios) {
     VMSIM__ASSERT(folios && folios < UINT32_MAX);
     const size_t n = (size_t)folios + 1;
@@ -279,6 +308,8 @@ void vmsim__reclaim_pool_fini(struct vmsim__reclaim_pool *p) {
     *p = (struct vmsim__reclaim_pool){0};
 }
 
+/* The stream of random numbers bears the place's name, so that a further cgroup does not change what others draw. A
+ * policy that needs the future can only run where a trace tells it. */
 static int create_parts(struct vmsim__reclaim *r, struct vmsim__policy_registry *policies,
                         const struct vmsim__policy_choice *choice, const struct vmsim_reclaim_scope *scope,
                         uint64_t seed, struct vmsim__err *err) {
@@ -301,6 +332,7 @@ static int create_parts(struct vmsim__reclaim *r, struct vmsim__policy_registry 
     return e ? vmsim__err_set(err, e, "policy %s cannot start: %s", policy->name, vmsim_error_text(e)) : 0;
 }
 
+/* One that cannot start leaves nothing: destroying it is no different from never having made it. */
 int vmsim__reclaim_create(struct vmsim__reclaim *r, struct vmsim__policy_registry *policies,
                           const struct vmsim__policy_choice *choice, const struct vmsim__reclaim_host *host,
                           const struct vmsim_reclaim_scope *scope, uint64_t seed, struct vmsim__err *err) {
@@ -334,6 +366,8 @@ void vmsim__reclaim_destroy(struct vmsim__reclaim *r) {
     *r = (struct vmsim__reclaim){0};
 }
 
+/* From both sides: a folio that says it is on a list must be found there by walking, which counts prove without a mark
+ * on each. A circle ends at the number of folios that there are. */
 int vmsim__reclaim_check(const struct vmsim__reclaim *r, struct vmsim__err *err) {
     uint64_t there = 0, listed = 0, on_lists = 0;
     for (uint32_t i = 1; i <= r->folios; i++) {

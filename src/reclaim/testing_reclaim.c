@@ -54,6 +54,8 @@ static struct vmsim_test_reclaim *test_of(void *host) {
     return host;
 }
 
+/* What there is to know without a machine: which page it is, and when it came. Everything is a clean page of one file.
+ */
 static bool facts(void *host, vmsim_folio folio, struct vmsim_folio_facts *out) {
     const struct vmsim_test_reclaim *t = test_of(host);
     if (!folio || folio > t->frames || !(t->r.node[folio].flags & VMSIM__RECLAIM_THERE))
@@ -77,6 +79,7 @@ static uint64_t capacity(void *host) {
     return test_of(host)->frames;
 }
 
+/* Known for the run that is under way, where the script was read to its end before it began. */
 static uint64_t next_use(void *host, vmsim_folio folio) {
     const struct vmsim_test_reclaim *t = test_of(host);
     return folio && folio <= t->frames ? t->folio[folio].next : NEVER;
@@ -85,6 +88,7 @@ static uint64_t next_use(void *host, vmsim_folio folio) {
 /* --- making ---------------------------------------------------------------------------------------------------------
  */
 
+/* A policy by name, one that a test has linked in, or a plugin: all go through the registry, as in a machine. */
 static int create_parts(struct vmsim_test_reclaim *t, const struct vmsim_test_reclaim_options *o) {
     const struct vmsim__reclaim_host host = {
         .pool = &t->pool, .services = {.facts = facts, .now = now, .capacity = capacity, .next_use = next_use}};
@@ -109,6 +113,7 @@ static int create_parts(struct vmsim_test_reclaim *t, const struct vmsim_test_re
     return vmsim__reclaim_create(&t->r, t->policies, &choice, &host, &scope, o->seed, &t->err);
 }
 
+/* Said before anything is made. A plugin that was built with other options tells so by their size. */
 static const char *cannot_be(const struct vmsim_test_reclaim_options *o) {
     if (o->size != sizeof *o)
         return "options of another size";

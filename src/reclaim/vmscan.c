@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Rounds over nodes and cgroups, priorities, and when to wait or to give up. Kernel counterparts: shrink_node,
- * shrink_node_memcgs, should_continue_reclaim, shrink_zones, do_try_to_free_pages of mm/vmscan.c. */
+/* Rounds over nodes and cgroups, priorities, and when to wait or to give up.
+ *
+ *     vmsim__reclaim_step   one node at one priority         direct reclaim, and a cgroup that is at its limit
+ *       vmsim__shrink_node    all cgroups below the target   (kswapd enters here, and keeps priorities of its own)
+ *         ops->shrink_lruvec    lists of one cgroup's node   linux-lru, linux-mglru, or a policy (lruvec_policy.h)
+ *
+ * A whole reclaim is cut into steps, between which the caller may let the task wait, be preempted or find that enough
+ * is free: all that has to be known across that is in the scan control, which belongs to the task and not to the
+ * host's stack. `rest` says where a step was cut in the middle of a node, so that the next one goes on with the same
+ * cgroup.
+ *
+ * Kernel counterparts: shrink_node, shrink_node_memcgs, should_continue_reclaim, shrink_zones, do_try_to_free_pages of
+ * mm/vmscan.c. */
 #include "reclaim/lruvec_policy.h"
 #include "reclaim/vmscan_impl.h"
 
@@ -8,6 +19,7 @@
 
 /* ---- beginnings ---- */
 
+/* What all have in common: everything may be written, unmapped and swapped, unless somebody says otherwise. */
 static struct vmsim__scan_control begin(uint32_t gfp, unsigned cpu) {
     return (struct vmsim__scan_control){.nr_to_reclaim = VMSIM__SWAP_CLUSTER_MAX,
                                         .nodemask = UINT64_MAX,
@@ -30,6 +42,8 @@ struct vmsim__scan_control vmsim__scan_direct(unsigned order, uint32_t gfp, unsi
     return sc;
 }
 
+/* A limit is not about zones, so that of the request only its manner counts; the pages that come may be of any zone
+ * that a user's page may be of. Kernel: try_to_free_mem_cgroup_pages. */
 struct vmsim__scan_control vmsim__scan_memcg(uint16_t target, uint64_t pages, uint32_t gfp, bool may_swap,
                                              unsigned cpu) {
     const uint32_t how = VMSIM__GFP_KERNEL | VMSIM__GFP_HIGH | VMSIM__GFP_NORETRY | VMSIM__GFP_RETRY_MAYFAIL |
@@ -50,6 +64,8 @@ struct vmsim__scan_control vmsim__scan_kswapd(unsigned order, unsigned zone_type
     return sc;
 }
 
+/* Folios that the caller has isolated go at once, as MADV_PAGEOUT asks for, without a look at any list; what could not
+ * go returns to its list. Kernel: reclaim_pages. */
 uint64_t vmsim__reclaim_folios(struct vmsim__vmscan *v, unsigned node, vmsim__pfn *folio, uint32_t count, bool ignore,
                                unsigned cpu) {
     struct vmsim__scan_control sc = begin(VMSIM__GFP_KERNEL, cpu);
@@ -185,6 +201,8 @@ static bool continue_for_compaction(const struct vmsim__vmscan *v, const struct 
     return inactive > INT64_C(2) << sc->order;
 }
 
+/* A round that goes on after a cut keeps the sums it had: judging a node by half a round would hold people up for
+ * pages that were only looked at late. True: once more at the same priority. Kernel: shrink_node. */
 bool vmsim__shrink_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, unsigned node) {
     VMSIM__ASSERT(node < v->mem->nr_nodes && vmsim__memcg_by_id(v->lru, sc->target));
     const bool goes_on = sc->rest.cut;
@@ -213,6 +231,8 @@ bool vmsim__shrink_node(struct vmsim__vmscan *v, struct vmsim__scan_control *sc,
 
 /* ---- direct reclaim and limits ---- */
 
+/* What comes back from here on is compared with this: whether active pages are thrashing is asked by the next reclaim.
+ * Kernel: snapshot_refaults. */
 static void snapshot_refaults(struct vmsim__vmscan *v, const struct vmsim__scan_control *sc) {
     struct vmsim__memcg *target = vmsim__memcg_by_id(v->lru, sc->target);
     for (unsigned n = 0; n < v->mem->nr_nodes; n++) {
@@ -242,6 +262,7 @@ static bool another_pass(struct vmsim__scan_control *sc) {
     return true;
 }
 
+/* Everything or nothing was reclaimed; a further pass begins at the first priority again. */
 static enum vmsim__reclaim_outcome finish(struct vmsim__vmscan *v, struct vmsim__scan_control *sc) {
     VMSIM__ASSERT(!sc->in_node && !sc->node); /* all nodes were visited */
     snapshot_refaults(v, sc);
@@ -263,6 +284,8 @@ static enum vmsim__reclaim_outcome end_of_priority(struct vmsim__vmscan *v, stru
     return sc->throttle ? VMSIM__RECLAIM_THROTTLED : VMSIM__RECLAIM_AGAIN;
 }
 
+/* Nodes in the order of the zonelist of the CPU that asks, local first. A node that is ready for compaction is passed
+ * over: a large block comes sooner by moving pages than by losing them. Kernel: shrink_zones. */
 enum vmsim__reclaim_outcome vmsim__reclaim_step(struct vmsim__vmscan *v, struct vmsim__scan_control *sc) {
     VMSIM__ASSERT(!sc->kswapd && sc->priority >= 0);
     const struct vmsim__node *local = &v->mem->nodes[v->mem->cpu_node[sc->cpu]];

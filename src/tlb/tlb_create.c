@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Hardware made from its description: size classes of the format, arrays, where a page of each size goes, policies. */
+/* Hardware made from its description: size classes of the format, arrays, where a page of each size goes, policies.
+ *
+ * What is decided here once is not asked again at a reference: which arrays a fetch or an access to data passes (a
+ * side's path), where a page of each size is filled at each level (its home), and how a set is found (a place, one for
+ * each size that an array holds, and one for its global entries). Allocation may fail at each of them;
+ * vmsim__tlb_destroy takes what is half made. */
 #include <string.h>
 
 #include "tlb/tlb_internal.h"

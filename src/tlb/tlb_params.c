@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The parameter tables behind `tlb:` and the hardware of a machine that does not say what it has. */
+/* The parameter tables behind `tlb:` and the hardware of a machine that does not say what it has.
+ *
+ * Everything that a processor's manual or a measurement can tell of its TLB is a field here, and nothing else: how
+ * many entries, in how many ways, of which page sizes, behind which level; the caches of upper levels; what walking
+ * and flushing take. Presets in machines/ fill in the same fields, with the source of each. Times of walks are in
+ * cycles, as they are measured, and become nanoseconds by the clock; those of flushes and interrupts are the kernel's,
+ * in nanoseconds. */
 #include "tlb/tlb_spec.h"
 
 #include <stddef.h>

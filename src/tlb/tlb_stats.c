@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Counters, time, and the look that changes nothing. */
+/* Counters, time, and the look that changes nothing.
+ *
+ * Hits of the filter are not in these counters until they are folded into them (vmsim__tlb_run does it at the end of a
+ * batch), so that whoever reads reads between two batches. Cycles are given out as whole nanoseconds, and the rest of
+ * the division is kept: a run's time does not depend on how often it was asked for. */
 #include <string.h>
 
 #include "tlb/tlb_internal.h"
