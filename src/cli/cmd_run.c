@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* `vmsim run` and `vmsim check`: scenarios, from the file to the exit status. */
+/* `vmsim run` and `vmsim check`: scenarios, from the file to the exit status.
+ *
+ * Both go the same way as far as they go together (open the configuration, resolve it, make the machine with its
+ * workload), so that a scenario which `check` accepts is one that `run` starts. Several files are one scenario, each
+ * above those before it. SIGINT stops a run at its next slice, and what it came to until then is reported as
+ * unfinished: hours of a simulation are not thrown away. */
 #include <assert.h>
 #include <argp.h>
 #include <errno.h>
@@ -91,6 +96,7 @@ static uint32_t parse_kinds(struct argp_state *state, const char *arg) {
     return mask;
 }
 
+/* Options of the event log mean nothing without it, which is said rather than ignored. */
 static error_t parse_event_option(int key, char *arg, struct argp_state *state) {
     assert(state->input);
     struct run_options *o = state->input;
@@ -118,6 +124,7 @@ static error_t parse_event_option(int key, char *arg, struct argp_state *state) 
     }
 }
 
+/* What argp knows of an option's form stands in the tables above; what its value may be is checked here. */
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
     struct run_options *o = state->input;
     char *end = NULL;

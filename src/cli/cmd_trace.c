@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* `vmsim trace`: info, print, verify and convert. */
+/* `vmsim trace`: info, print, verify and convert.
+ *
+ * Four verbs over one reader. `info` reads the index alone, so that it answers at once for a trace of any size;
+ * `verify` reads every block and holds references against the mappings that events tell of; `print` finds its first
+ * reference by the index and decodes from there; `convert` is the importers' front end, and with a trace as its input
+ * the way to another compression. */
 #include <assert.h>
 #include <argp.h>
 #include <errno.h>
@@ -86,6 +91,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     }
 }
 
+/* With a thread that decodes ahead: printing and verifying are no slower than the slower of the two. */
 static int open_trace(const struct trace_options *o, struct vmsim_trace_reader **r) {
     assert(o->count && o->files[0]);
     int err = vmsim_trace_open(o->files[0], VMSIM_TRACE_THREAD, r);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What the subcommands share: loading configurations and saying what is wrong. */
+/* What the subcommands share: loading configurations and saying what is wrong.
+ *
+ * Results go to standard output, everything else to standard error, with the command's name before it. Names that come
+ * from files or the command line are printed with their control characters escaped (cli_put): a scenario that somebody
+ * sent must not be able to move the cursor. The exit status tells apart what the user can mend (EXIT_USAGE), an
+ * expectation that did not hold, and a defect of vmsim or its host (EXIT_INTERNAL). */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -14,6 +19,7 @@
 #include "vmsim/report.h"
 #include "vmsim/trace.h"
 
+/* Lists of arguments: the texts are argv's and live as long as the process. */
 bool cli_push(char ***list, size_t *count, char *value) {
     assert(value);
     char **grown = realloc(*list, (*count + 1) * sizeof *grown);
@@ -24,6 +30,7 @@ bool cli_push(char ***list, size_t *count, char *value) {
     return true;
 }
 
+/* Options that every command with a scenario has; others come first in their own parsers. */
 error_t cli_input_option(struct cli_input *in, int key, char *arg) {
     switch (key) {
     case 's':
@@ -43,6 +50,7 @@ void cli_input_free(struct cli_input *in) {
     free(in->dirs);
 }
 
+/* Bytes above 0x7f pass, as they are UTF-8, but for the C1 controls, which some terminals obey. */
 void cli_put(FILE *out, const char *text, bool lines) {
     assert(out && text);
     for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
@@ -102,6 +110,8 @@ static bool find_detour(unsigned (*d)[NODES_MAX], unsigned nodes, unsigned way[3
     return false;
 }
 
+/* Linux takes such tables as firmware gives them, and so does the machine: it is only said, once for each kind of
+ * oddity. */
 void cli_note_distances(const char *command, struct vmsim_machine *m) {
     unsigned d[NODES_MAX][NODES_MAX], nodes = 0, way[3] = {0, 0, 0};
     while (nodes < NODES_MAX && read_distances(m, nodes, d[nodes]))
@@ -120,6 +130,7 @@ void cli_note_distances(const char *command, struct vmsim_machine *m) {
                  d[way[0]][way[2]], way[2], d[way[0]][way[1]] + d[way[1]][way[2]], way[1]);
 }
 
+/* Returns the status, so that a failure is one line of the caller. */
 int cli_fail(int status, const char *command, const char *format, ...) {
     assert(format);
     va_list args;
@@ -131,6 +142,8 @@ int cli_fail(int status, const char *command, const char *format, ...) {
     return status;
 }
 
+/* A full disk or a closed pipe shows when the buffer is written at last. A command that has failed already keeps its
+ * own status, which says more. */
 int cli_end_output(const char *command, int status) {
     assert(status >= EXIT_FINE);
     const bool arrived = !fflush(stdout) && !ferror(stdout);
@@ -139,6 +152,7 @@ int cli_end_output(const char *command, int status) {
     return cli_fail(EXIT_USAGE, command, "cannot write to standard output");
 }
 
+/* What the library says: only host memory and failed self-checks are not the user's to mend. */
 int cli_status(int err) {
     switch (err) {
     case 0:
@@ -161,6 +175,7 @@ void cli_print_errors(struct vmsim_config *config) {
         put_line(vmsim_config_error_text(config, i));
 }
 
+/* Texts of the configuration have their place and "error:" in them; others get the command's name. */
 int cli_scenario_failed(const char *command, int err, const char *text) {
     assert(text);
     if (!strstr(text, ": error: "))

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads a grid from YAML (sweep_grid.h). Each key of the document, and of an axis, is a row of a table. */
+/* Reads a grid from YAML (sweep_grid.h). Each key of the document, and of an axis, is a row of a table.
+ *
+ * It is a document of its own and not a configuration of vmsim: no presets, no overrides, and its values are texts
+ * that become `--set` of each point. So libyaml is read here directly, and values that are lists or mappings are taken
+ * as they stand in the file. As everywhere a mistake is told with its line and column, and reading goes on to find the
+ * next. */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -40,11 +45,13 @@ __attribute__((format(printf, 3, 4))) static void say(struct reader *r, const ya
     r->failed = true;
 }
 
+/* Numbers of nodes are the document's, from 1 on; one that it gave itself is there. */
 static yaml_node_t *node(struct reader *r, int id) {
     assert(id > 0);
     return yaml_document_get_node(&r->doc, id);
 }
 
+/* Of a scalar there are none, which saves asking what it is first. */
 static size_t items(const yaml_node_t *n) {
     return n->type == YAML_SEQUENCE_NODE  ? (size_t)(n->data.sequence.items.top - n->data.sequence.items.start)
            : n->type == YAML_MAPPING_NODE ? (size_t)(n->data.mapping.pairs.top - n->data.mapping.pairs.start)

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* A configuration from creation to the bound struct: the public calls and those of the layers above.
  *
- *     OPEN --load, set--> OPEN --resolve--> RESOLVED (root struct, dump) | FAILED (errors) */
+ *      OPEN --load, set--> OPEN --resolve--> RESOLVED (root struct, dump) | FAILED (errors)
+ *
+ *     texts (files, --set)  ->  trees with places  ->  merged, presets and includes beneath  ->  overrides  ->  bound
+ *
+ * Nothing is checked against the tables before all is merged: only then is known which value of a key counts, and a
+ * mistake in one that is overridden need not be told. What was read stays in an arena until the configuration goes,
+ * because the bound struct points into it, and so do messages that are asked for later. */
 #include "config/config.h"
 
 #include <stdio.h>
@@ -11,6 +17,7 @@
 #include "base/output.h"
 #include "config/config_impl.h"
 
+/* The allocator may be the caller's, whose limits and failures then are this one's, too. */
 int vmsim__config_create(struct vmsim__alloc *alloc, const struct vmsim_param *root, size_t size,
                          struct vmsim_config **config) {
     VMSIM__ASSERT(root && size);
@@ -93,6 +100,7 @@ static int source_error(const struct vmsim_config *c, size_t errors_before) {
     return vmsim__diag_mark(c) > errors_before ? c->last_code : VMSIM_ENOMEM;
 }
 
+/* Not found, not readable or not YAML is told at once; whether it makes sense is told by resolve. */
 int vmsim_config_load_file(struct vmsim_config *c, const char *path) {
     if (!c || !path)
         return VMSIM_EINVAL;
@@ -103,6 +111,7 @@ int vmsim_config_load_file(struct vmsim_config *c, const char *path) {
     return s ? load_source(c, s) : source_error(c, errors);
 }
 
+/* Counts as a file of this name: relative paths and messages say it. */
 int vmsim_config_load_text(struct vmsim_config *c, const char *name, const char *text, size_t size) {
     if (!c || !name || !text)
         return VMSIM_EINVAL;

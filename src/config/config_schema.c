@@ -2,7 +2,10 @@
 /* Tables -> JSON schema (draft 2020-12), for editors and for checks before vmsim is at hand.
  *
  * Each table becomes one entry of $defs, so nested steps refer to themselves. Where presets can fill in keys
- * (sections), nothing is required; elements of lists, which no preset completes, require what they must have. */
+ * (sections), nothing is required; elements of lists, which no preset completes, require what they must have.
+ *
+ * A schema accepts everything that vmsim accepts, and as little else as it can say: numbers have bounds, texts with
+ * units only a pattern, and what concerns several values is left to vmsim. */
 #include <string.h>
 
 #include "config/config_impl.h"
@@ -14,6 +17,7 @@ struct json {
     bool after_key;
 };
 
+/* What stands before any value but that of a key: a comma unless it is the first, and the next line. */
 static void begin_value(struct json *j) {
     if (!j->after_key) {
         vmsim__textbuf_puts(j->b, j->first ? "\n" : ",\n");
@@ -29,6 +33,7 @@ static void open(struct json *j, char bracket) {
     j->first = true;
 }
 
+/* Empty objects and arrays stand on one line. */
 static void close(struct json *j, char bracket) {
     j->depth--;
     if (!j->first) {
@@ -65,6 +70,7 @@ static void raw_pair(struct json *j, const char *name, const char *text) {
     raw(j, text);
 }
 
+/* As JSON writes numbers: 007 and 1. are texts. */
 static bool is_number(const char *s) {
     size_t n = strspn(s, "0123456789");
     bool leading_zero = s[0] == '0' && n > 1;
@@ -73,6 +79,7 @@ static bool is_number(const char *s) {
     return s[n] == '.' && s[n + 1] && !s[n + 1 + strspn(s + n + 1, "0123456789")];
 }
 
+/* Words that YAML readers take for numbers or booleans are allowed as both. */
 static bool is_json_word(const char *s) {
     return is_number(s) || !strcmp(s, "true") || !strcmp(s, "false");
 }
@@ -109,6 +116,7 @@ static void bounds(struct json *j, const struct vmsim_param *p, const char *low,
         raw_pair(j, high, vmsim__param_format(&number, &p->max, text, sizeof text));
 }
 
+/* The type as YAML readers see it: `64KiB` is a string there, 65536 is none, and both are sizes. */
 static void scalar(struct json *j, const struct vmsim_param *p) {
     switch (p->type) {
     case VMSIM_PARAM_BOOL:
@@ -149,6 +157,7 @@ static void scalar(struct json *j, const struct vmsim_param *p) {
     }
 }
 
+/* What editors show beside the key; defaults are told in the table's own form. */
 static void annotate(struct json *j, const struct vmsim_param *p) {
     if (p->doc)
         pair(j, "description", p->doc);

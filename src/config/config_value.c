@@ -37,6 +37,7 @@ static const struct type_info {
     [VMSIM_PARAM_NODE] = {"free form", "anything", sizeof(const struct vmsim__node *), false, false},
 };
 
+/* Scalars are one word of YAML; others have parts that are bound one by one. */
 bool vmsim__param_is_scalar(enum vmsim_param_type type) {
     VMSIM__ASSERT(type < VMSIM__COUNT(types));
     return types[type].scalar;
@@ -47,6 +48,7 @@ size_t vmsim__param_size(enum vmsim_param_type type) {
     return types[type].size;
 }
 
+/* For messages: "expected a size such as 64KiB, got ...". */
 const char *vmsim__param_expects(const struct vmsim_param *p) {
     VMSIM__ASSERT(p->type < VMSIM__COUNT(types));
     return types[p->type].expects;

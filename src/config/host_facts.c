@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Facts of a capture that firmware, hardware or administrator decided: kernel messages, nodes, processor, kernel. */
+/* Facts of a capture that firmware, hardware or administrator decided: kernel messages, nodes, processor, kernel.
+ *
+ * A capture is text that a kernel printed, perhaps of another release, cut off, filtered or edited. So lines are found
+ * by what stands in them and not by their number, each fact has one function, and what cannot be read is a note of the
+ * import and not its end: the user sees what was assumed in its place. Every fact keeps the line that it came from
+ * (its origin), which becomes the comment behind the value in the machine that is written. */
 #include "config/host_import.h"
 
 #include <stdio.h>
@@ -30,6 +35,7 @@ static bool find_range(const char *line, struct vmsim__range_spec *r) {
     return true;
 }
 
+/* Texts live as long as the capture; without memory they are empty, and the capture says that it failed. */
 static const char *copy(struct vmsim__import *im, const char *text) {
     VMSIM__ASSERT(text);
     const char *s = vmsim__arena_copy(&im->capture->arena, text, strlen(text));
@@ -49,6 +55,8 @@ static const char *origin_of(struct vmsim__import *im, const char *file, const c
 
 /* ---- kernel messages ---- */
 
+/* The firmware's map and the one that the user made of it (mem=, memmap=) are kept apart: which of them holds is
+ * decided when all lines are read. */
 static bool push_map(struct vmsim__import *im, const char *line, bool user, bool reserved) {
     VMSIM__ASSERT(line);
     struct vmsim__import_range r = {.origin = origin_of(im, DMESG, line)};
@@ -60,6 +68,8 @@ static bool push_map(struct vmsim__import *im, const char *line, bool user, bool
     return user ? vmsim__vec_push(im->alloc, &im->user_map, r) : vmsim__vec_push(im->alloc, &im->map, r);
 }
 
+/* True with *done: the line was one of these. Ranges of SRAT may be larger than the memory in them, and include what
+ * can be plugged in later. */
 static bool read_firmware(struct vmsim__import *im, const char *line, bool *done) {
     *done = true;
     if (strstr(line, "BIOS-e820: ") && strstr(line, "] usable"))
@@ -86,11 +96,14 @@ static bool read_firmware(struct vmsim__import *im, const char *line, bool *done
     return true;
 }
 
+/* "Freeing ... memory: 2600K": the number behind the last colon. */
 static uint64_t kilobytes(const char *line) {
     const char *colon = strrchr(line, ':');
     return colon ? strtoull(colon + 1, NULL, 10) : 0;
 }
 
+/* Of lines that come twice (a kernel that was started by another, initrd in parts) the first command line holds, and
+ * sizes add up. */
 static bool read_message(struct vmsim__import *im, const char *line) {
     struct vmsim__range_spec r;
     unsigned node;
@@ -118,6 +131,7 @@ static bool read_message(struct vmsim__import *im, const char *line) {
     return true;
 }
 
+/* The only source of what lies where; without it everything comes from /proc, where holes are guessed. */
 static int read_dmesg(struct vmsim__import *im) {
     char line[2048];
     const char *at = vmsim__capture_text(im->capture, DMESG);
@@ -173,6 +187,7 @@ static void read_node_list(struct vmsim__import *im) {
     }
 }
 
+/* Numbers below 10 are none of ACPI's. A row that is damaged is dropped as a whole, as half a row would shift. */
 static bool read_distances(struct vmsim__import *im, unsigned node) {
     char name[64], *end;
     snprintf(name, sizeof name, "node_node%u_distance.txt", node);

@@ -15,6 +15,7 @@
 #define MIB (UINT64_C(1) << 20)
 #define GIB4 (UINT64_C(1) << 32)
 
+/* The file and the line, for the comment behind the value. */
 static const char *text_of(struct vmsim__import *im, const char *file, const char *text) {
     const char *s = vmsim__arena_printf(&im->capture->arena, "%s: %s", file, text);
     if (!s)
@@ -56,6 +57,7 @@ static bool map_from_iomem(struct vmsim__import *im, bool want_map) {
     return true;
 }
 
+/* Ranges that were put together say so, as they are guesses. */
 static bool push_frames(struct vmsim__import *im, const struct vmsim__import_zone *z, uint64_t start, uint64_t count,
                         const char *why) {
     char text[160];
@@ -92,6 +94,7 @@ static bool map_from_zone(struct vmsim__import *im, const struct vmsim__import_z
     return push_frames(im, z, start, left, hole ? "; the hole is assumed at its end" : "");
 }
 
+/* The kernel's own view of it: right in how much there is in each zone, wrong about where its holes are. */
 static int map_from_zones(struct vmsim__import *im) {
     for (size_t i = 0; i < im->zones.count; i++) {
         if (!map_from_zone(im, &im->zones.at[i]))

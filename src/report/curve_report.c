@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Curves of a trace (vmsim/curve.h) as tables for people, as one table in long form, and as JSON. */
+/* Curves of a trace (vmsim/curve.h) as tables for people, as one table in long form, and as JSON.
+ *
+ * One walk over the points feeds all formats (the emitter). In CSV each row has every column, whichever curve it is
+ * of, so that a data frame takes it as it is and selects by the column `curve`; in JSON and text a point has what its
+ * own curve has. Sizes are four to each doubling unless the user names them: enough to see a knee, few enough to read.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +44,7 @@ static void identify(const struct renderer *r, const struct vmsim_curve_series *
     vmsim__emit_string(r->e, "curve", curve);
 }
 
+/* A column of another curve: empty in CSV, absent elsewhere. */
 static void null(const struct renderer *r, const char *key) {
     if (r->csv)
         vmsim__emit_string(r->e, key, NULL);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* /sys: nodes, CPUs, huge pages, debugfs' fragmentation indices. Kernel counterparts: drivers/base/node.c,
- * drivers/base/cpu.c, mm/huge_memory.c, mm/khugepaged.c, mm/hugetlb.c. */
+/* /sys: nodes, CPUs, huge pages, debugfs' fragmentation indices. Each file is one function that prints it as the
+ * kernel does, to the blank, because real programs read them (numactl, node_exporter) and captures are compared with
+ * them; the table at the end has their paths, with an argument where one function serves several (a node, a size).
+ *
+ * Kernel counterparts: drivers/base/node.c, drivers/base/cpu.c, mm/huge_memory.c, mm/khugepaged.c, mm/hugetlb.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -62,6 +65,7 @@ static void cpu_map(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_
     print_cpus(m, out, node, true);
 }
 
+/* One row of the table, without an end of its own but the line's. */
 static void node_distance(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t node) {
     VMSIM__ASSERT(node < m->mem->nr_nodes);
     for (unsigned n = 0; n < m->mem->nr_nodes; n++)

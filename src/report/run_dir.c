@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening a run directory (see run_dir.h). stats.json must be there; everything else is taken as far as it is whole,
- * and what is not becomes a note that the documents show. */
+ * and what is not becomes a note that the documents show.
+ *
+ * A directory may come from another host, an older vmsim, a run that was killed or a disk that was full, and is read
+ * all the same: whoever waited a day for it wants to see what there is. So a torn stats.json is closed where its last
+ * whole value ends, and files that are missing or were changed since are named. Only regular files are opened, without
+ * blocking: a FIFO of that name would wait for ever. */
 #include "report/run_dir.h"
 
 #include <errno.h>
@@ -21,6 +26,7 @@
 
 #define FILE_MOST (UINT64_C(1) << 30) /* of what is read whole */
 
+/* False: no host memory. A note that is too long loses its end. */
 bool vmsim__run_note(struct vmsim_run *run, const char *format, ...) {
     VMSIM__ASSERT(format);
     char text[600];
@@ -42,6 +48,7 @@ static bool path_of(const struct vmsim_run *run, const char *name, char *path, s
     return length > 0 && (size_t)length < size;
 }
 
+/* Read and not mapped: a file that shrinks meanwhile must not be a SIGBUS. */
 static int read_all(struct vmsim_run *run, int fd) {
     VMSIM__ASSERT(fd >= 0);
     char piece[16384];
@@ -55,6 +62,7 @@ static int read_all(struct vmsim_run *run, int fd) {
     return run->file.failed ? VMSIM_ENOMEM : n ? VMSIM_EIO : 0;
 }
 
+/* The whole file into run->file, which is used again for the next; not there is another answer than not readable. */
 int vmsim__run_file(struct vmsim_run *run, const char *name) {
     char path[4096];
     struct stat st;
@@ -69,6 +77,7 @@ int vmsim__run_file(struct vmsim_run *run, const char *name) {
     return err;
 }
 
+/* Absent or of another type: 0 or "". What must be there is checked where it is read. */
 uint64_t vmsim__json_uint(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
     return json_is_integer(value) ? (uint64_t)json_integer_value(value) : 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Sections about the machine as a whole: what it is, where time went, faults, zones, page cache, page tables. */
+/* Sections about the machine as a whole: what it is, where time went, faults, zones, page cache, page tables.
+ *
+ * A section is a function of the run and an emitter, and is called in the same way for the summary and for stats.json:
+ * names of keys are stats.json's, and what people read is made from them by the emitter (units, headings). */
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +28,7 @@ static void nodes_text(const struct vmsim_machine *m, struct vmsim__textbuf *out
         vmsim__textbuf_printf(out, ", ... (%u nodes)", m->mem->nr_nodes);
 }
 
+/* What one has to know to read the rest: a figure without its machine means nothing. */
 void vmsim__section_machine(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     const struct vmsim_machine *m = s->machine;
     struct vmsim__textbuf nodes;
@@ -48,6 +52,7 @@ void vmsim__section_machine(struct vmsim_scenario *s, struct vmsim__emitter *e) 
     vmsim__textbuf_fini(&nodes);
 }
 
+/* Sums over tasks, those that ended included. */
 void vmsim__section_run(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     const struct vmsim_machine *m = s->machine;
     uint64_t references = 0, syscalls = 0, minor = 0, major = 0;
@@ -74,6 +79,7 @@ void vmsim__section_run(struct vmsim_scenario *s, struct vmsim__emitter *e) {
 
 #define NOT_COUNTED UINT64_MAX
 
+/* Where nothing is counted beside the time, the cell is empty and not 0. */
 static void time_row(struct vmsim__emitter *e, const char *what, uint64_t ns, uint64_t of, uint64_t events) {
     VMSIM__ASSERT(what && ns <= UINT64_MAX / 2);
     vmsim__emit_object(e, NULL);

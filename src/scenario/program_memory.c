@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Steps about memory: mappings and what becomes of them, references to them, raw calls, policies and nodes, and the
- * frames of a driver. A region that a step names is looked for when the step begins. */
+ * frames of a driver.
+ *
+ * A region that a step names is looked for when the step begins, and addresses are never kept: remapping gives it
+ * another one. Each function may be entered again after a wait, a preemption or the end of its slice, and finds how
+ * far it had come in its job (`done`, the chunk of references); results go through vmsim__step_came_back, which
+ * compares them with the errno that the step expects. Calls are those of the machine's table, so that a described
+ * program pays, waits and counts as a recorded one does. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +81,7 @@ enum step_end vmsim__do_range_call(struct step_run *r) {
     return vmsim__step_came_back(r, &d->result, step_call(r, ids[verb], VMSIM__ARGS(base, length, flags)));
 }
 
+/* The letters are checked first: a slip in them is a mistake of the description, and not an errno. */
 enum step_end vmsim__do_mprotect(struct step_run *r) {
     VMSIM__ASSERT(r->t->mm);
     const struct vmsim__step_mprotect *d = r->data;
@@ -113,6 +120,8 @@ static bool drawn(const struct vmsim_machine *m, uint64_t address, uint64_t n) {
     return !vmsim__rng_below(&rng, n);
 }
 
+/* `every` and `random` make holes, one call a page, as allocators do that give back single pages; a wait in between
+ * goes on with the same page. */
 enum step_end vmsim__do_madvise(struct step_run *r) {
     VMSIM__ASSERT(r->t->mm);
     const struct vmsim__step_madvise *d = r->data;
@@ -150,6 +159,7 @@ enum step_end vmsim__do_brk(struct step_run *r) {
     return vmsim__step_came_back(r, &d->result, (uint64_t)result == wanted ? 0 : -VMSIM__L_ENOMEM);
 }
 
+/* munlockall has the struct of mlockall, of which its table fills in the result alone. */
 enum step_end vmsim__do_mlockall(struct step_run *r) {
     VMSIM__ASSERT(r->t->mm);
     const struct vmsim__step_mlockall *d = r->data;
@@ -207,6 +217,7 @@ static enum step_end begin_touch(struct step_run *r, const struct vmsim__step_to
     return err ? vmsim__step_no_memory(r) : STEP_OVER;
 }
 
+/* The list of references goes with the step: a program of a million touches holds one chunk. */
 static void end_touch(struct step_run *r) {
     VMSIM__ASSERT(r->job->touching);
     vmsim__references_fini(&r->job->touch);
@@ -240,6 +251,8 @@ enum step_end vmsim__do_touch(struct step_run *r) {
     return how;
 }
 
+/* Verbs of policies and nodes differ in how their arguments are made alone (numa_steps.c), not in how they are called.
+ */
 enum step_end vmsim__do_numa(struct step_run *r) {
     const struct vmsim__step_numa *d = r->data;
     struct vmsim__call_args args;
@@ -251,6 +264,7 @@ enum step_end vmsim__do_numa(struct step_run *r) {
     return vmsim__step_came_back(r, &d->result, step_call(r, id, &args));
 }
 
+/* Decimal or 0x, negative ones as the register would hold them; what is not given is 0. */
 static bool parse_numbers(const char *text, uint64_t a[6]) {
     VMSIM__ASSERT(text);
     memset(a, 0, 6 * sizeof *a);

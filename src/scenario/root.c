@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* From a resolved configuration to a machine with its jobs, and the root table that makes configurations of this kind.
- */
+ *
+ *     vmsim_config_create     the root table: machine | policies | workload | report | expect
+ *     (reading, presets, --set, resolving: config/)
+ *     vmsim_machine_create    settled spec -> checked -> policies applied -> machine
+ *     vmsim_scenario_create   the same, then files, cgroups, tasks with their programs and traces
+ *
+ * It is the one place that knows both what was written and what the machine takes. Whatever is wrong is an error of
+ * the configuration, at the line that says it; a machine's own refusal is given the place of the value it is about.
+ * Several errors are told at once where they do not follow from one another. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>

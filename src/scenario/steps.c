@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The verbs of described programs: one table each, and the list of them. What they do is in program_memory.c and
- * program_tasks.c. */
+ * program_tasks.c.
+ *
+ * A table is all that is said about a verb's fields. Checks of a scenario, its messages, `--set`, the JSON schema of
+ * editors and the references of docs/ read it, which is why every row has a text for people and bounds that hold
+ * without a machine; what depends on the machine or on other steps is checked in validate_workload.c. Arrays of names
+ * and of numbers that go together (advice) have one order, and names end with NULL.
+ *
+ * Rows that many verbs share are macros (RANGE, RESULT): a step that names a region does it with the same three keys
+ * everywhere, and each that can fail can be told with which errno it has to. */
 #include <stddef.h>
 
 #include "scenario/numa_steps.h"
@@ -603,6 +611,8 @@ static const struct vmsim_param cgroup_decl_params[] = {
 };
 #undef AT
 #define AT(f) offsetof(struct vmsim__workload_spec, f)
+/* What a workload consists of. Files and cgroups are there before any task, which may name them; the seed is the
+ * workload's and not a task's, since each task draws from a stream of its own name. */
 const struct vmsim_param vmsim__workload_params[] = {
     UINT("seed", seed, "1", "Of every random choice of the run."),
     {.name = "cgroups",
@@ -638,6 +648,8 @@ const struct vmsim_param vmsim__report_params[] = {
 };
 #undef AT
 #define AT(f) offsetof(struct vmsim__expect_spec, f)
+/* Values are text here and numbers only when their counter is known: its unit decides whether 10ms or 64MiB can be
+ * meant. */
 const struct vmsim_param vmsim__expect_params[] = {
     OPT_STRING("counter", counter, "Name of a counter: vmstat.pgfault, tasks.sort.minflt."),
     {.name = "sum",

@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Slices to references and events (see collect.h). The arena can be scribbled over by a recorded program gone wild,
- * so nothing in it is trusted: every index and length is checked, and a slice that makes no sense is a gap. */
+/* Slices to references and events (see collect.h). The arena can be scribbled over by a recorded program gone wild, so
+ * nothing in it is trusted: every index and length is checked, and a slice that makes no sense is a gap.
+ *
+ *     recorded threads                      shared arena                       this process
+ *     write words into their chunk ---> ring of slices, one ticket each ---> take_slice ---> filter ---> writer
+ *                                  <--- free list of chunks <-------------- give_back
+ *
+ * One consumer takes the slices in the order of their tickets, and that order is the trace's. It waits for nobody: a
+ * writer that died with a ticket is passed over, an error of the trace file still empties the ring, and the limits of
+ * a recording (references, time, tasks) set `stop`, which every writer looks at. What tasks there are is known from
+ * their events alone, with wait calls of their parents as a second witness, because a process that is killed says
+ * nothing itself. */
 #include "trace/collect.h"
 
 #include <errno.h>
@@ -64,6 +74,7 @@ static int writer_failed(struct collector *c, int err) {
     return err;
 }
 
+/* An event is a result even when writing it failed: the recording then ends with that error. */
 static int append_event(struct collector *c, uint32_t task, const struct vmsim_trace_event *e) {
     VMSIM__ASSERT(e && (unsigned)e->type < VMSIM_TRACE_EVENT_TYPES);
     c->result->events++;
@@ -139,6 +150,7 @@ static int file_id(struct collector *c, uint32_t task, const struct arena_file *
 
 /* ---- tasks */
 
+/* Tasks are numbered by the arena as they begin, and may be heard of out of order: those between are made, too. */
 static struct task_state *task_state(struct collector *c, uint32_t task) {
     VMSIM__ASSERT(task < ARENA_TASKS);
     while (c->tasks.count <= task)
@@ -147,6 +159,8 @@ static struct task_state *task_state(struct collector *c, uint32_t task) {
     return &c->tasks.at[task];
 }
 
+/* A task may be over before it is heard to begin, as its parent's wait is told by another thread. More tasks than the
+ * emulator can bear end the program; it is told, once. */
 static void begin(struct collector *c, struct task_state *t) {
     VMSIM__ASSERT(t);
     c->live += !t->started && !t->ended;
@@ -263,6 +277,8 @@ static bool split(const uint64_t *words, size_t count, struct arena_event *a, co
 
 enum { SEGMENTS = 64 };
 
+/* Segments are told with the mapping that the kernel would make; whether one is of the program or of its interpreter
+ * decides whose file it is. A program with more than 64 of them is none that a loader made. */
 static int append_exec(struct collector *c, uint32_t task, const struct arena_event *a, struct vmsim_trace_event *e,
                        const char *other, const struct arena_segment *from) {
     VMSIM__ASSERT(e->type == VMSIM_TRACE_EXEC);
@@ -518,6 +534,7 @@ static int tell_kind(struct collector *c, unsigned kind, uint32_t count) {
     return writer_failed(c, vmsim_trace_note(c->writer, line));
 }
 
+/* A note of the trace, too: whoever replays it later must know that its end may be the emulator's doing. */
 static int tell_crashes(struct collector *c) {
     char line[200];
     snprintf(line, sizeof line,
@@ -528,6 +545,7 @@ static int tell_crashes(struct collector *c) {
     return writer_failed(c, vmsim_trace_note(c->writer, line));
 }
 
+/* After the last event, when no writer is left that could still count. */
 static int tell_differences(struct collector *c) {
     int err = c->crashes ? tell_crashes(c) : 0;
     for (unsigned i = 0; i < ARENA_TOLD_KINDS && !err; i++) {
@@ -550,6 +568,8 @@ static int nothing_came(struct collector *c, int status) {
     return VMSIM_ECHILD;
 }
 
+/* Nobody writes any more. What tasks had written and not handed over is read from their chunks, the first task's last,
+ * since its end is the end of the trace. */
 static int finish(struct collector *c) {
     int status = atomic_load(&c->arena->status), err = 0;
     if (!c->result->events)
@@ -571,6 +591,8 @@ static int finish(struct collector *c) {
     return err ? err : tell_differences(c);
 }
 
+/* Called once everything is set up, in the process that writes the trace; the supervisor is a child that waits for the
+ * program. It is waited for in any case, or it would be left behind as a zombie. */
 int vmsim__collect(struct arena *arena, pid_t supervisor, struct vmsim_trace_writer *writer,
                    const struct vmsim_record_options *options, struct vmsim_record_result *result) {
     VMSIM__ASSERT(arena && writer && supervisor > 0);

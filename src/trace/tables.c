@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Tables of tasks, files, blocks and counts, and their form in the index (see tables.h). */
+/* Tables of tasks, files, blocks and counts, and their form in the index (see tables.h).
+ *
+ * A writer fills them as it appends, a reader either reads them from the index at the end of the file or, where a
+ * recording was cut off, fills them anew by reading all blocks: both call vmsim__tables_event and vmsim__tables_block,
+ * so that a trace says the same of itself either way. The index is read from a file that may be damaged: counts are
+ * not believed before their entries were there, and nothing is reserved for a number that was only claimed. */
 #include "trace/tables.h"
 
 #include "base/util.h"
@@ -19,6 +24,7 @@ void vmsim__tables_fini(struct vmsim__tables *t) {
     vmsim__bytes_fini(&t->notes);
 }
 
+/* Numbers have no holes: a task that was only named by another has a row, without a name of its own. */
 int vmsim__tables_task(struct vmsim__tables *t, uint32_t id) {
     if (id >= VMSIM__TASKS_MAX)
         return VMSIM_ELIMIT;
@@ -39,6 +45,7 @@ int vmsim__tables_task(struct vmsim__tables *t, uint32_t id) {
     return 0;
 }
 
+/* The last exec names a task; until then it has its parent's name, as on Linux. */
 static int rename_task(struct vmsim__tables *t, uint32_t id, const char *to) {
     VMSIM__ASSERT(id < t->tasks.count && to);
     char *name = vmsim__strdup(t->alloc, to);
@@ -49,6 +56,7 @@ static int rename_task(struct vmsim__tables *t, uint32_t id, const char *to) {
     return 0;
 }
 
+/* A fork that failed leaves the child's row behind, which nothing else will ever mention. */
 static int note_fork(struct vmsim__tables *t, uint32_t task, const struct vmsim_trace_event *e) {
     VMSIM__ASSERT(task < t->tasks.count);
     VMSIM__ASSERT(e->type == VMSIM_TRACE_FORK);
@@ -63,6 +71,7 @@ static int note_fork(struct vmsim__tables *t, uint32_t task, const struct vmsim_
     return rename_task(t, (uint32_t)child, t->tasks.at[task].name);
 }
 
+/* Files come in the order of their numbers, or the trace is damaged: replays find them by counting. */
 static int note_file(struct vmsim__tables *t, const struct vmsim_trace_event *e) {
     VMSIM__ASSERT(e->type == VMSIM_TRACE_FILE);
     if (e->file != t->files.count || e->args[1] > VMSIM_TRACE_FILE_SHM)
@@ -112,6 +121,7 @@ int vmsim__tables_event(struct vmsim__tables *t, uint32_t task, const struct vms
     }
 }
 
+/* The four kinds are those of a reference: load, store, atomic update, fetch. */
 int vmsim__tables_block(struct vmsim__tables *t, const struct vmsim__block_header *h, uint64_t offset) {
     VMSIM__ASSERT(h->refs <= VMSIM__BLOCK_REFS_MAX);
     t->references += h->refs;
@@ -187,6 +197,8 @@ static char *get_string(struct vmsim__tables *t, struct vmsim__cursor *c, size_t
     return copy;
 }
 
+/* First references and events of blocks are sums of those before, which is why they are not stored; the header of a
+ * block has them, too, and the reader compares. */
 static int get_blocks(struct vmsim__tables *t, struct vmsim__cursor *c) {
     uint64_t count = vmsim__cursor_varint(c), offset = 0;
     for (; count && !c->failed; count--) {

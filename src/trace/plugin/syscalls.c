@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls to events. Most are told when they return, with their result. Told before they run are those after
  * which nobody could tell (exit, exec), a fork (the child's records must come later), and munmap when it cannot fail:
- * another thread may be given the same addresses before this one's return is seen. */
+ * another thread may be given the same addresses before this one's return is seen.
+ *
+ * For the same reason whatever changes mappings first has all other threads of the process hand over what they have
+ * written (plugin_flush_others): a reference must stand before the event that takes its page away. An event carries
+ * arguments as the program gave them, and beside them what only this moment knows: which file a descriptor was, where
+ * its position stood, what a structure in memory said. This runs inside the emulated process, with its descriptors and
+ * its rights. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -46,6 +52,7 @@ static unsigned descriptor_of(int64_t number) {
     }
 }
 
+/* Of what has no position (a pipe, a terminal) 0 is told; replays do not ask for it. */
 static uint64_t position(int fd) {
     off_t at = lseek(fd, 0, SEEK_CUR);
     return at < 0 ? 0 : (uint64_t)at;
@@ -59,6 +66,7 @@ static void introduce(struct vcpu *v, const struct arena_file *f, int fd) {
         plugin_event(v, &e, plugin_file_path(fd, path, sizeof path), NULL, NULL);
 }
 
+/* Six arguments as they were given: whoever needs others overwrites them. */
 static struct arena_event event(const struct vcpu *v, enum vmsim_trace_event_type type, int64_t result) {
     struct arena_event e = {.type = type, .result = result, .file = v->file};
     memcpy(e.args, v->args, sizeof e.args);
@@ -67,6 +75,8 @@ static struct arena_event event(const struct vcpu *v, enum vmsim_trace_event_typ
 
 /* ---- before the call */
 
+/* The child gets its number here, since both will write under their own from the moment of the call on. What kind of
+ * child it is decides what a replay shares: memory, files, or only the name of a parent that is held (vfork). */
 static void enter_fork(struct vcpu *v) {
     uint64_t flags = v->number == SYS_clone ? v->args[0] : v->number == SYS_vfork ? (uint64_t)CLONE_VFORK : 0;
     if (v->number == SYS_clone3)
@@ -94,6 +104,8 @@ static void enter_fork(struct vcpu *v) {
     v->vfork = told & VMSIM_TRACE_FORK_VFORK ? plugin_vfork_begin() : NULL;
 }
 
+/* The last words of a thread, or with exit_group of the process: chunks are handed over now, as nothing runs here
+ * afterwards. */
 static void enter_exit(struct vcpu *v) {
     bool group = plugin_sharer_ends_process(v);
     struct arena_event e = {.type = VMSIM_TRACE_EXIT, .args = {v->args[0] & 255, group}};
@@ -106,6 +118,8 @@ static void enter_exit(struct vcpu *v) {
     plugin_sharer_end(v);
 }
 
+/* Page-aligned, not empty, below the top: then Linux cannot refuse it for its arguments, and telling it early is
+ * telling the truth. Others wait for their result. */
 static void enter_munmap(struct vcpu *v) {
     plugin_flush_others(v);
     if ((v->args[0] & 4095) || !v->args[1] || v->args[0] >> 47 || v->args[1] >> 47)
@@ -129,6 +143,8 @@ static void enter_setuid(const struct vcpu *v) {
         chmod(plugin.arena_path, 0666);
 }
 
+/* The arguments are kept until the return, because the kernel may change registers and the program its memory. Names
+ * of files that are about to go (unlink, rename) are read now. */
 void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
     v->number = number;
     v->child = VMSIM_TRACE_NO_TASK;
@@ -179,6 +195,8 @@ void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
 
 /* ---- after it */
 
+/* In parent and child alike; the child finds out that it is one by the result. A fork that failed is told too, so that
+ * the number that was given away is no hole. */
 static void leave_fork(struct vcpu *v, int64_t result) {
     if (plugin_sharer_retry(v, result))
         return;
@@ -206,6 +224,7 @@ static void leave_fork(struct vcpu *v, int64_t result) {
     }
 }
 
+/* The sixth argument is the offset; the descriptor before it becomes the event's file. */
 static void leave_mmap(struct vcpu *v, int64_t result) {
     struct arena_event e = event(v, VMSIM_TRACE_MMAP, result);
     bool anonymous = v->args[3] & MAP_ANONYMOUS;
@@ -231,6 +250,8 @@ static bool tells_of_emulator(const char *path) {
     return false;
 }
 
+/* A path is told as the kernel resolved it, if it did, and else as the program wrote it: a failed open is replayed for
+ * its cost and its result. */
 static void leave_open(struct vcpu *v, int64_t result, unsigned path_arg) {
     char path[4096];
     uint64_t flags = v->number == SYS_creat ? (uint64_t)(O_CREAT | O_WRONLY | O_TRUNC) : v->args[path_arg + 1];
@@ -281,6 +302,7 @@ static void leave_memfd(struct vcpu *v, int64_t result) {
         plugin_event(v, &e, NULL, NULL, NULL);
 }
 
+/* Flags and mode stand in a structure: put where openat has them, so that one function tells both. */
 static void leave_openat2(struct vcpu *v, int64_t result) {
     uint64_t how[2] = {0}; /* flags, mode: the first words of struct open_how */
     plugin_read_guest(v->args[2], how, sizeof how);
@@ -323,6 +345,7 @@ static void leave_copy(struct vcpu *v, int64_t result) {
     plugin_event(v, &e, NULL, NULL, NULL);
 }
 
+/* Not an event of the trace: for the collector, which learns so of children that were killed. */
 static void leave_wait(struct vcpu *v, int64_t result) {
     int status = 0;
     if (result <= 0 || plugin_read_guest(v->args[1], &status, sizeof status) != sizeof status)
