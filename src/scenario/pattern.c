@@ -97,6 +97,8 @@ static void alias_spread(struct vmsim__alias *alias, uint64_t n, uint64_t spread
     }
 }
 
+/* Sums in 128 bits: weights are fixed-point numbers of 64, and there are up to 2^32 of them. What is needed only while
+ * the table is built is given back, since a touch of 16 GiB has four million granules. */
 static int zipf_init(struct vmsim__references *r, uint64_t exponent) {
     VMSIM__ASSERT(r->granules > 0 && !r->alias);
     uint64_t n = r->granules;
@@ -310,6 +312,8 @@ static void fill_uniform(struct vmsim__references *r, vmsim_access *restrict out
     r->rng = d.rng;
 }
 
+/* Without a branch a draw: whether one is hot is a matter of chance, so that the host would often guess wrong. A mask
+ * chooses among the two numbers of granules and the two first ones. */
 static void fill_hot_cold(struct vmsim__references *r, vmsim_access *restrict out, size_t n) {
     struct drawing d = drawing_of(r);
     const uint64_t cold = r->granules - r->hot, share = cold ? vmsim__min64(r->hot_share, MILLION) : MILLION;
@@ -359,6 +363,8 @@ static void fill_backward(struct vmsim__references *r, vmsim_access *restrict ou
     r->rng = d.rng;
 }
 
+/* One call a chunk: within a pattern's own loop nothing is asked that does not change. The draws of a step are the
+ * same however it is cut into chunks. */
 size_t vmsim__references_fill(struct vmsim__references *r, vmsim_access *out, size_t n) {
     static void (*const fill[])(struct vmsim__references *, vmsim_access *, size_t) = {
         [VMSIM__PATTERN_UNIFORM] = fill_uniform,    [VMSIM__PATTERN_ZIPF] = fill_zipf,

@@ -48,6 +48,7 @@ enum step_end vmsim__step_no_memory(struct step_run *r) {
     return STEP_FAIL;
 }
 
+/* A name that is given again is moved: a loop that maps in each round means the last one. */
 bool vmsim__step_name_region(struct step_run *r, const char *name, uint64_t base, uint64_t length) {
     VMSIM__ASSERT(r->job->index < r->s->jobs.count && r->s->jobs.at[r->job->index] == r->job);
     if (!name)
@@ -62,6 +63,8 @@ bool vmsim__step_name_region(struct step_run *r, const char *name, uint64_t base
                            (struct vmsim__named_region){.name = name, .base = base, .length = length});
 }
 
+/* At run time, since only then is known which address a region has got. A length of 0 is the rest of it, and nothing
+ * for an offset beyond its end; a call that is given too much gets its errno from the kernel's own checks. */
 bool vmsim__step_resolve(struct step_run *r, const struct vmsim__step_range *range, uint64_t *base, uint64_t *length) {
     VMSIM__ASSERT(range->region);
     const struct vmsim__named_region *region = vmsim__job_region(r->job, range->region);
@@ -177,6 +180,8 @@ static enum vmsim__work failed(struct step_run *r) {
     return VMSIM__WORK_FAIL;
 }
 
+/* Steps until the task has had its share, waits or ends. A step that moves the task to another CPU ends the turn, too:
+ * the clock that counts is another one then. */
 enum vmsim__work vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job *job) {
     static const enum vmsim__work work[] = {[STEP_AGAIN] = VMSIM__WORK_MORE,
                                             [STEP_CUT] = VMSIM__WORK_CUT,

@@ -259,6 +259,7 @@ static enum step_end do_long_sysctl(struct step_run *r) {
     return result ? vmsim__step_problem(r, "%s", vmsim_machine_error(r->m)) : STEP_OVER;
 }
 
+/* Verbs that are one call of another part, and that cannot wait but for knobs that Linux takes its time for. */
 enum step_end vmsim__do_small(struct step_run *r) {
     switch (vmsim__verb_of(r->step)) {
     case VMSIM__VERB_MIGRATE:
@@ -308,6 +309,7 @@ enum step_end vmsim__do_small(struct step_run *r) {
     }
 }
 
+/* As a shell would do it: directories of cgroupfs, and writes to their files with what they return. */
 enum step_end vmsim__do_cgroup(struct step_run *r) {
     const struct vmsim__step_cgroup *d = r->data;
     VMSIM__ASSERT(d->cgroup);

@@ -33,6 +33,8 @@ static int take_job(struct vmsim_scenario *s, struct vmsim__replay *r, struct vm
     return vmsim__err_set(&s->err, VMSIM_ENOMEM, "no memory for the tasks of a trace");
 }
 
+/* What is damaged is found out here, before anything runs: the reader knows from the index whether the trace is whole.
+ * The replay is the scenario's from its first moment on, which closes it whatever follows. */
 int vmsim__replay_open(struct vmsim_scenario *s, struct vmsim__job *root, const struct vmsim__task_decl *decl,
                        const char *path) {
     VMSIM__ASSERT(decl->trace && path && !root->replay);
@@ -65,6 +67,7 @@ int vmsim__replay_open(struct vmsim_scenario *s, struct vmsim__job *root, const 
     return take_job(s, r, root);
 }
 
+/* Placements are shared among tasks of one address space, and go with the last of them. */
 void vmsim__replay_close(struct vmsim_scenario *s, struct vmsim__replay *r) {
     vmsim__order_fini(&r->order);
     vmsim__replay_files_fini(s, &r->files);
@@ -173,6 +176,8 @@ static int begin_job(struct vmsim_scenario *s, struct vmsim__replay *r, uint32_t
     return vmsim__job_begin(job, time);
 }
 
+/* A fork has happened: the recorded child is this task from now on. Where it could not be made (no memory, a limit)
+ * the child's part of the trace is passed over, as nobody could perform it. */
 int vmsim__replay_settle(struct vmsim_scenario *s, struct vmsim__replay *r, uint32_t number, uint32_t task,
                          uint64_t time) {
     VMSIM__ASSERT(number < r->order.lanes.count);

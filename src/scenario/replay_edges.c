@@ -119,6 +119,8 @@ static void touch_break(struct reading *r) {
     *before = now;
 }
 
+/* CHANGE takes something away or may (so it waits for all earlier uses of these pages, and later ones wait for it),
+ * PUBLISH adds only, USE needs what is there. Failed calls touch nothing. */
 static void touch_mapping(struct reading *r) {
     const uint64_t *a = r->e->args;
     const uint64_t result = (uint64_t)r->e->result;
@@ -270,6 +272,8 @@ static void futex(struct reading *r, enum vmsim__touch_how how, uint64_t address
           is_private ? 4 : ALL);
 }
 
+/* A wake is seen by whoever waits later; who waited is held until it, unless its time was up, which nobody ended.
+ * Requeueing moves waiters to a second word, so that both are published. */
 static void touch_futex(struct reading *r) {
     VMSIM__ASSERT(r->e->type == VMSIM_TRACE_SYSCALL);
     enum { WAIT, WAKE, FD, REQUEUE, CMP_REQUEUE, WAKE_OP, LOCK_PI, UNLOCK_PI, TRYLOCK_PI, WAIT_BITSET, WAKE_BITSET };
@@ -327,6 +331,8 @@ static void touch_messenger(struct reading *r) {
     }
 }
 
+/* Calls without an event of their own, by x86-64 number: those through which a task learns what another one did (an
+ * exit, a signal, a descriptor), and those that pass messages. */
 static void touch_call(struct reading *r) {
     VMSIM__ASSERT(r->e->type == VMSIM_TRACE_SYSCALL);
     enum { DUP = 32, DUP2 = 33, PAUSE = 34, WAIT4 = 61, FCNTL = 72, SIGTIMEDWAIT = 128, SIGSUSPEND = 130 };
@@ -364,6 +370,7 @@ static void touch_call(struct reading *r) {
 
 /* ---- all ---- */
 
+/* False: no host memory. What is not named here concerns its own task alone, and waits for nobody. */
 static bool touch_event(struct reading *r) {
     switch (r->e->type) {
     case VMSIM_TRACE_START: /* without a fork before it: of the first task, and of programs without a recorded parent */

@@ -386,6 +386,7 @@ static int64_t mbind_work(struct vmsim_machine *m, struct vmsim__task *t, void *
     return result;
 }
 
+/* mbind with MPOL_MF_MOVE may wait for pages, and is entered again with the same arguments. */
 static int replay_mempolicy(struct vmsim__replaying *i) {
     enum { MBIND = 237 }; /* on x86-64 */
     const uint64_t *a = i->e->args;

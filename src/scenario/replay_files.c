@@ -105,6 +105,8 @@ struct vmsim__replay_file *vmsim__replay_file_known(struct vmsim_scenario *s, st
     return id == VMSIM_TRACE_NO_FILE || !vmsim_trace_get_file(rf->reader, id) ? NULL : file_at(s, rf, id);
 }
 
+/* Made at first use and not when the trace is opened: a program that is stopped early leaves no trace of files that it
+ * did not come to. Devices and pipes have no pages, and so no file. */
 struct vmsim__file *vmsim__replay_file(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t id) {
     VMSIM__ASSERT(rf->reader);
     const struct vmsim_trace_file *f = id == VMSIM_TRACE_NO_FILE ? NULL : vmsim_trace_get_file(rf->reader, id);
@@ -173,6 +175,8 @@ static void close_one(struct vmsim_scenario *s, struct vmsim__replay_files *rf, 
     let_go(s, rf, id - 1, cpu);
 }
 
+/* The new one is counted before the old one is closed: they may be the same file, which would else go in between with
+ * its pages. Numbers beyond any limit are those of a damaged trace. */
 static int open_one(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t task, uint64_t fd, uint32_t file,
                     bool cloexec, unsigned cpu) {
     VMSIM__ASSERT(rf->reader);
@@ -205,6 +209,8 @@ static void drop(struct vmsim_scenario *s, struct vmsim__replay_files *rf, struc
     vmsim__free(s->alloc, t, sizeof *t);
 }
 
+/* Tables of descriptors are shared with CLONE_FILES, and copied else; a child that had descriptors already loses them.
+ */
 static int forked(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t task,
                   const struct vmsim_trace_event *e, unsigned cpu) {
     VMSIM__ASSERT(e->type == VMSIM_TRACE_FORK);
@@ -294,6 +300,8 @@ static int introduced(struct vmsim_scenario *s, struct vmsim__replay_files *rf, 
     return f ? 0 : no_memory(s);
 }
 
+/* Which descriptor is which file is followed here alone, so that a file goes when its last descriptor is closed, as
+ * under Linux; the replay of the call itself does not ask. */
 int vmsim__replay_descriptors(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t task,
                               const struct vmsim_trace_event *e, unsigned cpu) {
     struct descriptor *d;

@@ -302,6 +302,9 @@ static struct vmsim__replay_item *owner_before(const struct vmsim__replay_order 
     return NULL;
 }
 
+/* The first one found, not the last one to end: the task is woken by its end and asks again. Changes are looked at
+ * first, since nearly all uses wait for those alone. Buckets hold items by what they touch, so that this does not grow
+ * with the number of tasks. */
 struct vmsim__replay_item *vmsim__order_blocker(struct vmsim__replay_order *o, struct vmsim__replay_item *x,
                                                 uint64_t now) {
     VMSIM__ASSERT(!x->done && o->lanes.at[x->in.task].head == x);
@@ -318,6 +321,8 @@ struct vmsim__replay_item *vmsim__order_blocker(struct vmsim__replay_order *o, s
     return before ? before : owner_before(o, x);
 }
 
+/* Items stay until all older ones are done, because they are still looked for by what they touched; of those that have
+ * gone the last end is known. */
 void vmsim__order_finish(struct vmsim__replay_order *o, struct vmsim__replay_item *x, uint64_t time) {
     struct vmsim__replay_lane *lane = &o->lanes.at[x->in.task];
     VMSIM__ASSERT(lane->head == x && !x->done);

@@ -27,6 +27,8 @@ static void count(struct vmsim__replay_results *r, unsigned kind, const struct v
     d->count = before + 1;
 }
 
+/* Addresses are compared by whether there is one: mappings lie where the simulated kernel puts them. Differences are
+ * counted by kind of call, each with its first example, and no run stops for one. */
 void vmsim__replay_compare(struct vmsim__replay_results *r, const struct vmsim_trace_event *e, int64_t here,
                            uint32_t task, uint64_t time, const char *file) {
     VMSIM__ASSERT((unsigned)e->type < VMSIM_TRACE_EVENT_TYPES);

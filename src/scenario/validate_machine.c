@@ -50,6 +50,7 @@ static int check_row(struct vmsim_config *config, const struct vmsim_param_list 
                                key, nodes, nodes == 1 ? "" : "s");
 }
 
+/* Too little of something with a unit is nearly always a unit that was left out: 2 for 2GiB. */
 static int check_nodes(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     const struct vmsim__node_spec *nodes = m->mem.nodes.data;
     int result = 0;
@@ -73,6 +74,7 @@ static int check_nodes(struct vmsim_config *config, const struct vmsim__machine_
     return result;
 }
 
+/* Everything else about arrays depends on the format, and is told by the TLB when it is made. */
 static int check_arrays(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     const struct vmsim__tlb_array_spec *a = m->tlb.arrays.data;
     int result = 0;
@@ -212,6 +214,7 @@ static int check_zswap(struct vmsim_config *config, const struct vmsim__machine_
     return text ? vmsim__config_error(config, path, "%s", text) : 0;
 }
 
+/* Every area is judged, and each that cannot be is told: they do not follow from one another. */
 static int check_swap(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     int result = check_zram(config, m);
     result = result ? result : check_zswap(config, m);
@@ -225,6 +228,7 @@ static int check_swap(struct vmsim_config *config, const struct vmsim__machine_s
     return result;
 }
 
+/* All are asked before any answer counts, so that one run of `vmsim check` tells all that is wrong. */
 int vmsim__machine_validate(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     int kernel = check_kernel(config, m), nodes = check_nodes(config, m), arrays = check_arrays(config, m);
     int sizes = check_page_size(config, m), devices = check_devices(config, m);
@@ -285,6 +289,7 @@ static bool told_at_choice(struct vmsim_config *config, const struct vmsim__poli
     return true;
 }
 
+/* The TLB says which array it is by name; the value has its place by number. */
 static bool told_at_array(struct vmsim_config *config, const struct vmsim__machine_spec *m, const char *text) {
     VMSIM__ASSERT(text);
     const struct vmsim__tlb_array_spec *a = m->tlb.arrays.data;
@@ -304,6 +309,7 @@ static bool told_at_array(struct vmsim_config *config, const struct vmsim__machi
     return false;
 }
 
+/* A message about a plugin names its file, whatever part of the machine it comes from. */
 static bool told_at_plugin(struct vmsim_config *config, const struct vmsim__machine_spec *m, const char *text) {
     VMSIM__ASSERT(text);
     const char *const *plugins = m->plugins.data;

@@ -46,6 +46,8 @@ static bool grow_words(struct vmsim__alloc *a, struct vmsim__shapes *s) {
     return true;
 }
 
+/* Offset 0 means that there is no memory, for encoder and decoder alike. Offsets are multiples of 8, and stay valid
+ * when words move. */
 uint32_t vmsim__shapes_add(struct vmsim__alloc *a, struct vmsim__shapes *s, unsigned k, unsigned fetch) {
     VMSIM__ASSERT(k <= VMSIM__GROUP_DATA && fetch <= 1);
     size_t size = ((k + 3u) / 4u * 4u + VMSIM__SHAPE_SLOT + 7u) & ~(size_t)7;

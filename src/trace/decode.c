@@ -18,6 +18,7 @@ void vmsim__decoder_fini(struct vmsim__decoder *d) {
     vmsim__shapes_fini(d->alloc, &d->shapes);
 }
 
+/* Four streams, one after the other, whose lengths stand before them; they must add up to the block, to the byte. */
 int vmsim__decode_start(struct vmsim__decoder *d, const unsigned char *in, size_t bytes, uint64_t count) {
     if (bytes < VMSIM__CODEC_HEADER)
         return VMSIM_ECORRUPT;
@@ -175,6 +176,8 @@ static void put_new(const uint64_t *shape, struct cursor *c) {
     c->out += meta & 255;
 }
 
+/* Everything that a group needs is in registers; bounds are looked at once a group, since streams are followed by room
+ * for the largest one. At the end each stream must be used up. */
 int64_t vmsim__decode_some(struct vmsim__decoder *d, vmsim_access *out, size_t max) {
     struct cursor c = {d->control, d->data, out};
     const unsigned char *code = d->code;

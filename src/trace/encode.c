@@ -39,6 +39,8 @@ static size_t slow_room(size_t n) {
     return 24 * n + 64;
 }
 
+/* Room for the worst that so many references can become, so that no stream is asked whether it still fits. A block
+ * knows nothing of the one before: each can be decoded alone. */
 static bool prepare(struct vmsim__encoder *e, size_t count) {
     VMSIM__ASSERT(count <= UINT32_MAX);
     size_t need = 2 * code_room(count) + data_room(count) + slow_room(count);

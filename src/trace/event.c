@@ -26,6 +26,7 @@ static void put_exec(struct vmsim__bytes *b, const struct vmsim_trace_exec *x) {
     }
 }
 
+/* A mask says which of the arguments are not 0: most events have two, and take ten bytes. */
 void vmsim__put_event(struct vmsim__bytes *b, const struct vmsim_trace_event *e) {
     VMSIM__ASSERT((unsigned)e->type < VMSIM_TRACE_EVENT_TYPES);
     unsigned mask = e->result ? 64 : 0;
@@ -80,6 +81,8 @@ static struct vmsim_trace_exec *get_exec(struct vmsim__cursor *c, struct vmsim__
     return c->failed ? NULL : x;
 }
 
+/* The caller has made sure of room for the largest event, so that nothing is allocated; what the bytes claim beyond
+ * that is damage. */
 bool vmsim__get_event(struct vmsim__cursor *c, unsigned type, struct vmsim_trace_event *e,
                       struct vmsim__event_room *room) {
     VMSIM__ASSERT(room->used <= room->capacity && room->capacity - room->used >= VMSIM__EVENT_ROOM);

@@ -88,6 +88,7 @@ static bool is_wanted(struct vmsim__filter *f, struct vmsim__filter_task *t, vms
     return !by_page || is_news(t, a) || straddles(a) || (!o->page_level && within_sample(f));
 }
 
+/* Without a filter nothing is copied. Order and task stay; only references go, never events. */
 int vmsim__filter_words(struct vmsim__filter *f, uint32_t task, const vmsim_access **words, size_t *count) {
     VMSIM__ASSERT(*count <= f->room);
     if (!f->kept) {
@@ -122,6 +123,7 @@ void vmsim__filter_event(struct vmsim__filter *f, const struct vmsim_trace_event
         f->on = false;
 }
 
+/* A trace that leaves something out says so itself, or its miss ratios would be taken for the program's. */
 int vmsim__filter_notes(const struct vmsim__filter *f, struct vmsim_trace_writer *writer) {
     VMSIM__ASSERT(f->written <= f->seen);
     static const char *const only[] = {"", ", only data", ", only code"};

@@ -18,6 +18,7 @@ void vmsim__put_file_header(unsigned char out[VMSIM__FILE_HEADER], const struct 
     vmsim__store_le64(out + 56, XXH64(out, 56, 0));
 }
 
+/* In this order, so that a file of another kind, and one of another version, is not called damaged. */
 int vmsim__get_file_header(const unsigned char in[VMSIM__FILE_HEADER], struct vmsim__file_header *h, const char **why) {
     VMSIM__ASSERT(h && why);
     if (memcmp(in, VMSIM__TRACE_MAGIC, 8) != 0) {
@@ -38,6 +39,8 @@ int vmsim__get_file_header(const unsigned char in[VMSIM__FILE_HEADER], struct vm
     return 0;
 }
 
+/* The header has a hash of its own, and that of the payload: where a recording was cut off is found by headers alone.
+ */
 void vmsim__put_block_header(unsigned char out[VMSIM__BLOCK_HEADER], const struct vmsim__block_header *h) {
     VMSIM__ASSERT(h->kind < VMSIM__BLOCK_KINDS && h->refs <= VMSIM__BLOCK_REFS_MAX);
     const uint32_t words[8] = {VMSIM__BLOCK_MAGIC, h->kind,       h->refs_packed, h->refs_raw,
@@ -69,6 +72,7 @@ static const char *refuse_sizes(const struct vmsim__block_header *h) {
     return NULL;
 }
 
+/* A header whose hash is right may still have been made to mislead: sizes are held against what a block can have. */
 int vmsim__get_block_header(const unsigned char in[VMSIM__BLOCK_HEADER], struct vmsim__block_header *h,
                             const char **why) {
     VMSIM__ASSERT(h && why);
@@ -105,6 +109,7 @@ bool vmsim__get_trailer(const unsigned char in[VMSIM__TRAILER], uint64_t *index_
     return memcmp(in, VMSIM__TRACE_END, 8) == 0 && vmsim__load_le64(in + 24) == XXH64(in, 24, 0);
 }
 
+/* Failure sticks, so that writers of many numbers ask once at their end. */
 unsigned char *vmsim__bytes_room(struct vmsim__bytes *b, size_t n) {
     VMSIM__ASSERT(b->count <= b->capacity && n > 0);
     if (b->capacity - b->count < n) {
@@ -154,6 +159,7 @@ uint64_t vmsim__cursor_varint(struct vmsim__cursor *c) {
     return v;
 }
 
+/* Not ended by 0: it points into the input. Too long, or beyond the end, is damage, and the cursor remembers it. */
 const char *vmsim__cursor_string(struct vmsim__cursor *c, size_t max, size_t *length) {
     VMSIM__ASSERT(length && c->at <= c->end);
     uint64_t n = vmsim__cursor_varint(c);

@@ -28,6 +28,7 @@ static size_t place_of(const struct vmsim__import_map *m, uint64_t key) {
     }
 }
 
+/* Keys are stored plus one, so that 0 is an empty place; at half full it is doubled. */
 static bool grow_map(struct vmsim__import *im, struct vmsim__import_map *m) {
     VMSIM__ASSERT(!m->size || vmsim__is_pow2(m->size));
     struct vmsim__import_map old = *m;
@@ -237,6 +238,8 @@ static int run(struct vmsim__import *im, enum vmsim_trace_format format) {
     return err ? err : flush(im);
 }
 
+/* Nothing is left under the output's name unless all of it is there; a note in the trace says from which format it
+ * came and what that lacked. */
 static int import(struct vmsim__import *im, enum vmsim_trace_format format, const char *out) {
     VMSIM__ASSERT(out && (unsigned)format < VMSIM_TRACE_FORMATS);
     const struct vmsim_trace_options o = {.size = sizeof o, .source = formats[format].name, .program = im->in};

@@ -119,6 +119,7 @@ static int take_record(struct vmsim__import *im, const unsigned char *r) {
     }
 }
 
+/* Threads lie in files of their own, with timestamps between: the one that is furthest behind is read next. */
 int vmsim__import_drmemtrace(struct vmsim__import *im) {
     unsigned char r[12];
     for (;;) {

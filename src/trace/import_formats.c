@@ -124,6 +124,8 @@ int vmsim__import_lackey(struct vmsim__import *im) {
     return got;
 }
 
+/* 64 bytes an instruction: its address, two places that it writes and four that it reads, 0 for none. Loads come
+ * before stores, as the instruction does them; sizes are not recorded. */
 int vmsim__import_champsim(struct vmsim__import *im) {
     VMSIM__ASSERT(im->in);
     unsigned char r[64];

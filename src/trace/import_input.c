@@ -35,6 +35,8 @@ static int archive_failed(struct vmsim__import *im, int code, const char *what) 
 
 /* ---- opening */
 
+/* Any compression that libarchive knows, and zip, because drmemtrace packs its threads so; a file that is none of
+ * these is read as it is. */
 static int open_stream(struct vmsim__import *im) {
     struct vmsim__import_stream *s = im->stream;
     VMSIM__ASSERT(!s->archive && s->at == s->end);
