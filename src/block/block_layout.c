@@ -185,7 +185,10 @@ int vmsim__layout_place(struct vmsim__block *b, struct vmsim__layout *l, uint64_
     if (l->raw)
         return offset + bytes <= d->params.size ? 0 : VMSIM_ELIMIT;
     offset = vmsim__align_down(offset, VMSIM__LAYOUT_BLOCK);
-    if (missing(l, offset, end) > d->room - d->placed)
+    const uint64_t wanted = missing(l, offset, end);
+    if (!wanted) /* as nearly always: it has been written before */
+        return 0;
+    if (wanted > d->room - d->placed)
         return VMSIM_ELIMIT;
     while ((gap = next_gap(l, &offset, end, &i)) != 0) {
         if (!make_room(b, d, l))

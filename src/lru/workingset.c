@@ -155,10 +155,11 @@ void vmsim__workingset_refault(struct vmsim__lru *lru, vmsim__pfn pfn, uint64_t 
  * looking at one: rotations decide only where I/O is about even. */
 void vmsim__lru_note_cost(struct vmsim__lruvec *v, bool file, uint64_t io, uint64_t rotated) {
     const uint64_t cost = v->memcg->lru->kernel->cost_counts_rotations ? io * VMSIM__ISOLATE_MAX + rotated : io;
+    vmsim__stats_settle(v->memcg->lru); /* of all cgroups, and once: this comes with every page that goes */
     for (; v; v = vmsim__lruvec_parent(v)) {
         uint64_t size = 0;
         for (unsigned l = VMSIM__SEEN_INACTIVE_ANON; l <= VMSIM__SEEN_ACTIVE_FILE; l++)
-            size += vmsim__lruvec_seen(v, (enum vmsim__seen_stat)l);
+            size += (uint64_t)v->seen[l];
         *(file ? &v->file_cost : &v->anon_cost) += cost;
         if (v->file_cost + v->anon_cost > size / 4) {
             v->file_cost /= 2;
