@@ -51,6 +51,7 @@ static void *own_chunk(struct vmsim__arena *a, size_t bytes) {
     return c + 1;
 }
 
+/* Chunks double, so that a configuration of a few lines takes little, and one of a thousand tasks few calls. */
 static bool next_chunk(struct vmsim__arena *a) {
     VMSIM__ASSERT(a->chunk_size <= LAST_CHUNK);
     if (!a->chunk_size)

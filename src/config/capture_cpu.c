@@ -18,6 +18,8 @@ static unsigned stable_ebx(unsigned leaf, unsigned ebx) {
     return leaf == 1 ? ebx & 0xffffff : ebx;
 }
 
+/* Leaves as they are, for whoever imports: what this vmsim does not decode a later one may. What differs from CPU to
+ * CPU is left out, as two captures of one host are to be the same. */
 void vmsim__capture_cpuid(struct vmsim__capture *c) {
     struct vmsim__textbuf b;
     vmsim__textbuf_init(&b, c->alloc);

@@ -110,6 +110,8 @@ static int no_dots(const struct dirent *e) {
     return e->d_name[0] != '.';
 }
 
+/* Sorted by name, since a directory has no order. What only root may read is counted and told: an import without it
+ * assumes something. */
 static void read_folder(struct vmsim__capture *c, const char *path, const char *name) {
     VMSIM__ASSERT(path && name);
     struct vmsim__textbuf b;
@@ -129,6 +131,7 @@ static void read_folder(struct vmsim__capture *c, const char *path, const char *
     keep(c, name, &b, error);
 }
 
+/* Numbers may have gaps, of nodes that are not there now. */
 static void read_nodes(struct vmsim__capture *c) {
     static const char *const parts[] = {"cpulist", "distance", "meminfo", "numastat", "vmstat"};
     char path[256], name[256];
@@ -240,6 +243,7 @@ static const char *message_text(const char *line) {
     return line;
 }
 
+/* Only lines about memory: a log has names and addresses that nobody wants to send along. */
 static void read_dmesg(struct vmsim__capture *c) {
     char line[2048];
     int size = klogctl(10, NULL, 0); /* size of the buffer */
@@ -270,6 +274,7 @@ static void read_uname(struct vmsim__capture *c) {
     keep(c, "machine.txt", &b, 0);
 }
 
+/* Nothing here ends the capture: what cannot be read is missing, and said to be. */
 void vmsim__capture_host(struct vmsim__capture *c) {
     read_uname(c);
     read_dmesg(c);

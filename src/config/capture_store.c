@@ -127,6 +127,7 @@ static void list_missing(const struct vmsim__capture *c, struct vmsim__textbuf *
         vmsim__textbuf_printf(b, "%s: %s\n", c->notes.at[i].file, c->notes.at[i].text);
 }
 
+/* missing.txt is first: a capture that is cut off by a full disk still says what it was without. */
 int vmsim__capture_save(struct vmsim__capture *c, const char *directory, struct vmsim__err *err) {
     char path[4096];
     struct vmsim__textbuf b;
@@ -163,6 +164,7 @@ bool vmsim__next_line(const char **at, char *line, size_t size) {
     return true;
 }
 
+/* Both forms that files of /proc and of settings have: "key: value" and "key = value". */
 bool vmsim__line_value(const char *text, const char *key, char *value, size_t size) {
     VMSIM__ASSERT(key && *key && size > 0);
     char line[4096];

@@ -271,6 +271,7 @@ int vmsim_config_reference(struct vmsim_config *c, const char **text, size_t *si
     return hand_out(c, text, size);
 }
 
+/* The text as it stands, comments included, for people to read and to begin with. */
 int vmsim_config_preset_text(struct vmsim_config *c, const char *name, const char **text, size_t *size) {
     if (!c || !name || !text)
         return VMSIM_EINVAL;
@@ -353,6 +354,8 @@ const char *vmsim__config_relative(struct vmsim_config *c, const char *config_pa
     return vmsim__path_beside(c, place.source, path);
 }
 
+/* Beside the file that names it, before directories of the user. Not found: where it was looked for first, for the
+ * message. */
 const char *vmsim__config_find(struct vmsim_config *c, const char *config_path, const char *path) {
     VMSIM__ASSERT(config_path && path);
     const char *beside = vmsim__config_relative(c, config_path, path);

@@ -106,6 +106,8 @@ static int check_count(struct vmsim_config *c, const struct vmsim__node *n, cons
     return bad(c, n, message, "");
 }
 
+/* Errors of one element do not hide those of the next; the elements that are good are bound, as later checks look at
+ * them. */
 static int bind_list(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
     VMSIM__ASSERT(n->kind == NODE_SEQUENCE && p->type == VMSIM_PARAM_LIST);
     struct vmsim_param_list *list = at;
@@ -166,6 +168,7 @@ static int bind_pair(struct vmsim_config *c, const struct vmsim__entry *e, struc
     return pair->origin ? bind_scalar(c, e->value, &text, &pair->value) : VMSIM_ENOMEM;
 }
 
+/* Keys are free: each pair keeps where it stands, so that whoever takes the value can complain at its line. */
 static int bind_map(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *p, void *at) {
     VMSIM__ASSERT(n->kind == NODE_MAPPING);
     struct vmsim_param_list *list = at;
@@ -234,6 +237,7 @@ static int bind_body(struct vmsim_config *c, const struct vmsim__node *body, str
     return err;
 }
 
+/* The place of the tag is kept with the step: what goes wrong when it runs is told there. */
 static int bind_variant(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_variant *variants,
                         struct vmsim_param_variant *out) {
     VMSIM__ASSERT(variants && out);

@@ -146,6 +146,8 @@ static int drop(struct vmsim_config *c, int code) {
     return text && insert(c, diag) ? code : VMSIM_ENOMEM;
 }
 
+/* Text, place, the line itself and the way by which its file was included. Of a file from outside of the directory
+ * that was allowed nothing is shown: an `include: /etc/shadow` must not print it. */
 int vmsim__diag_vadd(struct vmsim_config *c, int code, struct vmsim__place place, const char *format, va_list args) {
     VMSIM__ASSERT(code < 0 && format);
     c->last_code = code;
@@ -216,6 +218,7 @@ const char *vmsim__diag_suggest_key(struct vmsim_config *c, const char *key, con
     return !text ? "" : *text ? text : vmsim__diag_suggest(c, key, directives, sizeof *directives);
 }
 
+/* Cut between letters, not within one, and without characters that would break the line. */
 const char *vmsim__diag_word(struct vmsim_config *c, const char *word) {
     VMSIM__ASSERT(word);
     char *text = vmsim__arena_alloc(&c->arena, WORD_SHOWN + 8, 1);

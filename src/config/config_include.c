@@ -172,6 +172,8 @@ static int resolve_entry(struct vmsim_config *c, struct vmsim__entry *e, const s
     return resolve_children(c, e->value, p, depth);
 }
 
+/* From the outside in: what a section includes may itself have sections that include. The section's own keys lie
+ * above. */
 int vmsim__include_resolve(struct vmsim_config *c, struct vmsim__node **n, const struct vmsim_param *table,
                            const char *section, unsigned depth) {
     VMSIM__ASSERT(*n && table);

@@ -36,6 +36,7 @@ struct vmsim__node *vmsim__node_scalar(struct vmsim_config *c, struct vmsim__pla
     return n && n->text ? n : NULL;
 }
 
+/* The old array stays in the arena until the end: trees are built once, and doubled a few times. */
 static bool grow(struct vmsim_config *c, struct vmsim__node *n, void **at, size_t element) {
     VMSIM__ASSERT(n->count <= n->capacity);
     if (n->count < n->capacity)

@@ -247,6 +247,7 @@ static bool step_word(struct walk *w) {
     return key && enter(w, key, length, shape);
 }
 
+/* What may follow is told by what stands before it, which is why each of these has a message of its own. */
 static bool step_key(struct walk *w) {
     switch (w->shape.kind) {
     case SHAPE_TABLE:

@@ -43,6 +43,8 @@ static const char *own_directory(struct vmsim_config *c) {
     return slash ? vmsim__arena_copy(&c->arena, info.dli_fname, (size_t)(slash - info.dli_fname)) : NULL;
 }
 
+/* The user's own first, then the environment's, then those that came with this program, wherever it was put: a preset
+ * of the same name is hidden by the one before. */
 static int visit_directories(struct vmsim_config *c, visit_fn *visit, void *context) {
     int stop = 0;
     for (size_t i = 0; i < c->search.count && !stop; i++)
@@ -117,6 +119,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct vmsim__preset *)a)->name, ((const struct vmsim__preset *)b)->name);
 }
 
+/* Asked again it looks again: directories may have been added. */
 int vmsim_config_presets(struct vmsim_config *c, size_t *count) {
     if (!c || !count)
         return VMSIM_EINVAL;

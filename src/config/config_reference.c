@@ -63,6 +63,7 @@ static const char *without_default(const struct vmsim_param *p) {
     return p->type == VMSIM_PARAM_STRUCT ? "as its keys" : "empty";
 }
 
+/* Bounds of a list without scalars are about how many elements it has. */
 static void row(struct vmsim__textbuf *b, const struct vmsim__tables *t, const struct vmsim_param *p) {
     char limits[128];
     bool numbers = vmsim__param_is_scalar(p->type) || p->type == VMSIM_PARAM_LIST;
@@ -107,6 +108,7 @@ static void section(struct vmsim__textbuf *b, const struct vmsim__tables *t, con
             variants(b, t, p);
 }
 
+/* One that is only shown says what is lacking, since a value of it would change nothing. */
 static void knob_row(struct vmsim__textbuf *b, const struct vmsim__knob *k) {
     char path[96], limits[128];
     vmsim__knob_file(k, path, sizeof path);
@@ -144,6 +146,7 @@ static void knobs(struct vmsim__textbuf *b, vmsim__knob_row *row_at) {
            "6.12 on. |\n");
 }
 
+/* Tables in the order in which they are first met from the root on: sections stand before what is in them. */
 int vmsim__reference_write(const struct vmsim_param *root, struct vmsim__alloc *alloc, vmsim__knob_row *row_at,
                            struct vmsim__textbuf *b) {
     struct vmsim__tables t = {0};

@@ -211,6 +211,7 @@ static bool can_be_bare(const struct vmsim_variant *v) {
     return true;
 }
 
+/* A step is a bare word, or a mapping with one key, its verb. */
 static void steps(struct json *j, const struct vmsim__tables *t, const struct vmsim_variant *variants) {
     open(j, '{');
     key(j, "anyOf");
@@ -242,6 +243,7 @@ static void steps(struct json *j, const struct vmsim__tables *t, const struct vm
 
 static void contents(struct json *j, const struct vmsim__tables *t, const struct vmsim_param *p);
 
+/* An empty key is an empty list, as YAML writes it: null. */
 static void list(struct json *j, const struct vmsim__tables *t, const struct vmsim_param *p) {
     raw_pair(j, "type", "[\"array\", \"null\"]");
     if (p->type != VMSIM_PARAM_LIST)
