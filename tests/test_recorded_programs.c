@@ -156,6 +156,11 @@ static void the_vdso_has_all_parts_that_runtimes_read(void **state) {
     expect_the_same("vdso");
 }
 
+static void the_clock_goes_by_what_a_program_does(void **state) {
+    (void)state;
+    expect_the_same("clock");
+}
+
 static void children_that_share_memory_are_processes(void **state) {
     struct vmsim_trace_reader *r;
     (void)state;
@@ -315,6 +320,7 @@ static void what_differs_is_told_by_kind(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_clock_goes_by_what_a_program_does),
         cmocka_unit_test(what_a_program_aligns_is_aligned_in_a_replay),
         cmocka_unit_test(segments_attached_twice_are_one_memory),
         cmocka_unit_test(files_are_known_by_what_they_are),

@@ -173,6 +173,8 @@ static void end(struct collector *c, struct task_state *t) {
     VMSIM__ASSERT(!t->started || t->ended || c->live > 0);
     c->live -= t->started && !t->ended;
     t->ended = true;
+    if (atomic_exchange(&c->arena->slots[t - c->tasks.at].running, 0))
+        atomic_fetch_sub(&c->arena->running, 1);
 }
 
 /* Nobody writes any more, and what sleeps is ended. */

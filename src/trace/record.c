@@ -22,6 +22,7 @@
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/output.h"
@@ -154,6 +155,20 @@ static uint64_t room_of(const char *directory) {
     return statvfs(directory, &fs) ? 0 : (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
+static int64_t clock_of_host(clockid_t id) {
+    struct timespec t;
+    clock_gettime(id, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static void init_clock(struct arena *a) {
+    int64_t now = clock_of_host(CLOCK_MONOTONIC);
+    a->raw_ahead = clock_of_host(CLOCK_MONOTONIC_RAW) - now;
+    a->boot_ahead = clock_of_host(CLOCK_BOOTTIME) - now;
+    atomic_store(&a->clock, now);
+    atomic_store(&a->idle_since, now);
+}
+
 /* The magic comes last: a plugin that sees it sees a whole arena. */
 static void init_arena(struct arena *a, uint32_t chunks) {
     VMSIM__ASSERT(chunks > 0 && chunks <= ARENA_CHUNKS);
@@ -161,6 +176,7 @@ static void init_arena(struct arena *a, uint32_t chunks) {
     a->recorder = (uint32_t)getpid();
     a->next_task = 1;
     a->chunks = chunks;
+    init_clock(a);
     for (uint64_t i = 0; i < ARENA_RING; i++)
         atomic_store(&a->ring[i].turn, i);
     for (uint32_t i = 0; i < ARENA_TASKS; i++)

@@ -112,10 +112,12 @@ static void release_locked(struct vcpu *v) {
     struct arena_slot *s = v->slot;
     if (s->chunk == ARENA_NO_CHUNK)
         return;
+    plugin_clock_count(v);
     flush_slot(v, ARENA_RELEASE);
     s->chunk = ARENA_NO_CHUNK;
     s->end = s->start = 0;
     atomic_store(&s->pos, 0);
+    v->counted = 0;
 }
 
 void plugin_release(struct vcpu *v) {
@@ -127,6 +129,7 @@ void plugin_release(struct vcpu *v) {
 static void new_chunk(struct vcpu *v) {
     struct arena_slot *s = v->slot;
     plugin_release(v);
+    plugin_clock_pace(v);
     int32_t chunk = take_chunk();
     pthread_mutex_lock(&plugin.lock);
     uint64_t first = (uint64_t)chunk * ARENA_CHUNK_WORDS;
@@ -134,6 +137,7 @@ static void new_chunk(struct vcpu *v) {
     atomic_store(&s->pos, first);
     s->end = first + ARENA_CHUNK_WORDS;
     s->chunk = chunk;
+    v->counted = first;
     pthread_mutex_unlock(&plugin.lock);
 }
 
@@ -144,6 +148,7 @@ static void start(struct vcpu *v) {
     v->tid = (pid_t)syscall(SYS_gettid);
     struct arena_event e = {.type = VMSIM_TRACE_START, .args = {(uint64_t)v->process, (uint64_t)v->tid}};
     plugin_event(v, &e, NULL, NULL, NULL);
+    plugin_clock_begin(v);
 }
 
 void plugin_rest(struct vcpu *v) {
@@ -196,6 +201,7 @@ void plugin_event(struct vcpu *v, struct arena_event *e, const char *path, const
                   words_of(e->segments * sizeof *segments);
     pthread_mutex_lock(&plugin.lock);
     flush_others_locked(v);
+    plugin_clock_count(v);
     flush_slot(v, 0);
     uint64_t pos = atomic_load(&s->pos);
     bool full = s->chunk == ARENA_NO_CHUNK || s->end - pos < need;
@@ -219,6 +225,7 @@ void plugin_event(struct vcpu *v, struct arena_event *e, const char *path, const
     submit(v->task, s->chunk, pos, pos + need, ARENA_EVENT);
     s->start = pos + need;
     atomic_store(&s->pos, pos + need);
+    v->counted = pos + need; /* an event is none of the program's work */
     if (atomic_load(&plugin.arena->free_count) < ARENA_SCARCE)
         release_locked(v);
     pthread_mutex_unlock(&plugin.lock);

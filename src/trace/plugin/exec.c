@@ -89,6 +89,7 @@ static void end_others(struct vcpu *v) {
         v->task = o->task; /* told by this thread in the other's name */
         plugin_event(v, &e, NULL, NULL, NULL);
         v->task = own;
+        plugin_clock_stop(o->slot);
     }
 }
 

@@ -103,6 +103,14 @@ size_t plugin_read_guest(uint64_t va, void *to, size_t bytes) {
     return n > 0 ? (size_t)n : 0;
 }
 
+size_t plugin_write_guest(uint64_t va, const void *from, size_t bytes) {
+    struct iovec local = {(void *)(uintptr_t)from, bytes}, remote = {(void *)(uintptr_t)va, bytes};
+    int saved = errno;
+    ssize_t n = va ? process_vm_writev(getpid(), &local, 1, &remote, 1, 0) : 0;
+    errno = saved;
+    return n > 0 ? (size_t)n : 0;
+}
+
 int64_t plugin_read_string(uint64_t va, char *to, size_t size) {
     size_t length = 0;
     while (length + 1 < size) {

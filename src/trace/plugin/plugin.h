@@ -46,6 +46,14 @@ struct vcpu {
     uint32_t born;      /* the child's task */
     unsigned answers;
     struct answer answer[PLUGIN_ANSWERS];
+    /* clock.c */
+    uint64_t counted, words; /* words up to `counted` are in `words`, if they are not in the slot's time yet */
+    int64_t left_at;         /* the host's clock, when the call began */
+    int64_t until, waits, waited, waits_in; /* a wait with an end: the end, its length, how long, which call; 0: none */
+    int64_t limit_words[2];                 /* what the program said */
+    uint64_t lent;                          /* where the kernel's time stands instead, or 0 */
+    int64_t stuck_at;                       /* time at which the others gave up waiting for this thread */
+    bool again;                             /* the wait is made again */
 };
 
 enum { PLUGIN_VCPUS = 1 << 14 };
@@ -123,6 +131,21 @@ int64_t plugin_sharer_ptrace(const struct vcpu *v);
 /* After all has been told: ends what QEMU must not end. */
 void plugin_sharer_end(struct vcpu *v);
 
+/* clock.c: the program's clock. The thread begins, or its program does; it gets nowhere any more. */
+void plugin_clock_begin(struct vcpu *v);
+void plugin_clock_stop(struct arena_slot *s);
+/* Takes in the words written so far; before they are handed over. */
+void plugin_clock_count(struct vcpu *v);
+/* The thread waits for those that are behind it. */
+void plugin_clock_pace(struct vcpu *v);
+/* It goes to the kernel; it is back from there. */
+void plugin_clock_leaves(struct vcpu *v);
+void plugin_clock_returns(struct vcpu *v);
+/* Whether its call waited too short and is made again. */
+bool plugin_clock_waits_on(struct vcpu *v, int64_t result);
+/* clock_gettime has answered. */
+void plugin_clock_read(struct vcpu *v);
+
 /* file_names.c: files that lose a name. */
 void plugin_names_before(struct vcpu *v);
 void plugin_names_after(struct vcpu *v, int64_t result);
@@ -178,6 +201,8 @@ const char *plugin_file_path(int fd, char *path, size_t size);
 bool plugin_file_told(const struct arena_file *f);
 /* Copies guest memory without faulting; how many bytes could be copied. */
 size_t plugin_read_guest(uint64_t va, void *to, size_t bytes);
+/* The same the other way. */
+size_t plugin_write_guest(uint64_t va, const void *from, size_t bytes);
 /* A NUL-terminated guest string, cut at size - 1. Its length, or -1 when it cannot be read. */
 int64_t plugin_read_string(uint64_t va, char *to, size_t size);
 

@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define ARENA_MAGIC UINT64_C(0x31414e4552414d56) /* "VMARENA1" */
+#define ARENA_MAGIC UINT64_C(0x32414e4552414d56) /* "VMARENA2" */
 
 enum {
     ARENA_TASKS = 1 << 16,
@@ -51,7 +51,9 @@ struct arena_slot {
     uint64_t start;       /* first word not handed over */
     int32_t chunk;
     uint32_t pid;
-    uint64_t padding[4];
+    _Atomic int64_t time;     /* of the program's clock: how far this thread is */
+    _Atomic uint32_t running; /* the program's own instructions */
+    uint32_t padding[5];
 };
 
 /* What did not come out as on Linux is counted: by the number of its call below VMSIM__SYSCALLS (512), or here. */
@@ -80,6 +82,11 @@ struct arena {
     _Atomic uint32_t free_futex, fill_futex, room_futex;
     _Atomic uint32_t sleeping; /* the recorder waits on fill_futex */
     _Atomic uint32_t told[ARENA_TOLD_KINDS];
+    int64_t raw_ahead, boot_ahead; /* of the monotonic clock */
+    /* the program's clock (clock.c): its time, how many threads run, when on the host's clock the last of them slept */
+    _Alignas(64) _Atomic int64_t clock;
+    _Atomic int64_t idle_since;
+    _Atomic uint32_t running;
     _Alignas(64) _Atomic uint64_t tail; /* next ticket */
     _Alignas(64) _Atomic uint64_t head; /* next ticket to consume */
     _Alignas(64) struct arena_slot slots[ARENA_TASKS];

@@ -109,6 +109,10 @@ static void enter_fork(struct vcpu *v) {
 static void enter_exit(struct vcpu *v) {
     bool group = plugin_sharer_ends_process(v);
     struct arena_event e = {.type = VMSIM_TRACE_EXIT, .args = {v->args[0] & 255, group}};
+    plugin_clock_stop(v->slot);
+    for (unsigned i = 0; i < plugin.vcpus && group; i++)
+        if (plugin_vcpu[i].live && plugin_vcpu[i].process == v->process)
+            plugin_clock_stop(plugin_vcpu[i].slot);
     if (group)
         plugin_flush_others(v);
     plugin_event(v, &e, NULL, NULL, NULL);
@@ -150,6 +154,7 @@ void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
     v->child = VMSIM_TRACE_NO_TASK;
     v->early = false;
     memcpy(v->args, args, sizeof v->args);
+    plugin_clock_pace(v);
     unsigned fd = descriptor_of(number);
     v->file = fd ? plugin_file((int)args[fd - 1]) : (struct arena_file){0};
     v->offset = fd && v->file.known ? position((int)args[fd - 1]) : 0;
@@ -190,6 +195,7 @@ void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
         break;
     }
     plugin_rest(v);
+    plugin_clock_leaves(v);
     v->in_call = true;
 }
 
@@ -595,13 +601,18 @@ static int64_t settle(struct vcpu *v, int64_t emulated) {
 }
 
 void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result) {
+    const bool forks = number == SYS_fork || number == SYS_vfork || number == SYS_clone;
     v->in_call = false;
-    if (number == SYS_fork || number == SYS_vfork || number == SYS_clone) {
+    if (!forks || result)
+        plugin_clock_returns(v);
+    if (forks) {
         leave_fork(v, result);
         return;
     }
-    if (number == SYS_exit || number == SYS_exit_group || v->number != number)
+    if (number == SYS_exit || number == SYS_exit_group || v->number != number || plugin_clock_waits_on(v, result))
         return;
+    if (number == SYS_clock_gettime && !result)
+        plugin_clock_read(v);
     result = settle(v, result);
     if (changes_mappings(number) && plugin_vfork_is_child())
         plugin_tell(ARENA_TOLD_VFORK);
