@@ -33,6 +33,7 @@ struct vcpu {
     struct arena_file file; /* file of its descriptor before it */
     _Atomic bool in_call;   /* with the kernel, or with QEMU on the way there and back */
     bool early;             /* its event was emitted before it ran */
+    _Atomic uint32_t wakes; /* odd: in a call that wakes others, and has not told it */
     bool decided;           /* the kernel has answered it, whatever QEMU says */
     int64_t decision;
     uint64_t *registers;     /* of the guest, in QEMU; NULL: not known yet */
@@ -130,6 +131,12 @@ bool plugin_sharer_ends_process(const struct vcpu *v);
 int64_t plugin_sharer_ptrace(const struct vcpu *v);
 /* After all has been told: ends what QEMU must not end. */
 void plugin_sharer_end(struct vcpu *v);
+
+/* wakes.c: the call under way wakes threads; it has been told. */
+void plugin_wakes_begin(struct vcpu *v);
+void plugin_wakes_end(struct vcpu *v);
+/* The call under way was woken, if it was: who did so tells it first. */
+void plugin_woken(const struct vcpu *v, int64_t result);
 
 /* clock.c: the program's clock. The thread begins, or its program does; it gets nowhere any more. */
 void plugin_clock_begin(struct vcpu *v);

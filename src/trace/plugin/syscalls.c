@@ -195,6 +195,7 @@ void plugin_syscall(struct vcpu *v, int64_t number, const uint64_t args[6]) {
         break;
     }
     plugin_rest(v);
+    plugin_wakes_begin(v);
     plugin_clock_leaves(v);
     v->in_call = true;
 }
@@ -614,6 +615,7 @@ void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result) {
     if (number == SYS_clock_gettime && !result)
         plugin_clock_read(v);
     result = settle(v, result);
+    plugin_woken(v, result);
     if (changes_mappings(number) && plugin_vfork_is_child())
         plugin_tell(ARENA_TOLD_VFORK);
     if (number == SYS_rt_sigaction && !result)
@@ -621,6 +623,7 @@ void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result) {
     plugin_copies_in(v, result);
     if (!v->early)
         tell_return(v, result);
+    plugin_wakes_end(v);
     plugin_mark_after(v);
     plugin_copies_out(v, result);
 }
