@@ -94,6 +94,7 @@ static void account_vdso(const struct vmsim__vma *vma, struct vmsim__smaps *s) {
     s->rss += vm->page_size;
     s->referenced += vm->page_size;
     s->pss += (vm->page_size << PSS_SHIFT) / vm->vdso_mapped;
+    s->pss_file += (vm->page_size << PSS_SHIFT) / vm->vdso_mapped;
     *(vm->vdso_mapped > 1 ? &s->shared_clean : &s->private_clean) += vm->page_size;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the capturing program is made of and what it touches (see capturer.h).
  *
- * Addresses are those of its static build with gcc 12 and glibc 2.36, as nm and readelf tell them; a page fault trace
- * of a run outside of a simulation (perf record -e page-faults -d) told which pages each of its parts writes first. */
+ * Where its parts lie is told in capturer_layout.c; which pages each part touches first, a trace of runs outside of a
+ * simulation told (perf record -e page-faults -d; what an emulator saw, for other architectures). */
 #include "capturer.h"
 
 #include <inttypes.h>
@@ -11,41 +11,22 @@
 #include <string.h>
 
 #include "cache/cache.h"
+#include "capturer_layout.h"
 #include "visits.h"
 #include "vmsim/report.h"
 
 #define PAGE UINT64_C(4096)
-#define RELRO UINT64_C(0x4d9000) /* 4 pages: made read-only by the start-up code */
-#define HEAP_PAGES 34            /* thread block, malloc's first arena */
+#define HEAP_PAGES 34 /* thread block, malloc's first arena */
 #define STACK_TOP UINT64_C(0x7ffffffff000)
 #define STACK(n) (STACK_TOP - (n)*PAGE) /* n-th page from the top */
 #define STACK_ROOM                                                                                                     \
     (UINT64_C(1) << 20) /* what is so near to the top is on the stack, which begins elsewhere on others */
-#define LOG_BYTES 22000 /* of the kernel's log, which its boot part reads and prints */
 
-/* Its variables. */
-#define FILES UINT64_C(0x4dd160) /* descriptors of the files that it reads */
-#define DL_LOCK UINT64_C(0x4de680)
-#define BIG UINT64_C(0x5058a0) /* boot part: a file's text */
-#define OUTPUT_LENGTH UINT64_C(0x907ac0)
-#define OUTPUT UINT64_C(0x907ae0)
-#define STATUS_BEFORE UINT64_C(0xfae500) /* what it compares: copies of the texts */
-#define STATUS_AFTER UINT64_C(0xfaf500)
-#define VMSTAT_AFTER UINT64_C(0xfb0500)
-#define VMSTAT_BEFORE UINT64_C(0xfb4500)
 #define VMSTAT_ROOM 16384
-#define PHASE UINT64_C(0xfb9800) /* its text; its number is on the same page */
-#define ZONES_AFTER UINT64_C(0xfba000)
-#define ZONES_BEFORE UINT64_C(0xfca000)
-#define SCRATCH UINT64_C(0xfda000)
 #define SCRATCH_ROOM (UINT64_C(1) << 20)
-#define AFTER UINT64_C(0x10da000)  /* the texts at the end of a phase */
-#define BEFORE UINT64_C(0x10f20a0) /* and at its beginning */
 #define TEXTS_ROOM 0x18090
-#define FORK_GENERATION UINT64_C(0x110fde8)
-#define THREAD UINT64_C(0x1111590)
 
-/* Where a text lies in AFTER and BEFORE. */
+/* Where a text lies in what it reads before and after. */
 enum text { TEXT_VMSTAT, TEXT_ZONEINFO, TEXT_MEMINFO, TEXT_STATUS, TEXT_ROLLUP, TEXTS };
 static const uint64_t text_at[TEXTS] = {0, 16384, 16384 + 65536, 16384 + 65536 + 8192, 16384 + 65536 + 8192 + 4096};
 #define RUSAGE_AT UINT64_C(0x18000)
@@ -93,8 +74,8 @@ static void write_knob(struct vmsim_machine *m, const char *name, const char *va
 }
 
 /* Its file lies in the root file system, which is a tmpfs. */
-static struct vmsim__file *make_file(struct vmsim_machine *m, unsigned cpu) {
-    struct vmsim__file *f = vmsim__file_create(m->cache, VMSIM__FILE_SHMEM, "/init", 1006224);
+static struct vmsim__file *make_file(struct vmsim_machine *m, const struct capturer_layout *l, unsigned cpu) {
+    struct vmsim__file *f = vmsim__file_create(m->cache, VMSIM__FILE_SHMEM, "/init", l->file_bytes);
     if (!f || vmsim__file_preload(m->cache, f, cpu))
         abort();
     return f;
@@ -114,48 +95,49 @@ static void run_earlier(struct vmsim_machine *m, uint32_t task) {
 }
 
 void capturer_boot(struct vmsim_machine *m, uint32_t task) {
-    static const struct vmsim__exec_segment segments[] = {
-        {0x400000, 0, 0x548, 0x548, VMSIM__PROT_READ},
-        {0x401000, 0x1000, 0xa5131, 0xa5131, VMSIM__PROT_READ | VMSIM__PROT_EXEC},
-        {0x4a7000, 0xa7000, 0x310c6, 0x310c6, VMSIM__PROT_READ},
-        {0x4d9438, 0xd8438, 0x63d8, 0xc36c88, VMSIM__PROT_READ | VMSIM__PROT_WRITE}};
-    static const uint64_t fetched[] = {0x402000, 0x411000, 0x420000, 0x430000, 0x440000, 0x450000,
-                                       0x460000, 0x470000, 0x480000, 0x490000, 0x4a4000, 0};
-    static const uint64_t read[] = {0x400000, 0x4ad000, 0x4c7000, 0x4d9438, 0};
-    static const uint64_t written[] = {
-        0x4db000, 0x4dc000, FILES,     DL_LOCK,   0x4df000,  0x4f3000,        0x4f5000, 0x905000,  OUTPUT_LENGTH,
-        0xf07000, PHASE,    0x110a1c0, 0x110b000, 0x1110000, FORK_GENERATION, THREAD,   0x1112000, 0x1113000,
-        STACK(1), STACK(2), STACK(3),  STACK(4),  STACK(5),  STACK(6),        0};
+    static const uint64_t stack[] = {STACK(1), STACK(2), STACK(3), STACK(4), STACK(5), STACK(6), 0};
+    const struct capturer_layout *l = capturer_layout_of(m);
     struct vmsim__task *t = vmsim__task_get(m, task);
     const struct vmsim__exec image = {
-        .program = {.file = make_file(m, t->cpu), .segments = segments, .count = 4, .fixed = true},
+        .program = {.file = make_file(m, l, t->cpu), .segments = l->segments, .count = l->segment_count, .fixed = true},
         .argument_bytes = 64,
         .argument_count = 4};
     if (vmsim__task_exec(m, t, NULL, &image))
         abort();
     t->mm->privileged = true;
-    each(m, t, fetched, VMSIM_FETCH);
-    each(m, t, read, VMSIM_LOAD);
+    each(m, t, l->boot_fetched, VMSIM_FETCH);
+    each(m, t, l->boot_read, VMSIM_LOAD);
     reference(m, t, t->mm->vdso, 8, VMSIM_LOAD);
     uint64_t brk = t->mm->brk;
-    if (vmsim__mm_mprotect(t->mm, RELRO, 4 * PAGE, VMSIM__PROT_READ | VMSIM__PROT_WRITE, t->cpu) ||
+    if (vmsim__mm_mprotect(t->mm, l->relro, l->relro_pages * PAGE, VMSIM__PROT_READ | VMSIM__PROT_WRITE, t->cpu) ||
         vmsim__mm_brk(t->mm, vmsim__align_up(brk, PAGE) + HEAP_PAGES * PAGE, t->cpu) < 0)
         abort();
-    each(m, t, written, VMSIM_STORE);
-    if (vmsim__mm_mprotect(t->mm, RELRO, 4 * PAGE, VMSIM__PROT_READ, t->cpu))
+    each(m, t, l->boot_written, VMSIM_STORE);
+    each(m, t, stack, VMSIM_STORE);
+    if (vmsim__mm_mprotect(t->mm, l->relro, l->relro_pages * PAGE, VMSIM__PROT_READ, t->cpu))
         abort();
-    store(m, t, BIG, LOG_BYTES);
-    store(m, t, OUTPUT, LOG_BYTES);
+    store(m, t, l->big, l->log_bytes);
+    store(m, t, l->output, l->log_bytes);
+    if (l->small_to &&
+        vmsim__mm_madvise(t->mm, l->small_from, l->small_to - l->small_from, VMSIM__MADV_NOHUGEPAGE, t->cpu))
+        abort();
     write_knob(m, "transparent_hugepage/enabled", "never");
+    if (l->late_written)
+        each(m, t, l->late_written, VMSIM_STORE);
     run_earlier(m, task);
 }
 
 /* The part of fork that libc's child does. */
 static void begin_child(struct vmsim_machine *m, struct vmsim__task *t) {
-    static const uint64_t written[] = {THREAD, FORK_GENERATION, DL_LOCK, STACK(3), 0};
-    reference(m, t, 0x44a000, 8, VMSIM_FETCH);
+    const struct capturer_layout *l = capturer_layout_of(m);
+    const uint64_t written[] = {l->thread, l->fork_generation, l->dl_lock, STACK(3), 0};
+    reference(m, t, l->child_fetched[0], 8, VMSIM_FETCH);
+    if (l->child_read)
+        each(m, t, l->child_read, VMSIM_LOAD);
     each(m, t, written, VMSIM_STORE);
-    reference(m, t, 0x40c000, 8, VMSIM_FETCH);
+    each(m, t, l->child_fetched + 1, VMSIM_FETCH);
+    if (l->gate)
+        reference(m, t, t->mm->vdso, 8, VMSIM_FETCH);
 }
 
 /* Where there are several CPUs, the scheduler puts a new child on an idle one. */
@@ -164,61 +146,80 @@ void capturer_forked(struct vmsim_machine *m, uint32_t task) {
     if (vmsim_task_migrate(m, task, (t->cpu + 1u) % m->nr_cpus))
         abort();
     begin_child(m, t);
+    if (capturer_layout_of(m)->yields_higher)
+        store(m, t, STACK(2), 8);
 }
 
 void capturer_forks(struct vmsim_machine *m, uint32_t task) {
     struct vmsim__task *t = vmsim__task_get(m, task);
     store(m, t, STACK(3), 8);
+    if (capturer_layout_of(m)->yields_higher)
+        store(m, t, STACK(2), 8);
 }
 
 /* Its thread block holds the CPU that it runs on (restartable sequences), which the kernel writes when it comes back.
  * With a child on another CPU it never left. */
 void capturer_resumes(struct vmsim_machine *m, uint32_t task) {
     if (m->nr_cpus == 1)
-        store(m, vmsim__task_get(m, task), THREAD, 8);
+        store(m, vmsim__task_get(m, task), capturer_layout_of(m)->thread, 8);
 }
 
 void capturer_sleeps(struct vmsim_machine *m, uint32_t task) {
-    store(m, vmsim__task_get(m, task), THREAD, 8);
+    store(m, vmsim__task_get(m, task), capturer_layout_of(m)->thread, 8);
 }
 
 /* snprintf and what it calls, and its tables. */
 void capturer_formats(struct vmsim_machine *m, uint32_t task) {
-    static const uint64_t fetched[] = {0x41a000, 0x425000, 0x43f000, 0x46d000, 0x490000, 0};
-    static const uint64_t read[] = {0x4a7000, 0x4c5000, 0};
+    const struct capturer_layout *l = capturer_layout_of(m);
     struct vmsim__task *t = vmsim__task_get(m, task);
-    each(m, t, fetched, VMSIM_FETCH);
-    each(m, t, read, VMSIM_LOAD);
+    each(m, t, l->format_fetched, VMSIM_FETCH);
+    each(m, t, l->format_read, VMSIM_LOAD);
+}
+
+/* What a described program calls by its address in the x86-64 build: the index-th place of it here; 0: there are no
+ * more. */
+static uint64_t here(const struct capturer_layout *l, uint64_t at, size_t index) {
+    size_t found = 0;
+    for (size_t i = 0; i < l->alias_count; i++) {
+        if (l->aliases[i].usual == at && found++ == index)
+            return l->aliases[i].here;
+    }
+    return !index ? at : 0;
 }
 
 void capturer_runs(struct vmsim_machine *m, uint32_t task, uint64_t at) {
-    reference(m, vmsim__task_get(m, task), at, 8, VMSIM_FETCH);
+    reference(m, vmsim__task_get(m, task), here(capturer_layout_of(m), at, 0), 8, VMSIM_FETCH);
 }
 
 void capturer_writes(struct vmsim_machine *m, uint32_t task, uint64_t at, uint64_t bytes) {
-    if (on_stack(at))
-        at -= 16 * (m->kernel->auxv_entries - 21); /* frames lie below the auxiliary vector */
-    store(m, vmsim__task_get(m, task), at, bytes);
+    uint64_t place;
+    for (size_t i = 0; (place = here(capturer_layout_of(m), at, i)); i++) {
+        if (on_stack(place))
+            place -= 16 * (m->kernel->auxv_entries - 21); /* frames lie below the auxiliary vector */
+        store(m, vmsim__task_get(m, task), place, bytes);
+    }
 }
 
 void capturer_workload(struct vmsim_machine *m, uint32_t task) {
-    static const uint64_t fetched[] = {0x436000, 0x425000, 0x46d000, 0x490000, 0};
-    static const uint64_t read[] = {0x4a7000, 0x4c5000, 0};
+    const struct capturer_layout *l = capturer_layout_of(m);
     struct vmsim__task *t = vmsim__task_get(m, task);
     begin_child(m, t);
-    each(m, t, fetched, VMSIM_FETCH);
-    store(m, t, BEFORE, TEXTS_ROOM);
-    store(m, t, AFTER, TEXTS_ROOM);
-    store(m, t, SCRATCH, SCRATCH_ROOM);
-    each(m, t, read, VMSIM_LOAD);
-    store(m, t, FILES, 8);
+    each(m, t, l->workload_fetched, VMSIM_FETCH);
+    store(m, t, l->before, TEXTS_ROOM);
+    store(m, t, l->after, TEXTS_ROOM);
+    store(m, t, l->scratch, SCRATCH_ROOM);
+    each(m, t, l->workload_read, VMSIM_LOAD);
+    store(m, t, l->files, 8);
     store(m, t, STACK(2), 8);
+    if (l->no_nodes)
+        store(m, t, l->no_nodes, 8);
 }
 
 void capturer_prints(struct vmsim_machine *m, uint32_t task) {
     struct vmsim__task *t = vmsim__task_get(m, task);
     store(m, t, STACK(4), 8);
-    store(m, t, OUTPUT_LENGTH, 8);
+    store(m, t, capturer_layout_of(m)->output_length, 8);
+    store(m, t, capturer_layout_of(m)->output, 8);
 }
 
 /* ---- looking ---- */
@@ -286,11 +287,18 @@ static uint64_t read_file(struct vmsim_machine *m, struct vmsim__task *t, enum t
     return length;
 }
 
-/* lru_add_drain_all, in which it sleeps: the work is done by a kernel thread of each CPU. */
+/* lru_add_drain_all by way of move_pages, in which it sleeps: the work is done by a kernel thread of each CPU. A kernel
+ * without nodes has no such call: dropping a page that nobody uses empties the lists of this CPU, and the task's counts
+ * of its pages reach those of its address space. */
 static void drain(struct vmsim_machine *m, struct vmsim__task *t) {
-    store(m, t, SCRATCH, 8);
+    const struct capturer_layout *l = capturer_layout_of(m);
+    if (!l->drained)
+        store(m, t, l->scratch, 8);
+    else if (vmsim__mm_madvise(t->mm, l->drained, PAGE, VMSIM__MADV_DONTNEED, t->cpu))
+        abort();
     vmsim__lru_drain_all(m->lru);
-    store(m, t, THREAD, 8);
+    if (!l->drained)
+        store(m, t, l->thread, 8);
 }
 
 static void read_usage(struct vmsim_machine *m, struct vmsim__task *t, uint64_t base, struct facts *f) {
@@ -300,21 +308,22 @@ static void read_usage(struct vmsim_machine *m, struct vmsim__task *t, uint64_t 
 }
 
 struct facts *capturer_begin(struct vmsim_machine *m, uint32_t task) {
+    const struct capturer_layout *l = capturer_layout_of(m);
     struct vmsim__task *t = vmsim__task_get(m, task);
     struct facts *f = calloc(1, sizeof *f);
     if (!f)
         abort();
-    store(m, t, PHASE, 8);
-    store(m, t, OUTPUT_LENGTH, 8);
+    store(m, t, l->phase, 8);
+    store(m, t, l->output_length, 8);
     drain(m, t);
     struct folded folded = fold(m, t);
     for (enum text i = TEXTS; i-- > 0;) {
         if (i == TEXT_VMSTAT)
             write_knob(m, "vm.stat_refresh", "1");
-        read_file(m, t, i, BEFORE, &folded, f);
+        read_file(m, t, i, l->before, &folded, f);
     }
     forget_folded(m, &folded);
-    read_usage(m, t, BEFORE, f);
+    read_usage(m, t, l->before, f);
     return f;
 }
 
@@ -338,35 +347,36 @@ static uint64_t printed(const struct facts *begin, const struct facts *end, uint
  * serial line takes longer for them than a grace period lasts. */
 static void print(struct vmsim_machine *m, struct vmsim__task *t, const struct facts *begin, const struct facts *end,
                   uint64_t zoneinfo_bytes) {
-    static const uint64_t fetched[] = {0x419000, 0x470000, 0x480000, 0};
+    const struct capturer_layout *l = capturer_layout_of(m);
     uint64_t zones, bytes = printed(begin, end, &zones);
-    store(m, t, PHASE, 8);
-    store(m, t, OUTPUT_LENGTH, 8);
-    store(m, t, VMSTAT_BEFORE, VMSTAT_ROOM);
-    store(m, t, VMSTAT_AFTER, VMSTAT_ROOM);
-    each(m, t, fetched, VMSIM_FETCH);
-    store(m, t, STATUS_BEFORE, 700);
-    store(m, t, STATUS_AFTER, 700);
-    store(m, t, ZONES_BEFORE, zones);
-    store(m, t, BEFORE + text_at[TEXT_ZONEINFO], zoneinfo_bytes);
-    store(m, t, ZONES_AFTER, zones);
-    store(m, t, AFTER + text_at[TEXT_ZONEINFO], zoneinfo_bytes);
-    store(m, t, OUTPUT, bytes);
+    store(m, t, l->phase_number, 8);
+    store(m, t, l->output_length, 8);
+    store(m, t, l->vmstat_before, VMSTAT_ROOM);
+    store(m, t, l->vmstat_after, VMSTAT_ROOM);
+    each(m, t, l->print_fetched, VMSIM_FETCH);
+    store(m, t, l->status_before, 700);
+    store(m, t, l->status_after, 700);
+    store(m, t, l->zones_before, zones);
+    store(m, t, l->before + text_at[TEXT_ZONEINFO], zoneinfo_bytes);
+    store(m, t, l->zones_after, zones);
+    store(m, t, l->after + text_at[TEXT_ZONEINFO], zoneinfo_bytes);
+    store(m, t, l->output, bytes);
     vmsim__tables_barrier(m->vm);
 }
 
 struct facts *capturer_end(struct vmsim_machine *m, uint32_t task, const struct facts *begin) {
+    const struct capturer_layout *l = capturer_layout_of(m);
     struct vmsim__task *t = vmsim__task_get(m, task);
     struct facts *f = calloc(1, sizeof *f);
     uint64_t zoneinfo_bytes = 0;
     if (!f)
         abort();
     store(m, t, STACK(4), 8);
-    read_usage(m, t, AFTER, f);
+    read_usage(m, t, l->after, f);
     drain(m, t);
     struct folded folded = fold(m, t);
     for (enum text i = 0; i < TEXTS; i++) {
-        uint64_t bytes = read_file(m, t, i, AFTER, &folded, f);
+        uint64_t bytes = read_file(m, t, i, l->after, &folded, f);
         if (i == TEXT_ZONEINFO)
             zoneinfo_bytes = bytes;
     }
