@@ -176,28 +176,28 @@ void capturer_formats(struct vmsim_machine *m, uint32_t task) {
     each(m, t, l->format_read, VMSIM_LOAD);
 }
 
-/* What a described program calls by its address in the x86-64 build: the index-th place of it here; 0: there are no
- * more. */
-static uint64_t here(const struct capturer_layout *l, uint64_t at, size_t index) {
-    size_t found = 0;
+/* What a described program calls by its address in the x86-64 build. */
+static uint64_t here(const struct capturer_layout *l, uint64_t at) {
     for (size_t i = 0; i < l->alias_count; i++) {
-        if (l->aliases[i].usual == at && found++ == index)
+        if (l->aliases[i].usual == at)
             return l->aliases[i].here;
     }
-    return !index ? at : 0;
+    return at;
 }
 
 void capturer_runs(struct vmsim_machine *m, uint32_t task, uint64_t at) {
-    reference(m, vmsim__task_get(m, task), here(capturer_layout_of(m), at, 0), 8, VMSIM_FETCH);
+    reference(m, vmsim__task_get(m, task), here(capturer_layout_of(m), at), 8, VMSIM_FETCH);
+}
+
+void capturer_reads(struct vmsim_machine *m, uint32_t task, uint64_t at) {
+    reference(m, vmsim__task_get(m, task), here(capturer_layout_of(m), at), 8, VMSIM_LOAD);
 }
 
 void capturer_writes(struct vmsim_machine *m, uint32_t task, uint64_t at, uint64_t bytes) {
-    uint64_t place;
-    for (size_t i = 0; (place = here(capturer_layout_of(m), at, i)); i++) {
-        if (on_stack(place))
-            place -= 16 * (m->kernel->auxv_entries - 21); /* frames lie below the auxiliary vector */
-        store(m, vmsim__task_get(m, task), place, bytes);
-    }
+    at = here(capturer_layout_of(m), at);
+    if (on_stack(at))
+        at -= 16 * (m->kernel->auxv_entries - 21); /* frames lie below the auxiliary vector */
+    store(m, vmsim__task_get(m, task), at, bytes);
 }
 
 void capturer_workload(struct vmsim_machine *m, uint32_t task) {

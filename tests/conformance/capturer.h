@@ -22,8 +22,10 @@ void capturer_sleeps(struct vmsim_machine *m, uint32_t task); /* and wakes */
 void capturer_prints(struct vmsim_machine *m, uint32_t task);
 /* It prints a number into a text, as for a file of /proc or of a cgroup that it writes. */
 void capturer_formats(struct vmsim_machine *m, uint32_t task);
-/* It runs code, or writes memory of its own; addresses on its stack are those under 6.1. */
+/* It runs code, reads or writes memory of its own. Addresses are those of its x86-64 build under 6.1, wherever that
+ * lies on the machine. */
 void capturer_runs(struct vmsim_machine *m, uint32_t task, uint64_t at);
+void capturer_reads(struct vmsim_machine *m, uint32_t task, uint64_t at);
 void capturer_writes(struct vmsim_machine *m, uint32_t task, uint64_t at, uint64_t bytes);
 
 /* It sets vm.overcommit_memory and looks for the largest mapping that it then gets, and at two of four times the

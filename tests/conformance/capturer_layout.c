@@ -68,7 +68,7 @@ LIST(a64_boot_read, 0x4bc560);
 LIST(a64_boot_written, 0x4be000, 0x4bf000, 0x4c0060, 0x4c1610, 0x4c26d0, 0x4d48f0, 0x4d68f0, 0x4d88f0, 0x4da8f0,
      0x8ea8f0, 0x8ec8f0, 0x10f2ed0, 0x10f3000, 0x10f7000, 0x10f8918, 0x10f9720, 0x10fa000, 0x1101000, 0x1109000);
 LIST(a64_late_written, 0xeecae0, 0xeed2e0, 0xeede40);
-LIST(a64_child_read, 0x10f8918, 0x4bf000, 0x10f7000, 0x4be000, 0xeecac8);
+LIST(a64_child_read, 0x10f8918, 0x4bf000, 0x10f7000, 0x4be000);
 LIST(a64_child_fetched, 0x431000, 0x40d000);
 LIST(a64_workload_fetched, 0x45c000, 0x42f000, 0x41f000, 0x44f000, 0x466000);
 LIST(a64_workload_read, 0x479000, 0x488000, 0x49a000);
@@ -80,13 +80,12 @@ static const struct capturer_alias a64_aliases[] = {
     {0x7fffffffaff0, 0x7fffffffb010}, /* what prints deeper elsewhere */
     {0x7fffffffd010, 0x7fffffffc010}, /* getrusage, wait4: on the page of fork */
     {0xf19b00, 0xeed540},             /* the order of a workload's pages */
-    {0x907ac0, 0x4c26d0},             /* the length of its output, and the output: one page elsewhere */
-    {0x907ac0, 0x8ec8f0},
-    {0xfb9720, 0xeec990}, /* what sigsetjmp fills */
-    {0x420000, 0x416310}, /* sscanf, sigsetjmp, sigprocmask, printf's second half */
-    {0x417e00, 0x414080},
+    {0xfb9720, 0xeec990},             /* what sigsetjmp fills */
+    {0x417e00, 0x414080},             /* sigsetjmp, sigprocmask */
+    {0xfb96a8, 0xeecac8},             /* the pointer to what it shares with its child */
+    {0x7fffffffc0f0, 0x7fffffffb0f0}, /* the frame of a signal, of more than a page */
+
     {0x42b800, 0x425f10},
-    {0x470000, 0x452140},
 };
 
 static const struct capturer_layout a64 = {
@@ -150,8 +149,7 @@ static const struct capturer_alias i386_aliases[] = {
     /* the functions of workloads that fork */
     {0x40ed30, 0x80591f0}, {0x40a130, 0x8053710}, {0x40fe50, 0x805a5c0}, {0x406f30, 0x804fee0}, {0x40ad60, 0x80545a0},
 
-    {0xf19b00, 0x8b69840}, {0x907ac0, 0x85537c0}, {0xfb9720, 0x8bfd480}, {0x420000, 0x8064e20}, {0x417e00, 0x80626b0},
-    {0x42b800, 0x8074bf0}, {0x470000, 0x80b2f90},
+    {0xf19b00, 0x8b69840}, {0xfb9720, 0x8bfd480}, {0x417e00, 0x80626b0}, {0x42b800, 0x8074bf0}, {0xfb96a8, 0x8bfd408},
 };
 
 static const struct capturer_layout i386 = {

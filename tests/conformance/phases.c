@@ -255,8 +255,8 @@ static void at_result(void *context, int64_t result) {
     *r->result_of = '\0';
 }
 
-/* "program WHAT": what the capturing program does by itself; "program runs ADDRESS", "program writes ADDRESS BYTES":
- * its code, its variables or its stack. False: no such marker. */
+/* "program WHAT": what the capturing program does by itself; "program runs ADDRESS", "program reads ADDRESS",
+ * "program writes ADDRESS BYTES": its code, its variables or its stack. False: no such marker. */
 static bool at_program(struct vmsim_machine *m, const char *what, uint32_t task) {
     static const struct {
         const char *name;
@@ -271,6 +271,10 @@ static bool at_program(struct vmsim_machine *m, const char *what, uint32_t task)
     }
     if (sscanf(what, "runs %" SCNx64, &at) == 1) {
         capturer_runs(m, task, at);
+        return true;
+    }
+    if (sscanf(what, "reads %" SCNx64, &at) == 1) {
+        capturer_reads(m, task, at);
         return true;
     }
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
