@@ -169,6 +169,12 @@ const struct vmsim_param vmsim__block_spec_params[] = {
      .max = 1000000,
      .doc = "How many requests that somebody waits for may pass one that nobody does (writes_starved of mq-deadline: "
             "2); 0: all in the order in which they came (scheduler none)."},
+    {.name = "reach",
+     .type = VMSIM_PARAM_SIZE,
+     FIGURE(reach),
+     .doc =
+         "Physical memory that its DMA reaches, from address 0 on (4GiB: 32 bits). What lies above goes through bounce "
+         "buffers: pages of low memory on 32-bit machines, a pool of 64 MiB below 4 GiB on others. 0: all."},
     {.name = "faults",
      .type = VMSIM_PARAM_STRUCT_LIST,
      .offset = offsetof(struct vmsim__block_spec, faults),

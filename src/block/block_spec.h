@@ -32,6 +32,7 @@ struct vmsim__block_params {
     uint64_t seek_min, seek_max;          /* ns, to the next track and across all */
     uint64_t max_request;                 /* bytes of one request (max_sectors_kb); 0: any */
     uint64_t nomerges;                    /* as /sys/block/DEV/queue/nomerges: 0, 1 or 2 */
+    uint64_t reach;                       /* bytes of physical memory that its DMA reaches, from 0; 0: all */
     uint64_t async_starved;               /* sync requests that may pass a waiting async one; 0: as they came */
 };
 #define VMSIM__BLOCK_FIGURES (sizeof(struct vmsim__block_params) / sizeof(uint64_t))

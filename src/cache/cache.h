@@ -127,6 +127,8 @@ struct vmsim__cache_io {
     void (*zswap_full)(void *context);
     /* Bytes of the largest request that the file's device takes. NULL: what the spec's device says. */
     uint64_t (*largest)(void *context, const struct vmsim__file *file);
+    /* Bytes of physical memory, from 0, that the file's device reaches; 0: all. May be NULL. */
+    uint64_t (*reach)(void *context, const struct vmsim__file *file);
     /* The device that the file lies on, as the file whose pages are its blocks; NULL: it has none, or the host has no
      * memory. May be NULL. */
     struct vmsim__file *(*blockdev)(void *context, const struct vmsim__file *file);
@@ -152,6 +154,8 @@ struct vmsim__mem *vmsim__cache_mem(struct vmsim__cache *c);
 int vmsim__cache_error(const struct vmsim__cache *c);
 void vmsim__cache_clear_error(struct vmsim__cache *c);
 void vmsim__cache_set_io(struct vmsim__cache *c, const struct vmsim__cache_io *io);
+/* Pages that went through bounce buffers so far; those of them that came when there was no room for more. */
+uint64_t vmsim__cache_bounced(const struct vmsim__cache *c, bool in_turns);
 /* A transfer has ended: 0, or the negative Linux errno that came of it. */
 void vmsim__transfer_done(struct vmsim__cache *c, uint32_t id, int status);
 /* Radix contents against frames and back, counters against recounts. 0 or VMSIM_ECHECK. */

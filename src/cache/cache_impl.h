@@ -19,6 +19,8 @@ struct vmsim__transfer {
     bool write;
     uint16_t cpu; /* that asked for it, and is told */
     uint32_t next_free;
+    uint32_t buffered;  /* pages of the pool of bounce buffers */
+    vmsim__pfn buffers; /* frames that it was lent, linked by next; PFN_NONE: none */
 };
 
 struct vmsim__cache {
@@ -37,9 +39,13 @@ struct vmsim__cache {
     struct vmsim__cache_io io;
     struct {
         VMSIM__VEC(struct vmsim__transfer);
-    } transfers;                  /* by id */
-    uint32_t transfer_free;       /* first free id, linked by next_free; UINT32_MAX: none */
-    uint64_t in_flight;           /* transfers */
+    } transfers;            /* by id */
+    uint32_t transfer_free; /* first free id, linked by next_free; UINT32_MAX: none */
+    uint64_t in_flight;     /* transfers */
+    struct {
+        uint64_t used;            /* pages of the pool that are in use */
+        uint64_t pages, in_turns; /* see vmsim__cache_bounced */
+    } bounce;
     uint64_t dirtied;             /* pages that were written to */
     bool no_reclaim;              /* pages come from what is free */
     struct vmsim__swap *swap;     /* NULL: there is none */

@@ -114,6 +114,14 @@ const struct vmsim_param vmsim__cache_params[] = {
      .max = UINT64_C(10000000000),
      .fallback = "150ns",
      .doc = "Clearing one page for a hole or for shared memory. Default: a 4 KiB page from DRAM."},
+    {.name = "bounce_cost",
+     .type = VMSIM_PARAM_TIME,
+     FIELD(vmsim__cache_spec, bounce_cost),
+     .max = UINT64_C(10000000000),
+     .fallback = "360ns",
+     .doc = "Copying one page between where it is and where a device with a `reach` gets at it. Default: a 4 KiB page "
+            "that no "
+            "cache holds."},
     {.name = "lookup_cost",
      .type = VMSIM_PARAM_TIME,
      FIELD(vmsim__cache_spec, lookup_cost),

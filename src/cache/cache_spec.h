@@ -25,6 +25,7 @@ struct vmsim__cache_spec {
     uint64_t hit_cost;                  /* ns: find and copy one cached page in read() or write() */
     uint64_t zero_cost;                 /* ns: clear one page */
     uint64_t lookup_cost;               /* ns: find one page in a fault */
+    uint64_t bounce_cost;               /* ns: copy one page to or from a bounce buffer */
     struct vmsim__device_spec device;
     bool device_given;
 };

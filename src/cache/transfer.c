@@ -7,8 +7,13 @@
  *
  * A transfer is a run of pages of one file. It holds a reference on the file, so that no file goes while pages of it
  * are on their way; the pages are found again by their indices, since nothing takes a locked page, or one under
- * writeback, out of its file. Without a device (io.submit is NULL) a transfer is done when it is started. Kernel
- * counterparts: struct bio, mpage_end_io, folio_end_writeback, folio_unlock. */
+ * writeback, out of its file. Without a device (io.submit is NULL) a transfer is done when it is started.
+ *
+ * A device that does not reach all of memory (io.reach) has its pages copied: bounce buffers, which it holds until it
+ * is done. A kernel with high memory takes pages of low memory for them, without waiting for any, and then those that
+ * it keeps (64); others have a pool below 4 GiB (64 MiB). Who finds none waits in Linux until some come back; here such
+ * pages go through in turns: they are copied and counted, and hold nothing. Kernel counterparts: struct bio,
+ * mpage_end_io, folio_end_writeback, folio_unlock; block/bounce.c, kernel/dma/swiotlb.c. */
 #include "cache/cache_impl.h"
 
 /* An id for a transfer; UINT32_MAX: no host memory. Ids are used again, last in, first out. */
@@ -54,6 +59,69 @@ static void page_written(struct vmsim__cache *c, const struct vmsim__transfer *t
         c->io.wake(c->io.context, VMSIM__WAIT_WRITEBACK, pfn, 0);
 }
 
+/* ---- bounce buffers ---- */
+
+#define KEPT_PAGES 64          /* POOL_SIZE of block/bounce.c */
+#define POOL_BYTES (64u << 20) /* default of swiotlb */
+
+static bool beyond(const struct vmsim__cache *c, const struct vmsim__transfer *t, uint64_t index, uint64_t reach) {
+    const vmsim__pfn pfn = vmsim__file_page(t->file, index);
+    return pfn != VMSIM__PFN_NONE && (uint64_t)pfn + 1 > reach >> c->mem->page_shift;
+}
+
+/* Kernel: mempool_alloc tries without waiting and without reserves, then takes what the pool holds. */
+static void borrow(struct vmsim__cache *c, struct vmsim__transfer *t) {
+    const bool narrow = vmsim__arch_is_narrow(c->mem->arch);
+    const struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_KSWAPD_RECLAIM | VMSIM__GFP_NORETRY | VMSIM__GFP_NOWARN |
+                                                   VMSIM__GFP_NOMEMALLOC,
+                                            .cpu = t->cpu,
+                                            .node = c->mem->cpu_node[t->cpu]};
+    const vmsim__pfn pfn = narrow ? vmsim__mem_alloc(c->mem, &rq) : VMSIM__PFN_NONE;
+    c->bounce.pages++;
+    if (pfn != VMSIM__PFN_NONE) {
+        struct vmsim__frame *f = vmsim__cache_frame(c, pfn);
+        f->next = t->buffers;
+        t->buffers = pfn;
+        vmsim__cache_zone_add(c, f, VMSIM__NR_BOUNCE, 1);
+    } else if (c->bounce.used < (narrow ? KEPT_PAGES : POOL_BYTES >> c->mem->page_shift)) {
+        c->bounce.used++;
+        t->buffered++;
+    } else {
+        c->bounce.in_turns++;
+    }
+}
+
+/* The copy of what is read comes when the device is done, by an interrupt on the CPU that asked: its time is that
+ * CPU's, and is charged with the rest. */
+static void bounce(struct vmsim__cache *c, struct vmsim__transfer *t) {
+    const uint64_t reach = c->io.reach ? c->io.reach(c->io.context, t->file) : 0;
+    t->buffers = VMSIM__PFN_NONE;
+    for (uint64_t i = t->first; reach && i < t->first + t->pages; i++) {
+        if (!beyond(c, t, i, reach))
+            continue;
+        borrow(c, t);
+        vmsim__cache_charge(c, vmsim__mem_copy_time(c->mem, c->spec.bounce_cost, vmsim__cache_page_size(c), t->cpu,
+                                                    vmsim__file_page(t->file, i), VMSIM__PFN_NONE));
+    }
+}
+
+static void give_back(struct vmsim__cache *c, const struct vmsim__transfer *t) {
+    VMSIM__ASSERT(c->bounce.used >= t->buffered);
+    c->bounce.used -= t->buffered;
+    for (vmsim__pfn next, pfn = t->buffers; pfn != VMSIM__PFN_NONE; pfn = next) {
+        struct vmsim__frame *f = vmsim__cache_frame(c, pfn);
+        next = f->next;
+        f->next = 0;
+        f->refcount = 0;
+        vmsim__cache_zone_add(c, f, VMSIM__NR_BOUNCE, -1);
+        vmsim__mem_free(c->mem, pfn, 0, t->cpu);
+    }
+}
+
+uint64_t vmsim__cache_bounced(const struct vmsim__cache *c, bool in_turns) {
+    return in_turns ? c->bounce.in_turns : c->bounce.pages;
+}
+
 static void finish(struct vmsim__cache *c, const struct vmsim__transfer *t, int status) {
     VMSIM__ASSERT(t->file && status <= 0);
     for (uint64_t i = t->first; i < t->first + t->pages; i++) {
@@ -71,6 +139,7 @@ void vmsim__transfer_done(struct vmsim__cache *c, uint32_t id, int status) {
     VMSIM__ASSERT(id < c->transfers.count && c->transfers.at[id].file);
     const struct vmsim__transfer t = c->transfers.at[id];
     free_id(c, id);
+    give_back(c, &t);
     finish(c, &t, status);
 }
 
@@ -79,7 +148,7 @@ void vmsim__transfer_start(struct vmsim__cache *c, struct vmsim__file *f, uint64
                            unsigned cpu) {
     VMSIM__ASSERT(pages && f->kind == VMSIM__FILE_REGULAR);
     vmsim__cache_event(c, write ? VMSIM__PGPGOUT : VMSIM__PGPGIN, pages << c->mem->page_shift >> 10);
-    const struct vmsim__transfer t = {.file = f, .first = first, .pages = pages, .write = write, .cpu = (uint16_t)cpu};
+    struct vmsim__transfer t = {.file = f, .first = first, .pages = pages, .write = write, .cpu = (uint16_t)cpu};
     vmsim__file_get(f);
     if (!c->io.submit) {
         finish(c, &t, 0);
@@ -91,6 +160,7 @@ void vmsim__transfer_start(struct vmsim__cache *c, struct vmsim__file *f, uint64
         finish(c, &t, 0);
         return;
     }
+    bounce(c, &t);
     c->transfers.at[id] = t;
     c->in_flight++;
     if (!c->io.submit(c->io.context, id, f, first, pages, write))

@@ -22,7 +22,7 @@ static const struct row memory[] = {
     {"nr_zone_unevictable", "pages", "of the zone on the unevictable list"},
     {"nr_zone_write_pending", "pages", "dirty or under write-out"},
     {"nr_mlock", "pages", "locked by mlock"},
-    {"nr_bounce", "pages", "bounce buffers: none here"},
+    {"nr_bounce", "pages", "of low memory, that hold what a device cannot reach (devices[].reach)"},
     {"nr_zspages", "pages", "of zsmalloc: none here"},
     {"nr_free_cma", "pages", "free, in blocks kept for large contiguous requests"},
     {"numa_hit", "", "allocations that got the node they preferred"},
@@ -368,6 +368,14 @@ static const struct row cgroups[] = {
 };
 
 /* The names that begin like this, the rows for their last part, and those for what has none there. */
+static const struct row windows[] = {
+    {"kmaps", "pages", "of high memory that the kernel mapped for itself for a moment"},
+};
+static const struct row bounces[] = {
+    {"copied", "pages", "that went to or from a device by way of a bounce buffer, as it does not reach them"},
+    {"in_turns", "pages", "of those, when all buffers were in use"},
+};
+
 static const struct group {
     const char *prefix;
     const struct row *rows, *further;
@@ -381,6 +389,8 @@ static const struct group {
     {"block.", devices, NULL, VMSIM__COUNT(devices), 0},
     {"zswap.", zswaps, NULL, VMSIM__COUNT(zswaps), 0},
     {"zram.", zrams, NULL, VMSIM__COUNT(zrams), 0},
+    {"highmem.", windows, NULL, VMSIM__COUNT(windows), 0},
+    {"bounce.", bounces, NULL, VMSIM__COUNT(bounces), 0},
     {"thp.", folios, NULL, VMSIM__COUNT(folios), 0},
     {"hugetlb.", pools, NULL, VMSIM__COUNT(pools), 0},
     {"policies.", policies, NULL, VMSIM__COUNT(policies), 0},

@@ -2,7 +2,7 @@
 /* Every number of a machine under one name, resolved once and then read by id (jemalloc's mallctl habit).
  *
  *     vmstat.NAME  block.DEVICE.NAME  nodeN.NAME  zone.N.ZONE.NAME  cpuN.NAME  tasks.TASK.NAME
- *     zram.zramN.NAME  zswap.NAME                                        of machines that have them
+ *     zram.zramN.NAME  zswap.NAME  highmem.NAME  bounce.NAME             of machines that have them
  *     tlb.cpuN.NAME  tlb.cpuN.walks.SIZE  tlb.cpuN.ARRAY.NAME  tlb.cpuN.ARRAY.SIZE.NAME              SIZE: 4KiB
  *     hugetlb.hugepages-SIZEkB.NAME                                      pools
  *     thp.hugepages-SIZEkB.NAME                                          of kernels that have those folders
@@ -85,6 +85,16 @@ static uint64_t read_node_numa(const struct vmsim_machine *m, uint32_t stat, uin
 static uint64_t read_node_reads(const struct vmsim_machine *m, uint32_t unused, uint32_t node) {
     (void)unused;
     return vmsim__node_reads(m, node);
+}
+
+static uint64_t read_kmaps(const struct vmsim_machine *m, uint32_t a, uint32_t b) {
+    (void)a, (void)b;
+    return m->mem->kmaps;
+}
+
+static uint64_t read_bounced(const struct vmsim_machine *m, uint32_t in_turns, uint32_t b) {
+    (void)b;
+    return vmsim__cache_bounced(m->cache, in_turns);
 }
 
 static uint64_t read_node_queue(const struct vmsim_machine *m, uint32_t unused, uint32_t node) {
@@ -353,6 +363,10 @@ static bool add_memory(struct vmsim_machine *m) {
             ok = ok && add(m, read_thp_size, i, order, "thp.hugepages-%ukB.%s", 1u << (order + m->mem->page_shift - 10),
                            vmsim__thp_size_stat_names[i]);
     }
+    if (m->mem->kmap_time)
+        ok = ok && add(m, read_kmaps, 0, 0, "highmem.kmaps");
+    if (vmsim__io_limited(m))
+        ok = ok && add(m, read_bounced, 0, 0, "bounce.copied") && add(m, read_bounced, 1, 0, "bounce.in_turns");
     for (uint32_t n = 0; n < m->mem->nr_nodes; n++) {
         for (uint32_t i = 0; i < VMSIM__NUMA_STAT_COUNT; i++)
             ok = ok && add(m, read_node_numa, i, n, "node%u.%s", n, vmsim__numa_stat_names[i]);

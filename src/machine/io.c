@@ -136,6 +136,18 @@ static uint64_t largest(void *context, const struct vmsim__file *file) {
     return vmsim__io_largest(context, file->layout.device);
 }
 
+static uint64_t reach(void *context, const struct vmsim__file *file) {
+    const struct vmsim_machine *m = context;
+    return vmsim__block_params(m->block, file->layout.device)->reach;
+}
+
+bool vmsim__io_limited(const struct vmsim_machine *m) {
+    bool limited = false;
+    for (uint32_t i = 0; i < vmsim__block_devices(m->block); i++)
+        limited |= vmsim__block_params(m->block, i)->reach != 0;
+    return limited;
+}
+
 /* As the device node of its name; one that a workload reads as a file is the same. */
 static struct vmsim__file *blockdev(void *context, const struct vmsim__file *file) {
     struct vmsim_machine *m = context;
@@ -168,6 +180,7 @@ int vmsim__io_init(struct vmsim_machine *m) {
                                                             .wake = wake,
                                                             .zswap_full = zswap_full,
                                                             .largest = largest,
+                                                            .reach = reach,
                                                             .blockdev = blockdev,
                                                             .shrink = shrink});
     return 0;

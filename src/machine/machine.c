@@ -97,6 +97,8 @@ static int create_memory(struct vmsim_machine *m) {
     err = vmsim__vm_create(&m->vm, &init, &m->err);
     if (err)
         return err;
+    if (vmsim__arch_is_narrow(m->mem->arch) && m->mem->zone_configured >> VMSIM__ZONE_HIGHMEM & 1)
+        m->mem->kmap_time = (uint32_t)m->spec.vm.costs.kmap;
     m->mem->hooks.context = m;
     m->mem->hooks.slowpath = vmsim__machine_slowpath;
     m->mem->hooks.cond_resched = vmsim__sched_cond_resched;

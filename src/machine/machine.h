@@ -409,6 +409,8 @@ void vmsim__distance_fini(struct vmsim_machine *m);
 int vmsim__io_init(struct vmsim_machine *m); /* 0 or VMSIM_ENOMEM */
 /* Bytes of the largest request that a device takes: max_sectors_kb, io_pages. */
 uint64_t vmsim__io_largest(const struct vmsim_machine *m, uint32_t device);
+/* Is there a device that does not reach all of memory? */
+bool vmsim__io_limited(const struct vmsim_machine *m);
 /* Lays a new regular file on a device, NULL: the first one; `fragment`: as of a layout. 0, or an error with its text.
  */
 int vmsim__io_place(struct vmsim_machine *m, struct vmsim__file *f, const char *device, uint64_t fragment);

@@ -138,6 +138,29 @@ static int check_pools(struct vmsim_config *config, const struct vmsim__machine_
     return vmsim__config_error(config, key, "without an MMU there are no huge pages");
 }
 
+/* Buffers for what a device cannot reach lie in low memory, or below 4 GiB: it must reach those. */
+static const char *judge_reach(const struct vmsim__machine_spec *m, const struct vmsim__block_spec *d) {
+    struct vmsim__block_params p;
+    vmsim__block_settle(d, &p);
+    if (!p.reach)
+        return NULL;
+    switch (m->arch) {
+    case VMSIM__PT_X86_32:
+    case VMSIM__PT_X86_PAE:
+    case VMSIM__PT_ARM:
+    case VMSIM__PT_ARM_LPAE:
+        return p.reach >= UINT64_C(888) << 20
+                   ? NULL
+                   : "is below the end of low memory, from where 32-bit kernels take bounce buffers: "
+                     "say 888MiB or more (4GiB for a device of 32 bits)";
+    default:
+        return p.reach >= UINT64_C(4) << 30
+                   ? NULL
+                   : "the pool of bounce buffers lies just below 4 GiB, which the device cannot "
+                     "reach: say 4GiB or more";
+    }
+}
+
 /* What a device cannot be, names given twice, and two ways of saying it at once. */
 static int check_devices(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     const struct vmsim__block_spec *d = m->devices.data;
@@ -147,6 +170,9 @@ static int check_devices(struct vmsim_config *config, const struct vmsim__machin
         const char *text = vmsim__block_judge(&d[i], key, sizeof key);
         snprintf(path, sizeof path, "machine.devices[%zu].%s", i, text ? key : "name");
         if (text)
+            result = vmsim__config_error(config, path, "%s", text);
+        snprintf(path, sizeof path, "machine.devices[%zu].reach", i);
+        if ((text = judge_reach(m, &d[i])))
             result = vmsim__config_error(config, path, "%s", text);
         for (size_t j = 0; j < i; j++) {
             if (strcmp(d[i].name, d[j].name) != 0)

@@ -105,6 +105,8 @@ static enum vmsim__fault_outcome present_fault(struct vmsim__fault_at *at) {
 static enum vmsim__fault_outcome pte_fault(struct vmsim__fault_at *at) {
     const struct vmsim__pt_format *f = at->mm->pt.format;
     uint64_t raw = at->slot.entry ? vmsim__pt_read(f, &at->slot) : 0;
+    if (VMSIM__UNLIKELY(at->mm->vm->mem->kmap_time) && at->slot.entry) /* pte_offset_map */
+        vmsim__vm_cost(at->mm->vm, vmsim__mem_window(at->mm->vm->mem, 1, (vmsim__pfn)at->slot.table));
     if (!raw)
         return at->vma->file ? vmsim__fault_file(at) : anon_fault(at);
     at->pte = vmsim__pt_get(f, &at->slot);

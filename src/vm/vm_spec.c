@@ -201,6 +201,10 @@ const struct vmsim_param vmsim__vm_cost_params[] = {
     TIME(
         migrate_page, "300ns",
         "Move a page to another frame, beside its mappings, its copy and the flush (a base page takes 1-3 us in all)."),
+    TIME(
+        kmap, "90ns",
+        "32-bit kernels: map a page of high memory in the kernel's window while it is cleared, copied or, being a page "
+        "table, looked into: an entry written, its translation dropped afterwards (INVLPG takes 100 to 300 cycles)."),
     {0}};
 
 const struct vmsim_param vmsim__vm_params[] = {

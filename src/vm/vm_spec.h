@@ -59,6 +59,7 @@ struct vmsim__vm_cost_spec {
     uint64_t rmap_vma;                                            /* reverse map: each VMA that may map a page */
     uint64_t collapse_scan; /* looking at the entries of a range that may become a huge page */
     uint64_t migrate_page;  /* moving a page, beside its mappings and its copy */
+    uint64_t kmap;          /* 32 bits: mapping a page of high memory for the kernel, and taking it out again */
 };
 
 #define VMSIM__VVAR_PAGES_MAX 64

@@ -298,6 +298,8 @@ struct vmsim__mem {
     uint8_t arch, page_shift, top_order, pageblock_order;
     uint8_t zone_configured; /* bit per zone type that this architecture has: columns of protection, ratios */
     bool limited;            /* a node has a bandwidth */
+    uint32_t kmap_time;      /* ns in which the kernel maps a page of high memory for a moment; 0: it need not */
+    uint64_t kmaps;          /* how often it did */
     bool movable_is_highmem; /* MOVABLE is cut from HIGHMEM, which has the highest frames */
     bool mobility_disabled;  /* too little memory to group by mobility */
     uint8_t thp_enabled;     /* enum vmsim__thp_mode; change with vmsim__mem_thp_set */
@@ -403,9 +405,16 @@ uint64_t vmsim__node_wait(struct vmsim__mem *mem, unsigned node, uint64_t at, ui
 uint64_t vmsim__mem_transfer(struct vmsim__mem *mem, uint64_t ns, uint64_t at, uint64_t bytes, unsigned cpu,
                              vmsim__pfn pfn);
 
+/* The kernel is about to reach `bytes` from `pfn` on: pages that have no address of the kernel's are mapped in its
+ * window one after another, each until the next, and what that takes is the result. Kernel: kmap_local_page,
+ * kunmap_local. */
+uint64_t vmsim__mem_window(struct vmsim__mem *mem, uint64_t bytes, vmsim__pfn pfn);
+
 /* What a CPU takes now to fill `bytes`, which is `ns` on its own node. */
 static inline uint64_t vmsim__mem_fill_time(struct vmsim__mem *mem, uint64_t ns, uint64_t bytes, unsigned cpu,
                                             vmsim__pfn pfn) {
+    if (VMSIM__UNLIKELY(mem->kmap_time))
+        ns += vmsim__mem_window(mem, bytes, pfn);
     if (VMSIM__LIKELY(mem->nr_nodes == 1 && !mem->limited))
         return ns;
     return vmsim__mem_transfer(mem, ns, mem->now.time, bytes, cpu, pfn);
@@ -414,6 +423,8 @@ static inline uint64_t vmsim__mem_fill_time(struct vmsim__mem *mem, uint64_t ns,
  * buffer, a pipe's). */
 static inline uint64_t vmsim__mem_copy_time(struct vmsim__mem *mem, uint64_t ns, uint64_t bytes, unsigned cpu,
                                             vmsim__pfn to, vmsim__pfn from) {
+    if (VMSIM__UNLIKELY(mem->kmap_time))
+        ns += vmsim__mem_window(mem, bytes, to) + vmsim__mem_window(mem, bytes, from);
     if (VMSIM__LIKELY(mem->nr_nodes == 1 && !mem->limited))
         return ns;
     const uint64_t writes = vmsim__mem_transfer(mem, ns / 2, mem->now.time, bytes, cpu, to);
