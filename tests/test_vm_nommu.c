@@ -217,6 +217,97 @@ static void read_only_parts_of_a_file_are_shared_among_tasks(void **state) {
 }
 
 /* Every allocation of the host in turn: what was asked for is not there, and the machine is whole. */
+/* ---- programs ---- */
+
+#define TEXT (40 * PAGE)
+#define DATA (3 * PAGE)
+#define BSS (5 * PAGE)
+#define STACK (32 * PAGE) /* 128 KiB, unless the program says otherwise */
+
+static const struct vmsim_exec_segment segments[] = {{0x10000, 0, TEXT, TEXT, 5},
+                                                     {0x10000 + TEXT, TEXT, DATA, DATA + BSS, 3}};
+
+static int64_t exec(struct vmsim_machine *m, uint32_t task, uint32_t file, bool flat) {
+    const struct vmsim_exec image = {
+        .size = sizeof image,
+        .program = {.file = file, .fixed = flat, .segments = segments, .count = TEST_COUNT(segments)},
+        .argument_bytes = 100,
+        .argument_count = 4};
+    return vmsim_task_exec(m, task, "prog", &image);
+}
+
+static uint64_t rss_pages(struct vmsim_machine *m, uint32_t task) {
+    const struct vmsim__mm *mm = vmsim__task_at(m, task)->mm;
+    return (uint64_t)(vmsim__mm_rss(mm, VMSIM__RSS_ANON) + vmsim__mm_rss(mm, VMSIM__RSS_FILE));
+}
+
+/* FDPIC: text, data with bss, and stack are runs of their own; who runs the same program shares its text. */
+static void a_program_is_a_run_for_each_segment_and_shares_its_text(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot();
+    const uint64_t all = unused(m);
+    uint32_t one = new_task(m), two = new_task(m), file;
+    assert_int_equal(vmsim_file_create(m, VMSIM_FILE_REGULAR, "/prog", TEXT + DATA, true, &file), 0);
+    uint64_t before = unused(m);
+    assert_int_equal(exec(m, one, file, false), 0);
+    const uint64_t first = before - unused(m);
+    assert_int_equal(rss_pages(m, one), (TEXT + DATA + BSS + STACK) / PAGE);
+    assert_in_range(first, rss_pages(m, one), rss_pages(m, one) + 50); /* the page cache has the file, too */
+    before = unused(m);
+    assert_int_equal(exec(m, two, file, false), 0);
+    assert_int_equal(before - unused(m), (DATA + BSS + STACK) / PAGE);
+    const struct vmsim__vma *text = vmsim__task_at(m, one)->mm->first;
+    while (text && !(text->flags & VMSIM__VM_EXEC))
+        text = text->next;
+    assert_non_null(text);
+    assert_int_equal(touch(m, one, text->start, VMSIM_FETCH), text->start);
+    assert_int_equal(touch(m, two, text->start, VMSIM_FETCH), text->start);
+    assert_int_equal(touch(m, two, text->start, VMSIM_STORE), 0);
+    check(m);
+    assert_int_equal(vmsim_task_exit(m, one), 0);
+    assert_true(unused(m) < all);
+    end(m);
+}
+
+/* A flat binary is one run of text, data, bss and a page of stack for itself and its arguments each. */
+static void a_flat_binary_is_one_run(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot();
+    uint32_t task = new_task(m), file;
+    assert_int_equal(vmsim_file_create(m, VMSIM_FILE_REGULAR, "/flat", TEXT + DATA, true, &file), 0);
+    assert_int_equal(exec(m, task, file, true), 0);
+    const struct vmsim__mm *mm = vmsim__task_at(m, task)->mm;
+    assert_int_equal(mm->map_count, 1);
+    assert_int_equal(rss_pages(m, task), (TEXT + DATA + BSS) / PAGE + 2);
+    assert_int_equal(touch(m, task, mm->first->start + 8, VMSIM_STORE), mm->first->start + 8);
+    end(m);
+}
+
+/* Half of memory is free, and nothing can be executed: the failure that matters here. */
+static void memory_in_pieces_executes_nothing(void **state) {
+    (void)state;
+    struct vmsim_machine *m = boot();
+    uint32_t hog = new_task(m), task = new_task(m), file;
+    uint64_t at[16384], n = 0;
+    const uint64_t all = unused(m) - 1200; /* nobody shall be killed for it */
+    assert_int_equal(vmsim_file_create(m, VMSIM_FILE_REGULAR, "/prog", TEXT + DATA, false, &file), 0);
+    for (int64_t a; n < all && (a = vmsim_task_mmap(m, hog, 0, PAGE, RW, PRIVATE_ANON, 0, 0)) > 0; n++)
+        at[n] = (uint64_t)a;
+    for (uint64_t i = 0; i < n; i++) {
+        if (at[i] >> 12 & 1)
+            assert_int_equal(vmsim_task_munmap(m, hog, at[i], PAGE), 0);
+    }
+    while (vmsim_task_mmap(m, hog, 0, 32 * PAGE, RW, PRIVATE_ANON, 0, 0) > 0) /* what is in one piece goes, too */
+        ;
+    const uint64_t base = map(m, task, PAGE, RW), before = unused(m);
+    assert_true(before > all / 3);
+    assert_int_equal(exec(m, task, file, true), -12);
+    assert_int_equal(exec(m, task, file, false), -12);
+    assert_int_equal(touch(m, task, base, VMSIM_LOAD), base); /* the old program is still there */
+    assert_in_range(before - unused(m), 0, 60);               /* the page cache has what was read of the file */
+    end(m);
+}
+
 static void a_host_without_memory_leaves_the_machine_whole(void **state) {
     (void)state;
     bool met = false;
@@ -336,6 +427,9 @@ int main(void) {
         cmocka_unit_test(unmapping_across_mappings_goes_by_the_first),
         cmocka_unit_test(mremap_resizes_within_the_memory_of_the_mapping),
         cmocka_unit_test(read_only_parts_of_a_file_are_shared_among_tasks),
+        cmocka_unit_test(a_program_is_a_run_for_each_segment_and_shares_its_text),
+        cmocka_unit_test(a_flat_binary_is_one_run),
+        cmocka_unit_test(memory_in_pieces_executes_nothing),
         cmocka_unit_test(a_host_without_memory_leaves_the_machine_whole),
         cmocka_unit_test(histories_agree_with_a_list_of_mappings),
     };

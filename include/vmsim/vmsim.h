@@ -145,11 +145,13 @@ struct vmsim_exec {
     uint32_t argument_count;              /**< of these strings; with a pointer each, 6 MiB together at most */
 };
 /** execve(2): the address space of `image` in place of the task's, whose other threads end. Argument pages are written,
- *  segments, stack and vdso mapped; pages of the file come when they are used.
+ *  segments, stack and vdso mapped; pages of the file come when they are used. Without an MMU each segment is a run of
+ *  frames (FDPIC), which -ENOMEM may say there is none of; of a program with `fixed` addresses all are one (flat
+ * binary).
  *  @param name the task's new name; NULL: as before.
  *  @return 0, or a negative Linux errno, with the old address space still there: -ENOENT (no such file), -EINVAL
- * (segments that overlap, fit no page, or reach further than a quarter of the address space), -E2BIG, -ENOMEM, -ENOSYS
- * (a machine without an MMU), -ESRCH. */
+ * (segments that overlap, fit no page, or reach further than a quarter of the address space), -E2BIG, -ENOMEM, -ESRCH.
+ */
 int64_t vmsim_task_exec(struct vmsim_machine *machine, uint32_t task, const char *name, const struct vmsim_exec *image);
 
 /** swapon(2): one more swap area, on `device` (NULL: the first) as a whole, or in a new file of `size` bytes on it (0:

@@ -47,7 +47,8 @@ static int64_t take(struct vmsim_machine *m, const struct vmsim__task *t, const 
     to->file = from->file ? vmsim__file_by_id(m->cache, from->file) : NULL;
     if (!to->file)
         return -VMSIM__L_ENOENT;
-    if (!from->segments || !from->count || from->count > SEGMENTS_MOST || !fits(from, page, t->mm->map_window / 4))
+    if (!from->segments || !from->count || from->count > SEGMENTS_MOST ||
+        !fits(from, page, (m->format->levels ? t->mm->map_window : t->mm->task_size) / 4))
         return -VMSIM__L_EINVAL;
     for (size_t i = 0; i < from->count; i++) {
         const struct vmsim_exec_segment *s = &from->segments[i];
@@ -90,8 +91,6 @@ int64_t vmsim_task_exec(struct vmsim_machine *m, uint32_t task, const char *name
     struct vmsim__task *t = vmsim__task_get(m, task);
     if (!t || vmsim__sched_catch_up(m, t) || t->state != VMSIM__TASK_RUNNABLE)
         return -VMSIM__L_ESRCH;
-    if (!m->format->levels)
-        return -VMSIM__L_ENOSYS;
     struct image x = {.name = name};
     int64_t err = take(m, t, &image->program, x.segments[0], &x.exec.program);
     if (!err && image->interpreter.file)

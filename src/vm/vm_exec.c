@@ -10,7 +10,11 @@
  *   6. [vvar] and [vdso], the break after the bss
  *   7. argument and auxiliary vectors on the stack
  *
- * Kernel counterparts: fs/exec.c (setup_arg_pages), fs/binfmt_elf.c (load_elf_binary), arch/x86/entry/vdso/vma.c. */
+ * Without an MMU segments have no addresses of their own: they lie where a run of frames is free for each (FDPIC), or
+ * for all together (flat binaries), and there is no exec when memory is free in smaller pieces only.
+ *
+ * Kernel counterparts: fs/exec.c (setup_arg_pages), fs/binfmt_elf.c (load_elf_binary), arch/x86/entry/vdso/vma.c;
+ * fs/binfmt_elf_fdpic.c, fs/binfmt_flat.c. */
 #include "vm/vm_impl.h"
 
 #define STACK_EXPAND (UINT64_C(128) << 10)
@@ -268,13 +272,71 @@ static int64_t step(struct vmsim__mm *mm, const struct vmsim__exec *x) {
     }
 }
 
+/* ---- without an MMU ---- */
+
+#define FDPIC_STACK (UINT64_C(128) << 10) /* of a program that does not say: binfmt_elf_fdpic */
+#define FLAT_STACK UINT64_C(4096)         /* what elf2flt writes down */
+
+/* A run of frames for memory that the image needs; with a file, its contents from `offset` on. */
+static int64_t run_of(struct vmsim__mm *mm, uint64_t bytes, unsigned prot, struct vmsim__file *file, uint64_t offset) {
+    const int64_t at =
+        vmsim__nommu_mmap(mm, vmsim__align_up(bytes, mm->vm->page_size), prot,
+                          VMSIM__MAP_PRIVATE | (file ? 0 : VMSIM__MAP_ANONYMOUS), file, offset >> mm->vm->page_shift);
+    return at < 0 && vmsim__now_waits(&mm->vm->mem->now) ? -VMSIM__ERESTARTSYS : at;
+}
+
+/* The stack, below which the break has no room to grow. */
+static int64_t lay_stack(struct vmsim__mm *mm, const struct vmsim__exec *x, uint64_t start, uint64_t end) {
+    mm->start_brk = mm->brk = start;
+    mm->start_stack = end - x->argument_bytes - 8 * (UINT64_C(3) + x->argument_count);
+    return mm->start_stack < start || mm->start_stack > end ? -VMSIM__L_E2BIG : 0;
+}
+
+/* A flat binary (addresses as it was linked): text, data, bss and stack in one run, which is then relocated. Kernel:
+ * load_flat_file. */
+static int64_t exec_flat(struct vmsim__mm *mm, const struct vmsim__exec *x) {
+    uint64_t low, stack = vmsim__align_up(FLAT_STACK + x->argument_bytes, mm->vm->page_size), file_bytes = 0;
+    const uint64_t bytes = vmsim__align_up(total_size(mm, &x->program, &low), mm->vm->page_size);
+    const int64_t at = run_of(mm, bytes + stack, VMSIM__PROT_READ | VMSIM__PROT_WRITE | VMSIM__PROT_EXEC, NULL, 0);
+    if (at < 0)
+        return at;
+    for (size_t i = 0; i < x->program.count; i++)
+        file_bytes = vmsim__max64(file_bytes, x->program.segments[i].offset + x->program.segments[i].file_bytes);
+    struct vmsim__file_ra ra;
+    vmsim__ra_init(mm->vm->cache, &ra);
+    vmsim__file_read(mm->vm->cache, x->program.file, &ra, 0, file_bytes, mm->cpu);
+    return lay_stack(mm, x, (uint64_t)at + bytes, (uint64_t)at + bytes + stack);
+}
+
+/* Each segment of program and interpreter is a run of its own, bss included, wherever there is one: code that is only
+ * read is shared with who runs the same. Kernel: elf_fdpic_map_file_by_direct_mmap, load_elf_fdpic_binary. */
+static int64_t exec_fdpic(struct vmsim__mm *mm, const struct vmsim__exec *x) {
+    const struct vmsim__exec_object *const objects[] = {&x->program, &x->interpreter};
+    unsigned step = 0;
+    for (unsigned k = 0; k < VMSIM__COUNT(objects); k++) {
+        for (size_t i = 0; objects[k]->file && i < objects[k]->count; i++) {
+            const struct vmsim__exec_segment *s = &objects[k]->segments[i];
+            const uint64_t in_page = s->vaddr & (mm->vm->page_size - 1);
+            if (step++ < mm->exec_step)
+                continue;
+            const int64_t at = run_of(mm, s->memory_bytes + in_page, s->prot, objects[k]->file, s->offset - in_page);
+            if (at < 0)
+                return at;
+            mm->exec_step = (uint8_t)step;
+        }
+    }
+    const unsigned rights = VMSIM__PROT_READ | VMSIM__PROT_WRITE | (x->executable_stack ? VMSIM__PROT_EXEC : 0);
+    const int64_t at = run_of(mm, FDPIC_STACK, rights, NULL, 0);
+    return at < 0 ? at : lay_stack(mm, x, (uint64_t)at, (uint64_t)at + FDPIC_STACK);
+}
+
 /* Entered again after each wait, until all steps are done. Kernel: load_elf_binary. */
 int64_t vmsim__mm_exec(struct vmsim__mm *mm, const struct vmsim__exec *x, unsigned cpu) {
     if ((mm->exec_step == STACK && mm->first) || !x->program.file || !x->program.count)
         return -VMSIM__L_EINVAL;
     mm->cpu = cpu;
-    if (vmsim__nommu(mm->vm)) /* its binaries are of other formats */
-        return -VMSIM__L_ENOSYS;
+    if (vmsim__nommu(mm->vm))
+        return x->program.fixed ? exec_flat(mm, x) : exec_fdpic(mm, x);
     if (mm->exec_step == STACK)
         vmsim__mm_layout(mm);
     for (; mm->exec_step < DONE; mm->exec_step++) {
