@@ -19,7 +19,7 @@
 static uint64_t narrow_address(uint64_t at) {
     if (at < TIB(1) || at >= TIB(4))
         return at;
-    if (TIB(2) - at <= 4096)
+    if (at < TIB(2) && TIB(2) - at <= 4096)
         return UINT64_C(0x80000000) - (TIB(2) - at);
     if (at < TIB(2))
         return UINT64_C(0x40000000) + ((at >> 30 & 1023) << 25) + (at & 0x3fffffff);
