@@ -195,6 +195,37 @@ static void free_blocks_tell_where_to_begin(void **state) {
 }
 
 /* A free block in the top quarter is taken whole, whatever the free scanner would come to first. */
+/* A zone that begins within a pageblock: what is free there is found once, though nothing in it can be moved. */
+static void a_zone_that_begins_within_a_pageblock_is_searched_once(void **state) {
+    (void)state;
+    kernel = "6.12";
+    start(UINT64_C(256) << 20);
+    kernel = NULL;
+    struct vmsim__zone *z = vmsim__node_zone(m.mem, 0, VMSIM__ZONE_DMA);
+    const vmsim__pfn block = 1u << m.mem->pageblock_order;
+    assert_true(z->start % block && z->start < block);
+    for (vmsim__pfn p = 0; p < z->end; p++) {
+        const int order = vmsim__mem_isolate_block(m.mem, p);
+        if (order >= 0)
+            vmsim__mem_split(m.mem, p, (unsigned)order);
+    }
+    for (vmsim__pfn p = z->end; p-- > z->start;) { /* runs of 16 are free, in the first pageblock and far behind it */
+        if (p / 16 % 2 && (p < block || p >= z->end / 2) && vmsim__vm_frame(m.vm, p)->refcount == 1)
+            vmsim__mem_free_buddy(m.mem, p, 0);
+    }
+    assert_true(vmsim__zone_free_blocks(z, 4, VMSIM__MOVABLE) > 64);
+    struct vmsim__compact_control cc = for_block(m.mem->pageblock_order, VMSIM__MIGRATE_ASYNC);
+    cc.zone_type = VMSIM__ZONE_DMA;
+    enum vmsim__compact_result how = vmsim__compact_begin(&c, &cc, z);
+    assert_int_equal(how, VMSIM__COMPACTION_CONTINUE);
+    for (unsigned steps = 0; how == VMSIM__COMPACTION_CONTINUE; steps++) {
+        assert_true(steps < 2 * z->end / block);
+        how = vmsim__compact_step(&c, &cc);
+    }
+    vmsim__compact_end(&c, &cc);
+    end();
+}
+
 static void free_blocks_high_up_are_targets(void **state) {
     (void)state;
     start(UINT64_C(256) << 20);
@@ -674,6 +705,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_checkerboard_is_put_in_order),
         cmocka_unit_test(free_blocks_tell_where_to_begin),
+        cmocka_unit_test(a_zone_that_begins_within_a_pageblock_is_searched_once),
         cmocka_unit_test(free_blocks_high_up_are_targets),
         cmocka_unit_test(half_way_down_is_looked_around),
         cmocka_unit_test(forgotten_hints_begin_from_the_last_frame),

@@ -137,11 +137,17 @@ static bool scan_frame(struct scan *s) {
     return true;
 }
 
+/* Does a pageblock's scan begin there, which the hint of the pageblock is for? A zone may begin within one: where no
+ * search marks what it found (6.12), that pageblock would be found and scanned for ever, if nothing else did. */
+static bool begins_block(const struct vmsim__compaction *c, const struct vmsim__compact_control *cc, vmsim__pfn pfn) {
+    return vmsim__block_aligned(c, pfn) || (pfn == cc->z->start && !c->mem->kernel->fast_find_skips);
+}
+
 /* Kernel: isolate_migratepages_block. */
 static void scan_block(struct vmsim__compaction *c, struct vmsim__compact_control *cc, vmsim__pfn from,
                        vmsim__pfn end) {
     VMSIM__ASSERT(from < end && end - from <= vmsim__block_pages(c));
-    struct scan s = {.c = c, .cc = cc, .pfn = from, .end = end, .valid = vmsim__block_aligned(c, from)};
+    struct scan s = {.c = c, .cc = cc, .pfn = from, .end = end, .valid = begins_block(c, cc, from)};
     s.skip_on_failure = cc->direct && cc->mode == VMSIM__MIGRATE_ASYNC;
     if (s.skip_on_failure)
         s.next_skip = vmsim__order_start(from, cc->order) + (1u << cc->order);
@@ -168,7 +174,7 @@ bool vmsim__isolate_migratepages(struct vmsim__compaction *c, struct vmsim__comp
         const vmsim__pfn end = vmsim__block_end(c, from);
         const vmsim__pfn start =
             vmsim__block_start(c, from) > cc->z->start ? vmsim__block_start(c, from) : cc->z->start;
-        const bool known = vmsim__block_aligned(c, from) && !cc->ignore_skip_hint && vmsim__skip_get(c, from);
+        const bool known = begins_block(c, cc, from) && !cc->ignore_skip_hint && vmsim__skip_get(c, from);
         cc->migrate_pfn = end;
         if (!vmsim__block_of_zone(c, cc->z, start, end) || (known && !found))
             continue;

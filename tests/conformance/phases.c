@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cache/cache.h"
+#include "captured_blocks.h"
 #include "capturer.h"
 #include "config/config.h"
 #include "conformance.h"
@@ -345,6 +346,19 @@ static void fill_lists(struct vmsim_machine *m, const struct vmsim__zone *z, int
         take(m->mem, z, 0, cpu);
 }
 
+/* The zone's free lists as the first phase began, if the capture has them. */
+static bool blocks_left(const struct run *r, const struct vmsim__zone *z, int64_t *left) {
+    bool told = false;
+    for (unsigned order = 0; order < VMSIM__ORDERS; order++) {
+        char name[FACT_NAME];
+        bool found;
+        snprintf(name, sizeof name, "blocks.N%u.%s.%u", z->node, z->name, order);
+        left[order] = fact_get(r->before, name, &found);
+        told |= found;
+    }
+    return told;
+}
+
 /* Drivers, slab and programs of the real boot hold memory that no file of it tells by zone: what the phases found
  * less free than it is here is the kernel's from now on. */
 static void hold_as_captured(const struct run *r, struct vmsim_machine *m) {
@@ -356,6 +370,9 @@ static void hold_as_captured(const struct run *r, struct vmsim_machine *m) {
         const int64_t blocks = fact_get(r->before, name, &told);
         snprintf(name, sizeof name, "zone.N%u.%s.pcp_count", z->node, z->name);
         const int64_t lists = fact_get(r->before, name, NULL);
+        int64_t left[VMSIM__ORDERS];
+        if (blocks_left(r, z, left))
+            captured_blocks_leave(m->mem, z, left);
         if (told) {
             hold(m->mem, z, blocks + lists);
             fill_lists(m, z, blocks + lists, lists);

@@ -315,6 +315,23 @@ static bool begin_phase(struct capture_phases *c, const char *line) {
     return true;
 }
 
+/* "Node 0, zone DMA32 15 23 ..." of /proc/buddyinfo, as the first phase begins. */
+static void read_blocks(struct facts *before, const char *line) {
+    char zone[16], name[FACT_NAME];
+    unsigned node;
+    int at = 0, skip;
+    long long blocks;
+    if (sscanf(line, "Node %u, zone %15s%n", &node, zone, &at) < 2 || strchr(line, '.'))
+        return;
+    snprintf(name, sizeof name, "blocks.N%u.%s.0", node, zone);
+    bool told;
+    fact_get(before, name, &told);
+    for (unsigned order = 0; !told && sscanf(line + at, "%lld%n", &blocks, &skip) == 1; order++, at += skip) {
+        snprintf(name, sizeof name, "blocks.N%u.%s.%u", node, zone, order);
+        fact_add(before, name, blocks);
+    }
+}
+
 bool capture_phases_read(const char *path, struct capture_phases *out) {
     static const char *const sources[] = {"vmstat ", "meminfo_kB ", "status_kB ", "rollup_kB ", "zone ", NULL};
     char line[4096], source[24], counter[48], name[FACT_NAME];
@@ -331,6 +348,8 @@ bool capture_phases_read(const char *path, struct capture_phases *out) {
             sscanf(line, "# %*s write n=%" SCNu64 " pages", &out->written);
         if (sscanf(line, "free N0 %" SCNu64 " N1 %" SCNu64, &out->node_free[0], &out->node_free[1]) == 2)
             continue;
+        if (!out->count)
+            read_blocks(&out->before, line);
         if (begin_phase(out, line) || *line == '#' || read_outcome(out, line, trace) || !out->count)
             continue;
         struct facts *d = out->at[out->count - 1].deltas;
