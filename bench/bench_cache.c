@@ -53,7 +53,7 @@ static void reads(uint64_t pages) {
     t = now();
     for (uint64_t i = 0; i < pages; i++) {
         struct vmsim__page_fault out;
-        vmsim__file_fault(cache, f, &ra, i, VMSIM__READ_NORMAL, NULL, 0, &out);
+        vmsim__file_fault(cache, f, &ra, i, VMSIM__READ_NORMAL, NULL, NULL, 0, &out);
         vmsim__folio_put(lru, out.pfn, 0);
     }
     print("fault_warm", pages, t);
@@ -81,7 +81,7 @@ static void writes(uint64_t pages) {
     t = now();
     for (uint64_t i = 0; i < pages; i++) {
         struct vmsim__page_fault out;
-        vmsim__file_fault(cache, f, &ra, i, VMSIM__READ_NORMAL, NULL, 0, &out);
+        vmsim__file_fault(cache, f, &ra, i, VMSIM__READ_NORMAL, NULL, NULL, 0, &out);
         vmsim__folio_put(lru, out.pfn, 0);
     }
     print("shmem_new", pages, t);

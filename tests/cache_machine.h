@@ -137,7 +137,7 @@ TEST_UNUSED static enum vmsim__page_outcome cache_fault(struct cache_machine *m,
     bool major = false;
     enum vmsim__page_outcome o;
     do {
-        o = vmsim__file_fault(m->cache, f, ra, index, advice, policy, cpu, out);
+        o = vmsim__file_fault(m->cache, f, ra, index, advice, policy, NULL, cpu, out);
         major = major || out->major;
         m->mem.now.own.tried = o == VMSIM__PAGE_RETRY;
     } while (o == VMSIM__PAGE_RETRY);

@@ -41,7 +41,7 @@ struct task {
 struct object {
     uint32_t file; /* number in the page cache */
     uint64_t pages;
-    uint64_t content[PAGES];
+    uint64_t content[PAGES + 512]; /* the last huge page may reach beyond */
 };
 
 enum { TLB_USUAL, TLB_BYPASS, TLB_EMULATED };
@@ -55,6 +55,7 @@ struct storm_machine {
     unsigned tlb;                    /* TLB_USUAL, or another one */
     unsigned tasks, spaces, leave;   /* at most so many; pages that they have to share; 0: the usual */
     unsigned ask;                    /* pages that they are to ask for together; 0: as it comes */
+    bool folios;                     /* files have large folios, shared memory huge pages */
 };
 
 static struct storm {
@@ -77,6 +78,7 @@ static struct storm {
     struct vmsim__vm_hooks oracle;  /* the machine's own: told, too */
     uint64_t unknown;               /* an owner whose content the call in progress is about to change */
     bool writing;
+    bool folios;      /* of files are large */
     bool generations; /* the machine goes from one kind of LRU to the other and back */
     bool hotplug;
     uint64_t plugged[2]; /* blocks that came, and went */
@@ -95,7 +97,8 @@ static uint64_t va_of(unsigned page) {
 static uint64_t *content_of(vmsim__pfn pfn) {
     if (pfn == vmsim__vm_zero_pfn(t.m->vm)) /* no frame of the allocator */
         return &t.frame_tag[pfn];
-    const struct vmsim__frame *f = vmsim__vm_frame(t.m->vm, pfn);
+    const vmsim__pfn head = vmsim__vm_head(t.m->vm, pfn);
+    const struct vmsim__frame *f = vmsim__vm_frame(t.m->vm, head);
     if (!(f->flags & VMSIM__FRAME_FILE))
         return &t.frame_tag[pfn];
     /* blocks of the file system: nobody maps them; their file may have the number of an object that is gone */
@@ -103,7 +106,7 @@ static uint64_t *content_of(vmsim__pfn pfn) {
         return &t.frame_tag[pfn];
     for (unsigned o = 0; o < t.objects; o++) {
         if (t.object[o].file == f->mapping)
-            return &t.object[o].content[vmsim__frame_index(f)];
+            return &t.object[o].content[vmsim__frame_index(f) + (pfn - head)];
     }
     fail_msg("step %llu: frame %u belongs to file %u, which nobody has", (unsigned long long)t.step, pfn, f->mapping);
     return NULL;
@@ -393,7 +396,8 @@ static void adopt(const struct task *k, unsigned from, unsigned n) {
             continue;
         const struct vmsim__pte e = vmsim__mm_pagemap(mm_of(k), va_of(i));
         const bool mapped = e.flags & (VMSIM__PTE_PRESENT | VMSIM__PTE_PROTNONE);
-        if (mapped && vmsim__frame_is(vmsim__vm_frame(t.m->vm, (vmsim__pfn)e.pfn), VMSIM__FRAME_FILE))
+        if (mapped &&
+            vmsim__frame_is(vmsim__vm_frame(t.m->vm, vmsim__vm_head(t.m->vm, (vmsim__pfn)e.pfn)), VMSIM__FRAME_FILE))
             continue;
         g->own = mapped || e.flags & VMSIM__PTE_SWAP; /* a copy may have gone out already */
         g->tag = g->own ? t.object[g->object].content[g->index] : 0;
@@ -648,8 +652,12 @@ static void do_sysctl(void) {
                                            {"lru_gen/enabled", "y"},
                                            {"lru_gen/enabled", "n"},
                                            {"lru_gen/enabled", "1"}};
+    static const char *const shared[] = {"always", "always", "force", "within_size", "advise", "deny", "never"};
     size_t i = pick(TEST_COUNT(knobs) - (t.generations ? 0 : 3));
-    if (vmsim_machine_sysctl(t.m, knobs[i][0], knobs[i][1]))
+    if (t.folios && pick(2))
+        assert_int_equal(
+            vmsim_machine_sysctl(t.m, "transparent_hugepage/shmem_enabled", shared[pick(TEST_COUNT(shared))]), 0);
+    else if (vmsim_machine_sysctl(t.m, knobs[i][0], knobs[i][1]))
         fail_msg("%s: %s", knobs[i][0], vmsim_machine_error(t.m));
 }
 
@@ -723,14 +731,25 @@ static void step_of_huge_pages(void) {
     if (!k->space) {
         do_create();
     } else if (k->space->at[0].kind == NONE || !pick(50)) {
-        int64_t r = vmsim_task_mmap(t.m, k->id, va_of(0), PAGES * t.page, 3, 0x32, 0, 0); /* fixed, private */
+        const bool shared = t.folios && pick(4) && free_object() != OBJECTS;
+        int64_t r = vmsim_task_mmap(t.m, k->id, va_of(0), PAGES * t.page, 3, shared ? 0x31 : 0x32, 0, 0); /* fixed */
+        const unsigned object = shared && !died(k) ? new_object(k, 0) : 0;
         for (unsigned i = 0; !died(k) && i < PAGES; i++)
-            k->space->at[i] = (struct page){.kind = ANON, .prot = 3};
+            k->space->at[i] = (struct page){
+                .kind = (uint8_t)(shared ? SHARED : ANON), .prot = 3, .object = (uint16_t)object, .index = (uint16_t)i};
         assert_true(died(k) || r == (int64_t)va_of(0));
     } else if (what < 3) {
         vmsim_task_madvise(t.m, k->id, va_of(0), PAGES * t.page, VMSIM__MADV_PAGEOUT);
     } else {
-        (what == 3 ? do_fork : what == 4 ? do_swap : what == 5 ? do_madvise : do_sweep)(k);
+        (what == 3                ? do_fork
+         : what == 4              ? do_swap
+         : what == 5              ? do_madvise
+         : what == 6 && t.folios  ? do_mprotect
+         : what == 7 && t.folios  ? do_munmap
+         : what == 8 && t.folios  ? do_mremap
+         : what == 9 && t.folios  ? do_file
+         : what == 10 && t.folios ? do_mmap
+                                  : do_sweep)(k);
     }
 }
 
@@ -771,6 +790,10 @@ static void boot(const struct storm_machine *b) {
     static const char *const thp[] = {"policies.thp=linux", "policies.thp=reserve", "policies.thp=utility",
                                       "policies.thp=always"};
     assert_int_equal(vmsim_config_set(config, thp[(b->cpus + b->swap) % TEST_COUNT(thp)]), 0);
+    if (b->folios && (vmsim_config_set(config, "machine.page_cache.large_folios=true") ||
+                      vmsim_config_set(config, "machine.page_cache.tmpfs_huge=always") ||
+                      vmsim_config_set(config, "machine.sysctl.transparent_hugepage/shmem_enabled=always")))
+        fail_msg("%s", vmsim_config_error_text(config, 0));
     if (b->tlb == TLB_BYPASS)
         assert_int_equal(vmsim_config_set(config, "machine.tlb.bypass=true"), 0);
     if (b->tlb == TLB_EMULATED)
@@ -785,6 +808,8 @@ static void boot(const struct storm_machine *b) {
     t.page = t.m->vm->page_size;
     t.shift = t.m->vm->page_shift;
     t.base = (UINT64_C(1) << 30) - t.page * 40; /* across the edge of a table */
+    if (b->folios)
+        t.base = (UINT64_C(1) << 30) - t.page * 512; /* the same, and a file's first page lies at one */
     t.frame_tag = calloc(t.m->mem->frames.end, sizeof *t.frame_tag);
     t.slot_tag = calloc(2 * SLOTS, sizeof *t.slot_tag);
     t.slot_owner = calloc(2 * SLOTS, sizeof *t.slot_owner);
@@ -847,7 +872,8 @@ static uint64_t end(void) {
     check();
     if (t.ask) /* no frame is lost, whatever was killed, failed or waited for */
         assert_int_equal(held(), t.held);
-    assert_in_range(vmsim__vm_committed(t.m->vm), 0, FILE_PAGES); /* what the file in shared memory holds */
+    assert_in_range(vmsim__vm_committed(t.m->vm), 0,
+                    t.folios ? 512 : FILE_PAGES); /* what the file in shared memory holds */
     assert_int_equal(vmsim_machine_destroy(t.m), 0);
     free(t.frame_tag);
     free(t.slot_tag);
@@ -870,6 +896,7 @@ static uint64_t storm_of(uint64_t n, const struct storm_machine *b) {
     t.ask = b->ask;
     boot(b);
     t.generations = b->swap > 2;
+    t.folios = b->folios;
     t.held = b->ask ? held() : 0;
     if (b->swap)
         leave(b->leave ? b->leave : b->swap == HUGE_PAGES ? 12000 : 700);

@@ -155,7 +155,7 @@ static void touch(struct mapping *map, uint64_t page, enum vmsim__read_advice ad
         map->entered++;
         if (!write && fault_around(map, page))
             return;
-        o = vmsim__file_fault(m.cache, file, &ra, page, advice, NULL, 0, &out);
+        o = vmsim__file_fault(m.cache, file, &ra, page, advice, NULL, NULL, 0, &out);
         map->major += out.major;
         map->retries += o == VMSIM__PAGE_RETRY;
     }
@@ -212,7 +212,7 @@ static void test_read_around_stops_after_a_hundred_misses(void **state) {
     start("6.1", 16384);
     struct vmsim__page_fault out;
     for (uint64_t i = 0; i < 101; i++) { /* no fault-around, no second entry: nothing counts in favour */
-        assert_int_equal(vmsim__file_fault(m.cache, file, &ra, i * 128 + 64, VMSIM__READ_NORMAL, NULL, 0, &out),
+        assert_int_equal(vmsim__file_fault(m.cache, file, &ra, i * 128 + 64, VMSIM__READ_NORMAL, NULL, NULL, 0, &out),
                          VMSIM__PAGE_RETRY);
     }
     assert_int_equal(ra.mmap_miss, 101);

@@ -38,11 +38,27 @@
     static void name(void **state) {                                                                                   \
         (void)state;                                                                                                   \
         storm_of(swap == HUGE_PAGES ? 2500 : 8000,                                                                     \
-                 &(struct storm_machine){arch, kernel, cpus, nodes, mib, swap, NULL, 0, false, 0, 0, 0, 0});           \
+                 &(struct storm_machine){arch, kernel, cpus, nodes, mib, swap, NULL, 0, false, 0, 0, 0, 0, false});    \
     }
 STORMS(STORM)
+
+/* Files whose folios are large, shared memory in huge pages: mapped, written, cut, swapped out, split. */
+#define FOLIO_STORMS(X)                                                                                                \
+    X(storm_of_large_folios, "x86_64", "6.12", 2, 1, 400, 0, 4000)                                                     \
+    X(storm_of_huge_shared_memory, "x86_64", "6.1", 4, 2, 400, 0, 4000)                                                \
+    X(storm_of_large_folios_on_arm64, "arm64_4k", "6.12", 1, 1, 400, 0, 4000)                                          \
+    X(storm_of_large_folios_with_swap, "x86_64", "6.12", 3, 1, 96, 1, 4000)                                            \
+    X(storm_of_huge_shared_memory_with_swap, "x86_64", "6.1", 2, 1, 96, HUGE_PAGES, 2500)                              \
+    X(storm_of_large_folios_in_generations, "x86_64", "6.12", 2, 2, 96, 3, 4000)
+#define FOLIO_STORM(name, arch, kernel, cpus, nodes, mib, swap, steps)                                                 \
+    static void name(void **state) {                                                                                   \
+        (void)state;                                                                                                   \
+        storm_of(steps, &(struct storm_machine){arch, kernel, cpus, nodes, mib, swap, NULL, 0, false, 0, 0, 0, 0,      \
+                                                .folios = true});                                                      \
+    }
+FOLIO_STORMS(FOLIO_STORM)
 int main(void) {
 #define TEST(name, ...) cmocka_unit_test(name),
-    const struct CMUnitTest tests[] = {STORMS(TEST)};
+    const struct CMUnitTest tests[] = {STORMS(TEST) FOLIO_STORMS(TEST)};
     return cmocka_run_group_tests_name("machine_stress", tests, NULL, NULL);
 }

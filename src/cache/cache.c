@@ -60,6 +60,11 @@ void vmsim__cache_set_hooks(struct vmsim__cache *c, const struct vmsim__cache_ho
     c->hooks = *hooks;
 }
 
+void vmsim__cache_set_huge_order(struct vmsim__cache *c, unsigned order) {
+    VMSIM__ASSERT(order <= c->mem->top_order);
+    c->huge_order = order;
+}
+
 struct vmsim__cache_spec *vmsim__cache_spec(struct vmsim__cache *c) {
     return &c->spec;
 }

@@ -107,6 +107,12 @@ struct vmsim__cache_hooks {
      * NULL. */
     void (*content)(void *context, enum vmsim__file_content what, const struct vmsim__file *file, uint64_t first,
                     uint64_t end, vmsim__pfn pfn);
+    /* Base pages take the place of a large folio of a file, which is on a list and at rest. False: somebody holds it.
+     * NULL: it always is. */
+    bool (*split)(void *context, vmsim__pfn pfn, unsigned cpu);
+    /* How hard a huge page of shared memory is looked for that no mapping asks for (vma_thp_gfp_mask of none). NULL:
+     * not at all. */
+    uint32_t (*huge_gfp)(void *context);
     /* A file of kind HUGETLB goes, which nobody maps any more. */
     void (*huge_gone)(void *context, struct vmsim__file *file, unsigned cpu);
 };
@@ -147,6 +153,8 @@ void vmsim__cache_set_hooks(struct vmsim__cache *c, const struct vmsim__cache_ho
 /* Once, before files are read; without it readahead is Linux's. `policies` must outlive the cache. */
 int vmsim__cache_set_readahead(struct vmsim__cache *c, struct vmsim__policy_registry *policies,
                                const struct vmsim__policy_choice *choice, uint64_t seed, struct vmsim__err *err);
+/* Pages of the order that one entry of a page table maps; 0, as at first: the machine has no such entries. */
+void vmsim__cache_set_huge_order(struct vmsim__cache *c, unsigned order);
 /* The knobs in force, writable (dirty_*, read_ahead for files opened later). */
 struct vmsim__cache_spec *vmsim__cache_spec(struct vmsim__cache *c);
 struct vmsim__mem *vmsim__cache_mem(struct vmsim__cache *c);
@@ -240,12 +248,19 @@ static inline bool vmsim__file_is_lost(const struct vmsim__file *f) {
  * -EIO. Kernel: path_openat, __ext4_get_inode_loc. */
 int vmsim__file_lookup(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
 
-/* The cached page, or VMSIM__PFN_NONE. No reference, no side effect (mincore, tests). */
+/* The head of the folio that has the page, or VMSIM__PFN_NONE. No reference, no side effect (mincore, tests). */
 static inline vmsim__pfn vmsim__file_page(const struct vmsim__file *f, uint64_t index) {
     return vmsim__entry_pfn(vmsim__radix_get(&f->pages, index));
 }
+/* The frame of page `index`, which the folio has that begins at `head`. */
+static inline vmsim__pfn vmsim__folio_part(const struct vmsim__mem *mem, vmsim__pfn head, uint64_t index) {
+    const struct vmsim__frame *f = vmsim__frame_at(&mem->frames, head);
+    VMSIM__ASSERT(index - vmsim__frame_index(f) < vmsim__frame_pages(f));
+    return head + (vmsim__pfn)(index - vmsim__frame_index(f));
+}
 /* First cached page at or after *index and below `end` that has the mark (VMSIM__MARK_PAGE: any page); moves *index
- * there. VMSIM__PFN_NONE: none. Costs what it finds, however many shadows or other pages lie between. */
+ * there. The head of its folio, or VMSIM__PFN_NONE: none. Costs what it finds, however many shadows or other pages lie
+ * between. */
 static inline vmsim__pfn vmsim__file_next_page(const struct vmsim__file *f, uint64_t *index, uint64_t end,
                                                enum vmsim__mark mark) {
     if (*index >= end || !vmsim__radix_any(&f->pages, mark))
@@ -268,16 +283,29 @@ enum vmsim__page_outcome {
     VMSIM__PAGE_RETRY,  /* reading ahead let go of the address space: the fault is to be entered again, at once */
     VMSIM__PAGE_WAIT    /* the page is on its way: the fault is to be entered again when it is there */
 };
+/* What a mapping says about huge pages of shared memory. */
+struct vmsim__shmem_wish {
+    bool advised, refused; /* MADV_HUGEPAGE; MADV_NOHUGEPAGE, or its process wants none */
+    uint32_t gfp;          /* how hard one is looked for */
+};
+/* May the page of a file in shared memory be part of a huge page? `w`: NULL: no mapping asks. `forced`: by name
+ * (MADV_COLLAPSE). Kernel: shmem_is_huge. */
+bool vmsim__shmem_is_huge(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index,
+                          const struct vmsim__shmem_wish *w, bool forced);
+/* Do mappings of the file prepare for them? NULL: shared anonymous memory. */
+bool vmsim__shmem_may_be_huge(const struct vmsim__cache *c, const struct vmsim__file *f);
 struct vmsim__page_fault {
-    vmsim__pfn pfn; /* with a reference for the caller (it becomes that of the page-table entry) */
+    vmsim__pfn pfn; /* the folio's head, with a reference for the caller (it becomes that of the page-table entry) */
     bool major;     /* the page was not in the cache; pgmajfault has been counted */
     bool created;   /* shmem: the page is new and zeroed */
 };
 /* filemap_fault / shmem_fault: finds or brings in page `index`. `advice` is the VMA's (VM_RAND_READ, VM_SEQ_READ).
- * `policy`: placement of a shmem page (mempolicy of the mapping), NULL: the task's. */
+ * `policy`: placement of a shmem page (mempolicy of the mapping), NULL: the task's. `wish`: as in vmsim__shmem_is_huge.
+ */
 enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
                                            uint64_t index, enum vmsim__read_advice advice,
-                                           const struct vmsim__alloc_request *policy, unsigned cpu,
+                                           const struct vmsim__alloc_request *policy,
+                                           const struct vmsim__shmem_wish *wish, unsigned cpu,
                                            struct vmsim__page_fault *out);
 /* Does the first write to a shared mapping of `f` have to be seen (clean pages are mapped read-only)? */
 bool vmsim__file_wants_mkwrite(const struct vmsim__file *f);
@@ -290,6 +318,17 @@ void vmsim__file_willneed(struct vmsim__cache *c, struct vmsim__file *f, struct 
 /* Reclaim takes a clean page that nobody maps, writes or pins out of its file: `shadow` (lru/workingset.h, which knows
  * one that is none) stands in its place, and the file's reference is dropped. Cannot fail. */
 void vmsim__filemap_evict(struct vmsim__cache *c, vmsim__pfn pfn, uint64_t shadow, unsigned cpu);
+/* A page of shared memory that is in swap comes back, or is a hole. False: the present waits, or it cannot be had. */
+bool vmsim__shmem_bring_back(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu);
+/* The huge page `to`, charged and filled, takes the place of all that a file in shared memory has of its range; nobody
+ * maps any of that, and nobody but the file holds it. The caller's reference becomes the file's. False: no host memory,
+ * nothing has changed. */
+bool vmsim__filemap_collapse(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, vmsim__pfn to,
+                             unsigned cpu);
+/* A large folio of a file is about to come apart, which nobody maps: from now on the file's slots name its frames one
+ * by one. Afterwards one that lies behind the file's end leaves it; the caller has a reference. */
+void vmsim__filemap_split(struct vmsim__cache *c, vmsim__pfn head);
+void vmsim__filemap_trim(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
 /* `to` takes the place of `from` in its file, with the cache's reference, marks, counts and charge; nobody maps either,
  * and no transfer concerns them. Contents and the other flags are the caller's. Cannot fail. */
 void vmsim__filemap_migrate(struct vmsim__cache *c, vmsim__pfn from, vmsim__pfn to);

@@ -42,16 +42,19 @@ static int check_marks(struct check *k, const struct vmsim__file *f, uint64_t in
 static int check_page(struct check *k, const struct vmsim__file *f, uint64_t index, vmsim__pfn pfn) {
     const struct vmsim__frame *fr = vmsim__cache_frame(k->c, pfn);
     bool shmem = f->kind == VMSIM__FILE_SHMEM;
-    if (!vmsim__frame_is(fr, VMSIM__FRAME_FILE) || fr->mapping != f->id || vmsim__frame_index(fr) != index)
+    if (!vmsim__frame_is(fr, VMSIM__FRAME_FILE) || fr->mapping != f->id || vmsim__frame_is(fr, VMSIM__FRAME_TAIL) ||
+        index - vmsim__frame_index(fr) >= vmsim__frame_pages(fr))
         FAIL(k, "file %u page %llu: frame %u says file %u page %llu, flags %#x", f->id, (unsigned long long)index, pfn,
              fr->mapping, (unsigned long long)vmsim__frame_index(fr), fr->flags);
-    if (fr->refcount < 1)
+    if (fr->refcount < (int32_t)vmsim__frame_pages(fr))
         FAIL(k, "file %u page %llu: frame %u has refcount %d", f->id, (unsigned long long)index, pfn, fr->refcount);
     if (shmem != vmsim__frame_is(fr, VMSIM__FRAME_SWAPBACKED))
         FAIL(k, "frame %u of file %u: swap-backed or not, contrary to its file", pfn, f->id);
     vmsim__recount_node_add(&k->recount, fr, VMSIM__NR_FILE_PAGES, 1);
     if (shmem)
         vmsim__recount_node_add(&k->recount, fr, VMSIM__NR_SHMEM, 1);
+    if (vmsim__cache_is_huge(k->c, fr) && vmsim__frame_index(fr) == index)
+        vmsim__recount_node_add(&k->recount, fr, shmem ? VMSIM__NR_SHMEM_HUGEPAGES : VMSIM__NR_FILE_HUGEPAGES, 1);
     if (vmsim__file_accounts_dirty(f) && vmsim__frame_is(fr, VMSIM__FRAME_DIRTY)) {
         vmsim__recount_node_add(&k->recount, fr, VMSIM__NR_DIRTY, 1);
         vmsim__recount_zone_add(&k->recount, fr, VMSIM__NR_ZONE_WRITE_PENDING, 1);
@@ -74,7 +77,8 @@ static int check_file(struct check *k, const struct vmsim__file *f) {
             return rc;
         pages += pfn != VMSIM__PFN_NONE;
         swapped += vmsim__entry_tag(entry) == VMSIM__ENTRY_SWAP;
-        if (index >= end && f->kind != VMSIM__FILE_SHMEM)
+        if (index >= end && f->kind != VMSIM__FILE_SHMEM &&
+            (pfn == VMSIM__PFN_NONE || vmsim__frame_index(vmsim__cache_frame(k->c, pfn)) >= end))
             FAIL(k, "file %u of %llu bytes has page %llu", f->id, (unsigned long long)f->size,
                  (unsigned long long)index);
     }
@@ -186,7 +190,7 @@ static int check_frame(struct check *k, const struct vmsim__frame *f, vmsim__pfn
         FAIL(k, "frame %u of file %u: pinned or not, contrary to its file", pfn, f->mapping);
     if (vmsim__frame_is(f, VMSIM__FRAME_BUFFERS))
         k->objects[f->memcg] += VMSIM__OBJ_BUFFER_HEAD;
-    ++*cached;
+    *cached += vmsim__frame_pages(f);
     return 0;
 }
 
@@ -212,8 +216,9 @@ static int check_frames(struct check *k) {
 /* ---- counters ---- */
 
 static int check_counters(const struct check *k) {
-    static const enum vmsim__node_stat node[] = {VMSIM__NR_FILE_PAGES, VMSIM__NR_SHMEM, VMSIM__NR_DIRTY,
-                                                 VMSIM__NR_WRITEBACK, VMSIM__NR_SWAPCACHED};
+    static const enum vmsim__node_stat node[] = {
+        VMSIM__NR_FILE_PAGES, VMSIM__NR_SHMEM,           VMSIM__NR_DIRTY,         VMSIM__NR_WRITEBACK,
+        VMSIM__NR_SWAPCACHED, VMSIM__NR_SHMEM_HUGEPAGES, VMSIM__NR_FILE_HUGEPAGES};
     static const enum vmsim__zone_stat zone[] = {VMSIM__NR_ZONE_WRITE_PENDING};
     int rc = vmsim__recount_compare_nodes(&k->recount, node, VMSIM__COUNT(node), k->err);
     return rc ? rc : vmsim__recount_compare_zones(&k->recount, zone, VMSIM__COUNT(zone), k->err);

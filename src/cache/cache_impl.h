@@ -48,6 +48,7 @@ struct vmsim__cache {
     } bounce;
     uint64_t dirtied;             /* pages that were written to */
     bool no_reclaim;              /* pages come from what is free */
+    unsigned huge_order;          /* of what one entry of a page table maps; 0: there are none */
     struct vmsim__swap *swap;     /* NULL: there is none */
     const uint64_t *page_cluster; /* the knob vm.page-cluster */
     struct vmsim__swap_ra swap_ra;
@@ -93,6 +94,10 @@ static inline uint64_t vmsim__cache_page_size(const struct vmsim__cache *c) {
 static inline uint64_t vmsim__cache_pages_of(const struct vmsim__cache *c, uint64_t bytes) {
     return (bytes >> c->mem->page_shift) + ((bytes & (vmsim__cache_page_size(c) - 1)) != 0);
 }
+/* One entry of a page table may map it. Kernel: folio_test_pmd_mappable. */
+static inline bool vmsim__cache_is_huge(const struct vmsim__cache *c, const struct vmsim__frame *f) {
+    return vmsim__frame_is(f, VMSIM__FRAME_HEAD) && c->huge_order && vmsim__folio_order(f) >= c->huge_order;
+}
 /* The CPU is busy for `ns`. */
 static inline void vmsim__cache_charge(struct vmsim__cache *c, uint64_t ns) {
     vmsim__now_charge(&c->mem->now, ns);
@@ -108,6 +113,12 @@ static inline void vmsim__cache_content(const struct vmsim__cache *c, enum vmsim
     if (c->hooks.content)
         c->hooks.content(c->hooks.context, what, f, index, index + 1, pfn);
 }
+/* Of all pages of a new folio: they are zeroes. */
+static inline void vmsim__cache_zeroed(const struct vmsim__cache *c, const struct vmsim__file *f, vmsim__pfn pfn) {
+    const struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    for (uint32_t i = 0; c->hooks.content && i < vmsim__frame_pages(fr); i++)
+        vmsim__cache_content(c, VMSIM__CONTENT_ZEROED, f, vmsim__frame_index(fr) + i, pfn + i);
+}
 static inline bool vmsim__file_accounts_dirty(const struct vmsim__file *f) {
     return f->kind == VMSIM__FILE_REGULAR;
 }
@@ -121,17 +132,34 @@ void vmsim__transfer_start(struct vmsim__cache *c, struct vmsim__file *f, uint64
 
 /* ---- filemap.c ---- */
 
-/* A new frame for the cache, refcount 1, or VMSIM__PFN_NONE. */
-vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const struct vmsim__alloc_request *policy,
-                                unsigned cpu);
-/* Puts a new frame into the file and into the lru_add batch; the caller's reference is dropped in any case. False: the
- * host has no memory, the frame was freed. */
+/* A new folio for the cache, refcount 1, or VMSIM__PFN_NONE. */
+vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, unsigned order,
+                                const struct vmsim__alloc_request *policy, unsigned cpu);
+/* The same with these GFP flags and no others. */
+vmsim__pfn vmsim__filemap_alloc_as(struct vmsim__cache *c, uint32_t gfp, unsigned order,
+                                   const struct vmsim__alloc_request *policy, unsigned cpu);
+/* Do pages [first, first + pages) have neither a page in memory nor one in swap? */
+static inline bool vmsim__filemap_none_in(const struct vmsim__file *f, uint64_t first, uint64_t pages) {
+    uint64_t entry;
+    for (uint64_t i = first; (entry = vmsim__radix_next(&f->pages, &i)) && i < first + pages; i++) {
+        if (vmsim__entry_tag(entry) != VMSIM__ENTRY_SHADOW)
+            return false;
+    }
+    return true;
+}
+/* Does its file system take folios larger than a page? Kernel: mapping_large_folio_support. */
+static inline bool vmsim__file_has_large(const struct vmsim__cache *c, const struct vmsim__file *f) {
+    return c->spec.large_folios && c->huge_order && f->kind == VMSIM__FILE_REGULAR && !f->blockdev;
+}
+/* Puts a new folio, whose place is free, into the file and into the lru_add batch; the caller's reference is dropped in
+ * any case. False: the host has no memory, the frame was freed. */
 bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
                         unsigned cpu);
 /* The page is written through buffers, or is a block of a file system itself: heads of buffers hang on it until it
  * goes, and its cgroup pays for them (vmsim__obj_charge). */
 bool vmsim__filemap_add_buffers(struct vmsim__cache *c, vmsim__pfn pfn, uint32_t gfp);
-/* Takes page `index` out of the file: counters, dirtiness, the cache's reference. The page is no longer mapped. */
+/* Takes the folio that begins at `index` out of the file: counters, dirtiness, the cache's references. It is no longer
+ * mapped. */
 void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu);
 /* Allocates and adds a page, to be filled by the caller. VMSIM__PFN_NONE: no frame or no host memory. */
 vmsim__pfn vmsim__filemap_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, uint32_t gfp,
@@ -166,9 +194,10 @@ void vmsim__ra_around(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
 
 /* ---- shmem.c ---- */
 
-/* A new zeroed page of a shmem file. VMSIM__PFN_NONE: no frame or no host memory. */
+/* A new zeroed page of a shmem file, or the huge page that has it. VMSIM__PFN_NONE: no frame or no host memory. */
 vmsim__pfn vmsim__shmem_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index,
-                               const struct vmsim__alloc_request *policy, unsigned cpu);
+                               const struct vmsim__alloc_request *policy, const struct vmsim__shmem_wish *wish,
+                               unsigned cpu);
 
 /* The page of a shmem file that is in swap comes back. VMSIM__PFN_NONE: the present waits for it or for memory, or
  * there is none, or it cannot be read (vmsim__filemap_error). `fault`: for a fault, whose major one it is. Kernel:

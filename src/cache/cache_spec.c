@@ -70,7 +70,17 @@ static void switch_other_off(void *owner, const struct vmsim__knob *knob) {
     }
 }
 
+static const char *const mount_huge[] = {"never", "always", "within_size", "advise", NULL};
+static const char *const shmem_huge[] = {"never", "always", "within_size", "advise", "deny", "force", NULL};
+
 const struct vmsim__knob vmsim__cache_knobs[] = {
+    {.value = {.name = "transparent_hugepage/shmem_enabled",
+               .type = VMSIM_PARAM_ENUM,
+               FIELD(vmsim__cache_spec, shmem_huge),
+               .fallback = "never",
+               .choices = shmem_huge,
+               .doc = "Huge pages of shared memory that no mount has: shared anonymous mappings, memfd, System V; "
+                      "deny and force are for mounts of tmpfs, too."}},
 #define KNOB(field, param_type, default_text, most, unit_text, doc_text)                                               \
     {.value = {.name = "vm." #field,                                                                                   \
                .type = VMSIM_PARAM_##param_type,                                                                       \
@@ -128,6 +138,18 @@ const struct vmsim_param vmsim__cache_params[] = {
      .max = UINT64_C(10000000000),
      .fallback = "50ns",
      .doc = "Finding one page of a file in a page fault."},
+    {.name = "large_folios",
+     .type = VMSIM_PARAM_BOOL,
+     FIELD(vmsim__cache_spec, large_folios),
+     .fallback = "false",
+     .doc = "The file system of regular files takes folios larger than a page, as XFS does (ext4 since 6.16): "
+            "reading ahead and writing bring them."},
+    {.name = "tmpfs_huge",
+     .type = VMSIM_PARAM_ENUM,
+     FIELD(vmsim__cache_spec, tmpfs_huge),
+     .fallback = "never",
+     .choices = mount_huge,
+     .doc = "Huge pages of files on a tmpfs, as its mount option huge= says."},
     {.name = "device",
      .type = VMSIM_PARAM_STRUCT,
      FIELD(vmsim__cache_spec, device),

@@ -28,6 +28,18 @@ struct vmsim__cache_spec {
     uint64_t bounce_cost;               /* ns: copy one page to or from a bounce buffer */
     struct vmsim__device_spec device;
     bool device_given;
+    bool large_folios; /* the file system takes folios larger than a page */
+    int tmpfs_huge;    /* enum vmsim__shmem_huge, of mounts: option huge= */
+    int shmem_huge;    /* of what no mount has: transparent_hugepage/shmem_enabled */
+};
+
+enum vmsim__shmem_huge {
+    VMSIM__SHMEM_NEVER,
+    VMSIM__SHMEM_ALWAYS,
+    VMSIM__SHMEM_WITHIN_SIZE, /* where the file is long enough */
+    VMSIM__SHMEM_ADVISE,      /* where a mapping has MADV_HUGEPAGE */
+    VMSIM__SHMEM_DENY,        /* nowhere, whatever mounts say */
+    VMSIM__SHMEM_FORCE        /* everywhere */
 };
 
 /* Tables over the two structs, for config/. */

@@ -14,6 +14,7 @@
  * folio_account_dirtied counts and marks pages of file systems with write-back only. */
 bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    VMSIM__ASSERT(!vmsim__frame_is(fr, VMSIM__FRAME_TAIL));
     if (vmsim__frame_is(fr, VMSIM__FRAME_DIRTY))
         return false;
     fr->flags |= VMSIM__FRAME_DIRTY;
@@ -25,11 +26,13 @@ bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn) {
     if (vmsim__file_accounts_dirty(f)) {
         if (!vmsim__radix_any(&f->pages, VMSIM__MARK_DIRTY))
             f->dirtied_when = c->mem->now.time;
-        vmsim__radix_mark(&f->pages, vmsim__frame_index(fr), VMSIM__MARK_DIRTY);
+        const uint32_t pages = vmsim__frame_pages(fr);
+        for (uint32_t i = 0; i < pages; i++)
+            vmsim__radix_mark(&f->pages, vmsim__frame_index(fr) + i, VMSIM__MARK_DIRTY);
         vmsim__filemap_add_buffers(c, pfn, VMSIM__GFP_NOFAIL);
-        vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, 1);
-        vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTIED, 1);
-        vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, 1);
+        vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, pages);
+        vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTIED, pages);
+        vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, pages);
     }
     return true;
 }
@@ -40,8 +43,9 @@ static void clear_dirty(struct vmsim__cache *c, const struct vmsim__file *f, str
     VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_DIRTY) && fr->mapping == f->id);
     fr->flags &= ~VMSIM__FRAME_DIRTY;
     if (vmsim__file_accounts_dirty(f)) {
-        vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, -1);
-        vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, -1);
+        const int64_t pages = vmsim__frame_pages(fr);
+        vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, -pages);
+        vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, -pages);
     }
 }
 
@@ -177,23 +181,26 @@ bool vmsim__node_dirty_ok(struct vmsim__cache *c, unsigned node) {
 
 /* ---- writing ---- */
 
-/* One page goes out: stores through mappings are asked for first. Kernel: clear_page_dirty_for_io, then
- * folio_start_writeback. The device grows by what is written: pages beyond were holes. */
+/* One folio goes out, which begins at `index`: stores through mappings are asked for first. Kernel:
+ * clear_page_dirty_for_io, then folio_start_writeback. The device grows by what is written: pages beyond were holes. */
 static void start_writeback(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn,
                             unsigned cpu) {
     VMSIM__ASSERT(!vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_WRITEBACK));
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     if (f->mappings && c->hooks.mkclean)
         c->hooks.mkclean(c->hooks.context, f, index, pfn, cpu);
+    const uint32_t pages = vmsim__frame_pages(fr);
     VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_DIRTY) && vmsim__file_accounts_dirty(f));
     fr->flags = (fr->flags & ~VMSIM__FRAME_DIRTY) | VMSIM__FRAME_WRITEBACK;
-    vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, -1);
-    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITEBACK, 1); /* pending it was and is */
-    vmsim__cache_content(c, VMSIM__CONTENT_WRITING, f, index, pfn);
-    vmsim__radix_move_mark(&f->pages, index, VMSIM__MARK_DIRTY, VMSIM__MARK_WRITEBACK);
-    if (vmsim__radix_any(&f->pages, VMSIM__MARK_TOWRITE))
-        vmsim__radix_unmark(&f->pages, index, VMSIM__MARK_TOWRITE);
-    f->disk_size = vmsim__max64(f->disk_size, vmsim__min64(f->size, (index + 1) << c->mem->page_shift));
+    vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, -(int64_t)pages);
+    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITEBACK, pages); /* pending it was and is */
+    for (uint32_t i = 0; i < pages; i++) {
+        vmsim__cache_content(c, VMSIM__CONTENT_WRITING, f, index + i, pfn + i);
+        vmsim__radix_move_mark(&f->pages, index + i, VMSIM__MARK_DIRTY, VMSIM__MARK_WRITEBACK);
+        if (vmsim__radix_any(&f->pages, VMSIM__MARK_TOWRITE))
+            vmsim__radix_unmark(&f->pages, index + i, VMSIM__MARK_TOWRITE);
+    }
+    f->disk_size = vmsim__max64(f->disk_size, vmsim__min64(f->size, (index + pages) << c->mem->page_shift));
 }
 
 /* One that somebody wanted back meanwhile goes where reclaim looks first. Kernel: folio_end_writeback. */
@@ -212,7 +219,8 @@ void vmsim__writeback_over(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu)
 void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu) {
     VMSIM__ASSERT(vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_WRITEBACK));
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
-    vmsim__radix_unmark(&f->pages, vmsim__frame_index(fr), VMSIM__MARK_WRITEBACK);
+    for (uint32_t i = vmsim__frame_pages(fr); i--;)
+        vmsim__radix_unmark(&f->pages, vmsim__frame_index(fr) + i, VMSIM__MARK_WRITEBACK);
     vmsim__writeback_over(c, pfn, cpu);
 }
 
@@ -222,21 +230,26 @@ void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__
 static uint64_t write_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t *first, uint64_t end,
                             enum vmsim__mark mark, bool all, unsigned cpu) {
     uint64_t run = 0, next = 0, pages = 0, i = *first;
+    const uint64_t file_end = vmsim__cache_pages_of(c, f->size);
     vmsim__pfn pfn;
     for (; (pfn = vmsim__file_next_page(f, &i, end, mark)) != VMSIM__PFN_NONE; i++) {
-        if (vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_WRITEBACK)) {
+        const struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+        if (vmsim__frame_is(fr, VMSIM__FRAME_WRITEBACK)) {
             if (all)
                 break;
             continue;
         }
+        i = vmsim__frame_index(fr);
         start_writeback(c, f, i, pfn, cpu);
         if (run && i != next) {
             vmsim__transfer_start(c, f, next - run, run, true, cpu);
             run = 0;
         }
-        run++;
-        next = i + 1;
-        pages++;
+        const uint64_t inside = vmsim__max64(vmsim__min64(vmsim__frame_pages(fr), file_end - i), 1);
+        run += inside;
+        pages += inside;
+        next = i + inside;
+        i += vmsim__frame_pages(fr) - 1;
     }
     if (run)
         vmsim__transfer_start(c, f, next - run, run, true, cpu);

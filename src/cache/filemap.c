@@ -17,10 +17,16 @@ static uint32_t gfp_of(const struct vmsim__cache *c, uint32_t gfp) {
     return (VMSIM__GFP_HIGHUSER_MOVABLE | gfp) & ~never;
 }
 
-vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const struct vmsim__alloc_request *policy,
-                                unsigned cpu) {
+vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, unsigned order,
+                                const struct vmsim__alloc_request *policy, unsigned cpu) {
+    return vmsim__filemap_alloc_as(c, gfp_of(c, gfp), order, policy, cpu);
+}
+
+vmsim__pfn vmsim__filemap_alloc_as(struct vmsim__cache *c, uint32_t gfp, unsigned order,
+                                   const struct vmsim__alloc_request *policy, unsigned cpu) {
     VMSIM__ASSERT(cpu < c->mem->nr_cpus);
-    struct vmsim__alloc_request rq = {.gfp = gfp_of(c, gfp), .cpu = (uint16_t)cpu};
+    struct vmsim__alloc_request rq = {
+        .gfp = gfp | (order ? VMSIM__GFP_COMP : 0), .order = (uint8_t)order, .cpu = (uint16_t)cpu};
     rq.node = policy ? policy->node : c->mem->cpu_node[cpu];
     rq.nodemask = policy ? policy->nodemask : NULL;
     vmsim__pfn pfn = !policy && c->hooks.alloc ? c->hooks.alloc(c->hooks.context, &rq) : vmsim__mem_alloc(c->mem, &rq);
@@ -31,10 +37,14 @@ vmsim__pfn vmsim__filemap_alloc(struct vmsim__cache *c, uint32_t gfp, const stru
 
 /* What a page of a file counts in, where it lies. */
 VMSIM__INLINE void count_page(struct vmsim__cache *c, const struct vmsim__file *f, const struct vmsim__frame *fr,
-                              int64_t pages) {
+                              int64_t sign) {
+    const int64_t pages = sign * (int64_t)vmsim__frame_pages(fr);
     vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, pages);
     if (f->kind == VMSIM__FILE_SHMEM)
         vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, pages);
+    if (VMSIM__UNLIKELY(vmsim__cache_is_huge(c, fr)))
+        vmsim__cache_node_add(
+            c, fr, f->kind == VMSIM__FILE_SHMEM ? VMSIM__NR_SHMEM_HUGEPAGES : VMSIM__NR_FILE_HUGEPAGES, sign);
     if (vmsim__frame_is(fr, VMSIM__FRAME_DIRTY) && vmsim__file_accounts_dirty(f)) {
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, pages);
         vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, pages);
@@ -64,9 +74,27 @@ static bool pay_for_nodes(struct vmsim__cache *c, struct vmsim__file *f, uint64_
     return true;
 }
 
-/* The page goes into its slot. False: the nodes for it are not paid for, or the host has no memory. */
-static bool store_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
-                       uint64_t *old, unsigned cpu) {
+/* All slots of a folio's pages name its head, where the kernel's tree has one entry of that many slots; the nodes that
+ * this takes beyond the first page's are nobody's. False: the host has no memory, and nothing is stored. */
+static bool store_slots(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint64_t *old) {
+    const uint32_t pages = vmsim__frame_pages(vmsim__cache_frame(c, pfn));
+    for (uint32_t i = 0; i < pages; i++) {
+        uint64_t was = 0;
+        if (!vmsim__radix_store(&f->pages, index + i, vmsim__entry_make(VMSIM__ENTRY_PAGE, pfn), 1u << VMSIM__MARK_PAGE,
+                                &was)) {
+            while (i--)
+                vmsim__radix_remove(&f->pages, index + i);
+            return false;
+        }
+        *old = was ? was : *old;
+        c->bill.payer = 0;
+    }
+    return true;
+}
+
+/* The folio goes into its slots. False: the nodes for it are not paid for, or the host has no memory. */
+static bool store_folio(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
+                        uint64_t *old, unsigned cpu) {
     const uint16_t memcg = c->mem->now.memcg;
     uint32_t paid;
     VMSIM__ASSERT(!c->bill.payer);
@@ -75,8 +103,7 @@ static bool store_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t i
     if (!pay_for_nodes(c, f, index, gfp, &paid, cpu))
         return false;
     c->bill.payer = memcg;
-    const bool stored =
-        vmsim__radix_store(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_PAGE, pfn), 1u << VMSIM__MARK_PAGE, old);
+    const bool stored = store_slots(c, f, index, pfn, old);
     c->bill.payer = 0;
     if (!stored) {
         c->error = VMSIM_ENOMEM;
@@ -91,7 +118,7 @@ bool vmsim__filemap_add_buffers(struct vmsim__cache *c, vmsim__pfn pfn, uint32_t
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     const unsigned cpu = c->mem->now.cpu;
     VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_FILE));
-    if (vmsim__frame_is(fr, VMSIM__FRAME_BUFFERS))
+    if (vmsim__frame_is(fr, VMSIM__FRAME_BUFFERS | VMSIM__FRAME_HEAD)) /* file systems with large folios have none */
         return true;
     if (VMSIM__UNLIKELY(fr->memcg)) {
         vmsim__folio_get(c->lru, pfn);
@@ -126,7 +153,7 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
         vmsim__folio_put(c->lru, pfn, cpu);
         return false;
     }
-    if (!store_page(c, f, index, pfn, gfp_of(c, gfp), &old, cpu)) {
+    if (!store_folio(c, f, index, pfn, gfp_of(c, gfp), &old, cpu)) {
         vmsim__folio_put(c->lru, pfn, cpu);
         return false;
     }
@@ -137,7 +164,8 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     fr->flags |= flags[f->kind];
     fr->mapping = f->id;
     vmsim__frame_set_index(fr, index);
-    f->nrpages++;
+    f->nrpages += vmsim__frame_pages(fr);
+    fr->refcount += (int32_t)vmsim__frame_pages(fr) - 1; /* one a page */
     count_page(c, f, fr, 1);
     if (vmsim__entry_tag(old) == VMSIM__ENTRY_SHADOW && !(gfp & VMSIM__GFP_WRITE))
         vmsim__workingset_refault(c->lru, pfn, vmsim__entry_content(old));
@@ -145,17 +173,19 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     return true;
 }
 
-/* The page is the file's no longer; the slot has been seen to. */
+/* The folio is the file's no longer; its slots have been seen to. */
 static void forget(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
-    VMSIM__ASSERT(fr->mapcount == 0 && !vmsim__frame_is(fr, VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK));
-    VMSIM__ASSERT(f->nrpages > 0);
-    f->nrpages--;
+    const uint32_t pages = vmsim__frame_pages(fr);
+    VMSIM__ASSERT(!vmsim__folio_mapped(c->lru, pfn) &&
+                  !vmsim__frame_is(fr, VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK));
+    VMSIM__ASSERT(f->nrpages >= pages);
+    f->nrpages -= pages;
     count_page(c, f, fr, -1);
     drop_buffers(c, fr, cpu);
     fr->flags &= ~(VMSIM__FRAME_FILE | VMSIM__FRAME_PINNED);
     fr->mapping = 0;
-    vmsim__folio_put(c->lru, pfn, cpu);
+    vmsim__folio_put_refs(c->lru, pfn, pages, cpu);
 }
 
 /* Kernel: __filemap_remove_folio. Dirtiness goes first, while the page still names its file. */
@@ -165,7 +195,8 @@ void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64
                   vmsim__frame_index(vmsim__cache_frame(c, pfn)) == index);
     VMSIM__ASSERT(vmsim__cache_frame(c, pfn)->mapping == f->id);
     vmsim__dirty_cancel(c, f, vmsim__cache_frame(c, pfn));
-    vmsim__radix_remove(&f->pages, index);
+    for (uint32_t i = vmsim__frame_pages(vmsim__cache_frame(c, pfn)); i--;)
+        vmsim__radix_remove(&f->pages, index + i);
     forget(c, f, pfn, cpu);
 }
 
@@ -176,11 +207,79 @@ void vmsim__filemap_evict(struct vmsim__cache *c, vmsim__pfn pfn, uint64_t shado
     VMSIM__ASSERT(f && vmsim__frame_is(fr, VMSIM__FRAME_FILE));
     VMSIM__ASSERT(!vmsim__frame_is(fr, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK | VMSIM__FRAME_PINNED));
     const uint64_t index = vmsim__frame_index(fr);
-    if (shadow == VMSIM__NO_SHADOW)
-        vmsim__radix_remove(&f->pages, index);
-    else
-        vmsim__radix_set(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_SHADOW, shadow), NULL);
+    for (uint32_t i = vmsim__frame_pages(fr); i--;) {
+        if (shadow == VMSIM__NO_SHADOW)
+            vmsim__radix_remove(&f->pages, index + i);
+        else
+            vmsim__radix_set(&f->pages, index + i, vmsim__entry_make(VMSIM__ENTRY_SHADOW, shadow), NULL);
+    }
     forget(c, f, pfn, cpu);
+}
+
+static unsigned marks_at(const struct vmsim__file *f, uint64_t index) {
+    unsigned marks = 0;
+    for (unsigned mark = 0; mark < VMSIM__MARKS; mark++)
+        marks |= (unsigned)vmsim__radix_marked(&f->pages, index, mark) << mark;
+    return marks;
+}
+
+/* Marks are the slots', and stay. Kernel: __split_huge_page. */
+void vmsim__filemap_split(struct vmsim__cache *c, vmsim__pfn head) {
+    const struct vmsim__frame *fr = vmsim__cache_frame(c, head);
+    struct vmsim__file *f = vmsim__file_by_id(c, fr->mapping);
+    VMSIM__ASSERT(f && vmsim__frame_is(fr, VMSIM__FRAME_HEAD) && !vmsim__folio_mapped(c->lru, head));
+    for (uint32_t i = 1; i < vmsim__frame_pages(fr); i++)
+        vmsim__radix_store(&f->pages, vmsim__frame_index(fr) + i, vmsim__entry_make(VMSIM__ENTRY_PAGE, head + i),
+                           marks_at(f, vmsim__frame_index(fr) + i), NULL); /* it replaces one */
+    if (vmsim__cache_is_huge(c, fr))
+        vmsim__cache_node_add(c, fr,
+                              f->kind == VMSIM__FILE_SHMEM ? VMSIM__NR_SHMEM_HUGEPAGES : VMSIM__NR_FILE_HUGEPAGES, -1);
+}
+
+/* Holes take the new page first, which may need memory; what replaces another needs none. Kernel: collapse_file. */
+bool vmsim__filemap_collapse(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, vmsim__pfn to,
+                             unsigned cpu) {
+    struct vmsim__frame *fr = vmsim__cache_frame(c, to);
+    const uint64_t new = vmsim__entry_make(VMSIM__ENTRY_PAGE, to);
+    const uint32_t pages = vmsim__frame_pages(fr);
+    VMSIM__ASSERT(f->kind == VMSIM__FILE_SHMEM && fr->refcount == 1 && !(first & (pages - 1)) && !c->bill.payer);
+    for (uint32_t i = 0; i < pages; i++) {
+        if (vmsim__file_page(f, first + i) != VMSIM__PFN_NONE ||
+            vmsim__radix_store(&f->pages, first + i, new, 1u << VMSIM__MARK_PAGE, NULL))
+            continue;
+        while (i--) {
+            if (vmsim__file_page(f, first + i) == to)
+                vmsim__radix_remove(&f->pages, first + i);
+        }
+        c->error = VMSIM_ENOMEM;
+        return false;
+    }
+    for (uint32_t i = 0; i < pages; i++) {
+        const vmsim__pfn old = vmsim__file_page(f, first + i);
+        if (old == to)
+            continue;
+        vmsim__radix_store(&f->pages, first + i, new, 1u << VMSIM__MARK_PAGE, NULL);
+        forget(c, f, old, cpu);
+    }
+    fr->flags |= VMSIM__FRAME_FILE | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_DIRTY;
+    fr->mapping = f->id;
+    vmsim__frame_set_index(fr, first);
+    f->nrpages += pages;
+    fr->refcount += (int32_t)pages - 1;
+    count_page(c, f, fr, 1);
+    vmsim__lru_add(c->lru, to, cpu);
+    return true;
+}
+
+void vmsim__filemap_trim(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
+    const struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    struct vmsim__file *f = vmsim__file_by_id(c, fr->mapping);
+    const uint64_t index = vmsim__frame_index(fr);
+    VMSIM__ASSERT(f && fr->refcount > 1);
+    if (index < vmsim__cache_pages_of(c, f->size) || fr->mapcount)
+        return;
+    vmsim__filemap_remove(c, f, index, pfn, cpu);
+    vmsim__cache_content(c, VMSIM__CONTENT_DROPPED, f, index, VMSIM__PFN_NONE);
 }
 
 /* The counts go from zone to zone; the charge goes between, since counts are a cgroup's, too. Kernel:
@@ -192,11 +291,10 @@ void vmsim__filemap_migrate(struct vmsim__cache *c, vmsim__pfn from, vmsim__pfn 
     const uint64_t index = vmsim__frame_index(old);
     struct vmsim__file *f = vmsim__file_by_id(c, old->mapping);
     VMSIM__ASSERT(f && vmsim__file_page(f, index) == from && !old->mapcount && old->refcount > 1);
+    VMSIM__ASSERT(!vmsim__frame_is(old, VMSIM__FRAME_HEAD) && !vmsim__frame_is(new, VMSIM__FRAME_HEAD));
     VMSIM__ASSERT(!vmsim__frame_is(old, VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK) && !new->mapping);
-    unsigned marks = 0;
-    for (unsigned mark = 0; mark < VMSIM__MARKS; mark++)
-        marks |= (unsigned)vmsim__radix_marked(&f->pages, index, mark) << mark;
-    bool stored = vmsim__radix_store(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_PAGE, to), marks, NULL);
+    bool stored =
+        vmsim__radix_store(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_PAGE, to), marks_at(f, index), NULL);
     VMSIM__ASSERT(stored); /* it replaces one */
     (void)stored;
     count_page(c, f, old, -1);
@@ -213,7 +311,7 @@ void vmsim__filemap_migrate(struct vmsim__cache *c, vmsim__pfn from, vmsim__pfn 
 
 vmsim__pfn vmsim__filemap_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, uint32_t gfp,
                                  const struct vmsim__alloc_request *policy, unsigned cpu) {
-    vmsim__pfn pfn = vmsim__filemap_alloc(c, gfp, policy, cpu);
+    vmsim__pfn pfn = vmsim__filemap_alloc(c, gfp, 0, policy, cpu);
     if (pfn == VMSIM__PFN_NONE || !vmsim__filemap_add(c, f, index, pfn, gfp, cpu))
         return VMSIM__PFN_NONE;
     return pfn;
@@ -299,6 +397,13 @@ bool vmsim__filemap_read_block(struct vmsim__cache *c, struct vmsim__file *f, ui
     return true;
 }
 
+/* Is page `other` in the folio that has page `index`? */
+static bool same_folio(const struct vmsim__cache *c, vmsim__pfn pfn, uint64_t index, uint64_t other) {
+    const struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    return other == index ||
+           (vmsim__frame_is(fr, VMSIM__FRAME_HEAD) && other - vmsim__frame_index(fr) < vmsim__frame_pages(fr));
+}
+
 /* One page of a read: `bytes` from `pos` on, all of page `index`. False: no frame, or the page is on its way. Kernel:
  * filemap_read; shmem_file_read_iter marks a page only when the read begins at its start. */
 static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t pos,
@@ -321,7 +426,8 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
     vmsim__pfn pfn = read_get_page(c, f, ra, index, last, cpu);
     if (pfn == VMSIM__PFN_NONE || !vmsim__filemap_arrived(c, pfn))
         return false;
-    if ((ra->prev_pos - 1) >> shift != index) /* once, however often a sequential reader comes back to the page */
+    if (!same_folio(c, pfn, index,
+                    (ra->prev_pos - 1) >> shift)) /* once, however often a reader in sequence comes back */
         vmsim__lru_mark_accessed(c->lru, pfn, cpu);
     ra->prev_pos = pos + bytes;
     return true;
@@ -374,11 +480,38 @@ int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct v
 /* Pages between two looks at the dirty limits. Kernel: ratelimit_pages, as it begins. */
 #define RATELIMIT_PAGES 32u
 
+/* A folio as large as what is written from page `index` on, as its alignment allows and as memory has one, of zeroes at
+ * first. VMSIM__PFN_NONE: none larger than a page. Kernel: iomap_get_folio, __filemap_get_folio. */
+static vmsim__pfn create_large(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, uint64_t bytes,
+                               uint32_t gfp, unsigned cpu) {
+    unsigned order = vmsim__log2(bytes >> c->mem->page_shift);
+    order = order < c->huge_order ? order : c->huge_order;
+    if (index)
+        order = order < (unsigned)__builtin_ctzll(index) ? order : (unsigned)__builtin_ctzll(index);
+    for (; order; order--) {
+        if (!vmsim__filemap_none_in(f, index, UINT64_C(1) << order))
+            continue;
+        vmsim__pfn pfn = vmsim__filemap_alloc(c, gfp | VMSIM__GFP_NORETRY | VMSIM__GFP_NOWARN, order, NULL, cpu);
+        if (pfn == VMSIM__PFN_NONE && vmsim__now_waits(&c->mem->now))
+            return pfn;
+        if (pfn != VMSIM__PFN_NONE && vmsim__filemap_none_in(f, index, UINT64_C(1) << order)) {
+            if (!vmsim__filemap_add(c, f, index, pfn, gfp, cpu))
+                return VMSIM__PFN_NONE;
+            vmsim__cache_zeroed(c, f, pfn);
+            return pfn;
+        }
+        if (pfn != VMSIM__PFN_NONE)
+            vmsim__folio_put(c->lru, pfn, cpu);
+    }
+    return VMSIM__PFN_NONE;
+}
+
 /* The page that takes `bytes` at `pos`; a page that is written in part is read first. Kernel: __filemap_get_folio with
  * FGP_WRITE; shmem_write_begin marks a page that was there as accessed (SGP_WRITE) and a new one as referenced.
  * GFP_WRITE spreads pages to be dirtied over nodes. */
-static vmsim__pfn write_get_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, bool whole,
+static vmsim__pfn write_get_page(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, uint64_t bytes,
                                  unsigned cpu) {
+    const bool whole = bytes >= vmsim__cache_page_size(c);
     vmsim__pfn pfn = vmsim__file_page(f, index);
     vmsim__radix_will_mark(&f->pages);
     if (pfn == VMSIM__PFN_NONE && vmsim__shmem_swapped(f, index)) {
@@ -393,13 +526,20 @@ static vmsim__pfn write_get_page(struct vmsim__cache *c, struct vmsim__file *f, 
             vmsim__lru_mark_accessed(c->lru, pfn, cpu);
         return pfn;
     }
-    uint32_t gfp = f->kind == VMSIM__FILE_REGULAR ? VMSIM__GFP_WRITE : 0;
-    pfn = vmsim__filemap_create(c, f, index, gfp, NULL, cpu);
+    if (f->kind == VMSIM__FILE_SHMEM && vmsim__shmem_is_huge(c, f, index, NULL, false)) {
+        pfn = vmsim__shmem_create(c, f, index, NULL, NULL, cpu);
+    } else {
+        uint32_t gfp = f->kind == VMSIM__FILE_REGULAR ? VMSIM__GFP_WRITE : 0;
+        if (whole && vmsim__file_has_large(c, f) && !vmsim__file_on_disk(c, f, index))
+            pfn = create_large(c, f, index, bytes, gfp, cpu);
+        if (pfn == VMSIM__PFN_NONE && !vmsim__now_waits(&c->mem->now))
+            pfn = vmsim__filemap_create(c, f, index, gfp, NULL, cpu);
+    }
     if (pfn == VMSIM__PFN_NONE)
         return pfn;
     if (f->kind == VMSIM__FILE_SHMEM)
         vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_REFERENCED;
-    if (whole)
+    if (whole || vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_HEAD))
         return pfn;
     fill_page(c, f, index, pfn, cpu);
     pfn = vmsim__file_page(f, index);
@@ -420,14 +560,15 @@ int64_t vmsim__file_write(struct vmsim__cache *c, struct vmsim__file *f, uint64_
     int error = vmsim__filemap_error(c);
     while (!error && done < count) {
         uint64_t at = pos + done, bytes = vmsim__min64(page - (at & (page - 1)), count - done);
-        vmsim__pfn pfn = write_get_page(c, f, at >> c->mem->page_shift, bytes == page, cpu);
+        vmsim__pfn pfn = write_get_page(c, f, at >> c->mem->page_shift, bytes == page ? count - done : bytes, cpu);
         if (pfn == VMSIM__PFN_NONE ||
             (vmsim__file_accounts_dirty(f) && !vmsim__filemap_add_buffers(c, pfn, gfp_of(c, 0)))) {
             error = vmsim__filemap_no_page(c);
             break;
         }
         vmsim__page_dirty(c, pfn);
-        vmsim__cache_content(c, VMSIM__CONTENT_STORED, f, at >> c->mem->page_shift, pfn);
+        vmsim__cache_content(c, VMSIM__CONTENT_STORED, f, at >> c->mem->page_shift,
+                             vmsim__folio_part(c->mem, pfn, at >> c->mem->page_shift));
         charge_copy(c, f, at >> c->mem->page_shift, cpu);
         done += bytes;
         f->size = vmsim__max64(f->size, at + bytes);
@@ -474,14 +615,15 @@ static bool fault_hit(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
 
 /* Shmem: the page is there, or is made. */
 static void shmem_fault(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index,
-                        const struct vmsim__alloc_request *policy, unsigned cpu, struct vmsim__page_fault *out) {
+                        const struct vmsim__alloc_request *policy, const struct vmsim__shmem_wish *wish, unsigned cpu,
+                        struct vmsim__page_fault *out) {
     if (out->pfn != VMSIM__PFN_NONE)
         return;
     if (vmsim__shmem_swapped(f, index)) {
         out->pfn = vmsim__shmem_swap_in(c, f, index, policy, true, cpu);
         return;
     }
-    out->pfn = vmsim__shmem_create(c, f, index, policy, cpu);
+    out->pfn = vmsim__shmem_create(c, f, index, policy, wish, cpu);
     out->created = true;
 }
 
@@ -500,7 +642,8 @@ static bool disk_fault(struct vmsim__cache *c, struct vmsim__file *f, struct vms
 
 enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
                                            uint64_t index, enum vmsim__read_advice advice,
-                                           const struct vmsim__alloc_request *policy, unsigned cpu,
+                                           const struct vmsim__alloc_request *policy,
+                                           const struct vmsim__shmem_wish *wish, unsigned cpu,
                                            struct vmsim__page_fault *out) {
     ra = ra ? ra : &f->ra;
     bool again = false;
@@ -509,7 +652,7 @@ enum vmsim__page_outcome vmsim__file_fault(struct vmsim__cache *c, struct vmsim_
     if (f->kind == VMSIM__FILE_DEVICE || index >= vmsim__cache_pages_of(c, f->size) || vmsim__filemap_error(c))
         return VMSIM__PAGE_SIGBUS;
     if (f->kind == VMSIM__FILE_SHMEM)
-        shmem_fault(c, f, index, policy, cpu, out);
+        shmem_fault(c, f, index, policy, wish, cpu, out);
     else
         again = disk_fault(c, f, ra, index, advice, cpu, out);
     if (out->pfn == VMSIM__PFN_NONE)

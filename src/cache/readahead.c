@@ -42,18 +42,47 @@ static void submit(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first
         const vmsim__pfn pfn = vmsim__file_page(f, first + i);
         vmsim__cache_clear(c, pfn, cpu);
         if (pfn != VMSIM__PFN_NONE) /* reclaim was faster */
-            vmsim__cache_content(c, VMSIM__CONTENT_ZEROED, f, first + i, pfn);
+            vmsim__cache_content(c, VMSIM__CONTENT_ZEROED, f, first + i, vmsim__folio_part(c->mem, pfn, first + i));
     }
     if (!stored)
         return;
     vmsim__transfer_start(c, f, first, stored, false, cpu);
 }
 
+/* Do pages [first, first + pages) all have to be read, or none of them? */
+static bool alike(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t first, uint64_t pages) {
+    return vmsim__file_on_disk(c, f, first) == vmsim__file_on_disk(c, f, first + pages - 1);
+}
+
+/* The largest order of up to `most` that is aligned at page i, ends before `end` and meets no cached page. */
+static unsigned order_at(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t i, uint64_t end,
+                         unsigned most) {
+    unsigned order = i && (unsigned)__builtin_ctzll(i) < most ? (unsigned)__builtin_ctzll(i) : most;
+    while (order && (i + (UINT64_C(1) << order) > end || !alike(c, f, i, UINT64_C(1) << order) ||
+                     !vmsim__filemap_none_in(f, i, UINT64_C(1) << order)))
+        order--;
+    return order;
+}
+
+/* A folio of this order for page i, or a page where memory has none. VMSIM__PFN_NONE: not that either. Kernel:
+ * ra_alloc_folio. */
+static vmsim__pfn bring(struct vmsim__cache *c, struct vmsim__file *f, uint64_t i, unsigned order, uint32_t gfp,
+                        unsigned cpu) {
+    vmsim__pfn pfn = order ? vmsim__filemap_alloc(c, gfp, order, NULL, cpu) : VMSIM__PFN_NONE;
+    if (pfn == VMSIM__PFN_NONE)
+        return vmsim__filemap_create(c, f, i, gfp, NULL, cpu);
+    if (vmsim__filemap_none_in(f, i, UINT64_C(1) << order))
+        return vmsim__filemap_add(c, f, i, pfn, gfp, cpu) ? pfn : VMSIM__PFN_NONE;
+    vmsim__folio_put(c->lru, pfn, cpu); /* finding it has let others bring a page */
+    return vmsim__filemap_create(c, f, i, gfp, NULL, cpu);
+}
+
 /* Reads those of [first, first + pages) that are inside the file and not cached; the page `ahead` pages before the
  * end of that is marked, if it is new. Stops when frames run out: nobody waits for readahead. Kernel:
- * page_cache_ra_unbounded. One transfer a run of missing pages; its pages are in the cache at once. */
+ * page_cache_ra_unbounded; with folios of up to order `most` page_cache_ra_order. One transfer a run of missing pages;
+ * its pages are in the cache at once. */
 static void read_window(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t pages, uint64_t ahead,
-                        unsigned cpu) {
+                        unsigned most, unsigned cpu) {
     uint64_t end = vmsim__cache_pages_of(c, f->size), run = first, i = first;
     uint32_t gfp = VMSIM__GFP_NORETRY | VMSIM__GFP_NOWARN;
     end = first < end ? vmsim__min64(end, first + pages) : first;
@@ -66,13 +95,15 @@ static void read_window(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
             run = i + 1;
             continue;
         }
-        vmsim__pfn pfn = vmsim__filemap_create(c, f, i, gfp, NULL, cpu);
+        vmsim__pfn pfn = bring(c, f, i, most ? order_at(c, f, i, end, most) : 0, gfp, cpu);
         if (pfn == VMSIM__PFN_NONE)
             break;
         if (vmsim__file_on_disk(c, f, i)) /* from now on: the next allocation may reclaim */
             vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_LOCKED;
-        if (i == marked)
+        const uint32_t size = vmsim__frame_pages(vmsim__cache_frame(c, pfn));
+        if (marked - i < size)
             vmsim__cache_frame(c, pfn)->flags |= VMSIM__FRAME_READAHEAD;
+        i += size - 1;
     }
     call->plugged = false;
     submit(c, f, run, i - run, cpu);
@@ -86,7 +117,7 @@ static void force_read(struct vmsim__cache *c, struct vmsim__file *f, struct vms
     pages = vmsim__min64(pages, vmsim__max64(io_pages, ra->ra_pages));
     while (pages) {
         uint64_t now = vmsim__min64(pages, vmsim__max64(chunk, 1));
-        read_window(c, f, index, now, 0, cpu);
+        read_window(c, f, index, now, 0, 0, cpu);
         index += now;
         pages -= now;
     }
@@ -122,9 +153,31 @@ static uint64_t next_missing(void *host, uint64_t index, uint64_t limit) {
     return UINT64_MAX;
 }
 
-/* Asks for a window, and reads it. False: the policy wants none. */
+/* The mark of a large folio stands for the page within it that the window has. */
+static struct vmsim_readahead_window last_window(const struct vmsim__file_ra *ra, uint64_t index,
+                                                 enum vmsim_readahead_why why, unsigned order) {
+    struct vmsim_readahead_window w = {ra->start, ra->size, ra->async_size};
+    const uint64_t end = w.start + w.pages, mark = end - w.ahead;
+    if (why == VMSIM_READAHEAD_MARK && order && index == vmsim__align_down(mark, UINT64_C(1) << order) &&
+        end - index <= w.pages)
+        w.ahead = (uint32_t)(end - index);
+    return w;
+}
+
+/* Folios grow by two orders with each window that is read in sequence, and are no larger than it. Kernel:
+ * page_cache_ra_order. */
+static unsigned window_order(const struct vmsim__cache *c, const struct vmsim_readahead_window *w, unsigned order) {
+    if (w->pages < 4)
+        return 0;
+    order += order < c->huge_order ? 2 : 0;
+    order = order < c->huge_order ? order : c->huge_order;
+    return order < vmsim__log2(w->pages) ? order : vmsim__log2(w->pages);
+}
+
+/* Asks for a window, and reads it. `order`: of the folio whose mark was met; 0: there was none. False: the policy wants
+ * none. */
 static bool read_ahead(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
-                       enum vmsim_readahead_why why, uint64_t index, uint64_t wanted, unsigned cpu) {
+                       enum vmsim_readahead_why why, uint64_t index, uint64_t wanted, unsigned order, unsigned cpu) {
     struct question q = {f};
     const struct vmsim_readahead_services services = {sizeof services, VMSIM_POLICY_ABI, &q, cached_before,
                                                       next_missing};
@@ -139,7 +192,7 @@ static bool read_ahead(struct vmsim__cache *c, struct vmsim__file *f, struct vms
         .wanted = wanted,
         .most = why == VMSIM_READAHEAD_AROUND ? ra->ra_pages : max_size(c, f, ra, wanted),
         .previous = ra->prev_pos == UINT64_MAX ? UINT64_MAX : ra->prev_pos >> c->mem->page_shift,
-        .last = {ra->start, ra->size, ra->async_size},
+        .last = last_window(ra, index, why, order),
         .cache = &services};
     struct vmsim_readahead_window w = r.last;
     VMSIM__ASSERT(ra->ra_pages && r.most);
@@ -153,7 +206,7 @@ static bool read_ahead(struct vmsim__cache *c, struct vmsim__file *f, struct vms
     ra->start = w.start;
     ra->size = w.pages;
     ra->async_size = w.ahead;
-    read_window(c, f, w.start, w.pages, w.ahead, cpu);
+    read_window(c, f, w.start, w.pages, w.ahead, vmsim__file_has_large(c, f) ? window_order(c, &w, order) : 0, cpu);
     return true;
 }
 
@@ -162,8 +215,8 @@ void vmsim__ra_sync(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim_
                     uint64_t pages, unsigned cpu) {
     if (!ra->ra_pages || ra->advice == VMSIM__READ_RANDOM)
         force_read(c, f, ra, index, ra->ra_pages ? pages : 1, cpu);
-    else if (!read_ahead(c, f, ra, VMSIM_READAHEAD_MISS, index, pages, cpu))
-        read_window(c, f, index, pages, 0, cpu);
+    else if (!read_ahead(c, f, ra, VMSIM_READAHEAD_MISS, index, pages, 0, cpu))
+        read_window(c, f, index, pages, 0, 0, cpu);
 }
 
 /* Kernel: page_cache_async_ra. The mark goes first: it starts one window only. */
@@ -173,13 +226,15 @@ void vmsim__ra_async(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim
     if (!ra->ra_pages || vmsim__frame_is(fr, VMSIM__FRAME_WRITEBACK))
         return;
     fr->flags &= ~VMSIM__FRAME_READAHEAD;
+    pages += vmsim__frame_is(fr, VMSIM__FRAME_HEAD) ? index - vmsim__frame_index(fr) : 0;
+    index = vmsim__frame_index(fr);
     vmsim__folio_get(c->lru, pfn); /* finding memory for the window may reclaim, but not what is about to be used */
-    read_ahead(c, f, ra, VMSIM_READAHEAD_MARK, index, pages, cpu);
+    read_ahead(c, f, ra, VMSIM_READAHEAD_MARK, index, pages, vmsim__folio_order(fr), cpu);
     vmsim__folio_put(c->lru, pfn, cpu);
 }
 
 /* The second half of do_sync_mmap_readahead. */
 void vmsim__ra_around(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                       unsigned cpu) {
-    read_ahead(c, f, ra, VMSIM_READAHEAD_AROUND, index, 1, cpu);
+    read_ahead(c, f, ra, VMSIM_READAHEAD_AROUND, index, 1, 0, cpu);
 }

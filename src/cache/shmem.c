@@ -40,6 +40,7 @@ bool vmsim__shmem_write(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__file *f = vmsim__file_by_id(c, fr->mapping);
     const uint64_t index = vmsim__frame_index(fr);
     VMSIM__ASSERT(f && f->kind == VMSIM__FILE_SHMEM && !fr->mapcount && vmsim__frame_is(fr, VMSIM__FRAME_DIRTY));
+    VMSIM__ASSERT(!vmsim__frame_is(fr, VMSIM__FRAME_HEAD)); /* reclaim splits it first */
     if (!vmsim__swap_cache_add(c, pfn, NULL, cpu))
         return false;
     const struct vmsim__swp e = vmsim__swap_cache_slot(c, pfn);
@@ -76,7 +77,7 @@ struct shmem_reader {
 
 static vmsim__pfn alloc_page(void *context) {
     const struct shmem_reader *r = context;
-    return vmsim__filemap_alloc(r->c, 0, r->policy, r->cpu);
+    return vmsim__filemap_alloc(r->c, 0, 0, r->policy, r->cpu);
 }
 
 /* The page of a slot, there or on its way. */
@@ -110,6 +111,10 @@ vmsim__pfn vmsim__shmem_swap_in(struct vmsim__cache *c, struct vmsim__file *f, u
     vmsim__readahead_end(vmsim__now_call(&c->mem->now));
     enter_file(c, f, index, pfn, e, cpu);
     return pfn;
+}
+
+bool vmsim__shmem_bring_back(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu) {
+    return !vmsim__shmem_swapped(f, index) || vmsim__shmem_swap_in(c, f, index, NULL, false, cpu) != VMSIM__PFN_NONE;
 }
 
 /* Begins anew after a wait: what has come back is not looked at again. */
@@ -146,10 +151,88 @@ void vmsim__shmem_drop_slots(struct vmsim__cache *c, struct vmsim__file *f, uint
 
 /* ---- pages ---- */
 
+/* What the switch of the file says: a mount's own, or that of memory that no mount has (memfd, System V, shared
+ * anonymous). */
+static int huge_mode(const struct vmsim__cache *c, const struct vmsim__file *f) {
+    const int global = c->spec.shmem_huge;
+    if (global == VMSIM__SHMEM_DENY || global == VMSIM__SHMEM_FORCE)
+        return global;
+    const bool mounted = f && f->path && !f->segment && strncmp(f->path, "/memfd:", 7) != 0;
+    return mounted ? c->spec.tmpfs_huge : global;
+}
+
+bool vmsim__shmem_may_be_huge(const struct vmsim__cache *c, const struct vmsim__file *f) {
+    const int mode = huge_mode(c, f);
+    return mode != VMSIM__SHMEM_NEVER && mode != VMSIM__SHMEM_DENY;
+}
+
+bool vmsim__shmem_is_huge(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index,
+                          const struct vmsim__shmem_wish *w, bool forced) {
+    if (!c->huge_order || f->kind != VMSIM__FILE_SHMEM || (w && w->refused))
+        return false;
+    const uint64_t pages = UINT64_C(1) << c->huge_order;
+    switch (huge_mode(c, f)) {
+    case VMSIM__SHMEM_DENY:
+        return false;
+    case VMSIM__SHMEM_FORCE:
+    case VMSIM__SHMEM_ALWAYS:
+        return true;
+    case VMSIM__SHMEM_WITHIN_SIZE:
+        if (vmsim__cache_pages_of(c, f->size) >= vmsim__align_down(index, pages) + pages)
+            return true;
+        return forced || (w && w->advised);
+    case VMSIM__SHMEM_ADVISE:
+        return forced || (w && w->advised);
+    default:
+        return forced;
+    }
+}
+
+/* The huge page around `index`, whose place must be empty. Kernel: shmem_alloc_hugefolio, shmem_add_to_page_cache. */
+static vmsim__pfn create_huge(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index,
+                              const struct vmsim__alloc_request *policy, const struct vmsim__shmem_wish *wish,
+                              unsigned cpu) {
+    const uint64_t pages = UINT64_C(1) << c->huge_order, first = vmsim__align_down(index, pages);
+    const uint32_t gfp = wish ? wish->gfp : c->hooks.huge_gfp ? c->hooks.huge_gfp(c->hooks.context) : 0;
+    if (!gfp || !vmsim__filemap_none_in(f, first, pages))
+        return VMSIM__PFN_NONE;
+    const vmsim__pfn pfn = vmsim__filemap_alloc_as(c, gfp, c->huge_order, policy, cpu);
+    if (pfn == VMSIM__PFN_NONE) {
+        if (!vmsim__now_waits(&c->mem->now))
+            vmsim__cache_event(c, VMSIM__THP_FILE_FALLBACK, 1);
+        return pfn;
+    }
+    if (!vmsim__filemap_none_in(f, first, pages)) { /* finding it has let others bring a page */
+        vmsim__folio_put(c->lru, pfn, cpu);
+        return VMSIM__PFN_NONE;
+    }
+    if (!vmsim__filemap_add(c, f, first, pfn, gfp, cpu)) {
+        if (!vmsim__now_waits(&c->mem->now)) {
+            vmsim__cache_event(c, VMSIM__THP_FILE_FALLBACK, 1);
+            vmsim__cache_event(c, VMSIM__THP_FILE_FALLBACK_CHARGE, 1);
+        }
+        return VMSIM__PFN_NONE;
+    }
+    vmsim__cache_event(c, VMSIM__THP_FILE_ALLOC, 1);
+    for (uint64_t i = 0; i < pages; i++)
+        vmsim__cache_clear(c, pfn, cpu);
+    vmsim__cache_zeroed(c, f, pfn);
+    return pfn;
+}
+
 /* shmem_get_folio: the page is cleared here, so that who brings it to life pays for it. */
 vmsim__pfn vmsim__shmem_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index,
-                               const struct vmsim__alloc_request *policy, unsigned cpu) {
+                               const struct vmsim__alloc_request *policy, const struct vmsim__shmem_wish *wish,
+                               unsigned cpu) {
     VMSIM__ASSERT(f->kind == VMSIM__FILE_SHMEM);
+    if (VMSIM__UNLIKELY(vmsim__shmem_is_huge(c, f, index, wish, false))) {
+        const vmsim__pfn huge = create_huge(c, f, index, policy, wish, cpu);
+        if (huge != VMSIM__PFN_NONE || vmsim__now_waits(&c->mem->now))
+            return huge;
+        const vmsim__pfn there = vmsim__file_page(f, index); /* somebody else's, meanwhile */
+        if (there != VMSIM__PFN_NONE)
+            return there;
+    }
     vmsim__pfn pfn = vmsim__filemap_create(c, f, index, VMSIM__GFP_ZERO, policy, cpu);
     if (pfn == VMSIM__PFN_NONE)
         return pfn;
@@ -166,7 +249,7 @@ static int shmem_allocate(struct vmsim__cache *c, struct vmsim__file *f, uint64_
         vmsim__pfn pfn = vmsim__file_page(f, i);
         if (pfn == VMSIM__PFN_NONE)
             pfn = vmsim__shmem_swapped(f, i) ? vmsim__shmem_swap_in(c, f, i, NULL, false, cpu)
-                                             : vmsim__shmem_create(c, f, i, NULL, cpu);
+                                             : vmsim__shmem_create(c, f, i, NULL, NULL, cpu);
         if (pfn == VMSIM__PFN_NONE)
             return vmsim__now_waits(&c->mem->now) ? -VMSIM__ERESTARTSYS : -VMSIM__L_ENOMEM;
         vmsim__page_dirty(c, pfn);

@@ -36,27 +36,31 @@ static void free_id(struct vmsim__cache *c, uint32_t id) {
     c->in_flight--;
 }
 
-/* A page whose read failed holds no data: it leaves the file, and who comes next reads it again. */
-static void page_read(struct vmsim__cache *c, const struct vmsim__transfer *t, uint64_t index, int status) {
+/* A folio whose read failed holds no data: it leaves the file, and who comes next reads it again. Returns its pages. */
+static uint32_t folio_read(struct vmsim__cache *c, const struct vmsim__transfer *t, uint64_t index, int status) {
     vmsim__pfn pfn = vmsim__file_page(t->file, index);
     VMSIM__ASSERT(pfn != VMSIM__PFN_NONE && vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_LOCKED));
     vmsim__cache_frame(c, pfn)->flags &= ~VMSIM__FRAME_LOCKED;
-    if (!status)
-        vmsim__cache_content(c, VMSIM__CONTENT_READ, t->file, index, pfn);
+    const uint32_t pages = vmsim__frame_pages(vmsim__cache_frame(c, pfn));
+    for (uint32_t i = 0; !status && i < pages; i++)
+        vmsim__cache_content(c, VMSIM__CONTENT_READ, t->file, index + i, pfn + i);
     if (c->io.wake)
         c->io.wake(c->io.context, VMSIM__WAIT_LOCKED, pfn, status);
     if (status)
         vmsim__filemap_remove(c, t->file, index, pfn, t->cpu);
+    return pages;
 }
 
-static void page_written(struct vmsim__cache *c, const struct vmsim__transfer *t, uint64_t index, int status) {
+static uint32_t folio_written(struct vmsim__cache *c, const struct vmsim__transfer *t, uint64_t index, int status) {
     vmsim__pfn pfn = vmsim__file_page(t->file, index);
     VMSIM__ASSERT(pfn != VMSIM__PFN_NONE);
-    if (status)
-        vmsim__cache_content(c, VMSIM__CONTENT_LOST, t->file, index, pfn);
+    const uint32_t pages = vmsim__frame_pages(vmsim__cache_frame(c, pfn));
+    for (uint32_t i = 0; status && i < pages; i++)
+        vmsim__cache_content(c, VMSIM__CONTENT_LOST, t->file, index + i, VMSIM__PFN_NONE);
     vmsim__writeback_end(c, t->file, pfn, t->cpu);
     if (c->io.wake)
         c->io.wake(c->io.context, VMSIM__WAIT_WRITEBACK, pfn, 0);
+    return pages;
 }
 
 /* ---- bounce buffers ---- */
@@ -124,12 +128,8 @@ uint64_t vmsim__cache_bounced(const struct vmsim__cache *c, bool in_turns) {
 
 static void finish(struct vmsim__cache *c, const struct vmsim__transfer *t, int status) {
     VMSIM__ASSERT(t->file && status <= 0);
-    for (uint64_t i = t->first; i < t->first + t->pages; i++) {
-        if (t->write)
-            page_written(c, t, i, status);
-        else
-            page_read(c, t, i, status);
-    }
+    for (uint64_t i = t->first; i < t->first + t->pages;)
+        i += t->write ? folio_written(c, t, i, status) : folio_read(c, t, i, status);
     if (t->write && status)
         t->file->write_error = status;
     vmsim__file_put(c, t->file, t->cpu);

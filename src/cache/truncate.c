@@ -22,6 +22,35 @@ static uint64_t drop_shadows(struct vmsim__file *f, uint64_t first, uint64_t end
     return dropped;
 }
 
+/* A folio that reaches over the border of a range comes apart, so that its part of it can go. One that cannot, since
+ * somebody holds it, keeps its place if it has to be written, with zeroes in its part [first, end); else all of it
+ * goes, to be read again. False: it is on its way, the operation waits. Kernel: truncate_inode_partial_folio. */
+static bool part(struct vmsim__cache *c, struct vmsim__file *f, uint64_t border, uint64_t first, uint64_t end,
+                 unsigned cpu) {
+    const vmsim__pfn pfn = border ? vmsim__file_page(f, border) : VMSIM__PFN_NONE;
+    if (pfn == VMSIM__PFN_NONE || vmsim__frame_index(vmsim__cache_frame(c, pfn)) == border)
+        return true;
+    if (!vmsim__filemap_settled(c, pfn))
+        return false;
+    if (!c->hooks.split || c->hooks.split(c->hooks.context, pfn, cpu))
+        return true;
+    const struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    const uint64_t from = vmsim__max64(first, vmsim__frame_index(fr));
+    const uint64_t to = vmsim__min64(end, vmsim__frame_index(fr) + vmsim__frame_pages(fr));
+    if (f->kind == VMSIM__FILE_REGULAR && !vmsim__frame_is(fr, VMSIM__FRAME_DIRTY)) {
+        if (c->hooks.unmap && f->mappings)
+            c->hooks.unmap(c->hooks.context, f, vmsim__frame_index(fr),
+                           vmsim__frame_index(fr) + vmsim__frame_pages(fr) - 1, false, cpu);
+        vmsim__filemap_remove(c, f, vmsim__frame_index(fr), pfn, cpu);
+        return true;
+    }
+    for (uint64_t i = from; i < to; i++) {
+        vmsim__cache_clear(c, pfn, cpu);
+        vmsim__cache_content(c, VMSIM__CONTENT_ZEROED, f, i, vmsim__folio_part(c->mem, pfn, i));
+    }
+    return true;
+}
+
 /* Kernel: truncate_inode_pages_range; mapped pages are unmapped in one sweep before, so that none is found mapped. What
  * was dropped before it waits stays dropped. */
 bool vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, bool even_cows,
@@ -31,15 +60,23 @@ bool vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint6
         return true;
     if (c->hooks.unmap && f->mappings)
         c->hooks.unmap(c->hooks.context, f, first, end - 1, even_cows, cpu);
+    if (!part(c, f, first, first, end, cpu) || !part(c, f, end, first, end, cpu))
+        return false;
     vmsim__pfn pfn;
     for (uint64_t i = first; (pfn = vmsim__file_next_page(f, &i, end, VMSIM__MARK_PAGE)) != VMSIM__PFN_NONE; i++) {
+        const struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+        const uint64_t index = vmsim__frame_index(fr), behind = index + vmsim__frame_pages(fr);
         if (!drained)
             vmsim__lru_drain_cpu(c->lru, cpu);
         drained = true;
-        if (!vmsim__filemap_settled(c, pfn))
-            return false;
-        vmsim__filemap_remove(c, f, i, pfn, cpu);
-        vmsim__cache_content(c, VMSIM__CONTENT_DROPPED, f, i, VMSIM__PFN_NONE);
+        if (index >= first && behind <= end) {
+            if (!vmsim__filemap_settled(c, pfn))
+                return false;
+            vmsim__filemap_remove(c, f, i, pfn, cpu);
+            for (uint64_t gone = index; gone < behind; gone++)
+                vmsim__cache_content(c, VMSIM__CONTENT_DROPPED, f, gone, VMSIM__PFN_NONE);
+        }
+        i = behind - 1;
     }
     if (c->hooks.content)
         c->hooks.content(c->hooks.context, VMSIM__CONTENT_DROPPED, f, first, end, VMSIM__PFN_NONE);
@@ -66,7 +103,7 @@ static int clear_partial(struct vmsim__cache *c, struct vmsim__file *f, uint64_t
     if (!vmsim__filemap_arrived(c, pfn))
         return -VMSIM__ERESTARTSYS;
     vmsim__cache_clear(c, pfn, cpu);
-    vmsim__cache_content(c, VMSIM__CONTENT_STORED, f, index, pfn);
+    vmsim__cache_content(c, VMSIM__CONTENT_STORED, f, index, vmsim__folio_part(c->mem, pfn, index));
     vmsim__page_dirty(c, pfn);
     return 0;
 }
@@ -131,20 +168,25 @@ int vmsim__file_punch(struct vmsim__cache *c, struct vmsim__file *f, uint64_t st
 
 /* mapping_evict_folio: nobody but the cache may hold the page. */
 static bool can_invalidate(const struct vmsim__frame *f) {
-    return !vmsim__frame_is(f, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK | VMSIM__FRAME_LOCKED) && f->refcount == 1 &&
-           f->mapcount == 0;
+    return !vmsim__frame_is(f, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK | VMSIM__FRAME_LOCKED) &&
+           f->refcount == (int32_t)vmsim__frame_pages(f) && f->mapcount == 0;
 }
 
-/* Kernel: mapping_try_invalidate. */
+/* Folios that lie in the range as a whole. Kernel: mapping_try_invalidate, find_lock_entries. */
 static uint64_t invalidate(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, unsigned cpu,
                            uint64_t *failed) {
     uint64_t dropped = 0, in_batch = 0;
     bool drained = false;
     vmsim__pfn pfn;
     for (uint64_t i = first; (pfn = vmsim__file_next_page(f, &i, end, VMSIM__MARK_PAGE)) != VMSIM__PFN_NONE; i++) {
-        if (can_invalidate(vmsim__cache_frame(c, pfn))) {
-            vmsim__filemap_remove(c, f, i, pfn, cpu);
-            dropped++;
+        const struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+        const uint64_t index = vmsim__frame_index(fr), behind = index + vmsim__frame_pages(fr);
+        i = behind - 1;
+        if (index < first || behind > end)
+            continue;
+        if (can_invalidate(fr)) {
+            vmsim__filemap_remove(c, f, index, pfn, cpu);
+            dropped += behind - index;
         } else {
             vmsim__lru_deactivate_file(c->lru, pfn, cpu);
             ++*failed;

@@ -38,7 +38,7 @@ static vmsim__pfn isolate(struct evacuation *e, vmsim__pfn from, vmsim__pfn end,
     vmsim__pfn p = from;
     while (chain->pages < VMSIM__COMPACT_CLUSTER && (p = vmsim__isolated_busy(c->mem, p, end)) != VMSIM__PFN_NONE) {
         const struct vmsim__frame *f = vmsim__frame_at(&c->mem->frames, p);
-        if (vmsim__frame_is(f, VMSIM__FRAME_HEAD) && vmsim__frame_is(f, VMSIM__FRAME_ANON) &&
+        if (vmsim__frame_is(f, VMSIM__FRAME_HEAD) && vmsim__frame_is(f, VMSIM__FRAME_ANON | VMSIM__FRAME_FILE) &&
             vmsim__thp_split_page(c->vm, p, e->cpu)) {
             c->mem->event[VMSIM__THP_MIGRATION_SPLIT]++;
             vmsim__lru_drain_cpu(c->lru, e->cpu);

@@ -275,7 +275,10 @@ static bool wrong(const struct at *x, const char *what, uint64_t wanted, uint64_
 }
 
 static bool of_file(const struct at *x) {
-    return x->pfn != vmsim__vm_zero_pfn(x->m->vm) && vmsim__frame_is(record(x->m, x->pfn), VMSIM__FRAME_FILE);
+    if (x->pfn == vmsim__vm_zero_pfn(x->m->vm))
+        return false;
+    const struct vmsim__frame *f = record(x->m, x->pfn);
+    return vmsim__frame_is(vmsim__frame_is(f, VMSIM__FRAME_TAIL) ? record(x->m, f->next) : f, VMSIM__FRAME_FILE);
 }
 
 /* What the program has not stored to: its file's, or zeroes. */
@@ -383,7 +386,7 @@ static void take_files(struct vmsim_machine *m) {
     for (const struct vmsim__file *f; (f = vmsim__file_next(m->cache, &id)) != NULL; id++) {
         vmsim__pfn pfn;
         for (uint64_t i = 0; (pfn = vmsim__file_next_page(f, &i, UINT64_MAX, VMSIM__MARK_PAGE)) != VMSIM__PFN_NONE; i++)
-            on_file(m, VMSIM__CONTENT_READ, f, i, i + 1, pfn);
+            on_file(m, VMSIM__CONTENT_READ, f, i, i + 1, vmsim__folio_part(m->mem, pfn, i));
     }
 }
 

@@ -10,8 +10,8 @@
  * more, until a CPU works again: else a machine whose tasks wait for ever would never be at its end. A machine boots as
  * if it had just slept in: the first look comes after scan_sleep_millisecs, or when a knob of it is written. For what
  * else a machine runs has been on its list since it booted; only when huge pages were switched on later is nobody
- * there, and the first address space wakes it. Kernel counterpart: mm/khugepaged.c (6.1), without pages of files and
- * shared memory. */
+ * there, and the first address space wakes it. Kernel counterpart: mm/khugepaged.c (6.1), without pages of
+ * regular files, which Debian's kernel leaves alone. */
 #include "machine/khugepaged.h"
 
 #include "machine/compact.h"

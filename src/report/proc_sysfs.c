@@ -109,6 +109,15 @@ static void thp_defrag(struct vmsim_machine *m, struct vmsim__textbuf *out, uint
     print_choice(out, knob->value.choices, (unsigned)vmsim__vm_knobs(m->vm)->thp_defrag);
 }
 
+static void thp_shmem_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t arg) {
+    static const char *const names[] = {"always", "within_size", "advise", "never", "deny", "force", NULL};
+    static const uint8_t place[] = {
+        [VMSIM__SHMEM_NEVER] = 3,  [VMSIM__SHMEM_ALWAYS] = 0, [VMSIM__SHMEM_WITHIN_SIZE] = 1,
+        [VMSIM__SHMEM_ADVISE] = 2, [VMSIM__SHMEM_DENY] = 4,   [VMSIM__SHMEM_FORCE] = 5};
+    (void)arg;
+    print_choice(out, names, place[vmsim__cache_spec(m->cache)->shmem_huge]);
+}
+
 static void thp_size_enabled(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t order) {
     static const char *const names[] = {"always", "inherit", "madvise", "never", NULL};
     print_choice(out, names, (unsigned)vmsim__thp_size_mode(m->vm, order) - VMSIM__THP_SIZE_ALWAYS);
@@ -205,9 +214,8 @@ static void demote_size(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
 
 /* ---- fixed texts ---- */
 
-static const char *const texts[] = {"0\n", "1\n", "false\n", "true\n",
-                                    "always within_size advise [never] deny force\n"};
-enum text { TEXT_0, TEXT_1, TEXT_FALSE, TEXT_TRUE, TEXT_SHMEM };
+static const char *const texts[] = {"0\n", "1\n", "false\n", "true\n"};
+enum text { TEXT_0, TEXT_1, TEXT_FALSE, TEXT_TRUE };
 /* Files whose value no part of the simulator changes. */
 static void fixed(struct vmsim_machine *m, struct vmsim__textbuf *out, uint32_t which) {
     VMSIM__ASSERT(which < VMSIM__COUNT(texts));
@@ -253,7 +261,7 @@ static const struct file {
     {MM "transparent_hugepage/defrag", thp_defrag, 0},
     {MM "transparent_hugepage/enabled", thp_enabled, 0},
     {MM "transparent_hugepage/hpage_pmd_size", huge_number, HUGE_BYTES},
-    {MM "transparent_hugepage/shmem_enabled", fixed, TEXT_SHMEM},
+    {MM "transparent_hugepage/shmem_enabled", thp_shmem_enabled, 0},
     {MM "transparent_hugepage/use_zero_page", thp_zero_page, 0},
     {MM "transparent_hugepage/khugepaged/alloc_sleep_millisecs", huge_number, HUGE_ALLOC_SLEEP},
     {MM "transparent_hugepage/khugepaged/defrag", khugepaged_defrag, 0},

@@ -8,7 +8,8 @@
  *               the deposit of the huge entry
  *
  * It happens within one piece of work, so that nobody meets the range half done; only finding the frame, or reading
- * what is in swap, may end it early. Kernel counterpart: mm/khugepaged.c (6.1). */
+ * what is in swap, may end it early. Files in shared memory: collapse_file.c. Kernel counterpart: mm/khugepaged.c
+ * (6.1). */
 #include "vm/collapse.h"
 
 #include "vm/thp_policies.h"
@@ -30,8 +31,10 @@ void vmsim__khugepaged_enter(struct vmsim__vma *v) {
     struct vmsim__mm *mm = v->mm;
     const struct vmsim__vm_hooks *hooks = &mm->vm->hooks;
     VMSIM__ASSERT(mm->vm->format->levels > 1);
-    if (mm->collapsible || !hooks->collapsible || !vmsim__thp_suits(v) ||
-        !(vmsim__thp_asks(mm->vm) || vmsim__thp_order_enabled(v, huge_order(mm->vm))))
+    if (mm->collapsible || !hooks->collapsible)
+        return;
+    if (v->file ? mm->vm->mem->thp_enabled == VMSIM__THP_NEVER || !vmsim__collapse_file_allowed(v, false)
+                : !vmsim__thp_suits(v) || !(vmsim__thp_asks(mm->vm) || vmsim__thp_order_enabled(v, huge_order(mm->vm))))
         return;
     mm->collapsible = true;
     hooks->collapsible(hooks->context);
@@ -41,6 +44,8 @@ void vmsim__khugepaged_enter(struct vmsim__vma *v) {
 bool vmsim__collapse_allowed(const struct vmsim__vma *v, bool forced) {
     const struct vmsim__vm *vm = v->mm->vm;
     const uint64_t size = vm->format->levels > 1 ? UINT64_C(1) << huge_shift(vm) : 0;
+    if (v->file)
+        return vmsim__collapse_file_allowed(v, forced);
     if (!size || !(vm->format->leaf_levels & 2) || huge_order(vm) > vm->mem->top_order || !vmsim__thp_suits(v) ||
         !v->anon_vma || vmsim__align_up(v->start, size) + size > v->end)
         return false;
@@ -273,6 +278,8 @@ enum vmsim__collapse_result vmsim__collapse(struct vmsim__vma *v, uint64_t start
     struct vmsim__vm *vm = v->mm->vm;
     struct range r = {.v = v, .how = how, .start = start, .asks = vmsim__thp_asks(vm) && !how->forced};
     VMSIM__ASSERT(start >= v->start && start + (UINT64_C(1) << huge_shift(vm)) <= v->end);
+    if (v->file)
+        return vmsim__collapse_file(v, start, how);
     if (!vmsim__pt_slot(&v->mm->pt, start, 1, false, &r.pmd) || !r.pmd.entry || r.pmd.level != 1)
         return VMSIM__COLLAPSE_REFUSED;
     const uint64_t raw = vmsim__pt_read(vm->format, &r.pmd);

@@ -26,6 +26,10 @@ void vmsim__khugepaged_enter(struct vmsim__vma *v);
 bool vmsim__collapse_allowed(const struct vmsim__vma *v, bool forced);
 /* The aligned range from `start`, which lies in the area. Batches should be drained before. */
 enum vmsim__collapse_result vmsim__collapse(struct vmsim__vma *v, uint64_t start, const struct vmsim__collapse *how);
+/* The same of mappings of files in shared memory (collapse_file.c). */
+bool vmsim__collapse_file_allowed(const struct vmsim__vma *v, bool forced);
+enum vmsim__collapse_result vmsim__collapse_file(struct vmsim__vma *v, uint64_t start,
+                                                 const struct vmsim__collapse *how);
 /* All aligned ranges of [start, end). 0 or a Linux errno; ERESTARTSYS: the present waits. */
 int vmsim__collapse_range(struct vmsim__vma *v, uint64_t start, uint64_t end, uint16_t memcg, unsigned cpu);
 

@@ -105,14 +105,14 @@ static enum vmsim__fault_outcome shared(struct vmsim__fault_at *at) {
     struct vmsim__vm *vm = at->mm->vm;
     if (at->vma->file && vmsim__file_wants_mkwrite(at->vma->file)) {
         const uint64_t raw = vmsim__pt_read(vm->format, &at->slot);
-        vmsim__file_mkwrite(vm->cache, at->vma->file, (vmsim__pfn)at->pte.pfn);
+        vmsim__file_mkwrite(vm->cache, at->vma->file, vmsim__vm_head(vm, (vmsim__pfn)at->pte.pfn));
         vmsim__vm_cost(vm, vm->spec.costs.mkwrite);
         if (vmsim__pt_read(vm->format, &at->slot) != raw)
             return VMSIM__FAULT_MINOR;
     }
     enum vmsim__fault_outcome o = reuse(at);
     if (!(at->pte.flags & VMSIM__PTE_SPECIAL))
-        vmsim__page_dirty(vm->cache, (vmsim__pfn)at->pte.pfn);
+        vmsim__page_dirty(vm->cache, vmsim__vm_head(vm, (vmsim__pfn)at->pte.pfn));
     return o;
 }
 

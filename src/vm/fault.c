@@ -36,6 +36,22 @@ void vmsim__fault_table_undo(struct vmsim__fault_at *at) {
     at->slot.entry = NULL;
 }
 
+/* An empty leaf table goes, for a huge entry to take its place. Kernel: collapse_and_free_pmd. */
+void vmsim__table_retract(struct vmsim__mm *mm, uint64_t start, unsigned cpu) {
+    const struct vmsim__pt_format *f = mm->pt.format;
+    const uint64_t end = start + (UINT64_C(1) << (f->shift[0] + f->index_bits[0]));
+    struct vmsim__pt_slot slot;
+    const unsigned own = mm->cpu;
+    uint64_t va = start;
+    if (vmsim__pt_next(&mm->pt, &va, end, &slot) || !vmsim__pt_slot(&mm->pt, start, 0, false, &slot) || !slot.entry ||
+        slot.level)
+        return;
+    mm->cpu = cpu;
+    vmsim__flush_range(mm, start, end, mm->vm->page_shift, true, cpu);
+    vmsim__pt_free_range(&mm->pt, start, end, start, end);
+    mm->cpu = own;
+}
+
 /* ---- anonymous ---- */
 
 /* Kernel: do_anonymous_page: a read maps the zero page and costs no frame; the frame comes with the first write. */

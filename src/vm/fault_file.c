@@ -7,6 +7,7 @@
  * The order of allocations is Linux's (leaf table before the page of a read, after the copy's page of a private write),
  * because page frame numbers depend on it. Kernel counterparts: mm/memory.c (do_read_fault, do_cow_fault,
  * do_shared_fault, finish_fault), mm/filemap.c (filemap_map_pages). */
+#include "vm/collapse.h"
 #include "vm/vm_impl.h"
 
 /* madvise(MADV_RANDOM) and MADV_SEQUENTIAL decide for the mapping; the file's own advice for read() is another
@@ -53,13 +54,29 @@ static bool map_around(struct vmsim__fault_at *at, uint64_t first, uint64_t end)
         if (!vmsim__mm_slot(at->mm, va, true, &slot) || slot.level || vmsim__pt_read(f, &slot))
             continue;
         vmsim__folio_get(vm->lru, pfn);
-        set_entry(at, &slot, pfn, va != at->va);
+        set_entry(at, &slot, vmsim__folio_part(vm->mem, pfn, i), va != at->va);
         vmsim__vm_cost(vm, vm->spec.costs.around_page);
         hit = hit || va == at->va;
     }
     vmsim__rss_batch_end(at->mm);
     vmsim__ra_mapped(&vma->opened->ra, mapped);
     return hit;
+}
+
+/* A huge page that is cached, by one entry, where the range has no table yet. Kernel: filemap_map_pmd. */
+static bool map_huge(struct vmsim__fault_at *at) {
+    struct vmsim__vm *vm = at->mm->vm;
+    if (at->slot.entry && !at->slot.level)
+        return false;
+    const vmsim__pfn head = vmsim__file_page(at->vma->file, vmsim__vma_index(at->vma, at->va));
+    if (head == VMSIM__PFN_NONE || !vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_HEAD) ||
+        vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_LOCKED | VMSIM__FRAME_READAHEAD))
+        return false;
+    vmsim__folio_get(vm->lru, head);
+    if (vmsim__thp_map_file(at, head))
+        return true;
+    vmsim__folio_put(vm->lru, head, at->cpu);
+    return false;
 }
 
 /* Fault-around. True: done. Kernel: do_fault_around; the window is fault_around_bytes rounded down to a power of two,
@@ -79,6 +96,8 @@ static bool fault_around(struct vmsim__fault_at *at) {
     uint64_t from = vmsim__max64(vmsim__align_down(at->va, window), vma->start);
     uint64_t to = vmsim__min64(vmsim__min64(from + window, vma->end), table_end);
     uint64_t first = vmsim__vma_index(vma, from);
+    if (VMSIM__UNLIKELY(map_huge(at)))
+        return true;
     return vmsim__fault_table(at) && map_around(at, first, first + ((to - from) >> shift));
 }
 
@@ -87,9 +106,18 @@ static bool fault_around(struct vmsim__fault_at *at) {
 static enum vmsim__fault_outcome fetch_page(struct vmsim__fault_at *at, struct vmsim__page_fault *out) {
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__alloc_request place;
+    const struct vmsim__vma *v = at->vma;
+    struct vmsim__shmem_wish wish;
+    if (v->file->kind == VMSIM__FILE_SHMEM)
+        wish = (struct vmsim__shmem_wish){.advised = v->flags & VMSIM__VM_HUGEPAGE,
+                                          .refused = (v->flags & VMSIM__VM_NOHUGEPAGE) || v->mm->thp_disabled,
+                                          .gfp = vmsim__thp_gfp(v)};
+    if (v->file->kind == VMSIM__FILE_SHMEM && !v->mm->collapsible && vm->format->levels > 1)
+        vmsim__khugepaged_enter(at->vma);
     enum vmsim__page_outcome o =
         vmsim__file_fault(vm->cache, at->vma->file, &at->vma->opened->ra, vmsim__vma_index(at->vma, at->va),
-                          advice_of(at->vma), vmsim__shared_place(at->vma, at->va, at->cpu, &place), at->cpu, out);
+                          advice_of(at->vma), vmsim__shared_place(at->vma, at->va, at->cpu, &place),
+                          v->file->kind == VMSIM__FILE_SHMEM ? &wish : NULL, at->cpu, out);
     vmsim__vm_cost(vm, vm->spec.costs.file_lookup);
     if (out->major)
         vmsim__now_call(&vm->mem->now)->major = true;
@@ -117,10 +145,26 @@ static enum vmsim__fault_outcome let_go(struct vmsim__fault_at *at, enum vmsim__
     return o;
 }
 
+/* The page asked for, of the folio that was brought; a huge page by one entry, where a fault has just made the table
+ * for it (`fresh`). Kernel: finish_fault. */
+static void map_found(struct vmsim__fault_at *at, vmsim__pfn head, bool fresh) {
+    struct vmsim__vm *vm = at->mm->vm;
+    if (VMSIM__UNLIKELY(vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_HEAD)) && fresh) {
+        vmsim__fault_table_undo(at);
+        if (vmsim__thp_map_file(at, head))
+            return;
+        if (!vmsim__fault_table(at)) { /* the access comes again */
+            vmsim__folio_put(vm->lru, head, at->cpu);
+            return;
+        }
+    }
+    set_entry(at, &at->slot, vmsim__folio_part(vm->mem, head, vmsim__vma_index(at->vma, at->va)), false);
+    vmsim__vm_cost(vm, vm->spec.costs.map);
+}
+
 /* Kernel: do_read_fault. */
 static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
     VMSIM__ASSERT(!at->write && at->vma->file);
-    struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__page_fault page;
     const bool first = !at->slot.entry || at->slot.level;
     if (fault_around(at))
@@ -130,8 +174,7 @@ static enum vmsim__fault_outcome read_fault(struct vmsim__fault_at *at) {
     enum vmsim__fault_outcome o = fetch_page(at, &page);
     if (!vmsim__fault_resolved(o))
         return let_go(at, o, first);
-    set_entry(at, &at->slot, page.pfn, false);
-    vmsim__vm_cost(vm, vm->spec.costs.map);
+    map_found(at, page.pfn, first);
     return o;
 }
 
@@ -151,9 +194,10 @@ static enum vmsim__fault_outcome cow_fault(struct vmsim__fault_at *at) {
         vmsim__folio_put(vm->lru, pfn, at->cpu);
         return let_go(at, o, first);
     }
-    vmsim__vm_fill(vm, pfn, page.pfn, 0);
+    const vmsim__pfn from = vmsim__folio_part(vm->mem, page.pfn, vmsim__vma_index(at->vma, at->va));
+    vmsim__vm_fill(vm, pfn, from, 0);
     vmsim__vm_cost(vm, vm->spec.costs.map);
-    vmsim__vm_copy_cost(vm, pfn, page.pfn, at->cpu);
+    vmsim__vm_copy_cost(vm, pfn, from, at->cpu);
     vmsim__map_new_anon(at->vma, pfn, at->va, at->cpu);
     struct vmsim__pte pte = {pfn, vmsim__prot_flags(at->vma) | VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY};
     if (at->vma->flags & VMSIM__VM_WRITE)
@@ -178,9 +222,8 @@ static enum vmsim__fault_outcome shared_fault(struct vmsim__fault_at *at) {
         vmsim__file_mkwrite(vm->cache, at->vma->file, page.pfn);
         vmsim__vm_cost(vm, vm->spec.costs.mkwrite);
     }
-    set_entry(at, &at->slot, page.pfn, false);
     vmsim__page_dirty(vm->cache, page.pfn);
-    vmsim__vm_cost(vm, vm->spec.costs.map);
+    map_found(at, page.pfn, first);
     return o;
 }
 

@@ -175,9 +175,9 @@ static bool zap_present(struct vmsim__gather *g, struct vmsim__vma *vma, struct 
     if (anon && !even_cows)
         return false;
     if (!anon && (pte.flags & VMSIM__PTE_DIRTY))
-        vmsim__page_dirty(vm->cache, pfn);
+        vmsim__page_dirty(vm->cache, head);
     if (!anon && (pte.flags & VMSIM__PTE_ACCESSED) && !(vma->flags & VMSIM__VM_SEQ_READ))
-        vmsim__lru_mark_accessed(vm->lru, pfn, mm->cpu);
+        vmsim__lru_mark_accessed(vm->lru, head, mm->cpu);
     vmsim__rss_add(mm, vmsim__rss_kind_of(f), -1);
     vmsim__unmap_page(vma, pfn, mm->cpu);
     gather(g, head, 1);

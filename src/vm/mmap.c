@@ -11,6 +11,7 @@
  *
  * The checks come in Linux's order, because that order decides which errno a doubly wrong call gets.
  * Kernel counterparts: mm/mmap.c (do_mmap, mmap_region, do_mas_munmap), arch/x86/mm/mmap.c. */
+#include "vm/collapse.h"
 #include "vm/vm_hugetlb.h"
 
 uint32_t vmsim__prot_to_flags(unsigned prot) {
@@ -62,6 +63,23 @@ static uint64_t thp_aligned(struct vmsim__mm *mm, const struct vmsim__area_reque
         return at;
     uint64_t off = (rq->offset - at) & (huge - 1);
     return at + (off || !mm->vm->kernel->thp_aligned_mmap ? off : huge); /* until 6.7 the lower of two places */
+}
+
+/* A mapping of shared memory that may have huge pages begins where one entry can map its first. UINT64_MAX: that is not
+ * wanted, or there is no room. Kernel: shmem_get_unmapped_area. */
+static uint64_t shmem_aligned(struct vmsim__mm *mm, const struct vmsim__area_request *rq, uint64_t high) {
+    const struct vmsim__pt_format *f = mm->vm->format;
+    const uint64_t huge = f->levels > 1 ? UINT64_C(1) << f->shift[1] : 0, page = mm->vm->page_size;
+    const bool shared = (rq->map_flags & VMSIM__MAP_ANONYMOUS) && (rq->map_flags & VMSIM__MAP_SHARED) && !rq->file;
+    if (!huge || !mm->topdown || rq->addr || rq->length < huge ||
+        !(shared || (rq->file && rq->file->kind == VMSIM__FILE_SHMEM)) ||
+        !vmsim__shmem_may_be_huge(mm->vm->cache, rq->file))
+        return UINT64_MAX;
+    const uint64_t offset = rq->offset & (huge - 1), at = vmsim__gap_topdown(mm, rq->length, mm->mmap_min, high);
+    if ((offset && offset + rq->length < 2 * huge) || at == UINT64_MAX || (at & (huge - 1)) == offset)
+        return at;
+    const uint64_t room = vmsim__gap_topdown(mm, rq->length + huge - page, mm->mmap_min, high);
+    return room == UINT64_MAX ? at : room + ((offset - room) & (huge - 1));
 }
 
 /* Programs compute with addresses (arenas that are aligned by hand), and what they see has to lie in its huge page as
@@ -116,6 +134,8 @@ static uint64_t search(struct vmsim__mm *mm, const struct vmsim__area_request *r
     if (!mm->topdown)
         return vmsim__gap_bottomup(mm, rq->length, third, end);
     uint64_t at = thp_aligned(mm, rq, high);
+    if (at == UINT64_MAX)
+        at = shmem_aligned(mm, rq, high);
     if (at == UINT64_MAX)
         at = vmsim__gap_topdown(mm, rq->length, mm->mmap_min, high);
     return at != UINT64_MAX ? at : vmsim__gap_bottomup(mm, rq->length, third, end);
@@ -251,6 +271,8 @@ int64_t vmsim__mmap_region(struct vmsim__mm *mm, uint64_t addr, uint64_t length,
         return vmsim__now_waits(&mm->vm->mem->now) ? -VMSIM__ERESTARTSYS : fail(VMSIM__L_ENOMEM);
     }
     v->flags |= VMSIM__VM_SOFTDIRTY;
+    if (v->file && v->file->kind == VMSIM__FILE_SHMEM && !mm->collapsible && mm->vm->format->levels > 1)
+        vmsim__khugepaged_enter(v);
     vmsim__stat_account(mm, flags, (int64_t)pages);
     if (flags & VMSIM__VM_LOCKED)
         mm->locked_vm += pages;

@@ -54,6 +54,8 @@ static void account_entry(const struct vmsim__vma *vma, struct vmsim__smaps *s, 
             s->lazyfree += size;
         if (slot->level)
             s->anon_huge += size;
+    } else if (slot->level) {
+        *(vmsim__frame_is(head, VMSIM__FRAME_SWAPBACKED) ? &s->shmem_pmd : &s->file_pmd) += size;
     }
     if ((pte.flags & VMSIM__PTE_ACCESSED) || vmsim__frame_is(head, VMSIM__FRAME_REFERENCED))
         s->referenced += size;

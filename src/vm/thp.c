@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Transparent huge pages of anonymous memory: the fault, the huge zero page, splitting of the entry, fork, unmapping.
+/* Transparent huge pages: the fault, the huge zero page, splitting of the entry, fork, unmapping; huge entries of
+ * files.
  *
  *   head frame   refcount: 1 an entry (huge or base)    mapcount: base entries of frame 0
  *   tail 1       mapping:  huge entries (compound_mapcount); its own base entries in mapcount, as in every tail
@@ -67,14 +68,19 @@ bool vmsim__thp_possible(const struct vmsim__vma *v, uint64_t va) {
 
 bool vmsim__vma_thp_eligible(const struct vmsim__vma *v) {
     uint64_t size = v->mm->vm->format->levels > 1 ? huge_size(v->mm->vm) : 0;
+    if (v->file)
+        return vmsim__collapse_file_allowed(v, false);
     return (size && suitable(v) && vmsim__align_up(v->start, size) + size <= v->end) || vmsim__thp_any_order(v);
 }
 
-/* Kernel: vma_thp_gfp_mask. */
 uint32_t vmsim__thp_gfp(const struct vmsim__vma *v) {
-    const bool advised = v->flags & VMSIM__VM_HUGEPAGE;
+    return vmsim__thp_gfp_as(v->mm->vm, v->flags & VMSIM__VM_HUGEPAGE);
+}
+
+/* Kernel: vma_thp_gfp_mask. */
+uint32_t vmsim__thp_gfp_as(const struct vmsim__vm *vm, bool advised) {
     const uint32_t light = GFP_LIGHT;
-    switch (v->mm->vm->spec.thp_defrag) {
+    switch (vm->spec.thp_defrag) {
     case VMSIM__DEFRAG_ALWAYS:
         return VMSIM__GFP_TRANSHUGE | (advised ? 0 : VMSIM__GFP_NORETRY);
     case VMSIM__DEFRAG_DEFER:
@@ -282,6 +288,11 @@ enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim
     *done = true;
     if (at->write && !(pte.flags & VMSIM__PTE_WRITE)) {
         const bool zero = pte.flags & VMSIM__PTE_SPECIAL;
+        if (!zero && vmsim__frame_is(vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn), VMSIM__FRAME_FILE)) {
+            *done = false; /* the file system hears of it, or one page is copied: by base entries */
+            vmsim__thp_split_pmd(at->vma, at->va, slot, at->cpu);
+            return VMSIM__FAULT_MINOR;
+        }
         if (zero && vm->kernel->huge_zero_replaced && replace_huge_zero(at, slot))
             return VMSIM__FAULT_MINOR;
         struct vmsim__frame *head = vmsim__vm_frame(vm, (vmsim__pfn)pte.pfn);
@@ -325,13 +336,117 @@ static void fill_table(struct vmsim__vma *v, uint64_t start, struct vmsim__pte h
     }
 }
 
+/* ---- of files ---- */
+
+static enum vmsim__node_stat pmd_mapped_stat(const struct vmsim__frame *head) {
+    return vmsim__frame_is(head, VMSIM__FRAME_SWAPBACKED) ? VMSIM__NR_SHMEM_PMDMAPPED : VMSIM__NR_FILE_PMDMAPPED;
+}
+
+/* Pages of the folio that base entries map. */
+static int64_t mapped_by_base(const struct vmsim__vm *vm, vmsim__pfn head) {
+    const uint32_t pages = vmsim__frame_pages(vmsim__vm_frame(vm, head));
+    int64_t n = 0;
+    for (uint32_t i = 0; i < pages; i++)
+        n += vmsim__vm_frame(vm, head + i)->mapcount > 0;
+    return n;
+}
+
+void vmsim__thp_map_sub(struct vmsim__vma *vma, vmsim__pfn pfn) {
+    struct vmsim__vm *vm = vma->mm->vm;
+    vmsim__frame_map(vmsim__vm_frame(vm, pfn), 1);
+    if (vmsim__vm_mapcount(vm, pfn) == 1)
+        vmsim__vm_node_stat(vm, vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn)), VMSIM__NR_MAPPED, 1);
+}
+
+/* May one entry map the folio at `va`? Kernel: transhuge_vma_suitable, do_set_pmd. */
+static bool file_fits(const struct vmsim__vma *v, uint64_t va, const struct vmsim__frame *head) {
+    const struct vmsim__vm *vm = v->mm->vm;
+    const uint64_t pages = UINT64_C(1) << huge_order(vm), start = va & ~(huge_size(vm) - 1);
+    return (vm->format->leaf_levels & 2) && vmsim__frame_is(head, VMSIM__FRAME_HEAD) &&
+           vmsim__folio_order(head) == huge_order(vm) && range_inside(v, va) &&
+           !(vmsim__vma_index(v, start) & (pages - 1)) && vmsim__vma_index(v, start) == vmsim__frame_index(head);
+}
+
+/* The caller's reference becomes the entry's. False: it is the caller's still. Kernel: do_set_pmd. */
+bool vmsim__thp_map_file(struct vmsim__fault_at *at, vmsim__pfn head) {
+    struct vmsim__mm *mm = at->mm;
+    struct vmsim__vm *vm = mm->vm;
+    struct vmsim__frame *f = vmsim__vm_frame(vm, head);
+    const uint64_t start = vm->format->levels > 1 ? at->va & ~(huge_size(vm) - 1) : 0;
+    struct vmsim__pt_slot slot;
+    if (vm->format->levels < 2 || !file_fits(at->vma, at->va, f) || !vmsim__pt_slot(&mm->pt, start, 1, true, &slot) ||
+        slot.level != 1 || vmsim__pt_read(vm->format, &slot))
+        return false;
+    const int64_t pages = INT64_C(1) << huge_order(vm);
+    struct vmsim__pte pte = {head, vmsim__prot_flags(at->vma)};
+    if (at->write) {
+        pte.flags |= VMSIM__PTE_DIRTY | VMSIM__PTE_SOFT_DIRTY;
+        if (at->vma->flags & VMSIM__VM_WRITE)
+            pte.flags |= VMSIM__PTE_WRITE;
+    }
+    if (++*huge_mapcount(vm, head) == 1) {
+        vmsim__vm_node_stat(vm, f, VMSIM__NR_MAPPED, pages - mapped_by_base(vm, head));
+        vmsim__vm_node_stat(vm, f, pmd_mapped_stat(f), 1);
+    }
+    vmsim__rss_add(mm, vmsim__rss_kind_of(f), pages);
+    if ((at->vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED)
+        vmsim__lru_mlock(vm->lru, head, at->cpu);
+    vmsim__pt_set(vm->format, &slot, pte);
+    vm->huge_files++;
+    vmsim__vm_event(vm, VMSIM__THP_FILE_MAPPED, 1);
+    vmsim__vm_cost(vm, vm->spec.costs.map);
+    return true;
+}
+
+/* A huge entry of a file's, which is clear by now, lets go of the folio: what it knew of it is the folio's. The
+ * reference is still held. */
+static void unmap_file(struct vmsim__vma *v, struct vmsim__pte huge) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__vm *vm = mm->vm;
+    const vmsim__pfn pfn = (vmsim__pfn)huge.pfn;
+    struct vmsim__frame *head = vmsim__vm_frame(vm, pfn);
+    const int64_t pages = INT64_C(1) << huge_order(vm);
+    VMSIM__ASSERT(vmsim__frame_is(head, VMSIM__FRAME_FILE) && *huge_mapcount(vm, pfn) && vm->huge_files);
+    vm->huge_files--;
+    if (huge.flags & VMSIM__PTE_DIRTY)
+        vmsim__page_dirty(vm->cache, pfn);
+    if ((huge.flags & VMSIM__PTE_ACCESSED) && !(v->flags & VMSIM__VM_SEQ_READ))
+        vmsim__lru_mark_accessed(vm->lru, pfn, mm->cpu);
+    if (--*huge_mapcount(vm, pfn) == 0) {
+        vmsim__vm_node_stat(vm, head, VMSIM__NR_MAPPED, mapped_by_base(vm, pfn) - pages);
+        vmsim__vm_node_stat(vm, head, pmd_mapped_stat(head), -1);
+    }
+    vmsim__rss_add(mm, vmsim__rss_kind_of(head), -pages);
+    if (v->flags & VMSIM__VM_LOCKED)
+        vmsim__lru_munlock(vm->lru, pfn, mm->cpu);
+}
+
+/* A file's pages are found again by a fault: its entry goes as a whole. */
+static bool drop_file_pmd(struct vmsim__vma *v, uint64_t start, const struct vmsim__pt_slot *slot, unsigned cpu) {
+    struct vmsim__mm *mm = v->mm;
+    struct vmsim__vm *vm = mm->vm;
+    const struct vmsim__pte huge = vmsim__pt_get(vm->format, slot);
+    if ((huge.flags & VMSIM__PTE_SPECIAL) ||
+        !vmsim__frame_is(vmsim__vm_frame(vm, (vmsim__pfn)huge.pfn), VMSIM__FRAME_FILE))
+        return false;
+    vmsim__vm_event(vm, VMSIM__THP_SPLIT_PMD, 1);
+    vmsim__pt_write(vm->format, slot, 0);
+    vmsim__flush_range(mm, start, start + huge_size(vm), huge_shift(vm), false, cpu);
+    unmap_file(v, huge);
+    vmsim__folio_put(vm->lru, (vmsim__pfn)huge.pfn, cpu);
+    return true;
+}
+
 /* Kernel: __split_huge_pmd_locked. References: the one of the huge entry becomes one of each base entry. */
 int vmsim__thp_split_pmd(struct vmsim__vma *v, uint64_t va, const struct vmsim__pt_slot *slot, unsigned cpu) {
-    VMSIM__ASSERT(slot->level == 1 && slot->entry && v->mm->deposits > 0);
+    VMSIM__ASSERT(slot->level == 1 && slot->entry);
     struct vmsim__mm *mm = v->mm;
     struct vmsim__vm *vm = mm->vm;
     const struct vmsim__pt_format *f = mm->pt.format;
     uint64_t start = va & ~(huge_size(vm) - 1);
+    if (VMSIM__UNLIKELY(v->file != NULL) && drop_file_pmd(v, start, slot, cpu))
+        return 0;
+    VMSIM__ASSERT(mm->deposits > 0);
     struct vmsim__pte huge = vmsim__pt_get(f, slot);
     bool zero = huge.flags & VMSIM__PTE_SPECIAL;
     vmsim__pfn table = withdraw(mm);
@@ -355,7 +470,8 @@ int vmsim__thp_split_pmd(struct vmsim__vma *v, uint64_t va, const struct vmsim__
 /* Kernel: vma_adjust_trans_huge: a border of a VMA may not run through a huge entry. */
 void vmsim__thp_split_at(struct vmsim__vma *v, uint64_t va, unsigned cpu) {
     struct vmsim__pt_slot slot;
-    if (v->file || v->mm->vm->format->levels < 2 || !v->mm->deposits || !(va & (huge_size(v->mm->vm) - 1)))
+    if (v->mm->vm->format->levels < 2 || !(v->file ? v->mm->vm->huge_files : v->mm->deposits) ||
+        !(va & (huge_size(v->mm->vm) - 1)))
         return;
     if (vmsim__pt_slot(&v->mm->pt, va, 0, false, &slot) && slot.entry && slot.level)
         vmsim__thp_split_pmd(v, va, &slot, cpu);
@@ -381,8 +497,9 @@ void vmsim__thp_unmap_sub(struct vmsim__vma *v, vmsim__pfn pfn, uint32_t n) {
     }
     if (!gone)
         return;
-    vmsim__vm_node_stat(vm, vmsim__vm_frame(vm, head), VMSIM__NR_ANON_PAGES, -gone);
-    if (vmsim__vm_frame(vm, head)->refcount > (int32_t)n)
+    const bool anon = vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_ANON);
+    vmsim__vm_node_stat(vm, vmsim__vm_frame(vm, head), anon ? VMSIM__NR_ANON_PAGES : VMSIM__NR_MAPPED, -gone);
+    if (anon && vmsim__vm_frame(vm, head)->refcount > (int32_t)n)
         vmsim__thp_defer_split(vm, head);
 }
 
@@ -395,11 +512,16 @@ void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *v, uint64_t va, 
     vmsim__pt_write(mm->pt.format, slot, 0);
     vmsim__gather_range(g, va, va + huge_size(vm), huge_shift(vm));
     vmsim__vm_cost(vm, vm->spec.costs.unmap_page);
+    vmsim__pfn pfn = (vmsim__pfn)huge.pfn;
+    struct vmsim__frame *head = vmsim__vm_frame(vm, pfn);
+    if (!(huge.flags & VMSIM__PTE_SPECIAL) && vmsim__frame_is(head, VMSIM__FRAME_FILE)) {
+        unmap_file(v, huge);
+        vmsim__gather_page(g, pfn);
+        return;
+    }
     release_deposit(mm);
     if (huge.flags & VMSIM__PTE_SPECIAL)
         return;
-    vmsim__pfn pfn = (vmsim__pfn)huge.pfn;
-    struct vmsim__frame *head = vmsim__vm_frame(vm, pfn);
     int64_t pages = INT64_C(1) << huge_order(vm), left = 0;
     if (--*huge_mapcount(vm, pfn) == 0) {
         vmsim__vm_node_stat(vm, head, VMSIM__NR_ANON_TRANSPARENT_HUGEPAGES, -1);
@@ -430,6 +552,10 @@ int vmsim__thp_copy(struct vmsim__vma *to, struct vmsim__vma *from, uint64_t va,
     struct vmsim__vm *vm = from->mm->vm;
     const struct vmsim__pt_format *f = vm->format;
     struct vmsim__pt_slot dst;
+    const struct vmsim__pte now = vmsim__pt_get(f, src);
+    if (!(now.flags & VMSIM__PTE_SPECIAL) &&
+        vmsim__frame_is(vmsim__vm_frame(vm, (vmsim__pfn)now.pfn), VMSIM__FRAME_FILE))
+        return 0; /* a fault finds it again */
     to->mm->cpu = cpu;
     if (!vmsim__pt_slot(&to->mm->pt, va, 1, true, &dst) || !deposit(to->mm)) {
         if (vmsim__thp_still_huge(from->mm, src))

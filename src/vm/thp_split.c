@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Splitting a compound anonymous page into its base frames.
+/* Splitting a large folio into its base frames.
  *
- *   huge entries -> base entries (rmap)     no reference may be left but those of the entries
+ *   huge entries -> base entries (rmap)     no reference may be left but those of the entries and caches; a file's
+ *                                           entries go, to be found again by faults
  *   [head|tail|tail|...]  ->  [page][page][page]...   each with its own references, flags, index; on the LRU list of
  * the head
  *
@@ -24,10 +25,11 @@ static bool split_entry(void *context, struct vmsim__mapping *m) {
     return true;
 }
 
-/* References that entries and the swap cache account for. */
+/* References that entries and the caches account for. */
 static int64_t mapped_refs(const struct vmsim__vm *vm, vmsim__pfn head, uint32_t pages) {
     VMSIM__ASSERT(pages > 1);
-    int64_t n = vmsim__frame_is(vmsim__vm_frame(vm, head), VMSIM__FRAME_SWAPCACHE) ? pages : 0; /* the cache's */
+    const uint32_t caches = VMSIM__FRAME_SWAPCACHE | VMSIM__FRAME_FILE;
+    int64_t n = vmsim__frame_is(vmsim__vm_frame(vm, head), caches) ? pages : 0;
     for (uint32_t i = 0; i < pages; i++)
         n += vmsim__vm_frame(vm, head + i)->mapcount;
     return n;
@@ -37,10 +39,11 @@ static int64_t mapped_refs(const struct vmsim__vm *vm, vmsim__pfn head, uint32_t
 static void release_frame(struct vmsim__vm *vm, vmsim__pfn pfn, const struct vmsim__frame *like, uint32_t at) {
     VMSIM__ASSERT(vmsim__vm_frame(vm, pfn)->mapcount >= 0);
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    const uint32_t own = VMSIM__FRAME_EXCLUSIVE;
+    const bool file = vmsim__frame_is(like, VMSIM__FRAME_FILE);
+    const uint32_t own = file ? 0 : VMSIM__FRAME_EXCLUSIVE;
     const uint32_t shared = VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_ACTIVE | VMSIM__FRAME_SWAPCACHE |
-                            VMSIM__FRAME_REFERENCED | VMSIM__FRAME_DIRTY | VMSIM__FRAME_WORKINGSET;
-    const bool cached = vmsim__frame_is(like, VMSIM__FRAME_SWAPCACHE);
+                            VMSIM__FRAME_REFERENCED | VMSIM__FRAME_DIRTY | VMSIM__FRAME_WORKINGSET | VMSIM__FRAME_FILE;
+    const bool cached = vmsim__frame_is(like, VMSIM__FRAME_SWAPCACHE | VMSIM__FRAME_FILE);
     uint32_t zone = vmsim__frame_zone(f) << VMSIM__FRAME_ZONE_SHIFT;
     f->flags = zone | (f->flags & own) | (like->flags & shared);
     f->mapping = like->mapping;
@@ -51,10 +54,12 @@ static void release_frame(struct vmsim__vm *vm, vmsim__pfn pfn, const struct vms
     f->refcount = f->mapcount + cached + 1; /* the list's, which putback drops */
 }
 
-/* One that nobody has is freed. */
+/* One that nobody has is freed; of a file those behind its end leave it. */
 static void put_on_list(struct vmsim__vm *vm, vmsim__pfn pfn, unsigned cpu) {
     const struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    if (f->mapcount || vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE))
+    if (vmsim__frame_is(f, VMSIM__FRAME_FILE))
+        vmsim__filemap_trim(vm->cache, pfn, cpu);
+    if (f->mapcount || vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE | VMSIM__FRAME_FILE))
         vmsim__lru_putback(vm->lru, pfn, cpu);
     else
         vmsim__folio_put(vm->lru, pfn, cpu);
@@ -74,11 +79,20 @@ static uint32_t split(struct vmsim__vm *vm, vmsim__pfn head, unsigned cpu) {
     const uint32_t pages = vmsim__frame_pages(f);
     struct splitting s = {vm, cpu};
     const bool cached = vmsim__frame_is(f, VMSIM__FRAME_SWAPCACHE);
-    vmsim__rmap_walk(vm, head, split_entry, &s);
-    vmsim__thp_defer_split(vm, head);
+    const bool file = vmsim__frame_is(f, VMSIM__FRAME_FILE);
+    if (file && (vmsim__frame_is(f, VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK) ||
+                 !vmsim__try_to_unmap(vm, head, VMSIM__TTU_IGNORE_MLOCK, cpu)))
+        return failed(vm, order);
+    if (!file) {
+        vmsim__rmap_walk(vm, head, split_entry, &s);
+        vmsim__thp_defer_split(vm, head);
+    }
     if (f->refcount - 1 != mapped_refs(vm, head, pages) || (cached && !vmsim__swap_cache_may_split(vm->cache, head)))
         return failed(vm, order);
-    vmsim__deferred_del(vm->lru, head);
+    if (file)
+        vmsim__filemap_split(vm->cache, head);
+    else
+        vmsim__deferred_del(vm->lru, head);
     const struct vmsim__frame like = *f;
     for (uint32_t i = 0; i < pages; i++)
         release_frame(vm, head + i, &like, i);

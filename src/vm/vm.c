@@ -40,6 +40,14 @@ static void on_content(void *context, enum vmsim__file_content what, const struc
         vm->hooks.file_content(vm->hooks.context, what, file, first, end, pfn);
 }
 
+static bool on_split(void *context, vmsim__pfn pfn, unsigned cpu) {
+    return vmsim__thp_split_page(context, pfn, cpu);
+}
+
+static uint32_t on_huge_gfp(void *context) {
+    return vmsim__thp_gfp_as(context, false);
+}
+
 /* Kernel: hugetlbfs_evict_inode. */
 static void on_huge_gone(void *context, struct vmsim__file *file, unsigned cpu) {
     struct vmsim__vm *vm = context;
@@ -130,8 +138,19 @@ int vmsim__vm_create(struct vmsim__vm **out, const struct vmsim__vm_init *init, 
     vm->huge_zero = VMSIM__PFN_NONE;
     vm->zero_pfn = pick_zero(init->mem);
     derive_knobs(vm);
-    const struct vmsim__cache_hooks hooks = {vm, on_mkclean, on_unmap, on_alloc, on_swapped, on_content, on_huge_gone};
+    const struct vmsim__cache_hooks hooks = {.context = vm,
+                                             .mkclean = on_mkclean,
+                                             .unmap = on_unmap,
+                                             .alloc = on_alloc,
+                                             .swapped = on_swapped,
+                                             .content = on_content,
+                                             .split = on_split,
+                                             .huge_gfp = on_huge_gfp,
+                                             .huge_gone = on_huge_gone};
     vmsim__cache_set_hooks(vm->cache, &hooks);
+    const struct vmsim__pt_format *f = vm->format;
+    const unsigned order = f->levels > 1 && (f->leaf_levels & 2) ? (unsigned)f->shift[1] - vm->page_shift : 0;
+    vmsim__cache_set_huge_order(vm->cache, order <= vm->mem->top_order ? order : 0);
     *out = vm;
     return 0;
 }

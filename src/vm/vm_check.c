@@ -23,6 +23,8 @@ struct check {
     struct vmsim__radix entries; /* pfn -> base entries + (huge entries << 32) */
     struct vmsim__radix slots;   /* vmsim__swp_slot_word -> entries that name it */
     uint64_t committed, tables, vdso_mapped, swap_entries;
+    uint64_t huge_files;   /* huge entries of files */
+    int64_t pmd_mapped[2]; /* folios that such entries map: of files, of shmem */
     uint64_t vmas;
     uint64_t huge_used[VMSIM__HSTATES], huge_promised[VMSIM__HSTATES]; /* hugetlb pages */
     struct huge_charges *charged;                                      /* by cgroup, of itself alone */
@@ -266,13 +268,14 @@ static int check_frame(struct check *c, vmsim__pfn pfn, uint64_t base, uint64_t 
              base + huge);
     if (vmsim__folio_hugetlb(head))
         return 0;
-    if (vmsim__frame_is(head, VMSIM__FRAME_ANON)) {
-        int64_t n = !compound || !huge ? 1 : (int64_t)vmsim__frame_pages(head);
-        if (!compound || huge || !vmsim__radix_get(&c->entries, vmsim__vm_head(vm, pfn)) ||
-            !(vmsim__radix_get(&c->entries, vmsim__vm_head(vm, pfn)) >> 32))
-            *anon += n;
-    } else {
-        ++*mapped;
+    int64_t *count = vmsim__frame_is(head, VMSIM__FRAME_ANON) ? anon : mapped;
+    int64_t n = !compound || !huge ? 1 : (int64_t)vmsim__frame_pages(head);
+    if (!compound || huge || !vmsim__radix_get(&c->entries, vmsim__vm_head(vm, pfn)) ||
+        !(vmsim__radix_get(&c->entries, vmsim__vm_head(vm, pfn)) >> 32))
+        *count += n;
+    if (huge && count == mapped) {
+        c->huge_files += huge;
+        c->pmd_mapped[vmsim__frame_is(head, VMSIM__FRAME_SWAPBACKED)]++;
     }
     return 0;
 }
@@ -294,6 +297,14 @@ static int check_frames(struct check *c) {
     has = vmsim__mem_node_stat(vm->mem, VMSIM__NR_MAPPED);
     if (has != mapped)
         FAIL(c, "nr_mapped %" PRId64 ", entries say %" PRId64, has, mapped);
+    for (unsigned shmem = 0; shmem < 2; shmem++) {
+        has = vmsim__mem_node_stat(vm->mem, shmem ? VMSIM__NR_SHMEM_PMDMAPPED : VMSIM__NR_FILE_PMDMAPPED);
+        if (has != c->pmd_mapped[shmem])
+            FAIL(c, "huge pages of %s mapped: %" PRId64 ", entries say %" PRId64, shmem ? "shmem" : "files", has,
+                 c->pmd_mapped[shmem]);
+    }
+    if (vm->huge_files != c->huge_files)
+        FAIL(c, "%" PRIu64 " huge entries of files, %" PRIu64 " found", vm->huge_files, c->huge_files);
     has = vmsim__mem_node_stat(vm->mem, VMSIM__NR_PAGE_TABLE_PAGES);
     if (has != (int64_t)c->tables)
         FAIL(c, "nr_page_table_pages %" PRId64 ", tables %" PRIu64, has, c->tables);

@@ -111,6 +111,7 @@ struct vmsim__vm {
     struct vmsim__table_queue *table_queues; /* by CPU; NULL: tables are freed at once */
     vmsim__pfn huge_zero;                    /* PFN_NONE: not allocated */
     uint64_t huge_zero_users;
+    uint64_t huge_files;                          /* huge entries that map folios of files */
     struct vmsim__thp_choice *thp_policy;         /* NULL: Linux decides */
     uint64_t thp_stat[16][VMSIM__THP_SIZE_STATS]; /* by order */
     bool host_nomem;                              /* the host refused memory: the last call failed for that reason */
@@ -340,10 +341,16 @@ static inline void vmsim__vm_dropped(struct vmsim__mm *mm, uint64_t start, uint6
 }
 /* Maps that come back to a page which has its mapping and index already; RSS is the caller's. */
 void vmsim__map_anon(struct vmsim__vma *vma, vmsim__pfn pfn, bool exclusive, unsigned cpu); /* page_add_anon_rmap */
+/* A base entry maps a frame of a large folio of a file. */
+void vmsim__thp_map_sub(struct vmsim__vma *vma, vmsim__pfn pfn);
 static inline void vmsim__remap_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__vm *vm = vma->mm->vm;
     struct vmsim__frame *f = vmsim__vm_frame(vm, pfn);
-    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_ANON | VMSIM__FRAME_TAIL));
+    VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_ANON));
+    if (VMSIM__UNLIKELY(vmsim__frame_is(f, VMSIM__FRAME_HEAD | VMSIM__FRAME_TAIL))) {
+        vmsim__thp_map_sub(vma, pfn);
+        return;
+    }
     if (vmsim__frame_map(f, 1) == 1)
         vmsim__vm_node_stat(vm, f, VMSIM__NR_MAPPED, 1);
     if (VMSIM__UNLIKELY((vma->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED))
@@ -351,10 +358,11 @@ static inline void vmsim__remap_file(struct vmsim__vma *vma, vmsim__pfn pfn, uns
 }
 /* Kernel: page_add_file_rmap. */
 static inline void vmsim__map_file(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
-    vmsim__rss_add_fast(vma->mm, vmsim__rss_kind_of(vmsim__vm_frame(vma->mm->vm, pfn)), 1);
+    const struct vmsim__vm *vm = vma->mm->vm;
+    vmsim__rss_add_fast(vma->mm, vmsim__rss_kind_of(vmsim__vm_frame(vm, vmsim__vm_head(vm, pfn))), 1);
     vmsim__remap_file(vma, pfn, cpu);
 }
-/* Base entries of a compound page go. */
+/* Base entries of a compound page, of a file's or an anonymous one, go. */
 void vmsim__thp_unmap_sub(struct vmsim__vma *vma, vmsim__pfn pfn, uint32_t n);
 /* Kernel: page_remove_rmap. */
 static inline void vmsim__unmap_page(struct vmsim__vma *vma, vmsim__pfn pfn, unsigned cpu) {
@@ -526,6 +534,12 @@ enum vmsim__fault_outcome vmsim__thp_wp(struct vmsim__fault_at *at, struct vmsim
 /* A folio with frames that nobody maps waits until memory is short. Kernel: deferred_split_folio. */
 void vmsim__thp_defer_split(struct vmsim__vm *vm, vmsim__pfn head);
 /* Turns a huge entry that covers va into a table of base entries. 0 or -ENOMEM (no deposit: cannot happen for anon). */
+void vmsim__table_retract(struct vmsim__mm *mm, uint64_t start, unsigned cpu);
+/* How hard a huge page is looked for, whether it was advised or not. */
+uint32_t vmsim__thp_gfp_as(const struct vmsim__vm *vm, bool advised);
+/* One entry for a folio of a file that was brought for this fault, where it fits. */
+bool vmsim__thp_map_file(struct vmsim__fault_at *at, vmsim__pfn head);
+/* A huge entry becomes base entries of the same pages; a file's goes, to be found again by a fault. */
 int vmsim__thp_split_pmd(struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot, unsigned cpu);
 void vmsim__thp_split_at(struct vmsim__vma *vma, uint64_t va, unsigned cpu); /* when va lies inside a huge entry */
 void vmsim__thp_zap(struct vmsim__gather *g, struct vmsim__vma *vma, uint64_t va, const struct vmsim__pt_slot *slot);

@@ -53,7 +53,7 @@ static bool collect(struct collecting *c, vmsim__pfn pfn) {
         c->left += vm->kernel->mbind_counts_shared;
         return true;
     }
-    if (vmsim__frame_is(f, VMSIM__FRAME_HEAD) && vmsim__frame_is(f, VMSIM__FRAME_ANON) &&
+    if (vmsim__frame_is(f, VMSIM__FRAME_HEAD) && vmsim__frame_is(f, VMSIM__FRAME_ANON | VMSIM__FRAME_FILE) &&
         vmsim__thp_split_page(vm, head, cpu)) {
         vmsim__vm_event(vm, VMSIM__THP_MIGRATION_SPLIT, 1);
         vmsim__lru_drain_cpu(vm->lru, cpu);
