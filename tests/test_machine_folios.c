@@ -167,12 +167,43 @@ static void writing_brings_folios_of_its_size(void **state) {
     end(&o);
 }
 
+#define SIZE(kb, name) "thp.hugepages-" kb "kB." name
+
+/* What hugepages-<size>kB/stats tells of folios that are there, are mapped in part, go to swap and come apart. */
+static void sizes_have_their_statistics(void **state) {
+    (void)state;
+    struct outcome o = run_content(
+        "machine: {cpus: 1, nodes: [{memory: 640MiB}], kernel: '6.12', swap: [{size: 64MiB}], transparent_hugepage: "
+        "never, sysctl: {transparent_hugepage/hugepages-64kB/enabled: always, "
+        "transparent_hugepage/hugepages-2048kB/enabled: never}}\n"
+        "workload: {tasks: [{name: t, program: [{mmap: {as: a, length: 1MiB, address: 0x10000000000}}, {touch: "
+        "{region: "
+        "a, write: 100%}}, {marker: {name: written}}, {madvise: {region: a, offset: 4KiB, length: 4KiB, advice: "
+        "dontneed}}, {marker: {name: parted}}, {madvise: {region: a, offset: 512KiB, length: 512KiB, advice: "
+        "pageout}}, "
+        "{marker: {name: out}}, {sleep: {time: 1s}}, {munmap: {region: a}}]}]}\n");
+    assert_int_equal(counter_at(&o, "written", SIZE("64", "anon_fault_alloc")), 16);
+    assert_int_equal(counter_at(&o, "written", SIZE("64", "nr_anon")), 16);
+    assert_int_equal(counter_at(&o, "written", SIZE("64", "nr_anon_partially_mapped")), 0);
+    assert_int_equal(counter_at(&o, "parted", SIZE("64", "nr_anon_partially_mapped")), 1);
+    assert_int_equal(counter_at(&o, "out", SIZE("64", "swpout")), 8);
+    assert_int_equal(counter_at(&o, "out", SIZE("64", "swpout_fallback")), 0);
+    assert_int_equal(counter(&o, SIZE("64", "nr_anon")), 0);
+    assert_int_equal(counter(&o, SIZE("64", "nr_anon_partially_mapped")), 0);
+    end(&o);
+    o = shared("6.12", "always", "", "");
+    assert_int_equal(counter(&o, SIZE("2048", "shmem_alloc")), 4);
+    assert_int_equal(counter(&o, SIZE("2048", "shmem_fallback")), 0);
+    end(&o);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shared_memory_comes_in_huge_pages),  cmocka_unit_test(modes_say_where),
         cmocka_unit_test(a_hole_splits_its_huge_page),        cmocka_unit_test(a_border_drops_the_entry),
         cmocka_unit_test(advice_collapses_shared_memory),     cmocka_unit_test(khugepaged_collapses_shared_memory),
         cmocka_unit_test(reading_ahead_brings_larger_folios), cmocka_unit_test(writing_brings_folios_of_its_size),
+        cmocka_unit_test(sizes_have_their_statistics),
     };
     return cmocka_run_group_tests_name("machine_folios", tests, NULL, NULL);
 }

@@ -198,8 +198,10 @@ static vmsim__pfn create_huge(struct vmsim__cache *c, struct vmsim__file *f, uin
         return VMSIM__PFN_NONE;
     const vmsim__pfn pfn = vmsim__filemap_alloc_as(c, gfp, c->huge_order, policy, cpu);
     if (pfn == VMSIM__PFN_NONE) {
-        if (!vmsim__now_waits(&c->mem->now))
+        if (!vmsim__now_waits(&c->mem->now)) {
             vmsim__cache_event(c, VMSIM__THP_FILE_FALLBACK, 1);
+            vmsim__thp_stat_add(c->lru, c->huge_order, VMSIM__THP_SHMEM_FALLBACK, 1);
+        }
         return pfn;
     }
     if (!vmsim__filemap_none_in(f, first, pages)) { /* finding it has let others bring a page */
@@ -210,10 +212,13 @@ static vmsim__pfn create_huge(struct vmsim__cache *c, struct vmsim__file *f, uin
         if (!vmsim__now_waits(&c->mem->now)) {
             vmsim__cache_event(c, VMSIM__THP_FILE_FALLBACK, 1);
             vmsim__cache_event(c, VMSIM__THP_FILE_FALLBACK_CHARGE, 1);
+            vmsim__thp_stat_add(c->lru, c->huge_order, VMSIM__THP_SHMEM_FALLBACK, 1);
+            vmsim__thp_stat_add(c->lru, c->huge_order, VMSIM__THP_SHMEM_FALLBACK_CHARGE, 1);
         }
         return VMSIM__PFN_NONE;
     }
     vmsim__cache_event(c, VMSIM__THP_FILE_ALLOC, 1);
+    vmsim__thp_stat_add(c->lru, c->huge_order, VMSIM__THP_SHMEM_ALLOC, 1);
     for (uint64_t i = 0; i < pages; i++)
         vmsim__cache_clear(c, pfn, cpu);
     vmsim__cache_zeroed(c, f, pfn);

@@ -318,6 +318,8 @@ static void count(struct vmsim__cache *c, struct vmsim__swp e, const struct vmsi
     vmsim__cache_event(c, write ? VMSIM__PSWPOUT : VMSIM__PSWPIN, pages);
     if (pages == VMSIM__SWAP_CLUSTER)
         vmsim__cache_event(c, VMSIM__THP_SWPOUT, 1);
+    if (pages > 1 && write)
+        vmsim__thp_stat_add(c->lru, vmsim__folio_order(f), VMSIM__THP_SIZE_SWPOUT, 1);
 }
 
 /* Whose contents they are, for the guess at how they compress: a page that nobody has mapped is known by its slot. */

@@ -30,6 +30,7 @@ void vmsim__deferred_add(struct vmsim__lru *lru, vmsim__pfn pfn) {
     struct vmsim__memcg *m = owner(lru, f);
     VMSIM__ASSERT(!vmsim__frame_is(f, VMSIM__FRAME_DEFERRED));
     f->flags |= VMSIM__FRAME_DEFERRED;
+    vmsim__thp_stat_add(lru, vmsim__folio_order(f), VMSIM__THP_NR_ANON_PARTIALLY_MAPPED, 1);
     *link_before(lru, pfn) = m->deferred.count ? m->deferred.tail : VMSIM__PFN_NONE;
     *link_behind(lru, pfn) = VMSIM__PFN_NONE;
     if (m->deferred.count++)
@@ -47,6 +48,7 @@ void vmsim__deferred_del(struct vmsim__lru *lru, vmsim__pfn pfn) {
     const vmsim__pfn before = *link_before(lru, pfn), behind = *link_behind(lru, pfn);
     VMSIM__ASSERT(m->deferred.count > 0);
     f->flags &= ~VMSIM__FRAME_DEFERRED;
+    vmsim__thp_stat_add(lru, vmsim__folio_order(f), VMSIM__THP_NR_ANON_PARTIALLY_MAPPED, -1);
     m->deferred.count--;
     *(before == VMSIM__PFN_NONE ? &m->deferred.head : link_behind(lru, before)) = behind;
     *(behind == VMSIM__PFN_NONE ? &m->deferred.tail : link_before(lru, behind)) = before;

@@ -6,6 +6,9 @@
 #include "lru/lruvec.h"
 #include "lru/workingset.h"
 
+#define STAT_NAME(id, name) name,
+const char *const vmsim__thp_size_stat_names[VMSIM__THP_SIZE_STATS] = {VMSIM__THP_SIZE_STAT_LIST(STAT_NAME)};
+
 /* Kernel: folio_isolate_lru. */
 bool vmsim__lru_isolate(struct vmsim__lru *lru, vmsim__pfn pfn) {
     struct vmsim__frame *f = vmsim__lru_frame(lru, pfn);
@@ -109,6 +112,8 @@ void vmsim__folio_free(struct vmsim__lru *lru, vmsim__pfn pfn, unsigned cpu) {
     if (VMSIM__UNLIKELY(lru->watch != NULL))
         lru->watch->freed(lru->watch->context, pfn);
     unsigned order = vmsim__folio_order(f);
+    if (VMSIM__UNLIKELY(order && vmsim__frame_is(f, VMSIM__FRAME_ANON)))
+        vmsim__thp_stat_add(lru, order, VMSIM__THP_NR_ANON, -1);
     if (VMSIM__UNLIKELY(f->memcg))
         vmsim__memcg_uncharge(lru, pfn);
     vmsim__mem_free(lru->mem, pfn, order, cpu);

@@ -18,6 +18,7 @@
 
 #include "base/rng.h"
 #include "base/vec.h"
+#include "lru/thp_stat.h"
 #include "zones/zones.h"
 
 struct vmsim__memcg;
@@ -64,7 +65,8 @@ struct vmsim__lru {
     struct vmsim__rng rng;              /* of memcg_lru */
     vmsim__memcg_charge_fn *charge;     /* NULL: nobody finds room at a limit */
     void *charge_context;
-    const struct vmsim__lru_watch *watch; /* NULL: nobody */
+    const struct vmsim__lru_watch *watch;                    /* NULL: nobody */
+    uint64_t thp_stat[VMSIM__ORDERS][VMSIM__THP_SIZE_STATS]; /* by order */
     uint64_t slot; /* during a refault: of a page that does not enter the swap cache, which would know it; 0: none */
 };
 
@@ -119,6 +121,13 @@ void vmsim__lru_destroy(struct vmsim__lru *lru);
 /* Lists link by link against the frames' flags and back, batches, all counters of this layer against recounts. 0 or
  * VMSIM_ECHECK. */
 int vmsim__lru_check(struct vmsim__lru *lru, struct vmsim__err *err);
+
+/* Large folios of an order: one more, or one less of those that are counted as they are. Kernel: count_mthp_stat,
+ * mod_mthp_stat. */
+static inline void vmsim__thp_stat_add(struct vmsim__lru *lru, unsigned order, enum vmsim__thp_size_stat stat, int n) {
+    VMSIM__ASSERT(order < VMSIM__ORDERS && (n > 0 || lru->thp_stat[order][stat]));
+    lru->thp_stat[order][stat] += (uint64_t)(int64_t)n;
+}
 
 /* ---- references ---- */
 

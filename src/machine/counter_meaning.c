@@ -280,9 +280,16 @@ static const struct row folios[] = {
     {"anon_fault_alloc", "", "faults that got a folio of this size"},
     {"anon_fault_fallback", "", "faults that found none of this size"},
     {"anon_fault_fallback_charge", "", "of these: the control group had no room"},
+    {"swpout", "", "folios of this size written to swap whole"},
+    {"swpout_fallback", "", "folios of this size split because swap had no room for them whole"},
+    {"shmem_alloc", "", "folios of this size for shared memory"},
+    {"shmem_fallback", "", "times there was none of this size for shared memory"},
+    {"shmem_fallback_charge", "", "of these: the control group had no room"},
     {"split", "", "folios of this size split"},
     {"split_failed", "", "folios of this size that could not be split"},
     {"split_deferred", "", "folios of this size queued to be split"},
+    {"nr_anon", "folios", "anonymous ones of this size, now"},
+    {"nr_anon_partially_mapped", "folios", "of these: queued to be split"},
 };
 
 static const struct row pools[] = {

@@ -72,6 +72,7 @@ static enum verdict under_writeback(const struct at *a) {
 static bool prepare_swap(struct at *a, enum verdict *verdict) {
     const struct vmsim__vmscan_hooks *h = &a->v->hooks;
     const bool large = vmsim__frame_is(a->f, VMSIM__FRAME_HEAD);
+    const unsigned order = vmsim__folio_order(a->f); /* before it is split */
     VMSIM__ASSERT(vmsim__frame_is(a->f, VMSIM__FRAME_SWAPBACKED));
     *verdict = KEEP;
     if (!vmsim__frame_is(a->f, VMSIM__FRAME_ANON)) /* shared memory is written a page at a time (6.1) */
@@ -86,6 +87,7 @@ static bool prepare_swap(struct at *a, enum verdict *verdict) {
     if (!large || !h->split || !h->split(h->context, a->pfn, a->sc->cpu))
         return false;
     vmsim__vmscan_event(a->v, a->f, VMSIM__THP_SWPOUT_FALLBACK, 1);
+    vmsim__thp_stat_add(a->v->lru, order, VMSIM__THP_SIZE_SWPOUT_FALLBACK, 1);
     return h->add_to_swap && h->add_to_swap(h->context, a->pfn, a->sc->cpu);
 }
 

@@ -312,6 +312,7 @@ void vmsim__map_new_folio(struct vmsim__vma *vma, vmsim__pfn head, uint64_t va, 
         vmsim__vm_frame(vm, head + i)->flags |= VMSIM__FRAME_EXCLUSIVE;
     }
     vmsim__vm_frame(vm, head)->refcount += (int32_t)pages - 1;
+    vmsim__thp_stat_add(vm->lru, order, VMSIM__THP_NR_ANON, 1);
     new_anon(vma, head, va, pages, cpu);
 }
 

@@ -203,6 +203,7 @@ void vmsim__thp_install(struct vmsim__vma *v, uint64_t start, vmsim__pfn pfn, co
     f->mapping = v->anon_vma;
     vmsim__frame_set_index(f, vmsim__vma_index(v, start));
     *huge_mapcount(vm, pfn) = 1;
+    vmsim__thp_stat_add(vm->lru, huge_order(vm), VMSIM__THP_NR_ANON, 1);
     vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_PAGES, pages);
     vmsim__vm_node_stat(vm, f, VMSIM__NR_ANON_TRANSPARENT_HUGEPAGES, 1);
     vmsim__lru_add_vma(vm->lru, pfn, (v->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, cpu);

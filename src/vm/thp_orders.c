@@ -13,9 +13,6 @@
  * Kernel counterparts: mm/memory.c (alloc_anon_folio, do_anonymous_page), mm/huge_memory.c (thpsize attributes). */
 #include "vm/vm_impl.h"
 
-#define STAT_NAME(id, name) name,
-const char *const vmsim__thp_size_stat_names[VMSIM__THP_SIZE_STATS] = {VMSIM__THP_SIZE_STAT_LIST(STAT_NAME)};
-
 static unsigned pmd_order(const struct vmsim__vm *vm) {
     return vm->format->levels > 1 ? (unsigned)vm->format->shift[1] - vm->page_shift : 0;
 }
@@ -115,8 +112,7 @@ bool vmsim__thp_any_order(const struct vmsim__vma *v) {
 }
 
 static void count(struct vmsim__vm *vm, unsigned order, enum vmsim__thp_size_stat stat) {
-    VMSIM__ASSERT(order < VMSIM__COUNT(vm->thp_stat));
-    vm->thp_stat[order][stat]++;
+    vmsim__thp_stat_add(vm->lru, order, stat, 1);
 }
 
 void vmsim__thp_count(struct vmsim__vm *vm, unsigned order, enum vmsim__thp_size_stat stat,
@@ -127,7 +123,8 @@ void vmsim__thp_count(struct vmsim__vm *vm, unsigned order, enum vmsim__thp_size
 }
 
 uint64_t vmsim__vm_thp_stat(const struct vmsim__vm *vm, unsigned order, enum vmsim__thp_size_stat stat) {
-    return order < VMSIM__COUNT(vm->thp_stat) && stat < VMSIM__THP_SIZE_STATS ? vm->thp_stat[order][stat] : 0;
+    VMSIM__ASSERT(stat < VMSIM__THP_SIZE_STATS);
+    return order < VMSIM__ORDERS ? vm->lru->thp_stat[order][stat] : 0;
 }
 
 /* A folio mapped whole, by entries of its own for each frame. */
@@ -166,12 +163,17 @@ enum vmsim__fault_outcome vmsim__thp_order_fault(struct vmsim__fault_at *at, boo
         if (!fitting)
             continue;
         const uint64_t start = vmsim__align_down(at->va, vm->page_size << order);
-        vmsim__pfn pfn = vmsim__vma_alloc_folio(at->vma, start, vmsim__thp_gfp(at->vma), order, at->cpu);
+        const uint32_t gfp = vmsim__thp_gfp(at->vma);
+        vmsim__pfn pfn = vmsim__vma_alloc_uncharged(at->vma, start, gfp, order, at->cpu);
+        const bool found = pfn != VMSIM__PFN_NONE;
+        pfn = vmsim__vm_charge(vm, pfn, gfp, at->cpu);
         *done = pfn != VMSIM__PFN_NONE || vmsim__now_waits(&vm->mem->now);
         if (pfn == VMSIM__PFN_NONE && *done)
             return VMSIM__FAULT_WAIT;
         if (!*done) {
             count(vm, order, VMSIM__THP_ANON_FAULT_FALLBACK);
+            if (found)
+                count(vm, order, VMSIM__THP_ANON_FAULT_FALLBACK_CHARGE);
             continue;
         }
         if (fits(at, order))

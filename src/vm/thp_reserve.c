@@ -121,6 +121,7 @@ static vmsim__pfn new_block(struct vmsim__fault_at *at, uint64_t start) {
         return VMSIM__PFN_NONE;
     }
     f->flags |= VMSIM__FRAME_ANON | VMSIM__FRAME_SWAPBACKED;
+    vmsim__thp_stat_add(vm->lru, huge_order(vm), VMSIM__THP_NR_ANON, 1);
     f->mapping = v->anon_vma;
     vmsim__frame_set_index(f, vmsim__vma_index(v, start));
     vmsim__lru_add_vma(vm->lru, head, (v->flags & (VMSIM__VM_LOCKED | VMSIM__VM_SPECIAL)) == VMSIM__VM_LOCKED, at->cpu);

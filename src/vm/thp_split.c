@@ -93,6 +93,8 @@ static uint32_t split(struct vmsim__vm *vm, vmsim__pfn head, unsigned cpu) {
         vmsim__filemap_split(vm->cache, head);
     else
         vmsim__deferred_del(vm->lru, head);
+    if (!file)
+        vmsim__thp_stat_add(vm->lru, order, VMSIM__THP_NR_ANON, -1);
     const struct vmsim__frame like = *f;
     for (uint32_t i = 0; i < pages; i++)
         release_frame(vm, head + i, &like, i);

@@ -585,17 +585,7 @@ uint64_t vmsim__thp_shrink(struct vmsim__vm *vm, uint16_t memcg, int priority, u
 /* Whom to ask about huge pages (thp_policies.h); it must outlive the address spaces. NULL: Linux decides. */
 struct vmsim__thp_choice;
 void vmsim__vm_set_thp_policy(struct vmsim__vm *vm, struct vmsim__thp_choice *choice);
-/* hugepages-<size>kB/stats: what happened to large pages of one order, of all sizes (since 6.8). */
-#define VMSIM__THP_SIZE_STAT_LIST(X)                                                                                   \
-    X(ANON_FAULT_ALLOC, "anon_fault_alloc")                                                                            \
-    X(ANON_FAULT_FALLBACK, "anon_fault_fallback")                                                                      \
-    X(ANON_FAULT_FALLBACK_CHARGE, "anon_fault_fallback_charge")                                                        \
-    X(SPLIT, "split")                                                                                                  \
-    X(SPLIT_FAILED, "split_failed")                                                                                    \
-    X(SPLIT_DEFERRED, "split_deferred")
-#define VMSIM__THP_SIZE_STAT_ENUM(id, name) VMSIM__THP_##id,
-enum vmsim__thp_size_stat { VMSIM__THP_SIZE_STAT_LIST(VMSIM__THP_SIZE_STAT_ENUM) VMSIM__THP_SIZE_STATS };
-extern const char *const vmsim__thp_size_stat_names[VMSIM__THP_SIZE_STATS];
+/* hugepages-<size>kB/stats of an order. */
 uint64_t vmsim__vm_thp_stat(const struct vmsim__vm *vm, unsigned order, enum vmsim__thp_size_stat stat);
 /* The sizes that have such a folder: the first order after `order` (0: the first at all), or 0. */
 unsigned vmsim__thp_next_order(const struct vmsim__vm *vm, unsigned order);

@@ -111,12 +111,11 @@ struct vmsim__vm {
     struct vmsim__table_queue *table_queues; /* by CPU; NULL: tables are freed at once */
     vmsim__pfn huge_zero;                    /* PFN_NONE: not allocated */
     uint64_t huge_zero_users;
-    uint64_t huge_files;                          /* huge entries that map folios of files */
-    struct vmsim__thp_choice *thp_policy;         /* NULL: Linux decides */
-    uint64_t thp_stat[16][VMSIM__THP_SIZE_STATS]; /* by order */
-    bool host_nomem;                              /* the host refused memory: the last call failed for that reason */
-    uint64_t leaf_stamps;                         /* given out */
-    struct vmsim__leaf leaves[VMSIM__LEAVES];     /* of all address spaces */
+    uint64_t huge_files;                      /* huge entries that map folios of files */
+    struct vmsim__thp_choice *thp_policy;     /* NULL: Linux decides */
+    bool host_nomem;                          /* the host refused memory: the last call failed for that reason */
+    uint64_t leaf_stamps;                     /* given out */
+    struct vmsim__leaf leaves[VMSIM__LEAVES]; /* of all address spaces */
 };
 
 #define VMSIM__GATHER_ROOM (VMSIM__GATHER_LOCAL + VMSIM__GATHER_BATCHES * 512u)
