@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What must not matter does not: the counters of every example and of three recorded programs are the same whether rows
- * of intervals are taken, the machine is checked in the middle, or others are at work on a CPU of their own. Each of
- * these cuts the work of a CPU elsewhere. And references cost and count the same in batches of any size. */
+ * of intervals are taken, the machine is checked in the middle, others are at work on a CPU of their own, or the steps
+ * that are left are exchanged for equal ones. Each of these cuts the work of a CPU elsewhere. And references cost and
+ * count the same in batches of any size. */
 #include "scenario_run.h"
 
 #include <dirent.h>
@@ -94,6 +95,45 @@ static void without_others(const struct source *src, uint64_t ns) {
     end(&plain);
 }
 
+struct exchange {
+    struct vmsim_scenario *s;
+    struct vmsim_config *config;
+    unsigned calls;
+};
+
+static void exchange_now(void *context) {
+    struct exchange *x = context;
+    x->calls++;
+    assert_int_equal(vmsim_scenario_exchange(x->s, x->config), 0);
+}
+
+/* In the middle the run becomes that of another configuration, which says the same. */
+static void run_exchanged(const struct source *src, const struct outcome *plain, size_t task, size_t step) {
+    char what[96];
+    struct outcome o = open_source(src, NULL), other = open_source(src, NULL);
+    struct exchange x = {o.s, other.config, 0};
+    assert_int_equal(vmsim_scenario_call_at(o.s, task, step, exchange_now, &x), 0);
+    if (vmsim_scenario_run(o.s, NULL, NULL))
+        fail_msg("%s: %s", src->name, vmsim_scenario_error(o.s));
+    snprintf(what, sizeof what, "exchanged before step %zu of task %zu", step, task);
+    expect_same(src, what, plain, &o, UINT32_MAX);
+    assert_true(x.calls <= 1);
+    end(&o);
+    end(&other);
+}
+
+static void exchanged(const struct source *src) {
+    enum { STEPS = 5 };
+    struct outcome plain = run_source(src, NULL, 0);
+    const struct vmsim__task_decl *tasks = plain.s->spec->workload.tasks.data;
+    for (size_t i = 0; !plain.s->replays.count && !plain.s->future && i < plain.s->spec->workload.tasks.count; i++) {
+        const size_t steps = tasks[i].program.count;
+        for (size_t k = 0; k < steps; k += steps / STEPS + 1)
+            run_exchanged(src, &plain, i, k);
+    }
+    end(&plain);
+}
+
 /* Beside somebody who sleeps on a CPU of its own, and beside the same at work. The CPU is of a node of its own, too,
  * where the machine has but one: threads of the kernel take a CPU of their node that idles, so that who is busy on that
  * node is not unrelated to whom they interrupt. Both last twice as long as the source: what happens last is not cut off
@@ -132,6 +172,7 @@ static void does_not_matter(const struct source *src) {
     const unsigned cpus = o.m->nr_cpus, nodes = (unsigned)o.s->spec->machine.mem.nodes.count;
     end(&o);
     without_others(src, ns);
+    exchanged(src);
     with_others(src, 2 * ns, cpus, nodes);
 }
 

@@ -48,6 +48,31 @@ typedef bool vmsim_progress_fn(void *context, const struct vmsim_progress *progr
  * (VMSIM_ECORRUPT, ...), VMSIM_ENOMEM, VMSIM_ESTATE when called twice or stopped by `progress`.
  */
 int vmsim_scenario_run(struct vmsim_scenario *scenario, vmsim_progress_fn *progress, void *context);
+/** Called where a step of a described program is about to begin. */
+typedef void vmsim_step_fn(void *context);
+/**
+ * Has `function` called once, in the middle of vmsim_scenario_run(), where task `task` of the description is to begin
+ * step `step` of its program (both from 0): all before it is done, nothing of it is. One step for each task; `function`
+ * is the same for all. From within it vmsim_scenario_exchange() may be called, and the process may fork: both go on.
+ * @return 0; VMSIM_EINVAL: there is no such step; VMSIM_ESTATE: the run has begun, or cannot be forked (it replays a
+ * trace, whose reader is a thread, or a policy was told of the future in a run of the same steps).
+ */
+int vmsim_scenario_call_at(struct vmsim_scenario *scenario, size_t task, size_t step, vmsim_step_fn *function,
+                           void *context);
+/**
+ * From within a ::vmsim_step_fn: the run goes on with the steps of `config`, resolved, which must outlive the scenario
+ * as its first configuration must. What comes out is what a run of `config` from the beginning comes to.
+ * @return 0; VMSIM_EINVAL: it differs in something that has had its effect; else the error that is in its list. After
+ * an error the scenario can only be destroyed.
+ */
+int vmsim_scenario_exchange(struct vmsim_scenario *scenario, struct vmsim_config *config);
+/**
+ * How far runs of two resolved configurations are the same: `steps[i]` gets the number of steps with which the programs
+ * of task `i` begin alike, `*count` the number of tasks (at most `room`).
+ * @return 0; VMSIM_EINVAL: something else than steps differs, they have no beginning in common; VMSIM_ELIMIT: more
+ * tasks than `room`; VMSIM_ENOMEM; VMSIM_ESTATE: one is not resolved.
+ */
+int vmsim_scenario_alike(struct vmsim_config *a, struct vmsim_config *b, size_t *steps, size_t room, size_t *count);
 /** Checks the whole machine (vmsim_machine_check()) after every `slices` slices of a task, and at the end; 0: never.
  *  A violated invariant ends the run with VMSIM_ECHECK. Call before vmsim_scenario_run(). */
 void vmsim_scenario_verify(struct vmsim_scenario *scenario, uint64_t slices);

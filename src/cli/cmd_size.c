@@ -303,7 +303,7 @@ static bool run_done(void *context, size_t job, const struct pool_result *result
 }
 
 static int run_points(struct runs *r) {
-    const struct pool_work work = {r, next_run, perform_run, run_done};
+    const struct pool_work work = {.context = r, .next = next_run, .perform = perform_run, .done = run_done};
     switch (pool_run(&work, r->o->jobs)) {
     case POOL_INTERRUPTED:
         return cli_fail(EXIT_USAGE, "size", "interrupted");

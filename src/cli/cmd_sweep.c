@@ -20,7 +20,7 @@ struct command_line {
     uint64_t point; /* to be run alone; UINT64_MAX: the grid is */
 };
 
-enum { OPTION_DRY = 256, OPTION_SLURM, OPTION_RETRY, OPTION_PARTITION, OPTION_PARETO, OPTION_POINT };
+enum { OPTION_DRY = 256, OPTION_SLURM, OPTION_RETRY, OPTION_SEPARATE, OPTION_PARTITION, OPTION_PARETO, OPTION_POINT };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "File of results (default: the grid's name with .db); one that is there is gone on with",
@@ -29,6 +29,7 @@ static const struct argp_option options[] = {
     {"shard", 'i', "I/N", 0, "Only part I of N, from 1/N to N/N", 0},
     {"dry-run", OPTION_DRY, NULL, 0, "Check the grid and count its points; with --slurm, print the script", 0},
     {"retry", OPTION_RETRY, NULL, 0, "Do points that failed anew", 0},
+    {"separate", OPTION_SEPARATE, NULL, 0, "Each point from its own boot, not from where others had come as well", 0},
     {"point", OPTION_POINT, "N", 0, "Run point N alone, into FILE's name with .runs/N, and make a page of it", 0},
     {"slurm", OPTION_SLURM, "N", 0, "Submit a job array of N shards to Slurm (sbatch)", 0},
     {"partition", OPTION_PARTITION, "NAME", 0, "Partition of Slurm", 0},
@@ -66,6 +67,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case OPTION_RETRY:
         o->retry = true;
+        return 0;
+    case OPTION_SEPARATE:
+        o->separate = true;
         return 0;
     case OPTION_POINT:
         c->point = cli_number(state, arg, UINT64_MAX - 1);

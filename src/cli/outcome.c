@@ -30,7 +30,7 @@ static void put_failure(FILE *out, int status, const char *text) {
 }
 
 /* The first line of the first error: what, where and why stand in it. */
-static void put_config_failure(FILE *out, struct vmsim_config *config, int err) {
+void outcome_refuse(FILE *out, struct vmsim_config *config, int err) {
     const char *text = vmsim_config_error_text(config, 0);
     char line[512];
     snprintf(line, sizeof line, "%s", text ? text : vmsim_error_text(err));
@@ -75,9 +75,9 @@ static int put_hash(FILE *out, struct vmsim_config *config) {
 
 /* A step or expectation that failed has its numbers all the same: a study of limits wants the points that were
  * killed, too. */
-static void put_run(FILE *out, struct vmsim_config *config, struct vmsim_scenario *s, const char *const *patterns,
-                    size_t count) {
-    int err = vmsim_scenario_run(s, NULL, NULL);
+void outcome_tell(FILE *out, struct vmsim_config *config, struct vmsim_scenario *s, int err,
+                  const char *const *patterns, size_t count) {
+    assert(out && config && s);
     const char *step = vmsim_scenario_step_failure(s, 0);
     if (err)
         put_failure(out, cli_status(err), vmsim_scenario_error(s));
@@ -89,21 +89,33 @@ static void put_run(FILE *out, struct vmsim_config *config, struct vmsim_scenari
         put_counters(out, s, patterns, count);
 }
 
+int outcome_resolve(struct vmsim_config *config, const char *const *sets, size_t count) {
+    assert(config);
+    int err = 0;
+    for (size_t i = 0; !err && i < count; i++)
+        err = vmsim_config_set(config, sets[i]);
+    return err ? err : vmsim_config_resolve(config);
+}
+
 /* In a child: what it takes of memory and leaves behind goes with the process. */
+void outcome_run(struct vmsim_config *config, const char *const *patterns, size_t count, FILE *out) {
+    struct vmsim_scenario *s = NULL;
+    int err = vmsim_scenario_create(config, &s);
+    if (err)
+        outcome_refuse(out, config, err);
+    else
+        outcome_tell(out, config, s, vmsim_scenario_run(s, NULL, NULL), patterns, count);
+    vmsim_scenario_destroy(s);
+}
+
 void outcome_perform(struct vmsim_config *config, const char *const *sets, size_t set_count,
                      const char *const *patterns, size_t pattern_count, FILE *out) {
     assert(config && out);
-    struct vmsim_scenario *s = NULL;
-    int err = 0;
-    for (size_t i = 0; !err && i < set_count; i++)
-        err = vmsim_config_set(config, sets[i]);
-    err = err ? err : vmsim_config_resolve(config);
-    err = err ? err : vmsim_scenario_create(config, &s);
+    const int err = outcome_resolve(config, sets, set_count);
     if (err)
-        put_config_failure(out, config, err);
+        outcome_refuse(out, config, err);
     else
-        put_run(out, config, s, patterns, pattern_count);
-    vmsim_scenario_destroy(s);
+        outcome_run(config, patterns, pattern_count, out);
 }
 
 /* ---- reading one ---- */

@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "vmsim/config.h"
+#include "vmsim/scenario.h"
 
 struct outcome_value {
     const char *name;
@@ -34,6 +35,14 @@ struct outcome {
 /* Applies `sets` to the loaded configuration, resolves and runs it. `patterns` are of counters' names (`*`, `?`). */
 void outcome_perform(struct vmsim_config *config, const char *const *sets, size_t set_count,
                      const char *const *patterns, size_t pattern_count, FILE *out);
+/* The same in parts, for a run that others begin with: applies `sets` and resolves (0, or an error that is in the
+ * configuration's list); tells of a configuration that has come to an error; and of a run that has ended with `err`. */
+int outcome_resolve(struct vmsim_config *config, const char *const *sets, size_t count);
+void outcome_refuse(FILE *out, struct vmsim_config *config, int err);
+void outcome_tell(FILE *out, struct vmsim_config *config, struct vmsim_scenario *s, int err,
+                  const char *const *patterns, size_t count);
+/* Of a resolved configuration: makes the scenario, runs it, and tells. */
+void outcome_run(struct vmsim_config *config, const char *const *patterns, size_t count, FILE *out);
 /* False: no memory, or not such lines. */
 bool outcome_parse(struct outcome *o, const char *text, size_t size);
 void outcome_free(struct outcome *o);

@@ -204,7 +204,7 @@ static bool done(void *context, size_t job, const struct pool_result *r) {
 /* A process a case: one that is killed or hangs takes no other with it. */
 enum pool_end suite_run(struct suite *s, unsigned workers) {
     assert(workers > 0);
-    const struct pool_work work = {s, next, perform, done};
+    const struct pool_work work = {.context = s, .next = next, .perform = perform, .done = done};
     return pool_run(&work, workers);
 }
 

@@ -12,14 +12,14 @@ struct sweep_options {
     const char *grid, *output;
     uint64_t shard, shards; /* this one (from 1 on) of so many */
     unsigned jobs;
-    bool dry_run, quiet, retry;
+    bool dry_run, quiet, retry, separate;
     bool slurm;
     const char *partition; /* of Slurm, NULL: its default */
 };
 
 /* What a run of a grid did, of this shard; `excluded` is of the grid, `failed` and `unmet` of the file. */
 struct sweep_counts {
-    uint64_t excluded, mine, there, done, unmet, failed, killed, lost, doubled;
+    uint64_t excluded, mine, there, done, shared, unmet, failed, killed, lost, doubled;
 };
 
 /* Runs what is not yet in the file of results; an exit status. */

@@ -24,6 +24,7 @@
 
 #define GRID_POINTS_MAX UINT64_C(10000000)
 #define GRID_AXES_MAX 32u
+#define GRID_SETS_MAX 256u
 
 struct grid_setting {
     const char *key, *value;

@@ -5,6 +5,9 @@
  *     grid --> next point of the shard, neither excluded nor there --> fork: set, resolve, run
  *     store <-- one transaction a point <------------------------------- outcome, whole or not
  *
+ * Points that begin alike (sweep_share.h) are taken group by group: a job is a batch of them then, whose process forks
+ * again where they part.
+ *
  * A point whose process is killed from outside is done again, up to ATTEMPTS times; then it is left for the next run:
  * nothing of it is in the file. A point that fails by itself is recorded with its message, and is not done again. */
 #include <assert.h>
@@ -17,10 +20,10 @@
 
 #include "cli/pool.h"
 #include "cli/sweep.h"
+#include "cli/sweep_share.h"
 #include "cli/sweep_store.h"
 
 #define ATTEMPTS 5u
-#define SETS_MAX 256u
 #define TRIALS 200u /* points that are resolved before the first is run */
 
 /* A point whose process was killed. */
@@ -30,13 +33,24 @@ struct again {
     bool waiting;
 };
 
+/* Points that one process leads to where they part. */
+struct batch {
+    size_t count; /* 0: the place is free */
+    uint64_t points[SHARE_MOST];
+    bool over[SHARE_MOST];
+};
+
 struct sweep {
     const struct sweep_options *o;
     struct grid *g;
     struct store store;
-    struct vmsim_config *base;
+    struct vmsim_config *base, *twin; /* read twice: a leader has two of it */
+    struct share share;
+    struct batch *batches; /* a place for each worker */
+    size_t batch_points;   /* at most, of one */
+    uint64_t like;         /* a point that can be resolved */
     struct sweep_counts counts;
-    uint64_t next;
+    uint64_t next; /* of the points, in the order of their groups */
     struct again *again;
     size_t again_count;
     bool broken; /* the file of results cannot be written */
@@ -60,8 +74,8 @@ void sweep_count(const struct grid *g, const struct sweep_options *o, struct swe
 
 int sweep_resolve(const struct grid *g, uint64_t point, struct vmsim_config **config) {
     assert(point < g->points && config);
-    char *sets[SETS_MAX];
-    const size_t n = grid_sets(g, point, sets, SETS_MAX);
+    char *sets[GRID_SETS_MAX];
+    const size_t n = grid_sets(g, point, sets, GRID_SETS_MAX);
     *config = NULL;
     if (n == SIZE_MAX || cli_read(&g->in, config))
         return n == SIZE_MAX ? VMSIM_ENOMEM : VMSIM_ECONFIG;
@@ -115,6 +129,7 @@ static int check_points(struct sweep *s, struct vmsim_config **resolved) {
             continue;
         const int err = sweep_resolve(g, p, resolved);
         if (!err) {
+            s->like = p;
             vmsim_config_destroy(first);
             return EXIT_FINE;
         }
@@ -137,16 +152,57 @@ static int check_points(struct sweep *s, struct vmsim_config **resolved) {
 
 /* ---- points ---- */
 
-static bool next_point(void *context, size_t *job) {
-    struct sweep *s = context;
+/* The next that is to be done here; those that are there are counted. */
+static bool next_own(struct sweep *s, uint64_t *point) {
     for (; s->next < s->g->points; s->next++) {
-        if (!is_mine(s->g, s->o, s->next))
+        const uint64_t p = share_point(&s->share, s->g, s->next);
+        if (!is_mine(s->g, s->o, p))
             continue;
-        if (store_has(&s->store, s->next)) {
+        if (store_has(&s->store, p)) {
             s->counts.there++;
             continue;
         }
-        *job = (size_t)s->next++;
+        *point = p;
+        return true;
+    }
+    return false;
+}
+
+/* Further points of the same group, behind the one that has just been taken. */
+static void fill_batch(struct sweep *s, struct batch *b) {
+    const uint64_t group = s->next / s->share.members;
+    uint64_t point;
+    for (s->next++; b->count < s->batch_points && next_own(s, &point); s->next++) {
+        if (s->next / s->share.members != group)
+            return;
+        b->points[b->count++] = point;
+    }
+}
+
+/* Alone, or a batch, whose number is beyond all points'. */
+static size_t job_of(struct sweep *s, uint64_t point) {
+    size_t i = 0;
+    if (s->share.members == 1) {
+        s->next++;
+        return (size_t)point;
+    }
+    while (s->batches[i].count)
+        i++;
+    assert(i < s->o->jobs);
+    struct batch *b = &s->batches[i];
+    *b = (struct batch){.count = 1, .points = {point}};
+    fill_batch(s, b);
+    if (b->count > 1)
+        return (size_t)s->g->points + i;
+    b->count = 0;
+    return (size_t)point;
+}
+
+static bool next_point(void *context, size_t *job) {
+    struct sweep *s = context;
+    uint64_t point;
+    if (next_own(s, &point)) {
+        *job = job_of(s, point);
         return true;
     }
     for (size_t i = 0; i < s->again_count; i++) {
@@ -161,10 +217,18 @@ static bool next_point(void *context, size_t *job) {
 
 static void perform_point(void *context, size_t job, FILE *out) {
     struct sweep *s = context;
-    char *sets[SETS_MAX];
-    const size_t n = grid_sets(s->g, job, sets, SETS_MAX);
+    char *sets[GRID_SETS_MAX];
+    const size_t n = grid_sets(s->g, job, sets, GRID_SETS_MAX);
     if (n != SIZE_MAX)
         outcome_perform(s->base, (const char *const *)sets, n, s->g->counters, s->g->counter_count, out);
+}
+
+static void lead_batch(void *context, size_t job, int fd) {
+    struct sweep *s = context;
+    assert(job >= s->g->points && s->twin);
+    const struct batch *b = &s->batches[job - s->g->points];
+    const struct share_work work = {&s->share, s->g, b->points, b->count, s->twin, s->base};
+    share_lead(&work, fd);
 }
 
 static struct again *again_of(struct sweep *s, uint64_t point) {
@@ -181,9 +245,9 @@ static struct again *again_of(struct sweep *s, uint64_t point) {
     return &s->again[s->again_count++];
 }
 
-static void take_kill(struct sweep *s, uint64_t point, int signal) {
+/* What was on its way is not believed, and begun anew. */
+static void begin_anew(struct sweep *s, uint64_t point, int signal) {
     struct again *a = again_of(s, point);
-    s->counts.killed++;
     assert(!a || (!a->waiting && a->attempts < ATTEMPTS));
     if (a && ++a->attempts < ATTEMPTS) {
         a->waiting = true;
@@ -192,6 +256,27 @@ static void take_kill(struct sweep *s, uint64_t point, int signal) {
     s->counts.lost++;
     cli_note("sweep", "point %" PRIu64 ": its process was ended %u times (signal %d); run again to try anew", point,
              ATTEMPTS, signal);
+}
+
+/* The leader's process is over: points of which nothing was handed on are done alone. */
+static bool batch_done(struct sweep *s, struct batch *b, int signal) {
+    bool left = false;
+    for (size_t i = 0; i < b->count; i++) {
+        if (!b->over[i])
+            begin_anew(s, b->points[i], signal);
+        left |= !b->over[i];
+    }
+    s->counts.killed += left;
+    b->count = 0;
+    return true;
+}
+
+/* Whatever became of it, its leader is done with it. */
+static void mark_over(struct sweep *s, uint64_t point) {
+    for (size_t i = 0; s->batches && i < s->o->jobs; i++) {
+        for (size_t k = 0; k < s->batches[i].count; k++)
+            s->batches[i].over[k] |= s->batches[i].points[k] == point;
+    }
 }
 
 static void show_progress(struct sweep *s) {
@@ -212,15 +297,19 @@ static void show_progress(struct sweep *s) {
 static bool point_done(void *context, size_t job, const struct pool_result *result) {
     struct sweep *s = context;
     const struct store_cost cost = {result->cpu_us, result->memory_kb};
-    assert(job < s->g->points);
+    if (job >= s->g->points)
+        return batch_done(s, &s->batches[job - s->g->points], result->signal);
     struct outcome o;
+    mark_over(s, job);
     if (!result->text || !outcome_parse(&o, result->text, result->size)) {
-        take_kill(s, job, result->signal);
+        s->counts.killed++;
+        begin_anew(s, job, result->signal);
         return true;
     }
     const enum store_end end = store_add(&s->store, s->g, job, &o, &cost);
     s->broken |= end == STORE_FAILED; /* others that run still come to their end afterwards */
     s->counts.done += end == STORE_DONE;
+    s->counts.shared += end == STORE_DONE && result->shared;
     s->counts.doubled += end == STORE_THERE;
     outcome_free(&o);
     show_progress(s);
@@ -245,6 +334,7 @@ static void tell(const struct sweep *s) {
     put_count("excluded", c->excluded);
     put_count("there before", c->there);
     printf(", %" PRIu64 " done now", c->done);
+    put_count("of them from a common beginning", c->shared);
     put_count("processes killed, their points begun anew", c->killed);
     put_count("done by another sweep meanwhile", c->doubled);
     put_count("not done", c->mine - c->there - c->done - c->doubled);
@@ -287,7 +377,7 @@ static bool trial_done(void *context, size_t job, const struct pool_result *resu
 static int submit(struct sweep *s) {
     assert(!s->base && s->o->slurm);
     const struct sweep_options whole = {.shard = 1, .shards = 1};
-    const struct pool_work work = {s, next_trial, perform_point, trial_done};
+    const struct pool_work work = {.context = s, .next = next_trial, .perform = perform_point, .done = trial_done};
     sweep_count(s->g, &whole, &s->counts);
     const int status = cli_read(&s->g->in, &s->base);
     if (status)
@@ -296,10 +386,30 @@ static int submit(struct sweep *s) {
     return end == POOL_ALL ? sweep_submit(s->g, s->o, &s->counts, &s->trial) : end_status(s, end);
 }
 
+/* Groups are cut into batches that keep all workers busy. */
+static int prepare_batches(struct sweep *s) {
+    assert(s->o->jobs > 0 && s->g->points > 0);
+    s->share = (struct share){.members = 1};
+    if (!s->o->separate)
+        share_find(&s->share, s->g, s->like);
+    if (s->share.members == 1)
+        return EXIT_FINE;
+    const uint64_t each = (s->g->points + s->o->jobs - 1) / s->o->jobs;
+    s->batch_points = each < SHARE_MOST ? (size_t)each : SHARE_MOST;
+    s->batches = calloc(s->o->jobs, sizeof *s->batches);
+    return s->batches ? cli_read(&s->g->in, &s->twin) : cli_fail(EXIT_INTERNAL, "sweep", "%s", strerror(ENOMEM));
+}
+
 static int run_all(struct sweep *s) {
     assert(!s->base && s->next == 0);
-    const struct pool_work work = {s, next_point, perform_point, point_done};
+    const struct pool_work work = {.context = s,
+                                   .next = next_point,
+                                   .perform = perform_point,
+                                   .done = point_done,
+                                   .lead = lead_batch,
+                                   .leaders = (size_t)s->g->points};
     int status = cli_read(&s->g->in, &s->base);
+    status = status ? status : prepare_batches(s);
     if (!status && s->o->retry && !store_forget_failed(&s->store))
         status = EXIT_INTERNAL;
     if (status)
@@ -342,6 +452,8 @@ int sweep_run(const struct sweep_options *o) {
     status = status ? status : run_checked(&s, first);
     vmsim_config_destroy(first);
     vmsim_config_destroy(s.base);
+    vmsim_config_destroy(s.twin);
+    free(s.batches);
     free(s.again);
     grid_free(&g);
     return status;

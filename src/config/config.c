@@ -239,6 +239,20 @@ int vmsim_config_dump(struct vmsim_config *c, unsigned flags, const char **text,
     return hand_out(c, text, size);
 }
 
+const char *vmsim__config_text(struct vmsim_config *c, const void *root) {
+    const char *text;
+    vmsim__textbuf_clear(&c->out);
+    vmsim__emit_struct(c, c->table, root, NULL, 0, &c->out);
+    return hand_out(c, &text, NULL) ? NULL : text;
+}
+
+const char *vmsim__config_steps_text(struct vmsim_config *c, struct vmsim_param_list steps) {
+    const char *text;
+    vmsim__textbuf_clear(&c->out);
+    vmsim__emit_steps(c, steps, &c->out);
+    return hand_out(c, &text, NULL) ? NULL : text;
+}
+
 /* A reader never finds half a file, and a failure leaves the old one. */
 int vmsim_config_dump_file(struct vmsim_config *c, unsigned flags, const char *path) {
     if (!c || !path)

@@ -40,6 +40,11 @@ void vmsim__config_set_knobs(struct vmsim_config *config, vmsim__knob_row *row);
 /* The bound root struct after a successful vmsim_config_resolve, else NULL. */
 const void *vmsim__config_root(const struct vmsim_config *config);
 
+/* `root`, a struct like the bound one, and steps of a VMSIM_PARAM_VARIANT_LIST, as YAML with every value: two that mean
+ * the same have the same text. Good until the next text of this configuration; NULL: no memory. */
+const char *vmsim__config_text(struct vmsim_config *config, const void *root);
+const char *vmsim__config_steps_text(struct vmsim_config *config, struct vmsim_param_list steps);
+
 /* Binds a part of the tree (a VMSIM_PARAM_NODE value; NULL: everything is default) to `out`, which the caller zeroed.
  * `path` is what stands before the keys in messages ("policies.reclaim.params"). Adds errors to the list; returns 0,
  * VMSIM_ECONFIG or VMSIM_ENOMEM. Lists and strings of `out` live as long as the configuration. */

@@ -336,3 +336,9 @@ void vmsim__emit_struct(struct vmsim_config *c, const struct vmsim_param *table,
     else
         vmsim__textbuf_puts(b, "{}\n");
 }
+
+void vmsim__emit_steps(struct vmsim_config *c, struct vmsim_param_list steps, struct vmsim__textbuf *b) {
+    struct emitter e = {.c = c, .b = b};
+    VMSIM__ASSERT(steps.data || !steps.count);
+    emit_variants(&e, steps, NULL, 0);
+}

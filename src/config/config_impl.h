@@ -213,6 +213,7 @@ bool vmsim__param_is_directive(const struct vmsim_param *table, const char *key)
 int vmsim__bind_table(struct vmsim_config *c, const struct vmsim__node *n, const struct vmsim_param *table, void *out);
 
 /* config_emit.c: `n` is the tree the struct was bound from (for origins), or NULL. */
+void vmsim__emit_steps(struct vmsim_config *c, struct vmsim_param_list steps, struct vmsim__textbuf *b);
 void vmsim__emit_struct(struct vmsim_config *c, const struct vmsim_param *table, const void *data,
                         const struct vmsim__node *n, unsigned flags, struct vmsim__textbuf *b);
 /* The name of a file, given at `n`, without what depends on this host or on how it was typed: a relative name of a file

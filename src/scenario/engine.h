@@ -53,7 +53,9 @@ struct vmsim__job {
     struct {
         VMSIM__VEC(struct vmsim__named_region);
     } regions;
+    size_t call_at; /* number of the step of its program before which s->at_step is called, from 1; 0: none */
     /* of the step in progress, which is entered again until it is over */
+    bool begun;    /* somebody has worked on it */
     bool entered;  /* it has begun */
     uint64_t done; /* sleep, compute: ns that are left; alloc_pages, read, write: blocks, bytes behind it */
     bool touching; /* `touch` is alive */
@@ -126,6 +128,8 @@ struct vmsim_scenario {
     enum vmsim__work (*on_marker)(void *context, struct vmsim_scenario *s, const char *name, uint32_t task);
     void (*on_result)(void *context, int64_t result);
     void *on_context;
+    vmsim_step_fn *at_step; /* vmsim_scenario_call_at(); NULL: not asked for */
+    void *at_step_context;
     uint64_t failed_steps;
     struct vmsim__replay_results results; /* of all traces */
     uint64_t next_interval;
@@ -168,6 +172,9 @@ enum vmsim__work vmsim__replay_run(struct vmsim_scenario *s, struct vmsim__job *
 bool vmsim__replay_ended(const struct vmsim__replay *r);
 /* A task of the trace has ended: another may be next. */
 void vmsim__replay_exited(struct vmsim_scenario *s, struct vmsim__job *job);
+
+/* The job's program is where job->call_at says: tells who asked. */
+void vmsim__at_step(struct vmsim_scenario *s, struct vmsim__job *job);
 
 /* Markers and expectations. */
 int vmsim__marker_take(struct vmsim_scenario *s, const char *name, const char *task, uint64_t time);

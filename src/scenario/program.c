@@ -163,14 +163,24 @@ static enum step_end run_step(struct step_run *r) {
     VMSIM__ASSERT(r->job->stack.count > 0 && vmsim__verb_of(r->step) < VMSIM__VERBS &&
                   functions[vmsim__verb_of(r->step)]);
     size_t depth = r->job->stack.count - 1;
+    r->job->begun = true;
     enum step_end how = functions[vmsim__verb_of(r->step)](r);
     if (how == STEP_OVER) {
         r->job->steps++;
         r->job->stack.at[depth].next++;
-        r->job->entered = false;
+        r->job->begun = r->job->entered = false;
         r->job->done = 0;
     }
     return how;
+}
+
+/* Whoever is told may have exchanged the steps: what comes next is looked up again. */
+static const struct vmsim_param_variant *step_to_do(struct vmsim_scenario *s, struct vmsim__job *job) {
+    const struct vmsim_param_variant *step = next_step(job);
+    if (VMSIM__LIKELY(!job->call_at) || !step || job->stack.count != 1 || job->stack.at[0].next != job->call_at - 1)
+        return step;
+    vmsim__at_step(s, job);
+    return next_step(job);
 }
 
 /* An error that the host's lack of memory left with the machine ends the run. */
@@ -191,7 +201,7 @@ enum vmsim__work vmsim__program_run(struct vmsim_scenario *s, struct vmsim__job 
     struct step_run r = {.s = s, .m = s->machine, .job = job, .t = vmsim__task_at(s->machine, job->task)};
     const unsigned cpu = r.t->cpu;
     do {
-        r.step = next_step(job);
+        r.step = step_to_do(s, job);
         if (!r.step)
             return VMSIM__WORK_END;
         r.data = r.step->data;

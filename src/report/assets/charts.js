@@ -102,7 +102,7 @@ const Charts = (() => {
         return {
             width: Math.max(260, host.clientWidth - 22),
             height: spec.height || 210,
-            padding: [18, 14, 0, 0],
+            padding: [18, 24, 0, 0],
             cursor: {sync: {key: sync.key, setSeries: false}, drag: {x: true, y: false}, focus: {prox: 20}},
             scales: {x: {time: false}, y: {range: (u, min, max) => range(spec, min, max)}},
             legend: {live: true},

@@ -152,10 +152,20 @@ function tlbSeries() {
     return [{title: "Page walks a second", series}, {title: "Walks a reference", series: ratio ? [ratio] : []}];
 }
 
-// The kernel weighs CPUs by how busy they were until now, so that a total may come out a little lower than the one before.
+// Stall times are counted where they end or at a tick, and each total weighs CPUs by how busy they were until now: of rows
+// that lie close together one says nothing and the next too much. Over 20 ms it is a share.
 function pressureSeries() {
+    const share = values => {
+        let from = 0;
+        return values.map((v, i) => {
+            while (from + 1 < i && time[i] - time[from + 1] >= 2e7)
+                from++;
+            const dt = time[i] - (i ? time[from] : 0);
+            return dt > 0 ? Math.min(100, Math.max(0, (v - (i ? values[from] : 0)) * 1e5 / dt)) : null;
+        });
+    };
     return matching(/^pressure\.(.+)\.(some|full)_us$/)
-        .map(([name, what, kind]) => ({label: `${what} ${kind}`, values: rate(column(name), 1e5).map(v => Math.max(0, v))}));
+        .map(([name, what, kind]) => ({label: `${what} ${kind}`, values: share(column(name))}));
 }
 
 function chartSpecs() {
@@ -657,12 +667,34 @@ function showFoot() {
     s.append(make("details", make("summary", "The whole configuration (resolved.yaml)"), make("pre", run.resolved)));
 }
 
+// ---- report.html#200ms-260ms opens where something happened; so a place can be written down
+
+function spanOfAddress() {
+    const found = location.hash.match(/([\d.]+)(ns|us|ms|s)-([\d.]+)(ns|us|ms|s)(?![a-z])/);
+    const ns = {ns: 1, us: 1e3, ms: 1e6, s: 1e9};
+    const span = found && [Number(found[1]) * ns[found[2]], Number(found[3]) * ns[found[4]]];
+    return span && span[0] < span[1] ? span : null;
+}
+
+function zoomToAddress() {
+    const span = spanOfAddress();
+    if (span)
+        Charts.zoom(span[0], span[1]);
+}
+
 // ---- a test of the page in a browser: report.html#test does what a reader does, and says what came of it
 
 function selfTest() {
     const said = [];
     const check = (what, holds) => { if (!holds) said.push(what); };
-    if (Charts.all.length) {
+    const span = spanOfAddress();
+    if (span) {
+        setTimeout(() => {
+            const x = Charts.all.map(c => c.plot.scales.x);
+            check("the address says where", x.length && x.every(s => s.min === span[0] && s.max === span[1]));
+            root.dataset.test = said.length ? "FAILED: " + said.join(", ") : "ok";
+        }, 20);
+    } else if (Charts.all.length) {
         const plots = Charts.all.map(c => c.plot);
         const middle = time[Math.floor(time.length / 2)];
         Charts.zoom(time[0], middle);
@@ -715,6 +747,8 @@ showTables();
 showMarkers();
 showFoot();
 window.addEventListener("resize", () => { Charts.resize(); redraws.forEach(f => f()); });
+window.addEventListener("hashchange", zoomToAddress);
+zoomToAddress();
 root.dataset.ready = `${Charts.all.length} charts`;
 if (location.hash.includes("test"))
     selfTest();
