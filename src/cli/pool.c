@@ -130,7 +130,7 @@ static enum pool_end start(struct pool *p, struct worker *w, size_t job) {
         return POOL_FAILED;
     const pid_t pid = fork();
     if (!pid) {
-        struct pool_child own, *c = p->child ? p->child : &own;
+        struct pool_child own = {0}, *c = p->child ? p->child : &own;
         close(ends[0]);
         begin_child(c, job, ends[1], parent);
         if (p->child)

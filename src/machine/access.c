@@ -233,6 +233,8 @@ static enum vmsim__work handle_fault(struct vmsim_machine *m, struct vmsim__task
     t->fault.resolved = vmsim__fault_resolved(outcome);
     if (t->fault.resolved)
         vmsim__latency_add(&m->fault_took[t->stats.maj_flt > majors], m->cpus[t->cpu].now - t->fault.since);
+    if (VMSIM__UNLIKELY(m->on_fault) && t->fault.resolved)
+        m->on_fault(m->on_fault_context, t, t->fault.va);
     if (vmsim__watched(&m->mem->now.watch, VMSIM_EVENT_FAULT))
         vmsim__tell(&m->mem->now.watch, VMSIM_EVENT_FAULT, t->fault.since, m->cpus[t->cpu].now,
                     t->stats.maj_flt > majors ? "major" : "minor", t->fault.va, t->fault.write, 0, 0);

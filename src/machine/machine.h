@@ -304,6 +304,9 @@ struct vmsim_machine {
     /* Told of each task that has ended, by whoever gives tasks their work; NULL: nobody. */
     void (*on_exit)(void *context, struct vmsim__task *t);
     void *on_exit_context;
+    /* A fault has been served; NULL: nobody counts them. */
+    void (*on_fault)(void *context, const struct vmsim__task *t, uint64_t address);
+    void *on_fault_context;
     struct vmsim__latency fault_took[2]; /* of references: minor, major; with what they waited for */
     struct vmsim__latency stall_took[VMSIM__WAIT_KINDS + 1]; /* of tasks, by vmsim__stall_name */
 };

@@ -97,8 +97,9 @@ static int write_intervals(struct vmsim_scenario *s, struct vmsim__files *files)
 }
 
 /* Of a run without intervals there are none. */
-static int write_blocks(struct vmsim_scenario *s, struct vmsim__files *files) {
-    return s->blocks.cells ? write_rendered(s, files, "pageblocks.json", vmsim__report_blocks) : 0;
+static int write_maps(struct vmsim_scenario *s, struct vmsim__files *files) {
+    const int err = s->blocks.cells ? write_rendered(s, files, "pageblocks.json", vmsim__report_blocks) : 0;
+    return !err && s->faults.rows ? write_rendered(s, files, "faults.json", vmsim__report_faults) : err;
 }
 
 /* Without origins and with portable names: else it would tell of files of this host. */
@@ -179,7 +180,7 @@ static int write_contents(struct vmsim_scenario *s, const char *part) {
     err = err ? err : write_rendered(s, &files, "summary.txt", vmsim__report_summary);
     err = err ? err : write_rendered(s, &files, "stats.json", vmsim__report_stats);
     err = err ? err : write_intervals(s, &files);
-    err = err ? err : write_blocks(s, &files);
+    err = err ? err : write_maps(s, &files);
     err = err ? err : write_configuration(s, &files);
     err = err ? err : vmsim__proc_write(s->machine, &files);
     err = err ? err : write_manifest(s, &files);

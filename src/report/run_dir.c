@@ -254,19 +254,19 @@ static int load_resolved(struct vmsim_run *run) {
 }
 
 /* Runs without intervals have none, nor have those of older vmsim; the manifest has told of one that is missing. */
-static int load_blocks(struct vmsim_run *run) {
+static int load_map(struct vmsim_run *run, const char *name, json_t **map) {
     json_error_t why;
-    int err = vmsim__run_file(run, "pageblocks.json");
+    int err = vmsim__run_file(run, name);
     if (err)
         return err == VMSIM_ENOMEM ? err : 0;
-    err = parse(run, &run->blocks, &why);
+    err = parse(run, map, &why);
     if (err == VMSIM_ENOMEM)
         return err;
-    if (!err && !strncmp(vmsim__json_text(run->blocks, "schema_version"), "1.", 2))
+    if (!err && !strncmp(vmsim__json_text(*map, "schema_version"), "1.", 2))
         return 0;
-    json_decref(run->blocks);
-    run->blocks = NULL;
-    return vmsim__run_note(run, "pageblocks.json is damaged, or newer than this vmsim") ? 0 : VMSIM_ENOMEM;
+    json_decref(*map);
+    *map = NULL;
+    return vmsim__run_note(run, "%s is damaged, or newer than this vmsim", name) ? 0 : VMSIM_ENOMEM;
 }
 
 int vmsim_run_open(const char *directory, struct vmsim_run **run) {
@@ -296,7 +296,8 @@ int vmsim_run_open(const char *directory, struct vmsim_run **run) {
         !vmsim__run_note(r, "the run was stopped before its end: all is as it was then"))
         err = VMSIM_ENOMEM;
     err = err ? err : load_resolved(r);
-    err = err ? err : load_blocks(r);
+    err = err ? err : load_map(r, "pageblocks.json", &r->blocks);
+    err = err ? err : load_map(r, "faults.json", &r->faults);
     err = err ? err : vmsim__run_read_series(r);
     vmsim__textbuf_fini(&r->file);
     if (err) { /* nothing is made of half a run */
@@ -313,6 +314,7 @@ void vmsim_run_close(struct vmsim_run *run) {
     json_decref(run->stats);
     json_decref(run->manifest);
     json_decref(run->blocks);
+    json_decref(run->faults);
     for (size_t i = 0; i < run->notes.count; i++)
         vmsim__strfree(alloc, run->notes.at[i]);
     vmsim__vec_fini(alloc, &run->notes);

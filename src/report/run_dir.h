@@ -4,7 +4,7 @@
  *     stats.json ----> json_t, as it stands
  *     manifest.json -> json_t, and what does not fit it: notes
  *     resolved.yaml -> text
- *     pageblocks.json -> json_t, NULL of a run without intervals
+ *     pageblocks.json, faults.json -> json_t, NULL of a run without intervals
  *     intervals.csv -> columns that change, at most VMSIM__SERIES_VALUES values of all together
  *
  * jansson takes its memory from libc: it has one allocator for a whole process, which a library may not set. */
@@ -39,7 +39,7 @@ struct vmsim_run {
     struct vmsim__alloc *alloc;
     struct vmsim__err err;
     const char *directory; /* owned */
-    json_t *stats, *manifest, *blocks;
+    json_t *stats, *manifest, *blocks, *faults;
     struct vmsim__textbuf resolved, file; /* file: what is being read */
     struct vmsim__run_series series;
     struct {

@@ -2,8 +2,9 @@
 /* A run as one page of HTML: what stands in the run directory as JSON within the page, and the scripts that draw it
  * (assets/charts.js, assets/page.js, uPlot). Nothing is laid out here, and nothing is fetched by a browser.
  *
- *     {"name": "out", "notes": [...], "stats": {...}, "inputs": [...], "blocks": {...}, "resolved": "...",
- *      "series": {"rows": n, "every": k, "time": [first, step, step ...], "columns": [{"name": ..., "values": [...]}]}}
+ *     {"name": "out", "notes": [...], "stats": {...}, "inputs": [...], "blocks": {...}, "faults": {...}, "resolved":
+ * "...", "series": {"rows": n, "every": k, "time": [first, step, step ...], "columns": [{"name": ..., "values":
+ * [...]}]}}
  *
  * Values are differences to the one before: mostly short, and often 0. A "<" is written as \u003c, so that no name can
  * end the script that it stands in. */
@@ -87,6 +88,8 @@ static void put_data(struct vmsim_run *run, struct vmsim__textbuf *out) {
     put_tree(out, json_object_get(run->manifest, "inputs"), "[]");
     vmsim__textbuf_puts(out, ",\n\"blocks\":");
     put_tree(out, run->blocks, "null");
+    vmsim__textbuf_puts(out, ",\n\"faults\":");
+    put_tree(out, run->faults, "null");
     vmsim__textbuf_puts(out, ",\n\"resolved\":");
     put_string(run, out, vmsim__textbuf_text(&run->resolved));
     vmsim__textbuf_puts(out, ",\n\"series\":");

@@ -37,6 +37,7 @@ void vmsim__report_expectations(struct vmsim_scenario *s, struct vmsim__textbuf 
 void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places);
 void vmsim__report_intervals(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places);
 void vmsim__report_blocks(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places); /* pageblocks.json */
+void vmsim__report_faults(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places); /* faults.json */
 /* The same in pieces, however long it is: `out` is where each is made. 0, or an error of `piece` or of its own. */
 typedef int vmsim__piece_fn(void *context, const char *text, size_t size);
 int vmsim__report_rows(struct vmsim_scenario *s, struct vmsim__textbuf *out, vmsim__piece_fn *piece, void *context);

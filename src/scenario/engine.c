@@ -108,6 +108,7 @@ static int take_intervals(struct vmsim_scenario *s, uint64_t now) {
     while (!err && s->next_interval <= now) {
         err = vmsim__rows_take(s, s->next_interval);
         err = err ? err : vmsim__block_map_take(s, s->next_interval);
+        vmsim__fault_map_take(s, s->next_interval);
         s->next_interval += interval;
         if (!err && s->rows.count % ROWS_BETWEEN_LOOKS == 0 && vmsim__run_stopped(s, now))
             err = s->err.code;
@@ -233,7 +234,8 @@ int vmsim_scenario_run(struct vmsim_scenario *s, vmsim_progress_fn *progress, vo
     s->progress_context = context;
     s->machine->on_exit = on_exit;
     s->machine->on_exit_context = s;
-    int err = run_loop(s);
+    int err = s->spec->report.interval ? vmsim__fault_map_begin(s) : 0;
+    err = err ? err : run_loop(s);
     err = err ? err : report_stuck(s);
     err = err ? err : verify(s, true);
     err = err ? err : vmsim__rows_columns(s); /* of the last tasks, too */

@@ -11,6 +11,7 @@
 #include "scenario/pattern.h"
 #include "scenario/replay_results.h"
 #include "scenario/block_map.h"
+#include "scenario/fault_map.h"
 #include "scenario/rows.h"
 #include "scenario/scenario_spec.h"
 #include "vmsim/scenario.h"
@@ -117,6 +118,7 @@ struct vmsim_scenario {
     bool stopped, unfinished; /* by whoever watches; the run itself, not the writing of its report */
     struct vmsim__rows rows;
     struct vmsim__block_map blocks;
+    struct vmsim__fault_map faults;
     struct {
         VMSIM__VEC(struct vmsim_expectation);
     } expectations;

@@ -604,6 +604,7 @@ size_t vmsim_scenario_destroy(struct vmsim_scenario *s) {
     vmsim__markers_release(s);
     vmsim__rows_release(s);
     vmsim__block_map_release(s);
+    vmsim__fault_map_release(s);
     for (size_t i = 0; i < s->replays.count; i++)
         vmsim__replay_close(s, s->replays.at[i]);
     vmsim__vec_fini(s->alloc, &s->replays);

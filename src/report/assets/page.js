@@ -268,21 +268,26 @@ function heatMap(where, rows, height, cell, hint) {
         c.font = "12px sans-serif";
         c.textBaseline = "middle";
         const step = 3;
+        const gap = height > 8 ? 4 : 0;
+        let free = 0; // below the last label
         rows.forEach((row, r) => {
             c.fillStyle = Charts.colour("text");
             c.globalAlpha = 1;
-            c.fillText(row.label, 0, r * height + height / 2, label - 8);
+            if (row.label && r * height >= free) {
+                c.fillText(row.label, 0, r * height + Math.max(7, height / 2), label - 8);
+                free = r * height + 14;
+            }
             const begin = Math.max(from, row.begin || 0);
             const end = Math.min(to, row.end === undefined ? to : row.end);
             const x = t => label + (t - from) / (to - from) * (width - label);
             c.fillStyle = Charts.colour("grid");
-            c.fillRect(x(begin), r * height + 2, Math.max(1, x(end) - x(begin)), height - 4);
+            c.fillRect(x(begin), r * height + gap / 2, Math.max(1, x(end) - x(begin)), height - gap);
             c.fillStyle = Charts.colour("bar");
             for (let px = label; px < width; px += step) {
                 const a = from + (px - label) / (width - label) * (to - from);
                 c.globalAlpha = cell(r, a, a + step / (width - label) * (to - from));
                 if (c.globalAlpha > 0)
-                    c.fillRect(px, r * height + 2, step, height - 4);
+                    c.fillRect(px, r * height + gap / 2, step, height - gap);
             }
             c.globalAlpha = 1;
             if (row.mark !== undefined && row.end >= from && row.end <= to) {
@@ -298,7 +303,8 @@ function heatMap(where, rows, height, cell, hint) {
     Charts.onZoom((min, max) => { [from, to] = [min, max]; draw(); });
     redraws.push(draw);
     draw();
-    return (x, y) => ({row: rows[Math.floor(y / height)], time: from + (x - label) / (canvas.clientWidth - label) * (to - from)});
+    const at = (x, y) => ({row: rows[Math.floor(y / height)], time: from + (x - label) / (canvas.clientWidth - label) * (to - from)});
+    return {canvas, says, at};
 }
 const redraws = [];
 
@@ -334,6 +340,47 @@ function showTaskMap() {
         const perSecond = dt > 0 ? (values[j] - values[i - 1]) * 1e9 / dt : 0;
         return perSecond > 0 ? 0.15 + 0.85 * Math.log1p(perSecond) / Math.log1p(most) : 0;
     }, `The stronger the colour, the more faults a second (logarithmic, up to ${short(most)}); | ended, ✗ killed.`);
+}
+
+// Of rows of one task that are near each other in its address space the first has its address.
+function showFaultMap() {
+    const map = run.faults;
+    if (!map || !Array.isArray(map.rows) || !map.rows.length || time.length < 2)
+        return;
+    const s = section("Faults by address over time");
+    const ends = map.times;
+    const place = row => Number(row.start);
+    const follows = (row, before) => before && before.task === row.task && place(row) - place(before) <= 32 * map.row_bytes;
+    const height = [[300, 2], [160, 4], [60, 7], [0, 14]].find(([rows]) => map.rows.length > rows)[1];
+    const seconds = i => (ends[i] - (i ? ends[i - 1] : 0)) / 1e9;
+    const perSecond = map.rows.map(row => row.counts.map((n, i) => seconds(row.first + i) > 0 ? n / seconds(row.first + i) : 0));
+    const most = Math.max(1, ...perSecond.map(peak));
+    const rows = map.rows.map((row, i) => ({
+        label: follows(row, map.rows[i - 1]) ? "" : `${row.task} ${row.start}`, begin: 0, place: row, counts: perSecond[i],
+    }));
+    const hint = `A line is ${short(map.row_bytes, "B")} of a task's addresses, where it ever faulted; the stronger the colour, ` +
+        `the more faults a second (logarithmic, up to ${short(most)}).` +
+        (map.left_out ? ` ${grouped(map.left_out)} faults of further tasks are not shown.` : "");
+    const columnAt = t => {
+        const i = ends.findIndex(end => end >= t);
+        return i < 0 ? ends.length - 1 : i;
+    };
+    const {canvas, says, at} = heatMap(s, rows, height, (r, a, b) => {
+        let highest = 0;
+        for (let i = columnAt(a); i <= columnAt(b); i++)
+            highest = Math.max(highest, rows[r].counts[i - rows[r].place.first] || 0);
+        return highest > 0 ? 0.15 + 0.85 * Math.log1p(highest) / Math.log1p(most) : 0;
+    }, hint);
+    canvas.id = "faults";
+    canvas.addEventListener("mousemove", event => {
+        const box = canvas.getBoundingClientRect();
+        const {row, time: t} = at(event.clientX - box.left, event.clientY - box.top);
+        const i = columnAt(t);
+        says.textContent = row && t >= 0 ? `${row.place.task}, ${row.place.start} and ${short(map.row_bytes, "B")} on: ` +
+            `${grouped(row.place.counts[i - row.place.first] || 0)} faults from ${Charts.duration(i ? ends[i - 1] : 0)} ` +
+            `to ${Charts.duration(ends[i])}` : hint;
+    });
+    canvas.addEventListener("mouseleave", () => { says.textContent = hint; });
 }
 
 // ---- what each part of memory holds
@@ -730,6 +777,16 @@ function selfTest() {
         check("the slider changes the map", canvas.toDataURL() !== end[0]);
         check("the slider changes the time", document.getElementById("blocks-time").textContent !== end[1]);
     }
+    const faults = document.getElementById("faults");
+    if (faults) {
+        const box = faults.getBoundingClientRect();
+        const says = faults.nextElementSibling;
+        const hint = says.textContent;
+        faults.dispatchEvent(new MouseEvent("mousemove", {clientX: box.left + box.width / 2, clientY: box.top + 2}));
+        check("a place in the map of faults is told", / faults from .* to /.test(says.textContent));
+        faults.dispatchEvent(new MouseEvent("mouseleave"));
+        check("and no longer", says.textContent === hint);
+    }
     const head = document.querySelector("th.sort.n");
     if (head) {
         head.click();
@@ -741,6 +798,7 @@ showHead();
 showExpectations();
 showSeries();
 showTaskMap();
+showFaultMap();
 showBlocks();
 showLatencies();
 showTables();
