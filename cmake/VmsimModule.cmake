@@ -26,6 +26,12 @@ function(vmsim_all_modules)
             vmsim_module(${folder})
         endif()
     endforeach()
+    # The commit, looked up at each build: generated/commit.h changes only when it does.
+    set(commit ${PROJECT_BINARY_DIR}/generated/commit.h)
+    add_custom_target(vmsim_commit COMMAND ${CMAKE_COMMAND} -DOUT=${commit} -DSOURCE=${PROJECT_SOURCE_DIR}
+                      -P ${PROJECT_SOURCE_DIR}/cmake/commit.cmake BYPRODUCTS ${commit} VERBATIM)
+    add_dependencies(vmsim_base vmsim_commit)
+    target_include_directories(vmsim_base PRIVATE ${PROJECT_BINARY_DIR}/generated)
 endfunction()
 
 # libvmsim.so.0: all modules; only what include/vmsim/ declares leaves it (src/libvmsim.map).
@@ -67,11 +73,6 @@ function(vmsim_program)
     file(MAKE_DIRECTORY ${own})
     file(CREATE_LINK ${PROJECT_SOURCE_DIR}/src/cli ${own}/cli SYMBOLIC)
     add_executable(vmsim_program ${sources})
-    # The commit, looked up at each build: cli/commit.h changes only when it does.
-    add_custom_target(vmsim_commit COMMAND ${CMAKE_COMMAND} -DOUT=${PROJECT_BINARY_DIR}/cli-include/commit.h
-                      -DSOURCE=${PROJECT_SOURCE_DIR} -P ${PROJECT_SOURCE_DIR}/cmake/commit.cmake
-                      BYPRODUCTS ${PROJECT_BINARY_DIR}/cli-include/commit.h VERBATIM)
-    add_dependencies(vmsim_program vmsim_commit)
     set_target_properties(vmsim_program PROPERTIES OUTPUT_NAME vmsim BUILD_RPATH_USE_ORIGIN ON
                           INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
     target_include_directories(vmsim_program PRIVATE ${own})

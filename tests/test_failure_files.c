@@ -370,7 +370,7 @@ static struct failing_result show_run(void *context) {
         r.digest = r.code ? 0 : failing_digest(r.digest, text, size);
         vmsim_run_free_text(run, text);
     }
-    for (int format = VMSIM_COMPARE_TEXT; !r.code && format <= VMSIM_COMPARE_JSON; format++) {
+    for (int format = VMSIM_COMPARE_TEXT; !r.code && format <= VMSIM_COMPARE_HTML; format++) {
         struct vmsim_run *const both[] = {run, run};
         const char *gates[] = {"vmstat.*=1%"};
         const struct vmsim_compare_options o = {.size = sizeof o, .gates = gates, .gate_count = 1};

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "report/report_files.h"
 #include "vmsim/report.h"
 
 #define MACHINE                                                                                                        \
@@ -54,6 +55,30 @@ static void a_policy_that_misbehaves_is_told_by_name(void **state) {
     assert_int_equal(json_integer_value(json_object_get(row, "instances")), 2);
     assert_int_equal(json_integer_value(json_object_get(row, "fallbacks")), (asked + 1) / 2);
     json_decref(whole);
+    end(&r);
+}
+
+/* What was read is hashed: a trace, and a plugin. */
+static void a_plugin_is_an_input(void **state) {
+    char folder[256], path[600];
+    uint64_t size, hash;
+    (void)state;
+    struct outcome r =
+        run_with(MACHINE "policies: {tlb_replacement: {plugin: " TEST_PLUGIN_WRONG ", name: wrong}}\n" WORKLOAD, 0);
+    test_mkdir(folder);
+    snprintf(path, sizeof path, "%s/run", folder);
+    assert_int_equal(vmsim_report_write(r.s, path), 0);
+    snprintf(path, sizeof path, "%s/run/manifest.json", folder);
+    json_t *manifest = json_load_file(path, 0, NULL), *inputs = json_object_get(manifest, "inputs");
+    assert_int_equal(json_array_size(inputs), 1);
+    const json_t *plugin = json_array_get(inputs, 0);
+    assert_string_equal(json_string_value(json_object_get(plugin, "path")), strrchr(TEST_PLUGIN_WRONG, '/') + 1);
+    assert_int_equal(vmsim__file_hash(TEST_PLUGIN_WRONG, &size, &hash), 0);
+    assert_int_equal(json_integer_value(json_object_get(plugin, "size_bytes")), size);
+    snprintf(path, sizeof path, "%016llx", (unsigned long long)hash);
+    assert_string_equal(json_string_value(json_object_get(plugin, "xxh64")), path);
+    json_decref(manifest);
+    test_rmdir(folder);
     end(&r);
 }
 
@@ -165,6 +190,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hardware_without_arrays_keeps_what_else_was_said_of_it),
         cmocka_unit_test(a_policy_that_misbehaves_is_told_by_name),
+        cmocka_unit_test(a_plugin_is_an_input),
         cmocka_unit_test(a_run_names_the_policies_that_it_asked),
         cmocka_unit_test(readahead_is_a_choice),
         cmocka_unit_test(a_wrong_window_is_told_by_name_and_not_read),

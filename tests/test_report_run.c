@@ -521,6 +521,8 @@ static void the_manifest_lists_every_file(void **state) {
     json_t *manifest = json_load_file(path_in(path, out, "manifest.json"), 0, NULL);
     assert_non_null(manifest);
     assert_int_equal(json_integer_value(json_object_get(manifest, "seed")), 7);
+    const char *commit = json_string_value(json_object_get(manifest, "commit"));
+    assert_string_equal(commit ? commit : "", vmsim_commit());
     json_array_foreach(json_object_get(manifest, "files"), i, entry) check_listed_file(out, entry);
     snprintf(command, sizeof command, "find '%s' -type f | wc -l", out);
     char *files = test_capture(command, &status);

@@ -115,6 +115,25 @@ static void changes_and_their_cause_are_told(void **state) {
     vmsim_run_free_text(runs[0], f.text);
 }
 
+/* The page has the same JSON, and the series of each run; nothing of it is fetched. */
+static void a_page_has_all_runs(void **state) {
+    static const char begin[] = "<script type=\"application/json\" id=\"data\">\n";
+    (void)state;
+    struct found f = compare(runs[0], runs[2], NULL, VMSIM_COMPARE_HTML);
+    const char *at = strstr(f.text, begin);
+    assert_non_null(at);
+    at += sizeof begin - 1;
+    json_t *data = json_loadb(at, (size_t)(strstr(at, "</script>") - at), 0, NULL);
+    assert_non_null(data);
+    assert_int_equal(json_array_size(json_object_get(data, "runs")), 2);
+    assert_string_equal(vmsim__json_text(json_array_get(json_object_get(data, "runs"), 1), "name"), "more");
+    assert_int_equal(vmsim__json_uint(json_object_get(data, "compare"), "changed"), f.result.changed);
+    assert_null(strstr(f.text, " src="));
+    assert_null(strstr(f.text, "fetch("));
+    json_decref(data);
+    vmsim_run_free_text(runs[0], f.text);
+}
+
 static void a_threshold_and_a_pattern_choose(void **state) {
     struct vmsim_compare_options o = {.size = sizeof o, .pattern = "tasks.a.*flt", .threshold = 500001};
     struct vmsim_compare_result result;
@@ -168,6 +187,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_runs_have_nothing_to_tell),
         cmocka_unit_test(changes_and_their_cause_are_told),
+        cmocka_unit_test(a_page_has_all_runs),
         cmocka_unit_test(a_threshold_and_a_pattern_choose),
         cmocka_unit_test(bounds_hold_up_to_their_share),
         cmocka_unit_test(slips_are_refused),

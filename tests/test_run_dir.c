@@ -76,6 +76,29 @@ static json_t *data_of(const char *html) {
     return data;
 }
 
+/* A program that does nothing but refer to memory takes what a parameter says; one that sleeps does not. */
+static void what_is_not_simulated_and_decides_is_told(void **state) {
+    static const struct {
+        const char *program;
+        bool told;
+    } cases[] = {{"{mmap: {as: h, length: 64KiB}}, {touch: {region: h, count: 4000000}}", true},
+                 {"{mmap: {as: h, length: 64KiB}}, {touch: {region: h}}, {sleep: {time: 1s}}", false}};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        char text[300];
+        const char *out;
+        snprintf(text, sizeof text, "workload: {tasks: [{name: a, program: [%s]}]}\n", cases[i].program);
+        struct outcome o = run_with(text, 0);
+        assert_int_equal(vmsim_report_text(o.s, &out, NULL), 0);
+        const char *line =
+            strstr(out, " % of the time is the programs' own work, at what machine.costs.references says");
+        assert_int_equal(line != NULL, cases[i].told);
+        assert_true(!line || strstr(line, "caches and pipelines are not simulated (docs/model.md)\n"));
+        vmsim_report_free(o.s, out);
+        end(&o);
+    }
+}
+
 static void the_page_holds_the_run(void **state) {
     char out[512];
     const char *html, *again;
@@ -311,10 +334,15 @@ static int remove_folder(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_page_holds_the_run),         cmocka_unit_test(the_page_needs_no_network),
-        cmocka_unit_test(markdown_is_of_tables),          cmocka_unit_test(what_is_missing_or_changed_is_named),
-        cmocka_unit_test(other_directories_are_refused),  cmocka_unit_test(an_older_run_is_shown),
-        cmocka_unit_test(of_too_many_rows_some_are_kept), cmocka_unit_test(of_half_a_run_the_half_is_shown),
+        cmocka_unit_test(what_is_not_simulated_and_decides_is_told),
+        cmocka_unit_test(the_page_holds_the_run),
+        cmocka_unit_test(the_page_needs_no_network),
+        cmocka_unit_test(markdown_is_of_tables),
+        cmocka_unit_test(what_is_missing_or_changed_is_named),
+        cmocka_unit_test(other_directories_are_refused),
+        cmocka_unit_test(an_older_run_is_shown),
+        cmocka_unit_test(of_too_many_rows_some_are_kept),
+        cmocka_unit_test(of_half_a_run_the_half_is_shown),
     };
     return cmocka_run_group_tests_name("run_dir", tests, make_folder, remove_folder);
 }

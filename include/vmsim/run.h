@@ -68,7 +68,8 @@ int vmsim_run_save(struct vmsim_run *run, enum vmsim_run_format format, const ch
 enum vmsim_compare_format {
     VMSIM_COMPARE_TEXT,     /**< tables for people */
     VMSIM_COMPARE_MARKDOWN, /**< tables for a merge request */
-    VMSIM_COMPARE_JSON      /**< one object, with all that changed */
+    VMSIM_COMPARE_JSON,     /**< one object, with all that changed */
+    VMSIM_COMPARE_HTML      /**< a page for a browser: the same, and the series of all runs over each other */
 };
 
 /** What to compare. Zero-initialise, set `size`. */

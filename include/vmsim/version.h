@@ -32,6 +32,8 @@ VMSIM_BEGIN_DECLS
 
 /** The version of the library that is linked ("0.1.0"). Static storage. */
 const char *vmsim_version(void);
+/** The commit that it was built from ("c3a2aa8e2352"), "" where that is not known. Static storage. */
+const char *vmsim_commit(void);
 
 VMSIM_END_DECLS
 

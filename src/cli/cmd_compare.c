@@ -14,7 +14,8 @@ struct compare_args {
     size_t run_count, gate_count;
     struct vmsim_compare_options options;
     enum vmsim_compare_format format;
-    bool exact;
+    const char *output;
+    bool exact, format_told;
 };
 
 static const struct argp_option compare_argp_options[] = {
@@ -26,16 +27,18 @@ static const struct argp_option compare_argp_options[] = {
     {"exact", 'e', NULL, 0, "Exit with 1 when any number changed", 0},
     {"counters", 'c', "PATTERN", 0, "Look at these alone: 'vmstat.*'", 0},
     {"rows", 'n', "COUNT", 0, "Show so many changes, the largest first (default 40; 0: all); JSON has all", 0},
-    {"format", 'F', "FORMAT", 0, "text (default), md or json", 0},
+    {"format", 'F', "FORMAT", 0, "text (default), md, json or html: a page with the series of all runs over each other",
+     0},
+    {"output", 'o', "FILE", 0, "Into a file (default: standard output); FILE.html is a page", 0},
     {0}};
 
 static enum vmsim_compare_format parse_format(struct argp_state *state, const char *arg) {
-    static const char *const names[] = {"text", "md", "json"};
-    for (int i = 0; i < 3; i++) {
+    static const char *const names[] = {"text", "md", "json", "html"};
+    for (int i = 0; i < 4; i++) {
         if (!strcmp(arg, names[i]))
             return (enum vmsim_compare_format)i;
     }
-    argp_error(state, "unknown format '%s' (text, md or json)", arg);
+    argp_error(state, "unknown format '%s' (text, md, json or html)", arg);
     return VMSIM_COMPARE_TEXT;
 }
 
@@ -58,6 +61,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'F':
         o->format = parse_format(state, arg);
+        o->format_told = true;
+        return 0;
+    case 'o':
+        o->output = arg;
         return 0;
     case ARGP_KEY_ARG:
         return cli_push(&o->runs, &o->run_count, arg) ? 0 : ENOMEM;
@@ -70,16 +77,32 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     }
 }
 
+static int put(const char *output, const char *text, size_t size) {
+    struct cli_out out;
+    if (!output)
+        return cli_print("compare", text, size);
+    FILE *f = cli_out_begin(&out, "compare", output);
+    if (f)
+        fwrite(text, 1, size, f);
+    return cli_out_end(&out, true);
+}
+
+static bool is_page(const char *output) {
+    const size_t n = output ? strlen(output) : 0;
+    return n > 5 && !strcmp(output + n - 5, ".html");
+}
+
 static int compare(struct vmsim_run **runs, struct compare_args *o) {
     struct vmsim_compare_result result;
     const char *text;
     size_t size;
     o->options.gates = (const char *const *)o->gates;
     o->options.gate_count = o->gate_count;
+    o->format = !o->format_told && is_page(o->output) ? VMSIM_COMPARE_HTML : o->format;
     int err = vmsim_run_compare(runs, o->run_count, &o->options, o->format, &text, &size, &result);
     if (err)
         return cli_fail(cli_status(err), "compare", "%s", vmsim_run_error(runs[0]));
-    int status = cli_print("compare", text, size);
+    int status = put(o->output, text, size);
     vmsim_run_free_text(runs[0], text);
     return status ? status : result.breaches || (o->exact && result.changed) ? EXIT_EXPECTATION : EXIT_FINE;
 }
@@ -97,6 +120,7 @@ int cmd_compare(int argc, char **argv) {
         "  vmsim compare before after\n"
         "  vmsim compare before after --threshold 1% --format md     for a merge request\n"
         "  vmsim compare before after -r vmstat.pgmajfault=1% -r 'tasks.*.blocked_ns=5%'\n"
+        "  vmsim compare before after -o compare.html                both over time, for a browser\n"
         "  vmsim compare lru mglru custom --counters 'vmstat.pgs*'\n\n"
         "Exit status: 0 fine, 1 a bound was broken (or with --exact: something changed), 2 bad usage or input.",
         NULL,

@@ -8,12 +8,14 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/curve_plot.h"
 #include "vmsim/curve.h"
+#include "vmsim/trace.h"
 
 #define SIZES_MAX 256u
 
 struct curve_options {
-    const char *trace;
+    const char *trace, *plot;
     struct vmsim_curve_options pass;
     enum vmsim_curve_format format;
     uint64_t sizes[SIZES_MAX];
@@ -29,6 +31,7 @@ static const struct argp_option options[] = {
     {"sample", 's', "SHARE", 0, "Keep this share of all pages and estimate: 1%, 0.01", 0},
     {"limit", 'n', "COUNT", 0, "Stop after COUNT references", 0},
     {"format", 'F', "FORMAT", 0, "text (default), csv or json", 0},
+    {"plot", 'o', "FILE", 0, "The curves as SVG, of at most eight tasks and page sizes", 0},
     {0}};
 
 static uint32_t parse_kind(struct argp_state *state, const char *arg) {
@@ -101,6 +104,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case 'n':
         o->pass.limit = cli_number(state, arg, UINT64_MAX);
         return 0;
+    case 'o':
+        o->plot = arg;
+        return 0;
     case 'F':
         o->format = parse_format(state, arg);
         return 0;
@@ -117,6 +123,25 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     }
 }
 
+/* Of a trace whose writer was stopped there are curves, too, but not those of the program. */
+static void tell_if_cut(const char *path) {
+    struct vmsim_trace_reader *reader;
+    const int err = vmsim_trace_open(path, 0, &reader);
+    if (!err && !vmsim_trace_get_info(reader)->complete)
+        cli_note("curve",
+                 "warning: %s: the trace has no end: its writer was stopped; these are the curves of what is there",
+                 path);
+    vmsim_trace_close(reader);
+}
+
+static int plot(struct vmsim_curve *c, const char *path) {
+    struct cli_out out;
+    FILE *f = cli_out_begin(&out, "curve", path);
+    if (f)
+        curve_plot(f, c);
+    return cli_out_end(&out, true);
+}
+
 static int show(struct vmsim_curve *c, const struct curve_options *o) {
     assert(o->trace && o->size_count <= SIZES_MAX);
     const char *text;
@@ -125,9 +150,10 @@ static int show(struct vmsim_curve *c, const struct curve_options *o) {
     err = err ? err : vmsim_curve_render(c, o->format, o->sizes, o->size_count, &text, &size);
     if (err)
         return cli_fail(cli_status(err), "curve", "%s", vmsim_curve_error(c));
+    tell_if_cut(o->trace);
     int status = cli_print("curve", text, size);
     vmsim_curve_free_text(c, text);
-    return status;
+    return status || !o->plot ? status : plot(c, o->plot);
 }
 
 int cmd_curve(int argc, char **argv) {
@@ -145,7 +171,8 @@ int cmd_curve(int argc, char **argv) {
         "\n\n"
         "Examples:\n  vmsim curve sort.vmt\n  vmsim curve --kind data -p 4KiB -p 2MiB sort.vmt\n"
         "  vmsim curve -m 16MiB -m 64MiB --per-task make.vmt\n"
-        "  vmsim curve --sample 1% --format csv huge.vmt > huge.csv",
+        "  vmsim curve --sample 1% --format csv huge.vmt > huge.csv\n"
+        "  vmsim curve --plot sort.svg sort.vmt",
         NULL,
         NULL,
         NULL};

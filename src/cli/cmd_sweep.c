@@ -111,7 +111,28 @@ static char *default_output(const char *grid) {
     return asprintf(&name, "%.*s.db", length, grid) < 0 ? NULL : name;
 }
 
+/* The command that was meant by a word before a file of results. */
+static const char *meant(const char *word) {
+    static const char *const commands[] = {"export", "report", "compare", "gather"};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (cli_slips(word, strlen(word), commands[i]) <= 2)
+            return commands[i];
+    }
+    return NULL;
+}
+
+static bool ends_in_db(const char *path) {
+    const size_t n = strlen(path);
+    return n > 3 && !strcmp(path + n - 3, ".db");
+}
+
 static int run_grid(struct command_line *c) {
+    const char *command = c->count > 1 ? meant(c->words[0]) : NULL;
+    if (command)
+        return cli_fail(EXIT_USAGE, "sweep", "unknown command '%s' (did you mean '%s'?)", c->words[0], command);
+    if (ends_in_db(c->words[0]))
+        return cli_fail(EXIT_USAGE, "sweep", "%s holds results, and is no grid: `vmsim sweep report %s` shows them",
+                        c->words[0], c->words[0]);
     char *name = c->o.output ? NULL : default_output(c->words[0]);
     if (c->count > 1)
         return cli_fail(EXIT_USAGE, "sweep", "one grid at a time, not also '%s'", c->words[1]);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include <commit.h> /* made by cmake/commit.cmake */
 #include "vmsim/version.h"
 
 static const struct {
@@ -106,7 +105,7 @@ int main(int argc, char **argv) {
         return cli_end_output(NULL, EXIT_FINE);
     }
     if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
-        printf("vmsim %s%s%s\n", vmsim_version(), *VMSIM_COMMIT ? ", commit " : "", VMSIM_COMMIT);
+        printf("vmsim %s%s%s\n", vmsim_version(), *vmsim_commit() ? ", commit " : "", vmsim_commit());
         return cli_end_output(NULL, EXIT_FINE);
     }
     size_t i = find_command(argv[1]);

@@ -9,7 +9,7 @@ struct vmsim__asset {
     const char *text; /* a NUL behind it */
     size_t size;
 };
-extern const struct vmsim__asset vmsim__asset_page_css, vmsim__asset_page_js, vmsim__asset_charts_js,
-    vmsim__asset_uPlot_iife_min_js, vmsim__asset_uPlot_min_css;
+extern const struct vmsim__asset vmsim__asset_page_css, vmsim__asset_base_js, vmsim__asset_page_js,
+    vmsim__asset_compare_js, vmsim__asset_charts_js, vmsim__asset_uPlot_iife_min_js, vmsim__asset_uPlot_min_css;
 
 #endif

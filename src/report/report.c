@@ -123,7 +123,26 @@ static void emit_file(struct vmsim__emitter *e, const char *path, uint64_t size,
     vmsim__emit_object_end(e);
 }
 
-/* Traces, named as resolved.yaml names them. The YAML files are not listed: resolved.yaml is what they came to. */
+/* The plugins that were loaded, by the last part of their names, each once: policies of one follow each other. */
+static int emit_plugins(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    struct vmsim__policy_use use;
+    const char *last = "";
+    int err = 0;
+    for (size_t i = 0; !err && vmsim__policy_use_at(s->machine->policies, i, &use); i++) {
+        uint64_t size, hash;
+        const char *name = strrchr(use.origin, '/');
+        if (!name || !strcmp(use.origin, last))
+            continue;
+        last = use.origin;
+        if ((err = vmsim__file_hash(last, &size, &hash)) != 0)
+            return vmsim__err_set(&s->err, err, "cannot read the plugin %s again: %s", last, vmsim_error_text(err));
+        emit_file(e, name + 1, size, hash);
+    }
+    return err;
+}
+
+/* Traces, named as resolved.yaml names them, and plugins. The YAML files are not listed: resolved.yaml is what they
+ * came to. */
 static int emit_inputs(struct vmsim_scenario *s, struct vmsim__emitter *e) {
     const struct vmsim__task_decl *tasks = s->spec->workload.tasks.data;
     int err = 0;
@@ -142,6 +161,7 @@ static int emit_inputs(struct vmsim_scenario *s, struct vmsim__emitter *e) {
         else
             emit_file(e, vmsim__config_portable(s->config, key, tasks[i].trace), size, hash);
     }
+    err = err ? err : emit_plugins(s, e);
     vmsim__emit_array_end(e);
     return err;
 }
@@ -155,6 +175,8 @@ static int write_manifest(struct vmsim_scenario *s, struct vmsim__files *files) 
     vmsim__emit_object(&e, NULL);
     vmsim__emit_string(&e, "vmsim_run", "1.0");
     vmsim__emit_string(&e, "vmsim", vmsim_version());
+    if (*vmsim_commit())
+        vmsim__emit_string(&e, "commit", vmsim_commit());
     vmsim__emit_string(&e, "stats_schema", VMSIM_REPORT_SCHEMA);
     vmsim__emit_string(&e, "kernel", s->machine->kernel->name);
     vmsim__emit_uint(&e, "seed", s->spec->workload.seed, VMSIM__UNIT_NONE);

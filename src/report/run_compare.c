@@ -100,7 +100,11 @@ static bool add_own(struct vmsim__compare *c, size_t run) {
     json_t *s = c->settings[run];
     const json_t *inputs = json_object_get(r->manifest, "inputs"), *input;
     size_t i;
-    bool fine = !json_object_set_new(s, " version of vmsim", json_string(vmsim__json_text(r->stats, "vmsim")));
+    char version[100];
+    const char *commit = vmsim__json_text(r->manifest, "commit");
+    snprintf(version, sizeof version, "%.40s%s%.40s", vmsim__json_text(r->stats, "vmsim"), *commit ? ", commit " : "",
+             commit);
+    bool fine = !json_object_set_new(s, " version of vmsim", json_string(version));
     json_array_foreach(inputs, i, input) {
         char name[600];
         snprintf(name, sizeof name, " input %s", vmsim__json_text(input, "path"));
@@ -250,7 +254,7 @@ int vmsim_run_compare(struct vmsim_run *const *runs, size_t count, const struct 
                       enum vmsim_compare_format format, const char **text, size_t *size,
                       struct vmsim_compare_result *result) {
     static void (*const formats[])(const struct vmsim__compare *, struct vmsim__textbuf *) = {
-        vmsim__changes_text, vmsim__changes_markdown, vmsim__changes_json};
+        vmsim__changes_text, vmsim__changes_markdown, vmsim__changes_json, vmsim__changes_html};
     static const struct vmsim_compare_options defaults = {.size = sizeof defaults};
     struct vmsim__textbuf out;
     if (!runs || !count || !runs[0] || !text)

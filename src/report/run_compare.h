@@ -62,5 +62,6 @@ char *vmsim__change_text(uint64_t a, uint64_t b, char *text, size_t size);
 void vmsim__changes_text(const struct vmsim__compare *c, struct vmsim__textbuf *out);
 void vmsim__changes_markdown(const struct vmsim__compare *c, struct vmsim__textbuf *out);
 void vmsim__changes_json(const struct vmsim__compare *c, struct vmsim__textbuf *out);
+void vmsim__changes_html(const struct vmsim__compare *c, struct vmsim__textbuf *out); /* run_compare_html.c */
 
 #endif

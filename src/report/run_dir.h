@@ -61,6 +61,15 @@ const char *vmsim__run_name(const struct vmsim_run *run);
 uint64_t vmsim__json_uint(const json_t *object, const char *key);
 const char *vmsim__json_text(const json_t *object, const char *key);
 
+/* run_html.c: a page up to its data and from there on, with the script that draws it last; a text of JSON, a string and
+ * the series of a run as parts of that data. */
+struct vmsim__asset;
+void vmsim__html_begin(struct vmsim__textbuf *out, const char *title);
+void vmsim__html_end(struct vmsim__textbuf *out, const struct vmsim__asset *page);
+void vmsim__html_json(struct vmsim__textbuf *out, const char *text, size_t size);
+void vmsim__html_string(struct vmsim_run *run, struct vmsim__textbuf *out, const char *text);
+void vmsim__html_series(struct vmsim_run *run, struct vmsim__textbuf *out);
+
 /* run_html.c, run_markdown.c */
 void vmsim__run_html(struct vmsim_run *run, struct vmsim__textbuf *out);
 void vmsim__run_markdown(struct vmsim_run *run, struct vmsim__textbuf *out);

@@ -78,6 +78,7 @@ void vmsim__section_run(struct vmsim_scenario *s, struct vmsim__emitter *e) {
 /* ---- where the time went ---- */
 
 #define NOT_COUNTED UINT64_MAX
+enum { LIMITS = 2, LIMIT_BYTES = 200 };
 
 /* Where nothing is counted beside the time, the cell is empty and not 0. */
 static void time_row(struct vmsim__emitter *e, const char *what, uint64_t ns, uint64_t of, uint64_t events) {
@@ -94,42 +95,87 @@ static void time_row(struct vmsim__emitter *e, const char *what, uint64_t ns, ui
 }
 
 /* All tasks' time, in parts that add up to their ages. User time is split by what the walkers say of their cycles. */
-void vmsim__section_time(struct vmsim_scenario *s, struct vmsim__emitter *e) {
-    const struct vmsim_machine *m = s->machine;
-    struct vmsim__task_stats sum = {0};
+struct time_parts {
+    struct vmsim__task_stats sum;
+    uint64_t own, walks, memory, switches, total; /* own: user time that is neither of the next two */
+};
+
+static struct time_parts time_parts(const struct vmsim_machine *m) {
+    struct time_parts p = {0};
+    const uint64_t clock = m->spec.tlb.clock ? m->spec.tlb.clock : 1;
     for (size_t i = 0; i < m->tasks.count; i++) {
         const struct vmsim__task_stats *t = &m->tasks.at[i]->stats;
-        sum.references += t->references;
-        sum.syscalls += t->syscalls;
-        sum.user_ns += t->user_ns;
-        sum.system_ns += t->system_ns;
-        sum.fault_ns += t->fault_ns;
-        sum.switch_ns += t->switch_ns;
-        sum.blocked_ns += t->blocked_ns;
-        sum.waiting_ns += t->waiting_ns;
-        sum.asleep_ns += t->asleep_ns;
-        sum.min_flt += t->min_flt;
-        sum.maj_flt += t->maj_flt;
+        p.sum.references += t->references;
+        p.sum.syscalls += t->syscalls;
+        p.sum.user_ns += t->user_ns;
+        p.sum.system_ns += t->system_ns;
+        p.sum.fault_ns += t->fault_ns;
+        p.sum.switch_ns += t->switch_ns;
+        p.sum.blocked_ns += t->blocked_ns;
+        p.sum.waiting_ns += t->waiting_ns;
+        p.sum.asleep_ns += t->asleep_ns;
+        p.sum.min_flt += t->min_flt;
+        p.sum.maj_flt += t->maj_flt;
     }
-    uint64_t switches = 0, clock = m->spec.tlb.clock ? m->spec.tlb.clock : 1;
     for (unsigned cpu = 0; cpu < m->nr_cpus; cpu++)
-        switches += m->cpus[cpu].switches;
-    uint64_t walks = vmsim__tlb_sum(m, VMSIM__TLB_walk_cycles) * 1000 / clock;
-    uint64_t memory = vmsim__tlb_sum(m, VMSIM__TLB_memory_cycles) * 1000 / clock;
-    uint64_t total = sum.user_ns + sum.system_ns + sum.blocked_ns + sum.waiting_ns + sum.asleep_ns;
-    walks = vmsim__min64(walks, sum.user_ns);
-    memory = vmsim__min64(memory, sum.user_ns - walks);
+        p.switches += m->cpus[cpu].switches;
+    p.walks = vmsim__min64(vmsim__tlb_sum(m, VMSIM__TLB_walk_cycles) * 1000 / clock, p.sum.user_ns);
+    p.memory = vmsim__min64(vmsim__tlb_sum(m, VMSIM__TLB_memory_cycles) * 1000 / clock, p.sum.user_ns - p.walks);
+    p.own = p.sum.user_ns - p.walks - p.memory;
+    p.total = p.sum.user_ns + p.sum.system_ns + p.sum.blocked_ns + p.sum.waiting_ns + p.sum.asleep_ns;
+    return p;
+}
+
+void vmsim__section_time(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    const struct vmsim_machine *m = s->machine;
+    const struct time_parts p = time_parts(m);
+    const struct vmsim__task_stats *sum = &p.sum;
     vmsim__emit_array(e, "where_the_time_went");
-    time_row(e, "user: TLB hits, own work", sum.user_ns - walks - memory, total, sum.references);
-    time_row(e, "user: page walks", walks, total, vmsim__tlb_sum(m, VMSIM__TLB_walks));
-    time_row(e, "user: distance of memory", memory, total, NOT_COUNTED);
-    time_row(e, "kernel: page faults", sum.fault_ns, total, sum.min_flt + sum.maj_flt);
-    time_row(e, "kernel: system calls", sum.system_ns - sum.fault_ns - sum.switch_ns, total, sum.syscalls);
-    time_row(e, "kernel: task switches", sum.switch_ns, total, switches);
-    time_row(e, "blocked: devices", sum.blocked_ns, total, NOT_COUNTED);
-    time_row(e, "waiting for a CPU", sum.waiting_ns, total, NOT_COUNTED);
-    time_row(e, "asleep: sleep, wait, barriers", sum.asleep_ns, total, NOT_COUNTED);
+    time_row(e, "user: TLB hits, own work", p.own, p.total, sum->references);
+    time_row(e, "user: page walks", p.walks, p.total, vmsim__tlb_sum(m, VMSIM__TLB_walks));
+    time_row(e, "user: distance of memory", p.memory, p.total, NOT_COUNTED);
+    time_row(e, "kernel: page faults", sum->fault_ns, p.total, sum->min_flt + sum->maj_flt);
+    time_row(e, "kernel: system calls", sum->system_ns - sum->fault_ns - sum->switch_ns, p.total, sum->syscalls);
+    time_row(e, "kernel: task switches", sum->switch_ns, p.total, p.switches);
+    time_row(e, "blocked: devices", sum->blocked_ns, p.total, NOT_COUNTED);
+    time_row(e, "waiting for a CPU", sum->waiting_ns, p.total, NOT_COUNTED);
+    time_row(e, "asleep: sleep, wait, barriers", sum->asleep_ns, p.total, NOT_COUNTED);
     vmsim__emit_array_end(e);
+}
+
+/* What decided most of the run and is not simulated: at most a line each. */
+static size_t limits_of(const struct vmsim_scenario *s, char text[LIMITS][LIMIT_BYTES]) {
+    const struct time_parts p = time_parts(s->machine);
+    size_t n = 0;
+    if (p.total && p.own >= p.total - p.own)
+        snprintf(
+            text[n++], LIMIT_BYTES,
+            "%u %% of the time is the programs' own work, at what machine.costs.references says a reference costs: "
+            "caches and pipelines are not simulated",
+            (unsigned)(p.own / ((p.total + 99) / 100)));
+    if (p.total && s->replays.count && p.sum.asleep_ns >= p.total - p.sum.asleep_ns)
+        snprintf(
+            text[n++], LIMIT_BYTES,
+            "%u %% of the time recorded programs slept, as long as when they were recorded: whom they waited for is "
+            "not simulated",
+            (unsigned)(p.sum.asleep_ns / ((p.total + 99) / 100)));
+    return n;
+}
+
+void vmsim__section_limits(struct vmsim_scenario *s, struct vmsim__emitter *e) {
+    char text[LIMITS][LIMIT_BYTES];
+    const size_t n = limits_of(s, text);
+    vmsim__emit_array(e, "not_simulated");
+    for (size_t i = 0; i < n; i++)
+        vmsim__emit_string(e, NULL, text[i]);
+    vmsim__emit_array_end(e);
+}
+
+void vmsim__report_limits(struct vmsim_scenario *s, struct vmsim__textbuf *out) {
+    char text[LIMITS][LIMIT_BYTES];
+    const size_t n = limits_of(s, text);
+    for (size_t i = 0; i < n; i++)
+        vmsim__textbuf_printf(out, "%s%s (docs/model.md)\n", i ? "" : "\n", text[i]);
 }
 
 /* ---- faults ---- */

@@ -22,6 +22,9 @@ vmsim__section vmsim__section_tlb, vmsim__section_tlb_by_cpu, vmsim__section_wal
     vmsim__section_flushes;
 /* sections_task.c: the two tables of the summary, and everything for programs */
 vmsim__section vmsim__section_task_times, vmsim__section_task_memory, vmsim__section_tasks;
+/* What decided most of the run and is not simulated; the second for people. */
+vmsim__section vmsim__section_limits;
+void vmsim__report_limits(struct vmsim_scenario *s, struct vmsim__textbuf *out);
 /* sections_policy.c; the second for people: what did not go as its policy wanted, and what policies noted */
 vmsim__section vmsim__section_policies;
 void vmsim__report_policies(struct vmsim_scenario *s, struct vmsim__textbuf *out);

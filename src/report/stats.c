@@ -72,11 +72,12 @@ static void emit_markers(struct vmsim_scenario *s, struct vmsim__emitter *e, siz
 void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out, bool places) {
     (void)places;
     static vmsim__section *const sections[] = {
-        vmsim__section_machine,  vmsim__section_run,          vmsim__section_time,         vmsim__section_tasks,
-        vmsim__section_tlb,      vmsim__section_tlb_by_cpu,   vmsim__section_walk_caches,  vmsim__section_walks,
-        vmsim__section_flushes,  vmsim__section_faults,       vmsim__section_latencies,    vmsim__section_nodes,
-        vmsim__section_zones,    vmsim__section_page_cache,   vmsim__section_devices,      vmsim__section_page_tables,
-        vmsim__section_policies, vmsim__section_expectations, vmsim__section_failed_steps, vmsim__section_differences,
+        vmsim__section_machine,     vmsim__section_run,      vmsim__section_time,         vmsim__section_limits,
+        vmsim__section_tasks,       vmsim__section_tlb,      vmsim__section_tlb_by_cpu,   vmsim__section_walk_caches,
+        vmsim__section_walks,       vmsim__section_flushes,  vmsim__section_faults,       vmsim__section_latencies,
+        vmsim__section_nodes,       vmsim__section_zones,    vmsim__section_page_cache,   vmsim__section_devices,
+        vmsim__section_page_tables, vmsim__section_policies, vmsim__section_expectations, vmsim__section_failed_steps,
+        vmsim__section_differences,
     };
     struct vmsim__emitter e;
     size_t counters = counters_now(s->machine, out);

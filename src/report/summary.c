@@ -89,6 +89,7 @@ void vmsim__report_summary(struct vmsim_scenario *s, struct vmsim__textbuf *out,
                                   s->machine->tasks.count - VMSIM__SUMMARY_TASKS);
     }
     vmsim__emitter_fini(&e);
+    vmsim__report_limits(s, out);
     vmsim__report_policies(s, out);
     vmsim__report_expectations(s, out, places);
 }

@@ -97,6 +97,7 @@ const Charts = (() => {
             dash: s.line ? [4, 4] : DASHES[Math.floor(i / 8) % 4],
             fill: spec.stacked || s.fill ? colour("s" + (s.colour ?? i) % 8) + "30" : undefined,
             points: {show: s.values.length < 3},
+            spanGaps: spec.gaps,
             value: (u, v, i, at) => short(at === null ? last(u, i) : v, spec.unit),
         }));
         return {
