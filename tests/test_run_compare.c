@@ -134,6 +134,50 @@ static void a_page_has_all_runs(void **state) {
     vmsim_run_free_text(runs[0], f.text);
 }
 
+/* Four repetitions each of a program that touches so many random pages: chance is told from what was changed. */
+static void repetitions_are_compared_by_their_means(void **state) {
+    enum { EACH = 4 };
+    struct vmsim_run *some[2 * EACH];
+    struct vmsim_compare_options o = {.size = sizeof o, .seeds = true, .pattern = "tasks.a.minflt"};
+    struct vmsim_compare_result result;
+    const char *text;
+    (void)state;
+    for (unsigned more = 0; more < 2; more++) { /* 1000 references of 2000 pages; more of them, or as many */
+        for (unsigned i = 0; i < 2 * EACH; i++) {
+            char path[512], yaml[600];
+            snprintf(
+                yaml, sizeof yaml,
+                "machine: {nodes: [{memory: 64MiB}], transparent_hugepage: never, cpus: %u}\n"
+                "workload: {seed: %u, tasks: [{name: a, program: [{mmap: {as: h, length: 8000KiB}}, {touch: {region: "
+                "h, pattern: uniform, count: %u}}]}]}\n",
+                1 + i / EACH, 1 + i, more && i / EACH ? 1100 : 1000);
+            struct outcome r = run_with(yaml, 0);
+            snprintf(path, sizeof path, "%s/seed-%u-%u", folder, more, i);
+            assert_int_equal(vmsim_report_write(r.s, path), 0);
+            end(&r);
+            assert_int_equal(vmsim_run_open(path, &some[i]), 0);
+        }
+        assert_int_equal(vmsim_run_compare(some, 2 * EACH, &o, VMSIM_COMPARE_JSON, &text, NULL, &result), 0);
+        assert_int_equal(result.changed, more);
+        json_t *all = json_loads(text, 0, NULL);
+        const json_t *r = row(json_object_get(all, "changes"), "counter", "tasks.a.minflt");
+        assert_int_equal(r != NULL, more);
+        if (r) { /* 2000 (1 - exp(-c / 2000)): 787 and 846 */
+            assert_in_range(vmsim__json_uint(r, "A"), 770, 804);
+            assert_in_range(vmsim__json_uint(r, "B"), 829, 863);
+            assert_in_range(vmsim__json_uint(r, "A_ci95"), 1, 50);
+        }
+        json_decref(all);
+        vmsim_run_free_text(some[0], text);
+        assert_int_equal(vmsim_run_compare(some, EACH + 1, &o, VMSIM_COMPARE_TEXT, &text, NULL, NULL), VMSIM_EINVAL);
+        assert_non_null(strstr(vmsim_run_error(some[0]), "is not repeated with another seed"));
+        assert_int_equal(vmsim_run_compare(some, EACH, &o, VMSIM_COMPARE_TEXT, &text, NULL, NULL), VMSIM_EINVAL);
+        assert_non_null(strstr(vmsim_run_error(some[0]), "differ in nothing but their seeds"));
+        for (unsigned i = 0; i < 2 * EACH; i++)
+            vmsim_run_close(some[i]);
+    }
+}
+
 static void a_threshold_and_a_pattern_choose(void **state) {
     struct vmsim_compare_options o = {.size = sizeof o, .pattern = "tasks.a.*flt", .threshold = 500001};
     struct vmsim_compare_result result;
@@ -187,6 +231,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_runs_have_nothing_to_tell),
         cmocka_unit_test(changes_and_their_cause_are_told),
+        cmocka_unit_test(repetitions_are_compared_by_their_means),
         cmocka_unit_test(a_page_has_all_runs),
         cmocka_unit_test(a_threshold_and_a_pattern_choose),
         cmocka_unit_test(bounds_hold_up_to_their_share),

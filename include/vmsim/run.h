@@ -12,6 +12,7 @@
  * What is readable is taken, and what is missing or was changed is named (vmsim_run_note()): a run whose writing was
  * cut short, or one of an older vmsim, can still be looked at. Nothing is made of a directory that holds no stats.json.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -81,6 +82,8 @@ struct vmsim_compare_options {
     const char *const *gates; /**< bounds: "vmstat.pgmajfault=1%": no more than 1 % above the first run; "-1%": no more
                                    than 1 % below; a pattern stands for all names that match */
     size_t gate_count;        /**< of `gates` */
+    bool seeds;               /**< runs that differ in nothing but workload.seed are repetitions of one: their means are
+                                   compared, and have changed where they are further apart than their 95 % intervals */
 };
 
 /** What a comparison found. */

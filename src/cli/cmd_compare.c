@@ -24,6 +24,11 @@ static const struct argp_option compare_argp_options[] = {
      "COUNTER=SHARE: exit with 1 when a run has more than SHARE above the first: vmstat.pgmajfault=1%; -1%: more than "
      "1 % below; COUNTER may have * and ?; repeat for several",
      0},
+    {"seeds", 's', NULL, 0,
+     "Runs that differ in nothing but workload.seed are repetitions of one: compare their means, and tell where they "
+     "are "
+     "further apart than their 95 % intervals (_ci95: half of one)",
+     0},
     {"exact", 'e', NULL, 0, "Exit with 1 when any number changed", 0},
     {"counters", 'c', "PATTERN", 0, "Look at these alone: 'vmstat.*'", 0},
     {"rows", 'n', "COUNT", 0, "Show so many changes, the largest first (default 40; 0: all); JSON has all", 0},
@@ -50,6 +55,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'r':
         return cli_push(&o->gates, &o->gate_count, arg) ? 0 : ENOMEM;
+    case 's':
+        o->options.seeds = true;
+        return 0;
     case 'e':
         o->exact = true;
         return 0;
@@ -121,6 +129,7 @@ int cmd_compare(int argc, char **argv) {
         "  vmsim compare before after --threshold 1% --format md     for a merge request\n"
         "  vmsim compare before after -r vmstat.pgmajfault=1% -r 'tasks.*.blocked_ns=5%'\n"
         "  vmsim compare before after -o compare.html                both over time, for a browser\n"
+        "  vmsim compare --seeds lru-1 lru-2 lru-3 mglru-1 mglru-2 mglru-3\n"
         "  vmsim compare lru mglru custom --counters 'vmstat.pgs*'\n\n"
         "Exit status: 0 fine, 1 a bound was broken (or with --exact: something changed), 2 bad usage or input.",
         NULL,

@@ -9,6 +9,7 @@
 #include "report/run_compare.h"
 
 static const char *const letters[] = {"A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P"};
+static const char *const halves[] = {"A_ci95", "B_ci95", "C_ci95", "D_ci95", "E_ci95", "F_ci95", "G_ci95", "H_ci95"};
 static const char *const changes[] = {"",         "change_B", "change_C", "change_D", "change_E", "change_F",
                                       "change_G", "change_H", "change_I", "change_J", "change_K", "change_L",
                                       "change_M", "change_N", "change_O", "change_P"};
@@ -38,6 +39,12 @@ static void put_change(struct vmsim__emitter *e, const struct vmsim__compare *c,
     }
 }
 
+/* Half of the interval of a mean. Two runs at least make a group. */
+static uint64_t half(const struct vmsim__compare *c, size_t run, const char *name) {
+    VMSIM__ASSERT(run < VMSIM__COUNT(halves));
+    return (uint64_t)json_integer_value(json_object_get(c->spread[run], name));
+}
+
 static void emit_changes(struct vmsim__emitter *e, const struct vmsim__compare *c, size_t rows) {
     vmsim__emit_array(e, "changes");
     for (size_t i = 0; i < rows; i++) {
@@ -50,6 +57,8 @@ static void emit_changes(struct vmsim__emitter *e, const struct vmsim__compare *
                 vmsim__emit_uint(e, letters[r], value, VMSIM__UNIT_COUNT);
             else
                 vmsim__emit_string(e, letters[r], NULL);
+            if (c->spread[0])
+                vmsim__emit_uint(e, halves[r], half(c, r, name), VMSIM__UNIT_COUNT);
         }
         put_change(e, c, name);
         vmsim__emit_object_end(e);
@@ -89,15 +98,22 @@ static void emit_breaches(struct vmsim__emitter *e, const struct vmsim__compare 
 }
 
 static void put_legend(const struct vmsim__compare *c, struct vmsim__textbuf *out) {
-    for (size_t i = 0; i < c->count; i++)
-        vmsim__textbuf_printf(out, "%s  %s\n", letters[i], c->runs[i]->directory);
+    for (size_t i = 0; i < c->count; i++) {
+        vmsim__textbuf_printf(out, "%s  %s", letters[i], c->runs[i]->directory);
+        if (c->spread[0])
+            vmsim__textbuf_printf(out, " and %zu more with other seeds", c->repeats[i] - 1);
+        vmsim__textbuf_puts(out, "\n");
+    }
 }
 
 /* "12 of 860 numbers changed, 3 of them by 1 % or more". */
 static void put_verdict(const struct vmsim__compare *c, struct vmsim__textbuf *out) {
     const size_t all = c->changes.count + c->same, beyond = shown(c, true), rows = shown(c, false);
     if (!c->changes.count)
-        vmsim__textbuf_printf(out, "all %zu numbers are the same\n", all);
+        vmsim__textbuf_printf(
+            out, c->spread[0] ? "all %zu numbers are as chance has it\n" : "all %zu numbers are the same\n", all);
+    else if (c->spread[0])
+        vmsim__textbuf_printf(out, "%zu of %zu numbers changed by more than chance", c->changes.count, all);
     else
         vmsim__textbuf_printf(out, "%zu of %zu numbers changed", c->changes.count, all);
     if (c->changes.count && beyond < c->changes.count)
@@ -184,7 +200,10 @@ static void put_row(const struct vmsim__compare *c, struct vmsim__textbuf *out, 
     put_cell(out, name);
     for (size_t i = 0; i < c->count; i++) {
         here = vmsim__compare_value(c, i, name, &value);
-        put_cell(out, here ? vmsim__grouped_text(value, text, sizeof text) : "-");
+        vmsim__grouped_text(value, text, sizeof text);
+        if (c->spread[0])
+            snprintf(text + strlen(text), sizeof text - strlen(text), " +- %llu", (unsigned long long)half(c, i, name));
+        put_cell(out, here ? text : "-");
     }
     put_cell(out, there && here ? vmsim__change_text(first, value, text, sizeof text) : "-");
     vmsim__textbuf_puts(out, "\n");

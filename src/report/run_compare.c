@@ -52,13 +52,20 @@ static bool looked_at(const struct vmsim__compare *c, const char *name) {
     return !c->options->pattern || !fnmatch(c->options->pattern, name, 0);
 }
 
+/* Means of repetitions are the same where chance may have made the difference. */
+static bool is_same(const struct vmsim__compare *c, size_t run, const char *name, uint64_t first, uint64_t value) {
+    return c->spread[0] ? !vmsim__compare_apart(c, run, name, first, value) : first == value;
+}
+
 static bool add_name(struct vmsim__compare *c, const char *name) {
     struct vmsim__change change = {.name = name};
     uint64_t first, other;
     bool there = vmsim__compare_value(c, 0, name, &first), same = true;
     for (size_t i = 1; i < c->count; i++) {
         bool here = vmsim__compare_value(c, i, name, &other);
-        same = same && here == there && other == first;
+        if (here == there && is_same(c, i, name, first, other))
+            continue;
+        same = false;
         change.share = vmsim__max64(change.share, here == there ? share_of(first, other) : VMSIM__SHARE_MOST);
     }
     c->same += same;
@@ -170,7 +177,7 @@ static int check_name(struct vmsim__compare *c, const char *gate, const char *na
     bool there = vmsim__compare_value(c, 0, name, &first);
     for (size_t i = 1; i < c->count; i++) {
         bool here = vmsim__compare_value(c, i, name, &value);
-        if (here == there && !broken(first, value, share, below))
+        if (here == there && (!broken(first, value, share, below) || is_same(c, i, name, first, value)))
             continue;
         if (!vmsim__vec_push(c->alloc, &c->breaches, (struct vmsim__breach){name, gate, i}))
             return VMSIM_ENOMEM;
@@ -220,7 +227,8 @@ static int gather(struct vmsim__compare *c) {
         if (!c->numbers[i] || !c->settings[i] || !add_own(c, i))
             return VMSIM_ENOMEM;
     }
-    int err = find_unlike(c);
+    int err = c->options->seeds ? vmsim__compare_seeds(c) : 0;
+    err = err ? err : find_unlike(c);
     err = err ? err : find_changes(c);
     if (!err && c->options->pattern && !c->names.count)
         return no_counter(c, c->options->pattern, "");
@@ -233,6 +241,7 @@ static void release(struct vmsim__compare *c) {
     for (size_t i = 0; i < c->count; i++) {
         json_decref(c->numbers[i]);
         json_decref(c->settings[i]);
+        json_decref(c->spread[i]);
     }
     vmsim__names_fini(c->alloc, &c->names);
     vmsim__vec_fini(c->alloc, &c->changes);

@@ -38,6 +38,10 @@ struct vmsim__compare {
     struct vmsim__alloc *alloc;
     struct vmsim__err *err;
     json_t *numbers[VMSIM_COMPARE_RUNS], *settings[VMSIM_COMPARE_RUNS];
+    /* Of repetitions with other seeds (run_compare_seeds.c): numbers are means then. spread[0] NULL: there are none. */
+    json_t *spread[VMSIM_COMPARE_RUNS]; /* half of the interval of each mean */
+    struct vmsim_run *own[VMSIM_COMPARE_RUNS];
+    size_t repeats[VMSIM_COMPARE_RUNS];
     struct vmsim__names names; /* of all numbers, in the order of the first run */
     struct {
         VMSIM__VEC(struct vmsim__change);
@@ -57,6 +61,11 @@ bool vmsim__compare_value(const struct vmsim__compare *c, size_t run, const char
 const char *vmsim__compare_setting(const struct vmsim__compare *c, size_t run, const char *name);
 /* "+12.34 %": what became of `a`. Returns `text`. */
 char *vmsim__change_text(uint64_t a, uint64_t b, char *text, size_t size);
+
+/* run_compare_seeds.c: makes groups of the runs, which are compared from then on. 0, VMSIM_EINVAL or VMSIM_ENOMEM. */
+int vmsim__compare_seeds(struct vmsim__compare *c);
+/* Whether two means are further apart than chance has it. */
+bool vmsim__compare_apart(const struct vmsim__compare *c, size_t run, const char *name, uint64_t first, uint64_t value);
 
 /* run_changes.c */
 void vmsim__changes_text(const struct vmsim__compare *c, struct vmsim__textbuf *out);
