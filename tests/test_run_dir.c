@@ -150,8 +150,8 @@ static void the_page_needs_no_network(void **state) {
     for (size_t i = 0; i < TEST_COUNT(references); i++)
         assert_null(strstr(html, references[i]));
     assert_int_equal(count_of(html, "://"), 1); /* uPlot says whose it is */
-    assert_int_equal(count_of(html, "<script"), 4);
-    assert_int_equal(count_of(html, "</script>"), 4);
+    assert_int_equal(count_of(html, "<script"), 5);
+    assert_int_equal(count_of(html, "</script>"), 5);
     vmsim_run_free_text(run, html);
     vmsim_run_close(run);
     test_rmdir(out);
