@@ -12,6 +12,7 @@
 #ifndef STRESS_MACHINE_H
 #define STRESS_MACHINE_H
 #include "helpers.h"
+#include "zones/kmem_cache.h"
 
 #include "machine/calls.h"
 #include "machine/sched.h"
@@ -842,7 +843,8 @@ static void leave(uint64_t pages) {
 static int64_t held(void) {
     vmsim__lru_drain_all(t.m->lru);
     vmsim__mem_drain(t.m->mem);
-    return -vmsim__mem_zone_stat(t.m->mem, VMSIM__NR_FREE_PAGES) - vmsim__mem_node_stat(t.m->mem, VMSIM__NR_FILE_PAGES);
+    return -vmsim__mem_zone_stat(t.m->mem, VMSIM__NR_FREE_PAGES) -
+           vmsim__mem_node_stat(t.m->mem, VMSIM__NR_FILE_PAGES) - (int64_t)vmsim__kmem_pages(t.m->mem);
 }
 
 /* Of all that the machine has counted. */

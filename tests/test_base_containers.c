@@ -86,12 +86,17 @@ static void check_iteration(const struct vmsim__radix *t, const struct model *m,
 }
 
 struct paid {
-    uint32_t by[3];
+    uint32_t by[3], made[3];
 };
 static void paid_less(void *context, uint32_t payer) {
     struct paid *p = context;
     assert_true(payer < 3 && p->by[payer] > 0);
     p->by[payer]--;
+}
+static void paid_more(void *context, uint32_t payer) {
+    struct paid *p = context;
+    assert_true(payer > 0 && payer < 3);
+    p->made[payer]++;
 }
 static void paid_for(void *context, uint32_t payer) {
     struct paid *p = context;
@@ -104,8 +109,8 @@ static void radix_nodes_are_billed_to_who_makes_them(void **state) {
     struct vmsim__rng r = test_rng("bill");
     struct vmsim__alloc *a = test_alloc();
     struct vmsim__slab nodes;
-    struct paid billed = {{0}};
-    struct vmsim__radix_bill bill = {.freed = paid_less, .context = &billed};
+    struct paid billed = {0};
+    struct vmsim__radix_bill bill = {.made = paid_more, .freed = paid_less, .context = &billed};
     vmsim__radix_slab_init(&nodes, a);
     struct vmsim__radix t;
     vmsim__radix_init(&t, &nodes);
@@ -119,12 +124,14 @@ static void radix_nodes_are_billed_to_who_makes_them(void **state) {
     assert_int_equal(vmsim__radix_billed(&t, 64), 3);
     for (unsigned i = 0; i < 20000; i++) {
         const uint64_t index = some_index(&r);
-        struct paid found = {{0}};
+        struct paid found = {0};
         bill.payer = (uint32_t)vmsim__rng_below(&r, 3);
         if (vmsim__rng_below(&r, 4) < (i / 2000 % 2 ? 1u : 3u)) {
-            if (bill.payer)
-                billed.by[bill.payer] += vmsim__radix_billed(&t, index);
+            const uint32_t due = bill.payer ? vmsim__radix_billed(&t, index) : 0;
+            const uint32_t before = billed.made[bill.payer];
+            billed.by[bill.payer] += due;
             assert_true(vmsim__radix_set(&t, index, i + 1, NULL));
+            assert_int_equal(billed.made[bill.payer] - before, due);
         } else {
             uint64_t at = index;
             if (vmsim__radix_next(&t, &at))

@@ -56,9 +56,14 @@ struct vmsim__call {
     bool alone;    /* its fault reads one page from swap, and waits for it in the middle */
     bool started;  /* write-out was started, what is left is to wait for it */
     bool plugged;  /* it asks for a window of a file, of which the device gets nothing before it is whole */
+    bool cuttable; /* while it reads ahead from a file others may have the CPU: it comes back to the window below */
     bool pays;     /* it is over but for what its task owes for memory.high */
     int error;     /* negative Linux errno with which a transfer ended that it waited for */
     uint64_t done; /* bytes, pages or addresses that are behind it: each operation's own unit */
+    /* of a read that gave the CPU away in the middle of reading ahead: pages that are still to be asked for (none: end
+     * is 0), and the one that will be marked */
+    uint64_t window_next, window_end, window_mark;
+    uint8_t window_order; /* of folios that are brought for it, at most */
     /* of a fault that waits for memory in the middle of reading ahead from swap: where the window begins (page or
      * slot), how many it has (0: none has begun), and how many it has asked for, be they still there or not */
     uint64_t readahead;

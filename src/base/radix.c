@@ -82,6 +82,12 @@ void vmsim__radix_init(struct vmsim__radix *r, struct vmsim__slab *nodes) {
     *r = (struct vmsim__radix){.nodes = nodes, .recent_index = UINT64_MAX};
 }
 
+static void bill_node(const struct vmsim__radix *r, node *n, uint32_t payer) {
+    n->payer = payer;
+    if (payer)
+        r->bill->made(r->bill->context, payer);
+}
+
 static void free_node(struct vmsim__radix *r, node *n) {
     if (VMSIM__UNLIKELY(n->payer))
         r->bill->freed(r->bill->context, n->payer);
@@ -170,7 +176,7 @@ static VMSIM__NOINLINE node *make_leaf(struct vmsim__radix *r, uint64_t index) {
         return NULL;
     }
     for (unsigned i = 0; i < got; i++)
-        fresh[i]->payer = payer;
+        bill_node(r, fresh[i], payer);
     if (!r->height)
         set_root(r, fresh[--got], height_for(index));
     while (r->height < height_for(index)) {
@@ -229,7 +235,7 @@ bool vmsim__radix_store(struct vmsim__radix *r, uint64_t index, uint64_t value, 
     if (!n && !(n = make_leaf(r, index)))
         return false;
     if (lone)
-        lone->payer = r->bill->payer;
+        bill_node(r, lone, r->bill->payer);
     uint64_t *slot = &n->slot[slot_of(index, 0)].value, was = *slot;
     *slot = value;
     n->map[PRESENT] |= bit(index);

@@ -32,6 +32,7 @@ struct vmsim__radix_node {
 /* Who pays for nodes, where somebody does; shared by trees. */
 struct vmsim__radix_bill {
     uint32_t payer; /* of nodes that are made from now on; 0: nobody */
+    void (*made)(void *context, uint32_t payer);
     void (*freed)(void *context, uint32_t payer);
     void *context;
 };

@@ -7,10 +7,17 @@ static void free_tables(struct vmsim__cache *c) {
     vmsim__free(c->alloc, c->by_path, c->path_slots * sizeof *c->by_path);
 }
 
-/* A node of a file's tree goes. */
+/* A node of a tree comes or goes. */
+static void node_made(void *context, uint32_t payer) {
+    struct vmsim__cache *c = context;
+    (void)payer; /* has paid before */
+    vmsim__kmem_alloc(c->mem, VMSIM__KMEM_RADIX_NODE, c->mem->now.cpu);
+}
 static void node_freed(void *context, uint32_t payer) {
     struct vmsim__cache *c = context;
-    vmsim__obj_uncharge(c->lru, (uint16_t)payer, VMSIM__OBJ_RADIX_NODE, VMSIM__OBJ_RECLAIMABLE, c->mem->now.cpu);
+    const uint16_t memcg = vmsim__cache_payer_memcg(payer);
+    vmsim__kmem_free(c->mem, VMSIM__KMEM_RADIX_NODE, c->mem->now.cpu);
+    vmsim__obj_uncharge(c->lru, memcg, VMSIM__OBJ_RADIX_NODE, VMSIM__OBJ_RECLAIMABLE, c->mem->now.cpu);
 }
 
 /* File 0 stays NULL: frame.mapping uses 0 for "no owner". */
@@ -22,7 +29,9 @@ struct vmsim__cache *vmsim__cache_create(struct vmsim__alloc *alloc, struct vmsi
         return NULL;
     *c = (struct vmsim__cache){
         .alloc = alloc, .mem = mem, .lru = lru, .kernel = kernel, .spec = *spec, .transfer_free = UINT32_MAX};
-    c->bill = (struct vmsim__radix_bill){.freed = node_freed, .context = c};
+    c->bill = (struct vmsim__radix_bill){.made = node_made, .freed = node_freed, .context = c};
+    c->swap_bill = c->bill;
+    c->swap_bill.payer = vmsim__cache_payer(VMSIM__MEMCG_ROOT);
     c->path_slots = 16;
     c->readahead.policy = &vmsim__readahead_linux;
     c->by_path = vmsim__calloc(alloc, c->path_slots, sizeof *c->by_path);

@@ -12,8 +12,9 @@ struct check {
     struct vmsim__cache *c;
     struct vmsim__err *err;
     struct vmsim__recount recount;
-    uint64_t cached;   /* pages of all files */
-    uint64_t *objects; /* bytes that each cgroup pays for, by id */
+    uint64_t cached;                  /* pages of all files */
+    uint64_t *objects;                /* bytes that each cgroup pays for, by id */
+    uint64_t kmem[VMSIM__KMEM_KINDS]; /* objects found */
 };
 
 #define FAIL(k, ...) return vmsim__err_set((k)->err, VMSIM_ECHECK, __VA_ARGS__)
@@ -91,17 +92,25 @@ static int check_file(struct check *k, const struct vmsim__file *f) {
     return 0;
 }
 
-static void node_found(void *objects, uint32_t payer) {
-    uint64_t *bytes = objects;
-    bytes[payer] += VMSIM__OBJ_RADIX_NODE;
+static void node_found(void *context, uint32_t payer) {
+    struct check *k = context;
+    k->objects[vmsim__cache_payer_memcg(payer)] += VMSIM__OBJ_RADIX_NODE;
+    k->kmem[VMSIM__KMEM_RADIX_NODE]++;
+}
+static void swap_node_found(void *context, uint32_t payer) {
+    struct check *k = context;
+    (void)payer;
+    k->kmem[VMSIM__KMEM_RADIX_NODE]++;
 }
 
 /* What cgroups pay for: nodes of the tree, the inode and its name. Buffers are counted with their pages. */
 static void count_objects(struct check *k, const struct vmsim__file *f) {
     VMSIM__ASSERT(f->payer < vmsim__memcg_ids(k->c->lru));
-    vmsim__radix_each_payer(&f->pages, node_found, k->objects);
+    vmsim__radix_each_payer(&f->pages, node_found, k);
     if (f->in_core)
         k->objects[f->payer] += vmsim__dcache_bytes(k->c);
+    k->kmem[VMSIM__KMEM_INODE] += f->in_core;
+    k->kmem[VMSIM__KMEM_DENTRY] += f->in_core;
 }
 
 static int check_files(struct check *k) {
@@ -147,6 +156,7 @@ static int check_swap_area(struct check *k, uint8_t type) {
     uint64_t pages = 0, index = 0;
     if (!vmsim__radix_valid(&k->c->swapped[type]))
         FAIL(k, "swap area %u: its tree of pages is damaged", type);
+    vmsim__radix_each_payer(&k->c->swapped[type], swap_node_found, k);
     for (uint64_t entry; (entry = vmsim__radix_next(&k->c->swapped[type], &index)) != 0; index++) {
         const struct vmsim__swp e = {.offset = index, .type = type};
         const vmsim__pfn pfn = vmsim__entry_pfn(entry);
@@ -188,8 +198,10 @@ static int check_frame(struct check *k, const struct vmsim__frame *f, vmsim__pfn
              (unsigned long long)vmsim__frame_index(f), f->mapping);
     if (vmsim__frame_is(f, VMSIM__FRAME_PINNED) != (file->kind == VMSIM__FILE_RAMFS))
         FAIL(k, "frame %u of file %u: pinned or not, contrary to its file", pfn, f->mapping);
-    if (vmsim__frame_is(f, VMSIM__FRAME_BUFFERS))
+    if (vmsim__frame_is(f, VMSIM__FRAME_BUFFERS)) {
         k->objects[f->memcg] += VMSIM__OBJ_BUFFER_HEAD;
+        k->kmem[VMSIM__KMEM_BUFFER_HEAD]++;
+    }
     *cached += vmsim__frame_pages(f);
     return 0;
 }
@@ -229,6 +241,10 @@ static int run(struct check *k) {
     rc = rc ? rc : check_swap(k);
     rc = rc ? rc : check_frames(k);
     rc = rc ? rc : vmsim__memcg_check_objects(k->c->lru, k->objects, k->err);
+    for (unsigned i = 0; !rc && i < VMSIM__KMEM_KINDS; i++)
+        if (k->kmem[i] != k->c->mem->kmem[i].objects)
+            FAIL(k, "%llu objects of %u bytes found, %llu counted", (unsigned long long)k->kmem[i],
+                 k->c->mem->kmem[i].size, (unsigned long long)k->c->mem->kmem[i].objects);
     return rc ? rc : check_counters(k);
 }
 

@@ -54,7 +54,7 @@ struct vmsim__cache {
     struct vmsim__swap_ra swap_ra;
     struct vmsim__radix swapped[VMSIM__SWP_AREAS]; /* the swap cache: slot -> page or shadow, an area */
     struct vmsim__slab nodes;                      /* of all radix trees */
-    struct vmsim__radix_bill bill;                 /* who pays for those of files */
+    struct vmsim__radix_bill bill, swap_bill;      /* who pays for those of files, of the swap cache */
     struct vmsim__slab file_slab;
     struct {
         VMSIM__VEC(struct vmsim__file *);
@@ -130,6 +130,20 @@ static inline bool vmsim__file_accounts_dirty(const struct vmsim__file *f) {
 void vmsim__transfer_start(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t pages, bool write,
                            unsigned cpu);
 
+/* Nodes of trees remember who pays by the number of the cgroup plus one: the root cgroup does not pay, and has them. */
+static inline uint32_t vmsim__cache_payer(uint16_t memcg) {
+    return memcg + UINT32_C(1);
+}
+static inline uint16_t vmsim__cache_payer_memcg(uint32_t payer) {
+    VMSIM__ASSERT(payer > 0 && payer <= UINT16_MAX);
+    return (uint16_t)(payer - 1);
+}
+
+/* Whoever else wants the CPU has it now, and the present waits for its turn. Kernel: cond_resched. */
+static inline bool vmsim__cache_others_first(const struct vmsim__cache *c) {
+    return c->mem->hooks.cond_resched && c->mem->hooks.cond_resched(c->mem->hooks.context);
+}
+
 /* ---- filemap.c ---- */
 
 /* A new folio for the cache, refcount 1, or VMSIM__PFN_NONE. */
@@ -186,6 +200,8 @@ static inline bool vmsim__file_on_disk(const struct vmsim__cache *c, const struc
 /* A miss at `index` of a request for `pages` pages / a touch of a marked page. */
 void vmsim__ra_sync(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                     uint64_t pages, unsigned cpu);
+/* Goes on with a window in whose middle the running read gave the CPU away; false: it did so again. */
+bool vmsim__ra_resume(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
 void vmsim__ra_async(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, vmsim__pfn pfn,
                      uint64_t index, uint64_t pages, unsigned cpu);
 /* Read-around of a fault. */

@@ -19,6 +19,8 @@ static void pay(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
     VMSIM__ASSERT(!f->in_core && !f->payer);
     f->in_core = true;
     f->payer = c->mem->now.memcg;
+    vmsim__kmem_alloc(c->mem, VMSIM__KMEM_INODE, cpu);
+    vmsim__kmem_alloc(c->mem, VMSIM__KMEM_DENTRY, cpu);
     vmsim__obj_charge(c->lru, f->payer, vmsim__dcache_bytes(c), VMSIM__OBJ_RECLAIMABLE, VMSIM__GFP_NOFAIL, cpu);
 }
 
@@ -54,8 +56,11 @@ void vmsim__dcache_enter(struct vmsim__cache *c, struct vmsim__file *f, unsigned
 
 void vmsim__dcache_leave(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
     VMSIM__ASSERT(f->in_core || !f->payer);
-    if (f->in_core)
+    if (f->in_core) {
+        vmsim__kmem_free(c->mem, VMSIM__KMEM_DENTRY, cpu);
+        vmsim__kmem_free(c->mem, VMSIM__KMEM_INODE, cpu);
         vmsim__obj_uncharge(c->lru, f->payer, vmsim__dcache_bytes(c), VMSIM__OBJ_RECLAIMABLE, cpu);
+    }
     f->in_core = false;
     f->payer = 0;
 }

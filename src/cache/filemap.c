@@ -102,7 +102,7 @@ static bool store_folio(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
         vmsim__dcache_enter(c, f, cpu);
     if (!pay_for_nodes(c, f, index, gfp, &paid, cpu))
         return false;
-    c->bill.payer = memcg;
+    c->bill.payer = vmsim__cache_payer(memcg);
     const bool stored = store_slots(c, f, index, pfn, old);
     c->bill.payer = 0;
     if (!stored) {
@@ -130,6 +130,7 @@ bool vmsim__filemap_add_buffers(struct vmsim__cache *c, vmsim__pfn pfn, uint32_t
             return false;
     }
     fr->flags |= VMSIM__FRAME_BUFFERS;
+    vmsim__kmem_alloc(c->mem, VMSIM__KMEM_BUFFER_HEAD, cpu);
     return true;
 }
 
@@ -137,6 +138,7 @@ static void drop_buffers(struct vmsim__cache *c, struct vmsim__frame *fr, unsign
     if (!vmsim__frame_is(fr, VMSIM__FRAME_BUFFERS))
         return;
     fr->flags &= ~VMSIM__FRAME_BUFFERS;
+    vmsim__kmem_free(c->mem, VMSIM__KMEM_BUFFER_HEAD, cpu);
     if (VMSIM__UNLIKELY(fr->memcg))
         vmsim__obj_uncharge(c->lru, fr->memcg, VMSIM__OBJ_BUFFER_HEAD, VMSIM__OBJ_RECLAIMABLE, cpu);
 }
@@ -367,16 +369,22 @@ int vmsim__filemap_no_page(const struct vmsim__cache *c) {
  * device behind it, so that a page missing there is a hole. */
 static vmsim__pfn read_get_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
                                 uint64_t index, uint64_t last, unsigned cpu) {
+    struct vmsim__call *call = vmsim__now_call(&c->mem->now);
+    if (call->window_end && !vmsim__ra_resume(c, f, cpu))
+        return VMSIM__PFN_NONE;
     vmsim__pfn pfn = vmsim__file_page(f, index);
+    call->cuttable = true;
     if (pfn == VMSIM__PFN_NONE && f->kind != VMSIM__FILE_RAMFS) {
         vmsim__ra_sync(c, f, ra, index, last - index, cpu);
         pfn = vmsim__file_page(f, index);
     }
-    if (pfn == VMSIM__PFN_NONE)
-        return vmsim__filemap_read_page(c, f, index, cpu);
-    if (vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_READAHEAD))
+    if (pfn != VMSIM__PFN_NONE && !call->window_end &&
+        vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_READAHEAD))
         vmsim__ra_async(c, f, ra, pfn, index, last - index, cpu);
-    return pfn;
+    call->cuttable = false;
+    if (call->window_end) /* others have the CPU now */
+        return VMSIM__PFN_NONE;
+    return pfn != VMSIM__PFN_NONE ? pfn : vmsim__filemap_read_page(c, f, index, cpu);
 }
 
 /* Referenced from the start and marked each time, so that it is active at once. Kernel: __getblk (grow_dev_page,

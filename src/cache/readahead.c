@@ -77,19 +77,29 @@ static vmsim__pfn bring(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     return vmsim__filemap_create(c, f, i, gfp, NULL, cpu);
 }
 
-/* Reads those of [first, first + pages) that are inside the file and not cached; the page `ahead` pages before the
- * end of that is marked, if it is new. Stops when frames run out: nobody waits for readahead. Kernel:
- * page_cache_ra_unbounded; with folios of up to order `most` page_cache_ra_order. One transfer a run of missing pages;
- * its pages are in the cache at once. */
-static void read_window(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t pages, uint64_t ahead,
-                        unsigned most, unsigned cpu) {
-    uint64_t end = vmsim__cache_pages_of(c, f->size), run = first, i = first;
+/* Others want the CPU in the middle of a window, kswapd above all, which the window itself may have woken: they have
+ * it, and the read comes back to the rest. Kernel: might_alloc. */
+static bool cut(const struct vmsim__cache *c, struct vmsim__call *call, uint64_t next, uint64_t end, uint64_t marked,
+                unsigned most) {
+    if (!call->cuttable || !vmsim__cache_others_first(c))
+        return false;
+    call->window_next = next;
+    call->window_end = end;
+    call->window_mark = marked;
+    call->window_order = (uint8_t)most;
+    return true;
+}
+
+/* Reads those of [first, end) that are not cached; page `marked` is marked, if it is new. Stops when frames run out:
+ * nobody waits for readahead. Kernel: page_cache_ra_unbounded; with folios of up to order `most` page_cache_ra_order.
+ * One transfer a run of missing pages; its pages are in the cache at once. */
+static void read_pages(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t end, uint64_t marked,
+                       unsigned most, unsigned cpu) {
+    uint64_t run = first, i = first;
     uint32_t gfp = VMSIM__GFP_NORETRY | VMSIM__GFP_NOWARN;
-    end = first < end ? vmsim__min64(end, first + pages) : first;
-    uint64_t marked = ahead && end - first >= ahead ? end - ahead : UINT64_MAX;
     struct vmsim__call *call = vmsim__now_call(&c->mem->now);
     call->plugged = true;
-    for (; i < end; i++) {
+    for (; i < end && !cut(c, call, i, end, marked, most); i++) {
         if (vmsim__file_page(f, i) != VMSIM__PFN_NONE) {
             submit(c, f, run, i - run, cpu);
             run = i + 1;
@@ -109,13 +119,30 @@ static void read_window(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     submit(c, f, run, i - run, cpu);
 }
 
+/* Pages [first, first + pages) of which the file has; the one `ahead` pages before the end of that is marked. */
+static void read_window(struct vmsim__cache *c, struct vmsim__file *f, uint64_t first, uint64_t pages, uint64_t ahead,
+                        unsigned most, unsigned cpu) {
+    const uint64_t all = vmsim__cache_pages_of(c, f->size);
+    const uint64_t end = first < all ? vmsim__min64(all, first + pages) : first;
+    read_pages(c, f, first, end, ahead && end - first >= ahead ? end - ahead : UINT64_MAX, most, cpu);
+}
+
+bool vmsim__ra_resume(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
+    struct vmsim__call *call = vmsim__now_call(&c->mem->now);
+    const uint64_t end = vmsim__min64(call->window_end, vmsim__cache_pages_of(c, f->size));
+    call->window_end = 0;
+    if (call->window_next < end)
+        read_pages(c, f, call->window_next, end, call->window_mark, call->window_order, cpu);
+    return !call->window_end;
+}
+
 /* Kernel: force_page_cache_ra: pieces of 2 MiB, so that a large request does not hold all its frames before the
  * device starts. */
 static void force_read(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra, uint64_t index,
                        uint64_t pages, unsigned cpu) {
     uint64_t io_pages = io_pages_of(c, f), chunk = (2u << 20) >> c->mem->page_shift;
     pages = vmsim__min64(pages, vmsim__max64(io_pages, ra->ra_pages));
-    while (pages) {
+    while (pages && !vmsim__now_call(&c->mem->now)->window_end) {
         uint64_t now = vmsim__min64(pages, vmsim__max64(chunk, 1));
         read_window(c, f, index, now, 0, 0, cpu);
         index += now;

@@ -16,8 +16,10 @@ void vmsim__cache_set_swap(struct vmsim__cache *c, struct vmsim__swap *swap, con
     c->swap = swap;
     c->page_cluster = page_cluster;
     c->swap_ra.hits = VMSIM__SWAP_HITS_FIRST;
-    for (unsigned i = 0; i < VMSIM__SWP_AREAS; i++)
+    for (unsigned i = 0; i < VMSIM__SWP_AREAS; i++) {
         vmsim__radix_init(&c->swapped[i], &c->nodes);
+        c->swapped[i].bill = &c->swap_bill;
+    }
     vmsim__lru_set_swap(c->lru, swap->slots, swap->free);
 }
 

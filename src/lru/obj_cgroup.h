@@ -10,15 +10,15 @@
 #ifndef VMSIM__OBJ_CGROUP_H
 #define VMSIM__OBJ_CGROUP_H
 #include "lru/memcg.h"
+#include "zones/kmem_cache.h"
 
 enum vmsim__obj_kind { VMSIM__OBJ_RECLAIMABLE, VMSIM__OBJ_UNRECLAIMABLE };
 
-/* What one object costs: the size in its slab cache, and the pointer that says who pays (struct obj_cgroup *). Sizes of
- * 64-bit kernels as /proc/slabinfo has them. */
+/* What one object costs: the size in its slab cache, and the pointer that says who pays (struct obj_cgroup *). */
 #define VMSIM__OBJ_OWNER 8u
-#define VMSIM__OBJ_RADIX_NODE (584u + VMSIM__OBJ_OWNER)
-#define VMSIM__OBJ_DENTRY (192u + VMSIM__OBJ_OWNER)
-#define VMSIM__OBJ_BUFFER_HEAD (104u + VMSIM__OBJ_OWNER)
+#define VMSIM__OBJ_RADIX_NODE (VMSIM__KMEM_RADIX_NODE_SIZE + VMSIM__OBJ_OWNER)
+#define VMSIM__OBJ_DENTRY (VMSIM__KMEM_DENTRY_SIZE + VMSIM__OBJ_OWNER)
+#define VMSIM__OBJ_BUFFER_HEAD (VMSIM__KMEM_BUFFER_HEAD_SIZE + VMSIM__OBJ_OWNER)
 
 /* A cgroup (0: nobody) pays for `bytes` more. False: it is refused, or the present waits for reclaim. With NOFAIL
  * instead of reclaim in `gfp` it never is: what cannot wait is charged above the limit, and the next page finds the

@@ -36,7 +36,7 @@ static const struct row memory[] = {
     {"nr_inactive_file", "pages", "on inactive file LRU lists"},
     {"nr_active_file", "pages", "on active file LRU lists"},
     {"nr_unevictable", "pages", "on the unevictable list: locked, ramfs"},
-    {"nr_slab_reclaimable", "pages", "slab that shrinkers could free: not modelled"},
+    {"nr_slab_reclaimable", "pages", "inodes, names, nodes of files and of swap, buffer heads"},
     {"nr_slab_unreclaimable", "pages", "slab that stays: not modelled"},
     {"nr_isolated_anon", "pages", "anonymous, off their lists for reclaim or migration"},
     {"nr_isolated_file", "pages", "of files, off their lists for reclaim or migration"},

@@ -309,6 +309,13 @@ static vmsim__pfn without_task(struct vmsim_machine *m, const struct vmsim__allo
     return pfn;
 }
 
+/* Kswapd, which slept and was woken a moment ago, has the CPU before the next page: whoever may sleep gives it away at
+ * each (might_alloc). So a task that has a CPU with kswapd hardly ever has to reclaim for itself. */
+static bool kswapd_runs(struct vmsim_machine *m, const struct vmsim__alloc_request *rq) {
+    return m->running && m->running->mm && (rq->gfp & VMSIM__GFP_DIRECT_RECLAIM) && !nobody_waits_for(rq) &&
+           vmsim__kswapd_works(m, rq->node) && vmsim__sched_cond_resched(m);
+}
+
 /* The kernel's order: wake kswapd, try with fewer scruples, then reserves for who may take them, and only then reclaim
  * in the caller's time. A task keeps how many rounds it has gone in its own record, since it may leave its CPU between
  * them; a request that must not wait has a record that ends with it. NOFAIL goes below the lowest watermark rather than
@@ -317,6 +324,8 @@ static vmsim__pfn slowpath(struct vmsim_machine *m, const struct vmsim__alloc_re
     struct vmsim__task *t = m->running;
     VMSIM__ASSERT(rq->cpu < m->nr_cpus && rq->order <= m->mem->top_order);
     uint32_t flags = rights_of(rq->gfp, rq->order);
+    if (kswapd_runs(m, rq))
+        return VMSIM__PFN_NONE;
     if (flags & VMSIM__ALLOC_KSWAPD)
         wake_kswapds(m, rq, vmsim__gfp_zone(m->mem, rq->gfp));
     vmsim__pfn pfn = vmsim__mem_get_frames(m->mem, rq, flags);

@@ -15,6 +15,7 @@
  * A hand-over costs one extent a hole-free stretch, whatever its size. Kernel counterparts: mm/memblock.c,
  * mm/mm_init.c, init/main.c. */
 #include "zones/columns.h"
+#include "zones/kmem_cache.h"
 #include "zones/zones_internal.h"
 
 #include <stdlib.h>
@@ -526,6 +527,8 @@ static int boot(struct boot *b, struct vmsim__err *err) {
     if (!rc)
         rc = make_zones(b, err);
     if (!rc)
+        vmsim__kmem_init(mem);
+    if (!rc)
         rc = make_segments(b);
     if (!rc)
         rc = make_ranges(b);
@@ -608,6 +611,7 @@ void vmsim__mem_destroy(struct vmsim__mem *mem) {
     if (!mem)
         return;
     struct vmsim__alloc *alloc = mem->alloc;
+    vmsim__kmem_fini(mem);
     for (unsigned i = 0; i < mem->nr_zones; i++)
         destroy_zone(mem, &mem->zones[i]);
     for (unsigned n = 0; n < mem->nr_nodes; n++) {

@@ -8,6 +8,7 @@
  *     frames     free ones canonical; reserved ones on no list; free + pcp + in use = managed
  *
  * Costs a walk over all frames that were ever touched. */
+#include "zones/kmem_cache.h"
 #include "zones/zones_internal.h"
 
 #include <inttypes.h>
@@ -310,5 +311,5 @@ int vmsim__mem_check(const struct vmsim__mem *mem, struct vmsim__err *err) {
         if (rc)
             return rc;
     }
-    return 0;
+    return vmsim__kmem_check(mem, err);
 }

@@ -12,6 +12,7 @@
 #include "base/kernel.h"
 #include "base/knob.h"
 #include "base/now.h"
+#include "base/vec.h"
 #include "zones/frame.h"
 #include "zones/mem_spec.h"
 #include "zones/vmstat.h"
@@ -287,6 +288,29 @@ struct vmsim__block_capture {
     vmsim__pfn pfn;            /* PFN_NONE: none yet */
 };
 
+/* Objects of the kernel's own and the frames that they lie in (zones/kmem_cache.h). */
+enum vmsim__kmem_kind {
+    VMSIM__KMEM_INODE,
+    VMSIM__KMEM_DENTRY,
+    VMSIM__KMEM_RADIX_NODE,
+    VMSIM__KMEM_BUFFER_HEAD,
+    VMSIM__KMEM_KINDS
+};
+struct vmsim__kmem_slab {
+    vmsim__pfn pfn; /* its first frame */
+    uint8_t order;
+};
+struct vmsim__kmem_cache {
+    uint32_t size;              /* bytes of an object */
+    uint8_t order, least_order; /* of its slabs; of those that it is content with */
+    uint16_t spare;             /* slabs' room that it keeps empty at most, in objects */
+    uint16_t boot_room;         /* objects that boot's slabs, which are boot's memory, have room for */
+    uint64_t objects, room;     /* there are; that boot's and its own slabs have room for */
+    struct {
+        VMSIM__VEC(struct vmsim__kmem_slab);
+    } slabs;
+};
+
 struct vmsim__mem {
     struct vmsim__frames frames; /* first: hot */
     struct vmsim__now now;       /* the machine's present, here because every layer of the manager sees its memory */
@@ -324,6 +348,7 @@ struct vmsim__mem {
     void **column[VMSIM__MEM_COLUMNS]; /* values beside the chunks, by chunk (zones/columns.h); NULL: never used */
     bool host_nomem;                   /* sticky: an allocation failed because the host had no memory for metadata */
     uint8_t gfp_zone[16];              /* highest zone type by the four zone bits of a gfp */
+    struct vmsim__kmem_cache kmem[VMSIM__KMEM_KINDS];
     uint8_t interleave_weight[VMSIM__MAX_NODES]; /* weighted_interleave/nodeN; 0: nobody wrote one, it is 1 */
 };
 

@@ -184,13 +184,12 @@ static void add_held(struct conformance_yaml *t, const struct pressure_case *c) 
     const int64_t managed = number_in(c, "", "N0.DMA.managed ") + number_in(c, "", "N0.DMA32.managed ");
     const int64_t free = number_in(c, "", "vmstat nr_free_pages ") + number_in(c, "", "N0.DMA32.pcp_count ");
     const int64_t lru = number_in(c, "", "DMA32.nr_zone_inactive_anon ") + number_in(c, "", "nr_zone_active_anon ");
-    conformance_add(t,
-                    "    - {name: kernel, program: [{mmap: {as: k, length: %" PRId64
-                    "KiB}}, {mlock: {region: k}}, {sleep: {time: 200s}}]}\n"
-                    "    - {name: init, program: [{mmap: {as: i, length: %" PRId64
-                    "KiB}}, {touch: {region: i, write: 100%%}}, "
-                    "{sleep: {time: 200s}}]}\n",
-                    (managed - free - lru) * 4, lru * 4);
+    conformance_add(
+        t,
+        "    - {name: kernel, program: [{alloc_pages: {as: k, count: %" PRId64 "}}, {sleep: {time: 200s}}]}\n"
+        "    - {name: init, program: [{mmap: {as: i, length: %" PRId64 "KiB}}, {touch: {region: i, write: 100%%}}, "
+        "{sleep: {time: 200s}}]}\n",
+        managed - free - lru, lru * 4);
 }
 
 /* ps of user time a thousand references. */
