@@ -161,18 +161,19 @@ static bool swap_in(struct range *r) {
 }
 
 /* Kernel: alloc_charge_hpage. */
-static vmsim__pfn find_frame(const struct range *r) {
-    struct vmsim__vm *vm = r->v->mm->vm;
-    vmsim__pfn pfn = vmsim__vma_alloc_uncharged(r->v, r->start, r->how->gfp, huge_order(vm), r->how->cpu);
+vmsim__pfn vmsim__collapse_frame(struct vmsim__vma *v, uint64_t start, const struct vmsim__collapse *how) {
+    struct vmsim__vm *vm = v->mm->vm;
+    VMSIM__ASSERT(start >= v->start && start < v->end);
+    vmsim__pfn pfn = vmsim__vma_alloc_uncharged(v, start, how->gfp, huge_order(vm), how->cpu);
     if (pfn == VMSIM__PFN_NONE) {
         if (!vmsim__now_waits(&vm->mem->now))
             vmsim__vm_event(vm, VMSIM__THP_COLLAPSE_ALLOC_FAILED, 1);
         return pfn;
     }
     vmsim__vm_event(vm, VMSIM__THP_COLLAPSE_ALLOC, 1);
-    if (vmsim__folio_charge_to(vm->lru, r->how->memcg, pfn, r->how->gfp, r->how->cpu))
+    if (vmsim__folio_charge_to(vm->lru, how->memcg, pfn, how->gfp, how->cpu))
         return pfn;
-    vmsim__folio_put(vm->lru, pfn, r->how->cpu);
+    vmsim__folio_put(vm->lru, pfn, how->cpu);
     return VMSIM__PFN_NONE;
 }
 
@@ -295,7 +296,7 @@ enum vmsim__collapse_result vmsim__collapse(struct vmsim__vma *v, uint64_t start
         age(&r);
     if (action != VMSIM_THP_COLLAPSE)
         return VMSIM__COLLAPSE_REFUSED;
-    const vmsim__pfn to = find_frame(&r);
+    const vmsim__pfn to = vmsim__collapse_frame(r.v, r.start, r.how);
     if (to == VMSIM__PFN_NONE)
         return vmsim__now_waits(&vm->mem->now) ? VMSIM__COLLAPSE_WAITS : VMSIM__COLLAPSE_NO_MEMORY;
     /* finding it may have changed the range, as may what comes back from swap */

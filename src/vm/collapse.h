@@ -30,6 +30,8 @@ enum vmsim__collapse_result vmsim__collapse(struct vmsim__vma *v, uint64_t start
 bool vmsim__collapse_file_allowed(const struct vmsim__vma *v, bool forced);
 enum vmsim__collapse_result vmsim__collapse_file(struct vmsim__vma *v, uint64_t start,
                                                  const struct vmsim__collapse *how);
+/* A huge page for the range of a mapping, charged to how's cgroup, or VMSIM__PFN_NONE. */
+vmsim__pfn vmsim__collapse_frame(struct vmsim__vma *v, uint64_t start, const struct vmsim__collapse *how);
 /* All aligned ranges of [start, end). 0 or a Linux errno; ERESTARTSYS: the present waits. */
 int vmsim__collapse_range(struct vmsim__vma *v, uint64_t start, uint64_t end, uint16_t memcg, unsigned cpu);
 

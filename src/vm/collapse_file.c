@@ -89,22 +89,6 @@ static enum vmsim__collapse_result scan(struct file_range *r) {
     return VMSIM__COLLAPSE_DONE;
 }
 
-/* Kernel: alloc_charge_hpage. */
-static vmsim__pfn find_frame(const struct file_range *r) {
-    struct vmsim__vm *vm = r->v->mm->vm;
-    const vmsim__pfn pfn = vmsim__vma_alloc_uncharged(r->v, r->start, r->how->gfp, order_of(vm), r->how->cpu);
-    if (pfn == VMSIM__PFN_NONE) {
-        if (!vmsim__now_waits(&vm->mem->now))
-            vmsim__vm_event(vm, VMSIM__THP_COLLAPSE_ALLOC_FAILED, 1);
-        return pfn;
-    }
-    vmsim__vm_event(vm, VMSIM__THP_COLLAPSE_ALLOC, 1);
-    if (vmsim__folio_charge_to(vm->lru, r->how->memcg, pfn, r->how->gfp, r->how->cpu))
-        return pfn;
-    vmsim__folio_put(vm->lru, pfn, r->how->cpu);
-    return VMSIM__PFN_NONE;
-}
-
 /* What is in swap comes back first. False: not now. */
 static bool bring_back(const struct file_range *r) {
     struct vmsim__vm *vm = r->v->mm->vm;
@@ -174,7 +158,7 @@ enum vmsim__collapse_result vmsim__collapse_file(struct vmsim__vma *v, uint64_t 
     enum vmsim__collapse_result o = scan(&r);
     if (o != VMSIM__COLLAPSE_DONE)
         return o;
-    const vmsim__pfn to = find_frame(&r);
+    const vmsim__pfn to = vmsim__collapse_frame(r.v, r.start, r.how);
     if (to == VMSIM__PFN_NONE)
         return vmsim__now_waits(&vm->mem->now) ? VMSIM__COLLAPSE_WAITS : VMSIM__COLLAPSE_NO_MEMORY;
     o = r.swapped && !bring_back(&r) ? VMSIM__COLLAPSE_BUSY : scan(&r);
