@@ -365,14 +365,12 @@ int vmsim__filemap_no_page(const struct vmsim__cache *c) {
 
 /* ---- read() ---- */
 
-/* The page that a read of pages [index, last) needs next, after readahead. Kernel: filemap_get_pages. RAMFS has no
- * device behind it, so that a page missing there is a hole. */
-static vmsim__pfn read_get_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
-                                uint64_t index, uint64_t last, unsigned cpu) {
+/* ... that is not there, or says that more is to be read ahead. Others may have the CPU meanwhile: then it is none. */
+static VMSIM__NOINLINE vmsim__pfn read_more(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
+                                            uint64_t index, uint64_t last, unsigned cpu) {
     struct vmsim__call *call = vmsim__now_call(&c->mem->now);
-    if (call->window_end && !vmsim__ra_resume(c, f, cpu))
-        return VMSIM__PFN_NONE;
     vmsim__pfn pfn = vmsim__file_page(f, index);
+    VMSIM__ASSERT(!call->window_end);
     call->cuttable = true;
     if (pfn == VMSIM__PFN_NONE && f->kind != VMSIM__FILE_RAMFS) {
         vmsim__ra_sync(c, f, ra, index, last - index, cpu);
@@ -382,9 +380,19 @@ static vmsim__pfn read_get_page(struct vmsim__cache *c, struct vmsim__file *f, s
         vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_READAHEAD))
         vmsim__ra_async(c, f, ra, pfn, index, last - index, cpu);
     call->cuttable = false;
-    if (call->window_end) /* others have the CPU now */
+    if (call->window_end)
         return VMSIM__PFN_NONE;
     return pfn != VMSIM__PFN_NONE ? pfn : vmsim__filemap_read_page(c, f, index, cpu);
+}
+
+/* The page that a read of pages [index, last) needs next, after readahead. Kernel: filemap_get_pages. RAMFS has no
+ * device behind it, so that a page missing there is a hole. */
+static vmsim__pfn read_get_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsim__file_ra *ra,
+                                uint64_t index, uint64_t last, unsigned cpu) {
+    const vmsim__pfn pfn = vmsim__file_page(f, index);
+    if (VMSIM__LIKELY(pfn != VMSIM__PFN_NONE && !vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_READAHEAD)))
+        return pfn;
+    return read_more(c, f, ra, index, last, cpu);
 }
 
 /* Referenced from the start and marked each time, so that it is active at once. Kernel: __getblk (grow_dev_page,
@@ -471,6 +479,8 @@ int64_t vmsim__file_read(struct vmsim__cache *c, struct vmsim__file *f, struct v
     int error = vmsim__filemap_error(c);
     uint64_t last = pos < f->size ? vmsim__cache_pages_of(c, count > f->size - pos ? f->size : pos + count) : 0;
     count = pos < f->size ? vmsim__min64(count, f->size - pos) : 0;
+    if (VMSIM__UNLIKELY(call->window_end) && !error && !vmsim__ra_resume(c, f, cpu))
+        error = vmsim__filemap_no_page(c);
     while (!error && done < count) {
         uint64_t at = pos + done, bytes = vmsim__min64(page - (at & (page - 1)), count - done);
         if (read_page(c, f, ra, at, bytes, last, cpu)) {
