@@ -24,12 +24,9 @@ void vmsim__changes_html(const struct vmsim__compare *c, struct vmsim__textbuf *
         struct vmsim_run *run = c->runs[i];
         vmsim__textbuf_puts(out, i ? ",\n{\"name\":" : "{\"name\":");
         vmsim__html_string(run, out, vmsim__run_name(run));
-        vmsim__textbuf_puts(out, ",\"notes\":[");
-        for (size_t k = 0; k < run->notes.count; k++) {
-            vmsim__textbuf_puts(out, k ? "," : "");
-            vmsim__html_string(run, out, run->notes.at[k]);
-        }
-        vmsim__textbuf_puts(out, "],\"series\":");
+        vmsim__textbuf_puts(out, ",\"notes\":");
+        vmsim__html_notes(run, out);
+        vmsim__textbuf_puts(out, ",\"series\":");
         vmsim__html_series(run, out);
         vmsim__textbuf_puts(out, "}");
     }

@@ -68,6 +68,7 @@ void vmsim__html_begin(struct vmsim__textbuf *out, const char *title);
 void vmsim__html_end(struct vmsim__textbuf *out, const struct vmsim__asset *page);
 void vmsim__html_json(struct vmsim__textbuf *out, const char *text, size_t size);
 void vmsim__html_string(struct vmsim_run *run, struct vmsim__textbuf *out, const char *text);
+void vmsim__html_notes(struct vmsim_run *run, struct vmsim__textbuf *out); /* what is missing, as an array */
 void vmsim__html_series(struct vmsim_run *run, struct vmsim__textbuf *out);
 
 /* run_html.c, run_markdown.c */

@@ -74,15 +74,22 @@ void vmsim__html_series(struct vmsim_run *run, struct vmsim__textbuf *out) {
     vmsim__textbuf_puts(out, "]}");
 }
 
-static void put_data(struct vmsim_run *run, struct vmsim__textbuf *out) {
-    vmsim__textbuf_puts(out, "{\"name\":");
-    vmsim__html_string(run, out, vmsim__run_name(run));
-    vmsim__textbuf_puts(out, ",\n\"notes\":[");
+void vmsim__html_notes(struct vmsim_run *run, struct vmsim__textbuf *out) {
+    VMSIM__ASSERT(run && out);
+    vmsim__textbuf_puts(out, "[");
     for (size_t i = 0; i < run->notes.count; i++) {
         vmsim__textbuf_puts(out, i ? "," : "");
         vmsim__html_string(run, out, run->notes.at[i]);
     }
-    vmsim__textbuf_puts(out, "],\n\"stats\":");
+    vmsim__textbuf_puts(out, "]");
+}
+
+static void put_data(struct vmsim_run *run, struct vmsim__textbuf *out) {
+    vmsim__textbuf_puts(out, "{\"name\":");
+    vmsim__html_string(run, out, vmsim__run_name(run));
+    vmsim__textbuf_puts(out, ",\n\"notes\":");
+    vmsim__html_notes(run, out);
+    vmsim__textbuf_puts(out, ",\n\"stats\":");
     put_tree(out, run->stats, "{}");
     vmsim__textbuf_puts(out, ",\n\"commit\":");
     vmsim__html_string(run, out, vmsim__json_text(run->manifest, "commit"));
