@@ -18,10 +18,10 @@
     .ra_async_half = true, .pud_accounted = true, .populate_retry_major = true, .mprotect_uncharges = true,            \
     .pageout_keeps_young = true, .gather_pairs = true, .random_has_no_recency = true, .map_stack_small = true,         \
     .remove_by_right = true, .populate_in_order = true, .weighted_interleave = true, .thp_per_size = true,             \
-    .reclaim_by_quarters = true, .reclaim_swappiness = true, .reclaim_sees_late = true, .cost_counts_rotations = true, \
-    .mbind_counts_shared = true, .hole_is_enoent = true, .lru_gen_memcgs = true, .lru_gen_counts_all = true,           \
-    .lru_gen_wakes_flushers = true, .lru_gen_enabled = true, .zs_chain = 8, .zswap_exclusive = true,                   \
-    .ext4_inode = 1168, .riscv_tables_wait = true
+    .mmap_miss_keeps = true, .reclaim_by_quarters = true, .reclaim_swappiness = true, .reclaim_sees_late = true,       \
+    .cost_counts_rotations = true, .mbind_counts_shared = true, .hole_is_enoent = true, .lru_gen_memcgs = true,        \
+    .lru_gen_counts_all = true, .lru_gen_wakes_flushers = true, .lru_gen_enabled = true, .zs_chain = 8,                \
+    .zswap_exclusive = true, .ext4_inode = 1168, .riscv_tables_wait = true
 
 static const struct vmsim__kernel kernels[] = {
     {

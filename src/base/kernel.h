@@ -34,6 +34,8 @@ struct vmsim__kernel {
     bool lru_gen_memcgs;         /* global reclaim takes cgroups in an order of its own (since 6.3) */
     bool lru_gen_wakes_flushers; /* where all that could go is dirty (since 6.14, and 6.12's updates) */
     bool lru_gen_counts_all; /* every refault is counted as one, and a recent one as an activation, too (since 6.5) */
+    bool mmap_miss_keeps;    /* pages of the working set that fault-around maps are no sign that reading ahead helps: it
+                                stops in a file whose pages are evicted all the time (since 6.10) */
     bool reclaim_sees_late; /* it goes by statistics of cgroups that are flushed every two seconds, not on demand (6.12)
                              */
     bool cost_counts_rotations; /* balance of reclaim: a page scanned in vain is 1, one of I/O 32; else I/O alone

@@ -169,6 +169,12 @@ const struct vmsim_param vmsim__block_spec_params[] = {
      .max = 1000000,
      .doc = "How many requests that somebody waits for may pass one that nobody does (writes_starved of mq-deadline: "
             "2); 0: all in the order in which they came (scheduler none)."},
+    {.name = "cpu_time",
+     .type = VMSIM_PARAM_TIME,
+     FIGURE(cpu_time),
+     .max = LATENCY_MAX,
+     .doc = "What a transfer takes of the CPU that asks for it: block layer, driver, the interrupt at its end. System "
+            "time of the task, whether it waits or not. Presets have none: measure yours (perf, fio's sys)."},
     {.name = "reach",
      .type = VMSIM_PARAM_SIZE,
      FIGURE(reach),

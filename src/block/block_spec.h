@@ -33,6 +33,7 @@ struct vmsim__block_params {
     uint64_t max_request;                 /* bytes of one request (max_sectors_kb); 0: any */
     uint64_t nomerges;                    /* as /sys/block/DEV/queue/nomerges: 0, 1 or 2 */
     uint64_t reach;                       /* bytes of physical memory that its DMA reaches, from 0; 0: all */
+    uint64_t cpu_time;                    /* ns that a transfer takes of the CPU that asks for it */
     uint64_t async_starved;               /* sync requests that may pass a waiting async one; 0: as they came */
 };
 #define VMSIM__BLOCK_FIGURES (sizeof(struct vmsim__block_params) / sizeof(uint64_t))

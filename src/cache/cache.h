@@ -273,7 +273,7 @@ static inline vmsim__pfn vmsim__file_next_page(const struct vmsim__file *f, uint
  * file); moves *index there. VMSIM__PFN_NONE: none. No reference: the caller takes one per entry (vmsim__folio_get). */
 vmsim__pfn vmsim__file_next_mappable(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t *index,
                                      uint64_t end);
-/* Fault-around mapped `pages` pages through `ra`: they count against mmap_miss. */
+/* Fault-around found `pages` pages that reading ahead through `ra` was good for: they count against mmap_miss. */
 void vmsim__ra_mapped(struct vmsim__file_ra *ra, uint64_t pages);
 
 enum vmsim__page_outcome {

@@ -410,7 +410,7 @@ static void submit(struct vmsim__cache *c, struct vmsim__swp e, vmsim__pfn pfn, 
     }
     const struct vmsim__frame *f = vmsim__cache_frame(c, pfn);
     count(c, e, f, write);
-    if (vmsim__swap_submit(c->swap, e, vmsim__frame_pages(f), write, cookie, c->mem->now.time)) {
+    if (vmsim__swap_submit(c->swap, e, vmsim__frame_pages(f), write, cookie, &c->mem->now)) {
         no_memory(c); /* the run ends with this error: the page need not wait for anything */
         vmsim__swap_io_done(c, cookie, 0);
     }

@@ -74,6 +74,7 @@ static bool submit(void *context, uint32_t id, struct vmsim__file *f, uint64_t f
                                        .position = first << shift,
                                        .bytes = pages << shift,
                                        .cookie = id};
+    vmsim__now_charge(&m->mem->now, vmsim__block_params(m->block, f->layout.device)->cpu_time);
     int err = place_contents(m, f);
     err = err == VMSIM_ENOMEM ? err : vmsim__layout_submit(m->block, &f->layout, now, &io);
     if (err == VMSIM_ELIMIT)

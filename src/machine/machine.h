@@ -147,8 +147,8 @@ struct vmsim__space {
     struct vmsim__numa_space numa;
     uint16_t memcg; /* of the task that began with it, or joined a cgroup last: whose uses of pages its uses are */
     /* for walks over its page tables: when it came to its cgroup, by m->spaces_joined; the nodes on which nobody has
-     * walked it since it was last given a CPU */
-    uint64_t joined, used;
+     * walked it since it was last given a CPU; when it was walked last */
+    uint64_t joined, used, walked;
 };
 
 /* Kernel threads have numbers of their own, and no address space: they run on the one that is there (lazy TLB). */

@@ -24,6 +24,15 @@ static bool large_enough(const struct vmsim__mm *mm, bool anon) {
     return pages >= (int64_t)VMSIM__MIN_LRU_BATCH;
 }
 
+/* A task that nothing else waits for keeps its CPU here for as long as it likes. In Linux threads of the kernel have it
+ * for a moment every few ticks, RCU's at each grace period for one, and it is given the CPU again. */
+#define GRACE_PERIOD UINT64_C(24000000) /* ns: two waits of three ticks at 250 Hz (jiffies_till_first_fqs) */
+
+static bool given_cpu(const struct vmsim_machine *m, const struct vmsim__mm *mm, uint64_t node) {
+    const struct vmsim__space *s = mm->user;
+    return (s->used & node) || (m->running && m->running->mm == mm && m->mem->now.time >= s->walked + GRACE_PERIOD);
+}
+
 /* Those that joined since the last walk are walked whole, and so are all after them. */
 static void walk_mms(void *context, struct vmsim__mm_walk *w) {
     struct vmsim_machine *m = context;
@@ -34,9 +43,10 @@ static void walk_mms(void *context, struct vmsim__mm_walk *w) {
         if (!s || s->memcg != w->memcg || !mm->users || !mm->pt.hardware_accessed)
             continue;
         w->sink.force = w->sink.force || s->joined > w->walked;
-        if (!w->sink.force && !(s->used & node))
+        if (!w->sink.force && !given_cpu(m, mm, node))
             continue;
         s->used &= ~node;
+        s->walked = m->mem->now.time;
         if (large_enough(mm, w->sink.anon))
             vmsim__mm_walk_young(mm, &w->sink);
     }

@@ -58,8 +58,14 @@ void vmsim__mglru_age_node(struct vmsim__vmscan *v, struct vmsim__scan_control *
 
 /* ---- mglru_walk.c ---- */
 
-/* Pages that page tables say are used become young. */
-void vmsim__mglru_walk(struct vmsim__vmscan *v, struct vmsim__lruvec *lruvec, bool can_swap);
+/* Pages that page tables say are used become young. The walk stays at hand until the reclaim is over. */
+void vmsim__mglru_walk(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
+                       bool can_swap);
+/* Has a reclaim that begins a walk at hand? kswapd has one with its node, memory.reclaim since 6.3 one of its own; all
+ * others once they have aged. Kernel: set_mm_walk. */
+static inline bool vmsim__mglru_begins_with_walk(const struct vmsim__vmscan *v, const struct vmsim__scan_control *sc) {
+    return sc->kswapd || (v->kernel->lru_gen_memcgs && sc->proactive);
+}
 struct vmsim__use vmsim__mglru_referenced(struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
                                           vmsim__pfn pfn);
 bool vmsim__bloom_test(const struct vmsim__lru_gen *g, uint64_t seq, uint64_t table);

@@ -94,8 +94,7 @@ static void inc_min_seq(struct vmsim__vmscan *v, struct vmsim__lruvec *lruvec, u
 
 void vmsim__inc_max_seq(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
                         bool can_swap) {
-    (void)sc;
-    vmsim__mglru_walk(v, lruvec, can_swap);
+    vmsim__mglru_walk(v, sc, lruvec, can_swap);
     for (unsigned type = VMSIM__LRU_GEN_TYPES; type-- > 0;) {
         if (vmsim__nr_gens(lruvec->gen, type) == VMSIM__MAX_NR_GENS)
             inc_min_seq(v, lruvec, type, can_swap);

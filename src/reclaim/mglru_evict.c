@@ -365,6 +365,7 @@ void vmsim__mglru_shrink_lruvec(struct vmsim__vmscan *v, struct vmsim__scan_cont
     uint64_t scanned = 0;
     bool need_aging = false, swapping = false;
     vmsim__lru_drain_cpu(v->lru, sc->cpu);
+    sc->has_walk = vmsim__mglru_begins_with_walk(v, sc);
     if (v->kernel->lru_gen_memcgs) {
         if (vmsim__mglru_try_to_shrink(v, sc, lruvec))
             vmsim__memcg_lru_rotate(v->lru, lruvec, VMSIM__MEMCG_LRU_YOUNG);

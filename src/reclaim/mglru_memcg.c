@@ -81,6 +81,7 @@ bool vmsim__mglru_shrink_global(struct vmsim__vmscan *v, struct vmsim__scan_cont
     if (!sc->may_writepage || !sc->may_unmap)
         return true;
     vmsim__lru_drain_cpu(v->lru, sc->cpu);
+    sc->has_walk = vmsim__mglru_begins_with_walk(v, sc);
     vmsim__mglru_initial_priority(v, sc, node);
     sc->nr_reclaimed = sc->kswapd ? 0 : before;
     const unsigned gen = (unsigned)(v->lru->memcg_lru[node].seq % VMSIM__MEMCG_NR_GENS);

@@ -94,12 +94,14 @@ static void walk_looked(void *context, uint64_t table, uint32_t total, uint32_t 
         vmsim__bloom_add(l->lruvec->gen, l->lruvec->gen->max_seq + 1, table);
 }
 
-void vmsim__mglru_walk(struct vmsim__vmscan *v, struct vmsim__lruvec *lruvec, bool can_swap) {
+void vmsim__mglru_walk(struct vmsim__vmscan *v, struct vmsim__scan_control *sc, struct vmsim__lruvec *lruvec,
+                       bool can_swap) {
     struct vmsim__lru_gen *g = lruvec->gen;
     struct listener l = {.v = v, .lruvec = lruvec, .can_swap = can_swap};
     VMSIM__ASSERT(g && lruvec->node < v->mem->nr_nodes);
     if (!(v->lru_gen & VMSIM__LRU_GEN_MM_WALK) || !v->hooks.walk_mms)
         return;
+    sc->has_walk = true;
     struct vmsim__mm_walk w = {.memcg = lruvec->memcg->id,
                                .node = lruvec->node,
                                .walked = g->walked,
@@ -146,7 +148,6 @@ static void around_looked(void *context, uint64_t table, uint32_t total, uint32_
     l->count = 0;
 }
 
-/* Who has a walk of its own to count in changes numbers in place: kswapd, and since 6.3 reclaim for a limit. */
 struct vmsim__use vmsim__mglru_referenced(struct vmsim__vmscan *v, const struct vmsim__scan_control *sc,
                                           vmsim__pfn pfn) {
     const struct vmsim__frame *f = vmsim__frame_at(&v->mem->frames, pfn);
@@ -155,7 +156,7 @@ struct vmsim__use vmsim__mglru_referenced(struct vmsim__vmscan *v, const struct 
                          .lruvec = &m->lruvec[v->mem->zones[vmsim__frame_zone(f)].node],
                          .can_swap = true,
                          .cpu = sc->cpu,
-                         .in_place = sc->kswapd || (v->kernel->lru_gen_memcgs && !vmsim__vmscan_global(sc))};
+                         .in_place = sc->has_walk};
     const struct vmsim__young_sink sink = {.context = &l, .anon = true, .young = around_young, .looked = around_looked};
     struct vmsim__use use = {0};
     v->hooks.referenced(v->hooks.context, pfn, sc->target, &sink, sc->cpu, &use);

@@ -136,6 +136,9 @@ struct vmsim__scan_control {
     enum vmsim__throttle throttle;
     unsigned node; /* next of the zonelist's nodes */
     bool in_node;  /* it is to be shrunk once more */
+    /* with generations: what it finds used becomes young at once, by the counts of a walk over page tables that it has
+     * at hand, and not through the CPU's batch */
+    bool has_walk;
     /* kswapd's, with generations: did the last round leave ageing to the next, and what was reclaimed before it? */
     bool memcgs_need_aging;
     uint64_t last_reclaimed;

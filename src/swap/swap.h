@@ -130,7 +130,7 @@ static inline bool vmsim__swap_synchronous(const struct vmsim__swap *s, struct v
 }
 /* Asks the device for `pages` slots from `first` on; `cookie` comes back when they are moved. 0 or VMSIM_ENOMEM. */
 int vmsim__swap_submit(struct vmsim__swap *s, struct vmsim__swp first, uint32_t pages, bool write, uint64_t cookie,
-                       uint64_t now);
+                       struct vmsim__now *now);
 /* Entries that name slots, of all areas: for checks. */
 uint64_t vmsim__swap_entries(const struct vmsim__swap *s);
 /* Slots against what areas say. 0 or VMSIM_ECHECK. */

@@ -468,10 +468,11 @@ bool vmsim__swap_uncached(struct vmsim__swap *s, struct vmsim__swp e) {
 
 /* Somebody waits for what is read; what is written goes behind. */
 int vmsim__swap_submit(struct vmsim__swap *s, struct vmsim__swp first, uint32_t pages, bool write, uint64_t cookie,
-                       uint64_t now) {
+                       struct vmsim__now *now) {
     struct vmsim__swap_area *a = area_of(s, first);
     VMSIM__ASSERT(pages > 0 && first.offset + pages <= a->seen.slots);
-    return vmsim__layout_submit(s->block, &a->layout, now,
+    vmsim__now_charge(now, vmsim__block_params(s->block, a->layout.device)->cpu_time);
+    return vmsim__layout_submit(s->block, &a->layout, now->time,
                                 &(struct vmsim__block_io){.op = write ? VMSIM__BLOCK_WRITE : VMSIM__BLOCK_READ,
                                                           .sync = !write,
                                                           .position = first.offset << s->page_shift,

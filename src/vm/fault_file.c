@@ -43,14 +43,15 @@ static bool map_around(struct vmsim__fault_at *at, uint64_t first, uint64_t end)
     struct vmsim__vm *vm = at->mm->vm;
     struct vmsim__vma *vma = at->vma;
     const struct vmsim__pt_format *f = at->mm->pt.format;
-    uint64_t mapped = 0;
+    const bool keeps = vm->mem->kernel->mmap_miss_keeps;
+    uint64_t useful = 0;
     bool hit = false;
     vmsim__pfn pfn;
     vmsim__rss_batch_start(at->mm);
     for (uint64_t i = first; (pfn = vmsim__file_next_mappable(vm->cache, vma->file, &i, end)) != VMSIM__PFN_NONE; i++) {
         uint64_t va = vma->start + ((i - vma->pgoff) << vm->page_shift);
         struct vmsim__pt_slot slot;
-        mapped++;
+        useful += !keeps || !vmsim__frame_is(vmsim__vm_frame(vm, pfn), VMSIM__FRAME_WORKINGSET);
         if (!vmsim__mm_slot(at->mm, va, true, &slot) || slot.level || vmsim__pt_read(f, &slot))
             continue;
         vmsim__folio_get(vm->lru, pfn);
@@ -59,7 +60,7 @@ static bool map_around(struct vmsim__fault_at *at, uint64_t first, uint64_t end)
         hit = hit || va == at->va;
     }
     vmsim__rss_batch_end(at->mm);
-    vmsim__ra_mapped(&vma->opened->ra, mapped);
+    vmsim__ra_mapped(&vma->opened->ra, useful);
     return hit;
 }
 

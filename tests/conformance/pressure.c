@@ -16,6 +16,7 @@
  * by 10 % or by its median spread if that is more. */
 #include <unistd.h>
 
+#include "captured_costs.h"
 #include "captured_disk.h"
 #include "config/config.h"
 #include "conformance.h"
@@ -210,10 +211,12 @@ static void describe(struct conformance_yaml *t, const struct pressure_case *c, 
         add_zones(t, c);
     conformance_add(
         t,
-        "  tlb: {softmmu: {entries: 64}}\n  costs: {references: %" PRIu64 "ns}\n  memory_manager: {privileged: true}\n"
+        "  tlb: {softmmu: {entries: 64}}\n  costs: {references: %" PRIu64 "ns, " CAPTURED_COSTS
+        "}\n  memory_manager: {privileged: true, costs: {" CAPTURED_VM_COSTS "}}\n  page_cache: {" CAPTURED_CACHE_COSTS
+        "}\n"
         "  sysctl: {transparent_hugepage/enabled: %s, lru_gen/enabled: %s, vm.swappiness: 60, vm.page-cluster: 3}\n"
-        "  devices: [{name: vda, preset: virtio-qemu, size: 600MiB}, {name: vdb, preset: virtio-qemu, size: "
-        "512MiB}]\n",
+        "  devices: [{name: vda, preset: virtio-qemu, size: 600MiB, " CAPTURED_DEVICE_COSTS
+        "}, {name: vdb, preset: virtio-qemu, size: 512MiB, " CAPTURED_DEVICE_COSTS "}]\n",
         reference_ns(c, trace), is_kind(c, "thp_") ? "always" : "never", is_kind(c, "mglru_") ? "y" : "n");
     if (!strstr(c->name, "noswap"))
         conformance_add(t, "  swap: [{device: vdb}]\n");
