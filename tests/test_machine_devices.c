@@ -122,6 +122,24 @@ static void test_two_devices_work_side_by_side(void **state) {
     assert_true(took[0] > 5 * took[1]); /* the arm goes to and fro */
 }
 
+static void test_a_transfer_takes_of_the_cpu_what_its_device_says(void **state) {
+    uint64_t system[2];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char text[600];
+        snprintf(text, sizeof text,
+                 MACHINE(", devices: [{name: sda, preset: nvme, cpu_time: %s}]") //
+                 "workload:\n  files: [{name: /a, size: 4MiB}]\n  tasks:\n" READER("0s", "a", "/a", ""),
+                 i ? "100us" : "0s");
+        run(text);
+        system[i] = counter("tasks.a.system_ns");
+        if (i)
+            assert_int_equal(system[1] - system[0],
+                             (counter("block.sda.reads") + counter("block.sda.merged")) * 100000);
+        end();
+    }
+}
+
 /* ---- what goes wrong ---- */
 
 #define FAULTY(faults) ", devices: [{name: sda, preset: sata-ssd, faults: [" faults "]}]"
@@ -383,6 +401,7 @@ int main(void) {
         cmocka_unit_test(test_readahead_goes_by_the_device_of_the_file),
         cmocka_unit_test(test_a_machine_without_devices_has_one_that_serves_in_order),
         cmocka_unit_test(test_two_devices_work_side_by_side),
+        cmocka_unit_test(test_a_transfer_takes_of_the_cpu_what_its_device_says),
         cmocka_unit_test(test_an_error_of_the_device_reaches_the_task),
         cmocka_unit_test(test_an_error_below_a_mapping_is_SIGBUS),
         cmocka_unit_test(test_a_failed_write_is_told_by_fsync),

@@ -150,8 +150,60 @@ static void msync_writes_what_is_dirty_and_fadvise_lets_go_of_what_is_clean(void
     idle_machine_end(m);
 }
 
+/* ---- who is looked at ---- */
+
+static bool look_at_all(void *context, uint64_t table) {
+    (void)context, (void)table;
+    return true;
+}
+
+static bool count_young(void *context, vmsim__pfn pfn) {
+    (void)pfn;
+    (*(unsigned *)context)++;
+    return true;
+}
+
+static void looked(void *context, uint64_t table, uint32_t total, uint32_t young) {
+    (void)context, (void)table, (void)total, (void)young;
+}
+
+/* Used pages that a walk over page tables finds while the task itself reclaims, `passed` ns from now. */
+static unsigned walk(struct vmsim_machine *m, uint32_t task, uint64_t passed, uint64_t *walked) {
+    unsigned young = 0;
+    struct vmsim__mm_walk w = {
+        .walked = *walked,
+        .sink = {.context = &young, .anon = true, .look = look_at_all, .young = count_young, .looked = looked}};
+    m->mem->now.time = m->cpus[0].now + passed;
+    m->running = vmsim__task_at(m, task);
+    m->vmscan.hooks.walk_mms(m->vmscan.hooks.context, &w);
+    m->running = NULL;
+    *walked = w.walked;
+    return young;
+}
+
+/* A task that nothing interrupts has no reason to be given its CPU again; in Linux threads of the kernel interrupt it,
+ * and a later walk finds it used. */
+static void a_walk_finds_who_kept_the_cpu(void **state) {
+    enum { PAGES = 200 };
+    uint32_t task;
+    uint64_t walked = 0;
+    (void)state;
+    struct vmsim_machine *m = idle_machine("machine: {cpus: 1, nodes: [{memory: 64MiB}], transparent_hugepage: never, "
+                                           "tlb: {bypass: true}}\n");
+    assert_int_equal(vmsim_task_create(m, "t", 0, &task), 0);
+    const uint64_t base = (uint64_t)vmsim_task_mmap(m, task, 0, PAGES * 4096, RW, PRIVATE, 0, 0);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < PAGES; i++)
+            touch(m, task, base + i * 4096, VMSIM_STORE, VMSIM_STOP_NONE);
+        /* it is new; nobody had the CPU since the walk before; 100 ms later */
+        assert_int_equal(walk(m, task, round < 2 ? 0 : 100000000, &walked), round == 1 ? 0 : PAGES);
+    }
+    idle_machine_end(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_walk_finds_who_kept_the_cpu),
         cmocka_unit_test(threads_share_memory_and_processes_do_not_end_with_them),
         cmocka_unit_test(exec_replaces_the_address_space),
         cmocka_unit_test(impossible_images_leave_the_task_as_it_was),
