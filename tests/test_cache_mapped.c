@@ -10,13 +10,17 @@ static struct vmsim__mm *mm;
 static struct vmsim__file *file;
 static struct vm_snap before;
 
-static void start(enum vmsim__file_kind kind, uint64_t pages) {
-    struct vm_machine_options o = {.kernel = "6.1", .format = VMSIM__PT_X86_64, .thp = VMSIM__THP_NEVER};
+static void start_kernel(const char *kernel, enum vmsim__file_kind kind, uint64_t pages) {
+    struct vm_machine_options o = {.kernel = kernel, .format = VMSIM__PT_X86_64, .thp = VMSIM__THP_NEVER};
     vmm_start(&m, &o);
     vmsim__cache_spec(m.cache)->device.optimal_io = 1280 << 10;
     mm = vmm_mm(&m);
     file = vmsim__file_create(m.cache, kind, "/f", pages * PG);
     vmm_snap(&m, mm, &before);
+}
+
+static void start(enum vmsim__file_kind kind, uint64_t pages) {
+    start_kernel("6.1", kind, pages);
 }
 
 static void end(void) {
@@ -264,11 +268,34 @@ static void test_willneed_of_a_cold_mapping(void **state) {
     end();
 }
 
+/* Fault-around finds 16 pages, six of them of the working set: evicted while active, and back. To 6.12 those are no
+ * sign that reading ahead was good for anything. */
+static void test_pages_of_the_working_set_do_not_speak_for_reading_ahead(void **state) {
+    static const struct {
+        const char *kernel;
+        uint16_t left;
+    } cases[] = {{"6.1", 50 - 16}, {"6.12", 50 - 10}};
+    (void)state;
+    for (size_t i = 0; i < VMSIM__COUNT(cases); i++) {
+        start_kernel(cases[i].kernel, VMSIM__FILE_REGULAR, 64);
+        map(64, VMSIM__PROT_READ, VMSIM__MAP_SHARED);
+        struct vmsim__file_ra ra = {.ra_pages = 0};
+        assert_int_equal(vmsim__file_read(m.cache, file, &ra, 0, 64 * PG, 0), 64 * PG);
+        for (uint64_t page = 3; page < 9; page++)
+            vmsim__frame_at(&m.mem->frames, vmsim__file_page(file, page))->flags |= VMSIM__FRAME_WORKINGSET;
+        mm->first->opened->ra.mmap_miss = 50;
+        assert_int_equal(vmm_touch(mm, BASE, 1, false), 1);
+        assert_int_equal(mm->first->opened->ra.mmap_miss, cases[i].left);
+        end();
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file_on_ext4_counts_as_in_linux),
         cmocka_unit_test(test_file_on_tmpfs_counts_as_in_linux),
         cmocka_unit_test(test_cold_mappings_fault_as_in_linux),
+        cmocka_unit_test(test_pages_of_the_working_set_do_not_speak_for_reading_ahead),
         cmocka_unit_test(test_willneed_of_a_cold_mapping),
     };
     return cmocka_run_group_tests_name("cache_mapped", tests, NULL, NULL);
