@@ -63,14 +63,15 @@ void vmsim__mem_free(struct vmsim__mem *mem, vmsim__pfn pfn, unsigned order, uns
     m->freed++;
 }
 
-/* Objects are counted, and take no frames of the few that there are. */
-void vmsim__kmem_alloc(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu) {
+/* Objects are counted, and take no frames of the few that there are: without slabs no object has room, and none is
+ * given back. */
+void vmsim__kmem_grow(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu) {
     assert_true(kind < VMSIM__KMEM_KINDS && cpu < CACHE_MACHINE_CPUS);
-    mem->kmem[kind].objects++;
+    assert_true(mem->kmem[kind].objects > 0 && !mem->kmem[kind].room);
 }
-void vmsim__kmem_free(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu) {
-    assert_true(kind < VMSIM__KMEM_KINDS && cpu < CACHE_MACHINE_CPUS && mem->kmem[kind].objects > 0);
-    mem->kmem[kind].objects--;
+void vmsim__kmem_shrink(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu) {
+    (void)cpu;
+    fail_msg("cache %d has no slab to give back, objects %llu", kind, (unsigned long long)mem->kmem[kind].objects);
 }
 
 TEST_UNUSED static void cache_machine_start(struct cache_machine *m, const char *kernel, unsigned nodes,

@@ -197,19 +197,21 @@ static VMSIM__NOINLINE node *make_leaf(struct vmsim__radix *r, uint64_t index) {
 /* Sets `index` in one bitmap of its leaf node. Where a node had a bit, all above it know already. */
 static void set_mark(node *n, uint64_t index, unsigned map) {
     VMSIM__ASSERT(map < MAPS);
-    for (bool known = false; n && !known; n = n->parent, index >>= BITS) {
-        known = n->map[map];
-        n->map[map] |= bit(index);
-    }
+    uint64_t had;
+    do {
+        had = n->map[map];
+        n->map[map] = had | bit(index);
+        index >>= BITS;
+    } while (!had && (n = n->parent));
 }
 
 /* Clears it, and the bits above that stood for nothing else. */
 static void clear_mark(node *n, uint64_t index, unsigned map) {
     VMSIM__ASSERT(n->map[map] & bit(index));
-    for (bool empty = true; n && empty; n = n->parent, index >>= BITS) {
+    do {
         n->map[map] &= ~bit(index);
-        empty = !n->map[map];
-    }
+        index >>= BITS;
+    } while (!n->map[map] && (n = n->parent));
 }
 
 static void set_marks(node *leaf, uint64_t index, unsigned marks) {
@@ -265,10 +267,12 @@ void vmsim__radix_move_mark(struct vmsim__radix *r, uint64_t index, unsigned fro
         n->map[loses] = left;
         n = n->parent;
         index >>= BITS;
-    } while (n && !had && !left);
-    if (n && !had)
+    } while (n && !(had | left));
+    if (!n)
+        return;
+    if (!had)
         set_mark(n, index, gains);
-    if (n && !left)
+    if (!left)
         clear_mark(n, index, loses);
 }
 

@@ -170,8 +170,13 @@ static inline bool vmsim__file_has_large(const struct vmsim__cache *c, const str
 bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
                         unsigned cpu);
 /* The page is written through buffers, or is a block of a file system itself: heads of buffers hang on it until it
- * goes, and its cgroup pays for them (vmsim__obj_charge). */
-bool vmsim__filemap_add_buffers(struct vmsim__cache *c, vmsim__pfn pfn, uint32_t gfp);
+ * goes, and its cgroup pays for them (vmsim__obj_charge). File systems with large folios have none for those. */
+bool vmsim__filemap_make_buffers(struct vmsim__cache *c, vmsim__pfn pfn, uint32_t gfp);
+static inline bool vmsim__filemap_add_buffers(struct vmsim__cache *c, vmsim__pfn pfn, uint32_t gfp) {
+    return vmsim__frame_is(vmsim__cache_frame(c, pfn),
+                           VMSIM__FRAME_BUFFERS | VMSIM__FRAME_HEAD) || /* has, needs none */
+           vmsim__filemap_make_buffers(c, pfn, gfp);
+}
 /* Takes the folio that begins at `index` out of the file: counters, dirtiness, the cache's references. It is no longer
  * mapped. */
 void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, unsigned cpu);
@@ -192,7 +197,8 @@ int vmsim__filemap_no_page(const struct vmsim__cache *c);
 bool vmsim__filemap_read_block(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, unsigned cpu);
 /* Is page `index` stored on the device, or is it a hole? */
 static inline bool vmsim__file_on_disk(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index) {
-    return f->kind == VMSIM__FILE_REGULAR && index < vmsim__cache_pages_of(c, f->disk_size);
+    VMSIM__ASSERT(index <= UINT64_MAX >> c->mem->page_shift);
+    return f->kind == VMSIM__FILE_REGULAR && index << c->mem->page_shift < f->disk_size;
 }
 
 /* ---- readahead.c ---- */
@@ -229,7 +235,11 @@ void vmsim__shmem_drop_slots(struct vmsim__cache *c, struct vmsim__file *f, uint
 
 /* The file is used: its inode and its name, and those of the directories that lead to it, are in memory from now on,
  * and whoever is at it pays for those that were not. */
-void vmsim__dcache_enter(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
+void vmsim__dcache_bring(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
+static inline void vmsim__dcache_enter(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
+    if (VMSIM__UNLIKELY(!f->in_core && f->path && f->kind == VMSIM__FILE_REGULAR && !f->blockdev))
+        vmsim__dcache_bring(c, f, cpu);
+}
 /* It goes: nobody pays any more. */
 void vmsim__dcache_leave(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu);
 /* Bytes that the payer of a file pays for it. */
@@ -253,9 +263,9 @@ static inline void vmsim__writeback_count(struct vmsim__cache *c, const struct v
 }
 /* A page is under writeback no longer, whatever it belongs to. */
 void vmsim__writeback_over(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu);
-/* The device has a page of a file that was under writeback. */
-void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu);
-/* The page leaves the file, and its marks go with its slot: nobody will write it. */
+/* The device has a folio of a file that was under writeback. Returns its pages. */
+uint32_t vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu);
+/* A dirty page leaves the file, and its marks go with its slot: nobody will write it. */
 void vmsim__dirty_cancel(struct vmsim__cache *c, const struct vmsim__file *f, struct vmsim__frame *fr);
 
 #endif

@@ -39,9 +39,7 @@ struct vmsim__file *vmsim__directory(struct vmsim__cache *c, const char *path, s
     return d && d->kind == VMSIM__FILE_DIRECTORY ? d : NULL;
 }
 
-void vmsim__dcache_enter(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
-    if (f->in_core || f->kind != VMSIM__FILE_REGULAR || f->blockdev || !f->path)
-        return;
+void vmsim__dcache_bring(struct vmsim__cache *c, struct vmsim__file *f, unsigned cpu) {
     pay(c, f, cpu);
     for (const char *slash = strrchr(f->path, '/'); slash && slash > f->path;) {
         const size_t length = (size_t)(slash - f->path);

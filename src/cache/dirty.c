@@ -27,9 +27,13 @@ bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn) {
         if (!vmsim__radix_any(&f->pages, VMSIM__MARK_DIRTY))
             f->dirtied_when = c->mem->now.time;
         const uint32_t pages = vmsim__frame_pages(fr);
-        for (uint32_t i = 0; i < pages; i++)
-            vmsim__radix_mark(&f->pages, vmsim__frame_index(fr) + i, VMSIM__MARK_DIRTY);
-        vmsim__filemap_add_buffers(c, pfn, VMSIM__GFP_NOFAIL);
+        uint64_t index = vmsim__frame_index(fr);
+        const uint64_t end = index + pages;
+        do
+            vmsim__radix_mark(&f->pages, index, VMSIM__MARK_DIRTY);
+        while (VMSIM__UNLIKELY(++index < end));
+        if (!vmsim__frame_is(fr, VMSIM__FRAME_BUFFERS | VMSIM__FRAME_HEAD))
+            vmsim__filemap_make_buffers(c, pfn, VMSIM__GFP_NOFAIL);
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, pages);
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTIED, pages);
         vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, pages);
@@ -37,9 +41,8 @@ bool vmsim__page_dirty(struct vmsim__cache *c, vmsim__pfn pfn) {
     return true;
 }
 
-/* The page is clean from now on, written or not; its mark is the caller's. Kernel: folio_clear_dirty_for_io,
- * folio_cancel_dirty. */
-static void clear_dirty(struct vmsim__cache *c, const struct vmsim__file *f, struct vmsim__frame *fr) {
+/* Kernel: folio_cancel_dirty. */
+void vmsim__dirty_cancel(struct vmsim__cache *c, const struct vmsim__file *f, struct vmsim__frame *fr) {
     VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_DIRTY) && fr->mapping == f->id);
     fr->flags &= ~VMSIM__FRAME_DIRTY;
     if (vmsim__file_accounts_dirty(f)) {
@@ -47,11 +50,6 @@ static void clear_dirty(struct vmsim__cache *c, const struct vmsim__file *f, str
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, -pages);
         vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, -pages);
     }
-}
-
-void vmsim__dirty_cancel(struct vmsim__cache *c, const struct vmsim__file *f, struct vmsim__frame *fr) {
-    if (vmsim__frame_is(fr, VMSIM__FRAME_DIRTY))
-        clear_dirty(c, f, fr);
 }
 
 bool vmsim__file_wants_mkwrite(const struct vmsim__file *f) {
@@ -192,36 +190,54 @@ static void start_writeback(struct vmsim__cache *c, struct vmsim__file *f, uint6
     const uint32_t pages = vmsim__frame_pages(fr);
     VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_DIRTY) && vmsim__file_accounts_dirty(f));
     fr->flags = (fr->flags & ~VMSIM__FRAME_DIRTY) | VMSIM__FRAME_WRITEBACK;
-    vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, -(int64_t)pages);
-    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITEBACK, pages); /* pending it was and is */
-    for (uint32_t i = 0; i < pages; i++) {
-        vmsim__cache_content(c, VMSIM__CONTENT_WRITING, f, index + i, pfn + i);
-        vmsim__radix_move_mark(&f->pages, index + i, VMSIM__MARK_DIRTY, VMSIM__MARK_WRITEBACK);
-        if (vmsim__radix_any(&f->pages, VMSIM__MARK_TOWRITE))
-            vmsim__radix_unmark(&f->pages, index + i, VMSIM__MARK_TOWRITE);
-    }
+    struct vmsim__node *node = &c->mem->nodes[vmsim__cache_zone(c, fr)->node];
+    vmsim__folio_stat_move(c->lru, fr, VMSIM__NR_DIRTY, VMSIM__NR_WRITEBACK, pages); /* pending it was and is */
+    node->stat[VMSIM__NR_DIRTY] -= pages;
+    node->stat[VMSIM__NR_WRITEBACK] += pages;
+    uint64_t i = index;
+    do {
+        vmsim__cache_content(c, VMSIM__CONTENT_WRITING, f, i, pfn + (vmsim__pfn)(i - index));
+        vmsim__radix_move_mark(&f->pages, i, VMSIM__MARK_DIRTY, VMSIM__MARK_WRITEBACK);
+        if (VMSIM__UNLIKELY(vmsim__radix_any(&f->pages, VMSIM__MARK_TOWRITE)))
+            vmsim__radix_unmark(&f->pages, i, VMSIM__MARK_TOWRITE);
+    } while (VMSIM__UNLIKELY(++i < index + pages));
     f->disk_size = vmsim__max64(f->disk_size, vmsim__min64(f->size, (index + pages) << c->mem->page_shift));
 }
 
 /* One that somebody wanted back meanwhile goes where reclaim looks first. Kernel: folio_end_writeback. */
-void vmsim__writeback_over(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
-    struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+VMSIM__INLINE void over(struct vmsim__cache *c, vmsim__pfn pfn, struct vmsim__frame *fr, uint32_t pages, unsigned cpu) {
     VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_WRITEBACK));
     fr->flags &= ~VMSIM__FRAME_WRITEBACK;
-    vmsim__writeback_count(c, fr, -(int64_t)vmsim__frame_pages(fr));
-    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITTEN, vmsim__frame_pages(fr));
-    if (vmsim__frame_is(fr, VMSIM__FRAME_RECLAIM)) {
+    vmsim__writeback_count(c, fr, -(int64_t)pages);
+    vmsim__cache_node_add(c, fr, VMSIM__NR_WRITTEN, pages);
+    if (VMSIM__UNLIKELY(vmsim__frame_is(fr, VMSIM__FRAME_RECLAIM))) {
         fr->flags &= ~VMSIM__FRAME_RECLAIM;
         vmsim__lru_rotate(c->lru, pfn, cpu);
     }
 }
 
-void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu) {
-    VMSIM__ASSERT(vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_WRITEBACK));
+void vmsim__writeback_over(struct vmsim__cache *c, vmsim__pfn pfn, unsigned cpu) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
-    for (uint32_t i = vmsim__frame_pages(fr); i--;)
-        vmsim__radix_unmark(&f->pages, vmsim__frame_index(fr) + i, VMSIM__MARK_WRITEBACK);
-    vmsim__writeback_over(c, pfn, cpu);
+    over(c, pfn, fr, vmsim__frame_pages(fr), cpu);
+}
+
+uint32_t vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu) {
+    struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    const uint32_t pages = vmsim__frame_pages(fr);
+    uint64_t i = vmsim__frame_index(fr);
+    const uint64_t end = i + pages;
+    do
+        vmsim__radix_unmark(&f->pages, i, VMSIM__MARK_WRITEBACK);
+    while (VMSIM__UNLIKELY(++i < end));
+    over(c, pfn, fr, pages, cpu);
+    return pages;
+}
+
+/* Pages of a large folio, which begins at `index`, that the file has: what is behind its end is not written. */
+static VMSIM__NOINLINE uint64_t inside_file(const struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index,
+                                            const struct vmsim__frame *fr) {
+    const uint64_t end = vmsim__cache_pages_of(c, f->size);
+    return vmsim__max64(vmsim__min64(vmsim__frame_pages(fr), end - index), 1);
 }
 
 /* Sends the pages of [first, end) that have the mark, neighbours in one transfer. One that is still under writeback
@@ -230,7 +246,6 @@ void vmsim__writeback_end(struct vmsim__cache *c, struct vmsim__file *f, vmsim__
 static uint64_t write_range(struct vmsim__cache *c, struct vmsim__file *f, uint64_t *first, uint64_t end,
                             enum vmsim__mark mark, bool all, unsigned cpu) {
     uint64_t run = 0, next = 0, pages = 0, i = *first;
-    const uint64_t file_end = vmsim__cache_pages_of(c, f->size);
     vmsim__pfn pfn;
     for (; (pfn = vmsim__file_next_page(f, &i, end, mark)) != VMSIM__PFN_NONE; i++) {
         const struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
@@ -245,7 +260,7 @@ static uint64_t write_range(struct vmsim__cache *c, struct vmsim__file *f, uint6
             vmsim__transfer_start(c, f, next - run, run, true, cpu);
             run = 0;
         }
-        const uint64_t inside = vmsim__max64(vmsim__min64(vmsim__frame_pages(fr), file_end - i), 1);
+        const uint64_t inside = VMSIM__LIKELY(!vmsim__frame_is(fr, VMSIM__FRAME_HEAD)) ? 1 : inside_file(c, f, i, fr);
         run += inside;
         pages += inside;
         next = i + inside;

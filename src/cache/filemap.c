@@ -35,16 +35,17 @@ vmsim__pfn vmsim__filemap_alloc_as(struct vmsim__cache *c, uint32_t gfp, unsigne
     return pfn;
 }
 
-/* What a page of a file counts in, where it lies. */
-VMSIM__INLINE void count_page(struct vmsim__cache *c, const struct vmsim__file *f, const struct vmsim__frame *fr,
-                              int64_t sign) {
-    const int64_t pages = sign * (int64_t)vmsim__frame_pages(fr);
+/* What a folio of a file counts in, where it lies; `pages`: all of its pages, or as many less. */
+VMSIM__INLINE void count_folio(struct vmsim__cache *c, const struct vmsim__file *f, const struct vmsim__frame *fr,
+                               int64_t pages) {
+    VMSIM__ASSERT((pages < 0 ? -pages : pages) == (int64_t)vmsim__frame_pages(fr));
     vmsim__cache_node_add(c, fr, VMSIM__NR_FILE_PAGES, pages);
     if (f->kind == VMSIM__FILE_SHMEM)
         vmsim__cache_node_add(c, fr, VMSIM__NR_SHMEM, pages);
     if (VMSIM__UNLIKELY(vmsim__cache_is_huge(c, fr)))
-        vmsim__cache_node_add(
-            c, fr, f->kind == VMSIM__FILE_SHMEM ? VMSIM__NR_SHMEM_HUGEPAGES : VMSIM__NR_FILE_HUGEPAGES, sign);
+        vmsim__cache_node_add(c, fr,
+                              f->kind == VMSIM__FILE_SHMEM ? VMSIM__NR_SHMEM_HUGEPAGES : VMSIM__NR_FILE_HUGEPAGES,
+                              pages < 0 ? -1 : 1);
     if (vmsim__frame_is(fr, VMSIM__FRAME_DIRTY) && vmsim__file_accounts_dirty(f)) {
         vmsim__cache_node_add(c, fr, VMSIM__NR_DIRTY, pages);
         vmsim__cache_zone_add(c, fr, VMSIM__NR_ZONE_WRITE_PENDING, pages);
@@ -74,11 +75,12 @@ static bool pay_for_nodes(struct vmsim__cache *c, struct vmsim__file *f, uint64_
     return true;
 }
 
-/* All slots of a folio's pages name its head, where the kernel's tree has one entry of that many slots; the nodes that
- * this takes beyond the first page's are nobody's. False: the host has no memory, and nothing is stored. */
-static bool store_slots(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint64_t *old) {
-    const uint32_t pages = vmsim__frame_pages(vmsim__cache_frame(c, pfn));
-    for (uint32_t i = 0; i < pages; i++) {
+/* The slots behind the first name the head, too, where the kernel's tree has one entry of that many slots; the nodes
+ * that this takes are nobody's. Out of line: few folios have any. False: the host has no memory, nothing is stored. */
+static VMSIM__NOINLINE bool store_tails(struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t pages,
+                                        uint64_t *old) {
+    VMSIM__ASSERT(pages > 1);
+    for (uint32_t i = 1; i < pages; i++) {
         uint64_t was = 0;
         if (!vmsim__radix_store(&f->pages, index + i, vmsim__entry_make(VMSIM__ENTRY_PAGE, pfn), 1u << VMSIM__MARK_PAGE,
                                 &was)) {
@@ -87,25 +89,26 @@ static bool store_slots(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
             return false;
         }
         *old = was ? was : *old;
-        c->bill.payer = 0;
     }
     return true;
 }
 
 /* The folio goes into its slots. False: the nodes for it are not paid for, or the host has no memory. */
-static bool store_folio(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t gfp,
-                        uint64_t *old, unsigned cpu) {
+static bool store_folio(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn, uint32_t pages,
+                        uint32_t gfp, uint64_t *old, unsigned cpu) {
     const uint16_t memcg = c->mem->now.memcg;
     uint32_t paid;
     VMSIM__ASSERT(!c->bill.payer);
-    if (VMSIM__UNLIKELY(!f->in_core))
-        vmsim__dcache_enter(c, f, cpu);
+    vmsim__dcache_enter(c, f, cpu);
     if (!pay_for_nodes(c, f, index, gfp, &paid, cpu))
         return false;
     c->bill.payer = vmsim__cache_payer(memcg);
-    const bool stored = store_slots(c, f, index, pfn, old);
+    bool stored =
+        vmsim__radix_store(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_PAGE, pfn), 1u << VMSIM__MARK_PAGE, old);
     c->bill.payer = 0;
-    if (!stored) {
+    if (VMSIM__UNLIKELY(pages > 1))
+        stored = stored && store_tails(f, index, pfn, pages, old);
+    if (VMSIM__UNLIKELY(!stored)) {
         c->error = VMSIM_ENOMEM;
         if (paid)
             vmsim__obj_uncharge(c->lru, memcg, paid, VMSIM__OBJ_RECLAIMABLE, cpu);
@@ -114,12 +117,11 @@ static bool store_folio(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
 }
 
 /* The charge may reclaim, but not the page itself, which the kernel has locked. Kernel: folio_alloc_buffers. */
-bool vmsim__filemap_add_buffers(struct vmsim__cache *c, vmsim__pfn pfn, uint32_t gfp) {
+bool vmsim__filemap_make_buffers(struct vmsim__cache *c, vmsim__pfn pfn, uint32_t gfp) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     const unsigned cpu = c->mem->now.cpu;
-    VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_FILE));
-    if (vmsim__frame_is(fr, VMSIM__FRAME_BUFFERS | VMSIM__FRAME_HEAD)) /* file systems with large folios have none */
-        return true;
+    VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_FILE) &&
+                  !vmsim__frame_is(fr, VMSIM__FRAME_BUFFERS | VMSIM__FRAME_HEAD));
     if (VMSIM__UNLIKELY(fr->memcg)) {
         vmsim__folio_get(c->lru, pfn);
         const bool paid =
@@ -151,11 +153,13 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     VMSIM__ASSERT(vmsim__file_page(f, index) == VMSIM__PFN_NONE);
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
     uint64_t old = 0;
-    if (!vmsim__folio_charge(c->lru, &c->mem->now, pfn, gfp_of(c, gfp), cpu)) {
+    const uint32_t full = gfp_of(c, gfp);
+    if (!vmsim__folio_charge(c->lru, &c->mem->now, pfn, full, cpu)) {
         vmsim__folio_put(c->lru, pfn, cpu);
         return false;
     }
-    if (!store_folio(c, f, index, pfn, gfp_of(c, gfp), &old, cpu)) {
+    const uint32_t pages = vmsim__frame_pages(fr);
+    if (!store_folio(c, f, index, pfn, pages, full, &old, cpu)) {
         vmsim__folio_put(c->lru, pfn, cpu);
         return false;
     }
@@ -166,9 +170,9 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
     fr->flags |= flags[f->kind];
     fr->mapping = f->id;
     vmsim__frame_set_index(fr, index);
-    f->nrpages += vmsim__frame_pages(fr);
-    fr->refcount += (int32_t)vmsim__frame_pages(fr) - 1; /* one a page */
-    count_page(c, f, fr, 1);
+    f->nrpages += pages;
+    fr->refcount += (int32_t)pages - 1; /* one a page */
+    count_folio(c, f, fr, pages);
     if (vmsim__entry_tag(old) == VMSIM__ENTRY_SHADOW && !(gfp & VMSIM__GFP_WRITE))
         vmsim__workingset_refault(c->lru, pfn, vmsim__entry_content(old));
     vmsim__lru_add(c->lru, pfn, cpu); /* the caller's reference is now the cache's */
@@ -176,14 +180,13 @@ bool vmsim__filemap_add(struct vmsim__cache *c, struct vmsim__file *f, uint64_t 
 }
 
 /* The folio is the file's no longer; its slots have been seen to. */
-static void forget(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, unsigned cpu) {
+VMSIM__INLINE void forget(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn, uint32_t pages, unsigned cpu) {
     struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
-    const uint32_t pages = vmsim__frame_pages(fr);
     VMSIM__ASSERT(!vmsim__folio_mapped(c->lru, pfn) &&
                   !vmsim__frame_is(fr, VMSIM__FRAME_LOCKED | VMSIM__FRAME_WRITEBACK));
     VMSIM__ASSERT(f->nrpages >= pages);
     f->nrpages -= pages;
-    count_page(c, f, fr, -1);
+    count_folio(c, f, fr, -(int64_t)pages);
     drop_buffers(c, fr, cpu);
     fr->flags &= ~(VMSIM__FRAME_FILE | VMSIM__FRAME_PINNED);
     fr->mapping = 0;
@@ -193,13 +196,15 @@ static void forget(struct vmsim__cache *c, struct vmsim__file *f, vmsim__pfn pfn
 /* Kernel: __filemap_remove_folio. Dirtiness goes first, while the page still names its file. */
 void vmsim__filemap_remove(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, vmsim__pfn pfn,
                            unsigned cpu) {
-    VMSIM__ASSERT(vmsim__frame_is(vmsim__cache_frame(c, pfn), VMSIM__FRAME_FILE) &&
-                  vmsim__frame_index(vmsim__cache_frame(c, pfn)) == index);
-    VMSIM__ASSERT(vmsim__cache_frame(c, pfn)->mapping == f->id);
-    vmsim__dirty_cancel(c, f, vmsim__cache_frame(c, pfn));
-    for (uint32_t i = vmsim__frame_pages(vmsim__cache_frame(c, pfn)); i--;)
+    struct vmsim__frame *fr = vmsim__cache_frame(c, pfn);
+    VMSIM__ASSERT(vmsim__frame_is(fr, VMSIM__FRAME_FILE) && vmsim__frame_index(fr) == index);
+    VMSIM__ASSERT(fr->mapping == f->id);
+    if (vmsim__frame_is(fr, VMSIM__FRAME_DIRTY))
+        vmsim__dirty_cancel(c, f, fr);
+    const uint32_t pages = vmsim__frame_pages(fr);
+    for (uint32_t i = pages; i--;)
         vmsim__radix_remove(&f->pages, index + i);
-    forget(c, f, pfn, cpu);
+    forget(c, f, pfn, pages, cpu);
 }
 
 /* An entry is replaced or removed, so that no host memory is needed. Kernel: __filemap_remove_folio with a shadow. */
@@ -209,13 +214,14 @@ void vmsim__filemap_evict(struct vmsim__cache *c, vmsim__pfn pfn, uint64_t shado
     VMSIM__ASSERT(f && vmsim__frame_is(fr, VMSIM__FRAME_FILE));
     VMSIM__ASSERT(!vmsim__frame_is(fr, VMSIM__FRAME_DIRTY | VMSIM__FRAME_WRITEBACK | VMSIM__FRAME_PINNED));
     const uint64_t index = vmsim__frame_index(fr);
-    for (uint32_t i = vmsim__frame_pages(fr); i--;) {
+    const uint32_t pages = vmsim__frame_pages(fr);
+    for (uint32_t i = pages; i--;) {
         if (shadow == VMSIM__NO_SHADOW)
             vmsim__radix_remove(&f->pages, index + i);
         else
             vmsim__radix_set(&f->pages, index + i, vmsim__entry_make(VMSIM__ENTRY_SHADOW, shadow), NULL);
     }
-    forget(c, f, pfn, cpu);
+    forget(c, f, pfn, pages, cpu);
 }
 
 static unsigned marks_at(const struct vmsim__file *f, uint64_t index) {
@@ -261,14 +267,14 @@ bool vmsim__filemap_collapse(struct vmsim__cache *c, struct vmsim__file *f, uint
         if (old == to)
             continue;
         vmsim__radix_store(&f->pages, first + i, new, 1u << VMSIM__MARK_PAGE, NULL);
-        forget(c, f, old, cpu);
+        forget(c, f, old, 1, cpu);
     }
     fr->flags |= VMSIM__FRAME_FILE | VMSIM__FRAME_SWAPBACKED | VMSIM__FRAME_DIRTY;
     fr->mapping = f->id;
     vmsim__frame_set_index(fr, first);
     f->nrpages += pages;
     fr->refcount += (int32_t)pages - 1;
-    count_page(c, f, fr, 1);
+    count_folio(c, f, fr, pages);
     vmsim__lru_add(c->lru, to, cpu);
     return true;
 }
@@ -299,7 +305,7 @@ void vmsim__filemap_migrate(struct vmsim__cache *c, vmsim__pfn from, vmsim__pfn 
         vmsim__radix_store(&f->pages, index, vmsim__entry_make(VMSIM__ENTRY_PAGE, to), marks_at(f, index), NULL);
     VMSIM__ASSERT(stored); /* it replaces one */
     (void)stored;
-    count_page(c, f, old, -1);
+    count_folio(c, f, old, -1);
     vmsim__memcg_migrate(c->lru, from, to);
     new->flags |= old->flags &move;
     new->mapping = old->mapping;
@@ -308,7 +314,7 @@ void vmsim__filemap_migrate(struct vmsim__cache *c, vmsim__pfn from, vmsim__pfn 
     old->flags &= ~move;
     old->mapping = 0;
     old->refcount--;
-    count_page(c, f, new, 1);
+    count_folio(c, f, new, 1);
 }
 
 vmsim__pfn vmsim__filemap_create(struct vmsim__cache *c, struct vmsim__file *f, uint64_t index, uint32_t gfp,
@@ -449,11 +455,16 @@ static bool read_page(struct vmsim__cache *c, struct vmsim__file *f, struct vmsi
     return true;
 }
 
+/* Where it depends on the place of the page. */
+static VMSIM__NOINLINE uint64_t far_copy(struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index,
+                                         unsigned cpu) {
+    vmsim__pfn pfn = c->mem->nr_nodes > 1 || c->mem->limited ? vmsim__file_page(f, index) : VMSIM__PFN_NONE;
+    return vmsim__mem_copy_time(c->mem, c->spec.hit_cost, vmsim__cache_page_size(c), cpu, pfn, VMSIM__PFN_NONE);
+}
+
 /* Between a page of the file, if there is one (a hole of shared memory has none), and the program's buffer. */
 VMSIM__INLINE void charge_copy(struct vmsim__cache *c, const struct vmsim__file *f, uint64_t index, unsigned cpu) {
-    vmsim__pfn pfn = c->mem->nr_nodes > 1 || c->mem->limited ? vmsim__file_page(f, index) : VMSIM__PFN_NONE;
-    vmsim__cache_charge(c, vmsim__mem_copy_time(c->mem, c->spec.hit_cost, UINT64_C(1) << c->mem->page_shift, cpu, pfn,
-                                                VMSIM__PFN_NONE));
+    vmsim__cache_charge(c, vmsim__mem_is_even(c->mem) ? c->spec.hit_cost : far_copy(c, f, index, cpu));
 }
 
 /* No call moves more. Kernel: MAX_RW_COUNT. */

@@ -54,10 +54,9 @@ static uint32_t folio_read(struct vmsim__cache *c, const struct vmsim__transfer 
 static uint32_t folio_written(struct vmsim__cache *c, const struct vmsim__transfer *t, uint64_t index, int status) {
     vmsim__pfn pfn = vmsim__file_page(t->file, index);
     VMSIM__ASSERT(pfn != VMSIM__PFN_NONE);
-    const uint32_t pages = vmsim__frame_pages(vmsim__cache_frame(c, pfn));
-    for (uint32_t i = 0; status && i < pages; i++)
+    for (uint32_t i = 0; VMSIM__UNLIKELY(status) && i < vmsim__frame_pages(vmsim__cache_frame(c, pfn)); i++)
         vmsim__cache_content(c, VMSIM__CONTENT_LOST, t->file, index + i, VMSIM__PFN_NONE);
-    vmsim__writeback_end(c, t->file, pfn, t->cpu);
+    const uint32_t pages = vmsim__writeback_end(c, t->file, pfn, t->cpu);
     if (c->io.wake)
         c->io.wake(c->io.context, VMSIM__WAIT_WRITEBACK, pfn, 0);
     return pages;

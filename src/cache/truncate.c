@@ -73,8 +73,8 @@ bool vmsim__file_drop_pages(struct vmsim__cache *c, struct vmsim__file *f, uint6
             if (!vmsim__filemap_settled(c, pfn))
                 return false;
             vmsim__filemap_remove(c, f, i, pfn, cpu);
-            for (uint64_t gone = index; gone < behind; gone++)
-                vmsim__cache_content(c, VMSIM__CONTENT_DROPPED, f, gone, VMSIM__PFN_NONE);
+            if (c->hooks.content)
+                c->hooks.content(c->hooks.context, VMSIM__CONTENT_DROPPED, f, index, behind, VMSIM__PFN_NONE);
         }
         i = behind - 1;
     }

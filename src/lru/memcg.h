@@ -105,6 +105,18 @@ static inline void vmsim__folio_stat_add(struct vmsim__lru *lru, const struct vm
     if (VMSIM__UNLIKELY(f->memcg))
         v->stat[stat] += pages;
 }
+/* The same of pages that are counted elsewhere from now on: both are statistics that are seen, so that one look at
+ * whether a flush is due is enough for the two. */
+static inline void vmsim__folio_stat_move(struct vmsim__lru *lru, const struct vmsim__frame *f,
+                                          enum vmsim__node_stat from, enum vmsim__node_stat to, uint32_t pages) {
+    VMSIM__ASSERT(vmsim__stat_is_seen(from) && vmsim__stat_is_seen(to));
+    struct vmsim__lruvec *v = &lru->memcgs.at[f->memcg]->lruvec[lru->mem->zones[vmsim__frame_zone(f)].node];
+    vmsim__stats_touch(lru, v, 2 * (uint64_t)pages);
+    if (VMSIM__UNLIKELY(f->memcg)) {
+        v->stat[from] -= pages;
+        v->stat[to] += pages;
+    }
+}
 /* A slot for a folio of the cgroup: *payer gets who pays, the nearest that is not removed (0: nobody). False: a limit
  * refuses. Kernel: mem_cgroup_try_charge_swap. */
 bool vmsim__memcg_charge_swap(struct vmsim__lru *lru, uint16_t memcg, uint32_t pages, uint16_t *payer);

@@ -89,7 +89,8 @@ static void count(struct vmsim__mem *mem, vmsim__pfn pfn, int64_t pages) {
 
 /* A large slab is tried for and not worth an effort; the smallest may use what is kept for those who cannot wait.
  * Kernel: allocate_slab. */
-static void grow(struct vmsim__mem *mem, struct vmsim__kmem_cache *c, unsigned cpu) {
+void vmsim__kmem_grow(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu) {
+    struct vmsim__kmem_cache *c = &mem->kmem[kind];
     struct vmsim__alloc_request rq = {.gfp = VMSIM__GFP_COMP | VMSIM__GFP_RECLAIMABLE | VMSIM__GFP_NOMEMALLOC |
                                              VMSIM__GFP_NOWARN | VMSIM__GFP_NORETRY,
                                       .cpu = (uint16_t)cpu,
@@ -114,7 +115,7 @@ static void grow(struct vmsim__mem *mem, struct vmsim__kmem_cache *c, unsigned c
     count(mem, pfn, INT64_C(1) << rq.order);
 }
 
-static void shrink(struct vmsim__mem *mem, struct vmsim__kmem_cache *c, unsigned cpu) {
+static void free_slab(struct vmsim__mem *mem, struct vmsim__kmem_cache *c, unsigned cpu) {
     VMSIM__ASSERT(c->slabs.count > 0);
     const struct vmsim__kmem_slab s = c->slabs.at[--c->slabs.count];
     c->room -= objects_of(mem, c, s.order);
@@ -123,19 +124,10 @@ static void shrink(struct vmsim__mem *mem, struct vmsim__kmem_cache *c, unsigned
     vmsim__mem_free(mem, s.pfn, s.order, cpu);
 }
 
-void vmsim__kmem_alloc(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu) {
+void vmsim__kmem_shrink(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu) {
     struct vmsim__kmem_cache *c = &mem->kmem[kind];
-    VMSIM__ASSERT(kind < VMSIM__KMEM_KINDS);
-    if (++c->objects > c->room)
-        grow(mem, c, cpu);
-}
-
-void vmsim__kmem_free(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu) {
-    struct vmsim__kmem_cache *c = &mem->kmem[kind];
-    VMSIM__ASSERT(kind < VMSIM__KMEM_KINDS && c->objects > 0);
-    c->objects--;
     while (c->slabs.count && c->room > c->objects + c->spare)
-        shrink(mem, c, cpu);
+        free_slab(mem, c, cpu);
 }
 
 /* ---- the check ---- */

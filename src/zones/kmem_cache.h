@@ -22,9 +22,23 @@
 /* The caches of a machine, empty: sizes of objects are the kernel's, slabs grow with the number of CPUs. */
 void vmsim__kmem_init(struct vmsim__mem *mem);
 void vmsim__kmem_fini(struct vmsim__mem *mem);
-/* One object more, made by a CPU, and one less. */
-void vmsim__kmem_alloc(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu);
-void vmsim__kmem_free(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu);
+/* Its slabs have no room for the last object / have more room than is kept: they become one more, or fewer. */
+void vmsim__kmem_grow(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu);
+void vmsim__kmem_shrink(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu);
+/* One object more, made by a CPU, and one less: every page of a file has some, and few are the first or last of a
+ * slab. */
+static inline void vmsim__kmem_alloc(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu) {
+    struct vmsim__kmem_cache *c = &mem->kmem[kind];
+    VMSIM__ASSERT(kind < VMSIM__KMEM_KINDS);
+    if (VMSIM__UNLIKELY(++c->objects > c->room))
+        vmsim__kmem_grow(mem, kind, cpu);
+}
+static inline void vmsim__kmem_free(struct vmsim__mem *mem, enum vmsim__kmem_kind kind, unsigned cpu) {
+    struct vmsim__kmem_cache *c = &mem->kmem[kind];
+    VMSIM__ASSERT(kind < VMSIM__KMEM_KINDS && c->objects > 0);
+    if (VMSIM__UNLIKELY(c->room > --c->objects + c->spare))
+        vmsim__kmem_shrink(mem, kind, cpu);
+}
 /* Frames of all slabs. */
 uint64_t vmsim__kmem_pages(const struct vmsim__mem *mem);
 /* Bytes of an object, without who pays for it. */

@@ -455,6 +455,10 @@ static inline uint64_t vmsim__mem_copy_time(struct vmsim__mem *mem, uint64_t ns,
     const uint64_t writes = vmsim__mem_transfer(mem, ns / 2, mem->now.time, bytes, cpu, to);
     return writes + vmsim__mem_transfer(mem, ns - ns / 2, mem->now.time + writes, bytes, cpu, from);
 }
+/* Is every frame as far from every CPU, and no transfer limited? Then both take `ns`. */
+static inline bool vmsim__mem_is_even(const struct vmsim__mem *mem) {
+    return VMSIM__LIKELY(mem->nr_nodes == 1 && !mem->limited && !mem->kmap_time);
+}
 
 /* ---- Watermarks ---- */
 
