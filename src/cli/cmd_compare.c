@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* `vmsim compare`: runs beside each other, and bounds on what may become worse. */
+/* `vmsim compare`: runs beside each other, and bounds on what may become worse.
+ *
+ * All of comparing is the library's (vmsim_run_compare): it is what a program that gates merges by itself would call.
+ * Here are the words of the command line, where its text goes, and what a CI system reads of it, the exit status. All
+ * runs are opened before anything is compared, so that a directory that is none is told of whatever its place. */
+#include <assert.h>
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
@@ -37,6 +42,8 @@ static const struct argp_option compare_argp_options[] = {
     {"output", 'o', "FILE", 0, "Into a file (default: standard output); FILE.html is a page", 0},
     {0}};
 
+/* In the order of the enum: a name's place is its value. argp_error() ends the program; what stands behind it is for
+ * compilers. */
 static enum vmsim_compare_format parse_format(struct argp_state *state, const char *arg) {
     static const char *const names[] = {"text", "md", "json", "html"};
     for (int i = 0; i < 4; i++) {
@@ -85,6 +92,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     }
 }
 
+/* A file is written beside its name and put in its place when it is whole (cli_out_begin): a page that a browser shows
+ * is never half of one. */
 static int put(const char *output, const char *text, size_t size) {
     struct cli_out out;
     if (!output)
@@ -95,15 +104,19 @@ static int put(const char *output, const char *text, size_t size) {
     return cli_out_end(&out, true);
 }
 
+/* The name says what is wanted, unless --format has said it: nobody means a table in a file called .html. */
 static bool is_page(const char *output) {
     const size_t n = output ? strlen(output) : 0;
     return n > 5 && !strcmp(output + n - 5, ".html");
 }
 
+/* A broken bound is no failure of the comparison: what was compared is printed first, in any case, since who is stopped
+ * by a gate wants to see why. */
 static int compare(struct vmsim_run **runs, struct compare_args *o) {
     struct vmsim_compare_result result;
     const char *text;
     size_t size;
+    assert(o->run_count >= 2 && o->run_count <= VMSIM_COMPARE_RUNS);
     o->options.gates = (const char *const *)o->gates;
     o->options.gate_count = o->gate_count;
     o->format = !o->format_told && is_page(o->output) ? VMSIM_COMPARE_HTML : o->format;

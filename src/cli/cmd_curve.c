@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* `vmsim curve`: misses of every memory and every TLB, footprint and reuse times of a trace, in one pass. */
+/* `vmsim curve`: misses of every memory and every TLB, footprint and reuse times of a trace, in one pass.
+ *
+ * The pass is the library's (vmsim/curve.h), and needs no machine: what is told here holds for any. All sizes come from
+ * one pass because LRU has the inclusion property: what hits in a memory hits in every larger one. */
 #include <assert.h>
 #include <argp.h>
 #include <errno.h>
@@ -12,6 +15,7 @@
 #include "vmsim/curve.h"
 #include "vmsim/trace.h"
 
+/* Rows of a table that a person still reads; the curve itself has a point for every size. */
 #define SIZES_MAX 256u
 
 struct curve_options {
@@ -34,6 +38,7 @@ static const struct argp_option options[] = {
     {"plot", 'o', "FILE", 0, "The curves as SVG, of at most eight tasks and page sizes", 0},
     {0}};
 
+/* Kinds add up over several --kind, so that "fetch" and "store" together can be asked for; none at all is all. */
 static uint32_t parse_kind(struct argp_state *state, const char *arg) {
     static const struct {
         const char *name;
@@ -61,6 +66,8 @@ static enum vmsim_curve_format parse_format(struct argp_state *state, const char
     return VMSIM_CURVE_TEXT;
 }
 
+/* A page size costs a pass of its own over the stack distances, in the same reading of the trace; the library takes a
+ * fixed few. */
 static void add_page_size(struct argp_state *state, struct vmsim_curve_options *pass, const char *arg) {
     assert(pass->page_size_count <= VMSIM_CURVE_PAGE_SIZES);
     uint64_t size = cli_size(state, arg);
@@ -71,6 +78,7 @@ static void add_page_size(struct argp_state *state, struct vmsim_curve_options *
     pass->page_sizes[pass->page_size_count++] = size;
 }
 
+/* Sets are chosen by the lowest bits of the page number, as hardware does: a power of two, or there is no such TLB. */
 static void set_sets(struct argp_state *state, struct vmsim_curve_options *pass, const char *arg) {
     pass->sets = (uint32_t)cli_number(state, arg, VMSIM_CURVE_SETS);
     if (!pass->sets || pass->sets & (pass->sets - 1))
@@ -134,6 +142,8 @@ static void tell_if_cut(const char *path) {
     vmsim_trace_close(reader);
 }
 
+/* The picture comes after the text: who plots wants the numbers, too, and a picture that cannot be written loses
+ * nothing. */
 static int plot(struct vmsim_curve *c, const char *path) {
     struct cli_out out;
     FILE *f = cli_out_begin(&out, "curve", path);

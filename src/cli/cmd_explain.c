@@ -77,6 +77,7 @@ static int no_task(const struct explain_names *names, const char *name, const ch
     return cli_fail(EXIT_USAGE, "explain", "there is no task '%s'%s (did you mean '%s'?)", name, when, meant);
 }
 
+/* Names are not unique (forks share one): the first, which is the oldest. */
 static uint32_t find_task(const struct vmsim_machine *m, const char *name) {
     for (uint32_t i = 0; i < vmsim_task_count(m); i++) {
         if (!name || !strcmp(vmsim_task_name(m, i), name))
@@ -100,6 +101,7 @@ static bool goes_on(void *context, const struct vmsim_progress *progress) {
 }
 
 /* An empty log of what matters to a moment. */
+/* A second behind the moment is looked at, too, since a wait that was going on then is told when it ends. */
 static struct explain_log log_of(const struct explain_options *o) {
     const uint64_t after = UINT64_C(1000000000);
     return (struct explain_log){.from = o->at > o->before ? o->at - o->before : 0,
@@ -108,6 +110,7 @@ static struct explain_log log_of(const struct explain_options *o) {
                                 .task = VMSIM_TASK_NONE};
 }
 
+/* The answer first, notes behind it; a task that was never there is a slip of a name more often than one of a time. */
 static int finish(const struct explain_options *o, const struct explain_names *names, struct explain_log *log,
                   int status) {
     assert(names && (log->at || !log->count));
@@ -152,6 +155,7 @@ static int explain_file(const struct explain_options *o) {
     return status;
 }
 
+/* Single allocations say nothing about why somebody waited, and are most of all events. */
 #define WATCHED (UINT32_MAX & ~(1u << VMSIM_EVENT_ALLOC))
 
 static int explain_run(struct vmsim_scenario *s, const struct explain_options *o) {
@@ -167,6 +171,8 @@ static int explain_run(struct vmsim_scenario *s, const struct explain_options *o
 
 /* ---- a moment ---- */
 
+/* The run is stopped when the moment is understood: a run of an hour is explained in the seconds up to it. The task may
+ * be one that is forked later, so that it is looked for again. */
 static int explain_at(struct vmsim_scenario *s, const struct explain_options *o) {
     struct vmsim_machine *m = vmsim_scenario_machine(s);
     struct watched w = {.machine = m, .name = o->task};

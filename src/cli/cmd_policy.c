@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* `vmsim policy`: the policies that a machine can use, built in or from plugins. */
+/* `vmsim policy`: the policies that a machine can use, built in or from plugins.
+ *
+ * A machine is made for it, the default one, because that alone loads plugins, by the checks that a run would make:
+ * what is listed here can be used, and what cannot is refused here in the same words. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +25,8 @@ static int list(const struct vmsim_machine *m) {
     return EXIT_FINE;
 }
 
+/* "use" is a line to be copied: for a plugin with the path by which it was loaded, without which no scenario finds it.
+ * */
 static void show_one(const struct vmsim_policy *p, const char *origin) {
     printf("%s: %s\n  domain  %s\n  origin  %s\n", p->name, p->doc, domain_name(p->domain), origin);
     bool loaded = strchr(origin, '/') != NULL;
@@ -31,6 +36,7 @@ static void show_one(const struct vmsim_policy *p, const char *origin) {
         printf("  param   %s (default %s): %s\n", q->name, q->fallback ? q->fallback : "none", q->doc ? q->doc : "");
 }
 
+/* Names are those of a domain: one name may be in several (an LRU of TLBs, one of reclaim), and all are shown. */
 static int show(const struct vmsim_machine *m, const char *name) {
     bool found = false;
     const char *origin;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* `vmsim preset` and `vmsim schema`: what machines there are, and what a scenario file may say. */
+/* `vmsim preset` and `vmsim schema`: what machines there are, and what a scenario file may say.
+ *
+ * Both answer from a configuration that nothing was read into: presets are files found by the library, the schema and
+ * the reference are generated from the tables of parameters, so neither can lag behind what a scenario accepts. */
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +20,8 @@ static int preset_list(struct vmsim_config *config) {
     return EXIT_FINE;
 }
 
+/* The file as it is, comments with its sources included: it is meant to be the beginning of one's own. The library's
+ * message has "error: " before it, which cli_fail() adds itself. */
 static int preset_show(struct vmsim_config *config, const char *name) {
     const char *text;
     size_t size;

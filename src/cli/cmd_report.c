@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* `vmsim report`: a run directory as a page for a browser, or as tables for a merge request. */
+/* `vmsim report`: a run directory as a page for a browser, or as tables for a merge request.
+ *
+ * Everything comes from the files of the directory, nothing from a machine: a page can be made later, and on a host
+ * that has neither the traces nor the plugins of the run. What is missing there is a note, not an error. */
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
@@ -43,6 +46,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     }
 }
 
+/* Into a file the library writes by itself; standard output gets the text from here. Notes go to standard error, so
+ * that what `-o -` prints stays a document. */
 static int show(struct vmsim_run *run, const struct report_options *o) {
     const char *output = o->output ? o->output : o->format == VMSIM_RUN_HTML ? "report.html" : "report.md", *text;
     size_t size;

@@ -19,6 +19,8 @@
 
 enum size_format { FORMAT_TEXT, FORMAT_CSV, FORMAT_JSON };
 
+/* The study first, then what its machine is to be like; `sets` are made once, as every run takes the same two lines:
+ * its policy and its limit. */
 struct size_options {
     struct cli_input in;
     struct size_study study;
@@ -51,6 +53,7 @@ static const struct argp_option options[] = {
     {"directory", 'I', "DIR", 0, "Look for presets and traces in DIR, too", 0},
     {0}};
 
+/* Names are looked up later, when there is a machine that may have a plugin with them. */
 static void add_policy(struct argp_state *state, struct size_study *s, const char *name) {
     assert(s->policy_count <= SIZE_POLICIES);
     if (s->policy_count == SIZE_POLICIES)
@@ -92,6 +95,7 @@ static unsigned percent(struct argp_state *state, const char *arg, unsigned max)
     return n;
 }
 
+/* What the study is about stands in a table of its own, so that neither function outgrows a page. */
 static error_t parse_study(int key, char *arg, struct argp_state *state) {
     struct size_options *o = state->input;
     switch (key) {
@@ -159,6 +163,7 @@ static bool lacks(const char *resolved, const char *list) {
     return strstr(resolved, line) != NULL;
 }
 
+/* A path "[+]" appends: the user's own devices and cgroups stay as they are. */
 static int set_all(struct vmsim_config *config, char *const *sets, size_t count) {
     int err = 0;
     for (size_t i = 0; !err && i < count; i++)
@@ -206,6 +211,8 @@ static bool choose_policy(struct size_options *o, size_t i, const char *name) {
     return takes(o, o->sets[i]);
 }
 
+/* Of the defaults those are left out that this machine cannot have (mglru of an old kernel, say); what was asked for by
+ * name has to be there. */
 static int choose_policies(struct size_options *o) {
     static const char *const defaults[] = {"linux-lru", "linux-mglru", "opt"};
     struct size_study *s = &o->study;
@@ -253,12 +260,15 @@ struct runs {
     int error;
 };
 
+/* The pool asks in its own process, one after another: no lock is needed. */
 static bool next_run(void *context, size_t *job) {
     struct runs *r = context;
     *job = r->begun;
     return r->begun++ < r->count;
 }
 
+/* In a process of its own, forked where the files had been read and the traces' places were known: all runs share those
+ * pages of the host. */
 static void perform_run(void *context, size_t job, FILE *out) {
     struct runs *r = context;
     const struct size_study *s = &r->o->study;
@@ -276,6 +286,7 @@ static void perform_run(void *context, size_t job, FILE *out) {
     outcome_perform(r->base, sets, 2, patterns, SIZE_COLUMNS, out);
 }
 
+/* A run that ended in an expectation that does not hold is a result like any other: the study asks how long it took. */
 static void take_outcome(struct size_point *p, const struct pool_result *result) {
     struct outcome o;
     if (!result->text || !outcome_parse(&o, result->text, result->size)) {
@@ -291,6 +302,7 @@ static void take_outcome(struct size_point *p, const struct pool_result *result)
     outcome_free(&o);
 }
 
+/* One line that is written over, on terminals alone: a log of CI gets the table and nothing else. */
 static bool run_done(void *context, size_t job, const struct pool_result *result) {
     assert(job < ((struct runs *)context)->count);
     struct runs *r = context;
@@ -314,6 +326,8 @@ static int run_points(struct runs *r) {
     }
 }
 
+/* First and alone, since the limits are percentages of its peak. A peak of few pages would make neighbouring limits the
+ * same; swapping without a limit would make the machine, not the program, what is measured. */
 static int run_unlimited(struct size_options *o, struct vmsim_config *base) {
     assert(!o->study.points && !o->study.unlimited.failed);
     struct size_study *s = &o->study;
@@ -335,6 +349,7 @@ static int run_unlimited(struct size_options *o, struct vmsim_config *base) {
     return EXIT_FINE;
 }
 
+/* Limits are whole pages of the peak, rounded down, as the kernel rounds what is written to memory.max. */
 static int run_limited(struct size_options *o, struct vmsim_config *base) {
     struct size_study *s = &o->study;
     const size_t count = s->policy_count * s->step_count;
@@ -362,6 +377,8 @@ static int draw(const struct size_options *o) {
     return cli_out_end(&out, true);
 }
 
+/* What could be measured is printed even if some run failed: the message about it comes behind the table that it has a
+ * row in. */
 static int tell(const struct size_options *o) {
     assert(o->format <= FORMAT_JSON);
     static void (*const print[])(FILE *, const struct size_study *) = {size_print_text, size_print_csv,

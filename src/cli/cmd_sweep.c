@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* `vmsim sweep`: many points of a grid, their results in one file, and what can be made of it. */
+/* `vmsim sweep`: many points of a grid, their results in one file, and what can be made of it.
+ *
+ *     grid.yaml --sweep_read.c--> grid --sweep_run.c, points in processes--> results.db --> export, report, compare
+ *                                                    \--sweep_slurm.c--> shards on other hosts --gather--/
+ *
+ * The first word decides: a file is a grid to be run, `export`, `report`, `compare` and `gather` are about results that
+ * are there. Nothing here knows what a point is; the file of results is the only thing that lasts between commands. */
+#include <assert.h>
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -10,6 +17,7 @@
 #include "cli/pool.h"
 #include "cli/sweep.h"
 
+/* More than any cluster has jobs; a slip of a digit is told instead of submitted. */
 #define SHARDS_MAX UINT64_C(1000000)
 
 struct command_line {
@@ -38,6 +46,7 @@ static const struct argp_option options[] = {
     {"quiet", 'q', NULL, 0, "Errors only", 0},
     {0}};
 
+/* Parts are counted from 1, as people and job arrays do: part 1 of 4, not 0. */
 static void parse_shard(struct argp_state *state, struct sweep_options *o, const char *arg) {
     char *slash, *end;
     errno = 0;
@@ -121,11 +130,14 @@ static const char *meant(const char *word) {
     return NULL;
 }
 
+/* A file of results where a grid belongs is the slip that comes up most: `vmsim sweep study.db`. */
 static bool ends_in_db(const char *path) {
     const size_t n = strlen(path);
     return n > 3 && !strcmp(path + n - 3, ".db");
 }
 
+/* A word before a file may be a command with a typing error: taken as a grid it would end as "no such file", which
+ * helps nobody. */
 static int run_grid(struct command_line *c) {
     const char *command = c->count > 1 ? meant(c->words[0]) : NULL;
     if (command)
@@ -153,6 +165,7 @@ static int run_report(const struct command_line *c) {
     const char *file = c->words[1], *dot = strrchr(file, '.');
     const char *pareto[2] = {c->pareto, NULL};
     char *name = NULL;
+    assert(c->count == 2);
     if (asprintf(&name, "%.*s.html", (int)(dot && dot > file ? (size_t)(dot - file) : strlen(file)), file) < 0)
         return cli_fail(EXIT_INTERNAL, "sweep", "%s", strerror(ENOMEM));
     if (c->pareto) {
@@ -169,6 +182,7 @@ static int run_report(const struct command_line *c) {
 }
 
 static int run_command(struct command_line *c) {
+    assert(c->count > 0); /* a line without words has been refused */
     const char *word = c->words[0];
     if (!strcmp(word, "export")) {
         if (c->count != 2)

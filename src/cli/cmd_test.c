@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* `vmsim test`: scenarios with expectations, in parallel, and what CI systems want to read of them. */
+/* `vmsim test`: scenarios with expectations, in parallel, and what CI systems want to read of them.
+ *
+ *     paths  -->  suite_find.c  -->  suite_run.c: a process each  -->  suite_report.c: text, TAP, JUnit, annotations
+ *
+ * A scenario that dies takes nothing with it, and results are told in the order of names as soon as all before them
+ * are there: output is the same with one worker and with sixty-four. */
+#include <assert.h>
 #include <argp.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -72,8 +78,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     }
 }
 
+/* What would fail after an hour of runs is looked at before the first: the places where results are to go. */
 static int gather(struct test_options *o) {
     int status = EXIT_FINE;
+    assert(o->path_count > 0);
     for (size_t i = 0; i < o->path_count && !status; i++)
         status = suite_add(&o->suite, o->paths[i]);
     suite_sort(&o->suite);
@@ -96,6 +104,7 @@ static int status_of(const struct suite *s) {
     return status;
 }
 
+/* Written when everything is over, since JUnit's root element begins with the sums. */
 static int write_junit(const struct suite *s, const char *path) {
     struct cli_out out;
     FILE *f = cli_out_begin(&out, "test", path);

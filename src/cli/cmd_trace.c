@@ -132,6 +132,7 @@ static void print_status(int32_t status) {
         printf("exit status %d", status);
 }
 
+/* Paths and names come from the recorded program, and may hold what a terminal would obey. */
 static void print_tables(const struct vmsim_trace_reader *r, const struct vmsim_trace_info *i) {
     static const char *const kinds[] = {"file", "directory", "device", "pipe", "shm"};
     for (uint32_t n = 0; n < i->tasks; n++) {
@@ -196,6 +197,8 @@ static int do_info(const struct trace_options *o) {
 
 /* ---- print */
 
+/* What Linux' loader laid out, by which a replay maps the same: where these differ between two traces of one program,
+ * addresses are not comparable. */
 static void print_exec(const struct vmsim_trace_exec *x) {
     assert(x->segments || !x->segment_count);
     printf("  entry=0x%" PRIx64 " base=0x%" PRIx64 " interpreter=0x%" PRIx64 " brk=0x%" PRIx64 "\n", x->entry,
@@ -211,6 +214,8 @@ static void print_exec(const struct vmsim_trace_exec *x) {
     }
 }
 
+/* The names of arguments stand in one string of the library, "addr length prot;result": one blank after another, up to
+ * a semicolon. An exec has a record of its own in their place. */
 static void print_event(uint32_t task, const struct vmsim_trace_event *e) {
     assert(e->type < VMSIM_TRACE_EVENT_TYPES);
     const char *names = vmsim_trace_event_args(e->type);
@@ -240,6 +245,8 @@ static void print_event(uint32_t task, const struct vmsim_trace_event *e) {
         print_exec(e->exec);
 }
 
+/* Items of other tasks are skipped, not counted: -n is so many lines. A pipe that was closed (`| head`) ends it at
+ * once, since a trace may have billions. */
 static int do_print(const struct trace_options *o) {
     static const char letters[4] = {'L', 'S', 'I', 'M'};
     struct vmsim_trace_reader *r;
@@ -276,6 +283,9 @@ static int do_print(const struct trace_options *o) {
 
 /* ---- verify */
 
+/* Checksums and structure first: what is held against mappings is only worth looking at in a file that is whole.
+ * References outside of mappings are a result with its own exit status, as in a damaged recording, not a failure of the
+ * command. */
 static int do_verify(const struct trace_options *o) {
     char text[1024];
     struct vmsim_trace_mappings m;
@@ -317,6 +327,8 @@ static int copy_items(const struct trace_options *o, struct vmsim_trace_reader *
     return err;
 }
 
+/* Tasks and files come along with the events that make them; what is not in those (host, arguments) is handed on. An
+ * unfinished copy is abandoned, so that no file is left that looks like a trace. */
 static int copy_trace(const struct trace_options *o) {
     assert(o->count == 2 && o->files[1]);
     struct vmsim_trace_reader *r;
@@ -351,6 +363,7 @@ static int copy_trace(const struct trace_options *o) {
     return cli_status(err);
 }
 
+/* The format is never guessed: text formats of addresses look alike, and a wrong guess gives a trace that verifies. */
 static int do_convert(const struct trace_options *o) {
     assert(o->count == 2);
     struct vmsim_trace_import_options import = {.size = sizeof import, .limit = o->limit, .columns = o->columns};

@@ -10,10 +10,12 @@
 #include "cli/cli.h"
 #include "vmsim/vmsim.h"
 
+/* A bound on what one question may take of the host; the window of 100 ms that is usual is far from it. */
 #define LOG_MAX ((size_t)1 << 20)
 #define DEPTH_MAX 4u /* tasks that wait for tasks */
 #define NAMES_MAX 16u
 
+/* What is being told: `depth` grows with each task that another waits for, and with it the indentation. */
 struct story {
     FILE *out;
     const struct explain_names *names;
@@ -22,6 +24,7 @@ struct story {
     unsigned depth;
 };
 
+/* Events of an instant have no duration, and end where they begin. */
 static uint64_t end_of(const struct explain_event *e) {
     return e->is.time + e->is.duration;
 }

@@ -26,6 +26,7 @@ enum { /* the first are the waits that cost, by their numbers */
 #define COSTS_TOLD 10u
 #define TASKS_TOLD 3u /* of those who had the CPUs */
 
+/* What one task spent on one kind of cost: the rows of the answer, once sorted. */
 struct cost {
     uint64_t ns;
     uint32_t task;
@@ -41,6 +42,8 @@ struct telling {
     size_t count;
 };
 
+/* Events alone may be explained, from a file, without a machine: then there are no counters, and what comes from them
+ * is left out. */
 static uint64_t counter(const struct telling *t, const char *name) {
     size_t id;
     if (!t->names->machine || vmsim_counter_find(t->names->machine, name, &id))
@@ -54,6 +57,7 @@ static uint64_t task_counter(const struct telling *t, uint32_t task, const char 
     return counter(t, name);
 }
 
+/* Differences of sums that were cut at different moments may be below 0 by a little; such a cost is none. */
 static uint64_t less(uint64_t a, uint64_t b) {
     return a > b ? a - b : 0;
 }
@@ -73,6 +77,8 @@ static void put_name(const struct telling *t, uint32_t task) {
 
 /* ---- from sums to costs ---- */
 
+/* What a fault waited or reclaimed is told by itself, as a cost with reasons of its own; counted here too it would be
+ * told twice. */
 static uint64_t fault_ns(const struct explain_doer *d) {
     uint64_t ns = 0;
     for (int major = 0; major < 2; major++)
@@ -116,6 +122,7 @@ static uint64_t cost_of(const struct telling *t, const struct explain_doer *d, u
     }
 }
 
+/* A total order: the same run is explained in the same words, whatever qsort does with equals. */
 static int by_cost(const void *a, const void *b) {
     const struct cost *x = a, *y = b;
     if (x->ns != y->ns)
@@ -202,6 +209,8 @@ static void tell_faults(const struct telling *t, const struct explain_doer *d) {
     tell_longest(t, d->task, &d->fault[d->fault[1].count > 0]);
 }
 
+/* How many of the pages that were looked at could be taken says more than the time: few of many are lists full of pages
+ * in use. */
 static void tell_reclaimed(const struct telling *t, const struct explain_reclaimed *r, const char *what) {
     if (r->times.count)
         fprintf(t->out, "     %" PRIu64 " time%s for %s: %" PRIu64 " of %" PRIu64 " pages that it looked at\n",
@@ -262,6 +271,7 @@ static const char *words_of(const struct telling *t, unsigned kind) {
     return words[kind];
 }
 
+/* Walks are counted a CPU, not a task: those of one task cannot be told, and the sentence says so. */
 static void tell_own(const struct telling *t, const struct explain_doer *d) {
     const uint64_t references = task_counter(t, d->task, "references");
     const unsigned cpus = t->names->machine ? vmsim_machine_cpus(t->names->machine) : 0;
@@ -327,6 +337,7 @@ static void tell_cost(const struct telling *t, size_t number) {
     tell_reasons(t, c);
 }
 
+/* The list ends where a line would not be worth acting on; the rest is one sum, so that nothing seems to be missing. */
 static void tell_costs(const struct telling *t) {
     uint64_t told = 0;
     char ns[32];

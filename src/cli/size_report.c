@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A study of limits (size.h) as a table with its advice, as CSV, as JSON, and as a picture. */
+/* A study of limits (size.h) as a table with its advice, as CSV, as JSON, and as a picture.
+ *
+ * Four forms of the same points: the table has units that people read, CSV and JSON have the counters as they are, in
+ * bytes, pages and microseconds, so that nothing has to be parsed back. A run that was killed has counters, too, of the
+ * part that it came to: they are printed as numbers where machines read, but not drawn and never compared. */
 #include <assert.h>
 #include <inttypes.h>
 
@@ -8,6 +12,7 @@
 
 #define MIB (1024.0 * 1024.0)
 
+/* Both kinds together: for a limit it is the same whether a page of a file or one of swap was thrown out too early. */
 static uint64_t refaults(const struct size_point *p) {
     return p->value[SIZE_REFAULT_ANON] + p->value[SIZE_REFAULT_FILE];
 }
@@ -20,6 +25,8 @@ static double share(const struct size_point *p, enum size_column us) {
 
 /* ---- text ---- */
 
+/* Columns stay of one width over nine orders of magnitude; the borders are where a unit would need more than four
+ * digits before the point. */
 static void put_time(FILE *out, uint64_t ns) {
     if (ns < 10000000)
         fprintf(out, "%8.1f us", (double)ns / 1e3);
@@ -29,6 +36,8 @@ static void put_time(FILE *out, uint64_t ns) {
         fprintf(out, "%8.1f s ", (double)ns / 1e9);
 }
 
+/* A point that failed has no numbers to show, one that was killed no time that could be compared with others: it is
+ * that of a shorter run. */
 static void put_row(FILE *out, const struct size_study *s, const struct size_point *p) {
     const uint64_t slow = size_slowdown(s, p), *v = p->value;
     if (p->limit == UINT64_MAX)
@@ -50,6 +59,8 @@ static void put_row(FILE *out, const struct size_study *s, const struct size_poi
             share(p, SIZE_MEM_FULL), share(p, SIZE_IO_FULL));
 }
 
+/* Drawn up to the first limit at which the program is killed: beyond it there is nothing to draw, and each x is one
+ * limit more at which it does not live. */
 static void put_sparkline(FILE *out, const struct size_study *s, size_t policy) {
     assert(policy < s->policy_count);
     double slow[SIZE_STEPS];
@@ -68,6 +79,7 @@ static void put_sparkline(FILE *out, const struct size_study *s, size_t policy) 
             size_point_at(s, policy, s->step_count - 1)->percent, n < s->step_count ? "; x: killed" : "");
 }
 
+/* What the advice costs to ignore: the next limit down, if it was tested. */
 static void put_below(FILE *out, const struct size_study *s, size_t policy, size_t step) {
     assert(policy < s->policy_count && step < s->step_count);
     if (step + 1 >= s->step_count) {
@@ -81,6 +93,7 @@ static void put_below(FILE *out, const struct size_study *s, size_t policy, size
         fprintf(out, "; with %.2f MiB %.1f %%", (double)p->limit / MIB, (double)size_slowdown(s, p) / 10 - 100);
 }
 
+/* The recommendation has its reason beside it, in figures of the table above: nobody should have to believe it. */
 static void put_advice(FILE *out, const struct size_study *s, size_t policy) {
     assert(policy < s->policy_count);
     const size_t best = size_recommended(s, policy), knee = size_knee(s, policy);
@@ -128,6 +141,8 @@ void size_print_text(FILE *out, const struct size_study *s) {
 
 /* ---- CSV and JSON ---- */
 
+/* The run without a limit is the first row, with empty columns where it has no limit and no policy: one file has all
+ * that a plot needs. */
 static void csv_row(FILE *out, const struct size_study *s, const char *policy, const struct size_point *p) {
     fprintf(out, "%s,", policy);
     if (p->limit != UINT64_MAX)
@@ -207,7 +222,9 @@ void size_print_json(FILE *out, const struct size_study *s) {
 
 enum { PANELS = 4 };
 
+/* In the order of the titles below. */
 static double quantity(const struct size_study *s, const struct size_point *p, unsigned panel) {
+    assert(panel < PANELS && size_point_whole(p));
     switch (panel) {
     case 0:
         return (double)size_slowdown(s, p) / 1000;
@@ -220,6 +237,8 @@ static double quantity(const struct size_study *s, const struct size_point *p, u
     }
 }
 
+/* The mark is the recommended limit of the first policy, which is Linux' own unless others were asked for. Slowdowns
+ * reach from 1 to thousands: that panel alone is logarithmic. */
 static void draw_panel(FILE *out, const struct size_study *s, unsigned panel) {
     static const char *const titles[PANELS] = {"time, of that without a limit", "major faults", "refaults (pages)",
                                                "stalled for memory (PSI some, %)"};

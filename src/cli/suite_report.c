@@ -75,6 +75,7 @@ static void put_escaped(const char *text, bool property) {
     }
 }
 
+/* Without a place of its own a message is shown at the scenario's beginning, which is better than nowhere. */
 static void annotate(const char *origin, const char *path, const char *title, const char *text) {
     assert(origin && path);
     struct suite_place place;
@@ -116,6 +117,8 @@ static size_t failed_checks(const struct suite_case *c) {
     return n;
 }
 
+/* What holds takes one line a scenario; what does not is told with the place to be edited first, as compilers do, so
+ * that editors jump there. */
 static void tell_text(const struct suite *s, const struct suite_case *c) {
     if (s->quiet && suite_fine(c))
         return;
@@ -145,6 +148,8 @@ static void tell_text(const struct suite *s, const struct suite_case *c) {
 
 /* ---- TAP ---- */
 
+/* A scenario without checks, or one that broke, is a test of its own: a plan whose numbers do not come is a failure in
+ * TAP, one without a line would be lost. */
 static void tell_tap(const struct suite_case *c, size_t *number) {
     for (size_t i = 0; i < c->check_count; i++) {
         const struct suite_check *k = &c->checks[i];
@@ -175,6 +180,7 @@ static void tell_tap(const struct suite_case *c, size_t *number) {
         printf("# %s\n", fate(c));
 }
 
+/* The plan "1..N", which is printed before the first line: counted by the same rule as tell_tap() numbers. */
 size_t suite_checks(const struct suite *s) {
     size_t n = 0;
     for (size_t i = 0; i < s->count; i++)
@@ -207,6 +213,7 @@ void suite_summary(const struct suite *s) {
 
 /* ---- JUnit ---- */
 
+/* All five that could end a text or an attribute, as numbers, which need no declaration. */
 static void put_xml(FILE *out, const char *text) {
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
@@ -247,6 +254,8 @@ static void put_testcase(FILE *out, const struct suite_case *c, const struct sui
     fputs("</failure>\n    </testcase>\n", out);
 }
 
+/* Failures and errors are different things for those who read JUnit: an expectation that does not hold, and a scenario
+ * that could not be judged. */
 static void put_suite(FILE *out, const struct suite_case *c) {
     fputs("  <testsuite name=\"", out);
     put_xml(out, c->path);

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Cases in processes of their own (suite.h, pool.h): a crash, a kill or a run without an end costs one case. */
+/* Cases in processes of their own (suite.h, pool.h): a crash, a kill or a run without an end costs one case.
+ *
+ *     child                                      parent
+ *     check <tab> met <tab> what <tab> ...  -->  struct suite_check, pointing into the text
+ *     error <tab> message                   -->  struct suite_case.errors
+ *     time, status                          -->  the last line: what came before it is whole
+ *
+ * Lines of fields rather than a struct through the pipe: a child that dies in the middle leaves whole lines, which are
+ * told, and nothing that has to be trusted. */
 #include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -36,6 +44,8 @@ static void put_config_errors(FILE *out, struct vmsim_config *config) {
     }
 }
 
+/* As expectations are written: a share as percent with as many digits as it is kept in, so that equal numbers look
+ * equal. */
 static void put_value(FILE *out, const struct vmsim_expectation *x) {
     char text[40];
     if (x->problem)
@@ -47,6 +57,7 @@ static void put_value(FILE *out, const struct vmsim_expectation *x) {
     put_field(out, text);
 }
 
+/* Steps that came out otherwise than they say are errors of the case beside its expectations, each with its place. */
 static void put_steps(FILE *out, const struct vmsim_scenario *s) {
     for (size_t i = 0; vmsim_scenario_step_failure(s, i); i++)
         put_error(out, vmsim_scenario_step_failure(s, i));
@@ -99,6 +110,7 @@ static int run_case(FILE *out, const struct suite *suite, const struct suite_cas
     return err ? cli_status(err) : vmsim_scenario_failures(s) ? EXIT_EXPECTATION : EXIT_FINE;
 }
 
+/* In the order of `vmsim run`: folders, the file, overrides. A scenario that is tested is the one that is run. */
 static int load(const struct suite *s, const char *path, struct vmsim_config *config,
                 struct vmsim_scenario **scenario) {
     int err = 0;
@@ -111,6 +123,8 @@ static int load(const struct suite *s, const char *path, struct vmsim_config *co
     return err ? err : vmsim_scenario_create(config, scenario);
 }
 
+/* The limit is CPU time, not time on the wall: a busy host does not fail a scenario. One second later the kernel kills
+ * what does not heed SIGXCPU. */
 static void perform(void *context, size_t job, FILE *out) {
     assert(job < ((const struct suite *)context)->count);
     const struct suite *suite = context;
@@ -148,8 +162,10 @@ static const char *field(char **line) {
     return begin;
 }
 
+/* Lines of a kind that is not known are passed over. */
 static void take_line(struct suite_case *c, char *line) {
     const char *what = field(&line);
+    assert(c->checks && c->errors);
     if (!strcmp(what, "check")) {
         struct suite_check *k = &c->checks[c->check_count++];
         k->met = *field(&line) == '1';
@@ -168,6 +184,7 @@ static void take_line(struct suite_case *c, char *line) {
     }
 }
 
+/* Room for as many checks and errors as there are lines: more cannot come, and nothing has to grow. */
 static bool take_text(struct suite_case *c, const struct pool_result *r) {
     size_t lines = 1;
     for (const char *p = r->text; *p; p++)

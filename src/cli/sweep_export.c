@@ -16,6 +16,7 @@ struct table {
     const char **cells; /* of a row: axes, then counters */
 };
 
+/* RFC 4180: quotes where a cell has what parts cells, doubled within. */
 static void put_cell(const char *text) {
     if (!text || !strpbrk(text, ",\"\n\r")) {
         fputs(text ? text : "", stdout);
@@ -30,6 +31,7 @@ static void put_cell(const char *text) {
     putchar('"');
 }
 
+/* A column for every counter that any point has: points that failed, or lacked one, have an empty cell there. */
 static bool names(struct table *t, const char *sql, char ***list, size_t *count) {
     assert(!*list && !*count);
     sqlite3_stmt *q = store_query(&t->store, sql);
@@ -90,6 +92,8 @@ static void put_row(struct table *t, sqlite3_stmt *point) {
     putchar('\n');
 }
 
+/* One query a point and table, in the order of the primary keys: rows leave at once, and a sweep of millions of values
+ * needs the memory of one row. */
 static int put_table(struct table *t) {
     assert(t->cells);
     sqlite3_stmt *point =
@@ -97,6 +101,7 @@ static int put_table(struct table *t) {
     sqlite3_stmt *setting = store_query(&t->store, "SELECT axis, value FROM setting WHERE point = ?");
     sqlite3_stmt *value = store_query(&t->store, "SELECT name, value FROM results WHERE point = ?");
     bool good = point && setting && value;
+    assert(t->axis_count || !t->axes);
     put_header(t);
     while (good && sqlite3_step(point) == SQLITE_ROW) {
         const int64_t n = sqlite3_column_int64(point, 0);
@@ -130,6 +135,7 @@ int sweep_export(const char *path) {
     return status;
 }
 
+/* Files are taken one after another, each in a transaction: gathering again takes nothing twice. */
 int sweep_gather(const char *to, char *const *from, size_t count) {
     assert(to && from && count);
     struct store store;

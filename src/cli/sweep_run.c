@@ -23,6 +23,7 @@
 #include "cli/sweep_share.h"
 #include "cli/sweep_store.h"
 
+/* Once may be an operator, twice a host short of memory; five times is the point itself. */
 #define ATTEMPTS 5u
 #define TRIALS 200u /* points that are resolved before the first is run */
 
@@ -60,6 +61,7 @@ struct sweep {
 
 /* ---- before the first point ---- */
 
+/* Neighbours go to different shards: the last axis turns fastest, and what is dear lies together in a grid. */
 static bool is_mine(const struct grid *g, const struct sweep_options *o, uint64_t point) {
     assert(o->shards > 0 && o->shard > 0 && o->shard <= o->shards);
     return point % o->shards == o->shard - 1 && !grid_excluded(g, point);
@@ -101,6 +103,8 @@ static const struct grid_axis *axis_of(const struct grid *g, const char *text) {
     return NULL;
 }
 
+/* The library speaks of an override that nobody has written: who reads it finds the axis, at its place in the grid,
+ * with the same reason. */
 static void tell_refusal(const struct grid *g, struct vmsim_config *config) {
     assert(vmsim_config_error_count(config) > 0);
     const char *text = vmsim_config_error_text(config, 0), *why = text ? strstr(text, "error: ") : NULL;
@@ -198,6 +202,7 @@ static size_t job_of(struct sweep *s, uint64_t point) {
     return (size_t)point;
 }
 
+/* Points that have to be done again come last, when whatever killed them may have passed. */
 static bool next_point(void *context, size_t *job) {
     struct sweep *s = context;
     uint64_t point;
@@ -231,6 +236,8 @@ static void lead_batch(void *context, size_t job, int fd) {
     share_lead(&work, fd);
 }
 
+/* A list that is searched: it holds points whose processes were killed, of which there are few or the sweep is lost
+ * anyway. */
 static struct again *again_of(struct sweep *s, uint64_t point) {
     assert(point < s->g->points);
     for (size_t i = 0; i < s->again_count; i++) {
@@ -272,6 +279,7 @@ static bool batch_done(struct sweep *s, struct batch *b, int signal) {
 }
 
 /* Whatever became of it, its leader is done with it. */
+/* The leader of a batch hands results on as they come: if it dies afterwards, these are not begun anew. */
 static void mark_over(struct sweep *s, uint64_t point) {
     for (size_t i = 0; s->batches && i < s->o->jobs; i++) {
         for (size_t k = 0; k < s->batches[i].count; k++)
@@ -279,6 +287,8 @@ static void mark_over(struct sweep *s, uint64_t point) {
     }
 }
 
+/* At most ten times a second, on terminals alone; the speed is that of what was done now, without what was there
+ * before. */
 static void show_progress(struct sweep *s) {
     struct timespec now;
     if (s->o->quiet || !isatty(STDERR_FILENO))
@@ -294,6 +304,7 @@ static void show_progress(struct sweep *s) {
             (double)s->counts.done / all, (double)(s->counts.mine - over) * all / (double)s->counts.done);
 }
 
+/* A point is in the file before the next is begun: whatever ends the sweep costs those that are running. */
 static bool point_done(void *context, size_t job, const struct pool_result *result) {
     struct sweep *s = context;
     const struct store_cost cost = {result->cpu_us, result->memory_kb};
@@ -323,6 +334,7 @@ static void put_count(const char *what, uint64_t n) {
         printf(", %" PRIu64 " %s", n, what);
 }
 
+/* Every point of the shard is in one of these numbers, so that they add up before the eyes of whoever doubts one. */
 static void tell(const struct sweep *s) {
     const struct sweep_counts *c = &s->counts;
     assert(c->there + c->done + c->doubled <= c->mine);
@@ -374,6 +386,8 @@ static bool trial_done(void *context, size_t job, const struct pool_result *resu
     return true;
 }
 
+/* A point is run here first, as nobody knows what to ask a cluster for: its time and memory, with room, become the
+ * job's limits. */
 static int submit(struct sweep *s) {
     assert(!s->base && s->o->slurm);
     const struct sweep_options whole = {.shard = 1, .shards = 1};

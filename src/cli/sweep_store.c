@@ -11,9 +11,15 @@
 #include "cli/sweep_store.h"
 #include "vmsim/version.h"
 
+/* The tables below; a file of another format is refused, not converted. */
 #define FORMAT 1
+/* Longer than anybody holds the file: a point is one transaction of milliseconds, but hundreds of shards may come at
+ * once. */
 #define PATIENCE_MS 60000
 
+/* Values are rows, not columns, since SQLite has no more than 2,000 of these and counters differ from point to point;
+ * names stand once, in `counter`. WITHOUT ROWID keeps a point's values together, in the order in which export reads
+ * them. */
 static const char schema[] =
     "CREATE TABLE sweep(id INTEGER PRIMARY KEY CHECK(id = 1), format INTEGER, grid_hash TEXT, grid TEXT, base TEXT, "
     "points INTEGER, version TEXT);"
@@ -69,6 +75,8 @@ static void bind_text(sqlite3_stmt *q, int at, const char *text) {
     sqlite3_bind_text(q, at, text, -1, SQLITE_TRANSIENT);
 }
 
+/* SQLite's integers have a sign: what is above them (a limit of UINT64_MAX: none) is the greatest that there is, and
+ * sorts where it should. */
 static void bind_number(sqlite3_stmt *q, int at, uint64_t n) {
     sqlite3_bind_int64(q, at, n > INT64_MAX ? INT64_MAX : (int64_t)n);
 }
@@ -99,6 +107,7 @@ static int what_is_there(struct store *s) {
     return there;
 }
 
+/* By contents, not by time: a file that was touched or copied is the same, one that was edited is not. */
 static bool add_inputs(struct store *s, const struct grid *grid) {
     sqlite3_stmt *q = store_query(s, "INSERT INTO input VALUES(?, ?, ?)");
     bool good = q != NULL;
@@ -158,6 +167,8 @@ static int make_tables(struct store *s, const struct grid *grid, const char *res
     return status;
 }
 
+/* Results of two grids in one file could not be told apart afterwards, so that any change of the grid or of its inputs
+ * begins a new file. */
 static int check_grid(struct store *s, const struct grid *grid) {
     uint64_t hash;
     char ours[17];
@@ -182,6 +193,7 @@ static int check_grid(struct store *s, const struct grid *grid) {
     return status;
 }
 
+/* Statements are parsed once: a point has some hundred values, and a sweep thousands of points. */
 static int prepare(struct store *s) {
     assert(s->db && !s->has);
     s->has = store_query(s, "SELECT 1 FROM point WHERE point = ?");
@@ -263,6 +275,8 @@ bool store_has(struct store *s, uint64_t point) {
     return has;
 }
 
+/* OR IGNORE: another shard may have done the point meanwhile. Who comes second sees that no row changed, and leaves the
+ * first one's values alone. */
 static bool add_point(struct store *s, uint64_t point, const struct outcome *o, const struct store_cost *cost) {
     assert(s->point && o->message && o->hash);
     bind_number(s->point, 1, point);
@@ -288,6 +302,8 @@ static bool add_settings(struct store *s, const struct grid *grid, uint64_t poin
     return good;
 }
 
+/* A counter's name is added where it is new; the value finds its number by a join, so that no number is kept here that
+ * another process could have given away. */
 static bool add_values(struct store *s, uint64_t point, const struct outcome *o) {
     assert(o->values || !o->count);
     bool good = true;
@@ -314,6 +330,7 @@ enum store_end store_add(struct store *s, const struct grid *grid, uint64_t poin
     return STORE_FAILED;
 }
 
+/* Status 1 is an expectation that does not hold: the point ran, and has results. */
 bool store_count_failed(struct store *s, uint64_t *failed, uint64_t *unmet) {
     assert(failed && unmet);
     sqlite3_stmt *q = store_query(s, "SELECT count(*) FILTER (WHERE status >= 2), count(*) FILTER (WHERE status = 1) "
@@ -325,6 +342,7 @@ bool store_count_failed(struct store *s, uint64_t *failed, uint64_t *unmet) {
     return good;
 }
 
+/* In one transaction: who is interrupted has the failures still, and no point without its settings. */
 bool store_forget_failed(struct store *s) {
     const bool good = execute(s, "BEGIN IMMEDIATE;"
                                  "DELETE FROM value WHERE point IN (SELECT point FROM point WHERE status >= 2);"

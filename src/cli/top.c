@@ -12,17 +12,22 @@
 #include "cli/cli.h"
 #include "vmsim/vmsim.h"
 
+/* Widths and counts for a terminal of 80 by 24 and larger: what does not fit is cut at its right, or summed up in a
+ * line "and N more". */
 #define BAR 30u
 #define TASKS_MAX 20u
 #define CPUS_MAX 8u
 #define COLUMNS_MAX 512u
 
+/* One frame on its way to the terminal. */
 struct frame {
     struct top_view *view;
     FILE *out;
     unsigned width;
 };
 
+/* Cut to the terminal's width, as a line that wraps would shift all below it. Names of tasks may hold anything: control
+ * characters are shown, not sent. */
 static void line(const struct frame *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void line(const struct frame *f, const char *format, ...) {
     char text[COLUMNS_MAX];
@@ -38,6 +43,8 @@ static void line(const struct frame *f, const char *format, ...) {
     fputc('\n', f->out);
 }
 
+/* A counter that this machine does not have is 0: one with no swap has no such lines, and top shows less instead of
+ * failing. Tasks may come at any time, so that names are looked up anew in each frame. */
 static uint64_t value(const struct frame *f, size_t *id, const char *format, va_list args) {
     char name[256];
     vsnprintf(name, sizeof name, format, args);
@@ -83,10 +90,12 @@ static const char *brief(char text[16], uint64_t n) {
         d /= 1000;
         unit++;
     }
+    assert(unit < sizeof units - 1);
     snprintf(text, 16, unit ? "%.0f%c" : "%.0f", d, units[unit]);
     return text;
 }
 
+/* Memory is told in binary units, counts in decimal ones, as in Linux' own tools. */
 static const char *kib(char text[16], uint64_t bytes) {
     if (bytes < 10u << 20)
         snprintf(text, 16, "%" PRIu64 "K", bytes >> 10);
@@ -111,6 +120,8 @@ static void bar(char text[BAR + 1], uint64_t free, uint64_t min, uint64_t low, u
     text[BAR] = '\0';
 }
 
+/* Zones are found by the names of their counters, which are all that is known of them: zone.NODE.NAME.managed. Pages on
+ * lists of CPUs are free, too, in the eyes of whoever reads this, although watermarks do not count them. */
 static void zones(const struct frame *f) {
     static const char head[] = "zone.", tail[] = ".managed";
     const size_t count = vmsim_counter_count(f->view->machine);
@@ -141,6 +152,8 @@ static void lists(const struct frame *f) {
          now(f, "vmstat.nr_writeback"));
 }
 
+/* Numbers a virtual second, not a frame: frames come by the clock on the wall, and how much is simulated between two
+ * depends on the host. */
 static void activity(const struct frame *f) {
     char n[8][16];
     line(f, "a second     faults %s  major %s  scan kswapd %s direct %s  steal %s  swap in %s out %s  compact %s",
@@ -160,6 +173,8 @@ static double share(uint64_t part, uint64_t whole) {
     return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
+/* Shares of what these four sum up to, not of the time between frames: CPUs' clocks are not all at the same point when
+ * a frame is drawn. */
 static void cpus(const struct frame *f) {
     const unsigned count = vmsim_machine_cpus(f->view->machine);
     line(f, "%-5s %6s %6s %6s %6s   %12s %10s", "cpu", "user", "system", "iowait", "idle", "references", "walks");
@@ -176,6 +191,7 @@ static void cpus(const struct frame *f) {
         line(f, "and %u more", count - CPUS_MAX);
 }
 
+/* In the order in which they were created, which does not change: lines that jump about cannot be read. */
 static void tasks(const struct frame *f) {
     const size_t count = vmsim_task_count(f->view->machine);
     line(f, "%-16s %8s %10s %8s %8s %7s %7s %7s %7s", "task", "rss", "refs/s", "minor/s", "major/s", "user", "system",

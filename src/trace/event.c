@@ -2,7 +2,8 @@
 /* Events to bytes and back: {file + 1, mask, the arguments and result that are not 0, path, exec}.
  *
  * Numbers are zig-zag varints, for descriptors and offsets are often small and sometimes negative. Mask bits 0..5
- * are the arguments, 6 the result, 7 the path. */
+ * are the arguments, 6 the result, 7 the path. The names of events and of their arguments come from the one list of
+ * vmsim/trace.h: a new event is written, read, printed and counted without a line here. */
 #include "base/util.h"
 #include "trace/format.h"
 
@@ -78,6 +79,7 @@ static struct vmsim_trace_exec *get_exec(struct vmsim__cursor *c, struct vmsim__
         s->prot = (uint32_t)vmsim__cursor_varint(c);
         s->interpreter = (uint32_t)vmsim__cursor_varint(c);
     }
+    VMSIM__ASSERT(s == x->segments + x->segment_count);
     return c->failed ? NULL : x;
 }
 

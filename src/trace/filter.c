@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Choosing references (see filter.h). */
+/* Choosing references (see filter.h).
+ *
+ * By page: a reference is kept when it says something new of its page, seen from the last few pages that its task used.
+ * What is left has the same faults, dirty pages and order of first uses as the whole, in a fraction of the words; how
+ * often a page is used is lost, which is why a trace says that it is filtered. An event may change what any page is, so
+ * that all lists are empty behind it; an epoch says so in one store, however many tasks there are. */
 #include "trace/filter.h"
 
 #include <inttypes.h>
@@ -18,6 +23,7 @@ static uint64_t place_of(const char *text) {
     return *text >= '0' && *text <= '9' && !*end ? n : UINT64_MAX;
 }
 
+/* Without any of these the words of the arena are written as they lie, and nothing is allocated. */
 static bool leaves_out(const struct vmsim_record_options *o) {
     return o->only || o->page_level || o->sample > 1 || o->from || o->to;
 }

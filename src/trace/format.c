@@ -7,6 +7,7 @@
 
 #include "base/util.h"
 
+/* The hash ends the header, so that a version that needs more fields finds zeroes which older ones have hashed, too. */
 void vmsim__put_file_header(unsigned char out[VMSIM__FILE_HEADER], const struct vmsim__file_header *h) {
     VMSIM__ASSERT(h->page_size > 0);
     memset(out, 0, VMSIM__FILE_HEADER);
@@ -95,6 +96,8 @@ int vmsim__get_block_header(const unsigned char in[VMSIM__BLOCK_HEADER], struct 
     return *why ? VMSIM_ECORRUPT : 0;
 }
 
+/* The file's length is in it: what was appended to a trace, or cut off and written again, has a trailer that is not at
+ * its place. */
 void vmsim__put_trailer(unsigned char out[VMSIM__TRAILER], uint64_t index_offset, uint64_t file_bytes) {
     VMSIM__ASSERT(index_offset < file_bytes);
     memcpy(out, VMSIM__TRACE_END, 8);
@@ -125,6 +128,7 @@ unsigned char *vmsim__bytes_room(struct vmsim__bytes *b, size_t n) {
     return b->at + b->count;
 }
 
+/* Ten bytes are what 64 bits take at most, seven a byte. */
 void vmsim__bytes_varint(struct vmsim__bytes *b, uint64_t v) {
     unsigned char *p = vmsim__bytes_room(b, 10);
     if (p)
@@ -147,6 +151,7 @@ void vmsim__bytes_fini(struct vmsim__bytes *b) {
     *b = (struct vmsim__bytes){.alloc = b->alloc};
 }
 
+/* A cursor that has failed gives zeroes: readers of many numbers look once, as writers do. */
 uint64_t vmsim__cursor_varint(struct vmsim__cursor *c) {
     VMSIM__ASSERT(c->at <= c->end);
     uint64_t v = 0;

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Data blocks to chunks of items: references are decoded a chunk at a time, and the events frame cuts them into
- * batches of one task with events between. Runs on the caller's thread or on the reader's second one. */
+ * batches of one task with events between. Runs on the caller's thread or on the reader's second one.
+ *
+ *     references   r r r r r r r r r r r r     decoded into chunk.words, VMSIM__CHUNK_REFS at a time
+ *     events       |task 0   |task 1 |mmap     each with its distance from the one before
+ *     items        [0: r r r r r][1: r r r r][1: mmap][1: r r r]
+ *
+ * A chunk is all that the two threads hand each other, so that its size is what a lock costs, divided. Nothing points
+ * from one chunk into another: what was decoded and found no room is carried over as words. */
 #include <unistd.h>
 
 #include "base/util.h"
 #include "trace/trace_block.h"
 
+/* Words have room for a group more than a chunk takes: the decoder writes whole groups, and stops behind the last that
+ * it needs. */
 bool vmsim__chunk_init(struct vmsim__chunk *c, struct vmsim__alloc *a) {
     *c = (struct vmsim__chunk){.room = {.capacity = 4 * VMSIM__EVENT_ROOM}};
     c->words = vmsim__malloc(a, (VMSIM__CHUNK_REFS + VMSIM__GROUP_WORDS) * sizeof *c->words);
@@ -38,6 +47,8 @@ void vmsim__pipe_fini(struct vmsim__pipe *p) {
     p->alloc = NULL;
 }
 
+/* A block whose last reference is the one before `index` is passed over, but for index 0: the events behind it belong
+ * to what comes later only if nothing comes before. */
 void vmsim__pipe_seek(struct vmsim__pipe *p, uint64_t index) {
     VMSIM__ASSERT(index <= p->tables->references);
     VMSIM__ASSERT(p->tables);
@@ -56,6 +67,7 @@ void vmsim__pipe_seek(struct vmsim__pipe *p, uint64_t index) {
     p->carry_count = 0;
 }
 
+/* Every message has the byte offset of the block: with it `vmsim trace verify` and a hex dump find the damage. */
 static int corrupt(struct vmsim__pipe *p, struct vmsim__err *err, const char *why) {
     return vmsim__err_set(err, VMSIM_ECORRUPT, "%s: byte %llu: %s", p->loader.path, (unsigned long long)p->offset, why);
 }
@@ -79,9 +91,12 @@ static int next_entry(struct vmsim__pipe *p, uint64_t last, struct vmsim__err *e
     if (p->cursor.failed || gap > p->header.refs - last)
         return corrupt(p, err, "an event lies outside of its block");
     p->entry = last + gap;
+    VMSIM__ASSERT(p->entry >= last && p->entry <= p->header.refs);
     return 0;
 }
 
+/* The index is believed about where blocks are, and nothing else: the header has to agree with it, or one of the two is
+ * damaged. */
 static int open_block(struct vmsim__pipe *p, struct vmsim__err *err) {
     VMSIM__ASSERT(!p->in_block && p->next_block < p->tables->blocks.count);
     const struct vmsim__block_entry *b = &p->tables->blocks.at[p->next_block++];
@@ -143,6 +158,7 @@ static int take_entry(struct vmsim__pipe *p, struct vmsim__chunk *c, struct vmsi
     return next_entry(p, p->position, err);
 }
 
+/* Two items may come of one step, a batch and the event behind it. */
 static bool has_room(const struct vmsim__chunk *c) {
     return c->count + 2 < VMSIM__CHUNK_ITEMS && c->room.capacity - c->room.used >= VMSIM__EVENT_ROOM;
 }
@@ -189,6 +205,8 @@ static int fill_from_block(struct vmsim__pipe *p, struct vmsim__chunk *c) {
     return p->events_seen == p->header.events ? 0 : corrupt(p, &c->err, "a block has another number of events");
 }
 
+/* Until there is something to hand out: an empty block, or one before the place that was sought, gives nothing. With
+ * skip_damaged a block that cannot be read costs its own items, and the next begins without a task, as all do. */
 int vmsim__pipe_fill(struct vmsim__pipe *p, struct vmsim__chunk *c) {
     VMSIM__ASSERT(c->words && c->items);
     c->count = c->event_count = 0;
@@ -209,5 +227,6 @@ int vmsim__pipe_fill(struct vmsim__pipe *p, struct vmsim__chunk *c) {
         p->damaged++;
         p->damage = c->err;
     }
+    VMSIM__ASSERT(c->count <= VMSIM__CHUNK_ITEMS && c->event_count <= c->count);
     return c->status = 1;
 }

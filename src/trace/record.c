@@ -34,6 +34,7 @@
 
 extern char **environ;
 
+/* One recording, from the search for its parts to its result: `error` of the result is the only text that leaves it. */
 struct recording {
     struct vmsim__alloc *alloc;
     const struct vmsim_record_options *options;
@@ -78,6 +79,7 @@ static bool find_program(const char *name, char *out, size_t size) {
     return false;
 }
 
+/* The two slips that come up: a folder, and a script that was never made executable. */
 static const char *why_not_a_program(const char *name) {
     struct stat st;
     if (!strchr(name, '/') || stat(name, &st))

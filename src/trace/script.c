@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Following "#!" lines as Linux's fs/binfmt_script.c does (see script.h). */
+/* Following "#!" lines as Linux's fs/binfmt_script.c does (see script.h).
+ *
+ *     execve("build", {"build", "all"}):  build is "#!/usr/bin/env -S sh"
+ *     path: /usr/bin/env      front, last first: "build", "-S sh"      argv: /usr/bin/env, "-S sh", build, all
+ *
+ * Limits are the kernel's: five interpreters, 256 bytes of a line, one argument that is not split. Where the kernel
+ * would fail, nothing is followed, and the emulator's execve fails in the same way with the error of the host. */
 #include "trace/script.h"
 
 #include <elf.h>
@@ -32,6 +38,8 @@ static bool parse_script(char *text, char line[2][VMSIM__SCRIPT_LINE]) {
     return true;
 }
 
+/* A program of another architecture is told apart from a file that is none: the host might run it (binfmt_misc), the
+ * recorder cannot. */
 static enum vmsim__script_verdict judge_elf(const unsigned char *head, ssize_t n) {
     const Elf64_Ehdr *e = (const void *)head;
     if (n < (ssize_t)sizeof *e || memcmp(head, ELFMAG, SELFMAG))
@@ -59,6 +67,7 @@ enum vmsim__script_verdict vmsim__script_resolve(struct vmsim__script *t) {
         if (depth == VMSIM__SCRIPT_DEPTH || !parse_script((char *)head, t->lines[depth]))
             return VMSIM__SCRIPT_LEAVE;
         snprintf(t->script[depth], sizeof t->script[0], "%s", t->path);
+        VMSIM__ASSERT(t->fronts + 2 < VMSIM__COUNT(t->front));
         t->front[t->fronts++] = t->script[depth];
         if (t->lines[depth][1][0])
             t->front[t->fronts++] = t->lines[depth][1];
@@ -75,6 +84,7 @@ void vmsim__double_commas(char *to, size_t size, const char *from) {
         if (*from == ',')
             to[n++] = ',';
     }
+    VMSIM__ASSERT(n < size);
     to[n] = 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 
+/* Everything belongs to the allocator of the writer or reader, and goes when that does. */
 void vmsim__tables_init(struct vmsim__tables *t, struct vmsim__alloc *a) {
     *t = (struct vmsim__tables){.alloc = a, .notes = {.alloc = a}};
 }
@@ -200,6 +201,7 @@ static char *get_string(struct vmsim__tables *t, struct vmsim__cursor *c, size_t
 /* First references and events of blocks are sums of those before, which is why they are not stored; the header of a
  * block has them, too, and the reader compares. */
 static int get_blocks(struct vmsim__tables *t, struct vmsim__cursor *c) {
+    VMSIM__ASSERT(!t->references && !t->events);
     uint64_t count = vmsim__cursor_varint(c), offset = 0;
     for (; count && !c->failed; count--) {
         struct vmsim__block_header h = {.first_ref = t->references, .first_event = t->events};

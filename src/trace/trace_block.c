@@ -9,6 +9,7 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+/* A loader has buffers and a decompressor of its own: each thread that reads has one, over the same descriptor. */
 bool vmsim__loader_init(struct vmsim__loader *l, struct vmsim__alloc *a, int fd, const char *path,
                         uint64_t file_bytes) {
     VMSIM__ASSERT(fd >= 0);
@@ -27,6 +28,7 @@ void vmsim__loader_fini(struct vmsim__loader *l) {
 }
 
 static int fail(const struct vmsim__loader *l, struct vmsim__err *err, int code, uint64_t offset, const char *why) {
+    VMSIM__ASSERT(code < 0 && why);
     return vmsim__err_set(err, code, "%s: byte %llu: %s", l->path, (unsigned long long)offset, why);
 }
 
@@ -49,6 +51,8 @@ int vmsim__loader_read(struct vmsim__loader *l, uint64_t offset, void *to, size_
     return 0;
 }
 
+/* That the whole block lies within the file is looked at here, by its header alone: a recording that was cut off ends
+ * in front of the first block of which that is not so. */
 int vmsim__loader_header(struct vmsim__loader *l, uint64_t offset, struct vmsim__block_header *h,
                          struct vmsim__err *err) {
     unsigned char raw[VMSIM__BLOCK_HEADER];
@@ -68,6 +72,7 @@ int vmsim__loader_header(struct vmsim__loader *l, uint64_t offset, struct vmsim_
 
 /* The old contents are of no use, so that nothing is copied. */
 static bool make_room(struct vmsim__loader *l, unsigned char **buffer, size_t *size, size_t need) {
+    VMSIM__ASSERT(*buffer || !*size);
     if (need <= *size)
         return true;
     vmsim__free(l->alloc, *buffer, *size);

@@ -13,6 +13,7 @@
 
 enum { DEFAULT_LEVEL = 3 };
 
+/* What is gathered of the running block, and what the whole trace will be told of in the index. */
 struct vmsim_trace_writer {
     struct vmsim__alloc *alloc;
     struct vmsim__err err;
@@ -34,7 +35,10 @@ struct vmsim_trace_writer {
     size_t packed_size;
 };
 
+/* Messages name the file that is written and how far it came: a full disk is told with the offset at which it was full.
+ * */
 static int fail(struct vmsim_trace_writer *w, int code, const char *what) {
+    VMSIM__ASSERT(code < 0 && what);
     if (code == VMSIM_ENOMEM)
         what = vmsim_error_text(code);
     return vmsim__err_set(&w->err, code, "%s: byte %llu: %s", vmsim__output_name(&w->out),
@@ -84,8 +88,11 @@ static int write_block(struct vmsim_trace_writer *w, struct vmsim__block_header 
     return vmsim__output_write(&w->out, w->packed, end, &w->err);
 }
 
+/* Once a block, over words that are in the cache: counting each word as it comes would be a store more for every
+ * reference. */
 static void count_kinds(struct vmsim__block_header *h, const vmsim_access *words, size_t count) {
     uint32_t kinds[4] = {0};
+    VMSIM__ASSERT(count <= VMSIM__BLOCK_REFS_MAX);
     for (size_t i = 0; i < count; i++)
         kinds[words[i] & 3]++;
     memcpy(h->kinds, kinds, sizeof kinds);
@@ -149,6 +156,7 @@ static int write_meta(struct vmsim_trace_writer *w, const struct vmsim_trace_opt
                                  "host",      o->host};
     struct vmsim__block_header h = {.kind = VMSIM__BLOCK_META};
     struct vmsim__bytes text = {.alloc = w->alloc};
+    VMSIM__ASSERT(w->out.offset == VMSIM__FILE_HEADER);
     for (size_t i = 0; i < VMSIM__COUNT(pairs); i++)
         vmsim__bytes_string(&text, pairs[i]);
     int err = text.failed ? fail(w, VMSIM_ENOMEM, "") : write_block(w, &h, NULL, 0, text.at, text.count);
@@ -261,6 +269,8 @@ int vmsim_trace_append_event(struct vmsim_trace_writer *w, uint32_t task, const 
     return w->events.failed ? fail(w, VMSIM_ENOMEM, "") : 0;
 }
 
+/* Files are numbered by the writer, in the order in which they are named first: a reader counts along and needs no
+ * table before the first block. */
 int vmsim_trace_append_file(struct vmsim_trace_writer *w, uint32_t task, const struct vmsim_trace_file *file,
                             uint32_t *id) {
     if (!w || !file || !id)
@@ -296,6 +306,7 @@ static int write_index(struct vmsim_trace_writer *w) {
     return vmsim__output_write(&w->out, trailer, sizeof trailer, &w->err);
 }
 
+/* Each part may be missing, as creation may have failed at any of them. */
 static void destroy(struct vmsim_trace_writer *w) {
     struct vmsim__alloc *a = w->alloc;
     vmsim__output_close(&w->out);
@@ -315,6 +326,7 @@ int vmsim_trace_finish(struct vmsim_trace_writer *w, char *error, size_t error_s
     int err = w->err.code;
     if (!err)
         err = flush_block(w);
+    VMSIM__ASSERT(err || !w->count);
     if (!err)
         err = write_index(w);
     if (!err)

@@ -20,6 +20,8 @@
 
 #include "trace/plugin/plugin.h"
 
+/* The layout is checked by its size and a number: a plugin of another build than the recorder ends here, and not in the
+ * middle of a trace. */
 int plugin_arena_open(const char *path) {
     int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
@@ -49,6 +51,9 @@ static void wake(_Atomic uint32_t *word) {
     syscall(SYS_futex, word, FUTEX_WAKE, 1 << 30, NULL, NULL, 0);
 }
 
+/* A stack of free chunks that all processes share without a lock, since a process may be killed at any instruction. Its
+ * head has a count beside the number (ABA): a chunk that was taken and given back in between is not mistaken for the
+ * same head. The futex is read before the head, or a chunk freed between the two would be slept through. */
 static int32_t take_chunk(void) {
     struct arena *a = plugin.arena;
     for (;;) {
@@ -66,6 +71,9 @@ static int32_t take_chunk(void) {
     }
 }
 
+/* Ring and tickets: a ticket is a place, and its turn says whose it is. The recorder empties a place by advancing its
+ * turn by the ring's length; who comes too early waits for that. The last store makes the slice visible; it is a
+ * compare-and-swap, because the recorder may have given up on a ticket whose process was killed. */
 static void submit(uint32_t task, int32_t chunk, uint64_t from, uint64_t to, uint32_t flags) {
     struct arena *a = plugin.arena;
     uint64_t base = (uint64_t)chunk * ARENA_CHUNK_WORDS, ticket = atomic_fetch_add(&a->tail, 1), turn;
@@ -108,6 +116,7 @@ static void flush_others_locked(const struct vcpu *v) {
             flush_slot(&plugin_vcpu[i], 0);
 }
 
+/* The chunk goes back when the recorder has read it. The program's own words are counted first: they are its clock. */
 static void release_locked(struct vcpu *v) {
     struct arena_slot *s = v->slot;
     if (s->chunk == ARENA_NO_CHUNK)
@@ -126,6 +135,8 @@ void plugin_release(struct vcpu *v) {
     pthread_mutex_unlock(&plugin.lock);
 }
 
+/* Outside of the lock, since it may wait for a chunk, and other threads have to be able to hand theirs over meanwhile.
+ * */
 static void new_chunk(struct vcpu *v) {
     struct arena_slot *s = v->slot;
     plugin_release(v);
@@ -151,11 +162,13 @@ static void start(struct vcpu *v) {
     plugin_clock_begin(v);
 }
 
+/* A thread that sleeps may do so for ever: with few chunks left it must not keep one. */
 void plugin_rest(struct vcpu *v) {
     if (atomic_load(&plugin.arena->free_count) < ARENA_SCARCE)
         plugin_release(v);
 }
 
+/* Inlined code of the emulator stores words by itself and comes here only at a chunk's end. */
 uint64_t plugin_room(struct vcpu *v) {
     if (!v->started)
         start(v);
@@ -172,6 +185,8 @@ void plugin_word(struct vcpu *v, vmsim_access word) {
     atomic_store_explicit(&v->slot->pos, pos + 1, memory_order_release);
 }
 
+/* What a system call copies, in references as large as they can be without crossing a page: the kernel copies a page at
+ * a time, too, and faults once for each. Addresses that no program has are told by the call's own error. */
 void plugin_range(struct vcpu *v, uint64_t va, uint64_t bytes, enum vmsim_access_type type) {
     if (!va || va >> 47 || bytes >> 40)
         return;
@@ -242,6 +257,7 @@ void plugin_tell(unsigned kind) {
         atomic_fetch_add(&plugin.arena->told[kind], 1);
 }
 
+/* A number is never used again: events of a task that has ended may still be on their way. */
 uint32_t plugin_new_task(void) {
     uint32_t task = atomic_load(&plugin.arena->next_task);
     do {
@@ -254,6 +270,7 @@ uint32_t plugin_new_task(void) {
     return task;
 }
 
+/* The slot is where the recorder finds the words of a process that was killed before it handed them over. */
 static void attach(struct vcpu *v, uint32_t task) {
     *v = (struct vcpu){.slot = &plugin.arena->slots[task], .task = task, .live = true, .child = VMSIM_TRACE_NO_TASK};
     v->process = getpid();
@@ -272,6 +289,8 @@ void plugin_vcpu_begin(unsigned index, uint32_t task) {
     pthread_mutex_unlock(&plugin.lock);
 }
 
+/* Only the thread that forked is there in the child. The lock may have been held by one that is not: it is made anew.
+ * */
 void plugin_forked(struct vcpu *v, uint32_t task) {
     pthread_mutex_init(&plugin.lock, NULL);
     for (unsigned i = 0; i < plugin.vcpus; i++) {

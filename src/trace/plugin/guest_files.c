@@ -27,6 +27,7 @@ static bool is_made_up(const struct statfs *fs) {
     return false;
 }
 
+/* What a mapping or a read of the file costs in the kernel decides: page cache, shared memory, or no pages at all. */
 static uint32_t kind_of(int fd, const char *path, mode_t mode) {
     struct statfs fs;
     if (S_ISDIR(mode))
@@ -44,6 +45,8 @@ static uint32_t kind_of(int fd, const char *path, mode_t mode) {
     return VMSIM_TRACE_FILE_REGULAR;
 }
 
+/* Device and inode are not enough, as an inode number is used again at once on some file systems; the time of birth
+ * tells the two apart where there is one. */
 static struct arena_file file_of(const struct statx *st, uint32_t kind) {
     struct arena_file f = {.dev = makedev(st->stx_dev_major, st->stx_dev_minor),
                            .ino = st->stx_ino,
@@ -75,6 +78,7 @@ struct arena_file plugin_file_at(int dirfd, const char *path, uint32_t *links) {
                                                             : kind_of(dirfd, NULL, st.stx_mode));
 }
 
+/* Of a descriptor of the guest, which is one of the host; "" where it has no path. */
 const char *plugin_file_path(int fd, char *path, size_t size) {
     char link[64];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -95,6 +99,8 @@ bool plugin_file_told(const struct arena_file *f) {
     return same;
 }
 
+/* By a system call, so that a bad address is an error and not a SIGSEGV in the emulator. errno is the guest's: the
+ * emulator hands it on after the plugin. */
 size_t plugin_read_guest(uint64_t va, void *to, size_t bytes) {
     struct iovec local = {to, bytes}, remote = {(void *)(uintptr_t)va, bytes};
     int saved = errno;
@@ -111,6 +117,7 @@ size_t plugin_write_guest(uint64_t va, const void *from, size_t bytes) {
     return n > 0 ? (size_t)n : 0;
 }
 
+/* Page by page, as a string may end right before memory that is not mapped. */
 int64_t plugin_read_string(uint64_t va, char *to, size_t size) {
     size_t length = 0;
     while (length + 1 < size) {
