@@ -49,6 +49,7 @@ static vmsim__pfn pop(struct vmsim__vm *vm, struct vmsim__folio_chain *chain) {
     chain->first = f->next;
     chain->folios--;
     chain->pages -= vmsim__frame_pages(f);
+    VMSIM__ASSERT(chain->folios || !chain->pages);
     f->next = f->prev = VMSIM__PFN_NONE;
     return pfn;
 }
