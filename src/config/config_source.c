@@ -145,6 +145,8 @@ static bool includes_itself(const struct vmsim__source *s) {
     return false;
 }
 
+/* What a file is, is asked before it is opened: a pipe or a device would be read for ever, or wait. By device and inode
+ * a file is known under any of its names, so that no detour hides that it includes itself. */
 static bool open_and_fill(struct vmsim_config *c, struct vmsim__source *s, const char *path) {
     VMSIM__ASSERT(path);
     struct vmsim__place at = whole(s);
@@ -197,6 +199,8 @@ struct vmsim__source *vmsim__source_file(struct vmsim_config *c, const char *pat
     return open_and_fill(c, s, path) ? s : NULL;
 }
 
+/* Strictly, as RFC 3629 has it: no overlong forms, no surrogates, nothing beyond U+10FFFF. Two readers that forgive
+ * differently would read two files. */
 size_t vmsim__utf8_size(const char *text, size_t left, unsigned *point) {
     VMSIM__ASSERT(left > 0);
     const unsigned char *s = (const unsigned char *)text;
@@ -239,6 +243,8 @@ static int bad_byte(struct vmsim_config *c, const struct vmsim__place *at, size_
     return vmsim__diag_add(c, VMSIM_ESYNTAX, *at, "a control character, U+%04X (a text file has none)", point);
 }
 
+/* Before libyaml sees it: a byte that is no text gets its line and column here, where libyaml would speak of a stream.
+ * */
 int vmsim__source_check(struct vmsim_config *c, const struct vmsim__source *s) {
     const unsigned char *t = (const unsigned char *)s->text, *end = t + s->size;
     struct vmsim__place at = {.source = s, .line = 1, .column = 1, .length = 1};

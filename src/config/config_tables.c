@@ -33,6 +33,8 @@ static int add_variants(struct vmsim__alloc *alloc, struct vmsim__tables *out, c
     return err;
 }
 
+/* Breadth first, each table once, under the name of the first key that leads to it: schema, reference and checks list
+ * them in the same order, and a table that contains itself (steps within steps) ends. */
 int vmsim__tables_collect(struct vmsim__alloc *alloc, const struct vmsim_param *root, struct vmsim__tables *out) {
     VMSIM__ASSERT(root && out);
     int err = add(alloc, out, root, "", "", "");
@@ -126,6 +128,8 @@ static size_t size_of(const struct vmsim__tables *t, const struct vmsim_param *f
     return SIZE_MAX;
 }
 
+/* Tables are written by hand: tests ask here whether offsets lie within structs, defaults within bounds, and names are
+ * words. */
 const char *vmsim__param_table_check(const struct vmsim_param *table, size_t struct_size, char *text, size_t size) {
     VMSIM__ASSERT(table && text && size > 0);
     struct vmsim__alloc *alloc = vmsim__alloc_create(NULL);

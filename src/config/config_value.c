@@ -80,6 +80,7 @@ static char *format_ratio(uint64_t v, char *text, size_t size) {
     return text;
 }
 
+/* As it would be written in a file, so that what is printed can be read back as the same value. */
 static char *format_number(enum vmsim_param_type type, uint64_t v, char *text, size_t size) {
     VMSIM__ASSERT(type < VMSIM__COUNT(types));
     switch (type) {
@@ -188,6 +189,7 @@ static const char *shown(const char *text, char *buffer, size_t size) {
     return buffer;
 }
 
+/* Unit, then bounds, then form: the first that does not fit is told, in the unit in which it was written. */
 static bool store_number(const struct vmsim_param *p, const char *text, void *out, char *why, size_t size) {
     VMSIM__ASSERT(p && text && out);
     uint64_t v = 0;
@@ -251,6 +253,7 @@ static bool store_enum(const struct vmsim_param *p, const char *text, void *out,
     return false;
 }
 
+/* A text is not copied: it belongs to the configuration's arena, as the value does. */
 bool vmsim__param_parse(const struct vmsim_param *p, const char *text, void *out, char *why, size_t size) {
     VMSIM__ASSERT(p && text && out);
     if (types[p->type].number)

@@ -182,6 +182,8 @@ static bool take_scalar(struct loader *l, const yaml_event_t *e) {
     return attach(l, n);
 }
 
+/* Lists and mappings are attached to what holds them when they end, and until then stand on a stack: libyaml's events
+ * come in that order, and no call goes deeper than one. */
 static bool begin_collection(struct loader *l, const yaml_event_t *e, enum vmsim__node_kind kind,
                              const yaml_char_t *anchor, const yaml_char_t *tag) {
     VMSIM__ASSERT(kind != NODE_SCALAR && l->depth <= CONFIG_DEPTH_LIMIT);
@@ -224,6 +226,8 @@ static bool is_open(const struct loader *l, const char *name) {
     return false;
 }
 
+/* An alias counts as what it stands for, in depth and in number: a file of ten lines could stand for more values than
+ * there are atoms. The copy is made at once, so that no value is reached in two ways afterwards. */
 static bool take_alias(struct loader *l, const yaml_event_t *e) {
     VMSIM__ASSERT(e->type == YAML_ALIAS_EVENT);
     const char *name = (const char *)e->data.alias.anchor;
@@ -286,6 +290,8 @@ static bool is_tab(const struct vmsim__place *at) {
     return *s == '\t';
 }
 
+/* libyaml tells what it was scanning; people need to know what they typed. The slips that come up most have words of
+ * their own. */
 static int syntax_error(struct loader *l, const yaml_parser_t *p) {
     if (p->error == YAML_MEMORY_ERROR)
         return VMSIM_ENOMEM;

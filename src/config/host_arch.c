@@ -86,6 +86,8 @@ static int arch_of_traits(struct vmsim__import *im, const char **why) {
     return strstr(dmesg, "BIOS-e820") ? VMSIM__ARCH_X86_32 : -1;
 }
 
+/* The surest source first: what uname said, then the flavour of the kernel's name, then traits of its boot log. What
+ * was gone by is written into the file as a comment. */
 static int find_arch(struct vmsim__import *im) {
     char machine[64] = "", release[128] = "";
     const char *text = file(im, "machine.txt"), *version = file(im, "proc_version.txt"), *why;

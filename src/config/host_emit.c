@@ -130,6 +130,7 @@ static void pool(const struct vmsim__import *im, struct vmsim__textbuf *b, const
     comment(b, text);
 }
 
+/* Boot parameters alone that were given: a default that is written down would look as if somebody had chosen it. */
 static void options(const struct vmsim__import *im, struct vmsim__textbuf *b) {
     const struct vmsim__mem_spec *s = &im->spec;
     char number[40];
@@ -178,6 +179,8 @@ static void processor(const struct vmsim__import *im, struct vmsim__textbuf *b) 
     }
 }
 
+/* A file for people to go on with: every line has behind it where its value was read, and what is Linux' own default is
+ * left out. */
 void vmsim__import_emit(const struct vmsim__import *im, struct vmsim__textbuf *b) {
     VMSIM__ASSERT(im && b);
     head(im, b);

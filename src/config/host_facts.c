@@ -214,6 +214,8 @@ static bool read_distances(struct vmsim__import *im, unsigned node) {
     return true;
 }
 
+/* A list from a capture may be anything: its bounds are held against what a machine can have before it becomes an
+ * array. */
 static bool read_node_cpus(struct vmsim__import *im, unsigned node, bool *any) {
     static uint64_t const most = VMSIM__CPUS_MAX;
     char name[64];
@@ -301,6 +303,8 @@ static void read_arm_processor(struct vmsim__import *im, const char *text) {
                             where);
 }
 
+/* A processor that is not known is no error: addresses and zones are the host's all the same, only its TLB is another,
+ * and a note says so. */
 static void read_processor(struct vmsim__import *im) {
     static const char name[] = "proc_cpuinfo.txt";
     char vendor[64], family[32], model[32], virt[128], flags[4096] = "";

@@ -43,6 +43,8 @@ static size_t cell_of(const struct vmsim__block_map *b, vmsim__pfn pfn) {
     return b->range[i].first + (at - b->range[i].begin);
 }
 
+/* Cells grow by doubling until the whole map fits its bound, beginning with a pageblock, which is what has a type: a
+ * machine of any size has a picture of one size. */
 static int make(struct vmsim_scenario *s) {
     struct vmsim__block_map *b = &s->blocks;
     const struct vmsim__mem *mem = s->machine->mem;
@@ -88,6 +90,8 @@ static void add(const struct vmsim__block_map *b, uint32_t *count, vmsim__pfn fr
     }
 }
 
+/* From the lists of the buddy allocator, and not frame by frame: it costs what is free in pieces, and never-touched
+ * memory is a few extents. Pages on lists of CPUs count as used, as they do for whoever wants a block. */
 static void count_free(const struct vmsim__block_map *b, const struct vmsim__mem *mem, const struct vmsim__zone *z) {
     for (unsigned order = 0; order <= mem->top_order; order++) {
         for (unsigned type = 0; type < VMSIM__MIGRATE_TYPES; type++) {
@@ -128,6 +132,8 @@ static unsigned in_use(uint32_t present, uint32_t free) {
     return 1 + (unsigned)((uint64_t)used * 14 / present);
 }
 
+/* Cells of holes are told apart from those that are free: a range of physical memory is drawn as long as it is,
+ * whatever of it is there. */
 static void draw(const struct vmsim__block_map *b, const struct vmsim__mem *mem, uint8_t *map) {
     uint32_t *present = b->count + b->cells;
     memset(b->count, 0, 2 * b->cells * sizeof *b->count);
@@ -158,6 +164,8 @@ static void drop_half(struct vmsim__block_map *b) {
     b->every *= 2;
 }
 
+/* How long a run will be is not known. When all places are used, every other map goes, and from then on only every
+ * second moment is kept: the maps that are left stay evenly spread over the run. */
 int vmsim__block_map_take(struct vmsim_scenario *s, uint64_t time) {
     struct vmsim__block_map *b = &s->blocks;
     const int err = b->cell ? 0 : make(s);

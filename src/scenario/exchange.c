@@ -47,6 +47,8 @@ static int begin_alike(struct vmsim_config *a, struct vmsim_config *b, const siz
 
 /* ---- how far ---- */
 
+/* Steps are compared as text, as they would be written out: what two of them do is a function of that and of nothing
+ * else, and a field that is added to a step is compared without a line here. */
 static int steps_alike(struct vmsim_config *a, struct vmsim_config *b, const struct vmsim__task_decl *ta,
                        const struct vmsim__task_decl *tb, size_t *steps) {
     const struct vmsim_param_variant *va = ta->program.data, *vb = tb->program.data;
@@ -62,6 +64,7 @@ static int steps_alike(struct vmsim_config *a, struct vmsim_config *b, const str
     return 0;
 }
 
+/* Asked of two configurations before any run, so that a sweep knows which points may begin together. */
 int vmsim_scenario_alike(struct vmsim_config *a, struct vmsim_config *b, size_t *steps, size_t room, size_t *count) {
     if (!a || !b || !steps || !count)
         return VMSIM_EINVAL;
@@ -137,6 +140,8 @@ static int declare_again(struct vmsim_scenario *s, struct vmsim_config *config) 
     return vmsim__expectations_declare(s);
 }
 
+/* Everything that could refuse is asked before the first step is exchanged: a scenario that refuses goes on as it was.
+ * */
 int vmsim_scenario_exchange(struct vmsim_scenario *s, struct vmsim_config *config) {
     if (!s || !config || !s->at_step)
         return VMSIM_EINVAL;

@@ -63,6 +63,8 @@ static struct vmsim__fault_row *make_row(struct vmsim__fault_map *f, uint32_t ta
     return r;
 }
 
+/* Called for every fault. Neighbouring faults are mostly of one task and place, so that the row that was used last is
+ * looked at first; a table that is full counts what it leaves out, and the page says so. */
 static void on_fault(void *context, const struct vmsim__task *t, uint64_t address) {
     struct vmsim_scenario *s = context;
     struct vmsim__fault_map *f = &s->faults;
@@ -104,6 +106,7 @@ void vmsim__fault_map_take(struct vmsim_scenario *s, uint64_t time) {
         join_columns(f);
 }
 
+/* All at once and for the whole run: a fault is the last moment at which the host should be asked for memory. */
 int vmsim__fault_map_begin(struct vmsim_scenario *s) {
     struct vmsim__fault_map *f = &s->faults;
     VMSIM__ASSERT(!f->row);

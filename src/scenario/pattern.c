@@ -247,6 +247,8 @@ static uint64_t draws_below(uint64_t share) {
     return (uint64_t)((((unsigned __int128)share << 64) + MILLION - 1) / MILLION);
 }
 
+/* What each reference needs is made once a batch: both words with base, size and type in place, so that a draw is an
+ * addition, and the share of stores as a bound on 64 random bits, so that it is a comparison. */
 static struct drawing drawing_of(const struct vmsim__references *r) {
     VMSIM__ASSERT(r->granules > 0);
     return (struct drawing){.rng = r->rng,
@@ -329,6 +331,8 @@ static void fill_hot_cold(struct vmsim__references *r, vmsim_access *restrict ou
     r->rng = d.rng;
 }
 
+/* The permutation was made before. The program waits for each of these loads; the simulator need not, and reads it like
+ * any table. */
 static void fill_chase(struct vmsim__references *r, vmsim_access *restrict out, size_t n) {
     struct drawing d = drawing_of(r);
     uint64_t at = r->position;

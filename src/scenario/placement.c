@@ -95,6 +95,7 @@ bool vmsim__placement_clear(struct vmsim__placement *p, uint64_t start, uint64_t
     return true;
 }
 
+/* Ranges with one shift that touch are one range: the search of every reference goes by their number. */
 bool vmsim__placement_set(struct vmsim__placement *p, uint64_t start, uint64_t end, uint64_t delta) {
     if (start >= end)
         return true;
@@ -126,6 +127,8 @@ uint64_t vmsim__placement_of(const struct vmsim__placement *p, uint64_t va) {
     return r && r->start <= va ? va + r->delta : va;
 }
 
+/* References a little outside of what was mapped are those of stacks that grow, and of calls that look beyond an end:
+ * they belong where their neighbour was put. Farther away there is nobody to go by. */
 uint64_t vmsim__placement_beside(const struct vmsim__placement *p, uint64_t va) {
     const size_t at = search(p, va);
     const struct vmsim__placed *above = at < p->ranges.count ? &p->ranges.at[at] : NULL;

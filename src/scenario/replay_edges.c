@@ -320,6 +320,7 @@ static const struct {
     {243, true, false}, /* mq_timedreceive */
 };
 
+/* One call may do both: it takes what others gave before, and what it gives is there for those who come after. */
 static void touch_messenger(struct reading *r) {
     for (size_t i = 0; i < VMSIM__COUNT(messengers); i++) {
         if (messengers[i].number != r->e->args[0])

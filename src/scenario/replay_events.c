@@ -88,6 +88,7 @@ static uint64_t delta_of(const struct vmsim__mm *mm, const struct vmsim__exec_ob
     return 0;
 }
 
+/* By whole pages: segments of one object may share the page at their border, and go the same way. */
 static bool place_object(struct vmsim__placement *p, const struct vmsim__mm *mm, const struct vmsim__exec_object *o,
                          uint64_t bias, uint64_t page) {
     VMSIM__ASSERT(p->users > 0);
@@ -354,6 +355,8 @@ static int64_t range_work(struct vmsim_machine *m, struct vmsim__task *t, void *
     return (hole || va < end) && !unmaps ? -VMSIM__L_ENOMEM : 0;
 }
 
+/* One way for all calls over a range: performed by the function that the step verb uses too, waited for like that, and
+ * then held against what was recorded. */
 static int replay_range(struct vmsim__replaying *i) {
     VMSIM__ASSERT(i->t->mm);
     const int64_t result = vmsim__call_with(i->s->machine, i->t, range_work, i);

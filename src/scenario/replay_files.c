@@ -139,6 +139,7 @@ static void let_go(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uin
     vmsim__file_put(s->machine->cache, file, cpu);
 }
 
+/* The name goes, the file stays as long as a descriptor or a mapping of it is there: that is the cache's to know. */
 static int unlinked(struct vmsim_scenario *s, struct vmsim__replay_files *rf, const struct vmsim_trace_event *e,
                     unsigned cpu) {
     VMSIM__ASSERT(e->type == VMSIM_TRACE_UNLINK);
@@ -153,6 +154,7 @@ static int unlinked(struct vmsim_scenario *s, struct vmsim__replay_files *rf, co
 
 /* ---- descriptors */
 
+/* Threads share a table (users counts them); a task that was never introduced has an empty one of its own. */
 static struct vmsim__replay_fds **table_at(struct vmsim_scenario *s, struct vmsim__replay_files *rf, uint32_t task) {
     while (rf->tables.count <= task)
         if (!vmsim__vec_push(s->alloc, &rf->tables, NULL))

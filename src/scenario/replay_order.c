@@ -270,6 +270,8 @@ static bool meet(struct vmsim__replay_order *o, const struct vmsim__touch *a, co
     return true;
 }
 
+/* Oldest first, and only up to the item itself: whatever came later in the recording cannot be waited for, or two tasks
+ * would wait for each other. Two that publish do not wait for one another: neither sees what the other does. */
 static struct vmsim__replay_item *search(struct vmsim__replay_order *o, const struct vmsim__touch *t,
                                          const struct vmsim__touch *d, uint64_t now) {
     VMSIM__ASSERT(t->item && t->item->in.task < o->lanes.count);

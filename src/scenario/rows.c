@@ -162,6 +162,9 @@ static uint64_t read_at(struct vmsim_machine *m, size_t counter, uint64_t time) 
     return value;
 }
 
+/* A row is the differences to the one before, runs of equal values as a count: most of some thousand counters stand
+ * still from one interval to the next, and a row is a few hundred bytes. Columns may be added while it runs (tasks that
+ * are forked), which each row tells by itself. */
 int vmsim__rows_take(struct vmsim_scenario *s, uint64_t time) {
     struct vmsim__rows *r = &s->rows;
     int err = vmsim__rows_room(s, 1);
@@ -239,6 +242,8 @@ static bool read_row(struct source *x, uint64_t *values, size_t columns, size_t 
     return !x->broken && *known <= columns;
 }
 
+/* What had no room in memory is in a file without a name, in the same bytes; whoever reads rows does not see where the
+ * one ends and the other begins. */
 int vmsim__rows_each(struct vmsim_scenario *s, vmsim__row_fn *row, void *context) {
     const struct vmsim__rows *r = &s->rows;
     struct source x = {.rows = r, .in_buffer = !r->spilled};

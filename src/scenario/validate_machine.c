@@ -14,6 +14,7 @@
 #define MEMORY_MIN (1u << 20)
 #define BANDWIDTH_MIN (UINT64_C(1) << 20)
 
+/* The message has the list from the table of kernels: a new row is offered at once. */
 static int check_kernel(struct vmsim_config *config, const struct vmsim__machine_spec *m) {
     char known[128] = "";
     if (vmsim__kernel_find(m->mem.kernel))
@@ -88,6 +89,7 @@ static int check_arrays(struct vmsim_config *config, const struct vmsim__machine
     return result;
 }
 
+/* An array without a list of sizes holds all of its format. */
 static bool holds_size(const struct vmsim__tlb_array_spec *a, uint64_t size) {
     VMSIM__ASSERT(size > 0);
     const uint64_t *sizes = a->sizes.data;
@@ -378,6 +380,8 @@ static bool told_at_key(struct vmsim_config *config, const char *text) {
     return false;
 }
 
+/* Layers below know no lines of YAML: their message names what is wrong, and here it finds the place that said so. From
+ * the most particular to the whole: what fits none is told at `machine`. */
 int vmsim__machine_complain(struct vmsim_config *config, const struct vmsim__scenario_spec *spec, const char *text) {
     if (told_at_pair(config, &spec->machine.sysctl, "machine.sysctl", text) ||
         told_at_policies(config, &spec->policies, text) ||

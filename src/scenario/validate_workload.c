@@ -294,6 +294,7 @@ static void check_mmap(struct check *c, const struct vmsim__step_mmap *d, const 
     check_huge_size(c, d->huge_size, path);
 }
 
+/* A key that would have no effect is an error: who wrote it expects something of it. */
 static void check_place(struct check *c, const struct vmsim__file_decl *file, const char *path) {
     VMSIM__ASSERT(path);
     bool lies = file->kind == VMSIM_FILE_REGULAR || file->kind == VMSIM_FILE_BLOCKDEV;
@@ -460,6 +461,7 @@ static void check_steps(struct check *c, const struct vmsim_param_list *steps, c
 
 /* ---- tasks, barriers, expectations ---- */
 
+/* Counters are named after tasks. */
 static void check_task_name(struct check *c, const struct vmsim__task_decl *tasks, size_t i) {
     VMSIM__ASSERT(tasks);
     char path[64];
@@ -548,6 +550,8 @@ static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
     }
 }
 
+/* A barrier at which fewer tasks can come than it waits for would end as a run in which all wait for each other; it can
+ * be told before. */
 static void check_barriers(struct check *c) {
     for (size_t i = 0; i < c->arrivals.count; i++) {
         const struct arrival *a = &c->arrivals.at[i];
