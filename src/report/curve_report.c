@@ -50,6 +50,8 @@ static void null(const struct renderer *r, const char *key) {
         vmsim__emit_string(r->e, key, NULL);
 }
 
+/* Every row has all columns, null where it has none: CSV needs one header for three kinds of rows, and who reads JSON
+ * may take a field without asking whether it is there. */
 static void memory_point(const struct renderer *r, uint32_t index, const struct vmsim_curve_series *s, uint64_t pages) {
     VMSIM__ASSERT(index < vmsim_curve_series_count(r->c));
     uint64_t misses = vmsim_curve_misses(r->c, index, pages);

@@ -77,6 +77,8 @@ static void json_end(struct vmsim__emitter *e, bool array) {
         vmsim__textbuf_puts(e->out, "\n");
 }
 
+/* Integers as they are, ratios as decimal strings computed from integers: a float would be written differently by
+ * another C library. */
 static void json_value(struct vmsim__emitter *e, const char *key, const struct vmsim__value *v) {
     VMSIM__ASSERT(v);
     char digits[64];

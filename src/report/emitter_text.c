@@ -92,6 +92,7 @@ static void number_text(const struct vmsim__value *v, char *buffer, size_t size)
     }
 }
 
+/* For people: units that they read, groups of three digits, percent. Whoever parses takes JSON. */
 static void value_text(const struct vmsim__value *v, char *buffer, size_t size) {
     VMSIM__ASSERT(size > 1);
     switch (v->type) {

@@ -284,6 +284,8 @@ static void take(void *context, const struct vmsim_event *v) {
     flush(e, PIECE);
 }
 
+/* The file is in its place when it is whole (vmsim__output): a run that is killed leaves none. Single allocations are
+ * left out unless asked for, since they outnumber everything else. */
 int vmsim_events_open(struct vmsim_scenario *s, const char *path, const struct vmsim_events_options *options,
                       struct vmsim_events **events) {
     if (!s || !path || !events)

@@ -157,6 +157,7 @@ static int each_zram(struct vmsim_machine *m, vmsim__proc_visit *visit, void *co
     return err;
 }
 
+/* In the order of names, as all files are visited: a tree that is written twice is written in one order. */
 int vmsim__proc_each_block(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
     VMSIM__ASSERT(visit);
     static const struct {

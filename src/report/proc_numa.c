@@ -62,6 +62,8 @@ static void print_policy(const struct vmsim_machine *m, struct vmsim__textbuf *o
     vmsim__proc_list(out, set, m->mem->nr_nodes);
 }
 
+/* In the kernel's order and under its conditions: a number is only there when it says something that the others do not.
+ * Kernel: show_numa_map. */
 static void print_counts(const struct vmsim_machine *m, struct vmsim__textbuf *out, const struct numa_map *n) {
     const struct {
         const char *name;

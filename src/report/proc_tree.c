@@ -6,6 +6,8 @@
 #include "report/proc.h"
 #include "vmsim/report.h"
 
+/* The one list of what a run directory has of /proc and /sys; who writes it and who looks a single file up come through
+ * here, so that neither knows of a file that the other lacks. */
 int vmsim__proc_each(struct vmsim_machine *m, vmsim__proc_visit *visit, void *context) {
     static const struct {
         const char *path;

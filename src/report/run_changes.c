@@ -209,6 +209,8 @@ static void put_row(const struct vmsim__compare *c, struct vmsim__textbuf *out, 
     vmsim__textbuf_puts(out, "\n");
 }
 
+/* For a merge request: bounds first, as they are why somebody reads on, then numbers, then what makes the runs unlike,
+ * which may explain both. */
 void vmsim__changes_markdown(const struct vmsim__compare *c, struct vmsim__textbuf *out) {
     VMSIM__ASSERT(c->count >= 2);
     vmsim__textbuf_puts(out, "## vmsim compare\n\n");

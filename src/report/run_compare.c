@@ -259,6 +259,8 @@ static int check_runs(struct vmsim_run *const *runs, size_t count, struct vmsim_
     return 0;
 }
 
+/* Errors stand on the first run, which is the one that the others are compared with. The result is told in any case in
+ * which there is one, whatever format the text has: gates go by it. */
 int vmsim_run_compare(struct vmsim_run *const *runs, size_t count, const struct vmsim_compare_options *options,
                       enum vmsim_compare_format format, const char **text, size_t *size,
                       struct vmsim_compare_result *result) {

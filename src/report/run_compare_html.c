@@ -7,6 +7,7 @@
 #include "report/assets.h"
 #include "report/run_compare.h"
 
+/* The page has the same JSON that the command prints, and draws from it: what it shows can be had by machines. */
 void vmsim__changes_html(const struct vmsim__compare *c, struct vmsim__textbuf *out) {
     struct vmsim__textbuf changes;
     VMSIM__ASSERT(c->count >= 2);

@@ -173,6 +173,8 @@ static int check_version(struct vmsim_run *run) {
                : VMSIM_ENOMEM;
 }
 
+/* A run that was killed while it wrote has a file without an end: brackets are closed where it stops, and what stood
+ * before is shown with a note. Better a part of a night's run than a message. */
 static int load_stats(struct vmsim_run *run) {
     json_error_t why;
     int err = vmsim__run_file(run, "stats.json");
