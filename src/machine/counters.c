@@ -28,10 +28,7 @@ static uint64_t non_negative(int64_t n) {
 static uint64_t read_zone_sum(const struct vmsim_machine *m, uint32_t stat, uint32_t b) {
     VMSIM__ASSERT(stat < VMSIM__ZONE_STAT_COUNT);
     (void)b;
-    int64_t sum = 0;
-    for (unsigned z = 0; z < m->mem->nr_zones; z++)
-        sum += m->mem->zones[z].stat[stat];
-    return non_negative(sum);
+    return non_negative(vmsim__mem_zone_told(m->mem, (enum vmsim__zone_stat)stat));
 }
 
 static uint64_t read_numa_sum(const struct vmsim_machine *m, uint32_t stat, uint32_t b) {
@@ -104,7 +101,7 @@ static uint64_t read_node_queue(const struct vmsim_machine *m, uint32_t unused, 
 
 static uint64_t read_zone_stat(const struct vmsim_machine *m, uint32_t stat, uint32_t zone) {
     VMSIM__ASSERT(stat < VMSIM__ZONE_STAT_COUNT && zone < m->mem->nr_zones);
-    return non_negative(m->mem->zones[zone].stat[stat]);
+    return non_negative(vmsim__zone_told(&m->mem->zones[zone], (enum vmsim__zone_stat)stat));
 }
 
 enum zone_fact {
@@ -129,7 +126,7 @@ static const char *const zone_fact_names[ZONE_FACTS] = {
 static uint64_t read_zone_fact(const struct vmsim_machine *m, uint32_t fact, uint32_t zone) {
     VMSIM__ASSERT(fact < ZONE_FACTS && zone < m->mem->nr_zones);
     const struct vmsim__zone *z = &m->mem->zones[zone];
-    const uint64_t facts[ZONE_FACTS] = {non_negative(z->stat[VMSIM__NR_FREE_PAGES]),
+    const uint64_t facts[ZONE_FACTS] = {non_negative(vmsim__zone_told(z, VMSIM__NR_FREE_PAGES)),
                                         vmsim__zone_wmark(z, VMSIM__WMARK_MIN),
                                         vmsim__zone_wmark(z, VMSIM__WMARK_LOW),
                                         vmsim__zone_wmark(z, VMSIM__WMARK_HIGH),

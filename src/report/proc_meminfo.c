@@ -24,7 +24,7 @@ static uint64_t zone_stat(const struct view *v, enum vmsim__zone_stat stat) {
     int64_t sum = 0;
     for (unsigned z = 0; z < v->m->mem->nr_zones; z++) {
         if (v->node == NODE_ALL || v->m->mem->zones[z].node == v->node)
-            sum += v->m->mem->zones[z].stat[stat];
+            sum += vmsim__zone_told(&v->m->mem->zones[z], stat);
     }
     return vmsim__non_negative(sum);
 }

@@ -176,7 +176,8 @@ static void emit_listed(const struct scope *s, struct vmsim__emitter *e, const c
 void vmsim__emit_zone_stats(struct vmsim_machine *m, struct vmsim__emitter *e, const struct vmsim__zone *z) {
     const struct scope s = {.m = m, .zone = z};
     for (unsigned i = 0; i < VMSIM__ZONE_STAT_COUNT; i++)
-        emit_listed(&s, e, vmsim__zone_stat_names[i], vmsim__non_negative(z->stat[i]));
+        emit_listed(&s, e, vmsim__zone_stat_names[i],
+                    vmsim__non_negative(vmsim__zone_told(z, (enum vmsim__zone_stat)i)));
     for (unsigned i = 0; i < VMSIM__NUMA_STAT_COUNT; i++)
         emit_listed(&s, e, vmsim__numa_stat_names[i], z->numa[i]);
 }
@@ -198,7 +199,7 @@ static uint64_t node_numa(const struct vmsim__mem *mem, unsigned node, unsigned 
 static uint64_t node_zone_stat(const struct vmsim__mem *mem, unsigned node, unsigned stat) {
     int64_t sum = 0;
     for (unsigned i = 0; i < mem->nodes[node].nr_zones; i++)
-        sum += mem->zones[mem->nodes[node].zone[i]].stat[stat];
+        sum += vmsim__zone_told(&mem->zones[mem->nodes[node].zone[i]], (enum vmsim__zone_stat)stat);
     return vmsim__non_negative(sum);
 }
 
@@ -238,7 +239,7 @@ void vmsim__proc_vmstat(struct vmsim_machine *m, struct vmsim__textbuf *out, uin
     (void)arg;
     vmsim__emitter_proc(&e, out, name_value);
     for (unsigned i = 0; i < VMSIM__ZONE_STAT_COUNT; i++) {
-        int64_t sum = vmsim__mem_zone_stat(m->mem, (enum vmsim__zone_stat)i);
+        int64_t sum = vmsim__mem_zone_told(m->mem, (enum vmsim__zone_stat)i);
         emit_listed(&s, &e, vmsim__zone_stat_names[i], vmsim__non_negative(sum));
     }
     for (unsigned i = 0; i < VMSIM__NUMA_STAT_COUNT; i++)

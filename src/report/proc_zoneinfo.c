@@ -26,7 +26,7 @@ static void print_facts(const struct vmsim_machine *m, const struct vmsim__zone 
         uint64_t value;
         bool hidden;
     } lines[] = {
-        {"\n  pages free     ", vmsim__non_negative(s->stat[VMSIM__NR_FREE_PAGES]), false},
+        {"\n  pages free     ", vmsim__non_negative(vmsim__zone_told(s, VMSIM__NR_FREE_PAGES)), false},
         {"\n        boost    ", s->boost, false},
         {"\n        min      ", vmsim__zone_wmark(s, VMSIM__WMARK_MIN), false},
         {"\n        low      ", vmsim__zone_wmark(s, VMSIM__WMARK_LOW), false},

@@ -31,6 +31,13 @@ int64_t vmsim__mem_zone_stat(const struct vmsim__mem *mem, enum vmsim__zone_stat
     return sum;
 }
 
+int64_t vmsim__mem_zone_told(const struct vmsim__mem *mem, enum vmsim__zone_stat stat) {
+    int64_t sum = 0;
+    for (unsigned i = 0; i < mem->nr_zones; i++)
+        sum += vmsim__zone_told(&mem->zones[i], stat);
+    return sum;
+}
+
 int64_t vmsim__mem_node_stat(const struct vmsim__mem *mem, enum vmsim__node_stat stat) {
     int64_t sum = 0;
     for (unsigned n = 0; n < mem->nr_nodes; n++)

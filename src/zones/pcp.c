@@ -19,6 +19,13 @@ static int32_t clamp32(int32_t x, int32_t low, int32_t high) {
     return min32(max32(x, low), high);
 }
 
+/* What the CPU gave back is told now. */
+static void fold(struct vmsim__zone *z, struct vmsim__pcp *pcp) {
+    VMSIM__ASSERT(z->unfolded >= pcp->unfolded);
+    z->unfolded -= pcp->unfolded;
+    pcp->unfolded = 0;
+}
+
 /* Frames that a refill of order 0 takes where `high` tunes itself; a run of allocations doubles it. Kernel:
  * nr_pcp_alloc. */
 static int32_t refill_auto(const struct vmsim__zone *z, struct vmsim__pcp *pcp, unsigned order) {
@@ -47,6 +54,7 @@ bool vmsim__pcp_refill(struct vmsim__mem *mem, struct vmsim__zone *z, struct vms
     int32_t batch = mem->kernel->pcp_high_auto ? refill_auto(z, pcp, order) : pcp->batch;
     if (batch > 1)
         batch = max32(batch >> order, 2);
+    fold(z, pcp);
     for (; batch > 0; batch--) {
         vmsim__pfn pfn = vmsim__buddy_alloc(mem, z, order, type, alloc_flags);
         if (pfn == VMSIM__PFN_NONE)
@@ -93,6 +101,7 @@ static void release_bulk(struct vmsim__mem *mem, struct vmsim__zone *z, struct v
                          unsigned index) {
     VMSIM__ASSERT(index < VMSIM__PCP_LISTS && pcp->count >= 0);
     count = min32(count, pcp->count);
+    fold(z, pcp);
     while (count > 0) {
         while (pcp->list[index].head == VMSIM__PFN_NONE)
             index = (index + 1) % VMSIM__PCP_LISTS;
@@ -190,11 +199,58 @@ static void decay(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__p
         release_bulk(mem, z, pcp, pcp->count - pcp->high, 0);
 }
 
+/* A batch goes back block by block, after the CPU has folded its counters into the zone's: from then on it folds its
+ * count of free frames whenever that exceeds the threshold, and what is left of it is told at the next look. Kernel:
+ * drain_zone_pages, as refresh_cpu_vm_stats calls it. */
+static void give_back(struct vmsim__mem *mem, struct vmsim__zone *z, struct vmsim__pcp *pcp) {
+    const int64_t threshold = z->stat_threshold;
+    int64_t own = 0, before = z->stat[VMSIM__NR_FREE_PAGES];
+    VMSIM__ASSERT(!pcp->unfolded);
+    for (int32_t frames = min32(pcp->batch, pcp->count); frames > 0;) {
+        release_bulk(mem, z, pcp, 1, 0);
+        const int64_t came = z->stat[VMSIM__NR_FREE_PAGES] - before;
+        VMSIM__ASSERT(came >= 0); /* none, into a block that is isolated */
+        before += came;
+        frames -= max32((int32_t)came, 1);
+        own = own + came > threshold ? 0 : own + came;
+    }
+    VMSIM__ASSERT(own <= UINT8_MAX);
+    pcp->unfolded = (uint8_t)own;
+    z->unfolded += pcp->unfolded;
+}
+
+/* One number of all counters of a zone, which another mix of them hardly has. */
+static uint64_t mixed(const struct vmsim__zone *z) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < VMSIM__ZONE_STAT_COUNT; i++)
+        sum = (sum ^ (uint64_t)z->stat[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    return sum;
+}
+
+/* Memory of another node that a CPU has at hand is better off there once it uses none of it any more. That it does is
+ * seen by counters of the zone that it has changed since it looked last. Kernel: refresh_cpu_vm_stats. */
+static void look_at(struct vmsim__mem *mem, struct vmsim__zone *z, unsigned cpu) {
+    enum { LOOKS = 3 };
+    struct vmsim__pcp *pcp = &z->pcp[cpu];
+    if (mem->nr_nodes > 1 && (pcp->unfolded || (pcp->used && mixed(z) != pcp->seen)))
+        pcp->expire = LOOKS;
+    pcp->used = false;
+    fold(z, pcp);
+    if (mem->kernel->pcp_high_auto)
+        decay(mem, z, pcp);
+    if (pcp->expire && pcp->count && z->node == mem->cpu_node[cpu])
+        pcp->expire = 0;
+    else if (pcp->expire && pcp->count && !--pcp->expire)
+        give_back(mem, z, pcp);
+    if (mem->nr_nodes > 1)
+        pcp->seen = mixed(z);
+}
+
 void vmsim__mem_refresh(struct vmsim__mem *mem, unsigned cpu) {
     VMSIM__ASSERT(cpu < mem->nr_cpus);
-    for (unsigned i = 0; mem->kernel->pcp_high_auto && i < mem->nr_zones; i++) {
+    for (unsigned i = 0; i < mem->nr_zones && (mem->kernel->pcp_high_auto || mem->nr_nodes > 1); i++) {
         if (vmsim__zone_populated(&mem->zones[i]))
-            decay(mem, &mem->zones[i], &mem->zones[i].pcp[cpu]);
+            look_at(mem, &mem->zones[i], cpu);
     }
 }
 

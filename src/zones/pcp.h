@@ -44,6 +44,7 @@ VMSIM__INLINE vmsim__pfn vmsim__pcp_pop(struct vmsim__mem *mem, struct vmsim__pc
     else
         list->tail = VMSIM__PFN_NONE;
     pcp->count -= 1 << order;
+    pcp->used = true;
     pcp->free_factor >>= 1;
     pcp->free_count >>= 1;
     return pfn;
@@ -74,6 +75,7 @@ VMSIM__INLINE void vmsim__pcp_free(struct vmsim__mem *mem, struct vmsim__zone *z
     vmsim__frame_set_list(f, type);
     vmsim__list_push(mem, &pcp->list[index], pfn, f);
     pcp->count += 1 << order;
+    pcp->used = true;
     if (mem->kernel->pcp_high_auto)
         vmsim__pcp_trim_auto(mem, z, pcp, order, index);
     else if (VMSIM__UNLIKELY(pcp->count >= pcp->high || z->flags & VMSIM__ZONE_RECLAIM_ACTIVE ||

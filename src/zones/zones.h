@@ -153,6 +153,10 @@ struct vmsim__pcp {
     uint8_t free_factor;        /* 6.1: doublings of the batch when freeing */
     uint8_t alloc_factor;       /* 6.12: doublings of the batch when allocating */
     bool prev_free_high_order;  /* 6.12: the last free was of order 1..3 */
+    bool used;                  /* something was taken or put here since this CPU looked last (vmsim__mem_refresh) */
+    uint8_t expire;             /* looks until a list of another node's zone is shortened; 0: it stays */
+    uint8_t unfolded;           /* frames that it gave back there and that no counter tells of yet */
+    uint64_t seen;              /* the zone's counters, mixed, as they were when this CPU looked last */
     struct vmsim__frame_list list[VMSIM__PCP_LISTS];
 };
 
@@ -180,6 +184,7 @@ struct vmsim__zone {
     uint64_t nr_reserved_highatomic; /* frames of HIGHATOMIC pageblocks */
     uint64_t nr_free_highatomic;     /* free frames of them */
     uint32_t stat_threshold;         /* per-CPU counter drift that the kernel allows itself */
+    uint32_t unfolded;               /* of all CPUs' lists */
     uint64_t percpu_drift_mark;
     struct vmsim__pcp *pcp; /* one a CPU; NULL until the zone has frames for the first time */
     struct vmsim__free_area area[VMSIM__ORDERS];
@@ -402,8 +407,15 @@ struct vmsim__zone *vmsim__mem_zone_of(const struct vmsim__mem *mem, vmsim__pfn 
 void vmsim__zone_drain_pcp(struct vmsim__mem *mem, struct vmsim__zone *zone, unsigned cpu);
 void vmsim__zone_drain(struct vmsim__mem *mem, struct vmsim__zone *zone);
 void vmsim__mem_drain(struct vmsim__mem *mem);
+/* A counter as /proc tells it. Counters are exact at any time, and what CPUs add by themselves is not followed, but for
+ * free frames that a list gave back after its CPU had folded its own: they show at its next look. */
+VMSIM__INLINE int64_t vmsim__zone_told(const struct vmsim__zone *z, enum vmsim__zone_stat stat) {
+    return z->stat[stat] - (stat == VMSIM__NR_FREE_PAGES ? (int64_t)z->unfolded : 0);
+}
+int64_t vmsim__mem_zone_told(const struct vmsim__mem *mem, enum vmsim__zone_stat stat);
 /* What a CPU does once a second (vm.stat_interval) and on a write to vm.stat_refresh: since 6.7 the limit of its lists
- * decays. Counters are exact at any time: there is nothing to fold. Kernel: refresh_cpu_vm_stats. */
+ * decays, and lists of other nodes' zones that it has left alone for three looks give a batch back. Kernel:
+ * refresh_cpu_vm_stats. */
 void vmsim__mem_refresh(struct vmsim__mem *mem, unsigned cpu);
 /* Gives one HIGHATOMIC pageblock of the request's zones back to its migratetype; with `force` even the last of a zone.
  * False: there was none. */

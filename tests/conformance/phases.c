@@ -377,6 +377,10 @@ static void hold_as_captured(const struct run *r, struct vmsim_machine *m) {
             hold(m->mem, z, blocks + lists);
             fill_lists(m, z, blocks + lists, lists);
         }
+        for (unsigned cpu = 0; z->pcp && cpu < m->nr_cpus; cpu++) { /* long ago: nobody gives any of it back */
+            z->pcp[cpu].used = false;
+            z->pcp[cpu].expire = 0;
+        }
     }
 }
 
