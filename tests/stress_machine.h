@@ -57,6 +57,7 @@ struct storm_machine {
     unsigned tasks, spaces, leave;   /* at most so many; pages that they have to share; 0: the usual */
     unsigned ask;                    /* pages that they are to ask for together; 0: as it comes */
     bool folios;                     /* files have large folios, shared memory huge pages */
+    bool plug;                       /* each step begins with a block of memory that comes or goes */
 };
 
 static struct storm {
@@ -81,7 +82,7 @@ static struct storm {
     bool writing;
     bool folios;      /* of files are large */
     bool generations; /* the machine goes from one kind of LRU to the other and back */
-    bool hotplug;
+    bool hotplug, plug;
     uint64_t plugged[2]; /* blocks that came, and went */
     uint64_t next_tag, page, base, step, killed, loads, swaps[2], swapoffs, asked, ranges;
     unsigned shift;
@@ -759,11 +760,16 @@ static void leave(uint64_t pages) {
     }
 }
 
-/* Frames that are in use for anything but pages of files, once no page waits in a batch or on a CPU's list. */
+/* Frames that are in use for anything but pages of files, once no page waits in a batch, on a CPU's list, or for the
+ * end of a grace period. */
 static int64_t held(void) {
+    int64_t managed = 0;
+    vmsim__tables_barrier(t.m->vm);
     vmsim__lru_drain_all(t.m->lru);
     vmsim__mem_drain(t.m->mem);
-    return -vmsim__mem_zone_stat(t.m->mem, VMSIM__NR_FREE_PAGES) -
+    for (unsigned i = 0; i < t.m->mem->nr_zones; i++)
+        managed += (int64_t)t.m->mem->zones[i].managed;
+    return managed - vmsim__mem_zone_stat(t.m->mem, VMSIM__NR_FREE_PAGES) -
            vmsim__mem_node_stat(t.m->mem, VMSIM__NR_FILE_PAGES) - (int64_t)vmsim__kmem_pages(t.m->mem);
 }
 
@@ -813,6 +819,7 @@ static uint64_t storm_of(uint64_t n, const struct storm_machine *b) {
              b->reclaim ? b->reclaim : "");
     vmsim__rng_seed_named(&t.rng, test_seed(), name);
     t.hotplug = b->nodes == 4;
+    t.plug = b->plug;
     t.tasks = b->tasks ? b->tasks : 6;
     t.spaces = b->spaces ? b->spaces : 4;
     t.ask = b->ask;
@@ -825,8 +832,10 @@ static uint64_t storm_of(uint64_t n, const struct storm_machine *b) {
     if (b->swap == HUGE_PAGES)
         assert_int_equal(vmsim_machine_sysctl(t.m, "transparent_hugepage/enabled", "always"), 0);
     for (t.step = 0; t.step < n; t.step++) {
-        (b->swap == HUGE_PAGES ? step_of_huge_pages : step)();
-        bury();
+        if (t.plug)
+            do_toggle();
+        for (unsigned act = t.plug ? 4 : 1; act--; bury())
+            (b->swap == HUGE_PAGES ? step_of_huge_pages : step)();
         if (t.step % (n > 100000 ? 1000 : 50) == 0)
             check();
         t.asked += (uint64_t)vmsim__vm_committed(t.m->vm);

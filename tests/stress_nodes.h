@@ -48,6 +48,24 @@ static void do_hotplug(void) {
     t.plugged[off] += !result;
 }
 
+/* A block goes, or comes if it is not there: in the kernel's zone or the movable one, where they can be. One in eight
+ * is asked for without looking. */
+static void do_toggle(void) {
+    const uint64_t blocks =
+        (t.m->mem->frames.end + (UINT64_C(1) << t.m->mem->memory_block_order) - 1) >> t.m->mem->memory_block_order;
+    const uint64_t block = pick(blocks);
+    if (!pick(8)) {
+        do_hotplug();
+        return;
+    }
+    int64_t result = vmsim_memory_block_set(t.m, VMSIM_TASK_NONE, block, VMSIM_BLOCK_OFFLINE);
+    t.plugged[1] += !result;
+    if (result != -VMSIM__L_EINVAL)
+        return;
+    result = vmsim_memory_block_set(t.m, VMSIM_TASK_NONE, block, (enum vmsim_memory_block_state)(1 + pick(3)));
+    t.plugged[0] += !result;
+}
+
 /* A cgroup with a cpuset of its own that tasks come to and leave; its nodes and CPUs change. */
 static void do_cpuset(const struct task *k) {
     char list[16];

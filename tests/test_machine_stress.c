@@ -37,8 +37,8 @@
 #define STORM(name, arch, kernel, cpus, nodes, mib, swap)                                                              \
     static void name(void **state) {                                                                                   \
         (void)state;                                                                                                   \
-        storm_of(swap == HUGE_PAGES ? 2500 : 8000,                                                                     \
-                 &(struct storm_machine){arch, kernel, cpus, nodes, mib, swap, NULL, 0, false, 0, 0, 0, 0, false});    \
+        storm_of(swap == HUGE_PAGES ? 2500 : 8000, &(struct storm_machine){arch, kernel, cpus, nodes, mib, swap, NULL, \
+                                                                           0, false, 0, 0, 0, 0, false, false});       \
     }
 STORMS(STORM)
 

@@ -15,6 +15,7 @@
 #define PRIORITY 4           /* NODE_RECLAIM_PRIORITY: a sixteenth of the lists */
 #define DISTANCE_MAX 30      /* RECLAIM_DISTANCE: nodes beyond are not spared */
 #define FRUITLESS_ROUNDS 64u /* of an interrupted round that gets no further */
+#define FRUITLESS_FAULTS 16u /* of one reference, in a row */
 
 /* Kernel: node_pagecache_reclaimable. */
 static uint64_t pages_of_files(const struct vmsim_machine *m, const struct vmsim__node *n) {
@@ -36,6 +37,12 @@ static uint64_t least(const struct vmsim_machine *m, const struct vmsim__node *n
     for (unsigned i = 0; i < n->nr_zones; i++)
         managed += m->mem->zones[n->zone[i]].managed;
     return managed * m->mem->sysctl.min_unmapped_ratio / 100;
+}
+
+/* A write that copies a page may find it taken out of the table by what looked for room for the copy, the next time as
+ * well, and so for ever where nobody else changes anything: with this node's pages it does not get on. */
+static bool circles(const struct vmsim_machine *m) {
+    return m->running && m->running->faults > FRUITLESS_FAULTS;
 }
 
 /* Is whoever asks allowed to spend the time, and the node near enough and nobody else's? Kernel: zone_allows_reclaim,
@@ -75,7 +82,7 @@ bool vmsim__node_reclaim(void *context, struct vmsim__zone *zone, const struct v
     struct vmsim_machine *m = context;
     const unsigned node = zone->node;
     if (VMSIM__LIKELY(!m->mem->sysctl.zone_reclaim_mode) || m->node_reclaiming >> node & 1 || !allowed(m, zone, rq) ||
-        pages_of_files(m, &m->mem->nodes[node]) <= least(m, &m->mem->nodes[node]))
+        circles(m) || pages_of_files(m, &m->mem->nodes[node]) <= least(m, &m->mem->nodes[node]))
         return false;
     const bool in_fault = m->mem->now.in_lru_fault;
     m->node_reclaiming |= UINT64_C(1) << node;
