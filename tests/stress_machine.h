@@ -852,4 +852,14 @@ static uint64_t storm_of(uint64_t n, const struct storm_machine *b) {
     return end();
 }
 
+/* A history of a seed of its own. */
+TEST_UNUSED static void storm_with_seed(const char *seed, uint64_t steps, const struct storm_machine *b) {
+    const char *was = getenv("VMSIM_SEED");
+    char *old = was ? strdup(was) : NULL;
+    assert_int_equal(setenv("VMSIM_SEED", seed, 1), 0);
+    storm_of(steps, b);
+    assert_int_equal(old ? setenv("VMSIM_SEED", old, 1) : unsetenv("VMSIM_SEED"), 0);
+    free(old);
+}
+
 #endif

@@ -68,16 +68,6 @@ static void storms_of_an_emulated_cpu(void **state) {
                                               .tlb = TLB_EMULATED});
 }
 
-/* A history of a seed of its own. */
-static void storm_with_seed(const char *seed, uint64_t steps, const struct storm_machine *b) {
-    const char *was = getenv("VMSIM_SEED");
-    char *old = was ? strdup(was) : NULL;
-    assert_int_equal(setenv("VMSIM_SEED", seed, 1), 0);
-    storm_of(steps, b);
-    assert_int_equal(old ? setenv("VMSIM_SEED", old, 1) : unsetenv("VMSIM_SEED"), 0);
-    free(old);
-}
-
 static struct storm_machine short_of_memory(const char *kernel, unsigned cpus, const char *reclaim) {
     return (struct storm_machine){.arch = "x86_64",
                                   .kernel = kernel,

@@ -288,6 +288,94 @@ static void a_hint_that_was_taken_is_taken_again(void **state) {
     end_replay(&r);
 }
 
+/* ---- without an MMU ---- */
+
+enum { TEXT_AT = 0x400000, DATA_AT = 0x402000, HEAP_AT = 0x405000, STACK_TOP = 0x800000, LIBRARY_AT = 0x600000 };
+
+/* A program of one page of text and two of data, whose second is bss, as it is recorded on a machine with an MMU. */
+static void append_image(struct replay *r, uint32_t file) {
+    const struct vmsim_trace_segment segments[] = {
+        {.va = TEXT_AT, .length = 4096, .file_bytes = 4096, .file = file, .prot = 5},
+        {.va = DATA_AT, .length = 8192, .offset = 4096, .file_bytes = 4096, .file = file, .prot = 3}};
+    const struct vmsim_trace_exec x = {.stack_top = STACK_TOP,
+                                       .stack_bytes = 1000,
+                                       .stack_limit = 8 << 20,
+                                       .brk_start = HEAP_AT,
+                                       .segment_count = 2,
+                                       .segments = segments};
+    append_event(r, 0,
+                 (struct vmsim_trace_event){
+                     .type = VMSIM_TRACE_EXEC, .path = "/bin/tool", .exec = &x, .file = VMSIM_TRACE_NO_FILE});
+}
+
+static uint32_t append_file(struct replay *r) {
+    const struct vmsim_trace_file tool = {.kind = VMSIM_TRACE_FILE_REGULAR, .size = 16384, .path = "/bin/tool"};
+    uint32_t file;
+    assert_int_equal(vmsim_trace_append_file(r->w, 0, &tool, &file), 0);
+    return file;
+}
+
+static void refer_to(struct replay *r, uint64_t va, enum vmsim_access_type type) {
+    const vmsim_access word = vmsim_access_make(va, 8, type);
+    assert_int_equal(vmsim_trace_append(r->w, 0, &word, 1), 0);
+}
+
+/* Segments, stack, heap, a library over its reservation, memory that grows: each somewhere, and used where it lies. A
+ * reference across the border of two runs stays in the first. */
+static void a_program_runs_without_an_MMU(void **state) {
+    (void)state;
+    struct replay r = begin_trace();
+    const uint32_t file = append_file(&r);
+    append_image(&r, file);
+    refer_to(&r, TEXT_AT + 64, VMSIM_FETCH);
+    refer_to(&r, DATA_AT + 4096 + 8, VMSIM_STORE);
+    refer_to(&r, STACK_TOP - 5000, VMSIM_STORE);
+    append_all(&r, VMSIM_TRACE_BRK, (uint64_t[6]){HEAP_AT + 4096}, HEAP_AT + 4096);
+    append_all(&r, VMSIM_TRACE_BRK, (uint64_t[6]){HEAP_AT + 12288}, HEAP_AT + 12288);
+    refer_to(&r, HEAP_AT, VMSIM_STORE);
+    refer_to(&r, HEAP_AT + 4096 - 4, VMSIM_STORE);
+    refer_to(&r, HEAP_AT + 12288 - 8, VMSIM_STORE);
+    append_event(&r, 0,
+                 (struct vmsim_trace_event){
+                     .type = VMSIM_TRACE_MMAP, .file = file, .args = {0, 16384, 1, 0x2}, .result = LIBRARY_AT});
+    append_event(&r, 0,
+                 (struct vmsim_trace_event){.type = VMSIM_TRACE_MMAP,
+                                            .file = file,
+                                            .args = {LIBRARY_AT + 8192, 8192, 3, 0x12, 8192},
+                                            .result = LIBRARY_AT + 8192});
+    refer_to(&r, LIBRARY_AT, VMSIM_LOAD);
+    refer_to(&r, LIBRARY_AT + 8192, VMSIM_STORE);
+    append_all(&r, VMSIM_TRACE_MMAP, (uint64_t[6]){0, 8192, 0, 0x22}, 0x700000); /* rights come later */
+    append_all(&r, VMSIM_TRACE_MREMAP, (uint64_t[6]){0x700000, 8192, 65536, 1}, 0x710000);
+    refer_to(&r, 0x710000 + 65536 - 8, VMSIM_STORE);
+    append_all(&r, VMSIM_TRACE_FORK, (uint64_t[6]){1, 0}, 101);
+    append_all(&r, VMSIM_TRACE_MPROTECT, (uint64_t[6]){DATA_AT, 4096, 1}, 0);
+    append_all(&r, VMSIM_TRACE_EXIT, (uint64_t[6]){0, 1}, 0);
+    replay_on(&r, "arch: nommu, nodes: [{memory: 16MiB}]");
+    const struct vmsim__task *t = vmsim__task_at(r.s->machine, 0);
+    assert_int_equal(t->stats.references, 9);
+    assert_int_equal(t->stats.min_flt + t->stats.maj_flt, 0);
+    assert_int_equal(t->exit_code, 0);
+    assert_int_equal(r.s->results.kinds[VMSIM_TRACE_FORK].count, 1); /* what cannot be is told */
+    assert_int_equal(r.s->results.kinds[VMSIM_TRACE_MPROTECT].count, 1);
+    assert_int_equal(vmsim_scenario_differences(r.s), 2);
+    end_replay(&r);
+}
+
+/* It goes on as it was recorded, and dies of its first use. */
+static void a_program_without_an_MMU_dies_of_memory_that_was_not_to_be_had(void **state) {
+    (void)state;
+    struct replay r = begin_trace();
+    append_image(&r, append_file(&r));
+    append_all(&r, VMSIM_TRACE_MMAP, (uint64_t[6]){0, 64 << 20, 3, 0x22}, 0x10000000); /* larger than all there is */
+    refer_to(&r, 0x10000000, VMSIM_STORE);
+    replay_on(&r, "arch: nommu, nodes: [{memory: 16MiB}]");
+    const struct vmsim__task *t = vmsim__task_at(r.s->machine, 0);
+    assert_int_equal(t->stop, VMSIM_STOP_SIGSEGV);
+    assert_int_equal(r.s->results.kinds[VMSIM_TRACE_MMAP].count, 1);
+    end_replay(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_on_another_process_act_on_its_memory),
@@ -297,6 +385,8 @@ int main(void) {
         cmocka_unit_test(marks_of_a_program_are_markers_of_its_replay),
         cmocka_unit_test(a_mapping_below_the_lowest_address_is_placed_elsewhere),
         cmocka_unit_test(a_hint_that_was_taken_is_taken_again),
+        cmocka_unit_test(a_program_runs_without_an_MMU),
+        cmocka_unit_test(a_program_without_an_MMU_dies_of_memory_that_was_not_to_be_had),
         cmocka_unit_test(memory_policies_of_a_program_hold_in_its_replay),
         cmocka_unit_test(pages_of_a_pool_are_pages_of_a_pool),
         cmocka_unit_test(results_that_differ_are_told_by_kind),

@@ -94,8 +94,10 @@ static const struct vmsim_param own_params[] = {
      .offset = AT(arch),
      .fallback = "x86_64",
      .choices = arch_names,
-     .doc = "Instruction set and paging mode: page-table format, zones and user address space follow from it. nommu "
-            "has no translation: mappings are runs of frames, had at once; described programs run, without fork."},
+     .doc =
+         "Instruction set and paging mode: page-table format, zones and user address space follow from it. nommu "
+         "has no translation: mappings are runs of frames, had at once. Described programs run without fork, recorded "
+         "ones as if built for such a machine."},
     {.name = "hardware_flags",
      .type = VMSIM_PARAM_ENUM,
      .offset = AT(hardware_flags),

@@ -28,8 +28,10 @@ struct vmsim__placement *vmsim__placement_copy(const struct vmsim__placement *fr
             return NULL;
         }
     }
-    if (p)
+    if (p) {
         p->brk_start = from->brk_start;
+        p->brk_top = from->brk_top;
+    }
     return p;
 }
 

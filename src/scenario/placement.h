@@ -34,6 +34,7 @@ struct vmsim__placement {
         uint64_t delta;          /* of a packed reference */
     } page[VMSIM__PLACED_PAGES]; /* pages lately referred to: emptied when a range changes */
     uint64_t brk_start;          /* of the recording */
+    uint64_t brk_top;            /* without an MMU: the highest break of the recording that there was memory for */
 };
 
 struct vmsim__placement *vmsim__placement_create(struct vmsim__alloc *a);         /* one user; NULL: no memory */

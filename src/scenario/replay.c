@@ -380,6 +380,8 @@ static const vmsim_access *next_references(struct vmsim_scenario *s, struct vmsi
         return NULL;
     if (fresh)
         vmsim__placement_translate(p, x->in.accesses + x->at, job->chunk, job->chunk_end);
+    if (fresh && !s->machine->format->levels)
+        vmsim__replay_nommu_clip(p, x->in.accesses + x->at, job->chunk, job->chunk_end);
     return job->chunk + job->chunk_at;
 }
 

@@ -56,6 +56,13 @@ int vmsim__replay_event(struct vmsim__replaying *i);
 int vmsim__replay_remote(struct vmsim__replaying *i);
 int vmsim__replay_swap(struct vmsim__replaying *i);
 
+/* The same on a machine without an MMU (replay_nommu.c): is it one, the image after an exec, calls that get memory
+ * (false: not one of these), references that would leave their run. */
+bool vmsim__replay_nommu(const struct vmsim__replaying *i);
+int vmsim__replay_nommu_image(struct vmsim__replaying *i, const struct vmsim__exec *image);
+bool vmsim__replay_nommu_call(struct vmsim__replaying *i, int *how);
+void vmsim__replay_nommu_clip(const struct vmsim__placement *p, const vmsim_access *in, vmsim_access *out, size_t n);
+
 /* Room in the tables for a task of the trace. Its number comes from a file: the reader allows VMSIM__TASKS_MAX. */
 int vmsim__replay_grow(struct vmsim_scenario *s, struct vmsim__replay *r, uint32_t trace_task);
 /* A beginning that was announced happens at `time`: the machine's task performs what the lane has, on a CPU that it

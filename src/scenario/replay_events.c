@@ -31,6 +31,8 @@ static int share_placement(struct vmsim__replaying *i, uint32_t child, bool shar
     return i->r->placements.at[child] ? 0 : no_memory(i);
 }
 
+static void compare(struct vmsim__replaying *i, int64_t here);
+
 /* vfork counts as sharing: parent and child use one address space until the child's exec, which is all that memory
  * sees of it. */
 static int replay_fork(struct vmsim__replaying *i) {
@@ -44,6 +46,10 @@ static int replay_fork(struct vmsim__replaying *i) {
     const bool shares = flags & (VMSIM_TRACE_FORK_VM | VMSIM_TRACE_FORK_VFORK);
     const bool thread = flags & VMSIM_TRACE_FORK_VM && !(flags & VMSIM_TRACE_FORK_PROCESS);
     int err = vmsim__replay_grow(i->s, i->r, child);
+    if (!err && !shares && vmsim__replay_nommu(i)) {
+        compare(i, -VMSIM__L_ENOSYS);
+        return vmsim__replay_settle(i->s, i->r, child, VMSIM_TASK_NONE, i->now);
+    }
     if (!err)
         err = shares ? vmsim__task_clone(i->s->machine, i->t->id, i->t->name, thread, &id)
                      : vmsim__task_fork(i->s->machine, i->t, i->t->name, &id, &waits);
@@ -74,7 +80,7 @@ static bool gather_object(struct vmsim__replaying *i, bool interpreter, struct v
             return false;
     }
     object->count = i->r->segments.count - first;
-    object->fixed = i->r->recorded || !bias;
+    object->fixed = !vmsim__replay_nommu(i) && (i->r->recorded || !bias); /* without an MMU: as built for it */
     return true;
 }
 
@@ -167,12 +173,14 @@ static int replay_exec(struct vmsim__replaying *i) {
     int64_t result = vmsim__task_exec(i->s->machine, i->t, root ? NULL : slash ? slash + 1 : i->e->path, &image);
     if (result == VMSIM__CALL_WAITS)
         return AGAIN;
-    if (result == -VMSIM__L_ENOMEM)
+    if (result == -VMSIM__L_ENOMEM || (result == -VMSIM__L_E2BIG && vmsim__replay_nommu(i)))
         vmsim__task_signal(i->s->machine, i->t, VMSIM_STOP_OOM);
     else if (result)
         return vmsim__err_set(&i->s->err, VMSIM_ECORRUPT, "trace of '%s': an exec event has an impossible image",
                               i->r->name);
-    return i->r->recorded || result ? 0 : place_image(i, &image);
+    if (i->r->recorded || result)
+        return 0;
+    return vmsim__replay_nommu(i) ? vmsim__replay_nommu_image(i, &image) : place_image(i, &image);
 }
 
 /* A call that failed for want of the host's memory is found by the checks after it; here only the list can fail. */
@@ -416,6 +424,8 @@ static int simple_call(struct vmsim__replaying *i, enum vmsim__call_id id, const
 
 /* Calls on the address space. False: not one of these. */
 static bool replay_memory_call(struct vmsim__replaying *i, int *how) {
+    if (vmsim__replay_nommu_call(i, how))
+        return true;
     switch (i->e->type) {
     case VMSIM_TRACE_MMAP:
         *how = move_up(i);
@@ -494,6 +504,8 @@ static uint64_t cost_of(const struct vmsim__replaying *i) {
 static int64_t register_rseq(struct vmsim__replaying *i) {
     VMSIM__ASSERT(i->t->in_call);
     enum { UNREGISTER = 1 };
+    if (vmsim__replay_nommu(i))
+        return -VMSIM__L_ENOSYS;
     const uint64_t *a = i->e->args;
     const struct vmsim__placement *p = i->r->placements.at[i->trace_task];
     struct vmsim__now *now = &i->s->machine->mem->now;

@@ -540,8 +540,9 @@ static void check_tasks(struct check *c, const struct vmsim__workload_spec *w) {
     for (size_t i = 0; !c->no_memory && i < w->tasks.count; i++) {
         char path[64];
         snprintf(path, sizeof path, "workload.tasks[%zu]", i);
-        if (c->nommu && tasks[i].trace)
-            wrong(c, path, ".trace", "%s", "a recorded program needs an MMU: choose another machine.arch", NULL);
+        if (c->nommu && tasks[i].trace && tasks[i].recorded_addresses)
+            wrong(c, path, ".recorded_addresses", "%s",
+                  "without an MMU memory lies where it is free: leave recorded_addresses out", NULL);
         check_cpus(c, &tasks[i], path);
         snprintf(path, sizeof path, "workload.tasks[%zu].program", i);
         collect_task(c, &tasks[i], i);
