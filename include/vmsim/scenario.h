@@ -48,6 +48,15 @@ typedef bool vmsim_progress_fn(void *context, const struct vmsim_progress *progr
  * (VMSIM_ECORRUPT, ...), VMSIM_ENOMEM, VMSIM_ESTATE when called twice or stopped by `progress`.
  */
 int vmsim_scenario_run(struct vmsim_scenario *scenario, vmsim_progress_fn *progress, void *context);
+/**
+ * Runs scenarios to their ends, each as vmsim_scenario_run() does and with the same results, taking turns on one CPU of
+ * the host. Those that replay the same trace, and no other, share its decoding: references are decoded once, and go to
+ * each machine while the host's caches hold them. Threads are made, of which one works at a time; all machines are in
+ * memory together.
+ * @param results gets what vmsim_scenario_run() would have returned, for each of the `count` scenarios.
+ * @return 0, whatever the results are; VMSIM_EINVAL: NULL among the pointers; VMSIM_ENOMEM: nothing has run.
+ */
+int vmsim_scenario_run_together(struct vmsim_scenario *const *scenarios, size_t count, int *results);
 /** Called where a step of a described program is about to begin. */
 typedef void vmsim_step_fn(void *context);
 /**

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "trace/feed.h"
 #include "trace/trace_block.h"
 
 enum { RING = 4 };
@@ -40,6 +41,10 @@ struct vmsim_trace_reader {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     unsigned filled; /* chunks from `current` on that are full */
+    /* with others of the same trace (feed.h) */
+    struct vmsim__feed *feed;
+    void *feed_context;
+    uint64_t taken; /* chunks of the feed */
 };
 
 static int fail(struct vmsim_trace_reader *r, int code, const char *why) {
@@ -368,15 +373,42 @@ static int make_chunks(struct vmsim_trace_reader *r) {
     return 0;
 }
 
+static struct vmsim__chunk *chunk_of(struct vmsim_trace_reader *r) {
+    return r->feed ? &r->feed->decoder->ring[0] : &r->ring[r->current];
+}
+
+/* The chunk that all have is decoded by whoever is the last to be through with the one before. */
+static int take_from_feed(struct vmsim_trace_reader *r) {
+    struct vmsim__feed *f = r->feed;
+    if (r->have)
+        f->behind--;
+    r->have = false;
+    while (f->filled == r->taken) {
+        if (f->behind) {
+            f->yield(r->feed_context);
+            continue;
+        }
+        int err = make_chunks(f->decoder);
+        if (err)
+            return err;
+        vmsim__pipe_fill(&f->decoder->pipe, chunk_of(r));
+        f->behind = f->members;
+        f->filled++;
+    }
+    r->taken++;
+    VMSIM__ASSERT(r->taken == f->filled && f->behind > 0);
+    return 0;
+}
+
 static int next_chunk(struct vmsim_trace_reader *r) {
     VMSIM__ASSERT(r->current < r->chunks && !r->ended);
-    int err = make_chunks(r);
+    int err = r->feed ? take_from_feed(r) : make_chunks(r);
     if (err)
         return err;
     if (r->threaded)
         r->threaded = wait_chunk(r);
-    struct vmsim__chunk *c = &r->ring[r->current];
-    if (!r->threaded)
+    struct vmsim__chunk *c = chunk_of(r);
+    if (!r->threaded && !r->feed)
         vmsim__pipe_fill(&r->pipe, c);
     r->have = true;
     r->item = 0;
@@ -390,16 +422,55 @@ static int next_chunk(struct vmsim_trace_reader *r) {
 int vmsim_trace_next(struct vmsim_trace_reader *r, struct vmsim_trace_item *item) {
     if (!r || !item)
         return VMSIM_EINVAL;
+    struct vmsim__chunk *c = chunk_of(r);
     if (r->ended)
-        return r->ring[r->current].status;
-    if (!r->have || r->item == r->ring[r->current].count) {
+        return c->status;
+    if (!r->have || r->item == c->count) {
         int status = next_chunk(r);
         if (status <= 0)
             return status;
+        c = chunk_of(r);
     }
-    *item = r->ring[r->current].items[r->item++];
-    VMSIM__ASSERT(r->item <= r->ring[r->current].count);
+    *item = c->items[r->item++];
+    VMSIM__ASSERT(r->item <= c->count);
     return 1;
+}
+
+static bool same_file(const struct vmsim_trace_reader *a, const struct vmsim_trace_reader *b) {
+    struct stat x, y;
+    return !fstat(a->fd, &x) && !fstat(b->fd, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino &&
+           a->info.file_bytes == b->info.file_bytes && a->pipe.skip_damaged == b->pipe.skip_damaged;
+}
+
+bool vmsim__feed_join(struct vmsim__feed *f, struct vmsim_trace_reader *r, void *context) {
+    VMSIM__ASSERT(f->yield && !f->filled);
+    if (r->fd < 0 || r->feed || r->have || r->running || r->ended || (f->decoder && !same_file(f->decoder, r)))
+        return false;
+    f->decoder = f->decoder ? f->decoder : r;
+    f->members++;
+    r->feed = f;
+    r->feed_context = context;
+    r->threaded = false;
+    r->chunks = 1;
+    return true;
+}
+
+/* One that leaves before anything was decoded can be read alone afterwards. */
+void vmsim__feed_leave(struct vmsim_trace_reader *r) {
+    struct vmsim__feed *f = r->feed;
+    if (!f)
+        return;
+    VMSIM__ASSERT(f->members > 0 && (!r->have || f->behind > 0));
+    f->behind -= r->have || r->taken < f->filled; /* it took the last chunk, or never asked for it */
+    f->members--;
+    if (f->filled) {
+        r->pipe.damaged = f->decoder->pipe.damaged;
+        r->pipe.damage = f->decoder->pipe.damage;
+        r->have = false;
+        r->ended = true;
+    }
+    f->decoder = f->members ? f->decoder : NULL;
+    r->feed = NULL;
 }
 
 /* The thread is stopped first: it would fill chunks of the old place into the ring. */
