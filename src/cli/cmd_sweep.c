@@ -28,7 +28,16 @@ struct command_line {
     uint64_t point; /* to be run alone; UINT64_MAX: the grid is */
 };
 
-enum { OPTION_DRY = 256, OPTION_SLURM, OPTION_RETRY, OPTION_SEPARATE, OPTION_PARTITION, OPTION_PARETO, OPTION_POINT };
+enum {
+    OPTION_DRY = 256,
+    OPTION_SLURM,
+    OPTION_NO_WAIT,
+    OPTION_RETRY,
+    OPTION_SEPARATE,
+    OPTION_PARTITION,
+    OPTION_PARETO,
+    OPTION_POINT
+};
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "File of results (default: the grid's name with .db); one that is there is gone on with",
@@ -39,7 +48,9 @@ static const struct argp_option options[] = {
     {"retry", OPTION_RETRY, NULL, 0, "Do points that failed anew", 0},
     {"separate", OPTION_SEPARATE, NULL, 0, "Each point from its own boot, not from where others had come as well", 0},
     {"point", OPTION_POINT, "N", 0, "Run point N alone, into FILE's name with .runs/N, and make a page of it", 0},
-    {"slurm", OPTION_SLURM, "N", 0, "Submit a job array of N shards to Slurm (sbatch)", 0},
+    {"slurm", OPTION_SLURM, "N", 0,
+     "Submit a job array of N shards to Slurm (sbatch), follow it and gather its results", 0},
+    {"no-wait", OPTION_NO_WAIT, NULL, 0, "With --slurm: submit only; the same command gathers when it is over", 0},
     {"partition", OPTION_PARTITION, "NAME", 0, "Partition of Slurm", 0},
     {"measure", 'm', "COUNTER", 0, "report: draw this counter; repeat (default: time and what varies most)", 0},
     {"front", OPTION_PARETO, "A,B", 0, "report: Pareto front of two counters or axes, less being better", 0},
@@ -88,6 +99,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         o->shards = cli_number(state, arg, SHARDS_MAX);
         if (!o->shards)
             argp_error(state, "an array of 0 jobs does nothing");
+        return 0;
+    case OPTION_NO_WAIT:
+        o->no_wait = true;
         return 0;
     case OPTION_PARTITION:
         o->partition = arg;

@@ -13,7 +13,7 @@ struct sweep_options {
     uint64_t shard, shards; /* this one (from 1 on) of so many */
     unsigned jobs;
     bool dry_run, quiet, retry, separate;
-    bool slurm;
+    bool slurm, no_wait;   /* no_wait: submitted, and not followed */
     const char *partition; /* of Slurm, NULL: its default */
 };
 
@@ -40,7 +40,7 @@ struct sweep_cost {
     uint64_t cpu_us, memory_kb;
 };
 
-/* Writes the script of a job array, and hands it to sbatch unless it is a dry run. */
+/* Writes the script of a job array and, unless it is a dry run, follows it; without `point` it is written already. */
 int sweep_submit(const struct grid *g, const struct sweep_options *o, const struct sweep_counts *counts,
                  const struct sweep_cost *point);
 

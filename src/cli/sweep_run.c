@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "cli/pool.h"
-#include "cli/sweep.h"
+#include "cli/sweep_follow.h"
 #include "cli/sweep_share.h"
 #include "cli/sweep_store.h"
 
@@ -45,7 +45,7 @@ struct sweep {
     const struct sweep_options *o;
     struct grid *g;
     struct store store;
-    struct vmsim_config *base, *twin; /* read twice: a leader has two of it */
+    struct vmsim_config *base, *twins[SHARE_TOGETHER]; /* read several times: a leader uses up more than one */
     struct share share;
     struct batch *batches; /* a place for each worker */
     size_t batch_points;   /* at most, of one */
@@ -230,9 +230,9 @@ static void perform_point(void *context, size_t job, FILE *out) {
 
 static void lead_batch(void *context, size_t job, int fd) {
     struct sweep *s = context;
-    assert(job >= s->g->points && s->twin);
+    assert(job >= s->g->points && s->twins[0]);
     const struct batch *b = &s->batches[job - s->g->points];
-    const struct share_work work = {&s->share, s->g, b->points, b->count, s->twin, s->base};
+    const struct share_work work = {&s->share, s->g, b->points, b->count, s->twins};
     share_lead(&work, fd);
 }
 
@@ -346,7 +346,8 @@ static void tell(const struct sweep *s) {
     put_count("excluded", c->excluded);
     put_count("there before", c->there);
     printf(", %" PRIu64 " done now", c->done);
-    put_count("of them from a common beginning", c->shared);
+    put_count(s->share.together ? "of them with others from one decoder" : "of them from a common beginning",
+              c->shared);
     put_count("processes killed, their points begun anew", c->killed);
     put_count("done by another sweep meanwhile", c->doubled);
     put_count("not done", c->mine - c->there - c->done - c->doubled);
@@ -393,6 +394,8 @@ static int submit(struct sweep *s) {
     const struct sweep_options whole = {.shard = 1, .shards = 1};
     const struct pool_work work = {.context = s, .next = next_trial, .perform = perform_point, .done = trial_done};
     sweep_count(s->g, &whole, &s->counts);
+    if (!s->o->dry_run && sweep_is_followed(s->o))
+        return sweep_submit(s->g, s->o, &s->counts, NULL);
     const int status = cli_read(&s->g->in, &s->base);
     if (status)
         return status;
@@ -409,9 +412,13 @@ static int prepare_batches(struct sweep *s) {
     if (s->share.members == 1)
         return EXIT_FINE;
     const uint64_t each = (s->g->points + s->o->jobs - 1) / s->o->jobs;
-    s->batch_points = each < SHARE_MOST ? (size_t)each : SHARE_MOST;
+    const size_t most = s->share.together ? SHARE_TOGETHER : SHARE_MOST;
+    s->batch_points = each < most ? (size_t)each : most;
     s->batches = calloc(s->o->jobs, sizeof *s->batches);
-    return s->batches ? cli_read(&s->g->in, &s->twin) : cli_fail(EXIT_INTERNAL, "sweep", "%s", strerror(ENOMEM));
+    int status = s->batches ? EXIT_FINE : cli_fail(EXIT_INTERNAL, "sweep", "%s", strerror(ENOMEM));
+    for (size_t i = 0; !status && i < share_configs(&s->share, s->batch_points); i++)
+        status = cli_read(&s->g->in, &s->twins[i]);
+    return status;
 }
 
 static int run_all(struct sweep *s) {
@@ -466,7 +473,8 @@ int sweep_run(const struct sweep_options *o) {
     status = status ? status : run_checked(&s, first);
     vmsim_config_destroy(first);
     vmsim_config_destroy(s.base);
-    vmsim_config_destroy(s.twin);
+    for (size_t i = 0; i < SHARE_TOGETHER; i++)
+        vmsim_config_destroy(s.twins[i]);
     free(s.batches);
     free(s.again);
     grid_free(&g);

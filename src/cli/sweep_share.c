@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Points that begin alike: which they are, and the process that leads them to where they part (sweep_share.h). */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/outcome.h"
@@ -67,17 +69,56 @@ static void forget_whole_programs(struct share *s, struct vmsim_config *like) {
         s->step[i] = s->step[i] >= all[i] ? SIZE_MAX : s->step[i];
 }
 
+/* ---- or what they replay ---- */
+
+static bool is_of_trace(const struct grid_axis *a) {
+    for (size_t i = 0; i < a->settings; i++) {
+        const char *key = a->entries[0].settings[i].key;
+        const size_t n = strlen(key), end = strlen("trace");
+        if ((n >= end && !strcmp(key + n - end, "trace")) || !strcmp(key, "workload.tasks") || !strcmp(key, "workload"))
+            return true;
+    }
+    return false;
+}
+
+/* A guess from the text, for order alone: which points do replay one trace, the library sees. */
+static bool has_trace(struct vmsim_config *config) {
+    const char *text;
+    return !vmsim_config_dump(config, VMSIM_CONFIG_DUMP_PORTABLE, &text, NULL) && strstr(text, "trace: ");
+}
+
+static void find_together(struct share *s, const struct grid *g) {
+    assert(s->members == 1);
+    for (size_t a = 0; a < g->axis_count; a++) {
+        s->late[a] = !is_of_trace(&g->axes[a]);
+        s->members *= s->late[a] ? g->axes[a].count : 1;
+    }
+    s->together = s->members > 1;
+}
+
+size_t share_configs(const struct share *s, size_t points) {
+    return s->together ? points : 2;
+}
+
+static void find_late(struct share *s, const struct grid *g, struct vmsim_config *config, uint64_t like) {
+    for (size_t a = 0; a < g->axis_count; a++) {
+        s->late[a] = is_late(s, g, config, like, a);
+        s->members *= s->late[a] ? g->axes[a].count : 1;
+    }
+    forget_whole_programs(s, config);
+}
+
+/* What replays a trace cannot be forked: its reader is a thread. */
 void share_find(struct share *s, const struct grid *g, uint64_t like) {
     assert(like < g->points);
     struct vmsim_config *config;
     *s = (struct share){.members = 1};
-    const bool good = !sweep_resolve(g, like, &config);
-    for (size_t a = 0; good && a < g->axis_count; a++) {
-        s->late[a] = is_late(s, g, config, like, a);
-        s->members *= s->late[a] ? g->axes[a].count : 1;
+    if (!sweep_resolve(g, like, &config)) {
+        if (has_trace(config))
+            find_together(s, g);
+        else
+            find_late(s, g, config, like);
     }
-    if (good)
-        forget_whole_programs(s, config);
     vmsim_config_destroy(config);
 }
 
@@ -129,11 +170,11 @@ static int resolve_point(const struct grid *g, uint64_t point, struct vmsim_conf
 
 static void perform_alone(void *context, size_t job, FILE *out) {
     const struct leader *l = context;
-    const int err = resolve_point(l->w->g, job, l->w->other);
+    const int err = resolve_point(l->w->g, job, l->w->configs[1]);
     if (err)
-        outcome_refuse(out, l->w->other, err);
+        outcome_refuse(out, l->w->configs[1], err);
     else
-        outcome_run(l->w->other, l->w->g->counters, l->w->g->counter_count, out);
+        outcome_run(l->w->configs[1], l->w->g->counters, l->w->g->counter_count, out);
 }
 
 /* Where the points part. The leader's own run goes no further; a child returns into it, as the run of its point. A
@@ -143,23 +184,23 @@ static void at_step(void *context) {
     const struct pool_work work = {.context = l, .next = next_point, .done = point_done};
     if (pool_branch(&work, &l->child) != POOL_CHILD)
         _exit(0);
-    const int err = resolve_point(l->w->g, l->child.job, l->w->other);
-    if (!err && !vmsim_scenario_exchange(l->scenario, l->w->other)) {
+    const int err = resolve_point(l->w->g, l->child.job, l->w->configs[1]);
+    if (!err && !vmsim_scenario_exchange(l->scenario, l->w->configs[1])) {
         l->child.shared = true;
         return;
     }
     if (err)
-        outcome_refuse(l->child.out, l->w->other, err);
+        outcome_refuse(l->child.out, l->w->configs[1], err);
     else
-        outcome_run(l->w->other, l->w->g->counters, l->w->g->counter_count, l->child.out);
+        outcome_run(l->w->configs[1], l->w->g->counters, l->w->g->counter_count, l->child.out);
     pool_leave(&l->child);
 }
 
 /* 0: the scenario will stop wherever its points may part. */
 static int make_first(struct leader *l) {
     const struct share *share = l->w->share;
-    int err = resolve_point(l->w->g, l->w->points[0], l->w->first);
-    err = err ? err : vmsim_scenario_create(l->w->first, &l->scenario);
+    int err = resolve_point(l->w->g, l->w->points[0], l->w->configs[0]);
+    err = err ? err : vmsim_scenario_create(l->w->configs[0], &l->scenario);
     for (size_t i = 0; !err && i < share->tasks; i++) {
         if (share->step[i] != SIZE_MAX)
             err = vmsim_scenario_call_at(l->scenario, i, share->step[i], at_step, l);
@@ -167,13 +208,67 @@ static int make_first(struct leader *l) {
     return err;
 }
 
+/* ---- together ---- */
+
+/* What one of them used is not told apart: each has its part of all. */
+static struct pool_result part_of(size_t count) {
+    struct rusage used = {0};
+    assert(count > 0);
+    getrusage(RUSAGE_SELF, &used);
+    const uint64_t us = (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +
+                        (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+    return (struct pool_result){
+        .shared = count > 1, .cpu_us = us / count, .memory_kb = (uint64_t)used.ru_maxrss / count};
+}
+
+static void hand_on_outcome(const struct share_work *w, size_t i, struct vmsim_scenario *s, int err,
+                            struct pool_result r, int fd) {
+    char *text = NULL;
+    FILE *out = open_memstream(&text, &r.size);
+    if (out && s)
+        outcome_tell(out, w->configs[i], s, err, w->g->counters, w->g->counter_count);
+    else if (out)
+        outcome_refuse(out, w->configs[i], err);
+    r.text = out && !ferror(out) && !fclose(out) ? text : NULL;
+    if (!r.text || !pool_hand_on(fd, (size_t)w->points[i], &r))
+        _exit(1);
+    free(text);
+}
+
+/* Those that cannot be made are told first, and are no part of it. */
+static void lead_together(const struct share_work *w, int fd) {
+    struct vmsim_scenario *scenarios[SHARE_TOGETHER] = {NULL};
+    size_t of[SHARE_TOGETHER], count = 0;
+    int results[SHARE_TOGETHER];
+    assert(w->count <= SHARE_TOGETHER);
+    for (size_t i = 0; i < w->count; i++) {
+        struct vmsim_scenario *s = NULL;
+        int err = resolve_point(w->g, w->points[i], w->configs[i]);
+        err = err ? err : vmsim_scenario_create(w->configs[i], &s);
+        if (err) {
+            hand_on_outcome(w, i, NULL, err, part_of(1), fd);
+            continue;
+        }
+        scenarios[count] = s;
+        of[count++] = i;
+    }
+    if (vmsim_scenario_run_together(scenarios, count, results))
+        _exit(1);
+    for (size_t i = 0; i < count; i++)
+        hand_on_outcome(w, of[i], scenarios[i], results[i], part_of(count), fd);
+}
+
 void share_lead(const struct share_work *w, int fd) {
-    assert(w->count > 0 && w->first && w->other);
+    assert(w->count > 0 && w->configs[0]);
+    if (w->share->together) {
+        lead_together(w, fd);
+        return;
+    }
     struct leader l = {.w = w, .fd = fd};
     if (!make_first(&l)) {
         const int err = vmsim_scenario_run(l.scenario, NULL, NULL);
         if (l.child.out) {
-            outcome_tell(l.child.out, w->other, l.scenario, err, w->g->counters, w->g->counter_count);
+            outcome_tell(l.child.out, w->configs[1], l.scenario, err, w->g->counters, w->g->counter_count);
             pool_leave(&l.child);
         }
     }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A sweep as a job array of Slurm: the script, and handing it over. Each element of the array is a shard with a file of
- * its own, since SQLite's write-ahead log is of one host; `vmsim sweep gather` puts them together. */
+/* A sweep as a job array of Slurm: the script; sweep_follow.c hands it over. Each element of the array is a shard with
+ * a file of its own, since SQLite's write-ahead log is of one host; `vmsim sweep gather` puts them together. */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/sweep.h"
+#include "cli/sweep_follow.h"
 
 static void put_quoted(FILE *out, const char *text) {
     fputc('\'', out);
@@ -60,28 +59,12 @@ static void put_script(FILE *out, const struct array *a, const char *program) {
     fputc('\n', out);
 }
 
-static int submit(const char *script) {
-    const pid_t pid = fork();
-    int status = 0;
-    if (!pid) {
-        execlp("sbatch", "sbatch", script, (char *)NULL);
-        cli_fail(EXIT_USAGE, "sweep", "sbatch: %s: the script is %s", strerror(errno), script);
-        _exit(127);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) < 0)
-        return cli_fail(EXIT_INTERNAL, "sweep", "%s", strerror(errno));
-    if (WIFEXITED(status) && !WEXITSTATUS(status))
-        return EXIT_FINE;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 127 ? EXIT_USAGE
-                                                           : cli_fail(EXIT_USAGE, "sweep", "sbatch refused %s", script);
-}
-
 int sweep_submit(const struct grid *g, const struct sweep_options *o, const struct sweep_counts *counts,
                  const struct sweep_cost *point) {
     assert(o->shards > 0 && counts->mine > 0);
     char program[4096], script[4096];
     const uint64_t shards = o->shards > counts->mine ? counts->mine : o->shards;
-    const struct array a = {o, shards, counts->mine / shards + 1, *point};
+    const struct array a = {o, shards, counts->mine / shards + 1, point ? *point : (struct sweep_cost){0}};
     const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     program[n < 0 ? 0 : n] = 0;
     if (o->dry_run) {
@@ -89,6 +72,8 @@ int sweep_submit(const struct grid *g, const struct sweep_options *o, const stru
         return EXIT_FINE;
     }
     snprintf(script, sizeof script, "%.4000s.sbatch", o->output);
+    if (!point)
+        return sweep_follow(g, o, shards, script);
     struct cli_out out;
     FILE *f = cli_out_begin(&out, "sweep", script);
     if (f)
@@ -98,6 +83,5 @@ int sweep_submit(const struct grid *g, const struct sweep_options *o, const stru
         return status;
     if (!o->quiet)
         printf("%s: %" PRIu64 " points in %" PRIu64 " shards, script %s\n", g->path, counts->mine, shards, script);
-    fflush(stdout);
-    return submit(script);
+    return sweep_follow(g, o, shards, script);
 }
