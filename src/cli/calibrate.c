@@ -506,6 +506,13 @@ static int by_size(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+struct calibrate_result calibrate_middle(uint64_t *took, unsigned n) {
+    if (!n)
+        return (struct calibrate_result){0};
+    qsort(took, n, sizeof *took, by_size);
+    return (struct calibrate_result){true, took[n / 2], took[n / 4], took[n * 3 / 4]};
+}
+
 struct calibrate_result calibrate_measure(enum calibrate_probe probe, unsigned repeats) {
     assert(repeats > 0);
     uint64_t took[CALIBRATE_REPEATS_MAX];
@@ -523,8 +530,5 @@ struct calibrate_result calibrate_measure(enum calibrate_probe probe, unsigned r
     }
     if (bound)
         sched_setaffinity(0, sizeof all, &all);
-    if (!n)
-        return (struct calibrate_result){0};
-    qsort(took, n, sizeof *took, by_size);
-    return (struct calibrate_result){true, took[n / 2], took[n / 4], took[n * 3 / 4]};
+    return calibrate_middle(took, n);
 }

@@ -51,5 +51,20 @@ enum calibrate_probe {
 /* Name and unit of work, for people. */
 const char *calibrate_name(enum calibrate_probe probe);
 struct calibrate_result calibrate_measure(enum calibrate_probe probe, unsigned repeats);
+/* Median and quartiles of `n` measurements, which are sorted; not known if there are none. */
+struct calibrate_result calibrate_middle(uint64_t *took, unsigned n);
+
+enum calibrate_transfer {
+    CALIBRATE_SMALL, /* 4 KiB, one at a time */
+    CALIBRATE_LARGE, /* 1 MiB, one at a time */
+    CALIBRATE_MANY,  /* 4 KiB, sixteen at a time: one of them */
+    CALIBRATE_TRANSFERS
+};
+/* Of reads, and of writes. */
+struct calibrate_device {
+    struct calibrate_result of[2][CALIBRATE_TRANSFERS];
+};
+/* What lies below a directory. 0, or the errno with which the host refuses it (EINVAL: a file system in memory). */
+int calibrate_device(const char *directory, unsigned repeats, struct calibrate_device *device);
 
 #endif

@@ -14,17 +14,42 @@
 
 #define DOUBTFUL 20u /* percent */
 
+#define DEVICES_MAX 16u
+
+/* "NAME=DIRECTORY" of the command line. */
+struct device {
+    char *name;
+    const char *directory;
+    struct calibrate_device measured;
+};
+
 struct calibrate_options {
     const char *output;
     unsigned repeats;
     bool quiet;
+    struct device devices[DEVICES_MAX];
+    size_t device_count;
 };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "Write the costs to FILE (default: standard output)", 0},
     {"repeat", 'n', "COUNT", 0, "Repetitions of each probe, of which the median stands (11)", 0},
+    {"device", 'd', "NAME=DIR", 0, "Also the storage below DIR, with a file of 64 MiB there, as machine.devices[NAME]",
+     0},
     {"quiet", 'q', NULL, 0, "No table of what was measured", 0},
     {0}};
+
+static void parse_device(struct argp_state *state, struct calibrate_options *o, char *arg) {
+    char *equals = strchr(arg, '=');
+    if (!equals || equals == arg || !equals[1])
+        argp_error(state, "'%s': a name and a directory, as in vda=/var/tmp", arg);
+    if (o->device_count == DEVICES_MAX)
+        argp_error(state, "at most %u devices", DEVICES_MAX);
+    *equals = 0;
+    if (strspn(arg, "abcdefghijklmnopqrstuvwxyz0123456789-_") != strlen(arg))
+        argp_error(state, "'%s' is no name of a device", arg);
+    o->devices[o->device_count++] = (struct device){.name = arg, .directory = equals + 1};
+}
 
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
     struct calibrate_options *o = state->input;
@@ -39,6 +64,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'q':
         o->quiet = true;
+        return 0;
+    case 'd':
+        parse_device(state, o, arg);
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "'%s': this command takes no arguments", arg);
@@ -148,6 +176,60 @@ static void put_walk(FILE *out, const struct costs *c) {
             1000000 / cycle ? 1000000 / cycle : 1, (walk + cycle / 2) / cycle, error);
 }
 
+/* One at a time takes latency, overhead and transfer; large ones tell the transfer, many at a time the overhead. */
+static void put_way(FILE *out, const char *way, const struct calibrate_result *of) {
+    const struct calibrate_result *small = &of[CALIBRATE_SMALL], *large = &of[CALIBRATE_LARGE],
+                                  *many = &of[CALIBRATE_MANY];
+    if (!small->known || !large->known || !many->known)
+        return;
+    const uint64_t moved = less(large->median, small->median), bytes = (1 << 20) - 4096;
+    const uint64_t transfer = moved / (bytes / 4096), alone = less(small->median, transfer);
+    uint64_t overhead = many->median > transfer ? many->median : 0; /* else the link is what bounds them */
+    overhead = overhead < alone ? overhead : alone;
+    fprintf(out, "      %s_latency: %" PRIu64 "ns # +- %u %%\n", way, (alone - overhead) / 1000, error_percent(small));
+    fprintf(out, "      %s_overhead: %" PRIu64 "ns # +- %u %%\n", way, overhead / 1000, error_percent(many));
+    if (moved)
+        fprintf(out, "      %s_bandwidth: %" PRIu64 " # bytes a second, +- %u %%\n", way,
+                bytes * UINT64_C(1000000) / (moved / 1000000 ? moved / 1000000 : 1), error_percent(large));
+}
+
+static void put_devices(FILE *out, const struct calibrate_options *o) {
+    assert(o->device_count <= DEVICES_MAX);
+    if (o->device_count)
+        fputs("  devices: # in place of those of the machine\n", out);
+    for (size_t i = 0; i < o->device_count; i++) {
+        const struct device *d = &o->devices[i];
+        fprintf(out, "    - name: %s\n      preset: nvme # for what is not measured\n", d->name);
+        put_way(out, "read", d->measured.of[0]);
+        put_way(out, "write", d->measured.of[1]);
+    }
+}
+
+static int measure_devices(struct calibrate_options *o) {
+    for (size_t i = 0; i < o->device_count; i++) {
+        struct device *d = &o->devices[i];
+        const int error = calibrate_device(d->directory, o->repeats, &d->measured);
+        if (error)
+            return cli_fail(EXIT_USAGE, "calibrate", "%s: %s%s", d->directory, strerror(error),
+                            error == EINVAL ? ": it does not read past the page cache (a file system in memory?)" : "");
+    }
+    return EXIT_FINE;
+}
+
+static void put_device_table(const struct device *d) {
+    static const char *const names[2][CALIBRATE_TRANSFERS] = {
+        {"read of 4 KiB", "read of 1 MiB", "read of 4 KiB, sixteen at a time"},
+        {"write of 4 KiB", "write of 1 MiB", "write of 4 KiB, sixteen at a time"}};
+    for (unsigned way = 0; way < 2; way++) {
+        for (unsigned i = 0; i < CALIBRATE_TRANSFERS; i++) {
+            const struct calibrate_result *r = &d->measured.of[way][i];
+            char what[80];
+            snprintf(what, sizeof what, "%.20s: %s", d->name, names[way][i]);
+            fprintf(stderr, "%-46s %9.1f us   +- %u %%\n", what, (double)r->median / 1000000, error_percent(r));
+        }
+    }
+}
+
 static void put_source(FILE *out) {
     struct utsname host;
     const bool known = !uname(&host);
@@ -188,6 +270,7 @@ static int write_file(const struct calibrate_options *o, const struct costs *c) 
         put_source(f);
         put_paths(f, c);
         put_walk(f, c);
+        put_devices(f, o);
     }
     return cli_out_end(&out, true);
 }
@@ -202,8 +285,9 @@ int cmd_calibrate(int argc, char **argv) {
         "page faults, clearing and copying of pages, mappings, page-table walks by chasing pointers. The result is a "
         "scenario "
         "file of machine.costs, memory_manager.costs, page_cache and tlb, each value with its error; put it behind a "
-        "machine's file. Measure on a host that is idle.\n\n"
-        "Examples:\n  vmsim calibrate -o host.yaml\n  vmsim run zen4.yaml host.yaml sort.vmt\n"
+        "machine's file. With --device, what a device of the machine takes. Measure on a host that is idle.\n\n"
+        "Examples:\n  vmsim calibrate -o host.yaml\n  vmsim calibrate --device vda=/var/tmp -o host.yaml\n  vmsim run "
+        "zen4.yaml host.yaml sort.vmt\n"
         "  vmsim check --origins zen4.yaml host.yaml | grep host.yaml",
         NULL,
         NULL,
@@ -212,10 +296,15 @@ int cmd_calibrate(int argc, char **argv) {
     struct costs c;
     if (cli_parse(&argp, argc, argv, 0, &o))
         return EXIT_USAGE;
+    const int status = measure_devices(&o);
+    if (status)
+        return status;
     for (unsigned i = 0; i < CALIBRATE_PROBES; i++)
         c.of[i] = calibrate_measure((enum calibrate_probe)i, o.repeats);
     if (!o.quiet)
         put_table(&c);
+    for (size_t i = 0; !o.quiet && i < o.device_count; i++)
+        put_device_table(&o.devices[i]);
     warn_busy(&c);
     return write_file(&o, &c);
 }

@@ -384,7 +384,8 @@ static void write_markdown(const struct score *s, const char *path) {
     fprintf(out, "# Fidelity: vmsim against real kernels\n\n"
                  "Made by `tools/fidelity`; how, and what the columns mean: `tests/conformance/README.md`. Every fact "
                  "that the\ncaptures hold is counted: compared exactly or within the range in which two runs of the "
-                 "real kernel differ, or not\nmodelled, with the reason below.\n\n## By area and kernel\n\n");
+                 "real kernel differ, or not\nmodelled, with the reason below. Recorded programs, and their simulated "
+                 "times beside native ones:\n[programs.md](programs.md#time).\n\n## By area and kernel\n\n");
     fprintf(out, MARKDOWN_HEAD, "area", "kernel");
     for (size_t i = 0; i < nr; i++)
         table_line(out, MARKDOWN_LINE, rows[i].area, rows[i].kernel, &rows[i]);
