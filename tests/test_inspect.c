@@ -8,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "vmsim/config.h"
 #include "vmsim/inspect.h"
 #include "vmsim/mmu.h"
 #include "vmsim/policy.h"
+#include "vmsim/report.h"
 
 #define PAGE 4096u
 #define RW 3u
@@ -339,8 +342,45 @@ static void a_policy_that_cannot_be_is_told_when_a_machine_is_made(void **state)
     vmsim_config_destroy(config);
 }
 
+/* Every section is JSON with its own key, and counts what the machine's counters count. */
+static void test_statistics_come_by_section(void **state) {
+    static const char *const names[] = {
+        "where_the_time_went", "tasks",          "tlb",       "tlb_by_cpu",     "walk_caches",    "page_walks",
+        "tlb_flushes",         "faults_by_kind", "latencies", "memory_by_node", "memory_by_zone", "page_cache",
+        "storage_devices",     "page_tables",    "policies",  "counters"};
+    const char *text;
+    size_t size;
+    uint32_t task;
+    (void)state;
+    struct vmsim_machine *m = boot(SKYLAKE, NULL);
+    assert_int_equal(vmsim_task_create(m, "counted", 0, &task), 0);
+    const uint64_t at = map(m, task, 4 * PAGE);
+    for (unsigned i = 0; i < 4; i++)
+        one(m, task, at + i * PAGE, 8, VMSIM_STORE);
+    for (size_t i = 0; i < TEST_COUNT(names); i++) {
+        assert_int_equal(vmsim_report_section(m, names[i], &text, &size), 0);
+        assert_int_equal(size, strlen(text));
+        json_t *all = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        if (!all || !json_object_get(all, names[i]))
+            fail_msg("%s: %s", names[i], text);
+        const json_t *of = json_object_get(all, names[i]);
+        if (!strcmp(names[i], "tasks"))
+            assert_int_equal(json_integer_value(json_object_get(json_array_get(of, 0), "minor_faults")), 4);
+        if (!strcmp(names[i], "counters"))
+            assert_int_equal(json_integer_value(json_object_get(of, "vmstat.pgfault")), counter(m, "vmstat.pgfault"));
+        json_decref(all);
+        vmsim_report_proc_free(m, text);
+    }
+    assert_int_equal(vmsim_report_section(m, "machine", &text, NULL), VMSIM_ENOENT);
+    assert_null(text);
+    assert_non_null(strstr(vmsim_machine_error(m), "no section 'machine' of a machine; there are where_the_time_went"));
+    assert_int_equal(vmsim_report_section(m, NULL, &text, NULL), VMSIM_EINVAL);
+    end(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_statistics_come_by_section),
         cmocka_unit_test(a_translation_is_the_chain_of_entries),
         cmocka_unit_test(a_caller_of_an_older_struct_gets_no_more),
         cmocka_unit_test(a_reference_tells_where_its_time_went),

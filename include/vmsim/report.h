@@ -91,7 +91,21 @@ int vmsim_report_proc_tree(struct vmsim_machine *machine, const char *directory)
  */
 int vmsim_report_proc_file(struct vmsim_machine *machine, const char *path, const char **text, size_t *size);
 
-/** Frees a text of vmsim_report_proc_file(); before the machine is destroyed. NULL is fine. */
+/**
+ * What stats.json says of a machine, section by section, at any time and without a scenario: an object of JSON with the
+ * key `section`, its members and their units as in docs/stats-schema.json. There are "where_the_time_went", "tasks",
+ * "tlb", "tlb_by_cpu", "walk_caches", "page_walks", "tlb_flushes", "faults_by_kind", "latencies", "memory_by_node"
+ * (with "node_traffic" beside it), "memory_by_zone", "page_cache", "storage_devices", "page_tables", "policies" and
+ * "counters" (each by its name).
+ * @param text receives it; free with vmsim_report_proc_free(). NULL on failure.
+ * @param size receives its length in bytes; may be NULL.
+ * @return 0, VMSIM_ENOENT (there is no such section; the text in vmsim_machine_error() names those that there are),
+ * VMSIM_EINVAL (NULL) or VMSIM_ENOMEM.
+ */
+int vmsim_report_section(struct vmsim_machine *machine, const char *section, const char **text, size_t *size);
+
+/** Frees a text of vmsim_report_proc_file() or vmsim_report_section(); before the machine is destroyed. NULL is fine.
+ */
 void vmsim_report_proc_free(struct vmsim_machine *machine, const char *text);
 
 VMSIM_END_DECLS

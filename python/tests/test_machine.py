@@ -107,6 +107,16 @@ machine:
     m.check()
 
 
+def test_sections_of_statistics_need_no_scenario(machine):
+    task = machine.task("counted")
+    base = task.mmap(1 << 20)
+    task.access([base, base + 4096], write=True)
+    assert [t["minor_faults"] for t in machine.section("tasks") if t["name"] == "counted"] == [2]
+    assert machine.section("counters")["vmstat.pgfault"] == machine.counter("vmstat.pgfault")
+    with pytest.raises(vmsim.VmsimError, match="no section 'taks' of a machine; there are .*tasks"):
+        machine.section("taks")
+
+
 def test_counters_are_a_dict_with_meanings(machine):
     task = machine.task("t")
     task.access(task.mmap(4096), write=True)

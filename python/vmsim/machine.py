@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import fnmatch
+import json
 import os
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -388,6 +389,15 @@ class Machine:
         check(lib.vmsim_report_proc_file(self._handle, path.encode(), text, ffi.NULL), self.error)
         try:
             return string(text[0])
+        finally:
+            lib.vmsim_report_proc_free(self._handle, text[0])
+
+    def section(self, name: str) -> Any:
+        """A section of stats.json, now: "memory_by_node", "tlb", "tasks"; keys and units as in a run's stats."""
+        text = ffi.new("const char **")
+        check(lib.vmsim_report_section(self._handle, name.encode(), text, ffi.NULL), self.error)
+        try:
+            return json.loads(string(text[0]))[name]
         finally:
             lib.vmsim_report_proc_free(self._handle, text[0])
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "report/proc.h"
+#include "report/report_files.h"
 #include "report/sections.h"
 #include "vmsim/report.h"
 
@@ -92,6 +93,64 @@ void vmsim__report_stats(struct vmsim_scenario *s, struct vmsim__textbuf *out, b
     emit_counters(s->machine, &e, counters);
     vmsim__emit_object_end(&e);
     vmsim__emitter_fini(&e);
+}
+
+/* ---- sections of a machine ---- */
+
+/* Those that look at nothing but the machine; the key that each begins with. */
+static const struct {
+    const char *name;
+    vmsim__section *section;
+} of_machine[] = {
+    {"where_the_time_went", vmsim__section_time},
+    {"tasks", vmsim__section_tasks},
+    {"tlb", vmsim__section_tlb},
+    {"tlb_by_cpu", vmsim__section_tlb_by_cpu},
+    {"walk_caches", vmsim__section_walk_caches},
+    {"page_walks", vmsim__section_walks},
+    {"tlb_flushes", vmsim__section_flushes},
+    {"faults_by_kind", vmsim__section_faults},
+    {"latencies", vmsim__section_latencies},
+    {"memory_by_node", vmsim__section_nodes},
+    {"memory_by_zone", vmsim__section_zones},
+    {"page_cache", vmsim__section_page_cache},
+    {"storage_devices", vmsim__section_devices},
+    {"page_tables", vmsim__section_page_tables},
+    {"policies", vmsim__section_policies},
+    {"counters", NULL},
+};
+
+static int no_section(struct vmsim_machine *m, const char *name) {
+    char all[400] = "";
+    for (size_t i = 0, n = 0; i < VMSIM__COUNT(of_machine) && n < sizeof all; i++)
+        n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", of_machine[i].name);
+    return vmsim__err_set(&m->err, VMSIM_ENOENT, "there is no section '%s' of a machine; there are %s", name, all);
+}
+
+int vmsim_report_section(struct vmsim_machine *m, const char *name, const char **text, size_t *size) {
+    if (text)
+        *text = NULL;
+    if (!m || !name || !text)
+        return VMSIM_EINVAL;
+    size_t i = 0;
+    while (i < VMSIM__COUNT(of_machine) && strcmp(of_machine[i].name, name) != 0)
+        i++;
+    if (i == VMSIM__COUNT(of_machine))
+        return no_section(m, name);
+    struct vmsim_scenario alone = {.machine = m, .alloc = m->alloc};
+    struct vmsim__emitter e;
+    struct vmsim__textbuf out;
+    vmsim__textbuf_init(&out, m->alloc);
+    const size_t counters = counters_now(m, &out);
+    vmsim__emitter_json(&e, &out);
+    vmsim__emit_object(&e, NULL);
+    if (of_machine[i].section)
+        of_machine[i].section(&alone, &e);
+    else
+        emit_counters(m, &e, counters);
+    vmsim__emit_object_end(&e);
+    vmsim__emitter_fini(&e);
+    return vmsim__textbuf_give(&out, text, size, &m->err);
 }
 
 /* ---- intervals ---- */
