@@ -159,6 +159,9 @@ static int run_grid(struct command_line *c) {
     if (ends_in_db(c->words[0]))
         return cli_fail(EXIT_USAGE, "sweep", "%s holds results, and is no grid: `vmsim sweep report %s` shows them",
                         c->words[0], c->words[0]);
+    if (!c->o.slurm && (c->o.no_wait || c->o.partition))
+        return cli_fail(EXIT_USAGE, "sweep", "%s says how --slurm goes about it, and there is no --slurm",
+                        c->o.no_wait ? "--no-wait" : "--partition");
     char *name = c->o.output ? NULL : default_output(c->words[0]);
     if (c->count > 1)
         return cli_fail(EXIT_USAGE, "sweep", "one grid at a time, not also '%s'", c->words[1]);

@@ -35,9 +35,9 @@ int sweep_point(const struct sweep_options *o, uint64_t point);
 /* Where runs of single points lie: "study.runs" of "study.db"; the caller's to free, NULL: no memory. */
 char *sweep_runs(const char *results);
 
-/* What a point took of the host that tried it. */
+/* What a point took of the host that tried it, and of how many a worker may have the machines in memory at once. */
 struct sweep_cost {
-    uint64_t cpu_us, memory_kb;
+    uint64_t cpu_us, memory_kb, at_once;
 };
 
 /* Writes the script of a job array and, unless it is a dry run, follows it; without `point` it is written already. */

@@ -383,7 +383,8 @@ static bool next_trial(void *context, size_t *job) {
 static bool trial_done(void *context, size_t job, const struct pool_result *result) {
     struct sweep *s = context;
     (void)job;
-    s->trial = (struct sweep_cost){result->cpu_us, result->memory_kb};
+    const uint64_t at_once = s->share.together ? SHARE_TOGETHER : 1;
+    s->trial = (struct sweep_cost){result->cpu_us, result->memory_kb, at_once};
     return true;
 }
 
@@ -399,6 +400,7 @@ static int submit(struct sweep *s) {
     const int status = cli_read(&s->g->in, &s->base);
     if (status)
         return status;
+    share_find(&s->share, s->g, s->like);
     const enum pool_end end = pool_run(&work, 1);
     return end == POOL_ALL ? sweep_submit(s->g, s->o, &s->counts, &s->trial) : end_status(s, end);
 }

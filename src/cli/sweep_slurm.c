@@ -33,7 +33,8 @@ static void put_needs(FILE *out, const struct array *a) {
     fprintf(out,
             "# One point took %" PRIu64 " ms and %" PRIu64 " MiB where this was written.\n#SBATCH --mem=%" PRIu64
             "M\n#SBATCH --time=%" PRIu64 "\n",
-            a->point.cpu_us / 1000, a->point.memory_kb / 1024, 64 + 2 * a->o->jobs * a->point.memory_kb / 1024,
+            a->point.cpu_us / 1000, a->point.memory_kb / 1024,
+            64 + 2 * a->o->jobs * a->point.at_once * a->point.memory_kb / 1024,
             5 + 3 * a->points * a->point.cpu_us / a->o->jobs / 60000000);
 }
 
