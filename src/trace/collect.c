@@ -513,6 +513,8 @@ static int tell_kind(struct collector *c, unsigned kind, uint32_t count) {
         [ARENA_TOLD_ANSWER - VMSIM__SYSCALLS] = "calls that this emulator answers otherwise than Linux",
         [ARENA_TOLD_SETUID - VMSIM__SYSCALLS] = "exec: a setuid program does not get its owner's rights",
         [ARENA_TOLD_SECCOMP - VMSIM__SYSCALLS] = "seccomp: a filter does not hold while recording",
+        [ARENA_TOLD_CODE - VMSIM__SYSCALLS] =
+            "mmap: code in shared memory; what is written to it through another mapping may not be executed",
         [ARENA_TOLD_TASKS - VMSIM__SYSCALLS] =
             "fork: the program was ended, for it had more than 2,048 tasks at once or 65,536 in all",
     };

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -169,6 +170,7 @@ static void init_clock(struct arena *a) {
     a->boot_ahead = clock_of_host(CLOCK_BOOTTIME) - now;
     atomic_store(&a->clock, now);
     atomic_store(&a->idle_since, now);
+    atomic_store(&a->date_ahead, clock_of_host(CLOCK_REALTIME) - now);
 }
 
 /* The magic comes last: a plugin that sees it sees a whole arena. */
@@ -276,8 +278,8 @@ static int make_command(struct recording *r) {
     size_t argc = count_strings(r->options->argv), envc = count_strings(environ), n = 0, kept = 0;
     vmsim__double_commas(plugin, sizeof plugin, r->plugin);
     vmsim__double_commas(cpu, sizeof cpu, model);
-    if (snprintf(r->option, sizeof r->option, "%s,self=%s,arena=%s,cpu=%s,task=0", plugin, plugin, r->arena_path,
-                 cpu) >= (int)sizeof r->option)
+    if (snprintf(r->option, sizeof r->option, "%s,self=%s,arena=%s,cpu=%s,task=0,persona=%d", plugin, plugin,
+                 r->arena_path, cpu, personality(VMSIM__PERSONALITY_ASK)) >= (int)sizeof r->option)
         return fail(r, VMSIM_ELIMIT, r->plugin, "the path is too long");
     r->argv_room = argc + 2 * envc + 32;
     r->envp_room = envc + 2;
@@ -315,11 +317,15 @@ static int make_command(struct recording *r) {
 
 /* ---- processes */
 
-/* Between fork and exec only calls that are safe there. */
+/* Between fork and exec only calls that are safe there. Nothing is placed by chance: a program that is recorded twice
+ * is the same (plugin/emulator_calls.c). */
 static void run_program(void *context) {
     const struct recording *r = context;
     struct rlimit core = {0, 0};
     setrlimit(RLIMIT_CORE, &core);
+    const int persona = personality(VMSIM__PERSONALITY_ASK);
+    if (persona >= 0)
+        personality((unsigned)persona | ADDR_NO_RANDOMIZE);
     execve(r->qemu, r->argv, r->envp);
     _exit(127);
 }

@@ -25,6 +25,8 @@ enum vmsim__script_verdict {
 
 enum vmsim__script_verdict vmsim__script_resolve(struct vmsim__script *t);
 
+#define VMSIM__PERSONALITY_ASK 0xffffffffUL /* personality(2) changes nothing */
+
 enum { VMSIM__CPU_MAX = 256 }; /* bytes of the emulator's CPU model, with the ending 0 */
 
 /* QEMU splits the plugin's option at commas; two stand for one. Cuts what does not fit. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -35,6 +36,13 @@ bool native_thp_set(const char *word) {
     FILE *f = fopen(thp_file, "w");
     bool ok = f && fputs(word, f) >= 0;
     return f && !fclose(f) && ok;
+}
+
+int native_settings_lock(void) {
+    const int fd = open(thp_file, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        flock(fd, LOCK_EX);
+    return fd;
 }
 
 long native_khugepaged_pause(long milliseconds) {

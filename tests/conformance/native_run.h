@@ -65,6 +65,8 @@ bool native_thp_set(const char *word);
 /* Sets the milliseconds between two scans of khugepaged; returns what they were, or -1. A negative time sets nothing.
  */
 long native_khugepaged_pause(long milliseconds);
+/* Waits until nobody else on this host measures by these settings; a descriptor to close afterwards, or -1. */
+int native_settings_lock(void);
 /* The word in force, or "". */
 void native_thp_get(char *word, unsigned size);
 

@@ -248,6 +248,7 @@ static bool measure(struct result *r, struct figures *first) {
     const struct program *p = r->program;
     char before[32];
     struct totals t;
+    const int lock = native_settings_lock();
     native_thp_get(before, sizeof before);
     bool set = r->mode == NATIVE_THP_ALWAYS && strcmp(before, "always") != 0, ok = !set || native_thp_set("always");
     long pause = native_khugepaged_pause(3600000);
@@ -261,6 +262,8 @@ static bool measure(struct result *r, struct figures *first) {
     native_khugepaged_pause(pause);
     if (set)
         native_thp_set(before);
+    if (lock >= 0)
+        close(lock);
     return ok;
 }
 

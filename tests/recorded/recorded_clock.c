@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The monotonic clock goes by what the program does, however slow it is made, and waits end by it. */
+/* The monotonic clock and the date go by what the program does, however slow it is made, and waits end by them. */
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,13 +34,13 @@ static void work(void) {
 }
 
 /* The best of some: a busy host takes its share. */
-static long best_ns_a_store(void) {
+static long best_ns_a_store(clockid_t clock) {
     long best = 1000000;
     for (int r = 0; r < 5; r++) {
-        long began = now(CLOCK_MONOTONIC);
+        long began = now(clock);
         for (int i = 0; i < ROUNDS; i++)
             work();
-        long took = (now(CLOCK_MONOTONIC) - began) / (long)(ROUNDS * sizeof bytes);
+        long took = (now(clock) - began) / (long)(ROUNDS * sizeof bytes);
         best = took < best ? took : best;
     }
     return best;
@@ -73,15 +78,52 @@ static long timer(void) {
     return now(CLOCK_MONOTONIC) - began > 15 * MS;
 }
 
+static long of(struct timespec t) {
+    return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+/* The kernel stamps it with the date of the host, which is ahead by now. */
+static void date_of_a_file(void) {
+    struct stat st = {0};
+    struct timeval day;
+    const long before = now(CLOCK_REALTIME);
+    int fd = open(".", O_TMPFILE | O_WRONLY, 0600);
+    say("written", write(fd, "x", 1));
+    say("a file is stamped", fstat(fd, &st));
+    close(fd);
+    const long after = now(CLOCK_REALTIME), second = time(NULL);
+    gettimeofday(&day, NULL);
+    say("before it was written", of(st.st_mtim) + 20 * MS < before); /* the kernel's coarse clock */
+    say("after it was seen", of(st.st_mtim) > after);
+    say("the clocks of the date are apart", second < after / 1000000000 || day.tv_sec < after / 1000000000);
+}
+
+static long wait_until_a_date(void) {
+    sem_t never;
+    struct timespec until;
+    sem_init(&never, 0, 0);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 5 * MS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    const int result = sem_timedwait(&never, &until), why = errno;
+    say("a semaphore that nobody posts", result == -1 && why == ETIMEDOUT);
+    say("until a date", clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &until, NULL));
+    return now(CLOCK_REALTIME) >= of(until) && now(CLOCK_REALTIME) < of(until) + 1000L * MS;
+}
+
 int main(void) {
     pthread_t thread;
-    say("a store takes less than 10 ns", best_ns_a_store() < 10);
+    say("a store takes less than 10 ns", best_ns_a_store(CLOCK_MONOTONIC) < 10);
+    say("and by the date", best_ns_a_store(CLOCK_REALTIME) < 10);
+    date_of_a_file();
     long began = now(CLOCK_MONOTONIC);
     usleep(20000);
     say("asleep for 20 ms", now(CLOCK_MONOTONIC) - began >= 20 * MS);
     say("a timer goes off when it is time", timer());
     pthread_create(&thread, NULL, work_beside, NULL);
     say("a wait ends when it is time", timed_wait());
+    say("and when its date has come", wait_until_a_date());
     const struct timespec moment = {0, 3 * MS};
     began = now(CLOCK_MONOTONIC);
     say("sleep beside work", nanosleep(&moment, NULL));

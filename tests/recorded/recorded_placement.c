@@ -10,7 +10,7 @@ static void order_and_alignment(void) {
         printf("16 MiB, aligned to 2 MiB: %d\n", (uintptr_t)p % (2 << 20) == 0);
     }
     char *low = mmap(NULL, PAGE, RW, PRIVATE | MAP_32BIT, -1, 0);
-    printf("below 2 GiB: %d\n", (uintptr_t)low < 1ul << 31);
+    printf("below 2 GiB: %p\n", (void *)low);
     char *wish = first - (1ul << 32);
     printf("a hint is heard: %d\n", mmap(wish, PAGE, RW, PRIVATE, -1, 0) == (void *)wish);
 }
@@ -37,7 +37,18 @@ static void in_place(void) {
     say_map("of nothing", mremap(q, PAGE, 2 * PAGE, MREMAP_MAYMOVE));
 }
 
+/* Programs compute with addresses: all but the uppermost bits are as natively, where nothing is placed by chance. */
+static void addresses(void) {
+    const unsigned long low = (1ul << 40) - 1;
+    char *page = map(1), *huge = map(1024);
+    printf("a page at %lx, 4 MiB at %lx, the stack at %lxMiB\n", (uintptr_t)page & low, (uintptr_t)huge & low,
+           ((uintptr_t)&page & low) >> 20);
+    munmap(page, PAGE);
+    munmap(huge, 1024ul * PAGE);
+}
+
 int main(void) {
+    addresses();
     order_and_alignment();
     noreplace();
     in_place();

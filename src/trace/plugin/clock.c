@@ -6,8 +6,9 @@
  *     a thread's time   what it has executed, told by its words in the arena, and its time in system calls
  *     the clock         the furthest thread's time; while no thread of any process runs, it goes with the host's
  *
- * It never goes backwards for anybody, and never faster than the host's. The date (CLOCK_REALTIME) is the host's, as
- * the kernel stamps files with it.
+ * It never goes backwards for anybody, and never faster than the host's. The date goes with it, from the host's when
+ * the recording began. The kernel stamps files with the host's, which is ahead: who is told such a time is taken there,
+ * so that no file is from the future.
  *
  * Waits end by this clock. The kernel ends them by its own, too early: a wait that timed out is made again, while the
  * program's clock has not come to its end; one until a time is given the kernel's time for as long as it lasts.
@@ -31,10 +32,14 @@ enum {
     PATIENCE = 100,      /* of a wait's length that it may take of the host */
 };
 
-static int64_t host_now(void) {
+static int64_t host_time(clockid_t id) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(id, &t);
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static int64_t host_now(void) {
+    return host_time(CLOCK_MONOTONIC);
 }
 
 static void raise_to(_Atomic int64_t *clock, int64_t time) {
@@ -119,7 +124,7 @@ void plugin_clock_pace(struct vcpu *v) {
 /* ---- waits */
 
 /* How a call says until when it waits: the argument, in which form, and what it returns when the time is over. */
-enum form { MILLISECONDS, RELATIVE, MICRO, ABSOLUTE };
+enum form { MILLISECONDS, RELATIVE, MICRO, ABSOLUTE, DATE };
 struct limit {
     unsigned argument;
     enum form form;
@@ -128,8 +133,10 @@ struct limit {
 
 static bool limit_of_futex(const uint64_t *args, struct limit *l) {
     const uint64_t command = args[1] & (uint64_t)(FUTEX_CMD_MASK);
-    *l = (struct limit){3, command == FUTEX_WAIT ? RELATIVE : ABSOLUTE, -ETIMEDOUT};
-    return command == FUTEX_WAIT || (command == FUTEX_WAIT_BITSET && !(args[1] & FUTEX_CLOCK_REALTIME));
+    const bool date = args[1] & FUTEX_CLOCK_REALTIME || command == FUTEX_LOCK_PI;
+    *l = (struct limit){3, command == FUTEX_WAIT ? RELATIVE : date ? DATE : ABSOLUTE, -ETIMEDOUT};
+    return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET || command == FUTEX_LOCK_PI ||
+           command == FUTEX_LOCK_PI2;
 }
 
 static bool limit_of(const struct vcpu *v, struct limit *l) {
@@ -155,8 +162,12 @@ static bool limit_of(const struct vcpu *v, struct limit *l) {
         *l = (struct limit){0, RELATIVE, 0};
         return true;
     case SYS_clock_nanosleep:
-        *l = (struct limit){2, a[1] & TIMER_ABSTIME ? ABSOLUTE : RELATIVE, 0};
-        return a[0] == CLOCK_MONOTONIC || (a[0] == CLOCK_REALTIME && !(a[1] & TIMER_ABSTIME));
+        *l = (struct limit){2, !(a[1] & TIMER_ABSTIME) ? RELATIVE : a[0] == CLOCK_REALTIME ? DATE : ABSOLUTE, 0};
+        return a[0] == CLOCK_MONOTONIC || a[0] == CLOCK_REALTIME;
+    case SYS_mq_timedsend:
+    case SYS_mq_timedreceive:
+        *l = (struct limit){4, DATE, -ETIMEDOUT};
+        return true;
     case SYS_rt_sigtimedwait:
         *l = (struct limit){2, RELATIVE, -EAGAIN};
         return true;
@@ -181,9 +192,13 @@ static void write_time(uint64_t va, int64_t ns) {
 }
 
 /* The kernel is given `for_ns` from now, in the program's own words, which get their value back after the call. */
-static void lend(struct vcpu *v, uint64_t va, int64_t for_ns) {
+static void lend(struct vcpu *v, uint64_t va, enum form form, int64_t for_ns) {
     v->lent = va;
-    write_time(va, host_now() + (for_ns > 0 ? for_ns : 1));
+    write_time(va, host_time(form == DATE ? CLOCK_REALTIME : CLOCK_MONOTONIC) + (for_ns > 0 ? for_ns : 1));
+}
+
+static int64_t date(void) {
+    return atomic_load(&plugin.arena->clock) + atomic_load(&plugin.arena->date_ahead);
 }
 
 /* A timer is set to a time of a clock that the call does not name. Seconds since 1970 are of the date. */
@@ -192,7 +207,9 @@ static void set_timer(struct vcpu *v) {
     const int64_t years = INT64_C(30) * 365 * 86400 * 1000000000;
     const int64_t ns = v->args[1] & TIMER_ABSTIME && v->args[2] ? read_time(va, ABSOLUTE, v->limit_words) : 0;
     if (ns > 0 && ns < years)
-        lend(v, va, ns - atomic_load(&plugin.arena->clock));
+        lend(v, va, ABSOLUTE, ns - atomic_load(&plugin.arena->clock));
+    else if (ns > 0)
+        lend(v, va, DATE, ns - date());
 }
 
 static void wait_begins(struct vcpu *v) {
@@ -216,13 +233,13 @@ static void wait_begins(struct vcpu *v) {
         return;
     }
     if (!again) {
-        v->until = l.form == ABSOLUTE ? ns : clock + ns;
+        v->until = l.form == ABSOLUTE ? ns : l.form == DATE ? clock + ns - date() : clock + ns;
         v->waits = v->until > clock ? v->until - clock : 0;
         v->waited = 0;
         v->waits_in = v->number;
     }
-    if (l.form == ABSOLUTE)
-        lend(v, v->args[l.argument], v->until - clock);
+    if (l.form == ABSOLUTE || l.form == DATE)
+        lend(v, v->args[l.argument], l.form, v->until - clock);
 }
 
 static void give_back(struct vcpu *v) {
@@ -269,8 +286,17 @@ void plugin_clock_returns(struct vcpu *v) {
     atomic_store(&v->slot->time, most < clock ? most : clock);
 }
 
-/* clock_gettime: the four clocks that go on by themselves. */
-void plugin_clock_read(struct vcpu *v) {
+/* Writes a time to the program, as seconds and nanoseconds or microseconds. */
+static void tell_time(struct vcpu *v, uint64_t va, int64_t ahead, bool micro) {
+    atomic_fetch_add(&v->slot->time, READ_NS);
+    settle(v);
+    const int64_t ns = atomic_load(&plugin.arena->clock) + ahead;
+    int64_t words[2] = {ns / 1000000000, ns % 1000000000 / (micro ? 1000 : 1)};
+    plugin_write_guest(va, words, sizeof words);
+}
+
+/* The clocks that go on by themselves. */
+static void gettime(struct vcpu *v) {
     struct arena *a = plugin.arena;
     int64_t ahead = 0;
     switch (v->args[0]) {
@@ -283,10 +309,65 @@ void plugin_clock_read(struct vcpu *v) {
     case CLOCK_BOOTTIME:
         ahead = a->boot_ahead;
         break;
+    case CLOCK_REALTIME:
+    case CLOCK_REALTIME_COARSE:
+        ahead = atomic_load(&a->date_ahead);
+        break;
     default:
         return;
     }
-    atomic_fetch_add(&v->slot->time, READ_NS);
-    settle(v);
-    write_time(v->args[1], atomic_load(&a->clock) + ahead);
+    tell_time(v, v->args[1], ahead, false);
+}
+
+/* The program has been told the times of a file (`count` from `va` on): the date is at
+ * least that. A file that is from the host's future stays it. */
+static void see_file(uint64_t va, unsigned count) {
+    enum { STRIDE = 16 };
+    int64_t words[2];
+    for (unsigned i = 0; i < count; i++) {
+        const int64_t time = read_time(va + i * STRIDE, ABSOLUTE, words);
+        if (time > date() && time <= host_time(CLOCK_REALTIME))
+            raise_to(&plugin.arena->date_ahead, time - atomic_load(&plugin.arena->clock));
+    }
+}
+
+int64_t plugin_clock_read(struct vcpu *v, int64_t result) {
+    enum { STAT_TIMES = 72, STATX_TIMES = 64 }; /* atime, mtime, ctime; atime, btime, ctime, mtime */
+    const uint64_t *a = v->args;
+    switch (v->number) {
+    case SYS_clock_gettime:
+        if (!result)
+            gettime(v);
+        break;
+    case SYS_gettimeofday:
+        if (!result && a[0])
+            tell_time(v, a[0], atomic_load(&plugin.arena->date_ahead), true);
+        break;
+    case SYS_time:
+        if (result > 0 && plugin_can_answer(v)) {
+            const int64_t right = date() / 1000000000;
+            if (a[0])
+                plugin_write_guest(a[0], &right, sizeof right);
+            plugin_answer(v, result, right);
+            return right;
+        }
+        break;
+    case SYS_stat:
+    case SYS_fstat:
+    case SYS_lstat:
+        if (!result)
+            see_file(a[1] + STAT_TIMES, 3);
+        break;
+    case SYS_newfstatat:
+        if (!result)
+            see_file(a[2] + STAT_TIMES, 3);
+        break;
+    case SYS_statx:
+        if (!result)
+            see_file(a[4] + STATX_TIMES, 4);
+        break;
+    default:
+        break;
+    }
+    return result;
 }

@@ -14,14 +14,18 @@
  * unknown buffer are made of the kernel (answer.c).
  *
  * Before the program starts QEMU maps it: the image goes where Linux has position-independent programs, so that the
- * heap can grow behind it, the rest where the kernel wants it. Two pages are QEMU's own (descriptor tables of the
- * simulated CPU): they lie out of the way, and references to them are none of the program's. */
+ * heap can grow behind it. The stack, and where mappings begin below it, lie a multiple of 1 TiB below where they would
+ * without QEMU: programs compute with addresses (arenas begin at multiples of 64 MiB, tables go by the upper bits), and
+ * chance has no part in it, as QEMU was executed without. Two pages are QEMU's own
+ * (descriptor tables of the simulated CPU): they lie out of the way, and references to them are none of the program's.
+ */
 #include <errno.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -33,14 +37,17 @@
 #define IMAGE UINT64_C(0x550555554000)
 #define TABLES UINT64_C(0x550000000000)
 
+#define WINDOW (UINT64_C(1) << 40)
+
 enum { PAGE = 4096, SEARCH = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
 
 /* The program's call under way in this thread, or NULL: QEMU's own affairs. */
 static _Thread_local struct vcpu *calling;
 
 static struct {
-    bool image, tables; /* have their places */
-    bool running;       /* the program has begun */
+    bool image, stack; /* have their places */
+    bool holes;        /* are closed */
+    bool running;      /* the program has begun */
 } start;
 
 void plugin_call_begins(struct vcpu *v) {
@@ -103,6 +110,35 @@ static void close_holes(void) {
         fclose(f);
 }
 
+/* Where Linux begins to map downwards, without chance: below the stack's limit and a gap, and 128 MiB at least. */
+static uint64_t mapping_base(void) {
+    const uint64_t top = UINT64_C(0x7ffffffff000), least = UINT64_C(128) << 20, most = top / 6 * 5, more = 1 << 20;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) || limit.rlim_cur == RLIM_INFINITY)
+        return 0; /* upwards */
+    uint64_t gap = limit.rlim_cur + more < limit.rlim_cur ? limit.rlim_cur : limit.rlim_cur + more;
+    gap = gap < least ? least : gap > most ? most : gap;
+    return (top - gap) & ~(uint64_t)(PAGE - 1);
+}
+
+/* The stack's place, and nothing free above where mappings begin. MAP_FAILED: the kernel finds one. */
+static void *place_stack(size_t length) {
+    const uint64_t base = mapping_base(), top = UINT64_C(0x7ffffffff000);
+    void *probe = base ? map(0, PAGE, PROT_NONE, SEARCH, -1, 0) : MAP_FAILED;
+    if (probe == MAP_FAILED)
+        return MAP_FAILED;
+    munmap(probe, PAGE);
+    const uint64_t end = (uint64_t)(uintptr_t)probe + PAGE, down = (top - end + WINDOW - 1) & ~(WINDOW - 1);
+    if (end > top || length > top - base)
+        return MAP_FAILED;
+    void *at = map(top - down - length, length, PROT_NONE, SEARCH | MAP_FIXED_NOREPLACE, -1, 0);
+    if (at != MAP_FAILED) {
+        map(base - down, top - base - length, PROT_NONE, SEARCH | MAP_FIXED_NOREPLACE, -1, 0);
+        map(top - down, end - (top - down), PROT_NONE, SEARCH | MAP_FIXED_NOREPLACE, -1, 0);
+    }
+    return at;
+}
+
 static void *place_at_start(size_t length) {
     uint64_t wish = 0;
     void *at;
@@ -113,10 +149,14 @@ static void *place_at_start(size_t length) {
         wish = plugin_hidden == PLUGIN_NOTHING_HIDDEN ? TABLES : TABLES + PAGE;
         plugin_hidden = TABLES;
     }
-    if (!start.tables)
+    if (!start.holes)
         close_holes();
-    start.tables = true;
-    at = wish ? map(wish, length, PROT_NONE, SEARCH | MAP_FIXED_NOREPLACE, -1, 0) : MAP_FAILED;
+    start.holes = true;
+    if (wish)
+        at = map(wish, length, PROT_NONE, SEARCH | MAP_FIXED_NOREPLACE, -1, 0);
+    else
+        at = start.stack ? MAP_FAILED : place_stack(length);
+    start.stack |= !wish;
     return at != MAP_FAILED ? at : map(0, length, PROT_NONE, SEARCH, -1, 0);
 }
 

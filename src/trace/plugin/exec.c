@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -107,6 +108,8 @@ static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t
     vmsim__double_commas(cpu, sizeof cpu, plugin.cpu);
     int used = snprintf(option, sizeof option, "%s,self=%s,arena=%s,cpu=%s,task=%u", self, self, plugin.arena_path, cpu,
                         v->task);
+    const int persona = personality(VMSIM__PERSONALITY_ASK);
+    used += snprintf(option + used, sizeof option - (size_t)used, ",persona=%d", persona);
     if (plugin_limits_space() != RLIM_INFINITY)
         snprintf(option + used, sizeof option - (size_t)used, ",space=%" PRIu64, plugin_limits_space());
     snprintf(preload, sizeof preload, "LD_PRELOAD=%s", plugin.path);
@@ -133,7 +136,11 @@ static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t
     plugin_vfork_leave();
     plugin_limits_exec();
     v->live = false; /* for others of this memory, if it is shared: the task goes on elsewhere */
+    if (persona >= 0)
+        personality((unsigned)persona | ADDR_NO_RANDOMIZE);
     execve(qemu, list, environment);
+    if (persona >= 0)
+        personality((unsigned)persona);
     v->live = true;
     munmap(list, bytes);
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 
 #include "trace/plugin/answer.h"
 #include "trace/plugin/plugin.h"
@@ -256,6 +257,9 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, 
     snprintf(plugin.space, sizeof plugin.space, "%s", argument(argc, argv, "space"));
     snprintf(plugin.cpu, sizeof plugin.cpu, "%s", argument(argc, argv, "cpu"));
     plugin.first_task = (uint32_t)strtoul(argument(argc, argv, "task"), NULL, 10);
+    const char *persona = argument(argc, argv, "persona");
+    if (*persona && *persona != '-')
+        personality((unsigned long)strtoul(persona, NULL, 10)); /* the program's own, which has another */
     if (plugin_arena_open(plugin.arena_path)) {
         fprintf(stderr, "vmsim record: cannot open the recorder's memory %s\n", plugin.arena_path);
         return -1;

@@ -150,8 +150,8 @@ void plugin_clock_leaves(struct vcpu *v);
 void plugin_clock_returns(struct vcpu *v);
 /* Whether its call waited too short and is made again. */
 bool plugin_clock_waits_on(struct vcpu *v, int64_t result);
-/* clock_gettime has answered. */
-void plugin_clock_read(struct vcpu *v);
+/* The call has returned: times that it told are the program's. What it returns to the program. */
+int64_t plugin_clock_read(struct vcpu *v, int64_t result);
 
 /* file_names.c: files that lose a name. */
 void plugin_names_before(struct vcpu *v);

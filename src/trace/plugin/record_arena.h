@@ -65,6 +65,7 @@ enum arena_told {
     ARENA_TOLD_ANSWER,      /* the right answer is known and could not be given */
     ARENA_TOLD_SETUID,      /* a program that would have another user's rights */
     ARENA_TOLD_SECCOMP,     /* a filter that does not hold */
+    ARENA_TOLD_CODE,        /* code that may be written through another mapping */
     ARENA_TOLD_TASKS,       /* too many tasks: the program was ended */
     ARENA_TOLD_KINDS
 };
@@ -86,6 +87,7 @@ struct arena {
     /* the program's clock (clock.c): its time, how many threads run, when on the host's clock the last of them slept */
     _Alignas(64) _Atomic int64_t clock;
     _Atomic int64_t idle_since;
+    _Atomic int64_t date_ahead; /* the date is so far ahead of that time; grows */
     _Atomic uint32_t running;
     _Alignas(64) _Atomic uint64_t tail; /* next ticket */
     _Alignas(64) _Atomic uint64_t head; /* next ticket to consume */

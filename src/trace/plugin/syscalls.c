@@ -240,6 +240,8 @@ static void leave_mmap(struct vcpu *v, int64_t result) {
     if (!anonymous)
         e.file = plugin_file((int)v->args[4]);
     introduce(v, &e.file, (int)v->args[4]);
+    if (result >= 0 && v->args[2] & PROT_EXEC && v->args[3] & MAP_SHARED && e.file.kind == VMSIM_TRACE_FILE_SHM)
+        plugin_tell(ARENA_TOLD_CODE); /* the emulator watches the pages that it took code from, by address */
     plugin_event(v, &e, NULL, NULL, NULL);
 }
 
@@ -612,9 +614,7 @@ void plugin_syscall_return(struct vcpu *v, int64_t number, int64_t result) {
     }
     if (number == SYS_exit || number == SYS_exit_group || v->number != number || plugin_clock_waits_on(v, result))
         return;
-    if (number == SYS_clock_gettime && !result)
-        plugin_clock_read(v);
-    result = settle(v, result);
+    result = plugin_clock_read(v, settle(v, result));
     plugin_woken(v, result);
     if (changes_mappings(number) && plugin_vfork_is_child())
         plugin_tell(ARENA_TOLD_VFORK);
