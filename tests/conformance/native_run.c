@@ -45,6 +45,24 @@ int native_settings_lock(void) {
     return fd;
 }
 
+void native_compact(void) {
+    static const char *const files[] = {"/proc/sys/vm/drop_caches", "/proc/sys/vm/compact_memory"};
+    const long enough = 1 << 20; /* kB */
+    long kb = enough;
+    char line[128];
+    FILE *f = fopen("/proc/meminfo", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "MemFree: %ld", &kb) == 1)
+            break;
+    if (f)
+        fclose(f);
+    for (unsigned i = kb < enough ? 0 : 1; i < 2; i++)
+        if ((f = fopen(files[i], "w")) != NULL) {
+            fputs("1", f);
+            fclose(f);
+        }
+}
+
 long native_khugepaged_pause(long milliseconds) {
     static const char file[] = "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs";
     long before = -1;

@@ -67,6 +67,9 @@ bool native_thp_set(const char *word);
 long native_khugepaged_pause(long milliseconds);
 /* Waits until nobody else on this host measures by these settings; a descriptor to close afterwards, or -1. */
 int native_settings_lock(void);
+/* Free memory is put together: a kernel whose memory is full of files has no huge pages to give, and does not make any
+ * for who does not ask by madvise. */
+void native_compact(void);
 /* The word in force, or "". */
 void native_thp_get(char *word, unsigned size);
 

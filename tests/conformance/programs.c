@@ -252,6 +252,8 @@ static bool measure(struct result *r, struct figures *first) {
     native_thp_get(before, sizeof before);
     bool set = r->mode == NATIVE_THP_ALWAYS && strcmp(before, "always") != 0, ok = !set || native_thp_set("always");
     long pause = native_khugepaged_pause(3600000);
+    if (r->mode == NATIVE_THP_ALWAYS)
+        native_compact();
     ok = ok && native_totals(launcher, p->argv, folder, "native.out", (enum native_thp)r->mode, &t);
     for (unsigned i = 0; ok && i < RUNS; i++) {
         ok = native_totals(launcher, p->argv, folder, "native.out", (enum native_thp)r->mode, &t);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The monotonic clock and the date go by what the program does, however slow it is made, and waits end by them. */
+/* The monotonic clock, the date and CPU time go by what the program does, however slow it is made, and waits end by
+ * them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
@@ -82,6 +84,22 @@ static long of(struct timespec t) {
     return t.tv_sec * 1000000000L + t.tv_nsec;
 }
 
+/* What a thread and its process take of the CPU is as much as the clock says, if nothing waits. */
+static void cpu_time(void) {
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
+    const long began = now(CLOCK_PROCESS_CPUTIME_ID), thread = now(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; i < ROUNDS * 10; i++)
+        work();
+    const long took = now(CLOCK_PROCESS_CPUTIME_ID) - began, own = now(CLOCK_THREAD_CPUTIME_ID) - thread;
+    getrusage(RUSAGE_SELF, &after);
+    const long user =
+        (after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000000L + after.ru_utime.tv_usec - before.ru_utime.tv_usec;
+    say("stores take CPU time", took > MS && took < 300 * MS);
+    say("the thread's own", own <= took + MS && own > took / 2);
+    say("which is the user's", user > took / 4000 && user < took / 500);
+}
+
 /* The kernel stamps it with the date of the host, which is ahead by now. */
 static void date_of_a_file(void) {
     struct stat st = {0};
@@ -116,6 +134,7 @@ int main(void) {
     pthread_t thread;
     say("a store takes less than 10 ns", best_ns_a_store(CLOCK_MONOTONIC) < 10);
     say("and by the date", best_ns_a_store(CLOCK_REALTIME) < 10);
+    cpu_time();
     date_of_a_file();
     long began = now(CLOCK_MONOTONIC);
     usleep(20000);

@@ -10,6 +10,9 @@
  * the recording began. The kernel stamps files with the host's, which is ahead: who is told such a time is taken there,
  * so that no file is from the future.
  *
+ * The CPU time that a thread has taken is what it has executed, and its calls, as far as they may have been work; so
+ * are the sums of its process.
+ *
  * Waits end by this clock. The kernel ends them by its own, too early: a wait that timed out is made again, while the
  * program's clock has not come to its end; one until a time is given the kernel's time for as long as it lasts.
  *
@@ -18,6 +21,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +33,7 @@ enum {
     READ_NS = 30,        /* a look at the clock */
     AHEAD_NS = 20000,    /* that one thread may be */
     STUCK_NS = 20000000, /* without progress of who is behind: it waits for something that is not seen */
+    CALL_NS = 1000,      /* of a call at most are taken for work: it may have waited */
     PATIENCE = 100,      /* of a wait's length that it may take of the host */
 };
 
@@ -62,7 +67,9 @@ static void settle(struct vcpu *v) {
     if (plugin.arena->left_out)
         tenths *= 2; /* code and data are one word each */
     plugin_clock_count(v);
-    int64_t time = atomic_load(&v->slot->time) + (int64_t)(v->words * tenths / 10);
+    const int64_t took = (int64_t)(v->words * tenths / 10);
+    int64_t time = atomic_load(&v->slot->time) + took;
+    atomic_fetch_add(&v->user_ns, took);
     v->words = 0;
     atomic_store(&v->slot->time, time);
     raise_to(&plugin.arena->clock, time);
@@ -79,9 +86,18 @@ static void runs(struct vcpu *v, int64_t now) {
 
 void plugin_clock_begin(struct vcpu *v) {
     v->words = 0;
+    atomic_store(&v->user_ns, 0);
+    atomic_store(&v->kernel_ns, 0);
     v->counted = atomic_load(&v->slot->pos);
     runs(v, host_now());
     atomic_store(&v->slot->time, atomic_load(&plugin.arena->clock));
+}
+
+int64_t plugin_clock_now(void) {
+    const struct arena *a = plugin.arena;
+    const int64_t clock = atomic_load(&a->clock);
+    const int64_t idle = atomic_load(&a->running) ? 0 : host_now() - atomic_load(&a->idle_since);
+    return idle > 0 ? clock + idle : clock;
 }
 
 void plugin_clock_stop(struct arena_slot *s) {
@@ -282,6 +298,7 @@ void plugin_clock_leaves(struct vcpu *v) {
 void plugin_clock_returns(struct vcpu *v) {
     int64_t now = host_now();
     runs(v, now);
+    atomic_fetch_add(&v->kernel_ns, now - v->left_at < CALL_NS ? now - v->left_at : CALL_NS);
     int64_t most = atomic_load(&v->slot->time) + (now - v->left_at), clock = atomic_load(&plugin.arena->clock);
     atomic_store(&v->slot->time, most < clock ? most : clock);
 }
@@ -294,6 +311,84 @@ static void tell_time(struct vcpu *v, uint64_t va, int64_t ahead, bool micro) {
     int64_t words[2] = {ns / 1000000000, ns % 1000000000 / (micro ? 1000 : 1)};
     plugin_write_guest(va, words, sizeof words);
 }
+
+/* ---- CPU time */
+
+static struct { _Atomic int64_t user, kernel; } ended; /* of threads that are no more */
+
+void plugin_clock_ended(struct vcpu *v) {
+    settle(v);
+    atomic_fetch_add(&ended.user, atomic_exchange(&v->user_ns, 0));
+    atomic_fetch_add(&ended.kernel, atomic_exchange(&v->kernel_ns, 0));
+}
+
+void plugin_clock_forked(struct vcpu *v) {
+    atomic_store(&ended.user, 0);
+    atomic_store(&ended.kernel, 0);
+    for (unsigned i = 0; i < plugin.vcpus; i++) {
+        atomic_store(&plugin_vcpu[i].user_ns, 0);
+        atomic_store(&plugin_vcpu[i].kernel_ns, 0);
+    }
+    plugin_clock_count(v);
+    v->words = 0;
+}
+
+/* Of the thread, or of all of its process. */
+static void cpu_time(struct vcpu *v, bool thread, int64_t *user, int64_t *kernel) {
+    settle(v);
+    *user = thread ? 0 : atomic_load(&ended.user);
+    *kernel = thread ? 0 : atomic_load(&ended.kernel);
+    for (unsigned i = 0; i < plugin.vcpus; i++) {
+        const struct vcpu *o = &plugin_vcpu[i];
+        if (o == v || (!thread && o->live && o->process == v->process)) {
+            *user += atomic_load(&o->user_ns);
+            *kernel += atomic_load(&o->kernel_ns);
+        }
+    }
+}
+
+void plugin_clock_process(int64_t *user, int64_t *kernel) {
+    *user = atomic_load(&ended.user);
+    *kernel = atomic_load(&ended.kernel);
+    for (unsigned i = 0; i < plugin.vcpus; i++) {
+        *user += atomic_load(&plugin_vcpu[i].user_ns);
+        *kernel += atomic_load(&plugin_vcpu[i].kernel_ns);
+    }
+}
+
+static void tell_cpu_clock(struct vcpu *v) {
+    int64_t user, kernel;
+    cpu_time(v, v->args[0] == CLOCK_THREAD_CPUTIME_ID, &user, &kernel);
+    write_time(v->args[1], user + kernel);
+}
+
+static void tell_usage(struct vcpu *v) {
+    const int who = (int)v->args[0];
+    int64_t user, kernel;
+    if (who != RUSAGE_SELF && who != RUSAGE_THREAD)
+        return;
+    cpu_time(v, who == RUSAGE_THREAD, &user, &kernel);
+    const int64_t words[4] = {user / 1000000000, user % 1000000000 / 1000, kernel / 1000000000,
+                              kernel % 1000000000 / 1000};
+    plugin_write_guest(v->args[1], words, sizeof words);
+}
+
+/* In ticks; what it returns goes by the clock. */
+static int64_t tell_times(struct vcpu *v, int64_t result) {
+    enum { TICK_NS = 10000000 };
+    int64_t user, kernel;
+    if (result < 0 || !plugin_can_answer(v))
+        return result;
+    cpu_time(v, false, &user, &kernel);
+    const int64_t words[2] = {user / TICK_NS, kernel / TICK_NS};
+    if (v->args[0])
+        plugin_write_guest(v->args[0], words, sizeof words);
+    const int64_t right = result - (host_now() - atomic_load(&plugin.arena->clock)) / TICK_NS;
+    plugin_answer(v, result, right);
+    return right;
+}
+
+/* ---- what it tells */
 
 /* The clocks that go on by themselves. */
 static void gettime(struct vcpu *v) {
@@ -309,6 +404,10 @@ static void gettime(struct vcpu *v) {
     case CLOCK_BOOTTIME:
         ahead = a->boot_ahead;
         break;
+    case CLOCK_PROCESS_CPUTIME_ID:
+    case CLOCK_THREAD_CPUTIME_ID:
+        tell_cpu_clock(v);
+        return;
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
         ahead = atomic_load(&a->date_ahead);
@@ -352,6 +451,12 @@ int64_t plugin_clock_read(struct vcpu *v, int64_t result) {
             return right;
         }
         break;
+    case SYS_getrusage:
+        if (!result)
+            tell_usage(v);
+        break;
+    case SYS_times:
+        return tell_times(v, result);
     case SYS_stat:
     case SYS_fstat:
     case SYS_lstat:

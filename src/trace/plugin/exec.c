@@ -135,6 +135,7 @@ static void run(struct vcpu *v, struct vmsim__script *t, uint64_t argv, uint64_t
     plugin_release(v);
     plugin_vfork_leave();
     plugin_limits_exec();
+    plugin_timers_exec();
     v->live = false; /* for others of this memory, if it is shared: the task goes on elsewhere */
     if (persona >= 0)
         personality((unsigned)persona | ADDR_NO_RANDOMIZE);

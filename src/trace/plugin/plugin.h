@@ -49,7 +49,8 @@ struct vcpu {
     struct answer answer[PLUGIN_ANSWERS];
     /* clock.c */
     uint64_t counted, words; /* words up to `counted` are in `words`, if they are not in the slot's time yet */
-    int64_t left_at;         /* the host's clock, when the call began */
+    _Atomic int64_t user_ns, kernel_ns;     /* of the CPU, that it took */
+    int64_t left_at;                        /* the host's clock, when the call began */
     int64_t until, waits, waited, waits_in; /* a wait with an end: the end, its length, how long, which call; 0: none */
     int64_t limit_words[2];                 /* what the program said */
     uint64_t lent;                          /* where the kernel's time stands instead, or 0 */
@@ -132,6 +133,11 @@ int64_t plugin_sharer_ptrace(const struct vcpu *v);
 /* After all has been told: ends what QEMU must not end. */
 void plugin_sharer_end(struct vcpu *v);
 
+/* stacks.c: pthread_create, as `create` is, with a stack that is not among the program's mappings. */
+typedef int plugin_create_thread(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+int plugin_thread_create(plugin_create_thread *create, pthread_t *thread, const pthread_attr_t *attr,
+                         void *(*function)(void *), void *argument);
+
 /* wakes.c: the call under way wakes threads; it has been told. */
 void plugin_wakes_begin(struct vcpu *v);
 void plugin_wakes_end(struct vcpu *v);
@@ -152,6 +158,19 @@ void plugin_clock_returns(struct vcpu *v);
 bool plugin_clock_waits_on(struct vcpu *v, int64_t result);
 /* The call has returned: times that it told are the program's. What it returns to the program. */
 int64_t plugin_clock_read(struct vcpu *v, int64_t result);
+
+/* CPU time of this process: a thread has ended, or this is a fork's child, of which `v` is left. */
+void plugin_clock_ended(struct vcpu *v);
+void plugin_clock_forked(struct vcpu *v);
+
+/* The clock, also while nobody runs. */
+int64_t plugin_clock_now(void);
+/* CPU time that this process has taken, as far as it was handed over. */
+void plugin_clock_process(int64_t *user, int64_t *kernel);
+
+/* timers.c: interval timers. This is a fork's child; the program is about to execute another. */
+void plugin_timers_forked(void);
+void plugin_timers_exec(void);
 
 /* file_names.c: files that lose a name. */
 void plugin_names_before(struct vcpu *v);

@@ -102,15 +102,13 @@ static void *sleep_for_child(void *birth) {
     return NULL;
 }
 
-typedef int create_thread(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-
 /* The child is born when this returns 0. */
-static int bear(create_thread *next, pthread_t *thread, struct birth *b, size_t stack) {
+static int bear(plugin_create_thread *next, pthread_t *thread, struct birth *b, size_t stack) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, stack + 2 * SLEEPERS_STACK);
-    int err = next(thread, &attributes, sleep_for_child, b);
+    int err = plugin_thread_create(next, thread, &attributes, sleep_for_child, b);
     pthread_attr_destroy(&attributes);
     while (!err && !b->done)
         syscall(SYS_futex, &b->done, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
@@ -120,10 +118,11 @@ static int bear(create_thread *next, pthread_t *thread, struct birth *b, size_t 
 EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
     static struct birth births[PLUGIN_VCPUS]; /* the sleeper looks at its own for as long as it lives */
     const struct vcpu *v = plugin_calling();
-    create_thread *next = __extension__(create_thread *) dlsym(RTLD_NEXT, "pthread_create");
+    plugin_create_thread *next = __extension__(plugin_create_thread *) dlsym(RTLD_NEXT, "pthread_create");
     size_t stack = 0;
     if (!plugin_sharer_is_born(v))
-        return next(thread, attributes, run, argument);
+        return v ? plugin_thread_create(next, thread, attributes, run, argument)
+                 : next(thread, attributes, run, argument);
     struct birth *b = &births[v - plugin_vcpu];
     *b = (struct birth){.run = run, .argument = argument, .flags = (int)(v->bears & KERNELS)};
     pthread_attr_getstacksize(attributes, &stack);

@@ -110,6 +110,7 @@ static void enter_exit(struct vcpu *v) {
     bool group = plugin_sharer_ends_process(v);
     struct arena_event e = {.type = VMSIM_TRACE_EXIT, .args = {v->args[0] & 255, group}};
     plugin_clock_stop(v->slot);
+    plugin_clock_ended(v);
     for (unsigned i = 0; i < plugin.vcpus && group; i++)
         if (plugin_vcpu[i].live && plugin_vcpu[i].process == v->process)
             plugin_clock_stop(plugin_vcpu[i].slot);
@@ -215,6 +216,8 @@ static void leave_fork(struct vcpu *v, int64_t result) {
     v->vfork = NULL;
     if (result == 0 && !(v->number == SYS_clone && (v->args[0] & CLONE_THREAD))) {
         plugin_forked(v, child);
+        plugin_clock_forked(v);
+        plugin_timers_forked();
         plugin_vfork_child(vfork);
         return;
     }
