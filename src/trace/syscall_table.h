@@ -375,7 +375,7 @@ enum vmsim__syscall_work vmsim__syscall_work(uint64_t number);
     X(327, preadv2, MODELLED, SAME, REFUSED, SHORT, "") \
     X(328, pwritev2, MODELLED, SAME, REFUSED, SHORT, "") \
     X(329, pkey_mprotect, MODELLED, SAME, REFUSED, SHORT, "") \
-    X(330, pkey_alloc, COUNTED, UNKNOWN, REFUSED, SHORT, "the emulator does not check keys") \
+    X(330, pkey_alloc, COUNTED, SAME, REFUSED, SHORT, "the emulated CPU has no keys: ENOSPC") \
     X(331, pkey_free, COUNTED, SAME, REFUSED, SHORT, "") \
     X(332, statx, COUNTED, SAME, REFUSED, PATH, "") \
     X(333, io_pgetevents, COUNTED, UNKNOWN, REFUSED, WAIT, "") \

@@ -598,10 +598,11 @@ static int64_t settle(struct vcpu *v, int64_t emulated) {
         plugin_tell(ARENA_TOLD_ANSWER);
         return emulated;
     }
-    int64_t right = v->decided                ? v->decision
-                    : v->number == SYS_ptrace ? plugin_sharer_ptrace(v)
-                    : plugin_seccomp_is(v)    ? plugin_seccomp(v)
-                                              : plugin_host_call(v);
+    int64_t right = v->decided                    ? v->decision
+                    : v->number == SYS_ptrace     ? plugin_sharer_ptrace(v)
+                    : plugin_seccomp_is(v)        ? plugin_seccomp(v)
+                    : v->number == SYS_pkey_alloc ? -ENOSPC /* what it answers where the CPU has no keys */
+                                                  : plugin_host_call(v);
     plugin_answer(v, emulated, right);
     return right;
 }
