@@ -170,21 +170,12 @@ static bool replay(const char *trace, const char *thp, const char *costs, struct
 static const struct {
     const char *program, *fact, *why;
 } causes[] = {
-    {"cc1", "",
-     "its hash tables over pointers grow at another moment when the recorded program lies elsewhere: malloc's requests "
-     "differ, and with them what is given back and faulted in again"},
     {"gdb", "", "its two threads read symbols side by side: differs from recording to recording"},
     {"rg-threads", "minflt", "how many threads get work before it is done depends on their speed"},
     {"pigz", "minflt", "how many buffers are in use at once depends on the speed of reader, writer and two threads"},
-    {"zstd", "",
-     "its arenas begin at multiples of 64 MiB, and how far those are from the mappings before them differs under the "
-     "emulator: other mappings come to lie where a huge page fits"},
-    {"xz-threads", "",
-     "differs from recording to recording: two threads map at once, and whose mapping is next to whose decides where a "
-     "huge page fits"},
     {"redis", "minflt",
-     "redis-benchmark counts in histograms how long answers take by the date, which a recording does not slow down: as "
-     "many pages more as natively under strace"},
+     "redis-benchmark counts in histograms how long answers take, and a busy host's take longer: as many pages more as "
+     "natively under strace"},
 };
 
 static const char *cause_of(const char *program, const char *fact) {
