@@ -228,15 +228,15 @@ static char *find_missing(struct array *a, uint64_t *count) {
 /* ---- the way of an array ---- */
 
 static int submit(struct array *a, const char *script, const char *list) {
-    char text[256], array[16] = "--array";
-    char *arguments = NULL;
+    char text[256];
+    char *shards = NULL;
     assert(!a->job[0]);
-    if (asprintf(&arguments, "%s=%s", array, list) < 0)
+    if (asprintf(&shards, "--array=%s", list) < 0)
         return no_memory();
-    char *const argv[] = {"sbatch", "--parsable", arguments, (char *)script, NULL};
+    char *const argv[] = {"sbatch", "--parsable", shards, (char *)script, NULL};
     fflush(stdout);
     const int status = ask(argv, false, text, sizeof text);
-    free(arguments);
+    free(shards);
     text[strcspn(text, ";\n")] = 0; /* a federation's cluster comes behind the number */
     if (status == NO_PROGRAM)
         return cli_fail(EXIT_USAGE, "sweep", "sbatch: %s: the script is %s", strerror(ENOENT), script);
